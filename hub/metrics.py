@@ -1,0 +1,46 @@
+"""Every figure that /metrics shows, one line each. Imports nothing of ours; used everywhere."""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+REGISTRY = CollectorRegistry(auto_describe=True)
+
+
+def exposition() -> bytes:
+    """All figures in Prometheus' text format."""
+    return generate_latest(REGISTRY)
+
+
+def _counter(name: str, text: str, *labels: str) -> Counter:
+    return Counter(f"sitehub_{name}", text, labels, registry=REGISTRY)
+
+
+def _gauge(name: str, text: str, *labels: str) -> Gauge:
+    return Gauge(f"sitehub_{name}", text, labels, registry=REGISTRY)
+
+
+connections = _gauge("connections", "Open connections by port", "port")
+connections_refused = _counter(
+    "connections_refused", "Connections closed at once at a limit", "port", "limit"
+)
+connection_faults = _counter("connection_faults", "Connections ended by a fault of ours", "port")
+devices_online = _gauge("devices_online", "Devices that are online")
+devices_waiting = _gauge("devices_waiting", "Devices that wait for enrolment")
+connects = _counter("connects", "Answers to /connect (1.1) by code", "code")
+frames = _counter("frames", "Frames received from devices by uri", "uri")
+frames_refused = _counter("frames_refused", "Frames refused by code", "code")
+uploads = _counter("uploads", "Device HTTP requests by path and code", "path", "code")
+upload_bytes = _counter("upload_bytes", "Bytes of device HTTP bodies received")
+uploads_in_flight = _gauge("uploads_in_flight_bytes", "Bytes of bodies in flight")
+limits_reached = _counter("limits_reached", "Times that a limit slowed or refused a peer", "limit")
+records = _counter("records", "Records committed by kind", "kind")
+repeats = _counter("repeats", "Uploads that repeated one already stored")
+commit_seconds = Histogram(
+    "sitehub_commit_seconds",
+    "Time of one group commit",
+    registry=REGISTRY,
+    buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5),
+)
+store_refusals = _counter("store_refusals", "Writes refused because nothing can be stored now")
+stream_readers = _gauge("stream_readers", "Readers of the live stream")
+stream_lags = _counter("stream_lags", "Times that a slow stream reader fell back to the log")
+sign_in_failures = _counter("sign_in_failures", "Failed sign-ins")

@@ -1,0 +1,48 @@
+"""The rules: what the hub does, in the words of the field.
+
+`Services` is what the edges (devices, web, command line) are given; `hub.app` builds it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from hub.config import Config
+    from hub.live.feed import Change, Feed
+    from hub.services.accounts import Accounts
+    from hub.services.admission import Admission
+    from hub.services.certificates import Certificates
+    from hub.services.devices import DeviceBook
+    from hub.services.enrolment import Enrolment
+    from hub.services.health import Health
+    from hub.services.ingest import Ingest
+    from hub.services.recordlog import RecordLog
+    from hub.services.site import Site
+    from hub.services.upkeep import Upkeep
+    from hub.wire.records import Record
+
+
+@dataclass(frozen=True, kw_only=True)
+class Services:
+    """Every service of one running hub, in the order in which they come to life."""
+
+    config: Config
+    data_dir: Path
+    #: The wall clock, UNIX seconds.
+    now: Callable[[], float]
+    record_feed: Feed[Record]
+    change_feed: Feed[Change]
+    site: Site
+    certificates: Certificates
+    accounts: Accounts
+    devices: DeviceBook
+    enrolment: Enrolment
+    admission: Admission
+    ingest: Ingest
+    records: RecordLog
+    upkeep: Upkeep
+    health: Health
