@@ -1,0 +1,79 @@
+"""Bounded fan-out: what was committed or changed, to whoever listens; publishing never waits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Generic, Literal, TypeVar
+
+import trio
+from msgspec import Struct
+
+T = TypeVar("T")
+
+
+class Change(Struct, frozen=True):
+    """Something is no longer what it was: look again. `key` is a did, an SN, or empty."""
+
+    kind: Literal["device", "waiting", "health", "site"]
+    key: str = ""
+
+
+class Subscription(Generic[T]):
+    """One listener's share of a feed, read by one task.
+
+    A listener that is too slow for `size` items is marked `lagged`: what was held for it is let
+    go, and nothing more is held until it calls `catch_up`. It then reads elsewhere what it missed.
+    """
+
+    def __init__(self, size: int) -> None:
+        self.lagged = False
+        self._size = size
+        self._items: list[T] = []
+        self._news = trio.Event()
+
+    async def next(self) -> list[T]:
+        """Wait for items and take all that are there; an empty list says `lagged`."""
+        if self._items or self.lagged:
+            await trio.lowlevel.checkpoint()
+        else:
+            await self._news.wait()
+        self._news = trio.Event()
+        items, self._items = self._items, []
+        return items
+
+    def catch_up(self) -> None:
+        """Hold items again. Call it before reading what was missed, so that no gap is left."""
+        self.lagged = False
+
+    def _hold(self, items: Sequence[T]) -> None:
+        if self.lagged:
+            return
+        if len(self._items) + len(items) > self._size:
+            self._items.clear()
+            self.lagged = True
+        else:
+            self._items.extend(items)
+        self._news.set()
+
+
+class Feed(Generic[T]):
+    """What is published reaches every subscription there is at that moment, in order."""
+
+    def __init__(self) -> None:
+        self._subscriptions: dict[Subscription[T], None] = {}
+
+    def publish(self, items: Sequence[T]) -> None:
+        if not items:
+            return
+        for subscription in self._subscriptions:
+            subscription._hold(items)
+
+    @contextmanager
+    def subscribe(self, size: int = 256) -> Iterator[Subscription[T]]:
+        subscription: Subscription[T] = Subscription(size)
+        self._subscriptions[subscription] = None
+        try:
+            yield subscription
+        finally:
+            del self._subscriptions[subscription]

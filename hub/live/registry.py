@@ -1,0 +1,107 @@
+"""Who is online: device -> link. Synchronous methods only, so that nothing comes in between."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from msgspec import Raw, Struct
+
+from hub import metrics
+
+
+class Answer(Struct, frozen=True):
+    """What a device answered to a request of ours."""
+
+    code: int
+    msg: str = ""
+    result: Raw | None = None
+
+
+class Link(Protocol):
+    """The open connection of one device."""
+
+    @property
+    def did(self) -> str: ...
+    @property
+    def sn(self) -> str: ...
+    @property
+    def address(self) -> str: ...
+    @property
+    def since(self) -> int:
+        """When the device came in, in UNIX milliseconds."""
+
+    def close(self, reason: str) -> None:
+        """End the connection soon. `reason` is a few plain words, for the log and the peer."""
+
+    async def request(self, uri: str, param: object, *, seconds: float) -> Answer:
+        """Ask the device and wait for its answer.
+
+        Raises DeviceBusy when the connection ends or has too many requests open, DeviceSilent
+        when no answer came in time. Never call it in the task that reads this device.
+        """
+
+
+class Registry:
+    """Links of devices that are in, and when each device was last heard."""
+
+    def __init__(self, now: Callable[[], float]) -> None:
+        self._now = now
+        self._links: dict[str, Link] = {}
+        self._by_sn: dict[str, Link] = {}
+        self._seen: dict[str, int] = {}
+        self._unsaved: set[str] = set()
+
+    def attach(self, link: Link) -> Link | None:
+        """Make `link` its device's only one; returns the older link that it replaces."""
+        older = self._links.get(link.did)
+        if older is link:
+            return None
+        if older is not None:
+            self.detach(older)
+        self._links[link.did] = link
+        self._by_sn[link.sn] = link
+        metrics.devices_online.set(len(self._links))
+        return older
+
+    def detach(self, link: Link) -> bool:
+        """Take `link` out; False where it was replaced, or never in."""
+        if self._links.get(link.did) is not link:
+            return False
+        del self._links[link.did]
+        del self._by_sn[link.sn]
+        metrics.devices_online.set(len(self._links))
+        return True
+
+    def get(self, did: str) -> Link | None:
+        return self._links.get(did)
+
+    def online(self) -> list[Link]:
+        return list(self._links.values())
+
+    def is_online(self, did: str) -> bool:
+        return did in self._links
+
+    def is_online_from(self, sn: str, address: str) -> bool:
+        """D8: does this very address hold the connection of the device with this SN?"""
+        link = self._by_sn.get(sn)
+        return link is not None and link.address == address
+
+    def touch(self, did: str) -> None:
+        """The device was heard just now."""
+        self._seen[did] = int(self._now() * 1000)
+        self._unsaved.add(did)
+
+    def last_seen(self, did: str) -> int | None:
+        """In UNIX milliseconds; None where this process has not heard the device."""
+        return self._seen.get(did)
+
+    def take_unsaved(self) -> dict[str, int]:
+        """The devices heard since the last call, and when: for the store, many at a time."""
+        unsaved, self._unsaved = self._unsaved, set()
+        return {did: self._seen[did] for did in unsaved if did in self._seen}
+
+    def forget(self, did: str) -> None:
+        """The device was removed."""
+        self._seen.pop(did, None)
+        self._unsaved.discard(did)

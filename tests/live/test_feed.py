@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+import pytest
+import trio
+import trio.testing
+
+from hub.live.feed import Feed
+
+
+async def test_what_is_published_reaches_every_subscription_in_order() -> None:
+    feed: Feed[int] = Feed()
+    with feed.subscribe() as one, feed.subscribe() as other:
+        feed.publish([1, 2])
+        feed.publish([3])
+        assert await one.next() == [1, 2, 3]
+        assert await other.next() == [1, 2, 3]
+
+
+async def test_a_waiting_reader_wakes_with_what_came(nursery: trio.Nursery) -> None:
+    feed: Feed[int] = Feed()
+    taken: list[list[int]] = []
+    with feed.subscribe() as subscription:
+
+        async def read() -> None:
+            taken.append(await subscription.next())
+            taken.append(await subscription.next())
+
+        nursery.start_soon(read)
+        await trio.testing.wait_all_tasks_blocked()
+        feed.publish([1])
+        await trio.testing.wait_all_tasks_blocked()
+        assert taken == [[1]]
+        feed.publish([2])
+        await trio.testing.wait_all_tasks_blocked()
+    assert taken == [[1], [2]]
+
+
+async def test_a_slow_reader_is_marked_lagged_and_holds_nothing_until_it_catches_up() -> None:
+    feed: Feed[int] = Feed()
+    with feed.subscribe(size=2) as slow, feed.subscribe(size=9) as quick:
+        feed.publish([1, 2])
+        feed.publish([3])
+        feed.publish([4])
+        assert slow.lagged
+        assert await slow.next() == []
+        slow.catch_up()
+        feed.publish([5])
+        assert not slow.lagged
+        assert await slow.next() == [5]
+        assert await quick.next() == [1, 2, 3, 4, 5]
+
+
+async def test_a_lagged_reader_that_waits_is_woken(nursery: trio.Nursery) -> None:
+    feed: Feed[int] = Feed()
+    woken = trio.Event()
+    with feed.subscribe(size=1) as subscription:
+
+        async def read() -> None:
+            assert await subscription.next() == []
+            woken.set()
+
+        nursery.start_soon(read)
+        await trio.testing.wait_all_tasks_blocked()
+        feed.publish([1, 2])
+        with trio.fail_after(1):
+            await woken.wait()
+        assert subscription.lagged
+
+
+async def test_publishing_never_waits() -> None:
+    feed: Feed[int] = Feed()
+    with feed.subscribe(size=1), trio.testing.assert_no_checkpoints():
+        for number in range(100):
+            feed.publish([number])
+
+
+def test_a_subscription_that_ended_gets_nothing() -> None:
+    feed: Feed[int] = Feed()
+    with pytest.raises(RuntimeError, match="reader gone"), feed.subscribe() as subscription:
+        raise RuntimeError("reader gone")
+    feed.publish([1])
+    assert subscription._items == []

@@ -1,0 +1,100 @@
+from __future__ import annotations
+
+import trio.testing
+
+from hub.live.registry import Answer, Registry
+
+
+class FakeLink:
+    def __init__(self, did: str, sn: str, address: str = "10.0.0.8") -> None:
+        self.did = did
+        self.sn = sn
+        self.address = address
+        self.since = 0
+        self.closed = ""
+
+    def close(self, reason: str) -> None:
+        self.closed = reason
+
+    async def request(self, uri: str, param: object, *, seconds: float) -> Answer:
+        raise NotImplementedError
+
+
+def registry(now: float = 1000.0) -> Registry:
+    return Registry(lambda: now)
+
+
+def test_a_second_link_of_a_device_replaces_the_first_and_names_it() -> None:
+    live = registry()
+    first, second = FakeLink("12", "SN1"), FakeLink("12", "SN1")
+    assert live.attach(first) is None
+    assert live.attach(second) is first
+    assert live.get("12") is second
+    assert live.online() == [second]
+
+
+def test_a_link_that_attaches_again_replaces_nothing() -> None:
+    live = registry()
+    link = FakeLink("12", "SN1")
+    live.attach(link)
+    assert live.attach(link) is None
+
+
+def test_a_replaced_link_that_ends_leaves_the_newer_one_online() -> None:
+    live = registry()
+    first, second = FakeLink("12", "SN1"), FakeLink("12", "SN1")
+    live.attach(first)
+    live.attach(second)
+    assert not live.detach(first)
+    assert live.is_online("12")
+    assert live.detach(second)
+    assert not live.is_online("12")
+    assert not live.detach(second)
+
+
+def test_a_device_is_online_from_its_own_address_only() -> None:
+    live = registry()
+    link = FakeLink("12", "SN1", "10.0.0.8")
+    live.attach(link)
+    assert live.is_online_from("SN1", "10.0.0.8")
+    assert not live.is_online_from("SN1", "10.0.0.9")
+    assert not live.is_online_from("SN2", "10.0.0.8")
+    live.detach(link)
+    assert not live.is_online_from("SN1", "10.0.0.8")
+
+
+def test_a_replaced_camera_with_a_new_sn_is_no_longer_online_under_the_old_one() -> None:
+    live = registry()
+    live.attach(FakeLink("12", "OLD"))
+    live.attach(FakeLink("12", "NEW"))
+    assert not live.is_online_from("OLD", "10.0.0.8")
+    assert live.is_online_from("NEW", "10.0.0.8")
+
+
+def test_last_seen_is_kept_after_the_link_ended_and_handed_to_the_store_once() -> None:
+    live = registry(1000.5)
+    link = FakeLink("12", "SN1")
+    live.attach(link)
+    live.touch("12")
+    live.touch("12")
+    live.detach(link)
+    assert live.last_seen("12") == 1_000_500
+    assert live.take_unsaved() == {"12": 1_000_500}
+    assert live.take_unsaved() == {}
+
+
+def test_a_removed_device_is_forgotten() -> None:
+    live = registry()
+    live.touch("12")
+    live.forget("12")
+    assert live.last_seen("12") is None
+    assert live.take_unsaved() == {}
+
+
+async def test_the_registry_never_lets_another_task_in_between() -> None:
+    live = registry()
+    link = FakeLink("12", "SN1")
+    with trio.testing.assert_no_checkpoints():
+        live.attach(link)
+        live.touch("12")
+        live.detach(link)
