@@ -1,0 +1,219 @@
+"""How a request is signed in: a session's cookie, or an integrator's key; and CSRF.
+
+Pages ask for `current_user` or `require_role`, the integrator API for `require_api`. Every form
+that changes something is checked by `check_csrf`: where the request comes from (Sec-Fetch-Site,
+Origin), and a token that is bound to the session, or before a sign-in to a cookie of its own.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import secrets
+from typing import cast
+from urllib.parse import urlsplit
+
+from msgspec import Struct
+from quart import Quart, Response, after_this_request, current_app, g, request
+
+from hub.errors import BadParameter, NotAllowed, NotAuthorised, WrongSignature
+from hub.services import Services
+from hub.services.accounts import ABSOLUTE_MS, ROLES, Actor, ApiKey, Role, User
+from hub.wire.signing import body_md5
+
+_SERVICES = "sitehub"
+_SESSION = "sitehub_session"
+_FORM = "sitehub_form"
+_CSRF_FIELD = "csrf_token"
+_CSRF_HEADER = "X-CSRF-Token"
+_SAFE = ("GET", "HEAD", "OPTIONS")
+
+
+class Caller(Struct, frozen=True):
+    """Who calls the API: exactly one of the two is there."""
+
+    user: User | None = None
+    key: ApiKey | None = None
+
+    @property
+    def actor(self) -> Actor:
+        if self.user is not None:
+            return actor(self.user)
+        return Actor(f"key {self.key.appid}" if self.key else "nobody", client_address())
+
+
+def install(app: Quart, services: Services) -> None:
+    """Give the views of `app` the services; once, when the app is made."""
+    app.extensions[_SERVICES] = services
+
+
+def services() -> Services:
+    return cast(Services, current_app.extensions[_SERVICES])
+
+
+def client_address() -> str:
+    client = request.scope.get("client")
+    return str(client[0]) if client else ""
+
+
+def actor(user: User) -> Actor:
+    return Actor(f"user {user.name}", client_address())
+
+
+# Sessions
+
+
+def session_token() -> str:
+    """The token of the request's cookie; empty where there is none."""
+    return request.cookies.get(_cookie_name(_SESSION), "")
+
+
+async def current_user() -> User | None:
+    """Whoever is signed in by cookie; asked once a request."""
+    if "user" not in g:
+        token = session_token()
+        g.user = await services().accounts.session(token) if token else None
+    return cast("User | None", g.user)
+
+
+async def require_role(role: Role) -> User:
+    """The signed-in user, who has `role` or a higher one.
+
+    Raises NotAuthorised where nobody is signed in, NotAllowed where the role does not reach.
+    """
+    user = await current_user()
+    if user is None:
+        raise NotAuthorised("sign in first")
+    if not reaches(user, role):
+        raise NotAllowed(f"this needs the role {role}")
+    return user
+
+
+def reaches(user: User, role: Role) -> bool:
+    """Whether `user` may do what `role` may: an administrator what a guard may, and so on."""
+    return ROLES.index(user.role) <= ROLES.index(role)
+
+
+def remember(response: Response, token: str) -> None:
+    """Set the cookie of a new session."""
+    _set_cookie(response, _SESSION, token, max_age=ABSOLUTE_MS // 1000)
+
+
+def forget(response: Response) -> None:
+    """Take the session's cookie away."""
+    _set_cookie(response, _SESSION, "", max_age=0)
+
+
+# CSRF
+
+
+def csrf_token() -> str:
+    """What a form sends along as `csrf_token`, or a script as `X-CSRF-Token`."""
+    return _token_for(session_token() or _form_cookie())
+
+
+async def check_csrf() -> None:
+    """Raises NotAllowed where the request may not come from our own page."""
+    if not _is_from_here():
+        raise NotAllowed("this form was sent from another site")
+    sent = request.headers.get(_CSRF_HEADER) or (await request.form).get(_CSRF_FIELD, "")
+    secret = session_token() or request.cookies.get(_cookie_name(_FORM), "")
+    if not secret or not hmac.compare_digest(_token_for(secret).encode(), sent.encode()):
+        raise NotAllowed("this form is too old: load the page again")
+
+
+def _is_from_here() -> bool:
+    site = request.headers.get("Sec-Fetch-Site")
+    if site is not None:
+        return site in ("same-origin", "none")
+    origin = request.headers.get("Origin")
+    # Browsers name the origin of every form; what is no browser has no cookie to abuse.
+    return origin is None or urlsplit(origin).netloc == request.host
+
+
+def _token_for(secret: str) -> str:
+    return hashlib.sha256(b"csrf:" + secret.encode()).hexdigest()
+
+
+def _form_cookie() -> str:
+    """The secret of a browser that is not signed in; made and set with this very answer."""
+    known = request.cookies.get(_cookie_name(_FORM)) or g.get("form_secret")
+    if known:
+        return cast(str, known)
+    g.form_secret = made = secrets.token_urlsafe(24)
+
+    @after_this_request
+    def set_form_cookie(response: Response) -> Response:  # type: ignore[type-var]
+        _set_cookie(response, _FORM, made, max_age=None)
+        return response
+
+    return made
+
+
+def _cookie_name(name: str) -> str:
+    # The prefix keeps a neighbour on a sibling domain from planting one; it demands TLS.
+    return f"__Host-{name}" if services().config.web.tls else name
+
+
+def _set_cookie(response: Response, name: str, value: str, *, max_age: int | None) -> None:
+    response.set_cookie(
+        _cookie_name(name),
+        value,
+        max_age=max_age,
+        path="/",
+        secure=services().config.web.tls,
+        httponly=True,
+        samesite="Lax",
+    )
+
+
+# The API
+
+
+async def require_api(*, write: bool = False, role: Role = "viewer") -> Caller:
+    """Who calls: a key by Bearer or by the signature of 三, or a signed-in user.
+
+    A user needs `role`, and to write the CSRF token in the header; a read-only key may not write.
+    Raises NotAuthorised, NotAllowed, InvalidAppId, WrongSignature, BadParameter.
+    """
+    refuse_repeated_parameters()
+    key = await _api_key()
+    if key is None:
+        user = await require_role(role)
+        if write:
+            await check_csrf()
+        return Caller(user=user)
+    if write and key.read_only:
+        raise NotAllowed("this API key is read-only")
+    return Caller(key=key)
+
+
+async def _api_key() -> ApiKey | None:
+    """The key that the request carries, None where it carries none."""
+    scheme, _, credentials = request.headers.get("Authorization", "").partition(" ")
+    if scheme:
+        if scheme.lower() != "bearer":
+            raise NotAuthorised("Authorization: only Bearer APPID:SECRET is known")
+        return services().accounts.authenticate_key(credentials.strip())
+    if "appid" in request.args or "sign" in request.args:
+        params = request.args.to_dict()
+        key = services().accounts.authenticate_sign(params)
+        await _check_signed_body(params.get("body_md5"))
+        return key
+    return None
+
+
+async def _check_signed_body(signed: str | None) -> None:
+    """三 signs parameters only: a body is bound to them by its MD5."""
+    body = await request.get_data()
+    if signed is None and body:
+        raise WrongSignature("body_md5: missing; sign it along with the other parameters")
+    if signed is not None and not hmac.compare_digest(body_md5(body).encode(), signed.encode()):
+        raise WrongSignature("body_md5: does not fit the body")
+
+
+def refuse_repeated_parameters() -> None:
+    """A parameter given twice says nothing, and could be signed as one and read as the other."""
+    for name, values in request.args.lists():
+        if len(values) > 1:
+            raise BadParameter("given more than once", field=name)
