@@ -23,6 +23,7 @@ connections_refused = _counter(
     "connections_refused", "Connections closed at once at a limit", "port", "limit"
 )
 connection_faults = _counter("connection_faults", "Connections ended by a fault of ours", "port")
+handshake_failures = _counter("handshake_failures", "TLS handshakes that failed", "port")
 devices_online = _gauge("devices_online", "Devices that are online")
 devices_waiting = _gauge("devices_waiting", "Devices that wait for enrolment")
 connects = _counter("connects", "Answers to /connect (1.1) by code", "code")

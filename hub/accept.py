@@ -1,0 +1,358 @@
+"""Where connections come in: listeners, limits, TLS, and the fence around every connection.
+
+Both edges, devices and web, stand on serve_port(). Whatever happens in one connection, it ends
+that connection only.
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+import os
+import socket
+import ssl
+import sys
+import traceback
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import trio
+from msgspec import Struct
+
+from hub import metrics
+from hub.errors import StartFault
+from hub.log import limited
+from hub.tls import TlsStream
+
+log = logging.getLogger(__name__)
+
+Handler = Callable[[trio.abc.Stream, "Peer"], Awaitable[None]]
+PlainHandler = Callable[[trio.SocketStream], Awaitable[None]]
+
+#: A thousand cameras come back at the same moment after a power cut; the kernel cuts it to its own.
+_BACKLOG = 4096
+#: A peer that vanished without a word is noticed after 60 + 4 x 15 s.
+_KEEPALIVE_OPTIONS = {"TCP_KEEPIDLE": 60, "TCP_KEEPINTVL": 15, "TCP_KEEPCNT": 4}
+#: No file, buffer or memory left: it passes, and accepting goes on.
+_SHORTAGES = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
+_SHORTAGE_PAUSE_SECONDS = 0.1
+_NO_SUCH_ADDRESS = {errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT}
+#: A socket's state in /proc/net/tcp.
+_LISTENING = "0A"
+#: The first byte of a TLS handshake record.
+_TLS_HANDSHAKE = b"\x16"
+
+
+class Limits(Struct, frozen=True):
+    """How many connections one port takes, in all and from one address."""
+
+    connections: int
+    per_address: int
+
+
+class Peer(Struct, frozen=True):
+    address: str
+    port: int
+
+
+async def open_listeners(bind: str, port: int) -> list[trio.SocketListener]:
+    """Listen on `port` of an address or a name of this host; "::" takes IPv4 as well.
+
+    Raises StartFault with one line that says what to do.
+    """
+    try:
+        found = await trio.socket.getaddrinfo(
+            bind, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )
+    except (OSError, UnicodeError):
+        raise StartFault(
+            f"cannot listen on {bind!r}: it is no address or name known here"
+        ) from None
+    listeners: list[trio.SocketListener] = []
+    missing: OSError | None = None
+    for family, _, _, _, address in found:
+        try:
+            listeners.append(await _listen(family, address))
+        except OSError as error:
+            missing = error
+            if error.errno not in _NO_SUCH_ADDRESS:
+                break
+    # A name may stand for an IPv6 address that this host does not have: the others will do.
+    if missing and (not listeners or missing.errno not in _NO_SUCH_ADDRESS):
+        for listener in listeners:
+            listener.socket.close()
+        raise StartFault(_why_not_listening(missing, bind, port)) from missing
+    return listeners
+
+
+async def serve_port(
+    name: str,
+    listeners: Sequence[trio.SocketListener],
+    handler: Handler,
+    *,
+    limits: Limits,
+    tls: Callable[[], ssl.SSLContext] | None,
+    handshake_seconds: float,
+    on_plain: PlainHandler | None = None,
+    handler_nursery: trio.Nursery,
+    task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
+) -> None:
+    """Accept for ever, and run `handler(stream, peer)` for each connection in `handler_nursery`.
+
+    `tls` gives the context for a connection at the moment it comes; None is a plain port. On a TLS
+    port, what does not begin as TLS goes to `on_plain`; it and the handshake share the time of
+    `handshake_seconds`. Cancelling this stops accepting and closes the listeners; connections live
+    on in their nursery. A connection is closed, without further ado, when its handler returns; to
+    say goodbye before is the handler's business.
+    """
+    port = _Port(name, handler, limits, tls, handshake_seconds, on_plain)
+    async with trio.open_nursery() as nursery:
+        for listener in listeners:
+            nursery.start_soon(port.accept_from, listener, handler_nursery)
+        task_status.started()
+
+
+class _Port:
+    """One served port: who is connected to it, and what is done with whoever comes."""
+
+    def __init__(
+        self,
+        name: str,
+        handler: Handler,
+        limits: Limits,
+        tls: Callable[[], ssl.SSLContext] | None,
+        handshake_seconds: float,
+        on_plain: PlainHandler | None,
+    ) -> None:
+        self._name = name
+        self._handler = handler
+        self._limits = limits
+        self._tls = tls
+        self._handshake_seconds = handshake_seconds
+        self._on_plain = on_plain
+        self._connections = 0
+        self._by_address: dict[str, int] = {}
+        self._gauge = metrics.connections.labels(name)
+
+    async def accept_from(self, listener: trio.SocketListener, nursery: trio.Nursery) -> None:
+        async with listener:
+            while True:
+                try:
+                    stream = await listener.accept()
+                except OSError as error:
+                    if error.errno not in _SHORTAGES:
+                        raise
+                    await self._wait_out_shortage(error)
+                    continue
+                self._take(stream, nursery)
+
+    async def _wait_out_shortage(self, error: OSError) -> None:
+        metrics.limits_reached.labels("open-files").inc()
+        limited(
+            log,
+            logging.ERROR,
+            f"shortage {self._name}",
+            "cannot accept on the %s port for now: %s",
+            self._name,
+            os.strerror(error.errno or 0),
+        )
+        await trio.sleep(_SHORTAGE_PAUSE_SECONDS)
+
+    def _take(self, stream: trio.SocketStream, nursery: trio.Nursery) -> None:
+        peer = _peer_of(stream)
+        if peer is None or not self._has_room_for(peer.address):
+            stream.socket.close()
+            return
+        self._connections += 1
+        self._by_address[peer.address] = self._by_address.get(peer.address, 0) + 1
+        self._gauge.inc()
+        nursery.start_soon(self._serve, stream, peer)
+
+    def _has_room_for(self, address: str) -> bool:
+        if self._connections >= self._limits.connections:
+            self._refuse(address, "connections", self._limits.connections)
+            return False
+        if self._by_address.get(address, 0) >= self._limits.per_address:
+            self._refuse(address, "per_address", self._limits.per_address)
+            return False
+        return True
+
+    def _refuse(self, address: str, limit: str, allowed: int) -> None:
+        metrics.connections_refused.labels(self._name, limit).inc()
+        limited(
+            log,
+            logging.WARNING,
+            f"refused {self._name} {limit} {address if limit == 'per_address' else ''}",
+            "refused a connection from %s on the %s port: %d are open %s",
+            address,
+            self._name,
+            allowed,
+            "from that address" if limit == "per_address" else "in all",
+        )
+
+    async def _serve(self, stream: trio.SocketStream, peer: Peer) -> None:
+        """One connection, and the fence around it: an error ends this one and no other."""
+        try:
+            _keep_alive(stream)
+            secured = await self._secure(stream, peer) if self._tls else stream
+            if secured is not None:
+                await self._handler(secured, peer)
+        except* trio.BrokenResourceError:
+            log.debug("%s left the %s port without a word", peer.address, self._name)
+        except* Exception as faults:
+            self._report(faults, peer)
+        finally:
+            stream.socket.close()
+            self._forget(peer.address)
+
+    def _report(self, faults: ExceptionGroup[Exception], peer: Peer) -> None:
+        metrics.connection_faults.labels(self._name).inc()
+        limited(
+            log,
+            logging.ERROR,
+            f"fault {self._name} {_kinds_of(faults)}",
+            "a fault of the hub ended a connection from %s on the %s port\n%s",
+            peer.address,
+            self._name,
+            "".join(traceback.format_exception(faults)),
+        )
+
+    def _forget(self, address: str) -> None:
+        self._connections -= 1
+        self._by_address[address] -= 1
+        if not self._by_address[address]:
+            del self._by_address[address]
+        self._gauge.dec()
+
+    async def _secure(self, stream: trio.SocketStream, peer: Peer) -> TlsStream | None:
+        """The connection over TLS; None if there is nothing more to be done with it."""
+        with trio.move_on_after(self._handshake_seconds) as deadline:
+            first = await _first_byte(stream)
+            if first == _TLS_HANDSHAKE:
+                return await self._shake_hands(stream, peer)
+            if first and self._on_plain:
+                await self._on_plain(stream)
+        if deadline.cancelled_caught:
+            self._handshake_failed(peer, "it took too long")
+        return None
+
+    async def _shake_hands(self, stream: trio.SocketStream, peer: Peer) -> TlsStream | None:
+        assert self._tls is not None
+        secured = TlsStream(stream, self._tls())
+        try:
+            await secured.do_handshake()
+        except trio.BrokenResourceError as error:
+            self._handshake_failed(peer, str(error) or "the connection broke")
+            return None
+        return secured
+
+    def _handshake_failed(self, peer: Peer, why: str) -> None:
+        metrics.handshake_failures.labels(self._name).inc()
+        limited(
+            log,
+            logging.INFO,
+            f"handshake {self._name} {peer.address}",
+            "no TLS with %s on the %s port: %s",
+            peer.address,
+            self._name,
+            why,
+        )
+
+
+def _peer_of(stream: trio.SocketStream) -> Peer | None:
+    """Who is at the other end; None if it is gone already."""
+    try:
+        host, port, *_ = stream.socket.getpeername()
+    except OSError:
+        return None
+    # An IPv4 peer of an IPv6 listener; and the zone of a link-local address is no part of it.
+    return Peer(host.removeprefix("::ffff:").partition("%")[0], port)
+
+
+def _keep_alive(stream: trio.SocketStream) -> None:
+    with suppress(OSError):  # Not every platform lets every timer be set.
+        stream.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        for option, value in _KEEPALIVE_OPTIONS.items():
+            if hasattr(socket, option):
+                stream.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
+
+
+async def _first_byte(stream: trio.SocketStream) -> bytes:
+    """The first byte, left where it is; b"" if the peer has gone."""
+    try:
+        return await stream.socket.recv(1, socket.MSG_PEEK)
+    except OSError:
+        return b""
+
+
+def _kinds_of(group: BaseExceptionGroup[BaseException]) -> str:
+    """The kinds of the errors in a group, so that each kind is logged for itself."""
+    return ",".join(
+        _kinds_of(error) if isinstance(error, BaseExceptionGroup) else type(error).__name__
+        for error in group.exceptions
+    )
+
+
+async def _listen(family: int, address: tuple[Any, ...]) -> trio.SocketListener:
+    sock = trio.socket.socket(family, socket.SOCK_STREAM)
+    try:
+        if sys.platform == "win32":
+            # There, SO_REUSEADDR would let another program take the port over.
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_EXCLUSIVEADDRUSE, 1)
+        else:
+            # Here, it only lets a restart bind while old connections linger in TIME_WAIT.
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, address[0] != "::")
+        await sock.bind(address)
+        sock.listen(_BACKLOG)
+        return trio.SocketListener(sock)
+    except BaseException:
+        sock.close()
+        raise
+
+
+def _why_not_listening(error: OSError, bind: str, port: int) -> str:
+    if error.errno == errno.EADDRINUSE:
+        return (
+            f"port {port} is already in use{_by_whom(port)}: stop that, or set another port in the "
+            "configuration"
+        )
+    if error.errno == errno.EACCES:
+        return f"not permitted to listen on port {port}: {_permission_advice(port)}"
+    if error.errno in _NO_SUCH_ADDRESS:
+        return f"cannot listen on {bind}: it is no address of this host"
+    return f"cannot listen on {bind} port {port}: {error.strerror or error}"
+
+
+def _permission_advice(port: int) -> str:
+    if sys.platform == "win32":
+        return "another program holds it, or Windows keeps it back; set another port"
+    if port < 1024:
+        return "ports below 1024 need the right to do so; set a port of 1024 or above"
+    return "a security policy of this host forbids it; set another port"
+
+
+def _by_whom(port: int) -> str:
+    """' by NAME (process PID)', as far as Linux tells this user; else nothing."""
+    inodes = {f"socket:[{inode}]" for inode in _listening_inodes(port)}
+    if not inodes:
+        return ""
+    for descriptors in Path("/proc").glob("[0-9]*/fd"):
+        with suppress(OSError):
+            if any(os.readlink(entry) in inodes for entry in descriptors.iterdir()):
+                name = (descriptors.parent / "comm").read_text().strip()
+                return f" by {name} (process {descriptors.parent.name})"
+    return ""
+
+
+def _listening_inodes(port: int) -> Iterator[str]:
+    for table in (Path("/proc/net/tcp"), Path("/proc/net/tcp6")):
+        with suppress(OSError):
+            for line in table.read_text().splitlines()[1:]:
+                fields = line.split()
+                local, state, inode = fields[1], fields[3], fields[9]
+                if state == _LISTENING and int(local.rpartition(":")[2], 16) == port:
+                    yield inode
