@@ -53,8 +53,11 @@ class Limits(Struct, frozen=True):
 
 
 class Peer(Struct, frozen=True):
+    """Who is at the other end, and since when by trio's clock."""
+
     address: str
     port: int
+    accepted_at: float = 0.0
 
 
 async def open_listeners(bind: str, port: int) -> list[trio.SocketListener]:
@@ -268,7 +271,8 @@ def _peer_of(stream: trio.SocketStream) -> Peer | None:
     except OSError:
         return None
     # An IPv4 peer of an IPv6 listener; and the zone of a link-local address is no part of it.
-    return Peer(host.removeprefix("::ffff:").partition("%")[0], port)
+    address = host.removeprefix("::ffff:").partition("%")[0]
+    return Peer(address, port, trio.current_time())
 
 
 def _keep_alive(stream: trio.SocketStream) -> None:

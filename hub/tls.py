@@ -89,9 +89,7 @@ class TlsStream(trio.abc.Stream):
             raise trio.BusyResourceError("another task is receiving from this TLS stream")
         self._receiving = True
         try:
-            plaintext = await self._receive(limit)
-            await self._answer_the_protocol()
-            return plaintext
+            return await self._receive(limit)
         finally:
             self._receiving = False
 
@@ -161,6 +159,7 @@ class TlsStream(trio.abc.Stream):
         if plaintext or self._ended:
             await trio.lowlevel.cancel_shielded_checkpoint()
         while not plaintext and not self._ended:
+            await self._answer_the_protocol()
             if await self._fill(max(limit, _LEAST_READ_BYTES)):
                 plaintext = self._decrypt(limit)
             else:
@@ -202,7 +201,7 @@ class TlsStream(trio.abc.Stream):
         return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
     async def _answer_the_protocol(self) -> None:
-        """Send what receiving gave rise to (a key update), unless a sender takes it along."""
+        """Send what receiving gave rise to (alerts, renegotiation), unless a sender takes it."""
         if self._outgoing.pending and not self._flush_lock.locked():
             with self._broken_unless_done():
                 await self._flush()

@@ -8,6 +8,8 @@ import ssl
 import subprocess
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
+from typing import Any
 
 import pytest
 import trio
@@ -15,6 +17,8 @@ import trio.testing
 
 from hub.tls import TlsStream
 from tests.support.certificates import server_context, trusting_anybody
+
+needs_openssl = pytest.mark.skipif(not shutil.which("openssl"), reason="needs openssl")
 
 BODY = os.urandom(220 * 1024)
 
@@ -277,34 +281,45 @@ async def test_a_peer_that_leaves_during_the_handshake_is_gone(context: ssl.SSLC
             await server.do_handshake()
 
 
-@pytest.mark.skipif(not shutil.which("openssl"), reason="needs the openssl command")
+@needs_openssl
 async def test_a_peer_may_change_its_keys(context: ssl.SSLContext) -> None:
-    async with await open_port() as listener, trio.open_nursery() as nursery:
-        port = listener.socket.getsockname()[1]
-        client = await nursery.start(openssl_client, port)
-        async with TlsStream(await listener.accept(), context) as server:
-            await server.do_handshake()
-            await client.stdin.send_all(b"K\n")  # A key update that asks for one in return.
-            await trio.lowlevel.wait_readable(server.transport_stream.socket)
-            await client.stdin.send_all(b"after\n")
-            assert await server.receive_some() == b"after\n"
-            await server.send_all(b"as well\n")
-            assert await client.stdout.receive_some() == b"as well\n"
-        nursery.cancel_scope.cancel()
+    async with openssl_connected(context, "-tls1_3") as (server, client, nursery):
+        nursery.start_soon(client.stdin.send_all, b"K\n")
+        await trio.lowlevel.wait_readable(server.transport_stream.socket)
+        nursery.start_soon(client.stdin.send_all, b"after\n")
+        assert await server.receive_some() == b"after\n"
+        await server.send_all(b"as well\n")
+        assert await client.stdout.receive_some() == b"as well\n"
 
 
-async def open_port() -> trio.SocketListener:
+@needs_openssl
+async def test_a_peer_that_wants_to_negotiate_anew_is_told_no(context: ssl.SSLContext) -> None:
+    async with openssl_connected(context, "-tls1_2") as (server, client, nursery):
+        nursery.start_soon(client.stdin.send_all, b"R\n")
+        # Only because our alert reached it does the peer give up.
+        with pytest.raises(trio.BrokenResourceError, match="alert handshake failure"):
+            await server.receive_some()
+
+
+@asynccontextmanager
+async def openssl_connected(
+    context: ssl.SSLContext, version: str
+) -> AsyncIterator[tuple[TlsStream, Any, trio.Nursery]]:
+    """Another make of client: what stands on its standard input is sent, or is a command."""
     (listener,) = await trio.open_tcp_listeners(0, host="127.0.0.1")
-    return listener
-
-
-async def openssl_client(port: int, task_status: trio.TaskStatus[trio.Process]) -> None:
-    command = ["openssl", "s_client", "-brief", "-connect", f"127.0.0.1:{port}"]
-    await trio.run_process(
+    port = listener.socket.getsockname()[1]
+    command = ["openssl", "s_client", "-brief", version, "-connect", f"127.0.0.1:{port}"]
+    run = partial(
+        trio.run_process,
         command,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         check=False,
-        task_status=task_status,
     )
+    async with listener, trio.open_nursery() as nursery:
+        client = await nursery.start(run)
+        async with TlsStream(await listener.accept(), context) as server:
+            await server.do_handshake()
+            yield server, client, nursery
+        nursery.cancel_scope.cancel()
