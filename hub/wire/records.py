@@ -10,6 +10,9 @@ from typing import Literal
 import msgspec
 from msgspec import Raw, Struct
 
+from hub.wire.tables import event_name
+from hub.wire.times import rfc3339
+
 Kind = Literal["face", "event", "vehicle", "access"]
 KINDS: tuple[Kind, ...] = ("face", "event", "vehicle", "access")
 
@@ -34,10 +37,10 @@ class Image(Struct, frozen=True):
 class Rect(Struct, frozen=True):
     """A place in the full picture, in the device's pixels (2.5)."""
 
-    x: float
-    y: float
-    w: float
-    h: float
+    x: int | float
+    y: int | float
+    w: int | float
+    h: int | float
 
 
 class FaceDetail(Struct, frozen=True, omit_defaults=True):
@@ -84,10 +87,10 @@ class AccessDetail(Struct, frozen=True, omit_defaults=True):
 
     rid: str | None = None
     uuid: str | None = None
-    type: int | str | None = None
-    status: int | str | None = None
-    temperature: float | str | None = None
-    score: float | str | None = None
+    type: int | float | str | None = None
+    status: int | float | str | None = None
+    temperature: int | float | str | None = None
+    score: int | float | str | None = None
     of: int | None = None
 
 
@@ -133,3 +136,35 @@ def decode_detail(kind: Kind, data: bytes) -> Detail:
     """The detail of a record as the store keeps it, from JSON."""
     detail: Detail = msgspec.json.decode(data, type=DETAILS[kind])
     return detail
+
+
+def render(record: Record) -> bytes:
+    """The record as the integrator API, the stream and the page give it: JSON on one line."""
+    return msgspec.json.encode(
+        {
+            "seq": record.seq,
+            "kind": record.kind,
+            "did": record.did,
+            "sn": record.sn,
+            "device_name": record.device_name,
+            "occurred_at": rfc3339(record.occurred_at),
+            "received_at": rfc3339(record.received_at),
+            **_shown(record.detail),
+            "images": {image.name: image.path for image in record.images},
+            "extra": record.extra,
+        }
+    )
+
+
+def _shown(detail: Detail) -> dict[str, object]:
+    """The fields of one kind: as far as sent."""
+    if isinstance(detail, VehicleDetail):
+        return {"plate": detail.plate, "vehicle": detail.vehicle}
+    shown = {
+        name: value for name, value in msgspec.structs.asdict(detail).items() if value is not None
+    }
+    if isinstance(detail, EventDetail):
+        shown["type_name"] = event_name(detail.type)
+    if isinstance(detail, AccessDetail):
+        shown["of"] = detail.of
+    return shown

@@ -1,0 +1,185 @@
+"""Request and response frames on the device WebSocket (D1), and the tolerant second reading."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+import msgspec
+from msgspec import UNSET, Raw, Struct, UnsetType
+
+from hub.errors import OK, BadParameter, HubError
+from hub.wire import jsontext
+from hub.wire.values import Number, Text, text, whole
+
+T = TypeVar("T")
+
+
+class Request(Struct, frozen=True):
+    """A frame whose `data` has `param`. `uri` has one leading slash and no blanks."""
+
+    msgid: str
+    uri: str
+    param: Raw
+    token: str | None = None
+
+
+class Response(Struct, frozen=True):
+    """A frame whose `data` has `code`. It belongs to a request by `msgid` alone."""
+
+    msgid: str
+    uri: str
+    code: int
+    msg: str = ""
+    result: Raw | None = None
+
+
+class BadFrame(BadParameter):
+    """A frame that is neither a request nor a response; `msgid` as far as it could be read."""
+
+    def __init__(self, message: str, *, field: str = "", msgid: str = "") -> None:
+        super().__init__(message, field=field)
+        self.msgid = msgid
+
+
+def decode_frame(data: str | bytes, *, max_depth: int) -> Request | Response:
+    """One frame, text or binary. Raises BadFrame.
+
+    Keys are matched exactly first. Only a frame that fails so is read again with the blanks
+    stripped from its keys: the specification itself prints `"msgid "` (1.3).
+    """
+    frame = data.encode("utf-8", "replace") if isinstance(data, str) else data
+    try:
+        jsontext.check_depth(frame, max_depth)
+    except BadParameter as error:
+        raise BadFrame(error.message) from None
+    try:
+        return read_tolerantly(_read, frame, "data", "param")
+    except BadParameter as error:
+        raise BadFrame(error.message, msgid=_msgid_of(frame)) from None
+
+
+def read_tolerantly(read: Callable[[bytes], T], data: bytes, *inner: str) -> T:
+    """Read an object exactly, and only if that fails with the blanks stripped from its keys.
+
+    What is wrong is told as the exact reading saw it. Raises BadParameter.
+    """
+    try:
+        return read(data)
+    except BadParameter as error:
+        refusal = error
+    try:
+        return read(strip_keys(data, *inner))
+    except BadParameter:
+        raise refusal from None
+
+
+def strip_keys(data: bytes, *inner: str) -> bytes:
+    """The object with blanks stripped from its keys, and of those found by the names `inner`."""
+    jsontext.check_fields(data)
+    fields = {
+        key.strip(): value for key, value in jsontext.decode(_FIELDS, data, "the frame").items()
+    }
+    if inner and (nested := fields.get(inner[0])) is not None and bytes(nested)[:1] == b"{":
+        fields[inner[0]] = Raw(strip_keys(bytes(nested), *inner[1:]))
+    return msgspec.json.encode(fields)
+
+
+def encode_request(msgid: str, token: str | None, uri: str, param: object) -> str:
+    """A request of the hub's to a device; `param` is anything that msgspec encodes."""
+    frame = _RequestOut(msgid, _RequestData(normalise_uri(uri), param), token or UNSET)
+    return msgspec.json.encode(frame).decode()
+
+
+def encode_ok(request: Request, result: object | None = None) -> str:
+    """The answer 200 to a request."""
+    data = _ResponseData(request.uri, OK, "OK", UNSET if result is None else result)
+    return msgspec.json.encode(_ResponseOut(request.msgid, data)).decode()
+
+
+def encode_error(msgid: str, uri: str, error: HubError) -> str:
+    """The answer to a request that is refused; `uri` empty where it could not be read."""
+    data = _ResponseData(uri or UNSET, error.code, error.message)
+    return msgspec.json.encode(_ResponseOut(msgid, data)).decode()
+
+
+def normalise_uri(uri: str) -> str:
+    """`ivp/x`, `/ivp/x` and ` /ivp/x` are the same (D1)."""
+    return "/" + "".join(uri.split()).lstrip("/")
+
+
+class _Data(Struct):
+    uri: str | None = None
+    param: Raw | UnsetType = UNSET
+    code: Number | UnsetType = UNSET
+    msg: Text | float = None
+    result: Raw | None = None
+
+
+class _Frame(Struct):
+    msgid: str | int
+    data: _Data
+    token: Text = None
+
+
+class _Msgid(Struct):
+    msgid: str | int = ""
+
+
+class _RequestData(Struct):
+    uri: str
+    param: object
+
+
+class _RequestOut(Struct):
+    msgid: str
+    data: _RequestData
+    token: str | UnsetType = UNSET
+
+
+class _ResponseData(Struct):
+    uri: str | UnsetType
+    code: int
+    msg: str
+    result: object = UNSET
+
+
+class _ResponseOut(Struct):
+    msgid: str
+    data: _ResponseData
+
+
+_FRAME = msgspec.json.Decoder(_Frame)
+_MSGID = msgspec.json.Decoder(_Msgid)
+_FIELDS = msgspec.json.Decoder(dict[str, Raw])
+
+
+def _read(frame: bytes) -> Request | Response:
+    sent = jsontext.decode(_FRAME, frame, "the frame")
+    msgid = str(sent.msgid)
+    data = sent.data
+    if data.code is not UNSET:
+        return _response(msgid, data)
+    if data.param is UNSET:
+        raise BadParameter("param (a request) or code (a response) is required", field="data")
+    if not data.uri or not data.uri.strip():
+        raise BadParameter("is required", field="data.uri")
+    token = text(sent.token, "token")
+    return Request(msgid, normalise_uri(data.uri), data.param, token)
+
+
+def _response(msgid: str, data: _Data) -> Response:
+    code = whole(data.code, "data.code") if data.code is not UNSET else None
+    if code is None:
+        raise BadParameter("an integer is required", field="data.code")
+    msg = "" if data.msg is None else str(data.msg)
+    return Response(msgid, normalise_uri(data.uri or ""), code, msg, data.result)
+
+
+def _msgid_of(frame: bytes) -> str:
+    """The msgid of a frame of which nothing more could be understood."""
+    try:
+        sent = read_tolerantly(lambda data: jsontext.decode(_MSGID, data, "the frame"), frame)
+    except BadParameter:
+        return ""
+    return str(sent.msgid)

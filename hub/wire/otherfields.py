@@ -1,0 +1,148 @@
+"""Further fields: what real cameras send beyond the tables, kept as undecoded JSON (D5, D8).
+
+They are never a reason to refuse, whatever they hold. What a strict reader of JSON could not hold
+is held as text: a number beyond 2^53 or beyond a double as its digits, wrong UTF-8 with
+replacement characters. Nothing is decoded, so nothing costs more memory than it has bytes.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import TypeVar
+
+import msgspec
+from msgspec import Raw
+
+from hub.errors import BadParameter
+from hub.wire import jsontext
+from hub.wire.pictures import decode_picture
+from hub.wire.records import Picture
+from hub.wire.values import MOST, Number, Text, number, text, whole
+
+T = TypeVar("T")
+
+#: A name and its value as it came.
+Further = tuple[str, Raw]
+
+#: Several hundred numbers with each capture, of no use to anyone (D8).
+DROPPED = "feature"
+NOTHING = Raw(b"{}")
+
+_TEXT: msgspec.json.Decoder[Text] = msgspec.json.Decoder(Text)
+_NUMBER: msgspec.json.Decoder[Number] = msgspec.json.Decoder(Number)
+_FIELDS = msgspec.json.Decoder(dict[str, Raw])
+_LIST = msgspec.json.Decoder(list[dict[str, Raw]])
+#: Something that `held` must look at closely: a long number, an exponent, a line break.
+_DOUBTFUL = re.compile(rb"[0-9]{16}|[0-9][eE]|[\r\n]")
+_STRING_NUMBER_OR_BREAK = re.compile(
+    rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"'
+    rb"|(?<![0-9.])-?[0-9]{16,}+(?:\.[0-9]++)?(?:[eE][+-]?[0-9]++)?"
+    rb"|(?<![0-9.])-?[0-9]++(?:\.[0-9]++)?[eE][+-]?[0-9]++"
+    rb"|[\r\n]+",
+    re.DOTALL,
+)
+
+
+def held(raw: Raw) -> bytes:
+    """One JSON value as any strict reader can hold it, on one line."""
+    value = bytes(raw)
+    if not value.isascii():
+        value = value.decode("utf-8", "replace").encode()
+    if value[:1] != b'"' and _DOUBTFUL.search(value):
+        value = _STRING_NUMBER_OR_BREAK.sub(_hold, value)
+    return value
+
+
+def held_object(fields: Iterable[Further]) -> Raw:
+    """A JSON object of further fields."""
+    members = [
+        msgspec.json.encode(name) + b":" + held(value) for name, value in fields if name != DROPPED
+    ]
+    return Raw(b"{" + b",".join(members) + b"}") if members else NOTHING
+
+
+class Fields:
+    """The fields of one JSON object, taken one by one; what is left in the end is further.
+
+    `path` is the object's own place in the body, for messages.
+    """
+
+    def __init__(self, raws: dict[str, Raw], path: str = "") -> None:
+        self._raws = raws
+        self._path = path
+
+    @classmethod
+    def of(cls, raw: Raw | bytes, path: str, what: str = "the body") -> Fields:
+        """Decode one level of an object."""
+        return cls(jsontext.decode(_FIELDS, bytes(raw), what, path=path), path)
+
+    def name(self, key: str) -> str:
+        return f"{self._path}.{key}" if self._path else key
+
+    def text(self, key: str) -> str | None:
+        return text(self._take(key, _TEXT), self.name(key))
+
+    def whole(self, key: str) -> int | None:
+        return whole(self._take(key, _NUMBER), self.name(key))
+
+    def number(self, key: str) -> int | float | None:
+        return number(self._take(key, _NUMBER), self.name(key))
+
+    def value(self, key: str) -> Number:
+        """A text or a number as it came."""
+        value = self._take(key, _NUMBER)
+        if isinstance(value, str):
+            return text(value, self.name(key))
+        return number(value, self.name(key))
+
+    def picture(self, key: str, name: str) -> Picture | None:
+        raw = self._raws.pop(key, None)
+        return None if raw is None else decode_picture(raw, name=name, field=self.name(key))
+
+    def inner(self, key: str) -> Fields | None:
+        """The object under `key`; None where it is absent or null."""
+        raw = self._raws.pop(key, None)
+        if raw is None or bytes(memoryview(raw)[:4]) == b"null":
+            return None
+        return Fields.of(raw, self.name(key))
+
+    def inner_list(self, key: str, most: int) -> list[Fields]:
+        """The objects of the list under `key`."""
+        raw = self._raws.pop(key, None)
+        if raw is None:
+            raise BadParameter("is required", field=self.name(key))
+        if jsontext.count_to(most, bytes(raw), b"{", b"[") > most:
+            raise BadParameter(f"at most {most} items are allowed", field=self.name(key))
+        items = jsontext.decode(_LIST, bytes(raw), "the body", path=self.name(key))
+        return [Fields(item, f"{self.name(key)}[{at}]") for at, item in enumerate(items)]
+
+    def keep(self, key: str, further: list[Further]) -> None:
+        """Let what is left of an inner object stay, under its name."""
+        if further:
+            self._raws[key] = held_object(further)
+
+    def further(self) -> list[Further]:
+        return list(self._raws.items())
+
+    def _take(self, key: str, decoder: msgspec.json.Decoder[T]) -> T | None:
+        raw = self._raws.pop(key, None)
+        if raw is None:
+            return None
+        return jsontext.decode(decoder, bytes(raw), "the value", path=self.name(key))
+
+
+def _hold(token: re.Match[bytes]) -> bytes:
+    value = token[0]
+    if value[:1] == b'"':
+        return value
+    if value[:1] in b"\r\n":
+        return b""
+    return b'"%b"' % value if _is_beyond(value) else value
+
+
+def _is_beyond(number: bytes) -> bool:
+    digits = number.removeprefix(b"-")
+    if digits.isdigit():
+        return len(digits) > 16 or int(digits) > MOST
+    return abs(float(number)) > MOST

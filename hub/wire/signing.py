@@ -1,0 +1,147 @@
+"""The two signatures of the protocol: a connect's RSA (1.1, D2) and the digest of 三 (D6)."""
+
+from __future__ import annotations
+
+import binascii
+import hashlib
+import hmac
+import re
+from collections.abc import Mapping
+
+import pybase64
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
+from cryptography.hazmat.primitives.asymmetric.utils import NoDigestInfo
+from cryptography.hazmat.primitives.serialization import load_pem_public_key
+
+from hub.errors import BadParameter
+from hub.wire.times import MILLISECONDS_FROM
+
+#: How the MD5 may enter the RSA operation (D2), by the name that is stored and shown.
+SIGN_FORMS = (
+    "md5-digestinfo",
+    "md5-digest",
+    "md5-hex-lower",
+    "md5-hex-upper",
+    "digestinfo-of-hex-lower",
+    "digestinfo-of-hex-upper",
+)
+LEAST_KEY_BITS = 1024
+
+#: DER of DigestInfo for MD5, up to the digest itself.
+_DIGEST_INFO = bytes.fromhex("3020300c06082a864886f70d020505000410")
+_URL_SAFE = bytes.maketrans(b"-_", b"+/")
+_BLANKS = b" \t\r\n"
+_TS = re.compile(r"[0-9]{1,15}", re.ASCII)
+
+
+def load_public_key(pem: str | bytes) -> RSAPublicKey:
+    """An RSA key from PEM: SubjectPublicKeyInfo, PKCS#1 or an X.509 certificate (D2).
+
+    Raises BadParameter for the field `key`.
+    """
+    data = pem.encode("utf-8", "replace") if isinstance(pem, str) else pem
+    if b"PRIVATE KEY-----" in data:
+        raise BadParameter("this is a private key; the public one is expected", field="key")
+    try:
+        if b"-----BEGIN CERTIFICATE-----" in data:
+            key: object = x509.load_pem_x509_certificate(data).public_key()
+        else:
+            key = load_pem_public_key(data)
+    except (ValueError, UnsupportedAlgorithm):
+        raise BadParameter(
+            "an RSA public key or certificate in PEM is expected", field="key"
+        ) from None
+    if not isinstance(key, RSAPublicKey) or key.key_size < LEAST_KEY_BITS:
+        raise BadParameter(f"an RSA key of at least {LEAST_KEY_BITS} bits is expected", field="key")
+    return key
+
+
+def connect_sign_form(
+    key: RSAPublicKey, sign: str, *, sn: str, code: str, ts_text: str
+) -> str | None:
+    """The form in which `sign` signs this connect; None where it does not.
+
+    One public-key operation recovers what was signed; every accepted form is then compared in
+    constant time.
+    """
+    try:
+        signature = _decode_sign(sign)
+        recovered = key.recover_data_from_signature(signature, PKCS1v15(), NoDigestInfo())
+    except (binascii.Error, UnicodeError, InvalidSignature, ValueError):
+        return None
+    found = None
+    for form, payload in _payloads(sn, code, ts_text).items():
+        if hmac.compare_digest(recovered, payload):
+            found = form
+    return found
+
+
+def sign_connect(
+    private_key: RSAPrivateKey, *, sn: str, code: str, ts: int | str, form: str = "md5-digestinfo"
+) -> str:
+    """The `sign` of a connect, as a camera makes it."""
+    payload = _payloads(sn, code, str(ts))[form]
+    signature = private_key.sign(payload, PKCS1v15(), NoDigestInfo())
+    return pybase64.b64encode(signature).decode()
+
+
+def params_sign(params: Mapping[str, str | int], secret: str) -> str:
+    """The signature of 三 over all parameters but `sign`; blank ones are left out."""
+    signed = sorted((key, str(value)) for key, value in params.items() if key != "sign")
+    joined = "".join(key + value for key, value in signed if value.strip())
+    return _md5_hex((joined + secret).encode("utf-8", "replace")).upper()
+
+
+def check_params_sign(params: Mapping[str, str], secret: str) -> bool:
+    """Whether `sign` among the parameters is the signature of the others."""
+    sign = params.get("sign", "").encode("utf-8", "replace")
+    return hmac.compare_digest(sign, params_sign(params, secret).encode())
+
+
+def body_md5(body: bytes) -> str:
+    """Upper-case hex MD5 of a body, as it stands among signed parameters."""
+    return _md5_hex(body).upper()
+
+
+def ts_seconds(ts_text: str, field: str = "ts") -> float:
+    """A `ts` in seconds; of 13 digits it is milliseconds (D2). Raises BadParameter."""
+    if not _TS.fullmatch(ts_text):
+        raise BadParameter("UNIX time in seconds is expected", field=field)
+    ts = int(ts_text)
+    return ts / 1000 if ts >= MILLISECONDS_FROM else float(ts)
+
+
+def within_skew(seconds: float, now: float, skew: float) -> bool:
+    return abs(seconds - now) <= skew
+
+
+def _payloads(sn: str, code: str, ts_text: str) -> dict[str, bytes]:
+    """What may stand under the padding, by form."""
+    digest = hashlib.md5(f"{sn}{code}{ts_text}".encode("utf-8", "replace"), usedforsecurity=False)
+    lower = digest.hexdigest().encode()
+    upper = lower.upper()
+    return {
+        "md5-digestinfo": _DIGEST_INFO + digest.digest(),
+        "md5-digest": digest.digest(),
+        "md5-hex-lower": lower,
+        "md5-hex-upper": upper,
+        "digestinfo-of-hex-lower": _DIGEST_INFO + _md5(lower),
+        "digestinfo-of-hex-upper": _DIGEST_INFO + _md5(upper),
+    }
+
+
+def _decode_sign(sign: str) -> bytes:
+    """Base64 in either alphabet, padded or not, with or without line breaks (D2)."""
+    encoded = sign.encode("ascii").translate(_URL_SAFE, _BLANKS).rstrip(b"=")
+    return pybase64.b64decode(encoded + b"=" * (-len(encoded) % 4), validate=True)
+
+
+def _md5(data: bytes) -> bytes:
+    return hashlib.md5(data, usedforsecurity=False).digest()
+
+
+def _md5_hex(data: bytes) -> str:
+    return _md5(data).hex()

@@ -1,0 +1,73 @@
+"""Times: a device's seconds, milliseconds or local clock to UNIX milliseconds, and RFC 3339."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta, tzinfo
+
+from hub.errors import BadParameter
+from hub.wire.values import Number, number
+
+#: From here on a number is milliseconds (D5); as seconds it would be the year 5138.
+MILLISECONDS_FROM = 10**11
+#: The first millisecond of the year 10000.
+_END_OF_TIME = 253_402_300_800_000
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND = timedelta(milliseconds=1)
+_LOCAL = re.compile(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d", re.ASCII)
+_RFC3339 = re.compile(
+    r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:[Zz]|[+-]\d\d:\d\d)", re.ASCII
+)
+
+
+def from_device(value: Number, field: str) -> int | None:
+    """UNIX seconds or milliseconds, told apart by magnitude (D5), as milliseconds."""
+    since_epoch = number(value, field)
+    if since_epoch is None:
+        return None
+    if since_epoch < MILLISECONDS_FROM:
+        since_epoch *= 1000
+    if not 0 <= since_epoch < _END_OF_TIME:
+        raise BadParameter("UNIX time in seconds or milliseconds is expected", field=field)
+    return round(since_epoch)
+
+
+def required_from_device(value: Number, field: str) -> int:
+    at = from_device(value, field)
+    if at is None:
+        raise BadParameter("UNIX time in seconds or milliseconds is required", field=field)
+    return at
+
+
+def from_local(value: Number, field: str, zone: tzinfo) -> int | None:
+    """`yyyy-MM-dd HH:mm:ss` of the site's zone (D8), or UNIX time, as milliseconds."""
+    if not isinstance(value, str) or not _LOCAL.fullmatch(value.strip()):
+        if isinstance(value, str) and not re.fullmatch(r"\s*[0-9.]*\s*", value):
+            raise BadParameter("a time as yyyy-MM-dd HH:mm:ss is expected", field=field)
+        return from_device(value, field)
+    try:
+        at = datetime.fromisoformat(value.strip()).replace(tzinfo=zone)
+        since_epoch = (at.astimezone(UTC) - _EPOCH) // _MILLISECOND
+    except (ValueError, OverflowError):
+        raise BadParameter("no such date or time", field=field) from None
+    if since_epoch < 0:
+        raise BadParameter("a time from 1970 on is expected", field=field)
+    return since_epoch
+
+
+def rfc3339(at: int) -> str:
+    """UNIX milliseconds as RFC 3339 in UTC with milliseconds."""
+    moment = _EPOCH + at * _MILLISECOND
+    return f"{moment:%Y-%m-%dT%H:%M:%S}.{at % 1000:03d}Z"
+
+
+def parse_rfc3339(value: str, field: str = "time") -> int:
+    """RFC 3339, with or without a fraction, as UNIX milliseconds."""
+    try:
+        if not _RFC3339.fullmatch(value):
+            raise ValueError
+        return (datetime.fromisoformat(value.upper()) - _EPOCH) // _MILLISECOND
+    except (ValueError, OverflowError):
+        raise BadParameter(
+            "a time in RFC 3339 is expected, such as 2026-11-25T08:00:00.000Z", field=field
+        ) from None
