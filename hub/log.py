@@ -1,18 +1,87 @@
-"""The log: one line an event, to stderr and, where that is no terminal, to files too."""
+"""The log: one line an event, to stderr and, where that is no terminal, to files too.
+
+Lines are made where they arise and written by a thread of the log's own, behind a bounded queue:
+a console that is held (Ctrl-S, a marked line on Windows), a full pipe or a full disk costs lines,
+and never makes the hub wait. What is secret is not given to the log in the first place.
+"""
 
 from __future__ import annotations
 
 import logging
+import queue
+import re
+import threading
 import time
 from collections import OrderedDict
+from collections.abc import Callable
+from contextlib import suppress
+from logging.handlers import QueueHandler, QueueListener, RotatingFileHandler
+from pathlib import Path
+from typing import TextIO
 
-_QUIET_SECONDS = 60.0
-_MOST_KEYS = 1024
-#: key -> (when the last line was written, how many were held back since)
-_last: OrderedDict[str, tuple[float, int]] = OrderedDict()
+import msgspec
+
+from hub.config import Log
+
+_FILES = 5
+_FILE_BYTES = 10 * 1000 * 1000
+_QUEUED_LINES = 10_000
+_STOP_SECONDS = 2.0
+
+#: Libraries that tell of every request, or of every peer that hangs up.
+_TALKATIVE = (
+    "asyncio",
+    "httpcore",
+    "httpx",
+    "hypercorn.access",
+    "hypercorn.error",
+    "PIL",
+    "quart.app",
+    "quart.serving",
+    "trio-websocket",
+)
+
+_UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 
-def limited(logger: logging.Logger, level: int, key: str, message: str, *args: object) -> None:
+def start(config: Log, directory: Path | None, stream: TextIO) -> Callable[[], bool]:
+    """Send the log to `stream` and, where that is no terminal, to files in `directory` too.
+
+    Gives the function that ends it: it says whether every line was written in time.
+    """
+    logging.raiseExceptions = False
+    lines: queue.Queue[logging.LogRecord] = queue.Queue(_QUEUED_LINES)
+    front = _Front(lines)
+    front.setFormatter(_JsonFormatter() if config.format == "json" else _TextFormatter())
+    sinks: list[logging.Handler] = [logging.StreamHandler(stream)]
+    if directory is not None and not stream.isatty():
+        sinks.append(_files(directory))
+    listener = QueueListener(lines, *sinks)
+    listener.start()
+    root = logging.getLogger()
+    root.addHandler(front)
+    root.setLevel(config.level.upper())
+    for name in _TALKATIVE:
+        logging.getLogger(name).setLevel(max(logging.WARNING, root.level))
+
+    def stop() -> bool:
+        root.removeHandler(front)
+        ending = threading.Thread(target=_end, args=(listener, sinks), daemon=True)
+        ending.start()
+        ending.join(_STOP_SECONDS)
+        return not ending.is_alive()
+
+    return stop
+
+
+def limited(
+    logger: logging.Logger,
+    level: int,
+    key: str,
+    message: str,
+    *args: object,
+    exc_info: BaseException | None = None,
+) -> None:
     """Log at most one line a minute for `key`; the next one says how many were held back."""
     now = time.monotonic()
     written, held = _last.get(key, (-_QUIET_SECONDS, 0))
@@ -24,6 +93,84 @@ def limited(logger: logging.Logger, level: int, key: str, message: str, *args: o
     if len(_last) > _MOST_KEYS:
         _last.popitem(last=False)
     if held:
-        logger.log(level, message + " (%d more like this in the last minute)", *args, held)
-    else:
-        logger.log(level, message, *args)
+        message, args = message + " (%d more like this in the last minute)", (*args, held)
+    logger.log(level, message, *args, exc_info=exc_info)
+
+
+_QUIET_SECONDS = 60.0
+_MOST_KEYS = 1024
+#: key -> (when the last line was written, how many were held back since)
+_last: OrderedDict[str, tuple[float, int]] = OrderedDict()
+
+
+def forget_limited() -> None:
+    """Let `limited` begin anew, as at the start of the process."""
+    _last.clear()
+
+
+def _files(directory: Path) -> RotatingFileHandler:
+    directory.mkdir(parents=True, exist_ok=True)
+    return RotatingFileHandler(
+        directory / "sitehub.log",
+        maxBytes=_FILE_BYTES,
+        backupCount=_FILES - 1,
+        encoding="utf-8",
+    )
+
+
+def _end(listener: QueueListener, sinks: list[logging.Handler]) -> None:
+    with suppress(queue.Full):
+        listener.stop()
+    for sink in sinks:
+        sink.close()
+
+
+class _Front(QueueHandler):
+    """Takes a line, and drops it where the writer cannot keep up."""
+
+    def enqueue(self, record: logging.LogRecord) -> None:
+        with suppress(queue.Full):
+            self.queue.put_nowait(record)
+
+
+def _visible(text: str) -> str:
+    """One line that a terminal can be trusted with, whatever a peer put into it."""
+    return _UNPRINTABLE.sub(lambda found: repr(found.group())[1:-1], text)
+
+
+class _TextFormatter(logging.Formatter):
+    default_msec_format = "%s.%03d"
+
+    def format(self, record: logging.LogRecord) -> str:
+        line = (
+            f"{self.formatTime(record)} {record.levelname:<8} "
+            f"{_visible(record.getMessage())}  [{record.name}]"
+        )
+        if record.exc_info:
+            trace = self.formatException(record.exc_info)
+            line += "\n    " + trace.replace("\n", "\n    ")
+        return line
+
+
+class _Line(msgspec.Struct, omit_defaults=True):
+    time: str
+    level: str
+    logger: str
+    message: str
+    exception: str | None = None
+
+
+class _JsonFormatter(logging.Formatter):
+    converter = staticmethod(time.gmtime)
+    default_time_format = "%Y-%m-%dT%H:%M:%S"
+    default_msec_format = "%s.%03dZ"
+
+    def format(self, record: logging.LogRecord) -> str:
+        line = _Line(
+            time=self.formatTime(record),
+            level=record.levelname.lower(),
+            logger=record.name,
+            message=_visible(record.getMessage()),
+            exception=self.formatException(record.exc_info) if record.exc_info else None,
+        )
+        return msgspec.json.encode(line).decode()

@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    import trio
+
     from hub.config import Config
     from hub.live.feed import Change, Feed
     from hub.services.accounts import Accounts
@@ -34,6 +36,8 @@ class Services:
     data_dir: Path
     #: The wall clock, UNIX seconds.
     now: Callable[[], float]
+    #: Set first of all when the hub is asked to end: streams finish by themselves.
+    closing: trio.Event
     record_feed: Feed[Record]
     change_feed: Feed[Change]
     site: Site

@@ -1,0 +1,76 @@
+"""What holds for every test: a clock that stands still, no network, no surprise in the log."""
+
+from __future__ import annotations
+
+import ipaddress
+import logging
+import re
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+import hub.log
+from tests.support.clock import FrozenClock
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line(
+        "markers",
+        "expects_error(pattern): errors in the log that match the pattern are part of the test, "
+        "and there must be one",
+    )
+
+
+@pytest.fixture
+def clock() -> FrozenClock:
+    """A wall clock that moves only by hand; pass it wherever `now` is asked for."""
+    return FrozenClock()
+
+
+@pytest.fixture(autouse=True)
+def _fresh_limits_of_the_log() -> None:
+    # A line that an earlier test wrote must not hold back the one that this test looks for.
+    hub.log.forget_limited()
+
+
+@pytest.fixture(autouse=True)
+def _no_unexpected_error_in_the_log(
+    request: pytest.FixtureRequest, caplog: pytest.LogCaptureFixture
+) -> Iterator[None]:
+    yield
+    expected = [marker.args[0] for marker in request.node.iter_markers("expects_error")]
+    errors = [
+        record
+        for phase in ("setup", "call")
+        for record in caplog.get_records(phase)
+        if record.levelno >= logging.ERROR
+    ]
+    messages = [logging.Formatter().format(record) for record in errors]
+    missing = [p for p in expected if not any(re.search(p, message) for message in messages)]
+    surprises = [m for m in messages if not any(re.search(p, m) for p in expected)]
+    if surprises:
+        pytest.fail("unexpected error in the log:\n" + "\n".join(surprises), pytrace=False)
+    if missing:
+        pytest.fail(f"no error in the log matches {missing}", pytrace=False)
+
+
+def _is_this_machine(host: object) -> bool:
+    if not isinstance(host, str) or host in ("", "localhost"):
+        return True
+    try:
+        address = ipaddress.ip_address(host.partition("%")[0])
+    except ValueError:
+        return False
+    return address.is_loopback or address.is_unspecified
+
+
+def _refuse_the_network(event: str, args: tuple[object, ...]) -> None:
+    """An audit hook: tests talk to this machine only, whatever code opens the socket."""
+    if event == "socket.connect":
+        address = args[1]
+        if isinstance(address, tuple) and not _is_this_machine(address[0]):
+            raise RuntimeError(f"a test tried to reach the network: {address}")
+
+
+sys.addaudithook(_refuse_the_network)

@@ -1,0 +1,59 @@
+"""The fences that every test stands behind do hold."""
+
+from __future__ import annotations
+
+import logging
+import socket
+
+import pytest
+
+from tests.support.clock import FrozenClock
+
+pytest_plugins = ["pytester"]
+
+
+def test_the_clock_stands_still_until_it_is_moved(clock: FrozenClock) -> None:
+    before = clock()
+    assert clock() == before
+    clock.advance(2.5)
+    assert clock() == before + 2.5
+    assert clock.ms == round((before + 2.5) * 1000)
+
+
+def test_no_test_reaches_the_network() -> None:
+    with socket.socket() as sock, pytest.raises(RuntimeError, match="reach the network"):
+        sock.connect(("192.0.2.1", 80))
+
+
+@pytest.mark.expects_error("the cellar is flooded")
+def test_an_error_in_the_log_can_be_part_of_a_test() -> None:
+    logging.getLogger("hub.cellar").error("the cellar is flooded")
+
+
+def test_an_unexpected_error_in_the_log_fails_a_test(
+    pytester: pytest.Pytester, caplog: pytest.LogCaptureFixture
+) -> None:
+    pytester.makeconftest(
+        "from tests.conftest import *\nfrom tests.conftest import "
+        "_fresh_limits_of_the_log, _no_unexpected_error_in_the_log"
+    )
+    pytester.makepyfile(
+        """
+        import logging, pytest
+
+        def test_surprise():
+            logging.getLogger("hub").error("what is this")
+
+        @pytest.mark.expects_error("the flood")
+        def test_nothing_came():
+            pass
+
+        @pytest.mark.expects_error("the flood")
+        def test_it_came():
+            logging.getLogger("hub").error("the flood")
+        """
+    )
+    result = pytester.runpytest_inprocess("-p", "no:cacheprovider")
+    caplog.clear()
+    result.assert_outcomes(passed=3, errors=2)
+    result.stdout.fnmatch_lines(["*unexpected error in the log*", "*what is this*"])

@@ -1,0 +1,140 @@
+"""The log's lines, where they go, and what happens where they cannot go anywhere."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+import hub.log
+from hub.config import Log
+
+
+@pytest.fixture(autouse=True)
+def _the_log_as_it_was(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setattr(logging, "raiseExceptions", logging.raiseExceptions)
+    level = logging.getLogger().level
+    yield
+    logging.getLogger().setLevel(level)
+
+
+@pytest.fixture
+def stderr() -> io.StringIO:
+    return io.StringIO()
+
+
+def test_an_event_is_one_line_whatever_a_peer_put_into_it(stderr: io.StringIO) -> None:
+    stop = hub.log.start(Log(), None, stderr)
+    logging.getLogger("hub.link").info("device %s waits", "X\n\x1b[31m\ud800")
+    assert stop()
+    [line] = stderr.getvalue().splitlines()
+    assert r"INFO     device X\n\x1b[31m\ud800 waits  [hub.link]" in line
+
+
+def test_json_lines_carry_time_level_logger_message_and_exception(stderr: io.StringIO) -> None:
+    stop = hub.log.start(Log(format="json"), None, stderr)
+    try:
+        raise ValueError("no such thing")
+    except ValueError:
+        logging.getLogger("hub.web").warning("that failed", exc_info=True)
+    assert stop()
+    [line] = stderr.getvalue().splitlines()
+    event = json.loads(line)
+    assert event["level"] == "warning"
+    assert event["logger"] == "hub.web"
+    assert event["message"] == "that failed"
+    assert event["exception"].endswith("ValueError: no such thing")
+    assert event["time"].endswith("Z")
+
+
+def test_where_stderr_is_no_terminal_the_log_goes_to_files_too(
+    stderr: io.StringIO, tmp_path: Path
+) -> None:
+    stop = hub.log.start(Log(), tmp_path / "logs", stderr)
+    logging.getLogger("hub").info("hello")
+    assert stop()
+    assert "hello" in stderr.getvalue()
+    assert (tmp_path / "logs" / "sitehub.log").read_text("utf-8") == stderr.getvalue()
+
+
+def test_a_terminal_is_enough(
+    stderr: io.StringIO, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stderr, "isatty", lambda: True)
+    stop = hub.log.start(Log(), tmp_path / "logs", stderr)
+    assert stop()
+    assert not (tmp_path / "logs").exists()
+
+
+def test_files_are_rotated_and_keep_to_50_mb_in_all(
+    stderr: io.StringIO, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert hub.log._FILES * hub.log._FILE_BYTES == 50_000_000
+    monkeypatch.setattr(hub.log, "_FILE_BYTES", 500)
+    stop = hub.log.start(Log(), tmp_path, stderr)
+    for number in range(100):
+        logging.getLogger("hub").info("line %d", number)
+    assert stop()
+    assert len(list(tmp_path.iterdir())) == hub.log._FILES
+    assert all(file.stat().st_size <= 500 for file in tmp_path.iterdir())
+
+
+def test_a_level_below_the_set_one_is_not_written(stderr: io.StringIO) -> None:
+    stop = hub.log.start(Log(level="warning"), None, stderr)
+    logging.getLogger("hub").info("chatter")
+    logging.getLogger("hub").warning("look")
+    assert stop()
+    assert "chatter" not in stderr.getvalue()
+    assert "look" in stderr.getvalue()
+
+
+@pytest.mark.parametrize("name", ["httpx", "hypercorn.access", "trio-websocket"])
+def test_libraries_do_not_tell_of_every_request(stderr: io.StringIO, name: str) -> None:
+    stop = hub.log.start(Log(level="debug"), None, stderr)
+    logging.getLogger(name).info("GET /?sign=secret")
+    assert stop()
+    assert stderr.getvalue() == ""
+
+
+def test_a_console_that_is_held_never_makes_the_hub_wait(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A full pipe that nobody reads: lines are lost, nothing else."""
+    monkeypatch.setattr(hub.log, "_STOP_SECONDS", 0.05)
+    monkeypatch.setattr(hub.log, "_QUEUED_LINES", 100)
+    reading, writing = os.pipe()
+    stream = os.fdopen(writing, "w")
+    stop = hub.log.start(Log(), None, stream)
+    for _ in range(1000):
+        logging.getLogger("hub").warning("x" * 1000)
+    assert not stop()
+    # Nobody will read any more: the writer's thread finds that out, and ends.
+    os.close(reading)
+    for thread in threading.enumerate():
+        if thread is not threading.current_thread():
+            thread.join(10)
+    with suppress(BrokenPipeError):
+        stream.close()
+
+
+def test_the_same_trouble_is_told_once_a_minute(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seconds = 1000.0
+    monkeypatch.setattr("time.monotonic", lambda: seconds)
+    log = logging.getLogger("hub")
+    for _ in range(5):
+        hub.log.limited(log, logging.WARNING, "flood", "too many from %s", "10.0.0.8")
+    seconds += 61
+    hub.log.limited(log, logging.WARNING, "flood", "too many from %s", "10.0.0.8")
+    assert caplog.messages == [
+        "too many from 10.0.0.8",
+        "too many from 10.0.0.8 (4 more like this in the last minute)",
+    ]
