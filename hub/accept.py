@@ -70,29 +70,27 @@ async def open_listeners(bind: str, port: int) -> list[trio.SocketListener]:
             bind, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )
     except (OSError, UnicodeError):
-        raise StartFault(
-            f"cannot listen on {bind!r}: it is no address or name known here"
-        ) from None
+        raise StartFault(f"cannot listen on {bind!r}: no such address or name") from None
     listeners: list[trio.SocketListener] = []
-    missing: OSError | None = None
+    faults: list[OSError] = []
     for family, _, _, _, address in found:
         try:
             listeners.append(await _listen(family, address))
         except OSError as error:
-            missing = error
-            if error.errno not in _NO_SUCH_ADDRESS:
-                break
-    # A name may stand for an IPv6 address that this host does not have: the others will do.
-    if missing and (not listeners or missing.errno not in _NO_SUCH_ADDRESS):
+            faults.append(error)
+    if listeners:
+        # A name may stand for an IPv6 address that this host does not have: the others will do.
+        faults = [error for error in faults if error.errno not in _NO_SUCH_ADDRESS]
+    if faults:
         for listener in listeners:
             listener.socket.close()
-        raise StartFault(_why_not_listening(missing, bind, port)) from missing
+        raise StartFault(_why_not_listening(faults[0], bind, port)) from faults[0]
     return listeners
 
 
 async def serve_port(
     name: str,
-    listeners: Sequence[trio.SocketListener],
+    listeners: Sequence[trio.abc.Listener[trio.SocketStream]],
     handler: Handler,
     *,
     limits: Limits,
@@ -139,7 +137,9 @@ class _Port:
         self._by_address: dict[str, int] = {}
         self._gauge = metrics.connections.labels(name)
 
-    async def accept_from(self, listener: trio.SocketListener, nursery: trio.Nursery) -> None:
+    async def accept_from(
+        self, listener: trio.abc.Listener[trio.SocketStream], nursery: trio.Nursery
+    ) -> None:
         async with listener:
             while True:
                 try:
