@@ -250,7 +250,7 @@ class _Reader(Generic[B]):
         self._known = msgspec.json.Decoder(known)
         self._names = frozenset(known.__struct_fields__)
         self._further = seen
-        exact = msgspec.defstruct(
+        exact: type[B] = msgspec.defstruct(  # type: ignore[assignment]
             f"{known.__name__}Seen",
             [(name, Raw, _ABSENT) for name in seen],
             bases=(known,),
