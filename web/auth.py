@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 from msgspec import Struct
 from quart import Quart, Response, after_this_request, current_app, g, request
+from quart.typing import ResponseTypes
 
 from hub.errors import BadParameter, NotAllowed, NotAuthorised, WrongSignature
 from hub.services import Services
@@ -143,7 +144,7 @@ def _form_cookie() -> str:
     g.form_secret = made = secrets.token_urlsafe(24)
 
     @after_this_request
-    def set_form_cookie(response: Response) -> Response:  # type: ignore[type-var]
+    def set_form_cookie(response: ResponseTypes) -> ResponseTypes:
         _set_cookie(response, _FORM, made, max_age=None)
         return response
 
@@ -155,7 +156,7 @@ def _cookie_name(name: str) -> str:
     return f"__Host-{name}" if services().config.web.tls else name
 
 
-def _set_cookie(response: Response, name: str, value: str, *, max_age: int | None) -> None:
+def _set_cookie(response: ResponseTypes, name: str, value: str, *, max_age: int | None) -> None:
     response.set_cookie(
         _cookie_name(name),
         value,
@@ -205,11 +206,15 @@ async def _api_key() -> ApiKey | None:
 
 async def _check_signed_body(signed: str | None) -> None:
     """三 signs parameters only: a body is bound to them by its MD5."""
-    body = await request.get_data()
+    body = await request_body()
     if signed is None and body:
         raise WrongSignature("body_md5: missing; sign it along with the other parameters")
     if signed is not None and not hmac.compare_digest(body_md5(body).encode(), signed.encode()):
         raise WrongSignature("body_md5: does not fit the body")
+
+
+async def request_body() -> bytes:
+    return cast(bytes, await request.get_data(as_text=False))
 
 
 def refuse_repeated_parameters() -> None:

@@ -12,7 +12,8 @@ import logging
 import unicodedata
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Literal, get_args
+from contextlib import suppress
+from typing import TYPE_CHECKING, get_args
 
 import trio
 from msgspec import Struct
@@ -34,6 +35,7 @@ from hub.services.throttle import Throttle
 from hub.store.apikeys import ApiKey as ApiKey
 from hub.store.audit import AuditEntry as AuditEntry
 from hub.store.sessions import Session
+from hub.store.users import Role as Role
 from hub.store.users import User as User
 from hub.wire.signing import check_params_sign, ts_seconds, within_skew
 
@@ -43,11 +45,11 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-Role = Literal["admin", "guard", "viewer"]
+#: The highest first.
 ROLES: tuple[Role, ...] = get_args(Role)
 
 SHORTEST_PASSWORD = 8
-_LONGEST_PASSWORD = 256
+_LONGEST_PASSWORD = 1024
 _LONGEST_NAME = 64
 
 _HOUR_MS = 3_600_000
@@ -167,15 +169,13 @@ class Accounts:
         return SignedIn(user, token)
 
     async def _touch(self, session: Session, now: int) -> None:
-        try:
+        with suppress(CannotStoreNow):  # A full disk signs nobody out.
             await self._store.sessions.touch(session.token_hash, now)
-        except CannotStoreNow:
-            pass  # A full disk signs nobody out.
 
     # Users
 
     def users(self) -> tuple[User, ...]:
-        return tuple(sorted(self._store.users.all(), key=lambda user: user.name))
+        return self._store.users.all()
 
     def user(self, name: str) -> User:
         user = self._store.users.get(_tidy(name))
@@ -210,9 +210,7 @@ class Accounts:
         await self._store.sessions.remove_user(user.name)
         await self.audit(by, "user.password", user.name)
 
-    async def change_password(
-        self, name: str, old: str, new: str, *, keep: str, by: Actor
-    ) -> None:
+    async def change_password(self, name: str, old: str, new: str, *, keep: str, by: Actor) -> None:
         """A user's own: needs the old one, and ends that user's sessions but the one of `keep`.
 
         Raises BadParameter for "old" and "new", and TooManyRequests as `sign_in` does.
@@ -234,14 +232,11 @@ class Accounts:
             user = self.user(name)
             self._keep_an_administrator(user)
             await self._store.users.remove(user.name)
-        await self._store.sessions.remove_user(user.name)
         await self.audit(by, "user.remove", user.name)
 
     async def _add_user(self, name: str, role: Role, password_hash: str, by: Actor) -> User:
         self._check_free(name)
-        user = User(
-            name=name, role=role, password_hash=password_hash, created_at=self._now_ms()
-        )
+        user = User(name=name, role=role, password_hash=password_hash, created_at=self._now_ms())
         await self._store.users.add(user)
         await self.audit(by, "user.add", f"{name} {role}")
         return user
@@ -305,7 +300,7 @@ class Accounts:
     # API keys
 
     def api_keys(self) -> tuple[ApiKey, ...]:
-        return tuple(sorted(self._store.api_keys.all(), key=lambda key: key.created_at))
+        return self._store.api_keys.all()
 
     async def add_api_key(self, name: str, read_only: bool, *, by: Actor) -> NewApiKey:
         name = _check_name(name)
@@ -317,8 +312,6 @@ class Accounts:
         return NewApiKey(appid, secret)
 
     async def remove_api_key(self, appid: str, *, by: Actor) -> None:
-        if self._store.api_keys.get(appid) is None:
-            raise NoSuchResource(f"there is no API key {appid!r}")
         await self._store.api_keys.remove(appid)
         await self.audit(by, "apikey.remove", appid)
 
@@ -348,9 +341,7 @@ class Accounts:
         if not check_params_sign(params, self._store.api_keys.secret(appid)):
             raise WrongSignature("sign: does not fit the parameters")
         if not within_skew(_time_of(params["ts"]), self._now(), self._clock_skew):
-            raise WrongSignature(
-                f"ts: more than {self._clock_skew:g} s away from the hub's clock"
-            )
+            raise WrongSignature(f"ts: more than {self._clock_skew:g} s away from the hub's clock")
         return key
 
     # Audit
@@ -358,9 +349,11 @@ class Accounts:
     async def audit(self, by: Actor, action: str, target: str) -> None:
         await self._store.audit.add(self._now_ms(), by.who, action, target, by.address)
 
-    async def audit_page(self, *, before: int | None = None, limit: int = 100) -> list[AuditEntry]:
+    async def audit_page(
+        self, *, before: int | None = None, limit: int = 100
+    ) -> tuple[AuditEntry, ...]:
         """The newest first."""
-        return list(await self._store.audit.page(before, limit))
+        return await self._store.audit.page(before, limit)
 
     def _now_ms(self) -> int:
         return int(self._now() * 1000)
@@ -457,6 +450,4 @@ def _check_role(role: str) -> Role:
 
 def _check_password(password: str, *, field: str = "password") -> None:
     if not SHORTEST_PASSWORD <= len(password) <= _LONGEST_PASSWORD:
-        raise BadParameter(
-            f"{SHORTEST_PASSWORD} to {_LONGEST_PASSWORD} characters", field=field
-        )
+        raise BadParameter(f"{SHORTEST_PASSWORD} to {_LONGEST_PASSWORD} characters", field=field)

@@ -11,7 +11,7 @@ import trio
 from hub import metrics
 from hub.errors import NoSuchResource
 from hub.live.feed import Feed, Subscription
-from hub.store.packs import StoredPicture as StoredPicture
+from hub.store.media import StoredPicture as StoredPicture
 from hub.store.records import Page as Page
 from hub.store.records import RecordFilter as RecordFilter
 from hub.wire.records import Record
@@ -53,7 +53,7 @@ class LogReader:
             self._fresh, self._behind = [], True
         if self._behind:
             page = await self._store.records.page(RecordFilter(), after=self.seq, limit=_BATCH)
-            self._behind = len(page.items) == _BATCH
+            self._behind = page.next is not None
             items = list(page.items)
         else:
             # Some may have been read from the log already.

@@ -55,9 +55,7 @@ class Site:
         return self._settings.get("site.name") or self._config.site.name or socket.gethostname()
 
     def zone_name(self) -> str:
-        return (
-            self._settings.get("site.timezone") or self._config.site.timezone or self._host_zone
-        )
+        return self._settings.get("site.timezone") or self._config.site.timezone or self._host_zone
 
     def zone(self) -> ZoneInfo:
         return ZoneInfo(self.zone_name())

@@ -1,0 +1,61 @@
+"""The integrator API: /api/hub/v1, and its description as openapi.json and docs."""
+
+from __future__ import annotations
+
+import msgspec
+from quart import Blueprint, Response, render_template, request
+
+import hub
+from hub.services import Services
+from web.integrator.devices import add_devices
+from web.integrator.docs import chapters, paragraphs
+from web.integrator.openapi import document
+from web.integrator.records import add_records
+from web.integrator.stream import add_stream
+from web.media import MEDIA
+from web.operations import PREFIX, Call, Nothing, Operation, Routes
+
+_OPENAPI = Operation(
+    method="GET",
+    path="/openapi.json",
+    # Under the API's own prefix too, where one looks first.
+    alias=f"{PREFIX}/openapi.json",
+    tag="This API",
+    summary="OpenAPI 3.1 of this API",
+)
+_DOCS = Operation(
+    method="GET",
+    path="/docs",
+    alias=f"{PREFIX}/docs",
+    tag="This API",
+    summary="The same, to be read",
+    media_type="text/html",
+)
+
+
+def blueprint(services: Services) -> Blueprint:
+    """Every call of the API."""
+    api = Blueprint("integrator", __name__)
+    routes = Routes(api, services)
+    add_devices(routes, services)
+    add_records(routes, services)
+    add_stream(routes, services)
+    described = document([*routes.operations, MEDIA, _OPENAPI, _DOCS], hub.__version__)
+    encoded = msgspec.json.encode(described)
+
+    async def openapi_json(call: Call[Nothing, Nothing]) -> Response:
+        return Response(encoded, content_type="application/json")
+
+    async def docs(call: Call[Nothing, Nothing]) -> Response:
+        page = await render_template(
+            "api_docs.html",
+            introduction=paragraphs(described["info"]["description"]),
+            version=hub.__version__,
+            chapters=chapters(described, request.host_url),
+            host_url=request.host_url,
+        )
+        return Response(page, content_type="text/html; charset=utf-8")
+
+    routes.add(_OPENAPI, openapi_json)
+    routes.add(_DOCS, docs)
+    return api

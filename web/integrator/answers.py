@@ -1,0 +1,211 @@
+"""What the API answers, as structs; their docstrings and notes are the text of openapi.json."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from msgspec import Meta, Raw, Struct
+
+from hub.services.devices import DeviceView
+from hub.services.enrolment import Waiting
+from hub.wire.times import rfc3339
+
+Time = Annotated[str, Meta(description="RFC 3339 in UTC with milliseconds")]
+Did = Annotated[str, Meta(description="a decimal string from 1 to 2^64 - 1")]
+Seq = Annotated[int, Meta(description="the record's place in the log; strictly increasing")]
+
+
+class Versions(Struct, frozen=True):
+    """What the device reported (2.2)."""
+
+    fwVer: str | None = None
+    swVer: str | None = None
+    osVer: str | None = None
+    hwVer: str | None = None
+
+
+class Device(Struct, frozen=True, kw_only=True):
+    """An enrolled device: a camera or a comparison box."""
+
+    did: Did
+    sn: str
+    name: str
+    state: Literal["online", "offline", "disabled"]
+    ip: str | None
+    last_seen: Time | None
+    versions: Versions
+    devName: str | None
+    clock_offset: Annotated[
+        float | None, Meta(description="seconds by which its clock is ahead of the hub's")
+    ]
+    waiting_reason: Annotated[
+        str | None, Meta(description="why it does not get in, where it knocks in vain")
+    ]
+    enabled: bool
+    clock_trusted: Annotated[
+        bool, Meta(description="false: a connect is taken whatever its time is")
+    ]
+
+
+class Init(Struct, frozen=True):
+    """How the initial parameters (did, otaId, appid, secret) were taken."""
+
+    outcome: Annotated[
+        Literal["taken", "refused", "silent", "not-sent"],
+        Meta(description="`not-sent`: no good signature was seen yet; sent after a good connect"),
+    ]
+    message: str
+
+
+class AcceptedDevice(Device, frozen=True, kw_only=True):
+    """The new device, and how the initial parameters were taken."""
+
+    init: Init
+
+
+class RemovedDevice(Struct, frozen=True):
+    """What the stream's `device` event tells of a device that is no more."""
+
+    did: Did
+    state: Literal["removed"] = "removed"
+
+
+class DeviceList(Struct, frozen=True):
+    items: list[Device]
+    next: None = None
+
+
+class WaitingDevice(Struct, frozen=True):
+    """A device that knocks and is not enrolled, or does not get in."""
+
+    sn: str
+    ip: str
+    first_seen: Time
+    last_seen: Time
+    reason: str
+
+
+class WaitingList(Struct, frozen=True):
+    items: list[WaitingDevice]
+    next: None = None
+
+
+class Rect(Struct, frozen=True):
+    x: float
+    y: float
+    w: float
+    h: float
+
+
+class Plate(Struct, frozen=True, omit_defaults=True):
+    id: str | None = None
+    type: int | None = None
+    loc: Rect | None = None
+
+
+class Vehicle(Struct, frozen=True, omit_defaults=True):
+    type: int | None = None
+    brand: str | None = None
+    loc: Rect | None = None
+
+
+class _Record(Struct, frozen=True, kw_only=True, tag_field="kind"):
+    seq: Seq
+    did: Did
+    sn: str
+    device_name: str
+    occurred_at: Time
+    received_at: Time
+    images: Annotated[
+        dict[str, str], Meta(description="name of each picture -> path to get it from")
+    ]
+    extra: Annotated[dict[str, Raw], Meta(description="further fields, as the device sent them")]
+
+
+class FaceRecord(_Record, frozen=True, kw_only=True, omit_defaults=True, tag="face"):
+    """A captured face (2.1), as far as sent."""
+
+    name: str | None = None
+    age: int | None = None
+    gender: Annotated[int | None, Meta(description="1 male, 2 female")] = None
+    uuid: str | None = None
+    category: Annotated[
+        int | None,
+        Meta(description="0 stranger, 1 whitelist, 2 blacklist, 3 VIP, 4 visitor"),
+    ] = None
+
+
+class EventRecord(_Record, frozen=True, kw_only=True, omit_defaults=True, tag="event"):
+    """An event (2.4), as far as sent."""
+
+    type: int
+    type_name: str
+    data: Annotated[
+        dict[str, Raw], Meta(description="the event's own object, without its pictures")
+    ]
+    name: str | None = None
+    uuid: str | None = None
+    category: int | None = None
+
+
+class VehicleRecord(_Record, frozen=True, kw_only=True, omit_defaults=True, tag="vehicle"):
+    """A captured vehicle (2.5)."""
+
+    plate: Plate
+    vehicle: Vehicle
+
+
+class AccessRecord(_Record, frozen=True, kw_only=True, omit_defaults=True, tag="access"):
+    """A passage, or a lone picture of one; `of` is the seq of the record that it belongs to."""
+
+    rid: str | None = None
+    uuid: str | None = None
+    type: int | str | None = None
+    status: int | str | None = None
+    temperature: float | str | None = None
+    score: float | str | None = None
+    of: int | None = None
+
+
+Record = FaceRecord | EventRecord | VehicleRecord | AccessRecord
+
+
+class RecordList(Struct, frozen=True):
+    """`next` goes into `after` of the next call; null: that was all."""
+
+    items: list[Record]
+    next: int | None
+
+
+class Refusal(Struct, frozen=True):
+    """Any answer that is no success."""
+
+    code: Annotated[int, Meta(description="the protocol's code, as in the table")]
+    msg: Annotated[str, Meta(description="names the field and what is allowed")]
+
+
+def device_fields(view: DeviceView) -> Device:
+    return Device(
+        did=view.did,
+        sn=view.sn,
+        name=view.name,
+        state=view.state,
+        ip=view.ip,
+        last_seen=None if view.last_seen is None else rfc3339(view.last_seen),
+        versions=Versions(view.fw_ver, view.sw_ver, view.os_ver, view.hw_ver),
+        devName=view.dev_name,
+        clock_offset=view.clock_offset,
+        waiting_reason=view.waiting_reason,
+        enabled=view.enabled,
+        clock_trusted=view.clock_trusted,
+    )
+
+
+def waiting_fields(waiting: Waiting) -> WaitingDevice:
+    return WaitingDevice(
+        sn=waiting.sn,
+        ip=waiting.ip or waiting.address,
+        first_seen=rfc3339(waiting.first_seen),
+        last_seen=rfc3339(waiting.last_seen),
+        reason=waiting.reason,
+    )

@@ -1,0 +1,120 @@
+"""The docs page: openapi.json as a person reads it, with a curl line for each call."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from markupsafe import Markup, escape
+from msgspec import Struct
+
+Json = Mapping[str, Any]
+
+
+class Parameter(Struct, frozen=True):
+    name: str
+    where: str
+    allowed: str
+    description: Markup
+
+
+class Entry(Struct, frozen=True, kw_only=True):
+    """One call."""
+
+    anchor: str
+    method: str
+    path: str
+    summary: str
+    description: list[Markup]
+    parameters: list[Parameter]
+    curl: str
+    answer: str
+    refusals: list[tuple[str, Markup]]
+
+
+class Chapter(Struct, frozen=True):
+    title: str
+    entries: list[Entry]
+
+
+def chapters(document: Json, host_url: str) -> list[Chapter]:
+    """The calls by their tags, in the order of the document."""
+    by_tag: dict[str, list[Entry]] = {}
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            entry = _entry(path, method.upper(), operation, host_url)
+            by_tag.setdefault(operation["tags"][0], []).append(entry)
+    return [Chapter(tag, entries) for tag, entries in by_tag.items()]
+
+
+def paragraphs(text: str) -> list[Markup]:
+    """Plain text with `code` in backticks, as HTML."""
+    return [_marked_up(part) for part in text.strip().split("\n\n") if part.strip()]
+
+
+def _entry(path: str, method: str, operation: Json, host_url: str) -> Entry:
+    return Entry(
+        anchor=operation["operationId"],
+        method=method,
+        path=path,
+        summary=operation["summary"],
+        description=paragraphs(operation["description"]),
+        parameters=[_parameter(parameter) for parameter in operation["parameters"]],
+        curl=_curl(path, method, operation, host_url),
+        answer=_answer(operation),
+        refusals=[
+            (status, _marked_up(response["description"]))
+            for status, response in operation["responses"].items()
+            if status != "200"
+        ],
+    )
+
+
+def _parameter(parameter: Json) -> Parameter:
+    return Parameter(
+        name=parameter["name"],
+        where=parameter["in"],
+        allowed=_allowed(parameter["schema"]),
+        description=_marked_up(parameter.get("description", "")),
+    )
+
+
+def _allowed(schema: Json) -> str:
+    """What a value may be, in few words."""
+    if "enum" in schema:
+        text = " | ".join(map(str, schema["enum"]))
+    elif "minimum" in schema and "maximum" in schema and schema["maximum"] < 2**31:
+        text = f"{schema['minimum']} to {schema['maximum']}"
+    else:
+        text = str(schema.get("type", ""))
+    return f"{text}, default {schema['default']}" if "default" in schema else text
+
+
+def _curl(path: str, method: str, operation: Json, host_url: str) -> str:
+    for parameter in operation["parameters"]:
+        if parameter["in"] == "path":
+            path = path.replace(f"{{{parameter['name']}}}", parameter["example"])
+    if query := operation.get("x-query-example"):
+        path = f"{path}?{query}"
+    words = ["curl --cacert ca.crt -H 'Authorization: Bearer APPID:SECRET'"]
+    if method != "GET":
+        words.append(f"-X {method}")
+    if body := operation.get("requestBody"):
+        example = json.dumps(body["content"]["application/json"]["example"], ensure_ascii=False)
+        words.append(f"-H 'Content-Type: application/json' -d '{example}'")
+    words.append(f"'{host_url.rstrip('/')}{path}'")
+    return " \\\n  ".join(words)
+
+
+def _answer(operation: Json) -> str:
+    (content,) = operation["responses"]["200"]["content"].values()
+    example = content.get("example", "")
+    if isinstance(example, str):
+        return example
+    return json.dumps(example, indent=2, ensure_ascii=False)
+
+
+def _marked_up(text: str) -> Markup:
+    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))

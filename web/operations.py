@@ -1,0 +1,176 @@
+"""The API's calls as typed descriptions: routes, checks and openapi.json all follow from them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, Generic, Literal, TypeVar
+
+import msgspec
+import trio
+from msgspec import Meta, Struct
+from msgspec.inspect import StructType
+from quart import Blueprint, Response, request
+
+from hub.errors import BadParameter, TooLarge
+from hub.services import Services
+from hub.services.accounts import Role
+from hub.wire import jsontext
+from web import auth
+
+Q = TypeVar("Q", bound=Struct)
+B = TypeVar("B", bound=Struct)
+
+PREFIX = "/api/hub/v1"
+#: The parameters of a signed request (三); they belong to no call in particular.
+SIGNATURE = ("appid", "ts", "sign", "body_md5")
+#: No body of this API is longer: the longest is a key in PEM.
+MOST_BODY_BYTES = 256 * 1024
+#: Longer than a device has for an answer, and a full disk for a refusal.
+_CHANGE_SECONDS = 60
+
+#: SQLite's integers end there, and so does every seq.
+_MOST = 2**63 - 1
+Seq = Annotated[int, Meta(ge=0, le=_MOST)]
+Whole = Annotated[int, Meta(ge=-_MOST, le=_MOST)]
+Did = Annotated[str, Meta(pattern="^[0-9]{1,20}$")]
+Text = Annotated[str, Meta(max_length=200)]
+
+
+class Nothing(Struct, frozen=True, forbid_unknown_fields=True):
+    """No query parameters, or no body."""
+
+
+class Operation(Struct, frozen=True, kw_only=True):
+    """One call. `path` is as OpenAPI writes it, absolute: "/api/hub/v1/devices/{did}"."""
+
+    method: Literal["GET", "POST", "PATCH", "DELETE"]
+    path: str
+    #: A second path that answers the same.
+    alias: str = ""
+    tag: str
+    summary: str
+    description: str = ""
+    query: type[Struct] = Nothing
+    body: type[Struct] = Nothing
+    body_example: Struct | None = None
+    #: A struct, or None where the answer is no JSON.
+    answer: Any = None
+    answer_example: object = None
+    media_type: str = "application/json"
+    #: What a signed-in user needs; a key needs to be no read-only one where this writes.
+    role: Role = "viewer"
+    #: Values for the placeholders of `path` and the query in the examples of the docs.
+    path_example: Mapping[str, str] = {}
+    query_example: str = ""
+
+    @property
+    def writes(self) -> bool:
+        return self.method != "GET"
+
+    @property
+    def placeholders(self) -> list[str]:
+        return re.findall(r"{(\w+)}", self.path)
+
+
+@dataclass(frozen=True)
+class Call(Generic[Q, B]):
+    """One request, authenticated and checked."""
+
+    caller: auth.Caller
+    query: Q
+    body: B
+    path: Mapping[str, str]
+
+
+View = Callable[[Call[Any, Any]], Awaitable[object]]
+
+
+class Routes:
+    """Operations and the views that answer them, as routes of a blueprint."""
+
+    def __init__(self, blueprint: Blueprint, services: Services) -> None:
+        self.operations: list[Operation] = []
+        self._blueprint = blueprint
+        self._services = services
+
+    def add(self, operation: Operation, view: View) -> None:
+        """Answer `operation` by `view`: a struct becomes JSON, a Response goes out as it is."""
+        self.operations.append(operation)
+        query = msgspec.json.Decoder(operation.query, strict=False)
+        body = msgspec.json.Decoder(operation.body)
+
+        async def answer(**path: str) -> Response:
+            caller = await auth.require_api(write=operation.writes, role=operation.role)
+            call: Call[Any, Any] = Call(
+                caller=caller,
+                query=_read_query(query),
+                body=await self._read_body(body) if operation.writes else None,
+                path=path,
+            )
+            if operation.writes:
+                return _response(await _finish(view, call))
+            return _response(await view(call))
+
+        for path in filter(None, (operation.path, operation.alias)):
+            self._blueprint.add_url_rule(
+                re.sub(r"{(\w+)}", r"<\1>", path),
+                endpoint=view.__name__,
+                view_func=answer,
+                methods=[operation.method],
+            )
+
+    async def _read_body(self, decoder: msgspec.json.Decoder[Any]) -> object:
+        data = await auth.request_body()
+        if len(data) > MOST_BODY_BYTES:
+            raise TooLarge(f"a body has at most {MOST_BODY_BYTES} bytes")
+        if decoder.type is Nothing:
+            return Nothing()
+        jsontext.check_depth(data, self._services.config.devices.max_depth)
+        return jsontext.decode(decoder, data, "body")
+
+
+async def _finish(view: View, call: Call[Any, Any]) -> object:
+    """A change that has begun is finished, and audited, though its caller hangs up meanwhile."""
+    with trio.fail_after(_CHANGE_SECONDS, shield=True):
+        return await view(call)
+
+
+def _read_query(decoder: msgspec.json.Decoder[Any]) -> object:
+    """The query as `decoder`'s struct. Empty values count as not given, as in 三; names that are
+    not known are refused, since a misspelt filter would quietly answer with everything."""
+    given = {k: v for k, v in request.args.items() if v.strip() and k not in SIGNATURE}
+    try:
+        return jsontext.decode(decoder, msgspec.json.encode(given), "query")
+    except BadParameter as error:
+        if choices := _choices(decoder.type, error.field):
+            raise BadParameter(f"one of {', '.join(choices)}", field=error.field) from None
+        raise
+
+
+def _choices(struct: Any, field: str) -> list[str]:
+    """The values that a field of choices allows; none where it is no such field."""
+    info = msgspec.inspect.type_info(struct)
+    assert isinstance(info, StructType)
+    for each in info.fields:
+        types = (
+            each.type.types if isinstance(each.type, msgspec.inspect.UnionType) else (each.type,)
+        )
+        for kind in types:
+            if each.encode_name == field and isinstance(kind, msgspec.inspect.LiteralType):
+                return [str(value) for value in kind.values]
+    return []
+
+
+def _response(answer: object) -> Response:
+    if isinstance(answer, Response):
+        return answer
+    return Response(msgspec.json.encode(answer), content_type="application/json")
+
+
+def seq_of(text: str, field: str = "seq") -> int:
+    """A seq that is no query parameter. Raises BadParameter."""
+    if not (text.isascii() and text.isdecimal()) or len(text) > 18:
+        raise BadParameter("the seq of a record is expected, a decimal number", field=field)
+    return int(text)
