@@ -5,8 +5,7 @@ Pure: nothing here waits. The link feeds it frames, and is told by callbacks whe
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
 import msgspec
 from msgspec import Raw, Struct
@@ -17,8 +16,11 @@ from hub.wire.envelope import Response, read_tolerantly
 from hub.wire.signing import ts_seconds
 from hub.wire.values import Text, text
 
-#: Longer ones are no device's; whoever waits for enrolment is kept in memory.
-LONGEST_NAME = 128
+# Whoever waits for enrolment is kept in memory and shown: what it says of itself is bounded.
+LONGEST_SN = 64
+LONGEST_DID = 20
+LONGEST_IP = 64
+LONGEST_SIGN = 4096
 
 
 class ConnectParam(Struct, frozen=True):
@@ -76,74 +78,56 @@ def decode_keepalive(param: Raw) -> KeepaliveParam:
     return read_tolerantly(_read_keepalive, bytes(param))
 
 
-class Answer:
-    """The place of one answer that is waited for."""
-
-    def __init__(self, wake: Callable[[], None]) -> None:
-        self._wake = wake
-        self._outcome: Response | HubError | None = None
-
-    @property
-    def arrived(self) -> bool:
-        return self._outcome is not None
-
-    def get(self) -> Response:
-        """The response. Raises the error that ended the wait for it; call it once woken."""
-        if self._outcome is None:
-            raise LookupError("there is no answer yet")
-        if isinstance(self._outcome, HubError):
-            raise self._outcome
-        return self._outcome
-
-    def _put(self, outcome: Response | HubError) -> None:
-        self._outcome = outcome
-        self._wake()
+Outcome = Response | HubError
 
 
 class Pending:
-    """Requests sent to the device and not answered yet, by msgid; at most `limit` of them."""
+    """Requests sent to the device and not answered yet, by msgid; at most `limit` of them.
+
+    Each one's `on_done` is called exactly once, from within `resolve` or `close`, unless it is
+    forgotten before.
+    """
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
-        self._waiting: dict[str, Answer] = {}
+        self._waiting: dict[str, Callable[[Outcome], None]] = {}
         self._closed: HubError | None = None
 
-    def __len__(self) -> int:
-        return len(self._waiting)
+    @property
+    def full(self) -> bool:
+        return len(self._waiting) >= self._limit
 
-    @contextmanager
-    def expect(self, msgid: str, wake: Callable[[], None]) -> Iterator[Answer]:
-        """Wait for the answer to `msgid` while the context lasts; `wake` is called once it is in.
+    def expect(self, msgid: str, on_done: Callable[[Outcome], None]) -> None:
+        """Call `on_done` with the response to `msgid`, or with what ended the wait for it.
 
         Raises DeviceBusy where too many wait already, and the error of `close` after it.
         """
         if self._closed is not None:
             raise self._closed
-        if len(self._waiting) >= self._limit:
+        if self.full:
             raise DeviceBusy(f"{self._limit} requests to this device are not answered yet")
         if msgid in self._waiting:
             raise ValueError(f"msgid {msgid!r} is in use")
-        answer = self._waiting[msgid] = Answer(wake)
-        try:
-            yield answer
-        finally:
-            self._waiting.pop(msgid, None)
+        self._waiting[msgid] = on_done
 
     def resolve(self, response: Response) -> bool:
         """Give a response to whoever waits for it; False where nobody does (any more)."""
-        answer = self._waiting.pop(response.msgid, None)
-        if answer is None:
+        on_done = self._waiting.pop(response.msgid, None)
+        if on_done is None:
             return False
-        answer._put(response)
+        on_done(response)
         return True
+
+    def forget(self, msgid: str) -> None:
+        """Nobody waits for this answer any more: it comes too late, if it comes."""
+        self._waiting.pop(msgid, None)
 
     def close(self, error: HubError) -> None:
         """End every wait with `error`, those to come too."""
         self._closed = error
-        waiting = list(self._waiting.values())
-        self._waiting.clear()
-        for answer in waiting:
-            answer._put(error)
+        while self._waiting:
+            _, on_done = self._waiting.popitem()
+            on_done(error)
 
 
 class _Connect(Struct):
@@ -167,7 +151,7 @@ _TS: msgspec.json.Decoder[str | int | float] = msgspec.json.Decoder(str | int | 
 
 def _read_connect(param: bytes) -> ConnectParam:
     sent = jsontext.decode(_CONNECT, param, "param", path="data.param")
-    sn = _name(sent.sn, "sn")
+    sn = _sn(sent.sn)
     if sn is None:
         raise BadParameter("the serial number is required", field="data.param.sn")
     ts_text = _ts_text(bytes(sent.ts))
@@ -175,19 +159,29 @@ def _read_connect(param: bytes) -> ConnectParam:
         sn=sn,
         ts=ts_seconds(ts_text, "data.param.ts"),
         ts_text=ts_text,
-        sign=text(sent.sign, "data.param.sign", longest=4096),
-        did=_name(sent.did, "did"),
-        ip=_name(sent.ip, "ip"),
+        sign=text(sent.sign, "data.param.sign", longest=LONGEST_SIGN),
+        did=text(sent.did, "data.param.did", longest=LONGEST_DID),
+        ip=_ip(sent.ip),
     )
 
 
 def _read_keepalive(param: bytes) -> KeepaliveParam:
     sent = jsontext.decode(_KEEPALIVE, param, "param", path="data.param")
-    return KeepaliveParam(_name(sent.did, "did"), _name(sent.sn, "sn"), _name(sent.ip, "ip"))
+    did = text(sent.did, "data.param.did", longest=LONGEST_DID)
+    return KeepaliveParam(did, _sn(sent.sn), _ip(sent.ip))
 
 
-def _name(value: Text, key: str) -> str | None:
-    return text(value, f"data.param.{key}", longest=LONGEST_NAME)
+def _sn(value: Text) -> str | None:
+    sn = text(value, "data.param.sn", longest=LONGEST_SN)
+    if sn is not None and not sn.isprintable():
+        raise BadParameter("printable characters alone are allowed", field="data.param.sn")
+    return sn
+
+
+def _ip(value: Text) -> str | None:
+    """Only shown: one that cannot be an address counts as missing."""
+    ip = str(value).strip() if isinstance(value, str) else ""
+    return ip if 0 < len(ip) <= LONGEST_IP and ip.isprintable() else None
 
 
 def _ts_text(raw: bytes) -> str:
