@@ -1,75 +1,100 @@
-"""The hub's configuration: frozen structs with their bounds.
+"""The hub's configuration: frozen structs with their bounds, and how they are read.
 
-Order of what counts: built-in default, `sitehub.toml`, environment, `--set`.
+Order of what counts: built-in default, `sitehub.toml`, environment (`SITEHUB_WEB_PORT=8443`),
+`--set web.port=8443`. What is unknown or out of bounds stops the start with one line.
 """
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+import math
+import tomllib
+import zoneinfo
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args, get_type_hints
 
+import msgspec
 from msgspec import Meta, Struct
+from msgspec import inspect as shape
+
+from hub.errors import StartFault
+
+FILE_NAME = "sitehub.toml"
 
 Port = Annotated[int, Meta(ge=1, le=65535)]
 PortOrOff = Annotated[int, Meta(ge=0, le=65535)]
+Connections = Annotated[int, Meta(ge=4, le=100_000)]
+ConnectionsOfOne = Annotated[int, Meta(ge=2, le=100_000)]
+Kilobytes = Annotated[int, Meta(ge=1, le=65_536)]
+Gigabytes = Annotated[float, Meta(ge=0, le=1_000_000)]
 
 
 class Site(Struct, frozen=True, forbid_unknown_fields=True):
-    #: Empty: the host's name.
-    name: Annotated[str, Meta(max_length=100)] = ""
-    #: An IANA name; empty: the system's.
-    timezone: str = ""
-    language: Literal["auto", "zh", "en"] = "auto"
+    name: Annotated[str, Meta(max_length=100), "Shown on every page; empty: the host's name"] = ""
+    timezone: Annotated[str, "Like Asia/Shanghai; empty: the system's"] = ""
+    language: Annotated[Literal["auto", "zh", "en"], "Of the pages; auto: the browser's"] = "auto"
 
 
 class Web(Struct, frozen=True, forbid_unknown_fields=True):
-    bind: str = "0.0.0.0"
-    port: Port = 8443
-    tls: bool = True
-    max_body_mb: Annotated[int, Meta(ge=1, le=256)] = 16
-    upload_budget_mb: Annotated[int, Meta(ge=1, le=16384)] = 256
-    body_seconds: Annotated[float, Meta(ge=1, le=600)] = 60
-    max_connections: Annotated[int, Meta(ge=4, le=100_000)] = 4096
-    max_connections_per_address: Annotated[int, Meta(ge=2, le=100_000)] = 512
+    bind: Annotated[str, "Address of dashboard, uploads and integrator API"] = "0.0.0.0"
+    port: Annotated[Port, "Port of dashboard, uploads and integrator API"] = 8443
+    tls: Annotated[bool, "false: plain HTTP on this port"] = True
+    max_body_mb: Annotated[int, Meta(ge=1, le=256), "The largest body of a request"] = 16
+    upload_budget_mb: Annotated[int, Meta(ge=1, le=16384), "All bodies in flight together"] = 256
+    body_seconds: Annotated[float, Meta(ge=1, le=600), "Until a body must be complete"] = 60
+    max_connections: Annotated[Connections, "A connection beyond is closed at once"] = 4096
+    max_connections_per_address: Annotated[ConnectionsOfOne, "The same from one address"] = 512
 
 
 class Devices(Struct, frozen=True, forbid_unknown_fields=True):
-    bind: str = "0.0.0.0"
-    port: Port = 8444
-    tls: bool = True
-    heartbeat_interval: Annotated[int, Meta(ge=1, le=3600)] = 30
-    token_ttl: Annotated[int, Meta(ge=2, le=86_400)] = 3600
-    clock_skew: Annotated[int, Meta(ge=1, le=86_400)] = 300
-    init_uri: Annotated[str, Meta(pattern="^/", max_length=200)] = "/device/param_set"
-    require_did: Literal["auto", "always", "never"] = "auto"
-    http_auth: Literal["token", "token-or-address"] = "token"
-    unknown_event_types: Literal["refuse", "keep"] = "refuse"
-    max_connections: Annotated[int, Meta(ge=4, le=100_000)] = 4096
-    max_connections_per_address: Annotated[int, Meta(ge=2, le=100_000)] = 512
-    max_waiting: Annotated[int, Meta(ge=1, le=10_000)] = 256
-    first_message_seconds: Annotated[float, Meta(ge=0.5, le=600)] = 10
-    max_frame_kb: Annotated[int, Meta(ge=16, le=65_536)] = 8192
-    max_first_frame_kb: Annotated[int, Meta(ge=1, le=65_536)] = 64
-    max_depth: Annotated[int, Meta(ge=4, le=512)] = 64
-    max_requests_per_second: Annotated[int, Meta(ge=1, le=100_000)] = 200
-    plain_ws_port: PortOrOff = 0
-    plain_http_port: PortOrOff = 0
+    bind: Annotated[str, "Address of the device WebSocket"] = "0.0.0.0"
+    port: Annotated[Port, "Port of the device WebSocket"] = 8444
+    tls: Annotated[bool, "false: plain ws:// on this port"] = True
+    heartbeat_interval: Annotated[
+        int, Meta(ge=1, le=3600), "Seconds; offline after 2.5 of them without a frame"
+    ] = 30
+    token_ttl: Annotated[int, Meta(ge=2, le=86_400), "Seconds that a token lives"] = 3600
+    clock_skew: Annotated[int, Meta(ge=1, le=86_400), "Seconds that a clock may be off"] = 300
+    init_uri: Annotated[
+        str, Meta(pattern="^/", max_length=200), "Takes the initial parameters at enrolment"
+    ] = "/device/param_set"
+    require_did: Annotated[
+        Literal["auto", "always", "never"], "Must a connect name the did? auto: if it can learn it"
+    ] = "auto"
+    http_auth: Annotated[
+        Literal["token", "token-or-address"], "Or by the address of a device that is online"
+    ] = "token"
+    unknown_event_types: Annotated[Literal["refuse", "keep"], "Types beyond 1 to 14"] = "refuse"
+    max_connections: Annotated[Connections, "A connection beyond is closed at once"] = 4096
+    max_connections_per_address: Annotated[ConnectionsOfOne, "The same from one address"] = 512
+    max_waiting: Annotated[int, Meta(ge=1, le=10_000), "Devices waiting for enrolment"] = 256
+    first_message_seconds: Annotated[
+        float, Meta(ge=0.5, le=600), "From TCP accept to the first frame"
+    ] = 10
+    max_frame_kb: Annotated[int, Meta(ge=16, le=65_536), "The largest frame"] = 8192
+    max_first_frame_kb: Annotated[Kilobytes, "The largest frame before a good connect"] = 64
+    max_depth: Annotated[int, Meta(ge=4, le=512), "Nesting of JSON, in bodies too"] = 64
+    max_requests_per_second: Annotated[
+        int, Meta(ge=1, le=100_000), "Of one device, WebSocket and HTTP each"
+    ] = 200
+    plain_ws_port: Annotated[PortOrOff, "One more port, without TLS; 0: none"] = 0
+    plain_http_port: Annotated[PortOrOff, "One more port for uploads, without TLS; 0: none"] = 0
 
 
 class Storage(Struct, frozen=True, forbid_unknown_fields=True):
-    keep_days: Annotated[int, Meta(ge=1, le=36_500)] = 30
-    max_gb: Annotated[float, Meta(ge=0, le=1_000_000)] = 0
-    min_free_gb: Annotated[float, Meta(ge=0, le=1_000_000)] = 2
+    keep_days: Annotated[int, Meta(ge=1, le=36_500), "Days that are older go"] = 30
+    max_gb: Annotated[Gigabytes, "Beyond it the oldest day goes; 0: no limit"] = 0
+    min_free_gb: Annotated[Gigabytes, "Kept free on the disk: the oldest day goes"] = 2
 
 
 class Tls(Struct, frozen=True, forbid_unknown_fields=True):
-    #: Paths of PEM files; both or neither.
-    cert: str = ""
-    key: str = ""
+    cert: Annotated[str, "PEM file of your own certificate; empty: made by the hub"] = ""
+    key: Annotated[str, "PEM file of its key"] = ""
 
 
 class Log(Struct, frozen=True, forbid_unknown_fields=True):
-    level: Literal["debug", "info", "warning", "error"] = "info"
-    format: Literal["text", "json"] = "text"
+    level: Annotated[Literal["debug", "info", "warning", "error"], "The least to write"] = "info"
+    format: Annotated[Literal["text", "json"], "json: one object a line"] = "text"
 
 
 class Config(Struct, frozen=True, forbid_unknown_fields=True):
@@ -79,3 +104,230 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     store: Storage = Storage()
     tls: Tls = Tls()
     log: Log = Log()
+
+
+Value = str | int | float | bool
+
+
+class Setting(Struct, frozen=True):
+    """One key of the configuration, as a person is told of it."""
+
+    section: str
+    key: str
+    type: Any
+    default: Value
+    meaning: str
+
+    @property
+    def name(self) -> str:
+        return f"{self.section}.{self.key}"
+
+    @property
+    def variable(self) -> str:
+        return f"SITEHUB_{self.section}_{self.key}".upper()
+
+    @property
+    def allowed(self) -> str:
+        return _allowed(shape.type_info(self.type))
+
+    def check(self, value: object, source: str, *, from_text: bool = False) -> Value:
+        """`value` in this setting's type. Raises StartFault; text is read as a number or truth."""
+        try:
+            checked: Value = msgspec.convert(value, self.type, strict=not from_text)
+            if isinstance(checked, float) and not math.isfinite(checked):
+                raise ValueError
+        except ValueError:
+            shown = "true" if value is True else "false" if value is False else value
+            raise StartFault(
+                f"bad setting {self.name} = {shown} ({source}): allowed is {self.allowed}"
+            ) from None
+        return checked
+
+
+def _settings() -> Iterator[Setting]:
+    for section in msgspec.structs.fields(Config):
+        types = get_type_hints(section.type, include_extras=True)
+        for field in msgspec.structs.fields(section.type):
+            meaning = next(note for note in get_args(types[field.name]) if isinstance(note, str))
+            yield Setting(section.name, field.name, types[field.name], field.default, meaning)
+
+
+#: Every setting by its name, in the order of the file.
+SETTINGS: Mapping[str, Setting] = {setting.name: setting for setting in _settings()}
+SECTIONS: tuple[str, ...] = tuple(dict.fromkeys(setting.section for setting in _settings()))
+
+
+def load(
+    data_dir: Path,
+    *,
+    file: Path | None = None,
+    environment: Mapping[str, str],
+    overrides: Sequence[str] = (),
+) -> Config:
+    """The configuration that holds for `data_dir`. Raises StartFault with one line.
+
+    `file` stands in for the data directory's own `sitehub.toml`, and then has to exist.
+    """
+    values: dict[str, Value] = {}
+    path = file or data_dir / FILE_NAME
+    if file is not None or path.exists():
+        values |= _from_file(path)
+    values |= _from_environment(environment)
+    values |= _from_overrides(overrides)
+    config = _build(values)
+    _check_together(config)
+    return config
+
+
+def write_default(data_dir: Path) -> None:
+    """Write `sitehub.toml` with every setting as a comment, unless there is one already."""
+    path = data_dir / FILE_NAME
+    if not path.exists():
+        path.write_text(default_file(), encoding="utf-8")
+
+
+def default_file() -> str:
+    """The text of a fresh `sitehub.toml`."""
+    lines = [
+        "# The configuration of this hub. A line that begins with # does nothing and shows the",
+        "# default: take the # away and change the value; it holds from the next start on.",
+    ]
+    for section in SECTIONS:
+        lines += ["", f"[{section}]"]
+        for setting in SETTINGS.values():
+            if setting.section == section:
+                lines += [
+                    f"# {setting.meaning}. Allowed: {setting.allowed}.",
+                    f"#{setting.key} = {as_toml(setting.default)}",
+                ]
+    return "\n".join(lines) + "\n"
+
+
+def as_toml(value: Value) -> str:
+    """A default as it is written in the file."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return f'"{value}"' if isinstance(value, str) else str(value)
+
+
+def _from_file(path: Path) -> dict[str, Value]:
+    try:
+        document = tomllib.loads(path.read_text(encoding="utf-8-sig"))
+    except OSError as error:
+        raise StartFault(f"cannot read the configuration {path}: {error.strerror}") from None
+    except ValueError as error:  # no TOML, or no UTF-8
+        raise StartFault(f"the configuration {path} is not valid TOML: {error}") from None
+    values: dict[str, Value] = {}
+    for section, table in document.items():
+        if section not in SECTIONS or not isinstance(table, dict):
+            raise StartFault(
+                f"unknown setting {section} (in {path}): "
+                f"allowed are the sections [{'], ['.join(SECTIONS)}]"
+            )
+        for key, value in table.items():
+            setting = _known(section, key, f"in {path}")
+            values[setting.name] = setting.check(value, f"in {path}")
+    return values
+
+
+def _from_environment(environment: Mapping[str, str]) -> dict[str, Value]:
+    values: dict[str, Value] = {}
+    for variable, value in environment.items():
+        prefix, _, rest = variable.partition("_")
+        section, _, key = rest.lower().partition("_")
+        if prefix == "SITEHUB" and section in SECTIONS and key:
+            source = f"from {variable} in the environment"
+            setting = _known(section, key, source)
+            values[setting.name] = setting.check(value, source, from_text=True)
+    return values
+
+
+def _from_overrides(overrides: Sequence[str]) -> dict[str, Value]:
+    values: dict[str, Value] = {}
+    for override in overrides:
+        name, equals, value = override.partition("=")
+        section, dot, key = name.strip().partition(".")
+        if not equals or not dot:
+            raise StartFault(
+                f"bad setting {override} (from --set): allowed is SECTION.KEY=VALUE, "
+                "such as web.port=8443"
+            )
+        setting = _known(section, key, "from --set")
+        values[setting.name] = setting.check(value.strip(), "from --set", from_text=True)
+    return values
+
+
+def _known(section: str, key: str, source: str) -> Setting:
+    if setting := SETTINGS.get(f"{section}.{key}"):
+        return setting
+    if section not in SECTIONS:
+        allowed = f"the sections {', '.join(SECTIONS)}"
+    else:
+        keys = (other.key for other in SETTINGS.values() if other.section == section)
+        allowed = f"{section}.{{{', '.join(keys)}}}"
+    raise StartFault(f"unknown setting {section}.{key} ({source}): allowed are {allowed}")
+
+
+def _build(values: Mapping[str, Value]) -> Config:
+    sections: dict[str, dict[str, Value]] = {section: {} for section in SECTIONS}
+    for name, value in values.items():
+        sections[SETTINGS[name].section][SETTINGS[name].key] = value
+    return msgspec.convert(sections, Config)
+
+
+def _check_together(config: Config) -> None:
+    """What one setting alone cannot tell."""
+    _check_ports(config)
+    if bool(config.tls.cert) != bool(config.tls.key):
+        there, missing = ("cert", "key") if config.tls.cert else ("key", "cert")
+        raise StartFault(f"bad setting tls.{there}: allowed only together with tls.{missing}")
+    if config.web.upload_budget_mb < config.web.max_body_mb:
+        raise StartFault(
+            f"bad setting web.upload_budget_mb = {config.web.upload_budget_mb}: allowed is at "
+            f"least web.max_body_mb ({config.web.max_body_mb}), or a large body is never taken"
+        )
+    if config.site.timezone:
+        try:
+            zoneinfo.ZoneInfo(config.site.timezone)
+        except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
+            raise StartFault(
+                f"bad setting site.timezone = {config.site.timezone}: "
+                "allowed is an IANA name such as Asia/Shanghai or Europe/Berlin"
+            ) from None
+
+
+def _check_ports(config: Config) -> None:
+    ports = (
+        ("web.port", config.web.bind, config.web.port),
+        ("devices.port", config.devices.bind, config.devices.port),
+        ("devices.plain_ws_port", config.devices.bind, config.devices.plain_ws_port),
+        ("devices.plain_http_port", config.web.bind, config.devices.plain_http_port),
+    )
+    everywhere = ("0.0.0.0", "::", "")
+    for index, (name, bind, port) in enumerate(ports):
+        for other, other_bind, other_port in ports[:index]:
+            same_address = bind == other_bind or bind in everywhere or other_bind in everywhere
+            if port and port == other_port and same_address:
+                raise StartFault(
+                    f"bad setting {name} = {port}: allowed is a port of its own, "
+                    f"and {other} is {port} too"
+                )
+
+
+def _allowed(kind: shape.Type) -> str:
+    match kind:
+        case shape.Metadata(type=inner):
+            return _allowed(inner)
+        case shape.IntType(ge=least, le=most):
+            return f"a whole number from {least} to {most}"
+        case shape.FloatType(ge=least, le=most):
+            return f"a number from {least:g} to {most:.10g}"
+        case shape.BoolType():
+            return "true or false"
+        case shape.LiteralType(values=values):
+            return " or ".join(str(value) for value in values)
+        case shape.StrType(pattern="^/", max_length=most):
+            return f"a path that begins with /, of at most {most} characters"
+        case shape.StrType(max_length=int(most)):
+            return f"text of at most {most} characters"
+    return "text"
