@@ -1,0 +1,351 @@
+"""The store as its users have it: opened as a whole, closed as a whole."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sqlite3
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager, closing
+from pathlib import Path
+from typing import TypeVar
+
+import trio
+import trio_asyncio
+from msgspec import Struct
+
+from hub.errors import HubError, StartFault
+from hub.log import limited
+from hub.store.apikeys import ApiKeys, SealedApiKey, load_api_keys
+from hub.store.appending import Appender
+from hub.store.audit import Audit
+from hub.store.connection import Bridge, Job, connect_writer, open_bridge
+from hub.store.days import Day, Days, load_days
+from hub.store.devices import Devices, StoredDevice, load_devices
+from hub.store.disk import Disk
+from hub.store.health import Condition, StoreHealth
+from hub.store.media import Media
+from hub.store.migrate import bring_up_to_date, migrations
+from hub.store.packs import Packs, recover
+from hub.store.readers import Readers
+from hub.store.records import Records
+from hub.store.secrets import Box, Random, create_key, read_key
+from hub.store.sessions import Session, Sessions, load_sessions
+from hub.store.settings import Settings, load_settings, save_setting
+from hub.store.sql import one
+from hub.store.tokens import Accepted, StoredToken, Tokens, load_accepted, load_tokens
+from hub.store.users import User, Users, load_users
+from hub.store.writer import Writer
+from hub.wire.records import Record
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+DATABASE = "hub.sqlite"
+KEY_FILE = "hub.key"
+MEDIA = "media"
+
+_QUERY_READERS = 2
+_PICTURE_READERS = 2
+_CLOSE_SECONDS = 8.0
+
+_LAST_SEQ = "SELECT seq FROM sqlite_sequence WHERE name = 'record'"
+_CLEAN = "store.clean"
+_KEY_CHECK = "store.key_check"
+
+
+class _Start(Struct, frozen=True):
+    """What a start reads, before any thread of the store runs."""
+
+    box: Box
+    clean: bool
+    damage: list[str]
+    last_seq: int
+    days: list[Day]
+    devices: list[StoredDevice]
+    tokens: list[StoredToken]
+    accepted: list[Accepted]
+    users: list[User]
+    sessions: list[Session]
+    api_keys: list[SealedApiKey]
+    settings: dict[str, str]
+
+
+class _Bridges(Struct, frozen=True):
+    """The store's connections, each with its thread."""
+
+    writer: Bridge
+    checkpoints: Bridge
+    queries: list[Bridge]
+    pictures: list[Bridge]
+
+    def all(self) -> tuple[Bridge, ...]:
+        # The writer last: the last one that closes moves the write-ahead log away.
+        return (*self.pictures, *self.queries, self.checkpoints, self.writer)
+
+
+class Store:
+    """All that is durable. Made by `open_store` alone."""
+
+    def __init__(
+        self,
+        start: _Start,
+        bridges: _Bridges,
+        packs: Packs,
+        *,
+        path: Path,
+        loop: trio_asyncio.TrioEventLoop,
+        now: Callable[[], float],
+        on_records: Callable[[Sequence[Record]], None],
+        random: Random,
+    ) -> None:
+        self._path = path
+        self._loop = loop
+        self.clean_start = start.clean
+        self._condition = Condition()
+        for text in start.damage:
+            self._condition.damaged(text)
+        self._bridges = bridges
+        self._packs = packs
+        days = Days(start.days)
+        appender = Appender(packs, days, start.last_seq, now, on_records)
+        writer = Writer(bridges.writer, appender, self._condition)
+        readers = Readers(bridges.queries)
+        pictures = Readers(bridges.pictures)
+        self._writer = writer
+        self._readers = readers
+        self.records = Records(writer, readers, appender, days)
+        self.media = Media(writer, pictures, packs, days, self._condition, now)
+        self.tokens = Tokens(writer, start.tokens, start.accepted, now)
+        self.devices = Devices(
+            writer, start.box, random, start.devices, now, self.tokens.forget_device
+        )
+        self.sessions = Sessions(writer, start.sessions)
+        self.users = Users(writer, start.users, self.sessions.forget_user)
+        self.api_keys = ApiKeys(writer, start.box, start.api_keys)
+        self.settings = Settings(writer, start.settings)
+        self.audit = Audit(writer, readers)
+
+    @property
+    def health(self) -> StoreHealth:
+        return self._condition.health
+
+    async def write(self, job: Job[T]) -> T:
+        """Run `job` in the next group; durable on return. CannotStoreNow where it cannot be."""
+        return await self._writer.write(job)
+
+    async def read(self, job: Job[T]) -> T:
+        """Run `job` on a connection that only reads."""
+        return await self._readers.read(job)
+
+    async def check(self) -> str:
+        """SQLite's own check of the whole database; what it found, "" when sound. Takes long."""
+        bridge = await open_bridge(self._path, self._loop, writes=False)
+        try:
+            found = await bridge.run(_quick_check)
+        except sqlite3.DatabaseError as error:
+            found = str(error)
+        finally:
+            await _close([bridge])
+        if found:
+            self._condition.damaged(f"{DATABASE}: {found}")
+        return found
+
+    async def _run(self, *, task_status: trio.TaskStatus[None]) -> None:
+        """The writer, which nothing but the end of the store cancels, and what goes on beside."""
+        async with trio.open_nursery() as nursery:
+            await nursery.start(self._writer.run)
+            nursery.start_soon(self._keep_checkpoints)
+            nursery.start_soon(self._finish_drops)
+            if not self.clean_start:
+                nursery.start_soon(self.check)
+            task_status.started()
+
+    async def _keep_checkpoints(self) -> None:
+        """Move the write-ahead log into the database beside the writer, not in its way."""
+        while True:
+            await self._writer.wait_grown()
+            try:
+                await self._bridges.checkpoints.run(_checkpoint)
+            except sqlite3.Error as error:
+                limited(log, logging.WARNING, "checkpoint", "a checkpoint failed: %s", error)
+
+    async def _finish_drops(self) -> None:
+        try:
+            await self.media.finish_drops()
+        except HubError as error:
+            log.warning("what is left of dropped days is removed later: %s", error)
+
+    async def _end(self) -> None:
+        """Commit what waits, leave the mark of a clean stop, let go of the files."""
+        self._writer.close()
+        await self._writer.ended.wait()
+        try:
+            await self._bridges.writer.run(self._leave)
+        except (sqlite3.Error, OSError) as error:
+            log.warning("the store could not be left as it should be: %s", error)
+
+    def _leave(self, connection: sqlite3.Connection) -> None:
+        self._packs.close()
+        save_setting(connection, _CLEAN, "1")
+
+
+@asynccontextmanager
+async def open_store(
+    data_dir: Path,
+    *,
+    now: Callable[[], float],
+    on_records: Callable[[Sequence[Record]], None],
+    random: Random = os.urandom,
+    disk: Disk | None = None,
+) -> AsyncIterator[Store]:
+    """Open, or create, the store of a data directory.
+
+    `on_records` is called in trio with each group's records right after their commit, in the order
+    of `seq`, before anybody who waits for them wakes. Once the block is left (or cancelled), what
+    waits is still committed, within seconds. StartFault where the store cannot be used.
+    """
+    disk = disk or Disk()
+    start = await trio.to_thread.run_sync(_prepare, data_dir, random, disk)
+    failure: Exception | None = None
+    async with trio_asyncio.open_loop() as loop, trio.open_nursery() as nursery:
+        bridges = await _open_bridges(data_dir / DATABASE, loop)
+        store = Store(
+            start,
+            bridges,
+            Packs(data_dir / MEDIA, disk),
+            path=data_dir / DATABASE,
+            loop=loop,
+            now=now,
+            on_records=on_records,
+            random=random,
+        )
+        scope = await nursery.start(_run_shielded, store)
+        try:
+            yield store
+        except Exception as error:
+            # Carried past the nurseries, which would wrap it in groups of their own.
+            failure = error
+        finally:
+            with trio.move_on_after(_CLOSE_SECONDS, shield=True) as closing_time:
+                await store._end()
+            if closing_time.cancelled_caught:
+                log.error("the disk did not answer: the store could not be left as it should be")
+            scope.cancel()
+            await _close(bridges.all())
+    if failure is not None:
+        raise failure
+
+
+async def _run_shielded(
+    store: Store, *, task_status: trio.TaskStatus[trio.CancelScope] = trio.TASK_STATUS_IGNORED
+) -> None:
+    """The store's tasks outlive a cancellation of its users, who may still have to write."""
+    with trio.CancelScope(shield=True) as scope:
+        async with trio.open_nursery() as nursery:
+            await nursery.start(store._run)
+            task_status.started(scope)
+
+
+async def _open_bridges(path: Path, loop: trio_asyncio.TrioEventLoop) -> _Bridges:
+    opened: list[Bridge] = []
+
+    async def open_one(writes: bool) -> Bridge:
+        opened.append(await open_bridge(path, loop, writes=writes))
+        return opened[-1]
+
+    try:
+        return _Bridges(
+            writer=await open_one(True),
+            checkpoints=await open_one(True),
+            queries=[await open_one(False) for _ in range(_QUERY_READERS)],
+            pictures=[await open_one(False) for _ in range(_PICTURE_READERS)],
+        )
+    except BaseException:
+        await _close(opened)
+        raise
+
+
+async def _close(bridges: Sequence[Bridge]) -> None:
+    with trio.move_on_after(_CLOSE_SECONDS, shield=True):
+        for bridge in bridges:
+            await bridge.aclose()
+
+
+def _prepare(data_dir: Path, random: Random, disk: Disk) -> _Start:
+    """Everything of a start that needs no trio: directories, schema, recovery, the few rows."""
+    try:
+        data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        media = data_dir / MEDIA
+        media.mkdir(mode=0o700, exist_ok=True)
+        bring_up_to_date(data_dir / DATABASE, migrations())
+        with closing(connect_writer(data_dir / DATABASE)) as connection:
+            return _read(connection, data_dir, random, disk)
+    except OSError as error:
+        raise StartFault(
+            f"the data directory {data_dir} cannot be used: {error.strerror or error}"
+        ) from error
+    except sqlite3.DatabaseError as error:
+        raise StartFault(
+            f"{data_dir / DATABASE} cannot be used ({error}): "
+            "restore it from a backup, or move it away to start anew"
+        ) from error
+
+
+def _read(connection: sqlite3.Connection, data_dir: Path, random: Random, disk: Disk) -> _Start:
+    settings = load_settings(connection)
+    days = load_days(connection)
+    devices = load_devices(connection)
+    api_keys = load_api_keys(connection)
+    last_seq = one(connection, _LAST_SEQ)
+    key_path = data_dir / KEY_FILE
+    box = _open_box(key_path, settings, bool(devices or api_keys), random, disk)
+    if _KEY_CHECK not in settings:
+        save_setting(connection, _KEY_CHECK, box.seal(_KEY_CHECK, _KEY_CHECK).hex())
+    save_setting(connection, _CLEAN, "0")
+    return _Start(
+        box=box,
+        clean=settings.get(_CLEAN) != "0",
+        damage=recover(data_dir / MEDIA, disk, {day.day: day.bytes for day in days}),
+        last_seq=last_seq if isinstance(last_seq, int) else 0,
+        days=days,
+        devices=devices,
+        tokens=load_tokens(connection),
+        accepted=load_accepted(connection),
+        users=load_users(connection),
+        sessions=load_sessions(connection),
+        api_keys=api_keys,
+        settings=settings,
+    )
+
+
+def _open_box(
+    path: Path, settings: dict[str, str], has_secrets: bool, random: Random, disk: Disk
+) -> Box:
+    """The box of the key file; a new one where nothing was sealed yet."""
+    key = read_key(path)
+    check = settings.get(_KEY_CHECK)
+    if key is None:
+        if has_secrets:
+            raise StartFault(
+                f"{path} is missing: the secrets in {DATABASE} are sealed with it; "
+                "bring it back from a backup"
+            )
+        settings.pop(_KEY_CHECK, None)
+        return Box(create_key(path, random, disk), random)
+    box = Box(key, random)
+    if check is not None and not box.fits(bytes.fromhex(check), _KEY_CHECK):
+        raise StartFault(
+            f"{path} is not the key of {DATABASE}: bring back the file that belongs to it"
+        )
+    return box
+
+
+def _quick_check(connection: sqlite3.Connection) -> str:
+    found = one(connection, "PRAGMA quick_check(1)")
+    return "" if found == "ok" else str(found)
+
+
+def _checkpoint(connection: sqlite3.Connection) -> None:
+    connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()

@@ -1,0 +1,75 @@
+"""What the store asks of the operating system, with the branch that Windows needs."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+#: The most buffers that one gathered write takes (IOV_MAX is 1024 on Linux and macOS).
+_MOST_BUFFERS = 1000
+_BINARY = getattr(os, "O_BINARY", 0)
+
+Buffer = bytes | memoryview
+
+
+class Disk:
+    """Gathered writes, flushes and cuts on one file; tests put faults into a subclass."""
+
+    def open(self, path: Path) -> int:
+        """Open for writing, and create with mode 0600 where there is none."""
+        return os.open(path, os.O_RDWR | os.O_CREAT | _BINARY, 0o600)
+
+    def write(self, file: int, buffers: Sequence[Buffer], offset: int) -> None:
+        """Write all buffers, one after the other, from `offset`. OSError where not all fit."""
+        for start in range(0, len(buffers), _MOST_BUFFERS):
+            offset = self._write_all(file, list(buffers[start : start + _MOST_BUFFERS]), offset)
+
+    def _write_all(self, file: int, buffers: list[Buffer], offset: int) -> int:
+        # A short write says that the disk is (nearly) full: the next one tells the reason.
+        while buffers:
+            written = self.write_some(file, buffers, offset)
+            offset += written
+            while buffers and written >= len(buffers[0]):
+                written -= len(buffers.pop(0))
+            if written:
+                buffers[0] = memoryview(buffers[0])[written:]
+        return offset
+
+    if hasattr(os, "pwritev"):
+
+        def write_some(self, file: int, buffers: Sequence[Buffer], offset: int) -> int:
+            """One call of the system, without the GIL; how many bytes it took."""
+            return os.pwritev(file, buffers, offset)
+
+    else:
+
+        def write_some(self, file: int, buffers: Sequence[Buffer], offset: int) -> int:
+            """One call of the system, without the GIL; how many bytes it took."""
+            os.lseek(file, offset, os.SEEK_SET)
+            return os.write(file, buffers[0])
+
+    def flush(self, file: int) -> None:
+        """Return once all that was written is on the disk."""
+        _flush(file)
+
+    def cut(self, file: int, size: int) -> None:
+        """Drop what lies beyond `size`."""
+        os.ftruncate(file, size)
+
+    def close(self, file: int) -> None:
+        os.close(file)
+
+    def flush_directory(self, path: Path) -> None:
+        """Make the names in a directory durable. Windows does so by itself."""
+        if os.name == "nt":
+            return
+        directory = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(directory)
+        finally:
+            os.close(directory)
+
+
+#: macOS and Windows have no fdatasync.
+_flush = getattr(os, "fdatasync", os.fsync)

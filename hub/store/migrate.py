@@ -1,0 +1,118 @@
+"""Bringing a database to this version's schema, or saying plainly why it cannot be used."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from contextlib import closing
+from importlib import resources
+from pathlib import Path
+
+from hub.errors import StartFault
+from hub.store.sql import one
+
+#: "SHUB": marks a database as ours.
+APPLICATION_ID = 0x53485542
+_HEADER = b"SQLite format 3\0"
+#: STRICT tables.
+_LEAST_SQLITE = (3, 37)
+
+
+def migrations() -> dict[int, str]:
+    """Number -> text of each step, in order."""
+    folder = resources.files("hub.store") / "schema"
+    steps = {
+        int(entry.name[:4]): entry.read_text("utf-8")
+        for entry in folder.iterdir()
+        if entry.name[:4].isdigit() and entry.name.endswith(".sql")
+    }
+    return dict(sorted(steps.items()))
+
+
+def bring_up_to_date(path: Path, steps: dict[int, str]) -> None:
+    """Create the database, or migrate it after a copy was laid beside it. StartFault."""
+    if sqlite3.sqlite_version_info < _LEAST_SQLITE:
+        raise StartFault(
+            f"SQLite {sqlite3.sqlite_version} is too old: "
+            "install a Python that comes with SQLite 3.37 or later"
+        )
+    is_new = not path.exists() or path.stat().st_size == 0
+    if not is_new:
+        _check_header(path)
+    try:
+        _create_file(path)
+        with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+            _bring_up_to_date(connection, path, steps, is_new)
+    except (sqlite3.DatabaseError, OSError) as error:
+        raise StartFault(f"{path} cannot be used ({error}): {_CURE}") from error
+
+
+_CURE = "restore it from a backup, or move it away to start anew"
+
+
+def _check_header(path: Path) -> None:
+    try:
+        with path.open("rb") as file:
+            header = file.read(len(_HEADER))
+    except OSError as error:
+        raise StartFault(f"{path} cannot be read: {error.strerror}") from error
+    if header != _HEADER:
+        raise StartFault(f"{path} is not a database: {_CURE}")
+
+
+def _create_file(path: Path) -> None:
+    """SQLite gives its companion files the mode of the database."""
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+    if os.name != "nt":
+        path.chmod(0o600)
+
+
+def _bring_up_to_date(
+    connection: sqlite3.Connection, path: Path, steps: dict[int, str], is_new: bool
+) -> None:
+    version = _checked_version(connection, path, max(steps))
+    pending = [number for number in steps if number > version]
+    if is_new:
+        connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
+    elif pending:
+        _copy_beside(connection, path, pending[0])
+    for number in pending:
+        _apply(connection, number, steps[number])
+
+
+def _checked_version(connection: sqlite3.Connection, path: Path, newest: int) -> int:
+    owner = one(connection, "PRAGMA application_id")
+    version = one(connection, "PRAGMA user_version")
+    tables = one(connection, "SELECT count(*) FROM sqlite_schema")
+    if tables and owner != APPLICATION_ID:
+        raise StartFault(f"{path} is the database of another program: {_CURE}")
+    if not isinstance(version, int) or version > newest:
+        raise StartFault(
+            f"{path} was written by a newer sitehub (schema {version}, this one knows {newest}): "
+            f"install the newer version, or restore the copy {path.name}.before-{newest + 1:04d}"
+        )
+    return version
+
+
+def _copy_beside(connection: sqlite3.Connection, path: Path, number: int) -> None:
+    """A copy that the older version can go on with, complete before it has its name."""
+    copy = path.with_name(f"{path.name}.before-{number:04d}")
+    partial = copy.with_name(copy.name + ".partial")
+    partial.unlink(missing_ok=True)
+    _create_file(partial)
+    with closing(sqlite3.connect(partial, isolation_level=None)) as target:
+        connection.backup(target)
+    partial.replace(copy)
+
+
+def _apply(connection: sqlite3.Connection, number: int, text: str) -> None:
+    """One migration in one transaction, its number included."""
+    try:
+        connection.executescript(
+            f"BEGIN IMMEDIATE;\n{text}\n"
+            f"PRAGMA application_id = {APPLICATION_ID};\nPRAGMA user_version = {number};\nCOMMIT;"
+        )
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise

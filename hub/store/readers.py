@@ -1,0 +1,44 @@
+"""A few connections that only read, each with its thread, and a bounded wait for one of them."""
+
+from __future__ import annotations
+
+import math
+from typing import TypeVar
+
+import trio
+
+from hub import metrics
+from hub.errors import TooManyRequests
+from hub.store.connection import Bridge, Job
+
+T = TypeVar("T")
+
+_MOST_WAITING = 512
+_WAIT_SECONDS = 10.0
+
+
+class Readers:
+    """A pool; one job has one connection and one hop."""
+
+    def __init__(self, bridges: list[Bridge]) -> None:
+        self._send, self._receive = trio.open_memory_channel[Bridge](math.inf)
+        for bridge in bridges:
+            self._send.send_nowait(bridge)
+
+    async def read(self, job: Job[T]) -> T:
+        """Run `job` on a connection that sees every commit so far.
+
+        TooManyRequests where none becomes free in time. Cancelled: the query is interrupted.
+        """
+        bridge = await self._borrow()
+        try:
+            return await bridge.run(job)
+        finally:
+            self._send.send_nowait(bridge)
+
+    async def _borrow(self) -> Bridge:
+        if self._receive.statistics().tasks_waiting_receive < _MOST_WAITING:
+            with trio.move_on_after(_WAIT_SECONDS):
+                return await self._receive.receive()
+        metrics.limits_reached.labels("store readers").inc()
+        raise TooManyRequests("too many queries at once")
