@@ -1,0 +1,149 @@
+"""Uploads become records: whose they are, what they say, and stored before they are answered."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+import trio
+import xxhash
+
+from hub import metrics
+from hub.config import Devices
+from hub.errors import NoSuchResource, NotAuthorised
+from hub.services.devices import DeviceBook
+from hub.services.site import Site
+from hub.store.db import Store
+from hub.store.devices import Device
+from hub.store.records import NewUpload
+from hub.wire import uploads
+from hub.wire.records import AccessDetail, NewRecord
+from hub.wire.uploads import Upload
+
+T = TypeVar("T")
+
+#: A larger body is decoded in a thread, so that the other devices do not wait for it.
+_INLINE_BYTES = 1024 * 1024
+_THREADS = 2
+
+
+class Ingest:
+    """Takes the bodies of chapter 二 and D8 from a device that is known.
+
+    Every method raises HubErrors with the code of the protocol, and then nothing is stored; when
+    it returns, all of the body is on disk.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        devices: DeviceBook,
+        site: Site,
+        config: Devices,
+        now: Callable[[], float],
+    ) -> None:
+        self._records = store.records
+        self._devices = devices
+        self._site = site
+        self._config = config
+        self._now = now
+        self._threads = trio.CapacityLimiter(_THREADS)
+
+    async def face(self, device: Device, body: bytes) -> None:
+        """2.1"""
+        upload = await self._decode(uploads.decode_face, body, max_depth=self._config.max_depth)
+        await self._store(device, "face", body, [upload])
+
+    async def event(self, device: Device, body: bytes) -> None:
+        """2.4"""
+        upload = await self._decode(
+            uploads.decode_event,
+            body,
+            max_depth=self._config.max_depth,
+            keep_unknown=self._config.unknown_event_types == "keep",
+        )
+        await self._store(device, "event", body, [upload])
+
+    async def vehicle(self, device: Device, body: bytes) -> None:
+        """2.5"""
+        upload = await self._decode(uploads.decode_vehicle, body, max_depth=self._config.max_depth)
+        await self._store(device, "vehicle", body, [upload])
+
+    async def access(self, device: Device, body: bytes) -> None:
+        """D8: access records. All of them are stored, or none."""
+        access = await self._decode(
+            uploads.decode_access,
+            body,
+            max_depth=self._config.max_depth,
+            zone=self._site.zone(),
+        )
+        _check_owner(device, did=None, sn=access.sn)
+        await self._store(device, "access", body, access.entries)
+
+    async def base64img(self, device: Device, body: bytes) -> None:
+        """D8: a lone picture is a record of its own, `of` the device's latest access record."""
+        picture = await self._decode(uploads.decode_base64img, body)
+        upload = Upload(
+            kind="access",
+            detail=AccessDetail(of=await self._records.latest_access(device.did)),
+            pictures=(picture,),
+        )
+        await self._store(device, "base64img", body, [upload])
+
+    async def device_info(self, device: Device, body: bytes) -> None:
+        """2.2: versions and name, as the device tells them when it starts."""
+        info = uploads.decode_device_info(body, max_depth=self._config.max_depth)
+        _check_owner(device, did=info.did, sn=info.sn)
+        self._devices.note_report(device.did, info)
+
+    async def ota_query(self, device: Device, body: bytes) -> None:
+        """2.3: no release is meant for any device yet."""
+        versions = uploads.decode_device_info(body, max_depth=self._config.max_depth)
+        _check_owner(device, did=versions.did, sn=versions.sn)
+        raise NoSuchResource("no release is meant for this device")
+
+    async def _decode(self, decode: Callable[..., T], body: bytes, **how: object) -> T:
+        if len(body) <= _INLINE_BYTES:
+            return decode(body, **how)
+        return await trio.to_thread.run_sync(
+            functools.partial(decode, body, **how), limiter=self._threads
+        )
+
+    async def _store(
+        self, device: Device, path: str, body: bytes, entries: Sequence[Upload]
+    ) -> None:
+        for entry in entries:
+            _check_owner(device, did=entry.did, sn=entry.sn)
+        records = tuple(self._record(device, entry) for entry in entries)
+        done = await self._records.append(NewUpload(device.did, _digest(path, body), records))
+        if done.repeated:
+            metrics.repeats.inc()
+        else:
+            metrics.records.labels(records[0].kind).inc(len(records))
+
+    def _record(self, device: Device, upload: Upload) -> NewRecord:
+        occurred_at = upload.occurred_at
+        return NewRecord(
+            kind=upload.kind,
+            did=device.did,
+            sn=device.sn,
+            device_name=device.name,
+            occurred_at=int(self._now() * 1000) if occurred_at is None else occurred_at,
+            detail=upload.detail,
+            extra=upload.extra,
+            pictures=upload.pictures,
+        )
+
+
+def _check_owner(device: Device, *, did: str | None, sn: str | None) -> None:
+    """D5, whose did: a device speaks for itself only; empty means itself."""
+    if did and did != device.did:
+        raise NotAuthorised("did: not the one of this token")
+    if sn and sn != device.sn:
+        raise NotAuthorised("sn: not the one of this token")
+
+
+def _digest(path: str, body: bytes) -> bytes:
+    """What tells a repeat (guarantee 2): the same path and bytes; the store adds whose it is."""
+    return xxhash.xxh3_128_digest(body, seed=xxhash.xxh32_intdigest(path.encode()))

@@ -1,0 +1,215 @@
+"""A web server in the test's own process, and a client that says exactly the bytes it is given."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from types import SimpleNamespace
+from typing import Any
+
+import msgspec
+import trio
+
+from hub.config import Config, Devices, Web
+from hub.errors import NotAuthorised
+from tests.support.certificates import trusting_anybody
+from tests.support.clock import NOON
+from web.server import serve
+
+#: For what should happen at once.
+SOON = 5
+
+
+class Device(msgspec.Struct, frozen=True):
+    """As much of a device as an upload needs."""
+
+    did: str
+    sn: str
+    name: str = ""
+
+
+GATE = Device("12", "SN0000000000012", "Gate")
+
+
+class FakeAdmission:
+    """Knows the token "good" of the gate, and whoever is put in `by_sign` and `by_address`."""
+
+    def __init__(self) -> None:
+        self.tokens = {"good": GATE}
+        self.by_sign: Callable[[dict[str, str]], Device] | None = None
+        self.by_address: dict[tuple[str, str], Device] = {}
+
+    def holder(self, token: str) -> Device:
+        if token not in self.tokens:
+            raise NotAuthorised
+        return self.tokens[token]
+
+    def holder_by_sign(self, query: dict[str, str], body_md5: str | None) -> Device:
+        assert self.by_sign is not None
+        return self.by_sign(query)
+
+    def expects_from(self, address: str) -> bool:
+        return any(known == address for _, known in self.by_address)
+
+    def holder_by_address(self, sn: str, address: str) -> Device | None:
+        return self.by_address.get((sn, address))
+
+
+class FakeIngest:
+    """Keeps what it is given; `before` runs first, and may wait or raise."""
+
+    def __init__(self) -> None:
+        self.taken: list[tuple[str, Device, bytes]] = []
+        self.before: Callable[[], Any] | None = None
+
+    def __getattr__(self, kind: str) -> Any:
+        async def take(device: Device, body: bytes) -> None:
+            if self.before:
+                await self.before()
+            self.taken.append((kind, device, body))
+
+        return take
+
+
+def services(
+    *,
+    tls: ssl.SSLContext | None = None,
+    web: dict[str, Any] | None = None,
+    devices: dict[str, Any] | None = None,
+) -> Any:
+    """What web.server and web.device_api ask of Services; `web`, `devices`: their settings."""
+    return SimpleNamespace(
+        config=Config(
+            web=Web(bind="127.0.0.1", port=free_port(), tls=tls is not None, **(web or {})),
+            devices=Devices(bind="127.0.0.1", **(devices or {})),
+        ),
+        now=lambda: NOON,
+        certificates=SimpleNamespace(context=lambda: tls),
+        admission=FakeAdmission(),
+        ingest=FakeIngest(),
+    )
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@asynccontextmanager
+async def serving(app: Any, parts: Any) -> AsyncIterator[trio.Event]:
+    """`app` behind the real server; gives the event that shuts it down, and waits for its end."""
+    shutdown = trio.Event()
+
+    async def run(*, task_status: trio.TaskStatus[None]) -> None:
+        await serve(app, parts, shutdown=shutdown, task_status=task_status)
+
+    async with trio.open_nursery() as nursery:
+        await nursery.start(run)
+        try:
+            yield shutdown
+        finally:
+            shutdown.set()
+
+
+class Answer(msgspec.Struct):
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        return msgspec.json.decode(self.body)
+
+
+class Client:
+    """One connection. Every wait is a failure when it takes too long by the real clock."""
+
+    def __init__(self, stream: trio.abc.Stream) -> None:
+        self.stream = stream
+        self._read = b""
+
+    async def say(self, *parts: bytes) -> None:
+        await self.stream.send_all(b"".join(parts))
+
+    async def answer(self, *, method: str = "GET") -> Answer:
+        head = (await self._until(b"\r\n\r\n")).decode("latin-1").split("\r\n")
+        lines = [line.partition(":") for line in head[1:] if line]
+        names = [name.lower() for name, _, _ in lines]
+        assert len(names) == len(set(names)), f"a header came twice: {names}"
+        headers = {name.lower(): value.strip() for name, _, value in lines}
+        status = int(head[0].split()[1])
+        return Answer(status, headers, await self._body(status, headers, method))
+
+    async def ask(self, *parts: bytes) -> Answer:
+        await self.say(*parts)
+        return await self.answer()
+
+    async def ended(self) -> bytes:
+        """What comes until the server ends the connection."""
+        try:
+            while chunk := await self.stream.receive_some():
+                self._read += chunk
+        except trio.BrokenResourceError:
+            pass
+        return self._read
+
+    async def _body(self, status: int, headers: dict[str, str], method: str) -> bytes:
+        if status < 200 or status in (204, 304) or method == "HEAD":
+            return b""
+        if headers.get("transfer-encoding") == "chunked":
+            return await self._chunks()
+        return await self._exactly(int(headers["content-length"]))
+
+    async def _chunks(self) -> bytes:
+        body = b""
+        while size := int(await self._until(b"\r\n"), 16):
+            body += await self._exactly(size)
+            await self._exactly(2)
+        await self._exactly(2)
+        return body
+
+    async def _until(self, mark: bytes) -> bytes:
+        while mark not in self._read:
+            await self._more()
+        found, _, self._read = self._read.partition(mark)
+        return found
+
+    async def _exactly(self, size: int) -> bytes:
+        while len(self._read) < size:
+            await self._more()
+        found, self._read = self._read[:size], self._read[size:]
+        return found
+
+    async def _more(self) -> None:
+        chunk = await self.stream.receive_some()
+        if not chunk:
+            raise EOFError(f"the server ended the connection after {self._read!r}")
+        self._read += chunk
+
+
+@asynccontextmanager
+async def connected(parts: Any, *, port: int | None = None) -> AsyncIterator[Client]:
+    """A client of the web port, or of another one that is plain."""
+    stream: trio.abc.Stream = await trio.open_tcp_stream("127.0.0.1", port or parts.config.web.port)
+    if port is None and parts.config.web.tls:
+        stream = trio.SSLStream(
+            stream, trusting_anybody(), server_hostname="localhost", https_compatible=True
+        )
+    try:
+        yield Client(stream)
+    finally:
+        await trio.aclose_forcefully(stream)
+
+
+def request(
+    method: str, path: str, body: bytes | None = None, headers: dict[str, str] | None = None
+) -> bytes:
+    """A request as bytes; with the token of the gate and the length of `body`."""
+    lines = {"Host": "hub", "Authorization": "Bearer good", **(headers or {})}
+    if body is not None:
+        lines.setdefault("Content-Length", str(len(body)))
+    head = "".join(f"{name}: {value}\r\n" for name, value in lines.items())
+    return f"{method} {path} HTTP/1.1\r\n{head}\r\n".encode() + (body or b"")

@@ -1,0 +1,528 @@
+"""The web server on real sockets, plain and TLS: whatever is said to it, it serves the others."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trio
+from trio.testing import MockClock, wait_all_tasks_blocked
+
+from tests.support.certificates import server_context
+from tests.support.web import connected, free_port, request, services, serving
+from web import http1, server
+
+
+async def app(scope: Any, receive: Any, send: Any) -> None:
+    """What stands for Quart: it tells the path, or does what the path says."""
+    if scope["type"] == "lifespan":
+        await lifespan(receive, send)
+        return
+    act = ACTS.get(scope["path"], tell_path)
+    await act(scope, receive, send)
+
+
+async def lifespan(receive: Any, send: Any) -> None:
+    for stage in ("startup", "shutdown"):
+        await receive()
+        await send({"type": f"lifespan.{stage}.complete"})
+
+
+async def respond(send: Any, body: bytes, *headers: tuple[bytes, bytes]) -> None:
+    length = (b"content-length", str(len(body)).encode())
+    await send({"type": "http.response.start", "status": 200, "headers": [length, *headers]})
+    await send({"type": "http.response.body", "body": body, "more_body": False})
+
+
+async def tell_path(scope: Any, receive: Any, send: Any) -> None:
+    await respond(send, scope["raw_path"])
+
+
+async def echo(scope: Any, receive: Any, send: Any) -> None:
+    body = b""
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            ECHOES_LEFT.append(body)
+            return
+        body += message["body"]
+        if not message["more_body"]:
+            break
+    await respond(send, body)
+
+
+async def fail(scope: Any, receive: Any, send: Any) -> None:
+    raise RuntimeError("a bug")
+
+
+async def fail_late(scope: Any, receive: Any, send: Any) -> None:
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": b"half", "more_body": True})
+    raise RuntimeError("a bug")
+
+
+async def stream_events(scope: Any, receive: Any, send: Any) -> None:
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    while True:
+        await send({"type": "http.response.body", "body": b": beat\n" * 5000, "more_body": True})
+
+
+async def picture(scope: Any, receive: Any, send: Any) -> None:
+    await respond(send, b"\xff" * 40_000_000)
+
+
+async def slow(scope: Any, receive: Any, send: Any) -> None:
+    await trio.sleep(2)
+    await respond(send, b"done")
+
+
+async def set_nosniff(scope: Any, receive: Any, send: Any) -> None:
+    await respond(send, b"", (b"x-content-type-options", b"nosniff"))
+
+
+ECHOES_LEFT: list[bytes] = []
+ACTS = {
+    "/echo": echo,
+    "/fail": fail,
+    "/fail-late": fail_late,
+    "/stream": stream_events,
+    "/picture": picture,
+    "/slow": slow,
+    "/nosniff": set_nosniff,
+}
+
+
+@pytest.fixture(params=["plain", "tls"])
+def parts(request: pytest.FixtureRequest, tmp_path: Path) -> Any:
+    return services(tls=server_context(tmp_path) if request.param == "tls" else None)
+
+
+@pytest.fixture
+def plain() -> Any:
+    return services()
+
+
+@pytest.fixture
+def tls(tmp_path: Path) -> Any:
+    return services(tls=server_context(tmp_path))
+
+
+async def is_served(parts: Any) -> bool:
+    async with connected(parts) as client:
+        return (await client.ask(request("GET", "/still"))).body == b"/still"
+
+
+async def test_a_websocket_upgrade_and_rubbish_after_it_end_that_connection_only(
+    parts: Any,
+) -> None:
+    async with serving(app, parts), connected(parts) as client:
+        await client.say(
+            request(
+                "GET",
+                "/",
+                headers={
+                    "Connection": "Upgrade",
+                    "Upgrade": "websocket",
+                    "Sec-WebSocket-Version": "13",
+                    "Sec-WebSocket-Key": "AAAAAAAAAAAAAAAAAAAAAA==",
+                },
+            ),
+            b"\xff\xff\xff",
+        )
+        answer = await client.answer()
+        assert answer.status == 400
+        assert "devices.port" in answer.json["msg"]
+        assert answer.headers["connection"] == "close"
+        assert await is_served(parts)
+
+
+async def test_an_upgrade_to_http2_is_passed_over(parts: Any) -> None:
+    async with serving(app, parts), connected(parts) as client:
+        upgrade = {
+            "Connection": "Upgrade, HTTP2-Settings",
+            "Upgrade": "h2c",
+            "HTTP2-Settings": "AAMAAABkAAQAAP__",
+        }
+        answer = await client.ask(request("GET", "/page", headers=upgrade))
+        assert (answer.status, answer.body) == (200, b"/page")
+        assert (await client.ask(request("GET", "/next"))).body == b"/next"
+
+
+async def test_http2_without_asking_is_refused(parts: Any) -> None:
+    async with serving(app, parts), connected(parts) as client:
+        answer = await client.ask(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\x00" * 100)
+        assert answer.status == 505
+        assert await is_served(parts)
+
+
+@pytest.mark.parametrize(
+    ("said", "status"),
+    [
+        (b"\x00\x01\x02\x03\r\n\r\n", 400),
+        (b"GET\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\r\nHost: a\r\nno colon\r\n\r\n", 400),
+        (b"GET ?a=1 HTTP/1.1\r\nHost: a\r\n\r\n", 400),
+        (b"OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n", 400),
+        (b"CONNECT hub:443 HTTP/1.1\r\nHost: a\r\n\r\n", 400),
+        (b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: -1\r\n\r\n", 400),
+        (b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1, 2\r\n\r\n", 400),
+        (b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip\r\n\r\n", 501),
+        (b"GET / HTTP/1.1\r\nHost: a\r\nX: " + b"x" * 20_000 + b"\r\n\r\n", 431),
+        (b"GET / HTTP/1.1\r\nHost: a\r\n" + b"a:b\r\n" * 40_000 + b"\r\n", 431),
+        (b"GET /" + b"x" * 200_000, 431),
+    ],
+)
+async def test_what_is_no_request_is_answered_in_a_short_form(
+    plain: Any, said: bytes, status: int
+) -> None:
+    async with serving(app, plain), connected(plain) as client:
+        answer = await client.ask(said)
+        assert answer.status == status
+        assert answer.json["code"] == 420
+        assert answer.headers["x-content-type-options"] == "nosniff"
+        assert await client.ended() == b""
+        assert await is_served(plain)
+
+
+async def test_every_answer_forbids_sniffing_once_and_names_no_server(parts: Any) -> None:
+    async with serving(app, parts), connected(parts) as client:
+        for path in ("/page", "/nosniff", "/api/v1/nothing", "/api/v1/server/time"):
+            answer = await client.ask(request("GET", path))
+            assert answer.headers["x-content-type-options"] == "nosniff"
+            assert "server" not in answer.headers
+
+
+@pytest.mark.expects_error("a fault of the hub while answering GET /fail\n")
+async def test_a_fault_of_the_application_is_answered_500_and_harms_nobody(parts: Any) -> None:
+    async with serving(app, parts), connected(parts) as client:
+        assert (await client.ask(request("GET", "/fail?sign=SECRET"))).status == 500
+        assert await is_served(parts)
+
+
+@pytest.mark.expects_error("a fault of the hub while answering GET /fail-late\n")
+async def test_a_fault_in_the_midst_of_an_answer_cuts_it_off(parts: Any) -> None:
+    async with serving(app, parts), connected(parts) as client:
+        await client.say(request("GET", "/fail-late"))
+        said = await client.ended()
+        assert said.endswith(b"4\r\nhalf\r\n")
+        assert await is_served(parts)
+
+
+async def test_a_body_arrives_whole_in_pieces_of_any_size(parts: Any) -> None:
+    body = bytes(range(256)) * 4000
+    async with serving(app, parts), connected(parts) as client:
+        for size in (7, 50_000, len(body)):
+            said = request("POST", "/echo", body[: size * 1000])
+            for start in range(0, len(said), size):
+                await client.say(said[start : start + size])
+            assert (await client.answer()).body == body[: size * 1000]
+
+
+async def test_a_chunked_body_arrives_whole(parts: Any) -> None:
+    async with serving(app, parts), connected(parts) as client:
+        await client.say(request("POST", "/echo", headers={"Transfer-Encoding": "chunked"}))
+        await client.say(b"5\r\nhello\r\n", b"6;x=y\r\n world\r\n")
+        answer = await client.ask(b"0\r\nTrailer: x\r\n\r\n")
+        assert answer.body == b"hello world"
+        assert (await client.ask(request("GET", "/next"))).body == b"/next"
+
+
+async def test_a_malformed_chunk_is_refused(parts: Any) -> None:
+    async with serving(app, parts), connected(parts) as client:
+        await client.say(request("POST", "/echo", headers={"Transfer-Encoding": "chunked"}))
+        assert (await client.ask(b"5\r\nhello\r\nnot hex\r\n")).status == 400
+        assert await is_served(parts)
+
+
+async def test_pipelined_requests_are_answered_in_order(parts: Any) -> None:
+    async with serving(app, parts), connected(parts) as client:
+        await client.say(
+            request("POST", "/echo", b"first"), request("GET", "/2"), request("GET", "/3")
+        )
+        assert [(await client.answer()).body for _ in range(3)] == [b"first", b"/2", b"/3"]
+
+
+async def test_more_than_the_told_length_is_no_part_of_the_body(plain: Any) -> None:
+    async with serving(app, plain), connected(plain) as client:
+        await client.say(request("POST", "/echo", b"five!"), b" and more\r\n\r\n")
+        assert (await client.answer()).body == b"five!"
+        assert (await client.answer()).status == 400
+
+
+async def test_half_a_body_is_no_body(parts: Any) -> None:
+    ECHOES_LEFT.clear()
+    async with serving(app, parts):
+        async with connected(parts) as client:
+            await client.say(request("POST", "/echo", b"half", {"Content-Length": "8"}))
+            await wait_all_tasks_blocked(0.05)
+        with trio.fail_after(5):
+            while not ECHOES_LEFT:
+                await wait_all_tasks_blocked(0.01)
+        assert ECHOES_LEFT == [b"half"]
+        assert await is_served(parts)
+
+
+async def test_a_peer_that_ends_its_side_still_gets_its_answer(plain: Any) -> None:
+    async with serving(app, plain), connected(plain) as client:
+        await client.say(request("POST", "/echo", b"over"))
+        assert isinstance(client.stream, trio.SocketStream)
+        await client.stream.send_eof()
+        assert (await client.answer()).body == b"over"
+        assert await client.ended() == b""
+
+
+async def test_http_1_0_is_answered_and_closed(plain: Any) -> None:
+    async with serving(app, plain), connected(plain) as client:
+        assert (await client.ask(b"GET /old HTTP/1.0\r\n\r\n")).body == b"/old"
+        assert await client.ended() == b""
+
+
+async def test_a_target_with_scheme_and_host_means_its_path(plain: Any) -> None:
+    async with serving(app, plain), connected(plain) as client:
+        answer = await client.ask(b"GET http://hub:8443/page?a=1 HTTP/1.1\r\nHost: hub\r\n\r\n")
+        assert answer.body == b"/page"
+
+
+async def test_head_is_answered_without_a_body(plain: Any) -> None:
+    async with serving(app, plain), connected(plain) as client:
+        await client.say(request("HEAD", "/page"))
+        assert (await client.answer(method="HEAD")).headers["content-length"] == "5"
+        assert (await client.ask(request("GET", "/next"))).body == b"/next"
+
+
+async def test_the_body_is_asked_for_only_when_the_application_wants_it(parts: Any) -> None:
+    expect = {"Expect": "100-continue", "Content-Length": "4"}
+    async with serving(app, parts), connected(parts) as client:
+        assert (await client.ask(request("POST", "/echo", headers=expect))).status == 100
+        assert (await client.ask(b"body")).body == b"body"
+        answer = await client.ask(request("POST", "/page", headers=expect))
+        assert answer.status == 200
+        assert answer.headers["connection"] == "close"
+
+
+async def test_who_sends_a_body_that_nobody_wants_gets_to_read_the_answer(parts: Any) -> None:
+    body = b"x" * 3_000_000
+    async with serving(app, parts), connected(parts) as client:
+        await client.say(request("POST", "/unwanted", body))
+        assert (await client.answer()).body == b"/unwanted"
+        assert (await client.ask(request("GET", "/next"))).body == b"/next"
+
+
+async def test_who_says_nothing_is_sent_away(plain: Any, mock_clock: MockClock) -> None:
+    async with serving(app, plain), connected(plain) as client:
+        await wait_all_tasks_blocked(0.01)
+        mock_clock.jump(http1.HEAD_SECONDS + 1)
+        assert await client.ended() == b""
+
+
+async def test_headers_that_trickle_are_answered_408(plain: Any, mock_clock: MockClock) -> None:
+    async with serving(app, plain), connected(plain) as client:
+        for byte in b"GET / HTTP/1.1\r\n"[:9]:
+            await client.say(bytes([byte]))
+            await wait_all_tasks_blocked(0.01)
+            mock_clock.jump(http1.HEAD_SECONDS / 8)
+        assert (await client.answer()).status == 408
+        assert await client.ended() == b""
+
+
+async def test_an_idle_connection_is_closed_and_a_second_request_may_take_its_time(
+    plain: Any, mock_clock: MockClock
+) -> None:
+    async with serving(app, plain), connected(plain) as client:
+        await client.ask(request("GET", "/1"))
+        await wait_all_tasks_blocked(0.01)
+        mock_clock.jump(http1.IDLE_SECONDS - 1)
+        await client.ask(request("GET", "/2"))
+        await wait_all_tasks_blocked(0.01)
+        mock_clock.jump(http1.IDLE_SECONDS + 1)
+        assert await client.ended() == b""
+
+
+async def test_a_request_in_work_is_not_hurried(plain: Any, mock_clock: MockClock) -> None:
+    async with serving(app, plain), connected(plain) as client:
+        await client.say(request("POST", "/echo", b"half", {"Content-Length": "8"}))
+        await wait_all_tasks_blocked(0.01)
+        mock_clock.jump(600)
+        assert (await client.ask(b"half")).body == b"halfhalf"
+
+
+@pytest.mark.parametrize("path", ["/stream", "/picture"])
+async def test_a_peer_that_does_not_read_is_given_up(
+    parts: Any, path: str, mock_clock: MockClock
+) -> None:
+    async with serving(app, parts), connected(parts) as client:
+        await client.say(request("GET", path))
+        await wait_all_tasks_blocked(0.1)
+        mock_clock.jump(http1.SEND_SECONDS + 1)
+        await wait_all_tasks_blocked(0.05)
+        mock_clock.jump(http1.LINGER_SECONDS + 1)
+        assert len(await client.ended()) < 40_000_000
+
+
+async def test_the_end_waits_for_a_request_in_work_and_for_no_idle_connection(
+    parts: Any, mock_clock: MockClock
+) -> None:
+    async with serving(app, parts) as shutdown, connected(parts) as idle:
+        await idle.ask(request("GET", "/1"))
+        async with connected(parts) as busy:
+            await busy.say(request("GET", "/slow"))
+            await wait_all_tasks_blocked(0.05)
+            shutdown.set()
+            assert await idle.ended() == b""
+            mock_clock.jump(2)
+            answer = await busy.answer()
+            assert (answer.body, answer.headers["connection"]) == (b"done", "close")
+
+
+async def test_readers_that_do_not_read_do_not_hold_up_the_end(
+    parts: Any, mock_clock: MockClock
+) -> None:
+    async with trio.open_nursery() as nursery:
+        over = trio.Event()
+        shutdown = trio.Event()
+
+        async def run(*, task_status: trio.TaskStatus[None]) -> None:
+            await server.serve(app, parts, shutdown=shutdown, task_status=task_status)
+            over.set()
+
+        await nursery.start(run)
+        async with connected(parts) as stream, connected(parts) as picture:
+            await stream.say(request("GET", "/stream"))
+            await picture.say(request("GET", "/picture"))
+            await wait_all_tasks_blocked(0.1)
+            shutdown.set()
+            await wait_all_tasks_blocked(0.05)
+            assert not over.is_set()
+            mock_clock.jump(server.GRACE_SECONDS)
+            await wait_all_tasks_blocked(0.05)
+            assert over.is_set()
+
+
+async def test_nobody_is_let_in_after_the_end_has_begun(plain: Any, mock_clock: MockClock) -> None:
+    async with serving(app, plain) as shutdown, connected(plain) as busy:
+        await busy.say(request("GET", "/slow"))
+        await wait_all_tasks_blocked(0.05)
+        shutdown.set()
+        await wait_all_tasks_blocked(0.05)
+        with pytest.raises(OSError, match=r"refused|all attempts"):
+            await trio.open_tcp_stream("127.0.0.1", plain.config.web.port)
+        mock_clock.jump(2)
+        await busy.answer()
+
+
+async def test_plain_http_on_the_tls_port_is_sent_to_https(tls: Any) -> None:
+    port = tls.config.web.port
+    async with serving(app, tls):
+        async with connected(tls, port=port) as client:
+            answer = await client.ask(
+                b"GET /live?kind=face HTTP/1.1\r\nHost: hub.local:8443\r\n\r\n"
+            )
+            assert answer.status == 308
+            assert answer.headers["location"] == "https://hub.local:8443/live?kind=face"
+            assert answer.headers["x-content-type-options"] == "nosniff"
+        async with connected(tls, port=port) as client:
+            answer = await client.ask(b"GET /live HTTP/1.0\r\n\r\n")
+            assert answer.headers["location"] == f"https://127.0.0.1:{port}/live"
+
+
+@pytest.mark.parametrize(
+    "host", [b"evil.example/x", b"a b", b"user@evil.example", b"a\\b", b"hub:port"]
+)
+async def test_a_redirect_goes_to_a_host_and_nowhere_else(tls: Any, host: bytes) -> None:
+    port = tls.config.web.port
+    async with serving(app, tls), connected(tls, port=port) as client:
+        answer = await client.ask(b"GET //evil HTTP/1.1\r\nHost: " + host + b"\r\n\r\n")
+        assert answer.headers["location"] == f"https://127.0.0.1:{port}//evil"
+
+
+@pytest.mark.parametrize("said", [b"SSH-2.0-x\r\n\r\n", b"\x00" * 10, b"x" * 100_000, b""])
+async def test_rubbish_on_the_tls_port_is_not_answered(
+    tls: Any, said: bytes, mock_clock: MockClock
+) -> None:
+    async with serving(app, tls), connected(tls, port=tls.config.web.port) as client:
+        await client.say(said)
+        await wait_all_tasks_blocked(0.02)
+        mock_clock.jump(server.HANDSHAKE_SECONDS + 1)
+        assert await client.ended() == b""
+
+
+async def test_the_plain_extra_port_serves_the_paths_of_devices_and_nothing_else(
+    tmp_path: Path,
+) -> None:
+    extra = free_port()
+    parts = services(tls=server_context(tmp_path), devices={"plain_http_port": extra})
+    async with serving(app, parts), connected(parts, port=extra) as client:
+        time = await client.ask(request("GET", "/api/v1/server/time"))
+        assert (time.status, time.json["code"]) == (200, 200)
+        for path in ("/", "/healthz", "/api/hub/v1/devices", "/api/v1"):
+            answer = await client.ask(request("GET", path))
+            assert (answer.status, answer.json["code"]) == (404, 404)
+        assert await is_served(parts)
+
+
+@pytest.mark.parametrize(
+    ("path", "to_device_api"),
+    [
+        ("/api/v1/nothing", True),
+        ("//api/v1//nothing/", True),
+        ("/api/v1", False),
+        ("/api/hub/v1/devices", False),
+        ("/", False),
+    ],
+)
+async def test_the_paths_of_devices_never_reach_quart(
+    plain: Any, path: str, to_device_api: bool
+) -> None:
+    async with serving(app, plain), connected(plain) as client:
+        answer = await client.ask(request("GET", path))
+        assert (answer.status == 404) == to_device_api
+
+
+async def test_five_hundred_that_say_nothing_keep_nobody_out(plain: Any) -> None:
+    async with serving(app, plain):
+        silent = [
+            await trio.open_tcp_stream("127.0.0.1", plain.config.web.port) for _ in range(500)
+        ]
+        assert await is_served(plain)
+        for stream in silent:
+            stream.socket.close()
+
+
+async def test_a_body_waits_in_a_bounded_window_until_it_is_wanted(mock_clock: MockClock) -> None:
+    async def wanted() -> None:
+        pass
+
+    inbox = http1.Inbox(wanted)
+    chunk: Any = {"type": "http.request", "body": bytes(200_000), "more_body": True}
+    async with trio.open_nursery() as nursery:
+
+        async def fill() -> None:
+            for _ in range(10):
+                await inbox.put(chunk)
+
+        nursery.start_soon(fill)
+        await wait_all_tasks_blocked()
+        for _ in range(10):
+            assert len(inbox._messages) <= 2
+            await inbox.receive()
+            await wait_all_tasks_blocked()
+
+
+async def test_a_body_that_nobody_waits_for_any_more_is_dropped() -> None:
+    async def wanted() -> None:
+        pass
+
+    inbox = http1.Inbox(wanted)
+    chunk: Any = {"type": "http.request", "body": bytes(200_000), "more_body": True}
+    async with trio.open_nursery() as nursery:
+
+        async def fill() -> None:
+            for _ in range(10):
+                await inbox.put(chunk)
+
+        nursery.start_soon(fill)
+        await wait_all_tasks_blocked()
+        inbox.close()

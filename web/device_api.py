@@ -1,0 +1,255 @@
+"""The device HTTP interface (chapter 二 and D8): one plain ASGI application in front of Quart.
+
+A request is refused as early as can be: path, who sends it, how often, how long it says it is;
+only then is its body asked for. 200 is answered when all of it is on disk.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from urllib.parse import parse_qsl
+
+import msgspec
+import trio
+from hypercorn.typing import (
+    ASGIFramework,
+    ASGIReceiveCallable,
+    ASGISendCallable,
+    HTTPScope,
+    Scope,
+)
+
+from hub import metrics
+from hub.errors import (
+    CODES,
+    OK,
+    BadParameter,
+    CannotStoreNow,
+    HubError,
+    NoSuchPath,
+    NotAuthorised,
+    TooLarge,
+    TooManyRequests,
+    WrongSignature,
+)
+from hub.services import Services
+from hub.services.devices import Device
+from hub.wire import jsontext
+from hub.wire.signing import body_md5
+from hub.wire.values import Text
+from web.budget import Budget, Share
+from web.pace import Pace
+
+PREFIX = "/api/v1/"
+_SERVER_TIME = ("GET", "/api/v1/server/time")
+_SLASHES = re.compile("//+")
+_MOST_PARAMETERS = 64
+_OK_BODY = msgspec.json.encode({"code": OK, "msg": CODES[OK]})
+
+_Take = Callable[[Device, bytes], Awaitable[None]]
+_Headers = list[tuple[bytes, bytes]]
+
+
+class TooSlow(BadParameter):
+    """The body did not come in time."""
+
+    device_status = 408
+
+
+class _PeerLeft(Exception):
+    """The body will never be complete, and nobody waits for an answer."""
+
+
+class _Sender(msgspec.Struct):
+    """As much of a body as says whose it is (D8, "token-or-address")."""
+
+    sn: Text = None
+
+
+_SENDER = msgspec.json.Decoder(_Sender)
+
+
+def device_api(services: Services) -> ASGIFramework:
+    return _DeviceApi(services)
+
+
+def tidy(path: str) -> str:
+    """Without doubled and trailing slashes: an installer types the hub's address with one."""
+    if "//" in path:
+        path = _SLASHES.sub("/", path)
+    return path[:-1] if path[-1:] == "/" else path
+
+
+async def refuse(send: ASGISendCallable, error: HubError) -> None:
+    """Answer in the protocol's form, with the HTTP status of D5."""
+    headers: _Headers = []
+    if isinstance(error, CannotStoreNow | TooManyRequests):
+        headers.append((b"retry-after", b"%d" % error.retry_after))
+    if isinstance(error, TooLarge | TooSlow):
+        headers.append((b"connection", b"close"))
+    body = msgspec.json.encode({"code": error.code, "msg": error.message})
+    await _send(send, error.device_status, body, headers)
+
+
+async def _send(
+    send: ASGISendCallable, status: int, body: bytes, further: Iterable[tuple[bytes, bytes]] = ()
+) -> None:
+    headers = [
+        (b"content-type", b"application/json"),
+        (b"content-length", b"%d" % len(body)),
+        *further,
+    ]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body, "more_body": False})
+
+
+class _DeviceApi:
+    def __init__(self, services: Services) -> None:
+        ingest = services.ingest
+        self._takers: dict[tuple[str, str], _Take] = {
+            ("POST", "/api/v1/adapter/lenfocus/face/capture"): ingest.face,
+            ("POST", "/api/v1/device/report/info"): ingest.device_info,
+            ("POST", "/api/v1/ota/query"): ingest.ota_query,
+            ("POST", "/api/v1/device/report/event"): ingest.event,
+            ("POST", "/api/v1/vehicle/capture"): ingest.vehicle,
+            ("PUT", "/api/v1/access/record"): ingest.access,
+            ("POST", "/api/v1/access/record"): ingest.access,
+            ("POST", "/api/v1/access/upload/base64img"): ingest.base64img,
+        }
+        self._now = services.now
+        self._admission = services.admission
+        self._max_depth = services.config.devices.max_depth
+        self._by_address = services.config.devices.http_auth == "token-or-address"
+        self._pace = Pace(services.config.devices.max_requests_per_second)
+        self._most_bytes = services.config.web.max_body_mb * 1024 * 1024
+        self._body_seconds = services.config.web.body_seconds
+        self._budget = Budget(services.config.web.upload_budget_mb * 1024 * 1024)
+
+    async def __call__(
+        self, scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable
+    ) -> None:
+        assert scope["type"] == "http"
+        path = tidy(scope["path"])
+        route = (scope["method"], path)
+        if route == _SERVER_TIME:
+            await self._tell_time(send)
+            return
+        take = self._takers.get(route)
+        try:
+            if take is None:
+                raise NoSuchPath(f"no such path: {scope['method']} {path}")
+            await self._upload(take, scope, receive)
+        except HubError as error:
+            metrics.uploads.labels(path if take else "other", error.code).inc()
+            await refuse(send, error)
+        except _PeerLeft:
+            metrics.uploads.labels(path, "left").inc()
+        else:
+            metrics.uploads.labels(path, OK).inc()
+            await _send(send, 200, _OK_BODY)
+
+    async def _tell_time(self, send: ASGISendCallable) -> None:
+        """D8, in UNIX seconds; a camera asks before it has a token, to set its clock."""
+        data = {"code": OK, "msg": CODES[OK], "data": {"time": int(self._now())}}
+        await _send(send, 200, msgspec.json.encode(data))
+
+    async def _upload(self, take: _Take, scope: HTTPScope, receive: ASGIReceiveCallable) -> None:
+        address = scope["client"][0] if scope["client"] else ""
+        query = _query(scope["query_string"])
+        device = self._sender(scope, query, address)
+        await self._pace.keep(device.did if device else address)
+        length = self._length(scope)
+        async with self._budget.share(length) as share:
+            body = await self._body(receive, share)
+            _check_md5(query, body)
+            await take(device or self._sender_by_body(body, address), body)
+
+    def _sender(self, scope: HTTPScope, query: dict[str, str], address: str) -> Device | None:
+        """Who sends, as the head of the request says; None where the body has to say it."""
+        token = _token(scope)
+        if token is None and "appid" in query:
+            if not query.get("sign"):
+                raise WrongSignature("sign: missing beside appid")
+            return self._admission.holder_by_sign(query, query.get("body_md5"))
+        try:
+            return self._admission.holder(token or "")
+        except NotAuthorised:
+            if self._by_address and self._admission.expects_from(address):
+                return None
+            raise
+
+    def _sender_by_body(self, body: bytes, address: str) -> Device:
+        """D8, "token-or-address"."""
+        jsontext.check_depth(body, self._max_depth)
+        try:
+            sn = jsontext.decode(_SENDER, body, "the body").sn
+        except BadParameter:  # It names nobody, whatever it is.
+            sn = None
+        device = self._admission.holder_by_address(str(sn or ""), address)
+        if device is None:
+            raise NotAuthorised("no token, and no device with this sn is online from your address")
+        return device
+
+    def _length(self, scope: HTTPScope) -> int | None:
+        """The length of the body where it is told; h11 has seen to it that it is a number."""
+        for name, value in scope["headers"]:
+            if name == b"content-length":
+                self._check_length(int(value))
+                return int(value)
+            if name == b"transfer-encoding":
+                return None
+        return 0
+
+    def _check_length(self, length: int) -> None:
+        if length > self._most_bytes:
+            raise TooLarge(f"body: longer than {self._most_bytes} bytes")
+
+    async def _body(self, receive: ASGIReceiveCallable, share: Share) -> bytes:
+        """All of the body. Raises TooLarge, TooSlow, CannotStoreNow, or _PeerLeft."""
+        parts: list[bytes] = []
+        received = 0
+        with trio.move_on_after(self._body_seconds) as deadline:
+            async for part in _parts(receive):
+                received += len(part)
+                self._check_length(received)
+                await share.cover(received)
+                parts.append(part)
+        if deadline.cancelled_caught:
+            raise TooSlow(f"body: not complete within {self._body_seconds:g} s")
+        metrics.upload_bytes.inc(received)
+        return b"".join(parts)
+
+
+async def _parts(receive: ASGIReceiveCallable) -> AsyncIterator[bytes]:
+    more = True
+    while more:
+        message = await receive()
+        if message["type"] != "http.request":
+            raise _PeerLeft
+        more = message["more_body"]
+        yield message["body"]
+
+
+def _token(scope: HTTPScope) -> str | None:
+    for name, value in scope["headers"]:
+        if name == b"authorization":
+            scheme, _, token = value.partition(b" ")
+            return token.strip().decode("latin-1") if scheme.lower() == b"bearer" else ""
+    return None
+
+
+def _query(query: bytes) -> dict[str, str]:
+    if not query:
+        return {}
+    try:
+        return dict(parse_qsl(query.decode("latin-1"), True, max_num_fields=_MOST_PARAMETERS))
+    except ValueError:
+        raise BadParameter(f"more than {_MOST_PARAMETERS} query parameters") from None
+
+
+def _check_md5(query: dict[str, str], body: bytes) -> None:
+    """D5: where `body_md5` is among the signed parameters, it has to fit the body."""
+    sent = query.get("body_md5")
+    if sent and "appid" in query and sent.upper() != body_md5(body):
+        raise WrongSignature("body_md5: not that of this body")

@@ -1,0 +1,518 @@
+"""HTTP/1.1 on one connection: hypercorn's pieces with our limits, our deadlines and a fence.
+
+Each class here stands in the place of one of hypercorn's and changes what a hub on a LAN cannot
+live with:
+
+    Settings    Config              what every answer carries; where faults are logged
+    Inbox       (a memory channel)  a body waits in a bounded window; 100 Continue only when wanted
+    Tasks       TaskGroup           a fault of the application ends its request, not the process
+    Exchange    HTTPStream          nothing is sent once the exchange is over
+    Http1       H11Protocol         HTTP/1.1 only; errors in a short form; a refused body is dropped
+    Connection  TCPServer           large reads, deadlines, sends that give up, an end that comes
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import traceback
+from collections import deque
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, cast
+
+import h11
+import hypercorn.config
+import msgspec
+import trio
+from hypercorn import events
+from hypercorn.protocol import events as stream_events
+from hypercorn.protocol.h11 import STREAM_ID, H11Protocol
+from hypercorn.protocol.http_stream import ASGIHTTPState, HTTPStream
+from hypercorn.trio.task_group import TaskGroup
+from hypercorn.trio.tcp_server import TCPServer
+from hypercorn.trio.worker_context import WorkerContext
+from hypercorn.typing import (
+    AppWrapper,
+    ASGIReceiveEvent,
+    ASGISendEvent,
+    ConnectionState,
+    H11SendableEvent,
+    Scope,
+)
+
+from hub import metrics
+from hub.accept import Peer
+from hub.log import limited
+
+log = logging.getLogger(__name__)
+
+#: A read takes what is there up to this: a capture of 220 KB comes in few of them.
+READ_BYTES = 256 * 1024
+#: Request line and headers.
+HEAD_BYTES = 16 * 1024
+#: From the first byte of a request, or from the start of the connection, to its last header.
+HEAD_SECONDS = 10.0
+#: Between two requests.
+IDLE_SECONDS = 75.0
+#: A body that was refused is read and dropped, so that the sender gets to read why.
+DROP_SECONDS = 10.0
+#: A peer that is told to go is read for this long, or it would lose the answer to a reset.
+LINGER_SECONDS = 3.0
+#: A send has to get this much further ...
+_SEND_BYTES = 64 * 1024
+#: ... in this time.
+SEND_SECONDS = 10.0
+#: What waits for the application beyond one read.
+_WINDOW_BYTES = READ_BYTES
+
+NOSNIFF = b"x-content-type-options"
+_CLOSE = (b"connection", b"close")
+_MEANINGS = {
+    400: "malformed request",
+    408: "the request took too long",
+    431: f"the request line and headers are longer than {HEAD_BYTES} bytes",
+    501: "transfer encodings other than chunked are not supported",
+    505: "HTTP/1.1 is spoken here",
+}
+
+
+class Settings(hypercorn.config.Config):
+    """What hypercorn asks its configuration. No answer names the server or its version."""
+
+    h11_max_incomplete_size = HEAD_BYTES
+    include_server_header = False
+    errorlog = log
+    shutdown_timeout = 3.0
+
+    def response_headers(self, protocol: str) -> list[tuple[bytes, bytes]]:
+        return [*super().response_headers(protocol), (NOSNIFF, b"nosniff")]
+
+
+class PeerLost(OSError):
+    """Nothing can be sent any more: the connection broke, or the peer does not read."""
+
+
+@dataclass(frozen=True)
+class Leaving(events.Event):
+    """The answer is out before its request was in. `lingering`: no further one is wanted."""
+
+    lingering: bool
+
+
+class Inbox:
+    """What the application receives of one request: its body, then word that the peer is gone."""
+
+    def __init__(self, wanted: Callable[[], Awaitable[None]]) -> None:
+        self._wanted = wanted
+        self._messages: deque[ASGIReceiveEvent] = deque()
+        self._bytes = 0
+        self._gone = self._closed = False
+        self._news = trio.lowlevel.ParkingLot()
+        self._room = trio.lowlevel.ParkingLot()
+
+    async def put(self, message: ASGIReceiveEvent) -> None:
+        """Hand over a message; waits while more than a window of body has not been taken."""
+        if message["type"] == "http.disconnect":
+            self._gone = True
+            self._room.unpark_all()
+        elif message["type"] == "http.request" and not self._closed:
+            self._messages.append(message)
+            self._bytes += len(message["body"])
+        self._news.unpark_all()
+        while self._bytes > _WINDOW_BYTES and not self._gone:
+            await self._room.park()
+
+    async def receive(self) -> ASGIReceiveEvent:
+        if not self._messages and not self._gone:
+            await self._wanted()
+        while not self._messages and not self._gone:
+            await self._news.park()
+        if not self._messages:
+            return {"type": "http.disconnect"}
+        message = self._messages.popleft()
+        if message["type"] == "http.request":
+            self._bytes -= len(message["body"])
+        self._room.unpark_all()
+        return message
+
+    def close(self) -> None:
+        """The application is done: what else comes is dropped."""
+        self._closed = True
+        self._messages.clear()
+        self._bytes = 0
+        self._room.unpark_all()
+
+
+class Tasks(TaskGroup):
+    """The tasks of one connection. An error of the application is logged here and goes no further.
+
+    `wanted` is called when the application waits for a body of which nothing is there.
+    """
+
+    wanted: Callable[[], Awaitable[None]]
+
+    async def spawn_app(
+        self,
+        app: AppWrapper,
+        config: hypercorn.config.Config,
+        scope: Scope,
+        send: Callable[[ASGISendEvent | None], Awaitable[None]],
+    ) -> Callable[[ASGIReceiveEvent], Awaitable[None]]:
+        inbox = Inbox(self.wanted)
+        self.spawn(_answer, app, scope, inbox, send)
+        return inbox.put
+
+
+async def _answer(
+    app: AppWrapper,
+    scope: Scope,
+    inbox: Inbox,
+    send: Callable[[ASGISendEvent | None], Awaitable[None]],
+) -> None:
+    try:
+        await app(scope, inbox.receive, send, trio.to_thread.run_sync, trio.from_thread.run)
+    except* PeerLost:
+        pass
+    except* Exception as faults:
+        metrics.connection_faults.labels("web").inc()
+        # The query may hold a signature: it stays out of the log.
+        place = f"{scope['method']} {scope['path']}" if scope["type"] == "http" else scope["type"]
+        limited(
+            log,
+            logging.ERROR,
+            f"fault {place}",
+            "a fault of the hub while answering %s\n%s",
+            place,
+            "".join(traceback.format_exception(faults)),
+        )
+    inbox.close()
+    with suppress(PeerLost):
+        await send(None)
+
+
+class Exchange(HTTPStream):
+    """One request and its answer."""
+
+    _peer_left = False
+
+    async def peer_left(self) -> None:
+        """The peer sends no more. It may have ended its side only, and wait for the answer."""
+        self._peer_left = True
+        await self.app_put({"type": "http.disconnect"})
+
+    async def app_send(self, message: ASGISendEvent | None) -> None:
+        if self.closed:
+            return
+        if message is None and self._peer_left and self.state is ASGIHTTPState.REQUEST:
+            await self.send(stream_events.StreamClosed(stream_id=self.stream_id))
+        else:
+            await super().app_send(message)
+
+
+class Http1(H11Protocol):
+    """HTTP/1.1 over h11, and nothing else: no WebSocket, no HTTP/2, no tunnel."""
+
+    connection: h11.Connection
+    stream: Exchange | None
+
+    #: The head of an answer of known length: it is sent together with the first of its body.
+    _held = b""
+    #: What else comes from the peer is not looked at.
+    _refused = False
+
+    async def handle(self, event: events.Event) -> None:
+        if isinstance(event, events.RawData):
+            await self._feed(event.data)
+        elif isinstance(event, events.Closed) and self.stream is not None:
+            await self.stream.peer_left()
+
+    async def refuse(self, status: int, message: str = "") -> None:
+        """Answer in a short form, if no answer has begun, and end the connection."""
+        self._refused = True
+        if self.connection.our_state in (h11.IDLE, h11.SEND_RESPONSE):
+            body = msgspec.json.encode({"code": 420, "msg": message or _MEANINGS[status]})
+            headers = [
+                (b"content-type", b"application/json"),
+                (b"content-length", b"%d" % len(body)),
+                _CLOSE,
+                *self.config.response_headers("h11"),
+            ]
+            await self._send_h11_event(h11.Response(status_code=status, headers=headers))
+            await self._send_h11_event(h11.Data(data=body))
+            await self._send_h11_event(h11.EndOfMessage())
+        await self._close_stream()
+        await self.send(Leaving(lingering=True))
+
+    async def invite_body(self) -> None:
+        """The application asks for the body of a sender that waits to be asked."""
+        if self.connection.they_are_waiting_for_100_continue:
+            await self._send_h11_event(h11.InformationalResponse(status_code=100, headers=[]))
+
+    @property
+    def has_begun(self) -> bool:
+        """Is a part of a request's head there, and not yet the whole?"""
+        return self.connection.their_state is h11.IDLE and self.connection.trailing_data[0] != b""
+
+    async def stream_send(self, event: stream_events.Event) -> None:
+        if isinstance(event, stream_events.Response):
+            await self._send_head(event)
+        else:
+            await super().stream_send(event)
+
+    async def _feed(self, data: bytes) -> None:
+        if self.connection.their_state is h11.IDLE and len(data) > HEAD_BYTES:
+            # One byte more than h11 takes without the end of the headers: then it refuses.
+            self.connection.receive_data(data[: HEAD_BYTES + 1])
+            await self._handle_events()
+            data = data[HEAD_BYTES + 1 :]
+        if not self._refused:
+            self.connection.receive_data(data)
+            await self._handle_events()
+
+    async def _handle_events(self) -> None:
+        while True:
+            try:
+                event = self.connection.next_event()
+            except h11.RemoteProtocolError as error:
+                await self.refuse(error.error_status_hint)
+                return
+            if event is h11.NEED_DATA or isinstance(event, h11.ConnectionClosed):
+                return
+            if event is h11.PAUSED:
+                await self.can_read.clear()
+                await self.can_read.wait()
+            elif isinstance(event, h11.Request):
+                if not await self._begin(event):
+                    return
+            elif self.stream is not None:
+                await self._pass_on(self.stream, event)
+            elif isinstance(event, h11.EndOfMessage):
+                await self._maybe_recycle()
+
+    async def _begin(self, request: h11.Request) -> bool:
+        await self.send(events.Updated(idle=False))
+        refusal = _refusal_of(request)
+        if refusal is not None:
+            await self.refuse(*refusal)
+            return False
+        self.stream = Exchange(
+            self.app,
+            self.config,
+            self.context,
+            self.task_group,
+            self.ssl,
+            self.client,
+            self.server,
+            self.stream_send,
+            STREAM_ID,
+        )
+        await self.stream.handle(
+            stream_events.Request(
+                stream_id=STREAM_ID,
+                headers=list(request.headers),
+                http_version=request.http_version.decode(),
+                method=request.method.decode("ascii").upper(),
+                raw_path=origin_form(request.target),
+                state=self.connection_state,
+            )
+        )
+        return True
+
+    @staticmethod
+    async def _pass_on(stream: Exchange, event: Any) -> None:
+        if isinstance(event, h11.Data):
+            await stream.handle(stream_events.Body(stream_id=STREAM_ID, data=event.data))
+        elif isinstance(event, h11.EndOfMessage):
+            await stream.handle(stream_events.EndBody(stream_id=STREAM_ID))
+
+    async def _send_head(self, event: stream_events.Response) -> None:
+        headers = [header for header in event.headers if header[0] != NOSNIFF]
+        headers += self.config.response_headers("h11")
+        if self.context.terminated.is_set() or self.connection.they_are_waiting_for_100_continue:
+            headers.append(_CLOSE)
+        await self._send_h11_event(h11.Response(headers=headers, status_code=event.status_code))
+
+    async def _send_h11_event(self, event: H11SendableEvent) -> None:
+        try:
+            data = self.connection.send(event)
+        except h11.LocalProtocolError:
+            if self.connection.their_state is not h11.ERROR:
+                raise
+            return
+        if isinstance(event, h11.Response) and _has_length(event):
+            self._held = data
+            return
+        data, self._held = self._held + data, b""
+        if data:
+            await self.send(events.RawData(data))
+
+    async def _maybe_recycle(self) -> None:
+        """An answer is out, or the rest of its request is in: the next one, or the end."""
+        await self._close_stream()
+        ours, theirs = self.connection.our_state, self.connection.their_state
+        if ours is h11.DONE and theirs is h11.DONE and not self.context.terminated.is_set():
+            self.connection.start_next_cycle()
+            await self.send(events.Updated(idle=True))
+        elif theirs is h11.SEND_BODY:
+            await self.send(Leaving(lingering=ours is not h11.DONE))
+        else:
+            await self.send(events.Closed())
+        await self.can_read.set()
+
+
+def _has_length(response: h11.Response) -> bool:
+    return any(name == b"content-length" for name, _ in response.headers)
+
+
+def _refusal_of(request: h11.Request) -> tuple[int, str] | None:
+    """The HTTP status and why, for what is not served here at all."""
+    if request.http_version not in (b"1.0", b"1.1"):
+        return 505, _MEANINGS[505]
+    if request.method == b"CONNECT":
+        return 400, "no tunnels here"
+    for name, value in request.headers:
+        if name == b"upgrade" and b"websocket" in value.lower():
+            # A camera that is pointed at the wrong port: tell whoever looks at its log.
+            return 400, "no WebSocket on this port: cameras connect to devices.port"
+    if origin_form(request.target)[:1] != b"/":
+        return 400, "the target of a request begins with /"
+    return None
+
+
+def origin_form(target: bytes) -> bytes:
+    """The target as from `/` on: what is sent to a proxy names scheme and host before it."""
+    scheme, separator, rest = target.partition(b"://")
+    if target[:1] == b"/" or not separator or scheme.lower() not in (b"http", b"https"):
+        return target
+    return b"/" + rest.partition(b"/")[2]
+
+
+class Connection(TCPServer):
+    """One connection over a stream that is ready for HTTP, from its first byte to its end."""
+
+    def __init__(
+        self,
+        app: AppWrapper,
+        config: Settings,
+        context: WorkerContext,
+        stream: trio.abc.Stream,
+        peer: Peer,
+        server: tuple[str, int],
+        *,
+        tls: bool,
+    ) -> None:
+        super().__init__(app, config, context, {}, cast(Any, stream))
+        self._stream = stream
+        self._tasks = Tasks()
+        self._http = Http1(
+            app,
+            config,
+            context,
+            self._tasks,
+            ConnectionState({}),
+            tls,
+            (peer.address, peer.port),
+            server,
+            self.protocol_send,
+        )
+        self._tasks.wanted = self._http.invite_body
+        self._peer = peer
+        self._reading = trio.CancelScope()
+        #: No request is in work: deadlines count.
+        self._quiet = True
+        self._begun = False
+        self._cannot_send = False
+
+    async def run(self) -> None:
+        """Serve until the connection ends; the stream is closed then, unless cancelled."""
+        async with self._tasks:
+            await self._read_data()
+        await self._stream.aclose()
+
+    def stop(self) -> None:
+        """The hub is going: without a request in work the connection ends now, else after it."""
+        if self._http.stream is None:
+            self._reading.cancel()
+
+    async def protocol_send(self, event: events.Event) -> None:
+        if isinstance(event, events.RawData):
+            await self._send(event.data)
+        elif isinstance(event, events.Updated):
+            self._quiet = event.idle
+            self._begun = False
+            self._allow(IDLE_SECONDS if event.idle else math.inf)
+        elif isinstance(event, Leaving):
+            await self._part(lingering=event.lingering)
+        elif isinstance(event, events.Closed):
+            self._reading.cancel()
+
+    async def _read_data(self) -> None:
+        self._allow(HEAD_SECONDS)
+        with suppress(PeerLost):
+            with self._reading:
+                while data := await self._receive():
+                    await self._http.handle(events.RawData(data))
+                    if self._quiet:
+                        self._hurry()
+                await self._http.handle(events.RawData(b""))
+            if self._reading.cancelled_caught and self._begun:
+                await self._http.refuse(408)
+        await self._http.handle(events.Closed())
+
+    def _hurry(self) -> None:
+        """A request that has begun is to be there soon, however it trickles."""
+        if not self._begun and self._http.has_begun:
+            self._begun = True
+            soon = trio.current_time() + HEAD_SECONDS
+            self._reading.deadline = min(self._reading.deadline, soon)
+
+    async def _receive(self) -> bytes:
+        try:
+            return bytes(await self._stream.receive_some(READ_BYTES))
+        except (trio.BrokenResourceError, trio.ClosedResourceError):
+            return b""
+
+    async def _send(self, data: bytes) -> None:
+        """Send all of `data`. Raises PeerLost; then, or cancelled, nothing is ever sent again."""
+        async with self.send_lock:
+            if self._cannot_send:
+                raise PeerLost
+            self._cannot_send = True
+            try:
+                await self._send_steadily(memoryview(data))
+            except (trio.BrokenResourceError, trio.ClosedResourceError, trio.TooSlowError) as error:
+                if isinstance(error, trio.TooSlowError):
+                    self._tell_of_a_peer_that_does_not_read()
+                self._reading.cancel()
+                raise PeerLost from error
+            self._cannot_send = False
+
+    async def _send_steadily(self, data: memoryview) -> None:
+        for start in range(0, len(data), _SEND_BYTES):
+            with trio.fail_after(SEND_SECONDS):
+                await self._stream.send_all(data[start : start + _SEND_BYTES])
+
+    async def _part(self, *, lingering: bool) -> None:
+        self._begun = False
+        self._allow(LINGER_SECONDS if lingering else DROP_SECONDS)
+        if lingering and isinstance(self._stream, trio.SocketStream):
+            try:
+                await self._stream.send_eof()
+            except (trio.BrokenResourceError, trio.ClosedResourceError):
+                self._reading.cancel()
+
+    def _allow(self, seconds: float) -> None:
+        self._reading.deadline = trio.current_time() + seconds
+
+    def _tell_of_a_peer_that_does_not_read(self) -> None:
+        metrics.limits_reached.labels("send").inc()
+        limited(
+            log,
+            logging.WARNING,
+            f"send {self._peer.address}",
+            "%s did not read its answer for %d s",
+            self._peer.address,
+            SEND_SECONDS,
+        )

@@ -1,0 +1,200 @@
+"""The web port: hub.accept below, hypercorn's pieces in the middle, the applications on top.
+
+The paths of the devices go to the device API before Quart sees them. The plain extra port for
+cameras that cannot use our TLS serves these paths and nothing else.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import ssl
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from functools import partial
+
+import h11
+import trio
+from hypercorn.app_wrappers import ASGIWrapper
+from hypercorn.trio.lifespan import Lifespan
+from hypercorn.trio.worker_context import WorkerContext
+from hypercorn.typing import ASGIFramework, ASGIReceiveCallable, ASGISendCallable, Scope
+from hypercorn.utils import LifespanTimeoutError
+
+from hub.accept import Limits, Peer, open_listeners, serve_port
+from hub.errors import NoSuchPath
+from hub.services import Services
+from web.device_api import PREFIX, device_api, refuse, tidy
+from web.http1 import HEAD_BYTES, NOSNIFF, Connection, Settings, origin_form
+
+log = logging.getLogger(__name__)
+
+#: What is in work when the hub is told to go may take this long; then it is cut off.
+GRACE_SECONDS = 4.0
+#: From TCP accept until TLS stands, or until somebody has said in plain what he wants.
+HANDSHAKE_SECONDS = 10.0
+_FAREWELL_SECONDS = 2.0
+_HOST = re.compile(rb"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]+)?")
+
+
+async def serve(
+    app: ASGIFramework,
+    services: Services,
+    *,
+    shutdown: trio.Event,
+    task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
+) -> None:
+    """Serve `app` and the paths of the devices until `shutdown`, then finish what is in work.
+
+    Started once the ports are open and the application is ready. Raises StartFault where a port
+    cannot be had.
+    """
+    web, devices = services.config.web, services.config.devices
+    api = device_api(services)
+    settings, context = Settings(), WorkerContext(None)
+    tls = services.certificates.context if web.tls else None
+    limits = Limits(web.max_connections, web.max_connections_per_address)
+    ports = [
+        _Port(
+            "web", await open_listeners(web.bind, web.port), front(api, app), settings, context, tls
+        )
+    ]
+    if devices.plain_http_port:
+        listeners = await open_listeners(devices.bind, devices.plain_http_port)
+        ports.append(_Port("plain-http", listeners, front(api, _nothing), settings, context, None))
+    async with _running(app, settings), trio.open_nursery() as connections:
+        async with trio.open_nursery() as accepting:
+            for port in ports:
+                await accepting.start(partial(port.accept, limits, connections))
+            task_status.started()
+            await shutdown.wait()
+            accepting.cancel_scope.cancel()
+        await context.terminated.set()
+        for port in ports:
+            port.stop()
+        connections.cancel_scope.deadline = trio.current_time() + GRACE_SECONDS
+
+
+def front(devices: ASGIFramework, others: ASGIFramework) -> ASGIFramework:
+    """The paths of the devices to `devices`, all else to `others`."""
+
+    async def app(scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
+        for_devices = scope["type"] == "http" and tidy(scope["path"]).startswith(PREFIX)
+        await (devices if for_devices else others)(scope, receive, send)
+
+    return app
+
+
+async def redirect_to_https(stream: trio.SocketStream) -> None:
+    """Answer whoever speaks plain HTTP to the TLS port, and read on until that has arrived."""
+    http = h11.Connection(h11.SERVER, max_incomplete_event_size=HEAD_BYTES)
+    try:
+        while not isinstance(event := http.next_event(), h11.Request):
+            if event is not h11.NEED_DATA:
+                return
+            http.receive_data(await stream.receive_some(HEAD_BYTES))
+        location = b"https://" + _host(event, stream) + origin_form(event.target)
+    except h11.RemoteProtocolError:
+        return
+    headers = [
+        (b"location", location),
+        (b"content-length", b"0"),
+        (b"connection", b"close"),
+        (NOSNIFF, b"nosniff"),
+    ]
+    answer = http.send(h11.Response(status_code=308, headers=headers))
+    await stream.send_all(answer)
+    await stream.send_eof()
+    with trio.move_on_after(_FAREWELL_SECONDS):
+        while await stream.receive_some(HEAD_BYTES):
+            pass
+
+
+def _host(request: h11.Request, stream: trio.SocketStream) -> bytes:
+    """Where the peer believes to be; where it does not say, the address that it came to."""
+    for name, value in request.headers:
+        if name == b"host" and _HOST.fullmatch(value):
+            return value
+    address, port = stream.socket.getsockname()[:2]
+    return f"[{address}]:{port}".encode() if ":" in address else f"{address}:{port}".encode()
+
+
+async def _nothing(scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
+    """What else there is on the plain port for devices."""
+    await refuse(send, NoSuchPath())
+
+
+@asynccontextmanager
+async def _running(app: ASGIFramework, settings: Settings) -> AsyncIterator[None]:
+    """`app` between its start-up and its shutdown, as the lifespan of ASGI has it."""
+    lifespan = Lifespan(ASGIWrapper(app), settings, {})
+    async with trio.open_nursery() as nursery:
+        await nursery.start(lifespan.handle_lifespan)
+        await lifespan.wait_for_startup()
+        yield
+        try:
+            await lifespan.wait_for_shutdown()
+        except LifespanTimeoutError:
+            log.warning("the web application did not end in time")
+        nursery.cancel_scope.cancel()
+
+
+class _Port:
+    """One port and the connections that came in through it."""
+
+    def __init__(
+        self,
+        name: str,
+        listeners: Sequence[trio.SocketListener],
+        app: ASGIFramework,
+        settings: Settings,
+        context: WorkerContext,
+        tls: Callable[[], ssl.SSLContext] | None,
+    ) -> None:
+        self._name = name
+        self._listeners = listeners
+        self._app = ASGIWrapper(app)
+        self._settings = settings
+        self._context = context
+        self._tls = tls
+        self._address: tuple[str, int] = listeners[0].socket.getsockname()[:2]
+        self._connections: set[Connection] = set()
+
+    async def accept(
+        self,
+        limits: Limits,
+        connections: trio.Nursery,
+        *,
+        task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
+    ) -> None:
+        await serve_port(
+            self._name,
+            self._listeners,
+            self._serve,
+            limits=limits,
+            tls=self._tls,
+            handshake_seconds=HANDSHAKE_SECONDS,
+            on_plain=redirect_to_https if self._tls else None,
+            handler_nursery=connections,
+            task_status=task_status,
+        )
+
+    def stop(self) -> None:
+        for connection in self._connections:
+            connection.stop()
+
+    async def _serve(self, stream: trio.abc.Stream, peer: Peer) -> None:
+        connection = Connection(
+            self._app,
+            self._settings,
+            self._context,
+            stream,
+            peer,
+            self._address,
+            tls=self._tls is not None,
+        )
+        self._connections.add(connection)
+        try:
+            await connection.run()
+        finally:
+            self._connections.discard(connection)
