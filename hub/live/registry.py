@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from typing import Protocol
 
@@ -19,7 +20,7 @@ class Answer(Struct, frozen=True):
 
 
 class Link(Protocol):
-    """The open connection of one device."""
+    """An open connection to a device. `did` and `sn` are empty until the device is in."""
 
     @property
     def did(self) -> str: ...
@@ -34,11 +35,22 @@ class Link(Protocol):
     def close(self, reason: str) -> None:
         """End the connection soon. `reason` is a few plain words, for the log and the peer."""
 
-    async def request(self, uri: str, param: object, *, seconds: float) -> Answer:
+    async def hold_back(self, seconds: float) -> None:
+        """Let the peer wait; ends at once when something is to be asked of it."""
+
+    async def request(
+        self,
+        uri: str,
+        param: object,
+        *,
+        seconds: float,
+        on_answer: Callable[[Answer], None] | None = None,
+    ) -> Answer:
         """Ask the device and wait for its answer.
 
-        Raises DeviceBusy when the connection ends or has too many requests open, DeviceSilent
-        when no answer came in time. Never call it in the task that reads this device.
+        `on_answer` is called the moment that the answer is read, before anything else that the
+        device sends. Raises DeviceBusy when the connection ends or has too many requests open,
+        DeviceSilent when no answer came in time. Never call it in the task that reads the device.
         """
 
 
@@ -49,6 +61,7 @@ class Registry:
         self._now = now
         self._links: dict[str, Link] = {}
         self._by_sn: dict[str, Link] = {}
+        self._by_address: Counter[str] = Counter()
         self._seen: dict[str, int] = {}
         self._unsaved: set[str] = set()
 
@@ -61,6 +74,7 @@ class Registry:
             self.detach(older)
         self._links[link.did] = link
         self._by_sn[link.sn] = link
+        self._by_address[link.address] += 1
         metrics.devices_online.set(len(self._links))
         return older
 
@@ -70,6 +84,9 @@ class Registry:
             return False
         del self._links[link.did]
         del self._by_sn[link.sn]
+        self._by_address[link.address] -= 1
+        if not self._by_address[link.address]:
+            del self._by_address[link.address]
         metrics.devices_online.set(len(self._links))
         return True
 
@@ -86,6 +103,9 @@ class Registry:
         """D8: does this very address hold the connection of the device with this SN?"""
         link = self._by_sn.get(sn)
         return link is not None and link.address == address
+
+    def is_any_online_from(self, address: str) -> bool:
+        return address in self._by_address
 
     def touch(self, did: str) -> None:
         """The device was heard just now."""

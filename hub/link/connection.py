@@ -1,0 +1,237 @@
+"""One device's open connection: its deadline, its pace, its goodbye, and requests to the device.
+
+One task reads and answers (run). Other tasks may ask the device something (request) or end the
+connection (close); they never read. Whatever is late is ended by one deadline that moves as the
+connection goes on: the upgrade and the first frame, then each answer, then the next frame.
+"""
+
+from __future__ import annotations
+
+import itertools
+import logging
+from collections.abc import Awaitable, Callable
+
+import trio
+from trio_websocket import ConnectionClosed
+
+from hub import metrics
+from hub.accept import Peer
+from hub.config import Devices as DevicesConfig
+from hub.errors import DeviceBusy, DeviceSilent, HubError
+from hub.link.socket import NORMAL, DeviceSocket, Ending
+from hub.live.registry import Answer
+from hub.log import limited
+from hub.wire.envelope import Response, encode_request
+from hub.wire.session import Outcome, Pending
+
+log = logging.getLogger(__name__)
+
+#: A connection that knocked stays open for so long after its last frame (D2: bounded in time); a
+#: camera whose connection ends knocks again.
+WAITING_SECONDS = 300.0
+#: D2: a device is offline when no frame came for so many intervals.
+SILENT_INTERVALS = 2.5
+#: Until a frame is handled and its answer is taken; holding back comes on top.
+ANSWER_SECONDS = 20.0
+#: Until a device has taken a request of ours.
+SEND_SECONDS = 10.0
+GOODBYE_SECONDS = 2.0
+MOST_REQUESTS = 32
+
+#: What is done with a message, and when the connection has ended (with the reason).
+Take = Callable[["DeviceLink", str | bytes], Awaitable[None]]
+Ended = Callable[["DeviceLink", str], None]
+
+
+class DeviceLink:
+    """The hub's end of one device connection. `did` and `sn` are empty until the device is in."""
+
+    __slots__ = (
+        "_closing",
+        "_config",
+        "_ended",
+        "_free_at",
+        "_hold",
+        "_msgids",
+        "_nursery",
+        "_overdue",
+        "_pending",
+        "_scope",
+        "_socket",
+        "_take",
+        "address",
+        "did",
+        "is_waiting",
+        "since",
+        "sn",
+        "token",
+    )
+
+    def __init__(
+        self,
+        stream: trio.abc.Stream,
+        peer: Peer,
+        config: DevicesConfig,
+        *,
+        take: Take,
+        ended: Ended,
+    ) -> None:
+        self.address = peer.address
+        self.did = ""
+        self.sn = ""
+        self.since = 0
+        #: The token that was issued last; requests to the device carry it (D4).
+        self.token: str | None = None
+        #: It knocked and was not let in.
+        self.is_waiting = False
+        self._config = config
+        self._take = take
+        self._ended = ended
+        self._socket = DeviceSocket(stream, limit=config.max_first_frame_kb * 1024)
+        self._pending = Pending(MOST_REQUESTS)
+        self._msgids = itertools.count(1)
+        self._scope = trio.CancelScope(deadline=peer.accepted_at + config.first_message_seconds)
+        self._overdue = f"no frame came within {config.first_message_seconds:g} s"
+        self._closing: Ending | None = None
+        self._hold: trio.CancelScope | None = None
+        self._free_at = 0.0
+
+    async def run(self) -> None:
+        """Serve the connection until it ends, and close it."""
+        ending: Ending | None = None
+        with self._scope:
+            async with trio.open_nursery() as self._nursery:
+                ending = await self._read()
+        with trio.move_on_after(GOODBYE_SECONDS):
+            await self._socket.finish(self._why(ending))
+
+    def let_in(self, did: str, sn: str, token: str, *, since: int) -> None:
+        """The device's connect was answered 200."""
+        if did != self.did:
+            self.since = since
+        self.did, self.sn, self.token = did, sn, token
+        self.is_waiting = False
+        self._socket.limit = self._config.max_frame_kb * 1024
+
+    def close(self, reason: str, code: int = NORMAL) -> None:
+        """End the connection soon, with a farewell; the first reason given counts."""
+        if self._closing is None:
+            self._closing = Ending(code, reason)
+            self._scope.cancel()
+
+    def start_soon(self, job: Callable[[], Awaitable[None]]) -> None:
+        """Run a job beside the reader; it ends with the connection."""
+        self._nursery.start_soon(job)
+
+    async def send(self, frame: str) -> None:
+        """Send in the task that reads, under the link's own deadline."""
+        await self._socket.send_message(frame)
+
+    async def hold_back(self, seconds: float) -> None:
+        """Let the peer wait; ends at once when something is to be asked of it."""
+        self._allow(seconds + ANSWER_SECONDS, "its answer was not taken in time")
+        with trio.move_on_after(seconds) as self._hold:
+            await trio.sleep_forever()
+        self._hold = None
+
+    async def request(
+        self,
+        uri: str,
+        param: object,
+        *,
+        seconds: float,
+        on_answer: Callable[[Answer], None] | None = None,
+    ) -> Answer:
+        """Ask the device and wait for its answer; see hub.live.registry.Link."""
+        outcomes: list[Outcome] = []
+        woken = trio.Event()
+
+        def done(outcome: Outcome) -> None:
+            outcomes.append(outcome)
+            woken.set()
+            if on_answer is not None and isinstance(outcome, Response):
+                on_answer(_answer_of(outcome))
+
+        msgid = f"hub-{next(self._msgids)}"
+        self._pending.expect(msgid, done)
+        try:
+            await self._send_request(encode_request(msgid, self.token, uri, param))
+            with trio.move_on_after(seconds):
+                await woken.wait()
+        finally:
+            self._pending.forget(msgid)
+        if not outcomes:
+            raise DeviceSilent(f"the device did not answer within {seconds:g} s")
+        if isinstance(outcomes[0], HubError):
+            raise outcomes[0]
+        return _answer_of(outcomes[0])
+
+    def resolve(self, response: Response) -> None:
+        """Give a device's answer to whoever waits for it."""
+        if not self._pending.resolve(response):
+            metrics.stray_answers.inc()
+
+    async def _read(self) -> Ending:
+        ending: Ending | None = None
+        try:
+            ending = await self._socket.serve(self._handle, self._pace)
+            return ending
+        except Exception:
+            self._closing = Ending(NORMAL, "a fault of the hub")
+            raise
+        finally:
+            self._pending.close(DeviceBusy("the connection has ended"))
+            self._ended(self, self._why(ending).reason)
+
+    def _why(self, ending: Ending | None) -> Ending:
+        return self._closing or ending or Ending(NORMAL, self._overdue)
+
+    async def _handle(self, message: str | bytes) -> None:
+        self._allow(ANSWER_SECONDS, "its answer was not taken in time")
+        await self._take(self, message)
+        if self.did:
+            silent = SILENT_INTERVALS * self._config.heartbeat_interval
+        elif self.is_waiting:
+            silent = WAITING_SECONDS
+        else:
+            silent = self._config.first_message_seconds
+        self._allow(silent, "no frame came in time")
+
+    def _allow(self, seconds: float, overdue: str) -> None:
+        """From now on the connection has so many seconds, or ends for that reason."""
+        self._scope.deadline = trio.current_time() + seconds
+        self._overdue = overdue
+
+    async def _pace(self) -> None:
+        """Slow a peer down that sends more than its share; a second's worth may come at once."""
+        now = trio.current_time()
+        share = 1 / self._config.max_requests_per_second
+        self._free_at = max(self._free_at, now - 1) + share
+        if self._free_at > now:
+            metrics.limits_reached.labels("requests_per_second").inc()
+            limited(
+                log,
+                logging.WARNING,
+                f"pace {self.address} {self.did}",
+                "%s at %s sends more than %d frames a second, and is slowed down",
+                f"device {self.did}" if self.did else "a device",
+                self.address,
+                self._config.max_requests_per_second,
+            )
+            await trio.sleep(self._free_at - now)
+
+    async def _send_request(self, frame: str) -> None:
+        if self._hold is not None:
+            self._hold.cancel()  # The answer to come is read by the task that holds back.
+        with trio.move_on_after(SEND_SECONDS) as deadline:
+            try:
+                await self._socket.send_message(frame)
+            except ConnectionClosed:
+                raise DeviceBusy("the connection has ended") from None
+        if deadline.cancelled_caught:
+            self.close("a request was not taken in time")
+            raise DeviceBusy("the device did not take the request in time")
+
+
+def _answer_of(response: Response) -> Answer:
+    return Answer(response.code, response.msg, response.result)

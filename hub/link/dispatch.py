@@ -1,0 +1,130 @@
+"""What a device sends: uri -> service -> answer."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from functools import partial
+
+from hub import metrics
+from hub.config import Devices as DevicesConfig
+from hub.errors import (
+    BadParameter,
+    CannotStoreNow,
+    HubError,
+    NoSuchPath,
+    NotAuthorised,
+    TooManyRequests,
+)
+from hub.link.connection import DeviceLink
+from hub.link.socket import TRY_AGAIN_LATER
+from hub.services.admission import Admission, MissingDid
+from hub.services.enrolment import Enrolment
+from hub.wire.envelope import (
+    BadFrame,
+    Request,
+    Response,
+    decode_frame,
+    encode_error,
+    encode_ok,
+)
+from hub.wire.session import decode_connect, decode_keepalive
+
+CONNECT = "/connect"
+
+#: Answers a request with the frame to send; a HubError becomes the answer.
+Answerer = Callable[[DeviceLink, Request], Awaitable[str]]
+
+
+class Dispatch:
+    """The uris that a device may ask for (1.1 to 1.3)."""
+
+    def __init__(
+        self,
+        admission: Admission,
+        enrolment: Enrolment,
+        config: DevicesConfig,
+        now: Callable[[], float],
+    ) -> None:
+        self._admission = admission
+        self._enrolment = enrolment
+        self._max_depth = config.max_depth
+        self._now = now
+        self._answerers: dict[str, Answerer] = {
+            CONNECT: self._connect,
+            "/token/update": self._update_token,
+            "/heartbeat": self._heartbeat,
+        }
+        self._counters = {uri: metrics.frames.labels(uri) for uri in (*self._answerers, "answer")}
+        self._other = metrics.frames.labels("other")
+
+    async def take(self, link: DeviceLink, message: str | bytes) -> None:
+        """Handle one message: answer a request, give an answer to whoever waits for it."""
+        try:
+            frame = decode_frame(message, max_depth=self._max_depth)
+        except BadFrame as error:
+            _count_refusal(error)
+            await link.send(encode_error(error.msgid, "", error))
+            return
+        if isinstance(frame, Response):
+            self._counters["answer"].inc()
+            link.resolve(frame)
+        else:
+            self._counters.get(frame.uri, self._other).inc()
+            await self._answer(link, frame)
+
+    def ended(self, link: DeviceLink, why: str) -> None:
+        self._admission.leave(link, why)
+
+    async def _answer(self, link: DeviceLink, request: Request) -> None:
+        try:
+            answer = await self._answerer_of(link, request)(link, request)
+        except (CannotStoreNow, TooManyRequests) as error:
+            # D7: their codes are not for the WebSocket. What is closed so comes again later.
+            link.close(error.message, TRY_AGAIN_LATER)
+        except HubError as error:
+            _count_refusal(error)
+            await link.send(encode_error(request.msgid, request.uri, error))
+            if isinstance(error, MissingDid) and error.offer:
+                link.start_soon(partial(self._enrolment.offer, error.did, link))
+        else:
+            await link.send(answer)
+
+    def _answerer_of(self, link: DeviceLink, request: Request) -> Answerer:
+        if request.uri == CONNECT:
+            return self._connect
+        if not link.did:
+            raise NotAuthorised("connect first")
+        self._admission.check_token(request.token, link)
+        answerer = self._answerers.get(request.uri)
+        if answerer is None:
+            raise NoSuchPath(f"no such uri: {request.uri}")
+        return answerer
+
+    async def _connect(self, link: DeviceLink, request: Request) -> str:
+        try:
+            param = decode_connect(request.param)
+            admitted = await self._admission.connect(param, link)
+        except HubError as error:
+            metrics.connects.labels(str(error.code)).inc()
+            link.is_waiting = not link.did and not isinstance(error, BadParameter)
+            raise
+        metrics.connects.labels("200").inc()
+        device, result = admitted.device, admitted.result
+        if link.did not in ("", device.did):
+            self._admission.leave(link, "its connection is another device's now")
+        link.let_in(device.did, device.sn, result.token, since=int(self._now() * 1000))
+        self._admission.enter(link)
+        return encode_ok(request, result)
+
+    async def _update_token(self, link: DeviceLink, request: Request) -> str:
+        result = await self._admission.renew(request.token, decode_keepalive(request.param), link)
+        link.token = result.token
+        return encode_ok(request, result)
+
+    async def _heartbeat(self, link: DeviceLink, request: Request) -> str:
+        param = decode_keepalive(request.param)
+        return encode_ok(request, self._admission.heartbeat(request.token, param, link))
+
+
+def _count_refusal(error: HubError) -> None:
+    metrics.frames_refused.labels(str(error.code)).inc()

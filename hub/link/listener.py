@@ -1,0 +1,90 @@
+"""The device port: every connection becomes a link; all of them end together, and in time."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Callable, Iterator
+from functools import partial
+
+import trio
+
+from hub.accept import Limits, Peer, open_listeners, serve_port
+from hub.link.connection import DeviceLink
+from hub.link.dispatch import Dispatch
+from hub.link.socket import GOING_AWAY
+from hub.services import Services
+
+#: Gives the certificate's context of the moment.
+Context = Callable[[], ssl.SSLContext]
+
+PORT = "devices"
+PLAIN_PORT = "devices-plain"
+
+#: Beyond the goodbyes, which take two seconds at the most.
+_SHUTDOWN_SECONDS = 5.0
+
+
+class Links:
+    """The open links of the device ports."""
+
+    def __init__(self, services: Services) -> None:
+        self._config = services.config.devices
+        self._dispatch = Dispatch(
+            services.admission, services.enrolment, self._config, services.now
+        )
+        self._open: set[DeviceLink] = set()
+
+    async def handle(self, stream: trio.abc.Stream, peer: Peer) -> None:
+        link = DeviceLink(
+            stream, peer, self._config, take=self._dispatch.take, ended=self._dispatch.ended
+        )
+        self._open.add(link)
+        try:
+            await link.run()
+        finally:
+            self._open.discard(link)
+
+    def close(self) -> None:
+        for link in self._open:
+            link.close("the hub stops", GOING_AWAY)
+
+
+async def serve_devices(
+    services: Services,
+    *,
+    shutdown: trio.Event,
+    task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
+) -> None:
+    """Serve the device ports until `shutdown`, then say goodbye to every device and return.
+
+    Raises StartFault where a port cannot be had.
+    """
+    config = services.config.devices
+    links = Links(services)
+    async with trio.open_nursery() as handlers:
+        async with trio.open_nursery() as ports:
+            for name, port, tls in _ports(services):
+                listeners = await open_listeners(config.bind, port)
+                serve = partial(
+                    serve_port,
+                    name,
+                    listeners,
+                    links.handle,
+                    limits=Limits(config.max_connections, config.max_connections_per_address),
+                    tls=tls,
+                    handshake_seconds=config.first_message_seconds,
+                    handler_nursery=handlers,
+                )
+                await ports.start(serve)
+            task_status.started()
+            await shutdown.wait()
+            ports.cancel_scope.cancel()
+        links.close()
+        handlers.cancel_scope.deadline = trio.current_time() + _SHUTDOWN_SECONDS
+
+
+def _ports(services: Services) -> Iterator[tuple[str, int, Context | None]]:
+    config = services.config.devices
+    yield PORT, config.port, services.certificates.context if config.tls else None
+    if config.plain_ws_port:
+        yield PLAIN_PORT, config.plain_ws_port, None

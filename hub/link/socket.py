@@ -1,0 +1,175 @@
+"""The WebSocket under a device link: trio-websocket's connection, read in the link's own task.
+
+trio-websocket reads in a background task and hands messages over through a channel. Here each
+message is handled where it is read: one task and one switch less for each of thousands of cameras,
+and a device that sends faster than it is answered is simply not read. Two more things differ: the
+limit of a message can be changed, and a message in a million fragments takes no more memory than
+its bytes. No extension is ever accepted, so nothing inflates.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+import trio
+from msgspec import Struct
+from trio_websocket import ConnectionClosed, WebSocketConnection
+from wsproto import ConnectionType, WSConnection
+from wsproto.connection import ConnectionState
+from wsproto.events import (
+    BytesMessage,
+    CloseConnection,
+    Event,
+    Ping,
+    RejectConnection,
+    Request,
+    TextMessage,
+)
+from wsproto.utilities import LocalProtocolError, RemoteProtocolError
+
+_RECEIVE_BYTES = 16 * 1024
+
+#: Codes of RFC 6455, 7.4.1.
+NORMAL = 1000
+GOING_AWAY = 1001
+ABNORMAL = 1006
+TOO_BIG = 1009
+TRY_AGAIN_LATER = 1013
+
+_CAN_SAY_GOODBYE = (ConnectionState.OPEN, ConnectionState.REMOTE_CLOSING)
+_LONGEST_REASON_BYTES = 120
+
+#: Takes a message, and may send; the next one is read when it returns.
+Handler = Callable[[str | bytes], Awaitable[None]]
+#: Waits where the peer is too quick; called for each message and each ping.
+Pace = Callable[[], Awaitable[None]]
+
+
+class Ending(Struct, frozen=True):
+    """How a connection ends: the WebSocket's close code and a few plain words."""
+
+    code: int
+    reason: str
+
+
+class DeviceSocket(WebSocketConnection):
+    """The server's side of one WebSocket over `stream`, which it owns.
+
+    One task calls serve(), any may send_message(). A send that is cancelled leaves half a frame
+    behind: after it, finish() closes without a farewell.
+    """
+
+    def __init__(self, stream: trio.abc.Stream, *, limit: int) -> None:
+        super().__init__(stream, _Upgrade(ConnectionType.SERVER), message_queue_size=0)
+        #: Bytes of the largest message that is taken.
+        self.limit = limit
+        self._fragments = bytearray()
+        self._torn = False
+
+    async def serve(self, handle: Handler, pace: Pace) -> Ending:
+        """Do the upgrade, then handle messages until the peer ends it or breaks a rule."""
+        try:
+            while True:
+                for event in self._wsproto.events():
+                    ending = await self._take(event, handle, pace)
+                    if ending is not None:
+                        return ending
+                data = await self._stream.receive_some(_RECEIVE_BYTES)
+                if not data:
+                    return Ending(ABNORMAL, "the peer ended the connection")
+                self._wsproto.receive_data(bytes(data))
+        except RemoteProtocolError as error:
+            return await self._refuse(error)
+        except _TooBig:
+            return Ending(TOO_BIG, f"a message has at most {self.limit} bytes")
+        except (ConnectionClosed, trio.BrokenResourceError, trio.ClosedResourceError):
+            return Ending(ABNORMAL, "the connection broke")
+
+    async def finish(self, ending: Ending) -> None:
+        """Say goodbye, wait for the peer's own, and close. The caller sets the deadline."""
+        try:
+            if not self._torn and self._wsproto.state in _CAN_SAY_GOODBYE:
+                reason = ending.reason.encode()[:_LONGEST_REASON_BYTES].decode(errors="ignore")
+                await self._send(CloseConnection(code=ending.code, reason=reason))
+                # To close with something unread would reset the connection, farewell and all.
+                while await self._stream.receive_some(_RECEIVE_BYTES):
+                    pass
+                await self._stream.aclose()
+        except (ConnectionClosed, trio.BrokenResourceError):
+            pass
+        finally:
+            await trio.aclose_forcefully(self._stream)
+
+    async def _take(self, event: Event, handle: Handler, pace: Pace) -> Ending | None:
+        """Handle one event; returns how the connection ends if it does."""
+        if isinstance(event, TextMessage | BytesMessage):
+            data = event.data if isinstance(event.data, str) else bytes(event.data)
+            message = self._collect(data, finished=event.message_finished)
+            if message is not None:
+                await pace()
+                await handle(message)
+        elif isinstance(event, Ping):
+            await pace()
+            await self._send(event.response())
+        elif isinstance(event, CloseConnection):
+            # The peer's farewell, or wsproto's word for a frame that breaks WebSocket.
+            return Ending(event.code, event.reason or "the peer closed the connection")
+        elif isinstance(event, Request):
+            await self._accept(event, None, [])
+        return None
+
+    def _collect(self, data: str | bytes, *, finished: bool) -> str | bytes | None:
+        """The message once it is whole. Raises _TooBig."""
+        whole_at_once = finished and not self._fragments
+        if not whole_at_once:
+            self._fragments += data.encode() if isinstance(data, str) else data
+        if (_size(data) if whole_at_once else len(self._fragments)) > self.limit:
+            raise _TooBig
+        if whole_at_once:
+            return data
+        if not finished:
+            return None
+        message, self._fragments = bytes(self._fragments), bytearray()
+        return message
+
+    async def _refuse(self, error: RemoteProtocolError) -> Ending:
+        """What came was no upgrade."""
+        if error.event_hint is not None:
+            await self._send(error.event_hint)
+        return Ending(ABNORMAL, str(error))
+
+    async def _send(self, event: Event) -> None:
+        try:
+            data = self._wsproto.send(event)
+        except LocalProtocolError:
+            raise ConnectionClosed(None) from None
+        async with self._stream_lock:
+            self._torn = True
+            try:
+                await self._stream.send_all(data)
+            except (trio.BrokenResourceError, trio.ClosedResourceError):
+                raise ConnectionClosed(None) from None
+            self._torn = False
+
+
+class _TooBig(Exception):
+    """A message is beyond the limit."""
+
+
+class _Upgrade(WSConnection):
+    """wsproto stumbles over headers that are no text."""
+
+    def receive_data(self, data: bytes | None) -> None:
+        try:
+            super().receive_data(data)
+        except UnicodeError:
+            raise RemoteProtocolError(
+                "a header of the upgrade is no text", event_hint=RejectConnection()
+            ) from None
+
+
+def _size(data: str | bytes) -> int:
+    """In bytes of UTF-8."""
+    if isinstance(data, bytes) or data.isascii():
+        return len(data)
+    return len(data.encode())

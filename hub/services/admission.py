@@ -1,0 +1,384 @@
+"""Admission (D2): who may come in, with which token, and how failing peers are slowed down."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import logging
+import secrets
+from collections.abc import Callable, Mapping
+
+from msgspec import Struct
+
+from hub import metrics
+from hub.config import Devices as DevicesConfig
+from hub.errors import (
+    BadParameter,
+    DeviceNotRegistered,
+    HubError,
+    InvalidAppId,
+    NotAuthorised,
+    WrongSignature,
+)
+from hub.live.feed import Change, Feed
+from hub.live.registry import Link, Registry
+from hub.live.waiting import Knock, Reason, WaitingRoom
+from hub.log import limited
+from hub.services.connectsign import sign_form_or_reason
+from hub.services.devices import Device, DeviceBook
+from hub.services.enrolment import Enrolment
+from hub.services.holdback import Holdback
+from hub.store.db import Store
+from hub.store.tokens import Accepted
+from hub.wire.session import (
+    ConnectParam,
+    ConnectResult,
+    HeartbeatResult,
+    KeepaliveParam,
+    TokenResult,
+)
+from hub.wire.signing import check_params_sign, ts_seconds, within_skew
+
+log = logging.getLogger(__name__)
+
+#: 24 characters of ASCII: 1.1 allows 32, and its own example has 23.
+_TOKEN_BYTES = 18
+#: D2: an earlier token lives on for so long.
+GRACE_SECONDS = 60
+
+
+class Admitted(Struct, frozen=True):
+    device: Device
+    result: ConnectResult
+
+
+class MissingDid(DeviceNotRegistered):
+    """D2: a good connect without a did. `offer`: send it its initial parameters now."""
+
+    def __init__(self, did: str, *, offer: bool) -> None:
+        super().__init__("did is missing: take the initial parameters, then connect with it")
+        self.did = did
+        self.offer = offer
+
+
+class _NotLetIn(Exception):
+    """A check failed. `signed`: after a good signature, which is never held back (D2)."""
+
+    def __init__(self, error: HubError, reason: Reason, *, signed: bool = True) -> None:
+        super().__init__(reason.sentence)
+        self.error = error
+        self.reason = reason
+        self.signed = signed
+
+
+class Admission:
+    """Tokens are looked up in memory: only what must survive a restart waits for the store."""
+
+    def __init__(
+        self,
+        store: Store,
+        registry: Registry,
+        room: WaitingRoom,
+        devices: DeviceBook,
+        enrolment: Enrolment,
+        changes: Feed[Change],
+        config: DevicesConfig,
+        now: Callable[[], float],
+        random: Callable[[int], bytes] = secrets.token_bytes,
+    ) -> None:
+        self._store = store
+        self._registry = registry
+        self._room = room
+        self._devices = devices
+        self._enrolment = enrolment
+        self._changes = changes
+        self._config = config
+        self._now = now
+        self._random = random
+        self._holdback = Holdback(now)
+
+    async def connect(self, param: ConnectParam, link: Link) -> Admitted:
+        """1.1, with the checks of D2 in their order.
+
+        Raises DeviceNotRegistered, WrongSignature, NotAuthorised or MissingDid, and CannotStoreNow.
+        The answer to a peer that fails too often is held back in here.
+        """
+        device = self._store.devices.by_sn(param.sn)
+        if device is None:
+            await self._turn_away_unknown(param, link)
+            raise DeviceNotRegistered(f"no device with sn {param.sn} is registered")
+        try:
+            form = self._check(device, param)
+            await self._check_empty_did(device, param)
+            result = await self._issue(device, param)
+        except _NotLetIn as refusal:
+            await self._turn_away(device, param, link, refusal)
+            raise refusal.error from None
+        self._devices.note(
+            device.did,
+            ip=_changed(param.ip or link.address, device.ip),
+            clock_offset=param.ts - self._now(),
+            sign_form=_changed(form, device.sign_form),
+        )
+        return Admitted(device, result)
+
+    def enter(self, link: Link) -> None:
+        """The device's connect was answered 200: it is online on this link, and on no other."""
+        was_in = self._registry.get(link.did) is link
+        older = self._registry.attach(link)
+        self._registry.touch(link.did)
+        self._room.let_in(link.did, link)
+        if older is not None:
+            older.close("the device connected again")
+        if not was_in:
+            log.info("device %s (%s) is online from %s", link.did, link.sn, link.address)
+            self._changes.publish([Change("device", link.did)])
+
+    def leave(self, link: Link, why: str) -> None:
+        """The connection has ended."""
+        self._room.leave(link)
+        if self._registry.detach(link):
+            log.info("device %s (%s) is offline: %s", link.did, link.sn, why)
+            self._changes.publish([Change("device", link.did)])
+
+    def heartbeat(self, token: str | None, param: KeepaliveParam, link: Link) -> HeartbeatResult:
+        """1.3: the seconds that the token still has. Raises NotAuthorised, DeviceNotRegistered."""
+        expires_at = self.check_token(token, link)
+        self._check_own(param, link)
+        self._registry.touch(link.did)
+        if param.ip:
+            self._note_ip(link.did, param.ip)
+        return HeartbeatResult((expires_at - self._now_ms()) // 1000)
+
+    async def renew(self, token: str | None, param: KeepaliveParam, link: Link) -> TokenResult:
+        """1.2: a new token. Raises NotAuthorised, DeviceNotRegistered and CannotStoreNow."""
+        self.check_token(token, link)
+        self._check_own(param, link)
+        self._registry.touch(link.did)
+        new = await self._new_token(link.did, None)
+        return TokenResult(new, self._config.token_ttl)
+
+    def check_token(self, token: str | None, link: Link) -> int:
+        """When the link's own token expires, UNIX milliseconds. Raises NotAuthorised."""
+        did, expires_at = self._lookup(token)
+        if did != link.did:
+            raise NotAuthorised("the token is another device's")
+        return expires_at
+
+    def holder(self, token: str | None) -> Device:
+        """The device that a token was issued to. Raises NotAuthorised."""
+        did, _ = self._lookup(token)
+        return self._heard(self._store.devices.by_did(did))
+
+    def holder_by_sign(self, query: Mapping[str, str], body_md5: str | None) -> Device:
+        """The device that signed a request as in 三, with the appid and secret of D3.
+
+        Raises InvalidAppId, WrongSignature, NotAuthorised.
+        """
+        device = self._store.devices.by_appid(query.get("appid", ""))
+        if device is None:
+            raise InvalidAppId()
+        if not check_params_sign(query, self._store.devices.secrets(device.did).secret):
+            raise WrongSignature("the signature does not fit the parameters")
+        self._check_signed_at(device, query.get("ts", ""))
+        if "body_md5" in query and query["body_md5"] != body_md5:
+            raise WrongSignature("body_md5 does not fit the body")
+        return self._heard(device)
+
+    def holder_by_address(self, sn: str, address: str) -> Device | None:
+        """D8: the device with this SN, where it is online from this very address."""
+        if not self._registry.is_online_from(sn, address):
+            return None
+        return self._heard(self._store.devices.by_sn(sn))
+
+    def expects_from(self, address: str) -> bool:
+        """Is any device online from this address?"""
+        return self._registry.is_any_online_from(address)
+
+    def _check(self, device: Device, param: ConnectParam) -> str:
+        """Everything up to the foreign did; returns the form of the signature."""
+        fit = sign_form_or_reason(
+            param.sign,
+            key=self._devices.key_of(device),
+            code=self._store.devices.secrets(device.did).code,
+            sn=param.sn,
+            ts_text=param.ts_text,
+        )
+        if isinstance(fit, Reason):
+            raise _NotLetIn(WrongSignature(fit.sentence), fit, signed=False)
+        self._check_clock(device, param)
+        if self._store.tokens.was_accepted(param.sn, param.ts_text):
+            raise _replayed()
+        if not device.enabled:
+            reason = Reason("disabled")
+            raise _NotLetIn(NotAuthorised(reason.sentence), reason)
+        if param.did and param.did != device.did:
+            reason = Reason("foreign-did", {"did": param.did})
+            raise _NotLetIn(DeviceNotRegistered(reason.sentence), reason)
+        return fit
+
+    def _check_clock(self, device: Device, param: ConnectParam) -> None:
+        offset = param.ts - self._now()
+        if device.clock_trusted and not within_skew(param.ts, self._now(), self._config.clock_skew):
+            self._devices.note(device.did, clock_offset=offset)
+            reason = Reason("clock-off", {"seconds": f"{offset:.0f}"})
+            raise _NotLetIn(WrongSignature(reason.sentence), reason)
+
+    async def _check_empty_did(self, device: Device, param: ConnectParam) -> None:
+        state = self._enrolment.did_state(device)
+        if param.did:
+            if state in ("sent", "none"):
+                await self._enrolment.settle_did(device.did, "known")
+            return
+        mode = self._config.require_did
+        if mode == "never" or (mode == "auto" and state == "none"):
+            return
+        if mode == "auto" and state == "sent":
+            # It took the parameters, and comes without a did all the same: it has none.
+            await self._enrolment.settle_did(device.did, "none")
+            return
+        offer = not self._enrolment.is_offering(device.did)
+        raise _NotLetIn(MissingDid(device.did, offer=offer), Reason("no-did"))
+
+    async def _issue(self, device: Device, param: ConnectParam) -> ConnectResult:
+        code = self._store.devices.secrets(device.did).code
+        keep_until = self._now_ms() + 2000 * self._config.clock_skew
+        accepted = Accepted(param.sn, param.ts_text, keep_until if device.clock_trusted else None)
+        try:
+            token = await self._new_token(device.did, accepted)
+        except WrongSignature:
+            # The same connect came twice at once.
+            raise _replayed() from None
+        await self._check_unchanged(device, code)
+        return ConnectResult(token, self._config.token_ttl, self._config.heartbeat_interval)
+
+    async def _check_unchanged(self, device: Device, code: str) -> None:
+        """Was the device removed, disabled or replaced while its token was being written?"""
+        known = self._store.devices.by_did(device.did)
+        if (
+            known is None
+            or (known.enabled, known.sn, known.key) != (True, device.sn, device.key)
+            or self._store.devices.secrets(device.did).code != code
+        ):
+            await self._store.tokens.drop(device.did)
+            raise NotAuthorised("the device was changed meanwhile")
+
+    async def _new_token(self, did: str, accepted: Accepted | None) -> str:
+        token = base64.urlsafe_b64encode(self._random(_TOKEN_BYTES)).decode()
+        now = self._now_ms()
+        await self._store.tokens.issue(
+            did,
+            _hash_of(token),
+            expires_at=now + self._config.token_ttl * 1000,
+            grace_until=now + GRACE_SECONDS * 1000,
+            accepted=accepted,
+        )
+        return token
+
+    async def _turn_away_unknown(self, param: ConnectParam, link: Link) -> None:
+        hold = self._holdback.failed(link.address)
+        knock = Knock(
+            sn=param.sn,
+            ip=param.ip or link.address,
+            address=link.address,
+            sign=param.sign,
+            ts_text=param.ts_text,
+        )
+        reason = self._reason_of_unknown(param)
+        self._room.knock_unknown(knock, reason, link, slowed_seconds=hold)
+        limited(
+            log,
+            logging.INFO,
+            f"knock {param.sn}",
+            "an unknown device %s knocks from %s: %s",
+            param.sn,
+            link.address,
+            reason.sentence,
+        )
+        await self._hold_back(link, hold)
+
+    def _reason_of_unknown(self, param: ConnectParam) -> Reason:
+        """What an installer should know first about a device that is not enrolled yet."""
+        if not param.sign:
+            return Reason("no-signature")
+        if not within_skew(param.ts, self._now(), self._config.clock_skew):
+            return Reason("clock-off", {"seconds": f"{param.ts - self._now():.0f}"})
+        if self._devices.site_key() is None:
+            return Reason("no-key")
+        return Reason("unknown")
+
+    async def _turn_away(
+        self, device: Device, param: ConnectParam, link: Link, refusal: _NotLetIn
+    ) -> None:
+        self._room.knock_enrolled(device.did, param.sn, refusal.reason, link)
+        if isinstance(refusal.error, MissingDid):
+            return
+        limited(
+            log,
+            logging.WARNING,
+            f"refused {device.did} {link.address}",
+            "device %s (%s) at %s is not let in: %s",
+            device.did,
+            device.name or device.sn,
+            link.address,
+            refusal.reason.sentence,
+        )
+        if not refusal.signed:
+            await self._hold_back(link, self._holdback.failed((param.sn, link.address)))
+
+    async def _hold_back(self, link: Link, seconds: float) -> None:
+        if seconds:
+            metrics.limits_reached.labels("failing_connects").inc()
+            await link.hold_back(seconds)
+
+    def _lookup(self, token: str | None) -> tuple[str, int]:
+        """The did that a token was issued to, and when it expires."""
+        if not token:
+            raise NotAuthorised("the token is missing")
+        row = self._store.tokens.holder(_hash_of(token))
+        if row is None:
+            raise NotAuthorised("the token is not known")
+        if row.expires_at <= self._now_ms():
+            raise NotAuthorised("the token has expired")
+        return row.did, row.expires_at
+
+    def _check_own(self, param: KeepaliveParam, link: Link) -> None:
+        for field, sent, own in (("did", param.did, link.did), ("sn", param.sn, link.sn)):
+            if sent and sent != own:
+                raise DeviceNotRegistered(f"{field}: {sent} is not this connection's")
+
+    def _check_signed_at(self, device: Device, ts_text: str) -> None:
+        try:
+            signed_at = ts_seconds(ts_text)
+        except BadParameter:
+            raise WrongSignature("ts: UNIX time in seconds is required") from None
+        if device.clock_trusted and not within_skew(
+            signed_at, self._now(), self._config.clock_skew
+        ):
+            raise WrongSignature("ts is too far from the hub's time")
+
+    def _heard(self, device: Device | None) -> Device:
+        if device is None or not device.enabled:
+            raise NotAuthorised("the device is disabled")
+        self._registry.touch(device.did)
+        return device
+
+    def _note_ip(self, did: str, ip: str) -> None:
+        if ip != self._devices.device(did).ip:
+            self._devices.note(did, ip=ip)
+
+    def _now_ms(self) -> int:
+        return int(self._now() * 1000)
+
+
+def _replayed() -> _NotLetIn:
+    reason = Reason("replayed")
+    return _NotLetIn(WrongSignature(reason.sentence), reason)
+
+
+def _changed(heard: str, stored: str | None) -> str | None:
+    return None if heard == stored else heard
+
+
+def _hash_of(token: str) -> bytes:
+    return hashlib.sha256(token.encode("utf-8", "replace")).digest()
