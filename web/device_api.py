@@ -7,7 +7,7 @@ only then is its body asked for. 200 is answered when all of it is on disk.
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from urllib.parse import parse_qsl
 
 import msgspec
@@ -209,8 +209,10 @@ class _DeviceApi:
         """All of the body. Raises TooLarge, TooSlow, CannotStoreNow, or _PeerLeft."""
         parts: list[bytes] = []
         received = 0
+        more = True
         with trio.move_on_after(self._body_seconds) as deadline:
-            async for part in _parts(receive):
+            while more:
+                part, more = await _part(receive)
                 received += len(part)
                 self._check_length(received)
                 await share.cover(received)
@@ -221,14 +223,12 @@ class _DeviceApi:
         return b"".join(parts)
 
 
-async def _parts(receive: ASGIReceiveCallable) -> AsyncIterator[bytes]:
-    more = True
-    while more:
-        message = await receive()
-        if message["type"] != "http.request":
-            raise _PeerLeft
-        more = message["more_body"]
-        yield message["body"]
+async def _part(receive: ASGIReceiveCallable) -> tuple[bytes, bool]:
+    """The next part of the body, and whether more of it follows."""
+    message = await receive()
+    if message["type"] != "http.request":
+        raise _PeerLeft
+    return message["body"], message["more_body"]
 
 
 def _token(scope: HTTPScope) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 
 import trio
 
@@ -29,7 +30,7 @@ class Pace:
     async def keep(self, sender: str) -> None:
         """Wait until the sender's next request is due. Raises CannotStoreNow where that is far."""
         now = trio.current_time()
-        due = max(self._due.get(sender, 0.0), now - BURST_SECONDS) + self._interval
+        due = max(self._due.get(sender, -math.inf), now - BURST_SECONDS) + self._interval
         if due <= now:
             self._due[sender] = due
             return
