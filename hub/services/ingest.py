@@ -84,18 +84,15 @@ class Ingest:
     async def base64img(self, device: Device, body: bytes) -> None:
         """D8: a lone picture is a record of its own, `of` the device's latest access record."""
         picture = await self._decode(uploads.decode_base64img, body)
-        upload = Upload(
-            kind="access",
-            detail=AccessDetail(of=await self._records.latest_access(device.did)),
-            pictures=(picture,),
-        )
-        await self._store(device, "base64img", body, [upload])
+        upload = Upload(kind="access", detail=AccessDetail(), pictures=(picture,))
+        await self._store(device, "base64img", body, [upload], follows_access=True)
 
     async def device_info(self, device: Device, body: bytes) -> None:
         """2.2: versions and name, as the device tells them when it starts."""
         info = uploads.decode_device_info(body, max_depth=self._config.max_depth)
         _check_owner(device, did=info.did, sn=info.sn)
         self._devices.note_report(device.did, info)
+        await self._devices.flush()
 
     async def ota_query(self, device: Device, body: bytes) -> None:
         """2.3: no release is meant for any device yet."""
@@ -111,16 +108,22 @@ class Ingest:
         )
 
     async def _store(
-        self, device: Device, path: str, body: bytes, entries: Sequence[Upload]
+        self,
+        device: Device,
+        path: str,
+        body: bytes,
+        entries: Sequence[Upload],
+        *,
+        follows_access: bool = False,
     ) -> None:
         for entry in entries:
             _check_owner(device, did=entry.did, sn=entry.sn)
         records = tuple(self._record(device, entry) for entry in entries)
-        done = await self._records.append(NewUpload(device.did, _digest(path, body), records))
+        done = await self._records.append(
+            NewUpload(device.did, _digest(path, body), records, follows_access)
+        )
         if done.repeated:
             metrics.repeats.inc()
-        else:
-            metrics.records.labels(records[0].kind).inc(len(records))
 
     def _record(self, device: Device, upload: Upload) -> NewRecord:
         occurred_at = upload.occurred_at
