@@ -9,6 +9,7 @@ import base64
 import hashlib
 import hmac
 import logging
+import math
 import unicodedata
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
@@ -380,7 +381,7 @@ class _SignInGate:
         wait = max(throttle.wait_seconds(key) for throttle, key in counted)
         if wait > 0:
             metrics.limits_reached.labels("sign-in").inc()
-            raise TooManyRequests("too many failed sign-ins", retry_after=int(wait) + 1)
+            raise TooManyRequests("too many failed sign-ins", retry_after=math.ceil(wait))
         for throttle, key in counted:
             throttle.failed(key)
 

@@ -10,7 +10,6 @@ from msgspec import Meta, Struct
 from quart import Response, request
 
 from hub.errors import NoSuchResource
-from hub.live.feed import Change
 from hub.services import Services
 from hub.wire.records import Kind, Record, render
 from web import auth
@@ -63,7 +62,6 @@ def add_stream(routes: Routes, services: Services) -> None:
             call.query,
             call.query.after if after is None else after,
             still_in=_still_in(services, call.caller),
-            is_page=call.caller.user is not None,
         )
         response = Response(frames, content_type="text/event-stream")
         response.headers["Cache-Control"] = "no-store"
@@ -79,30 +77,27 @@ async def _frames(
     after: int | None,
     *,
     still_in: Callable[[], Awaitable[bool]],
-    is_page: bool,
 ) -> AsyncIterator[bytes]:
     with open_live_events(services, after) as live:
         yield b"retry: 2000\n\n"
         while (news := await live.next()) is not None:
             if not await still_in():
                 return
-            if frames := b"".join(_render(services, query, news, is_page)):
+            if frames := b"".join(_render(services, query, news)):
                 yield frames
 
 
-def _render(services: Services, query: StreamQuery, news: News, is_page: bool) -> list[bytes]:
+def _render(services: Services, query: StreamQuery, news: News) -> list[bytes]:
     frames = [
         b"id: %d\nevent: record\n" % record.seq + _data(render(record))
         for record in news.records
         if query.wants(record)
     ]
-    for change in news.changes:
-        if change.kind == "device":
-            if query.did in (None, change.key):
-                frames.append(b"event: device\n" + _data(_device(services, change.key)))
-        elif is_page:
-            # What a page of ours looks again at; no part of the contract.
-            frames.append(b"event: %s\n" % change.kind.encode() + _data(_key(change)))
+    frames += [
+        b"event: device\n" + _data(_device(services, change.key))
+        for change in news.changes
+        if change.kind == "device" and query.did in (None, change.key)
+    ]
     if news.beat:
         frames.append(b":\n\n")
     return frames
@@ -118,10 +113,6 @@ def _device(services: Services, did: str) -> bytes:
         return msgspec.json.encode(device_fields(services.devices.get(did)))
     except NoSuchResource:
         return msgspec.json.encode(RemovedDevice(did))
-
-
-def _key(change: Change) -> bytes:
-    return msgspec.json.encode({"key": change.key})
 
 
 def _last_event_id() -> int | None:

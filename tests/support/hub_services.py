@@ -1,0 +1,116 @@
+"""The services of a hub on a real store, without its edges: what the web's own tests need."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import trio
+
+from hub.config import Config
+from hub.live.feed import Change, Feed
+from hub.live.registry import Registry
+from hub.live.waiting import WaitingRoom
+from hub.services import Services
+from hub.services.accounts import COMMAND_LINE, Accounts
+from hub.services.devices import DeviceBook
+from hub.services.enrolment import Enrolment
+from hub.services.passwords import Cost
+from hub.services.recordlog import RecordLog
+from hub.services.site import Site
+from hub.store.db import Store, open_store
+from hub.store.records import NewUpload
+from hub.wire.records import FaceDetail, NewRecord, Picture, Record
+from tests.support.clock import FrozenClock
+
+#: A hash that costs next to nothing.
+CHEAP = Cost(memory_kib=8, iterations=1)
+PASSWORD = "correct horse"
+
+
+class HubServices:
+    """A store, the services on it, and shortcuts to fill them."""
+
+    def __init__(self, store: Store, services: Services, room: WaitingRoom) -> None:
+        self.store = store
+        self.services = services
+        self.room = room
+
+    async def add_faces(self, *names: str, did: str = "1", pictures: bool = False) -> list[int]:
+        """Store one capture for each name, each an upload of its own."""
+        return [await self.add(face(name, did=did, pictures=pictures)) for name in names]
+
+    async def add(self, record: NewRecord) -> int:
+        upload = NewUpload(did=record.did, digest=secrets.token_bytes(16), records=(record,))
+        (seq,) = (await self.store.records.append(upload)).seqs
+        return seq
+
+    async def add_user(self, name: str, role: str = "admin") -> str:
+        """A user who is signed in; returns the session's token."""
+        accounts = self.services.accounts
+        await accounts.add_user(name, role, PASSWORD, by=COMMAND_LINE)
+        return (await accounts.sign_in(name, PASSWORD, "10.0.0.1")).token
+
+    async def bearer(self, *, read_only: bool = False) -> dict[str, str]:
+        """The header of a new API key."""
+        key = await self.services.accounts.add_api_key("test", read_only, by=COMMAND_LINE)
+        return {"Authorization": f"Bearer {key.appid}:{key.secret}"}
+
+
+def face(name: str, *, did: str = "1", pictures: bool = False, at: int = 0) -> NewRecord:
+    return NewRecord(
+        kind="face",
+        did=did,
+        sn=f"SN{did}",
+        device_name="Gate",
+        occurred_at=at,
+        detail=FaceDetail(name=name),
+        pictures=(Picture("face", "image/jpeg", b"\xff\xd8\xff" + name.encode()),)
+        if pictures
+        else (),
+    )
+
+
+@asynccontextmanager
+async def open_hub_services(
+    data_dir: Path, clock: FrozenClock, config: Config | None = None
+) -> AsyncIterator[HubServices]:
+    config = config or Config()
+    record_feed: Feed[Record] = Feed()
+    change_feed: Feed[Change] = Feed()
+    async with open_store(data_dir, now=clock, on_records=record_feed.publish) as store:
+        registry = Registry(clock)
+        room = WaitingRoom(config.devices.max_waiting, change_feed, clock)
+        site = Site(store.settings, config, change_feed)
+        devices = DeviceBook(store, registry, room, record_feed, change_feed, clock)
+        services = Services(
+            config=config,
+            data_dir=data_dir,
+            now=clock,
+            closing=trio.Event(),
+            record_feed=record_feed,
+            change_feed=change_feed,
+            site=site,
+            accounts=Accounts(
+                store,
+                site=site,
+                now=clock,
+                clock_skew=config.devices.clock_skew,
+                random=secrets.token_bytes,
+                cost=CHEAP,
+            ),
+            devices=devices,
+            enrolment=Enrolment(store, devices, room, config.devices),
+            records=RecordLog(store, record_feed),
+            health=cast(Any, SimpleNamespace(reasons=list)),
+            # What these tests never call.
+            certificates=cast(Any, None),
+            admission=cast(Any, None),
+            ingest=cast(Any, None),
+            upkeep=cast(Any, None),
+        )
+        yield HubServices(store, services, room)
