@@ -1,0 +1,132 @@
+"""The Quart application of the web port: pages, integrator API, pictures, and what all share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+from quart import Response, request
+from quart_trio import QuartTrio
+from werkzeug.exceptions import HTTPException, MethodNotAllowed
+
+from hub import metrics
+from hub.errors import HubError, NoSuchPath
+from hub.services import Services
+from web import auth, dashboard, integrator, media
+from web.assets import Assets
+
+_ROOT = Path(__file__).parent
+_YEAR = 365 * 86_400
+
+#: No inline script or style anywhere, nothing of a third party, no framing.
+CONTENT_SECURITY_POLICY = (
+    "default-src 'self'; frame-ancestors 'none'; form-action 'self'; "
+    "base-uri 'none'; object-src 'none'"
+)
+
+#: Here programs listen, and get errors as the contract says: {"code", "msg"}.
+_FOR_PROGRAMS = ("/api/", "/media/", "/metrics", "/healthz", "/openapi.json", "/static/")
+
+#: The code of an HTTP error of the framework's own.
+_CODES = {400: 420, 408: 420, 413: 420, 415: 420, 405: 404, 404: 404, 500: 503}
+
+
+def create_app(services: Services) -> QuartTrio:
+    """The application for one running hub."""
+    # Paths are given, since a frozen executable has no importable place to look them up in.
+    app = QuartTrio(__name__, root_path=str(_ROOT), template_folder="templates", static_folder=None)
+    web = services.config.web
+    app.config.update(
+        # An event stream or a slow picture is not ended by a clock.
+        RESPONSE_TIMEOUT=None,
+        BODY_TIMEOUT=web.body_seconds,
+        MAX_CONTENT_LENGTH=1024 * 1024,
+    )
+    auth.install(app, services)
+    _serve_assets(app, Assets(_ROOT / "static"))
+    _serve_basics(app, services)
+    dashboard.install(app)
+    app.register_blueprint(integrator.blueprint(services))
+    app.register_blueprint(media.blueprint(services))
+    app.register_error_handler(HubError, _answer_hub_error)
+    app.register_error_handler(HTTPException, _answer_http_error)
+    app.after_request(_set_headers)
+    return app
+
+
+def _serve_assets(app: QuartTrio, assets: Assets) -> None:
+    app.jinja_env.globals["asset"] = assets.url
+
+    @app.get("/static/<version>/<path:name>")
+    async def static_file(version: str, name: str) -> Response:
+        asset = assets.get(name)
+        if asset is None:
+            raise NoSuchPath
+        response = Response(asset.data, content_type=asset.mime)
+        # A page of before an update asks with the old version: it must not keep the new file.
+        response.headers["Cache-Control"] = (
+            f"public, max-age={_YEAR}, immutable" if version == assets.version else "no-store"
+        )
+        return response
+
+    @app.get("/favicon.ico")
+    async def favicon() -> Response:
+        return await static_file(assets.version, "mark.svg")
+
+
+def _serve_basics(app: QuartTrio, services: Services) -> None:
+    @app.get("/healthz")
+    async def healthz() -> tuple[dict[str, object], int]:
+        reasons = services.health.reasons()
+        if not reasons:
+            return {"status": "ok"}, 200
+        return {"status": "unwell", "reasons": [reason.text for reason in reasons]}, 503
+
+    @app.get("/metrics")
+    async def figures() -> Response:
+        await auth.require_api()
+        return Response(metrics.exposition(), content_type="text/plain; version=0.0.4")
+
+    @app.get("/ca.crt")
+    async def ca_certificate() -> Response:
+        response = Response(
+            services.certificates.ca_pem(), content_type="application/x-x509-ca-cert"
+        )
+        response.headers["Content-Disposition"] = 'attachment; filename="sitehub-ca.crt"'
+        return response
+
+
+async def _answer_hub_error(error: HubError) -> Response:
+    if not request.path.startswith(_FOR_PROGRAMS):
+        return await dashboard.error_page(error, error.status)
+    response = _error_for_programs(error.status, error.code, error.message)
+    if error.status == 401:
+        response.headers["WWW-Authenticate"] = 'Bearer realm="sitehub"'
+    if retry_after := getattr(error, "retry_after", None):
+        response.headers["Retry-After"] = str(retry_after)
+    return response
+
+
+async def _answer_http_error(error: HTTPException) -> Response:
+    status = error.code or 500
+    if not request.path.startswith(_FOR_PROGRAMS):
+        return await dashboard.error_page(error, status)
+    response = _error_for_programs(status, _CODES.get(status, status), error.name)
+    if isinstance(error, MethodNotAllowed) and error.valid_methods:
+        response.headers["Allow"] = ", ".join(error.valid_methods)
+    return response
+
+
+def _error_for_programs(status: int, code: int, message: str) -> Response:
+    body = msgspec.json.encode({"code": code, "msg": message})
+    return Response(body, status, content_type="application/json")
+
+
+async def _set_headers(response: Response) -> Response:
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    # Not `no-referrer`: browsers would send `Origin: null` with forms over plain HTTP.
+    response.headers["Referrer-Policy"] = "same-origin"
+    if response.mimetype == "text/html":
+        response.headers.setdefault("Content-Security-Policy", CONTENT_SECURITY_POLICY)
+    response.headers.setdefault("Cache-Control", "no-store")
+    return response

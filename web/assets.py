@@ -1,0 +1,46 @@
+"""The files of `web/static`, read once and served under an address that changes with them."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+from msgspec import Struct
+
+# mimetypes asks the registry on Windows, and gets what some program wrote there.
+_TYPES = {
+    ".css": "text/css; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".svg": "image/svg+xml",
+    ".png": "image/png",
+}
+
+
+class Asset(Struct, frozen=True):
+    mime: str
+    data: bytes
+
+
+class Assets:
+    """All static files in memory. One version for all, so that modules import each other by
+    relative paths and still get the file of the same version."""
+
+    def __init__(self, folder: Path) -> None:
+        self._files = {
+            path.relative_to(folder).as_posix(): Asset(_TYPES[path.suffix], path.read_bytes())
+            for path in sorted(folder.rglob("*"))
+            if path.suffix in _TYPES
+        }
+        digest = hashlib.sha256()
+        for name, asset in self._files.items():
+            digest.update(name.encode() + b"\0" + asset.data)
+        self.version = digest.hexdigest()[:12]
+
+    def get(self, name: str) -> Asset | None:
+        return self._files.get(name)
+
+    def url(self, name: str) -> str:
+        """The address of a file; a name that is not there is a mistake of ours."""
+        if name not in self._files:
+            raise KeyError(f"no static file {name}")
+        return f"/static/{self.version}/{name}"

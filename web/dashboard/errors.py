@@ -1,0 +1,71 @@
+"""Pages for what went wrong: what happened, and what to do."""
+
+from __future__ import annotations
+
+from urllib.parse import quote
+
+from msgspec import Struct
+from quart import Response, redirect, request
+
+from hub.errors import HubError, NotAllowed, NotAuthorised
+from web.dashboard.language import N_, gettext
+from web.dashboard.pages import page
+
+
+class _Text(Struct, frozen=True):
+    title: str
+    advice: str
+
+
+_TEXTS = {
+    400: _Text(
+        N_("That could not be understood"),
+        N_("Go back, check what you entered, and send it again."),
+    ),
+    403: _Text(
+        N_("Not allowed"),
+        N_("Your role may not do this. Ask an administrator of this site."),
+    ),
+    404: _Text(
+        N_("Nothing is here"),
+        N_("The address is wrong, or what it showed was removed or is older than what is kept."),
+    ),
+    413: _Text(
+        N_("Too large"),
+        N_("What was sent is larger than the hub takes here. Send a smaller file."),
+    ),
+    429: _Text(
+        N_("Too many attempts"),
+        N_("Wait a minute, then try again."),
+    ),
+    500: _Text(
+        N_("The hub made a mistake"),
+        N_("It goes on working, and the details are in its log. Try again."),
+    ),
+    503: _Text(
+        N_("Nothing can be stored now"),
+        N_("The disk is full or does not answer. Free some space; the hub goes on by itself."),
+    ),
+}
+_NEAREST = {401: 403, 405: 404, 408: 400, 409: 400, 415: 400, 422: 400, 504: 503}
+
+
+async def error_page(error: Exception, status: int) -> Response:
+    """The page for an error that no view caught."""
+    if isinstance(error, NotAuthorised) and not isinstance(error, NotAllowed):
+        return _ask_to_sign_in()
+    text = _TEXTS.get(status) or _TEXTS[_NEAREST.get(status, 500)]
+    return await page(
+        "error.html",
+        status=status,
+        title=gettext(text.title),
+        advice=gettext(text.advice),
+        number=status,
+        detail=error.message if isinstance(error, HubError) and status < 500 else "",
+    )
+
+
+def _ask_to_sign_in() -> Response:
+    wanted = request.full_path.rstrip("?") if request.method == "GET" else "/"
+    answer = redirect("/sign-in" if wanted == "/" else f"/sign-in?next={quote(wanted)}", 303)
+    return Response(b"", 303, {"Location": answer.headers["Location"]})

@@ -1,0 +1,108 @@
+"""The two languages of the pages: which one a request gets, its words, its dates."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+from contextvars import ContextVar
+from datetime import datetime, tzinfo
+from pathlib import Path
+from typing import Literal
+
+from babel import Locale
+from babel.dates import format_datetime
+from babel.messages.mofile import write_mo
+from babel.messages.pofile import read_po
+from babel.support import NullTranslations, Translations
+from werkzeug.datastructures import LanguageAccept
+
+Code = Literal["en", "zh"]
+
+_TRANSLATIONS = Path(__file__).parent.parent / "translations"
+
+
+class Language:
+    """One language: `code` as the wire's tables name it, `tag` as HTML does."""
+
+    def __init__(
+        self, code: Code, tag: str, name: str, patterns: tuple[str, str], words: NullTranslations
+    ) -> None:
+        self.code: Code = code
+        self.tag = tag
+        #: Its own name, so that who cannot read the other one finds it.
+        self.name = name
+        self._locale = Locale.parse(tag, sep="-")
+        self._date, self._day = patterns
+        self._words = words
+
+    def gettext(self, message: str) -> str:
+        return self._words.gettext(message)
+
+    def ngettext(self, singular: str, plural: str, n: int) -> str:
+        return self._words.ngettext(singular, plural, n)
+
+    def _format(self, ms: int, zone: tzinfo, pattern: str) -> str:
+        moment = datetime.fromtimestamp(ms / 1000, zone)
+        return format_datetime(moment, pattern, locale=self._locale)
+
+    def time(self, ms: int, zone: tzinfo) -> str:
+        return self._format(ms, zone, "HH:mm:ss")
+
+    def date(self, ms: int, zone: tzinfo) -> str:
+        return self._format(ms, zone, self._date)
+
+    def day(self, ms: int, zone: tzinfo) -> str:
+        """The date without its year, for what is recent."""
+        return self._format(ms, zone, self._day)
+
+    def moment(self, ms: int, zone: tzinfo) -> str:
+        return f"{self.date(ms, zone)} {self.time(ms, zone)}"
+
+
+def _read_words(path: Path) -> NullTranslations:
+    """A .po file as gettext wants it, compiled in memory: no compiled file lies in the tree."""
+    compiled = io.BytesIO()
+    with path.open("rb") as file:
+        write_mo(compiled, read_po(file))
+    compiled.seek(0)
+    return Translations(compiled)
+
+
+LANGUAGES: Mapping[str, Language] = {
+    "en": Language("en", "en", "English", ("d MMM yyyy", "d MMM"), NullTranslations()),
+    "zh": Language(
+        "zh", "zh-CN", "中文", ("yyyy年M月d日", "M月d日"), _read_words(_TRANSLATIONS / "zh_CN.po")
+    ),
+}
+
+_current: ContextVar[Language] = ContextVar("language", default=LANGUAGES["en"])
+
+
+def current() -> Language:
+    """The language of this request."""
+    return _current.get()
+
+
+def use(language: Language) -> None:
+    _current.set(language)
+
+
+def choose(cookie: str | None, site: str, accepted: LanguageAccept) -> Language:
+    """What the person switched to, else what the site is set to, else what the browser asks."""
+    wanted = [cookie or "", site, *(tag[:2].lower() for tag in accepted.values())]
+    known = (LANGUAGES[code] for code in wanted if code in LANGUAGES)
+    return next(known, LANGUAGES["en"])
+
+
+def gettext(message: str) -> str:
+    """The message in the language of this request."""
+    return current().gettext(message)
+
+
+def ngettext(singular: str, plural: str, n: int) -> str:
+    return current().ngettext(singular, plural, n)
+
+
+def N_(message: str) -> str:
+    """Marks a message in a table, which is translated where it is shown."""
+    return message

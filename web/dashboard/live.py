@@ -1,0 +1,199 @@
+"""Live, the guard's home: the wall, its stream, the strip of cameras, and a record's page."""
+
+from __future__ import annotations
+
+from urllib.parse import urlencode
+
+from msgspec import UNSET, Struct, UnsetType
+from quart import Blueprint, Response, request
+
+from hub.errors import BadParameter
+from hub.services.devices import DeviceView
+from hub.services.recordlog import RecordFilter
+from hub.wire.records import KINDS, Kind
+from web import auth
+from web.dashboard.captures import card, fields, shown_pictures
+from web.dashboard.language import gettext
+from web.dashboard.pages import page, wants_part
+from web.dashboard.stream import WALL, Wall
+from web.dashboard.words import DEVICE_STATES
+from web.dashboard.words import KINDS as KIND_NAMES
+from web.live_events import refuse_too_many
+
+blueprint = Blueprint("live", __name__)
+
+_STATE_ORDER = {"offline": 0, "online": 1, "disabled": 2}
+
+
+class View(Struct, frozen=True):
+    """What the wall is narrowed to, as its address says it."""
+
+    kind: Kind | None = None
+    did: str | None = None
+
+    @property
+    def filter(self) -> RecordFilter:
+        return RecordFilter(kind=self.kind, did=self.did)
+
+    def query(
+        self,
+        *,
+        kind: Kind | UnsetType | None = UNSET,
+        did: str | UnsetType | None = UNSET,
+        before: int | None = None,
+    ) -> str:
+        """The query of an address with this view, or with parts of it changed."""
+        pairs = {
+            "kind": self.kind if kind is UNSET else kind,
+            "did": self.did if did is UNSET else did,
+            "before": before,
+        }
+        text = urlencode({key: value for key, value in pairs.items() if value})
+        return f"?{text}" if text else ""
+
+
+class KindLink(Struct, frozen=True):
+    text: str
+    icon: str
+    url: str
+    chosen: bool
+
+
+class CameraLink(Struct, frozen=True):
+    did: str
+    name: str
+    state: str
+    state_text: str
+    url: str
+    chosen: bool
+
+
+class Strip(Struct, frozen=True):
+    """The cameras in one row."""
+
+    cameras: list[CameraLink]
+    online: int
+    offline: int
+    waiting: int
+
+
+def _view() -> View:
+    """The view of this request. What is no kind is no filter; a bookmark must not break."""
+    wanted = request.args.get("kind")
+    kind = next((one for one in KINDS if one == wanted), None)
+    return View(kind=kind, did=request.args.get("did") or None)
+
+
+def _seq_argument(name: str) -> int | None:
+    text = request.args.get(name)
+    if not text:
+        return None
+    if not (text.isascii() and text.isdigit() and len(text) < 19):
+        raise BadParameter("the number of a record", field=name)
+    return int(text)
+
+
+def _kind_links(view: View) -> list[KindLink]:
+    everything = KindLink(gettext("All"), "", "/" + view.query(kind=None), view.kind is None)
+    return [everything] + [
+        KindLink(gettext(KIND_NAMES[kind]), kind, "/" + view.query(kind=kind), view.kind == kind)
+        for kind in KINDS
+    ]
+
+
+def _camera_link(device: DeviceView, view: View) -> CameraLink:
+    chosen = device.did == view.did
+    return CameraLink(
+        did=device.did,
+        name=device.name or device.sn,
+        state=device.state,
+        state_text=gettext(DEVICE_STATES[device.state]),
+        url="/" + view.query(did=None if chosen else device.did),
+        chosen=chosen,
+    )
+
+
+def _strip(view: View) -> Strip:
+    """What is offline comes first, for that is what one must see."""
+    devices = sorted(
+        auth.services().devices.list(),
+        key=lambda device: (_STATE_ORDER[device.state], (device.name or device.sn).casefold()),
+    )
+    return Strip(
+        cameras=[_camera_link(device, view) for device in devices],
+        online=sum(device.state == "online" for device in devices),
+        offline=sum(device.state == "offline" for device in devices),
+        waiting=len(auth.services().enrolment.waiting()),
+    )
+
+
+@blueprint.get("/")
+async def live() -> Response:
+    await auth.require_role("viewer")
+    view, before = _view(), _seq_argument("before")
+    log = auth.services().records
+    # Read first: what is committed meanwhile is on the page already, and skipped by its seq.
+    seq = log.last_seq
+    found = await log.page(view.filter, before=before, newest_first=True, limit=WALL)
+    strip = _strip(view)
+    older = "" if found.next is None else "/" + view.query(before=found.items[-1].seq)
+    return await page(
+        "live.html",
+        area="live",
+        seq=seq,
+        kind=view.kind or "",
+        did=view.did or "",
+        query=view.query(),
+        before=before,
+        cards=[card(record) for record in found.items],
+        kinds=_kind_links(view),
+        strip=strip,
+        cameras_by_name=sorted(strip.cameras, key=lambda one: one.name.casefold()),
+        has_cameras=bool(strip.cameras) or seq > 0,
+        newest_url="/" + view.query(),
+        older_url=older,
+    )
+
+
+@blueprint.get("/strip")
+async def show_strip() -> Response:
+    await auth.require_role("viewer")
+    return await page("_strip.html", strip=_strip(_view()))
+
+
+@blueprint.get("/notices")
+async def notices() -> Response:
+    await auth.require_role("viewer")
+    return await page("_notices.html")
+
+
+@blueprint.get("/stream")
+async def stream() -> Response:
+    """Cards as they come, and what changed, for every tab of one browser."""
+    await auth.require_role("viewer")
+    refuse_too_many()
+    response = Response(Wall(_seq_argument("after")), content_type="text/event-stream")
+    response.headers["X-Accel-Buffering"] = "no"
+    return response
+
+
+@blueprint.get("/records/<int:seq>")
+async def record(seq: int) -> Response:
+    await auth.require_role("viewer")
+    view = _view()
+    log = auth.services().records
+    found = await log.get(seq)
+    newer = await log.page(view.filter, after=seq, limit=1)
+    older = await log.page(view.filter, before=seq, newest_first=True, limit=1)
+    query = view.query()
+    return await page(
+        "_record.html" if wants_part() else "record.html",
+        area="live",
+        record=found,
+        card=card(found),
+        pictures=shown_pictures(found),
+        fields=fields(found),
+        query=query,
+        newer_url=f"/records/{newer.items[0].seq}{query}" if newer.items else "",
+        older_url=f"/records/{older.items[0].seq}{query}" if older.items else "",
+    )

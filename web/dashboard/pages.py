@@ -1,0 +1,117 @@
+"""What all pages share: language, theme, navigation, who is signed in, and how one is rendered."""
+
+from __future__ import annotations
+
+from typing import Literal, TypedDict
+
+from quart import Response, render_template, request
+from quart_trio import QuartTrio
+
+from web import auth
+from web.dashboard import language
+from web.dashboard.words import ROLES, health_sentence
+
+LANGUAGE_COOKIE = "sitehub_language"
+THEME_COOKIE = "sitehub_theme"
+THEMES = ("auto", "light", "dark")
+
+Area = Literal["live", "cameras", "account", ""]
+
+
+class NavigationItem(TypedDict):
+    area: Area
+    url: str
+    icon: str
+    text: str
+
+
+def install(app: QuartTrio) -> None:
+    """Mount the pages on the application."""
+    # Here, for these modules import this one.
+    from web.dashboard import accept, account, cameras, connect, live, setup
+
+    app.jinja_env.trim_blocks = True
+    app.jinja_env.lstrip_blocks = True
+    app.jinja_env.add_extension("jinja2.ext.i18n")
+    app.jinja_env.install_gettext_callables(  # type: ignore[attr-defined]
+        language.gettext, language.ngettext, newstyle=True
+    )
+    app.before_request(choose_language)
+    app.context_processor(shared_values)
+    for blueprint in (
+        live.blueprint,
+        accept.blueprint,
+        cameras.blueprint,
+        connect.blueprint,
+        setup.blueprint,
+        account.blueprint,
+    ):
+        app.register_blueprint(blueprint)
+
+
+async def choose_language() -> None:
+    language.use(
+        language.choose(
+            request.cookies.get(LANGUAGE_COOKIE),
+            auth.services().site.language(),
+            request.accept_languages,
+        )
+    )
+
+
+def _navigation() -> list[NavigationItem]:
+    _ = language.gettext
+    return [
+        {"area": "live", "url": "/", "icon": "live", "text": _("Live")},
+        {"area": "cameras", "url": "/cameras", "icon": "camera", "text": _("Cameras")},
+    ]
+
+
+def _theme() -> str:
+    theme = request.cookies.get(THEME_COOKIE, "auto")
+    return theme if theme in THEMES else "auto"
+
+
+async def shared_values() -> dict[str, object]:
+    """What every template may use."""
+    hub = auth.services()
+    me = await auth.current_user()
+    return {
+        "language": language.current(),
+        "languages": language.LANGUAGES.values(),
+        "theme": _theme(),
+        "zone": hub.site.zone(),
+        "site_name": hub.site.name(),
+        "me": me,
+        "role": language.gettext(ROLES[me.role]) if me else "",
+        "may_change": me is not None and auth.reaches(me, "admin"),
+        "navigation": _navigation() if me else [],
+        "notices": [health_sentence(one) for one in hub.health.reasons()] if me else [],
+        # Where the page's stream goes on from.
+        "seq": hub.records.last_seq,
+        "here": request.full_path.rstrip("?"),
+        "csrf_token": auth.csrf_token,
+    }
+
+
+async def page(template: str, *, area: Area = "", status: int = 200, **values: object) -> Response:
+    """Render a page, or a part of one."""
+    body = await render_template(template, area=area, **values)
+    return Response(body, status, content_type="text/html; charset=utf-8")
+
+
+def local_path(wanted: str | None) -> str:
+    """Where to go next: a path of ours or the start, never another site."""
+    if wanted and wanted.startswith("/") and not wanted.startswith(("//", "/\\")):
+        return wanted
+    return "/"
+
+
+def wants_part() -> bool:
+    """Whether JavaScript asks for the changing part of a page alone."""
+    return request.headers.get("X-Part") == "1"
+
+
+def go(path: str) -> Response:
+    """Show another page after a form was taken, so that reloading does not send it again."""
+    return Response(b"", 303, {"Location": path})

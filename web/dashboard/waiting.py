@@ -1,0 +1,27 @@
+"""The cameras that knock, as the pages list them."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from hub.services.enrolment import Waiting
+from web import auth
+from web.dashboard.words import waiting_reason
+
+
+class WaitingRow(Struct, frozen=True):
+    waiting: Waiting
+    reason: str
+    #: What was entered and why it was not taken; empty at first.
+    fault: str = ""
+    name: str = ""
+    key: str = ""
+    did: str = ""
+
+
+def waiting_rows(refused: WaitingRow | None = None) -> list[WaitingRow]:
+    """Who knocks; the one whose acceptance was refused keeps what was entered."""
+    rows = [WaitingRow(one, waiting_reason(one)) for one in auth.services().enrolment.waiting()]
+    if refused is None:
+        return rows
+    return [refused if one.waiting.sn == refused.waiting.sn else one for one in rows]

@@ -1,0 +1,160 @@
+"""Codes of the services as sentences for people, in the language of the request."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from hub.errors import AlreadyExists, BadParameter, HubError
+from web.dashboard.language import N_, gettext
+
+if TYPE_CHECKING:
+    from hub.services.health import Reason
+
+    from hub.services.devices import DeviceView
+    from hub.services.enrolment import Waiting
+
+ROLES = {"admin": N_("Administrator"), "guard": N_("Guard"), "viewer": N_("Viewer")}
+
+KINDS = {
+    "face": N_("Faces"),
+    "event": N_("Events"),
+    "vehicle": N_("Vehicles"),
+    "access": N_("Access"),
+}
+
+DEVICE_STATES = {
+    "online": N_("Online"),
+    "offline": N_("Offline"),
+    "disabled": N_("Disabled"),
+}
+
+#: What a page says after a change, by the `done` of its address.
+DONE = {
+    "added": N_("The camera was added. It is taken in as soon as it connects."),
+    "accepted": N_("The camera was accepted."),
+    "accepted-taken": N_("The camera was accepted, and took its initial parameters."),
+    "accepted-refused": N_(
+        "The camera was accepted. It refused the initial parameters; "
+        "enter its number (did) on the camera by hand, if it asks for one."
+    ),
+    "accepted-silent": N_(
+        "The camera was accepted. It did not answer to the initial parameters; many cameras do "
+        "not know them, and work all the same."
+    ),
+    "accepted-not-sent": N_(
+        "The camera was accepted. Its initial parameters go out once it connects with a good "
+        "signature."
+    ),
+    "changed": N_("Saved."),
+    "enabled": N_("The camera may connect again."),
+    "disabled": N_("The camera is disabled and was disconnected."),
+    "removed": N_("The camera was removed. Its records stay."),
+    "site-key": N_("The site key is set. Cameras with this key need their code alone now."),
+    "password": N_("The password was changed. Other browsers were signed out."),
+    "signed-out": N_("You are signed out."),
+    "signed-out-everywhere": N_("You are signed out everywhere."),
+}
+
+_WAITING = {
+    "unknown": N_("Not known here yet. Enter its security code to accept it."),
+    "code-mismatch": N_("The code does not match the camera's signature. Check code and key."),
+    "clock-off": N_("Its clock is %(offset)s. Set its time and time zone, or its NTP server."),
+    "no-signature": N_("It sends no signature, so it cannot show that it is what it says."),
+    "replayed": N_("It repeats an earlier connect. Its clock may stand still: restart the camera."),
+    "no-key": N_("There is no key to check its signature with. Add its key, or set a site key."),
+    "disabled": N_("It is disabled here. Enable it to let it in."),
+    "foreign-did": N_("It gives a number (did) that is not its own. Correct it on the camera."),
+    "no-did": N_("It gives no number (did) yet, and was sent one. It should connect again soon."),
+}
+
+_INIT_OUTCOMES = {
+    "taken": N_("taken"),
+    "refused": N_("refused"),
+    "silent": N_("no answer"),
+    "not-sent": N_("not sent yet"),
+}
+
+_HEALTH: Mapping[str, str] = {}
+
+
+def waiting_reason(waiting: Waiting) -> str:
+    """Why a device waits, as one plain sentence."""
+    return _reason(waiting.reason_code, waiting.reason_args, waiting.reason)
+
+
+def device_reason(device: DeviceView) -> str:
+    """Why an enrolled device is not let in; empty where nothing is known against it."""
+    if device.waiting_code is None:
+        return ""
+    return _reason(device.waiting_code, device.waiting_args, device.waiting_reason or "")
+
+
+def _reason(code: str, args: Mapping[str, str], english: str) -> str:
+    text = _WAITING.get(code)
+    if text is None:
+        return english
+    offset = clock_offset(float(args.get("seconds", "0")))
+    return gettext(text) % {**args, "offset": offset}
+
+
+def init_outcome(outcome: str | None) -> str:
+    """How a camera took its initial parameters (D3), for its page."""
+    return gettext(_INIT_OUTCOMES[outcome]) if outcome in _INIT_OUTCOMES else outcome or ""
+
+
+def done_sentence(code: str | None) -> str:
+    """What was just done; empty for what is no code of ours."""
+    return gettext(DONE[code]) if code in DONE else ""
+
+
+def health_sentence(reason: Reason) -> str:
+    """What is wrong with the hub itself."""
+    text = _HEALTH.get(reason.code)
+    return gettext(text) % dict(reason.args) if text else str(reason.text)
+
+
+def clock_offset(seconds: float) -> str:
+    """How far a clock is off; positive is ahead of the hub's."""
+    if abs(seconds) < 1:
+        return gettext("exact")
+    length = duration(abs(seconds))
+    if seconds > 0:
+        return gettext("%(length)s ahead") % {"length": length}
+    return gettext("%(length)s behind") % {"length": length}
+
+
+def duration(seconds: float) -> str:
+    """A length of time in its two largest units."""
+    minutes, s = divmod(round(seconds), 60)
+    hours, m = divmod(minutes, 60)
+    days, h = divmod(hours, 24)
+    if days:
+        return gettext("%(days)s d %(hours)s h") % {"days": days, "hours": h}
+    if hours:
+        return gettext("%(hours)s h %(minutes)s min") % {"hours": hours, "minutes": m}
+    if m:
+        return gettext("%(minutes)s min %(seconds)s s") % {"minutes": m, "seconds": s}
+    return gettext("%(seconds)s s") % {"seconds": s}
+
+
+def device_fault(error: HubError) -> str:
+    """What is wrong with a field of a camera."""
+    field = error.field if isinstance(error, BadParameter) else ""
+    if isinstance(error, AlreadyExists):
+        taken = {
+            "sn": gettext("A camera with this serial number is here already."),
+            "did": gettext("A camera with this number (did) is here already."),
+        }
+        return taken.get(field, error.message)
+    wrong = {
+        "sn": gettext("The serial number is missing or too long."),
+        "did": gettext("The number (did) is a whole number from 1 to 18446744073709551615."),
+        "code": gettext("The security code is missing or too long."),
+        "key": gettext(
+            "That is no RSA public key. Give it as PEM text: it begins with "
+            "-----BEGIN PUBLIC KEY----- or -----BEGIN CERTIFICATE-----."
+        ),
+        "name": gettext("The name is too long."),
+    }
+    return wrong.get(field, error.message)

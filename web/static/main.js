@@ -1,0 +1,92 @@
+// What makes the pages live. Without it they work, and are as old as their last loading.
+
+import { refresh } from "./parts.js";
+import { openRecordsInPlace } from "./record.js";
+import { Stream } from "./stream.js";
+import { Wall } from "./wall.js";
+
+const all = (selector, within = document) => [...within.querySelectorAll(selector)];
+
+function followTheHub() {
+  const wallElement = document.querySelector("#wall[data-live]");
+  const wall = wallElement && new Wall(wallElement);
+  const sign = document.querySelector("[data-live-sign]");
+  const stream = new Stream(Number(document.body.dataset.seq));
+
+  stream.addEventListener("card", ({ detail }) => {
+    wall?.add(detail);
+    if (!detail.picture) return;
+    for (const image of all(`[data-last-of="${CSS.escape(detail.did)}"]`)) {
+      image.src = detail.picture;
+    }
+  });
+  stream.addEventListener("jump", () => wall?.reload());
+  stream.addEventListener("change", ({ detail }) => {
+    for (const part of all(`[data-on~="${CSS.escape(detail.kind)}"]`)) {
+      if (!part.dataset.of || part.dataset.of === detail.key) refresh(part);
+    }
+  });
+
+  let wasLost = false;
+  stream.addEventListener("state", ({ detail: state }) => {
+    const banner = document.querySelector("#connection");
+    banner.hidden = state === "live";
+    for (const line of all("[data-when]", banner)) line.hidden = line.dataset.when !== state;
+    if (sign) sign.hidden = state !== "live";
+    // What changed while nobody was told is looked at again.
+    if (state === "live" && wasLost) all("[data-part]").forEach(refresh);
+    wasLost = state !== "live";
+  });
+  stream.start();
+}
+
+function copyAtAClick() {
+  for (const button of all("[data-copy]")) {
+    // Browsers give the clipboard to safe origins only.
+    if (!navigator.clipboard) continue;
+    button.hidden = false;
+    const text = button.querySelector("span");
+    const before = text.textContent;
+    button.addEventListener("click", async () => {
+      await navigator.clipboard.writeText(document.getElementById(button.dataset.copy).textContent);
+      text.textContent = button.dataset.done;
+      setTimeout(() => (text.textContent = before), 2_000);
+    });
+  }
+}
+
+function sendAtOnce() {
+  for (const form of all("form[data-send-at-once]")) {
+    for (const button of all("[data-without-script]", form)) button.hidden = true;
+    form.addEventListener("change", () => form.requestSubmit());
+  }
+}
+
+function guessTheZone() {
+  const select = document.querySelector("select[data-zone]");
+  const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
+  if (select && [...select.options].some((option) => option.value === zone)) select.value = zone;
+}
+
+function closeMenusOutside() {
+  document.addEventListener("click", (event) => {
+    for (const menu of all("details.menu[open]")) {
+      if (!menu.contains(event.target)) menu.open = false;
+    }
+  });
+  document.addEventListener("keydown", (event) => {
+    if (event.key !== "Escape") return;
+    for (const menu of all("details.menu[open]")) {
+      menu.open = false;
+      menu.querySelector("summary").focus();
+    }
+  });
+}
+
+copyAtAClick();
+sendAtOnce();
+guessTheZone();
+closeMenusOutside();
+const dialog = document.querySelector("#record-dialog");
+if (dialog) openRecordsInPlace(dialog);
+if ("signedIn" in document.body.dataset) followTheHub();

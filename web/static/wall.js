@@ -1,0 +1,125 @@
+// The wall: new cards come in on top, wait while somebody looks, and old ones leave.
+
+import { fetchPart } from "./parts.js";
+
+const MOST_CARDS = 120;
+// A mouse that was left lying on the wall must not stop it for the rest of the shift.
+const FORGOTTEN_MS = 30_000;
+
+const seqOf = (card) => Number(card.dataset.key);
+
+export class Wall {
+  #wall;
+  #held = [];
+  #missed = 0;
+  #hovered = false;
+  #touchedAt = 0;
+  #pill = document.querySelector("[data-pill]");
+  #sign = document.querySelector("[data-live-sign]");
+  #empty = document.querySelector("#wall-empty");
+  #older = document.querySelector("[data-older]");
+
+  constructor(wall) {
+    this.#wall = wall;
+    const touched = () => (this.#touchedAt = Date.now());
+    wall.addEventListener("pointerenter", (event) => {
+      this.#hovered = event.pointerType === "mouse";
+      touched();
+    });
+    wall.addEventListener("pointermove", touched);
+    wall.addEventListener("pointerleave", () => {
+      this.#hovered = false;
+      this.#settle();
+    });
+    for (const name of ["keydown", "focusin"]) document.addEventListener(name, touched);
+    wall.addEventListener("focusout", () => setTimeout(() => this.#settle()));
+    addEventListener("scroll", () => this.#settle(), { passive: true });
+    setInterval(() => this.#settle(), 1_000);
+    this.#pill.addEventListener("click", () => this.#release());
+  }
+
+  add({ kind, did, html }) {
+    const { kind: onlyKind, did: onlyDid, query } = this.#wall.dataset;
+    if ((onlyKind && onlyKind !== kind) || (onlyDid && onlyDid !== did)) return;
+    const template = document.createElement("template");
+    template.innerHTML = html;
+    const card = template.content.firstElementChild;
+    card.querySelector("a").href += query;
+    card.classList.add("card-new");
+    this.#held.push(card);
+    if (this.#held.length > MOST_CARDS) {
+      this.#held.shift();
+      this.#missed += 1;
+    }
+    this.#settle();
+  }
+
+  // Too much happened meanwhile to be told one by one: take the wall as it is now.
+  async reload() {
+    const html = await fetchPart(location.pathname + location.search).catch(() => null);
+    const page = html && new DOMParser().parseFromString(html, "text/html");
+    const fresh = [...(page?.querySelector("#wall")?.children ?? [])];
+    const known = new Set([...this.#held, ...this.#wall.children].map(seqOf));
+    const missed = fresh.filter((card) => !known.has(seqOf(card)));
+    // Nothing here joins up with it: what lies between is on the older page.
+    if (missed.length && missed.length === fresh.length) {
+      this.#wall.replaceChildren();
+      this.#held = [];
+    }
+    this.#held = [...this.#held, ...missed].sort((one, other) => seqOf(one) - seqOf(other));
+    this.#settle();
+  }
+
+  get #isHeld() {
+    if (document.querySelector("dialog[open]")) return true;
+    if (scrollY > 160) return true;
+    const looked = this.#hovered || this.#wall.matches(":focus-within");
+    return looked && Date.now() - this.#touchedAt < FORGOTTEN_MS;
+  }
+
+  #settle() {
+    const held = this.#isHeld;
+    if (!held && this.#held.length) this.#show();
+    this.#pill.hidden = !this.#held.length;
+    this.#pill.lastElementChild.textContent = this.#pill.dataset.text.replace(
+      "{n}",
+      this.#held.length + this.#missed,
+    );
+    this.#sign.classList.toggle("held", held);
+    this.#sign.querySelector('[data-when="held"]').hidden = !held;
+    this.#sign.querySelector('[data-when="moving"]').hidden = held;
+  }
+
+  #release() {
+    scrollTo({ top: 0 });
+    this.#touchedAt = 0;
+    this.#show();
+    this.#settle();
+    document.querySelector("#main").focus({ preventScroll: true });
+  }
+
+  #show() {
+    const top = this.#wall.firstElementChild;
+    this.#wall.prepend(...this.#held.reverse());
+    // What a reload brought may belong further down.
+    if (top && this.#held.some((card) => seqOf(card) < seqOf(top))) {
+      const cards = [...this.#wall.children];
+      this.#wall.replaceChildren(...cards.sort((one, other) => seqOf(other) - seqOf(one)));
+    }
+    this.#held = [];
+    this.#missed = 0;
+    this.#empty.hidden = true;
+    if (this.#wall.children.length > MOST_CARDS) {
+      while (this.#wall.children.length > MOST_CARDS) this.#wall.lastElementChild.remove();
+      this.#pageFromHere();
+    }
+  }
+
+  // What left the wall below is the beginning of the older page.
+  #pageFromHere() {
+    const older = new URL(location.pathname + location.search, location.origin);
+    older.searchParams.set("before", this.#wall.lastElementChild.dataset.key);
+    this.#older.href = older.pathname + older.search;
+    this.#older.hidden = false;
+  }
+}
