@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import ssl
+import time
 from functools import cache
 from pathlib import Path
 
@@ -13,19 +14,21 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 
-def self_signed(directory: Path, name: str = "localhost") -> tuple[Path, Path]:
-    """A certificate and its key as PEM files."""
+def self_signed(
+    directory: Path, name: str = "localhost", *, now: float | None = None
+) -> tuple[Path, Path]:
+    """A certificate for 30 days and its key as PEM files."""
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-    now = datetime.datetime.now(datetime.UTC)
+    begin = datetime.datetime.fromtimestamp(time.time() if now is None else now, datetime.UTC)
     certificate = (
         x509.CertificateBuilder()
         .subject_name(subject)
         .issuer_name(subject)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=30))
+        .not_valid_before(begin - datetime.timedelta(days=1))
+        .not_valid_after(begin + datetime.timedelta(days=30))
         .add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
         .sign(key, hashes.SHA256())
     )
