@@ -301,7 +301,7 @@ def _check_ports(config: Config) -> None:
         ("web.port", config.web.bind, config.web.port),
         ("devices.port", config.devices.bind, config.devices.port),
         ("devices.plain_ws_port", config.devices.bind, config.devices.plain_ws_port),
-        ("devices.plain_http_port", config.web.bind, config.devices.plain_http_port),
+        ("devices.plain_http_port", config.devices.bind, config.devices.plain_http_port),
     )
     everywhere = ("0.0.0.0", "::", "")
     for index, (name, bind, port) in enumerate(ports):

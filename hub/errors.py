@@ -18,6 +18,7 @@
     ├── CannotStoreNow 503      HTTP only: send it again later
     ├── DeviceSilent 504        a device did not answer in time (integrators)
     └── StartFault              the hub cannot start or a command cannot run: one line for a person
+        └── PartFailed          a part that the hub cannot live without has failed
 
 `code` is the number in the answer's body (chapter 四). `device_status` is the HTTP status on the
 device interface (D5), `status` the HTTP status on the integrator API.
@@ -165,3 +166,16 @@ class DeviceSilent(HubError):
 
 class StartFault(HubError):
     """The hub cannot start, or a command cannot run: one line that says what to do."""
+
+
+class PartFailed(StartFault):
+    """A part that the hub cannot live without has failed: the process ends."""
+
+
+def start_fault_in(error: BaseException) -> StartFault | None:
+    """The first StartFault in an exception or in a group of them."""
+    if isinstance(error, StartFault):
+        return error
+    if isinstance(error, BaseExceptionGroup):
+        return next(filter(None, map(start_fault_in, error.exceptions)), None)
+    return None

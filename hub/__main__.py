@@ -1,0 +1,62 @@
+"""From argv to the command line, and from whatever goes wrong to one line and an exit status."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+import click
+
+from hub.cli import sitehub
+from hub.errors import HubError, start_fault_in
+
+_DONE, _FAILED, _WRONG_USAGE = 0, 1, 2
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """The command `sitehub`, and `python -m hub`."""
+    for stream in (sys.stdout, sys.stderr):
+        # A name in Chinese must not end a command on a console that cannot show it.
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+    sys.exit(run(arguments))
+
+
+def run(arguments: Sequence[str] | None = None) -> int:
+    """Carry out one command line; gives the exit status."""
+    try:
+        status = sitehub.main(arguments, prog_name="sitehub", standalone_mode=False)
+    except click.UsageError as error:
+        error.show()
+        return _WRONG_USAGE
+    except (click.Abort, KeyboardInterrupt):
+        return _fail("given up")
+    except click.ClickException as error:
+        return _fail(error.format_message())
+    except HubError as error:
+        return _fail(error.message)
+    except Exception as error:
+        fault = start_fault_in(error)
+        return _fail(fault.message if fault else f"internal fault, {_last_words(error)}")
+    return status if isinstance(status, int) else _DONE
+
+
+def _fail(message: str) -> int:
+    line = " ".join(message.split())
+    click.echo(f"sitehub: {line}", err=True)
+    return _FAILED
+
+
+def _last_words(error: Exception) -> str:
+    """Where an error nobody expected came up: enough to report it, and still one line."""
+    while isinstance(error, ExceptionGroup):
+        error = error.exceptions[0]
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    where = f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}" if trace else "somewhere"
+    return f"please report it: {type(error).__name__}: {error} ({where})"
+
+
+if __name__ == "__main__":
+    main()

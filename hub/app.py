@@ -1,0 +1,225 @@
+"""The composition root: every part of a running hub is a named line here.
+
+Lifetimes are indentation: the store ⊃ live values and services ⊃ what runs in the background ⊃
+the ports. A signal ends them from the inside out: the ports take nothing more and finish what is
+in work, links are closed, the background saves what it holds, the store is closed.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import signal
+import sys
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from functools import partial
+from pathlib import Path
+from typing import Protocol
+
+import trio
+
+from hub.config import Config
+from hub.control import forget_control, serve_control
+from hub.errors import PartFailed, start_fault_in
+from hub.link.listener import serve_devices
+from hub.live.feed import Change, Feed
+from hub.live.registry import Registry
+from hub.live.waiting import WaitingRoom
+from hub.services import Services
+from hub.services.accounts import Accounts
+from hub.services.admission import Admission
+from hub.services.certificates import Certificates
+from hub.services.devices import DeviceBook
+from hub.services.enrolment import Enrolment
+from hub.services.health import Health
+from hub.services.ingest import Ingest
+from hub.services.recordlog import RecordLog
+from hub.services.site import Site
+from hub.services.upkeep import Upkeep
+from hub.store.db import open_store
+from hub.wire.records import Record
+
+log = logging.getLogger(__name__)
+
+#: A part runs until it is cancelled or told to end, and says when it is ready.
+Part = Callable[..., Awaitable[None]]
+#: Called once everything serves.
+Announce = Callable[[Services], Awaitable[None]]
+
+#: The ports get this long to finish what is in work; the whole end has 10 s.
+_PORTS_SECONDS = 7.0
+#: The first second of 2024: a clock that is before it was never set.
+_PLAUSIBLE_FROM = 1_704_067_200
+
+if sys.platform == "win32":
+    _SIGNALS = (signal.SIGINT, signal.SIGBREAK)
+else:
+    _SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+class ServeWeb(Protocol):
+    """The web server, which this package knows by its shape alone."""
+
+    async def __call__(
+        self,
+        services: Services,
+        *,
+        shutdown: trio.Event,
+        task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
+    ) -> None: ...
+
+
+async def run_hub(
+    config: Config,
+    data_dir: Path,
+    *,
+    serve_web: ServeWeb,
+    announce: Announce,
+    visitors: Part | None = None,
+    now: Callable[[], float] = time.time,
+) -> None:
+    """Run the hub until SIGINT or SIGTERM; a second signal hurries it.
+
+    The caller holds the data directory. `visitors`, the cameras of the demo, come once the ports
+    are open. Raises StartFault, perhaps in a group, where the hub cannot start or go on.
+    """
+    _raise_limit_of_open_files()
+    _warn_of_a_clock_never_set(now())
+    forget_control(data_dir)
+    closing = trio.Event()
+    async with trio.open_nursery() as nursery:
+        await nursery.start(_watch_signals, closing, nursery.cancel_scope)
+        async with open_services(config, data_dir, closing=closing, now=now) as services:
+            await _run_parts(services, serve_web, announce, visitors)
+        nursery.cancel_scope.cancel()
+    log.info("the hub has ended")
+
+
+@asynccontextmanager
+async def open_services(
+    config: Config, data_dir: Path, *, closing: trio.Event, now: Callable[[], float] = time.time
+) -> AsyncIterator[Services]:
+    """The store and everything that stands on it, without the ports."""
+    record_feed: Feed[Record] = Feed()
+    change_feed: Feed[Change] = Feed()
+    async with open_store(data_dir, now=now, on_records=record_feed.publish) as store:
+        registry = Registry(now)
+        room = WaitingRoom(config.devices.max_waiting, change_feed, now)
+        site = Site(store.settings, config, change_feed)
+        certificates = Certificates(data_dir, config.tls, now=now)
+        accounts = Accounts(
+            store,
+            site=site,
+            now=now,
+            clock_skew=config.devices.clock_skew,
+            random=secrets.token_bytes,
+        )
+        devices = DeviceBook(store, registry, room, record_feed, change_feed, now)
+        enrolment = Enrolment(store, devices, room, config.devices)
+        admission = Admission(
+            store, registry, room, devices, enrolment, change_feed, config.devices, now
+        )
+        upkeep = Upkeep(store, config.store, now=now)
+        yield Services(
+            config=config,
+            data_dir=data_dir,
+            now=now,
+            closing=closing,
+            record_feed=record_feed,
+            change_feed=change_feed,
+            site=site,
+            certificates=certificates,
+            accounts=accounts,
+            devices=devices,
+            enrolment=enrolment,
+            admission=admission,
+            ingest=Ingest(store, devices, site, config.devices, now),
+            records=RecordLog(store, record_feed),
+            upkeep=upkeep,
+            health=Health(store, certificates, upkeep, now=now),
+        )
+
+
+async def _run_parts(
+    services: Services, serve_web: ServeWeb, announce: Announce, visitors: Part | None
+) -> None:
+    closing = services.closing
+    async with trio.open_nursery() as background:
+        start = partial(_start, background, closing)
+        await start("the saving of what is heard of devices", services.devices.run)
+        await start("the renewal of certificates", services.certificates.run)
+        await start("the upkeep of the store", services.upkeep.run)
+        async with trio.open_nursery() as ports:
+            start = partial(_start, ports, closing)
+            await start("the device port", partial(serve_devices, services, shutdown=closing))
+            await start("the web port", partial(serve_web, services, shutdown=closing))
+            async with trio.open_nursery() as guests:
+                start = partial(_start, guests, closing)
+                await start("the channel for commands", partial(serve_control, services))
+                await announce(services)
+                if visitors is not None:
+                    await start("the simulated cameras", partial(visitors, services))
+                await closing.wait()
+                guests.cancel_scope.cancel()
+            ports.cancel_scope.deadline = trio.current_time() + _PORTS_SECONDS
+        background.cancel_scope.cancel()
+
+
+async def _start(nursery: trio.Nursery, closing: trio.Event, name: str, part: Part) -> None:
+    await nursery.start(_run_part, name, part, closing)
+
+
+async def _run_part(
+    name: str, part: Part, closing: trio.Event, *, task_status: trio.TaskStatus[None]
+) -> None:
+    """A part that fails, or ends before it was told to, ends the hub with one clear line."""
+    try:
+        await part(task_status=task_status)
+    except Exception as error:
+        if fault := start_fault_in(error):
+            raise fault from None
+        log.critical("%s failed", name, exc_info=error)
+        raise PartFailed(f"{name} failed ({type(error).__name__}: {error}); see the log") from error
+    if not closing.is_set():
+        raise PartFailed(f"{name} ended by itself; see the log")
+
+
+async def _watch_signals(
+    closing: trio.Event,
+    everything: trio.CancelScope,
+    *,
+    task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
+) -> None:
+    with trio.open_signal_receiver(*_SIGNALS) as signals:
+        task_status.started()
+        async for number in signals:
+            name = signal.Signals(number).name
+            if closing.is_set():
+                log.warning("%s again: the hub ends at once", name)
+                everything.cancel()
+                return
+            log.info("%s: the hub ends", name)
+            closing.set()
+
+
+def _warn_of_a_clock_never_set(seconds: float) -> None:
+    if seconds < _PLAUSIBLE_FROM:
+        log.warning(
+            "this computer's clock says %s: set it, or cameras are refused and records misdated",
+            time.strftime("%Y-%m-%d", time.gmtime(seconds)),
+        )
+
+
+def _raise_limit_of_open_files() -> None:
+    """Thousands of connections are files; the soft limit is often 1,024 (POSIX)."""
+    if sys.platform == "win32":
+        return
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    except (OSError, ValueError) as error:
+        log.warning("the limit of open files stays at %d: %s", soft, error)

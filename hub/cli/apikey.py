@@ -1,0 +1,57 @@
+"""`sitehub apikey`: the keys of programs that use the integrator API."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from hub.cli.options import data_option
+
+
+@click.group()
+def apikey() -> None:
+    """Keys for programs that use the integrator API."""
+
+
+@apikey.command("add")
+@click.argument("name")
+@click.option("--read-only", is_flag=True, help="A key that can look, and change nothing.")
+@data_option()
+def add(data_dir: Path, name: str, read_only: bool) -> None:
+    """Make a key; prints {"appid", "secret"}. The secret is shown this once."""
+    from hub.cli.calling import carry_out
+    from hub.cli.tables import print_json
+    from hub.services.operations import AddApiKey
+
+    print_json(carry_out(data_dir, AddApiKey(name, read_only)))
+
+
+@apikey.command("list")
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON list of objects.")
+@data_option()
+def list_(data_dir: Path, as_json: bool) -> None:
+    """List the keys, without their secrets."""
+    from hub.cli.calling import carry_out
+    from hub.cli.tables import print_json, print_table
+    from hub.services.operations import ListApiKeys
+
+    keys = carry_out(data_dir, ListApiKeys())
+    if as_json:
+        print_json(keys)
+    else:
+        print_table(
+            ("APPID", "NAME", "MAY", "SINCE"),
+            [(k.appid, k.name, "read" if k.read_only else "all", k.created_at) for k in keys],
+        )
+
+
+@apikey.command("remove")
+@click.argument("appid")
+@data_option()
+def remove(data_dir: Path, appid: str) -> None:
+    """Remove a key: it is good no more, at once."""
+    from hub.cli.calling import carry_out
+    from hub.services.operations import RemoveApiKey
+
+    carry_out(data_dir, RemoveApiKey(appid))

@@ -1,0 +1,43 @@
+"""How a command is carried out: by the hub that runs, or here on the store where none runs."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+from typing import TypeVar
+
+import trio
+
+from hub import control, datadir
+from hub.app import open_services
+from hub.config import load
+from hub.services.operations import Operation
+
+R = TypeVar("R")
+
+#: A hub that is starting or ending, and a command that is at work, are waited for.
+_PATIENCE_SECONDS = 15.0
+
+
+def carry_out(data_dir: Path, operation: Operation[R]) -> R:
+    """Raises HubErrors with the words for the person who gave the command."""
+    datadir.prepare(data_dir)
+    deadline = time.monotonic() + _PATIENCE_SECONDS
+    while True:
+        try:
+            with datadir.held(data_dir, "command"):
+                return trio.run(_perform_here, data_dir, operation)
+        except datadir.Taken as taken:
+            if datadir.is_hub(taken.holder) and control.is_open(data_dir):
+                return trio.run(control.ask, data_dir, operation)
+            if time.monotonic() > deadline:
+                raise
+        time.sleep(datadir.POLL_SECONDS)
+
+
+async def _perform_here(data_dir: Path, operation: Operation[R]) -> R:
+    control.forget_control(data_dir)
+    config = load(data_dir, environment=os.environ)
+    async with open_services(config, data_dir, closing=trio.Event()) as services:
+        return await operation.perform(services)

@@ -1,0 +1,76 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from hub.errors import StartFault
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def data_option(*, expose_value: bool = True) -> Callable[[F], F]:
+    """`--data`, which every command takes: scripts need not know which of them look there."""
+    return click.option(
+        "--data",
+        "data_dir",
+        envvar="SITEHUB_DATA",
+        type=click.Path(path_type=Path, file_okay=False),
+        callback=_or_default,
+        expose_value=expose_value,
+        metavar="DIR",
+        help="The data directory of the hub [default: the user's own; also SITEHUB_DATA].",
+    )
+
+
+def _or_default(context: click.Context, parameter: click.Parameter, value: Path | None) -> Path:
+    from hub import datadir
+
+    return value or datadir.default_path()
+
+
+def key_option(help: str) -> Callable[[F], F]:
+    """`--key FILE`, read as text."""
+    return click.option(
+        "--key",
+        "key",
+        type=click.Path(path_type=Path, dir_okay=False),
+        callback=lambda context, parameter, path: None if path is None else read_key(path),
+        metavar="FILE",
+        help=help,
+    )
+
+
+def read_key(path: Path) -> str:
+    """A public key as PEM text. Raises StartFault where the file cannot be read."""
+    try:
+        return path.read_text(encoding="ascii")
+    except OSError as error:
+        raise StartFault(f"cannot read the key {path}: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise StartFault(f"the key {path} is not PEM text") from None
+
+
+def password_option() -> Callable[[F], F]:
+    """`--password-stdin`; without it the password is asked for at the terminal, unseen."""
+    return click.option(
+        "--password-stdin",
+        "password",
+        is_flag=True,
+        callback=lambda context, parameter, from_stdin: _read_password(from_stdin),
+        help="Read the password from standard input instead of asking for it.",
+    )
+
+
+def _read_password(from_stdin: bool) -> str:
+    if from_stdin:
+        return sys.stdin.readline().rstrip("\r\n")
+    if not sys.stdin.isatty():
+        raise click.UsageError("there is no terminal to ask for the password: --password-stdin")
+    password: str = click.prompt("Password", hide_input=True, confirmation_prompt=True)
+    return password

@@ -1,0 +1,120 @@
+"""`sitehub run`: the hub in the foreground."""
+
+from __future__ import annotations
+
+import os
+import sys
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from hub.errors import start_fault_in
+
+if TYPE_CHECKING:
+    from hub.app import Part
+    from hub.config import Config
+
+_DEMO_CAMERAS = 6
+
+
+@click.command()
+@click.option(
+    "--data",
+    "data_dir",
+    envvar="SITEHUB_DATA",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="DIR",
+    help="The data directory, made if it is not there [default: the user's own; "
+    "also SITEHUB_DATA].",
+)
+@click.option(
+    "--config",
+    "config_file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="A configuration other than sitehub.toml in the data directory.",
+)
+@click.option(
+    "--set",
+    "overrides",
+    multiple=True,
+    metavar="SECTION.KEY=VALUE",
+    help="One setting for this run, over file and environment. Can be given again.",
+)
+@click.option(
+    "--demo",
+    "demo",
+    is_flag=False,
+    flag_value=_DEMO_CAMERAS,
+    type=click.IntRange(1, 200),
+    metavar="[N]",
+    help=f"Look around: N simulated cameras [default: {_DEMO_CAMERAS}] and, unless --data is "
+    "given, a data directory of its own.",
+)
+def run(
+    data_dir: Path | None, config_file: Path | None, overrides: tuple[str, ...], demo: int | None
+) -> None:
+    """Run the hub until Ctrl-C or SIGTERM.
+
+    The first run makes everything that is needed, and prints where the dashboard is and the link
+    by which the first administrator is made.
+    """
+    from hub import config, datadir, log
+
+    directory = data_dir or datadir.default_path("sitehub-demo" if demo else "sitehub")
+    loaded = config.load(directory, file=config_file, environment=os.environ, overrides=overrides)
+    datadir.prepare(directory)
+    with datadir.held_as_hub(directory):
+        config.write_default(directory)
+        stop_log = log.start(loaded.log, directory / datadir.LOGS, sys.stderr)
+        try:
+            _run(loaded, directory.absolute(), demo)
+        finally:
+            all_written = stop_log()
+    if not all_written:
+        # Somebody holds the console: waiting for it at the end would be waiting for ever.
+        sys.stdout.flush()
+        os._exit(0)
+
+
+def _run(loaded: Config, directory: Path, demo: int | None) -> None:
+    import logging
+
+    import trio
+
+    from hub.app import run_hub
+    from hub.cli.summary import announce
+    from hub.services import Services
+    from web.app import create_app
+    from web.server import serve
+
+    async def serve_web(
+        services: Services,
+        *,
+        shutdown: trio.Event,
+        task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
+    ) -> None:
+        await serve(create_app(services), services, shutdown=shutdown, task_status=task_status)
+
+    visitors: Part | None = None
+    if demo is not None:
+        from hub.cli.demo import run_demo_cameras
+
+        visitors = partial(run_demo_cameras, demo)
+    try:
+        trio.run(
+            partial(
+                run_hub,
+                loaded,
+                directory,
+                serve_web=serve_web,
+                announce=announce,
+                visitors=visitors,
+            )
+        )
+    except Exception as error:
+        if start_fault_in(error) is None:
+            logging.getLogger(__name__).critical("the hub failed", exc_info=error)
+        raise

@@ -1,0 +1,86 @@
+"""`sitehub user`: who signs in to the dashboard."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from hub.cli.options import data_option, password_option
+
+_ROLES = ("admin", "guard", "viewer")
+
+
+@click.group()
+def user() -> None:
+    """Who signs in to the dashboard."""
+
+
+@user.command("add")
+@click.argument("name")
+@click.option(
+    "--role",
+    required=True,
+    type=click.Choice(_ROLES),
+    help="admin may do everything; guard works with records and cameras; viewer looks on.",
+)
+@password_option()
+@data_option()
+def add(data_dir: Path, name: str, role: str, password: str) -> None:
+    """Add a user. The password has at least 8 characters."""
+    from hub.cli.calling import carry_out
+    from hub.services.operations import AddUser
+
+    carry_out(data_dir, AddUser(name, role, password))
+
+
+@user.command("passwd")
+@click.argument("name")
+@password_option()
+@data_option()
+def passwd(data_dir: Path, name: str, password: str) -> None:
+    """Set a user's password."""
+    from hub.cli.calling import carry_out
+    from hub.services.operations import SetPassword
+
+    carry_out(data_dir, SetPassword(name, password))
+
+
+@user.command("list")
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON list of objects.")
+@data_option()
+def list_(data_dir: Path, as_json: bool) -> None:
+    """List the users."""
+    from hub.cli.calling import carry_out
+    from hub.cli.tables import print_json, print_table
+    from hub.services.operations import ListUsers
+
+    users = carry_out(data_dir, ListUsers())
+    if as_json:
+        print_json(users)
+    else:
+        print_table(("NAME", "ROLE", "SINCE"), [(u.name, u.role, u.created_at) for u in users])
+
+
+@user.command("remove")
+@click.argument("name")
+@data_option()
+def remove(data_dir: Path, name: str) -> None:
+    """Remove a user, who is signed out everywhere."""
+    from hub.cli.calling import carry_out
+    from hub.services.operations import RemoveUser
+
+    carry_out(data_dir, RemoveUser(name))
+
+
+@user.command("setup-link")
+@data_option()
+def setup_link(data_dir: Path) -> None:
+    """Print a new link for making an administrator: good once, for a day.
+
+    An earlier link is good no more.
+    """
+    from hub.cli.calling import carry_out
+    from hub.services.operations import NewSetupLink
+
+    click.echo(carry_out(data_dir, NewSetupLink()))

@@ -1,0 +1,132 @@
+"""The data directory: where it is, that we may write there, and that one process at a time does."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Literal
+
+import platformdirs
+from msgspec import Struct
+
+from hub.errors import StartFault
+
+LOCK = "hub.lock"
+LOGS = "logs"
+
+Role = Literal["hub", "command"]
+
+POLL_SECONDS = 0.05
+#: No command takes longer, but for one that meets a disk that does not answer.
+_COMMAND_SECONDS = 10.0
+#: Windows locks bytes, and what is locked cannot be read: this one is far behind the text.
+_LOCKED_BYTE = 1 << 30
+
+
+class Holder(Struct, frozen=True):
+    """Who holds the data directory, as it said itself."""
+
+    role: Role
+    pid: int
+
+
+def default_path(name: str = "sitehub") -> Path:
+    """The platform's place for the data of this user's program."""
+    return Path(platformdirs.user_data_dir(name, appauthor=False))
+
+
+def prepare(path: Path) -> None:
+    """Make the directory, for its owner alone. Raises StartFault where we may not write there."""
+    probe = path / LOCK
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with probe.open("a"):
+            pass
+    except OSError as error:
+        raise StartFault(
+            f"cannot write to the data directory {path}: {error.strerror}. "
+            "Choose another with --data, or give it to this user"
+        ) from None
+
+
+class Taken(StartFault):
+    """Another process holds the directory."""
+
+    def __init__(self, path: Path, holder: Holder | None) -> None:
+        who = f"process {holder.pid}" if holder is not None else "another process"
+        what = "a hub is already running on" if is_hub(holder) else "in use just now is"
+        super().__init__(f"{what} {path} ({who}): stop it first, or choose another with --data")
+        self.holder = holder
+
+
+def is_hub(holder: Holder | None) -> bool:
+    return holder is not None and holder.role == "hub"
+
+
+@contextmanager
+def held(path: Path, role: Role) -> Iterator[None]:
+    """Hold the directory; the system frees it when this process ends, however. Raises Taken."""
+    handle = os.open(path / LOCK, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        if not _try_lock(handle):
+            raise Taken(path, _read_holder(handle))
+        _write_holder(handle, f"{role} {os.getpid()}\n")
+        yield
+        _write_holder(handle, "")
+    finally:
+        os.close(handle)
+
+
+@contextmanager
+def held_as_hub(path: Path) -> Iterator[None]:
+    """Hold the directory for a hub: a command that has it is waited for. Raises Taken."""
+    with ExitStack() as stack:
+        deadline = time.monotonic() + _COMMAND_SECONDS
+        while True:
+            try:
+                stack.enter_context(held(path, "hub"))
+                break
+            except Taken as taken:
+                if is_hub(taken.holder) or time.monotonic() > deadline:
+                    raise
+            time.sleep(POLL_SECONDS)
+        yield
+
+
+def _write_holder(handle: int, text: str) -> None:
+    os.lseek(handle, 0, os.SEEK_SET)
+    os.ftruncate(handle, 0)
+    os.write(handle, text.encode("ascii"))
+
+
+def _read_holder(handle: int) -> Holder | None:
+    os.lseek(handle, 0, os.SEEK_SET)
+    role, _, pid = os.read(handle, 100).decode("ascii", "replace").strip().partition(" ")
+    if not pid.isdecimal():
+        return None
+    return Holder("hub" if role == "hub" else "command", int(pid))
+
+
+if sys.platform == "win32":
+    import msvcrt
+
+    def _try_lock(handle: int) -> bool:
+        os.lseek(handle, _LOCKED_BYTE, os.SEEK_SET)
+        try:
+            msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
+        except OSError:
+            return False
+        return True
+else:
+    import fcntl
+
+    def _try_lock(handle: int) -> bool:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            return False
+        return True

@@ -1,0 +1,250 @@
+"""What the command line asks for: one struct per command, which carries it out on the services.
+
+The same operation runs in a hub that is running (hub.control takes it there) or, where none is,
+in the command's own process. Every change is written to the audit log.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
+
+from msgspec import Struct
+
+from hub.services.accounts import COMMAND_LINE, NewApiKey
+from hub.services.devices import DeviceChange, ImportRow, NewDevice
+from hub.wire.times import rfc3339
+
+if TYPE_CHECKING:
+    from hub.services import Services
+
+R = TypeVar("R")
+
+
+class Operation(Struct, Generic[R], frozen=True, tag_field="operation", forbid_unknown_fields=True):
+    """One command. `perform` raises HubErrors whose message is for the person who gave it."""
+
+    #: The type of the result, for whoever has to decode it.
+    result: ClassVar[Any] = None
+
+    async def perform(self, services: Services) -> R:
+        raise NotImplementedError
+
+    def __repr__(self) -> str:
+        # Passwords and codes are in here.
+        return f"{type(self).__name__}(...)"
+
+
+# Devices
+
+
+class AddDevice(Operation[str], frozen=True, tag="device.add"):
+    """Gives the new did."""
+
+    device: NewDevice
+    result: ClassVar[Any] = str
+
+    async def perform(self, services: Services) -> str:
+        added = await services.devices.add(self.device)
+        await services.accounts.audit(COMMAND_LINE, "device.add", added.did)
+        return added.did
+
+
+class ImportDevices(Operation[list[str]], frozen=True, tag="device.import"):
+    """All or nothing. Gives the new dids in the order of the rows."""
+
+    rows: tuple[ImportRow, ...]
+    result: ClassVar[Any] = list[str]
+
+    async def perform(self, services: Services) -> list[str]:
+        dids = [added.did for added in await services.devices.import_rows(self.rows)]
+        for did in dids:
+            await services.accounts.audit(COMMAND_LINE, "device.add", did)
+        return dids
+
+
+class ListedDevice(Struct, frozen=True):
+    """A device as `device list` shows it; `last_seen` is RFC 3339."""
+
+    did: str
+    sn: str
+    name: str
+    state: str
+    ip: str | None
+    last_seen: str | None
+    waiting_reason: str | None
+
+
+class ListDevices(Operation[list[ListedDevice]], frozen=True, tag="device.list"):
+    result: ClassVar[Any] = list[ListedDevice]
+
+    async def perform(self, services: Services) -> list[ListedDevice]:
+        return [
+            ListedDevice(
+                did=device.did,
+                sn=device.sn,
+                name=device.name,
+                state=device.state,
+                ip=device.ip,
+                last_seen=None if device.last_seen is None else rfc3339(device.last_seen),
+                waiting_reason=device.waiting_reason,
+            )
+            for device in services.devices.list()
+        ]
+
+
+class ChangeDevice(Operation[None], frozen=True, tag="device.change"):
+    did: str
+    change: DeviceChange
+
+    async def perform(self, services: Services) -> None:
+        await services.devices.change(self.did, self.change)
+        await services.accounts.audit(COMMAND_LINE, "device.change", self.did)
+
+
+class RemoveDevice(Operation[None], frozen=True, tag="device.remove"):
+    did: str
+
+    async def perform(self, services: Services) -> None:
+        await services.devices.remove(self.did)
+        await services.accounts.audit(COMMAND_LINE, "device.remove", self.did)
+
+
+class SetSiteKey(Operation[None], frozen=True, tag="site-key"):
+    pem: str
+
+    async def perform(self, services: Services) -> None:
+        await services.devices.set_site_key(self.pem)
+        await services.accounts.audit(COMMAND_LINE, "site-key.set", "")
+
+
+# Users. Accounts writes the audit log itself.
+
+
+class AddUser(Operation[None], frozen=True, tag="user.add"):
+    name: str
+    role: str
+    password: str
+
+    async def perform(self, services: Services) -> None:
+        await services.accounts.add_user(self.name, self.role, self.password, by=COMMAND_LINE)
+
+
+class SetPassword(Operation[None], frozen=True, tag="user.passwd"):
+    name: str
+    password: str
+
+    async def perform(self, services: Services) -> None:
+        await services.accounts.set_password(self.name, self.password, by=COMMAND_LINE)
+
+
+class ListedUser(Struct, frozen=True):
+    """A user as `user list` shows it; `created_at` is RFC 3339."""
+
+    name: str
+    role: str
+    created_at: str
+
+
+class ListUsers(Operation[list[ListedUser]], frozen=True, tag="user.list"):
+    result: ClassVar[Any] = list[ListedUser]
+
+    async def perform(self, services: Services) -> list[ListedUser]:
+        return [
+            ListedUser(user.name, user.role, rfc3339(user.created_at))
+            for user in services.accounts.users()
+        ]
+
+
+class RemoveUser(Operation[None], frozen=True, tag="user.remove"):
+    name: str
+
+    async def perform(self, services: Services) -> None:
+        await services.accounts.remove_user(self.name, by=COMMAND_LINE)
+
+
+class NewSetupLink(Operation[str], frozen=True, tag="user.setup-link"):
+    """Gives the link as it is opened in a browser; an earlier one is good no more."""
+
+    result: ClassVar[Any] = str
+
+    async def perform(self, services: Services) -> str:
+        token = await services.accounts.new_setup_link(by=COMMAND_LINE)
+        return f"{dashboard_urls(services)[0]}setup/{token}"
+
+
+# Integrators' keys. Accounts writes the audit log itself.
+
+
+class AddApiKey(Operation[NewApiKey], frozen=True, tag="apikey.add"):
+    name: str
+    read_only: bool
+    result: ClassVar[Any] = NewApiKey
+
+    async def perform(self, services: Services) -> NewApiKey:
+        return await services.accounts.add_api_key(self.name, self.read_only, by=COMMAND_LINE)
+
+
+class ListedApiKey(Struct, frozen=True):
+    """A key as `apikey list` shows it, without its secret; `created_at` is RFC 3339."""
+
+    appid: str
+    name: str
+    read_only: bool
+    created_at: str
+
+
+class ListApiKeys(Operation[list[ListedApiKey]], frozen=True, tag="apikey.list"):
+    result: ClassVar[Any] = list[ListedApiKey]
+
+    async def perform(self, services: Services) -> list[ListedApiKey]:
+        return [
+            ListedApiKey(key.appid, key.name, key.read_only, rfc3339(key.created_at))
+            for key in services.accounts.api_keys()
+        ]
+
+
+class RemoveApiKey(Operation[None], frozen=True, tag="apikey.remove"):
+    appid: str
+
+    async def perform(self, services: Services) -> None:
+        await services.accounts.remove_api_key(self.appid, by=COMMAND_LINE)
+
+
+#: Every operation there is, told apart by its tag.
+AnyOperation = (
+    AddDevice
+    | ImportDevices
+    | ListDevices
+    | ChangeDevice
+    | RemoveDevice
+    | SetSiteKey
+    | AddUser
+    | SetPassword
+    | ListUsers
+    | RemoveUser
+    | NewSetupLink
+    | AddApiKey
+    | ListApiKeys
+    | RemoveApiKey
+)
+
+
+def dashboard_urls(services: Services) -> list[str]:
+    """Where the dashboard is from a browser on the site's network; there is always one."""
+    web = services.config.web
+    scheme = "https" if web.tls else "http"
+    return [f"{scheme}://{host}:{web.port}/" for host in hosts(services, web.bind)]
+
+
+def device_urls(services: Services) -> list[str]:
+    """Where the cameras are pointed at."""
+    devices = services.config.devices
+    scheme = "wss" if devices.tls else "ws"
+    return [f"{scheme}://{host}:{devices.port}/" for host in hosts(services, devices.bind)]
+
+
+def hosts(services: Services, bind: str) -> list[str]:
+    """The addresses at which a port bound to `bind` is reached, as they stand in a URL."""
+    everywhere = bind in ("0.0.0.0", "::", "")
+    found = (services.site.addresses() or ["localhost"]) if everywhere else [bind]
+    return [f"[{host}]" if ":" in host else host for host in found]
