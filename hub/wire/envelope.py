@@ -113,7 +113,7 @@ class _Data(Struct):
     param: Raw | UnsetType = UNSET
     code: Number | UnsetType = UNSET
     msg: Text | float = None
-    result: Raw | None = None
+    result: Raw | UnsetType = UNSET
 
 
 class _Frame(Struct):
@@ -123,7 +123,7 @@ class _Frame(Struct):
 
 
 class _Msgid(Struct):
-    msgid: str | int = ""
+    msgid: str | int
 
 
 class _RequestData(Struct):
@@ -173,7 +173,8 @@ def _response(msgid: str, data: _Data) -> Response:
     if code is None:
         raise BadParameter("an integer is required", field="data.code")
     msg = "" if data.msg is None else str(data.msg)
-    return Response(msgid, normalise_uri(data.uri or ""), code, msg, data.result)
+    result = None if data.result is UNSET or bytes(data.result) == b"null" else data.result
+    return Response(msgid, normalise_uri(data.uri or ""), code, msg, result)
 
 
 def _msgid_of(frame: bytes) -> str:

@@ -95,14 +95,14 @@ _NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 
 
 def _check_depth_exactly(data: bytes, limit: int) -> None:
-    """Peel innermost pairs: what is left after `limit` times is nested deeper."""
+    """Peel innermost pairs: what is left after `limit` times is nested deeper or not closed."""
     left = _STRING.sub(b"", data).translate(_BRACKETS, _NO_BRACKETS)
     for _ in range(limit):
         if not left:
             return
         left = left.replace(b"[]", b"")
     if b"[" in left:
-        raise BadParameter(f"JSON is nested deeper than {limit} levels")
+        raise BadParameter(f"JSON is nested deeper than {limit} levels, or never closed")
 
 
 def _escape_lone_surrogate(escape: re.Match[bytes]) -> bytes:

@@ -112,9 +112,13 @@ class Fields:
         raw = self._raws.pop(key, None)
         if raw is None:
             raise BadParameter("is required", field=self.name(key))
-        if jsontext.count_to(most, bytes(raw), b"{", b"[") > most:
+        data = bytes(raw)
+        # Before they are decoded, for even an empty item costs memory; a real one has few objects.
+        if jsontext.count_to(most * 8, data, b"{") > most * 8:
             raise BadParameter(f"at most {most} items are allowed", field=self.name(key))
-        items = jsontext.decode(_LIST, bytes(raw), "the body", path=self.name(key))
+        items = jsontext.decode(_LIST, data, "the body", path=self.name(key))
+        if len(items) > most:
+            raise BadParameter(f"at most {most} items are allowed", field=self.name(key))
         return [Fields(item, f"{self.name(key)}[{at}]") for at, item in enumerate(items)]
 
     def keep(self, key: str, further: list[Further]) -> None:

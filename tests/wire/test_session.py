@@ -1,0 +1,183 @@
+"""1.1 to 1.3: what a device sends, bounded, and the answers that are waited for."""
+
+from __future__ import annotations
+
+import pytest
+from msgspec import Raw
+
+from hub.errors import BadParameter, DeviceBusy, DeviceSilent, HubError
+from hub.wire.envelope import Response
+from hub.wire.session import (
+    ConnectParam,
+    KeepaliveParam,
+    Outcome,
+    Pending,
+    decode_connect,
+    decode_keepalive,
+)
+
+
+def connect(text: str) -> ConnectParam:
+    return decode_connect(Raw(text.encode()))
+
+
+def test_1_1_a_connect_of_the_table() -> None:
+    param = connect(
+        '{"did":"1234512","sn":"Y3C122AP1234512","ip":"192.168.100.168","sign":"567y==",'
+        '"ts":1635066908}'
+    )
+    assert param == ConnectParam(
+        sn="Y3C122AP1234512",
+        ts=1635066908.0,
+        ts_text="1635066908",
+        sign="567y==",
+        did="1234512",
+        ip="192.168.100.168",
+    )
+
+
+def test_d8_a_real_camera_sends_sn_sign_and_ts_alone() -> None:
+    param = connect('{"sn":"Y3C122AP1234512","sign":"x","ts":1635066908}')
+    assert (param.did, param.ip) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("ts", "text", "seconds"),
+    [
+        ("1635066908", "1635066908", 1635066908.0),
+        ('"1635066908"', "1635066908", 1635066908.0),
+        ("1635066908123", "1635066908123", 1635066908.123),
+        ('"1635066908123"', "1635066908123", 1635066908.123),
+        ('"01635066908"', "01635066908", 1635066908.0),
+    ],
+)
+def test_d2_ts_is_kept_as_it_was_sent_and_milliseconds_are_reduced(
+    ts: str, text: str, seconds: float
+) -> None:
+    param = connect(f'{{"sn":"S","ts":{ts}}}')
+    assert (param.ts_text, param.ts) == (text, seconds)
+
+
+@pytest.mark.parametrize(
+    ("param", "field"),
+    [
+        ('{"ts":1635066908}', "sn"),
+        ('{"sn":"","ts":1635066908}', "sn"),
+        ('{"sn":"  ","ts":1635066908}', "sn"),
+        ('{"sn":null,"ts":1635066908}', "sn"),
+        ('{"sn":[],"ts":1635066908}', "sn"),
+        ('{"sn":"' + "x" * 65 + '","ts":1635066908}', "sn"),
+        ('{"sn":"a\\u0000b","ts":1635066908}', "sn"),
+        ('{"sn":"a\\nb","ts":1635066908}', "sn"),
+        ('{"sn":"S"}', "ts"),
+        ('{"sn":"S","ts":null}', "ts"),
+        ('{"sn":"S","ts":""}', "ts"),
+        ('{"sn":"S","ts":"now"}', "ts"),
+        ('{"sn":"S","ts":-5}', "ts"),
+        ('{"sn":"S","ts":1.5}', "ts"),
+        ('{"sn":"S","ts":1e9}', "ts"),
+        ('{"sn":"S","ts":1e400}', "ts"),
+        ('{"sn":"S","ts":true}', "ts"),
+        ('{"sn":"S","ts":{}}', "ts"),
+        ('{"sn":"S","ts":' + "9" * 30 + "}", "ts"),
+        ('{"sn":"S","ts":' + "9" * 5000 + "}", "ts"),
+        ('{"sn":"S","ts":"１６３５０６６９０８"}', "ts"),
+        ('{"sn":"S","ts":1,"sign":[]}', "sign"),
+        ('{"sn":"S","ts":1,"sign":"' + "x" * 5000 + '"}', "sign"),
+        ('{"sn":"S","ts":1,"did":{}}', "did"),
+        ('{"sn":"S","ts":1,"did":"' + "1" * 21 + '"}', "did"),
+    ],
+)
+def test_d2_what_is_missing_or_wrong_in_a_connect_is_420_and_named(param: str, field: str) -> None:
+    with pytest.raises(BadParameter) as refusal:
+        connect(param)
+    assert refusal.value.field == f"data.param.{field}"
+
+
+@pytest.mark.parametrize("param", ["null", "[]", '"x"', "5"])
+def test_a_param_that_is_no_object_is_420(param: str) -> None:
+    for decode in (decode_connect, decode_keepalive):
+        with pytest.raises(BadParameter, match=r"data\.param: an object is expected"):
+            decode(Raw(param.encode()))
+
+
+@pytest.mark.parametrize("did", ['""', "null", '" "'])
+def test_d2_an_empty_did_is_none(did: str) -> None:
+    assert connect(f'{{"sn":"S","ts":1,"did":{did},"sign":{did},"ip":{did}}}').did is None
+
+
+def test_d1_a_did_may_be_a_number_and_further_fields_are_ignored() -> None:
+    param = connect('{"sn":"S","ts":1,"did":18446744073709551615,"fw":1e400,"x":[{}]}')
+    assert param.did == "18446744073709551615"
+
+
+@pytest.mark.parametrize("ip", ['"' + "x" * 65 + '"', '"a\\u0000"', "5", '""'])
+def test_d2_an_ip_that_can_be_none_counts_as_missing(ip: str) -> None:
+    assert connect(f'{{"sn":"S","ts":1,"ip":{ip}}}').ip is None
+
+
+def test_d1_the_param_is_read_again_with_blanks_stripped_only_after_it_failed() -> None:
+    assert connect('{"sn ":"S"," ts":5}').ts_text == "5"
+    assert connect('{"sn":"S","ts":5,"sn ":"T"}').sn == "S"
+
+
+def test_1_2_and_1_3_name_the_device_as_far_as_sent() -> None:
+    assert decode_keepalive(Raw(b"{}")) == KeepaliveParam()
+    assert decode_keepalive(Raw(b'{"did":7,"sn":"S","ip":"10.0.0.8"}')) == KeepaliveParam(
+        "7", "S", "10.0.0.8"
+    )
+
+
+class Waiter:
+    def __init__(self) -> None:
+        self.got: list[Outcome] = []
+
+    def __call__(self, outcome: Outcome) -> None:
+        self.got.append(outcome)
+
+
+def test_a_response_reaches_the_one_who_waits_for_its_msgid() -> None:
+    pending, first, second = Pending(4), Waiter(), Waiter()
+    pending.expect("1", first)
+    pending.expect("2", second)
+    answer = Response("2", "/anything", 200)
+    assert pending.resolve(answer)
+    assert (first.got, second.got) == ([], [answer])
+    assert not pending.resolve(answer)
+
+
+def test_a_response_that_nobody_waits_for_any_more_is_told_so() -> None:
+    pending, waiter = Pending(4), Waiter()
+    pending.expect("1", waiter)
+    pending.forget("1")
+    pending.forget("unknown")
+    assert not pending.resolve(Response("1", "/", 200))
+    assert waiter.got == []
+
+
+def test_requests_that_wait_are_bounded() -> None:
+    pending = Pending(1)
+    pending.expect("1", Waiter())
+    assert pending.full
+    with pytest.raises(DeviceBusy):
+        pending.expect("2", Waiter())
+    pending.forget("1")
+    pending.expect("2", Waiter())
+
+
+def test_a_msgid_is_used_once_at_a_time() -> None:
+    pending = Pending(2)
+    pending.expect("1", Waiter())
+    with pytest.raises(ValueError, match="in use"):
+        pending.expect("1", Waiter())
+
+
+def test_the_end_of_the_connection_ends_every_wait_once() -> None:
+    pending, waiters = Pending(4), [Waiter(), Waiter()]
+    for msgid, waiter in enumerate(waiters):
+        pending.expect(str(msgid), waiter)
+    gone: HubError = DeviceSilent("the connection ended")
+    pending.close(gone)
+    assert [waiter.got for waiter in waiters] == [[gone], [gone]]
+    with pytest.raises(DeviceSilent, match="the connection ended"):
+        pending.expect("9", Waiter())

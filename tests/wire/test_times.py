@@ -1,0 +1,80 @@
+"""D5 `time`: seconds or milliseconds by magnitude; D8: local times; the contract's RFC 3339."""
+
+from __future__ import annotations
+
+from datetime import UTC
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from hub.errors import BadParameter
+from hub.wire import times
+from hub.wire.values import Number
+
+
+@pytest.mark.parametrize(
+    ("sent", "milliseconds"),
+    [
+        (1666781577, 1666781577000),
+        ("1666781577", 1666781577000),
+        (1666781577816, 1666781577816),
+        ("1673420964575", 1673420964575),
+        (1666781577.5, 1666781577500),
+        (0, 0),
+        (10**11 - 1, (10**11 - 1) * 1000),
+        (10**11, 10**11),
+    ],
+)
+def test_d5_seconds_and_milliseconds_are_told_apart_by_magnitude(
+    sent: Number, milliseconds: int
+) -> None:
+    assert times.from_device(sent, "time") == milliseconds
+
+
+@pytest.mark.parametrize("sent", [-1, 253402300800000, 10**15, 10**30, 1e308, "soon", "-5"])
+def test_d5_a_time_that_makes_no_date_is_420(sent: Number) -> None:
+    with pytest.raises(BadParameter, match="time: "):
+        times.from_device(sent, "time")
+
+
+@pytest.mark.parametrize("sent", [None, "", " "])
+def test_2_1_a_missing_time_is_420_and_named(sent: Number) -> None:
+    with pytest.raises(BadParameter, match=r"time: UNIX time .* is required"):
+        times.required_from_device(sent, "time")
+
+
+def test_d8_an_access_time_is_local_to_the_site() -> None:
+    shanghai = ZoneInfo("Asia/Shanghai")
+    at = times.from_local("2026-11-25 08:00:00", "accessTime", shanghai)
+    assert at == times.parse_rfc3339("2026-11-25T00:00:00Z")
+    assert times.from_local(" 2026-11-25 08:00:00 ", "accessTime", shanghai) == at
+    assert times.from_local(1764028800, "accessTime", shanghai) == 1764028800000
+    assert times.from_local("1764028800", "accessTime", shanghai) == 1764028800000
+    assert times.from_local(None, "accessTime", shanghai) is None
+
+
+@pytest.mark.parametrize(
+    "sent",
+    ["2026-13-01 00:00:00", "2026-02-30 00:00:00", "25.11.2026", "0001-01-01 00:00:00", "now"],
+)
+def test_d8_an_access_time_that_is_no_date_is_420(sent: str) -> None:
+    with pytest.raises(BadParameter, match="accessTime: "):
+        times.from_local(sent, "accessTime", ZoneInfo("Asia/Shanghai"))
+
+
+def test_the_first_day_of_all_overflows_no_zone() -> None:
+    with pytest.raises(BadParameter, match="accessTime"):
+        times.from_local("9999-12-31 23:59:59", "accessTime", ZoneInfo("America/Los_Angeles"))
+
+
+def test_rfc3339_has_milliseconds_and_comes_back() -> None:
+    assert times.rfc3339(1666781577816) == "2022-10-26T10:52:57.816Z"
+    assert times.parse_rfc3339("2022-10-26T10:52:57.816Z") == 1666781577816
+    assert times.parse_rfc3339("2022-10-26T18:52:57+08:00") == 1666781577000
+    assert times.from_local("2022-10-26 10:52:57", "t", UTC) == 1666781577000
+
+
+@pytest.mark.parametrize("text", ["", "2022-10-26", "2022-10-26T10:52:57", "2022-13-26T10:52:57Z"])
+def test_what_is_no_rfc3339_is_420(text: str) -> None:
+    with pytest.raises(BadParameter, match="since: a time in RFC 3339"):
+        times.parse_rfc3339(text, "since")
