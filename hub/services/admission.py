@@ -17,6 +17,7 @@ from hub.errors import (
     DeviceNotRegistered,
     HubError,
     InvalidAppId,
+    NoSuchResource,
     NotAuthorised,
     WrongSignature,
 )
@@ -266,13 +267,16 @@ class Admission:
     async def _new_token(self, did: str, accepted: Accepted | None) -> str:
         token = base64.urlsafe_b64encode(self._random(_TOKEN_BYTES)).decode()
         now = self._now_ms()
-        await self._store.tokens.issue(
-            did,
-            _hash_of(token),
-            expires_at=now + self._config.token_ttl * 1000,
-            grace_until=now + GRACE_SECONDS * 1000,
-            accepted=accepted,
-        )
+        try:
+            await self._store.tokens.issue(
+                did,
+                _hash_of(token),
+                expires_at=now + self._config.token_ttl * 1000,
+                grace_until=now + GRACE_SECONDS * 1000,
+                accepted=accepted,
+            )
+        except NoSuchResource:
+            raise NotAuthorised("the device was removed meanwhile") from None
         return token
 
     async def _turn_away_unknown(self, param: ConnectParam, link: Link) -> None:

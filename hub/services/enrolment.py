@@ -13,6 +13,7 @@ from hub.errors import (
     AlreadyExists,
     DeviceBusy,
     DeviceSilent,
+    HubError,
     NoSuchResource,
     WrongSignature,
 )
@@ -115,9 +116,13 @@ class Enrolment:
 
     async def offer(self, did: str, connection: Link) -> None:
         """D2: send the initial parameters to an enrolled device that does not know its did."""
-        if did not in self._offering:
+        if did in self._offering:
+            return
+        try:
             delivery = await self._deliver(did, connection)
-            log.info("device %s was sent its initial parameters: %s", did, delivery.message)
+        except NoSuchResource:
+            return  # It was removed meanwhile.
+        log.info("device %s was sent its initial parameters: %s", did, delivery.message)
 
     def is_offering(self, did: str) -> bool:
         return did in self._offering
@@ -166,7 +171,7 @@ class Enrolment:
         self._offering.add(did)
         try:
             delivery = await self._ask(did, connection)
-            await self._store_outcome(did, delivery)
+            await self._keep_outcome(did, delivery)
             return delivery
         finally:
             self._offering.discard(did)
@@ -196,6 +201,13 @@ class Enrolment:
         device = self._devices.device(did)
         secret = self._store.devices.secrets(did).secret
         return InitParam(did=did, otaId=device.ota_id, appid=device.appid, secret=secret)
+
+    async def _keep_outcome(self, did: str, delivery: _Delivery) -> None:
+        try:
+            await self._store_outcome(did, delivery)
+        except HubError as error:
+            # Removed meanwhile, or nothing can be stored: the next connect tells it again.
+            log.warning("cannot keep how device %s took its parameters: %s", did, error)
 
     async def _store_outcome(self, did: str, delivery: _Delivery) -> None:
         state: DidState = "sent" if delivery.outcome == "taken" else "none"

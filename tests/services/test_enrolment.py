@@ -1,0 +1,345 @@
+"""D3: devices that knock, accepting one, and handing it its initial parameters."""
+
+from __future__ import annotations
+
+import pytest
+import trio
+from msgspec.structs import replace
+
+from hub.errors import (
+    AlreadyExists,
+    BadParameter,
+    DeviceBusy,
+    DeviceSilent,
+    HubError,
+    NoSuchResource,
+    WrongSignature,
+)
+from hub.live.registry import Answer
+from hub.services.devices import NewDevice
+from hub.wire.session import InitParam
+from tests.support.clock import FrozenClock
+from tests.support.gate import CODE, SN, FakeLink, Gate, gate, public_pem
+
+TAKEN = Answer(200, "OK")
+
+
+async def knocking(clock: FrozenClock, **config: str) -> tuple[Gate, FakeLink]:
+    """A site with its key, and a camera of it that knocks."""
+    site = gate(clock, **{"require_did": "auto", **config})
+    await site.devices.set_site_key(public_pem())
+    link = FakeLink()
+    await turned_away(site, link)
+    return site, link
+
+
+async def turned_away(site: Gate, link: FakeLink, **fields: object) -> HubError:
+    with pytest.raises(HubError) as caught:
+        await site.connect(link, site.knock(**fields))
+    return caught.value
+
+
+async def test_a_device_that_knocks_waits_in_one_row(clock: FrozenClock) -> None:
+    site, link = await knocking(clock)
+    first = clock.ms
+    clock.advance(20)
+    await turned_away(site, link, ip="192.168.1.9")
+    (row,) = site.enrolment.waiting()
+    assert (row.sn, row.ip, row.address) == (SN, "192.168.1.9", link.address)
+    assert (row.first_seen, row.last_seen) == (first, clock.ms)
+    assert row.reason_code == "unknown"
+
+
+async def test_the_reason_says_what_the_installer_should_know_first(clock: FrozenClock) -> None:
+    site = gate(clock)
+    link = FakeLink()
+
+    async def reason(**fields: object) -> str:
+        await turned_away(site, link, **fields)
+        return site.enrolment.waiting()[0].reason_code
+
+    assert await reason() == "no-key"
+    await site.devices.set_site_key(public_pem())
+    assert await reason() == "unknown"
+    assert await reason(ts=int(clock.seconds) - 28_680) == "clock-off"
+    row = site.enrolment.waiting()[0]
+    assert row.reason == "its clock is 7 h 58 min behind: set its time and time zone"
+    assert row.reason_args == {"seconds": "-28680"}
+    assert await reason(sign=None) == "no-signature"
+
+
+async def test_accepting_a_device_sends_it_its_parameters_over_the_open_connection(
+    clock: FrozenClock,
+) -> None:
+    site, link = await knocking(clock, init_uri="/device/init")
+    link.answers = [TAKEN]
+    accepted = await site.enrolment.accept(SN, CODE, name="Gate")
+    assert accepted.outcome == "taken"
+    device = site.devices.device(accepted.device.did)
+    secret = site.store.devices.secrets(device.did).secret
+    assert link.requests == [
+        ("/device/init", InitParam(device.did, device.ota_id, device.appid, secret))
+    ]
+    assert all((device.ota_id, device.appid, secret))
+    assert (device.name, device.init_outcome, device.did_state) == ("Gate", "taken", "sent")
+    assert site.enrolment.waiting() == []
+
+
+async def test_an_accepted_device_connects_again_on_the_same_connection(
+    clock: FrozenClock,
+) -> None:
+    site, link = await knocking(clock)
+    link.answers = [TAKEN]
+    accepted = await site.enrolment.accept(SN, CODE)
+    await site.connect(link, site.knock(did=accepted.device.did))
+    assert site.devices.get(accepted.device.did).state == "online"
+    assert site.store.devices.by_did(accepted.device.did).did_state == "known"
+
+
+@pytest.mark.parametrize(
+    ("code", "key", "reason"), [("WRONG", None, "code-mismatch"), (CODE, 1, "code-mismatch")]
+)
+async def test_a_signature_that_does_not_fit_is_423_and_nothing_is_stored(
+    clock: FrozenClock, code: str, key: int | None, reason: str
+) -> None:
+    site, link = await knocking(clock)
+    with pytest.raises(WrongSignature, match="does not match"):
+        await site.enrolment.accept(SN, code, key=None if key is None else public_pem(key))
+    assert site.devices.list() == []
+    assert link.requests == []
+    (row,) = site.enrolment.waiting()
+    assert row.reason_code == reason
+
+
+async def test_without_a_key_a_signature_cannot_be_checked(clock: FrozenClock) -> None:
+    site = gate(clock)
+    link = FakeLink()
+    link.answers = [TAKEN]
+    await turned_away(site, link)
+    with pytest.raises(WrongSignature, match="site key"):
+        await site.enrolment.accept(SN, CODE)
+    assert (await site.enrolment.accept(SN, CODE, key=public_pem())).device.has_own_key
+
+
+async def test_where_no_signature_was_seen_the_parameters_follow_after_a_good_connect(
+    clock: FrozenClock,
+) -> None:
+    """They hold a secret."""
+    site = gate(clock, require_did="auto")
+    await site.devices.set_site_key(public_pem())
+    link = FakeLink()
+    await turned_away(site, link, sign=None)
+    accepted = await site.enrolment.accept(SN, CODE)
+    assert (accepted.outcome, link.requests) == ("not-sent", [])
+    await turned_away(site, link, code="WRONG")
+    assert link.requests == []
+    error = await turned_away(site, link)
+    assert getattr(error, "offer", None) is True
+
+
+async def test_accepting_with_a_bad_field_names_it(clock: FrozenClock) -> None:
+    site, _ = await knocking(clock)
+    for fields, field in (
+        ({"code": ""}, "code"),
+        ({"code": CODE, "did": "007"}, "did"),
+        ({"code": CODE, "key": "no key"}, "key"),
+        ({"code": CODE, "name": "x" * 101}, "name"),
+    ):
+        with pytest.raises(BadParameter) as caught:
+            await site.enrolment.accept(SN, **fields)
+        assert caught.value.field == field
+    assert len(site.enrolment.waiting()) == 1
+
+
+async def test_accepting_what_does_not_wait_says_so(clock: FrozenClock) -> None:
+    site, _ = await knocking(clock)
+    with pytest.raises(NoSuchResource):
+        await site.enrolment.accept("NOBODY", CODE)
+    await site.devices.add(NewDevice(sn=SN, code=CODE))
+    with pytest.raises(AlreadyExists):
+        await site.enrolment.accept(SN, CODE)
+
+
+async def test_accepted_twice_at_once_it_is_one_device(clock: FrozenClock) -> None:
+    site, link = await knocking(clock)
+    link.answers = [TAKEN]
+    outcomes: list[str] = []
+
+    async def accept() -> None:
+        try:
+            outcomes.append((await site.enrolment.accept(SN, CODE)).outcome)
+        except AlreadyExists:
+            outcomes.append("already")
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(accept)
+        nursery.start_soon(accept)
+    assert sorted(outcomes) == ["already", "taken"]
+    assert len(link.requests) == 1
+    assert len(site.devices.list()) == 1
+
+
+@pytest.mark.parametrize(
+    ("answer", "outcome", "message"),
+    [
+        (Answer(0), "taken", "taken"),
+        (Answer(404, "no such uri"), "refused", "refused with 404 no such uri"),
+        (DeviceSilent(), "silent", "no answer within 10 s"),
+        (DeviceBusy(), "silent", "the connection ended before an answer came"),
+    ],
+)
+async def test_how_the_parameters_were_taken_is_told_and_kept(
+    clock: FrozenClock, answer: Answer | Exception, outcome: str, message: str
+) -> None:
+    """A device that answers an error stays enrolled; it has no did, and comes in without (D2)."""
+    site, link = await knocking(clock)
+    link.answers = [answer]
+    accepted = await site.enrolment.accept(SN, CODE)
+    assert (accepted.outcome, accepted.message) == (outcome, message)
+    assert site.devices.get(accepted.device.did).init_outcome == message
+    await site.connect(link, site.knock())
+    assert site.store.devices.by_did(accepted.device.did).did_state == "none"
+
+
+async def test_a_device_that_has_left_is_sent_its_parameters_at_its_next_connect(
+    clock: FrozenClock,
+) -> None:
+    site, link = await knocking(clock)
+    site.room.leave(link)
+    accepted = await site.enrolment.accept(SN, CODE)
+    assert accepted.outcome == "not-sent"
+    assert site.devices.device(accepted.device.did).did_state == "unknown"
+
+
+async def test_a_device_that_leaves_while_it_is_stored_is_not_called_mute(
+    clock: FrozenClock,
+) -> None:
+    site, link = await knocking(clock)
+    site.store.before_write = lambda: site.room.leave(link)
+    accepted = await site.enrolment.accept(SN, CODE)
+    assert accepted.outcome == "not-sent"
+    assert site.devices.device(accepted.device.did).did_state == "unknown"
+
+
+async def test_nothing_is_sent_where_nothing_can_be_stored(clock: FrozenClock) -> None:
+    site, link = await knocking(clock)
+    site.store.refuses = True
+    with pytest.raises(HubError):
+        await site.enrolment.accept(SN, CODE)
+    assert link.requests == []
+    assert len(site.enrolment.waiting()) == 1
+
+
+async def offered(clock: FrozenClock, *answers: Answer | Exception) -> tuple[Gate, str]:
+    """An enrolled device that connects without a did, and is offered its parameters."""
+    site = gate(clock, require_did="auto")
+    device = await site.enrol()
+    link = FakeLink()
+    link.answers = list(answers)
+    await turned_away(site, link)
+    await site.enrolment.offer(device.did, link)
+    assert len(link.requests) == 1
+    return site, device.did
+
+
+@pytest.mark.parametrize("answer", [Answer(420, "?"), DeviceSilent(), DeviceBusy()])
+async def test_a_device_that_does_not_take_a_did_comes_in_without(
+    clock: FrozenClock, answer: Answer | Exception
+) -> None:
+    """D2: an error, 10 s of silence, and the end of the connection all mean so."""
+    site, did = await offered(clock, answer)
+    assert site.store.devices.by_did(did).did_state == "none"
+    await site.connect(FakeLink(), site.knock())
+    await site.connect(FakeLink(), site.knock())
+
+
+async def test_a_device_that_takes_its_did_comes_in_with_it(clock: FrozenClock) -> None:
+    site, did = await offered(clock, TAKEN)
+    assert site.store.devices.by_did(did).did_state == "sent"
+    await site.connect(FakeLink(), site.knock(did=did))
+    assert site.store.devices.by_did(did).did_state == "known"
+
+
+async def test_a_connect_right_behind_the_answer_is_judged_by_it(clock: FrozenClock) -> None:
+    """The answer is read, its meaning not stored yet, and the device connects again already."""
+    site = gate(clock, require_did="auto")
+    device = await site.enrol()
+    link = FakeLink()
+    link.answers = [TAKEN]
+
+    async def connect_again() -> None:
+        site.store.before_write = None
+        await site.connect(link, site.knock())
+
+    async with trio.open_nursery() as nursery:
+        site.store.before_write = lambda: nursery.start_soon(connect_again)
+        await site.enrolment.offer(device.did, link)
+    assert site.registry.is_online(device.did)
+    await site.connect(FakeLink(), site.knock())
+
+
+async def test_a_device_that_connects_with_its_did_has_it_whatever_it_answers(
+    clock: FrozenClock,
+) -> None:
+    site = gate(clock, require_did="auto")
+    device = await site.enrol()
+    await site.enrolment.settle_did(device.did, "sent")
+    link = FakeLink()
+    link.answers = [DeviceSilent()]
+
+    async def connect_with_did() -> None:
+        await site.connect(link, site.knock(did=device.did))
+
+    link.meanwhile = connect_with_did
+    await site.enrolment.offer(device.did, link)
+    assert site.store.devices.by_did(device.did).did_state == "known"
+
+
+async def test_parameters_on_their_way_are_not_sent_twice(clock: FrozenClock) -> None:
+    site = gate(clock, require_did="auto")
+    device = await site.enrol()
+    link = FakeLink()
+    link.answers = [TAKEN]
+
+    async def connect_meanwhile() -> None:
+        error = await turned_away(site, link)
+        assert getattr(error, "offer", None) is False
+        await site.enrolment.offer(device.did, link)
+
+    link.meanwhile = connect_meanwhile
+    await site.enrolment.offer(device.did, link)
+    assert len(link.requests) == 1
+
+
+async def test_an_offer_to_a_device_that_is_removed_meanwhile_ends_quietly(
+    clock: FrozenClock,
+) -> None:
+    site = gate(clock, require_did="auto")
+    device = await site.enrol()
+    link = FakeLink()
+    link.answers = [TAKEN]
+
+    async def remove() -> None:
+        await site.devices.remove(device.did)
+
+    link.meanwhile = remove
+    await site.enrolment.offer(device.did, link)
+    assert not site.enrolment.is_offering(device.did)
+
+
+async def test_an_enrolled_sn_that_knocks_is_told_at_once_whether_it_fits(
+    clock: FrozenClock,
+) -> None:
+    site, _ = await knocking(clock)
+    view = await site.devices.add(NewDevice(sn=SN, code="WRONG"))
+    assert (site.devices.get(view.did).waiting_code, view.state) == ("code-mismatch", "offline")
+    assert site.enrolment.waiting() == []
+
+
+async def test_replays_of_a_knock_do_not_enrol(clock: FrozenClock) -> None:
+    """The last signature counts, so a good one that was overheard does not stay good for long."""
+    site, link = await knocking(clock)
+    with pytest.raises(HubError):
+        await site.connect(link, replace(site.knock(), sign="AAAA"))
+    with pytest.raises(WrongSignature):
+        await site.enrolment.accept(SN, CODE)

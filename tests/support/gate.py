@@ -1,0 +1,140 @@
+"""The device services put together around a store, and cameras that sign as real ones do."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from hub.config import Devices as DevicesConfig
+from hub.live.feed import Change, Feed
+from hub.live.registry import Answer, Registry
+from hub.live.waiting import WaitingRoom
+from hub.services.admission import Admission, Admitted
+from hub.services.devices import Device, DeviceBook, NewDevice
+from hub.services.enrolment import Enrolment
+from hub.wire.records import Record
+from hub.wire.session import ConnectParam
+from hub.wire.signing import sign_connect
+from tests.support.clock import FrozenClock
+from tests.support.fakestore import FakeStore
+
+SN = "Y3C122AP1234512"
+CODE = "ABCD1234"
+ADDRESS = "10.0.0.8"
+
+
+@cache
+def private_key(number: int = 0) -> rsa.RSAPrivateKey:
+    """Key 0 is the site's; the others are other cameras' own."""
+    return rsa.generate_private_key(public_exponent=65537, key_size=1024)
+
+
+@cache
+def public_pem(number: int = 0) -> str:
+    return (
+        private_key(number)
+        .public_key()
+        .public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+        .decode()
+    )
+
+
+class FakeLink:
+    """A connection that keeps what is done to it; `answers` are given to requests, in turn."""
+
+    def __init__(self, address: str = ADDRESS) -> None:
+        self.did = ""
+        self.sn = ""
+        self.address = address
+        self.since = 0
+        self.closed: str | None = None
+        self.held: list[float] = []
+        self.requests: list[tuple[str, Any]] = []
+        self.answers: list[Answer | Exception] = []
+        #: Runs once a request is sent and before its answer is there.
+        self.meanwhile: Callable[[], Any] | None = None
+
+    def close(self, reason: str) -> None:
+        self.closed = reason
+
+    async def hold_back(self, seconds: float) -> None:
+        self.held.append(seconds)
+
+    async def request(
+        self,
+        uri: str,
+        param: object,
+        *,
+        seconds: float,
+        on_answer: Callable[[Answer], None] | None = None,
+    ) -> Answer:
+        self.requests.append((uri, param))
+        if self.meanwhile is not None:
+            await self.meanwhile()
+        answer = self.answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        if on_answer is not None:
+            on_answer(answer)
+        return answer
+
+
+class Gate:
+    """All services that let devices in, and a site key."""
+
+    def __init__(self, store: Any, clock: FrozenClock, **config: Any) -> None:
+        self.store = store
+        self.clock = clock
+        self.config = DevicesConfig(**config)
+        self.changes: Feed[Change] = Feed()
+        self.records: Feed[Record] = Feed()
+        self.registry = Registry(clock)
+        self.room = WaitingRoom(self.config.max_waiting, self.changes, clock)
+        self.devices = DeviceBook(
+            store, self.registry, self.room, self.records, self.changes, clock
+        )
+        self.enrolment = Enrolment(store, self.devices, self.room, self.config)
+        self.admission = Admission(
+            store,
+            self.registry,
+            self.room,
+            self.devices,
+            self.enrolment,
+            self.changes,
+            self.config,
+            clock,
+        )
+        self._ts = itertools.count(int(clock.seconds))
+
+    async def enrol(self, sn: str = SN, **fields: Any) -> Device:
+        """A device with its code; the site key is set, and applies unless `key` is given."""
+        if self.devices.site_key() is None:
+            await self.devices.set_site_key(public_pem())
+        view = await self.devices.add(NewDevice(**{"sn": sn, "code": CODE, **fields}))
+        return self.devices.device(view.did)
+
+    def knock(self, sn: str = SN, **fields: Any) -> ConnectParam:
+        """A signed connect with a ts that was not used before; `fields` replace parts of it."""
+        ts = fields.pop("ts", None) or next(self._ts)
+        key, code = fields.pop("key", 0), fields.pop("code", CODE)
+        form = fields.pop("form", "md5-digestinfo")
+        sign = sign_connect(private_key(key), sn=sn, code=code, ts=ts, form=form)
+        param = {"sign": sign, "did": None, "ip": None, **fields}
+        return ConnectParam(sn=sn, ts=float(ts), ts_text=str(ts), **param)
+
+    async def connect(self, link: FakeLink, param: ConnectParam) -> Admitted:
+        """Connect and, where that is answered 200, come in as the link does it."""
+        admitted = await self.admission.connect(param, link)
+        link.did, link.sn = admitted.device.did, admitted.device.sn
+        self.admission.enter(link)
+        return admitted
+
+
+def gate(clock: FrozenClock, **config: Any) -> Gate:
+    """On a store in memory; a did is not asked for unless `require_did` says so."""
+    return Gate(FakeStore(clock), clock, **{"require_did": "never", **config})
