@@ -12,7 +12,6 @@ import os
 import socket
 import ssl
 import sys
-import traceback
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -216,10 +215,10 @@ class _Port:
             log,
             logging.ERROR,
             f"fault {self._name} {_kinds_of(faults)}",
-            "a fault of the hub ended a connection from %s on the %s port\n%s",
+            "a fault of the hub ended a connection from %s on the %s port",
             peer.address,
             self._name,
-            "".join(traceback.format_exception(faults)),
+            exc_info=faults,
         )
 
     def _forget(self, address: str) -> None:
