@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import secrets
+import shutil
 import signal
 import sys
 import time
@@ -30,6 +31,7 @@ from hub.live.waiting import WaitingRoom
 from hub.services import Services
 from hub.services.accounts import Accounts
 from hub.services.admission import Admission
+from hub.services.authority import EARLIEST_PLAUSIBLE
 from hub.services.certificates import Certificates
 from hub.services.devices import DeviceBook
 from hub.services.enrolment import Enrolment
@@ -50,8 +52,6 @@ Announce = Callable[[Services], Awaitable[None]]
 
 #: The ports get this long to finish what is in work; the whole end has 10 s.
 _PORTS_SECONDS = 7.0
-#: The first second of 2024: a clock that is before it was never set.
-_PLAUSIBLE_FROM = 1_704_067_200
 
 if sys.platform == "win32":
     _SIGNALS = (signal.SIGINT, signal.SIGBREAK)
@@ -121,7 +121,13 @@ async def open_services(
         admission = Admission(
             store, registry, room, devices, enrolment, change_feed, config.devices, now
         )
-        upkeep = Upkeep(store, config.store, now=now)
+        upkeep = Upkeep(
+            store,
+            config.store,
+            now=now,
+            zone=site.zone,
+            free_bytes=lambda: shutil.disk_usage(data_dir).free,
+        )
         yield Services(
             config=config,
             data_dir=data_dir,
@@ -138,7 +144,7 @@ async def open_services(
             ingest=Ingest(store, devices, site, config.devices, now),
             records=RecordLog(store, record_feed),
             upkeep=upkeep,
-            health=Health(store, certificates, upkeep, now=now),
+            health=Health(store, certificates, upkeep, change_feed, now=now),
         )
 
 
@@ -151,10 +157,12 @@ async def _run_parts(
         await start("the saving of what is heard of devices", services.devices.run)
         await start("the renewal of certificates", services.certificates.run)
         await start("the upkeep of the store", services.upkeep.run)
+        await start("the watch over the hub's health", services.health.run)
         async with trio.open_nursery() as ports:
             start = partial(_start, ports, closing)
             await start("the device port", partial(serve_devices, services, shutdown=closing))
             await start("the web port", partial(serve_web, services, shutdown=closing))
+            services.health.serving()
             async with trio.open_nursery() as guests:
                 start = partial(_start, guests, closing)
                 await start("the channel for commands", partial(serve_control, services))
@@ -205,7 +213,7 @@ async def _watch_signals(
 
 
 def _warn_of_a_clock_never_set(seconds: float) -> None:
-    if seconds < _PLAUSIBLE_FROM:
+    if seconds < EARLIEST_PLAUSIBLE:
         log.warning(
             "this computer's clock says %s: set it, or cameras are refused and records misdated",
             time.strftime("%Y-%m-%d", time.gmtime(seconds)),

@@ -57,8 +57,9 @@ def add(
 def import_(data_dir: Path, file: Path) -> None:
     """Enrol the cameras of a CSV file.
 
-    All of them, or none where a row is wrong. Its first line names the columns: sn,code,did,name,key. did, name and key may be empty; key is
-    the path of a PEM file, from where FILE is.
+    All of them, or none where a row is wrong. Its first line names the columns:
+    sn,code,did,name,key. did, name and key may be empty; key is the path of a PEM file, from where
+    FILE is.
     """
     from hub.cli.calling import carry_out
     from hub.services.operations import ImportDevices

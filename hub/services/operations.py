@@ -245,6 +245,8 @@ def device_urls(services: Services) -> list[str]:
 
 def hosts(services: Services, bind: str) -> list[str]:
     """The addresses at which a port bound to `bind` is reached, as they stand in a URL."""
-    everywhere = bind in ("0.0.0.0", "::", "")
-    found = (services.site.addresses() or ["localhost"]) if everywhere else [bind]
-    return [f"[{host}]" if ":" in host else host for host in found]
+    found = [bind]
+    if bind in ("0.0.0.0", "::"):
+        both = bind == "::"
+        found = [host for host in services.site.addresses() if both or ":" not in host]
+    return [f"[{host}]" if ":" in host else host for host in found or ["localhost"]]

@@ -1,0 +1,52 @@
+"""Commands given in this process, on a data directory of their own."""
+
+from __future__ import annotations
+
+import io
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from hub.__main__ import run
+
+
+class Outcome(NamedTuple):
+    status: int
+    out: str
+    err: str
+
+
+Sitehub = Callable[..., Outcome]
+
+
+@pytest.fixture
+def data_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    path = tmp_path / "data"
+    monkeypatch.setenv("SITEHUB_DATA", str(path))
+    return path
+
+
+@pytest.fixture
+def sitehub(
+    data_dir: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> Sitehub:
+    """Give a command line; get its exit status and what it wrote."""
+
+    def give(*arguments: str, stdin: str = "") -> Outcome:
+        monkeypatch.setattr(sys, "stdin", io.StringIO(stdin))
+        status = run(arguments)
+        return Outcome(status, *capsys.readouterr())
+
+    return give
+
+
+@pytest.fixture(scope="session")
+def key_pem() -> str:
+    key = rsa.generate_private_key(public_exponent=65537, key_size=1024)
+    pem = key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    return pem.decode()

@@ -1,0 +1,104 @@
+"""What holds for every command: help, exit status, one line for a fault, and quick to begin."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import click
+import pytest
+
+from hub import __main__ as entry
+from hub import __version__
+from hub.cli import sitehub as root
+from tests.cli.conftest import Sitehub
+
+
+def every_command(group: click.Group, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    for name, command in group.commands.items():
+        yield (*path, name)
+        if isinstance(command, click.Group):
+            yield from every_command(command, (*path, name))
+
+
+COMMANDS = list(every_command(root))
+
+
+@pytest.mark.parametrize("path", COMMANDS, ids=" ".join)
+def test_every_command_explains_itself(sitehub: Sitehub, path: tuple[str, ...]) -> None:
+    outcome = sitehub(*path, "--help")
+    assert outcome.status == 0
+    assert outcome.out.startswith(f"Usage: sitehub {' '.join(path)}")
+    command = root
+    for name in path:
+        assert isinstance(command, click.Group)
+        command = command.commands[name]  # type: ignore[assignment]
+    assert command.help
+    for parameter in command.params:
+        assert isinstance(parameter, click.Argument) or getattr(parameter, "help", None), parameter
+
+
+@pytest.mark.parametrize("path", COMMANDS, ids=" ".join)
+def test_every_command_takes_a_data_directory(path: tuple[str, ...]) -> None:
+    command: click.Command = root
+    for name in path:
+        assert isinstance(command, click.Group)
+        command = command.commands[name]
+    if not isinstance(command, click.Group):
+        assert any("--data" in parameter.opts for parameter in command.params)
+
+
+def test_the_contracts_commands_are_there_and_no_others() -> None:
+    assert {" ".join(path) for path in COMMANDS} == {
+        "run",
+        *("device", "device add", "device import", "device list", "device remove"),
+        *("device disable", "device enable", "device set", "device replace"),
+        "site-key",
+        *("user", "user add", "user passwd", "user list", "user remove", "user setup-link"),
+        *("apikey", "apikey add", "apikey list", "apikey remove"),
+        *("simulate", "version"),
+    }
+
+
+def test_version_is_the_distributions(sitehub: Sitehub) -> None:
+    assert sitehub("version") == (0, f"sitehub {__version__}\n", "")
+
+
+def test_the_module_is_the_same_command() -> None:
+    done = subprocess.run([sys.executable, "-m", "hub", "version"], capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, f"sitehub {__version__}\n")
+
+
+def test_nothing_heavy_is_imported_before_a_command_needs_it() -> None:
+    program = "import sys, hub.__main__; print([m for m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    for heavy in ("trio", "sqlite3", "quart", "hypercorn", "cryptography", "httpx", "PIL"):
+        assert f"'{heavy}'" not in done.stdout
+
+
+@pytest.mark.parametrize(
+    "line", [["frob"], ["device", "add"], ["run", "--frob"], ["run", "--demo", "0"]]
+)
+def test_wrong_usage_is_status_2(sitehub: Sitehub, line: list[str]) -> None:
+    outcome = sitehub(*line)
+    assert outcome.status == 2
+    assert outcome.out == ""
+    assert "Usage: sitehub" in outcome.err
+
+
+def test_a_fault_is_one_line_and_status_1(sitehub: Sitehub) -> None:
+    outcome = sitehub("device", "remove", "4711")
+    assert outcome == (1, "", "sitehub: no device with did 4711\n")
+
+
+def test_a_fault_of_ours_is_one_line_too(sitehub: Sitehub, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*args: object, **kwargs: object) -> None:
+        raise ValueError("what\nnow")
+
+    monkeypatch.setattr(entry.sitehub, "main", fail)
+    outcome = sitehub("version")
+    assert outcome.status == 1
+    [line] = outcome.err.splitlines()
+    assert "ValueError: what now" in line
+    assert "test_commandline.py:" in line

@@ -1,0 +1,60 @@
+"""`sitehub user` and `sitehub apikey` where no hub runs."""
+
+from __future__ import annotations
+
+import json
+
+from tests.cli.conftest import Sitehub
+
+
+def test_users_are_added_listed_and_removed(sitehub: Sitehub) -> None:
+    added = sitehub(
+        "user", "add", "anna", "--role", "admin", "--password-stdin", stdin="correct horse\n"
+    )
+    assert added == (0, "", "")
+    sitehub("user", "add", "bob", "--role", "guard", "--password-stdin", stdin="battery staple\n")
+    rows = [line.split()[:2] for line in sitehub("user", "list").out.splitlines()]
+    assert rows == [["NAME", "ROLE"], ["anna", "admin"], ["bob", "guard"]]
+    assert sitehub("user", "remove", "bob").status == 0
+    assert [u["name"] for u in json.loads(sitehub("user", "list", "--json").out)] == ["anna"]
+
+
+def test_a_password_has_at_least_8_characters(sitehub: Sitehub) -> None:
+    outcome = sitehub("user", "add", "anna", "--role", "admin", "--password-stdin", stdin="short\n")
+    assert outcome.status == 1
+    assert outcome.err.startswith("sitehub: password: ")
+    assert "short" not in outcome.err
+
+
+def test_a_password_is_not_asked_for_where_there_is_no_terminal(sitehub: Sitehub) -> None:
+    outcome = sitehub("user", "passwd", "anna", stdin="correct horse\n")
+    assert outcome.status == 2
+    assert "--password-stdin" in outcome.err
+
+
+def test_a_password_is_set(sitehub: Sitehub) -> None:
+    sitehub("user", "add", "anna", "--role", "viewer", "--password-stdin", stdin="correct horse\n")
+    assert sitehub("user", "passwd", "anna", "--password-stdin", stdin="other horse\n").status == 0
+    assert sitehub("user", "passwd", "bob", "--password-stdin", stdin="other horse\n").status == 1
+
+
+def test_a_setup_link_is_printed(sitehub: Sitehub) -> None:
+    outcome = sitehub("user", "setup-link")
+    assert outcome.status == 0
+    [link] = outcome.out.splitlines()
+    assert link.startswith("https://")
+    assert ":8443/setup/" in link
+
+
+def test_keys_are_added_listed_and_removed(sitehub: Sitehub) -> None:
+    added = sitehub("apikey", "add", "payroll", "--read-only")
+    assert added.status == 0
+    [line] = added.out.splitlines()
+    key = json.loads(line)
+    assert set(key) == {"appid", "secret"}
+    listed = sitehub("apikey", "list").out
+    assert key["appid"] in listed
+    assert "payroll" in listed
+    assert key["secret"] not in listed
+    assert sitehub("apikey", "remove", key["appid"]).status == 0
+    assert json.loads(sitehub("apikey", "list", "--json").out) == []

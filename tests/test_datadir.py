@@ -1,0 +1,86 @@
+"""One process at a time uses a data directory, and whoever comes second is told."""
+
+from __future__ import annotations
+
+import os
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from hub import datadir
+from hub.errors import StartFault
+
+
+def test_a_new_directory_is_for_its_owner_alone(tmp_path: Path) -> None:
+    path = tmp_path / "a" / "b"
+    datadir.prepare(path)
+    if sys.platform != "win32":
+        assert stat.S_IMODE(path.stat().st_mode) == 0o700
+
+
+def test_a_directory_that_cannot_be_written_is_told_in_one_line(tmp_path: Path) -> None:
+    in_the_way = tmp_path / "file"
+    in_the_way.write_text("")
+    with pytest.raises(StartFault, match="cannot write to the data directory"):
+        datadir.prepare(in_the_way / "data")
+
+
+def test_a_second_hub_is_refused_at_once_and_told_who_was_first(tmp_path: Path) -> None:
+    with datadir.held_as_hub(tmp_path):
+        with pytest.raises(datadir.Taken) as taken, datadir.held_as_hub(tmp_path):
+            pass
+        assert f"a hub is already running on {tmp_path} (process {os.getpid()})" in str(taken.value)
+
+
+def test_a_command_that_meets_a_hub_learns_that_it_is_one(tmp_path: Path) -> None:
+    with datadir.held_as_hub(tmp_path):
+        with pytest.raises(datadir.Taken) as taken, datadir.held(tmp_path, "command"):
+            pass
+        assert datadir.is_hub(taken.value.holder)
+
+
+def test_a_hub_waits_for_a_command_to_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    naps: list[float] = []
+    command = datadir.held(tmp_path, "command")
+
+    def nap(seconds: float) -> None:
+        naps.append(seconds)
+        if len(naps) == 3:
+            command.__exit__(None, None, None)
+
+    command.__enter__()
+    monkeypatch.setattr("time.sleep", nap)
+    with datadir.held_as_hub(tmp_path):
+        assert len(naps) == 3
+
+
+def test_it_can_be_held_again_after_it_was_let_go(tmp_path: Path) -> None:
+    for _ in range(2):
+        with datadir.held_as_hub(tmp_path):
+            pass
+
+
+def test_the_system_frees_it_when_a_process_is_killed(tmp_path: Path) -> None:
+    program = (
+        "import sys, pathlib\n"
+        "from hub import datadir\n"
+        "with datadir.held_as_hub(pathlib.Path(sys.argv[1])):\n"
+        "    print('held', flush=True)\n"
+        "    sys.stdin.read()\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", program, str(tmp_path)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"held\n"
+        with pytest.raises(datadir.Taken), datadir.held_as_hub(tmp_path):
+            pass
+        process.kill()
+        process.wait()
+        with datadir.held_as_hub(tmp_path):
+            pass
