@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import itertools
 import logging
+import math
 from collections.abc import Awaitable, Callable
 
 import trio
@@ -94,7 +95,7 @@ class DeviceLink:
         self._overdue = f"no frame came within {config.first_message_seconds:g} s"
         self._closing: Ending | None = None
         self._hold: trio.CancelScope | None = None
-        self._free_at = 0.0
+        self._free_at = -math.inf
 
     async def run(self) -> None:
         """Serve the connection until it ends, and close it."""

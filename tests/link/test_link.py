@@ -1,0 +1,490 @@
+"""1.1 to 1.3 as a camera sees them: over a WebSocket, by trio's clock."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import trio
+from trio.testing import MockClock, wait_all_tasks_blocked
+
+from hub.errors import DeviceBusy, DeviceSilent
+from hub.live.registry import Answer
+from hub.services.devices import DeviceChange
+from tests.support.gate import CODE, SN, public_pem
+from tests.support.plug import device_port
+
+
+async def test_a_camera_connects_beats_and_updates_its_token(autojump_clock: MockClock) -> None:
+    async with device_port(heartbeat_interval=30) as port:
+        device = await port.site.enrol()
+        camera = await port.camera()
+        answer = await camera.connect()
+        assert (answer["uri"], answer["code"], answer["msg"]) == ("/connect", 200, "OK")
+        assert answer["result"] == {"token": camera.token, "expire": 3600, "interval": 30}
+        assert port.site.devices.get(device.did).state == "online"
+        await trio.sleep(30)
+        beat = await camera.ask("/heartbeat", {"did": device.did, "sn": SN})
+        assert beat["result"] == {"expire": 3570}
+        update = await camera.ask("/token/update", {"did": device.did, "sn": SN})
+        assert update["result"]["expire"] == 3600
+        assert update["result"]["token"] != camera.token
+
+
+async def test_the_uri_may_lack_its_slash_and_have_blanks(autojump_clock: MockClock) -> None:
+    async with device_port() as port:
+        await port.site.enrol()
+        camera = await port.camera()
+        await camera.connect()
+        assert (await camera.ask(" heartbeat"))["code"] == 200
+
+
+async def test_a_binary_message_is_taken_as_a_text_message(autojump_clock: MockClock) -> None:
+    async with device_port() as port:
+        await port.site.enrol()
+        camera = await port.camera()
+        frame = {"msgid": "b", "data": {"uri": "/connect", "param": camera.knock()}}
+        await camera.say(json.dumps(frame).encode())
+        assert (await camera.hear())["data"]["code"] == 200
+
+
+@pytest.mark.parametrize(
+    ("frame", "msgid"),
+    [
+        ("not json", ""),
+        ('{"msgid": "7"}', "7"),
+        ('{"msgid": "7", "data": {"uri": "/connect"}}', "7"),
+        ('{"msgid": "7", "data": []}', "7"),
+        ("[" * 100_000, ""),
+        ('{"msgid": "7", "data": {"uri": "/connect", "param": NaN}}', ""),
+        (b"\xff\xfe", ""),
+        ("", ""),
+        ("null", ""),
+    ],
+)
+async def test_a_bad_frame_is_answered_420_and_the_connection_stays(
+    autojump_clock: MockClock, frame: str | bytes, msgid: str
+) -> None:
+    async with device_port(max_first_frame_kb=256) as port:
+        await port.site.enrol()
+        camera = await port.camera()
+        await camera.say(frame)
+        answer = await camera.hear()
+        assert (answer["msgid"], answer["data"]["code"]) == (msgid, 420)
+        assert (await camera.connect())["code"] == 200
+
+
+async def test_a_connect_without_sn_or_ts_is_420_and_names_the_field(
+    autojump_clock: MockClock,
+) -> None:
+    async with device_port() as port:
+        camera = await port.camera()
+        for field in ("sn", "ts"):
+            param = {key: value for key, value in camera.knock().items() if key != field}
+            answer = await camera.ask("/connect", param)
+            assert answer["code"] == 420
+            assert field in answer["msg"]
+
+
+async def test_before_a_good_connect_every_other_uri_is_401(autojump_clock: MockClock) -> None:
+    async with device_port() as port:
+        await port.site.enrol()
+        camera = await port.camera()
+        for uri in ("/heartbeat", "/token/update", "/no/such/uri"):
+            assert (await camera.ask(uri, token="nonsense"))["code"] == 401
+        assert (await camera.connect(code="WRONG"))["code"] == 423
+        assert (await camera.ask("/heartbeat"))["code"] == 401
+        assert (await camera.connect())["code"] == 200
+
+
+async def test_after_it_an_unknown_uri_is_404_and_a_bad_token_401_and_the_connection_stays(
+    autojump_clock: MockClock,
+) -> None:
+    async with device_port(token_ttl=100) as port:
+        await port.site.enrol()
+        camera = await port.camera()
+        await camera.connect()
+        assert (await camera.ask("/no/such/uri"))["code"] == 404
+        for token in (None, "nonsense"):
+            assert (await camera.ask("/heartbeat", token=token))["code"] == 401
+        await trio.sleep(60)
+        assert (await camera.ask("/heartbeat"))["code"] == 200
+        await trio.sleep(50)
+        assert (await camera.ask("/heartbeat"))["code"] == 401
+        assert (await camera.connect())["code"] == 200
+
+
+async def test_a_foreign_did_in_a_heartbeat_is_421_and_the_connection_stays(
+    autojump_clock: MockClock,
+) -> None:
+    async with device_port() as port:
+        await port.site.enrol()
+        camera = await port.camera()
+        await camera.connect()
+        assert (await camera.ask("/heartbeat", {"did": "999"}))["code"] == 421
+        assert (await camera.ask("/heartbeat"))["code"] == 200
+
+
+async def test_a_second_connection_closes_the_first(autojump_clock: MockClock) -> None:
+    async with device_port() as port:
+        device = await port.site.enrol()
+        first, second = await port.camera(), await port.camera()
+        await first.connect()
+        await second.connect()
+        assert await first.ended() == (1000, "the device connected again")
+        assert port.site.registry.get(device.did) is second.link
+        assert (await second.ask("/heartbeat", token=second.token))["code"] == 200
+
+
+async def test_a_connect_on_a_connection_that_is_in_gives_a_new_token_and_closes_nothing(
+    autojump_clock: MockClock,
+) -> None:
+    async with device_port() as port:
+        await port.site.enrol()
+        camera = await port.camera()
+        await camera.connect()
+        first = camera.token
+        await camera.connect()
+        assert camera.token != first
+        for token in (first, camera.token):
+            assert (await camera.ask("/heartbeat", token=token))["code"] == 200
+
+
+async def test_a_connection_that_comes_in_as_another_device_is_that_device(
+    autojump_clock: MockClock,
+) -> None:
+    async with device_port() as port:
+        first = await port.site.enrol()
+        second = await port.site.enrol("OTHER-SN")
+        camera = await port.camera()
+        await camera.connect()
+        camera.sn = "OTHER-SN"
+        assert (await camera.connect())["code"] == 200
+        assert port.site.devices.get(first.did).state == "offline"
+        assert port.site.devices.get(second.did).state == "online"
+
+
+async def test_a_device_is_offline_after_two_and_a_half_intervals_without_a_frame(
+    autojump_clock: MockClock,
+) -> None:
+    async with device_port(heartbeat_interval=30) as port:
+        device = await port.site.enrol()
+        camera = await port.camera()
+        await camera.connect()
+        await trio.sleep(74)
+        assert (await camera.ask("/heartbeat"))["code"] == 200
+        silent_since = trio.current_time()
+        await camera.ended()
+        assert trio.current_time() - silent_since == pytest.approx(75)
+        assert port.site.devices.get(device.did).state == "offline"
+
+
+async def test_pings_and_half_frames_do_not_keep_a_silent_device_online(
+    autojump_clock: MockClock,
+) -> None:
+    async with device_port(heartbeat_interval=2) as port:
+        device = await port.site.enrol()
+        camera = await port.camera()
+        await camera.connect()
+        for _ in range(4):
+            await trio.sleep(1)
+            await camera.socket.ping()
+        await camera.ended()
+        assert port.site.devices.get(device.did).state == "offline"
+        assert trio.current_time() < 7
+
+
+async def test_a_device_is_offline_when_its_connection_ends(autojump_clock: MockClock) -> None:
+    async with device_port() as port:
+        device = await port.site.enrol()
+        camera = await port.camera()
+        await camera.connect()
+        await camera.socket.aclose()
+        await wait_all_tasks_blocked()
+        assert port.site.devices.get(device.did).state == "offline"
+
+
+async def test_a_device_is_offline_when_the_network_breaks(autojump_clock: MockClock) -> None:
+    async with device_port() as port:
+        device = await port.site.enrol()
+        camera = await port.camera()
+        await camera.connect()
+        await trio.aclose_forcefully(camera.socket._stream)
+        await wait_all_tasks_blocked()
+        assert port.site.devices.get(device.did).state == "offline"
+
+
+async def test_an_unknown_device_waits_and_comes_in_once_it_is_accepted(
+    autojump_clock: MockClock,
+) -> None:
+    async with device_port(require_did="auto") as port:
+        await port.site.devices.set_site_key(public_pem())
+        camera = await port.camera()
+        assert (await camera.connect())["code"] == 421
+        await trio.sleep(100)
+
+        async def take_parameters() -> None:
+            frame = await camera.hear()
+            assert frame["data"]["uri"] == "/device/param_set"
+            assert set(frame["data"]["param"]) == {"did", "otaId", "appid", "secret"}
+            assert "token" not in frame
+            await camera.say({"msgid": frame["msgid"], "data": {"uri": "x", "code": 200}})
+            camera_did.append(frame["data"]["param"]["did"])
+
+        camera_did: list[str] = []
+        port.nursery.start_soon(take_parameters)
+        accepted = await port.site.enrolment.accept(SN, CODE, name="Gate")
+        assert accepted.outcome == "taken"
+        assert (await camera.connect(did=camera_did[0]))["code"] == 200
+
+
+async def test_a_waiting_connection_is_closed_when_it_has_said_nothing_for_long(
+    autojump_clock: MockClock,
+) -> None:
+    async with device_port() as port:
+        camera = await port.camera()
+        await camera.connect()
+        await camera.ended()
+        assert trio.current_time() == pytest.approx(300)
+        assert len(port.site.enrolment.waiting()) == 1
+
+
+async def test_with_auto_a_camera_without_a_did_is_sent_its_parameters_after_the_421(
+    autojump_clock: MockClock,
+) -> None:
+    async with device_port(require_did="auto") as port:
+        device = await port.site.enrol()
+        camera = await port.camera()
+        assert (await camera.connect())["code"] == 421
+        offer = await camera.hear()
+        assert offer["data"]["param"]["did"] == device.did
+        refusal = {"msgid": offer["msgid"], "data": {"uri": "x", "code": 404, "msg": "no"}}
+        await camera.say(refusal)
+        # D2: an error means that this device has no did. It may stand right behind.
+        assert (await camera.connect())["code"] == 200
+        await wait_all_tasks_blocked()
+        assert port.site.devices.get(device.did).init_outcome == "refused with 404 no"
+
+
+async def test_a_camera_that_takes_the_parameters_and_has_no_did_comes_in_the_next_time(
+    autojump_clock: MockClock,
+) -> None:
+    async with device_port(require_did="auto") as port:
+        await port.site.enrol()
+        camera = await port.camera()
+        await camera.connect()
+        offer = await camera.hear()
+        await camera.say({"msgid": offer["msgid"], "data": {"code": 200}})
+        assert (await camera.connect())["code"] == 200
+
+
+async def test_ten_seconds_of_silence_mean_that_a_camera_has_no_did(
+    autojump_clock: MockClock,
+) -> None:
+    async with device_port(require_did="auto") as port:
+        await port.site.enrol()
+        camera = await port.camera()
+        await camera.connect()
+        await camera.hear()
+        await trio.sleep(5)
+        assert (await camera.connect())["code"] == 421
+        await trio.sleep(6)
+        assert (await camera.connect())["code"] == 200
+
+
+async def test_the_end_of_the_connection_means_that_a_camera_has_no_did(
+    autojump_clock: MockClock,
+) -> None:
+    async with device_port(require_did="auto") as port:
+        await port.site.enrol()
+        first = await port.camera()
+        await first.connect()
+        await first.socket.aclose()
+        second = await port.camera()
+        await wait_all_tasks_blocked()
+        assert (await second.connect())["code"] == 200
+
+
+async def test_an_end_that_the_hub_made_tells_nothing_about_the_camera(
+    autojump_clock: MockClock,
+) -> None:
+    async with device_port(require_did="auto") as port:
+        device = await port.site.enrol()
+        camera = await port.camera()
+        await camera.connect()
+        await wait_all_tasks_blocked()
+        camera.link.close("the hub stops", 1001)
+        assert await camera.ended() == (1001, "the hub stops")
+        assert port.site.devices.device(device.did).did_state == "unknown"
+
+
+async def test_disabling_a_device_closes_its_connection(autojump_clock: MockClock) -> None:
+    async with device_port() as port:
+        device = await port.site.enrol()
+        camera = await port.camera()
+        await camera.connect()
+        await port.site.devices.change(device.did, DeviceChange(enabled=False))
+        await camera.ended()
+        assert not port.site.registry.is_online(device.did)
+
+
+async def test_a_held_back_answer_comes_later_and_others_do_not_wait_for_it(
+    autojump_clock: MockClock,
+) -> None:
+    async with device_port() as port:
+        await port.site.enrol()
+        await port.site.enrol("NEIGHBOUR")
+        bad, neighbour = await port.camera(), await port.camera("NEIGHBOUR")
+        for _ in range(5):
+            await bad.connect(code="WRONG")
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(bad.ask, "/connect", bad.knock(code="WRONG"))
+            await wait_all_tasks_blocked()
+            assert (await neighbour.connect())["code"] == 200
+            assert trio.current_time() == 0
+        assert trio.current_time() == 1
+
+
+async def test_a_connection_that_is_held_back_can_be_closed(autojump_clock: MockClock) -> None:
+    async with device_port() as port:
+        camera = await port.camera()
+        for _ in range(10):
+            await camera.connect()
+        held_since = trio.current_time()
+        await camera.say({"msgid": "x", "data": {"uri": "/connect", "param": camera.knock()}})
+        await wait_all_tasks_blocked()
+        camera.link.close("enough")
+        await camera.ended()
+        assert trio.current_time() == held_since
+
+
+async def test_holding_back_outlasts_the_deadline_of_a_short_interval(
+    autojump_clock: MockClock,
+) -> None:
+    async with device_port(heartbeat_interval=1) as port:
+        await port.site.enrol()
+        camera = await port.camera()
+        await camera.connect()
+        for _ in range(8):
+            assert (await camera.connect(code="WRONG"))["code"] == 423
+        assert (await camera.ask("/heartbeat"))["code"] == 200
+
+
+async def test_a_waiting_device_that_is_held_back_answers_its_parameters_at_once(
+    autojump_clock: MockClock,
+) -> None:
+    async with device_port(require_did="auto") as port:
+        await port.site.devices.set_site_key(public_pem())
+        camera = await port.camera()
+        for _ in range(10):
+            await camera.connect()
+        await camera.say({"msgid": "x", "data": {"uri": "/connect", "param": camera.knock()}})
+        await wait_all_tasks_blocked()
+
+        async def take_parameters() -> None:
+            while "param" not in (frame := await camera.hear())["data"]:
+                pass
+            await camera.say({"msgid": frame["msgid"], "data": {"code": 200}})
+
+        port.nursery.start_soon(take_parameters)
+        assert (await port.site.enrolment.accept(SN, CODE)).outcome == "taken"
+
+
+async def test_where_nothing_can_be_stored_a_camera_is_told_to_come_later(
+    autojump_clock: MockClock,
+) -> None:
+    """503 is a code of HTTP only (D7)."""
+    async with device_port() as port:
+        await port.site.enrol()
+        camera = await port.camera()
+        port.site.store.refuses = True
+        await camera.say({"msgid": "x", "data": {"uri": "/connect", "param": camera.knock()}})
+        assert (await camera.ended())[0] == 1013
+
+
+async def test_a_request_to_a_device_is_matched_by_msgid_and_carries_the_token(
+    autojump_clock: MockClock,
+) -> None:
+    async with device_port() as port:
+        await port.site.enrol()
+        camera = await port.camera()
+        await camera.connect()
+        answers: list[Answer] = []
+
+        async def ask(number: int) -> None:
+            answers.append(await camera.link.request("x/y", {"n": number}, seconds=5))
+
+        port.nursery.start_soon(ask, 1)
+        first = await camera.hear()
+        port.nursery.start_soon(ask, 2)
+        second = await camera.hear()
+        assert (first["data"]["uri"], first["token"]) == ("/x/y", camera.token)
+        for frame, code in ((second, 2), (first, 1)):
+            result = {"n": frame["data"]["param"]["n"]}
+            data = {"uri": "/other", "code": code, "msg": "well", "result": result}
+            await camera.say({"msgid": frame["msgid"], "data": data})
+        await wait_all_tasks_blocked()
+        assert [answer.code for answer in answers] == [2, 1]
+        assert json.loads(bytes(answers[0].result or b"")) == {"n": 2}
+
+
+async def test_an_answer_that_nobody_waits_for_is_dropped(autojump_clock: MockClock) -> None:
+    async with device_port() as port:
+        await port.site.enrol()
+        camera = await port.camera()
+        await camera.say({"msgid": "nobody", "data": {"uri": "/x", "code": 200}})
+        assert (await camera.connect())["code"] == 200
+
+
+async def test_a_device_that_does_not_answer_is_silent_and_stays(autojump_clock: MockClock) -> None:
+    async with device_port() as port:
+        await port.site.enrol()
+        camera = await port.camera()
+        await camera.connect()
+        with pytest.raises(DeviceSilent):
+            await camera.link.request("/x", {}, seconds=5)
+        late = await camera.hear()
+        await camera.say({"msgid": late["msgid"], "data": {"code": 200}})
+        assert (await camera.ask("/heartbeat"))["code"] == 200
+
+
+async def test_a_request_ends_with_its_connection(autojump_clock: MockClock) -> None:
+    async with device_port() as port:
+        await port.site.enrol()
+        camera = await port.camera()
+        await camera.connect()
+        ended = trio.Event()
+
+        async def ask() -> None:
+            with pytest.raises(DeviceBusy):
+                await camera.link.request("/x", {}, seconds=60)
+            ended.set()
+
+        port.nursery.start_soon(ask)
+        await camera.hear()
+        await camera.socket.aclose()
+        with trio.fail_after(1):
+            await ended.wait()
+        with pytest.raises(DeviceBusy):
+            await camera.link.request("/x", {}, seconds=60)
+
+
+async def test_requests_that_are_not_answered_are_bounded(autojump_clock: MockClock) -> None:
+    async with device_port() as port:
+        await port.site.enrol()
+        camera = await port.camera()
+        await camera.connect()
+        busy: list[DeviceBusy] = []
+
+        async def ask() -> None:
+            try:
+                await camera.link.request("/x", {}, seconds=5)
+            except DeviceSilent:
+                pass
+            except DeviceBusy as error:
+                busy.append(error)
+
+        async with trio.open_nursery() as nursery:
+            for _ in range(40):
+                nursery.start_soon(ask)
+        assert len(busy) == 8

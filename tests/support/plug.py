@@ -1,0 +1,130 @@
+"""Cameras plugged into the device link over memory streams, by trio's clock."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from typing import Any
+
+import trio
+import trio.testing
+from trio_websocket import ConnectionClosed, WebSocketConnection, wrap_client_stream
+
+from hub.accept import Peer
+from hub.link.connection import DeviceLink
+from hub.link.dispatch import Dispatch
+from tests.support.clock import NOON
+from tests.support.fakestore import FakeStore
+from tests.support.gate import ADDRESS, SN, Gate
+
+
+class TrioWallClock:
+    """A wall clock that moves with trio's, which a test lets jump."""
+
+    @property
+    def seconds(self) -> float:
+        return NOON + trio.current_time()
+
+    @property
+    def ms(self) -> int:
+        return round(self.seconds * 1000)
+
+    def __call__(self) -> float:
+        return self.seconds
+
+
+class Port:
+    """The device port, without its sockets."""
+
+    def __init__(self, nursery: trio.Nursery, **config: Any) -> None:
+        clock: Any = TrioWallClock()
+        self.site = Gate(FakeStore(clock), clock, **{"require_did": "never", **config})
+        self.dispatch = Dispatch(self.site.admission, self.site.enrolment, self.site.config, clock)
+        self.nursery = nursery
+        self.links: list[DeviceLink] = []
+
+    def plug(self, address: str = ADDRESS) -> trio.StapledStream:
+        """A new connection; returns the camera's end of it."""
+        ours, theirs = trio.testing.memory_stream_pair()
+        self.serve(ours, address)
+        return theirs
+
+    def serve(self, stream: trio.abc.Stream, address: str = ADDRESS) -> DeviceLink:
+        link = DeviceLink(
+            stream,
+            Peer(address, 40_000, trio.current_time()),
+            self.site.config,
+            take=self.dispatch.take,
+            ended=self.dispatch.ended,
+        )
+        self.links.append(link)
+        self.nursery.start_soon(link.run)
+        return link
+
+    async def camera(self, sn: str = SN, address: str = ADDRESS) -> Camera:
+        """A camera whose WebSocket is open."""
+        stream = self.plug(address)
+        socket = await wrap_client_stream(self.nursery, stream, "hub", "/any/path")
+        return Camera(self.site, socket, self.links[-1], sn)
+
+
+class Camera:
+    """The device's side of a connection. Frames are dicts."""
+
+    def __init__(self, site: Gate, socket: WebSocketConnection, link: DeviceLink, sn: str) -> None:
+        self.site = site
+        self.socket = socket
+        self.link = link
+        self.sn = sn
+        self.token: str | None = None
+        self._msgids = itertools.count(1)
+
+    async def say(self, frame: Any) -> None:
+        await self.socket.send_message(
+            frame if isinstance(frame, str | bytes) else json.dumps(frame)
+        )
+
+    async def hear(self) -> Any:
+        """The next frame. Raises ConnectionClosed where the hub ended it."""
+        return json.loads(await self.socket.get_message())
+
+    async def ask(self, uri: str, param: Any = None, *, token: Any = ...) -> Any:
+        """Send a request, with the camera's token; returns `data` of its answer."""
+        msgid = f"m{next(self._msgids)}"
+        frame = {"msgid": msgid, "data": {"uri": uri, "param": param or {}}}
+        token = self.token if token is ... else token
+        await self.say(frame if token is None else {**frame, "token": token})
+        answer = await self.hear()
+        assert answer["msgid"] == msgid
+        return answer["data"]
+
+    def knock(self, **fields: Any) -> dict[str, Any]:
+        """The param of a signed connect."""
+        param = self.site.knock(self.sn, **fields)
+        sent = {"sn": param.sn, "ts": param.ts_text, "sign": param.sign, "did": param.did}
+        return {key: value for key, value in sent.items() if value is not None}
+
+    async def connect(self, **fields: Any) -> Any:
+        """Connect, and keep the token of an answer 200."""
+        answer = await self.ask("/connect", self.knock(**fields), token=None)
+        if answer["code"] == 200:
+            self.token = answer["result"]["token"]
+        return answer
+
+    async def ended(self) -> tuple[int, str]:
+        """Wait until the hub ends the connection: the code and the reason it gives."""
+        with suppress(ConnectionClosed):
+            while True:
+                await self.socket.get_message()
+        reason = self.socket.closed
+        assert reason is not None
+        return reason.code, reason.reason or ""
+
+
+@asynccontextmanager
+async def device_port(**config: Any) -> AsyncIterator[Port]:
+    async with trio.open_nursery() as nursery:
+        yield Port(nursery, **config)
+        nursery.cancel_scope.cancel()
