@@ -1,0 +1,383 @@
+"""What must not hurt: silence, floods, half frames, giants, peers that do not read, our bugs."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import Any
+
+import pytest
+import trio
+from trio.testing import MockClock, lockstep_stream_pair, wait_all_tasks_blocked
+from wsproto.connection import Connection, ConnectionType
+from wsproto.events import BytesMessage, TextMessage
+
+from hub.accept import Peer
+from hub.errors import DeviceBusy
+from hub.link.connection import DeviceLink
+from tests.support.gate import ADDRESS
+from tests.support.plug import Port, device_port
+
+UPGRADE = (
+    b"GET /any HTTP/1.1\r\nHost: hub\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n"
+    b"Sec-WebSocket-Extensions: permessage-deflate\r\n\r\n"
+)
+
+
+async def everything(stream: trio.abc.ReceiveStream) -> bytes:
+    """What comes until the hub ends the connection."""
+    heard = b""
+    try:
+        while chunk := await stream.receive_some():
+            heard += chunk
+    except trio.BrokenResourceError:
+        pass
+    return heard
+
+
+async def upgraded(port: Port) -> trio.StapledStream:
+    """A raw stream on which the WebSocket is open."""
+    stream = port.plug()
+    await stream.send_all(UPGRADE)
+    heard = await stream.receive_some()
+    assert heard.startswith(b"HTTP/1.1 101")
+    return stream
+
+
+def close_code(heard: bytes) -> int:
+    """Of the close frame at the very end."""
+    at = heard.rindex(b"\x88")
+    return int.from_bytes(heard[at + 2 : at + 4], "big")
+
+
+@pytest.mark.parametrize("begun", [b"", b"GET / HTTP/1.1\r\nHos", UPGRADE])
+async def test_what_has_sent_no_frame_in_time_is_ended(
+    autojump_clock: MockClock, begun: bytes
+) -> None:
+    async with device_port(first_message_seconds=10) as port:
+        stream = port.plug()
+        if begun:
+            await stream.send_all(begun)
+        await everything(stream)
+        assert trio.current_time() == pytest.approx(10, abs=2.1)
+
+
+async def test_half_a_frame_is_no_frame(autojump_clock: MockClock) -> None:
+    async with device_port(first_message_seconds=10) as port:
+        stream = await upgraded(port)
+        await stream.send_all(b"\x81\xff")
+        await everything(stream)
+        assert trio.current_time() == pytest.approx(10, abs=2.1)
+
+
+async def test_one_byte_a_second_does_not_buy_time(autojump_clock: MockClock) -> None:
+    async with device_port(first_message_seconds=10) as port:
+        stream = port.plug()
+
+        async def trickle() -> None:
+            for at in range(len(UPGRADE)):
+                await stream.send_all(UPGRADE[at : at + 1])
+                await trio.sleep(1)
+
+        with pytest.raises(trio.BrokenResourceError):
+            await trickle()
+        assert trio.current_time() < 13
+
+
+async def test_the_time_for_the_first_frame_begins_at_the_tcp_accept(
+    autojump_clock: MockClock,
+) -> None:
+    async with device_port(first_message_seconds=10) as port:
+        await trio.sleep(8)  # as a TLS handshake would take
+        ours, theirs = trio.testing.memory_stream_pair()
+        link = DeviceLink(
+            ours,
+            Peer(ADDRESS, 1, 0.0),
+            port.site.config,
+            take=port.dispatch.take,
+            ended=port.dispatch.ended,
+        )
+        port.nursery.start_soon(link.run)
+        await everything(theirs)
+        assert trio.current_time() == pytest.approx(10)
+
+
+async def test_a_thousand_connections_that_say_nothing_all_end(autojump_clock: MockClock) -> None:
+    async with device_port(first_message_seconds=10) as port:
+        await port.site.enrol()
+        streams = [port.plug() for _ in range(1000)]
+        camera = await port.camera()
+        assert (await camera.connect())["code"] == 200
+        for stream in streams:
+            await everything(stream)
+        assert trio.current_time() < 13
+        assert (await camera.ask("/heartbeat"))["code"] == 200
+
+
+async def test_no_extension_is_accepted_so_nothing_inflates(autojump_clock: MockClock) -> None:
+    async with device_port() as port:
+        stream = port.plug()
+        await stream.send_all(UPGRADE)
+        assert b"extensions" not in (await stream.receive_some()).lower()
+
+
+@pytest.mark.parametrize(
+    "request_head",
+    [
+        b"GET / HTTP/1.1\r\nHost: hub\r\n\r\n",
+        b"POST / HTTP/1.1\r\nHost: hub\r\nContent-Length: 3\r\n\r\nabc",
+        b"\xff\xff\xff\r\n\r\n",
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + os.urandom(64),
+        UPGRADE.replace(b"Version: 13", b"Version: 8"),
+        UPGRADE.replace(b"Host: hub", b"Host: h\xff\xfeb"),
+        UPGRADE.replace(b"Host: hub", b"Host: xn--\xc3\xa4..b"),
+        UPGRADE.replace(b"GET /any", b"GET /\xc3\xa4"),
+        UPGRADE.replace(b"permessage-deflate", b"\xff\xfe"),
+        UPGRADE.replace(b"HTTP/1.1", b"HTTP/1.0"),
+        UPGRADE.replace(b"Upgrade: websocket", b"Upgrade: h2c"),
+        UPGRADE.replace(b"Connection: Upgrade", b"Connection: close"),
+        b"GET / HTTP/1.1\r\n" + b"X: y\r\n" * 20_000,
+    ],
+)
+async def test_what_is_no_upgrade_is_refused_and_nothing_breaks(
+    autojump_clock: MockClock, request_head: bytes
+) -> None:
+    async with device_port() as port:
+        await port.site.enrol()
+        stream = port.plug()
+        await stream.send_all(request_head)
+        heard = await everything(stream)
+        assert heard == b"" or heard.startswith((b"HTTP/1.1 4", b"HTTP/1.1 101"))
+        camera = await port.camera()
+        assert (await camera.connect())["code"] == 200
+
+
+@pytest.mark.parametrize(
+    ("frame", "code"),
+    [
+        (b"\x81\x05hello", 1002),  # not masked
+        (b"\x83\x80\0\0\0\0", 1002),  # no such opcode
+        (b"\xc1\x80\0\0\0\0", 1002),  # a reserved bit: compressed
+        (b"\x09\x80\0\0\0\0", 1002),  # a ping in fragments
+        (b"\x80\x80\0\0\0\0", 1002),  # a continuation of nothing
+        (b"\x81\x82\0\0\0\0\xff\xfe", 1007),  # text that is not UTF-8
+        (b"\x88\x81\0\0\0\0\x03", 1002),  # half a close code
+        (b"\x89\xfe\x00\x7e\0\0\0\0" + bytes(126), 1002),  # a ping too long
+    ],
+)
+async def test_a_frame_that_breaks_websocket_ends_the_connection_with_its_code(
+    autojump_clock: MockClock, frame: bytes, code: int
+) -> None:
+    async with device_port() as port:
+        stream = await upgraded(port)
+        await stream.send_all(frame)
+        assert close_code(await everything(stream)) == code
+
+
+async def test_before_a_good_connect_a_frame_is_small_and_after_it_large(
+    autojump_clock: MockClock,
+) -> None:
+    async with device_port(max_first_frame_kb=4, max_frame_kb=64) as port:
+        await port.site.enrol()
+        camera = await port.camera()
+        await camera.connect()
+        assert (await camera.ask("/no/such", {"photo": "x" * 60_000}))["code"] == 404
+        await camera.say("x" * 65_537)
+        assert (await camera.ended())[0] == 1009
+        stranger = await port.camera()
+        await stranger.say(json.dumps({"photo": "x" * 4096}))
+        assert (await stranger.ended())[0] == 1009
+
+
+async def test_the_limit_of_a_frame_is_in_bytes_not_in_characters(
+    autojump_clock: MockClock,
+) -> None:
+    async with device_port(max_first_frame_kb=4) as port:
+        camera = await port.camera()
+        await camera.say("中" * 2000)
+        assert (await camera.ended())[0] == 1009
+
+
+async def test_a_frame_that_only_claims_to_be_large_takes_no_memory(
+    autojump_clock: MockClock,
+) -> None:
+    async with device_port(max_first_frame_kb=4) as port:
+        stream = await upgraded(port)
+        await stream.send_all(b"\x81\xff" + (2**40).to_bytes(8, "big") + bytes(4) + b"x" * 5000)
+        assert close_code(await everything(stream)) == 1009
+
+
+def fragments(*parts: str | bytes) -> list[bytes]:
+    """A message in frames of one part each, as a client sends them."""
+    client = Connection(ConnectionType.CLIENT)
+    last = len(parts) - 1
+    return [
+        client.send(
+            TextMessage(part, message_finished=at == last)
+            if isinstance(part, str)
+            else BytesMessage(part, message_finished=at == last)
+        )
+        for at, part in enumerate(parts)
+    ]
+
+
+async def test_a_message_in_fragments_is_one_message(autojump_clock: MockClock) -> None:
+    async with device_port() as port:
+        stream = await upgraded(port)
+        text = json.dumps({"msgid": "中文", "data": {}}, ensure_ascii=False)
+        for frame in fragments("", text[:12], "", text[12:], ""):
+            for byte in frame:
+                await stream.send_all(bytes([byte]))
+        heard = b""
+        while b"}}" not in heard:
+            heard += await stream.receive_some()
+        assert json.loads(heard[heard.index(b"{") :])["msgid"] == "中文"
+
+
+async def test_endless_fragments_are_bounded_in_memory_and_in_size(
+    autojump_clock: MockClock,
+) -> None:
+    async with device_port(max_first_frame_kb=4) as port:
+        stream = await upgraded(port)
+        start, middle, *_ = fragments("", "", "")
+        await stream.send_all(start + middle * 50_000)
+        await wait_all_tasks_blocked()
+        assert not port.links[0]._socket._fragments
+        (one,) = fragments("x", "y")[1:]
+        await stream.send_all(one.replace(b"\x80", b"\x00", 1) * 5000)
+        heard = await everything(stream)
+        assert close_code(heard) in (1002, 1009)
+
+
+async def test_a_device_beyond_its_share_of_frames_is_slowed_not_cut(
+    autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with device_port(max_requests_per_second=10, heartbeat_interval=60) as port:
+        await port.site.enrol()
+        await port.site.enrol("NEIGHBOUR")
+        camera = await port.camera()
+        await camera.connect()
+        for _ in range(110):
+            assert (await camera.ask("/heartbeat"))["code"] == 200
+        assert trio.current_time() == pytest.approx(10, abs=0.2)
+        started = trio.current_time()
+        await (await port.camera("NEIGHBOUR")).connect()
+        assert trio.current_time() == started
+        assert sum("is slowed down" in line for line in caplog.messages) == 1
+
+
+async def test_a_flood_of_pings_is_slowed_alike(autojump_clock: MockClock) -> None:
+    async with device_port(max_requests_per_second=10) as port:
+        await port.site.enrol()
+        camera = await port.camera()
+        await camera.connect()
+        for _ in range(50):
+            await camera.socket.ping()
+        assert trio.current_time() >= 4
+
+
+async def unread(port: Port) -> tuple[DeviceLink, trio.abc.Stream]:
+    """A link, and the device's end of it, on which nothing passes until it is read."""
+    ours, theirs = lockstep_stream_pair()
+    link = port.serve(ours)
+    await theirs.send_all(UPGRADE)
+    await theirs.receive_some()
+    return link, theirs
+
+
+async def test_a_device_that_does_not_take_its_answers_is_ended(
+    autojump_clock: MockClock,
+) -> None:
+    async with device_port(max_requests_per_second=10) as port:
+        await port.site.enrol()
+        link, theirs = await unread(port)
+        await theirs.send_all(fragments("not json")[0])
+        # Half an answer is out: no farewell is put behind it.
+        heard = await everything_late(theirs, 25)
+        assert b"\x88" not in heard
+        assert link._overdue == "its answer was not taken in time"
+
+
+async def test_a_device_that_does_not_take_a_request_is_ended(autojump_clock: MockClock) -> None:
+    async with device_port() as port:
+        link, theirs = await unread(port)
+        with pytest.raises(DeviceBusy, match="did not take"):
+            await link.request("/x", {}, seconds=60)
+        assert trio.current_time() == pytest.approx(10)
+        assert b"\x88" not in await everything(theirs)
+
+
+async def everything_late(stream: trio.abc.ReceiveStream, seconds: float) -> bytes:
+    await trio.sleep(seconds)
+    return await everything(stream)
+
+
+async def test_a_peer_that_does_not_say_goodbye_is_not_waited_for(
+    autojump_clock: MockClock,
+) -> None:
+    async with device_port() as port:
+        stream = await upgraded(port)
+        port.links[0].close("enough")
+        await everything(stream)
+        assert trio.current_time() <= 2
+
+
+async def test_a_bug_ends_its_own_connection_only(autojump_clock: MockClock) -> None:
+    async with device_port() as port:
+        await port.site.enrol()
+        neighbour = await port.camera()
+        await neighbour.connect()
+        ours, theirs = trio.testing.memory_stream_pair()
+
+        async def faulty(link: DeviceLink, message: Any) -> None:
+            raise KeyError("a bug")
+
+        async def take(link: DeviceLink) -> None:
+            with pytest.raises(ExceptionGroup) as caught:
+                await link.run()
+            assert caught.group_contains(KeyError)
+            ended.set()
+
+        ended = trio.Event()
+        peer = Peer(ADDRESS, 1, trio.current_time())
+        port.nursery.start_soon(
+            take,
+            DeviceLink(ours, peer, port.site.config, take=faulty, ended=port.dispatch.ended),
+        )
+        await theirs.send_all(UPGRADE)
+        await theirs.receive_some()
+        await theirs.send_all(fragments("{}")[0])
+        await ended.wait()
+        assert (await neighbour.ask("/heartbeat"))["code"] == 200
+
+
+async def test_more_waiting_devices_than_allowed_make_room_for_each_other(
+    autojump_clock: MockClock,
+) -> None:
+    async with device_port(max_waiting=10) as port:
+        legitimate = await port.camera("LEGITIMATE", address="10.0.0.7")
+        await legitimate.connect()
+        flood = [await port.camera(f"FLOOD{n}", address="10.6.6.6") for n in range(12)]
+        for camera in flood:
+            await camera.say({"msgid": "x", "data": {"uri": "/connect", "param": camera.knock()}})
+        for camera in flood[:2]:
+            await camera.ended()
+        await trio.sleep(100)
+        waiting = [row.sn for row in port.site.enrolment.waiting()]
+        assert len(waiting) == 10
+        assert "LEGITIMATE" in waiting
+        assert legitimate.socket.closed is None
+
+
+async def test_garbage_of_all_kinds_never_breaks_a_link(autojump_clock: MockClock) -> None:
+    """Random bytes after the upgrade: whatever they mean, no error of ours comes out."""
+    async with device_port() as port:
+        for size in (1, 2, 7, 50, 300, 5000):
+            for _ in range(20):
+                stream = await upgraded(port)
+                await stream.send_all(os.urandom(size))
+                await stream.aclose()
+        await wait_all_tasks_blocked()
+        camera = await port.camera()
+        assert (await camera.connect())["code"] == 421
