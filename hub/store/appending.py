@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import msgspec
-from msgspec import Struct
+from msgspec import Raw, Struct
 from msgspec.structs import replace
 
 from hub import metrics
@@ -26,7 +26,7 @@ from hub.store.packs import (
     public_images,
     total_size,
 )
-from hub.store.sql import one
+from hub.store.sql import clamp, one
 from hub.store.writer import Write
 from hub.wire.records import (
     AccessDetail,
@@ -206,7 +206,9 @@ class Appender:
         new: NewRecord,
         images: tuple[StoredImage, ...],
     ) -> Record:
-        key = _key_of(new.detail)
+        detail = _own(new.detail)
+        extra = bytes(new.extra)
+        key = _key_of(detail)
         connection.execute(
             _PUT_RECORD,
             (
@@ -215,14 +217,14 @@ class Appender:
                 new.did,
                 new.sn,
                 new.device_name,
-                new.occurred_at,
+                clamp(new.occurred_at),
                 self._at,
                 _number(key.type),
                 _number(key.category),
                 short_uuid(key.uuid) if key.uuid else None,
                 _term_id(connection, key.field, key.term) if key.term else None,
-                msgspec.json.encode(new.detail),
-                bytes(new.extra),
+                msgspec.json.encode(detail),
+                extra,
                 encode_images(images),
             ),
         )
@@ -234,8 +236,8 @@ class Appender:
             device_name=new.device_name,
             occurred_at=new.occurred_at,
             received_at=self._at,
-            detail=new.detail,
-            extra=new.extra,
+            detail=detail,
+            extra=Raw(extra),
             images=public_images(seq, images),
         )
 
@@ -289,6 +291,13 @@ def _resolved(connection: sqlite3.Connection, upload: NewUpload, new: NewRecord)
     return replace(new, detail=replace(new.detail, of=of))
 
 
+def _own(detail: Detail) -> Detail:
+    """The detail without a hold on the body that it was read from: followers may keep it long."""
+    if isinstance(detail, EventDetail):
+        return replace(detail, data=detail.data.copy())
+    return detail
+
+
 class _Key(Struct, frozen=True):
     """What of a detail can be filtered by. `term` is the name or the plate, as `field` says."""
 
@@ -315,9 +324,7 @@ def _number(value: int | float | str | None) -> int | None:
     """The value as SQLite can hold it; None where it is no such whole number."""
     if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 19:
         value = int(value)
-    if isinstance(value, int) and -(2**63) <= value < 2**63:
-        return value
-    return None
+    return value if isinstance(value, int) and clamp(value) == value else None
 
 
 def fold(text: str) -> str:

@@ -51,6 +51,7 @@ _PICTURE_READERS = 2
 _CLOSE_SECONDS = 8.0
 
 _LAST_SEQ = "SELECT seq FROM sqlite_sequence WHERE name = 'record'"
+_DROPS = "SELECT count(*) FROM dropped_day"
 _CLEAN = "store.clean"
 _KEY_CHECK = "store.key_check"
 
@@ -61,6 +62,7 @@ class _Start(Struct, frozen=True):
     box: Box
     clean: bool
     damage: list[str]
+    has_drops: bool
     last_seq: int
     days: list[Day]
     devices: list[StoredDevice]
@@ -102,7 +104,9 @@ class Store:
     ) -> None:
         self._path = path
         self._loop = loop
+        #: Whether the last one who had the store left it by its end, and not by a fall.
         self.clean_start = start.clean
+        self._has_drops = start.has_drops
         self._condition = Condition()
         for text in start.damage:
             self._condition.damaged(text)
@@ -157,7 +161,8 @@ class Store:
         async with trio.open_nursery() as nursery:
             await nursery.start(self._writer.run)
             nursery.start_soon(self._keep_checkpoints)
-            nursery.start_soon(self._finish_drops)
+            if self._has_drops:
+                nursery.start_soon(self._finish_drops)
             if not self.clean_start:
                 nursery.start_soon(self.check)
             task_status.started()
@@ -307,6 +312,7 @@ def _read(connection: sqlite3.Connection, data_dir: Path, random: Random, disk: 
     return _Start(
         box=box,
         clean=settings.get(_CLEAN) != "0",
+        has_drops=one(connection, _DROPS) != 0,
         damage=recover(data_dir / MEDIA, disk, {day.day: day.bytes for day in days}),
         last_seq=last_seq if isinstance(last_seq, int) else 0,
         days=days,

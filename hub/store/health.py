@@ -80,5 +80,7 @@ def in_words(error: BaseException) -> str:
     if isinstance(error, OSError):
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             return "the disk is full"
+        if error.errno == errno.EIO:
+            return _WORLD[sqlite3.SQLITE_IOERR]
         return f"the disk cannot be written: {error.strerror or error}"
     return _WORLD.get(primary_code(error), f"an unexpected fault: {error}")

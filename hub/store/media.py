@@ -17,7 +17,7 @@ from hub.store.days import Day, Days
 from hub.store.health import Condition
 from hub.store.packs import Packs, checksum, day_bounds, day_of, decode_images, read_at
 from hub.store.readers import Readers
-from hub.store.sql import execute, one
+from hub.store.sql import clamp, execute, one
 from hub.store.writer import Writer
 
 log = logging.getLogger(__name__)
@@ -142,7 +142,7 @@ class Media:
 
     def _read(self, connection: sqlite3.Connection, seq: int, name: str) -> StoredPicture | None:
         """In a reader's thread."""
-        row = connection.execute(_IMAGES, (seq,)).fetchone()
+        row = connection.execute(_IMAGES, (clamp(seq),)).fetchone()
         if row is None:
             return None
         received_at, images = row

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from contextlib import suppress
 from typing import TypeVar
 
 import trio
@@ -37,6 +38,8 @@ class Readers:
             self._send.send_nowait(bridge)
 
     async def _borrow(self) -> Bridge:
+        with suppress(trio.WouldBlock):
+            return self._receive.receive_nowait()
         if self._receive.statistics().tasks_waiting_receive < _MOST_WAITING:
             with trio.move_on_after(_WAIT_SECONDS):
                 return await self._receive.receive()

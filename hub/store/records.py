@@ -23,7 +23,7 @@ from hub.store.appending import NewUpload as NewUpload
 from hub.store.days import Days
 from hub.store.packs import decode_images, public_images
 from hub.store.readers import Readers
-from hub.store.sql import one
+from hub.store.sql import clamp, one
 from hub.store.writer import Writer
 from hub.wire.records import Image, Kind, Record, decode_detail
 
@@ -119,7 +119,10 @@ class Records:
         limit: int = 100,
     ) -> Page:
         """Records of the filter with `after` < seq < `before`, in the log's order or the other."""
-        window = (_FIRST if after is None else after + 1, _LAST if before is None else before - 1)
+        window = (
+            _FIRST if after is None else clamp(after + 1),
+            _LAST if before is None else clamp(before - 1),
+        )
         query = _Query(filter, newest_first)
         rows = await self._readers.read(lambda c: query.rows(c, window, limit + 1))
         items = tuple(self._record(row) for row in rows[:limit])
@@ -157,11 +160,6 @@ class Records:
             extra=Raw(extra),
             images=public_images(seq, decode_images(images)) if there else (),
         )
-
-
-def clamp(number: int) -> int:
-    """The nearest number that SQLite can hold."""
-    return max(-(2**63), min(2**63 - 1, number))
 
 
 Row = tuple[int, Kind, str, str, str, int, int, bytes, bytes, bytes]

@@ -1,4 +1,4 @@
-"""The two smallest things that are done with a statement."""
+"""The smallest things that are done with a statement and its values."""
 
 from __future__ import annotations
 
@@ -14,3 +14,8 @@ def one(connection: sqlite3.Connection, sql: str, values: tuple[object, ...] = (
 def execute(sql: str, values: tuple[object, ...], connection: sqlite3.Connection) -> None:
     """One statement as a job, by `partial(execute, SQL, values)`."""
     connection.execute(sql, values)
+
+
+def clamp(number: int) -> int:
+    """The nearest number that SQLite can hold."""
+    return max(-(2**63), min(2**63 - 1, number))

@@ -1,0 +1,179 @@
+-- The database of sitehub as it is today, to be read as a whole. A test holds it equal to the sum
+-- of the numbered migrations beside it; those alone are ever run.
+--
+-- All times are UNIX milliseconds. All tables but the record log are few rows, which the hub also
+-- keeps in memory. Secrets are sealed with the key in hub.key (AES-GCM, bound to their row).
+-- PRAGMA application_id is "SHUB", user_version the number of the last migration.
+
+
+-- The record log -----------------------------------------------------------------------------
+
+-- One thing that a device reported. Never changed; goes with its day. Each index ends in seq by
+-- itself (seq is the rowid), so that one value's rows come in the log's order.
+CREATE TABLE record (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT, -- strictly increasing, never used twice
+    kind TEXT NOT NULL,                    -- face, event, vehicle, access
+    did TEXT NOT NULL,                     -- as it was then; the device may be gone
+    sn TEXT NOT NULL,
+    device_name TEXT NOT NULL,
+    occurred_at INTEGER NOT NULL,          -- by the device's clock
+    received_at INTEGER NOT NULL,          -- by the hub's clock; its UTC day says which pack
+    type INTEGER,                          -- of an event (2.4) or an access record (D8)
+    category INTEGER,                      -- of the person: 0 stranger, 1 to 4 as in 1.12
+    uuid TEXT,                             -- of the person, its first 128 characters
+    term INTEGER,                          -- term.id of the name, of the plate with a vehicle
+    detail BLOB NOT NULL,                  -- JSON by kind, see hub/wire/records.py
+    extra BLOB NOT NULL,                   -- JSON object of the further fields, as they came
+    images BLOB NOT NULL                   -- JSON: [[name, mime, offset, size, checksum], ...]
+) STRICT;
+CREATE INDEX record_did ON record (did);
+CREATE INDEX record_kind ON record (kind);
+CREATE INDEX record_type ON record (type) WHERE type IS NOT NULL;
+CREATE INDEX record_category ON record (category) WHERE category IS NOT NULL;
+CREATE INDEX record_uuid ON record (uuid) WHERE uuid IS NOT NULL;
+CREATE INDEX record_term ON record (term) WHERE term IS NOT NULL;
+-- Records whose device's clock is off by more than a day: few, and not in any span.
+CREATE INDEX record_stray ON record (occurred_at) WHERE abs(occurred_at - received_at) > 86400000;
+
+-- Each distinct name and plate once, so that a search for a part of one looks through these only.
+CREATE TABLE term (
+    id INTEGER PRIMARY KEY,
+    field TEXT NOT NULL,  -- name, plate
+    folded TEXT NOT NULL, -- its first 256 characters, case folded
+    UNIQUE (field, folded)
+) STRICT;
+
+-- When the records of a block of 1,024 neighbours occurred, strays apart: a query for a time skips
+-- the blocks that cannot hold it.
+CREATE TABLE span (
+    block INTEGER PRIMARY KEY, -- seq >> 10
+    earliest INTEGER NOT NULL,
+    latest INTEGER NOT NULL
+) STRICT;
+
+-- The uploads of a day, to recognise one that is sent again.
+CREATE TABLE upload (
+    first_seq INTEGER PRIMARY KEY, -- its records: first_seq to last_seq
+    last_seq INTEGER NOT NULL,
+    digest BLOB NOT NULL,          -- xxh3-128 of path and body
+    did TEXT NOT NULL,
+    at INTEGER NOT NULL,
+    UNIQUE (digest, did)
+) STRICT;
+
+-- Each device's latest access record, which a lone picture belongs to (D8).
+CREATE TABLE latest_access (
+    did TEXT PRIMARY KEY,
+    seq INTEGER NOT NULL -- may be gone with its day
+) STRICT, WITHOUT ROWID;
+
+-- The days that the log holds. What lies in a pack beyond `bytes` was never acknowledged and is cut
+-- off at the start.
+CREATE TABLE day (
+    day TEXT PRIMARY KEY,        -- YYYY-MM-DD, UTC; its pack is media/DAY.pack
+    first_seq INTEGER NOT NULL,
+    last_seq INTEGER NOT NULL,
+    records INTEGER NOT NULL,
+    bytes INTEGER NOT NULL       -- the committed end of the pack
+) STRICT, WITHOUT ROWID;
+
+-- Days whose pack is gone and whose records are still being removed.
+CREATE TABLE dropped_day (
+    first_seq INTEGER PRIMARY KEY,
+    last_seq INTEGER NOT NULL,
+    day TEXT NOT NULL
+) STRICT;
+
+
+-- Devices ------------------------------------------------------------------------------------
+
+-- The enrolled devices.
+CREATE TABLE device (
+    did TEXT PRIMARY KEY,           -- decimal, 1 to 2^64 - 1
+    sn TEXT NOT NULL UNIQUE,
+    name TEXT NOT NULL,
+    enabled INTEGER NOT NULL,
+    clock_trusted INTEGER NOT NULL,
+    key TEXT,                       -- its public key as PEM; NULL: the site's key applies
+    sign_form TEXT,                 -- the form of signature that it used (D2)
+    did_state TEXT NOT NULL,        -- whether it knows its did: unknown, sent, none, known
+    appid TEXT NOT NULL UNIQUE,     -- the signature of 三
+    ota_id TEXT NOT NULL UNIQUE,    -- 2.3
+    code BLOB NOT NULL,             -- sealed: the security code of 1.1
+    secret BLOB NOT NULL,           -- sealed: the secret of 三
+    ip TEXT,
+    last_seen INTEGER,
+    fw_ver TEXT,
+    sw_ver TEXT,
+    os_ver TEXT,
+    hw_ver TEXT,
+    dev_name TEXT,                  -- what it calls itself (2.2)
+    clock_offset REAL,              -- seconds; positive: its clock is ahead
+    init_outcome TEXT,              -- how it took the initial parameters (D3)
+    created_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- Tokens from connect and update, those in their grace too.
+CREATE TABLE token (
+    token_hash BLOB PRIMARY KEY, -- the token itself is stored nowhere
+    did TEXT NOT NULL REFERENCES device (did) ON DELETE CASCADE,
+    issued_at INTEGER NOT NULL,
+    expires_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX token_did ON token (did);
+
+-- What good connects used up: a replay is refused (D2).
+CREATE TABLE accepted (
+    id INTEGER PRIMARY KEY,
+    sn TEXT NOT NULL,
+    ts_text TEXT NOT NULL,  -- as it was sent
+    keep_until INTEGER,     -- NULL: the device's clock is not trusted, its last 10,000 are kept
+    UNIQUE (sn, ts_text)
+) STRICT;
+
+
+-- People and programs that use the hub ---------------------------------------------------------
+
+-- Who may sign in.
+CREATE TABLE user (
+    name TEXT PRIMARY KEY,
+    role TEXT NOT NULL,          -- admin, guard, viewer
+    password_hash TEXT NOT NULL,
+    created_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- A signed-in browser each; the cookie's token itself is stored nowhere.
+CREATE TABLE session (
+    token_hash BLOB PRIMARY KEY,
+    user TEXT NOT NULL REFERENCES user (name) ON DELETE CASCADE,
+    created_at INTEGER NOT NULL,
+    last_used_at INTEGER NOT NULL,
+    address TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX session_user ON session (user);
+
+-- The integrators' keys.
+CREATE TABLE api_key (
+    appid TEXT PRIMARY KEY,
+    name TEXT NOT NULL,
+    read_only INTEGER NOT NULL,
+    secret BLOB NOT NULL,        -- sealed
+    created_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- What is set while the hub runs. Keys "store.*" are the store's own: store.clean (how it was
+-- left), store.key_check (tells a foreign hub.key), store.last_did (the last one assigned).
+CREATE TABLE setting (
+    key TEXT PRIMARY KEY,
+    value TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- Who changed what, from where.
+CREATE TABLE audit (
+    id INTEGER PRIMARY KEY,
+    at INTEGER NOT NULL,
+    who TEXT NOT NULL,
+    action TEXT NOT NULL,
+    target TEXT NOT NULL,
+    address TEXT NOT NULL
+) STRICT;

@@ -1,0 +1,188 @@
+"""Guarantee 1: what was acknowledged is there, byte for byte; what was not never was."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+import trio
+
+from hub.store.db import Store
+from hub.store.packs import entries
+from hub.wire.records import Record
+from tests.support.clock import FrozenClock
+from tests.support.stores import WatchedDisk, copy_as_left, is_whole, opened, pack_size, upload
+
+STEPS = (
+    "before the pack is written",
+    "after a part of it",
+    "before the flush",
+    "after the flush",
+    "before the commit",
+    "after the commit",
+)
+
+
+async def die_at(step: str, tmp_path: Path, clock: FrozenClock) -> Path:
+    """A store in which upload 1 was acknowledged, and that lost its power at `step` of upload 2."""
+    data, left = tmp_path / "data", tmp_path / "left"
+    armed = False
+
+    def at(reached: str) -> None:
+        if armed and reached == step:
+            copy_as_left(data, left)
+
+    def on_records(records: Sequence[Record]) -> None:
+        at("after the commit")
+
+    async with opened(data, clock, on_records=on_records, disk=WatchedDisk(at)) as store:
+        await store.records.append(upload(clock, 1))
+        armed = True
+        async with trio.open_nursery() as nursery:  # both in one group
+            nursery.start_soon(store.records.append, upload(clock, 2))
+            nursery.start_soon(store.write, lambda connection: at("before the commit"))
+    return left
+
+
+async def acknowledged_is_whole(store: Store, clock: FrozenClock) -> None:
+    assert await is_whole(store, 1, upload(clock, 1).records[0])
+    assert store.media.days()[0].records == store.records.last_seq
+    assert not store.health.damaged
+
+
+@pytest.mark.parametrize("step", STEPS)
+async def test_a_power_failure_at_any_step_of_a_group(
+    step: str, tmp_path: Path, clock: FrozenClock
+) -> None:
+    left = await die_at(step, tmp_path, clock)
+    async with opened(left, clock) as store:
+        assert not store.clean_start
+        await acknowledged_is_whole(store, clock)
+        was_committed = step == "after the commit"
+        assert store.records.last_seq == (2 if was_committed else 1)
+        assert (await store.records.get(2) is not None) == was_committed
+        assert pack_size(left) == store.media.days()[0].bytes
+        again = await store.records.append(upload(clock, 2))
+        assert again.seqs == (2,)
+        assert again.repeated == was_committed
+        assert await is_whole(store, 2, upload(clock, 2).records[0])
+
+
+async def test_a_database_log_cut_anywhere_within_a_group(
+    tmp_path: Path, clock: FrozenClock
+) -> None:
+    left = await die_at("after the commit", tmp_path, clock)
+    before = await die_at("before the commit", tmp_path / "again", clock)
+    whole = (left / "hub.sqlite-wal").stat().st_size
+    start = (before / "hub.sqlite-wal").stat().st_size
+    assert whole > start
+    for number, size in enumerate(range(start, whole, (whole - start) // 8)):
+        cut = tmp_path / f"cut{number}"
+        shutil.copytree(left, cut)
+        with (cut / "hub.sqlite-wal").open("r+b") as file:
+            file.truncate(size)
+        async with opened(cut, clock) as store:
+            await acknowledged_is_whole(store, clock)
+            assert store.records.last_seq == 1
+            assert await store.media.read(2, "face") is None
+            assert pack_size(cut) == store.media.days()[0].bytes
+
+
+async def test_a_pack_of_a_day_that_was_never_committed_is_removed(
+    tmp_path: Path, clock: FrozenClock
+) -> None:
+    data = tmp_path / "data"
+    async with opened(data, clock):
+        pass
+    (data / "media" / "2026-11-26.pack").write_bytes(b"half a picture")
+    async with opened(data, clock) as store:
+        assert store.media.days() == []
+    assert pack_size(data) == 0
+
+
+@pytest.mark.expects_error("the store is damaged")
+@pytest.mark.parametrize("lost", ["a part", "all"])
+async def test_a_pack_shorter_than_committed_is_told_and_the_rest_is_served(
+    lost: str, tmp_path: Path, clock: FrozenClock
+) -> None:
+    data = tmp_path / "data"
+    async with opened(data, clock) as store:
+        await store.records.append(upload(clock, 1))
+        await store.records.append(upload(clock, 2))
+        end = store.media.days()[0].bytes
+    pack = data / "media" / "2026-11-25.pack"
+    if lost == "all":
+        pack.unlink()
+    else:
+        with pack.open("r+b") as file:
+            file.truncate(end - 10)
+    async with opened(data, clock) as store:
+        assert "2026-11-25" in store.health.damaged
+        assert store.health.storable
+        assert await is_whole(store, 1, upload(clock, 1).records[0]) == (lost == "a part")
+        assert await store.media.read(2, "background") is None
+        await store.records.append(upload(clock, 3))
+        assert await is_whole(store, 3, upload(clock, 3).records[0])
+
+
+@pytest.mark.expects_error("is not what was stored")
+async def test_a_changed_byte_is_noticed_and_never_served(
+    tmp_path: Path, clock: FrozenClock
+) -> None:
+    data = tmp_path / "data"
+    async with opened(data, clock) as store:
+        await store.records.append(upload(clock, 1))
+        with (data / "media" / "2026-11-25.pack").open("r+b") as file:
+            file.seek(100)
+            file.write(b"x")
+        assert await store.media.read(1, "face") is None
+        assert await store.media.read(1, "body") is not None
+        assert "record 1" in store.health.damaged
+
+
+async def test_a_pack_tells_its_pictures_without_the_database(
+    tmp_path: Path, clock: FrozenClock
+) -> None:
+    data = tmp_path / "data"
+    async with opened(data, clock) as store:
+        for seed in (1, 2):
+            await store.records.append(upload(clock, seed))
+        end = store.media.days()[0].bytes
+    pack = data / "media" / "2026-11-25.pack"
+    told = list(entries(pack, end))
+    assert [entry.name for entry in told] == ["face", "body", "background"] * 2
+    assert [entry.digest for entry in told] == [upload(clock, n).digest for n in (1, 1, 1, 2, 2, 2)]
+    assert all(entry.sound for entry in told)
+
+
+async def test_a_seq_is_never_used_twice_even_after_the_newest_were_dropped(
+    tmp_path: Path, clock: FrozenClock
+) -> None:
+    data = tmp_path / "data"
+    async with opened(data, clock) as store:
+        for seed in (1, 2, 3):
+            await store.records.append(upload(clock, seed))
+        clock.advance(86_400)
+        await store.media.drop_day("2026-11-25")
+        assert store.records.last_seq == 3
+    async with opened(data, clock) as store:
+        assert store.records.last_seq == 3
+        assert (await store.records.append(upload(clock, 4))).seqs == (4,)
+
+
+async def test_midnight_in_utc_starts_a_new_pack(tmp_path: Path, clock: FrozenClock) -> None:
+    data = tmp_path / "data"
+    async with opened(data, clock) as store:
+        await store.records.append(upload(clock, 1))
+        clock.advance(12 * 3600 - 0.001)
+        await store.records.append(upload(clock, 2))
+        clock.advance(0.001)
+        await store.records.append(upload(clock, 3))
+        assert [(day.day, day.records) for day in store.media.days()] == [
+            ("2026-11-25", 2),
+            ("2026-11-26", 1),
+        ]
+        for seed in (1, 2, 3):
+            assert await is_whole(store, seed, upload(clock, seed, occurred_at=0).records[0])

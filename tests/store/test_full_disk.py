@@ -1,0 +1,158 @@
+"""When nothing can be stored: a plain refusal, nothing stored in part, and it heals by itself."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+import pytest
+import trio
+
+from hub.errors import CannotStoreNow
+from hub.store import writer
+from hub.store.db import Store
+from tests.support.clock import FrozenClock
+from tests.support.stores import FaultyDisk, is_whole, opened, pack_size, upload
+
+
+async def refused(store: Store, clock: FrozenClock, seed: int) -> None:
+    with pytest.raises(CannotStoreNow, match="the disk is full"):
+        await store.records.append(upload(clock, seed))
+    assert not store.health.storable
+    assert store.health.reason == "the disk is full"
+
+
+@pytest.mark.expects_error("nothing can be stored now: the disk is full")
+@pytest.mark.parametrize("step", ["write", "part", "flush"])
+async def test_a_full_disk_at_each_step_of_a_pack_refuses_and_then_heals(
+    step: str, tmp_path: Path, clock: FrozenClock
+) -> None:
+    disk = FaultyDisk()
+    data = tmp_path / "data"
+    async with opened(data, clock, disk=disk) as store:
+        await store.records.append(upload(clock, 1))
+        end = pack_size(data)
+        disk.failing = {step}
+        await refused(store, clock, 2)
+        assert pack_size(data) == end
+        assert store.records.last_seq == 1
+        assert store.media.days()[0].records == 1
+        disk.failing = set()
+        assert (await store.records.append(upload(clock, 2))).seqs == (2,)
+        assert store.health.storable
+        assert store.health.reason == ""
+        for seed in (1, 2):
+            assert await is_whole(store, seed, upload(clock, seed).records[0])
+
+
+@pytest.mark.expects_error("nothing can be stored now: the disk is full")
+@pytest.mark.parametrize("step", ["open", "directory"])
+async def test_a_full_disk_at_the_start_of_a_day_refuses_and_then_heals(
+    step: str, tmp_path: Path, clock: FrozenClock
+) -> None:
+    disk = FaultyDisk()
+    data = tmp_path / "data"
+    async with opened(data, clock, disk=disk) as store:
+        disk.failing = {step}
+        await refused(store, clock, 1)
+        disk.failing = set()
+        await store.records.append(upload(clock, 1))
+    async with opened(data, clock) as store:
+        assert await is_whole(store, 1, upload(clock, 1).records[0])
+
+
+@pytest.mark.expects_error("nothing can be stored now: the disk is full")
+async def test_a_pack_that_cannot_even_be_cut_back_is_overwritten(
+    tmp_path: Path, clock: FrozenClock
+) -> None:
+    disk = FaultyDisk()
+    data = tmp_path / "data"
+    async with opened(data, clock, disk=disk) as store:
+        await store.records.append(upload(clock, 1))
+        end = pack_size(data)
+        disk.failing = {"flush", "cut"}
+        await refused(store, clock, 2)
+        assert pack_size(data) > end
+        disk.failing = set()
+        await store.records.append(upload(clock, 3))
+        assert pack_size(data) == store.media.days()[0].bytes
+        assert await is_whole(store, 2, upload(clock, 3).records[0])
+
+
+@pytest.mark.expects_error("nothing can be stored now: the disk is full")
+async def test_a_full_database_refuses_cuts_the_pack_back_and_then_heals(
+    tmp_path: Path, clock: FrozenClock
+) -> None:
+    def limit(connection: sqlite3.Connection, pages: int | None = None) -> None:
+        pages = pages or connection.execute("PRAGMA page_count").fetchone()[0]
+        connection.execute(f"PRAGMA max_page_count = {pages}")
+
+    data = tmp_path / "data"
+    async with opened(data, clock) as store:
+        await store.records.append(upload(clock, 1))
+        end = pack_size(data)
+        await store.write(limit)
+        large = upload(clock, 2, device_name="x" * 100_000)
+        with pytest.raises(CannotStoreNow, match="the disk is full"):
+            await store.records.append(large)
+        assert not store.health.storable
+        assert pack_size(data) == end
+        assert store.records.last_seq == 1
+        await store.write(lambda connection: limit(connection, 2**30))
+        assert (await store.records.append(large)).seqs == (2,)
+        assert store.health.storable
+        assert await is_whole(store, 2, large.records[0])
+
+
+@pytest.mark.expects_error("nothing can be stored now: the disk is full")
+async def test_what_carries_no_picture_goes_on_while_packs_cannot_be_written(
+    tmp_path: Path, clock: FrozenClock
+) -> None:
+    disk = FaultyDisk()
+    async with opened(tmp_path / "data", clock, disk=disk) as store:
+        disk.failing = {"write"}
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(refused, store, clock, 1)
+            nursery.start_soon(store.settings.set, "site.name", "North gate")
+        assert store.settings.get("site.name") == "North gate"
+        assert not store.health.storable
+
+
+@pytest.mark.expects_error("nothing can be stored now: the disk is full")
+async def test_it_heals_without_any_upload(
+    tmp_path: Path, clock: FrozenClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writer, "_PROBE_SECONDS", 0.01)
+    probed = trio.Event()
+
+    class ProbedDisk(FaultyDisk):
+        def cut(self, file: int, size: int) -> None:
+            super().cut(file, size)
+            trio.from_thread.run_sync(probed.set, trio_token=token)
+
+    token = trio.lowlevel.current_trio_token()
+    disk = ProbedDisk()
+    data = tmp_path / "data"
+    async with opened(data, clock, disk=disk) as store:
+        await store.records.append(upload(clock, 1))
+        end = pack_size(data)
+        disk.failing = {"write"}
+        await refused(store, clock, 2)
+        disk.failing = set()
+        with trio.fail_after(5):
+            while not store.health.storable:
+                probed = trio.Event()
+                await probed.wait()
+                await store.write(lambda connection: None)  # after the probe's own commit
+        assert pack_size(data) == end
+
+
+@pytest.mark.expects_error("nothing can be stored now: the disk reports an input/output error")
+async def test_a_disk_error_is_told_as_what_it_is(tmp_path: Path, clock: FrozenClock) -> None:
+    disk = FaultyDisk()
+    disk.error = OSError(5, "Input/output error")
+    async with opened(tmp_path / "data", clock, disk=disk) as store:
+        disk.failing = {"flush"}
+        with pytest.raises(CannotStoreNow, match="input/output error") as refusal:
+            await store.records.append(upload(clock, 1))
+        assert refusal.value.retry_after > 0

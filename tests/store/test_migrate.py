@@ -1,0 +1,174 @@
+"""The schema: readable as a whole, reached in steps, refused where it is not ours."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import sqlite3
+from contextlib import closing
+from importlib import resources
+from pathlib import Path
+
+import pytest
+
+from hub.errors import StartFault
+from hub.store.migrate import APPLICATION_ID, bring_up_to_date, migrations
+from tests.support.clock import FrozenClock
+from tests.support.stores import is_whole, opened, upload
+
+STEPS = {1: "CREATE TABLE a (x INTEGER) STRICT; INSERT INTO a VALUES (1);"}
+NEXT = {**STEPS, 2: "ALTER TABLE a ADD COLUMN y TEXT; UPDATE a SET y = 'new';"}
+
+
+def shape(connection: sqlite3.Connection) -> dict[str, object]:
+    """Everything that the schema means, whatever its text looks like."""
+    found: dict[str, object] = {}
+    for kind, name, sql in connection.execute("SELECT type, name, sql FROM sqlite_schema"):
+        if kind == "table":
+            found[name] = [
+                connection.execute(f"PRAGMA {pragma}({name})").fetchall()
+                for pragma in ("table_xinfo", "foreign_key_list", "index_list")
+            ] + [connection.execute(f"PRAGMA table_list({name})").fetchall()[0][3:]]
+        else:
+            condition = re.split(r"\bWHERE\b", sql or "")[1:]
+            columns = connection.execute(f"PRAGMA index_xinfo({name})").fetchall()
+            found[name] = (columns, [" ".join(part.split()) for part in condition])
+    return found
+
+
+def rows(path: Path, sql: str) -> list[tuple[object, ...]]:
+    with closing(sqlite3.connect(path)) as connection:
+        return connection.execute(sql).fetchall()
+
+
+def test_the_readable_datamodel_equals_the_sum_of_the_migrations() -> None:
+    readable = (resources.files("hub.store") / "schema" / "datamodel.sql").read_text("utf-8")
+    with closing(sqlite3.connect(":memory:")) as sum_, closing(sqlite3.connect(":memory:")) as one:
+        for text in migrations().values():
+            sum_.executescript(text)
+        one.executescript(readable)
+        assert shape(one) == shape(sum_)
+
+
+def test_every_table_of_the_datamodel_is_explained() -> None:
+    readable = (resources.files("hub.store") / "schema" / "datamodel.sql").read_text("utf-8")
+    tables = re.findall(r"(.*\n)CREATE TABLE (\w+)", readable)
+    unexplained = [name for before, name in tables if "--" not in before]
+    assert unexplained == []
+
+
+def test_migrations_are_numbered_without_a_gap() -> None:
+    assert list(migrations()) == list(range(1, len(migrations()) + 1))
+
+
+def test_a_new_database_is_marked_as_ours(tmp_path: Path) -> None:
+    path = tmp_path / "hub.sqlite"
+    bring_up_to_date(path, STEPS)
+    assert rows(path, "PRAGMA application_id") == [(APPLICATION_ID,)]
+    assert rows(path, "PRAGMA user_version") == [(1,)]
+    assert not list(tmp_path.glob("*.before-*"))
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such modes")
+async def test_nobody_else_reads_what_the_store_writes(tmp_path: Path, clock: FrozenClock) -> None:
+    data = tmp_path / "data"
+    async with opened(data, clock) as store:
+        await store.records.append(upload(clock, 1))
+        assert data.stat().st_mode & 0o777 == 0o700
+        assert (data / "media").stat().st_mode & 0o777 == 0o700
+        files = [path for path in data.rglob("*") if path.is_file()]
+        assert {path.name for path in files} >= {"hub.sqlite", "hub.sqlite-wal", "hub.key"}
+        assert {oct(path.stat().st_mode & 0o777) for path in files} == {"0o600"}
+
+
+def test_a_migration_lays_a_copy_beside_the_database_first(tmp_path: Path) -> None:
+    path = tmp_path / "hub.sqlite"
+    bring_up_to_date(path, STEPS)
+    bring_up_to_date(path, NEXT)
+    assert rows(path, "SELECT x, y FROM a") == [(1, "new")]
+    copy = tmp_path / "hub.sqlite.before-0002"
+    assert rows(copy, "SELECT * FROM a") == [(1,)]
+    assert rows(copy, "PRAGMA user_version") == [(1,)]
+
+
+def test_a_migration_that_fails_changes_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "hub.sqlite"
+    bring_up_to_date(path, STEPS)
+    broken = {**STEPS, 2: "UPDATE a SET x = 2; INSERT INTO nowhere VALUES (1);"}
+    with pytest.raises(StartFault, match="no such table"):
+        bring_up_to_date(path, broken)
+    assert rows(path, "SELECT x FROM a") == [(1,)]
+    assert rows(path, "PRAGMA user_version") == [(1,)]
+    bring_up_to_date(path, NEXT)
+    assert rows(path, "PRAGMA user_version") == [(2,)]
+
+
+def test_a_newer_schema_is_refused_and_told_what_to_do(tmp_path: Path) -> None:
+    path = tmp_path / "hub.sqlite"
+    bring_up_to_date(path, NEXT)
+    with pytest.raises(StartFault, match=r"newer sitehub.*before-0002"):
+        bring_up_to_date(path, STEPS)
+    assert rows(path, "PRAGMA user_version") == [(2,)]
+
+
+@pytest.mark.parametrize("content", [b"not a database at all", b"SQLite format 3\0" + bytes(84)])
+def test_a_file_that_is_no_database_is_refused_and_left_alone(
+    tmp_path: Path, content: bytes
+) -> None:
+    path = tmp_path / "hub.sqlite"
+    path.write_bytes(content)
+    with pytest.raises(StartFault, match="restore it from a backup"):
+        bring_up_to_date(path, STEPS)
+    assert path.read_bytes() == content
+
+
+def test_the_database_of_another_program_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "hub.sqlite"
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("CREATE TABLE theirs (x)")
+    with pytest.raises(StartFault, match="another program"):
+        bring_up_to_date(path, STEPS)
+
+
+def test_an_empty_file_is_a_new_database(tmp_path: Path) -> None:
+    path = tmp_path / "hub.sqlite"
+    path.touch()
+    bring_up_to_date(path, STEPS)
+    assert rows(path, "SELECT x FROM a") == [(1,)]
+
+
+async def test_a_database_with_a_damaged_page_stops_the_start(
+    tmp_path: Path, clock: FrozenClock
+) -> None:
+    data = tmp_path / "data"
+    async with opened(data, clock):
+        pass
+    path = data / "hub.sqlite"
+    path.write_bytes(path.read_bytes()[:4096] + bytes(8192))
+    with pytest.raises(StartFault, match="restore it from a backup"):
+        async with opened(data, clock):
+            pass
+
+
+async def test_a_directory_that_cannot_be_made_is_told(tmp_path: Path, clock: FrozenClock) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(StartFault, match="data directory"):
+        async with opened(tmp_path / "file" / "data", clock):
+            pass
+
+
+async def test_the_copy_before_a_migration_is_a_whole_store(
+    tmp_path: Path, clock: FrozenClock
+) -> None:
+    data = tmp_path / "data"
+    async with opened(data, clock) as store:
+        await store.records.append(upload(clock, 1))
+    newest = max(migrations())
+    bring_up_to_date(data / "hub.sqlite", {**migrations(), newest + 1: "CREATE TABLE later (x);"})
+    with pytest.raises(StartFault, match="newer"):
+        async with opened(data, clock):
+            pass
+    shutil.copy(data / f"hub.sqlite.before-{newest + 1:04d}", data / "hub.sqlite")
+    async with opened(data, clock) as store:
+        assert await is_whole(store, 1, upload(clock, 1).records[0])

@@ -1,0 +1,225 @@
+"""Reading a picture, and dropping a day."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+import pytest
+import trio
+
+from hub.errors import BadParameter, CannotStoreNow, NoSuchResource
+from hub.store import media
+from hub.store.records import NewUpload, RecordFilter
+from hub.wire.records import FaceDetail
+from tests.support.clock import FrozenClock
+from tests.support.stores import (
+    FaultyDisk,
+    copy_as_left,
+    digest,
+    is_whole,
+    opened,
+    record,
+    upload,
+)
+
+DAY = 86_400
+
+
+async def test_what_is_not_there_is_none(tmp_path: Path, clock: FrozenClock) -> None:
+    async with opened(tmp_path / "data", clock) as store:
+        await store.records.append(upload(clock, 1, pictures=1))
+        assert await store.media.read(1, "body") is None
+        assert await store.media.read(2, "face") is None
+        assert await store.media.read(2**70, "face") is None
+
+
+async def test_the_etag_tells_pictures_apart(tmp_path: Path, clock: FrozenClock) -> None:
+    async with opened(tmp_path / "data", clock) as store:
+        await store.records.append(upload(clock, 1))
+        face = await store.media.read(1, "face")
+        body = await store.media.read(1, "body")
+        again = await store.media.read(1, "face")
+        assert face is not None
+        assert body is not None
+        assert face == again
+        assert face.etag != body.etag
+
+
+async def test_a_dropped_day_takes_its_pictures_and_records_along(
+    tmp_path: Path, clock: FrozenClock
+) -> None:
+    data = tmp_path / "data"
+    async with opened(data, clock) as store:
+        await store.records.append(upload(clock, 1, detail=FaceDetail(name="Only today")))
+        await store.records.append(upload(clock, 2))
+        clock.advance(DAY)
+        await store.records.append(upload(clock, 3))
+        await store.media.drop_day("2026-11-25")
+        assert [day.day for day in store.media.days()] == ["2026-11-26"]
+        assert not (data / "media" / "2026-11-25.pack").exists()
+        page = await store.records.page(RecordFilter())
+        assert [item.seq for item in page.items] == [3]
+        assert await store.media.read(1, "face") is None
+        assert await is_whole(store, 3, upload(clock, 3).records[0])
+        assert await store.read(_leftovers) == [0, 0, 0]
+        # Its digests went along: the same upload is no repeat of what is gone.
+        assert not (await store.records.append(upload(clock, 2))).repeated
+
+
+def _leftovers(connection: sqlite3.Connection) -> list[int]:
+    return [
+        connection.execute(f"SELECT count(*) FROM {rows}").fetchone()[0]
+        for rows in (
+            "dropped_day",
+            "upload WHERE first_seq < 3",
+            "term WHERE folded = 'only today'",
+        )
+    ]
+
+
+async def test_only_a_day_that_is_there_and_over_can_be_dropped(
+    tmp_path: Path, clock: FrozenClock
+) -> None:
+    async with opened(tmp_path / "data", clock) as store:
+        await store.records.append(upload(clock, 1))
+        with pytest.raises(BadParameter, match="day"):
+            await store.media.drop_day("2026-11-25")
+        with pytest.raises(NoSuchResource):
+            await store.media.drop_day("2026-11-24")
+        assert await is_whole(store, 1, upload(clock, 1).records[0])
+
+
+async def test_a_record_that_outlives_its_pack_reads_without_pictures(
+    tmp_path: Path, clock: FrozenClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = tmp_path / "data"
+    async with opened(data, clock) as store:
+        await store.records.append(upload(clock, 1))
+        clock.advance(DAY)
+        # As if the process ended between the pack and the records.
+        monkeypatch.setattr(media.Media, "finish_drops", _nothing)
+        await store.media.drop_day("2026-11-25")
+        stored = await store.records.get(1)
+        assert stored is not None
+        assert stored.images == ()
+        assert await store.media.read(1, "face") is None
+        assert not store.health.damaged
+
+
+async def _nothing(self: media.Media) -> None:
+    await trio.lowlevel.checkpoint()
+
+
+async def test_what_a_stop_interrupts_is_dropped_after_the_next_start(
+    tmp_path: Path, clock: FrozenClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = tmp_path / "data"
+    with monkeypatch.context() as patch:
+        patch.setattr(media.Media, "finish_drops", _nothing)
+        async with opened(data, clock) as store:
+            await store.records.append(upload(clock, 1))
+            clock.advance(DAY)
+            await store.media.drop_day("2026-11-25")
+            assert (data / "media" / "2026-11-25.pack").exists()
+            left = copy_as_left(data, tmp_path / "left")
+    async with opened(left, clock) as store:
+        await store.media.finish_drops()  # waits for the one that the start began
+        assert await store.records.get(1) is None
+        assert not (left / "media" / "2026-11-25.pack").exists()
+        assert not store.health.damaged
+
+
+async def test_records_are_removed_in_many_short_steps(
+    tmp_path: Path, clock: FrozenClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sizes: list[int] = []
+    timed = media._timed
+
+    def watched(step: media.Step, start: int, size: int) -> object:
+        sizes.append(size)
+        return timed(step, start, size)
+
+    monkeypatch.setattr(media, "_timed", watched)
+    monkeypatch.setattr(media, "_STEP_SECONDS", 0.0)  # as on a slow disk
+    async with opened(tmp_path / "data", clock) as store:
+        entries = tuple(record(clock, pictures=0) for _ in range(300))
+        await store.records.append(NewUpload("7", digest(1), entries))
+        clock.advance(DAY)
+        await store.media.drop_day("2026-11-25")
+        assert (await store.records.page(RecordFilter())).items == ()
+    assert sizes[0] == 50
+    assert sizes.count(10) >= 25
+
+
+async def test_uploads_go_on_while_a_day_is_dropped(tmp_path: Path, clock: FrozenClock) -> None:
+    async with opened(tmp_path / "data", clock) as store:
+        entries = tuple(record(clock, pictures=0) for _ in range(3000))
+        await store.records.append(NewUpload("7", digest(1), entries))
+        clock.advance(DAY)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(store.media.drop_day, "2026-11-25")
+            for seed in range(10, 30):
+                await store.records.append(upload(clock, seed))
+        page = await store.records.page(RecordFilter())
+        assert [item.seq for item in page.items] == list(range(3001, 3021))
+
+
+async def test_a_clock_that_steps_back_keeps_what_it_writes_into_a_dropped_day(
+    tmp_path: Path, clock: FrozenClock
+) -> None:
+    async with opened(tmp_path / "data", clock) as store:
+        await store.records.append(upload(clock, 1))
+        clock.advance(DAY)
+        await store.records.append(upload(clock, 2))
+        await store.media.drop_day("2026-11-25")
+        clock.advance(-DAY)
+        await store.records.append(upload(clock, 3))
+        assert await is_whole(store, 3, upload(clock, 3).records[0])
+        clock.advance(DAY)
+        await store.media.drop_day("2026-11-25")
+        page = await store.records.page(RecordFilter())
+        assert [item.seq for item in page.items] == [2]
+
+
+@pytest.mark.expects_error("nothing can be stored now: the disk is full")
+async def test_a_day_can_be_dropped_from_a_full_disk(
+    tmp_path: Path, clock: FrozenClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The pack makes the room that the database needs to forget it."""
+    data = tmp_path / "data"
+    async with opened(data, clock) as store:
+        await store.records.append(upload(clock, 1))
+        clock.advance(DAY)
+        write = store._writer.write
+        pack = data / "media" / "2026-11-25.pack"
+
+        async def write_while_full(job: object, on_commit: object = None) -> object:
+            if pack.exists():
+                store._condition.refused("the disk is full")
+                raise CannotStoreNow("the disk is full")
+            return await write(job, on_commit)  # type: ignore[arg-type]
+
+        monkeypatch.setattr(store._writer, "write", write_while_full)
+        await store.media.drop_day("2026-11-25")
+        assert store.media.days() == []
+        assert await store.records.get(1) is None
+
+
+async def test_pages_of_many_dropped_records_go_back_to_the_disk(
+    tmp_path: Path, clock: FrozenClock
+) -> None:
+    def pages(connection: sqlite3.Connection) -> tuple[int, int]:
+        count = connection.execute("PRAGMA page_count").fetchone()[0]
+        free = connection.execute("PRAGMA freelist_count").fetchone()[0]
+        return count, free
+
+    async with opened(tmp_path / "data", clock, disk=FaultyDisk()) as store:
+        entries = tuple(record(clock, pictures=0, device_name="x" * 4000) for _ in range(300))
+        await store.records.append(NewUpload("7", digest(1), entries))
+        before, _ = await store.read(pages)
+        clock.advance(DAY)
+        await store.media.drop_day("2026-11-25")
+        after, free = await store.read(pages)
+        assert after < before / 2
+        assert free * 4 <= after

@@ -1,0 +1,123 @@
+"""Opening and leaving the store: what a stop leaves, and the key file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import trio
+
+from hub.errors import StartFault
+from hub.store import db
+from hub.store.apikeys import ApiKey
+from hub.store.devices import NewDevice
+from tests.support.clock import FrozenClock
+from tests.support.stores import copy_as_left, opened, upload
+
+
+async def test_a_first_start_makes_all_that_it_needs(tmp_path: Path, clock: FrozenClock) -> None:
+    data = tmp_path / "new" / "data"
+    async with opened(data, clock) as store:
+        assert store.clean_start
+        assert store.records.last_seq == 0
+        assert store.media.days() == []
+        assert store.health.storable
+    assert {path.name for path in data.iterdir()} == {"hub.sqlite", "hub.key", "media"}
+
+
+async def test_a_clean_stop_is_told_from_another(tmp_path: Path, clock: FrozenClock) -> None:
+    data = tmp_path / "data"
+    async with opened(data, clock) as store:
+        await store.records.append(upload(clock, 1))
+        left = copy_as_left(data, tmp_path / "left")
+    async with opened(data, clock) as store:
+        assert store.clean_start
+    async with opened(left, clock) as store:
+        assert not store.clean_start
+    async with opened(left, clock) as store:
+        assert store.clean_start
+
+
+async def test_a_sound_database_passes_its_check(tmp_path: Path, clock: FrozenClock) -> None:
+    async with opened(tmp_path / "data", clock) as store:
+        assert await store.check() == ""
+        assert store.health.damaged == ""
+
+
+@pytest.mark.expects_error("the store is damaged: hub.sqlite")
+async def test_an_unclean_stop_lets_the_database_be_checked_beside_the_service(
+    tmp_path: Path, clock: FrozenClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checked = trio.Event()
+    token = trio.lowlevel.current_trio_token()
+
+    def quick_check(connection: object) -> str:
+        token.run_sync_soon(checked.set)
+        return "row 7 missing from index record_did"
+
+    monkeypatch.setattr(db, "_quick_check", quick_check)
+    data = tmp_path / "data"
+    async with opened(data, clock):
+        left = copy_as_left(data, tmp_path / "left")
+    async with opened(left, clock) as store:
+        with trio.fail_after(5):
+            await checked.wait()
+            while not store.health.damaged:
+                await trio.lowlevel.checkpoint()
+        assert "row 7" in store.health.damaged
+        assert store.health.storable
+
+
+async def test_a_missing_key_file_stops_the_start_where_secrets_need_it(
+    tmp_path: Path, clock: FrozenClock
+) -> None:
+    data = tmp_path / "data"
+    async with opened(data, clock) as store:
+        await store.devices.add([NewDevice(sn="S", code="12345678")])
+    key = (data / "hub.key").read_bytes()
+    (data / "hub.key").unlink()
+    with pytest.raises(StartFault, match=r"hub\.key is missing.*backup"):
+        async with opened(data, clock):
+            pass
+    assert not (data / "hub.key").exists()
+    (data / "hub.key").write_bytes(key)
+    async with opened(data, clock) as store:
+        assert store.devices.secrets("1").code == "12345678"
+
+
+async def test_the_key_of_another_database_stops_the_start(
+    tmp_path: Path, clock: FrozenClock
+) -> None:
+    for name in ("a", "b"):
+        async with opened(tmp_path / name, clock) as store:
+            await store.api_keys.add(ApiKey("A", "vms", False, 0), "secret")
+    (tmp_path / "a" / "hub.key").write_bytes((tmp_path / "b" / "hub.key").read_bytes())
+    with pytest.raises(StartFault, match="not the key of"):
+        async with opened(tmp_path / "a", clock):
+            pass
+
+
+@pytest.mark.parametrize("content", [b"", b"no hex", b"ab" * 31, b"\xff\xfe"])
+async def test_a_broken_key_file_stops_the_start(
+    tmp_path: Path, clock: FrozenClock, content: bytes
+) -> None:
+    data = tmp_path / "data"
+    async with opened(data, clock):
+        pass
+    (data / "hub.key").write_bytes(content)
+    with pytest.raises(StartFault, match="not a key file"):
+        async with opened(data, clock):
+            pass
+
+
+async def test_without_secrets_a_lost_key_is_made_anew(tmp_path: Path, clock: FrozenClock) -> None:
+    data = tmp_path / "data"
+    async with opened(data, clock):
+        pass
+    (data / "hub.key").unlink()
+    for _ in range(2):
+        async with opened(data, clock) as store:
+            pass
+    async with opened(data, clock) as store:
+        await store.devices.add([NewDevice(sn="S", code="12345678")])
+        assert store.devices.secrets("1").code == "12345678"

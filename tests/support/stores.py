@@ -1,0 +1,158 @@
+"""A real store in a directory of the test, uploads for it, and a disk that fails on demand."""
+
+from __future__ import annotations
+
+import errno
+import os
+import random
+import shutil
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import xxhash
+
+from hub.store.db import Store, open_store
+from hub.store.disk import Buffer, Disk
+from hub.store.records import NewUpload
+from hub.wire.records import Detail, FaceDetail, Kind, NewRecord, Picture, Record
+from tests.support.clock import FrozenClock
+
+_NAMES: dict[Kind, tuple[str, ...]] = {
+    "face": ("face", "body", "background"),
+    "event": ("face", "body", "background"),
+    "vehicle": ("full", "vehicle", "plate"),
+    "access": ("face",),
+}
+
+
+@asynccontextmanager
+async def opened(
+    path: Path,
+    clock: FrozenClock,
+    *,
+    on_records: Callable[[Sequence[Record]], None] = lambda records: None,
+    disk: Disk | None = None,
+) -> AsyncIterator[Store]:
+    async with open_store(path, now=clock, on_records=on_records, disk=disk) as store:
+        yield store
+
+
+def picture(name: str, seed: int = 0, size: int = 1500) -> Picture:
+    return Picture(name, "image/jpeg", random.Random(f"{name}{seed}").randbytes(size))
+
+
+def record(
+    clock: FrozenClock,
+    *,
+    kind: Kind = "face",
+    did: str = "7",
+    detail: Detail | None = None,
+    pictures: int = 3,
+    seed: int = 0,
+    size: int = 1500,
+    **fields: Any,
+) -> NewRecord:
+    given: dict[str, Any] = {
+        "sn": f"SN{did}",
+        "device_name": "Gate",
+        "occurred_at": int(clock() * 1000),
+        "extra": msgspec.Raw(b'{"score":12}'),
+        **fields,
+    }
+    names = _NAMES[kind][:pictures]
+    return NewRecord(
+        kind=kind,
+        did=did,
+        detail=detail or FaceDetail(name="Li Wei", age=30, uuid="p1", category=1),
+        pictures=tuple(picture(name, seed, size) for name in names),
+        **given,
+    )
+
+
+def upload(clock: FrozenClock, seed: int = 0, **fields: Any) -> NewUpload:
+    """One record with pictures that differ by `seed`, as does the digest."""
+    new = record(clock, seed=seed, **fields)
+    return NewUpload(new.did, digest(seed), (new,))
+
+
+def digest(seed: int) -> bytes:
+    return xxhash.xxh3_128_digest(str(seed).encode())
+
+
+async def is_whole(store: Store, seq: int, sent: NewRecord) -> bool:
+    """Whether a record is there with its pictures, byte for byte."""
+    stored = await store.records.get(seq)
+    if stored is None or len(stored.images) != len(sent.pictures):
+        return False
+    for one in sent.pictures:
+        read = await store.media.read(seq, one.name)
+        if read is None or read.data != one.data or read.mime != one.mime:
+            return False
+    return stored.detail == sent.detail and bytes(stored.extra) == bytes(sent.extra)
+
+
+def pack_size(path: Path) -> int:
+    return sum(pack.stat().st_size for pack in (path / "media").glob("*.pack"))
+
+
+def copy_as_left(path: Path, target: Path) -> Path:
+    """The directory as a power failure at this moment leaves it."""
+    shutil.copytree(path, target, ignore=shutil.ignore_patterns("*-shm"))
+    return target
+
+
+class FaultyDisk(Disk):
+    """Fails where `failing` names the step: open, write, part, flush, cut, directory."""
+
+    def __init__(self) -> None:
+        self.failing: set[str] = set()
+        self.error = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    def _perhaps_fail(self, step: str) -> None:
+        if step in self.failing:
+            raise self.error
+
+    def open(self, path: Path) -> int:
+        self._perhaps_fail("open")
+        return super().open(path)
+
+    def write_some(self, file: int, buffers: Sequence[Buffer], offset: int) -> int:
+        self._perhaps_fail("write")
+        if "part" in self.failing:
+            # The disk takes what still fits; the next call tells that it is full.
+            self.failing = self.failing - {"part"} | {"write"}
+            return super().write_some(file, [memoryview(buffers[0])[:20]], offset)
+        return super().write_some(file, buffers, offset)
+
+    def flush(self, file: int) -> None:
+        self._perhaps_fail("flush")
+        super().flush(file)
+
+    def cut(self, file: int, size: int) -> None:
+        self._perhaps_fail("cut")
+        super().cut(file, size)
+
+    def flush_directory(self, path: Path) -> None:
+        self._perhaps_fail("directory")
+        super().flush_directory(path)
+
+
+class WatchedDisk(Disk):
+    """Calls `at(step)` at each step of a pack's write."""
+
+    def __init__(self, at: Callable[[str], None]) -> None:
+        self.at = at
+
+    def write(self, file: int, buffers: Sequence[Buffer], offset: int) -> None:
+        self.at("before the pack is written")
+        super().write(file, [memoryview(buffers[0])[:20]], offset)
+        self.at("after a part of it")
+        super().write(file, buffers, offset)
+
+    def flush(self, file: int) -> None:
+        self.at("before the flush")
+        super().flush(file)
+        self.at("after the flush")
