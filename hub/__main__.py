@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import click
 
 from hub.cli import sitehub
-from hub.errors import HubError, start_fault_in
+from hub.errors import hub_error_in
 
 _DONE, _FAILED, _WRONG_USAGE = 0, 1, 2
 
@@ -33,10 +33,8 @@ def run(arguments: Sequence[str] | None = None) -> int:
         return _fail("given up")
     except click.ClickException as error:
         return _fail(error.format_message())
-    except HubError as error:
-        return _fail(error.message)
     except Exception as error:
-        fault = start_fault_in(error)
+        fault = hub_error_in(error)
         return _fail(fault.message if fault else f"internal fault, {_last_words(error)}")
     return status if isinstance(status, int) else _DONE
 

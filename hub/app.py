@@ -23,7 +23,7 @@ import trio
 
 from hub.config import Config
 from hub.control import forget_control, serve_control
-from hub.errors import PartFailed, start_fault_in
+from hub.errors import PartFailed, StartFault, hub_error_in
 from hub.link.listener import serve_devices
 from hub.live.feed import Change, Feed
 from hub.live.registry import Registry
@@ -186,7 +186,7 @@ async def _run_part(
     try:
         await part(task_status=task_status)
     except Exception as error:
-        if fault := start_fault_in(error):
+        if isinstance(fault := hub_error_in(error), StartFault):
             raise fault from None
         log.critical("%s failed", name, exc_info=error)
         raise PartFailed(f"{name} failed ({type(error).__name__}: {error}); see the log") from error

@@ -172,10 +172,10 @@ class PartFailed(StartFault):
     """A part that the hub cannot live without has failed: the process ends."""
 
 
-def start_fault_in(error: BaseException) -> StartFault | None:
-    """The first StartFault in an exception or in a group of them."""
-    if isinstance(error, StartFault):
+def hub_error_in(error: BaseException) -> HubError | None:
+    """The first HubError in an exception or in a group of them."""
+    if isinstance(error, HubError):
         return error
     if isinstance(error, BaseExceptionGroup):
-        return next(filter(None, map(start_fault_in, error.exceptions)), None)
+        return next(filter(None, map(hub_error_in, error.exceptions)), None)
     return None

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from hub.errors import start_fault_in
+from hub.errors import hub_error_in
 
 if TYPE_CHECKING:
     from hub.app import Part
@@ -115,6 +115,6 @@ def _run(loaded: Config, directory: Path, demo: int | None) -> None:
             )
         )
     except Exception as error:
-        if start_fault_in(error) is None:
+        if hub_error_in(error) is None:
             logging.getLogger(__name__).critical("the hub failed", exc_info=error)
         raise

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator
 
 from hub import __version__
+from hub.errors import CannotStoreNow
 from hub.services import Services
 from hub.services.accounts import COMMAND_LINE
 from hub.services.operations import dashboard_urls, device_urls, hosts
@@ -15,24 +16,33 @@ _LABEL_WIDTH = 15
 
 async def announce(services: Services) -> None:
     """Print the summary on stdout, at once and as a whole. A first run gets its link here."""
-    token = None
-    if services.accounts.needs_setup():
-        token = await services.accounts.new_setup_link(by=COMMAND_LINE)
-    sys.stdout.write("\n".join(_lines(services, token)) + "\n")
+    lines = [*_summary(services), *await _first_run(services)]
+    sys.stdout.write("\n".join(lines) + "\n")
     sys.stdout.flush()
 
 
-def _lines(services: Services, token: str | None) -> Iterator[str]:
+async def _first_run(services: Services) -> list[str]:
+    if not services.accounts.needs_setup():
+        return []
+    try:
+        token = await services.accounts.new_setup_link(by=COMMAND_LINE)
+    except CannotStoreNow as error:
+        # The hub goes on: it may well be that an administrator has to make room for it.
+        return [f"  No link for the first administrator yet: {error.message}", ""]
+    return [
+        "  Open this link once, within a day, to make yourself administrator:",
+        f"  {dashboard_urls(services)[0]}setup/{token}",
+        "",
+    ]
+
+
+def _summary(services: Services) -> Iterator[str]:
     yield f"sitehub {__version__}: {services.site.name()}"
     yield ""
     for label, values in _rows(services):
         for index, value in enumerate(values):
             yield f"  {label if index == 0 else '':<{_LABEL_WIDTH}} {value}"
     yield ""
-    if token is not None:
-        yield "  Open this link once, within a day, to make yourself administrator:"
-        yield f"  {dashboard_urls(services)[0]}setup/{token}"
-        yield ""
 
 
 def _rows(services: Services) -> Iterator[tuple[str, list[str]]]:

@@ -1,0 +1,173 @@
+"""From a camera's socket to an integrator's screen, against a real process."""
+
+from __future__ import annotations
+
+import json
+import random
+import ssl
+import time
+from typing import Any
+
+import httpx
+import pytest
+import trio
+
+from tests.e2e.camera import EVENT_PATH, Camera, Capture, exchange, frame, upload
+from tests.e2e.hubprocess import HubProcess
+
+RECORDS = "/api/hub/v1/records"
+
+
+@pytest.fixture
+def did(hub: HubProcess, camera: Camera) -> str:
+    return hub.add_device(camera.sn, camera.code, camera.public_key, "--name", "Gate")
+
+
+def test_tls_is_verified_against_the_hubs_own_authority(hub: HubProcess) -> None:
+    assert httpx.get(f"{hub.url}/healthz", verify=hub.trust()).json() == {"status": "ok"}
+    with pytest.raises(httpx.ConnectError, match="certificate verify failed"):
+        httpx.get(f"{hub.url}/healthz")
+
+
+@pytest.mark.filterwarnings("ignore:ssl.TLSVersion:DeprecationWarning")
+def test_tls_1_1_is_refused(hub: HubProcess) -> None:
+    old = ssl.create_default_context()
+    old.check_hostname, old.verify_mode = False, ssl.CERT_NONE
+    old.set_ciphers("DEFAULT:@SECLEVEL=0")
+    old.minimum_version = ssl.TLSVersion.TLSv1
+    old.maximum_version = ssl.TLSVersion.TLSv1_1
+    with pytest.raises(httpx.ConnectError, match=r"(?i)version"):
+        httpx.get(f"{hub.url}/healthz", verify=old)
+
+
+def test_plain_http_on_a_tls_port_is_redirected(hub: HubProcess) -> None:
+    answer = httpx.get(f"http://127.0.0.1:{hub.web_port}/live?a=b")
+    assert answer.is_redirect
+    assert answer.headers["Location"] == f"{hub.url}/live?a=b"
+
+
+async def test_a_connect_signed_by_openssl_is_let_in(
+    hub: HubProcess, camera: Camera, did: str
+) -> None:
+    async with camera.connect(hub.device_url, hub.trust(), did) as (socket, token):
+        assert 0 < len(token) <= 32
+        beat = frame("/heartbeat", {"did": did, "sn": camera.sn, "ip": "127.0.0.1"}, token)
+        assert (await exchange(socket, beat))["code"] == 200
+        renewal = frame("/token/update", {"did": did, "sn": camera.sn}, token)
+        answer = await exchange(socket, renewal)
+        assert answer["code"] == 200
+        assert answer["result"]["token"] != token
+        [device] = [d for d in json.loads(hub.cli("device", "list", "--json")) if d["did"] == did]
+        assert device["state"] == "online"
+
+
+async def test_a_wrong_signature_is_refused_and_a_stranger_waits(
+    hub: HubProcess, camera: Camera, did: str
+) -> None:
+    liar = Camera(camera.sn, "00000000", camera.private_key, camera.public_key)
+    stranger = Camera("Y3CSTRANGER0000", camera.code, camera.private_key, camera.public_key)
+    for who, code in ((liar, 423), (stranger, 421)):
+        with pytest.raises(AssertionError, match=str(code)):
+            async with who.connect(hub.device_url, hub.trust(), ""):
+                pass
+
+
+async def test_a_capture_is_stored_served_and_streamed(
+    hub: HubProcess, camera: Camera, did: str
+) -> None:
+    capture = Capture.draw(random.Random(1), 15_000, 30_000, 120_000)
+    headers = hub.add_api_key()
+    async with (
+        camera.connect(hub.device_url, hub.trust(), did) as (_, token),
+        hub.client(headers=headers) as client,
+    ):
+        with (
+            hub.blocking_client(headers=headers) as reader,
+            reader.stream("GET", "/api/hub/v1/stream") as stream,
+        ):
+            assert await upload(client, token, capture.body()) == 200
+            record = await trio.to_thread.run_sync(first_record, stream, did)
+        assert record["kind"] == "face"
+        assert record["uuid"] == capture.uuid
+        assert record["device_name"] == "Gate"
+        for name, picture in capture.pictures.items():
+            answer = await client.get(record["images"][name])
+            assert answer.content == picture
+            assert answer.headers["Content-Type"] == "image/jpeg"
+            assert "immutable" in answer.headers["Cache-Control"]
+        page = (await client.get(RECORDS, params={"did": did})).json()
+        assert page == {"items": [record], "next": None}
+
+
+async def test_an_upload_that_is_repeated_is_one_record(
+    hub: HubProcess, camera: Camera, did: str
+) -> None:
+    body = Capture.draw(random.Random(2), 100, 100, 100).body()
+    async with (
+        camera.connect(hub.device_url, hub.trust(), did) as (_, token),
+        hub.client(headers=hub.add_api_key()) as client,
+    ):
+        for _ in range(3):
+            assert await upload(client, token, body) == 200
+        assert len((await client.get(RECORDS, params={"did": did})).json()["items"]) == 1
+
+
+async def test_bad_bodies_are_told_and_neighbours_do_not_notice(
+    hub: HubProcess, camera: Camera, did: str
+) -> None:
+    bad = (
+        b"",
+        b"{",
+        b"[]",
+        b"null",
+        b"\xff\xfe",
+        b'{"did": "", "time": NaN}',
+        b'{"did": "", "time": 1e400}',
+        b"[" * 100_000,
+        b'{"did": "", "time": 1, "data": {"face_data": "bm8gcGljdHVyZQ=="}}',
+    )
+    event = {"did": "", "type": 99, "time": int(time.time() * 1000), "data": {}}
+    async with (
+        camera.connect(hub.device_url, hub.trust(), did) as (_, token),
+        hub.client(headers=hub.add_api_key()) as client,
+    ):
+        for body in bad:
+            assert await upload(client, token, body) == 420, body[:50]
+        assert await upload(client, token, json.dumps(event).encode(), EVENT_PATH) == 424
+        assert await upload(client, "nonsense", b"{}") == 401
+        assert (await client.get(RECORDS, params={"did": did})).json()["items"] == []
+        good = {**event, "type": 1}
+        assert await upload(client, token, json.dumps(good).encode(), EVENT_PATH) == 200
+    assert hub.is_healthy()
+
+
+async def test_a_websocket_upgrade_on_the_web_port_followed_by_rubbish_ends_nothing(
+    hub: HubProcess,
+) -> None:
+    stream = await trio.open_ssl_over_tcp_stream(
+        "127.0.0.1", hub.web_port, ssl_context=hub.trust(), https_compatible=True
+    )
+    async with stream:
+        await stream.send_all(
+            b"GET / HTTP/1.1\r\nHost: hub\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+            b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+            b"\xff\xff\xff"
+        )
+        with trio.move_on_after(5):
+            while await stream.receive_some(65536):
+                pass
+    assert hub.is_healthy()
+
+
+def first_record(stream: httpx.Response, did: str) -> dict[str, Any]:
+    """The first record of a device that the stream brings."""
+    kind = ""
+    for line in stream.iter_lines():
+        name, _, value = line.partition(": ")
+        if name == "event":
+            kind = value
+        if name == "data" and kind == "record":
+            record: dict[str, Any] = json.loads(value)
+            if record["did"] == did:
+                return record
+    raise AssertionError("the stream ended")
