@@ -1,0 +1,71 @@
+"""A site of simulated cameras that live through a day in one nursery."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Sequence
+from datetime import datetime
+
+import trio
+
+from hub.simulator.bodies import device_info, upload_of
+from hub.simulator.camera import Camera, Hub, Told
+from hub.simulator.cast import Cast, make_cast
+from hub.simulator.day import Script
+from hub.simulator.identity import CameraIdentity
+
+
+def _tell_nobody(_told: Told) -> None:
+    pass
+
+
+async def run_site(
+    identities: Sequence[CameraIdentity],
+    hub: Hub,
+    *,
+    rate: float,
+    seed: int = 0,
+    now: Callable[[], float] = time.time,
+    tell: Callable[[Told], None] = _tell_nobody,
+    task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
+) -> None:
+    """Run the cameras until cancelled, whether the hub is there or not.
+
+    `rate` is how many things all of them together see a second, at the busiest hour of the day.
+    `tell` is called with what happens to them.
+    """
+    cast = make_cast(seed)
+    # Drawing takes a processor's time: never more than one thread of it.
+    pencil = trio.CapacityLimiter(1)
+    mean = len(identities) / rate
+    task_status.started()
+    async with trio.open_nursery() as nursery:
+        for number, identity in enumerate(identities):
+            # What is seen follows from the seed, however often a connection has to be tried.
+            chance = random.Random(f"{seed}/{number}")
+            patience = random.Random(f"{seed}/{number}/patience")
+            camera = Camera(identity, hub, now=now, chance=patience, tell=tell)
+            nursery.start_soon(camera.run)
+            nursery.start_soon(_watch, camera, cast, chance, mean, now, pencil)
+
+
+async def _watch(
+    camera: Camera,
+    cast: Cast,
+    chance: random.Random,
+    mean: float,
+    now: Callable[[], float],
+    pencil: trio.CapacityLimiter,
+) -> None:
+    """See one thing after another, and upload each."""
+    script = Script(camera.identity.place, cast, chance)
+    await camera.upload(device_info(camera.identity))
+    while True:
+        hour = datetime.fromtimestamp(now()).hour
+        pause, happening = script.next(hour, mean)
+        await trio.sleep(pause)
+        upload = await trio.to_thread.run_sync(
+            upload_of, camera.identity, happening, now(), chance, limiter=pencil
+        )
+        await camera.upload(upload)

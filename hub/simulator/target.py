@@ -1,0 +1,66 @@
+"""The hub that simulated cameras talk to: where it is, and connections to it."""
+
+from __future__ import annotations
+
+import ssl
+
+import trio
+from trio.abc import Stream
+
+#: Until a connection is there, TLS included.
+CONNECT_SECONDS = 10
+
+
+class HubAway(Exception):
+    """The hub cannot be reached, hung up, or does not answer; try again later."""
+
+
+class Target:
+    """A hub's two ports. Without `ca_pem` its certificate is not checked: most cameras do not."""
+
+    def __init__(
+        self,
+        host: str,
+        *,
+        ws_port: int,
+        http_port: int,
+        ws_tls: bool = True,
+        http_tls: bool = True,
+        ca_pem: bytes | None = None,
+    ) -> None:
+        self.host = host
+        self._ws_port, self._ws_tls = ws_port, ws_tls
+        self._http_port, self._http_tls = http_port, http_tls
+        self._context = _client_context(ca_pem)
+
+    async def open_ws(self) -> Stream:
+        """A connection to the device WebSocket's port. Raises HubAway."""
+        return await self._open(self._ws_port, self._ws_tls)
+
+    async def open_http(self) -> Stream:
+        """A connection to the device HTTP interface's port. Raises HubAway."""
+        return await self._open(self._http_port, self._http_tls)
+
+    async def _open(self, port: int, tls: bool) -> Stream:
+        try:
+            with trio.fail_after(CONNECT_SECONDS):
+                tcp = await trio.open_tcp_stream(self.host, port)
+                if not tls:
+                    return tcp
+                stream = trio.SSLStream(
+                    tcp, self._context, server_hostname=self.host, https_compatible=True
+                )
+                await stream.do_handshake()
+                return stream
+        except (OSError, trio.BrokenResourceError, trio.TooSlowError) as error:
+            reason = error.__cause__ or error
+            raise HubAway(f"no connection to {self.host}:{port}: {reason}") from error
+
+
+def _client_context(ca_pem: bytes | None) -> ssl.SSLContext:
+    if ca_pem is not None:
+        return ssl.create_default_context(cadata=ca_pem.decode("ascii"))
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context
