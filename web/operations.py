@@ -10,7 +10,6 @@ from typing import Annotated, Any, Generic, Literal, TypeVar
 import msgspec
 import trio
 from msgspec import Meta, Struct
-from msgspec.inspect import StructType
 from quart import Blueprint, Response, request
 
 from hub.errors import BadParameter, TooLarge
@@ -144,23 +143,26 @@ def _read_query(decoder: msgspec.json.Decoder[Any]) -> object:
     try:
         return jsontext.decode(decoder, msgspec.json.encode(given), "query")
     except BadParameter as error:
-        if choices := _choices(decoder.type, error.field):
-            raise BadParameter(f"one of {', '.join(choices)}", field=error.field) from None
-        raise
+        choices = parameter_schemas(decoder.type).get(error.field, {}).get("enum")
+        if choices is None:
+            raise
+        raise BadParameter(f"one of {', '.join(choices)}", field=error.field) from None
 
 
-def _choices(struct: Any, field: str) -> list[str]:
-    """The values that a field of choices allows; none where it is no such field."""
-    info = msgspec.inspect.type_info(struct)
-    assert isinstance(info, StructType)
-    for each in info.fields:
-        types = (
-            each.type.types if isinstance(each.type, msgspec.inspect.UnionType) else (each.type,)
-        )
-        for kind in types:
-            if each.encode_name == field and isinstance(kind, msgspec.inspect.LiteralType):
-                return [str(value) for value in kind.values]
-    return []
+def parameter_schemas(query: type[Struct]) -> dict[str, dict[str, Any]]:
+    """The JSON schema of each parameter. None of them may be null, for null cannot be sent."""
+    schemas = msgspec.json.schema(query)["$defs"][query.__name__]["properties"]
+    return {name: _without_null(schema) for name, schema in schemas.items()}
+
+
+def _without_null(schema: dict[str, Any]) -> dict[str, Any]:
+    schema = dict(schema)
+    if schema.get("default", "") is None:
+        del schema["default"]
+    for choice in schema.pop("anyOf", ()):
+        if choice != {"type": "null"}:
+            schema = choice | schema
+    return schema
 
 
 def _response(answer: object) -> Response:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import trio
 
 from hub import metrics
-from hub.errors import NoSuchResource
+from hub.errors import NoSuchResource, TooManyRequests
 from hub.live.feed import Feed, Subscription
 from hub.store.media import StoredPicture as StoredPicture
 from hub.store.records import Page as Page
@@ -52,9 +52,7 @@ class LogReader:
             self._live.catch_up()
             self._fresh, self._behind = [], True
         if self._behind:
-            page = await self._store.records.page(RecordFilter(), after=self.seq, limit=_BATCH)
-            self._behind = page.next is not None
-            items = list(page.items)
+            items = await self._read_on()
         else:
             # Some may have been read from the log already.
             items = [record for record in self._fresh if record.seq > self.seq]
@@ -69,6 +67,15 @@ class LogReader:
             await self.wait()
             if items := await self.take():
                 return items
+
+    async def _read_on(self) -> list[Record]:
+        """The next of the log; nothing where it is too busy, it is then asked again."""
+        try:
+            page = await self._store.records.page(RecordFilter(), after=self.seq, limit=_BATCH)
+        except TooManyRequests:
+            return []
+        self._behind = page.next is not None
+        return list(page.items)
 
 
 class RecordLog:

@@ -22,7 +22,7 @@ from hub.errors import (
     WrongSignature,
 )
 from web.integrator.answers import Refusal
-from web.operations import PREFIX, Nothing, Operation
+from web.operations import PREFIX, Nothing, Operation, parameter_schemas
 
 Json = dict[str, Any]
 
@@ -167,20 +167,15 @@ def _path_parameters(operation: Operation) -> list[Json]:
 
 
 def _query_parameters(query: type[Struct]) -> list[Json]:
-    properties: Json = msgspec.json.schema(query)["$defs"][query.__name__]["properties"]
-    return [_query_parameter(name, schema) for name, schema in properties.items()]
-
-
-def _query_parameter(name: str, schema: Json) -> Json:
-    """A parameter that is left out is null to us only: null itself cannot be sent."""
-    schema = dict(schema)
-    description = schema.pop("description", "")
-    if schema.get("default", "") is None:
-        del schema["default"]
-    if choices := [s for s in schema.pop("anyOf", ()) if s != {"type": "null"}]:
-        schema |= choices[0]
-        description = schema.pop("description", "") or description
-    return {"name": name, "in": "query", "description": description, "schema": schema}
+    return [
+        {
+            "name": name,
+            "in": "query",
+            "description": schema.get("description", ""),
+            "schema": {key: value for key, value in schema.items() if key != "description"},
+        }
+        for name, schema in parameter_schemas(query).items()
+    ]
 
 
 def _builtins(example: object) -> object:

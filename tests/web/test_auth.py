@@ -1,0 +1,230 @@
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import msgspec
+import pytest
+from quart import Response, request
+from quart.testing import QuartClient
+from quart_trio import QuartTrio
+
+from hub.config import Config
+from hub.errors import HubError
+from hub.services.accounts import ABSOLUTE_MS
+from tests.support.clock import FrozenClock
+from tests.support.hub_services import HubServices, open_hub_services
+from web import auth
+
+SESSION = "__Host-sitehub_session"
+FORM = "__Host-sitehub_form"
+HERE = "https://hub:8443"
+
+
+def application(hub: HubServices) -> QuartTrio:
+    """An application of a few routes that do nothing but ask who is there."""
+    app = QuartTrio(__name__)
+    auth.install(app, hub.services)
+
+    @app.get("/who")
+    async def who() -> str:
+        user = await auth.current_user()
+        return user.name if user else "nobody"
+
+    @app.get("/needs/<role>")
+    async def needs(role: auth.Role) -> str:
+        return auth.actor(await auth.require_role(role)).who
+
+    @app.get("/form")
+    async def form() -> str:
+        return auth.csrf_token()
+
+    @app.post("/form")
+    async def sent() -> str:
+        await auth.check_csrf()
+        return "taken"
+
+    @app.get("/remember/<token>")
+    async def remember(token: str) -> Response:
+        response = Response("")
+        auth.remember(response, token)
+        return response
+
+    @app.get("/forget")
+    async def forget() -> Response:
+        response = Response("")
+        auth.forget(response)
+        return response
+
+    @app.route("/api", methods=["GET", "POST"])
+    async def api() -> str:
+        return (await auth.require_api(write=request.method == "POST")).actor.who
+
+    @app.errorhandler(HubError)
+    async def refused(error: HubError) -> tuple[str, int]:
+        return error.message, error.status
+
+    return app
+
+
+@pytest.fixture
+async def hub(tmp_path: Path, clock: FrozenClock) -> AsyncIterator[HubServices]:
+    async with open_hub_services(tmp_path, clock) as hub:
+        yield hub
+
+
+@pytest.fixture
+def client(hub: HubServices) -> QuartClient:
+    return application(hub).test_client(use_cookies=False)
+
+
+def signed_in(token: str) -> dict[str, str]:
+    return {"Cookie": f"{SESSION}={token}"}
+
+
+async def text(response: Response) -> tuple[int, str]:
+    return response.status_code, str(await response.get_data(as_text=True))
+
+
+# Sessions
+
+
+async def test_the_cookie_says_who_is_there(hub: HubServices, client: QuartClient) -> None:
+    token = await hub.add_user("ann")
+    assert await text(await client.get("/who", headers=signed_in(token))) == (200, "ann")
+    assert await text(await client.get("/who", headers=signed_in("made up"))) == (200, "nobody")
+    assert await text(await client.get("/who")) == (200, "nobody")
+
+
+async def test_the_sessions_cookie_is_out_of_reach_of_scripts_and_of_plain_http(
+    client: QuartClient,
+) -> None:
+    cookie = (await client.get("/remember/abc")).headers["Set-Cookie"]
+    name, *attributes = cookie.split("; ")
+    assert name == f"{SESSION}=abc"
+    assert {"Secure", "HttpOnly", "SameSite=Lax", "Path=/"} <= set(attributes)
+    assert f"Max-Age={ABSOLUTE_MS // 1000}" in attributes
+    assert "Domain" not in cookie
+
+
+async def test_forgetting_takes_the_cookie_away(client: QuartClient) -> None:
+    cookie = (await client.get("/forget")).headers["Set-Cookie"]
+    assert cookie.startswith(f"{SESSION}=;")
+    assert "Max-Age=0" in cookie
+
+
+async def test_without_tls_the_cookie_makes_no_promise_that_it_cannot_keep(
+    tmp_path: Path, clock: FrozenClock
+) -> None:
+    config = Config(web=msgspec.structs.replace(Config().web, tls=False))
+    async with open_hub_services(tmp_path, clock, config) as hub:
+        client = application(hub).test_client(use_cookies=False)
+        cookie = (await client.get("/remember/abc")).headers["Set-Cookie"]
+    assert cookie.startswith("sitehub_session=abc;")
+    assert "Secure" not in cookie
+    assert "HttpOnly" in cookie
+
+
+@pytest.mark.parametrize(
+    ("role", "reached"),
+    [
+        ("viewer", ["viewer"]),
+        ("guard", ["viewer", "guard"]),
+        ("admin", ["viewer", "guard", "admin"]),
+    ],
+)
+async def test_a_role_reaches_what_lower_ones_reach(
+    hub: HubServices, client: QuartClient, role: str, reached: list[str]
+) -> None:
+    cookie = signed_in(await hub.add_user("ann", role))
+    for needed in ("viewer", "guard", "admin"):
+        response = await client.get(f"/needs/{needed}", headers=cookie)
+        assert response.status_code == (200 if needed in reached else 403)
+    assert (await client.get("/needs/viewer")).status_code == 401
+
+
+async def test_a_changed_role_holds_at_once(hub: HubServices, client: QuartClient) -> None:
+    await hub.add_user("root")
+    cookie = signed_in(await hub.add_user("ann", "admin"))
+    await hub.services.accounts.set_role("ann", "viewer", by=auth.Actor("test"))
+    assert (await client.get("/needs/guard", headers=cookie)).status_code == 403
+
+
+# CSRF
+
+
+async def test_a_form_of_a_signed_in_user_carries_the_sessions_token(
+    hub: HubServices, client: QuartClient
+) -> None:
+    cookie = signed_in(await hub.add_user("ann"))
+    _, token = await text(await client.get("/form", headers=cookie))
+    form = {"csrf_token": token}
+    assert (await client.post("/form", headers=cookie, form=form)).status_code == 200
+    header = cookie | {"X-CSRF-Token": token}
+    assert (await client.post("/form", headers=header)).status_code == 200
+    assert (await client.post("/form", headers=cookie)).status_code == 403
+    other = signed_in(await hub.add_user("bob"))
+    assert (await client.post("/form", headers=other, form=form)).status_code == 403
+
+
+async def test_a_form_before_the_sign_in_has_a_cookie_of_its_own(client: QuartClient) -> None:
+    page = await client.get("/form")
+    name, *attributes = page.headers["Set-Cookie"].split("; ")
+    assert name.startswith(f"{FORM}=")
+    assert {"Secure", "HttpOnly", "SameSite=Lax", "Path=/"} <= set(attributes)
+    form = {"csrf_token": (await text(page))[1]}
+    assert (await client.post("/form", form=form)).status_code == 403
+    assert (await client.post("/form", headers={"Cookie": name}, form=form)).status_code == 200
+    again = await client.get("/form", headers={"Cookie": name})
+    assert (await text(again))[1] == form["csrf_token"]
+    assert "Set-Cookie" not in again.headers
+
+
+async def test_the_token_does_not_give_the_cookie_away(
+    hub: HubServices, client: QuartClient
+) -> None:
+    token = await hub.add_user("ann")
+    assert token not in (await text(await client.get("/form", headers=signed_in(token))))[1]
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"Sec-Fetch-Site": "same-origin", "Origin": HERE}, 200),
+        ({"Sec-Fetch-Site": "none"}, 200),
+        ({"Sec-Fetch-Site": "same-site", "Origin": HERE}, 403),
+        ({"Sec-Fetch-Site": "cross-site", "Origin": HERE}, 403),
+        ({"Origin": HERE}, 200),
+        ({"Origin": "https://hub:9999"}, 403),
+        ({"Origin": "https://evil.example"}, 403),
+        ({"Origin": "null"}, 403),
+        ({}, 200),
+    ],
+)
+async def test_a_form_is_taken_from_our_own_pages_alone(
+    hub: HubServices, client: QuartClient, headers: dict[str, str], status: int
+) -> None:
+    cookie = signed_in(await hub.add_user("ann"))
+    _, token = await text(await client.get("/form", headers=cookie))
+    sent = cookie | {"Host": "hub:8443", "X-CSRF-Token": token} | headers
+    assert (await client.post("/form", headers=sent)).status_code == status
+
+
+# The API
+
+
+async def test_a_caller_is_named_as_user_or_key(hub: HubServices, client: QuartClient) -> None:
+    bearer = await hub.bearer()
+    appid = hub.services.accounts.api_keys()[0].appid
+    assert await text(await client.post("/api", headers=bearer)) == (200, f"key {appid}")
+    cookie = signed_in(await hub.add_user("ann"))
+    assert await text(await client.get("/api", headers=cookie)) == (200, "user ann")
+
+
+async def test_a_wrong_key_is_not_saved_by_a_good_cookie(
+    hub: HubServices, client: QuartClient
+) -> None:
+    cookie = signed_in(await hub.add_user("ann"))
+    wrong = cookie | {"Authorization": "Bearer nobody:nothing"}
+    assert (await client.get("/api", headers=wrong)).status_code == 401
+    assert (await client.get("/api?appid=nobody", headers=cookie)).status_code == 422
