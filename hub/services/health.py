@@ -17,7 +17,7 @@ does not do its work:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, timedelta
 from typing import Literal, get_args
 
@@ -38,7 +38,7 @@ Fault = Literal[
     "certificate-ended",
     "certificate-early",
 ]
-Warning_ = Literal["clock-went-back", "certificate-ends", "certificate-stays", "disk-low"]
+Notice = Literal["clock-went-back", "certificate-ends", "certificate-stays", "disk-low"]
 
 _LOOK_SECONDS = 2
 _DAY_SECONDS = 86_400
@@ -49,7 +49,7 @@ _CERTIFICATE_DAYS = 14
 class Reason(Struct, frozen=True):
     """Something that a person should see to; `text` is a plain English sentence."""
 
-    code: Fault | Warning_
+    code: Fault | Notice
     text: str
     args: dict[str, str] = {}
 
@@ -92,13 +92,12 @@ class Health:
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         task_status.started()
-        shown: Sequence[str] = ()
+        shown = self.reasons()
         while True:
-            current = [reason.code for reason in self.reasons()]
-            if current != shown:
+            await trio.sleep(_LOOK_SECONDS)
+            if (current := self.reasons()) != shown:
                 self._change_feed.publish([Change("health")])
             shown = current
-            await trio.sleep(_LOOK_SECONDS)
 
     def _look(self) -> Iterator[Reason]:
         if not self._serves:

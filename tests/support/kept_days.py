@@ -1,0 +1,67 @@
+"""As much of the store as upkeep and health ask for: days, their bytes, and the disk below."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+
+import trio
+
+from hub.errors import CannotStoreNow
+from hub.store.health import StoreHealth
+from hub.store.media import DayUse
+
+GB = 1_000_000_000
+
+
+class KeptDays:
+    """A store and its disk. `free` rises by what a dropped day held."""
+
+    def __init__(self) -> None:
+        self.health = StoreHealth()
+        self.free = 100 * GB
+        self.kept: list[DayUse] = []
+        self.dropped: list[str] = []
+        self.checks = 0
+        self.pruned: list[str] = []
+        self.refuses = False
+        self.media = self
+        self.tokens = _Prunable(self, "tokens")
+        self.sessions = _Prunable(self, "sessions")
+
+    def keep(self, newest: str, count: int, size: int = GB) -> None:
+        """`count` days of `size` bytes each, up to `newest`."""
+        end = date.fromisoformat(newest)
+        days = [end - timedelta(days=back) for back in reversed(range(count))]
+        self.kept = [DayUse(day.isoformat(), size, 10) for day in days]
+
+    def days(self) -> list[DayUse]:
+        return list(self.kept)
+
+    async def drop_day(self, day: str) -> None:
+        await trio.lowlevel.checkpoint()
+        if self.refuses:
+            raise CannotStoreNow("the disk does not answer")
+        (use,) = [use for use in self.kept if use.day == day]
+        self.kept.remove(use)
+        self.dropped.append(day)
+        self.free += use.bytes
+
+    async def check(self) -> str:
+        await trio.lowlevel.checkpoint()
+        self.checks += 1
+        return ""
+
+    def free_bytes(self) -> int:
+        return self.free
+
+
+class _Prunable:
+    def __init__(self, store: KeptDays, name: str) -> None:
+        self._store = store
+        self._name = name
+
+    async def prune(self, **limits: int) -> None:
+        await trio.lowlevel.checkpoint()
+        if self._store.refuses:
+            raise CannotStoreNow("the disk does not answer")
+        self._store.pruned.append(self._name)
