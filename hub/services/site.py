@@ -83,18 +83,21 @@ class Site:
 
     def addresses(self) -> list[str]:
         """This host's addresses on the network, the likeliest first; none of loopback."""
-        if self._config.devices.bind not in ("0.0.0.0", "::", ""):
-            return [self._config.devices.bind]
+        bind = self._config.devices.bind
+        if bind not in ("0.0.0.0", "::"):
+            return [bind]
         found = [
-            (is_virtual(adapter.nice_name), address.version, str(address))
+            (_is_virtual(adapter.nice_name), address.version, str(address))
             for adapter in self._adapters()
             for address in map(_address, adapter.ips)
             if not (address.is_loopback or address.is_link_local)
+            # Only "::" serves both families.
+            and (address.version == 4 or bind == "::")
         ]
         return list(dict.fromkeys(text for _, _, text in sorted(found, key=lambda f: f[:2])))
 
 
-def is_virtual(interface: str) -> bool:
+def _is_virtual(interface: str) -> bool:
     return interface.lower().startswith(_VIRTUAL)
 
 

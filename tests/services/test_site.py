@@ -27,7 +27,7 @@ def adapter(name: str, *ips: str | tuple[str, int, int]) -> ifaddr.Adapter:
     return ifaddr.Adapter(name, name, [ifaddr.IP(ip, 24, name) for ip in ips])
 
 
-def site_with(*adapters: ifaddr.Adapter, bind: str = "0.0.0.0") -> Site:
+def site_with(*adapters: ifaddr.Adapter, bind: str) -> Site:
     settings = SimpleNamespace(get=lambda key: None)
     config = Config(devices=Devices(bind=bind))
     return Site(settings, config, Feed(), adapters=lambda: adapters)  # type: ignore[arg-type]
@@ -76,14 +76,21 @@ async def test_a_bad_setting_is_refused_by_its_field_and_nothing_is_stored(
     assert hub.store.settings.get("site.name") is None
 
 
-def test_cameras_are_pointed_at_the_lan_first_and_never_at_loopback() -> None:
+@pytest.mark.parametrize(
+    ("bind", "addresses"),
+    [
+        ("0.0.0.0", ["192.168.1.10", "172.17.0.1"]),
+        ("::", ["192.168.1.10", "fd00::2", "172.17.0.1"]),
+        ("10.1.1.1", ["10.1.1.1"]),
+    ],
+)
+def test_cameras_are_pointed_at_what_is_served_the_lan_first_and_never_loopback(
+    bind: str, addresses: list[str]
+) -> None:
     site = site_with(
         adapter("lo", "127.0.0.1", ("::1", 0, 0)),
         adapter("docker0", "172.17.0.1"),
         adapter("eth0", ("fe80::1", 0, 2), ("fd00::2", 0, 0), "192.168.1.10", "169.254.3.4"),
+        bind=bind,
     )
-    assert site.addresses() == ["192.168.1.10", "fd00::2", "172.17.0.1"]
-
-
-def test_a_port_that_is_bound_to_one_address_is_reached_there() -> None:
-    assert site_with(adapter("eth0", "192.168.1.10"), bind="10.1.1.1").addresses() == ["10.1.1.1"]
+    assert site.addresses() == addresses

@@ -343,6 +343,8 @@ async def test_a_waiting_device_is_listed_and_accepted(api: Client, clock: Froze
     assert (accepted["did"], accepted["name"]) == ("1", "Gate")
     assert accepted["init"]["outcome"] == "not-sent"
     assert (await api.get("devices/waiting"))["items"] == []
+    assert (await refusal(await api.raw("POST", path, {"code": "AB12CD34"})))[:2] == (409, 420)
+    path = path.replace("SN0009", "SN0010")
     assert (await refusal(await api.raw("POST", path, {"code": "AB12CD34"})))[:2] == (404, 426)
 
 
