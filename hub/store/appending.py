@@ -1,14 +1,15 @@
 """How a group of uploads becomes rows and pictures: the writer's side of the record log.
 
-`Appender` is the writer's `GroupLog`. Its methods run in the writer's thread, except `committed`,
-which runs in trio while that thread rests; so nothing here needs a lock.
+`Appender` is the writer's `GroupLog`: `publish` runs in trio, all else in the writer's thread.
 """
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import lru_cache
+from itertools import chain
+from typing import Any, TypeVar
 
 import msgspec
 from msgspec import Raw, Struct
@@ -38,6 +39,10 @@ from hub.wire.records import (
     VehicleDetail,
 )
 
+T = TypeVar("T")
+
+#: Rows of one statement.
+_MOST_ROWS = 64
 _REPEAT_MS = 86_400_000
 _STRAY_MS = 86_400_000
 #: Indexed text is bounded; the whole stands in the record's detail.
@@ -47,31 +52,38 @@ _UUID_LENGTH = 128
 _FORGET_COUNT = 256
 _FORGET_PAUSE_MS = 600_000
 
-_KNOWN = "SELECT first_seq, last_seq FROM upload WHERE digest = ? AND did = ? AND at > ?"
-_PUT_UPLOAD = """
-INSERT OR REPLACE INTO upload (first_seq, last_seq, digest, did, at) VALUES (?, ?, ?, ?, ?)
+_RECORD_COLUMNS = (
+    "seq, kind, did, sn, device_name, occurred_at, received_at, type, category, uuid, term, "
+    "detail, extra, images"
+)
+# One row for the whole answer: each row costs a turn of the interpreter lock.
+_KNOWN = """
+SELECT json_group_array(json_array(hex(digest), did, first_seq, last_seq)) FROM upload
+WHERE at > ? AND (digest, did) IN (VALUES {rows})
+"""
+_TERMS = """
+SELECT json_group_array(json_array(field, folded, id)) FROM term
+WHERE (field, folded) IN (VALUES {rows})
+"""
+_PUT_TERMS = "INSERT INTO term (field, folded) VALUES {rows}"
+_PUT_UPLOADS = """
+INSERT OR REPLACE INTO upload (first_seq, last_seq, digest, did, at) VALUES {rows}
+"""
+_PUT_RECORDS = f"INSERT INTO record ({_RECORD_COLUMNS}) VALUES {{rows}}"
+_PUT_ACCESS = "INSERT OR REPLACE INTO latest_access (did, seq) VALUES {rows}"
+_PUT_SPANS = """
+INSERT INTO span (block, earliest, latest) VALUES {rows}
+ON CONFLICT (block) DO UPDATE SET earliest = min(earliest, excluded.earliest),
+    latest = max(latest, excluded.latest)
 """
 _FORGET = """
 DELETE FROM upload WHERE at <= ? AND first_seq IN (
     SELECT first_seq FROM upload ORDER BY first_seq LIMIT ?
 )
 """
-_PUT_RECORD = """
-INSERT INTO record (seq, kind, did, sn, device_name, occurred_at, received_at, type, category, uuid,
-    term, detail, extra, images)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-"""
-_TERM = "SELECT id FROM term WHERE field = ? AND folded = ?"
-_PUT_TERM = "INSERT INTO term (field, folded) VALUES (?, ?)"
-_PUT_SPAN = """
-INSERT INTO span (block, earliest, latest) VALUES (?, ?, ?)
-ON CONFLICT (block) DO UPDATE SET earliest = min(earliest, excluded.earliest),
-    latest = max(latest, excluded.latest)
-"""
 _LATEST_ACCESS = """
 SELECT latest_access.seq FROM latest_access JOIN record USING (seq) WHERE latest_access.did = ?
 """
-_PUT_ACCESS = "INSERT OR REPLACE INTO latest_access (did, seq) VALUES (?, ?)"
 
 
 class NewUpload(Struct, frozen=True):
@@ -97,11 +109,12 @@ class Appended(Struct, frozen=True):
 class Append(Write[Appended]):
     """An upload that waits for the writer."""
 
-    __slots__ = ("_appender", "first", "images", "known", "upload")
+    __slots__ = ("first", "images", "known", "upload")
 
-    def __init__(self, appender: Appender, upload: NewUpload) -> None:
+    is_upload = True
+
+    def __init__(self, upload: NewUpload) -> None:
         super().__init__(size=sum(total_size(record.pictures) for record in upload.records))
-        self._appender = appender
         self.upload = upload
         #: What the database knows of an earlier upload with the same digest.
         self.known: Appended | None = None
@@ -110,8 +123,13 @@ class Append(Write[Appended]):
         #: Where the pictures of each record lie.
         self.images: list[tuple[StoredImage, ...]] = []
 
-    def run(self, connection: sqlite3.Connection) -> Appended:
-        return self._appender.insert(connection, self)
+    @property
+    def key(self) -> _UploadKey:
+        return (self.upload.digest, self.upload.did)
+
+
+_UploadKey = tuple[bytes, str]
+_TermKey = tuple[str, str]
 
 
 class Appender:
@@ -125,8 +143,9 @@ class Appender:
         now: Callable[[], float],
         on_records: Callable[[Sequence[Record]], None],
     ) -> None:
-        #: The highest committed seq.
+        #: The highest seq that was published.
         self.last_seq = last_seq
+        self._committed_seq = last_seq
         self._packs = packs
         self._days = days
         self._now = now
@@ -144,21 +163,17 @@ class Appender:
     def prepare(self, connection: sqlite3.Connection, group: Sequence[Write[Any]]) -> None:
         self._start_group()
         appends = [write for write in group if isinstance(write, Append)]
-        if fresh := self._fresh(connection, appends):
+        if appends and (fresh := self._fresh(connection, appends)):
             self._pack(fresh)
 
-    def _fresh(self, connection: sqlite3.Connection, appends: Iterable[Append]) -> list[Append]:
+    def _fresh(self, connection: sqlite3.Connection, appends: Sequence[Append]) -> list[Append]:
         """Those that neither the database nor the group has already."""
-        firsts: dict[tuple[bytes, str], Append] = {}
+        known = _known_uploads(connection, self._at - _REPEAT_MS, {a.key for a in appends})
+        firsts: dict[_UploadKey, Append] = {}
         for append in appends:
-            key = (append.upload.digest, append.upload.did)
-            append.first = firsts.get(key)
-            if append.first is None:
-                row = connection.execute(_KNOWN, (*key, self._at - _REPEAT_MS)).fetchone()
-                if row is None:
-                    firsts[key] = append
-                else:
-                    append.known = Appended(tuple(range(row[0], row[1] + 1)), repeated=True)
+            append.known = known.get(append.key)
+            if append.known is None:
+                append.first = firsts.setdefault(append.key, append)
         return list(firsts.values())
 
     def _pack(self, fresh: Sequence[Append]) -> None:
@@ -178,68 +193,54 @@ class Appender:
         else:
             self._end = tail.end
 
-    def insert(self, connection: sqlite3.Connection, append: Append) -> Appended:
-        """One upload's rows. An error rolls back this upload alone."""
-        if append.known is not None:
-            return append.known
-        if append.first is not None:
-            return _repeat_of(append.first)
-        upload = append.upload
-        first = self.last_seq + len(self._records) + 1
-        last = first + len(upload.records) - 1
-        connection.execute(_PUT_UPLOAD, (first, last, upload.digest, upload.did, self._at))
-        inserted = [
-            self._insert_record(connection, seq, _resolved(connection, upload, new), images)
-            for seq, new, images in zip(
-                range(first, last + 1), upload.records, append.images, strict=True
-            )
-        ]
-        if inserted[-1].kind == "access" and not upload.follows_access:
-            connection.execute(_PUT_ACCESS, (upload.did, last))
-        self._records += inserted
-        return Appended(tuple(range(first, last + 1)), repeated=False)
+    def insert(self, connection: sqlite3.Connection, uploads: Sequence[Write[Any]]) -> None:
+        appends = [write for write in uploads if isinstance(write, Append)]
+        fresh = [append for append in appends if append.first is append]
+        if fresh:
+            self._insert_fresh(connection, fresh)
+        for append in appends:
+            if append.first is not append:
+                append.value = _as_repeated(append)
 
-    def _insert_record(
-        self,
-        connection: sqlite3.Connection,
-        seq: int,
-        new: NewRecord,
-        images: tuple[StoredImage, ...],
-    ) -> Record:
-        detail = _own(new.detail)
-        extra = bytes(new.extra)
-        key = _key_of(detail)
-        connection.execute(
-            _PUT_RECORD,
-            (
-                seq,
-                new.kind,
-                new.did,
-                new.sn,
-                new.device_name,
-                clamp(new.occurred_at),
-                self._at,
-                _number(key.type),
-                _number(key.category),
-                short_uuid(key.uuid) if key.uuid else None,
-                _term_id(connection, key.field, key.term) if key.term else None,
-                msgspec.json.encode(detail),
-                extra,
-                encode_images(images),
-            ),
-        )
+    def _insert_fresh(self, connection: sqlite3.Connection, fresh: Sequence[Append]) -> None:
+        records: list[Record] = []
+        rows: list[tuple[object, ...]] = []
+        uploads: list[tuple[object, ...]] = []
+        terms = _term_ids(connection, fresh)
+        accesses: dict[str, int] = {}
+        for append in fresh:
+            upload = append.upload
+            first = self._committed_seq + len(self._records) + len(records) + 1
+            for new, images in zip(upload.records, append.images, strict=True):
+                seq = self._committed_seq + len(self._records) + len(records) + 1
+                record = self._record(seq, _resolved(connection, upload, new), images)
+                records.append(record)
+                rows.append(_row(record, images, terms))
+            uploads.append((first, seq, upload.digest, upload.did, self._at))
+            append.value = Appended(tuple(range(first, seq + 1)), repeated=False)
+            if records[-1].kind == "access" and not upload.follows_access:
+                accesses[upload.did] = seq
+        _insert(connection, _PUT_UPLOADS, uploads)
+        _insert(connection, _PUT_RECORDS, rows)
+        _insert(connection, _PUT_ACCESS, list(accesses.items()))
+        self._records += records
+
+    def _record(self, seq: int, new: NewRecord, images: tuple[StoredImage, ...]) -> Record:
         return Record(
             seq=seq,
             kind=new.kind,
             did=new.did,
             sn=new.sn,
             device_name=new.device_name,
-            occurred_at=new.occurred_at,
+            occurred_at=clamp(new.occurred_at),
             received_at=self._at,
-            detail=detail,
-            extra=Raw(extra),
+            detail=_own(new.detail),
+            extra=Raw(bytes(new.extra)),
             images=public_images(seq, images),
         )
+
+    def restart(self) -> None:
+        self._records = []
 
     def finish(self, connection: sqlite3.Connection) -> None:
         if not self._records:
@@ -247,7 +248,7 @@ class Appender:
         first, last = self._records[0].seq, self._records[-1].seq
         self._grown = self._days.grown(self._day, first, last, self._end)
         save_day(connection, self._grown)
-        connection.executemany(_PUT_SPAN, _spans(self._records))
+        _insert(connection, _PUT_SPANS, _spans(self._records))
         self._forget_old_digests(connection)
 
     def _forget_old_digests(self, connection: sqlite3.Connection) -> None:
@@ -258,15 +259,16 @@ class Appender:
 
     def abandon(self) -> None:
         self._packs.cut_back(self._days.end(self._day))
-        self._records = []
-        self._grown = None
 
-    def committed(self) -> None:
-        records, self._records = self._records, []
-        if self._grown is None:
+    def committed(self) -> Sequence[Record]:
+        if self._grown is not None:
+            self._days.put(self._grown)
+            self._committed_seq = self._grown.last_seq
+        return self._records
+
+    def publish(self, records: Sequence[Record]) -> None:
+        if not records:
             return
-        self._days.put(self._grown)
-        self._grown = None
         self.last_seq = records[-1].seq
         for record in records:
             metrics.records.labels(record.kind).inc()
@@ -277,10 +279,70 @@ class Appender:
         self._packs.probe(self._day, self._end)
 
 
-def _repeat_of(first: Append) -> Appended:
-    if first.value is None:
+def _as_repeated(append: Append) -> Appended:
+    if append.known is not None:
+        return append.known
+    if append.first is None or append.first.value is None:
         raise CannotStoreNow("the same upload, sent at the same time, could not be stored")
-    return Appended(first.value.seqs, repeated=True)
+    return Appended(append.first.value.seqs, repeated=True)
+
+
+def _insert(connection: sqlite3.Connection, sql: str, rows: Sequence[tuple[object, ...]]) -> None:
+    """All rows in a few statements. `sql` has `{rows}` where the values go."""
+    for some in _portions(rows):
+        connection.execute(_with_rows(sql, len(some), len(some[0])), list(chain(*some)))
+
+
+def _portions(rows: Sequence[tuple[T, ...]]) -> Iterator[Sequence[tuple[T, ...]]]:
+    """Rows in numbers that stay within SQLite's limits, and within few texts of statements."""
+    return (rows[start : start + _MOST_ROWS] for start in range(0, len(rows), _MOST_ROWS))
+
+
+@lru_cache
+def _with_rows(sql: str, count: int, width: int) -> str:
+    row = f"({', '.join('?' * width)})"
+    return sql.replace("{rows}", ", ".join([row] * count))
+
+
+def _known_uploads(
+    connection: sqlite3.Connection, since: int, keys: set[_UploadKey]
+) -> dict[_UploadKey, Appended]:
+    """Of these uploads, those that are in the log since then."""
+    known: dict[_UploadKey, Appended] = {}
+    for some in _portions(list(keys)):
+        sql = _with_rows(_KNOWN, len(some), 2)
+        for digest, did, first, last in _decoded(connection, sql, (since, *chain(*some))):
+            seqs = tuple(range(first, last + 1))
+            known[bytes.fromhex(digest), did] = Appended(seqs, repeated=True)
+    return known
+
+
+def _term_ids(connection: sqlite3.Connection, appends: Iterable[Append]) -> dict[_TermKey, int]:
+    """The ids of all names and plates of these uploads; new ones are added."""
+    keys = {
+        (key.field, fold(key.term))
+        for append in appends
+        for record in append.upload.records
+        if (key := _key_of(record.detail)).term
+    }
+    ids = _known_terms(connection, keys)
+    if missing := [key for key in keys if key not in ids]:
+        _insert(connection, _PUT_TERMS, missing)
+        ids |= _known_terms(connection, missing)
+    return ids
+
+
+def _known_terms(connection: sqlite3.Connection, keys: Iterable[_TermKey]) -> dict[_TermKey, int]:
+    ids: dict[_TermKey, int] = {}
+    for some in _portions(list(keys)):
+        sql = _with_rows(_TERMS, len(some), 2)
+        ids |= {(f, text): id for f, text, id in _decoded(connection, sql, tuple(chain(*some)))}
+    return ids
+
+
+def _decoded(connection: sqlite3.Connection, sql: str, values: tuple[object, ...]) -> list[Any]:
+    rows: list[Any] = msgspec.json.decode(str(one(connection, sql, values)))
+    return rows
 
 
 def _resolved(connection: sqlite3.Connection, upload: NewUpload, new: NewRecord) -> NewRecord:
@@ -336,10 +398,26 @@ def short_uuid(uuid: str) -> str:
     return uuid[:_UUID_LENGTH]
 
 
-def _term_id(connection: sqlite3.Connection, field: str, text: str) -> int | None:
-    key = (field, fold(text))
-    known = connection.execute(_TERM, key).fetchone()
-    return known[0] if known is not None else connection.execute(_PUT_TERM, key).lastrowid
+def _row(
+    record: Record, images: tuple[StoredImage, ...], terms: dict[_TermKey, int]
+) -> tuple[object, ...]:
+    key = _key_of(record.detail)
+    return (
+        record.seq,
+        record.kind,
+        record.did,
+        record.sn,
+        record.device_name,
+        record.occurred_at,
+        record.received_at,
+        _number(key.type),
+        _number(key.category),
+        short_uuid(key.uuid) if key.uuid else None,
+        terms[key.field, fold(key.term)] if key.term else None,
+        msgspec.json.encode(record.detail),
+        bytes(record.extra),
+        encode_images(images),
+    )
 
 
 def _spans(records: Sequence[Record]) -> list[tuple[int, int, int]]:

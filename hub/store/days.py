@@ -28,7 +28,7 @@ class Day(Struct, frozen=True):
 
 
 class Days:
-    """The days in memory. Changed in trio right after a commit, while the writer's thread rests."""
+    """The days in memory. Changed by the writer's thread after a commit, read from everywhere."""
 
     def __init__(self, days: Iterable[Day]) -> None:
         self._days = {day.day: day for day in days}
@@ -37,7 +37,7 @@ class Days:
         return self._days.get(day)
 
     def all(self) -> tuple[Day, ...]:
-        return tuple(self._days[day] for day in sorted(self._days))
+        return tuple(sorted(self._days.copy().values(), key=lambda day: day.day))
 
     def put(self, day: Day) -> None:
         self._days[day.day] = day

@@ -53,6 +53,17 @@ class Disk:
         """Return once all that was written is on the disk."""
         _flush(file)
 
+    if hasattr(os, "posix_fadvise"):
+
+        def let_go(self, file: int, start: int, size: int) -> None:
+            """Tell the system that these bytes, flushed before, need not stay in memory."""
+            os.posix_fadvise(file, start, size, os.POSIX_FADV_DONTNEED)
+
+    else:
+
+        def let_go(self, file: int, start: int, size: int) -> None:
+            """Tell the system that these bytes, flushed before, need not stay in memory."""
+
     def cut(self, file: int, size: int) -> None:
         """Drop what lies beyond `size`."""
         os.ftruncate(file, size)

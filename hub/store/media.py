@@ -171,14 +171,14 @@ class Media:
             connection.execute(_PUT_DROPPED, (day.first_seq, day.last_seq, day.day))
             connection.execute(_FORGET_DAY, (day.day,))
 
-        def forgotten(_: None) -> None:
+        def forgotten() -> None:
             self._days.drop(day.day)
 
         try:
-            await self._writer.write(forget, forgotten)
+            await self._writer.write(forget, on_durable=forgotten)
         except CannotStoreNow:
             await self._unlink(day.day)
-            await self._writer.write(forget, forgotten)
+            await self._writer.write(forget, on_durable=forgotten)
 
     async def _remove_pack(self, day: str) -> None:
         """Delete the file, unless the clock stepped back and the day has a new one."""

@@ -13,6 +13,7 @@ from __future__ import annotations
 import logging
 import struct
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -32,6 +33,9 @@ HEADER_SIZE = _HEADER.size
 _DAY_MS = 86_400_000
 SUFFIX = ".pack"
 _PROBE_SIZE = 256 * 1024
+#: What stays in memory of the open pack, for the live wall; the rest is let go in such portions.
+_WARM_SIZE = 64 * 1024 * 1024
+_LET_GO_SIZE = 8 * 1024 * 1024
 
 
 class StoredImage(Struct, frozen=True, array_like=True):
@@ -110,6 +114,8 @@ class Packs:
         self._disk = disk
         self._day = ""
         self._file: int | None = None
+        #: Up to where the system was told that it need not keep the open pack in memory.
+        self._let_go = 0
 
     def path(self, day: str) -> Path:
         return self.directory / f"{day}{SUFFIX}"
@@ -120,6 +126,19 @@ class Packs:
             file = self._open(day)
             self._disk.write(file, tail.buffers, tail.start)
             self._disk.flush(file)
+            self._keep_memory_free(file, tail.end)
+
+    def _keep_memory_free(self, file: int, end: int) -> None:
+        """Let go of all but the newest pictures.
+
+        A day of them would push the database out of a small machine's memory; and memory that is
+        used again is several times faster to write to than fresh memory.
+        """
+        size = end - _WARM_SIZE - self._let_go
+        if size >= _LET_GO_SIZE:
+            with suppress(OSError):  # it is but advice
+                self._disk.let_go(file, self._let_go, size)
+            self._let_go += size
 
     def probe(self, day: str, end: int) -> None:
         """Find out whether a pack can be written: write beyond the committed end, take it back."""
@@ -160,7 +179,7 @@ class Packs:
         except BaseException:
             self._disk.close(file)
             raise
-        self._day, self._file = day, file
+        self._day, self._file, self._let_go = day, file, 0
         return file
 
 

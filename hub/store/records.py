@@ -107,7 +107,7 @@ class Records:
         """
         if not upload.records:
             return Appended(seqs=(), repeated=False)
-        return await self._writer.submit(Append(self._appender, upload))
+        return await self._writer.submit(Append(upload))
 
     async def page(
         self,

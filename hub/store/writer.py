@@ -1,8 +1,13 @@
 """Group commit: one writer takes whatever waits, makes it durable in one go, wakes each waiter.
 
-A group is one job in the connection's thread: pictures to the pack and flushed, then one
-transaction in which each waiter's part has its own savepoint. Memory follows only after the commit,
-and before anybody wakes.
+A group is pictures to the pack and flushed, then one transaction, all in the connection's thread.
+While there is work the thread goes from group to group by itself: a *burst* costs one hop over the
+bridge. What follows a commit (memory, readers, waiters) happens in trio, in the order of commits.
+
+Each statement gives the interpreter lock away and has to win it back from a busy trio thread, so
+few statements count more than fast ones: a group's uploads are inserted together, and all parts run
+without savepoints first. Only where one of them fails are they run again, each in its own
+savepoint, so that the failure is its own.
 """
 
 from __future__ import annotations
@@ -10,9 +15,10 @@ from __future__ import annotations
 import logging
 import math
 import sqlite3
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 import trio
 
@@ -21,6 +27,7 @@ from hub.errors import CannotStoreNow
 from hub.log import limited
 from hub.store.connection import Bridge, Job
 from hub.store.health import Condition, in_words, is_damage, is_worldly
+from hub.wire.records import Record
 
 log = logging.getLogger(__name__)
 
@@ -39,32 +46,39 @@ _PROBE_SECONDS = 3.0
 #: A checkpoint moves about so many pages; a commit writes so many and about one a changed row.
 _CHECKPOINT_PAGES = 1000
 _PAGES_PER_COMMIT = 10
+#: Writes a page without changing anything.
+_TOUCH = "UPDATE setting SET value = value WHERE key = 'store.clean'"
 
 
 class Write(Generic[T]):
     """One waiter's part of a group."""
 
-    __slots__ = ("_job", "done", "error", "on_commit", "size", "value")
+    __slots__ = ("_job", "done", "error", "on_commit", "on_durable", "size", "value")
+
+    #: Whether the group log inserts all such parts of a group together.
+    is_upload: ClassVar[bool] = False
 
     def __init__(
         self,
         job: Job[T] | None = None,
         on_commit: Callable[[T], None] | None = None,
+        on_durable: Callable[[], None] | None = None,
         *,
         size: int = 0,
     ) -> None:
         self._job = job
         self.on_commit = on_commit
+        self.on_durable = on_durable
         #: Bytes of pictures that it carries.
         self.size = size
         self.done = trio.Event()
         self.value: T | None = None
         self.error: Exception | None = None
 
-    def run(self, connection: sqlite3.Connection) -> T:
-        """This waiter's part, in the thread, inside its savepoint."""
-        assert self._job is not None, "a subclass without a job has a `run` of its own"
-        return self._job(connection)
+    def run(self, connection: sqlite3.Connection) -> None:
+        """This waiter's part, in the thread."""
+        assert self._job is not None, "an upload is inserted by the group log"
+        self.value = self._job(connection)
 
     def result(self) -> T:
         """What the part returned, or its error. No reference stays: a part may hold megabytes."""
@@ -78,22 +92,34 @@ class Write(Generic[T]):
 
 
 class GroupLog(Protocol):
-    """What surrounds the waiters' parts of a group: the record log, seen from the writer."""
+    """What surrounds the parts of a group: the record log, seen from the writer.
+
+    All but `publish` is called in the writer's thread.
+    """
 
     def prepare(self, connection: sqlite3.Connection, group: Sequence[Write[Any]]) -> None:
-        """In the thread, before the transaction."""
+        """Before the transaction. Sets the error of the uploads that cannot be stored."""
+
+    def insert(self, connection: sqlite3.Connection, uploads: Sequence[Write[Any]]) -> None:
+        """In the transaction: these uploads, all or none."""
+
+    def restart(self) -> None:
+        """What was inserted so far was rolled back."""
 
     def finish(self, connection: sqlite3.Connection) -> None:
-        """In the thread, as the last part of the transaction."""
+        """As the last part of the transaction."""
 
     def abandon(self) -> None:
-        """In the thread: the transaction was not committed."""
+        """The transaction was not committed."""
 
-    def committed(self) -> None:
-        """In trio, right after the commit."""
+    def committed(self) -> Sequence[Record]:
+        """Right after the commit; the records that it made durable."""
+
+    def publish(self, records: Sequence[Record]) -> None:
+        """In trio, in the order of the commits."""
 
     def probe(self) -> None:
-        """In the thread: write something and take it back; OSError where that fails."""
+        """Write something and take it back; OSError where that fails."""
 
 
 class Writer:
@@ -103,8 +129,11 @@ class Writer:
         self._bridge = bridge
         self._log = group_log
         self._condition = condition
+        #: Appended to in trio, taken from in the thread.
         self._waiting: deque[Write[Any]] = deque()
-        self._waiting_bytes = 0
+        #: What waits and what is being written.
+        self._count = 0
+        self._bytes = 0
         self._work = trio.Event()
         self._room = trio.lowlevel.ParkingLot()
         self._closing = False
@@ -114,15 +143,22 @@ class Writer:
         self._grown = trio.Event()
         self.ended = trio.Event()
 
-    async def write(self, job: Job[T], on_commit: Callable[[T], None] | None = None) -> T:
+    async def write(
+        self,
+        job: Job[T],
+        on_commit: Callable[[T], None] | None = None,
+        on_durable: Callable[[], None] | None = None,
+    ) -> T:
         """Run `job` in a group; returns its result once it is durable.
 
         `on_commit` is called with the result right after the commit, even where the caller was
-        cancelled meanwhile: what keeps a copy in memory changes it there. Raises what the job
-        raises (its savepoint is rolled back, nobody else's), CannotStoreNow where nothing can be
-        stored. A cancelled caller does not learn whether its job was committed.
+        cancelled meanwhile: what keeps a copy in memory changes it there. `on_durable` is called
+        before, in the writer's thread, ahead of the next group. Raises what the job raises, which
+        is rolled back then (a job may be run a second time: it does nothing but SQL);
+        CannotStoreNow where nothing can be stored. A cancelled caller does not learn whether its
+        job was committed.
         """
-        return await self.submit(Write(job, on_commit))
+        return await self.submit(Write(job, on_commit, on_durable))
 
     async def submit(self, write: Write[T]) -> T:
         """Queue a write and wait for it; see `write`."""
@@ -130,8 +166,9 @@ class Writer:
             await self._wait_for_room(write.size)
         if self._closing:
             raise CannotStoreNow("the hub is stopping")
+        self._count += 1
+        self._bytes += write.size
         self._waiting.append(write)
-        self._waiting_bytes += write.size
         self._work.set()
         with trio.move_on_after(_COMMIT_SECONDS):
             await write.done.wait()
@@ -146,12 +183,13 @@ class Writer:
 
         The caller shields this task: it must outlive all who write, and ends by `close`.
         """
+        self._token = trio.lowlevel.current_trio_token()
         task_status.started()
         while self._waiting or not self._closing:
             if self._probe_is_due():
-                await self._commit([])
+                await self._bridge.run(self._probe)
             elif self._waiting:
-                await self._commit(self._take())
+                await self._bridge.run(self._burst)
             else:
                 await self._wait_for_work()
         self.ended.set()
@@ -167,9 +205,11 @@ class Writer:
         self._grown = trio.Event()
         self._pages = 0
 
+    # -- in trio: the queue
+
     def _has_room(self, size: int) -> bool:
-        fits = self._waiting_bytes + size <= _QUEUE_BYTES or not self._waiting
-        return fits and len(self._waiting) < _QUEUE_COUNT
+        fits = self._bytes + size <= _QUEUE_BYTES or self._bytes == 0
+        return fits and self._count < _QUEUE_COUNT
 
     async def _wait_for_room(self, size: int) -> None:
         metrics.limits_reached.labels("store queue").inc()
@@ -190,6 +230,17 @@ class Writer:
         """After a failure the writer tries by itself, every few seconds, whether storing works."""
         return not self._condition.health.storable and trio.current_time() >= self._next_probe
 
+    # -- in the connection's thread: the groups
+
+    def _burst(self, connection: sqlite3.Connection) -> None:
+        """Group after group while there is work and all goes well."""
+        while group := self._take():
+            if not self._commit(connection, group):
+                return
+
+    def _probe(self, connection: sqlite3.Connection) -> None:
+        self._commit(connection, [])
+
     def _take(self) -> list[Write[Any]]:
         group: list[Write[Any]] = []
         size = 0
@@ -198,70 +249,32 @@ class Writer:
             if group and size > _GROUP_BYTES:
                 break
             group.append(self._waiting.popleft())
-        self._waiting_bytes -= sum(write.size for write in group)
-        self._room.unpark_all()
         return group
 
-    async def _commit(self, group: list[Write[Any]]) -> None:
-        with metrics.commit_seconds.time():
-            try:
-                await self._bridge.run(lambda connection: self._run_group(connection, group))
-            except Exception as error:
-                self._refuse(group, error)
-            else:
-                self._accept(group)
-        for write in group:
-            write.done.set()
-
-    def _accept(self, group: Sequence[Write[Any]]) -> None:
-        if self._pages >= _CHECKPOINT_PAGES:
-            self._grown.set()
-        refused = [write for write in group if isinstance(write.error, OSError)]
-        if refused:
-            self._refuse_pictures(refused)
-        elif not group or any(write.size for write in group):
-            # Only what wrote to the pack, as the probe does, proves that both can be written.
-            self._condition.stored()
+    def _commit(self, connection: sqlite3.Connection, group: Sequence[Write[Any]]) -> bool:
+        """One group; trio is told how it went. Whether the next may follow at once."""
+        began = time.perf_counter()
+        records: Sequence[Record] = ()
+        failure: Exception | None = None
         try:
-            self._log.committed()
-        except Exception:
-            log.exception("a follower of the record log failed")
-        for write in group:
-            if write.error is None and write.on_commit is not None:
-                _call(write.on_commit, write.value)
+            records = self._run_group(connection, group)
+        except Exception as error:
+            failure = error
+        seconds = time.perf_counter() - began
+        self._token.run_sync_soon(self._settle, group, records, failure, seconds)
+        return failure is None and not any(isinstance(write.error, OSError) for write in group)
 
-    def _refuse_pictures(self, refused: Sequence[Write[Any]]) -> None:
-        """The pictures could not be written, while the other parts of the group could."""
-        for write in refused:
-            self._fail([write], write.error or CannotStoreNow())
-
-    def _refuse(self, group: Sequence[Write[Any]], error: Exception) -> None:
-        if is_worldly(error):
-            if is_damage(error):
-                self._condition.damaged("the database is damaged")
-        else:
-            limited(log, logging.ERROR, "store fault", "a group could not be committed: %r", error)
-        self._fail(group, error)
-
-    def _fail(self, writes: Sequence[Write[Any]], error: Exception) -> None:
-        reason = in_words(error)
-        self._condition.refused(reason)
-        self._next_probe = trio.current_time() + _PROBE_SECONDS
-        for write in writes:
-            write.value = None
-            write.error = _refusal(reason, error)
-
-    def _run_group(self, connection: sqlite3.Connection, group: Sequence[Write[Any]]) -> None:
-        """In the connection's thread. What it raises is the whole group's refusal."""
+    def _run_group(
+        self, connection: sqlite3.Connection, group: Sequence[Write[Any]]
+    ) -> Sequence[Record]:
+        """What it raises is the whole group's refusal."""
         if not group:
             self._log.probe()
         self._log.prepare(connection, group)
         changes = connection.total_changes
         try:
             connection.execute("BEGIN IMMEDIATE")
-            for write in group:
-                if write.error is None:
-                    _run_one(connection, write)
+            self._run_parts(connection, [write for write in group if write.error is None])
             self._log.finish(connection)
             if not group:
                 connection.execute(_TOUCH)
@@ -271,24 +284,98 @@ class Writer:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
             raise
+        records = self._log.committed()
+        for write in group:
+            if write.error is None and write.on_durable is not None:
+                write.on_durable()
         self._pages += _PAGES_PER_COMMIT + connection.total_changes - changes
+        return records
 
+    def _run_parts(self, connection: sqlite3.Connection, parts: Sequence[Write[Any]]) -> None:
+        try:
+            self._log.insert(connection, [part for part in parts if part.is_upload])
+            for part in parts:
+                if not part.is_upload:
+                    part.run(connection)
+        except Exception as error:
+            if is_worldly(error) or not connection.in_transaction:
+                raise
+            connection.execute("ROLLBACK")
+            self._log.restart()
+            connection.execute("BEGIN IMMEDIATE")
+            if len(parts) == 1:
+                parts[0].error = error
+                return
+            for part in parts:
+                self._run_apart(connection, part)
 
-#: Writes a page without changing anything.
-_TOUCH = "UPDATE setting SET value = value WHERE key = 'store.clean'"
+    def _run_apart(self, connection: sqlite3.Connection, part: Write[Any]) -> None:
+        """One part: its failure is its own, unless the disk or the database is at fault."""
+        connection.execute("SAVEPOINT part")
+        try:
+            if part.is_upload:
+                self._log.insert(connection, [part])
+            else:
+                part.run(connection)
+        except Exception as error:
+            if is_worldly(error) or not connection.in_transaction:
+                raise
+            connection.execute("ROLLBACK TO part")
+            part.value = None
+            part.error = error
+        connection.execute("RELEASE part")
 
+    # -- in trio: what follows a group
 
-def _run_one(connection: sqlite3.Connection, write: Write[Any]) -> None:
-    """One waiter's part: its failure is its own, unless the disk or the database is at fault."""
-    connection.execute("SAVEPOINT one")
-    try:
-        write.value = write.run(connection)
-    except Exception as error:
-        if is_worldly(error) or not connection.in_transaction:
-            raise
-        connection.execute("ROLLBACK TO one")
-        write.error = error
-    connection.execute("RELEASE one")
+    def _settle(
+        self,
+        group: Sequence[Write[Any]],
+        records: Sequence[Record],
+        failure: Exception | None,
+        seconds: float,
+    ) -> None:
+        metrics.commit_seconds.observe(seconds)
+        self._count -= len(group)
+        self._bytes -= sum(write.size for write in group)
+        if failure is None:
+            self._accept(group, records)
+        else:
+            self._refuse(group, failure)
+        for write in group:
+            write.done.set()
+        self._room.unpark_all()
+
+    def _accept(self, group: Sequence[Write[Any]], records: Sequence[Record]) -> None:
+        if self._pages >= _CHECKPOINT_PAGES:
+            self._grown.set()
+        refused = [write for write in group if isinstance(write.error, OSError)]
+        for write in refused:  # its pictures, while the other parts of the group were stored
+            self._fail([write], write.error or CannotStoreNow())
+        if not refused and (not group or any(write.size for write in group)):
+            # Only what wrote to the pack, as the probe does, proves that both can be written.
+            self._condition.stored()
+        try:
+            self._log.publish(records)
+        except Exception:
+            log.exception("a follower of the record log failed")
+        for write in group:
+            if write.error is None and write.on_commit is not None:
+                _call(write.on_commit, write.value)
+
+    def _refuse(self, group: Sequence[Write[Any]], error: Exception) -> None:
+        if not is_worldly(error):
+            limited(log, logging.ERROR, "store fault", "a group could not be committed: %r", error)
+        elif is_damage(error):
+            self._condition.damaged("the database is damaged")
+        self._fail(group, error)
+
+    def _fail(self, writes: Sequence[Write[Any]], error: Exception) -> None:
+        reason = in_words(error)
+        self._condition.refused(reason)
+        self._next_probe = trio.current_time() + _PROBE_SECONDS
+        for write in writes:
+            write.value = None
+            write.error = _refusal(reason, error)
 
 
 def _refusal(reason: str, cause: BaseException) -> CannotStoreNow:

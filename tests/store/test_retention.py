@@ -194,11 +194,11 @@ async def test_a_day_can_be_dropped_from_a_full_disk(
         write = store._writer.write
         pack = data / "media" / "2026-11-25.pack"
 
-        async def write_while_full(job: object, on_commit: object = None) -> object:
+        async def write_while_full(job: object, **hooks: object) -> object:
             if pack.exists():
                 store._condition.refused("the disk is full")
                 raise CannotStoreNow("the disk is full")
-            return await write(job, on_commit)  # type: ignore[arg-type]
+            return await write(job, **hooks)  # type: ignore[arg-type]
 
         monkeypatch.setattr(store._writer, "write", write_while_full)
         await store.media.drop_day("2026-11-25")
