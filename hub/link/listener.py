@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 
 import trio
@@ -21,7 +22,7 @@ PORT = "devices"
 PLAIN_PORT = "devices-plain"
 
 #: Beyond the goodbyes, which take two seconds at the most.
-_SHUTDOWN_SECONDS = 5.0
+_SHUTDOWN_SECONDS = 3.0
 
 
 class Links:
@@ -60,18 +61,18 @@ async def serve_devices(
     Raises StartFault where a port cannot be had.
     """
     config = services.config.devices
+    opened = await _open_ports(services)
     links = Links(services)
     async with trio.open_nursery() as handlers:
         async with trio.open_nursery() as ports:
-            for name, port, tls in _ports(services):
-                listeners = await open_listeners(config.bind, port)
+            for port in opened:
                 serve = partial(
                     serve_port,
-                    name,
-                    listeners,
+                    port.name,
+                    port.listeners,
                     links.handle,
                     limits=Limits(config.max_connections, config.max_connections_per_address),
-                    tls=tls,
+                    tls=port.tls,
                     handshake_seconds=config.first_message_seconds,
                     handler_nursery=handlers,
                 )
@@ -83,8 +84,26 @@ async def serve_devices(
         handlers.cancel_scope.deadline = trio.current_time() + _SHUTDOWN_SECONDS
 
 
-def _ports(services: Services) -> Iterator[tuple[str, int, Context | None]]:
+@dataclass(frozen=True)
+class _OpenPort:
+    name: str
+    listeners: list[trio.SocketListener]
+    tls: Context | None
+
+
+async def _open_ports(services: Services) -> list[_OpenPort]:
+    """All of them, or none and a StartFault."""
     config = services.config.devices
-    yield PORT, config.port, services.certificates.context if config.tls else None
+    wanted = [(PORT, config.port, services.certificates.context if config.tls else None)]
     if config.plain_ws_port:
-        yield PLAIN_PORT, config.plain_ws_port, None
+        wanted.append((PLAIN_PORT, config.plain_ws_port, None))
+    opened: list[_OpenPort] = []
+    try:
+        for name, port, tls in wanted:
+            opened.append(_OpenPort(name, await open_listeners(config.bind, port), tls))
+    except BaseException:
+        for open_port in opened:
+            for listener in open_port.listeners:
+                listener.socket.close()
+        raise
+    return opened

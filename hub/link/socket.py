@@ -91,14 +91,22 @@ class DeviceSocket(WebSocketConnection):
             if not self._torn and self._wsproto.state in _CAN_SAY_GOODBYE:
                 reason = ending.reason.encode()[:_LONGEST_REASON_BYTES].decode(errors="ignore")
                 await self._send(CloseConnection(code=ending.code, reason=reason))
-                # To close with something unread would reset the connection, farewell and all.
-                while await self._stream.receive_some(_RECEIVE_BYTES):
-                    pass
+                await self._wait_for_farewell()
                 await self._stream.aclose()
         except (ConnectionClosed, trio.BrokenResourceError):
             pass
         finally:
             await trio.aclose_forcefully(self._stream)
+
+    async def _wait_for_farewell(self) -> None:
+        """Read on: to close with something unread would reset the connection, farewell and all."""
+        while self._wsproto.state is ConnectionState.LOCAL_CLOSING:
+            data = await self._stream.receive_some(_RECEIVE_BYTES)
+            if not data:
+                return
+            self._wsproto.receive_data(bytes(data))
+            for _ in self._wsproto.events():
+                pass
 
     async def _take(self, event: Event, handle: Handler, pace: Pace) -> Ending | None:
         """Handle one event; returns how the connection ends if it does."""

@@ -150,18 +150,20 @@ class DeviceBook:
         """
         before = self.device(did)
         _check_change(change)
-        if change.sn is not UNSET and change.sn != before.sn:
+        is_replaced = change.sn is not UNSET and change.sn != before.sn
+        if is_replaced:
             # D3: a new camera takes the place of a broken one; what it is capable of is open.
             change = replace(change, did_state="unknown", sign_form=None, init_outcome=None)
         await self._store.devices.change(did, change)
-        if _changes_who_may_come_in(change):
+        if is_replaced:
+            self._notes.pop(did, None)
+        if change.enabled is False or _changes_identity(change):
             await self._shut_out(did, "the device was changed")
-        after = self.device(did)
         if change.enabled is True or _changes_identity(change):
             self._room.forget_device(did)
-            self._enrolled(after, self._store.devices.secrets(did).code)
+            self._judge_knock(self.device(did), self._store.devices.secrets(did).code)
         self._changes.publish([Change("device", did)])
-        return self._view(after)
+        return self.get(did)
 
     async def remove(self, did: str) -> None:
         """Raises NoSuchResource. Its records stay."""
@@ -264,26 +266,26 @@ class DeviceBook:
         self._pictures.update((did, image.path) for did, image in latest.items())
 
     def _enrolled(self, device: Device, code: str) -> None:
-        """The SN is a device's now. If it is knocking, tell at once whether it will be let in."""
-        knock = self._room.last_knock(device.sn)
-        self._room.forget(device.sn)
-        if knock is not None:
-            fit = sign_form_or_reason(
-                knock.sign,
-                key=self.key_of(device),
-                code=code,
-                sn=knock.sn,
-                ts_text=knock.ts_text,
-            )
-            if isinstance(fit, Reason):
-                self._room.note_failing(device.did, fit)
+        self._judge_knock(device, code)
         self._changes.publish([Change("device", device.did)])
 
+    def _judge_knock(self, device: Device, code: str) -> None:
+        """The SN is a device's now. If it is knocking, tell at once whether it will be let in."""
+        knock = self._room.last_knock(device.sn)
+        if knock is None:
+            return
+        self._room.forget(device.sn)
+        fit = sign_form_or_reason(
+            knock.sign, key=self.key_of(device), code=code, sn=knock.sn, ts_text=knock.ts_text
+        )
+        if isinstance(fit, Reason):
+            self._room.note_failing(device.did, fit)
+
     async def _shut_out(self, did: str, why: str) -> None:
-        await self._store.tokens.drop(did)
         link = self._registry.get(did)
         if link is not None:
             link.close(why)
+        await self._store.tokens.drop(did)
 
     def _check_row(self, row: ImportRow, lines: dict[tuple[str, str], int]) -> None:
         try:
@@ -344,10 +346,6 @@ def _told(note: DeviceNote) -> dict[str, object]:
 
 def _changes_identity(change: DeviceChange) -> bool:
     return any(value is not UNSET for value in (change.sn, change.code, change.key))
-
-
-def _changes_who_may_come_in(change: DeviceChange) -> bool:
-    return change.enabled is False or _changes_identity(change)
 
 
 def check_new(new: NewDevice) -> None:

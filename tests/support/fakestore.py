@@ -77,6 +77,9 @@ class FakeDevices:
         wanted = {k: v for k, v in msgspec.structs.asdict(change).items() if v is not UNSET}
         if did not in self._devices:
             raise NoSuchResource(f"no device {did}")
+        holder = self.by_sn(wanted.get("sn", ""))
+        if holder is not None and holder.did != did:
+            raise AlreadyExists("is enrolled already", field="sn")
         if "code" in wanted:
             self._secrets[did] = replace(self._secrets[did], code=wanted.pop("code"))
         self._devices[did] = replace(self._devices[did], **wanted)

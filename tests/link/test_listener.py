@@ -1,0 +1,165 @@
+"""The device ports over real sockets: TLS, the plain port, the fence, and the end of it all."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from functools import partial
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import trio
+from trio_websocket import ConnectionClosed, open_websocket_url
+
+from hub.config import Config
+from hub.errors import StartFault
+from hub.link.listener import serve_devices
+from tests.support.certificates import server_context, trusting_anybody
+from tests.support.clock import FrozenClock
+from tests.support.gate import SN, Gate, gate
+from tests.support.plug import Camera
+
+SOON = 5
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def services(site: Gate, tls: ssl.SSLContext | None = None) -> Any:
+    return SimpleNamespace(
+        config=Config(devices=site.config),
+        now=site.clock,
+        admission=site.admission,
+        enrolment=site.enrolment,
+        certificates=SimpleNamespace(context=lambda: tls),
+    )
+
+
+def a_site(clock: FrozenClock, **config: Any) -> Gate:
+    return gate(clock, **{"bind": "127.0.0.1", "port": free_port(), "tls": False, **config})
+
+
+@asynccontextmanager
+async def serving(site: Gate, tls: ssl.SSLContext | None = None) -> AsyncIterator[trio.Event]:
+    shutdown = trio.Event()
+    with trio.fail_after(SOON * 2):
+        async with trio.open_nursery() as nursery:
+            await nursery.start(partial(serve_devices, services(site, tls), shutdown=shutdown))
+            try:
+                yield shutdown
+            finally:
+                shutdown.set()
+
+
+@asynccontextmanager
+async def camera(site: Gate, url: str, sn: str = SN) -> AsyncIterator[Camera]:
+    context = trusting_anybody() if url.startswith("wss") else None
+    async with open_websocket_url(url, ssl_context=context, disconnect_timeout=1) as websocket:
+        try:
+            yield Camera(site, websocket, None, sn)  # type: ignore[arg-type]
+        finally:
+            # trio-websocket leaves it open where the hub ended the connection.
+            await trio.aclose_forcefully(websocket._stream)
+
+
+async def until_the_end(stream: trio.SocketStream) -> bytes:
+    heard = b""
+    with suppress(trio.BrokenResourceError):
+        while chunk := await stream.receive_some():
+            heard += chunk
+    return heard
+
+
+async def test_a_camera_comes_in_over_tls_and_another_over_the_plain_port(
+    clock: FrozenClock, tmp_path: Path
+) -> None:
+    site = a_site(clock, tls=True, plain_ws_port=free_port())
+    await site.enrol()
+    await site.enrol("PLAIN")
+    port, plain = site.config.port, site.config.plain_ws_port
+    async with (
+        serving(site, server_context(tmp_path)),
+        camera(site, f"wss://127.0.0.1:{port}/any/path") as secure,
+        camera(site, f"ws://127.0.0.1:{plain}/", "PLAIN") as open_one,
+    ):
+        assert (await secure.connect())["code"] == 200
+        assert (await open_one.connect())["code"] == 200
+        assert len(site.registry.online()) == 2
+        assert (await secure.ask("/heartbeat"))["code"] == 200
+
+
+async def test_a_shutdown_says_goodbye_to_every_camera(clock: FrozenClock) -> None:
+    site = a_site(clock)
+    device = await site.enrol()
+    async with serving(site) as shutdown, camera(site, f"ws://127.0.0.1:{site.config.port}") as one:
+        await one.connect()
+        shutdown.set()
+        assert (await one.ended())[0] == 1001
+    assert not site.registry.is_online(device.did)
+
+
+async def test_a_shutdown_does_not_wait_for_peers_that_say_nothing(clock: FrozenClock) -> None:
+    site = a_site(clock)
+    async with serving(site) as shutdown:
+        streams = [await trio.open_tcp_stream("127.0.0.1", site.config.port) for _ in range(20)]
+        await streams[0].send_all(b"GET / HTTP/1.1\r\n")
+        shutdown.set()
+        with trio.fail_after(SOON):
+            for stream in streams:
+                await until_the_end(stream)
+    for stream in streams:
+        await trio.aclose_forcefully(stream)
+
+
+async def test_a_port_in_use_stops_the_start_with_a_plain_line(clock: FrozenClock) -> None:
+    site = a_site(clock)
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", site.config.port))
+        other.listen()
+        with pytest.raises(StartFault, match=str(site.config.port)):
+            await serve_devices(services(site), shutdown=trio.Event())
+
+
+@pytest.mark.expects_error("a fault of the hub ended a connection")
+async def test_a_bug_ends_its_own_connection_and_no_other(
+    clock: FrozenClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site = a_site(clock)
+    device = await site.enrol()
+    await site.enrol("UNLUCKY")
+    url = f"ws://127.0.0.1:{site.config.port}"
+    connect = site.admission.connect
+
+    async def faulty(param: Any, link: Any) -> Any:
+        if param.sn == "UNLUCKY":
+            raise KeyError("a bug")
+        return await connect(param, link)
+
+    monkeypatch.setattr(site.admission, "connect", faulty)
+    async with serving(site), camera(site, url) as lucky:
+        await lucky.connect()
+        async with camera(site, url, "UNLUCKY") as unlucky:
+            with pytest.raises(ConnectionClosed):
+                await unlucky.connect()
+        assert (await lucky.ask("/heartbeat"))["code"] == 200
+        assert site.registry.is_online(device.did)
+
+
+async def test_connections_beyond_the_limit_are_closed_at_once(clock: FrozenClock) -> None:
+    site = a_site(clock, max_connections=4, max_connections_per_address=4)
+    await site.enrol()
+    async with serving(site), camera(site, f"ws://127.0.0.1:{site.config.port}") as first:
+        await first.connect()
+        others = [await trio.open_tcp_stream("127.0.0.1", site.config.port) for _ in range(4)]
+        with trio.fail_after(SOON):
+            assert await until_the_end(others[-1]) == b""
+        assert (await first.ask("/heartbeat"))["code"] == 200
+        for stream in others:
+            await trio.aclose_forcefully(stream)
