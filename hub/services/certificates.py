@@ -67,7 +67,7 @@ class Source(Protocol):
 
 
 class Certificates:
-    """The current certificate, kept current by run(). Raises StartFault where there is none."""
+    """The current certificate: load() takes or makes one, run() keeps it current."""
 
     def __init__(
         self,
@@ -77,11 +77,22 @@ class Certificates:
         now: Callable[[], float],
         names: Callable[[], frozenset[str]] | None = None,
     ) -> None:
+        """Raises StartFault where only half of a pair is set."""
         self._now = now
         self._source = _source(data_dir, config, names or names_of_this_host)
-        self._material = self._source.load(now())
+        self._loaded: Material | None = None
         #: Why what should be in use by now is not; "" while all is well.
         self.trouble = ""
+
+    async def load(self) -> None:
+        """Take what is there; a first run makes keys, which takes a second or more.
+
+        Raises StartFault where there is nothing that could be used.
+        """
+        # Abandoned, it leaves no half file: see write_file.
+        self._loaded = await trio.to_thread.run_sync(
+            self._source.load, self._now(), abandon_on_cancel=True
+        )
 
     def context(self) -> ssl.SSLContext:
         """For one accept: the next one may need another."""
@@ -115,12 +126,18 @@ class Certificates:
         if not self._source.is_stale(self._now()):
             return
         try:
-            self._material = await trio.to_thread.run_sync(self._source.load, self._now())
+            await self.load()
         except StartFault as fault:
             self._tell(fault.message)
         else:
             self.trouble = ""
             log.info("a new certificate is in use, good until %s", _day(self.expires_at))
+
+    @property
+    def _material(self) -> Material:
+        if self._loaded is None:
+            raise RuntimeError("load() comes first")
+        return self._loaded
 
     def _tell(self, trouble: str) -> None:
         if trouble != self.trouble:

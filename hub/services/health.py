@@ -102,6 +102,7 @@ class Health:
     def _look(self) -> Iterator[Reason]:
         if not self._serves:
             yield Reason("starting", "the hub is starting")
+            return
         yield from self._look_at_the_store()
         if self._now() < EARLIEST_PLAUSIBLE:
             clock = f"{_utc(self._now()):%Y-%m-%d %H:%M} UTC"

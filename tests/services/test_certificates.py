@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 import ssl
-import subprocess
 import sys
 from pathlib import Path
 
@@ -36,26 +35,30 @@ class Site:
         self.now = now
         self.names = NAMES
         self.config = config or Tls()
-        self.certificates = self.start()
+        self.certificates = self._at_rest()
 
-    def start(self) -> Certificates:
-        self.certificates = Certificates(
+    async def start(self) -> Site:
+        self.certificates = self._at_rest()
+        await self.certificates.load()
+        return self
+
+    def _at_rest(self) -> Certificates:
+        return Certificates(
             self.directory, self.config, now=lambda: self.now, names=lambda: self.names
         )
-        return self.certificates
 
 
 @pytest.fixture(scope="module")
 def first_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     directory = tmp_path_factory.mktemp("first-run")
-    Site(directory)
+    trio.run(Site(directory).start)
     return directory
 
 
 @pytest.fixture
-def site(first_run: Path, tmp_path: Path) -> Site:
+async def site(first_run: Path, tmp_path: Path) -> Site:
     shutil.copytree(first_run, tmp_path / "data")
-    return Site(tmp_path / "data")
+    return await Site(tmp_path / "data").start()
 
 
 def trusting(certificates: Certificates) -> ssl.SSLContext:
@@ -104,7 +107,7 @@ def leaf(site: Site) -> x509.Certificate:
 # The site's own authority
 
 
-def test_a_first_run_makes_all_that_is_needed(site: Site) -> None:
+async def test_a_first_run_makes_all_that_is_needed(site: Site) -> None:
     made = {path.name for path in (site.directory / "tls").iterdir()}
     assert made == {"ca.crt", "ca.key", "hub-ecdsa.pem", "hub-rsa.pem"}
     assert site.certificates.ca_pem() == (site.directory / "tls" / "ca.crt").read_bytes()
@@ -112,25 +115,25 @@ def test_a_first_run_makes_all_that_is_needed(site: Site) -> None:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such modes")
 @pytest.mark.parametrize("name", ["ca.key", "hub-ecdsa.pem", "hub-rsa.pem"])
-def test_keys_are_for_their_owner_only(site: Site, name: str) -> None:
+async def test_keys_are_for_their_owner_only(site: Site, name: str) -> None:
     assert (site.directory / "tls" / name).stat().st_mode & 0o777 == 0o600
 
 
-def test_a_second_start_takes_what_is_there(site: Site) -> None:
+async def test_a_second_start_takes_what_is_there(site: Site) -> None:
     before = leaf(site)
     fingerprint = site.certificates.fingerprint()
-    site.start()
+    await site.start()
     assert leaf(site) == before
     assert site.certificates.fingerprint() == fingerprint
 
 
 @pytest.mark.parametrize("name", sorted(NAMES))
-def test_a_strict_client_takes_every_name_and_address(site: Site, name: str) -> None:
+async def test_a_strict_client_takes_every_name_and_address(site: Site, name: str) -> None:
     context, client = site.certificates.context(), trusting(site.certificates)
     assert shake_hands(context, client, name).version() == "TLSv1.3"
 
 
-def test_another_name_is_not_taken(site: Site) -> None:
+async def test_another_name_is_not_taken(site: Site) -> None:
     context, client = site.certificates.context(), trusting(site.certificates)
     with pytest.raises(ssl.SSLCertVerificationError):
         shake_hands(context, client, "10.0.0.6")
@@ -138,22 +141,22 @@ def test_another_name_is_not_taken(site: Site) -> None:
 
 @needs_openssl
 @pytest.mark.parametrize("kind", ["ecdsa", "rsa"])
-def test_openssl_verifies_both_certificates_strictly(site: Site, kind: str) -> None:
+async def test_openssl_verifies_both_certificates_strictly(site: Site, kind: str) -> None:
     tls = site.directory / "tls"
     command = ["openssl", "verify", "-x509_strict", "-purpose", "sslserver"]
     command += ["-attime", str(int(NOW)), "-verify_hostname", "gate-pc"]
     command += ["-CAfile", str(tls / "ca.crt"), str(tls / f"hub-{kind}.pem")]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = await trio.run_process(command, capture_stdout=True, capture_stderr=True, check=False)
     assert done.returncode == 0, done.stderr
 
 
-def test_the_authority_lives_ten_years_and_is_backdated_a_day(site: Site) -> None:
+async def test_the_authority_lives_ten_years_and_is_backdated_a_day(site: Site) -> None:
     authority = x509.load_pem_x509_certificate(site.certificates.ca_pem())
     assert authority.not_valid_before_utc.timestamp() == NOW - DAY
     assert authority.not_valid_after_utc.timestamp() > NOW + 10 * 365 * DAY
 
 
-def test_a_certificate_lives_no_longer_than_browsers_allow(site: Site) -> None:
+async def test_a_certificate_lives_no_longer_than_browsers_allow(site: Site) -> None:
     found = leaf(site)
     life = found.not_valid_after_utc - found.not_valid_before_utc
     assert life.days <= 397
@@ -178,7 +181,7 @@ def tls_1_2(certificates: Certificates, ciphers: str) -> ssl.SSLContext:
     ],
     ids=["any", "rsa only", "no ecdhe", "cbc only"],
 )
-def test_each_client_gets_the_best_that_it_can_use(
+async def test_each_client_gets_the_best_that_it_can_use(
     site: Site, ciphers: str, cipher: str, key: str
 ) -> None:
     client = tls_1_2(site.certificates, ciphers)
@@ -188,7 +191,7 @@ def test_each_client_gets_the_best_that_it_can_use(
 
 
 @pytest.mark.filterwarnings("ignore:ssl.TLSVersion.TLSv1_1 is deprecated")
-def test_tls_before_1_2_is_refused(site: Site) -> None:
+async def test_tls_before_1_2_is_refused(site: Site) -> None:
     client = trusting(site.certificates)
     client.minimum_version = client.maximum_version = ssl.TLSVersion.TLSv1_1
     client.set_ciphers("DEFAULT@SECLEVEL=0")
@@ -226,10 +229,11 @@ async def test_it_looks_every_minute(site: Site, autojump_clock: trio.testing.Mo
     looks: list[float] = []
 
     def names() -> frozenset[str]:
-        looks.append(trio.current_time())
+        looks.append(autojump_clock.current_time())
         return NAMES
 
     certificates = Certificates(site.directory, Tls(), now=lambda: NOW, names=names)
+    await certificates.load()
     started = trio.current_time()
     with trio.move_on_after(150):
         await certificates.run()
@@ -240,7 +244,7 @@ async def test_a_renewed_authority_is_trusted_by_who_trusted_the_old(site: Site)
     old = trusting(site.certificates)
     before = site.certificates.ca_pem()
     site.now = NOW + (3652 - 400) * DAY
-    site.start()
+    await site.start()
     assert site.certificates.ca_pem() != before
     for client in (old, trusting(site.certificates)):
         shake_hands(site.certificates.context(), client)
@@ -248,15 +252,15 @@ async def test_a_renewed_authority_is_trusted_by_who_trusted_the_old(site: Site)
     assert site.certificates.trouble == ""
 
 
-def test_a_clock_that_lost_its_battery_changes_nothing(site: Site) -> None:
+async def test_a_clock_that_lost_its_battery_changes_nothing(site: Site) -> None:
     before = leaf(site)
     site.now = 1_000_000.0
-    site.start()
+    await site.start()
     assert leaf(site) == before
 
 
 async def test_a_first_run_with_a_clock_ahead_heals(tmp_path: Path) -> None:
-    site = Site(tmp_path, now=NOW + 3000 * DAY)
+    site = await Site(tmp_path, now=NOW + 3000 * DAY).start()
     client = trusting(site.certificates)
     site.now = NOW
     await site.certificates.check()
@@ -268,27 +272,29 @@ async def test_a_first_run_with_a_clock_ahead_heals(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["hub-ecdsa.pem", "hub-rsa.pem"])
 @pytest.mark.parametrize("content", [b"", b"not PEM", None], ids=["empty", "no pem", "missing"])
-def test_a_damaged_certificate_is_made_anew(site: Site, name: str, content: bytes | None) -> None:
+async def test_a_damaged_certificate_is_made_anew(
+    site: Site, name: str, content: bytes | None
+) -> None:
     path = site.directory / "tls" / name
     if content is None:
         path.unlink()
     else:
         path.write_bytes(content)
-    site.start()
+    await site.start()
     leaf(site)
     assert b"PRIVATE KEY" in path.read_bytes()
 
 
-def test_a_missing_authority_key_stops_the_start(site: Site) -> None:
+async def test_a_missing_authority_key_stops_the_start(site: Site) -> None:
     (site.directory / "tls" / "ca.key").unlink()
     with pytest.raises(StartFault, match=r"ca\.key is missing; restore it"):
-        site.start()
+        await site.start()
 
 
-def test_a_damaged_authority_stops_the_start(site: Site) -> None:
+async def test_a_damaged_authority_stops_the_start(site: Site) -> None:
     (site.directory / "tls" / "ca.crt").write_bytes(b"nonsense")
     with pytest.raises(StartFault, match=r"ca\.crt holds no certificate"):
-        site.start()
+        await site.start()
 
 
 @pytest.mark.expects_error("the certificate stays as it is: .* is not the key of ca.crt")
@@ -310,12 +316,12 @@ async def test_a_key_of_another_authority_leaves_the_old_certificate_in_use(
     shake_hands(site.certificates.context(), trusting(site.certificates), "10.0.0.79")
 
 
-def test_the_names_of_this_host_can_be_put_into_a_certificate(tmp_path: Path) -> None:
+async def test_the_names_of_this_host_can_be_put_into_a_certificate(tmp_path: Path) -> None:
     names = names_of_this_host()
     assert {"localhost", "127.0.0.1", "::1"} <= names
-    site = Site.__new__(Site)
-    site.directory, site.now, site.names, site.config = tmp_path, NOW, names, Tls()
-    site.start()
+    site = Site(tmp_path)
+    site.names = names
+    await site.start()
     found = leaf(site).extensions.get_extension_for_class(x509.SubjectAlternativeName)
     assert len(list(found.value)) == len(names)
 
@@ -373,8 +379,8 @@ class Own:
         self.cert, self.key = self_signed(directory, "localhost", now=NOW)
         self.config = Tls(cert=str(self.cert), key=str(self.key))
 
-    def site(self) -> Site:
-        return Site(self.directory / "data", config=self.config)
+    async def site(self) -> Site:
+        return await Site(self.directory / "data", config=self.config).start()
 
     def renew(self, now: float) -> None:
         self_signed(self.directory, "localhost", now=now)
@@ -385,8 +391,8 @@ def own(tmp_path: Path) -> Own:
     return Own(tmp_path)
 
 
-def test_an_own_certificate_is_used_and_no_authority_made(own: Own) -> None:
-    site = own.site()
+async def test_an_own_certificate_is_used_and_no_authority_made(own: Own) -> None:
+    site = await own.site()
     assert not (own.directory / "data").exists()
     served = leaf(site)
     assert served == x509.load_pem_x509_certificate(own.cert.read_bytes())
@@ -394,31 +400,31 @@ def test_an_own_certificate_is_used_and_no_authority_made(own: Own) -> None:
     assert len(site.certificates.fingerprint()) == 32 * 3 - 1
 
 
-def test_half_a_setting_is_told(own: Own) -> None:
+async def test_half_a_setting_is_told(own: Own) -> None:
     own.config = Tls(cert=str(own.cert))
     with pytest.raises(StartFault, match=r"tls\.cert is set and tls\.key is not"):
-        own.site()
+        await own.site()
 
 
-def test_a_missing_file_is_named(own: Own) -> None:
+async def test_a_missing_file_is_named(own: Own) -> None:
     own.key.unlink()
     with pytest.raises(StartFault, match=r"tls\.key: cannot read .*localhost\.key"):
-        own.site()
+        await own.site()
 
 
-def test_a_file_that_is_no_certificate_is_named(own: Own) -> None:
+async def test_a_file_that_is_no_certificate_is_named(own: Own) -> None:
     own.cert.write_bytes(b"\x30\x82")
     with pytest.raises(StartFault, match=r"localhost\.crt holds no certificate in PEM"):
-        own.site()
+        await own.site()
 
 
-def test_a_file_that_is_no_key_is_named(own: Own) -> None:
+async def test_a_file_that_is_no_key_is_named(own: Own) -> None:
     own.key.write_bytes(own.cert.read_bytes())
     with pytest.raises(StartFault, match=r"localhost\.key holds no private key in PEM"):
-        own.site()
+        await own.site()
 
 
-def test_a_key_with_a_passphrase_is_told(own: Own) -> None:
+async def test_a_key_with_a_passphrase_is_told(own: Own) -> None:
     key = serialization.load_pem_private_key(own.key.read_bytes(), password=None)
     own.key.write_bytes(
         key.private_bytes(
@@ -428,24 +434,24 @@ def test_a_key_with_a_passphrase_is_told(own: Own) -> None:
         )
     )
     with pytest.raises(StartFault, match="sealed with a passphrase"):
-        own.site()
+        await own.site()
 
 
-def test_a_key_of_another_certificate_is_told(own: Own) -> None:
+async def test_a_key_of_another_certificate_is_told(own: Own) -> None:
     _, other = self_signed(own.directory, "elsewhere")
     own.key.write_bytes(other.read_bytes())
     with pytest.raises(StartFault, match=r"localhost\.key is not the key of the first"):
-        own.site()
+        await own.site()
 
 
-def test_an_expired_certificate_is_told(own: Own) -> None:
+async def test_an_expired_certificate_is_told(own: Own) -> None:
     own.renew(NOW - 60 * DAY)
     with pytest.raises(StartFault, match=r"localhost\.crt ended on 20\d\d-\d\d-\d\d"):
-        own.site()
+        await own.site()
 
 
 async def test_changed_files_are_read_again(own: Own) -> None:
-    site = own.site()
+    site = await own.site()
     before = leaf(site)
     await site.certificates.check()
     assert leaf(site) == before
@@ -456,7 +462,7 @@ async def test_changed_files_are_read_again(own: Own) -> None:
 
 @pytest.mark.expects_error("the certificate stays as it is: .* holds no certificate")
 async def test_a_bad_new_file_leaves_the_old_one_in_use(own: Own) -> None:
-    site = own.site()
+    site = await own.site()
     before = leaf(site)
     own.cert.write_bytes(b"half a cert")
     await site.certificates.check()
