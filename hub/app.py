@@ -152,6 +152,7 @@ async def _run_parts(
     services: Services, serve_web: ServeWeb, announce: Announce, visitors: Part | None
 ) -> None:
     closing = services.closing
+    await services.certificates.load()
     async with trio.open_nursery() as background:
         start = partial(_start, background, closing)
         await start("the saving of what is heard of devices", services.devices.run)
