@@ -180,6 +180,8 @@ async def require_api(*, write: bool = False, role: Role = "viewer") -> Caller:
     refuse_repeated_parameters()
     key = await _api_key()
     if key is None:
+        if await current_user() is None:
+            raise NotAuthorised("an API key, or a signed-in user, is needed")
         user = await require_role(role)
         if write:
             await check_csrf()

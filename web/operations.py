@@ -143,10 +143,22 @@ def _read_query(decoder: msgspec.json.Decoder[Any]) -> object:
     try:
         return jsontext.decode(decoder, msgspec.json.encode(given), "query")
     except BadParameter as error:
-        choices = parameter_schemas(decoder.type).get(error.field, {}).get("enum")
-        if choices is None:
+        schema = parameter_schemas(decoder.type).get(error.field)
+        if schema is None:
             raise
-        raise BadParameter(f"one of {', '.join(choices)}", field=error.field) from None
+        raise BadParameter(f"{allowed(schema)} is expected", field=error.field) from None
+
+
+def allowed(schema: dict[str, Any]) -> str:
+    """What a parameter may be, in few words."""
+    if choices := schema.get("enum"):
+        return f"one of {', '.join(choices)}"
+    if schema["type"] == "integer":
+        least, most = schema["minimum"], schema["maximum"]
+        return f"a whole number from {least} to {most}" if most < _MOST else "a whole number"
+    if "pattern" in schema:
+        return "a decimal number"
+    return f"a text of at most {schema['maxLength']} characters"
 
 
 def parameter_schemas(query: type[Struct]) -> dict[str, dict[str, Any]]:

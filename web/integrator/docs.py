@@ -10,6 +10,8 @@ from typing import Any
 from markupsafe import Markup, escape
 from msgspec import Struct
 
+from web.operations import allowed
+
 Json = Mapping[str, Any]
 
 
@@ -73,23 +75,14 @@ def _entry(path: str, method: str, operation: Json, host_url: str) -> Entry:
 
 
 def _parameter(parameter: Json) -> Parameter:
+    schema = parameter["schema"]
+    default = f", {schema['default']} unless given" if "default" in schema else ""
     return Parameter(
         name=parameter["name"],
         where=parameter["in"],
-        allowed=_allowed(parameter["schema"]),
+        allowed=allowed(schema) + default,
         description=_marked_up(parameter.get("description", "")),
     )
-
-
-def _allowed(schema: Json) -> str:
-    """What a value may be, in few words."""
-    if "enum" in schema:
-        text = " | ".join(map(str, schema["enum"]))
-    elif "minimum" in schema and "maximum" in schema and schema["maximum"] < 2**31:
-        text = f"{schema['minimum']} to {schema['maximum']}"
-    else:
-        text = str(schema.get("type", ""))
-    return f"{text}, default {schema['default']}" if "default" in schema else text
 
 
 def _curl(path: str, method: str, operation: Json, host_url: str) -> str:

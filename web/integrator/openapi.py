@@ -159,7 +159,7 @@ def _path_parameters(operation: Operation) -> list[Json]:
             "name": name,
             "in": "path",
             "required": True,
-            "schema": {"type": "string"},
+            "schema": {"type": "string", "maxLength": 64},
             "example": operation.path_example[name],
         }
         for name in operation.placeholders
