@@ -1,0 +1,272 @@
+"""The figures of the hub, measured: `python -m tests.bench` prints a table and JSON.
+
+A real hub in a temporary directory, and the load beside it on the same machine. Nothing is
+asserted: machines differ, and are noisy. `--help` tells what can be chosen.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import msgspec
+
+from tests.bench import bodies
+from tests.bench.hubprocess import (
+    HOST,
+    cameras_of,
+    free_port,
+    raise_limit_of_open_files,
+    running_hub,
+)
+from tests.bench.steady import Acknowledged, Load
+
+_SENDERS = 200
+_CONNECTED = 1000
+_SETTLE_SECONDS = 1.0
+
+
+class Reading(msgspec.Struct):
+    """One number of the table. `reach`: what the issue asks for."""
+
+    figure: str
+    tls: bool
+    value: float
+    unit: str
+    reach: str
+    note: str = ""
+
+
+class Wrk(msgspec.Struct):
+    """What the script for wrk tells at its end."""
+
+    requests: int
+    microseconds: int
+    errors: int
+    p50: float
+    p99: float
+
+    @property
+    def rate(self) -> float:
+        return self.requests / (self.microseconds / 1e6)
+
+
+class Choice(msgspec.Struct):
+    tls: bool
+    seconds: float
+
+
+def captures(choice: Choice) -> Iterator[Reading]:
+    """Durable captures a second, beside the same requests to an application that does nothing."""
+    reach = ">= 650" if choice.tls else ">= 850"
+    bare = {connections: _bare(choice, connections) for connections in (16, 64)}
+    with running_hub(tls=choice.tls, devices=_SENDERS) as hub, cameras_of(hub, _SENDERS) as cameras:
+        cameras.connect()
+        script = bodies.wrk_script(
+            bodies.capture_parts(int(time.time())), bodies.CAPTURE_PATH, cameras.tokens()
+        )
+        for connections, empty in bare.items():
+            found = _wrk(script, hub.web_port, choice, connections)
+            yield Reading(
+                f"captures/s, {connections} connections",
+                choice.tls,
+                found.rate,
+                "/s",
+                reach,
+                f"p99 {found.p99 / 1000:.0f} ms; {found.rate / empty.rate:.0%} of the empty"
+                f" application's {empty.rate:.0f}/s"
+                + (f"; {found.errors} errors" * bool(found.errors)),
+            )
+
+
+def latency(choice: Choice) -> Iterator[Reading]:
+    """p99 of an acknowledgement at 40 captures/s and 10 events/s from 200 devices."""
+    with running_hub(tls=choice.tls, devices=_SENDERS) as hub, cameras_of(hub, _SENDERS) as cameras:
+        cameras.connect()
+        load = Load(
+            HOST, hub.web_port, choice.tls, cameras.tokens(), 40, 10, max(choice.seconds, 10)
+        )
+        answer = subprocess.run(
+            [sys.executable, "-m", "tests.bench.steady"],
+            input=msgspec.json.encode(load) + b"\n",
+            stdout=subprocess.PIPE,
+            check=True,
+        )
+        found = msgspec.json.decode(answer.stdout, type=Acknowledged)
+        yield Reading(
+            "p99 of an acknowledgement",
+            choice.tls,
+            found.p99,
+            "ms",
+            "<= 19" if choice.tls else "<= 12",
+            f"{found.count} uploads, {found.failed} failed, p50 {found.p50:.1f} ms,"
+            f" worst {found.worst:.1f} ms",
+        )
+
+
+def cameras(choice: Choice) -> Iterator[Reading]:
+    """A thousand cameras at once: until all are in, their heartbeats, and the memory of each."""
+    with running_hub(tls=choice.tls, devices=_CONNECTED) as hub:
+        time.sleep(_SETTLE_SECONDS)
+        before = hub.resident_kib()
+        with cameras_of(hub, _CONNECTED) as crowd:
+            connected = crowd.connect()
+            yield Reading(
+                "1,000 connect at once, until all have a token",
+                choice.tls,
+                connected.seconds,
+                "s",
+                "<= 2.0" if choice.tls else "<= 1.0",
+                f"{connected.failed} failed" if connected.failed else "",
+            )
+            time.sleep(_SETTLE_SECONDS)
+            yield Reading(
+                "memory per connected camera",
+                choice.tls,
+                (hub.resident_kib() - before) / _CONNECTED,
+                "KiB",
+                "<= 70" if choice.tls else "<= 40",
+            )
+            beaten = crowd.beat(choice.seconds)
+            yield Reading(
+                "heartbeats/s, 1,000 connected",
+                choice.tls,
+                beaten.beats / beaten.seconds,
+                "/s",
+                ">= 4,500" if choice.tls else ">= 7,000",
+            )
+
+
+def start(choice: Choice) -> Iterator[Reading]:
+    """The second start, until /healthz answers."""
+    with running_hub(tls=choice.tls, devices=_SENDERS) as hub:
+        hub.stop()
+        yield Reading("second start until /healthz", choice.tls, hub.start(), "s", "<= 1.0")
+
+
+FIGURES: dict[str, Callable[[Choice], Iterator[Reading]]] = {
+    "captures": captures,
+    "latency": latency,
+    "cameras": cameras,
+    "start": start,
+}
+
+
+def _bare(choice: Choice, connections: int) -> Wrk:
+    with TemporaryDirectory(prefix="sitehub-bench-") as directory:
+        port = free_port()
+        certificate = [directory] if choice.tls else []
+        process = subprocess.Popen(
+            [sys.executable, "-m", "tests.bench.empty", str(port), *certificate]
+        )
+        try:
+            _wait_for(port)
+            script = bodies.wrk_script(bodies.capture_parts(int(time.time())), "/", ["none"])
+            return _wrk(script, port, choice, connections)
+        finally:
+            process.send_signal(signal.SIGTERM)
+            process.wait(15)
+
+
+def _wait_for(port: int) -> None:
+    import socket
+
+    for _ in range(1000):
+        with socket.socket() as probe:
+            if probe.connect_ex((HOST, port)) == 0:
+                return
+        time.sleep(0.01)
+    raise SystemExit("the empty application did not start")
+
+
+def _wrk(script: str, port: int, choice: Choice, connections: int) -> Wrk:
+    scheme = "https" if choice.tls else "http"
+    with TemporaryDirectory(prefix="sitehub-bench-") as directory:
+        path = Path(directory) / "captures.lua"
+        path.write_text(script)
+        done = subprocess.run(
+            [
+                "wrk",
+                "-t1",
+                f"-c{connections}",
+                f"-d{choice.seconds:g}s",
+                f"-s{path}",
+                f"{scheme}://{HOST}:{port}",
+                "--",
+                str(random.randrange(10**7)),
+            ],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    if done.returncode or "REFUSED" in done.stderr:
+        raise SystemExit(f"wrk: {done.stderr or done.stdout}")
+    (line,) = (line for line in done.stdout.splitlines() if line.startswith("JSON "))
+    return msgspec.json.decode(line.removeprefix("JSON "), type=Wrk)
+
+
+def _show(readings: list[Reading]) -> None:
+    rows = [("figure", "", "measured", "reach", "")]
+    rows += [
+        (
+            reading.figure,
+            "TLS" if reading.tls else "plain",
+            f"{reading.value:,.{0 if reading.value >= 100 else 2}f} {reading.unit}",
+            reading.reach,
+            reading.note,
+        )
+        for reading in readings
+    ]
+    widths = [max(len(row[column]) for row in rows) for column in range(4)]
+    for row in rows:
+        cells = [cell.ljust(width) for cell, width in zip(row[:4], widths, strict=True)]
+        print("  ".join([*cells, row[4]]).rstrip())
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
+    parser.add_argument(
+        "figures", nargs="*", metavar="FIGURE", help=f"{', '.join(FIGURES)}; all of them by default"
+    )
+    parser.add_argument("--seconds", type=float, default=5, help="of each load (5)")
+    parser.add_argument("--only", choices=["plain", "tls"], help="one of the two")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there as well")
+    options = parser.parse_args()
+    unknown = set(options.figures) - set(FIGURES)
+    if unknown:
+        parser.error(f"unknown figure: {', '.join(unknown)}")
+    raise_limit_of_open_files()
+    readings: list[Reading] = []
+    for name in options.figures or FIGURES:
+        if name == "captures" and shutil.which("wrk") is None:
+            print("captures: skipped, wrk is not installed", file=sys.stderr)
+            continue
+        for tls in (False, True):
+            if options.only in (None, "tls" if tls else "plain"):
+                print(f"{name}, {'TLS' if tls else 'plain'} ...", file=sys.stderr)
+                readings += FIGURES[name](Choice(tls, options.seconds))
+    _show(readings)
+    report = {
+        "machine": platform.platform(),
+        "cores": os.cpu_count(),
+        "python": platform.python_version(),
+        "readings": readings,
+    }
+    text = msgspec.json.format(msgspec.json.encode(report))
+    print(text.decode())
+    if options.json:
+        options.json.write_bytes(text)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,88 @@
+"""What the bench uploads: captures of 220 KB with three pictures, no two the same, and events."""
+
+from __future__ import annotations
+
+import base64
+import random
+from collections.abc import Sequence
+
+CAPTURE_PATH = "/api/v1/adapter/lenfocus/face/capture"
+EVENT_PATH = "/api/v1/device/report/event"
+
+#: (the picture's key, its bytes)
+_PICTURES = (("face_data", 15_000), ("body_data", 30_000), ("bg_data", 120_000))
+#: Stands where a capture's number goes: in the JSON, and in the midst of each picture, where its
+#: eight digits are base64 as well. So every picture differs, and none changes its length.
+_MARK = "NNNNNNNN"
+_JPEG = b"\xff\xd8\xff\xe0\x00\x10JFIF\x00\x01\x01\x00\x00\x01\x00\x01\x00\x00"
+
+
+def capture_parts(unix_seconds: int) -> list[str]:
+    """The text of a capture (2.1), cut where its number goes."""
+    noise = random.Random(0)
+    pictures = ",".join(f'"{key}":"{_picture(noise, size)}"' for key, size in _PICTURES)
+    text = (
+        f'{{"did":"","time":{unix_seconds},"name":"Bench","age":30,"gender":1,'
+        f'"uuid":"{_MARK}","data":{{{pictures}}}}}'
+    )
+    return text.split(_MARK)
+
+
+def capture(parts: Sequence[str], number: int) -> bytes:
+    return f"{number:08d}".join(parts).encode()
+
+
+def event(unix_seconds: int, number: int) -> bytes:
+    """An event without pictures (2.4)."""
+    return b'{"did":"","type":1,"time":%d,"data":{"n":%d}}' % (unix_seconds * 1000, number)
+
+
+def wrk_script(parts: Sequence[str], path: str, tokens: Sequence[str]) -> str:
+    """Lua for wrk: captures of one device after the other, numbered from its first argument on."""
+    return _LUA % {
+        "parts": ",\n".join(f"[[{part}]]" for part in parts),
+        "tokens": ", ".join(f'"{token}"' for token in tokens),
+        "path": path,
+    }
+
+
+def _picture(noise: random.Random, size: int) -> str:
+    text = base64.b64encode(_JPEG + noise.randbytes(size - len(_JPEG))).decode()
+    middle = len(text) // 8 * 4
+    return text[:middle] + _MARK + text[middle + len(_MARK) :]
+
+
+_LUA = """\
+local parts = { %(parts)s }
+local tokens = { %(tokens)s }
+local number = 0
+
+function init(args)
+  number = tonumber(args[1])
+end
+
+function request()
+  number = number + 1
+  local body = table.concat(parts, string.format("%%08d", number))
+  local headers = {
+    ["Content-Type"] = "application/json",
+    ["Authorization"] = "Bearer " .. tokens[number %% #tokens + 1],
+  }
+  return wrk.format("POST", "%(path)s", headers, body)
+end
+
+function response(status, headers, body)
+  if status ~= 200 or not body:find('"code":200', 1, true) then
+    io.stderr:write("REFUSED " .. status .. " " .. body .. "\\n")
+    wrk.thread:stop()
+  end
+end
+
+function done(summary, latency, requests)
+  local e = summary.errors
+  io.write(string.format(
+    'JSON {"requests": %%d, "microseconds": %%d, "errors": %%d, "p50": %%d, "p99": %%d}\\n',
+    summary.requests, summary.duration, e.connect + e.read + e.write + e.status + e.timeout,
+    latency:percentile(50), latency:percentile(99)))
+end
+"""

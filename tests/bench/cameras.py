@@ -1,0 +1,274 @@
+"""A thousand cameras in one process, as light as can be: it measures the hub and not itself.
+
+Run as `python -m tests.bench.cameras`. The first line on stdin is a `Plan`; each further line is
+"connect", "beat SECONDS" or "tokens", answered by one line of JSON on stdout. The cameras stay
+connected until stdin ends. Signatures and frames are made before the clock starts.
+"""
+
+from __future__ import annotations
+
+import errno
+import selectors
+import socket
+import ssl
+import sys
+import time
+from collections.abc import Callable
+
+import msgspec
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+from hub.wire.signing import sign_connect
+
+_UPGRADE = (
+    b"GET / HTTP/1.1\r\nHost: hub\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    b"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+)
+_CONNECT_SECONDS = 60.0
+
+
+class Identity(msgspec.Struct):
+    did: str
+    sn: str
+
+
+class Plan(msgspec.Struct):
+    """`key`: the private key that all cameras share, as PEM."""
+
+    host: str
+    port: int
+    tls: bool
+    key: str
+    code: str
+    cameras: list[Identity]
+
+
+class Connected(msgspec.Struct):
+    """How long it took until the last one had its token, and how many got none."""
+
+    seconds: float
+    failed: int
+
+
+class Beaten(msgspec.Struct):
+    seconds: float
+    beats: int
+
+
+class _Param(msgspec.Struct):
+    token: str = ""
+
+
+class _Data(msgspec.Struct):
+    code: int = 0
+    msg: str = ""
+    result: _Param | None = None
+
+
+class _Frame(msgspec.Struct):
+    data: _Data
+
+
+_FRAME = msgspec.json.Decoder(_Frame)
+
+
+def text_frame(payload: bytes) -> bytes:
+    """A client's frame. A mask of zeros is a mask, and costs nothing."""
+    if len(payload) < 126:
+        head = bytes([0x81, 0x80 | len(payload)])
+    else:
+        head = bytes([0x81, 0x80 | 126]) + len(payload).to_bytes(2, "big")
+    return head + bytes(4) + payload
+
+
+def request(uri: str, token: str | None, **param: str | int) -> bytes:
+    data = {"uri": uri, "param": param}
+    frame = {"msgid": "1", "data": data} | ({"token": token} if token else {})
+    return text_frame(msgspec.json.encode(frame))
+
+
+class Camera:
+    """One connection and how far it is: connecting, shaking hands, upgrading, waiting, in."""
+
+    def __init__(self, identity: Identity, connect: bytes) -> None:
+        self.identity = identity
+        self.connect = connect
+        self.socket: socket.socket | ssl.SSLSocket = socket.socket()
+        self.socket.setblocking(False)
+        self.step = self.on_connected
+        self.received = b""
+        self.token = ""
+        self.beat = b""
+        self.beats = 0
+
+    def start(self, host: str, port: int) -> None:
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        code = self.socket.connect_ex((host, port))
+        if code not in (0, errno.EINPROGRESS, errno.EWOULDBLOCK):
+            raise OSError(code, "connect")
+
+    def on_connected(self) -> int:
+        """Each step gives what to wait for next."""
+        if code := self.socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
+            raise OSError(code, "connect")
+        if isinstance(self.socket, ssl.SSLSocket):
+            self.step = self.on_handshake
+            return self.on_handshake()
+        return self.upgrade()
+
+    def on_handshake(self) -> int:
+        assert isinstance(self.socket, ssl.SSLSocket)
+        try:
+            self.socket.do_handshake()
+        except ssl.SSLWantReadError:
+            return selectors.EVENT_READ
+        except ssl.SSLWantWriteError:
+            return selectors.EVENT_WRITE
+        return self.upgrade()
+
+    def upgrade(self) -> int:
+        self.socket.send(_UPGRADE)
+        self.step = self.on_upgraded
+        return selectors.EVENT_READ
+
+    def on_upgraded(self) -> int:
+        self.receive()
+        head, end, rest = self.received.partition(b"\r\n\r\n")
+        if end:
+            if b" 101 " not in head.partition(b"\r\n")[0]:
+                raise ConnectionError(head.decode("latin-1"))
+            self.received = rest
+            self.socket.send(self.connect)
+            self.step = self.on_answer
+        return selectors.EVENT_READ
+
+    def on_answer(self) -> int:
+        for payload in self.frames():
+            data = _FRAME.decode(payload).data
+            if data.code != 200 or data.result is None:
+                raise ConnectionError(f"{data.code} {data.msg}")
+            self.token = data.result.token
+            self.beat = request(
+                "/heartbeat",
+                self.token,
+                did=self.identity.did,
+                sn=self.identity.sn,
+                ip="192.168.100.168",
+            )
+            self.step = self.on_beat
+        return selectors.EVENT_READ
+
+    def on_beat(self) -> int:
+        for payload in self.frames():
+            if b'"code":200' not in payload.replace(b" ", b""):
+                raise ConnectionError(payload.decode())
+            self.beats += 1
+            self.socket.send(self.beat)
+        return selectors.EVENT_READ
+
+    def frames(self) -> list[bytes]:
+        """Whole text frames; the hub's others say nothing here."""
+        self.receive()
+        found = []
+        while len(self.received) >= 2:
+            size, start = self.received[1], 2
+            if size == 126:
+                size, start = int.from_bytes(self.received[2:4], "big"), 4
+            if len(self.received) < start + size:
+                break
+            if self.received[0] & 0x0F == 1:
+                found.append(self.received[start : start + size])
+            self.received = self.received[start + size :]
+        return found
+
+    def receive(self) -> None:
+        try:
+            while chunk := self.socket.recv(65536):
+                self.received += chunk
+                if len(chunk) < 16384:
+                    return
+            raise ConnectionError("the hub ended the connection")
+        except (BlockingIOError, ssl.SSLWantReadError):
+            return
+
+
+class Crowd:
+    """All cameras of a plan, driven by one selector."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        self.selector = selectors.DefaultSelector()
+        key = load_pem_private_key(plan.key.encode(), None)
+        assert isinstance(key, RSAPrivateKey)
+        ts = int(time.time())
+        self.cameras = [Camera(one, self.connect_frame(one, key, ts)) for one in plan.cameras]
+        if plan.tls:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+            context.check_hostname = False
+            context.verify_mode = ssl.CERT_NONE
+            context.set_alpn_protocols(["http/1.1"])
+            for camera in self.cameras:
+                camera.socket = context.wrap_socket(camera.socket, do_handshake_on_connect=False)
+
+    def connect_frame(self, one: Identity, key: RSAPrivateKey, ts: int) -> bytes:
+        sign = sign_connect(key, sn=one.sn, code=self.plan.code, ts=ts)
+        return request(
+            "/connect", None, did=one.did, sn=one.sn, ip="192.168.100.168", ts=ts, sign=sign
+        )
+
+    def connect(self) -> Connected:
+        begun = time.perf_counter()
+        for camera in self.cameras:
+            camera.start(self.plan.host, self.plan.port)
+            self.selector.register(camera.socket, selectors.EVENT_WRITE, camera)
+        failed = self.drive(begun + _CONNECT_SECONDS, lambda: all(c.token for c in self.cameras))
+        return Connected(time.perf_counter() - begun, failed)
+
+    def beat(self, seconds: float) -> Beaten:
+        """Each camera sends its next heartbeat as soon as the last one is answered."""
+        for camera in self.cameras:
+            camera.beats = 0
+            camera.socket.send(camera.beat)
+        begun = time.perf_counter()
+        self.drive(begun + seconds, lambda: False)
+        lasted = time.perf_counter() - begun
+        return Beaten(lasted, sum(camera.beats for camera in self.cameras))
+
+    def drive(self, until: float, is_over: Callable[[], bool]) -> int:
+        """Let the cameras go on; how many failed. What `is_over` asks is asked now and then."""
+        failed = 0
+        while (left := until - time.perf_counter()) > 0 and not is_over():
+            for key, _ in self.selector.select(min(left, 0.05)):
+                camera: Camera = key.data
+                try:
+                    wanted = camera.step()
+                except (OSError, ConnectionError) as error:
+                    print(f"camera {camera.identity.sn}: {error}", file=sys.stderr)
+                    self.selector.unregister(camera.socket)
+                    camera.token = camera.token or "-"
+                    failed += 1
+                else:
+                    if wanted != key.events:
+                        self.selector.modify(camera.socket, wanted, camera)
+        return failed
+
+
+def main() -> None:
+    crowd = Crowd(msgspec.json.decode(sys.stdin.readline(), type=Plan))
+    print("{}", flush=True)
+    for line in sys.stdin:
+        match line.split():
+            case ["connect"]:
+                answer: object = crowd.connect()
+            case ["beat", seconds]:
+                answer = crowd.beat(float(seconds))
+            case ["tokens"]:
+                answer = [camera.token for camera in crowd.cameras]
+            case _:
+                raise SystemExit(f"unknown command: {line}")
+        print(msgspec.json.encode(answer).decode(), flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,55 @@
+"""An ASGI application that does nothing, on the hub's own web server: what a request costs bare.
+
+Run as `python -m tests.bench.empty PORT [DIRECTORY]`; with a directory for a certificate over TLS.
+"""
+
+from __future__ import annotations
+
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import trio
+
+from tests.support.certificates import server_context
+from tests.support.web import services
+from web.server import serve
+
+_BODY = b'{"code":200,"msg":"OK"}'
+_HEADERS = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(_BODY))]
+
+
+async def app(scope: Any, receive: Any, send: Any) -> None:
+    if scope["type"] == "lifespan":
+        for stage in ("startup", "shutdown"):
+            await receive()
+            await send({"type": f"lifespan.{stage}.complete"})
+        return
+    while (await receive())["more_body"]:
+        pass
+    await send({"type": "http.response.start", "status": 200, "headers": _HEADERS})
+    await send({"type": "http.response.body", "body": _BODY, "more_body": False})
+
+
+async def main() -> None:
+    tls = server_context(Path(sys.argv[2])) if len(sys.argv) > 2 else None
+    parts = services(tls=tls)
+    parts.config = msgspec.structs.replace(
+        parts.config, web=msgspec.structs.replace(parts.config.web, port=int(sys.argv[1]))
+    )
+    shutdown = trio.Event()
+    with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+        async with trio.open_nursery() as nursery:
+
+            async def run(*, task_status: trio.TaskStatus[None]) -> None:
+                await serve(app, parts, shutdown=shutdown, task_status=task_status)
+
+            await nursery.start(run)
+            await anext(signals)
+            shutdown.set()
+
+
+if __name__ == "__main__":
+    trio.run(main)
