@@ -222,9 +222,16 @@ class TlsStream(trio.abc.Stream):
             raise trio.BrokenResourceError(_reason(error)) from error
 
     async def _flush(self) -> None:
-        async with self._flush_lock:
+        try:
+            # Nearly always free: acquire() would cost a round of the scheduler for each send.
+            self._flush_lock.acquire_nowait()
+        except trio.WouldBlock:
+            await self._flush_lock.acquire()
+        try:
             while self._outgoing.pending:
                 await self.transport_stream.send_all(self._outgoing.read())
+        finally:
+            self._flush_lock.release()
 
     async def _flush_for_a_moment(self) -> None:
         with (

@@ -171,7 +171,7 @@ def _source(data_dir: Path, config: Tls, names: Callable[[], frozenset[str]]) ->
         given, missing = ("tls.cert", "tls.key") if config.cert else ("tls.key", "tls.cert")
         raise StartFault(f"{given} is set and {missing} is not: set both or neither")
     if config.cert:
-        return OwnCertificate(Path(config.cert), Path(config.key))
+        return OwnCertificate(data_dir / config.cert, data_dir / config.key)
     return SiteCertificate(data_dir / "tls", names)
 
 

@@ -400,6 +400,12 @@ async def test_an_own_certificate_is_used_and_no_authority_made(own: Own) -> Non
     assert len(site.certificates.fingerprint()) == 32 * 3 - 1
 
 
+async def test_a_relative_path_starts_in_the_data_directory(own: Own) -> None:
+    site = Site(own.directory, config=Tls(cert=own.cert.name, key=own.key.name))
+    await site.start()
+    assert site.certificates.ca_pem() == own.cert.read_bytes()
+
+
 async def test_half_a_setting_is_told(own: Own) -> None:
     own.config = Tls(cert=str(own.cert))
     with pytest.raises(StartFault, match=r"tls\.cert is set and tls\.key is not"):
