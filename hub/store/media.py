@@ -47,14 +47,17 @@ DELETE FROM term WHERE id > ? AND id <= ? AND NOT EXISTS (
     SELECT 1 FROM record WHERE record.term = term.id
 )
 """
-#: A step aims at half of this in the writer's thread, and is far from the 50 ms that are allowed.
+#: How long a step goes on before it lets others write: with its commit well below the 50 ms that
+#: are allowed.
 _STEP_SECONDS = 0.010
-_FIRST_STEP, _LEAST_STEP, _MOST_STEP = 50, 10, 5000
+#: Rows at a time within a step.
+_ROWS = 50
+_TERM_ROWS = 200
 #: Pages are given back to the disk once more than a quarter of the database is free.
 _FREE_SHARE = 4
 
-#: A step: (connection, where to go on, how many rows) -> where the next goes on, None at the end.
-Step = Callable[[sqlite3.Connection, int, int], int | None]
+#: (connection, where to go on) -> where the next goes on, None at the end.
+Step = Callable[[sqlite3.Connection, int], int | None]
 
 
 class DayUse(Struct, frozen=True):
@@ -191,11 +194,8 @@ class Media:
 
     async def _in_steps(self, step: Step, start: int) -> None:
         at: int | None = start
-        size = _FIRST_STEP
         while at is not None:
-            at, seconds = await self._writer.write(_timed(step, at, size))
-            wanted = int(size * _STEP_SECONDS / max(seconds, 1e-6))
-            size = max(_LEAST_STEP, min(_MOST_STEP, 2 * size, wanted))
+            at = await self._writer.write(partial(_for_a_while, step, at))
 
 
 def _unlink(path: Path) -> None:
@@ -206,23 +206,21 @@ def _unlink(path: Path) -> None:
         log.info("%s is in use and is deleted later", path.name)
 
 
-def _timed(
-    step: Step, start: int, size: int
-) -> Callable[[sqlite3.Connection], tuple[int | None, float]]:
-    def job(connection: sqlite3.Connection) -> tuple[int | None, float]:
-        began = time.perf_counter()
-        following = step(connection, start, size)
-        return following, time.perf_counter() - began
-
-    return job
+def _for_a_while(step: Step, start: int, connection: sqlite3.Connection) -> int | None:
+    """Repeat a step until its time is over; where to go on, None at the end."""
+    deadline = time.perf_counter() + _STEP_SECONDS
+    at = step(connection, start)
+    while at is not None and time.perf_counter() < deadline:
+        at = step(connection, at)
+    return at
 
 
 def _row_step(last: int, day: str) -> Step:
     """Records of a dropped day up to `last`, with their uploads' digests and their spans."""
     bounds = day_bounds(day)
 
-    def step(connection: sqlite3.Connection, start: int, size: int) -> int | None:
-        end = one(connection, _NEXT_ROWS, (start, last, size))
+    def step(connection: sqlite3.Connection, start: int) -> int | None:
+        end = one(connection, _NEXT_ROWS, (start, last, _ROWS))
         end = end if isinstance(end, int) else last
         connection.execute(_DROP_ROWS, (start, end, *bounds))
         connection.execute(_DROP_UPLOADS, (start, end, *bounds))
@@ -232,20 +230,22 @@ def _row_step(last: int, day: str) -> Step:
     return step
 
 
-def _term_step(connection: sqlite3.Connection, start: int, size: int) -> int | None:
+def _term_step(connection: sqlite3.Connection, start: int) -> int | None:
     """Names and plates that no record has any more."""
-    end = one(connection, _NEXT_TERMS, (start, size))
+    end = one(connection, _NEXT_TERMS, (start, _TERM_ROWS))
     if not isinstance(end, int):
         return None
     connection.execute(_DROP_TERMS, (start, end))
     return end
 
 
-def _free_step(connection: sqlite3.Connection, start: int, size: int) -> int | None:
+def _free_step(connection: sqlite3.Connection, start: int) -> int | None:
     """Give free pages back to the disk where the database has many of them."""
     free = one(connection, "PRAGMA freelist_count")
     pages = one(connection, "PRAGMA page_count")
     if not (isinstance(free, int) and isinstance(pages, int)) or free * _FREE_SHARE <= pages:
         return None
-    connection.execute(f"PRAGMA incremental_vacuum({size})").fetchall()
+    # One page a call, whatever is asked for: sqlite3 ends a statement without columns after its
+    # first step.
+    connection.execute("PRAGMA incremental_vacuum(1)")
     return start
