@@ -31,16 +31,15 @@ _SAFE = ("GET", "HEAD", "OPTIONS")
 
 
 class Caller(Struct, frozen=True):
-    """Who calls the API: exactly one of the two is there."""
+    """Who calls the API."""
 
-    user: User | None = None
-    key: ApiKey | None = None
+    who: User | ApiKey
 
     @property
     def actor(self) -> Actor:
-        if self.user is not None:
-            return actor(self.user)
-        return Actor(f"key {self.key.appid}" if self.key else "nobody", client_address())
+        if isinstance(self.who, ApiKey):
+            return Actor(f"key {self.who.appid}", client_address())
+        return actor(self.who)
 
 
 def install(app: Quart, services: Services) -> None:
@@ -185,10 +184,10 @@ async def require_api(*, write: bool = False, role: Role = "viewer") -> Caller:
         user = await require_role(role)
         if write:
             await check_csrf()
-        return Caller(user=user)
+        return Caller(user)
     if write and key.read_only:
         raise NotAllowed("this API key is read-only")
-    return Caller(key=key)
+    return Caller(key)
 
 
 async def _api_key() -> ApiKey | None:

@@ -94,6 +94,8 @@ async def test_the_cookie_says_who_is_there(hub: HubServices, client: QuartClien
     assert await text(await client.get("/who", headers=signed_in(token))) == (200, "ann")
     assert await text(await client.get("/who", headers=signed_in("made up"))) == (200, "nobody")
     assert await text(await client.get("/who")) == (200, "nobody")
+    for odd in ("\u00e9\u00ff", "%00%ff", '"', "a=b"):
+        assert await text(await client.get("/who", headers=signed_in(odd))) == (200, "nobody")
 
 
 async def test_the_sessions_cookie_is_out_of_reach_of_scripts_and_of_plain_http(

@@ -160,13 +160,6 @@ async def test_a_reader_that_missed_changes_is_told_of_every_device(site: Site) 
         assert [(await reader.next()).data["did"] for _ in range(3)] == ["1", "2", "3"]
 
 
-async def test_line_ends_in_a_devices_json_do_not_break_an_event(site: Site) -> None:
-    spread = msgspec.structs.replace(face("x"), extra=Raw(b'{\r\n "a":\n\n 1\r}'))
-    async with site.stream() as reader:
-        await site.hub.add(spread)
-        assert (await reader.next()).data["extra"] == {"a": 1}
-
-
 async def test_a_comment_every_15_seconds_shows_that_it_lives(
     site: Site, mock_clock: MockClock
 ) -> None:

@@ -11,6 +11,7 @@ from quart import Response, request
 
 from hub.errors import NoSuchResource
 from hub.services import Services
+from hub.services.accounts import ApiKey
 from hub.wire.records import Kind, Record, render
 from web import auth
 from web.integrator.answers import RemovedDevice, device_fields
@@ -89,7 +90,7 @@ async def _frames(
 
 def _render(services: Services, query: StreamQuery, news: News) -> list[bytes]:
     frames = [
-        b"id: %d\nevent: record\n" % record.seq + _data(render(record))
+        b"id: %d\nevent: record\n%b" % (record.seq, _data(render(record)))
         for record in news.records
         if query.wants(record)
     ]
@@ -104,8 +105,7 @@ def _render(services: Services, query: StreamQuery, news: News) -> list[bytes]:
 
 
 def _data(json: bytes) -> bytes:
-    # A device's own JSON may have line ends between its values; they would end the field.
-    return b"data: " + json.replace(b"\r", b" ").replace(b"\n", b" ") + b"\n\n"
+    return b"data: %b\n\n" % json
 
 
 def _device(services: Services, did: str) -> bytes:
@@ -124,11 +124,11 @@ def _last_event_id() -> int | None:
 
 def _still_in(services: Services, caller: auth.Caller) -> Callable[[], Awaitable[bool]]:
     """Whether the caller may go on reading: a stream outlives no session and no key."""
-    token = auth.session_token()
+    who, token = caller.who, auth.session_token()
 
     async def still_in() -> bool:
-        if caller.key is not None:
-            return services.accounts.api_key(caller.key.appid) is not None
+        if isinstance(who, ApiKey):
+            return services.accounts.api_key(who.appid) is not None
         return await services.accounts.session(token) is not None
 
     return still_in
