@@ -25,7 +25,6 @@ from hub.store.packs import (
     day_of,
     encode_images,
     public_images,
-    total_size,
 )
 from hub.store.sql import clamp, one
 from hub.store.writer import Write
@@ -109,12 +108,13 @@ class Appended(Struct, frozen=True):
 class Append(Write[Appended]):
     """An upload that waits for the writer."""
 
-    __slots__ = ("first", "images", "known", "upload")
+    __slots__ = ("first", "has_pictures", "images", "known", "upload")
 
     is_upload = True
 
     def __init__(self, upload: NewUpload) -> None:
-        super().__init__(size=sum(total_size(record.pictures) for record in upload.records))
+        super().__init__(size=sum(_size(record) for record in upload.records))
+        self.has_pictures = any(record.pictures for record in upload.records)
         self.upload = upload
         #: What the database knows of an earlier upload with the same digest.
         self.known: Appended | None = None
@@ -188,7 +188,7 @@ class Appender:
         except OSError as error:
             self._packs.cut_back(self._end)
             for append in fresh:
-                if append.size:
+                if append.has_pictures:
                     append.error = error
         else:
             self._end = tail.end
@@ -203,21 +203,20 @@ class Appender:
                 append.value = _as_repeated(append)
 
     def _insert_fresh(self, connection: sqlite3.Connection, fresh: Sequence[Append]) -> None:
+        terms = _term_ids(connection, fresh)
         records: list[Record] = []
         rows: list[tuple[object, ...]] = []
         uploads: list[tuple[object, ...]] = []
-        terms = _term_ids(connection, fresh)
         accesses: dict[str, int] = {}
+        seq = self._committed_seq + len(self._records)
         for append in fresh:
-            upload = append.upload
-            first = self._committed_seq + len(self._records) + len(records) + 1
+            upload, first = append.upload, seq + 1
             for new, images in zip(upload.records, append.images, strict=True):
-                seq = self._committed_seq + len(self._records) + len(records) + 1
-                record = self._record(seq, _resolved(connection, upload, new), images)
-                records.append(record)
-                rows.append(_row(record, images, terms))
-            uploads.append((first, seq, upload.digest, upload.did, self._at))
+                seq += 1
+                records.append(self._record(seq, _resolved(connection, upload, new), images))
+                rows.append(_row(records[-1], images, terms))
             append.value = Appended(tuple(range(first, seq + 1)), repeated=False)
+            uploads.append((first, seq, upload.digest, upload.did, self._at))
             if records[-1].kind == "access" and not upload.follows_access:
                 accesses[upload.did] = seq
         _insert(connection, _PUT_UPLOADS, uploads)
@@ -277,6 +276,10 @@ class Appender:
     def probe(self) -> None:
         self._start_group()
         self._packs.probe(self._day, self._end)
+
+
+def _size(new: NewRecord) -> int:
+    return memoryview(new.extra).nbytes + sum(len(picture.data) for picture in new.pictures)
 
 
 def _as_repeated(append: Append) -> Appended:

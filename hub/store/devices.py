@@ -112,6 +112,7 @@ class StoredDevice(Struct, frozen=True):
 
 
 _COLUMNS = Device.__struct_fields__
+_NOTED = DeviceNote.__struct_fields__
 _BOOLEANS = ("enabled", "clock_trusted")
 _ALL = f"SELECT code, secret, {', '.join(_COLUMNS)} FROM device"
 _ONE = f"{_ALL} WHERE did = ?"
@@ -119,6 +120,7 @@ _ADD = (
     f"INSERT INTO device (code, secret, {', '.join(_COLUMNS)}) VALUES (?, ?{', ?' * len(_COLUMNS)})"
 )
 _SAVE = f"UPDATE device SET code = ?, secret = ?, {' = ?, '.join(_COLUMNS)} = ? WHERE did = ?"
+_NOTE = f"UPDATE device SET {', '.join(f'{c} = coalesce(?, {c})' for c in _NOTED)} WHERE did = ?"
 _REMOVE = "DELETE FROM device WHERE did = ?"
 _SN_TAKEN = "SELECT 1 FROM device WHERE sn = ?"
 _DID_TAKEN = "SELECT 1 FROM device WHERE did = ?"
@@ -210,21 +212,19 @@ class Devices:
     async def note(self, notes: Mapping[str, DeviceNote]) -> None:
         """Remember what many devices were seen to be; those that are gone are skipped."""
 
-        def job(connection: sqlite3.Connection) -> list[StoredDevice]:
-            noted = []
+        rows = [(*msgspec.structs.astuple(note), did) for did, note in notes.items()]
+
+        def job(connection: sqlite3.Connection) -> None:
+            connection.executemany(_NOTE, rows)
+
+        def noted(_: None) -> None:
             for did, note in notes.items():
-                if (stored := _load(connection, did)) is not None:
+                if (stored := self._by_did.get(did)) is not None:
                     seen = {k: v for k, v in msgspec.structs.asdict(note).items() if v is not None}
-                    noted.append(replace(stored, device=replace(stored.device, **seen)))
-                    _save(connection, noted[-1])
-            return noted
+                    self._put(replace(stored, device=replace(stored.device, **seen)))
 
-        def done(devices: list[StoredDevice]) -> None:
-            for stored in devices:
-                self._replace(stored)
-
-        if notes:
-            await self._writer.write(job, done)
+        if rows:
+            await self._writer.write(job, noted)
 
     async def remove(self, did: str) -> None:
         """With its tokens; its records stay. NoSuchResource where there is no such device."""

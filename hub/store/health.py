@@ -39,6 +39,7 @@ class Condition:
             self.health = replace(self.health, storable=True, reason="")
 
     def damaged(self, text: str) -> None:
+        """Something is no longer whole: one text a file, so that they stay few."""
         known = self.health.damaged
         if text not in known:
             log.error("the store is damaged: %s", text)

@@ -13,6 +13,7 @@ import trio
 from msgspec import Struct
 
 from hub.errors import BadParameter, CannotStoreNow, NoSuchResource
+from hub.log import limited
 from hub.store.days import Day, Days
 from hub.store.health import Condition
 from hub.store.packs import Packs, checksum, day_bounds, day_of, decode_images, read_at
@@ -164,7 +165,8 @@ class Media:
             return StoredPicture(image.mime, data, image.checksum)
         if not self._days.has_pictures(seq, received_at):  # dropped while we read
             return None
-        raise _Damaged(f"a picture of record {seq} in {path.name} is not what was stored")
+        limited(log, logging.WARNING, path.name, "picture %s of record %d is damaged", name, seq)
+        raise _Damaged(f"pictures in {path.name} are not what was stored")
 
     async def _forget(self, day: Day) -> None:
         """Let the database forget the pack. On a full disk the pack has to make room first."""

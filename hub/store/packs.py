@@ -236,7 +236,3 @@ def entries(path: Path, end: int) -> Iterator[PackEntry]:
             data = file.read(size)
             sound = len(data) == size and checksum(data) == sum_
             yield PackEntry(digest, ordinal, name.rstrip(b"\0").decode(), offset, size, sound)
-
-
-def total_size(pictures: Sequence[Picture]) -> int:
-    return sum(len(picture.data) for picture in pictures)

@@ -13,7 +13,8 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import closing
 
 from msgspec import Raw, Struct
 
@@ -32,6 +33,8 @@ _FIRST, _LAST = 0, 2**63 - 1
 _FEW_TERMS = 500
 #: Values of a filter with fewer rows than this are told apart when the index is chosen.
 _FEW_ROWS = 2000
+#: A page ends early where its records are as large as this together.
+_PAGE_BYTES = 16 * 1024 * 1024
 #: How far back a device's latest picture is looked for.
 _PICTURE_SEARCH = 100
 
@@ -41,7 +44,7 @@ _LATEST_ACCESS = """
 SELECT latest_access.seq FROM latest_access JOIN record USING (seq) WHERE latest_access.did = ?
 """
 _LATEST_PICTURES = f"""
-SELECT {_COLUMNS} FROM record WHERE seq IN (
+SELECT seq, did, received_at, images FROM record WHERE seq IN (
     SELECT (
         SELECT seq FROM (
             SELECT seq, images FROM record WHERE did = device.did
@@ -59,6 +62,12 @@ WHERE abs(occurred_at - received_at) > 86400000 AND occurred_at >= :since AND oc
 ORDER BY 1
 """
 _TERMS = "SELECT id FROM term WHERE field = ? AND instr(folded, ?) > 0 LIMIT ?"
+
+
+#: As `_COLUMNS` names them.
+Row = tuple[int, Kind, str, str, str, int, int, bytes, bytes, bytes]
+#: First and last seq.
+Window = tuple[int, int]
 
 
 class RecordFilter(Struct, frozen=True, kw_only=True):
@@ -79,7 +88,10 @@ class RecordFilter(Struct, frozen=True, kw_only=True):
 
 
 class Page(Struct, frozen=True):
-    """Some records; where there are more in this direction, `next` is the `seq` to go on from."""
+    """Some records; where there are more in this direction, `next` is the `seq` to go on from.
+
+    A page of very large records ends before its limit.
+    """
 
     items: tuple[Record, ...]
     next: int | None
@@ -124,13 +136,26 @@ class Records:
             _LAST if before is None else clamp(before - 1),
         )
         query = _Query(filter, newest_first)
-        rows = await self._readers.read(lambda c: query.rows(c, window, limit + 1))
-        items = tuple(self._record(row) for row in rows[:limit])
-        return Page(items, items[-1].seq if len(rows) > limit else None)
+        return await self._readers.read(lambda c: self._page(c, query, window, limit))
 
     async def get(self, seq: int) -> Record | None:
         row = await self._readers.read(lambda c: c.execute(_ONE, (clamp(seq),)).fetchone())
         return None if row is None else self._record(row)
+
+    def _page(
+        self, connection: sqlite3.Connection, query: _Query, window: Window, limit: int
+    ) -> Page:
+        """In a reader's thread, the decoding too: it takes milliseconds."""
+        items: list[Record] = []
+        size = 0
+        # Closed at once: an open cursor would hold the database's log back.
+        with closing(query.rows(connection, window, limit + 1)) as rows:
+            for row in rows:
+                if len(items) == limit or size > _PAGE_BYTES:
+                    return Page(tuple(items), items[-1].seq)
+                items.append(self._record(row))
+                size += sum(len(part) for part in row if isinstance(part, bytes))
+        return Page(tuple(items), None)
 
     async def latest_access(self, did: str) -> int | None:
         """The seq of a device's latest access record, lone pictures apart (D8)."""
@@ -140,8 +165,11 @@ class Records:
     async def latest_pictures(self) -> dict[str, Image]:
         """For each device the first picture of its latest record that has one."""
         rows = await self._readers.read(lambda c: c.execute(_LATEST_PICTURES).fetchall())
-        latest = (self._record(row) for row in rows)
-        return {record.did: record.images[0] for record in latest if record.images}
+        return {
+            did: public_images(seq, decode_images(images))[0]
+            for seq, did, received_at, images in rows
+            if self._days.has_pictures(seq, received_at)
+        }
 
     def _record(
         self, row: tuple[int, Kind, str, str, str, int, int, bytes, bytes, bytes]
@@ -162,10 +190,6 @@ class Records:
         )
 
 
-Row = tuple[int, Kind, str, str, str, int, int, bytes, bytes, bytes]
-Window = tuple[int, int]
-
-
 class _Query:
     """One page's query: which windows of the log, which index, which conditions."""
 
@@ -176,9 +200,10 @@ class _Query:
         self._values: list[object] = []
         self._index = ""
 
-    def rows(self, connection: sqlite3.Connection, window: Window, limit: int) -> list[Row]:
+    def rows(self, connection: sqlite3.Connection, window: Window, limit: int) -> Iterator[Row]:
+        """At most `limit` rows, each read as it is asked for."""
         if not self._add_terms(connection):
-            return []
+            return
         self._add_equalities(connection)
         self._add_times()
         conditions = "".join(f" AND {condition}" for condition in self._conditions)
@@ -186,13 +211,12 @@ class _Query:
             f"SELECT {_COLUMNS} FROM record {self._index} "
             f"WHERE seq BETWEEN ? AND ?{conditions} ORDER BY seq {self._order} LIMIT ?"
         )
-        found: list[Row] = []
         for first, last in self._windows(connection, window):
-            values = (first, last, *self._values, limit - len(found))
-            found += connection.execute(sql, values).fetchall()
-            if len(found) == limit:
-                break
-        return found
+            for row in connection.execute(sql, (first, last, *self._values, limit)):
+                yield row
+                limit -= 1
+            if limit == 0:
+                return
 
     def _add_terms(self, connection: sqlite3.Connection) -> bool:
         """Names and plates. False where no such term exists, and so no record."""

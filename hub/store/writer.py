@@ -57,6 +57,8 @@ class Write(Generic[T]):
 
     #: Whether the group log inserts all such parts of a group together.
     is_upload: ClassVar[bool] = False
+    #: Whether it has something for the pack.
+    has_pictures: bool = False
 
     def __init__(
         self,
@@ -69,7 +71,7 @@ class Write(Generic[T]):
         self._job = job
         self.on_commit = on_commit
         self.on_durable = on_durable
-        #: Bytes of pictures that it carries.
+        #: What it holds in memory, where that is much.
         self.size = size
         self.done = trio.Event()
         self.value: T | None = None
@@ -351,7 +353,7 @@ class Writer:
         refused = [write for write in group if isinstance(write.error, OSError)]
         for write in refused:  # its pictures, while the other parts of the group were stored
             self._fail([write], write.error or CannotStoreNow())
-        if not refused and (not group or any(write.size for write in group)):
+        if not refused and (not group or any(write.has_pictures for write in group)):
             # Only what wrote to the pack, as the probe does, proves that both can be written.
             self._condition.stored()
         try:

@@ -127,7 +127,7 @@ async def test_a_pack_shorter_than_committed_is_told_and_the_rest_is_served(
         assert await is_whole(store, 3, upload(clock, 3).records[0])
 
 
-@pytest.mark.expects_error("is not what was stored")
+@pytest.mark.expects_error("are not what was stored")
 async def test_a_changed_byte_is_noticed_and_never_served(
     tmp_path: Path, clock: FrozenClock
 ) -> None:
@@ -139,7 +139,7 @@ async def test_a_changed_byte_is_noticed_and_never_served(
             file.write(b"x")
         assert await store.media.read(1, "face") is None
         assert await store.media.read(1, "body") is not None
-        assert "record 1" in store.health.damaged
+        assert "2026-11-25.pack" in store.health.damaged
 
 
 async def test_a_pack_tells_its_pictures_without_the_database(

@@ -204,6 +204,22 @@ async def test_the_log_is_read_in_pages_in_both_orders(store: Store, clock: Froz
     assert page.next is None
 
 
+async def test_a_page_of_huge_records_ends_early(
+    store: Store, clock: FrozenClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hub.store.records._PAGE_BYTES", 2000)
+    extra = msgspec.Raw(b'{"x":"' + b"y" * 1000 + b'"}')
+    for seed in range(5):
+        await append(store, clock, seed, extra=extra)
+    page = await store.records.page(RecordFilter())
+    assert [item.seq for item in page.items] == [1, 2]
+    assert page.next == 2
+    page = await store.records.page(RecordFilter(), after=2)
+    assert [item.seq for item in page.items] == [3, 4]
+    page = await store.records.page(RecordFilter(), after=4)
+    assert page.next is None
+
+
 async def test_every_filter_of_the_contract(store: Store, clock: FrozenClock) -> None:
     face = FaceDetail(name="Änne Li", uuid="p1", category=2)
     event = EventDetail(type=11, name="Bo", uuid="p2", category=1)
@@ -347,7 +363,7 @@ async def test_each_filter_uses_its_index(store: Store, clock: FrozenClock) -> N
             RecordFilter(category=1),
             RecordFilter(name="li"),
         ):
-            _Query(filter, True).rows(connection, (0, 100), 10)
+            list(_Query(filter, True).rows(connection, (0, 100), 10))
         connection.set_trace_callback(None)
         for statement in statements:
             if statement.startswith("SELECT seq, kind"):
