@@ -149,13 +149,15 @@ def _read_query(decoder: msgspec.json.Decoder[Any]) -> object:
         raise BadParameter(f"{allowed(schema)} is expected", field=error.field) from None
 
 
-def allowed(schema: dict[str, Any]) -> str:
-    """What a parameter may be, in few words."""
+def allowed(schema: Mapping[str, Any]) -> str:
+    """What a value may be, in few words."""
     if choices := schema.get("enum"):
         return f"one of {', '.join(choices)}"
     if schema["type"] == "integer":
         least, most = schema["minimum"], schema["maximum"]
         return f"a whole number from {least} to {most}" if most < _MOST else "a whole number"
+    if schema["type"] == "boolean":
+        return "true or false"
     if "pattern" in schema:
         return "a decimal number"
     return f"a text of at most {schema['maxLength']} characters"
@@ -164,17 +166,18 @@ def allowed(schema: dict[str, Any]) -> str:
 def parameter_schemas(query: type[Struct]) -> dict[str, dict[str, Any]]:
     """The JSON schema of each parameter. None of them may be null, for null cannot be sent."""
     schemas = msgspec.json.schema(query)["$defs"][query.__name__]["properties"]
-    return {name: _without_null(schema) for name, schema in schemas.items()}
+    return {name: without_null(schema) for name, schema in schemas.items()}
 
 
-def _without_null(schema: dict[str, Any]) -> dict[str, Any]:
-    schema = dict(schema)
-    if schema.get("default", "") is None:
-        del schema["default"]
-    for choice in schema.pop("anyOf", ()):
+def without_null(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """The schema of a value that is there."""
+    there = {key: value for key, value in schema.items() if key != "anyOf"}
+    if there.get("default", "") is None:
+        del there["default"]
+    for choice in schema.get("anyOf", ()):
         if choice != {"type": "null"}:
-            schema = choice | schema
-    return schema
+            there = choice | there
+    return there
 
 
 def _response(answer: object) -> Response:

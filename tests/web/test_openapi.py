@@ -186,6 +186,8 @@ async def test_the_docs_show_every_call_with_a_line_for_curl(
     )
     page = str(await response.get_data(as_text=True))
     assert response.status_code == 200
+    for field in ("code", "clock_trusted"):
+        assert f"<dt><code>{field}</code></dt>" in page
     for path, method, operation in described(document):
         assert f"{method.upper()} {path}" in page
         assert f'id="{operation["operationId"]}"' in page

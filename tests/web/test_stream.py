@@ -220,6 +220,12 @@ async def test_the_number_of_readers_is_bounded(
             pass
 
 
+async def test_who_asks_for_the_head_alone_does_not_become_a_reader(site: Site) -> None:
+    client = site.app.test_client(use_cookies=False)
+    response = await client.head(STREAM, headers=site.key)
+    assert (response.status_code, response.mimetype) == (200, "text/event-stream")
+
+
 async def test_a_reader_that_left_costs_nothing_more(site: Site) -> None:
     async with site.stream():
         pass

@@ -10,7 +10,7 @@ from typing import Any
 from markupsafe import Markup, escape
 from msgspec import Struct
 
-from web.operations import allowed
+from web.operations import allowed, without_null
 
 Json = Mapping[str, Any]
 
@@ -46,7 +46,7 @@ def chapters(document: Json, host_url: str) -> list[Chapter]:
     by_tag: dict[str, list[Entry]] = {}
     for path, methods in document["paths"].items():
         for method, operation in methods.items():
-            entry = _entry(path, method.upper(), operation, host_url)
+            entry = _entry(document, path, method.upper(), operation, host_url)
             by_tag.setdefault(operation["tags"][0], []).append(entry)
     return [Chapter(tag, entries) for tag, entries in by_tag.items()]
 
@@ -56,14 +56,17 @@ def paragraphs(text: str) -> list[Markup]:
     return [_marked_up(part) for part in text.strip().split("\n\n") if part.strip()]
 
 
-def _entry(path: str, method: str, operation: Json, host_url: str) -> Entry:
+def _entry(document: Json, path: str, method: str, operation: Json, host_url: str) -> Entry:
     return Entry(
         anchor=operation["operationId"],
         method=method,
         path=path,
         summary=operation["summary"],
         description=paragraphs(operation["description"]),
-        parameters=[_parameter(parameter) for parameter in operation["parameters"]],
+        parameters=[
+            *(_parameter(p["name"], p["in"], p["schema"], p) for p in operation["parameters"]),
+            *_fields(document, operation),
+        ],
         curl=_curl(path, method, operation, host_url),
         answer=_answer(operation),
         refusals=[
@@ -74,14 +77,25 @@ def _entry(path: str, method: str, operation: Json, host_url: str) -> Entry:
     )
 
 
-def _parameter(parameter: Json) -> Parameter:
-    schema = parameter["schema"]
-    default = f", {schema['default']} unless given" if "default" in schema else ""
+def _fields(document: Json, operation: Json) -> list[Parameter]:
+    """The fields of the body."""
+    if "requestBody" not in operation:
+        return []
+    reference = operation["requestBody"]["content"]["application/json"]["schema"]["$ref"]
+    body = document["components"]["schemas"][reference.rpartition("/")[2]]
+    return [
+        _parameter(name, "body, required" if name in body["required"] else "body", schema, schema)
+        for name, schema in ((n, without_null(s)) for n, s in body["properties"].items())
+    ]
+
+
+def _parameter(name: str, where: str, schema: Json, described: Json) -> Parameter:
+    default = f", {schema['default']} unless given" if schema.get("default") else ""
     return Parameter(
-        name=parameter["name"],
-        where=parameter["in"],
+        name=name,
+        where=where,
         allowed=allowed(schema) + default,
-        description=_marked_up(parameter.get("description", "")),
+        description=_marked_up(described.get("description", "")),
     )
 
 

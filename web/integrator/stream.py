@@ -56,6 +56,8 @@ STREAM = Operation(
 
 def add_stream(routes: Routes, services: Services) -> None:
     async def stream(call: Call[StreamQuery, Nothing]) -> Response:
+        if request.method == "HEAD":
+            return Response(b"", content_type="text/event-stream")
         refuse_too_many()
         after = _last_event_id()
         frames = _frames(
