@@ -34,7 +34,7 @@ _FEW_TERMS = 500
 #: Values of a filter with fewer rows than this are told apart when the index is chosen.
 _FEW_ROWS = 2000
 #: A page ends early where its records are as large as this together.
-_PAGE_BYTES = 16 * 1024 * 1024
+_PAGE_BYTES = 8 * 1024 * 1024
 #: How far back a device's latest picture is looked for.
 _PICTURE_SEARCH = 100
 
@@ -200,7 +200,9 @@ class _Query:
         self._values: list[object] = []
         self._index = ""
 
-    def rows(self, connection: sqlite3.Connection, window: Window, limit: int) -> Iterator[Row]:
+    def rows(
+        self, connection: sqlite3.Connection, window: Window, limit: int
+    ) -> Generator[Row, None, None]:
         """At most `limit` rows, each read as it is asked for."""
         if not self._add_terms(connection):
             return
