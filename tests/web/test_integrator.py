@@ -387,6 +387,7 @@ async def add_one_of_each(hub: HubServices) -> None:
         ("order=desc", [4, 3, 2, 1]),
         ("order=desc&before=3", [2, 1]),
         ("order=desc&limit=1", [4]),
+        ("name=%ff%ED%A0%80%00", []),
         ("kind=&did=&since=&until=&type=&plate=&name=", [1, 2, 3, 4]),
     ],
 )
