@@ -20,6 +20,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, cast
 
 import h11
@@ -212,19 +213,30 @@ class Exchange(HTTPStream):
 
 
 class Http1(H11Protocol):
-    """HTTP/1.1 over h11, and nothing else: no WebSocket, no HTTP/2, no tunnel."""
+    """HTTP/1.1 over h11, and nothing else: no WebSocket, no HTTP/2, no tunnel.
+
+    h11 reads heads and chunked bodies, and writes answers. A body of known length goes from the
+    socket to the application as it came; so each exchange has an h11 connection of its own.
+    """
 
     connection: h11.Connection
     stream: Exchange | None
 
+    #: What is still to come of a body of known length.
+    _left = 0
+    #: Something of the body, if any, is there; the whole request is there.
+    _body_begun = _complete = False
     #: The head of an answer of known length: it is sent together with the first of its body.
     _held = b""
     #: What else comes from the peer is not looked at.
     _refused = False
 
     async def handle(self, event: events.Event) -> None:
-        if isinstance(event, events.RawData):
+        if isinstance(event, events.RawData) and event.data:
             await self._feed(event.data)
+        elif isinstance(event, events.RawData):
+            if self.stream is not None and not self._complete:
+                await self.refuse(400)
         elif isinstance(event, events.Closed) and self.stream is not None:
             await self.stream.peer_left()
 
@@ -246,14 +258,18 @@ class Http1(H11Protocol):
         await self.send(Leaving(lingering=True))
 
     async def invite_body(self) -> None:
-        """The application asks for the body of a sender that waits to be asked."""
-        if self.connection.they_are_waiting_for_100_continue:
+        """The application asks for the body of a sender that may wait to be asked."""
+        if self._sender_waits:
             await self._send_h11_event(h11.InformationalResponse(status_code=100, headers=[]))
 
     @property
     def has_begun(self) -> bool:
         """Is a part of a request's head there, and not yet the whole?"""
         return self.connection.their_state is h11.IDLE and self.connection.trailing_data[0] != b""
+
+    @property
+    def _sender_waits(self) -> bool:
+        return self.connection.they_are_waiting_for_100_continue and not self._body_begun
 
     async def stream_send(self, event: stream_events.Event) -> None:
         if isinstance(event, stream_events.Response):
@@ -262,41 +278,65 @@ class Http1(H11Protocol):
             await super().stream_send(event)
 
     async def _feed(self, data: bytes) -> None:
-        if self.connection.their_state is h11.IDLE and len(data) > HEAD_BYTES:
-            # One byte more than h11 takes without the end of the headers: then it refuses.
-            self.connection.receive_data(data[: HEAD_BYTES + 1])
-            await self._handle_events()
-            data = data[HEAD_BYTES + 1 :]
-        if not self._refused:
-            self.connection.receive_data(data)
-            await self._handle_events()
-
-    async def _handle_events(self) -> None:
-        while True:
-            try:
-                event = self.connection.next_event()
-            except h11.RemoteProtocolError as error:
-                await self.refuse(error.error_status_hint)
-                return
-            if event is h11.NEED_DATA or isinstance(event, h11.ConnectionClosed):
-                return
-            if event is h11.PAUSED:
+        while data and not self._refused:
+            if self._complete:
+                # The next request waits until this one is answered.
                 await self.can_read.clear()
                 await self.can_read.wait()
-            elif isinstance(event, h11.Request):
-                if not await self._begin(event):
-                    return
-            elif self.stream is not None:
-                await self._pass_on(self.stream, event)
-            elif isinstance(event, h11.EndOfMessage):
-                await self._maybe_recycle()
+            elif self._left:
+                part, data = data[: self._left], data[self._left :]
+                await self._take_part(part)
+            else:
+                data = await self._parse(data)
 
-    async def _begin(self, request: h11.Request) -> bool:
+    async def _take_part(self, part: bytes) -> None:
+        self._body_begun = True
+        self._left -= len(part)
+        if self.stream is not None:
+            await self.stream.handle(stream_events.Body(stream_id=STREAM_ID, data=part))
+        if not self._left:
+            await self._end_request()
+
+    async def _parse(self, data: bytes) -> bytes:
+        """Give h11 what it is to read; returns what lies beyond."""
+        size = len(data)
+        if self.connection.their_state is h11.IDLE:
+            # The head alone; and never more than one byte too many, which h11 refuses.
+            end = data.find(b"\r\n\r\n", 0, HEAD_BYTES)
+            size = end + 4 if end >= 0 else HEAD_BYTES + 1
+        self.connection.receive_data(data[:size])
+        try:
+            while await self._took(self.connection.next_event()):
+                pass
+        except h11.RemoteProtocolError as error:
+            await self.refuse(error.error_status_hint)
+            return b""
+        if self._left or self._complete:
+            return self.connection.trailing_data[0] + data[size:]
+        return data[size:]
+
+    async def _took(self, event: h11.Event | type[h11.NEED_DATA] | type[h11.PAUSED]) -> bool:
+        """Pass an event on; whether h11 may have another one."""
+        if isinstance(event, h11.Request):
+            await self._begin(event)
+            return not self._left and not self._refused
+        if isinstance(event, h11.Data):
+            self._body_begun = True
+            if self.stream is not None:
+                data = bytes(event.data)
+                await self.stream.handle(stream_events.Body(stream_id=STREAM_ID, data=data))
+            return True
+        if isinstance(event, h11.EndOfMessage):
+            await self._end_request()
+        return False
+
+    async def _begin(self, request: h11.Request) -> None:
         await self.send(events.Updated(idle=False))
         refusal = _refusal_of(request)
         if refusal is not None:
             await self.refuse(*refusal)
-            return False
+            return
+        self._left = _length_of(request)
         self.stream = Exchange(
             self.app,
             self.config,
@@ -318,29 +358,24 @@ class Http1(H11Protocol):
                 state=self.connection_state,
             )
         )
-        return True
 
-    @staticmethod
-    async def _pass_on(stream: Exchange, event: Any) -> None:
-        if isinstance(event, h11.Data):
-            await stream.handle(stream_events.Body(stream_id=STREAM_ID, data=event.data))
-        elif isinstance(event, h11.EndOfMessage):
-            await stream.handle(stream_events.EndBody(stream_id=STREAM_ID))
+    async def _end_request(self) -> None:
+        self._complete = True
+        if self.stream is not None:
+            await self.stream.handle(stream_events.EndBody(stream_id=STREAM_ID))
+        else:
+            # It was answered before all of it was there.
+            await self._maybe_recycle()
 
     async def _send_head(self, event: stream_events.Response) -> None:
         headers = [header for header in event.headers if header[0] != NOSNIFF]
         headers += self.config.response_headers("h11")
-        if self.context.terminated.is_set() or self.connection.they_are_waiting_for_100_continue:
+        if self.context.terminated.is_set() or self._sender_waits:
             headers.append(_CLOSE)
-        await self._send_h11_event(h11.Response(headers=headers, status_code=event.status_code))
+        await self._send_h11_event(_response(event.status_code, tuple(headers)))
 
     async def _send_h11_event(self, event: H11SendableEvent) -> None:
-        try:
-            data = self.connection.send(event)
-        except h11.LocalProtocolError:
-            if self.connection.their_state is not h11.ERROR:
-                raise
-            return
+        data = self.connection.send(event)
         if isinstance(event, h11.Response) and _has_length(event):
             self._held = data
             return
@@ -351,15 +386,33 @@ class Http1(H11Protocol):
     async def _maybe_recycle(self) -> None:
         """An answer is out, or the rest of its request is in: the next one, or the end."""
         await self._close_stream()
-        ours, theirs = self.connection.our_state, self.connection.their_state
-        if ours is h11.DONE and theirs is h11.DONE and not self.context.terminated.is_set():
-            self.connection.start_next_cycle()
+        can_go_on = self.connection.our_state is h11.DONE
+        if not self._complete:
+            await self.send(Leaving(lingering=not can_go_on))
+        elif can_go_on and not self.context.terminated.is_set():
+            self.connection = h11.Connection(h11.SERVER, HEAD_BYTES)
+            self._body_begun = self._complete = False
             await self.send(events.Updated(idle=True))
-        elif theirs is h11.SEND_BODY:
-            await self.send(Leaving(lingering=ours is not h11.DONE))
         else:
             await self.send(events.Closed())
         await self.can_read.set()
+
+
+@lru_cache(maxsize=256)
+def _response(status: int, headers: tuple[tuple[bytes, bytes], ...]) -> h11.Response:
+    """Most answers are alike, and checking headers costs more than sending them."""
+    return h11.Response(status_code=status, headers=list(headers))
+
+
+def _length_of(request: h11.Request) -> int:
+    """The length of the body where the head tells it; a chunked one is longer than it says."""
+    length = 0
+    for name, value in request.headers:
+        if name == b"transfer-encoding":
+            return 0
+        if name == b"content-length":
+            length = int(value)
+    return length
 
 
 def _has_length(response: h11.Response) -> bool:

@@ -221,6 +221,25 @@ async def test_a_body_arrives_whole_in_pieces_of_any_size(parts: Any) -> None:
             assert (await client.answer()).body == body[: size * 1000]
 
 
+@pytest.mark.parametrize("cut", range(60, 72))
+async def test_a_head_may_end_anywhere_in_what_arrives(plain: Any, cut: int) -> None:
+    said = request("POST", "/echo", b"body")
+    assert 60 < said.index(b"\r\n\r\n") + 4 < 100
+    cut += said.index(b"\r\n\r\n") - 66
+    async with serving(app, plain), connected(plain) as client:
+        await client.say(said[:cut])
+        await wait_all_tasks_blocked(0.01)
+        assert (await client.ask(said[cut:], request("GET", "/next"))).body == b"body"
+        assert (await client.answer()).body == b"/next"
+
+
+async def test_bare_line_feeds_end_a_head_as_well(plain: Any) -> None:
+    said = request("POST", "/echo", b"body\n\n").replace(b"\r\n", b"\n")
+    async with serving(app, plain), connected(plain) as client:
+        assert (await client.ask(said, request("GET", "/next"))).body == b"body\n\n"
+        assert (await client.answer()).body == b"/next"
+
+
 async def test_a_chunked_body_arrives_whole(parts: Any) -> None:
     async with serving(app, parts), connected(parts) as client:
         await client.say(request("POST", "/echo", headers={"Transfer-Encoding": "chunked"}))
@@ -301,6 +320,13 @@ async def test_the_body_is_asked_for_only_when_the_application_wants_it(parts: A
         answer = await client.ask(request("POST", "/page", headers=expect))
         assert answer.status == 200
         assert answer.headers["connection"] == "close"
+
+
+async def test_who_does_not_wait_to_be_asked_is_not_asked(parts: Any) -> None:
+    async with serving(app, parts), connected(parts) as client:
+        said = request("POST", "/echo", b"body", {"Expect": "100-continue"})
+        assert (await client.ask(said)).body == b"body"
+        assert (await client.ask(request("GET", "/next"))).body == b"/next"
 
 
 async def test_who_sends_a_body_that_nobody_wants_gets_to_read_the_answer(parts: Any) -> None:
