@@ -1,0 +1,17 @@
+from __future__ import annotations
+
+import pytest
+
+from hub.simulator.cast import Cast, make_cast
+from hub.simulator.identity import CameraIdentity, make_cameras
+
+
+@pytest.fixture(scope="session")
+def cameras() -> tuple[CameraIdentity, ...]:
+    """One camera for each place, of one key: keys are slow to make."""
+    return make_cameras(6, seed=7, one_key=True)
+
+
+@pytest.fixture(scope="session")
+def cast() -> Cast:
+    return make_cast(7)

@@ -1,0 +1,94 @@
+"""A camera's HTTP client: one kept connection, and plain words when the hub is away."""
+
+from __future__ import annotations
+
+import pytest
+import trio
+from trio.abc import Stream
+from trio.testing import MockClock, memory_stream_pair
+
+from hub.simulator.poster import ANSWER_SECONDS, Poster, Reply
+from hub.simulator.target import HubAway
+from tests.support.fakehub import FakeHub
+
+
+async def test_requests_share_one_connection(nursery: trio.Nursery) -> None:
+    hub = FakeHub(nursery)
+    poster = Poster(hub.open_http, hub.host)
+    for number in range(3):
+        body = b"%d" % number
+        assert await poster.send("POST", "/x", body, "tok") == Reply(200, 200)
+    assert hub.posts == [("POST", "/x", b"%d" % number, "Bearer tok") for number in range(3)]
+    assert hub.http_connections == 1
+    await poster.aclose()
+
+
+async def test_a_connection_that_the_hub_closes_is_opened_anew(nursery: trio.Nursery) -> None:
+    hub = FakeHub(nursery)
+    hub.http_statuses = [(401, {"Connection": "close"})]
+    poster = Poster(hub.open_http, hub.host)
+    assert await poster.send("PUT", "/x", b"", None) == Reply(401, 401)
+    assert await poster.send("PUT", "/x", b"", None) == Reply(200, 200)
+    assert hub.posts[0][3] == ""
+    assert hub.http_connections == 2
+    await poster.aclose()
+
+
+async def test_when_to_send_again_is_read(nursery: trio.Nursery) -> None:
+    hub = FakeHub(nursery)
+    hub.http_statuses = [(503, {"Retry-After": "7"}), (503, {"Retry-After": "soon"})]
+    poster = Poster(hub.open_http, hub.host)
+    assert (await poster.send("POST", "/x", b"", "t")).retry_after == 7
+    assert (await poster.send("POST", "/x", b"", "t")).retry_after == 0
+    await poster.aclose()
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        b"",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n{",
+        b"SSH-2.0-OpenSSH\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 2000000\r\n\r\n" + b"x" * 2_000_000,
+    ],
+)
+async def test_a_hub_that_hangs_up_or_talks_nonsense_is_away(
+    nursery: trio.Nursery, said: bytes
+) -> None:
+    async def open_stream() -> Stream:
+        camera, hub = memory_stream_pair()
+
+        async def answer() -> None:
+            await hub.send_all(said)
+            await hub.aclose()
+
+        nursery.start_soon(answer)
+        return camera
+
+    poster = Poster(open_stream, "hub.test")
+    with pytest.raises(HubAway, match="POST /x: "):
+        await poster.send("POST", "/x", b"{}", "t")
+
+
+async def test_a_hub_that_does_not_answer_is_away(autojump_clock: MockClock) -> None:
+    camera, hub = memory_stream_pair()
+
+    async def open_stream() -> Stream:
+        return camera
+
+    started = trio.current_time()
+    with pytest.raises(HubAway):
+        await Poster(open_stream, "hub.test").send("POST", "/x", b"{}", "t")
+    assert trio.current_time() - started == ANSWER_SECONDS
+    await hub.aclose()
+
+
+async def test_what_is_no_json_has_the_code_of_its_status(nursery: trio.Nursery) -> None:
+    camera, hub = memory_stream_pair()
+
+    async def open_stream() -> Stream:
+        return camera
+
+    await hub.send_all(b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 4\r\n\r\noops")
+    assert await Poster(open_stream, "hub.test").send("POST", "/", b"", None) == Reply(502, 502)
+    await camera.aclose()
