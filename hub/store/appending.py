@@ -124,6 +124,10 @@ class Append(Write[Appended]):
         self.images: list[tuple[StoredImage, ...]] = []
 
     @property
+    def is_fresh(self) -> bool:
+        return self.known is None and self.first is None
+
+    @property
     def key(self) -> _UploadKey:
         return (self.upload.digest, self.upload.did)
 
@@ -172,8 +176,9 @@ class Appender:
         firsts: dict[_UploadKey, Append] = {}
         for append in appends:
             append.known = known.get(append.key)
-            if append.known is None:
-                append.first = firsts.setdefault(append.key, append)
+            append.first = firsts.get(append.key)
+            if append.is_fresh:
+                firsts[append.key] = append
         return list(firsts.values())
 
     def _pack(self, fresh: Sequence[Append]) -> None:
@@ -186,7 +191,7 @@ class Appender:
         try:
             self._packs.append(self._day, tail)
         except OSError as error:
-            self._packs.cut_back(self._end)
+            self._packs.cut_back(self._day, self._end)
             for append in fresh:
                 if append.has_pictures:
                     append.error = error
@@ -195,11 +200,10 @@ class Appender:
 
     def insert(self, connection: sqlite3.Connection, uploads: Sequence[Write[Any]]) -> None:
         appends = [write for write in uploads if isinstance(write, Append)]
-        fresh = [append for append in appends if append.first is append]
-        if fresh:
+        if fresh := [append for append in appends if append.is_fresh]:
             self._insert_fresh(connection, fresh)
         for append in appends:
-            if append.first is not append:
+            if not append.is_fresh:
                 append.value = _as_repeated(append)
 
     def _insert_fresh(self, connection: sqlite3.Connection, fresh: Sequence[Append]) -> None:
@@ -257,7 +261,7 @@ class Appender:
                 self._forget_at = self._at + _FORGET_PAUSE_MS
 
     def abandon(self) -> None:
-        self._packs.cut_back(self._days.end(self._day))
+        self._packs.cut_back(self._day, self._days.end(self._day))
 
     def committed(self) -> Sequence[Record]:
         if self._grown is not None:
@@ -301,7 +305,7 @@ def _portions(rows: Sequence[tuple[T, ...]]) -> Iterator[Sequence[tuple[T, ...]]
     return (rows[start : start + _MOST_ROWS] for start in range(0, len(rows), _MOST_ROWS))
 
 
-@lru_cache
+@lru_cache(maxsize=512)
 def _with_rows(sql: str, count: int, width: int) -> str:
     row = f"({', '.join('?' * width)})"
     return sql.replace("{rows}", ", ".join([row] * count))
@@ -393,8 +397,8 @@ def _number(value: int | float | str | None) -> int | None:
 
 
 def fold(text: str) -> str:
-    """A name or plate as it is searched for."""
-    return text.casefold()[:_TERM_LENGTH]
+    """A name or plate as it is searched for. SQLite's functions end a text at its first NUL."""
+    return text.replace("\0", "").casefold()[:_TERM_LENGTH]
 
 
 def short_uuid(uuid: str) -> str:
@@ -416,7 +420,7 @@ def _row(
         _number(key.type),
         _number(key.category),
         short_uuid(key.uuid) if key.uuid else None,
-        terms[key.field, fold(key.term)] if key.term else None,
+        terms.get((key.field, fold(key.term))) if key.term else None,
         msgspec.json.encode(record.detail),
         bytes(record.extra),
         encode_images(images),

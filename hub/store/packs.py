@@ -147,11 +147,11 @@ class Packs:
             self._disk.write(file, [bytes(_PROBE_SIZE)], end)
             self._disk.flush(file)
         finally:
-            self.cut_back(end)
+            self.cut_back(day, end)
 
-    def cut_back(self, end: int) -> None:
+    def cut_back(self, day: str, end: int) -> None:
         """Drop what a refused group left. Where even that fails, the next group overwrites it."""
-        if self._file is None:
+        if self._file is None or self._day != day:
             return
         try:
             self._disk.cut(self._file, end)

@@ -104,6 +104,21 @@ async def test_a_full_database_refuses_cuts_the_pack_back_and_then_heals(
         assert await is_whole(store, 2, large.records[0])
 
 
+@pytest.mark.expects_error("nothing can be stored now")
+async def test_a_refused_group_after_midnight_leaves_yesterdays_pack_alone(
+    tmp_path: Path, clock: FrozenClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(connection: sqlite3.Connection) -> None:
+        raise OSError(5, "Input/output error")
+
+    async with opened(tmp_path / "data", clock) as store:
+        await store.records.append(upload(clock, 1))
+        clock.advance(86_400)
+        with pytest.raises(CannotStoreNow):
+            await store.write(fail)
+        assert await is_whole(store, 1, upload(clock, 1).records[0])
+
+
 @pytest.mark.expects_error("nothing can be stored now: the disk is full")
 async def test_what_carries_no_picture_goes_on_while_packs_cannot_be_written(
     tmp_path: Path, clock: FrozenClock

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sqlite3
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
@@ -11,6 +12,7 @@ import msgspec
 import pytest
 import trio
 
+from hub.store.appending import Append
 from hub.store.db import Store
 from hub.store.devices import NewDevice
 from hub.store.records import NewUpload, RecordFilter, _Query
@@ -287,6 +289,33 @@ async def test_times_are_found_across_many_blocks(store: Store, clock: FrozenClo
     assert [item.seq for item in page.items] == list(range(2049, 3073))
     backwards = await store.records.page(wanted, limit=2000, newest_first=True)
     assert backwards.items == page.items[::-1]
+
+
+@pytest.mark.parametrize("name", ["a\0b", "\0", "'; --", "\u202e", "\U0001f600" * 500, "%", '"'])
+async def test_strange_names_are_kept_and_found(
+    store: Store, clock: FrozenClock, name: str
+) -> None:
+    seq = await append(store, clock, 1, detail=FaceDetail(name=name))
+    stored = await store.records.get(seq)
+    assert stored is not None
+    assert stored.detail == FaceDetail(name=name)
+    assert await seqs(store, name=name) == [seq]
+
+
+async def test_a_group_leaves_nothing_for_the_garbage_collector(
+    store: Store, clock: FrozenClock
+) -> None:
+    """An upload holds megabytes: it must go at once, not at the next collection."""
+    gc.collect()
+    gc.disable()
+    try:
+        async with trio.open_nursery() as nursery:
+            for seed in (1, 1, 2, 3):
+                nursery.start_soon(store.records.append, upload(clock, seed))
+        await store.write(lambda connection: None)
+        assert [one for one in gc.get_objects() if isinstance(one, Append)] == []
+    finally:
+        gc.enable()
 
 
 async def test_many_different_names_are_searched_all_the_same(
