@@ -62,6 +62,7 @@ class DeviceLink:
         "_take",
         "address",
         "did",
+        "ip",
         "is_waiting",
         "since",
         "sn",
@@ -80,6 +81,7 @@ class DeviceLink:
         self.address = peer.address
         self.did = ""
         self.sn = ""
+        self.ip = ""
         self.since = 0
         #: The token that was issued last; requests to the device carry it (D4).
         self.token: str | None = None

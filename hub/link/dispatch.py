@@ -94,9 +94,9 @@ class Dispatch:
             return self._connect
         if not link.did:
             raise NotAuthorised("connect first")
-        self._admission.check_token(request.token, link)
         answerer = self._answerers.get(request.uri)
         if answerer is None:
+            self._admission.check_token(request.token, link)
             raise NoSuchPath(f"no such uri: {request.uri}")
         return answerer
 
@@ -106,7 +106,8 @@ class Dispatch:
             admitted = await self._admission.connect(param, link)
         except HubError as error:
             metrics.connects.labels(str(error.code)).inc()
-            link.is_waiting = not link.did and not isinstance(error, BadParameter)
+            if not link.did and not isinstance(error, BadParameter):
+                link.is_waiting = True
             raise
         metrics.connects.labels("200").inc()
         device, result = admitted.device, admitted.result

@@ -151,13 +151,22 @@ class DeviceSocket(WebSocketConnection):
             data = self._wsproto.send(event)
         except LocalProtocolError:
             raise ConnectionClosed(None) from None
-        async with self._stream_lock:
+        await self._acquire_stream()
+        try:
             self._torn = True
-            try:
-                await self._stream.send_all(data)
-            except (trio.BrokenResourceError, trio.ClosedResourceError):
-                raise ConnectionClosed(None) from None
+            await self._stream.send_all(data)
             self._torn = False
+        except (trio.BrokenResourceError, trio.ClosedResourceError):
+            raise ConnectionClosed(None) from None
+        finally:
+            self._stream_lock.release()
+
+    async def _acquire_stream(self) -> None:
+        try:
+            # Nearly always free, and then without the turn through the scheduler.
+            self._stream_lock.acquire_nowait()
+        except trio.WouldBlock:
+            await self._stream_lock.acquire()
 
 
 class _TooBig(Exception):

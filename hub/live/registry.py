@@ -22,6 +22,9 @@ class Answer(Struct, frozen=True):
 class Link(Protocol):
     """An open connection to a device. `did` and `sn` are empty until the device is in."""
 
+    #: The address on its LAN that the device told last on this connection.
+    ip: str
+
     @property
     def did(self) -> str: ...
     @property

@@ -147,8 +147,9 @@ class Admission:
         expires_at = self.check_token(token, link)
         self._check_own(param, link)
         self._registry.touch(link.did)
-        if param.ip:
-            self._note_ip(link.did, param.ip)
+        if param.ip and param.ip != link.ip:
+            link.ip = param.ip
+            self._devices.note(link.did, ip=param.ip)
         return HeartbeatResult((expires_at - self._now_ms()) // 1000)
 
     async def renew(self, token: str | None, param: KeepaliveParam, link: Link) -> TokenResult:
@@ -242,7 +243,7 @@ class Admission:
         raise _NotLetIn(MissingDid(device.did, offer=offer), Reason("no-did"))
 
     async def _issue(self, device: Device, param: ConnectParam) -> ConnectResult:
-        code = self._store.devices.secrets(device.did).code
+        shut_outs = self._devices.shut_outs(device.did)
         keep_until = self._now_ms() + 2000 * self._config.clock_skew
         accepted = Accepted(param.sn, param.ts_text, keep_until if device.clock_trusted else None)
         try:
@@ -250,19 +251,11 @@ class Admission:
         except WrongSignature:
             # The same connect came twice at once.
             raise _replayed() from None
-        await self._check_unchanged(device, code)
-        return ConnectResult(token, self._config.token_ttl, self._config.heartbeat_interval)
-
-    async def _check_unchanged(self, device: Device, code: str) -> None:
-        """Was the device removed, disabled or replaced while its token was being written?"""
-        known = self._store.devices.by_did(device.did)
-        if (
-            known is None
-            or (known.enabled, known.sn, known.key) != (True, device.sn, device.key)
-            or self._store.devices.secrets(device.did).code != code
-        ):
+        if self._devices.shut_outs(device.did) != shut_outs:
+            # It was checked against what it no longer is.
             await self._store.tokens.drop(device.did)
             raise NotAuthorised("the device was changed meanwhile")
+        return ConnectResult(token, self._config.token_ttl, self._config.heartbeat_interval)
 
     async def _new_token(self, did: str, accepted: Accepted | None) -> str:
         token = base64.urlsafe_b64encode(self._random(_TOKEN_BYTES)).decode()
@@ -366,10 +359,6 @@ class Admission:
             raise NotAuthorised("the device is disabled")
         self._registry.touch(device.did)
         return device
-
-    def _note_ip(self, did: str, ip: str) -> None:
-        if ip != self._devices.device(did).ip:
-            self._devices.note(did, ip=ip)
 
     def _now_ms(self) -> int:
         return int(self._now() * 1000)

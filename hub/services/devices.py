@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Literal, NoReturn
 
@@ -98,6 +99,8 @@ class DeviceBook:
         self._now = now
         #: What was heard of devices and is not in the store yet.
         self._notes: dict[str, DeviceNote] = {}
+        #: did -> how often its connection and its tokens were ended by a change.
+        self._shut_outs: Counter[str] = Counter()
         #: did -> path of its latest picture.
         self._pictures: dict[str, str] = {}
 
@@ -191,6 +194,10 @@ class DeviceBook:
         """The public key that the device's signature is checked with."""
         return device.key or self.site_key()
 
+    def shut_outs(self, did: str) -> int:
+        """Grows when the device may no longer come in as it was: disabled, changed, removed."""
+        return self._shut_outs[did]
+
     def note(
         self,
         did: str,
@@ -282,6 +289,7 @@ class DeviceBook:
             self._room.note_failing(device.did, fit)
 
     async def _shut_out(self, did: str, why: str) -> None:
+        self._shut_outs[did] += 1
         link = self._registry.get(did)
         if link is not None:
             link.close(why)

@@ -10,6 +10,7 @@ class FakeLink:
         self.did = did
         self.sn = sn
         self.address = address
+        self.ip = ""
         self.since = 0
         self.closed = ""
 

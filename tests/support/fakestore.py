@@ -100,15 +100,6 @@ class FakeDevices:
         del self._secrets[did]
         self._store.tokens.forget(did)
 
-    def put(self, device: Device, code: str) -> None:
-        """As if another task had just changed it."""
-        self._devices[device.did] = device
-        self._secrets[device.did] = replace(self._secrets[device.did], code=code)
-
-    def lose(self, did: str) -> None:
-        """As if another task had just removed it."""
-        del self._devices[did], self._secrets[did]
-
     def _add(self, new: NewDevice) -> Device:
         did = new.did or str(len(self._devices) + 1)
         self._secrets[did] = DeviceSecrets(new.code, f"SECRET{did}")

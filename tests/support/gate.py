@@ -51,6 +51,7 @@ class FakeLink:
         self.did = ""
         self.sn = ""
         self.address = address
+        self.ip = ""
         self.since = 0
         self.closed: str | None = None
         self.held: list[float] = []
