@@ -13,10 +13,12 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 from uuid import uuid4
 
 import httpx
-from trio_websocket import WebSocketConnection, open_websocket_url
+import trio
+from trio_websocket import WebSocketConnection, wrap_client_stream
 
 FACE_PATH = "/api/v1/adapter/lenfocus/face/capture"
 EVENT_PATH = "/api/v1/device/report/event"
@@ -60,10 +62,35 @@ class Camera:
         self, url: str, trust: ssl.SSLContext, did: str, *, said: str | None = None
     ) -> AsyncIterator[tuple[WebSocketConnection, str]]:
         """Connect (1.1) with a fresh frame, or with `said`; gives the connection and the token."""
-        async with open_websocket_url(url, ssl_context=trust) as socket:
+        async with _open(url, trust) as socket:
             answer = await exchange(socket, said or self.connect_frame(did))
             assert answer["code"] == 200, answer
             yield socket, answer["result"]["token"]
+
+
+async def knock(url: str, trust: ssl.SSLContext, said: str) -> int:
+    """Connect, and go again; gives the code of the answer."""
+    async with _open(url, trust) as socket:
+        code: int = (await exchange(socket, said))["code"]
+        return code
+
+
+@asynccontextmanager
+async def _open(url: str, trust: ssl.SSLContext) -> AsyncIterator[WebSocketConnection]:
+    """trio-websocket's own open_websocket() leaves a socket open that the hub has closed."""
+    host, port = urlsplit(url).hostname, urlsplit(url).port
+    assert host is not None
+    assert port is not None
+    stream = await trio.open_ssl_over_tcp_stream(
+        host, port, ssl_context=trust, https_compatible=True
+    )
+    try:
+        async with trio.open_nursery() as nursery:
+            socket = await wrap_client_stream(nursery, stream, host, "/")
+            async with socket:
+                yield socket
+    finally:
+        await trio.aclose_forcefully(stream)
 
 
 def frame(uri: str, param: dict[str, Any], token: str | None = None) -> str:
@@ -88,6 +115,7 @@ class Capture:
     """A face (2.1) with three pictures that no other capture has."""
 
     uuid: str
+    taken_at: int
     pictures: dict[str, bytes] = field(repr=False)
 
     @staticmethod
@@ -96,7 +124,7 @@ class Capture:
         pictures = {
             name: _JPEG + noise.randbytes(size) for name, size in zip(names, sizes, strict=True)
         }
-        return Capture(f"{noise.getrandbits(64):016x}", pictures)
+        return Capture(f"{noise.getrandbits(64):016x}", int(time.time()), pictures)
 
     def body(self) -> bytes:
         keys = {"face": "face_data", "body": "body_data", "background": "bg_data"}
@@ -106,7 +134,7 @@ class Capture:
         }
         document = {
             "did": "",
-            "time": int(time.time()),
+            "time": self.taken_at,
             "name": "",
             "uuid": self.uuid,
             "data": data,
@@ -119,6 +147,13 @@ async def upload(client: httpx.AsyncClient, token: str, body: bytes, path: str =
     headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
     answer = await client.post(path, content=body, headers=headers)
     code: int = answer.json()["code"]
+    return code
+
+
+def post(client: httpx.Client, token: str, body: bytes, path: str = FACE_PATH) -> int:
+    """The same without waiting for anything but the answer."""
+    headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+    code: int = client.post(path, content=body, headers=headers).json()["code"]
     return code
 
 

@@ -3,53 +3,61 @@
 from __future__ import annotations
 
 import random
+import threading
 from collections import Counter
-from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
-import trio
 
-from tests.e2e.camera import Capture, upload
+from tests.e2e.camera import Capture, post
+from tests.e2e.hubprocess import PATIENCE_SECONDS, HubProcess
 
 RECORDS = "/api/hub/v1/records"
 _SIZES = (3_000, 6_000, 24_000)
 
 
-@dataclass
 class Load:
-    """`acknowledged`: every capture that was answered 200, by its uuid."""
+    """Until it is stopped, or the hub is away. `acknowledged`: what was answered 200, by uuid."""
 
-    client: httpx.AsyncClient
-    token: str
-    acknowledged: dict[str, Capture] = field(default_factory=dict)
-    sent: set[str] = field(default_factory=set)
-    _noise: random.Random = field(default_factory=lambda: random.Random(0))
-    _progress: trio.Event = field(default_factory=trio.Event)
+    def __init__(self, hub: HubProcess, token: str, *, senders: int = 8) -> None:
+        self.acknowledged: dict[str, Capture] = {}
+        self.sent: set[str] = set()
+        self._hub = hub
+        self._token = token
+        self._noise = random.Random(0)
+        self._changed = threading.Condition()
+        self._stopped = False
+        self._threads = [threading.Thread(target=self._send) for _ in range(senders)]
 
-    async def run(self, senders: int) -> None:
-        """Until the hub is away, or this is cancelled."""
-        async with trio.open_nursery() as nursery:
-            for _ in range(senders):
-                nursery.start_soon(self._send)
+    def __enter__(self) -> Load:
+        for thread in self._threads:
+            thread.start()
+        return self
 
-    async def wait_acknowledged(self, count: int) -> None:
-        while len(self.acknowledged) < count:
-            await self._progress.wait()
+    def __exit__(self, *exc_info: object) -> None:
+        self._stopped = True
+        for thread in self._threads:
+            thread.join()
 
-    async def _send(self) -> None:
-        while True:
-            capture = Capture.draw(self._noise, *_SIZES)
-            self.sent.add(capture.uuid)
-            try:
-                code = await upload(self.client, self.token, capture.body())
-            except (httpx.TransportError, ValueError):
-                return
-            if code != 200:
-                return
-            self.acknowledged[capture.uuid] = capture
-            self._progress.set()
-            self._progress = trio.Event()
+    def wait_acknowledged(self, count: int) -> None:
+        with self._changed:
+            assert self._changed.wait_for(lambda: len(self.acknowledged) >= count, PATIENCE_SECONDS)
+
+    def _send(self) -> None:
+        with self._hub.blocking_client() as client:
+            while not self._stopped:
+                with self._changed:
+                    capture = Capture.draw(self._noise, *_SIZES)
+                    self.sent.add(capture.uuid)
+                try:
+                    code = post(client, self._token, capture.body())
+                except (httpx.TransportError, ValueError):
+                    return
+                if code != 200:
+                    return
+                with self._changed:
+                    self.acknowledged[capture.uuid] = capture
+                    self._changed.notify_all()
 
     async def check_stored(self, client: httpx.AsyncClient) -> None:
         """Every acknowledged capture is there once, and every picture that is there is whole."""

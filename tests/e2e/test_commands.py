@@ -1,0 +1,170 @@
+"""The command line against a real process: beside a running hub, and where a hub cannot start."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import socket
+import stat
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import httpx
+import pytest
+import trio
+from trio_websocket import ConnectionClosed
+
+from tests.e2e.camera import Camera
+from tests.e2e.conftest import MakeHub
+from tests.e2e.hubprocess import PATIENCE_SECONDS, HubProcess
+
+
+def start_and_fail(hub: HubProcess) -> str:
+    """Start a hub that cannot; gives the one line that it leaves on stderr."""
+    assert hub.spawn().wait(PATIENCE_SECONDS) == 1
+    lines = [line for line in hub.err.splitlines() if line.startswith("sitehub: ")]
+    assert "Traceback" not in hub.err
+    assert hub.err.splitlines()[-1:] == lines
+    return lines[0]
+
+
+def test_a_start_tells_where_everything_is(make_hub: MakeHub) -> None:
+    hub = make_hub().start()
+    out = hub.out
+    assert f"https://127.0.0.1:{hub.web_port}/" in out
+    assert f"wss://127.0.0.1:{hub.device_port}/" in out
+    assert str(hub.data_dir) in out
+    assert re.search(r"SHA-256 ([0-9A-F]{2}:){31}[0-9A-F]{2}\n", out)
+    answer = httpx.get(hub.setup_link, verify=hub.trust())
+    assert answer.status_code == 200
+    assert (hub.data_dir / "sitehub.toml").read_text("utf-8").count("# ") > 30
+    assert "sitehub.log" in os.listdir(hub.data_dir / "logs")
+
+
+def test_the_setup_link_is_gone_once_there_is_an_administrator(make_hub: MakeHub) -> None:
+    hub = make_hub()
+    hub.cli("user", "add", "anna", "--role", "admin", "--password-stdin", stdin="correct horse")
+    assert "/setup/" not in hub.start().out
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows keeps such files by its own rules")
+def test_what_opens_the_hub_is_for_its_owner_alone(make_hub: MakeHub) -> None:
+    hub = make_hub().start()
+    for name in ("control.json", "hub.key", "hub.sqlite"):
+        assert stat.S_IMODE((hub.data_dir / name).stat().st_mode) == 0o600, name
+    for key in (hub.data_dir / "tls").glob("*.key"):
+        assert stat.S_IMODE(key.stat().st_mode) == 0o600, key
+    assert hub.stop() == 0
+    assert not (hub.data_dir / "control.json").exists()
+
+
+async def test_commands_beside_a_running_hub_take_effect_at_once(
+    hub: HubProcess, camera: Camera
+) -> None:
+    did = hub.add_device(camera.sn, camera.code, camera.public_key, "--name", "Gate")
+    headers = hub.add_api_key()
+    async with (
+        hub.client(headers=headers) as client,
+        camera.connect(hub.device_url, hub.trust(), did) as (connection, _),
+    ):
+        device = (await client.get(f"/api/hub/v1/devices/{did}")).json()
+        assert (device["name"], device["state"]) == ("Gate", "online")
+        before = time.monotonic()
+        await trio.to_thread.run_sync(hub.cli, "device", "disable", did)
+        with trio.fail_after(5), pytest.raises(ConnectionClosed):
+            await connection.get_message()
+        assert (await client.get(f"/api/hub/v1/devices/{did}")).json()["state"] == "disabled"
+        assert time.monotonic() - before < PATIENCE_SECONDS
+        [key] = [
+            k for k in json.loads(hub.cli("apikey", "list", "--json")) if k["appid"] in str(headers)
+        ]
+        hub.cli("apikey", "remove", key["appid"])
+        assert (await client.get("/api/hub/v1/devices")).status_code in (401, 422)
+
+
+def test_a_fault_beside_a_running_hub_is_one_line_and_status_1(hub: HubProcess) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "hub", "device", "remove", "4711", "--data", str(hub.data_dir)],
+        capture_output=True,
+        text=True,
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == "sitehub: no device with did 4711\n"
+
+
+def test_the_channel_is_closed_to_whoever_has_not_read_the_secret(hub: HubProcess) -> None:
+    port = json.loads((hub.data_dir / "control.json").read_bytes())["port"]
+    for secret in ("", "x", "é"):
+        request = {"secret": secret, "operation": {"operation": "user.list"}}
+        with socket.create_connection(("127.0.0.1", port)) as client:
+            client.sendall(json.dumps(request).encode() + b"\n")
+            assert client.makefile().read() == '{"fault":"not authorised"}\n'
+    for rubbish in (b"\n", b"GET / HTTP/1.1\r\n\r\n", b"\xff" * 1000 + b"\n", b"[" * 9999 + b"\n"):
+        with socket.create_connection(("127.0.0.1", port)) as client:
+            client.sendall(rubbish)
+            assert "does not know this command" in client.makefile().read()
+    assert hub.is_healthy()
+
+
+def test_a_second_hub_on_the_same_data_is_refused(make_hub: MakeHub) -> None:
+    first = make_hub().start()
+    second = make_hub(data_dir=first.data_dir)
+    second.err_file = first.err_file.with_suffix(".second")
+    fault = start_and_fail(second)
+    assert f"a hub is already running on {first.data_dir} (process {first.process.pid})" in fault
+    assert first.is_healthy()
+
+
+def test_a_bad_setting_stops_the_start(make_hub: MakeHub) -> None:
+    fault = start_and_fail(make_hub("web.max_body_mb=lots"))
+    assert fault == (
+        "sitehub: bad setting web.max_body_mb = lots (from --set): "
+        "allowed is a whole number from 1 to 256"
+    )
+
+
+@pytest.mark.parametrize("port", ["web", "devices"])
+def test_a_port_in_use_is_told_with_who_has_it(make_hub: MakeHub, port: str) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        number = taken.getsockname()[1]
+        fault = start_and_fail(make_hub(f"{port}.port={number}"))
+    assert f"port {number}" in fault
+    if sys.platform == "linux":
+        assert str(os.getpid()) in fault
+
+
+@pytest.mark.skipif(
+    sys.platform == "win32" or os.geteuid() == 0, reason="root may write everywhere"
+)
+def test_a_directory_that_is_not_ours_is_told(make_hub: MakeHub, tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir(mode=0o500)
+    fault = start_and_fail(make_hub(data_dir=tmp_path / "data"))
+    assert "cannot write to the data directory" in fault
+
+
+def test_a_broken_certificate_of_ones_own_is_told(make_hub: MakeHub, tmp_path: Path) -> None:
+    broken = tmp_path / "cert.pem"
+    broken.write_text("nothing")
+    fault = start_and_fail(make_hub(f"tls.cert={broken}", f"tls.key={broken}"))
+    assert str(broken) in fault
+
+
+def test_a_file_that_is_no_database_stops_the_start(make_hub: MakeHub) -> None:
+    hub = make_hub()
+    (hub.data_dir / "hub.sqlite").write_bytes(b"this is no database at all" * 100)
+    fault = start_and_fail(hub)
+    assert "hub.sqlite" in fault
+
+
+def test_a_stop_while_it_starts_is_heard(make_hub: MakeHub) -> None:
+    hub = make_hub()
+    hub.spawn()
+    while not (hub.data_dir / "hub.sqlite").exists():
+        assert hub.process.poll() is None
+        time.sleep(0.005)
+    assert hub.stop() == 0
