@@ -284,6 +284,7 @@ def _prepare(data_dir: Path, random: Random, disk: Disk) -> _Start:
         data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         media = data_dir / MEDIA
         media.mkdir(mode=0o700, exist_ok=True)
+        disk.flush_directory(data_dir)
         bring_up_to_date(data_dir / DATABASE, migrations())
         with closing(connect_writer(data_dir / DATABASE)) as connection:
             return _read(connection, data_dir, random, disk)

@@ -36,33 +36,18 @@ class Disk:
                 buffers[0] = memoryview(buffers[0])[written:]
         return offset
 
-    if hasattr(os, "pwritev"):
-
-        def write_some(self, file: int, buffers: Sequence[Buffer], offset: int) -> int:
-            """One call of the system, without the GIL; how many bytes it took."""
-            return os.pwritev(file, buffers, offset)
-
-    else:
-
-        def write_some(self, file: int, buffers: Sequence[Buffer], offset: int) -> int:
-            """One call of the system, without the GIL; how many bytes it took."""
-            os.lseek(file, offset, os.SEEK_SET)
-            return os.write(file, buffers[0])
+    def write_some(self, file: int, buffers: Sequence[Buffer], offset: int) -> int:
+        """One call of the system, without the interpreter lock; how many bytes it took."""
+        return _write_some(file, buffers, offset)
 
     def flush(self, file: int) -> None:
         """Return once all that was written is on the disk."""
         _flush(file)
 
-    if hasattr(os, "posix_fadvise"):
-
-        def let_go(self, file: int, start: int, size: int) -> None:
-            """Tell the system that these bytes, flushed before, need not stay in memory."""
+    def let_go(self, file: int, start: int, size: int) -> None:
+        """Tell the system that these bytes, flushed before, need not stay in memory."""
+        if hasattr(os, "posix_fadvise"):
             os.posix_fadvise(file, start, size, os.POSIX_FADV_DONTNEED)
-
-    else:
-
-        def let_go(self, file: int, start: int, size: int) -> None:
-            """Tell the system that these bytes, flushed before, need not stay in memory."""
 
     def cut(self, file: int, size: int) -> None:
         """Drop what lies beyond `size`."""
@@ -82,5 +67,16 @@ class Disk:
             os.close(directory)
 
 
+def write_gathered(file: int, buffers: Sequence[Buffer], offset: int) -> int:
+    return os.pwritev(file, buffers, offset)
+
+
+def write_plainly(file: int, buffers: Sequence[Buffer], offset: int) -> int:
+    """Windows has no gathered write: buffer after buffer."""
+    os.lseek(file, offset, os.SEEK_SET)
+    return os.write(file, buffers[0])
+
+
+_write_some = write_gathered if hasattr(os, "pwritev") else write_plainly
 #: macOS and Windows have no fdatasync.
 _flush = getattr(os, "fdatasync", os.fsync)

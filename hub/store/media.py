@@ -126,6 +126,7 @@ class Media:
         if day == day_of(int(self._now() * 1000)):
             raise BadParameter("the day that is being written cannot be dropped", field="day")
         await self._forget(known)
+        await self._remove_pack(day)
         await self.finish_drops()
         log.info("dropped %s: %d records, %d bytes", day, known.records, known.bytes)
 
@@ -133,11 +134,9 @@ class Media:
         """Remove the records of the days that were dropped."""
         async with self._dropping:
             dropped = await self._readers.read(lambda c: c.execute(_DROPPED).fetchall())
-            for _, _, day in dropped:
-                await self._remove_pack(day)
             for first, last, day in dropped:
                 await self._in_steps(_row_step(last, day), first)
-                # Once more for Windows, where a reader may have held the file.
+                # Again after a stop in between, and on Windows, where a reader may have held it.
                 await self._remove_pack(day)
                 await self._writer.write(partial(execute, _FORGET_DROPPED, (first,)))
             if dropped:

@@ -123,7 +123,7 @@ class Packs:
     def append(self, day: str, tail: Tail) -> None:
         """Write the tail and flush it. OSError where it cannot be written as a whole."""
         if tail.buffers:
-            file = self._open(day)
+            file = self._open(day, tail.start)
             self._disk.write(file, tail.buffers, tail.start)
             self._disk.flush(file)
             self._keep_memory_free(file, tail.end)
@@ -142,7 +142,7 @@ class Packs:
 
     def probe(self, day: str, end: int) -> None:
         """Find out whether a pack can be written: write beyond the committed end, take it back."""
-        file = self._open(day)
+        file = self._open(day, end)
         try:
             self._disk.write(file, [bytes(_PROBE_SIZE)], end)
             self._disk.flush(file)
@@ -164,15 +164,13 @@ class Packs:
             file, self._file = self._file, None
             self._disk.close(file)
 
-    def _open(self, day: str) -> int:
+    def _open(self, day: str, end: int) -> int:
         if self._file is not None and self._day == day:
             return self._file
         self.close()
-        path = self.path(day)
-        is_new = not path.exists()
-        file = self._disk.open(path)
+        file = self._disk.open(self.path(day))
         try:
-            if is_new:
+            if end == 0:
                 # The name must be durable before a commit counts on it: else midnight loses
                 # pictures to a power failure.
                 self._disk.flush_directory(self.directory)

@@ -56,7 +56,11 @@ async def test_a_full_disk_at_the_start_of_a_day_refuses_and_then_heals(
         disk.failing = {step}
         await refused(store, clock, 1)
         disk.failing = set()
+        disk.flushed_directories.clear()
         await store.records.append(upload(clock, 1))
+        assert disk.flushed_directories == ["media"]
+        await store.records.append(upload(clock, 2))
+        assert disk.flushed_directories == ["media"]
     async with opened(data, clock) as store:
         assert await is_whole(store, 1, upload(clock, 1).records[0])
 

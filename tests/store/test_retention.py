@@ -121,8 +121,9 @@ async def test_what_a_stop_interrupts_is_dropped_after_the_next_start(
             await store.records.append(upload(clock, 1))
             clock.advance(DAY)
             await store.media.drop_day("2026-11-25")
-            assert (data / "media" / "2026-11-25.pack").exists()
             left = copy_as_left(data, tmp_path / "left")
+    # Windows may have left the pack to a reader.
+    (left / "media" / "2026-11-25.pack").write_bytes(b"pictures")
     async with opened(left, clock) as store:
         await store.media.finish_drops()  # waits for the one that the start began
         assert await store.records.get(1) is None

@@ -109,6 +109,7 @@ class FaultyDisk(Disk):
 
     def __init__(self) -> None:
         self.failing: set[str] = set()
+        self.flushed_directories: list[str] = []
         self.error = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     def _perhaps_fail(self, step: str) -> None:
@@ -138,6 +139,7 @@ class FaultyDisk(Disk):
     def flush_directory(self, path: Path) -> None:
         self._perhaps_fail("directory")
         super().flush_directory(path)
+        self.flushed_directories.append(path.name)
 
 
 class WatchedDisk(Disk):
