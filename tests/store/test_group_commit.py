@@ -12,6 +12,7 @@ import trio.testing
 
 from hub.errors import CannotStoreNow, TooManyRequests
 from hub.store import readers, writer
+from hub.store.connection import Job
 from hub.store.db import Store
 from tests.support.clock import FrozenClock
 from tests.support.stores import is_whole, opened, upload
@@ -33,7 +34,7 @@ class Gate:
         self._leave.set()
 
 
-def insert(key: str) -> writer.Job[None]:
+def insert(key: str) -> Job[None]:
     def job(connection: sqlite3.Connection) -> None:
         connection.execute("INSERT INTO setting (key, value) VALUES (?, '')", (key,))
 
