@@ -27,7 +27,7 @@ from hub.errors import HubError, NoSuchPath
 from hub.simulator.bodies import Upload
 from hub.simulator.identity import CameraIdentity
 from hub.simulator.poster import Poster, Reply
-from hub.simulator.target import HubAway
+from hub.simulator.target import HubAway, first_of
 from hub.wire.envelope import (
     Request,
     Response,
@@ -103,6 +103,7 @@ class Camera:
         self._has_token = trio.Event()
         self._knock = trio.Event()
         self._refused = trio.Event()
+        self._state: tuple[What, str] | None = None
 
     async def run(self) -> NoReturn:
         """Stay connected: for ever, until cancelled."""
@@ -112,7 +113,7 @@ class Camera:
             try:
                 await self._one_connection()
             except* (HubAway, ConnectionClosed) as group:
-                self._tell("offline", str(_first(group) or "the connection was closed"))
+                self._tell_state("offline", _reason(first_of(group)))
             if trio.current_time() - started > 60:
                 backoff = 1.0
             await trio.sleep(backoff * self._chance.uniform(0.5, 1.0))
@@ -157,7 +158,7 @@ class Camera:
                     )
                 await self._talk(socket)
         except* (HandshakeError, trio.TooSlowError, trio.BrokenResourceError, OSError) as group:
-            raise HubAway(f"no WebSocket: {_first(group)}") from None
+            raise HubAway(f"no WebSocket: {first_of(group)}") from None
         finally:
             await trio.aclose_forcefully(stream)
 
@@ -168,7 +169,7 @@ class Camera:
             nursery.start_soon(self._read, socket, pending)
             while True:
                 result = await self._connect(socket, pending)
-                self._tell("online")
+                self._tell_state("online")
                 await self._keep_alive(socket, pending, result)
 
     async def _read(self, socket: WebSocketConnection, pending: Pending) -> None:
@@ -204,7 +205,7 @@ class Camera:
                 self._take_token(result.token)
                 return result
             what: What = "waiting" if response.code == 421 else "refused"
-            self._tell(what, response.msg, response.code)
+            self._tell_state(what, response.msg, response.code)
             with trio.move_on_after(_KNOCK_SECONDS * self._chance.uniform(0.8, 1.2)):
                 await self._knock.wait()
 
@@ -267,6 +268,12 @@ class Camera:
         self._token = token
         self._has_token.set()
 
+    def _tell_state(self, what: What, text: str = "", code: int = 0) -> None:
+        """Tell how the connection is, unless it is as it was."""
+        if self._state != (what, text):
+            self._state = what, text
+            self._tell(what, text, code)
+
     def _tell(self, what: What, text: str = "", code: int = 0) -> None:
         self._tell_all(Told(self.identity, what, text, code))
 
@@ -278,7 +285,8 @@ def _result(response: Response, type_: type[R]) -> R:
         raise HubAway(f"the answer to {response.uri} has no good result: {error}") from None
 
 
-def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
-    """The one error that a group of cancelled siblings is about."""
-    error = group.exceptions[0]
-    return _first(error) if isinstance(error, BaseExceptionGroup) else error
+def _reason(error: BaseException) -> str:
+    if isinstance(error, ConnectionClosed):
+        said = error.reason.reason if error.reason is not None else None
+        return f"the connection was closed: {said}" if said else "the connection was closed"
+    return str(error)

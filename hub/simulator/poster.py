@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Awaitable, Callable
 
 import h11
@@ -36,6 +37,18 @@ class Poster:
 
     async def send(self, method: str, path: str, body: bytes, token: str | None) -> Reply:
         """One request and its reply. Raises HubAway; the upload may or may not be stored then."""
+        if self._stream is not None:
+            # The hub may have closed the kept connection meanwhile, which is no failure of its.
+            with contextlib.suppress(HubAway):
+                return await self._send_once(method, path, body, token)
+        return await self._send_once(method, path, body, token)
+
+    async def aclose(self) -> None:
+        stream, self._stream = self._stream, None
+        if stream is not None:
+            await trio.aclose_forcefully(stream)
+
+    async def _send_once(self, method: str, path: str, body: bytes, token: str | None) -> Reply:
         try:
             with trio.fail_after(ANSWER_SECONDS):
                 return await self._exchange(method, path, body, token)
@@ -46,11 +59,6 @@ class Poster:
             # Half a request may be out: this connection is of no more use.
             await self.aclose()
             raise
-
-    async def aclose(self) -> None:
-        stream, self._stream = self._stream, None
-        if stream is not None:
-            await trio.aclose_forcefully(stream)
 
     async def _exchange(self, method: str, path: str, body: bytes, token: str | None) -> Reply:
         if self._stream is None:

@@ -45,16 +45,27 @@ class Target:
         try:
             with trio.fail_after(CONNECT_SECONDS):
                 tcp = await trio.open_tcp_stream(self.host, port)
-                if not tls:
-                    return tcp
-                stream = trio.SSLStream(
-                    tcp, self._context, server_hostname=self.host, https_compatible=True
-                )
-                await stream.do_handshake()
-                return stream
+                return await self._over_tls(tcp) if tls else tcp
         except (OSError, trio.BrokenResourceError, trio.TooSlowError) as error:
-            reason = error.__cause__ or error
+            # Several addresses may have been tried; the first one's reason will do.
+            reason = str(first_of(error.__cause__ or error)) or type(error).__name__
             raise HubAway(f"no connection to {self.host}:{port}: {reason}") from error
+
+    async def _over_tls(self, tcp: trio.SocketStream) -> Stream:
+        stream = trio.SSLStream(
+            tcp, self._context, server_hostname=self.host, https_compatible=True
+        )
+        try:
+            await stream.do_handshake()
+        except BaseException:
+            await trio.aclose_forcefully(tcp)
+            raise
+        return stream
+
+
+def first_of(error: BaseException) -> BaseException:
+    """The error that a group is about: the first that is no group itself."""
+    return first_of(error.exceptions[0]) if isinstance(error, BaseExceptionGroup) else error
 
 
 def _client_context(ca_pem: bytes | None) -> ssl.SSLContext:

@@ -34,6 +34,17 @@ async def test_a_connection_that_the_hub_closes_is_opened_anew(nursery: trio.Nur
     await poster.aclose()
 
 
+async def test_a_kept_connection_that_is_gone_is_no_failure(nursery: trio.Nursery) -> None:
+    hub = FakeHub(nursery)
+    poster = Poster(hub.open_http, hub.host)
+    assert await poster.send("POST", "/1", b"", None) == Reply(200, 200)
+    await hub.hang_up()
+    assert await poster.send("POST", "/2", b"", None) == Reply(200, 200)
+    assert [path for _, path, _, _ in hub.posts] == ["/1", "/2"]
+    assert hub.http_connections == 2
+    await poster.aclose()
+
+
 async def test_when_to_send_again_is_read(nursery: trio.Nursery) -> None:
     hub = FakeHub(nursery)
     hub.http_statuses = [(503, {"Retry-After": "7"}), (503, {"Retry-After": "soon"})]

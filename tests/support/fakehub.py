@@ -37,14 +37,14 @@ class FakeHub:
         self.posts: list[tuple[str, str, bytes, str]] = []
         self.sockets: list[trio_websocket.WebSocketConnection] = []
         self.http_connections = 0
-        self._ws_streams: list[Stream] = []
+        self._streams: list[Stream] = []
         self._changed = trio.Event()
 
     async def open_ws(self) -> Stream:
         if self.away:
             raise HubAway("the hub is away")
         camera, hub = memory_stream_pair()
-        self._ws_streams.append(hub)
+        self._streams.append(hub)
         self._nursery.start_soon(self._serve_ws, hub)
         return camera
 
@@ -53,12 +53,13 @@ class FakeHub:
             raise HubAway("the hub is away")
         self.http_connections += 1
         camera, hub = memory_stream_pair()
+        self._streams.append(hub)
         self._nursery.start_soon(self._serve_http, hub)
         return camera
 
     async def hang_up(self) -> None:
-        """End every WebSocket without a word, as a power cut does."""
-        for stream in self._ws_streams:
+        """End every connection without a word, as a power cut does."""
+        for stream in self._streams:
             await trio.aclose_forcefully(stream)
 
     async def until(self, holds: Callable[[], bool]) -> None:
@@ -100,7 +101,7 @@ class FakeHub:
                 http = h11.Connection(h11.SERVER)
                 while await self._serve_one(http, stream):
                     http.start_next_cycle()
-        except trio.BrokenResourceError:
+        except (trio.BrokenResourceError, trio.ClosedResourceError):
             pass
 
     async def _serve_one(self, http: h11.Connection, stream: Stream) -> bool:
