@@ -157,7 +157,7 @@ def _title(record: Record) -> str:
     match record.detail:
         case FaceDetail(name=name, uuid=uuid):
             return _person(name, uuid)
-        case AccessDetail(uuid=uuid, of=None) if record.detail.rid is None and uuid is None:
+        case AccessDetail(rid=None, uuid=None):
             return gettext("Picture")
         case AccessDetail(uuid=uuid):
             return _person(None, uuid)
@@ -176,7 +176,7 @@ def _badge(record: Record) -> Badge | None:
     if not isinstance(detail, FaceDetail | EventDetail) or detail.category is None:
         return None
     look = _LISTS.get(detail.category)
-    return Badge(look, tables.category_name(detail.category, _lang())) if look else None
+    return Badge(look, _table(detail.category, tables.category_name)) if look else None
 
 
 def _plate(record: Record) -> PlateView | None:

@@ -10,7 +10,7 @@ from quart import Blueprint, Response, request
 from hub.errors import BadParameter, NotAuthorised
 from hub.services.site import SiteSettings
 from web import auth
-from web.dashboard.language import current, gettext
+from web.dashboard.language import gettext
 from web.dashboard.pages import go, page
 
 blueprint = Blueprint("setup", __name__)
@@ -21,7 +21,7 @@ async def show_setup(token: str) -> Response:
     if not auth.services().accounts.check_setup(token):
         return await _used_page()
     site = auth.services().site
-    values = {"site_name": site.name(), "zone": site.zone_name(), "language": current().code}
+    values = {"site_name": site.name(), "zone": site.zone_name(), "language": "auto"}
     return await _setup_page(values)
 
 

@@ -32,7 +32,6 @@ DEVICE_STATES = {
 #: What a page says after a change, by the `done` of its address.
 DONE = {
     "added": N_("The camera was added. It is taken in as soon as it connects."),
-    "accepted": N_("The camera was accepted."),
     "accepted-taken": N_("The camera was accepted, and took its initial parameters."),
     "accepted-refused": N_(
         "The camera was accepted. It refused the initial parameters; "
@@ -56,7 +55,7 @@ DONE = {
     "signed-out-everywhere": N_("You are signed out everywhere."),
 }
 
-_WAITING = {
+WAITING = {
     "unknown": N_("Not known here yet. Enter its security code to accept it."),
     "code-mismatch": N_("The code does not match the camera's signature. Check code and key."),
     "clock-off": N_("Its clock is %(offset)s. Set its time and time zone, or its NTP server."),
@@ -68,7 +67,7 @@ _WAITING = {
     "no-did": N_("It gives no number (did) yet, and was sent one. It should connect again soon."),
 }
 
-_INIT_OUTCOMES = {
+INIT_OUTCOMES = {
     "taken": N_("taken"),
     "refused": N_("refused"),
     "silent": N_("no answer"),
@@ -91,7 +90,7 @@ def device_reason(device: DeviceView) -> str:
 
 
 def _reason(code: str, args: Mapping[str, str], english: str) -> str:
-    text = _WAITING.get(code)
+    text = WAITING.get(code)
     if text is None:
         return english
     offset = clock_offset(float(args.get("seconds", "0")))
@@ -100,7 +99,7 @@ def _reason(code: str, args: Mapping[str, str], english: str) -> str:
 
 def init_outcome(outcome: str | None) -> str:
     """How a camera took its initial parameters (D3), for its page."""
-    return gettext(_INIT_OUTCOMES[outcome]) if outcome in _INIT_OUTCOMES else outcome or ""
+    return gettext(INIT_OUTCOMES[outcome]) if outcome in INIT_OUTCOMES else outcome or ""
 
 
 def done_sentence(code: str | None) -> str:

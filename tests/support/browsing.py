@@ -1,0 +1,94 @@
+"""A browser without a screen: follows forms of the pages as a person would."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import trio
+from quart import Response
+
+from tests.support.fake_services import PASSWORD, FakeServices
+from web.app import create_app
+
+_TOKEN = re.compile(r'name="csrf_token" value="([0-9a-f]+)"')
+
+
+class Visitor:
+    """Somebody with cookies. `text` is the last page."""
+
+    def __init__(self, hub: FakeServices) -> None:
+        self.hub = hub
+        self.app = create_app(hub)  # type: ignore[arg-type]
+        self._client = self.app.test_client()
+        self.response: Response
+        self.text = ""
+        self._token = ""
+
+    async def get(self, path: str, **headers: str) -> Response:
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        self.response = await self._client.get(path, headers=named)
+        self.text = (await self.response.get_data()).decode()
+        return self.response
+
+    async def send(self, path: str, *, token: str | None = None, **fields: str) -> Response:
+        """Send a form, with the token of the last page."""
+        form = {"csrf_token": self.token if token is None else token, **fields}
+        self.response = await self._client.post(path, form=form)
+        self.text = (await self.response.get_data()).decode()
+        return self.response
+
+    @property
+    def token(self) -> str:
+        """The token of the last page with a form; it lasts as long as the session."""
+        if found := _TOKEN.search(self.text):
+            self._token = found[1]
+        return self._token
+
+    async def sign_in(self, name: str = "admin") -> None:
+        await self.get("/sign-in")
+        await self.send("/sign-in", name=name, password=PASSWORD)
+        assert self.response.status_code == 303, self.text
+
+    @property
+    def goes_to(self) -> str:
+        assert self.response.status_code == 303, self.text
+        return self.response.headers["Location"]
+
+    @asynccontextmanager
+    async def listening(self, path: str) -> AsyncIterator[Events]:
+        """The stream at `path`, for as long as the block lasts."""
+        async with self._client.request(path) as connection:
+            await connection.send_complete()
+            yield Events(connection)
+            await connection.disconnect()
+            # The test client waits for an end that a stream left alone does not have.
+            connection._client_send.close()
+
+
+class Events:
+    """Server-sent events, one by one."""
+
+    def __init__(self, connection: Any) -> None:
+        self._connection = connection
+        self._text = ""
+
+    async def next(self) -> tuple[str, Any]:
+        """Its name and its data."""
+        with trio.fail_after(20):
+            while "\n\n" not in self._text:
+                self._text += (await self._connection.receive()).decode()
+        block, self._text = self._text.split("\n\n", 1)
+        lines = dict(line.split(": ", 1) for line in block.split("\n"))
+        return lines["event"], json.loads(lines["data"])
+
+    async def ended(self) -> bool:
+        """Whether the stream ends, without saying another word."""
+        with trio.fail_after(20):
+            try:
+                return not await self._connection.receive() and not self._text
+            except trio.EndOfChannel:
+                return not self._text

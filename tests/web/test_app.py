@@ -1,0 +1,129 @@
+"""What every answer of the web port has, and the few addresses that belong to no part."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from tests.support.browsing import Visitor
+from tests.support.fake_services import FakeServices, Reason
+
+
+@pytest.fixture
+def hub() -> FakeServices:
+    return FakeServices()
+
+
+@pytest.fixture
+def visitor(hub: FakeServices) -> Visitor:
+    return Visitor(hub)
+
+
+async def test_a_page_forbids_framing_inline_script_and_third_parties(visitor: Visitor) -> None:
+    await visitor.get("/sign-in")
+    policy = visitor.response.headers["Content-Security-Policy"]
+    for part in (
+        "default-src 'self'",
+        "frame-ancestors 'none'",
+        "form-action 'self'",
+        "base-uri 'none'",
+    ):
+        assert part in policy
+    assert "unsafe" not in policy
+    assert visitor.response.headers["Cache-Control"] == "no-store"
+    assert visitor.response.headers["Referrer-Policy"] == "same-origin"
+
+
+@pytest.mark.parametrize("path", ["/sign-in", "/healthz", "/ca.crt", "/nothing", "/api/hub/v1/x"])
+async def test_no_answer_is_guessed_at(visitor: Visitor, path: str) -> None:
+    await visitor.get(path)
+    assert visitor.response.headers["X-Content-Type-Options"] == "nosniff"
+
+
+async def test_health_is_ok_or_says_why_not(hub: FakeServices, visitor: Visitor) -> None:
+    await visitor.get("/healthz")
+    assert (visitor.response.status_code, await visitor.response.get_json()) == (
+        200,
+        {"status": "ok"},
+    )
+    hub.health.found = [Reason("cannot-store", "the disk is full")]
+    await visitor.get("/healthz")
+    assert visitor.response.status_code == 503
+    assert (await visitor.response.get_json())["reasons"] == ["the disk is full"]
+
+
+async def test_the_figures_are_for_who_is_signed_in(visitor: Visitor) -> None:
+    await visitor.get("/metrics")
+    assert visitor.response.status_code == 401
+    assert (await visitor.response.get_json())["code"] == 401
+    assert visitor.response.headers["WWW-Authenticate"].startswith("Bearer")
+    await visitor.sign_in("viewer")
+    await visitor.get("/metrics")
+    assert visitor.response.status_code == 200
+    assert "sitehub_devices_online" in visitor.text
+
+
+async def test_the_ca_certificate_needs_no_login(visitor: Visitor) -> None:
+    await visitor.get("/ca.crt")
+    assert visitor.response.content_type == "application/x-x509-ca-cert"
+    assert visitor.text.startswith("-----BEGIN CERTIFICATE-----")
+
+
+async def test_static_files_are_kept_for_ever_under_the_address_of_their_version(
+    visitor: Visitor,
+) -> None:
+    await visitor.get("/sign-in")
+    addresses = re.findall(r'"(/static/[^"#]+)[#"]', visitor.text)
+    assert len(addresses) >= 3
+    for address in addresses:
+        await visitor.get(address)
+        assert visitor.response.status_code == 200
+        assert "immutable" in visitor.response.headers["Cache-Control"]
+    await visitor.get("/static/0000/sitehub.css")
+    assert visitor.response.headers["Cache-Control"] == "no-store"
+
+
+async def test_a_page_without_pictures_weighs_less_than_100_kb(visitor: Visitor) -> None:
+    await visitor.sign_in()
+    await visitor.get("/")
+    weight = len(visitor.text)
+    modules = {"main.js", "parts.js", "record.js", "stream.js", "wall.js"}
+    version = re.search(r"/static/([0-9a-f]+)/", visitor.text)
+    assert version
+    for name in modules | {"sitehub.css", "icons.svg", "mark.svg"}:
+        await visitor.get(f"/static/{version[1]}/{name}")
+        assert visitor.response.status_code == 200
+        weight += len(visitor.text)
+    assert weight < 100_000
+
+
+async def test_programs_get_errors_as_the_contract_says(visitor: Visitor) -> None:
+    await visitor.get("/api/hub/v1/nothing")
+    assert visitor.response.status_code == 404
+    assert (await visitor.response.get_json())["code"] == 404
+    await visitor.get("/media/1/face.png")
+    assert (await visitor.response.get_json())["code"] == 401
+
+
+async def test_people_get_errors_as_pages(visitor: Visitor) -> None:
+    await visitor.sign_in()
+    await visitor.get("/nothing")
+    assert visitor.response.status_code == 404
+    assert "Nothing is here" in visitor.text
+    await visitor.get("/records/4711")
+    assert visitor.response.status_code == 404
+    await visitor.get("/records/notanumber")
+    assert visitor.response.status_code == 404
+    await visitor.get("/?before=x")
+    assert visitor.response.status_code == 400
+
+
+@pytest.mark.expects_error("Exception on request GET /")
+async def test_a_fault_of_ours_is_a_page_that_says_so(hub: FakeServices, visitor: Visitor) -> None:
+    await visitor.sign_in()
+    hub.enrolment.waiting = lambda: 1 / 0
+    await visitor.get("/")
+    assert visitor.response.status_code == 500
+    assert "The hub made a mistake" in visitor.text
+    assert "ZeroDivisionError" not in visitor.text

@@ -1,0 +1,254 @@
+"""Cameras: the list, who knocks, and every change that an administrator can make."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.support.browsing import Visitor
+from tests.support.fake_services import CODE, FakeServices, device, record, waiting
+
+PEM = "-----BEGIN PUBLIC KEY-----\nMIGf\n-----END PUBLIC KEY-----"
+
+
+@pytest.fixture
+def hub() -> FakeServices:
+    return FakeServices()
+
+
+@pytest.fixture
+async def admin(hub: FakeServices) -> Visitor:
+    visitor = Visitor(hub)
+    await visitor.sign_in()
+    return visitor
+
+
+async def test_without_cameras_the_page_says_how_to_get_one(admin: Visitor) -> None:
+    await admin.get("/cameras")
+    assert "No cameras yet" in admin.text
+    assert "No camera is knocking now" in admin.text
+
+
+async def test_the_table_says_how_each_camera_is(admin: Visitor) -> None:
+    admin.hub.devices.put(
+        device("1", "Gate", "online", last_picture="/media/9/face.png"),
+        device(
+            "2",
+            "Bay",
+            "offline",
+            waiting_code="clock-off",
+            waiting_args={"seconds": "28680"},
+            waiting_reason="its clock is off",
+            clock_offset=28680.0,
+            last_seen=None,
+        ),
+        device("3", "Roof", "disabled", clock_offset=None, fw_ver=None, sw_ver=None, hw_ver=None),
+    )
+    await admin.get("/cameras")
+    for text in (
+        "Online",
+        "Offline",
+        "Disabled",
+        "7 h 58 min ahead",
+        "never seen",
+        "192.168.1.11",
+        "V2.3.15",
+        "/media/9/face.png",
+    ):
+        assert text in admin.text, text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (0.2, "exact"),
+        (5.0, "5 s ahead"),
+        (-65.0, "1 min 5 s behind"),
+        (28_680.0, "7 h 58 min ahead"),
+        (-200_000.0, "2 d 7 h behind"),
+    ],
+)
+async def test_a_clock_offset_is_told_in_words(admin: Visitor, seconds: float, words: str) -> None:
+    admin.hub.devices.put(device("1", "Gate", "online", clock_offset=seconds))
+    await admin.get("/cameras/1")
+    assert words in admin.text
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        ("unknown", "Enter its security code"),
+        ("code-mismatch", "The code does not match"),
+        ("no-signature", "It sends no signature"),
+        ("replayed", "It repeats an earlier connect"),
+        ("no-key", "There is no key"),
+        ("a-code-of-tomorrow", "in English: a-code-of-tomorrow"),
+    ],
+)
+async def test_who_knocks_is_told_why_it_waits(admin: Visitor, code: str, words: str) -> None:
+    admin.hub.enrolment.knock(waiting("SN1", code))
+    await admin.get("/cameras/waiting")
+    assert "SN1" in admin.text
+    assert words in admin.text
+
+
+async def test_a_camera_is_accepted_in_one_step(admin: Visitor) -> None:
+    admin.hub.enrolment.knock(waiting("SN1"))
+    await admin.get("/cameras")
+    await admin.send("/cameras/accept", sn="SN1", code=CODE, name="Gate", back="/cameras")
+    assert admin.goes_to == "/cameras?done=accepted-taken"
+    await admin.get(admin.goes_to)
+    assert "took its initial parameters" in admin.text
+    assert "Gate" in admin.text
+    assert admin.hub.accounts.audited == [("user admin", "device.accept", "1")]
+
+
+async def test_a_code_that_does_not_fit_is_told_where_it_was_typed(admin: Visitor) -> None:
+    admin.hub.enrolment.knock(waiting("SN1"), waiting("SN2"))
+    await admin.get("/cameras")
+    await admin.send("/cameras/accept", sn="SN2", code="wrong", name="My gate", back="/cameras")
+    assert admin.response.status_code == 400
+    assert "nothing was stored" in admin.text
+    assert 'value="My gate"' in admin.text
+    assert "wrong" not in admin.text.split('name="code"')[1][:60]
+    assert admin.hub.accounts.audited == []
+
+
+async def test_a_key_that_is_none_is_told_on_the_page_where_it_was_typed(admin: Visitor) -> None:
+    admin.hub.enrolment.knock(waiting("SN1"))
+    await admin.get("/cameras/connect")
+    await admin.send("/cameras/accept", sn="SN1", code=CODE, key="no key", back="/cameras/connect")
+    assert "That is no RSA public key" in admin.text
+    assert "Fingerprint" in admin.text
+
+
+async def test_who_waits_no_more_cannot_be_accepted(admin: Visitor) -> None:
+    await admin.get("/cameras")
+    await admin.send("/cameras/accept", sn="SN1", code=CODE, back="/cameras")
+    assert "does not wait any more" in admin.text
+
+
+async def test_a_camera_is_added_beforehand(admin: Visitor) -> None:
+    await admin.get("/cameras/add")
+    await admin.send("/cameras/add", sn="SN7", code=CODE, name="Gate", key=PEM, did="")
+    assert admin.goes_to == "/cameras/1?done=added"
+    assert admin.hub.accounts.audited == [("user admin", "device.add", "1")]
+    await admin.get("/cameras/add")
+    await admin.send("/cameras/add", sn="SN7", code=CODE, name="Again")
+    assert "is here already" in admin.text
+    assert 'value="Again"' in admin.text
+
+
+async def test_a_camera_is_renamed(admin: Visitor) -> None:
+    admin.hub.devices.put(device("1", "Gate", "online"))
+    await admin.get("/cameras/1")
+    await admin.send("/cameras/1/name", name="北门")
+    assert admin.goes_to == "/cameras/1?done=changed"
+    await admin.get("/cameras/1")
+    assert "北门" in admin.text
+    assert admin.hub.accounts.audited == [("user admin", "device.rename", "1")]
+
+
+async def test_of_code_and_key_only_what_is_given_changes(admin: Visitor) -> None:
+    admin.hub.devices.put(device("1", "Gate", "online", sn="SN1"))
+    await admin.get("/cameras/1")
+    await admin.send("/cameras/1/identity", sn="SN1", code="", key="")
+    await admin.send("/cameras/1/identity", sn="SN1", code="new", key="")
+    await admin.send("/cameras/1/identity", sn="SN2", code="", key=PEM)
+    changes = [change for _, change in admin.hub.devices.changed]
+    assert [(str(c.sn), str(c.code), str(c.key)) for c in changes] == [
+        ("UNSET", "UNSET", "UNSET"),
+        ("UNSET", "new", "UNSET"),
+        ("SN2", "UNSET", PEM),
+    ]
+
+
+async def test_a_bad_key_keeps_what_was_entered(admin: Visitor) -> None:
+    admin.hub.devices.put(device("1", "Gate", "online", sn="SN1"))
+    await admin.get("/cameras/1")
+    await admin.send("/cameras/1/identity", sn="SN1", key="nonsense")
+    assert admin.response.status_code == 400
+    assert "That is no RSA public key" in admin.text
+    assert "nonsense" in admin.text
+    assert admin.hub.accounts.audited == []
+
+
+async def test_a_camera_is_disabled_and_enabled(admin: Visitor) -> None:
+    admin.hub.devices.put(device("1", "Gate", "online"))
+    await admin.get("/cameras/1")
+    await admin.send("/cameras/1/disable")
+    assert admin.goes_to == "/cameras/1?done=disabled"
+    await admin.send("/cameras/1/enable")
+    assert [change.enabled for _, change in admin.hub.devices.changed] == [False, True]
+
+
+async def test_a_clock_is_trusted_or_not(admin: Visitor) -> None:
+    admin.hub.devices.put(device("1", "Gate", "online"))
+    await admin.get("/cameras/1")
+    await admin.send("/cameras/1/clock", trusted="no")
+    await admin.get("/cameras/1")
+    assert "Its clock is not trusted" in admin.text
+
+
+async def test_removing_asks_once_and_names_what_goes(admin: Visitor) -> None:
+    admin.hub.devices.put(device("1", "Gate", "online", sn="SN1"))
+    await admin.get("/cameras/1/remove")
+    for text in ("Remove Gate?", "SN1", "What stays"):
+        assert text in admin.text
+    assert "1" in admin.hub.devices.views
+    await admin.send("/cameras/1/remove")
+    assert admin.goes_to == "/cameras?done=removed"
+    assert admin.hub.devices.views == {}
+    assert admin.hub.accounts.audited == [("user admin", "device.remove", "1")]
+
+
+@pytest.mark.parametrize("path", ["/cameras/9", "/cameras/9/state", "/cameras/9/remove"])
+async def test_a_camera_that_is_not_there_is_not_found(admin: Visitor, path: str) -> None:
+    await admin.get(path)
+    assert admin.response.status_code == 404
+
+
+@pytest.mark.parametrize("role", ["guard", "viewer"])
+async def test_a_guard_sees_the_cameras_and_no_way_to_change_them(
+    hub: FakeServices, role: str
+) -> None:
+    hub.devices.put(device("1", "Gate", "online"))
+    hub.enrolment.knock(waiting("SN1"))
+    hub.records.add(record(1))
+    visitor = Visitor(hub)
+    await visitor.sign_in(role)
+    for path in ("/", "/cameras", "/cameras/1", "/records/1"):
+        await visitor.get(path)
+        assert visitor.response.status_code == 200
+        forms = visitor.text.count("<form") - visitor.text.count('action="/preferences"')
+        allowed = visitor.text.count('action="/sign-out"') + visitor.text.count('method="get"')
+        assert forms == allowed, path
+    for path in ("/cameras/add", "/cameras/connect", "/cameras/1/remove"):
+        await visitor.get(path)
+        assert visitor.response.status_code == 403
+
+
+# Point your cameras here
+
+
+async def test_the_addresses_to_type_stand_as_text_and_as_code(admin: Visitor) -> None:
+    await admin.get("/cameras/connect")
+    for text in ("wss://192.168.1.5:8444/", "http://192.168.1.5:8443/", "10.0.0.5", "3F:A2:09"):
+        assert text in admin.text, text
+    for picture in ("devices", "web", "page"):
+        await admin.get(f"/cameras/connect/{picture}.svg")
+        assert admin.response.content_type == "image/svg+xml"
+        assert "<svg" in admin.text
+    await admin.get("/cameras/connect/other.svg")
+    assert admin.response.status_code == 404
+
+
+async def test_the_site_key_is_pasted_once(admin: Visitor) -> None:
+    await admin.get("/cameras/connect")
+    await admin.send("/cameras/connect/site-key", key="nonsense")
+    assert "That is no RSA public key" in admin.text
+    await admin.send("/cameras/connect/site-key", key=PEM)
+    assert admin.goes_to == "/cameras/connect?done=site-key"
+    assert admin.hub.devices.key == PEM
+    assert admin.hub.accounts.audited == [("user admin", "site-key.set", "")]
+    await admin.get("/cameras/connect")
+    assert "A site key is set." in admin.text
