@@ -68,6 +68,8 @@ SEND_SECONDS = 10.0
 #: What waits for the application beyond one read.
 _WINDOW_BYTES = READ_BYTES
 
+Headers = list[tuple[bytes, bytes]]
+
 NOSNIFF = b"x-content-type-options"
 _CLOSE = (b"connection", b"close")
 _MEANINGS = {
@@ -117,11 +119,12 @@ class Inbox:
         """Hand over a message; waits while more than a window of body has not been taken."""
         if message["type"] == "http.disconnect":
             self._gone = True
-            self._room.unpark_all()
+            self._make_room()
         elif message["type"] == "http.request" and not self._closed:
             self._messages.append(message)
             self._bytes += len(message["body"])
-        self._news.unpark_all()
+        if self._news:
+            self._news.unpark_all()
         while self._bytes > _WINDOW_BYTES and not self._gone:
             await self._room.park()
 
@@ -135,7 +138,7 @@ class Inbox:
         message = self._messages.popleft()
         if message["type"] == "http.request":
             self._bytes -= len(message["body"])
-        self._room.unpark_all()
+        self._make_room()
         return message
 
     def close(self) -> None:
@@ -143,7 +146,11 @@ class Inbox:
         self._closed = True
         self._messages.clear()
         self._bytes = 0
-        self._room.unpark_all()
+        self._make_room()
+
+    def _make_room(self) -> None:
+        if self._room:
+            self._room.unpark_all()
 
 
 class Tasks(TaskGroup):
@@ -251,7 +258,7 @@ class Http1(H11Protocol):
                 _CLOSE,
                 *self.config.response_headers("h11"),
             ]
-            await self._send_h11_event(h11.Response(status_code=status, headers=headers))
+            await self._send_response(status, headers)
             await self._send_h11_event(h11.Data(data=body))
             await self._send_h11_event(h11.EndOfMessage())
         await self._close_stream()
@@ -332,11 +339,12 @@ class Http1(H11Protocol):
 
     async def _begin(self, request: h11.Request) -> None:
         await self.send(events.Updated(idle=False))
-        refusal = _refusal_of(request)
+        headers = list(request.headers)
+        refusal = _refusal_of(request, headers)
         if refusal is not None:
             await self.refuse(*refusal)
             return
-        self._left = _length_of(request)
+        self._left = _length_of(headers)
         self.stream = Exchange(
             self.app,
             self.config,
@@ -351,7 +359,7 @@ class Http1(H11Protocol):
         await self.stream.handle(
             stream_events.Request(
                 stream_id=STREAM_ID,
-                headers=list(request.headers),
+                headers=headers,
                 http_version=request.http_version.decode(),
                 method=request.method.decode("ascii").upper(),
                 raw_path=origin_form(request.target),
@@ -372,14 +380,17 @@ class Http1(H11Protocol):
         headers += self.config.response_headers("h11")
         if self.context.terminated.is_set() or self._sender_waits:
             headers.append(_CLOSE)
-        await self._send_h11_event(_response(event.status_code, tuple(headers)))
+        await self._send_response(event.status_code, headers)
+
+    async def _send_response(self, status: int, headers: Headers) -> None:
+        response, of_known_length = _response(status, tuple(headers))
+        if of_known_length:
+            self._held = self.connection.send(response)
+        else:
+            await self._send_h11_event(response)
 
     async def _send_h11_event(self, event: H11SendableEvent) -> None:
-        data = self.connection.send(event)
-        if isinstance(event, h11.Response) and _has_length(event):
-            self._held = data
-            return
-        data, self._held = self._held + data, b""
+        data, self._held = self._held + self.connection.send(event), b""
         if data:
             await self.send(events.RawData(data))
 
@@ -399,15 +410,19 @@ class Http1(H11Protocol):
 
 
 @lru_cache(maxsize=256)
-def _response(status: int, headers: tuple[tuple[bytes, bytes], ...]) -> h11.Response:
-    """Most answers are alike, and checking headers costs more than sending them."""
-    return h11.Response(status_code=status, headers=list(headers))
+def _response(status: int, headers: tuple[tuple[bytes, bytes], ...]) -> tuple[h11.Response, bool]:
+    """The answer's head, and whether it tells the length of its body.
+
+    Most answers are alike, and to check their headers costs more than to send them.
+    """
+    of_known_length = any(name == b"content-length" for name, _ in headers)
+    return h11.Response(status_code=status, headers=list(headers)), of_known_length
 
 
-def _length_of(request: h11.Request) -> int:
+def _length_of(headers: Headers) -> int:
     """The length of the body where the head tells it; a chunked one is longer than it says."""
     length = 0
-    for name, value in request.headers:
+    for name, value in headers:
         if name == b"transfer-encoding":
             return 0
         if name == b"content-length":
@@ -415,17 +430,13 @@ def _length_of(request: h11.Request) -> int:
     return length
 
 
-def _has_length(response: h11.Response) -> bool:
-    return any(name == b"content-length" for name, _ in response.headers)
-
-
-def _refusal_of(request: h11.Request) -> tuple[int, str] | None:
+def _refusal_of(request: h11.Request, headers: Headers) -> tuple[int, str] | None:
     """The HTTP status and why, for what is not served here at all."""
     if request.http_version not in (b"1.0", b"1.1"):
         return 505, _MEANINGS[505]
     if request.method == b"CONNECT":
         return 400, "no tunnels here"
-    for name, value in request.headers:
+    for name, value in headers:
         if name == b"upgrade" and b"websocket" in value.lower():
             # A camera that is pointed at the wrong port: tell whoever looks at its log.
             return 400, "no WebSocket on this port: cameras connect to devices.port"
@@ -529,18 +540,28 @@ class Connection(TCPServer):
 
     async def _send(self, data: bytes) -> None:
         """Send all of `data`. Raises PeerLost; then, or cancelled, nothing is ever sent again."""
-        async with self.send_lock:
-            if self._cannot_send:
-                raise PeerLost
-            self._cannot_send = True
-            try:
-                await self._send_steadily(memoryview(data))
-            except (trio.BrokenResourceError, trio.ClosedResourceError, trio.TooSlowError) as error:
-                if isinstance(error, trio.TooSlowError):
-                    self._tell_of_a_peer_that_does_not_read()
-                self._reading.cancel()
-                raise PeerLost from error
-            self._cannot_send = False
+        try:
+            # Nearly always free: acquire() would cost a round of the scheduler.
+            self.send_lock.acquire_nowait()
+        except trio.WouldBlock:
+            await self.send_lock.acquire()
+        try:
+            await self._send_or_break(memoryview(data))
+        finally:
+            self.send_lock.release()
+
+    async def _send_or_break(self, data: memoryview) -> None:
+        if self._cannot_send:
+            raise PeerLost
+        self._cannot_send = True
+        try:
+            await self._send_steadily(data)
+        except (trio.BrokenResourceError, trio.ClosedResourceError, trio.TooSlowError) as error:
+            if isinstance(error, trio.TooSlowError):
+                self._tell_of_a_peer_that_does_not_read()
+            self._reading.cancel()
+            raise PeerLost from error
+        self._cannot_send = False
 
     async def _send_steadily(self, data: memoryview) -> None:
         for start in range(0, len(data), _SEND_BYTES):
