@@ -116,7 +116,7 @@ async def open_services(
             clock_skew=config.devices.clock_skew,
             random=secrets.token_bytes,
         )
-        devices = DeviceBook(store, registry, room, record_feed, change_feed, now)
+        devices = DeviceBook(store, registry, room, record_feed, change_feed)
         enrolment = Enrolment(store, devices, room, config.devices)
         admission = Admission(
             store, registry, room, devices, enrolment, change_feed, config.devices, now
@@ -167,9 +167,9 @@ async def _run_parts(
             async with trio.open_nursery() as guests:
                 start = partial(_start, guests, closing)
                 await start("the channel for commands", partial(serve_control, services))
-                await announce(services)
                 if visitors is not None:
                     await start("the simulated cameras", partial(visitors, services))
+                await announce(services)
                 await closing.wait()
                 guests.cancel_scope.cancel()
             ports.cancel_scope.deadline = trio.current_time() + _PORTS_SECONDS

@@ -138,12 +138,8 @@ class WaitingRoom:
         if earlier is None or earlier.waiting.reason_code != reason.code:
             self._changed("waiting", knock.sn)
 
-    def knock_enrolled(self, did: str, sn: str, reason: Reason, connection: Link) -> None:
-        """An enrolled device's connect failed."""
-        self.hold(connection, sn)
-        self.note_failing(did, reason)
-
     def note_failing(self, did: str, reason: Reason) -> None:
+        """An enrolled device's connect failed."""
         earlier = self._failing.get(did)
         self._failing[did] = (reason, self._now_ms())
         if earlier is None or earlier[0].code != reason.code:

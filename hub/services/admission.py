@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import logging
-import secrets
 from collections.abc import Callable, Mapping
 
 from msgspec import Struct
@@ -17,7 +14,6 @@ from hub.errors import (
     DeviceNotRegistered,
     HubError,
     InvalidAppId,
-    NoSuchResource,
     NotAuthorised,
     WrongSignature,
 )
@@ -29,8 +25,9 @@ from hub.services.connectsign import sign_form_or_reason
 from hub.services.devices import Device, DeviceBook
 from hub.services.enrolment import Enrolment
 from hub.services.holdback import Holdback
+from hub.services.tokens import DeviceTokens
 from hub.store.db import Store
-from hub.store.tokens import Accepted
+from hub.store.tokens import Accepted, TokenRow
 from hub.wire.session import (
     ConnectParam,
     ConnectResult,
@@ -41,11 +38,6 @@ from hub.wire.session import (
 from hub.wire.signing import check_params_sign, ts_seconds, within_skew
 
 log = logging.getLogger(__name__)
-
-#: 24 characters of ASCII: 1.1 allows 32, and its own example has 23.
-_TOKEN_BYTES = 18
-#: D2: an earlier token lives on for so long.
-GRACE_SECONDS = 60
 
 
 class Admitted(Struct, frozen=True):
@@ -85,7 +77,6 @@ class Admission:
         changes: Feed[Change],
         config: DevicesConfig,
         now: Callable[[], float],
-        random: Callable[[int], bytes] = secrets.token_bytes,
     ) -> None:
         self._store = store
         self._registry = registry
@@ -95,7 +86,7 @@ class Admission:
         self._changes = changes
         self._config = config
         self._now = now
-        self._random = random
+        self._tokens = DeviceTokens(store.tokens, config.token_ttl, now)
         self._holdback = Holdback(now)
 
     async def connect(self, param: ConnectParam, link: Link) -> Admitted:
@@ -108,19 +99,21 @@ class Admission:
         if device is None:
             await self._turn_away_unknown(param, link)
             raise DeviceNotRegistered(f"no device with sn {param.sn} is registered")
+        shut_outs = self._devices.shut_outs(device.did)
         try:
             form = self._check(device, param)
             await self._check_empty_did(device, param)
-            result = await self._issue(device, param)
+            token = await self._issue(device, param)
         except _NotLetIn as refusal:
             await self._turn_away(device, param, link, refusal)
             raise refusal.error from None
-        self._devices.note(
-            device.did,
-            ip=_changed(param.ip or link.address, device.ip),
-            clock_offset=param.ts - self._now(),
-            sign_form=_changed(form, device.sign_form),
-        )
+        if self._devices.shut_outs(device.did) != shut_outs:
+            # It was checked against what it no longer is.
+            await self._store.tokens.drop(device.did)
+            raise NotAuthorised("the device was changed meanwhile")
+        ip, offset = param.ip or link.address, param.ts - self._now()
+        self._devices.note(device.did, ip=ip, clock_offset=offset, sign_form=form)
+        result = ConnectResult(token, self._config.token_ttl, self._config.heartbeat_interval)
         return Admitted(device, result)
 
     def enter(self, link: Link) -> None:
@@ -132,45 +125,43 @@ class Admission:
         if older is not None:
             older.close("the device connected again")
         if not was_in:
-            log.info("device %s (%s) is online from %s", link.did, link.sn, link.address)
+            log.info("%s is online from %s", self._named(link), link.address)
             self._changes.publish([Change("device", link.did)])
 
     def leave(self, link: Link, why: str) -> None:
         """The connection has ended."""
         self._room.leave(link)
         if self._registry.detach(link):
-            log.info("device %s (%s) is offline: %s", link.did, link.sn, why)
+            log.info("%s is offline: %s", self._named(link), why)
             self._changes.publish([Change("device", link.did)])
 
     def heartbeat(self, token: str | None, param: KeepaliveParam, link: Link) -> HeartbeatResult:
         """1.3: the seconds that the token still has. Raises NotAuthorised, DeviceNotRegistered."""
-        expires_at = self.check_token(token, link)
+        row = self.check_token(token, link)
         self._check_own(param, link)
         self._registry.touch(link.did)
         if param.ip and param.ip != link.ip:
             link.ip = param.ip
             self._devices.note(link.did, ip=param.ip)
-        return HeartbeatResult((expires_at - self._now_ms()) // 1000)
+        return HeartbeatResult(self._tokens.seconds_left(row))
 
     async def renew(self, token: str | None, param: KeepaliveParam, link: Link) -> TokenResult:
         """1.2: a new token. Raises NotAuthorised, DeviceNotRegistered and CannotStoreNow."""
         self.check_token(token, link)
         self._check_own(param, link)
         self._registry.touch(link.did)
-        new = await self._new_token(link.did, None)
-        return TokenResult(new, self._config.token_ttl)
+        return TokenResult(await self._tokens.issue(link.did), self._config.token_ttl)
 
-    def check_token(self, token: str | None, link: Link) -> int:
-        """When the link's own token expires, UNIX milliseconds. Raises NotAuthorised."""
-        did, expires_at = self._lookup(token)
-        if did != link.did:
+    def check_token(self, token: str | None, link: Link) -> TokenRow:
+        """Is it the link's own? Raises NotAuthorised."""
+        row = self._tokens.lookup(token)
+        if row.did != link.did:
             raise NotAuthorised("the token is another device's")
-        return expires_at
+        return row
 
     def holder(self, token: str | None) -> Device:
         """The device that a token was issued to. Raises NotAuthorised."""
-        did, _ = self._lookup(token)
-        return self._heard(self._store.devices.by_did(did))
+        return self._heard(self._store.devices.by_did(self._tokens.lookup(token).did))
 
     def holder_by_sign(self, query: Mapping[str, str], body_md5: str | None) -> Device:
         """The device that signed a request as in 三, with the appid and secret of D3.
@@ -242,35 +233,14 @@ class Admission:
         offer = not self._enrolment.is_offering(device.did)
         raise _NotLetIn(MissingDid(device.did, offer=offer), Reason("no-did"))
 
-    async def _issue(self, device: Device, param: ConnectParam) -> ConnectResult:
-        shut_outs = self._devices.shut_outs(device.did)
+    async def _issue(self, device: Device, param: ConnectParam) -> str:
         keep_until = self._now_ms() + 2000 * self._config.clock_skew
         accepted = Accepted(param.sn, param.ts_text, keep_until if device.clock_trusted else None)
         try:
-            token = await self._new_token(device.did, accepted)
+            return await self._tokens.issue(device.did, accepted)
         except WrongSignature:
             # The same connect came twice at once.
             raise _replayed() from None
-        if self._devices.shut_outs(device.did) != shut_outs:
-            # It was checked against what it no longer is.
-            await self._store.tokens.drop(device.did)
-            raise NotAuthorised("the device was changed meanwhile")
-        return ConnectResult(token, self._config.token_ttl, self._config.heartbeat_interval)
-
-    async def _new_token(self, did: str, accepted: Accepted | None) -> str:
-        token = base64.urlsafe_b64encode(self._random(_TOKEN_BYTES)).decode()
-        now = self._now_ms()
-        try:
-            await self._store.tokens.issue(
-                did,
-                _hash_of(token),
-                expires_at=now + self._config.token_ttl * 1000,
-                grace_until=now + GRACE_SECONDS * 1000,
-                accepted=accepted,
-            )
-        except NoSuchResource:
-            raise NotAuthorised("the device was removed meanwhile") from None
-        return token
 
     async def _turn_away_unknown(self, param: ConnectParam, link: Link) -> None:
         hold = self._holdback.failed(link.address)
@@ -307,7 +277,7 @@ class Admission:
     async def _turn_away(
         self, device: Device, param: ConnectParam, link: Link, refusal: _NotLetIn
     ) -> None:
-        self._room.knock_enrolled(device.did, param.sn, refusal.reason, link)
+        self._room.note_failing(device.did, refusal.reason)
         if isinstance(refusal.error, MissingDid):
             return
         limited(
@@ -321,23 +291,14 @@ class Admission:
             refusal.reason.sentence,
         )
         if not refusal.signed:
+            # Whoever it is. A device that proved itself takes nobody's place in the waiting room.
+            self._room.hold(link, param.sn)
             await self._hold_back(link, self._holdback.failed((param.sn, link.address)))
 
     async def _hold_back(self, link: Link, seconds: float) -> None:
         if seconds:
             metrics.limits_reached.labels("failing_connects").inc()
             await link.hold_back(seconds)
-
-    def _lookup(self, token: str | None) -> tuple[str, int]:
-        """The did that a token was issued to, and when it expires."""
-        if not token:
-            raise NotAuthorised("the token is missing")
-        row = self._store.tokens.holder(_hash_of(token))
-        if row is None:
-            raise NotAuthorised("the token is not known")
-        if row.expires_at <= self._now_ms():
-            raise NotAuthorised("the token has expired")
-        return row.did, row.expires_at
 
     def _check_own(self, param: KeepaliveParam, link: Link) -> None:
         for field, sent, own in (("did", param.did, link.did), ("sn", param.sn, link.sn)):
@@ -360,6 +321,10 @@ class Admission:
         self._registry.touch(device.did)
         return device
 
+    def _named(self, link: Link) -> str:
+        device = self._store.devices.by_did(link.did)
+        return f"device {link.did} ({(device and device.name) or link.sn})"
+
     def _now_ms(self) -> int:
         return int(self._now() * 1000)
 
@@ -367,11 +332,3 @@ class Admission:
 def _replayed() -> _NotLetIn:
     reason = Reason("replayed")
     return _NotLetIn(WrongSignature(reason.sentence), reason)
-
-
-def _changed(heard: str, stored: str | None) -> str | None:
-    return None if heard == stored else heard
-
-
-def _hash_of(token: str) -> bytes:
-    return hashlib.sha256(token.encode("utf-8", "replace")).digest()

@@ -5,19 +5,20 @@ from __future__ import annotations
 import logging
 import re
 from collections import Counter
-from collections.abc import Callable, Sequence
-from typing import Literal, NoReturn
+from collections.abc import Sequence
+from typing import Literal
 
 import trio
 from msgspec import UNSET, Struct
 from msgspec.structs import replace
 
-from hub.errors import AlreadyExists, BadParameter, HubError, NoSuchResource
+from hub.errors import AlreadyExists, BadParameter, NoSuchResource
 from hub.live.feed import Change, Feed
 from hub.live.registry import Registry
 from hub.live.waiting import Reason, ReasonCode, WaitingRoom
-from hub.log import limited
 from hub.services.connectsign import sign_form_or_reason
+from hub.services.devicenotes import DeviceNotes
+from hub.services.latestpictures import LatestPictures
 from hub.store.db import Store
 from hub.store.devices import Device as Device
 from hub.store.devices import DeviceChange as DeviceChange
@@ -30,10 +31,6 @@ from hub.wire.uploads import DeviceInfo
 log = logging.getLogger(__name__)
 
 SITE_KEY = "site.key"
-
-#: What is heard all the time reaches the disk this often; what is asked for is always current.
-FLUSH_SECONDS = 60.0
-_LAST_FLUSH_SECONDS = 5.0
 
 _DID = re.compile(r"[1-9][0-9]{0,19}", re.ASCII)
 _LARGEST_DID = 2**64 - 1
@@ -89,27 +86,22 @@ class DeviceBook:
         room: WaitingRoom,
         records: Feed[Record],
         changes: Feed[Change],
-        now: Callable[[], float],
     ) -> None:
         self._store = store
         self._registry = registry
         self._room = room
-        self._records = records
         self._changes = changes
-        self._now = now
-        #: What was heard of devices and is not in the store yet.
-        self._notes: dict[str, DeviceNote] = {}
+        self._notes = DeviceNotes(store.devices, registry)
+        self._pictures = LatestPictures(store.records, records)
         #: did -> how often its connection and its tokens were ended by a change.
         self._shut_outs: Counter[str] = Counter()
-        #: did -> path of its latest picture.
-        self._pictures: dict[str, str] = {}
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Save now and then what is heard of devices, and follow their latest pictures."""
         async with trio.open_nursery() as nursery:
-            await nursery.start(self._follow_pictures)
+            await nursery.start(self._pictures.follow)
             task_status.started()
-            await self._flush_forever()
+            await self._notes.keep_saving()
 
     def list(self) -> list[DeviceView]:
         return [self._view(device) for device in self._store.devices.all()]
@@ -123,16 +115,13 @@ class DeviceBook:
         device = self._store.devices.by_did(did)
         if device is None:
             raise NoSuchResource(f"no device with did {did}")
-        return self.latest(device)
-
-    def latest(self, device: Device) -> Device:
-        note = self._notes.get(device.did)
-        return device if note is None else replace(device, **_told(note))
+        return self._notes.latest(device)
 
     async def add(self, new: NewDevice) -> DeviceView:
         """Raises BadParameter, and AlreadyExists for its sn or did."""
         check_new(new)
         (device,) = await self._store.devices.add((new,))
+        log.info("device %s (%s) was added", device.did, device.name or device.sn)
         self._enrolled(device, new.code)
         return self._view(device)
 
@@ -144,6 +133,7 @@ class DeviceBook:
         added = await self._store.devices.add([row.device for row in rows])
         for device, row in zip(added, rows, strict=True):
             self._enrolled(device, row.device.code)
+        log.info("%d devices were imported", len(added))
         return tuple(self._view(device) for device in added)
 
     async def change(self, did: str, change: DeviceChange) -> DeviceView:
@@ -159,12 +149,13 @@ class DeviceBook:
             change = replace(change, did_state="unknown", sign_form=None, init_outcome=None)
         await self._store.devices.change(did, change)
         if is_replaced:
-            self._notes.pop(did, None)
+            self._notes.forget(did)
         if change.enabled is False or _changes_identity(change):
             await self._shut_out(did, "the device was changed")
         if change.enabled is True or _changes_identity(change):
             self._room.forget_device(did)
             self._judge_knock(self.device(did), self._store.devices.secrets(did).code)
+        log.info("device %s (%s) was changed", did, before.name or before.sn)
         self._changes.publish([Change("device", did)])
         return self.get(did)
 
@@ -175,8 +166,7 @@ class DeviceBook:
         await self._shut_out(did, "the device was removed")
         self._registry.forget(did)
         self._room.forget_device(did)
-        self._notes.pop(did, None)
-        self._pictures.pop(did, None)
+        self._notes.forget(did)
         log.info("device %s (%s) was removed", did, device.name or device.sn)
         self._changes.publish([Change("device", did)])
 
@@ -207,11 +197,11 @@ class DeviceBook:
         sign_form: str | None = None,
     ) -> None:
         """Remember what was heard of a device; it is saved with the next flush."""
-        self._merge(did, DeviceNote(ip=ip, clock_offset=clock_offset, sign_form=sign_form))
+        self._notes.add(did, DeviceNote(ip=ip, clock_offset=clock_offset, sign_form=sign_form))
 
     def note_report(self, did: str, info: DeviceInfo) -> None:
         """2.2: the device told its versions and its name."""
-        self._merge(
+        self._notes.add(
             did,
             DeviceNote(
                 fw_ver=info.fw_ver,
@@ -224,53 +214,8 @@ class DeviceBook:
         self._changes.publish([Change("device", did)])
 
     async def flush(self) -> None:
-        """Save what was heard. Nothing is lost if the store refuses: the next flush has it."""
-        for did, last_seen in self._registry.take_unsaved().items():
-            self._merge(did, DeviceNote(last_seen=last_seen))
-        notes = dict(self._notes)
-        if not notes:
-            return
-        await self._store.devices.note(notes)
-        for did, note in notes.items():
-            if self._notes.get(did) is note:
-                del self._notes[did]
-
-    def _merge(self, did: str, note: DeviceNote) -> None:
-        earlier = self._notes.get(did)
-        self._notes[did] = note if earlier is None else replace(earlier, **_told(note))
-
-    async def _flush_forever(self) -> NoReturn:
-        try:
-            while True:
-                await trio.sleep(FLUSH_SECONDS)
-                await self._flush_or_log()
-        finally:
-            with trio.move_on_after(_LAST_FLUSH_SECONDS, shield=True):
-                await self._flush_or_log()
-
-    async def _flush_or_log(self) -> None:
-        try:
-            await self.flush()
-        except HubError as error:
-            limited(log, logging.WARNING, "device notes", "cannot save device notes: %s", error)
-
-    async def _follow_pictures(
-        self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
-    ) -> None:
-        with self._records.subscribe() as subscription:
-            await self._load_pictures()
-            task_status.started()
-            while True:
-                for record in await subscription.next():
-                    if record.images:
-                        self._pictures[record.did] = record.images[0].path
-                if subscription.lagged:
-                    subscription.catch_up()
-                    await self._load_pictures()
-
-    async def _load_pictures(self) -> None:
-        latest = await self._store.records.latest_pictures()
-        self._pictures.update((did, image.path) for did, image in latest.items())
+        """Save what was heard now."""
+        await self._notes.flush()
 
     def _enrolled(self, device: Device, code: str) -> None:
         self._judge_knock(device, code)
@@ -316,7 +261,7 @@ class DeviceBook:
             raise AlreadyExists(f"{value} stands in line {earlier} already", field=field)
 
     def _view(self, device: Device) -> DeviceView:
-        device = self.latest(device)
+        device = self._notes.latest(device)
         link = self._registry.get(device.did)
         reason = None if link else self._room.reason_of(device.did)
         return DeviceView(
@@ -341,15 +286,9 @@ class DeviceBook:
             has_own_key=device.key is not None,
             sign_form=device.sign_form,
             init_outcome=device.init_outcome,
-            last_picture=self._pictures.get(device.did),
+            last_picture=self._pictures.path(device.did),
             created_at=device.created_at,
         )
-
-
-def _told(note: DeviceNote) -> dict[str, object]:
-    """The fields that a note says something about."""
-    fields = {name: getattr(note, name) for name in note.__struct_fields__}
-    return {name: value for name, value in fields.items() if value is not None}
 
 
 def _changes_identity(change: DeviceChange) -> bool:

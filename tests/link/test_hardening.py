@@ -370,6 +370,24 @@ async def test_more_waiting_devices_than_allowed_make_room_for_each_other(
         assert legitimate.socket.closed is None
 
 
+async def test_enrolled_cameras_without_a_did_do_not_crowd_the_waiting_room(
+    autojump_clock: MockClock,
+) -> None:
+    """A whole site may connect for the first time at once; each is sent its parameters."""
+    async with device_port(max_waiting=10, require_did="auto") as port:
+        cameras = []
+        for number in range(30):
+            await port.site.enrol(f"SN{number}")
+            cameras.append(await port.camera(f"SN{number}"))
+        for camera in cameras:
+            assert (await camera.connect())["code"] == 421
+        for camera in cameras:
+            offer = await camera.hear()
+            await camera.say({"msgid": offer["msgid"], "data": {"code": 404}})
+            assert (await camera.connect())["code"] == 200
+        assert len(port.site.registry.online()) == 30
+
+
 async def test_garbage_of_all_kinds_never_breaks_a_link(autojump_clock: MockClock) -> None:
     """Random bytes after the upgrade: whatever they mean, no error of ours comes out."""
     async with device_port() as port:

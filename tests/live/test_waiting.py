@@ -103,14 +103,15 @@ def test_the_reason_of_an_enrolled_device_fades_and_goes_when_it_comes_in(
 ) -> None:
     room = Room(clock)
     link = FakeLink()
-    room.knock_enrolled("12", "A", Reason("replayed"), link)
+    room.note_failing("12", Reason("replayed"))
     reason = room.reason_of("12")
     assert reason is not None
     assert reason.code == "replayed"
     assert room.sns == []
     clock.advance(KEPT_SECONDS + 1)
     assert room.reason_of("12") is None
-    room.knock_enrolled("12", "A", Reason("replayed"), link)
+    room.note_failing("12", Reason("replayed"))
+    room.hold(link, "A")
     room.let_in("12", link)
     assert room.reason_of("12") is None
     assert not room.holds(link)

@@ -11,7 +11,8 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 
 from hub.errors import AlreadyExists, BadParameter, HubError, NoSuchResource, NotAuthorised
 from hub.live.feed import Change
-from hub.services.devices import FLUSH_SECONDS, DeviceChange, ImportRow, NewDevice
+from hub.services.devicenotes import FLUSH_SECONDS
+from hub.services.devices import DeviceChange, ImportRow, NewDevice
 from hub.wire.records import FaceDetail, Image, Record
 from hub.wire.session import KeepaliveParam
 from hub.wire.uploads import DeviceInfo

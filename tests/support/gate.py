@@ -96,9 +96,7 @@ class Gate:
         self.records: Feed[Record] = Feed()
         self.registry = Registry(clock)
         self.room = WaitingRoom(self.config.max_waiting, self.changes, clock)
-        self.devices = DeviceBook(
-            store, self.registry, self.room, self.records, self.changes, clock
-        )
+        self.devices = DeviceBook(store, self.registry, self.room, self.records, self.changes)
         self.enrolment = Enrolment(store, self.devices, self.room, self.config)
         self.admission = Admission(
             store,

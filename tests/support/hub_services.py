@@ -86,7 +86,7 @@ async def open_hub_services(
         registry = Registry(clock)
         room = WaitingRoom(config.devices.max_waiting, change_feed, clock)
         site = Site(store.settings, config, change_feed)
-        devices = DeviceBook(store, registry, room, record_feed, change_feed, clock)
+        devices = DeviceBook(store, registry, room, record_feed, change_feed)
         services = Services(
             config=config,
             data_dir=data_dir,
