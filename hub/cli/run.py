@@ -110,7 +110,7 @@ def _run(loaded: Config, directory: Path, demo: int | None) -> None:
                 loaded,
                 directory,
                 serve_web=serve_web,
-                announce=announce,
+                announce=partial(announce, simulated=demo),
                 visitors=visitors,
             )
         )

@@ -1,6 +1,8 @@
-"""`sitehub simulate`: simulated cameras against a hub anywhere."""
+"""`sitehub simulate`: simulated cameras against a hub anywhere, for acceptance without cameras."""
 
 from __future__ import annotations
+
+from pathlib import Path
 
 import click
 
@@ -8,6 +10,69 @@ from hub.cli.options import data_option
 
 
 @click.command()
+@click.option("--hub", "host", required=True, metavar="HOST", help="The hub's address or name.")
+@click.option("--cameras", "count", type=click.IntRange(1, 1000), default=6, show_default=True)
+@click.option(
+    "--rate",
+    type=click.FloatRange(0, 1000, min_open=True),
+    default=0.6,
+    show_default=True,
+    help="What all cameras together see in a second, at the busiest hour of the day.",
+)
+@click.option(
+    "--apikey-file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help='A key as "sitehub apikey add" prints it: the cameras are enrolled before and removed '
+    "after. Without it they knock, and wait to be accepted.",
+)
+@click.option(
+    "--write-csv",
+    "csv_file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help='Write what "sitehub device import" takes, and the public keys beside it.',
+)
+@click.option(
+    "--seed",
+    type=int,
+    help="Cameras of the same numbers see the same things [default: new ones each time].",
+)
+@click.option("--web-port", type=click.IntRange(1, 65535), default=8443, show_default=True)
+@click.option("--device-port", type=click.IntRange(1, 65535), default=8444, show_default=True)
+@click.option("--no-tls", is_flag=True, help="Both ports are plain ones.")
 @data_option(expose_value=False)
-def simulate() -> None:
-    """Simulated cameras."""
+def simulate(
+    host: str,
+    count: int,
+    rate: float,
+    apikey_file: Path | None,
+    csv_file: Path | None,
+    seed: int | None,
+    web_port: int,
+    device_port: int,
+    no_tls: bool,
+) -> None:
+    """Run simulated cameras against a hub, until Ctrl-C.
+
+    They connect, send heartbeats and upload faces, events and vehicles as real ones do, with keys
+    of their own. The hub's certificate is not checked: most cameras do not.
+    """
+    import secrets
+
+    from hub.cli.simulation import Simulation, read_api_key, simulate_site
+    from hub.simulator.target import Target
+
+    target = Target(
+        host, ws_port=device_port, http_port=web_port, ws_tls=not no_tls, http_tls=not no_tls
+    )
+    simulation = Simulation(
+        target=target,
+        web_url=f"{'http' if no_tls else 'https'}://{host}:{web_port}",
+        count=count,
+        rate=rate,
+        seed=secrets.randbits(32) if seed is None else seed,
+        api_key=None if apikey_file is None else read_api_key(apikey_file),
+        csv_file=csv_file,
+    )
+    simulate_site(simulation)

@@ -14,9 +14,9 @@ from hub.services.operations import dashboard_urls, device_urls, hosts
 _LABEL_WIDTH = 15
 
 
-async def announce(services: Services) -> None:
+async def announce(services: Services, *, simulated: int | None) -> None:
     """Print the summary on stdout, at once and as a whole. A first run gets its link here."""
-    lines = [*_summary(services), *await _first_run(services)]
+    lines = [*_summary(services, simulated), *await _first_run(services)]
     sys.stdout.write("\n".join(lines) + "\n")
     sys.stdout.flush()
 
@@ -36,16 +36,16 @@ async def _first_run(services: Services) -> list[str]:
     ]
 
 
-def _summary(services: Services) -> Iterator[str]:
+def _summary(services: Services, simulated: int | None) -> Iterator[str]:
     yield f"sitehub {__version__}: {services.site.name()}"
     yield ""
-    for label, values in _rows(services):
+    for label, values in _rows(services, simulated):
         for index, value in enumerate(values):
             yield f"  {label if index == 0 else '':<{_LABEL_WIDTH}} {value}"
     yield ""
 
 
-def _rows(services: Services) -> Iterator[tuple[str, list[str]]]:
+def _rows(services: Services, simulated: int | None) -> Iterator[tuple[str, list[str]]]:
     config = services.config
     yield "Dashboard", dashboard_urls(services)
     yield "Cameras", device_urls(services)
@@ -53,7 +53,8 @@ def _rows(services: Services) -> Iterator[tuple[str, list[str]]]:
         yield "  without TLS", [f"ws://{h}:{port}/" for h in hosts(services, config.devices.bind)]
     if port := config.devices.plain_http_port:
         yield "  uploads", [f"http://{h}:{port}/" for h in hosts(services, config.devices.bind)]
-    yield "Known cameras", [str(len(services.devices.list()))]
+    known = str(len(services.devices.list()))
+    yield "Known cameras", [f"{known}, {simulated} of them simulated" if simulated else known]
     yield "Data", [str(services.data_dir)]
     if config.web.tls or config.devices.tls:
         whose = "your own" if config.tls.cert else f"{dashboard_urls(services)[0]}ca.crt"

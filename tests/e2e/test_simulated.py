@@ -1,0 +1,113 @@
+"""Simulated cameras: `run --demo`, and `simulate` against a hub anywhere."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.hubprocess import PATIENCE_SECONDS, HubProcess, lend_certificates
+from tests.e2e.load import RECORDS
+
+
+def test_the_demo_has_cameras_at_once_and_the_same_ones_at_the_next_start(
+    hub: HubProcess, tmp_path: Path
+) -> None:
+    data_dir = tmp_path / "data"
+    lend_certificates(hub.data_dir, data_dir)
+    with closing(HubProcess(data_dir, arguments=("--demo", "2"))) as demo:
+        demo.start()
+        wait_until(lambda: "2, 2 of them simulated" in demo.out)
+        wait_until(lambda: [d["state"] for d in devices(demo)] == ["online", "online"])
+        first = devices(demo)
+        key = demo.add_api_key()
+        with demo.blocking_client(headers=key) as client:
+            wait_until(lambda: bool(client.get(RECORDS).json()["items"]))
+        assert demo.stop() == 0
+        demo.start()
+        wait_until(lambda: [d["state"] for d in devices(demo)] == ["online", "online"])
+        assert [d["sn"] for d in devices(demo)] == [d["sn"] for d in first]
+        assert demo.stop() == 0
+
+
+def test_simulated_cameras_with_a_key_are_enrolled_before_and_removed_after(
+    hub: HubProcess, tmp_path: Path
+) -> None:
+    key_file = tmp_path / "key.json"
+    key_file.write_text(hub.cli("apikey", "add", "acceptance"))
+    before = {device["did"] for device in devices(hub)}
+    with simulate(hub, "--cameras", "2", "--rate", "20", "--apikey-file", str(key_file)) as run:
+        wait_until(lambda: len([d for d in new(hub, before) if d["state"] == "online"]) == 2)
+        dids = {device["did"] for device in new(hub, before)}
+        with hub.blocking_client(headers=hub.add_api_key()) as client:
+            for did in dids:
+                page = {"did": did}
+                wait_until(lambda page=page: bool(client.get(RECORDS, params=page).json()["items"]))
+        run.send_signal(signal.SIGTERM)
+        out, err = run.communicate(timeout=PATIENCE_SECONDS)
+    assert run.returncode == 0, err
+    assert out.count(" is online") == 2
+    assert "uploads taken" in out.splitlines()[-1]
+    assert not new(hub, before)
+
+
+def test_without_a_key_they_knock_and_their_csv_lets_them_in(
+    hub: HubProcess, tmp_path: Path
+) -> None:
+    before = {device["did"] for device in devices(hub)}
+    csv = tmp_path / "cameras.csv"
+    with simulate(hub, "--cameras", "2", "--write-csv", str(csv)) as run:
+        with hub.blocking_client(headers=hub.add_api_key()) as client:
+            waiting = "/api/hub/v1/devices/waiting"
+            wait_until(lambda: len(client.get(waiting).json()["items"]) >= 2)
+        assert hub.cli("device", "import", str(csv)) == "2 devices enrolled\n"
+        assert len(new(hub, before)) == 2
+        run.send_signal(signal.SIGINT)
+        run.communicate(timeout=PATIENCE_SECONDS)
+    assert run.returncode == 0
+    for device in new(hub, before):
+        hub.cli("device", "remove", device["did"])
+
+
+def test_a_hub_that_is_not_there_is_told_in_one_line(tmp_path: Path) -> None:
+    key_file = tmp_path / "key.json"
+    key_file.write_text('{"appid": "a", "secret": "b"}')
+    words = ["simulate", "--hub", "127.0.0.1", "--web-port", "1", "--apikey-file", str(key_file)]
+    done = subprocess.run([sys.executable, "-m", "hub", *words], capture_output=True, text=True)
+    assert done.returncode == 1
+    [line] = done.stderr.splitlines()
+    assert line.startswith("sitehub: cannot reach the hub at https://127.0.0.1:1")
+
+
+def simulate(hub: HubProcess, *words: str) -> subprocess.Popen[str]:
+    ports = ["--web-port", str(hub.web_port), "--device-port", str(hub.device_port)]
+    return subprocess.Popen(
+        [sys.executable, "-m", "hub", "simulate", "--hub", "127.0.0.1", *ports, *words],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def devices(hub: HubProcess) -> list[dict[str, str]]:
+    found: list[dict[str, str]] = json.loads(hub.cli("device", "list", "--json"))
+    return found
+
+
+def new(hub: HubProcess, before: set[str]) -> list[dict[str, str]]:
+    return [device for device in devices(hub) if device["did"] not in before]
+
+
+def wait_until(happens: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not happens():
+        if time.monotonic() > deadline:
+            pytest.fail("it did not come to pass")
+        time.sleep(0.05)
