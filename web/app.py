@@ -77,10 +77,11 @@ def _serve_assets(app: QuartTrio, assets: Assets) -> None:
 def _serve_basics(app: QuartTrio, services: Services) -> None:
     @app.get("/healthz")
     async def healthz() -> tuple[dict[str, object], int]:
-        reasons = services.health.reasons()
-        if not reasons:
+        # What the hub works in spite of, such as a disk that runs low, is on the pages alone.
+        faults = services.health.faults()
+        if not faults:
             return {"status": "ok"}, 200
-        return {"status": "unwell", "reasons": [reason.text for reason in reasons]}, 503
+        return {"status": "unwell", "reasons": [fault.text for fault in faults]}, 503
 
     @app.get("/metrics")
     async def figures() -> Response:

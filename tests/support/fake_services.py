@@ -10,7 +10,7 @@ from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
 import trio
-from msgspec import UNSET, Raw, Struct
+from msgspec import UNSET, Raw
 from msgspec.structs import asdict, replace
 
 from hub.config import Config, Web
@@ -26,6 +26,7 @@ from hub.live.feed import Change, Feed
 from hub.services.accounts import Actor, SignedIn, User
 from hub.services.devices import DeviceChange, DeviceView, NewDevice
 from hub.services.enrolment import Accepted, Waiting
+from hub.services.health import Reason
 from hub.services.recordlog import LogReader, Page, RecordFilter
 from hub.services.site import SiteSettings
 from hub.wire.records import Detail, FaceDetail, Image, Kind, Record
@@ -36,12 +37,6 @@ NOON_MS = round(NOON * 1000)
 PASSWORD = "a long sentence"
 CODE = "12345678"
 SETUP_TOKEN = "first-run"
-
-
-class Reason(Struct, frozen=True):
-    code: str
-    text: str
-    args: dict[str, str] = {}
 
 
 def device(
@@ -364,6 +359,9 @@ class FakeHealth:
 
     def reasons(self) -> list[Reason]:
         return self.found
+
+    def faults(self) -> list[Reason]:
+        return [reason for reason in self.found if reason.is_fault]
 
 
 class FakeServices(SimpleNamespace):

@@ -16,6 +16,7 @@ from PIL import Image as Picture
 from PIL import ImageDraw, ImageFilter
 
 from hub.config import Web
+from hub.services.health import Reason
 from hub.wire.records import (
     AccessDetail,
     EventDetail,
@@ -29,7 +30,6 @@ from hub.wire.records import (
 from tests.support.fake_services import (
     SETUP_TOKEN,
     FakeServices,
-    Reason,
     device,
     image,
     record,
@@ -228,7 +228,10 @@ async def main(port: int, *, empty: bool, unwell: bool) -> None:
     hub.records.draw = draw
     hub.accounts.setup_token = SETUP_TOKEN
     if unwell:
-        hub.health.found = [Reason("cannot-store", "Nothing can be stored: the disk is full.")]
+        hub.health.found = [
+            Reason("cannot-store", "the disk is full", {"reason": "the disk is full"}),
+            Reason("certificate-ends", "soon", {"day": "2026-12-01", "days": "6"}),
+        ]
     async with trio.open_nursery() as nursery:
         await nursery.start(
             lambda task_status: serve(

@@ -9,6 +9,7 @@ from msgspec import Raw
 from trio.testing import MockClock
 
 from hub.live.feed import Change
+from hub.services.health import Reason
 from hub.wire.records import (
     AccessDetail,
     EventDetail,
@@ -22,7 +23,6 @@ from tests.support.fake_services import (
     NOON_MS,
     PASSWORD,
     FakeServices,
-    Reason,
     device,
     image,
     record,
@@ -311,10 +311,10 @@ async def test_the_strip_shows_what_is_offline_first(admin: Visitor) -> None:
 async def test_what_is_wrong_with_the_hub_stands_on_every_page(
     hub: FakeServices, admin: Visitor
 ) -> None:
-    hub.health.found = [Reason("never-heard-of", "The disk is on fire.")]
+    hub.health.found = [Reason("damaged", "english", {"what": "page 7"})]
     for path in ("/", "/cameras", "/cameras/connect", "/account", "/notices", "/nothing"):
         await admin.get(path)
-        assert "The disk is on fire." in admin.text
+        assert "The store is damaged (page 7)" in admin.text
 
 
 # One record

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from babel.messages.catalog import Catalog
@@ -15,6 +16,7 @@ from babel.messages.pofile import read_po
 import web
 from hub.live.waiting import ReasonCode
 from hub.services.enrolment import Outcome
+from hub.services.health import Fault, Notice
 from web.dashboard import words
 
 WEB = Path(web.__file__).parent
@@ -117,7 +119,8 @@ def test_a_template_has_no_text_of_its_own(path: Path) -> None:
 
 
 def test_every_reason_and_outcome_of_the_services_has_words() -> None:
-    assert set(words.WAITING) == set(ReasonCode.__args__)  # type: ignore[attr-defined]
-    for outcome in Outcome.__args__:  # type: ignore[attr-defined]
+    assert set(words.WAITING) == set(get_args(ReasonCode))
+    for outcome in get_args(Outcome):
         assert f"accepted-{outcome}" in words.DONE
         assert outcome in words.INIT_OUTCOMES
+    assert set(words.HEALTH) == {*get_args(Fault), *get_args(Notice)}

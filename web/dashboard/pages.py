@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal, TypedDict
+from typing import Literal
 
+from msgspec import Struct
 from quart import Response, render_template, request
 from quart_trio import QuartTrio
 
@@ -18,7 +19,7 @@ THEMES = ("auto", "light", "dark")
 Area = Literal["live", "cameras", "account", ""]
 
 
-class NavigationItem(TypedDict):
+class NavigationItem(Struct, frozen=True):
     area: Area
     url: str
     icon: str
@@ -62,9 +63,21 @@ async def choose_language() -> None:
 def _navigation() -> list[NavigationItem]:
     _ = language.gettext
     return [
-        {"area": "live", "url": "/", "icon": "live", "text": _("Live")},
-        {"area": "cameras", "url": "/cameras", "icon": "camera", "text": _("Cameras")},
+        NavigationItem(area="live", url="/", icon="live", text=_("Live")),
+        NavigationItem(area="cameras", url="/cameras", icon="camera", text=_("Cameras")),
     ]
+
+
+class Notice(Struct, frozen=True):
+    """What is wrong with the hub itself; a fault keeps it from its work."""
+
+    text: str
+    is_fault: bool
+
+
+def _notices() -> list[Notice]:
+    reasons = auth.services().health.reasons()
+    return [Notice(health_sentence(reason), reason.is_fault) for reason in reasons]
 
 
 def _theme() -> str:
@@ -86,7 +99,7 @@ async def shared_values() -> dict[str, object]:
         "role": language.gettext(ROLES[me.role]) if me else "",
         "may_change": me is not None and auth.reaches(me, "admin"),
         "navigation": _navigation() if me else [],
-        "notices": [health_sentence(one) for one in hub.health.reasons()] if me else [],
+        "notices": _notices() if me else [],
         # Where the page's stream goes on from.
         "seq": hub.records.last_seq,
         "here": request.full_path.rstrip("?"),

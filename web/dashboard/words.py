@@ -9,10 +9,9 @@ from hub.errors import AlreadyExists, BadParameter, HubError
 from web.dashboard.language import N_, gettext
 
 if TYPE_CHECKING:
-    from hub.services.health import Reason
-
     from hub.services.devices import DeviceView
     from hub.services.enrolment import Waiting
+    from hub.services.health import Reason
 
 ROLES = {"admin": N_("Administrator"), "guard": N_("Guard"), "viewer": N_("Viewer")}
 
@@ -74,7 +73,26 @@ INIT_OUTCOMES = {
     "not-sent": N_("not sent yet"),
 }
 
-_HEALTH: Mapping[str, str] = {}
+HEALTH = {
+    "starting": N_("The hub is starting."),
+    "cannot-store": N_(
+        "Nothing can be stored now (%(reason)s). Cameras are asked to send again later."
+    ),
+    "damaged": N_("The store is damaged (%(what)s). Restore a backup."),
+    "clock-unset": N_("The clock of this machine is wrong: it says %(clock)s. Set it."),
+    "clock-went-back": N_(
+        "There are records of %(day)s, which is yet to come: the clock of this machine is wrong, "
+        "or was when they came."
+    ),
+    "certificate-ended": N_("The certificate ended on %(day)s. Give a new one."),
+    "certificate-early": N_("The certificate holds from %(day)s on only."),
+    "certificate-ends": N_("The certificate ends on %(day)s, in %(days)s days."),
+    "certificate-stays": N_("The certificate could not be renewed: %(reason)s"),
+    "disk-low": N_(
+        "Only %(free)s GB are free on the disk, where %(wanted)s GB should be, and no older day "
+        "can be dropped. Free some space."
+    ),
+}
 
 
 def waiting_reason(waiting: Waiting) -> str:
@@ -109,8 +127,8 @@ def done_sentence(code: str | None) -> str:
 
 def health_sentence(reason: Reason) -> str:
     """What is wrong with the hub itself."""
-    text = _HEALTH.get(reason.code)
-    return gettext(text) % dict(reason.args) if text else str(reason.text)
+    text = HEALTH.get(reason.code)
+    return gettext(text) % reason.args if text else reason.text
 
 
 def clock_offset(seconds: float) -> str:
