@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Generic, Literal, TypeVar
 
@@ -10,6 +10,13 @@ import trio
 from msgspec import Struct
 
 T = TypeVar("T")
+
+#: Bytes that one subscription may hold.
+HEAVIEST = 8 * 1024 * 1024
+
+
+def _nothing(item: object) -> int:
+    return 0
 
 
 class Change(Struct, frozen=True):
@@ -22,14 +29,17 @@ class Change(Struct, frozen=True):
 class Subscription(Generic[T]):
     """One listener's share of a feed, read by one task.
 
-    A listener that is too slow for `size` items is marked `lagged`: what was held for it is let
-    go, and nothing more is held until it calls `catch_up`. It then reads elsewhere what it missed.
+    A listener that is too slow for `size` items, or for their weight, is marked `lagged`: what was
+    held for it is let go, and nothing more is held until it calls `catch_up`. It then reads
+    elsewhere what it missed.
     """
 
-    def __init__(self, size: int) -> None:
+    def __init__(self, size: int, weight: Callable[[T], int]) -> None:
         self.lagged = False
         self._size = size
+        self._weight = weight
         self._items: list[T] = []
+        self._held = 0
         self._news = trio.Event()
 
     async def next(self) -> list[T]:
@@ -39,7 +49,7 @@ class Subscription(Generic[T]):
         else:
             await self._news.wait()
         self._news = trio.Event()
-        items, self._items = self._items, []
+        items, self._items, self._held = self._items, [], 0
         return items
 
     def catch_up(self) -> None:
@@ -49,18 +59,22 @@ class Subscription(Generic[T]):
     def _hold(self, items: Sequence[T]) -> None:
         if self.lagged:
             return
-        if len(self._items) + len(items) > self._size:
-            self._items.clear()
+        self._items.extend(items)
+        self._held += sum(map(self._weight, items))
+        if len(self._items) > self._size or self._held > HEAVIEST:
+            self._items, self._held = [], 0
             self.lagged = True
-        else:
-            self._items.extend(items)
         self._news.set()
 
 
 class Feed(Generic[T]):
-    """What is published reaches every subscription there is at that moment, in order."""
+    """What is published reaches every subscription there is at that moment, in order.
 
-    def __init__(self) -> None:
+    `weight`: the bytes that an item keeps in memory, where that is worth a bound.
+    """
+
+    def __init__(self, weight: Callable[[T], int] = _nothing) -> None:
+        self._weight = weight
         self._subscriptions: dict[Subscription[T], None] = {}
 
     def publish(self, items: Sequence[T]) -> None:
@@ -71,7 +85,7 @@ class Feed(Generic[T]):
 
     @contextmanager
     def subscribe(self, size: int = 256) -> Iterator[Subscription[T]]:
-        subscription: Subscription[T] = Subscription(size)
+        subscription: Subscription[T] = Subscription(size, self._weight)
         self._subscriptions[subscription] = None
         try:
             yield subscription

@@ -32,6 +32,9 @@ log = logging.getLogger(__name__)
 
 SITE_KEY = "site.key"
 
+#: The store refuses long before.
+CHANGE_SECONDS = 60.0
+
 _DID = re.compile(r"[1-9][0-9]{0,19}", re.ASCII)
 _LARGEST_DID = 2**64 - 1
 _LONGEST_KEY = 16_384
@@ -147,11 +150,13 @@ class DeviceBook:
         if is_replaced:
             # D3: a new camera takes the place of a broken one; what it is capable of is open.
             change = replace(change, did_state="unknown", sign_form=None, init_outcome=None)
-        await self._store.devices.change(did, change)
-        if is_replaced:
-            self._notes.forget(did)
-        if change.enabled is False or _changes_identity(change):
-            await self._shut_out(did, "the device was changed")
+        # Whoever asked may hang up: what a change entails is done once the change is.
+        with trio.fail_after(CHANGE_SECONDS, shield=True):
+            await self._store.devices.change(did, change)
+            if is_replaced:
+                self._notes.forget(did)
+            if change.enabled is False or _changes_identity(change):
+                await self._shut_out(did, "the device was changed")
         if change.enabled is True or _changes_identity(change):
             self._room.forget_device(did)
             self._judge_knock(self.device(did), self._store.devices.secrets(did).code)
@@ -162,8 +167,9 @@ class DeviceBook:
     async def remove(self, did: str) -> None:
         """Raises NoSuchResource. Its records stay."""
         device = self.device(did)
-        await self._store.devices.remove(did)
-        await self._shut_out(did, "the device was removed")
+        with trio.fail_after(CHANGE_SECONDS, shield=True):
+            await self._store.devices.remove(did)
+            await self._shut_out(did, "the device was removed")
         self._registry.forget(did)
         self._room.forget_device(did)
         self._notes.forget(did)

@@ -4,7 +4,7 @@ import pytest
 import trio
 import trio.testing
 
-from hub.live.feed import Feed
+from hub.live.feed import HEAVIEST, Feed
 
 
 async def test_what_is_published_reaches_every_subscription_in_order() -> None:
@@ -48,6 +48,18 @@ async def test_a_slow_reader_is_marked_lagged_and_holds_nothing_until_it_catches
         assert not slow.lagged
         assert await slow.next() == [5]
         assert await quick.next() == [1, 2, 3, 4, 5]
+
+
+async def test_a_reader_that_holds_too_many_bytes_is_lagged_too() -> None:
+    feed: Feed[bytes] = Feed(len)
+    heavy = bytes(HEAVIEST // 2)
+    with feed.subscribe() as subscription:
+        feed.publish([heavy, heavy])
+        assert await subscription.next() == [heavy, heavy]
+        feed.publish([heavy])
+        feed.publish([heavy, b"x"])
+        assert subscription.lagged
+        assert await subscription.next() == []
 
 
 async def test_a_lagged_reader_that_waits_is_woken(nursery: trio.Nursery) -> None:

@@ -124,6 +124,20 @@ async def test_who_may_no_longer_come_in_is_put_out_at_once(
         site.admission.holder(token)
 
 
+async def test_a_change_is_carried_through_though_whoever_asked_hangs_up(
+    clock: FrozenClock,
+) -> None:
+    site = gate(clock)
+    device = await site.enrol()
+    link = FakeLink()
+    await site.connect(link, site.knock())
+    with trio.CancelScope() as page:
+        page.cancel()
+        await site.devices.change(device.did, DeviceChange(code="NEWCODE1"))
+    assert link.closed is not None
+    assert site.store.tokens.of(device.did) == []
+
+
 @pytest.mark.parametrize(
     "change", [DeviceChange(name="New"), DeviceChange(clock_trusted=False), DeviceChange()]
 )
