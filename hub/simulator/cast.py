@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 
+import msgspec
 from msgspec import Struct
 
 #: Colours are RGB.
@@ -120,7 +121,16 @@ class Cast(Struct, frozen=True):
 def make_cast(seed: int = 0) -> Cast:
     chance = random.Random(seed)
     known = tuple(
-        Person(name, str(100001 + number), category, gender, age, department, _look(chance, gender))
+        Person(
+            name,
+            str(100001 + number),
+            category,
+            gender,
+            age,
+            department,
+            # Those who return are told apart by what they wear.
+            msgspec.structs.replace(_look(chance, gender), top=CLOTHES[number % len(CLOTHES)]),
+        )
         for number, (name, gender, age, category, department) in enumerate(_KNOWN)
     )
     strangers = tuple(_stranger(chance) for _ in range(10))

@@ -98,9 +98,10 @@ def _check_depth_exactly(data: bytes, limit: int) -> None:
     """Peel innermost pairs: what is left after `limit` times is nested deeper or not closed."""
     left = _STRING.sub(b"", data).translate(_BRACKETS, _NO_BRACKETS)
     for _ in range(limit):
-        if not left:
-            return
-        left = left.replace(b"[]", b"")
+        outer = left.replace(b"[]", b"")
+        if len(outer) == len(left):
+            break
+        left = outer
     if b"[" in left:
         raise BadParameter(f"JSON is nested deeper than {limit} levels, or never closed")
 

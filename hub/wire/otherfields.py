@@ -33,8 +33,10 @@ _TEXT: msgspec.json.Decoder[Text] = msgspec.json.Decoder(Text)
 _NUMBER: msgspec.json.Decoder[Number] = msgspec.json.Decoder(Number)
 _FIELDS = msgspec.json.Decoder(dict[str, Raw])
 _LIST = msgspec.json.Decoder(list[dict[str, Raw]])
-#: Something that `held` must look at closely: a long number, an exponent, a line break.
-_DOUBTFUL = re.compile(rb"[0-9]{16}|[0-9][eE]|[\r\n]")
+#: Longer values are looked at as a whole only: what is doubtful in them is held as text.
+_LONGEST_LOOKED_INTO = 64 << 10
+#: For `_is_doubtful`: all digits alike, and so exponents and line breaks.
+_KINDS = bytes.maketrans(b"123456789E\r", b"000000000e\n")
 _STRING_NUMBER_OR_BREAK = re.compile(
     rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"'
     rb"|(?<![0-9.])-?[0-9]{16,}+(?:\.[0-9]++)?(?:[eE][+-]?[0-9]++)?"
@@ -49,9 +51,11 @@ def held(raw: Raw) -> bytes:
     value = bytes(raw)
     if not value.isascii():
         value = value.decode("utf-8", "replace").encode()
-    if value[:1] != b'"' and _DOUBTFUL.search(value):
-        value = _STRING_NUMBER_OR_BREAK.sub(_hold, value)
-    return value
+    if value[:1] == b'"' or not _is_doubtful(value):
+        return value
+    if len(value) > _LONGEST_LOOKED_INTO:
+        return msgspec.json.encode(value.decode())
+    return _STRING_NUMBER_OR_BREAK.sub(_hold, value)
 
 
 def held_object(fields: Iterable[Further]) -> Raw:
@@ -134,6 +138,12 @@ class Fields:
         if raw is None:
             return None
         return jsontext.decode(decoder, bytes(raw), "the value", path=self.name(key))
+
+
+def _is_doubtful(value: bytes) -> bool:
+    """Whether there may be a long number, an exponent or a line break in it."""
+    kinds = value.translate(_KINDS)
+    return b"0" * 16 in kinds or b"0e" in kinds or b"\n" in kinds
 
 
 def _hold(token: re.Match[bytes]) -> bytes:

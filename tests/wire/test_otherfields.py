@@ -53,6 +53,14 @@ def test_d5_whatever_they_hold_a_strict_reader_can_read_it(sent: bytes, kept: ob
         assert read == kept
 
 
+@pytest.mark.parametrize("spoilt", [b"1e400", b"9007199254740993", b"\n1"])
+def test_d5_a_long_value_that_cannot_be_held_is_held_as_text(spoilt: bytes) -> None:
+    long = b"[" + b"1," * 50_000
+    assert held(Raw(long + b"1]")) == long + b"1]"
+    sent = long + spoilt + b"]"
+    assert msgspec.json.decode(held(Raw(sent))) == sent.decode()
+
+
 def test_d8_feature_is_not_kept() -> None:
     assert held_object([("feature", Raw(b"[1,2]"))]) is NOTHING
     kept = held_object([("a", Raw(b"1")), ("feature", Raw(b"[1,2]")), ("研", Raw(b'"x"'))])
