@@ -77,9 +77,9 @@ class Fields:
         self._path = path
 
     @classmethod
-    def of(cls, raw: Raw | bytes, path: str, what: str = "the body") -> Fields:
+    def of(cls, raw: Raw | bytes, path: str = "") -> Fields:
         """Decode one level of an object."""
-        return cls(jsontext.decode(_FIELDS, bytes(raw), what, path=path), path)
+        return cls(jsontext.decode(_FIELDS, bytes(raw), "the body", path=path), path)
 
     def name(self, key: str) -> str:
         return f"{self._path}.{key}" if self._path else key

@@ -8,7 +8,7 @@ from the body.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import tzinfo
 from typing import Generic, TypeVar
 
@@ -92,7 +92,7 @@ def decode_face(body: bytes, *, max_depth: int) -> Upload:
             age=whole(sent.age, "age"),
             gender=whole(sent.gender, "gender"),
             uuid=uuid,
-            category=_whole_of(sent.category, "category", further),
+            category=_if_any(Fields.whole, sent.category, "category", further),
         ),
         extra=_extra(further, data),
         pictures=pictures,
@@ -112,9 +112,9 @@ def decode_event(body: bytes, *, max_depth: int, keep_unknown: bool) -> Upload:
         detail=EventDetail(
             type=_event_type(sent.type, keep_unknown),
             data=held_object(data.further()),
-            name=_text_of(sent.name, "name", further),
-            uuid=_text_of(sent.uuid, "uuid", further) or _pid(sent.pid, further),
-            category=_whole_of(sent.category, "category", further),
+            name=_if_any(Fields.text, sent.name, "name", further),
+            uuid=_if_any(Fields.text, sent.uuid, "uuid", further) or _pid(sent.pid, further),
+            category=_if_any(Fields.whole, sent.category, "category", further),
         ),
         extra=held_object(further),
         pictures=pictures,
@@ -235,10 +235,8 @@ _SEEN = (
     "feature",
 )
 
-_TEXT: msgspec.json.Decoder[Text] = msgspec.json.Decoder(Text)
-_NUMBER: msgspec.json.Decoder[Number] = msgspec.json.Decoder(Number)
-
 B = TypeVar("B", bound=_Body)
+T = TypeVar("T")
 
 
 class _Reader(Generic[B]):
@@ -270,7 +268,7 @@ class _Reader(Generic[B]):
 
     def _read_slowly(self, body: bytes) -> tuple[B, list[Further]]:
         sent = jsontext.decode(self._known, body, "the body")
-        fields = Fields.of(body, "").further()
+        fields = Fields.of(body).further()
         return sent, [(name, raw) for name, raw in fields if name not in self._names]
 
 
@@ -286,7 +284,7 @@ def _check(body: bytes, max_depth: int) -> None:
 
 def _fields(body: bytes, max_depth: int) -> Fields:
     _check(body, max_depth)
-    return Fields.of(body, "")
+    return Fields.of(body)
 
 
 def _face_pictures(data: Fields) -> tuple[Picture, ...]:
@@ -297,23 +295,14 @@ def _present(*pictures: Picture | None) -> tuple[Picture, ...]:
     return tuple(picture for picture in pictures if picture is not None)
 
 
-def _text_of(raw: Raw, key: str, further: list[Further]) -> str | None:
-    """A text or number that stands in no table: what is neither stays further."""
+def _if_any(
+    read: Callable[[Fields, str], T | None], raw: Raw, key: str, further: list[Further]
+) -> T | None:
+    """A field that stands in no table (D8): what cannot be read so stays further."""
     if raw is _ABSENT:
         return None
     try:
-        return text(jsontext.decode(_TEXT, bytes(raw), key), key)
-    except BadParameter:
-        further.append((key, raw))
-        return None
-
-
-def _whole_of(raw: Raw, key: str, further: list[Further]) -> int | None:
-    """An integer that stands in no table: what is none stays further."""
-    if raw is _ABSENT:
-        return None
-    try:
-        return whole(jsontext.decode(_NUMBER, bytes(raw), key), key)
+        return read(Fields({key: raw}), key)
     except BadParameter:
         further.append((key, raw))
         return None
@@ -321,7 +310,7 @@ def _whole_of(raw: Raw, key: str, further: list[Further]) -> int | None:
 
 def _pid(raw: Raw, further: list[Further]) -> str | None:
     """The `pid` that stands for `uuid` (D8); it stays further as well."""
-    uuid = _text_of(raw, "pid", [])
+    uuid = _if_any(Fields.text, raw, "pid", [])
     if raw is not _ABSENT:
         further.append(("pid", raw))
     return uuid
