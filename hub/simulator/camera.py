@@ -142,6 +142,7 @@ class Camera:
             backoff = min(backoff * 2, _LONGEST_BACKOFF)
 
     async def aclose(self) -> None:
+        """Close the connection that `upload` keeps; works while being cancelled, too."""
         await self._poster.aclose()
 
     async def _one_connection(self) -> None:

@@ -61,15 +61,18 @@ async def _watch(
 ) -> None:
     """See one thing after another, and upload each."""
     script = Script(camera.identity.place, cast, chance)
-    await camera.upload(device_info(camera.identity))
     # Whoever starts a site does not want to wait for the first thing to happen, even at night.
     longest = chance.uniform(1, 5)
-    while True:
-        hour = datetime.fromtimestamp(now()).hour
-        pause, happening = script.next(hour, mean)
-        await trio.sleep(min(pause, longest))
-        longest = math.inf
-        upload = await trio.to_thread.run_sync(
-            upload_of, camera.identity, happening, now(), chance, limiter=pencil
-        )
-        await camera.upload(upload)
+    try:
+        await camera.upload(device_info(camera.identity))
+        while True:
+            hour = datetime.fromtimestamp(now()).hour
+            pause, happening = script.next(hour, mean)
+            await trio.sleep(min(pause, longest))
+            longest = math.inf
+            upload = await trio.to_thread.run_sync(
+                upload_of, camera.identity, happening, now(), chance, limiter=pencil
+            )
+            await camera.upload(upload)
+    finally:
+        await camera.aclose()

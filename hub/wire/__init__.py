@@ -1,0 +1,1 @@
+"""The device protocol, pure: nothing here waits, stores, logs or looks at a clock."""
