@@ -36,6 +36,7 @@ ABNORMAL = 1006
 TOO_BIG = 1009
 TRY_AGAIN_LATER = 1013
 
+_MESSAGES = (TextMessage, BytesMessage)
 _CAN_SAY_GOODBYE = (ConnectionState.OPEN, ConnectionState.REMOTE_CLOSING)
 _LONGEST_REASON_BYTES = 120
 
@@ -110,7 +111,7 @@ class DeviceSocket(WebSocketConnection):
 
     async def _take(self, event: Event, handle: Handler, pace: Pace) -> Ending | None:
         """Handle one event; returns how the connection ends if it does."""
-        if isinstance(event, TextMessage | BytesMessage):
+        if isinstance(event, _MESSAGES):
             data = event.data if isinstance(event.data, str) else bytes(event.data)
             message = self._collect(data, finished=event.message_finished)
             if message is not None:
