@@ -17,6 +17,7 @@ from trio_websocket import ConnectionClosed, WebSocketConnection
 from wsproto import ConnectionType, WSConnection
 from wsproto.connection import ConnectionState
 from wsproto.events import (
+    AcceptConnection,
     BytesMessage,
     CloseConnection,
     Event,
@@ -175,7 +176,7 @@ class _TooBig(Exception):
 
 
 class _Upgrade(WSConnection):
-    """wsproto stumbles over headers that are no text."""
+    """wsproto's connection, kinder to clients that it stumbles over."""
 
     def receive_data(self, data: bytes | None) -> None:
         try:
@@ -184,6 +185,14 @@ class _Upgrade(WSConnection):
             raise RemoteProtocolError(
                 "a header of the upgrade is no text", event_hint=RejectConnection()
             ) from None
+
+    def send(self, event: Event) -> bytes:
+        data = super().send(event)
+        if isinstance(event, AcceptConnection) and self.connection is not None:
+            # Some clients send their first frame without waiting for the 101.
+            early, _ = self.handshake._h11_connection.trailing_data
+            self.connection.receive_data(early)
+        return data
 
 
 def _size(data: str | bytes) -> int:

@@ -51,7 +51,7 @@ def close_code(heard: bytes) -> int:
     return int.from_bytes(heard[at + 2 : at + 4], "big")
 
 
-@pytest.mark.parametrize("begun", [b"", b"GET / HTTP/1.1\r\nHos", UPGRADE])
+@pytest.mark.parametrize("begun", [b"", b"GET / HTTP/1.1\r\nHos", UPGRADE, UPGRADE + b"\x81"])
 async def test_what_has_sent_no_frame_in_time_is_ended(
     autojump_clock: MockClock, begun: bytes
 ) -> None:
@@ -61,6 +61,18 @@ async def test_what_has_sent_no_frame_in_time_is_ended(
             await stream.send_all(begun)
         await everything(stream)
         assert trio.current_time() == pytest.approx(10, abs=2.1)
+
+
+async def test_a_first_frame_right_behind_the_upgrade_is_heard(autojump_clock: MockClock) -> None:
+    async with device_port() as port:
+        stream = port.plug()
+        (frame,) = fragments('{"msgid": "early", "data": {}}')
+        await stream.send_all(UPGRADE + frame[:9])
+        await stream.send_all(frame[9:])
+        heard = b""
+        while b"early" not in heard:
+            heard += await stream.receive_some()
+        assert heard.startswith(b"HTTP/1.1 101")
 
 
 async def test_half_a_frame_is_no_frame(autojump_clock: MockClock) -> None:
