@@ -96,12 +96,6 @@ class Registry:
     def get(self, did: str) -> Link | None:
         return self._links.get(did)
 
-    def online(self) -> list[Link]:
-        return list(self._links.values())
-
-    def is_online(self, did: str) -> bool:
-        return did in self._links
-
     def is_online_from(self, sn: str, address: str) -> bool:
         """D8: does this very address hold the connection of the device with this SN?"""
         link = self._by_sn.get(sn)

@@ -325,7 +325,7 @@ async def test_disabling_a_device_closes_its_connection(autojump_clock: MockCloc
         await camera.connect()
         await port.site.devices.change(device.did, DeviceChange(enabled=False))
         await camera.ended()
-        assert not port.site.registry.is_online(device.did)
+        assert not port.site.registry.get(device.did)
 
 
 async def test_a_held_back_answer_comes_later_and_others_do_not_wait_for_it(

@@ -20,7 +20,7 @@ from hub.errors import StartFault
 from hub.link.listener import serve_devices
 from tests.support.certificates import server_context, trusting_anybody
 from tests.support.clock import FrozenClock
-from tests.support.gate import SN, Gate, gate
+from tests.support.gate import SN, Gate, gate, online
 from tests.support.plug import Camera
 
 SOON = 5
@@ -91,7 +91,7 @@ async def test_a_camera_comes_in_over_tls_and_another_over_the_plain_port(
     ):
         assert (await secure.connect())["code"] == 200
         assert (await open_one.connect())["code"] == 200
-        assert len(site.registry.online()) == 2
+        assert online(site) == 2
         assert (await secure.ask("/heartbeat"))["code"] == 200
 
 
@@ -102,7 +102,7 @@ async def test_a_shutdown_says_goodbye_to_every_camera(clock: FrozenClock) -> No
         await one.connect()
         shutdown.set()
         assert (await one.ended())[0] == 1001
-    assert not site.registry.is_online(device.did)
+    assert not site.registry.get(device.did)
 
 
 async def test_a_shutdown_does_not_wait_for_peers_that_say_nothing(clock: FrozenClock) -> None:
@@ -149,7 +149,7 @@ async def test_a_bug_ends_its_own_connection_and_no_other(
             with pytest.raises(ConnectionClosed):
                 await unlucky.connect()
         assert (await lucky.ask("/heartbeat"))["code"] == 200
-        assert site.registry.is_online(device.did)
+        assert site.registry.get(device.did)
 
 
 async def test_connections_beyond_the_limit_are_closed_at_once(clock: FrozenClock) -> None:

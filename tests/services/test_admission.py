@@ -482,7 +482,7 @@ async def test_a_device_changed_while_its_token_is_written_does_not_come_in(
                 await site.devices.remove(device.did)
             else:
                 await site.devices.change(device.did, change)
-        assert link.closed is not None or not site.registry.is_online(device.did)
+        assert link.closed is not None or not site.registry.get(device.did)
         assert site.store.tokens.of(device.did) == []
         for token in connected:
             with pytest.raises(NotAuthorised):

@@ -274,7 +274,7 @@ async def test_a_connect_right_behind_the_answer_is_judged_by_it(clock: FrozenCl
     async with trio.open_nursery() as nursery:
         site.store.before_write = lambda: nursery.start_soon(connect_again)
         await site.enrolment.offer(device.did, link)
-    assert site.registry.is_online(device.did)
+    assert site.registry.get(device.did)
     await site.connect(FakeLink(), site.knock())
 
 

@@ -134,6 +134,10 @@ class Gate:
         return admitted
 
 
+def online(site: Gate) -> int:
+    return sum(view.state == "online" for view in site.devices.list())
+
+
 def gate(clock: FrozenClock, **config: Any) -> Gate:
     """On a store in memory; a did is not asked for unless `require_did` says so."""
     return Gate(FakeStore(clock), clock, **{"require_did": "never", **config})
