@@ -45,6 +45,7 @@ PREFIX = "/api/v1/"
 _SERVER_TIME = ("GET", "/api/v1/server/time")
 _SLASHES = re.compile("//+")
 _MOST_PARAMETERS = 64
+_MOST_PARTS = 64
 _OK_BODY = msgspec.json.encode({"code": OK, "msg": CODES[OK]})
 
 _Take = Callable[[Device, bytes], Awaitable[None]]
@@ -158,9 +159,10 @@ class _DeviceApi:
         address = scope["client"][0] if scope["client"] else ""
         query = _query(scope["query_string"])
         device = self._sender(scope, query, address)
-        await self._pace.keep(device.did if device else address)
+        sender = device.did if device else address
+        await self._pace.keep(sender)
         length = self._length(scope)
-        async with self._budget.share(length) as share:
+        async with self._budget.share(length, sender) as share:
             body = await self._body(receive, share)
             _check_md5(query, body)
             await take(device or self._sender_by_body(body, address), body)
@@ -208,6 +210,7 @@ class _DeviceApi:
     async def _body(self, receive: ASGIReceiveCallable, share: Share) -> bytes:
         """All of the body. Raises TooLarge, TooSlow, CannotStoreNow, or _PeerLeft."""
         parts: list[bytes] = []
+        further = bytearray()
         received = 0
         more = True
         with trio.move_on_after(self._body_seconds) as deadline:
@@ -216,11 +219,15 @@ class _DeviceApi:
                 received += len(part)
                 self._check_length(received)
                 await share.cover(received)
-                parts.append(part)
+                if len(parts) < _MOST_PARTS:
+                    parts.append(part)
+                else:
+                    # Each part is an object, and a body of millions of them would be a flood.
+                    further += part
         if deadline.cancelled_caught:
             raise TooSlow(f"body: not complete within {self._body_seconds:g} s")
         metrics.upload_bytes.inc(received)
-        return b"".join(parts)
+        return b"".join([*parts, further]) if further else b"".join(parts)
 
 
 async def _part(receive: ASGIReceiveCallable) -> tuple[bytes, bool]:

@@ -65,8 +65,11 @@ LINGER_SECONDS = 3.0
 _SEND_BYTES = 64 * 1024
 #: ... in this time.
 SEND_SECONDS = 10.0
-#: What waits for the application beyond one read.
+#: What waits for the application beyond one read; each piece of it, however small, counts extra.
 _WINDOW_BYTES = READ_BYTES
+_PIECE_BYTES = 512
+#: After so many chunks the other connections have their turn.
+_CHUNKS_AT_ONCE = 16
 
 Headers = list[tuple[bytes, bytes]]
 
@@ -122,7 +125,7 @@ class Inbox:
             self._make_room()
         elif message["type"] == "http.request" and not self._closed:
             self._messages.append(message)
-            self._bytes += len(message["body"])
+            self._bytes += len(message["body"]) + _PIECE_BYTES
         if self._news:
             self._news.unpark_all()
         while self._bytes > _WINDOW_BYTES and not self._gone:
@@ -137,7 +140,7 @@ class Inbox:
             return {"type": "http.disconnect"}
         message = self._messages.popleft()
         if message["type"] == "http.request":
-            self._bytes -= len(message["body"])
+            self._bytes -= len(message["body"]) + _PIECE_BYTES
         self._make_room()
         return message
 
@@ -237,6 +240,7 @@ class Http1(H11Protocol):
     _held = b""
     #: What else comes from the peer is not looked at.
     _refused = False
+    _events = 0
 
     async def handle(self, event: events.Event) -> None:
         if isinstance(event, events.RawData) and event.data:
@@ -314,7 +318,9 @@ class Http1(H11Protocol):
         self.connection.receive_data(data[:size])
         try:
             while await self._took(self.connection.next_event()):
-                pass
+                self._events += 1
+                if self._events % _CHUNKS_AT_ONCE == 0:
+                    await trio.lowlevel.checkpoint()
         except h11.RemoteProtocolError as error:
             await self.refuse(error.error_status_hint)
             return b""

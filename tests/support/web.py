@@ -34,10 +34,11 @@ GATE = Device("12", "SN0000000000012", "Gate")
 
 
 class FakeAdmission:
-    """Knows the token "good" of the gate, and whoever is put in `by_sign` and `by_address`."""
+    """Knows the token "good" of the gate, "1", "2" ... of others, and what a test puts in it."""
 
     def __init__(self) -> None:
         self.tokens = {"good": GATE}
+        self.tokens |= {str(n): Device(str(100 + n), f"SN{n}") for n in range(1, 100)}
         self.by_sign: Callable[[dict[str, str]], Device] | None = None
         self.by_address: dict[tuple[str, str], Device] = {}
 

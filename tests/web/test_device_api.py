@@ -376,9 +376,12 @@ class Uploads:
     def __init__(self, api: Any, nursery: trio.Nursery) -> None:
         self._api = api
         self._nursery = nursery
+        self._count = 0
 
     async def begin(self, **how: Any) -> Call:
-        call = Call(**how)
+        """Each of another device, unless told otherwise."""
+        self._count += 1
+        call = Call(**{"token": str(self._count), **how})
         self._nursery.start_soon(self._api, call.scope, call.receive, call.send)
         await wait_all_tasks_blocked()
         return call
@@ -480,16 +483,37 @@ async def test_the_queue_for_the_budget_is_bounded(small: Any) -> None:
         call.hang_up()
 
 
+async def test_one_sender_holds_a_part_of_the_budget_and_the_others_the_rest(small: Any) -> None:
+    part = MEGABYTE // budget.MOST_OF_ONE
+    slow = [await small.begin(token="good", length=part // 2) for _ in range(2)]
+    assert all(call.wanted for call in slow)
+    refused = await small.begin(token="good", length=1)
+    assert refused.outcome == (503, 503)
+    other = await small.begin(length=part)
+    assert other.wanted
+    for call in (*slow, other):
+        call.hang_up()
+
+
 async def test_a_cancelled_upload_gives_its_room_back() -> None:
-    share = budget.Budget(100)
-    async with share.share(100):
+    room = budget.Budget(100)
+    async with room.share(100, "12"):
         with trio.move_on_after(0):
-            async with share.share(50):
+            async with room.share(50, "13"):
                 pass
-        assert share.used == 100
-    assert share.used == 0
-    async with share.share(100):
+        assert room.used == 100
+    assert room.used == 0
+    async with room.share(100, "13"):
         pass
+
+
+async def test_a_body_in_a_great_many_pieces_is_one(api: Any, parts: Any) -> None:
+    call = Call(chunked=True)
+    for number in range(90):
+        call.body(bytes([number]), more=True)
+    call.body(b"")
+    await api(call.scope, call.receive, call.send)
+    assert parts.ingest.taken == [("face", GATE, bytes(range(90)))]
 
 
 async def test_a_device_that_asks_too_often_is_slowed_and_then_refused(

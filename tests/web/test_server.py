@@ -537,6 +537,34 @@ async def test_a_body_waits_in_a_bounded_window_until_it_is_wanted(mock_clock: M
             await wait_all_tasks_blocked()
 
 
+async def test_a_window_holds_few_pieces_however_small_they_are() -> None:
+    async def wanted() -> None:
+        pass
+
+    inbox = http1.Inbox(wanted)
+    async with trio.open_nursery() as nursery:
+
+        async def fill() -> None:
+            while True:
+                await inbox.put({"type": "http.request", "body": b"x", "more_body": True})
+
+        nursery.start_soon(fill)
+        await wait_all_tasks_blocked()
+        assert len(inbox._messages) < 1000
+        nursery.cancel_scope.cancel()
+
+
+async def test_a_flood_of_tiny_chunks_lets_the_others_have_their_turn(plain: Any) -> None:
+    async with serving(app, plain), connected(plain) as flood:
+        await flood.say(request("POST", "/page", headers={"Transfer-Encoding": "chunked"}))
+        await flood.answer()
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(flood.say, b"1\r\nx\r\n" * 40_000)
+            async with connected(plain) as client:
+                assert (await client.ask(request("GET", "/still"))).body == b"/still"
+            nursery.cancel_scope.cancel()
+
+
 async def test_a_body_that_nobody_waits_for_any_more_is_dropped() -> None:
     async def wanted() -> None:
         pass
