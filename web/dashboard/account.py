@@ -41,6 +41,7 @@ async def _sign_in_page(
         fault=fault,
         done=done_sentence(request.args.get("done")),
         needs_setup=auth.services().accounts.needs_setup(),
+        has_users=bool(auth.services().accounts.users()),
     )
 
 

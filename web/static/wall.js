@@ -22,12 +22,14 @@ export class Wall {
   constructor(wall) {
     this.#wall = wall;
     const touched = () => (this.#touchedAt = Date.now());
-    wall.addEventListener("pointerenter", (event) => {
+    // With the button that lets the new ones in: on the way to it one has not looked away.
+    const frame = wall.parentElement;
+    frame.addEventListener("pointerenter", (event) => {
       this.#hovered = event.pointerType === "mouse";
       touched();
     });
-    wall.addEventListener("pointermove", touched);
-    wall.addEventListener("pointerleave", () => {
+    frame.addEventListener("pointermove", touched);
+    frame.addEventListener("pointerleave", () => {
       this.#hovered = false;
       this.#settle();
     });
