@@ -209,7 +209,7 @@ class _DeviceApi:
 
     async def _body(self, receive: ASGIReceiveCallable, share: Share) -> bytes:
         """All of the body. Raises TooLarge, TooSlow, CannotStoreNow, or _PeerLeft."""
-        parts: list[bytes] = []
+        parts: list[bytes | bytearray] = []
         further = bytearray()
         received = 0
         more = True
@@ -219,15 +219,18 @@ class _DeviceApi:
                 received += len(part)
                 self._check_length(received)
                 await share.cover(received)
-                if len(parts) < _MOST_PARTS:
+                if part and len(parts) < _MOST_PARTS:
                     parts.append(part)
                 else:
-                    # Each part is an object, and a body of millions of them would be a flood.
+                    # Each part is an object: a body of millions of them would be a flood.
                     further += part
         if deadline.cancelled_caught:
             raise TooSlow(f"body: not complete within {self._body_seconds:g} s")
         metrics.upload_bytes.inc(received)
-        return b"".join([*parts, further]) if further else b"".join(parts)
+        if further:
+            parts.append(further)
+        # A single one is not copied.
+        return b"".join(parts)
 
 
 async def _part(receive: ASGIReceiveCallable) -> tuple[bytes, bool]:
