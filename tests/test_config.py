@@ -207,9 +207,3 @@ def test_a_file_that_is_there_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "sitehub.toml").write_text("[web]\nport = 9000\n")
     config.write_default(tmp_path)
     assert (tmp_path / "sitehub.toml").read_text() == "[web]\nport = 9000\n"
-
-
-def test_every_setting_is_in_the_readme() -> None:
-    readme = (Path(__file__).parent.parent / "README.md").read_text("utf-8")
-    missing = [name for name in SETTINGS if f"`{name}`" not in readme]
-    assert not missing

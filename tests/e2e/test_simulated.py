@@ -22,17 +22,17 @@ def test_the_demo_has_cameras_at_once_and_the_same_ones_at_the_next_start(
 ) -> None:
     data_dir = tmp_path / "data"
     lend_certificates(hub.data_dir, data_dir)
-    with closing(HubProcess(data_dir, arguments=("--demo", "2"))) as demo:
+    with closing(HubProcess(data_dir, arguments=("--demo", "6"))) as demo:
         demo.start()
-        wait_until(lambda: "2, 2 of them simulated" in demo.out)
-        wait_until(lambda: [d["state"] for d in devices(demo)] == ["online", "online"])
+        wait_until(lambda: "6, 6 of them simulated" in demo.out)
+        wait_until(lambda: [d["state"] for d in devices(demo)] == ["online"] * 6)
         first = devices(demo)
         key = demo.add_api_key()
         with demo.blocking_client(headers=key) as client:
             wait_until(lambda: bool(client.get(RECORDS).json()["items"]))
         assert demo.stop() == 0
         demo.start()
-        wait_until(lambda: [d["state"] for d in devices(demo)] == ["online", "online"])
+        wait_until(lambda: [d["state"] for d in devices(demo)] == ["online"] * 6)
         assert [d["sn"] for d in devices(demo)] == [d["sn"] for d in first]
         assert demo.stop() == 0
 
