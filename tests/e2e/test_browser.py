@@ -146,23 +146,27 @@ def screen(tmp_path: Path) -> Iterator[Screen]:
 
 
 @contextmanager
-def _simulated_camera(hub: HubProcess, csv_file: Path, *, rate: float) -> Iterator[dict[str, str]]:
-    """A camera in a process of its own; gives its row as `device import` takes it."""
+def _simulated_camera(hub: HubProcess, *options: str | Path) -> Iterator[None]:
+    """A camera in a process of its own, which sees a lot."""
     command = [sys.executable, "-m", "hub", "simulate", "--hub", "127.0.0.1", "--cameras", "1"]
-    command += ["--rate", str(rate), "--seed", "7", "--write-csv", str(csv_file)]
+    command += ["--rate", "20", "--seed", "7", *map(str, options)]
     command += ["--web-port", str(hub.web_port), "--device-port", str(hub.device_port)]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         try:
-            yield _row(csv_file)
+            yield
         finally:
             process.kill()
 
 
-def _row(csv_file: Path) -> dict[str, str]:
-    while not (csv_file.exists() and csv_file.read_text("utf-8").count("\n") >= 2):
-        pass
-    with csv_file.open(encoding="utf-8", newline="") as file:
-        return next(csv.DictReader(file))
+@pytest.fixture
+def busy_hub(make_hub: MakeHub, tmp_path: Path) -> Iterator[HubProcess]:
+    """A hub with a camera that is in, and mei, who keeps guard."""
+    hub = make_hub().start()
+    hub.cli("user", "add", "mei", "--role", "guard", "--password-stdin", stdin=PASSWORD)
+    key_file = tmp_path / "apikey.json"
+    key_file.write_text(hub.cli("apikey", "add", "cameras"), "utf-8")
+    with _simulated_camera(hub, "--apikey-file", key_file):
+        yield hub
 
 
 def _first_run(screen: Screen, hub: HubProcess) -> None:
@@ -182,10 +186,13 @@ def test_from_the_first_run_to_a_picture_on_the_wall(
     hub = make_hub().start()
     _first_run(screen, hub)
     screen.wait_for("No camera is knocking now")
-    with _simulated_camera(hub, tmp_path / "cameras.csv", rate=20) as camera:
+    csv_file = tmp_path / "cameras.csv"
+    with _simulated_camera(hub, "--write-csv", csv_file):
         # It shows by itself while one watches, and takes its code and its key right there.
+        screen.one(".knock")
+        with csv_file.open(encoding="utf-8", newline="") as file:
+            camera = next(csv.DictReader(file))
         knock = f'.knock[data-key="{camera["sn"]}"]'
-        screen.one(knock)
         screen.type("code", camera["code"], within=knock)
         screen.type("name", "Main gate", within=knock)
         screen.type("key", (tmp_path / camera["key"]).read_text("utf-8"), within=knock)
@@ -220,23 +227,18 @@ def test_from_the_first_run_to_a_picture_on_the_wall(
 
 
 def test_a_lost_connection_shows_and_heals_without_a_gap(
-    screen: Screen, make_hub: MakeHub, tmp_path: Path
+    screen: Screen, busy_hub: HubProcess
 ) -> None:
-    hub = make_hub().start()
-    hub.cli("user", "add", "mei", "--role", "guard", "--password-stdin", stdin=PASSWORD)
-    csv_file = tmp_path / "cameras.csv"
-    with _simulated_camera(hub, csv_file, rate=20):
-        hub.cli("device", "import", str(csv_file))
-        screen.sign_in(hub)
-        screen.until(lambda: len(screen.wall()) >= 3, "nothing comes in")
-        hub.stop()
-        screen.wait_for("The connection to the hub is lost")
-        last = screen.wall()[0]
-        hub.start()
-        screen.until(lambda: not screen.one("#connection").is_displayed(), "it does not heal")
-        screen.until(lambda: screen.wall()[0] > last + 3, "nothing comes in again")
-        shown = screen.wall()
-    with hub.blocking_client(headers=hub.add_api_key()) as client:
+    screen.sign_in(busy_hub)
+    screen.until(lambda: len(screen.wall()) >= 3, "nothing comes in")
+    busy_hub.stop()
+    screen.wait_for("The connection to the hub is lost")
+    last = screen.wall()[0]
+    busy_hub.start()
+    screen.until(lambda: not screen.one("#connection").is_displayed(), "it does not heal")
+    screen.until(lambda: screen.wall()[0] > last + 3, "nothing comes in again")
+    shown = screen.wall()
+    with busy_hub.blocking_client(headers=busy_hub.add_api_key()) as client:
         query = {"after": shown[-1] - 1, "limit": 1000}
         stored = client.get("/api/hub/v1/records", params=query).json()["items"]
     seqs = [record["seq"] for record in stored]
@@ -244,29 +246,24 @@ def test_a_lost_connection_shows_and_heals_without_a_gap(
     assert screen.complaints() == []
 
 
-def test_two_tabs_share_one_stream(screen: Screen, make_hub: MakeHub, tmp_path: Path) -> None:
-    hub = make_hub().start()
-    hub.cli("user", "add", "mei", "--role", "guard", "--password-stdin", stdin=PASSWORD)
-    csv_file = tmp_path / "cameras.csv"
-    with _simulated_camera(hub, csv_file, rate=20):
-        hub.cli("device", "import", str(csv_file))
-        screen.sign_in(hub)
-        screen.until(screen.wall, "nothing comes in")
-        first = screen.driver.current_window_handle
-        screen.driver.switch_to.new_window("tab")
-        screen.open(hub.url)
-        second = screen.driver.current_window_handle
-        top = screen.wall()[0]
-        screen.until(lambda: screen.wall()[0] > top, "the second tab is told nothing")
-        screen.open(f"{hub.url}/metrics")
-        assert screen.sees("sitehub_stream_readers 1.0")
-        # The one that read goes, and the other one takes over.
-        screen.open(hub.url)
-        screen.driver.switch_to.window(first)
-        screen.driver.close()
-        screen.driver.switch_to.window(second)
-        top = screen.wall()[0]
-        screen.until(lambda: screen.wall()[0] > top, "nobody takes over")
+def test_two_tabs_share_one_stream(screen: Screen, busy_hub: HubProcess) -> None:
+    screen.sign_in(busy_hub)
+    screen.until(screen.wall, "nothing comes in")
+    first = screen.driver.current_window_handle
+    screen.driver.switch_to.new_window("tab")
+    screen.open(busy_hub.url)
+    second = screen.driver.current_window_handle
+    top = screen.wall()[0]
+    screen.until(lambda: screen.wall()[0] > top, "the second tab is told nothing")
+    screen.open(f"{busy_hub.url}/metrics")
+    assert screen.sees("sitehub_stream_readers 1.0")
+    # The one that read goes, and the other one takes over.
+    screen.open(busy_hub.url)
+    screen.driver.switch_to.window(first)
+    screen.driver.close()
+    screen.driver.switch_to.window(second)
+    top = screen.wall()[0]
+    screen.until(lambda: screen.wall()[0] > top, "nobody takes over")
 
 
 def test_all_is_reached_by_keyboard(screen: Screen, make_hub: MakeHub) -> None:
