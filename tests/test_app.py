@@ -1,0 +1,213 @@
+"""The whole hub in this process, with a web server of the test's own."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+import trio
+
+from hub.app import open_services, run_hub
+from hub.config import Config, Devices, Storage, Web
+from hub.control import FILE_NAME, ask
+from hub.errors import PartFailed, StartFault, hub_error_in
+from hub.services import Services
+from hub.services.accounts import Actor
+from hub.services.devices import NewDevice
+from hub.services.operations import AddDevice, ListDevices, device_urls
+from tests.e2e.hubprocess import free_ports
+
+CONFIG = Config(
+    web=Web(bind="127.0.0.1", tls=False),
+    devices=Devices(bind="127.0.0.1", port=free_ports(1)[0], tls=False),
+    store=Storage(min_free_gb=0),
+)
+
+WebServer = Callable[..., Awaitable[None]]
+
+
+async def quiet_web(
+    services: Services,
+    *,
+    shutdown: trio.Event,
+    task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
+) -> None:
+    """Serves nobody, until it is told to end."""
+    task_status.started()
+    await shutdown.wait()
+
+
+async def nothing(services: Services) -> None:
+    pass
+
+
+@asynccontextmanager
+async def running(data_dir: Path, serve_web: WebServer = quiet_web) -> AsyncIterator[Services]:
+    """A hub from when it has announced itself until SIGTERM, and its end."""
+    announced: list[Services] = []
+    there = trio.Event()
+
+    async def announce(services: Services) -> None:
+        announced.append(services)
+        there.set()
+
+    async def run() -> None:
+        await run_hub(CONFIG, data_dir, serve_web=serve_web, announce=announce)
+
+    with trio.fail_after(30):
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(run)
+            await there.wait()
+            yield announced[0]
+            signal.raise_signal(signal.SIGTERM)
+
+
+async def test_a_hub_announces_itself_once_everything_serves_and_ends_at_a_signal(
+    tmp_path: Path,
+) -> None:
+    async with running(tmp_path) as services:
+        assert services.health.faults() == []
+        assert (tmp_path / FILE_NAME).exists()
+        assert not services.closing.is_set()
+    assert services.closing.is_set()
+    assert not (tmp_path / FILE_NAME).exists()
+
+
+async def test_streams_hear_of_the_end_before_the_web_server_has_to_wait_for_them(
+    tmp_path: Path,
+) -> None:
+    async def web_with_a_stream(
+        services: Services, *, shutdown: trio.Event, task_status: trio.TaskStatus[None]
+    ) -> None:
+        task_status.started()
+        await shutdown.wait()
+        await services.closing.wait()
+
+    async with running(tmp_path, web_with_a_stream):
+        pass
+
+
+@pytest.mark.expects_error("the web port failed")
+async def test_a_part_that_fails_ends_the_hub_with_one_line(tmp_path: Path) -> None:
+    async def broken_web(
+        services: Services, *, shutdown: trio.Event, task_status: trio.TaskStatus[None]
+    ) -> None:
+        task_status.started()
+        await trio.lowlevel.checkpoint()
+        raise RuntimeError("out of ideas")
+
+    with pytest.raises(ExceptionGroup) as group:
+        await run_hub(CONFIG, tmp_path, serve_web=broken_web, announce=nothing)
+    fault = hub_error_in(group.value)
+    assert isinstance(fault, PartFailed)
+    assert fault.message == "the web port failed (RuntimeError: out of ideas); see the log"
+
+
+async def test_a_part_that_ends_by_itself_ends_the_hub(tmp_path: Path) -> None:
+    async def short_web(
+        services: Services, *, shutdown: trio.Event, task_status: trio.TaskStatus[None]
+    ) -> None:
+        task_status.started()
+
+    with pytest.raises(ExceptionGroup) as group:
+        await run_hub(CONFIG, tmp_path, serve_web=short_web, announce=nothing)
+    fault = hub_error_in(group.value)
+    assert isinstance(fault, PartFailed)
+    assert fault.message == "the web port ended by itself; see the log"
+
+
+async def test_a_part_that_cannot_start_says_why(tmp_path: Path) -> None:
+    async def taken_port(
+        services: Services, *, shutdown: trio.Event, task_status: trio.TaskStatus[None]
+    ) -> None:
+        raise StartFault("port 8443 is in use")
+
+    with pytest.raises(ExceptionGroup) as group:
+        await run_hub(CONFIG, tmp_path, serve_web=taken_port, announce=nothing)
+    fault = hub_error_in(group.value)
+    assert fault is not None
+    assert fault.message == "port 8443 is in use"
+
+
+async def test_a_second_signal_hurries_the_end(tmp_path: Path) -> None:
+    hanging = trio.Event()
+
+    async def stubborn_web(
+        services: Services, *, shutdown: trio.Event, task_status: trio.TaskStatus[None]
+    ) -> None:
+        task_status.started()
+        await shutdown.wait()
+        hanging.set()
+        await trio.sleep_forever()
+
+    async def signal_twice(services: Services) -> None:
+        signal.raise_signal(signal.SIGTERM)
+
+    with trio.fail_after(5):
+        async with trio.open_nursery() as nursery:
+
+            async def signal_again() -> None:
+                await hanging.wait()
+                signal.raise_signal(signal.SIGTERM)
+
+            nursery.start_soon(signal_again)
+            await run_hub(CONFIG, tmp_path, serve_web=stubborn_web, announce=signal_twice)
+
+
+async def test_a_clock_that_was_never_set_is_told(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def end(services: Services) -> None:
+        services.closing.set()
+
+    await run_hub(CONFIG, tmp_path, serve_web=quiet_web, announce=end, now=lambda: 1000.0)
+    assert "this computer's clock says 1970-01-01" in caplog.text
+
+
+async def test_an_operation_that_a_running_hub_carries_out_is_the_hubs_own(
+    tmp_path: Path,
+) -> None:
+    async with running(tmp_path) as services:
+        with services.change_feed.subscribe() as changes:
+            did = await ask(tmp_path, AddDevice(NewDevice(sn="SN-A", code="1")))
+            assert [change.key for change in await changes.next()] == [did]
+        [listed] = await ask(tmp_path, ListDevices())
+        assert (listed.did, listed.sn, listed.state) == (did, "SN-A", "offline")
+        with pytest.raises(StartFault, match=r"^sn: "):
+            await ask(tmp_path, AddDevice(NewDevice(sn="SN-A", code="1")))
+    with pytest.raises(StartFault, match="starting or ending"):
+        await ask(tmp_path, ListDevices())
+
+
+async def test_what_the_command_line_changes_is_in_the_audit_log(tmp_path: Path) -> None:
+    async with open_services(CONFIG, tmp_path, closing=trio.Event()) as services:
+        did = await AddDevice(NewDevice(sn="SN-A", code="1")).perform(services)
+        entries = await services.accounts.audit_page()
+        assert [(e.who, e.action, e.target) for e in entries] == [
+            (Actor("command line").who, "device.add", did)
+        ]
+
+
+async def test_no_secret_of_an_operation_is_shown_when_it_is_printed() -> None:
+    assert "SECRET" not in repr(AddDevice(NewDevice(sn="SN", code="SECRET")))
+
+
+@pytest.mark.parametrize(
+    ("bind", "expected"),
+    [
+        ("192.168.1.5", ["ws://192.168.1.5:8444/"]),
+        ("0.0.0.0", ["ws://10.0.0.7:8444/"]),
+        ("::", ["ws://10.0.0.7:8444/", "ws://[fd00::7]:8444/"]),
+        ("fd00::7", ["ws://[fd00::7]:8444/"]),
+    ],
+)
+async def test_addresses_are_those_that_answer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bind: str, expected: list[str]
+) -> None:
+    config = Config(devices=Devices(bind=bind, tls=False))
+    async with open_services(config, tmp_path, closing=trio.Event()) as services:
+        monkeypatch.setattr(services.site, "addresses", lambda: ["10.0.0.7", "fd00::7"])
+        assert device_urls(services) == expected
