@@ -46,6 +46,7 @@ from hypercorn.typing import (
 from hub import metrics
 from hub.accept import Peer
 from hub.log import limited
+from hub.plainhttp import origin_form
 
 log = logging.getLogger(__name__)
 
@@ -73,7 +74,7 @@ _CHUNKS_AT_ONCE = 16
 
 Headers = list[tuple[bytes, bytes]]
 
-NOSNIFF = b"x-content-type-options"
+_NOSNIFF = b"x-content-type-options"
 _CLOSE = (b"connection", b"close")
 _MEANINGS = {
     400: "malformed request",
@@ -93,7 +94,7 @@ class Settings(hypercorn.config.Config):
     shutdown_timeout = 3.0
 
     def response_headers(self, protocol: str) -> list[tuple[bytes, bytes]]:
-        return [*super().response_headers(protocol), (NOSNIFF, b"nosniff")]
+        return [*super().response_headers(protocol), (_NOSNIFF, b"nosniff")]
 
 
 class PeerLost(OSError):
@@ -215,8 +216,9 @@ class Exchange(HTTPStream):
 
     async def app_send(self, message: ASGISendEvent | None) -> None:
         if self.closed:
-            return
-        if message is None and self._peer_left and self.state is ASGIHTTPState.REQUEST:
+            if message is not None:
+                raise PeerLost
+        elif message is None and self._peer_left and self.state is ASGIHTTPState.REQUEST:
             await self.send(stream_events.StreamClosed(stream_id=self.stream_id))
         else:
             await super().app_send(message)
@@ -240,7 +242,7 @@ class Http1(H11Protocol):
     _held = b""
     #: What else comes from the peer is not looked at.
     _refused = False
-    _events = 0
+    _chunks = 0
 
     async def handle(self, event: events.Event) -> None:
         if isinstance(event, events.RawData) and event.data:
@@ -279,6 +281,10 @@ class Http1(H11Protocol):
         return self.connection.their_state is h11.IDLE and self.connection.trailing_data[0] != b""
 
     @property
+    def _address(self) -> str:
+        return self.client[0] if self.client else ""
+
+    @property
     def _sender_waits(self) -> bool:
         return self.connection.they_are_waiting_for_100_continue and not self._body_begun
 
@@ -315,39 +321,49 @@ class Http1(H11Protocol):
             # The head alone; and never more than one byte too many, which h11 refuses.
             end = data.find(b"\r\n\r\n", 0, HEAD_BYTES)
             size = end + 4 if end >= 0 else HEAD_BYTES + 1
-        self.connection.receive_data(data[:size])
+        connection = self.connection
+        connection.receive_data(data[:size])
         try:
-            while await self._took(self.connection.next_event()):
-                self._events += 1
-                if self._events % _CHUNKS_AT_ONCE == 0:
-                    await trio.lowlevel.checkpoint()
+            while (event := connection.next_event()) is not h11.NEED_DATA:
+                if await self._is_last(event):
+                    return connection.trailing_data[0] + data[size:]
         except h11.RemoteProtocolError as error:
             await self.refuse(error.error_status_hint)
             return b""
-        if self._left or self._complete:
-            return self.connection.trailing_data[0] + data[size:]
         return data[size:]
 
-    async def _took(self, event: h11.Event | type[h11.NEED_DATA] | type[h11.PAUSED]) -> bool:
-        """Pass an event on; whether h11 may have another one."""
+    async def _is_last(self, event: object) -> bool:
+        """Pass an event on; whether h11 has read all that it is to read of this request."""
         if isinstance(event, h11.Request):
             await self._begin(event)
-            return not self._left and not self._refused
+            return self._left > 0 or self._refused
         if isinstance(event, h11.Data):
-            self._body_begun = True
-            if self.stream is not None:
-                data = bytes(event.data)
-                await self.stream.handle(stream_events.Body(stream_id=STREAM_ID, data=data))
-            return True
-        if isinstance(event, h11.EndOfMessage):
-            await self._end_request()
-        return False
+            await self._take_chunk(bytes(event.data))
+            return False
+        await self._end_request()
+        return True
+
+    async def _take_chunk(self, data: bytes) -> None:
+        self._body_begun = True
+        if self.stream is not None:
+            await self.stream.handle(stream_events.Body(stream_id=STREAM_ID, data=data))
+        self._chunks += 1
+        if self._chunks % _CHUNKS_AT_ONCE == 0:
+            await trio.lowlevel.checkpoint()
 
     async def _begin(self, request: h11.Request) -> None:
         await self.send(events.Updated(idle=False))
         headers = list(request.headers)
         refusal = _refusal_of(request, headers)
         if refusal is not None:
+            limited(
+                log,
+                logging.INFO,
+                f"refused {self._address} {refusal[1]}",
+                "refused a request from %s on the web port: %s",
+                self._address,
+                refusal[1],
+            )
             await self.refuse(*refusal)
             return
         self._left = _length_of(headers)
@@ -382,7 +398,7 @@ class Http1(H11Protocol):
             await self._maybe_recycle()
 
     async def _send_head(self, event: stream_events.Response) -> None:
-        headers = [header for header in event.headers if header[0] != NOSNIFF]
+        headers = [header for header in event.headers if header[0] != _NOSNIFF]
         headers += self.config.response_headers("h11")
         if self.context.terminated.is_set() or self._sender_waits:
             headers.append(_CLOSE)
@@ -449,14 +465,6 @@ def _refusal_of(request: h11.Request, headers: Headers) -> tuple[int, str] | Non
     if origin_form(request.target)[:1] != b"/":
         return 400, "the target of a request begins with /"
     return None
-
-
-def origin_form(target: bytes) -> bytes:
-    """The target as from `/` on: what is sent to a proxy names scheme and host before it."""
-    scheme, separator, rest = target.partition(b"://")
-    if target[:1] == b"/" or not separator or scheme.lower() not in (b"http", b"https"):
-        return target
-    return b"/" + rest.partition(b"/")[2]
 
 
 class Connection(TCPServer):

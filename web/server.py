@@ -7,13 +7,11 @@ cameras that cannot use our TLS serves these paths and nothing else.
 from __future__ import annotations
 
 import logging
-import re
 import ssl
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 
-import h11
 import trio
 from hypercorn.app_wrappers import ASGIWrapper
 from hypercorn.trio.lifespan import Lifespan
@@ -23,18 +21,17 @@ from hypercorn.utils import LifespanTimeoutError
 
 from hub.accept import Limits, Peer, open_listeners, serve_port
 from hub.errors import NoSuchPath
+from hub.plainhttp import redirect_to_https
 from hub.services import Services
 from web.device_api import PREFIX, device_api, refuse, tidy
-from web.http1 import HEAD_BYTES, NOSNIFF, Connection, Settings, origin_form
+from web.http1 import Connection, Settings
 
 log = logging.getLogger(__name__)
 
 #: What is in work when the hub is told to go may take this long; then it is cut off.
 GRACE_SECONDS = 4.0
 #: From TCP accept until TLS stands, or until somebody has said in plain what he wants.
-HANDSHAKE_SECONDS = 10.0
-_FAREWELL_SECONDS = 2.0
-_HOST = re.compile(rb"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]+)?")
+_HANDSHAKE_SECONDS = 10.0
 
 
 async def serve(
@@ -80,40 +77,6 @@ def front(devices: ASGIFramework, others: ASGIFramework) -> ASGIFramework:
         await (devices if for_devices else others)(scope, receive, send)
 
     return app
-
-
-async def redirect_to_https(stream: trio.SocketStream) -> None:
-    """Answer whoever speaks plain HTTP to the TLS port, and read on until that has arrived."""
-    http = h11.Connection(h11.SERVER, max_incomplete_event_size=HEAD_BYTES)
-    try:
-        while not isinstance(event := http.next_event(), h11.Request):
-            if event is not h11.NEED_DATA:
-                return
-            http.receive_data(await stream.receive_some(HEAD_BYTES))
-        location = b"https://" + _host(event, stream) + origin_form(event.target)
-    except h11.RemoteProtocolError:
-        return
-    headers = [
-        (b"location", location),
-        (b"content-length", b"0"),
-        (b"connection", b"close"),
-        (NOSNIFF, b"nosniff"),
-    ]
-    answer = http.send(h11.Response(status_code=308, headers=headers))
-    await stream.send_all(answer)
-    await stream.send_eof()
-    with trio.move_on_after(_FAREWELL_SECONDS):
-        while await stream.receive_some(HEAD_BYTES):
-            pass
-
-
-def _host(request: h11.Request, stream: trio.SocketStream) -> bytes:
-    """Where the peer believes to be; where it does not say, the address that it came to."""
-    for name, value in request.headers:
-        if name == b"host" and _HOST.fullmatch(value):
-            return value
-    address, port = stream.socket.getsockname()[:2]
-    return f"[{address}]:{port}".encode() if ":" in address else f"{address}:{port}".encode()
 
 
 async def _nothing(scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
@@ -170,7 +133,7 @@ class _Port:
             self._serve,
             limits=limits,
             tls=self._tls,
-            handshake_seconds=HANDSHAKE_SECONDS,
+            handshake_seconds=_HANDSHAKE_SECONDS,
             on_plain=redirect_to_https if self._tls else None,
             handler_nursery=connections,
             task_status=task_status,

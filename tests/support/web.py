@@ -144,6 +144,9 @@ class Client:
         status = int(head[0].split()[1])
         return Answer(status, headers, await self._body(status, headers, method))
 
+    async def answer_begins(self) -> None:
+        await self._until(b"\r\n\r\n")
+
     async def ask(self, *parts: bytes) -> Answer:
         await self.say(*parts)
         return await self.answer()
