@@ -37,7 +37,9 @@ async def redirect_to_https(stream: trio.SocketStream) -> None:
         (b"connection", b"close"),
         (b"x-content-type-options", b"nosniff"),
     ]
-    await stream.send_all(http.send(h11.Response(status_code=308, headers=headers)))
+    await stream.send_all(
+        http.send(h11.Response(status_code=308, reason=b"Permanent Redirect", headers=headers))
+    )
     await stream.send_eof()
     with trio.move_on_after(_FAREWELL_SECONDS):
         while await stream.receive_some(_HEAD_BYTES):

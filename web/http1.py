@@ -21,6 +21,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
+from http.client import responses
 from typing import Any, cast
 
 import h11
@@ -438,7 +439,9 @@ def _response(status: int, headers: tuple[tuple[bytes, bytes], ...]) -> tuple[h1
     Most answers are alike, and to check their headers costs more than to send them.
     """
     of_known_length = any(name == b"content-length" for name, _ in headers)
-    return h11.Response(status_code=status, headers=list(headers)), of_known_length
+    # The words after the number are optional, but not for the simplest of clients.
+    words = responses.get(status, "").encode()
+    return h11.Response(status_code=status, reason=words, headers=list(headers)), of_known_length
 
 
 def _length_of(headers: Headers) -> int:
