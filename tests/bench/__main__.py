@@ -9,15 +9,12 @@ from __future__ import annotations
 import argparse
 import os
 import platform
-import random
 import shutil
-import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import msgspec
 
@@ -25,11 +22,11 @@ from tests.bench import bodies
 from tests.bench.hubprocess import (
     HOST,
     cameras_of,
-    free_port,
     raise_limit_of_open_files,
     running_hub,
 )
 from tests.bench.steady import Acknowledged, Load
+from tests.bench.wrk import run_wrk, run_wrk_on_nothing
 
 _SENDERS = 200
 _CONNECTED = 1000
@@ -47,20 +44,6 @@ class Reading(msgspec.Struct):
     note: str = ""
 
 
-class Wrk(msgspec.Struct):
-    """What the script for wrk tells at its end."""
-
-    requests: int
-    microseconds: int
-    errors: int
-    p50: float
-    p99: float
-
-    @property
-    def rate(self) -> float:
-        return self.requests / (self.microseconds / 1e6)
-
-
 class Choice(msgspec.Struct):
     tls: bool
     seconds: float
@@ -69,23 +52,25 @@ class Choice(msgspec.Struct):
 def captures(choice: Choice) -> Iterator[Reading]:
     """Durable captures a second, beside the same requests to an application that does nothing."""
     reach = ">= 650" if choice.tls else ">= 850"
-    bare = {connections: _bare(choice, connections) for connections in (16, 64)}
+    bare = {count: run_wrk_on_nothing(choice.tls, count, choice.seconds) for count in (16, 64)}
     with running_hub(tls=choice.tls, devices=_SENDERS) as hub, cameras_of(hub, _SENDERS) as cameras:
         cameras.connect()
         script = bodies.wrk_script(
             bodies.capture_parts(int(time.time())), bodies.CAPTURE_PATH, cameras.tokens()
         )
         for connections, empty in bare.items():
-            found = _wrk(script, hub.web_port, choice, connections)
+            before = hub.cpu_seconds()
+            found = run_wrk(script, hub.web_port, choice.tls, connections, choice.seconds)
+            cpu = (hub.cpu_seconds() - before) / found.requests
             yield Reading(
                 f"captures/s, {connections} connections",
                 choice.tls,
                 found.rate,
                 "/s",
                 reach,
-                f"p99 {found.p99 / 1000:.0f} ms; {found.rate / empty.rate:.0%} of the empty"
-                f" application's {empty.rate:.0f}/s"
-                + (f"; {found.errors} errors" * bool(found.errors)),
+                f"{found.rate / empty.rate:.0%} of the {empty.rate:,.0f}/s of an empty application;"
+                f" p99 {found.p99 / 1000:.0f} ms, {found.errors} errors,"
+                f" {cpu * 1e6:,.0f} us of the hub's CPU each",
             )
 
 
@@ -162,59 +147,6 @@ FIGURES: dict[str, Callable[[Choice], Iterator[Reading]]] = {
 }
 
 
-def _bare(choice: Choice, connections: int) -> Wrk:
-    with TemporaryDirectory(prefix="sitehub-bench-") as directory:
-        port = free_port()
-        certificate = [directory] if choice.tls else []
-        process = subprocess.Popen(
-            [sys.executable, "-m", "tests.bench.empty", str(port), *certificate]
-        )
-        try:
-            _wait_for(port)
-            script = bodies.wrk_script(bodies.capture_parts(int(time.time())), "/", ["none"])
-            return _wrk(script, port, choice, connections)
-        finally:
-            process.send_signal(signal.SIGTERM)
-            process.wait(15)
-
-
-def _wait_for(port: int) -> None:
-    import socket
-
-    for _ in range(1000):
-        with socket.socket() as probe:
-            if probe.connect_ex((HOST, port)) == 0:
-                return
-        time.sleep(0.01)
-    raise SystemExit("the empty application did not start")
-
-
-def _wrk(script: str, port: int, choice: Choice, connections: int) -> Wrk:
-    scheme = "https" if choice.tls else "http"
-    with TemporaryDirectory(prefix="sitehub-bench-") as directory:
-        path = Path(directory) / "captures.lua"
-        path.write_text(script)
-        done = subprocess.run(
-            [
-                "wrk",
-                "-t1",
-                f"-c{connections}",
-                f"-d{choice.seconds:g}s",
-                f"-s{path}",
-                f"{scheme}://{HOST}:{port}",
-                "--",
-                str(random.randrange(10**7)),
-            ],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-    if done.returncode or "REFUSED" in done.stderr:
-        raise SystemExit(f"wrk: {done.stderr or done.stdout}")
-    (line,) = (line for line in done.stdout.splitlines() if line.startswith("JSON "))
-    return msgspec.json.decode(line.removeprefix("JSON "), type=Wrk)
-
-
 def _show(readings: list[Reading]) -> None:
     rows = [("figure", "", "measured", "reach", "")]
     rows += [
@@ -246,6 +178,7 @@ def main() -> None:
     if unknown:
         parser.error(f"unknown figure: {', '.join(unknown)}")
     raise_limit_of_open_files()
+    busy = os.getloadavg()[0] if hasattr(os, "getloadavg") else None
     readings: list[Reading] = []
     for name in options.figures or FIGURES:
         if name == "captures" and shutil.which("wrk") is None:
@@ -260,6 +193,7 @@ def main() -> None:
         "machine": platform.platform(),
         "cores": os.cpu_count(),
         "python": platform.python_version(),
+        "load_before": busy,
         "readings": readings,
     }
     text = msgspec.json.format(msgspec.json.encode(report))

@@ -1,6 +1,7 @@
 """An ASGI application that does nothing, on the hub's own web server: what a request costs bare.
 
-Run as `python -m tests.bench.empty PORT [DIRECTORY]`; with a directory for a certificate over TLS.
+Run as `python -m tests.bench.empty [DIRECTORY]`; with a directory for a certificate it serves TLS.
+It prints its port once it serves.
 """
 
 from __future__ import annotations
@@ -10,7 +11,6 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import trio
 
 from tests.support.certificates import server_context
@@ -34,19 +34,16 @@ async def app(scope: Any, receive: Any, send: Any) -> None:
 
 
 async def main() -> None:
-    tls = server_context(Path(sys.argv[2])) if len(sys.argv) > 2 else None
-    parts = services(tls=tls)
-    parts.config = msgspec.structs.replace(
-        parts.config, web=msgspec.structs.replace(parts.config.web, port=int(sys.argv[1]))
-    )
+    parts = services(tls=server_context(Path(sys.argv[1])) if len(sys.argv) > 1 else None)
     shutdown = trio.Event()
+
+    async def run(*, task_status: trio.TaskStatus[None]) -> None:
+        await serve(app, parts, shutdown=shutdown, task_status=task_status)
+
     with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
         async with trio.open_nursery() as nursery:
-
-            async def run(*, task_status: trio.TaskStatus[None]) -> None:
-                await serve(app, parts, shutdown=shutdown, task_status=task_status)
-
             await nursery.start(run)
+            print(parts.config.web.port, flush=True)
             await anext(signals)
             shutdown.set()
 

@@ -94,6 +94,13 @@ class Hub:
         (line,) = (line for line in status.splitlines() if line.startswith("VmRSS:"))
         return int(line.split()[1])
 
+    def cpu_seconds(self) -> float:
+        """What the process has used of the processors, in user and kernel mode."""
+        assert self._process is not None
+        # After the name in brackets, which may hold anything: utime and stime are 14 and 15.
+        fields = Path(f"/proc/{self._process.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
     def plan(self, cameras: int) -> Plan:
         key = self._key.private_bytes(
             serialization.Encoding.PEM,
