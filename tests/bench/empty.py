@@ -27,7 +27,7 @@ async def app(scope: Any, receive: Any, send: Any) -> None:
             await receive()
             await send({"type": f"lifespan.{stage}.complete"})
         return
-    while (await receive())["more_body"]:
+    while (await receive()).get("more_body"):
         pass
     await send({"type": "http.response.start", "status": 200, "headers": _HEADERS})
     await send({"type": "http.response.body", "body": _BODY, "more_body": False})
