@@ -59,17 +59,20 @@ class Peer(Struct, frozen=True):
     accepted_at: float = 0.0
 
 
-async def open_listeners(bind: str, port: int) -> list[trio.SocketListener]:
+async def open_listeners(
+    bind: str, port: int, *, setting: str = "port"
+) -> list[trio.SocketListener]:
     """Listen on `port` of an address or a name of this host; "::" takes IPv4 as well.
 
-    Raises StartFault with one line that says what to do.
+    `setting` is where the port comes from, such as "web.port". Raises StartFault with one line
+    that says what to do, and in which setting.
     """
     try:
         found = await trio.socket.getaddrinfo(
             bind, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )
     except (OSError, UnicodeError):
-        raise StartFault(f"cannot listen on {bind!r}: no such address or name") from None
+        raise StartFault(_bad_bind(bind, setting)) from None
     listeners: list[trio.SocketListener] = []
     faults: list[OSError] = []
     for family, _, _, _, address in found:
@@ -83,7 +86,7 @@ async def open_listeners(bind: str, port: int) -> list[trio.SocketListener]:
     if faults:
         for listener in listeners:
             listener.socket.close()
-        raise StartFault(_why_not_listening(faults[0], bind, port)) from faults[0]
+        raise StartFault(_why_not_listening(faults[0], bind, port, setting)) from faults[0]
     return listeners
 
 
@@ -317,25 +320,29 @@ async def _listen(family: int, address: tuple[Any, ...]) -> trio.SocketListener:
         raise
 
 
-def _why_not_listening(error: OSError, bind: str, port: int) -> str:
+def _why_not_listening(error: OSError, bind: str, port: int, setting: str) -> str:
     if error.errno == errno.EADDRINUSE:
-        return (
-            f"port {port} is already in use{_by_whom(port)}: stop that, or set another port in the "
-            "configuration"
-        )
+        return f"port {port} is already in use{_by_whom(port)}: stop that, or set another {setting}"
     if error.errno == errno.EACCES:
-        return f"not permitted to listen on port {port}: {_permission_advice(port)}"
+        advice = _permission_advice(port)
+        return f"not permitted to listen on port {port}: {advice}; set another {setting}"
     if error.errno in _NO_SUCH_ADDRESS:
-        return f"cannot listen on {bind}: it is no address of this host"
+        return _bad_bind(bind, setting)
     return f"cannot listen on {bind} port {port}: {error.strerror or error}"
+
+
+def _bad_bind(bind: str, setting: str) -> str:
+    *section, _ = setting.split(".")
+    name = ".".join((*section, "bind"))
+    return f"bad setting {name} = {bind}: allowed is an address of this computer, 0.0.0.0 for all"
 
 
 def _permission_advice(port: int) -> str:
     if sys.platform == "win32":
-        return "another program holds it, or Windows keeps it back; set another port"
+        return "another program holds it, or Windows keeps it back"
     if port < 1024:
-        return "ports below 1024 need the right to do so; set a port of 1024 or above"
-    return "a security policy of this host forbids it; set another port"
+        return "ports below 1024 need the right to do so"
+    return "a security policy of this host forbids it"
 
 
 def _by_whom(port: int) -> str:

@@ -325,8 +325,9 @@ async def test_a_port_in_use_is_named_with_its_user() -> None:
     async with listener:
         port = listener.socket.getsockname()[1]
         with pytest.raises(StartFault) as fault:
-            await open_listeners("0.0.0.0", port)
+            await open_listeners("0.0.0.0", port, setting="web.port")
     assert f"port {port} is already in use" in fault.value.message
+    assert "set another web.port" in fault.value.message
     if sys.platform == "linux":
         assert f"(process {os.getpid()})" in fault.value.message
 
@@ -339,13 +340,14 @@ async def test_a_port_is_free_again_at_once() -> None:
         assert await answers(await again.connect())
 
 
-@pytest.mark.parametrize("bind", ["192.0.2.1", "no such name.invalid", "2001:db8::1"])
-async def test_an_address_of_another_host_is_named(bind: str) -> None:
-    with pytest.raises(StartFault, match=f"cannot listen on '?{bind}"):
-        await open_listeners(bind, 0)
+@pytest.mark.parametrize("bind", ["", "192.0.2.1", "no such name.invalid", "2001:db8::1"])
+async def test_an_address_of_another_host_is_named_with_its_setting(bind: str) -> None:
+    with pytest.raises(StartFault) as fault:
+        await open_listeners(bind, 0, setting="devices.plain_ws_port")
+    assert fault.value.message.startswith(f"bad setting devices.bind = {bind}: allowed is")
 
 
-@pytest.mark.parametrize(("port", "advice"), [(443, "1024 or above"), (8443, "another port")])
+@pytest.mark.parametrize(("port", "advice"), [(443, "below 1024"), (8443, "policy")])
 async def test_a_port_that_is_not_permitted_is_named(port: int, advice: str) -> None:
     class Forbidden(trio.abc.SocketFactory):
         def socket(self, *args: Any) -> Any:

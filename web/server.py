@@ -51,10 +51,12 @@ async def serve(
     settings, context = Settings(), WorkerContext(None)
     tls = services.certificates.context if web.tls else None
     limits = Limits(web.max_connections, web.max_connections_per_address)
-    listeners = await open_listeners(web.bind, web.port)
+    listeners = await open_listeners(web.bind, web.port, setting="web.port")
     ports = [_Port("web", listeners, front(api, app), settings, context, tls)]
     if devices.plain_http_port:
-        listeners = await open_listeners(devices.bind, devices.plain_http_port)
+        listeners = await open_listeners(
+            devices.bind, devices.plain_http_port, setting="devices.plain_http_port"
+        )
         ports.append(_Port("plain-http", listeners, front(api, _nothing), settings, context, None))
     async with _running(app, settings), trio.open_nursery() as connections:
         async with trio.open_nursery() as accepting:

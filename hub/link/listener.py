@@ -94,13 +94,15 @@ class _OpenPort:
 async def _open_ports(services: Services) -> list[_OpenPort]:
     """All of them, or none and a StartFault."""
     config = services.config.devices
-    wanted = [(PORT, config.port, services.certificates.context if config.tls else None)]
+    tls = services.certificates.context if config.tls else None
+    wanted = [(PORT, "devices.port", config.port, tls)]
     if config.plain_ws_port:
-        wanted.append((PLAIN_PORT, config.plain_ws_port, None))
+        wanted.append((PLAIN_PORT, "devices.plain_ws_port", config.plain_ws_port, None))
     opened: list[_OpenPort] = []
     try:
-        for name, port, tls in wanted:
-            opened.append(_OpenPort(name, await open_listeners(config.bind, port), tls))
+        for name, setting, port, context in wanted:
+            listeners = await open_listeners(config.bind, port, setting=setting)
+            opened.append(_OpenPort(name, listeners, context))
     except BaseException:
         for open_port in opened:
             for listener in open_port.listeners:
