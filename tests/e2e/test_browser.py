@@ -196,6 +196,10 @@ def test_from_the_first_run_to_a_picture_on_the_wall(
         screen.type("code", camera["code"], within=knock)
         screen.type("name", "Main gate", within=knock)
         screen.type("key", (tmp_path / camera["key"]).read_text("utf-8"), within=knock)
+        # Another one knocks meanwhile: what is being typed stays.
+        with _simulated_camera(hub, "--seed", "8"):
+            screen.until(lambda: len(screen.all(".knock")) == 2, "the other does not show")
+        assert screen.one(f'{knock} [name="code"]').get_attribute("value") == camera["code"]
         screen.press(f"{knock} .button-main")
         screen.wait_for("The camera was accepted")
         screen.press('.rail a[href="/"]')

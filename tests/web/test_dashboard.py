@@ -430,3 +430,10 @@ async def test_the_stream_beats_and_ends_with_the_session(
         assert await events.next() == ("beat", {"seq": 0})
         admin.hub.accounts.sessions.clear()
         assert await events.ended()
+
+
+async def test_the_end_of_time_is_shown_too(admin: Visitor) -> None:
+    end_of_year_9999 = 253_402_300_799_000
+    admin.hub.records.add(record(1, occurred_at=end_of_year_9999))
+    await admin.get("/")
+    assert "23:59:59" in admin.text

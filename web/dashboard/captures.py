@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from itertools import islice
 
 from msgspec import Struct
 
@@ -27,8 +28,9 @@ _FIRST_PICTURES = ("face", "vehicle", "body", "background", "full", "plate")
 _SCENES = frozenset({"background", "full"})
 #: A record that arrives later than this after it happened says so (ms).
 _LATE = 120_000
-#: Longer values of further fields are cut on the page; the integrator API has them whole.
+#: Further fields are cut on the page; the integrator API has them whole.
 _LONGEST_VALUE = 2_000
+_MOST_EXTRA_FIELDS = 200
 
 _IMAGE_NAMES = {
     "face": N_("Face"),
@@ -188,7 +190,8 @@ def _plate(record: Record) -> PlateView | None:
 
 def fields(record: Record) -> list[Field]:
     """Everything a record says, in the order in which one asks."""
-    return [field for field in _known_fields(record) if field.value] + list(_extra_fields(record))
+    every = (*_known_fields(record), *islice(_extra_fields(record), _MOST_EXTRA_FIELDS))
+    return [field for field in every if field.value]
 
 
 def _known_fields(record: Record) -> Iterator[Field]:

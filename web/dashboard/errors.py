@@ -24,7 +24,10 @@ _TEXTS = {
     ),
     403: _Text(
         N_("Not allowed"),
-        N_("Your role may not do this. Ask an administrator of this site."),
+        N_(
+            "Your role may not do this, or the page was too old. Load it again, or ask an "
+            "administrator of this site."
+        ),
     ),
     404: _Text(
         N_("Nothing is here"),

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping
+from contextlib import suppress
 from contextvars import ContextVar
-from datetime import datetime, tzinfo
+from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
 from typing import Literal
 
@@ -18,6 +19,7 @@ from werkzeug.datastructures import LanguageAccept
 
 Code = Literal["en", "zh"]
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _TRANSLATIONS = Path(__file__).parent.parent / "translations"
 
 
@@ -42,7 +44,10 @@ class Language:
         return self._words.ngettext(singular, plural, n)
 
     def _format(self, ms: int, zone: tzinfo, pattern: str) -> str:
-        moment = datetime.fromtimestamp(ms / 1000, zone)
+        moment = _EPOCH + timedelta(milliseconds=ms)
+        # The last hours of the year 9999 have no name further east.
+        with suppress(OverflowError):
+            moment = moment.astimezone(zone)
         return format_datetime(moment, pattern, locale=self._locale)
 
     def time(self, ms: int, zone: tzinfo) -> str:

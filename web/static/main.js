@@ -15,10 +15,7 @@ function followTheHub() {
 
   stream.addEventListener("card", ({ detail }) => {
     wall?.add(detail);
-    if (!detail.picture) return;
-    for (const image of all(`[data-last-of="${CSS.escape(detail.did)}"]`)) {
-      image.src = detail.picture;
-    }
+    if (detail.picture) showLastPicture(detail);
   });
   stream.addEventListener("jump", () => wall?.reload());
   stream.addEventListener("change", ({ detail }) => {
@@ -38,6 +35,16 @@ function followTheHub() {
     wasLost = state !== "live";
   });
   stream.start();
+}
+
+function showLastPicture({ did, picture }) {
+  const images = all(`[data-last-of="${CSS.escape(did)}"]`);
+  for (const image of images) image.src = picture;
+  if (images.length) return;
+  // The camera's first: there is no place for it yet.
+  for (const part of all("[data-shows-pictures]")) {
+    if (!part.dataset.of || part.dataset.of === did) refresh(part);
+  }
 }
 
 function copyAtAClick() {

@@ -29,51 +29,49 @@ export async function fetchPart(url) {
   return response.ok && !response.redirected ? response.text() : null;
 }
 
+// Elements of parts, as the hub sent them: a menu that somebody opened is no change.
+const sent = new WeakMap();
+remember(document.querySelectorAll("[data-part] > *, [data-part] [data-key]"));
+
+function remember(elements) {
+  for (const element of elements) sent.set(element, element.outerHTML);
+}
+
 // Put in the new children, but leave what has not changed, and where somebody is typing.
 function replaceChildren(part, html) {
-  const fresh = document.createElement(part.localName);
-  if (part.localName === "tbody") {
-    const template = document.createElement("template");
-    template.innerHTML = html;
-    fresh.append(template.content);
-  } else {
-    fresh.innerHTML = html;
-  }
-  reconcile(part, fresh);
+  const template = document.createElement("template");
+  template.innerHTML = html;
+  reconcile(part, template.content);
 }
 
 function reconcile(old, fresh) {
   const known = new Map([...old.children].map((child, at) => [keyOf(child, at), child]));
-  const wanted = [...fresh.children].map((child, at) => {
-    const present = known.get(keyOf(child, at));
-    known.delete(keyOf(child, at));
-    if (!present || present.localName !== child.localName) return child;
-    if (isSame(present, child) || isInUse(present)) return present;
-    if (present.querySelector(":scope > [data-key]")) {
-      reconcile(present, child);
-      return present;
-    }
-    return child;
-  });
+  const wanted = [...fresh.children].map((child, at) => keep(known.get(keyOf(child, at)), child));
   for (const [at, child] of wanted.entries()) {
     if (old.children[at] !== child) old.insertBefore(child, old.children[at] ?? null);
   }
   while (old.children.length > wanted.length) old.lastElementChild.remove();
 }
 
+// The element that shall stand there: the one that does, or the new one.
+function keep(present, child) {
+  if (present && (sent.get(present) === child.outerHTML || isInUse(present))) return present;
+  if (present?.querySelector(":scope > [data-key]")) {
+    reconcile(present, child);
+    return present;
+  }
+  remember([child, ...child.querySelectorAll("[data-key]")]);
+  return child;
+}
+
 function keyOf(element, at) {
   return element.dataset.key ?? `at-${at}`;
 }
 
-// A form's token changes with every rendering, and says nothing.
-function isSame(present, child) {
-  return present.isEqualNode(child);
-}
-
 function isInUse(element) {
-  const inputs = element.querySelectorAll("input:not([type=hidden]), textarea");
+  const inputs = [...element.querySelectorAll("input:not([type=hidden]), textarea")];
   return (
-    (element.contains(document.activeElement) && inputs.length > 0) ||
-    [...inputs].some((input) => input.value !== input.defaultValue)
+    inputs.includes(document.activeElement) ||
+    inputs.some((input) => input.value !== input.defaultValue)
   );
 }
