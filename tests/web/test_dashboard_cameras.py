@@ -60,7 +60,7 @@ async def test_the_table_says_how_each_camera_is(admin: Visitor) -> None:
 @pytest.mark.parametrize(
     ("seconds", "words"),
     [
-        (0.2, "exact"),
+        (-1.6, "exact"),
         (5.0, "5 s ahead"),
         (-65.0, "1 min 5 s behind"),
         (28_680.0, "7 h 58 min ahead"),

@@ -133,7 +133,8 @@ def health_sentence(reason: Reason) -> str:
 
 def clock_offset(seconds: float) -> str:
     """How far a clock is off; positive is ahead of the hub's."""
-    if abs(seconds) < 1:
+    # 1.1 tells the time in whole seconds.
+    if abs(seconds) < 2:
         return gettext("exact")
     length = duration(abs(seconds))
     if seconds > 0:
