@@ -140,6 +140,7 @@ RECT = Rect(1, 2, 3, 4)
         VehicleDetail(Plate("A1", 1, RECT), Vehicle(1, "x", RECT)),
         AccessDetail(),
         AccessDetail("1", "9223372036854775808", 1, "ok", 36.5, "0.9", 7),
+        AccessDetail(type=1.5, status=2.5, temperature="36.5", score=90),
     ],
 )
 def test_every_record_is_as_described(detail: Detail) -> None:

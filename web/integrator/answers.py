@@ -160,8 +160,8 @@ class AccessRecord(_Record, frozen=True, kw_only=True, omit_defaults=True, tag="
 
     rid: str | None = None
     uuid: str | None = None
-    type: int | str | None = None
-    status: int | str | None = None
+    type: float | str | None = None
+    status: float | str | None = None
     temperature: float | str | None = None
     score: float | str | None = None
     of: int | None = None
