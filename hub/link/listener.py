@@ -13,6 +13,7 @@ from hub.accept import Limits, Peer, open_listeners, serve_port
 from hub.link.connection import DeviceLink
 from hub.link.dispatch import Dispatch
 from hub.link.socket import GOING_AWAY
+from hub.plainhttp import redirect_to_https
 from hub.services import Services
 
 #: Gives the certificate's context of the moment.
@@ -74,6 +75,7 @@ async def serve_devices(
                     limits=Limits(config.max_connections, config.max_connections_per_address),
                     tls=port.tls,
                     handshake_seconds=config.first_message_seconds,
+                    on_plain=redirect_to_https,
                     handler_nursery=handlers,
                 )
                 await ports.start(serve)

@@ -95,6 +95,22 @@ async def test_a_camera_comes_in_over_tls_and_another_over_the_plain_port(
         assert (await secure.ask("/heartbeat"))["code"] == 200
 
 
+async def test_a_camera_that_speaks_plain_to_the_tls_port_is_told_where_to_go(
+    clock: FrozenClock, tmp_path: Path
+) -> None:
+    site = a_site(clock, tls=True)
+    async with serving(site, server_context(tmp_path)):
+        stream = await trio.open_tcp_stream("127.0.0.1", site.config.port)
+        async with stream:
+            await stream.send_all(
+                b"GET /ws HTTP/1.1\r\nHost: hub:8444\r\n"
+                b"Upgrade: websocket\r\nConnection: Upgrade\r\n\r\n"
+            )
+            heard = await until_the_end(stream)
+    assert heard.startswith(b"HTTP/1.1 308 ")
+    assert b"location: https://hub:8444/ws\r\n" in heard
+
+
 async def test_a_shutdown_says_goodbye_to_every_camera(clock: FrozenClock) -> None:
     site = a_site(clock)
     device = await site.enrol()
