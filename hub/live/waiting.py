@@ -36,6 +36,19 @@ ReasonCode = Literal[
     "no-did",
 ]
 
+#: The field of 1.1 to look at.
+_FIELDS: dict[ReasonCode, str] = {
+    "unknown": "sn",
+    "no-signature": "sign",
+    "no-key": "sign",
+    "code-mismatch": "sign",
+    "clock-off": "ts",
+    "replayed": "ts",
+    "disabled": "sn",
+    "foreign-did": "did",
+    "no-did": "did",
+}
+
 #: A row and a reason outlive the last knock by this much: the installer may be on the ladder.
 KEPT_SECONDS = 3600
 
@@ -66,6 +79,11 @@ class Reason(Struct, frozen=True):
         if self.code == "clock-off":
             return _clock_sentence(float(self.args["seconds"]))
         return _SENTENCES[self.code].format_map(self.args)
+
+    @property
+    def refusal(self) -> str:
+        """What the device itself is told: the sentence, and which field it is about."""
+        return f"{_FIELDS[self.code]}: {self.sentence}"
 
 
 class Knock(Struct, frozen=True):

@@ -49,7 +49,7 @@ class MissingDid(DeviceNotRegistered):
     """D2: a good connect without a did. `offer`: send it its initial parameters now."""
 
     def __init__(self, did: str, *, offer: bool) -> None:
-        super().__init__("did is missing: take the initial parameters, then connect with it")
+        super().__init__("did: missing: take the initial parameters, then connect with it")
         self.did = did
         self.offer = offer
 
@@ -98,7 +98,7 @@ class Admission:
         device = self._store.devices.by_sn(param.sn)
         if device is None:
             await self._turn_away_unknown(param, link)
-            raise DeviceNotRegistered(f"no device with sn {param.sn} is registered")
+            raise DeviceNotRegistered(f"sn: no device with {param.sn} is registered")
         shut_outs = self._devices.shut_outs(device.did)
         try:
             form = self._check(device, param)
@@ -198,16 +198,16 @@ class Admission:
             ts_text=param.ts_text,
         )
         if isinstance(fit, Reason):
-            raise _NotLetIn(WrongSignature(fit.sentence), fit, signed=False)
+            raise _NotLetIn(WrongSignature(fit.refusal), fit, signed=False)
         self._check_clock(device, param)
         if self._store.tokens.was_accepted(param.sn, param.ts_text):
             raise _replayed()
         if not device.enabled:
             reason = Reason("disabled")
-            raise _NotLetIn(NotAuthorised(reason.sentence), reason)
+            raise _NotLetIn(NotAuthorised(reason.refusal), reason)
         if param.did and param.did != device.did:
             reason = Reason("foreign-did", {"did": param.did})
-            raise _NotLetIn(DeviceNotRegistered(reason.sentence), reason)
+            raise _NotLetIn(DeviceNotRegistered(reason.refusal), reason)
         return fit
 
     def _check_clock(self, device: Device, param: ConnectParam) -> None:
@@ -215,7 +215,7 @@ class Admission:
         if device.clock_trusted and not within_skew(param.ts, self._now(), self._config.clock_skew):
             self._devices.note(device.did, clock_offset=offset)
             reason = Reason("clock-off", {"seconds": f"{offset:.0f}"})
-            raise _NotLetIn(WrongSignature(reason.sentence), reason)
+            raise _NotLetIn(WrongSignature(reason.refusal), reason)
 
     async def _check_empty_did(self, device: Device, param: ConnectParam) -> None:
         state = self._enrolment.did_state(device)
@@ -331,4 +331,4 @@ class Admission:
 
 def _replayed() -> _NotLetIn:
     reason = Reason("replayed")
-    return _NotLetIn(WrongSignature(reason.sentence), reason)
+    return _NotLetIn(WrongSignature(reason.refusal), reason)

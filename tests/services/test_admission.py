@@ -87,6 +87,23 @@ async def test_a_wrong_or_missing_signature_is_answered_423(clock: FrozenClock) 
         assert site.devices.get(device.did).waiting_code == code
 
 
+async def test_every_refusal_names_the_field_to_look_at(clock: FrozenClock) -> None:
+    site = gate(clock, require_did="always")
+    device = await site.enrol()
+    used_up = site.knock(did=device.did)
+    await site.connect(FakeLink(), used_up)
+    for param, field in (
+        (site.knock("NOBODY"), "sn"),
+        (replace(site.knock(), sign=None), "sign"),
+        (site.knock(code="OTHER"), "sign"),
+        (site.knock(ts=int(clock.seconds) - 301), "ts"),
+        (used_up, "ts"),
+        (site.knock(ts=int(clock.seconds) - 1, did="999"), "did"),
+        (site.knock(ts=int(clock.seconds) - 1, did=""), "did"),
+    ):
+        assert (await refusal(site, FakeLink(), param)).message.startswith(f"{field}: ")
+
+
 async def test_a_devices_own_key_goes_before_the_site_key(clock: FrozenClock) -> None:
     site = gate(clock)
     await site.enrol(key=public_pem(1))
