@@ -332,18 +332,16 @@ def _event_type(sent: Number, keep_unknown: bool) -> int:
 
 
 def _rect(fields: Fields, key: str) -> Rect | None:
-    """A place in the full picture; a RECT has all of its four numbers."""
+    """A place in the full picture; a RECT has all of its four numbers, or is empty."""
     rect = fields.inner(key)
-    if rect is None:
+    sides = {side: rect.number(side) for side in "xywh"} if rect else {}
+    told = [value for value in sides.values() if value is not None]
+    if not told:
         return None
-    return Rect(*(_side(rect, side) for side in "xywh"))
-
-
-def _side(rect: Fields, key: str) -> int | float:
-    value = rect.number(key)
-    if value is None:
-        raise BadParameter("a number is required", field=rect.name(key))
-    return value
+    for side, value in sides.items():
+        if value is None:
+            raise BadParameter("a number is required", field=f"{fields.name(key)}.{side}")
+    return Rect(*told)
 
 
 def _access_entry(entry: Fields, sn: str | None, zone: tzinfo) -> Upload:

@@ -293,7 +293,13 @@ def test_d5_unknown_numbers_of_vehicles_and_plates_are_kept() -> None:
 
 
 def test_2_5_a_vehicle_without_anything_but_its_time() -> None:
-    for data in ("", ',"data":null', ',"data":{}', ',"data":{"plate":null,"vehicle_loc":null}'):
+    for data in (
+        "",
+        ',"data":null',
+        ',"data":{}',
+        ',"data":{"plate":null,"vehicle_loc":null}',
+        ',"data":{"plate":{"plate_loc":{}},"vehicle_loc":{"x":"","y":null}}',
+    ):
         upload = vehicle(f'{{"time":1673420964575{data}}}'.encode())
         assert upload.detail == VehicleDetail()
         assert upload.pictures == ()
