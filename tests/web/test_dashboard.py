@@ -59,7 +59,19 @@ async def test_who_is_not_signed_in_is_asked_to_and_comes_back(visitor: Visitor,
     assert visitor.goes_to == path
 
 
-@pytest.mark.parametrize("wanted", ["https://evil.example/", "//evil.example", "/\\evil.example"])
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        "https://evil.example/",
+        "//evil.example",
+        "/\\evil.example",
+        # Browsers drop these from an address, and then see two slashes.
+        "/\t/evil.example",
+        "/\n/evil.example",
+        "/\r/evil.example",
+        "evil.example",
+    ],
+)
 async def test_signing_in_leads_to_no_other_site(visitor: Visitor, wanted: str) -> None:
     await visitor.get("/sign-in")
     await visitor.send("/sign-in", name="admin", password=PASSWORD, next=wanted)

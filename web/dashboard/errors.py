@@ -5,11 +5,11 @@ from __future__ import annotations
 from urllib.parse import quote
 
 from msgspec import Struct
-from quart import Response, redirect, request
+from quart import Response, request
 
 from hub.errors import HubError, NotAllowed, NotAuthorised
 from web.dashboard.language import N_, gettext
-from web.dashboard.pages import page
+from web.dashboard.pages import go, page
 
 
 class _Text(Struct, frozen=True):
@@ -70,5 +70,4 @@ async def error_page(error: Exception, status: int) -> Response:
 
 def _ask_to_sign_in() -> Response:
     wanted = request.full_path.rstrip("?") if request.method == "GET" else "/"
-    answer = redirect("/sign-in" if wanted == "/" else f"/sign-in?next={quote(wanted)}", 303)
-    return Response(b"", 303, {"Location": answer.headers["Location"]})
+    return go("/sign-in" if wanted == "/" else f"/sign-in?next={quote(wanted)}")

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from typing import Literal
 
 from msgspec import Struct
 from quart import Response, render_template, request
-from quart_trio import QuartTrio
 
 from web import auth
 from web.dashboard import language
@@ -16,6 +16,9 @@ LANGUAGE_COOKIE = "sitehub_language"
 THEME_COOKIE = "sitehub_theme"
 THEMES = ("auto", "light", "dark")
 
+#: One slash, and nothing that browsers take for another or leave out (tab, CR, LF).
+_LOCAL_PATH = re.compile(r"/(?![/\\])[!-~]*")
+
 Area = Literal["live", "cameras", "account", ""]
 
 
@@ -24,30 +27,6 @@ class NavigationItem(Struct, frozen=True):
     url: str
     icon: str
     text: str
-
-
-def install(app: QuartTrio) -> None:
-    """Mount the pages on the application."""
-    # Here, for these modules import this one.
-    from web.dashboard import accept, account, cameras, connect, live, setup
-
-    app.jinja_env.trim_blocks = True
-    app.jinja_env.lstrip_blocks = True
-    app.jinja_env.add_extension("jinja2.ext.i18n")
-    app.jinja_env.install_gettext_callables(  # type: ignore[attr-defined]
-        language.gettext, language.ngettext, newstyle=True
-    )
-    app.before_request(choose_language)
-    app.context_processor(shared_values)
-    for blueprint in (
-        live.blueprint,
-        accept.blueprint,
-        cameras.blueprint,
-        connect.blueprint,
-        setup.blueprint,
-        account.blueprint,
-    ):
-        app.register_blueprint(blueprint)
 
 
 async def choose_language() -> None:
@@ -115,9 +94,7 @@ async def page(template: str, *, area: Area = "", status: int = 200, **values: o
 
 def local_path(wanted: str | None) -> str:
     """Where to go next: a path of ours or the start, never another site."""
-    if wanted and wanted.startswith("/") and not wanted.startswith(("//", "/\\")):
-        return wanted
-    return "/"
+    return wanted if wanted and _LOCAL_PATH.fullmatch(wanted) else "/"
 
 
 def wants_part() -> bool:

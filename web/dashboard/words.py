@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 from hub.errors import AlreadyExists, BadParameter, HubError
+from hub.services.devices import DeviceView
+from hub.services.enrolment import Waiting
+from hub.services.health import Reason
 from web.dashboard.language import N_, gettext
-
-if TYPE_CHECKING:
-    from hub.services.devices import DeviceView
-    from hub.services.enrolment import Waiting
-    from hub.services.health import Reason
 
 ROLES = {"admin": N_("Administrator"), "guard": N_("Guard"), "viewer": N_("Viewer")}
 
