@@ -27,6 +27,7 @@ _FILES = 5
 _FILE_BYTES = 10 * 1000 * 1000
 _QUEUED_LINES = 10_000
 _STOP_SECONDS = 2.0
+_POLL_SECONDS = 0.05
 
 #: Libraries that tell of every request, or of every peer that hangs up.
 _TALKATIVE = (
@@ -50,26 +51,28 @@ def start(config: Log, directory: Path | None, stream: TextIO) -> Callable[[], b
     Gives the function that ends it: it says whether every line was written in time.
     """
     logging.raiseExceptions = False
-    lines: queue.Queue[logging.LogRecord] = queue.Queue(_QUEUED_LINES)
-    front = _Front(lines)
-    front.setFormatter(_JsonFormatter() if config.format == "json" else _TextFormatter())
     sinks: list[logging.Handler] = [logging.StreamHandler(stream)]
     if directory is not None and not stream.isatty():
         sinks.append(_files(directory))
-    listener = QueueListener(lines, *sinks)
-    listener.start()
+    formatter = _JsonFormatter() if config.format == "json" else _TextFormatter()
+    # One behind the other, a console that is held would keep lines from the files.
+    fronts = [_Front(sink, formatter) for sink in sinks]
     root = logging.getLogger()
-    root.addHandler(front)
     root.setLevel(config.level.upper())
+    for front in fronts:
+        root.addHandler(front)
     for name in _TALKATIVE:
         logging.getLogger(name).setLevel(max(logging.WARNING, root.level))
 
     def stop() -> bool:
-        root.removeHandler(front)
-        ending = threading.Thread(target=_end, args=(listener, sinks), daemon=True)
-        ending.start()
-        ending.join(_STOP_SECONDS)
-        return not ending.is_alive()
+        for front in fronts:
+            root.removeHandler(front)
+        endings = [threading.Thread(target=front.end, daemon=True) for front in fronts]
+        for ending in endings:
+            ending.start()
+        for ending in endings:
+            ending.join(_STOP_SECONDS)
+        return not any(ending.is_alive() for ending in endings)
 
     return stop
 
@@ -118,19 +121,36 @@ def _files(directory: Path) -> RotatingFileHandler:
     )
 
 
-def _end(listener: QueueListener, sinks: list[logging.Handler]) -> None:
-    with suppress(queue.Full):
-        listener.stop()
-    for sink in sinks:
-        sink.close()
-
-
 class _Front(QueueHandler):
-    """Takes a line, and drops it where the writer cannot keep up."""
+    """Takes a line for a sink, and drops it where the sink cannot keep up."""
+
+    def __init__(self, sink: logging.Handler, formatter: logging.Formatter) -> None:
+        super().__init__(queue.Queue(_QUEUED_LINES))
+        self.setFormatter(formatter)
+        self._sink = sink
+        self._writer = _Writer(self.queue, sink)
+        self._writer.start()
 
     def enqueue(self, record: logging.LogRecord) -> None:
         with suppress(queue.Full):
             self.queue.put_nowait(record)
+
+    def end(self) -> None:
+        """Write what is left, and let go of the sink. Waits for as long as that takes."""
+        self._writer.stop()
+        self._sink.close()
+
+
+class _Writer(QueueListener):
+    """The thread that writes what is in the queue."""
+
+    def enqueue_sentinel(self) -> None:
+        # A full queue means that the console is held: the thread that ends the log waits here.
+        while True:
+            try:
+                return super().enqueue_sentinel()
+            except queue.Full:
+                time.sleep(_POLL_SECONDS)
 
 
 def _visible(text: str) -> str:

@@ -48,16 +48,18 @@ class HubProcess:
         data = ["--data", str(self.data_dir)]
         return [sys.executable, "-m", "hub", "run", *data, *settings, *self._arguments]
 
-    def spawn(self) -> subprocess.Popen[bytes]:
+    def spawn(self, stderr: int | None = None) -> subprocess.Popen[bytes]:
         """Start the process, and do not wait for anything."""
         with self.out_file.open("ab") as out, self.err_file.open("ab") as err:
             group = {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP} if _WINDOWS else {}
-            self._process = subprocess.Popen(self.command(), stdout=out, stderr=err, **group)
+            self._process = subprocess.Popen(
+                self.command(), stdout=out, stderr=err if stderr is None else stderr, **group
+            )
         return self._process
 
-    def start(self) -> HubProcess:
+    def start(self, stderr: int | None = None) -> HubProcess:
         """Start it, and wait until /healthz says that it serves."""
-        process = self.spawn()
+        process = self.spawn(stderr)
         deadline = time.monotonic() + PATIENCE_SECONDS
         while not self.is_healthy():
             if process.poll() is not None or time.monotonic() > deadline:

@@ -10,6 +10,7 @@ import stat
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import httpx
@@ -168,3 +169,22 @@ def test_a_stop_while_it_starts_is_heard(make_hub: MakeHub) -> None:
         assert hub.process.poll() is None
         time.sleep(0.005)
     assert hub.stop() == 0
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a pipe is filled by its POSIX calls")
+def test_a_console_that_nobody_reads_holds_up_neither_the_hub_nor_its_end(
+    make_hub: MakeHub,
+) -> None:
+    reading, writing = os.pipe()
+    try:
+        os.set_blocking(writing, False)
+        with suppress(BlockingIOError):
+            while True:
+                os.write(writing, b"." * 4096)
+        os.set_blocking(writing, True)
+        hub = make_hub("log.level=debug").start(stderr=writing)
+        assert hub.stop(10) == 0
+        assert "the hub has ended" in (hub.data_dir / "logs" / "sitehub.log").read_text("utf-8")
+    finally:
+        os.close(reading)
+        os.close(writing)
