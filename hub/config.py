@@ -10,6 +10,7 @@ import math
 import tomllib
 import zoneinfo
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_type_hints
 
@@ -180,10 +181,14 @@ def load(
 
 
 def write_default(data_dir: Path) -> None:
-    """Write `sitehub.toml` with every setting as a comment, unless there is one already."""
+    """Write `sitehub.toml` with every setting as a comment, unless there is one already.
+
+    Where there is no room for it, the next start writes it.
+    """
     path = data_dir / FILE_NAME
     if not path.exists():
-        path.write_text(default_file(), encoding="utf-8")
+        with suppress(OSError):
+            path.write_text(default_file(), encoding="utf-8")
 
 
 def default_file() -> str:

@@ -11,8 +11,6 @@ import hmac
 import logging
 import os
 import secrets
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -23,6 +21,7 @@ from msgspec import Raw, Struct
 
 from hub.accept import Limits, Peer, open_listeners, serve_port
 from hub.errors import HubError, StartFault
+from hub.log import limited
 from hub.services import Services
 from hub.services.operations import AnyOperation, Operation
 
@@ -39,6 +38,7 @@ _MOST_BYTES = 32 * 1024 * 1024
 _REQUEST_SECONDS = 10.0
 #: A command may wait for a disk that is full, which the store refuses by itself.
 _ANSWER_SECONDS = 60.0
+_RETRY_SECONDS = 2.0
 
 
 class Channel(Struct, frozen=True):
@@ -67,8 +67,9 @@ async def serve_control(
     listeners = await open_listeners(_HOST, 0)
     port = listeners[0].socket.getsockname()[1]
     channel = Channel(port, secrets.token_urlsafe(32))
-    with _announced(channel, services.data_dir / FILE_NAME):
+    try:
         async with trio.open_nursery() as nursery:
+            await nursery.start(_announce, channel, services.data_dir)
             await serve_port(
                 "control",
                 listeners,
@@ -79,10 +80,12 @@ async def serve_control(
                 handler_nursery=nursery,
                 task_status=task_status,
             )
+    finally:
+        forget_control(services.data_dir)
 
 
 def forget_control(data_dir: Path) -> None:
-    """Take away what a hub left behind that was killed."""
+    """Nothing leads to the channel any more; also after a hub that was killed."""
     (data_dir / FILE_NAME).unlink(missing_ok=True)
 
 
@@ -151,19 +154,30 @@ async def _read_line(stream: trio.abc.Stream) -> bytes:
     return bytes(received.partition(b"\n")[0])
 
 
-@contextmanager
-def _announced(channel: Channel, path: Path) -> Iterator[None]:
-    """The file stands there, complete and for its owner alone, while the channel is open."""
+async def _announce(
+    channel: Channel, data_dir: Path, *, task_status: trio.TaskStatus[None]
+) -> None:
+    """Write the file; on a full disk, as soon as there is room."""
+    while True:
+        try:
+            _write_channel(channel, data_dir / FILE_NAME)
+            break
+        except OSError as error:
+            limited(log, logging.WARNING, "control", "commands cannot reach the hub: %s", error)
+            task_status.started()
+            task_status = trio.TASK_STATUS_IGNORED
+            await trio.sleep(_RETRY_SECONDS)
+    task_status.started()
+
+
+def _write_channel(channel: Channel, path: Path) -> None:
+    """The file is complete, and for its owner alone, from the moment that it is there."""
     fresh = path.with_suffix(".new")
     fresh.unlink(missing_ok=True)
     handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(handle, "wb") as file:
         file.write(msgspec.json.encode(channel))
     fresh.replace(path)
-    try:
-        yield
-    finally:
-        path.unlink(missing_ok=True)
 
 
 def _read_channel(path: Path) -> Channel:

@@ -6,7 +6,7 @@ import os
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Literal
 
@@ -23,6 +23,7 @@ Role = Literal["hub", "command"]
 POLL_SECONDS = 0.05
 #: No command takes longer, but for one that meets a disk that does not answer.
 _COMMAND_SECONDS = 10.0
+_HOLDER_BYTES = 32
 #: Windows locks bytes, and what is locked cannot be read: this one is far behind the text.
 _LOCKED_BYTE = 1 << 30
 
@@ -54,17 +55,13 @@ def prepare(path: Path) -> None:
 
 
 class Taken(StartFault):
-    """Another process holds the directory."""
+    """Another process holds the directory; by its own words, as far as they could be read."""
 
     def __init__(self, path: Path, holder: Holder | None) -> None:
+        self.by_a_hub = holder is not None and holder.role == "hub"
         who = f"process {holder.pid}" if holder is not None else "another process"
-        what = "a hub is already running on" if is_hub(holder) else "in use just now is"
+        what = "a hub is already running on" if self.by_a_hub else "in use just now is"
         super().__init__(f"{what} {path} ({who}): stop it first, or choose another with --data")
-        self.holder = holder
-
-
-def is_hub(holder: Holder | None) -> bool:
-    return holder is not None and holder.role == "hub"
 
 
 @contextmanager
@@ -74,7 +71,7 @@ def held(path: Path, role: Role) -> Iterator[None]:
     try:
         if not _try_lock(handle):
             raise Taken(path, _read_holder(handle))
-        _write_holder(handle, f"{role} {os.getpid()}\n")
+        _write_holder(handle, f"{role} {os.getpid()}")
         yield
         _write_holder(handle, "")
     finally:
@@ -91,21 +88,22 @@ def held_as_hub(path: Path) -> Iterator[None]:
                 stack.enter_context(held(path, "hub"))
                 break
             except Taken as taken:
-                if is_hub(taken.holder) or time.monotonic() > deadline:
+                if taken.by_a_hub or time.monotonic() > deadline:
                     raise
             time.sleep(POLL_SECONDS)
         yield
 
 
 def _write_holder(handle: int, text: str) -> None:
+    """Always as long, and over what is there: a full disk has no room for more."""
     os.lseek(handle, 0, os.SEEK_SET)
-    os.ftruncate(handle, 0)
-    os.write(handle, text.encode("ascii"))
+    with suppress(OSError):
+        os.write(handle, text.encode("ascii").ljust(_HOLDER_BYTES))
 
 
 def _read_holder(handle: int) -> Holder | None:
     os.lseek(handle, 0, os.SEEK_SET)
-    role, _, pid = os.read(handle, 100).decode("ascii", "replace").strip().partition(" ")
+    role, _, pid = os.read(handle, _HOLDER_BYTES).decode("ascii", "replace").strip().partition(" ")
     if not pid.isdecimal():
         return None
     return Holder("hub" if role == "hub" else "command", int(pid))

@@ -53,7 +53,9 @@ def start(config: Log, directory: Path | None, stream: TextIO) -> Callable[[], b
     logging.raiseExceptions = False
     sinks: list[logging.Handler] = [logging.StreamHandler(stream)]
     if directory is not None and not stream.isatty():
-        sinks.append(_files(directory))
+        # On a full disk there may be no room for the file; stderr has it all.
+        with suppress(OSError):
+            sinks.append(_files(directory))
     formatter = _JsonFormatter() if config.format == "json" else _TextFormatter()
     # One behind the other, a console that is held would keep lines from the files.
     fronts = [_Front(sink, formatter) for sink in sinks]

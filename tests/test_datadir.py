@@ -39,7 +39,7 @@ def test_a_command_that_meets_a_hub_learns_that_it_is_one(tmp_path: Path) -> Non
     with datadir.held_as_hub(tmp_path):
         with pytest.raises(datadir.Taken) as taken, datadir.held(tmp_path, "command"):
             pass
-        assert datadir.is_hub(taken.value.holder)
+        assert taken.value.by_a_hub
 
 
 def test_a_hub_waits_for_a_command_to_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -29,7 +29,7 @@ def carry_out(data_dir: Path, operation: Operation[R]) -> R:
             with datadir.held(data_dir, "command"):
                 return trio.run(_perform_here, data_dir, operation)
         except datadir.Taken as taken:
-            if datadir.is_hub(taken.holder) and control.is_open(data_dir):
+            if taken.by_a_hub and control.is_open(data_dir):
                 return trio.run(control.ask, data_dir, operation)
             if time.monotonic() > deadline:
                 raise
