@@ -66,6 +66,7 @@ class _Sender(msgspec.Struct):
     """As much of a body as says whose it is (D8, "token-or-address")."""
 
     sn: Text = None
+    did: Text = None
 
 
 _SENDER = msgspec.json.Decoder(_Sender)
@@ -185,10 +186,11 @@ class _DeviceApi:
         """D8, "token-or-address"."""
         jsontext.check_depth(body, self._max_depth)
         try:
-            sn = jsontext.decode(_SENDER, body, "the body").sn
+            sender = jsontext.decode(_SENDER, body, "the body")
         except BadParameter:  # It names nobody, whatever it is.
-            sn = None
-        device = self._admission.holder_by_address(str(sn or ""), address)
+            sender = _Sender()
+        sn, did = str(sender.sn or ""), str(sender.did or "")
+        device = self._admission.holder_by_address(sn, did, address)
         if device is None:
             raise NotAuthorised("no token, and no device with this sn is online from your address")
         return device

@@ -178,10 +178,15 @@ class Admission:
             raise WrongSignature("body_md5 does not fit the body")
         return self._heard(device)
 
-    def holder_by_address(self, sn: str, address: str) -> Device | None:
-        """D8: the device with this SN, where it is online from this very address."""
+    def holder_by_address(self, sn: str, did: str, address: str) -> Device | None:
+        """D8: the device with this SN, where it is online from this very address.
+
+        Raises DeviceNotRegistered where it says a did that is nobody's: no token contradicts (D5).
+        """
         if not self._registry.is_online_from(sn, address):
             return None
+        if did and self._store.devices.by_did(did) is None:
+            raise DeviceNotRegistered(f"did: no device with {did} is registered")
         return self._heard(self._store.devices.by_sn(sn))
 
     def expects_from(self, address: str) -> bool:

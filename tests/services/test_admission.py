@@ -622,16 +622,28 @@ async def test_an_address_stands_for_a_device_only_while_it_is_online_from_there
     site = gate(clock)
     device = await site.enrol()
     link = FakeLink("10.0.0.8")
-    assert site.admission.holder_by_address(SN, "10.0.0.8") is None
+    assert site.admission.holder_by_address(SN, "", "10.0.0.8") is None
     assert not site.admission.expects_from("10.0.0.8")
     await site.connect(link, site.knock())
-    found = site.admission.holder_by_address(SN, "10.0.0.8")
+    found = site.admission.holder_by_address(SN, "", "10.0.0.8")
     assert found is not None
     assert found.did == device.did
     assert site.admission.expects_from("10.0.0.8")
-    assert site.admission.holder_by_address(SN, "10.0.0.9") is None
+    assert site.admission.holder_by_address(SN, "", "10.0.0.9") is None
     site.admission.leave(link, "gone")
-    assert site.admission.holder_by_address(SN, "10.0.0.8") is None
+    assert site.admission.holder_by_address(SN, "", "10.0.0.8") is None
+
+
+async def test_without_a_token_a_did_that_is_nobodys_is_421(clock: FrozenClock) -> None:
+    site = gate(clock)
+    await site.enrol()
+    other = await site.enrol("OTHER")
+    await site.connect(FakeLink("10.0.0.8"), site.knock())
+    with pytest.raises(DeviceNotRegistered, match="did: "):
+        site.admission.holder_by_address(SN, "999", "10.0.0.8")
+    assert site.admission.holder_by_address(SN, "999", "10.0.0.9") is None
+    # Another device's own did is foreign, and refused where the body is read.
+    assert site.admission.holder_by_address(SN, other.did, "10.0.0.8") is not None
 
 
 async def test_whoever_uploads_was_heard(clock: FrozenClock) -> None:

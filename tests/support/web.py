@@ -13,7 +13,7 @@ import msgspec
 import trio
 
 from hub.config import Config, Devices, Web
-from hub.errors import NotAuthorised
+from hub.errors import DeviceNotRegistered, NotAuthorised
 from tests.support.certificates import trusting_anybody
 from tests.support.clock import NOON
 from web.server import serve
@@ -54,7 +54,9 @@ class FakeAdmission:
     def expects_from(self, address: str) -> bool:
         return any(known == address for _, known in self.by_address)
 
-    def holder_by_address(self, sn: str, address: str) -> Device | None:
+    def holder_by_address(self, sn: str, did: str, address: str) -> Device | None:
+        if did == "nobody":
+            raise DeviceNotRegistered
         return self.by_address.get((sn, address))
 
 

@@ -256,6 +256,11 @@ class TestTokenOrAddress:
     async def test_a_body_that_names_no_such_device_is_401(self, api: Any, body: bytes) -> None:
         assert (await ask(api, body, token=None)).outcome == (401, 401)
 
+    async def test_a_did_that_is_nobodys_is_421(self, api: Any, parts: Any) -> None:
+        body = b'{"sn": "%s", "did": "nobody"}' % GATE.sn.encode()
+        assert (await ask(api, body, token=None)).outcome == (200, 421)
+        assert not parts.ingest.taken
+
     async def test_from_an_address_without_devices_no_body_is_asked_for(self, api: Any) -> None:
         call = await ask(api, b'{"sn": "%s"}' % GATE.sn.encode(), token=None, address="10.0.0.9")
         assert call.outcome == (401, 401)
