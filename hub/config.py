@@ -138,7 +138,8 @@ class Setting(Struct, frozen=True):
             if isinstance(checked, float) and not math.isfinite(checked):
                 raise ValueError
         except ValueError:
-            shown = "true" if value is True else "false" if value is False else value
+            # In the file, text stands in quotes: that may be all that is wrong with it.
+            shown = value if from_text else as_toml(value)
             raise StartFault(
                 f"bad setting {self.name} = {shown} ({source}): allowed is {self.allowed}"
             ) from None
@@ -208,8 +209,8 @@ def default_file() -> str:
     return "\n".join(lines) + "\n"
 
 
-def as_toml(value: Value) -> str:
-    """A default as it is written in the file."""
+def as_toml(value: object) -> str:
+    """A value as it is written in the file."""
     if isinstance(value, bool):
         return "true" if value else "false"
     return f'"{value}"' if isinstance(value, str) else str(value)

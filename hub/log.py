@@ -23,6 +23,8 @@ import msgspec
 
 from hub.config import Log
 
+log = logging.getLogger(__name__)
+
 _FILES = 5
 _FILE_BYTES = 10 * 1000 * 1000
 _QUEUED_LINES = 10_000
@@ -52,10 +54,12 @@ def start(config: Log, directory: Path | None, stream: TextIO) -> Callable[[], b
     """
     logging.raiseExceptions = False
     sinks: list[logging.Handler] = [logging.StreamHandler(stream)]
+    trouble = None
     if directory is not None and not stream.isatty():
-        # On a full disk there may be no room for the file; stderr has it all.
-        with suppress(OSError):
+        try:
             sinks.append(_files(directory))
+        except OSError as error:  # a full disk, for one: stderr has it all
+            trouble = error
     formatter = _JsonFormatter() if config.format == "json" else _TextFormatter()
     # One behind the other, a console that is held would keep lines from the files.
     fronts = [_Front(sink, formatter) for sink in sinks]
@@ -65,6 +69,8 @@ def start(config: Log, directory: Path | None, stream: TextIO) -> Callable[[], b
         root.addHandler(front)
     for name in _TALKATIVE:
         logging.getLogger(name).setLevel(max(logging.WARNING, root.level))
+    if trouble is not None:
+        log.warning("the log is not written to files: %s", trouble)
 
     def stop() -> bool:
         for front in fronts:

@@ -129,7 +129,7 @@ def test_variables_that_are_no_settings_are_left_alone(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("[web]\nport = '8443'", "bad setting web.port = 8443"),
+        ("[web]\nport = '8443'", 'bad setting web.port = "8443"'),
         ("[web]\nport = true", "bad setting web.port = true"),
         ("[web]\nprot = 1", "unknown setting web.prot"),
         ("[wed]\nport = 1", "unknown setting wed"),

@@ -73,6 +73,13 @@ def test_a_terminal_is_enough(
     assert not (tmp_path / "logs").exists()
 
 
+def test_where_no_file_can_be_written_stderr_says_so(stderr: io.StringIO, tmp_path: Path) -> None:
+    (tmp_path / "logs").write_text("in the way")
+    stop = hub.log.start(Log(), tmp_path / "logs", stderr)
+    assert stop()
+    assert "the log is not written to files" in stderr.getvalue()
+
+
 def test_files_are_rotated_and_keep_to_50_mb_in_all(
     stderr: io.StringIO, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -52,7 +52,7 @@ def add(
 
 
 @device.command("import")
-@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@click.argument("file", type=click.Path(path_type=Path))
 @data_option()
 def import_(data_dir: Path, file: Path) -> None:
     """Enrol the cameras of a CSV file.
@@ -65,7 +65,7 @@ def import_(data_dir: Path, file: Path) -> None:
     from hub.services.operations import ImportDevices
 
     dids = carry_out(data_dir, ImportDevices(tuple(_read_rows(file))))
-    click.echo(f"{len(dids)} devices enrolled")
+    click.echo(f"{len(dids)} device{'' if len(dids) == 1 else 's'} enrolled")
 
 
 @device.command("list")

@@ -20,7 +20,7 @@ def data_option(*, expose_value: bool = True) -> Callable[[F], F]:
         "--data",
         "data_dir",
         envvar="SITEHUB_DATA",
-        type=click.Path(path_type=Path, file_okay=False),
+        type=click.Path(path_type=Path),
         callback=_or_default,
         expose_value=expose_value,
         metavar="DIR",
@@ -39,7 +39,7 @@ def key_option(help: str) -> Callable[[F], F]:
     return click.option(
         "--key",
         "key",
-        type=click.Path(path_type=Path, dir_okay=False),
+        type=click.Path(path_type=Path),
         callback=lambda context, parameter, path: None if path is None else read_key(path),
         metavar="FILE",
         help=help,

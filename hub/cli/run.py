@@ -25,7 +25,7 @@ _DEMO_CAMERAS = 6
     "--data",
     "data_dir",
     envvar="SITEHUB_DATA",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=click.Path(path_type=Path),
     metavar="DIR",
     help="The data directory, made if it is not there [default: the user's own; "
     "also SITEHUB_DATA].",
@@ -33,7 +33,7 @@ _DEMO_CAMERAS = 6
 @click.option(
     "--config",
     "config_file",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=click.Path(path_type=Path),
     metavar="FILE",
     help="A configuration other than sitehub.toml in the data directory.",
 )

@@ -11,7 +11,14 @@ from hub.cli.options import data_option
 
 @click.command()
 @click.option("--hub", "host", required=True, metavar="HOST", help="The hub's address or name.")
-@click.option("--cameras", "count", type=click.IntRange(1, 1000), default=6, show_default=True)
+@click.option(
+    "--cameras",
+    "count",
+    type=click.IntRange(1, 1000),
+    default=6,
+    show_default=True,
+    help="How many cameras.",
+)
 @click.option(
     "--rate",
     type=click.FloatRange(0, 1000, min_open=True),
@@ -21,7 +28,7 @@ from hub.cli.options import data_option
 )
 @click.option(
     "--apikey-file",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=click.Path(path_type=Path),
     metavar="FILE",
     help='A key as "sitehub apikey add" prints it: the cameras are enrolled before and removed '
     "after. Without it they knock, and wait to be accepted.",
@@ -29,7 +36,7 @@ from hub.cli.options import data_option
 @click.option(
     "--write-csv",
     "csv_file",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=click.Path(path_type=Path),
     metavar="FILE",
     help='Write what "sitehub device import" takes, and the public keys beside it.',
 )
@@ -38,8 +45,20 @@ from hub.cli.options import data_option
     type=int,
     help="Cameras of the same numbers see the same things [default: new ones each time].",
 )
-@click.option("--web-port", type=click.IntRange(1, 65535), default=8443, show_default=True)
-@click.option("--device-port", type=click.IntRange(1, 65535), default=8444, show_default=True)
+@click.option(
+    "--web-port",
+    type=click.IntRange(1, 65535),
+    default=8443,
+    show_default=True,
+    help="The hub's web.port, for uploads and the API.",
+)
+@click.option(
+    "--device-port",
+    type=click.IntRange(1, 65535),
+    default=8444,
+    show_default=True,
+    help="The hub's devices.port, for the WebSocket.",
+)
 @click.option("--no-tls", is_flag=True, help="Both ports are plain ones.")
 @data_option(expose_value=False)
 def simulate(

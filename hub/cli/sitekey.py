@@ -10,7 +10,7 @@ from hub.cli.options import data_option, read_key
 
 
 @click.command("site-key")
-@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@click.argument("file", type=click.Path(path_type=Path))
 @data_option()
 def site_key(data_dir: Path, file: Path) -> None:
     """Set the key of all cameras without their own.

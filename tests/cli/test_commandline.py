@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import click
 import pytest
@@ -90,6 +91,27 @@ def test_wrong_usage_is_status_2(sitehub: Sitehub, line: list[str]) -> None:
 def test_a_fault_is_one_line_and_status_1(sitehub: Sitehub) -> None:
     outcome = sitehub("device", "remove", "4711")
     assert outcome == (1, "", "sitehub: no device with did 4711\n")
+
+
+def test_a_file_given_as_the_data_directory_is_one_line_too(
+    sitehub: Sitehub, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("")
+    for path in (tmp_path / "file", tmp_path / "file" / "data"):
+        outcome = sitehub("device", "list", "--data", str(path))
+        assert outcome.status == 1
+        [line] = outcome.err.splitlines()
+        assert line.startswith(f"sitehub: cannot write to the data directory {path}")
+
+
+@pytest.mark.parametrize("words", [("site-key",), ("device", "import")])
+def test_a_directory_given_as_a_file_is_one_line_too(
+    sitehub: Sitehub, tmp_path: Path, words: tuple[str, ...]
+) -> None:
+    outcome = sitehub(*words, str(tmp_path))
+    assert outcome.status == 1
+    [line] = outcome.err.splitlines()
+    assert str(tmp_path) in line
 
 
 def test_a_fault_of_ours_is_one_line_too(sitehub: Sitehub, monkeypatch: pytest.MonkeyPatch) -> None:
