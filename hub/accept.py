@@ -339,10 +339,12 @@ def _bad_bind(bind: str, setting: str) -> str:
 
 def _permission_advice(port: int) -> str:
     if sys.platform == "win32":
-        return "another program holds it, or Windows keeps it back"
-    if port < 1024:
-        return "ports below 1024 need the right to do so"
-    return "a security policy of this host forbids it"
+        advice = "another program holds it, or Windows keeps it back"
+    elif port < 1024:
+        advice = "ports below 1024 need the right to do so"
+    else:
+        advice = "a security policy of this host forbids it"
+    return advice
 
 
 def _by_whom(port: int) -> str:
@@ -353,7 +355,7 @@ def _by_whom(port: int) -> str:
     for descriptors in Path("/proc").glob("[0-9]*/fd"):
         with suppress(OSError):
             if any(os.readlink(entry) in inodes for entry in descriptors.iterdir()):
-                name = (descriptors.parent / "comm").read_text().strip()
+                name = (descriptors.parent / "comm").read_text("utf-8", "replace").strip()
                 return f" by {name} (process {descriptors.parent.name})"
     return ""
 
@@ -361,7 +363,7 @@ def _by_whom(port: int) -> str:
 def _listening_inodes(port: int) -> Iterator[str]:
     for table in (Path("/proc/net/tcp"), Path("/proc/net/tcp6")):
         with suppress(OSError):
-            for line in table.read_text().splitlines()[1:]:
+            for line in table.read_text("ascii").splitlines()[1:]:
                 fields = line.split()
                 local, state, inode = fields[1], fields[3], fields[9]
                 if state == _LISTENING and int(local.rpartition(":")[2], 16) == port:

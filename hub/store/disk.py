@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -38,7 +39,7 @@ class Disk:
 
     def write_some(self, file: int, buffers: Sequence[Buffer], offset: int) -> int:
         """One call of the system, without the interpreter lock; how many bytes it took."""
-        return _write_some(file, buffers, offset)
+        return write_gathered(file, buffers, offset)
 
     def flush(self, file: int) -> None:
         """Return once all that was written is on the disk."""
@@ -46,7 +47,7 @@ class Disk:
 
     def let_go(self, file: int, start: int, size: int) -> None:
         """Tell the system that these bytes, flushed before, need not stay in memory."""
-        if hasattr(os, "posix_fadvise"):
+        if sys.platform == "linux":
             os.posix_fadvise(file, start, size, os.POSIX_FADV_DONTNEED)
 
     def cut(self, file: int, size: int) -> None:
@@ -58,25 +59,28 @@ class Disk:
 
     def flush_directory(self, path: Path) -> None:
         """Make the names in a directory durable. Windows does so by itself."""
-        if os.name == "nt":
-            return
-        directory = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(directory)
-        finally:
-            os.close(directory)
-
-
-def write_gathered(file: int, buffers: Sequence[Buffer], offset: int) -> int:
-    return os.pwritev(file, buffers, offset)
+        if sys.platform != "win32":
+            directory = os.open(path, os.O_RDONLY)
+            try:
+                os.fsync(directory)
+            finally:
+                os.close(directory)
 
 
 def write_plainly(file: int, buffers: Sequence[Buffer], offset: int) -> int:
-    """Windows has no gathered write: buffer after buffer."""
+    """Buffer after buffer, which works everywhere."""
     os.lseek(file, offset, os.SEEK_SET)
     return os.write(file, buffers[0])
 
 
-_write_some = write_gathered if hasattr(os, "pwritev") else write_plainly
+if sys.platform == "win32":
+    # Windows has no gathered write.
+    write_gathered = write_plainly
+else:
+
+    def write_gathered(file: int, buffers: Sequence[Buffer], offset: int) -> int:
+        return os.pwritev(file, buffers, offset)
+
+
 #: macOS and Windows have no fdatasync.
 _flush = getattr(os, "fdatasync", os.fsync)
