@@ -257,6 +257,8 @@ class Http1(H11Protocol):
     async def refuse(self, status: int, message: str = "") -> None:
         """Answer in a short form, if no answer has begun, and end the connection."""
         self._refused = True
+        # Before anything else can run: the application may have its own answer ready by now.
+        await self._close_stream()
         if self.connection.our_state in (h11.IDLE, h11.SEND_RESPONSE):
             body = msgspec.json.encode({"code": 420, "msg": message or _MEANINGS[status]})
             headers = [
@@ -268,7 +270,6 @@ class Http1(H11Protocol):
             await self._send_response(status, headers)
             await self._send_h11_event(h11.Data(data=body))
             await self._send_h11_event(h11.EndOfMessage())
-        await self._close_stream()
         await self.send(Leaving(lingering=True))
 
     async def invite_body(self) -> None:

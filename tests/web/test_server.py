@@ -281,6 +281,15 @@ async def test_more_than_the_told_length_is_no_part_of_the_body(plain: Any) -> N
         assert (await client.answer()).status == 400
 
 
+async def test_an_answer_that_comes_while_its_request_is_refused_is_dropped(parts: Any) -> None:
+    async with serving(app, parts), connected(parts) as client:
+        head = request("POST", "/unwanted", headers={"Transfer-Encoding": "chunked"})
+        await client.say(head, b"zz\r\n")
+        assert (await client.answer()).status == 400
+        assert await client.ended() == b""
+        assert await is_served(parts)
+
+
 async def test_half_a_body_is_no_body(parts: Any) -> None:
     ECHOES_LEFT.clear()
     async with serving(app, parts):
