@@ -33,6 +33,7 @@ _RECEIVE_BYTES = 16 * 1024
 #: Codes of RFC 6455, 7.4.1.
 NORMAL = 1000
 GOING_AWAY = 1001
+NO_STATUS = 1005
 ABNORMAL = 1006
 TOO_BIG = 1009
 TRY_AGAIN_LATER = 1013
@@ -123,7 +124,8 @@ class DeviceSocket(WebSocketConnection):
             await self._send(event.response())
         elif isinstance(event, CloseConnection):
             # The peer's farewell, or wsproto's word for a frame that breaks WebSocket.
-            return Ending(event.code, event.reason or "the peer closed the connection")
+            code = NORMAL if event.code == NO_STATUS else event.code
+            return Ending(code, event.reason or "the peer closed the connection")
         elif isinstance(event, Request):
             await self._accept(event, None, [])
         return None

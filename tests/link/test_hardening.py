@@ -75,6 +75,15 @@ async def test_a_first_frame_right_behind_the_upgrade_is_heard(autojump_clock: M
         assert heard.startswith(b"HTTP/1.1 101")
 
 
+async def test_a_farewell_without_a_status_is_returned_as_a_normal_one(
+    autojump_clock: MockClock,
+) -> None:
+    async with device_port() as port:
+        stream = await upgraded(port)
+        await stream.send_all(b"\x88\x80mask")
+        assert close_code(await everything(stream)) == 1000
+
+
 async def test_half_a_frame_is_no_frame(autojump_clock: MockClock) -> None:
     async with device_port(first_message_seconds=10) as port:
         stream = await upgraded(port)
