@@ -137,6 +137,8 @@ class Setting(Struct, frozen=True):
             checked: Value = msgspec.convert(value, self.type, strict=not from_text)
             if isinstance(checked, float) and not math.isfinite(checked):
                 raise ValueError
+            if isinstance(checked, str):
+                checked.encode()  # Fails on what an argument holds that is no UTF-8.
         except ValueError:
             # In the file, text stands in quotes: that may be all that is wrong with it.
             shown = value if from_text else as_toml(value)

@@ -93,6 +93,11 @@ def test_bounds_are_wide_enough_for_a_test_site(tmp_path: Path) -> None:
             "allowed is a path that begins with /, of at most 200 characters",
         ),
         (
+            "site.name=caf\udce9",
+            "bad setting site.name = caf\udce9 (from --set): "
+            "allowed is text of at most 100 characters",
+        ),
+        (
             "tls.kay=x",
             "unknown setting tls.kay (from --set): allowed are tls.{cert, key}",
         ),

@@ -5,13 +5,15 @@ from __future__ import annotations
 import os
 import time
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
+import msgspec
 import trio
 
 from hub import control, datadir
 from hub.app import open_services
 from hub.config import load
+from hub.errors import StartFault
 from hub.services.operations import Operation
 
 R = TypeVar("R")
@@ -22,6 +24,7 @@ _PATIENCE_SECONDS = 15.0
 
 def carry_out(data_dir: Path, operation: Operation[R]) -> R:
     """Raises HubErrors with the words for the person who gave the command."""
+    _check_text(operation)
     datadir.prepare(data_dir)
     deadline = time.monotonic() + _PATIENCE_SECONDS
     while True:
@@ -41,3 +44,11 @@ async def _perform_here(data_dir: Path, operation: Operation[R]) -> R:
     config = load(data_dir, environment=os.environ)
     async with open_services(config, data_dir, closing=trio.Event()) as services:
         return await operation.perform(services)
+
+
+def _check_text(operation: Operation[Any]) -> None:
+    """What came in another encoding can neither be kept nor handed to a running hub."""
+    try:
+        msgspec.json.encode(operation)
+    except UnicodeEncodeError:
+        raise StartFault("not everything that was given is text in UTF-8") from None

@@ -32,6 +32,13 @@ def test_a_password_is_not_asked_for_where_there_is_no_terminal(sitehub: Sitehub
     assert "--password-stdin" in outcome.err
 
 
+def test_what_is_no_utf8_is_refused_in_one_line(sitehub: Sitehub) -> None:
+    said = "sitehub: not everything that was given is text in UTF-8\n"
+    guard = ("user", "add", "anna", "--role", "guard", "--password-stdin")
+    assert sitehub(*guard, stdin="caf\udce9 caf\udce9\n") == (1, "", said)
+    assert sitehub("apikey", "remove", "caf\udce9") == (1, "", said)
+
+
 def test_a_password_is_set(sitehub: Sitehub) -> None:
     sitehub("user", "add", "anna", "--role", "viewer", "--password-stdin", stdin="correct horse\n")
     assert sitehub("user", "passwd", "anna", "--password-stdin", stdin="other horse\n").status == 0
