@@ -34,10 +34,13 @@ class Visitor:
         self.text = (await self.response.get_data()).decode()
         return self.response
 
-    async def send(self, path: str, *, token: str | None = None, **fields: str) -> Response:
+    async def send(
+        self, path: str, *, token: str | None = None, referer: str = "", **fields: str
+    ) -> Response:
         """Send a form, with the token of the last page."""
         form = {"csrf_token": self.token if token is None else token, **fields}
-        self.response = await self._client.post(path, form=form)
+        headers = {"Referer": referer} if referer else {}
+        self.response = await self._client.post(path, form=form, headers=headers)
         self.text = (await self.response.get_data()).decode()
         return self.response
 

@@ -205,6 +205,13 @@ async def test_an_empty_site_says_what_to_do_next(admin: Visitor) -> None:
     assert "/cameras/connect" in admin.text
 
 
+async def test_an_empty_site_says_who_is_waiting(hub: FakeServices, admin: Visitor) -> None:
+    hub.enrolment.knock(waiting("SN1"), waiting("SN2"))
+    await admin.get("/")
+    assert "2 cameras wait" in admin.text
+    assert 'href="/cameras"' in admin.text.split('class="empty"')[1]
+
+
 async def test_a_guard_of_an_empty_site_is_not_sent_where_he_may_not_go(visitor: Visitor) -> None:
     await visitor.sign_in("guard")
     await visitor.get("/")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from msgspec import structs
 
 from tests.support.browsing import Visitor
 from tests.support.fake_services import CODE, FakeServices, device, record, waiting
@@ -111,6 +112,37 @@ async def test_a_code_that_does_not_fit_is_told_where_it_was_typed(admin: Visito
     assert 'value="My gate"' in admin.text
     assert "wrong" not in admin.text.split('name="code"')[1][:60]
     assert admin.hub.accounts.audited == []
+
+
+async def test_the_latest_to_knock_stands_first_and_a_further_knock_moves_none(
+    admin: Visitor,
+) -> None:
+    first, second = waiting("SN1"), waiting("SN2")
+    second = structs.replace(second, first_seen=first.first_seen + 1)
+    admin.hub.enrolment.knock(second, first)
+    await admin.get("/cameras/waiting")
+    assert admin.text.index("SN2") < admin.text.index("SN1")
+
+
+async def test_a_refusal_stands_where_one_looks(admin: Visitor) -> None:
+    admin.hub.enrolment.knock(waiting("SN1"), waiting("SN2"))
+    await admin.get("/cameras")
+    await admin.send("/cameras/accept", sn="SN2", code="wrong", back="/cameras")
+    assert admin.text.count("autofocus") == 1
+    assert "autofocus" in admin.text.split('data-key="SN2"')[1].split("</form>")[0]
+
+
+async def test_a_switch_on_a_page_that_refuses_leads_back_to_the_form(admin: Visitor) -> None:
+    admin.hub.enrolment.knock(waiting("SN1"))
+    await admin.get("/cameras")
+    await admin.send(
+        "/cameras/accept",
+        referer="https://localhost/cameras?x=1",
+        sn="SN1",
+        code="wrong",
+        back="/cameras",
+    )
+    assert 'name="next" value="/cameras?x=1"' in admin.text
 
 
 async def test_a_key_that_is_none_is_told_on_the_page_where_it_was_typed(admin: Visitor) -> None:

@@ -78,6 +78,7 @@ async def connect_page(refused: WaitingRow | None = None, key_fault: str = "") -
         waiting=waiting_rows(refused),
         back="/cameras/connect",
         first=bool(request.args.get("first")),
+        known=len(hub.devices.list()),
         done=done_sentence(request.args.get("done")),
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from typing import Literal
+from urllib.parse import urlsplit
 
 from msgspec import Struct
 from quart import Response, render_template, request
@@ -64,6 +65,14 @@ def _theme() -> str:
     return theme if theme in THEMES else "auto"
 
 
+def _here() -> str:
+    """The address of this page; of one that answers a form, that of the form."""
+    if request.method in ("GET", "HEAD"):
+        return request.full_path.rstrip("?")
+    form = urlsplit(request.referrer or "")
+    return local_path(form._replace(scheme="", netloc="", fragment="").geturl())
+
+
 async def shared_values() -> dict[str, object]:
     """What every template may use."""
     hub = auth.services()
@@ -81,7 +90,7 @@ async def shared_values() -> dict[str, object]:
         "notices": _notices() if me else [],
         # Where the page's stream goes on from.
         "seq": hub.records.last_seq,
-        "here": request.full_path.rstrip("?"),
+        "here": _here(),
         "csrf_token": auth.csrf_token,
     }
 

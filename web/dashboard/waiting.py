@@ -20,8 +20,12 @@ class WaitingRow(Struct, frozen=True):
 
 
 def waiting_rows(refused: WaitingRow | None = None) -> list[WaitingRow]:
-    """Who knocks; the one whose acceptance was refused keeps what was entered."""
-    rows = [WaitingRow(one, waiting_reason(one)) for one in auth.services().enrolment.waiting()]
+    """Who knocks; the one whose acceptance was refused keeps what was entered.
+
+    The latest to come stands first, and no further knock moves it from where somebody is typing.
+    """
+    waiting = sorted(auth.services().enrolment.waiting(), key=lambda one: (-one.first_seen, one.sn))
+    rows = [WaitingRow(one, waiting_reason(one)) for one in waiting]
     if refused is None:
         return rows
     return [refused if one.waiting.sn == refused.waiting.sn else one for one in rows]

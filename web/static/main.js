@@ -1,6 +1,6 @@
 // What makes the pages live. Without it they work, and are as old as their last loading.
 
-import { refresh } from "./parts.js";
+import { isInUse, refresh } from "./parts.js";
 import { openRecordsInPlace } from "./record.js";
 import { Stream } from "./stream.js";
 import { Wall } from "./wall.js";
@@ -22,6 +22,9 @@ function followTheHub() {
     for (const part of all(`[data-on~="${CSS.escape(detail.kind)}"]`)) {
       if (!part.dataset.of || part.dataset.of === detail.key) refresh(part);
     }
+    // An empty page is another one once there is something.
+    const empty = document.querySelector(`[data-load-anew-on~="${CSS.escape(detail.kind)}"]`);
+    if (empty && !isInUse(document.body)) location.reload();
   });
 
   let wasLost = false;

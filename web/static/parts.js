@@ -47,10 +47,12 @@ function replaceChildren(part, html) {
 function reconcile(old, fresh) {
   const known = new Map([...old.children].map((child, at) => [keyOf(child, at), child]));
   const wanted = [...fresh.children].map((child, at) => keep(known.get(keyOf(child, at)), child));
+  // What goes, goes first: an element that is moved loses the focus, and what stays need not move.
+  const staying = new Set(wanted);
+  for (const child of [...old.children]) if (!staying.has(child)) child.remove();
   for (const [at, child] of wanted.entries()) {
     if (old.children[at] !== child) old.insertBefore(child, old.children[at] ?? null);
   }
-  while (old.children.length > wanted.length) old.lastElementChild.remove();
 }
 
 // The element that shall stand there: the one that does, or the new one.
@@ -68,7 +70,7 @@ function keyOf(element, at) {
   return element.dataset.key ?? `at-${at}`;
 }
 
-function isInUse(element) {
+export function isInUse(element) {
   const inputs = [...element.querySelectorAll("input:not([type=hidden]), textarea")];
   return (
     inputs.includes(document.activeElement) ||
