@@ -156,16 +156,20 @@ class Store:
             self._condition.damaged(f"{DATABASE}: {found}")
         return found
 
-    async def _run(self, *, task_status: trio.TaskStatus[None]) -> None:
-        """The writer, which nothing but the end of the store cancels, and what goes on beside."""
-        async with trio.open_nursery() as nursery:
-            await nursery.start(self._writer.run)
-            nursery.start_soon(self._keep_checkpoints)
-            if self._has_drops:
-                nursery.start_soon(self._finish_drops)
-            if not self.clean_start:
-                nursery.start_soon(self.check)
-            task_status.started()
+    async def _run(self, lasting: trio.CancelScope) -> None:
+        """The writer, and what goes on beside it.
+
+        Nothing but the end of the store cancels them, by `lasting`: they outlive a cancellation of
+        the store's users, who may still have to write.
+        """
+        with lasting:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._writer.run)
+                nursery.start_soon(self._keep_checkpoints)
+                if self._has_drops:
+                    nursery.start_soon(self._finish_drops)
+                if not self.clean_start:
+                    nursery.start_soon(self.check)
 
     async def _keep_checkpoints(self) -> None:
         """Move the write-ahead log into the database beside the writer, not in its way."""
@@ -226,7 +230,9 @@ async def open_store(
             on_records=on_records,
             random=random,
         )
-        scope = await nursery.start(_run_shielded, store)
+        # Not by `nursery.start`: cancelled meanwhile, it would wait for a task that never ends.
+        lasting = trio.CancelScope(shield=True)
+        nursery.start_soon(store._run, lasting)
         try:
             yield store
         except Exception as error:
@@ -237,20 +243,10 @@ async def open_store(
                 await store._end()
             if closing_time.cancelled_caught:
                 log.error("the disk did not answer: the store could not be left as it should be")
-            scope.cancel()
+            lasting.cancel()
             await _close(bridges.all())
     if failure is not None:
         raise failure
-
-
-async def _run_shielded(
-    store: Store, *, task_status: trio.TaskStatus[trio.CancelScope] = trio.TASK_STATUS_IGNORED
-) -> None:
-    """The store's tasks outlive a cancellation of its users, who may still have to write."""
-    with trio.CancelScope(shield=True) as scope:
-        async with trio.open_nursery() as nursery:
-            await nursery.start(store._run)
-            task_status.started(scope)
 
 
 async def _open_bridges(path: Path, loop: trio_asyncio.TrioEventLoop) -> _Bridges:

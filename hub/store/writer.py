@@ -180,13 +180,12 @@ class Writer:
             raise CannotStoreNow("the disk does not answer")
         return write.result()
 
-    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+    async def run(self) -> None:
         """Commit groups until closed, and then what still waits.
 
         The caller shields this task: it must outlive all who write, and ends by `close`.
         """
         self._token = trio.lowlevel.current_trio_token()
-        task_status.started()
         while self._waiting or not self._closing:
             if self._probe_is_due():
                 await self._bridge.run(self._probe)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import trio
+import trio_asyncio
 
 from hub.errors import StartFault
 from hub.store import db
@@ -35,6 +36,27 @@ async def test_a_clean_stop_is_told_from_another(tmp_path: Path, clock: FrozenCl
     async with opened(left, clock) as store:
         assert not store.clean_start
     async with opened(left, clock) as store:
+        assert store.clean_start
+
+
+async def test_a_start_that_is_cancelled_at_its_last_moment_ends(
+    tmp_path: Path, clock: FrozenClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    open_bridges = db._open_bridges
+    start = trio.CancelScope()
+
+    async def open_bridges_and_cancel(path: Path, loop: trio_asyncio.TrioEventLoop) -> object:
+        bridges = await open_bridges(path, loop)
+        start.cancel()
+        return bridges
+
+    monkeypatch.setattr(db, "_open_bridges", open_bridges_and_cancel)
+    with trio.fail_after(10), start:
+        async with opened(tmp_path / "data", clock) as store:
+            await store.records.append(upload(clock, 1))
+    assert start.cancelled_caught
+    monkeypatch.undo()
+    async with opened(tmp_path / "data", clock) as store:
         assert store.clean_start
 
 
