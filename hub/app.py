@@ -37,7 +37,7 @@ from hub.services.devices import DeviceBook
 from hub.services.enrolment import Enrolment
 from hub.services.health import Health
 from hub.services.ingest import Ingest
-from hub.services.recordlog import RecordLog
+from hub.services.recordlog import RecordLog, record_weight
 from hub.services.site import Site
 from hub.services.upkeep import Upkeep
 from hub.store.db import open_store
@@ -102,7 +102,7 @@ async def open_services(
     config: Config, data_dir: Path, *, closing: trio.Event, now: Callable[[], float] = time.time
 ) -> AsyncIterator[Services]:
     """The store and everything that stands on it, without the ports."""
-    record_feed: Feed[Record] = Feed()
+    record_feed: Feed[Record] = Feed(record_weight)
     change_feed: Feed[Change] = Feed()
     async with open_store(data_dir, now=now, on_records=record_feed.publish) as store:
         registry = Registry(now)
@@ -221,14 +221,17 @@ def _warn_of_a_clock_never_set(seconds: float) -> None:
         )
 
 
-def _raise_limit_of_open_files() -> None:
-    """Thousands of connections are files; the soft limit is often 1,024 (POSIX)."""
-    if sys.platform == "win32":
-        return
+if sys.platform == "win32":
+
+    def _raise_limit_of_open_files() -> None:
+        """Sockets are not counted as files here."""
+else:
     import resource
 
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    try:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    except (OSError, ValueError) as error:
-        log.warning("the limit of open files stays at %d: %s", soft, error)
+    def _raise_limit_of_open_files() -> None:
+        """Thousands of connections are files; the soft limit is often 1,024."""
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        try:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+        except (OSError, ValueError) as error:
+            log.warning("the limit of open files stays at %d: %s", soft, error)

@@ -11,6 +11,7 @@ import hmac
 import logging
 import os
 import secrets
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -86,7 +87,9 @@ async def serve_control(
 
 def forget_control(data_dir: Path) -> None:
     """Nothing leads to the channel any more; also after a hub that was killed."""
-    (data_dir / FILE_NAME).unlink(missing_ok=True)
+    # Windows removes no file that a command is just reading: left over, it leads nowhere.
+    with suppress(PermissionError):
+        (data_dir / FILE_NAME).unlink(missing_ok=True)
 
 
 async def ask(data_dir: Path, operation: Operation[R]) -> R:

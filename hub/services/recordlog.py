@@ -14,12 +14,18 @@ from hub.live.feed import Feed, Subscription
 from hub.store.media import StoredPicture as StoredPicture
 from hub.store.records import Page as Page
 from hub.store.records import RecordFilter as RecordFilter
-from hub.wire.records import Record
+from hub.wire.records import EventDetail, Record
 
 if TYPE_CHECKING:
     from hub.store.db import Store
 
 _BATCH = 100
+
+
+def record_weight(record: Record) -> int:
+    """The bytes that a record keeps in memory, as far as a device decides on them."""
+    data = record.detail.data if isinstance(record.detail, EventDetail) else b""
+    return memoryview(record.extra).nbytes + memoryview(data).nbytes
 
 
 class LogReader:

@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 import trio
+from msgspec import Raw
 
 from hub.errors import NoSuchResource
-from hub.services.recordlog import LogReader, RecordFilter
+from hub.services.recordlog import LogReader, RecordFilter, record_weight
+from hub.wire.records import EventDetail, Record
 from tests.support.clock import FrozenClock
 from tests.support.hub_services import HubServices, open_hub_services
 
@@ -134,3 +136,19 @@ async def test_a_picture_is_what_was_sent(hub: HubServices) -> None:
     for seq, name in [(1, "body"), (2, "face")]:
         with pytest.raises(NoSuchResource):
             await hub.services.records.picture(seq, name)
+
+
+def test_a_record_weighs_what_a_device_can_make_it_weigh() -> None:
+    record = Record(
+        seq=1,
+        kind="event",
+        did="1",
+        sn="SN",
+        device_name="",
+        occurred_at=0,
+        received_at=0,
+        detail=EventDetail(type=1, data=Raw(b'{"a":1}')),
+        extra=Raw(b'{"b":22}'),
+        images=(),
+    )
+    assert record_weight(record) == 7 + 8
