@@ -77,6 +77,7 @@ Headers = list[tuple[bytes, bytes]]
 
 _NOSNIFF = b"x-content-type-options"
 _CLOSE = (b"connection", b"close")
+_BOTH_LENGTHS = {b"content-length", b"transfer-encoding"}
 _MEANINGS = {
     400: "malformed request",
     408: "the request took too long",
@@ -462,6 +463,10 @@ def _refusal_of(request: h11.Request, headers: Headers) -> tuple[int, str] | Non
         return 505, _MEANINGS[505]
     if request.method == b"CONNECT":
         return 400, "no tunnels here"
+    if _BOTH_LENGTHS <= {name for name, _ in headers}:
+        # RFC 9112, 6.1: where one party believes the one and the next the other, requests are
+        # smuggled.
+        return 400, "content-length and transfer-encoding exclude each other"
     for name, value in headers:
         if name == b"upgrade" and b"websocket" in value.lower():
             # A camera that is pointed at the wrong port: tell whoever looks at its log.

@@ -266,6 +266,14 @@ async def test_a_malformed_chunk_is_refused(parts: Any) -> None:
         assert await is_served(parts)
 
 
+async def test_a_body_of_two_lengths_is_refused(parts: Any) -> None:
+    async with serving(app, parts), connected(parts) as client:
+        two = {"Transfer-Encoding": "chunked", "Content-Length": "4"}
+        answer = await client.ask(request("POST", "/echo", headers=two), b"0\r\n\r\n")
+        assert (answer.status, answer.json["code"]) == (400, 420)
+        assert "content-length" in answer.json["msg"]
+
+
 async def test_pipelined_requests_are_answered_in_order(parts: Any) -> None:
     async with serving(app, parts), connected(parts) as client:
         await client.say(
