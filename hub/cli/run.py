@@ -65,8 +65,8 @@ def run(
     from hub import config, datadir, log
 
     directory = data_dir or datadir.default_path("sitehub-demo" if demo else "sitehub")
-    loaded = config.load(directory, file=config_file, environment=os.environ, overrides=overrides)
     datadir.prepare(directory)
+    loaded = config.load(directory, file=config_file, environment=os.environ, overrides=overrides)
     with datadir.held_as_hub(directory):
         config.write_default(directory)
         stop_log = log.start(loaded.log, directory / datadir.LOGS, sys.stderr)
