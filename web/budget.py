@@ -20,8 +20,8 @@ WAIT_SECONDS = 10.0
 MOST_WAITING = 64
 #: What a body of unknown length begins with.
 FIRST_BYTES = 512 * 1024
-#: The part of the budget that one sender may hold: slow bodies of one leave room for the others.
-MOST_OF_ONE = 4
+#: One sender has this part of the budget, and of the places to wait: the rest is for the others.
+PARTS = 4
 
 
 class Budget:
@@ -41,7 +41,7 @@ class Budget:
         """A context that holds room for a body of `length`; None is not known yet.
 
         Entering it raises CannotStoreNow where there is no room within WAIT_SECONDS, and at once
-        where the sender holds its part already.
+        where too many wait already.
         """
         return Share(self, FIRST_BYTES if length is None else length, sender)
 
@@ -52,49 +52,63 @@ class Budget:
         stand in each other's way for WAIT_SECONDS, and no longer.
         """
         wanted = min(wanted, self._total)
-        more = wanted - held
-        if more <= 0:
+        if wanted <= held:
             return held
-        others = self._by_sender[sender] - held
-        if others and others + wanted > self._total // MOST_OF_ONE:
-            raise self._refusal(sender)
-        if self._queue or self._used + more > self._total:
-            await self._wait_for(more, sender, first=held > 0)
+        waiter = _Waiter(sender, held, wanted)
+        if self._queue or not self._has_room(waiter) or self._is_beyond_its_part(waiter):
+            await self._wait(waiter)
         else:
-            self._add(more, sender)
+            self._add(waiter.more, sender)
         return wanted
 
     def give_back(self, size: int, sender: str) -> None:
         self._add(-size, sender)
         self._let_in()
 
+    def _has_room(self, waiter: _Waiter) -> bool:
+        return self._used + waiter.more <= self._total
+
+    def _is_beyond_its_part(self, waiter: _Waiter) -> bool:
+        """Whether it has to wait for its own sender; a body that is alone may be of any size."""
+        others = self._by_sender[waiter.sender] - waiter.held
+        return others > 0 and others + waiter.wanted > self._total // PARTS
+
     def _let_in(self) -> None:
-        while self._queue and self._used + self._queue[0].size <= self._total:
-            waiter = self._queue.popleft()
-            self._add(waiter.size, waiter.sender)
+        """In turn; but nobody waits for who waits for its own sender."""
+        for waiter in tuple(self._queue):
+            if self._is_beyond_its_part(waiter):
+                continue
+            if not self._has_room(waiter):
+                break
+            self._queue.remove(waiter)
+            self._add(waiter.more, waiter.sender)
             waiter.granted.set()
 
-    async def _wait_for(self, size: int, sender: str, *, first: bool) -> None:
-        if len(self._queue) >= MOST_WAITING:
-            raise self._refusal(sender)
-        waiter = _Waiter(size, sender)
-        if first:
+    async def _wait(self, waiter: _Waiter) -> None:
+        of_this_sender = sum(other.sender == waiter.sender for other in self._queue)
+        if len(self._queue) >= MOST_WAITING or of_this_sender >= MOST_WAITING // PARTS:
+            raise self._refusal(waiter.sender)
+        if waiter.held:
             self._queue.appendleft(waiter)
         else:
             self._queue.append(waiter)
+        self._let_in()
         try:
             with trio.move_on_after(WAIT_SECONDS):
                 await waiter.granted.wait()
         except trio.Cancelled:
             if waiter.granted.is_set():
-                self.give_back(size, sender)
+                self.give_back(waiter.more, waiter.sender)
             else:
-                self._queue.remove(waiter)
+                self._give_up(waiter)
             raise
         if not waiter.granted.is_set():
-            self._queue.remove(waiter)
-            self._let_in()
-            raise self._refusal(sender)
+            self._give_up(waiter)
+            raise self._refusal(waiter.sender)
+
+    def _give_up(self, waiter: _Waiter) -> None:
+        self._queue.remove(waiter)
+        self._let_in()
 
     def _refusal(self, sender: str) -> CannotStoreNow:
         metrics.limits_reached.labels("upload_budget").inc()
@@ -146,7 +160,11 @@ class Share:
 
 
 class _Waiter:
-    def __init__(self, size: int, sender: str) -> None:
-        self.size = size
+    """A body that wants more than it holds."""
+
+    def __init__(self, sender: str, held: int, wanted: int) -> None:
         self.sender = sender
+        self.held = held
+        self.wanted = wanted
+        self.more = wanted - held
         self.granted = trio.Event()

@@ -40,9 +40,8 @@ async def test_the_table_says_how_each_camera_is(admin: Visitor) -> None:
             waiting_args={"seconds": "28680"},
             waiting_reason="its clock is off",
             clock_offset=28680.0,
-            last_seen=None,
         ),
-        device("3", "Roof", "disabled", clock_offset=None, fw_ver=None, sw_ver=None, hw_ver=None),
+        device("3", "Roof", "disabled", clock_offset=None, fw_ver=None, last_seen=None),
     )
     await admin.get("/cameras")
     for text in (
@@ -65,6 +64,7 @@ async def test_the_table_says_how_each_camera_is(admin: Visitor) -> None:
         (5.0, "5 s ahead"),
         (-65.0, "1 min 5 s behind"),
         (28_680.0, "7 h 58 min ahead"),
+        (28_800.4, ">8 h ahead"),
         (-200_000.0, "2 d 7 h behind"),
     ],
 )

@@ -140,17 +140,17 @@ def clock_offset(seconds: float) -> str:
 
 
 def duration(seconds: float) -> str:
-    """A length of time in its two largest units."""
+    """A length of time in the two largest of its units that are not zero."""
     minutes, s = divmod(round(seconds), 60)
     hours, m = divmod(minutes, 60)
     days, h = divmod(hours, 24)
-    if days:
-        return gettext("%(days)s d %(hours)s h") % {"days": days, "hours": h}
-    if hours:
-        return gettext("%(hours)s h %(minutes)s min") % {"hours": hours, "minutes": m}
-    if m:
-        return gettext("%(minutes)s min %(seconds)s s") % {"minutes": m, "seconds": s}
-    return gettext("%(seconds)s s") % {"seconds": s}
+    units = [
+        (days, gettext("%(n)s d")),
+        (h, gettext("%(n)s h")),
+        (m, gettext("%(n)s min")),
+        (s, gettext("%(n)s s")),
+    ]
+    return " ".join([text % {"n": n} for n, text in units if n][:2])
 
 
 def device_fault(error: HubError) -> str:
