@@ -251,7 +251,7 @@ class Http1(H11Protocol):
             await self._feed(event.data)
         elif isinstance(event, events.RawData):
             if self.stream is not None and not self._complete:
-                await self.refuse(400)
+                await self.refuse(400, "body: ended before it was complete")
         elif isinstance(event, events.Closed) and self.stream is not None:
             await self.stream.peer_left()
 
@@ -463,7 +463,7 @@ def _refusal_of(request: h11.Request, headers: Headers) -> tuple[int, str] | Non
         return 505, _MEANINGS[505]
     if request.method == b"CONNECT":
         return 400, "no tunnels here"
-    if _BOTH_LENGTHS <= {name for name, _ in headers}:
+    if _BOTH_LENGTHS.issubset(name for name, _ in headers):
         # RFC 9112, 6.1: where one party believes the one and the next the other, requests are
         # smuggled.
         return 400, "content-length and transfer-encoding exclude each other"

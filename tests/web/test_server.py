@@ -311,6 +311,15 @@ async def test_half_a_body_is_no_body(parts: Any) -> None:
         assert await is_served(parts)
 
 
+async def test_who_ends_its_side_within_a_body_is_told_so(plain: Any) -> None:
+    async with serving(app, plain), connected(plain) as client:
+        await client.say(request("POST", "/echo", b"half", {"Content-Length": "8"}))
+        await client.stream.send_eof()  # type: ignore[attr-defined]
+        answer = await client.answer()
+        assert answer.status == 400
+        assert answer.json == {"code": 420, "msg": "body: ended before it was complete"}
+
+
 async def test_an_application_that_does_not_listen_learns_that_its_peer_is_lost(
     plain: Any,
 ) -> None:
