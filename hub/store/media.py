@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import sqlite3
 import time
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 
 import trio
 from msgspec import Struct
 
-from hub.errors import BadParameter, CannotStoreNow, NoSuchResource
+from hub.errors import BadParameter, CannotStoreNow, NoSuchResource, TooManyRequests
 from hub.log import limited
-from hub.store.days import Day, Days
+from hub.store.days import Days
 from hub.store.health import Condition
-from hub.store.packs import Packs, checksum, day_bounds, day_of, decode_images, read_at
+from hub.store.packs import (
+    Packs,
+    checksum,
+    day_bounds,
+    day_of,
+    decode_images,
+    read_at,
+    remove,
+)
 from hub.store.readers import Readers
 from hub.store.sql import clamp, execute, one
 from hub.store.writer import Writer
@@ -25,7 +33,11 @@ log = logging.getLogger(__name__)
 
 _IMAGES = "SELECT received_at, images FROM record WHERE seq = ?"
 _FORGET_DAY = "DELETE FROM day WHERE day = ?"
-_PUT_DROPPED = "INSERT OR REPLACE INTO dropped_day (first_seq, last_seq, day) VALUES (?, ?, ?)"
+# As the day is then: what was in the writer's hands when it ended belongs to it too.
+_PUT_DROPPED = """
+INSERT OR REPLACE INTO dropped_day (first_seq, last_seq, day)
+SELECT first_seq, last_seq, day FROM day WHERE day = ?
+"""
 _DROPPED = "SELECT first_seq, last_seq, day FROM dropped_day ORDER BY first_seq"
 _FORGET_DROPPED = "DELETE FROM dropped_day WHERE first_seq = ?"
 _NEXT_ROWS = """
@@ -48,6 +60,8 @@ DELETE FROM term WHERE id > ? AND id <= ? AND NOT EXISTS (
     SELECT 1 FROM record WHERE record.term = term.id
 )
 """
+#: Nothing is wrong with a pack that cannot be opened for these reasons.
+_SHORTAGES = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
 #: How long a step goes on before it lets others write: with its commit well below the 50 ms that
 #: are allowed.
 _STEP_SECONDS = 0.010
@@ -103,7 +117,10 @@ class Media:
         self._unlinking = trio.CapacityLimiter(1)
 
     async def read(self, seq: int, name: str) -> StoredPicture | None:
-        """A picture, verified by its checksum; None where there is none, or no longer one."""
+        """A picture, verified by its checksum; None where there is none, or no longer one.
+
+        TooManyRequests where there is no way to read it just now.
+        """
         try:
             return await self._readers.read(lambda c: self._read(c, seq, name))
         except _Damaged as damage:
@@ -125,7 +142,7 @@ class Media:
             raise NoSuchResource(f"no records of {day}")
         if day == day_of(int(self._now() * 1000)):
             raise BadParameter("the day that is being written cannot be dropped", field="day")
-        await self._forget(known)
+        await self._forget(day)
         await self._remove_pack(day)
         await self.finish_drops()
         log.info("dropped %s: %d records, %d bytes", day, known.records, known.bytes)
@@ -158,8 +175,10 @@ class Media:
         try:
             data = read_at(path, image.offset, image.size)
         except OSError as error:
+            if error.errno in _SHORTAGES:
+                raise TooManyRequests("too many files are open just now") from None
             data = b""
-            log.warning("%s cannot be read: %s", path.name, error)
+            limited(log, logging.WARNING, f"{path} unread", "%s cannot be read: %s", path, error)
         if f"{checksum(data):016x}" == image.checksum and len(data) == image.size:
             return StoredPicture(image.mime, data, image.checksum)
         if not self._days.has_pictures(seq, received_at):  # dropped while we read
@@ -167,21 +186,21 @@ class Media:
         limited(log, logging.WARNING, path.name, "picture %s of record %d is damaged", name, seq)
         raise _Damaged(f"pictures in {path.name} are not what was stored")
 
-    async def _forget(self, day: Day) -> None:
+    async def _forget(self, day: str) -> None:
         """Let the database forget the pack. On a full disk the pack has to make room first."""
 
         def forget(connection: sqlite3.Connection) -> None:
-            self._packs.close(day.day)
-            connection.execute(_PUT_DROPPED, (day.first_seq, day.last_seq, day.day))
-            connection.execute(_FORGET_DAY, (day.day,))
+            self._packs.close(day)
+            connection.execute(_PUT_DROPPED, (day,))
+            connection.execute(_FORGET_DAY, (day,))
 
         def forgotten() -> None:
-            self._days.drop(day.day)
+            self._days.drop(day)
 
         try:
             await self._writer.write(forget, on_durable=forgotten)
         except CannotStoreNow:
-            await self._unlink(day.day)
+            await self._unlink(day)
             await self._writer.write(forget, on_durable=forgotten)
 
     async def _remove_pack(self, day: str) -> None:
@@ -191,20 +210,12 @@ class Media:
 
     async def _unlink(self, day: str) -> None:
         # In a thread: the deletion of many gigabytes takes its time.
-        await trio.to_thread.run_sync(_unlink, self._packs.path(day), limiter=self._unlinking)
+        await trio.to_thread.run_sync(remove, self._packs.path(day), limiter=self._unlinking)
 
     async def _in_steps(self, step: Step, start: int) -> None:
         at: int | None = start
         while at is not None:
             at = await self._writer.write(partial(_for_a_while, step, at))
-
-
-def _unlink(path: Path) -> None:
-    try:
-        path.unlink(missing_ok=True)
-    except PermissionError:
-        # Windows: a reader has it open. It is tried again after the records, and at the start.
-        log.info("%s is in use and is deleted later", path.name)
 
 
 def _for_a_while(step: Step, start: int, connection: sqlite3.Connection) -> int | None:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import sqlite3
+import threading
 from pathlib import Path
 
 import pytest
 import trio
+import trio.testing
 
-from hub.errors import BadParameter, CannotStoreNow, NoSuchResource
+from hub.errors import BadParameter, CannotStoreNow, NoSuchResource, TooManyRequests
 from hub.store import media
 from hub.store.records import NewUpload, RecordFilter
 from hub.wire.records import FaceDetail
@@ -32,6 +36,22 @@ async def test_what_is_not_there_is_none(tmp_path: Path, clock: FrozenClock) -> 
         assert await store.media.read(1, "body") is None
         assert await store.media.read(2, "face") is None
         assert await store.media.read(2**70, "face") is None
+
+
+async def test_a_pack_that_cannot_be_opened_just_now_is_not_called_damaged(
+    tmp_path: Path, clock: FrozenClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_file_left(*where: object) -> bytes:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    async with opened(tmp_path / "data", clock) as store:
+        await store.records.append(upload(clock, 1))
+        with monkeypatch.context() as patch:
+            patch.setattr(media, "read_at", no_file_left)
+            with pytest.raises(TooManyRequests):
+                await store.media.read(1, "face")
+        assert store.health.damaged == ""
+        assert await is_whole(store, 1, upload(clock, 1).records[0])
 
 
 async def test_the_etag_tells_pictures_apart(tmp_path: Path, clock: FrozenClock) -> None:
@@ -183,6 +203,29 @@ async def test_a_clock_that_steps_back_keeps_what_it_writes_into_a_dropped_day(
         await store.media.drop_day("2026-11-25")
         page = await store.records.page(RecordFilter())
         assert [item.seq for item in page.items] == [2]
+
+
+async def test_what_is_being_written_when_its_day_ends_is_dropped_with_the_day(
+    tmp_path: Path, clock: FrozenClock
+) -> None:
+    async with opened(tmp_path / "data", clock) as store:
+        await store.records.append(upload(clock, 1))
+        writing, dropping = threading.Event(), threading.Event()
+
+        def hold_the_group(connection: sqlite3.Connection) -> None:
+            writing.set()
+            assert dropping.wait(10)
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(store.write, hold_the_group)
+            nursery.start_soon(store.records.append, upload(clock, 2))
+            assert await trio.to_thread.run_sync(writing.wait, 10)
+            clock.advance(DAY)
+            nursery.start_soon(store.media.drop_day, "2026-11-25")
+            await trio.testing.wait_all_tasks_blocked()
+            dropping.set()
+        assert store.media.days() == []
+        assert (await store.records.page(RecordFilter())).items == ()
 
 
 @pytest.mark.expects_error("nothing can be stored now: the disk is full")
