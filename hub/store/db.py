@@ -115,8 +115,8 @@ class Store:
         days = Days(start.days)
         appender = Appender(packs, days, start.last_seq, now, on_records)
         writer = Writer(bridges.writer, appender, self._condition)
-        readers = Readers(bridges.queries)
-        pictures = Readers(bridges.pictures)
+        readers = Readers(bridges.queries, self._condition)
+        pictures = Readers(bridges.pictures, self._condition)
         self._writer = writer
         self._readers = readers
         self.records = Records(writer, readers, appender, days)
@@ -145,7 +145,11 @@ class Store:
 
     async def check(self) -> str:
         """SQLite's own check of the whole database; what it found, "" when sound. Takes long."""
-        bridge = await open_bridge(self._path, self._loop, writes=False)
+        try:
+            bridge = await open_bridge(self._path, self._loop, writes=False)
+        except sqlite3.Error as error:
+            log.warning("the database is not checked this time: %s", error)
+            return ""
         try:
             found = await bridge.run(_quick_check)
         except sqlite3.DatabaseError as error:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
+import sqlite3
 from contextlib import suppress
 from typing import TypeVar
 
 import trio
 
 from hub import metrics
-from hub.errors import TooManyRequests
+from hub.errors import CannotStoreNow, TooManyRequests
 from hub.store.connection import Bridge, Job
+from hub.store.health import Condition, in_words, is_damage, is_worldly, primary_code
 
 T = TypeVar("T")
 
@@ -21,7 +23,8 @@ _WAIT_SECONDS = 10.0
 class Readers:
     """A pool; one job has one connection and one hop."""
 
-    def __init__(self, bridges: list[Bridge]) -> None:
+    def __init__(self, bridges: list[Bridge], condition: Condition) -> None:
+        self._condition = condition
         self._send, self._receive = trio.open_memory_channel[Bridge](math.inf)
         for bridge in bridges:
             self._send.send_nowait(bridge)
@@ -29,11 +32,19 @@ class Readers:
     async def read(self, job: Job[T]) -> T:
         """Run `job` on a connection that sees every commit so far.
 
-        TooManyRequests where none becomes free in time. Cancelled: the query is interrupted.
+        TooManyRequests where none becomes free in time; CannotStoreNow, with the reason, where the
+        disk or the database is at fault. Cancelled: the query is interrupted.
         """
         bridge = await self._borrow()
         try:
             return await bridge.run(job)
+        except sqlite3.Error as error:
+            # A job that would write has itself to blame.
+            if not is_worldly(error) or primary_code(error) == sqlite3.SQLITE_READONLY:
+                raise
+            if is_damage(error):
+                self._condition.damaged(in_words(error))
+            raise CannotStoreNow(in_words(error)) from error
         finally:
             self._send.send_nowait(bridge)
 

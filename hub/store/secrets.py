@@ -63,16 +63,17 @@ def read_key(path: Path) -> bytes | None:
 
 
 def create_key(path: Path, random: Random, disk: Disk) -> bytes:
-    """Make a key and its file, which only the owner may read.
+    """Make a key and its file, whole or not at all, which only the owner may read.
 
     On Windows the directory's own permissions (those of the user's profile) guard it.
     """
     key = random(_KEY_SIZE)
-    file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    try:
-        os.write(file, key.hex().encode() + b"\n")
-        os.fsync(file)
-    finally:
-        os.close(file)
+    draft = path.with_name(f"{path.name}.new")
+    draft.unlink(missing_ok=True)
+    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+        file.write(key.hex().encode() + b"\n")
+        file.flush()
+        os.fsync(file.fileno())
+    draft.replace(path)
     disk.flush_directory(path.parent)
     return key

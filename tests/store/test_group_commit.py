@@ -278,6 +278,22 @@ async def test_a_cancelled_query_is_interrupted_and_its_reader_goes_on(
             assert await store.read(lambda c: c.execute("SELECT 1").fetchone()) == (1,)
 
 
+@pytest.mark.expects_error("the store is damaged: the database is damaged")
+async def test_a_query_that_meets_damage_is_refused_and_the_damage_told(
+    tmp_path: Path, clock: FrozenClock
+) -> None:
+    def meet_damage(connection: sqlite3.Connection) -> None:
+        error = sqlite3.DatabaseError("database disk image is malformed")
+        error.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
+        raise error
+
+    async with opened(tmp_path / "data", clock) as store:
+        with pytest.raises(CannotStoreNow, match="the database is damaged"):
+            await store.read(meet_damage)
+        assert store.health.damaged == "the database is damaged"
+        assert store.health.storable
+
+
 async def test_a_reader_cannot_write(tmp_path: Path, clock: FrozenClock) -> None:
     async with opened(tmp_path / "data", clock) as store:
         with pytest.raises(sqlite3.OperationalError, match="readonly"):

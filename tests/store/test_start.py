@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import sqlite3
 from pathlib import Path
 
 import pytest
@@ -62,6 +65,18 @@ async def test_a_start_that_is_cancelled_at_its_last_moment_ends(
 
 async def test_a_sound_database_passes_its_check(tmp_path: Path, clock: FrozenClock) -> None:
     async with opened(tmp_path / "data", clock) as store:
+        assert await store.check() == ""
+        assert store.health.damaged == ""
+
+
+async def test_a_check_that_cannot_begin_finds_no_fault(
+    tmp_path: Path, clock: FrozenClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def no_file_left(*how: object, **more: object) -> None:
+        raise sqlite3.OperationalError("unable to open database file")
+
+    async with opened(tmp_path / "data", clock) as store:
+        monkeypatch.setattr(db, "open_bridge", no_file_left)
         assert await store.check() == ""
         assert store.health.damaged == ""
 
@@ -130,6 +145,21 @@ async def test_a_broken_key_file_stops_the_start(
     with pytest.raises(StartFault, match="not a key file"):
         async with opened(data, clock):
             pass
+
+
+async def test_a_key_that_could_not_be_written_is_made_anew(
+    tmp_path: Path, clock: FrozenClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(file: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch:
+        patch.setattr("hub.store.secrets.os.fsync", full)
+        with pytest.raises(StartFault, match="No space left"):
+            async with opened(tmp_path / "data", clock):
+                pass
+    async with opened(tmp_path / "data", clock) as store:
+        await store.devices.add([NewDevice(sn="S", code="12345678")])
 
 
 async def test_without_secrets_a_lost_key_is_made_anew(tmp_path: Path, clock: FrozenClock) -> None:
