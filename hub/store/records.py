@@ -40,9 +40,6 @@ _PICTURE_SEARCH = 100
 
 _COLUMNS = "seq, kind, did, sn, device_name, occurred_at, received_at, detail, extra, images"
 _ONE = f"SELECT {_COLUMNS} FROM record WHERE seq = ?"
-_LATEST_ACCESS = """
-SELECT latest_access.seq FROM latest_access JOIN record USING (seq) WHERE latest_access.did = ?
-"""
 _LATEST_PICTURES = f"""
 SELECT seq, did, received_at, images FROM record WHERE seq IN (
     SELECT (
@@ -115,7 +112,7 @@ class Records:
         """Store an upload; returns once records and pictures are durable.
 
         The same device, path and body within a day is one upload: it returns the same seqs, with
-        `repeated` set. CannotStoreNow: nothing of it was stored.
+        `repeated` set. CannotStoreNow: it is not known to be stored; send it again.
         """
         if not upload.records:
             return Appended(seqs=(), repeated=False)
@@ -157,11 +154,6 @@ class Records:
                 size += sum(len(part) for part in row if isinstance(part, bytes))
         return Page(tuple(items), None)
 
-    async def latest_access(self, did: str) -> int | None:
-        """The seq of a device's latest access record, lone pictures apart (D8)."""
-        found = await self._readers.read(lambda c: one(c, _LATEST_ACCESS, (did,)))
-        return found if isinstance(found, int) else None
-
     async def latest_pictures(self) -> dict[str, Image]:
         """For each device the first picture of its latest record that has one."""
         rows = await self._readers.read(lambda c: c.execute(_LATEST_PICTURES).fetchall())
@@ -171,9 +163,7 @@ class Records:
             if self._days.has_pictures(seq, received_at)
         }
 
-    def _record(
-        self, row: tuple[int, Kind, str, str, str, int, int, bytes, bytes, bytes]
-    ) -> Record:
+    def _record(self, row: Row) -> Record:
         seq, kind, did, sn, device_name, occurred_at, received_at, detail, extra, images = row
         there = self._days.has_pictures(seq, received_at)
         return Record(

@@ -364,8 +364,6 @@ async def test_a_lone_picture_names_the_devices_latest_access_record(
     await store.records.append(lone(4, did="8"))
     await store.records.append(lone(5))
     assert (await of(3), await of(4), await of(5)) == (2, None, 2)
-    assert await store.records.latest_access("7") == 2
-    assert await store.records.latest_access("8") is None
 
 
 async def test_the_latest_pictures_are_one_a_device(store: Store, clock: FrozenClock) -> None:
