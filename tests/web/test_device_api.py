@@ -488,16 +488,62 @@ async def test_the_queue_for_the_budget_is_bounded(small: Any) -> None:
         call.hang_up()
 
 
-async def test_one_sender_holds_a_part_of_the_budget_and_the_others_the_rest(small: Any) -> None:
-    part = MEGABYTE // budget.MOST_OF_ONE
+async def test_one_sender_holds_a_part_of_the_budget_and_waits_for_more(small: Any) -> None:
+    part = MEGABYTE // budget.PARTS
     slow = [await small.begin(token="good", length=part // 2) for _ in range(2)]
     assert all(call.wanted for call in slow)
-    refused = await small.begin(token="good", length=1)
-    assert refused.outcome == (503, 503)
+    third = await small.begin(token="good", length=1)
+    assert not third.wanted
     other = await small.begin(length=part)
     assert other.wanted
-    for call in (*slow, other):
+    slow[0].body(b"{}")
+    await wait_all_tasks_blocked()
+    assert third.wanted
+    for call in (slow[1], third, other):
         call.hang_up()
+
+
+async def test_large_bodies_of_one_sender_go_one_after_the_other(small: Any) -> None:
+    calls = [await small.begin(token="good", length=900_000) for _ in range(3)]
+    for index, call in enumerate(calls):
+        assert [c.wanted for c in calls[index:]] == [True, *[False] * (2 - index)]
+        call.body(b"{}")
+        await wait_all_tasks_blocked()
+        assert call.outcome == (200, 200)
+
+
+async def test_one_sender_has_a_part_of_the_places_to_wait(small: Any) -> None:
+    calls = [
+        await small.begin(token="good", length=900_000)
+        for _ in range(1 + budget.MOST_WAITING // budget.PARTS)
+    ]
+    assert (await small.begin(token="good", length=900_000)).outcome == (503, 503)
+    other = await small.begin(length=1000)
+    assert other.wanted
+    for call in (*calls, other):
+        call.hang_up()
+
+
+async def test_who_gives_up_holds_nobody_back_any_more(nursery: trio.Nursery) -> None:
+    room = budget.Budget(100)
+    impatient = trio.CancelScope()
+
+    async def want(size: int, sender: str, scope: trio.CancelScope) -> None:
+        with scope:
+            async with room.share(size, sender):
+                await trio.sleep_forever()
+
+    nursery.start_soon(want, 90, "12", trio.CancelScope())
+    await wait_all_tasks_blocked()
+    nursery.start_soon(want, 50, "13", impatient)
+    await wait_all_tasks_blocked()
+    nursery.start_soon(want, 5, "14", trio.CancelScope())
+    await wait_all_tasks_blocked()
+    assert room.used == 90
+    impatient.cancel()
+    await wait_all_tasks_blocked()
+    assert room.used == 95
+    nursery.cancel_scope.cancel()
 
 
 async def test_a_cancelled_upload_gives_its_room_back() -> None:
