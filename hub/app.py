@@ -163,13 +163,14 @@ async def _run_parts(
             start = partial(_start, ports, closing)
             await start("the device port", partial(serve_devices, services, shutdown=closing))
             await start("the web port", partial(serve_web, services, shutdown=closing))
-            services.health.serving()
             async with trio.open_nursery() as guests:
                 start = partial(_start, guests, closing)
                 await start("the channel for commands", partial(serve_control, services))
                 if visitors is not None:
                     await start("the simulated cameras", partial(visitors, services))
                 await announce(services)
+                # Whoever waits for /healthz finds what was announced, too.
+                services.health.serving()
                 await closing.wait()
                 guests.cancel_scope.cancel()
             ports.cancel_scope.deadline = trio.current_time() + _PORTS_SECONDS
