@@ -29,6 +29,8 @@ _ESCAPE = re.compile(
 _AT = re.compile(r"^(?P<what>.*?)(?: - at `(?P<path>\$?[^`]*)`)?$", re.DOTALL)
 _EXPECTED = re.compile(r"^Expected `(?P<expected>[^`]+)`, got `(?P<got>[^`]+)`$")
 _MISSING = re.compile(r"^Object missing required field `(?P<name>[^`]+)`$")
+_LONGEST_KEY = 100
+_KEY_BEFORE = re.compile(rb'"([A-Za-z0-9_]+)"\s*:\s*"\Z')
 _WORDS = {
     "int": "a number",
     "float": "a number",
@@ -66,11 +68,11 @@ def decode(decoder: msgspec.json.Decoder[T], data: bytes, what: str, *, path: st
     try:
         return decoder.decode(data)
     except msgspec.ValidationError as error:
-        raise _in_words(error, what, path) from None
+        raise _in_words(error, data, what, path) from None
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         repaired = _ESCAPE.sub(_escape_lone_surrogate, data)
         if repaired == data:
-            raise _in_words(error, what, path) from None
+            raise _in_words(error, data, what, path) from None
     return decode(decoder, repaired, what, path=path)
 
 
@@ -110,9 +112,11 @@ def _escape_lone_surrogate(escape: re.Match[bytes]) -> bytes:
     return b"\\" + escape[0] if escape[2] else escape[0]
 
 
-def _in_words(error: Exception, what: str, path: str) -> BadParameter:
+def _in_words(error: Exception, data: bytes, what: str, path: str) -> BadParameter:
     if isinstance(error, UnicodeDecodeError):
-        return BadParameter(f"{what} is no valid UTF-8", field=path)
+        field = _join(path, _key_of(error.object, data))
+        text = "valid UTF-8 is expected" if field else f"{what} is no valid UTF-8"
+        return BadParameter(text, field=field)
     if not isinstance(error, msgspec.ValidationError):
         return BadParameter(f"{what} is no JSON: {error}", field=path)
     found = _AT.match(str(error))
@@ -126,6 +130,13 @@ def _in_words(error: Exception, what: str, path: str) -> BadParameter:
     else:
         text = text[:1].lower() + text[1:]
     return BadParameter(text if field else f"{what}: {text}", field=field)
+
+
+def _key_of(text: bytes, data: bytes) -> str:
+    """The key whose value `text` is; "" where that cannot be told."""
+    at = data.find(text)
+    found = _KEY_BEFORE.search(data, max(0, at - _LONGEST_KEY), max(0, at))
+    return found[1].decode() if found else ""
 
 
 def _join(path: str, more: str) -> str:

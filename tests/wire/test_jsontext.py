@@ -86,6 +86,8 @@ OUTER = msgspec.json.Decoder(Outer)
             "note: a number or a text is expected, not a list",
         ),
         (b"[]", "", "the body: an object is expected, not a list"),
+        (b'{"note" : "caf\xe9"}', "note", "note: valid UTF-8 is expected"),
+        (b'{"note":"a\\ncaf\xe9"}', "", "the body is no valid UTF-8"),
     ],
 )
 def test_a_refusal_names_the_field_and_what_is_allowed(
@@ -112,7 +114,7 @@ def test_a_refusal_names_the_field_from_the_outermost_object_on() -> None:
         (b'{"inner":{"size":1},}', "no JSON"),
         (b'{"inner":{"size":1}}x', "no JSON"),
         ('{"note"："full-width"}'.encode(), "no JSON"),
-        (b'{"inner":{"size":1},"note":"\xff"}', "no valid UTF-8"),
+        (b'{"inner":{"size":1},"note":"\xff"}', "note: valid UTF-8"),
         ('{"inner":{"size":1}}'.encode("utf-16"), "no JSON"),
     ],
 )
