@@ -226,14 +226,17 @@ class DeviceLink:
     async def _send_request(self, frame: str) -> None:
         if self._hold is not None:
             self._hold.cancel()  # The answer to come is read by the task that holds back.
-        with trio.move_on_after(SEND_SECONDS) as deadline:
-            try:
+        try:
+            with trio.fail_after(SEND_SECONDS):
                 await self._socket.send_message(frame)
-            except ConnectionClosed:
-                raise DeviceBusy("the connection has ended") from None
-        if deadline.cancelled_caught:
+        except ConnectionClosed:
+            raise DeviceBusy("the connection has ended") from None
+        except trio.TooSlowError:
             self.close("a request was not taken in time")
-            raise DeviceBusy("the device did not take the request in time")
+            raise DeviceBusy("the device did not take the request in time") from None
+        finally:
+            if self._socket.is_torn:  # Whoever asked may have given up in the middle of it.
+                self.close("a request was sent in part only")
 
 
 def _answer_of(response: Response) -> Answer:

@@ -22,6 +22,7 @@ from wsproto.events import (
     CloseConnection,
     Event,
     Ping,
+    Pong,
     RejectConnection,
     Request,
     TextMessage,
@@ -41,10 +42,12 @@ TRY_AGAIN_LATER = 1013
 _MESSAGES = (TextMessage, BytesMessage)
 _CAN_SAY_GOODBYE = (ConnectionState.OPEN, ConnectionState.REMOTE_CLOSING)
 _LONGEST_REASON_BYTES = 120
+#: A fragment of fewer bytes costs more work than bytes: a flood of them is slowed like messages.
+_TINY_BYTES = 126
 
 #: Takes a message, and may send; the next one is read when it returns.
 Handler = Callable[[str | bytes], Awaitable[None]]
-#: Waits where the peer is too quick; called for each message and each ping.
+#: Waits where the peer is too quick; called for each message, tiny fragment, ping and pong.
 Pace = Callable[[], Awaitable[None]]
 
 
@@ -68,6 +71,11 @@ class DeviceSocket(WebSocketConnection):
         self.limit = limit
         self._fragments = bytearray()
         self._torn = False
+
+    @property
+    def is_torn(self) -> bool:
+        """Whether half a frame is out for good: nothing can be sent behind it."""
+        return self._torn and not self._stream_lock.locked()
 
     async def serve(self, handle: Handler, pace: Pace) -> Ending:
         """Do the upgrade, then handle messages until the peer ends it or breaks a rule."""
@@ -116,12 +124,15 @@ class DeviceSocket(WebSocketConnection):
         if isinstance(event, _MESSAGES):
             data = event.data if isinstance(event.data, str) else bytes(event.data)
             message = self._collect(data, finished=event.message_finished)
-            if message is not None:
+            if message is not None or len(data) < _TINY_BYTES:
                 await pace()
+            if message is not None:
                 await handle(message)
         elif isinstance(event, Ping):
             await pace()
             await self._send(event.response())
+        elif isinstance(event, Pong):
+            await pace()
         elif isinstance(event, CloseConnection):
             # The peer's farewell, or wsproto's word for a frame that breaks WebSocket.
             code = NORMAL if event.code == NO_STATUS else event.code
@@ -157,6 +168,8 @@ class DeviceSocket(WebSocketConnection):
             raise ConnectionClosed(None) from None
         await self._acquire_stream()
         try:
+            if self._torn:
+                raise ConnectionClosed(None)
             self._torn = True
             await self._stream.send_all(data)
             self._torn = False

@@ -13,7 +13,7 @@ from wsproto.connection import Connection, ConnectionType
 from wsproto.events import BytesMessage, TextMessage
 
 from hub.accept import Peer
-from hub.errors import DeviceBusy
+from hub.errors import DeviceBusy, DeviceSilent
 from hub.link.connection import DeviceLink
 from tests.support.gate import ADDRESS, online
 from tests.support.plug import Port, device_port
@@ -262,13 +262,12 @@ async def test_endless_fragments_are_bounded_in_memory_and_in_size(
     async with device_port(max_first_frame_kb=4) as port:
         stream = await upgraded(port)
         start, middle, *_ = fragments("", "", "")
-        await stream.send_all(start + middle * 50_000)
+        await stream.send_all(start + middle * 100)
         await wait_all_tasks_blocked()
         assert not port.links[0]._socket._fragments
-        (one,) = fragments("x", "y")[1:]
-        await stream.send_all(one.replace(b"\x80", b"\x00", 1) * 5000)
-        heard = await everything(stream)
-        assert close_code(heard) in (1002, 1009)
+        _, some, _ = fragments("x", "y" * 200, "z")
+        await stream.send_all(some * 21)
+        assert close_code(await everything(stream)) == 1009
 
 
 async def test_a_device_beyond_its_share_of_frames_is_slowed_not_cut(
@@ -296,6 +295,22 @@ async def test_a_flood_of_pings_is_slowed_alike(autojump_clock: MockClock) -> No
         for _ in range(50):
             await camera.socket.ping()
         assert trio.current_time() >= 4
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [b"\x8a\x80\0\0\0\0", b"\x00\x80\0\0\0\0", b"\x00\x81\0\0\0\0x"],
+    ids=["pongs", "empty fragments", "fragments of a byte"],
+)
+async def test_a_flood_of_frames_that_say_nothing_is_slowed_alike(
+    autojump_clock: MockClock, frame: bytes
+) -> None:
+    async with device_port(max_requests_per_second=10, first_message_seconds=10) as port:
+        stream = await upgraded(port)
+        await stream.send_all(b"\x01\x80\0\0\0\0" + frame * 5000)
+        assert close_code(await everything(stream)) == 1000
+        # Not one more was looked at than ten seconds allow.
+        assert trio.current_time() == pytest.approx(10, abs=2.1)
 
 
 async def unread(port: Port) -> tuple[DeviceLink, trio.abc.Stream]:
@@ -327,6 +342,51 @@ async def test_a_device_that_does_not_take_a_request_is_ended(autojump_clock: Mo
             await link.request("/x", {}, seconds=60)
         assert trio.current_time() == pytest.approx(10)
         assert b"\x88" not in await everything(theirs)
+
+
+async def test_a_request_that_is_given_up_when_half_of_it_is_out_ends_the_connection(
+    autojump_clock: MockClock,
+) -> None:
+    async with device_port() as port:
+        link, theirs = await unread(port)
+        with trio.move_on_after(3):
+            await link.request("/x", {}, seconds=60)
+        # Nothing is put behind the half frame, no farewell either.
+        assert b"\x88" not in await everything(theirs)
+        assert trio.current_time() < 10
+        assert link._closing is not None
+
+
+async def test_who_gives_up_while_another_is_sending_harms_nobody(
+    autojump_clock: MockClock,
+) -> None:
+    async with device_port() as port, trio.open_nursery() as nursery:
+        link, theirs = await unread(port)
+
+        async def ask_for_photo() -> None:
+            with pytest.raises(DeviceSilent):
+                await link.request("/photo", {"photo": "x" * 1000}, seconds=1)
+
+        nursery.start_soon(ask_for_photo)
+        await wait_all_tasks_blocked()
+        with trio.move_on_after(3):
+            await link.request("/x", {}, seconds=60)
+        assert link._closing is None
+        assert b"photo" in await theirs.receive_some()
+
+
+async def test_nothing_is_sent_behind_half_a_request(autojump_clock: MockClock) -> None:
+    async with device_port() as port, trio.open_nursery() as nursery:
+        link, theirs = await unread(port)
+
+        async def ask_too() -> None:
+            with pytest.raises(DeviceBusy):
+                await link.request("/too", {}, seconds=60)
+
+        with trio.move_on_after(3):
+            nursery.start_soon(ask_too)
+            await link.request("/photo", {}, seconds=60)
+        assert b"/too" not in await everything(theirs)
 
 
 async def everything_late(stream: trio.abc.ReceiveStream, seconds: float) -> bytes:
