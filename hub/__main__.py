@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 
@@ -15,11 +16,22 @@ _DONE, _FAILED, _WRONG_USAGE = 0, 1, 2
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """The command `sitehub`, and `python -m hub`."""
+    _open_what_is_closed()
     for stream in (sys.stdout, sys.stderr):
         # A name in Chinese must not end a command on a console that cannot show it.
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
     sys.exit(run(arguments))
+
+
+def _open_what_is_closed() -> None:
+    """A service may be started without a console, and then has None where its streams should be.
+
+    In this order the files also take the numbers 0 to 2, which no socket or database gets then.
+    """
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_RDWR), mode, encoding="utf-8"))
 
 
 def run(arguments: Sequence[str] | None = None) -> int:

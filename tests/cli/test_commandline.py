@@ -71,6 +71,21 @@ def test_the_module_is_the_same_command() -> None:
     assert (done.returncode, done.stdout) == (0, f"sitehub {__version__}\n")
 
 
+@pytest.mark.parametrize(
+    ("arguments", "status"),
+    [(["version"], 0), (["user", "passwd", "anna", "--password-stdin"], 1)],
+)
+def test_a_command_works_without_any_stream(
+    data_dir: Path, arguments: list[str], status: int
+) -> None:
+    program = (
+        "import sys; sys.stdin = sys.stdout = sys.stderr = None; "
+        f"from hub.__main__ import main; main({arguments})"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (status, "", "")
+
+
 def test_nothing_heavy_is_imported_before_a_command_needs_it() -> None:
     program = "import sys, hub.__main__; print([m for m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
