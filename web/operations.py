@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Generic, Literal, TypeVar
 
 import msgspec
-import trio
 from msgspec import Meta, Struct
 from quart import Blueprint, Response, request
 
 from hub.errors import BadParameter, TooLarge
 from hub.services import Services
 from hub.services.accounts import Role
+from hub.services.carrythrough import carried_through
 from hub.wire import jsontext
 from web import auth
 
@@ -26,8 +26,6 @@ PREFIX = "/api/hub/v1"
 SIGNATURE = ("appid", "ts", "sign", "body_md5")
 #: No body of this API is longer: the longest is a key in PEM.
 MOST_BODY_BYTES = 256 * 1024
-#: Longer than a device has for an answer, and a full disk for a refusal.
-_CHANGE_SECONDS = 60
 
 #: SQLite's integers end there, and so does every seq.
 _MOST = 2**63 - 1
@@ -132,7 +130,7 @@ class Routes:
 
 async def _finish(view: View, call: Call[Any, Any]) -> object:
     """A change that has begun is finished, and audited, though its caller hangs up meanwhile."""
-    with trio.fail_after(_CHANGE_SECONDS, shield=True):
+    with carried_through():
         return await view(call)
 
 

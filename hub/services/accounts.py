@@ -31,6 +31,7 @@ from hub.errors import (
     WrongSignature,
 )
 from hub.log import limited
+from hub.services.carrythrough import carried_through
 from hub.services.passwords import Cost, Passwords
 from hub.services.throttle import Throttle
 from hub.store.apikeys import ApiKey as ApiKey
@@ -148,8 +149,9 @@ class Accounts:
         await self._store.sessions.remove(_hash(token))
 
     async def sign_out_everywhere(self, name: str, *, by: Actor) -> None:
-        await self._store.sessions.remove_user(name)
-        await self.audit(by, "user.sign_out_everywhere", name)
+        with carried_through():
+            await self._store.sessions.remove_user(name)
+            await self.audit(by, "user.sign_out_everywhere", name)
 
     async def _open_session(self, user: User, address: str) -> SignedIn:
         token = base64.urlsafe_b64encode(self._random(32)).decode().rstrip("=")
@@ -190,26 +192,29 @@ class Accounts:
         checked = _check_role(role)
         _check_password(password)
         password_hash = await self._passwords.make(password)
-        async with self._changing:
-            return await self._add_user(name, checked, password_hash, by)
+        with carried_through():
+            async with self._changing:
+                return await self._add_user(name, checked, password_hash, by)
 
     async def set_role(self, name: str, role: str, *, by: Actor) -> None:
         checked = _check_role(role)
-        async with self._changing:
-            user = self.user(name)
-            if checked != "admin":
-                self._keep_an_administrator(user)
-            await self._store.users.set_role(user.name, checked)
-        await self.audit(by, "user.role", f"{user.name} {checked}")
+        with carried_through():
+            async with self._changing:
+                user = self.user(name)
+                if checked != "admin":
+                    self._keep_an_administrator(user)
+                await self._store.users.set_role(user.name, checked)
+            await self.audit(by, "user.role", f"{user.name} {checked}")
 
     async def set_password(self, name: str, password: str, *, by: Actor) -> None:
         """An administrator sets it: the user is signed out everywhere."""
         _check_password(password)
         password_hash = await self._passwords.make(password)
         user = self.user(name)
-        await self._store.users.set_password(user.name, password_hash)
-        await self._store.sessions.remove_user(user.name)
-        await self.audit(by, "user.password", user.name)
+        with carried_through():
+            await self._store.users.set_password(user.name, password_hash)
+            await self._store.sessions.remove_user(user.name)
+            await self.audit(by, "user.password", user.name)
 
     async def change_password(self, name: str, old: str, new: str, *, keep: str, by: Actor) -> None:
         """A user's own: needs the old one, and ends that user's sessions but the one of `keep`.
@@ -222,18 +227,21 @@ class Accounts:
         if not await self._passwords.fits(old, user.password_hash):
             raise BadParameter("is not your present password", field="old")
         self._gate.passed(user.name, by.address)
-        await self._store.users.set_password(user.name, await self._passwords.make(new))
-        for session in self._store.sessions.of_user(user.name):
-            if session.token_hash != _hash(keep):
-                await self._store.sessions.remove(session.token_hash)
-        await self.audit(by, "user.password", user.name)
+        password_hash = await self._passwords.make(new)
+        with carried_through():
+            await self._store.users.set_password(user.name, password_hash)
+            for session in self._store.sessions.of_user(user.name):
+                if session.token_hash != _hash(keep):
+                    await self._store.sessions.remove(session.token_hash)
+            await self.audit(by, "user.password", user.name)
 
     async def remove_user(self, name: str, *, by: Actor) -> None:
-        async with self._changing:
-            user = self.user(name)
-            self._keep_an_administrator(user)
-            await self._store.users.remove(user.name)
-        await self.audit(by, "user.remove", user.name)
+        with carried_through():
+            async with self._changing:
+                user = self.user(name)
+                self._keep_an_administrator(user)
+                await self._store.users.remove(user.name)
+            await self.audit(by, "user.remove", user.name)
 
     async def _add_user(self, name: str, role: Role, password_hash: str, by: Actor) -> User:
         self._check_free(name)
@@ -287,15 +295,16 @@ class Accounts:
             raise NotAuthorised("this set-up link is used or too old")
         password_hash = await self._passwords.make(password)
         by = Actor("set-up link", address)
-        async with self._changing:
-            if not self.check_setup(token):
-                raise NotAuthorised("this set-up link is used or too old")
-            self._check_free(name)
-            # Used up first: should the rest fail, a new link is made, but none works twice.
-            await self._store.settings.set(_SETUP_LINK, None)
-            user = await self._add_user(name, "admin", password_hash, by)
-        await self._site.set(site)
-        await self.audit(by, "site.change", site.name)
+        with carried_through():
+            async with self._changing:
+                if not self.check_setup(token):
+                    raise NotAuthorised("this set-up link is used or too old")
+                self._check_free(name)
+                # Used up first: should the rest fail, a new link is made, but none works twice.
+                await self._store.settings.set(_SETUP_LINK, None)
+                user = await self._add_user(name, "admin", password_hash, by)
+            await self._site.set(site)
+            await self.audit(by, "site.change", site.name)
         return await self._open_session(user, address)
 
     # API keys
@@ -308,13 +317,15 @@ class Accounts:
         appid = self._random(8).hex()
         secret = base64.urlsafe_b64encode(self._random(24)).decode()
         key = ApiKey(appid=appid, name=name, read_only=read_only, created_at=self._now_ms())
-        await self._store.api_keys.add(key, secret)
-        await self.audit(by, "apikey.add", f"{appid} {name}{' read-only' if read_only else ''}")
+        with carried_through():
+            await self._store.api_keys.add(key, secret)
+            await self.audit(by, "apikey.add", f"{appid} {name}{' read-only' if read_only else ''}")
         return NewApiKey(appid, secret)
 
     async def remove_api_key(self, appid: str, *, by: Actor) -> None:
-        await self._store.api_keys.remove(appid)
-        await self.audit(by, "apikey.remove", appid)
+        with carried_through():
+            await self._store.api_keys.remove(appid)
+            await self.audit(by, "apikey.remove", appid)
 
     def api_key(self, appid: str) -> ApiKey | None:
         return self._store.api_keys.get(appid)

@@ -16,6 +16,7 @@ from hub.errors import AlreadyExists, BadParameter, NoSuchResource
 from hub.live.feed import Change, Feed
 from hub.live.registry import Registry
 from hub.live.waiting import Reason, ReasonCode, WaitingRoom
+from hub.services.carrythrough import carried_through
 from hub.services.connectsign import sign_form_or_reason
 from hub.services.devicenotes import DeviceNotes
 from hub.services.latestpictures import LatestPictures
@@ -31,9 +32,6 @@ from hub.wire.uploads import DeviceInfo
 log = logging.getLogger(__name__)
 
 SITE_KEY = "site.key"
-
-#: The store refuses long before.
-CHANGE_SECONDS = 60.0
 
 _DID = re.compile(r"[1-9][0-9]{0,19}", re.ASCII)
 _LARGEST_DID = 2**64 - 1
@@ -123,7 +121,8 @@ class DeviceBook:
     async def add(self, new: NewDevice) -> DeviceView:
         """Raises BadParameter, and AlreadyExists for its sn or did."""
         check_new(new)
-        (device,) = await self._store.devices.add((new,))
+        with carried_through():
+            (device,) = await self._store.devices.add((new,))
         log.info("device %s (%s) was added", device.did, device.name or device.sn)
         self._enrolled(device, new.code)
         return self._view(device)
@@ -133,7 +132,8 @@ class DeviceBook:
         lines: dict[tuple[str, str], int] = {}
         for row in rows:
             self._check_row(row, lines)
-        added = await self._store.devices.add([row.device for row in rows])
+        with carried_through():
+            added = await self._store.devices.add([row.device for row in rows])
         for device, row in zip(added, rows, strict=True):
             self._enrolled(device, row.device.code)
         log.info("%d devices were imported", len(added))
@@ -150,8 +150,7 @@ class DeviceBook:
         if is_replaced:
             # D3: a new camera takes the place of a broken one; what it is capable of is open.
             change = replace(change, did_state="unknown", sign_form=None, init_outcome=None)
-        # Whoever asked may hang up: what a change entails is done once the change is.
-        with trio.fail_after(CHANGE_SECONDS, shield=True):
+        with carried_through():
             await self._store.devices.change(did, change)
             if is_replaced:
                 self._notes.forget(did)
@@ -167,7 +166,7 @@ class DeviceBook:
     async def remove(self, did: str) -> None:
         """Raises NoSuchResource. Its records stay."""
         device = self.device(did)
-        with trio.fail_after(CHANGE_SECONDS, shield=True):
+        with carried_through():
             await self._store.devices.remove(did)
             await self._shut_out(did, "the device was removed")
         self._registry.forget(did)

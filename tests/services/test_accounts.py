@@ -506,6 +506,40 @@ async def test_a_signed_request_with_a_ts_that_is_no_time_has_a_wrong_signature(
 # Audit
 
 
+async def test_who_hangs_up_does_not_stop_a_change_half_way(
+    accounts: Accounts, hub: HubServices, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    token = await hub.add_user("ann")
+    set_password = hub.store.users.set_password
+
+    async def set_password_and_hang_up(name: str, password_hash: str) -> None:
+        await set_password(name, password_hash)
+        caller.cancel()
+
+    monkeypatch.setattr(hub.store.users, "set_password", set_password_and_hang_up)
+    with trio.CancelScope() as caller:
+        await accounts.set_password("ann", "another one", by=COMMAND_LINE)
+    assert await accounts.session(token) is None
+    assert (await accounts.audit_page())[0].action == "user.password"
+
+
+async def test_a_set_up_that_has_begun_is_finished_though_its_browser_hangs_up(
+    accounts: Accounts, hub: HubServices, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    token = await accounts.new_setup_link(by=COMMAND_LINE)
+    set_value = hub.store.settings.set
+
+    async def set_and_hang_up(key: str, value: str | None) -> None:
+        await set_value(key, value)
+        caller.cancel()
+
+    monkeypatch.setattr(hub.store.settings, "set", set_and_hang_up)
+    with trio.CancelScope() as caller:
+        await accounts.complete_setup(token, "ann", PASSWORD, SITE, address=ELSEWHERE)
+    assert not accounts.needs_setup()
+    assert hub.services.site.name() == SITE.name
+
+
 async def test_every_change_is_in_the_audit_log(accounts: Accounts) -> None:
     by = Actor("user root", "10.0.0.9")
     await accounts.add_user("ann", "admin", PASSWORD, by=by)

@@ -1,0 +1,18 @@
+"""What has begun is carried through, though whoever asked for it hangs up meanwhile."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import trio
+
+#: The store refuses long before.
+_SECONDS = 60.0
+
+
+@contextmanager
+def carried_through() -> Iterator[None]:
+    """Around the steps of one change: its caller's cancellation waits until all are done."""
+    with trio.fail_after(_SECONDS, shield=True):
+        yield
