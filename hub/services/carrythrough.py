@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import trio
 
-#: The store refuses long before.
+#: Longer than a device has for an answer, and a full disk for a refusal.
 _SECONDS = 60.0
 
 
