@@ -6,6 +6,7 @@ only then is its body asked for. 200 is answered when all of it is on disk.
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Awaitable, Callable, Iterable
 from urllib.parse import parse_qsl
@@ -33,6 +34,7 @@ from hub.errors import (
     TooManyRequests,
     WrongSignature,
 )
+from hub.log import limited
 from hub.services import Services
 from hub.services.devices import Device
 from hub.wire import jsontext
@@ -40,6 +42,8 @@ from hub.wire.signing import body_md5
 from hub.wire.values import Text
 from web.budget import Budget, Share
 from web.pace import Pace
+
+log = logging.getLogger(__name__)
 
 PREFIX = "/api/v1/"
 _SERVER_TIME = ("GET", "/api/v1/server/time")
@@ -56,6 +60,10 @@ class TooSlow(BadParameter):
     """The body did not come in time."""
 
     device_status = 408
+
+
+#: Which limit it was that a sender reached.
+_LIMITS: dict[type[HubError], str] = {TooLarge: "body", TooSlow: "body_seconds"}
 
 
 class _PeerLeft(Exception):
@@ -144,6 +152,8 @@ class _DeviceApi:
             await self._upload(take, scope, receive)
         except HubError as error:
             metrics.uploads.labels(path if take else "other", error.code).inc()
+            if limit := _LIMITS.get(type(error)):
+                _tell_of_limit(limit, _address(scope), error)
             await refuse(send, error)
         except _PeerLeft:
             metrics.uploads.labels(path, "left").inc()
@@ -157,7 +167,7 @@ class _DeviceApi:
         await _send(send, 200, msgspec.json.encode(data))
 
     async def _upload(self, take: _Take, scope: HTTPScope, receive: ASGIReceiveCallable) -> None:
-        address = scope["client"][0] if scope["client"] else ""
+        address = _address(scope)
         query = _query(scope["query_string"])
         device = self._sender(scope, query, address)
         sender = device.did if device else address
@@ -241,6 +251,22 @@ async def _part(receive: ASGIReceiveCallable) -> tuple[bytes, bool]:
     if message["type"] != "http.request":
         raise _PeerLeft
     return message["body"], message["more_body"]
+
+
+def _address(scope: HTTPScope) -> str:
+    return scope["client"][0] if scope["client"] else ""
+
+
+def _tell_of_limit(limit: str, address: str, error: HubError) -> None:
+    metrics.limits_reached.labels(limit).inc()
+    limited(
+        log,
+        logging.WARNING,
+        f"{limit} {address}",
+        "refused an upload from %s: %s",
+        address,
+        error.message,
+    )
 
 
 def _token(scope: HTTPScope) -> str | None:

@@ -94,7 +94,11 @@ class DeviceLink:
         self._pending = Pending(MOST_REQUESTS)
         self._msgids = itertools.count(1)
         self._scope = trio.CancelScope(deadline=peer.accepted_at + config.first_message_seconds)
-        self._overdue = f"no frame came within {config.first_message_seconds:g} s"
+        self._overdue = Ending(
+            NORMAL,
+            f"no frame came within {config.first_message_seconds:g} s",
+            limit="first_message",
+        )
         self._closing: Ending | None = None
         self._hold: trio.CancelScope | None = None
         self._free_at = -math.inf
@@ -105,8 +109,11 @@ class DeviceLink:
         with self._scope:
             async with trio.open_nursery() as self._nursery:
                 ending = await self._read()
+        why = self._why(ending)
+        if why.limit:
+            self._tell_of_limit(why)
         with trio.move_on_after(GOODBYE_SECONDS):
-            await self._socket.finish(self._why(ending))
+            await self._socket.finish(why)
 
     def let_in(self, did: str, sn: str, token: str, *, since: int) -> None:
         """The device's connect was answered 200."""
@@ -187,7 +194,7 @@ class DeviceLink:
             self._ended(self, self._why(ending).reason)
 
     def _why(self, ending: Ending | None) -> Ending:
-        return self._closing or ending or Ending(NORMAL, self._overdue)
+        return self._closing or ending or self._overdue
 
     async def _handle(self, message: str | bytes) -> None:
         self._allow(ANSWER_SECONDS, "its answer was not taken in time")
@@ -203,7 +210,23 @@ class DeviceLink:
     def _allow(self, seconds: float, overdue: str) -> None:
         """From now on the connection has so many seconds, or ends for that reason."""
         self._scope.deadline = trio.current_time() + seconds
-        self._overdue = overdue
+        self._overdue = Ending(NORMAL, overdue)
+
+    def _tell_of_limit(self, ending: Ending) -> None:
+        metrics.limits_reached.labels(ending.limit).inc()
+        limited(
+            log,
+            logging.WARNING,
+            f"{ending.limit} {self.address} {self.did}",
+            "%s at %s was cut off: %s",
+            self._named,
+            self.address,
+            ending.reason,
+        )
+
+    @property
+    def _named(self) -> str:
+        return f"device {self.did}" if self.did else "a device"
 
     async def _pace(self) -> None:
         """Slow a peer down that sends more than its share; a second's worth may come at once."""
@@ -217,7 +240,7 @@ class DeviceLink:
                 logging.WARNING,
                 f"pace {self.address} {self.did}",
                 "%s at %s sends more than %d frames a second, and is slowed down",
-                f"device {self.did}" if self.did else "a device",
+                self._named,
                 self.address,
                 self._config.max_requests_per_second,
             )

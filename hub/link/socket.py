@@ -52,10 +52,14 @@ Pace = Callable[[], Awaitable[None]]
 
 
 class Ending(Struct, frozen=True):
-    """How a connection ends: the WebSocket's close code and a few plain words."""
+    """How a connection ends: the WebSocket's close code and a few plain words.
+
+    `limit` is the one that the peer has reached, where that ended it.
+    """
 
     code: int
     reason: str
+    limit: str = ""
 
 
 class DeviceSocket(WebSocketConnection):
@@ -92,7 +96,7 @@ class DeviceSocket(WebSocketConnection):
         except RemoteProtocolError as error:
             return await self._refuse(error)
         except _TooBig:
-            return Ending(TOO_BIG, f"a message has at most {self.limit} bytes")
+            return Ending(TOO_BIG, f"a message has at most {self.limit} bytes", limit="frame")
         except (ConnectionClosed, trio.BrokenResourceError, trio.ClosedResourceError):
             return Ending(ABNORMAL, "the connection broke")
 

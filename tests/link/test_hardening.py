@@ -12,6 +12,7 @@ from trio.testing import MockClock, lockstep_stream_pair, wait_all_tasks_blocked
 from wsproto.connection import Connection, ConnectionType
 from wsproto.events import BytesMessage, TextMessage
 
+from hub import metrics
 from hub.accept import Peer
 from hub.errors import DeviceBusy, DeviceSilent
 from hub.link.connection import DeviceLink
@@ -43,6 +44,11 @@ async def upgraded(port: Port) -> trio.StapledStream:
     heard = await stream.receive_some()
     assert heard.startswith(b"HTTP/1.1 101")
     return stream
+
+
+def limits_reached(limit: str) -> float:
+    sample = metrics.REGISTRY.get_sample_value("sitehub_limits_reached_total", {"limit": limit})
+    return sample or 0.0
 
 
 def close_code(heard: bytes) -> int:
@@ -211,6 +217,21 @@ async def test_before_a_good_connect_a_frame_is_small_and_after_it_large(
         assert (await stranger.ended())[0] == 1009
 
 
+async def test_who_is_cut_off_at_a_limit_is_counted_and_told(
+    autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    before = limits_reached("frame"), limits_reached("first_message")
+    async with device_port(max_first_frame_kb=4, first_message_seconds=10) as port:
+        stranger = await port.camera()
+        await stranger.say("x" * 4097)
+        await stranger.ended()
+        await everything(port.plug())
+    assert limits_reached("frame") == before[0] + 1
+    assert limits_reached("first_message") == before[1] + 1
+    assert f"a device at {ADDRESS} was cut off: a message has at most 4096 bytes" in caplog.text
+    assert f"a device at {ADDRESS} was cut off: no frame came within 10 s" in caplog.text
+
+
 async def test_the_limit_of_a_frame_is_in_bytes_not_in_characters(
     autojump_clock: MockClock,
 ) -> None:
@@ -332,7 +353,7 @@ async def test_a_device_that_does_not_take_its_answers_is_ended(
         # Half an answer is out: no farewell is put behind it.
         heard = await everything_late(theirs, 25)
         assert b"\x88" not in heard
-        assert link._overdue == "its answer was not taken in time"
+        assert link._overdue.reason == "its answer was not taken in time"
 
 
 async def test_a_device_that_does_not_take_a_request_is_ended(autojump_clock: MockClock) -> None:

@@ -332,6 +332,29 @@ async def test_a_body_over_the_limit_is_413_before_it_is_sent(api: Any) -> None:
     assert not call.wanted
 
 
+@pytest.mark.parametrize(
+    ("length", "limit", "said"),
+    [
+        (16 * 1024 * 1024 + 1, "body", "longer than"),
+        (9, "body_seconds", "not complete within 60 s"),
+    ],
+)
+async def test_who_reaches_a_limit_is_counted_and_told(
+    api: Any,
+    caplog: pytest.LogCaptureFixture,
+    autojump_clock: MockClock,
+    length: int,
+    limit: str,
+    said: str,
+) -> None:
+    counter = metrics.limits_reached.labels(limit)
+    before = counter._value.get()
+    call = Call(length=length)
+    await api(call.scope, call.receive, call.send)
+    assert counter._value.get() == before + 1
+    assert f"refused an upload from 10.0.0.8: body: {said}" in caplog.text
+
+
 async def test_a_chunked_body_is_413_as_soon_as_it_is_over_the_limit() -> None:
     parts = services(web={"max_body_mb": 1})
     api = device_api(parts)
