@@ -261,7 +261,8 @@ class Admission:
         limited(
             log,
             logging.INFO,
-            f"knock {param.sn}",
+            # A line for each device that knocks; one for all of an address that floods.
+            f"knock {link.address if hold else param.sn}",
             "an unknown device %s knocks from %s: %s",
             param.sn,
             link.address,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 from contextlib import suppress
 from typing import Any
 
@@ -22,6 +23,7 @@ from hub.errors import (
 from hub.live.feed import Change
 from hub.services.admission import MissingDid
 from hub.services.devices import DeviceChange, NewDevice
+from hub.services.holdback import FREE_FAILURES
 from hub.wire.session import KeepaliveParam
 from hub.wire.signing import SIGN_FORMS, body_md5, params_sign
 from tests.support.clock import FrozenClock
@@ -62,6 +64,19 @@ async def test_an_unknown_sn_is_answered_421_and_waits(clock: FrozenClock) -> No
     assert isinstance(error, DeviceNotRegistered)
     assert [row.sn for row in site.enrolment.waiting()] == ["NOBODY"]
     assert link.closed is None
+
+
+async def test_a_flood_of_made_up_sns_does_not_flood_the_log(
+    clock: FrozenClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    site = gate(clock)
+    for number in range(200):
+        await refusal(site, FakeLink(), site.knock(f"MADE-UP-{number}"))
+    await refusal(site, FakeLink("10.0.0.99"), site.knock("REAL"))
+    lines = [line for line in caplog.messages if "knocks from" in line]
+    assert len(lines) == FREE_FAILURES + 2
+    assert "REAL" in lines[-1]
 
 
 @pytest.mark.parametrize("form", SIGN_FORMS)
