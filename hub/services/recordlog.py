@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from hub.store.db import Store
 
 _BATCH = 100
+#: So long a reader waits where too many others read from the log.
+_BUSY_SECONDS = 1.0
 
 
 def record_weight(record: Record) -> int:
@@ -79,6 +81,7 @@ class LogReader:
         try:
             page = await self._store.records.page(RecordFilter(), after=self.seq, limit=_BATCH)
         except TooManyRequests:
+            await trio.sleep(_BUSY_SECONDS)
             return []
         self._behind = page.next is not None
         return list(page.items)

@@ -8,7 +8,7 @@ import pytest
 import trio
 from msgspec import Raw
 
-from hub.errors import NoSuchResource
+from hub.errors import NoSuchResource, TooManyRequests
 from hub.services.recordlog import LogReader, RecordFilter, record_weight
 from hub.wire.records import EventDetail, Record
 from tests.support.clock import FrozenClock
@@ -75,6 +75,24 @@ async def test_a_reader_that_waits_is_cancelled_without_losing_anything(hub: Hub
                 scope.cancel()
                 await reader.next()
             assert await read(reader, 1) == [n]
+
+
+async def test_a_reader_that_finds_the_log_too_busy_does_not_ask_without_end(
+    hub: HubServices, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+
+    async def too_busy(*filter: object, **more: object) -> None:
+        asked.append(filter)
+        raise TooManyRequests
+
+    await hub.add_faces("a")
+    with hub.services.records.open_reader(0) as reader:
+        with monkeypatch.context() as patch, trio.move_on_after(0.05):
+            patch.setattr(hub.store.records, "page", too_busy)
+            await reader.next()
+        assert len(asked) == 1
+        assert await read(reader, 1) == [1]
 
 
 async def test_many_readers_of_every_speed_get_each_record_once_in_order(hub: HubServices) -> None:
