@@ -14,6 +14,7 @@ from hub.errors import HubError, NoSuchPath
 from hub.services import Services
 from web import auth, dashboard, integrator, media
 from web.assets import Assets
+from web.operations import MOST_BODY_BYTES
 
 _ROOT = Path(__file__).parent
 _YEAR = 365 * 86_400
@@ -112,7 +113,8 @@ async def _answer_http_error(error: HTTPException) -> Response:
     status = error.code or 500
     if not request.path.startswith(_FOR_PROGRAMS):
         return await dashboard.error_page(error, status)
-    response = _error_for_programs(status, _CODES.get(status, status), error.name)
+    message = f"a body has at most {MOST_BODY_BYTES} bytes" if status == 413 else error.name
+    response = _error_for_programs(status, _CODES.get(status, status), message)
     if isinstance(error, MethodNotAllowed) and error.valid_methods:
         response.headers["Allow"] = ", ".join(error.valid_methods)
     return response
