@@ -26,6 +26,7 @@ _ESCAPE = re.compile(
     rb"|(u[dD][89a-fA-F][0-9a-fA-F]{2})|.)",
     re.DOTALL,
 )
+_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 _AT = re.compile(r"^(?P<what>.*?)(?: - at `(?P<path>\$?[^`]*)`)?$", re.DOTALL)
 _EXPECTED = re.compile(r"^Expected `(?P<expected>[^`]+)`, got `(?P<got>[^`]+)`$")
 _MISSING = re.compile(r"^Object missing required field `(?P<name>[^`]+)`$")
@@ -70,7 +71,9 @@ def decode(decoder: msgspec.json.Decoder[T], data: bytes, what: str, *, path: st
     except msgspec.ValidationError as error:
         raise _in_words(error, data, what, path) from None
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        repaired = _ESCAPE.sub(_escape_lone_surrogate, data)
+        # Looked for first: the repair costs much with a flood of escapes of any other kind.
+        is_repairable = _SURROGATE.search(data) is not None
+        repaired = _ESCAPE.sub(_escape_lone_surrogate, data) if is_repairable else data
         if repaired == data:
             raise _in_words(error, data, what, path) from None
     return decode(decoder, repaired, what, path=path)
