@@ -26,7 +26,8 @@ _DATA_URI = re.compile(rb"data:[^,]{0,200};base64,", re.IGNORECASE)
 _PADDING = rb"\u003d"
 _LONGEST_PADDING = 2 * len(_PADDING)
 _ESCAPED_PADDING = re.compile(rb"(?:\\u003[dD]){1,2}\Z")
-_DIB_HEADERS = (12, 40, 52, 56, 64, 108, 124)
+#: File header and the smallest of the headers that follow it.
+_BMP_HEAD = 26
 
 
 def decode_picture(raw: Raw | bytes, *, name: str, field: str) -> Picture | None:
@@ -105,13 +106,9 @@ def _without_breaks(content: bytes) -> bytes:
 
 
 def _is_bmp(data: bytes) -> bool:
-    """The letters "BM" begin many a text: reserved bytes and second header must fit too."""
-    return (
-        len(data) >= 26
-        and data.startswith(b"BM")
-        and data[6:10] == bytes(4)
-        and int.from_bytes(data[14:18], "little") in _DIB_HEADERS
-    )
+    """The letters "BM" begin many a text too, but a bitmap's header holds what no text does."""
+    head = data[:_BMP_HEAD]
+    return head.startswith(b"BM") and not (head.isascii() and head.decode("ascii").isprintable())
 
 
 _TYPES: tuple[tuple[str, Callable[[bytes], bool]], ...] = (

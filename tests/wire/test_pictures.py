@@ -25,6 +25,7 @@ def decode(raw: str | bytes) -> bytes | None:
         (WEBP, "image/webp"),
         (GIF, "image/gif"),
         (BMP, "image/bmp"),
+        (b"BM" + bytes(60), "image/bmp"),
     ],
 )
 def test_d5_the_real_type_is_read_from_the_first_bytes_whatever_is_declared(
