@@ -123,15 +123,17 @@ class Certificates:
 
     async def check(self) -> None:
         """Take what is newer. What cannot be taken leaves the old one in use, and is told."""
-        if not self._source.is_stale(self._now()):
-            return
         try:
-            await self.load()
+            if self._source.is_stale(self._now()):
+                await self.load()
+                log.info("a new certificate is in use, good until %s", _day(self.expires_at))
         except StartFault as fault:
             self._tell(fault.message)
+        except OSError as error:
+            # No file is left, perhaps, so that the host's addresses cannot be asked for.
+            self._tell(f"it cannot be renewed just now: {error.strerror or error}")
         else:
             self.trouble = ""
-            log.info("a new certificate is in use, good until %s", _day(self.expires_at))
 
     @property
     def _material(self) -> Material:
@@ -238,10 +240,11 @@ class OwnCertificate:
         return self._look() != self._seen
 
     def load(self, now: float) -> Material:
-        self._seen = self._look()
+        seen = self._look()
         chain = self._read_chain()
         self._check(chain[0], now)
         context = self._context()
+        self._seen = seen
         return _material(context, chain[0], chain[0], certificate_pem(chain[-1]))
 
     def _look(self) -> object:

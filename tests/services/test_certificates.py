@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import shutil
 import ssl
 import sys
@@ -34,6 +36,7 @@ class Site:
         self.directory = directory
         self.now = now
         self.names = NAMES
+        self.files_left = True
         self.config = config or Tls()
         self.certificates = self._at_rest()
 
@@ -44,8 +47,13 @@ class Site:
 
     def _at_rest(self) -> Certificates:
         return Certificates(
-            self.directory, self.config, now=lambda: self.now, names=lambda: self.names
+            self.directory, self.config, now=lambda: self.now, names=self._names_of_this_host
         )
+
+    def _names_of_this_host(self) -> frozenset[str]:
+        if not self.files_left:
+            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+        return self.names
 
 
 @pytest.fixture(scope="module")
@@ -314,6 +322,18 @@ async def test_a_key_of_another_authority_leaves_the_old_certificate_in_use(
     await site.certificates.check()
     assert site.certificates.trouble == ""
     shake_hands(site.certificates.context(), trusting(site.certificates), "10.0.0.79")
+
+
+@pytest.mark.expects_error("the certificate stays as it is: .* Too many open files")
+async def test_a_check_that_finds_no_file_left_ends_nothing(site: Site) -> None:
+    before = leaf(site)
+    site.files_left = False
+    await site.certificates.check()
+    assert leaf(site) == before
+    assert site.certificates.trouble
+    site.files_left = True
+    await site.certificates.check()
+    assert site.certificates.trouble == ""
 
 
 async def test_the_names_of_this_host_can_be_put_into_a_certificate(tmp_path: Path) -> None:
