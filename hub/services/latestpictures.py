@@ -9,7 +9,7 @@ import trio
 from hub.errors import HubError
 from hub.live.feed import Feed
 from hub.log import limited
-from hub.store.records import Records
+from hub.store.records import LatestPicture, Records
 from hub.wire.records import Record
 
 log = logging.getLogger(__name__)
@@ -19,10 +19,12 @@ class LatestPictures:
     def __init__(self, records: Records, feed: Feed[Record]) -> None:
         self._records = records
         self._feed = feed
-        self._paths: dict[str, str] = {}
+        self._latest: dict[str, LatestPicture] = {}
 
     def path(self, did: str) -> str | None:
-        return self._paths.get(did)
+        """Where it is fetched from; None where there is none, or no longer one."""
+        latest = self._latest.get(did)
+        return latest.path if latest is not None and self._records.is_kept(latest) else None
 
     async def follow(
         self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
@@ -34,7 +36,9 @@ class LatestPictures:
             while True:
                 for record in await subscription.next():
                     if record.images:
-                        self._paths[record.did] = record.images[0].path
+                        path = record.images[0].path
+                        latest = LatestPicture(record.seq, record.received_at, path)
+                        self._latest[record.did] = latest
                 if subscription.lagged:
                     subscription.catch_up()
                     await self._load()
@@ -46,4 +50,4 @@ class LatestPictures:
             # The next records will tell.
             limited(log, logging.WARNING, "latest pictures", "cannot read pictures: %s", error)
             return
-        self._paths.update((did, image.path) for did, image in latest.items())
+        self._latest.update(latest)

@@ -26,7 +26,7 @@ from hub.store.packs import decode_images, public_images
 from hub.store.readers import Readers
 from hub.store.sql import clamp, one
 from hub.store.writer import Writer
-from hub.wire.records import Image, Kind, Record, decode_detail
+from hub.wire.records import Kind, Record, decode_detail
 
 _FIRST, _LAST = 0, 2**63 - 1
 #: So many matching terms are looked up by their index; with more, matches are dense enough to walk.
@@ -94,6 +94,14 @@ class Page(Struct, frozen=True):
     next: int | None
 
 
+class LatestPicture(Struct, frozen=True):
+    """A device's latest picture, and which record it belongs to."""
+
+    seq: int
+    received_at: int
+    path: str
+
+
 class Records:
     """The log of all that devices reported."""
 
@@ -154,14 +162,18 @@ class Records:
                 size += sum(len(part) for part in row if isinstance(part, bytes))
         return Page(tuple(items), None)
 
-    async def latest_pictures(self) -> dict[str, Image]:
+    async def latest_pictures(self) -> dict[str, LatestPicture]:
         """For each device the first picture of its latest record that has one."""
         rows = await self._readers.read(lambda c: c.execute(_LATEST_PICTURES).fetchall())
         return {
-            did: public_images(seq, decode_images(images))[0]
+            did: LatestPicture(seq, received_at, public_images(seq, decode_images(images))[0].path)
             for seq, did, received_at, images in rows
             if self._days.has_pictures(seq, received_at)
         }
+
+    def is_kept(self, picture: LatestPicture) -> bool:
+        """Whether it can still be read: it goes with its day."""
+        return self._days.has_pictures(picture.seq, picture.received_at)
 
     def _record(self, row: Row) -> Record:
         seq, kind, did, sn, device_name, occurred_at, received_at, detail, extra, images = row

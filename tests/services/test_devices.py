@@ -13,6 +13,7 @@ from hub.errors import AlreadyExists, BadParameter, HubError, NoSuchResource, No
 from hub.live.feed import Change
 from hub.services.devicenotes import FLUSH_SECONDS
 from hub.services.devices import DeviceChange, ImportRow, NewDevice
+from hub.store.records import LatestPicture
 from hub.wire.records import FaceDetail, Image, Record
 from hub.wire.session import KeepaliveParam
 from hub.wire.uploads import DeviceInfo
@@ -337,13 +338,15 @@ async def test_the_last_picture_is_known_from_the_start_and_follows_the_records(
 ) -> None:
     site = gate(clock)
     device = await site.enrol()
-    site.store.records.latest = {device.did: image("/media/7/face.jpg")}
+    site.store.records.latest = {device.did: LatestPicture(7, 0, "/media/7/face.jpg")}
     await running(site, nursery)
     assert site.devices.get(device.did).last_picture == "/media/7/face.jpg"
     site.records.publish([record(device.did, image("/media/8/face.jpg")), record(device.did)])
     await wait_all_tasks_blocked()
     assert site.devices.get(device.did).last_picture == "/media/8/face.jpg"
-    site.store.records.latest = {device.did: image("/media/999/face.jpg")}
+    site.store.records.latest = {device.did: LatestPicture(999, 0, "/media/999/face.jpg")}
     site.records.publish([record("999")] * 1000)  # more than a subscription holds
     await wait_all_tasks_blocked()
     assert site.devices.get(device.did).last_picture == "/media/999/face.jpg"
+    site.store.records.gone.add(999)  # with its day
+    assert site.devices.get(device.did).last_picture is None

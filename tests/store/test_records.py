@@ -373,7 +373,11 @@ async def test_the_latest_pictures_are_one_a_device(store: Store, clock: FrozenC
     await store.records.append(upload(clock, 3, did="1", pictures=0))
     await store.records.append(upload(clock, 4, did="2", pictures=0))
     latest = await store.records.latest_pictures()
-    assert {did: image.path for did, image in latest.items()} == {"1": "/media/2/face.jpg"}
+    assert {did: picture.path for did, picture in latest.items()} == {"1": "/media/2/face.jpg"}
+    assert store.records.is_kept(latest["1"])
+    clock.advance(86_400)
+    await store.media.drop_day("2026-11-25")
+    assert not store.records.is_kept(latest["1"])
 
 
 async def test_each_filter_uses_its_index(store: Store, clock: FrozenClock) -> None:

@@ -11,8 +11,8 @@ from msgspec.structs import replace
 
 from hub.errors import AlreadyExists, CannotStoreNow, NoSuchResource, WrongSignature
 from hub.store.devices import Device, DeviceChange, DeviceNote, DeviceSecrets, NewDevice
+from hub.store.records import LatestPicture
 from hub.store.tokens import Accepted, TokenRow
-from hub.wire.records import Image
 
 
 class FakeStore:
@@ -189,8 +189,12 @@ class FakeSettings:
 
 class FakeRecords:
     def __init__(self) -> None:
-        self.latest: dict[str, Image] = {}
+        self.latest: dict[str, LatestPicture] = {}
+        self.gone: set[int] = set()
 
-    async def latest_pictures(self) -> dict[str, Image]:
+    def is_kept(self, picture: LatestPicture) -> bool:
+        return picture.seq not in self.gone
+
+    async def latest_pictures(self) -> dict[str, LatestPicture]:
         await trio.lowlevel.checkpoint()
         return dict(self.latest)
