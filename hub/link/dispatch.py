@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from functools import partial
 
+import trio
+
 from hub import metrics
 from hub.config import Devices as DevicesConfig
 from hub.errors import (
@@ -31,6 +33,10 @@ from hub.wire.session import decode_connect, decode_keepalive
 
 CONNECT = "/connect"
 
+#: A larger frame is decoded in a thread, so that the other devices do not wait for it.
+_INLINE_BYTES = 256 * 1024
+_THREADS = 2
+
 #: Answers a request with the frame to send; a HubError becomes the answer.
 Answerer = Callable[[DeviceLink, Request], Awaitable[str]]
 
@@ -49,6 +55,7 @@ class Dispatch:
         self._enrolment = enrolment
         self._max_depth = config.max_depth
         self._now = now
+        self._threads = trio.CapacityLimiter(_THREADS)
         self._answerers: dict[str, Answerer] = {
             CONNECT: self._connect,
             "/token/update": self._update_token,
@@ -60,7 +67,7 @@ class Dispatch:
     async def take(self, link: DeviceLink, message: str | bytes) -> None:
         """Handle one message: answer a request, give an answer to whoever waits for it."""
         try:
-            frame = decode_frame(message, max_depth=self._max_depth)
+            frame = await self._decode(message)
         except BadFrame as error:
             _count_refusal(error)
             await link.send(encode_error(error.msgid, "", error))
@@ -71,6 +78,12 @@ class Dispatch:
         else:
             self._counters.get(frame.uri, self._other).inc()
             await self._answer(link, frame)
+
+    async def _decode(self, message: str | bytes) -> Request | Response:
+        decode = partial(decode_frame, message, max_depth=self._max_depth)
+        if len(message) <= _INLINE_BYTES:
+            return decode()
+        return await trio.to_thread.run_sync(decode, limiter=self._threads)
 
     def ended(self, link: DeviceLink, why: str) -> None:
         self._admission.leave(link, why)

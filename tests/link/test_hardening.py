@@ -250,6 +250,21 @@ async def test_a_frame_that_only_claims_to_be_large_takes_no_memory(
         assert close_code(await everything(stream)) == 1009
 
 
+@pytest.mark.parametrize("kind", ["a request", "half of JSON"])
+async def test_a_large_frame_is_decoded_aside_and_answered_alike(kind: str) -> None:
+    async with device_port() as port:
+        await port.site.enrol()
+        camera = await port.camera()
+        await camera.connect()
+        photo = "x" * 300_000
+        if kind == "a request":
+            assert (await camera.ask("/no/such", {"photo": photo}))["code"] == 404
+        else:
+            await camera.say('{"msgid": "7", "data": {"photo": "' + photo)
+            assert (await camera.hear())["data"]["code"] == 420
+        assert (await camera.ask("/heartbeat"))["code"] == 200
+
+
 def fragments(*parts: str | bytes) -> list[bytes]:
     """A message in frames of one part each, as a client sends them."""
     client = Connection(ConnectionType.CLIENT)
