@@ -158,6 +158,7 @@ async def test_a_key_that_could_not_be_written_is_made_anew(
         with pytest.raises(StartFault, match="No space left"):
             async with opened(tmp_path / "data", clock):
                 pass
+        assert not (tmp_path / "data" / "hub.key").exists()
     async with opened(tmp_path / "data", clock) as store:
         await store.devices.add([NewDevice(sn="S", code="12345678")])
 
