@@ -39,7 +39,7 @@ _ERRORS: tuple[type[HubError], ...] = (
     TooManyRequests,
     CannotStoreNow,
 )
-_OF_WRITES = (AlreadyExists, TooLarge, CannotStoreNow)
+_OF_WRITES = (AlreadyExists, TooLarge)
 
 _DESCRIPTION = """\
 Devices, records and pictures of one site.
