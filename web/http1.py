@@ -15,11 +15,13 @@ from __future__ import annotations
 
 import logging
 import math
+import time
 import traceback
 from collections import deque
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from email.utils import formatdate
 from functools import lru_cache
 from http.client import responses
 from typing import Any, cast
@@ -91,12 +93,18 @@ class Settings(hypercorn.config.Config):
     """What hypercorn asks its configuration. No answer names the server or its version."""
 
     h11_max_incomplete_size = HEAD_BYTES
-    include_server_header = False
     errorlog = log
     shutdown_timeout = 3.0
 
-    def response_headers(self, protocol: str) -> list[tuple[bytes, bytes]]:
-        return [*super().response_headers(protocol), (_NOSNIFF, b"nosniff")]
+    def response_headers(self, protocol: str) -> Headers:
+        return list(_on_every_answer(int(time.time())))
+
+
+@lru_cache(maxsize=1)
+def _on_every_answer(unix_seconds: int) -> tuple[tuple[bytes, bytes], ...]:
+    """Made once a second, which is as fine as the date goes."""
+    date = formatdate(unix_seconds, usegmt=True).encode()
+    return (b"date", date), (_NOSNIFF, b"nosniff")
 
 
 class PeerLost(OSError):
@@ -587,14 +595,17 @@ class Connection(TCPServer):
         self._cannot_send = False
 
     async def _send_steadily(self, data: memoryview) -> None:
-        for start in range(0, len(data), _SEND_BYTES):
-            with trio.fail_after(SEND_SECONDS):
+        with trio.CancelScope() as patience:
+            for start in range(0, len(data), _SEND_BYTES):
+                patience.deadline = trio.current_time() + SEND_SECONDS
                 await self._stream.send_all(data[start : start + _SEND_BYTES])
+        if patience.cancelled_caught:
+            raise trio.TooSlowError
 
     async def _part(self, *, lingering: bool) -> None:
         self._begun = False
         self._allow(LINGER_SECONDS if lingering else DROP_SECONDS)
-        if lingering and isinstance(self._stream, trio.SocketStream):
+        if lingering and isinstance(self._stream, trio.abc.HalfCloseableStream):
             try:
                 await self._stream.send_eof()
             except (trio.BrokenResourceError, trio.ClosedResourceError):
