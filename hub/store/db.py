@@ -25,7 +25,7 @@ from hub.store.devices import Devices, StoredDevice, load_devices
 from hub.store.disk import Disk
 from hub.store.health import Condition, StoreHealth
 from hub.store.media import Media
-from hub.store.migrate import bring_up_to_date, migrations
+from hub.store.migrate import CURE, bring_up_to_date, migrations
 from hub.store.packs import Packs, recover
 from hub.store.readers import Readers
 from hub.store.records import Records
@@ -293,10 +293,7 @@ def _prepare(data_dir: Path, random: Random, disk: Disk) -> _Start:
             f"the data directory {data_dir} cannot be used: {error.strerror or error}"
         ) from error
     except sqlite3.DatabaseError as error:
-        raise StartFault(
-            f"{data_dir / DATABASE} cannot be used ({error}): "
-            "restore it from a backup, or move it away to start anew"
-        ) from error
+        raise StartFault(f"{data_dir / DATABASE} cannot be used ({error}): {CURE}") from error
 
 
 def _read(connection: sqlite3.Connection, data_dir: Path, random: Random, disk: Disk) -> _Start:

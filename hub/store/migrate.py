@@ -44,10 +44,11 @@ def bring_up_to_date(path: Path, steps: dict[int, str]) -> None:
         with closing(sqlite3.connect(path, isolation_level=None)) as connection:
             _bring_up_to_date(connection, path, steps, is_new)
     except (sqlite3.DatabaseError, OSError) as error:
-        raise StartFault(f"{path} cannot be used ({error}): {_CURE}") from error
+        raise StartFault(f"{path} cannot be used ({error}): {CURE}") from error
 
 
-_CURE = "restore it from a backup, or move it away to start anew"
+# Pictures that no database knows are removed at the start: whoever wants them moves them away too.
+CURE = "restore it from a backup, or move it and the folder media away to start anew"
 
 
 def _check_header(path: Path) -> None:
@@ -57,7 +58,7 @@ def _check_header(path: Path) -> None:
     except OSError as error:
         raise StartFault(f"{path} cannot be read: {error.strerror}") from error
     if header != _HEADER:
-        raise StartFault(f"{path} is not a database: {_CURE}")
+        raise StartFault(f"{path} is not a database: {CURE}")
 
 
 def _create_file(path: Path) -> None:
@@ -85,7 +86,7 @@ def _checked_version(connection: sqlite3.Connection, path: Path, newest: int) ->
     version = one(connection, "PRAGMA user_version")
     tables = one(connection, "SELECT count(*) FROM sqlite_schema")
     if tables and owner != APPLICATION_ID:
-        raise StartFault(f"{path} is the database of another program: {_CURE}")
+        raise StartFault(f"{path} is the database of another program: {CURE}")
     if not isinstance(version, int) or version > newest:
         raise StartFault(
             f"{path} was written by a newer sitehub (schema {version}, this one knows {newest}): "
