@@ -24,6 +24,8 @@ _BUSY_SECONDS = 5.0
 #: the store's own checkpoints do so beside the writer.
 _AUTO_CHECKPOINT_PAGES = 4000
 _LOG_BYTES = 64 * 1024 * 1024
+# temp_store: what takes a large statement back if it fails; else a file is made for every other
+# group under load.
 
 _WRITER_SET_UP = f"""
 PRAGMA journal_mode = WAL;
@@ -32,6 +34,7 @@ PRAGMA foreign_keys = ON;
 PRAGMA cache_size = -65536;
 PRAGMA wal_autocheckpoint = {_AUTO_CHECKPOINT_PAGES};
 PRAGMA journal_size_limit = {_LOG_BYTES};
+PRAGMA temp_store = MEMORY;
 """
 _READER_SET_UP = """
 PRAGMA query_only = ON;
