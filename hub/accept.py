@@ -23,12 +23,13 @@ from msgspec import Struct
 from hub import metrics
 from hub.errors import StartFault
 from hub.log import limited
+from hub.sockets import SocketStream, taken_over
 from hub.tls import TlsStream
 
 log = logging.getLogger(__name__)
 
 Handler = Callable[[trio.abc.Stream, "Peer"], Awaitable[None]]
-PlainHandler = Callable[[trio.SocketStream], Awaitable[None]]
+PlainHandler = Callable[[SocketStream], Awaitable[None]]
 
 #: A thousand cameras come back at the same moment after a power cut; the kernel cuts it to its own.
 _BACKLOG = 4096
@@ -151,7 +152,7 @@ class _Port:
                         raise
                     await self._wait_out_shortage(error)
                     continue
-                self._take(stream, nursery)
+                self._take(taken_over(stream), nursery)
 
     async def _wait_out_shortage(self, error: OSError) -> None:
         metrics.limits_reached.labels("open-files").inc()
@@ -165,10 +166,10 @@ class _Port:
         )
         await trio.sleep(_SHORTAGE_PAUSE_SECONDS)
 
-    def _take(self, stream: trio.SocketStream, nursery: trio.Nursery) -> None:
+    def _take(self, stream: SocketStream, nursery: trio.Nursery) -> None:
         peer = _peer_of(stream)
         if peer is None or not self._has_room_for(peer.address):
-            stream.socket.close()
+            stream.close()
             return
         self._connections += 1
         self._by_address[peer.address] = self._by_address.get(peer.address, 0) + 1
@@ -197,7 +198,7 @@ class _Port:
             "from that address" if limit == "per_address" else "in all",
         )
 
-    async def _serve(self, stream: trio.SocketStream, peer: Peer) -> None:
+    async def _serve(self, stream: SocketStream, peer: Peer) -> None:
         """One connection, and the fence around it: an error ends this one and no other."""
         try:
             _keep_alive(stream)
@@ -209,7 +210,7 @@ class _Port:
         except* Exception as faults:
             self._report(faults, peer)
         finally:
-            stream.socket.close()
+            stream.close()
             self._forget(peer.address)
 
     def _report(self, faults: ExceptionGroup[Exception], peer: Peer) -> None:
@@ -231,10 +232,10 @@ class _Port:
             del self._by_address[address]
         self._gauge.dec()
 
-    async def _secure(self, stream: trio.SocketStream, peer: Peer) -> TlsStream | None:
+    async def _secure(self, stream: SocketStream, peer: Peer) -> TlsStream | None:
         """The connection over TLS; None if there is nothing more to be done with it."""
         with trio.move_on_after(self._handshake_seconds) as deadline:
-            first = await _first_byte(stream)
+            first = await stream.wait_first_byte()
             if first == _TLS_HANDSHAKE:
                 return await self._shake_hands(stream, peer)
             if first and self._on_plain:
@@ -243,7 +244,7 @@ class _Port:
             self._handshake_failed(peer, "it took too long")
         return None
 
-    async def _shake_hands(self, stream: trio.SocketStream, peer: Peer) -> TlsStream | None:
+    async def _shake_hands(self, stream: SocketStream, peer: Peer) -> TlsStream | None:
         assert self._tls is not None
         secured = TlsStream(stream, self._tls())
         try:
@@ -266,7 +267,7 @@ class _Port:
         )
 
 
-def _peer_of(stream: trio.SocketStream) -> Peer | None:
+def _peer_of(stream: SocketStream) -> Peer | None:
     """Who is at the other end; None if it is gone already."""
     try:
         host, port, *_ = stream.socket.getpeername()
@@ -277,20 +278,12 @@ def _peer_of(stream: trio.SocketStream) -> Peer | None:
     return Peer(address, port, trio.current_time())
 
 
-def _keep_alive(stream: trio.SocketStream) -> None:
+def _keep_alive(stream: SocketStream) -> None:
     with suppress(OSError):  # Not every platform lets every timer be set.
-        stream.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        stream.socket.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         for option, value in _KEEPALIVE_OPTIONS.items():
             if hasattr(socket, option):
-                stream.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
-
-
-async def _first_byte(stream: trio.SocketStream) -> bytes:
-    """The first byte, left where it is; b"" if the peer has gone."""
-    try:
-        return await stream.socket.recv(1, socket.MSG_PEEK)
-    except OSError:
-        return b""
+                stream.socket.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
 
 
 def _kinds_of(group: BaseExceptionGroup[BaseException]) -> str:

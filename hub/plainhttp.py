@@ -9,6 +9,7 @@ import h11
 import trio
 
 from hub.log import limited
+from hub.sockets import SocketStream
 
 log = logging.getLogger(__name__)
 
@@ -17,7 +18,7 @@ _FAREWELL_SECONDS = 2.0
 _HOST = re.compile(rb"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]+)?")
 
 
-async def redirect_to_https(stream: trio.SocketStream) -> None:
+async def redirect_to_https(stream: SocketStream) -> None:
     """Answer with a redirect to where the peer believes to be, and read on until it has that.
 
     What is no HTTP is not answered. The caller sets the deadline, and closes the stream.
@@ -54,7 +55,7 @@ def origin_form(target: bytes) -> bytes:
     return b"/" + rest.partition(b"/")[2]
 
 
-def _tell(stream: trio.SocketStream) -> None:
+def _tell(stream: SocketStream) -> None:
     """A camera that is set to plain will not follow: its installer finds the reason here."""
     peer, port = stream.socket.getpeername()[0], stream.socket.getsockname()[1]
     limited(
@@ -67,7 +68,7 @@ def _tell(stream: trio.SocketStream) -> None:
     )
 
 
-def _host(request: h11.Request, stream: trio.SocketStream) -> bytes:
+def _host(request: h11.Request, stream: SocketStream) -> bytes:
     """What the peer calls this host; where it does not say, the address that it came to."""
     for name, value in request.headers:
         if name == b"host" and _HOST.fullmatch(value):

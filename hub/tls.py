@@ -51,7 +51,7 @@ class TlsStream(trio.abc.Stream):
         "transport_stream",
     )
 
-    def __init__(self, transport_stream: trio.SocketStream, context: ssl.SSLContext) -> None:
+    def __init__(self, transport_stream: trio.abc.Stream, context: ssl.SSLContext) -> None:
         self.transport_stream = transport_stream
         self._incoming = ssl.MemoryBIO()
         self._outgoing = ssl.MemoryBIO()

@@ -20,6 +20,7 @@ import trio.testing
 from hub import metrics
 from hub.accept import Limits, Peer, open_listeners, serve_port
 from hub.errors import StartFault
+from hub.sockets import SocketStream
 from hub.tls import TlsStream
 from tests.support.certificates import server_context, trusting_anybody
 
@@ -273,7 +274,7 @@ async def test_running_out_of_files_passes(autojump_clock: trio.testing.MockCloc
 
 
 async def test_plain_http_on_a_tls_port_goes_to_its_own_handler(context: ssl.SSLContext) -> None:
-    async def redirect(stream: trio.SocketStream) -> None:
+    async def redirect(stream: SocketStream) -> None:
         await stream.send_all(b"heard " + await stream.receive_some(4096))
 
     async with served(tls=lambda: context, on_plain=redirect) as port:
@@ -294,7 +295,7 @@ async def test_what_is_not_tls_is_closed_where_nobody_wants_it(context: ssl.SSLC
 async def test_who_says_too_little_is_closed_in_time(
     context: ssl.SSLContext, autojump_clock: trio.testing.MockClock, said: bytes
 ) -> None:
-    async def read_a_request(stream: trio.SocketStream) -> None:
+    async def read_a_request(stream: SocketStream) -> None:
         await stream.receive_some(1)
         await stream.receive_some(4096)
 
@@ -311,7 +312,7 @@ async def test_a_vanished_peer_is_noticed() -> None:
     options: list[int] = []
 
     async def note(stream: trio.abc.Stream, peer: Peer) -> None:
-        assert isinstance(stream, trio.SocketStream)
+        assert isinstance(stream, SocketStream)
         options.append(stream.socket.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE))
         options.append(stream.socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
 

@@ -9,6 +9,7 @@ import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from hub.plainhttp import redirect_to_https
+from hub.sockets import taken_over
 from tests.support.web import Client
 
 
@@ -18,9 +19,9 @@ async def listener(nursery: trio.Nursery) -> trio.SocketListener:
     (listener,) = await trio.open_tcp_listeners(0, host="127.0.0.1")
 
     async def handle(stream: trio.SocketStream) -> None:
-        async with stream:
+        async with taken_over(stream) as taken:
             with trio.move_on_after(10):
-                await redirect_to_https(stream)
+                await redirect_to_https(taken)
 
     nursery.start_soon(trio.serve_listeners, handle, [listener])
     return listener
