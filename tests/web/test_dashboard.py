@@ -365,6 +365,18 @@ async def test_a_record_shows_all_that_came_with_it(admin: Visitor) -> None:
     assert admin.text.index("/media/1/face.png") < admin.text.index("/media/1/background.png")
 
 
+async def test_what_a_camera_says_besides_comes_after_what_one_asks(admin: Visitor) -> None:
+    admin.hub.records.add(record(1, extra=Raw(b'{"helmet":0,"more":{"a":1}}')))
+    await admin.get("/records/1")
+    assert admin.text.index("Arrived") < admin.text.index("helmet") < admin.text.index("<pre>")
+
+
+async def test_a_wall_that_is_held_tells_of_the_blacklist(admin: Visitor) -> None:
+    admin.hub.devices.put(device("1", "Gate", "online"))
+    await admin.get("/")
+    assert "{listed} on the blacklist" in admin.text
+
+
 async def test_every_kind_of_record_has_a_page(admin: Visitor) -> None:
     admin.hub.records.add(
         record(1, "event", EventDetail(type=14, data=Raw(b'{"celsius": 38.5}'), name="Li Jing")),

@@ -189,9 +189,14 @@ def _plate(record: Record) -> PlateView | None:
 
 
 def fields(record: Record) -> list[Field]:
-    """Everything a record says, in the order in which one asks."""
-    every = (*_known_fields(record), *islice(_extra_fields(record), _MOST_EXTRA_FIELDS))
-    return [field for field in every if field.value]
+    """What the specification knows of a record, in the order in which one asks."""
+    return [field for field in _known_fields(record) if field.value]
+
+
+def further_fields(record: Record) -> list[Field]:
+    """What the camera sent beyond the specification, as it came."""
+    further = islice(_extra_fields(record), _MOST_EXTRA_FIELDS)
+    return [field for field in further if field.value]
 
 
 def _known_fields(record: Record) -> Iterator[Field]:
@@ -238,7 +243,6 @@ def _number(value: object) -> str:
 
 
 def _extra_fields(record: Record) -> Iterator[Field]:
-    """What the camera sent beyond the specification, as it came."""
     sources = [bytes(record.extra)]
     if isinstance(record.detail, EventDetail):
         sources.insert(0, bytes(record.detail.data))

@@ -12,7 +12,7 @@ from hub.services.devices import DeviceView
 from hub.services.recordlog import RecordFilter
 from hub.wire.records import KINDS, Kind
 from web import auth
-from web.dashboard.captures import card, fields, shown_pictures
+from web.dashboard.captures import card, fields, further_fields, shown_pictures
 from web.dashboard.language import gettext
 from web.dashboard.pages import page, wants_part
 from web.dashboard.stream import WALL, Wall
@@ -193,6 +193,7 @@ async def record(seq: int) -> Response:
         card=card(found),
         pictures=shown_pictures(found),
         fields=fields(found),
+        further=further_fields(found),
         query=query,
         newer_url=f"/records/{newer.items[0].seq}{query}" if newer.items else "",
         older_url=f"/records/{older.items[0].seq}{query}" if older.items else "",

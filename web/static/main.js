@@ -93,6 +93,14 @@ function closeMenusOutside() {
   });
 }
 
+// What is chosen in a row that scrolls may lie beyond its edge.
+function showWhatIsChosen() {
+  for (const chosen of all(".segments [aria-current], .strip-list [aria-current]")) {
+    chosen.scrollIntoView({ block: "nearest", inline: "center" });
+  }
+}
+
+showWhatIsChosen();
 copyAtAClick();
 sendAtOnce();
 guessTheZone();

@@ -7,7 +7,7 @@ const CHANNEL = "sitehub";
 const LOCK = "sitehub-stream";
 // The hub says something every 15 s.
 const SILENT_MS = 36_000;
-const LONGEST_PAUSE_MS = 10_000;
+const LONGEST_PAUSE_MS = 4_000;
 
 export class Stream extends EventTarget {
   // Events: "card", "change", "beat", "jump" with what the hub sent as `detail`;
@@ -52,12 +52,15 @@ export class Stream extends EventTarget {
     let pause = 500;
     while (this.#leads) {
       const began = Date.now();
+      let ended = false;
       try {
-        await this.#read();
+        ended = await this.#read();
       } catch {
         // The hub is away, the network is, or it fell silent: tried again below.
       }
       if (!this.#leads) return;
+      // The hub ended it, as it does for who is signed out: asking again tells at once.
+      if (ended && Date.now() - began > 1_000) continue;
       if (this.#state !== "signed-out") this.#tell({ name: "state", data: "lost" });
       if (Date.now() - began > LONGEST_PAUSE_MS) pause = 500;
       await new Promise((done) => setTimeout(done, pause * (0.75 + Math.random() / 2)));
@@ -65,6 +68,7 @@ export class Stream extends EventTarget {
     }
   }
 
+  // True where the hub ended a stream that it had begun.
   async #read() {
     this.#reading = new AbortController();
     const silence = setTimeout(() => this.#reading.abort(), SILENT_MS);
@@ -75,15 +79,15 @@ export class Stream extends EventTarget {
     clearTimeout(silence);
     if (response.redirected) {
       this.#tell({ name: "state", data: "signed-out" });
-      return;
+      return false;
     }
-    if (!response.ok) return;
+    if (!response.ok) return false;
     const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
     let text = "";
     this.#heardAt = Date.now();
     while (true) {
       const { done, value } = await reader.read();
-      if (done) return;
+      if (done) return true;
       const blocks = (text + value).split("\n\n");
       text = blocks.pop();
       for (const block of blocks) this.#take(block);

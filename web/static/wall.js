@@ -7,6 +7,7 @@ const MOST_CARDS = 120;
 const FORGOTTEN_MS = 30_000;
 
 const seqOf = (card) => Number(card.dataset.key);
+const isListed = (card) => card.matches(".card-black");
 
 export class Wall {
   #wall;
@@ -50,7 +51,8 @@ export class Wall {
     card.classList.add("card-new");
     this.#held.push(card);
     if (this.#held.length > MOST_CARDS) {
-      this.#held.shift();
+      const least = this.#held.findIndex((one) => !isListed(one));
+      this.#held.splice(Math.max(least, 0), 1);
       this.#missed += 1;
     }
     this.#settle();
@@ -82,14 +84,21 @@ export class Wall {
   #settle() {
     const held = this.#isHeld;
     if (!held && this.#held.length) this.#show();
-    this.#pill.hidden = !this.#held.length;
-    this.#pill.lastElementChild.textContent = this.#pill.dataset.text.replace(
-      "{n}",
-      this.#held.length + this.#missed,
-    );
+    this.#showPill();
     this.#sign.classList.toggle("held", held);
     this.#sign.querySelector('[data-when="held"]').hidden = !held;
     this.#sign.querySelector('[data-when="moving"]').hidden = held;
+  }
+
+  // Whoever is on the blacklist is told of, however long somebody looks at something else.
+  #showPill() {
+    const listed = this.#held.filter(isListed).length;
+    const { text, textListed } = this.#pill.dataset;
+    this.#pill.hidden = !this.#held.length;
+    this.#pill.classList.toggle("pill-bad", listed > 0);
+    this.#pill.lastElementChild.textContent = (listed ? textListed : text)
+      .replace("{n}", this.#held.length + this.#missed)
+      .replace("{listed}", listed);
   }
 
   #release() {
