@@ -26,7 +26,7 @@ from hub.store.disk import Disk
 from hub.store.health import Condition, StoreHealth
 from hub.store.media import Media
 from hub.store.migrate import CURE, bring_up_to_date, migrations
-from hub.store.packs import Packs, recover
+from hub.store.packs import SUFFIX, Packs, recover
 from hub.store.readers import Readers
 from hub.store.records import Records
 from hub.store.secrets import Box, Random, create_key, read_key
@@ -285,6 +285,7 @@ def _prepare(data_dir: Path, random: Random, disk: Disk) -> _Start:
         media = data_dir / MEDIA
         media.mkdir(mode=0o700, exist_ok=True)
         disk.flush_directory(data_dir)
+        _check_not_lost(data_dir / DATABASE, media)
         bring_up_to_date(data_dir / DATABASE, migrations())
         with closing(connect_writer(data_dir / DATABASE)) as connection:
             return _read(connection, data_dir, random, disk)
@@ -294,6 +295,15 @@ def _prepare(data_dir: Path, random: Random, disk: Disk) -> _Start:
         ) from error
     except sqlite3.DatabaseError as error:
         raise StartFault(f"{data_dir / DATABASE} cannot be used ({error}): {CURE}") from error
+
+
+def _check_not_lost(database: Path, media: Path) -> None:
+    """To a new database every pack would be a leftover, and be removed."""
+    if not database.exists() and any(media.glob(f"*{SUFFIX}")):
+        raise StartFault(
+            f"{database} is missing, and its pictures are there: bring it back, or move the "
+            f"folder {media.name} away to start anew"
+        )
 
 
 def _read(connection: sqlite3.Connection, data_dir: Path, random: Random, disk: Disk) -> _Start:

@@ -174,3 +174,19 @@ async def test_without_secrets_a_lost_key_is_made_anew(tmp_path: Path, clock: Fr
     async with opened(data, clock) as store:
         await store.devices.add([NewDevice(sn="S", code="12345678")])
         assert store.devices.secrets("1").code == "12345678"
+
+
+async def test_a_lost_database_stops_the_start_before_its_pictures_are_taken_for_leftovers(
+    tmp_path: Path, clock: FrozenClock
+) -> None:
+    data = tmp_path / "data"
+    async with opened(data, clock) as store:
+        await store.records.append(upload(clock, 1))
+    (pack,) = (data / "media").glob("*.pack")
+    whole = pack.read_bytes()
+    (data / "hub.sqlite").unlink()
+    with pytest.raises(StartFault, match=r"hub\.sqlite is missing.*bring it back, or move"):
+        async with opened(data, clock):
+            pass
+    assert pack.read_bytes() == whole
+    assert not (data / "hub.sqlite").exists()
