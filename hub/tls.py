@@ -19,8 +19,12 @@ RECEIVE_BYTES = 256 * 1024
 #: The plaintext of one TLS record, and the least that is worth reading from the socket.
 _RECORD_BYTES = 16 * 1024
 _LEAST_READ_BYTES = _RECORD_BYTES + 1024
-#: OpenSSL's memory buffers never shrink, so they are fed and emptied in portions of this size.
+#: OpenSSL's memory buffers never shrink, so they are emptied in portions of this size, and fed with
+#: one record at a time. So it is asked only for what it has: to be told no costs an exception.
 _PORTION_BYTES = 16 * 1024
+#: In front of each record: its type, the version (the first byte is 3), and how much follows.
+_HEADER_BYTES = 5
+_MOST_RECORD_BYTES = _HEADER_BYTES + _RECORD_BYTES + 2048
 #: How long a farewell or an alert waits for a peer that does not read.
 _FAREWELL_SECONDS = 2
 
@@ -43,6 +47,7 @@ class TlsStream(trio.abc.Stream):
         "_ended",
         "_flush_lock",
         "_incoming",
+        "_missing",
         "_outgoing",
         "_receiving",
         "_sending",
@@ -58,6 +63,8 @@ class TlsStream(trio.abc.Stream):
         self._ssl = context.wrap_bio(self._incoming, self._outgoing, server_side=True)
         #: What the socket gave and `_incoming` has not been fed yet.
         self._ciphertext = _NOTHING
+        #: Of the record that `_incoming` has been fed in part.
+        self._missing = 0
         self._flush_lock = trio.Lock()
         self._shaken = self._ended = self._broken = self._closed = False
         self._sending = self._receiving = False
@@ -72,10 +79,9 @@ class TlsStream(trio.abc.Stream):
             await trio.lowlevel.checkpoint()
             return
         with self._broken_unless_done():
+            await self._next_record()
             while not await self._handshake_step():
-                await self._flush()
-                if not await self._fill(_LEAST_READ_BYTES):
-                    raise trio.BrokenResourceError("the peer left during the TLS handshake")
+                await self._next_record()
             await self._flush()
         self._shaken = True
 
@@ -144,6 +150,13 @@ class TlsStream(trio.abc.Stream):
             self._broken = True
             raise
 
+    async def _next_record(self) -> None:
+        """Feed the SSL object with a record of the handshake, when all that is ours is sent."""
+        while not self._feed():
+            await self._flush()
+            if not await self._fill(_LEAST_READ_BYTES):
+                raise trio.BrokenResourceError("the peer left during the TLS handshake")
+
     async def _handshake_step(self) -> bool:
         try:
             self._ssl.do_handshake()
@@ -167,35 +180,39 @@ class TlsStream(trio.abc.Stream):
         return plaintext
 
     async def _fill(self, max_bytes: int) -> bool:
-        """Feed the SSL object from the socket. False: the socket has ended."""
-        # trio's socket allocates only once there is something: an idle connection holds no buffer.
-        self._ciphertext = memoryview(await self.transport_stream.receive_some(max_bytes))
-        return self._feed()
+        """Read the socket. False: it has ended."""
+        # The socket allocates only once there is something: an idle connection holds no buffer.
+        data = await self.transport_stream.receive_some(max_bytes)
+        # What is left is a part of a header.
+        self._ciphertext = memoryview(bytes(self._ciphertext) + data if self._ciphertext else data)
+        return len(data) > 0
 
     def _feed(self) -> bool:
-        """Feed the SSL object from what the socket gave. False: all of it is fed already."""
-        portion = self._ciphertext[:_PORTION_BYTES]
+        """Feed the SSL object with the next record. False: not all of it is there yet."""
+        if not self._missing:
+            if len(self._ciphertext) < _HEADER_BYTES:
+                return False
+            self._missing = _record_bytes(self._ciphertext)
+        portion = self._ciphertext[: self._missing]
+        self._missing -= self._incoming.write(portion)
         # An empty slice would keep all of the bytes behind it alive.
-        self._ciphertext = self._ciphertext[_PORTION_BYTES:] or _NOTHING
-        return self._incoming.write(portion) > 0
+        self._ciphertext = self._ciphertext[len(portion) :] or _NOTHING
+        return not self._missing
 
     def _decrypt(self, limit: int) -> bytes:
         """All plaintext that can be had without the socket, up to `limit`."""
         chunks: list[bytes] = []
         room = limit
-        while room:
+        while room and not self._ended and (self._ssl.pending() or self._feed()):
             try:
                 chunk = self._ssl.read(min(room, _RECORD_BYTES))
-            except ssl.SSLWantReadError:
-                if self._feed():
-                    continue
-                break
+            except ssl.SSLWantReadError:  # The record was the protocol's own.
+                continue
             except ssl.SSLError as error:
                 self._broken = True
                 raise trio.BrokenResourceError(_reason(error)) from error
             if not chunk:
                 self._ended = True
-                break
             chunks.append(chunk)
             room -= len(chunk)
         return chunks[0] if len(chunks) == 1 else b"".join(chunks)
@@ -239,6 +256,13 @@ class TlsStream(trio.abc.Stream):
             suppress(trio.BrokenResourceError, trio.ClosedResourceError),
         ):
             await self._flush()
+
+
+def _record_bytes(start: memoryview) -> int:
+    """How long the record is that begins so; of what is none, OpenSSL says so at its header."""
+    following = int.from_bytes(start[3:_HEADER_BYTES], "big")
+    whole = _HEADER_BYTES + following
+    return whole if start[1] == 3 and whole <= _MOST_RECORD_BYTES else _HEADER_BYTES
 
 
 def _reason(error: ssl.SSLError) -> str:

@@ -33,6 +33,25 @@ async def sockets() -> tuple[trio.SocketStream, trio.SocketStream]:
     return trio.SocketStream(ours), trio.SocketStream(theirs)
 
 
+class Crumbs(trio.abc.Stream):
+    """A stream that gives three bytes at a time."""
+
+    def __init__(self, stream: trio.SocketStream) -> None:
+        self.stream = stream
+
+    async def receive_some(self, max_bytes: int | None = None) -> bytes:
+        return bytes(await self.stream.receive_some(3))
+
+    async def send_all(self, data: bytes | bytearray | memoryview) -> None:
+        await self.stream.send_all(data)
+
+    async def wait_send_all_might_not_block(self) -> None:
+        await self.stream.wait_send_all_might_not_block()
+
+    async def aclose(self) -> None:
+        await self.stream.aclose()
+
+
 def client_over(
     stream: trio.SocketStream, context: ssl.SSLContext | None = None
 ) -> trio.SSLStream[trio.SocketStream]:
@@ -90,6 +109,48 @@ async def test_one_receive_gives_all_records_that_are_there(context: ssl.SSLCont
         for _ in range(5):
             await client.send_all(b"x" * 10_000)
         assert await server.receive_some(256 * 1024) == b"x" * 50_000
+
+
+async def test_records_may_be_cut_anywhere(context: ssl.SSLContext) -> None:
+    ours, theirs = await sockets()
+    server = TlsStream(Crumbs(ours), context)
+    client = client_over(theirs)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(server.do_handshake)
+        await client.do_handshake()
+    for size in (1, 10, 100, 20_000):
+        await client.send_all(BODY[:size])
+        assert await receive_exactly(server, size) == BODY[:size]
+    ours.socket.close()
+    theirs.socket.close()
+
+
+async def test_the_first_data_may_come_with_the_end_of_the_handshake(
+    context: ssl.SSLContext,
+) -> None:
+    """A client of TLS 1.3 sends both in one segment, if it likes."""
+    ours, theirs = await sockets()
+    server = TlsStream(ours, context)
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    client = trusting_anybody().wrap_bio(incoming, outgoing)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(server.do_handshake)
+        while not _has_shaken(client):
+            await theirs.send_all(outgoing.read())
+            incoming.write(await theirs.receive_some())
+        client.write(b"at once")
+        await theirs.send_all(outgoing.read())
+    assert await server.receive_some() == b"at once"
+    ours.socket.close()
+    theirs.socket.close()
+
+
+def _has_shaken(client: ssl.SSLObject) -> bool:
+    try:
+        client.do_handshake()
+    except ssl.SSLWantReadError:
+        return False
+    return True
 
 
 async def test_a_small_receive_leaves_the_rest_for_the_next(context: ssl.SSLContext) -> None:
