@@ -5,6 +5,7 @@ from __future__ import annotations
 from quart import Blueprint, Response, request
 
 from hub.errors import BadParameter, HubError, NoSuchResource, WrongSignature
+from hub.services.carrythrough import carried_through
 from web import auth
 from web.dashboard.cameras import cameras_page
 from web.dashboard.connect import connect_page
@@ -35,16 +36,17 @@ async def accept() -> Response:
     sn, back = form.get("sn", ""), form.get("back", "")
     hub = auth.services()
     try:
-        accepted = await hub.enrolment.accept(
-            sn,
-            form.get("code", "").strip(),
-            key=form.get("key", "").strip() or None,
-            name=form.get("name", "").strip(),
-            did=form.get("did", "").strip() or None,
-        )
+        with carried_through():
+            accepted = await hub.enrolment.accept(
+                sn,
+                form.get("code", "").strip(),
+                key=form.get("key", "").strip() or None,
+                name=form.get("name", "").strip(),
+                did=form.get("did", "").strip() or None,
+            )
+            await hub.accounts.audit(auth.actor(me), "device.accept", accepted.device.did)
     except (BadParameter, WrongSignature, NoSuchResource) as error:
         return await _refused(sn, back, error)
-    await hub.accounts.audit(auth.actor(me), "device.accept", accepted.device.did)
     return go(f"{_page_of(back)}?done=accepted-{accepted.outcome}")
 
 

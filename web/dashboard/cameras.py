@@ -8,6 +8,7 @@ from msgspec import UNSET, Struct
 from quart import Blueprint, Response, request
 
 from hub.errors import BadParameter
+from hub.services.carrythrough import carried_through
 from hub.services.devices import DeviceChange, DeviceView, NewDevice
 from web import auth
 from web.dashboard.language import gettext
@@ -110,18 +111,19 @@ async def add() -> Response:
     values = {name: form.get(name, "").strip() for name in ("sn", "code", "did", "name", "key")}
     hub = auth.services()
     try:
-        device = await hub.devices.add(
-            NewDevice(
-                sn=values["sn"],
-                code=values["code"],
-                did=values["did"] or None,
-                name=values["name"],
-                key=values["key"] or None,
+        with carried_through():
+            device = await hub.devices.add(
+                NewDevice(
+                    sn=values["sn"],
+                    code=values["code"],
+                    did=values["did"] or None,
+                    name=values["name"],
+                    key=values["key"] or None,
+                )
             )
-        )
+            await hub.accounts.audit(auth.actor(me), "device.add", device.did)
     except BadParameter as error:
         return await _add_page(values, device_fault(error))
-    await hub.accounts.audit(auth.actor(me), "device.add", device.did)
     return go(f"/cameras/{device.did}?done=added")
 
 
@@ -166,12 +168,13 @@ async def _change(did: int, change: DeviceChange, action: str, about: str, done:
     me = await auth.require_role("admin")
     await auth.check_csrf()
     try:
-        await hub.devices.change(str(did), change)
+        with carried_through():
+            await hub.devices.change(str(did), change)
+            await hub.accounts.audit(auth.actor(me), action, str(did))
     except BadParameter as error:
         values = cast("dict[str, str]", (await request.form).to_dict())
         device = hub.devices.get(str(did))
         return await _camera_page(device, fault=device_fault(error), about=about, values=values)
-    await hub.accounts.audit(auth.actor(me), action, str(did))
     return go(f"/cameras/{did}?done={done}")
 
 
@@ -226,6 +229,7 @@ async def remove(did: int) -> Response:
     me = await auth.require_role("admin")
     await auth.check_csrf()
     hub = auth.services()
-    await hub.devices.remove(str(did))
-    await hub.accounts.audit(auth.actor(me), "device.remove", str(did))
+    with carried_through():
+        await hub.devices.remove(str(did))
+        await hub.accounts.audit(auth.actor(me), "device.remove", str(did))
     return go("/cameras?done=removed")

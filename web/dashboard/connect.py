@@ -9,6 +9,7 @@ from msgspec import Struct
 from quart import Blueprint, Response, request
 
 from hub.errors import BadParameter, NoSuchResource
+from hub.services.carrythrough import carried_through
 from web import auth
 from web.dashboard.language import N_, gettext
 from web.dashboard.pages import go, page
@@ -113,10 +114,12 @@ async def set_site_key() -> Response:
     await auth.check_csrf()
     hub = auth.services()
     try:
-        await hub.devices.set_site_key(await _sent_key())
+        key = await _sent_key()
+        with carried_through():
+            await hub.devices.set_site_key(key)
+            await hub.accounts.audit(auth.actor(me), "site-key.set", "")
     except BadParameter as error:
         return await connect_page(key_fault=device_fault(error))
-    await hub.accounts.audit(auth.actor(me), "site-key.set", "")
     return go("/cameras/connect?done=site-key")
 
 
