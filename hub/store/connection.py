@@ -62,6 +62,11 @@ def connect_writer(path: Path) -> sqlite3.Connection:
 class Connection(aiosqlite.Connection):
     """aiosqlite's connection, which runs a whole job in its thread instead of one statement."""
 
+    def __init__(self, connector: Callable[[], sqlite3.Connection]) -> None:
+        super().__init__(connector, iter_chunk_size=64)
+        # A disk that does not answer any more must not keep the process from its end.
+        self._thread.daemon = True
+
     async def run(self, job: Job[T]) -> T:
         result: T = await self._execute(job, self._conn)  # type: ignore[no-untyped-call]
         return result
@@ -95,7 +100,7 @@ class Bridge:
 async def open_bridge(path: Path, loop: trio_asyncio.TrioEventLoop, *, writes: bool) -> Bridge:
     """Open a connection in a thread of its own. The caller closes it."""
     set_up = _WRITER_SET_UP if writes else _READER_SET_UP
-    connection = Connection(lambda: _connect(path, set_up), iter_chunk_size=64)
+    connection = Connection(lambda: _connect(path, set_up))
 
     async def opened() -> None:
         await connection
