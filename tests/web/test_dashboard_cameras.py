@@ -92,6 +92,15 @@ async def test_who_knocks_is_told_why_it_waits(admin: Visitor, code: str, words:
     assert words in admin.text
 
 
+async def test_a_guard_is_told_that_an_administrator_is_waited_for(hub: FakeServices) -> None:
+    guard = Visitor(hub)
+    await guard.sign_in("guard")
+    hub.enrolment.knock(waiting("SN1"))
+    await guard.get("/cameras")
+    assert "Waiting for an administrator" in guard.text
+    assert "Waiting for you" not in guard.text
+
+
 async def test_a_camera_is_accepted_in_one_step(admin: Visitor) -> None:
     admin.hub.enrolment.knock(waiting("SN1"))
     await admin.get("/cameras")
