@@ -135,7 +135,7 @@ class DeviceLink:
 
     async def send(self, frame: str) -> None:
         """Send in the task that reads, under the link's own deadline."""
-        await self._socket.send_message(frame)
+        await self._socket.send_text(frame)
 
     async def hold_back(self, seconds: float) -> None:
         """Let the peer wait; ends at once when something is to be asked of it."""
@@ -251,7 +251,7 @@ class DeviceLink:
             self._hold.cancel()  # The answer to come is read by the task that holds back.
         try:
             with trio.fail_after(SEND_SECONDS):
-                await self._socket.send_message(frame)
+                await self._socket.send_text(frame)
         except ConnectionClosed:
             raise DeviceBusy("the connection has ended") from None
         except trio.TooSlowError:

@@ -29,6 +29,8 @@ from wsproto.events import (
 )
 from wsproto.utilities import LocalProtocolError, RemoteProtocolError
 
+from hub.link.frames import text_frame, whole_text
+
 _RECEIVE_BYTES = 16 * 1024
 
 #: Codes of RFC 6455, 7.4.1.
@@ -65,9 +67,11 @@ class Ending(Struct, frozen=True):
 class DeviceSocket(WebSocketConnection):
     """The server's side of one WebSocket over `stream`, which it owns.
 
-    One task calls serve(), any may send_message(). A send that is cancelled leaves half a frame
+    One task calls serve(), any may send_text(). A send that is cancelled leaves half a frame
     behind: after it, finish() closes without a farewell.
     """
+
+    _wsproto: _Upgrade
 
     def __init__(self, stream: trio.abc.Stream, *, limit: int) -> None:
         super().__init__(stream, _Upgrade(ConnectionType.SERVER), message_queue_size=0)
@@ -89,16 +93,26 @@ class DeviceSocket(WebSocketConnection):
                     ending = await self._take(event, handle, pace)
                     if ending is not None:
                         return ending
-                data = await self._stream.receive_some(_RECEIVE_BYTES)
+                data = bytes(await self._stream.receive_some(_RECEIVE_BYTES))
                 if not data:
                     return Ending(ABNORMAL, "the peer ended the connection")
-                self._wsproto.receive_data(bytes(data))
+                text = whole_text(data) if self._wsproto.is_between_frames() else None
+                if text is None:
+                    self._wsproto.receive_data(data)
+                else:
+                    await self._take_data(text, handle, pace, finished=True)
         except RemoteProtocolError as error:
             return await self._refuse(error)
         except _TooBig:
             return Ending(TOO_BIG, f"a message has at most {self.limit} bytes", limit="frame")
         except (ConnectionClosed, trio.BrokenResourceError, trio.ClosedResourceError):
             return Ending(ABNORMAL, "the connection broke")
+
+    async def send_text(self, text: str) -> None:
+        """Send a message. Raises ConnectionClosed."""
+        if self._wsproto.state is not ConnectionState.OPEN:
+            raise ConnectionClosed(None)
+        await self._send_bytes(text_frame(text))
 
     async def finish(self, ending: Ending) -> None:
         """Say goodbye, wait for the peer's own, and close. The caller sets the deadline."""
@@ -127,11 +141,7 @@ class DeviceSocket(WebSocketConnection):
         """Handle one event; returns how the connection ends if it does."""
         if isinstance(event, _MESSAGES):
             data = event.data if isinstance(event.data, str) else bytes(event.data)
-            message = self._collect(data, finished=event.message_finished)
-            if message is not None or len(data) < _TINY_BYTES:
-                await pace()
-            if message is not None:
-                await handle(message)
+            await self._take_data(data, handle, pace, finished=event.message_finished)
         elif isinstance(event, Ping):
             await pace()
             await self._send(event.response())
@@ -144,6 +154,15 @@ class DeviceSocket(WebSocketConnection):
         elif isinstance(event, Request):
             await self._accept(event, None, [])
         return None
+
+    async def _take_data(
+        self, data: str | bytes, handle: Handler, pace: Pace, *, finished: bool
+    ) -> None:
+        message = self._collect(data, finished=finished)
+        if message is not None or len(data) < _TINY_BYTES:
+            await pace()
+        if message is not None:
+            await handle(message)
 
     def _collect(self, data: str | bytes, *, finished: bool) -> str | bytes | None:
         """The message once it is whole. Raises _TooBig."""
@@ -170,6 +189,9 @@ class DeviceSocket(WebSocketConnection):
             data = self._wsproto.send(event)
         except LocalProtocolError:
             raise ConnectionClosed(None) from None
+        await self._send_bytes(data)
+
+    async def _send_bytes(self, data: bytes) -> None:
         await self._acquire_stream()
         try:
             if self._torn:
@@ -196,6 +218,14 @@ class _TooBig(Exception):
 
 class _Upgrade(WSConnection):
     """wsproto's connection, kinder to clients that it stumbles over."""
+
+    def is_between_frames(self) -> bool:
+        """Whether what comes next begins a message, and need not come by here."""
+        connection = self.connection
+        if connection is None or connection.state is not ConnectionState.OPEN:
+            return False
+        frames, messages = connection._proto._frame_decoder, connection._proto._message_decoder
+        return not frames.buffer.buffer and frames.header is None and messages.opcode is None
 
     def receive_data(self, data: bytes | None) -> None:
         try:
