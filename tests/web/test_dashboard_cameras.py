@@ -79,7 +79,7 @@ async def test_a_clock_offset_is_told_in_words(admin: Visitor, seconds: float, w
     [
         ("unknown", "Enter its security code"),
         ("code-mismatch", "The code does not match"),
-        ("no-signature", "It sends no signature"),
+        ("no-signature", "Switch signing on in its settings"),
         ("replayed", "It repeats an earlier connect"),
         ("no-key", "There is no key"),
         ("a-code-of-tomorrow", "in English: a-code-of-tomorrow"),

@@ -55,7 +55,10 @@ WAITING = {
     "unknown": N_("Not known here yet. Enter its security code to accept it."),
     "code-mismatch": N_("The code does not match the camera's signature. Check code and key."),
     "clock-off": N_("Its clock is %(offset)s. Set its time and time zone, or its NTP server."),
-    "no-signature": N_("It sends no signature, so it cannot show that it is what it says."),
+    "no-signature": N_(
+        "It sends no signature, so it cannot show that it is what it says. Switch signing on in "
+        "its settings, or update its firmware."
+    ),
     "replayed": N_("It repeats an earlier connect. Its clock may stand still: restart the camera."),
     "no-key": N_("There is no key to check its signature with. Add its key, or set a site key."),
     "disabled": N_("It is disabled here. Enable it to let it in."),
