@@ -47,7 +47,7 @@ class Condition:
 
 
 #: Primary result codes of SQLite that tell of the disk or the file, not of the statement.
-_WORLD = {
+SQLITE_REASONS = {
     sqlite3.SQLITE_FULL: "the disk is full",
     sqlite3.SQLITE_IOERR: "the disk reports an input/output error",
     sqlite3.SQLITE_READONLY: "the database is read-only",
@@ -69,7 +69,7 @@ def primary_code(error: BaseException) -> int:
 
 def is_worldly(error: BaseException) -> bool:
     """Whether an error is the disk's or the file's fault, so that nobody's write can succeed."""
-    return isinstance(error, OSError) or primary_code(error) in _WORLD
+    return isinstance(error, OSError) or primary_code(error) in SQLITE_REASONS
 
 
 def is_damage(error: BaseException) -> bool:
@@ -82,6 +82,6 @@ def in_words(error: BaseException) -> str:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             return "the disk is full"
         if error.errno == errno.EIO:
-            return _WORLD[sqlite3.SQLITE_IOERR]
+            return SQLITE_REASONS[sqlite3.SQLITE_IOERR]
         return f"the disk cannot be written: {error.strerror or error}"
-    return _WORLD.get(primary_code(error), f"an unexpected fault: {error}")
+    return SQLITE_REASONS.get(primary_code(error), f"an unexpected fault: {error}")

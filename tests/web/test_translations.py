@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import re
 from collections.abc import Iterator
 from html.parser import HTMLParser
@@ -17,6 +18,7 @@ import web
 from hub.live.waiting import ReasonCode
 from hub.services.enrolment import Outcome
 from hub.services.health import Fault, Notice
+from hub.store.health import SQLITE_REASONS, in_words
 from web.dashboard import words
 
 WEB = Path(web.__file__).parent
@@ -124,3 +126,8 @@ def test_every_reason_and_outcome_of_the_services_has_words() -> None:
         assert f"accepted-{outcome}" in words.DONE
         assert outcome in words.INIT_OUTCOMES
     assert set(words.HEALTH) == {*get_args(Fault), *get_args(Notice)}
+
+
+def test_every_reason_of_a_store_that_cannot_store_has_words() -> None:
+    full, overdue = OSError(errno.ENOSPC, "No space left"), "the disk does not answer"
+    assert {in_words(full), overdue, *SQLITE_REASONS.values()} == set(words.STORE_REASONS)

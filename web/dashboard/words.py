@@ -94,6 +94,19 @@ HEALTH = {
     ),
 }
 
+#: What the store gives as its reason, as far as it is one of few; the rest is the system's words.
+STORE_REASONS = (
+    N_("the disk is full"),
+    N_("the disk does not answer"),
+    N_("the disk reports an input/output error"),
+    N_("the database is read-only"),
+    N_("the database cannot be opened"),
+    N_("the database is damaged"),
+    N_("there is no memory left"),
+    N_("another program holds the database"),
+    N_("the database may not be written"),
+)
+
 
 def waiting_reason(waiting: Waiting) -> str:
     """Why a device waits, as one plain sentence."""
@@ -128,7 +141,12 @@ def done_sentence(code: str | None) -> str:
 def health_sentence(reason: Reason) -> str:
     """What is wrong with the hub itself."""
     text = HEALTH.get(reason.code)
-    return gettext(text) % reason.args if text else reason.text
+    if text is None:
+        return reason.text
+    return gettext(text) % {
+        name: gettext(value) if value in STORE_REASONS else value
+        for name, value in reason.args.items()
+    }
 
 
 def clock_offset(seconds: float) -> str:
