@@ -1,8 +1,9 @@
 """Group commit: one writer takes whatever waits, makes it durable in one go, wakes each waiter.
 
 A group is pictures to the pack and flushed, then one transaction, all in the connection's thread.
-While there is work the thread goes from group to group by itself: a *burst* costs one hop over the
-bridge. What follows a commit (memory, readers, waiters) happens in trio, in the order of commits.
+As long as all goes well the thread stays with its work: a bell wakes it, for a hop over the bridge
+costs half as much as a small group. What follows a commit (memory, readers, waiters) happens in
+trio, in the order of commits.
 
 Each statement gives the interpreter lock away and has to win it back from a busy trio thread, so
 few statements count more than fast ones: a group's uploads are inserted together, and all parts run
@@ -13,8 +14,8 @@ savepoint, so that the failure is its own.
 from __future__ import annotations
 
 import logging
-import math
 import sqlite3
+import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -93,6 +94,22 @@ class Write(Generic[T]):
         return self.value  # type: ignore[return-value]  # done without an error
 
 
+class _Bell:
+    """Wakes the writer's thread: rung in trio, awaited in the thread. Rung twice is rung once."""
+
+    def __init__(self) -> None:
+        self._silence = threading.Lock()
+        self._silence.acquire()
+
+    def ring(self) -> None:
+        if self._silence.locked():
+            self._silence.release()
+
+    def wait(self) -> None:
+        """Until it is rung, or was since the last wait."""
+        self._silence.acquire()
+
+
 class GroupLog(Protocol):
     """What surrounds the parts of a group: the record log, seen from the writer.
 
@@ -137,6 +154,7 @@ class Writer:
         self._count = 0
         self._bytes = 0
         self._work = trio.Event()
+        self._bell = _Bell()
         self._room = trio.lowlevel.ParkingLot()
         self._closing = False
         self._next_probe = 0.0
@@ -171,11 +189,12 @@ class Writer:
         self._count += 1
         self._bytes += write.size
         self._waiting.append(write)
-        self._work.set()
+        self._wake()
         with trio.move_on_after(_COMMIT_SECONDS):
             await write.done.wait()
         if not write.done.is_set():
             self._condition.refused("the disk does not answer")
+            self._wake()
             metrics.store_refusals.inc()
             raise CannotStoreNow("the disk does not answer")
         return write.result()
@@ -189,8 +208,8 @@ class Writer:
         while self._waiting or not self._closing:
             if self._probe_is_due():
                 await self._bridge.run(self._probe)
-            elif self._waiting:
-                await self._bridge.run(self._burst)
+            elif self._waiting or self._condition.health.storable:
+                await self._bridge.run(self._stay)
             else:
                 await self._wait_for_work()
         self.ended.set()
@@ -198,7 +217,7 @@ class Writer:
     def close(self) -> None:
         """Refuse new writes; `run` commits what waits, sets `ended` and returns."""
         self._closing = True
-        self._work.set()
+        self._wake()
 
     async def wait_grown(self) -> None:
         """Wait until a checkpoint is worth its flushes."""
@@ -221,10 +240,15 @@ class Writer:
         metrics.store_refusals.inc()
         raise CannotStoreNow("too much waits to be stored")
 
+    def _wake(self) -> None:
+        """What the thread and `run` wait for has changed. Called after the change."""
+        self._work.set()
+        self._bell.ring()
+
     async def _wait_for_work(self) -> None:
+        """While nothing can be stored: until somebody tries, or the next probe is due."""
         self._work = trio.Event()
-        deadline = math.inf if self._condition.health.storable else self._next_probe
-        with trio.move_on_at(deadline):
+        with trio.move_on_at(self._next_probe):
             await self._work.wait()
 
     def _probe_is_due(self) -> bool:
@@ -233,11 +257,16 @@ class Writer:
 
     # -- in the connection's thread: the groups
 
-    def _burst(self, connection: sqlite3.Connection) -> None:
-        """Group after group while there is work and all goes well."""
-        while group := self._take():
-            if not self._commit(connection, group):
+    def _stay(self, connection: sqlite3.Connection) -> None:
+        """Group after group, as they come, until one fails or nobody can write any more."""
+        while True:
+            if group := self._take():
+                if not self._commit(connection, group):
+                    return
+            elif self._closing or not self._condition.health.storable:
                 return
+            else:
+                self._bell.wait()
 
     def _probe(self, connection: sqlite3.Connection) -> None:
         self._commit(connection, [])
@@ -374,6 +403,7 @@ class Writer:
         reason = in_words(error)
         self._condition.refused(reason)
         self._next_probe = trio.current_time() + _PROBE_SECONDS
+        self._wake()
         for write in writes:
             write.value = None
             write.error = _refusal(reason, error)

@@ -70,6 +70,26 @@ async def test_what_waits_shares_one_commit(tmp_path: Path, clock: FrozenClock) 
         assert len(await keys(store)) == 100
 
 
+async def test_the_thread_stays_with_its_work_and_leaves_it_when_the_store_ends(
+    tmp_path: Path, clock: FrozenClock
+) -> None:
+    async with opened(tmp_path / "data", clock) as store:
+        await store.write(insert("first"))
+        hops: list[object] = []
+        run = store._writer._bridge.run
+
+        async def counted(job: Job[None]) -> None:
+            hops.append(job)
+            await run(job)
+
+        store._writer._bridge.run = counted  # type: ignore[method-assign, assignment]
+        for n in range(10):
+            await store.write(insert(f"k{n}"))
+            await trio.testing.wait_all_tasks_blocked()
+        assert hops == []
+        assert len(await keys(store)) == 11
+
+
 async def test_one_waiters_failure_is_only_its_own(tmp_path: Path, clock: FrozenClock) -> None:
     def fail(connection: sqlite3.Connection) -> None:
         insert("of the failed one")(connection)
