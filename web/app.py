@@ -41,7 +41,7 @@ def create_app(services: Services) -> QuartTrio:
         # An event stream or a slow picture is not ended by a clock.
         RESPONSE_TIMEOUT=None,
         BODY_TIMEOUT=web.body_seconds,
-        MAX_CONTENT_LENGTH=1024 * 1024,
+        MAX_CONTENT_LENGTH=MOST_BODY_BYTES,
     )
     auth.install(app, services)
     _serve_assets(app, Assets(_ROOT / "static"))

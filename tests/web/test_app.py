@@ -110,6 +110,13 @@ async def test_programs_get_errors_as_the_contract_says(visitor: Visitor) -> Non
     assert (await visitor.response.get_json())["code"] == 401
 
 
+async def test_who_is_not_signed_in_makes_the_hub_hold_no_large_body(visitor: Visitor) -> None:
+    await visitor.get("/sign-in")
+    await visitor.send("/sign-in", name="x" * 65_536, password="y")
+    assert visitor.response.status_code == 413
+    assert "Too large" in visitor.text
+
+
 async def test_people_get_errors_as_pages(visitor: Visitor) -> None:
     await visitor.sign_in()
     await visitor.get("/nothing")

@@ -273,7 +273,7 @@ async def test_the_records_of_a_removed_device_stay(api: Client) -> None:
         (b"[]", "body"),
         (b"null", "body"),
         (b'{"sn": "\xff"}', "sn"),
-        (b"[" * 100_000, "nested"),
+        (b"[" * 60_000, "nested"),
         ({"sn": "SN1"}, "code"),
         ({"code": "x"}, "sn"),
         ({"sn": "", "code": "x"}, "sn"),
@@ -298,10 +298,10 @@ async def test_a_bad_device_is_refused_by_its_field_and_nothing_is_stored(
 
 
 async def test_a_body_that_is_too_long_is_refused(api: Client) -> None:
-    for length in (300_000, 2_000_000):
+    for length in (65_536, 2_000_000):
         body = json.dumps(NEW | {"name": "x" * length})
         answer = await refusal(await api.raw("POST", "devices", body.encode()))
-        assert answer == (413, 420, "a body has at most 262144 bytes")
+        assert answer == (413, 420, "a body has at most 65536 bytes")
 
 
 async def test_a_change_of_a_device_that_is_not_there(api: Client) -> None:
