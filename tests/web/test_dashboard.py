@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+import trio
 from msgspec import Raw
 from trio.testing import MockClock
 
@@ -435,6 +436,14 @@ async def test_who_is_far_behind_loads_the_wall_anew(admin: Visitor) -> None:
         admin.hub.records.add(record(100))
         name, data = await events.next()
         assert (name, data["seq"], data["after"]) == ("card", 100, 99)
+
+
+async def test_who_asks_for_the_head_of_the_stream_does_not_become_a_reader(
+    admin: Visitor,
+) -> None:
+    with trio.fail_after(5):
+        response = await admin._client.head("/stream")
+    assert (response.status_code, response.mimetype) == (200, "text/event-stream")
 
 
 async def test_the_stream_speaks_the_language_of_its_reader(admin: Visitor) -> None:

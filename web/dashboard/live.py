@@ -171,6 +171,8 @@ async def notices() -> Response:
 async def stream() -> Response:
     """Cards as they come, and what changed, for every tab of one browser."""
     await auth.require_role("viewer")
+    if request.method == "HEAD":
+        return Response(b"", content_type="text/event-stream")
     refuse_too_many()
     response = Response(Wall(_seq_argument("after")), content_type="text/event-stream")
     response.headers["X-Accel-Buffering"] = "no"
