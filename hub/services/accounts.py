@@ -14,6 +14,7 @@ import unicodedata
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from ipaddress import IPv6Network
 from typing import TYPE_CHECKING, get_args
 
 import trio
@@ -117,7 +118,16 @@ class Accounts:
 
     async def sign_in(self, name: str, password: str, address: str) -> SignedIn:
         """Raises NotAuthorised where name or password is wrong, TooManyRequests after too many."""
-        name = _tidy(name)
+        # Nobody's name is as long as this, and a longer one is not to be kept among the failures.
+        user = await self._recognise(_tidy(name)[: _LONGEST_NAME + 1], password, address)
+        if user is None:
+            metrics.sign_in_failures.inc()
+            limited(log, logging.WARNING, f"sign-in {address}", "failed sign-in from %s", address)
+            raise NotAuthorised("name or password is wrong")
+        return await self._open_session(user, address)
+
+    async def _recognise(self, name: str, password: str, address: str) -> User | None:
+        """The user of that name and password, or None; raises TooManyRequests after too many."""
         self._gate.enter(name, address)
         user = self._store.users.get(name)
         try:
@@ -127,11 +137,9 @@ class Accounts:
             raise
         # The user may have been removed, or the password changed, in the meantime.
         if not fits or user is None or self._store.users.get(name) != user:
-            metrics.sign_in_failures.inc()
-            limited(log, logging.WARNING, f"sign-in {address}", "failed sign-in from %s", address)
-            raise NotAuthorised("name or password is wrong")
+            return None
         self._gate.passed(name, address)
-        return await self._open_session(user, address)
+        return user
 
     async def session(self, token: str) -> User | None:
         """Whose session it is; None where it is unknown, idle for too long, or too old."""
@@ -221,13 +229,15 @@ class Accounts:
 
         Raises BadParameter for "old" and "new", and TooManyRequests as `sign_in` does.
         """
-        user = self.user(name)
         _check_password(new, field="new")
-        self._gate.enter(user.name, by.address)
-        if not await self._passwords.fits(old, user.password_hash):
-            raise BadParameter("is not your present password", field="old")
-        self._gate.passed(user.name, by.address)
+        wrong = BadParameter("is not your present password", field="old")
+        user = await self._recognise(self.user(name).name, old, by.address)
+        if user is None:
+            raise wrong
         password_hash = await self._passwords.make(new)
+        # An administrator may have set another one while this one was made.
+        if self._store.users.get(user.name) != user:
+            raise wrong
         with carried_through():
             await self._store.users.set_password(user.name, password_hash)
             for session in self._store.sessions.of_user(user.name):
@@ -376,7 +386,8 @@ class _SignInGate:
 
     Counted are failures of a user from an address, of an address, and of a user from addresses
     where that user never signed in: so one who guesses from elsewhere never holds back a guard at
-    the usual PC. A try counts as failed until it passed; many at once are no way around.
+    the usual PC, were it of the same IPv6 network. A try counts as failed until it passed; many at
+    once are no way around.
     """
 
     def __init__(self, store: Store, now: Callable[[], float]) -> None:
@@ -403,21 +414,24 @@ class _SignInGate:
     def passed(self, name: str, address: str) -> None:
         # An address is not forgiven: one good account there would buy guesses at the others.
         self.take_back(name, address)
-        self._pairs.forgive((name, _network(address)))
+        self._pairs.forgive((name, self._origin(name, address)))
         self._known[name, address] = None
         self._known.move_to_end((name, address))
         if len(self._known) > 4096:
             self._known.popitem(last=False)
 
     def _counted(self, name: str, address: str) -> list[tuple[Throttle, object]]:
-        network = _network(address)
+        origin = self._origin(name, address)
         counted: list[tuple[Throttle, object]] = [
-            (self._pairs, (name, network)),
-            (self._addresses, network),
+            (self._pairs, (name, origin)),
+            (self._addresses, origin),
         ]
         if not self._is_known(name, address):
             counted.append((self._users, name))
         return counted
+
+    def _origin(self, name: str, address: str) -> str:
+        return address if self._is_known(name, address) else _network(address)
 
     def _is_known(self, name: str, address: str) -> bool:
         return (name, address) in self._known or any(
@@ -426,8 +440,8 @@ class _SignInGate:
 
 
 def _network(address: str) -> str:
-    """An IPv6 host owns its /64; an IPv4 address stands for itself."""
-    return ":".join(address.split(":")[:4]) if ":" in address else address
+    """An IPv6 host owns its /64, however it is written; an IPv4 address stands for itself."""
+    return str(IPv6Network((address, 64), strict=False)) if ":" in address else address
 
 
 def _hash(token: str) -> bytes:

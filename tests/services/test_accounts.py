@@ -248,8 +248,27 @@ async def test_an_address_that_tries_many_names_is_slowed_down(accounts: Account
 
 
 async def test_an_ipv6_host_does_not_pass_by_changing_its_address(accounts: Accounts) -> None:
-    waits = [await guess(accounts, "ann", f"2001:db8:1:2::{n}") for n in range(6)]
+    for network in ("2001:db8:1:2:", "2001:db8:", "fe80:"):
+        waits = [await guess(accounts, "ann", f"{network}:{n}:1:1") for n in range(1, 7)]
+        assert waits == [[0]] * 5 + [[1]]
+
+
+async def test_a_guard_is_not_shut_out_by_guesses_from_the_same_ipv6_network(
+    accounts: Accounts,
+) -> None:
+    await accounts.add_user("ann", "guard", PASSWORD, by=COMMAND_LINE)
+    await accounts.sign_in("ann", PASSWORD, "fd00::1")
+    for n in range(40):
+        await guess(accounts, "ann", f"fd00::2:{n}")
+    assert await accounts.sign_in("ann", PASSWORD, "fd00::1")
+
+
+async def test_a_name_that_is_longer_than_any_is_not_kept_as_it_came(accounts: Accounts) -> None:
+    waits = [await guess(accounts, f"{'x' * 70} {n}", ELSEWHERE) for n in range(6)]
     assert waits == [[0]] * 5 + [[1]]
+    await accounts.add_user("x" * 64, "guard", PASSWORD, by=COMMAND_LINE)
+    with pytest.raises(NotAuthorised):
+        await accounts.sign_in("x" * 65, PASSWORD, "10.0.0.1")
 
 
 async def test_a_good_sign_in_forgives_typing_errors(accounts: Accounts) -> None:
@@ -369,6 +388,38 @@ async def test_a_stolen_session_cannot_be_used_to_guess_the_password(
             await accounts.change_password("ann", "a guess", "a new one", keep=token, by=me)
     with pytest.raises(TooManyRequests):
         await accounts.change_password("ann", PASSWORD, "a new one", keep=token, by=me)
+
+
+async def test_a_password_that_is_changed_while_many_sign_in_is_no_guess(
+    hub: HubServices, accounts: Accounts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    token = await hub.add_user("ann")
+    me = Actor("user ann", ELSEWHERE)
+    monkeypatch.setattr("hub.services.passwords._MOST_WAITING", 0)
+    for _ in range(6):
+        with pytest.raises(TooManyRequests, match="at once"):
+            await accounts.change_password("ann", PASSWORD, "a new one", keep=token, by=me)
+    monkeypatch.undo()
+    await accounts.change_password("ann", PASSWORD, "a new one", keep=token, by=me)
+
+
+async def test_an_own_change_does_not_undo_what_an_administrator_does_meanwhile(
+    hub: HubServices, accounts: Accounts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    token = await hub.add_user("ann")
+    make = accounts._passwords.make
+
+    async def overtaken(password: str) -> str:
+        monkeypatch.undo()
+        await accounts.set_password("ann", "an administrator's", by=COMMAND_LINE)
+        return await make(password)
+
+    monkeypatch.setattr(accounts._passwords, "make", overtaken)
+    with pytest.raises(BadParameter):
+        await accounts.change_password(
+            "ann", PASSWORD, "a thief's own", keep=token, by=Actor("user ann")
+        )
+    assert await accounts.sign_in("ann", "an administrator's", "10.0.0.1")
 
 
 async def test_a_password_that_was_set_by_another_signs_the_user_out(
