@@ -33,7 +33,7 @@ async def redirect_to_https(stream: SocketStream) -> None:
         return
     _tell(stream)
     headers = [
-        (b"location", b"https://" + _host(event, stream) + origin_form(event.target)),
+        (b"location", b"https://" + _host(event, stream) + _path(event.target)),
         (b"content-length", b"0"),
         (b"connection", b"close"),
         (b"x-content-type-options", b"nosniff"),
@@ -53,6 +53,12 @@ def origin_form(target: bytes) -> bytes:
     if target[:1] == b"/" or not separator or scheme.lower() not in (b"http", b"https"):
         return target
     return b"/" + rest.partition(b"/")[2]
+
+
+def _path(target: bytes) -> bytes:
+    """What else there may be, such as "@evil.example", would run on from the host."""
+    path = origin_form(target)
+    return path if path[:1] == b"/" else b"/"
 
 
 def _tell(stream: SocketStream) -> None:

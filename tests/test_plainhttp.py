@@ -72,6 +72,14 @@ async def test_a_target_as_for_a_proxy_goes_to_the_host_of_the_header(client: Cl
     assert answer.headers["location"] == "https://hub/x"
 
 
+@pytest.mark.parametrize("request_line", [b"GET @evil.example/", b"OPTIONS *", b"CONNECT a:443"])
+async def test_what_is_no_path_does_not_run_on_from_the_host(
+    client: Client, request_line: bytes
+) -> None:
+    answer = await client.ask(request_line + b" HTTP/1.1\r\nHost: hub\r\n\r\n")
+    assert answer.headers["location"] == "https://hub/"
+
+
 async def test_an_upload_in_plain_still_reads_where_to_go(client: Client) -> None:
     head = b"POST /x HTTP/1.1\r\nHost: hub\r\nContent-Length: 1000000\r\n\r\n"
     answer = await client.ask(head, bytes(1_000_000))
