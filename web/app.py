@@ -100,10 +100,11 @@ def _serve_basics(app: QuartTrio, services: Services) -> None:
 
 async def _answer_hub_error(error: HubError) -> Response:
     if not request.path.startswith(_FOR_PROGRAMS):
-        return await dashboard.error_page(error, error.status)
-    response = _error_for_programs(error.status, error.code, error.message)
-    if error.status == 401:
-        response.headers["WWW-Authenticate"] = 'Bearer realm="sitehub"'
+        response = await dashboard.error_page(error, error.status)
+    else:
+        response = _error_for_programs(error.status, error.code, error.message)
+        if error.status == 401:
+            response.headers["WWW-Authenticate"] = 'Bearer realm="sitehub"'
     if retry_after := getattr(error, "retry_after", None):
         response.headers["Retry-After"] = str(retry_after)
     return response

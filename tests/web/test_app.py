@@ -6,7 +6,9 @@ import re
 
 import pytest
 
+from hub.errors import CannotStoreNow
 from hub.services.health import Reason
+from hub.wire.records import Record
 from tests.support.browsing import Visitor
 from tests.support.fake_services import FakeServices
 
@@ -128,6 +130,20 @@ async def test_people_get_errors_as_pages(visitor: Visitor) -> None:
     assert visitor.response.status_code == 404
     await visitor.get("/?before=x")
     assert visitor.response.status_code == 400
+
+
+@pytest.mark.parametrize("path", ["/records/4711", "/api/hub/v1/records/4711"])
+async def test_what_passes_says_when_to_ask_again(
+    hub: FakeServices, visitor: Visitor, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    async def get(seq: int) -> Record:
+        raise CannotStoreNow("the disk is full", retry_after=7)
+
+    await visitor.sign_in()
+    monkeypatch.setattr(hub.records, "get", get)
+    await visitor.get(path)
+    assert visitor.response.status_code == 503
+    assert visitor.response.headers["Retry-After"] == "7"
 
 
 @pytest.mark.expects_error("Exception on request GET /")
