@@ -120,8 +120,16 @@ async def _enrolled(
             yield known
         finally:
             with trio.move_on_after(_REMOVAL_SECONDS, shield=True):
-                for camera in known:
-                    await _call(client, "DELETE", f"{_DEVICES}/{camera.did}")
+                await _remove(client, known)
+
+
+async def _remove(client: httpx.AsyncClient, cameras: Sequence[CameraIdentity]) -> None:
+    """All that can be; somebody may have removed one already."""
+    for camera in cameras:
+        try:
+            await _call(client, "DELETE", f"{_DEVICES}/{camera.did}")
+        except StartFault as fault:
+            click.echo(f"{camera.sn} was not removed: {fault.message}", err=True)
 
 
 def _client(url: str, key: ApiKey) -> httpx.AsyncClient:
