@@ -43,6 +43,6 @@ def test_every_folder_of_the_layout_is_there_and_has_its_line() -> None:
     assert listed == packages | {"web", "tests", "packaging"}
 
 
-def test_the_pictures_are_there() -> None:
-    for path in re.findall(r"!\[[^]]*\]\(([^)]+)\)", README):
-        assert (ROOT / path).is_file(), path
+def test_the_pictures_are_there_and_all_are_shown() -> None:
+    shown = set(re.findall(r"!\[[^]]*\]\(([^)]+)\)", README))
+    assert shown == {f".github/{path.name}" for path in (ROOT / ".github").glob("*.png")}
