@@ -62,6 +62,17 @@ def run(
     The first run makes everything that is needed, and prints where the dashboard is and the link
     by which the first administrator is made.
     """
+    # Nothing that a start builds is to be collected: the passes over it would be its tenth part.
+    gc.disable()
+    try:
+        _run_in(data_dir, config_file, overrides, demo)
+    finally:
+        gc.enable()
+
+
+def _run_in(
+    data_dir: Path | None, config_file: Path | None, overrides: tuple[str, ...], demo: int | None
+) -> None:
     from hub import config, datadir, log
 
     directory = data_dir or datadir.default_path("sitehub-demo" if demo else "sitehub")
@@ -130,6 +141,6 @@ def _spare_garbage_collection() -> None:
 
     A full pass over all of it would hold up every device for some 40 ms, again and again.
     """
-    gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 20, 20)
+    gc.enable()
