@@ -292,6 +292,8 @@ def server_context(cert_files: list[Path], key_file: Path | None = None) -> ssl.
     context.set_ciphers(_CIPHERS)
     context.options |= ssl.OP_CIPHER_SERVER_PREFERENCE | ssl.OP_NO_RENEGOTIATION
     context.set_alpn_protocols(["http/1.1"])
+    # OpenSSL makes two for each connection of TLS 1.3, for clients that open several at once.
+    context.num_tickets = 1
     for path in cert_files:
         context.load_cert_chain(path, key_file)
     return context
