@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 
@@ -12,12 +13,15 @@ from hub import metrics
 from hub.errors import TooManyRequests
 from hub.live.feed import Change, Subscription
 from hub.services import Services
+from hub.services.accounts import Actor
 from hub.services.recordlog import LogReader
 from hub.wire.records import Record
 
 BEAT_SECONDS = 15.0
 #: Readers at once; each costs some memory and a share of every record.
 MOST_READERS = 512
+#: Of one user or key: a program that opens more and more does not shut the guards out.
+MOST_READERS_OF_ONE = 256
 
 
 class News(Struct, frozen=True):
@@ -68,24 +72,27 @@ class LiveEvents:
         return True
 
 
-class _Readers:
-    """How many there are; the gauge of /metrics shows the same number."""
-
-    count = 0
+#: How many readers each user and key has; the gauge of /metrics shows their sum.
+_readers: Counter[str] = Counter()
 
 
-def refuse_too_many() -> None:
+def refuse_too_many(by: Actor) -> None:
     """Raises TooManyRequests where there are as many readers as there may be."""
-    if _Readers.count >= MOST_READERS:
-        metrics.limits_reached.labels("stream-readers").inc()
-        raise TooManyRequests(f"at most {MOST_READERS} readers at once", retry_after=30)
+    if _readers.total() < MOST_READERS and _readers[by.who] < MOST_READERS_OF_ONE:
+        return
+    metrics.limits_reached.labels("stream-readers").inc()
+    raise TooManyRequests(
+        f"at most {MOST_READERS} readers at once, {MOST_READERS_OF_ONE} of one user or key",
+        retry_after=30,
+    )
 
 
 @contextmanager
-def open_live_events(services: Services, after: int | None = None) -> Iterator[LiveEvents]:
+def open_live_events(
+    services: Services, by: Actor, after: int | None = None
+) -> Iterator[LiveEvents]:
     """News from the record after `after` on, or, for None, from what comes next."""
-    _Readers.count += 1
-    metrics.stream_readers.set(_Readers.count)
+    _count(by.who, 1)
     try:
         with (
             services.records.open_reader(after) as records,
@@ -93,8 +100,14 @@ def open_live_events(services: Services, after: int | None = None) -> Iterator[L
         ):
             yield LiveEvents(services, records, changes)
     finally:
-        _Readers.count -= 1
-        metrics.stream_readers.set(_Readers.count)
+        _count(by.who, -1)
+
+
+def _count(who: str, more: int) -> None:
+    _readers[who] += more
+    if not _readers[who]:
+        del _readers[who]
+    metrics.stream_readers.set(_readers.total())
 
 
 async def _first_of(*waits: Callable[[], Awaitable[object]]) -> None:

@@ -220,6 +220,19 @@ async def test_the_number_of_readers_is_bounded(
             pass
 
 
+async def test_one_reader_leaves_places_to_the_others(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(web.live_events, "MOST_READERS_OF_ONE", 1)
+    async with site.stream():
+        assert (await site.refusal())[0] == 429
+        async with site.stream(**await site.hub.bearer()):
+            pass
+    await wait_all_tasks_blocked()
+    async with site.stream():
+        pass
+
+
 async def test_who_asks_for_the_head_alone_does_not_become_a_reader(site: Site) -> None:
     client = site.app.test_client(use_cookies=False)
     response = await client.head(STREAM, headers=site.key)

@@ -170,11 +170,11 @@ async def notices() -> Response:
 @blueprint.get("/stream")
 async def stream() -> Response:
     """Cards as they come, and what changed, for every tab of one browser."""
-    await auth.require_role("viewer")
+    by = auth.actor(await auth.require_role("viewer"))
     if request.method == "HEAD":
         return Response(b"", content_type="text/event-stream")
-    refuse_too_many()
-    response = Response(Wall(_seq_argument("after")), content_type="text/event-stream")
+    refuse_too_many(by)
+    response = Response(Wall(by, _seq_argument("after")), content_type="text/event-stream")
     response.headers["X-Accel-Buffering"] = "no"
     return response
 

@@ -12,6 +12,7 @@ from quart import current_app
 from quart.wrappers.response import ResponseBody
 
 from hub.live.feed import Change
+from hub.services.accounts import Actor
 from hub.wire.records import Record
 from web import auth
 from web.dashboard import language
@@ -43,7 +44,8 @@ class Wall(ResponseBody):
     The session is looked at with every beat: who was signed out sees nothing more.
     """
 
-    def __init__(self, after: int | None) -> None:
+    def __init__(self, by: Actor, after: int | None) -> None:
+        self._by = by
         self._services = auth.services()
         self._session = auth.session_token()
         self._card_template = current_app.jinja_env.get_template("_card.html")
@@ -55,7 +57,9 @@ class Wall(ResponseBody):
         self._begun = False
 
     async def __aenter__(self) -> Self:
-        self._events = self._open.enter_context(open_live_events(self._services, self._seq))
+        self._events = self._open.enter_context(
+            open_live_events(self._services, self._by, self._seq)
+        )
         return self
 
     async def __aexit__(

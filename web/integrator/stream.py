@@ -11,7 +11,7 @@ from quart import Response, request
 
 from hub.errors import NoSuchResource
 from hub.services import Services
-from hub.services.accounts import ApiKey
+from hub.services.accounts import Actor, ApiKey
 from hub.wire.records import Kind, Record, render
 from web import auth
 from web.integrator.answers import RemovedDevice, device_fields
@@ -58,12 +58,14 @@ def add_stream(routes: Routes, services: Services) -> None:
     async def stream(call: Call[StreamQuery, Nothing]) -> Response:
         if request.method == "HEAD":
             return Response(b"", content_type="text/event-stream")
-        refuse_too_many()
+        by = call.caller.actor
+        refuse_too_many(by)
         after = _last_event_id()
         frames = _frames(
             services,
             call.query,
             call.query.after if after is None else after,
+            by=by,
             still_in=_still_in(services, call.caller),
         )
         response = Response(frames, content_type="text/event-stream")
@@ -79,9 +81,10 @@ async def _frames(
     query: StreamQuery,
     after: int | None,
     *,
+    by: Actor,
     still_in: Callable[[], Awaitable[bool]],
 ) -> AsyncIterator[bytes]:
-    with open_live_events(services, after) as live:
+    with open_live_events(services, by, after) as live:
         yield b"retry: 2000\n\n"
         while (news := await live.next()) is not None:
             if not await still_in():
