@@ -27,7 +27,6 @@ _SESSION = "sitehub_session"
 _FORM = "sitehub_form"
 _CSRF_FIELD = "csrf_token"
 _CSRF_HEADER = "X-CSRF-Token"
-_SAFE = ("GET", "HEAD", "OPTIONS")
 
 
 class Caller(Struct, frozen=True):
