@@ -324,7 +324,8 @@ async def test_disabling_a_device_closes_its_connection(autojump_clock: MockCloc
         camera = await port.camera()
         await camera.connect()
         await port.site.devices.change(device.did, DeviceChange(enabled=False))
-        await camera.ended()
+        # Not as one that has fallen silent, which would come later.
+        assert (await camera.ended())[1] == "the device was changed"
         assert not port.site.registry.get(device.did)
 
 
