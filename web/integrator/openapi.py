@@ -59,7 +59,7 @@ _SECURITY_SCHEMES: Json = {
         "type": "http",
         "scheme": "bearer",
         "bearerFormat": "APPID:SECRET",
-        "description": "An API key, as `sitehub apikey add` or the page gives it.",
+        "description": "An API key, as `sitehub apikey add` prints it.",
     },
     "signature": {
         "type": "apiKey",

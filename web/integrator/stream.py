@@ -68,10 +68,7 @@ def add_stream(routes: Routes, services: Services) -> None:
             by=by,
             still_in=_still_in(services, call.caller),
         )
-        response = Response(frames, content_type="text/event-stream")
-        response.headers["Cache-Control"] = "no-store"
-        response.timeout = None
-        return response
+        return Response(frames, content_type="text/event-stream")
 
     routes.add(STREAM, stream)
 
