@@ -24,6 +24,7 @@ from hub.accept import Limits, Peer, open_listeners, serve_port
 from hub.errors import HubError, StartFault
 from hub.log import limited
 from hub.services import Services
+from hub.services.carrythrough import carried_through
 from hub.services.operations import AnyOperation, Operation
 
 log = logging.getLogger(__name__)
@@ -127,9 +128,11 @@ async def _serve_one(services: Services, secret: str, stream: trio.abc.Stream, p
         line = await _read_line(stream)
     if reading.cancelled_caught:
         return
-    answer = await _answer(services, secret, line)
-    with trio.move_on_after(_REQUEST_SECONDS):
-        await stream.send_all(msgspec.json.encode(answer) + b"\n")
+    # Done, audited and told, though the hub is told to end meanwhile.
+    with carried_through():
+        answer = await _answer(services, secret, line)
+        with trio.move_on_after(_REQUEST_SECONDS):
+            await stream.send_all(msgspec.json.encode(answer) + b"\n")
 
 
 async def _answer(services: Services, secret: str, line: bytes) -> _Answer:

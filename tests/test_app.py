@@ -17,7 +17,7 @@ from hub.errors import PartFailed, StartFault, hub_error_in
 from hub.services import Services
 from hub.services.accounts import Actor
 from hub.services.devices import NewDevice
-from hub.services.operations import AddDevice, ListDevices, device_urls
+from hub.services.operations import AddDevice, ListDevices, RemoveDevice, device_urls
 from tests.e2e.hubprocess import free_ports
 
 CONFIG = Config(
@@ -180,6 +180,27 @@ async def test_an_operation_that_a_running_hub_carries_out_is_the_hubs_own(
             await ask(tmp_path, AddDevice(NewDevice(sn="SN-A", code="1")))
     with pytest.raises(StartFault, match="starting or ending"):
         await ask(tmp_path, ListDevices())
+
+
+async def test_an_operation_that_has_begun_is_carried_through_when_the_hub_ends(
+    tmp_path: Path,
+) -> None:
+    begun, audited = trio.Event(), []
+
+    async def remove(did: str) -> None:
+        begun.set()
+        await services.closing.wait()
+        await trio.lowlevel.checkpoint()
+
+    async def audit(by: Actor, action: str, target: str) -> None:
+        await trio.lowlevel.checkpoint()
+        audited.append((action, target))
+
+    async with trio.open_nursery() as nursery, running(tmp_path) as services:
+        services.devices.remove, services.accounts.audit = remove, audit
+        nursery.start_soon(ask, tmp_path, RemoveDevice("12"))
+        await begun.wait()
+    assert audited == [("device.remove", "12")]
 
 
 async def test_what_the_command_line_changes_is_in_the_audit_log(tmp_path: Path) -> None:
