@@ -175,6 +175,16 @@ async def test_every_form_of_the_pages_is_tried_here(admin: Visitor) -> None:
     assert ours == set(CHANGES)
 
 
+@pytest.mark.parametrize(
+    "path", [path for path in CHANGES if path.startswith(("/account", "/cameras"))]
+)
+async def test_a_form_of_who_is_not_signed_in_does_not_tell_what_is_here(
+    visitor: Visitor, path: str
+) -> None:
+    await visitor.send(path, token="")
+    assert visitor.goes_to == "/sign-in"
+
+
 @pytest.mark.parametrize("path", CHANGES)
 async def test_a_form_without_its_token_changes_nothing(admin: Visitor, path: str) -> None:
     admin.hub.devices.put(device("1", "Gate", "online"))

@@ -188,6 +188,7 @@ async def rename(did: int) -> Response:
 @blueprint.post("/<int:did>/identity")
 async def change_identity(did: int) -> Response:
     """Serial number, code and key: an empty code or key stays as it is."""
+    await auth.require_role("admin")
     form = await request.form
     code, key = form.get("code", "").strip(), form.get("key", "").strip()
     device = auth.services().devices.get(str(did))
