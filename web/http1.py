@@ -475,6 +475,9 @@ def _refusal_of(request: h11.Request, headers: Headers) -> tuple[int, str] | Non
         # RFC 9112, 6.1: where one party believes the one and the next the other, requests are
         # smuggled.
         return 400, "content-length and transfer-encoding exclude each other"
+    if request.http_version == b"1.0" and any(name == b"transfer-encoding" for name, _ in headers):
+        # 6.1 too: what passed it on may not have known that it ends before the connection does.
+        return 400, "HTTP/1.0 knows no transfer-encoding"
     for name, value in headers:
         if name == b"upgrade" and b"websocket" in value.lower():
             # A camera that is pointed at the wrong port: tell whoever looks at its log.
