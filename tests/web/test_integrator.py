@@ -297,6 +297,12 @@ async def test_a_bad_device_is_refused_by_its_field_and_nothing_is_stored(
     assert api.hub.services.devices.list() == []
 
 
+async def test_a_code_is_as_long_as_the_pages_and_commands_take_it(api: Client) -> None:
+    assert (await api.raw("POST", "devices", NEW | {"code": "C" * 128})).status_code == 200
+    answer = await refusal(await api.raw("POST", "devices", NEW | {"sn": "2", "code": "C" * 129}))
+    assert answer[:2] == (400, 420)
+
+
 async def test_a_body_that_is_too_long_is_refused(api: Client) -> None:
     for length in (65_536, 2_000_000):
         body = json.dumps(NEW | {"name": "x" * length})

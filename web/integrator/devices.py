@@ -13,11 +13,11 @@ from web.integrator import answers
 from web.operations import PREFIX, Call, Did, Nothing, Operation, Routes
 
 Sn = Annotated[str, Meta(min_length=1, max_length=64)]
-Code = Annotated[str, Meta(min_length=1, max_length=64)]
+Code = Annotated[str, Meta(min_length=1, max_length=128)]
 Name = Annotated[str, Meta(max_length=100)]
 Pem = Annotated[
     str,
-    Meta(max_length=20_000, description="RSA public key or X.509 certificate, as PEM text"),
+    Meta(max_length=16_384, description="RSA public key or X.509 certificate, as PEM text"),
 ]
 
 
