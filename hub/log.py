@@ -175,8 +175,8 @@ class _TextFormatter(logging.Formatter):
             f"{_visible(record.getMessage())}  [{record.name}]"
         )
         if record.exc_info:
-            trace = self.formatException(record.exc_info)
-            line += "\n    " + trace.replace("\n", "\n    ")
+            for trace in self.formatException(record.exc_info).split("\n"):
+                line += f"\n    {_visible(trace)}"
         return line
 
 

@@ -54,6 +54,20 @@ def test_json_lines_carry_time_level_logger_message_and_exception(stderr: io.Str
     assert event["time"].endswith("Z")
 
 
+def test_a_trace_has_its_lines_and_nothing_else_of_a_peer_reaches_the_terminal(
+    stderr: io.StringIO,
+) -> None:
+    stop = hub.log.start(Log(), None, stderr)
+    try:
+        raise ValueError("\x1b[2J from a peer")
+    except ValueError:
+        logging.getLogger("hub.web").warning("that failed", exc_info=True)
+    assert stop()
+    assert len(stderr.getvalue().splitlines()) > 3
+    assert "\x1b" not in stderr.getvalue()
+    assert r"\x1b[2J from a peer" in stderr.getvalue()
+
+
 def test_where_stderr_is_no_terminal_the_log_goes_to_files_too(
     stderr: io.StringIO, tmp_path: Path
 ) -> None:

@@ -16,7 +16,6 @@ from __future__ import annotations
 import logging
 import math
 import time
-import traceback
 from collections import deque
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
@@ -205,9 +204,9 @@ async def _answer(
             log,
             logging.ERROR,
             f"fault {place}",
-            "a fault of the hub while answering %s\n%s",
+            "a fault of the hub while answering %s",
             place,
-            "".join(traceback.format_exception(faults)),
+            exc_info=faults,
         )
     inbox.close()
     with suppress(PeerLost):
