@@ -75,11 +75,14 @@ class Feed(Generic[T]):
 
     def __init__(self, weight: Callable[[T], int] = _nothing) -> None:
         self._weight = weight
+        #: How many items so far: who knows the number knows whether something came since.
+        self.published = 0
         self._subscriptions: dict[Subscription[T], None] = {}
 
     def publish(self, items: Sequence[T]) -> None:
         if not items:
             return
+        self.published += len(items)
         for subscription in self._subscriptions:
             subscription._hold(items)
 

@@ -270,6 +270,20 @@ def test_two_tabs_share_one_stream(screen: Screen, busy_hub: HubProcess) -> None
     screen.until(lambda: screen.wall()[0] > top, "nobody takes over")
 
 
+def test_a_page_shows_what_changed_before_it_began_to_listen(
+    screen: Screen, make_hub: MakeHub
+) -> None:
+    hub = make_hub().start()
+    hub.cli("user", "add", "mei", "--role", "guard", "--password-stdin", stdin=PASSWORD)
+    screen.driver.execute_cdp_cmd("Network.enable", {})
+    screen.driver.execute_cdp_cmd("Network.setBlockedURLs", {"urls": ["*/stream*"]})
+    screen.sign_in(hub)
+    screen.wait_for("No cameras yet")
+    hub.cli("device", "add", "--sn", "Y3CA9PGDTKM7R1C", "--code", "12345678", "--name", "Gate")
+    screen.driver.execute_cdp_cmd("Network.setBlockedURLs", {"urls": []})
+    screen.wait_for("Gate")
+
+
 def test_all_is_reached_by_keyboard(screen: Screen, make_hub: MakeHub) -> None:
     hub = make_hub().start()
     hub.cli("user", "add", "mei", "--role", "admin", "--password-stdin", stdin=PASSWORD)

@@ -16,6 +16,13 @@ async def test_what_is_published_reaches_every_subscription_in_order() -> None:
         assert await other.next() == [1, 2, 3]
 
 
+def test_a_feed_counts_what_was_published() -> None:
+    feed: Feed[int] = Feed()
+    feed.publish([1, 2])
+    feed.publish([3])
+    assert feed.published == 3
+
+
 async def test_a_waiting_reader_wakes_with_what_came(nursery: trio.Nursery) -> None:
     feed: Feed[int] = Feed()
     taken: list[list[int]] = []

@@ -432,7 +432,7 @@ async def test_a_part_of_a_page_comes_without_its_frame(admin: Visitor) -> None:
 async def test_the_stream_goes_on_from_where_the_page_ended(admin: Visitor) -> None:
     admin.hub.records.add(record(1), record(2), record(3, device_name="Bay"))
     async with admin.listening("/stream?after=1") as events:
-        assert await events.next() == ("beat", {"seq": 1})
+        assert await events.next() == ("beat", {"seq": 1, "changes": 0})
         for seq in (2, 3):
             name, data = await events.next()
             assert (name, data["seq"], data["after"]) == ("card", seq, seq - 1)
@@ -445,7 +445,7 @@ async def test_the_stream_goes_on_from_where_the_page_ended(admin: Visitor) -> N
 async def test_who_is_far_behind_loads_the_wall_anew(admin: Visitor) -> None:
     admin.hub.records.add(*(record(seq) for seq in range(1, 100)))
     async with admin.listening("/stream?after=1") as events:
-        assert await events.next() == ("jump", {"seq": 99})
+        assert await events.next() == ("jump", {"seq": 99, "changes": 0})
         admin.hub.records.add(record(100))
         name, data = await events.next()
         assert (name, data["seq"], data["after"]) == ("card", 100, 99)
@@ -472,15 +472,23 @@ async def test_the_stream_says_what_to_look_at_again(admin: Visitor) -> None:
     async with admin.listening("/stream") as events:
         await events.next()
         admin.hub.change_feed.publish([Change("device", "12")])
-        assert await events.next() == ("change", {"kind": "device", "key": "12"})
+        assert await events.next() == ("change", {"kind": "device", "key": "12", "changes": 1})
+
+
+async def test_a_page_sees_what_changed_before_its_stream_began(admin: Visitor) -> None:
+    await admin.get("/cameras")
+    assert 'data-changes="0"' in admin.text
+    admin.hub.change_feed.publish([Change("device", "12")])
+    async with admin.listening("/stream") as events:
+        assert await events.next() == ("beat", {"seq": 0, "changes": 1})
 
 
 async def test_the_stream_beats_and_ends_with_the_session(
     admin: Visitor, autojump_clock: MockClock
 ) -> None:
     async with admin.listening("/stream") as events:
-        assert await events.next() == ("beat", {"seq": 0})
-        assert await events.next() == ("beat", {"seq": 0})
+        assert await events.next() == ("beat", {"seq": 0, "changes": 0})
+        assert await events.next() == ("beat", {"seq": 0, "changes": 0})
         admin.hub.accounts.sessions.clear()
         assert await events.ended()
 

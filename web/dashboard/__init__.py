@@ -6,7 +6,7 @@ from quart_trio import QuartTrio
 
 from web.dashboard import accept, account, cameras, connect, language, live, setup
 from web.dashboard.errors import error_page as error_page
-from web.dashboard.pages import choose_language, shared_values
+from web.dashboard.pages import choose_language, note_changes, shared_values
 
 _BLUEPRINTS = (
     live.blueprint,
@@ -26,6 +26,7 @@ def install(app: QuartTrio) -> None:
     app.jinja_env.install_gettext_callables(  # type: ignore[attr-defined]
         language.gettext, language.ngettext, newstyle=True
     )
+    app.before_request(note_changes)
     app.before_request(choose_language)
     app.context_processor(shared_values)
     for blueprint in _BLUEPRINTS:

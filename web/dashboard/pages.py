@@ -7,7 +7,7 @@ from typing import Literal
 from urllib.parse import urlsplit
 
 from msgspec import Struct
-from quart import Response, render_template, request
+from quart import Response, g, render_template, request
 
 from web import auth
 from web.dashboard import language
@@ -28,6 +28,11 @@ class NavigationItem(Struct, frozen=True):
     url: str
     icon: str
     text: str
+
+
+async def note_changes() -> None:
+    """Before anything is looked up: what changes while a page is made is looked at again."""
+    g.changes = auth.services().change_feed.published
 
 
 async def choose_language() -> None:
@@ -90,6 +95,7 @@ async def shared_values() -> dict[str, object]:
         "notices": _notices() if me else [],
         # Where the page's stream goes on from.
         "seq": hub.records.last_seq,
+        "changes": g.changes,
         "here": _here(),
         "csrf_token": auth.csrf_token,
     }

@@ -11,7 +11,6 @@ from msgspec import Struct
 from quart import current_app
 from quart.wrappers.response import ResponseBody
 
-from hub.live.feed import Change
 from hub.services.accounts import Actor
 from hub.wire.records import Record
 from web import auth
@@ -34,8 +33,17 @@ class _CardEvent(Struct, frozen=True):
     html: str
 
 
+class _ChangeEvent(Struct, frozen=True):
+    """What to look at again. `changes` counts them all, so that a tab sees where it missed one."""
+
+    kind: str
+    key: str
+    changes: int
+
+
 class _Position(Struct, frozen=True):
     seq: int
+    changes: int
 
 
 class Wall(ResponseBody):
@@ -76,7 +84,7 @@ class Wall(ResponseBody):
     async def __anext__(self) -> bytes:
         if not self._begun:
             self._begun = True
-            return _event("jump" if self._jumps else "beat", _Position(self._seq))
+            return _event("jump" if self._jumps else "beat", self._position())
         while True:
             news = await self._events.next()
             if news is None or (news.beat and not await self._is_signed_in()):
@@ -89,10 +97,14 @@ class Wall(ResponseBody):
 
     async def _told(self, news: News) -> bytes:
         parts = [await self._card(record) for record in news.records]
-        parts += [_event("change", change) for change in news.changes]
+        count = self._services.change_feed.published
+        parts += [_event("change", _ChangeEvent(c.kind, c.key, count)) for c in news.changes]
         if news.beat:
-            parts.append(_event("beat", _Position(self._seq)))
+            parts.append(_event("beat", self._position()))
         return b"".join(parts)
+
+    def _position(self) -> _Position:
+        return _Position(self._seq, self._services.change_feed.published)
 
     async def _card(self, record: Record) -> bytes:
         shown = card(record)
@@ -111,5 +123,5 @@ class Wall(ResponseBody):
         return _event("card", event)
 
 
-def _event(name: str, data: _CardEvent | _Position | Change) -> bytes:
+def _event(name: str, data: _CardEvent | _ChangeEvent | _Position) -> bytes:
     return b"event: %s\ndata: %s\n\n" % (name.encode(), msgspec.json.encode(data))

@@ -11,7 +11,8 @@ function followTheHub() {
   const wallElement = document.querySelector("#wall[data-live]");
   const wall = wallElement && new Wall(wallElement);
   const sign = document.querySelector("[data-live-sign]");
-  const stream = new Stream(Number(document.body.dataset.seq));
+  const { seq, changes } = document.body.dataset;
+  const stream = new Stream(Number(seq), Number(changes));
 
   stream.addEventListener("card", ({ detail }) => {
     wall?.add(detail);
@@ -22,9 +23,12 @@ function followTheHub() {
     for (const part of all(`[data-on~="${CSS.escape(detail.kind)}"]`)) {
       if (!part.dataset.of || part.dataset.of === detail.key) refresh(part);
     }
-    // An empty page is another one once there is something.
-    const empty = document.querySelector(`[data-load-anew-on~="${CSS.escape(detail.kind)}"]`);
-    if (empty && !isInUse(document.body)) location.reload();
+    loadAnewIfEmpty(`[data-load-anew-on~="${CSS.escape(detail.kind)}"]`);
+  });
+  // Something changed between the making of this page and the beginning of its stream.
+  stream.addEventListener("stale", () => {
+    all("[data-part]").forEach(refresh);
+    loadAnewIfEmpty("[data-load-anew-on]");
   });
 
   let wasLost = false;
@@ -38,6 +42,11 @@ function followTheHub() {
     wasLost = state !== "live";
   });
   stream.start();
+}
+
+// An empty page is another one once there is something.
+function loadAnewIfEmpty(selector) {
+  if (document.querySelector(selector) && !isInUse(document.body)) location.reload();
 }
 
 function showLastPicture({ did, picture }) {

@@ -10,19 +10,22 @@ const SILENT_MS = 36_000;
 const LONGEST_PAUSE_MS = 4_000;
 
 export class Stream extends EventTarget {
-  // Events: "card", "change", "beat", "jump" with what the hub sent as `detail`;
+  // Events: "card", "change", "beat", "jump" with what the hub sent as `detail`; "stale" where
+  // something changed that this tab was not told of;
   // "state" with "live", "lost" or "signed-out".
   #channel = new BroadcastChannel(CHANNEL);
   #position;
+  #changes;
   #state = "";
   #leads = false;
   #heardAt = Date.now();
   #reading = null;
 
-  // `position` is the last record that the page shows.
-  constructor(position) {
+  // `position` is the last record that the page shows, `changes` counts what it knows of.
+  constructor(position, changes) {
     super();
     this.#position = position;
+    this.#changes = changes;
     this.#channel.onmessage = (message) => this.#hear(message.data);
     setInterval(() => this.#watch(), 5_000);
     addEventListener("online", () => this.#reading?.abort());
@@ -114,7 +117,7 @@ export class Stream extends EventTarget {
     if (name === "hello") {
       if (this.#leads && this.#state) {
         this.#channel.postMessage({ name: "state", data: this.#state });
-        this.#channel.postMessage({ name: "beat", data: { seq: this.#position } });
+        this.#channel.postMessage({ name: "beat", data: { seq: this.#position, changes: this.#changes } });
       }
       return;
     }
@@ -134,6 +137,10 @@ export class Stream extends EventTarget {
       }
     } else if (name === "jump") {
       this.#position = data.seq;
+    }
+    if (data.changes !== undefined && data.changes !== this.#changes) {
+      this.#changes = data.changes;
+      if (name !== "change") this.#emit("stale");
     }
     this.#emit(name, data);
   }
