@@ -270,17 +270,29 @@ def test_two_tabs_share_one_stream(screen: Screen, busy_hub: HubProcess) -> None
     screen.until(lambda: screen.wall()[0] > top, "nobody takes over")
 
 
+_LISTEN_WHEN_TOLD = """
+const fetchNow = window.fetch;
+window.fetch = async (url, options) => {
+  while (String(url).startsWith("/stream") && !window.listens) {
+    await new Promise((done) => setTimeout(done, 20));
+  }
+  return fetchNow(url, options);
+};
+"""
+
+
 def test_a_page_shows_what_changed_before_it_began_to_listen(
     screen: Screen, make_hub: MakeHub
 ) -> None:
     hub = make_hub().start()
     hub.cli("user", "add", "mei", "--role", "guard", "--password-stdin", stdin=PASSWORD)
-    screen.driver.execute_cdp_cmd("Network.enable", {})
-    screen.driver.execute_cdp_cmd("Network.setBlockedURLs", {"urls": ["*/stream*"]})
+    screen.driver.execute_cdp_cmd(
+        "Page.addScriptToEvaluateOnNewDocument", {"source": _LISTEN_WHEN_TOLD}
+    )
     screen.sign_in(hub)
     screen.wait_for("No cameras yet")
     hub.cli("device", "add", "--sn", "Y3CA9PGDTKM7R1C", "--code", "12345678", "--name", "Gate")
-    screen.driver.execute_cdp_cmd("Network.setBlockedURLs", {"urls": []})
+    screen.driver.execute_script("window.listens = true")
     screen.wait_for("Gate")
 
 
