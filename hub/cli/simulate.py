@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from contextlib import suppress
+from ipaddress import IPv6Address
 from pathlib import Path
 
 import click
@@ -9,8 +12,24 @@ import click
 from hub.cli.options import data_option
 
 
+def _host(context: click.Context, parameter: click.Parameter, value: str) -> str:
+    """A name or an address; the ports are options of their own."""
+    with suppress(ValueError):
+        return str(IPv6Address(value.removeprefix("[").removesuffix("]")))
+    if not re.fullmatch(r"[\w.-]+", value):
+        raise click.BadParameter("a name or an address is allowed, such as 192.168.1.5")
+    return value
+
+
 @click.command()
-@click.option("--hub", "host", required=True, metavar="HOST", help="The hub's address or name.")
+@click.option(
+    "--hub",
+    "host",
+    required=True,
+    callback=_host,
+    metavar="HOST",
+    help="The hub's address or name.",
+)
 @click.option(
     "--cameras",
     "count",
@@ -85,9 +104,10 @@ def simulate(
     target = Target(
         host, ws_port=device_port, http_port=web_port, ws_tls=not no_tls, http_tls=not no_tls
     )
+    bracketed = f"[{host}]" if ":" in host else host
     simulation = Simulation(
         target=target,
-        web_url=f"{'http' if no_tls else 'https'}://{host}:{web_port}",
+        web_url=f"{'http' if no_tls else 'https'}://{bracketed}:{web_port}",
         count=count,
         rate=rate,
         seed=secrets.randbits(32) if seed is None else seed,

@@ -1,6 +1,8 @@
-"""The cameras of `sitehub simulate` on a hub: what it enrolled, it removes."""
+"""`sitehub simulate`: where its hub is, and that it removes what it enrolled there."""
 
 from __future__ import annotations
+
+from pathlib import Path
 
 import httpx
 import pytest
@@ -9,6 +11,8 @@ from hub.cli import simulation
 from hub.cli.simulation import ApiKey, Simulation
 from hub.simulator.identity import make_cameras
 from hub.simulator.target import Target
+from tests.cli.conftest import Sitehub
+from tests.e2e.hubprocess import free_ports
 
 
 class Hub:
@@ -49,3 +53,25 @@ async def test_one_that_cannot_be_removed_does_not_keep_the_others(
         assert [camera.did for camera in cameras] == ["1", "2", "3"]
     assert hub.known == ["1"]
     assert "there is no device 1" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("host", ["::1", "[::1]"])
+def test_a_hub_may_be_named_by_its_ipv6_address(
+    sitehub: Sitehub, tmp_path: Path, host: str
+) -> None:
+    key_file = tmp_path / "key.json"
+    key_file.write_text('{"appid": "a", "secret": "b"}')
+    port = str(free_ports(1)[0])
+    outcome = sitehub(
+        *("simulate", "--hub", host, "--web-port", port, "--cameras", "1"),
+        *("--apikey-file", str(key_file)),
+    )
+    assert outcome.status == 1
+    assert f"cannot reach the hub at https://[::1]:{port}" in outcome.err
+
+
+@pytest.mark.parametrize("host", ["https://10.0.0.5:8443", "10.0.0.5:8443", "a b", ""])
+def test_what_is_no_name_and_no_address_is_wrong_usage(sitehub: Sitehub, host: str) -> None:
+    outcome = sitehub("simulate", "--hub", host)
+    assert outcome.status == 2
+    assert "a name or an address" in outcome.err
