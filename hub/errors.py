@@ -13,9 +13,13 @@
     ├── UnknownEventType 424
     ├── ClientTooOld 425
     ├── NoSuchResource 426      no such item
-    ├── DeviceBusy 409          offline or busy (integrators)
+    ├── DeviceBusy 409          too much is asked of it already (integrators)
+    │   ├── DeviceOffline       it has no connection
+    │   └── DeviceLeft          its connection ended before it answered
     ├── TooManyRequests 429
     ├── CannotStoreNow 503      HTTP only: send it again later
+    ├── DeviceRefused 502       a device answered with an error of its own
+    ├── DeviceNonsense 502      a device's answer is not what the specification says
     ├── DeviceSilent 504        a device did not answer in time (integrators)
     └── StartFault              the hub cannot start or a command cannot run: one line for a person
         └── PartFailed          a part that the hub cannot live without has failed
@@ -44,6 +48,7 @@ CODES: dict[int, str] = {
     425: "client version too low",
     426: "no such resource",
     429: "too many requests",
+    502: "device refused or answered nonsense",
     503: "cannot store now",
     504: "device did not answer in time",
 }
@@ -135,6 +140,14 @@ class DeviceBusy(HubError):
     status = 409
 
 
+class DeviceOffline(DeviceBusy):
+    pass
+
+
+class DeviceLeft(DeviceBusy):
+    pass
+
+
 class TooManyRequests(HubError):
     """`retry_after` is in seconds."""
 
@@ -157,6 +170,23 @@ class CannotStoreNow(HubError):
     def __init__(self, message: str = "", *, retry_after: int = 5) -> None:
         super().__init__(message)
         self.retry_after = retry_after
+
+
+class DeviceRefused(HubError):
+    """`device_code` and `device_msg` are the device's own words."""
+
+    code = 502
+    status = 502
+
+    def __init__(self, device_code: int, device_msg: str) -> None:
+        super().__init__(f"the device refused: {device_code} {device_msg}".rstrip())
+        self.device_code = device_code
+        self.device_msg = device_msg
+
+
+class DeviceNonsense(HubError):
+    code = 502
+    status = 502
 
 
 class DeviceSilent(HubError):

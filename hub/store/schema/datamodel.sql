@@ -1,8 +1,8 @@
 -- The database of sitehub as it is today, to be read as a whole. A test holds it equal to the sum
 -- of the numbered migrations beside it; those alone are ever run.
 --
--- All times are UNIX milliseconds. All tables but the record log are few rows, which the hub also
--- keeps in memory. Secrets are sealed with the key in hub.key (AES-GCM, bound to their row).
+-- All times are UNIX milliseconds. All tables but the record log and
+-- the pictures of devices are few rows, which the hub also keeps in memory. Secrets are sealed with the key in hub.key (AES-GCM, bound to their row).
 -- PRAGMA application_id is "SHUB", user_version the number of the last migration.
 
 
@@ -110,8 +110,35 @@ CREATE TABLE device (
     dev_name TEXT,                  -- what it calls itself (2.2)
     clock_offset REAL,              -- seconds; positive: its clock is ahead
     init_outcome TEXT,              -- how it took the initial parameters (D3)
-    created_at INTEGER NOT NULL
+    created_at INTEGER NOT NULL,
+    previous_key TEXT,              -- good beside `key` until the device signs with that one,
+    previous_key_until INTEGER      -- or until then at the latest
 ) STRICT, WITHOUT ROWID;
+
+-- How a device took what was set on it last (1.5, 1.6): it cannot be asked for it.
+CREATE TABLE device_setting (
+    did TEXT NOT NULL REFERENCES device (did) ON DELETE CASCADE,
+    name TEXT NOT NULL,           -- face (1.5), recording (1.6)
+    taken TEXT,                   -- JSON of the param that it took last; NULL: it never took one
+    taken_at INTEGER,
+    uri TEXT,                     -- the one that it took it under: 1.5 has two
+    code INTEGER NOT NULL,        -- its last answer, whatever that was
+    msg TEXT NOT NULL,
+    answered_at INTEGER NOT NULL,
+    PRIMARY KEY (did, name)
+) STRICT, WITHOUT ROWID;
+
+-- Pictures read from a device, by the paths that stand in its answers (D3): kept once fetched.
+CREATE TABLE device_picture (
+    id INTEGER PRIMARY KEY,
+    did TEXT NOT NULL REFERENCES device (did) ON DELETE CASCADE,
+    path TEXT NOT NULL,           -- as the device gave it
+    mime TEXT NOT NULL,
+    size INTEGER NOT NULL,        -- bytes of `picture`
+    fetched_at INTEGER NOT NULL,
+    picture BLOB NOT NULL,
+    UNIQUE (did, path)
+) STRICT;
 
 -- Tokens from connect and update, those in their grace too.
 CREATE TABLE token (
