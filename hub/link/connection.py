@@ -18,7 +18,7 @@ from trio_websocket import ConnectionClosed
 from hub import metrics
 from hub.accept import Peer
 from hub.config import Devices as DevicesConfig
-from hub.errors import DeviceBusy, DeviceSilent, HubError
+from hub.errors import DeviceLeft, DeviceSilent
 from hub.link.socket import NORMAL, DeviceSocket, Ending
 from hub.live.registry import Answer
 from hub.log import limited
@@ -38,6 +38,10 @@ ANSWER_SECONDS = 20.0
 SEND_SECONDS = 10.0
 GOODBYE_SECONDS = 2.0
 MOST_REQUESTS = 32
+#: A device is taken to be at a request that it does not answer for so many of its time-outs.
+LATE = 2
+
+_LEFT = "the connection ended before the device answered"
 
 #: What is done with a message, and when the connection has ended (with the reason).
 Take = Callable[["DeviceLink", str | bytes], Awaitable[None]]
@@ -151,30 +155,30 @@ class DeviceLink:
         *,
         seconds: float,
         on_answer: Callable[[Answer], None] | None = None,
+        on_free: Callable[[], None] | None = None,
     ) -> Answer:
         """Ask the device and wait for its answer; see hub.live.registry.Link."""
-        outcomes: list[Outcome] = []
-        woken = trio.Event()
-
-        def done(outcome: Outcome) -> None:
-            outcomes.append(outcome)
-            woken.set()
-            if on_answer is not None and isinstance(outcome, Response):
-                on_answer(_answer_of(outcome))
-
-        msgid = f"hub-{next(self._msgids)}"
-        self._pending.expect(msgid, done)
+        asked = _Asked(f"hub-{next(self._msgids)}", on_answer, on_free)
+        sent_at: float | None = None
         try:
-            await self._send_request(encode_request(msgid, self.token, uri, param))
-            with trio.move_on_after(seconds):
-                await woken.wait()
+            frame = encode_request(asked.msgid, self.token, uri, param)
+            self._pending.expect(asked.msgid, asked.end)
+            # One scope for both waits: thousands of requests a second come by here.
+            with trio.move_on_after(SEND_SECONDS) as scope:
+                await self._send_request(frame)
+                sent_at = trio.current_time()
+                scope.deadline = sent_at + seconds
+                await asked.ended.wait()
         finally:
-            self._pending.forget(msgid)
-        if not outcomes:
-            raise DeviceSilent(f"the device did not answer within {seconds:g} s")
-        if isinstance(outcomes[0], HubError):
-            raise outcomes[0]
-        return _answer_of(outcomes[0])
+            if asked.outcome is None:
+                self._give_up(asked, None if sent_at is None else sent_at + LATE * seconds)
+        if sent_at is None:
+            raise DeviceLeft("the device did not take the request in time")
+        if isinstance(asked.outcome, Response):
+            return _answer_of(asked.outcome)
+        if asked.outcome is not None:
+            raise asked.outcome
+        raise DeviceSilent(f"the device did not answer within {seconds:g} s")
 
     def resolve(self, response: Response) -> None:
         """Give a device's answer to whoever waits for it."""
@@ -190,7 +194,7 @@ class DeviceLink:
             self._closing = Ending(NORMAL, "a fault of the hub")
             raise
         finally:
-            self._pending.close(DeviceBusy("the connection has ended"))
+            self._pending.close(DeviceLeft(_LEFT))
             self._ended(self, self._why(ending).reason)
 
     def _why(self, ending: Ending | None) -> Ending:
@@ -250,16 +254,65 @@ class DeviceLink:
         if self._hold is not None:
             self._hold.cancel()  # The answer to come is read by the task that holds back.
         try:
-            with trio.fail_after(SEND_SECONDS):
-                await self._socket.send_text(frame)
+            await self._socket.send_text(frame)
         except ConnectionClosed:
-            raise DeviceBusy("the connection has ended") from None
-        except trio.TooSlowError:
-            self.close("a request was not taken in time")
-            raise DeviceBusy("the device did not take the request in time") from None
+            raise DeviceLeft(_LEFT) from None
         finally:
-            if self._socket.is_torn:  # Whoever asked may have given up in the middle of it.
+            if self._socket.is_torn:  # Whoever asked gave up, or was too late, in the middle of it.
                 self.close("a request was sent in part only")
+
+    def _give_up(self, asked: _Asked, until: float | None) -> None:
+        """Nobody waits for this answer any more; the device is at it until then, or never was."""
+        if until is None or asked.on_free is None:
+            self._pending.forget(asked.msgid)
+            asked.free()
+        else:
+            asked.is_given_up = True
+            self._nursery.start_soon(self._wait_for_late, asked, until)
+
+    async def _wait_for_late(self, asked: _Asked, until: float) -> None:
+        with trio.move_on_at(until):
+            await asked.ended.wait()
+        if not asked.ended.is_set():
+            self._pending.forget(asked.msgid)
+            asked.free()
+
+
+class _Asked:
+    """A request of ours, until the device is done with it."""
+
+    __slots__ = ("_on_answer", "ended", "is_given_up", "msgid", "on_free", "outcome")
+
+    def __init__(
+        self,
+        msgid: str,
+        on_answer: Callable[[Answer], None] | None,
+        on_free: Callable[[], None] | None,
+    ) -> None:
+        self.msgid = msgid
+        self.ended = trio.Event()
+        #: What it came to for whoever asked; None while they wait, and for good once they gave up.
+        self.outcome: Outcome | None = None
+        self.is_given_up = False
+        self.on_free = on_free
+        self._on_answer = on_answer
+
+    def end(self, outcome: Outcome) -> None:
+        """The answer is there, or the connection has ended."""
+        if not self.is_given_up:
+            self.outcome = outcome
+            if self._on_answer is not None and isinstance(outcome, Response):
+                self._on_answer(_answer_of(outcome))
+        elif isinstance(outcome, Response):
+            metrics.stray_answers.inc()
+        self.ended.set()
+        self.free()
+
+    def free(self) -> None:
+        """The device has done with it."""
+        on_free, self.on_free = self.on_free, None
+        if on_free is not None:
+            on_free()
 
 
 def _answer_of(response: Response) -> Answer:

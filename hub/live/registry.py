@@ -48,12 +48,18 @@ class Link(Protocol):
         *,
         seconds: float,
         on_answer: Callable[[Answer], None] | None = None,
+        on_free: Callable[[], None] | None = None,
     ) -> Answer:
         """Ask the device and wait for its answer.
 
         `on_answer` is called the moment that the answer is read, before anything else that the
-        device sends. Raises DeviceBusy when the connection ends or has too many requests open,
-        DeviceSilent when no answer came in time. Never call it in the task that reads the device.
+        device sends. `on_free` is called once, whatever happens, when the device has nothing more
+        to do with the request: it has answered, if only after the asker gave up; or the connection
+        has ended; or as long as the time-out has passed after it once more.
+
+        Raises DeviceLeft when the connection ends before the answer, DeviceBusy when too many
+        requests are open, DeviceSilent when no answer came in time: a late one is counted and
+        dropped. Never call it in the task that reads the device.
         """
 
 

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import json
+import math
+from contextlib import suppress
+from functools import partial
 
 import pytest
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
-from hub.errors import DeviceBusy, DeviceSilent
+from hub import metrics
+from hub.errors import DeviceBusy, DeviceLeft, DeviceSilent
+from hub.link.connection import DeviceLink
 from hub.live.registry import Answer
 from hub.services.devices import DeviceChange
 from tests.support.gate import CODE, SN, public_pem
@@ -457,7 +462,7 @@ async def test_a_request_ends_with_its_connection(autojump_clock: MockClock) -> 
         ended = trio.Event()
 
         async def ask() -> None:
-            with pytest.raises(DeviceBusy):
+            with pytest.raises(DeviceLeft, match="ended before the device answered"):
                 await camera.link.request("/x", {}, seconds=60)
             ended.set()
 
@@ -466,7 +471,7 @@ async def test_a_request_ends_with_its_connection(autojump_clock: MockClock) -> 
         await camera.socket.aclose()
         with trio.fail_after(1):
             await ended.wait()
-        with pytest.raises(DeviceBusy):
+        with pytest.raises(DeviceLeft):
             await camera.link.request("/x", {}, seconds=60)
 
 
@@ -489,3 +494,98 @@ async def test_requests_that_are_not_answered_are_bounded(autojump_clock: MockCl
             for _ in range(40):
                 nursery.start_soon(ask)
         assert len(busy) == 8
+
+
+def stray_answers() -> float:
+    return metrics.REGISTRY.get_sample_value("sitehub_stray_answers_total") or 0.0
+
+
+class Freed:
+    """When a device had done with each of the requests."""
+
+    def __init__(self) -> None:
+        self.at: list[float] = []
+
+    def __call__(self) -> None:
+        self.at.append(trio.current_time())
+
+
+async def given_up(link: DeviceLink, freed: Freed, *, after: float) -> None:
+    """A request with a time-out of 10 s that its asker waits for as long as `after`."""
+    with trio.move_on_after(after), suppress(DeviceSilent):
+        await link.request("/x", {}, seconds=10, on_free=freed)
+
+
+async def test_a_device_is_free_as_soon_as_it_has_answered(autojump_clock: MockClock) -> None:
+    async with device_port() as port:
+        await port.site.enrol()
+        camera = await port.camera()
+        await camera.connect()
+        freed = Freed()
+        port.nursery.start_soon(partial(camera.link.request, "/x", {}, seconds=10, on_free=freed))
+        frame = await camera.hear()
+        await trio.sleep(3)
+        assert freed.at == []
+        await camera.say({"msgid": frame["msgid"], "data": {"code": 200}})
+        await wait_all_tasks_blocked()
+        assert freed.at == [3]
+
+
+@pytest.mark.parametrize("after", [2, math.inf], ids=["hung up", "timed out"])
+async def test_a_device_is_not_free_before_its_late_answer_which_is_counted_and_dropped(
+    autojump_clock: MockClock, after: float
+) -> None:
+    async with device_port() as port:
+        await port.site.enrol()
+        camera = await port.camera()
+        await camera.connect()
+        freed, strays = Freed(), stray_answers()
+        await given_up(camera.link, freed, after=after)
+        late = await camera.hear()
+        await trio.sleep_until(15)
+        assert freed.at == []
+        await camera.say({"msgid": late["msgid"], "data": {"code": 200}})
+        assert (await camera.ask("/heartbeat"))["code"] == 200
+        assert freed.at == [15]
+        assert stray_answers() == strays + 1
+
+
+async def test_a_device_that_never_answers_is_free_after_its_time_once_more(
+    autojump_clock: MockClock,
+) -> None:
+    async with device_port() as port:
+        await port.site.enrol()
+        camera = await port.camera()
+        await camera.connect()
+        freed = Freed()
+        await given_up(camera.link, freed, after=4)
+        await trio.sleep_until(30)
+        assert freed.at == [20]
+
+
+async def test_a_device_is_free_when_its_connection_ends(autojump_clock: MockClock) -> None:
+    async with device_port() as port:
+        await port.site.enrol()
+        camera = await port.camera()
+        await camera.connect()
+        freed = Freed()
+        await given_up(camera.link, freed, after=4)
+        await camera.socket.aclose()
+        await wait_all_tasks_blocked()
+        assert freed.at == [4]
+        with pytest.raises(DeviceLeft):
+            await camera.link.request("/x", {}, seconds=10, on_free=freed)
+        assert freed.at == [4, 4]
+
+
+async def test_a_request_that_waited_is_no_reason_for_a_connection_to_outlive_its_end(
+    autojump_clock: MockClock,
+) -> None:
+    async with device_port() as port:
+        await port.site.enrol()
+        camera = await port.camera()
+        await camera.connect()
+        await given_up(camera.link, Freed(), after=4)
+        camera.link.close("enough")
+        await camera.ended()
+        assert trio.current_time() == 4

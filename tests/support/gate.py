@@ -73,6 +73,7 @@ class FakeLink:
         *,
         seconds: float,
         on_answer: Callable[[Answer], None] | None = None,
+        on_free: Callable[[], None] | None = None,
     ) -> Answer:
         self.requests.append((uri, param))
         if self.meanwhile is not None:
