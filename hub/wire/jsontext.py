@@ -17,6 +17,8 @@ T = TypeVar("T")
 
 #: Fields of one document. Real ones have some thirty; each costs memory once it is decoded.
 MOST_FIELDS = 20_000
+#: Commas of one document: whatever is decoded is counted by them, or is a field, or is nested.
+MOST_ITEMS = 60_000
 
 #: A JSON string. One that is never closed reaches to the end, so that no input costs O(n²).
 _STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)', re.DOTALL)
@@ -58,6 +60,14 @@ def check_fields(data: bytes) -> None:
         return
     if _STRING.sub(b"", data).count(b":") > MOST_FIELDS:
         raise BadParameter(f"more than {MOST_FIELDS} fields in one JSON document")
+
+
+def check_items(data: bytes) -> None:
+    """Refuse a document of more than `MOST_ITEMS` items, of lists and objects together."""
+    if count_to(MOST_ITEMS, data, b",") <= MOST_ITEMS:
+        return
+    if _STRING.sub(b"", data).count(b",") > MOST_ITEMS:
+        raise BadParameter(f"more than {MOST_ITEMS} items in one JSON document")
 
 
 def decode(decoder: msgspec.json.Decoder[T], data: bytes, what: str, *, path: str = "") -> T:

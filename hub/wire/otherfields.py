@@ -130,6 +130,9 @@ class Fields:
         if further:
             self._raws[key] = held_object(further)
 
+    def undecoded(self, key: str) -> Raw | None:
+        return self._raws.pop(key, None)
+
     def further(self) -> list[Further]:
         return list(self._raws.items())
 

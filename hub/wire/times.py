@@ -55,6 +55,19 @@ def from_local(value: Number, field: str, zone: tzinfo) -> int | None:
     return since_epoch
 
 
+def of_local_text(value: str | None, zone: tzinfo) -> int | None:
+    """A time that stands in a device's answer, as milliseconds; None where it cannot be read."""
+    try:
+        return from_local(value, "time", zone)
+    except BadParameter:
+        return None
+
+
+def local_text(at: int, zone: tzinfo) -> str:
+    """UNIX milliseconds as devices are told them: `yyyy-MM-dd HH:mm:ss` of the site's zone."""
+    return f"{(_EPOCH + at * _MILLISECOND).astimezone(zone):%Y-%m-%d %H:%M:%S}"
+
+
 def rfc3339(at: int) -> str:
     """UNIX milliseconds as RFC 3339 in UTC with milliseconds."""
     moment = _EPOCH + at * _MILLISECOND

@@ -1,0 +1,90 @@
+"""Which page of a device's list to ask for next, and which of its rows are new (D4).
+
+Pure, and it ends with every device: by the total, by an empty page, by a page that repeats what
+was read, or at a bound. A device that counts its pages from the other number than documented
+shows it: from 1 instead of 0, by a page 1 that repeats (or a page 0 that is empty or refused);
+from 0 instead of 1, by rows that are missing in the end, which are its page 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Generic, TypeVar
+
+from hub.wire.commands import Page
+
+Row = TypeVar("Row")
+
+#: Of one list. No device holds so much; one that never ends does.
+MOST_PAGES = 10_000
+MOST_ROWS = 500_000
+
+
+class Pages(Generic[Row]):
+    """The pages of one list: ask for the page `wanted` and tell of the answer, until it is None.
+
+    `total` is what the device told last, `unreadable` counts the rows that could not be read.
+    """
+
+    def __init__(self, first_page: int) -> None:
+        self._first = first_page
+        self._asked = 0
+        self._seen: set[int] = set()
+        self.wanted: int | None = first_page
+        self.total: int | None = None
+        self.unreadable = 0
+
+    @property
+    def read(self) -> int:
+        """How many different rows there were up to now."""
+        return len(self._seen)
+
+    def take(self, page: Page[Row]) -> tuple[Row, ...]:
+        """The device answered with this page: its rows that did not come before."""
+        asked = self._ask()
+        new = tuple(self._new(page.rows))
+        if new or not page.rows:
+            self.unreadable += page.unreadable
+        self.total = self.total if page.total is None else page.total
+        is_empty = not page.rows and not page.unreadable
+        self.wanted = self._after(asked, has_new=bool(new), is_empty=is_empty)
+        return new
+
+    def refuse(self) -> bool:
+        """The device refused the page: whether that is to be overlooked, and the list goes on."""
+        asked, is_first = self._ask(), self._asked == 1
+        self.wanted = 1 - self._first if is_first else None
+        return is_first or (self._is_last_guess(asked) and self.read > 0)
+
+    def _ask(self) -> int:
+        if self.wanted is None:
+            raise ValueError("no page was wanted")
+        self._asked += 1
+        return self.wanted
+
+    def _new(self, rows: tuple[Row, ...]) -> Iterator[Row]:
+        for row in rows:
+            # The hash alone: half a million rows would be much to remember.
+            if (mark := hash(row)) not in self._seen:
+                self._seen.add(mark)
+                yield row
+
+    def _after(self, asked: int, *, has_new: bool, is_empty: bool) -> int | None:
+        if self._is_last_guess(asked) or not self._misses_rows() or self._is_at_bound():
+            return None
+        if has_new:
+            return asked + 1
+        if self._first == 0 and (asked == 0 or (asked == 1 and not is_empty)):
+            return asked + 1
+        return 0 if self._first == 1 else None
+
+    def _is_last_guess(self, asked: int) -> bool:
+        """Whether it was page 0 of a list that begins at 1, which is asked for in the end."""
+        return asked < self._first
+
+    def _misses_rows(self) -> bool:
+        """Whether there may be more; what the device tells decides, where it tells."""
+        return self.total is None or self.read + self.unreadable < self.total
+
+    def _is_at_bound(self) -> bool:
+        return self._asked >= MOST_PAGES or self.read >= MOST_ROWS
