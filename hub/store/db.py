@@ -19,10 +19,14 @@ from hub.log import limited
 from hub.store.apikeys import ApiKeys, SealedApiKey, load_api_keys
 from hub.store.appending import Appender
 from hub.store.audit import Audit
+from hub.store.campaigns import Campaigns, StoredCampaign, load_campaigns
 from hub.store.connection import Bridge, Job, connect_writer, open_bridge
 from hub.store.days import Day, Days, load_days
 from hub.store.devices import Devices, StoredDevice, load_devices
 from hub.store.disk import Disk
+from hub.store.downloads import Download, Downloads, load_downloads
+from hub.store.firmware import Firmware, FirmwareRows, load_firmware
+from hub.store.firmwarefiles import FirmwareFiles, prepare_firmware
 from hub.store.health import Condition, StoreHealth
 from hub.store.media import Media
 from hub.store.migrate import CURE, bring_up_to_date, migrations
@@ -45,6 +49,7 @@ T = TypeVar("T")
 DATABASE = "hub.sqlite"
 KEY_FILE = "hub.key"
 MEDIA = "media"
+FIRMWARE = "firmware"
 
 _QUERY_READERS = 2
 _PICTURE_READERS = 2
@@ -72,6 +77,9 @@ class _Start(Struct, frozen=True):
     sessions: list[Session]
     api_keys: list[SealedApiKey]
     settings: dict[str, str]
+    firmware: FirmwareRows
+    campaigns: list[StoredCampaign]
+    downloads: list[Download]
 
 
 class _Bridges(Struct, frozen=True):
@@ -95,6 +103,7 @@ class Store:
         start: _Start,
         bridges: _Bridges,
         packs: Packs,
+        firmware_files: FirmwareFiles,
         *,
         path: Path,
         loop: trio_asyncio.TrioEventLoop,
@@ -122,14 +131,24 @@ class Store:
         self.records = Records(writer, readers, appender, days)
         self.media = Media(writer, pictures, packs, days, self._condition, now)
         self.tokens = Tokens(writer, start.tokens, start.accepted, now)
-        self.devices = Devices(
-            writer, start.box, random, start.devices, now, self.tokens.forget_device
-        )
+        self.devices = Devices(writer, start.box, random, start.devices, now, self._forget_device)
         self.sessions = Sessions(writer, start.sessions)
         self.users = Users(writer, start.users, self.sessions.forget_user)
         self.api_keys = ApiKeys(writer, start.box, start.api_keys)
+        self.campaigns = Campaigns(writer, start.campaigns)
+        self.firmware = Firmware(writer, start.firmware, self.campaigns.forget_release)
+        self.firmware_files = firmware_files
+        self.downloads = Downloads(writer, start.downloads)
+        #: What links to firmware are signed with: they outlive a restart.
+        self.link_key = start.box.derived("firmware links")
         self.settings = Settings(writer, start.settings)
         self.audit = Audit(writer, readers)
+
+    def _forget_device(self, did: str) -> None:
+        """A device's rows are gone everywhere: memory follows."""
+        self.tokens.forget_device(did)
+        self.campaigns.forget_device(did)
+        self.downloads.forget_device(did)
 
     @property
     def health(self) -> StoreHealth:
@@ -220,7 +239,7 @@ async def open_store(
     waits is still committed, within seconds. StartFault where the store cannot be used.
     """
     disk = disk or Disk()
-    start = await trio.to_thread.run_sync(_prepare, data_dir, random, disk)
+    start = await trio.to_thread.run_sync(_prepare, data_dir, random, disk, now())
     failure: Exception | None = None
     async with trio_asyncio.open_loop() as loop, trio.open_nursery() as nursery:
         bridges = await _open_bridges(data_dir / DATABASE, loop)
@@ -228,6 +247,7 @@ async def open_store(
             start,
             bridges,
             Packs(data_dir / MEDIA, disk),
+            FirmwareFiles(data_dir / FIRMWARE, disk),
             path=data_dir / DATABASE,
             loop=loop,
             now=now,
@@ -278,7 +298,7 @@ async def _close(bridges: Sequence[Bridge]) -> None:
             await bridge.aclose()
 
 
-def _prepare(data_dir: Path, random: Random, disk: Disk) -> _Start:
+def _prepare(data_dir: Path, random: Random, disk: Disk, now: float) -> _Start:
     """Everything of a start that needs no trio: directories, schema, recovery, the few rows."""
     try:
         data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -288,7 +308,7 @@ def _prepare(data_dir: Path, random: Random, disk: Disk) -> _Start:
         _check_not_lost(data_dir / DATABASE, media)
         bring_up_to_date(data_dir / DATABASE, migrations())
         with closing(connect_writer(data_dir / DATABASE)) as connection:
-            return _read(connection, data_dir, random, disk)
+            return _read(connection, data_dir, random, disk, now)
     except OSError as error:
         raise StartFault(
             f"the data directory {data_dir} cannot be used: {error.strerror or error}"
@@ -306,11 +326,14 @@ def _check_not_lost(database: Path, media: Path) -> None:
         )
 
 
-def _read(connection: sqlite3.Connection, data_dir: Path, random: Random, disk: Disk) -> _Start:
+def _read(
+    connection: sqlite3.Connection, data_dir: Path, random: Random, disk: Disk, now: float
+) -> _Start:
     settings = load_settings(connection)
     days = load_days(connection)
     devices = load_devices(connection)
     api_keys = load_api_keys(connection)
+    firmware = load_firmware(connection)
     last_seq = one(connection, _LAST_SEQ)
     key_path = data_dir / KEY_FILE
     box = _open_box(key_path, settings, bool(devices or api_keys), random, disk)
@@ -321,7 +344,10 @@ def _read(connection: sqlite3.Connection, data_dir: Path, random: Random, disk: 
         box=box,
         clean=settings.get(_CLEAN) != "0",
         has_drops=one(connection, _DROPS) != 0,
-        damage=recover(data_dir / MEDIA, disk, {day.day: day.bytes for day in days}),
+        damage=[
+            *recover(data_dir / MEDIA, disk, {day.day: day.bytes for day in days}),
+            *prepare_firmware(data_dir / FIRMWARE, firmware.files, now),
+        ],
         last_seq=last_seq if isinstance(last_seq, int) else 0,
         days=days,
         devices=devices,
@@ -331,6 +357,9 @@ def _read(connection: sqlite3.Connection, data_dir: Path, random: Random, disk: 
         sessions=load_sessions(connection),
         api_keys=api_keys,
         settings=settings,
+        firmware=firmware,
+        campaigns=load_campaigns(connection),
+        downloads=load_downloads(connection),
     )
 
 

@@ -5,6 +5,7 @@ So the database file alone gives none of them away. Each is bound to the row tha
 
 from __future__ import annotations
 
+import hmac
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -25,6 +26,7 @@ class Box:
     """Seals and opens with AES-GCM."""
 
     def __init__(self, key: bytes, random: Random) -> None:
+        self._key = key
         self._cipher = AESGCM(key)
         self._random = random
 
@@ -37,6 +39,10 @@ class Box:
         """The text that was sealed for this row. InvalidTag where key or row is another."""
         nonce, rest = sealed[:_NONCE_SIZE], sealed[_NONCE_SIZE:]
         return self._cipher.decrypt(nonce, rest, context.encode()).decode()
+
+    def derived(self, purpose: str) -> bytes:
+        """A key for something else than sealing, which tells nothing of this one."""
+        return hmac.digest(self._key, purpose.encode(), "sha256")
 
     def fits(self, sealed: bytes, context: str) -> bool:
         """Whether this key sealed it."""

@@ -26,7 +26,7 @@ async def test_a_first_start_makes_all_that_it_needs(tmp_path: Path, clock: Froz
         assert store.records.last_seq == 0
         assert store.media.days() == []
         assert store.health.storable
-    assert {path.name for path in data.iterdir()} == {"hub.sqlite", "hub.key", "media"}
+    assert {path.name for path in data.iterdir()} == {"hub.sqlite", "hub.key", "media", "firmware"}
 
 
 async def test_a_clean_stop_is_told_from_another(tmp_path: Path, clock: FrozenClock) -> None:

@@ -159,6 +159,73 @@ CREATE TABLE accepted (
 ) STRICT;
 
 
+-- Firmware (2.3) -----------------------------------------------------------------------------
+
+-- The files, each once: firmware/SHA256 in the data directory. What lies there beside is removed at
+-- the start.
+CREATE TABLE firmware_file (
+    sha256 TEXT PRIMARY KEY,       -- lower-case hex, as is md5
+    md5 TEXT NOT NULL,
+    size INTEGER NOT NULL,
+    added_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- What can be given to devices.
+CREATE TABLE firmware_release (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, -- never used twice: the audit log names it
+    ver_code INTEGER NOT NULL,
+    ver_name TEXT NOT NULL,
+    description TEXT NOT NULL,
+    release_date TEXT NOT NULL,    -- yyyy-MM-dd HH:mm:ss, as devices are told it
+    reports TEXT NOT NULL,         -- JSON {fwVer, swVer, osVer, hwVer}: told once it is installed
+    least TEXT NOT NULL,           -- JSON, the same: the least that it can be installed over
+    created_at INTEGER NOT NULL
+) STRICT;
+
+-- The 1 to 5 files of a release.
+CREATE TABLE firmware_component (
+    release INTEGER NOT NULL REFERENCES firmware_release (id) ON DELETE CASCADE,
+    position INTEGER NOT NULL,
+    name TEXT NOT NULL,
+    type INTEGER NOT NULL,         -- 1 description, 2 firmware, 3 app, 4 model, 5 license
+    sha256 TEXT NOT NULL REFERENCES firmware_file (sha256),
+    PRIMARY KEY (release, position)
+) STRICT, WITHOUT ROWID;
+
+-- Who downloaded what; the last 1,000.
+CREATE TABLE firmware_download (
+    id INTEGER PRIMARY KEY,
+    did TEXT NOT NULL REFERENCES device (did) ON DELETE CASCADE,
+    sha256 TEXT NOT NULL,          -- the file may be gone
+    size INTEGER NOT NULL,         -- of the file
+    started_at INTEGER NOT NULL,
+    ended_at INTEGER NOT NULL,     -- when its last byte so far was sent
+    sent INTEGER NOT NULL,         -- bytes, those sent twice too
+    spans TEXT NOT NULL            -- JSON [[start, end], ...]: what of the file was sent
+) STRICT;
+
+-- A release on its way to devices: first to one of them, then to the others.
+CREATE TABLE campaign (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    release INTEGER NOT NULL REFERENCES firmware_release (id) ON DELETE CASCADE,
+    will TEXT NOT NULL,            -- what its operator wants: running, paused, stopped
+    proved_at INTEGER,             -- when the first device was done: from then on the others too
+    started_at INTEGER NOT NULL
+) STRICT;
+
+-- How far each of its devices is. The last campaign that holds a device counts for it.
+CREATE TABLE campaign_device (
+    campaign INTEGER NOT NULL REFERENCES campaign (id) ON DELETE CASCADE,
+    did TEXT NOT NULL REFERENCES device (did) ON DELETE CASCADE,
+    position INTEGER NOT NULL,
+    state TEXT NOT NULL,           -- waiting, too_old, offered, downloading, downloaded, done
+    offered_at INTEGER,
+    downloaded_at INTEGER,
+    done_at INTEGER,
+    PRIMARY KEY (campaign, did)
+) STRICT, WITHOUT ROWID;
+
+
 -- People and programs that use the hub ---------------------------------------------------------
 
 -- Who may sign in.

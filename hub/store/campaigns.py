@@ -1,0 +1,170 @@
+"""Campaigns: which release goes to which devices, and how far each of them is."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from typing import Literal
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from hub.errors import NoSuchResource
+from hub.store.writer import Writer
+
+#: What the operator wants.
+Will = Literal["running", "paused", "stopped"]
+DeviceState = Literal["waiting", "too_old", "offered", "downloading", "downloaded", "done"]
+
+_CAMPAIGNS = "SELECT id, release, will, proved_at, started_at FROM campaign ORDER BY id"
+_DEVICES = """
+SELECT campaign, did, state, offered_at, downloaded_at, done_at
+FROM campaign_device ORDER BY campaign, position
+"""
+_ADD = "INSERT INTO campaign (release, will, started_at) VALUES (?, 'running', ?)"
+_ADD_DEVICE = (
+    "INSERT INTO campaign_device (campaign, did, position, state, done_at) VALUES (?, ?, ?, ?, ?)"
+)
+_FORGET = "DELETE FROM campaign WHERE id = ?"
+_SET_WILL = "UPDATE campaign SET will = ? WHERE id = ?"
+_PROVE = "UPDATE campaign SET proved_at = ? WHERE id = ? AND proved_at IS NULL"
+_NOTE = """
+UPDATE campaign_device SET state = ?, offered_at = ?, downloaded_at = ?, done_at = ?
+WHERE campaign = ? AND did = ?
+"""
+
+
+class Target(Struct, frozen=True):
+    """One device of a campaign. Times in UNIX milliseconds."""
+
+    did: str
+    state: DeviceState = "waiting"
+    offered_at: int | None = None
+    downloaded_at: int | None = None
+    done_at: int | None = None
+
+
+class StoredCampaign(Struct, frozen=True):
+    """`proved_at`: when its first device was done."""
+
+    id: int
+    release_id: int
+    will: Will
+    proved_at: int | None
+    started_at: int
+    targets: tuple[Target, ...]
+
+    @property
+    def all_done(self) -> bool:
+        return all(target.done_at is not None for target in self.targets)
+
+    @property
+    def has_ended(self) -> bool:
+        return self.will == "stopped" or self.all_done
+
+    def target(self, did: str) -> Target | None:
+        return next((target for target in self.targets if target.did == did), None)
+
+    def is_turn_of(self, did: str) -> bool:
+        """The first that is not done goes alone until it is done; then all go."""
+        if self.proved_at is not None:
+            return True
+        return next((t.did for t in self.targets if t.done_at is None), did) == did
+
+
+def load_campaigns(connection: sqlite3.Connection) -> list[StoredCampaign]:
+    targets: dict[int, list[Target]] = {}
+    for campaign, *rest in connection.execute(_DEVICES):
+        targets.setdefault(campaign, []).append(Target(*rest))
+    return [
+        StoredCampaign(id_, release, will, proved_at, started_at, tuple(targets.get(id_, ())))
+        for id_, release, will, proved_at, started_at in connection.execute(_CAMPAIGNS)
+    ]
+
+
+class Campaigns:
+    """All of them in memory; changes are durable on return."""
+
+    def __init__(self, writer: Writer, campaigns: Sequence[StoredCampaign]) -> None:
+        self._writer = writer
+        self._campaigns = {campaign.id: campaign for campaign in campaigns}
+
+    def get(self, id: int) -> StoredCampaign | None:
+        return self._campaigns.get(id)
+
+    def all(self) -> tuple[StoredCampaign, ...]:
+        """Newest first."""
+        return tuple(reversed(self._campaigns.values()))
+
+    def last_of(self, did: str) -> StoredCampaign | None:
+        """The newest campaign that holds this device."""
+        return next((one for one in self.all() if one.target(did)), None)
+
+    async def add(
+        self, release_id: int, targets: Sequence[Target], started_at: int, forget: Sequence[int]
+    ) -> StoredCampaign:
+        """Start one, and forget old ones. NoSuchResource: its release or a device is gone."""
+
+        def job(connection: sqlite3.Connection) -> int:
+            connection.executemany(_FORGET, [(id_,) for id_ in forget])
+            try:
+                id_ = connection.execute(_ADD, (release_id, started_at)).lastrowid
+                assert id_ is not None
+                rows = [(id_, t.did, n, t.state, t.done_at) for n, t in enumerate(targets)]
+                connection.executemany(_ADD_DEVICE, rows)
+            except sqlite3.IntegrityError as error:
+                raise NoSuchResource("the release or a device was removed meanwhile") from error
+            return id_
+
+        def added(id_: int) -> None:
+            for old in forget:
+                self._campaigns.pop(old, None)
+            self._campaigns[id_] = StoredCampaign(
+                id_, release_id, "running", None, started_at, tuple(targets)
+            )
+
+        return self._campaigns[await self._writer.write(job, added)]
+
+    async def set_will(self, id: int, will: Will) -> None:
+        """NoSuchResource."""
+
+        def job(connection: sqlite3.Connection) -> None:
+            if connection.execute(_SET_WILL, (will, id)).rowcount == 0:
+                raise NoSuchResource(f"no campaign {id}")
+
+        await self._writer.write(job, lambda _: self._change(id, will=will))
+
+    async def note(self, id: int, target: Target, *, proved_at: int | None = None) -> None:
+        """Remember how far a device is; nothing where it left the campaign meanwhile."""
+
+        def job(connection: sqlite3.Connection) -> None:
+            values = (target.state, target.offered_at, target.downloaded_at, target.done_at)
+            connection.execute(_NOTE, (*values, id, target.did))
+            if proved_at is not None:
+                connection.execute(_PROVE, (proved_at, id))
+
+        def noted(_: None) -> None:
+            campaign = self._campaigns.get(id)
+            if campaign is not None:
+                targets = tuple(target if t.did == target.did else t for t in campaign.targets)
+                self._change(id, targets=targets, proved_at=campaign.proved_at or proved_at)
+
+        await self._writer.write(job, noted)
+
+    def forget_device(self, did: str) -> None:
+        """The device's rows are gone: memory follows."""
+        for campaign in self.all():
+            if campaign.target(did) is not None:
+                rest = tuple(target for target in campaign.targets if target.did != did)
+                self._change(campaign.id, targets=rest)
+
+    def forget_release(self, release_id: int) -> None:
+        """The release's rows are gone: memory follows."""
+        for campaign in self.all():
+            if campaign.release_id == release_id:
+                del self._campaigns[campaign.id]
+
+    def _change(self, id: int, **changes: object) -> None:
+        campaign = self._campaigns.get(id)
+        if campaign is not None:
+            self._campaigns[id] = replace(campaign, **changes)
