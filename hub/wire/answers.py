@@ -1,8 +1,8 @@
 """What a device answers to a command: as untrusted as any input, and read as far as it can be.
 
 A result that is missing, too long or of another shape is nonsense, and the error says what is
-wrong. In a list, a row without what makes it one (a time, a pid, a file's name) is skipped and
-counted; any other field that cannot be read counts as missing.
+wrong. In a list, a row of which nothing can be read, or not what makes it one (its time, its pid),
+is skipped and counted; any other field that cannot be read counts as missing.
 """
 
 from __future__ import annotations
@@ -106,9 +106,10 @@ def _rows(
 
 def _row(kind: type[A], raw: Raw, path: str) -> A | None:
     try:
-        return _object(kind, Fields.of(raw, path))
+        row = _object(kind, Fields.of(raw, path))
     except BadParameter:
         return None
+    return row if any(getattr(row, name) is not None for name in row.__struct_fields__) else None
 
 
 def _value(part: _Part, fields: Fields) -> object:

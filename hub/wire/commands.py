@@ -250,9 +250,9 @@ class RecordDays(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Recording(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """1.8"""
+    """1.8, where none of it is required."""
 
-    filename: str
+    filename: str | None = None
     start_time: str | None = None
     end_time: str | None = None
 

@@ -25,6 +25,8 @@ _PARAM = msgspec.json.Decoder(dict[str, object])
 _LONGEST_NAME = 64
 _PID = re.compile(r"[0-9]{1,20}")
 _TIME = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", re.ASCII)
+#: With lone surrogates, which no frame can hold. Full-width blanks stand in many a name.
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _TRUTHS: dict[object, bool] = {"true": True, "1": True, "false": False, "0": False}
 #: Base64 of the largest photo with a `data:` prefix and line breaks.
 _LONGEST_PHOTO = MOST_PHOTO_BYTES * 3 // 2
@@ -40,7 +42,8 @@ def check_param(command: Command[P, Any], raw: bytes | Raw) -> P:
     jsontext.check_depth(data, _MAX_DEPTH)
     jsontext.check_fields(data)
     jsontext.check_items(data)
-    return _read(command.param, jsontext.decode(_PARAM, data, "param", path="param"), "param")
+    given = jsontext.decode(_PARAM, data, "param", path="param")
+    return _read(command.param, given, "param")
 
 
 def encode_param(command: Command[P, Any], param: P) -> Raw:
@@ -133,8 +136,10 @@ def _text(bound: Bound, sent: object, field: str) -> str | None:
     if isinstance(sent, bool) or not isinstance(sent, str | int):
         raise _not(bound, field)
     value = str(sent).strip()
-    if not (bound.least or 0) <= len(value) <= (bound.most or 0) or not value.isprintable():
+    if not (bound.least or 0) <= len(value) <= (bound.most or 0):
         raise _not(bound, field)
+    if _CONTROL.search(value):
+        raise BadParameter("a text without control characters is expected", field=field)
     return value
 
 
@@ -161,7 +166,10 @@ def _photo(bound: Bound, sent: object, field: str) -> str:
     if not isinstance(sent, str) or len(sent) > _LONGEST_PHOTO:
         raise _not(bound, field)
     content = memoryview(sent.strip().encode("utf-8", "replace"))
-    picture = picture_of_text(content, name="photo", field=field)
+    try:
+        picture = picture_of_text(content, name="photo", field=field)
+    except BadParameter:
+        picture = None
     if picture is None or picture.mime != "image/jpeg" or len(picture.data) > MOST_PHOTO_BYTES:
         raise _not(bound, field)
     return pybase64.b64encode(picture.data).decode()
