@@ -183,8 +183,8 @@ async def test_a_camera_is_renamed(admin: Visitor) -> None:
     admin.hub.devices.put(device("1", "Gate", "online"))
     await admin.get("/cameras/1")
     await admin.send("/cameras/1/name", name="北门")
-    assert admin.goes_to == "/cameras/1?done=changed"
-    await admin.get("/cameras/1")
+    assert admin.goes_to == "/cameras/1/manage?done=changed"
+    await admin.get("/cameras/1/manage")
     assert "北门" in admin.text
     assert admin.hub.accounts.audited == [("user admin", "device.rename", "1")]
 
@@ -217,7 +217,7 @@ async def test_a_camera_is_disabled_and_enabled(admin: Visitor) -> None:
     admin.hub.devices.put(device("1", "Gate", "online"))
     await admin.get("/cameras/1")
     await admin.send("/cameras/1/disable")
-    assert admin.goes_to == "/cameras/1?done=disabled"
+    assert admin.goes_to == "/cameras/1/manage?done=disabled"
     await admin.send("/cameras/1/enable")
     assert [change.enabled for _, change in admin.hub.devices.changed] == [False, True]
 
@@ -226,7 +226,7 @@ async def test_a_clock_is_trusted_or_not(admin: Visitor) -> None:
     admin.hub.devices.put(device("1", "Gate", "online"))
     await admin.get("/cameras/1")
     await admin.send("/cameras/1/clock", trusted="no")
-    await admin.get("/cameras/1")
+    await admin.get("/cameras/1/manage")
     assert "Its clock is not trusted" in admin.text
 
 

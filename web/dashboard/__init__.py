@@ -5,12 +5,15 @@ from __future__ import annotations
 from quart_trio import QuartTrio
 
 from web.dashboard import accept, account, cameras, connect, language, live, setup
+from web.dashboard.camera import manage, overview
 from web.dashboard.errors import error_page as error_page
 from web.dashboard.pages import choose_language, note_changes, shared_values
 
 _BLUEPRINTS = (
     live.blueprint,
     cameras.blueprint,
+    overview.blueprint,
+    manage.blueprint,
     accept.blueprint,
     connect.blueprint,
     account.blueprint,

@@ -1,0 +1,59 @@
+"""What all pages of one camera share: its name, and the way from one of them to the others."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+from quart import Response, request
+
+from hub.services.accounts import Role
+from hub.services.devices import DeviceView
+from web import auth
+from web.dashboard.camera.row import row
+from web.dashboard.language import N_, gettext
+from web.dashboard.pages import page
+from web.dashboard.words import done_sentence
+
+
+class Tab(Struct, frozen=True):
+    """One page of a camera: `path` comes after the camera's own address."""
+
+    path: str
+    text: str
+    role: Role
+
+
+class TabLink(Struct, frozen=True):
+    url: str
+    text: str
+    chosen: bool
+
+
+_TABS = (
+    Tab("", N_("Overview"), "viewer"),
+    Tab("/manage", N_("Manage"), "admin"),
+)
+
+
+def camera(did: int) -> DeviceView:
+    """Raises NoSuchResource."""
+    return auth.services().devices.get(str(did))
+
+
+async def camera_page(
+    template: str, device: DeviceView, *, tab: str = "", status: int = 200, **values: object
+) -> Response:
+    """A page of one camera; `tab` is the path of the one that it is, or belongs to."""
+    me = await auth.current_user()
+    return await page(
+        template,
+        area="cameras",
+        status=status,
+        row=row(device),
+        tabs=[
+            TabLink(f"/cameras/{device.did}{one.path}", gettext(one.text), one.path == tab)
+            for one in _TABS
+            if me is not None and auth.reaches(me, one.role)
+        ],
+        done=done_sentence(request.args.get("done")),
+        **values,
+    )

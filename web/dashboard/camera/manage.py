@@ -1,0 +1,115 @@
+"""What an administrator changes of one camera's enrolment: name, identity, clock, and removing."""
+
+from __future__ import annotations
+
+from typing import cast
+
+from msgspec import UNSET
+from quart import Blueprint, Response, request
+
+from hub.errors import BadParameter
+from hub.services.carrythrough import carried_through
+from hub.services.devices import DeviceChange, DeviceView
+from web import auth
+from web.dashboard.camera.frame import camera, camera_page
+from web.dashboard.pages import go
+from web.dashboard.words import device_fault
+
+blueprint = Blueprint("camera_manage", __name__, url_prefix="/cameras/<int:did>")
+
+
+@blueprint.get("/manage")
+async def manage(did: int) -> Response:
+    await auth.require_role("admin")
+    return await _manage_page(camera(did))
+
+
+async def _manage_page(
+    device: DeviceView, *, fault: str = "", about: str = "", values: dict[str, str] | None = None
+) -> Response:
+    """`about` is the form that `fault` belongs to: "identity" or "name"."""
+    return await camera_page(
+        "camera_manage.html",
+        device,
+        tab="/manage",
+        status=400 if fault else 200,
+        has_site_key=auth.services().devices.site_key() is not None,
+        clock_skew=auth.services().config.devices.clock_skew,
+        fault=fault,
+        about=about,
+        values=values or {},
+    )
+
+
+async def _change(did: int, change: DeviceChange, action: str, about: str, done: str) -> Response:
+    """Change a camera, note it in the audit log, and show it again."""
+    hub = auth.services()
+    me = await auth.require_role("admin")
+    await auth.check_csrf()
+    try:
+        with carried_through():
+            await hub.devices.change(str(did), change)
+            await hub.accounts.audit(auth.actor(me), action, str(did))
+    except BadParameter as error:
+        values = cast("dict[str, str]", (await request.form).to_dict())
+        return await _manage_page(
+            camera(did), fault=device_fault(error), about=about, values=values
+        )
+    return go(f"/cameras/{did}/manage?done={done}")
+
+
+@blueprint.post("/name")
+async def rename(did: int) -> Response:
+    form = await request.form
+    change = DeviceChange(name=form.get("name", "").strip())
+    return await _change(did, change, "device.rename", "name", "changed")
+
+
+@blueprint.post("/identity")
+async def change_identity(did: int) -> Response:
+    """Serial number, code and key: an empty code or key stays as it is."""
+    await auth.require_role("admin")
+    form = await request.form
+    code, key = form.get("code", "").strip(), form.get("key", "").strip()
+    device = camera(did)
+    sn = form.get("sn", "").strip()
+    change = DeviceChange(
+        sn=sn if sn != device.sn else UNSET,
+        code=code or UNSET,
+        key=None if form.get("use_site_key") else key or UNSET,
+    )
+    return await _change(did, change, "device.identity", "identity", "changed")
+
+
+@blueprint.post("/clock")
+async def trust_clock(did: int) -> Response:
+    form = await request.form
+    change = DeviceChange(clock_trusted=form.get("trusted") == "yes")
+    return await _change(did, change, "device.clock", "clock", "changed")
+
+
+@blueprint.post("/enable")
+async def enable(did: int) -> Response:
+    return await _change(did, DeviceChange(enabled=True), "device.enable", "", "enabled")
+
+
+@blueprint.post("/disable")
+async def disable(did: int) -> Response:
+    return await _change(did, DeviceChange(enabled=False), "device.disable", "", "disabled")
+
+
+@blueprint.get("/remove")
+async def ask_to_remove(did: int) -> Response:
+    await auth.require_role("admin")
+    return await camera_page("camera_remove.html", camera(did), tab="/manage")
+
+
+@blueprint.post("/remove")
+async def remove(did: int) -> Response:
+    me = await auth.require_role("admin")
+    await auth.check_csrf()
+    hub = auth.services()
+    with carried_through():
+        await hub.devices.remove(str(did))
+        await hub.accounts.audit(auth.actor(me), "device.remove", str(did))
+    return go("/cameras?done=removed")
