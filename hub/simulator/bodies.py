@@ -149,7 +149,7 @@ def _person(person: Person) -> dict[str, object]:
         "pid": person.uuid,
         "category": person.category,
         "department": person.department,
-        "work_id": f"W{person.uuid}" if person.department else "",
+        "work_id": person.work_id,
         "id_card": "",
         "phone": "",
         "otherInfo": "",

@@ -69,6 +69,10 @@ class Person(Struct, frozen=True):
     department: str
     look: Look
 
+    @property
+    def work_id(self) -> str:
+        return f"W{self.uuid}" if self.department else ""
+
 
 class Car(Struct, frozen=True):
     """A vehicle with its plate, with the numbers of 2.5."""
