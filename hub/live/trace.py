@@ -1,0 +1,282 @@
+"""The last frames of each device in memory: kept as they came, and looked at when somebody asks.
+
+A connection has a ring of its own until it names a serial number; from then on it is found by that.
+Once the device is in, its frames go into the ring that the device keeps over all its connections.
+What only knocks, and HTTP requests, have rings of their own, so that nobody who uses a device's
+serial number, and no burst of captures, pushes its frames out. Synchronous methods only; keeping a
+small frame costs less than a microsecond.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections import OrderedDict, deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from sys import getsizeof
+from typing import Literal
+
+import trio
+from msgspec import Struct
+from msgspec.structs import replace
+
+#: Frames of a device that is in; of a connection that is not; requests over HTTP.
+MOST_FRAMES = 200
+MOST_KNOCKS = 50
+MOST_UPLOADS = 50
+
+#: Bytes of memory for all frames of the devices that were in, and at most for those of one.
+MOST_BYTES = 64 * 1024 * 1024
+MOST_BYTES_OF_ONE = 512 * 1024
+#: For what only knocks or is uploaded: these are few, and small.
+_MOST_BYTES_ASIDE = 32 * 1024
+#: A longer frame is shortened, once, when it comes.
+LONGEST_WHOLE = 4096
+#: What an entry takes beside its frame.
+_ENTRY_BYTES = 160
+
+Direction = Literal["in", "out"]
+
+
+class Upload(Struct, frozen=True):
+    """A request over HTTP: no body, and no query, for a signature may stand there."""
+
+    method: str
+    path: str
+    status: int
+    code: int
+    seconds: float
+
+
+class Ended(Struct, frozen=True):
+    """The connection has ended; why, in a few plain words."""
+
+    reason: str
+
+
+class Shortened(Struct, frozen=True):
+    """What is kept of a frame that was too long; no secret is in it."""
+
+    text: str
+
+
+Kept = str | bytes | Shortened | Upload | Ended
+
+
+# Without cycles, as the strings in it are: nothing for the garbage collector to look at.
+class Entry(Struct, frozen=True, gc=False):
+    """`number` grows with each, over restarts too. `at`: UNIX seconds. `size`: bytes on the wire,
+    -1 where the frame that is kept says it itself. `weight`: bytes in memory."""
+
+    number: int
+    at: float
+    direction: Direction
+    kept: Kept
+    size: int
+    weight: int
+
+
+#: What a long frame is kept as.
+Shorten = Callable[[str | bytes], str]
+
+
+class Ring:
+    """The frames of one connection, or of one device: at most so many, and so many bytes."""
+
+    __slots__ = ("_entries", "_held", "_most", "_most_bytes", "_traces", "sn")
+
+    def __init__(self, traces: Traces, most: int, most_bytes: int, sn: str = "") -> None:
+        self.sn = sn
+        self._traces = traces
+        self._most = most
+        self._most_bytes = most_bytes
+        self._entries: deque[Entry] = deque()
+        self._held = 0
+
+    def heard(self, frame: str | bytes) -> None:
+        """The device sent this."""
+        self._add("in", frame)
+
+    def said(self, frame: str) -> None:
+        """The hub sent this."""
+        self._add("out", frame)
+
+    def entries(self) -> list[Entry]:
+        return list(self._entries)
+
+    def limit(self, most_bytes: int) -> None:
+        self._most_bytes = most_bytes
+        self._trim()
+
+    def keep(self, direction: Direction, kept: Kept, size: int) -> None:
+        traces = self._traces
+        weight = getsizeof(kept.text if isinstance(kept, Shortened) else kept) + _ENTRY_BYTES
+        self.take(Entry(next(traces.numbers), traces.now(), direction, kept, size, weight))
+
+    def take(self, entry: Entry) -> None:
+        """An entry that has a number already."""
+        self._entries.append(entry)
+        self._held += entry.weight
+        if len(self._entries) > self._most or self._held > self._most_bytes:
+            self._trim()
+        if self._traces.watched:
+            self._traces.tell(self.sn)
+
+    def take_out(self) -> list[Entry]:
+        """All entries, for another ring."""
+        taken = self.entries()
+        self._entries.clear()
+        self._held = 0
+        return taken
+
+    def _add(self, direction: Direction, frame: str | bytes) -> None:
+        if len(frame) > LONGEST_WHOLE:
+            size = len(frame) if isinstance(frame, bytes) else len(frame.encode("utf-8", "replace"))
+            self.keep(direction, Shortened(self._traces.shorten(frame)), size)
+            return
+        traces = self._traces
+        weight = getsizeof(frame) + _ENTRY_BYTES
+        self.take(Entry(next(traces.numbers), traces.now(), direction, frame, -1, weight))
+
+    def _trim(self) -> None:
+        entries = self._entries
+        while entries and (len(entries) > self._most or self._held > self._most_bytes):
+            self._held -= entries.popleft().weight
+
+
+class _Trace:
+    """What is kept under one serial number."""
+
+    __slots__ = ("inside", "knocking", "knocks", "uploads")
+
+    def __init__(self, traces: Traces, sn: str) -> None:
+        self.inside = Ring(traces, MOST_FRAMES, MOST_BYTES_OF_ONE, sn)
+        self.knocks = Ring(traces, MOST_KNOCKS, _MOST_BYTES_ASIDE, sn)
+        self.uploads = Ring(traces, MOST_UPLOADS, _MOST_BYTES_ASIDE, sn)
+        #: The rings of connections that gave this serial number and are not in.
+        self.knocking: set[Ring] = set()
+
+    def entries(self) -> list[Entry]:
+        """All of them, in the order in which they happened."""
+        rings = (self.inside, self.knocks, self.uploads, *self.knocking)
+        found = itertools.chain.from_iterable(ring.entries() for ring in rings)
+        return sorted(found, key=lambda entry: entry.number)
+
+
+class Traces:
+    """By serial number: at most `most_devices` that were in, and `most_waiting` that were not."""
+
+    def __init__(
+        self,
+        now: Callable[[], float],
+        shorten: Shorten,
+        *,
+        most_devices: int,
+        most_waiting: int,
+    ) -> None:
+        self.now = now
+        self.shorten = shorten
+        #: From the clock on, so that a reader's place holds when the hub was started anew.
+        self.numbers = itertools.count(int(now() * 1_000_000))
+        #: sn -> who waits for what comes next.
+        self.watched: dict[str, list[trio.Event]] = {}
+        self._most_devices = most_devices
+        self._most_waiting = most_waiting
+        self._devices: OrderedDict[str, _Trace] = OrderedDict()
+        self._waiting: OrderedDict[str, _Trace] = OrderedDict()
+        self._share = MOST_BYTES_OF_ONE
+
+    def open(self) -> Ring:
+        """The ring of a new connection."""
+        return Ring(self, MOST_KNOCKS, _MOST_BYTES_ASIDE)
+
+    def knocks(self, ring: Ring, sn: str) -> None:
+        """A connection that is not in gives this serial number."""
+        if ring.sn == sn:
+            return
+        self._unnamed(ring)
+        ring.sn = sn
+        trace = self._devices.get(sn) or self._waiting_trace(sn)
+        trace.knocking.add(ring)
+        # Numbered anew: whoever looks on has a place behind the frames from before the name.
+        for entry in ring.take_out():
+            ring.take(replace(entry, number=next(self.numbers)))
+
+    def let_in(self, ring: Ring, sn: str) -> Ring:
+        """The connection is this device's; its frames go into the ring that is returned."""
+        self.knocks(ring, sn)
+        inside = self._device_trace(sn).inside
+        if ring is not inside:
+            self._unnamed(ring)
+            for entry in ring.take_out():
+                inside.take(entry)
+        return inside
+
+    def ended(self, ring: Ring, reason: str) -> None:
+        """The connection is gone; what it knocked with stays for a while."""
+        ring.keep("in", Ended(reason), 0)
+        trace = self._find(ring.sn)
+        if trace is not None and ring in trace.knocking:
+            trace.knocking.discard(ring)
+            for entry in ring.take_out():
+                trace.knocks.take(entry)
+
+    def uploaded(self, sn: str, upload: Upload, size: int) -> None:
+        """A device's request over HTTP was answered."""
+        self._device_trace(sn).uploads.keep("in", upload, size)
+
+    def entries(self, sn: str) -> list[Entry]:
+        trace = self._find(sn)
+        return trace.entries() if trace else []
+
+    @contextmanager
+    def watch(self, sn: str) -> Iterator[trio.Event]:
+        """An event that the next entry of this serial number sets."""
+        event = trio.Event()
+        self.watched.setdefault(sn, []).append(event)
+        try:
+            yield event
+        finally:
+            self.watched[sn].remove(event)
+            if not self.watched[sn]:
+                del self.watched[sn]
+
+    def tell(self, sn: str) -> None:
+        for event in self.watched.get(sn, ()):
+            event.set()
+
+    def _find(self, sn: str) -> _Trace | None:
+        return self._devices.get(sn) or self._waiting.get(sn)
+
+    def _unnamed(self, ring: Ring) -> None:
+        trace = self._find(ring.sn)
+        if trace is not None:
+            trace.knocking.discard(ring)
+
+    def _waiting_trace(self, sn: str) -> _Trace:
+        trace = self._waiting.get(sn)
+        if trace is None:
+            trace = self._waiting[sn] = _Trace(self, sn)
+            if len(self._waiting) > self._most_waiting:
+                self._waiting.popitem(last=False)
+        self._waiting.move_to_end(sn)
+        return trace
+
+    def _device_trace(self, sn: str) -> _Trace:
+        trace = self._devices.get(sn)
+        if trace is None:
+            trace = self._devices[sn] = self._waiting_trace(sn)
+            del self._waiting[sn]
+            if len(self._devices) > self._most_devices:
+                self._devices.popitem(last=False)
+            self._share_out(trace)
+        return trace
+
+    def _share_out(self, newest: _Trace) -> None:
+        """Each may have the same share of the memory; it is halved as their number doubles."""
+        share = min(MOST_BYTES_OF_ONE, MOST_BYTES >> (len(self._devices) - 1).bit_length())
+        newest.inside.limit(share)
+        if share < self._share:
+            self._share = share
+            for trace in self._devices.values():
+                trace.inside.limit(share)

@@ -1,0 +1,233 @@
+"""A frame as it may be shown: pictures by their size, long lists by their number, no secrets.
+
+What is good JSON is read, and masked by the names of its fields and by what values look like. Of
+anything else only the words of the protocol are shown, since nothing says where a value begins.
+Personal numbers keep their last characters, by which somebody who knows them knows them again.
+"""
+
+from __future__ import annotations
+
+import re
+
+import msgspec
+
+from hub.errors import BadParameter
+from hub.wire import jsontext
+
+MASK = "***"
+
+#: Characters of one text, of a whole frame, and of one that is no JSON, that are shown at most.
+_LONGEST_TEXT = 160
+_LONGEST_SHOWN = 4000
+_LONGEST_BAD = 600
+#: Items of a list that are shown; the others are counted.
+_MOST_ITEMS = 3
+_MOST_DEPTH = 64
+#: A string of more characters is cut out before the frame is read.
+_LONG_STRING = 512
+#: What is longer without its long strings, or has more quotation marks, is not read for this.
+_LONGEST_READ = 128 * 1024
+_MOST_QUOTES = 10_000
+
+#: Names of fields, as `_plain` gives them. Values of these are never shown.
+_SECRET_NAMES = re.compile(
+    r".*(?:token|secret|passw|pwd|signature|feature|authoriz|apikey|privatekey).*|sign|(?!ver).*code"
+)
+#: On a device's disk a picture is a path, which is shown; else the value is the picture.
+_PICTURE_NAMES = re.compile(
+    r"photo|base64|picture|image|img|(?:face|body|bg)data|(?:vehicle|plate)pic"
+)
+_PERSONAL_NAMES = re.compile(
+    r"(?:id|ic)(?:card)?(?:no|num|number)|(?:id|ic)card|card(?:no|num|number)"
+    r"|work(?:id|no)|.*(?:phone|mobile).*|tel|passport|email"
+)
+#: They say which device, frame, person or file it is: what is numbers here is no personal one.
+_IDENTIFYING_NAMES = re.compile(
+    r"msgid|uri|[dpr]id|sn|uuid|id|(?:ota|app)id|path|filename|md|sha|ts|time|accesstime"
+)
+_PATH = re.compile(r"[\w./ :-]{1,250}\.(?:jpe?g|png|webp|gif|bmp|mp4)", re.IGNORECASE | re.ASCII)
+#: The size of a string that was cut out.
+_SIZE = re.compile(r"\[[0-9.]+ (?:B|KB|MB)\]")
+#: Runs that are no words: tokens, signatures, base64.
+_OPAQUE = re.compile(
+    r"(?=[A-Za-z+/_=-]*[0-9])(?=[0-9+/_=-]*[A-Za-z])[A-Za-z0-9+/_=-]{20,}|[A-Za-z+/_=-]{32,}"
+)
+#: The numbers of identity cards and of mobile phones.
+_PERSONAL = re.compile(r"(?<![0-9])(?:[0-9]{17}[0-9Xx]|[0-9]{15}|1[3-9][0-9]{9})(?![0-9])")
+#: As in an address or in a sentence: `token=...`, `Bearer ...`, `secret: 12ab`.
+_ASSIGNED = re.compile(
+    r"""((?:token|sign|secret|password|pwd|code)=|bearer\s+"""
+    r"""|(?:token|secret|password|pwd)["']?\s*:\s*["']?(?=[^\s&"']*[0-9]))[^\s&"']+""",
+    re.IGNORECASE,
+)
+_NO_LETTERS = re.compile(r"[^a-z]+")
+_WORD = re.compile(r"[\w+/=.@-]{3,}")
+
+#: What is shown of a frame that is no JSON: names and uris of the protocol.
+_WORDS = frozenset(
+    """
+    msgid token data uri param code msg result true false null
+    connect token/update heartbeat sn did ip sign ts expire interval
+    device/param_set otaId appid secret
+    ivp/person_param_set ivp/facecap_param_set enable show_face show_human push_stranger push_face
+    push_bg play_audio play_audio_stranger play_audio_white play_audio_black play_audio_vip
+    play_audio_friend threshold reg_threshold mini_face mini_human quality_face quality_human
+    server_enable alarm_out alarm_push
+    storage/record_set normal_record disconnect_record alarm_record audio_enable file_len strategy
+    face_server_enable pre_record duration
+    storage/record_by_month year month day count
+    storage/get_record_list start_time end_time page_num page_size total_page total_file recordlist
+    filename
+    system/maintain/reboot delay_ms
+    ivp/face/get_cap_history person/get_cap_history name workId idCard phone face_total face_list
+    similarity gender age time jpeg_url_face jpeg_url_body jpeg_url_frame total list
+    person/add person/list person/query person/delete person/search pid work_id id_card_no
+    ic_card_no department photo category score
+    storage/get_file_by_path path base64
+    """.lower().split()
+)
+
+Json = dict[str, "Json"] | list["Json"] | str | int | float | bool | None
+
+
+def shown(frame: str | bytes) -> str:
+    """The frame on one line, masked; never longer than some thousand characters."""
+    text = frame if isinstance(frame, str) else frame.decode("utf-8", "replace")
+    short = _without_long_strings(text)
+    if short is None:
+        return _words_of(text)
+    data = short.encode("utf-8", "replace")
+    try:
+        jsontext.check_depth(data, _MOST_DEPTH)
+        masked = _masked(msgspec.json.decode(data), "", "")
+    except (BadParameter, msgspec.MsgspecError, UnicodeError, ValueError, RecursionError):
+        return _words_of(short)
+    line = msgspec.json.format(msgspec.json.encode(masked), indent=0).decode()
+    return _clipped(line, _LONGEST_SHOWN)
+
+
+def shown_text(text: str) -> str:
+    """A text that stands alone."""
+    text = _ASSIGNED.sub(rf"\1{MASK}", text)
+    text = _PERSONAL.sub(lambda found: _last_characters(found[0]), text)
+    return _clipped(_OPAQUE.sub(MASK, text))
+
+
+def size_of(count: int) -> str:
+    """Bytes for people: "213 KB"."""
+    if count < 1000:
+        return f"{count} B"
+    if count < 10_000:
+        return f"{count / 1000:.1f} KB"
+    return f"{count // 1000} KB" if count < 1_000_000 else f"{count / 1_000_000:.1f} MB"
+
+
+def _without_long_strings(text: str) -> str | None:
+    """Each long string replaced by its size; None for what is too much even so.
+
+    From one quotation mark to the next: in a picture that is the speed of memchr.
+    """
+    if len(text) <= _LONG_STRING:
+        return text
+    parts: list[str] = []
+    taken, opening, quote = 0, -1, text.find('"')
+    for _ in range(_MOST_QUOTES):
+        if quote < 0:
+            break
+        if opening < 0:
+            opening = quote
+        elif not _is_escaped(text, quote):
+            if quote - opening > _LONG_STRING:
+                parts += (text[taken : opening + 1], f"[{size_of(quote - opening - 1)}]")
+                taken = quote
+            opening = -1
+        quote = text.find('"', quote + 1)
+    else:
+        return None
+    short = "".join((*parts, text[taken:]))
+    return short if len(short) <= _LONGEST_READ else None
+
+
+def _is_escaped(text: str, at: int) -> bool:
+    before = text[max(0, at - 64) : at]
+    return (len(before) - len(before.rstrip("\\"))) % 2 == 1
+
+
+def _masked(value: Json, name: str, above: str) -> Json:
+    """`name`: of the field that the value is in, plain; `above`: of the one that this is in."""
+    if _is_secret(value, name, above):
+        # Whether it is there at all is told: that is what an installer looks for.
+        return value if value is None or value == "" else MASK
+    if isinstance(value, dict):
+        return {shown_text(key): _masked(inner, _plain(key), name) for key, inner in value.items()}
+    if isinstance(value, list):
+        return _masked_list(value, name, above)
+    if isinstance(value, str):
+        return _masked_string(value, name)
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return _masked_number(value, name)
+    return value
+
+
+def _masked_list(items: list[Json], name: str, above: str) -> list[Json]:
+    masked = [_masked(item, name, above) for item in items[:_MOST_ITEMS]]
+    if len(items) > _MOST_ITEMS:
+        masked.append(f"[{len(items) - _MOST_ITEMS} more]")
+    return masked
+
+
+def _masked_string(value: str, name: str) -> str:
+    if not value or _SIZE.fullmatch(value):
+        return value
+    if _PATH.fullmatch(value):
+        return _clipped(value)
+    if _PICTURE_NAMES.search(name):
+        return f"[{size_of(len(value))}]"
+    if _PERSONAL_NAMES.fullmatch(name):
+        return _last_characters(value)
+    if value.lstrip()[:1] in ("{", "["):
+        return _clipped(shown(value))  # JSON within JSON.
+    if _IDENTIFYING_NAMES.fullmatch(name):
+        return _clipped(_ASSIGNED.sub(rf"\1{MASK}", value))
+    return shown_text(value)
+
+
+def _masked_number(value: float, name: str) -> Json:
+    digits = str(value)
+    if _PERSONAL_NAMES.fullmatch(name):
+        return _last_characters(digits)
+    if not _IDENTIFYING_NAMES.fullmatch(name) and _PERSONAL.search(digits):
+        return _last_characters(digits)
+    return value
+
+
+def _is_secret(value: Json, name: str, above: str) -> bool:
+    if name == "code" and above == "data":
+        # An answer's; the security code of a device has 8 characters.
+        return len(str(value)) > 4
+    return _SECRET_NAMES.fullmatch(name) is not None
+
+
+def _last_characters(number: str) -> str:
+    keep = 4 if len(number) >= 11 else 2 if len(number) >= 5 else 0
+    return MASK + number[len(number) - keep :]
+
+
+def _clipped(text: str, longest: int = _LONGEST_TEXT) -> str:
+    return text if len(text) <= longest else f"{text[:longest]}…"
+
+
+def _words_of(text: str) -> str:
+    """The beginning of what is no JSON: its punctuation, and the words of the protocol."""
+    beginning = text[:_LONGEST_BAD]
+    words = _WORD.sub(_word, " ".join(beginning.split()))
+    return words + ("…" if len(text) > _LONGEST_BAD else "")
+
+
+def _word(found: re.Match[str]) -> str:
+    word = found[0]
+    return word if word.strip("/").lower() in _WORDS else MASK
+
+
+def _plain(name: str) -> str:
+    return _NO_LETTERS.sub("", name.lower())
