@@ -22,7 +22,9 @@ from hub.store.audit import Audit
 from hub.store.campaigns import Campaigns, StoredCampaign, load_campaigns
 from hub.store.connection import Bridge, Job, connect_writer, open_bridge
 from hub.store.days import Day, Days, load_days
+from hub.store.devicepictures import DevicePictures
 from hub.store.devices import Devices, StoredDevice, load_devices
+from hub.store.devicesettings import DeviceSetting, DeviceSettings, load_device_settings
 from hub.store.disk import Disk
 from hub.store.downloads import Download, Downloads, load_downloads
 from hub.store.firmware import Firmware, FirmwareRows, load_firmware
@@ -71,6 +73,7 @@ class _Start(Struct, frozen=True):
     last_seq: int
     days: list[Day]
     devices: list[StoredDevice]
+    device_settings: list[DeviceSetting]
     tokens: list[StoredToken]
     accepted: list[Accepted]
     users: list[User]
@@ -131,6 +134,8 @@ class Store:
         self.records = Records(writer, readers, appender, days)
         self.media = Media(writer, pictures, packs, days, self._condition, now)
         self.tokens = Tokens(writer, start.tokens, start.accepted, now)
+        self.device_settings = DeviceSettings(writer, start.device_settings)
+        self.device_pictures = DevicePictures(writer, pictures)
         self.devices = Devices(writer, start.box, random, start.devices, now, self._forget_device)
         self.sessions = Sessions(writer, start.sessions)
         self.users = Users(writer, start.users, self.sessions.forget_user)
@@ -147,6 +152,8 @@ class Store:
     def _forget_device(self, did: str) -> None:
         """A device's rows are gone everywhere: memory follows."""
         self.tokens.forget_device(did)
+        self.device_settings.forget_device(did)
+        self.device_pictures.forget_device(did)
         self.campaigns.forget_device(did)
         self.downloads.forget_device(did)
 
@@ -351,6 +358,7 @@ def _read(
         last_seq=last_seq if isinstance(last_seq, int) else 0,
         days=days,
         devices=devices,
+        device_settings=load_device_settings(connection),
         tokens=load_tokens(connection),
         accepted=load_accepted(connection),
         users=load_users(connection),

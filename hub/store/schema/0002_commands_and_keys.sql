@@ -25,3 +25,4 @@ CREATE TABLE device_picture (
     picture BLOB NOT NULL,
     UNIQUE (did, path)
 ) STRICT;
+CREATE INDEX device_picture_size ON device_picture (size);

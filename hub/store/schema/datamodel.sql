@@ -121,7 +121,7 @@ CREATE TABLE device_setting (
     name TEXT NOT NULL,           -- face (1.5), recording (1.6)
     taken TEXT,                   -- JSON of the param that it took last; NULL: it never took one
     taken_at INTEGER,
-    uri TEXT,                     -- the one that it took it under: 1.5 has two
+    uri TEXT,                     -- the one that this device knows: 1.5 has two
     code INTEGER NOT NULL,        -- its last answer, whatever that was
     msg TEXT NOT NULL,
     answered_at INTEGER NOT NULL,
@@ -139,6 +139,7 @@ CREATE TABLE device_picture (
     picture BLOB NOT NULL,
     UNIQUE (did, path)
 ) STRICT;
+CREATE INDEX device_picture_size ON device_picture (size);
 
 -- Tokens from connect and update, those in their grace too.
 CREATE TABLE token (

@@ -1,0 +1,109 @@
+"""Pictures read from devices (D3): kept once fetched, the oldest make room."""
+
+from __future__ import annotations
+
+import sqlite3
+from functools import partial
+
+from hub.errors import NoSuchResource
+from hub.store.media import StoredPicture
+from hub.store.packs import checksum
+from hub.store.readers import Readers
+from hub.store.sql import execute, one
+from hub.store.writer import Write, Writer
+
+#: What they take together at the most.
+MOST_BYTES = 512 * 1024 * 1024
+#: Rows that one write removes at the most: others want to write, too.
+_STEP = 50
+
+_GET = "SELECT mime, picture FROM device_picture WHERE did = ? AND path = ?"
+_PUT = """
+INSERT OR REPLACE INTO device_picture (did, path, mime, size, fetched_at, picture)
+VALUES (?, ?, ?, ?, ?, ?)
+"""
+# By device_picture_size, which has all that it takes.
+_BYTES = "SELECT coalesce(sum(size), 0) FROM device_picture"
+_SIZE = "SELECT size FROM device_picture WHERE did = ? AND path = ?"
+# By id, so in the order in which they came: the search ends with the first that stays.
+_OLDEST = "SELECT id, size, fetched_at FROM device_picture ORDER BY id LIMIT ?"
+_REMOVE = "DELETE FROM device_picture WHERE id = ?"
+_FORGET = "DELETE FROM device_picture WHERE did = ?"
+
+
+class DevicePictures:
+    """`most_bytes`: what is kept in all."""
+
+    def __init__(self, writer: Writer, readers: Readers, most_bytes: int = MOST_BYTES) -> None:
+        self._writer = writer
+        self._readers = readers
+        self._most_bytes = most_bytes
+        #: None while it is not known: the next write adds it up.
+        self._bytes: int | None = None
+
+    async def get(self, did: str, path: str) -> StoredPicture | None:
+        return await self._readers.read(lambda c: _get(c, did, path))
+
+    async def put(self, did: str, path: str, picture: StoredPicture, at: int) -> None:
+        """Keep a picture, durable on return. NoSuchResource where the device is gone."""
+        size = len(picture.data)
+        row = (did, path, picture.mime, size, at, picture.data)
+
+        def job(connection: sqlite3.Connection) -> int:
+            held = self._bytes
+            if held is None:
+                held = _int(one(connection, _BYTES))
+            held += size - _int(one(connection, _SIZE, (did, path)))
+            try:
+                connection.execute(_PUT, row)
+            except sqlite3.IntegrityError as error:
+                raise NoSuchResource(f"no device {did}") from error
+            return _make_room(connection, held, self._most_bytes)
+
+        await self._writer.submit(Write(job, self._hold, size=size))
+
+    async def drop_older(self, before: int) -> None:
+        """Remove what was fetched before that time, in steps that leave the writer free."""
+        while await self._writer.write(partial(_drop_some, before), lambda _: self._hold(None)):
+            pass
+
+    async def forget(self, did: str) -> None:
+        """Another camera has taken this one's place, and its paths are others."""
+        job = partial(execute, _FORGET, (did,))
+        await self._writer.write(job, lambda _: self.forget_device(did))
+
+    def forget_device(self, did: str) -> None:
+        """The device's pictures are gone with the device."""
+        self._hold(None)
+
+    def _hold(self, held: int | None) -> None:
+        self._bytes = held
+
+
+def _get(connection: sqlite3.Connection, did: str, path: str) -> StoredPicture | None:
+    """In a reader's thread."""
+    row = connection.execute(_GET, (did, path)).fetchone()
+    return None if row is None else StoredPicture(row[0], row[1], f"{checksum(row[1]):016x}")
+
+
+def _make_room(connection: sqlite3.Connection, held: int, most: int) -> int:
+    """Remove the oldest until no more than `most` is held; what is held then."""
+    while held > most:
+        for number, size, _ in connection.execute(_OLDEST, (_STEP,)).fetchall():
+            if held <= most:
+                break
+            connection.execute(_REMOVE, (number,))
+            held -= size
+    return held
+
+
+def _drop_some(before: int, connection: sqlite3.Connection) -> bool:
+    """Remove the oldest as far as they are older; whether there may be more."""
+    oldest = connection.execute(_OLDEST, (_STEP,)).fetchall()
+    old = [(number,) for number, _, fetched_at in oldest if fetched_at < before]
+    connection.executemany(_REMOVE, old)
+    return len(old) == _STEP
+
+
+def _int(value: object) -> int:
+    return value if isinstance(value, int) else 0

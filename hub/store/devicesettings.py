@@ -1,0 +1,81 @@
+"""How devices took what was set on them last (1.5, 1.6): they cannot be asked for it."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from functools import partial
+from typing import Literal
+
+from msgspec import Struct
+from msgspec.structs import astuple
+
+from hub.errors import NoSuchResource
+from hub.store.sql import execute
+from hub.store.writer import Writer
+
+SettingName = Literal["face", "recording"]
+
+
+class DeviceSetting(Struct, frozen=True, kw_only=True):
+    """A device's last answer to one of the settings, and what it took last.
+
+    `taken`: that param as JSON, None where it never took one. `uri`: the one that this device
+    knows; 1.5 has two. Times in milliseconds.
+    """
+
+    did: str
+    name: SettingName
+    taken: str | None
+    taken_at: int | None
+    uri: str | None
+    code: int
+    msg: str
+    answered_at: int
+
+
+_COLUMNS = ", ".join(DeviceSetting.__struct_fields__)
+_ALL = f"SELECT {_COLUMNS} FROM device_setting"
+_PUT = f"INSERT OR REPLACE INTO device_setting ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+_FORGET = "DELETE FROM device_setting WHERE did = ?"
+
+
+def load_device_settings(connection: sqlite3.Connection) -> list[DeviceSetting]:
+    names = DeviceSetting.__struct_fields__
+    return [DeviceSetting(**dict(zip(names, row, strict=True))) for row in connection.execute(_ALL)]
+
+
+class DeviceSettings:
+    """All of them in memory; changes are durable on return."""
+
+    def __init__(self, writer: Writer, settings: Sequence[DeviceSetting]) -> None:
+        self._writer = writer
+        self._settings = {(setting.did, setting.name): setting for setting in settings}
+
+    def get(self, did: str, name: SettingName) -> DeviceSetting | None:
+        return self._settings.get((did, name))
+
+    async def put(self, setting: DeviceSetting) -> None:
+        """NoSuchResource where the device is gone."""
+
+        def job(connection: sqlite3.Connection) -> None:
+            try:
+                connection.execute(_PUT, astuple(setting))
+            except sqlite3.IntegrityError as error:
+                raise NoSuchResource(f"no device {setting.did}") from error
+
+        def put(_: None) -> None:
+            self._settings[setting.did, setting.name] = setting
+
+        await self._writer.write(job, put)
+
+    async def forget(self, did: str) -> None:
+        """Another camera has taken this one's place."""
+        await self._writer.write(
+            partial(execute, _FORGET, (did,)), lambda _: self.forget_device(did)
+        )
+
+    def forget_device(self, did: str) -> None:
+        """The device's rows are gone with the device: memory follows."""
+        for key in [key for key in self._settings if key[0] == did]:
+            del self._settings[key]
