@@ -1,9 +1,21 @@
-"""RSA keys, made once: they are slow to make."""
+"""RSA keys, made once: they are slow to make. And examples by hypothesis, the same in each run."""
 
 from __future__ import annotations
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
+from hypothesis import HealthCheck, settings
+
+# No deadline: the machine that runs the tests may be busy with something else.
+settings.register_profile(
+    "wire",
+    derandomize=True,
+    database=None,
+    deadline=None,
+    max_examples=50,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.load_profile("wire")
 
 
 @pytest.fixture(scope="session")
