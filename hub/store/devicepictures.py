@@ -31,6 +31,10 @@ _REMOVE = "DELETE FROM device_picture WHERE id = ?"
 _FORGET = "DELETE FROM device_picture WHERE did = ?"
 
 
+def stored_picture(mime: str, data: bytes) -> StoredPicture:
+    return StoredPicture(mime, data, f"{checksum(data):016x}")
+
+
 class DevicePictures:
     """`most_bytes`: what is kept in all."""
 
@@ -83,7 +87,7 @@ class DevicePictures:
 def _get(connection: sqlite3.Connection, did: str, path: str) -> StoredPicture | None:
     """In a reader's thread."""
     row = connection.execute(_GET, (did, path)).fetchone()
-    return None if row is None else StoredPicture(row[0], row[1], f"{checksum(row[1]):016x}")
+    return None if row is None else stored_picture(*row)
 
 
 def _make_room(connection: sqlite3.Connection, held: int, most: int) -> int:

@@ -1,0 +1,397 @@
+"""Commands to devices (1.5 to 1.16): one call for each, and what devices took of them."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import Any, Generic, TypeVar
+
+import trio
+from msgspec import Raw, Struct
+from msgspec.structs import replace
+
+from hub.errors import (
+    BadParameter,
+    DeviceOffline,
+    DeviceRefused,
+    HubError,
+    NoSuchPath,
+)
+from hub.live.feed import Change, Feed
+from hub.live.registry import Answer as Answer
+from hub.live.registry import Link, Registry
+from hub.log import limited
+from hub.services.carrythrough import carried_through
+from hub.services.devices import DeviceBook
+from hub.services.turns import Turns
+from hub.store.db import Store
+from hub.store.devicesettings import DeviceSetting, SettingName
+from hub.wire.answers import decode_answer
+from hub.wire.commands import (
+    FaceCapture,
+    FaceHistory,
+    FaceParam,
+    FileContent,
+    FileRead,
+    Page,
+    Person,
+    PersonAdd,
+    PersonCapture,
+    PersonDelete,
+    PersonHistory,
+    PersonList,
+    PersonQuery,
+    PersonSearch,
+    Reboot,
+    RecordByMonth,
+    RecordDays,
+    Recording,
+    RecordList,
+    RecordParam,
+    SearchResult,
+)
+from hub.wire.dialect import (
+    DIALECT,
+    FACE_HISTORY,
+    FILE_READ,
+    PERSON_ADD,
+    PERSON_DELETE,
+    PERSON_HISTORY,
+    PERSON_LIST,
+    PERSON_QUERY,
+    PERSON_SEARCH,
+    REBOOT,
+    RECORD_BY_MONTH,
+    RECORD_LIST,
+    SET_FACE,
+    SET_RECORDING,
+    Command,
+)
+from hub.wire.paging import Pages
+from hub.wire.params import check_param, encode_param
+
+log = logging.getLogger(__name__)
+
+P = TypeVar("P", bound=Struct)
+A = TypeVar("A", bound=Struct)
+Row = TypeVar("Row")
+
+#: D4: a device handles one command with a photo at a time, and up to 4 light ones. A picture that
+#: is read from it (D3) counts as one with a photo.
+PHOTOS_AT_A_TIME = 1
+LIGHT_ONES_AT_A_TIME = 4
+
+_SETTINGS: dict[str, SettingName] = {SET_FACE.name: "face", SET_RECORDING.name: "recording"}
+#: What is seen of a device may be another after these.
+_CHANGING = {
+    command.name for command in (SET_FACE, SET_RECORDING, REBOOT, PERSON_ADD, PERSON_DELETE)
+}
+#: Of what a device says, as far as it is kept or told.
+_LONGEST_MSG = 200
+#: A larger answer is decoded in a thread, so that the other devices do not wait for it.
+_INLINE_BYTES = 256 * 1024
+_THREADS = 2
+
+
+class KnownSetting(Struct, Generic[P], frozen=True, kw_only=True):
+    """What a device answered last to a setting, and what it took last. Times in milliseconds.
+
+    `taken` is None where it never took one. `is_taken`: its last answer was that it took it.
+    """
+
+    taken: P | None
+    taken_at: int | None
+    is_taken: bool
+    code: int
+    msg: str
+    answered_at: int
+
+
+class DeviceSettings(Struct, frozen=True):
+    """1.5 and 1.6 cannot be read back. None: the device was never asked to take one."""
+
+    face: KnownSetting[FaceParam] | None
+    recording: KnownSetting[RecordParam] | None
+
+
+class PagesOfDevice(Generic[Row]):
+    """A list that a device gives in pages, as they come: `async for rows in pages`.
+
+    Each page is a command of its own, which waits for its turn as others do. After a cancellation,
+    and after any error but the device's refusal, `next` may be called again and misses nothing.
+    """
+
+    def __init__(self, first_page: int, ask: Callable[[int], Awaitable[Page[Row]]]) -> None:
+        self._pages: Pages[Row] = Pages(first_page)
+        self._ask = ask
+
+    @property
+    def total(self) -> int | None:
+        """How many rows there are by what the device told last; None where it tells none."""
+        return self._pages.total
+
+    @property
+    def read(self) -> int:
+        """How many different rows were handed out."""
+        return self._pages.read
+
+    @property
+    def unreadable(self) -> int:
+        """How many rows could not be understood, and were left out."""
+        return self._pages.unreadable
+
+    async def next(self) -> tuple[Row, ...] | None:
+        """The rows of the next page that has new ones; None at the end. Raises as `call` does."""
+        while (number := self._pages.wanted) is not None:
+            try:
+                page = await self._ask(number)
+            except DeviceRefused:
+                if not self._pages.refuse():
+                    raise
+            else:
+                if rows := self._pages.take(page):
+                    return rows
+        return None
+
+    def __aiter__(self) -> PagesOfDevice[Row]:
+        return self
+
+    async def __anext__(self) -> tuple[Row, ...]:
+        rows = await self.next()
+        if rows is None:
+            raise StopAsyncIteration
+        return rows
+
+
+class Commands:
+    """Asks devices. Whatever asks may raise NoSuchResource where there is no such device, and
+
+    - BadParameter where the param is out of its bounds: nothing was sent
+    - DeviceOffline, DeviceBusy: nothing was sent either
+    - DeviceLeft, DeviceSilent: whether the device did it is not known
+    - DeviceRefused, DeviceNonsense: but not `send`, which gives the answer as it is
+
+    Commands of a kind go out in the order in which they are asked. A caller that is cancelled
+    leaves the queue; what is out already keeps its place until the device has done with it (see
+    `Link.request`): a weak device that fell silent over a photo is not given the next one at once.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        registry: Registry,
+        devices: DeviceBook,
+        changes: Feed[Change],
+        now: Callable[[], float],
+    ) -> None:
+        self._store = store
+        self._registry = registry
+        self._devices = devices
+        self._changes = changes
+        self._now = now
+        #: By did and whether a photo travels, while there is anything to wait for.
+        self._turns: dict[tuple[str, bool], Turns] = {}
+        self._threads = trio.CapacityLimiter(_THREADS)
+
+    async def send(self, did: str, uri: str, param: Raw | bytes) -> Answer:
+        """Send what an integrator asks for, and give the device's answer as it is."""
+        command = DIALECT.by_uri(uri)
+        return await self._ask(did, command, encode_param(command, check_param(command, param)))
+
+    async def call(self, did: str, command: Command[P, A], param: P) -> A:
+        """Send a command, and give what the device answered."""
+        answer = await self._ask(did, command, encode_param(command, param))
+        if answer.code not in command.ok_codes:
+            raise DeviceRefused(answer.code, answer.msg[:_LONGEST_MSG])
+        decode = partial(decode_answer, command, answer.result)
+        if answer.result is None or len(memoryview(answer.result)) <= _INLINE_BYTES:
+            return decode()
+        return await trio.to_thread.run_sync(decode, limiter=self._threads)
+
+    async def set_face(self, did: str, param: FaceParam) -> None:
+        """1.5"""
+        await self.call(did, SET_FACE, param)
+
+    async def set_recording(self, did: str, param: RecordParam) -> None:
+        """1.6"""
+        await self.call(did, SET_RECORDING, param)
+
+    def settings(self, did: str) -> DeviceSettings:
+        """What the device took of 1.5 and 1.6. Raises NoSuchResource."""
+        self._devices.device(did)
+        return DeviceSettings(self._known(did, SET_FACE), self._known(did, SET_RECORDING))
+
+    async def recordings_by_month(self, did: str, year: int, month: int) -> RecordDays:
+        """1.7: how many recordings each day has; `month` from 1 to 12."""
+        return await self.call(did, RECORD_BY_MONTH, RecordByMonth.of(year, month))
+
+    def recordings(self, did: str, param: RecordList) -> PagesOfDevice[Recording]:
+        """1.8"""
+        return self._paged(did, RECORD_LIST, param)
+
+    async def reboot(self, did: str, delay_ms: int) -> None:
+        """1.9"""
+        await self.call(did, REBOOT, Reboot(delay_ms=delay_ms))
+
+    def face_history(self, did: str, param: FaceHistory) -> PagesOfDevice[FaceCapture]:
+        """1.10"""
+        return self._paged(did, FACE_HISTORY, param)
+
+    def person_history(self, did: str, param: PersonHistory) -> PagesOfDevice[PersonCapture]:
+        """1.11"""
+        return self._paged(did, PERSON_HISTORY, param)
+
+    async def person_add(self, did: str, param: PersonAdd) -> None:
+        """1.12"""
+        await self.call(did, PERSON_ADD, param)
+
+    def people(self, did: str, param: PersonList) -> PagesOfDevice[Person]:
+        """1.13"""
+        return self._paged(did, PERSON_LIST, param)
+
+    async def person_query(self, did: str, pid: str) -> Person:
+        """1.14"""
+        return await self.call(did, PERSON_QUERY, PersonQuery(pid=pid))
+
+    async def person_delete(self, did: str, pid: str) -> None:
+        """1.15"""
+        await self.call(did, PERSON_DELETE, PersonDelete(pid=pid))
+
+    async def person_search(self, did: str, param: PersonSearch) -> SearchResult:
+        """1.16"""
+        return await self.call(did, PERSON_SEARCH, param)
+
+    async def read_file(self, did: str, path: str) -> FileContent:
+        """D3; see `DeviceFiles`, which keeps what was read."""
+        return await self.call(did, FILE_READ, FileRead(path=path))
+
+    def _paged(self, did: str, command: Command[P, Any], param: P) -> PagesOfDevice[Row]:
+        async def ask(number: int) -> Page[Row]:
+            page: Page[Row] = await self.call(did, command, replace(param, page_num=number))
+            return page
+
+        return PagesOfDevice(command.first_page or 0, ask)
+
+    async def _ask(self, did: str, command: Command[Any, Any], param: Raw) -> Answer:
+        if name := _SETTINGS.get(command.name):
+            answer = await self._set(did, command, param, name)
+        else:
+            link, end_turn = await self._turn(did, command)
+            answer = await link.request(
+                command.uri, param, seconds=command.seconds, on_free=end_turn
+            )
+        if command.name in _CHANGING:
+            self._changes.publish([Change("device", did)])
+        return answer
+
+    async def _set(
+        self, did: str, command: Command[Any, Any], param: Raw, name: SettingName
+    ) -> Answer:
+        """Ask under the uri that this device knows, as far as known; 404 says that it is another.
+
+        A caller who hangs up does not keep the hub from remembering what the device took.
+        """
+        known = self._store.device_settings.get(did, name)
+        uris = sorted(command.uris, key=lambda uri: known is None or uri != known.uri)
+        while True:
+            uri = uris.pop(0)
+            link, end_turn = await self._turn(did, command)
+            with carried_through():
+                answer = await link.request(uri, param, seconds=command.seconds, on_free=end_turn)
+                if answer.code == NoSuchPath.code and uris:
+                    continue
+                await self._keep(did, command, name, uri, param, answer)
+                return answer
+
+    async def _turn(self, did: str, command: Command[Any, Any]) -> tuple[Link, Callable[[], None]]:
+        """Wait for a turn; it ends when the device is free again, or nothing was sent."""
+        link = self._link(did)
+        key = (did, command.has_photo)
+        turns = self._turns.get(key)
+        if turns is None:
+            places = PHOTOS_AT_A_TIME if command.has_photo else LIGHT_ONES_AT_A_TIME
+            turns = self._turns[key] = Turns(places)
+        end_turn = partial(self._end_turn, key)
+        if not turns.take_nowait():
+            await turns.wait()
+            try:
+                link = self._link(did)
+            except HubError:
+                end_turn()
+                raise
+        return link, end_turn
+
+    def _end_turn(self, key: tuple[str, bool]) -> None:
+        turns = self._turns[key]
+        turns.end()
+        if turns.is_idle:
+            del self._turns[key]
+
+    def _link(self, did: str) -> Link:
+        link = self._registry.get(did)
+        if link is None:
+            device = self._devices.device(did)
+            raise DeviceOffline(
+                "the device is offline" if device.enabled else "the device is disabled"
+            )
+        return link
+
+    def _known(self, did: str, command: Command[P, Any]) -> KnownSetting[P] | None:
+        setting = self._store.device_settings.get(did, _SETTINGS[command.name])
+        if setting is None:
+            return None
+        return KnownSetting(
+            taken=_param_of(command, setting.taken),
+            taken_at=setting.taken_at,
+            is_taken=setting.code in command.ok_codes,
+            code=setting.code,
+            msg=setting.msg,
+            answered_at=setting.answered_at,
+        )
+
+    async def _keep(
+        self,
+        did: str,
+        command: Command[Any, Any],
+        name: SettingName,
+        uri: str,
+        param: Raw,
+        answer: Answer,
+    ) -> None:
+        before = self._store.device_settings.get(did, name)
+        at = int(self._now() * 1000)
+        setting = DeviceSetting(
+            did=did,
+            name=name,
+            taken=before.taken if before else None,
+            taken_at=before.taken_at if before else None,
+            uri=before.uri if before else None,
+            code=answer.code,
+            msg=answer.msg[:_LONGEST_MSG],
+            answered_at=at,
+        )
+        if answer.code in command.ok_codes:
+            setting = replace(setting, taken=bytes(param).decode(), taken_at=at)
+        if answer.code != NoSuchPath.code:
+            setting = replace(setting, uri=uri)
+        try:
+            await self._store.device_settings.put(setting)
+        except HubError as error:
+            # Removed meanwhile, or nothing can be stored: the device has taken it all the same.
+            limited(
+                log,
+                logging.WARNING,
+                f"setting {did}",
+                "cannot keep what device %s took: %s",
+                did,
+                error,
+            )
+
+
+def _param_of(command: Command[P, Any], taken: str | None) -> P | None:
+    """None too where an earlier edition of the hub allowed what this one does not."""
+    try:
+        return None if taken is None else check_param(command, taken.encode())
+    except BadParameter:
+        return None

@@ -1,0 +1,106 @@
+"""A device as the services see it: a link whose every request waits for the test, or is answered."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+import trio
+from msgspec import Raw
+
+from hub.errors import DeviceLeft, DeviceSilent, HubError
+from hub.live.registry import Answer
+
+#: What a device says to a uri and its param.
+Reply = Callable[[str, Any], Answer | HubError]
+
+
+def answer(code: int = 200, msg: str = "OK", result: object = None) -> Answer:
+    return Answer(code, msg, None if result is None else Raw(msgspec.json.encode(result)))
+
+
+class Asked:
+    """One request that the device has: `give` an answer to it, or let it be."""
+
+    def __init__(self, uri: str, param: Any, on_free: Callable[[], None] | None) -> None:
+        self.uri = uri
+        self.param = param
+        self.is_given_up = False
+        self._outcome: Answer | HubError | None = None
+        self._ended = trio.Event()
+        self._on_free = on_free
+
+    def give(self, outcome: Answer | HubError) -> None:
+        self._outcome = outcome
+        self._ended.set()
+        self.free()
+
+    def free(self) -> None:
+        """The device has done with it."""
+        on_free, self._on_free = self._on_free, None
+        if on_free is not None:
+            on_free()
+
+    async def outcome(self, seconds: float) -> Answer:
+        try:
+            with trio.move_on_after(seconds):
+                await self._ended.wait()
+        finally:
+            self.is_given_up = self._outcome is None
+        if self._outcome is None:
+            raise DeviceSilent(f"the device did not answer within {seconds:g} s")
+        if isinstance(self._outcome, HubError):
+            raise self._outcome
+        return self._outcome
+
+
+class AskedLink:
+    """With a `reply` it answers at once; without, each request stays in `asked` until it is given
+    its answer. One that was given up on is free again only by `free` (or `leave`)."""
+
+    def __init__(self, did: str = "1", reply: Reply | None = None) -> None:
+        self.did = did
+        self.sn = f"SN{did}"
+        self.address = "10.0.0.8"
+        self.ip = ""
+        self.since = 0
+        self.closed: str | None = None
+        self.asked: list[Asked] = []
+        self.reply = reply
+
+    @property
+    def open(self) -> list[Asked]:
+        """What the device is at."""
+        return [asked for asked in self.asked if asked._on_free is not None]
+
+    @property
+    def uris(self) -> list[str]:
+        return [asked.uri for asked in self.asked]
+
+    def close(self, reason: str) -> None:
+        self.closed = reason
+
+    def leave(self) -> None:
+        """The connection ends."""
+        for asked in self.open:
+            asked.give(DeviceLeft("the connection ended before the device answered"))
+
+    async def hold_back(self, seconds: float) -> None:
+        raise NotImplementedError
+
+    async def request(
+        self,
+        uri: str,
+        param: object,
+        *,
+        seconds: float,
+        on_answer: Callable[[Answer], None] | None = None,
+        on_free: Callable[[], None] | None = None,
+    ) -> Answer:
+        asked = Asked(uri, json.loads(msgspec.json.encode(param)), on_free)
+        self.asked.append(asked)
+        if self.reply is not None:
+            asked.give(self.reply(uri, asked.param))
+        return await asked.outcome(seconds)
