@@ -27,20 +27,28 @@ from hub.errors import PartFailed, StartFault, hub_error_in
 from hub.link.listener import serve_devices
 from hub.live.feed import Change, Feed
 from hub.live.registry import Registry
+from hub.live.trace import Traces
 from hub.live.waiting import WaitingRoom
 from hub.services import Services
 from hub.services.accounts import Accounts
 from hub.services.admission import Admission
 from hub.services.authority import EARLIEST_PLAUSIBLE
+from hub.services.campaigns import Campaigns
 from hub.services.certificates import Certificates
+from hub.services.commands import Commands
+from hub.services.devicefiles import DeviceFiles
 from hub.services.devices import DeviceBook
+from hub.services.downloads import Downloads
 from hub.services.enrolment import Enrolment
+from hub.services.firmware import Firmware
 from hub.services.health import Health
 from hub.services.ingest import Ingest
 from hub.services.recordlog import RecordLog, record_weight
 from hub.services.site import Site
+from hub.services.trace import Trace
 from hub.services.upkeep import Upkeep
 from hub.store.db import open_store
+from hub.wire.masking import shown
 from hub.wire.records import Record
 
 log = logging.getLogger(__name__)
@@ -107,6 +115,12 @@ async def open_services(
     async with open_store(data_dir, now=now, on_records=record_feed.publish) as store:
         registry = Registry(now)
         room = WaitingRoom(config.devices.max_waiting, change_feed, now)
+        traces = Traces(
+            now,
+            shown,
+            most_devices=config.devices.max_connections,
+            most_waiting=config.devices.max_waiting,
+        )
         site = Site(store.settings, config, change_feed)
         certificates = Certificates(data_dir, config.tls, now=now)
         accounts = Accounts(
@@ -116,11 +130,15 @@ async def open_services(
             clock_skew=config.devices.clock_skew,
             random=secrets.token_bytes,
         )
-        devices = DeviceBook(store, registry, room, record_feed, change_feed)
+        devices = DeviceBook(store, registry, room, record_feed, change_feed, now)
         enrolment = Enrolment(store, devices, room, config.devices)
         admission = Admission(
             store, registry, room, devices, enrolment, change_feed, config.devices, now
         )
+        firmware = Firmware(store, site, change_feed, now)
+        campaigns = Campaigns(store, firmware, devices, change_feed, now)
+        downloads = Downloads(store, devices, campaigns, now)
+        commands = Commands(store, registry, devices, change_feed, now)
         upkeep = Upkeep(
             store,
             config.store,
@@ -135,14 +153,21 @@ async def open_services(
             closing=closing,
             record_feed=record_feed,
             change_feed=change_feed,
+            traces=traces,
             site=site,
             certificates=certificates,
             accounts=accounts,
             devices=devices,
             enrolment=enrolment,
             admission=admission,
-            ingest=Ingest(store, devices, site, config.devices, now),
+            commands=commands,
+            device_files=DeviceFiles(store, commands, now),
+            firmware=firmware,
+            campaigns=campaigns,
+            downloads=downloads,
+            ingest=Ingest(store, devices, site, campaigns, downloads, config.devices, now),
             records=RecordLog(store, record_feed),
+            trace=Trace(traces, devices, room, closing),
             upkeep=upkeep,
             health=Health(store, certificates, upkeep, change_feed, now=now),
         )
@@ -158,6 +183,8 @@ async def _run_parts(
         await start("the saving of what is heard of devices", services.devices.run)
         await start("the renewal of certificates", services.certificates.run)
         await start("the upkeep of the store", services.upkeep.run)
+        await start("the care for firmware", services.firmware.run)
+        await start("the saving of what is downloaded", services.downloads.run)
         await start("the watch over the hub's health", services.health.run)
         async with trio.open_nursery() as ports:
             start = partial(_start, ports, closing)

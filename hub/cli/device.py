@@ -2,27 +2,28 @@
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from hub.cli.options import data_option, key_option, read_key
-from hub.errors import StartFault
+from hub.cli import deviceimport, enrol
+from hub.cli.options import data_option, key_option
 
 if TYPE_CHECKING:
-    from hub.services.devices import ImportRow
     from hub.services.operations import ListedDevice
 
-_COLUMNS = ("sn", "code", "did", "name", "key")
 _KEY_HELP = "The device's public key or certificate (PEM); without it the site key applies."
 
 
 @click.group()
 def device() -> None:
     """Enrol cameras, list them, change them."""
+
+
+for _command in (*enrol.COMMANDS, *deviceimport.COMMANDS):
+    device.add_command(_command)
 
 
 @device.command("add")
@@ -49,23 +50,6 @@ def add(
 
     new = NewDevice(sn=sn, code=code, did=did, name=name, key=key, clock_trusted=not no_clock_check)
     click.echo(carry_out(data_dir, AddDevice(new)))
-
-
-@device.command("import")
-@click.argument("file", type=click.Path(path_type=Path))
-@data_option()
-def import_(data_dir: Path, file: Path) -> None:
-    """Enrol the cameras of a CSV file.
-
-    All of them, or none where a row is wrong. Its first line names the columns:
-    sn,code,did,name,key. did, name and key may be empty; key is the path of a PEM file, from where
-    FILE is.
-    """
-    from hub.cli.calling import carry_out
-    from hub.services.operations import ImportDevices
-
-    dids = carry_out(data_dir, ImportDevices(tuple(_read_rows(file))))
-    click.echo(f"{len(dids)} device{'' if len(dids) == 1 else 's'} enrolled")
 
 
 @device.command("list")
@@ -115,7 +99,11 @@ def enable(data_dir: Path, did: str) -> None:
 @click.argument("did")
 @click.option("--name", help="What it is called on the pages.")
 @click.option("--code", help="Its security code.")
-@key_option("Its public key or certificate (PEM).")
+@key_option("Its public key or certificate (PEM). The earlier one stays good until it is unused.")
+@click.option("--site-key", "to_site_key", is_flag=True, help="No key of its own any more.")
+@click.option(
+    "--drop-earlier-key", "drop_earlier", is_flag=True, help="End the earlier key now, and its use."
+)
 @click.option(
     "--clock-check/--no-clock-check",
     "clock_check",
@@ -129,13 +117,21 @@ def set_(
     name: str | None,
     code: str | None,
     key: str | None,
+    to_site_key: bool,
+    drop_earlier: bool,
     clock_check: bool | None,
 ) -> None:
     """Change what is given; the rest stays."""
+    if key is not None and to_site_key:
+        raise click.UsageError("either --key or --site-key")
     given = {"name": name, "code": code, "key": key, "clock_trusted": clock_check}
-    changes = {field: value for field, value in given.items() if value is not None}
+    changes: dict[str, Any] = {f: value for f, value in given.items() if value is not None}
+    if to_site_key:
+        changes["key"] = None
+    if drop_earlier:
+        changes["previous_key"] = None
     if not changes:
-        raise click.UsageError("say what to change: --name, --code, --key or --[no-]clock-check")
+        raise click.UsageError("say what to change, as --name, --code or --key: see --help")
     _change(data_dir, did, **changes)
 
 
@@ -170,49 +166,3 @@ def _cells(device: ListedDevice) -> Sequence[str]:
         device.ip or "",
         device.last_seen or "never",
     )
-
-
-def _read_rows(path: Path) -> Iterator[ImportRow]:
-    """The rows of the file. Raises StartFault that names the line."""
-    from hub.services.devices import ImportRow, NewDevice
-
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise StartFault(f"cannot read {path}: {error.strerror}") from None
-    except UnicodeDecodeError:
-        raise StartFault(f"{path} is not UTF-8 text") from None
-    reader = csv.DictReader(text.splitlines(), skipinitialspace=True)
-    _check_columns(path, reader.fieldnames or ())
-    for row in reader:
-        line = reader.line_num
-        if None in row:
-            raise StartFault(f"line {line}: more values than there are columns")
-        cells = {column: (row.get(column) or "").strip() for column in _COLUMNS}
-        device = NewDevice(
-            sn=cells["sn"],
-            code=cells["code"],
-            did=cells["did"] or None,
-            name=cells["name"],
-            key=_read_key_of(cells, path.parent, line),
-        )
-        yield ImportRow(line, device)
-
-
-def _check_columns(path: Path, names: Sequence[str]) -> None:
-    missing = {"sn", "code"} - set(names)
-    unknown = set(names) - set(_COLUMNS)
-    if missing or unknown:
-        raise StartFault(
-            f"{path}, line 1: allowed are the columns {','.join(_COLUMNS)}; "
-            "sn and code must be there"
-        )
-
-
-def _read_key_of(cells: Mapping[str, str], directory: Path, line: int) -> str | None:
-    if not cells["key"]:
-        return None
-    try:
-        return read_key(directory / cells["key"])
-    except StartFault as fault:
-        raise StartFault(f"line {line}: {fault.message}") from None

@@ -10,15 +10,22 @@ from hub.cli.options import data_option, read_key
 
 
 @click.command("site-key")
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("file", required=False, type=click.Path(path_type=Path))
+@click.option("--remove", is_flag=True, help="There is none any more: who relies on it is put out.")
 @data_option()
-def site_key(data_dir: Path, file: Path) -> None:
+def site_key(data_dir: Path, file: Path | None, remove: bool) -> None:
     """Set the key of all cameras without their own.
 
     FILE is an RSA public key or a certificate as PEM. Vendors often burn one key pair into a whole
-    series of cameras.
+    series of cameras. An earlier site key stays good for each camera that signs with it, until it
+    signs with the new one, or for a week.
     """
     from hub.cli.calling import carry_out
-    from hub.services.operations import SetSiteKey
+    from hub.services.operations import RemoveSiteKey, SetSiteKey
 
-    carry_out(data_dir, SetSiteKey(read_key(file)))
+    if (file is None) is not remove:
+        raise click.UsageError("either FILE or --remove")
+    if file is None:
+        carry_out(data_dir, RemoveSiteKey())
+    else:
+        carry_out(data_dir, SetSiteKey(read_key(file)))

@@ -19,6 +19,7 @@ from hub.errors import (
 )
 from hub.link.connection import DeviceLink
 from hub.link.socket import TRY_AGAIN_LATER
+from hub.live.trace import Traces
 from hub.services.admission import Admission, MissingDid
 from hub.services.enrolment import Enrolment
 from hub.wire.envelope import (
@@ -29,7 +30,7 @@ from hub.wire.envelope import (
     encode_error,
     encode_ok,
 )
-from hub.wire.session import decode_connect, decode_keepalive
+from hub.wire.session import decode_connect, decode_keepalive, sn_of
 
 CONNECT = "/connect"
 
@@ -48,11 +49,13 @@ class Dispatch:
         self,
         admission: Admission,
         enrolment: Enrolment,
+        traces: Traces,
         config: DevicesConfig,
         now: Callable[[], float],
     ) -> None:
         self._admission = admission
         self._enrolment = enrolment
+        self._traces = traces
         self._max_depth = config.max_depth
         self._now = now
         self._threads = trio.CapacityLimiter(_THREADS)
@@ -86,6 +89,7 @@ class Dispatch:
         return await trio.to_thread.run_sync(decode, limiter=self._threads)
 
     def ended(self, link: DeviceLink, why: str) -> None:
+        self._traces.ended(link.trace, why)
         self._admission.leave(link, why)
 
     async def _answer(self, link: DeviceLink, request: Request) -> None:
@@ -98,7 +102,7 @@ class Dispatch:
             _count_refusal(error)
             await link.send(encode_error(request.msgid, request.uri, error))
             if isinstance(error, MissingDid) and error.offer:
-                link.start_soon(partial(self._enrolment.offer, error.did, link))
+                link.start_soon(partial(self._enrolment.initial.offer, error.did, link))
         else:
             await link.send(answer)
 
@@ -114,6 +118,8 @@ class Dispatch:
         return answerer
 
     async def _connect(self, link: DeviceLink, request: Request) -> str:
+        if not link.did and (sn := sn_of(request.param)):
+            self._traces.knocks(link.trace, sn)
         try:
             param = decode_connect(request.param)
             admitted = await self._admission.connect(param, link)
@@ -127,6 +133,7 @@ class Dispatch:
         if link.did not in ("", device.did):
             self._admission.leave(link, "its connection is another device's now")
         link.let_in(device.did, device.sn, result.token, since=int(self._now() * 1000))
+        link.trace = self._traces.let_in(link.trace, device.sn)
         self._admission.enter(link)
         return encode_ok(request, result)
 

@@ -1,15 +1,16 @@
 """Who knocks without being let in, and why: bounded in number and in time.
 
-Two things are kept. A row per unknown SN, for the installer who will accept it; and for each
-enrolled device whose connects fail, the reason. Connections that knocked stay open until they
-come in, end, or have to make room.
+Two things are kept. A row per unknown SN, for the installer who will accept it; and the last
+connect of each enrolled device where it failed. Both say every reason. Connections that knocked
+stay open until they come in, end, or have to make room.
 """
 
 from __future__ import annotations
 
 import logging
 from collections import Counter, OrderedDict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime
 from typing import Literal, TypeVar
 
 from msgspec import Struct
@@ -28,12 +29,14 @@ ReasonCode = Literal[
     "unknown",
     "no-signature",
     "no-key",
+    "key-mismatch",
     "code-mismatch",
     "clock-off",
     "replayed",
     "disabled",
     "foreign-did",
     "no-did",
+    "slowed",
 ]
 
 #: The field of 1.1 to look at.
@@ -41,21 +44,26 @@ _FIELDS: dict[ReasonCode, str] = {
     "unknown": "sn",
     "no-signature": "sign",
     "no-key": "sign",
+    "key-mismatch": "sign",
     "code-mismatch": "sign",
     "clock-off": "ts",
     "replayed": "ts",
     "disabled": "sn",
     "foreign-did": "did",
     "no-did": "did",
+    "slowed": "sn",
 }
 
 #: A row and a reason outlive the last knock by this much: the installer may be on the ladder.
 KEPT_SECONDS = 3600
+#: That somebody tries once more is told this often at most: many may knock all the time.
+_TOLD_SECONDS = 10
 
 _SENTENCES: dict[ReasonCode, str] = {
     "unknown": "it is not known here: accept it with its security code",
     "no-signature": "it sends no signature",
     "no-key": "there is no key to check its signature: set the site key or give the device its own",
+    "key-mismatch": "the key does not match the signature: the device has another one",
     "code-mismatch": "the code does not match the signature",
     "replayed": "it repeats a connect that was accepted before",
     "disabled": "it is disabled",
@@ -68,7 +76,7 @@ class Reason(Struct, frozen=True):
     """Why a device is not let in. `args` holds what a translation needs.
 
     "clock-off": seconds, signed, positive where the device is ahead · "foreign-did": did ·
-    the other codes: nothing.
+    "slowed": until, in UNIX milliseconds · the other codes: nothing.
     """
 
     code: ReasonCode
@@ -78,6 +86,8 @@ class Reason(Struct, frozen=True):
     def sentence(self) -> str:
         if self.code == "clock-off":
             return _clock_sentence(float(self.args["seconds"]))
+        if self.code == "slowed":
+            return _slowed_sentence(int(self.args["until"]))
         return _SENTENCES[self.code].format_map(self.args)
 
     @property
@@ -87,35 +97,55 @@ class Reason(Struct, frozen=True):
 
 
 class Knock(Struct, frozen=True):
-    """What a connect that was not answered 200 carried."""
+    """What a connect that was not answered 200 carried.
+
+    `clock_offset`: seconds, positive where the device's clock is ahead.
+    """
 
     sn: str
     ip: str
     address: str
     sign: str | None
     ts_text: str
+    clock_offset: float
 
 
 class Waiting(Struct, frozen=True):
-    """A device that waits for enrolment. Times are UNIX milliseconds.
+    """A device that knocks in vain, enrolled or not, and every reason. Times in milliseconds.
 
     `slowed_until`: its answers are held back until then, because it failed too often.
     """
 
-    sn: str
-    ip: str
-    address: str
+    knock: Knock
+    reasons: tuple[Reason, ...]
     first_seen: int
     last_seen: int
-    reason: str
-    reason_code: ReasonCode
-    reason_args: dict[str, str]
+    tries: int = 1
     slowed_until: int | None = None
+
+    @property
+    def sn(self) -> str:
+        return self.knock.sn
+
+    @property
+    def clock(self) -> Reason | None:
+        """The reason that its clock is, where it is one."""
+        return next((reason for reason in self.reasons if reason.code == "clock-off"), None)
+
+    @property
+    def told(self) -> tuple[Reason, ...]:
+        """All that is to be said of it, what to look at first at the beginning."""
+        if self.slowed_until is None:
+            return self.reasons
+        return (*self.reasons, Reason("slowed", {"until": str(self.slowed_until)}))
+
+    @property
+    def reason(self) -> str:
+        return "; ".join(reason.sentence for reason in self.told)
 
 
 class _Row(Struct, frozen=True):
     waiting: Waiting
-    knock: Knock
     connection: Link | None
 
 
@@ -128,54 +158,56 @@ class WaitingRoom:
         self._now = now
         #: By SN, the one that knocked last at the end.
         self._rows: OrderedDict[str, _Row] = OrderedDict()
-        #: did -> why its last connect failed, and when.
-        self._failing: dict[str, tuple[Reason, int]] = {}
+        #: did -> its last connect, which failed.
+        self._failing: dict[str, Waiting] = {}
         #: The open connections that knocked, oldest first, each with the SN that it gave last.
         self._open: dict[Link, str] = {}
+        #: When it was told last that one tries once more.
+        self._told_at = 0
 
     def knock_unknown(
-        self, knock: Knock, reason: Reason, connection: Link, *, slowed_seconds: float
+        self,
+        knock: Knock,
+        reasons: Sequence[Reason],
+        connection: Link,
+        *,
+        slowed_seconds: float = 0,
     ) -> None:
         """An SN that is not enrolled knocks."""
-        now = self._now_ms()
-        earlier = self._rows.pop(knock.sn, None)
-        waiting = Waiting(
-            sn=knock.sn,
-            ip=knock.ip,
-            address=knock.address,
-            first_seen=earlier.waiting.first_seen if earlier else now,
-            last_seen=now,
-            reason=reason.sentence,
-            reason_code=reason.code,
-            reason_args=reason.args,
-            slowed_until=now + int(slowed_seconds * 1000) if slowed_seconds else None,
-        )
-        self._rows[knock.sn] = _Row(waiting, knock, connection)
+        row = self._rows.pop(knock.sn, None)
+        earlier = row.waiting if row else None
+        waiting = self._once_more(earlier, knock, reasons, slowed_seconds)
+        self._rows[knock.sn] = _Row(waiting, connection)
         self._drop_rows()
         self.hold(connection, knock.sn)
-        if earlier is None or earlier.waiting.reason_code != reason.code:
+        if self._is_news(earlier, waiting):
             self._changed("waiting", knock.sn)
 
-    def note_failing(self, did: str, reason: Reason) -> None:
+    def note_failing(
+        self, did: str, knock: Knock, reasons: Sequence[Reason], *, slowed_seconds: float = 0
+    ) -> None:
         """An enrolled device's connect failed."""
         earlier = self._failing.get(did)
-        self._failing[did] = (reason, self._now_ms())
-        if earlier is None or earlier[0].code != reason.code:
+        waiting = self._once_more(earlier, knock, reasons, slowed_seconds)
+        self._failing[did] = waiting
+        if self._is_news(earlier, waiting):
             self._changed("device", did)
 
-    def refine(self, sn: str, reason: Reason) -> None:
+    def judge_failing(self, did: str, waiting: Waiting, reasons: Sequence[Reason]) -> None:
+        """The last connect of an enrolled device, seen by what holds now; no reason: it is good."""
+        if reasons:
+            self._failing[did] = replace(waiting, reasons=tuple(reasons))
+        else:
+            self._failing.pop(did, None)
+        self._changed("device", did)
+
+    def refine(self, sn: str, reasons: Sequence[Reason]) -> None:
         """More is known about a row now: the code that was tried does not fit."""
         row = self._rows.get(sn)
-        if row is None:
-            return
-        waiting = replace(
-            row.waiting,
-            reason=reason.sentence,
-            reason_code=reason.code,
-            reason_args=reason.args,
-        )
-        self._rows[sn] = replace(row, waiting=waiting)
-        self._changed("waiting", sn)
+        if row is not None:
+            waiting = replace(row.waiting, reasons=tuple(reasons))
+            self._rows[sn] = replace(row, waiting=waiting)
+            self._changed("waiting", sn)
 
     def hold(self, connection: Link, sn: str) -> None:
         """Keep the connection open as waiting; the one that must make room is closed."""
@@ -203,12 +235,20 @@ class WaitingRoom:
     def waiting(self) -> list[Waiting]:
         """The devices that wait for enrolment, the one that knocked last at the end."""
         self._drop_rows()
-        return [row.waiting for row in self._rows.values()]
+        return [self._as_of_now(row.waiting) for row in self._rows.values()]
 
-    def last_knock(self, sn: str) -> Knock | None:
+    def waiting_of(self, sn: str) -> Waiting | None:
+        """The row of an SN that waits for enrolment."""
         self._drop_rows()
         row = self._rows.get(sn)
-        return row.knock if row else None
+        return self._as_of_now(row.waiting) if row else None
+
+    def failing(self, did: str) -> Waiting | None:
+        """An enrolled device's last connect where it failed, as far as known."""
+        waiting = self._failing.get(did)
+        if waiting is None or waiting.last_seen <= self._now_ms() - KEPT_SECONDS * 1000:
+            return None
+        return self._as_of_now(waiting)
 
     def holds(self, connection: Link) -> bool:
         return connection in self._open
@@ -216,11 +256,6 @@ class WaitingRoom:
     def connection_of(self, sn: str) -> Link | None:
         row = self._rows.get(sn)
         return row.connection if row else None
-
-    def reason_of(self, did: str) -> Reason | None:
-        """Why an enrolled device's connects fail, as far as known."""
-        reason, at = self._failing.get(did, (None, 0))
-        return reason if at > self._now_ms() - KEPT_SECONDS * 1000 else None
 
     def forget(self, sn: str) -> None:
         """The SN was enrolled: it is no row any more. Its connection stays."""
@@ -230,6 +265,36 @@ class WaitingRoom:
     def forget_device(self, did: str) -> None:
         self._failing.pop(did, None)
 
+    def _once_more(
+        self,
+        earlier: Waiting | None,
+        knock: Knock,
+        reasons: Sequence[Reason],
+        slowed_seconds: float,
+    ) -> Waiting:
+        now = self._now_ms()
+        return Waiting(
+            knock=knock,
+            reasons=tuple(reasons),
+            first_seen=earlier.first_seen if earlier else now,
+            last_seen=now,
+            tries=earlier.tries + 1 if earlier else 1,
+            slowed_until=now + int(slowed_seconds * 1000) if slowed_seconds else None,
+        )
+
+    def _is_news(self, earlier: Waiting | None, waiting: Waiting) -> bool:
+        """Whether who looks should look again: for another reason, or now and then."""
+        same = earlier is not None and _gist(self._as_of_now(earlier)) == _gist(waiting)
+        if same and 0 <= waiting.last_seen - self._told_at < _TOLD_SECONDS * 1000:
+            return False
+        self._told_at = waiting.last_seen
+        return True
+
+    def _as_of_now(self, waiting: Waiting) -> Waiting:
+        if waiting.slowed_until is not None and waiting.slowed_until <= self._now_ms():
+            return replace(waiting, slowed_until=None)
+        return waiting
+
     def _drop_rows(self) -> None:
         """Those that were not heard for long, and those beyond the bound."""
         stale = self._now_ms() - KEPT_SECONDS * 1000
@@ -237,8 +302,9 @@ class WaitingRoom:
             sn, _ = self._rows.popitem(last=False)
             self._changed("waiting", sn)
         while len(self._rows) > self._most:
-            sn = _oldest_of_busiest((sn, row.waiting.address) for sn, row in self._rows.items())
-            address = self._rows.pop(sn).waiting.address
+            rows = self._rows.items()
+            sn = _oldest_of_busiest((sn, row.waiting.knock.address) for sn, row in rows)
+            address = self._rows.pop(sn).waiting.knock.address
             self._count_overflow("rows", address)
             self._changed("waiting", sn)
         metrics.devices_waiting.set(len(self._rows))
@@ -269,9 +335,18 @@ def _oldest_of_busiest(items: Iterable[tuple[K, str]]) -> K:
     return next(key for key, address in listed if address == busiest)
 
 
+def _gist(waiting: Waiting) -> tuple[ReasonCode, ...]:
+    return tuple(reason.code for reason in waiting.told)
+
+
 def _clock_sentence(seconds: float) -> str:
     side = "ahead" if seconds > 0 else "behind"
     return f"its clock is {duration(abs(seconds))} {side}: set its time and time zone"
+
+
+def _slowed_sentence(until: int) -> str:
+    at = datetime.fromtimestamp(until / 1000, UTC)
+    return f"it failed too often: its answers are held back until {at:%H:%M:%S} UTC"
 
 
 def duration(seconds: float) -> str:

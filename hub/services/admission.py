@@ -21,7 +21,7 @@ from hub.live.feed import Change, Feed
 from hub.live.registry import Link, Registry
 from hub.live.waiting import Knock, Reason, WaitingRoom
 from hub.log import limited
-from hub.services.connectsign import sign_form_or_reason
+from hub.services.connectsign import Fit, all_reasons, fit_or_reason
 from hub.services.devices import Device, DeviceBook
 from hub.services.enrolment import Enrolment
 from hub.services.holdback import Holdback
@@ -57,10 +57,10 @@ class MissingDid(DeviceNotRegistered):
 class _NotLetIn(Exception):
     """A check failed. `signed`: after a good signature, which is never held back (D2)."""
 
-    def __init__(self, error: HubError, reason: Reason, *, signed: bool = True) -> None:
-        super().__init__(reason.sentence)
+    def __init__(self, error: HubError, *reasons: Reason, signed: bool = True) -> None:
+        super().__init__(reasons[0].sentence)
         self.error = error
-        self.reason = reason
+        self.reasons = reasons
         self.signed = signed
 
 
@@ -101,8 +101,9 @@ class Admission:
             raise DeviceNotRegistered(f"sn: no device with {param.sn} is registered")
         shut_outs = self._devices.shut_outs(device.did)
         try:
-            form = self._check(device, param)
+            fit = self._check(device, param)
             await self._check_empty_did(device, param)
+            await self._devices.settle_key(device, fit.key)
             token = await self._issue(device, param)
         except _NotLetIn as refusal:
             await self._turn_away(device, param, link, refusal)
@@ -112,7 +113,7 @@ class Admission:
             await self._store.tokens.drop(device.did)
             raise NotAuthorised("the device was changed meanwhile")
         ip, offset = param.ip or link.address, param.ts - self._now()
-        self._devices.note(device.did, ip=ip, clock_offset=offset, sign_form=form)
+        self._devices.note(device.did, ip=ip, clock_offset=offset, sign_form=fit.form)
         result = ConnectResult(token, self._config.token_ttl, self._config.heartbeat_interval)
         return Admitted(device, result)
 
@@ -193,18 +194,20 @@ class Admission:
         """Is any device online from this address?"""
         return self._registry.is_any_online_from(address)
 
-    def _check(self, device: Device, param: ConnectParam) -> str:
-        """Everything up to the foreign did; returns the form of the signature."""
-        fit = sign_form_or_reason(
-            param.sign,
-            key=self._devices.key_of(device),
+    def _check(self, device: Device, param: ConnectParam) -> Fit:
+        """Everything up to the foreign did."""
+        fit = fit_or_reason(
+            param,
+            keys=self._devices.keys_of(device),
             code=self._store.devices.secrets(device.did).code,
-            sn=param.sn,
-            ts_text=param.ts_text,
         )
+        clock = self._clock_reason(param) if device.clock_trusted else None
         if isinstance(fit, Reason):
-            raise _NotLetIn(WrongSignature(fit.refusal), fit, signed=False)
-        self._check_clock(device, param)
+            reasons = all_reasons(fit, clock)
+            raise _NotLetIn(WrongSignature(fit.refusal), *reasons, signed=False)
+        if clock is not None:
+            self._devices.note(device.did, clock_offset=param.ts - self._now())
+            raise _NotLetIn(WrongSignature(clock.refusal), clock)
         if self._store.tokens.was_accepted(param.sn, param.ts_text):
             raise _replayed()
         if not device.enabled:
@@ -215,27 +218,26 @@ class Admission:
             raise _NotLetIn(DeviceNotRegistered(reason.refusal), reason)
         return fit
 
-    def _check_clock(self, device: Device, param: ConnectParam) -> None:
+    def _clock_reason(self, param: ConnectParam) -> Reason | None:
         offset = param.ts - self._now()
-        if device.clock_trusted and not within_skew(param.ts, self._now(), self._config.clock_skew):
-            self._devices.note(device.did, clock_offset=offset)
-            reason = Reason("clock-off", {"seconds": f"{offset:.0f}"})
-            raise _NotLetIn(WrongSignature(reason.refusal), reason)
+        if within_skew(param.ts, self._now(), self._config.clock_skew):
+            return None
+        return Reason("clock-off", {"seconds": f"{offset:.0f}"})
 
     async def _check_empty_did(self, device: Device, param: ConnectParam) -> None:
-        state = self._enrolment.did_state(device)
+        state = self._enrolment.initial.did_state(device)
         if param.did:
             if state in ("sent", "none"):
-                await self._enrolment.settle_did(device.did, "known")
+                await self._enrolment.initial.settle_did(device.did, "known")
             return
         mode = self._config.require_did
         if mode == "never" or (mode == "auto" and state == "none"):
             return
         if mode == "auto" and state == "sent":
             # It took the parameters, and comes without a did all the same: it has none.
-            await self._enrolment.settle_did(device.did, "none")
+            await self._enrolment.initial.settle_did(device.did, "none")
             return
-        offer = not self._enrolment.is_offering(device.did)
+        offer = not self._enrolment.initial.is_offering(device.did)
         raise _NotLetIn(MissingDid(device.did, offer=offer), Reason("no-did"))
 
     async def _issue(self, device: Device, param: ConnectParam) -> str:
@@ -249,15 +251,9 @@ class Admission:
 
     async def _turn_away_unknown(self, param: ConnectParam, link: Link) -> None:
         hold = self._holdback.failed(link.address)
-        knock = Knock(
-            sn=param.sn,
-            ip=param.ip or link.address,
-            address=link.address,
-            sign=param.sign,
-            ts_text=param.ts_text,
-        )
-        reason = self._reason_of_unknown(param)
-        self._room.knock_unknown(knock, reason, link, slowed_seconds=hold)
+        knock = self._knock(param, link)
+        reasons = self._devices.reasons_of_unknown(knock, self._clock_reason(param))
+        self._room.knock_unknown(knock, reasons, link, slowed_seconds=hold)
         limited(
             log,
             logging.INFO,
@@ -266,24 +262,20 @@ class Admission:
             "an unknown device %s knocks from %s: %s",
             param.sn,
             link.address,
-            reason.sentence,
+            reasons[0].sentence,
         )
         await self._hold_back(link, hold)
-
-    def _reason_of_unknown(self, param: ConnectParam) -> Reason:
-        """What an installer should know first about a device that is not enrolled yet."""
-        if not param.sign:
-            return Reason("no-signature")
-        if not within_skew(param.ts, self._now(), self._config.clock_skew):
-            return Reason("clock-off", {"seconds": f"{param.ts - self._now():.0f}"})
-        if self._devices.site_key() is None:
-            return Reason("no-key")
-        return Reason("unknown")
 
     async def _turn_away(
         self, device: Device, param: ConnectParam, link: Link, refusal: _NotLetIn
     ) -> None:
-        self._room.note_failing(device.did, refusal.reason)
+        hold = 0.0
+        if not refusal.signed:
+            # Whoever it is. A device that proved itself takes nobody's place in the waiting room.
+            self._room.hold(link, param.sn)
+            hold = self._holdback.failed((param.sn, link.address))
+        knock = self._knock(param, link)
+        self._room.note_failing(device.did, knock, refusal.reasons, slowed_seconds=hold)
         if isinstance(refusal.error, MissingDid):
             return
         limited(
@@ -294,12 +286,19 @@ class Admission:
             device.did,
             device.name or device.sn,
             link.address,
-            refusal.reason.sentence,
+            "; ".join(reason.sentence for reason in refusal.reasons),
         )
-        if not refusal.signed:
-            # Whoever it is. A device that proved itself takes nobody's place in the waiting room.
-            self._room.hold(link, param.sn)
-            await self._hold_back(link, self._holdback.failed((param.sn, link.address)))
+        await self._hold_back(link, hold)
+
+    def _knock(self, param: ConnectParam, link: Link) -> Knock:
+        return Knock(
+            sn=param.sn,
+            ip=param.ip or link.address,
+            address=link.address,
+            sign=param.sign,
+            ts_text=param.ts_text,
+            clock_offset=param.ts - self._now(),
+        )
 
     async def _hold_back(self, link: Link, seconds: float) -> None:
         if seconds:

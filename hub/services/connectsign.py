@@ -1,23 +1,69 @@
-"""Does the signature of a connect (1.1) fit a device's key and security code?"""
+"""Does the signature of a connect (1.1) fit a device's keys and security code?"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
+from typing import Protocol
+
+from msgspec import Struct
 
 from hub.live.waiting import Reason
-from hub.wire.signing import connect_sign_form, load_public_key
+from hub.wire.signing import load_public_key, recover_signed, signed_form
 
 #: Parsing a PEM costs as much as checking a signature.
 _loaded = lru_cache(maxsize=4096)(load_public_key)
 
 
-def sign_form_or_reason(
-    sign: str | None, *, key: str | None, code: str, sn: str, ts_text: str
-) -> str | Reason:
-    """The form of a signature that fits (D2), or the reason why there is none."""
-    if not sign:
+class Signed(Protocol):
+    """As much of a connect as its signature is over, and that."""
+
+    @property
+    def sn(self) -> str: ...
+    @property
+    def sign(self) -> str | None: ...
+    @property
+    def ts_text(self) -> str: ...
+
+
+class Fit(Struct, frozen=True):
+    """A good signature: its form (D2), and the key that it was made with."""
+
+    form: str
+    key: str
+
+
+def fit_or_reason(knock: Signed, *, keys: Sequence[str], code: str | None) -> Fit | Reason:
+    """How a connect's signature fits, or the reason why it does not.
+
+    Padding that comes out right tells a wrong code from a wrong key. Without a `code` there is
+    always a reason: "unknown" where a key fits.
+    """
+    if not knock.sign:
         return Reason("no-signature")
-    if key is None:
+    if not keys:
         return Reason("no-key")
-    form = connect_sign_form(_loaded(key), sign, sn=sn, code=code, ts_text=ts_text)
-    return form or Reason("code-mismatch")
+    reason = Reason("key-mismatch")
+    for key in keys:
+        signed = recover_signed(_loaded(key), knock.sign)
+        if signed is None:
+            continue
+        if code is None:
+            return Reason("unknown")
+        form = signed_form(signed, sn=knock.sn, code=code, ts_text=knock.ts_text)
+        if form is not None:
+            return Fit(form, key)
+        reason = Reason("code-mismatch")
+    return reason
+
+
+def all_reasons(fit: Fit | Reason, clock: Reason | None) -> tuple[Reason, ...]:
+    """Everything that keeps a device out, as far as signature and clock tell."""
+    if isinstance(fit, Fit) or (clock is not None and fit.code == "unknown"):
+        return () if clock is None else (clock,)
+    return (fit,) if clock is None else (fit, clock)
+
+
+def is_same_key(one: str, other: str) -> bool:
+    """Whether two PEMs hold one key, be it in a certificate or bare."""
+    return _loaded(one).public_numbers() == _loaded(other).public_numbers()

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import logging
-import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable
 from typing import Literal
 
 import trio
 from msgspec import UNSET, Struct
 from msgspec.structs import replace
 
-from hub.errors import AlreadyExists, BadParameter, NoSuchResource
+from hub.errors import NoSuchResource
 from hub.live.feed import Change, Feed
-from hub.live.registry import Registry
-from hub.live.waiting import Reason, ReasonCode, WaitingRoom
+from hub.live.registry import Link, Registry
+from hub.live.waiting import Knock, Reason, Waiting, WaitingRoom
 from hub.services.carrythrough import carried_through
-from hub.services.connectsign import sign_form_or_reason
+from hub.services.connectsign import Fit, all_reasons, fit_or_reason
+from hub.services.devicefields import check_change, check_key, check_new
+from hub.services.deviceimport import Sheet, check_sheet, write_sheet
+from hub.services.devicekeys import DeviceKeys
 from hub.services.devicenotes import DeviceNotes
 from hub.services.latestpictures import LatestPictures
 from hub.store.db import Store
@@ -26,23 +28,20 @@ from hub.store.devices import DeviceChange as DeviceChange
 from hub.store.devices import DeviceNote
 from hub.store.devices import NewDevice as NewDevice
 from hub.wire.records import Record
-from hub.wire.signing import load_public_key
 from hub.wire.uploads import DeviceInfo
 
 log = logging.getLogger(__name__)
 
-SITE_KEY = "site.key"
-
-_DID = re.compile(r"[1-9][0-9]{0,19}", re.ASCII)
-_LARGEST_DID = 2**64 - 1
-_LONGEST_KEY = 16_384
+#: What keeps a device out though its signature is good, and is no matter of how it is set here.
+_AFTER_THE_SIGNATURE = ("replayed", "foreign-did", "no-did")
 
 
 class DeviceView(Struct, frozen=True, kw_only=True):
     """A device as pages and integrators see it. Times are UNIX milliseconds.
 
-    `waiting_*`: why an offline device is not let in, as far as known. `init_outcome`: how it took
-    the initial parameters (D3). `clock_offset`: seconds, positive where its clock is ahead.
+    `waiting`: the last connect of an offline device where it failed, as far as known.
+    `init_outcome`: how it took the initial parameters (D3). `clock_offset`: seconds, positive
+    where its clock is ahead. `previous_key_until`: until when an earlier key is good too.
     """
 
     did: str
@@ -60,21 +59,17 @@ class DeviceView(Struct, frozen=True, kw_only=True):
     dev_name: str | None
     clock_offset: float | None
     clock_trusted: bool
-    waiting_reason: str | None
-    waiting_code: ReasonCode | None
-    waiting_args: dict[str, str]
+    waiting: Waiting | None
     has_own_key: bool
+    previous_key_until: int | None
     sign_form: str | None
     init_outcome: str | None
     last_picture: str | None
     created_at: int
 
-
-class ImportRow(Struct, frozen=True):
-    """A row of a file, with the number of its line for the message."""
-
-    line: int
-    device: NewDevice
+    @property
+    def waiting_reason(self) -> str | None:
+        return self.waiting.reason if self.waiting else None
 
 
 class DeviceBook:
@@ -87,8 +82,10 @@ class DeviceBook:
         room: WaitingRoom,
         records: Feed[Record],
         changes: Feed[Change],
+        now: Callable[[], float],
     ) -> None:
         self._store = store
+        self._keys = DeviceKeys(store, now)
         self._registry = registry
         self._room = room
         self._changes = changes
@@ -127,40 +124,52 @@ class DeviceBook:
         self._enrolled(device, new.code)
         return self._view(device)
 
-    async def import_rows(self, rows: Sequence[ImportRow]) -> tuple[DeviceView, ...]:
-        """All or nothing: a row that is wrong is named with its line, and nothing is added."""
-        lines: dict[tuple[str, str], int] = {}
-        for row in rows:
-            self._check_row(row, lines)
+    def check_import(self, sheet: Sheet) -> None:
+        """Whether `import_sheet` would take it. Raises BadSheet."""
+        check_sheet(sheet, self._is_taken)
+
+    async def import_sheet(self, sheet: Sheet) -> tuple[DeviceView, ...]:
+        """All or nothing: raises BadSheet with every row that is wrong, and nothing is added."""
+        self.check_import(sheet)
         with carried_through():
-            added = await self._store.devices.add([row.device for row in rows])
-        for device, row in zip(added, rows, strict=True):
+            added = await self._store.devices.add([row.device for row in sheet.rows])
+        for device, row in zip(added, sheet.rows, strict=True):
             self._enrolled(device, row.device.code)
         log.info("%d devices were imported", len(added))
         return tuple(self._view(device) for device in added)
 
+    def export_sheet(self) -> str:
+        """All devices as CSV in the columns of an import, without their codes."""
+        return write_sheet(self._store.devices.all())
+
     async def change(self, did: str, change: DeviceChange) -> DeviceView:
         """Raises BadParameter, AlreadyExists for the sn, NoSuchResource.
 
-        A new sn, code or key, and disabling, end the open connection and every token.
+        A new sn or code, and disabling, end the open connection and every token. A new key alone
+        does not: the earlier one is good until the device signs with the new one, or for a week.
+        With a new sn another camera takes the place of a broken one (D3).
         """
         before = self.device(did)
-        _check_change(change)
-        is_replaced = change.sn is not UNSET and change.sn != before.sn
-        if is_replaced:
-            # D3: a new camera takes the place of a broken one; what it is capable of is open.
-            change = replace(change, did_state="unknown", sign_form=None, init_outcome=None)
+        check_change(change)
+        if change.sn == before.sn:
+            change = replace(change, sn=UNSET)
+        is_other = change.sn is not UNSET or change.code is not UNSET
+        ends = is_other or change.enabled is False or change.previous_key is None
+        if is_other or change.previous_key is None:
+            change = replace(change, previous_key=None, previous_key_until=None)
+        elif change.key is not UNSET:
+            change = self._keys.with_grace(before, change)
         with carried_through():
             await self._store.devices.change(did, change)
-            if is_replaced:
+            if change.sn is not UNSET:
                 self._notes.forget(did)
-            if change.enabled is False or _changes_identity(change):
+                self._room.forget_device(did)
+            if ends:
                 await self._shut_out(did, "the device was changed")
-        if change.enabled is True or _changes_identity(change):
-            self._room.forget_device(did)
-            self._judge_knock(self.device(did), self._store.devices.secrets(did).code)
+        if is_other or change.key is not UNSET or change.enabled or change.clock_trusted is False:
+            self._judge(self.device(did), self._store.devices.secrets(did).code)
         log.info("device %s (%s) was changed", did, before.name or before.sn)
-        self._changes.publish([Change("device", did)])
+        self.tell_changed(did)
         return self.get(did)
 
     async def remove(self, did: str) -> None:
@@ -173,21 +182,46 @@ class DeviceBook:
         self._room.forget_device(did)
         self._notes.forget(did)
         log.info("device %s (%s) was removed", did, device.name or device.sn)
-        self._changes.publish([Change("device", did)])
+        self.tell_changed(did)
 
     def site_key(self) -> str | None:
         """The public key, as PEM, of devices that have none of their own."""
-        return self._store.settings.get(SITE_KEY)
+        return self._keys.site_key()
 
     async def set_site_key(self, pem: str) -> None:
-        """Raises BadParameter."""
-        _check_key(pem)
-        await self._store.settings.set(SITE_KEY, pem)
-        self._changes.publish([Change("site")])
+        """Raises BadParameter. The earlier one stays good for each device that signs with it,
+        until that signs with the new one, or for a week."""
+        check_key(pem)
+        with carried_through():
+            await self._keys.replace_site_key(pem)
+        self._site_key_changed()
 
-    def key_of(self, device: Device) -> str | None:
-        """The public key that the device's signature is checked with."""
-        return device.key or self.site_key()
+    async def remove_site_key(self) -> None:
+        """Devices without a key of their own are put out, and not let in any more."""
+        with carried_through():
+            await self._keys.replace_site_key(None)
+            async with trio.open_nursery() as nursery:
+                for device in self._without_key():
+                    nursery.start_soon(self._shut_out, device.did, "the site key was removed")
+        self._site_key_changed()
+
+    def keys_of(self, device: Device) -> tuple[str, ...]:
+        """The public keys that the device's signature is checked with."""
+        return self._keys.of(device)
+
+    async def settle_key(self, device: Device, key: str) -> None:
+        """The device signed with `key`: an earlier one is needed no more."""
+        await self._keys.settle(device, key)
+
+    def reasons_of_unknown(self, knock: Knock, clock: Reason | None) -> tuple[Reason, ...]:
+        """What an installer should know of a device that is not enrolled yet."""
+        site_key = self.site_key()
+        fit = fit_or_reason(knock, keys=() if site_key is None else (site_key,), code=None)
+        return all_reasons(fit, clock)
+
+    def link(self, did: str) -> Link | None:
+        """The connection that the device is in on."""
+        return self._registry.get(did)
 
     def shut_outs(self, did: str) -> int:
         """Grows when the device may no longer come in as it was: disabled, changed, removed."""
@@ -216,6 +250,10 @@ class DeviceBook:
                 dev_name=info.dev_name,
             ),
         )
+        self.tell_changed(did)
+
+    def tell_changed(self, did: str) -> None:
+        """Who looks at the device should look again."""
         self._changes.publish([Change("device", did)])
 
     async def flush(self) -> None:
@@ -223,20 +261,31 @@ class DeviceBook:
         await self._notes.flush()
 
     def _enrolled(self, device: Device, code: str) -> None:
-        self._judge_knock(device, code)
-        self._changes.publish([Change("device", device.did)])
+        self._judge(device, code)
+        self.tell_changed(device.did)
 
-    def _judge_knock(self, device: Device, code: str) -> None:
-        """The SN is a device's now. If it is knocking, tell at once whether it will be let in."""
-        knock = self._room.last_knock(device.sn)
-        if knock is None:
-            return
+    def _judge(self, device: Device, code: str) -> None:
+        """Tell at once whether the device, if it is knocking, will be let in as it is now."""
+        waiting = self._room.waiting_of(device.sn) or self._room.failing(device.did)
         self._room.forget(device.sn)
-        fit = sign_form_or_reason(
-            knock.sign, key=self.key_of(device), code=code, sn=knock.sn, ts_text=knock.ts_text
-        )
-        if isinstance(fit, Reason):
-            self._room.note_failing(device.did, fit)
+        if waiting is None:
+            return
+        fit = fit_or_reason(waiting.knock, keys=self.keys_of(device), code=code)
+        reasons = list(all_reasons(fit, waiting.clock if device.clock_trusted else None))
+        if isinstance(fit, Fit):
+            reasons += [reason for reason in waiting.reasons if reason.code in _AFTER_THE_SIGNATURE]
+        self._room.judge_failing(device.did, waiting, reasons)
+
+    def _site_key_changed(self) -> None:
+        """Who waits for it, or signs with another key, is told so now."""
+        for device in self._without_key():
+            self._judge(device, self._store.devices.secrets(device.did).code)
+        for waiting in self._room.waiting():
+            self._room.refine(waiting.sn, self.reasons_of_unknown(waiting.knock, waiting.clock))
+        self._changes.publish([Change("site")])
+
+    def _without_key(self) -> tuple[Device, ...]:
+        return tuple(device for device in self._store.devices.all() if device.key is None)
 
     async def _shut_out(self, did: str, why: str) -> None:
         self._shut_outs[did] += 1
@@ -245,30 +294,13 @@ class DeviceBook:
             link.close(why)
         await self._store.tokens.drop(did)
 
-    def _check_row(self, row: ImportRow, lines: dict[tuple[str, str], int]) -> None:
-        try:
-            check_new(row.device)
-            self._check_free("sn", row.device.sn, row.line, lines)
-            if row.device.did is not None:
-                self._check_free("did", row.device.did, row.line, lines)
-        except BadParameter as error:
-            raise type(error)(f"line {row.line}: {error.message}") from None
-
-    def _check_free(
-        self, field: str, value: str, line: int, lines: dict[tuple[str, str], int]
-    ) -> None:
-        """`lines`: where each sn and did of the rows before stands."""
+    def _is_taken(self, field: str, value: str) -> bool:
         known = self._store.devices
-        if (known.by_sn(value) if field == "sn" else known.by_did(value)) is not None:
-            raise AlreadyExists(f"a device with {field} {value} exists already", field=field)
-        earlier = lines.setdefault((field, value), line)
-        if earlier != line:
-            raise AlreadyExists(f"{value} stands in line {earlier} already", field=field)
+        return (known.by_sn(value) if field == "sn" else known.by_did(value)) is not None
 
     def _view(self, device: Device) -> DeviceView:
         device = self._notes.latest(device)
         link = self._registry.get(device.did)
-        reason = None if link else self._room.reason_of(device.did)
         return DeviceView(
             did=device.did,
             sn=device.sn,
@@ -285,61 +317,11 @@ class DeviceBook:
             dev_name=device.dev_name,
             clock_offset=device.clock_offset,
             clock_trusted=device.clock_trusted,
-            waiting_reason=reason.sentence if reason else None,
-            waiting_code=reason.code if reason else None,
-            waiting_args=reason.args if reason else {},
+            waiting=None if link else self._room.failing(device.did),
             has_own_key=device.key is not None,
+            previous_key_until=self._keys.previous_until(device),
             sign_form=device.sign_form,
             init_outcome=device.init_outcome,
             last_picture=self._pictures.path(device.did),
             created_at=device.created_at,
         )
-
-
-def _changes_identity(change: DeviceChange) -> bool:
-    return any(value is not UNSET for value in (change.sn, change.code, change.key))
-
-
-def check_new(new: NewDevice) -> None:
-    """Raises BadParameter that names the field."""
-    _check_text(new.sn, "sn", most=64)
-    _check_text(new.code, "code", most=128)
-    _check_name(new.name)
-    if new.did is not None:
-        _check_did(new.did)
-    if new.key is not None:
-        _check_key(new.key)
-
-
-def _check_change(change: DeviceChange) -> None:
-    if change.sn is not UNSET:
-        _check_text(change.sn, "sn", most=64)
-    if change.code is not UNSET:
-        _check_text(change.code, "code", most=128)
-    if change.name is not UNSET:
-        _check_name(change.name)
-    if change.key is not UNSET and change.key is not None:
-        _check_key(change.key)
-
-
-def _check_text(value: str, field: str, *, most: int) -> None:
-    if not 1 <= len(value) <= most or not value.isprintable() or value != value.strip():
-        raise BadParameter(
-            f"1 to {most} printable characters without blanks around them", field=field
-        )
-
-
-def _check_name(name: str) -> None:
-    if len(name) > 100 or not name.isprintable():
-        raise BadParameter("at most 100 printable characters", field="name")
-
-
-def _check_did(did: str) -> None:
-    if not _DID.fullmatch(did) or int(did) > _LARGEST_DID:
-        raise BadParameter("a decimal number from 1 to 18446744073709551615", field="did")
-
-
-def _check_key(pem: str) -> None:
-    if len(pem) > _LONGEST_KEY:
-        raise BadParameter(f"at most {_LONGEST_KEY} characters of PEM", field="key")
-    load_public_key(pem)

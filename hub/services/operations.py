@@ -11,7 +11,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 from msgspec import Struct
 
 from hub.services.accounts import COMMAND_LINE, NewApiKey
-from hub.services.devices import DeviceChange, ImportRow, NewDevice
+from hub.services.deviceimport import Sheet
+from hub.services.devices import DeviceChange, NewDevice
+from hub.services.enrolment import CodeCheck
+from hub.services.initparams import Outcome
 from hub.wire.times import rfc3339
 
 if TYPE_CHECKING:
@@ -52,14 +55,23 @@ class AddDevice(Operation[str], frozen=True, tag="device.add"):
 class ImportDevices(Operation[list[str]], frozen=True, tag="device.import"):
     """All or nothing. Gives the new dids in the order of the rows."""
 
-    rows: tuple[ImportRow, ...]
+    sheet: Sheet
     result: ClassVar[Any] = list[str]
 
     async def perform(self, services: Services) -> list[str]:
-        dids = [added.did for added in await services.devices.import_rows(self.rows)]
+        dids = [added.did for added in await services.devices.import_sheet(self.sheet)]
         for did in dids:
             await services.accounts.audit(COMMAND_LINE, "device.add", did)
         return dids
+
+
+class ExportDevices(Operation[str], frozen=True, tag="device.export"):
+    """Gives the sheet as CSV."""
+
+    result: ClassVar[Any] = str
+
+    async def perform(self, services: Services) -> str:
+        return services.devices.export_sheet()
 
 
 class ListedDevice(Struct, frozen=True):
@@ -107,6 +119,95 @@ class RemoveDevice(Operation[None], frozen=True, tag="device.remove"):
     async def perform(self, services: Services) -> None:
         await services.devices.remove(self.did)
         await services.accounts.audit(COMMAND_LINE, "device.remove", self.did)
+
+
+class ListedWaiting(Struct, frozen=True):
+    """A device that waits, as `device waiting` shows it; times are RFC 3339."""
+
+    sn: str
+    ip: str
+    first_seen: str
+    last_seen: str
+    tries: int
+    clock_offset: float
+    reason: str
+
+
+class ListWaiting(Operation[list[ListedWaiting]], frozen=True, tag="device.waiting"):
+    result: ClassVar[Any] = list[ListedWaiting]
+
+    async def perform(self, services: Services) -> list[ListedWaiting]:
+        return [
+            ListedWaiting(
+                sn=waiting.sn,
+                ip=waiting.knock.ip,
+                first_seen=rfc3339(waiting.first_seen),
+                last_seen=rfc3339(waiting.last_seen),
+                tries=waiting.tries,
+                clock_offset=waiting.knock.clock_offset,
+                reason=waiting.reason,
+            )
+            for waiting in services.enrolment.waiting()
+        ]
+
+
+class CheckCode(Operation[CodeCheck], frozen=True, tag="device.check"):
+    sn: str
+    code: str
+    key: str | None
+    result: ClassVar[Any] = CodeCheck
+
+    async def perform(self, services: Services) -> CodeCheck:
+        return services.enrolment.check_code(self.sn, self.code, self.key)
+
+
+class DeliveredDevice(Struct, frozen=True):
+    """A device, and how it took its initial parameters."""
+
+    did: str
+    outcome: Outcome
+    message: str
+
+
+class AcceptDevice(Operation[DeliveredDevice], frozen=True, tag="device.accept"):
+    sn: str
+    code: str
+    key: str | None = None
+    name: str = ""
+    did: str | None = None
+    replaces: str | None = None
+    result: ClassVar[Any] = DeliveredDevice
+
+    async def perform(self, services: Services) -> DeliveredDevice:
+        accepted = await services.enrolment.accept(
+            self.sn,
+            self.code,
+            key=self.key,
+            name=self.name,
+            did=self.did,
+            replaces=self.replaces,
+        )
+        did = accepted.device.did
+        await services.accounts.audit(COMMAND_LINE, "device.accept", did)
+        return DeliveredDevice(did, accepted.outcome, accepted.message)
+
+
+class SendParameters(Operation[DeliveredDevice], frozen=True, tag="device.init"):
+    """The initial parameters, once more."""
+
+    did: str
+    result: ClassVar[Any] = DeliveredDevice
+
+    async def perform(self, services: Services) -> DeliveredDevice:
+        delivery = await services.enrolment.initial.send_again(self.did)
+        await services.accounts.audit(COMMAND_LINE, "device.init", self.did)
+        return DeliveredDevice(self.did, delivery.outcome, delivery.message)
+
+
+class RemoveSiteKey(Operation[None], frozen=True, tag="site-key.remove"):
+    async def perform(self, services: Services) -> None:
+        await services.devices.remove_site_key()
+        await services.accounts.audit(COMMAND_LINE, "site-key.remove", "")
 
 
 class SetSiteKey(Operation[None], frozen=True, tag="site-key"):
@@ -214,10 +315,16 @@ class RemoveApiKey(Operation[None], frozen=True, tag="apikey.remove"):
 AnyOperation = (
     AddDevice
     | ImportDevices
+    | ExportDevices
     | ListDevices
     | ChangeDevice
     | RemoveDevice
+    | ListWaiting
+    | CheckCode
+    | AcceptDevice
+    | SendParameters
     | SetSiteKey
+    | RemoveSiteKey
     | AddUser
     | SetPassword
     | ListUsers

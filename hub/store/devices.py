@@ -23,6 +23,7 @@ class Device(Struct, frozen=True, kw_only=True):
 
     `key`: its own public key as PEM, None where the site's key applies. `did_state`: whether the
     device knows its did (D2, D3). `init_outcome`: how it took the initial parameters.
+    `previous_key`: good beside the other until `previous_key_until`, or until it is not used.
     """
 
     did: str
@@ -45,6 +46,8 @@ class Device(Struct, frozen=True, kw_only=True):
     clock_offset: float | None
     init_outcome: str | None
     created_at: int
+    previous_key: str | None = None
+    previous_key_until: int | None = None
 
 
 class NewDevice(Struct, frozen=True, kw_only=True):
@@ -83,6 +86,8 @@ class DeviceChange(Struct, frozen=True, kw_only=True):
     sign_form: str | UnsetType | None = UNSET
     did_state: DidState | UnsetType = UNSET
     init_outcome: str | UnsetType | None = UNSET
+    previous_key: str | UnsetType | None = UNSET
+    previous_key_until: int | UnsetType | None = UNSET
 
     def __repr__(self) -> str:
         return "DeviceChange(...)"
@@ -113,6 +118,21 @@ class StoredDevice(Struct, frozen=True):
 
 _COLUMNS = Device.__struct_fields__
 _NOTED = DeviceNote.__struct_fields__
+#: What is known of a camera rather than of its place: gone with the camera (D3).
+_OF_THE_CAMERA = {
+    "sign_form": None,
+    "did_state": "unknown",
+    "ip": None,
+    "fw_ver": None,
+    "sw_ver": None,
+    "os_ver": None,
+    "hw_ver": None,
+    "dev_name": None,
+    "clock_offset": None,
+    "init_outcome": None,
+    "previous_key": None,
+    "previous_key_until": None,
+}
 _BOOLEANS = ("enabled", "clock_trusted")
 _ALL = f"SELECT code, secret, {', '.join(_COLUMNS)} FROM device"
 _ONE = f"{_ALL} WHERE did = ?"
@@ -121,6 +141,11 @@ _ADD = (
 )
 _SAVE = f"UPDATE device SET code = ?, secret = ?, {' = ?, '.join(_COLUMNS)} = ? WHERE did = ?"
 _NOTE = f"UPDATE device SET {', '.join(f'{c} = coalesce(?, {c})' for c in _NOTED)} WHERE did = ?"
+_KEEP_KEY = (
+    "UPDATE device SET previous_key = CASE WHEN previous_key_until > ? THEN previous_key ELSE ? END"
+    ", previous_key_until = ? WHERE key IS NULL"
+)
+_FORGET_KEYS = "UPDATE device SET previous_key = NULL, previous_key_until = NULL WHERE key IS NULL"
 _REMOVE = "DELETE FROM device WHERE did = ?"
 _SN_TAKEN = "SELECT 1 FROM device WHERE sn = ?"
 _DID_TAKEN = "SELECT 1 FROM device WHERE did = ?"
@@ -209,6 +234,31 @@ class Devices:
 
         return (await self._writer.write(job, self._replace)).device
 
+    async def keep_previous_key(self, pem: str, until: int) -> None:
+        """Let what devices without a key of their own sign with be good until then."""
+        now = int(self._now() * 1000)
+
+        def job(connection: sqlite3.Connection) -> None:
+            connection.execute(_KEEP_KEY, (now, pem, until))
+
+        def kept(device: Device) -> Device:
+            is_live = (device.previous_key_until or 0) > now
+            used = device.previous_key if is_live else pem
+            return replace(device, previous_key=used, previous_key_until=until)
+
+        await self._writer.write(job, lambda _: self._each_without_key(kept))
+
+    async def forget_previous_keys(self) -> None:
+        """Of devices without a key of their own."""
+
+        def job(connection: sqlite3.Connection) -> None:
+            connection.execute(_FORGET_KEYS)
+
+        def forgotten(device: Device) -> Device:
+            return replace(device, previous_key=None, previous_key_until=None)
+
+        await self._writer.write(job, lambda _: self._each_without_key(forgotten))
+
     async def note(self, notes: Mapping[str, DeviceNote]) -> None:
         """Remember what many devices were seen to be; those that are gone are skipped."""
 
@@ -285,7 +335,14 @@ class Devices:
         if code is not None:
             sealed = self._box.seal(code, _context(stored.device.did, "code"))
             stored = replace(stored, code=sealed)
+        if wanted.get("sn", stored.device.sn) != stored.device.sn:
+            wanted = {**_OF_THE_CAMERA, **wanted}
         return replace(stored, device=replace(stored.device, **wanted))
+
+    def _each_without_key(self, change: Callable[[Device], Device]) -> None:
+        for stored in list(self._by_did.values()):
+            if stored.device.key is None:
+                self._put(replace(stored, device=change(stored.device)))
 
     def _put(self, stored: StoredDevice) -> None:
         device = stored.device

@@ -62,19 +62,25 @@ def load_public_key(pem: str | bytes) -> RSAPublicKey:
 def connect_sign_form(
     key: RSAPublicKey, sign: str, *, sn: str, code: str, ts_text: str
 ) -> str | None:
-    """The form in which `sign` signs this connect; None where it does not.
+    """The form in which `sign` signs this connect; None where it does not."""
+    signed = recover_signed(key, sign)
+    return None if signed is None else signed_form(signed, sn=sn, code=code, ts_text=ts_text)
 
-    One public-key operation recovers what was signed; every accepted form is then compared in
-    constant time.
-    """
+
+def recover_signed(key: RSAPublicKey, sign: str) -> bytes | None:
+    """What was signed, by one public-key operation; None where it was not with this key."""
     try:
         signature = _decode_sign(sign)
-        recovered = key.recover_data_from_signature(signature, PKCS1v15(), NoDigestInfo())
+        return key.recover_data_from_signature(signature, PKCS1v15(), NoDigestInfo())
     except (binascii.Error, UnicodeError, InvalidSignature, ValueError):
         return None
+
+
+def signed_form(signed: bytes, *, sn: str, code: str, ts_text: str) -> str | None:
+    """The form in which what was signed is this connect; each is compared in constant time."""
     found = None
     for form, payload in _payloads(sn, code, ts_text).items():
-        if hmac.compare_digest(recovered, payload):
+        if hmac.compare_digest(signed, payload):
             found = form
     return found
 

@@ -16,12 +16,19 @@ class Room(WaitingRoom):
         super().__init__(most, self.changes, clock)
 
     def knock(self, sn: str, link: FakeLink, code: str = "unknown") -> None:
-        knock = Knock(sn=sn, ip=link.address, address=link.address, sign=None, ts_text="1")
-        self.knock_unknown(knock, Reason(code), link, slowed_seconds=0)  # type: ignore[arg-type]
+        self.knock_unknown(knock_of(sn, link), [Reason(code)], link)  # type: ignore[arg-type]
+
+    def fail(self, did: str, code: str) -> None:
+        self.note_failing(did, knock_of("SN", FakeLink()), [Reason(code)])  # type: ignore[arg-type]
 
     @property
     def sns(self) -> list[str]:
         return [row.sn for row in self.waiting()]
+
+
+def knock_of(sn: str, link: FakeLink) -> Knock:
+    address = link.address
+    return Knock(sn=sn, ip=address, address=address, sign=None, ts_text="1", clock_offset=0)
 
 
 def told(changes: Subscription[Change]) -> list[Change]:
@@ -35,7 +42,7 @@ def test_an_sn_has_one_row_whatever_connection_it_knocks_on(clock: FrozenClock) 
     room.knock("A", first)
     room.knock("A", second)
     (row,) = room.waiting()
-    assert row.address == "10.0.0.9"
+    assert row.knock.address == "10.0.0.9"
     assert room.connection_of("A") is second
 
 
@@ -49,7 +56,7 @@ def test_the_row_outlives_its_connection_for_an_hour(clock: FrozenClock) -> None
     assert room.sns == ["A"]
     clock.advance(1)
     assert room.sns == []
-    assert room.last_knock("A") is None
+    assert room.waiting_of("A") is None
 
 
 def test_rows_are_bounded_and_a_flood_makes_room_for_itself(clock: FrozenClock) -> None:
@@ -90,8 +97,8 @@ def test_listeners_are_told_of_rows_and_reasons_but_not_of_every_knock(clock: Fr
         assert told(changes) == [Change("waiting", "A")]
         room.knock("A", link, "no-signature")
         assert told(changes) == [Change("waiting", "A")]
-        room.note_failing("12", Reason("code-mismatch"))
-        room.note_failing("12", Reason("code-mismatch"))
+        room.fail("12", "code-mismatch")
+        room.fail("12", "code-mismatch")
         assert told(changes) == [Change("device", "12")]
         room.forget("A")
         room.forget("A")
@@ -103,17 +110,17 @@ def test_the_reason_of_an_enrolled_device_fades_and_goes_when_it_comes_in(
 ) -> None:
     room = Room(clock)
     link = FakeLink()
-    room.note_failing("12", Reason("replayed"))
-    reason = room.reason_of("12")
-    assert reason is not None
-    assert reason.code == "replayed"
+    room.fail("12", "replayed")
+    failing = room.failing("12")
+    assert failing is not None
+    assert [reason.code for reason in failing.reasons] == ["replayed"]
     assert room.sns == []
     clock.advance(KEPT_SECONDS + 1)
-    assert room.reason_of("12") is None
-    room.note_failing("12", Reason("replayed"))
+    assert room.failing("12") is None
+    room.fail("12", "replayed")
     room.hold(link, "A")
     room.let_in("12", link)
-    assert room.reason_of("12") is None
+    assert room.failing("12") is None
     assert not room.holds(link)
 
 

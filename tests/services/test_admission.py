@@ -21,13 +21,14 @@ from hub.errors import (
     WrongSignature,
 )
 from hub.live.feed import Change
+from hub.live.waiting import Reason
 from hub.services.admission import MissingDid
 from hub.services.devices import DeviceChange, NewDevice
 from hub.services.holdback import FREE_FAILURES
 from hub.wire.session import KeepaliveParam
 from hub.wire.signing import SIGN_FORMS, body_md5, params_sign
 from tests.support.clock import FrozenClock
-from tests.support.gate import CODE, SN, FakeLink, Gate, gate, public_pem
+from tests.support.gate import CODE, SN, FakeLink, Gate, gate, public_pem, why
 
 NOBODY = KeepaliveParam()
 
@@ -94,12 +95,12 @@ async def test_a_wrong_or_missing_signature_is_answered_423(clock: FrozenClock) 
     device = await site.enrol()
     for wrong, code in (
         (site.knock(code="OTHER"), "code-mismatch"),
-        (site.knock(key=1), "code-mismatch"),
-        (replace(site.knock(), sign="!!"), "code-mismatch"),
+        (site.knock(key=1), "key-mismatch"),
+        (replace(site.knock(), sign="!!"), "key-mismatch"),
         (replace(site.knock(), sign=None), "no-signature"),
     ):
         assert (await refusal(site, FakeLink(), wrong)).code == 423
-        assert site.devices.get(device.did).waiting_code == code
+        assert why(site, device.did) == [code]
 
 
 async def test_every_refusal_names_the_field_to_look_at(clock: FrozenClock) -> None:
@@ -132,7 +133,7 @@ async def test_without_any_key_no_signature_can_be_good(clock: FrozenClock) -> N
     error = await refusal(site, FakeLink(), site.knock())
     assert error.code == 423
     assert "site key" in error.message
-    assert site.devices.get(device.did).waiting_code == "no-key"
+    assert why(site, device.did) == ["no-key"]
 
 
 @pytest.mark.parametrize(
@@ -147,7 +148,8 @@ async def test_a_clock_beyond_the_skew_is_answered_423_and_told(
     assert error.code == 423
     assert side in error.message
     view = site.devices.get(device.did)
-    assert (view.waiting_code, view.waiting_args) == ("clock-off", {"seconds": str(off)})
+    assert view.waiting is not None
+    assert view.waiting.reasons == (Reason("clock-off", {"seconds": str(off)}),)
     assert view.clock_offset == pytest.approx(off)
 
 
@@ -180,7 +182,7 @@ async def test_a_replayed_connect_is_refused(clock: FrozenClock) -> None:
     await site.connect(link, param)
     site.admission.leave(link, "gone")
     error = await refusal(site, FakeLink(), param)
-    assert (error.code, site.devices.get(device.did).waiting_code) == (423, "replayed")
+    assert (error.code, why(site, device.did)) == (423, ["replayed"])
 
 
 async def test_of_two_equal_connects_at_once_one_is_a_replay(clock: FrozenClock) -> None:
@@ -239,7 +241,8 @@ async def test_a_did_that_is_not_the_sns_own_is_answered_421(clock: FrozenClock)
     error = await refusal(site, FakeLink(), site.knock(did="999"))
     assert error.code == 421
     view = site.devices.get(device.did)
-    assert (view.waiting_code, view.waiting_args) == ("foreign-did", {"did": "999"})
+    assert view.waiting is not None
+    assert view.waiting.reasons == (Reason("foreign-did", {"did": "999"}),)
 
 
 async def test_the_checks_come_in_the_order_of_d2(clock: FrozenClock) -> None:
@@ -254,9 +257,9 @@ async def test_the_checks_come_in_the_order_of_d2(clock: FrozenClock) -> None:
 
     async def reason(**wrong: Any) -> str:
         await refusal(site, link, site.knock(**wrong))
-        found = site.room.reason_of(device.did)
+        found = site.room.failing(device.did)
         assert found is not None
-        return found.code
+        return found.reasons[0].code
 
     assert await reason(**everything_wrong) == "code-mismatch"
     assert await reason(ts=1000, did="999") == "clock-off"
@@ -292,7 +295,7 @@ async def test_with_always_an_empty_did_is_answered_421_for_ever(clock: FrozenCl
     for _ in range(3):
         error = await refusal(site, FakeLink(), site.knock())
         assert isinstance(error, MissingDid)
-        await site.enrolment.settle_did(device.did, "none")
+        await site.enrolment.initial.settle_did(device.did, "none")
     await site.connect(FakeLink(), site.knock(did=device.did))
 
 
@@ -309,7 +312,7 @@ async def test_with_auto_an_empty_did_is_answered_421_once_with_the_parameters_t
 async def test_a_device_known_to_have_no_did_comes_in_without(clock: FrozenClock) -> None:
     site = gate(clock, require_did="auto")
     device = await site.enrol()
-    await site.enrolment.settle_did(device.did, "none")
+    await site.enrolment.initial.settle_did(device.did, "none")
     await site.connect(FakeLink(), site.knock())
 
 
@@ -318,7 +321,7 @@ async def test_taking_the_parameters_and_coming_without_a_did_means_having_none(
 ) -> None:
     site = gate(clock, require_did="auto")
     device = await site.enrol()
-    await site.enrolment.settle_did(device.did, "sent")
+    await site.enrolment.initial.settle_did(device.did, "sent")
     await site.connect(FakeLink(), site.knock())
     assert site.store.devices.by_did(device.did).did_state == "none"
     await site.connect(FakeLink(), site.knock())
@@ -329,7 +332,7 @@ async def test_a_device_that_took_its_did_and_lost_it_later_is_sent_it_again(
 ) -> None:
     site = gate(clock, require_did="auto")
     device = await site.enrol()
-    await site.enrolment.settle_did(device.did, "sent")
+    await site.enrolment.initial.settle_did(device.did, "sent")
     await site.connect(FakeLink(), site.knock(did=device.did))
     assert site.store.devices.by_did(device.did).did_state == "known"
     error = await refusal(site, FakeLink(), site.knock())

@@ -10,7 +10,8 @@ import pytest
 import trio
 
 from hub.errors import HubError, NotAuthorised, WrongSignature
-from hub.services.devices import DeviceChange, ImportRow, NewDevice
+from hub.services.deviceimport import ImportRow, Sheet
+from hub.services.devices import DeviceChange, NewDevice
 from hub.store.db import open_store
 from tests.support.clock import FrozenClock
 from tests.support.gate import CODE, SN, FakeLink, Gate
@@ -118,5 +119,5 @@ async def test_an_import_of_a_thousand_is_one_write(clock: FrozenClock, tmp_path
             ImportRow(number + 2, NewDevice(sn=f"{SN}{number}", code=CODE))
             for number in range(1000)
         ]
-        await site.devices.import_rows(rows)
+        await site.devices.import_sheet(Sheet(tuple(rows)))
         assert len(site.devices.list()) == 1000

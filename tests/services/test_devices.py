@@ -11,8 +11,9 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 
 from hub.errors import AlreadyExists, BadParameter, HubError, NoSuchResource, NotAuthorised
 from hub.live.feed import Change
+from hub.services.deviceimport import ImportRow, Sheet
 from hub.services.devicenotes import FLUSH_SECONDS
-from hub.services.devices import DeviceChange, ImportRow, NewDevice
+from hub.services.devices import DeviceChange, NewDevice
 from hub.store.records import LatestPicture
 from hub.wire.records import FaceDetail, Image, Record
 from hub.wire.session import KeepaliveParam
@@ -88,10 +89,24 @@ async def test_an_import_is_all_or_nothing_and_names_the_line(clock: FrozenClock
         (new("B", key="x"), "line 3: key: "),
     ):
         with pytest.raises(BadParameter) as caught:
-            await site.devices.import_rows([good, ImportRow(3, bad)])
+            await site.devices.import_sheet(
+                Sheet(
+                    (
+                        good,
+                        ImportRow(3, bad),
+                    )
+                )
+            )
         assert caught.value.message.startswith(text)
         assert len(site.devices.list()) == 1
-    added = await site.devices.import_rows([good, ImportRow(3, new("B", name="Gate"))])
+    added = await site.devices.import_sheet(
+        Sheet(
+            (
+                good,
+                ImportRow(3, new("B", name="Gate")),
+            )
+        )
+    )
     assert [(view.sn, view.name) for view in added] == [("A", ""), ("B", "Gate")]
 
 
@@ -99,7 +114,7 @@ async def test_an_import_refused_by_the_store_adds_nothing(clock: FrozenClock) -
     site = gate(clock)
     site.store.refuses = True
     with pytest.raises(HubError):
-        await site.devices.import_rows([ImportRow(2, new("A"))])
+        await site.devices.import_sheet(Sheet((ImportRow(2, new("A")),)))
     assert site.devices.list() == []
 
 
@@ -109,7 +124,7 @@ async def test_an_import_refused_by_the_store_adds_nothing(clock: FrozenClock) -
         DeviceChange(enabled=False),
         DeviceChange(code="NEWCODE1"),
         DeviceChange(sn="NEW-SN"),
-        DeviceChange(key=None),
+        DeviceChange(previous_key=None),
     ],
 )
 async def test_who_may_no_longer_come_in_is_put_out_at_once(
@@ -179,7 +194,7 @@ async def test_a_camera_takes_the_place_of_a_broken_one(clock: FrozenClock) -> N
     """D3: by giving its did a new SN, code and key."""
     site = gate(clock, require_did="auto")
     device = await site.enrol(name="Gate")
-    await site.enrolment.settle_did(device.did, "none")
+    await site.enrolment.initial.settle_did(device.did, "none")
     await site.connect(FakeLink(), site.knock())
     change = DeviceChange(sn="NEW-SN", code="NEWCODE1", key=public_pem(1))
     view = await site.devices.change(device.did, change)

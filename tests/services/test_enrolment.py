@@ -19,7 +19,7 @@ from hub.live.registry import Answer
 from hub.services.devices import NewDevice
 from hub.wire.session import InitParam
 from tests.support.clock import FrozenClock
-from tests.support.gate import CODE, SN, FakeLink, Gate, gate, public_pem
+from tests.support.gate import CODE, SN, FakeLink, Gate, gate, public_pem, why, why_waiting
 
 TAKEN = Answer(200, "OK")
 
@@ -45,9 +45,9 @@ async def test_a_device_that_knocks_waits_in_one_row(clock: FrozenClock) -> None
     clock.advance(20)
     await turned_away(site, link, ip="192.168.1.9")
     (row,) = site.enrolment.waiting()
-    assert (row.sn, row.ip, row.address) == (SN, "192.168.1.9", link.address)
-    assert (row.first_seen, row.last_seen) == (first, clock.ms)
-    assert row.reason_code == "unknown"
+    assert (row.sn, row.knock.ip, row.knock.address) == (SN, "192.168.1.9", link.address)
+    assert (row.first_seen, row.last_seen, row.tries) == (first, clock.ms, 2)
+    assert why_waiting(site) == ["unknown"]
 
 
 async def test_the_reason_says_what_the_installer_should_know_first(clock: FrozenClock) -> None:
@@ -56,7 +56,7 @@ async def test_the_reason_says_what_the_installer_should_know_first(clock: Froze
 
     async def reason(**fields: object) -> str:
         await turned_away(site, link, **fields)
-        return site.enrolment.waiting()[0].reason_code
+        return " ".join(why_waiting(site))
 
     assert await reason() == "no-key"
     await site.devices.set_site_key(public_pem())
@@ -64,7 +64,7 @@ async def test_the_reason_says_what_the_installer_should_know_first(clock: Froze
     assert await reason(ts=int(clock.seconds) - 28_680) == "clock-off"
     row = site.enrolment.waiting()[0]
     assert row.reason == "its clock is 7 h 58 min behind: set its time and time zone"
-    assert row.reason_args == {"seconds": "-28680"}
+    assert row.knock.clock_offset == -28_680
     assert await reason(sign=None) == "no-signature"
 
 
@@ -97,7 +97,7 @@ async def test_an_accepted_device_connects_again_on_the_same_connection(
 
 
 @pytest.mark.parametrize(
-    ("code", "key", "reason"), [("WRONG", None, "code-mismatch"), (CODE, 1, "code-mismatch")]
+    ("code", "key", "reason"), [("WRONG", None, "code-mismatch"), (CODE, 1, "key-mismatch")]
 )
 async def test_a_signature_that_does_not_fit_is_423_and_nothing_is_stored(
     clock: FrozenClock, code: str, key: int | None, reason: str
@@ -107,8 +107,7 @@ async def test_a_signature_that_does_not_fit_is_423_and_nothing_is_stored(
         await site.enrolment.accept(SN, code, key=None if key is None else public_pem(key))
     assert site.devices.list() == []
     assert link.requests == []
-    (row,) = site.enrolment.waiting()
-    assert row.reason_code == reason
+    assert why_waiting(site) == [reason]
 
 
 async def test_without_a_key_a_signature_cannot_be_checked(clock: FrozenClock) -> None:
@@ -237,7 +236,7 @@ async def offered(clock: FrozenClock, *answers: Answer | Exception) -> tuple[Gat
     link = FakeLink()
     link.answers = list(answers)
     await turned_away(site, link)
-    await site.enrolment.offer(device.did, link)
+    await site.enrolment.initial.offer(device.did, link)
     assert len(link.requests) == 1
     return site, device.did
 
@@ -273,7 +272,7 @@ async def test_a_connect_right_behind_the_answer_is_judged_by_it(clock: FrozenCl
 
     async with trio.open_nursery() as nursery:
         site.store.before_write = lambda: nursery.start_soon(connect_again)
-        await site.enrolment.offer(device.did, link)
+        await site.enrolment.initial.offer(device.did, link)
     assert site.registry.get(device.did)
     await site.connect(FakeLink(), site.knock())
 
@@ -283,7 +282,7 @@ async def test_a_device_that_connects_with_its_did_has_it_whatever_it_answers(
 ) -> None:
     site = gate(clock, require_did="auto")
     device = await site.enrol()
-    await site.enrolment.settle_did(device.did, "sent")
+    await site.enrolment.initial.settle_did(device.did, "sent")
     link = FakeLink()
     link.answers = [DeviceSilent()]
 
@@ -291,7 +290,7 @@ async def test_a_device_that_connects_with_its_did_has_it_whatever_it_answers(
         await site.connect(link, site.knock(did=device.did))
 
     link.meanwhile = connect_with_did
-    await site.enrolment.offer(device.did, link)
+    await site.enrolment.initial.offer(device.did, link)
     assert site.store.devices.by_did(device.did).did_state == "known"
 
 
@@ -304,10 +303,10 @@ async def test_parameters_on_their_way_are_not_sent_twice(clock: FrozenClock) ->
     async def connect_meanwhile() -> None:
         error = await turned_away(site, link)
         assert getattr(error, "offer", None) is False
-        await site.enrolment.offer(device.did, link)
+        await site.enrolment.initial.offer(device.did, link)
 
     link.meanwhile = connect_meanwhile
-    await site.enrolment.offer(device.did, link)
+    await site.enrolment.initial.offer(device.did, link)
     assert len(link.requests) == 1
 
 
@@ -323,8 +322,8 @@ async def test_an_offer_to_a_device_that_is_removed_meanwhile_ends_quietly(
         await site.devices.remove(device.did)
 
     link.meanwhile = remove
-    await site.enrolment.offer(device.did, link)
-    assert not site.enrolment.is_offering(device.did)
+    await site.enrolment.initial.offer(device.did, link)
+    assert not site.enrolment.initial.is_offering(device.did)
 
 
 async def test_an_enrolled_sn_that_knocks_is_told_at_once_whether_it_fits(
@@ -332,7 +331,7 @@ async def test_an_enrolled_sn_that_knocks_is_told_at_once_whether_it_fits(
 ) -> None:
     site, _ = await knocking(clock)
     view = await site.devices.add(NewDevice(sn=SN, code="WRONG"))
-    assert (site.devices.get(view.did).waiting_code, view.state) == ("code-mismatch", "offline")
+    assert (why(site, view.did), view.state) == (["code-mismatch"], "offline")
     assert site.enrolment.waiting() == []
 
 

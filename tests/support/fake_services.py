@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, Literal
+from typing import Any, Literal, cast
 from zoneinfo import ZoneInfo
 
 import trio
@@ -23,14 +23,17 @@ from hub.errors import (
     WrongSignature,
 )
 from hub.live.feed import Change, Feed
+from hub.live.waiting import Knock, Reason
 from hub.services.accounts import Actor, SignedIn, User
 from hub.services.devices import DeviceChange, DeviceView, NewDevice
-from hub.services.enrolment import Accepted, Waiting
-from hub.services.health import Reason
+from hub.services.enrolment import Accepted, CodeCheck, Waiting
+from hub.services.health import Reason as HealthReason
 from hub.services.recordlog import LogReader, Page, RecordFilter
 from hub.services.site import SiteSettings
+from hub.services.trace import Trace
 from hub.wire.records import Detail, FaceDetail, Image, Kind, Record
 from tests.support.clock import NOON
+from tests.support.traces import new_traces
 from tests.support.web import FakeAdmission, FakeIngest
 
 NOON_MS = round(NOON * 1000)
@@ -55,10 +58,9 @@ def device(
         "dev_name": None,
         "clock_offset": 0.4,
         "clock_trusted": True,
-        "waiting_reason": None,
-        "waiting_code": None,
-        "waiting_args": {},
+        "waiting": None,
         "has_own_key": False,
+        "previous_key_until": None,
         "sign_form": "md5-digestinfo",
         "init_outcome": "taken",
         "last_picture": None,
@@ -67,17 +69,18 @@ def device(
     return DeviceView(did=did, name=name, state=state, **{**values, **more})
 
 
-def waiting(sn: str, code: Any = "unknown", **args: str) -> Waiting:
-    return Waiting(
+def waiting(sn: str, *codes: Any, tries: int = 3, **args: str) -> Waiting:
+    """`codes` are its reasons; each takes the `args`."""
+    reasons = tuple(Reason(code, args) for code in codes or ("unknown",))
+    knock = Knock(
         sn=sn,
         ip="192.168.1.77",
         address="192.168.1.77",
-        first_seen=NOON_MS - 60_000,
-        last_seen=NOON_MS,
-        reason=f"in English: {code}",
-        reason_code=code,
-        reason_args=args,
+        sign="AAAA",
+        ts_text="1",
+        clock_offset=float(args.get("seconds", "0.4")),
     )
+    return Waiting(knock, reasons, NOON_MS - 60_000, NOON_MS, tries)
 
 
 def record(seq: int, kind: Kind = "face", detail: Detail | None = None, **more: Any) -> Record:
@@ -229,6 +232,13 @@ class FakeEnrolment:
     def waiting(self) -> list[Waiting]:
         return list(self.rows.values())
 
+    def check_code(self, sn: str, code: str, key: str | None = None) -> CodeCheck:
+        if sn not in self.rows:
+            raise NoSuchResource(f"no device with sn {sn} waits")
+        if code == CODE:
+            return CodeCheck("fits", ())
+        return CodeCheck("code-mismatch", (Reason("code-mismatch"),))
+
     async def accept(
         self,
         sn: str,
@@ -237,12 +247,17 @@ class FakeEnrolment:
         key: str | None = None,
         name: str = "",
         did: str | None = None,
+        replaces: str | None = None,
     ) -> Accepted:
         if sn not in self.rows:
             raise NoSuchResource(f"no device with sn {sn} waits")
         if code != CODE:
             self.knock(waiting(sn, "code-mismatch"))
             raise WrongSignature("the code does not match the signature")
+        if replaces is not None:
+            del self.rows[sn]
+            change = DeviceChange(sn=sn, code=code, key=key)
+            return Accepted(await self._devices.change(replaces, change), "taken", "taken")
         await self._devices.add(NewDevice(sn=sn, code=code, did=did, name=name, key=key))
         del self.rows[sn]
         self._changes.publish([Change("waiting", sn)])
@@ -358,12 +373,12 @@ class FakeSite:
 
 class FakeHealth:
     def __init__(self) -> None:
-        self.found: list[Reason] = []
+        self.found: list[HealthReason] = []
 
-    def reasons(self) -> list[Reason]:
+    def reasons(self) -> list[HealthReason]:
         return self.found
 
-    def faults(self) -> list[Reason]:
+    def faults(self) -> list[HealthReason]:
         return [reason for reason in self.found if reason.is_fault]
 
 
@@ -375,13 +390,18 @@ class FakeServices(SimpleNamespace):
         change_feed: Feed[Change] = Feed()
         site = FakeSite()
         devices = FakeDevices(change_feed)
+        enrolment = FakeEnrolment(devices, change_feed)
+        traces = new_traces()
+        closing = trio.Event()
+        room: Any = SimpleNamespace(waiting_of=enrolment.rows.get)
         super().__init__(
             config=Config(web=web or Web(tls=False)),
             data_dir=Path("unused"),
             now=lambda: NOON,
-            closing=trio.Event(),
+            closing=closing,
             record_feed=record_feed,
             change_feed=change_feed,
+            traces=traces,
             site=site,
             certificates=SimpleNamespace(
                 context=lambda: None,
@@ -390,10 +410,12 @@ class FakeServices(SimpleNamespace):
             ),
             accounts=FakeAccounts(site),
             devices=devices,
-            enrolment=FakeEnrolment(devices, change_feed),
+            enrolment=enrolment,
             admission=FakeAdmission(),
             ingest=FakeIngest(),
+            downloads=None,
             records=FakeRecords(record_feed),
+            trace=Trace(traces, cast(Any, devices), room, closing),
             upkeep=SimpleNamespace(),
             health=FakeHealth(),
         )

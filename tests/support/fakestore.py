@@ -26,6 +26,8 @@ class FakeStore:
         self.tokens = FakeTokens(self)
         self.settings = FakeSettings(self)
         self.records = FakeRecords()
+        self.device_settings = FakeForgetful(self)
+        self.device_pictures = FakeForgetful(self)
 
     async def durably(self) -> None:
         """A write waits for its group, and may be refused."""
@@ -80,10 +82,30 @@ class FakeDevices:
         holder = self.by_sn(wanted.get("sn", ""))
         if holder is not None and holder.did != did:
             raise AlreadyExists("is enrolled already", field="sn")
+        if wanted.get("sn", self._devices[did].sn) != self._devices[did].sn:
+            wanted = {"sign_form": None, "did_state": "unknown", "init_outcome": None, **wanted}
         if "code" in wanted:
             self._secrets[did] = replace(self._secrets[did], code=wanted.pop("code"))
         self._devices[did] = replace(self._devices[did], **wanted)
         return self._devices[did]
+
+    async def keep_previous_key(self, pem: str, until: int) -> None:
+        await self._store.durably()
+        now = int(self._now() * 1000)
+        for did, device in self._devices.items():
+            if device.key is None:
+                live = (device.previous_key_until or 0) > now
+                self._devices[did] = replace(
+                    device,
+                    previous_key=device.previous_key if live else pem,
+                    previous_key_until=until,
+                )
+
+    async def forget_previous_keys(self) -> None:
+        await self._store.durably()
+        for did, device in self._devices.items():
+            if device.key is None:
+                self._devices[did] = replace(device, previous_key=None, previous_key_until=None)
 
     async def note(self, notes: Mapping[str, DeviceNote]) -> None:
         await self._store.durably()
@@ -198,3 +220,15 @@ class FakeRecords:
     async def latest_pictures(self) -> dict[str, LatestPicture]:
         await trio.lowlevel.checkpoint()
         return dict(self.latest)
+
+
+class FakeForgetful:
+    """What is kept of a device until another takes its place; `forgotten` are those dids."""
+
+    def __init__(self, store: FakeStore) -> None:
+        self._store = store
+        self.forgotten: list[str] = []
+
+    async def forget(self, did: str) -> None:
+        await self._store.durably()
+        self.forgotten.append(did)

@@ -205,9 +205,7 @@ def furnish(hub: FakeServices) -> Life:
         more = {"last_seen": now - at * 60_000}
         if at == 4:
             more |= {
-                "waiting_code": "clock-off",
-                "waiting_reason": "its clock is off",
-                "waiting_args": {"seconds": "28680"},
+                "waiting": waiting("Y3CA9PGDTKM0004", "clock-off", seconds="28680"),
                 "clock_offset": 28680.0,
             }
         hub.devices.put(device(str(at), place, state, **more))

@@ -97,7 +97,9 @@ class Gate:
         self.records: Feed[Record] = Feed()
         self.registry = Registry(clock)
         self.room = WaitingRoom(self.config.max_waiting, self.changes, clock)
-        self.devices = DeviceBook(store, self.registry, self.room, self.records, self.changes)
+        self.devices = DeviceBook(
+            store, self.registry, self.room, self.records, self.changes, clock
+        )
         self.enrolment = Enrolment(store, self.devices, self.room, self.config)
         self.admission = Admission(
             store,
@@ -133,6 +135,18 @@ class Gate:
         link.did, link.sn = admitted.device.did, admitted.device.sn
         self.admission.enter(link)
         return admitted
+
+
+def why(site: Gate, did: str) -> list[str]:
+    """The codes of the reasons for which an enrolled device is not let in."""
+    waiting = site.devices.get(did).waiting
+    return [reason.code for reason in waiting.reasons] if waiting else []
+
+
+def why_waiting(site: Gate, sn: str = SN) -> list[str]:
+    """The same of one that waits."""
+    waiting = site.room.waiting_of(sn)
+    return [reason.code for reason in waiting.reasons] if waiting else []
 
 
 def online(site: Gate) -> int:

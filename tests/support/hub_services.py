@@ -17,15 +17,22 @@ from hub.live.registry import Registry
 from hub.live.waiting import WaitingRoom
 from hub.services import Services
 from hub.services.accounts import COMMAND_LINE, Accounts
+from hub.services.campaigns import Campaigns
+from hub.services.commands import Commands
+from hub.services.devicefiles import DeviceFiles
 from hub.services.devices import DeviceBook
+from hub.services.downloads import Downloads
 from hub.services.enrolment import Enrolment
+from hub.services.firmware import Firmware
 from hub.services.passwords import Cost
 from hub.services.recordlog import RecordLog
 from hub.services.site import Site
+from hub.services.trace import Trace
 from hub.store.db import Store, open_store
 from hub.store.records import NewUpload
 from hub.wire.records import FaceDetail, NewRecord, Picture, Record
 from tests.support.clock import FrozenClock
+from tests.support.traces import new_traces
 
 #: A hash that costs next to nothing.
 CHEAP = Cost(memory_kib=8, iterations=1)
@@ -35,10 +42,14 @@ PASSWORD = "correct horse"
 class HubServices:
     """A store, the services on it, and shortcuts to fill them."""
 
-    def __init__(self, store: Store, services: Services, room: WaitingRoom) -> None:
+    def __init__(
+        self, store: Store, services: Services, room: WaitingRoom, registry: Registry
+    ) -> None:
         self.store = store
         self.services = services
         self.room = room
+        #: Who is online: attach a `tests.support.askedlink.AskedLink`.
+        self.registry = registry
 
     async def add_faces(self, *names: str, did: str = "1", pictures: bool = False) -> list[int]:
         """Store one capture for each name, each an upload of its own."""
@@ -85,15 +96,21 @@ async def open_hub_services(
     async with open_store(data_dir, now=clock, on_records=record_feed.publish) as store:
         registry = Registry(clock)
         room = WaitingRoom(config.devices.max_waiting, change_feed, clock)
+        traces = new_traces(clock)
+        closing = trio.Event()
         site = Site(store.settings, config, change_feed)
-        devices = DeviceBook(store, registry, room, record_feed, change_feed)
+        devices = DeviceBook(store, registry, room, record_feed, change_feed, clock)
+        firmware = Firmware(store, site, change_feed, clock)
+        campaigns = Campaigns(store, firmware, devices, change_feed, clock)
+        commands = Commands(store, registry, devices, change_feed, clock)
         services = Services(
             config=config,
             data_dir=data_dir,
             now=clock,
-            closing=trio.Event(),
+            closing=closing,
             record_feed=record_feed,
             change_feed=change_feed,
+            traces=traces,
             site=site,
             accounts=Accounts(
                 store,
@@ -105,7 +122,13 @@ async def open_hub_services(
             ),
             devices=devices,
             enrolment=Enrolment(store, devices, room, config.devices),
+            commands=commands,
+            device_files=DeviceFiles(store, commands, clock),
+            firmware=firmware,
+            campaigns=campaigns,
+            downloads=Downloads(store, devices, campaigns, clock),
             records=RecordLog(store, record_feed),
+            trace=Trace(traces, devices, room, closing),
             health=cast(Any, SimpleNamespace(reasons=list)),
             # What these tests never call.
             certificates=cast(Any, None),
@@ -113,4 +136,4 @@ async def open_hub_services(
             ingest=cast(Any, None),
             upkeep=cast(Any, None),
         )
-        yield HubServices(store, services, room)
+        yield HubServices(store, services, room, registry)

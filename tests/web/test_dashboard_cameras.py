@@ -36,9 +36,7 @@ async def test_the_table_says_how_each_camera_is(admin: Visitor) -> None:
             "2",
             "Bay",
             "offline",
-            waiting_code="clock-off",
-            waiting_args={"seconds": "28680"},
-            waiting_reason="its clock is off",
+            waiting=waiting("SN2", "clock-off", seconds="28680"),
             clock_offset=28680.0,
         ),
         device("3", "Roof", "disabled", clock_offset=None, fw_ver=None, last_seen=None),
@@ -82,7 +80,7 @@ async def test_a_clock_offset_is_told_in_words(admin: Visitor, seconds: float, w
         ("no-signature", "Switch signing on in its settings"),
         ("replayed", "It repeats an earlier connect"),
         ("no-key", "There is no key"),
-        ("a-code-of-tomorrow", "in English: a-code-of-tomorrow"),
+        ("key-mismatch", "it has another one"),
     ],
 )
 async def test_who_knocks_is_told_why_it_waits(admin: Visitor, code: str, words: str) -> None:

@@ -329,8 +329,8 @@ async def test_every_change_is_in_the_audit_log(api: Client) -> None:
 
 
 async def test_a_waiting_device_is_listed_and_accepted(api: Client, clock: FrozenClock) -> None:
-    knock = Knock("SN0009", "192.168.1.9", "10.1.1.9", None, str(int(clock())))
-    api.hub.room.knock_unknown(knock, Reason("unknown"), FakeLink(), slowed_seconds=0)
+    knock = Knock("SN0009", "192.168.1.9", "10.1.1.9", None, str(int(clock())), 0.4)
+    api.hub.room.knock_unknown(knock, [Reason("unknown")], FakeLink(), slowed_seconds=4)
     waiting = await api.get("devices/waiting")
     assert waiting == {
         "items": [
@@ -339,7 +339,12 @@ async def test_a_waiting_device_is_listed_and_accepted(api: Client, clock: Froze
                 "ip": "192.168.1.9",
                 "first_seen": "2026-11-25T12:00:00.000Z",
                 "last_seen": "2026-11-25T12:00:00.000Z",
-                "reason": waiting["items"][0]["reason"],
+                "reason": "it is not known here: accept it with its security code; "
+                "it failed too often: its answers are held back until 12:00:04 UTC",
+                "reasons": ["unknown", "slowed"],
+                "tries": 1,
+                "clock_offset": 0.4,
+                "slowed_until": "2026-11-25T12:00:04.000Z",
             }
         ],
         "next": None,

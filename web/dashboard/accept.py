@@ -12,7 +12,7 @@ from web.dashboard.connect import connect_page
 from web.dashboard.language import gettext
 from web.dashboard.pages import go, page
 from web.dashboard.waiting import WaitingRow, waiting_rows
-from web.dashboard.words import device_fault, waiting_reason
+from web.dashboard.words import device_fault, waiting_reasons
 
 blueprint = Blueprint("accept", __name__, url_prefix="/cameras")
 
@@ -62,11 +62,11 @@ async def _refused(sn: str, back: str, error: HubError) -> Response:
         return await cameras_page(fault=gettext("That camera does not wait any more."))
     fault = device_fault(error)
     if isinstance(error, WrongSignature):
-        reason = waiting_reason(waiting)
+        reason = " ".join(waiting_reasons(waiting))
         fault = gettext("Not accepted, and nothing was stored. %(reason)s") % {"reason": reason}
     refused = WaitingRow(
         waiting,
-        waiting_reason(waiting),
+        waiting_reasons(waiting),
         fault=fault,
         name=form.get("name", ""),
         key=form.get("key", ""),

@@ -6,12 +6,12 @@ from msgspec import Struct
 
 from hub.services.enrolment import Waiting
 from web import auth
-from web.dashboard.words import waiting_reason
+from web.dashboard.words import waiting_reasons
 
 
 class WaitingRow(Struct, frozen=True):
     waiting: Waiting
-    reason: str
+    reasons: list[str]
     #: What was entered and why it was not taken; empty at first.
     fault: str = ""
     name: str = ""
@@ -25,7 +25,7 @@ def waiting_rows(refused: WaitingRow | None = None) -> list[WaitingRow]:
     The latest to come stands first, and no further knock moves it from where somebody is typing.
     """
     waiting = sorted(auth.services().enrolment.waiting(), key=lambda one: (-one.first_seen, one.sn))
-    rows = [WaitingRow(one, waiting_reason(one)) for one in waiting]
+    rows = [WaitingRow(one, waiting_reasons(one)) for one in waiting]
     if refused is None:
         return rows
     return [refused if one.waiting.sn == refused.waiting.sn else one for one in rows]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from hub.errors import AlreadyExists, BadParameter, HubError
 from hub.services.devices import DeviceView
+from hub.services.enrolment import Reason as WaitingReason
 from hub.services.enrolment import Waiting
 from hub.services.health import Reason
+from hub.services.initparams import kept_delivery
+from web import auth
+from web.dashboard import language
 from web.dashboard.language import N_, gettext
 
 ROLES = {"admin": N_("Administrator"), "guard": N_("Guard"), "viewer": N_("Viewer")}
@@ -53,7 +55,10 @@ DONE = {
 
 WAITING = {
     "unknown": N_("Not known here yet. Enter its security code to accept it."),
-    "code-mismatch": N_("The code does not match the camera's signature. Check code and key."),
+    "code-mismatch": N_("The code does not match the camera's signature. Check each character."),
+    "key-mismatch": N_(
+        "The key does not match the camera's signature: it has another one. Give it its own key."
+    ),
     "clock-off": N_("Its clock is %(offset)s. Set its time and time zone, or its NTP server."),
     "no-signature": N_(
         "It sends no signature, so it cannot show that it is what it says. Switch signing on in "
@@ -64,11 +69,12 @@ WAITING = {
     "disabled": N_("It is disabled here. Enable it to let it in."),
     "foreign-did": N_("It gives a number (did) that is not its own. Correct it on the camera."),
     "no-did": N_("It gives no number (did) yet, and was sent one. It should connect again soon."),
+    "slowed": N_("It failed too often: its answers are held back until %(time)s."),
 }
 
 INIT_OUTCOMES = {
     "taken": N_("taken"),
-    "refused": N_("refused"),
+    "refused": N_("refused with %(answer)s"),
     "silent": N_("no answer"),
     "not-sent": N_("not sent yet"),
 }
@@ -108,29 +114,34 @@ STORE_REASONS = (
 )
 
 
-def waiting_reason(waiting: Waiting) -> str:
-    """Why a device waits, as one plain sentence."""
-    return _reason(waiting.reason_code, waiting.reason_args, waiting.reason)
+def waiting_reasons(waiting: Waiting) -> list[str]:
+    """Why a device waits: a plain sentence for each reason."""
+    return [reason_sentence(reason) for reason in waiting.told]
 
 
 def device_reason(device: DeviceView) -> str:
     """Why an enrolled device is not let in; empty where nothing is known against it."""
-    if device.waiting_code is None:
-        return ""
-    return _reason(device.waiting_code, device.waiting_args, device.waiting_reason or "")
+    return " ".join(waiting_reasons(device.waiting)) if device.waiting else ""
 
 
-def _reason(code: str, args: Mapping[str, str], english: str) -> str:
-    text = WAITING.get(code)
-    if text is None:
-        return english
-    offset = clock_offset(float(args.get("seconds", "0")))
-    return gettext(text) % {**args, "offset": offset}
+def reason_sentence(reason: WaitingReason) -> str:
+    zone = auth.services().site.zone()
+    return gettext(WAITING[reason.code]) % {
+        **reason.args,
+        "offset": clock_offset(float(reason.args.get("seconds", "0"))),
+        "time": language.current().time(int(reason.args.get("until", "0")), zone),
+    }
 
 
-def init_outcome(outcome: str | None) -> str:
+def init_outcome(kept: str | None) -> str:
     """How a camera took its initial parameters (D3), for its page."""
-    return gettext(INIT_OUTCOMES[outcome]) if outcome in INIT_OUTCOMES else outcome or ""
+    if kept is None:
+        return ""
+    delivery = kept_delivery(kept)
+    text = gettext(INIT_OUTCOMES[delivery.outcome])
+    if delivery.outcome == "refused":
+        return text % {"answer": f"{delivery.code} {delivery.device_msg}".strip()}
+    return text
 
 
 def done_sentence(code: str | None) -> str:

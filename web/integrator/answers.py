@@ -82,7 +82,21 @@ class WaitingDevice(Struct, frozen=True):
     ip: str
     first_seen: Time
     last_seen: Time
-    reason: str
+    reason: Annotated[str, Meta(description="every reason, in words")]
+    reasons: Annotated[
+        list[str],
+        Meta(
+            description="their codes: unknown, no-signature, no-key, key-mismatch, code-mismatch, "
+            "clock-off, slowed"
+        ),
+    ]
+    tries: Annotated[int, Meta(description="connects since first_seen")]
+    clock_offset: Annotated[
+        float, Meta(description="seconds by which its clock is ahead of the hub's")
+    ]
+    slowed_until: Annotated[
+        Time | None, Meta(description="its answers are held back, for it failed too often")
+    ]
 
 
 class WaitingList(Struct, frozen=True):
@@ -204,8 +218,12 @@ def device_fields(view: DeviceView) -> Device:
 def waiting_fields(waiting: Waiting) -> WaitingDevice:
     return WaitingDevice(
         sn=waiting.sn,
-        ip=waiting.ip or waiting.address,
+        ip=waiting.knock.ip,
         first_seen=rfc3339(waiting.first_seen),
         last_seen=rfc3339(waiting.last_seen),
         reason=waiting.reason,
+        reasons=[reason.code for reason in waiting.told],
+        tries=waiting.tries,
+        clock_offset=waiting.knock.clock_offset,
+        slowed_until=None if waiting.slowed_until is None else rfc3339(waiting.slowed_until),
     )

@@ -68,7 +68,11 @@ _WAITING = answers.WaitingDevice(
     ip="192.168.1.21",
     first_seen="2026-11-25T08:00:00.000Z",
     last_seen="2026-11-25T08:00:30.000Z",
-    reason="This device is not enrolled.",
+    reason="it is not known here: accept it with its security code",
+    reasons=["unknown"],
+    tries=2,
+    clock_offset=0.3,
+    slowed_until=None,
 )
 _TAG = "Devices"
 _ONE = f"{PREFIX}/devices/{{did}}"

@@ -1,0 +1,144 @@
+"""Devices as a sheet (CSV): read for an import, each bad row named, and written as an export."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable, Iterable, Sequence
+
+from msgspec import Struct
+
+from hub.errors import AlreadyExists, BadParameter
+from hub.services.devicefields import check_new
+from hub.store.devices import Device, NewDevice
+
+COLUMNS = ("sn", "code", "did", "name", "key")
+#: What one message names; the rest is counted.
+MOST_NAMED = 20
+#: What one import takes.
+MOST_ROWS = 10_000
+
+
+class ImportRow(Struct, frozen=True):
+    """A row of a file, with the number of its line for the message."""
+
+    line: int
+    device: NewDevice
+
+
+class RowFault(Struct, frozen=True):
+    """What is wrong with a row; `field` is empty where it is the row as a whole."""
+
+    line: int
+    field: str
+    message: str
+
+    @property
+    def text(self) -> str:
+        return f"line {self.line}: {self.message}"
+
+
+class Sheet(Struct, frozen=True):
+    """What was read: the rows that are devices, and what is wrong with others."""
+
+    rows: tuple[ImportRow, ...]
+    faults: tuple[RowFault, ...] = ()
+
+
+class BadSheet(BadParameter):
+    """Nothing was imported; `faults` holds every bad row, in the order of their lines."""
+
+    def __init__(self, faults: Sequence[RowFault]) -> None:
+        named = [fault.text for fault in faults[:MOST_NAMED]]
+        if len(faults) > MOST_NAMED:
+            named.append(f"and {len(faults) - MOST_NAMED} more")
+        super().__init__("; ".join(named))
+        self.faults = tuple(faults)
+
+
+def read_sheet(text: str) -> Sheet:
+    """The rows of a CSV file whose first line names the columns; `key` stays as it was written.
+
+    Raises BadSheet where the first line is wrong, for no row can be read then.
+    """
+    reader = csv.reader(io.StringIO(text.removeprefix("\ufeff"), newline=""), skipinitialspace=True)
+    rows: list[ImportRow] = []
+    faults: list[RowFault] = []
+    names: list[str] | None = None
+    line = 1
+    try:
+        for values in reader:
+            # A key in quotes goes over several lines: a row is named by its first.
+            line, start = reader.line_num + 1, line
+            cells = [value.strip() for value in values]
+            if names is None:
+                names = _checked_names(cells)
+            elif len(cells) > len(names):
+                faults.append(RowFault(start, "", "more values than there are columns"))
+            elif len(rows) + len(faults) == MOST_ROWS:
+                faults.append(RowFault(start, "", f"at most {MOST_ROWS} rows are taken at once"))
+                break
+            elif any(cells):
+                rows.append(ImportRow(start, _device(dict(zip(names, cells, strict=False)))))
+    except csv.Error as error:
+        faults.append(RowFault(line, "", f"this is no CSV: {error}"))
+    if names is None:
+        _checked_names([])
+    return Sheet(tuple(rows), tuple(faults))
+
+
+def check_sheet(sheet: Sheet, is_taken: Callable[[str, str], bool]) -> None:
+    """Raises BadSheet. `is_taken`: whether a device has this value of the field sn or did."""
+    faults = list(sheet.faults)
+    #: Where each sn and did of the rows before stands.
+    lines: dict[tuple[str, str], int] = {}
+    for row in sheet.rows:
+        try:
+            _check_row(row, lines, is_taken)
+        except BadParameter as error:
+            faults.append(RowFault(row.line, error.field, error.message))
+    if not sheet.rows and not faults:
+        faults.append(RowFault(1, "", "there is no row below the names of the columns"))
+    if faults:
+        raise BadSheet(sorted(faults, key=lambda fault: fault.line))
+
+
+def write_sheet(devices: Iterable[Device]) -> str:
+    """The devices in the columns of an import. The codes are sealed, and stay empty."""
+    out = io.StringIO()
+    writer = csv.writer(out)
+    writer.writerow(COLUMNS)
+    for device in devices:
+        writer.writerow((device.sn, "", device.did, device.name, device.key or ""))
+    return out.getvalue()
+
+
+def _checked_names(names: list[str]) -> list[str]:
+    if not {"sn", "code"} <= set(names) <= set(COLUMNS) or len(set(names)) != len(names):
+        message = f"allowed are the columns {','.join(COLUMNS)}; sn and code must be there"
+        raise BadSheet([RowFault(1, "", message)])
+    return names
+
+
+def _device(cells: dict[str, str]) -> NewDevice:
+    return NewDevice(
+        sn=cells.get("sn", ""),
+        code=cells.get("code", ""),
+        did=cells.get("did") or None,
+        name=cells.get("name", ""),
+        key=cells.get("key") or None,
+    )
+
+
+def _check_row(
+    row: ImportRow, lines: dict[tuple[str, str], int], is_taken: Callable[[str, str], bool]
+) -> None:
+    check_new(row.device)
+    for field, value in (("sn", row.device.sn), ("did", row.device.did)):
+        if value is None:
+            continue
+        if is_taken(field, value):
+            raise AlreadyExists(f"a device with {field} {value} exists already", field=field)
+        earlier = lines.setdefault((field, value), row.line)
+        if earlier != row.line:
+            raise AlreadyExists(f"{value} stands in line {earlier} already", field=field)
