@@ -23,21 +23,24 @@ MOST_ROWS = 500_000
 class Pages(Generic[Row]):
     """The pages of one list: ask for the page `wanted` and tell of the answer, until it is None.
 
-    `total` is what the device told last, `unreadable` counts the rows that could not be read.
+    A list that was left is gone on with from its `page`, of which `read` rows came before. `total`
+    is what the device told last, `unreadable` counts the rows that could not be read.
     """
 
-    def __init__(self, first_page: int) -> None:
+    def __init__(self, first_page: int, *, page: int | None = None, read: int = 0) -> None:
         self._first = first_page
+        self._before = read
         self._asked = 0
         self._seen: set[int] = set()
-        self.wanted: int | None = first_page
+        self._largest = 0
+        self.wanted: int | None = first_page if page is None else page
         self.total: int | None = None
         self.unreadable = 0
 
     @property
     def read(self) -> int:
         """How many different rows there were up to now."""
-        return len(self._seen)
+        return self._before + len(self._seen)
 
     def take(self, page: Page[Row]) -> tuple[Row, ...]:
         """The device answered with this page: its rows that did not come before."""
@@ -46,15 +49,19 @@ class Pages(Generic[Row]):
         if new or not page.rows:
             self.unreadable += page.unreadable
         self.total = self.total if page.total is None else page.total
+        self._largest = max(self._largest, len(page.rows) + page.unreadable)
         is_empty = not page.rows and not page.unreadable
         self.wanted = self._after(asked, has_new=bool(new), is_empty=is_empty)
         return new
 
     def refuse(self) -> bool:
         """The device refused the page: whether that is to be overlooked, and the list goes on."""
-        asked, is_first = self._ask(), self._asked == 1
-        self.wanted = 1 - self._first if is_first else None
-        return is_first or (self._is_last_guess(asked) and self.read > 0)
+        asked = self._ask()
+        if asked == self._first and not self.read:
+            self.wanted = 1 - self._first
+        else:
+            self.wanted = 0 if self._may_miss_page_0_alone(asked) else None
+        return self.wanted is not None or (self._is_last_guess(asked) and self.read > 0)
 
     def _ask(self) -> int:
         if self.wanted is None:
@@ -85,6 +92,11 @@ class Pages(Generic[Row]):
     def _misses_rows(self) -> bool:
         """Whether there may be more; what the device tells decides, where it tells."""
         return self.total is None or self.read + self.unreadable < self.total
+
+    def _may_miss_page_0_alone(self, asked: int) -> bool:
+        if asked <= self._first or self._first == 0 or self.total is None:
+            return False
+        return 0 < self.total - self.read - self.unreadable <= self._largest
 
     def _is_at_bound(self) -> bool:
         return self._asked >= MOST_PAGES or self.read >= MOST_ROWS
