@@ -21,6 +21,7 @@ from hub.config import Devices as DevicesConfig
 from hub.errors import DeviceLeft, DeviceSilent
 from hub.link.socket import NORMAL, DeviceSocket, Ending
 from hub.live.registry import Answer
+from hub.live.trace import Ring
 from hub.log import limited
 from hub.wire.envelope import Response, encode_request
 from hub.wire.session import Outcome, Pending
@@ -71,6 +72,7 @@ class DeviceLink:
         "since",
         "sn",
         "token",
+        "trace",
     )
 
     def __init__(
@@ -79,6 +81,7 @@ class DeviceLink:
         peer: Peer,
         config: DevicesConfig,
         *,
+        trace: Ring,
         take: Take,
         ended: Ended,
     ) -> None:
@@ -87,6 +90,8 @@ class DeviceLink:
         self.sn = ""
         self.ip = ""
         self.since = 0
+        #: Where its frames are kept, both ways.
+        self.trace = trace
         #: The token that was issued last; requests to the device carry it (D4).
         self.token: str | None = None
         #: It knocked and was not let in.
@@ -139,6 +144,7 @@ class DeviceLink:
 
     async def send(self, frame: str) -> None:
         """Send in the task that reads, under the link's own deadline."""
+        self.trace.said(frame)
         await self._socket.send_text(frame)
 
     async def hold_back(self, seconds: float) -> None:
@@ -202,6 +208,7 @@ class DeviceLink:
 
     async def _handle(self, message: str | bytes) -> None:
         self._allow(ANSWER_SECONDS, "its answer was not taken in time")
+        self.trace.heard(message)
         await self._take(self, message)
         if self.did:
             silent = SILENT_INTERVALS * self._config.heartbeat_interval
@@ -253,6 +260,7 @@ class DeviceLink:
     async def _send_request(self, frame: str) -> None:
         if self._hold is not None:
             self._hold.cancel()  # The answer to come is read by the task that holds back.
+        self.trace.said(frame)
         try:
             await self._socket.send_text(frame)
         except ConnectionClosed:

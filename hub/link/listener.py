@@ -31,14 +31,20 @@ class Links:
 
     def __init__(self, services: Services) -> None:
         self._config = services.config.devices
+        self._traces = services.traces
         self._dispatch = Dispatch(
-            services.admission, services.enrolment, self._config, services.now
+            services.admission, services.enrolment, self._traces, self._config, services.now
         )
         self._open: set[DeviceLink] = set()
 
     async def handle(self, stream: trio.abc.Stream, peer: Peer) -> None:
         link = DeviceLink(
-            stream, peer, self._config, take=self._dispatch.take, ended=self._dispatch.ended
+            stream,
+            peer,
+            self._config,
+            trace=self._traces.open(),
+            take=self._dispatch.take,
+            ended=self._dispatch.ended,
         )
         self._open.add(link)
         try:

@@ -192,11 +192,13 @@ class Traces:
 
     def knocks(self, ring: Ring, sn: str) -> None:
         """A connection that is not in gives this serial number."""
-        if ring.sn == sn:
-            return
-        self._unnamed(ring)
-        ring.sn = sn
         trace = self._devices.get(sn) or self._waiting_trace(sn)
+        if ring in trace.knocking:
+            return
+        earlier = self._find(ring.sn)
+        if earlier is not None:
+            earlier.knocking.discard(ring)
+        ring.sn = sn
         trace.knocking.add(ring)
         # Numbered anew: whoever looks on has a place behind the frames from before the name.
         for entry in ring.take_out():
@@ -204,13 +206,12 @@ class Traces:
 
     def let_in(self, ring: Ring, sn: str) -> Ring:
         """The connection is this device's; its frames go into the ring that is returned."""
-        self.knocks(ring, sn)
-        inside = self._device_trace(sn).inside
-        if ring is not inside:
-            self._unnamed(ring)
+        trace = self._device_trace(sn)
+        if ring in trace.knocking:
+            trace.knocking.discard(ring)
             for entry in ring.take_out():
-                inside.take(entry)
-        return inside
+                trace.inside.take(entry)
+        return trace.inside
 
     def ended(self, ring: Ring, reason: str) -> None:
         """The connection is gone; what it knocked with stays for a while."""
@@ -247,11 +248,6 @@ class Traces:
 
     def _find(self, sn: str) -> _Trace | None:
         return self._devices.get(sn) or self._waiting.get(sn)
-
-    def _unnamed(self, ring: Ring) -> None:
-        trace = self._find(ring.sn)
-        if trace is not None:
-            trace.knocking.discard(ring)
 
     def _waiting_trace(self, sn: str) -> _Trace:
         trace = self._waiting.get(sn)

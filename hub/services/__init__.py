@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from hub.config import Config
     from hub.live.feed import Change, Feed
+    from hub.live.trace import Traces
     from hub.services.accounts import Accounts
     from hub.services.admission import Admission
     from hub.services.certificates import Certificates
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
+    from hub.services.trace import Trace
 class Services:
     """Every service of one running hub, in the order in which they come to life."""
 
@@ -45,8 +47,10 @@ class Services:
     accounts: Accounts
     devices: DeviceBook
     enrolment: Enrolment
+    traces: Traces
     admission: Admission
     ingest: Ingest
     records: RecordLog
     upkeep: Upkeep
     health: Health
+    trace: Trace

@@ -73,6 +73,14 @@ def decode_connect(param: Raw) -> ConnectParam:
     return read_tolerantly(_read_connect, bytes(param))
 
 
+def sn_of(param: Raw) -> str | None:
+    """The serial number that a connect gives, however wrong the rest of it is."""
+    try:
+        return read_tolerantly(_read_sn, bytes(param))
+    except BadParameter:
+        return None
+
+
 def decode_keepalive(param: Raw) -> KeepaliveParam:
     """The param of `/token/update` and `/heartbeat`. Raises BadParameter that names the field."""
     return read_tolerantly(_read_keepalive, bytes(param))
@@ -138,6 +146,10 @@ class _Connect(Struct):
     ip: Text = None
 
 
+class _Named(Struct):
+    sn: Text = None
+
+
 class _Keepalive(Struct):
     did: Text = None
     sn: Text = None
@@ -145,6 +157,7 @@ class _Keepalive(Struct):
 
 
 _CONNECT = msgspec.json.Decoder(_Connect)
+_NAMED = msgspec.json.Decoder(_Named)
 _KEEPALIVE = msgspec.json.Decoder(_Keepalive)
 _TS: msgspec.json.Decoder[str | int | float] = msgspec.json.Decoder(str | int | float)
 
@@ -163,6 +176,10 @@ def _read_connect(param: bytes) -> ConnectParam:
         did=text(sent.did, "data.param.did", longest=LONGEST_DID),
         ip=_ip(sent.ip),
     )
+
+
+def _read_sn(param: bytes) -> str | None:
+    return _sn(jsontext.decode(_NAMED, param, "param", path="data.param").sn)
 
 
 def _read_keepalive(param: bytes) -> KeepaliveParam:

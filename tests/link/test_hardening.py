@@ -122,6 +122,7 @@ async def test_the_time_for_the_first_frame_begins_at_the_tcp_accept(
             ours,
             Peer(ADDRESS, 1, 0.0),
             port.site.config,
+            trace=port.traces.open(),
             take=port.dispatch.take,
             ended=port.dispatch.ended,
         )
@@ -461,7 +462,14 @@ async def test_a_bug_ends_its_own_connection_only(autojump_clock: MockClock) -> 
         peer = Peer(ADDRESS, 1, trio.current_time())
         port.nursery.start_soon(
             take,
-            DeviceLink(ours, peer, port.site.config, take=faulty, ended=port.dispatch.ended),
+            DeviceLink(
+                ours,
+                peer,
+                port.site.config,
+                trace=port.traces.open(),
+                take=faulty,
+                ended=port.dispatch.ended,
+            ),
         )
         await theirs.send_all(UPGRADE)
         await theirs.receive_some()

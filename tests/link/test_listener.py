@@ -22,6 +22,7 @@ from tests.support.certificates import server_context, trusting_anybody
 from tests.support.clock import FrozenClock
 from tests.support.gate import SN, Gate, gate, online
 from tests.support.plug import Camera
+from tests.support.traces import new_traces
 
 SOON = 5
 
@@ -38,6 +39,7 @@ def services(site: Gate, tls: ssl.SSLContext | None = None) -> Any:
         now=site.clock,
         admission=site.admission,
         enrolment=site.enrolment,
+        traces=new_traces(),
         certificates=SimpleNamespace(context=lambda: tls),
     )
 

@@ -18,6 +18,7 @@ from hub.link.dispatch import Dispatch
 from tests.support.clock import NOON
 from tests.support.fakestore import FakeStore
 from tests.support.gate import ADDRESS, SN, Gate
+from tests.support.traces import new_traces
 
 
 class TrioWallClock:
@@ -41,7 +42,10 @@ class Port:
     def __init__(self, nursery: trio.Nursery, **config: Any) -> None:
         clock: Any = TrioWallClock()
         self.site = Gate(FakeStore(clock), clock, **{"require_did": "never", **config})
-        self.dispatch = Dispatch(self.site.admission, self.site.enrolment, self.site.config, clock)
+        self.traces = new_traces(clock)
+        self.dispatch = Dispatch(
+            self.site.admission, self.site.enrolment, self.traces, self.site.config, clock
+        )
         self.nursery = nursery
         self.links: list[DeviceLink] = []
 
@@ -56,6 +60,7 @@ class Port:
             stream,
             Peer(address, 40_000, trio.current_time()),
             self.site.config,
+            trace=self.traces.open(),
             take=self.dispatch.take,
             ended=self.dispatch.ended,
         )
