@@ -1,11 +1,15 @@
-"""/media/SEQ/NAME.EXT: a picture of a record. It never changes, so it is fetched once."""
+"""/media: a picture of a record, or one that lies on a device. Each is fetched once, and kept."""
 
 from __future__ import annotations
 
+from typing import Annotated
+
+from msgspec import Meta, Struct
 from quart import Blueprint, Response, request
 
 from hub.errors import NoSuchResource
 from hub.services import Services
+from hub.services.recordlog import StoredPicture
 from hub.wire.pictures import EXTENSIONS
 from web.operations import Call, Nothing, Operation, Routes, seq_of
 
@@ -21,6 +25,28 @@ MEDIA = Operation(
     path_example={"seq": "4711", "name": "face", "extension": "jpg"},
 )
 
+
+class OnDevice(Struct, frozen=True, forbid_unknown_fields=True):
+    """Where a picture lies on a device."""
+
+    path: Annotated[str, Meta(min_length=1, max_length=1024)]
+
+
+DEVICE_MEDIA = Operation(
+    method="GET",
+    path="/media/device/{did}",
+    tag="Devices",
+    summary="A picture that lies on a device",
+    description=(
+        "By a path that stands in the device's answers. Read from the device once, and kept; 404 "
+        "with code 426 where it does not have it any more. Keep it, or ask with `If-None-Match`."
+    ),
+    media_type="image/*",
+    query=OnDevice,
+    path_example={"did": "12"},
+    query_example="path=sdcard/20210924/14/2741_179.jpg",
+)
+
 _HEADERS = {
     # For ever, as browsers go. Private: a person's picture is for whom it was sent to.
     "Cache-Control": "private, max-age=31536000, immutable",
@@ -31,7 +57,7 @@ _HEADERS = {
 
 
 def blueprint(services: Services) -> Blueprint:
-    """The route of the pictures."""
+    """The routes of the pictures."""
     media = Blueprint("media", __name__)
 
     async def picture(call: Call[Nothing, Nothing]) -> Response:
@@ -39,15 +65,24 @@ def blueprint(services: Services) -> Blueprint:
         stored = await services.records.picture(seq_of(path["seq"]), path["name"])
         if EXTENSIONS.get(stored.mime) != path["extension"]:
             raise NoSuchResource(f"that picture is no {path['extension']}")
-        response = Response(stored.data, content_type=stored.mime, headers=_HEADERS)
-        response.set_etag(stored.etag)
-        # Weakly: a proxy that compresses what passes through marks the tag so.
-        if request.if_none_match.contains_weak(stored.etag):
-            response.status_code = 304
-            response.set_data(b"")
-            # It would be the length of the picture, not of this answer.
-            del response.headers["Content-Length"]
-        return response
+        return _response(stored)
 
-    Routes(media, services).add(MEDIA, picture)
+    async def device_picture(call: Call[OnDevice, Nothing]) -> Response:
+        return _response(await services.device_files.picture(call.path["did"], call.query.path))
+
+    routes = Routes(media, services)
+    routes.add(MEDIA, picture)
+    routes.add(DEVICE_MEDIA, device_picture)
     return media
+
+
+def _response(picture: StoredPicture) -> Response:
+    response = Response(picture.data, content_type=picture.mime, headers=_HEADERS)
+    response.set_etag(picture.etag)
+    # Weakly: a proxy that compresses what passes through marks the tag so.
+    if request.if_none_match.contains_weak(picture.etag):
+        response.status_code = 304
+        response.set_data(b"")
+        # It would be the length of the picture, not of this answer.
+        del response.headers["Content-Length"]
+    return response

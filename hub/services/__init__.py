@@ -18,19 +18,24 @@ if TYPE_CHECKING:
     from hub.live.trace import Traces
     from hub.services.accounts import Accounts
     from hub.services.admission import Admission
+    from hub.services.campaigns import Campaigns
     from hub.services.certificates import Certificates
+    from hub.services.commands import Commands
+    from hub.services.devicefiles import DeviceFiles
     from hub.services.devices import DeviceBook
+    from hub.services.downloads import Downloads
     from hub.services.enrolment import Enrolment
+    from hub.services.firmware import Firmware
     from hub.services.health import Health
     from hub.services.ingest import Ingest
     from hub.services.recordlog import RecordLog
     from hub.services.site import Site
+    from hub.services.trace import Trace
     from hub.services.upkeep import Upkeep
     from hub.wire.records import Record
 
 
 @dataclass(frozen=True, kw_only=True)
-    from hub.services.trace import Trace
 class Services:
     """Every service of one running hub, in the order in which they come to life."""
 
@@ -42,15 +47,20 @@ class Services:
     closing: trio.Event
     record_feed: Feed[Record]
     change_feed: Feed[Change]
+    traces: Traces
     site: Site
     certificates: Certificates
     accounts: Accounts
     devices: DeviceBook
     enrolment: Enrolment
-    traces: Traces
     admission: Admission
+    commands: Commands
+    device_files: DeviceFiles
+    firmware: Firmware
+    campaigns: Campaigns
+    downloads: Downloads
     ingest: Ingest
     records: RecordLog
+    trace: Trace
     upkeep: Upkeep
     health: Health
-    trace: Trace

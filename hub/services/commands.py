@@ -75,6 +75,7 @@ log = logging.getLogger(__name__)
 
 P = TypeVar("P", bound=Struct)
 A = TypeVar("A", bound=Struct)
+Taken = TypeVar("Taken", bound=Struct, covariant=True)
 Row = TypeVar("Row")
 
 #: D4: a device handles one command with a photo at a time, and up to 4 light ones. A picture that
@@ -94,13 +95,13 @@ _INLINE_BYTES = 256 * 1024
 _THREADS = 2
 
 
-class KnownSetting(Struct, Generic[P], frozen=True, kw_only=True):
+class KnownSetting(Struct, Generic[Taken], frozen=True, kw_only=True):
     """What a device answered last to a setting, and what it took last. Times in milliseconds.
 
     `taken` is None where it never took one. `is_taken`: its last answer was that it took it.
     """
 
-    taken: P | None
+    taken: Taken | None
     taken_at: int | None
     is_taken: bool
     code: int
@@ -122,9 +123,14 @@ class PagesOfDevice(Generic[Row]):
     and after any error but the device's refusal, `next` may be called again and misses nothing.
     """
 
-    def __init__(self, first_page: int, ask: Callable[[int], Awaitable[Page[Row]]]) -> None:
-        self._pages: Pages[Row] = Pages(first_page)
+    def __init__(self, pages: Pages[Row], ask: Callable[[int], Awaitable[Page[Row]]]) -> None:
+        self._pages = pages
         self._ask = ask
+
+    @property
+    def wanted(self) -> int | None:
+        """The number of the page that comes next; None at the end."""
+        return self._pages.wanted
 
     @property
     def total(self) -> int | None:
@@ -133,7 +139,7 @@ class PagesOfDevice(Generic[Row]):
 
     @property
     def read(self) -> int:
-        """How many different rows were handed out."""
+        """How many different rows were handed out, with those of an earlier walk."""
         return self._pages.read
 
     @property
@@ -226,29 +232,33 @@ class Commands:
         """1.7: how many recordings each day has; `month` from 1 to 12."""
         return await self.call(did, RECORD_BY_MONTH, RecordByMonth.of(year, month))
 
-    def recordings(self, did: str, param: RecordList) -> PagesOfDevice[Recording]:
-        """1.8"""
-        return self._paged(did, RECORD_LIST, param)
+    def recordings(self, did: str, param: RecordList, *, read: int = 0) -> PagesOfDevice[Recording]:
+        """1.8; see `_paged`."""
+        return self._paged(did, RECORD_LIST, param, read)
 
     async def reboot(self, did: str, delay_ms: int) -> None:
         """1.9"""
         await self.call(did, REBOOT, Reboot(delay_ms=delay_ms))
 
-    def face_history(self, did: str, param: FaceHistory) -> PagesOfDevice[FaceCapture]:
-        """1.10"""
-        return self._paged(did, FACE_HISTORY, param)
+    def face_history(
+        self, did: str, param: FaceHistory, *, read: int = 0
+    ) -> PagesOfDevice[FaceCapture]:
+        """1.10; see `_paged`."""
+        return self._paged(did, FACE_HISTORY, param, read)
 
-    def person_history(self, did: str, param: PersonHistory) -> PagesOfDevice[PersonCapture]:
-        """1.11"""
-        return self._paged(did, PERSON_HISTORY, param)
+    def person_history(
+        self, did: str, param: PersonHistory, *, read: int = 0
+    ) -> PagesOfDevice[PersonCapture]:
+        """1.11; see `_paged`."""
+        return self._paged(did, PERSON_HISTORY, param, read)
 
     async def person_add(self, did: str, param: PersonAdd) -> None:
         """1.12"""
         await self.call(did, PERSON_ADD, param)
 
-    def people(self, did: str, param: PersonList) -> PagesOfDevice[Person]:
-        """1.13"""
-        return self._paged(did, PERSON_LIST, param)
+    def people(self, did: str, param: PersonList, *, read: int = 0) -> PagesOfDevice[Person]:
+        """1.13; see `_paged`."""
+        return self._paged(did, PERSON_LIST, param, read)
 
     async def person_query(self, did: str, pid: str) -> Person:
         """1.14"""
@@ -266,12 +276,16 @@ class Commands:
         """D3; see `DeviceFiles`, which keeps what was read."""
         return await self.call(did, FILE_READ, FileRead(path=path))
 
-    def _paged(self, did: str, command: Command[P, Any], param: P) -> PagesOfDevice[Row]:
+    def _paged(self, did: str, command: Command[P, Any], param: P, read: int) -> PagesOfDevice[Row]:
+        """From the first page on; or, to go on with a walk that handed out `read` rows, from the
+        `page_num` of the param."""
+        start: int | None = getattr(param, "page_num", None)
+
         async def ask(number: int) -> Page[Row]:
             page: Page[Row] = await self.call(did, command, replace(param, page_num=number))
             return page
 
-        return PagesOfDevice(command.first_page or 0, ask)
+        return PagesOfDevice(Pages(command.first_page or 0, page=start, read=read), ask)
 
     async def _ask(self, did: str, command: Command[Any, Any], param: Raw) -> Answer:
         if name := _SETTINGS.get(command.name):

@@ -85,7 +85,7 @@ class Upkeep:
         """Age is looked at soon after the start, and every night; the database every night."""
         clock = _ClockWatch(self._now)
         night = self._night()
-        await self._drop_while(self._is_too_old)
+        await self._drop_by_age()
         while True:
             await trio.sleep(_LOOK_AT_THE_CLOCK_SECONDS)
             trusted = clock.is_steady()
@@ -93,7 +93,7 @@ class Upkeep:
                 continue
             night = self._night()
             if trusted:
-                await self._drop_while(self._is_too_old)
+                await self._drop_by_age()
             else:
                 log.warning("no records are dropped by age tonight: the clock was set lately")
             await self._store.check()
@@ -104,6 +104,14 @@ class Upkeep:
         await self._store.sessions.prune(
             created_before=now - ABSOLUTE_MS, used_before=now - IDLE_MS
         )
+
+    async def _drop_by_age(self) -> None:
+        await self._drop_while(self._is_too_old)
+        kept_since = self._now() - timedelta(days=self._config.keep_days).total_seconds()
+        try:
+            await self._store.device_pictures.drop_older(int(kept_since * 1000))
+        except HubError as error:
+            _tell("pictures that were read from devices are dropped later", error)
 
     async def _drop_while(self, reason: Callable[[str], str]) -> None:
         """Drop the oldest day while `reason` gives one."""

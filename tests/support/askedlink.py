@@ -1,4 +1,4 @@
-"""A device as the services see it: a link whose every request waits for the test, or is answered."""
+"""A device as the services see it: a link whose requests wait for the test, or are answered."""
 
 from __future__ import annotations
 

@@ -27,6 +27,9 @@ class KeptDays:
         self.media = self
         self.tokens = _Prunable(self, "tokens")
         self.sessions = _Prunable(self, "sessions")
+        self.device_pictures = self
+        #: Up to when pictures of devices were dropped, each time, in milliseconds.
+        self.dropped_older: list[int] = []
 
     def keep(self, newest: str, count: int, size: int = GB) -> None:
         """`count` days of `size` bytes each, up to `newest`."""
@@ -45,6 +48,12 @@ class KeptDays:
         self.kept.remove(use)
         self.dropped.append(day)
         self.free += use.bytes
+
+    async def drop_older(self, before: int) -> None:
+        await trio.lowlevel.checkpoint()
+        if self.refuses:
+            raise CannotStoreNow("the disk does not answer")
+        self.dropped_older.append(before)
 
     async def check(self) -> str:
         await trio.lowlevel.checkpoint()

@@ -12,7 +12,7 @@ from web.integrator.docs import chapters, paragraphs
 from web.integrator.openapi import document
 from web.integrator.records import add_records
 from web.integrator.stream import add_stream
-from web.media import MEDIA
+from web.media import DEVICE_MEDIA, MEDIA
 from web.operations import PREFIX, Call, Nothing, Operation, Routes
 
 _OPENAPI = Operation(
@@ -40,7 +40,7 @@ def blueprint(services: Services) -> Blueprint:
     add_devices(routes, services)
     add_records(routes, services)
     add_stream(routes, services)
-    described = document([*routes.operations, MEDIA, _OPENAPI, _DOCS], hub.__version__)
+    described = document([*routes.operations, MEDIA, DEVICE_MEDIA, _OPENAPI, _DOCS], hub.__version__)
     encoded = msgspec.json.encode(described)
 
     async def openapi_json(call: Call[Nothing, Nothing]) -> Response:
