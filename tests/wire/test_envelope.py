@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 from msgspec import Raw
 
 from hub.errors import BadParameter, DeviceNotRegistered
@@ -208,3 +211,70 @@ def test_what_the_hub_sends_it_understands_itself() -> None:
     assert asked == Request("m1", "/x", asked.param, "tok")
     answer = response(envelope.encode_ok(asked, {"expire": 3}))
     assert (answer.msgid, answer.uri, answer.code, answer.msg) == ("m1", "/x", 200, "OK")
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1) | st.text(max_size=10),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3)
+    ),
+    max_leaves=8,
+)
+#: As a device may write a key, or hardly.
+KEYS = st.sampled_from(["msgid", "data", "token", "uri", "param", "code", "result", "msg"])
+NEARLY = st.dictionaries(
+    KEYS | KEYS.map(lambda key: f" {key} "),
+    st.dictionaries(KEYS | KEYS.map(lambda key: f"{key} "), JSON, max_size=5) | JSON,
+    max_size=4,
+)
+
+
+@given(
+    msgid=st.text(),
+    token=st.text(min_size=1).filter(str.strip),
+    uri=st.text(st.characters(categories=["L", "N", "P"]), min_size=1).filter(
+        lambda uri: uri.strip("/")
+    ),
+    param=st.dictionaries(st.text(max_size=5), JSON, max_size=3),
+)
+def test_what_the_hub_sends_is_what_a_device_reads(
+    msgid: str, token: str, uri: str, param: dict[str, Any]
+) -> None:
+    sent = envelope.encode_request(msgid, token, uri, param)
+    frame = request(sent)
+    assert (frame.msgid, frame.token) == (msgid, token)
+    assert frame.uri == envelope.normalise_uri(uri)
+    assert json.loads(bytes(frame.param)) == param
+
+
+@given(data=st.binary() | st.text() | NEARLY.map(json.dumps))
+@example(data=b'{"msgid":"1","data":{"code":1e400}}')
+@example(data='{"msgid":"\\ud800","data":{"uri":"\\udc00","param":{}}}')
+@example(data="\ud800")
+def test_whatever_comes_is_a_frame_or_a_bad_frame(data: bytes | str) -> None:
+    try:
+        frame = decode(data)
+    except BadFrame as error:
+        answer = json.loads(envelope.encode_error(error.msgid, "", error))
+        assert answer["data"]["code"] == 420
+    else:
+        assert frame.uri == envelope.normalise_uri(frame.uri)
+
+
+@given(uri=st.text(max_size=20))
+def test_a_uri_has_one_form(uri: str) -> None:
+    once = envelope.normalise_uri(uri)
+    assert once == envelope.normalise_uri(once) == envelope.normalise_uri(f" /{uri} ")
+    assert once.startswith("/")
+    assert not once.startswith("//")
+
+
+@given(blanks=st.lists(st.sampled_from(["", " ", "  ", "\t"]), min_size=6, max_size=6))
+def test_blanks_around_keys_change_nothing(blanks: list[str]) -> None:
+    m, d, t, u, p, s = (json.dumps(blank)[1:-1] for blank in blanks)
+    frame = request(
+        f'{{"msgid{m}":"1","{d}data":{{"uri{u}":"/heartbeat","{p}param":{{"sn{s}":"S"}}}},'
+        f'"token{t}":"t"}}'
+    )
+    assert (frame.msgid, frame.uri, frame.token) == ("1", "/heartbeat", "t")
+    assert decode_keepalive(frame.param).sn == "S"

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule
 from msgspec import Raw
 
 from hub.errors import BadParameter, DeviceBusy, DeviceSilent, HubError
@@ -181,3 +186,97 @@ def test_the_end_of_the_connection_ends_every_wait_once() -> None:
     assert [waiter.got for waiter in waiters] == [[gone], [gone]]
     with pytest.raises(DeviceSilent, match="the connection ended"):
         pending.expect("9", Waiter())
+
+
+class EveryWaitEndsOnce(RuleBasedStateMachine):
+    """Whatever is expected, answered, forgotten, closed: nobody is told twice, or another's."""
+
+    msgids = Bundle("msgids")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.pending = Pending(3)
+        self.waiting: dict[str, Waiter] = {}
+        self.done: list[Waiter] = []
+        self.gone: HubError | None = None
+
+    @rule(target=msgids, number=st.integers(0, 5))
+    def name(self, number: int) -> str:
+        return str(number)
+
+    @rule(msgid=msgids)
+    def expect(self, msgid: str) -> None:
+        waiter = Waiter()
+        if self.gone is not None:
+            with pytest.raises(DeviceSilent, match="gone"):
+                self.pending.expect(msgid, waiter)
+        elif len(self.waiting) == 3:
+            with pytest.raises(DeviceBusy):
+                self.pending.expect(msgid, waiter)
+        elif msgid in self.waiting:
+            with pytest.raises(ValueError, match="in use"):
+                self.pending.expect(msgid, waiter)
+        else:
+            self.pending.expect(msgid, waiter)
+            self.waiting[msgid] = waiter
+
+    @rule(msgid=msgids)
+    def answer(self, msgid: str) -> None:
+        response = Response(msgid, "/", 200)
+        waiter = self.waiting.pop(msgid, None)
+        assert self.pending.resolve(response) is (waiter is not None)
+        if waiter is not None:
+            assert waiter.got == [response]
+            self.done.append(waiter)
+
+    @rule(msgid=msgids)
+    def forget(self, msgid: str) -> None:
+        self.pending.forget(msgid)
+        if (waiter := self.waiting.pop(msgid, None)) is not None:
+            assert waiter.got == []
+
+    @rule()
+    def close(self) -> None:
+        self.gone = DeviceSilent("gone")
+        self.pending.close(self.gone)
+        assert all(waiter.got == [self.gone] for waiter in self.waiting.values())
+        self.done += self.waiting.values()
+        self.waiting.clear()
+
+    @invariant()
+    def nobody_is_told_early_or_twice(self) -> None:
+        assert all(waiter.got == [] for waiter in self.waiting.values())
+        assert all(len(waiter.got) == 1 for waiter in self.done)
+        assert self.pending.full is (len(self.waiting) == 3)
+
+
+TestEveryWaitEndsOnce = EveryWaitEndsOnce.TestCase
+
+
+VALUES = (
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**70), 2**70)
+    | st.floats()
+    | st.text(max_size=80)
+    | st.lists(st.integers(), max_size=2)
+)
+PARAMS = st.dictionaries(
+    st.sampled_from(["sn", "ts", "sign", "did", "ip", " sn", "ts ", "more"]), VALUES, max_size=6
+)
+
+
+@given(param=PARAMS.map(json.dumps) | st.text())
+def test_whatever_a_device_says_of_itself_is_bounded_or_refused_by_name(param: str) -> None:
+    raw = Raw(param.encode("utf-8", "replace"))
+    for read in (decode_connect, decode_keepalive):
+        said: ConnectParam | KeepaliveParam = KeepaliveParam()
+        named = "data.param"
+        try:
+            said = read(raw)
+        except BadParameter as error:
+            named = error.field
+        assert named.startswith("data.param")
+        assert len(said.sn or "") <= 64
+        assert len(said.did or "") <= 20
+        assert len(said.ip or "") <= 64

@@ -9,12 +9,15 @@ import shutil
 import subprocess
 import textwrap
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PublicFormat
+from hypothesis import given
+from hypothesis import strategies as st
 
 from hub.errors import BadParameter
 from hub.wire import signing
@@ -219,3 +222,78 @@ def test_d2_a_clock_is_taken_within_the_skew() -> None:
     assert signing.within_skew(1600.0, 1300.0, 300)
     assert not signing.within_skew(999.0, 1300.0, 300)
     assert signing.ts_seconds("1635066908123") == 1635066908.123
+
+
+@given(
+    sn=st.text(max_size=20),
+    code=st.text(max_size=10),
+    ts=st.text("0123456789", min_size=1, max_size=13),
+    form=st.sampled_from(signing.SIGN_FORMS),
+    written=st.sampled_from(
+        [
+            str,
+            lambda sign: sign.rstrip("="),
+            lambda sign: sign.replace("+", "-").replace("/", "_"),
+            lambda sign: "\r\n".join(textwrap.wrap(sign, 64)),
+        ]
+    ),
+)
+def test_d2_a_signature_is_that_of_its_own_connect_however_it_is_written(
+    small_key: rsa.RSAPrivateKey, sn: str, code: str, ts: str, form: str, written: Any
+) -> None:
+    key = small_key.public_key()
+    sign = written(signing.sign_connect(small_key, sn=sn, code=code, ts=ts, form=form))
+    assert signing.connect_sign_form(key, sign, sn=sn, code=code, ts_text=ts) == form
+    assert signing.connect_sign_form(key, sign, sn=sn, code=code, ts_text=ts + "0") is None
+    assert signing.connect_sign_form(key, sign, sn=sn, code=code + "x", ts_text=ts) is None
+
+
+@given(sign=st.text() | st.binary(max_size=200).map(lambda data: base64.b64encode(data).decode()))
+def test_whatever_is_no_signature_signs_nothing(small_key: rsa.RSAPrivateKey, sign: str) -> None:
+    assert form_of(small_key, sign) is None
+
+
+PARAMETERS = st.dictionaries(
+    st.text(min_size=1, max_size=8).filter(lambda key: key != "sign"),
+    st.text(max_size=8) | st.integers(0, 2**40),
+    max_size=6,
+)
+
+
+@given(params=PARAMETERS, secret=st.text(max_size=20), data=st.data())
+def test_d6_neither_order_nor_blank_values_matter(
+    params: dict[str, str | int], secret: str, data: st.DataObject
+) -> None:
+    sign = signing.params_sign(params, secret)
+    shuffled = dict(data.draw(st.permutations(list(params.items()))))
+    blank = data.draw(st.sampled_from(["", " ", "\t", "\u3000"]))
+    assert signing.params_sign({**shuffled, "\x00unused": blank}, secret) == sign
+    assert signing.params_sign({**shuffled, "sign": "x"}, secret) == sign
+    as_text = {key: str(value) for key, value in params.items()}
+    assert signing.check_params_sign({**as_text, "sign": sign}, secret)
+
+
+@given(params=PARAMETERS, secret=st.text(max_size=20), more=st.text("0123456789", min_size=1))
+def test_d6_another_value_or_secret_is_another_sign(
+    params: dict[str, str | int], secret: str, more: str
+) -> None:
+    sign = signing.params_sign({**params, "ts": "1"}, secret)
+    assert signing.params_sign({**params, "ts": "1" + more}, secret) != sign
+    assert signing.params_sign({**params, "ts": "1"}, secret + more) != sign
+
+
+@given(pem=st.text() | st.binary())
+def test_whatever_is_no_key_is_refused_as_such(pem: str | bytes) -> None:
+    with pytest.raises(BadParameter, match=r"^key: "):
+        signing.load_public_key(pem)
+
+
+@given(ts=st.text(max_size=16) | st.integers(0, 10**16).map(str))
+def test_d2_a_ts_is_seconds_or_no_ts(ts: str) -> None:
+    seconds, named = 0.0, "ts"
+    try:
+        seconds = signing.ts_seconds(ts)
+    except BadParameter as error:
+        named = error.field
+    assert named == "ts"
+    assert 0 <= seconds < 10**12
