@@ -24,6 +24,9 @@ from msgspec.structs import replace
 MOST_FRAMES = 200
 MOST_KNOCKS = 50
 MOST_UPLOADS = 50
+#: Requests that named no device, by address: so many of each, and so many addresses.
+_MOST_FROM_ADDRESS = 20
+_MOST_ADDRESSES = 256
 
 #: Bytes of memory for all frames of the devices that were in, and at most for those of one.
 MOST_BYTES = 64 * 1024 * 1024
@@ -39,12 +42,16 @@ Direction = Literal["in", "out"]
 
 
 class Upload(Struct, frozen=True):
-    """A request over HTTP: no body, and no query, for a signature may stand there."""
+    """A request over HTTP: no body, and no query, for a signature may stand there.
+
+    `status` and `code` are 0 where the device left before it was answered.
+    """
 
     method: str
     path: str
     status: int
     code: int
+    msg: str
     seconds: float
 
 
@@ -83,10 +90,11 @@ Shorten = Callable[[str | bytes], str]
 class Ring:
     """The frames of one connection, or of one device: at most so many, and so many bytes."""
 
-    __slots__ = ("_entries", "_held", "_most", "_most_bytes", "_traces", "sn")
+    __slots__ = ("_entries", "_held", "_most", "_most_bytes", "_traces", "name")
 
-    def __init__(self, traces: Traces, most: int, most_bytes: int, sn: str = "") -> None:
-        self.sn = sn
+    def __init__(self, traces: Traces, most: int, most_bytes: int, name: str = "") -> None:
+        #: The serial number or the address that it is watched by.
+        self.name = name
         self._traces = traces
         self._most = most
         self._most_bytes = most_bytes
@@ -120,7 +128,7 @@ class Ring:
         if len(self._entries) > self._most or self._held > self._most_bytes:
             self._trim()
         if self._traces.watched:
-            self._traces.tell(self.sn)
+            self._traces.tell(self.name)
 
     def take_out(self) -> list[Entry]:
         """All entries, for another ring."""
@@ -156,11 +164,8 @@ class _Trace:
         #: The rings of connections that gave this serial number and are not in.
         self.knocking: set[Ring] = set()
 
-    def entries(self) -> list[Entry]:
-        """All of them, in the order in which they happened."""
-        rings = (self.inside, self.knocks, self.uploads, *self.knocking)
-        found = itertools.chain.from_iterable(ring.entries() for ring in rings)
-        return sorted(found, key=lambda entry: entry.number)
+    def rings(self) -> tuple[Ring, ...]:
+        return (self.inside, self.knocks, self.uploads, *self.knocking)
 
 
 class Traces:
@@ -178,12 +183,13 @@ class Traces:
         self.shorten = shorten
         #: From the clock on, so that a reader's place holds when the hub was started anew.
         self.numbers = itertools.count(int(now() * 1_000_000))
-        #: sn -> who waits for what comes next.
+        #: Name of a ring -> who waits for what comes next.
         self.watched: dict[str, list[trio.Event]] = {}
         self._most_devices = most_devices
         self._most_waiting = most_waiting
         self._devices: OrderedDict[str, _Trace] = OrderedDict()
         self._waiting: OrderedDict[str, _Trace] = OrderedDict()
+        self._addresses: OrderedDict[str, Ring] = OrderedDict()
         self._share = MOST_BYTES_OF_ONE
 
     def open(self) -> Ring:
@@ -195,10 +201,10 @@ class Traces:
         trace = self._devices.get(sn) or self._waiting_trace(sn)
         if ring in trace.knocking:
             return
-        earlier = self._find(ring.sn)
+        earlier = self._find(ring.name)
         if earlier is not None:
             earlier.knocking.discard(ring)
-        ring.sn = sn
+        ring.name = sn
         trace.knocking.add(ring)
         # Numbered anew: whoever looks on has a place behind the frames from before the name.
         for entry in ring.take_out():
@@ -216,7 +222,7 @@ class Traces:
     def ended(self, ring: Ring, reason: str) -> None:
         """The connection is gone; what it knocked with stays for a while."""
         ring.keep("in", Ended(reason), 0)
-        trace = self._find(ring.sn)
+        trace = self._find(ring.name)
         if trace is not None and ring in trace.knocking:
             trace.knocking.discard(ring)
             for entry in ring.take_out():
@@ -226,24 +232,40 @@ class Traces:
         """A device's request over HTTP was answered."""
         self._device_trace(sn).uploads.keep("in", upload, size)
 
-    def entries(self, sn: str) -> list[Entry]:
-        trace = self._find(sn)
-        return trace.entries() if trace else []
+    def uploaded_from(self, address: str, upload: Upload, size: int) -> None:
+        """A request over HTTP that no device is known by was refused."""
+        ring = self._addresses.get(address)
+        if ring is None:
+            ring = Ring(self, _MOST_FROM_ADDRESS, _MOST_BYTES_ASIDE, address)
+            self._addresses[address] = ring
+            if len(self._addresses) > _MOST_ADDRESSES:
+                self._addresses.popitem(last=False)
+        self._addresses.move_to_end(address)
+        ring.keep("in", upload, size)
+
+    def entries(self, sn: str, address: str) -> list[Entry]:
+        """All of a device, in the order in which they happened."""
+        trace, elsewhere = self._find(sn), self._addresses.get(address)
+        rings = [*(trace.rings() if trace else ()), *([elsewhere] if elsewhere else ())]
+        found = itertools.chain.from_iterable(ring.entries() for ring in rings)
+        return sorted(found, key=lambda entry: entry.number)
 
     @contextmanager
-    def watch(self, sn: str) -> Iterator[trio.Event]:
-        """An event that the next entry of this serial number sets."""
+    def watch(self, *names: str) -> Iterator[trio.Event]:
+        """An event that the next entry of these serial numbers and addresses sets."""
         event = trio.Event()
-        self.watched.setdefault(sn, []).append(event)
+        for name in names:
+            self.watched.setdefault(name, []).append(event)
         try:
             yield event
         finally:
-            self.watched[sn].remove(event)
-            if not self.watched[sn]:
-                del self.watched[sn]
+            for name in names:
+                self.watched[name].remove(event)
+                if not self.watched[name]:
+                    del self.watched[name]
 
-    def tell(self, sn: str) -> None:
-        for event in self.watched.get(sn, ()):
+    def tell(self, name: str) -> None:
+        for event in self.watched.get(name, ()):
             event.set()
 
     def _find(self, sn: str) -> _Trace | None:

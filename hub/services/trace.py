@@ -20,7 +20,7 @@ from hub.live.trace import Upload as Upload
 from hub.live.waiting import WaitingRoom
 from hub.services.devices import Device, DeviceBook
 from hub.wire.envelope import BadFrame, Response, decode_frame
-from hub.wire.masking import shown, shown_text
+from hub.wire.masking import shown, shown_text, shown_uri
 
 #: A frame; one that is none, or of which too little was kept; a request over HTTP; the end of a
 #: connection.
@@ -52,6 +52,13 @@ class Frame(Struct, frozen=True, kw_only=True, omit_defaults=True):
     text: str = ""
 
 
+class _Source(Struct, frozen=True):
+    """Whose frames: `address` is where its requests come from that tell no token."""
+
+    sn: str
+    address: str
+
+
 class Trace:
     """By did, and by serial number for what knocks and is not enrolled."""
 
@@ -65,42 +72,51 @@ class Trace:
 
     def frames(self, did: str, after: int = 0) -> list[Frame]:
         """What is kept and comes after that number, oldest first. Raises NoSuchResource."""
-        return self._frames_of(self._devices.get(did).sn, after)
+        return self._frames_of(self._device(did), after)
 
     async def wait(self, did: str, after: int, seconds: float) -> list[Frame]:
         """The same, as soon as there is something; nothing where that takes too long."""
-        return await self._wait_for(self._devices.get(did).sn, after, seconds)
+        return await self._wait_for(self._device(did), after, seconds)
 
     def waiting_frames(self, sn: str, after: int = 0) -> list[Frame]:
         """As frames(), of a device that waits for enrolment. Raises NoSuchResource."""
-        return self._frames_of(self._waiting_sn(sn), after)
+        return self._frames_of(self._waiting(sn), after)
 
     async def wait_for_waiting(self, sn: str, after: int, seconds: float) -> list[Frame]:
         """As wait(), of a device that waits for enrolment. Raises NoSuchResource."""
-        return await self._wait_for(self._waiting_sn(sn), after, seconds)
+        return await self._wait_for(self._waiting(sn), after, seconds)
 
-    def uploaded(self, device: Device, upload: Upload, size: int) -> None:
-        """A request of the device's over HTTP was answered."""
-        self._traces.uploaded(device.sn, upload, size)
+    def uploaded(self, device: Device | None, address: str, upload: Upload, size: int) -> None:
+        """A request over HTTP was answered; without a device, none is known that sent it."""
+        if device is None:
+            self._traces.uploaded_from(address, upload, size)
+        else:
+            self._traces.uploaded(device.sn, upload, size)
 
-    def _waiting_sn(self, sn: str) -> str:
-        if self._room.waiting_of(sn) is None:
+    def _device(self, did: str) -> _Source:
+        device = self._devices.get(did)
+        return _Source(device.sn, device.ip or "")
+
+    def _waiting(self, sn: str) -> _Source:
+        waiting = self._room.waiting_of(sn)
+        if waiting is None:
             raise NoSuchResource(f"no device with sn {sn} waits")
-        return sn
+        return _Source(sn, waiting.knock.address)
 
-    def _frames_of(self, sn: str, after: int) -> list[Frame]:
-        return [frame for frame in rendered(self._traces.entries(sn)) if frame.number > after]
+    def _frames_of(self, source: _Source, after: int) -> list[Frame]:
+        entries = self._traces.entries(source.sn, source.address)
+        return [frame for frame in rendered(entries) if frame.number > after]
 
-    async def _wait_for(self, sn: str, after: int, seconds: float) -> list[Frame]:
-        with self._traces.watch(sn) as news:
-            frames = self._frames_of(sn, after)
+    async def _wait_for(self, source: _Source, after: int, seconds: float) -> list[Frame]:
+        with self._traces.watch(source.sn, source.address) as news:
+            frames = self._frames_of(source, after)
             if frames or seconds <= 0:
                 await trio.lowlevel.checkpoint()
                 return frames
             with trio.move_on_after(min(seconds, LONGEST_WAIT)):
                 await self._news_or_closing(news)
                 await trio.sleep(_GATHERED_SECONDS)
-        return self._frames_of(sn, after)
+        return self._frames_of(source, after)
 
     async def _news_or_closing(self, news: trio.Event) -> None:
         async with trio.open_nursery() as nursery:
@@ -159,7 +175,7 @@ def _read_frame(entry: Entry, sent: str | bytes, text: str, *, otherwise: Kind) 
     except BadFrame as error:
         return _Read(_plain(entry, otherwise, text=text), error.msgid)
     # An answer need not name a uri (D1).
-    uri = shown_text(frame.uri.rstrip("/"))
+    uri = shown_uri(frame.uri.rstrip("/"))
     if isinstance(frame, Response):
         told = _plain(entry, "answer", uri=uri, code=frame.code, text=text)
     else:
@@ -186,9 +202,9 @@ def _upload(entry: Entry, upload: Upload) -> Frame:
     frame = _plain(
         entry,
         "upload",
-        uri=f"{upload.method} {upload.path}",
+        uri=shown_uri(f"{upload.method} {upload.path}"),
         code=upload.code,
-        text=f"HTTP {upload.status}",
+        text=shown_text(f"HTTP {upload.status} {upload.msg}" if upload.status else upload.msg),
     )
     return replace(frame, duration_ms=_milliseconds(upload.seconds))
 

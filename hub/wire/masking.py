@@ -43,7 +43,7 @@ _PERSONAL_NAMES = re.compile(
 )
 #: They say which device, frame, person or file it is: what is numbers here is no personal one.
 _IDENTIFYING_NAMES = re.compile(
-    r"msgid|uri|[dpr]id|sn|uuid|id|(?:ota|app)id|path|filename|md|sha|ts|time|accesstime"
+    r"msgid|[dpr]id|sn|uuid|id|(?:ota|app)id|path|filename|md|sha|ts|time|accesstime"
 )
 _PATH = re.compile(r"[\w./ :-]{1,250}\.(?:jpe?g|png|webp|gif|bmp|mp4)", re.IGNORECASE | re.ASCII)
 #: The size of a string that was cut out.
@@ -111,6 +111,11 @@ def shown_text(text: str) -> str:
     text = _ASSIGNED.sub(rf"\1{MASK}", text)
     text = _PERSONAL.sub(lambda found: _last_characters(found[0]), text)
     return _clipped(_OPAQUE.sub(MASK, text))
+
+
+def shown_uri(uri: str) -> str:
+    """A uri or a path: words between slashes."""
+    return _clipped("/".join(map(shown_text, uri.split("/"))))
 
 
 def size_of(count: int) -> str:
@@ -187,6 +192,8 @@ def _masked_string(value: str, name: str) -> str:
         return _last_characters(value)
     if value.lstrip()[:1] in ("{", "["):
         return _clipped(shown(value))  # JSON within JSON.
+    if name == "uri":
+        return shown_uri(value)
     if _IDENTIFYING_NAMES.fullmatch(name):
         return _clipped(_ASSIGNED.sub(rf"\1{MASK}", value))
     return shown_text(value)
