@@ -12,6 +12,7 @@ from web.integrator.docs import chapters, paragraphs
 from web.integrator.openapi import document
 from web.integrator.records import add_records
 from web.integrator.stream import add_stream
+from web.integrator.trace import add_trace
 from web.media import DEVICE_MEDIA, MEDIA
 from web.operations import PREFIX, Call, Nothing, Operation, Routes
 
@@ -38,6 +39,7 @@ def blueprint(services: Services) -> Blueprint:
     api = Blueprint("integrator", __name__)
     routes = Routes(api, services)
     add_devices(routes, services)
+    add_trace(routes, services)
     add_records(routes, services)
     add_stream(routes, services)
     described = document([*routes.operations, MEDIA, DEVICE_MEDIA, _OPENAPI, _DOCS], hub.__version__)
