@@ -13,6 +13,7 @@ from hub.errors import StartFault
 from hub.services import Services
 from hub.services.accounts import Actor
 from hub.services.devices import NewDevice
+from hub.simulator.faults import Quirks
 from hub.simulator.identity import CameraIdentity, from_json, make_cameras, to_json
 from hub.simulator.site import run_site
 from hub.simulator.target import Target
@@ -20,6 +21,8 @@ from hub.simulator.target import Target
 FILE_NAME = "demo-cameras.json"
 #: Of each camera at the busiest hour: something new on the wall every few seconds.
 _SIGHTS_PER_SECOND = 0.1
+#: What real cameras send says more of people than what is documented (D8).
+_QUIRKS = Quirks(bodies="real")
 _DEMO = Actor("demo")
 
 
@@ -31,7 +34,11 @@ async def run_demo_cameras(
     cameras = await trio.to_thread.run_sync(_kept_cameras, path, count)
     enrolled = await _enrol(services, cameras)
     await run_site(
-        enrolled, _own_ports(services), rate=_SIGHTS_PER_SECOND * count, task_status=task_status
+        enrolled,
+        _own_ports(services),
+        rate=_SIGHTS_PER_SECOND * count,
+        quirks=(_QUIRKS,),
+        task_status=task_status,
     )
 
 

@@ -1,4 +1,4 @@
-"""What a simulated camera uploads, written the way real cameras of this make write it (D8)."""
+"""What a simulated camera uploads: as it is documented, or as real cameras write it (D8)."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from hub.simulator import drawing
 from hub.simulator.cast import Person
 from hub.simulator.day import AccessGranted, CarSeen, EventSeen, FaceSeen, Happening
 from hub.simulator.identity import CameraIdentity
+from hub.wire.firmware import Versions
 
 #: What a plate's first character is called where no font has it.
 _PROVINCES = {"粤": "YUE", "湘": "XIANG", "桂": "GUI", "京": "JING", "沪": "HU"}
@@ -27,126 +28,137 @@ class Upload(Struct, frozen=True):
     body: bytes
 
 
-def upload_of(
-    identity: CameraIdentity, happening: Happening, at: float, chance: random.Random
-) -> Upload:
-    """The upload of what was seen at `at` (UNIX seconds). Draws: call it in a thread."""
+class Sight(Struct, frozen=True):
+    """What one camera saw. `at` is UNIX seconds; `stem` begins the paths of its pictures (2.4)."""
+
+    identity: CameraIdentity
+    happening: Happening
+    at: float
+    stem: str = ""
+    #: As real cameras write it; else as it is documented.
+    real: bool = False
+
+
+def upload_of(sight: Sight, chance: random.Random) -> Upload:
+    """The upload of what was seen. Draws: call it in a thread."""
+    happening = sight.happening
     if isinstance(happening, FaceSeen):
-        return _face(identity, happening, at, chance)
+        return _face(sight, happening, chance)
     if isinstance(happening, EventSeen):
-        return _event(identity, happening, at)
+        return _event(sight, happening)
     if isinstance(happening, CarSeen):
-        return _vehicle(identity, happening, at)
-    return _access(identity, happening, at)
+        return _vehicle(sight, happening)
+    return _access(sight, happening)
 
 
-def device_info(identity: CameraIdentity) -> Upload:
+def device_info(identity: CameraIdentity, versions: Versions) -> Upload:
     """2.2, what a camera tells of itself at power-up."""
-    body = {
-        **_who(identity),
-        "fwVer": "V2.4.11",
-        "swVer": "V1.8.3",
-        "osVer": "V4.9.84",
-        "hwVer": "V1.2",
-        "devName": identity.name,
-    }
+    body = {**_who(identity), **msgspec.to_builtins(versions), "devName": identity.name}
     return Upload("POST", "/api/v1/device/report/info", msgspec.json.encode(body))
 
 
-def _face(identity: CameraIdentity, seen: FaceSeen, at: float, chance: random.Random) -> Upload:
+def _face(sight: Sight, seen: FaceSeen, chance: random.Random) -> Upload:
+    person = seen.person
     body = {
-        **_who(identity),
-        "time": int(at),
-        **_person(seen.person),
-        "score": round(chance.uniform(0.8, 0.99), 2),
-        "helmet": int(seen.person.look.hat == "helmet"),
-        "smoke": 0,
-        "handed": 0,
-        "type": 11,
-        "feature": [chance.uniform(-1e12, 1e12) for _ in range(64)],
-        "data": {
-            "face_data": _picture(drawing.face_jpeg(seen.person, seen.pose)),
-            **_surroundings(identity, seen.person, seen.pose, seen.at, at),
-        },
+        **_who(sight.identity),
+        "time": int(sight.at),
+        "age": person.age,
+        "gender": person.gender,
+        **_name(person, sight.real),
     }
-    return _post("/api/v1/adapter/lenfocus/face/capture", body)
+    if sight.real:
+        body |= _further(person)
+        body |= {
+            "score": round(chance.uniform(0.8, 0.99), 2),
+            "helmet": int(person.look.hat == "helmet"),
+            "smoke": 0,
+            "handed": 0,
+            "type": 11,
+            "feature": [chance.uniform(-1e12, 1e12) for _ in range(64)],
+        }
+    body["data"] = _portraits(sight, person, seen.pose, seen.at)
+    return _post(sight, "/api/v1/adapter/lenfocus/face/capture", body)
 
 
-def _event(identity: CameraIdentity, seen: EventSeen, at: float) -> Upload:
-    data: dict[str, str]
+def _event(sight: Sight, seen: EventSeen) -> Upload:
+    body = {
+        **_who(sight.identity),
+        "type": seen.type,
+        # D8: real cameras give seconds here too, where 2.4 wants milliseconds.
+        "time": int(sight.at) if sight.real else round(sight.at * 1000),
+    }
     if seen.person is None:
         picture = drawing.scene_jpeg(
-            identity.place, _hour(at), event=seen.type, caption=_caption(identity, at)
+            sight.identity.place, _hour(sight), event=seen.type, caption=_caption(sight)
         )
-        data = {"bg_data": _picture(picture)}
+        data = {"bg_data": _picture(sight, picture)}
     else:
-        data = {
-            "face_data": _picture(drawing.face_jpeg(seen.person, seen.pose)),
-            **_surroundings(identity, seen.person, seen.pose, seen.at, at),
-        }
-    day = f"{_local(at):%Y%m%d/%H}"
-    body = {
-        **_who(identity),
-        "type": seen.type,
-        "time": round(at * 1000),
-        **(_person(seen.person) if seen.person is not None else {}),
-        "data": {**data, "jpeg_url_frame": f"sdcard/{day}/{int(at) % 10000}_bg.jpg"},
-    }
-    return _post("/api/v1/device/report/event", body)
+        if sight.real:
+            body |= {"age": seen.person.age, "gender": seen.person.gender}
+            body |= {**_name(seen.person, real=True), **_further(seen.person)}
+        data = _portraits(sight, seen.person, seen.pose, seen.at)
+        data["jpeg_url_face"] = f"{sight.stem}.jpg"
+        data["jpeg_url_body"] = f"{sight.stem}_body.jpg"
+    data["jpeg_url_frame"] = f"{sight.stem}_bg.jpg"
+    return _post(sight, "/api/v1/device/report/event", {**body, "data": data})
 
 
-def _vehicle(identity: CameraIdentity, seen: CarSeen, at: float) -> Upload:
+def _vehicle(sight: Sight, seen: CarSeen) -> Upload:
     car = seen.car
     province = _PROVINCES.get(car.plate[0], car.plate[0])
     full, vehicle, plate = drawing.vehicle_pictures(
-        car, province, identity.place, _hour(at), caption=_caption(identity, at)
+        car, province, sight.identity.place, _hour(sight), caption=_caption(sight)
     )
     body = {
-        **_who(identity),
-        "time": str(round(at * 1000)),
+        **_who(sight.identity),
+        "time": str(round(sight.at * 1000)),
         "data": {
-            "full_image": _picture(full),
+            "full_image": _picture(sight, full),
             "vehicle_loc": _rect(drawing.VEHICLE_LOC),
-            "vehicle_pic": _picture(vehicle),
+            "vehicle_pic": _picture(sight, vehicle),
             "type": str(car.type),
             "brand": car.brand,
             "plate": {
                 "id": car.plate,
                 "plate_loc": _rect(drawing.PLATE_LOC),
-                "plate_pic": _picture(plate),
+                "plate_pic": _picture(sight, plate),
                 "plate_type": car.plate_type,
             },
         },
     }
-    return _post("/api/v1/vehicle/capture", body)
+    return _post(sight, "/api/v1/vehicle/capture", body)
 
 
-def _access(identity: CameraIdentity, seen: AccessGranted, at: float) -> Upload:
+def _access(sight: Sight, seen: AccessGranted) -> Upload:
     record = {
-        "rid": str(round(at * 1000)),
-        "did": identity.did or "",
+        "rid": str(round(sight.at * 1000)),
+        "did": sight.identity.did or "",
         "pid": seen.person.uuid,
         "type": 1,
         "status": 1,
-        "accessTime": f"{_local(at):%Y-%m-%d %H:%M:%S}",
-        "faceImg": _picture(drawing.face_jpeg(seen.person, 0)),
+        "accessTime": f"{_local(sight):%Y-%m-%d %H:%M:%S}",
+        "faceImg": _picture(sight, drawing.face_jpeg(seen.person, 0)),
         "temperature": seen.temperature,
         "score": 0.97,
     }
-    body = {"sn": identity.sn, "data": [record]}
-    return Upload("PUT", "/api/v1/access/record", _escaped(body))
+    body = {"sn": sight.identity.sn, "data": [record]}
+    return Upload("PUT", "/api/v1/access/record", _encode(sight, body))
 
 
-def _who(identity: CameraIdentity) -> dict[str, str]:
+def _who(identity: CameraIdentity) -> dict[str, object]:
     return {"did": identity.did or "", "sn": identity.sn}
 
 
-def _person(person: Person) -> dict[str, object]:
+def _name(person: Person, real: bool) -> dict[str, object]:
+    """Who it is; D8: real cameras say `pid` for the `uuid` of 2.1."""
+    if not person.uuid and not real:
+        return {}
+    return {"name": person.name, "pid" if real else "uuid": person.uuid}
+
+
+def _further(person: Person) -> dict[str, object]:
+    """What real cameras add about a person (D8)."""
     return {
-        "name": person.name,
-        "age": person.age,
-        "gender": person.gender,
-        "pid": person.uuid,
         "category": person.category,
         "department": person.department,
         "work_id": person.work_id,
@@ -156,45 +168,45 @@ def _person(person: Person) -> dict[str, object]:
     }
 
 
-def _surroundings(
-    identity: CameraIdentity, person: Person, pose: int, place_in_picture: float, at: float
-) -> dict[str, str]:
+def _portraits(sight: Sight, person: Person, pose: int, place_in_picture: float) -> dict[str, str]:
+    """The face, the body, and the scene around it."""
+    place, hour = sight.identity.place, _hour(sight)
     background = drawing.background_jpeg(
-        person,
-        pose,
-        identity.place,
-        _hour(at),
-        at=place_in_picture,
-        caption=_caption(identity, at),
+        person, pose, place, hour, at=place_in_picture, caption=_caption(sight)
     )
-    body = drawing.body_jpeg(person, pose, identity.place, _hour(at))
-    return {"body_data": _picture(body), "bg_data": _picture(background)}
+    return {
+        "face_data": _picture(sight, drawing.face_jpeg(person, pose)),
+        "body_data": _picture(sight, drawing.body_jpeg(person, pose, place, hour)),
+        "bg_data": _picture(sight, background),
+    }
 
 
-def _post(path: str, body: Mapping[str, object]) -> Upload:
-    return Upload("POST", path, _escaped(body))
+def _post(sight: Sight, path: str, body: Mapping[str, object]) -> Upload:
+    return Upload("POST", path, _encode(sight, body))
 
 
-def _escaped(body: Mapping[str, object]) -> bytes:
-    """JSON with `=` written as real cameras write it; it stands in pictures alone."""
-    return msgspec.json.encode(body).replace(b"=", rb"\u003d")
+def _encode(sight: Sight, body: Mapping[str, object]) -> bytes:
+    """JSON; real cameras escape `=`, which stands in pictures alone."""
+    encoded = msgspec.json.encode(body)
+    return encoded.replace(b"=", rb"\u003d") if sight.real else encoded
 
 
-def _picture(data: bytes) -> str:
-    return pybase64.b64encode(data).decode()
+def _picture(sight: Sight, data: bytes) -> str:
+    encoded = pybase64.b64encode(data).decode()
+    return encoded if sight.real else f"data:image/jpeg;base64,{encoded}"
 
 
 def _rect(loc: tuple[int, int, int, int]) -> dict[str, int]:
     return dict(zip("xywh", loc, strict=True))
 
 
-def _local(at: float) -> datetime:
-    return datetime.fromtimestamp(at)
+def _local(sight: Sight) -> datetime:
+    return datetime.fromtimestamp(sight.at)
 
 
-def _hour(at: float) -> int:
-    return _local(at).hour
+def _hour(sight: Sight) -> int:
+    return _local(sight).hour
 
 
-def _caption(identity: CameraIdentity, at: float) -> str:
-    return f"{_local(at):%Y-%m-%d %H:%M:%S}   {identity.name}"
+def _caption(sight: Sight) -> str:
+    return f"{_local(sight):%Y-%m-%d %H:%M:%S}   {sight.identity.name}"

@@ -17,7 +17,7 @@ from msgspec import Struct
 
 from hub.simulator import drawing
 from hub.simulator.cast import Cast, Person
-from hub.simulator.day import BUSY
+from hub.simulator.day import BUSY, EventSeen, FaceSeen, Happening
 from hub.simulator.identity import Place
 
 DAYS = 30
@@ -59,12 +59,14 @@ class History:
         self._seen: deque[Capture] = deque(maxlen=_MOST_SINCE)
         self._numbers = 1000
 
-    def note(
-        self, at: datetime, person: Person | None, *, pose: int = 0, place: float = 0.5, event: int
+    def keep(
+        self, at: float, person: Person | None, *, pose: int, place: float, event: int = 0
     ) -> Capture:
-        """Keep what is being uploaded; of 2.1, `event` is 0."""
+        """Keep what is being uploaded: a capture of 2.1, or an event of 2.4. `at` is UNIX time."""
         self._numbers += 1
-        capture = Capture(at, self._numbers, person, pose, place, event=event)
+        capture = Capture(
+            datetime.fromtimestamp(int(at)), self._numbers, person, pose, place, event=event
+        )
         self._seen.append(capture)
         return capture
 
@@ -117,6 +119,21 @@ class History:
         if which == "_body":
             return drawing.halved(drawing.body_jpeg(person, capture.pose, self._place, hour))
         return drawing.face_jpeg(person, capture.pose) if capture.has_face else None
+
+
+def note(history: History, happening: Happening, at: float) -> Capture | None:
+    """Keep what is seen of 2.1 and 2.4; of a vehicle and an access, no camera has a history."""
+    if isinstance(happening, FaceSeen):
+        return history.keep(at, happening.person, pose=happening.pose, place=happening.at)
+    if isinstance(happening, EventSeen):
+        return history.keep(
+            at,
+            happening.person,
+            pose=happening.pose,
+            place=happening.at,
+            event=happening.type,
+        )
+    return None
 
 
 @lru_cache(maxsize=128)

@@ -49,6 +49,11 @@ class CameraIdentity(Struct, frozen=True):
         assert isinstance(key, rsa.RSAPrivateKey)
         return key
 
+    @property
+    def ip(self) -> str:
+        """The address that it tells of itself (1.1): one of a site's own network."""
+        return f"192.168.1.{random.Random(self.sn).randint(10, 250)}"
+
     def public_pem(self) -> str:
         """What the hub is told of the key: PEM, SubjectPublicKeyInfo."""
         public = self.signer().public_key()

@@ -10,10 +10,12 @@ from datetime import datetime
 
 import trio
 
-from hub.simulator.bodies import device_info, upload_of
-from hub.simulator.camera import Camera, Hub, Told
+from hub.simulator.bodies import Sight, upload_of
+from hub.simulator.camera import UNHURRIED, Camera, Hub, Pace, Told
 from hub.simulator.cast import Cast, make_cast
-from hub.simulator.day import Script
+from hub.simulator.day import Happening, Script
+from hub.simulator.faults import FAULTLESS, Quirks
+from hub.simulator.history import note
 from hub.simulator.identity import CameraIdentity
 
 
@@ -27,6 +29,8 @@ async def run_site(
     *,
     rate: float,
     seed: int = 0,
+    quirks: Sequence[Quirks] = (FAULTLESS,),
+    pace: Pace = UNHURRIED,
     now: Callable[[], float] = time.time,
     tell: Callable[[Told], None] = _tell_nobody,
     task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
@@ -34,7 +38,7 @@ async def run_site(
     """Run the cameras until cancelled, whether the hub is there or not.
 
     `rate` is how many things all of them together see a second, at the busiest hour of the day.
-    `tell` is called with what happens to them.
+    The cameras take `quirks` in turn. `tell` is called with what happens to them.
     """
     cast = make_cast(seed)
     # Drawing takes a processor's time: never more than one thread of it.
@@ -46,33 +50,51 @@ async def run_site(
             # What is seen follows from the seed, however often a connection has to be tried.
             chance = random.Random(f"{seed}/{number}")
             patience = random.Random(f"{seed}/{number}/patience")
-            camera = Camera(identity, hub, now=now, chance=patience, tell=tell)
+            camera = Camera(
+                identity,
+                hub,
+                cast=cast,
+                now=now,
+                chance=patience,
+                tell=tell,
+                quirks=quirks[number % len(quirks)],
+                pace=pace,
+                pencil=pencil,
+                knows_cast=True,
+            )
             nursery.start_soon(camera.run)
-            nursery.start_soon(_watch, camera, cast, chance, mean, now, pencil)
+            nursery.start_soon(_watch, camera, cast, chance, mean, pencil)
 
 
 async def _watch(
-    camera: Camera,
-    cast: Cast,
-    chance: random.Random,
-    mean: float,
-    now: Callable[[], float],
-    pencil: trio.CapacityLimiter,
+    camera: Camera, cast: Cast, chance: random.Random, mean: float, pencil: trio.CapacityLimiter
 ) -> None:
     """See one thing after another, and upload each."""
     script = Script(camera.identity.place, cast, chance)
     # Whoever starts a site does not want to wait for the first thing to happen, even at night.
     longest = chance.uniform(1, 5)
     try:
-        await camera.upload(device_info(camera.identity))
+        await camera.wait_reported()
         while True:
-            hour = datetime.fromtimestamp(now()).hour
+            hour = datetime.fromtimestamp(camera.now()).hour
             pause, happening = script.next(hour, mean)
             await trio.sleep(min(pause, longest))
             longest = math.inf
-            upload = await trio.to_thread.run_sync(
-                upload_of, camera.identity, happening, now(), chance, limiter=pencil
-            )
+            sight = _sight(camera, happening)
+            upload = await trio.to_thread.run_sync(upload_of, sight, chance, limiter=pencil)
             await camera.upload(upload)
     finally:
         await camera.aclose()
+
+
+def _sight(camera: Camera, happening: Happening) -> Sight:
+    """What a camera saw just now; it keeps it in its own history too."""
+    at = camera.now()
+    capture = note(camera.state.history, happening, at)
+    return Sight(
+        identity=camera.identity,
+        happening=happening,
+        at=at,
+        stem=capture.stem if capture else "",
+        real=camera.quirks.bodies == "real",
+    )

@@ -29,6 +29,9 @@ class Target:
         ca_pem: bytes | None = None,
     ) -> None:
         self.host = host
+        bracketed = f"[{host}]" if ":" in host else host
+        #: What stands in an HTTP request's Host.
+        self.authority = f"{bracketed}:{http_port}"
         self._ws_port, self._ws_tls = ws_port, ws_tls
         self._http_port, self._http_tls = http_port, http_tls
         self._context = _client_context(ca_pem)

@@ -8,7 +8,7 @@ import trio
 
 from hub.simulator.identity import CameraIdentity
 from hub.simulator.site import run_site
-from tests.support.fakehub import FakeHub
+from tests.support.fakehub import INFO, FakeHub
 
 
 async def test_every_camera_tells_of_itself_first_and_then_what_it_sees(
@@ -35,7 +35,7 @@ async def test_every_camera_tells_of_itself_first_and_then_what_it_sees(
         await hub.until(lambda: len(hub.posts) >= 40)
         site.cancel_scope.cancel()
     paths = Counter(path for _, path, _, _ in hub.posts)
-    assert paths["/api/v1/device/report/info"] == len(cameras)
+    assert [path for path, _ in hub.reports].count(INFO) == len(cameras)
     assert paths["/api/v1/adapter/lenfocus/face/capture"] > 5
     assert told["online"] == len(cameras)
     assert told["sent"] >= 39

@@ -23,10 +23,18 @@ def let_in(request: Request) -> str:
     return encode_ok(request, ConnectResult(f"token-{request.msgid}", expire=3600, interval=30))
 
 
-class FakeHub:
-    """`ws_answers` and `http_answers` may be exchanged while it runs."""
+#: What every camera sends of itself, without having seen anything (2.2, 2.3).
+INFO, OTA = "/api/v1/device/report/info", "/api/v1/ota/query"
 
-    host = "hub.test"
+
+class FakeHub:
+    """`answer`, `http_statuses`, `release` and `files` may be exchanged while it runs.
+
+    `posts` are the uploads; what cameras send of themselves stands in `reports`. `release` is the
+    `data` of 2.3, and `files` are what can be downloaded, by path.
+    """
+
+    host = authority = "hub.test"
 
     def __init__(self, nursery: trio.Nursery) -> None:
         self._nursery = nursery
@@ -35,6 +43,10 @@ class FakeHub:
         self.http_statuses: list[tuple[int, dict[str, str]]] = []
         self.frames: list[Request | Response] = []
         self.posts: list[tuple[str, str, bytes, str]] = []
+        self.reports: list[tuple[str, bytes]] = []
+        self.release: object = None
+        self.files: dict[str, bytes] = {}
+        self.fetched: list[tuple[str, str]] = []
         self.sockets: list[trio_websocket.WebSocketConnection] = []
         self.http_connections = 0
         self._streams: list[Stream] = []
@@ -101,34 +113,57 @@ class FakeHub:
                 http = h11.Connection(h11.SERVER)
                 while await self._serve_one(http, stream):
                     http.start_next_cycle()
-        except (trio.BrokenResourceError, trio.ClosedResourceError):
+        except (trio.BrokenResourceError, trio.ClosedResourceError, h11.RemoteProtocolError):
             pass
 
     async def _serve_one(self, http: h11.Connection, stream: Stream) -> bool:
-        method = target = token = ""
-        body = b""
-        while True:
-            event = http.next_event()
-            if event is h11.NEED_DATA:
-                http.receive_data(bytes(await stream.receive_some()))
-            elif isinstance(event, h11.Request):
-                method, target = event.method.decode(), event.target.decode()
-                token = dict(event.headers).get(b"authorization", b"").decode()
-            elif isinstance(event, h11.Data):
-                body += event.data
-            elif isinstance(event, h11.EndOfMessage):
-                break
-            else:
-                return False
-        self.posts.append((method, target, body, token))
-        status, headers = self.http_statuses.pop(0) if self.http_statuses else (200, {})
-        content = msgspec.json.encode({"code": status, "msg": "OK"})
-        out = [*headers.items(), ("Content-Length", str(len(content)))]
-        for event in (
-            h11.Response(status_code=status, headers=out),
-            h11.Data(content),
-            h11.EndOfMessage(),
-        ):
+        request, body = await _receive(http, stream)
+        if request is None:
+            return False
+        head, content = self._reply(request, body)
+        for event in (head, h11.Data(content), h11.EndOfMessage()):
             await stream.send_all(http.send(event) or b"")
         self._note()
         return http.our_state is h11.DONE
+
+    def _reply(self, request: h11.Request, body: bytes) -> tuple[h11.Response, bytes]:
+        path, headers = request.target.decode(), dict(request.headers)
+        if request.method == b"GET":
+            return self._piece(path, headers.get(b"range", b"").decode())
+        if path in (INFO, OTA):
+            self.reports.append((path, body))
+            answer = {"code": 200, "msg": "OK", "data": self.release if path == OTA else None}
+            return _head(200, content := msgspec.json.encode(answer)), content
+        token = headers.get(b"authorization", b"").decode()
+        self.posts.append((request.method.decode(), path, body, token))
+        status, more = self.http_statuses.pop(0) if self.http_statuses else (200, {})
+        content = msgspec.json.encode({"code": status, "msg": "OK"})
+        return _head(status, content, more), content
+
+    def _piece(self, path: str, wanted: str) -> tuple[h11.Response, bytes]:
+        self.fetched.append((path, wanted))
+        first, last = map(int, wanted.removeprefix("bytes=").split("-"))
+        content = self.files[path][first : last + 1]
+        return _head(206, content), content
+
+
+def _head(status: int, content: bytes, more: dict[str, str] | None = None) -> h11.Response:
+    headers = [*(more or {}).items(), ("Content-Length", str(len(content)))]
+    return h11.Response(status_code=status, headers=headers)
+
+
+async def _receive(http: h11.Connection, stream: Stream) -> tuple[h11.Request | None, bytes]:
+    """One request; None where the camera hangs up before its end."""
+    request, body = None, b""
+    while True:
+        event = http.next_event()
+        if event is h11.NEED_DATA:
+            http.receive_data(bytes(await stream.receive_some()))
+        elif isinstance(event, h11.Request):
+            request = event
+        elif isinstance(event, h11.Data):
+            body += event.data
+        elif isinstance(event, h11.EndOfMessage):
+            return request, body
+        else:
+            return None, b""
