@@ -42,6 +42,8 @@ commit_seconds = Histogram(
     registry=REGISTRY,
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5),
 )
+firmware_downloads = _gauge("firmware_downloads", "Downloads of firmware in work")
+firmware_bytes = _counter("firmware_bytes", "Bytes of firmware sent to devices")
 store_refusals = _counter("store_refusals", "Writes refused because nothing can be stored now")
 stream_readers = _gauge("stream_readers", "Readers of the live stream")
 stream_lags = _counter("stream_lags", "Times that a slow stream reader fell back to the log")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Awaitable, Callable, Iterable
+from functools import partial
 from urllib.parse import parse_qsl
 
 import msgspec
@@ -37,22 +38,29 @@ from hub.errors import (
 from hub.log import limited
 from hub.services import Services
 from hub.services.devices import Device
+from hub.services.trace import Upload
 from hub.wire import jsontext
+from hub.wire.firmware import OtaAnswer, base_url
 from hub.wire.signing import body_md5
 from hub.wire.values import Text
 from web.budget import Budget, Share
+from web.firmware_downloads import PATH as DOWNLOADS
+from web.firmware_downloads import FirmwareDownloads
 from web.pace import Pace
 
 log = logging.getLogger(__name__)
 
 PREFIX = "/api/v1/"
 _SERVER_TIME = ("GET", "/api/v1/server/time")
+_OTA_QUERY = ("POST", "/api/v1/ota/query")
 _SLASHES = re.compile("//+")
 _MOST_PARAMETERS = 64
 _MOST_PARTS = 64
+#: Of a path that is kept for the trace.
+_LONGEST_PATH = 200
 _OK_BODY = msgspec.json.encode({"code": OK, "msg": CODES[OK]})
 
-_Take = Callable[[Device, bytes], Awaitable[None]]
+_Take = Callable[[Device, bytes], Awaitable[OtaAnswer | None]]
 _Headers = list[tuple[bytes, bytes]]
 
 
@@ -68,6 +76,14 @@ _LIMITS: dict[type[HubError], str] = {TooLarge: "body", TooSlow: "body_seconds"}
 
 class _PeerLeft(Exception):
     """The body will never be complete, and nobody waits for an answer."""
+
+
+class _Sent(msgspec.Struct):
+    """What the trace tells of a request, as far as it has come. `began`: by trio's clock."""
+
+    began: float
+    device: Device | None = None
+    size: int = 0
 
 
 class _Sender(msgspec.Struct):
@@ -102,6 +118,10 @@ async def refuse(send: ASGISendCallable, error: HubError) -> None:
     await _send(send, error.device_status, body, headers)
 
 
+def _ok_body(data: OtaAnswer) -> bytes:
+    return msgspec.json.encode({"code": OK, "msg": CODES[OK], "data": data})
+
+
 async def _send(
     send: ASGISendCallable, status: int, body: bytes, further: Iterable[tuple[bytes, bytes]] = ()
 ) -> None:
@@ -120,15 +140,17 @@ class _DeviceApi:
         self._takers: dict[tuple[str, str], _Take] = {
             ("POST", "/api/v1/adapter/lenfocus/face/capture"): ingest.face,
             ("POST", "/api/v1/device/report/info"): ingest.device_info,
-            ("POST", "/api/v1/ota/query"): ingest.ota_query,
             ("POST", "/api/v1/device/report/event"): ingest.event,
             ("POST", "/api/v1/vehicle/capture"): ingest.vehicle,
             ("PUT", "/api/v1/access/record"): ingest.access,
             ("POST", "/api/v1/access/record"): ingest.access,
             ("POST", "/api/v1/access/upload/base64img"): ingest.base64img,
         }
+        self._ota_query = ingest.ota_query
+        self._downloads = FirmwareDownloads(services)
         self._now = services.now
         self._admission = services.admission
+        self._traced = services.trace.uploaded
         self._max_depth = services.config.devices.max_depth
         self._by_address = services.config.devices.http_auth == "token-or-address"
         self._pace = Pace(services.config.devices.max_requests_per_second)
@@ -145,38 +167,79 @@ class _DeviceApi:
         if route == _SERVER_TIME:
             await self._tell_time(send)
             return
-        take = self._takers.get(route)
+        if path.startswith(DOWNLOADS):
+            await self._download(scope, path, send)
+            return
+        take = self._taker(route, scope)
+        sent = _Sent(trio.current_time())
         try:
             if take is None:
                 raise NoSuchPath(f"no such path: {scope['method']} {path}")
-            await self._upload(take, scope, receive)
+            answer = await self._upload(take, sent, scope, receive)
         except HubError as error:
             metrics.uploads.labels(path if take else "other", error.code).inc()
             if limit := _LIMITS.get(type(error)):
                 _tell_of_limit(limit, _address(scope), error)
+            self._trace(scope, sent, error.device_status, error.code, error.message)
             await refuse(send, error)
         except _PeerLeft:
             metrics.uploads.labels(path, "left").inc()
+            self._trace(scope, sent, 0, 0, "it left before its body was complete")
         else:
             metrics.uploads.labels(path, OK).inc()
-            await _send(send, 200, _OK_BODY)
+            self._trace(scope, sent, 200, OK, CODES[OK])
+            await _send(send, 200, _OK_BODY if answer is None else _ok_body(answer))
+
+    def _trace(self, scope: HTTPScope, sent: _Sent, status: int, code: int, msg: str) -> None:
+        upload = Upload(
+            method=scope["method"],
+            path=scope["path"][:_LONGEST_PATH],
+            status=status,
+            code=code,
+            msg=msg,
+            seconds=trio.current_time() - sent.began,
+        )
+        self._traced(sent.device, _address(scope), upload, sent.size)
+
+    async def _download(self, scope: HTTPScope, path: str, send: ASGISendCallable) -> None:
+        try:
+            await self._downloads(scope, path, send)
+        except HubError as error:
+            await refuse(send, error)
+
+    def _taker(self, route: tuple[str, str], scope: HTTPScope) -> _Take | None:
+        if route == _OTA_QUERY:
+            return partial(self._ask_for_release, scope)
+        return self._takers.get(route)
+
+    async def _ask_for_release(
+        self, scope: HTTPScope, device: Device, body: bytes
+    ) -> OtaAnswer | None:
+        """2.3: the only upload whose answer holds more than a code."""
+        base = base_url(scope["scheme"], _host(scope))
+        return await self._ota_query(device, body, base_url=base)
 
     async def _tell_time(self, send: ASGISendCallable) -> None:
         """D8, in UNIX seconds; a camera asks before it has a token, to set its clock."""
         data = {"code": OK, "msg": CODES[OK], "data": {"time": int(self._now())}}
         await _send(send, 200, msgspec.json.encode(data))
 
-    async def _upload(self, take: _Take, scope: HTTPScope, receive: ASGIReceiveCallable) -> None:
+    async def _upload(
+        self, take: _Take, sent: _Sent, scope: HTTPScope, receive: ASGIReceiveCallable
+    ) -> OtaAnswer | None:
         address = _address(scope)
         query = _query(scope["query_string"])
-        device = self._sender(scope, query, address)
+        device = sent.device = self._sender(scope, query, address)
         sender = device.did if device else address
         await self._pace.keep(sender)
         length = self._length(scope)
         async with self._budget.share(length, sender) as share:
             body = await self._body(receive, share)
+            sent.size = len(body)
             _check_md5(query, body)
-            await take(device or self._sender_by_body(body, address), body)
+            if device is None:
+                device = sent.device = self._sender_by_body(body, address)
+            return await take(device, body)
 
     def _sender(self, scope: HTTPScope, query: dict[str, str], address: str) -> Device | None:
         """Who sends, as the head of the request says; None where the body has to say it."""
@@ -267,6 +330,12 @@ def _tell_of_limit(limit: str, address: str, error: HubError) -> None:
         address,
         error.message,
     )
+
+
+def _host(scope: HTTPScope) -> str:
+    """The address at which the sender found the hub; h11 has seen to it that there is one Host."""
+    hosts = [value for name, value in scope["headers"] if name == b"host"]
+    return hosts[0].decode("latin-1") if hosts else ""
 
 
 def _token(scope: HTTPScope) -> str | None:

@@ -20,9 +20,9 @@ def _nothing(item: object) -> int:
 
 
 class Change(Struct, frozen=True):
-    """Something is no longer what it was: look again. `key` is a did, an SN, or empty."""
+    """Something is no longer what it was: look again. `key` is a did, an SN, an id, or empty."""
 
-    kind: Literal["device", "waiting", "health", "site"]
+    kind: Literal["device", "waiting", "health", "site", "firmware"]
     key: str = ""
 
 

@@ -12,14 +12,18 @@ import xxhash
 from hub import metrics
 from hub.config import Devices
 from hub.errors import NoSuchResource, NotAuthorised
+from hub.services.campaigns import Campaigns
 from hub.services.devices import DeviceBook
+from hub.services.downloads import Downloads
+from hub.services.firmware import Release
 from hub.services.site import Site
 from hub.store.db import Store
 from hub.store.devices import Device
 from hub.store.records import NewUpload
 from hub.wire import uploads
+from hub.wire.firmware import OtaAnswer, OtaComponent, Versions, decode_ota_query
 from hub.wire.records import AccessDetail, NewRecord
-from hub.wire.uploads import Upload
+from hub.wire.uploads import DeviceInfo, Upload
 
 T = TypeVar("T")
 
@@ -40,12 +44,16 @@ class Ingest:
         store: Store,
         devices: DeviceBook,
         site: Site,
+        campaigns: Campaigns,
+        downloads: Downloads,
         config: Devices,
         now: Callable[[], float],
     ) -> None:
         self._records = store.records
         self._devices = devices
         self._site = site
+        self._campaigns = campaigns
+        self._downloads = downloads
         self._config = config
         self._now = now
         self._threads = trio.CapacityLimiter(_THREADS)
@@ -90,15 +98,45 @@ class Ingest:
     async def device_info(self, device: Device, body: bytes) -> None:
         """2.2: versions and name, as the device tells them when it starts."""
         info = uploads.decode_device_info(body, max_depth=self._config.max_depth)
-        _check_owner(device, did=info.did, sn=info.sn)
-        self._devices.note_report(device.did, info)
+        await self._take_report(device, info)
         await self._devices.flush()
 
-    async def ota_query(self, device: Device, body: bytes) -> None:
-        """2.3: no release is meant for any device yet."""
-        versions = uploads.decode_device_info(body, max_depth=self._config.max_depth)
-        _check_owner(device, did=versions.did, sn=versions.sn)
-        raise NoSuchResource("no release is meant for this device")
+    async def ota_query(self, device: Device, body: bytes, *, base_url: str) -> OtaAnswer | None:
+        """2.3: the release that is meant for the device, None where it has that already.
+
+        Its files are at `base_url`. Raises ClientTooOld and NoSuchResource as well.
+        """
+        query = decode_ota_query(body, max_depth=self._config.max_depth)
+        await self._take_report(device, query.info)
+        if query.ota_id not in (None, device.ota_id):
+            raise NoSuchResource("otaId: not the one of this device")
+        reported = Versions.of(self._devices.device(device.did))
+        release = await self._campaigns.offer(device.did, reported)
+        return None if release is None else self._ota_answer(device, release, base_url)
+
+    async def _take_report(self, device: Device, info: DeviceInfo) -> None:
+        _check_owner(device, did=info.did, sn=info.sn)
+        self._devices.note_report(device.did, info)
+        await self._campaigns.reported(device.did)
+
+    def _ota_answer(self, device: Device, release: Release, base_url: str) -> OtaAnswer:
+        return OtaAnswer(
+            ver_code=release.ver_code,
+            ver_name=release.ver_name,
+            description=release.description,
+            release_date=release.release_date,
+            component_list=tuple(
+                OtaComponent(
+                    name=one.name,
+                    type=one.type,
+                    size=one.size,
+                    md5=one.md5,
+                    sha256=one.sha256,
+                    url=base_url + self._downloads.path_for(device.did, one),
+                )
+                for one in release.components
+            ),
+        )
 
     async def _decode(self, decode: Callable[..., T], body: bytes, **how: object) -> T:
         if len(body) <= _INLINE_BYTES:

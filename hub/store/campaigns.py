@@ -62,14 +62,20 @@ class StoredCampaign(Struct, frozen=True):
     def has_ended(self) -> bool:
         return self.will == "stopped" or self.all_done
 
-    def target(self, did: str) -> Target | None:
-        return next((target for target in self.targets if target.did == did), None)
+    def target(self, did: str) -> Target:
+        """Raises LookupError where the campaign does not hold the device."""
+        for target in self.targets:
+            if target.did == did:
+                return target
+        raise LookupError(did)
 
     def is_turn_of(self, did: str) -> bool:
         """The first that is not done goes alone until it is done; then all go."""
         if self.proved_at is not None:
             return True
-        return next((t.did for t in self.targets if t.done_at is None), did) == did
+        if self.target(did).done_at is not None:
+            return True
+        return next(one.did for one in self.targets if one.done_at is None) == did
 
 
 def load_campaigns(connection: sqlite3.Connection) -> list[StoredCampaign]:
@@ -88,6 +94,9 @@ class Campaigns:
     def __init__(self, writer: Writer, campaigns: Sequence[StoredCampaign]) -> None:
         self._writer = writer
         self._campaigns = {campaign.id: campaign for campaign in campaigns}
+        #: did -> the newest campaign that holds it.
+        self._last: dict[str, int] = {}
+        self._index()
 
     def get(self, id: int) -> StoredCampaign | None:
         return self._campaigns.get(id)
@@ -98,7 +107,7 @@ class Campaigns:
 
     def last_of(self, did: str) -> StoredCampaign | None:
         """The newest campaign that holds this device."""
-        return next((one for one in self.all() if one.target(did)), None)
+        return self._campaigns.get(self._last.get(did, 0))
 
     async def add(
         self, release_id: int, targets: Sequence[Target], started_at: int, forget: Sequence[int]
@@ -122,6 +131,7 @@ class Campaigns:
             self._campaigns[id_] = StoredCampaign(
                 id_, release_id, "running", None, started_at, tuple(targets)
             )
+            self._index()
 
         return self._campaigns[await self._writer.write(job, added)]
 
@@ -154,15 +164,19 @@ class Campaigns:
     def forget_device(self, did: str) -> None:
         """The device's rows are gone: memory follows."""
         for campaign in self.all():
-            if campaign.target(did) is not None:
-                rest = tuple(target for target in campaign.targets if target.did != did)
-                self._change(campaign.id, targets=rest)
+            rest = tuple(target for target in campaign.targets if target.did != did)
+            self._change(campaign.id, targets=rest)
+        self._last.pop(did, None)
 
     def forget_release(self, release_id: int) -> None:
         """The release's rows are gone: memory follows."""
         for campaign in self.all():
             if campaign.release_id == release_id:
                 del self._campaigns[campaign.id]
+        self._index()
+
+    def _index(self) -> None:
+        self._last = {t.did: one.id for one in self._campaigns.values() for t in one.targets}
 
     def _change(self, id: int, **changes: object) -> None:
         campaign = self._campaigns.get(id)

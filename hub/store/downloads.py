@@ -68,10 +68,21 @@ def joined(spans: Spans, start: int, end: int) -> Spans:
 
 
 def load_downloads(connection: sqlite3.Connection) -> list[Download]:
-    return [
-        Download(*values, msgspec.json.decode(spans, type=Spans))
-        for *values, spans in connection.execute(_ALL)
-    ]
+    return [_loaded(*row) for row in connection.execute(_ALL)]
+
+
+def _loaded(
+    id: int,
+    did: str,
+    sha256: str,
+    size: int,
+    started_at: int,
+    ended_at: int,
+    sent: int,
+    spans: str,
+) -> Download:
+    covered = msgspec.json.decode(spans, type=Spans)
+    return Download(id, did, sha256, size, started_at, ended_at, sent, covered)
 
 
 class Downloads:
@@ -81,6 +92,8 @@ class Downloads:
         self._writer = writer
         self._downloads = {download.id: download for download in downloads}
         self._last_id = max(self._downloads, default=0)
+        #: The newest download of each file by each device.
+        self._last = {(one.did, one.sha256): one.id for one in downloads}
         self._unsaved: set[int] = set()
 
     def all(self) -> tuple[Download, ...]:
@@ -89,23 +102,26 @@ class Downloads:
 
     def last_of(self, did: str, sha256: str) -> Download | None:
         """The device's newest download of this file."""
-        return next((one for one in self.all() if (one.did, one.sha256) == (did, sha256)), None)
+        return self._downloads.get(self._last.get((did, sha256), 0))
 
     def begin(self, did: str, sha256: str, size: int, at: int) -> Download:
         self._last_id += 1
         download = Download(self._last_id, did, sha256, size, at, at)
+        self._downloads[download.id] = download
+        self._last[did, sha256] = download.id
         self.put(download)
-        for old in [id_ for id_ in self._downloads if id_ <= self._last_id - MOST_DOWNLOADS]:
-            del self._downloads[old]
+        while len(self._downloads) > MOST_DOWNLOADS:
+            self._forget(next(iter(self._downloads)))
         return download
 
     def get(self, id: int) -> Download | None:
         return self._downloads.get(id)
 
     def put(self, download: Download) -> None:
-        """Remember it, until the next `save` in memory only."""
-        self._downloads[download.id] = download
-        self._unsaved.add(download.id)
+        """Remember it, until the next `save` in memory only; its device may be gone."""
+        if download.id in self._downloads:
+            self._downloads[download.id] = download
+            self._unsaved.add(download.id)
 
     async def save(self) -> None:
         """Raises CannotStoreNow; the next call has it then."""
@@ -123,7 +139,13 @@ class Downloads:
         """The device's rows are gone: memory follows."""
         for download in self.all():
             if download.did == did:
-                del self._downloads[download.id]
+                self._forget(download.id)
+
+    def _forget(self, id: int) -> None:
+        download = self._downloads.pop(id)
+        key = (download.did, download.sha256)
+        if self._last.get(key) == id:
+            del self._last[key]
 
 
 def _save(connection: sqlite3.Connection, downloads: Iterable[Download], last_id: int) -> None:

@@ -49,7 +49,7 @@ class Receiving:
 
     def __init__(self, files: FirmwareFiles, path: Path) -> None:
         self._files = files
-        self._path = path
+        self.path = path
         self._file: int | None = None
         self._buffer = bytearray()
         self._size = 0
@@ -58,7 +58,7 @@ class Receiving:
     async def __aenter__(self) -> Receiving:
         self._files._enter()
         try:
-            self._file = await self._files._run(self._files.disk.open, self._path)
+            self._file = await self._files._run(self._files.disk.open, self.path)
         except BaseException:
             self._files._leave()
             raise
@@ -84,12 +84,10 @@ class Receiving:
             await trio.lowlevel.checkpoint()
 
     async def finish(self, added_at: int) -> StoredFile:
-        """All of it is on the disk, under its own name, once this returns. CannotStoreNow."""
+        """All of it is on the disk; `keep` gives it its name. Raises CannotStoreNow."""
         await self._empty_buffer()
         await self._files._run(self._close, flush=True)
-        found = self._digest.found(self._size, added_at)
-        await self._files.keep(self._path, found)
-        return found
+        return self._digest.found(self._size, added_at)
 
     async def _empty_buffer(self) -> None:
         data, self._buffer = bytes(self._buffer), bytearray()
@@ -114,7 +112,7 @@ class Receiving:
 
     def _discard(self) -> None:
         self._close(flush=False)
-        remove_file(self._path)
+        remove_file(self.path)
 
 
 class FirmwareFiles:
@@ -131,19 +129,16 @@ class FirmwareFiles:
         """Entering it raises TooManyRequests, CannotStoreNow."""
         return Receiving(self, self.directory / f"{secrets.token_hex(8)}{_PART}")
 
-    async def take_staged(self, name: str, added_at: int) -> StoredFile:
-        """Take over a file that the command line laid down. NoSuchResource, TooLarge."""
-        path = self._staged(name)
+    async def digest_staged(self, name: str, added_at: int) -> StoredFile:
+        """What the command line laid down; `keep` takes it. Raises NoSuchResource, TooLarge."""
+        path = self.staged(name)
         if not path.is_file():
             raise NoSuchResource("the file is not where the command laid it: try again")
         self.check_size(path.stat().st_size)
-        found = await self._run(_digest_of, path, self.disk, added_at)
-        await self.keep(path, found)
-        await self._run(remove_file, path)
-        return found
+        return await self._run(_digest_of, path, self.disk, added_at)
 
     async def keep(self, path: Path, found: StoredFile) -> None:
-        """Give a complete file its name; one that is there already stays, unless it is damaged."""
+        """Give a complete file its name; one that has it already stays, unless it is damaged."""
         await self._run(self._keep, path, found)
 
     async def read(self, sha256: str, offset: int, size: int) -> bytes:
@@ -160,7 +155,7 @@ class FirmwareFiles:
         if size > MOST_BYTES:
             raise TooLarge(f"a file has at most {MOST_BYTES // 1024**2} MB", field="file")
 
-    def _staged(self, name: str) -> Path:
+    def staged(self, name: str) -> Path:
         if not _STAGED_NAME.fullmatch(name):
             raise BadParameter("32 hexadecimal digits are expected", field="staged")
         return self.directory / STAGED / name
@@ -169,6 +164,7 @@ class FirmwareFiles:
         kept = self.directory / found.sha256
         with suppress(FileNotFoundError):
             if kept.stat().st_size == found.size:
+                remove_file(path)
                 return
         path.replace(kept)
         self.disk.flush_directory(self.directory)

@@ -14,6 +14,7 @@ import trio
 
 from hub.config import Config, Devices, Web
 from hub.errors import DeviceNotRegistered, NotAuthorised
+from hub.services.trace import Upload
 from tests.support.certificates import trusting_anybody
 from tests.support.clock import NOON
 from web.server import serve
@@ -68,12 +69,22 @@ class FakeIngest:
         self.before: Callable[[], Any] | None = None
 
     def __getattr__(self, kind: str) -> Any:
-        async def take(device: Device, body: bytes) -> None:
+        async def take(device: Device, body: bytes, **how: Any) -> None:
             if self.before:
                 await self.before()
             self.taken.append((kind, device, body))
 
         return take
+
+
+class FakeTrace:
+    """Keeps what is told of requests: whose, from where, what, and how large."""
+
+    def __init__(self) -> None:
+        self.uploads: list[tuple[str, str, Upload, int]] = []
+
+    def uploaded(self, device: Device | None, address: str, upload: Upload, size: int) -> None:
+        self.uploads.append((device.did if device else "", address, upload, size))
 
 
 def services(
@@ -92,6 +103,9 @@ def services(
         certificates=SimpleNamespace(context=lambda: tls),
         admission=FakeAdmission(),
         ingest=FakeIngest(),
+        trace=FakeTrace(),
+        downloads=None,
+        closing=trio.Event(),
     )
 
 

@@ -1,0 +1,107 @@
+"""A site with cameras and firmware for them, on real services, and what its cameras ask."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from hub.services.campaigns import Campaign
+from hub.services.devices import NewDevice
+from hub.services.downloads import PATH, Transfer
+from hub.services.firmware import NewComponent, NewRelease, Release, StoredFile
+from hub.services.ingest import Ingest
+from hub.wire.firmware import OtaAnswer, Versions
+from tests.support.clock import FrozenClock
+from tests.support.hub_services import HubServices, open_hub_services
+
+BASE = "https://hub.site:8443"
+NEW = Versions(fw_ver="V2.0")
+
+
+class FirmwareSite:
+    """Shortcuts; `ask` and `report` are what a camera does, by 2.3 and 2.2."""
+
+    def __init__(self, hub: HubServices, clock: FrozenClock) -> None:
+        services = hub.services
+        self.store = hub.store
+        self.services = services
+        self.firmware = services.firmware
+        self.campaigns = services.campaigns
+        self.downloads = services.downloads
+        self.devices = services.devices
+        self.ingest = Ingest(
+            hub.store,
+            services.devices,
+            services.site,
+            services.campaigns,
+            services.downloads,
+            services.config.devices,
+            clock,
+        )
+
+    async def add_cameras(self, *dids: str) -> None:
+        for did in dids:
+            await self.devices.add(NewDevice(sn=f"SN{did}", code="12345678", did=did, name=did))
+
+    async def receive(self, data: bytes) -> StoredFile:
+        async with self.firmware.receive() as upload:
+            await upload.write(data)
+            return await upload.finish()
+
+    async def add_release(self, *files: bytes, **fields: Any) -> Release:
+        """A release of these files, each a component of its own type; it reports NEW."""
+        stored = [await self.receive(data) for data in files or (b"firmware",)]
+        components = tuple(
+            NewComponent(f"part {number}.bin", number, file.sha256)
+            for number, file in enumerate(stored, 1)
+        )
+        given = {"ver_code": 453523, "ver_name": "v2.0", "reports": NEW, **fields}
+        return await self.firmware.add_release(NewRelease(components=components, **given))
+
+    async def ask(self, camera: str, /, **fields: object) -> OtaAnswer | None:
+        """2.3"""
+        device = self.devices.device(camera)
+        return await self.ingest.ota_query(device, msgspec.json.encode(fields), base_url=BASE)
+
+    async def report(self, camera: str, /, **fields: object) -> None:
+        """2.2"""
+        await self.ingest.device_info(self.devices.device(camera), msgspec.json.encode(fields))
+
+    async def links(self, did: str) -> list[str]:
+        """The tokens of the links that a camera is given now."""
+        answer = await self.ask(did)
+        assert answer is not None
+        return [one.url.removeprefix(BASE + PATH).split("/")[0] for one in answer.component_list]
+
+    async def download(self, did: str) -> bytes:
+        """All of what is meant for it, as a camera fetches it."""
+        return b"".join([await self.fetch(token) for token in await self.links(did)])
+
+    async def fetch(self, token: str, start: int = 0, end: int | None = None) -> bytes:
+        transfer: Transfer = self.downloads.find(token)
+        fetched = b""
+        with transfer:
+            at, end = start, end or transfer.file.size
+            while at < end:
+                data = await transfer.read(at, end)
+                await transfer.sent(at, len(data))
+                fetched, at = fetched + data, at + len(data)
+        return fetched
+
+    def states(self, campaign: Campaign) -> dict[str, str]:
+        return {one.did: one.state for one in self.campaigns.campaign(campaign.id).devices}
+
+    def state(self, campaign: Campaign) -> str:
+        return self.campaigns.campaign(campaign.id).state
+
+
+@asynccontextmanager
+async def firmware_site(data: Path, clock: FrozenClock, *dids: str) -> AsyncIterator[FirmwareSite]:
+    async with open_hub_services(data, clock) as hub:
+        site = FirmwareSite(hub, clock)
+        await site.add_cameras(*dids)
+        yield site
