@@ -70,6 +70,14 @@ class SocketStream(trio.abc.HalfCloseableStream):
         finally:
             self._is_sending = False
 
+    def send_nowait(self, data: bytes) -> int:
+        """Send as much of `data` as the socket takes at once; how much that was.
+
+        Nothing while another task is sending. Raises as send_all() does.
+        """
+        self._check_can_send()
+        return 0 if self._is_sending else self._send_now(data)
+
     async def wait_send_all_might_not_block(self) -> None:
         self._check_open()
         await trio.lowlevel.wait_writable(self.socket)
@@ -99,9 +107,7 @@ class SocketStream(trio.abc.HalfCloseableStream):
         await trio.lowlevel.wait_readable(self.socket)
 
     async def _send(self, data: bytes | bytearray | memoryview) -> None:
-        self._check_open()
-        if self._has_ended:
-            raise trio.ClosedResourceError("this side of the socket was ended")
+        self._check_can_send()
         sent = self._send_now(data)
         if sent < len(data):
             with memoryview(data) as view:
@@ -119,6 +125,11 @@ class SocketStream(trio.abc.HalfCloseableStream):
             return 0
         except OSError as error:
             raise _translated(error) from error
+
+    def _check_can_send(self) -> None:
+        self._check_open()
+        if self._has_ended:
+            raise trio.ClosedResourceError("this side of the socket was ended")
 
     def _check_open(self) -> None:
         if self.socket.fileno() < 0:

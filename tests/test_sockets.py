@@ -121,3 +121,15 @@ async def test_two_senders_at_once_are_a_fault_of_the_caller(pair: Pair) -> None
         with pytest.raises(trio.BusyResourceError):
             await ours.send_all(b"x")
         nursery.cancel_scope.cancel()
+
+
+async def test_what_the_socket_takes_at_once_is_sent_without_a_turn(pair: Pair) -> None:
+    ours, theirs = pair
+    with trio.testing.assert_no_checkpoints():
+        assert ours.send_nowait(b"hello") == 5
+    assert await theirs.receive_some(100) == b"hello"
+    while ours.send_nowait(bytes(1 << 20)):
+        pass
+    await ours.send_eof()
+    with pytest.raises(trio.ClosedResourceError):
+        ours.send_nowait(b"more")

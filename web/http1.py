@@ -1,13 +1,14 @@
-"""HTTP/1.1 on one connection: hypercorn's pieces with our limits, our deadlines and a fence.
+"""HTTP/1.1 on one connection: with our limits, our deadlines and a fence, for ASGI applications.
 
 Each class here stands in the place of one of hypercorn's and changes what a hub on a LAN cannot
-live with:
+live with, or what costs more than the answer:
 
-    Settings    Config              what every answer carries; where faults are logged
+    Settings    Config              where faults are logged; how long an end may take
     Inbox       (a memory channel)  a body waits in a bounded window; 100 Continue only when wanted
     Tasks       TaskGroup           a fault of the application ends its request, not the process
-    Exchange    HTTPStream          nothing is sent once the exchange is over
-    Http1       H11Protocol         HTTP/1.1 only; errors in a short form; a refused body is dropped
+    Exchange    HTTPStream          nothing is sent once it is over; calls instead of events
+    Http1       H11Protocol         HTTP/1.1 only; errors in a short form; a refused body is
+                                    dropped; usual heads need no h11 (web.heads)
     Connection  TCPServer           large reads, deadlines, sends that give up, an end that comes
 """
 
@@ -21,18 +22,16 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from email.utils import formatdate
+from enum import Enum, auto
 from functools import lru_cache
-from http.client import responses
 from typing import Any, cast
+from urllib.parse import unquote
 
 import h11
 import hypercorn.config
 import msgspec
 import trio
 from hypercorn import events
-from hypercorn.protocol import events as stream_events
-from hypercorn.protocol.h11 import STREAM_ID, H11Protocol
-from hypercorn.protocol.http_stream import ASGIHTTPState, HTTPStream
 from hypercorn.trio.task_group import TaskGroup
 from hypercorn.trio.tcp_server import TCPServer
 from hypercorn.trio.worker_context import WorkerContext
@@ -42,13 +41,17 @@ from hypercorn.typing import (
     ASGISendEvent,
     ConnectionState,
     H11SendableEvent,
+    HTTPScope,
     Scope,
 )
+from hypercorn.utils import UnexpectedMessageError, build_and_validate_headers, suppress_body
 
 from hub import metrics
 from hub.accept import Peer
 from hub.log import limited
 from hub.plainhttp import origin_form
+from hub.sockets import SocketStream
+from web.heads import Headers, answer_head, read_head, write_head
 
 log = logging.getLogger(__name__)
 
@@ -68,13 +71,13 @@ LINGER_SECONDS = 3.0
 _SEND_BYTES = 64 * 1024
 #: ... in this time.
 SEND_SECONDS = 10.0
+#: An answer of up to so much goes out at once where the socket has room for it.
+_AT_ONCE_BYTES = 16 * 1024
 #: What waits for the application beyond one read; each piece of it, however small, counts extra.
 _WINDOW_BYTES = READ_BYTES
 _PIECE_BYTES = 512
 #: After so many chunks the other connections have their turn.
 _CHUNKS_AT_ONCE = 16
-
-Headers = list[tuple[bytes, bytes]]
 
 _NOSNIFF = b"x-content-type-options"
 _CLOSE = (b"connection", b"close")
@@ -89,21 +92,16 @@ _MEANINGS = {
 
 
 class Settings(hypercorn.config.Config):
-    """What hypercorn asks its configuration. No answer names the server or its version."""
+    """What hypercorn asks its configuration."""
 
-    h11_max_incomplete_size = HEAD_BYTES
     errorlog = log
     shutdown_timeout = 3.0
 
-    def response_headers(self, protocol: str) -> Headers:
-        return list(_on_every_answer(int(time.time())))
-
 
 @lru_cache(maxsize=1)
-def _on_every_answer(unix_seconds: int) -> tuple[tuple[bytes, bytes], ...]:
+def _date(unix_seconds: int) -> bytes:
     """Made once a second, which is as fine as the date goes."""
-    date = formatdate(unix_seconds, usegmt=True).encode()
-    return (b"date", date), (_NOSNIFF, b"nosniff")
+    return formatdate(unix_seconds, usegmt=True).encode()
 
 
 class PeerLost(OSError):
@@ -213,45 +211,127 @@ async def _answer(
         await send(None)
 
 
-class Exchange(HTTPStream):
-    """One request and its answer."""
+class _Stage(Enum):
+    """How far an answer is."""
 
-    _peer_left = False
+    WAITED_FOR = auto()
+    BEGUN = auto()
+    ENDED = auto()
+
+
+class Exchange:
+    """One request and its answer, as ASGI has it."""
+
+    def __init__(self, http: Http1, tasks: Tasks, scope: HTTPScope) -> None:
+        self.scope = scope
+        self._http = http
+        self._tasks = tasks
+        self._stage = _Stage.WAITED_FOR
+        self._status = 0
+        self._peer_left = self._over = False
+
+    async def begin(self, app: AppWrapper, config: Settings) -> None:
+        self._put = await self._tasks.spawn_app(app, config, self.scope, self.send)
+
+    async def take(self, data: bytes, *, more: bool) -> None:
+        """Hand a part of the body to the application."""
+        if not self._over:
+            await self._put({"type": "http.request", "body": data, "more_body": more})
 
     async def peer_left(self) -> None:
         """The peer sends no more. It may have ended its side only, and wait for the answer."""
         self._peer_left = True
-        await self.app_put({"type": "http.disconnect"})
+        await self._put({"type": "http.disconnect"})
 
-    async def app_send(self, message: ASGISendEvent | None) -> None:
-        if self.closed:
-            if message is not None:
-                raise PeerLost
-        elif message is None and self._peer_left and self.state is ASGIHTTPState.REQUEST:
-            await self.send(stream_events.StreamClosed(stream_id=self.stream_id))
+    async def end(self) -> None:
+        """Nothing of it is sent any more."""
+        self._over = True
+        await self._put({"type": "http.disconnect"})
+
+    async def send(self, message: ASGISendEvent | None) -> None:
+        """What the application answers; None when it has nothing more to say."""
+        if message is None:
+            await self._finish()
+        elif self._over:
+            raise PeerLost
+        elif message["type"] == "http.response.start" and self._stage is _Stage.WAITED_FOR:
+            self._stage, self._status = _Stage.BEGUN, message["status"]
+            await self._http.send_head(
+                self._status, build_and_validate_headers(message.get("headers", ()))
+            )
+        elif message["type"] == "http.response.body" and self._stage is _Stage.BEGUN:
+            await self._send_body(message.get("body", b""), more=message.get("more_body", False))
         else:
-            await super().app_send(message)
+            raise UnexpectedMessageError(self._stage, message["type"])
+
+    async def _send_body(self, data: bytes, *, more: bool) -> None:
+        if data and not suppress_body(self.scope["method"], self._status):
+            await self._http.send_body(data)
+        if not more:
+            await self._http.send_end()
+            self._stage = _Stage.ENDED
+            await self._http.recycle()
+
+    async def _finish(self) -> None:
+        if self._over:
+            return
+        if self._stage is _Stage.WAITED_FOR and not self._peer_left:
+            await self._http.send_head(500, [(b"content-length", b"0"), _CLOSE])
+            await self._http.send_end()
+        await self._http.recycle()
 
 
-class Http1(H11Protocol):
-    """HTTP/1.1 over h11, and nothing else: no WebSocket, no HTTP/2, no tunnel.
+class Http1:
+    """HTTP/1.1, and nothing else: no WebSocket, no HTTP/2, no tunnel.
 
-    h11 reads heads and chunked bodies, and writes answers. A body of known length goes from the
-    socket to the application as it came; so each exchange has an h11 connection of its own.
+    A body of known length goes from the socket to the application as it came. Usual heads are
+    read and written by web.heads; what is unusual about an exchange, a chunked body for one, goes
+    by an h11 connection of its own.
     """
 
-    connection: h11.Connection
-    stream: Exchange | None
+    #: The exchange that is in work.
+    stream: Exchange | None = None
 
+    #: None as long as nothing about this exchange is unusual.
+    _h11: h11.Connection | None = None
+    #: The head of its request, where h11 has not seen it.
+    _head = b""
     #: What is still to come of a body of known length.
     _left = 0
     #: Something of the body, if any, is there; the whole request is there.
     _body_begun = _complete = False
+    #: The answer has begun, past h11; what is still to be sent of its body.
+    _answered = False
+    _owed = 0
     #: The head of an answer of known length: it is sent together with the first of its body.
     _held = b""
     #: What else comes from the peer is not looked at.
     _refused = False
     _chunks = 0
+
+    def __init__(
+        self,
+        app: AppWrapper,
+        config: Settings,
+        context: WorkerContext,
+        tasks: Tasks,
+        *,
+        tls: bool,
+        client: tuple[str, int],
+        server: tuple[str, int],
+        write: Callable[[bytes], Awaitable[None]],
+        tell: Callable[[events.Event], Awaitable[None]],
+    ) -> None:
+        self._app = app
+        self._config = config
+        self._context = context
+        self._tasks = tasks
+        self._scheme = "https" if tls else "http"
+        self._client = client
+        self._server = server
+        self._write = write
+        self._tell = tell
+        self._next = trio.lowlevel.ParkingLot()
 
     async def handle(self, event: events.Event) -> None:
         if isinstance(event, events.RawData) and event.data:
@@ -266,50 +346,54 @@ class Http1(H11Protocol):
         """Answer in a short form, if no answer has begun, and end the connection."""
         self._refused = True
         # Before anything else can run: the application may have its own answer ready by now.
-        await self._close_stream()
-        if self.connection.our_state in (h11.IDLE, h11.SEND_RESPONSE):
+        await self._end_exchange()
+        if self._can_answer:
             body = msgspec.json.encode({"code": 420, "msg": message or _MEANINGS[status]})
             headers = [
                 (b"content-type", b"application/json"),
                 (b"content-length", b"%d" % len(body)),
                 _CLOSE,
-                *self.config.response_headers("h11"),
             ]
-            await self._send_response(status, headers)
-            await self._send_h11_event(h11.Data(data=body))
-            await self._send_h11_event(h11.EndOfMessage())
-        await self.send(Leaving(lingering=True))
+            await self.send_head(status, headers)
+            await self.send_body(body)
+            await self.send_end()
+        await self._tell(Leaving(lingering=True))
 
     async def invite_body(self) -> None:
         """The application asks for the body of a sender that may wait to be asked."""
         if self._sender_waits:
-            await self._send_h11_event(h11.InformationalResponse(status_code=100, headers=[]))
+            await self._write_by_h11(h11.InformationalResponse(status_code=100, headers=[]))
 
     @property
     def has_begun(self) -> bool:
         """Is a part of a request's head there, and not yet the whole?"""
-        return self.connection.their_state is h11.IDLE and self.connection.trailing_data[0] != b""
+        return self._is_before_head and self._h11 is not None and self._h11.trailing_data[0] != b""
 
     @property
-    def _address(self) -> str:
-        return self.client[0] if self.client else ""
+    def _is_before_head(self) -> bool:
+        return not self._head and (self._h11 is None or self._h11.their_state is h11.IDLE)
+
+    @property
+    def _can_answer(self) -> bool:
+        if self._h11 is not None:
+            return self._h11.our_state in (h11.IDLE, h11.SEND_RESPONSE)
+        return not self._answered
 
     @property
     def _sender_waits(self) -> bool:
-        return self.connection.they_are_waiting_for_100_continue and not self._body_begun
+        return (
+            self._h11 is not None
+            and self._h11.they_are_waiting_for_100_continue
+            and not self._body_begun
+        )
 
-    async def stream_send(self, event: stream_events.Event) -> None:
-        if isinstance(event, stream_events.Response):
-            await self._send_head(event)
-        else:
-            await super().stream_send(event)
+    # The request
 
     async def _feed(self, data: bytes) -> None:
         while data and not self._refused:
             if self._complete:
                 # The next request waits until this one is answered.
-                await self.can_read.clear()
-                await self.can_read.wait()
+                await self._next.park()
             elif self._left:
                 part, data = data[: self._left], data[self._left :]
                 await self._take_part(part)
@@ -319,19 +403,23 @@ class Http1(H11Protocol):
     async def _take_part(self, part: bytes) -> None:
         self._body_begun = True
         self._left -= len(part)
-        if self.stream is not None:
-            await self.stream.handle(stream_events.Body(stream_id=STREAM_ID, data=part))
-        if not self._left:
-            await self._end_request()
+        if self._left == 0:
+            await self._end_request(part)
+        elif self.stream is not None:
+            await self.stream.take(part, more=True)
 
     async def _parse(self, data: bytes) -> bytes:
-        """Give h11 what it is to read; returns what lies beyond."""
+        """Read a head, or what comes of a chunked body; returns what lies beyond."""
         size = len(data)
-        if self.connection.their_state is h11.IDLE:
+        if self._is_before_head:
+            end = data.find(b"\r\n\r\n", 0, HEAD_BYTES) + 4
+            if end >= 4 and self._h11 is None and (head := read_head(data[:end])) is not None:
+                self._head = data[:end]
+                await self._begin(head.method, head.target, head.headers, "1.1", head.length)
+                return data[end:]
             # The head alone; and never more than one byte too many, which h11 refuses.
-            end = data.find(b"\r\n\r\n", 0, HEAD_BYTES)
-            size = end + 4 if end >= 0 else HEAD_BYTES + 1
-        connection = self.connection
+            size = end if end >= 4 else HEAD_BYTES + 1
+        connection = self._by_h11()
         connection.receive_data(data[:size])
         try:
             while (event := connection.next_event()) is not h11.NEED_DATA:
@@ -345,120 +433,169 @@ class Http1(H11Protocol):
     async def _is_last(self, event: object) -> bool:
         """Pass an event on; whether h11 has read all that it is to read of this request."""
         if isinstance(event, h11.Request):
-            await self._begin(event)
-            return self._left > 0 or self._refused
+            await self._begin_unusual(event)
+            return self._left > 0 or self._complete or self._refused
         if isinstance(event, h11.Data):
             await self._take_chunk(bytes(event.data))
             return False
-        await self._end_request()
+        await self._end_request(b"")
         return True
 
     async def _take_chunk(self, data: bytes) -> None:
         self._body_begun = True
         if self.stream is not None:
-            await self.stream.handle(stream_events.Body(stream_id=STREAM_ID, data=data))
+            await self.stream.take(data, more=True)
         self._chunks += 1
         if self._chunks % _CHUNKS_AT_ONCE == 0:
             await trio.lowlevel.checkpoint()
 
-    async def _begin(self, request: h11.Request) -> None:
-        await self.send(events.Updated(idle=False))
+    async def _begin_unusual(self, request: h11.Request) -> None:
         headers = list(request.headers)
         refusal = _refusal_of(request, headers)
         if refusal is not None:
+            await self._tell(events.Updated(idle=False))
             limited(
                 log,
                 logging.INFO,
-                f"refused {self._address} {refusal[1]}",
+                f"refused {self._client[0]} {refusal[1]}",
                 "refused a request from %s on the web port: %s",
-                self._address,
+                self._client[0],
                 refusal[1],
             )
             await self.refuse(*refusal)
             return
-        self._left = _length_of(headers)
-        self.stream = Exchange(
-            self.app,
-            self.config,
-            self.context,
-            self.task_group,
-            self.ssl,
-            self.client,
-            self.server,
-            self.stream_send,
-            STREAM_ID,
-        )
-        await self.stream.handle(
-            stream_events.Request(
-                stream_id=STREAM_ID,
-                headers=headers,
-                http_version=request.http_version.decode(),
-                method=request.method.decode("ascii").upper(),
-                raw_path=origin_form(request.target),
-                state=self.connection_state,
-            )
+        await self._begin(
+            request.method.decode("ascii").upper(),
+            origin_form(request.target),
+            headers,
+            request.http_version.decode(),
+            _length_of(headers),
         )
 
-    async def _end_request(self) -> None:
+    async def _begin(
+        self, method: str, target: bytes, headers: Headers, version: str, length: int | None
+    ) -> None:
+        """A request is there, but for its body of `length`; None: h11 will tell where it ends."""
+        await self._tell(events.Updated(idle=False))
+        path, _, query = target.partition(b"?")
+        scope: HTTPScope = {
+            "type": "http",
+            "http_version": version,
+            "asgi": {"spec_version": "2.1", "version": "3.0"},
+            "method": method,
+            "scheme": self._scheme,
+            "path": unquote(path.decode("ascii")) if b"%" in path else path.decode("ascii"),
+            "raw_path": path,
+            "query_string": query,
+            "root_path": "",
+            "headers": headers,
+            "client": self._client,
+            "server": self._server,
+            "state": ConnectionState({}),
+            "extensions": {},
+        }
+        self.stream = Exchange(self, self._tasks, scope)
+        await self.stream.begin(self._app, self._config)
+        self._left = length or 0
+        if length == 0:
+            await self._end_request(b"")
+
+    async def _end_request(self, data: bytes) -> None:
+        """The last of the body is there."""
         self._complete = True
         if self.stream is not None:
-            await self.stream.handle(stream_events.EndBody(stream_id=STREAM_ID))
+            await self.stream.take(data, more=False)
         else:
             # It was answered before all of it was there.
-            await self._maybe_recycle()
+            await self.recycle()
 
-    async def _send_head(self, event: stream_events.Response) -> None:
-        headers = [header for header in event.headers if header[0] != _NOSNIFF]
-        headers += self.config.response_headers("h11")
-        if self.context.terminated.is_set() or self._sender_waits:
+    # The answer
+
+    async def send_head(self, status: int, headers: Headers) -> None:
+        headers = [header for header in headers if header[0] != _NOSNIFF]
+        headers.append((_NOSNIFF, b"nosniff"))
+        if self._context.terminated.is_set() or self._sender_waits:
             headers.append(_CLOSE)
-        await self._send_response(event.status_code, headers)
-
-    async def _send_response(self, status: int, headers: Headers) -> None:
-        response, of_known_length = _response(status, tuple(headers))
-        if of_known_length:
-            self._held = self.connection.send(response)
+        usual = write_head(status, tuple(headers)) if self._h11 is None else None
+        now = _date(int(time.time()))
+        if usual is not None:
+            self._answered = True
+            self._owed = usual.length
+            self._held = b"%bdate: %b\r\n\r\n" % (usual.start, now)
         else:
-            await self._send_h11_event(response)
+            await self._send_unusual_head(answer_head(status, (*headers, (b"date", now))))
 
-    async def _send_h11_event(self, event: H11SendableEvent) -> None:
-        data, self._held = self._held + self.connection.send(event), b""
-        if data:
-            await self.send(events.RawData(data))
+    async def send_body(self, data: bytes) -> None:
+        if self._h11 is not None:
+            await self._write_by_h11(h11.Data(data=data))
+            return
+        self._owed -= len(data)
+        if self._owed < 0:
+            raise h11.LocalProtocolError("the body is longer than its head says")
+        data, self._held = self._held + data, b""
+        await self._write(data)
 
-    async def _maybe_recycle(self) -> None:
+    async def send_end(self) -> None:
+        if self._h11 is not None:
+            await self._write_by_h11(h11.EndOfMessage())
+        elif self._owed:
+            raise h11.LocalProtocolError("the body is shorter than its head says")
+        elif self._held:
+            await self.send_body(b"")
+
+    async def recycle(self) -> None:
         """An answer is out, or the rest of its request is in: the next one, or the end."""
-        await self._close_stream()
-        can_go_on = self.connection.our_state is h11.DONE
+        await self._end_exchange()
         if not self._complete:
-            await self.send(Leaving(lingering=not can_go_on))
-        elif can_go_on and not self.context.terminated.is_set():
-            self.connection = h11.Connection(h11.SERVER, HEAD_BYTES)
-            self._body_begun = self._complete = False
-            await self.send(events.Updated(idle=True))
+            await self._tell(Leaving(lingering=not self._can_go_on))
+        elif self._can_go_on and not self._context.terminated.is_set():
+            self._h11, self._head = None, b""
+            self._answered = self._body_begun = self._complete = False
+            await self._tell(events.Updated(idle=True))
+            self._next.unpark_all()
         else:
-            await self.send(events.Closed())
-        await self.can_read.set()
+            await self._tell(events.Closed())
+
+    @property
+    def _can_go_on(self) -> bool:
+        if self._h11 is not None:
+            return self._h11.our_state is h11.DONE
+        return self._answered and not self._owed and not self._held
+
+    async def _end_exchange(self) -> None:
+        stream, self.stream = self.stream, None
+        if stream is not None:
+            await stream.end()
+
+    async def _send_unusual_head(self, head: h11.Response) -> None:
+        connection = self._by_h11()
+        if any(name == b"content-length" for name, _ in head.headers):
+            self._held = connection.send(head)
+        else:
+            await self._write_by_h11(head)
+
+    async def _write_by_h11(self, event: H11SendableEvent) -> None:
+        data, self._held = self._held + self._by_h11().send(event), b""
+        if data:
+            await self._write(data)
+
+    def _by_h11(self) -> h11.Connection:
+        """This exchange as h11 sees it."""
+        if self._h11 is None:
+            self._h11 = h11.Connection(h11.SERVER, HEAD_BYTES)
+            if self._head:
+                self._h11.receive_data(self._head)
+                self._h11.next_event()
+                self._head = b""
+        return self._h11
 
 
-@lru_cache(maxsize=256)
-def _response(status: int, headers: tuple[tuple[bytes, bytes], ...]) -> tuple[h11.Response, bool]:
-    """The answer's head, and whether it tells the length of its body.
-
-    Most answers are alike, and to check their headers costs more than to send them.
-    """
-    of_known_length = any(name == b"content-length" for name, _ in headers)
-    # The words after the number are optional, but not for the simplest of clients.
-    words = responses.get(status, "").encode()
-    return h11.Response(status_code=status, reason=words, headers=list(headers)), of_known_length
-
-
-def _length_of(headers: Headers) -> int:
-    """The length of the body where the head tells it; a chunked one is longer than it says."""
+def _length_of(headers: Headers) -> int | None:
+    """The length of the body where the head tells it; None for a chunked one."""
     length = 0
     for name, value in headers:
         if name == b"transfer-encoding":
-            return 0
+            return None
         if name == b"content-length":
             length = int(value)
     return length
@@ -508,11 +645,11 @@ class Connection(TCPServer):
             config,
             context,
             self._tasks,
-            ConnectionState({}),
-            tls,
-            (peer.address, peer.port),
-            server,
-            self.protocol_send,
+            tls=tls,
+            client=(peer.address, peer.port),
+            server=server,
+            write=self._send,
+            tell=self.protocol_send,
         )
         self._tasks.wanted = self._http.invite_body
         self._peer = peer
@@ -534,9 +671,7 @@ class Connection(TCPServer):
             self._reading.cancel()
 
     async def protocol_send(self, event: events.Event) -> None:
-        if isinstance(event, events.RawData):
-            await self._send(event.data)
-        elif isinstance(event, events.Updated):
+        if isinstance(event, events.Updated):
             self._quiet = event.idle
             self._begun = False
             self._allow(IDLE_SECONDS if event.idle else math.inf)
@@ -573,15 +708,31 @@ class Connection(TCPServer):
 
     async def _send(self, data: bytes) -> None:
         """Send all of `data`. Raises PeerLost; then, or cancelled, nothing is ever sent again."""
+        sent = self._send_at_once(data)
+        if sent == len(data):
+            return
         try:
             # Nearly always free: acquire() would cost a round of the scheduler.
             self.send_lock.acquire_nowait()
         except trio.WouldBlock:
             await self.send_lock.acquire()
         try:
-            await self._send_or_break(memoryview(data))
+            await self._send_or_break(memoryview(data)[sent:])
         finally:
             self.send_lock.release()
+
+    def _send_at_once(self, data: bytes) -> int:
+        """Send of a short answer what the socket takes now: that needs no lock and no deadline."""
+        if (
+            self._cannot_send
+            or len(data) > _AT_ONCE_BYTES
+            or not isinstance(self._stream, SocketStream)
+        ):
+            return 0
+        try:
+            return self._stream.send_nowait(data)
+        except (trio.BrokenResourceError, trio.ClosedResourceError):
+            return 0  # The send that follows finds it out.
 
     async def _send_or_break(self, data: memoryview) -> None:
         if self._cannot_send:
