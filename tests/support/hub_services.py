@@ -29,6 +29,7 @@ from hub.services.recordlog import RecordLog
 from hub.services.site import Site
 from hub.services.trace import Trace
 from hub.store.db import Store, open_store
+from hub.store.disk import Disk
 from hub.store.records import NewUpload
 from hub.wire.records import FaceDetail, NewRecord, Picture, Record
 from tests.support.clock import FrozenClock
@@ -88,12 +89,17 @@ def face(name: str, *, did: str = "1", pictures: bool = False, at: int = 0) -> N
 
 @asynccontextmanager
 async def open_hub_services(
-    data_dir: Path, clock: FrozenClock, config: Config | None = None
+    data_dir: Path,
+    clock: FrozenClock,
+    config: Config | None = None,
+    *,
+    disk: Disk | None = None,
 ) -> AsyncIterator[HubServices]:
     config = config or Config()
     record_feed: Feed[Record] = Feed()
     change_feed: Feed[Change] = Feed()
-    async with open_store(data_dir, now=clock, on_records=record_feed.publish) as store:
+    on_records = record_feed.publish
+    async with open_store(data_dir, now=clock, on_records=on_records, disk=disk) as store:
         registry = Registry(clock)
         room = WaitingRoom(config.devices.max_waiting, change_feed, clock)
         traces = new_traces(clock)
