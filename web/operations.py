@@ -53,6 +53,8 @@ class Operation(Struct, frozen=True, kw_only=True):
     query: type[Struct] = Nothing
     body: type[Struct] = Nothing
     body_example: Struct | None = None
+    #: Another type that the body may have; the view gets its text as it is then.
+    body_text: str = ""
     #: A struct, or None where the answer is no JSON.
     answer: Any = None
     answer_example: object = None
@@ -104,7 +106,7 @@ class Routes:
             call: Call[Any, Any] = Call(
                 caller=caller,
                 query=_read_query(query),
-                body=await self._read_body(body) if operation.writes else None,
+                body=await self._read_body(operation, body) if operation.writes else None,
                 path=path,
             )
             if operation.writes:
@@ -119,8 +121,10 @@ class Routes:
                 methods=[operation.method],
             )
 
-    async def _read_body(self, decoder: msgspec.json.Decoder[Any]) -> object:
+    async def _read_body(self, operation: Operation, decoder: msgspec.json.Decoder[Any]) -> object:
         data = await auth.request_body()
+        if operation.body_text and request.mimetype == operation.body_text:
+            return _text(data)
         if decoder.type is Nothing:
             return Nothing()
         jsontext.check_depth(data, self._services.config.devices.max_depth)
@@ -155,6 +159,10 @@ def allowed(schema: Mapping[str, Any]) -> str:
         return f"a whole number from {least} to {most}" if most < _MOST else "a whole number"
     if schema["type"] == "boolean":
         return "true or false"
+    if schema["type"] == "array":
+        return "a list"
+    if schema["type"] == "null":
+        return "null"
     if "pattern" in schema:
         return "a decimal number"
     return f"a text of at most {schema['maxLength']} characters"
@@ -181,6 +189,13 @@ def _response(answer: object) -> Response:
     if isinstance(answer, Response):
         return answer
     return Response(msgspec.json.encode(answer), content_type="application/json")
+
+
+def _text(data: bytes) -> str:
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        raise BadParameter("the body is not UTF-8 text") from None
 
 
 def seq_of(text: str, field: str = "seq") -> int:

@@ -232,8 +232,12 @@ async def test_a_device_is_added_listed_changed_and_removed(api: Client) -> None
         "devName": None,
         "clock_offset": None,
         "waiting_reason": None,
+        "waiting_reasons": [],
         "enabled": True,
         "clock_trusted": True,
+        "own_key": False,
+        "earlier_key_until": None,
+        "init": None,
     }
     assert await api.get("devices") == {"items": [added], "next": None}
     changed = await api.send("PATCH", "devices/77", {"name": "North", "enabled": False})

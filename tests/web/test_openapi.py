@@ -27,7 +27,8 @@ from tests.support.clock import FrozenClock
 from tests.support.hub_services import HubServices, open_hub_services
 from web.app import create_app
 from web.integrator import answers
-from web.integrator.devices import AcceptBody, DeviceChangeBody, NewDeviceBody
+from web.integrator.devices import DeviceChangeBody, NewDeviceBody
+from web.integrator.enrolment import AcceptBody, CheckBody, ImportBody
 from web.operations import Operation, Routes
 
 METHODS = ("get", "post", "patch", "delete")
@@ -104,7 +105,7 @@ async def test_every_placeholder_of_a_path_is_described(document: Any) -> None:
 async def test_the_examples_are_what_would_be_taken_and_answered(
     document: Any, operations: list[Operation]
 ) -> None:
-    bodies = {NewDeviceBody, DeviceChangeBody, AcceptBody}
+    bodies = {NewDeviceBody, DeviceChangeBody, AcceptBody, CheckBody, ImportBody}
     assert {type(op.body_example) for op in operations if op.body_example} == bodies
     for operation in operations:
         call = document["paths"][operation.path][operation.method.lower()]

@@ -9,6 +9,7 @@ import hub
 from hub.services import Services
 from web.integrator.devices import add_devices
 from web.integrator.docs import chapters, paragraphs
+from web.integrator.enrolment import add_enrolment
 from web.integrator.openapi import document
 from web.integrator.records import add_records
 from web.integrator.stream import add_stream
@@ -38,6 +39,7 @@ def blueprint(services: Services) -> Blueprint:
     """Every call of the API."""
     api = Blueprint("integrator", __name__)
     routes = Routes(api, services)
+    add_enrolment(routes, services)
     add_devices(routes, services)
     add_trace(routes, services)
     add_records(routes, services)

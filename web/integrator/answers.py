@@ -7,7 +7,8 @@ from typing import Annotated, Literal
 from msgspec import Meta, Raw, Struct
 
 from hub.services.devices import DeviceView
-from hub.services.enrolment import Waiting
+from hub.services.enrolment import CodeFit, Waiting
+from hub.services.initparams import Outcome, kept_delivery
 from hub.wire.times import rfc3339
 
 Time = Annotated[str, Meta(description="RFC 3339 in UTC with milliseconds")]
@@ -22,6 +23,19 @@ class Versions(Struct, frozen=True):
     swVer: str | None = None
     osVer: str | None = None
     hwVer: str | None = None
+
+
+class Init(Struct, frozen=True):
+    """How the initial parameters (did, otaId, appid, secret) were taken."""
+
+    outcome: Annotated[
+        Outcome,
+        Meta(
+            description="`refused`: the device answered an error; `silent`: nothing in time, or "
+            "it left; `not-sent`: they are sent at a good connect without a did"
+        ),
+    ]
+    message: str
 
 
 class Device(Struct, frozen=True, kw_only=True):
@@ -41,26 +55,33 @@ class Device(Struct, frozen=True, kw_only=True):
     waiting_reason: Annotated[
         str | None, Meta(description="why it does not get in, where it knocks in vain")
     ]
+    waiting_reasons: Annotated[list[str], Meta(description="their codes")]
     enabled: bool
     clock_trusted: Annotated[
         bool, Meta(description="false: a connect is taken whatever its time is")
     ]
-
-
-class Init(Struct, frozen=True):
-    """How the initial parameters (did, otaId, appid, secret) were taken."""
-
-    outcome: Annotated[
-        Literal["taken", "refused", "silent", "not-sent"],
-        Meta(description="`not-sent`: no good signature was seen yet; sent after a good connect"),
+    own_key: Annotated[bool, Meta(description="false: the site key applies")]
+    earlier_key_until: Annotated[
+        Time | None,
+        Meta(description="its earlier key is good too, until it signs with the new one, or then"),
     ]
-    message: str
+    init: Annotated[Init | None, Meta(description="null: they were never sent")]
 
 
-class AcceptedDevice(Device, frozen=True, kw_only=True):
-    """The new device, and how the initial parameters were taken."""
+class CodeCheck(Struct, frozen=True):
+    """Whether code and key fit the device's last signature."""
 
-    init: Init
+    outcome: CodeFit
+    reasons: Annotated[list[str], Meta(description="what keeps it out all the same, by code")]
+    reason: Annotated[str, Meta(description="the same in words")]
+    sign_form: Annotated[str | None, Meta(description="the form of the signature that fits")]
+
+
+class ImportedDevices(Struct, frozen=True):
+    """What was enrolled; with `dry_run` what would be, where a did of null is assigned then."""
+
+    count: int
+    dids: list[str | None]
 
 
 class RemovedDevice(Struct, frozen=True):
@@ -210,9 +231,20 @@ def device_fields(view: DeviceView) -> Device:
         devName=view.dev_name,
         clock_offset=view.clock_offset,
         waiting_reason=view.waiting_reason,
+        waiting_reasons=[reason.code for reason in view.waiting.told] if view.waiting else [],
         enabled=view.enabled,
         clock_trusted=view.clock_trusted,
+        own_key=view.has_own_key,
+        earlier_key_until=None
+        if view.previous_key_until is None
+        else rfc3339(view.previous_key_until),
+        init=None if view.init_outcome is None else _init(view.init_outcome),
     )
+
+
+def _init(kept: str) -> Init:
+    delivery = kept_delivery(kept)
+    return Init(delivery.outcome, delivery.message)
 
 
 def waiting_fields(waiting: Waiting) -> WaitingDevice:

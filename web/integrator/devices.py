@@ -1,4 +1,4 @@
-"""/devices and /devices/waiting: enrolled devices, those that knock, and letting them in."""
+"""/devices: enrolled devices, adding them beforehand, changing and removing them."""
 
 from __future__ import annotations
 
@@ -29,11 +29,13 @@ class NewDeviceBody(Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
     did: Did | None = None
     name: Name = ""
     key: Pem | None = None
+    clock_trusted: bool = True
 
 
 class DeviceChangeBody(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """What is not given stays. `key` null: the site-wide key applies. A broken camera is replaced
-    by giving its did a new sn, code and key: name, history and people stay."""
+    by giving its did a new sn, code and key: name, history and people stay. `earlier_key` null
+    ends the earlier key, which a new key alone leaves good for a while."""
 
     name: Name | UnsetType = UNSET
     enabled: bool | UnsetType = UNSET
@@ -41,15 +43,10 @@ class DeviceChangeBody(Struct, frozen=True, forbid_unknown_fields=True, omit_def
     key: Pem | UnsetType | None = UNSET
     sn: Sn | UnsetType = UNSET
     clock_trusted: bool | UnsetType = UNSET
+    earlier_key: UnsetType | None = UNSET
 
 
-class AcceptBody(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    code: Code
-    key: Pem | None = None
-    name: Name = ""
-
-
-_DEVICE = answers.Device(
+DEVICE_EXAMPLE = answers.Device(
     did="12",
     sn="Y3CA12348912345",
     name="Gate",
@@ -60,100 +57,71 @@ _DEVICE = answers.Device(
     devName="IPC",
     clock_offset=-0.4,
     waiting_reason=None,
+    waiting_reasons=[],
     enabled=True,
     clock_trusted=True,
+    own_key=False,
+    earlier_key_until=None,
+    init=answers.Init("taken", "taken"),
 )
-_WAITING = answers.WaitingDevice(
-    sn="Y3CA12348912346",
-    ip="192.168.1.21",
-    first_seen="2026-11-25T08:00:00.000Z",
-    last_seen="2026-11-25T08:00:30.000Z",
-    reason="it is not known here: accept it with its security code",
-    reasons=["unknown"],
-    tries=2,
-    clock_offset=0.3,
-    slowed_until=None,
-)
-_TAG = "Devices"
+TAG = "Devices"
 _ONE = f"{PREFIX}/devices/{{did}}"
 
 LIST = Operation(
     method="GET",
     path=f"{PREFIX}/devices",
-    tag=_TAG,
+    tag=TAG,
     summary="All enrolled devices",
     answer=answers.DeviceList,
-    answer_example=answers.DeviceList([_DEVICE]),
+    answer_example=answers.DeviceList([DEVICE_EXAMPLE]),
 )
 ONE = Operation(
     method="GET",
     path=_ONE,
-    tag=_TAG,
+    tag=TAG,
     summary="One device",
     answer=answers.Device,
-    answer_example=_DEVICE,
+    answer_example=DEVICE_EXAMPLE,
     path_example={"did": "12"},
 )
 ADD = Operation(
     method="POST",
     path=f"{PREFIX}/devices",
-    tag=_TAG,
+    tag=TAG,
     summary="Enrol a device",
     body=NewDeviceBody,
     body_example=NewDeviceBody(sn="Y3CA12348912345", code="AB12CD34", name="Gate"),
     answer=answers.Device,
-    answer_example=_DEVICE,
+    answer_example=DEVICE_EXAMPLE,
     role="admin",
 )
 CHANGE = Operation(
     method="PATCH",
     path=_ONE,
-    tag=_TAG,
+    tag=TAG,
     summary="Change a device",
-    description="A changed sn, code or key, and `enabled: false`, end its connection and tokens.",
+    description=(
+        "A changed sn or code, `enabled: false` and `earlier_key: null` end its connection and "
+        "tokens. A changed key alone does not: the earlier one is good too, until the device signs "
+        "with the new one, or for a week."
+    ),
     body=DeviceChangeBody,
     body_example=DeviceChangeBody(name="North gate"),
     answer=answers.Device,
-    answer_example=_DEVICE,
+    answer_example=DEVICE_EXAMPLE,
     role="admin",
     path_example={"did": "12"},
 )
 REMOVE = Operation(
     method="DELETE",
     path=_ONE,
-    tag=_TAG,
+    tag=TAG,
     summary="Remove a device",
     description="Answers the device as it was. Its records stay.",
     answer=answers.Device,
-    answer_example=_DEVICE,
+    answer_example=DEVICE_EXAMPLE,
     role="admin",
     path_example={"did": "12"},
-)
-WAITING = Operation(
-    method="GET",
-    path=f"{PREFIX}/devices/waiting",
-    tag=_TAG,
-    summary="Devices that knock and do not get in",
-    answer=answers.WaitingList,
-    answer_example=answers.WaitingList([_WAITING]),
-)
-ACCEPT = Operation(
-    method="POST",
-    path=f"{PREFIX}/devices/waiting/{{sn}}/accept",
-    tag=_TAG,
-    summary="Let a waiting device in",
-    description=(
-        "Enrols it and sends it the initial parameters. Where code and key do not fit its last "
-        "signature, nothing is stored and it still waits (423)."
-    ),
-    body=AcceptBody,
-    body_example=AcceptBody(code="AB12CD34", name="Gate"),
-    answer=answers.AcceptedDevice,
-    answer_example=answers.AcceptedDevice(
-        **msgspec.structs.asdict(_DEVICE), init=answers.Init("taken", "")
-    ),
-    role="admin",
-    path_example={"sn": "Y3CA12348912346"},
 )
 
 
@@ -169,7 +137,14 @@ def add_devices(routes: Routes, services: Services) -> None:
     async def add_device(call: Call[Nothing, NewDeviceBody]) -> answers.Device:
         body = call.body
         view = await devices.add(
-            NewDevice(sn=body.sn, code=body.code, did=body.did, name=body.name, key=body.key)
+            NewDevice(
+                sn=body.sn,
+                code=body.code,
+                did=body.did,
+                name=body.name,
+                key=body.key,
+                clock_trusted=body.clock_trusted,
+            )
         )
         await accounts.audit(call.caller.actor, "device.add", f"{view.did} {view.sn}")
         return answers.device_fields(view)
@@ -177,6 +152,7 @@ def add_devices(routes: Routes, services: Services) -> None:
     async def change_device(call: Call[Nothing, DeviceChangeBody]) -> answers.Device:
         given = msgspec.structs.asdict(call.body)
         changed = ", ".join(name for name, value in given.items() if value is not UNSET)
+        given["previous_key"] = given.pop("earlier_key")
         view = await devices.change(call.path["did"], DeviceChange(**given))
         await accounts.audit(call.caller.actor, "device.change", f"{view.did} {changed}")
         return answers.device_fields(view)
@@ -187,27 +163,8 @@ def add_devices(routes: Routes, services: Services) -> None:
         await accounts.audit(call.caller.actor, "device.remove", f"{view.did} {view.sn}")
         return answers.device_fields(view)
 
-    async def list_waiting(call: Call[Nothing, Nothing]) -> answers.WaitingList:
-        return answers.WaitingList(
-            [answers.waiting_fields(waiting) for waiting in services.enrolment.waiting()]
-        )
-
-    async def accept_device(call: Call[Nothing, AcceptBody]) -> answers.AcceptedDevice:
-        body = call.body
-        accepted = await services.enrolment.accept(
-            call.path["sn"], body.code, key=body.key, name=body.name
-        )
-        view = accepted.device
-        await accounts.audit(call.caller.actor, "device.accept", f"{view.did} {view.sn}")
-        return answers.AcceptedDevice(
-            **msgspec.structs.asdict(answers.device_fields(view)),
-            init=answers.Init(accepted.outcome, accepted.message),
-        )
-
     routes.add(LIST, list_devices)
     routes.add(ADD, add_device)
-    routes.add(WAITING, list_waiting)
-    routes.add(ACCEPT, accept_device)
     routes.add(ONE, get_device)
     routes.add(CHANGE, change_device)
     routes.add(REMOVE, remove_device)

@@ -124,6 +124,9 @@ class _Schemas:
                     }
                 },
             }
+            if operation.body_text:
+                text = {operation.body_text: {"schema": {"type": "string"}}}
+                described["requestBody"]["content"] |= text
         return described
 
     def _answer(self, operation: Operation) -> Json:
