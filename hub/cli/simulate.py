@@ -6,10 +6,15 @@ import re
 from contextlib import suppress
 from ipaddress import IPv6Address
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from hub.cli.options import data_option
+from hub.errors import BadParameter
+
+if TYPE_CHECKING:
+    from hub.simulator.faults import Quirks
 
 
 def _host(context: click.Context, parameter: click.Parameter, value: str) -> str:
@@ -19,6 +24,29 @@ def _host(context: click.Context, parameter: click.Parameter, value: str) -> str
     if not re.fullmatch(r"[\w.-]+", value):
         raise click.BadParameter("a name or an address is allowed, such as 192.168.1.5")
     return value
+
+
+def _quirks(
+    _context: click.Context, _parameter: click.Parameter, values: tuple[str, ...]
+) -> tuple[Quirks, ...]:
+    """What each camera does, in turn."""
+    from hub.simulator.faults import FAULTLESS, quirks_of
+
+    try:
+        return tuple(quirks_of(value.split(",")) for value in values) or (FAULTLESS,)
+    except BadParameter as error:
+        raise click.BadParameter(error.message) from None
+
+
+def _list_faults(context: click.Context, _parameter: click.Parameter, wanted: bool) -> None:
+    if not wanted:
+        return
+    from hub.simulator.faults import FAULTS
+
+    width = max(len(fault.name) for fault in FAULTS)
+    for fault in FAULTS:
+        click.echo(f"{fault.name:{width}}  {fault.sentence}")
+    context.exit()
 
 
 @click.command()
@@ -79,6 +107,24 @@ def _host(context: click.Context, parameter: click.Parameter, value: str) -> str
     help="The hub's devices.port, for the WebSocket.",
 )
 @click.option("--no-tls", is_flag=True, help="Both ports are plain ones.")
+@click.option(
+    "--fault",
+    "quirks",
+    multiple=True,
+    callback=_quirks,
+    metavar="NAME[,NAME...]",
+    help="The faults of a camera. Given several times, the cameras take them in turn: with "
+    '"--fault slow,no-ip --fault none" every other camera is slow and tells no address, and the '
+    "others are without fault [default: none].",
+)
+@click.option(
+    "--faults",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_list_faults,
+    help="List the faults that there are, and end.",
+)
 @data_option(expose_value=False)
 def simulate(
     host: str,
@@ -90,11 +136,13 @@ def simulate(
     web_port: int,
     device_port: int,
     no_tls: bool,
+    quirks: tuple[Quirks, ...],
 ) -> None:
     """Run simulated cameras against a hub, until Ctrl-C.
 
-    They connect, send heartbeats and upload faces, events and vehicles as real ones do, with keys
-    of their own. The hub's certificate is not checked: most cameras do not.
+    They connect with keys of their own, send heartbeats, upload faces, events and vehicles, answer
+    every command, and upgrade themselves. They do as it is documented, unless they are given
+    faults. The hub's certificate is not checked: most cameras do not.
     """
     import secrets
 
@@ -113,5 +161,6 @@ def simulate(
         seed=secrets.randbits(32) if seed is None else seed,
         api_key=None if apikey_file is None else read_api_key(apikey_file),
         csv_file=csv_file,
+        quirks=quirks,
     )
     simulate_site(simulation)

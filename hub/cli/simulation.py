@@ -18,6 +18,7 @@ from msgspec import Struct
 
 from hub.errors import StartFault
 from hub.simulator.camera import Told
+from hub.simulator.faults import FAULTLESS, Quirks
 from hub.simulator.identity import CameraIdentity, make_cameras
 from hub.simulator.site import run_site
 from hub.simulator.target import Target
@@ -47,6 +48,8 @@ class Simulation:
     seed: int
     api_key: ApiKey | None
     csv_file: Path | None
+    #: The cameras take them in turn.
+    quirks: Sequence[Quirks] = (FAULTLESS,)
 
 
 def read_api_key(path: Path) -> ApiKey:
@@ -81,7 +84,12 @@ async def _simulate(simulation: Simulation) -> None:
         async with _enrolled(simulation, cameras) as known:
             nursery.start_soon(_report, counts)
             await run_site(
-                known, simulation.target, rate=simulation.rate, seed=simulation.seed, tell=tell
+                known,
+                simulation.target,
+                rate=simulation.rate,
+                seed=simulation.seed,
+                quirks=simulation.quirks,
+                tell=tell,
             )
     click.echo(_sum(counts))
 

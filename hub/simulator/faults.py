@@ -113,8 +113,7 @@ FAULTS: tuple[Fault, ...] = (
     _fault("reboots", "restarts every 20 seconds", reboot_every=20.0),
     _fault(
         "real-camera",
-        "sends what cameras of this make were seen to send: neither did nor address, pictures with "
-        "escaped padding, times in seconds, further fields and a feature array",
+        "sends what real ones were seen to: no did, no address, escaped pictures, a feature array",
         bodies="real",
         did="never",
         tells_ip=False,

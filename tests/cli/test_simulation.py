@@ -9,6 +9,7 @@ import pytest
 
 from hub.cli import simulation
 from hub.cli.simulation import ApiKey, Simulation
+from hub.simulator.faults import FAULTLESS, FAULTS, Quirks
 from hub.simulator.identity import make_cameras
 from hub.simulator.target import Target
 from tests.cli.conftest import Sitehub
@@ -75,3 +76,36 @@ def test_what_is_no_name_and_no_address_is_wrong_usage(sitehub: Sitehub, host: s
     outcome = sitehub("simulate", "--hub", host)
     assert outcome.status == 2
     assert "a name or an address" in outcome.err
+
+
+def test_the_faults_are_listed_with_a_sentence_each(sitehub: Sitehub) -> None:
+    outcome = sitehub("simulate", "--faults")
+    assert outcome.status == 0
+    lines = outcome.out.splitlines()
+    assert [line.split()[0] for line in lines] == [fault.name for fault in FAULTS]
+    assert "slow               takes 3 seconds for each answer" in lines
+
+
+@pytest.mark.parametrize(
+    ("faults", "said"),
+    [
+        ("sloth", 'there is no fault "sloth"'),
+        ("slow,", 'there is no fault ""'),
+        ("success-0,success-200", '"success-200" contradicts another fault of the same camera'),
+    ],
+)
+def test_a_fault_that_cannot_be_is_wrong_usage(sitehub: Sitehub, faults: str, said: str) -> None:
+    outcome = sitehub("simulate", "--hub", "127.0.0.1", "--fault", faults)
+    assert outcome.status == 2
+    assert said in outcome.err
+
+
+def test_cameras_take_the_faults_that_are_given_in_turn(
+    sitehub: Sitehub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[Simulation] = []
+    monkeypatch.setattr(simulation, "simulate_site", asked.append)
+    sitehub("simulate", "--hub", "hub", "--fault", "slow,no-ip", "--fault", "none")
+    sitehub("simulate", "--hub", "hub")
+    assert asked[0].quirks == (Quirks(delay=3.0, tells_ip=False), FAULTLESS)
+    assert asked[1].quirks == (FAULTLESS,)
