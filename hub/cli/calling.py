@@ -30,6 +30,8 @@ def carry_out(data_dir: Path, operation: Operation[R]) -> R:
     while True:
         try:
             with datadir.held(data_dir, "command"):
+                if operation.needs_running_hub:
+                    raise StartFault(f"no hub runs on {data_dir}, and only a running one knows")
                 return trio.run(_perform_here, data_dir, operation)
         except datadir.Taken as taken:
             if taken.by_a_hub and control.is_open(data_dir):

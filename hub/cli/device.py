@@ -10,6 +10,7 @@ import click
 
 from hub.cli import deviceimport, enrol
 from hub.cli.options import data_option, key_option
+from hub.cli.trace import trace
 
 if TYPE_CHECKING:
     from hub.services.operations import ListedDevice
@@ -22,7 +23,7 @@ def device() -> None:
     """Enrol cameras, list them, change them."""
 
 
-for _command in (*enrol.COMMANDS, *deviceimport.COMMANDS):
+for _command in (*enrol.COMMANDS, *deviceimport.COMMANDS, trace):
     device.add_command(_command)
 
 

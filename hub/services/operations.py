@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 from msgspec import Struct
 
+from hub.errors import NoSuchResource
 from hub.services.accounts import COMMAND_LINE, NewApiKey
 from hub.services.deviceimport import Sheet
 from hub.services.devices import DeviceChange, NewDevice
 from hub.services.enrolment import CodeCheck
 from hub.services.initparams import Outcome
+from hub.services.trace import Frame
 from hub.wire.times import rfc3339
 
 if TYPE_CHECKING:
@@ -28,6 +30,8 @@ class Operation(Struct, Generic[R], frozen=True, tag_field="operation", forbid_u
 
     #: The type of the result, for whoever has to decode it.
     result: ClassVar[Any] = None
+    #: Whether it asks for what only a running hub has.
+    needs_running_hub: ClassVar[bool] = False
 
     async def perform(self, services: Services) -> R:
         raise NotImplementedError
@@ -210,6 +214,24 @@ class RemoveSiteKey(Operation[None], frozen=True, tag="site-key.remove"):
         await services.accounts.audit(COMMAND_LINE, "site-key.remove", "")
 
 
+class TraceDevice(Operation[list[Frame]], frozen=True, tag="device.trace"):
+    """The frames after that number, of a did or of the serial number of one that waits; where
+    there are none, as soon as one comes, but within so many seconds."""
+
+    device: str
+    after: int
+    seconds: float
+    result: ClassVar[Any] = list[Frame]
+    needs_running_hub: ClassVar[bool] = True
+
+    async def perform(self, services: Services) -> list[Frame]:
+        trace = services.trace
+        try:
+            return await trace.wait(self.device, self.after, self.seconds)
+        except NoSuchResource:
+            return await trace.wait_for_waiting(self.device, self.after, self.seconds)
+
+
 class SetSiteKey(Operation[None], frozen=True, tag="site-key"):
     pem: str
 
@@ -323,6 +345,7 @@ AnyOperation = (
     | CheckCode
     | AcceptDevice
     | SendParameters
+    | TraceDevice
     | SetSiteKey
     | RemoveSiteKey
     | AddUser

@@ -55,6 +55,7 @@ def test_the_contracts_commands_are_there_and_no_others() -> None:
         "run",
         *("device", "device add", "device import", "device list", "device remove"),
         *("device disable", "device enable", "device set", "device replace"),
+        "device trace",
         "site-key",
         *("user", "user add", "user passwd", "user list", "user remove", "user setup-link"),
         *("apikey", "apikey add", "apikey list", "apikey remove"),
