@@ -244,7 +244,7 @@ class _DeviceApi:
     def _sender(self, scope: HTTPScope, query: dict[str, str], address: str) -> Device | None:
         """Who sends, as the head of the request says; None where the body has to say it."""
         token = _token(scope)
-        if token is None and "appid" in query:
+        if not token and "appid" in query:
             if not query.get("sign"):
                 raise WrongSignature("sign: missing beside appid")
             return self._admission.holder_by_sign(query, query.get("body_md5"))
