@@ -83,6 +83,17 @@ async def test_days_older_than_keep_days_go_soon_after_the_start(
         assert store.dropped == ["2026-11-16", "2026-11-17"]
 
 
+async def test_pictures_that_were_read_from_devices_go_by_age_too(
+    store: KeptDays, autojump_clock: MockClock
+) -> None:
+    now = noon()
+    started = now()
+    async with kept_up(store, Storage(keep_days=7, min_free_gb=0), now=now):
+        assert store.dropped_older == [int((started - 7 * DAY) * 1000)]
+        await trio.sleep(DAY)
+        assert len(store.dropped_older) == 2
+
+
 async def test_a_kept_day_is_a_whole_one(store: KeptDays, autojump_clock: MockClock) -> None:
     store.keep(TODAY, 2)
     async with kept_up(store, Storage(keep_days=1, min_free_gb=0)):

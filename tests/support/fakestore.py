@@ -11,6 +11,8 @@ from msgspec.structs import replace
 
 from hub.errors import AlreadyExists, CannotStoreNow, NoSuchResource, WrongSignature
 from hub.store.devices import Device, DeviceChange, DeviceNote, DeviceSecrets, NewDevice
+from hub.store.devicesettings import DeviceSetting
+from hub.store.media import StoredPicture
 from hub.store.records import LatestPicture
 from hub.store.tokens import Accepted, TokenRow
 
@@ -26,8 +28,8 @@ class FakeStore:
         self.tokens = FakeTokens(self)
         self.settings = FakeSettings(self)
         self.records = FakeRecords()
-        self.device_settings = FakeForgetful(self)
-        self.device_pictures = FakeForgetful(self)
+        self.device_settings = FakeDeviceSettings(self)
+        self.device_pictures = FakeDevicePictures(self)
 
     async def durably(self) -> None:
         """A write waits for its group, and may be refused."""
@@ -222,13 +224,36 @@ class FakeRecords:
         return dict(self.latest)
 
 
-class FakeForgetful:
-    """What is kept of a device until another takes its place; `forgotten` are those dids."""
-
+class FakeDeviceSettings:
     def __init__(self, store: FakeStore) -> None:
         self._store = store
-        self.forgotten: list[str] = []
+        self._settings: dict[tuple[str, str], DeviceSetting] = {}
+
+    def get(self, did: str, name: str) -> DeviceSetting | None:
+        return self._settings.get((did, name))
+
+    async def put(self, setting: DeviceSetting) -> None:
+        await self._store.durably()
+        self._settings[setting.did, setting.name] = setting
 
     async def forget(self, did: str) -> None:
         await self._store.durably()
-        self.forgotten.append(did)
+        self._settings = {key: row for key, row in self._settings.items() if key[0] != did}
+
+
+class FakeDevicePictures:
+    def __init__(self, store: FakeStore) -> None:
+        self._store = store
+        self.kept: dict[tuple[str, str], StoredPicture] = {}
+
+    async def get(self, did: str, path: str) -> StoredPicture | None:
+        await trio.lowlevel.checkpoint()
+        return self.kept.get((did, path))
+
+    async def put(self, did: str, path: str, picture: StoredPicture, at: int) -> None:
+        await self._store.durably()
+        self.kept[did, path] = picture
+
+    async def forget(self, did: str) -> None:
+        await self._store.durably()
+        self.kept = {place: row for place, row in self.kept.items() if place[0] != did}

@@ -1,11 +1,16 @@
 from __future__ import annotations
 
+import base64
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 from quart.testing import QuartClient
 
+from hub.errors import DeviceLeft, DeviceSilent, HubError
+from hub.services.commands import Answer
+from hub.services.devices import NewDevice
+from tests.support.askedlink import AskedLink, answer
 from tests.support.clock import FrozenClock
 from tests.support.hub_services import HubServices, open_hub_services
 from web.app import create_app
@@ -90,3 +95,105 @@ async def test_a_signed_in_user_sees_pictures_and_nobody_else(
     token = await hub.add_user("vic", "viewer")
     cookie = {"Cookie": f"__Host-sitehub_session={token}"}
     assert (await client.get(PATH, headers=cookie)).status_code == 200
+
+
+# Pictures on devices
+
+ON_DEVICE = "/media/device/1?path=sdcard/1.jpg"
+JPEG = b"\xff\xd8\xff on the device"
+
+
+def content(data: bytes = JPEG) -> Answer:
+    return answer(0, "OK", {"base64": base64.b64encode(data).decode()})
+
+
+@pytest.fixture
+async def device(hub: HubServices) -> AskedLink:
+    """An online device that has every picture."""
+    await hub.services.devices.add(NewDevice(sn="SN1", code="12345678", did="1"))
+    link = AskedLink("1", lambda uri, param: content())
+    hub.registry.attach(link)
+    return link
+
+
+async def test_a_picture_on_a_device_is_read_once_and_may_be_kept(
+    client: QuartClient, key: dict[str, str], device: AskedLink
+) -> None:
+    response = await client.get(ON_DEVICE, headers=key)
+    assert (response.status_code, await response.get_data()) == (200, JPEG)
+    assert response.headers["Content-Type"] == "image/jpeg"
+    assert response.headers["Cache-Control"] == "private, max-age=31536000, immutable"
+    assert response.headers["X-Content-Type-Options"] == "nosniff"
+    assert response.headers["Content-Security-Policy"] == "default-src 'none'; sandbox"
+    known = {"If-None-Match": response.headers["ETag"]}
+    response = await client.get(ON_DEVICE, headers=key | known)
+    assert (response.status_code, await response.get_data()) == (304, b"")
+    assert [asked.param for asked in device.asked] == [{"path": "sdcard/1.jpg"}]
+
+
+@pytest.mark.parametrize(
+    ("reply", "status", "code", "says"),
+    [
+        (answer(404), 404, 426, "does not have that picture"),
+        (answer(500, "card error"), 502, 502, "500 card error"),
+        (content(b"#!/bin/sh"), 502, 502, "JPEG"),
+        (DeviceSilent(), 504, 504, "did not answer"),
+        (DeviceLeft("the connection ended"), 409, 409, "ended"),
+    ],
+)
+async def test_a_picture_that_a_device_does_not_give(
+    client: QuartClient,
+    key: dict[str, str],
+    device: AskedLink,
+    reply: Answer | HubError,
+    status: int,
+    code: int,
+    says: str,
+) -> None:
+    device.reply = lambda uri, param: reply
+    response = await client.get(ON_DEVICE, headers=key)
+    told = await response.get_json()
+    assert (response.status_code, told["code"]) == (status, code)
+    assert says in told["msg"]
+    assert "immutable" not in response.headers.get("Cache-Control", "")
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "code"),
+    [
+        ("/media/device/1", 400, 420),
+        ("/media/device/1?path=", 400, 420),
+        ("/media/device/1?path=x&size=1", 400, 420),
+        (f"/media/device/1?path={'x' * 1025}", 400, 420),
+        ("/media/device/2?path=x", 404, 426),
+    ],
+)
+async def test_a_picture_that_cannot_be_on_a_device(
+    client: QuartClient,
+    key: dict[str, str],
+    device: AskedLink,
+    path: str,
+    status: int,
+    code: int,
+) -> None:
+    response = await client.get(path, headers=key)
+    assert (response.status_code, (await response.get_json())["code"]) == (status, code)
+    assert device.asked == []
+
+
+async def test_a_picture_on_an_offline_device_is_told_so(
+    hub: HubServices, client: QuartClient, key: dict[str, str], device: AskedLink
+) -> None:
+    hub.registry.detach(device)
+    response = await client.get(ON_DEVICE, headers=key)
+    assert (response.status_code, (await response.get_json())["msg"]) == (
+        409,
+        "the device is offline",
+    )
+
+
+async def test_nobody_who_is_not_signed_in_makes_a_device_work(
+    client: QuartClient, device: AskedLink
+) -> None:
+    assert (await client.get(ON_DEVICE)).status_code == 401
+    assert device.asked == []
