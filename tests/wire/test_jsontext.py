@@ -61,6 +61,13 @@ def test_fields_are_bounded_and_colons_in_strings_are_none() -> None:
         jsontext.check_fields(many)
 
 
+def test_items_are_counted_beside_strings() -> None:
+    jsontext.check_items(b'["' + b"," * 100_000 + b'"]')
+    jsontext.check_items(b"[" + b"1," * jsontext.MOST_ITEMS + b"1]")
+    with pytest.raises(BadParameter, match="more than 60000 items"):
+        jsontext.check_items(b"[" + b"1," * (jsontext.MOST_ITEMS + 1) + b"1]")
+
+
 class Inner(Struct):
     size: int
 

@@ -67,6 +67,34 @@ def test_the_first_day_of_all_overflows_no_zone() -> None:
         times.from_local("9999-12-31 23:59:59", "accessTime", ZoneInfo("America/Los_Angeles"))
 
 
+SHANGHAI = ZoneInfo("Asia/Shanghai")
+
+
+def test_1_8_a_device_is_told_the_time_of_the_sites_clock() -> None:
+    at = times.from_local("2021-10-03 10:30:00", "start_time", SHANGHAI)
+    assert at == 1633228200_000
+    assert times.local_text(at, SHANGHAI) == "2021-10-03 10:30:00"
+    assert times.local_text(at + 999, UTC) == "2021-10-03 02:30:00"
+
+
+@pytest.mark.parametrize(
+    ("answered", "at"),
+    [
+        ("2021-10-03 10:30:00", 1633228200_000),
+        (" 2021-10-03T10:30:00 ", 1633228200_000),
+        ("1633228200", 1633228200_000),
+        ("2021-02-30 10:30:00", None),
+        ("yesterday", None),
+        ("", None),
+        (None, None),
+    ],
+)
+def test_1_10_a_time_of_an_answer_is_read_where_it_can_be(
+    answered: str | None, at: int | None
+) -> None:
+    assert times.of_local_text(answered, SHANGHAI) == at
+
+
 def test_rfc3339_has_milliseconds_and_comes_back() -> None:
     assert times.rfc3339(1666781577816) == "2022-10-26T10:52:57.816Z"
     assert times.parse_rfc3339("2022-10-26T10:52:57.816Z") == 1666781577816
