@@ -96,7 +96,7 @@ class Firmware:
         while True:
             await trio.sleep(_LOOK_SECONDS)
             try:
-                await self._remove_unused()
+                await self.remove_unused()
             except HubError as error:
                 limited(log, logging.WARNING, "firmware", "unused files go later: %s", error)
 
@@ -159,6 +159,14 @@ class Firmware:
             async with self._keeping:
                 await self._remove_file(sha256)
 
+    async def remove_unused(self) -> None:
+        """Remove the files that a day after they came no release was made of."""
+        oldest = self.now_ms() - _UNUSED_MS
+        for file in self._rows.files():
+            if file.added_at < oldest and not self._rows.is_used(file.sha256):
+                log.info("firmware file %s goes: no release was made of it", file.sha256[:12])
+                await self.remove_file(file.sha256)
+
     async def keep(self, path: Path, found: StoredFile) -> StoredFile:
         """Give a complete file its name and its row, both or neither."""
         async with self._keeping:
@@ -182,13 +190,6 @@ class Firmware:
     async def _remove_file(self, sha256: str) -> None:
         await self._rows.remove_file(sha256)
         await self._files.remove(sha256)
-
-    async def _remove_unused(self) -> None:
-        oldest = self.now_ms() - _UNUSED_MS
-        for file in self._rows.files():
-            if file.added_at < oldest and not self._rows.is_used(file.sha256):
-                log.info("firmware file %s goes: no release was made of it", file.sha256[:12])
-                await self.remove_file(file.sha256)
 
     def _check_room(self, size: int) -> None:
         held = sum(file.size for file in self._rows.files())

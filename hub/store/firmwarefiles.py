@@ -167,7 +167,11 @@ class FirmwareFiles:
                 remove_file(path)
                 return
         path.replace(kept)
-        self.disk.flush_directory(self.directory)
+        try:
+            self.disk.flush_directory(self.directory)
+        except OSError:
+            remove_file(kept)
+            raise
 
     async def _run(self, step: Callable[..., T], *args: object, **how: object) -> T:
         """One step in a thread; a disk that cannot take it refuses in its words."""
