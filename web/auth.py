@@ -1,8 +1,9 @@
 """How a request is signed in: a session's cookie, or an integrator's key; and CSRF.
 
-Pages ask for `current_user` or `require_role`, the integrator API for `require_api`. Every form
-that changes something is checked by `check_csrf`: where the request comes from (Sec-Fetch-Site,
-Origin), and a token that is bound to the session, or before a sign-in to a cookie of its own.
+Pages ask for `current_user` or `require_role`, the integrator API for `require_api`, and what
+answers it in front of Quart for `caller_of`. Every form that changes something is checked by
+`check_csrf`: where the request comes from (Sec-Fetch-Site, Origin), and a token that is bound to
+the session, or before a sign-in to a cookie of its own.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from urllib.parse import urlsplit
 from msgspec import Struct
 from quart import Quart, Response, after_this_request, current_app, g, request
 from quart.typing import ResponseTypes
+from werkzeug.sansio.request import Request as Head
 
 from hub.errors import BadParameter, NotAllowed, NotAuthorised, WrongSignature
 from hub.services import Services
@@ -30,15 +32,16 @@ _CSRF_HEADER = "X-CSRF-Token"
 
 
 class Caller(Struct, frozen=True):
-    """Who calls the API."""
+    """Who calls the API, and from where."""
 
     who: User | ApiKey
+    address: str
 
     @property
     def actor(self) -> Actor:
         if isinstance(self.who, ApiKey):
-            return Actor(f"key {self.who.appid}", client_address())
-        return actor(self.who)
+            return Actor(f"key {self.who.appid}", self.address)
+        return Actor(f"user {self.who.name}", self.address)
 
 
 def install(app: Quart, services: Services) -> None:
@@ -64,7 +67,11 @@ def actor(user: User) -> Actor:
 
 def session_token() -> str:
     """The token of the request's cookie; empty where there is none."""
-    return request.cookies.get(_cookie_name(_SESSION), "")
+    return _session_token(services(), request)
+
+
+def _session_token(services: Services, head: Head) -> str:
+    return head.cookies.get(_cookie_name(_SESSION, services), "")
 
 
 async def current_user() -> User | None:
@@ -83,9 +90,14 @@ async def require_role(role: Role) -> User:
     user = await current_user()
     if user is None:
         raise NotAuthorised("sign in first")
+    check_role(user, role)
+    return user
+
+
+def check_role(user: User, role: Role) -> None:
+    """Raises NotAllowed where the role of `user` does not reach."""
     if not reaches(user, role):
         raise NotAllowed(f"this needs the role {role}")
-    return user
 
 
 def reaches(user: User, role: Role) -> bool:
@@ -113,21 +125,28 @@ def csrf_token() -> str:
 
 async def check_csrf() -> None:
     """Raises NotAllowed where the request may not come from our own page."""
-    if not _is_from_here():
-        raise NotAllowed("this form was sent from another site")
+    _check_origin(request)
     sent = request.headers.get(_CSRF_HEADER) or (await request.form).get(_CSRF_FIELD, "")
-    secret = session_token() or request.cookies.get(_cookie_name(_FORM), "")
+    _check_token(sent, session_token() or request.cookies.get(_cookie_name(_FORM), ""))
+
+
+def _check_origin(head: Head) -> None:
+    if not _is_from_here(head):
+        raise NotAllowed("this form was sent from another site")
+
+
+def _check_token(sent: str, secret: str) -> None:
     if not secret or not hmac.compare_digest(_token_for(secret).encode(), sent.encode()):
         raise NotAllowed("this form is too old: load the page again")
 
 
-def _is_from_here() -> bool:
-    site = request.headers.get("Sec-Fetch-Site")
+def _is_from_here(head: Head) -> bool:
+    site = head.headers.get("Sec-Fetch-Site")
     if site is not None:
         return site in ("same-origin", "none")
-    origin = request.headers.get("Origin")
+    origin = head.headers.get("Origin")
     # Browsers name the origin of every form; what is no browser has no cookie to abuse.
-    return origin is None or urlsplit(origin).netloc == request.host
+    return origin is None or urlsplit(origin).netloc == head.host
 
 
 def _token_for(secret: str) -> str:
@@ -149,9 +168,9 @@ def _form_cookie() -> str:
     return made
 
 
-def _cookie_name(name: str) -> str:
+def _cookie_name(name: str, of: Services | None = None) -> str:
     # The prefix keeps a neighbour on a sibling domain from planting one; it demands TLS.
-    return f"__Host-{name}" if services().config.web.tls else name
+    return f"__Host-{name}" if (of or services()).config.web.tls else name
 
 
 def _set_cookie(response: ResponseTypes, name: str, value: str, *, max_age: int | None) -> None:
@@ -170,55 +189,74 @@ def _set_cookie(response: ResponseTypes, name: str, value: str, *, max_age: int 
 
 
 async def require_api(*, write: bool = False, role: Role = "viewer") -> Caller:
-    """Who calls: a key by Bearer or by the signature of 三, or a signed-in user.
+    """Who calls: a key by Bearer or by the signature of 三, or a signed-in user; see `caller_of`."""
+    refuse_repeated_parameters(request)
+    caller = await caller_of(services(), request, client_address(), write=write, role=role)
+    if is_signed(request):
+        check_signed_body(request, await request_body())
+    return caller
+
+
+async def caller_of(
+    services: Services, head: Head, address: str, *, write: bool, role: Role
+) -> Caller:
+    """Who calls, by the head of a request alone; of a signed one the body is to be checked too.
 
     A user needs `role`, and to write the CSRF token in the header; a read-only key may not write.
-    Raises NotAuthorised, NotAllowed, InvalidAppId, WrongSignature, BadParameter.
+    Raises NotAuthorised, NotAllowed, InvalidAppId, WrongSignature.
     """
-    refuse_repeated_parameters()
-    key = await _api_key()
-    if key is None:
-        if await current_user() is None:
-            raise NotAuthorised("an API key, or a signed-in user, is needed")
-        user = await require_role(role)
-        if write:
-            await check_csrf()
-        return Caller(user)
-    if write and key.read_only:
-        raise NotAllowed("this API key is read-only")
-    return Caller(key)
+    if authorization := head.headers.get("Authorization"):
+        return key_of(services, authorization, address, write=write)
+    if is_signed(head):
+        key = services.accounts.authenticate_sign(head.args.to_dict())
+        return _checked(key, address, write=write)
+    token = _session_token(services, head)
+    user = await services.accounts.session(token) if token else None
+    if user is None:
+        raise NotAuthorised("an API key, or a signed-in user, is needed")
+    check_role(user, role)
+    if write:
+        _check_origin(head)
+        _check_token(head.headers.get(_CSRF_HEADER, ""), token)
+    return Caller(user, address)
 
 
-async def _api_key() -> ApiKey | None:
-    """The key that the request carries, None where it carries none."""
-    scheme, _, credentials = request.headers.get("Authorization", "").partition(" ")
-    if scheme:
-        if scheme.lower() != "bearer":
-            raise NotAuthorised("Authorization: only Bearer APPID:SECRET is known")
-        return services().accounts.authenticate_key(credentials.strip())
-    if "appid" in request.args or "sign" in request.args:
-        params = request.args.to_dict()
-        key = services().accounts.authenticate_sign(params)
-        await _check_signed_body(params.get("body_md5"))
-        return key
-    return None
+def key_of(services: Services, authorization: str, address: str, *, write: bool) -> Caller:
+    """The key of an Authorization header. Raises NotAuthorised, NotAllowed."""
+    scheme, _, credentials = authorization.partition(" ")
+    if scheme.lower() != "bearer":
+        raise NotAuthorised("Authorization: only Bearer APPID:SECRET is known")
+    key = services.accounts.authenticate_key(credentials.strip())
+    return _checked(key, address, write=write)
 
 
-async def _check_signed_body(signed: str | None) -> None:
-    """三 signs parameters only: a body is bound to them by its MD5."""
-    body = await request_body()
+def is_signed(head: Head) -> bool:
+    """Whether it is the signature of 三 that tells who calls."""
+    by_header = bool(head.headers.get("Authorization"))
+    return not by_header and ("appid" in head.args or "sign" in head.args)
+
+
+def check_signed_body(head: Head, body: bytes) -> None:
+    """三 signs parameters only: a body is bound to them by its MD5. Raises WrongSignature."""
+    signed = head.args.get("body_md5")
     if signed is None and body:
         raise WrongSignature("body_md5: missing; sign it along with the other parameters")
     if signed is not None and not hmac.compare_digest(body_md5(body).encode(), signed.encode()):
         raise WrongSignature("body_md5: does not fit the body")
 
 
+def _checked(key: ApiKey, address: str, *, write: bool) -> Caller:
+    if write and key.read_only:
+        raise NotAllowed("this API key is read-only")
+    return Caller(key, address)
+
+
 async def request_body() -> bytes:
     return cast(bytes, await request.get_data(as_text=False))
 
 
-def refuse_repeated_parameters() -> None:
+def refuse_repeated_parameters(head: Head) -> None:
     """A parameter given twice says nothing, and could be signed as one and read as the other."""
-    for name, values in request.args.lists():
+    for name, values in head.args.lists():
         if len(values) > 1:
             raise BadParameter("given more than once", field=name)
