@@ -7,8 +7,8 @@ from contextlib import contextmanager
 
 import trio
 
-#: Longer than a device has for an answer, and a full disk for a refusal.
-_SECONDS = 60.0
+#: Longer than a device has for an answer with the queue before it, and a full disk for a refusal.
+_SECONDS = 100.0
 
 
 @contextmanager

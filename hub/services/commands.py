@@ -76,6 +76,7 @@ log = logging.getLogger(__name__)
 P = TypeVar("P", bound=Struct)
 A = TypeVar("A", bound=Struct)
 Taken = TypeVar("Taken", bound=Struct, covariant=True)
+T = TypeVar("T")
 Row = TypeVar("Row")
 
 #: D4: a device handles one command with a photo at a time, and up to 4 light ones. A picture that
@@ -90,7 +91,7 @@ _CHANGING = {
 }
 #: Of what a device says, as far as it is kept or told.
 _LONGEST_MSG = 200
-#: A larger answer is decoded in a thread, so that the other devices do not wait for it.
+#: A larger photo or answer takes so long that it is looked at in a thread.
 _INLINE_BYTES = 256 * 1024
 _THREADS = 2
 
@@ -203,17 +204,21 @@ class Commands:
     async def send(self, did: str, uri: str, param: Raw | bytes) -> Answer:
         """Send what an integrator asks for, and give the device's answer as it is."""
         command = DIALECT.by_uri(uri)
-        return await self._ask(did, command, encode_param(command, check_param(command, param)))
+
+        def checked() -> Raw:
+            return encode_param(command, check_param(command, param))
+
+        return await self._ask(did, command, await self._beside(len(memoryview(param)), checked))
 
     async def call(self, did: str, command: Command[P, A], param: P) -> A:
         """Send a command, and give what the device answered."""
-        answer = await self._ask(did, command, encode_param(command, param))
+        size = len(getattr(param, "photo", ""))
+        sent = await self._beside(size, partial(encode_param, command, param))
+        answer = await self._ask(did, command, sent)
         if answer.code not in command.ok_codes:
             raise DeviceRefused(answer.code, answer.msg[:_LONGEST_MSG])
-        decode = partial(decode_answer, command, answer.result)
-        if answer.result is None or len(memoryview(answer.result)) <= _INLINE_BYTES:
-            return decode()
-        return await trio.to_thread.run_sync(decode, limiter=self._threads)
+        size = 0 if answer.result is None else len(memoryview(answer.result))
+        return await self._beside(size, partial(decode_answer, command, answer.result))
 
     async def set_face(self, did: str, param: FaceParam) -> None:
         """1.5"""
@@ -286,6 +291,12 @@ class Commands:
             return page
 
         return PagesOfDevice(Pages(command.first_page or 0, page=start, read=read), ask)
+
+    async def _beside(self, size: int, work: Callable[[], T]) -> T:
+        """Check, encode or decode; what is large in a thread."""
+        if size <= _INLINE_BYTES:
+            return work()
+        return await trio.to_thread.run_sync(work, limiter=self._threads)
 
     async def _ask(self, did: str, command: Command[Any, Any], param: Raw) -> Answer:
         if name := _SETTINGS.get(command.name):

@@ -10,7 +10,7 @@ from hub import metrics
 from hub.errors import DeviceBusy
 
 #: Whoever comes when so many wait is told that the device is busy, as is who waited for so long.
-#: With the longest time-out behind it, a command comes to its end within a minute.
+#: What begins meanwhile is carried through (hub.services.carrythrough), which is bounded too.
 MOST_WAITING = 64
 WAIT_SECONDS = 25.0
 

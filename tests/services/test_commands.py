@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from typing import Any
 
+import msgspec
 import pytest
 import trio
 from msgspec import Raw
@@ -213,6 +215,19 @@ async def test_a_large_answer_is_understood_like_a_small_one(
     one = await desk(clock, nursery, lambda uri, param: answer(0, "", {"total": 1, "list": rows}))
     pages = one.commands.people(one.did, PersonList())
     assert [person.pid for person in await pages.next() or ()] == [row["pid"] for row in rows]
+
+
+async def test_a_large_photo_is_checked_and_sent_like_a_small_one(
+    clock: FrozenClock, nursery: trio.Nursery
+) -> None:
+    one = await desk(clock, nursery, lambda uri, param: answer(0))
+    photo = base64.b64encode(b"\xff\xd8\xff" + bytes(600_000)).decode()
+    person = replace(PERSON_ADD.example, photo=photo)
+    await one.commands.person_add(one.did, person)
+    await one.commands.send(one.did, "/person/add", msgspec.json.encode(person))
+    assert [asked.param["photo"] == photo for asked in one.link.asked] == [True, True]
+    with pytest.raises(BadParameter, match=r"param\.photo"):
+        await one.commands.person_add(one.did, replace(person, photo="A" * 600_000))
 
 
 # Errors, each its own
