@@ -189,7 +189,7 @@ def _set_cookie(response: ResponseTypes, name: str, value: str, *, max_age: int 
 
 
 async def require_api(*, write: bool = False, role: Role = "viewer") -> Caller:
-    """Who calls: a key by Bearer or by the signature of 三, or a signed-in user; see `caller_of`."""
+    """Who calls: a key by Bearer or by the signature of 三, or a signed-in user (`caller_of`)."""
     refuse_repeated_parameters(request)
     caller = await caller_of(services(), request, client_address(), write=write, role=role)
     if is_signed(request):

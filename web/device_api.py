@@ -35,7 +35,6 @@ from hub.errors import (
     TooManyRequests,
     WrongSignature,
 )
-from hub.log import limited
 from hub.services import Services
 from hub.services.devices import Device
 from hub.services.trace import Upload
@@ -43,7 +42,7 @@ from hub.wire import jsontext
 from hub.wire.firmware import OtaAnswer, base_url
 from hub.wire.signing import body_md5
 from hub.wire.values import Text
-from web.budget import Budget, Share
+from web.bodies import Bodies, PeerLeft, TooSlow, tell_of_limit
 from web.firmware_downloads import PATH as DOWNLOADS
 from web.firmware_downloads import FirmwareDownloads
 from web.pace import Pace
@@ -55,27 +54,12 @@ _SERVER_TIME = ("GET", "/api/v1/server/time")
 _OTA_QUERY = ("POST", "/api/v1/ota/query")
 _SLASHES = re.compile("//+")
 _MOST_PARAMETERS = 64
-_MOST_PARTS = 64
 #: Of a path that is kept for the trace.
 _LONGEST_PATH = 200
 _OK_BODY = msgspec.json.encode({"code": OK, "msg": CODES[OK]})
 
 _Take = Callable[[Device, bytes], Awaitable[OtaAnswer | None]]
 _Headers = list[tuple[bytes, bytes]]
-
-
-class TooSlow(BadParameter):
-    """The body did not come in time."""
-
-    device_status = 408
-
-
-#: Which limit it was that a sender reached.
-_LIMITS: dict[type[HubError], str] = {TooLarge: "body", TooSlow: "body_seconds"}
-
-
-class _PeerLeft(Exception):
-    """The body will never be complete, and nobody waits for an answer."""
 
 
 class _Sent(msgspec.Struct):
@@ -96,8 +80,8 @@ class _Sender(msgspec.Struct):
 _SENDER = msgspec.json.Decoder(_Sender)
 
 
-def device_api(services: Services) -> ASGIFramework:
-    return _DeviceApi(services)
+def device_api(services: Services, bodies: Bodies) -> ASGIFramework:
+    return _DeviceApi(services, bodies)
 
 
 def tidy(path: str) -> str:
@@ -135,7 +119,7 @@ async def _send(
 
 
 class _DeviceApi:
-    def __init__(self, services: Services) -> None:
+    def __init__(self, services: Services, bodies: Bodies) -> None:
         ingest = services.ingest
         self._takers: dict[tuple[str, str], _Take] = {
             ("POST", "/api/v1/adapter/lenfocus/face/capture"): ingest.face,
@@ -154,9 +138,7 @@ class _DeviceApi:
         self._max_depth = services.config.devices.max_depth
         self._by_address = services.config.devices.http_auth == "token-or-address"
         self._pace = Pace(services.config.devices.max_requests_per_second)
-        self._most_bytes = services.config.web.max_body_mb * 1024 * 1024
-        self._body_seconds = services.config.web.body_seconds
-        self._budget = Budget(services.config.web.upload_budget_mb * 1024 * 1024)
+        self._bodies = bodies
 
     async def __call__(
         self, scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable
@@ -178,11 +160,10 @@ class _DeviceApi:
             answer = await self._upload(take, sent, scope, receive)
         except HubError as error:
             metrics.uploads.labels(path if take else "other", error.code).inc()
-            if limit := _LIMITS.get(type(error)):
-                _tell_of_limit(limit, _address(scope), error)
+            tell_of_limit(error, _address(scope))
             self._trace(scope, sent, error.device_status, error.code, error.message)
             await refuse(send, error)
-        except _PeerLeft:
+        except PeerLeft:
             metrics.uploads.labels(path, "left").inc()
             self._trace(scope, sent, 0, 0, "it left before its body was complete")
         else:
@@ -232,9 +213,7 @@ class _DeviceApi:
         device = sent.device = self._sender(scope, query, address)
         sender = device.did if device else address
         await self._pace.keep(sender)
-        length = self._length(scope)
-        async with self._budget.share(length, sender) as share:
-            body = await self._body(receive, share)
+        async with self._bodies.body(scope, receive, sender) as body:
             sent.size = len(body)
             _check_md5(query, body)
             if device is None:
@@ -268,68 +247,9 @@ class _DeviceApi:
             raise NotAuthorised("no token, and no device with this sn is online from your address")
         return device
 
-    def _length(self, scope: HTTPScope) -> int | None:
-        """The length of the body where it is told; h11 has seen to it that it is a number."""
-        for name, value in scope["headers"]:
-            if name == b"content-length":
-                self._check_length(int(value))
-                return int(value)
-            if name == b"transfer-encoding":
-                return None
-        return 0
-
-    def _check_length(self, length: int) -> None:
-        if length > self._most_bytes:
-            raise TooLarge(f"body: longer than {self._most_bytes} bytes")
-
-    async def _body(self, receive: ASGIReceiveCallable, share: Share) -> bytes:
-        """All of the body. Raises TooLarge, TooSlow, CannotStoreNow, or _PeerLeft."""
-        parts: list[bytes | bytearray] = []
-        further = bytearray()
-        received = 0
-        more = True
-        with trio.move_on_after(self._body_seconds) as deadline:
-            while more:
-                part, more = await _part(receive)
-                received += len(part)
-                self._check_length(received)
-                await share.cover(received)
-                if part and len(parts) < _MOST_PARTS:
-                    parts.append(part)
-                else:
-                    # Each part is an object: a body of millions of them would be a flood.
-                    further += part
-        if deadline.cancelled_caught:
-            raise TooSlow(f"body: not complete within {self._body_seconds:g} s")
-        metrics.upload_bytes.inc(received)
-        if further:
-            parts.append(further)
-        # A single one is not copied.
-        return b"".join(parts)
-
-
-async def _part(receive: ASGIReceiveCallable) -> tuple[bytes, bool]:
-    """The next part of the body, and whether more of it follows."""
-    message = await receive()
-    if message["type"] != "http.request":
-        raise _PeerLeft
-    return message["body"], message["more_body"]
-
 
 def _address(scope: HTTPScope) -> str:
     return scope["client"][0] if scope["client"] else ""
-
-
-def _tell_of_limit(limit: str, address: str, error: HubError) -> None:
-    metrics.limits_reached.labels(limit).inc()
-    limited(
-        log,
-        logging.WARNING,
-        f"{limit} {address}",
-        "refused an upload from %s: %s",
-        address,
-        error.message,
-    )
 
 
 def _host(scope: HTTPScope) -> str:

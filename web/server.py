@@ -23,6 +23,7 @@ from hub.accept import Limits, Peer, open_listeners, serve_port
 from hub.errors import NoSuchPath
 from hub.plainhttp import redirect_to_https
 from hub.services import Services
+from web.bodies import Bodies
 from web.device_api import PREFIX, device_api, refuse, tidy
 from web.http1 import Connection, Settings
 
@@ -47,7 +48,7 @@ async def serve(
     cannot be had.
     """
     web, devices = services.config.web, services.config.devices
-    api = device_api(services)
+    api = device_api(services, Bodies(web))
     settings, context = Settings(), WorkerContext(None)
     tls = services.certificates.context if web.tls else None
     limits = Limits(web.max_connections, web.max_connections_per_address)

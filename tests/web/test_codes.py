@@ -35,6 +35,7 @@ from tests.support.hub_services import open_hub_services
 from tests.support.pictures import JPEG, b64
 from tests.support.plug import Camera, Port, device_port
 from tests.support.stores import FaultyDisk
+from web.bodies import Bodies
 from web.device_api import device_api
 
 INFO = "/api/v1/device/report/info"
@@ -73,7 +74,8 @@ class Hub(FirmwareSite):
         changes = hub.services.change_feed
         parts = (hub.store, hub.registry, hub.room, self.devices, hub.services.enrolment)
         self.admission = Admission(*parts, changes, config, clock)
-        self.api = device_api(replace(hub.services, admission=self.admission, ingest=self.ingest))
+        parts = replace(hub.services, admission=self.admission, ingest=self.ingest)
+        self.api = device_api(parts, Bodies(parts.config.web))
         self.token = ""
 
     async def let_in(self) -> None:

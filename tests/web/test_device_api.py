@@ -27,6 +27,7 @@ from tests.support.clock import NOON
 from tests.support.devicecall import FACE, Call, ask
 from tests.support.web import GATE, services
 from web import budget, pace
+from web.bodies import Bodies
 from web.device_api import device_api
 
 PATHS = {
@@ -48,7 +49,7 @@ def parts() -> Any:
 
 @pytest.fixture
 def api(parts: Any) -> Any:
-    return device_api(parts)
+    return device_api(parts, Bodies(parts.config.web))
 
 
 @pytest.mark.parametrize(("method", "path"), PATHS)
@@ -292,7 +293,7 @@ async def test_who_reaches_a_limit_is_counted_and_told(
 
 async def test_a_chunked_body_is_413_as_soon_as_it_is_over_the_limit() -> None:
     parts = services(web={"max_body_mb": 1})
-    api = device_api(parts)
+    api = device_api(parts, Bodies(parts.config.web))
     call = Call(chunked=True)
     for _ in range(3):
         call.body(bytes(512 * 1024), more=True)
@@ -353,7 +354,8 @@ class Uploads:
 @pytest.fixture
 async def small(nursery: trio.Nursery) -> Any:
     """Uploads to a hub that holds one megabyte of bodies."""
-    return Uploads(device_api(services(web={"upload_budget_mb": 1})), nursery)
+    parts = services(web={"upload_budget_mb": 1})
+    return Uploads(device_api(parts, Bodies(parts.config.web)), nursery)
 
 
 MEGABYTE = 1024 * 1024
@@ -528,7 +530,8 @@ async def test_a_body_in_a_great_many_pieces_is_one(api: Any, parts: Any) -> Non
 async def test_a_device_that_asks_too_often_is_slowed_and_then_refused(
     autojump_clock: MockClock,
 ) -> None:
-    api = device_api(services(devices={"max_requests_per_second": 8}))
+    parts = services(devices={"max_requests_per_second": 8})
+    api = device_api(parts, Bodies(parts.config.web))
     statuses: list[int] = []
 
     async def upload() -> None:

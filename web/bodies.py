@@ -1,0 +1,116 @@
+"""Bodies of requests as a plain ASGI application takes them: of bounded length, time and memory."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import trio
+from hypercorn.typing import ASGIReceiveCallable, HTTPScope
+
+from hub import metrics
+from hub.config import Web
+from hub.errors import BadParameter, HubError, TooLarge
+from hub.log import limited
+from web.budget import Budget, Share
+
+log = logging.getLogger(__name__)
+
+_MOST_PARTS = 64
+
+
+class TooSlow(BadParameter):
+    """The body did not come in time."""
+
+    device_status = 408
+    status = 408
+
+
+#: Which limit it was that a sender reached.
+_LIMITS: dict[type[HubError], str] = {TooLarge: "body", TooSlow: "body_seconds"}
+
+
+class PeerLeft(Exception):
+    """The body will never be complete, and nobody waits for an answer."""
+
+
+class Bodies:
+    """All bodies in flight: each of at most so many bytes and seconds, together within a budget."""
+
+    def __init__(self, config: Web) -> None:
+        self._most_bytes = config.max_body_mb * 1024 * 1024
+        self._seconds = config.body_seconds
+        self._budget = Budget(config.upload_budget_mb * 1024 * 1024)
+
+    @asynccontextmanager
+    async def body(
+        self, scope: HTTPScope, receive: ASGIReceiveCallable, sender: str
+    ) -> AsyncIterator[bytes]:
+        """The whole body; it counts until the context ends.
+
+        Raises TooLarge, TooSlow, CannotStoreNow, or PeerLeft.
+        """
+        async with self._budget.share(self._length(scope), sender) as share:
+            yield await self._read(receive, share)
+
+    def _length(self, scope: HTTPScope) -> int | None:
+        """The length of the body where it is told; it was seen to be a number."""
+        for name, value in scope["headers"]:
+            if name == b"content-length":
+                self._check_length(int(value))
+                return int(value)
+            if name == b"transfer-encoding":
+                return None
+        return 0
+
+    def _check_length(self, length: int) -> None:
+        if length > self._most_bytes:
+            raise TooLarge(f"body: longer than {self._most_bytes} bytes")
+
+    async def _read(self, receive: ASGIReceiveCallable, share: Share) -> bytes:
+        parts: list[bytes | bytearray] = []
+        further = bytearray()
+        received = 0
+        more = True
+        with trio.move_on_after(self._seconds) as deadline:
+            while more:
+                part, more = await _part(receive)
+                received += len(part)
+                self._check_length(received)
+                await share.cover(received)
+                if part and len(parts) < _MOST_PARTS:
+                    parts.append(part)
+                else:
+                    # Each part is an object: a body of millions of them would be a flood.
+                    further += part
+        if deadline.cancelled_caught:
+            raise TooSlow(f"body: not complete within {self._seconds:g} s")
+        metrics.upload_bytes.inc(received)
+        if further:
+            parts.append(further)
+        # A single one is not copied.
+        return b"".join(parts)
+
+
+def tell_of_limit(error: HubError, address: str) -> None:
+    """Log and count it where `error` is that a body has reached a limit."""
+    if (limit := _LIMITS.get(type(error))) is None:
+        return
+    metrics.limits_reached.labels(limit).inc()
+    limited(
+        log,
+        logging.WARNING,
+        f"{limit} {address}",
+        "refused an upload from %s: %s",
+        address,
+        error.message,
+    )
+
+
+async def _part(receive: ASGIReceiveCallable) -> tuple[bytes, bool]:
+    """The next part of the body, and whether more of it follows."""
+    message = await receive()
+    if message["type"] != "http.request":
+        raise PeerLeft
+    return message["body"], message["more_body"]
