@@ -82,7 +82,7 @@ def _with_keys(sheet: Sheet, directory: Path) -> Sheet:
         try:
             rows.append(_with_key(row, directory))
         except StartFault as fault:
-            faults.append(RowFault(row.line, "key", fault.message))
+            faults.append(RowFault(row.line, "wrong", fault.message, "key"))
     return replace(sheet, rows=tuple(rows), faults=tuple(faults))
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Callable, Iterable, Sequence
+from typing import Literal
 
 from msgspec import Struct
 
-from hub.errors import AlreadyExists, BadParameter
+from hub.errors import BadParameter
 from hub.services.devicefields import check_new
 from hub.store.devices import Device, NewDevice
 
@@ -26,12 +27,21 @@ class ImportRow(Struct, frozen=True):
     device: NewDevice
 
 
+FaultCode = Literal["wrong", "taken", "repeated", "columns", "values", "rows", "csv", "empty"]
+
+
 class RowFault(Struct, frozen=True):
-    """What is wrong with a row; `field` is empty where it is the row as a whole."""
+    """What is wrong with a row; `field` is empty where it is the row as a whole.
+
+    "wrong": the field's value · "taken": a device has it · "repeated": the row in `other_line` has
+    it · "columns": the first line · "values": more than columns · "rows": too many · "csv": none.
+    """
 
     line: int
-    field: str
+    code: FaultCode
     message: str
+    field: str = ""
+    other_line: int = 0
 
     @property
     def text(self) -> str:
@@ -74,14 +84,16 @@ def read_sheet(text: str) -> Sheet:
             if names is None:
                 names = _checked_names(cells)
             elif len(cells) > len(names):
-                faults.append(RowFault(start, "", "more values than there are columns"))
+                faults.append(RowFault(start, "values", "more values than there are columns"))
             elif len(rows) + len(faults) == MOST_ROWS:
-                faults.append(RowFault(start, "", f"at most {MOST_ROWS} rows are taken at once"))
+                faults.append(
+                    RowFault(start, "rows", f"at most {MOST_ROWS} rows are taken at once")
+                )
                 break
             elif any(cells):
                 rows.append(ImportRow(start, _device(dict(zip(names, cells, strict=False)))))
     except csv.Error as error:
-        faults.append(RowFault(line, "", f"this is no CSV: {error}"))
+        faults.append(RowFault(line, "csv", f"this is no CSV: {error}"))
     if names is None:
         _checked_names([])
     return Sheet(tuple(rows), tuple(faults))
@@ -93,12 +105,11 @@ def check_sheet(sheet: Sheet, is_taken: Callable[[str, str], bool]) -> None:
     #: Where each sn and did of the rows before stands.
     lines: dict[tuple[str, str], int] = {}
     for row in sheet.rows:
-        try:
-            _check_row(row, lines, is_taken)
-        except BadParameter as error:
-            faults.append(RowFault(row.line, error.field, error.message))
+        fault = _fault_of(row, lines, is_taken)
+        if fault is not None:
+            faults.append(fault)
     if not sheet.rows and not faults:
-        faults.append(RowFault(1, "", "there is no row below the names of the columns"))
+        faults.append(RowFault(1, "empty", "there is no row below the names of the columns"))
     if faults:
         raise BadSheet(sorted(faults, key=lambda fault: fault.line))
 
@@ -116,7 +127,7 @@ def write_sheet(devices: Iterable[Device]) -> str:
 def _checked_names(names: list[str]) -> list[str]:
     if not {"sn", "code"} <= set(names) <= set(COLUMNS) or len(set(names)) != len(names):
         message = f"allowed are the columns {','.join(COLUMNS)}; sn and code must be there"
-        raise BadSheet([RowFault(1, "", message)])
+        raise BadSheet([RowFault(1, "columns", message)])
     return names
 
 
@@ -130,15 +141,21 @@ def _device(cells: dict[str, str]) -> NewDevice:
     )
 
 
-def _check_row(
+def _fault_of(
     row: ImportRow, lines: dict[tuple[str, str], int], is_taken: Callable[[str, str], bool]
-) -> None:
-    check_new(row.device)
+) -> RowFault | None:
+    try:
+        check_new(row.device)
+    except BadParameter as error:
+        return RowFault(row.line, "wrong", error.message, error.field)
     for field, value in (("sn", row.device.sn), ("did", row.device.did)):
         if value is None:
             continue
         if is_taken(field, value):
-            raise AlreadyExists(f"a device with {field} {value} exists already", field=field)
+            message = f"{field}: a device with {field} {value} exists already"
+            return RowFault(row.line, "taken", message, field)
         earlier = lines.setdefault((field, value), row.line)
         if earlier != row.line:
-            raise AlreadyExists(f"{value} stands in line {earlier} already", field=field)
+            message = f"{field}: {value} stands in line {earlier} already"
+            return RowFault(row.line, "repeated", message, field, earlier)
+    return None

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import logging
+from collections import deque
 from typing import Literal
 
+import trio
 from msgspec import Struct
 from msgspec.structs import replace
 
 from hub.config import Devices as DevicesConfig
-from hub.errors import AlreadyExists, BadParameter, NoSuchResource, WrongSignature
+from hub.errors import (
+    AlreadyExists,
+    BadParameter,
+    NoSuchResource,
+    TooManyRequests,
+    WrongSignature,
+)
 from hub.live.registry import Link
 from hub.live.waiting import Reason as Reason
 from hub.live.waiting import Waiting as Waiting
@@ -28,6 +36,10 @@ from hub.services.initparams import (
 from hub.store.db import Store
 
 log = logging.getLogger(__name__)
+
+#: So many codes may be tried in a second, by all together: nobody guesses one so, and a page that
+#: asks at each pause in typing stays far below.
+CHECKS_PER_SECOND = 20
 
 CodeFit = Literal["fits", "code-mismatch", "key-mismatch", "no-key", "no-signature"]
 
@@ -59,6 +71,8 @@ class Enrolment:
         self._devices = devices
         self._room = room
         self.initial = InitialParameters(store, devices, config)
+        #: When codes were tried, by trio's clock.
+        self._checked: deque[float] = deque(maxlen=CHECKS_PER_SECOND)
 
     def waiting(self) -> list[Waiting]:
         """The devices that wait for enrolment, the one that knocked last at the end."""
@@ -68,11 +82,12 @@ class Enrolment:
         """Would the last signature of a device fit this code? Nothing is stored or sent.
 
         Of one that waits, or of an enrolled one whose connects fail; without a `key` its own
-        counts, else the site's. Raises NoSuchResource, and BadParameter.
+        counts, else the site's. Raises NoSuchResource, BadParameter, and TooManyRequests.
         """
         check_text(code, "code", most=128)
         if key is not None:
             check_key(key)
+        self._count_check()
         waiting = self._in_vain(sn)
         fit = fit_or_reason(waiting.knock, keys=self._keys_for(sn, key), code=code)
         reasons = all_reasons(fit, waiting.clock)
@@ -113,6 +128,12 @@ class Enrolment:
             delivery = await self._deliver_if_open(device.did, connection)
         log.info("device %s (%s) was accepted: %s", device.did, name or sn, delivery.message)
         return Accepted(self._devices.get(device.did), delivery.outcome, delivery.message)
+
+    def _count_check(self) -> None:
+        now = trio.current_time()
+        if len(self._checked) == CHECKS_PER_SECOND and now - self._checked[0] < 1:
+            raise TooManyRequests("too many codes are tried at once")
+        self._checked.append(now)
 
     def _waiting_of(self, sn: str) -> Waiting:
         if self._store.devices.by_sn(sn) is not None:

@@ -103,7 +103,7 @@ async def test_a_camera_is_accepted_in_one_step(admin: Visitor) -> None:
     admin.hub.enrolment.knock(waiting("SN1"))
     await admin.get("/cameras")
     await admin.send("/cameras/accept", sn="SN1", code=CODE, name="Gate", back="/cameras")
-    assert admin.goes_to == "/cameras?done=accepted-taken"
+    assert admin.goes_to == "/cameras?done=accepted-taken&did=1"
     await admin.get(admin.goes_to)
     assert "took its initial parameters" in admin.text
     assert "Gate" in admin.text

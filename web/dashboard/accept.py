@@ -1,31 +1,55 @@
-"""Accepting a camera that knocks, on the page where one sees it."""
+"""Accepting a camera that knocks, on the page where one sees it, and trying a code before."""
 
 from __future__ import annotations
 
+import msgspec
+from msgspec import Struct
 from quart import Blueprint, Response, request
 
-from hub.errors import BadParameter, HubError, NoSuchResource, WrongSignature
+from hub.errors import BadParameter, HubError, NoSuchResource, TooManyRequests, WrongSignature
 from hub.services.carrythrough import carried_through
+from hub.services.enrolment import CodeCheck
 from web import auth
 from web.dashboard.cameras import cameras_page
 from web.dashboard.connect import connect_page
 from web.dashboard.language import gettext
 from web.dashboard.pages import go, page
-from web.dashboard.waiting import WaitingRow, waiting_rows
-from web.dashboard.words import device_fault, waiting_reasons
+from web.dashboard.waiting import WaitingRow, knocks, waiting_row
+from web.dashboard.words import device_fault, reason_sentence, waiting_reasons
 
 blueprint = Blueprint("accept", __name__, url_prefix="/cameras")
+
+
+class CheckAnswer(Struct, frozen=True):
+    """What a page shows beside a code: whether it fits, in words."""
+
+    fits: bool
+    text: str
 
 
 @blueprint.get("/waiting")
 async def waiting() -> Response:
     await auth.require_role("viewer")
-    return await page(
-        "_waiting.html",
-        waiting=waiting_rows(),
-        has_site_key=auth.services().devices.site_key() is not None,
-        back=request.args.get("back", "/cameras"),
-    )
+    return await page("_waiting.html", knocks=knocks(_page_of(request.args.get("back", ""))))
+
+
+@blueprint.post("/check")
+async def check() -> Response:
+    """For the page's script, while a code is being typed. Nothing is stored."""
+    await auth.require_role("admin")
+    await auth.check_csrf()
+    form = await request.form
+    try:
+        found = auth.services().enrolment.check_code(
+            form.get("sn", "").strip(),
+            form.get("code", "").strip(),
+            form.get("key", "").strip() or None,
+        )
+    except (BadParameter, NoSuchResource) as error:
+        return _json(CheckAnswer(False, _trouble(error)))
+    except TooManyRequests as error:
+        return _json(CheckAnswer(False, ""), error.status)
+    return _json(CheckAnswer(found.outcome == "fits", _in_words(found)))
 
 
 @blueprint.post("/accept")
@@ -43,11 +67,13 @@ async def accept() -> Response:
                 key=form.get("key", "").strip() or None,
                 name=form.get("name", "").strip(),
                 did=form.get("did", "").strip() or None,
+                replaces=form.get("replaces", "").strip() or None,
             )
-            await hub.accounts.audit(auth.actor(me), "device.accept", accepted.device.did)
+            did = accepted.device.did
+            await hub.accounts.audit(auth.actor(me), "device.accept", did)
     except (BadParameter, WrongSignature, NoSuchResource) as error:
         return await _refused(sn, back, error)
-    return go(f"{_page_of(back)}?done=accepted-{accepted.outcome}")
+    return go(f"{_page_of(back)}?done=accepted-{accepted.outcome}&did={did}")
 
 
 def _page_of(back: str) -> str:
@@ -61,17 +87,30 @@ async def _refused(sn: str, back: str, error: HubError) -> Response:
     if waiting is None:
         return await cameras_page(fault=gettext("That camera does not wait any more."))
     fault = device_fault(error)
+    if isinstance(error, NoSuchResource):
+        fault = gettext("There is no camera with the number whose place it shall take.")
     if isinstance(error, WrongSignature):
         reason = " ".join(waiting_reasons(waiting))
         fault = gettext("Not accepted, and nothing was stored. %(reason)s") % {"reason": reason}
-    refused = WaitingRow(
-        waiting,
-        waiting_reasons(waiting),
-        fault=fault,
-        name=form.get("name", ""),
-        key=form.get("key", ""),
-        did=form.get("did", ""),
-    )
+    entered = {name: form.get(name, "") for name in ("name", "key", "did", "replaces")}
+    refused: WaitingRow = waiting_row(waiting, fault=fault, **entered)
     if _page_of(back) == "/cameras/connect":
         return await connect_page(refused)
     return await cameras_page(refused)
+
+
+def _in_words(found: CodeCheck) -> str:
+    sentences = [reason_sentence(reason) for reason in found.reasons]
+    if found.outcome == "fits":
+        sentences.insert(0, gettext("It fits the camera's signature."))
+    return " ".join(sentences)
+
+
+def _trouble(error: HubError) -> str:
+    if isinstance(error, NoSuchResource):
+        return gettext("This camera did not try to connect lately, so no code can be tried on it.")
+    return device_fault(error)
+
+
+def _json(answer: CheckAnswer, status: int = 200) -> Response:
+    return Response(msgspec.json.encode(answer), status, content_type="application/json")

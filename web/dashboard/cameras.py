@@ -10,7 +10,7 @@ from hub.services.devices import NewDevice
 from web import auth
 from web.dashboard.camera.row import Row, row
 from web.dashboard.pages import go, page
-from web.dashboard.waiting import WaitingRow, waiting_rows
+from web.dashboard.waiting import WaitingRow, accepted_note, knocks
 from web.dashboard.words import device_fault, done_sentence
 
 blueprint = Blueprint("cameras", __name__, url_prefix="/cameras")
@@ -27,9 +27,8 @@ async def cameras_page(refused: WaitingRow | None = None, fault: str = "") -> Re
         area="cameras",
         status=400 if refused or fault else 200,
         rows=_rows(),
-        waiting=waiting_rows(refused),
-        has_site_key=auth.services().devices.site_key() is not None,
-        back="/cameras",
+        knocks=knocks("/cameras", refused),
+        accepted=accepted_note(),
         fault=fault,
         done=done_sentence(request.args.get("done")),
     )

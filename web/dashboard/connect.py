@@ -13,7 +13,7 @@ from hub.services.carrythrough import carried_through
 from web import auth
 from web.dashboard.language import N_, gettext
 from web.dashboard.pages import go, page
-from web.dashboard.waiting import WaitingRow, waiting_rows
+from web.dashboard.waiting import WaitingRow, accepted_note, knocks
 from web.dashboard.words import device_fault, done_sentence
 
 blueprint = Blueprint("connect", __name__, url_prefix="/cameras/connect")
@@ -63,6 +63,22 @@ def _hosts() -> list[str]:
     return auth.services().site.addresses() or [request.host.rpartition(":")[0] or request.host]
 
 
+class EarlierKey(Struct, frozen=True):
+    """An earlier site key is still signed with: by so many cameras, and good until then (ms)."""
+
+    cameras: int
+    until: int
+
+
+def _earlier_key() -> EarlierKey | None:
+    ends = [
+        device.previous_key_until
+        for device in auth.services().devices.list()
+        if device.previous_key_until is not None and not device.has_own_key
+    ]
+    return EarlierKey(len(ends), max(ends)) if ends else None
+
+
 async def connect_page(refused: WaitingRow | None = None, key_fault: str = "") -> Response:
     hub = auth.services()
     hosts = _hosts()
@@ -76,8 +92,9 @@ async def connect_page(refused: WaitingRow | None = None, key_fault: str = "") -
         uses_tls=hub.config.devices.tls or hub.config.web.tls,
         has_site_key=hub.devices.site_key() is not None,
         key_fault=key_fault,
-        waiting=waiting_rows(refused),
-        back="/cameras/connect",
+        earlier_key=_earlier_key(),
+        knocks=knocks("/cameras/connect", refused),
+        accepted=accepted_note(),
         first=bool(request.args.get("first")),
         known=len(hub.devices.list()),
         done=done_sentence(request.args.get("done")),
@@ -121,6 +138,25 @@ async def set_site_key() -> Response:
     except BadParameter as error:
         return await connect_page(key_fault=device_fault(error))
     return go("/cameras/connect?done=site-key")
+
+
+@blueprint.get("/site-key/remove")
+async def ask_to_remove_site_key() -> Response:
+    await auth.require_role("admin")
+    devices = auth.services().devices.list()
+    relying = sum(not device.has_own_key for device in devices)
+    return await page("site_key_remove.html", area="cameras", relying=relying)
+
+
+@blueprint.post("/site-key/remove")
+async def remove_site_key() -> Response:
+    me = await auth.require_role("admin")
+    await auth.check_csrf()
+    hub = auth.services()
+    with carried_through():
+        await hub.devices.remove_site_key()
+        await hub.accounts.audit(auth.actor(me), "site-key.remove", "")
+    return go("/cameras/connect?done=site-key-removed")
 
 
 async def _sent_key() -> str:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from hub.errors import AlreadyExists, BadParameter, HubError
+from hub.services.deviceimport import COLUMNS, MOST_ROWS, RowFault
 from hub.services.devices import DeviceView
 from hub.services.enrolment import Reason as WaitingReason
 from hub.services.enrolment import Waiting
 from hub.services.health import Reason
 from hub.services.initparams import kept_delivery
+from hub.wire.bounds import Bound
 from web import auth
 from web.dashboard import language
 from web.dashboard.language import N_, gettext
@@ -31,10 +33,7 @@ DEVICE_STATES = {
 DONE = {
     "added": N_("The camera was added. It is taken in as soon as it connects."),
     "accepted-taken": N_("The camera was accepted, and took its initial parameters."),
-    "accepted-refused": N_(
-        "The camera was accepted. It refused the initial parameters; "
-        "enter its number (did) on the camera by hand, if it asks for one."
-    ),
+    "accepted-refused": N_("The camera was accepted. It refused the initial parameters."),
     "accepted-silent": N_(
         "The camera was accepted. It did not answer to the initial parameters; many cameras do "
         "not know them, and work all the same."
@@ -46,7 +45,19 @@ DONE = {
     "changed": N_("Saved."),
     "enabled": N_("The camera may connect again."),
     "disabled": N_("The camera is disabled and was disconnected."),
+    "face-set": N_("The camera took the settings for faces and people."),
+    "recording-set": N_("The camera took the settings for recording."),
+    "rebooting": N_("The camera was told to restart. It is back in a minute or two."),
     "removed": N_("The camera was removed. Its records stay."),
+    "imported": N_("The cameras were added. Each is taken in as soon as it connects."),
+    "site-key-removed": N_("The site key is removed. Cameras without their own are not let in."),
+    "earlier-key-dropped": N_("The earlier key is good no more. The camera was disconnected."),
+    "init-taken": N_("The camera took its initial parameters."),
+    "init-refused": N_("The camera refused the initial parameters."),
+    "init-silent": N_("The camera did not answer to the initial parameters."),
+    "init-not-sent": N_(
+        "The camera is offline. Its initial parameters go out when it connects without a number."
+    ),
     "site-key": N_("The site key is set. Cameras with this key need their code alone now."),
     "password": N_("The password was changed. Other browsers were signed out."),
     "signed-out": N_("You are signed out."),
@@ -70,6 +81,22 @@ WAITING = {
     "foreign-did": N_("It gives a number (did) that is not its own. Correct it on the camera."),
     "no-did": N_("It gives no number (did) yet, and was sent one. It should connect again soon."),
     "slowed": N_("It failed too often: its answers are held back until %(time)s."),
+}
+
+SHEET_FIELDS = {"sn": N_("Serial number"), "did": N_("Number (did)")}
+
+ROW_FAULTS = {
+    "wrong": N_("A value is missing or wrong."),
+    "taken": N_("A camera has this already: %(field)s."),
+    "repeated": N_("Line %(line)s has the same: %(field)s."),
+    "columns": N_(
+        "The first line names the columns: %(columns)s. sn and code must be among them, others may "
+        "not."
+    ),
+    "values": N_("There are more values than columns."),
+    "rows": N_("At most %(most)s cameras are added at once."),
+    "csv": N_("This is no CSV: is a quotation mark missing?"),
+    "empty": N_("There is no camera below the names of the columns."),
 }
 
 INIT_OUTCOMES = {
@@ -185,6 +212,14 @@ def duration(seconds: float) -> str:
     return " ".join([text % {"n": n} for n, text in units if n][:2])
 
 
+def number_expected(bound: Bound) -> str:
+    """What a number of a command may be: the same beside its field, and where it is refused."""
+    return gettext("A whole number from %(least)s to %(most)s.") % {
+        "least": bound.least,
+        "most": bound.most,
+    }
+
+
 def device_fault(error: HubError) -> str:
     """What is wrong with a field of a camera."""
     field = error.field if isinstance(error, BadParameter) else ""
@@ -194,6 +229,23 @@ def device_fault(error: HubError) -> str:
             "did": gettext("A camera with this number (did) is here already."),
         }
         return taken.get(field, error.message)
+    return _wrong_field(field) or error.message
+
+
+def row_fault(fault: RowFault) -> str:
+    """What is wrong with a row of a sheet."""
+    if fault.code == "wrong" and (text := _wrong_field(fault.field)):
+        return text
+    values = {
+        "columns": ",".join(COLUMNS),
+        "most": MOST_ROWS,
+        "line": fault.other_line,
+        "field": gettext(SHEET_FIELDS[fault.field]) if fault.field else "",
+    }
+    return gettext(ROW_FAULTS[fault.code]) % values
+
+
+def _wrong_field(field: str) -> str:
     wrong = {
         "sn": gettext("The serial number is missing or too long."),
         "did": gettext("The number (did) is a whole number from 1 to 18446744073709551615."),
@@ -204,4 +256,4 @@ def device_fault(error: HubError) -> str:
         ),
         "name": gettext("The name is too long."),
     }
-    return wrong.get(field, error.message)
+    return wrong.get(field, "")

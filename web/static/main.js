@@ -1,8 +1,10 @@
 // What makes the pages live. Without it they work, and are as old as their last loading.
 
+import { checkCodes } from "./codecheck.js";
 import { isInUse, refresh } from "./parts.js";
 import { openRecordsInPlace } from "./record.js";
 import { Stream } from "./stream.js";
+import { Trace } from "./trace.js";
 import { Wall } from "./wall.js";
 
 const all = (selector, within = document) => [...within.querySelectorAll(selector)];
@@ -102,9 +104,36 @@ function closeMenusOutside() {
   });
 }
 
+// A device may take its time: who sends it something sees that it was sent, and sends it once.
+function showThatItIsSent() {
+  for (const form of all("form[data-busy]")) {
+    const button = form.querySelector("button:not([type])");
+    const text = button.innerHTML;
+    form.addEventListener("submit", () => {
+      button.textContent = form.dataset.busy;
+      // After the form has been read: a disabled button would not be sent.
+      setTimeout(() => (button.disabled = true));
+    });
+    // The page may come back as it was left.
+    addEventListener("pageshow", () => {
+      button.disabled = false;
+      button.innerHTML = text;
+    });
+  }
+}
+
+// The browser refuses in the hub's words.
+function refuseInOurWords() {
+  for (const input of all("[data-expected]")) {
+    input.addEventListener("invalid", () => input.setCustomValidity(input.dataset.expected));
+    input.addEventListener("input", () => input.setCustomValidity(""));
+  }
+}
+
 // What is chosen in a row that scrolls may lie beyond its edge.
 function showWhatIsChosen() {
-  for (const chosen of all(".segments [aria-current], .strip-list [aria-current]")) {
+  const rows = ".segments, .strip-list, .tabs";
+  for (const chosen of all(`:is(${rows}) [aria-current]`)) {
     chosen.scrollIntoView({ block: "nearest", inline: "center" });
   }
 }
@@ -112,8 +141,13 @@ function showWhatIsChosen() {
 showWhatIsChosen();
 copyAtAClick();
 sendAtOnce();
+showThatItIsSent();
+refuseInOurWords();
 guessTheZone();
 closeMenusOutside();
+checkCodes();
 const dialog = document.querySelector("#record-dialog");
 if (dialog) openRecordsInPlace(dialog);
+const trace = document.querySelector("[data-trace]");
+if (trace) new Trace(trace).follow();
 if ("signedIn" in document.body.dataset) followTheHub();

@@ -13,7 +13,7 @@ from hub.services.devices import DeviceChange, DeviceView
 from web import auth
 from web.dashboard.camera.frame import camera, camera_page
 from web.dashboard.pages import go
-from web.dashboard.words import device_fault
+from web.dashboard.words import device_fault, init_outcome
 
 blueprint = Blueprint("camera_manage", __name__, url_prefix="/cameras/<int:did>")
 
@@ -34,6 +34,7 @@ async def _manage_page(
         tab="/manage",
         status=400 if fault else 200,
         has_site_key=auth.services().devices.site_key() is not None,
+        init_outcome=init_outcome(device.init_outcome),
         clock_skew=auth.services().config.devices.clock_skew,
         fault=fault,
         about=about,
@@ -79,6 +80,25 @@ async def change_identity(did: int) -> Response:
         key=None if form.get("use_site_key") else key or UNSET,
     )
     return await _change(did, change, "device.identity", "identity", "changed")
+
+
+@blueprint.post("/earlier-key")
+async def drop_earlier_key(did: int) -> Response:
+    """Nobody can sign with it any more, from now on."""
+    change = DeviceChange(previous_key=None)
+    return await _change(did, change, "device.drop-earlier-key", "key", "earlier-key-dropped")
+
+
+@blueprint.post("/init")
+async def send_parameters(did: int) -> Response:
+    """The initial parameters once more; the page after it tells how they were taken."""
+    me = await auth.require_role("admin")
+    await auth.check_csrf()
+    hub = auth.services()
+    with carried_through():
+        delivery = await hub.enrolment.initial.send_again(str(did))
+        await hub.accounts.audit(auth.actor(me), "device.init", str(did))
+    return go(f"/cameras/{did}/manage?done=init-{delivery.outcome}")
 
 
 @blueprint.post("/clock")

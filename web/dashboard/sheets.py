@@ -1,0 +1,106 @@
+"""Many cameras as a sheet (CSV): looked at before they are added, and written."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+from quart import Blueprint, Response, request
+
+from hub.errors import BadParameter
+from hub.services.carrythrough import carried_through
+from hub.services.deviceimport import BadSheet, RowFault, Sheet, read_sheet
+from web import auth
+from web.dashboard.language import gettext
+from web.dashboard.pages import go, page
+from web.dashboard.words import row_fault
+
+blueprint = Blueprint("sheets", __name__, url_prefix="/cameras")
+
+#: What a preview shows of it; the rest is counted.
+_MOST_SHOWN = 200
+
+
+class BadRow(Struct, frozen=True):
+    line: int
+    text: str
+
+
+@blueprint.get("/import")
+async def show_import() -> Response:
+    await auth.require_role("admin")
+    return await _import_page()
+
+
+@blueprint.post("/import")
+async def look_at() -> Response:
+    """What would be added, or what is wrong; nothing is added yet."""
+    await auth.require_role("admin")
+    await auth.check_csrf()
+    text = await _sent_text()
+    if text is None:
+        return await _import_page(fault=gettext("That file is no UTF-8 text."))
+    try:
+        sheet = read_sheet(text)
+        auth.services().devices.check_import(sheet)
+    except BadSheet as error:
+        return await _import_page(text=text, faults=error.faults)
+    return await _import_page(text=text, sheet=sheet)
+
+
+@blueprint.post("/import/add")
+async def add() -> Response:
+    """What was looked at before: all of it, or nothing."""
+    me = await auth.require_role("admin")
+    await auth.check_csrf()
+    hub = auth.services()
+    text = (await request.form).get("text", "")
+    try:
+        with carried_through():
+            added = await hub.devices.import_sheet(read_sheet(text))
+            for device in added:
+                await hub.accounts.audit(auth.actor(me), "device.add", device.did)
+    except BadSheet as error:
+        return await _import_page(text=text, faults=error.faults)
+    except BadParameter as error:  # A camera of the same number was added this very moment.
+        return await _import_page(text=text, fault=error.message)
+    return go("/cameras?done=imported")
+
+
+@blueprint.get("/export.csv")
+async def export() -> Response:
+    await auth.require_role("admin")
+    # With the mark by which spreadsheets know UTF-8.
+    text = "\ufeff" + auth.services().devices.export_sheet()
+    response = Response(text, content_type="text/csv; charset=utf-8")
+    response.headers["Content-Disposition"] = 'attachment; filename="cameras.csv"'
+    return response
+
+
+async def _import_page(
+    *,
+    text: str = "",
+    fault: str = "",
+    faults: tuple[RowFault, ...] = (),
+    sheet: Sheet | None = None,
+) -> Response:
+    return await page(
+        "camera_import.html",
+        area="cameras",
+        status=400 if fault or faults else 200,
+        text=text,
+        fault=fault,
+        bad_rows=[BadRow(one.line, row_fault(one)) for one in faults[:_MOST_SHOWN]],
+        bad=len(faults),
+        rows=sheet.rows[:_MOST_SHOWN] if sheet else (),
+        good=len(sheet.rows) if sheet else 0,
+        has_site_key=auth.services().devices.site_key() is not None,
+    )
+
+
+async def _sent_text() -> str | None:
+    file = (await request.files).get("file")
+    if file is None or not file.filename:
+        return str((await request.form).get("text", ""))
+    try:
+        return str(file.read(), "utf-8-sig")
+    except UnicodeDecodeError:
+        return None

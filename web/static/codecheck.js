@@ -1,0 +1,48 @@
+// Tells while a code is being typed whether it fits the camera's last signature.
+
+const PAUSE_MS = 400;
+const AGAIN_MS = 1_000;
+const FIELDS = ["sn", "code", "key"];
+
+const waiting = new WeakMap();
+
+export function checkCodes() {
+  // Forms come and go with the parts of a page: one listener for all.
+  document.addEventListener("input", ({ target }) => {
+    const form = target.closest("form[data-check]");
+    if (form && FIELDS.includes(target.name)) checkSoon(form, PAUSE_MS);
+  });
+}
+
+function checkSoon(form, ms) {
+  clearTimeout(waiting.get(form));
+  waiting.set(form, setTimeout(() => check(form), ms));
+}
+
+async function check(form) {
+  const line = form.querySelector("[data-check-result]");
+  const sent = asSent(form);
+  if (!sent.get("code")) {
+    line.hidden = true;
+    return;
+  }
+  try {
+    const response = await fetch(form.dataset.check, { method: "POST", body: sent });
+    // Something else was typed meanwhile: its own answer comes.
+    if (String(asSent(form)) !== String(sent)) return;
+    if (response.status === 429) return checkSoon(form, AGAIN_MS);
+    if (!response.ok || response.redirected) return;
+    const { fits, text } = await response.json();
+    line.textContent = text;
+    line.classList.toggle("code-fits", fits);
+    line.hidden = false;
+  } catch {
+    // The hub is away, which the banner says.
+  }
+}
+
+function asSent(form) {
+  const fields = new FormData(form);
+  const names = ["csrf_token", ...FIELDS];
+  return new URLSearchParams(names.map((name) => [name, (fields.get(name) ?? "").trim()]));
+}
