@@ -31,8 +31,10 @@ from hub.services.health import Reason as HealthReason
 from hub.services.recordlog import LogReader, Page, RecordFilter
 from hub.services.site import SiteSettings
 from hub.services.trace import Trace
+from hub.simulator.faults import FAULTLESS, Quirks
 from hub.wire.records import Detail, FaceDetail, Image, Kind, Record
 from tests.support.clock import NOON
+from tests.support.fake_commands import AnsweringDevices, SimulatedLink
 from tests.support.traces import new_traces
 from tests.support.web import FakeAdmission, FakeIngest
 
@@ -178,6 +180,9 @@ class FakeDevices:
         if did not in self.views:
             raise NoSuchResource(f"there is no device {did}")
         return self.views[did]
+
+    def device(self, did: str) -> DeviceView:
+        return self.get(did)
 
     async def add(self, new: NewDevice) -> DeviceView:
         _check_key(new.key)
@@ -391,6 +396,7 @@ class FakeServices(SimpleNamespace):
         site = FakeSite()
         devices = FakeDevices(change_feed)
         enrolment = FakeEnrolment(devices, change_feed)
+        answering = AnsweringDevices(devices, change_feed, lambda: self.now())
         traces = new_traces()
         closing = trio.Event()
         room: Any = SimpleNamespace(waiting_of=enrolment.rows.get)
@@ -410,6 +416,9 @@ class FakeServices(SimpleNamespace):
             ),
             accounts=FakeAccounts(site),
             devices=devices,
+            links=answering.links,
+            commands=answering.commands,
+            device_files=answering.files,
             enrolment=enrolment,
             admission=FakeAdmission(),
             ingest=FakeIngest(),
@@ -419,3 +428,10 @@ class FakeServices(SimpleNamespace):
             upkeep=SimpleNamespace(),
             health=FakeHealth(),
         )
+
+    def connect(self, view: DeviceView, quirks: Quirks = FAULTLESS) -> SimulatedLink:
+        """Put a camera that is online and answers, with these faults."""
+        self.devices.put(view)
+        link = SimulatedLink(view.name, lambda: self.now(), quirks=quirks)
+        self.links[view.did] = link
+        return link

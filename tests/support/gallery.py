@@ -17,6 +17,7 @@ from PIL import ImageDraw, ImageFilter
 
 from hub.config import Web
 from hub.services.health import Reason
+from hub.simulator.faults import FAULTLESS, Quirks
 from hub.wire.records import (
     AccessDetail,
     EventDetail,
@@ -49,6 +50,14 @@ PLACES = (
     "Roof terrace",
 )
 NAMES = ("Chen Wei", "王小明", "Maria Alvarez", "Tom Becker", "李静", None, None, None, None)
+
+#: How the answers of some cameras are: slow, none, a refusal, and nonsense.
+QUIRKS = {
+    2: Quirks(delay=3),
+    3: Quirks(silent=True),
+    5: Quirks(refuses=True),
+    6: Quirks(results="wrong"),
+}
 
 
 def draw(one: Record, name: str) -> bytes:
@@ -208,7 +217,10 @@ def furnish(hub: FakeServices) -> Life:
                 "waiting": waiting("Y3CA9PGDTKM0004", "clock-off", seconds="28680"),
                 "clock_offset": 28680.0,
             }
-        hub.devices.put(device(str(at), place, state, **more))
+        if state == "online":
+            hub.connect(device(str(at), place, state, **more), QUIRKS.get(at, FAULTLESS))
+        else:
+            hub.devices.put(device(str(at), place, state, **more))
     hub.enrolment.knock(
         waiting("Y3CA9PGDTKM7R1C"),
         waiting("Y3CA9PGDTKM7R2D", "clock-off", seconds="28680"),

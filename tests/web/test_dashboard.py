@@ -160,6 +160,9 @@ CHANGES = [
     "/cameras/1/enable",
     "/cameras/1/disable",
     "/cameras/1/remove",
+    "/cameras/1/settings/face",
+    "/cameras/1/settings/recording",
+    "/cameras/1/reboot",
     "/cameras/connect/site-key",
     "/setup/first-run",
 ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from quart_trio import QuartTrio
 
 from web.dashboard import accept, account, cameras, connect, language, live, setup
-from web.dashboard.camera import manage, overview
+from web.dashboard.camera import captures, manage, overview, reboot, recordings, settings
 from web.dashboard.errors import error_page as error_page
 from web.dashboard.pages import choose_language, note_changes, shared_values
 
@@ -13,6 +13,10 @@ _BLUEPRINTS = (
     live.blueprint,
     cameras.blueprint,
     overview.blueprint,
+    settings.blueprint,
+    reboot.blueprint,
+    recordings.blueprint,
+    captures.blueprint,
     manage.blueprint,
     accept.blueprint,
     connect.blueprint,

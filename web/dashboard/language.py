@@ -6,15 +6,16 @@ import io
 from collections.abc import Mapping
 from contextlib import suppress
 from contextvars import ContextVar
-from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import UTC, date, datetime, timedelta, tzinfo
 from pathlib import Path
 from typing import Literal
 
 from babel import Locale
-from babel.dates import format_datetime
+from babel.dates import format_date, format_datetime, get_day_names
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 from babel.support import NullTranslations, Translations
+from msgspec import Struct
 from werkzeug.datastructures import LanguageAccept
 
 Code = Literal["en", "zh"]
@@ -23,18 +24,29 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _TRANSLATIONS = Path(__file__).parent.parent / "translations"
 
 
+class Patterns(Struct, frozen=True):
+    """How a language writes days, as babel has it."""
+
+    date: str
+    #: Without its year.
+    day: str
+    #: With its weekday.
+    long_day: str
+    month: str
+
+
 class Language:
     """One language: `code` as the wire's tables name it, `tag` as HTML does."""
 
     def __init__(
-        self, code: Code, tag: str, name: str, patterns: tuple[str, str], words: NullTranslations
+        self, code: Code, tag: str, name: str, patterns: Patterns, words: NullTranslations
     ) -> None:
         self.code: Code = code
         self.tag = tag
         #: Its own name, so that who cannot read the other one finds it.
         self.name = name
         self._locale = Locale.parse(tag, sep="-")
-        self._date, self._day = patterns
+        self._patterns = patterns
         self._words = words
 
     def gettext(self, message: str) -> str:
@@ -54,14 +66,26 @@ class Language:
         return self._format(ms, zone, "HH:mm:ss")
 
     def date(self, ms: int, zone: tzinfo) -> str:
-        return self._format(ms, zone, self._date)
+        return self._format(ms, zone, self._patterns.date)
 
     def day(self, ms: int, zone: tzinfo) -> str:
         """The date without its year, for what is recent."""
-        return self._format(ms, zone, self._day)
+        return self._format(ms, zone, self._patterns.day)
 
     def moment(self, ms: int, zone: tzinfo) -> str:
         return f"{self.date(ms, zone)} {self.time(ms, zone)}"
+
+    def long_day(self, day: date) -> str:
+        """A day as a title: with its weekday."""
+        return format_date(day, self._patterns.long_day, locale=self._locale)
+
+    def month(self, year: int, month: int) -> str:
+        return format_date(date(year, month, 1), self._patterns.month, locale=self._locale)
+
+    def weekdays(self) -> list[tuple[str, str]]:
+        """The days of a week from Monday on, each short and in full."""
+        short, full = (get_day_names(width, locale=self._locale) for width in ("short", "wide"))
+        return [(short[day], full[day]) for day in range(7)]
 
 
 def _read_words(path: Path) -> NullTranslations:
@@ -74,9 +98,19 @@ def _read_words(path: Path) -> NullTranslations:
 
 
 LANGUAGES: Mapping[str, Language] = {
-    "en": Language("en", "en", "English", ("d MMM yyyy", "d MMM"), NullTranslations()),
+    "en": Language(
+        "en",
+        "en",
+        "English",
+        Patterns("d MMM yyyy", "d MMM", "EEEE, d MMMM yyyy", "MMMM yyyy"),
+        NullTranslations(),
+    ),
     "zh": Language(
-        "zh", "zh-CN", "中文", ("yyyy年M月d日", "M月d日"), _read_words(_TRANSLATIONS / "zh_CN.po")
+        "zh",
+        "zh-CN",
+        "中文",
+        Patterns("yyyy年M月d日", "M月d日", "yyyy年M月d日 EEEE", "yyyy年M月"),
+        _read_words(_TRANSLATIONS / "zh_CN.po"),
     ),
 }
 

@@ -30,6 +30,10 @@ class TabLink(Struct, frozen=True):
 
 _TABS = (
     Tab("", N_("Overview"), "viewer"),
+    Tab("/settings", N_("Settings"), "admin"),
+    Tab("/recordings", N_("Recordings"), "viewer"),
+    # Who was seen, with names and numbers to look for: more than a viewer is to know.
+    Tab("/captures", N_("Captures on it"), "guard"),
     Tab("/manage", N_("Manage"), "admin"),
 )
 

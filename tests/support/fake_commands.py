@@ -1,0 +1,106 @@
+"""Devices that answer, behind the real service of commands and without a connection."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+import msgspec
+import trio
+from msgspec import Raw
+
+from hub.errors import DeviceLeft, DeviceSilent, HubError
+from hub.live.feed import Change, Feed
+from hub.live.registry import Answer
+from hub.services.commands import Commands
+from hub.services.devicefiles import DeviceFiles
+from hub.simulator.cast import make_cast
+from hub.simulator.device import DeviceState
+from hub.simulator.faults import FAULTLESS, Quirks
+from hub.simulator.identity import CameraIdentity
+from hub.simulator.responder import Responder
+from hub.simulator.steps import Fragments, Say, Wait
+from hub.wire.envelope import Request, Response, decode_frame
+
+
+class SimulatedLink:
+    """The connection to a simulated camera, as the hub sees it. `asked` is what it was sent."""
+
+    def __init__(self, name: str, now: Callable[[], float], *, quirks: Quirks = FAULTLESS) -> None:
+        identity = CameraIdentity(
+            sn=f"SIM{name}", code="12345678", private_key="", name=name, place="gate"
+        )
+        self.state = DeviceState(identity, make_cast(1), now=now, knows_cast=True)
+        self.asked: list[tuple[str, Any]] = []
+        #: What it does instead of answering, or the answer that it gives to everything.
+        self.outcome: HubError | Answer | None = None
+        self._responder = Responder(self.state, quirks)
+
+    async def request(
+        self,
+        uri: str,
+        param: object,
+        *,
+        seconds: float,
+        on_answer: Callable[[Answer], None] | None = None,
+        on_free: Callable[[], None] | None = None,
+    ) -> Answer:
+        await trio.lowlevel.checkpoint()
+        encoded = msgspec.json.encode(param)
+        self.asked.append((uri, msgspec.json.decode(encoded)))
+        try:
+            if isinstance(self.outcome, HubError):
+                raise self.outcome
+            return self.outcome or await self._answer(Request("1", uri, Raw(encoded)))
+        finally:
+            if on_free is not None:
+                on_free()
+
+    async def _answer(self, request: Request) -> Answer:
+        steps = self._responder.answer(request)
+        for step in steps:
+            if isinstance(step, Wait):
+                await trio.sleep(step.seconds)
+            elif isinstance(step, Say | Fragments):
+                answer = decode_frame(step.message, max_depth=64)
+                assert isinstance(answer, Response)
+                return Answer(answer.code, answer.msg, answer.result)
+        raise DeviceLeft("it hung up") if steps else DeviceSilent("no answer")
+
+
+class FakeSettings:
+    """How devices took their settings, in memory."""
+
+    def __init__(self) -> None:
+        self._kept: dict[tuple[str, str], Any] = {}
+
+    def get(self, did: str, name: str) -> Any:
+        return self._kept.get((did, name))
+
+    async def put(self, setting: Any) -> None:
+        self._kept[setting.did, setting.name] = setting
+
+
+class FakePictures:
+    """Pictures that were read from devices, in memory."""
+
+    def __init__(self) -> None:
+        self._kept: dict[tuple[str, str], Any] = {}
+
+    async def get(self, did: str, path: str) -> Any:
+        return self._kept.get((did, path))
+
+    async def put(self, did: str, path: str, picture: Any, at: int) -> None:
+        self._kept[did, path] = picture
+
+
+class AnsweringDevices:
+    """The services of commands and of devices' files, and the links that they ask, by did."""
+
+    def __init__(self, devices: Any, changes: Feed[Change], now: Callable[[], float]) -> None:
+        self.links: dict[str, SimulatedLink] = {}
+        store: Any = SimpleNamespace(device_settings=FakeSettings(), device_pictures=FakePictures())
+        registry: Any = SimpleNamespace(get=self.links.get)
+        self.commands = Commands(store, registry, devices, changes, now)
+        self.files = DeviceFiles(store, self.commands, now)

@@ -1,0 +1,259 @@
+"""What a camera has captured itself: faces (1.10) and people (1.11), with their pictures."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncGenerator, Mapping
+from datetime import datetime, timedelta
+from typing import Any, Literal
+from urllib.parse import quote, urlencode
+
+import msgspec
+from msgspec import Struct
+from quart import Blueprint, Response, request
+
+from hub.errors import BadParameter
+from hub.services.commands import PagesOfDevice
+from hub.wire import tables
+from hub.wire.bounds import field_bounds
+from hub.wire.commands import FaceCapture, FaceHistory, PersonCapture, PersonHistory
+from hub.wire.dialect import FACE_HISTORY, PERSON_HISTORY
+from hub.wire.params import check_param
+from web import auth
+from web.dashboard import language
+from web.dashboard.camera.asking import Parts, asking_page
+from web.dashboard.camera.frame import camera
+from web.dashboard.camera.pagelink import next_query, place_of
+from web.dashboard.language import N_, gettext
+
+blueprint = Blueprint("camera_captures", __name__, url_prefix="/cameras/<int:did>/captures")
+
+Kind = Literal["faces", "people"]
+
+#: How many answers of the device one page holds, of 32 captures each.
+_PAGES_AT_ONCE = 2
+
+#: A time as a browser's field has it; without seconds where they are zero.
+_TIME = re.compile(r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d)(:\d\d)?(\.\d+)?", re.ASCII)
+_TEXT = "%Y-%m-%d %H:%M:%S"
+
+#: The filters of 1.10 and what they are called.
+_FILTERS = {
+    "name": N_("Name"),
+    "workId": N_("Work number"),
+    "idCard": N_("ID card number"),
+    "phone": N_("Phone"),
+}
+
+
+class Filter(Struct, frozen=True):
+    name: str
+    label: str
+    value: str
+    longest: int
+
+
+class Link(Struct, frozen=True):
+    url: str
+    text: str
+    chosen: bool
+
+
+class Picture(Struct, frozen=True):
+    url: str
+    text: str
+
+
+class Shown(Struct, frozen=True):
+    """A capture in words; `pictures` are the other ones, `picture` the one that is shown."""
+
+    title: str
+    time: str
+    facts: str
+    picture: Picture | None
+    pictures: tuple[Picture, ...]
+
+
+class Asked(Struct, frozen=True):
+    """What is looked for, as the form has it."""
+
+    kind: Kind
+    start: str
+    end: str
+    filters: Mapping[str, str]
+
+    @property
+    def given(self) -> dict[str, str]:
+        return {name: value for name, value in self.filters.items() if value}
+
+    def query(self, **changed: str) -> str:
+        """The address's query for this, or for a part of it changed."""
+        pairs = {"kind": self.kind, "from": self.start, "until": self.end, **self.given, **changed}
+        if pairs["kind"] == "people":
+            # 1.11 knows no filters.
+            pairs = {key: value for key, value in pairs.items() if key not in _FILTERS}
+        return "?" + urlencode(pairs)
+
+
+@blueprint.get("")
+async def captures(did: int) -> Response:
+    await auth.require_role("guard")
+    device, hub = camera(did), auth.services()
+    now = datetime.fromtimestamp(hub.now(), hub.site.zone())
+    asked = _asked(request.args, now)
+    place, wrong = place_of(request.args), ""
+    try:
+        param = _param(asked, place.page)
+    except BadParameter as error:
+        wrong = _fault(error)
+
+    def pages() -> PagesOfDevice[Any]:
+        if isinstance(param, FaceHistory):
+            return hub.commands.face_history(device.did, param, read=place.read)
+        return hub.commands.person_history(device.did, param, read=place.read)
+
+    async def ask(parts: Parts) -> AsyncGenerator[str, None]:
+        if wrong:
+            return
+        found = pages()
+        for _ in range(_PAGES_AT_ONCE):
+            rows = await found.next()
+            if rows is None:
+                break
+            shown = [_shown(row, device.did) for row in rows]
+            yield await parts.show("_camera_captures.html", captures=shown)
+        yield await parts.show(
+            "_camera_captures_end.html",
+            total=found.total,
+            read=found.read,
+            unreadable=found.unreadable,
+            is_first=place.page is None,
+            more=next_query(found, _pairs(asked)),
+        )
+
+    return await asking_page(
+        "camera_captures.html",
+        device,
+        ask,
+        tab="/captures",
+        status=400 if wrong else 200,
+        kind=asked.kind,
+        kinds=_kinds(asked),
+        ranges=_ranges(asked, now),
+        start=asked.start,
+        end=asked.end,
+        filters=_filters(asked),
+        is_filtered=bool(asked.given),
+        fault=wrong,
+        is_first=place.page is None,
+        first_url=asked.query(),
+    )
+
+
+def _asked(args: Mapping[str, str], now: datetime) -> Asked:
+    kind: Kind = "people" if args.get("kind") == "people" else "faces"
+    return Asked(
+        kind=kind,
+        start=args.get("from", "").strip() or f"{now:%Y-%m-%d}T00:00:00",
+        end=args.get("until", "").strip() or f"{now:%Y-%m-%d}T23:59:59",
+        filters={name: args.get(name, "").strip() if kind == "faces" else "" for name in _FILTERS},
+    )
+
+
+def _pairs(asked: Asked) -> dict[str, str]:
+    return {"kind": asked.kind, "from": asked.start, "until": asked.end, **asked.given}
+
+
+def _param(asked: Asked, page: int | None) -> FaceHistory | PersonHistory:
+    """Raises BadParameter that names the field."""
+    given: dict[str, Any] = {
+        "start_time": _sent_time(asked.start),
+        "end_time": _sent_time(asked.end),
+        "page_num": page,
+        **asked.given,
+    }
+    command = FACE_HISTORY if asked.kind == "faces" else PERSON_HISTORY
+    param: FaceHistory | PersonHistory = check_param(command, msgspec.json.encode(given))
+    return param
+
+
+def _sent_time(text: str) -> str:
+    """A browser's time as devices take it (1.10); what is none is left for the check to refuse."""
+    found = _TIME.fullmatch(text)
+    return f"{found[1]} {found[2]}{found[3] or ':00'}" if found else text
+
+
+def _fault(error: BadParameter) -> str:
+    field = error.field.removeprefix("param.")
+    if field in ("start_time", "end_time"):
+        return gettext("Give two times, the earlier one first.")
+    bound = field_bounds(FaceHistory)[field]
+    return gettext("%(field)s: at most %(n)s characters, without line breaks.") % {
+        "field": gettext(_FILTERS[field]),
+        "n": bound.most,
+    }
+
+
+def _kinds(asked: Asked) -> list[Link]:
+    return [
+        Link(asked.query(kind="faces"), gettext("Faces"), asked.kind == "faces"),
+        Link(asked.query(kind="people"), gettext("Pedestrians"), asked.kind == "people"),
+    ]
+
+
+def _ranges(asked: Asked, now: datetime) -> list[Link]:
+    """The times that one asks for most, up to the end of their last day."""
+    days = (
+        (0, 0, N_("Today")),
+        (1, 1, N_("Yesterday")),
+        (6, 0, N_("7 days")),
+        (29, 0, N_("30 days")),
+    )
+    links = []
+    for first, last, text in days:
+        start = f"{now - timedelta(days=first):%Y-%m-%d}T00:00:00"
+        end = f"{now - timedelta(days=last):%Y-%m-%d}T23:59:59"
+        url = asked.query(**{"from": start, "until": end})
+        links.append(Link(url, gettext(text), (asked.start, asked.end) == (start, end)))
+    return links
+
+
+def _filters(asked: Asked) -> list[Filter]:
+    if asked.kind == "people":
+        return []
+    bounds = field_bounds(FaceHistory)
+    return [
+        Filter(name, gettext(label), asked.filters[name], bounds[name].most or 0)
+        for name, label in _FILTERS.items()
+    ]
+
+
+def _shown(one: FaceCapture | PersonCapture, did: str) -> Shown:
+    pictures = [
+        Picture(f"/media/device/{did}?path={quote(path, safe='')}", gettext(text))
+        for path, text in (
+            (one.jpeg_url_face, N_("Face")),
+            (one.jpeg_url_body, N_("Body")),
+            (one.jpeg_url_frame, N_("Scene")),
+        )
+        if path
+    ]
+    is_face = isinstance(one, FaceCapture)
+    return Shown(
+        title=(one.name or gettext("Stranger")) if is_face else "",
+        time=one.time,
+        facts=" · ".join(_facts(one)) if is_face else "",
+        picture=pictures[0] if pictures else None,
+        pictures=tuple(pictures),
+    )
+
+
+def _facts(one: FaceCapture) -> list[str]:
+    facts = []
+    if one.similarity:
+        facts.append(gettext("%(n)s %% alike") % {"n": one.similarity})
+    if one.gender in (1, 2):
+        facts.append(tables.gender_name(one.gender, language.current().code))
+    if one.age:
+        facts.append(gettext("%(n)s years") % {"n": one.age})
+    return facts
