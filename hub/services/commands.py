@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from functools import partial
 from typing import Any, Generic, TypeVar
 
@@ -23,6 +23,7 @@ from hub.live.registry import Answer as Answer
 from hub.live.registry import Link, Registry
 from hub.log import limited
 from hub.services.carrythrough import carried_through
+from hub.services.devicepages import PagesOfDevice as PagesOfDevice
 from hub.services.devices import DeviceBook
 from hub.services.turns import Turns
 from hub.store.db import Store
@@ -85,8 +86,8 @@ PHOTOS_AT_A_TIME = 1
 LIGHT_ONES_AT_A_TIME = 4
 
 _SETTINGS: dict[str, SettingName] = {SET_FACE.name: "face", SET_RECORDING.name: "recording"}
-#: What is seen of a device may be another after these.
-_CHANGING = {
+#: What is seen of a device may be another after these: the names of the commands.
+CHANGING = {
     command.name for command in (SET_FACE, SET_RECORDING, REBOOT, PERSON_ADD, PERSON_DELETE)
 }
 #: Of what a device says, as far as it is kept or told.
@@ -115,60 +116,6 @@ class DeviceSettings(Struct, frozen=True):
 
     face: KnownSetting[FaceParam] | None
     recording: KnownSetting[RecordParam] | None
-
-
-class PagesOfDevice(Generic[Row]):
-    """A list that a device gives in pages, as they come: `async for rows in pages`.
-
-    Each page is a command of its own, which waits for its turn as others do. After a cancellation,
-    and after any error but the device's refusal, `next` may be called again and misses nothing.
-    """
-
-    def __init__(self, pages: Pages[Row], ask: Callable[[int], Awaitable[Page[Row]]]) -> None:
-        self._pages = pages
-        self._ask = ask
-
-    @property
-    def wanted(self) -> int | None:
-        """The number of the page that comes next; None at the end."""
-        return self._pages.wanted
-
-    @property
-    def total(self) -> int | None:
-        """How many rows there are by what the device told last; None where it tells none."""
-        return self._pages.total
-
-    @property
-    def read(self) -> int:
-        """How many different rows were handed out, with those of an earlier walk."""
-        return self._pages.read
-
-    @property
-    def unreadable(self) -> int:
-        """How many rows could not be understood, and were left out."""
-        return self._pages.unreadable
-
-    async def next(self) -> tuple[Row, ...] | None:
-        """The rows of the next page that has new ones; None at the end. Raises as `call` does."""
-        while (number := self._pages.wanted) is not None:
-            try:
-                page = await self._ask(number)
-            except DeviceRefused:
-                if not self._pages.refuse():
-                    raise
-            else:
-                if rows := self._pages.take(page):
-                    return rows
-        return None
-
-    def __aiter__(self) -> PagesOfDevice[Row]:
-        return self
-
-    async def __anext__(self) -> tuple[Row, ...]:
-        rows = await self.next()
-        if rows is None:
-            raise StopAsyncIteration
-        return rows
 
 
 class Commands:
@@ -306,7 +253,7 @@ class Commands:
             answer = await link.request(
                 command.uri, param, seconds=command.seconds, on_free=end_turn
             )
-        if command.name in _CHANGING:
+        if command.name in CHANGING:
             self._changes.publish([Change("device", did)])
         return answer
 
@@ -384,24 +331,20 @@ class Commands:
         param: Raw,
         answer: Answer,
     ) -> None:
-        before = self._store.device_settings.get(did, name)
         at = int(self._now() * 1000)
+        is_taken = answer.code in command.ok_codes
         setting = DeviceSetting(
             did=did,
             name=name,
-            taken=before.taken if before else None,
-            taken_at=before.taken_at if before else None,
-            uri=before.uri if before else None,
+            taken=bytes(param).decode() if is_taken else None,
+            taken_at=at if is_taken else None,
+            uri=None if answer.code == NoSuchPath.code else uri,
             code=answer.code,
             msg=answer.msg[:_LONGEST_MSG],
             answered_at=at,
         )
-        if answer.code in command.ok_codes:
-            setting = replace(setting, taken=bytes(param).decode(), taken_at=at)
-        if answer.code != NoSuchPath.code:
-            setting = replace(setting, uri=uri)
         try:
-            await self._store.device_settings.put(setting)
+            await self._store.device_settings.note(setting)
         except HubError as error:
             # Removed meanwhile, or nothing can be stored: the device has taken it all the same.
             limited(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Sequence
 from functools import partial
-from typing import Literal
+from typing import Any, Literal
 
 from msgspec import Struct
 from msgspec.structs import astuple
@@ -36,13 +36,22 @@ class DeviceSetting(Struct, frozen=True, kw_only=True):
 
 _COLUMNS = ", ".join(DeviceSetting.__struct_fields__)
 _ALL = f"SELECT {_COLUMNS} FROM device_setting"
-_PUT = f"INSERT OR REPLACE INTO device_setting ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+_NOTE = f"""
+INSERT INTO device_setting ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (did, name) DO UPDATE SET
+    taken = coalesce(excluded.taken, taken),
+    taken_at = coalesce(excluded.taken_at, taken_at),
+    uri = coalesce(excluded.uri, uri),
+    code = excluded.code,
+    msg = excluded.msg,
+    answered_at = excluded.answered_at
+RETURNING {_COLUMNS}
+"""
 _FORGET = "DELETE FROM device_setting WHERE did = ?"
 
 
 def load_device_settings(connection: sqlite3.Connection) -> list[DeviceSetting]:
-    names = DeviceSetting.__struct_fields__
-    return [DeviceSetting(**dict(zip(names, row, strict=True))) for row in connection.execute(_ALL)]
+    return [_setting(row) for row in connection.execute(_ALL)]
 
 
 class DeviceSettings:
@@ -55,19 +64,20 @@ class DeviceSettings:
     def get(self, did: str, name: SettingName) -> DeviceSetting | None:
         return self._settings.get((did, name))
 
-    async def put(self, setting: DeviceSetting) -> None:
-        """NoSuchResource where the device is gone."""
+    async def note(self, setting: DeviceSetting) -> None:
+        """Keep an answer; of what is None, what was known before. NoSuchResource where the device
+        is gone."""
 
-        def job(connection: sqlite3.Connection) -> None:
+        def job(connection: sqlite3.Connection) -> DeviceSetting:
             try:
-                connection.execute(_PUT, astuple(setting))
+                return _setting(connection.execute(_NOTE, astuple(setting)).fetchone())
             except sqlite3.IntegrityError as error:
                 raise NoSuchResource(f"no device {setting.did}") from error
 
-        def put(_: None) -> None:
+        def noted(setting: DeviceSetting) -> None:
             self._settings[setting.did, setting.name] = setting
 
-        await self._writer.write(job, put)
+        await self._writer.write(job, noted)
 
     async def forget(self, did: str) -> None:
         """Another camera has taken this one's place."""
@@ -79,3 +89,7 @@ class DeviceSettings:
         """The device's rows are gone with the device: memory follows."""
         for key in [key for key in self._settings if key[0] == did]:
             del self._settings[key]
+
+
+def _setting(row: tuple[Any, ...]) -> DeviceSetting:
+    return DeviceSetting(**dict(zip(DeviceSetting.__struct_fields__, row, strict=True)))

@@ -232,8 +232,12 @@ class FakeDeviceSettings:
     def get(self, did: str, name: str) -> DeviceSetting | None:
         return self._settings.get((did, name))
 
-    async def put(self, setting: DeviceSetting) -> None:
+    async def note(self, setting: DeviceSetting) -> None:
         await self._store.durably()
+        before = self.get(setting.did, setting.name)
+        if before is not None:
+            told = {k: v for k, v in msgspec.structs.asdict(setting).items() if v is not None}
+            setting = replace(before, **told)
         self._settings[setting.did, setting.name] = setting
 
     async def forget(self, did: str) -> None:
