@@ -11,6 +11,7 @@ import click
 from hub import __version__
 from hub.cli.apikey import apikey
 from hub.cli.device import device
+from hub.cli.firmware import firmware
 from hub.cli.options import data_option
 from hub.cli.run import run
 from hub.cli.simulate import simulate
@@ -34,5 +35,5 @@ def version() -> None:
     click.echo(f"sitehub {__version__}")
 
 
-for command in (run, device, site_key, user, apikey, simulate, version):
+for command in (run, device, site_key, user, apikey, firmware, simulate, version):
     sitehub.add_command(command)

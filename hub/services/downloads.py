@@ -46,9 +46,9 @@ STEP_BYTES = 128 * 1024
 #: did, when it expires, the first bytes of the file's SHA-256; 16 bytes of HMAC follow.
 _LINK = struct.Struct("<QI4s")
 _MAC_BYTES = 16
-_LIFE_SECONDS = 86_400
-#: A device that asks again soon is given the very same link.
-_ROUND_SECONDS = 3600
+#: A device that asks again in the same hour is given the very same link, good for a day at least.
+_HOUR = 3600
+_LIFE_HOURS = 25
 _SAVE_SECONDS = 5.0
 _LAST_SAVE_SECONDS = 5.0
 
@@ -122,8 +122,7 @@ class Downloads:
 
     def path_for(self, did: str, component: Component) -> str:
         """The link for this device to this file."""
-        expires = int(self._now()) + _LIFE_SECONDS
-        expires += -expires % _ROUND_SECONDS
+        expires = (int(self._now()) // _HOUR + _LIFE_HOURS) * _HOUR
         head = _LINK.pack(int(did), expires, bytes.fromhex(component.sha256)[:4])
         token = base64.urlsafe_b64encode(head + self._mac(head, component.sha256))
         return f"{PATH}{token.decode().rstrip('=')}/{file_name(component.name)}"

@@ -210,16 +210,9 @@ class Firmware:
 
     def _release_date(self, text: str | None) -> str:
         """As devices are told it: in the site's own time."""
-        if text is None:
-            return datetime.fromtimestamp(self._now(), self._site.zone()).strftime(_DATE_FORMAT)
-        try:
-            if not _DATE.fullmatch(text):
-                raise ValueError
-            return datetime.fromisoformat(text).strftime(_DATE_FORMAT)
-        except ValueError:
-            raise BadParameter(
-                "a date as yyyy-MM-dd HH:mm:ss is expected", field="release_date"
-            ) from None
+        if text is not None:
+            return _read_date(text).strftime(_DATE_FORMAT)
+        return datetime.fromtimestamp(self._now(), self._site.zone()).strftime(_DATE_FORMAT)
 
     def _publish(self, id: int) -> None:
         self._changes.publish([Change("firmware", str(id))])
@@ -239,8 +232,21 @@ def check_release(new: NewRelease) -> None:
         raise BadParameter(f"1 to {MOST_COMPONENTS} files are expected", field="components")
     for number, component in enumerate(new.components):
         _check_component(component, f"components.{number}")
+    if new.release_date is not None:
+        _read_date(new.release_date)
     _check_versions(new.reports, "reports")
     _check_versions(new.least, "least")
+
+
+def _read_date(text: str) -> datetime:
+    try:
+        if not _DATE.fullmatch(text):
+            raise ValueError
+        return datetime.fromisoformat(text)
+    except ValueError:
+        raise BadParameter(
+            "a date as yyyy-MM-dd HH:mm:ss is expected", field="release_date"
+        ) from None
 
 
 def _check_component(component: NewComponent, field: str) -> None:

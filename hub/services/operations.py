@@ -6,15 +6,18 @@ in the command's own process. Every change is written to the audit log.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeVar
 
 from msgspec import Struct
 
 from hub.errors import NoSuchResource
 from hub.services.accounts import COMMAND_LINE, NewApiKey
+from hub.services.campaigns import Campaign
 from hub.services.deviceimport import Sheet
 from hub.services.devices import DeviceChange, NewDevice
+from hub.services.downloads import Download
 from hub.services.enrolment import CodeCheck
+from hub.services.firmware import NewRelease, Release
 from hub.services.initparams import Outcome
 from hub.services.trace import Frame
 from hub.wire.times import rfc3339
@@ -333,6 +336,92 @@ class RemoveApiKey(Operation[None], frozen=True, tag="apikey.remove"):
         await services.accounts.remove_api_key(self.appid, by=COMMAND_LINE)
 
 
+# Firmware
+
+
+class TakeFirmwareFile(Operation[str], frozen=True, tag="firmware.take"):
+    """Takes over a file that was laid into the data directory; gives its SHA-256."""
+
+    staged: str
+    result: ClassVar[Any] = str
+
+    async def perform(self, services: Services) -> str:
+        return (await services.firmware.take_staged(self.staged)).sha256
+
+
+class AddRelease(Operation[int], frozen=True, tag="firmware.add"):
+    """Gives the new release's id."""
+
+    release: NewRelease
+    result: ClassVar[Any] = int
+
+    async def perform(self, services: Services) -> int:
+        added = await services.firmware.add_release(self.release)
+        await services.accounts.audit(COMMAND_LINE, "firmware.add", str(added.id))
+        return added.id
+
+
+class ListReleases(Operation[list[Release]], frozen=True, tag="firmware.list"):
+    result: ClassVar[Any] = list[Release]
+
+    async def perform(self, services: Services) -> list[Release]:
+        return list(services.firmware.releases())
+
+
+class RemoveRelease(Operation[None], frozen=True, tag="firmware.remove"):
+    id: int
+
+    async def perform(self, services: Services) -> None:
+        await services.firmware.remove_release(self.id)
+        await services.accounts.audit(COMMAND_LINE, "firmware.remove", str(self.id))
+
+
+class StartCampaign(Operation[int], frozen=True, tag="campaign.start"):
+    """Gives the new campaign's id. `dids` is None for every device that is enabled."""
+
+    release: int
+    dids: tuple[str, ...] | None
+    result: ClassVar[Any] = int
+
+    async def perform(self, services: Services) -> int:
+        dids = self.dids
+        if dids is None:
+            dids = tuple(device.did for device in services.devices.list() if device.enabled)
+        started = await services.campaigns.start(self.release, dids)
+        await services.accounts.audit(COMMAND_LINE, "campaign.start", str(started.id))
+        return started.id
+
+
+class ListCampaigns(Operation[list[Campaign]], frozen=True, tag="campaign.list"):
+    """All of them, or the one with this id."""
+
+    id: int | None = None
+    result: ClassVar[Any] = list[Campaign]
+
+    async def perform(self, services: Services) -> list[Campaign]:
+        if self.id is not None:
+            return [services.campaigns.campaign(self.id)]
+        return services.campaigns.campaigns()
+
+
+class ChangeCampaign(Operation[None], frozen=True, tag="campaign.change"):
+    id: int
+    step: Literal["pause", "resume", "stop"]
+
+    async def perform(self, services: Services) -> None:
+        campaigns = services.campaigns
+        steps = {"pause": campaigns.pause, "resume": campaigns.resume, "stop": campaigns.stop}
+        await steps[self.step](self.id)
+        await services.accounts.audit(COMMAND_LINE, f"campaign.{self.step}", str(self.id))
+
+
+class ListDownloads(Operation[list[Download]], frozen=True, tag="firmware.downloads"):
+    result: ClassVar[Any] = list[Download]
+
+    async def perform(self, services: Services) -> list[Download]:
+        return services.downloads.downloads()
+
+
 #: Every operation there is, told apart by its tag.
 AnyOperation = (
     AddDevice
@@ -356,6 +445,14 @@ AnyOperation = (
     | AddApiKey
     | ListApiKeys
     | RemoveApiKey
+    | TakeFirmwareFile
+    | AddRelease
+    | ListReleases
+    | RemoveRelease
+    | StartCampaign
+    | ListCampaigns
+    | ChangeCampaign
+    | ListDownloads
 )
 
 
