@@ -1,0 +1,207 @@
+from __future__ import annotations
+
+import pytest
+import trio
+
+from hub.live.trace import (
+    LONGEST_WHOLE,
+    MOST_BYTES,
+    MOST_FRAMES,
+    MOST_KNOCKS,
+    MOST_UPLOADS,
+    Ended,
+    Ring,
+    Shortened,
+    Traces,
+    Upload,
+)
+from tests.support.clock import NOON
+from tests.support.traces import new_traces
+
+ADDRESS = "192.168.1.20"
+UPLOAD = Upload("POST", "/api/v1/vehicle/capture", 200, 200, "OK", 0.01)
+
+
+@pytest.fixture
+def traces() -> Traces:
+    return new_traces()
+
+
+def kept(traces: Traces, sn: str = "SN1", address: str = "") -> list[object]:
+    return [entry.kept for entry in traces.entries(sn, address)]
+
+
+def weight(ring: Ring) -> int:
+    return sum(entry.weight for entry in ring.entries())
+
+
+def test_the_last_frames_are_kept_both_ways_in_their_order(traces: Traces) -> None:
+    ring = traces.let_in(traces.open(), "SN1")
+    ring.heard("a")
+    ring.said("b")
+    assert [(e.direction, e.kept, e.at) for e in traces.entries("SN1", "")] == [
+        ("in", "a", NOON),
+        ("out", "b", NOON),
+    ]
+    for number in range(MOST_FRAMES):
+        ring.heard(str(number))
+    assert kept(traces) == [str(number) for number in range(MOST_FRAMES)]
+
+
+def test_what_came_before_the_serial_number_stands_under_it(traces: Traces) -> None:
+    ring = traces.open()
+    ring.heard("garbage")
+    assert kept(traces) == []
+    traces.knocks(ring, "SN1")
+    ring.said("refused")
+    assert kept(traces) == ["garbage", "refused"]
+    assert traces.let_in(ring, "SN1") is not ring
+    assert kept(traces) == ["garbage", "refused"]
+
+
+def test_frames_from_before_the_name_are_news_for_who_looks_on(traces: Traces) -> None:
+    early, watched = traces.open(), traces.let_in(traces.open(), "SN1")
+    early.heard("garbage")
+    watched.heard("a")
+    place = traces.entries("SN1", "")[-1].number
+    traces.knocks(early, "SN1")
+    assert [e.kept for e in traces.entries("SN1", "") if e.number > place] == ["garbage"]
+
+
+def test_a_device_keeps_its_frames_over_its_connections(traces: Traces) -> None:
+    first = traces.let_in(traces.open(), "SN1")
+    first.heard("a")
+    traces.ended(first, "the peer left")
+    second = traces.open()
+    second.heard("b")
+    traces.knocks(second, "SN1")
+    assert traces.let_in(second, "SN1") is first
+    assert kept(traces) == ["a", Ended("the peer left"), "b"]
+
+
+def test_who_only_uses_its_serial_number_pushes_no_frame_of_a_device_out(traces: Traces) -> None:
+    traces.let_in(traces.open(), "SN1").heard("own")
+    for _ in range(3):
+        stranger = traces.open()
+        traces.knocks(stranger, "SN1")
+        for number in range(2 * MOST_KNOCKS):
+            stranger.heard(f"knock {number}")
+        traces.ended(stranger, "refused")
+    assert kept(traces)[0] == "own"
+    assert len(kept(traces)) == 1 + MOST_KNOCKS
+
+
+def test_no_burst_of_uploads_pushes_a_frame_out(traces: Traces) -> None:
+    traces.let_in(traces.open(), "SN1").heard("own")
+    for _ in range(2 * MOST_UPLOADS):
+        traces.uploaded("SN1", UPLOAD, 100_000)
+    assert kept(traces)[0] == "own"
+    assert len(kept(traces)) == 1 + MOST_UPLOADS
+
+
+def test_a_request_that_names_no_device_stands_with_all_at_its_address(traces: Traces) -> None:
+    traces.let_in(traces.open(), "SN1").heard("a")
+    traces.uploaded_from(ADDRESS, UPLOAD, 0)
+    assert kept(traces, address=ADDRESS) == ["a", UPLOAD]
+    assert kept(traces, "SN2", ADDRESS) == [UPLOAD]
+    assert kept(traces, "SN2", "10.0.0.1") == []
+    for number in range(2000):
+        traces.uploaded_from(f"10.0.{number // 250}.{number % 250}", UPLOAD, 0)
+    assert kept(traces, "SN2", ADDRESS) == []
+
+
+def test_a_connection_that_names_another_serial_number_takes_its_frames_along(
+    traces: Traces,
+) -> None:
+    ring = traces.open()
+    traces.knocks(ring, "SN1")
+    ring.heard("a")
+    traces.knocks(ring, "SN2")
+    assert (kept(traces, "SN1"), kept(traces, "SN2")) == ([], ["a"])
+
+
+def test_a_device_that_comes_in_where_another_is_in_leaves_the_others_frames(
+    traces: Traces,
+) -> None:
+    first = traces.let_in(traces.open(), "SN1")
+    first.heard("a")
+    second = traces.let_in(first, "SN2")
+    second.heard("b")
+    assert (kept(traces, "SN1"), kept(traces, "SN2")) == (["a"], ["b"])
+
+
+def test_of_those_that_knock_the_one_heard_longest_ago_makes_room() -> None:
+    traces = new_traces(most_waiting=3)
+    for number in range(5):
+        ring = traces.open()
+        traces.knocks(ring, f"SN{number}")
+        ring.heard("a")
+    assert [kept(traces, f"SN{number}") for number in range(5)] == [[], [], ["a"], ["a"], ["a"]]
+
+
+def test_one_that_made_room_is_found_again_at_its_next_connect() -> None:
+    traces = new_traces(most_waiting=1)
+    ring = traces.open()
+    traces.knocks(ring, "SN1")
+    traces.knocks(traces.open(), "SN2")
+    traces.knocks(ring, "SN1")
+    ring.heard("a")
+    assert kept(traces, "SN1") == ["a"]
+
+
+def test_of_devices_that_were_in_there_are_so_many_at_most() -> None:
+    traces = new_traces(most_devices=2)
+    for number in range(3):
+        traces.let_in(traces.open(), f"SN{number}").heard("a")
+    assert [kept(traces, f"SN{number}") for number in range(3)] == [[], ["a"], ["a"]]
+
+
+def test_a_long_frame_is_shortened_and_its_size_kept(traces: Traces) -> None:
+    ring = traces.let_in(traces.open(), "SN1")
+    ring.heard('{"msgid": "1", "photo": "' + "é" * LONGEST_WHOLE + '"}')
+    (entry,) = ring.entries()
+    assert entry.kept == Shortened('{"msgid": "1", "photo": "[4.1 KB]"}')
+    assert entry.size == 2 * LONGEST_WHOLE + 27
+
+
+def test_large_frames_take_no_more_memory_than_one_device_may_have(traces: Traces) -> None:
+    ring = traces.let_in(traces.open(), "SN1")
+    for _ in range(MOST_FRAMES):
+        ring.heard("中" * LONGEST_WHOLE)
+    assert weight(ring) <= 512 * 1024
+
+
+def test_all_devices_together_take_no_more_memory_than_is_meant_for_them() -> None:
+    count = 300
+    traces = new_traces(most_devices=count)
+    rings = []
+    for number in range(count):
+        ring = traces.let_in(traces.open(), f"SN{number}")
+        for _ in range(MOST_FRAMES):
+            ring.heard("a" * 3000)
+        rings.append(ring)
+    assert sum(map(weight, rings)) <= MOST_BYTES
+    assert all(ring.entries() for ring in rings)
+
+
+def test_numbers_go_on_where_the_hub_is_started_anew() -> None:
+    before = new_traces(lambda: NOON)
+    ring = before.let_in(before.open(), "SN1")
+    for _ in range(100):
+        ring.heard("a")
+    after = new_traces(lambda: NOON + 1)
+    after.let_in(after.open(), "SN1").heard("b")
+    assert after.entries("SN1", "")[0].number > before.entries("SN1", "")[-1].number
+
+
+async def test_who_looks_on_is_woken_by_what_comes_next(traces: Traces) -> None:
+    ring = traces.let_in(traces.open(), "SN1")
+    with traces.watch("SN1", ADDRESS) as first, traces.watch("SN1") as second:
+        traces.let_in(traces.open(), "SN2").heard("not this")
+        assert not first.is_set()
+        ring.heard("a")
+        assert (first.is_set(), second.is_set()) == (True, True)
+    with traces.watch("SN1", ADDRESS) as third, trio.fail_after(1):
+        traces.uploaded_from(ADDRESS, UPLOAD, 0)
+        await third.wait()
+    assert traces.watched == {}
