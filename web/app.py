@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import msgspec
 from quart import Response, request
 from quart_trio import QuartTrio
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
@@ -15,6 +14,7 @@ from hub.services import Services
 from web import auth, dashboard, integrator, media
 from web.assets import Assets
 from web.operations import MOST_BODY_BYTES
+from web.refusals import CACHE_CONTROL, REFERRER_POLICY, headers_of, refusal
 
 _ROOT = Path(__file__).parent
 _YEAR = 365 * 86_400
@@ -99,14 +99,14 @@ def _serve_basics(app: QuartTrio, services: Services) -> None:
 
 
 async def _answer_hub_error(error: HubError) -> Response:
+    further = headers_of(error)
     if not request.path.startswith(_FOR_PROGRAMS):
         response = await dashboard.error_page(error, error.status)
+        # A browser would ask for a name and a password of its own.
+        further.pop("WWW-Authenticate", None)
     else:
         response = _error_for_programs(error.status, error.code, error.message)
-        if error.status == 401:
-            response.headers["WWW-Authenticate"] = 'Bearer realm="sitehub"'
-    if retry_after := getattr(error, "retry_after", None):
-        response.headers["Retry-After"] = str(retry_after)
+    response.headers.update(further)
     return response
 
 
@@ -122,15 +122,13 @@ async def _answer_http_error(error: HTTPException) -> Response:
 
 
 def _error_for_programs(status: int, code: int, message: str) -> Response:
-    body = msgspec.json.encode({"code": code, "msg": message})
-    return Response(body, status, content_type="application/json")
+    return Response(refusal(code, message), status, content_type="application/json")
 
 
 async def _set_headers(response: Response) -> Response:
     response.headers["X-Content-Type-Options"] = "nosniff"
-    # Not `no-referrer`: browsers would send `Origin: null` with forms over plain HTTP.
-    response.headers["Referrer-Policy"] = "same-origin"
+    response.headers["Referrer-Policy"] = REFERRER_POLICY
     if response.mimetype == "text/html":
         response.headers.setdefault("Content-Security-Policy", CONTENT_SECURITY_POLICY)
-    response.headers.setdefault("Cache-Control", "no-store")
+    response.headers.setdefault("Cache-Control", CACHE_CONTROL)
     return response

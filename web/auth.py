@@ -14,9 +14,11 @@ import secrets
 from typing import cast
 from urllib.parse import urlsplit
 
+from hypercorn.typing import HTTPScope
 from msgspec import Struct
 from quart import Quart, Response, after_this_request, current_app, g, request
 from quart.typing import ResponseTypes
+from werkzeug.datastructures import Headers
 from werkzeug.sansio.request import Request as Head
 
 from hub.errors import BadParameter, NotAllowed, NotAuthorised, WrongSignature
@@ -195,6 +197,24 @@ async def require_api(*, write: bool = False, role: Role = "viewer") -> Caller:
     if is_signed(request):
         check_signed_body(request, await request_body())
     return caller
+
+
+def head_of(scope: HTTPScope) -> Head:
+    """The head of a request that has not reached Quart."""
+    return Head(
+        scope["method"],
+        scope["scheme"],
+        scope["server"],
+        "",
+        scope["path"],
+        scope["query_string"],
+        Headers([(n.decode("latin-1"), v.decode("latin-1")) for n, v in scope["headers"]]),
+        address_of(scope),
+    )
+
+
+def address_of(scope: HTTPScope) -> str:
+    return scope["client"][0] if scope["client"] else ""
 
 
 async def caller_of(

@@ -11,7 +11,7 @@ import msgspec
 from msgspec import Meta, Struct
 from quart import Blueprint, Response, request
 
-from hub.errors import BadParameter
+from hub.errors import BadParameter, HubError
 from hub.services import Services
 from hub.services.accounts import Role
 from hub.services.carrythrough import carried_through
@@ -51,14 +51,18 @@ class Operation(Struct, frozen=True, kw_only=True):
     summary: str
     description: str = ""
     query: type[Struct] = Nothing
-    body: type[Struct] = Nothing
+    #: A struct, or a union of structs of which `body_examples` has one each, by its name.
+    body: Any = Nothing
     body_example: Struct | None = None
+    body_examples: Mapping[str, Struct] = {}
     #: Another type that the body may have; the view gets its text as it is then.
     body_text: str = ""
     #: A struct, or None where the answer is no JSON.
     answer: Any = None
     answer_example: object = None
     media_type: str = "application/json"
+    #: What it may be refused with besides what any call may.
+    refusals: tuple[type[HubError], ...] = ()
     #: What a signed-in user needs; a key needs to be no read-only one where this writes.
     role: Role = "viewer"
     #: Values for the placeholders of `path` and the query in the examples of the docs.
@@ -120,6 +124,10 @@ class Routes:
                 view_func=answer,
                 methods=[operation.method],
             )
+
+    def describe(self, operation: Operation) -> None:
+        """An operation that is answered in front of Quart."""
+        self.operations.append(operation)
 
     async def _read_body(self, operation: Operation, decoder: msgspec.json.Decoder[Any]) -> object:
         data = await auth.request_body()

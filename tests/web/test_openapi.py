@@ -27,6 +27,7 @@ from tests.support.clock import FrozenClock
 from tests.support.hub_services import HubServices, open_hub_services
 from web.app import create_app
 from web.integrator import answers
+from web.integrator.commands import COMMAND
 from web.integrator.devices import DeviceChangeBody, NewDeviceBody
 from web.integrator.enrolment import AcceptBody, CheckBody, ImportBody
 from web.operations import Operation, Routes
@@ -86,6 +87,8 @@ async def test_it_describes_exactly_the_routes_that_there_are(
         for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
         if rule.rule not in aliases
     }
+    # What is answered in front of Quart (tests/web/test_commands_api.py).
+    routes.add((COMMAND.path, "post"))
     assert routes == {(path, method) for path, method, _ in described(document)}
 
 

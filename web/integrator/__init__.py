@@ -7,6 +7,7 @@ from quart import Blueprint, Response, render_template, request
 
 import hub
 from hub.services import Services
+from web.integrator.commands import describe_commands
 from web.integrator.devices import add_devices
 from web.integrator.docs import chapters, paragraphs
 from web.integrator.enrolment import add_enrolment
@@ -41,10 +42,13 @@ def blueprint(services: Services) -> Blueprint:
     routes = Routes(api, services)
     add_enrolment(routes, services)
     add_devices(routes, services)
+    describe_commands(routes)
     add_trace(routes, services)
     add_records(routes, services)
     add_stream(routes, services)
-    described = document([*routes.operations, MEDIA, DEVICE_MEDIA, _OPENAPI, _DOCS], hub.__version__)
+    described = document(
+        [*routes.operations, MEDIA, DEVICE_MEDIA, _OPENAPI, _DOCS], hub.__version__
+    )
     encoded = msgspec.json.encode(described)
 
     async def openapi_json(call: Call[Nothing, Nothing]) -> Response:

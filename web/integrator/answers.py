@@ -205,7 +205,7 @@ class AccessRecord(_Record, frozen=True, kw_only=True, omit_defaults=True, tag="
 Record = FaceRecord | EventRecord | VehicleRecord | AccessRecord
 
 
-class RecordList(Struct, frozen=True):
+class Records(Struct, frozen=True):
     """`next` goes into `after` of the next call; null: that was all."""
 
     items: list[Record]

@@ -81,12 +81,26 @@ def _fields(document: Json, operation: Json) -> list[Parameter]:
     """The fields of the body."""
     if "requestBody" not in operation:
         return []
-    reference = operation["requestBody"]["content"]["application/json"]["schema"]["$ref"]
-    body = document["components"]["schemas"][reference.rpartition("/")[2]]
+    schema = operation["requestBody"]["content"]["application/json"]["schema"]
+    if "$ref" not in schema:
+        return [_choice(_referred(document, choice)) for choice in schema["anyOf"]]
+    body = _referred(document, schema)
     return [
         _parameter(name, "body, required" if name in body["required"] else "body", schema, schema)
         for name, schema in ((n, without_null(s)) for n, s in body["properties"].items())
     ]
+
+
+def _choice(body: Json) -> Parameter:
+    """One of several forms that the body may have, by what tells it from the others."""
+    tag, *rest = body["properties"]
+    (value,) = body["properties"][tag]["enum"]
+    return Parameter(value, tag, f"with {', '.join(rest)}", _marked_up(body["description"]))
+
+
+def _referred(document: Json, schema: Json) -> Json:
+    found: Json = document["components"]["schemas"][schema["$ref"].rpartition("/")[2]]
+    return found
 
 
 def _parameter(name: str, where: str, schema: Json, described: Json) -> Parameter:
@@ -109,10 +123,16 @@ def _curl(path: str, method: str, operation: Json, host_url: str) -> str:
     if method != "GET":
         words.append(f"-X {method}")
     if body := operation.get("requestBody"):
-        example = json.dumps(body["content"]["application/json"]["example"], ensure_ascii=False)
+        example = json.dumps(_example(body["content"]["application/json"]), ensure_ascii=False)
         words.append(f"-H 'Content-Type: application/json' -d '{example}'")
     words.append(f"'{host_url.rstrip('/')}{path}'")
     return " \\\n  ".join(words)
+
+
+def _example(content: Json) -> object:
+    """Of several the shortest."""
+    examples = [example["value"] for example in content.get("examples", {}).values()]
+    return min(examples, key=lambda value: len(str(value)), default=content.get("example"))
 
 
 def _answer(operation: Json) -> str:

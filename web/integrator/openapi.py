@@ -120,7 +120,7 @@ class _Schemas:
                 "content": {
                     "application/json": {
                         "schema": self._of[operation.body],
-                        "example": _builtins(operation.body_example),
+                        **_examples(operation),
                     }
                 },
             }
@@ -139,7 +139,7 @@ class _Schemas:
 
     def _refusals(self, operation: Operation) -> Json:
         texts: dict[str, list[str]] = {}
-        for error in _ERRORS:
+        for error in (*_ERRORS, *operation.refusals):
             if error not in _OF_WRITES or operation.writes:
                 text = f"`{error.code}` {error().message}"
                 texts.setdefault(str(error.status), []).append(text)
@@ -179,6 +179,24 @@ def _query_parameters(query: type[Struct]) -> list[Json]:
         }
         for name, schema in parameter_schemas(query).items()
     ]
+
+
+def _examples(operation: Operation) -> Json:
+    if not operation.body_examples:
+        return {"example": _builtins(operation.body_example)}
+    return {
+        "examples": {
+            name: {"summary": type(body).__doc__, "value": _given(_builtins(body))}
+            for name, body in operation.body_examples.items()
+        }
+    }
+
+
+def _given(value: object) -> object:
+    """Without the fields that need not be there."""
+    if not isinstance(value, dict):
+        return value
+    return {name: _given(inner) for name, inner in value.items() if inner is not None}
 
 
 def _builtins(example: object) -> object:

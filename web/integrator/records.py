@@ -80,8 +80,8 @@ LIST = Operation(
         "`after=` that value (with `order=desc` also `before=`)."
     ),
     query=RecordQuery,
-    answer=answers.RecordList,
-    answer_example=answers.RecordList([_FACE], 4711),
+    answer=answers.Records,
+    answer_example=answers.Records([_FACE], 4711),
     query_example="after=0&limit=100",
 )
 ONE = Operation(
