@@ -1,0 +1,105 @@
+"""What the device link keeps of a conversation."""
+
+from __future__ import annotations
+
+import trio
+from trio.testing import MockClock
+
+from hub.live.trace import Ended, Entry
+from hub.wire.masking import shown
+from tests.support.gate import SN
+from tests.support.plug import Port, device_port
+
+
+def said(port: Port, sn: str = SN) -> list[str]:
+    """Each frame as who sent it, and its uri or code."""
+    return [_named(entry) for entry in port.traces.entries(sn, "")]
+
+
+def _named(entry: Entry) -> str:
+    if isinstance(entry.kept, Ended):
+        return f"ended: {entry.kept.reason}"
+    assert isinstance(entry.kept, str | bytes)
+    text = shown(entry.kept)
+    what = text.partition('"code": ')[2][:3] or text.partition('"uri": "')[2].partition('"')[0]
+    return f"{entry.direction} {what}"
+
+
+async def test_everything_is_kept_both_ways(autojump_clock: MockClock) -> None:
+    async with device_port() as port:
+        device = await port.site.enrol()
+        camera = await port.camera()
+        await camera.connect()
+        await camera.ask("/heartbeat")
+        link = port.site.registry.get(device.did)
+        assert link is not None
+        port.nursery.start_soon(_ask, link)
+        request = await camera.hear()
+        await camera.say({"msgid": request["msgid"], "data": {"code": 0}})
+        await camera.ask("/heartbeat", token="nonsense")
+        assert said(port) == [
+            *("in /connect", "out 200"),
+            *("in /heartbeat", "out 200"),
+            *("out /person/query", "in 0}}"),
+            *("in /heartbeat", "out 401"),
+        ]
+
+
+async def _ask(link: object) -> None:
+    await link.request("/person/query", {"pid": "1"}, seconds=5)  # type: ignore[attr-defined]
+
+
+async def test_the_trace_goes_on_over_connections_and_tells_why_one_ended(
+    autojump_clock: MockClock,
+) -> None:
+    async with device_port() as port:
+        await port.site.enrol()
+        first = await port.camera()
+        await first.connect()
+        second = await port.camera()
+        await second.connect()
+        await first.ended()
+        assert sorted(said(port)) == sorted(
+            [
+                *("in /connect", "out 200") * 2,
+                "ended: the device connected again",
+            ]
+        )
+
+
+async def test_what_a_refused_device_sends_is_kept_and_follows_it_in(
+    autojump_clock: MockClock,
+) -> None:
+    async with device_port() as port:
+        camera = await port.camera()
+        await camera.say("garbage")
+        await camera.hear()
+        assert (await camera.connect())["code"] == 421
+        assert said(port) == ["in ", "out 420", "in /connect", "out 421"]
+        await port.site.enrol()
+        assert (await camera.connect())["code"] == 200
+        assert said(port)[-4:] == ["in /connect", "out 421", "in /connect", "out 200"]
+
+
+async def test_a_connect_that_lacks_all_but_its_serial_number_is_found_by_it(
+    autojump_clock: MockClock,
+) -> None:
+    async with device_port() as port:
+        camera = await port.camera()
+        assert (await camera.ask("/connect", {"sn": SN, "sign": ["?"]}))["code"] == 420
+        assert said(port) == ["in /connect", "out 420"]
+        assert (await camera.ask("/connect", {"sn": ["?"]}))["code"] == 420
+        assert said(port)[2:] == ["in /connect", "out 420"]
+
+
+async def test_a_frame_is_kept_before_its_answer_is_held_back(autojump_clock: MockClock) -> None:
+    async with device_port() as port:
+        await port.site.enrol()
+        camera = await port.camera()
+        for _ in range(5):
+            await camera.connect(code="WRONG")
+        await camera.say(
+            {"msgid": "x", "data": {"uri": "/connect", "param": camera.knock(code="1")}}
+        )
+        await trio.sleep(0.5)
+        assert said(port)[-2:] == ["out 423", "in /connect"]
