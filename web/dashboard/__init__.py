@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from quart_trio import QuartTrio
 
-from web.dashboard import accept, account, cameras, connect, language, live, setup
+from web.dashboard import accept, account, cameras, connect, language, live, setup, sheets, trace
 from web.dashboard.camera import captures, manage, overview, reboot, recordings, settings
 from web.dashboard.errors import error_page as error_page
 from web.dashboard.pages import choose_language, note_changes, shared_values
@@ -18,8 +18,10 @@ _BLUEPRINTS = (
     recordings.blueprint,
     captures.blueprint,
     manage.blueprint,
+    trace.blueprint,
     accept.blueprint,
     connect.blueprint,
+    sheets.blueprint,
     account.blueprint,
     setup.blueprint,
 )

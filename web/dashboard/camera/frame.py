@@ -33,7 +33,8 @@ _TABS = (
     Tab("/settings", N_("Settings"), "admin"),
     Tab("/recordings", N_("Recordings"), "viewer"),
     # Who was seen, with names and numbers to look for: more than a viewer is to know.
-    Tab("/captures", N_("Captures on it"), "guard"),
+    Tab("/captures", N_("Captures on camera"), "guard"),
+    Tab("/trace", N_("Trace"), "admin"),
     Tab("/manage", N_("Manage"), "admin"),
 )
 
