@@ -6,9 +6,11 @@ Set-up link: /setup/first-run. Names: admin, guard, viewer; password: "a long se
 from __future__ import annotations
 
 import io
+import itertools
 import random
 import sys
 import time
+from collections.abc import Iterator
 
 import trio
 from msgspec import Raw
@@ -17,6 +19,7 @@ from PIL import ImageDraw, ImageFilter
 
 from hub.config import Web
 from hub.services.health import Reason
+from hub.services.trace import Upload
 from hub.simulator.faults import FAULTLESS, Quirks
 from hub.wire.records import (
     AccessDetail,
@@ -36,6 +39,7 @@ from tests.support.fake_services import (
     record,
     waiting,
 )
+from tests.support.talk import TALK, answer_of, have_said, request_of
 from web.app import create_app
 from web.server import serve
 
@@ -232,6 +236,34 @@ def furnish(hub: FakeServices) -> Life:
     return life
 
 
+def talk(hub: FakeServices) -> Iterator[None]:
+    """The first camera and its hub go on talking, and one that waits is refused."""
+    now = [time.time()]
+    traces = hub.traces
+    traces.now = lambda: now[0]
+    ring = traces.let_in(traces.open(), "Y3CA9PGDTKM0001")
+    waits = traces.open()
+    traces.knocks(waits, "Y3CA9PGDTKM7R1C")
+    upload = Upload("POST", "/api/v1/adapter/lenfocus/face/capture", 200, 200, "OK", 0.0124)
+    ring.heard('{"msgid": "77", "token": "abcdefgh123456", data: {"uri": "/heartbeat"}}')
+    ring.said('{"msgid": "", "data": {"code": 420, "msg": "the frame is no JSON"}}')
+    for number in itertools.count():
+        now[0] = time.time()
+        said = TALK[number % len(TALK)]
+        request, answer = request_of(said, f"m{number}"), answer_of(said, f"m{number}")
+        if said.by == "device":
+            ring.heard(request)
+            now[0] += 0.0004
+            ring.said(answer)
+        else:
+            ring.said(request)
+            now[0] += 0.0412
+            ring.heard(answer)
+        traces.uploaded("Y3CA9PGDTKM0001", upload, 213_400)
+        have_said(waits, TALK[0]._replace(code=421, result=None), f"w{number}")
+        yield
+
+
 async def main(port: int, *, empty: bool, unwell: bool) -> None:
     hub = FakeServices(web=Web(bind="127.0.0.1", port=port, tls=False))
     hub.now = time.time
@@ -250,9 +282,12 @@ async def main(port: int, *, empty: bool, unwell: bool) -> None:
         )  # type: ignore[arg-type]
         if empty:
             return
-        life = furnish(hub)
+        life, talking = furnish(hub), talk(hub)
+        for _ in range(len(TALK)):
+            next(talking)
         while True:
             await trio.sleep(3)
+            next(talking)
             life.happen(round(time.time() * 1000))
 
 
