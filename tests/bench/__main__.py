@@ -19,6 +19,7 @@ from pathlib import Path
 import msgspec
 
 from tests.bench import bodies
+from tests.bench.downloads import Downloaded, downloading, give_firmware
 from tests.bench.hubprocess import (
     HOST,
     cameras_of,
@@ -26,10 +27,14 @@ from tests.bench.hubprocess import (
     running_hub,
 )
 from tests.bench.steady import Acknowledged, Load
-from tests.bench.wrk import run_wrk, run_wrk_on_nothing
+from tests.bench.wrk import Wrk, run_wrk, run_wrk_on_nothing
 
 _SENDERS = 200
 _CONNECTED = 1000
+_ASKING = 32
+#: As many as may at a time.
+_DOWNLOADING = 10
+_TURNS = 4
 _SETTLE_SECONDS = 1.0
 
 
@@ -42,6 +47,30 @@ class Reading(msgspec.Struct):
     unit: str
     reach: str
     note: str = ""
+
+
+class Turns:
+    """Several runs of wrk, taken together: a busy machine is not as fast in each of them."""
+
+    def __init__(self) -> None:
+        self.runs: list[Wrk] = []
+        self.downloaded: list[Downloaded] = []
+
+    def add(self, run: Wrk) -> None:
+        self.runs.append(run)
+
+    @property
+    def rate(self) -> float:
+        return (
+            sum(run.requests for run in self.runs)
+            / sum(run.microseconds for run in self.runs)
+            * 1e6
+        )
+
+    @property
+    def megabytes_a_second(self) -> float:
+        seconds = sum(one.seconds for one in self.downloaded)
+        return sum(one.bytes for one in self.downloaded) / seconds / 1e6
 
 
 class Choice(msgspec.Struct):
@@ -137,6 +166,54 @@ def cameras(choice: Choice) -> Iterator[Reading]:
             )
 
 
+def commands(choice: Choice) -> Iterator[Reading]:
+    """Commands a second to devices that answer at once, asked for by API."""
+    with running_hub(tls=choice.tls, devices=_SENDERS) as hub, cameras_of(hub, _SENDERS) as cameras:
+        cameras.connect()
+        dids = [one.did for one in hub.identities]
+        script = bodies.wrk_commands_script(dids, hub.bearer())
+        cameras.start_answering(choice.seconds + _SETTLE_SECONDS)
+        before = hub.cpu_seconds()
+        found = run_wrk(script, hub.web_port, choice.tls, _ASKING, choice.seconds)
+        cpu = (hub.cpu_seconds() - before) / found.requests
+        cameras.answered()
+        yield Reading(
+            f"commands/s, {_SENDERS} devices, {_ASKING} at a time",
+            choice.tls,
+            found.rate,
+            "/s",
+            "" if choice.tls else ">= 5,000",
+            f"p50 {found.p50 / 1000:.1f} ms, p99 {found.p99 / 1000:.1f} ms, {found.errors} errors,"
+            f" {cpu * 1e6:,.0f} us of the hub's CPU each",
+        )
+
+
+def downloads(choice: Choice) -> Iterator[Reading]:
+    """Captures a second while devices download firmware, beside the same without them."""
+    with running_hub(tls=choice.tls, devices=_SENDERS) as hub, cameras_of(hub, _SENDERS) as cameras:
+        cameras.connect()
+        tokens = cameras.tokens()
+        give_firmware(hub, [one.did for one in hub.identities[:_DOWNLOADING]])
+        parts = bodies.capture_parts(int(time.time()))
+        script = bodies.wrk_script(parts, bodies.CAPTURE_PATH, tokens)
+        alone, beside = Turns(), Turns()
+        for _ in range(_TURNS):
+            alone.add(run_wrk(script, hub.web_port, choice.tls, 16, choice.seconds))
+            with downloading(hub, tokens[:_DOWNLOADING]) as done:
+                beside.add(run_wrk(script, hub.web_port, choice.tls, 16, choice.seconds))
+            beside.downloaded += done
+        yield Reading(
+            f"captures/s while {_DOWNLOADING} download firmware",
+            choice.tls,
+            beside.rate,
+            "/s",
+            f">= {alone.rate * 0.9:,.0f}",
+            f"{beside.rate / alone.rate - 1:+.0%} of the {alone.rate:,.0f}/s without them,"
+            f" in {_TURNS} turns each; {beside.megabytes_a_second:.1f} MB/s of firmware,"
+            f" {sum(one.broken for one in beside.downloaded)} downloads broken",
+        )
+
+
 def start(choice: Choice) -> Iterator[Reading]:
     """The second start, until /healthz answers."""
     with running_hub(tls=choice.tls, devices=_SENDERS) as hub:
@@ -148,6 +225,8 @@ FIGURES: dict[str, Callable[[Choice], Iterator[Reading]]] = {
     "captures": captures,
     "latency": latency,
     "cameras": cameras,
+    "commands": commands,
+    "downloads": downloads,
     "start": start,
 }
 
@@ -186,8 +265,8 @@ def main() -> None:
     busy = os.getloadavg()[0] if hasattr(os, "getloadavg") else None
     readings: list[Reading] = []
     for name in options.figures or FIGURES:
-        if name == "captures" and shutil.which("wrk") is None:
-            print("captures: skipped, wrk is not installed", file=sys.stderr)
+        if name in ("captures", "commands", "downloads") and shutil.which("wrk") is None:
+            print(f"{name}: skipped, wrk is not installed", file=sys.stderr)
             continue
         for tls in (False, True):
             if options.only in (None, "tls" if tls else "plain"):

@@ -46,6 +46,11 @@ def wrk_script(parts: Sequence[str], path: str, tokens: Sequence[str]) -> str:
     }
 
 
+def wrk_commands_script(dids: Sequence[str], bearer: str) -> str:
+    """Lua for wrk: a light command (1.14) to one device after the other."""
+    return _LUA_COMMANDS % {"dids": ", ".join(f'"{did}"' for did in dids), "bearer": bearer}
+
+
 def _picture(noise: random.Random, size: int) -> str:
     text = base64.b64encode(_JPEG + noise.randbytes(size - len(_JPEG))).decode()
     middle = len(text) // 8 * 4
@@ -77,11 +82,36 @@ function response(status, headers, body)
     wrk.thread:stop()
   end
 end
+"""
+_LUA_COMMANDS = """\
+local dids = { %(dids)s }
+local number = 0
+local headers = { ["Content-Type"] = "application/json", ["Authorization"] = "%(bearer)s" }
+local body = '{"uri":"/person/query","param":{"pid":"1001"}}'
 
+function init(args)
+  number = tonumber(args[1])
+end
+
+function request()
+  number = number + 1
+  local path = "/api/hub/v1/devices/" .. dids[number %% #dids + 1] .. "/commands"
+  return wrk.format("POST", path, headers, body)
+end
+
+function response(status, headers, body)
+  if status ~= 200 or not body:find('"pid":"1001"', 1, true) then
+    io.stderr:write("REFUSED " .. status .. " " .. body .. "\\n")
+    wrk.thread:stop()
+  end
+end
+"""
+#: What each script tells at its end.
+LUA_DONE = """\
 function done(summary, latency, requests)
   local e = summary.errors
   io.write(string.format(
-    'JSON {"requests": %%d, "microseconds": %%d, "errors": %%d, "p50": %%d, "p99": %%d}\\n',
+    'JSON {"requests": %d, "microseconds": %d, "errors": %d, "p50": %d, "p99": %d}\\n',
     summary.requests, summary.duration, e.connect + e.read + e.write + e.status + e.timeout,
     latency:percentile(50), latency:percentile(99)))
 end

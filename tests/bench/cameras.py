@@ -1,8 +1,8 @@
 """A thousand cameras in one process, as light as can be: it measures the hub and not itself.
 
 Run as `python -m tests.bench.cameras`. The first line on stdin is a `Plan`; each further line is
-"connect", "beat SECONDS" or "tokens", answered by one line of JSON on stdout. The cameras stay
-connected until stdin ends. Signatures and frames are made before the clock starts.
+"connect", "beat SECONDS", "answer SECONDS" or "tokens", answered by one line of JSON on stdout. The
+cameras stay connected until stdin ends. Signatures and frames are made before the clock starts.
 """
 
 from __future__ import annotations
@@ -56,6 +56,12 @@ class Beaten(msgspec.Struct):
     beats: int
 
 
+class Answered(msgspec.Struct):
+    """To how many commands the cameras answered."""
+
+    commands: int
+
+
 class _Param(msgspec.Struct):
     token: str = ""
 
@@ -71,6 +77,15 @@ class _Frame(msgspec.Struct):
 
 
 _FRAME = msgspec.json.Decoder(_Frame)
+
+
+#: How a command of the hub's begins, and what is answered to each behind its msgid: 1.14.
+_COMMAND = b'{"msgid":"'
+_ANSWER = (
+    b'","data":{"uri":"/person/query","code":0,"msg":"OK","result":{"pid":"1001","name":"Li Lei",'
+    b'"work_id":"w-17","id_card_no":"","ic_card_no":"","gender":1,"age":31,"department":"Gate",'
+    b'"photo":"/mnt/face/1001.jpg","category":1}}}'
+)
 
 
 def text_frame(payload: bytes) -> bytes:
@@ -101,6 +116,7 @@ class Camera:
         self.token = ""
         self.beat = b""
         self.beats = 0
+        self.answered = 0
 
     def start(self, host: str, port: int) -> None:
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -165,6 +181,17 @@ class Camera:
                 raise ConnectionError(payload.decode())
             self.beats += 1
             self.socket.send(self.beat)
+        return selectors.EVENT_READ
+
+    def on_command(self) -> int:
+        """Answer at once, each command as all others."""
+        for payload in self.frames():
+            start = len(_COMMAND)
+            if not payload.startswith(_COMMAND) or b'"code":' in payload:
+                raise ConnectionError(payload.decode())
+            msgid = payload[start : payload.index(b'"', start)]
+            self.socket.send(text_frame(_COMMAND + msgid + _ANSWER))
+            self.answered += 1
         return selectors.EVENT_READ
 
     def frames(self) -> list[bytes]:
@@ -235,6 +262,14 @@ class Crowd:
         lasted = time.perf_counter() - begun
         return Beaten(lasted, sum(camera.beats for camera in self.cameras))
 
+    def answer(self, seconds: float) -> Answered:
+        """Each camera answers what it is asked."""
+        for camera in self.cameras:
+            camera.answered = 0
+            camera.step = camera.on_command
+        self.drive(time.perf_counter() + seconds, lambda: False)
+        return Answered(sum(camera.answered for camera in self.cameras))
+
     def drive(self, until: float, is_over: Callable[[], bool]) -> int:
         """Let the cameras go on; how many failed. What `is_over` asks is asked now and then."""
         failed = 0
@@ -263,6 +298,8 @@ def main() -> None:
                 answer: object = crowd.connect()
             case ["beat", seconds]:
                 answer = crowd.beat(float(seconds))
+            case ["answer", seconds]:
+                answer = crowd.answer(float(seconds))
             case ["tokens"]:
                 answer = [camera.token for camera in crowd.cameras]
             case _:

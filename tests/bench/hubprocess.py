@@ -19,7 +19,7 @@ import msgspec
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from tests.bench.cameras import Beaten, Connected, Identity, Plan
+from tests.bench.cameras import Answered, Beaten, Connected, Identity, Plan
 
 HOST = "127.0.0.1"
 CODE = "12345678"
@@ -110,6 +110,11 @@ class Hub:
         identities = self.identities[:cameras]
         return Plan(HOST, self.device_port, self.tls, key.decode(), CODE, identities)
 
+    def bearer(self) -> str:
+        """A new API key, as it goes into a header."""
+        key = msgspec.json.decode(self._run("apikey", "add", "bench"), type=dict[str, str])
+        return f"Bearer {key['appid']}:{key['secret']}"
+
     def _enrol(self, directory: Path) -> None:
         public = directory / "site.pem"
         public.write_bytes(
@@ -123,9 +128,10 @@ class Hub:
         self._run("site-key", str(public))
         self._run("device", "import", str(table))
 
-    def _run(self, *words: str) -> None:
+    def _run(self, *words: str) -> bytes:
         command = [*_command(*words), "--data", str(self.data)]
-        subprocess.run(command, check=True, stdout=self._log, stderr=self._log)
+        done = subprocess.run(command, check=True, stdout=subprocess.PIPE, stderr=self._log)
+        return done.stdout
 
     def _is_well(self) -> bool:
         context = ssl._create_unverified_context()
@@ -174,6 +180,13 @@ class Cameras:
     def beat(self, seconds: float) -> Beaten:
         return msgspec.json.decode(self._ask(b"beat %f" % seconds), type=Beaten)
 
+    def start_answering(self, seconds: float) -> None:
+        """Let them answer commands; `answered` waits for the end of it."""
+        self._tell(b"answer %f" % seconds)
+
+    def answered(self) -> int:
+        return msgspec.json.decode(self._answers.readline(), type=Answered).commands
+
     def tokens(self) -> list[str]:
         return msgspec.json.decode(self._ask(b"tokens"), type=list[str])
 
@@ -183,9 +196,12 @@ class Cameras:
         self._answers.close()
 
     def _ask(self, line: bytes) -> bytes:
+        self._tell(line)
+        return self._answers.readline()
+
+    def _tell(self, line: bytes) -> None:
         self._questions.write(line + b"\n")
         self._questions.flush()
-        return self._answers.readline()
 
 
 @contextmanager

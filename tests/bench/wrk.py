@@ -1,4 +1,4 @@
-"""wrk, the load generator for captures: how it is run, and what it tells."""
+"""wrk, the load generator for captures and commands: how it is run, and what it tells."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ class Wrk(msgspec.Struct):
 def run_wrk(script: str, port: int, tls: bool, connections: int, seconds: float) -> Wrk:
     scheme = "https" if tls else "http"
     with TemporaryDirectory(prefix="sitehub-bench-") as directory:
-        path = Path(directory) / "captures.lua"
-        path.write_text(script)
+        path = Path(directory) / "load.lua"
+        path.write_text(script + bodies.LUA_DONE)
         command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds:g}s", f"-s{path}"]
         # Where the captures' numbers begin: so none repeats one of an earlier run.
         words = [f"{scheme}://{HOST}:{port}", "--", str(random.randrange(10**7))]
