@@ -40,14 +40,17 @@ def waiting(data_dir: Path, as_json: bool) -> None:
 def check(data_dir: Path, sn: str, code: str, key: str | None) -> None:
     """Tell whether a code fits the last signature of a camera that is not let in.
 
-    Nothing is stored. Prints "fits" where it does, else the reasons, and exits with 1.
+    Nothing is stored. Prints "fits" where it does, and whatever keeps it out besides; else the
+    reasons, and exits with 1.
     """
     from hub.cli.calling import carry_out
     from hub.services.operations import CheckCode
 
     found = carry_out(data_dir, CheckCode(sn, code, key))
-    click.echo("; ".join([found.outcome, *(reason.sentence for reason in found.reasons)]))
-    if found.outcome != "fits":
+    fits = found.outcome == "fits"
+    sentences = [reason.sentence for reason in found.reasons]
+    click.echo("; ".join(["fits", *sentences] if fits else sentences))
+    if not fits:
         raise click.exceptions.Exit(1)
 
 

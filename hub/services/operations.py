@@ -151,7 +151,7 @@ class ListWaiting(Operation[list[ListedWaiting]], frozen=True, tag="device.waiti
                 first_seen=rfc3339(waiting.first_seen),
                 last_seen=rfc3339(waiting.last_seen),
                 tries=waiting.tries,
-                clock_offset=waiting.knock.clock_offset,
+                clock_offset=round(waiting.knock.clock_offset, 3),
                 reason=waiting.reason,
             )
             for waiting in services.enrolment.waiting()

@@ -119,7 +119,7 @@ class StoredDevice(Struct, frozen=True):
 _COLUMNS = Device.__struct_fields__
 _NOTED = DeviceNote.__struct_fields__
 #: What is known of a camera rather than of its place: gone with the camera (D3).
-_OF_THE_CAMERA = {
+OF_THE_CAMERA = {
     "sign_form": None,
     "did_state": "unknown",
     "ip": None,
@@ -336,7 +336,7 @@ class Devices:
             sealed = self._box.seal(code, _context(stored.device.did, "code"))
             stored = replace(stored, code=sealed)
         if wanted.get("sn", stored.device.sn) != stored.device.sn:
-            wanted = {**_OF_THE_CAMERA, **wanted}
+            wanted = {**OF_THE_CAMERA, **wanted}
         return replace(stored, device=replace(stored.device, **wanted))
 
     def _each_without_key(self, change: Callable[[Device], Device]) -> None:

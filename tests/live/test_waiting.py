@@ -105,6 +105,22 @@ def test_listeners_are_told_of_rows_and_reasons_but_not_of_every_knock(clock: Fr
         assert told(changes) == [Change("waiting", "A")]
 
 
+def test_further_tries_are_told_now_and_then(clock: FrozenClock) -> None:
+    room = Room(clock)
+    link = FakeLink()
+    with room.changes.subscribe() as changes:
+        room.knock("A", link)
+        clock.advance(9)
+        room.knock("A", link)
+        assert told(changes) == [Change("waiting", "A")]
+        clock.advance(1)
+        room.knock("A", link)
+        assert told(changes) == [Change("waiting", "A")]
+        room.knock("A", link)
+        assert told(changes) == []
+    assert room.waiting()[0].tries == 4
+
+
 def test_the_reason_of_an_enrolled_device_fades_and_goes_when_it_comes_in(
     clock: FrozenClock,
 ) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import trio
 from msgspec.structs import replace
+from trio.testing import MockClock
 
 from hub.errors import (
     AlreadyExists,
@@ -13,11 +14,16 @@ from hub.errors import (
     DeviceSilent,
     HubError,
     NoSuchResource,
+    TooManyRequests,
     WrongSignature,
 )
+from hub.live.feed import Change
 from hub.live.registry import Answer
-from hub.services.devices import NewDevice
+from hub.services.devices import DeviceChange, NewDevice
+from hub.services.enrolment import CHECKS_PER_SECOND
+from hub.services.initparams import kept_delivery
 from hub.wire.session import InitParam
+from hub.wire.uploads import DeviceInfo
 from tests.support.clock import FrozenClock
 from tests.support.gate import CODE, SN, FakeLink, Gate, gate, public_pem, why, why_waiting
 
@@ -342,3 +348,195 @@ async def test_replays_of_a_knock_do_not_enrol(clock: FrozenClock) -> None:
         await site.connect(link, replace(site.knock(), sign="AAAA"))
     with pytest.raises(WrongSignature):
         await site.enrolment.accept(SN, CODE)
+
+
+async def test_a_key_of_another_camera_is_told_before_any_code_is_typed(clock: FrozenClock) -> None:
+    site = gate(clock)
+    await site.devices.set_site_key(public_pem(1))
+    await turned_away(site, FakeLink())
+    assert why_waiting(site) == ["key-mismatch"]
+
+
+async def test_all_that_is_wrong_is_told_at_once(clock: FrozenClock) -> None:
+    site, link = await knocking(clock)
+    await turned_away(site, link, ts=int(clock.seconds) - 28_680)
+    with pytest.raises(WrongSignature, match=r"code does not match.*; its clock is 7 h 58 min"):
+        await site.enrolment.accept(SN, "WRONG")
+    assert why_waiting(site) == ["code-mismatch", "clock-off"]
+
+
+async def test_an_accepted_device_whose_clock_is_off_is_told_so_before_it_tries(
+    clock: FrozenClock,
+) -> None:
+    site, link = await knocking(clock)
+    link.answers = [TAKEN]
+    await turned_away(site, link, ts=int(clock.seconds) - 28_680)
+    accepted = await site.enrolment.accept(SN, CODE)
+    assert accepted.outcome == "taken"
+    assert why(site, accepted.device.did) == ["clock-off"]
+    view = await site.devices.change(accepted.device.did, DeviceChange(clock_trusted=False))
+    assert view.waiting is None
+
+
+async def test_too_many_failures_are_told_with_their_end(clock: FrozenClock) -> None:
+    site, link = await knocking(clock)
+    for _ in range(5):
+        await turned_away(site, link)
+    (row,) = site.enrolment.waiting()
+    assert row.slowed_until == clock.ms + 1000
+    assert row.reason.endswith("it failed too often: its answers are held back until 12:00:01 UTC")
+    clock.advance(1)
+    assert site.enrolment.waiting()[0].slowed_until is None
+
+
+async def test_an_enrolled_device_that_fails_too_often_is_told_so_too(clock: FrozenClock) -> None:
+    site = gate(clock)
+    device = await site.enrol()
+    for _ in range(6):
+        await turned_away(site, FakeLink(), code="WRONG")
+    view = site.devices.get(device.did)
+    assert view.waiting is not None
+    assert (view.waiting.tries, view.waiting.slowed_until) == (6, clock.ms + 1000)
+
+
+@pytest.mark.parametrize(
+    ("code", "key", "outcome"),
+    [
+        (CODE, None, "fits"),
+        ("WRONG", None, "code-mismatch"),
+        (CODE, 1, "key-mismatch"),
+        (CODE, 0, "fits"),
+    ],
+)
+async def test_a_code_is_tried_without_storing_or_sending_anything(
+    clock: FrozenClock, code: str, key: int | None, outcome: str
+) -> None:
+    site, link = await knocking(clock)
+    before = site.enrolment.waiting(), site.store.writes
+    check = site.enrolment.check_code(SN, code, None if key is None else public_pem(key))
+    assert check.outcome == outcome
+    assert (check.form is not None) is (outcome == "fits")
+    assert (site.enrolment.waiting(), site.store.writes) == before
+    assert link.requests == []
+
+
+async def test_a_code_that_fits_does_not_hide_a_clock_that_is_off(clock: FrozenClock) -> None:
+    site, link = await knocking(clock)
+    await turned_away(site, link, ts=int(clock.seconds) + 400)
+    check = site.enrolment.check_code(SN, CODE)
+    assert (check.outcome, [reason.code for reason in check.reasons]) == ("fits", ["clock-off"])
+
+
+async def test_a_code_cannot_be_tried_without_a_signature_or_a_key(clock: FrozenClock) -> None:
+    site = gate(clock)
+    await turned_away(site, FakeLink())
+    assert site.enrolment.check_code(SN, CODE).outcome == "no-key"
+    await turned_away(site, FakeLink(), sign=None)
+    assert site.enrolment.check_code(SN, CODE, public_pem()).outcome == "no-signature"
+    with pytest.raises(NoSuchResource):
+        site.enrolment.check_code("NOBODY", CODE)
+    for code, key in (("", None), (CODE, "no key")):
+        with pytest.raises(BadParameter):
+            site.enrolment.check_code(SN, code, key)
+
+
+async def test_a_code_is_tried_on_an_enrolled_device_that_fails(clock: FrozenClock) -> None:
+    """Its own key counts: what is to be found is the code that was mistyped at enrolment."""
+    site = gate(clock)
+    await site.enrol(key=public_pem(1), code="MISTYPED")
+    with pytest.raises(NoSuchResource):
+        site.enrolment.check_code(SN, CODE)
+    await turned_away(site, FakeLink(), key=1)
+    assert site.enrolment.check_code(SN, "OTHER").outcome == "code-mismatch"
+    assert site.enrolment.check_code(SN, CODE).outcome == "fits"
+
+
+async def test_codes_are_tried_only_so_fast(clock: FrozenClock, autojump_clock: MockClock) -> None:
+    site, _ = await knocking(clock)
+    for _ in range(CHECKS_PER_SECOND):
+        site.enrolment.check_code(SN, "GUESS")
+    with pytest.raises(TooManyRequests):
+        site.enrolment.check_code(SN, "GUESS")
+    await trio.sleep(1)
+    site.enrolment.check_code(SN, "GUESS")
+
+
+async def test_a_waiting_camera_takes_the_place_of_a_broken_one(clock: FrozenClock) -> None:
+    site = gate(clock, require_did="auto")
+    broken = await site.enrol("BROKEN", name="Gate")
+    await site.connect(FakeLink(), site.knock("BROKEN", did=broken.did))
+    site.devices.note_report(broken.did, DeviceInfo(fw_ver="1.2"))
+    await site.devices.flush()
+    link = FakeLink()
+    link.answers = [TAKEN]
+    await turned_away(site, link)
+    with pytest.raises(WrongSignature):
+        await site.enrolment.accept(SN, "WRONG", replaces=broken.did)
+    assert site.devices.get(broken.did).sn == "BROKEN"
+    accepted = await site.enrolment.accept(SN, CODE, replaces=broken.did)
+    view = accepted.device
+    assert (view.did, view.sn, view.name, view.fw_ver) == (broken.did, SN, "Gate", None)
+    assert link.requests[0][1].did == broken.did
+    assert len(site.devices.list()) == 1
+    await site.connect(link, site.knock(did=broken.did))
+
+
+async def test_a_place_that_is_nobodys_cannot_be_taken(clock: FrozenClock) -> None:
+    site, _ = await knocking(clock)
+    with pytest.raises(NoSuchResource):
+        await site.enrolment.accept(SN, CODE, replaces="99")
+    with pytest.raises(BadParameter):
+        await site.enrolment.accept(SN, CODE, replaces="99", did="5")
+    assert why_waiting(site) == ["unknown"]
+
+
+async def test_parameters_are_sent_once_more_to_a_device_that_is_online(clock: FrozenClock) -> None:
+    site = gate(clock)
+    device = await site.enrol()
+    link = FakeLink()
+    await site.connect(link, site.knock())
+    link.answers = [Answer(404, "no such uri"), TAKEN]
+    refused = await site.enrolment.initial.send_again(device.did)
+    assert (refused.outcome, refused.code, refused.device_msg) == ("refused", "404", "no such uri")
+    assert (await site.enrolment.initial.send_again(device.did)).outcome == "taken"
+    assert site.devices.get(device.did).init_outcome == "taken"
+    assert [param.did for _, param in link.requests] == [device.did] * 2
+
+
+async def test_who_looks_is_told_how_parameters_were_taken(clock: FrozenClock) -> None:
+    site = gate(clock)
+    device = await site.enrol()
+    link = FakeLink()
+    await site.connect(link, site.knock())
+    link.answers = [TAKEN]
+    with site.changes.subscribe() as changes:
+        await site.enrolment.initial.send_again(device.did)
+        assert await changes.next() == [Change("device", device.did)]
+
+
+async def test_a_device_that_is_offline_is_offered_its_parameters_at_its_next_connect(
+    clock: FrozenClock,
+) -> None:
+    site = gate(clock, require_did="auto")
+    device = await site.enrol()
+    await site.enrolment.initial.settle_did(device.did, "none")
+    assert (await site.enrolment.initial.send_again(device.did)).outcome == "not-sent"
+    error = await turned_away(site, FakeLink())
+    assert getattr(error, "offer", None) is True
+    with pytest.raises(NoSuchResource):
+        await site.enrolment.initial.send_again("99")
+
+
+@pytest.mark.parametrize(
+    ("kept", "outcome", "code"),
+    [
+        ("taken", "taken", ""),
+        ("refused with 404 no such uri", "refused", "404"),
+        ("refused with -1", "refused", "-1"),
+        ("no answer within 10 s", "silent", ""),
+        ("the connection ended before an answer came", "silent", ""),
+    ],
+)
+def test_what_was_kept_of_an_answer_is_understood_again(kept: str, outcome: str, code: str) -> None:
+    delivery = kept_delivery(kept)
+    assert (delivery.outcome, delivery.code) == (outcome, code)

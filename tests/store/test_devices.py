@@ -170,3 +170,33 @@ async def test_memory_does_not_run_ahead_of_the_commit(
     found = store.devices.by_did("1")
     assert isinstance(found, Device)
     assert found.name == "Gate"
+
+
+async def test_what_was_seen_of_a_camera_goes_with_it(store: Store) -> None:
+    """D3: another SN in its place is another camera."""
+    await store.devices.add([new("S1", name="Gate", key="PEM")])
+    await store.devices.note({"1": DeviceNote(ip="10.0.0.8", fw_ver="1.2", sign_form="md5-digest")})
+    await store.devices.change("1", DeviceChange(init_outcome="taken", did_state="known"))
+    device = await store.devices.change("1", DeviceChange(sn="S2"))
+    assert (device.did, device.name, device.key) == ("1", "Gate", "PEM")
+    assert (device.ip, device.fw_ver, device.sign_form, device.init_outcome) == (None,) * 4
+    assert device.did_state == "unknown"
+
+
+async def test_earlier_keys_are_kept_for_those_without_their_own(
+    tmp_path: Path, clock: FrozenClock
+) -> None:
+    data = tmp_path / "data"
+    later = clock.ms + 1000
+    async with opened(data, clock) as store:
+        await store.devices.add([new("S1"), new("S2", key="OWN"), new("S3")])
+        in_use = DeviceChange(previous_key="IN USE", previous_key_until=later)
+        await store.devices.change("3", in_use)
+        await store.devices.keep_previous_key("SITE", later + 5)
+        kept = [(d.previous_key, d.previous_key_until) for d in store.devices.all()]
+        assert kept == [("SITE", later + 5), (None, None), ("IN USE", later + 5)]
+        before = store.devices.all()
+    async with opened(data, clock) as store:
+        assert store.devices.all() == before
+        await store.devices.forget_previous_keys()
+        assert {device.previous_key for device in store.devices.all()} == {None}

@@ -10,7 +10,14 @@ from msgspec import UNSET
 from msgspec.structs import replace
 
 from hub.errors import AlreadyExists, CannotStoreNow, NoSuchResource, WrongSignature
-from hub.store.devices import Device, DeviceChange, DeviceNote, DeviceSecrets, NewDevice
+from hub.store.devices import (
+    OF_THE_CAMERA,
+    Device,
+    DeviceChange,
+    DeviceNote,
+    DeviceSecrets,
+    NewDevice,
+)
 from hub.store.devicesettings import DeviceSetting
 from hub.store.media import StoredPicture
 from hub.store.records import LatestPicture
@@ -85,7 +92,7 @@ class FakeDevices:
         if holder is not None and holder.did != did:
             raise AlreadyExists("is enrolled already", field="sn")
         if wanted.get("sn", self._devices[did].sn) != self._devices[did].sn:
-            wanted = {"sign_form": None, "did_state": "unknown", "init_outcome": None, **wanted}
+            wanted = {**OF_THE_CAMERA, **wanted}
         if "code" in wanted:
             self._secrets[did] = replace(self._secrets[did], code=wanted.pop("code"))
         self._devices[did] = replace(self._devices[did], **wanted)

@@ -256,6 +256,6 @@ def waiting_fields(waiting: Waiting) -> WaitingDevice:
         reason=waiting.reason,
         reasons=[reason.code for reason in waiting.told],
         tries=waiting.tries,
-        clock_offset=waiting.knock.clock_offset,
+        clock_offset=round(waiting.knock.clock_offset, 3),
         slowed_until=None if waiting.slowed_until is None else rfc3339(waiting.slowed_until),
     )

@@ -12,7 +12,7 @@ from hub.services import Services
 from hub.services.deviceimport import ImportRow, Sheet, read_sheet
 from hub.services.devices import NewDevice
 from web.integrator import answers
-from web.integrator.devices import DEVICE_EXAMPLE, TAG, Code, Name, NewDeviceBody, Pem
+from web.integrator.devices import DEVICE_EXAMPLE, TAG, Code, Name, Pem
 from web.operations import PREFIX, Call, Did, Nothing, Operation, Routes
 
 
@@ -35,10 +35,20 @@ class CheckBody(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=T
     key: Pem | None = None
 
 
+class ImportRowBody(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """As of a single device; what is missing or wrong is named along with every other row."""
+
+    sn: str = ""
+    code: str = ""
+    did: str | None = None
+    name: str = ""
+    key: str | None = None
+
+
 class ImportBody(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """A row each; as `text/csv` a line each, below a first line that names the columns."""
 
-    rows: list[NewDeviceBody]
+    rows: list[ImportRowBody]
 
 
 class ImportQuery(Struct, frozen=True, forbid_unknown_fields=True):
@@ -130,7 +140,7 @@ IMPORT = Operation(
     query_example="dry_run=true",
     body=ImportBody,
     body_text="text/csv",
-    body_example=ImportBody([NewDeviceBody(sn="Y3CA12348912345", code="AB12CD34", name="Gate")]),
+    body_example=ImportBody([ImportRowBody(sn="Y3CA12348912345", code="AB12CD34", name="Gate")]),
     answer=answers.ImportedDevices,
     answer_example=answers.ImportedDevices(1, ["12"]),
     role="admin",
