@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from types import TracebackType
 
 import trio
 from hypercorn.typing import ASGIReceiveCallable, HTTPScope
@@ -43,16 +42,42 @@ class Bodies:
         self._seconds = config.body_seconds
         self._budget = Budget(config.upload_budget_mb * 1024 * 1024)
 
-    @asynccontextmanager
-    async def body(
-        self, scope: HTTPScope, receive: ASGIReceiveCallable, sender: str
-    ) -> AsyncIterator[bytes]:
-        """The whole body; it counts until the context ends.
+    def body(
+        self, scope: HTTPScope, receive: ASGIReceiveCallable, sender: str, *, free: int = 0
+    ) -> Body:
+        """A context that gives the whole body, which counts in the budget until it ends.
 
-        Raises TooLarge, TooSlow, CannotStoreNow, or PeerLeft.
+        One that says that it has at most `free` bytes does not count. Entering it raises TooLarge,
+        TooSlow, CannotStoreNow, or PeerLeft.
         """
-        async with self._budget.share(self._length(scope), sender) as share:
-            yield await self._read(receive, share)
+        length = self._length(scope)
+        is_free = length is not None and length <= free
+        return Body(self, receive, None if is_free else self._budget.share(length, sender))
+
+    async def read(self, receive: ASGIReceiveCallable, share: Share | None) -> bytes:
+        parts: list[bytes | bytearray] = []
+        further = bytearray()
+        received = 0
+        more = True
+        with trio.move_on_after(self._seconds) as deadline:
+            while more:
+                part, more = await _part(receive)
+                received += len(part)
+                self._check_length(received)
+                if share is not None:
+                    await share.cover(received)
+                if part and len(parts) < _MOST_PARTS:
+                    parts.append(part)
+                else:
+                    # Each part is an object: a body of millions of them would be a flood.
+                    further += part
+        if deadline.cancelled_caught:
+            raise TooSlow(f"body: not complete within {self._seconds:g} s")
+        metrics.upload_bytes.inc(received)
+        if further:
+            parts.append(further)
+        # A single one is not copied.
+        return b"".join(parts)
 
     def _length(self, scope: HTTPScope) -> int | None:
         """The length of the body where it is told; it was seen to be a number."""
@@ -68,29 +93,33 @@ class Bodies:
         if length > self._most_bytes:
             raise TooLarge(f"body: longer than {self._most_bytes} bytes")
 
-    async def _read(self, receive: ASGIReceiveCallable, share: Share) -> bytes:
-        parts: list[bytes | bytearray] = []
-        further = bytearray()
-        received = 0
-        more = True
-        with trio.move_on_after(self._seconds) as deadline:
-            while more:
-                part, more = await _part(receive)
-                received += len(part)
-                self._check_length(received)
-                await share.cover(received)
-                if part and len(parts) < _MOST_PARTS:
-                    parts.append(part)
-                else:
-                    # Each part is an object: a body of millions of them would be a flood.
-                    further += part
-        if deadline.cancelled_caught:
-            raise TooSlow(f"body: not complete within {self._seconds:g} s")
-        metrics.upload_bytes.inc(received)
-        if further:
-            parts.append(further)
-        # A single one is not copied.
-        return b"".join(parts)
+
+class Body:
+    """One body and its share of the budget."""
+
+    def __init__(self, bodies: Bodies, receive: ASGIReceiveCallable, share: Share | None) -> None:
+        self._bodies = bodies
+        self._receive = receive
+        self._share = share
+
+    async def __aenter__(self) -> bytes:
+        if self._share is None:
+            return await self._bodies.read(self._receive, None)
+        await self._share.__aenter__()
+        try:
+            return await self._bodies.read(self._receive, self._share)
+        except BaseException:
+            self._share.give_back()
+            raise
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._share is not None:
+            self._share.give_back()
 
 
 def tell_of_limit(error: HubError, address: str) -> None:

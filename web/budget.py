@@ -150,6 +150,9 @@ class Share:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self.give_back()
+
+    def give_back(self) -> None:
         self._budget.give_back(self._held, self._sender)
 
     async def cover(self, received: int) -> None:

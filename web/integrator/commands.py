@@ -37,8 +37,8 @@ from hub.services.commands import CHANGING, Answer
 from hub.wire import jsontext
 from hub.wire.dialect import DIALECT, Command
 from web import auth
-from web.bodies import Bodies, PeerLeft, TooSlow, tell_of_limit
-from web.operations import PREFIX, SIGNATURE, Operation, Routes
+from web.bodies import Bodies, Body, PeerLeft, TooSlow, tell_of_limit
+from web.operations import MOST_BODY_BYTES, PREFIX, SIGNATURE, Operation, Routes
 from web.refusals import CACHE_CONTROL, REFERRER_POLICY, headers_of, refusal
 
 #: What a signed-in user needs to ask a device, and to change something on it.
@@ -146,17 +146,21 @@ class _CommandsApi:
         self, did: str, scope: HTTPScope, receive: ASGIReceiveCallable
     ) -> CommandAnswer:
         if (caller := self._key_of(scope)) is not None:
-            async with self._bodies.body(scope, receive, _sender(caller)) as body:
+            async with self._body(scope, receive, caller) as body:
                 return await self._ask(caller, did, body)
         head = auth.head_of(scope)
         _check_query(head)
         caller = await auth.caller_of(
             self._services, head, auth.address_of(scope), write=True, role=_ASKS
         )
-        async with self._bodies.body(scope, receive, _sender(caller)) as body:
+        async with self._body(scope, receive, caller) as body:
             if auth.is_signed(head):
                 auth.check_signed_body(head, body)
             return await self._ask(caller, did, body)
+
+    def _body(self, scope: HTTPScope, receive: ASGIReceiveCallable, caller: auth.Caller) -> Body:
+        # As small as any other call's: that needs no room of its own.
+        return self._bodies.body(scope, receive, _sender(caller), free=MOST_BODY_BYTES)
 
     def _key_of(self, scope: HTTPScope) -> auth.Caller | None:
         """Who calls with nothing but a key in the head, as nearly all do."""
