@@ -113,7 +113,7 @@ FAULTS: tuple[Fault, ...] = (
     _fault("reboots", "restarts every 20 seconds", reboot_every=20.0),
     _fault(
         "real-camera",
-        "sends what real ones were seen to: no did, no address, escaped pictures, a feature array",
+        "uploads as real ones were seen to, and has neither did nor address",
         bodies="real",
         did="never",
         tells_ip=False,

@@ -32,7 +32,7 @@ class Line:
     async def say_in_fragments(self, message: str) -> None:
         """One message in frames of a few bytes each."""
         data = message.encode()
-        pieces = [data[at : at + _PIECE] for at in range(0, len(data), _PIECE)]
+        pieces = [data[at : at + _PIECE] for at in range(0, len(data) or 1, _PIECE)]
         last = len(pieces) - 1
         frames = (
             _head((_FIN if at == last else 0) | (_GOES_ON if at else _TEXT), len(piece)) + piece

@@ -190,7 +190,7 @@ def _of_wrong_types(value: object) -> object:
     """Each value as one of another type; objects keep their keys."""
     if isinstance(value, dict):
         return {key: _of_wrong_types(inner) for key, inner in value.items()}
-    if isinstance(value, list):
+    if isinstance(value, list | tuple):
         return {"0": "a list was here"}
     return [value] if isinstance(value, str) else {"number": value}
 
@@ -198,7 +198,7 @@ def _of_wrong_types(value: object) -> object:
 def _with_huge_lists(value: object) -> object:
     if isinstance(value, dict):
         return {key: _with_huge_lists(inner) for key, inner in value.items()}
-    if isinstance(value, list):
+    if isinstance(value, list | tuple):
         return [value[number % len(value)] if value else {} for number in range(_HUGE)]
     return value
 
@@ -206,6 +206,6 @@ def _with_huge_lists(value: object) -> object:
 def _with_text_numbers(value: object) -> object:
     if isinstance(value, dict):
         return {key: _with_text_numbers(inner) for key, inner in value.items()}
-    if isinstance(value, list):
+    if isinstance(value, list | tuple):
         return [_with_text_numbers(inner) for inner in value]
     return str(value) if isinstance(value, int) else value
