@@ -65,7 +65,6 @@ def _parts(kind: type[Struct]) -> tuple[_Part, ...]:
 def _result(kind: type[A], data: bytes) -> A:
     if data in (b"", b"null"):
         raise BadParameter("is missing", field="result")
-    jsontext.check_fields(data)
     jsontext.check_items(data)
     lists = [part.key for part in _parts(kind) if isinstance(part.type, inspect.VarTupleType)]
     if lists and data[:1] == b"[":

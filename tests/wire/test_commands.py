@@ -395,7 +395,7 @@ NONSENSE = {
     "1.7 days without end": (
         RECORD_BY_MONTH,
         "[" + '{"day":1,"count":1},' * 99_999 + '{"day":1,"count":1}]',
-        "more than 20000 fields",
+        "more than 60000 items",
     ),
     "1.7 numbers without end": (
         RECORD_BY_MONTH,

@@ -130,6 +130,13 @@ def test_a_page_0_that_is_refused_in_the_end_is_no_error() -> None:
     assert read(answer, 1) == ([1, 2], [1, 2, 3, 0])
 
 
+def test_a_page_0_that_is_refused_is_not_asked_for_again() -> None:
+    def answer(page: int) -> Answered | None:
+        return Answered((page,), 3) if 1 <= page <= 2 else Answered(total=3) if page else None
+
+    assert read(answer, 1) == ([1, 2], [1, 2, 3, 0])
+
+
 @pytest.mark.parametrize("first", [0, 1])
 def test_a_device_that_refuses_every_page_is_asked_twice(first: int) -> None:
     asked = []
@@ -175,6 +182,27 @@ def test_rows_that_cannot_be_read_count_for_the_total() -> None:
     assert (pages.wanted, pages.total, pages.read, pages.unreadable) == (None, 5, 3, 2)
 
 
+def test_rows_that_cannot_be_read_count_once_where_their_page_is_repeated() -> None:
+    page = Answered((1, 2), 916, unreadable=1)
+    pages: Pages[int] = Pages(0)
+    pages.take(page)
+    assert pages.take(page) == ()
+    assert pages.unreadable == 1
+
+
+def test_the_total_that_was_told_last_stays() -> None:
+    pages: Pages[int] = Pages(0)
+    pages.take(Answered((1,), 3))
+    pages.take(Answered((2,)))
+    assert (pages.total, pages.wanted) == (3, 2)
+    pages.take(Answered((3,)))
+    assert pages.wanted is None
+
+
+def test_one_full_page_and_no_total_ends_with_the_empty_one() -> None:
+    assert read(device(3, starts_at=0, tells_total=False), 0) == ([0, 1, 2], [0, 1])
+
+
 def test_pages_of_nothing_readable_end() -> None:
     _, asked = read(lambda _: Answered((), 916, unreadable=3), 0)
     assert len(asked) <= 3
@@ -205,9 +233,10 @@ def test_a_list_that_was_left_is_gone_on_with() -> None:
 
 
 def test_a_page_that_is_refused_where_a_list_is_gone_on_with_is_an_error() -> None:
-    pages: Pages[int] = Pages(1, page=2, read=3)
-    assert not pages.refuse()
-    assert pages.wanted is None
+    for page in (1, 2):
+        pages: Pages[int] = Pages(1, page=page, read=3)
+        assert not pages.refuse()
+        assert pages.wanted is None
 
 
 def test_the_rows_that_were_missing_may_be_left_for_later_too() -> None:
