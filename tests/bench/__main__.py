@@ -20,6 +20,7 @@ import msgspec
 
 from tests.bench import bodies
 from tests.bench.downloads import Downloaded, downloading, give_firmware
+from tests.bench.enrolment import accept_to_first_capture
 from tests.bench.hubprocess import (
     HOST,
     cameras_of,
@@ -214,6 +215,19 @@ def downloads(choice: Choice) -> Iterator[Reading]:
         )
 
 
+def accept(choice: Choice) -> Iterator[Reading]:
+    """From the click on "accept" to the camera's first capture on the page."""
+    with running_hub(tls=choice.tls, devices=1) as hub:
+        yield Reading(
+            "from accept to the first capture on the page",
+            choice.tls,
+            accept_to_first_capture(hub) * 1000,
+            "ms",
+            "",
+            "the camera's own time, with two signatures, is in it",
+        )
+
+
 def start(choice: Choice) -> Iterator[Reading]:
     """The second start, until /healthz answers."""
     with running_hub(tls=choice.tls, devices=_SENDERS) as hub:
@@ -226,6 +240,7 @@ FIGURES: dict[str, Callable[[Choice], Iterator[Reading]]] = {
     "latency": latency,
     "cameras": cameras,
     "commands": commands,
+    "accept": accept,
     "downloads": downloads,
     "start": start,
 }

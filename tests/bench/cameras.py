@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from hub.wire.signing import sign_connect
 
-_UPGRADE = (
+UPGRADE = (
     b"GET / HTTP/1.1\r\nHost: hub\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
     b"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\n\r\n"
 )
@@ -144,7 +144,7 @@ class Camera:
         return self.upgrade()
 
     def upgrade(self) -> int:
-        self.socket.send(_UPGRADE)
+        self.socket.send(UPGRADE)
         self.step = self.on_upgraded
         return selectors.EVENT_READ
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import os
+import secrets
 import signal
 import socket
 import ssl
@@ -115,6 +116,13 @@ class Hub:
         key = msgspec.json.decode(self._run("apikey", "add", "bench"), type=dict[str, str])
         return f"Bearer {key['appid']}:{key['secret']}"
 
+    def administrator(self) -> tuple[str, str]:
+        """Name and password of a new one."""
+        name, password = f"admin{secrets.token_hex(4)}", secrets.token_hex(8)
+        words = ("user", "add", name, "--role", "admin", "--password-stdin")
+        self._run(*words, said=password.encode())
+        return name, password
+
     def _enrol(self, directory: Path) -> None:
         public = directory / "site.pem"
         public.write_bytes(
@@ -128,10 +136,11 @@ class Hub:
         self._run("site-key", str(public))
         self._run("device", "import", str(table))
 
-    def _run(self, *words: str) -> bytes:
+    def _run(self, *words: str, said: bytes = b"") -> bytes:
         command = [*_command(*words), "--data", str(self.data)]
-        done = subprocess.run(command, check=True, stdout=subprocess.PIPE, stderr=self._log)
-        return done.stdout
+        return subprocess.run(
+            command, check=True, input=said, stdout=subprocess.PIPE, stderr=self._log
+        ).stdout
 
     def _is_well(self) -> bool:
         context = ssl._create_unverified_context()
