@@ -36,6 +36,7 @@ def read(device: Device, first_page: int) -> tuple[list[int], list[int]]:
     asked: list[int] = []
     while pages.wanted is not None:
         asked.append(pages.wanted)
+        assert len(asked) < 100, "it does not end"
         if (answer := device(pages.wanted)) is not None:
             rows += pages.take(answer)
         elif not pages.refuse():
