@@ -43,6 +43,7 @@ from hub.services.enrolment import Enrolment
 from hub.services.firmware import Firmware
 from hub.services.health import Health
 from hub.services.ingest import Ingest
+from hub.services.photos import Photos
 from hub.services.recordlog import RecordLog, record_weight
 from hub.services.site import Site
 from hub.services.trace import Trace
@@ -162,6 +163,7 @@ async def open_services(
             admission=admission,
             commands=commands,
             device_files=DeviceFiles(store, commands, now),
+            photos=Photos(),
             firmware=firmware,
             campaigns=campaigns,
             downloads=downloads,

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from hub.services.firmware import Firmware
     from hub.services.health import Health
     from hub.services.ingest import Ingest
+    from hub.services.photos import Photos
     from hub.services.recordlog import RecordLog
     from hub.services.site import Site
     from hub.services.trace import Trace
@@ -56,6 +57,7 @@ class Services:
     admission: Admission
     commands: Commands
     device_files: DeviceFiles
+    photos: Photos
     firmware: Firmware
     campaigns: Campaigns
     downloads: Downloads

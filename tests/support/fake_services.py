@@ -25,9 +25,12 @@ from hub.errors import (
 from hub.live.feed import Change, Feed
 from hub.live.waiting import Knock, Reason
 from hub.services.accounts import Actor, SignedIn, User
+from hub.services.deviceimport import Sheet, check_sheet
 from hub.services.devices import DeviceChange, DeviceView, NewDevice
 from hub.services.enrolment import Accepted, CodeCheck, Waiting
 from hub.services.health import Reason as HealthReason
+from hub.services.initparams import Delivery
+from hub.services.photos import Photos
 from hub.services.recordlog import LogReader, Page, RecordFilter
 from hub.services.site import SiteSettings
 from hub.services.trace import Trace
@@ -217,10 +220,37 @@ class FakeDevices:
         self.key = pem
         self._changes.publish([Change("site")])
 
+    async def remove_site_key(self) -> None:
+        self.key = None
+        self._changes.publish([Change("site")])
+
+    def check_import(self, sheet: Sheet) -> None:
+        check_sheet(sheet, lambda field, value: field == "did" and value in self.views)
+
+    async def import_sheet(self, sheet: Sheet) -> tuple[DeviceView, ...]:
+        self.check_import(sheet)
+        return tuple([await self.add(row.device) for row in sheet.rows])
+
+    def export_sheet(self) -> str:
+        return "sn,code,did,name,key\r\n"
+
 
 def _check_key(pem: str | None) -> None:
     if pem is not None and "BEGIN PUBLIC KEY" not in pem:
         raise BadParameter("an RSA public key as PEM", field="key")
+
+
+class FakeInitial:
+    """Sends nothing; `delivery` is how it went."""
+
+    def __init__(self) -> None:
+        self.sent: list[str] = []
+        self.delivery = Delivery("taken", "taken")
+
+    async def send_again(self, did: str) -> Delivery:
+        await trio.lowlevel.checkpoint()
+        self.sent.append(did)
+        return self.delivery
 
 
 class FakeEnrolment:
@@ -228,6 +258,7 @@ class FakeEnrolment:
         self._devices = devices
         self._changes = changes
         self.rows: dict[str, Waiting] = {}
+        self.initial = FakeInitial()
 
     def knock(self, *rows: Waiting) -> None:
         for row in rows:
@@ -419,6 +450,7 @@ class FakeServices(SimpleNamespace):
             links=answering.links,
             commands=answering.commands,
             device_files=answering.files,
+            photos=Photos(),
             enrolment=enrolment,
             admission=FakeAdmission(),
             ingest=FakeIngest(),

@@ -25,6 +25,7 @@ from hub.services.downloads import Downloads
 from hub.services.enrolment import Enrolment
 from hub.services.firmware import Firmware
 from hub.services.passwords import Cost
+from hub.services.photos import Photos
 from hub.services.recordlog import RecordLog
 from hub.services.site import Site
 from hub.services.trace import Trace
@@ -130,6 +131,7 @@ async def open_hub_services(
             enrolment=Enrolment(store, devices, room, config.devices),
             commands=commands,
             device_files=DeviceFiles(store, commands, clock),
+            photos=Photos(),
             firmware=firmware,
             campaigns=campaigns,
             downloads=Downloads(store, devices, campaigns, clock),
