@@ -179,8 +179,9 @@ class _DeviceApi:
             code=code,
             msg=msg,
             seconds=trio.current_time() - sent.began,
+            size=sent.size,
         )
-        self._traced(sent.device, _address(scope), upload, sent.size)
+        self._traced(sent.device, _address(scope), upload)
 
     async def _download(self, scope: HTTPScope, path: str, send: ASGISendCallable) -> None:
         try:

@@ -15,7 +15,7 @@ from msgspec.structs import replace
 
 from hub.errors import NoSuchResource
 from hub.live.trace import MOST_FRAMES as MOST_FRAMES
-from hub.live.trace import Direction, Ended, Entry, Shortened, Traces
+from hub.live.trace import Direction, Ended, Entry, Kept, Shortened, Traces
 from hub.live.trace import Upload as Upload
 from hub.live.waiting import WaitingRoom
 from hub.services.devices import Device, DeviceBook
@@ -86,12 +86,12 @@ class Trace:
         """As wait(), of a device that waits for enrolment. Raises NoSuchResource."""
         return await self._wait_for(self._waiting(sn), after, seconds)
 
-    def uploaded(self, device: Device | None, address: str, upload: Upload, size: int) -> None:
+    def uploaded(self, device: Device | None, address: str, upload: Upload) -> None:
         """A request over HTTP was answered; without a device, none is known that sent it."""
         if device is None:
-            self._traces.uploaded_from(address, upload, size)
+            self._traces.uploaded_from(address, upload)
         else:
-            self._traces.uploaded(device.sn, upload, size)
+            self._traces.uploaded(device.sn, upload)
 
     def _device(self, did: str) -> _Source:
         device = self._devices.get(did)
@@ -191,7 +191,7 @@ def _plain(
         at=round(entry.at * 1000),
         direction=entry.direction,
         kind=kind,
-        size=_size(entry),
+        size=_size(entry.kept),
         uri=uri,
         code=code,
         text=text,
@@ -209,12 +209,13 @@ def _upload(entry: Entry, upload: Upload) -> Frame:
     return replace(frame, duration_ms=_milliseconds(upload.seconds))
 
 
-def _size(entry: Entry) -> int:
-    if entry.size >= 0:
-        return entry.size
-    assert isinstance(entry.kept, str | bytes)
-    kept = entry.kept
-    return len(kept) if isinstance(kept, bytes) else len(kept.encode("utf-8", "replace"))
+def _size(kept: Kept) -> int:
+    """In bytes."""
+    if isinstance(kept, str):
+        return len(kept.encode("utf-8", "replace"))
+    if isinstance(kept, bytes):
+        return len(kept)
+    return 0 if isinstance(kept, Ended) else kept.size
 
 
 def _milliseconds(seconds: float) -> float:

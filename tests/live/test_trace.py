@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+from sys import getsizeof
+
 import pytest
 import trio
 
 from hub.live.trace import (
     LONGEST_WHOLE,
-    MOST_BYTES,
+    MOST_BYTES_OF_ONE,
     MOST_FRAMES,
     MOST_KNOCKS,
     MOST_UPLOADS,
@@ -19,7 +21,7 @@ from tests.support.clock import NOON
 from tests.support.traces import new_traces
 
 ADDRESS = "192.168.1.20"
-UPLOAD = Upload("POST", "/api/v1/vehicle/capture", 200, 200, "OK", 0.01)
+UPLOAD = Upload("POST", "/api/v1/vehicle/capture", 200, 200, "OK", 0.01, 9)
 
 
 @pytest.fixture
@@ -32,7 +34,9 @@ def kept(traces: Traces, sn: str = "SN1", address: str = "") -> list[object]:
 
 
 def weight(ring: Ring) -> int:
-    return sum(entry.weight for entry in ring.entries())
+    """Bytes of memory for the frames alone."""
+    kept = [entry.kept for entry in ring.entries()]
+    return sum(getsizeof(one.text if isinstance(one, Shortened) else one) for one in kept)
 
 
 def test_the_last_frames_are_kept_both_ways_in_their_order(traces: Traces) -> None:
@@ -94,19 +98,19 @@ def test_who_only_uses_its_serial_number_pushes_no_frame_of_a_device_out(traces:
 def test_no_burst_of_uploads_pushes_a_frame_out(traces: Traces) -> None:
     traces.let_in(traces.open(), "SN1").heard("own")
     for _ in range(2 * MOST_UPLOADS):
-        traces.uploaded("SN1", UPLOAD, 100_000)
+        traces.uploaded("SN1", UPLOAD)
     assert kept(traces)[0] == "own"
     assert len(kept(traces)) == 1 + MOST_UPLOADS
 
 
 def test_a_request_that_names_no_device_stands_with_all_at_its_address(traces: Traces) -> None:
     traces.let_in(traces.open(), "SN1").heard("a")
-    traces.uploaded_from(ADDRESS, UPLOAD, 0)
+    traces.uploaded_from(ADDRESS, UPLOAD)
     assert kept(traces, address=ADDRESS) == ["a", UPLOAD]
     assert kept(traces, "SN2", ADDRESS) == [UPLOAD]
     assert kept(traces, "SN2", "10.0.0.1") == []
     for number in range(2000):
-        traces.uploaded_from(f"10.0.{number // 250}.{number % 250}", UPLOAD, 0)
+        traces.uploaded_from(f"10.0.{number // 250}.{number % 250}", UPLOAD)
     assert kept(traces, "SN2", ADDRESS) == []
 
 
@@ -158,30 +162,34 @@ def test_of_devices_that_were_in_there_are_so_many_at_most() -> None:
 
 def test_a_long_frame_is_shortened_and_its_size_kept(traces: Traces) -> None:
     ring = traces.let_in(traces.open(), "SN1")
-    ring.heard('{"msgid": "1", "photo": "' + "é" * LONGEST_WHOLE + '"}')
+    ring.heard('{"msgid": "1", "photo": "' + "é" * (LONGEST_WHOLE + 1) + '"}')
     (entry,) = ring.entries()
-    assert entry.kept == Shortened('{"msgid": "1", "photo": "[4.1 KB]"}')
-    assert entry.size == 2 * LONGEST_WHOLE + 27
+    size = 2 * LONGEST_WHOLE + 29
+    assert entry.kept == Shortened('{"msgid": "1", "photo": "[513 B]"}', size)
 
 
-def test_large_frames_take_no_more_memory_than_one_device_may_have(traces: Traces) -> None:
+def test_long_frames_take_no_more_memory_than_one_device_may_have(traces: Traces) -> None:
     ring = traces.let_in(traces.open(), "SN1")
     for _ in range(MOST_FRAMES):
-        ring.heard("中" * LONGEST_WHOLE)
-    assert weight(ring) <= 512 * 1024
+        ring.heard('{"a": "中文 b", ' * 1000)
+    assert 0 < weight(ring) <= MOST_BYTES_OF_ONE
 
 
-def test_all_devices_together_take_no_more_memory_than_is_meant_for_them() -> None:
-    count = 300
-    traces = new_traces(most_devices=count)
-    rings = []
-    for number in range(count):
-        ring = traces.let_in(traces.open(), f"SN{number}")
-        for _ in range(MOST_FRAMES):
-            ring.heard("a" * 3000)
-        rings.append(ring)
-    assert sum(map(weight, rings)) <= MOST_BYTES
-    assert all(ring.entries() for ring in rings)
+@pytest.mark.parametrize("devices", [100, 1024, 1025, 3000])
+def test_the_more_devices_the_smaller_is_the_share_of_each(devices: int) -> None:
+    traces = new_traces(most_devices=devices)
+    frame = "a" * LONGEST_WHOLE
+    first = traces.let_in(traces.open(), "FIRST")
+    for _ in range(MOST_FRAMES):
+        first.heard(frame)
+    for number in range(devices - 1):
+        traces.let_in(traces.open(), f"SN{number}")
+    kept = {100: MOST_FRAMES, 1024: MOST_FRAMES, 1025: 100, 3000: 50}[devices]
+    assert len(first.entries()) == kept
+    for _ in range(MOST_FRAMES):
+        first.heard('{"a": "b c", ' * 100)
+    assert weight(first) * devices <= 128 * 1024 * 1024
+    assert first.entries()
 
 
 def test_numbers_go_on_where_the_hub_is_started_anew() -> None:
@@ -202,6 +210,6 @@ async def test_who_looks_on_is_woken_by_what_comes_next(traces: Traces) -> None:
         ring.heard("a")
         assert (first.is_set(), second.is_set()) == (True, True)
     with traces.watch("SN1", ADDRESS) as third, trio.fail_after(1):
-        traces.uploaded_from(ADDRESS, UPLOAD, 0)
+        traces.uploaded_from(ADDRESS, UPLOAD)
         await third.wait()
     assert traces.watched == {}

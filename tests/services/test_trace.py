@@ -117,8 +117,8 @@ def test_of_what_is_too_much_to_read_the_beginning_is_kept(site: Site) -> None:
 
 def test_uploads_and_the_end_of_the_connection_are_told(site: Site) -> None:
     device: Any = site.known["1"]
-    upload = Upload("POST", "/api/v1/vehicle/capture", 200, 200, "OK", 0.0421)
-    site.trace.uploaded(device, ADDRESS, upload, 213_000)
+    upload = Upload("POST", "/api/v1/vehicle/capture", 200, 200, "OK", 0.0421, 213_000)
+    site.trace.uploaded(device, ADDRESS, upload)
     ring = site.ring()
     site.traces.ended(ring, "no frame came in time")
     assert site.trace.frames("1") == [
@@ -145,8 +145,8 @@ def test_uploads_and_the_end_of_the_connection_are_told(site: Site) -> None:
 
 
 def test_a_request_without_a_token_is_seen_with_the_devices_of_its_address(site: Site) -> None:
-    upload = Upload("POST", "/api/v1/vehicle/capture", 401, 401, "not authorised", 0.001)
-    site.trace.uploaded(None, ADDRESS, upload, 0)
+    upload = Upload("POST", "/api/v1/vehicle/capture", 401, 401, "not authorised", 0.001, 0)
+    site.trace.uploaded(None, ADDRESS, upload)
     for frames in (site.trace.frames("1"), site.trace.waiting_frames("SN2")):
         assert [(frame.kind, frame.code) for frame in frames] == [("upload", 401)]
 

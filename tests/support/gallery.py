@@ -244,7 +244,9 @@ def talk(hub: FakeServices) -> Iterator[None]:
     ring = traces.let_in(traces.open(), "Y3CA9PGDTKM0001")
     waits = traces.open()
     traces.knocks(waits, "Y3CA9PGDTKM7R1C")
-    upload = Upload("POST", "/api/v1/adapter/lenfocus/face/capture", 200, 200, "OK", 0.0124)
+    upload = Upload(
+        "POST", "/api/v1/adapter/lenfocus/face/capture", 200, 200, "OK", 0.0124, 213_400
+    )
     ring.heard('{"msgid": "77", "token": "abcdefgh123456", data: {"uri": "/heartbeat"}}')
     ring.said('{"msgid": "", "data": {"code": 420, "msg": "the frame is no JSON"}}')
     for number in itertools.count():
@@ -259,7 +261,7 @@ def talk(hub: FakeServices) -> Iterator[None]:
             ring.said(request)
             now[0] += 0.0412
             ring.heard(answer)
-        traces.uploaded("Y3CA9PGDTKM0001", upload, 213_400)
+        traces.uploaded("Y3CA9PGDTKM0001", upload)
         have_said(waits, TALK[0]._replace(code=421, result=None), f"w{number}")
         yield
 

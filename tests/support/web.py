@@ -78,13 +78,13 @@ class FakeIngest:
 
 
 class FakeTrace:
-    """Keeps what is told of requests: whose, from where, what, and how large."""
+    """Keeps what is told of requests: whose, from where, and what."""
 
     def __init__(self) -> None:
-        self.uploads: list[tuple[str, str, Upload, int]] = []
+        self.uploads: list[tuple[str, str, Upload]] = []
 
-    def uploaded(self, device: Device | None, address: str, upload: Upload, size: int) -> None:
-        self.uploads.append((device.did if device else "", address, upload, size))
+    def uploaded(self, device: Device | None, address: str, upload: Upload) -> None:
+        self.uploads.append((device.did if device else "", address, upload))
 
 
 def services(

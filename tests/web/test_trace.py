@@ -192,8 +192,8 @@ async def test_requests_over_http_are_told_with_their_size_and_outcome(
     left.hang_up()
     await api(left.scope, left.receive, left.send)
     told = [
-        (did, address, u.method, u.path, u.status, u.code, size)
-        for did, address, u, size in parts.trace.uploads
+        (did, address, u.method, u.path, u.status, u.code, u.size)
+        for did, address, u in parts.trace.uploads
     ]
     assert told == [
         (GATE.did, "10.0.0.8", "POST", FACE, 200, 200, 8),

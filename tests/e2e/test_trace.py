@@ -1,0 +1,80 @@
+"""A device's trace beside a running hub: on the command line and by API."""
+
+from __future__ import annotations
+
+import json
+import random
+import subprocess
+import sys
+from typing import Any
+
+import trio
+
+from tests.e2e.camera import Camera, Capture, exchange, frame, knock, upload
+from tests.e2e.conftest import MakeHub
+from tests.e2e.hubprocess import PATIENCE_SECONDS, HubProcess
+
+
+def traced(hub: HubProcess, device: str) -> list[dict[str, Any]]:
+    out = hub.cli("device", "trace", device, "--json")
+    return [json.loads(line) for line in out.splitlines()]
+
+
+async def test_what_a_camera_says_is_seen_before_and_after_it_is_enrolled(
+    hub: HubProcess, camera: Camera
+) -> None:
+    trust = hub.trust()
+    assert await knock(hub.device_url, trust, camera.connect_frame()) == 421
+    assert [f["kind"] for f in traced(hub, camera.sn)][:2] == ["request", "answer"]
+    did = hub.add_device(camera.sn, camera.code, camera.public_key)
+    async with (
+        camera.connect(hub.device_url, trust, did) as (socket, token),
+        hub.client() as client,
+    ):
+        await exchange(socket, frame("/heartbeat", {"did": did, "phone": "13612345678"}, token))
+        body = Capture.draw(random.Random(1), 500, 500, 500).body()
+        assert await upload(client, token, body) == 200
+        frames = traced(hub, did)
+        by_api = await client.get(f"/api/hub/v1/devices/{did}/trace", headers=hub.add_api_key())
+    codes = [f["code"] for f in frames if f["kind"] == "answer"]
+    assert codes[0] == 421
+    assert codes[-2:] == [200, 200]
+    assert frames[-1]["uri"] == "POST /api/v1/adapter/lenfocus/face/capture"
+    assert frames[-1]["size"] == len(body)
+    assert [item["number"] for item in by_api.json()["items"]] == [f["number"] for f in frames]
+    shown = json.dumps(frames) + by_api.text + hub.cli("device", "trace", did)
+    assert token not in shown
+    assert "13612345678" not in shown
+
+
+def test_a_trace_is_followed_as_it_happens(hub: HubProcess, camera: Camera) -> None:
+    did = hub.add_device(camera.sn, camera.code, camera.public_key)
+    words = ("device", "trace", did, "--follow", "--json", "--data", str(hub.data_dir))
+    with subprocess.Popen(
+        [sys.executable, "-m", "hub", *words], stdout=subprocess.PIPE, encoding="utf-8"
+    ) as follower:
+        assert follower.stdout is not None
+        try:
+            said = camera.connect_frame(did)
+            assert trio.run(knock, hub.device_url, hub.trust(), said) == 200
+            told = [json.loads(follower.stdout.readline()) for _ in range(2)]
+        finally:
+            follower.kill()
+    assert [(one["kind"], one["uri"]) for one in told] == [
+        ("request", "/connect"),
+        ("answer", "/connect"),
+    ]
+    assert told[1]["matched"] == told[0]["number"]
+    assert told[1]["duration_ms"] >= 0
+
+
+def test_without_a_running_hub_there_is_no_trace(make_hub: MakeHub) -> None:
+    hub = make_hub()
+    done = subprocess.run(
+        [sys.executable, "-m", "hub", "device", "trace", "1", "--data", str(hub.data_dir)],
+        capture_output=True,
+        encoding="utf-8",
+        timeout=PATIENCE_SECONDS,
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "no hub runs on" in done.stderr
