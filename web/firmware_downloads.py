@@ -21,8 +21,8 @@ from hub.services.downloads import Transfer
 
 log = logging.getLogger(__name__)
 
-#: A step (128 KB) that is not taken in this time ends the download: others wait for the place.
-STEP_SECONDS = 10.0
+#: A step (256 KB) that is not taken in this time ends the download: others wait for the place.
+STEP_SECONDS = 20.0
 
 _RANGE = re.compile(r"bytes\s*=\s*(\d{0,18})\s*-\s*(\d{0,18})", re.ASCII | re.IGNORECASE)
 
