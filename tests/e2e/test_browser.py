@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import os
 import shutil
 import subprocess
@@ -294,6 +295,35 @@ def test_a_page_shows_what_changed_before_it_began_to_listen(
     hub.cli("device", "add", "--sn", "Y3CA9PGDTKM7R1C", "--code", "12345678", "--name", "Gate")
     screen.driver.execute_script("window.listens = true")
     screen.wait_for("Gate")
+
+
+def test_a_trace_shows_what_happens_and_is_held_on_demand(
+    screen: Screen, busy_hub: HubProcess
+) -> None:
+    def newest() -> int:
+        script = "return +document.querySelector('.trace [data-number]')?.dataset.number || 0"
+        return int(screen.driver.execute_script(script))
+
+    def latest() -> int:
+        last = busy_hub.cli("device", "trace", "1", "--json").splitlines()[-1]
+        return int(json.loads(last)["number"])
+
+    busy_hub.cli("user", "add", "ann", "--role", "admin", "--password-stdin", stdin=PASSWORD)
+    screen.sign_in(busy_hub, "ann")
+    screen.open(f"{busy_hub.url}/cameras/1/trace")
+    screen.until(lambda: newest() > 0, "nothing shows")
+    screen.wait_for("POST /api/v1/")
+    shown = newest()
+    screen.until(lambda: newest() > shown, "nothing more comes")
+    screen.one("[data-pause]").send_keys(Keys.ENTER)
+    held = newest()
+    screen.until(lambda: latest() > held, "the camera says nothing")
+    assert newest() == held
+    screen.wait_for("Paused")
+    screen.one("[data-pause]").send_keys(Keys.ENTER)
+    screen.until(lambda: newest() > held, "it does not go on")
+    assert len(screen.all(".exchange")) <= 200
+    assert screen.complaints() == []
 
 
 def test_all_is_reached_by_keyboard(screen: Screen, make_hub: MakeHub) -> None:
