@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import secrets
+from collections.abc import Mapping
 from typing import cast
 from urllib.parse import urlsplit
 
@@ -76,11 +77,16 @@ def _session_token(services: Services, head: Head) -> str:
     return head.cookies.get(_cookie_name(_SESSION, services), "")
 
 
+async def user_of(services: Services, head: Head) -> User | None:
+    """Whoever is signed in by the cookie of that head."""
+    token = _session_token(services, head)
+    return await services.accounts.session(token) if token else None
+
+
 async def current_user() -> User | None:
     """Whoever is signed in by cookie; asked once a request."""
     if "user" not in g:
-        token = session_token()
-        g.user = await services().accounts.session(token) if token else None
+        g.user = await user_of(services(), request)
     return cast("User | None", g.user)
 
 
@@ -125,10 +131,15 @@ def csrf_token() -> str:
     return _token_for(session_token() or _form_cookie())
 
 
-async def check_csrf() -> None:
-    """Raises NotAllowed where the request may not come from our own page."""
+async def check_csrf(fields: Mapping[str, str] | None = None) -> None:
+    """Raises NotAllowed where the request may not come from our own page.
+
+    `fields` are those of a form that Quart did not read.
+    """
     _check_origin(request)
-    sent = request.headers.get(_CSRF_HEADER) or (await request.form).get(_CSRF_FIELD, "")
+    sent = request.headers.get(_CSRF_HEADER)
+    if not sent:
+        sent = (await request.form if fields is None else fields).get(_CSRF_FIELD, "")
     _check_token(sent, session_token() or request.cookies.get(_cookie_name(_FORM), ""))
 
 
@@ -230,14 +241,13 @@ async def caller_of(
     if is_signed(head):
         key = services.accounts.authenticate_sign(head.args.to_dict())
         return _checked(key, address, write=write)
-    token = _session_token(services, head)
-    user = await services.accounts.session(token) if token else None
+    user = await user_of(services, head)
     if user is None:
         raise NotAuthorised("an API key, or a signed-in user, is needed")
     check_role(user, role)
     if write:
         _check_origin(head)
-        _check_token(head.headers.get(_CSRF_HEADER, ""), token)
+        _check_token(head.headers.get(_CSRF_HEADER, ""), _session_token(services, head))
     return Caller(user, address)
 
 

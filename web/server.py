@@ -1,8 +1,8 @@
 """The web port: hub.accept below, hypercorn's pieces in the middle, the applications on top.
 
 The paths of the devices go to the device API before Quart sees them, and so do commands to devices
-to what answers them. The plain extra port for cameras that cannot use our TLS serves the paths of
-the devices and nothing else.
+to what answers them; forms with a photo are read for it. The plain extra port for cameras that
+cannot use our TLS serves the paths of the devices and nothing else.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from web.bodies import Bodies
 from web.device_api import PREFIX, device_api, refuse, tidy
 from web.http1 import Connection, Settings
 from web.integrator.commands import commands_api
+from web.photoforms import photo_forms
 
 log = logging.getLogger(__name__)
 
@@ -51,12 +52,13 @@ async def serve(
     """
     web, devices = services.config.web, services.config.devices
     bodies = Bodies(web)
-    api, commands = device_api(services, bodies), commands_api(services, bodies, app)
+    api = device_api(services, bodies)
+    others = commands_api(services, bodies, photo_forms(services, bodies, app))
     settings, context = Settings(), WorkerContext(None)
     tls = services.certificates.context if web.tls else None
     limits = Limits(web.max_connections, web.max_connections_per_address)
     listeners = await open_listeners(web.bind, web.port, setting="web.port")
-    ports = [_Port("web", listeners, front(api, commands), settings, context, tls)]
+    ports = [_Port("web", listeners, front(api, others), settings, context, tls)]
     if devices.plain_http_port:
         listeners = await open_listeners(
             devices.bind, devices.plain_http_port, setting="devices.plain_http_port"

@@ -12,7 +12,7 @@ from typing import Literal
 
 import pybase64
 import trio
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from hub.errors import BadParameter
 
@@ -76,7 +76,7 @@ def photo_jpeg(data: bytes) -> bytes:
         raise
     except (Image.DecompressionBombWarning, Image.DecompressionBombError):
         raise BadPhoto("too many pixels") from None
-    except Image.UnidentifiedImageError:
+    except UnidentifiedImageError:
         raise BadPhoto("no picture") from None
     except Exception:
         # Decoders raise nearly anything over what somebody made up.
