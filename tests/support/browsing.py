@@ -61,6 +61,10 @@ class Visitor:
         assert self.response.status_code == 303, self.text
         return self.response.headers["Location"]
 
+    def open(self, path: str) -> Any:
+        """The page at `path` piece by piece, as it comes."""
+        return self._client.request(path)
+
     @asynccontextmanager
     async def listening(self, path: str) -> AsyncIterator[Events]:
         """The stream at `path`, for as long as the block lasts."""

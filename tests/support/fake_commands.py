@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 import trio
 from msgspec import Raw
+from msgspec.structs import replace
 
 from hub.errors import DeviceLeft, DeviceSilent, HubError
 from hub.live.feed import Change, Feed
@@ -78,7 +79,10 @@ class FakeSettings:
     def get(self, did: str, name: str) -> Any:
         return self._kept.get((did, name))
 
-    async def put(self, setting: Any) -> None:
+    async def note(self, setting: Any) -> None:
+        before = self.get(setting.did, setting.name)
+        if setting.taken is None and before is not None:
+            setting = replace(setting, taken=before.taken, taken_at=before.taken_at)
         self._kept[setting.did, setting.name] = setting
 
 

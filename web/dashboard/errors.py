@@ -10,6 +10,7 @@ from quart import Response, request
 from hub.errors import HubError, NotAllowed, NotAuthorised
 from web.dashboard.language import N_, gettext
 from web.dashboard.pages import go, page
+from web.dashboard.trouble import DEVICE_ERRORS, change_trouble
 
 
 class _Text(Struct, frozen=True):
@@ -58,14 +59,24 @@ async def error_page(error: Exception, status: int) -> Response:
     if isinstance(error, NotAuthorised) and not isinstance(error, NotAllowed):
         return _ask_to_sign_in()
     text = _TEXTS.get(status) or _TEXTS[_NEAREST.get(status, 500)]
+    title, advice = gettext(text.title), gettext(text.advice)
+    if isinstance(error, DEVICE_ERRORS):
+        title, advice = gettext("The camera did not do it"), change_trouble(error)
     return await page(
         "error.html",
         status=status,
-        title=gettext(text.title),
-        advice=gettext(text.advice),
+        title=title,
+        advice=advice,
         number=status,
-        detail=error.message if isinstance(error, HubError) and status < 500 else "",
+        detail=_detail(error, status),
     )
+
+
+def _detail(error: Exception, status: int) -> str:
+    """What a person who can read English learns further."""
+    if not isinstance(error, HubError) or isinstance(error, DEVICE_ERRORS) or status >= 500:
+        return ""
+    return error.message
 
 
 def _ask_to_sign_in() -> Response:

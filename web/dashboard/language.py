@@ -6,7 +6,8 @@ import io
 from collections.abc import Mapping
 from contextlib import suppress
 from contextvars import ContextVar
-from datetime import UTC, date, datetime, timedelta, tzinfo
+from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import date as Date
 from pathlib import Path
 from typing import Literal
 
@@ -75,12 +76,12 @@ class Language:
     def moment(self, ms: int, zone: tzinfo) -> str:
         return f"{self.date(ms, zone)} {self.time(ms, zone)}"
 
-    def long_day(self, day: date) -> str:
+    def long_day(self, day: Date) -> str:
         """A day as a title: with its weekday."""
         return format_date(day, self._patterns.long_day, locale=self._locale)
 
     def month(self, year: int, month: int) -> str:
-        return format_date(date(year, month, 1), self._patterns.month, locale=self._locale)
+        return format_date(Date(year, month, 1), self._patterns.month, locale=self._locale)
 
     def weekdays(self) -> list[tuple[str, str]]:
         """The days of a week from Monday on, each short and in full."""

@@ -22,14 +22,14 @@ _SENTENCES: tuple[tuple[type[HubError], str], ...] = (
         DeviceOffline,
         N_(
             "The camera is not connected, so nothing was sent. Check its power and its network, "
-            "then try again."
+            "and that it is not disabled here."
         ),
     ),
     (
         DeviceLeft,
         N_(
-            "The camera's connection ended before it answered. It may have done it all the same: "
-            "wait until it is back, then look again."
+            "The camera's connection ended before it answered. Wait until it is back, then try "
+            "again."
         ),
     ),
     (
@@ -39,8 +39,8 @@ _SENTENCES: tuple[tuple[type[HubError], str], ...] = (
     (
         DeviceSilent,
         N_(
-            "The camera did not answer in time. It may have done it all the same: look again in a "
-            "minute, and restart it if it stays silent."
+            "The camera did not answer in time. Try again in a minute, and restart it if it stays "
+            "silent."
         ),
     ),
     (
@@ -68,6 +68,15 @@ def device_trouble(error: HubError) -> str:
         sentence = gettext(_REFUSALS.get(error.device_code, _REFUSED))
         return f"{sentence} {refusal(error.device_code, error.device_msg)}"
     return next(gettext(text) for kind, text in _SENTENCES if isinstance(error, kind))
+
+
+def change_trouble(error: HubError) -> str:
+    """The same where the device was to change something, for it may have done so unanswered."""
+    sentence = device_trouble(error)
+    if not isinstance(error, DeviceLeft | DeviceSilent):
+        return sentence
+    doubt = gettext("It may have done it all the same.")
+    return f"{sentence} {doubt}"
 
 
 def refusal(code: int, msg: str) -> str:

@@ -41,16 +41,16 @@ Ask = Callable[[Parts], AsyncGenerator[str, None]]
 
 
 async def asking_page(
-    template: str, device: DeviceView, ask: Ask, *, tab: str, **values: object
+    template: str, device: DeviceView, ask: Ask, *, tab: str, status: int = 200, **values: object
 ) -> Response:
     """`template` is the frame; errors of the device become a sentence in it."""
     shared = await shared_values()
-    frame = await camera_page(template, device, tab=tab, answer=_PLACE, **values)
+    frame = await camera_page(template, device, tab=tab, status=status, answer=_PLACE, **values)
     if request.method == "HEAD":
         return frame
     before, _, after = (await frame.get_data(as_text=True)).partition(_PLACE)
     pieces = _pieces(Parts(shared), ask)
-    return Response(_Body(before, pieces, after), content_type=frame.content_type)
+    return Response(_Body(before, pieces, after), status, content_type=frame.content_type)
 
 
 async def _pieces(parts: Parts, ask: Ask) -> AsyncGenerator[str, None]:

@@ -172,9 +172,10 @@ def _param(asked: Asked, page: int | None) -> FaceHistory | PersonHistory:
         "page_num": page,
         **asked.given,
     }
-    command = FACE_HISTORY if asked.kind == "faces" else PERSON_HISTORY
-    param: FaceHistory | PersonHistory = check_param(command, msgspec.json.encode(given))
-    return param
+    encoded = msgspec.json.encode(given)
+    if asked.kind == "faces":
+        return check_param(FACE_HISTORY, encoded)
+    return check_param(PERSON_HISTORY, encoded)
 
 
 def _sent_time(text: str) -> str:
@@ -238,11 +239,10 @@ def _shown(one: FaceCapture | PersonCapture, did: str) -> Shown:
         )
         if path
     ]
-    is_face = isinstance(one, FaceCapture)
     return Shown(
-        title=(one.name or gettext("Stranger")) if is_face else "",
+        title=(one.name or gettext("Stranger")) if isinstance(one, FaceCapture) else "",
         time=one.time,
-        facts=" · ".join(_facts(one)) if is_face else "",
+        facts=" · ".join(_facts(one)) if isinstance(one, FaceCapture) else "",
         picture=pictures[0] if pictures else None,
         pictures=tuple(pictures),
     )

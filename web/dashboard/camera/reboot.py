@@ -15,7 +15,7 @@ from web import auth
 from web.dashboard.camera.doing import have_done
 from web.dashboard.camera.frame import camera, camera_page
 from web.dashboard.pages import go
-from web.dashboard.trouble import device_trouble
+from web.dashboard.trouble import change_trouble
 from web.dashboard.words import number_expected
 
 blueprint = Blueprint("camera_reboot", __name__, url_prefix="/cameras/<int:did>/reboot")
@@ -43,7 +43,7 @@ async def reboot(did: int) -> Response:
         device, me, "device.reboot", lambda: hub.commands.reboot(device.did, param.delay_ms)
     )
     if trouble is not None:
-        return await _page(device, delay, fault=device_trouble(trouble), status=trouble.status)
+        return await _page(device, delay, fault=change_trouble(trouble), status=trouble.status)
     return go(f"/cameras/{did}?done=rebooting")
 
 

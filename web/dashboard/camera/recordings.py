@@ -24,7 +24,7 @@ from web.dashboard.words import duration
 blueprint = Blueprint("camera_recordings", __name__, url_prefix="/cameras/<int:did>/recordings")
 
 #: Of a day: what one answer holds, and how many answers one page does.
-_PAGE_SIZE = 100
+_PAGE_SIZE = 72
 _PAGES_AT_ONCE = 2
 
 _MONTH = re.compile(r"(\d{4})-(0[1-9]|1[0-2])", re.ASCII)
@@ -41,7 +41,8 @@ class Shown(Struct, frozen=True):
     start: str
     end: str
     length_text: str
-    filename: str
+    file: str
+    path: str
     at: float | None
     length: float
 
@@ -157,7 +158,8 @@ def _shown(one: Recording, day: date) -> Shown:
         start=_of_day(one.start_time, day),
         end=_of_day(one.end_time, day),
         length_text=duration(seconds) if seconds > 0 else "",
-        filename=one.filename or "",
+        file=(one.filename or "").rsplit("/", 1)[-1],
+        path=one.filename or "",
         at=first if at is not None and last > first else None,
         length=last - first,
     )

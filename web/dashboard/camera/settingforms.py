@@ -42,6 +42,12 @@ class SettingForm(Struct, frozen=True):
     groups: tuple[Group, ...]
     command: Command[Any, Any]
 
+    @property
+    def bounds(self) -> dict[str, Bound]:
+        """The bounds of each field, dotted within an object."""
+        param: type[Struct] = self.command.param
+        return dict(_flat_bounds(field_bounds(param)))
+
 
 FACE = SettingForm(
     "face",
@@ -148,6 +154,7 @@ RECORDING = SettingForm(
     SET_RECORDING,
 )
 
+
 class Choice(Struct, frozen=True):
     value: str
     text: str
@@ -179,7 +186,7 @@ def shown_groups(
     form: SettingForm, values: Mapping[str, str], wrong: BadParameter | None = None
 ) -> list[ShownGroup]:
     """The form with these values; what is wrong of them is told beside its field."""
-    bounds = dict(_flat_bounds(field_bounds(form.command.param)))
+    bounds = form.bounds
     fault = wrong.field.removeprefix("param.") if wrong else ""
     return [
         ShownGroup(
@@ -196,8 +203,8 @@ def shown_groups(
 def _field(
     form: SettingForm, label: Label, bound: Bound, values: Mapping[str, str], *, is_wrong: bool
 ) -> Field:
-    expected = number_expected(bound) if bound.kind == "integer" else ""
     choices = _choices(label, bound)
+    expected = gettext("Choose one of these.") if choices else number_expected(bound)
     return Field(
         name=label.name,
         id=f"{form.name}-{label.name.replace('.', '-')}",
@@ -210,7 +217,7 @@ def _field(
         unit=bound.unit,
         expected=expected,
         choices=choices,
-        fault=expected or gettext("Choose one of these.") if is_wrong else "",
+        fault=expected if is_wrong else "",
     )
 
 
@@ -234,9 +241,8 @@ def values_of(param: Struct) -> dict[str, str]:
 
 def suggested_values(form: SettingForm) -> dict[str, str]:
     """For a camera that took none yet: the example's values; what need not be sent stays as is."""
-    bounds = dict(_flat_bounds(field_bounds(form.command.param)))
     example = values_of(form.command.example)
-    return {name: value if bounds[name].required else "" for name, value in example.items()}
+    return {name: example[name] if bound.required else "" for name, bound in form.bounds.items()}
 
 
 def _flat_values(param: Struct, prefix: str) -> Iterator[tuple[str, str]]:
@@ -258,10 +264,9 @@ def _flat_bounds(bounds: Mapping[str, Bound], prefix: str = "") -> Iterator[tupl
 
 def values_sent(form: SettingForm, sent: Mapping[str, str]) -> dict[str, str]:
     """What a browser sent; a check that is not set is not sent at all."""
-    bounds = _flat_bounds(field_bounds(form.command.param))
     return {
         name: sent.get(name, "0" if bound.kind == "boolean" and bound.required else "").strip()
-        for name, bound in bounds
+        for name, bound in form.bounds.items()
     }
 
 

@@ -29,7 +29,7 @@ from web.dashboard.camera.settingforms import (
 )
 from web.dashboard.language import gettext
 from web.dashboard.pages import go
-from web.dashboard.trouble import device_trouble, refusal
+from web.dashboard.trouble import change_trouble, refusal
 
 blueprint = Blueprint("camera_settings", __name__, url_prefix="/cameras/<int:did>/settings")
 
@@ -45,6 +45,8 @@ class Shown(Struct, frozen=True, kw_only=True):
     refused_at: int | None
     refused: str
     fault: str
+    #: The fault is of a field, which is marked.
+    is_marked: bool
 
 
 class Sent(Struct, frozen=True):
@@ -58,7 +60,7 @@ class Sent(Struct, frozen=True):
     def fault(self) -> str:
         if isinstance(self.error, BadParameter):
             return gettext("Nothing was sent: one value is not allowed. It is marked below.")
-        return device_trouble(self.error)
+        return change_trouble(self.error)
 
 
 @blueprint.get("")
@@ -125,4 +127,5 @@ def _shown(form: SettingForm, known: KnownSetting[Struct] | None, sent: Sent | N
         refused_at=known.answered_at if known and is_refused else None,
         refused=refusal(known.code, known.msg) if known and is_refused else "",
         fault=mine.fault if mine else "",
+        is_marked=wrong is not None,
     )

@@ -1,0 +1,195 @@
+"""What a camera has captured itself: faces (1.10) and people who pass (1.11)."""
+
+from __future__ import annotations
+
+import re
+
+import msgspec
+import pytest
+from msgspec import Raw
+
+from hub.errors import DeviceRefused
+from hub.live.registry import Answer
+from hub.simulator.faults import Quirks
+from tests.support.browsing import Visitor
+from tests.support.fake_commands import SimulatedLink
+from tests.support.fake_services import FakeServices, device
+
+RANGE = "from=2026-11-20T00:00&until=2026-11-25T23:59:59"
+
+
+@pytest.fixture
+def hub() -> FakeServices:
+    return FakeServices()
+
+
+@pytest.fixture
+def camera(hub: FakeServices) -> SimulatedLink:
+    return hub.connect(device("1", "Gate", "online"))
+
+
+@pytest.fixture
+async def guard(hub: FakeServices, camera: SimulatedLink) -> Visitor:
+    visitor = Visitor(hub)
+    await visitor.sign_in("guard")
+    return visitor
+
+
+def says(**result: object) -> Answer:
+    return Answer(0, "OK", Raw(msgspec.json.encode(result)))
+
+
+FACE = {
+    "name": "张三",
+    "similarity": 80,
+    "gender": 2,
+    "age": 27,
+    "time": "2026-11-24 14:27:41",
+    "jpeg_url_face": "sdcard/20261124/14/2741_1.jpg",
+    "jpeg_url_frame": "sdcard/20261124/14/2741_1 bg&.jpg",
+}
+
+
+async def test_faces_are_shown_with_their_pictures(guard: Visitor, camera: SimulatedLink) -> None:
+    camera.outcome = says(face_total=1, face_list=[FACE])
+    await guard.get(f"/cameras/1/captures?{RANGE}")
+    for text in ("张三", "80 % alike · female · 27 years", "2026-11-24 14:27:41", "1 of 1"):
+        assert text in guard.text, text
+    picture = "/media/device/1?path=sdcard%2F20261124%2F14%2F2741_1.jpg"
+    assert f'<img src="{picture}" alt="" width="320" height="320" loading="lazy"' in guard.text
+    assert "2741_1%20bg%26.jpg" in guard.text
+
+
+async def test_a_capture_of_nobody_known_and_without_pictures_is_shown(
+    guard: Visitor, camera: SimulatedLink
+) -> None:
+    camera.outcome = says(face_total=1, face_list=[{"time": "<now>", "gender": 0}])
+    await guard.get(f"/cameras/1/captures?{RANGE}")
+    assert "Stranger" in guard.text
+    assert "&lt;now&gt;" in guard.text
+    assert "<img" not in guard.text
+
+
+async def test_the_filters_are_asked_for_and_kept(guard: Visitor, camera: SimulatedLink) -> None:
+    camera.outcome = says(face_total=0, face_list=[])
+    await guard.get(f"/cameras/1/captures?{RANGE}&name=%E5%BC%A0%E4%B8%89&workId=&phone=136")
+    uri, sent = camera.asked[0]
+    assert uri == "/ivp/face/get_cap_history"
+    assert sent == {
+        "start_time": "2026-11-20 00:00:00",
+        "end_time": "2026-11-25 23:59:59",
+        "page_num": 1,
+        "page_size": 32,
+        "name": "张三",
+        "phone": "136",
+    }
+    assert 'name="phone" value="136"' in guard.text
+    assert "leave out a filter" in guard.text
+
+
+async def test_people_who_pass_are_asked_for_without_filters(
+    guard: Visitor, camera: SimulatedLink
+) -> None:
+    camera.outcome = says(total=1, list=[{"time": "2026-11-24 14:27:41"}])
+    await guard.get(f"/cameras/1/captures?kind=people&{RANGE}&name=x")
+    uri, sent = camera.asked[0]
+    assert uri == "/person/get_cap_history"
+    assert sent["page_num"] == 0
+    assert "name" not in sent
+    assert 'name="phone"' not in guard.text
+    assert "2026-11-24 14:27:41" in guard.text
+
+
+async def test_without_a_time_it_is_today_in_the_zone_of_the_site(
+    guard: Visitor, camera: SimulatedLink
+) -> None:
+    await guard.get("/cameras/1/captures")
+    sent = camera.asked[0][1]
+    assert (sent["start_time"], sent["end_time"]) == (
+        "2026-11-25 00:00:00",
+        "2026-11-25 23:59:59",
+    )
+
+
+@pytest.mark.parametrize(
+    ("query", "sentence"),
+    [
+        ("from=yesterday", "Give two times, the earlier one first."),
+        ("from=2026-11-25T10:00&until=2026-11-25T09:00", "Give two times"),
+        ("from=2026-02-31T10:00&until=2026-11-25T09:00", "Give two times"),
+        (f"{RANGE}&name={'x' * 129}", "Name: at most 128 characters"),
+        (f"{RANGE}&phone=1%0A2", "Phone: at most 128 characters, without line breaks"),
+    ],
+)
+async def test_what_cannot_be_asked_for_is_told_in_the_form(
+    guard: Visitor, camera: SimulatedLink, query: str, sentence: str
+) -> None:
+    await guard.get(f"/cameras/1/captures?{query}")
+    assert guard.response.status_code == 400
+    assert sentence in guard.text
+    assert camera.asked == []
+    assert guard.text.rstrip().endswith("</html>")
+
+
+@pytest.mark.parametrize("first_page", [0, 1])
+@pytest.mark.parametrize("kind", ["faces", "people"])
+async def test_a_long_list_goes_on_at_an_address_until_its_end(
+    hub: FakeServices, kind: str, first_page: int
+) -> None:
+    hub.connect(device("1", "Gate", "online"), Quirks(first_page=first_page))
+    guard = Visitor(hub)
+    await guard.sign_in("guard")
+    address, times = f"/cameras/1/captures?kind={kind}&{RANGE}", list[str]()
+    for _ in range(40):
+        await guard.get(address)
+        times += re.findall(r"<time>([^<]+)</time>", guard.text)
+        more = re.search(r'href="(\?[^"]+)" rel="next"', guard.text)
+        if more is None:
+            break
+        address = "/cameras/1/captures" + more[1].replace("&amp;", "&")
+    total = re.search(r"(\d+) of (\d+)", guard.text)
+    assert total
+    assert len(times) == int(total[1]) == int(total[2]) > 64
+
+
+@pytest.mark.parametrize("page", ["?page=x", "?page=-1", "?page=12345678", "?page=2&read=x"])
+async def test_a_place_in_a_list_that_is_none_is_no_fault(guard: Visitor, page: str) -> None:
+    await guard.get(f"/cameras/1/captures{page}&{RANGE}")
+    assert guard.response.status_code == 200
+
+
+async def test_a_refusal_in_the_middle_keeps_what_came_before(
+    guard: Visitor, camera: SimulatedLink
+) -> None:
+    asked = camera.request
+
+    async def request(uri: str, param: object, **more: object) -> Answer:
+        if len(camera.asked) == 1:
+            camera.outcome = DeviceRefused(500, "card error")
+        return await asked(uri, param, **more)  # type: ignore[arg-type]
+
+    camera.request = request  # type: ignore[method-assign, assignment]
+    await guard.get(f"/cameras/1/captures?{RANGE}")
+    assert guard.text.count("<article") == 32
+    assert "card error" in guard.text
+
+
+async def test_a_picture_of_a_capture_is_read_from_the_camera(
+    guard: Visitor, camera: SimulatedLink
+) -> None:
+    await guard.get(f"/cameras/1/captures?{RANGE}")
+    found = re.search(r'<img src="([^"]+)"', guard.text)
+    assert found
+    response = await guard._client.get(found[1])
+    assert response.status_code == 200
+    assert response.content_type == "image/jpeg"
+
+
+async def test_whom_a_camera_saw_is_not_for_viewers(hub: FakeServices) -> None:
+    hub.connect(device("1", "Gate", "online"))
+    viewer = Visitor(hub)
+    await viewer.sign_in("viewer")
+    await viewer.get("/cameras/1")
+    assert "/cameras/1/captures" not in viewer.text
+    await viewer.get("/cameras/1/captures")
+    assert viewer.response.status_code == 403
