@@ -346,7 +346,7 @@ def _clock_sentence(seconds: float) -> str:
 
 def _slowed_sentence(until: int) -> str:
     at = datetime.fromtimestamp(until / 1000, UTC)
-    return f"it failed too often: its answers are held back until {at:%H:%M:%S} UTC"
+    return f"too many failures from its address: answers are held back until {at:%H:%M:%S} UTC"
 
 
 def duration(seconds: float) -> str:

@@ -126,3 +126,75 @@ def test_the_site_key_is_set_from_a_file(sitehub: Sitehub, tmp_path: Path, key_p
     assert sitehub("site-key", str(file)) == (0, "", "")
     file.write_text("nothing")
     assert sitehub("site-key", str(file)).status == 1
+
+
+def test_the_site_key_is_removed(sitehub: Sitehub, tmp_path: Path, key_pem: str) -> None:
+    file = tmp_path / "site.pem"
+    file.write_text(key_pem)
+    sitehub("site-key", str(file))
+    assert sitehub("site-key", "--remove") == (0, "", "")
+    assert sitehub("site-key").status == 2
+    assert sitehub("site-key", str(file), "--remove").status == 2
+
+
+def test_every_bad_row_is_named(sitehub: Sitehub, tmp_path: Path) -> None:
+    file = tmp_path / "cameras.csv"
+    file.write_text("sn,code,key\nA,1,\nB,,\nC,1,no.pem\nA,1,\n")
+    outcome = sitehub("device", "import", str(file))
+    assert outcome.status == 1
+    for said in ("line 3: code: ", "line 4: cannot read the key", "line 5: sn: A stands in line 2"):
+        assert said in outcome.err
+    assert len(outcome.err.splitlines()) == 1
+    assert listed(sitehub) == []
+
+
+def test_an_export_is_taken_again_once_its_codes_are_filled_in(
+    sitehub: Sitehub, tmp_path: Path, key_pem: str
+) -> None:
+    key, file = tmp_path / "key.pem", tmp_path / "cameras.csv"
+    key.write_text(key_pem)
+    sitehub("device", "add", "--sn", "A", "--code", "SECRET11", "--name", "大门", "--key", str(key))
+    sitehub("device", "add", "--sn", "B", "--code", "SECRET12", "--did", "77")
+    exported = sitehub("device", "export")
+    assert exported.out.splitlines()[0] == "sn,code,did,name,key"
+    assert "SECRET" not in exported.out
+    assert sitehub("device", "export", str(file)) == (0, "", "")
+    before = listed(sitehub)
+    for did in ("1", "77"):
+        sitehub("device", "remove", did)
+    text = file.read_text("utf-8-sig")
+    assert text.replace("\r\n", "\n") == exported.out.replace("\r\n", "\n")
+    file.write_text(text.replace("A,,", "A,SECRET11,").replace("B,,", "B,SECRET12,"), "utf-8")
+    assert sitehub("device", "import", str(file)) == (0, "2 devices enrolled\n", "")
+    assert listed(sitehub) == before
+
+
+def test_nobody_waits_where_no_hub_runs(sitehub: Sitehub) -> None:
+    assert sitehub("device", "waiting", "--json") == (0, "[]\n", "")
+    assert sitehub("device", "waiting").out.split()[:2] == ["SN", "ADDRESS"]
+    outcome = sitehub("device", "accept", "SN-A", "--code", "1")
+    assert (outcome.status, outcome.out) == (1, "")
+    assert "no device with sn SN-A waits" in outcome.err
+    assert sitehub("device", "check", "SN-A", "--code", "1").status == 1
+
+
+def test_parameters_are_sent_later_to_a_camera_that_is_offline(sitehub: Sitehub) -> None:
+    sitehub("device", "add", "--sn", "A", "--code", "1")
+    outcome = sitehub("device", "init", "1")
+    assert outcome.status == 0
+    assert outcome.out.splitlines()[0] == "1"
+    assert "it is offline" in outcome.out
+    assert json.loads(sitehub("device", "init", "1", "--json").out)["outcome"] == "not-sent"
+    assert sitehub("device", "init", "9").status == 1
+
+
+def test_a_key_is_changed_by_set(sitehub: Sitehub, tmp_path: Path, key_pem: str) -> None:
+    key = tmp_path / "key.pem"
+    key.write_text(key_pem)
+    sitehub("device", "add", "--sn", "A", "--code", "1")
+    assert sitehub("device", "set", "1", "--key", str(key)).status == 0
+    assert key_pem.splitlines()[1] in sitehub("device", "export").out
+    assert sitehub("device", "set", "1", "--site-key").status == 0
+    assert "BEGIN" not in sitehub("device", "export").out
+    assert sitehub("device", "set", "1", "--drop-earlier-key").status == 0
+    assert sitehub("device", "set", "1", "--key", str(key), "--site-key").status == 2

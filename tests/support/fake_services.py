@@ -291,9 +291,10 @@ class FakeEnrolment:
             self.knock(waiting(sn, "code-mismatch"))
             raise WrongSignature("the code does not match the signature")
         if replaces is not None:
-            del self.rows[sn]
             change = DeviceChange(sn=sn, code=code, key=key)
-            return Accepted(await self._devices.change(replaces, change), "taken", "taken")
+            view = await self._devices.change(replaces, change)
+            del self.rows[sn]
+            return Accepted(view, "taken", "taken")
         await self._devices.add(NewDevice(sn=sn, code=code, did=did, name=name, key=key))
         del self.rows[sn]
         self._changes.publish([Change("waiting", sn)])

@@ -19,8 +19,9 @@ from hub.wire.records import (
     Plate,
     VehicleDetail,
 )
-from hub.wire.signing import body_md5, params_sign
+from hub.wire.signing import body_md5, params_sign, sign_connect
 from tests.support.clock import FrozenClock
+from tests.support.gate import private_key, public_pem
 from tests.support.hub_services import HubServices, face, open_hub_services
 from web.app import create_app
 
@@ -344,7 +345,7 @@ async def test_a_waiting_device_is_listed_and_accepted(api: Client, clock: Froze
                 "first_seen": "2026-11-25T12:00:00.000Z",
                 "last_seen": "2026-11-25T12:00:00.000Z",
                 "reason": "it is not known here: accept it with its security code; "
-                "it failed too often: its answers are held back until 12:00:04 UTC",
+                "too many failures from its address: answers are held back until 12:00:04 UTC",
                 "reasons": ["unknown", "slowed"],
                 "tries": 1,
                 "clock_offset": 0.4,
@@ -361,6 +362,88 @@ async def test_a_waiting_device_is_listed_and_accepted(api: Client, clock: Froze
     assert (await refusal(await api.raw("POST", path, {"code": "AB12CD34"})))[:2] == (409, 420)
     path = path.replace("SN0009", "SN0010")
     assert (await refusal(await api.raw("POST", path, {"code": "AB12CD34"})))[:2] == (404, 426)
+
+
+async def test_a_code_is_tried_on_a_waiting_device(api: Client) -> None:
+    await api.hub.services.devices.set_site_key(public_pem())
+    signed = sign_connect(private_key(0), sn="SN0009", code="AB12CD34", ts=1)
+    knock = Knock("SN0009", "192.168.1.9", "10.1.1.9", signed, "1", -400)
+    clock_off = Reason("clock-off", {"seconds": "-400"})
+    api.hub.room.knock_unknown(knock, [clock_off], FakeLink())
+    path = "devices/waiting/SN0009/check"
+    assert await api.send("POST", path, {"code": "AB12CD34"}) == {
+        "outcome": "fits",
+        "reasons": ["clock-off"],
+        "reason": "its clock is 6 min 40 s behind: set its time and time zone",
+        "sign_form": "md5-digestinfo",
+    }
+    wrong = await api.send("POST", path, {"code": "AB12CD34", "key": public_pem(1)})
+    assert (wrong["outcome"], wrong["sign_form"]) == ("key-mismatch", None)
+    assert (await api.get("devices/waiting"))["items"][0]["reasons"] == ["clock-off"]
+    path = "devices/waiting/NOBODY/check"
+    assert (await refusal(await api.raw("POST", path, {"code": "x"})))[:2] == (404, 426)
+
+
+async def test_a_waiting_device_takes_a_broken_ones_place(api: Client) -> None:
+    await api.send("POST", "devices", NEW | {"did": "77", "name": "Gate"})
+    knock = Knock("SN0009", "192.168.1.9", "10.1.1.9", None, "1", 0)
+    api.hub.room.knock_unknown(knock, [Reason("no-signature")], FakeLink())
+    body = {"code": "AB12CD34", "replaces": "77"}
+    accepted = await api.send("POST", "devices/waiting/SN0009/accept", body)
+    assert (accepted["did"], accepted["sn"], accepted["name"]) == ("77", "SN0009", "Gate")
+    assert len((await api.get("devices"))["items"]) == 1
+
+
+async def test_the_initial_parameters_of_an_offline_device_are_sent_later(api: Client) -> None:
+    await api.send("POST", "devices", NEW)
+    assert (await api.send("POST", "devices/1/init"))["outcome"] == "not-sent"
+    assert (await refusal(await api.raw("POST", "devices/9/init")))[:2] == (404, 426)
+
+
+async def test_a_new_key_leaves_the_earlier_one_good_until_it_is_ended(api: Client) -> None:
+    await api.send("POST", "devices", NEW | {"key": public_pem()})
+    changed = await api.send("PATCH", "devices/1", {"key": public_pem(1)})
+    assert (changed["own_key"], changed["earlier_key_until"]) == (True, "2026-12-02T12:00:00.000Z")
+    changed = await api.send("PATCH", "devices/1", {"earlier_key": None})
+    assert changed["earlier_key_until"] is None
+
+
+@pytest.mark.parametrize("as_csv", [True, False])
+async def test_many_devices_are_imported_all_or_none(api: Client, as_csv: bool) -> None:
+    async def sent(*rows: dict[str, str], query: str = "") -> Response:
+        if not as_csv:
+            return await api.raw("POST", f"devices/import{query}", {"rows": list(rows)})
+        lines = [",".join(row.get(name, "") for name in ("sn", "code", "name")) for row in rows]
+        body = "\n".join(["sn,code,name", *lines]).encode()
+        headers = api.headers | {"Content-Type": "text/csv"}
+        return await api.raw("POST", f"devices/import{query}", body, headers)
+
+    rows = {"sn": "A", "code": "1", "name": "北门"}, {"sn": "B", "code": "2"}
+    assert await good(await sent(*rows, query="?dry_run=true")) == {
+        "count": 2,
+        "dids": [None, None],
+    }
+    assert (await api.get("devices"))["items"] == []
+    status, code, message = await refusal(await sent(rows[0], {"sn": "B"}, rows[0]))
+    assert (status, code) == (400, 420)
+    first = 2 if as_csv else 1
+    for text in (f"line {first + 1}: code: ", f"line {first + 2}: sn: A stands in line {first}"):
+        assert text in message
+    assert await good(await sent(*rows)) == {"count": 2, "dids": ["1", "2"]}
+    assert [item["name"] for item in (await api.get("devices"))["items"]] == ["北门", ""]
+
+
+async def test_devices_are_exported_without_their_codes(api: Client) -> None:
+    await api.send("POST", "devices", NEW | {"name": "Gate"})
+    answer = await api.raw("GET", "devices/export")
+    assert answer.mimetype == "text/csv"
+    assert await answer.get_data(as_text=True) == "sn,code,did,name,key\r\nSN0001,,1,Gate,\r\n"
+
+
+async def test_a_sheet_that_is_no_text_is_refused(api: Client) -> None:
+    headers = api.headers | {"Content-Type": "text/csv"}
+    answer = await api.raw("POST", "devices/import", b"sn,code\n\xff", headers)
+    assert (await refusal(answer))[:2] == (400, 420)
 
 
 # Records

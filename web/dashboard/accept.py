@@ -21,10 +21,11 @@ blueprint = Blueprint("accept", __name__, url_prefix="/cameras")
 
 
 class CheckAnswer(Struct, frozen=True):
-    """What a page shows beside a code: whether it fits, in words."""
+    """What a page shows below a code: whether it fits, and what keeps the camera out besides."""
 
     fits: bool
     text: str
+    more: str = ""
 
 
 @blueprint.get("/waiting")
@@ -49,7 +50,7 @@ async def check() -> Response:
         return _json(CheckAnswer(False, _trouble(error)))
     except TooManyRequests as error:
         return _json(CheckAnswer(False, ""), error.status)
-    return _json(CheckAnswer(found.outcome == "fits", _in_words(found)))
+    return _json(_answer(found))
 
 
 @blueprint.post("/accept")
@@ -99,11 +100,11 @@ async def _refused(sn: str, back: str, error: HubError) -> Response:
     return await cameras_page(refused)
 
 
-def _in_words(found: CodeCheck) -> str:
+def _answer(found: CodeCheck) -> CheckAnswer:
     sentences = [reason_sentence(reason) for reason in found.reasons]
     if found.outcome == "fits":
-        sentences.insert(0, gettext("It fits the camera's signature."))
-    return " ".join(sentences)
+        return CheckAnswer(True, gettext("It fits the camera's signature."), " ".join(sentences))
+    return CheckAnswer(False, " ".join(sentences))
 
 
 def _trouble(error: HubError) -> str:

@@ -80,7 +80,7 @@ WAITING = {
     "disabled": N_("It is disabled here. Enable it to let it in."),
     "foreign-did": N_("It gives a number (did) that is not its own. Correct it on the camera."),
     "no-did": N_("It gives no number (did) yet, and was sent one. It should connect again soon."),
-    "slowed": N_("It failed too often: its answers are held back until %(time)s."),
+    "slowed": N_("Too many failures from its address: answers are held back until %(time)s."),
 }
 
 SHEET_FIELDS = {"sn": N_("Serial number"), "did": N_("Number (did)")}

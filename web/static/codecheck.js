@@ -32,9 +32,11 @@ async function check(form) {
     if (String(asSent(form)) !== String(sent)) return;
     if (response.status === 429) return checkSoon(form, AGAIN_MS);
     if (!response.ok || response.redirected) return;
-    const { fits, text } = await response.json();
-    line.textContent = text;
-    line.classList.toggle("code-fits", fits);
+    const { fits, text, more } = await response.json();
+    const first = document.createElement("span");
+    first.textContent = text;
+    first.className = fits ? "code-fits" : "";
+    line.replaceChildren(first, ` ${more}`);
     line.hidden = false;
   } catch {
     // The hub is away, which the banner says.

@@ -1,0 +1,297 @@
+"""Enrolment on the pages: a code tried while it is typed, many that knock, sheets, keys."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from msgspec import structs
+
+from hub.errors import TooManyRequests
+from hub.services.initparams import Delivery
+from tests.support.browsing import Visitor
+from tests.support.fake_services import CODE, FakeServices, device, waiting
+from web.dashboard.waiting import ROWS
+
+PEM = "-----BEGIN PUBLIC KEY-----\nMIGf\n-----END PUBLIC KEY-----"
+
+
+@pytest.fixture
+def hub() -> FakeServices:
+    return FakeServices()
+
+
+@pytest.fixture
+async def admin(hub: FakeServices) -> Visitor:
+    visitor = Visitor(hub)
+    await visitor.sign_in()
+    return visitor
+
+
+# Trying a code
+
+
+async def tried(visitor: Visitor, **fields: str) -> dict[str, Any]:
+    await visitor.send("/cameras/check", **fields)
+    assert visitor.response.content_type == "application/json"
+    answer: dict[str, Any] = json.loads(visitor.text)
+    return answer
+
+
+async def test_a_code_is_tried_while_it_is_typed(admin: Visitor) -> None:
+    admin.hub.enrolment.knock(waiting("SN1"))
+    await admin.get("/cameras")
+    assert (await tried(admin, sn="SN1", code="1234"))["fits"] is False
+    fits = await tried(admin, sn="SN1", code=CODE)
+    assert fits == {"fits": True, "text": "It fits the camera's signature.", "more": ""}
+    assert "SN1" in admin.hub.enrolment.rows
+    assert admin.hub.accounts.audited == []
+
+
+async def test_a_code_for_nobody_is_told_so(admin: Visitor) -> None:
+    await admin.get("/cameras/connect")
+    answer = await tried(admin, sn="NOBODY", code=CODE)
+    assert answer["text"].startswith("This camera did not try to connect lately")
+
+
+async def test_who_tries_codes_too_fast_is_asked_to_wait(
+    admin: Visitor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise TooManyRequests
+
+    await admin.get("/cameras/connect")
+    monkeypatch.setattr(admin.hub.enrolment, "check_code", refuse)
+    await tried(admin, sn="SN1", code=CODE)
+    assert admin.response.status_code == 429
+
+
+@pytest.mark.parametrize("role", ["guard", "viewer"])
+async def test_only_an_administrator_tries_codes(hub: FakeServices, role: str) -> None:
+    visitor = Visitor(hub)
+    await visitor.sign_in(role)
+    hub.enrolment.knock(waiting("SN1"))
+    for path in ("/cameras/check", "/cameras/import", "/cameras/connect/site-key/remove"):
+        await visitor.send(path, sn="SN1", code=CODE, text="sn,code\n")
+        assert visitor.response.status_code == 403, path
+    for path in ("/cameras/import", "/cameras/export.csv", "/cameras/connect/site-key/remove"):
+        await visitor.get(path)
+        assert visitor.response.status_code == 403, path
+
+
+async def test_no_code_is_tried_from_another_site(admin: Visitor) -> None:
+    admin.hub.enrolment.knock(waiting("SN1"))
+    await admin.send("/cameras/check", token="x", sn="SN1", code=CODE)
+    assert admin.response.status_code == 403
+
+
+# Who knocks
+
+
+async def test_every_reason_and_how_often_it_tried_stand_beside_a_camera(admin: Visitor) -> None:
+    row = waiting("SN1", "code-mismatch", "clock-off", seconds="28680", tries=12)
+    admin.hub.enrolment.knock(structs.replace(row, slowed_until=row.last_seen + 30_000))
+    await admin.get("/cameras/waiting")
+    for words in (
+        "The code does not match",
+        "Its clock is 7 h 58 min ahead",
+        "answers are held back until",
+        "12 tries, the last at",
+    ):
+        assert words in admin.text, words
+
+
+async def test_a_clock_that_is_right_is_told_too(admin: Visitor) -> None:
+    admin.hub.enrolment.knock(waiting("SN1"))
+    await admin.get("/cameras/waiting")
+    assert "clock: exact" in admin.text
+
+
+def many(hub: FakeServices, count: int) -> None:
+    first = waiting("SN0")
+    for number in range(count):
+        row = structs.replace(waiting(f"SN{number:03}"), first_seen=first.first_seen + number)
+        hub.enrolment.rows[row.sn] = row
+
+
+async def test_hundreds_that_knock_come_a_page_at_a_time(admin: Visitor) -> None:
+    many(admin.hub, 50)
+    seen: list[str] = []
+    path = "/cameras"
+    for expected in (ROWS, ROWS, 10):
+        await admin.get(path)
+        rows = [part.split('"')[0] for part in admin.text.split('class="knock" data-key="')[1:]]
+        assert len(rows) == expected
+        seen += rows
+        _, found, rest = admin.text.partition('data-key="next"><a class="button" href="')
+        path = rest.split('"')[0].replace("&amp;", "&") if found else ""
+    assert path == ""
+    assert seen == [f"SN{number:03}" for number in reversed(range(50))]
+
+
+async def test_one_of_hundreds_is_found_by_a_part_of_its_number(admin: Visitor) -> None:
+    many(admin.hub, 300)
+    await admin.get("/cameras?find=sn21")
+    assert "10 of 300 that knock" in admin.text
+    assert 'data-part="/cameras/waiting?back=%2Fcameras&amp;find=sn21"' in admin.text
+    await admin.get("/cameras/waiting?back=/cameras&find=sn21")
+    assert admin.text.count('class="knock"') == 10
+    await admin.get("/cameras?find=nobody")
+    assert "None of those that knock is called so" in admin.text
+
+
+async def test_a_page_that_no_longer_is_shows_the_first(admin: Visitor) -> None:
+    many(admin.hub, 3)
+    for after in ("x", "-", "x-SN001", "%D9%A3-SN1"):
+        await admin.get(f"/cameras?after={after}")
+        assert admin.text.count('class="knock"') == 3, after
+
+
+async def test_a_refused_acceptance_shows_though_the_camera_is_on_no_first_page(
+    admin: Visitor,
+) -> None:
+    many(admin.hub, 50)
+    await admin.get("/cameras")
+    await admin.send("/cameras/accept", sn="SN001", code="wrong", name="My gate", back="/cameras")
+    assert admin.response.status_code == 400
+    assert 'value="My gate"' in admin.text
+
+
+# Accepting
+
+
+async def test_what_is_to_be_done_by_hand_is_told_after_accepting(admin: Visitor) -> None:
+    admin.hub.devices.put(
+        device("12", "Gate", "offline", init_outcome="refused with 404 no such uri")
+    )
+    await admin.get("/cameras?done=accepted-refused&did=12")
+    for words in ("refused with 404 no such uri", "enter this one on its own page", ">12<"):
+        assert words in admin.text, words
+    await admin.get("/cameras?done=accepted-taken&did=12")
+    assert "enter this one" not in admin.text
+    await admin.get("/cameras?done=accepted-refused&did=99")
+    assert admin.response.status_code == 200
+
+
+async def test_an_accepted_camera_that_is_still_kept_out_is_told_why(admin: Visitor) -> None:
+    view = device("12", "Gate", "offline", waiting=waiting("SN1", "clock-off", seconds="-28680"))
+    admin.hub.devices.put(view)
+    await admin.get("/cameras/connect?done=accepted-taken&did=12")
+    assert "It is not let in yet. Its clock is 7 h 58 min behind" in admin.text
+
+
+async def test_a_camera_that_knocks_takes_a_broken_ones_place(admin: Visitor) -> None:
+    admin.hub.devices.put(device("12", "Gate", "offline"), device("13", "Bay", "online"))
+    admin.hub.enrolment.knock(waiting("SN1"))
+    await admin.get("/cameras")
+    assert '<option value="12">Gate</option>' in admin.text
+    assert '<option value="13">' not in admin.text
+    await admin.send("/cameras/accept", sn="SN1", code=CODE, replaces="99", back="/cameras")
+    assert "no camera with the number" in admin.text
+    await admin.send("/cameras/accept", sn="SN1", code=CODE, replaces="12", back="/cameras")
+    assert admin.goes_to == "/cameras?done=accepted-taken&did=12"
+    assert admin.hub.devices.views["12"].sn == "SN1"
+    assert admin.hub.accounts.audited == [("user admin", "device.accept", "12")]
+
+
+# One camera
+
+
+async def test_initial_parameters_are_sent_once_more(admin: Visitor) -> None:
+    admin.hub.devices.put(device("1", "Gate", "online", init_outcome="no answer within 10 s"))
+    await admin.get("/cameras/1/manage")
+    assert "no answer" in admin.text
+    assert "enter this one on its own page" in admin.text
+    admin.hub.enrolment.initial.delivery = Delivery("refused", "refused with 404")
+    await admin.send("/cameras/1/init")
+    assert admin.goes_to == "/cameras/1/manage?done=init-refused"
+    assert admin.hub.enrolment.initial.sent == ["1"]
+    assert admin.hub.accounts.audited == [("user admin", "device.init", "1")]
+
+
+async def test_an_earlier_key_is_told_and_ended(admin: Visitor) -> None:
+    admin.hub.devices.put(device("1", "Gate", "online", previous_key_until=1_795_608_000_000))
+    await admin.get("/cameras/1/manage")
+    assert "It has not signed with its new key yet" in admin.text
+    await admin.send("/cameras/1/earlier-key")
+    assert admin.goes_to == "/cameras/1/manage?done=earlier-key-dropped"
+    assert admin.hub.devices.changed[-1][1].previous_key is None
+    assert admin.hub.accounts.audited == [("user admin", "device.drop-earlier-key", "1")]
+
+
+async def test_cameras_that_sign_with_the_earlier_site_key_are_counted(admin: Visitor) -> None:
+    admin.hub.devices.key = PEM
+    until = 1_795_608_000_000
+    admin.hub.devices.put(
+        device("1", "Gate", "online", previous_key_until=until),
+        device("2", "Bay", "online", previous_key_until=until, has_own_key=True),
+        device("3", "Roof", "online"),
+    )
+    await admin.get("/cameras/connect")
+    assert "1 camera has not signed with it yet" in admin.text
+
+
+async def test_removing_the_site_key_asks_once_and_says_whom_it_puts_out(admin: Visitor) -> None:
+    admin.hub.devices.key = PEM
+    admin.hub.devices.put(
+        device("1", "Gate", "online"), device("2", "Bay", "online", has_own_key=True)
+    )
+    await admin.get("/cameras/connect/site-key/remove")
+    assert "1 camera has no key of its own" in admin.text
+    assert admin.hub.devices.key == PEM
+    await admin.send("/cameras/connect/site-key/remove")
+    assert admin.goes_to == "/cameras/connect?done=site-key-removed"
+    assert admin.hub.devices.key is None
+    assert admin.hub.accounts.audited == [("user admin", "site-key.remove", "")]
+
+
+# Sheets
+
+SHEET = "sn,code,did,name\nA,1,,North\nB,2,77,<East>\n"
+
+
+async def test_a_sheet_is_looked_at_before_it_is_added(admin: Visitor) -> None:
+    await admin.get("/cameras/import")
+    await admin.send("/cameras/import", text=SHEET)
+    assert "2 cameras would be added" in admin.text
+    for words in ("North", "&lt;East&gt;", "77", "the next free", "no site key is set"):
+        assert words in admin.text, words
+    assert admin.hub.devices.views == {}
+    await admin.send("/cameras/import/add", text=SHEET)
+    assert admin.goes_to == "/cameras?done=imported"
+    assert {view.sn for view in admin.hub.devices.list()} == {"A", "B"}
+    assert [action for _, action, _ in admin.hub.accounts.audited] == ["device.add"] * 2
+
+
+@pytest.mark.parametrize("path", ["/cameras/import", "/cameras/import/add"])
+async def test_every_bad_line_of_a_sheet_is_told_and_nothing_is_added(
+    admin: Visitor, path: str
+) -> None:
+    admin.hub.devices.put(device("1", "Gate", "online"))
+    await admin.get("/cameras/import")
+    await admin.send(path, text="sn,code,did\nA,1,\nA,1,\nB,,\nC,1,1\nD,1,,,,\n")
+    assert admin.response.status_code == 400
+    for words in (
+        "4 lines are wrong",
+        "Line 2 has the same: Serial number.",
+        "The security code is missing",
+        "A camera has this already: Number (did).",
+        "There are more values than columns.",
+    ):
+        assert words in admin.text, words
+    assert "A,1," in admin.text
+    assert list(admin.hub.devices.views) == ["1"]
+
+
+async def test_a_sheet_without_columns_is_told_which_there_are(admin: Visitor) -> None:
+    await admin.get("/cameras/import")
+    await admin.send("/cameras/import", text="")
+    assert "sn,code,did,name,key. sn and code must be among them" in admin.text
+
+
+async def test_the_cameras_are_exported(admin: Visitor) -> None:
+    await admin.get("/cameras/export.csv")
+    assert admin.response.content_type == "text/csv; charset=utf-8"
+    assert admin.text == "\ufeffsn,code,did,name,key\r\n"
+    assert "attachment" in admin.response.headers["Content-Disposition"]
