@@ -32,8 +32,10 @@ _MOST_ADDRESSES = 256
 #: So many devices may have all of that; beyond, each may have half for each doubling.
 MOST_IN_FULL = 1024
 #: A longer frame is shortened, once, when it comes.
-LONGEST_WHOLE = 512
-#: Bytes of memory that one ring has for shortened frames: of a device that is in, and of another.
+LONGEST_WHOLE = 4096
+#: Up to here frames are bounded by their number alone: heartbeats come by the thousand.
+LONGEST_SHORT = 768
+#: Bytes of memory that one ring has for longer ones: of a device that is in, and of another.
 MOST_BYTES_OF_ONE = 256 * 1024
 MOST_BYTES = 64 * 1024 * 1024
 _MOST_BYTES_ASIDE = 16 * 1024
@@ -104,7 +106,7 @@ class Ring:
 
     def heard(self, frame: str | bytes) -> None:
         """The device sent this."""
-        if len(frame) > LONGEST_WHOLE:
+        if len(frame) > LONGEST_SHORT:
             self._keep_long("in", frame)
             return
         self._append(Entry(self._number(), self._now(), "in", frame))
@@ -113,7 +115,7 @@ class Ring:
 
     def said(self, frame: str) -> None:
         """The hub sent this."""
-        if len(frame) > LONGEST_WHOLE:
+        if len(frame) > LONGEST_SHORT:
             self._keep_long("out", frame)
             return
         self._append(Entry(self._number(), self._now(), "out", frame))
@@ -145,11 +147,14 @@ class Ring:
         self._trim()
 
     def _keep_long(self, direction: Direction, frame: str | bytes) -> None:
+        if len(frame) <= LONGEST_WHOLE:
+            self.keep(direction, frame)
+            return
         size = len(frame) if isinstance(frame, bytes) else len(frame.encode("utf-8", "replace"))
         self.keep(direction, Shortened(self._traces.shorten(frame), size))
 
     def _trim(self) -> None:
-        """Short frames are few bytes by their number; these alone are counted."""
+        """Let the oldest go until the longer frames have room: short ones do not count."""
         held = sum(map(_weight, self._entries))
         while held > self._most_bytes:
             held -= _weight(self._entries.popleft())
@@ -157,7 +162,10 @@ class Ring:
 
 def _weight(entry: Entry) -> int:
     kept = entry.kept
-    return getsizeof(kept.text) + _ENTRY_BYTES if isinstance(kept, Shortened) else 0
+    text = kept.text if isinstance(kept, Shortened) else kept
+    if not isinstance(text, str | bytes) or len(text) <= LONGEST_SHORT:
+        return 0
+    return getsizeof(text) + _ENTRY_BYTES
 
 
 class _Trace:

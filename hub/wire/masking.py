@@ -11,9 +11,6 @@ import re
 
 import msgspec
 
-from hub.errors import BadParameter
-from hub.wire import jsontext
-
 MASK = "***"
 
 #: Characters of one text, of a whole frame, and of one that is no JSON, that are shown at most.
@@ -22,7 +19,6 @@ _LONGEST_SHOWN = 4000
 _LONGEST_BAD = 600
 #: Items of a list that are shown; the others are counted.
 _MOST_ITEMS = 3
-_MOST_DEPTH = 64
 #: A string of more characters is cut out before the frame is read.
 _LONG_STRING = 512
 #: What is longer without its long strings, or has more quotation marks, is not read for this.
@@ -98,12 +94,10 @@ def shown(frame: str | bytes) -> str:
         return _words_of(text)
     data = short.encode("utf-8", "replace")
     try:
-        jsontext.check_depth(data, _MOST_DEPTH)
-        masked = _masked(msgspec.json.decode(data), "", "")
-    except (BadParameter, msgspec.MsgspecError, UnicodeError, ValueError, RecursionError):
+        masked = msgspec.json.encode(_masked(msgspec.json.decode(data), "", ""))
+    except (msgspec.MsgspecError, ValueError, RecursionError):
         return _words_of(short)
-    line = msgspec.json.format(msgspec.json.encode(masked), indent=0).decode()
-    return _clipped(line, _LONGEST_SHOWN)
+    return _clipped(msgspec.json.format(masked, indent=0).decode(), _LONGEST_SHOWN)
 
 
 def shown_text(text: str) -> str:
@@ -132,7 +126,7 @@ def _without_long_strings(text: str) -> str | None:
 
     From one quotation mark to the next: in a picture that is the speed of memchr.
     """
-    if len(text) <= _LONG_STRING:
+    if len(text) <= _LONGEST_READ and max(map(len, text.split('"'))) <= _LONG_STRING:
         return text
     parts: list[str] = []
     taken, opening, quote = 0, -1, text.find('"')

@@ -6,6 +6,7 @@ import pytest
 import trio
 
 from hub.live.trace import (
+    LONGEST_SHORT,
     LONGEST_WHOLE,
     MOST_BYTES_OF_ONE,
     MOST_FRAMES,
@@ -165,7 +166,17 @@ def test_a_long_frame_is_shortened_and_its_size_kept(traces: Traces) -> None:
     ring.heard('{"msgid": "1", "photo": "' + "é" * (LONGEST_WHOLE + 1) + '"}')
     (entry,) = ring.entries()
     size = 2 * LONGEST_WHOLE + 29
-    assert entry.kept == Shortened('{"msgid": "1", "photo": "[513 B]"}', size)
+    assert entry.kept == Shortened('{"msgid": "1", "photo": "[4.1 KB]"}', size)
+
+
+def test_a_frame_of_middle_length_is_kept_as_it_came(traces: Traces) -> None:
+    ring = traces.let_in(traces.open(), "SN1")
+    frame = "a" * LONGEST_WHOLE
+    for _ in range(MOST_FRAMES):
+        ring.said(frame)
+    kept = [entry.kept for entry in ring.entries()]
+    assert all(one is frame for one in kept)
+    assert 0 < len(kept) * LONGEST_WHOLE <= MOST_BYTES_OF_ONE
 
 
 def test_long_frames_take_no_more_memory_than_one_device_may_have(traces: Traces) -> None:
@@ -178,7 +189,7 @@ def test_long_frames_take_no_more_memory_than_one_device_may_have(traces: Traces
 @pytest.mark.parametrize("devices", [100, 1024, 1025, 3000])
 def test_the_more_devices_the_smaller_is_the_share_of_each(devices: int) -> None:
     traces = new_traces(most_devices=devices)
-    frame = "a" * LONGEST_WHOLE
+    frame = "a" * LONGEST_SHORT
     first = traces.let_in(traces.open(), "FIRST")
     for _ in range(MOST_FRAMES):
         first.heard(frame)
