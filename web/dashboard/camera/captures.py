@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import AsyncGenerator, Mapping
 from datetime import datetime, timedelta
 from typing import Any, Literal
-from urllib.parse import quote, urlencode
+from urllib.parse import urlencode
 
 import msgspec
 from msgspec import Struct
@@ -15,7 +14,6 @@ from quart import Blueprint, Response, request
 from hub.errors import BadParameter
 from hub.services.commands import PagesOfDevice
 from hub.wire import tables
-from hub.wire.bounds import field_bounds
 from hub.wire.commands import FaceCapture, FaceHistory, PersonCapture, PersonHistory
 from hub.wire.dialect import FACE_HISTORY, PERSON_HISTORY
 from hub.wire.params import check_param
@@ -24,6 +22,14 @@ from web.dashboard import language
 from web.dashboard.camera.asking import Parts, asking_page
 from web.dashboard.camera.frame import camera
 from web.dashboard.camera.pagelink import next_query, place_of
+from web.dashboard.camera.personfilters import (
+    FILTERS,
+    filter_fault,
+    filters_sent,
+    shown_filters,
+)
+from web.dashboard.camera.pictures import picture_url
+from web.dashboard.camera.timefield import sent_time
 from web.dashboard.language import N_, gettext
 
 blueprint = Blueprint("camera_captures", __name__, url_prefix="/cameras/<int:did>/captures")
@@ -32,25 +38,6 @@ Kind = Literal["faces", "people"]
 
 #: How many answers of the device one page holds, of 32 captures each.
 _PAGES_AT_ONCE = 2
-
-#: A time as a browser's field has it; without seconds where they are zero.
-_TIME = re.compile(r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d)(:\d\d)?(\.\d+)?", re.ASCII)
-_TEXT = "%Y-%m-%d %H:%M:%S"
-
-#: The filters of 1.10 and what they are called.
-_FILTERS = {
-    "name": N_("Name"),
-    "workId": N_("Work number"),
-    "idCard": N_("ID card number"),
-    "phone": N_("Phone"),
-}
-
-
-class Filter(Struct, frozen=True):
-    name: str
-    label: str
-    value: str
-    longest: int
 
 
 class Link(Struct, frozen=True):
@@ -82,16 +69,18 @@ class Asked(Struct, frozen=True):
     end: str
     filters: Mapping[str, str]
 
-    @property
-    def given(self) -> dict[str, str]:
-        return {name: value for name, value in self.filters.items() if value}
-
     def query(self, **changed: str) -> str:
         """The address's query for this, or for a part of it changed."""
-        pairs = {"kind": self.kind, "from": self.start, "until": self.end, **self.given, **changed}
+        pairs = {
+            "kind": self.kind,
+            "from": self.start,
+            "until": self.end,
+            **self.filters,
+            **changed,
+        }
         if pairs["kind"] == "people":
             # 1.11 knows no filters.
-            pairs = {key: value for key, value in pairs.items() if key not in _FILTERS}
+            pairs = {key: value for key, value in pairs.items() if key not in FILTERS}
         return "?" + urlencode(pairs)
 
 
@@ -142,8 +131,8 @@ async def captures(did: int) -> Response:
         ranges=_ranges(asked, now),
         start=asked.start,
         end=asked.end,
-        filters=_filters(asked),
-        is_filtered=bool(asked.given),
+        filters=shown_filters(FaceHistory, asked.filters) if asked.kind == "faces" else (),
+        is_filtered=bool(asked.filters),
         fault=wrong,
         is_first=place.page is None,
         first_url=asked.query(),
@@ -156,21 +145,21 @@ def _asked(args: Mapping[str, str], now: datetime) -> Asked:
         kind=kind,
         start=args.get("from", "").strip() or f"{now:%Y-%m-%d}T00:00:00",
         end=args.get("until", "").strip() or f"{now:%Y-%m-%d}T23:59:59",
-        filters={name: args.get(name, "").strip() if kind == "faces" else "" for name in _FILTERS},
+        filters=filters_sent(args) if kind == "faces" else {},
     )
 
 
 def _pairs(asked: Asked) -> dict[str, str]:
-    return {"kind": asked.kind, "from": asked.start, "until": asked.end, **asked.given}
+    return {"kind": asked.kind, "from": asked.start, "until": asked.end, **asked.filters}
 
 
 def _param(asked: Asked, page: int | None) -> FaceHistory | PersonHistory:
     """Raises BadParameter that names the field."""
     given: dict[str, Any] = {
-        "start_time": _sent_time(asked.start),
-        "end_time": _sent_time(asked.end),
+        "start_time": sent_time(asked.start),
+        "end_time": sent_time(asked.end),
         "page_num": page,
-        **asked.given,
+        **asked.filters,
     }
     encoded = msgspec.json.encode(given)
     if asked.kind == "faces":
@@ -178,21 +167,11 @@ def _param(asked: Asked, page: int | None) -> FaceHistory | PersonHistory:
     return check_param(PERSON_HISTORY, encoded)
 
 
-def _sent_time(text: str) -> str:
-    """A browser's time as devices take it (1.10); what is none is left for the check to refuse."""
-    found = _TIME.fullmatch(text)
-    return f"{found[1]} {found[2]}{found[3] or ':00'}" if found else text
-
-
 def _fault(error: BadParameter) -> str:
     field = error.field.removeprefix("param.")
     if field in ("start_time", "end_time"):
         return gettext("Give two times, the earlier one first.")
-    bound = field_bounds(FaceHistory)[field]
-    return gettext("%(field)s: at most %(n)s characters, without line breaks.") % {
-        "field": gettext(_FILTERS[field]),
-        "n": bound.most,
-    }
+    return filter_fault(FaceHistory, field)
 
 
 def _kinds(asked: Asked) -> list[Link]:
@@ -219,19 +198,9 @@ def _ranges(asked: Asked, now: datetime) -> list[Link]:
     return links
 
 
-def _filters(asked: Asked) -> list[Filter]:
-    if asked.kind == "people":
-        return []
-    bounds = field_bounds(FaceHistory)
-    return [
-        Filter(name, gettext(label), asked.filters[name], bounds[name].most or 0)
-        for name, label in _FILTERS.items()
-    ]
-
-
 def _shown(one: FaceCapture | PersonCapture, did: str) -> Shown:
     pictures = [
-        Picture(f"/media/device/{did}?path={quote(path, safe='')}", gettext(text))
+        Picture(picture_url(did, path), gettext(text))
         for path, text in (
             (one.jpeg_url_face, N_("Face")),
             (one.jpeg_url_body, N_("Body")),
