@@ -39,17 +39,23 @@ DEVICE_MEDIA = Operation(
     summary="A picture that lies on a device",
     description=(
         "By a path that stands in the device's answers. Read from the device once, and kept; 404 "
-        "with code 426 where it does not have it any more. Keep it, or ask with `If-None-Match`."
+        "with code 426 where it does not have it any more. Ask again after an hour, with "
+        "`If-None-Match`: a device may use a path for another picture. A signed-in user needs the "
+        "role guard."
     ),
     media_type="image/*",
     query=OnDevice,
+    role="guard",
     path_example={"did": "12"},
     query_example="path=sdcard/20210924/14/2741_179.jpg",
 )
 
+#: Private: a person's picture is for whom it was sent to. That of a record never changes, which is
+#: for ever as browsers go; a device may use a path again.
+_OF_RECORD = "private, max-age=31536000, immutable"
+_ON_DEVICE = "private, max-age=3600"
+
 _HEADERS = {
-    # For ever, as browsers go. Private: a person's picture is for whom it was sent to.
-    "Cache-Control": "private, max-age=31536000, immutable",
     # Only ever a picture, whatever its bytes would like to be.
     "X-Content-Type-Options": "nosniff",
     "Content-Security-Policy": "default-src 'none'; sandbox",
@@ -65,10 +71,11 @@ def blueprint(services: Services) -> Blueprint:
         stored = await services.records.picture(seq_of(path["seq"]), path["name"])
         if EXTENSIONS.get(stored.mime) != path["extension"]:
             raise NoSuchResource(f"that picture is no {path['extension']}")
-        return _response(stored)
+        return _response(stored, _OF_RECORD)
 
     async def device_picture(call: Call[OnDevice, Nothing]) -> Response:
-        return _response(await services.device_files.picture(call.path["did"], call.query.path))
+        stored = await services.device_files.picture(call.path["did"], call.query.path)
+        return _response(stored, _ON_DEVICE)
 
     routes = Routes(media, services)
     routes.add(MEDIA, picture)
@@ -76,8 +83,9 @@ def blueprint(services: Services) -> Blueprint:
     return media
 
 
-def _response(picture: StoredPicture) -> Response:
+def _response(picture: StoredPicture, cache_control: str) -> Response:
     response = Response(picture.data, content_type=picture.mime, headers=_HEADERS)
+    response.headers["Cache-Control"] = cache_control
     response.set_etag(picture.etag)
     # Weakly: a proxy that compresses what passes through marks the tag so.
     if request.if_none_match.contains_weak(picture.etag):

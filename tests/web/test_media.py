@@ -116,19 +116,28 @@ async def device(hub: HubServices) -> AskedLink:
     return link
 
 
-async def test_a_picture_on_a_device_is_read_once_and_may_be_kept(
+async def test_a_picture_on_a_device_is_read_once_and_may_be_kept_for_an_hour(
     client: QuartClient, key: dict[str, str], device: AskedLink
 ) -> None:
     response = await client.get(ON_DEVICE, headers=key)
     assert (response.status_code, await response.get_data()) == (200, JPEG)
     assert response.headers["Content-Type"] == "image/jpeg"
-    assert response.headers["Cache-Control"] == "private, max-age=31536000, immutable"
+    assert response.headers["Cache-Control"] == "private, max-age=3600"
     assert response.headers["X-Content-Type-Options"] == "nosniff"
     assert response.headers["Content-Security-Policy"] == "default-src 'none'; sandbox"
     known = {"If-None-Match": response.headers["ETag"]}
     response = await client.get(ON_DEVICE, headers=key | known)
     assert (response.status_code, await response.get_data()) == (304, b"")
+    assert response.headers["Cache-Control"] == "private, max-age=3600"
     assert [asked.param for asked in device.asked] == [{"path": "sdcard/1.jpg"}]
+
+
+async def test_pictures_on_devices_are_for_guards(
+    hub: HubServices, client: QuartClient, device: AskedLink
+) -> None:
+    for role, status in (("viewer", 403), ("guard", 200), ("admin", 200)):
+        cookie = {"Cookie": f"__Host-sitehub_session={await hub.add_user(role, role)}"}
+        assert (await client.get(ON_DEVICE, headers=cookie)).status_code == status
 
 
 @pytest.mark.parametrize(
