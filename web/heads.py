@@ -7,6 +7,7 @@ left to it: each head that is read here means the same to h11, and a test holds 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from functools import lru_cache
 from http.client import responses
 from typing import NamedTuple
@@ -21,6 +22,7 @@ _FIELDS = re.compile(rb"(?:\r\n[!#$%&'*+\-.^_`|~0-9A-Za-z]+:[\t\x20-\x7e]*)+\r\n
 _LENGTH = re.compile(rb"[0-9]{1,15}")
 #: Where one of these is, h11 says what becomes of the connection and its body.
 _UNUSUAL = {b"transfer-encoding", b"expect", b"upgrade"}
+_NOSNIFF = b"x-content-type-options"
 #: These answers have no body, whatever their head says.
 _WITHOUT_BODY = (204, 304)
 
@@ -83,8 +85,13 @@ def write_head(status: int, headers: tuple[tuple[bytes, bytes], ...]) -> AnswerH
     connection = h11.Connection(h11.SERVER)
     connection.receive_data(b"GET / HTTP/1.1\r\nHost: hub\r\n\r\n")
     connection.next_event()
-    written = connection.send(answer_head(status, headers))
+    written = connection.send(answer_head(status, tuple(with_nosniff(headers))))
     return AnswerHead(written[:-2], int(lengths[0]))
+
+
+def with_nosniff(headers: Iterable[tuple[bytes, bytes]]) -> Headers:
+    """No answer's kind is to be guessed by its first bytes."""
+    return [*(header for header in headers if header[0] != _NOSNIFF), (_NOSNIFF, b"nosniff")]
 
 
 def answer_head(status: int, headers: tuple[tuple[bytes, bytes], ...]) -> h11.Response:

@@ -44,14 +44,14 @@ from hypercorn.typing import (
     HTTPScope,
     Scope,
 )
-from hypercorn.utils import UnexpectedMessageError, build_and_validate_headers, suppress_body
+from hypercorn.utils import UnexpectedMessageError, suppress_body
 
 from hub import metrics
 from hub.accept import Peer
 from hub.log import limited
 from hub.plainhttp import origin_form
 from hub.sockets import SocketStream
-from web.heads import Headers, answer_head, read_head, write_head
+from web.heads import Headers, answer_head, read_head, with_nosniff, write_head
 
 log = logging.getLogger(__name__)
 
@@ -79,7 +79,6 @@ _PIECE_BYTES = 512
 #: After so many chunks the other connections have their turn.
 _CHUNKS_AT_ONCE = 16
 
-_NOSNIFF = b"x-content-type-options"
 _CLOSE = (b"connection", b"close")
 _BOTH_LENGTHS = {b"content-length", b"transfer-encoding"}
 _MEANINGS = {
@@ -256,9 +255,8 @@ class Exchange:
             raise PeerLost
         elif message["type"] == "http.response.start" and self._stage is _Stage.WAITED_FOR:
             self._stage, self._status = _Stage.BEGUN, message["status"]
-            await self._http.send_head(
-                self._status, build_and_validate_headers(message.get("headers", ()))
-            )
+            headers = [(name, value) for name, value in message.get("headers", ())]
+            await self._http.send_head(self._status, headers)
         elif message["type"] == "http.response.body" and self._stage is _Stage.BEGUN:
             await self._send_body(message.get("body", b""), more=message.get("more_body", False))
         else:
@@ -512,8 +510,6 @@ class Http1:
     # The answer
 
     async def send_head(self, status: int, headers: Headers) -> None:
-        headers = [header for header in headers if header[0] != _NOSNIFF]
-        headers.append((_NOSNIFF, b"nosniff"))
         if self._context.terminated.is_set() or self._sender_waits:
             headers.append(_CLOSE)
         usual = write_head(status, tuple(headers)) if self._h11 is None else None
@@ -523,7 +519,8 @@ class Http1:
             self._owed = usual.length
             self._held = b"%bdate: %b\r\n\r\n" % (usual.start, now)
         else:
-            await self._send_unusual_head(answer_head(status, (*headers, (b"date", now))))
+            headers = [*with_nosniff(headers), (b"date", now)]
+            await self._send_unusual_head(answer_head(status, tuple(headers)))
 
     async def send_body(self, data: bytes) -> None:
         if self._h11 is not None:

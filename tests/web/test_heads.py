@@ -121,7 +121,8 @@ def test_an_answer_of_known_length_is_written_but_for_its_date() -> None:
     assert head.length == 5
     assert head.start.startswith(b"HTTP/1.1 200 OK\r\n")
     fields = dict(line.split(b": ") for line in head.start.lower().split(b"\r\n")[1:-1])
-    assert fields == {b"content-type": b"text/plain", b"content-length": b"5"}
+    nosniff = {b"x-content-type-options": b"nosniff"}
+    assert fields == {b"content-type": b"text/plain", b"content-length": b"5", **nosniff}
 
 
 @pytest.mark.parametrize(
