@@ -17,11 +17,12 @@ from hub.errors import (
 from hub.simulator.bodies import Upload
 from hub.simulator.camera import Camera, Told
 from hub.simulator.cast import make_cast
+from hub.simulator.faults import FAULTLESS, Quirks
 from hub.simulator.identity import CameraIdentity
 from hub.wire import signing
 from hub.wire.envelope import Request, Response, encode_error, encode_ok, encode_request
 from hub.wire.session import ConnectResult, InitParam, TokenResult, decode_connect
-from tests.support.fakehub import FakeHub, let_in
+from tests.support.fakehub import INFO, FakeHub, let_in
 
 CAPTURE = Upload("POST", "/api/v1/adapter/lenfocus/face/capture", b'{"time":1}')
 
@@ -29,7 +30,9 @@ CAPTURE = Upload("POST", "/api/v1/adapter/lenfocus/face/capture", b'{"time":1}')
 class Scene:
     """A camera that runs against a hub in memory."""
 
-    def __init__(self, nursery: trio.Nursery, identity: CameraIdentity) -> None:
+    def __init__(
+        self, nursery: trio.Nursery, identity: CameraIdentity, quirks: Quirks = FAULTLESS
+    ) -> None:
         self.hub = FakeHub(nursery)
         self.told: list[Told] = []
         self.camera = Camera(
@@ -39,6 +42,7 @@ class Scene:
             now=lambda: 1764028800.0 + trio.current_time(),
             chance=random.Random(1),
             tell=self.told.append,
+            quirks=quirks,
         )
         nursery.start_soon(self.camera.run)
 
@@ -228,3 +232,59 @@ async def test_a_result_without_a_token_is_no_admission(
     scene.hub.answer = lambda request: encode_ok(request, {"expire": 5})
     await scene.hub.until(lambda: len(scene.hub.requests("/connect")) == 2)
     assert "online" not in scene.heard()
+
+
+async def test_commands_are_answered_in_their_order(
+    scene: Scene, autojump_clock: MockClock
+) -> None:
+    await scene.hub.until(lambda: bool(scene.hub.frames))
+    for number in range(5):
+        command = encode_request(f"c{number}", "t", "/person/query", {"pid": "1"})
+        await scene.hub.sockets[0].send_message(command)
+    await scene.hub.until(lambda: len(answers_of(scene)) == 5)
+    assert [answer.msgid for answer in answers_of(scene)] == [f"c{number}" for number in range(5)]
+
+
+def answers_of(scene: Scene) -> list[Response]:
+    return [frame for frame in scene.hub.frames if isinstance(frame, Response)]
+
+
+async def test_1_9_it_answers_restarts_and_tells_of_itself_again(
+    scene: Scene, autojump_clock: MockClock
+) -> None:
+    await scene.hub.until(lambda: bool(scene.hub.reports))
+    asked_at = trio.current_time()
+    await scene.hub.sockets[0].send_message(
+        encode_request("c1", "t", "/system/maintain/reboot", {"delay_ms": 1500})
+    )
+    await scene.hub.until(lambda: [path for path, _ in scene.hub.reports].count(INFO) == 2)
+    assert answers_of(scene)[0].code == 0
+    assert trio.current_time() - asked_at == pytest.approx(1.5 + 8, abs=0.1)
+    assert len(scene.hub.sockets) == 2
+    assert "it restarts" in [told.text for told in scene.told]
+    await scene.camera.aclose()
+
+
+async def test_an_upload_waits_while_it_restarts(scene: Scene, autojump_clock: MockClock) -> None:
+    await scene.camera.wait_reported()
+    await scene.hub.sockets[0].send_message(
+        encode_request("c1", "t", "/system/maintain/reboot", {"delay_ms": 0})
+    )
+    await scene.hub.until(lambda: bool(answers_of(scene)))
+    await trio.sleep(1)
+    assert (await scene.camera.upload(CAPTURE)).code == 200
+    assert len(scene.hub.sockets) == 2
+    await scene.camera.aclose()
+
+
+async def test_more_than_it_can_have_at_once_is_refused(
+    nursery: trio.Nursery, cameras: tuple[CameraIdentity, ...], autojump_clock: MockClock
+) -> None:
+    scene = Scene(nursery, cameras[0], Quirks(delay=5))
+    await scene.hub.until(lambda: bool(scene.hub.frames))
+    for number in range(40):
+        command = encode_request(f"c{number}", "t", "/person/query", {"pid": "1"})
+        await scene.hub.sockets[0].send_message(command)
+    await scene.hub.until(lambda: len(answers_of(scene)) == 40)
+    codes = [answer.code for answer in answers_of(scene)]
+    assert codes == [409] * 8 + [426] * 32

@@ -65,3 +65,10 @@ def test_the_hours_of_a_day_have_their_light() -> None:
     parts = [drawing.part_of_day(hour) for hour in range(24)]
     assert parts[3] == parts[23] == "night"
     assert (parts[6], parts[12], parts[18]) == ("dawn", "day", "dusk")
+
+
+def test_a_picture_on_the_card_is_half_as_large(cast: Cast) -> None:
+    picture = drawing.background_jpeg(cast.known[0], 0, "gate", 12, at=0.5, caption="")
+    small = drawing.halved(picture)
+    assert size_of(small) == (drawing.SCENE_SIZE[0] // 2, drawing.SCENE_SIZE[1] // 2)
+    assert len(small) < len(picture) / 2

@@ -7,7 +7,7 @@ import trio
 from trio.abc import Stream
 from trio.testing import MockClock, memory_stream_pair
 
-from hub.simulator.poster import ANSWER_SECONDS, Poster, Reply
+from hub.simulator.poster import ANSWER_SECONDS, Content, Poster, Reply
 from hub.simulator.target import HubAway
 from tests.support.fakehub import FakeHub
 
@@ -103,3 +103,55 @@ async def test_what_is_no_json_has_the_code_of_its_status(nursery: trio.Nursery)
     await hub.send_all(b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 4\r\n\r\noops")
     assert await Poster(open_stream, "hub.test").send("POST", "/", b"", None) == Reply(502, 502)
     await camera.aclose()
+
+
+async def test_pieces_of_a_file_are_fetched_by_range(nursery: trio.Nursery) -> None:
+    hub = FakeHub(nursery)
+    hub.files["/f"] = b"0123456789"
+    poster = Poster(hub.open_http, hub.host)
+    assert await poster.fetch("/f", 2, 4) == Content(206, b"234")
+    assert hub.fetched == [("/f", "bytes=2-4")]
+    await poster.aclose()
+
+
+async def test_several_take_turns_on_the_connection(nursery: trio.Nursery) -> None:
+    hub = FakeHub(nursery)
+    hub.files["/f"] = b"x" * 100
+    poster = Poster(hub.open_http, hub.host)
+    async with trio.open_nursery() as tasks:
+        for _ in range(10):
+            tasks.start_soon(poster.send, "POST", "/x", b"{}", "t")
+            tasks.start_soon(poster.fetch, "/f", 0, 99)
+    assert (len(hub.posts), len(hub.fetched), hub.http_connections) == (10, 10, 1)
+    await poster.aclose()
+
+
+async def test_what_is_broken_off_is_no_request_and_the_next_one_is(nursery: trio.Nursery) -> None:
+    hub = FakeHub(nursery)
+    poster = Poster(hub.open_http, hub.host)
+    await poster.break_off("POST", "/x", b"0123456789", "t", share=0.5)
+    assert await poster.send("POST", "/x", b"{}", "t") == Reply(200, 200)
+    assert [body for _, _, body, _ in hub.posts] == [b"{}"]
+    await poster.aclose()
+
+
+async def test_a_connection_that_is_closed_meanwhile_is_the_hubs_absence(
+    autojump_clock: MockClock,
+) -> None:
+    camera, hub = memory_stream_pair()
+
+    async def open_stream() -> Stream:
+        return camera
+
+    poster = Poster(open_stream, "hub.test")
+
+    async def close() -> None:
+        await trio.sleep(1)
+        await poster.aclose()
+
+    async with trio.open_nursery() as tasks:
+        tasks.start_soon(close)
+        with pytest.raises(HubAway):
+            await poster.send("POST", "/x", b"{}", "t")
+    assert trio.current_time() < 2
+    await hub.aclose()
