@@ -12,7 +12,7 @@ import logging
 import math
 import unicodedata
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from ipaddress import IPv6Network
 from typing import TYPE_CHECKING, get_args
@@ -370,6 +370,11 @@ class Accounts:
 
     async def audit(self, by: Actor, action: str, target: str) -> None:
         await self._store.audit.add(self._now_ms(), by.who, action, target, by.address)
+
+    async def audit_each(self, by: Actor, action: str, targets: Sequence[str]) -> None:
+        """The same done to each of many."""
+        now = self._now_ms()
+        await self._store.audit.add_each(now, by.who, action, targets, by.address)
 
     async def audit_page(
         self, *, before: int | None = None, limit: int = 100

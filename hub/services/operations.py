@@ -67,8 +67,7 @@ class ImportDevices(Operation[list[str]], frozen=True, tag="device.import"):
 
     async def perform(self, services: Services) -> list[str]:
         dids = [added.did for added in await services.devices.import_sheet(self.sheet)]
-        for did in dids:
-            await services.accounts.audit(COMMAND_LINE, "device.add", did)
+        await services.accounts.audit_each(COMMAND_LINE, "device.add", dids)
         return dids
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Sequence
 
 from msgspec import Struct
 
@@ -38,8 +39,17 @@ class Audit:
         self._readers = readers
 
     async def add(self, at: int, who: str, action: str, target: str, address: str) -> None:
+        await self.add_each(at, who, action, [target], address)
+
+    async def add_each(
+        self, at: int, who: str, action: str, targets: Sequence[str], address: str
+    ) -> None:
+        """An entry for each target, in one write."""
+
         def job(connection: sqlite3.Connection) -> None:
-            entry = connection.execute(_ADD, (at, who, action, target, address)).lastrowid
+            entry = None
+            for target in targets:
+                entry = connection.execute(_ADD, (at, who, action, target, address)).lastrowid
             connection.execute(_TRIM, ((entry or 0) - _MOST_ENTRIES,))
 
         await self._writer.write(job)

@@ -297,6 +297,30 @@ def test_a_page_shows_what_changed_before_it_began_to_listen(
     screen.wait_for("Gate")
 
 
+def test_a_code_is_tried_while_it_is_typed(
+    screen: Screen, make_hub: MakeHub, tmp_path: Path
+) -> None:
+    hub = make_hub().start()
+    _first_run(screen, hub)
+    csv_file = tmp_path / "cameras.csv"
+    with _simulated_camera(hub, "--write-csv", csv_file):
+        screen.one(".knock")
+        with csv_file.open(encoding="utf-8", newline="") as file:
+            camera = next(csv.DictReader(file))
+        knock = f'.knock[data-key="{camera["sn"]}"]'
+        screen.type("code", camera["code"], within=knock)
+        screen.wait_for("There is no key to check its signature with")
+        screen.type("key", (tmp_path / camera["key"]).read_text("utf-8"), within=knock)
+        screen.wait_for("It fits the camera's signature.")
+        screen.type("code", camera["code"][:-1], within=knock)
+        screen.wait_for("The code does not match the camera's signature.")
+        assert hub.cli("device", "list", "--json").strip() == "[]"
+        screen.one(f'{knock} [name="code"]').send_keys(camera["code"][-1])
+        screen.wait_for("It fits the camera's signature.")
+        screen.press(f"{knock} .button-main")
+        screen.wait_for("The camera was accepted")
+
+
 def test_a_trace_shows_what_happens_and_is_held_on_demand(
     screen: Screen, busy_hub: HubProcess
 ) -> None:
@@ -357,3 +381,43 @@ def test_the_pages_work_without_javascript(make_hub: MakeHub, tmp_path: Path) ->
         screen.one('.button-bad[href$="/remove"]').click()
         screen.press("main .button-bad")
         assert screen.one(".done").text
+
+
+def test_one_camera_is_set_looked_through_and_restarted(
+    screen: Screen, busy_hub: HubProcess
+) -> None:
+    busy_hub.cli("user", "add", "ada", "--role", "admin", "--password-stdin", stdin=PASSWORD)
+    (camera,) = json.loads(busy_hub.cli("device", "list", "--json"))
+    screen.sign_in(busy_hub, "ada")
+    screen.open(f"{busy_hub.url}/cameras/{camera['did']}")
+
+    # The browser refuses what the hub would, in its words; what is right is taken.
+    screen.press('.tabs a[href$="/settings"]')
+    screen.type("mini_face", "7")
+    screen.press('[action$="/settings/face"] .button-main')
+    told = screen.one('[name="mini_face"]').get_property("validationMessage")
+    assert told == "A whole number from 30 to 500."
+    screen.type("mini_face", "44")
+    screen.press('[action$="/settings/face"] .button-main')
+    screen.wait_for("The camera took the settings for faces and people.")
+    assert screen.one('[name="mini_face"]').get_attribute("value") == "44"
+
+    # A month opens into a day.
+    screen.press('.tabs a[href$="/recordings"]')
+    screen.one(".month")
+    if not screen.all(".month-count"):
+        screen.press('.steps [rel="prev"]')
+    screen.one("td:has(.month-count) a").click()
+    screen.until(lambda: screen.all(".files li"), "no recording of that day")
+
+    # What it captured itself shows with its pictures, which are read from it.
+    screen.press('.tabs a[href$="/captures"]')
+    screen.driver.find_element(By.LINK_TEXT, "7 days").click()
+    script = "return [...document.querySelectorAll('.history img')].some(i => i.naturalWidth > 1)"
+    screen.until(lambda: bool(screen.driver.execute_script(script)), "no picture of a capture")
+
+    screen.press('.camera-head a[href$="/reboot"]')
+    screen.press(".sheet .button-bad")
+    screen.wait_for("The camera was told to restart.")
+    screen.wait_for("Offline")
+    assert screen.complaints() == []

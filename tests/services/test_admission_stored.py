@@ -81,7 +81,7 @@ async def test_what_a_device_showed_of_itself_survives_a_restart(
         device = await site.enrol(name="Gate")
         with pytest.raises(HubError):
             await site.connect(FakeLink(), site.knock())
-        await site.enrolment.settle_did(device.did, "none")
+        await site.enrolment.initial.settle_did(device.did, "none")
         await site.connect(FakeLink(), site.knock(form="md5-hex-lower", ip="192.168.1.5"))
         await site.devices.flush()
         before = site.devices.get(device.did)

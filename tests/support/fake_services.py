@@ -379,6 +379,10 @@ class FakeAccounts:
     async def audit(self, by: Actor, action: str, target: str) -> None:
         self.audited.append((by.who, action, target))
 
+    async def audit_each(self, by: Actor, action: str, targets: Sequence[str]) -> None:
+        for target in targets:
+            await self.audit(by, action, target)
+
 
 class FakeSite:
     def __init__(self) -> None:

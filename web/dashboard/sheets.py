@@ -56,8 +56,8 @@ async def add() -> Response:
     try:
         with carried_through():
             added = await hub.devices.import_sheet(read_sheet(text))
-            for device in added:
-                await hub.accounts.audit(auth.actor(me), "device.add", device.did)
+            dids = [device.did for device in added]
+            await hub.accounts.audit_each(auth.actor(me), "device.add", dids)
     except BadSheet as error:
         return await _import_page(text=text, faults=error.faults)
     except BadParameter as error:  # A camera of the same number was added this very moment.

@@ -195,8 +195,8 @@ def add_enrolment(routes: Routes, services: Services) -> None:
             dids = [row.device.did for row in sheet.rows]
             return answers.ImportedDevices(len(dids), dids)
         added = await devices.import_sheet(sheet)
-        for view in added:
-            await accounts.audit(call.caller.actor, "device.add", f"{view.did} {view.sn}")
+        targets = [f"{view.did} {view.sn}" for view in added]
+        await accounts.audit_each(call.caller.actor, "device.add", targets)
         return answers.ImportedDevices(len(added), [view.did for view in added])
 
     async def export_devices(call: Call[Nothing, Nothing]) -> Response:
