@@ -20,7 +20,7 @@ from hub.errors import AlreadyExists, BadParameter, ClientTooOld, NoSuchResource
 from hub.live.feed import Change, Feed
 from hub.services.carrythrough import carried_through
 from hub.services.devices import DeviceBook
-from hub.services.firmware import Component, Firmware, Release
+from hub.services.firmware import Firmware, Release
 from hub.store.campaigns import DeviceState as DeviceState
 from hub.store.campaigns import StoredCampaign, Target, Will
 from hub.store.db import Store
@@ -33,6 +33,7 @@ MOST_CAMPAIGNS = 100
 MOST_DEVICES = 10_000
 
 CampaignState = Literal["first", "rest", "paused", "stopped", "done"]
+_ENDED: tuple[CampaignState, ...] = ("stopped", "done")
 
 
 class CampaignDevice(Struct, frozen=True, kw_only=True):
@@ -53,6 +54,28 @@ class CampaignDevice(Struct, frozen=True, kw_only=True):
     done_at: int | None
 
 
+class CampaignOutline(Struct, frozen=True, kw_only=True):
+    """A campaign of `count` devices, of which so many are `done`."""
+
+    id: int
+    release: Release
+    state: CampaignState
+    started_at: int
+    count: int
+    done: int
+
+    @property
+    def has_ended(self) -> bool:
+        return self.state in _ENDED
+
+
+class DeviceCampaign(Struct, frozen=True, kw_only=True):
+    """One device in the newest campaign that holds it."""
+
+    campaign: CampaignOutline
+    device: CampaignDevice
+
+
 class Campaign(Struct, frozen=True, kw_only=True):
     """`first`: one device goes alone; `rest`: it is done, and the others go."""
 
@@ -63,13 +86,17 @@ class Campaign(Struct, frozen=True, kw_only=True):
     devices: tuple[CampaignDevice, ...]
 
     @property
+    def count(self) -> int:
+        return len(self.devices)
+
+    @property
     def done(self) -> int:
         """How many of its devices are done."""
         return sum(device.state == "done" for device in self.devices)
 
     @property
     def has_ended(self) -> bool:
-        return self.state in ("stopped", "done")
+        return self.state in _ENDED
 
 
 class Campaigns:
@@ -95,6 +122,21 @@ class Campaigns:
     def campaigns(self) -> list[Campaign]:
         """Newest first."""
         return [self._view(campaign) for campaign in self._rows.all()]
+
+    def outlines(self) -> list[CampaignOutline]:
+        """The same without their devices, which may be many."""
+        return [self._outline(campaign) for campaign in self._rows.all()]
+
+    def of_device(self, did: str) -> DeviceCampaign | None:
+        """How far a device is in the newest campaign that holds it."""
+        campaign = self._rows.last_of(did)
+        if campaign is None:
+            return None
+        release = self._firmware.release(campaign.release_id)
+        return DeviceCampaign(
+            campaign=self._outline(campaign),
+            device=self._view_target(campaign, campaign.target(did), release),
+        )
 
     def campaign(self, id: int) -> Campaign:
         """Raises NoSuchResource."""
@@ -126,16 +168,16 @@ class Campaigns:
         return await self._set_will(id, "running")
 
     async def stop(self, id: int) -> Campaign:
-        """End it for good: nothing is offered, no further download begins."""
+        """End it for good: nothing is offered, and what is being downloaded ends."""
         return await self._set_will(id, "stopped")
 
-    def component_for(self, did: str, sha256: str) -> Component | None:
-        """The component of the release that was given to this device, if it is in there."""
+    def gives(self, did: str, sha256: str) -> bool:
+        """Whether the release that this device is given has such a file."""
         campaign = self._rows.last_of(did)
         if campaign is None or campaign.will == "stopped" or not campaign.is_turn_of(did):
-            return None
+            return False
         components = self._firmware.release(campaign.release_id).components
-        return next((one for one in components if one.sha256 == sha256), None)
+        return any(one.sha256 == sha256 for one in components)
 
     async def offer(self, did: str, reported: Versions) -> Release | None:
         """D5, 2.3: the release that is meant for this device; None where it has that already.
@@ -171,6 +213,12 @@ class Campaigns:
             campaign = self._rows.last_of(did)
             if campaign is not None:
                 await self._note(campaign, did, "downloading")
+
+    def tell_of_progress(self, did: str) -> None:
+        """Some more of what a device downloads was sent: whoever looks on shall see it."""
+        campaign = self._rows.last_of(did)
+        if campaign is not None:
+            self._publish(campaign.id)
 
     async def downloaded(self, did: str) -> None:
         """A device has downloaded a file as a whole: perhaps it was the last."""
@@ -253,6 +301,16 @@ class Campaigns:
             if download is not None and download.ended_at >= (target.offered_at or 0):
                 received += min(download.covered, size)
         return received
+
+    def _outline(self, campaign: StoredCampaign) -> CampaignOutline:
+        return CampaignOutline(
+            id=campaign.id,
+            release=self._firmware.release(campaign.release_id),
+            state=_state(campaign),
+            started_at=campaign.started_at,
+            count=len(campaign.targets),
+            done=sum(target.state == "done" for target in campaign.targets),
+        )
 
     def _view(self, campaign: StoredCampaign) -> Campaign:
         release = self._firmware.release(campaign.release_id)

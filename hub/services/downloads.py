@@ -76,9 +76,11 @@ class Transfer:
         self._downloads.give_place_back(self.did)
 
     async def read(self, offset: int, end: int) -> bytes:
-        """The next bytes, once it is their turn; b"" where they cannot be read (any more)."""
+        """The next bytes, once it is their turn; b"" where it may not, or cannot, go on."""
         size = min(STEP_BYTES, end - offset)
         await self._downloads.wait_for_turn(size)
+        if not self._downloads.may_have(self.did, self.file.sha256):
+            return b""
         data = await self._downloads.read(self.file.sha256, offset, size)
         return data if len(data) == size else b""
 
@@ -130,13 +132,17 @@ class Downloads:
     def find(self, token: str) -> Transfer:
         """What a link leads to. Raises NoSuchPath where that is nothing (any more)."""
         did, file = self._read_link(token)
+        if not self.may_have(did, file.sha256):
+            raise NoSuchPath("this link leads nowhere any more")
+        return Transfer(self, did, file)
+
+    def may_have(self, did: str, sha256: str) -> bool:
+        """Whether the device is let in, and is given this file by a campaign not stopped."""
         try:
             enabled = self._devices.device(did).enabled
         except NoSuchResource:
-            enabled = False
-        if not enabled or self._campaigns.component_for(did, file.sha256) is None:
-            raise NoSuchPath("this link leads nowhere any more")
-        return Transfer(self, did, file)
+            return False
+        return enabled and self._campaigns.gives(did, sha256)
 
     def take_place(self, did: str) -> None:
         """Raises CannotStoreNow where none is free."""
@@ -173,7 +179,7 @@ class Downloads:
             await _or_log(self._campaigns.downloading, transfer.did)
             # Another request of the device may have added to it meanwhile.
             current = self._rows.get(current.id) or current
-        was_complete = current.complete
+        before = current
         current = replace(
             current,
             ended_at=now,
@@ -181,7 +187,9 @@ class Downloads:
             spans=joined(current.spans, offset, offset + size),
         )
         self._rows.put(current)
-        if current.complete and not was_complete:
+        if _percent(current) != _percent(before):
+            self._campaigns.tell_of_progress(transfer.did)
+        if current.complete and not before.complete:
             log.info("device %s has downloaded %s", transfer.did, transfer.file.sha256[:12])
             await _or_log(self._rows.save)
             await _or_log(self._campaigns.downloaded, transfer.did)
@@ -213,6 +221,10 @@ class Downloads:
                     raise NoSuchPath("this link has expired: ask again")
                 return str(did), file
         raise NoSuchPath("no such link")
+
+
+def _percent(download: Download) -> int:
+    return download.covered * 100 // download.size
 
 
 async def _or_log(step: Callable[..., Awaitable[None]], *args: str) -> None:

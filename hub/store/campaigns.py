@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Literal
 
 from msgspec import Struct
@@ -18,13 +18,15 @@ DeviceState = Literal["waiting", "too_old", "offered", "downloading", "downloade
 
 _CAMPAIGNS = "SELECT id, release, will, proved_at, started_at FROM campaign ORDER BY id"
 _DEVICES = """
-SELECT campaign, did, state, offered_at, downloaded_at, done_at
+SELECT campaign, did, state, offered_at, downloaded_at, done_at, counts
 FROM campaign_device ORDER BY campaign, position
 """
 _ADD = "INSERT INTO campaign (release, will, started_at) VALUES (?, 'running', ?)"
-_ADD_DEVICE = (
-    "INSERT INTO campaign_device (campaign, did, position, state, done_at) VALUES (?, ?, ?, ?, ?)"
-)
+_ADD_DEVICE = """
+INSERT INTO campaign_device (campaign, did, position, state, done_at, counts)
+VALUES (?, ?, ?, ?, ?, 1)
+"""
+_SUPERSEDE = "UPDATE campaign_device SET counts = 0 WHERE did = ?"
 _FORGET = "DELETE FROM campaign WHERE id = ?"
 _SET_WILL = "UPDATE campaign SET will = ? WHERE id = ?"
 _PROVE = "UPDATE campaign SET proved_at = ? WHERE id = ? AND proved_at IS NULL"
@@ -35,13 +37,17 @@ WHERE campaign = ? AND did = ?
 
 
 class Target(Struct, frozen=True):
-    """One device of a campaign. Times in UNIX milliseconds."""
+    """One device of a campaign. Times in UNIX milliseconds.
+
+    `counts`: no later campaign has, or had, the device.
+    """
 
     did: str
     state: DeviceState = "waiting"
     offered_at: int | None = None
     downloaded_at: int | None = None
     done_at: int | None = None
+    counts: bool = True
 
 
 class StoredCampaign(Struct, frozen=True):
@@ -80,8 +86,11 @@ class StoredCampaign(Struct, frozen=True):
 
 def load_campaigns(connection: sqlite3.Connection) -> list[StoredCampaign]:
     targets: dict[int, list[Target]] = {}
-    for campaign, *rest in connection.execute(_DEVICES):
-        targets.setdefault(campaign, []).append(Target(*rest))
+    for campaign, did, state, offered_at, downloaded_at, done_at, counts in connection.execute(
+        _DEVICES
+    ):
+        target = Target(did, state, offered_at, downloaded_at, done_at, bool(counts))
+        targets.setdefault(campaign, []).append(target)
     return [
         StoredCampaign(id_, release, will, proved_at, started_at, tuple(targets.get(id_, ())))
         for id_, release, will, proved_at, started_at in connection.execute(_CAMPAIGNS)
@@ -94,7 +103,7 @@ class Campaigns:
     def __init__(self, writer: Writer, campaigns: Sequence[StoredCampaign]) -> None:
         self._writer = writer
         self._campaigns = {campaign.id: campaign for campaign in campaigns}
-        #: did -> the newest campaign that holds it.
+        #: did -> the campaign that counts for it.
         self._last: dict[str, int] = {}
         self._index()
 
@@ -106,7 +115,7 @@ class Campaigns:
         return tuple(reversed(self._campaigns.values()))
 
     def last_of(self, did: str) -> StoredCampaign | None:
-        """The newest campaign that holds this device."""
+        """The campaign that counts for this device: the newest one that had it."""
         return self._campaigns.get(self._last.get(did, 0))
 
     async def add(
@@ -116,6 +125,7 @@ class Campaigns:
 
         def job(connection: sqlite3.Connection) -> int:
             connection.executemany(_FORGET, [(id_,) for id_ in forget])
+            connection.executemany(_SUPERSEDE, [(target.did,) for target in targets])
             try:
                 id_ = connection.execute(_ADD, (release_id, started_at)).lastrowid
                 assert id_ is not None
@@ -128,6 +138,7 @@ class Campaigns:
         def added(id_: int) -> None:
             for old in forget:
                 self._campaigns.pop(old, None)
+            self._supersede({target.did for target in targets})
             self._campaigns[id_] = StoredCampaign(
                 id_, release_id, "running", None, started_at, tuple(targets)
             )
@@ -175,8 +186,20 @@ class Campaigns:
                 del self._campaigns[campaign.id]
         self._index()
 
+    def _supersede(self, dids: Collection[str]) -> None:
+        for campaign in self.all():
+            targets = tuple(
+                replace(one, counts=one.counts and one.did not in dids) for one in campaign.targets
+            )
+            self._change(campaign.id, targets=targets)
+
     def _index(self) -> None:
-        self._last = {t.did: one.id for one in self._campaigns.values() for t in one.targets}
+        self._last = {
+            target.did: campaign.id
+            for campaign in self._campaigns.values()
+            for target in campaign.targets
+            if target.counts
+        }
 
     def _change(self, id: int, **changes: object) -> None:
         campaign = self._campaigns.get(id)

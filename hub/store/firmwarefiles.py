@@ -231,11 +231,11 @@ def prepare_firmware(directory: Path, known: Collection[StoredFile], now: float)
     staged = directory / STAGED
     staged.mkdir(mode=0o700, parents=True, exist_ok=True)
     names = {file.sha256 for file in known}
-    for path in directory.iterdir():
+    for path in list(directory.iterdir()):
         if path.name not in names and path != staged:
             log.info("%s: removed, for no release knows it", path.name)
             remove_file(path)
-    for path in staged.iterdir():
+    for path in list(staged.iterdir()):
         if abs(now - path.stat().st_mtime) > _STAGED_SECONDS:
             remove_file(path)
     return [text for file in known if (text := _damage(directory / file.sha256, file))]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -118,6 +120,24 @@ def test_a_campaign_is_started_shown_paused_resumed_and_stopped(
     ]
     assert sitehub("firmware", "remove", "1").status == 0
     assert listed(sitehub, "list") == []
+
+
+def test_every_change_is_in_the_audit_log(sitehub: Sitehub, file: Path, data_dir: Path) -> None:
+    sitehub("device", "add", "--sn", "A", "--code", "12345678")
+    add(sitehub, file)
+    for words in (("give", "1", "1"), ("pause", "1"), ("resume", "1"), ("stop", "1")):
+        sitehub("firmware", *words)
+    sitehub("firmware", "remove", "1")
+    with closing(sqlite3.connect(data_dir / "hub.sqlite")) as database:
+        rows = database.execute("SELECT action, target FROM audit ORDER BY id").fetchall()
+    assert rows[1:] == [
+        ("firmware.add", "1"),
+        ("campaign.start", "1"),
+        ("campaign.pause", "1"),
+        ("campaign.resume", "1"),
+        ("campaign.stop", "1"),
+        ("firmware.remove", "1"),
+    ]
 
 
 def test_all_cameras_means_those_that_are_enabled(sitehub: Sitehub, file: Path) -> None:

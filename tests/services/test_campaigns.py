@@ -229,6 +229,34 @@ async def test_the_last_campaign_of_a_device_counts_and_a_stopped_one_means_none
         await site.ask("1")
 
 
+async def test_no_older_release_comes_back_when_the_newest_is_removed(
+    site: FirmwareSite,
+) -> None:
+    await site.campaigns.start((await site.add_release()).id, ["1"])
+    await site.report("1", fwVer="2.0")
+    newer = await site.add_release(b"newer", reports=Versions(fw_ver="3.0"))
+    await site.campaigns.start(newer.id, ["1"])
+    await site.report("1", fwVer="3.0")
+    await site.firmware.remove_release(newer.id)
+    with pytest.raises(NoSuchResource):
+        await site.ask("1", fwVer="3.0")
+
+
+async def test_what_counts_for_a_device_outlives_a_restart(
+    tmp_path: Path, clock: FrozenClock
+) -> None:
+    async with firmware_site(tmp_path / "data", clock, "1") as site:
+        old = await site.campaigns.start((await site.add_release()).id, ["1"])
+        await site.campaigns.stop(old.id)
+        newer = await site.add_release(b"newer")
+        await site.campaigns.start(newer.id, ["1"])
+        await site.report("1", fwVer="2.0")
+        await site.firmware.remove_release(newer.id)
+    async with firmware_site(tmp_path / "data", clock) as site:
+        with pytest.raises(NoSuchResource):
+            await site.ask("1")
+
+
 async def test_a_removed_device_leaves_its_campaign_and_the_next_goes_first(
     site: FirmwareSite,
 ) -> None:

@@ -118,6 +118,16 @@ async def test_a_link_ends_with_what_it_stands_on(site: FirmwareSite, what: str)
         site.downloads.find(link)
 
 
+async def test_what_is_being_downloaded_ends_with_its_campaign(site: FirmwareSite) -> None:
+    (campaign,) = site.campaigns.campaigns()
+    with site.downloads.find(await one_link(site)) as transfer:
+        assert await transfer.read(0, 100) == DATA[:100]
+        await site.campaigns.pause(campaign.id)
+        assert await transfer.read(100, 200) == DATA[100:200]
+        await site.campaigns.stop(campaign.id)
+        assert await transfer.read(200, 300) == b""
+
+
 async def test_so_many_at_once_and_the_others_are_told_when_to_come_again(
     tmp_path: Path, clock: FrozenClock
 ) -> None:

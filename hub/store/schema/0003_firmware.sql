@@ -46,6 +46,7 @@ CREATE TABLE campaign_device (
     did TEXT NOT NULL REFERENCES device (did) ON DELETE CASCADE,
     position INTEGER NOT NULL,
     state TEXT NOT NULL,
+    counts INTEGER NOT NULL,
     offered_at INTEGER,
     downloaded_at INTEGER,
     done_at INTEGER,

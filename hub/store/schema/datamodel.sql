@@ -214,12 +214,13 @@ CREATE TABLE campaign (
     started_at INTEGER NOT NULL
 ) STRICT;
 
--- How far each of its devices is. The last campaign that holds a device counts for it.
+-- How far each of its devices is.
 CREATE TABLE campaign_device (
     campaign INTEGER NOT NULL REFERENCES campaign (id) ON DELETE CASCADE,
     did TEXT NOT NULL REFERENCES device (did) ON DELETE CASCADE,
     position INTEGER NOT NULL,
     state TEXT NOT NULL,           -- waiting, too_old, offered, downloading, downloaded, done
+    counts INTEGER NOT NULL,       -- 0 once a later campaign had the device, though that is gone
     offered_at INTEGER,
     downloaded_at INTEGER,
     done_at INTEGER,
