@@ -16,7 +16,7 @@ from hub.simulator.cast import Person
 from hub.simulator.device import DeviceState
 from hub.simulator.history import Capture
 from hub.simulator.likeness import likeness
-from hub.simulator.recordings import counts_of_month, files_between
+from hub.simulator.recordings import File, counts_of_month, files_between
 from hub.wire.commands import (
     DayCount,
     FaceCapture,
@@ -44,6 +44,7 @@ from hub.wire.commands import (
 )
 from hub.wire.commands import Person as PersonRow
 
+S = TypeVar("S")
 R = TypeVar("R", bound=Struct)
 
 Paging = Literal["documented", "endless", "repeated"]
@@ -61,22 +62,18 @@ class Window(Struct, frozen=True):
     first: int
     paging: Paging = "documented"
 
-    def of(self, rows: Sequence[R], key: str) -> tuple[R, ...]:
+    def of(self, found: Sequence[S], row: Callable[[S], R], key: str) -> tuple[R, ...]:
         """The rows of the page. `key` is the field by which a row is known again."""
         page = max(0, self.number - self.first)
-        pages = max(1, -(-len(rows) // self.size))
+        pages = max(1, -(-len(found) // self.size))
         if self.paging == "repeated":
             page = min(page, pages - 1)
         turn, page = divmod(page, pages) if self.paging == "endless" else (0, page)
-        found = rows[page * self.size : (page + 1) * self.size]
-        if turn:
-            return tuple(
-                msgspec.structs.replace(row, **{key: f"{getattr(row, key)}{turn}"}) for row in found
-            )
-        return tuple(found)
+        rows = map(row, found[page * self.size : (page + 1) * self.size])
+        return tuple(_once_more(one, key, turn) if turn else one for one in rows)
 
-    def total(self, rows: Sequence[object]) -> int:
-        return len(rows) if self.paging == "documented" else _ENDLESS
+    def total(self, found: Sequence[object]) -> int:
+        return len(found) if self.paging == "documented" else _ENDLESS
 
 
 class Answers:
@@ -119,34 +116,30 @@ class Answers:
 
     def _record_list(self, param: RecordList, window: Window) -> RecordPage:
         start, end = _span(param.start_time, param.end_time)
-        rows = [
-            Recording(filename=file.name, start_time=_text(file.start), end_time=_text(file.end))
-            for file in files_between(self._state.sn, start, end, now=self._state.clock())
-        ]
-        total = window.total(rows)
+        files = files_between(self._state.sn, start, end, now=self._state.clock())
+        total = window.total(files)
         return RecordPage(
             total_page=-(-total // window.size),
             total_file=total,
             page_size=window.size,
-            recordlist=window.of(rows, "filename"),
+            recordlist=window.of(files, _recording_row, "filename"),
         )
 
     def _face_history(self, param: FaceHistory, window: Window) -> FaceHistoryPage:
-        rows = [
-            _face_row(capture, person)
+        found = [
+            capture
             for capture, person in self._captures(param.start_time, param.end_time)
             if capture.has_face and self._is_meant(person, param)
         ]
         return FaceHistoryPage(
-            face_total=window.total(rows), face_list=window.of(rows, "jpeg_url_frame")
+            face_total=window.total(found), face_list=window.of(found, _face_row, "jpeg_url_frame")
         )
 
     def _person_history(self, param: PersonHistory, window: Window) -> PersonHistoryPage:
-        rows = [
-            PersonCapture(time=_text(capture.at), **_paths(capture))
-            for capture, _ in self._captures(param.start_time, param.end_time)
-        ]
-        return PersonHistoryPage(total=window.total(rows), list=window.of(rows, "jpeg_url_frame"))
+        found = [capture for capture, _ in self._captures(param.start_time, param.end_time)]
+        return PersonHistoryPage(
+            total=window.total(found), list=window.of(found, _body_row, "jpeg_url_frame")
+        )
 
     def _person_add(self, param: PersonAdd, _window: Window) -> None:
         photo = pybase64.b64decode(param.photo, validate=True)
@@ -154,8 +147,9 @@ class Answers:
 
     def _person_list(self, param: PersonList, window: Window) -> PersonPage:
         people = self._state.people.values()
-        rows = [person.row for person in people if _fits(person.row, param)]
-        return PersonPage(total=window.total(rows), list=window.of(rows, "pid"))
+        found = [person for person in people if _fits(person.row, param)]
+        rows = window.of(found, lambda person: person.row, "pid")
+        return PersonPage(total=window.total(found), list=rows)
 
     def _person_query(self, param: PersonQuery, _window: Window) -> PersonRow:
         person = self._state.people.get(param.pid)
@@ -179,8 +173,8 @@ class Answers:
             # No two captures of a face are equally good.
             score = max(0, scores[person] - capture.number % 4)
             if score >= param.threshold:
-                path = f"{capture.stem}.jpg"
-                matches.append(Match(time=_text(capture.at), score=score, jpeg_url_face=path))
+                time, path = _text(capture.at), capture.face_path
+                matches.append(Match(time=time, score=score, jpeg_url_face=path))
         matches.sort(key=lambda match: match.score or 0, reverse=True)
         return SearchResult(total=len(matches), face_list=tuple(matches[:_MOST_MATCHES]))
 
@@ -212,23 +206,37 @@ def _score(photo: bytes, person: Person) -> int:
         raise BadParameter("there is no face in it", field="param.photo") from None
 
 
-def _face_row(capture: Capture, person: Person) -> FaceCapture:
+def _once_more(row: R, key: str, turn: int) -> R:
+    """The same row, which nobody knows again."""
+    return msgspec.structs.replace(row, **{key: f"{getattr(row, key)}{turn}"})
+
+
+def _recording_row(file: File) -> Recording:
+    return Recording(filename=file.name, start_time=_text(file.start), end_time=_text(file.end))
+
+
+def _face_row(capture: Capture) -> FaceCapture:
+    person = capture.person
+    is_known = person is not None and bool(person.name)
     return FaceCapture(
         time=_text(capture.at),
-        name=person.name or None,
-        similarity=80 + capture.number % 20 if person.name else None,
-        gender=person.gender,
-        age=person.age,
-        **_paths(capture),
+        jpeg_url_face=capture.face_path,
+        jpeg_url_body=capture.body_path,
+        jpeg_url_frame=capture.frame_path,
+        name=person.name if person and is_known else None,
+        similarity=80 + capture.number % 20 if is_known else None,
+        gender=person.gender if person else None,
+        age=person.age if person else None,
     )
 
 
-def _paths(capture: Capture) -> dict[str, str | None]:
-    return {
-        "jpeg_url_face": f"{capture.stem}.jpg" if capture.has_face else None,
-        "jpeg_url_body": f"{capture.stem}_body.jpg",
-        "jpeg_url_frame": f"{capture.stem}_bg.jpg",
-    }
+def _body_row(capture: Capture) -> PersonCapture:
+    return PersonCapture(
+        time=_text(capture.at),
+        jpeg_url_face=capture.face_path,
+        jpeg_url_body=capture.body_path,
+        jpeg_url_frame=capture.frame_path,
+    )
 
 
 def _known(param: PersonAdd) -> PersonRow:

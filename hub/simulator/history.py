@@ -47,6 +47,18 @@ class Capture(Struct, frozen=True):
         """What the paths of its pictures begin with (1.10)."""
         return f"sdcard/{self.at:%Y%m%d/%H/%M%S}_{self.number}"
 
+    @property
+    def face_path(self) -> str | None:
+        return f"{self.stem}.jpg" if self.has_face else None
+
+    @property
+    def body_path(self) -> str:
+        return f"{self.stem}_body.jpg"
+
+    @property
+    def frame_path(self) -> str:
+        return f"{self.stem}_bg.jpg"
+
 
 class History:
     """`since` is when the camera was switched on: what came before is made up."""

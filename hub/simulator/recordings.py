@@ -16,7 +16,7 @@ _EMPTY_DAY = 0.2
 _GAP = 0.15
 
 
-class Recording(Struct, frozen=True):
+class File(Struct, frozen=True):
     """One file (1.8)."""
 
     name: str
@@ -24,7 +24,7 @@ class Recording(Struct, frozen=True):
     end: datetime
 
 
-def files_between(sn: str, start: datetime, end: datetime, *, now: datetime) -> list[Recording]:
+def files_between(sn: str, start: datetime, end: datetime, *, now: datetime) -> list[File]:
     """The files of which something lies between `start` and `end`, oldest first."""
     first = max(start.date(), now.date() - timedelta(days=DAYS))
     days = (min(end.date(), now.date()) - first).days + 1
@@ -44,7 +44,7 @@ def counts_of_month(sn: str, year: int, month: int, *, now: datetime) -> list[tu
     return [(day.day, count) for day, count in counts if count]
 
 
-def files_on(sn: str, day: date, now: datetime) -> list[Recording]:
+def files_on(sn: str, day: date, now: datetime) -> list[File]:
     """The files of one day that are complete by `now`. None of them passes midnight."""
     if not now.date() - timedelta(days=DAYS) <= day <= now.date():
         return []
@@ -52,16 +52,16 @@ def files_on(sn: str, day: date, now: datetime) -> list[Recording]:
 
 
 @lru_cache(maxsize=256)
-def _whole_day(sn: str, day: date) -> tuple[Recording, ...]:
+def _whole_day(sn: str, day: date) -> tuple[File, ...]:
     chance = random.Random(f"{sn}/recordings/{day}")
     if chance.random() < _EMPTY_DAY:
         return ()
     start = datetime.combine(day, time()) + timedelta(seconds=chance.randint(0, 600))
-    files: list[Recording] = []
+    files: list[File] = []
     while start + _FILE < datetime.combine(day, time.max):
         end = start + _FILE - timedelta(seconds=chance.randint(0, 4))
         if chance.random() > _GAP:
             name = f"/progs/rec/00/{day:%Y%m%d}/N{len(files):02d}{start:%H%M%S}.mp4"
-            files.append(Recording(name, start, end))
+            files.append(File(name, start, end))
         start = end + timedelta(seconds=1)
     return tuple(files)
