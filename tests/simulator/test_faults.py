@@ -488,6 +488,7 @@ async def test_no_token_uploads_with_its_serial_number_alone(
     camera: StartScene, autojump_clock: MockClock
 ) -> None:
     scene = camera("no-token")
+    await scene.camera.wait_reported()
     await scene.camera.upload(CAPTURE)
     await scene.camera.aclose()
     assert scene.hub.posts[0][3] == ""
