@@ -49,7 +49,10 @@ class DeviceKeys:
 
     async def settle(self, device: Device, key: str) -> None:
         """The device signed with `key`: with its new one, the earlier is good no more."""
-        if device.previous_key is not None and key != device.previous_key:
+        if device.previous_key is None or key == device.previous_key:
+            return
+        # Not where somebody gave it another key meanwhile: it does not sign with that one yet.
+        if device == self._store.devices.by_did(device.did):
             forget = DeviceChange(previous_key=None, previous_key_until=None)
             await self._store.devices.change(device.did, forget)
 

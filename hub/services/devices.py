@@ -165,7 +165,7 @@ class DeviceBook:
                 await self._forget_camera(did)
             if ends:
                 await self._shut_out(did, "the device was changed")
-        if is_other or change.key is not UNSET or change.enabled or change.clock_trusted is False:
+        if is_other or _is_judged_anew(change):
             self._judge(self.device(did), self._store.devices.secrets(did).code)
         log.info("device %s (%s) was changed", did, before.name or before.sn)
         self.tell_changed(did)
@@ -199,9 +199,8 @@ class DeviceBook:
         """Devices without a key of their own are put out, and not let in any more."""
         with carried_through():
             await self._keys.replace_site_key(None)
-            async with trio.open_nursery() as nursery:
-                for device in self._without_key():
-                    nursery.start_soon(self._shut_out, device.did, "the site key was removed")
+            for device in self._without_key():
+                await self._shut_out(device.did, "the site key was removed")
         self._site_key_changed()
 
     def keys_of(self, device: Device) -> tuple[str, ...]:
@@ -331,3 +330,8 @@ class DeviceBook:
             last_picture=self._pictures.path(device.did),
             created_at=device.created_at,
         )
+
+
+def _is_judged_anew(change: DeviceChange) -> bool:
+    """Whether a device that was not let in may be now, or for another reason."""
+    return change.key is not UNSET or change.enabled is True or change.clock_trusted is False

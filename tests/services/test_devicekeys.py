@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import NameOID
 
 from hub.errors import HubError, NotAuthorised
 from hub.services.devicekeys import GRACE_MS
 from hub.services.devices import DeviceChange, NewDevice
 from tests.support.clock import FrozenClock
-from tests.support.gate import CODE, SN, FakeLink, Gate, gate, public_pem, why
+from tests.support.gate import CODE, SN, FakeLink, Gate, gate, private_key, public_pem, why
 
 WEEK_SECONDS = GRACE_MS // 1000
 
@@ -74,6 +80,16 @@ async def test_a_key_that_was_never_used_is_replaced_and_the_used_one_stays(
     assert await comes_in(site, key=3)
 
 
+async def test_a_connect_ends_no_key_where_another_was_given_meanwhile(clock: FrozenClock) -> None:
+    site = gate(clock)
+    did = (await site.enrol(key=public_pem(1))).did
+    await site.devices.change(did, DeviceChange(key=public_pem(2)))
+    seen_at_its_connect = site.store.devices.by_did(did)
+    await site.devices.change(did, DeviceChange(key=public_pem(3)))
+    await site.devices.settle_key(seen_at_its_connect, public_pem(2))
+    assert site.devices.get(did).previous_key_until is not None
+
+
 async def test_going_back_to_the_key_in_use_needs_no_other(clock: FrozenClock) -> None:
     site = gate(clock)
     device = await site.enrol(key=public_pem(1))
@@ -119,6 +135,26 @@ async def test_an_earlier_key_that_was_stolen_is_ended_at_once(clock: FrozenCloc
     with pytest.raises(NotAuthorised):
         site.admission.holder(token)
     assert not await comes_in(site, key=1)
+
+
+async def test_a_certificate_counts_for_its_key_though_it_has_ended(clock: FrozenClock) -> None:
+    """A camera keeps its key as long as it lives; nobody renews a certificate for it."""
+    site = gate(clock)
+    await site.enrol(key=ended_certificate(1))
+    assert await comes_in(site, key=1)
+
+
+def ended_certificate(number: int) -> str:
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "camera")])
+    builder = x509.CertificateBuilder(
+        issuer_name=name,
+        subject_name=name,
+        public_key=private_key(number).public_key(),
+        serial_number=1,
+        not_valid_before=datetime(2010, 1, 1, tzinfo=UTC),
+        not_valid_after=datetime(2012, 1, 1, tzinfo=UTC),
+    )
+    return builder.sign(private_key(number), SHA256()).public_bytes(Encoding.PEM).decode()
 
 
 async def test_the_site_key_is_replaced_without_a_gap_camera_by_camera(clock: FrozenClock) -> None:
