@@ -133,7 +133,7 @@ class Camera:
         self._uptime = trio.CancelScope()
         self._at_once = 0
         self._restarting = False
-        self._state: tuple[What, str] | None = None
+        self._told_state: tuple[What, str] | None = None
 
     def now(self) -> float:
         """Its own clock, which may be wrong."""
@@ -310,12 +310,12 @@ class Camera:
         if not drawn and not self.quirks.delay:
             await self._perform(line, self._responder.answer(request))
         elif self._at_once < _MOST_AT_ONCE:
+            self._at_once += 1
             nursery.start_soon(self._answer_later, line, request, drawn)
         else:
             await line.say(encode_error(request.msgid, request.uri, DeviceBusy("too many")))
 
     async def _answer_later(self, line: Line, request: Request, drawn: bool) -> None:
-        self._at_once += 1
         try:
             if drawn:
                 steps = await trio.to_thread.run_sync(
@@ -435,8 +435,8 @@ class Camera:
 
     def _tell_state(self, what: What, text: str = "", code: int = 0) -> None:
         """Tell how the connection is, unless it is as it was."""
-        if self._state != (what, text):
-            self._state = what, text
+        if self._told_state != (what, text):
+            self._told_state = what, text
             self._tell(what, text, code)
 
     def _tell(self, what: What, text: str = "", code: int = 0) -> None:
