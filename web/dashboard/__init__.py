@@ -5,7 +5,16 @@ from __future__ import annotations
 from quart_trio import QuartTrio
 
 from web.dashboard import accept, account, cameras, connect, language, live, setup, sheets, trace
-from web.dashboard.camera import captures, manage, overview, reboot, recordings, settings
+from web.dashboard.camera import (
+    captures,
+    manage,
+    overview,
+    people,
+    reboot,
+    recordings,
+    search,
+    settings,
+)
 from web.dashboard.errors import error_page as error_page
 from web.dashboard.pages import choose_language, note_changes, shared_values
 
@@ -17,6 +26,8 @@ _BLUEPRINTS = (
     reboot.blueprint,
     recordings.blueprint,
     captures.blueprint,
+    people.blueprint,
+    search.blueprint,
     manage.blueprint,
     trace.blueprint,
     accept.blueprint,

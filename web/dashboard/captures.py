@@ -62,6 +62,10 @@ _PLATE_COLOURS = {
 }
 
 
+#: Gives the name of a number of a table of the specification.
+TableName = Callable[[int, language.Code], str]
+
+
 class Badge(Struct, frozen=True):
     """Which list a person stands on: `look` names its icon and its colour."""
 
@@ -175,10 +179,13 @@ def _title(record: Record) -> str:
 
 def _badge(record: Record) -> Badge | None:
     detail = record.detail
-    if not isinstance(detail, FaceDetail | EventDetail) or detail.category is None:
-        return None
-    look = _LISTS.get(detail.category)
-    return Badge(look, _table(detail.category, tables.category_name)) if look else None
+    return badge_of(detail.category) if isinstance(detail, FaceDetail | EventDetail) else None
+
+
+def badge_of(category: int | None) -> Badge | None:
+    """The list of that number; None where it is none."""
+    look = _LISTS.get(category or 0)
+    return Badge(look, table_text(category, tables.category_name)) if look else None
 
 
 def _plate(record: Record) -> PlateView | None:
@@ -206,18 +213,18 @@ def _known_fields(record: Record) -> Iterator[Field]:
         case FaceDetail() as face:
             yield Field(_("Name"), face.name or "")
             yield Field(_("Person number"), face.uuid or "")
-            yield Field(_("List"), _table(face.category, tables.category_name))
-            yield Field(_("Gender"), _table(face.gender, tables.gender_name))
+            yield Field(_("List"), table_text(face.category, tables.category_name))
+            yield Field(_("Gender"), table_text(face.gender, tables.gender_name))
             yield Field(_("Age"), _number(face.age))
         case EventDetail() as event:
             yield Field(_("Event"), f"{tables.event_name(event.type, code)} ({event.type})")
             yield Field(_("Name"), event.name or "")
             yield Field(_("Person number"), event.uuid or "")
-            yield Field(_("List"), _table(event.category, tables.category_name))
+            yield Field(_("List"), table_text(event.category, tables.category_name))
         case VehicleDetail() as seen:
             yield Field(_("Plate"), seen.plate.id or "")
-            yield Field(_("Plate type"), _table(seen.plate.type, tables.plate_name))
-            yield Field(_("Vehicle type"), _table(seen.vehicle.type, tables.vehicle_name))
+            yield Field(_("Plate type"), table_text(seen.plate.type, tables.plate_name))
+            yield Field(_("Vehicle type"), table_text(seen.vehicle.type, tables.vehicle_name))
             yield Field(_("Brand"), seen.vehicle.brand or "")
         case AccessDetail() as access:
             yield Field(_("Person number"), access.uuid or "")
@@ -229,7 +236,8 @@ def _known_fields(record: Record) -> Iterator[Field]:
             yield Field(_("Belongs to record"), _number(access.of))
 
 
-def _table(number: int | None, name: Callable[[int, language.Code], str]) -> str:
+def table_text(number: int | None, name: TableName) -> str:
+    """What a table of the specification calls a number, as a text of its own."""
     return "" if number is None else _capital(name(number, _lang()))
 
 

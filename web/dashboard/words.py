@@ -47,6 +47,8 @@ DONE = {
     "disabled": N_("The camera is disabled and was disconnected."),
     "face-set": N_("The camera took the settings for faces and people."),
     "recording-set": N_("The camera took the settings for recording."),
+    "person-added": N_("The camera took the person."),
+    "person-deleted": N_("The camera deleted the person."),
     "rebooting": N_("The camera was told to restart. It is back in a minute or two."),
     "removed": N_("The camera was removed. Its records stay."),
     "imported": N_("The cameras were added. Each is taken in as soon as it connects."),

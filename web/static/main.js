@@ -125,8 +125,21 @@ function showThatItIsSent() {
 // The browser refuses in the hub's words.
 function refuseInOurWords() {
   for (const input of all("[data-expected]")) {
-    input.addEventListener("invalid", () => input.setCustomValidity(input.dataset.expected));
+    input.addEventListener("invalid", () => {
+      if (!input.validity.customError) input.setCustomValidity(input.dataset.expected);
+    });
     input.addEventListener("input", () => input.setCustomValidity(""));
+  }
+}
+
+// A file that the hub would not take is not sent at all.
+function refuseLargeFiles() {
+  for (const input of all("input[type=file][data-most]")) {
+    input.addEventListener("change", () => {
+      const isLarge = [...input.files].some((file) => file.size > Number(input.dataset.most));
+      input.setCustomValidity(isLarge ? input.dataset.tooLarge : "");
+      input.reportValidity();
+    });
   }
 }
 
@@ -143,6 +156,7 @@ copyAtAClick();
 sendAtOnce();
 showThatItIsSent();
 refuseInOurWords();
+refuseLargeFiles();
 guessTheZone();
 closeMenusOutside();
 checkCodes();

@@ -13,11 +13,17 @@ from web.dashboard.trouble import DEVICE_ERRORS
 
 
 async def have_done(
-    device: DeviceView, by: User, action: str, ask: Callable[[], Awaitable[object]]
+    device: DeviceView,
+    by: User,
+    action: str,
+    ask: Callable[[], Awaitable[object]],
+    *,
+    of: str = "",
 ) -> HubError | None:
     """What kept the camera from it, one of DEVICE_ERRORS, or None.
 
-    It is noted too where the camera refused or did not answer: it may have done it all the same.
+    `of` is what on the camera it is done to. It is noted too where the camera refused or did not
+    answer: it may have done it all the same.
     """
     trouble: HubError | None = None
     with carried_through():
@@ -26,7 +32,8 @@ async def have_done(
         except DEVICE_ERRORS as error:
             trouble = error
         if not _was_not_sent(trouble):
-            await auth.services().accounts.audit(auth.actor(by), action, device.did)
+            target = f"{device.did} {of}".rstrip()
+            await auth.services().accounts.audit(auth.actor(by), action, target)
     return trouble
 
 

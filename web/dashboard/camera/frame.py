@@ -34,6 +34,8 @@ _TABS = (
     Tab("/recordings", N_("Recordings"), "viewer"),
     # Who was seen, with names and numbers to look for: more than a viewer is to know.
     Tab("/captures", N_("Captures on camera"), "guard"),
+    Tab("/people", N_("People on camera"), "guard"),
+    Tab("/search", N_("Search by photo"), "guard"),
     Tab("/trace", N_("Trace"), "admin"),
     Tab("/manage", N_("Manage"), "admin"),
 )
