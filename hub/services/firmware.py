@@ -197,7 +197,7 @@ class Firmware:
             raise TooLarge(
                 f"all firmware together has at most {MOST_BYTES_OF_ALL // 1024**3} GB: "
                 "remove a release first",
-                field="file",
+                field="files",
             )
 
     def _check_files(self, new: NewRelease) -> None:
