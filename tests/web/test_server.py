@@ -531,6 +531,15 @@ async def test_the_paths_of_devices_never_reach_quart(
         assert (answer.status == 404) == to_device_api
 
 
+async def test_commands_to_devices_never_reach_quart(plain: Any) -> None:
+    command = "/api/hub/v1/devices/1/commands"
+    async with serving(app, plain), connected(plain) as client:
+        said = request("POST", command, b"{}", {"Authorization": "Basic YTpi"})
+        answer = await client.ask(said)
+        assert (answer.status, answer.json["code"]) == (401, 401)
+        assert (await client.ask(request("GET", command))).body == command.encode()
+
+
 async def test_five_hundred_that_say_nothing_keep_nobody_out(plain: Any) -> None:
     async with serving(app, plain):
         silent = [
