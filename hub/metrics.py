@@ -1,12 +1,14 @@
 """Every figure that /metrics shows, one line each. Imports nothing of ours; used everywhere."""
 
+import trio
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 REGISTRY = CollectorRegistry(auto_describe=True)
 
 
 def exposition() -> bytes:
-    """All figures in Prometheus' text format."""
+    """All figures in Prometheus' text format. Called within trio."""
+    tasks.set(trio.lowlevel.current_statistics().tasks_living)
     return generate_latest(REGISTRY)
 
 
@@ -47,4 +49,5 @@ firmware_bytes = _counter("firmware_bytes", "Bytes of firmware sent to devices")
 store_refusals = _counter("store_refusals", "Writes refused because nothing can be stored now")
 stream_readers = _gauge("stream_readers", "Readers of the live stream")
 stream_lags = _counter("stream_lags", "Times that a slow stream reader fell back to the log")
+tasks = _gauge("tasks", "Tasks of the hub that live")
 sign_in_failures = _counter("sign_in_failures", "Failed sign-ins")

@@ -30,6 +30,11 @@ def test_the_demo_has_cameras_at_once_and_the_same_ones_at_the_next_start(
         key = demo.add_api_key()
         with demo.blocking_client(headers=key) as client:
             wait_until(lambda: bool(client.get(RECORDS).json()["items"]))
+            # They answer commands, too: a newcomer finds people on them.
+            asked = {"uri": "/person/list", "param": {"page_size": 5}}
+            path = f"/api/hub/v1/devices/{first[0]['did']}/commands"
+            people = client.post(path, json=asked).json()["result"]
+            assert len(people["list"]) == 5 < people["total"]
         assert demo.stop() == 0
         demo.start()
         wait_until(lambda: [d["state"] for d in devices(demo)] == ["online"] * 6)
