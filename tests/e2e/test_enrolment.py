@@ -1,0 +1,82 @@
+"""Enrolment from outside: a camera knocks, a code is tried, it is accepted, its key is replaced."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+
+import pytest
+import trio
+from trio_websocket import ConnectionClosed
+
+from tests.e2e.camera import Camera, knock
+from tests.e2e.conftest import MakeHub
+
+
+async def test_a_camera_that_knocks_is_accepted_by_command(
+    make_hub: MakeHub, tmp_path: Path
+) -> None:
+    hub = make_hub().start()
+    camera = Camera.make(tmp_path)
+    said = camera.connect_frame(ts=int(time.time()) - 20)
+    assert await knock(hub.device_url, hub.trust(), said) == 421
+
+    def cli(*words: str, check: bool = True) -> str:
+        return hub.cli("device", *words, check=check)
+
+    (row,) = json.loads(cli("waiting", "--json"))
+    assert (row["sn"], row["tries"]) == (camera.sn, 1)
+    assert "there is no key" in row["reason"]
+    key = ("--key", str(camera.public_key))
+    wrong = cli("check", camera.sn, "--code", "WRONG", *key, check=False)
+    assert wrong == "the code does not match the signature\n"
+    assert cli("accept", camera.sn, "--code", "WRONG", *key, check=False) == ""
+    assert json.loads(cli("list", "--json")) == []
+    assert cli("check", camera.sn, "--code", camera.code, *key) == "fits\n"
+    did, outcome = cli("accept", camera.sn, "--code", camera.code, *key).splitlines()
+    assert did == "1"
+    assert outcome.startswith("initial parameters: ")
+    assert cli("waiting", "--json") == "[]\n"
+    async with camera.connect(hub.device_url, hub.trust(), did):
+        assert json.loads(cli("list", "--json"))[0]["state"] == "online"
+
+
+async def test_a_key_is_replaced_under_a_camera_that_is_in(
+    make_hub: MakeHub, tmp_path: Path
+) -> None:
+    hub = make_hub("devices.require_did=never").start()
+    trust = hub.trust()
+    camera = Camera.make(tmp_path)
+    (tmp_path / "renewed").mkdir()
+    renewed = Camera.make(tmp_path / "renewed", camera.sn, camera.code)
+    hub.add_device(camera.sn, camera.code, camera.public_key)
+    now = int(time.time())
+
+    async def comes_in(one: Camera, ts: int) -> bool:
+        return await knock(hub.device_url, trust, one.connect_frame(ts=ts)) == 200
+
+    async with camera.connect(hub.device_url, trust, "") as (socket, _):
+        hub.cli("device", "set", "1", "--key", str(renewed.public_key))
+        with trio.move_on_after(0.5) as waited:
+            await socket.get_message()
+        assert waited.cancelled_caught, "it was put out"
+    assert await comes_in(camera, now - 3)
+    assert await comes_in(renewed, now - 2)
+    assert not await comes_in(camera, now - 1)
+
+
+async def test_a_camera_that_is_disabled_is_put_out_at_once(
+    make_hub: MakeHub, tmp_path: Path
+) -> None:
+    hub = make_hub("devices.require_did=never").start()
+    camera = Camera.make(tmp_path)
+    did = hub.add_device(camera.sn, camera.code, camera.public_key)
+    async with camera.connect(hub.device_url, hub.trust(), "") as (socket, _):
+        hub.cli("device", "disable", did)
+        with trio.fail_after(5), pytest.raises(ConnectionClosed):
+            await socket.get_message()
+    again = camera.connect_frame(ts=int(time.time()) + 1)
+    assert await knock(hub.device_url, hub.trust(), again) == 401
+    (listed,) = json.loads(hub.cli("device", "list", "--json"))
+    assert listed["state"] == "disabled"
