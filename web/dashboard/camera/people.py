@@ -109,13 +109,17 @@ async def people(did: int) -> Response:
 
 @blueprint.get("/<pid>")
 async def person(did: int, pid: str) -> Response:
-    await auth.require_role("guard")
+    me = await auth.require_role("guard")
     device, hub = camera(did), auth.services()
     _check_pid(pid)
 
     async def ask(parts: Parts) -> AsyncGenerator[str, None]:
         found = await hub.commands.person_query(device.did, pid)
-        yield await parts.show("_camera_person.html", person=_shown(found, device.did))
+        yield await parts.show(
+            "_camera_person.html",
+            person=_shown(found, device.did),
+            may_delete=auth.reaches(me, "admin"),
+        )
 
     return await asking_page("camera_person.html", device, ask, tab="/people", pid=pid)
 
