@@ -21,7 +21,7 @@ from hub.errors import (
 from hub.live.registry import Link
 from hub.live.waiting import Reason as Reason
 from hub.live.waiting import Waiting as Waiting
-from hub.live.waiting import WaitingRoom
+from hub.live.waiting import ReasonCode, WaitingRoom
 from hub.services.connectsign import Fit, all_reasons, fit_or_reason
 from hub.services.devicefields import check_key, check_new, check_text
 from hub.services.devices import DeviceBook, DeviceChange, DeviceView, NewDevice
@@ -42,6 +42,14 @@ log = logging.getLogger(__name__)
 CHECKS_PER_SECOND = 20
 
 CodeFit = Literal["fits", "code-mismatch", "key-mismatch", "no-key", "no-signature"]
+
+#: What a signature itself can be refused for, of all the reasons that there are.
+_UNFIT: dict[ReasonCode, CodeFit] = {
+    "code-mismatch": "code-mismatch",
+    "key-mismatch": "key-mismatch",
+    "no-key": "no-key",
+    "no-signature": "no-signature",
+}
 
 
 class Accepted(Struct, frozen=True):
@@ -93,7 +101,7 @@ class Enrolment:
         reasons = all_reasons(fit, waiting.clock)
         if isinstance(fit, Fit):
             return CodeCheck("fits", reasons, fit.form)
-        return CodeCheck(_FITS[fit.code], reasons)
+        return CodeCheck(_UNFIT[fit.code], reasons)
 
     async def accept(
         self,
@@ -177,14 +185,6 @@ class Enrolment:
         if self.initial.is_offering(did):
             return NOT_SENT_TWICE
         return await self.initial.deliver(did, connection)
-
-
-_FITS: dict[str, CodeFit] = {
-    "code-mismatch": "code-mismatch",
-    "key-mismatch": "key-mismatch",
-    "no-key": "no-key",
-    "no-signature": "no-signature",
-}
 
 
 def _replacement(new: NewDevice) -> DeviceChange:
