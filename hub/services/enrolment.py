@@ -20,8 +20,8 @@ from hub.errors import (
 )
 from hub.live.registry import Link
 from hub.live.waiting import Reason as Reason
-from hub.live.waiting import Waiting as Waiting
 from hub.live.waiting import ReasonCode, WaitingRoom
+from hub.live.waiting import Waiting as Waiting
 from hub.services.connectsign import Fit, all_reasons, fit_or_reason
 from hub.services.devicefields import check_key, check_new, check_text
 from hub.services.devices import DeviceBook, DeviceChange, DeviceView, NewDevice
