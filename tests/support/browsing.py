@@ -61,19 +61,21 @@ class Visitor:
         assert self.response.status_code == 303, self.text
         return self.response.headers["Location"]
 
-    def open(self, path: str) -> Any:
-        """The page at `path` piece by piece, as it comes."""
-        return self._client.request(path)
+    @asynccontextmanager
+    async def open(self, path: str, method: str = "GET") -> AsyncIterator[Any]:
+        """The page at `path`, to be received as it comes, for as long as the block lasts."""
+        async with self._client.request(path, method=method) as connection:
+            await connection.send_complete()
+            yield connection
+            await connection.disconnect()
+            # The test client waits for an end that a page left alone does not have.
+            connection._client_send.close()
 
     @asynccontextmanager
     async def listening(self, path: str) -> AsyncIterator[Events]:
         """The stream at `path`, for as long as the block lasts."""
-        async with self._client.request(path) as connection:
-            await connection.send_complete()
+        async with self.open(path) as connection:
             yield Events(connection)
-            await connection.disconnect()
-            # The test client waits for an end that a stream left alone does not have.
-            connection._client_send.close()
 
 
 class Events:

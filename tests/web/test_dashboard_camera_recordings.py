@@ -10,7 +10,7 @@ import pytest
 import trio
 from msgspec import Raw
 
-from hub.errors import DeviceNonsense, DeviceOffline, DeviceSilent
+from hub.errors import DeviceNonsense, DeviceOffline, DeviceSilent, NoSuchResource
 from hub.live.registry import Answer
 from hub.simulator.faults import Quirks
 from hub.simulator.recordings import counts_of_month
@@ -128,7 +128,6 @@ async def test_the_page_is_there_before_the_camera_has_answered(
     hub.links["1"].request = wait  # type: ignore[method-assign]
     text = ""
     async with viewer.open("/cameras/1/recordings?month=2026-10") as connection:
-        await connection.send_complete()
         while "Asking the camera …" not in text:
             text += (await connection.receive()).decode()
         assert "October 2026" in text
@@ -171,9 +170,38 @@ async def test_nonsense_of_a_camera_is_no_fault_of_ours(
 async def test_a_look_at_the_head_of_a_page_asks_no_camera(
     viewer: Visitor, camera: SimulatedLink
 ) -> None:
-    response = await viewer.app.test_client().head("/cameras/1/recordings")
-    assert response.status_code in (200, 303)
+    async with viewer.open("/cameras/1/recordings", "HEAD") as connection:
+        assert await connection.receive()
+    assert connection.status_code == 200
     assert camera.asked == []
+
+
+async def test_who_leaves_before_the_answer_leaves_nothing_behind(
+    viewer: Visitor, hub: FakeServices
+) -> None:
+    was_given_up = trio.Event()
+
+    async def wait(*args: object, **kwargs: object) -> Answer:
+        try:
+            await trio.sleep_forever()
+        finally:
+            was_given_up.set()
+        raise AssertionError
+
+    hub.links["1"].request = wait  # type: ignore[method-assign]
+    async with viewer.open("/cameras/1/recordings") as connection:
+        text = ""
+        while "Asking the camera …" not in text:
+            text += (await connection.receive()).decode()
+    assert was_given_up.is_set()
+
+
+async def test_a_camera_that_is_removed_meanwhile_is_told_of(
+    viewer: Visitor, camera: SimulatedLink
+) -> None:
+    camera.outcome = NoSuchResource()
+    await viewer.get("/cameras/1/recordings")
+    assert "The camera was removed meanwhile." in viewer.text
 
 
 # A day

@@ -56,7 +56,7 @@ _SENTENCES: tuple[tuple[type[HubError], str], ...] = (
 _REFUSALS = {
     401: N_("The camera refused, for it takes its connection as over. Try again in a minute."),
     404: N_("The camera does not know this function. A newer firmware may."),
-    420: N_("The camera does not take these values. Change them, and send them again."),
+    420: N_("The camera does not take these values. Change them, then try again."),
     426: N_("The camera does not have what it was asked for."),
 }
 _REFUSED = N_("The camera refused to do it. Look at its own page, or restart it, then try again.")

@@ -14,9 +14,11 @@ from markupsafe import Markup
 from quart import Response, current_app, request
 from quart.wrappers.response import ResponseBody
 
+from hub.errors import NoSuchResource
 from hub.services.devices import DeviceView
 from web.dashboard import language
 from web.dashboard.camera.frame import camera_page
+from web.dashboard.language import gettext
 from web.dashboard.pages import shared_values
 from web.dashboard.trouble import DEVICE_ERRORS, device_trouble
 
@@ -60,6 +62,9 @@ async def _pieces(parts: Parts, ask: Ask) -> AsyncGenerator[str, None]:
             yield piece
     except DEVICE_ERRORS as error:
         yield await parts.show("_camera_trouble.html", trouble=device_trouble(error))
+    except NoSuchResource:
+        gone = gettext("The camera was removed meanwhile.")
+        yield await parts.show("_camera_trouble.html", trouble=gone)
     finally:
         await answer.aclose()
 
