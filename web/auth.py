@@ -143,6 +143,12 @@ async def check_csrf(fields: Mapping[str, str] | None = None) -> None:
     _check_token(sent, session_token() or request.cookies.get(_cookie_name(_FORM), ""))
 
 
+def check_form(services: Services, head: Head, fields: Mapping[str, str]) -> None:
+    """The same of a signed-in user's form that has not reached Quart. Raises NotAllowed."""
+    _check_origin(head)
+    _check_token(fields.get(_CSRF_FIELD, ""), _session_token(services, head))
+
+
 def _check_origin(head: Head) -> None:
     if not _is_from_here(head):
         raise NotAllowed("this form was sent from another site")
@@ -268,10 +274,23 @@ def is_signed(head: Head) -> bool:
 
 def check_signed_body(head: Head, body: bytes) -> None:
     """三 signs parameters only: a body is bound to them by its MD5. Raises WrongSignature."""
+    if body:
+        signed_body_md5(head)
+    if "body_md5" in head.args:
+        check_body_md5(head, body_md5(body))
+
+
+def signed_body_md5(head: Head) -> str:
+    """What a signed request says of its body. Raises WrongSignature."""
     signed = head.args.get("body_md5")
-    if signed is None and body:
+    if signed is None:
         raise WrongSignature("body_md5: missing; sign it along with the other parameters")
-    if signed is not None and not hmac.compare_digest(body_md5(body).encode(), signed.encode()):
+    return signed
+
+
+def check_body_md5(head: Head, found: str) -> None:
+    """`found` is upper-case hex. Raises WrongSignature."""
+    if not hmac.compare_digest(found.encode(), signed_body_md5(head).encode()):
         raise WrongSignature("body_md5: does not fit the body")
 
 

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Generic, Literal, TypeVar
 import msgspec
 from msgspec import Meta, Struct
 from quart import Blueprint, Response, request
+from werkzeug.sansio.request import Request as Head
 
 from hub.errors import BadParameter, HubError
 from hub.services import Services
@@ -57,6 +58,8 @@ class Operation(Struct, frozen=True, kw_only=True):
     body_examples: Mapping[str, Struct] = {}
     #: Another type that the body may have; the view gets its text as it is then.
     body_text: str = ""
+    #: What the body is where it is a file, whatever its length.
+    body_file: str = ""
     #: A struct, or None where the answer is no JSON.
     answer: Any = None
     answer_example: object = None
@@ -158,10 +161,20 @@ def _read_query(decoder: msgspec.json.Decoder[Any]) -> object:
         raise BadParameter(f"{allowed(schema)} is expected", field=error.field) from None
 
 
+def check_no_query(head: Head) -> None:
+    """Raises BadParameter where a request that takes no parameters has any but a signature's."""
+    auth.refuse_repeated_parameters(head)
+    for name, value in head.args.items():
+        if value.strip() and name not in SIGNATURE:
+            raise BadParameter("is not known", field=name)
+
+
 def allowed(schema: Mapping[str, Any]) -> str:
     """What a value may be, in few words."""
     if choices := schema.get("enum"):
         return f"one of {', '.join(choices)}"
+    if "$ref" in schema:
+        return "an object"
     if schema["type"] == "integer":
         least, most = schema["minimum"], schema["maximum"]
         return f"a whole number from {least} to {most}" if most < _MOST else "a whole number"

@@ -10,34 +10,31 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
-from typing import Any, cast
+from typing import cast
 
 import trio
 from hypercorn.typing import (
     ASGIFramework,
     ASGIReceiveCallable,
-    ASGIReceiveEvent,
     ASGISendCallable,
     HTTPScope,
     Scope,
 )
 from msgspec import Struct
-from quart import request
 from werkzeug.exceptions import HTTPException
 from werkzeug.http import parse_options_header
 from werkzeug.sansio.multipart import Data, Epilogue, Field, File, MultipartDecoder, NeedData
 
-from hub.errors import BadParameter, HubError, NotAuthorised
+from hub.errors import BadParameter, HubError
 from hub.services import Services
 from hub.services.accounts import Role
 from web import auth
 from web.bodies import Bodies, PeerLeft, tell_of_limit
+from web.handedforms import handed_form, handed_on
 
 _PATHS = re.compile(r"/cameras/[0-9]+/(?:people/add|search)")
 #: What is needed for any of them; each page asks for its own role besides.
 _ROLE: Role = "guard"
-#: Where the form stands in the scope that Quart is given.
-_KEY = "sitehub.photo_form"
 _MOST_PARTS = 32
 
 
@@ -53,11 +50,7 @@ def photo_form() -> PhotoForm:
 
     Raises TooLarge, TooSlow, CannotStoreNow, or BadParameter where it is no such form.
     """
-    extensions: Mapping[str, object] = request.scope["extensions"]
-    form = extensions.get(_KEY)
-    if form is None:
-        # Whoever was signed in when it was asked for is not any more.
-        raise NotAuthorised("sign in first")
+    form = handed_form()
     if isinstance(form, HubError):
         raise form
     return cast(PhotoForm, form)
@@ -91,7 +84,7 @@ class _PhotoForms:
             except HubError as error:
                 tell_of_limit(error, auth.address_of(scope))
                 form = error
-            await self._others(_with(scope, form), _Rest(receive), send)
+            await self._others(*handed_on(scope, receive, form), send)
 
     async def _sender(self, scope: HTTPScope) -> str | None:
         """Whose form it is, as far as it is one that is read here: Quart refuses all others."""
@@ -99,23 +92,6 @@ class _PhotoForms:
             return None
         user = await auth.user_of(self._services, auth.head_of(scope))
         return user.name if user and auth.reaches(user, _ROLE) else None
-
-
-class _Rest:
-    """What Quart receives: no body any more, then word that the peer is gone."""
-
-    def __init__(self, receive: ASGIReceiveCallable) -> None:
-        self._receive = receive
-        self._is_told = False
-
-    async def __call__(self) -> ASGIReceiveEvent:
-        if not self._is_told:
-            self._is_told = True
-            return {"type": "http.request", "body": b"", "more_body": False}
-        # Of a body that was refused, more may come.
-        while (message := await self._receive())["type"] == "http.request":
-            pass
-        return message
 
 
 def read_form(content_type: str, body: bytes) -> PhotoForm:
@@ -150,14 +126,3 @@ def _parts(decoder: MultipartDecoder, body: bytes) -> dict[str, bytearray]:
 
 def _content_type(scope: HTTPScope) -> str:
     return auth.head_of(scope).headers.get("Content-Type", "")
-
-
-def _with(scope: HTTPScope, form: PhotoForm | HubError) -> HTTPScope:
-    """The request as Quart gets it: its body is read."""
-    headers = [
-        (name, value)
-        for name, value in scope["headers"]
-        if name not in (b"content-length", b"transfer-encoding", b"content-type")
-    ]
-    extensions: Any = {**scope["extensions"], _KEY: form}
-    return {**scope, "headers": headers, "extensions": extensions}

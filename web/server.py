@@ -1,8 +1,8 @@
 """The web port: hub.accept below, hypercorn's pieces in the middle, the applications on top.
 
 The paths of the devices go to the device API before Quart sees them, and so do commands to devices
-to what answers them; forms with a photo are read for it. The plain extra port for cameras that
-cannot use our TLS serves the paths of the devices and nothing else.
+and firmware files to what answers them; forms with a photo or with files are read for it. The plain
+extra port for cameras that cannot use our TLS serves the paths of the devices and nothing else.
 """
 
 from __future__ import annotations
@@ -26,8 +26,10 @@ from hub.plainhttp import redirect_to_https
 from hub.services import Services
 from web.bodies import Bodies
 from web.device_api import PREFIX, device_api, refuse, tidy
+from web.firmware_forms import firmware_forms
 from web.http1 import Connection, Settings
 from web.integrator.commands import commands_api
+from web.integrator.firmware import firmware_uploads
 from web.photoforms import photo_forms
 
 log = logging.getLogger(__name__)
@@ -53,7 +55,8 @@ async def serve(
     web, devices = services.config.web, services.config.devices
     bodies = Bodies(web)
     api = device_api(services, bodies)
-    others = commands_api(services, bodies, photo_forms(services, bodies, app))
+    forms = photo_forms(services, bodies, firmware_forms(services, app))
+    others = commands_api(services, bodies, firmware_uploads(services, forms))
     settings, context = Settings(), WorkerContext(None)
     tls = services.certificates.context if web.tls else None
     limits = Limits(web.max_connections, web.max_connections_per_address)

@@ -227,7 +227,7 @@ class Campaigns:
             if campaign is None:
                 return
             release = self._firmware.release(campaign.release_id)
-            if self._received(release, campaign.target(did)) == _size(release):
+            if self._received(release, campaign.target(did)) == release.size:
                 await self._note(campaign, did, "downloaded")
 
     async def _note(self, campaign: StoredCampaign, did: str, state: DeviceState) -> None:
@@ -291,7 +291,7 @@ class Campaigns:
         if _says_something(release):
             reported = Versions.of(self._devices.device(target.did))
             return reported.hold(release.reports)
-        return target.offered_at is not None and self._received(release, target) == _size(release)
+        return target.offered_at is not None and self._received(release, target) == release.size
 
     def _received(self, release: Release, target: Target) -> int:
         """Bytes of the release that the device was sent since it was offered."""
@@ -367,10 +367,6 @@ def _offers(campaign: StoredCampaign, did: str) -> bool:
 
 def _says_something(release: Release) -> bool:
     return any(release.reports.told())
-
-
-def _size(release: Release) -> int:
-    return sum(size for _, size in {(c.sha256, c.size) for c in release.components})
 
 
 def _state(campaign: StoredCampaign) -> CampaignState:

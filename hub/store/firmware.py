@@ -96,6 +96,11 @@ class Release(Struct, frozen=True, kw_only=True):
     least: Versions
     created_at: int
 
+    @property
+    def size(self) -> int:
+        """Bytes to download: a file that is in there twice counts once."""
+        return sum(size for _, size in {(one.sha256, one.size) for one in self.components})
+
 
 class FirmwareRows(Struct, frozen=True):
     """What a start reads."""

@@ -323,3 +323,24 @@ async def test_whoever_looks_is_told_of_each_step(site: FirmwareSite) -> None:
         await site.ask("1")
         told = [one.key for one in await changes.next() if one.kind == "firmware"]
     assert told == [str(campaign.id)] * 2
+
+
+async def test_an_outline_tells_the_same_without_the_devices(site: FirmwareSite) -> None:
+    release = await site.add_release()
+    started = await site.campaigns.start(release.id, ["1", "2"])
+    await site.ask("1")
+    await site.report("1", fwVer="2.0")
+    (outline,) = site.campaigns.outlines()
+    assert (outline.id, outline.release, outline.state) == (started.id, release, "rest")
+    assert (outline.count, outline.done, outline.has_ended) == (2, 1, False)
+
+
+async def test_a_device_knows_the_campaign_that_counts_for_it(site: FirmwareSite) -> None:
+    release = await site.add_release()
+    assert site.campaigns.of_device("1") is None
+    started = await site.campaigns.start(release.id, ["1"])
+    await site.ask("1")
+    found = site.campaigns.of_device("1")
+    assert found is not None
+    assert (found.campaign.id, found.device.state) == (started.id, "offered")
+    assert site.campaigns.of_device("2") is None

@@ -279,3 +279,17 @@ def test_a_device_that_fetches_crumbs_is_not_remembered_without_bound() -> None:
     for number in range(1000):
         spans = joined(spans, number * 10, number * 10 + 5)
     assert len(spans) <= 64
+
+
+async def test_whoever_looks_is_told_how_a_download_gets_on(site: FirmwareSite) -> None:
+    (campaign,) = site.campaigns.campaigns()
+    link = await one_link(site)
+    with site.services.change_feed.subscribe() as changes:
+        await site.fetch(link, 0, STEP_BYTES)
+        begun = [one.key for one in await changes.next() if one.kind == "firmware"]
+        await site.fetch(link, STEP_BYTES, STEP_BYTES + 10)
+        await site.fetch(link, STEP_BYTES + 10, 2 * STEP_BYTES)
+        further = [one.key for one in await changes.next() if one.kind == "firmware"]
+    # That it has begun, and the first third; ten bytes are no news.
+    assert begun == [str(campaign.id)] * 2
+    assert further == [str(campaign.id)]

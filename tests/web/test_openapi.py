@@ -30,6 +30,7 @@ from web.integrator import answers
 from web.integrator.commands import COMMAND
 from web.integrator.devices import DeviceChangeBody, NewDeviceBody
 from web.integrator.enrolment import AcceptBody, CheckBody, ImportBody
+from web.integrator.firmware import UPLOAD, NewCampaignBody, NewReleaseBody
 from web.operations import Operation, Routes
 
 METHODS = ("get", "post", "patch", "delete")
@@ -87,8 +88,8 @@ async def test_it_describes_exactly_the_routes_that_there_are(
         for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
         if rule.rule not in aliases
     }
-    # What is answered in front of Quart (tests/web/test_commands_api.py).
-    routes.add((COMMAND.path, "post"))
+    # What is answered in front of Quart (tests/web/test_commands_api.py, test_firmware_api.py).
+    routes |= {(COMMAND.path, "post"), (UPLOAD.path, "post")}
     assert routes == {(path, method) for path, method, _ in described(document)}
 
 
@@ -109,6 +110,7 @@ async def test_the_examples_are_what_would_be_taken_and_answered(
     document: Any, operations: list[Operation]
 ) -> None:
     bodies = {NewDeviceBody, DeviceChangeBody, AcceptBody, CheckBody, ImportBody}
+    bodies |= {NewReleaseBody, NewCampaignBody}
     assert {type(op.body_example) for op in operations if op.body_example} == bodies
     for operation in operations:
         call = document["paths"][operation.path][operation.method.lower()]

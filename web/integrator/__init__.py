@@ -11,6 +11,7 @@ from web.integrator.commands import describe_commands
 from web.integrator.devices import add_devices
 from web.integrator.docs import chapters, paragraphs
 from web.integrator.enrolment import add_enrolment
+from web.integrator.firmware import add_firmware
 from web.integrator.openapi import document
 from web.integrator.records import add_records
 from web.integrator.stream import add_stream
@@ -44,6 +45,7 @@ def blueprint(services: Services) -> Blueprint:
     add_devices(routes, services)
     describe_commands(routes)
     add_trace(routes, services)
+    add_firmware(routes, services)
     add_records(routes, services)
     add_stream(routes, services)
     described = document(

@@ -19,16 +19,13 @@ from hypercorn.typing import (
     Scope,
 )
 from msgspec import Meta, Raw, Struct
-from werkzeug.sansio.request import Request as Head
 
 from hub.errors import (
-    BadParameter,
     DeviceBusy,
     DeviceLeft,
     DeviceNonsense,
     DeviceSilent,
     HubError,
-    TooLarge,
 )
 from hub.services import Services
 from hub.services.accounts import ApiKey, Role
@@ -38,8 +35,8 @@ from hub.wire import jsontext
 from hub.wire.dialect import DIALECT, Command
 from web import auth
 from web.bodies import Bodies, Body, PeerLeft, TooSlow, tell_of_limit
-from web.operations import MOST_BODY_BYTES, PREFIX, SIGNATURE, Operation, Routes
-from web.refusals import CACHE_CONTROL, REFERRER_POLICY, headers_of, refusal
+from web.operations import MOST_BODY_BYTES, PREFIX, Operation, Routes, check_no_query
+from web.refusals import refuse, send_json
 
 #: What a signed-in user needs to ask a device, and to change something on it.
 _ASKS: Role = "guard"
@@ -102,11 +99,6 @@ COMMAND = Operation(
 
 _SENT = msgspec.json.Decoder(_Sent)
 _ENCODER = msgspec.json.Encoder()
-_HEADERS = (
-    (b"content-type", b"application/json"),
-    (b"referrer-policy", REFERRER_POLICY.encode()),
-    (b"cache-control", CACHE_CONTROL.encode()),
-)
 
 
 def describe_commands(routes: Routes) -> None:
@@ -136,11 +128,11 @@ class _CommandsApi:
             answer = await self._answer(did, scope, receive)
         except HubError as error:
             tell_of_limit(error, auth.address_of(scope))
-            await _refuse(send, error)
+            await refuse(send, error)
         except PeerLeft:
             pass
         else:
-            await _send(send, 200, _ENCODER.encode(answer))
+            await send_json(send, 200, _ENCODER.encode(answer))
 
     async def _answer(
         self, did: str, scope: HTTPScope, receive: ASGIReceiveCallable
@@ -149,7 +141,7 @@ class _CommandsApi:
             async with self._body(scope, receive, caller) as body:
                 return await self._ask(caller, did, body)
         head = auth.head_of(scope)
-        _check_query(head)
+        check_no_query(head)
         caller = await auth.caller_of(
             self._services, head, auth.address_of(scope), write=True, role=_ASKS
         )
@@ -215,13 +207,6 @@ def _sender(caller: auth.Caller) -> str:
     return caller.who.appid if isinstance(caller.who, ApiKey) else caller.who.name
 
 
-def _check_query(head: Head) -> None:
-    auth.refuse_repeated_parameters(head)
-    for name, value in head.args.items():
-        if value.strip() and name not in SIGNATURE:
-            raise BadParameter("is not known", field=name)
-
-
 def _checked(result: Raw | None) -> Raw | None:
     """Inside a text of JSON, a frame may hold anything: an answer of ours is UTF-8."""
     if result is not None:
@@ -230,18 +215,3 @@ def _checked(result: Raw | None) -> Raw | None:
         except UnicodeDecodeError:
             raise DeviceNonsense("the device's answer is no UTF-8") from None
     return result
-
-
-async def _refuse(send: ASGISendCallable, error: HubError) -> None:
-    further = [(n.lower().encode(), v.encode()) for n, v in headers_of(error).items()]
-    if isinstance(error, TooLarge | TooSlow):
-        further.append((b"connection", b"close"))
-    await _send(send, error.status, refusal(error.code, error.message), *further)
-
-
-async def _send(
-    send: ASGISendCallable, status: int, body: bytes, *further: tuple[bytes, bytes]
-) -> None:
-    headers = [*_HEADERS, (b"content-length", b"%d" % len(body)), *further]
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": body, "more_body": False})

@@ -79,9 +79,10 @@ def _entry(document: Json, path: str, method: str, operation: Json, host_url: st
 
 def _fields(document: Json, operation: Json) -> list[Parameter]:
     """The fields of the body."""
-    if "requestBody" not in operation:
+    content = operation.get("requestBody", {}).get("content", {})
+    if "application/json" not in content:
         return []
-    schema = operation["requestBody"]["content"]["application/json"]["schema"]
+    schema = content["application/json"]["schema"]
     if "$ref" not in schema:
         return [_choice(_referred(document, choice)) for choice in schema["anyOf"]]
     body = _referred(document, schema)
@@ -123,10 +124,17 @@ def _curl(path: str, method: str, operation: Json, host_url: str) -> str:
     if method != "GET":
         words.append(f"-X {method}")
     if body := operation.get("requestBody"):
-        example = json.dumps(_example(body["content"]["application/json"]), ensure_ascii=False)
-        words.append(f"-H 'Content-Type: application/json' -d '{example}'")
+        words.append(_curl_body(body["content"]))
     words.append(f"'{host_url.rstrip('/')}{path}'")
     return " \\\n  ".join(words)
+
+
+def _curl_body(content: Json) -> str:
+    if "application/json" not in content:
+        (file,) = content
+        return f"-H 'Content-Type: {file}' -T FILE"
+    example = json.dumps(_example(content["application/json"]), ensure_ascii=False)
+    return f"-H 'Content-Type: application/json' -d '{example}'"
 
 
 def _example(content: Json) -> object:

@@ -127,6 +127,9 @@ class _Schemas:
             if operation.body_text:
                 text = {operation.body_text: {"schema": {"type": "string"}}}
                 described["requestBody"]["content"] |= text
+        if operation.body_file:
+            file = {operation.body_file: {"schema": {"type": "string", "format": "binary"}}}
+            described["requestBody"] = {"required": True, "content": file}
         return described
 
     def _answer(self, operation: Operation) -> Json:
