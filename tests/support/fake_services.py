@@ -459,6 +459,8 @@ class FakeServices(SimpleNamespace):
             enrolment=enrolment,
             admission=FakeAdmission(),
             ingest=FakeIngest(),
+            firmware=None,
+            campaigns=None,
             downloads=None,
             records=FakeRecords(record_feed),
             trace=Trace(traces, cast(Any, devices), room, closing),

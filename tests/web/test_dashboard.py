@@ -152,10 +152,15 @@ CHANGES = [
     "/preferences",
     "/account/password",
     "/account/sign-out-everywhere",
+    "/cameras/check",
     "/cameras/accept",
     "/cameras/add",
+    "/cameras/import",
+    "/cameras/import/add",
     "/cameras/1/name",
     "/cameras/1/identity",
+    "/cameras/1/earlier-key",
+    "/cameras/1/init",
     "/cameras/1/clock",
     "/cameras/1/enable",
     "/cameras/1/disable",
@@ -163,19 +168,24 @@ CHANGES = [
     "/cameras/1/settings/face",
     "/cameras/1/settings/recording",
     "/cameras/1/reboot",
+    "/cameras/1/people/7/delete",
     "/cameras/connect/site-key",
+    "/cameras/connect/site-key/remove",
     "/setup/first-run",
 ]
+
+#: Forms with a photo are read in front of Quart, and tried where their pages are.
+WITH_PHOTO = {"/cameras/1/people/add", "/cameras/1/search"}
 
 
 async def test_every_form_of_the_pages_is_tried_here(admin: Visitor) -> None:
     rules = admin.app.url_map.iter_rules()
     ours = {
-        rule.rule.replace("<int:did>", "1").replace("<token>", "first-run")
+        rule.rule.replace("<int:did>", "1").replace("<pid>", "7").replace("<token>", "first-run")
         for rule in rules
         if "POST" in (rule.methods or ()) and not rule.rule.startswith("/api/")
     }
-    assert ours == set(CHANGES)
+    assert ours - WITH_PHOTO == set(CHANGES)
 
 
 @pytest.mark.parametrize(
