@@ -69,8 +69,8 @@ class Asked(Struct, frozen=True):
     end: str
     filters: Mapping[str, str]
 
-    def query(self, **changed: str) -> str:
-        """The address's query for this, or for a part of it changed."""
+    def pairs(self, **changed: str) -> dict[str, str]:
+        """What stands in the address for this, or for a part of it changed."""
         pairs = {
             "kind": self.kind,
             "from": self.start,
@@ -78,10 +78,12 @@ class Asked(Struct, frozen=True):
             **self.filters,
             **changed,
         }
-        if pairs["kind"] == "people":
-            # 1.11 knows no filters.
-            pairs = {key: value for key, value in pairs.items() if key not in FILTERS}
-        return "?" + urlencode(pairs)
+        # 1.11 knows no filters.
+        unknown = FILTERS if pairs["kind"] == "people" else ()
+        return {name: value for name, value in pairs.items() if name not in unknown}
+
+    def query(self, **changed: str) -> str:
+        return "?" + urlencode(self.pairs(**changed))
 
 
 @blueprint.get("")
@@ -117,7 +119,7 @@ async def captures(did: int) -> Response:
             read=found.read,
             unreadable=found.unreadable,
             is_first=place.page is None,
-            more=next_query(found, _pairs(asked)),
+            more=next_query(found, asked.pairs()),
         )
 
     return await asking_page(
@@ -147,10 +149,6 @@ def _asked(args: Mapping[str, str], now: datetime) -> Asked:
         end=args.get("until", "").strip() or f"{now:%Y-%m-%d}T23:59:59",
         filters=filters_sent(args) if kind == "faces" else {},
     )
-
-
-def _pairs(asked: Asked) -> dict[str, str]:
-    return {"kind": asked.kind, "from": asked.start, "until": asked.end, **asked.filters}
 
 
 def _param(asked: Asked, page: int | None) -> FaceHistory | PersonHistory:
