@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Awaitable, Callable
+from functools import partial
 from types import TracebackType
 
 import trio
@@ -13,6 +15,7 @@ from hub.config import Web
 from hub.errors import BadParameter, HubError, TooLarge
 from hub.log import limited
 from web.budget import Budget, Share
+from web.http1 import WHOLE_BODY
 
 log = logging.getLogger(__name__)
 
@@ -52,9 +55,16 @@ class Bodies:
         """
         length = self._length(scope)
         is_free = length is not None and length <= free
-        return Body(self, receive, None if is_free else self._budget.share(length, sender))
+        share = None if is_free else self._budget.share(length, sender)
+        read = self._read_whole if WHOLE_BODY in scope.get("extensions", ()) else self._read
+        return Body(partial(read, receive, share), share)
 
-    async def read(self, receive: ASGIReceiveCallable, share: Share | None) -> bytes:
+    async def _read_whole(self, receive: ASGIReceiveCallable, share: Share | None) -> bytes:
+        body, _ = await _part(receive)
+        metrics.upload_bytes.inc(len(body))
+        return body
+
+    async def _read(self, receive: ASGIReceiveCallable, share: Share | None) -> bytes:
         parts: list[bytes | bytearray] = []
         further = bytearray()
         received = 0
@@ -98,17 +108,16 @@ class Bodies:
 class Body:
     """One body and its share of the budget."""
 
-    def __init__(self, bodies: Bodies, receive: ASGIReceiveCallable, share: Share | None) -> None:
-        self._bodies = bodies
-        self._receive = receive
+    def __init__(self, read: Callable[[], Awaitable[bytes]], share: Share | None) -> None:
+        self._read = read
         self._share = share
 
     async def __aenter__(self) -> bytes:
         if self._share is None:
-            return await self._bodies.read(self._receive, None)
+            return await self._read()
         await self._share.__aenter__()
         try:
-            return await self._bodies.read(self._receive, self._share)
+            return await self._read()
         except BaseException:
             self._share.give_back()
             raise

@@ -51,7 +51,7 @@ from hub.accept import Peer
 from hub.log import limited
 from hub.plainhttp import origin_form
 from hub.sockets import SocketStream
-from web.heads import Headers, answer_head, read_head, with_nosniff, write_head
+from web.heads import Headers, RequestHead, answer_head, read_head, with_nosniff, write_head
 
 log = logging.getLogger(__name__)
 
@@ -76,6 +76,10 @@ _AT_ONCE_BYTES = 16 * 1024
 #: What waits for the application beyond one read; each piece of it, however small, counts extra.
 _WINDOW_BYTES = READ_BYTES
 _PIECE_BYTES = 512
+#: A change that came whole, with a body of up to so much, is answered in the task that read it.
+_WHOLE_BYTES = 64 * 1024
+#: Tells the application that all of the body is there: to receive it takes no time.
+WHOLE_BODY = "sitehub.whole_body"
 #: After so many chunks the other connections have their turn.
 _CHUNKS_AT_ONCE = 16
 
@@ -179,11 +183,11 @@ class Tasks(TaskGroup):
         send: Callable[[ASGISendEvent | None], Awaitable[None]],
     ) -> Callable[[ASGIReceiveEvent], Awaitable[None]]:
         inbox = Inbox(self.wanted)
-        self.spawn(_answer, app, scope, inbox, send)
+        self.spawn(answer, app, scope, inbox, send)
         return inbox.put
 
 
-async def _answer(
+async def answer(
     app: AppWrapper,
     scope: Scope,
     inbox: Inbox,
@@ -231,6 +235,13 @@ class Exchange:
 
     async def begin(self, app: AppWrapper, config: Settings) -> None:
         self._put = await self._tasks.spawn_app(app, config, self.scope, self.send)
+
+    async def answer(self, app: AppWrapper, body: bytes) -> None:
+        """Answer it here and now, with all of its body there."""
+        inbox = Inbox(self._tasks.wanted)
+        self._put = inbox.put
+        await self.take(body, more=False)
+        await answer(app, self.scope, inbox, self.send)
 
     async def take(self, data: bytes, *, more: bool) -> None:
         """Hand a part of the body to the application."""
@@ -413,8 +424,7 @@ class Http1:
             end = data.find(b"\r\n\r\n", 0, HEAD_BYTES) + 4
             if end >= 4 and self._h11 is None and (head := read_head(data[:end])) is not None:
                 self._head = data[:end]
-                await self._begin(head.method, head.target, head.headers, "1.1", head.length)
-                return data[end:]
+                return await self._take_usual(head, data[end:])
             # The head alone; and never more than one byte too many, which h11 refuses.
             size = end if end >= 4 else HEAD_BYTES + 1
         connection = self._by_h11()
@@ -426,6 +436,25 @@ class Http1:
         except h11.RemoteProtocolError as error:
             await self.refuse(error.error_status_hint)
             return b""
+        return data[size:]
+
+    async def _take_usual(self, head: RequestHead, data: bytes) -> bytes:
+        """Begin a request, of whose body some or all may be in `data`; returns what is not used.
+
+        A change is carried through though its sender hangs up, so nobody needs to listen for that:
+        if all of it is there it is answered before anything else is read, without a task of its
+        own.
+        """
+        size = head.length
+        scope = self._scope_of(head.method, head.target, head.headers, "1.1")
+        if head.method == "GET" or size > min(len(data), _WHOLE_BYTES):
+            await self._begin(scope, size)
+            return data
+        scope["extensions"] = {WHOLE_BODY: {}}
+        await self._tell(events.Updated(idle=False))
+        self._complete = True
+        self.stream = Exchange(self, self._tasks, scope)
+        await self.stream.answer(self._app, data[:size])
         return data[size:]
 
     async def _is_last(self, event: object) -> bool:
@@ -462,21 +491,26 @@ class Http1:
             )
             await self.refuse(*refusal)
             return
-        await self._begin(
+        scope = self._scope_of(
             request.method.decode("ascii").upper(),
             origin_form(request.target),
             headers,
             request.http_version.decode(),
-            _length_of(headers),
         )
+        await self._begin(scope, _length_of(headers))
 
-    async def _begin(
-        self, method: str, target: bytes, headers: Headers, version: str, length: int | None
-    ) -> None:
+    async def _begin(self, scope: HTTPScope, length: int | None) -> None:
         """A request is there, but for its body of `length`; None: h11 will tell where it ends."""
         await self._tell(events.Updated(idle=False))
+        self.stream = Exchange(self, self._tasks, scope)
+        await self.stream.begin(self._app, self._config)
+        self._left = length or 0
+        if length == 0:
+            await self._end_request(b"")
+
+    def _scope_of(self, method: str, target: bytes, headers: Headers, version: str) -> HTTPScope:
         path, _, query = target.partition(b"?")
-        scope: HTTPScope = {
+        return {
             "type": "http",
             "http_version": version,
             "asgi": {"spec_version": "2.1", "version": "3.0"},
@@ -492,11 +526,6 @@ class Http1:
             "state": ConnectionState({}),
             "extensions": {},
         }
-        self.stream = Exchange(self, self._tasks, scope)
-        await self.stream.begin(self._app, self._config)
-        self._left = length or 0
-        if length == 0:
-            await self._end_request(b"")
 
     async def _end_request(self, data: bytes) -> None:
         """The last of the body is there."""

@@ -81,6 +81,19 @@ async def set_nosniff(scope: Any, receive: Any, send: Any) -> None:
     await respond(send, b"", (b"x-content-type-options", b"nosniff"))
 
 
+async def change(scope: Any, receive: Any, send: Any) -> None:
+    await receive()
+    await trio.sleep(2 if WHOLE in scope["extensions"] else 0)
+    CHANGED.append(WHOLE in scope["extensions"])
+    await respond(send, b"changed")
+
+
+async def tell_whole(scope: Any, receive: Any, send: Any) -> None:
+    await respond(send, b"whole" if WHOLE in scope["extensions"] else b"part")
+
+
+WHOLE = http1.WHOLE_BODY
+CHANGED: list[bool] = []
 ECHOES_LEFT: list[bytes] = []
 ACTS = {
     "/echo": echo,
@@ -90,6 +103,8 @@ ACTS = {
     "/picture": picture,
     "/slow": slow,
     "/nosniff": set_nosniff,
+    "/change": change,
+    "/whole": tell_whole,
 }
 
 
@@ -194,6 +209,40 @@ async def test_every_answer_forbids_sniffing_once_and_names_no_server(parts: Any
             answer = await client.ask(request("GET", path))
             assert answer.headers["x-content-type-options"] == "nosniff"
             assert "server" not in answer.headers
+
+
+async def test_a_change_that_came_whole_is_carried_through_though_its_sender_leaves(
+    parts: Any, mock_clock: MockClock
+) -> None:
+    CHANGED.clear()
+    async with serving(app, parts):
+        async with connected(parts) as client:
+            await client.say(request("POST", "/change", b"whole"))
+            await wait_all_tasks_blocked(0.05)
+        await wait_all_tasks_blocked(0.05)
+        mock_clock.jump(2)
+        await wait_all_tasks_blocked(0.05)
+        assert CHANGED == [True]
+        assert await is_served(parts)
+
+
+async def test_a_body_that_came_with_its_head_is_told_to_be_whole(plain: Any) -> None:
+    CHANGED.clear()
+    said = request("POST", "/change", b"whole")
+    async with serving(app, plain), connected(plain) as client:
+        await client.say(said[:-1])
+        await wait_all_tasks_blocked(0.05)
+        await client.say(said[-1:], request("POST", "/whole", b"", {"Content-Length": "0"}))
+        assert (await client.answer()).body == b"changed"
+        assert (await client.answer()).body == b"whole"
+        assert CHANGED == [False]
+
+
+@pytest.mark.expects_error("a fault of the hub while answering POST /fail\n")
+async def test_a_fault_while_a_change_is_answered_is_answered_500_too(parts: Any) -> None:
+    async with serving(app, parts), connected(parts) as client:
+        assert (await client.ask(request("POST", "/fail", b"whole"))).status == 500
+        assert await is_served(parts)
 
 
 @pytest.mark.expects_error("a fault of the hub while answering GET /fail\n")
