@@ -221,7 +221,8 @@ def head_of(scope: HTTPScope) -> Head:
     return Head(
         scope["method"],
         scope["scheme"],
-        scope["server"],
+        # ASGI may leave this out, and the client.
+        scope.get("server"),
         "",
         scope["path"],
         scope["query_string"],
@@ -231,7 +232,8 @@ def head_of(scope: HTTPScope) -> Head:
 
 
 def address_of(scope: HTTPScope) -> str:
-    return scope["client"][0] if scope["client"] else ""
+    client = scope.get("client")
+    return client[0] if client else ""
 
 
 async def caller_of(

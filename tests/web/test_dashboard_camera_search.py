@@ -1,0 +1,212 @@
+"""Searching a camera's own captures by a photo (1.16)."""
+
+from __future__ import annotations
+
+import base64
+import io
+import re
+from typing import Any
+
+import msgspec
+import pytest
+from msgspec import Raw
+from PIL import Image
+
+from hub.errors import DeviceLeft, DeviceRefused, DeviceSilent, HubError
+from hub.live.registry import Answer
+from hub.simulator.faults import Quirks
+from tests.support.fake_commands import SimulatedLink
+from tests.support.fake_services import FakeServices, device
+from tests.support.photographer import Photographer, photo
+
+FORM = {"threshold": "80", "from": "2026-11-24T12:00", "until": "2026-11-25T12:00:30"}
+
+
+@pytest.fixture
+def hub() -> FakeServices:
+    return FakeServices()
+
+
+@pytest.fixture
+def camera(hub: FakeServices) -> SimulatedLink:
+    return hub.connect(device("1", "Gate", "online"))
+
+
+@pytest.fixture
+async def guard(hub: FakeServices, camera: SimulatedLink) -> Photographer:
+    visitor = Photographer(hub)
+    await visitor.sign_in("guard")
+    await visitor.get("/cameras/1/search")
+    return visitor
+
+
+def says(**result: object) -> Answer:
+    return Answer(0, "OK", Raw(msgspec.json.encode(result)))
+
+
+def match(score: int | None, time: str = "2026-11-25 08:00:00", **more: object) -> dict[str, Any]:
+    return {"time": time, "score": score, **more}
+
+
+async def test_the_form_begins_with_the_last_day_in_the_zone_of_the_site(
+    guard: Photographer, camera: SimulatedLink
+) -> None:
+    (start,) = re.findall(r'name="from" value="([^"]*)"', guard.text)
+    (end,) = re.findall(r'name="until" value="([^"]*)"', guard.text)
+    assert (start[:10], end[:10]) == ("2026-11-24", "2026-11-25")
+    assert start[10:] == end[10:]
+    assert str(guard.hub.site.zone_name()) in guard.text
+    assert 'name="threshold" value="80" min="0" max="100"' in guard.text
+    assert "kept nowhere" in guard.text
+    assert camera.asked == []
+
+
+async def test_the_camera_is_asked_with_a_jpeg_and_its_own_times(
+    guard: Photographer, camera: SimulatedLink
+) -> None:
+    camera.outcome = says(total=0, face_list=[])
+    await guard.send_photo("/cameras/1/search", photo("WEBP"), **FORM)
+    ((uri, sent),) = camera.asked
+    assert Image.open(io.BytesIO(base64.b64decode(sent.pop("photo")))).format == "JPEG"
+    assert uri == "/person/search"
+    assert sent == {
+        "threshold": 80,
+        "start_time": "2026-11-24 12:00:00",
+        "end_time": "2026-11-25 12:00:30",
+    }
+    assert "captured nobody like that" in guard.text
+    assert 'value="2026-11-24T12:00"' in guard.text
+
+
+async def test_what_is_found_is_shown_best_first_with_its_pictures(
+    guard: Photographer, camera: SimulatedLink
+) -> None:
+    camera.outcome = says(
+        total=4,
+        face_list=[
+            match(81),
+            match(99, "2026-11-25 07:00:00", jpeg_url_face="sdcard/a b&c.jpg"),
+            match(99, "2026-11-25 09:00:00"),
+            match(None, "<when>"),
+        ],
+    )
+    await guard.send_photo("/cameras/1/search", photo(), **FORM)
+    assert "4 captures look like the photo" in guard.text
+    times = re.findall(r"<time>([^<]*)</time>", guard.text)
+    assert times == [
+        "2026-11-25 09:00:00",
+        "2026-11-25 07:00:00",
+        "2026-11-25 08:00:00",
+        "&lt;when&gt;",
+    ]
+    assert re.findall(r"<h3>([^<]*)</h3>", guard.text) == ["99 % alike", "99 % alike", "81 % alike"]
+    assert 'src="/media/device/1?path=sdcard%2Fa%20b%26c.jpg"' in guard.text
+
+
+async def test_of_very_many_the_best_are_shown(guard: Photographer, camera: SimulatedLink) -> None:
+    camera.outcome = says(
+        total=9000, face_list=[match(80 + n % 20) for n in range(300)] + [{"score": 5}]
+    )
+    await guard.send_photo("/cameras/1/search", photo(), **FORM)
+    assert "9000 captures look like the photo" in guard.text
+    assert "The best 200 are shown" in guard.text
+    assert guard.text.count("<article") == 200
+    assert "1 could not be read" in guard.text
+    assert "99 % alike" in guard.text
+    assert "80 % alike" not in guard.text
+
+
+async def test_an_answer_of_which_nothing_can_be_read_is_told_apart_from_none(
+    guard: Photographer, camera: SimulatedLink
+) -> None:
+    camera.outcome = says(total=1, face_list=[{"score": 5}])
+    await guard.send_photo("/cameras/1/search", photo(), **FORM)
+    assert "Nothing of the camera's answer could be read" in guard.text.replace("&#39;", "'")
+
+
+async def test_the_page_is_there_before_the_camera_has_found_anything(
+    guard: Photographer, camera: SimulatedLink
+) -> None:
+    """Sent piece by piece: the word that it searches comes before the answer."""
+    camera.outcome = says(total=1, face_list=[match(90)])
+    await guard.send_photo("/cameras/1/search", photo(), **FORM)
+    searching = guard.text.index("The camera is searching. It may take 30 seconds")
+    assert searching < guard.text.index("1 capture looks like the photo")
+
+
+@pytest.mark.parametrize(
+    ("outcome", "sentence"),
+    [
+        (DeviceSilent("x"), "did not answer in time"),
+        (DeviceLeft("x"), "connection ended"),
+        (DeviceRefused(420, "no <face>"), "“no &lt;face&gt;” (code 420)"),
+        (says(face_list="none"), "could not be understood"),
+    ],
+)
+async def test_a_camera_in_trouble_is_a_sentence(
+    guard: Photographer, camera: SimulatedLink, outcome: HubError | Answer, sentence: str
+) -> None:
+    camera.outcome = outcome
+    await guard.send_photo("/cameras/1/search", photo(), **FORM)
+    assert guard.response.status_code == 200
+    assert sentence in guard.text
+    assert guard.text.rstrip().endswith("</html>")
+
+
+@pytest.mark.parametrize("results", ["huge", "missing", "wrong"])
+async def test_whatever_the_camera_answers_the_page_is_whole(
+    hub: FakeServices, guard: Photographer, results: Any
+) -> None:
+    hub.connect(device("2", "Bay", "online"), Quirks(results=results))
+    await guard.send_photo("/cameras/2/search", photo(), **{**FORM, "threshold": "0"})
+    assert guard.response.status_code == 200
+    assert guard.text.rstrip().endswith("</html>")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "fault"),
+    [
+        ({"threshold": "101"}, "Threshold: A whole number from 0 to 100."),
+        ({"threshold": ""}, "Threshold: A whole number from 0 to 100."),
+        ({"until": "2026-11-23T00:00"}, "Give two times, the earlier one first."),
+        ({"from": "yesterday"}, "Give two times, the earlier one first."),
+        ({"from": "2026-02-30T00:00"}, "Give two times, the earlier one first."),
+    ],
+)
+async def test_what_is_not_allowed_is_told_and_nothing_is_sent(
+    guard: Photographer, camera: SimulatedLink, wrong: dict[str, str], fault: str
+) -> None:
+    await guard.send_photo("/cameras/1/search", photo(), **{**FORM, **wrong})
+    assert guard.response.status_code == 400
+    assert fault in guard.text
+    ((name, value),) = wrong.items()
+    assert f'name="{name}" value="{value}"' in guard.text
+    assert camera.asked == []
+
+
+@pytest.mark.parametrize(
+    ("data", "fault"), [(b"", "Choose a photo."), (b"x", "That is no picture that can be used")]
+)
+async def test_a_photo_that_cannot_be_used_is_told_why(
+    guard: Photographer, camera: SimulatedLink, data: bytes, fault: str
+) -> None:
+    await guard.send_photo("/cameras/1/search", data, **FORM)
+    assert guard.response.status_code == 400
+    assert fault in guard.text
+    assert camera.asked == []
+
+
+async def test_a_form_of_another_page_searches_for_nobody(
+    guard: Photographer, camera: SimulatedLink
+) -> None:
+    await guard.send_photo("/cameras/1/search", photo(), token="0" * 64, **FORM)
+    assert guard.response.status_code == 403
+    assert camera.asked == []
+
+
+async def test_a_search_leaves_nothing_behind(guard: Photographer, camera: SimulatedLink) -> None:
+    camera.outcome = says(total=1, face_list=[match(90)])
+    await guard.send_photo("/cameras/1/search", photo(), **FORM)
+    assert guard.response.headers["Cache-Control"] == "no-store"
+    await guard.get("/cameras/1/search")
+    assert "90 % alike" not in guard.text
