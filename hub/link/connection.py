@@ -170,7 +170,7 @@ class DeviceLink:
             frame = encode_request(asked.msgid, self.token, uri, param)
             self._pending.expect(asked.msgid, asked.end)
             # One scope for both waits: thousands of requests a second come by here.
-            with trio.move_on_after(SEND_SECONDS) as scope:
+            with trio.CancelScope(relative_deadline=SEND_SECONDS) as scope:
                 await self._send_request(frame)
                 sent_at = trio.current_time()
                 scope.deadline = sent_at + seconds
