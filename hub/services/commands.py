@@ -90,6 +90,8 @@ _SETTINGS: dict[str, SettingName] = {SET_FACE.name: "face", SET_RECORDING.name: 
 CHANGING = {
     command.name for command in (SET_FACE, SET_RECORDING, REBOOT, PERSON_ADD, PERSON_DELETE)
 }
+#: A device may put a person's photo where another one's was.
+_OF_PEOPLE = {PERSON_ADD.name, PERSON_DELETE.name}
 #: Of what a device says, as far as it is kept or told.
 _LONGEST_MSG = 200
 #: A larger photo or answer takes so long that it is looked at in a thread.
@@ -254,8 +256,25 @@ class Commands:
                 command.uri, param, seconds=command.seconds, on_free=end_turn
             )
         if command.name in CHANGING:
+            if command.name in _OF_PEOPLE and answer.code in command.ok_codes:
+                await self._forget_pictures(did)
             self._changes.publish([Change("device", did)])
         return answer
+
+    async def _forget_pictures(self, did: str) -> None:
+        """What was read of the device is read again when it is asked for."""
+        try:
+            with carried_through():
+                await self._store.device_pictures.forget(did)
+        except HubError as error:
+            limited(
+                log,
+                logging.WARNING,
+                f"pictures {did}",
+                "cannot forget the pictures of device %s: %s",
+                did,
+                error,
+            )
 
     async def _set(
         self, did: str, command: Command[Any, Any], param: Raw, name: SettingName

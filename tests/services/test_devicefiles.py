@@ -41,8 +41,8 @@ class Album:
         self.site = site
         self.did = did
         self.link = link
-        commands = Commands(site.store, site.registry, site.devices, site.changes, site.clock)
-        self.files = DeviceFiles(site.store, commands, site.clock)
+        self.commands = Commands(site.store, site.registry, site.devices, site.changes, site.clock)
+        self.files = DeviceFiles(site.store, self.commands, site.clock)
         self.got: list[bytes | HubError] = []
 
     async def look(self, path: str = PATH) -> bytes:
@@ -91,6 +91,30 @@ async def test_a_picture_that_is_kept_is_shown_while_the_device_is_offline(
     assert await one.look() == JPEG
     with pytest.raises(DeviceOffline):
         await one.look("another.jpg")
+
+
+async def test_after_a_change_of_people_pictures_are_read_again(clock: FrozenClock) -> None:
+    """The photo of a person may lie where that of another one lay."""
+    photos = [JPEG, JPEG + b" of another"]
+    codes = [500, 0]
+
+    def reply(uri: str, param: Any) -> Any:
+        return answer(codes.pop(0)) if uri == "/person/delete" else content(photos[0])
+
+    one = await album(clock, reply)
+    assert await one.look() == JPEG
+    photos.pop(0)
+    with pytest.raises(DeviceRefused):
+        await one.commands.person_delete(one.did, "7")
+    assert await one.look() == JPEG
+    await one.commands.person_delete(one.did, "7")
+    assert await one.look() == JPEG + b" of another"
+
+
+async def test_a_store_that_refuses_keeps_no_person_from_being_deleted(clock: FrozenClock) -> None:
+    one = await album(clock, lambda uri, param: answer(0))
+    one.site.store.refuses = True
+    await one.commands.person_delete(one.did, "7")
 
 
 async def test_the_type_is_what_the_bytes_say(clock: FrozenClock) -> None:

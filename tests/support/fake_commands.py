@@ -98,6 +98,9 @@ class FakePictures:
     async def put(self, did: str, path: str, picture: Any, at: int) -> None:
         self._kept[did, path] = picture
 
+    async def forget(self, did: str) -> None:
+        self._kept = {place: kept for place, kept in self._kept.items() if place[0] != did}
+
 
 class AnsweringDevices:
     """The services of commands and of devices' files, and the links that they ask, by did."""
