@@ -129,7 +129,9 @@ class Firmware:
         """Raises BadParameter that names the field, NoSuchResource for a file that is not here."""
         check_release(new)
         if len(self._rows.releases()) >= MOST_RELEASES:
-            raise BadParameter(f"there are {MOST_RELEASES} releases: remove one first")
+            raise BadParameter(
+                f"there are {MOST_RELEASES} already: remove one first", field="releases"
+            )
         date = self._release_date(new.release_date)
         async with self._keeping:
             self._check_files(new)

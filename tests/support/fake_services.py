@@ -38,6 +38,7 @@ from hub.simulator.faults import FAULTLESS, Quirks
 from hub.wire.records import Detail, FaceDetail, Image, Kind, Record
 from tests.support.clock import NOON
 from tests.support.fake_commands import AnsweringDevices, SimulatedLink
+from tests.support.fake_firmware import FakeCampaigns, FakeDownloads, FakeFirmware
 from tests.support.traces import new_traces
 from tests.support.web import FakeAdmission, FakeIngest
 
@@ -459,9 +460,9 @@ class FakeServices(SimpleNamespace):
             enrolment=enrolment,
             admission=FakeAdmission(),
             ingest=FakeIngest(),
-            firmware=None,
-            campaigns=None,
-            downloads=None,
+            firmware=FakeFirmware(change_feed, lambda: self.now()),
+            campaigns=FakeCampaigns(change_feed),
+            downloads=FakeDownloads(),
             records=FakeRecords(record_feed),
             trace=Trace(traces, cast(Any, devices), room, closing),
             upkeep=SimpleNamespace(),

@@ -14,13 +14,18 @@ from collections.abc import Iterator
 
 import trio
 from msgspec import Raw
+from msgspec.structs import replace
 from PIL import Image as Picture
 from PIL import ImageDraw, ImageFilter
 
 from hub.config import Web
+from hub.services.campaigns import Campaign, CampaignDevice, DeviceState
+from hub.services.downloads import Download
+from hub.services.firmware import Component, Release
 from hub.services.health import Reason
 from hub.services.trace import Upload
 from hub.simulator.faults import FAULTLESS, Quirks
+from hub.wire.firmware import Versions
 from hub.wire.records import (
     AccessDetail,
     EventDetail,
@@ -236,6 +241,108 @@ def furnish(hub: FakeServices) -> Life:
     return life
 
 
+def give_firmware(hub: FakeServices) -> Iterator[None]:
+    """Three releases; the newest is on its way, and gets on with each step."""
+    now = round(time.time() * 1000)
+    names = (
+        ("app.bin", 3, 31_457_280),
+        ("face-model-2026.bin", 4, 88_080_384),
+        ("版本说明.json", 1, 840),
+    )
+    components = tuple(
+        Component(name, type, f"{at}f86d08"[:8] * 8, "9e107d9d372bb6826bd81d3542a419d6", size)
+        for at, (name, type, size) in enumerate(names)
+    )
+    releases = [
+        Release(
+            id=number,
+            ver_code=453_000 + number,
+            ver_name=name,
+            description=text,
+            release_date=f"2026-{8 + number:02d}-12 09:00:00",
+            components=components[:count],
+            reports=Versions(sw_ver=name.upper()),
+            least=Versions(hw_ver="V1.0", sw_ver="V1.2"),
+            created_at=now - (4 - number) * 30 * 86_400_000,
+        )
+        for number, name, text, count in (
+            (1, "v1.8.2", "", 1),
+            (2, "v1.9.0", "Fewer false alarms in rain.\nPlates of 2026 are read.", 2),
+            (3, "v2.0.0", "Sees better at night, and knows faces from further away.", 3),
+        )
+    ]
+    for release in releases:
+        hub.firmware.put(release)
+    states: tuple[DeviceState, ...] = ("done", "downloading", "downloaded", "offered", "waiting")
+    devices = [
+        CampaignDevice(
+            did=str(at),
+            name=PLACES[at - 1],
+            state=states[at - 1],
+            is_next=False,
+            reported=Versions(fw_ver="V2.3.15", sw_ver="V2.0.0" if at == 1 else "V1.8.2"),
+            received=(0, components[0].size, components[0].size // 3, 0, 0, 0)[at],
+            offered_at=now - 600_000 if at < 5 else None,
+            downloaded_at=now - 500_000 if at in (1, 3) else None,
+            done_at=now - 400_000 if at == 1 else None,
+        )
+        for at in range(1, 6)
+    ]
+    devices.append(
+        replace(
+            devices[3], did="6", name=PLACES[5], state="too_old", reported=Versions(sw_ver="V1.1")
+        )
+    )
+    hub.campaigns.put(
+        Campaign(
+            id=1,
+            release=releases[0],
+            state="done",
+            started_at=now - 5_000_000_000,
+            devices=(replace(devices[0], did="1"),),
+        )
+    )
+    hub.campaigns.put(
+        Campaign(
+            id=2,
+            release=releases[1],
+            state="stopped",
+            started_at=now - 2_000_000_000,
+            devices=tuple(devices[3:5]),
+        )
+    )
+    going = Campaign(
+        id=3, release=releases[2], state="rest", started_at=now - 700_000, devices=tuple(devices)
+    )
+    hub.campaigns.put(going)
+    for at in range(1, 4):
+        size = components[at % 2].size
+        hub.downloads.made.append(
+            Download(
+                at,
+                str(at),
+                components[at % 2].sha256,
+                size,
+                now - 600_000,
+                now - 500_000,
+                size,
+                ((0, size // at),),
+            )
+        )
+    while True:
+        second = going.devices[1]
+        received = second.received + 4_000_000
+        if received > going.release.size:
+            received = 0
+        going = replace(
+            going,
+            devices=(going.devices[0], replace(second, received=received), *going.devices[2:]),
+        )
+        if hub.campaigns.made[3].state == "rest":
+            hub.campaigns.put(going)
+        yield
+
+
 def talk(hub: FakeServices) -> Iterator[None]:
     """The first camera and its hub go on talking, and one that waits is refused."""
     now = [time.time()]
@@ -284,12 +391,14 @@ async def main(port: int, *, empty: bool, unwell: bool) -> None:
         )  # type: ignore[arg-type]
         if empty:
             return
-        life, talking = furnish(hub), talk(hub)
+        life, talking, giving = furnish(hub), talk(hub), give_firmware(hub)
         for _ in range(len(TALK)):
             next(talking)
+        next(giving)
         while True:
             await trio.sleep(3)
             next(talking)
+            next(giving)
             life.happen(round(time.time() * 1000))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from html import unescape
 
 import pytest
@@ -171,25 +172,32 @@ CHANGES = [
     "/cameras/1/people/7/delete",
     "/cameras/connect/site-key",
     "/cameras/connect/site-key/remove",
+    "/firmware/releases/1/give",
+    "/firmware/releases/1/remove",
+    "/firmware/campaigns/1/pause",
+    "/firmware/campaigns/1/resume",
+    "/firmware/campaigns/1/stop",
     "/setup/first-run",
 ]
 
-#: Forms with a photo are read in front of Quart, and tried where their pages are.
-WITH_PHOTO = {"/cameras/1/people/add", "/cameras/1/search"}
+#: Forms with a file are read in front of Quart, and tried where their pages are.
+WITH_FILE = {"/cameras/1/people/add", "/cameras/1/search", "/firmware/add"}
 
 
 async def test_every_form_of_the_pages_is_tried_here(admin: Visitor) -> None:
     rules = admin.app.url_map.iter_rules()
     ours = {
-        rule.rule.replace("<int:did>", "1").replace("<pid>", "7").replace("<token>", "first-run")
+        re.sub("<int:(did|id)>", "1", rule.rule)
+        .replace("<pid>", "7")
+        .replace("<token>", "first-run")
         for rule in rules
         if "POST" in (rule.methods or ()) and not rule.rule.startswith("/api/")
     }
-    assert ours - WITH_PHOTO == set(CHANGES)
+    assert ours - WITH_FILE == set(CHANGES)
 
 
 @pytest.mark.parametrize(
-    "path", [path for path in CHANGES if path.startswith(("/account", "/cameras"))]
+    "path", [path for path in CHANGES if path.startswith(("/account", "/cameras", "/firmware"))]
 )
 async def test_a_form_of_who_is_not_signed_in_does_not_tell_what_is_here(
     visitor: Visitor, path: str

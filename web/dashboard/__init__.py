@@ -16,6 +16,7 @@ from web.dashboard.camera import (
     settings,
 )
 from web.dashboard.errors import error_page as error_page
+from web.dashboard.firmware import adding, campaigns, giving, releases
 from web.dashboard.pages import choose_language, note_changes, shared_values
 
 _BLUEPRINTS = (
@@ -33,6 +34,10 @@ _BLUEPRINTS = (
     accept.blueprint,
     connect.blueprint,
     sheets.blueprint,
+    releases.blueprint,
+    adding.blueprint,
+    giving.blueprint,
+    campaigns.blueprint,
     account.blueprint,
     setup.blueprint,
 )

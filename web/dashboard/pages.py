@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from msgspec import Struct
 from quart import Response, g, render_template, request
 
+from hub.services.accounts import User
 from web import auth
 from web.dashboard import language
 from web.dashboard.words import ROLES, health_sentence
@@ -20,7 +21,7 @@ THEMES = ("auto", "light", "dark")
 #: One slash, and nothing that browsers take for another or leave out (tab, CR, LF).
 _LOCAL_PATH = re.compile(r"/(?![/\\])[!-~]*")
 
-Area = Literal["live", "cameras", "account", ""]
+Area = Literal["live", "cameras", "firmware", "account", ""]
 
 
 class NavigationItem(Struct, frozen=True):
@@ -45,12 +46,18 @@ async def choose_language() -> None:
     )
 
 
-def _navigation() -> list[NavigationItem]:
+def _navigation(me: User) -> list[NavigationItem]:
     _ = language.gettext
-    return [
+    items = [
         NavigationItem(area="live", url="/", icon="live", text=_("Live")),
         NavigationItem(area="cameras", url="/cameras", icon="camera", text=_("Cameras")),
     ]
+    # Others may look at it, as from a camera's page, and have nothing to do there.
+    if auth.reaches(me, "admin"):
+        items.append(
+            NavigationItem(area="firmware", url="/firmware", icon="firmware", text=_("Firmware"))
+        )
+    return items
 
 
 class Notice(Struct, frozen=True):
@@ -91,7 +98,7 @@ async def shared_values() -> dict[str, object]:
         "me": me,
         "role": language.gettext(ROLES[me.role]) if me else "",
         "may_change": me is not None and auth.reaches(me, "admin"),
-        "navigation": _navigation() if me else [],
+        "navigation": _navigation(me) if me else [],
         "notices": _notices() if me else [],
         # Where the page's stream goes on from.
         "seq": hub.records.last_seq,

@@ -61,6 +61,12 @@ DONE = {
         "The camera is offline. Its initial parameters go out when it connects without a number."
     ),
     "site-key": N_("The site key is set. Cameras with this key need their code alone now."),
+    "release-added": N_("The release was added. Give it to cameras when you are ready."),
+    "release-removed": N_("The release was removed, and the files that no other release has."),
+    "campaign-started": N_("It has begun. Cameras ask for it by themselves, which takes a while."),
+    "campaign-pause": N_("The campaign is paused."),
+    "campaign-resume": N_("The campaign goes on."),
+    "campaign-stop": N_("The campaign was stopped."),
     "password": N_("The password was changed. Other browsers were signed out."),
     "signed-out": N_("You are signed out."),
     "signed-out-everywhere": N_("You are signed out everywhere."),

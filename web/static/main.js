@@ -5,6 +5,7 @@ import { isInUse, refresh } from "./parts.js";
 import { openRecordsInPlace } from "./record.js";
 import { Stream } from "./stream.js";
 import { Trace } from "./trace.js";
+import { showUploads } from "./upload.js";
 import { Wall } from "./wall.js";
 
 const all = (selector, within = document) => [...within.querySelectorAll(selector)];
@@ -122,23 +123,35 @@ function showThatItIsSent() {
   }
 }
 
-// The browser refuses in the hub's words.
+// The browser refuses in the hub's words. A form may come anew: one listener for all.
 function refuseInOurWords() {
-  for (const input of all("[data-expected]")) {
-    input.addEventListener("invalid", () => {
-      if (!input.validity.customError) input.setCustomValidity(input.dataset.expected);
-    });
-    input.addEventListener("input", () => input.setCustomValidity(""));
-  }
+  const refuse = ({ target }) => {
+    const { expected } = target.dataset;
+    if (expected && !target.validity.customError) target.setCustomValidity(expected);
+  };
+  document.addEventListener("invalid", refuse, true);
+  document.addEventListener("input", ({ target }) => {
+    if (target.dataset.expected) target.setCustomValidity("");
+  });
 }
 
 // A file that the hub would not take is not sent at all.
 function refuseLargeFiles() {
-  for (const input of all("input[type=file][data-most]")) {
-    input.addEventListener("change", () => {
-      const isLarge = [...input.files].some((file) => file.size > Number(input.dataset.most));
-      input.setCustomValidity(isLarge ? input.dataset.tooLarge : "");
-      input.reportValidity();
+  document.addEventListener("change", ({ target }) => {
+    if (!target.matches("input[type=file][data-most]")) return;
+    const isLarge = [...target.files].some((file) => file.size > Number(target.dataset.most));
+    target.setCustomValidity(isLarge ? target.dataset.tooLarge : "");
+    target.reportValidity();
+  });
+}
+
+function chooseAllAtOnce() {
+  for (const button of all("[data-choose-all]")) {
+    const boxes = all(`input[name="${button.dataset.chooseAll}"]:enabled`);
+    button.hidden = boxes.length < 2;
+    button.addEventListener("click", () => {
+      const wanted = boxes.some((box) => !box.checked);
+      for (const box of boxes) box.checked = wanted;
     });
   }
 }
@@ -160,6 +173,8 @@ refuseLargeFiles();
 guessTheZone();
 closeMenusOutside();
 checkCodes();
+chooseAllAtOnce();
+showUploads();
 const dialog = document.querySelector("#record-dialog");
 if (dialog) openRecordsInPlace(dialog);
 const trace = document.querySelector("[data-trace]");
