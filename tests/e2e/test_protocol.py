@@ -60,6 +60,9 @@ PACE = Pace(knock=2, longest_backoff=3, restart=1, upgrade=5)
 #: What an integrator may be told of a command: it was answered; the device is away, busy or has
 #: left; it talked nonsense; it was silent.
 EXPECTED = {200, 409, 502, 504}
+#: Traces and the store's cache fill up to their bounds, and answers of 5 MB, several at a time,
+#: leave holes in what the allocator keeps: it grows in steps, and then stands. A leak grows on.
+ALLOWANCE_MB = 64
 _LIMITS = httpx.Limits(max_connections=100, max_keepalive_connections=100)
 
 
@@ -201,7 +204,7 @@ async def test_forty_cameras_under_commands_uploads_and_cuts(make_hub: MakeHub) 
             "records": len(records),
             "connections cut": site.roads.cut,
             "tasks": (tasks, tasks_after),
-            "MB": (memory, memory_after),
+            "memory MB": (memory, memory_after),
         }
         print(figures)
         assert site.unexpected == []
@@ -215,7 +218,7 @@ async def test_forty_cameras_under_commands_uploads_and_cuts(make_hub: MakeHub) 
         assert set(counts.values()) == {1}, "a repeated upload is two records"
         assert len(site.acknowledged) > SECONDS
         assert tasks_after <= tasks + 3
-        assert memory_after <= memory * 1.15 + 10
+        assert memory_after <= memory + ALLOWANCE_MB
     assert "Traceback" not in hub.err
     assert not re.search(r"\bERROR\b", hub.err)
     assert hub.stop() == 0
