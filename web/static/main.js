@@ -130,9 +130,12 @@ function refuseInOurWords() {
     if (expected && !target.validity.customError) target.setCustomValidity(expected);
   };
   document.addEventListener("invalid", refuse, true);
-  document.addEventListener("input", ({ target }) => {
+  const takeBack = ({ target }) => {
     if (target.dataset.expected) target.setCustomValidity("");
-  });
+  };
+  document.addEventListener("input", takeBack);
+  // Of a choice some browsers tell so alone. Before the field itself hears of it and judges anew.
+  document.addEventListener("change", takeBack, true);
 }
 
 // A file that the hub would not take is not sent at all.
