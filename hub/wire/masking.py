@@ -17,6 +17,11 @@ MASK = "***"
 _LONGEST_TEXT = 160
 _LONGEST_SHOWN = 4000
 _LONGEST_BAD = 600
+#: Characters that are looked at for that: whoever sends frames does not choose what they cost.
+_LONGEST_LOOKED_AT = 512
+_MOST_LOOKED_AT = 2 * _LONGEST_SHOWN
+#: What a value counts besides.
+_LEAST = 8
 #: Items of a list that are shown; the others are counted.
 _MOST_ITEMS = 3
 #: A string of more characters is cut out before the frame is read.
@@ -44,19 +49,21 @@ _IDENTIFYING_NAMES = re.compile(
 _PATH = re.compile(r"[\w./ :-]{1,250}\.(?:jpe?g|png|webp|gif|bmp|mp4)", re.IGNORECASE | re.ASCII)
 #: The size of a string that was cut out.
 _SIZE = re.compile(r"\[[0-9.]+ (?:B|KB|MB)\]")
-#: Runs that are no words: tokens, signatures, base64.
-_OPAQUE = re.compile(
-    r"(?=[A-Za-z+/_=-]*[0-9])(?=[0-9+/_=-]*[A-Za-z])[A-Za-z0-9+/_=-]{20,}|[A-Za-z+/_=-]{32,}"
-)
+#: Runs that may be no words: tokens, signatures, base64.
+_RUN = re.compile(r"[A-Za-z0-9+/_=-]{20,}")
+_LONGEST_WORD = 31
+_IN_A_RUN = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/_=-"
 #: The numbers of identity cards and of mobile phones.
 _PERSONAL = re.compile(r"(?<![0-9])(?:[0-9]{17}[0-9Xx]|[0-9]{15}|1[3-9][0-9]{9})(?![0-9])")
 #: As in an address or in a sentence: `token=...`, `Bearer ...`, `secret: 12ab`.
 _ASSIGNED = re.compile(
     r"""((?:token|sign|secret|password|pwd|code)=|bearer\s+"""
-    r"""|(?:token|secret|password|pwd)["']?\s*:\s*["']?(?=[^\s&"']*[0-9]))[^\s&"']+""",
+    r"""|(?:token|secret|password|pwd)["']?\s*:\s*["']?(?=[^\s&"'0-9]{0,64}+[0-9]))[^\s&"']+""",
     re.IGNORECASE,
 )
 _NO_LETTERS = re.compile(r"[^a-z]+")
+_DIGIT = re.compile(r"[0-9]")
+_LETTER = re.compile(r"[A-Za-z]")
 _WORD = re.compile(r"[\w+/=.@-]{3,}")
 
 #: What is shown of a frame that is no JSON: names and uris of the protocol.
@@ -94,7 +101,7 @@ def shown(frame: str | bytes) -> str:
         return _words_of(text)
     data = short.encode("utf-8", "replace")
     try:
-        masked = msgspec.json.encode(_masked(msgspec.json.decode(data), "", ""))
+        masked = msgspec.json.encode(_Masking().value(msgspec.json.decode(data), "", ""))
     except (msgspec.MsgspecError, ValueError, RecursionError):
         return _words_of(short)
     return _clipped(msgspec.json.format(masked, indent=0).decode(), _LONGEST_SHOWN)
@@ -102,9 +109,9 @@ def shown(frame: str | bytes) -> str:
 
 def shown_text(text: str) -> str:
     """A text that stands alone."""
-    text = _ASSIGNED.sub(rf"\1{MASK}", text)
+    text = _ASSIGNED.sub(rf"\1{MASK}", _beginning(text))
     text = _PERSONAL.sub(lambda found: _last_characters(found[0]), text)
-    return _clipped(_OPAQUE.sub(MASK, text))
+    return _clipped(_RUN.sub(_word_or_mask, text))
 
 
 def shown_uri(uri: str) -> str:
@@ -152,27 +159,46 @@ def _is_escaped(text: str, at: int) -> bool:
     return (len(before) - len(before.rstrip("\\"))) % 2 == 1
 
 
-def _masked(value: Json, name: str, above: str) -> Json:
-    """`name`: of the field that the value is in, plain; `above`: of the one that this is in."""
-    if _is_secret(value, name, above):
-        # Whether it is there at all is told: that is what an installer looks for.
-        return value if value is None or value == "" else MASK
-    if isinstance(value, dict):
-        return {shown_text(key): _masked(inner, _plain(key), name) for key, inner in value.items()}
-    if isinstance(value, list):
-        return _masked_list(value, name, above)
-    if isinstance(value, str):
-        return _masked_string(value, name)
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        return _masked_number(value, name)
-    return value
+class _Masking:
+    """The values of one frame as they are shown, in their order, until enough was looked at."""
 
+    __slots__ = ("_left",)
 
-def _masked_list(items: list[Json], name: str, above: str) -> list[Json]:
-    masked = [_masked(item, name, above) for item in items[:_MOST_ITEMS]]
-    if len(items) > _MOST_ITEMS:
-        masked.append(f"[{len(items) - _MOST_ITEMS} more]")
-    return masked
+    def __init__(self) -> None:
+        self._left = _MOST_LOOKED_AT
+
+    def value(self, value: Json, name: str, above: str) -> Json:
+        """`name`: of the field that it is in, plain; `above`: of the one that this is in."""
+        if _is_secret(value, name, above):
+            # Whether it is there at all is told: that is what an installer looks for.
+            return value if value is None or value == "" else MASK
+        if isinstance(value, dict):
+            return self._object(value, name)
+        if isinstance(value, list):
+            return self._list(value, name, above)
+        if isinstance(value, str):
+            self._left -= len(value)
+            return _masked_string(value, name)
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            return _masked_number(value, name)
+        return value
+
+    def _object(self, fields: dict[str, Json], name: str) -> Json:
+        masked: dict[str, Json] = {}
+        for count, (key, inner) in enumerate(fields.items()):
+            if self._left <= 0:
+                masked["…"] = f"[{len(fields) - count} more]"
+                break
+            self._left -= len(key) + _LEAST
+            masked[shown_text(key)] = self.value(inner, _plain(key), name)
+        return masked
+
+    def _list(self, items: list[Json], name: str, above: str) -> Json:
+        self._left -= _LEAST
+        masked = [self.value(item, name, above) for item in items[:_MOST_ITEMS]]
+        if len(items) > _MOST_ITEMS:
+            masked.append(f"[{len(items) - _MOST_ITEMS} more]")
+        return masked
 
 
 def _masked_string(value: str, name: str) -> str:
@@ -212,6 +238,20 @@ def _is_secret(value: Json, name: str, above: str) -> bool:
 def _last_characters(number: str) -> str:
     keep = 4 if len(number) >= 11 else 2 if len(number) >= 5 else 0
     return MASK + number[len(number) - keep :]
+
+
+def _word_or_mask(run: re.Match[str]) -> str:
+    text = run[0]
+    if _DIGIT.search(text):
+        return MASK if _LETTER.search(text) else text
+    return text if len(text) <= _LONGEST_WORD else MASK
+
+
+def _beginning(text: str) -> str:
+    """As much as is looked at. It ends with no part of a run, which nobody could tell for one."""
+    if len(text) <= _LONGEST_LOOKED_AT:
+        return text
+    return text[:_LONGEST_LOOKED_AT].rstrip(_IN_A_RUN) + MASK
 
 
 def _clipped(text: str, longest: int = _LONGEST_TEXT) -> str:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import time
 
 import pytest
 from hypothesis import given
@@ -8,6 +9,9 @@ from hypothesis import strategies as st
 
 from hub.wire.masking import shown, shown_text, shown_uri, size_of
 from tests.support.talk import PHONE, PHOTO, SECRETS, TALK, TOKEN, Said, answer_of, request_of
+
+#: Fifteen characters that are shown as three: what stands behind them comes near.
+MASKED = "token=abcdefgh "
 
 
 def leaks(text: str) -> list[str]:
@@ -142,6 +146,29 @@ def test_escaped_quotation_marks_end_no_string() -> None:
 def test_a_flood_is_shown_by_its_beginning(filler: str) -> None:
     text = shown(filler * (4_000_000 // len(filler)))
     assert len(text) < 700
+
+
+@pytest.mark.parametrize("text", ["1" * 500, "token:" * 83, "a" * 500, ("a" * 31 + ".") * 15])
+@pytest.mark.parametrize("as_keys", [False, True])
+def test_a_frame_that_is_made_to_be_slow_to_mask_is_not(text: str, as_keys: bool) -> None:
+    fields = {f"{text}{n}" if as_keys else f"k{n}": text for n in range(120)}
+    began = time.process_time()
+    shown(json.dumps(fields))
+    # Some milliseconds; it was more than a second, and whoever knocks may send many.
+    assert time.process_time() - began < 0.25
+
+
+def test_what_is_not_looked_at_is_counted() -> None:
+    frame = json.dumps({"param": {f"f{n}": "a b " * 100 for n in range(100)}, "more": 1})
+    seen = json.loads(shown(frame))
+    assert seen["param"]["…"] == f"[{100 - (len(seen['param']) - 1)} more]"
+    assert seen["…"] == "[1 more]"
+
+
+def test_a_long_text_ends_with_no_part_of_what_would_be_masked() -> None:
+    for secret in (TOKEN, PHONE):
+        for before in range(470, 512):
+            assert secret[:10] not in shown_text(MASKED * 30 + " " * (before - 30 * 15) + secret)
 
 
 @given(st.text(max_size=300))
