@@ -161,7 +161,7 @@ class _Writer(QueueListener):
                 time.sleep(_POLL_SECONDS)
 
 
-def _visible(text: str) -> str:
+def visible(text: str) -> str:
     """One line that a terminal can be trusted with, whatever a peer put into it."""
     return _UNPRINTABLE.sub(lambda found: repr(found.group())[1:-1], text)
 
@@ -172,11 +172,11 @@ class _TextFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         line = (
             f"{self.formatTime(record)} {record.levelname:<8} "
-            f"{_visible(record.getMessage())}  [{record.name}]"
+            f"{visible(record.getMessage())}  [{record.name}]"
         )
         if record.exc_info:
             for trace in self.formatException(record.exc_info).split("\n"):
-                line += f"\n    {_visible(trace)}"
+                line += f"\n    {visible(trace)}"
         return line
 
 
@@ -198,7 +198,7 @@ class _JsonFormatter(logging.Formatter):
             time=self.formatTime(record),
             level=record.levelname.lower(),
             logger=record.name,
-            message=_visible(record.getMessage()),
+            message=visible(record.getMessage()),
             exception=self.formatException(record.exc_info) if record.exc_info else None,
         )
         return msgspec.json.encode(line).decode()

@@ -44,12 +44,13 @@ def check(data_dir: Path, sn: str, code: str, key: str | None) -> None:
     reasons, and exits with 1.
     """
     from hub.cli.calling import carry_out
+    from hub.cli.tables import print_line
     from hub.services.operations import CheckCode
 
     found = carry_out(data_dir, CheckCode(sn, code, key))
     fits = found.outcome == "fits"
     sentences = [reason.sentence for reason in found.reasons]
-    click.echo("; ".join(["fits", *sentences] if fits else sentences))
+    print_line("; ".join(["fits", *sentences] if fits else sentences))
     if not fits:
         raise click.exceptions.Exit(1)
 
@@ -104,13 +105,13 @@ COMMANDS: tuple[click.Command, ...] = (waiting, check, accept, init)
 
 
 def _tell(delivered: DeliveredDevice, as_json: bool) -> None:
-    from hub.cli.tables import print_json
+    from hub.cli.tables import print_json, print_line
 
     if as_json:
         print_json(delivered)
         return
-    click.echo(delivered.did)
-    click.echo(f"initial parameters: {delivered.message}")
+    print_line(delivered.did)
+    print_line(f"initial parameters: {delivered.message}")
 
 
 def _cells(row: ListedWaiting) -> Sequence[str]:

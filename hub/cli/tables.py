@@ -1,4 +1,7 @@
-"""Answers on stdout: a table for people, JSON for programs."""
+"""Answers on stdout: a table or lines for people, JSON for programs.
+
+People read in a terminal, which obeys control characters: what a camera says of itself has none.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,8 @@ from unicodedata import east_asian_width
 import click
 import msgspec
 
+from hub.log import visible
+
 
 def print_json(value: object) -> None:
     """In UTF-8 whatever the console's encoding is: programs read this."""
@@ -17,8 +22,12 @@ def print_json(value: object) -> None:
     sys.stdout.buffer.flush()
 
 
+def print_line(text: str) -> None:
+    click.echo(visible(text.rstrip()))
+
+
 def print_table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    lines = [head, *rows]
+    lines = [head, *([visible(cell) for cell in row] for row in rows)]
     widths = [max(_width(line[column]) for line in lines) for column in range(len(head))]
     for line in lines:
         cells = (

@@ -53,9 +53,11 @@ def _frames(data_dir: Path, device: str, *, follow: bool) -> Iterator[Frame]:
 
 
 def _print(frame: Frame) -> None:
-    click.echo("  ".join(_cells(frame)).rstrip())
+    from hub.cli.tables import print_line
+
+    print_line("  ".join(_cells(frame)))
     if frame.text:
-        click.echo(f"    {frame.text}")
+        print_line(f"    {frame.text}")
 
 
 def _cells(frame: Frame) -> tuple[str, ...]:
