@@ -28,10 +28,19 @@ _RANGE = re.compile(r"bytes\s*=\s*(\d{0,18})\s*-\s*(\d{0,18})", re.ASCII | re.IG
 
 
 class Part(Struct, frozen=True):
-    """The bytes of a file from `start` up to before `end`."""
+    """The bytes of a file from `start` up to before `end`.
+
+    `is_range`: they were asked for by a range, be it of the whole file; the answer is a 206 then,
+    which is what a device that downloads in pieces looks for.
+    """
 
     start: int
     end: int
+    is_range: bool = True
+
+
+def _whole(size: int) -> Part:
+    return Part(0, size, is_range=False)
 
 
 class FirmwareDownloads:
@@ -82,18 +91,16 @@ async def _send_step(send: ASGISendCallable, data: bytes) -> bool:
 async def _begin(send: ASGISendCallable, transfer: Transfer, part: Part | None) -> None:
     """The head of an answer with `part` of the file; None is the file, of which nothing is sent."""
     size = transfer.file.size
-    part = part or Part(0, size)
+    part = part or _whole(size)
     headers = [
         *_common_headers(transfer),
         (b"content-type", b"application/octet-stream"),
         (b"content-length", b"%d" % (part.end - part.start)),
     ]
-    is_part = part != Part(0, size)
-    if is_part:
+    if part.is_range:
         headers.append((b"content-range", b"bytes %d-%d/%d" % (part.start, part.end - 1, size)))
-    await send(
-        {"type": "http.response.start", "status": 206 if is_part else 200, "headers": headers}
-    )
+    status = 206 if part.is_range else 200
+    await send({"type": "http.response.start", "status": status, "headers": headers})
 
 
 async def _end(send: ASGISendCallable) -> None:
@@ -119,14 +126,14 @@ def part_of(scope: HTTPScope, size: int, etag: bytes) -> Part | None:
     wanted = _RANGE.fullmatch(_header(scope, b"range").strip())
     condition = _header(scope, b"if-range").strip()
     if wanted is None or (condition and condition.encode("latin-1") != etag):
-        return Part(0, size)
+        return _whole(size)
     first, last = wanted.groups()
     if not first:
-        return _last_bytes(int(last), size) if last else Part(0, size)
+        return _last_bytes(int(last), size) if last else _whole(size)
     start = int(first)
     end = min(int(last) + 1, size) if last else size
     if last and int(last) < start:
-        return Part(0, size)
+        return _whole(size)
     return Part(start, end) if start < size else None
 
 

@@ -82,6 +82,12 @@ async def test_a_broken_download_goes_on_where_it_was(port: Port) -> None:
     assert download.complete
 
 
+async def test_a_range_of_the_whole_file_is_a_part_of_it_too(port: Port) -> None:
+    answer = await port.ask(Range=f"bytes=0-{SIZE - 1}")
+    assert (answer.status, answer.body) == (206, DATA)
+    assert answer.headers["content-range"] == f"bytes 0-{SIZE - 1}/{SIZE}"
+
+
 async def test_a_part_of_another_file_is_all_of_this_one(port: Port) -> None:
     answer = await port.ask(Range="bytes=100000-", If_Range='"another"')
     assert (answer.status, answer.body) == (200, DATA)
@@ -186,6 +192,9 @@ async def test_a_reader_that_is_stuck_gives_its_place_up(autojump_clock: MockClo
     assert not one.holds_a_place
 
 
+WHOLE = Part(0, 100, is_range=False)
+
+
 def scope_of(range_: str, if_range: str = "") -> Any:
     headers = [(b"range", range_.encode())]
     return {"headers": headers + ([(b"if-range", if_range.encode())] if if_range else [])}
@@ -199,17 +208,18 @@ def scope_of(range_: str, if_range: str = "") -> Any:
         ("bytes=90-1000", Part(90, 100)),
         ("bytes=-10", Part(90, 100)),
         ("bytes=-1000", Part(0, 100)),
+        ("bytes=0-99", Part(0, 100)),
         ("BYTES = 5 - 6", Part(5, 7)),
         ("bytes=100-", None),
         ("bytes=-0", None),
         # Not understood, so ignored: all of it.
-        ("bytes=9-0", Part(0, 100)),
-        ("bytes=0-1,5-6", Part(0, 100)),
-        ("bytes=-", Part(0, 100)),
-        ("bytes=a-b", Part(0, 100)),
-        ("lines=0-1", Part(0, 100)),
-        ("bytes=" + "9" * 99 + "-", Part(0, 100)),
-        ("", Part(0, 100)),
+        ("bytes=9-0", WHOLE),
+        ("bytes=0-1,5-6", WHOLE),
+        ("bytes=-", WHOLE),
+        ("bytes=a-b", WHOLE),
+        ("lines=0-1", WHOLE),
+        ("bytes=" + "9" * 99 + "-", WHOLE),
+        ("", WHOLE),
     ],
 )
 def test_which_part_is_asked_for(wanted: str, part: Part | None) -> None:
@@ -220,9 +230,9 @@ def test_which_part_is_asked_for(wanted: str, part: Part | None) -> None:
     ("condition", "part"),
     [
         ('"e"', Part(5, 100)),
-        ('W/"e"', Part(0, 100)),
-        ('"f"', Part(0, 100)),
-        ("Wed, 25 Nov 2026 12:00:00 GMT", Part(0, 100)),
+        ('W/"e"', WHOLE),
+        ('"f"', WHOLE),
+        ("Wed, 25 Nov 2026 12:00:00 GMT", WHOLE),
     ],
 )
 def test_if_range_wants_the_very_same_file(condition: str, part: Part) -> None:
@@ -231,4 +241,4 @@ def test_if_range_wants_the_very_same_file(condition: str, part: Part) -> None:
 
 def test_a_range_that_comes_twice_is_none() -> None:
     scope: Any = {"headers": [(b"range", b"bytes=0-1"), (b"range", b"bytes=5-6")]}
-    assert part_of(scope, 100, ETAG) == Part(0, 100)
+    assert part_of(scope, 100, ETAG) == WHOLE
