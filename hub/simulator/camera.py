@@ -78,7 +78,7 @@ class Pace(Struct, frozen=True):
     knock: float = 20
     longest_backoff: float = 30
     #: From switching off to the next connect (1.9).
-    restart: float = 8
+    restart: float = 3
     #: From one look for a new release (2.3) to the next.
     upgrade: float = 60
 

@@ -15,7 +15,7 @@ from hub.errors import (
     WrongSignature,
 )
 from hub.simulator.bodies import Upload
-from hub.simulator.camera import Camera, Told
+from hub.simulator.camera import UNHURRIED, Camera, Told
 from hub.simulator.cast import make_cast
 from hub.simulator.faults import FAULTLESS, Quirks
 from hub.simulator.identity import CameraIdentity
@@ -259,7 +259,7 @@ async def test_1_9_it_answers_restarts_and_tells_of_itself_again(
     )
     await scene.hub.until(lambda: [path for path, _ in scene.hub.reports].count(INFO) == 2)
     assert answers_of(scene)[0].code == 0
-    assert trio.current_time() - asked_at == pytest.approx(1.5 + 8, abs=0.1)
+    assert trio.current_time() - asked_at == pytest.approx(1.5 + UNHURRIED.restart, abs=0.1)
     assert len(scene.hub.sockets) == 2
     assert "it restarts" in [told.text for told in scene.told]
     await scene.camera.aclose()
