@@ -26,6 +26,8 @@ MOST_FRAMES = 200
 MOST_KNOCKS = 50
 MOST_OF_CONNECTION = 20
 MOST_UPLOADS = 50
+#: Connections that knock with one serial number; of one before them the frames stay for a while.
+MOST_KNOCKING = 16
 _MOST_FROM_ADDRESS = 20
 _MOST_ADDRESSES = 256
 
@@ -177,8 +179,15 @@ class _Trace:
         self.inside = Ring(traces, MOST_FRAMES, MOST_BYTES_OF_ONE, sn)
         self.knocks = Ring(traces, MOST_KNOCKS, _MOST_BYTES_ASIDE, sn)
         self.uploads = Ring(traces, MOST_UPLOADS, _MOST_BYTES_ASIDE, sn)
-        #: The rings of connections that gave this serial number and are not in.
-        self.knocking: set[Ring] = set()
+        #: The rings of connections that gave this serial number and are not in, oldest first.
+        self.knocking: dict[Ring, None] = {}
+
+    def knock(self, ring: Ring) -> None:
+        self.knocking[ring] = None
+        if len(self.knocking) > MOST_KNOCKING:
+            oldest = next(iter(self.knocking))
+            del self.knocking[oldest]
+            self.knocks.take_over(oldest.take_out())
 
     def rings(self) -> tuple[Ring, ...]:
         return (self.inside, self.knocks, self.uploads, *self.knocking)
@@ -220,9 +229,9 @@ class Traces:
             return
         earlier = self._find(ring.name)
         if earlier is not None:
-            earlier.knocking.discard(ring)
+            earlier.knocking.pop(ring, None)
         ring.name = sn
-        trace.knocking.add(ring)
+        trace.knock(ring)
         # Numbered anew: whoever looks on has a place behind the frames from before the name.
         named = [replace(entry, number=next(self.numbers)) for entry in ring.take_out()]
         ring.take_over(named)
@@ -231,7 +240,7 @@ class Traces:
         """The connection is this device's; its frames go into the ring that is returned."""
         trace = self._device_trace(sn)
         if ring in trace.knocking:
-            trace.knocking.discard(ring)
+            del trace.knocking[ring]
             trace.inside.take_over(ring.take_out())
         return trace.inside
 
@@ -240,7 +249,7 @@ class Traces:
         ring.keep("in", Ended(reason))
         trace = self._find(ring.name)
         if trace is not None and ring in trace.knocking:
-            trace.knocking.discard(ring)
+            del trace.knocking[ring]
             trace.knocks.take_over(ring.take_out())
 
     def uploaded(self, sn: str, upload: Upload) -> None:

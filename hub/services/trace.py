@@ -31,6 +31,8 @@ LONGEST_WAIT = 25.0
 #: What comes within so many seconds after the first is told along with it.
 _GATHERED_SECONDS = 0.2
 _MAX_DEPTH = 64
+#: Of what a request over HTTP was answered, as far as it is kept: it may name what was sent.
+_LONGEST_MSG = 300
 
 
 class Frame(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -88,6 +90,8 @@ class Trace:
 
     def uploaded(self, device: Device | None, address: str, upload: Upload) -> None:
         """A request over HTTP was answered; without a device, none is known that sent it."""
+        if len(upload.msg) > _LONGEST_MSG:
+            upload = replace(upload, msg=upload.msg[:_LONGEST_MSG])
         if device is None:
             self._traces.uploaded_from(address, upload)
         else:
@@ -105,7 +109,7 @@ class Trace:
 
     def _frames_of(self, source: _Source, after: int) -> list[Frame]:
         entries = self._traces.entries(source.sn, source.address)
-        return [frame for frame in rendered(entries) if frame.number > after]
+        return rendered(entries, after)
 
     async def _wait_for(self, source: _Source, after: int, seconds: float) -> list[Frame]:
         with self._traces.watch(source.sn, source.address) as news:
@@ -137,13 +141,14 @@ class _Read(Struct, frozen=True):
     msgid: str = ""
 
 
-def rendered(entries: Iterable[Entry]) -> list[Frame]:
-    """The entries as frames, answers matched with their requests."""
+def rendered(entries: Iterable[Entry], after: int = 0) -> list[Frame]:
+    """The entries after that number as frames, answers matched with their requests."""
     frames: list[Frame] = []
     #: (direction, msgid) -> the latest request that is not answered yet, and when it came.
     unanswered: dict[tuple[Direction, str], Entry] = {}
     for entry in entries:
-        read = _read(entry)
+        is_told = entry.number > after
+        read = _read(entry, is_told=is_told)
         frame = read.frame
         if frame.kind in ("request", "bad"):
             unanswered[entry.direction, read.msgid] = entry
@@ -153,11 +158,13 @@ def rendered(entries: Iterable[Entry]) -> list[Frame]:
             if request is not None:
                 took = _milliseconds(entry.at - request.at)
                 frame = replace(frame, matched=request.number, duration_ms=took)
-        frames.append(frame)
+        if is_told:
+            frames.append(frame)
     return frames
 
 
-def _read(entry: Entry) -> _Read:
+def _read(entry: Entry, *, is_told: bool) -> _Read:
+    """What is not told is matched with what is, and not masked for that."""
     kept = entry.kept
     if isinstance(kept, Upload):
         return _Read(_upload(entry, kept))
@@ -166,7 +173,7 @@ def _read(entry: Entry) -> _Read:
     if isinstance(kept, Shortened):
         # It was masked along with that.
         return _read_frame(entry, kept.text, kept.text, otherwise="part")
-    return _read_frame(entry, kept, shown(kept), otherwise="bad")
+    return _read_frame(entry, kept, shown(kept) if is_told else "", otherwise="bad")
 
 
 def _read_frame(entry: Entry, sent: str | bytes, text: str, *, otherwise: Kind) -> _Read:

@@ -10,6 +10,7 @@ from hub.live.trace import (
     LONGEST_WHOLE,
     MOST_BYTES_OF_ONE,
     MOST_FRAMES,
+    MOST_KNOCKING,
     MOST_KNOCKS,
     MOST_UPLOADS,
     Ended,
@@ -94,6 +95,19 @@ def test_who_only_uses_its_serial_number_pushes_no_frame_of_a_device_out(traces:
         traces.ended(stranger, "refused")
     assert kept(traces)[0] == "own"
     assert len(kept(traces)) == 1 + MOST_KNOCKS
+
+
+def test_so_many_connections_are_looked_at_as_knock_with_one_serial_number(
+    traces: Traces,
+) -> None:
+    rings = [traces.open() for _ in range(MOST_KNOCKING + 4)]
+    for number, ring in enumerate(rings):
+        ring.heard(f"knock {number}")
+        traces.knocks(ring, "SN1")
+    rings[0].heard("it is no more followed")
+    assert kept(traces) == [f"knock {number}" for number in range(len(rings))]
+    traces.ended(rings[0], "it left")
+    assert traces.let_in(rings[1], "SN1").entries() == []
 
 
 def test_no_burst_of_uploads_pushes_a_frame_out(traces: Traces) -> None:

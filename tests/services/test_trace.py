@@ -160,6 +160,28 @@ def test_frames_after_a_number_are_matched_with_those_before_it(site: Site) -> N
     assert answered.matched == asked.number
 
 
+def test_what_was_told_before_is_not_masked_again(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ring = site.ring()
+    have_said(ring, TALK[0], "m1")
+    last = site.trace.frames("1")[-1]
+    monkeypatch.setattr("hub.services.trace.shown", lambda frame: "masked")
+    have_said(ring, TALK[2], "m2")
+    assert [frame.text for frame in site.trace.frames("1", last.number)] == ["masked"] * 2
+
+    monkeypatch.setattr("hub.services.trace.shown", None)
+    newest = site.traces.entries(SN, "")[-1].number
+    assert site.trace.frames("1", newest) == []
+
+
+def test_of_what_a_request_was_answered_only_so_much_is_kept(site: Site) -> None:
+    upload = Upload("POST", "/x", 404, 404, "no such path: /" + "1" * 60_000, 0.001, 0)
+    site.trace.uploaded(None, ADDRESS, upload)
+    (entry,) = site.traces.entries("", ADDRESS)
+    assert len(str(entry.kept)) < 1000
+
+
 def test_only_what_is_enrolled_or_waits_has_a_trace(site: Site) -> None:
     site.ring("SN3").heard("{}")
     for ask in (lambda: site.trace.frames("9"), lambda: site.trace.waiting_frames("SN3")):
