@@ -133,9 +133,10 @@ class Campaigns:
         if campaign is None:
             return None
         release = self._firmware.release(campaign.release_id)
+        is_next = did == _next_of(campaign)
         return DeviceCampaign(
             campaign=self._outline(campaign),
-            device=self._view_target(campaign, campaign.target(did), release),
+            device=self._view_target(campaign.target(did), release, is_next=is_next),
         )
 
     def campaign(self, id: int) -> Campaign:
@@ -314,27 +315,25 @@ class Campaigns:
 
     def _view(self, campaign: StoredCampaign) -> Campaign:
         release = self._firmware.release(campaign.release_id)
+        next_did = _next_of(campaign)
         return Campaign(
             id=campaign.id,
             release=release,
             state=_state(campaign),
             started_at=campaign.started_at,
             devices=tuple(
-                self._view_target(campaign, target, release) for target in campaign.targets
+                self._view_target(target, release, is_next=target.did == next_did)
+                for target in campaign.targets
             ),
         )
 
-    def _view_target(
-        self, campaign: StoredCampaign, target: Target, release: Release
-    ) -> CampaignDevice:
+    def _view_target(self, target: Target, release: Release, *, is_next: bool) -> CampaignDevice:
         device = self._devices.device(target.did)
         return CampaignDevice(
             did=target.did,
             name=device.name,
             state=target.state,
-            is_next=target.done_at is None
-            and campaign.proved_at is None
-            and _offers(campaign, target.did),
+            is_next=is_next,
             reported=Versions.of(device),
             received=self._received(release, target) if target.offered_at is not None else 0,
             offered_at=target.offered_at,
@@ -363,6 +362,11 @@ def _leads_on(before: DeviceState, after: DeviceState) -> bool:
 
 def _offers(campaign: StoredCampaign, did: str) -> bool:
     return campaign.will == "running" and campaign.is_turn_of(did)
+
+
+def _next_of(campaign: StoredCampaign) -> str | None:
+    """The device that goes alone now. Of thousands, so it is looked for once."""
+    return campaign.goes_alone if campaign.will == "running" else None
 
 
 def _says_something(release: Release) -> bool:

@@ -75,13 +75,15 @@ class StoredCampaign(Struct, frozen=True):
                 return target
         raise LookupError(did)
 
-    def is_turn_of(self, did: str) -> bool:
-        """The first that is not done goes alone until it is done; then all go."""
+    @property
+    def goes_alone(self) -> str | None:
+        """The first that is not done, until it is done; then all go."""
         if self.proved_at is not None:
-            return True
-        if self.target(did).done_at is not None:
-            return True
-        return next(one.did for one in self.targets if one.done_at is None) == did
+            return None
+        return next((one.did for one in self.targets if one.done_at is None), None)
+
+    def is_turn_of(self, did: str) -> bool:
+        return self.goes_alone in (None, did) or self.target(did).done_at is not None
 
 
 def load_campaigns(connection: sqlite3.Connection) -> list[StoredCampaign]:
