@@ -80,6 +80,17 @@ class ServeWeb(Protocol):
     ) -> None: ...
 
 
+class ServiceManager(Protocol):
+    """What started the hub as a service of the system, and hears how it goes."""
+
+    def ready(self) -> None: ...
+
+    def stopping(self) -> None: ...
+
+    async def watch(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Runs along, so that a hub that is stuck is noticed."""
+
+
 async def run_hub(
     config: Config,
     data_dir: Path,
@@ -87,12 +98,14 @@ async def run_hub(
     serve_web: ServeWeb,
     announce: Announce,
     visitors: Part | None = None,
+    manager: ServiceManager | None = None,
     now: Callable[[], float] = time.time,
 ) -> None:
     """Run the hub until SIGINT or SIGTERM; a second signal hurries it.
 
     The caller holds the data directory. `visitors`, the cameras of the demo, come once the ports
-    are open. Raises StartFault, perhaps in a group, where the hub cannot start or go on.
+    are open; the `manager` hears how it goes. Raises StartFault, perhaps in a group, where the hub
+    cannot start or go on.
     """
     _raise_limit_of_open_files()
     _warn_of_a_clock_never_set(now())
@@ -101,7 +114,7 @@ async def run_hub(
     async with trio.open_nursery() as nursery:
         await nursery.start(_watch_signals, closing, nursery.cancel_scope)
         async with open_services(config, data_dir, closing=closing, now=now) as services:
-            await _run_parts(services, serve_web, announce, visitors)
+            await _run_parts(services, serve_web, announce, visitors, manager)
         nursery.cancel_scope.cancel()
     log.info("the hub has ended")
 
@@ -176,7 +189,11 @@ async def open_services(
 
 
 async def _run_parts(
-    services: Services, serve_web: ServeWeb, announce: Announce, visitors: Part | None
+    services: Services,
+    serve_web: ServeWeb,
+    announce: Announce,
+    visitors: Part | None,
+    manager: ServiceManager | None,
 ) -> None:
     closing = services.closing
     await services.certificates.load()
@@ -188,6 +205,8 @@ async def _run_parts(
         await start("the care for firmware", services.firmware.run)
         await start("the saving of what is downloaded", services.downloads.run)
         await start("the watch over the hub's health", services.health.run)
+        if manager is not None:
+            await start("the word to the service manager", manager.watch)
         async with trio.open_nursery() as ports:
             start = partial(_start, ports, closing)
             await start("the device port", partial(serve_devices, services, shutdown=closing))
@@ -200,7 +219,11 @@ async def _run_parts(
                 await announce(services)
                 # Whoever waits for /healthz finds what was announced, too.
                 services.health.serving()
+                if manager is not None:
+                    manager.ready()
                 await closing.wait()
+                if manager is not None:
+                    manager.stopping()
                 guests.cancel_scope.cancel()
             ports.cancel_scope.deadline = trio.current_time() + _PORTS_SECONDS
         background.cancel_scope.cancel()

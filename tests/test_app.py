@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 import trio
 
-from hub.app import open_services, run_hub
+from hub.app import ServiceManager, open_services, run_hub
 from hub.config import Config, Devices, Storage, Web
 from hub.control import FILE_NAME, ask
 from hub.errors import PartFailed, StartFault, hub_error_in
@@ -45,7 +46,9 @@ async def nothing(services: Services) -> None:
 
 
 @asynccontextmanager
-async def running(data_dir: Path, serve_web: WebServer = quiet_web) -> AsyncIterator[Services]:
+async def running(
+    data_dir: Path, serve_web: WebServer = quiet_web, manager: ServiceManager | None = None
+) -> AsyncIterator[Services]:
     """A hub from when it has announced itself until SIGTERM, and its end."""
     announced: list[Services] = []
     there = trio.Event()
@@ -55,7 +58,7 @@ async def running(data_dir: Path, serve_web: WebServer = quiet_web) -> AsyncIter
         there.set()
 
     async def run() -> None:
-        await run_hub(CONFIG, data_dir, serve_web=serve_web, announce=announce)
+        await run_hub(CONFIG, data_dir, serve_web=serve_web, announce=announce, manager=manager)
 
     with trio.fail_after(30):
         async with trio.open_nursery() as nursery:
@@ -74,6 +77,43 @@ async def test_a_hub_announces_itself_once_everything_serves_and_ends_at_a_signa
         assert not services.closing.is_set()
     assert services.closing.is_set()
     assert not (tmp_path / FILE_NAME).exists()
+
+
+class Listener:
+    """A service manager that keeps what it hears, and whether a port was open then."""
+
+    def __init__(self) -> None:
+        self.heard: list[tuple[str, bool]] = []
+
+    def ready(self) -> None:
+        self.heard.append(("ready", self._is_open()))
+
+    def stopping(self) -> None:
+        self.heard.append(("stopping", self._is_open()))
+        self.heard.append(("watched", self.watched))
+
+    async def watch(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        self.watched = True
+        task_status.started()
+        try:
+            await trio.sleep_forever()
+        finally:
+            self.watched = False
+
+    @staticmethod
+    def _is_open() -> bool:
+        with socket.socket() as peer:
+            return peer.connect_ex(("127.0.0.1", CONFIG.devices.port)) == 0
+
+
+async def test_a_service_manager_hears_when_the_ports_are_open_and_before_they_close(
+    tmp_path: Path,
+) -> None:
+    manager = Listener()
+    async with running(tmp_path, manager=manager):
+        pass
+    assert manager.heard == [("ready", True), ("stopping", True), ("watched", True)]
+    assert not manager.watched
 
 
 async def test_streams_hear_of_the_end_before_the_web_server_has_to_wait_for_them(

@@ -99,6 +99,7 @@ def _run(loaded: Config, directory: Path, demo: int | None) -> None:
     from hub.app import run_hub
     from hub.cli.summary import announce
     from hub.services import Services
+    from hub.sysservice.notify import systemd_of
     from web.app import create_app
     from web.server import serve
 
@@ -128,6 +129,7 @@ def _run(loaded: Config, directory: Path, demo: int | None) -> None:
                 serve_web=serve_web,
                 announce=ready,
                 visitors=visitors,
+                manager=systemd_of(os.environ),
             )
         )
     except Exception as error:
