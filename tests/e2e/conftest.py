@@ -11,6 +11,7 @@ import pytest
 
 from tests.e2e.camera import Camera
 from tests.e2e.hubprocess import HubProcess, lend_certificates
+from tests.e2e.screen import Screen, chromium
 
 MakeHub = Callable[..., HubProcess]
 
@@ -34,6 +35,12 @@ def make_hub(hub: HubProcess, tmp_path: Path) -> Iterator[MakeHub]:
             return stack.enter_context(closing(HubProcess(path, settings)))
 
         yield make
+
+
+@pytest.fixture
+def screen(tmp_path: Path) -> Iterator[Screen]:
+    with chromium(tmp_path / "profile") as screen:
+        yield screen
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import random
 import time
@@ -12,6 +13,7 @@ from typing import Any
 import httpx
 import pytest
 import trio
+from selenium.webdriver.support.ui import Select
 
 from hub.simulator.camera import Camera as SimulatedCamera
 from hub.simulator.camera import Pace
@@ -22,6 +24,7 @@ from hub.simulator.target import Target
 from tests.e2e.camera import Camera
 from tests.e2e.conftest import MakeHub
 from tests.e2e.hubprocess import PATIENCE_SECONDS, HubProcess, free_ports
+from tests.e2e.screen import PASSWORD, Screen
 
 OTA = "/api/v1/ota/query"
 INFO = "/api/v1/device/report/info"
@@ -96,14 +99,10 @@ async def test_a_campaign_reaches_simulated_cameras_one_and_then_the_others(
     make_hub: MakeHub, file: Path, tmp_path: Path
 ) -> None:
     hub = make_hub().start()
-    cameras = make_cameras(4, seed=3, one_key=True)
-    key = tmp_path / "site.pem"
-    key.write_text(cameras[0].public_pem())
-    hub.cli("site-key", str(key))
-    dids = [hub.cli("device", "add", "--sn", one.sn, "--code", one.code).strip() for one in cameras]
+    # The second one downloads, and does not install.
+    all_of_them, dids = enrolled(hub, tmp_path, 4, stubborn=1)
     given = hub.cli("firmware", "give", add_release(hub, file), *dids).strip()
     async with trio.open_nursery() as nursery:
-        all_of_them = [simulated(one, hub, number) for number, one in enumerate(cameras)]
         first, stubborn, *others = all_of_them
         for late in (stubborn, *others):
             nursery.start_soon(late.run)
@@ -122,8 +121,27 @@ async def test_a_campaign_reaches_simulated_cameras_one_and_then_the_others(
     assert hub.stop() == 0
 
 
-def simulated(identity: CameraIdentity, hub: HubProcess, number: int) -> SimulatedCamera:
-    """The second one downloads, and does not install."""
+def enrolled(
+    hub: HubProcess, tmp_path: Path, count: int, *, stubborn: int | None = None
+) -> tuple[list[SimulatedCamera], list[str]]:
+    """Simulated cameras that the hub lets in, and their dids."""
+    identities = make_cameras(count, seed=3, one_key=True)
+    key = tmp_path / "site.pem"
+    key.write_text(identities[0].public_pem())
+    hub.cli("site-key", str(key))
+    dids = [
+        hub.cli("device", "add", "--sn", one.sn, "--code", one.code).strip() for one in identities
+    ]
+    cameras = [
+        simulated(one, hub, number, ("fails-upgrade",) if number == stubborn else ())
+        for number, one in enumerate(identities)
+    ]
+    return cameras, dids
+
+
+def simulated(
+    identity: CameraIdentity, hub: HubProcess, number: int, faults: tuple[str, ...]
+) -> SimulatedCamera:
     return SimulatedCamera(
         identity,
         Target("127.0.0.1", ws_port=hub.device_port, http_port=hub.web_port),
@@ -131,7 +149,7 @@ def simulated(identity: CameraIdentity, hub: HubProcess, number: int) -> Simulat
         now=time.time,
         chance=random.Random(number),
         tell=lambda told: None,
-        quirks=quirks_of(("fails-upgrade",) if number == 1 else ()),
+        quirks=quirks_of(faults),
         pace=Pace(knock=0.2, restart=0.1, upgrade=0.2),
     )
 
@@ -146,3 +164,73 @@ async def until(happens: Callable[[], bool]) -> None:
         while not await trio.to_thread.run_sync(happens):
             # Each look is a process of its own: no sleep is needed between them.
             pass
+
+
+@pytest.mark.browser
+async def test_a_campaign_is_given_and_watched_on_the_page(
+    make_hub: MakeHub, screen: Screen, tmp_path: Path
+) -> None:
+    large = tmp_path / "app.bin"
+    large.write_bytes(FILE * 8)
+    hub = make_hub().start()
+    hub.cli("user", "add", "mei", "--role", "admin", "--password-stdin", stdin=PASSWORD)
+    cameras, dids = enrolled(hub, tmp_path, 3)
+    async with trio.open_nursery() as nursery:
+        for camera in cameras:
+            nursery.start_soon(camera.run)
+        await until(lambda: online(hub) == 3)
+        await trio.to_thread.run_sync(give_and_watch, screen, hub, large, dids)
+        nursery.cancel_scope.cancel()
+    for camera in cameras:
+        await camera.aclose()
+
+
+def give_and_watch(screen: Screen, hub: HubProcess, file: Path, dids: list[str]) -> None:
+    screen.sign_in(hub)
+    screen.press('.rail a[href="/firmware"]')
+    screen.wait_for("No firmware yet")
+    screen.open(f"{hub.url}/firmware/add")
+    screen.type("ver_name", "V2.0")
+    screen.type("ver_code", "453523")
+    screen.type("reports.swVer", "V2.0")
+    Select(screen.one('[name="type_1"]')).select_by_visible_text("App")
+    screen.one('[name="file_1"]').send_keys(str(file))
+    screen.press(".form .button-main")
+    screen.wait_for("The release was added.")
+    screen.wait_for(hashlib.sha256(FILE * 8).hexdigest())
+
+    screen.press('.head .button-main[href$="/give"]')
+    Select(screen.one('[name="first"]')).select_by_value(dids[1])
+    screen.press("[data-choose-all]")
+    screen.press(".give-end .button-main")
+    screen.wait_for("It has begun.")
+    # From here on nobody loads the page: it goes on by itself.
+    steps = watch(screen, dids[1])
+    screen.wait_for("The others follow")
+    assert steps[0] in ("Waiting", "Offered", "Downloading")
+    assert "Downloading" in steps
+    assert steps[-1] == "Done"
+    screen.wait_for("Every camera of this campaign has it.")
+    screen.wait_for("3 of 3")
+    assert not screen.all('form [formaction$="/pause"]')
+
+    screen.open(f"{hub.url}/cameras/{dids[0]}")
+    screen.wait_for("Firmware V2.0")
+    screen.open(f"{hub.url}/firmware")
+    screen.wait_for("On 3 of 3 cameras")
+    assert screen.complaints() == []
+
+
+def watch(screen: Screen, did: str) -> list[str]:
+    """The states that a camera's row goes through, until it is done."""
+    steps: list[str] = []
+    script = f"return document.querySelector('tr[data-key=\"{did}\"] .state').innerText"
+
+    def is_done() -> bool:
+        state = str(screen.driver.execute_script(script))
+        if steps[-1:] != [state]:
+            steps.append(state)
+        return state == "Done"
+
+    screen.until(is_done, "the first camera does not come to its end")
+    return steps
