@@ -5,6 +5,8 @@ from __future__ import annotations
 import sqlite3
 from functools import partial
 
+from msgspec import Struct
+
 from hub.errors import NoSuchResource
 from hub.store.media import StoredPicture
 from hub.store.packs import checksum
@@ -35,6 +37,13 @@ def stored_picture(mime: str, data: bytes) -> StoredPicture:
     return StoredPicture(mime, data, f"{checksum(data):016x}")
 
 
+class _Added(Struct, frozen=True):
+    """By how much more is held, and how much that is where it was added up anew."""
+
+    more: int
+    total: int | None
+
+
 class DevicePictures:
     """`most_bytes`: what is kept in all."""
 
@@ -53,22 +62,22 @@ class DevicePictures:
         size = len(picture.data)
         row = (did, path, picture.mime, size, at, picture.data)
 
-        def job(connection: sqlite3.Connection) -> int:
-            held = self._bytes
-            if held is None:
-                held = _int(one(connection, _BYTES))
-            held += size - _int(one(connection, _SIZE, (did, path)))
+        def job(connection: sqlite3.Connection) -> _Added:
+            known = self._bytes
+            held = _int(one(connection, _BYTES)) if known is None else known
+            more = size - _int(one(connection, _SIZE, (did, path)))
             try:
                 connection.execute(_PUT, row)
             except sqlite3.IntegrityError as error:
                 raise NoSuchResource(f"no device {did}") from error
-            return _make_room(connection, held, self._most_bytes)
+            more -= _make_room(connection, held + more - self._most_bytes)
+            return _Added(more, held + more if known is None else None)
 
-        await self._writer.submit(Write(job, self._hold, size=size))
+        await self._writer.submit(Write(job, self._add, size=size))
 
     async def drop_older(self, before: int) -> None:
         """Remove what was fetched before that time, in steps that leave the writer free."""
-        while await self._writer.write(partial(_drop_some, before), lambda _: self._hold(None)):
+        while await self._writer.write(partial(_drop_some, before), lambda _: self._recount()):
             pass
 
     async def forget(self, did: str) -> None:
@@ -78,10 +87,17 @@ class DevicePictures:
 
     def forget_device(self, did: str) -> None:
         """The device's pictures are gone with the device."""
-        self._hold(None)
+        self._recount()
 
-    def _hold(self, held: int | None) -> None:
-        self._bytes = held
+    def _recount(self) -> None:
+        self._bytes = None
+
+    def _add(self, added: _Added) -> None:
+        """After the commit: others of its group were added beside it, and none knew of another."""
+        if added.total is not None:
+            self._bytes = added.total
+        elif self._bytes is not None:
+            self._bytes += added.more
 
 
 def _get(connection: sqlite3.Connection, did: str, path: str) -> StoredPicture | None:
@@ -90,15 +106,16 @@ def _get(connection: sqlite3.Connection, did: str, path: str) -> StoredPicture |
     return None if row is None else stored_picture(*row)
 
 
-def _make_room(connection: sqlite3.Connection, held: int, most: int) -> int:
-    """Remove the oldest until no more than `most` is held; what is held then."""
-    while held > most:
-        for number, size, _ in connection.execute(_OLDEST, (_STEP,)).fetchall():
-            if held <= most:
+def _make_room(connection: sqlite3.Connection, wanted: int) -> int:
+    """Remove the oldest until so many bytes are free, or all are; how many those were."""
+    freed = 0
+    while freed < wanted and (oldest := connection.execute(_OLDEST, (_STEP,)).fetchall()):
+        for number, size, _ in oldest:
+            if freed >= wanted:
                 break
             connection.execute(_REMOVE, (number,))
-            held -= size
-    return held
+            freed += size
+    return freed
 
 
 def _drop_some(before: int, connection: sqlite3.Connection) -> bool:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
 
 import pytest
+import trio
 
 from hub.errors import NoSuchResource
 from hub.store.db import Store
@@ -61,6 +63,16 @@ async def test_the_oldest_make_room_whatever_device_they_are_of(store: Store) ->
     assert await kept(store) == ["1b", "1d", "2c"]
     await put(pictures, "e", size=25)
     assert await kept(store) == ["1e"]
+
+
+async def test_pictures_that_come_at_once_all_count(store: Store) -> None:
+    pictures = small(store, 60)
+    await put(pictures, "a")
+    async with trio.open_nursery() as nursery:
+        for path in "bcdef":
+            nursery.start_soon(partial(put, pictures, path))
+    await put(pictures, "g")
+    assert await kept(store) == ["1b", "1c", "1d", "1e", "1f", "1g"]
 
 
 async def test_a_picture_that_is_read_again_counts_once(store: Store) -> None:
