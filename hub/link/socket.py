@@ -196,6 +196,8 @@ class DeviceSocket(WebSocketConnection):
         try:
             if self._torn:
                 raise ConnectionClosed(None)
+            # Whoever has left already leaves nothing half.
+            await trio.lowlevel.checkpoint_if_cancelled()
             self._torn = True
             await self._stream.send_all(data)
             self._torn = False

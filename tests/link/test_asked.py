@@ -103,6 +103,21 @@ async def test_a_photo_that_is_never_answered_gives_its_turn_away_in_the_end(
         }
 
 
+async def test_who_leaves_before_anything_is_sent_costs_no_connection(
+    autojump_clock: MockClock,
+) -> None:
+    """A browser that goes on to another page asks for many pictures no more, all at once."""
+    async with device_port() as port:
+        camera, asker = await online(port)
+        with trio.CancelScope() as left:
+            left.cancel()
+            await asker.commands.person_query(asker.did, "7")
+        assert left.cancelled_caught
+        await asker.add("next")
+        await say_done(camera, await camera.hear())
+        assert asker.got == {"next": (None, 0)}
+
+
 async def test_the_end_of_the_connection_ends_what_is_out_and_what_waits(
     autojump_clock: MockClock,
 ) -> None:
