@@ -1,45 +1,103 @@
-"""The README's "Talk to it by hand", as it stands there."""
+"""What the README does by hand, as it stands there."""
 
 from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
+import signal
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
-from tests.e2e.hubprocess import PATIENCE_SECONDS, HubProcess
+from tests.e2e.conftest import MakeHub
+from tests.e2e.hubprocess import HubProcess
 
 README = Path(__file__).parents[2] / "README.md"
+#: A machine that runs many tests at once takes a multiple of the usual time.
+SECONDS = 120
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="these are steps for bash")
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="these are steps for bash")
 def test_a_capture_is_posted_by_curl_and_openssl_alone(hub: HubProcess, tmp_path: Path) -> None:
-    for tool in ("bash", "curl", "openssl"):
-        if shutil.which(tool) is None:
-            pytest.skip(f"{tool} is not there")
-    script = README.read_text("utf-8").partition("```bash\n")[2].partition("```")[0]
-    script = (
-        script.replace(".venv/bin/sitehub", f"{sys.executable} -m hub")
-        .replace(":8443", f":{hub.web_port}")
-        .replace(":8444", f":{hub.device_port}")
-    )
-    root = str(README.parent)
-    environment = {**os.environ, "SITEHUB_DATA": str(hub.data_dir), "PYTHONPATH": root}
-    done = subprocess.run(
-        ["bash", "-e", "-o", "pipefail", "-c", script],
-        cwd=tmp_path,
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE_SECONDS,
-    )
-    assert done.returncode == 0, done.stderr
-    answer, _, page = done.stdout.partition("}")
+    out, _ = run_block("Talk to it by hand", hub, tmp_path, "curl", "openssl")
+    answer, _, page = out.partition("}")
     assert json.loads(answer + "}")["code"] == 200
     [record] = json.loads(page)["items"]
     assert (record["kind"], record["name"], record["gender"]) == ("face", "Anna", 2)
     assert set(record["images"]) == {"face"}
+
+
+def test_a_camera_is_let_in_set_asked_and_upgraded(make_hub: MakeHub, tmp_path: Path) -> None:
+    hub = make_hub().start()
+    out, err = run_block("Ask a camera by hand", hub, tmp_path, "curl")
+    assert err == "sitehub: the code does not match the signature\n"
+    lines = out.splitlines()
+    assert lines[1:4] == ["fits", "1", "initial parameters: taken"]
+    answers = iter([json.loads(line) for line in lines if line.startswith('{"code"')])
+    assert next(answers) == {
+        "code": 420,
+        "msg": "param.mini_human: an integer from 60 to 1000 is expected",
+    }
+    assert next(answers)["code"] == 200
+    assert isinstance(next(answers)["result"], list)
+    assert len(next(answers)["result"]["recordlist"]) == 2
+    assert len(next(answers)["result"]["face_list"]) == 1
+    assert next(answers)["code"] == 0
+    assert next(answers)["result"]["name"] == "Li Na"
+    found = next(answers)["result"]
+    assert found["total"] == len(found["face_list"]) > 0
+    assert next(answers)["code"] == 0
+    assert next(answers, None) is None
+    assert re.search(r"^1 +Gate +done +fwVer=V2.5 ", out, re.MULTILINE)
+    traced = [line.split()[3] for line in lines if re.match(r"[\d:.]+ +out +request", line)]
+    assert traced[0] == "/device/param_set"
+    assert traced[-1] == "/system/maintain/reboot"
+    assert hub.cli("device", "list", "--json") == "[]\n"
+
+
+def run_block(title: str, hub: HubProcess, directory: Path, *tools: str) -> tuple[str, str]:
+    """Run the steps below a title; what they write to stdout and to stderr."""
+    for tool in ("bash", *tools):
+        if shutil.which(tool) is None:
+            pytest.skip(f"{tool} is not there")
+    section = README.read_text("utf-8").partition(f"## {title}\n")[2]
+    script = (
+        section.partition("```bash\n")[2]
+        .partition("```")[0]
+        .replace(".venv/bin/sitehub", f"{sys.executable} -m hub")
+        .replace(":8443", f":{hub.web_port}")
+        .replace(":8444", f":{hub.device_port}")
+        .replace(
+            "simulate --hub 127.0.0.1",
+            f"simulate --hub 127.0.0.1 --web-port {hub.web_port} --device-port {hub.device_port}",
+        )
+    )
+    data, root = str(hub.data_dir), str(README.parent)
+    process = subprocess.Popen(
+        ["bash", "-e", "-o", "pipefail", "-c", script],
+        cwd=directory,
+        env={**os.environ, "SITEHUB_DATA": data, "PYTHONPATH": root},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        encoding="utf-8",
+        start_new_session=True,
+    )
+    try:
+        out, err = process.communicate(timeout=SECONDS)
+    finally:
+        end_all(process)
+    assert process.returncode == 0, out + err
+    return out, err
+
+
+def end_all(process: subprocess.Popen[str]) -> None:
+    """Whatever the steps have started, wherever they stopped."""
+    if sys.platform != "win32":
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
