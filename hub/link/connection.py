@@ -10,6 +10,7 @@ from __future__ import annotations
 import itertools
 import logging
 import math
+import secrets
 from collections.abc import Awaitable, Callable
 
 import trio
@@ -18,7 +19,7 @@ from trio_websocket import ConnectionClosed
 from hub import metrics
 from hub.accept import Peer
 from hub.config import Devices as DevicesConfig
-from hub.errors import DeviceLeft, DeviceSilent
+from hub.errors import DeviceLeft, DeviceNonsense, DeviceSilent
 from hub.link.socket import NORMAL, DeviceSocket, Ending
 from hub.live.registry import Answer
 from hub.live.trace import Ring
@@ -58,6 +59,7 @@ class DeviceLink:
         "_ended",
         "_free_at",
         "_hold",
+        "_mark",
         "_msgids",
         "_nursery",
         "_overdue",
@@ -101,6 +103,8 @@ class DeviceLink:
         self._ended = ended
         self._socket = DeviceSocket(stream, limit=config.max_first_frame_kb * 1024)
         self._pending = Pending(MOST_REQUESTS)
+        #: Begins each msgid: an answer that a device owes from an earlier connection fits none.
+        self._mark = secrets.token_hex(4)
         self._msgids = itertools.count(1)
         self._scope = trio.CancelScope(deadline=peer.accepted_at + config.first_message_seconds)
         self._overdue = Ending(
@@ -164,7 +168,7 @@ class DeviceLink:
         on_free: Callable[[], None] | None = None,
     ) -> Answer:
         """Ask the device and wait for its answer; see hub.live.registry.Link."""
-        asked = _Asked(f"hub-{next(self._msgids)}", on_answer, on_free)
+        asked = _Asked(f"{self._mark}-{next(self._msgids)}", on_answer, on_free)
         sent_at: float | None = None
         try:
             frame = encode_request(asked.msgid, self.token, uri, param)
@@ -190,6 +194,10 @@ class DeviceLink:
         """Give a device's answer to whoever waits for it."""
         if not self._pending.resolve(response):
             metrics.stray_answers.inc()
+
+    def misunderstand(self, msgid: str, why: str) -> None:
+        """End the wait for an answer that came, but cannot be read."""
+        self._pending.fail(msgid, DeviceNonsense(f"the device's answer cannot be used: {why}"))
 
     async def _read(self) -> Ending:
         ending: Ending | None = None

@@ -29,6 +29,7 @@ from hub.wire.envelope import (
     decode_frame,
     encode_error,
     encode_ok,
+    guess_msgid,
 )
 from hub.wire.session import decode_connect, decode_keepalive, sn_of
 
@@ -73,6 +74,7 @@ class Dispatch:
             frame = await self._decode(message)
         except BadFrame as error:
             _count_refusal(error)
+            link.misunderstand(error.msgid or guess_msgid(message), error.message)
             await link.send(encode_error(error.msgid, "", error))
             return
         if isinstance(frame, Response):

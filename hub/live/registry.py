@@ -58,8 +58,9 @@ class Link(Protocol):
         has ended; or as long as the time-out has passed after it once more.
 
         Raises DeviceLeft when the connection ends before the answer, DeviceBusy when too many
-        requests are open, DeviceSilent when no answer came in time: a late one is counted and
-        dropped. Never call it in the task that reads the device.
+        requests are open, DeviceNonsense when what came cannot be read, DeviceSilent when no answer
+        came in time: a late one is counted and dropped. Never call it in the task that reads the
+        device.
         """
 
 

@@ -9,7 +9,7 @@ from typing import Literal
 from msgspec import UNSET, Struct
 
 from hub.config import Devices as DevicesConfig
-from hub.errors import OK, DeviceBusy, DeviceSilent, HubError, NoSuchResource
+from hub.errors import OK, DeviceBusy, DeviceNonsense, DeviceSilent, HubError, NoSuchResource
 from hub.live.registry import Answer, Link
 from hub.services.devices import Device, DeviceBook, DeviceChange
 from hub.store.db import Store
@@ -50,6 +50,7 @@ class Delivery(Struct, frozen=True):
 
 _SILENT = Delivery("silent", f"no answer within {INIT_SECONDS:g} s")
 _GONE = Delivery("silent", "the connection ended before an answer came")
+_UNREADABLE = Delivery("silent", "no answer that can be read")
 NOT_SENT_UNSIGNED = Delivery(
     "not-sent", "no signature was seen yet: the parameters follow after a good connect"
 )
@@ -145,6 +146,8 @@ class InitialParameters:
             return _SILENT
         except DeviceBusy:
             return _GONE
+        except DeviceNonsense:
+            return _UNREADABLE
         if answer.code in _TAKEN:
             return Delivery("taken", "taken")
         return Delivery("refused", f"refused with {answer.code} {answer.msg}"[:200].rstrip())

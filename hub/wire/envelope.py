@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -13,6 +14,10 @@ from hub.wire import jsontext
 from hub.wire.values import Number, Text, text, whole
 
 T = TypeVar("T")
+
+#: Devices write the msgid first; it is not looked for beyond so many bytes.
+_MSGID_WITHIN = 4096
+_MSGID_LOOK = re.compile(rb'"msgid ?"\s*:\s*"([\w-]{1,64})"')
 
 
 class Request(Struct, frozen=True):
@@ -57,6 +62,18 @@ def decode_frame(data: str | bytes, *, max_depth: int) -> Request | Response:
         return read_tolerantly(_read, frame, "data", "param")
     except BadParameter as error:
         raise BadFrame(error.message, msgid=_msgid_of(frame)) from None
+
+
+def guess_msgid(data: str | bytes) -> str:
+    """What looks like the msgid of a frame that is no JSON; empty where nothing does.
+
+    Only good to find the request of ours that such a frame was meant to answer.
+    """
+    start = data[:_MSGID_WITHIN]
+    found = _MSGID_LOOK.search(
+        start.encode("utf-8", "replace") if isinstance(start, str) else start
+    )
+    return "" if found is None else found[1].decode()
 
 
 def read_tolerantly(read: Callable[[bytes], T], data: bytes, *inner: str) -> T:

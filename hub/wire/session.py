@@ -92,8 +92,8 @@ Outcome = Response | HubError
 class Pending:
     """Requests sent to the device and not answered yet, by msgid; at most `limit` of them.
 
-    Each one's `on_done` is called exactly once, from within `resolve` or `close`, unless it is
-    forgotten before.
+    Each one's `on_done` is called exactly once, from within `resolve`, `fail` or `close`, unless it
+    is forgotten before.
     """
 
     def __init__(self, limit: int) -> None:
@@ -125,6 +125,12 @@ class Pending:
             return False
         on_done(response)
         return True
+
+    def fail(self, msgid: str, error: HubError) -> None:
+        """End the wait for this response, where anybody waits, with `error`."""
+        on_done = self._waiting.pop(msgid, None)
+        if on_done is not None:
+            on_done(error)
 
     def forget(self, msgid: str) -> None:
         """Nobody waits for this answer any more: it comes too late, if it comes."""

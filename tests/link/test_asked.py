@@ -5,10 +5,18 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
-from hub.errors import DeviceBusy, DeviceLeft, DeviceOffline, DeviceSilent, HubError
+from hub.errors import (
+    DeviceBusy,
+    DeviceLeft,
+    DeviceNonsense,
+    DeviceOffline,
+    DeviceSilent,
+    HubError,
+)
 from hub.services.commands import Commands
 from hub.wire.dialect import PERSON_ADD
 from tests.support.plug import Camera, Port, device_port
@@ -141,3 +149,45 @@ async def test_what_waits_goes_out_on_a_connection_that_replaces_the_first(
         await newer.connect()
         await say_done(newer, await newer.hear())
         assert asker.got == {"out": (DeviceLeft, 0), "waits": (None, 0)}
+
+
+async def test_an_answer_that_is_owed_from_an_earlier_connection_answers_nothing_on_the_next(
+    autojump_clock: MockClock,
+) -> None:
+    async with device_port() as port:
+        camera, asker = await online(port)
+        await asker.add("first")
+        owed = await camera.hear()
+        newer = await port.camera()
+        await newer.connect()
+        await asker.add("second")
+        await say_done(newer, owed)
+        assert asker.got == {"first": (DeviceLeft, 0)}
+        await say_done(newer, await newer.hear())
+        assert asker.got["second"] == (None, 0)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        '{"msgid": "%s", "data": {"uri": "/person/add", "code": 0, "msg": "OK",}}',
+        '{"msgid": "%s", "data": {"uri": "/person/add", "code": 0, "result": NaN}}',
+        '{"msgid": "%s", "data": {"uri": "/person/add", "code": 0, "result": ' + "[" * 65,
+        '{"msgid": "%s", "data": {"uri": "/person/add", "code": "none"}}',
+        '{"msgid": "%s", "data": {"uri": 5, "code": 0}}',
+        '\ufeff{"msgid" : "%s", "data": {"code": 0}}',
+    ],
+)
+async def test_an_answer_that_cannot_be_read_ends_the_wait_for_it_at_once(
+    autojump_clock: MockClock, answer: str
+) -> None:
+    async with device_port() as port:
+        camera, asker = await online(port)
+        await asker.add("asked")
+        await asker.add("next")
+        await camera.say(answer % (await camera.hear())["msgid"])
+        assert (await camera.hear())["data"]["code"] == 420
+        await wait_all_tasks_blocked()
+        assert asker.got == {"asked": (DeviceNonsense, 0)}
+        await say_done(camera, await camera.hear())
+        assert asker.got["next"] == (None, 0)

@@ -11,6 +11,7 @@ from hub.errors import (
     AlreadyExists,
     BadParameter,
     DeviceBusy,
+    DeviceNonsense,
     DeviceSilent,
     HubError,
     NoSuchResource,
@@ -191,6 +192,7 @@ async def test_accepted_twice_at_once_it_is_one_device(clock: FrozenClock) -> No
         (Answer(404, "no such uri"), "refused", "refused with 404 no such uri"),
         (DeviceSilent(), "silent", "no answer within 10 s"),
         (DeviceBusy(), "silent", "the connection ended before an answer came"),
+        (DeviceNonsense(), "silent", "no answer that can be read"),
     ],
 )
 async def test_how_the_parameters_were_taken_is_told_and_kept(
@@ -537,6 +539,7 @@ async def test_a_device_that_is_offline_is_offered_its_parameters_at_its_next_co
         ("refused with -1", "refused", "-1"),
         ("no answer within 10 s", "silent", ""),
         ("the connection ended before an answer came", "silent", ""),
+        ("no answer that can be read", "silent", ""),
     ],
 )
 def test_what_was_kept_of_an_answer_is_understood_again(kept: str, outcome: str, code: str) -> None:

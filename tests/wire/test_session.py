@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule
 from msgspec import Raw
 
-from hub.errors import BadParameter, DeviceBusy, DeviceSilent, HubError
+from hub.errors import BadParameter, DeviceBusy, DeviceNonsense, DeviceSilent, HubError
 from hub.wire.envelope import Response
 from hub.wire.session import (
     ConnectParam,
@@ -219,6 +219,15 @@ class EveryWaitEndsOnce(RuleBasedStateMachine):
         else:
             self.pending.expect(msgid, waiter)
             self.waiting[msgid] = waiter
+
+    @rule(msgid=msgids)
+    def fail(self, msgid: str) -> None:
+        error = DeviceNonsense("unreadable")
+        waiter = self.waiting.pop(msgid, None)
+        self.pending.fail(msgid, error)
+        if waiter is not None:
+            assert waiter.got == [error]
+            self.done.append(waiter)
 
     @rule(msgid=msgids)
     def answer(self, msgid: str) -> None:
