@@ -162,7 +162,9 @@ class DeviceBook:
         with carried_through():
             await self._store.devices.change(did, change)
             if change.sn is not UNSET:
-                await self._forget_camera(did)
+                # What was seen of it is of another camera now.
+                self._notes.forget(did)
+                self._room.forget_device(did)
             if ends:
                 await self._shut_out(did, "the device was changed")
         if is_other or _is_judged_anew(change):
@@ -284,13 +286,6 @@ class DeviceBook:
 
     def _without_key(self) -> tuple[Device, ...]:
         return tuple(device for device in self._store.devices.all() if device.key is None)
-
-    async def _forget_camera(self, did: str) -> None:
-        """What was seen of it is of another camera now."""
-        self._notes.forget(did)
-        self._room.forget_device(did)
-        await self._store.device_settings.forget(did)
-        await self._store.device_pictures.forget(did)
 
     async def _shut_out(self, did: str, why: str) -> None:
         self._shut_outs[did] += 1

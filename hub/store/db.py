@@ -136,7 +136,15 @@ class Store:
         self.tokens = Tokens(writer, start.tokens, start.accepted, now)
         self.device_settings = DeviceSettings(writer, start.device_settings)
         self.device_pictures = DevicePictures(writer, pictures)
-        self.devices = Devices(writer, start.box, random, start.devices, now, self._forget_device)
+        self.devices = Devices(
+            writer,
+            start.box,
+            random,
+            start.devices,
+            now,
+            on_removed=self._forget_device,
+            on_replaced=self._forget_camera,
+        )
         self.sessions = Sessions(writer, start.sessions)
         self.users = Users(writer, start.users, self.sessions.forget_user)
         self.api_keys = ApiKeys(writer, start.box, start.api_keys)
@@ -151,11 +159,15 @@ class Store:
 
     def _forget_device(self, did: str) -> None:
         """A device's rows are gone everywhere: memory follows."""
+        self._forget_camera(did)
+        self.campaigns.forget_device(did)
+        self.downloads.forget_device(did)
+
+    def _forget_camera(self, did: str) -> None:
+        """The rows of what was the camera's own are gone."""
         self.tokens.forget_device(did)
         self.device_settings.forget_device(did)
         self.device_pictures.forget_device(did)
-        self.campaigns.forget_device(did)
-        self.downloads.forget_device(did)
 
     @property
     def health(self) -> StoreHealth:

@@ -81,12 +81,12 @@ class DevicePictures:
             pass
 
     async def forget(self, did: str) -> None:
-        """Another camera has taken this one's place, and its paths are others."""
+        """They may be others by now."""
         job = partial(execute, _FORGET, (did,))
         await self._writer.write(job, lambda _: self.forget_device(did))
 
     def forget_device(self, did: str) -> None:
-        """The device's pictures are gone with the device."""
+        """The rows are gone: with the device, with the camera, or alone."""
         self._recount()
 
     def _recount(self) -> None:

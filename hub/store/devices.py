@@ -118,7 +118,8 @@ class StoredDevice(Struct, frozen=True):
 
 _COLUMNS = Device.__struct_fields__
 _NOTED = DeviceNote.__struct_fields__
-#: What is known of a camera rather than of its place: gone with the camera (D3).
+#: What is known of a camera rather than of its place: gone with the camera (D3), as its tokens,
+#: what it took, its pictures, and the names and the secret that it was given are.
 OF_THE_CAMERA = {
     "sign_form": None,
     "did_state": "unknown",
@@ -147,6 +148,11 @@ _KEEP_KEY = (
 )
 _FORGET_KEYS = "UPDATE device SET previous_key = NULL, previous_key_until = NULL WHERE key IS NULL"
 _REMOVE = "DELETE FROM device WHERE did = ?"
+_REPLACED = (
+    "DELETE FROM token WHERE did = ?",
+    "DELETE FROM device_setting WHERE did = ?",
+    "DELETE FROM device_picture WHERE did = ?",
+)
 _SN_TAKEN = "SELECT 1 FROM device WHERE sn = ?"
 _DID_TAKEN = "SELECT 1 FROM device WHERE did = ?"
 _DID_IN_LOG = "SELECT 1 FROM record WHERE did = ? LIMIT 1"
@@ -169,12 +175,14 @@ class Devices:
         devices: Sequence[StoredDevice],
         now: Callable[[], float],
         on_removed: Callable[[str], None],
+        on_replaced: Callable[[str], None],
     ) -> None:
         self._writer = writer
         self._box = box
         self._random = random
         self._now = now
         self._on_removed = on_removed
+        self._on_replaced = on_replaced
         self._by_did: dict[str, StoredDevice] = {}
         self._by_sn: dict[str, str] = {}
         self._by_appid: dict[str, str] = {}
@@ -220,7 +228,10 @@ class Devices:
         return tuple(stored.device for stored in await self._writer.write(job, added))
 
     async def change(self, did: str, change: DeviceChange) -> Device:
-        """The device as it is then. NoSuchResource; AlreadyExists where the SN is taken."""
+        """The device as it is then. NoSuchResource; AlreadyExists where the SN is taken.
+
+        With a new SN another camera takes its place: nothing that was the old one's stays good.
+        """
 
         def job(connection: sqlite3.Connection) -> StoredDevice:
             stored = _load(connection, did)
@@ -229,10 +240,18 @@ class Devices:
             changed = self._changed(stored, change)
             if changed.device.sn != stored.device.sn:
                 _check_free(connection, _SN_TAKEN, changed.device.sn, "sn")
+                for statement in _REPLACED:
+                    connection.execute(statement, (did,))
             _save(connection, changed)
             return changed
 
-        return (await self._writer.write(job, self._replace)).device
+        def noted(changed: StoredDevice) -> None:
+            before = self._by_did[did].device.sn
+            self._replace(changed)
+            if changed.device.sn != before:
+                self._on_replaced(did)
+
+        return (await self._writer.write(job, noted)).device
 
     async def keep_previous_key(self, pem: str, until: int) -> None:
         """Let what devices without a key of their own sign with be good until then."""
@@ -309,8 +328,8 @@ class Devices:
             key=new.key,
             sign_form=None,
             did_state="unknown",
-            appid=f"D{self._random(8).hex().upper()}",
-            ota_id=f"O{self._random(8).hex().upper()}",
+            appid=self._new_name("D"),
+            ota_id=self._new_name("O"),
             ip=None,
             last_seen=None,
             fw_ver=None,
@@ -322,12 +341,14 @@ class Devices:
             init_outcome=None,
             created_at=int(self._now() * 1000),
         )
-        secret = self._random(16).hex().upper()
-        return StoredDevice(
-            device,
-            self._box.seal(new.code, _context(did, "code")),
-            self._box.seal(secret, _context(did, "secret")),
-        )
+        code = self._box.seal(new.code, _context(did, "code"))
+        return StoredDevice(device, code, self._new_secret(did))
+
+    def _new_name(self, kind: str) -> str:
+        return f"{kind}{self._random(8).hex().upper()}"
+
+    def _new_secret(self, did: str) -> bytes:
+        return self._box.seal(self._random(16).hex().upper(), _context(did, "secret"))
 
     def _changed(self, stored: StoredDevice, change: DeviceChange) -> StoredDevice:
         wanted = {k: v for k, v in msgspec.structs.asdict(change).items() if v is not UNSET}
@@ -336,7 +357,9 @@ class Devices:
             sealed = self._box.seal(code, _context(stored.device.did, "code"))
             stored = replace(stored, code=sealed)
         if wanted.get("sn", stored.device.sn) != stored.device.sn:
-            wanted = {**OF_THE_CAMERA, **wanted}
+            names = {"appid": self._new_name("D"), "ota_id": self._new_name("O")}
+            wanted = {**OF_THE_CAMERA, **names, **wanted}
+            stored = replace(stored, secret=self._new_secret(stored.device.did))
         return replace(stored, device=replace(stored.device, **wanted))
 
     def _each_without_key(self, change: Callable[[Device], Device]) -> None:

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
-from functools import partial
 from typing import Any, Literal
 
 from msgspec import Struct
 from msgspec.structs import astuple
 
 from hub.errors import NoSuchResource
-from hub.store.sql import execute
 from hub.store.writer import Writer
 
 SettingName = Literal["face", "recording"]
@@ -47,7 +45,6 @@ ON CONFLICT (did, name) DO UPDATE SET
     answered_at = excluded.answered_at
 RETURNING {_COLUMNS}
 """
-_FORGET = "DELETE FROM device_setting WHERE did = ?"
 
 
 def load_device_settings(connection: sqlite3.Connection) -> list[DeviceSetting]:
@@ -79,14 +76,8 @@ class DeviceSettings:
 
         await self._writer.write(job, noted)
 
-    async def forget(self, did: str) -> None:
-        """Another camera has taken this one's place."""
-        await self._writer.write(
-            partial(execute, _FORGET, (did,)), lambda _: self.forget_device(did)
-        )
-
     def forget_device(self, did: str) -> None:
-        """The device's rows are gone with the device: memory follows."""
+        """The rows are gone with the device, or with the camera: memory follows."""
         for key in [key for key in self._settings if key[0] == did]:
             del self._settings[key]
 

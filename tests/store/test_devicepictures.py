@@ -12,7 +12,7 @@ import trio
 from hub.errors import NoSuchResource
 from hub.store.db import Store
 from hub.store.devicepictures import DevicePictures, stored_picture
-from hub.store.devices import NewDevice
+from hub.store.devices import DeviceChange, NewDevice
 from tests.support.clock import FrozenClock
 from tests.support.stores import opened
 
@@ -95,11 +95,17 @@ async def test_what_went_with_a_device_leaves_its_room(store: Store) -> None:
         await put(pictures, "f", did="1")
 
 
-async def test_the_pictures_of_a_replaced_camera_are_forgotten(store: Store) -> None:
-    pictures = small(store, 30)
+@pytest.mark.parametrize("is_replaced", [False, True])
+async def test_pictures_are_forgotten_alone_or_with_the_camera(
+    store: Store, is_replaced: bool
+) -> None:
+    pictures = store.device_pictures = small(store, 30)
     await put(pictures, "a", "b")
     await put(pictures, "c", did="2")
-    await pictures.forget("1")
+    if is_replaced:
+        await store.devices.change("1", DeviceChange(sn="ANOTHER"))
+    else:
+        await pictures.forget("1")
     await put(pictures, "d", "e", did="2")
     assert await kept(store) == ["2c", "2d", "2e"]
 

@@ -183,6 +183,25 @@ async def test_what_was_seen_of_a_camera_goes_with_it(store: Store) -> None:
     assert device.did_state == "unknown"
 
 
+async def test_what_the_old_camera_was_given_is_good_no_more(
+    tmp_path: Path, clock: FrozenClock
+) -> None:
+    """Whoever has it could sign uploads as the new one (D5)."""
+    async with opened(tmp_path / "data", clock) as store:
+        (before,) = await store.devices.add([new("S1")])
+        secret = store.devices.secrets("1").secret
+        await store.tokens.issue("1", b"t", expires_at=10**15, grace_until=0, accepted=None)
+        after = await store.devices.change("1", DeviceChange(sn="S2"))
+        assert {before.appid, before.ota_id}.isdisjoint({after.appid, after.ota_id})
+        assert store.devices.by_appid(before.appid) is None
+        assert store.devices.by_appid(after.appid) == after
+        assert store.tokens.holder(b"t") is None
+    async with opened(tmp_path / "data", clock) as store:
+        assert store.devices.by_did("1") == after
+        assert store.devices.secrets("1").secret != secret
+        assert store.tokens.holder(b"t") is None
+
+
 async def test_earlier_keys_are_kept_for_those_without_their_own(
     tmp_path: Path, clock: FrozenClock
 ) -> None:

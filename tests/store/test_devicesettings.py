@@ -11,7 +11,7 @@ import trio
 
 from hub.errors import NoSuchResource
 from hub.store.db import Store
-from hub.store.devices import NewDevice
+from hub.store.devices import DeviceChange, NewDevice
 from hub.store.devicesettings import DeviceSetting
 from tests.support.clock import FrozenClock
 from tests.support.stores import opened
@@ -70,7 +70,7 @@ async def test_settings_go_with_the_device(store: Store) -> None:
 async def test_what_another_camera_took_is_forgotten(tmp_path: Path, store: Store) -> None:
     for did in ("1", "2"):
         await store.device_settings.note(setting(did))
-    await store.device_settings.forget("1")
+    await store.devices.change("1", DeviceChange(sn="ANOTHER"))
     assert store.device_settings.get("1", "face") is None
     assert store.device_settings.get("2", "face") is not None
     rows = await store.read(lambda c: c.execute("SELECT did FROM device_setting").fetchall())

@@ -93,6 +93,8 @@ class FakeDevices:
             raise AlreadyExists("is enrolled already", field="sn")
         if wanted.get("sn", self._devices[did].sn) != self._devices[did].sn:
             wanted = {**OF_THE_CAMERA, **wanted}
+            self._store.device_settings.forget(did)
+            await self._store.device_pictures.forget(did)
         if "code" in wanted:
             self._secrets[did] = replace(self._secrets[did], code=wanted.pop("code"))
         self._devices[did] = replace(self._devices[did], **wanted)
@@ -247,8 +249,7 @@ class FakeDeviceSettings:
             setting = replace(before, **told)
         self._settings[setting.did, setting.name] = setting
 
-    async def forget(self, did: str) -> None:
-        await self._store.durably()
+    def forget(self, did: str) -> None:
         self._settings = {key: row for key, row in self._settings.items() if key[0] != did}
 
 
