@@ -13,7 +13,7 @@ import hashlib
 import logging
 import re
 import secrets
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -209,21 +209,13 @@ class _Digest:
 def _digest_of(path: Path, disk: Disk, added_at: int) -> StoredFile:
     """Read a file as a whole, and make sure that it is on the disk."""
     digest, size = _Digest(), 0
-    for chunk in _chunks(path):
-        digest.update(chunk)
-        size += len(chunk)
-    file = disk.open(path)
-    try:
-        disk.flush(file)
-    finally:
-        disk.close(file)
-    return digest.found(size, added_at)
-
-
-def _chunks(path: Path) -> Iterator[bytes]:
-    with path.open("rb", buffering=0) as file:
+    # To write, for Windows flushes no other; never made anew, where it was taken back meanwhile.
+    with path.open("r+b", buffering=0) as file:
         while chunk := file.read(_STEP_BYTES):
-            yield chunk
+            digest.update(chunk)
+            size += len(chunk)
+        disk.flush(file.fileno())
+    return digest.found(size, added_at)
 
 
 def prepare_firmware(directory: Path, known: Collection[StoredFile], now: float) -> list[str]:

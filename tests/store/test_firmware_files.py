@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import random
+import sys
 from pathlib import Path
 
 import pytest
@@ -153,6 +154,26 @@ async def test_the_command_lines_file_is_taken_over_not_copied(
         await store.firmware_files.keep(path, found)
         assert not path.exists()
         assert names(tmp_path) == {SHA256}
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="an open file cannot be deleted there")
+async def test_a_staged_file_that_is_taken_back_while_it_is_read_is_not_kept(
+    tmp_path: Path, clock: FrozenClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ctrl-C on the command line removes it."""
+    update = firmwarefiles._Digest.update
+
+    def take_back(digest: firmwarefiles._Digest, data: bytes) -> None:
+        staged.unlink(missing_ok=True)
+        update(digest, data)
+
+    monkeypatch.setattr(firmwarefiles._Digest, "update", take_back)
+    async with opened(tmp_path, clock) as store:
+        staged = stage(tmp_path)
+        found = await store.firmware_files.digest_staged(STAGED_NAME, 7)
+        with pytest.raises(CannotStoreNow):
+            await store.firmware_files.keep(staged, found)
+        assert names(tmp_path) == set()
 
 
 async def test_nothing_else_of_the_disk_can_be_named_as_a_staged_file(
