@@ -89,6 +89,7 @@ _MEANINGS = {
     400: "malformed request",
     408: "the request took too long",
     431: f"the request line and headers are longer than {HEAD_BYTES} bytes",
+    500: "a fault of the hub: see its log",
     501: "transfer encodings other than chunked are not supported",
     505: "HTTP/1.1 is spoken here",
 }
@@ -285,8 +286,7 @@ class Exchange:
         if self._over:
             return
         if self._stage is _Stage.WAITED_FOR and not self._peer_left:
-            await self._http.send_head(500, [(b"content-length", b"0"), _CLOSE])
-            await self._http.send_end()
+            await self._http.send_short(500)
         await self._http.recycle()
 
 
@@ -309,10 +309,13 @@ class Http1:
     _left = 0
     #: Something of the body, if any, is there; the whole request is there.
     _body_begun = _complete = False
+    #: Its answer has a head alone.
+    _is_head = False
     #: The answer has begun, past h11; what is still to be sent of its body.
     _answered = False
     _owed = 0
-    #: The head of an answer of known length: it is sent together with the first of its body.
+    #: What is to be sent next: the head of an answer of known length waits for the first of its
+    #: body.
     _held = b""
     #: What else comes from the peer is not looked at.
     _refused = False
@@ -357,15 +360,7 @@ class Http1:
         # Before anything else can run: the application may have its own answer ready by now.
         await self._end_exchange()
         if self._can_answer:
-            body = msgspec.json.encode({"code": 420, "msg": message or _MEANINGS[status]})
-            headers = [
-                (b"content-type", b"application/json"),
-                (b"content-length", b"%d" % len(body)),
-                _CLOSE,
-            ]
-            await self.send_head(status, headers)
-            await self.send_body(body)
-            await self.send_end()
+            await self.send_short(status, message)
         await self._tell(Leaving(lingering=True))
 
     async def invite_body(self) -> None:
@@ -455,6 +450,9 @@ class Http1:
         self._complete = True
         self.stream = Exchange(self, self._tasks, scope)
         await self.stream.answer(self._app, data[:size])
+        if len(data) > size:
+            # A flood of requests, sent without waiting for an answer: the others have their turn.
+            await trio.lowlevel.checkpoint()
         return data[size:]
 
     async def _is_last(self, event: object) -> bool:
@@ -478,6 +476,7 @@ class Http1:
 
     async def _begin_unusual(self, request: h11.Request) -> None:
         headers = list(request.headers)
+        self._is_head = request.method == b"HEAD"
         refusal = _refusal_of(request, headers)
         if refusal is not None:
             await self._tell(events.Updated(idle=False))
@@ -551,15 +550,30 @@ class Http1:
             headers = [*with_nosniff(headers), (b"date", now)]
             await self._send_unusual_head(answer_head(status, tuple(headers)))
 
+    async def send_short(self, status: int, message: str = "") -> None:
+        """An answer of the hub's own, and the connection's last."""
+        code = 503 if status == 500 else 420
+        body = msgspec.json.encode({"code": code, "msg": message or _MEANINGS[status]})
+        headers = [
+            (b"content-type", b"application/json"),
+            (b"content-length", b"%d" % len(body)),
+            _CLOSE,
+        ]
+        await self.send_head(status, headers)
+        if not self._is_head:
+            await self.send_body(body)
+        await self.send_end()
+
     async def send_body(self, data: bytes) -> None:
         if self._h11 is not None:
             await self._write_by_h11(h11.Data(data=data))
             return
-        self._owed -= len(data)
-        if self._owed < 0:
+        if len(data) > self._owed:
             raise h11.LocalProtocolError("the body is longer than its head says")
-        data, self._held = self._held + data, b""
-        await self._write(data)
+        await self._write(self._held + data)
+        # Not before: of an answer that is cut off something stays owed, and no other follows it.
+        self._owed -= len(data)
+        self._held = b""
 
     async def send_end(self) -> None:
         if self._h11 is not None:
@@ -576,7 +590,7 @@ class Http1:
             await self._tell(Leaving(lingering=not self._can_go_on))
         elif self._can_go_on and not self._context.terminated.is_set():
             self._h11, self._head = None, b""
-            self._answered = self._body_begun = self._complete = False
+            self._answered = self._body_begun = self._complete = self._is_head = False
             await self._tell(events.Updated(idle=True))
             self._next.unpark_all()
         else:
@@ -585,7 +599,7 @@ class Http1:
     @property
     def _can_go_on(self) -> bool:
         if self._h11 is not None:
-            return self._h11.our_state is h11.DONE
+            return self._h11.our_state is h11.DONE and not self._held
         return self._answered and not self._owed and not self._held
 
     async def _end_exchange(self) -> None:
@@ -601,9 +615,10 @@ class Http1:
             await self._write_by_h11(head)
 
     async def _write_by_h11(self, event: H11SendableEvent) -> None:
-        data, self._held = self._held + self._by_h11().send(event), b""
-        if data:
-            await self._write(data)
+        self._held += self._by_h11().send(event)
+        if self._held:
+            await self._write(self._held)
+            self._held = b""
 
     def _by_h11(self) -> h11.Connection:
         """This exchange as h11 sees it."""
@@ -734,7 +749,9 @@ class Connection(TCPServer):
 
     async def _send(self, data: bytes) -> None:
         """Send all of `data`. Raises PeerLost; then, or cancelled, nothing is ever sent again."""
-        sent = self._send_at_once(data)
+        # Who sends while another one does waits until that one is done: not even a part of it may
+        # come in between.
+        sent = 0 if self.send_lock.locked() else self._send_at_once(data)
         if sent == len(data):
             return
         try:
@@ -766,12 +783,15 @@ class Connection(TCPServer):
         self._cannot_send = True
         try:
             await self._send_steadily(data)
+            self._cannot_send = False
         except (trio.BrokenResourceError, trio.ClosedResourceError, trio.TooSlowError) as error:
             if isinstance(error, trio.TooSlowError):
                 self._tell_of_a_peer_that_does_not_read()
-            self._reading.cancel()
             raise PeerLost from error
-        self._cannot_send = False
+        finally:
+            if self._cannot_send:
+                # Though it was only cancelled: the peer is not to wait for the rest.
+                self._reading.cancel()
 
     async def _send_steadily(self, data: memoryview) -> None:
         with trio.CancelScope() as patience:

@@ -146,6 +146,8 @@ class Client:
 
     def __init__(self, stream: trio.abc.Stream) -> None:
         self.stream = stream
+        #: How much it reads at a time.
+        self.most: int | None = None
         self._read = b""
 
     async def say(self, *parts: bytes) -> None:
@@ -204,7 +206,7 @@ class Client:
         return found
 
     async def _more(self) -> None:
-        chunk = await self.stream.receive_some()
+        chunk = await self.stream.receive_some(self.most)
         if not chunk:
             raise EOFError(f"the server ended the connection after {self._read!r}")
         self._read += chunk

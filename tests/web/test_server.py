@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
+from tests.bench.hubprocess import raise_limit_of_open_files
 from tests.support.certificates import server_context
 from tests.support.web import connected, free_port, request, services, serving
 from web import http1, server
@@ -223,6 +225,22 @@ async def test_a_change_that_came_whole_is_carried_through_though_its_sender_lea
         mock_clock.jump(2)
         await wait_all_tasks_blocked(0.05)
         assert CHANGED == [True]
+        assert await is_served(parts)
+
+
+async def test_who_hangs_up_keeps_its_place_until_its_change_is_carried_through(
+    mock_clock: MockClock,
+) -> None:
+    parts = services(web={"max_connections_per_address": 20})
+    async with serving(app, parts):
+        for _ in range(20):
+            async with connected(parts) as client:
+                await client.say(request("POST", "/change", b"whole"))
+                await wait_all_tasks_blocked(0.01)
+        async with connected(parts) as client:
+            assert await client.ended() == b""
+        mock_clock.jump(2)
+        await wait_all_tasks_blocked(0.05)
         assert await is_served(parts)
 
 
@@ -590,13 +608,13 @@ async def test_commands_to_devices_never_reach_quart(plain: Any) -> None:
 
 
 async def test_five_hundred_that_say_nothing_keep_nobody_out(plain: Any) -> None:
+    raise_limit_of_open_files()  # Both ends are here.
     async with serving(app, plain):
-        silent = [
-            await trio.open_tcp_stream("127.0.0.1", plain.config.web.port) for _ in range(500)
-        ]
-        assert await is_served(plain)
-        for stream in silent:
-            stream.socket.close()
+        with ExitStack() as silent:
+            for _ in range(500):
+                stream = await trio.open_tcp_stream("127.0.0.1", plain.config.web.port)
+                silent.callback(stream.socket.close)
+            assert await is_served(plain)
 
 
 async def test_a_body_waits_in_a_bounded_window_until_it_is_wanted(mock_clock: MockClock) -> None:

@@ -1,0 +1,244 @@
+"""One connection over a socket that takes little at a time: answers come whole, or it ends."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trio
+from hypercorn.app_wrappers import ASGIWrapper
+from hypercorn.trio.worker_context import WorkerContext
+from trio.testing import MockClock, wait_all_tasks_blocked
+
+from hub.accept import Peer
+from hub.sockets import SocketStream
+from hub.tls import TlsStream
+from tests.support.certificates import server_context, trusting_anybody
+from tests.support.web import Client, request
+from web import http1
+
+#: The least that a kernel allows; it makes a few KB of it.
+TINY = 1
+#: Less than is sent at once, and more than a tiny socket takes.
+ANSWER = bytes(range(256)) * 60
+
+
+class Wire:
+    """The server's connection, and a client at its other end."""
+
+    def __init__(self, connection: http1.Connection, client: Client) -> None:
+        self.connection = connection
+        self.client = client
+        self.has_ended = trio.Event()
+
+    async def run(self) -> None:
+        try:
+            await self.connection.run()
+        finally:
+            self.has_ended.set()
+
+
+@asynccontextmanager
+async def wired(app: Any, tls: ssl.SSLContext | None = None) -> AsyncIterator[Wire]:
+    """Both ends of a connection with buffers as small as can be."""
+    ours, theirs = socket.socketpair()
+    for end in (ours, theirs):
+        end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, TINY)
+        end.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, TINY)
+    stream: Any = SocketStream(ours)
+    client: Any = SocketStream(theirs)
+    # Closed in any case, whatever becomes of the test.
+    with ours, theirs:
+        async with trio.open_nursery() as nursery:
+            if tls is not None:
+                stream = TlsStream(stream, tls)
+                client = trio.SSLStream(client, trusting_anybody(), https_compatible=True)
+                async with trio.open_nursery() as handshakes:
+                    handshakes.start_soon(stream.do_handshake)
+                    handshakes.start_soon(client.do_handshake)
+            connection = http1.Connection(
+                ASGIWrapper(app),
+                http1.Settings(),
+                WorkerContext(None),
+                stream,
+                Peer("10.0.0.9", 50_000, trio.current_time()),
+                ("10.0.0.1", 8443),
+                tls=tls is not None,
+            )
+            wire = Wire(connection, Client(client))
+            nursery.start_soon(wire.run)
+            try:
+                yield wire
+            finally:
+                theirs.close()
+                nursery.cancel_scope.cancel()
+
+
+@pytest.fixture(params=["plain", "tls"])
+def tls(request: pytest.FixtureRequest, tmp_path: Path) -> ssl.SSLContext | None:
+    return server_context(tmp_path) if request.param == "tls" else None
+
+
+async def respond(send: Any, body: bytes) -> None:
+    length = (b"content-length", b"%d" % len(body))
+    await send({"type": "http.response.start", "status": 200, "headers": [length]})
+    await send({"type": "http.response.body", "body": body, "more_body": False})
+
+
+async def echo(scope: Any, receive: Any, send: Any) -> None:
+    """Its path, and what it was sent, and so much that no socket here takes it at once."""
+    message = await receive()
+    await respond(send, scope["raw_path"] + message["body"] + ANSWER)
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+@pytest.mark.parametrize("size", [7, 1500, 70_000])
+async def test_answers_that_the_socket_takes_in_parts_come_whole_and_in_order(
+    tls: ssl.SSLContext | None, method: str, size: int
+) -> None:
+    """Requests come without a wait for answers; the client reads `size` bytes at a time."""
+    count = 3 if size == 7 else 40
+    said = b"".join(
+        request(method, f"/{n}", b"" if method == "GET" else b"?") for n in range(count)
+    )
+    async with wired(echo, tls) as wire, trio.open_nursery() as nursery:
+        nursery.start_soon(wire.client.say, said)
+        wire.client.most = size
+        for n in range(count):
+            assert (await wire.client.answer()).body == b"/%d" % n + body + ANSWER
+
+
+async def test_an_answer_of_any_size_comes_whole(tls: ssl.SSLContext | None) -> None:
+    async def sized(scope: Any, receive: Any, send: Any) -> None:
+        await respond(send, bytes(int(scope["path"][1:])))
+
+    async with wired(sized, tls) as wire:
+        for size in (0, 1, 4000, 16_000, 16_384, 16_385, 65_536, 400_000):
+            assert len((await wire.client.ask(request("POST", f"/{size}", b""))).body) == size
+
+
+async def test_senders_at_once_never_mix_what_they_send(tls: ssl.SSLContext | None) -> None:
+    """The application, and whoever refuses the rest of its request, share a connection."""
+    async with wired(echo, tls) as wire, trio.open_nursery() as nursery:
+        parts = [bytes([n]) * size for n, size in enumerate((90_000, 9000, 30, 16_000, 30) * 4)]
+        for part in parts:
+            nursery.start_soon(wire.connection._send, part)
+        got = b""
+        while len(got) < sum(map(len, parts)):
+            got += await wire.client.stream.receive_some(5000)
+            # One more, each time that there is room for a part of it.
+            if len(parts) < 60:
+                parts.append(bytes([len(parts)]) * 3000)
+                nursery.start_soon(wire.connection._send, parts[-1])
+    runs = [got[0]]
+    for byte in got:
+        if byte != runs[-1]:
+            runs.append(byte)
+    assert sorted(runs) == list(range(len(parts)))
+
+
+async def test_an_application_that_gives_up_its_answer_ends_the_connection(
+    tls: ssl.SSLContext | None, mock_clock: MockClock
+) -> None:
+    asked = []
+
+    async def impatient(scope: Any, receive: Any, send: Any) -> None:
+        asked.append(scope["path"])
+        with trio.move_on_after(3):
+            await respond(send, bytes(5_000_000))
+
+    async with wired(impatient, tls) as wire:
+        await wire.client.say(request("GET", "/1"), request("GET", "/2"))
+        await wait_all_tasks_blocked(0.01)
+        mock_clock.jump(3)
+        assert len(await wire.client.ended()) < 5_000_000
+        await wire.has_ended.wait()
+    assert asked == ["/1"]
+
+
+async def test_of_what_a_peer_asks_that_does_not_read_nothing_more_is_done(
+    tls: ssl.SSLContext | None, mock_clock: MockClock
+) -> None:
+    asked = []
+
+    async def long(scope: Any, receive: Any, send: Any) -> None:
+        asked.append(scope["path"])
+        await respond(send, ANSWER)
+
+    async with wired(long, tls) as wire:
+        await wire.client.say(b"".join(request("POST", f"/{n}", b"") for n in range(9)))
+        await wait_all_tasks_blocked(0.01)
+        begun = len(asked)
+        assert begun < 9
+        mock_clock.jump(http1.SEND_SECONDS)
+        await wire.has_ended.wait()
+    assert len(asked) == begun
+
+
+async def test_a_flood_of_requests_lets_the_others_have_their_turn() -> None:
+    turns = 0
+
+    async def count(scope: Any, receive: Any, send: Any) -> None:
+        await respond(send, b"%d" % turns)
+
+    async with wired(count) as wire, trio.open_nursery() as nursery:
+
+        async def take_turns() -> None:
+            nonlocal turns
+            while True:
+                turns += 1
+                await trio.lowlevel.checkpoint()
+
+        nursery.start_soon(take_turns)
+        await wire.client.say(request("POST", "/", b"") * 5)
+        seen = [int((await wire.client.answer()).body) for _ in range(5)]
+        assert seen[-1] - seen[0] >= 3
+        nursery.cancel_scope.cancel()
+
+
+@pytest.mark.expects_error("a fault of the hub while answering")
+@pytest.mark.parametrize("method", ["GET", "POST", "HEAD"])
+async def test_a_fault_is_answered_with_a_code_and_words(method: str) -> None:
+    async def fail(scope: Any, receive: Any, send: Any) -> None:
+        raise RuntimeError("a bug")
+
+    async with wired(fail) as wire:
+        await wire.client.say(request(method, "/", b""))
+        answer = await wire.client.answer(method=method)
+        assert (answer.status, answer.headers["content-type"]) == (500, "application/json")
+        if method == "HEAD":
+            assert int(answer.headers["content-length"]) > 0
+        else:
+            assert answer.json["code"] == 503
+        assert await wire.client.ended() == b""
+
+
+async def test_a_head_that_is_refused_is_answered_without_a_body() -> None:
+    async with wired(echo) as wire:
+        upgrade = {"Connection": "Upgrade", "Upgrade": "websocket"}
+        await wire.client.say(request("HEAD", "/", headers=upgrade))
+        assert (await wire.client.answer(method="HEAD")).status == 400
+        assert await wire.client.ended() == b""
+
+
+async def test_who_has_sent_all_and_ends_its_side_is_answered_whole() -> None:
+    async with wired(echo) as wire:
+        await wire.client.say(request("POST", "/1", b"") + request("POST", "/2", b""))
+        await wire.client.stream.send_eof()  # type: ignore[attr-defined]
+        for path in (b"/1", b"/2"):
+            assert (await wire.client.answer()).body == path + ANSWER
+        assert await wire.client.ended() == b""
+        await wire.has_ended.wait()
+
+
+async def test_an_answer_that_is_the_last_is_read_to_its_end() -> None:
+    async with wired(echo) as wire:
+        await wire.client.say(request("POST", "/1", b"", {"Connection": "close"}))
+        assert (await wire.client.answer()).body == b"/1" + ANSWER
+        assert await wire.client.ended() == b""
+        await wire.has_ended.wait()
