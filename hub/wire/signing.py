@@ -59,14 +59,6 @@ def load_public_key(pem: str | bytes) -> RSAPublicKey:
     return key
 
 
-def connect_sign_form(
-    key: RSAPublicKey, sign: str, *, sn: str, code: str, ts_text: str
-) -> str | None:
-    """The form in which `sign` signs this connect; None where it does not."""
-    signed = recover_signed(key, sign)
-    return None if signed is None else signed_form(signed, sn=sn, code=code, ts_text=ts_text)
-
-
 def recover_signed(key: RSAPublicKey, sign: str) -> bytes | None:
     """What was signed, by one public-key operation; None where it was not with this key."""
     try:

@@ -23,6 +23,7 @@ from hub.wire import signing
 from hub.wire.envelope import Request, Response, encode_error, encode_ok, encode_request
 from hub.wire.session import ConnectResult, InitParam, TokenResult, decode_connect
 from tests.support.fakehub import INFO, FakeHub, let_in
+from tests.support.signatures import connect_sign_form
 
 CAPTURE = Upload("POST", "/api/v1/adapter/lenfocus/face/capture", b'{"time":1}')
 
@@ -69,7 +70,7 @@ async def test_1_1_it_connects_with_a_signature_that_fits(
     identity = scene.camera.identity
     assert (param.sn, param.did, param.ip) == (identity.sn, None, identity.ip)
     assert param.sign is not None
-    assert signing.connect_sign_form(
+    assert connect_sign_form(
         signing.load_public_key(identity.public_pem()),
         param.sign,
         sn=identity.sn,

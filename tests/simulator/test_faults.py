@@ -37,6 +37,7 @@ from hub.wire.session import ConnectParam, InitParam, decode_connect
 from tests.simulator import test_upgrade
 from tests.simulator.asking import CAST, WEEK, answer, device, messages, steps
 from tests.support.fakehub import INFO, FakeHub
+from tests.support.signatures import connect_sign_form
 
 CAPTURE = Upload("POST", "/api/v1/adapter/lenfocus/face/capture", b'{"time":1764028800}')
 NOW = 1764028800.0
@@ -99,7 +100,7 @@ def responder(cameras: tuple[CameraIdentity, ...]) -> Start:
 
 def signs_with(identity: CameraIdentity, param: ConnectParam, code: str) -> bool:
     key = signing.load_public_key(identity.public_pem())
-    form = signing.connect_sign_form(
+    form = connect_sign_form(
         key, param.sign or "", sn=identity.sn, code=code, ts_text=param.ts_text
     )
     return form is not None

@@ -6,6 +6,7 @@ import pytest
 from hub.simulator import identity
 from hub.simulator.identity import CameraIdentity
 from hub.wire import signing
+from tests.support.signatures import connect_sign_form
 
 
 def test_serial_numbers_and_codes_follow_from_the_seed_and_keys_do_not(
@@ -44,7 +45,7 @@ def test_the_hub_can_check_a_cameras_signature_with_its_public_key(
     camera = cameras[0]
     sign = signing.sign_connect(camera.signer(), sn=camera.sn, code=camera.code, ts=5)
     key = signing.load_public_key(camera.public_pem())
-    form = signing.connect_sign_form(key, sign, sn=camera.sn, code=camera.code, ts_text="5")
+    form = connect_sign_form(key, sign, sn=camera.sn, code=camera.code, ts_text="5")
     assert form == "md5-digestinfo"
 
 

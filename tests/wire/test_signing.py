@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 
 from hub.errors import BadParameter
 from hub.wire import signing
+from tests.support.signatures import connect_sign_form
 
 SN, CODE, TS = "Y3C122AP1234512", "ABCD1234", "1635066908"
 PARAMS = {"sn": "Y3CA123489", "did": "876433", "ts": 1658029108, "appid": "FUN790386"}
@@ -28,7 +29,7 @@ SECRET = "AABBCC112233"
 
 
 def form_of(key: rsa.RSAPrivateKey, sign: str, code: str = CODE, ts: str = TS) -> str | None:
-    return signing.connect_sign_form(key.public_key(), sign, sn=SN, code=code, ts_text=ts)
+    return connect_sign_form(key.public_key(), sign, sn=SN, code=code, ts_text=ts)
 
 
 @pytest.mark.parametrize("form", signing.SIGN_FORMS)
@@ -56,7 +57,7 @@ def test_d2_one_public_key_operation_tells_every_form(small_key: rsa.RSAPrivateK
 
     sign = signing.sign_connect(small_key, sn=SN, code=CODE, ts=TS, form=signing.SIGN_FORMS[-1])
     key: rsa.RSAPublicKey = Counting()  # type: ignore[assignment]
-    assert signing.connect_sign_form(key, sign, sn=SN, code=CODE, ts_text=TS)
+    assert connect_sign_form(key, sign, sn=SN, code=CODE, ts_text=TS)
     assert operations == 1
 
 
@@ -243,9 +244,9 @@ def test_d2_a_signature_is_that_of_its_own_connect_however_it_is_written(
 ) -> None:
     key = small_key.public_key()
     sign = written(signing.sign_connect(small_key, sn=sn, code=code, ts=ts, form=form))
-    assert signing.connect_sign_form(key, sign, sn=sn, code=code, ts_text=ts) == form
-    assert signing.connect_sign_form(key, sign, sn=sn, code=code, ts_text=ts + "0") is None
-    assert signing.connect_sign_form(key, sign, sn=sn, code=code + "x", ts_text=ts) is None
+    assert connect_sign_form(key, sign, sn=sn, code=code, ts_text=ts) == form
+    assert connect_sign_form(key, sign, sn=sn, code=code, ts_text=ts + "0") is None
+    assert connect_sign_form(key, sign, sn=sn, code=code + "x", ts_text=ts) is None
 
 
 @given(sign=st.text() | st.binary(max_size=200).map(lambda data: base64.b64encode(data).decode()))

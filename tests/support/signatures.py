@@ -1,0 +1,15 @@
+"""What a connect is signed with, as the hub finds it."""
+
+from __future__ import annotations
+
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+
+from hub.wire.signing import recover_signed, signed_form
+
+
+def connect_sign_form(
+    key: RSAPublicKey, sign: str, *, sn: str, code: str, ts_text: str
+) -> str | None:
+    """The form in which `sign` signs this connect; None where it does not."""
+    signed = recover_signed(key, sign)
+    return None if signed is None else signed_form(signed, sn=sn, code=code, ts_text=ts_text)
