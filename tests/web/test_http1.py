@@ -103,9 +103,8 @@ async def test_answers_that_the_socket_takes_in_parts_come_whole_and_in_order(
 ) -> None:
     """Requests come without a wait for answers; the client reads `size` bytes at a time."""
     count = 3 if size == 7 else 40
-    said = b"".join(
-        request(method, f"/{n}", b"" if method == "GET" else b"?") for n in range(count)
-    )
+    body = b"" if method == "GET" else b"?"
+    said = b"".join(request(method, f"/{n}", body) for n in range(count))
     async with wired(echo, tls) as wire, trio.open_nursery() as nursery:
         nursery.start_soon(wire.client.say, said)
         wire.client.most = size
