@@ -61,6 +61,33 @@ async def test_sigterm_under_load_ends_with_status_0_within_10_seconds(
         await load.check_stored(client)
 
 
+async def test_sigterm_does_not_wait_for_the_answers_of_devices(
+    make_hub: MakeHub, camera: Camera
+) -> None:
+    hub = make_hub().start()
+    did = hub.add_device(camera.sn, camera.code, camera.public_key)
+    headers = hub.add_api_key()
+    answers: list[int] = []
+    async with (
+        camera.connect(hub.device_url, hub.trust(), did) as (connection, _),
+        hub.client(headers=headers) as client,
+        trio.open_nursery() as nursery,
+    ):
+
+        async def ask(pid: str) -> None:
+            said = {"uri": "/person/delete", "param": {"pid": pid}}
+            answer = await client.post(f"/api/hub/v1/devices/{did}/commands", json=said)
+            answers.append(answer.json()["code"])
+
+        # Four are out, and the fifth waits for its turn.
+        for pid in "12345":
+            nursery.start_soon(ask, pid)
+        for _ in range(4):
+            await connection.get_message()
+        assert await trio.to_thread.run_sync(hub.stop, 5) == 0
+    assert answers == [409] * 5
+
+
 async def test_tokens_live_on_and_replays_are_refused_after_a_restart(
     make_hub: MakeHub, camera: Camera
 ) -> None:
