@@ -112,7 +112,8 @@ class Trace:
         return rendered(entries, after)
 
     async def _wait_for(self, source: _Source, after: int, seconds: float) -> list[Frame]:
-        with self._traces.watch(source.sn, source.address) as news:
+        # No address is known of one that was never in; so many connections have no name yet.
+        with self._traces.watch(*filter(None, (source.sn, source.address))) as news:
             frames = self._frames_of(source, after)
             if frames or seconds <= 0:
                 await trio.lowlevel.checkpoint()

@@ -222,6 +222,17 @@ async def test_nobody_waits_longer_than_he_wants_to(site: Site, autojump_clock: 
     assert site.traces.watched == {}
 
 
+async def test_a_connection_that_named_nothing_wakes_nobody(
+    site: Site, autojump_clock: MockClock
+) -> None:
+    site.known["1"].ip = None
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(site.trace.wait, "1", 0, 20.0)
+        await wait_all_tasks_blocked()
+        site.traces.open().heard("{}")
+    assert trio.current_time() == pytest.approx(20)
+
+
 async def test_a_hub_that_ends_is_not_held_up_by_who_waits(
     site: Site, autojump_clock: MockClock
 ) -> None:
