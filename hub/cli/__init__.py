@@ -14,6 +14,7 @@ from hub.cli.device import device
 from hub.cli.firmware import firmware
 from hub.cli.options import data_option
 from hub.cli.run import run
+from hub.cli.service import service
 from hub.cli.simulate import simulate
 from hub.cli.sitekey import site_key
 from hub.cli.user import user
@@ -35,5 +36,5 @@ def version() -> None:
     click.echo(f"sitehub {__version__}")
 
 
-for command in (run, device, site_key, user, apikey, firmware, simulate, version):
+for command in (run, device, site_key, user, apikey, firmware, service, simulate, version):
     sitehub.add_command(command)

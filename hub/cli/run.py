@@ -14,7 +14,7 @@ import click
 from hub.errors import hub_error_in
 
 if TYPE_CHECKING:
-    from hub.app import Part
+    from hub.app import Part, ServiceManager
     from hub.config import Config
 
 _DEMO_CAMERAS = 6
@@ -62,16 +62,33 @@ def run(
     The first run makes everything that is needed, and prints where the dashboard is and the link
     by which the first administrator is made.
     """
+    from hub.sysservice.notify import systemd_of
+
+    run_for(systemd_of(os.environ), data_dir, config_file, overrides, demo)
+
+
+def run_for(
+    manager: ServiceManager | None,
+    data_dir: Path | None,
+    config_file: Path | None = None,
+    overrides: tuple[str, ...] = (),
+    demo: int | None = None,
+) -> None:
+    """Run the hub as `manager` has it run, or for whoever gave the command."""
     # Nothing that a start builds is to be collected: the passes over it would be its tenth part.
     gc.disable()
     try:
-        _run_in(data_dir, config_file, overrides, demo)
+        _run_in(manager, data_dir, config_file, overrides, demo)
     finally:
         gc.enable()
 
 
 def _run_in(
-    data_dir: Path | None, config_file: Path | None, overrides: tuple[str, ...], demo: int | None
+    manager: ServiceManager | None,
+    data_dir: Path | None,
+    config_file: Path | None,
+    overrides: tuple[str, ...],
+    demo: int | None,
 ) -> None:
     from hub import config, datadir, log
 
@@ -82,7 +99,7 @@ def _run_in(
         config.write_default(directory)
         stop_log = log.start(loaded.log, directory / datadir.LOGS, sys.stderr)
         try:
-            _run(loaded, directory.absolute(), demo)
+            _run(loaded, directory.absolute(), manager, demo)
         finally:
             all_written = stop_log()
     if not all_written:
@@ -91,7 +108,7 @@ def _run_in(
         os._exit(0)
 
 
-def _run(loaded: Config, directory: Path, demo: int | None) -> None:
+def _run(loaded: Config, directory: Path, manager: ServiceManager | None, demo: int | None) -> None:
     import logging
 
     import trio
@@ -99,7 +116,6 @@ def _run(loaded: Config, directory: Path, demo: int | None) -> None:
     from hub.app import run_hub
     from hub.cli.summary import announce
     from hub.services import Services
-    from hub.sysservice.notify import systemd_of
     from web.app import create_app
     from web.server import serve
 
@@ -129,7 +145,7 @@ def _run(loaded: Config, directory: Path, demo: int | None) -> None:
                 serve_web=serve_web,
                 announce=ready,
                 visitors=visitors,
-                manager=systemd_of(os.environ),
+                manager=manager,
             )
         )
     except Exception as error:

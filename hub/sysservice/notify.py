@@ -40,10 +40,10 @@ class Systemd:
     if sys.platform != "win32":
 
         def _tell(self, state: str) -> None:
-            # It must not wait: systemd reads slowly where the machine is about to give in.
-            kind = socket.SOCK_DGRAM | socket.SOCK_NONBLOCK
             try:
-                with socket.socket(socket.AF_UNIX, kind) as channel:
+                with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as channel:
+                    # Where the machine is about to give in, systemd reads slowly.
+                    channel.setblocking(False)
                     channel.sendto(state.encode("ascii"), self._address)
             except OSError as error:
                 log.warning("systemd was not told %s: %s", state, error)

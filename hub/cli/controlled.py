@@ -1,0 +1,50 @@
+"""The hub in a process that the service manager of Windows started."""
+
+from __future__ import annotations
+
+import _thread
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stdout
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hub.errors import StartFault, hub_error_in
+
+if TYPE_CHECKING:
+    import signal
+
+    from hub.sysservice.scm import ControlManager
+
+
+def run_controlled(manager: ControlManager, data_dir: Path, ending: signal.Signals) -> None:
+    """Run the hub until the manager has it end, as by the signal `ending`, or until it fails."""
+    from hub.cli.run import run_for
+    from hub.sysservice.scm import ControlledService
+    from hub.sysservice.windows import LAST_START
+
+    service = ControlledService(manager, partial(_thread.interrupt_main, ending))
+    service.connect()
+    failed = True
+    try:
+        with _told_in(data_dir / LAST_START):
+            run_for(service, data_dir)
+        failed = False
+    finally:
+        service.stopped(failed=failed)
+
+
+@contextmanager
+def _told_in(path: Path) -> Iterator[None]:
+    """A service has no screen: where it is, and why it ended, is in a file of the last start."""
+    try:
+        told = path.open("w", encoding="utf-8")
+    except OSError as error:
+        raise StartFault(f"cannot write to {path}: {error.strerror}") from None
+    with told, redirect_stdout(told):
+        try:
+            yield
+        except Exception as error:
+            fault = hub_error_in(error)
+            told.write(f"{fault.message if fault else repr(error)}\n")
+            raise

@@ -1,0 +1,87 @@
+"""What a service can be asked for on every system, and whose business that is."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal, Protocol
+
+from msgspec import Struct
+
+State = Literal["running", "starting", "stopping", "stopped", "failed", "not installed"]
+
+
+class Status(Struct, frozen=True):
+    """How the service is."""
+
+    state: State
+    #: Does it start with the system?
+    at_boot: bool = False
+
+
+class SystemService(Protocol):
+    """The hub as a service of one kind of system. Everything raises StartFault for a person."""
+
+    @property
+    def data(self) -> Path:
+        """The data directory of the service."""
+
+    @property
+    def executable(self) -> Path:
+        """What the service runs."""
+
+    def install(self, source: Path) -> None:
+        """Copy the executable to where it stays, and start it with the system, and now.
+
+        What is so already is left as it is; a new executable replaces the old one.
+        """
+
+    def uninstall(self) -> None:
+        """Stop the service and take it away; its data stays."""
+
+    def start(self) -> None: ...
+
+    def stop(self) -> None: ...
+
+    def status(self) -> Status: ...
+
+    def runs_services_now(self) -> bool:
+        """Not so in a system that is being put together and has not been booted."""
+
+
+def this_system() -> SystemService:
+    if sys.platform == "win32":
+        from hub.sysservice.windows import WindowsService
+
+        return WindowsService()
+    else:
+        from hub.sysservice.systemd import SystemdService
+
+        return SystemdService()
+
+
+if sys.platform == "win32":
+    import ctypes
+
+    def has_rights() -> bool:
+        return bool(ctypes.windll.shell32.IsUserAnAdmin())
+
+    def with_rights(words: Sequence[str]) -> str:
+        return with_rights_on_windows(words)
+else:
+    import shlex
+
+    def has_rights() -> bool:
+        return os.geteuid() == 0
+
+    def with_rights(words: Sequence[str]) -> str:
+        """The one command that does it, as it is typed."""
+        return f"sudo {shlex.join(words)}"
+
+
+def with_rights_on_windows(words: Sequence[str]) -> str:
+    """For PowerShell; Windows asks for the consent, and a window of its own shows the outcome."""
+    quoted = ["'" + word.replace("'", "''") + "'" for word in words]
+    return f"Start-Process -Verb RunAs -FilePath {quoted[0]} -ArgumentList {','.join(quoted[1:])}"

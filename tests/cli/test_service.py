@@ -1,0 +1,113 @@
+"""`sitehub service`, with programs of the system that are not the system's."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from hub.sysservice import system
+from hub.sysservice.systemd import SystemdService
+from tests.cli.conftest import Sitehub
+
+if sys.platform == "win32":
+    pytest.skip("these are the words for Linux", allow_module_level=True)
+
+_SYSTEMCTL = """\
+#!/bin/sh
+echo "$*" >> {root}/asked
+case "$1" in
+    is-active) echo active ;;
+    is-enabled) echo enabled ;;
+esac
+"""
+
+
+@pytest.fixture
+def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A system of its own, with an executable that was downloaded, and root's rights."""
+    root = tmp_path / "root"
+    (root / "run/systemd/system").mkdir(parents=True)
+    programs = root / "bin"
+    programs.mkdir()
+    for name in ("systemctl", "id"):
+        (programs / name).write_text(_SYSTEMCTL.format(root=root))
+        (programs / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{programs}:{os.environ['PATH']}")
+    executable = root / "sitehub"
+    executable.write_text("the executable")
+    monkeypatch.setattr(sys, "frozen", True, raising=False)
+    monkeypatch.setattr(sys, "executable", str(executable))
+    monkeypatch.setattr(system, "this_system", lambda: SystemdService(root))
+    monkeypatch.setattr(system, "has_rights", lambda: True)
+    return root
+
+
+def test_it_is_installed_looked_at_and_uninstalled(sitehub: Sitehub, root: Path) -> None:
+    assert sitehub("service", "status") == (4, "The service is not installed.\n", "")
+    installed = sitehub("service", "install")
+    assert installed.status == 0
+    assert installed.out.startswith("The service runs, and starts with the system.\n")
+    found = sitehub("service", "status")
+    assert found.status == 0
+    assert found.out.splitlines()[:2] == [
+        "The service is running.",
+        "It starts with the system.",
+    ]
+    assert f"{root}/var/lib/sitehub" in found.out
+    (root / "var/lib/sitehub").mkdir(parents=True)
+    gone = sitehub("service", "uninstall")
+    assert gone.out == (
+        f"The service is not installed any more.\nIts data is still in {root}/var/lib/sitehub.\n"
+    )
+    assert sitehub("service", "uninstall").status == 0
+    assert "disable --now sitehub.service" in (root / "asked").read_text()
+
+
+def test_one_that_does_not_run_is_status_3(sitehub: Sitehub, root: Path) -> None:
+    sitehub("service", "install")
+    (root / "bin/systemctl").write_text("#!/bin/sh\necho inactive\nexit 3\n")
+    assert sitehub("service", "status") == (
+        3,
+        "The service is stopped.\nIt does not start with the system.\n"
+        f"  Program  {root}/usr/local/bin/sitehub\n  Data     {root}/var/lib/sitehub\n",
+        "",
+    )
+
+
+@pytest.mark.parametrize("verb", ["install", "uninstall", "start", "stop"])
+def test_without_rights_nothing_is_done_and_one_command_is_told(
+    sitehub: Sitehub, root: Path, monkeypatch: pytest.MonkeyPatch, verb: str
+) -> None:
+    monkeypatch.setattr(system, "has_rights", lambda: False)
+    outcome = sitehub("service", verb)
+    assert outcome.status == 1
+    assert outcome.err == (
+        "sitehub: this needs an administrator's rights. "
+        f"Give this command: sudo {root}/sitehub service {verb}\n"
+    )
+    assert not (root / "asked").exists()
+
+
+def test_everybody_may_look(sitehub: Sitehub, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(system, "has_rights", lambda: False)
+    assert sitehub("service", "status").status == 4
+
+
+def test_a_python_environment_is_no_service(
+    sitehub: Sitehub, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "frozen", False)
+    outcome = sitehub("service", "install")
+    assert outcome.status == 1
+    assert "python packaging/build.py" in outcome.err
+    assert not (root / "asked").exists()
+
+
+def test_its_data_is_at_one_place(sitehub: Sitehub, root: Path) -> None:
+    elsewhere = sitehub("service", "status", "--data", "/srv/data")
+    assert elsewhere.status == 2
+    assert "mount a larger disk there" in elsewhere.err
+    assert sitehub("service", "status", "--data", f"{root}/var/lib/sitehub").status == 4
