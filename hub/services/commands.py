@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Callable
 from functools import partial
 from typing import Any, Generic, TypeVar
@@ -148,6 +149,8 @@ class Commands:
         self._now = now
         #: By did and whether a photo travels, while there is anything to wait for.
         self._turns: dict[tuple[str, bool], Turns] = {}
+        #: did -> when its people were changed last, by trio's clock.
+        self._people_changed: dict[str, float] = {}
         self._threads = trio.CapacityLimiter(_THREADS)
 
     async def send(self, did: str, uri: str, param: Raw | bytes) -> Answer:
@@ -230,6 +233,10 @@ class Commands:
         """D3; see `DeviceFiles`, which keeps what was read."""
         return await self.call(did, FILE_READ, FileRead(path=path))
 
+    def people_changed_at(self, did: str) -> float:
+        """When people on it were changed last, by trio's clock: photos may lie elsewhere since."""
+        return self._people_changed.get(did, -math.inf)
+
     def _paged(self, did: str, command: Command[P, Any], param: P, read: int) -> PagesOfDevice[Row]:
         """From the first page on; or, to go on with a walk that handed out `read` rows, from the
         `page_num` of the param."""
@@ -257,6 +264,7 @@ class Commands:
             )
         if command.name in CHANGING:
             if command.name in _OF_PEOPLE and answer.code in command.ok_codes:
+                self._people_changed[did] = trio.current_time()
                 await self._forget_pictures(did)
             self._changes.publish([Change("device", did)])
         return answer

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections import OrderedDict
 from collections.abc import Callable
 
@@ -17,7 +18,7 @@ from hub.store.media import StoredPicture as StoredPicture
 
 log = logging.getLogger(__name__)
 
-#: So long a device is not asked again for a picture that it does not have.
+#: So long a device is not asked again for a picture that it does not have, while its people stay.
 MISSING_SECONDS = 600.0
 _MOST_MISSING = 4096
 
@@ -43,7 +44,7 @@ class DeviceFiles:
         self._commands = commands
         self._now = now
         self._fetches: dict[Place, _Fetch] = {}
-        #: What a device does not have -> until when that is believed; the oldest first.
+        #: What a device does not have -> since when that is known; the oldest first.
         self._missing: OrderedDict[Place, float] = OrderedDict()
 
     async def picture(self, did: str, path: str) -> StoredPicture:
@@ -97,11 +98,13 @@ class DeviceFiles:
             limited(log, logging.WARNING, "device picture", "a picture is not kept: %s", error)
 
     def _check_not_missing(self, place: Place) -> None:
-        if trio.current_time() < self._missing.get(place, -1.0):
+        since = self._missing.get(place, -math.inf)
+        is_old = trio.current_time() >= since + MISSING_SECONDS
+        if not is_old and since > self._commands.people_changed_at(place[0]):
             raise NoSuchResource("the device does not have that picture any more")
 
     def _remember_missing(self, place: Place) -> None:
-        self._missing[place] = trio.current_time() + MISSING_SECONDS
+        self._missing[place] = trio.current_time()
         self._missing.move_to_end(place)
         if len(self._missing) > _MOST_MISSING:
             self._missing.popitem(last=False)
