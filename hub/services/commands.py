@@ -14,8 +14,10 @@ from msgspec.structs import replace
 
 from hub.errors import (
     BadParameter,
+    DeviceLeft,
     DeviceOffline,
     DeviceRefused,
+    DeviceSilent,
     HubError,
     NoSuchPath,
 )
@@ -255,19 +257,29 @@ class Commands:
         return await trio.to_thread.run_sync(work, limiter=self._threads)
 
     async def _ask(self, did: str, command: Command[Any, Any], param: Raw) -> Answer:
-        if name := _SETTINGS.get(command.name):
-            answer = await self._set(did, command, param, name)
-        else:
-            link, end_turn = await self._turn(did, command)
-            answer = await link.request(
-                command.uri, param, seconds=command.seconds, on_free=end_turn
-            )
-        if command.name in CHANGING:
-            if command.name in _OF_PEOPLE and answer.code in command.ok_codes:
-                self._people_changed[did] = trio.current_time()
-                await self._forget_pictures(did)
-            self._changes.publish([Change("device", did)])
+        try:
+            answer = await self._answer(did, command, param)
+        except (DeviceLeft, DeviceSilent):
+            # Whether the device did it is not known.
+            await self._follow(did, command, may_be_done=True)
+            raise
+        await self._follow(did, command, may_be_done=answer.code in command.ok_codes)
         return answer
+
+    async def _answer(self, did: str, command: Command[Any, Any], param: Raw) -> Answer:
+        if name := _SETTINGS.get(command.name):
+            return await self._set(did, command, param, name)
+        link, end_turn = await self._turn(did, command)
+        return await link.request(command.uri, param, seconds=command.seconds, on_free=end_turn)
+
+    async def _follow(self, did: str, command: Command[Any, Any], *, may_be_done: bool) -> None:
+        """What is seen of the device may be another now."""
+        if command.name not in CHANGING:
+            return
+        if command.name in _OF_PEOPLE and may_be_done:
+            self._people_changed[did] = trio.current_time()
+            await self._forget_pictures(did)
+        self._changes.publish([Change("device", did)])
 
     async def _forget_pictures(self, did: str) -> None:
         """What was read of the device is read again when it is asked for."""

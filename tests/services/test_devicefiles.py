@@ -122,6 +122,18 @@ async def test_after_a_change_of_people_a_photo_that_was_missing_is_looked_for(
     assert await one.look() == JPEG
 
 
+async def test_after_a_change_of_people_that_was_not_answered_pictures_are_read_again(
+    clock: FrozenClock,
+) -> None:
+    """Whether the camera did it is not known."""
+    replies = [content(), DeviceSilent("no answer"), content(JPEG + b" of another")]
+    one = await album(clock, lambda uri, param: replies.pop(0))
+    assert await one.look() == JPEG
+    with pytest.raises(DeviceSilent):
+        await one.commands.person_delete(one.did, "7")
+    assert await one.look() == JPEG + b" of another"
+
+
 async def test_a_store_that_refuses_keeps_no_person_from_being_deleted(clock: FrozenClock) -> None:
     one = await album(clock, lambda uri, param: answer(0))
     one.site.store.refuses = True
