@@ -17,6 +17,7 @@ from hub.errors import BadParameter, HubError, NoSuchResource, TooLarge
 from hub.live.feed import Change, Feed
 from hub.log import limited
 from hub.services.carrythrough import carried_through
+from hub.services.devicefields import check_text
 from hub.services.site import Site
 from hub.store.db import FIRMWARE, Store
 from hub.store.firmware import Component as Component
@@ -228,7 +229,7 @@ def staging_path(data_dir: Path) -> Path:
 def check_release(new: NewRelease) -> None:
     """Raises BadParameter that names the field."""
     check_ver_code(new.ver_code, "ver_code")
-    _check_text(new.ver_name, "ver_name", least=1, most=LONGEST_NAME)
+    check_text(new.ver_name, "ver_name", most=LONGEST_NAME)
     _check_description(new.description)
     if not 1 <= len(new.components) <= MOST_COMPONENTS:
         raise BadParameter(f"1 to {MOST_COMPONENTS} files are expected", field="components")
@@ -252,7 +253,7 @@ def _read_date(text: str) -> datetime:
 
 
 def _check_component(component: NewComponent, field: str) -> None:
-    _check_text(component.name, f"{field}.name", least=1, most=LONGEST_NAME)
+    check_text(component.name, f"{field}.name", most=LONGEST_NAME)
     if component.type not in COMPONENT_TYPES:
         raise BadParameter("a type from 1 to 5 is expected", field=f"{field}.type")
 
@@ -267,11 +268,4 @@ def _check_description(text: str) -> None:
     if len(text) > LONGEST_DESCRIPTION or (plain and not plain.isprintable()):
         raise BadParameter(
             f"at most {LONGEST_DESCRIPTION} printable characters", field="description"
-        )
-
-
-def _check_text(value: str, field: str, *, least: int, most: int) -> None:
-    if not least <= len(value) <= most or not value.isprintable() or value != value.strip():
-        raise BadParameter(
-            f"{least} to {most} printable characters without blanks around them", field=field
         )
