@@ -21,6 +21,8 @@ log = logging.getLogger(__name__)
 #: So long a device is not asked again for a picture that it does not have, while its people stay.
 MISSING_SECONDS = 600.0
 _MOST_MISSING = 4096
+#: D3 says 404; 426 is the code of 四 for a resource that does not exist.
+_MISSING_CODES = (NoSuchPath.code, NoSuchResource.code)
 
 #: A device's did, and a path on it.
 Place = tuple[str, str]
@@ -82,7 +84,7 @@ class DeviceFiles:
         try:
             content = await self._commands.read_file(*place)
         except DeviceRefused as refusal:
-            if refusal.device_code != NoSuchPath.code:
+            if refusal.device_code not in _MISSING_CODES:
                 raise
             self._remember_missing(place)
             raise NoSuchResource("the device does not have that picture any more") from None

@@ -204,10 +204,11 @@ async def test_pictures_of_a_device_are_read_one_at_a_time(
         await wait_all_tasks_blocked()
 
 
+@pytest.mark.parametrize("gone", [GONE, answer(426, "no such resource")])
 async def test_what_a_device_does_not_have_is_not_asked_for_again_for_a_while(
-    clock: FrozenClock, autojump_clock: MockClock
+    clock: FrozenClock, autojump_clock: MockClock, gone: Any
 ) -> None:
-    one = await album(clock, lambda uri, param: GONE)
+    one = await album(clock, lambda uri, param: gone)
     for _ in range(3):
         with pytest.raises(NoSuchResource, match="does not have that picture"):
             await one.look()
