@@ -22,6 +22,8 @@ P = TypeVar("P", bound=Struct)
 
 _MAX_DEPTH = 4
 _PARAM = msgspec.json.Decoder(dict[str, object])
+_RAWS = msgspec.json.Decoder(dict[str, Raw])
+_VALUE = msgspec.json.Decoder(object)
 _LONGEST_NAME = 64
 _PID = re.compile(r"[0-9]{1,20}")
 _TIME = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", re.ASCII)
@@ -39,8 +41,7 @@ def check_param(command: Command[P, Any], raw: bytes | Raw) -> P:
     data = bytes(raw)
     jsontext.check_depth(data, _MAX_DEPTH)
     jsontext.check_items(data)
-    given = jsontext.decode(_PARAM, data, "param", path="param")
-    return _read(command.param, given, "param")
+    return _read(command.param, _decoded(data), "param")
 
 
 def encode_param(command: Command[P, Any], param: P) -> Raw:
@@ -52,6 +53,16 @@ def encode_param(command: Command[P, Any], param: P) -> Raw:
     if command.first_page is not None:
         sent.setdefault("page_num", command.first_page)
     return Raw(msgspec.json.encode(sent))
+
+
+def _decoded(data: bytes) -> dict[str, object]:
+    try:
+        return jsontext.decode(_PARAM, data, "param", path="param")
+    except BadParameter:
+        # Values without a type of their own are not named: which one is it?
+        for name, raw in jsontext.decode(_RAWS, data, "param", path="param").items():
+            jsontext.decode(_VALUE, bytes(raw), "the value", path=f"param.{name[:_LONGEST_NAME]}")
+        raise
 
 
 def _given(param: Struct) -> dict[str, object]:

@@ -157,7 +157,7 @@ def test_a_day_that_there_is(day: str) -> None:
         (b"[]", "param: an object is expected, not a list"),
         (b'"x"', "param: an object is expected, not a text"),
         (b"{", "param: param is no JSON"),
-        (b'{"delay_ms":1e999}', "param.*: number out of range"),
+        (b'{"delay_ms":1e999}', r"param\.delay_ms: number out of range"),
         (b'{"delay_ms":' + b"[" * 100_000, "nested deeper than 4 levels"),
         (b'{"a":' + b"[" + b"1," * 100_000 + b"1]}", "more than 60000 items"),
         (b'{"' + b"x" * 5000 + b'":1}', r"param\.x{64}: no such field; there are delay_ms"),
