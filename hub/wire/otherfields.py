@@ -32,6 +32,7 @@ NOTHING = Raw(b"{}")
 _TEXT: msgspec.json.Decoder[Text] = msgspec.json.Decoder(Text)
 _NUMBER: msgspec.json.Decoder[Number] = msgspec.json.Decoder(Number)
 _FIELDS = msgspec.json.Decoder(dict[str, Raw])
+_FRACTION = re.compile(rb"-?[0-9]{1,16}\.[0-9]{1,20}")
 _LIST = msgspec.json.Decoder(list[dict[str, Raw]])
 #: Longer values are looked at as a whole only: what is doubtful in them is held as text.
 _LONGEST_LOOKED_INTO = 64 << 10
@@ -85,6 +86,10 @@ class Fields:
         return f"{self._path}.{key}" if self._path else key
 
     def text(self, key: str) -> str | None:
+        """A text as it came, a number as its digits: `"swVer": 1.10` is the version 1.10 (D1)."""
+        raw = self._raws.get(key)
+        if raw is not None and _FRACTION.fullmatch(bytes(raw)):
+            return bytes(self._raws.pop(key)).decode()
         return text(self._take(key, _TEXT), self.name(key))
 
     def whole(self, key: str) -> int | None:

@@ -81,6 +81,13 @@ def test_fields_are_taken_one_by_one_and_the_rest_is_further() -> None:
     assert fields.inner("nothing") is None
 
 
+@pytest.mark.parametrize("digits", ["1.10", "-0.5", "12345678901.0"])
+def test_d1_a_fraction_where_a_text_is_expected_is_its_digits_as_they_came(digits: str) -> None:
+    fields = Fields.of(b'{"swVer":%b,"x":1}' % digits.encode())
+    assert fields.text("swVer") == digits
+    assert [name for name, _ in fields.further()] == ["x"]
+
+
 def test_of_duplicate_keys_the_last_counts() -> None:
     assert Fields.of(b'{"a":1,"a":2}').whole("a") == 2
 
