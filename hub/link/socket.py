@@ -38,6 +38,7 @@ NORMAL = 1000
 GOING_AWAY = 1001
 NO_STATUS = 1005
 ABNORMAL = 1006
+NO_TEXT = 1007
 TOO_BIG = 1009
 TRY_AGAIN_LATER = 1013
 
@@ -150,6 +151,8 @@ class DeviceSocket(WebSocketConnection):
         elif isinstance(event, CloseConnection):
             # The peer's farewell, or wsproto's word for a frame that breaks WebSocket.
             code = NORMAL if event.code == NO_STATUS else event.code
+            if code == NO_TEXT:
+                return Ending(code, "a text message has to be UTF-8")
             return Ending(code, event.reason or "the peer closed the connection")
         elif isinstance(event, Request):
             await self._accept(event, None, [])
