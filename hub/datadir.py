@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import sys
 import time
 from collections.abc import Iterator
@@ -13,7 +14,9 @@ from typing import Literal
 import platformdirs
 from msgspec import Struct
 
+from hub import sysservice
 from hub.errors import StartFault
+from hub.sysservice.system import has_rights, this_system
 
 LOCK = "hub.lock"
 LOGS = "logs"
@@ -36,7 +39,12 @@ class Holder(Struct, frozen=True):
 
 
 def default_path(name: str = "sitehub") -> Path:
-    """The platform's place for the data of this user's program."""
+    """The platform's place for the data of this user's program.
+
+    Whoever may look after the service means the service's, where there is one.
+    """
+    if name == sysservice.NAME and has_rights() and (data := this_system().data).is_dir():
+        return data
     return Path(platformdirs.user_data_dir(name, appauthor=False))
 
 
@@ -112,6 +120,9 @@ def _read_holder(handle: int) -> Holder | None:
 if sys.platform == "win32":
     import msvcrt
 
+    def act_for_owner(path: Path) -> None:
+        """What an administrator makes in there is the service's too: it inherits the rights."""
+
     def _try_lock(handle: int) -> bool:
         os.lseek(handle, _LOCKED_BYTE, os.SEEK_SET)
         try:
@@ -121,6 +132,24 @@ if sys.platform == "win32":
         return True
 else:
     import fcntl
+
+    def act_for_owner(path: Path) -> None:
+        """Give up root's rights for those of the directory's owner, for this process's life.
+
+        What root makes in there, a service that is another user could not open.
+        """
+        if os.geteuid() == 0 and path.is_dir() and (owner := path.stat()).st_uid != 0:
+            _let_others_read_the_program()
+            os.setgroups([])
+            os.setgid(owner.st_gid)
+            os.setuid(owner.st_uid)
+
+    def _let_others_read_the_program() -> None:
+        """A one-file executable unpacked itself for root alone, and has not read all of it yet."""
+        unpacked = Path(getattr(sys, "_MEIPASS", "/"))
+        if not stat.S_IMODE(unpacked.stat().st_mode) & stat.S_IXOTH:
+            for part in (unpacked, *unpacked.rglob("*")):
+                part.chmod(0o755)
 
     def _try_lock(handle: int) -> bool:
         try:

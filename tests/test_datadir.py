@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import os
+import shutil
 import stat
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
 
 from hub import datadir
 from hub.errors import StartFault
+from hub.sysservice.systemd import SystemdService
 
 
 def test_a_new_directory_is_for_its_owner_alone(tmp_path: Path) -> None:
@@ -84,3 +87,38 @@ def test_the_system_frees_it_when_a_process_is_killed(tmp_path: Path) -> None:
         process.wait()
         with datadir.held_as_hub(tmp_path):
             pass
+
+
+def test_whoever_looks_after_a_service_means_its_data(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rights = True
+    service = SystemdService(tmp_path)
+    monkeypatch.setattr(datadir, "has_rights", lambda: rights)
+    monkeypatch.setattr(datadir, "this_system", lambda: service)
+    own = datadir.default_path()
+    assert tmp_path not in own.parents
+    service.data.mkdir(parents=True)
+    assert datadir.default_path() == service.data
+    assert datadir.default_path("sitehub-demo") != service.data
+    rights = False
+    assert datadir.default_path() == own
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows hands rights down by the directory")
+def test_what_root_makes_in_a_services_directory_is_the_services(tmp_path: Path) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("only root can give a directory to another user")
+    nobody = 65534
+    parent = Path(tempfile.mkdtemp())  # where that user may pass, unlike in tmp_path
+    try:
+        parent.chmod(0o755)
+        data_dir = parent / "data"
+        data_dir.mkdir(mode=0o700)
+        os.chown(data_dir, nobody, nobody)
+        command = "import sys; from pathlib import Path; from hub import datadir as d; "
+        command += "p = Path(sys.argv[1]); d.act_for_owner(p); d.prepare(p)"
+        subprocess.run([sys.executable, "-c", command, str(data_dir)], check=True)
+        assert [path.stat().st_uid for path in data_dir.iterdir()] == [nobody]
+    finally:
+        shutil.rmtree(parent)

@@ -25,6 +25,7 @@ _PATIENCE_SECONDS = 15.0
 def carry_out(data_dir: Path, operation: Operation[R]) -> R:
     """Raises HubErrors with the words for the person who gave the command."""
     _check_text(operation)
+    datadir.act_for_owner(data_dir)
     datadir.prepare(data_dir)
     deadline = time.monotonic() + _PATIENCE_SECONDS
     while True:
