@@ -15,6 +15,7 @@ from msgspec.structs import replace
 from hub.errors import (
     BadParameter,
     DeviceLeft,
+    DeviceNonsense,
     DeviceOffline,
     DeviceRefused,
     DeviceSilent,
@@ -220,8 +221,13 @@ class Commands:
         return self._paged(did, PERSON_LIST, param, read)
 
     async def person_query(self, did: str, pid: str) -> Person:
-        """1.14"""
-        return await self.call(did, PERSON_QUERY, PersonQuery(pid=pid))
+        """1.14; an answer about somebody else is nonsense, for it might be acted upon."""
+        person = await self.call(did, PERSON_QUERY, PersonQuery(pid=pid))
+        if person.pid.lstrip("0") != pid.lstrip("0"):
+            raise DeviceNonsense(
+                f"the device's answer to {PERSON_QUERY.uri} cannot be used: it is about another pid"
+            )
+        return person
 
     async def person_delete(self, did: str, pid: str) -> None:
         """1.15"""

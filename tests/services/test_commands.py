@@ -171,7 +171,8 @@ async def test_each_command_has_its_call(clock: FrozenClock, nursery: trio.Nurse
     assert (await calls.recordings_by_month(did, 2026, 11)).days == (DayCount(3, 12),)
     await calls.reboot(did, 1000)
     await calls.person_add(did, PERSON_ADD.example)
-    assert (await calls.person_query(did, "7")).name == "Li Wei"
+    for pid in ("7", "007"):
+        assert (await calls.person_query(did, pid)).name == "Li Wei"
     await calls.person_delete(did, "7")
     search: PersonSearch = PERSON_SEARCH.example
     assert len((await calls.person_search(did, search)).face_list) == 1
@@ -181,6 +182,7 @@ async def test_each_command_has_its_call(clock: FrozenClock, nursery: trio.Nurse
         "/storage/record_by_month",
         "/system/maintain/reboot",
         "/person/add",
+        "/person/query",
         "/person/query",
         "/person/delete",
         "/person/search",
@@ -199,7 +201,7 @@ async def test_a_refusal_has_the_devices_code_and_words(
     assert caught.value.device_msg == ("no face" + "!" * 1000)[:200]
 
 
-@pytest.mark.parametrize("result", [None, [], {"pid": []}, "x"])
+@pytest.mark.parametrize("result", [None, [], {"pid": []}, "x", {"pid": "8", "name": "another"}])
 async def test_an_answer_that_cannot_be_understood_is_nonsense(
     clock: FrozenClock, nursery: trio.Nursery, result: object
 ) -> None:
