@@ -50,6 +50,16 @@ FACE = {
 }
 
 
+@pytest.mark.parametrize("age", [0, -1, None])
+async def test_an_age_that_is_none_is_not_shown(
+    guard: Visitor, camera: SimulatedLink, age: int | None
+) -> None:
+    camera.outcome = says(face_total=1, face_list=[{**FACE, "age": age}])
+    await guard.get(f"/cameras/1/captures?{RANGE}")
+    assert "80 % alike" in guard.text
+    assert "years" not in guard.text
+
+
 async def test_faces_are_shown_with_their_pictures(guard: Visitor, camera: SimulatedLink) -> None:
     camera.outcome = says(face_total=1, face_list=[FACE])
     await guard.get(f"/cameras/1/captures?{RANGE}")
@@ -150,6 +160,12 @@ async def test_a_long_list_goes_on_at_an_address_until_its_end(
     total = re.search(r"(\d+) of (\d+)", guard.text)
     assert total
     assert len(times) == int(total[1]) == int(total[2]) > 64
+
+
+async def test_a_full_page_weighs_less_than_100_kb(guard: Visitor, camera: SimulatedLink) -> None:
+    await guard.get(f"/cameras/1/captures?{RANGE}")
+    assert guard.text.count("<article") == 64
+    assert await guard.weight() < 100_000
 
 
 @pytest.mark.parametrize("page", ["?page=x", "?page=-1", "?page=12345678", "?page=2&read=x"])

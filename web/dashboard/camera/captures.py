@@ -221,6 +221,6 @@ def _facts(one: FaceCapture) -> list[str]:
         facts.append(gettext("%(n)s %% alike") % {"n": one.similarity})
     if one.gender in (1, 2):
         facts.append(tables.gender_name(one.gender, language.current().code))
-    if one.age:
+    if one.age is not None and one.age > 0:
         facts.append(gettext("%(n)s years") % {"n": one.age})
     return facts
