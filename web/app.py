@@ -63,7 +63,11 @@ def _serve_assets(app: QuartTrio, assets: Assets) -> None:
         asset = assets.get(name)
         if asset is None:
             raise NoSuchPath
-        response = Response(asset.data, content_type=asset.mime)
+        is_packed = request.accept_encodings["gzip"] > 0
+        response = Response(asset.packed if is_packed else asset.data, content_type=asset.mime)
+        response.headers["Vary"] = "Accept-Encoding"
+        if is_packed:
+            response.headers["Content-Encoding"] = "gzip"
         # A page of before an update asks with the old version: it must not keep the new file.
         response.headers["Cache-Control"] = (
             f"public, max-age={_YEAR}, immutable" if version == assets.version else "no-store"

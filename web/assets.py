@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 from pathlib import Path
 
@@ -12,13 +13,15 @@ _TYPES = {
     ".css": "text/css; charset=utf-8",
     ".js": "text/javascript; charset=utf-8",
     ".svg": "image/svg+xml",
-    ".png": "image/png",
 }
 
 
 class Asset(Struct, frozen=True):
+    """`packed`: by gzip, for whoever takes that; all of them are text."""
+
     mime: str
     data: bytes
+    packed: bytes
 
 
 class Assets:
@@ -27,7 +30,7 @@ class Assets:
 
     def __init__(self, folder: Path) -> None:
         self._files = {
-            path.relative_to(folder).as_posix(): Asset(_TYPES[path.suffix], path.read_bytes())
+            path.relative_to(folder).as_posix(): _asset(path)
             for path in sorted(folder.rglob("*"))
             if path.suffix in _TYPES
         }
@@ -44,3 +47,8 @@ class Assets:
         if name not in self._files:
             raise KeyError(f"no static file {name}")
         return f"/static/{self.version}/{name}"
+
+
+def _asset(path: Path) -> Asset:
+    data = path.read_bytes()
+    return Asset(_TYPES[path.suffix], data, gzip.compress(data, mtime=0))

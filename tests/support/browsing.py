@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import re
 from collections.abc import AsyncIterator
@@ -15,6 +16,8 @@ from tests.support.fake_services import PASSWORD, FakeServices
 from web.app import create_app
 
 _TOKEN = re.compile(r'name="csrf_token" value="([0-9a-f]+)"')
+_STATIC = re.compile(r'"(/static/[^"#]+)')
+_IMPORT = re.compile(r'^import .* from "\./(.+)";$', re.MULTILINE)
 
 
 class Visitor:
@@ -55,6 +58,29 @@ class Visitor:
         await self.get("/sign-in")
         await self.send("/sign-in", name=name, password=PASSWORD)
         assert self.response.status_code == 303, self.text
+
+    async def weight(self, *scripts: str) -> int:
+        """Bytes of the last page and of what comes with it to a browser that has nothing yet.
+
+        `scripts` are those that it loads besides, for what stands in the page.
+        """
+        weight = len(self.text.encode())
+        wanted = set(_STATIC.findall(self.text))
+        folder = next(address for address in wanted if address.endswith("main.js"))[:-7]
+        wanted |= {folder + name for name in scripts}
+        known: set[str] = set()
+        while wanted - known:
+            address = (wanted - known).pop()
+            known.add(address)
+            response = await self._client.get(address, headers={"Accept-Encoding": "gzip, br"})
+            assert response.status_code == 200
+            assert response.headers["Content-Encoding"] == "gzip"
+            packed = await response.get_data(as_text=False)
+            weight += len(packed)
+            if address.endswith(".js"):
+                found = _IMPORT.findall(gzip.decompress(packed).decode())
+                wanted |= {folder + name for name in found}
+        return weight
 
     @property
     def goes_to(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import re
 
 import pytest
@@ -90,18 +91,37 @@ async def test_static_files_are_kept_for_ever_under_the_address_of_their_version
     assert visitor.response.headers["Cache-Control"] == "no-store"
 
 
-async def test_a_page_without_pictures_weighs_less_than_100_kb(visitor: Visitor) -> None:
-    await visitor.sign_in()
-    await visitor.get("/")
-    weight = len(visitor.text)
-    modules = {"main.js", "parts.js", "record.js", "stream.js", "wall.js"}
-    version = re.search(r"/static/([0-9a-f]+)/", visitor.text)
-    assert version
-    for name in modules | {"sitehub.css", "icons.svg", "mark.svg"}:
-        await visitor.get(f"/static/{version[1]}/{name}")
-        assert visitor.response.status_code == 200
-        weight += len(visitor.text)
-    assert weight < 100_000
+@pytest.mark.parametrize(
+    ("path", "scripts"),
+    [
+        ("/sign-in", ()),
+        ("/", ("wall.js", "record.js")),
+        ("/cameras", ("codecheck.js",)),
+        ("/firmware/add", ("upload.js",)),
+        ("/docs", ()),
+    ],
+)
+async def test_a_page_without_pictures_weighs_less_than_100_kb(
+    visitor: Visitor, path: str, scripts: tuple[str, ...]
+) -> None:
+    if path != "/sign-in":
+        await visitor.sign_in()
+    await visitor.get(path)
+    assert await visitor.weight(*scripts) < 100_000
+
+
+async def test_whoever_takes_no_packed_files_gets_them_as_they_are(visitor: Visitor) -> None:
+    await visitor.get("/sign-in")
+    (sheet,) = re.findall(r'"(/static/[^"]+sitehub.css)"', visitor.text)
+    for accepted in ("", "br", "gzip;q=0"):
+        await visitor.get(sheet, Accept_Encoding=accepted)
+        assert "Content-Encoding" not in visitor.response.headers
+        assert visitor.response.headers["Vary"] == "Accept-Encoding"
+        assert visitor.text.startswith("/*")
+    packed = await visitor.app.test_client().get(sheet, headers={"Accept-Encoding": "gzip"})
+    data = await packed.get_data(as_text=False)
+    assert gzip.decompress(data).decode() == visitor.text
+    assert len(data) < len(visitor.text) / 4
 
 
 async def test_programs_get_errors_as_the_contract_says(visitor: Visitor) -> None:

@@ -130,6 +130,7 @@ async def test_the_page_shows_the_latest_and_leads_to_the_rest(admin: Visitor) -
         have_said(ring, TALK[2], str(number))
     await admin.get("/cameras/1/trace")
     assert admin.text.count('<li class="exchange">') == 30
+    assert await admin.weight("trace.js") < 100_000
     await admin.get("/cameras/1/trace?all=1")
     assert admin.text.count('<li class="exchange">') == 50
 

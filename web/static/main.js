@@ -1,18 +1,21 @@
 // What makes the pages live. Without it they work, and are as old as their last loading.
 
-import { checkCodes } from "./codecheck.js";
 import { isInUse, refresh } from "./parts.js";
-import { openRecordsInPlace } from "./record.js";
 import { Stream } from "./stream.js";
-import { Trace } from "./trace.js";
-import { showUploads } from "./upload.js";
-import { Wall } from "./wall.js";
 
 const all = (selector, within = document) => [...within.querySelectorAll(selector)];
 
-function followTheHub() {
-  const wallElement = document.querySelector("#wall[data-live]");
-  const wall = wallElement && new Wall(wallElement);
+// What few pages have is loaded where it is there.
+async function ifThere(selector, use) {
+  const element = document.querySelector(selector);
+  return element && use(element);
+}
+
+async function followTheHub() {
+  const wall = await ifThere("#wall[data-live]", async (element) => {
+    const { Wall } = await import("./wall.js");
+    return new Wall(element);
+  });
   const sign = document.querySelector("[data-live-sign]");
   const { seq, changes } = document.body.dataset;
   const stream = new Stream(Number(seq), Number(changes));
@@ -175,11 +178,22 @@ refuseInOurWords();
 refuseLargeFiles();
 guessTheZone();
 closeMenusOutside();
-checkCodes();
 chooseAllAtOnce();
-showUploads();
-const dialog = document.querySelector("#record-dialog");
-if (dialog) openRecordsInPlace(dialog);
-const trace = document.querySelector("[data-trace]");
-if (trace) new Trace(trace).follow();
+// A form may come later, with who knocks.
+ifThere("form[data-check], [data-on~=waiting]", async () => {
+  const { checkCodes } = await import("./codecheck.js");
+  checkCodes();
+});
+ifThere("form[data-upload]", async () => {
+  const { showUploads } = await import("./upload.js");
+  showUploads();
+});
+ifThere("#record-dialog", async (dialog) => {
+  const { openRecordsInPlace } = await import("./record.js");
+  openRecordsInPlace(dialog);
+});
+ifThere("[data-trace]", async (list) => {
+  const { Trace } = await import("./trace.js");
+  new Trace(list).follow();
+});
 if ("signedIn" in document.body.dataset) followTheHub();
