@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 import click
 
+from hub import frozen
 from hub.cli import sitehub
 from hub.errors import hub_error_in
 
@@ -16,6 +17,7 @@ _DONE, _FAILED, _WRONG_USAGE = 0, 1, 2
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """The command `sitehub`, and `python -m hub`."""
+    frozen.settle()
     _open_what_is_closed()
     for stream in (sys.stdout, sys.stderr):
         # A name in Chinese must not end a command on a console that cannot show it.

@@ -8,6 +8,7 @@ in work, links are closed, the background saves what it holds, the store is clos
 from __future__ import annotations
 
 import logging
+import math
 import secrets
 import shutil
 import signal
@@ -61,6 +62,9 @@ Announce = Callable[[Services], Awaitable[None]]
 
 #: The ports get this long to finish what is in work; the whole end has 10 s.
 _PORTS_SECONDS = 7.0
+#: One Ctrl-C reaches a one-file executable twice: from the terminal, and handed on by its outer
+#: process. So does a SIGTERM to all processes of a service.
+_ECHO_SECONDS = 0.3
 
 if sys.platform == "win32":
     _SIGNALS = (signal.SIGINT, signal.SIGBREAK)
@@ -256,14 +260,17 @@ async def _watch_signals(
 ) -> None:
     with trio.open_signal_receiver(*_SIGNALS) as signals:
         task_status.started()
+        first_at = -math.inf
         async for number in signals:
             name = signal.Signals(number).name
-            if closing.is_set():
+            if not closing.is_set():
+                log.info("%s: the hub ends", name)
+                first_at = trio.current_time()
+                closing.set()
+            elif trio.current_time() > first_at + _ECHO_SECONDS:
                 log.warning("%s again: the hub ends at once", name)
                 everything.cancel()
                 return
-            log.info("%s: the hub ends", name)
-            closing.set()
 
 
 def _warn_of_a_clock_never_set(seconds: float) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import trio
 
+from hub import app
 from hub.app import ServiceManager, open_services, run_hub
 from hub.config import Config, Devices, Storage, Web
 from hub.control import FILE_NAME, ask
@@ -172,7 +173,10 @@ async def test_a_part_that_cannot_start_says_why(tmp_path: Path) -> None:
     assert fault.message == "port 8443 is in use"
 
 
-async def test_a_second_signal_hurries_the_end(tmp_path: Path) -> None:
+async def test_a_second_signal_hurries_the_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(app, "_ECHO_SECONDS", 0)
     hanging = trio.Event()
 
     async def stubborn_web(
@@ -195,6 +199,18 @@ async def test_a_second_signal_hurries_the_end(tmp_path: Path) -> None:
 
             nursery.start_soon(signal_again)
             await run_hub(CONFIG, tmp_path, serve_web=stubborn_web, announce=signal_twice)
+
+
+async def test_one_signal_that_arrives_twice_is_one(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def signal_twice(services: Services) -> None:
+        signal.raise_signal(signal.SIGTERM)
+        await services.closing.wait()
+        signal.raise_signal(signal.SIGTERM)
+
+    await run_hub(CONFIG, tmp_path, serve_web=quiet_web, announce=signal_twice)
+    assert "at once" not in caplog.text
 
 
 async def test_a_clock_that_was_never_set_is_told(

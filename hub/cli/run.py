@@ -90,8 +90,9 @@ def _run_in(
     overrides: tuple[str, ...],
     demo: int | None,
 ) -> None:
-    from hub import config, datadir, log
+    from hub import config, datadir, frozen, log
 
+    frozen.keep_house()
     directory = data_dir or datadir.default_path("sitehub-demo" if demo else "sitehub")
     datadir.prepare(directory)
     loaded = config.load(directory, file=config_file, environment=os.environ, overrides=overrides)

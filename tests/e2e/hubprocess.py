@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import signal
@@ -20,6 +21,13 @@ import httpx
 #: Generous: a machine that runs many tests at once is slow. Nothing is measured by it.
 PATIENCE_SECONDS = 30.0
 _POLL_SECONDS = 0.02
+
+#: The command under test: the executable that $SITEHUB names, else what lies here.
+SITEHUB = (
+    [str(Path(os.environ["SITEHUB"]).absolute())]
+    if "SITEHUB" in os.environ
+    else [sys.executable, "-m", "hub"]
+)
 
 
 class HubProcess:
@@ -46,7 +54,7 @@ class HubProcess:
     def command(self) -> list[str]:
         settings = [word for setting in self._settings for word in ("--set", setting)]
         data = ["--data", str(self.data_dir)]
-        return [sys.executable, "-m", "hub", "run", *data, *settings, *self._arguments]
+        return [*SITEHUB, "run", *data, *settings, *self._arguments]
 
     def spawn(self, stderr: int | None = None) -> subprocess.Popen[bytes]:
         """Start the process, and do not wait for anything."""
@@ -132,7 +140,7 @@ class HubProcess:
     def cli(self, *words: str, stdin: str = "", check: bool = True) -> str:
         """A command beside the hub; gives what it wrote to stdout."""
         done = subprocess.run(
-            [sys.executable, "-m", "hub", *words, "--data", str(self.data_dir)],
+            [*SITEHUB, *words, "--data", str(self.data_dir)],
             input=stdin,
             capture_output=True,
             encoding="utf-8",

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import json
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,7 +17,7 @@ from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import Select
 
 from tests.e2e.conftest import MakeHub
-from tests.e2e.hubprocess import HubProcess
+from tests.e2e.hubprocess import SITEHUB, HubProcess
 from tests.e2e.screen import PASSWORD, Screen, chromium
 
 pytestmark = pytest.mark.browser
@@ -27,7 +26,7 @@ pytestmark = pytest.mark.browser
 @contextmanager
 def _simulated_camera(hub: HubProcess, *options: str | Path) -> Iterator[None]:
     """A camera in a process of its own, which sees a lot."""
-    command = [sys.executable, "-m", "hub", "simulate", "--hub", "127.0.0.1", "--cameras", "1"]
+    command = [*SITEHUB, "simulate", "--hub", "127.0.0.1", "--cameras", "1"]
     command += ["--rate", "20", "--seed", "7", *map(str, options)]
     command += ["--web-port", str(hub.web_port), "--device-port", str(hub.device_port)]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:

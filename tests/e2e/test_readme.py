@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.conftest import MakeHub
-from tests.e2e.hubprocess import HubProcess
+from tests.e2e.hubprocess import SITEHUB, HubProcess
 
 README = Path(__file__).parents[2] / "README.md"
 #: A machine that runs many tests at once takes a multiple of the usual time.
@@ -70,7 +70,7 @@ def run_block(title: str, hub: HubProcess, directory: Path, *tools: str) -> tupl
     script = (
         section.partition("```bash\n")[2]
         .partition("```")[0]
-        .replace(".venv/bin/sitehub", f"{sys.executable} -m hub")
+        .replace(".venv/bin/sitehub", " ".join(SITEHUB))
         .replace(":8443", f":{hub.web_port}")
         .replace(":8444", f":{hub.device_port}")
         .replace(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 from contextlib import closing
@@ -13,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.hubprocess import PATIENCE_SECONDS, HubProcess, lend_certificates
+from tests.e2e.hubprocess import PATIENCE_SECONDS, SITEHUB, HubProcess, lend_certificates
 from tests.e2e.load import RECORDS
 
 
@@ -85,7 +84,7 @@ def test_a_hub_that_is_not_there_is_told_in_one_line(tmp_path: Path) -> None:
     key_file = tmp_path / "key.json"
     key_file.write_text('{"appid": "a", "secret": "b"}')
     words = ["simulate", "--hub", "127.0.0.1", "--web-port", "1", "--apikey-file", str(key_file)]
-    done = subprocess.run([sys.executable, "-m", "hub", *words], capture_output=True, text=True)
+    done = subprocess.run([*SITEHUB, *words], capture_output=True, text=True)
     assert done.returncode == 1
     [line] = done.stderr.splitlines()
     assert line.startswith("sitehub: cannot reach the hub at https://127.0.0.1:1")
@@ -94,7 +93,7 @@ def test_a_hub_that_is_not_there_is_told_in_one_line(tmp_path: Path) -> None:
 def simulate(hub: HubProcess, *words: str) -> subprocess.Popen[str]:
     ports = ["--web-port", str(hub.web_port), "--device-port", str(hub.device_port)]
     return subprocess.Popen(
-        [sys.executable, "-m", "hub", "simulate", "--hub", "127.0.0.1", *ports, *words],
+        [*SITEHUB, "simulate", "--hub", "127.0.0.1", *ports, *words],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 import random
 import subprocess
-import sys
 from typing import Any
 
 import trio
 
 from tests.e2e.camera import Camera, Capture, exchange, frame, knock, upload
 from tests.e2e.conftest import MakeHub
-from tests.e2e.hubprocess import PATIENCE_SECONDS, HubProcess
+from tests.e2e.hubprocess import PATIENCE_SECONDS, SITEHUB, HubProcess
 
 
 def traced(hub: HubProcess, device: str) -> list[dict[str, Any]]:
@@ -50,9 +49,7 @@ async def test_what_a_camera_says_is_seen_before_and_after_it_is_enrolled(
 def test_a_trace_is_followed_as_it_happens(hub: HubProcess, camera: Camera) -> None:
     did = hub.add_device(camera.sn, camera.code, camera.public_key)
     words = ("device", "trace", did, "--follow", "--json", "--data", str(hub.data_dir))
-    with subprocess.Popen(
-        [sys.executable, "-m", "hub", *words], stdout=subprocess.PIPE, encoding="utf-8"
-    ) as follower:
+    with subprocess.Popen([*SITEHUB, *words], stdout=subprocess.PIPE, encoding="utf-8") as follower:
         assert follower.stdout is not None
         try:
             said = camera.connect_frame(did)
@@ -71,7 +68,7 @@ def test_a_trace_is_followed_as_it_happens(hub: HubProcess, camera: Camera) -> N
 def test_without_a_running_hub_there_is_no_trace(make_hub: MakeHub) -> None:
     hub = make_hub()
     done = subprocess.run(
-        [sys.executable, "-m", "hub", "device", "trace", "1", "--data", str(hub.data_dir)],
+        [*SITEHUB, "device", "trace", "1", "--data", str(hub.data_dir)],
         capture_output=True,
         encoding="utf-8",
         timeout=PATIENCE_SECONDS,

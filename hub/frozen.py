@@ -1,0 +1,156 @@
+"""The executable: how its process lives with the one that unpacked it, and where that was.
+
+A one-file executable is two processes. The outer one unpacks into a directory `_MEI...`, starts the
+inner one, which is the hub, waits for it, passes signals on, and removes the directory at the end.
+One that is killed (kill -9) does none of this: so the inner one ends with it, and the next start
+removes what it left.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+#: The outer process names its directory so, with its own id after it in hexadecimal digits.
+_PREFIX = "_MEI"
+_PID_DIGITS = 8
+#: The package tzdata, which zoneinfo asks where the system has no time zones of its own.
+TIME_ZONES = "tzdata.zip"
+#: Marks such a directory as one of ours.
+_MARK = "sitehub-*.dist-info"
+#: Nobody unpacks longer; until it has, no inner process is there to hold the directory.
+_UNPACKING_SECONDS = 60.0
+#: Cleaners of temporary files take what was not touched for days.
+_TOUCH_SECONDS = 12 * 3600.0
+
+
+def unpacked_to() -> Path | None:
+    """The directory of this one-file executable; None where the program runs in another way."""
+    folder = Path(getattr(sys, "_MEIPASS", ""))
+    return folder if folder.name.startswith(_PREFIX) else None
+
+
+def settle() -> None:
+    """Come to terms with the outer process, before anything else is done."""
+    if getattr(sys, "frozen", False):
+        _restore_library_path()
+        # Six hundred small files would be a third of the time that unpacking takes.
+        sys.path.append(os.path.join(sys._MEIPASS, TIME_ZONES))  # type: ignore[attr-defined]
+    folder = unpacked_to()
+    if folder is not None:
+        end_with(_outer_pid(folder))
+        hold(folder)
+
+
+def keep_house() -> None:
+    """What a hub does for its directory: remove others that nobody holds, keep its own young."""
+    folder = unpacked_to()
+    if folder is not None:
+        remove_left_overs(folder, time.time())
+        threading.Thread(target=_keep_young, args=(folder,), daemon=True).start()
+
+
+def remove_left_overs(mine: Path, now: float) -> None:
+    """Remove what killed runs left beside `mine`; what is in use stays."""
+    for folder in list(_others_of_ours(mine)):
+        if now - folder.lstat().st_mtime > _UNPACKING_SECONDS:
+            _remove_unless_held(folder)
+
+
+def touch(folder: Path) -> None:
+    """Make all of it look new."""
+    for path in (folder, *folder.rglob("*")):
+        with suppress(OSError):
+            os.utime(path)
+
+
+def _others_of_ours(mine: Path) -> Iterator[Path]:
+    owner = mine.lstat().st_uid
+    for folder in mine.parent.glob(f"{_PREFIX}*"):
+        # Everybody may write to /tmp: a link there may lead anywhere.
+        is_candidate = folder != mine and not folder.is_symlink()
+        if is_candidate and folder.lstat().st_uid == owner and any(folder.glob(_MARK)):
+            yield folder
+
+
+def _outer_pid(folder: Path) -> int:
+    return int(folder.name.removeprefix(_PREFIX)[:_PID_DIGITS], 16)
+
+
+def _restore_library_path() -> None:
+    """Programs that we start (a browser, systemctl) are to find their own libraries, not ours."""
+    before = os.environ.pop("LD_LIBRARY_PATH_ORIG", None)
+    if before is not None:
+        os.environ["LD_LIBRARY_PATH"] = before
+    else:
+        os.environ.pop("LD_LIBRARY_PATH", None)
+
+
+def _keep_young(folder: Path) -> None:
+    while True:
+        time.sleep(_TOUCH_SECONDS)
+        touch(folder)
+
+
+if sys.platform == "win32":
+    _SYNCHRONIZE = 0x00100000
+    _FOR_EVER = 0xFFFFFFFF
+
+    def end_with(pid: int) -> None:
+        """End this process at once when that one, which started it, ends."""
+        import ctypes
+
+        kernel = ctypes.WinDLL("kernel32")
+        kernel.OpenProcess.restype = ctypes.c_void_p
+        kernel.WaitForSingleObject.argtypes = (ctypes.c_void_p, ctypes.c_ulong)
+        handle = kernel.OpenProcess(_SYNCHRONIZE, False, pid)
+
+        def watch() -> None:
+            if handle:
+                kernel.WaitForSingleObject(handle, _FOR_EVER)
+            os._exit(1)
+
+        threading.Thread(target=watch, daemon=True).start()
+
+    def hold(folder: Path) -> None:
+        """The libraries in use hold it."""
+
+    def _remove_unless_held(folder: Path) -> None:
+        # Nobody can rename a directory that has open files in it.
+        unused = folder.with_name(f"{folder.name}~")
+        with suppress(OSError):
+            folder.rename(unused)
+            shutil.rmtree(unused, ignore_errors=True)
+else:
+    import fcntl
+    import signal
+
+    _PR_SET_PDEATHSIG = 1
+
+    def end_with(pid: int) -> None:
+        """End this process at once when that one, which started it, ends."""
+        import ctypes
+
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != pid:
+            # It had ended before we asked to be told.
+            os._exit(1)
+
+    def hold(folder: Path) -> None:
+        """Until this process ends. What is locked is also left alone by systemd-tmpfiles."""
+        fcntl.flock(os.open(folder, os.O_RDONLY), fcntl.LOCK_SH)
+
+    def _remove_unless_held(folder: Path) -> None:
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            with suppress(BlockingIOError):
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                shutil.rmtree(folder, ignore_errors=True)
+        finally:
+            os.close(handle)
