@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import Literal
 
@@ -18,6 +19,10 @@ COLUMNS = ("sn", "code", "did", "name", "key")
 MOST_NAMED = 20
 #: What one import takes.
 MOST_ROWS = 10_000
+
+#: What a spreadsheet computes. Behind an apostrophe it is text to it, and so it is exported: a
+#: camera says its own serial number.
+_FORMULA = re.compile(r"'*[=+\-@]")
 
 
 class ImportRow(Struct, frozen=True):
@@ -120,8 +125,18 @@ def write_sheet(devices: Iterable[Device]) -> str:
     writer = csv.writer(out)
     writer.writerow(COLUMNS)
     for device in devices:
-        writer.writerow((device.sn, "", device.did, device.name, device.key or ""))
+        sn, name = _as_text(device.sn), _as_text(device.name)
+        writer.writerow((sn, "", device.did, name, device.key or ""))
     return out.getvalue()
+
+
+def _as_text(value: str) -> str:
+    return f"'{value}" if _FORMULA.match(value) else value
+
+
+def _from_text(cell: str) -> str:
+    """What `_as_text` made a cell of."""
+    return cell[1:] if cell[:1] == "'" and _FORMULA.match(cell) else cell
 
 
 def _checked_names(names: list[str]) -> list[str]:
@@ -133,10 +148,10 @@ def _checked_names(names: list[str]) -> list[str]:
 
 def _device(cells: dict[str, str]) -> NewDevice:
     return NewDevice(
-        sn=cells.get("sn", ""),
+        sn=_from_text(cells.get("sn", "")),
         code=cells.get("code", ""),
         did=cells.get("did") or None,
-        name=cells.get("name", ""),
+        name=_from_text(cells.get("name", "")),
         key=cells.get("key") or None,
     )
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import csv
+import io
+
 import pytest
 
 from hub.services.deviceimport import (
@@ -96,6 +99,20 @@ async def test_an_export_is_an_import_without_its_codes(clock: FrozenClock) -> N
     with pytest.raises(BadSheet) as caught:
         gate(clock).devices.check_import(sheet)
     assert {fault.field for fault in caught.value.faults} == {"code"}
+
+
+@pytest.mark.parametrize("said", ["=1+1", "+1", "-1", "@SUM(1)", "'=1", "'plain", "plain"])
+async def test_what_a_camera_says_is_no_formula_in_a_spreadsheet(
+    clock: FrozenClock, said: str
+) -> None:
+    site = gate(clock)
+    await site.enrol(said, name=said)
+    text = site.devices.export_sheet()
+    _, (sn, _, _, name, _) = csv.reader(io.StringIO(text))
+    assert sn == name
+    assert sn[0] not in "=+-@"
+    (row,) = read_sheet(text).rows
+    assert (row.device.sn, row.device.name) == (said, said)
 
 
 def test_an_empty_site_exports_the_columns() -> None:
