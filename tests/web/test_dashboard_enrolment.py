@@ -143,7 +143,7 @@ async def test_one_of_hundreds_is_found_by_a_part_of_its_number(admin: Visitor) 
 
 async def test_a_page_that_no_longer_is_shows_the_first(admin: Visitor) -> None:
     many(admin.hub, 3)
-    for after in ("x", "-", "x-SN001", "%D9%A3-SN1"):
+    for after in ("x", "-", "x-SN001", "%D9%A3-SN1", "9" * 5000 + "-SN1"):
         await admin.get(f"/cameras?after={after}")
         assert admin.text.count('class="knock"') == 3, after
 

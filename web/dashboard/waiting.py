@@ -17,6 +17,8 @@ from web.dashboard.words import clock_offset, device_reason, init_outcome, waiti
 ROWS = 20
 #: So many broken cameras are offered by name; any other is named by its number.
 _MOST_OFFERED = 100
+#: Of a moment in ms.
+_MOST_DIGITS = 18
 
 
 class WaitingRow(Struct, frozen=True):
@@ -114,7 +116,7 @@ def _place(waiting: Waiting) -> tuple[int, str]:
 
 def _place_of(after: str) -> tuple[int, str]:
     first_seen, _, sn = after.partition("-")
-    if not (first_seen.isascii() and first_seen.isdecimal()):
+    if not (first_seen.isascii() and first_seen.isdecimal()) or len(first_seen) > _MOST_DIGITS:
         return -(2**63), ""
     return -int(first_seen), sn
 
