@@ -440,6 +440,15 @@ async def test_devices_are_exported_without_their_codes(api: Client) -> None:
     assert await answer.get_data(as_text=True) == "sn,code,did,name,key\r\nSN0001,,1,Gate,\r\n"
 
 
+async def test_a_sheet_is_exported_to_administrators_as_on_the_page(
+    hub: HubServices, api: Client
+) -> None:
+    for role, status in (("viewer", 403), ("guard", 403), ("admin", 200)):
+        cookie = {"Cookie": f"__Host-sitehub_session={await hub.add_user(role, role)}"}
+        answer = await api.raw("GET", "devices/export", headers=cookie)
+        assert answer.status_code == status
+
+
 async def test_a_sheet_that_is_no_text_is_refused(api: Client) -> None:
     headers = api.headers | {"Content-Type": "text/csv"}
     answer = await api.raw("POST", "devices/import", b"sn,code\n\xff", headers)

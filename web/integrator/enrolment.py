@@ -155,6 +155,7 @@ EXPORT = Operation(
         "them filled in."
     ),
     media_type="text/csv",
+    role="admin",
 )
 
 
