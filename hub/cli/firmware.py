@@ -271,8 +271,7 @@ def _staged(data_dir: Path, source: Path) -> Iterator[str]:
         if source.stat().st_size > MOST_BYTES:
             raise StartFault(f"{source} is too large: at most {MOST_BYTES // 1024**2} MB")
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        _copy(source, path)
-        _give_to_owner(path, data_dir)
+        _copy(source, path, data_dir)
         yield path.name
     except OSError as error:
         raise StartFault(f"cannot hand {source} to the hub: {error.strerror}") from None
@@ -280,11 +279,12 @@ def _staged(data_dir: Path, source: Path) -> Iterator[str]:
         path.unlink(missing_ok=True)
 
 
-def _copy(source: Path, target: Path) -> None:
+def _copy(source: Path, target: Path, data_dir: Path) -> None:
     handle = os.open(
         target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o600
     )
     with source.open("rb") as reading, os.fdopen(handle, "wb") as writing:
+        _give_to_owner(writing.fileno(), target, data_dir)
         while chunk := reading.read(_CHUNK_BYTES):
             writing.write(chunk)
         writing.flush()
@@ -293,16 +293,18 @@ def _copy(source: Path, target: Path) -> None:
 
 if sys.platform == "win32":
 
-    def _give_to_owner(path: Path, data_dir: Path) -> None:
+    def _give_to_owner(file: int, path: Path, data_dir: Path) -> None:
         """What lies in the directory has its permissions."""
 else:
 
-    def _give_to_owner(path: Path, data_dir: Path) -> None:
-        """The command may be root's, and the hub a service's user."""
+    def _give_to_owner(file: int, path: Path, data_dir: Path) -> None:
+        """The command may be root's, and the hub a service's user, who gets nothing else by it:
+        a link in the place of what is given is followed nowhere."""
         if os.geteuid() == 0:
             owner = data_dir.stat()
-            for one in (path.parent.parent, path.parent, path):
-                os.chown(one, owner.st_uid, owner.st_gid)
+            for directory in (path.parent.parent, path.parent):
+                os.lchown(directory, owner.st_uid, owner.st_gid)
+            os.fchown(file, owner.st_uid, owner.st_gid)
 
 
 def _versions(given: Sequence[str], option: str) -> Versions:

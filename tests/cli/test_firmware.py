@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import sqlite3
+import sys
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from hub.cli.firmware import _staged
 from tests.cli.conftest import Outcome, Sitehub
 
 
@@ -159,3 +162,20 @@ def test_the_cameras_of_a_campaign_are_named_or_all(
 def test_downloads_are_listed(sitehub: Sitehub) -> None:
     assert listed(sitehub, "downloads") == []
     assert sitehub("firmware", "downloads").out.split()[0] == "DID"
+
+
+@pytest.mark.skipif(
+    sys.platform == "win32" or os.geteuid() != 0, reason="only root gives files to another user"
+)
+def test_root_gives_the_hubs_user_the_staged_file_and_nothing_behind_a_link(
+    tmp_path: Path, file: Path
+) -> None:
+    """Whoever runs as that user may have laid the link there."""
+    data_dir, elsewhere = tmp_path / "hub", tmp_path / "elsewhere"
+    data_dir.mkdir()
+    elsewhere.mkdir()
+    (data_dir / "firmware").symlink_to(elsewhere)
+    os.chown(data_dir, 12345, 12345)
+    with _staged(data_dir, file) as name:
+        assert (elsewhere / "staged" / name).stat().st_uid == 12345
+    assert elsewhere.stat().st_uid == 0
