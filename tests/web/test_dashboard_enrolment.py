@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from msgspec import structs
 
-from hub.errors import TooManyRequests
+from hub.errors import AlreadyExists, TooManyRequests
 from hub.services.initparams import Delivery
 from tests.support.browsing import Visitor
 from tests.support.fake_services import CODE, FakeServices, device, waiting
@@ -282,6 +282,19 @@ async def test_every_bad_line_of_a_sheet_is_told_and_nothing_is_added(
         assert words in admin.text, words
     assert "A,1," in admin.text
     assert list(admin.hub.devices.views) == ["1"]
+
+
+async def test_a_number_that_was_just_given_away_is_told_in_the_visitors_words(
+    admin: Visitor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def import_sheet(sheet: object) -> None:
+        raise AlreadyExists("a device with did 77 is enrolled already", field="did")
+
+    monkeypatch.setattr(admin.hub.devices, "import_sheet", import_sheet)
+    await admin.get("/cameras/import")
+    await admin.send("/cameras/import/add", text=SHEET)
+    assert admin.response.status_code == 400
+    assert "A camera with this number (did) is here already." in admin.text
 
 
 async def test_a_sheet_without_columns_is_told_which_there_are(admin: Visitor) -> None:

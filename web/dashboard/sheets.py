@@ -11,7 +11,7 @@ from hub.services.deviceimport import BadSheet, RowFault, Sheet, read_sheet
 from web import auth
 from web.dashboard.language import gettext
 from web.dashboard.pages import go, page
-from web.dashboard.words import row_fault
+from web.dashboard.words import device_fault, row_fault
 
 blueprint = Blueprint("sheets", __name__, url_prefix="/cameras")
 
@@ -61,7 +61,7 @@ async def add() -> Response:
     except BadSheet as error:
         return await _import_page(text=text, faults=error.faults)
     except BadParameter as error:  # A camera of the same number was added this very moment.
-        return await _import_page(text=text, fault=error.message)
+        return await _import_page(text=text, fault=device_fault(error))
     return go("/cameras?done=imported")
 
 
