@@ -1,0 +1,127 @@
+"""The package for Debian: made, installed, replaced, removed, purged; with systemd and without."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path, PurePosixPath
+
+import pytest
+
+from hub.sysservice.unit import unit_text
+from tests.packaging.conftest import make_package
+from tests.support.machine import Machine, why_no_machine
+
+MakeMachine = Callable[..., Machine]
+
+
+@pytest.fixture
+def make_machine(tmp_path: Path, packages: Path) -> Iterator[MakeMachine]:
+    """A machine with the packages in /run/exchange."""
+    with ExitStack() as stack:
+
+        def make(*, booted: bool) -> Machine:
+            if reason := why_no_machine(booted=booted):
+                pytest.skip(reason)
+            machine = stack.enter_context(Machine(tmp_path, booted=booted))
+            for package in packages.glob("*.deb"):
+                shutil.copy(package, machine.exchange)
+            return machine
+
+        yield make
+
+
+def test_a_package_is_the_same_whenever_it_is_made(packages: Path, tmp_path: Path) -> None:
+    again = make_package(tmp_path, "old")
+    assert again.read_bytes() == (packages / "old.deb").read_bytes()
+
+
+def test_what_is_in_it_is_roots_and_everybody_may_run_it(packages: Path) -> None:
+    listed = subprocess.run(
+        ["dpkg-deb", "--contents", str(packages / "old.deb")],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    rows = [line.split(maxsplit=5) for line in listed.splitlines()]
+    assert {row[1] for row in rows} == {"root/root"}
+    modes = {row[5]: row[0] for row in rows}
+    assert modes["./usr/lib/sitehub/sitehub"] == "-rwxr-xr-x"
+    assert modes["./usr/lib/systemd/system/sitehub.service"] == "-rw-r--r--"
+    assert modes["./usr/share/doc/sitehub/copyright"] == "-rw-r--r--"
+    assert "./usr/bin/sitehub -> ../lib/sitehub/sitehub" in modes
+
+
+def test_it_names_the_glibc_that_its_binaries_need(packages: Path) -> None:
+    needs = ["dpkg-deb", "--field", str(packages / "old.deb"), "Depends"]
+    depends = subprocess.run(needs, capture_output=True, text=True, check=True).stdout
+    assert re.match(r"libc6 \(>= 2\.\d+\), ", depends)
+
+
+def test_where_systemd_does_not_run_it_is_installed_for_the_next_boot(
+    make_machine: MakeMachine,
+) -> None:
+    machine = make_machine(booted=False)
+    machine.run("dpkg", "-i", "/run/exchange/old.deb")
+    machine.run("id", "-u", "sitehub")
+    assert machine.run("systemctl", "is-enabled", "sitehub").out == "enabled\n"
+    unit = machine.run("cat", "/usr/lib/systemd/system/sitehub.service").out
+    assert unit == unit_text(PurePosixPath("/usr/bin/sitehub"))
+    machine.shell("mkdir -p /var/lib/sitehub && touch /var/lib/sitehub/hub.sqlite")
+
+    machine.run("dpkg", "-i", "/run/exchange/old.deb")
+    machine.run("dpkg", "-i", "/run/exchange/new.deb")
+    machine.run("grep", "-q", "new", "/usr/bin/sitehub")
+
+    removed = machine.run("dpkg", "-r", "sitehub")
+    assert "all data is still in /var/lib/sitehub" in removed.out
+    machine.shell("test -e /var/lib/sitehub/hub.sqlite && ! test -e /usr/bin/sitehub")
+    machine.run("dpkg", "-i", "/run/exchange/new.deb")
+    assert machine.run("systemctl", "is-enabled", "sitehub").out == "enabled\n"
+
+    machine.run("dpkg", "-P", "sitehub")
+    machine.shell("! test -e /var/lib/sitehub && ! test -e /usr/lib/sitehub && ! id sitehub")
+    assert machine.shell("find /etc /usr /var/lib -name '*sitehub*'").out == ""
+
+
+def test_where_systemd_runs_it_starts_is_replaced_and_stops(make_machine: MakeMachine) -> None:
+    machine = make_machine(booted=True)
+    installed = machine.run("dpkg", "-i", "/run/exchange/old.deb")
+    assert "sudo sitehub user setup-link" in installed.out
+    assert machine.run("systemctl", "is-active", "sitehub").out == "active\n"
+    # Nobody else may read what it writes.
+    assert machine.run("cat", "/var/lib/sitehub/started").out == "0077\n"
+    assert machine.run("stat", "-c", "%U %a", "/var/lib/sitehub").out == "sitehub 700\n"
+    first = machine.run("systemctl", "show", "-P", "MainPID", "sitehub").out
+
+    replaced = machine.run("dpkg", "-i", "/run/exchange/new.deb")
+    assert "setup-link" not in replaced.out
+    assert machine.run("systemctl", "is-active", "sitehub").out == "active\n"
+    assert machine.run("systemctl", "show", "-P", "MainPID", "sitehub").out != first
+
+    machine.run("dpkg", "-r", "sitehub")
+    assert machine.shell("pgrep -u sitehub", check=False).status == 1
+    machine.run("test", "-e", "/var/lib/sitehub/started")
+    machine.run("dpkg", "-P", "sitehub")
+    machine.shell("! test -e /var/lib/sitehub && ! id sitehub")
+
+
+def test_what_an_administrator_disabled_stays_so(make_machine: MakeMachine) -> None:
+    machine = make_machine(booted=True)
+    machine.run("dpkg", "-i", "/run/exchange/old.deb")
+    machine.run("systemctl", "disable", "--now", "sitehub")
+    machine.run("dpkg", "-i", "/run/exchange/new.deb")
+    assert machine.run("systemctl", "is-enabled", "sitehub", check=False).out == "disabled\n"
+    assert machine.run("systemctl", "is-active", "sitehub", check=False).out == "inactive\n"
+
+
+def test_a_service_of_a_copied_executable_is_removed_first(make_machine: MakeMachine) -> None:
+    machine = make_machine(booted=False)
+    machine.run("touch", "/etc/systemd/system/sitehub.service")
+    refused = machine.run("dpkg", "-i", "/run/exchange/old.deb", check=False)
+    assert refused.status == 1
+    assert "sudo /usr/local/bin/sitehub service uninstall" in refused.out
+    machine.shell("! test -e /usr/lib/sitehub")
