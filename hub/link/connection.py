@@ -104,7 +104,7 @@ class DeviceLink:
         self._socket = DeviceSocket(stream, limit=config.max_first_frame_kb * 1024)
         self._pending = Pending(MOST_REQUESTS)
         #: Begins each msgid: an answer that a device owes from an earlier connection fits none.
-        self._mark = secrets.token_hex(3)
+        self._mark = secrets.token_hex(4)
         self._msgids = itertools.count(1)
         self._scope = trio.CancelScope(deadline=peer.accepted_at + config.first_message_seconds)
         self._overdue = Ending(

@@ -69,8 +69,8 @@ _EXAMPLE = TraceList(
             code=None,
             matched=None,
             duration_ms=None,
-            text='{"msgid": "5f3a91-7", "data": {"uri": "/person/query", "param": {"pid": "123456"}}, '
-            '"token": "***"}',
+            text='{"msgid": "5f3a91c2-7", "data": {"uri": "/person/query", "param": '
+            '{"pid": "123456"}}, "token": "***"}',
         ),
         TraceFrame(
             number=1795593600000002,
@@ -82,7 +82,7 @@ _EXAMPLE = TraceList(
             code=0,
             matched=1795593600000001,
             duration_ms=41.2,
-            text='{"msgid": "5f3a91-7", "data": {"uri": "/person/query", "code": 0, "msg": "OK", '
+            text='{"msgid": "5f3a91c2-7", "data": {"uri": "/person/query", "code": 0, "msg": "OK", '
             '"result": {"pid": "123456", "name": "Chen Wei", "phone": "***5678"}}}',
         ),
     ],
