@@ -6,19 +6,11 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Protocol
 
-from msgspec import Struct
-
-State = Literal["running", "starting", "stopping", "stopped", "failed", "not installed"]
-
-
-class Status(Struct, frozen=True):
-    """How the service is."""
-
-    state: State
-    #: Does it start with the system?
-    at_boot: bool = False
+from hub.sysservice.status import Status
+from hub.sysservice.systemd import SystemdService
+from hub.sysservice.windows import WindowsService
 
 
 class SystemService(Protocol):
@@ -52,14 +44,7 @@ class SystemService(Protocol):
 
 
 def this_system() -> SystemService:
-    if sys.platform == "win32":
-        from hub.sysservice.windows import WindowsService
-
-        return WindowsService()
-    else:
-        from hub.sysservice.systemd import SystemdService
-
-        return SystemdService()
+    return WindowsService() if sys.platform == "win32" else SystemdService()
 
 
 if sys.platform == "win32":

@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 from hub.errors import StartFault
 from hub.sysservice import NAME, programs
 from hub.sysservice.files import copy_if_other, write_if_other
-from hub.sysservice.system import State, Status
+from hub.sysservice.status import State, Status
 from hub.sysservice.unit import DATA, unit_text
 
 UNIT = f"{NAME}.service"

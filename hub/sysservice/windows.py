@@ -11,7 +11,7 @@ from pathlib import Path
 from hub.errors import StartFault
 from hub.sysservice import NAME, programs
 from hub.sysservice.files import copy_if_other
-from hub.sysservice.system import State, Status
+from hub.sysservice.status import State, Status
 
 #: A user that exists for this service alone, has no password, and may do nothing else.
 ACCOUNT = rf"NT SERVICE\{NAME}"

@@ -11,7 +11,7 @@ import pytest
 
 from hub.errors import StartFault
 from hub.sysservice.programs import Answer
-from hub.sysservice.system import Status
+from hub.sysservice.status import Status
 from hub.sysservice.systemd import SystemdService
 from hub.sysservice.unit import unit_text
 

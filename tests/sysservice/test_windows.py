@@ -10,7 +10,7 @@ import pytest
 
 from hub.errors import StartFault
 from hub.sysservice.programs import Answer
-from hub.sysservice.system import Status
+from hub.sysservice.status import Status
 from hub.sysservice.windows import (
     WindowsService,
     giving_the_data,
