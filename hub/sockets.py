@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import errno
 import socket
+from abc import abstractmethod
 from typing import Any
 
 import trio
@@ -20,7 +21,22 @@ _SMALL_BYTES = 16 * 1024
 _CLOSED = {errno.EBADF, errno.ENOTSOCK}
 
 
-class SocketStream(trio.abc.HalfCloseableStream):
+class QuickStream(trio.abc.Stream):
+    """A stream that can send without a turn of the scheduler, and without a deadline around it."""
+
+    __slots__ = ()
+
+    @abstractmethod
+    def send_nowait(self, data: bytes) -> bool:
+        """Take all of `data`, and send of it what can be sent at once.
+
+        False: a rest is kept. It goes out in front of whatever is sent next: whoever has nothing
+        more to send waits for that in `send_all(b"")`. Raises as send_all() does, and
+        trio.BusyResourceError while another task is sending.
+        """
+
+
+class SocketStream(trio.abc.HalfCloseableStream, QuickStream):
     """A stream over `sock`, which it owns and makes non-blocking.
 
     One task may send and one may receive at a time. receive_some() always waits first, and so is
@@ -28,13 +44,15 @@ class SocketStream(trio.abc.HalfCloseableStream):
     without receiving waits for something else in between.
     """
 
-    __slots__ = ("_has_ended", "_is_sending", "socket")
+    __slots__ = ("_has_ended", "_is_sending", "_rest", "socket")
 
     def __init__(self, sock: socket.socket) -> None:
         sock.setblocking(False)
         self.socket = sock
         self._is_sending = False
         self._has_ended = False
+        #: What send_nowait() took and could not send.
+        self._rest = b""
 
     async def receive_some(self, max_bytes: int | None = None) -> bytes:
         limit = _RECEIVE_BYTES if max_bytes is None else max_bytes
@@ -61,8 +79,7 @@ class SocketStream(trio.abc.HalfCloseableStream):
                 return b""
 
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
-        if self._is_sending:
-            raise trio.BusyResourceError("another task is sending on this socket")
+        self._check_not_sending()
         self._is_sending = True
         try:
             await trio.lowlevel.checkpoint_if_cancelled()
@@ -70,13 +87,13 @@ class SocketStream(trio.abc.HalfCloseableStream):
         finally:
             self._is_sending = False
 
-    def send_nowait(self, data: bytes) -> int:
-        """Send as much of `data` as the socket takes at once; how much that was.
-
-        Nothing while another task is sending. Raises as send_all() does.
-        """
+    def send_nowait(self, data: bytes) -> bool:
+        self._check_not_sending()
         self._check_can_send()
-        return 0 if self._is_sending else self._send_now(data)
+        if self._rest:
+            data = self._rest + data
+        self._rest = data[self._send_now(data) :]
+        return not self._rest
 
     async def wait_send_all_might_not_block(self) -> None:
         self._check_open()
@@ -108,7 +125,9 @@ class SocketStream(trio.abc.HalfCloseableStream):
 
     async def _send(self, data: bytes | bytearray | memoryview) -> None:
         self._check_can_send()
-        sent = self._send_now(data)
+        if self._rest:
+            data, self._rest = self._rest + bytes(data), b""
+        sent = self._send_now(data) if data else 0
         if sent < len(data):
             with memoryview(data) as view:
                 while sent < len(view):
@@ -125,6 +144,10 @@ class SocketStream(trio.abc.HalfCloseableStream):
             return 0
         except OSError as error:
             raise _translated(error) from error
+
+    def _check_not_sending(self) -> None:
+        if self._is_sending:
+            raise trio.BusyResourceError("another task is sending on this socket")
 
     def _check_can_send(self) -> None:
         self._check_open()

@@ -14,6 +14,8 @@ from contextlib import contextmanager, suppress
 
 import trio
 
+from hub.sockets import QuickStream
+
 #: What receive_some() gives at most unless told otherwise.
 RECEIVE_BYTES = 256 * 1024
 #: The plaintext of one TLS record, and the least that is worth reading from the socket.
@@ -31,7 +33,7 @@ _FAREWELL_SECONDS = 2
 _NOTHING = memoryview(b"")
 
 
-class TlsStream(trio.abc.Stream):
+class TlsStream(QuickStream):
     """A server's TLS connection over `transport_stream`, which it owns.
 
     do_handshake() comes first. Then one task may send and one may receive at a time; another one
@@ -109,6 +111,16 @@ class TlsStream(trio.abc.Stream):
                 await self._send(view)
         finally:
             self._sending = False
+
+    def send_nowait(self, data: bytes) -> bool:
+        self._check_usable()
+        if self._sending:
+            raise trio.BusyResourceError("another task is sending on this TLS stream")
+        with self._broken_unless_done():
+            self._encrypt_all(data)
+            if self._flush_lock.locked() or not isinstance(self.transport_stream, QuickStream):
+                return False
+            return self.transport_stream.send_nowait(self._outgoing.read())
 
     async def wait_send_all_might_not_block(self) -> None:
         self._check_usable()
@@ -231,6 +243,12 @@ class TlsStream(trio.abc.Stream):
             await self._flush()
         if not view:  # OpenSSL leaves an empty write undefined.
             await trio.lowlevel.checkpoint()
+            await self._flush()
+
+    def _encrypt_all(self, data: bytes) -> None:
+        sent = 0
+        while sent < len(data):
+            sent += self._encrypt(memoryview(data)[sent : sent + _RECORD_BYTES])
 
     def _encrypt(self, data: memoryview) -> int:
         try:
@@ -245,8 +263,11 @@ class TlsStream(trio.abc.Stream):
         except trio.WouldBlock:
             await self._flush_lock.acquire()
         try:
-            while self._outgoing.pending:
+            while True:
+                # Be it of nothing: of what was sent before, the socket may have left a rest.
                 await self.transport_stream.send_all(self._outgoing.read())
+                if not self._outgoing.pending:
+                    return
         finally:
             self._flush_lock.release()
 

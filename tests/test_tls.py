@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import socket
 import ssl
 import subprocess
 from collections.abc import AsyncIterator
@@ -15,6 +16,7 @@ import pytest
 import trio
 import trio.testing
 
+from hub.sockets import SocketStream
 from hub.tls import TlsStream
 from tests.support.certificates import server_context, trusting_anybody
 
@@ -167,6 +169,36 @@ async def test_any_buffer_can_be_sent_and_nothing_too(context: ssl.SSLContext) -
         await server.send_all(bytearray(b"one "))
         await server.send_all(memoryview(b"two"))
         assert await receive_exactly(client, 7) == b"one two"
+
+
+async def test_what_can_be_sent_at_once_is_sent_without_a_turn(context: ssl.SSLContext) -> None:
+    (ours, theirs), turns = trio.socket.socketpair(), trio.testing.assert_no_checkpoints
+    transport = SocketStream(socket.socket(fileno=ours.detach()))
+    server, client = TlsStream(transport, context), client_over(trio.SocketStream(theirs))
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(server.do_handshake)
+        await client.do_handshake()
+    with turns():
+        assert server.send_nowait(b"hello")
+    assert await client.receive_some() == b"hello"
+    said = 0
+    with turns():
+        while server.send_nowait(BODY):
+            said += len(BODY)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(server.send_all, b"")
+        assert (await receive_exactly(client, said + len(BODY)))[-len(BODY) :] == BODY
+    transport.close()
+    theirs.close()
+
+
+async def test_a_stream_below_that_is_not_quick_is_sent_to_by_the_next_send(
+    context: ssl.SSLContext,
+) -> None:
+    async with connected(context) as (server, client):
+        assert not server.send_nowait(b"hel")
+        await server.send_all(b"lo")
+        assert await receive_exactly(client, 5) == b"hello"
 
 
 async def test_the_protocol_above_is_told(context: ssl.SSLContext) -> None:

@@ -9,7 +9,8 @@ live with, or what costs more than the answer:
     Exchange    HTTPStream          nothing is sent once it is over; calls instead of events
     Http1       H11Protocol         HTTP/1.1 only; errors in a short form; a refused body is
                                     dropped; usual heads need no h11 (web.heads)
-    Connection  TCPServer           large reads, deadlines, sends that give up, an end that comes
+    Connection  TCPServer           large reads, deadlines that cost little, sends that give up,
+                                    an end that comes
 """
 
 from __future__ import annotations
@@ -48,9 +49,10 @@ from hypercorn.utils import UnexpectedMessageError, suppress_body
 
 from hub import metrics
 from hub.accept import Peer
+from hub.deadlines import Deadlines
 from hub.log import limited
 from hub.plainhttp import origin_form
-from hub.sockets import SocketStream
+from hub.sockets import QuickStream
 from web.heads import Headers, RequestHead, answer_head, read_head, with_nosniff, write_head
 
 log = logging.getLogger(__name__)
@@ -675,11 +677,13 @@ class Connection(TCPServer):
         stream: trio.abc.Stream,
         peer: Peer,
         server: tuple[str, int],
+        deadlines: Deadlines,
         *,
         tls: bool,
     ) -> None:
         super().__init__(app, config, context, {}, cast(Any, stream))
         self._stream = stream
+        self._quick = stream if isinstance(stream, QuickStream) else None
         self._tasks = Tasks()
         self._http = Http1(
             app,
@@ -695,6 +699,9 @@ class Connection(TCPServer):
         self._tasks.wanted = self._http.invite_body
         self._peer = peer
         self._reading = trio.CancelScope()
+        self._deadlines = deadlines
+        #: Until then; see hub.deadlines.
+        self.deadline = math.inf
         #: No request is in work: deadlines count.
         self._quiet = True
         self._begun = False
@@ -702,9 +709,18 @@ class Connection(TCPServer):
 
     async def run(self) -> None:
         """Serve until the connection ends; the stream is closed then, unless cancelled."""
-        async with self._tasks:
-            await self._read_data()
+        self._allow(HEAD_SECONDS)
+        self._deadlines.add(self)
+        try:
+            async with self._tasks:
+                await self._read_data()
+        finally:
+            self._deadlines.discard(self)
         await self._stream.aclose()
+
+    def expire(self) -> None:
+        """What was to come is late."""
+        self._reading.cancel()
 
     def stop(self) -> None:
         """The hub is going: without a request in work the connection ends now, else after it."""
@@ -722,7 +738,6 @@ class Connection(TCPServer):
             self._reading.cancel()
 
     async def _read_data(self) -> None:
-        self._allow(HEAD_SECONDS)
         with suppress(PeerLost):
             with self._reading:
                 while data := await self._receive():
@@ -738,8 +753,7 @@ class Connection(TCPServer):
         """A request that has begun is to be there soon, however it trickles."""
         if not self._begun and self._http.has_begun:
             self._begun = True
-            soon = trio.current_time() + HEAD_SECONDS
-            self._reading.deadline = min(self._reading.deadline, soon)
+            self.deadline = min(self.deadline, trio.current_time() + HEAD_SECONDS)
 
     async def _receive(self) -> bytes:
         try:
@@ -749,33 +763,26 @@ class Connection(TCPServer):
 
     async def _send(self, data: bytes) -> None:
         """Send all of `data`. Raises PeerLost; then, or cancelled, nothing is ever sent again."""
-        # Who sends while another one does waits until that one is done: not even a part of it may
-        # come in between.
-        sent = 0 if self.send_lock.locked() else self._send_at_once(data)
-        if sent == len(data):
-            return
+        if (quick := self._quick_for(data)) is not None:
+            with suppress(trio.BrokenResourceError, trio.ClosedResourceError):
+                if quick.send_nowait(data):
+                    return
+                data = b""  # What is left of it goes out with the send that follows.
         try:
             # Nearly always free: acquire() would cost a round of the scheduler.
             self.send_lock.acquire_nowait()
         except trio.WouldBlock:
             await self.send_lock.acquire()
         try:
-            await self._send_or_break(memoryview(data)[sent:])
+            await self._send_or_break(memoryview(data))
         finally:
             self.send_lock.release()
 
-    def _send_at_once(self, data: bytes) -> int:
-        """Send of a short answer what the socket takes now: that needs no lock and no deadline."""
-        if (
-            self._cannot_send
-            or len(data) > _AT_ONCE_BYTES
-            or not isinstance(self._stream, SocketStream)
-        ):
-            return 0
-        try:
-            return self._stream.send_nowait(data)
-        except (trio.BrokenResourceError, trio.ClosedResourceError):
-            return 0  # The send that follows finds it out.
+    def _quick_for(self, data: bytes) -> QuickStream | None:
+        """The stream, where a short answer may go out at once: without a lock and a deadline."""
+        if len(data) > _AT_ONCE_BYTES or self._cannot_send or self.send_lock.locked():
+            return None
+        return self._quick
 
     async def _send_or_break(self, data: memoryview) -> None:
         if self._cannot_send:
@@ -795,7 +802,8 @@ class Connection(TCPServer):
 
     async def _send_steadily(self, data: memoryview) -> None:
         with trio.CancelScope() as patience:
-            for start in range(0, len(data), _SEND_BYTES):
+            # At least once: nothing means the rest of what was sent before.
+            for start in range(0, len(data) or 1, _SEND_BYTES):
                 patience.deadline = trio.current_time() + SEND_SECONDS
                 await self._stream.send_all(data[start : start + _SEND_BYTES])
         if patience.cancelled_caught:
@@ -811,7 +819,7 @@ class Connection(TCPServer):
                 self._reading.cancel()
 
     def _allow(self, seconds: float) -> None:
-        self._reading.deadline = trio.current_time() + seconds
+        self.deadline = trio.current_time() + seconds
 
     def _tell_of_a_peer_that_does_not_read(self) -> None:
         metrics.limits_reached.labels("send").inc()

@@ -21,6 +21,7 @@ from hypercorn.typing import ASGIFramework, ASGIReceiveCallable, ASGISendCallabl
 from hypercorn.utils import LifespanTimeoutError
 
 from hub.accept import Limits, Peer, open_listeners, serve_port
+from hub.deadlines import Deadlines
 from hub.errors import NoSuchPath
 from hub.plainhttp import redirect_to_https
 from hub.services import Services
@@ -61,13 +62,17 @@ async def serve(
     tls = services.certificates.context if web.tls else None
     limits = Limits(web.max_connections, web.max_connections_per_address)
     listeners = await open_listeners(web.bind, web.port, setting="web.port")
-    ports = [_Port("web", listeners, front(api, others), settings, context, tls)]
+    deadlines = Deadlines()
+    ports = [_Port("web", listeners, front(api, others), settings, context, tls, deadlines)]
     if devices.plain_http_port:
         listeners = await open_listeners(
             devices.bind, devices.plain_http_port, setting="devices.plain_http_port"
         )
-        ports.append(_Port("plain-http", listeners, front(api, _nothing), settings, context, None))
-    async with _running(app, settings), trio.open_nursery() as connections:
+        app_of_devices = front(api, _nothing)
+        ports.append(
+            _Port("plain-http", listeners, app_of_devices, settings, context, None, deadlines)
+        )
+    async with _running(app, settings), _watched(deadlines), trio.open_nursery() as connections:
         async with trio.open_nursery() as accepting:
             for port in ports:
                 await accepting.start(partial(port.accept, limits, connections))
@@ -96,6 +101,15 @@ async def _nothing(scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCal
 
 
 @asynccontextmanager
+async def _watched(deadlines: Deadlines) -> AsyncIterator[None]:
+    """As long as this lasts, what is overdue is ended."""
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(deadlines.run)
+        yield
+        nursery.cancel_scope.cancel()
+
+
+@asynccontextmanager
 async def _running(app: ASGIFramework, settings: Settings) -> AsyncIterator[None]:
     """`app` between its start-up and its shutdown, as the lifespan of ASGI has it."""
     lifespan = Lifespan(ASGIWrapper(app), settings, {})
@@ -121,6 +135,7 @@ class _Port:
         settings: Settings,
         context: WorkerContext,
         tls: Callable[[], ssl.SSLContext] | None,
+        deadlines: Deadlines,
     ) -> None:
         self._name = name
         self._listeners = listeners
@@ -130,6 +145,7 @@ class _Port:
         self._tls = tls
         self._address: tuple[str, int] = listeners[0].socket.getsockname()[:2]
         self._connections: set[Connection] = set()
+        self._deadlines = deadlines
 
     async def accept(
         self,
@@ -162,6 +178,7 @@ class _Port:
             stream,
             peer,
             self._address,
+            self._deadlines,
             tls=self._tls is not None,
         )
         self._connections.add(connection)

@@ -16,6 +16,7 @@ from hypercorn.trio.worker_context import WorkerContext
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from hub.accept import Peer
+from hub.deadlines import Deadlines
 from hub.sockets import SocketStream
 from hub.tls import TlsStream
 from tests.support.certificates import server_context, trusting_anybody
@@ -68,6 +69,7 @@ async def wired(app: Any, tls: ssl.SSLContext | None = None) -> AsyncIterator[Wi
                 stream,
                 Peer("10.0.0.9", 50_000, trio.current_time()),
                 ("10.0.0.1", 8443),
+                Deadlines(),
                 tls=tls is not None,
             )
             wire = Wire(connection, Client(client))
