@@ -20,8 +20,8 @@ from hub.wire.params import check_param
 from web import auth
 from web.dashboard import language
 from web.dashboard.camera.asking import Parts, asking_page
-from web.dashboard.camera.frame import camera
-from web.dashboard.camera.pagelink import next_query, place_of
+from web.dashboard.camera.frame import camera, camera_page
+from web.dashboard.camera.listing import listed, place_of
 from web.dashboard.camera.personfilters import (
     FILTERS,
     filter_fault,
@@ -36,8 +36,7 @@ blueprint = Blueprint("camera_captures", __name__, url_prefix="/cameras/<int:did
 
 Kind = Literal["faces", "people"]
 
-#: How many answers of the device one page holds, of 32 captures each.
-_PAGES_AT_ONCE = 2
+_PAGE, _TAB = "camera_captures.html", "/captures"
 
 
 class Link(Struct, frozen=True):
@@ -92,53 +91,40 @@ async def captures(did: int) -> Response:
     device, hub = camera(did), auth.services()
     now = datetime.fromtimestamp(hub.now(), hub.site.zone())
     asked = _asked(request.args, now)
-    place, wrong = place_of(request.args), ""
+    place, is_faces = place_of(request.args), asked.kind == "faces"
+    page: dict[str, Any] = {
+        "kind": asked.kind,
+        "kinds": _kinds(asked),
+        "ranges": _ranges(asked, now),
+        "start": asked.start,
+        "end": asked.end,
+        "filters": shown_filters(FaceHistory, asked.filters) if is_faces else (),
+        "is_filtered": bool(asked.filters),
+        "is_first": place.page is None,
+        "first_url": asked.query(),
+    }
     try:
         param = _param(asked, place.page)
     except BadParameter as error:
-        wrong = _fault(error)
+        return await camera_page(_PAGE, device, tab=_TAB, status=400, fault=_fault(error), **page)
 
     def pages() -> PagesOfDevice[Any]:
         if isinstance(param, FaceHistory):
             return hub.commands.face_history(device.did, param, read=place.read)
         return hub.commands.person_history(device.did, param, read=place.read)
 
-    async def ask(parts: Parts) -> AsyncGenerator[str, None]:
-        if wrong:
-            return
-        found = pages()
-        for _ in range(_PAGES_AT_ONCE):
-            rows = await found.next()
-            if rows is None:
-                break
-            shown = [_shown(row, device.did) for row in rows]
-            yield await parts.show("_camera_captures.html", captures=shown)
-        yield await parts.show(
+    def ask(parts: Parts) -> AsyncGenerator[str, None]:
+        return listed(
+            parts,
+            pages,
+            lambda row: _shown(row, device.did),
+            "_camera_captures.html",
             "_camera_captures_end.html",
-            total=found.total,
-            read=found.read,
-            unreadable=found.unreadable,
+            query=asked.pairs(),
             is_first=place.page is None,
-            more=next_query(found, asked.pairs()),
         )
 
-    return await asking_page(
-        "camera_captures.html",
-        device,
-        ask,
-        tab="/captures",
-        status=400 if wrong else 200,
-        kind=asked.kind,
-        kinds=_kinds(asked),
-        ranges=_ranges(asked, now),
-        start=asked.start,
-        end=asked.end,
-        filters=shown_filters(FaceHistory, asked.filters) if asked.kind == "faces" else (),
-        is_filtered=bool(asked.filters),
-        fault=wrong,
-        is_first=place.page is None,
-        first_url=asked.query(),
-    )
+    return await asking_page(_PAGE, device, ask, tab=_TAB, **page)
 
 
 def _asked(args: Mapping[str, str], now: datetime) -> Asked:

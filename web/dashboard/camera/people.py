@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncGenerator, Mapping
+from typing import Any
 from urllib.parse import urlencode
 
 import msgspec
@@ -19,7 +20,7 @@ from web import auth
 from web.dashboard.camera.asking import Parts, asking_page
 from web.dashboard.camera.doing import have_done
 from web.dashboard.camera.frame import camera, camera_page
-from web.dashboard.camera.pagelink import next_query, place_of
+from web.dashboard.camera.listing import listed, place_of
 from web.dashboard.camera.personfilters import FILTERS, filter_fault, filters_sent, shown_filters
 from web.dashboard.camera.personform import (
     LABELS,
@@ -39,8 +40,7 @@ from web.photoforms import photo_form
 
 blueprint = Blueprint("camera_people", __name__, url_prefix="/cameras/<int:did>/people")
 
-#: How many answers of the device one page holds, of 32 people each.
-_PAGES_AT_ONCE = 2
+_PAGE = "camera_people.html"
 
 _PID = re.compile(r"[0-9]{1,20}", re.ASCII)
 
@@ -65,46 +65,35 @@ class Shown(Struct, frozen=True, kw_only=True):
 async def people(did: int) -> Response:
     await auth.require_role("guard")
     device, hub = camera(did), auth.services()
-    asked, place, wrong = _asked(request.args), place_of(request.args), ""
+    asked, place = _asked(request.args), place_of(request.args)
+    page: dict[str, Any] = {
+        "filters": shown_filters(PersonList, asked),
+        "category": asked.get("category", ""),
+        "categories": category_choices(),
+        "is_filtered": bool(asked),
+        "is_first": place.page is None,
+        "first_url": "?" + urlencode(asked) if asked else "",
+    }
     try:
         param = _list_param(asked, place.page)
     except BadParameter as error:
-        wrong = _filter_fault(error)
-
-    async def ask(parts: Parts) -> AsyncGenerator[str, None]:
-        if wrong:
-            return
-        pages = hub.commands.people(device.did, param, read=place.read)
-        for _ in range(_PAGES_AT_ONCE):
-            rows = await pages.next()
-            if rows is None:
-                break
-            shown = [_shown(row, device.did) for row in rows]
-            yield await parts.show("_camera_people.html", people=shown)
-        yield await parts.show(
-            "_camera_people_end.html",
-            total=pages.total,
-            read=pages.read,
-            unreadable=pages.unreadable,
-            is_first=place.page is None,
-            is_filtered=bool(asked),
-            more=next_query(pages, asked),
+        return await camera_page(
+            _PAGE, device, tab="/people", status=400, fault=_filter_fault(error), **page
         )
 
-    return await asking_page(
-        "camera_people.html",
-        device,
-        ask,
-        tab="/people",
-        status=400 if wrong else 200,
-        filters=shown_filters(PersonList, asked),
-        category=asked.get("category", ""),
-        categories=category_choices(),
-        is_filtered=bool(asked),
-        fault=wrong,
-        is_first=place.page is None,
-        first_url="?" + urlencode(asked) if asked else "",
-    )
+    def ask(parts: Parts) -> AsyncGenerator[str, None]:
+        return listed(
+            parts,
+            lambda: hub.commands.people(device.did, param, read=place.read),
+            lambda row: _shown(row, device.did),
+            "_camera_people.html",
+            "_camera_people_end.html",
+            query=asked,
+            is_first=place.page is None,
+            is_filtered=bool(asked),
+        )
+
+    return await asking_page(_PAGE, device, ask, tab="/people", **page)
 
 
 @blueprint.get("/<pid>")

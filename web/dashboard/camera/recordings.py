@@ -18,14 +18,13 @@ from web.dashboard import language
 from web.dashboard.camera.asking import Parts, asking_page
 from web.dashboard.camera.calendar import month_of, month_text, months_around
 from web.dashboard.camera.frame import camera
-from web.dashboard.camera.pagelink import next_query, place_of
+from web.dashboard.camera.listing import listed, place_of
 from web.dashboard.words import duration
 
 blueprint = Blueprint("camera_recordings", __name__, url_prefix="/cameras/<int:did>/recordings")
 
-#: Of a day: what one answer holds, and how many answers one page does.
+#: What one answer holds of a day.
 _PAGE_SIZE = 72
-_PAGES_AT_ONCE = 2
 
 _MONTH = re.compile(r"(\d{4})-(0[1-9]|1[0-2])", re.ASCII)
 _YEARS = field_bounds(RecordByMonth)["year"]
@@ -86,24 +85,15 @@ async def day(did: int, day: str) -> Response:
         page_size=_PAGE_SIZE,
     )
 
-    async def ask(parts: Parts) -> AsyncGenerator[str, None]:
-        pages = hub.commands.recordings(device.did, param, read=place.read)
-        shown: list[Shown] = []
-        for _ in range(_PAGES_AT_ONCE):
-            rows = await pages.next()
-            if rows is None:
-                break
-            new = [_shown(row, at) for row in rows]
-            shown += new
-            yield await parts.show("_camera_recordings.html", recordings=new)
-        yield await parts.show(
+    def ask(parts: Parts) -> AsyncGenerator[str, None]:
+        return listed(
+            parts,
+            lambda: hub.commands.recordings(device.did, param, read=place.read),
+            lambda row: _shown(row, at),
+            "_camera_recordings.html",
             "_camera_recordings_end.html",
-            recordings=shown,
-            total=pages.total,
-            read=pages.read,
-            unreadable=pages.unreadable,
+            query={},
             is_first=place.page is None,
-            more=next_query(pages, {}),
         )
 
     return await asking_page(

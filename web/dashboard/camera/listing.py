@@ -1,0 +1,85 @@
+"""A long list of a camera: a few answers of the device on a page, and where it goes on.
+
+The page's address names the place: the page of the device, and how much was shown before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Callable, Mapping
+from typing import TypeVar
+from urllib.parse import urlencode
+
+from msgspec import Struct
+
+from hub.services.commands import PagesOfDevice
+from web.dashboard.camera.asking import Parts
+
+R = TypeVar("R")
+
+#: How many answers of the device one page holds.
+_PAGES_AT_ONCE = 2
+
+#: No list is longer than what is read of one (hub.wire.paging).
+_MOST_DIGITS = 6
+
+
+class Place(Struct, frozen=True):
+    """None and 0 is the beginning."""
+
+    page: int | None = None
+    read: int = 0
+
+
+def place_of(args: Mapping[str, str]) -> Place:
+    """The place that an address names; the beginning where it names none."""
+    page, read = _number(args.get("page")), _number(args.get("read"))
+    return Place() if page is None else Place(page, read or 0)
+
+
+def _number(text: str | None) -> int | None:
+    if text and text.isascii() and text.isdigit() and len(text) <= _MOST_DIGITS:
+        return int(text)
+    return None
+
+
+async def listed(
+    parts: Parts,
+    pages: Callable[[], PagesOfDevice[R]],
+    shown: Callable[[R], object],
+    template: str,
+    end: str,
+    *,
+    query: Mapping[str, str],
+    is_first: bool,
+    **values: object,
+) -> AsyncGenerator[str, None]:
+    """The rows of each answer as it comes, by `template`, and below all of them the `end`.
+
+    `query` is what is looked for, as the address has it.
+    """
+    found = pages()
+    everything: list[object] = []
+    for _ in range(_PAGES_AT_ONCE):
+        rows = await found.next()
+        if rows is None:
+            break
+        new = [shown(row) for row in rows]
+        everything += new
+        yield await parts.show(template, rows=new)
+    yield await parts.show(
+        end,
+        rows=everything,
+        total=found.total,
+        read=found.read,
+        unreadable=found.unreadable,
+        is_first=is_first,
+        more=_next_query(found, query),
+        **values,
+    )
+
+
+def _next_query(pages: PagesOfDevice[R], query: Mapping[str, str]) -> str:
+    """The query of where the list goes on; empty at its end."""
+    if pages.wanted is None:
+        return ""
+    return "?" + urlencode({**query, "page": pages.wanted, "read": pages.read})
