@@ -28,6 +28,7 @@ K = TypeVar("K")
 ReasonCode = Literal[
     "unknown",
     "no-signature",
+    "bad-signature",
     "no-key",
     "key-mismatch",
     "code-mismatch",
@@ -43,6 +44,7 @@ ReasonCode = Literal[
 _FIELDS: dict[ReasonCode, str] = {
     "unknown": "sn",
     "no-signature": "sign",
+    "bad-signature": "sign",
     "no-key": "sign",
     "key-mismatch": "sign",
     "code-mismatch": "sign",
@@ -62,6 +64,7 @@ _TOLD_SECONDS = 10
 _SENTENCES: dict[ReasonCode, str] = {
     "unknown": "it is not known here: accept it with its security code",
     "no-signature": "it sends no signature",
+    "bad-signature": "its signature cannot be read: it is no Base64",
     "no-key": "there is no key to check its signature: set the site key or give the device its own",
     "key-mismatch": "the key does not match the signature: the device has another one",
     "code-mismatch": "the code does not match the signature",

@@ -9,7 +9,7 @@ from typing import Protocol
 from msgspec import Struct
 
 from hub.live.waiting import Reason
-from hub.wire.signing import load_public_key, recover_signed, signed_form
+from hub.wire.signing import is_base64, load_public_key, recover_signed, signed_form
 
 #: Parsing a PEM costs as much as checking a signature.
 _loaded = lru_cache(maxsize=4096)(load_public_key)
@@ -54,6 +54,8 @@ def fit_or_reason(knock: Signed, *, keys: Sequence[str], code: str | None) -> Fi
         if form is not None:
             return Fit(form, key)
         reason = Reason("code-mismatch")
+    if reason.code == "key-mismatch" and not is_base64(knock.sign):
+        return Reason("bad-signature")
     return reason
 
 

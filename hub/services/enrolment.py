@@ -41,12 +41,15 @@ log = logging.getLogger(__name__)
 #: asks at each pause in typing stays far below.
 CHECKS_PER_SECOND = 20
 
-CodeFit = Literal["fits", "code-mismatch", "key-mismatch", "no-key", "no-signature"]
+CodeFit = Literal[
+    "fits", "code-mismatch", "key-mismatch", "bad-signature", "no-key", "no-signature"
+]
 
 #: What a signature itself can be refused for, of all the reasons that there are.
 _UNFIT: dict[ReasonCode, CodeFit] = {
     "code-mismatch": "code-mismatch",
     "key-mismatch": "key-mismatch",
+    "bad-signature": "bad-signature",
     "no-key": "no-key",
     "no-signature": "no-signature",
 }

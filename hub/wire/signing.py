@@ -68,6 +68,14 @@ def recover_signed(key: RSAPublicKey, sign: str) -> bytes | None:
         return None
 
 
+def is_base64(sign: str) -> bool:
+    """Whether a signature can be read at all, in any of the ways of D2."""
+    try:
+        return bool(_decode_sign(sign))
+    except (binascii.Error, UnicodeError, ValueError):
+        return False
+
+
 def signed_form(signed: bytes, *, sn: str, code: str, ts_text: str) -> str | None:
     """The form in which what was signed is this connect; each is compared in constant time."""
     found = None

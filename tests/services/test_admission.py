@@ -96,7 +96,7 @@ async def test_a_wrong_or_missing_signature_is_answered_423(clock: FrozenClock) 
     for wrong, code in (
         (site.knock(code="OTHER"), "code-mismatch"),
         (site.knock(key=1), "key-mismatch"),
-        (replace(site.knock(), sign="!!"), "key-mismatch"),
+        (replace(site.knock(), sign="!!"), "bad-signature"),
         (replace(site.knock(), sign=None), "no-signature"),
     ):
         assert (await refusal(site, FakeLink(), wrong)).code == 423

@@ -83,6 +83,9 @@ WAITING = {
         "It sends no signature, so it cannot show that it is what it says. Switch signing on in "
         "its settings, or update its firmware."
     ),
+    "bad-signature": N_(
+        "Its signature cannot be read: it is no Base64. Check its settings, or update its firmware."
+    ),
     "replayed": N_("It repeats an earlier connect. Its clock may stand still: restart the camera."),
     "no-key": N_("There is no key to check its signature with. Add its key, or set a site key."),
     "disabled": N_("It is disabled here. Enable it to let it in."),

@@ -108,8 +108,8 @@ class WaitingDevice(Struct, frozen=True):
     reasons: Annotated[
         list[str],
         Meta(
-            description="their codes: unknown, no-signature, no-key, key-mismatch, code-mismatch, "
-            "clock-off, slowed"
+            description="their codes: unknown, no-signature, bad-signature, no-key, key-mismatch, "
+            "code-mismatch, clock-off, slowed"
         ),
     ]
     tries: Annotated[int, Meta(description="connects since first_seen")]
