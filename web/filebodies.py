@@ -15,24 +15,33 @@ STEP_SECONDS = 30.0
 
 
 class FileBody:
-    """A body of at most `most` bytes, part by part. What its reader takes its time for is free."""
+    """A body of at most `most` bytes, part by part. What its reader takes its time for is free.
 
-    def __init__(self, receive: ASGIReceiveCallable, most: int) -> None:
+    `length`: of all of it, as its sender told it, if so.
+    """
+
+    def __init__(self, receive: ASGIReceiveCallable, most: int, length: int | None = None) -> None:
         self._receive = receive
         self._most = most
+        self._length = length or 0
         self._received = 0
         self._more = True
         self._came = 0
         self._seconds_left = STEP_SECONDS
 
+    @property
+    def left(self) -> int:
+        """How much is to come, as far as known."""
+        return max(0, self._length - self._received)
+
     async def next(self) -> bytes:
         """The next bytes, b"" at the end. Raises TooLarge, TooSlow, PeerLeft."""
+        self._check(self._length)
         part = b""
         while self._more and not part:
             part = await self._wait()
         self._received += len(part)
-        if self._received > self._most:
-            raise TooLarge(f"body: longer than {self._most} bytes")
+        self._check(self._received)
         return part
 
     async def drop(self) -> None:
@@ -42,6 +51,10 @@ class FileBody:
         """
         while await self.next():
             pass
+
+    def _check(self, size: int) -> None:
+        if size > self._most:
+            raise TooLarge(f"body: longer than {self._most} bytes")
 
     async def _wait(self) -> bytes:
         began = trio.current_time()
