@@ -1,0 +1,116 @@
+"""The executable as a service of a real systemd, on a machine of its own.
+
+SITEHUB=dist/sitehub pytest tests/e2e/test_service.py
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.machine import Machine, why_no_machine
+
+_DOWNLOAD = "/root/Downloads/sitehub"
+_HEALTHY = "curl -sk https://127.0.0.1:8443/healthz | grep -q ok"
+
+
+@pytest.fixture(scope="module")
+def executable() -> Path:
+    """The one file, with a package beside it if one was made."""
+    if "SITEHUB" not in os.environ:
+        pytest.skip("SITEHUB names no executable")
+    return Path(os.environ["SITEHUB"])
+
+
+@pytest.fixture
+def machine(tmp_path: Path, executable: Path) -> Iterator[Machine]:
+    if reason := why_no_machine(booted=True):
+        pytest.skip(reason)
+    with Machine(tmp_path, booted=True) as machine:
+        shutil.copy(executable, machine.exchange / "sitehub")
+        machine.shell(f"mkdir -p {Path(_DOWNLOAD).parent} && cp /run/exchange/sitehub {_DOWNLOAD}")
+        yield machine
+
+
+def show(machine: Machine, name: str) -> str:
+    return machine.run("systemctl", "show", "-P", name, "sitehub").out.strip()
+
+
+def test_it_is_installed_serves_is_restarted_and_leaves_its_data(machine: Machine) -> None:
+    installed = machine.run(_DOWNLOAD, "service", "install")
+    assert "https://localhost:8443/setup/" in installed.out
+    machine.shell(_HEALTHY)
+    assert machine.run("stat", "-c", "%U", "/var/lib/sitehub/hub.sqlite").out == "sitehub\n"
+    assert machine.run("sitehub", "service", "status").out.startswith("The service is running.")
+    outer = show(machine, "MainPID")
+
+    # Once more, and nobody is disturbed; the download may go.
+    machine.run(_DOWNLOAD, "service", "install")
+    machine.run("rm", _DOWNLOAD)
+    assert show(machine, "MainPID") == outer
+
+    # The inner process does not outlive the outer one, and both are there again.
+    machine.run("kill", "-9", outer)
+    machine.wait_for(f"{_HEALTHY} && systemctl is-active sitehub")
+    assert show(machine, "MainPID") != outer
+    assert machine.run("pgrep", "-c", "-u", "sitehub").out == "2\n"
+
+    # What root does beside it is the service's own.
+    machine.shell("echo correct horse | sitehub user add anna --role admin --password-stdin")
+    machine.run("sitehub", "service", "stop")
+    machine.shell("! pgrep -u sitehub")
+    assert "anna" in machine.run("sitehub", "user", "list").out
+    assert machine.shell("find /var/lib/sitehub -user root").out == ""
+    assert machine.run("sitehub", "service", "status", check=False).status == 3
+    machine.run("sitehub", "service", "start")
+    machine.shell(_HEALTHY)
+
+    gone = machine.run("sitehub", "service", "uninstall")
+    assert "Its data is still in /var/lib/sitehub." in gone.out
+    machine.shell("test -e /var/lib/sitehub/hub.sqlite && ! test -e /usr/local/bin/sitehub")
+    machine.shell("! pgrep -u sitehub")
+
+
+def test_a_hub_that_is_stuck_is_restarted(machine: Machine) -> None:
+    machine.run(_DOWNLOAD, "service", "install")
+    more = "/etc/systemd/system/sitehub.service.d"
+    machine.shell(f"mkdir {more}; printf '[Service]\\nWatchdogSec=4\\n' > {more}/soon.conf")
+    machine.shell("systemctl daemon-reload && systemctl restart sitehub")
+    outer = show(machine, "MainPID")
+    machine.shell(f"kill -STOP $(pgrep -P {outer})")
+    machine.wait_for(f"test $(systemctl show -P NRestarts sitehub) = 1 && {_HEALTHY}")
+    assert show(machine, "MainPID") != outer
+
+
+def test_a_port_in_use_is_told_and_tried_again(machine: Machine) -> None:
+    # As it is where somebody looked around first, and left it running.
+    machine.shell(f"{_DOWNLOAD} run --data /root/other > /dev/null 2>&1 & echo $! > /run/other")
+    machine.wait_for(_HEALTHY)
+    refused = machine.run(_DOWNLOAD, "service", "install", check=False)
+    assert refused.status == 1
+    assert "did not start: port 8444 is already in use" in refused.out
+    machine.shell("kill $(cat /run/other)")
+    machine.wait_for(f"{_HEALTHY} && systemctl is-active sitehub")
+
+
+def test_the_package_runs_and_is_upgraded_over_itself(machine: Machine, executable: Path) -> None:
+    packages = list(executable.parent.glob("sitehub_*.deb"))
+    if not packages:
+        pytest.skip("no package lies beside the executable")
+    shutil.copy(packages[0], machine.exchange / "sitehub.deb")
+    machine.run("dpkg", "-i", "/run/exchange/sitehub.deb")
+    machine.wait_for(_HEALTHY)
+    assert "/setup/" in machine.run("sitehub", "user", "setup-link").out
+    assert machine.run("pgrep", "-c", "-u", "sitehub").out == "1\n"
+    refused = machine.run(_DOWNLOAD, "service", "install", check=False)
+    assert "the package sitehub is installed" in refused.out
+    machine.run("dpkg", "-i", "/run/exchange/sitehub.deb")
+    machine.wait_for(_HEALTHY)
+    machine.run("dpkg", "-r", "sitehub")
+    machine.shell("! pgrep -u sitehub && test -e /var/lib/sitehub/hub.sqlite")
+    machine.run("dpkg", "-P", "sitehub")
+    machine.shell("! test -e /var/lib/sitehub && ! id sitehub")
