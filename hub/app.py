@@ -39,6 +39,7 @@ from hub.services.certificates import Certificates
 from hub.services.commands import Commands
 from hub.services.devicefiles import DeviceFiles
 from hub.services.devices import DeviceBook
+from hub.services.diskroom import DiskRoom
 from hub.services.downloads import Downloads
 from hub.services.enrolment import Enrolment
 from hub.services.firmware import Firmware
@@ -139,6 +140,7 @@ async def open_services(
             most_devices=config.devices.max_connections,
             most_waiting=config.devices.max_waiting,
         )
+        room_on_disk = DiskRoom(config.store.min_free_gb, lambda: shutil.disk_usage(data_dir).free)
         site = Site(store.settings, config, change_feed)
         certificates = Certificates(data_dir, config.tls, now=now)
         accounts = Accounts(
@@ -153,17 +155,11 @@ async def open_services(
         admission = Admission(
             store, registry, room, devices, enrolment, change_feed, config.devices, now
         )
-        firmware = Firmware(store, site, change_feed, now)
+        firmware = Firmware(store, site, room_on_disk, change_feed, now)
         campaigns = Campaigns(store, firmware, devices, change_feed, now)
         downloads = Downloads(store, devices, campaigns, now)
         commands = Commands(store, registry, devices, change_feed, now)
-        upkeep = Upkeep(
-            store,
-            config.store,
-            now=now,
-            zone=site.zone,
-            free_bytes=lambda: shutil.disk_usage(data_dir).free,
-        )
+        upkeep = Upkeep(store, config.store, room_on_disk, now=now, zone=site.zone)
         yield Services(
             config=config,
             data_dir=data_dir,

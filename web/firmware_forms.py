@@ -106,7 +106,7 @@ class _Reading:
         self._services = services
         self._head = auth.head_of(scope)
         self._address = auth.address_of(scope)
-        self._body = FileBody(receive, _MOST_FORM_BYTES)
+        self._body = FileBody(receive, _MOST_FORM_BYTES, self._head.content_length)
         self._fields: dict[str, str] = {}
         self._files: dict[str, SentFile] = {}
         self._text_bytes = 0
@@ -145,7 +145,8 @@ class _Reading:
             raise BadParameter(f"at most {MOST_COMPONENTS} files are expected", field="files")
         # The token stands before the files: of whom it is not, nothing is stored.
         auth.check_form(self._services, self._head, self._fields)
-        async with self._services.firmware.receive() as upload:
+        # Of the further files, too: a form that has no room as a whole is not begun.
+        async with self._services.firmware.receive(self._body.left) as upload:
             more = True
             while more:
                 data, more = await events.data()

@@ -18,6 +18,7 @@ from hub.live.feed import Change, Feed
 from hub.log import limited
 from hub.services.carrythrough import carried_through
 from hub.services.devicefields import check_text
+from hub.services.diskroom import GB, DiskRoom
 from hub.services.site import Site
 from hub.store.db import FIRMWARE, Store
 from hub.store.firmware import Component as Component
@@ -48,11 +49,13 @@ _LOOK_SECONDS = 3600.0
 class Upload:
     """A file that is being received: a context, which leaves nothing behind unless finished."""
 
-    def __init__(self, firmware: Firmware, receiving: Receiving) -> None:
+    def __init__(self, firmware: Firmware, receiving: Receiving, size: int) -> None:
         self._firmware = firmware
         self._receiving = receiving
+        self._size = size
 
     async def __aenter__(self) -> Upload:
+        self._firmware.check_disk(self._size)
         await self._receiving.__aenter__()
         return self
 
@@ -66,6 +69,7 @@ class Upload:
 
     async def write(self, chunk: bytes) -> None:
         """Take the next bytes. Raises TooLarge, CannotStoreNow."""
+        self._firmware.check_disk(len(chunk))
         await self._receiving.write(chunk)
 
     async def finish(self) -> StoredFile:
@@ -79,11 +83,17 @@ class Firmware:
     """Changes are durable, and seen by every reader, once the call returns."""
 
     def __init__(
-        self, store: Store, site: Site, changes: Feed[Change], now: Callable[[], float]
+        self,
+        store: Store,
+        site: Site,
+        room: DiskRoom,
+        changes: Feed[Change],
+        now: Callable[[], float],
     ) -> None:
         self._rows = store.firmware
         self._files = store.firmware_files
         self._site = site
+        self._room = room
         self._changes = changes
         self._now = now
         #: A file and its row come and go together.
@@ -101,12 +111,17 @@ class Firmware:
             except HubError as error:
                 limited(log, logging.WARNING, "firmware", "unused files go later: %s", error)
 
-    def receive(self) -> Upload:
-        """`async with firmware.receive() as upload`. Entering it raises TooManyRequests."""
-        return Upload(self, self._files.receive())
+    def receive(self, size: int = 0) -> Upload:
+        """`async with firmware.receive() as upload`; `size`: of what comes, as far as known.
+
+        Entering it raises TooManyRequests, TooLarge, CannotStoreNow.
+        """
+        return Upload(self, self._files.receive(), size)
 
     async def take_staged(self, name: str) -> StoredFile:
         """Take a file over that was laid into `staging_path`. NoSuchResource, TooLarge."""
+        # It takes its room already: whoever laid it there takes it away again.
+        self.check_disk(0)
         found = await self._files.digest_staged(name, self.now_ms())
         with carried_through():
             return await self.keep(self._files.staged(name), found)
@@ -186,6 +201,15 @@ class Firmware:
                 raise
         log.info("firmware file %s was received, %d bytes", found.sha256[:12], found.size)
         return found
+
+    def check_disk(self, size: int) -> None:
+        """Raises TooLarge where so many bytes more would cost the oldest day of records."""
+        if shortage := self._room.shortage(size):
+            raise TooLarge(
+                f"{shortage.wanted_bytes / GB:g} GB of the disk are kept for records: "
+                "remove a release, or free some space",
+                field="disk",
+            )
 
     def now_ms(self) -> int:
         return int(self._now() * 1000)

@@ -27,7 +27,8 @@ from msgspec import Struct
 from hub.live.feed import Change, Feed
 from hub.services.authority import EARLIEST_PLAUSIBLE
 from hub.services.certificates import Certificates
-from hub.services.upkeep import GB, Upkeep
+from hub.services.diskroom import GB
+from hub.services.upkeep import Upkeep
 from hub.store.db import Store
 
 Fault = Literal[

@@ -11,19 +11,16 @@ from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta, tzinfo
 
 import trio
-from msgspec import Struct
 
 from hub.config import Storage
 from hub.errors import HubError
 from hub.log import limited
 from hub.services.accounts import ABSOLUTE_MS, IDLE_MS
+from hub.services.diskroom import GB, DiskRoom, Shortage
 from hub.store.db import Store
 
 log = logging.getLogger(__name__)
 
-GB = 1_000_000_000
-#: Less than this is a full disk, whatever `store.min_free_gb` allows.
-_FULL_BYTES = 4_000_000
 _GUARD_SECONDS = 10
 _PRUNE_SECONDS = 3600
 _LOOK_AT_THE_CLOCK_SECONDS = 60
@@ -33,30 +30,23 @@ _CLOCK_JUMP_SECONDS = 3600
 _AFTER_A_JUMP_SECONDS = 86_400
 
 
-class Shortage(Struct, frozen=True):
-    """There is less room than there should be, and nothing left that may go."""
-
-    free_bytes: int
-    wanted_bytes: int
-
-
 class Upkeep:
-    """Keeps the store within its limits. `shortage` is None while the disk has room."""
+    """Keeps the store within its limits. `shortage`: there is one, and nothing left may go."""
 
     def __init__(
         self,
         store: Store,
         config: Storage,
+        room: DiskRoom,
         *,
         now: Callable[[], float],
         zone: Callable[[], tzinfo],
-        free_bytes: Callable[[], int],
     ) -> None:
         self._store = store
         self._config = config
+        self._room = room
         self._now = now
         self._zone = zone
-        self._free_bytes = free_bytes
         self._dropping = trio.Lock()
         self.shortage: Shortage | None = None
 
@@ -70,7 +60,7 @@ class Upkeep:
     async def _guard_the_disk(self) -> None:
         while True:
             await self._drop_while(self._is_too_much)
-            self.shortage = self._measure_shortage()
+            self.shortage = self._room.shortage()
             await trio.sleep(_GUARD_SECONDS)
 
     async def _prune_every_hour(self) -> None:
@@ -142,18 +132,9 @@ class Upkeep:
         stored = sum(use.bytes for use in self._store.media.days())
         if self._config.max_gb and stored > self._config.max_gb * GB:
             return f"the pictures take more than {self._config.max_gb:g} GB"
-        if shortage := self._measure_shortage():
+        if shortage := self._room.shortage():
             return f"only {shortage.free_bytes / GB:.1f} GB are free on the disk"
         return ""
-
-    def _measure_shortage(self) -> Shortage | None:
-        wanted = max(int(self._config.min_free_gb * GB), _FULL_BYTES)
-        try:
-            free = self._free_bytes()
-        except OSError as error:
-            _tell("the room on the disk is not known", error)
-            return None
-        return Shortage(free, wanted) if free < wanted else None
 
     def _night(self) -> date:
         """Another one from three o'clock of the site's zone on."""

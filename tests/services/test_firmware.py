@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from hub.errors import BadParameter, CannotStoreNow, NoSuchResource, TooLarge
 from hub.services import firmware as firmware_module
+from hub.services.diskroom import GB
 from hub.services.firmware import NewComponent, NewRelease, staging_path
 from hub.services.site import SiteSettings
 from hub.wire.firmware import Versions
@@ -157,6 +158,29 @@ async def test_releases_and_all_files_together_have_a_bound(
     assert on_disk(tmp_path) == 1
 
 
+async def test_a_file_takes_no_room_that_is_kept_for_records(
+    site: FirmwareSite, tmp_path: Path
+) -> None:
+    site.free.bytes = 2 * GB + 10
+    for size, chunk in ((11, b""), (0, b"12345678901")):
+        with pytest.raises(TooLarge, match="2 GB of the disk are kept for records: remove a rele"):
+            async with site.firmware.receive(size) as upload:
+                await upload.write(chunk)
+    assert on_disk(tmp_path) == 0
+    assert (await site.receive(b"1234567890")).size == 10
+
+
+async def test_a_file_ends_where_records_fill_the_disk_meanwhile(
+    site: FirmwareSite, tmp_path: Path
+) -> None:
+    async with site.firmware.receive(10) as upload:
+        await upload.write(b"12345")
+        site.free.bytes = 2 * GB
+        with pytest.raises(TooLarge, match="kept for records"):
+            await upload.write(b"67890")
+    assert on_disk(tmp_path) == 0
+
+
 async def test_a_row_that_cannot_be_stored_leaves_no_file(
     site: FirmwareSite, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -196,3 +220,14 @@ async def test_a_staged_file_is_taken_over(site: FirmwareSite, tmp_path: Path) -
     file = await site.firmware.take_staged(path.name)
     assert site.firmware.files() == (file,)
     assert not path.exists()
+
+
+async def test_a_staged_file_in_the_records_room_is_not_taken(
+    site: FirmwareSite, tmp_path: Path
+) -> None:
+    path = staging_path(tmp_path)
+    path.write_bytes(b"from the command line")
+    site.free.bytes = 2 * GB - 1
+    with pytest.raises(TooLarge, match="kept for records"):
+        await site.firmware.take_staged(path.name)
+    assert site.firmware.files() == ()

@@ -10,8 +10,9 @@ import trio.testing
 
 from hub.live.feed import Change, Feed
 from hub.services.certificates import Certificates
+from hub.services.diskroom import Shortage
 from hub.services.health import Health
-from hub.services.upkeep import Shortage, Upkeep
+from hub.services.upkeep import Upkeep
 from hub.store.db import Store
 from hub.store.health import StoreHealth
 from tests.support.clock import FrozenClock

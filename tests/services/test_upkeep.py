@@ -14,7 +14,8 @@ import trio
 from trio.testing import MockClock
 
 from hub.config import Storage
-from hub.services.upkeep import GB, Shortage, Upkeep
+from hub.services.diskroom import GB, DiskRoom, Shortage
+from hub.services.upkeep import Upkeep
 from hub.store.db import Store
 from tests.support.clock import FrozenClock
 from tests.support.kept_days import KeptDays
@@ -61,9 +62,9 @@ async def kept_up(
     upkeep = Upkeep(
         cast("Store", store),
         config,
+        DiskRoom(config.min_free_gb, store.free_bytes),
         now=now or noon(),
         zone=lambda: zone,
-        free_bytes=store.free_bytes,
     )
     async with trio.open_nursery() as nursery:
         await nursery.start(upkeep.run)
@@ -259,9 +260,9 @@ async def test_a_real_store_loses_its_old_days_and_keeps_today(
         upkeep = Upkeep(
             store,
             Storage(keep_days=1, min_free_gb=0),
+            DiskRoom(0, lambda: 100 * GB),
             now=clock,
             zone=lambda: UTC,
-            free_bytes=lambda: 100 * GB,
         )
         async with trio.open_nursery() as nursery:
             await nursery.start(upkeep.run)

@@ -63,7 +63,7 @@ class FakeFirmware:
             self.stored[one.sha256] = StoredFile(one.sha256, one.md5, one.size, self.now_ms())
         self._changes.publish([Change("firmware", str(release.id))])
 
-    def receive(self) -> FakeUpload:
+    def receive(self, size: int = 0) -> FakeUpload:
         return FakeUpload(self)
 
     def files(self) -> tuple[StoredFile, ...]:

@@ -28,6 +28,7 @@ class FirmwareSite:
     def __init__(self, hub: HubServices, clock: FrozenClock) -> None:
         services = hub.services
         self.store = hub.store
+        self.free = hub.free
         self.services = services
         self.firmware = services.firmware
         self.campaigns = services.campaigns

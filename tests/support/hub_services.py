@@ -21,6 +21,7 @@ from hub.services.campaigns import Campaigns
 from hub.services.commands import Commands
 from hub.services.devicefiles import DeviceFiles
 from hub.services.devices import DeviceBook
+from hub.services.diskroom import GB, DiskRoom
 from hub.services.downloads import Downloads
 from hub.services.enrolment import Enrolment
 from hub.services.firmware import Firmware
@@ -41,17 +42,33 @@ CHEAP = Cost(memory_kib=8, iterations=1)
 PASSWORD = "correct horse"
 
 
+class FreeBytes:
+    """What is free on the disk: set `bytes`."""
+
+    def __init__(self) -> None:
+        self.bytes = 100 * GB
+
+    def __call__(self) -> int:
+        return self.bytes
+
+
 class HubServices:
     """A store, the services on it, and shortcuts to fill them."""
 
     def __init__(
-        self, store: Store, services: Services, room: WaitingRoom, registry: Registry
+        self,
+        store: Store,
+        services: Services,
+        room: WaitingRoom,
+        registry: Registry,
+        free: FreeBytes,
     ) -> None:
         self.store = store
         self.services = services
         self.room = room
         #: Who is online: attach a `tests.support.askedlink.AskedLink`.
         self.registry = registry
+        self.free = free
 
     async def add_faces(self, *names: str, did: str = "1", pictures: bool = False) -> list[int]:
         """Store one capture for each name, each an upload of its own."""
@@ -102,12 +119,14 @@ async def open_hub_services(
     on_records = record_feed.publish
     async with open_store(data_dir, now=clock, on_records=on_records, disk=disk) as store:
         registry = Registry(clock)
+        free = FreeBytes()
         room = WaitingRoom(config.devices.max_waiting, change_feed, clock)
         traces = new_traces(clock)
         closing = trio.Event()
         site = Site(store.settings, config, change_feed)
         devices = DeviceBook(store, registry, room, record_feed, change_feed, clock)
-        firmware = Firmware(store, site, change_feed, clock)
+        room_on_disk = DiskRoom(config.store.min_free_gb, free)
+        firmware = Firmware(store, site, room_on_disk, change_feed, clock)
         campaigns = Campaigns(store, firmware, devices, change_feed, clock)
         commands = Commands(store, registry, devices, change_feed, clock)
         services = Services(
@@ -144,4 +163,4 @@ async def open_hub_services(
             ingest=cast(Any, None),
             upkeep=cast(Any, None),
         )
-        yield HubServices(store, services, room, registry)
+        yield HubServices(store, services, room, registry, free)

@@ -12,6 +12,7 @@ from quart import Response
 
 from hub.config import Config, Web
 from hub.services.accounts import COMMAND_LINE
+from hub.services.diskroom import GB
 from hub.services.firmware import Release
 from hub.store import firmwarefiles
 from hub.wire.firmware import Versions
@@ -232,6 +233,18 @@ async def test_an_empty_and_a_large_file_are_refused_and_those_before_stay(
         assert sentence in admin.text
         assert f'name="kept_1" value="{SHA256}"' in admin.text
         assert 'name="ver_name" value="v2.0"' in admin.text
+
+
+async def test_a_form_without_room_is_refused_in_words_and_keeps_its_fields(
+    admin: Operator,
+) -> None:
+    await admin.get("/firmware/add")
+    admin.site.free.bytes = 2 * GB + len(FILE) - 1
+    await admin.send_release(("app.bin", FILE), **GOOD)
+    assert admin.response.status_code == 400
+    assert "too little room beside what is kept for records" in admin.text
+    assert 'name="ver_name" value="v2.0"' in admin.text
+    assert admin.site.firmware.files() == ()
 
 
 async def test_a_form_of_another_session_stores_nothing(admin: Operator) -> None:

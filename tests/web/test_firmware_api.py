@@ -13,7 +13,9 @@ import trio
 from msgspec import Struct
 from trio.testing import MockClock
 
+from hub.errors import TooLarge
 from hub.services.accounts import COMMAND_LINE
+from hub.services.diskroom import GB
 from hub.store import firmwarefiles
 from hub.wire.signing import params_sign
 from tests.support.clock import NOON, FrozenClock
@@ -176,6 +178,14 @@ async def test_a_file_that_is_too_large_is_refused_while_it_comes(
     assert files_on_disk(api) == before
 
 
+async def test_a_file_without_room_is_refused_before_it_comes(api: Api) -> None:
+    api.site.free.bytes = 2 * GB + len(FILE) - 1
+    told = {**api.bearer, "content-length": str(len(FILE))}
+    answer = await api.upload(b"", b"never asked for", headers=told)
+    assert (answer.status, answer.json["code"]) == (413, 420)
+    assert answer.json["msg"].startswith("disk: 2 GB of the disk are kept for records")
+
+
 async def test_an_empty_file_is_refused(api: Api) -> None:
     answer = await api.upload(b"")
     assert (answer.status, answer.json["msg"]) == (400, "file: the file is empty")
@@ -285,6 +295,15 @@ async def test_a_slow_sender_who_gets_on_may_take_hours(mock_clock: MockClock) -
 async def test_a_sender_who_trickles_is_refused(mock_clock: MockClock, part: bytes) -> None:
     with pytest.raises(filebodies.TooSlow):
         await body_of(*[(filebodies.STEP_SECONDS - 1, part)] * 10)
+
+
+async def test_a_body_that_is_too_long_by_its_own_word_is_refused_before_it_comes() -> None:
+    async def receive() -> Any:
+        raise AssertionError("nothing is asked for")
+
+    body = filebodies.FileBody(receive, 100, 101)
+    with pytest.raises(TooLarge):
+        await body.next()
 
 
 async def test_the_time_that_the_disk_takes_is_not_the_senders(mock_clock: MockClock) -> None:

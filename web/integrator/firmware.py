@@ -446,8 +446,8 @@ class _Uploads:
         digest = hashlib.md5(usedforsecurity=False) if auth.is_signed(head) else None
         if digest is not None:
             auth.signed_body_md5(head)
-        body = FileBody(receive, MOST_BYTES)
-        async with self._services.firmware.receive() as upload:
+        body = FileBody(receive, MOST_BYTES, head.content_length)
+        async with self._services.firmware.receive(body.left) as upload:
             while part := await body.next():
                 await upload.write(part)
                 if digest is not None:

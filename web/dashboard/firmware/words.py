@@ -235,6 +235,10 @@ def _wrong_field(error: BadParameter) -> str:
         "file": _wrong_file(error),
         "files": gettext("All firmware together has at most %(most)s GB. Remove a release first.")
         % {"most": MOST_BYTES_OF_ALL // 1024**3},
+        "disk": gettext(
+            "The disk has too little room beside what is kept for records. Remove a release, or "
+            "free some space, then send it again."
+        ),
         "releases": gettext("There are %(most)s releases. Remove one first.")
         % {"most": MOST_RELEASES},
     }
