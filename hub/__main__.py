@@ -54,8 +54,9 @@ def run(arguments: Sequence[str] | None = None) -> int:
 
 
 def _fail(message: str) -> int:
-    line = " ".join(message.split())
-    click.echo(f"sitehub: {line}", err=True)
+    from hub.cli.tables import print_line
+
+    print_line(f"sitehub: {' '.join(message.split())}", err=True)
     return _FAILED
 
 

@@ -16,6 +16,7 @@ import msgspec
 import trio
 from msgspec import Struct
 
+from hub.cli.tables import print_line
 from hub.errors import StartFault
 from hub.simulator.camera import Told
 from hub.simulator.faults import FAULTLESS, Quirks
@@ -77,7 +78,8 @@ async def _simulate(simulation: Simulation) -> None:
         counts[told.what] += 1
         if told.what not in _COUNTED:
             said = f": {told.text}" if told.text else ""
-            click.echo(f"{told.identity.sn} ({told.identity.name}) is {told.what}{said}")
+            # What the hub answers may be anything.
+            print_line(f"{told.identity.sn} ({told.identity.name}) is {told.what}{said}")
 
     async with trio.open_nursery() as nursery:
         await nursery.start(_end_at_a_signal, nursery.cancel_scope)
@@ -137,7 +139,7 @@ async def _remove(client: httpx.AsyncClient, cameras: Sequence[CameraIdentity]) 
         try:
             await _call(client, "DELETE", f"{_DEVICES}/{camera.did}")
         except StartFault as fault:
-            click.echo(f"{camera.sn} was not removed: {fault.message}", err=True)
+            print_line(f"{camera.sn} was not removed: {fault.message}", err=True)
 
 
 def _client(url: str, key: ApiKey) -> httpx.AsyncClient:

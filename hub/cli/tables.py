@@ -22,8 +22,8 @@ def print_json(value: object) -> None:
     sys.stdout.buffer.flush()
 
 
-def print_line(text: str) -> None:
-    click.echo(visible(text.rstrip()))
+def print_line(text: str, *, err: bool = False) -> None:
+    click.echo(visible(text.rstrip()), err=err)
 
 
 def print_table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> None:

@@ -28,7 +28,7 @@ class Hub:
             return httpx.Response(200, json={"did": did})
         did = request.url.path.rpartition("/")[2]
         if did == "1":
-            return httpx.Response(404, json={"code": 426, "msg": "there is no device 1"})
+            return httpx.Response(404, content=b"there is no device 1\x1b[2J")
         self.known.remove(did)
         return httpx.Response(200, json={})
 
@@ -53,7 +53,7 @@ async def test_one_that_cannot_be_removed_does_not_keep_the_others(
     async with simulation._enrolled(asked, make_cameras(3, 1)) as cameras:
         assert [camera.did for camera in cameras] == ["1", "2", "3"]
     assert hub.known == ["1"]
-    assert "there is no device 1" in capsys.readouterr().err
+    assert "there is no device 1\\x1b[2J" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("host", ["::1", "[::1]"])
