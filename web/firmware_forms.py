@@ -20,7 +20,6 @@ from hypercorn.typing import (
 )
 from msgspec import Struct
 from werkzeug.exceptions import HTTPException
-from werkzeug.http import parse_options_header
 from werkzeug.sansio.multipart import (
     Data,
     Epilogue,
@@ -37,7 +36,7 @@ from hub.services.firmware import MOST_BYTES, MOST_COMPONENTS, StoredFile
 from web import auth
 from web.bodies import PeerLeft, tell_of_limit
 from web.filebodies import FileBody
-from web.handedforms import handed_form, handed_on
+from web.handedforms import boundary_of, handed_form, handed_on
 from web.operations import MOST_BODY_BYTES
 
 PATH = "/firmware/add"
@@ -158,11 +157,8 @@ class _Events:
     """What a form consists of, one after the other. Raises BadParameter where it is malformed."""
 
     def __init__(self, content_type: str, body: FileBody) -> None:
-        kind, options = parse_options_header(content_type)
-        boundary = options.get("boundary", "")
-        if kind != "multipart/form-data" or not boundary.isascii() or not boundary:
-            raise BadParameter("body: multipart/form-data is expected")
-        self._decoder = MultipartDecoder(boundary.encode(), _MOST_BESIDES, max_parts=_MOST_PARTS)
+        boundary = boundary_of(content_type)
+        self._decoder = MultipartDecoder(boundary, _MOST_BESIDES, max_parts=_MOST_PARTS)
         self._body = body
 
     async def next(self) -> Event:

@@ -1,4 +1,4 @@
-"""Forms that were read in front of Quart: how they are handed on to the page that answers them."""
+"""Forms read in front of Quart: what they are, and how they are handed on to their page."""
 
 from __future__ import annotations
 
@@ -7,11 +7,24 @@ from typing import Any
 
 from hypercorn.typing import ASGIReceiveCallable, ASGIReceiveEvent, HTTPScope
 from quart import request
+from werkzeug.http import parse_options_header
 
-from hub.errors import NotAuthorised
+from hub.errors import BadParameter, NotAuthorised
 
 #: Where the form stands in the scope that Quart is given.
 _KEY = "sitehub.form"
+
+
+def boundary_of(content_type: str) -> bytes:
+    """What stands between the parts of such a form.
+
+    Raises BadParameter where it is no form that a browser sends with a file.
+    """
+    kind, options = parse_options_header(content_type)
+    boundary = options.get("boundary", "")
+    if kind != "multipart/form-data" or not boundary.isascii() or not boundary:
+        raise BadParameter("body: multipart/form-data is expected")
+    return boundary.encode()
 
 
 def handed_on(

@@ -22,7 +22,6 @@ from hypercorn.typing import (
 )
 from msgspec import Struct
 from werkzeug.exceptions import HTTPException
-from werkzeug.http import parse_options_header
 from werkzeug.sansio.multipart import Data, Epilogue, Field, File, MultipartDecoder, NeedData
 
 from hub.errors import BadParameter, HubError
@@ -30,7 +29,7 @@ from hub.services import Services
 from hub.services.accounts import Role
 from web import auth
 from web.bodies import Bodies, PeerLeft, tell_of_limit
-from web.handedforms import handed_form, handed_on
+from web.handedforms import boundary_of, handed_form, handed_on
 
 _PATHS = re.compile(r"/cameras/[0-9]+/(?:people/add|search)")
 #: What is needed for any of them; each page asks for its own role besides.
@@ -96,12 +95,9 @@ class _PhotoForms:
 
 def read_form(content_type: str, body: bytes) -> PhotoForm:
     """Raises BadParameter where it is no form that a browser sends with a file."""
-    kind, options = parse_options_header(content_type)
-    boundary = options.get("boundary", "")
-    if kind != "multipart/form-data" or not boundary.isascii() or not boundary:
-        raise BadParameter("body: multipart/form-data is expected")
+    decoder = MultipartDecoder(boundary_of(content_type), max_parts=_MOST_PARTS)
     try:
-        parts = _parts(MultipartDecoder(boundary.encode(), max_parts=_MOST_PARTS), body)
+        parts = _parts(decoder, body)
     except (ValueError, HTTPException):
         raise BadParameter("body: malformed multipart/form-data") from None
     return PhotoForm(
