@@ -160,6 +160,7 @@ def _spare_garbage_collection() -> None:
 
     A full pass over all of it would hold up every device for some 40 ms, again and again.
     """
+    gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 20, 20)
     gc.enable()

@@ -14,13 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from hub.services.photos import (
-    LONGEST_SIDE,
-    MOST_BYTES,
-    BadPhoto,
-    Photos,
-    photo_jpeg,
-)
+from hub.services.photojpeg import photo_jpeg
+from hub.services.photos import LONGEST_SIDE, MOST_BYTES, BadPhoto, Photos
 from hub.wire.dialect import PERSON_SEARCH
 from hub.wire.params import encode_param
 from tests.support.pictures import BMP, GIF, JPEG, PNG, WEBP

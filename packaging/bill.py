@@ -1,0 +1,221 @@
+"""Say what is inside the executable: a bill of materials (CycloneDX, JSON), and all licences.
+
+    python packaging/bill.py build/pyinstaller/contents.json dist
+
+It runs in the environment of the build: what the bill says of a package is what was built in.
+"""
+
+from __future__ import annotations
+
+import json
+import platform
+import re
+import shutil
+import sqlite3
+import ssl
+import subprocess
+import sys
+import sysconfig
+import uuid
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+#: Inside without a file that would tell of it: what unpacks, and what lies in an archive.
+_ALWAYS = ("sitehub", "pyinstaller", "tzdata")
+_LICENCE_FILE = re.compile(r"^(licen[cs]e|copying|notice|copyright)", re.IGNORECASE)
+_RULE = "=" * 78
+
+#: Where no package tells of a library: prefix of its file -> name and version.
+_BY_FILE = {
+    "libcrypto": ("OpenSSL", ssl.OPENSSL_VERSION.split()[1]),
+    "libssl": ("OpenSSL", ssl.OPENSSL_VERSION.split()[1]),
+    "sqlite3": ("SQLite", sqlite3.sqlite_version),
+    "libsqlite3": ("SQLite", sqlite3.sqlite_version),
+}
+
+
+@dataclass(frozen=True)
+class Part:
+    """One thing that is inside, with a name and a licence of its own."""
+
+    name: str
+    version: str
+    #: As https://github.com/package-url has it; empty where there is no such address.
+    purl: str = ""
+    #: An expression or a name.
+    licence: str = ""
+    texts: tuple[Path, ...] = ()
+    #: What was linked into it, as its own bill says.
+    within: tuple[dict[str, Any], ...] = field(default=(), compare=False)
+
+
+def parts_of(contents: Iterable[tuple[str, str]]) -> list[Part]:
+    """Everything that the files in `contents` (name inside, path of the source) belong to."""
+    owners = _owners()
+    found = {_of_python(), *(_of_distribution(metadata.distribution(name)) for name in _ALWAYS)}
+    for _, source in contents:
+        path = Path(source)
+        owner = owners.get(str(path)) or owners.get(str(path.resolve()))
+        if owner is not None:
+            found.add(_of_distribution(owner))
+        elif _is_library(path) and not _is_pythons(path):
+            found.add(_of_library(path))
+    return sorted(found, key=lambda part: part.name.lower())
+
+
+def _owners() -> dict[str, metadata.Distribution]:
+    return {
+        str(distribution.locate_file(file)): distribution
+        for distribution in metadata.distributions()
+        for file in distribution.files or ()
+    }
+
+
+def _is_library(path: Path) -> bool:
+    return path.is_absolute() and (path.suffix.lower() == ".dll" or ".so" in path.name)
+
+
+def _is_pythons(path: Path) -> bool:
+    """The interpreter's own, extension modules included."""
+    own = {Path(sysconfig.get_path(name)) for name in ("stdlib", "platstdlib")}
+    return any(root in path.parents for root in own) or "python" in path.name.lower()
+
+
+def _of_python() -> Part:
+    roots = (Path(sysconfig.get_path("stdlib")), Path(sys.base_prefix))
+    texts = [root / "LICENSE.txt" for root in roots if (root / "LICENSE.txt").exists()]
+    version = platform.python_version()
+    return Part("CPython", version, f"pkg:generic/python@{version}", "PSF-2.0", tuple(texts[:1]))
+
+
+def _of_distribution(distribution: metadata.Distribution) -> Part:
+    name, version = distribution.name, distribution.version
+    info = [file for file in distribution.files or () if file.parts[0].endswith(".dist-info")]
+    return Part(
+        name,
+        version,
+        f"pkg:pypi/{name.lower().replace('_', '-')}@{version}",
+        _licence_of(distribution.metadata),
+        tuple(
+            Path(str(distribution.locate_file(file)))
+            for file in info
+            if _LICENCE_FILE.match(file.name)
+        ),
+        tuple(
+            component
+            for file in info
+            if file.parent.name == "sboms"
+            for component in _components_of(Path(str(distribution.locate_file(file))))
+        ),
+    )
+
+
+def _licence_of(about: Any) -> str:
+    """As said in the way of today, of yesterday, or by a classifier."""
+    said = about.get("License-Expression") or about.get("License") or ""
+    if said and "\n" not in said and len(said) < 100:
+        return str(said)
+    classifiers = [line for line in about.get_all("Classifier", ()) if line.startswith("License")]
+    return ", ".join(line.rpartition(" :: ")[2] for line in classifiers)
+
+
+def _components_of(bill: Path) -> Iterator[dict[str, Any]]:
+    """What a package's own bill says was linked into it."""
+    kept = ("type", "name", "version", "purl", "licenses")
+    for component in json.loads(bill.read_text("utf-8")).get("components", ()):
+        yield {key: component[key] for key in kept if key in component}
+
+
+def _of_library(path: Path) -> Part:
+    package = _debian_package(path)
+    if package is not None:
+        name, version = package
+        text = Path("/usr/share/doc") / name / "copyright"
+        return Part(name, version, f"pkg:deb/debian/{name}@{version}", texts=(text,))
+    known = [about for prefix, about in _BY_FILE.items() if path.name.startswith(prefix)]
+    return Part(*known[0]) if known else Part(path.name, "")
+
+
+def _debian_package(path: Path) -> tuple[str, str] | None:
+    if shutil.which("dpkg-query") is None:
+        return None
+    # A merged /usr: the package may know its file by either path.
+    for candidate in {path, path.resolve(), Path(str(path.resolve()).removeprefix("/usr"))}:
+        owner = _output("dpkg-query", "--search", str(candidate)).partition(":")[0]
+        if owner:
+            return owner, _output("dpkg-query", "--show", "--showformat=${Version}", owner)
+    return None
+
+
+def _output(*command: str) -> str:
+    done = subprocess.run(command, capture_output=True, text=True)
+    return done.stdout if done.returncode == 0 else ""
+
+
+def bill_of(parts: Iterable[Part], version: str) -> dict[str, Any]:
+    components = [_component(part) for part in parts if part.name != "sitehub"]
+    inside = json.dumps(components, sort_keys=True)
+    return {
+        "$schema": "http://cyclonedx.org/schema/bom-1.6.schema.json",
+        "bomFormat": "CycloneDX",
+        "specVersion": "1.6",
+        # The same things give the same bill.
+        "serialNumber": f"urn:uuid:{uuid.uuid5(uuid.NAMESPACE_OID, inside)}",
+        "version": 1,
+        "metadata": {
+            "component": {
+                "type": "application",
+                "bom-ref": "sitehub",
+                "name": "sitehub",
+                "version": version,
+                "licenses": [{"license": {"id": "MIT"}}],
+            }
+        },
+        "components": components,
+    }
+
+
+def _component(part: Part) -> dict[str, Any]:
+    component: dict[str, Any] = {
+        "type": "library",
+        "bom-ref": f"{part.name}@{part.version}",
+        "name": part.name,
+        "version": part.version,
+    }
+    if part.purl:
+        component["purl"] = part.purl
+    if part.licence:
+        component["licenses"] = [{"license": {"name": part.licence}}]
+    if part.within:
+        component["components"] = list(part.within)
+    return component
+
+
+def licences_of(parts: Iterable[Part]) -> Iterator[str]:
+    """All texts, one after the other; where a package brings none, what it says of itself."""
+    for part in parts:
+        yield f"{_RULE}\n{part.name} {part.version}".rstrip()
+        if part.licence:
+            yield f"Licence: {part.licence}"
+        yield _RULE
+        for text in part.texts:
+            yield text.read_text("utf-8", errors="replace").strip()
+        yield ""
+
+
+def main() -> None:
+    contents, out = Path(sys.argv[1]), Path(sys.argv[2])
+    parts = parts_of(json.loads(contents.read_text("utf-8")))
+    bill = bill_of(parts, metadata.version("sitehub"))
+    (out / "sitehub.cdx.json").write_text(json.dumps(bill, indent=2), "utf-8")
+    (out / "LICENCES.txt").write_text("\n".join(licences_of(parts)), "utf-8")
+    print(f"{len(parts)} parts inside: sitehub.cdx.json, LICENCES.txt")
+    if unclear := [part.name for part in parts if not (part.licence or part.texts)]:
+        print(f"no licence was found of: {', '.join(unclear)}", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    main()
