@@ -59,6 +59,8 @@ def lay_out(program: Path, tree: Path) -> None:
     documents = tree / "usr/share/doc/sitehub"
     documents.mkdir(parents=True)
     shutil.copy(ROOT / "LICENSE", documents / "copyright")
+    if (licences := program.with_name("LICENCES.txt")).exists():
+        shutil.copy(licences, documents)
 
 
 def write_control(tree: Path) -> None:

@@ -1,0 +1,49 @@
+"""Make the ZIP that an installer gets for Windows: the executable, and what to know before.
+
+    python packaging/windowszip.py dist/sitehub.exe dist
+
+It takes the executable as it is, so it can be made anywhere. Prints the ZIP's path.
+"""
+
+from __future__ import annotations
+
+import sys
+import zipfile
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from hub import __version__  # noqa: E402
+
+_README = ROOT / "packaging" / "windows" / "README.txt"
+#: The first day that a ZIP can name: the same files give the same ZIP.
+_DATE = (1980, 1, 1, 0, 0, 0)
+
+
+def main() -> None:
+    executable, out = Path(sys.argv[1]), Path(sys.argv[2])
+    made = out / f"sitehub-{__version__}-windows.zip"
+    with zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED) as archive:
+        _add(archive, "sitehub.exe", executable.read_bytes())
+        _add(archive, "README.txt", readme())
+        licences = executable.with_name("LICENCES.txt")
+        if licences.exists():
+            _add(archive, licences.name, licences.read_bytes())
+    print(made)
+
+
+def readme() -> bytes:
+    """As every editor of Windows shows it: with its ends of lines, and a mark of its encoding."""
+    text = _README.read_text("utf-8")
+    return text.replace("\n", "\r\n").encode("utf-8-sig")
+
+
+def _add(archive: zipfile.ZipFile, name: str, content: bytes) -> None:
+    entry = zipfile.ZipInfo(name, _DATE)
+    entry.compress_type = zipfile.ZIP_DEFLATED
+    archive.writestr(entry, content)
+
+
+if __name__ == "__main__":
+    main()
