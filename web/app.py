@@ -102,9 +102,16 @@ def _serve_basics(app: QuartTrio, services: Services) -> None:
         return response
 
 
+def _is_for_a_person() -> bool:
+    if not request.path.startswith(_FOR_PROGRAMS):
+        return True
+    # Somebody opens a picture in a tab of its own; a page that shows it asks for images.
+    return request.path.startswith("/media/") and "text/html" in request.headers.get("Accept", "")
+
+
 async def _answer_hub_error(error: HubError) -> Response:
     further = headers_of(error)
-    if not request.path.startswith(_FOR_PROGRAMS):
+    if _is_for_a_person():
         response = await dashboard.error_page(error, error.status)
         # A browser would ask for a name and a password of its own.
         further.pop("WWW-Authenticate", None)
@@ -116,7 +123,7 @@ async def _answer_hub_error(error: HubError) -> Response:
 
 async def _answer_http_error(error: HTTPException) -> Response:
     status = error.code or 500
-    if not request.path.startswith(_FOR_PROGRAMS):
+    if _is_for_a_person():
         return await dashboard.error_page(error, status)
     message = f"a body has at most {MOST_BODY_BYTES} bytes" if status == 413 else error.name
     response = _error_for_programs(status, _CODES.get(status, status), message)

@@ -292,6 +292,10 @@ class FakeEnrolment:
             self.knock(waiting(sn, "code-mismatch"))
             raise WrongSignature("the code does not match the signature")
         if replaces is not None:
+            if did is not None:
+                raise BadParameter(
+                    "a camera that takes another's place has its number", field="did"
+                )
             change = DeviceChange(sn=sn, code=code, key=key)
             view = await self._devices.change(replaces, change)
             del self.rows[sn]

@@ -167,6 +167,15 @@ async def test_nonsense_of_a_camera_is_no_fault_of_ours(
     assert viewer.text.rstrip().endswith("</html>")
 
 
+async def test_days_that_cannot_be_read_are_not_days_without_a_recording(
+    viewer: Visitor, camera: SimulatedLink
+) -> None:
+    camera.outcome = Answer(0, "OK", Raw(b'[{"day": 99, "count": -1}]'))
+    await viewer.get("/cameras/1/recordings?month=2026-10")
+    assert "Nothing of the camera's answer could be read." in viewer.text
+    assert "has no recording" not in viewer.text
+
+
 async def test_a_look_at_the_head_of_a_page_asks_no_camera(
     viewer: Visitor, camera: SimulatedLink
 ) -> None:

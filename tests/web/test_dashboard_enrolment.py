@@ -166,7 +166,7 @@ async def test_what_is_to_be_done_by_hand_is_told_after_accepting(admin: Visitor
         device("12", "Gate", "offline", init_outcome="refused with 404 no such uri")
     )
     await admin.get("/cameras?done=accepted-refused&did=12")
-    for words in ("refused with 404 no such uri", "enter this one on its own page", ">12<"):
+    for words in ("it answered “404 no such uri”", "enter this one on its own page", ">12<"):
         assert words in admin.text, words
     await admin.get("/cameras?done=accepted-taken&did=12")
     assert "enter this one" not in admin.text
@@ -189,6 +189,9 @@ async def test_a_camera_that_knocks_takes_a_broken_ones_place(admin: Visitor) ->
     assert '<option value="13">' not in admin.text
     await admin.send("/cameras/accept", sn="SN1", code=CODE, replaces="99", back="/cameras")
     assert "no camera with the number" in admin.text
+    both = {"did": "12", "replaces": "12", "back": "/cameras"}
+    await admin.send("/cameras/accept", sn="SN1", code=CODE, **both)
+    assert "Leave the number (did) empty" in admin.text
     await admin.send("/cameras/accept", sn="SN1", code=CODE, replaces="12", back="/cameras")
     assert admin.goes_to == "/cameras?done=accepted-taken&did=12"
     assert admin.hub.devices.views["12"].sn == "SN1"

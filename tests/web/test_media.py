@@ -97,6 +97,21 @@ async def test_a_signed_in_user_sees_pictures_and_nobody_else(
     assert (await client.get(PATH, headers=cookie)).status_code == 200
 
 
+async def test_who_opens_a_picture_that_is_not_there_reads_a_page(
+    hub: HubServices, client: QuartClient
+) -> None:
+    cookie = {"Cookie": f"__Host-sitehub_session={await hub.add_user('vic', 'viewer')}"}
+    opened = {"Accept": "text/html,image/avif,*/*;q=0.8"}
+    response = await client.get("/media/2/face.jpg", headers=cookie | opened)
+    assert response.status_code == 404
+    assert "Nothing is here" in await response.get_data(as_text=True)
+    response = await client.get("/media/2/face.jpg", headers=opened)
+    assert response.headers["Location"] == "/sign-in?next=/media/2/face.jpg"
+    shown = {"Accept": "image/avif,image/webp,*/*;q=0.8"}
+    response = await client.get("/media/2/face.jpg", headers=cookie | shown)
+    assert (await response.get_json())["code"] == 426
+
+
 # Pictures on devices
 
 ON_DEVICE = "/media/device/1?path=sdcard/1.jpg"

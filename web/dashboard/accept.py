@@ -90,6 +90,8 @@ async def _refused(sn: str, back: str, error: HubError) -> Response:
     fault = device_fault(error)
     if isinstance(error, NoSuchResource):
         fault = gettext("There is no camera with the number whose place it shall take.")
+    if isinstance(error, BadParameter) and error.field == "did" and form.get("replaces"):
+        fault = gettext("Leave the number (did) empty: it takes that of the camera it replaces.")
     if isinstance(error, WrongSignature):
         reason = " ".join(waiting_reasons(waiting))
         fault = gettext("Not accepted, and nothing was stored. %(reason)s") % {"reason": reason}

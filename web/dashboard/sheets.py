@@ -37,7 +37,9 @@ async def look_at() -> Response:
     await auth.check_csrf()
     text = await _sent_text()
     if text is None:
-        return await _import_page(fault=gettext("That file is no UTF-8 text."))
+        return await _import_page(
+            fault=gettext("That file is no UTF-8 text. In Excel, save it as “CSV UTF-8”.")
+        )
     try:
         sheet = read_sheet(text)
         auth.services().devices.check_import(sheet)

@@ -112,7 +112,7 @@ ROW_FAULTS = {
 
 INIT_OUTCOMES = {
     "taken": N_("taken"),
-    "refused": N_("refused with %(answer)s"),
+    "refused": N_("refused: it answered “%(answer)s”"),
     "silent": N_("no answer"),
     "not-sent": N_("not sent yet"),
 }

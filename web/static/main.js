@@ -108,6 +108,16 @@ function closeMenusOutside() {
   });
 }
 
+// A picture that is not there any more leaves its place as it is where there is none.
+function leaveOutMissingPictures() {
+  const leaveOut = (image) => image.matches?.(".card-picture img") && image.remove();
+  document.addEventListener("error", ({ target }) => leaveOut(target), true);
+  // Those that failed before this was listening.
+  for (const image of all(".card-picture img")) {
+    if (image.complete && image.currentSrc && !image.naturalWidth) leaveOut(image);
+  }
+}
+
 // A device may take its time: who sends it something sees that it was sent, and sends it once.
 function showThatItIsSent() {
   for (const form of all("form[data-busy]")) {
@@ -196,4 +206,5 @@ ifThere("[data-trace]", async (list) => {
   const { Trace } = await import("./trace.js");
   new Trace(list).follow();
 });
+leaveOutMissingPictures();
 if ("signedIn" in document.body.dataset) followTheHub();

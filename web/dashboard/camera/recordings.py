@@ -58,6 +58,7 @@ async def month(did: int) -> Response:
             "_camera_month.html",
             did=device.did,
             month=month_of(year, number, answer.days, today=today),
+            unreadable=answer.unreadable,
         )
 
     before, after = months_around(year, number)
