@@ -137,8 +137,10 @@ async def open_services(
         traces = Traces(
             now,
             shown,
+            is_listed=lambda sn: room.lists(sn) or store.devices.by_sn(sn) is not None,
             most_devices=config.devices.max_connections,
-            most_waiting=config.devices.max_waiting,
+            # Of those in the waiting room, and as many enrolled ones that are not let in.
+            most_waiting=2 * config.devices.max_waiting,
         )
         room_on_disk = DiskRoom(config.store.min_free_gb, lambda: shutil.disk_usage(data_dir).free)
         site = Site(store.settings, config, change_feed)

@@ -194,13 +194,18 @@ class _Trace:
 
 
 class Traces:
-    """By serial number: at most `most_devices` that were in, and `most_waiting` that were not."""
+    """By serial number: at most `most_devices` that were in, and `most_waiting` that were not.
+
+    Of these, first those make room that are not listed anywhere, where nobody can ask for them: a
+    flood makes room for itself, as in the waiting room.
+    """
 
     def __init__(
         self,
         now: Callable[[], float],
         shorten: Shorten,
         *,
+        is_listed: Callable[[str], bool],
         most_devices: int,
         most_waiting: int,
     ) -> None:
@@ -210,6 +215,7 @@ class Traces:
         self.numbers = itertools.count(int(now() * 1_000_000))
         #: Name of a ring -> who waits for what comes next.
         self.watched: dict[str, list[trio.Event]] = {}
+        self._is_listed = is_listed
         self._most_devices = most_devices
         self._most_waiting = most_waiting
         self._devices: OrderedDict[str, _Trace] = OrderedDict()
@@ -298,17 +304,22 @@ class Traces:
     def _waiting_trace(self, sn: str) -> _Trace:
         trace = self._waiting.get(sn)
         if trace is None:
+            if len(self._waiting) >= self._most_waiting:
+                del self._waiting[self._least_missed()]
             trace = self._waiting[sn] = _Trace(self, sn)
-            if len(self._waiting) > self._most_waiting:
-                self._waiting.popitem(last=False)
         self._waiting.move_to_end(sn)
         return trace
+
+    def _least_missed(self) -> str:
+        """Of those that are not in, the one heard longest ago that no list shows, or of all."""
+        unlisted = (sn for sn in self._waiting if not self._is_listed(sn))
+        return next(unlisted, next(iter(self._waiting)))
 
     def _device_trace(self, sn: str) -> _Trace:
         trace = self._devices.get(sn)
         if trace is None:
-            trace = self._devices[sn] = self._waiting_trace(sn)
-            del self._waiting[sn]
+            known = self._waiting.pop(sn) if sn in self._waiting else None
+            trace = self._devices[sn] = known or _Trace(self, sn)
             if len(self._devices) > self._most_devices:
                 self._devices.popitem(last=False)
             self._share_out(trace)

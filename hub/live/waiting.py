@@ -256,6 +256,10 @@ class WaitingRoom:
     def holds(self, connection: Link) -> bool:
         return connection in self._open
 
+    def lists(self, sn: str) -> bool:
+        """Whether there is a row of it."""
+        return sn in self._rows
+
     def connection_of(self, sn: str) -> Link | None:
         row = self._rows.get(sn)
         return row.connection if row else None

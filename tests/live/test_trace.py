@@ -158,6 +158,25 @@ def test_of_those_that_knock_the_one_heard_longest_ago_makes_room() -> None:
     assert [kept(traces, f"SN{number}") for number in range(5)] == [[], [], ["a"], ["a"], ["a"]]
 
 
+def test_no_flood_of_serial_numbers_pushes_out_one_that_somebody_sees_in_a_list() -> None:
+    traces = new_traces(listed={"SN1"}, most_waiting=3)
+    ring = traces.open()
+    ring.heard("looked for")
+    traces.knocks(ring, "SN1")
+    for number in range(100):
+        traces.knocks(traces.open(), f"FLOOD{number}")
+    assert kept(traces) == ["looked for"]
+
+
+def test_where_all_are_listed_the_one_heard_longest_ago_makes_room() -> None:
+    traces = new_traces(listed={f"SN{number}" for number in range(5)}, most_waiting=3)
+    for number in range(5):
+        ring = traces.open()
+        ring.heard("a")
+        traces.knocks(ring, f"SN{number}")
+    assert [kept(traces, f"SN{number}") for number in range(5)] == [[], [], ["a"], ["a"], ["a"]]
+
+
 def test_one_that_made_room_is_found_again_at_its_next_connect() -> None:
     traces = new_traces(most_waiting=1)
     ring = traces.open()

@@ -65,6 +65,7 @@ def test_rows_are_bounded_and_a_flood_makes_room_for_itself(clock: FrozenClock) 
     for number in range(10):
         room.knock(f"FLOOD{number}", FakeLink("10.6.6.6"))
     assert room.sns == ["CAMERA", "FLOOD8", "FLOOD9"]
+    assert [room.lists(sn) for sn in ("CAMERA", "FLOOD7", "FLOOD9")] == [True, False, True]
 
 
 def test_connections_are_bounded_and_the_oldest_of_the_busiest_address_is_closed(

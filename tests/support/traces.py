@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Container
 
 from hub.live.trace import Traces
 from hub.wire.masking import shown
@@ -10,6 +10,17 @@ from tests.support.clock import NOON
 
 
 def new_traces(
-    now: Callable[[], float] = lambda: NOON, *, most_devices: int = 100, most_waiting: int = 20
+    now: Callable[[], float] = lambda: NOON,
+    *,
+    listed: Container[str] = (),
+    most_devices: int = 100,
+    most_waiting: int = 20,
 ) -> Traces:
-    return Traces(now, shown, most_devices=most_devices, most_waiting=most_waiting)
+    """`listed`: the serial numbers that somebody sees in a list."""
+    return Traces(
+        now,
+        shown,
+        is_listed=lambda sn: sn in listed,
+        most_devices=most_devices,
+        most_waiting=most_waiting,
+    )
