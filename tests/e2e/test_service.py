@@ -97,6 +97,16 @@ def test_a_port_in_use_is_told_and_tried_again(machine: Machine) -> None:
     machine.wait_for(f"{_HEALTHY} && systemctl is-active sitehub")
 
 
+def test_data_that_was_gathered_before_is_taken_over(machine: Machine) -> None:
+    add = "user add anna --role admin --password-stdin --data /root/other"
+    machine.shell(f"echo correct horse | {_DOWNLOAD} {add}")
+    machine.shell("cp -r /root/other /var/lib/sitehub")
+    installed = machine.run(_DOWNLOAD, "service", "install")
+    assert "/setup/" not in installed.out  # there is an administrator already
+    assert "anna" in machine.run("sitehub", "user", "list").out
+    assert machine.shell("find /var/lib/sitehub -user root").out == ""
+
+
 def test_the_package_runs_and_is_upgraded_over_itself(machine: Machine, executable: Path) -> None:
     packages = list(executable.parent.glob("sitehub_*.deb"))
     if not packages:
