@@ -6,6 +6,7 @@ import pytest
 import trio
 
 from hub.live.trace import (
+    LONGEST_HEAD,
     LONGEST_SHORT,
     LONGEST_WHOLE,
     MOST_BYTES_OF_ONE,
@@ -200,6 +201,24 @@ def test_a_long_frame_is_shortened_and_its_size_kept(traces: Traces) -> None:
     (entry,) = ring.entries()
     size = 2 * LONGEST_WHOLE + 29
     assert entry.kept == Shortened('{"msgid": "1", "photo": "[4.1 KB]"}', size)
+
+
+def test_of_a_long_frame_of_a_stranger_only_the_beginning_is_looked_at() -> None:
+    looked_at: list[str | bytes] = []
+    traces = Traces(
+        lambda: NOON,
+        lambda frame: str(looked_at.append(frame)),
+        is_listed=lambda sn: False,
+        most_devices=1,
+        most_waiting=1,
+    )
+    ring = traces.open()
+    for frame in ("{" * 60_000, b"{" * 60_000):
+        ring.heard(frame)
+    assert looked_at == ["{" * LONGEST_HEAD, b"{" * LONGEST_HEAD]
+    assert [entry.kept for entry in ring.entries()] == [Shortened("None", 60_000)] * 2
+    traces.let_in(ring, "SN1").heard("{" * 60_000)
+    assert looked_at[-1] == "{" * 60_000
 
 
 def test_a_frame_of_middle_length_is_kept_as_it_came(traces: Traces) -> None:
