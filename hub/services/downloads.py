@@ -36,6 +36,9 @@ PATH = "/api/v1/firmware/"
 #: Downloads at a time: of all devices, and of one.
 MOST_AT_ONCE = 10
 MOST_OF_A_DEVICE = 2
+#: While so many are under way, nobody is given a second one: some who take their time with two
+#: each would keep all others out.
+MOST_WITH_SECONDS = 5
 #: For those who find no place.
 RETRY_SECONDS = 30
 #: What all downloads together are sent a second: captures go first.
@@ -146,7 +149,9 @@ class Downloads:
 
     def take_place(self, did: str) -> None:
         """Raises CannotStoreNow where none is free."""
-        if self._places.total() >= MOST_AT_ONCE or self._places[did] >= MOST_OF_A_DEVICE:
+        taken, own = self._places.total(), self._places[did]
+        most = MOST_WITH_SECONDS if own else MOST_AT_ONCE
+        if taken >= most or own >= MOST_OF_A_DEVICE:
             raise CannotStoreNow("too many downloads at once", retry_after=RETRY_SECONDS)
         self._places[did] += 1
 

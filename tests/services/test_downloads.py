@@ -156,6 +156,24 @@ async def test_one_device_does_not_take_all_places(site: FirmwareSite) -> None:
         raise AssertionError("there is no place")
 
 
+async def test_a_second_place_is_given_only_while_half_of_all_are_free(
+    tmp_path: Path, clock: FrozenClock
+) -> None:
+    dids = [str(number) for number in range(1, 7)]
+    async with firmware_site(tmp_path, clock, *dids) as site:
+        release = await site.add_release(DATA)
+        await site.campaigns.start(release.id, dids)
+        await site.report("1", fwVer="2.0")
+        links = [await one_link(site, did) for did in dids]
+        for link in links[:5]:
+            site.downloads.find(link).__enter__()
+        for link in links[:5]:
+            with pytest.raises(CannotStoreNow), site.downloads.find(link):
+                raise AssertionError("it is left to those who have none")
+        with site.downloads.find(links[5]):
+            pass
+
+
 async def test_who_downloaded_what_is_seen_and_outlives_a_restart(
     tmp_path: Path, clock: FrozenClock
 ) -> None:
