@@ -8,6 +8,8 @@ most.
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import NoReturn, Protocol
 
 import trio
@@ -25,7 +27,7 @@ class Watched(Protocol):
 
 
 class Deadlines:
-    """Those of everything that is watched. Nothing ends where run() does not run."""
+    """Those of all that was added and not discarded."""
 
     def __init__(self) -> None:
         self._watched: set[Watched] = set()
@@ -33,8 +35,15 @@ class Deadlines:
         self.add = self._watched.add
         self.discard = self._watched.discard
 
-    async def run(self) -> NoReturn:
-        """Look for what is overdue, for ever."""
+    @asynccontextmanager
+    async def watched(self) -> AsyncIterator[None]:
+        """As long as this lasts, what is overdue is ended."""
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._sweep)
+            yield
+            nursery.cancel_scope.cancel()
+
+    async def _sweep(self) -> NoReturn:
         while True:
             await trio.sleep(SWEEP_SECONDS)
             now = trio.current_time()

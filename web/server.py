@@ -72,7 +72,7 @@ async def serve(
         ports.append(
             _Port("plain-http", listeners, app_of_devices, settings, context, None, deadlines)
         )
-    async with _running(app, settings), _watched(deadlines), trio.open_nursery() as connections:
+    async with _running(app, settings), deadlines.watched(), trio.open_nursery() as connections:
         async with trio.open_nursery() as accepting:
             for port in ports:
                 await accepting.start(partial(port.accept, limits, connections))
@@ -98,15 +98,6 @@ def front(devices: ASGIFramework, others: ASGIFramework) -> ASGIFramework:
 async def _nothing(scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
     """What else there is on the plain port for devices."""
     await refuse(send, NoSuchPath())
-
-
-@asynccontextmanager
-async def _watched(deadlines: Deadlines) -> AsyncIterator[None]:
-    """As long as this lasts, what is overdue is ended."""
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(deadlines.run)
-        yield
-        nursery.cancel_scope.cancel()
 
 
 @asynccontextmanager

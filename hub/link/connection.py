@@ -2,7 +2,8 @@
 
 One task reads and answers (run). Other tasks may ask the device something (request) or end the
 connection (close); they never read. Whatever is late is ended by one deadline that moves as the
-connection goes on: the upgrade and the first frame, then each answer, then the next frame.
+connection goes on: the upgrade and the first frame, then each answer, then the next frame. It is
+watched by hub.deadlines, as those of requests are.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from trio_websocket import ConnectionClosed
 from hub import metrics
 from hub.accept import Peer
 from hub.config import Devices as DevicesConfig
+from hub.deadlines import Deadlines
 from hub.errors import DeviceLeft, DeviceNonsense, DeviceSilent
 from hub.link.socket import NORMAL, DeviceSocket, Ending
 from hub.live.registry import Answer
@@ -43,6 +45,8 @@ MOST_REQUESTS = 32
 #: A device is taken to be at a request that it does not answer for so many of its time-outs.
 LATE = 2
 
+_ANSWER_LATE = Ending(NORMAL, "its answer was not taken in time")
+_FRAME_LATE = Ending(NORMAL, "no frame came in time")
 _LEFT = "the connection ended before the device answered"
 
 #: What is done with a message, and when the connection has ended (with the reason).
@@ -56,6 +60,7 @@ class DeviceLink:
     __slots__ = (
         "_closing",
         "_config",
+        "_deadlines",
         "_ended",
         "_free_at",
         "_hold",
@@ -68,6 +73,7 @@ class DeviceLink:
         "_socket",
         "_take",
         "address",
+        "deadline",
         "did",
         "ip",
         "is_waiting",
@@ -82,6 +88,7 @@ class DeviceLink:
         stream: trio.abc.Stream,
         peer: Peer,
         config: DevicesConfig,
+        deadlines: Deadlines,
         *,
         trace: Ring,
         take: Take,
@@ -99,6 +106,7 @@ class DeviceLink:
         #: It knocked and was not let in.
         self.is_waiting = False
         self._config = config
+        self._deadlines = deadlines
         self._take = take
         self._ended = ended
         self._socket = DeviceSocket(stream, limit=config.max_first_frame_kb * 1024)
@@ -106,7 +114,8 @@ class DeviceLink:
         #: Begins each msgid: an answer that a device owes from an earlier connection fits none.
         self._mark = secrets.token_hex(4)
         self._msgids = itertools.count(1)
-        self._scope = trio.CancelScope(deadline=peer.accepted_at + config.first_message_seconds)
+        self._scope = trio.CancelScope()
+        self.deadline = peer.accepted_at + config.first_message_seconds
         self._overdue = Ending(
             NORMAL,
             f"no frame came within {config.first_message_seconds:g} s",
@@ -119,14 +128,22 @@ class DeviceLink:
     async def run(self) -> None:
         """Serve the connection until it ends, and close it."""
         ending: Ending | None = None
-        with self._scope:
-            async with trio.open_nursery() as self._nursery:
-                ending = await self._read()
+        self._deadlines.add(self)
+        try:
+            with self._scope:
+                async with trio.open_nursery() as self._nursery:
+                    ending = await self._read()
+        finally:
+            self._deadlines.discard(self)
         why = self._why(ending)
         if why.limit:
             self._tell_of_limit(why)
         with trio.move_on_after(GOODBYE_SECONDS):
             await self._socket.finish(why)
+
+    def expire(self) -> None:
+        """What was to come is late."""
+        self._scope.cancel()
 
     def let_in(self, did: str, sn: str, token: str, *, since: int) -> None:
         """The device's connect was answered 200."""
@@ -153,7 +170,7 @@ class DeviceLink:
 
     async def hold_back(self, seconds: float) -> None:
         """Let the peer wait; ends at once when something is to be asked of it."""
-        self._allow(seconds + ANSWER_SECONDS, "its answer was not taken in time")
+        self._allow(seconds + ANSWER_SECONDS, _ANSWER_LATE)
         with trio.move_on_after(seconds) as self._hold:
             await trio.sleep_forever()
         self._hold = None
@@ -168,22 +185,17 @@ class DeviceLink:
         on_free: Callable[[], None] | None = None,
     ) -> Answer:
         """Ask the device and wait for its answer; see hub.live.registry.Link."""
-        asked = _Asked(f"{self._mark}-{next(self._msgids)}", on_answer, on_free)
-        sent_at: float | None = None
+        msgid = f"{self._mark}-{next(self._msgids)}"
+        asked = _Asked(msgid, self._pending, self._deadlines, on_answer, on_free)
         try:
-            frame = encode_request(asked.msgid, self.token, uri, param)
-            self._pending.expect(asked.msgid, asked.end)
-            # One scope for both waits: thousands of requests a second come by here.
-            with trio.CancelScope(relative_deadline=SEND_SECONDS) as scope:
-                await self._send_request(frame)
-                sent_at = trio.current_time()
-                scope.deadline = sent_at + seconds
-                await asked.ended.wait()
+            frame = encode_request(msgid, self.token, uri, param)
+            self._pending.expect(msgid, asked.end)
+            await self._send_request(frame)
+            asked.wait_until(trio.current_time() + seconds)
+            await asked.over.wait()
         finally:
             if asked.outcome is None:
-                self._give_up(asked, None if sent_at is None else sent_at + LATE * seconds)
-        if sent_at is None:
-            raise DeviceLeft("the device did not take the request in time")
+                asked.give_up((LATE - 1) * seconds)
         if isinstance(asked.outcome, Response):
             return _answer_of(asked.outcome)
         if asked.outcome is not None:
@@ -215,7 +227,7 @@ class DeviceLink:
         return self._closing or ending or self._overdue
 
     async def _handle(self, message: str | bytes) -> None:
-        self._allow(ANSWER_SECONDS, "its answer was not taken in time")
+        self._allow(ANSWER_SECONDS, _ANSWER_LATE)
         self.trace.heard(message)
         await self._take(self, message)
         if self.did:
@@ -224,12 +236,12 @@ class DeviceLink:
             silent = WAITING_SECONDS
         else:
             silent = self._config.first_message_seconds
-        self._allow(silent, "no frame came in time")
+        self._allow(silent, _FRAME_LATE)
 
-    def _allow(self, seconds: float, overdue: str) -> None:
-        """From now on the connection has so many seconds, or ends for that reason."""
-        self._scope.deadline = trio.current_time() + seconds
-        self._overdue = Ending(NORMAL, overdue)
+    def _allow(self, seconds: float, overdue: Ending) -> None:
+        """From now on the connection has so many seconds, or ends so."""
+        self.deadline = trio.current_time() + seconds
+        self._overdue = overdue
 
     def _tell_of_limit(self, ending: Ending) -> None:
         metrics.limits_reached.labels(ending.limit).inc()
@@ -270,63 +282,98 @@ class DeviceLink:
             self._hold.cancel()  # The answer to come is read by the task that holds back.
         self.trace.said(frame)
         try:
-            await self._socket.send_text(frame)
+            rest = self._socket.begin_text(frame)
+            if rest is not None:
+                await self._send_rest(rest)
         except ConnectionClosed:
             raise DeviceLeft(_LEFT) from None
+
+    async def _send_rest(self, rest: bytes) -> None:
+        try:
+            with trio.move_on_after(SEND_SECONDS) as patience:
+                await self._socket.send_rest(rest)
         finally:
             if self._socket.is_torn:  # Whoever asked gave up, or was too late, in the middle of it.
                 self.close("a request was sent in part only")
-
-    def _give_up(self, asked: _Asked, until: float | None) -> None:
-        """Nobody waits for this answer any more; the device is at it until then, or never was."""
-        if until is None or asked.on_free is None:
-            self._pending.forget(asked.msgid)
-            asked.free()
-        else:
-            asked.is_given_up = True
-            self._nursery.start_soon(self._wait_for_late, asked, until)
-
-    async def _wait_for_late(self, asked: _Asked, until: float) -> None:
-        with trio.move_on_at(until):
-            await asked.ended.wait()
-        if not asked.ended.is_set():
-            self._pending.forget(asked.msgid)
-            asked.free()
+        if patience.cancelled_caught:
+            raise DeviceLeft("the device did not take the request in time")
 
 
 class _Asked:
     """A request of ours, until the device is done with it."""
 
-    __slots__ = ("_on_answer", "ended", "is_given_up", "msgid", "on_free", "outcome")
+    __slots__ = (
+        "_deadlines",
+        "_is_given_up",
+        "_msgid",
+        "_on_answer",
+        "_on_free",
+        "_pending",
+        "deadline",
+        "outcome",
+        "over",
+    )
 
     def __init__(
         self,
         msgid: str,
+        pending: Pending,
+        deadlines: Deadlines,
         on_answer: Callable[[Answer], None] | None,
         on_free: Callable[[], None] | None,
     ) -> None:
-        self.msgid = msgid
-        self.ended = trio.Event()
+        #: Nobody needs to wait any longer.
+        self.over = trio.Event()
         #: What it came to for whoever asked; None while they wait, and for good once they gave up.
         self.outcome: Outcome | None = None
-        self.is_given_up = False
-        self.on_free = on_free
+        #: For whoever asked; once they gave up, for the device. There is none before it is out.
+        self.deadline = math.inf
+        self._msgid = msgid
+        self._pending = pending
+        self._deadlines = deadlines
         self._on_answer = on_answer
+        self._on_free = on_free
+        self._is_given_up = False
+
+    def wait_until(self, deadline: float) -> None:
+        """It is out: an answer is waited for."""
+        self.deadline = deadline
+        if not self.over.is_set():
+            self._deadlines.add(self)
+
+    def give_up(self, more: float) -> None:
+        """Nobody waits for its answer any more. The device is at it for so long, or never was."""
+        if self.deadline == math.inf or self._on_free is None:
+            self._forget()
+        else:
+            self.deadline += more
+            self._is_given_up = True
+
+    def expire(self) -> None:
+        if self._is_given_up:
+            self._forget()
+        else:
+            self.over.set()
 
     def end(self, outcome: Outcome) -> None:
         """The answer is there, or the connection has ended."""
-        if not self.is_given_up:
+        if not self._is_given_up:
             self.outcome = outcome
             if self._on_answer is not None and isinstance(outcome, Response):
                 self._on_answer(_answer_of(outcome))
         elif isinstance(outcome, Response):
             metrics.stray_answers.inc()
-        self.ended.set()
-        self.free()
+        self.over.set()
+        self._free()
 
-    def free(self) -> None:
+    def _forget(self) -> None:
+        self._pending.forget(self._msgid)
+        self._free()
+
+    def _free(self) -> None:
         """The device has done with it."""
-        on_free, self.on_free = self.on_free, None
+        self._deadlines.discard(self)
+        on_free, self._on_free = self._on_free, None
         if on_free is not None:
             on_free()
 

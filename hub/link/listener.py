@@ -10,6 +10,7 @@ from functools import partial
 import trio
 
 from hub.accept import Limits, Peer, open_listeners, serve_port
+from hub.deadlines import Deadlines
 from hub.link.connection import DeviceLink
 from hub.link.dispatch import Dispatch
 from hub.link.socket import GOING_AWAY
@@ -29,19 +30,21 @@ _SHUTDOWN_SECONDS = 3.0
 class Links:
     """The open links of the device ports."""
 
-    def __init__(self, services: Services) -> None:
+    def __init__(self, services: Services, deadlines: Deadlines) -> None:
         self._config = services.config.devices
         self._traces = services.traces
         self._dispatch = Dispatch(
             services.admission, services.enrolment, self._traces, self._config, services.now
         )
         self._open: set[DeviceLink] = set()
+        self._deadlines = deadlines
 
     async def handle(self, stream: trio.abc.Stream, peer: Peer) -> None:
         link = DeviceLink(
             stream,
             peer,
             self._config,
+            self._deadlines,
             trace=self._traces.open(),
             take=self._dispatch.take,
             ended=self._dispatch.ended,
@@ -69,8 +72,9 @@ async def serve_devices(
     """
     config = services.config.devices
     opened = await _open_ports(services)
-    links = Links(services)
-    async with trio.open_nursery() as handlers:
+    deadlines = Deadlines()
+    links = Links(services, deadlines)
+    async with deadlines.watched(), trio.open_nursery() as handlers:
         async with trio.open_nursery() as ports:
             for port in opened:
                 serve = partial(

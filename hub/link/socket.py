@@ -30,8 +30,11 @@ from wsproto.events import (
 from wsproto.utilities import LocalProtocolError, RemoteProtocolError
 
 from hub.link.frames import text_frame, whole_text
+from hub.sockets import QuickStream
 
 _RECEIVE_BYTES = 16 * 1024
+#: A frame of up to so much goes out at once where nothing is in its way.
+_AT_ONCE_BYTES = 16 * 1024
 
 #: Codes of RFC 6455, 7.4.1.
 NORMAL = 1000
@@ -76,6 +79,7 @@ class DeviceSocket(WebSocketConnection):
 
     def __init__(self, stream: trio.abc.Stream, *, limit: int) -> None:
         super().__init__(stream, _Upgrade(ConnectionType.SERVER), message_queue_size=0)
+        self._quick = stream if isinstance(stream, QuickStream) else None
         #: Bytes of the largest message that is taken.
         self.limit = limit
         self._fragments = bytearray()
@@ -111,9 +115,26 @@ class DeviceSocket(WebSocketConnection):
 
     async def send_text(self, text: str) -> None:
         """Send a message. Raises ConnectionClosed."""
+        rest = self.begin_text(text)
+        if rest is not None:
+            await self.send_rest(rest)
+
+    def begin_text(self, text: str) -> bytes | None:
+        """Send a message as far as it goes without waiting: None, or what is for send_rest().
+
+        Raises ConnectionClosed.
+        """
         if self._wsproto.state is not ConnectionState.OPEN:
             raise ConnectionClosed(None)
-        await self._send_bytes(text_frame(text))
+        frame = text_frame(text)
+        if self._quick is None or self._stream_lock.locked() or len(frame) > _AT_ONCE_BYTES:
+            return frame
+        if self._torn:
+            raise ConnectionClosed(None)
+        try:
+            return None if self._quick.send_nowait(frame) else b""
+        except (trio.BrokenResourceError, trio.ClosedResourceError):
+            raise ConnectionClosed(None) from None
 
     async def finish(self, ending: Ending) -> None:
         """Say goodbye, wait for the peer's own, and close. The caller sets the deadline."""
@@ -192,9 +213,10 @@ class DeviceSocket(WebSocketConnection):
             data = self._wsproto.send(event)
         except LocalProtocolError:
             raise ConnectionClosed(None) from None
-        await self._send_bytes(data)
+        await self.send_rest(data)
 
-    async def _send_bytes(self, data: bytes) -> None:
+    async def send_rest(self, data: bytes) -> None:
+        """Send all of `data`, and before it what the stream has kept. Raises ConnectionClosed."""
         await self._acquire_stream()
         try:
             if self._torn:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import socket
+from functools import partial
 from typing import Any
 
 import pytest
@@ -16,6 +19,7 @@ from hub import metrics
 from hub.accept import Peer
 from hub.errors import DeviceBusy, DeviceSilent
 from hub.link.connection import DeviceLink
+from hub.sockets import SocketStream
 from tests.support.gate import ADDRESS, online
 from tests.support.plug import Port, device_port
 
@@ -122,6 +126,7 @@ async def test_the_time_for_the_first_frame_begins_at_the_tcp_accept(
             ours,
             Peer(ADDRESS, 1, 0.0),
             port.site.config,
+            port.deadlines,
             trace=port.traces.open(),
             take=port.dispatch.take,
             ended=port.dispatch.ended,
@@ -423,6 +428,31 @@ async def test_who_gives_up_while_another_is_sending_harms_nobody(
         assert b"photo" in await theirs.receive_some()
 
 
+async def test_requests_on_a_socket_that_takes_little_at_a_time_come_whole(
+    mock_clock: MockClock,
+) -> None:
+    ours, theirs = socket.socketpair()
+    for end in (ours, theirs):
+        end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1)
+    with ours, theirs:
+        async with device_port() as port, trio.open_nursery() as nursery:
+            camera = SocketStream(theirs)
+            link = port.serve(SocketStream(ours))
+            await camera.send_all(UPGRADE)
+            assert (await camera.receive_some()).startswith(b"HTTP/1.1 101")
+            sizes = {"/1": 3000, "/2": 9000, "/3": 10, "/4": 40_000, "/5": 10, "/6": 3000}
+            for uri, size in sizes.items():
+                nursery.start_soon(partial(link.request, uri, "x" * size, seconds=60))
+            await wait_all_tasks_blocked()
+            reader, heard = Connection(ConnectionType.CLIENT), ""
+            while heard.count("msgid") < len(sizes) or not heard.endswith("}}"):
+                reader.receive_data(await camera.receive_some(1000))
+                heard += "".join(event.data for event in reader.events() if hasattr(event, "data"))
+            asked = [json.loads(frame)["data"] for frame in re.findall(r"{.*?}}", heard)]
+            assert {one["uri"]: len(one["param"]) for one in asked} == sizes
+            nursery.cancel_scope.cancel()
+
+
 async def test_nothing_is_sent_behind_half_a_request(autojump_clock: MockClock) -> None:
     async with device_port() as port, trio.open_nursery() as nursery:
         link, theirs = await unread(port)
@@ -476,6 +506,7 @@ async def test_a_bug_ends_its_own_connection_only(autojump_clock: MockClock) -> 
                 ours,
                 peer,
                 port.site.config,
+                port.deadlines,
                 trace=port.traces.open(),
                 take=faulty,
                 ended=port.dispatch.ended,

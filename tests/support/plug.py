@@ -13,6 +13,7 @@ import trio.testing
 from trio_websocket import ConnectionClosed, WebSocketConnection, wrap_client_stream
 
 from hub.accept import Peer
+from hub.deadlines import Deadlines
 from hub.link.connection import DeviceLink
 from hub.link.dispatch import Dispatch
 from tests.support.clock import NOON
@@ -39,7 +40,7 @@ class TrioWallClock:
 class Port:
     """The device port, without its sockets."""
 
-    def __init__(self, nursery: trio.Nursery, **config: Any) -> None:
+    def __init__(self, nursery: trio.Nursery, deadlines: Deadlines, **config: Any) -> None:
         clock: Any = TrioWallClock()
         self.site = Gate(FakeStore(clock), clock, **{"require_did": "never", **config})
         self.traces = new_traces(clock)
@@ -47,6 +48,7 @@ class Port:
             self.site.admission, self.site.enrolment, self.traces, self.site.config, clock
         )
         self.nursery = nursery
+        self.deadlines = deadlines
         self.links: list[DeviceLink] = []
 
     def plug(self, address: str = ADDRESS) -> trio.StapledStream:
@@ -60,6 +62,7 @@ class Port:
             stream,
             Peer(address, 40_000, trio.current_time()),
             self.site.config,
+            self.deadlines,
             trace=self.traces.open(),
             take=self.dispatch.take,
             ended=self.dispatch.ended,
@@ -130,6 +133,7 @@ class Camera:
 
 @asynccontextmanager
 async def device_port(**config: Any) -> AsyncIterator[Port]:
-    async with trio.open_nursery() as nursery:
-        yield Port(nursery, **config)
+    deadlines = Deadlines()
+    async with deadlines.watched(), trio.open_nursery() as nursery:
+        yield Port(nursery, deadlines, **config)
         nursery.cancel_scope.cancel()
