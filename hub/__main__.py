@@ -9,7 +9,9 @@ from collections.abc import Sequence
 import click
 
 from hub import frozen
-from hub.cli import sitehub
+from hub.cli import doubleclick, sitehub
+from hub.cli.doubleclick import Outcome
+from hub.datadir import Taken
 from hub.errors import hub_error_in
 
 _DONE, _FAILED, _WRONG_USAGE = 0, 1, 2
@@ -23,6 +25,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         # A name in Chinese must not end a command on a console that cannot show it.
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
+    if arguments is None and doubleclick.is_one(sys.argv[1:]):
+        sys.exit(doubleclick.serve(_carry_out))
     sys.exit(run(arguments))
 
 
@@ -38,26 +42,34 @@ def _open_what_is_closed() -> None:
 
 def run(arguments: Sequence[str] | None = None) -> int:
     """Carry out one command line; gives the exit status."""
+    return _carry_out(arguments).status
+
+
+def _carry_out(arguments: Sequence[str] | None) -> Outcome:
     try:
         status = sitehub.main(arguments, prog_name="sitehub", standalone_mode=False)
     except click.UsageError as error:
         error.show()
-        return _WRONG_USAGE
+        return Outcome(_WRONG_USAGE)
     except (click.Abort, KeyboardInterrupt):
-        return _fail("given up")
+        return _failed("given up")
     except click.ClickException as error:
-        return _fail(error.format_message())
+        return _failed(error.format_message())
     except Exception as error:
         fault = hub_error_in(error)
-        return _fail(fault.message if fault else f"internal fault, {_last_words(error)}")
-    return status if isinstance(status, int) else _DONE
+        return _failed(
+            fault.message if fault else f"internal fault, {_last_words(error)}",
+            already_running=isinstance(fault, Taken) and fault.by_a_hub,
+        )
+    return Outcome(status if isinstance(status, int) else _DONE)
 
 
-def _fail(message: str) -> int:
+def _failed(message: str, *, already_running: bool = False) -> Outcome:
     from hub.cli.tables import print_line
 
-    print_line(f"sitehub: {' '.join(message.split())}", err=True)
-    return _FAILED
+    line = f"sitehub: {' '.join(message.split())}"
+    print_line(line, err=True)
+    return Outcome(_FAILED, line, already_running)
 
 
 def _last_words(error: Exception) -> str:

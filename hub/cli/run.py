@@ -54,8 +54,18 @@ _DEMO_CAMERAS = 6
     help=f"Look around: N simulated cameras [default: {_DEMO_CAMERAS}] and, unless --data is "
     "given, a data directory of its own.",
 )
+@click.option(
+    "--open",
+    "in_browser",
+    is_flag=True,
+    help="Open the dashboard in the browser once the hub serves, or the link of the first run.",
+)
 def run(
-    data_dir: Path | None, config_file: Path | None, overrides: tuple[str, ...], demo: int | None
+    data_dir: Path | None,
+    config_file: Path | None,
+    overrides: tuple[str, ...],
+    demo: int | None,
+    in_browser: bool,
 ) -> None:
     """Run the hub until Ctrl-C or SIGTERM.
 
@@ -64,7 +74,7 @@ def run(
     """
     from hub.sysservice.notify import systemd_of
 
-    run_for(systemd_of(os.environ), data_dir, config_file, overrides, demo)
+    run_for(systemd_of(os.environ), data_dir, config_file, overrides, demo, in_browser)
 
 
 def run_for(
@@ -73,12 +83,13 @@ def run_for(
     config_file: Path | None = None,
     overrides: tuple[str, ...] = (),
     demo: int | None = None,
+    in_browser: bool = False,
 ) -> None:
     """Run the hub as `manager` has it run, or for whoever gave the command."""
     # Nothing that a start builds is to be collected: the passes over it would be its tenth part.
     gc.disable()
     try:
-        _run_in(manager, data_dir, config_file, overrides, demo)
+        _run_in(manager, data_dir, config_file, overrides, demo, in_browser)
     finally:
         gc.enable()
 
@@ -89,6 +100,7 @@ def _run_in(
     config_file: Path | None,
     overrides: tuple[str, ...],
     demo: int | None,
+    in_browser: bool,
 ) -> None:
     from hub import config, datadir, frozen, log
 
@@ -100,7 +112,7 @@ def _run_in(
         config.write_default(directory)
         stop_log = log.start(loaded.log, directory / datadir.LOGS, sys.stderr)
         try:
-            _run(loaded, directory.absolute(), manager, demo)
+            _run(loaded, directory.absolute(), manager, demo, in_browser)
         finally:
             all_written = stop_log()
     if not all_written:
@@ -109,12 +121,19 @@ def _run_in(
         os._exit(0)
 
 
-def _run(loaded: Config, directory: Path, manager: ServiceManager | None, demo: int | None) -> None:
+def _run(
+    loaded: Config,
+    directory: Path,
+    manager: ServiceManager | None,
+    demo: int | None,
+    in_browser: bool,
+) -> None:
     import logging
 
     import trio
 
     from hub.app import run_hub
+    from hub.cli import browser
     from hub.cli.summary import announce
     from hub.services import Services
     from web.app import create_app
@@ -129,7 +148,9 @@ def _run(loaded: Config, directory: Path, manager: ServiceManager | None, demo: 
         await serve(create_app(services), services, shutdown=shutdown, task_status=task_status)
 
     async def ready(services: Services) -> None:
-        await announce(services, simulated=demo)
+        address = await announce(services, simulated=demo)
+        if in_browser:
+            browser.show(address)
         _spare_garbage_collection()
 
     visitors: Part | None = None

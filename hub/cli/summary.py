@@ -14,26 +14,33 @@ from hub.services.operations import dashboard_urls, device_urls, hosts
 _LABEL_WIDTH = 15
 
 
-async def announce(services: Services, *, simulated: int | None) -> None:
-    """Print the summary on stdout, at once and as a whole. A first run gets its link here."""
-    lines = [*_summary(services, simulated), *await _first_run(services)]
-    sys.stdout.write("\n".join(lines) + "\n")
+async def announce(services: Services, *, simulated: int | None) -> str:
+    """Print the summary on stdout, at once and as a whole. A first run gets its link here.
+
+    Gives the address to be opened first: that link, or the dashboard's.
+    """
+    address, lines = await _first_run(services)
+    sys.stdout.write("\n".join([*_summary(services, simulated), *lines]) + "\n")
     sys.stdout.flush()
+    return address
 
 
-async def _first_run(services: Services) -> list[str]:
+async def _first_run(services: Services) -> tuple[str, list[str]]:
+    dashboard = dashboard_urls(services)[0]
     if not services.accounts.needs_setup():
-        return []
+        return dashboard, []
     try:
         token = await services.accounts.new_setup_link(by=COMMAND_LINE)
     except CannotStoreNow as error:
         # The hub goes on: it may well be that an administrator has to make room for it.
-        return [f"  No link for the first administrator yet: {error.message}", ""]
-    return [
+        return dashboard, [f"  No link for the first administrator yet: {error.message}", ""]
+    link = f"{dashboard}setup/{token}"
+    lines = [
         "  Open this link once, within a day, to make yourself administrator:",
-        f"  {dashboard_urls(services)[0]}setup/{token}",
+        f"  {link}",
         "",
     ]
+    return link, lines
 
 
 def _summary(services: Services, simulated: int | None) -> Iterator[str]:
