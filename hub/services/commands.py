@@ -74,7 +74,7 @@ from hub.wire.dialect import (
     Command,
 )
 from hub.wire.paging import Pages
-from hub.wire.params import check_param, encode_param
+from hub.wire.params import check_param, encode_param, recode_param
 
 log = logging.getLogger(__name__)
 
@@ -132,7 +132,8 @@ class Commands:
     - DeviceLeft, DeviceSilent: whether the device did it is not known
     - DeviceRefused, DeviceNonsense: but not `send`, which gives the answer as it is
 
-    Commands of a kind go out in the order in which they are asked. A caller that is cancelled
+    Commands of a kind go out in the order in which they are asked, pictures that are read behind
+    photos that are sent. A caller that is cancelled
     leaves the queue; what is out already keeps its place until the device has done with it (see
     `Link.request`): a weak device that fell silent over a photo is not given the next one at once.
     """
@@ -159,11 +160,8 @@ class Commands:
     async def send(self, did: str, uri: str, param: Raw | bytes) -> Answer:
         """Send what an integrator asks for, and give the device's answer as it is."""
         command = DIALECT.by_uri(uri)
-
-        def checked() -> Raw:
-            return encode_param(command, check_param(command, param))
-
-        return await self._ask(did, command, await self._beside(len(memoryview(param)), checked))
+        recode = partial(recode_param, command, param)
+        return await self._ask(did, command, await self._beside(len(memoryview(param)), recode))
 
     async def call(self, did: str, command: Command[P, A], param: P) -> A:
         """Send a command, and give what the device answered."""
@@ -331,7 +329,8 @@ class Commands:
             turns = self._turns[key] = Turns(places)
         end_turn = partial(self._end_turn, key)
         if not turns.take_nowait():
-            await turns.wait()
+            # Whoever looks at pictures does not keep an operator waiting who changes people.
+            await turns.wait(gives_way=command.name == FILE_READ.name)
             try:
                 link = self._link(did)
             except HubError:

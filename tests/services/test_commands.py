@@ -321,6 +321,18 @@ async def test_one_photo_goes_at_a_time_and_light_commands_beside_it(
     nursery.cancel_scope.cancel()
 
 
+async def test_a_photo_goes_before_the_files_that_wait_to_be_read(
+    clock: FrozenClock, nursery: trio.Nursery
+) -> None:
+    one = await desk(clock, nursery)
+    for number in range(3):
+        await one.ask(number, one.commands.read_file, f"sdcard/{number}.jpg")
+    await one.add("photo")
+    await one.give(one.link.asked[0])
+    assert one.link.uris == ["/storage/get_file_by_path", "/person/add"]
+    nursery.cancel_scope.cancel()
+
+
 async def test_devices_do_not_wait_for_each_other(
     clock: FrozenClock, nursery: trio.Nursery
 ) -> None:

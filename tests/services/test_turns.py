@@ -9,12 +9,12 @@ import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from hub.errors import DeviceBusy
-from hub.services.turns import MOST_WAITING, WAIT_SECONDS, Turns
+from hub.services.turns import MOST_BEFORE, MOST_WAITING, WAIT_SECONDS, Turns
 
 
-async def take(turns: Turns) -> None:
+async def take(turns: Turns, *, gives_way: bool = False) -> None:
     if not turns.take_nowait():
-        await turns.wait()
+        await turns.wait(gives_way=gives_way)
 
 
 class Crowd:
@@ -28,8 +28,8 @@ class Crowd:
         self.scopes: dict[int, trio.CancelScope] = {}
         self._nursery = nursery
 
-    async def come(self, number: int) -> None:
-        self._nursery.start_soon(self._take, number)
+    async def come(self, number: int, *, gives_way: bool = False) -> None:
+        self._nursery.start_soon(self._take, number, gives_way)
         await wait_all_tasks_blocked()
 
     async def go(self, number: int) -> None:
@@ -42,11 +42,11 @@ class Crowd:
         self.scopes[number].cancel()
         await wait_all_tasks_blocked()
 
-    async def _take(self, number: int) -> None:
+    async def _take(self, number: int, gives_way: bool) -> None:
         with trio.CancelScope() as scope:
             self.scopes[number] = scope
             try:
-                await take(self.turns)
+                await take(self.turns, gives_way=gives_way)
             except DeviceBusy:
                 self.busy.append(number)
             else:
@@ -80,6 +80,38 @@ async def test_who_waits_comes_in_the_order_of_asking(nursery: trio.Nursery) -> 
         await crowd.go(number)
     assert crowd.came == [0, 1, 2, 3, 4]
     assert crowd.turns.is_idle
+
+
+async def test_who_gives_way_comes_behind_the_others_but_never_behind_many(
+    nursery: trio.Nursery,
+) -> None:
+    crowd = Crowd(Turns(1), nursery)
+    await crowd.come(0)
+    for number in (100, 101, 102):
+        await crowd.come(number, gives_way=True)
+    for number in range(1, MOST_BEFORE + 3):
+        await crowd.come(number)
+    for number in range(MOST_BEFORE + 1):
+        await crowd.go(number)
+    assert crowd.inside == [100]
+    while crowd.inside:
+        await crowd.go(crowd.inside[0])
+    first, last = range(MOST_BEFORE + 1), (MOST_BEFORE + 1, MOST_BEFORE + 2)
+    assert crowd.came == [*first, 100, *last, 101, 102]
+    assert crowd.turns.is_idle
+
+
+async def test_those_who_give_way_keep_nobody_else_out_of_the_queue(nursery: trio.Nursery) -> None:
+    crowd = Crowd(Turns(1), nursery)
+    await crowd.come(0)
+    for number in range(100, 101 + MOST_WAITING):
+        await crowd.come(number, gives_way=True)
+    assert crowd.busy == [100 + MOST_WAITING]
+    await crowd.come(1)
+    await crowd.give_up(100)
+    await crowd.go(0)
+    assert crowd.inside == [1]
+    nursery.cancel_scope.cancel()
 
 
 async def test_nobody_overtakes_one_whose_turn_has_come_and_who_does_not_run_yet(
@@ -146,9 +178,10 @@ async def test_who_has_waited_long_enough_is_told_so_and_leaves_the_queue(
     assert turns.is_idle
 
 
+@pytest.mark.parametrize("gives_way", [0, 0.5])
 @pytest.mark.parametrize("seed", range(20))
 async def test_whatever_happens_no_turn_is_lost_and_none_is_given_twice(
-    nursery: trio.Nursery, seed: int
+    nursery: trio.Nursery, seed: int, gives_way: float
 ) -> None:
     """Callers come, have done and give up at random: order and number hold throughout."""
     chance = random.Random(seed)
@@ -159,7 +192,7 @@ async def test_whatever_happens_no_turn_is_lost_and_none_is_given_twice(
         what = chance.choice(["come", "come", "go", "give up", "both"])
         if what == "come":
             waiting.append(number)
-            await crowd.come(number)
+            await crowd.come(number, gives_way=chance.random() < gives_way)
         if what in ("give up", "both") and waiting:
             gone = chance.choice(waiting)
             waiting.remove(gone)
@@ -170,7 +203,7 @@ async def test_whatever_happens_no_turn_is_lost_and_none_is_given_twice(
         waiting = [one for one in waiting if one not in crowd.came]
         assert len(crowd.inside) <= places
         assert not waiting or len(crowd.inside) == places
-        assert crowd.came == sorted(crowd.came)
+        assert gives_way or crowd.came == sorted(crowd.came)
     while crowd.inside:
         await crowd.go(crowd.inside[0])
     assert crowd.turns.is_idle
