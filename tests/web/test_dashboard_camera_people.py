@@ -226,6 +226,19 @@ async def test_what_is_not_known_of_a_person_is_left_out(
 # Adding
 
 
+async def test_each_field_is_described_by_what_is_there(admin: Photographer) -> None:
+    await admin.get("/cameras/1/people/add")
+    described = re.findall('aria-describedby="([^"]+)"', admin.text)
+    assert "person-age-hint" in described
+    assert set(described) <= set(re.findall('id="([^"]+)"', admin.text))
+
+
+@pytest.mark.parametrize("page", ["captures", "people"])
+async def test_a_list_of_cards_stands_below_a_heading(admin: Photographer, page: str) -> None:
+    await admin.get(f"/cameras/1/{page}")
+    assert re.findall("<(h[1-6])", admin.text)[:3] == ["h1", "h2", "h3"]
+
+
 async def test_a_person_is_added_with_every_field(
     admin: Photographer, camera: SimulatedLink
 ) -> None:
