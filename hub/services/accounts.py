@@ -344,8 +344,7 @@ class Accounts:
         """The key of `Authorization: Bearer APPID:SECRET`; raises NotAuthorised."""
         appid, _, secret = bearer.partition(":")
         key = self._store.api_keys.get(appid)
-        expected = self._store.api_keys.secret(appid) if key else ""
-        if not hmac.compare_digest(expected.encode(), secret.encode()) or key is None:
+        if key is None or not self._store.api_keys.fits(appid, secret):
             raise NotAuthorised("unknown API key, or its secret is wrong")
         return key
 

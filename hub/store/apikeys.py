@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+import hmac
+import os
 import sqlite3
 
 from msgspec import Struct
@@ -13,6 +16,9 @@ from hub.store.writer import Writer
 _ALL = "SELECT appid, name, read_only, created_at, secret FROM api_key"
 _ADD = "INSERT INTO api_key (appid, name, read_only, created_at, secret) VALUES (?, ?, ?, ?, ?)"
 _REMOVE = "DELETE FROM api_key WHERE appid = ?"
+
+
+_DIGEST_KEY_BYTES = 32
 
 
 class ApiKey(Struct, frozen=True):
@@ -43,6 +49,10 @@ class ApiKeys:
         self._writer = writer
         self._box = box
         self._keys = {sealed.key.appid: sealed for sealed in keys}
+        #: Of secrets that were asked for. To open a seal at each call would cost more; and the
+        #: digests tell nothing without the key, which is this process's own.
+        self._digests: dict[str, bytes] = {}
+        self._digest_key = os.urandom(_DIGEST_KEY_BYTES)
 
     def get(self, appid: str) -> ApiKey | None:
         sealed = self._keys.get(appid)
@@ -54,6 +64,18 @@ class ApiKeys:
         if sealed is None:
             raise NoSuchResource(f"no API key {appid}")
         return self._box.open(sealed.secret, _context(appid))
+
+    def fits(self, appid: str, secret: str) -> bool:
+        """Whether it is that key's secret; False too where there is no such key."""
+        if appid not in self._keys:
+            return False
+        expected = self._digests.get(appid)
+        if expected is None:
+            expected = self._digests[appid] = self._digest(self.secret(appid))
+        return hmac.compare_digest(expected, self._digest(secret))
+
+    def _digest(self, secret: str) -> bytes:
+        return hashlib.blake2b(secret.encode(), key=self._digest_key).digest()
 
     def all(self) -> tuple[ApiKey, ...]:
         """Oldest first."""
@@ -87,6 +109,7 @@ class ApiKeys:
 
     def _drop(self, appid: str) -> None:
         self._keys.pop(appid, None)
+        self._digests.pop(appid, None)
 
 
 def _context(appid: str) -> str:

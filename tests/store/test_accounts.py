@@ -121,6 +121,14 @@ async def test_api_keys_are_added_and_removed(store: Store) -> None:
     with pytest.raises(AlreadyExists):
         await store.api_keys.add(key, "another")
     assert store.api_keys.secret("A1") == "secret"
+    for _ in range(2):
+        assert store.api_keys.fits("A1", "secret")
+        assert not store.api_keys.fits("A1", "another")
+    await store.api_keys.remove("A1")
+    assert not store.api_keys.fits("A1", "secret")
+    await store.api_keys.add(key, "new")
+    assert store.api_keys.fits("A1", "new")
+    assert not store.api_keys.fits("A1", "secret")
     await store.api_keys.remove("A1")
     assert store.api_keys.get("A1") is None
     with pytest.raises(NoSuchResource):
