@@ -49,7 +49,16 @@ def encode_param(command: Command[P, Any], param: P) -> Raw:
 
     What is None is left out; booleans are written as in the command's example.
     """
-    sent = _sent(_read(command.param, _given(param), "param"), command.booleans)
+    return _encoded(command, _read(command.param, _given(param), "param"))
+
+
+def recode_param(command: Command[P, Any], raw: bytes | Raw) -> Raw:
+    """A caller's param as this command sends it: checked, once. Raises as check_param() does."""
+    return _encoded(command, check_param(command, raw))
+
+
+def _encoded(command: Command[P, Any], param: P) -> Raw:
+    sent = _sent(param, command.booleans)
     if command.first_page is not None:
         sent.setdefault("page_num", command.first_page)
     return Raw(msgspec.json.encode(sent))

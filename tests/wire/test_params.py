@@ -32,7 +32,7 @@ from hub.wire.dialect import (
     SET_FACE,
     SET_RECORDING,
 )
-from hub.wire.params import check_param, encode_param
+from hub.wire.params import check_param, encode_param, recode_param
 from tests.support.pictures import JPEG, b64, jpeg
 
 START, END = "2021-10-03 10:30:00", "2021-10-03 16:00:00"
@@ -42,6 +42,14 @@ def changed(command: Any, **given: object) -> Any:
     """The command's example with other values, as a caller's JSON, checked."""
     param = json.loads(bytes(encode_param(command, command.example))) | given
     return check_param(command, json.dumps(param).encode())
+
+
+@pytest.mark.parametrize("command", DIALECT.commands, ids=lambda command: command.name)
+def test_a_callers_param_is_sent_as_one_of_ours_is(command: Any) -> None:
+    ours = encode_param(command, command.example)
+    assert bytes(recode_param(command, ours)) == bytes(ours)
+    with pytest.raises(BadParameter, match="no such field"):
+        recode_param(command, b'{"nothing": 1}')
 
 
 @pytest.mark.parametrize(
