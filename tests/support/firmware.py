@@ -29,6 +29,7 @@ class FirmwareSite:
         services = hub.services
         self.store = hub.store
         self.free = hub.free
+        self.registry = hub.registry
         self.services = services
         self.firmware = services.firmware
         self.campaigns = services.campaigns

@@ -16,6 +16,7 @@ from hub.services.diskroom import GB
 from hub.services.firmware import Release
 from hub.store import firmwarefiles
 from hub.wire.firmware import Versions
+from tests.support.askedlink import AskedLink
 from tests.support.browsing import Visitor
 from tests.support.clock import FrozenClock
 from tests.support.fake_services import PASSWORD
@@ -393,6 +394,25 @@ async def test_a_campaign_tells_how_far_each_camera_is(admin: Operator) -> None:
     await admin.get("/firmware")
     assert "v2.0 to 3 cameras" in admin.text
     assert "On 1 of 3 cameras" in admin.text
+
+
+@pytest.mark.parametrize(
+    ("reports", "sentence"),
+    [
+        (Versions(fw_ver="2.0"), "is done once it reports Firmware 2.0."),
+        (Versions(), "is done once it tells of itself again."),
+    ],
+)
+async def test_of_a_camera_that_has_all_files_it_is_told_what_is_waited_for(
+    admin: Operator, reports: Versions, sentence: str
+) -> None:
+    site = admin.site
+    site.registry.attach(AskedLink("1"))
+    release = await site.add_release(FILE, reports=reports)
+    campaign = await site.campaigns.start(release.id, ["1"])
+    await site.download("1")
+    await admin.get(f"/firmware/campaigns/{campaign.id}")
+    assert sentence in admin.text
 
 
 async def test_a_campaign_is_paused_resumed_and_stopped_after_being_asked_once(

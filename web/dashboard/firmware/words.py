@@ -149,14 +149,25 @@ def _what_keeps(device: CampaignDevice, campaign: Campaign, *, is_offline: bool)
         return gettext("The first camera comes before.")
     if is_offline:
         return gettext("The camera is not connected.")
+    if device.state == "downloaded":
+        return _awaited(campaign.release)
     text = _STEPS.get(device.state)
     return gettext(text) if text else ""
+
+
+def _awaited(release: Release) -> str:
+    """What a device is to tell: one that tells another version would never be done."""
+    awaited = versions_line(release.reports)
+    if not awaited:
+        return gettext("It has all files, and is done once it tells of itself again.")
+    return gettext("It has all files, and is done once it reports %(versions)s.") % {
+        "versions": awaited
+    }
 
 
 _STEPS = {
     "waiting": N_("It is offered when the camera asks next."),
     "offered": N_("It was told of it, and has not begun to download."),
-    "downloaded": N_("It installs it now, and has not told of its new version yet."),
 }
 
 
