@@ -30,6 +30,7 @@ from hub.live.feed import Change, Feed
 from hub.live.registry import Registry
 from hub.live.trace import Traces
 from hub.live.waiting import WaitingRoom
+from hub.memory import give_back
 from hub.services import Services
 from hub.services.accounts import Accounts
 from hub.services.admission import Admission
@@ -207,6 +208,7 @@ async def _run_parts(
         await start("the care for firmware", services.firmware.run)
         await start("the saving of what is downloaded", services.downloads.run)
         await start("the watch over the hub's health", services.health.run)
+        await start("the giving back of memory", give_back)
         if manager is not None:
             await start("the word to the service manager", manager.watch)
         async with trio.open_nursery() as ports:

@@ -20,6 +20,10 @@ from pathlib import Path
 #: The outer process names its directory so, with its own id after it in hexadecimal digits.
 _PREFIX = "_MEI"
 _PID_DIGITS = 8
+#: On Linux this is that file, whatever its name stands for by now.
+_STARTED_FILE = "/proc/self/exe"
+#: PyInstaller's own module, which has no public way to say so.
+_IMPORTER = "pyimod02_importers"
 #: The package tzdata, which zoneinfo asks where the system has no time zones of its own.
 TIME_ZONES = "tzdata.zip"
 #: Marks such a directory as one of ours.
@@ -42,6 +46,7 @@ def settle() -> None:
         _restore_library_path()
         # Six hundred small files would be a third of the time that unpacking takes.
         sys.path.append(os.path.join(sys._MEIPASS, TIME_ZONES))  # type: ignore[attr-defined]
+        _read_from_what_runs()
     folder = unpacked_to()
     if folder is not None:
         end_with(_outer_pid(folder))
@@ -90,6 +95,15 @@ def _restore_library_path() -> None:
         os.environ["LD_LIBRARY_PATH"] = before
     else:
         os.environ.pop("LD_LIBRARY_PATH", None)
+
+
+def _read_from_what_runs() -> None:
+    """Have modules, which are read as they are needed, read from the file that was started.
+
+    Whoever upgrades puts another one in its place before the hub is restarted.
+    """
+    if os.path.exists(_STARTED_FILE):
+        sys.modules[_IMPORTER].pyz_archive._filename = _STARTED_FILE
 
 
 def _keep_young(folder: Path) -> None:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -86,6 +87,8 @@ def test_programs_that_we_start_find_their_own_libraries(monkeypatch: pytest.Mon
     monkeypatch.setattr(sys, "frozen", True, raising=False)
     monkeypatch.setattr(sys, "_MEIPASS", "/opt/sitehub", raising=False)
     monkeypatch.setattr(sys, "path", list(sys.path))
+    importer = SimpleNamespace(pyz_archive=SimpleNamespace(_filename="/opt/sitehub/sitehub"))
+    monkeypatch.setitem(sys.modules, "pyimod02_importers", importer)
     monkeypatch.setenv("LD_LIBRARY_PATH", "/opt/sitehub")
     monkeypatch.setenv("LD_LIBRARY_PATH_ORIG", "/opt/oracle")
     frozen.settle()
