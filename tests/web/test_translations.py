@@ -56,6 +56,13 @@ def test_no_translation_is_idle(catalog: Catalog, used: set[str]) -> None:
     assert known - used == set()
 
 
+def test_the_hub_has_one_name(catalog: Catalog) -> None:
+    others = re.compile("中枢|平台|主机|服务器")
+    of_the_hub = [message for message in catalog if re.search(r"\bhub\b", _id(message.id) or "")]
+    assert len(of_the_hub) > 20
+    assert [m.id for m in of_the_hub if any(others.search(text) for text in _texts(m))] == []
+
+
 def test_no_translation_is_unsure(catalog: Catalog) -> None:
     assert [message.id for message in catalog if message.id and message.fuzzy] == []
 
