@@ -37,7 +37,7 @@ def test_one_that_is_not_there_is_told() -> None:
 def test_of_one_that_must_not_fail_its_last_words_are_told() -> None:
     with pytest.raises(StartFault, match=r"^sc\.exe create sitehub failed: FAILED 5: denied$"):
         need(lambda words: Answer(5, "[SC] CreateService\n\nFAILED 5: denied\n\n"), _CREATE)
-    with pytest.raises(StartFault, match="failed: status 7$"):
+    with pytest.raises(StartFault, match=r"failed: status 7$"):
         need(lambda words: Answer(7, "\n"), _CREATE)
 
 
