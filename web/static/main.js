@@ -190,7 +190,7 @@ guessTheZone();
 closeMenusOutside();
 chooseAllAtOnce();
 // A form may come later, with who knocks.
-ifThere("form[data-check], [data-on~=waiting]", async () => {
+ifThere('form[data-check], [data-part^="/cameras/waiting"]', async () => {
   const { checkCodes } = await import("./codecheck.js");
   checkCodes();
 });
