@@ -34,6 +34,14 @@ _CSRF_FIELD = "csrf_token"
 _CSRF_HEADER = "X-CSRF-Token"
 
 
+class RoleMissing(NotAllowed):
+    """A page says the role in its own words."""
+
+    def __init__(self, role: Role) -> None:
+        super().__init__(f"this needs the role {role}")
+        self.role = role
+
+
 class Caller(Struct, frozen=True):
     """Who calls the API, and from where."""
 
@@ -105,7 +113,7 @@ async def require_role(role: Role) -> User:
 def check_role(user: User, role: Role) -> None:
     """Raises NotAllowed where the role of `user` does not reach."""
     if not reaches(user, role):
-        raise NotAllowed(f"this needs the role {role}")
+        raise RoleMissing(role)
 
 
 def reaches(user: User, role: Role) -> bool:

@@ -209,3 +209,5 @@ async def test_whom_a_camera_saw_is_not_for_viewers(hub: FakeServices) -> None:
     assert "/cameras/1/captures" not in viewer.text
     await viewer.get("/cameras/1/captures")
     assert viewer.response.status_code == 403
+    assert "This needs the role Guard." in viewer.text
+    assert "Ask an administrator" in viewer.text

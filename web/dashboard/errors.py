@@ -8,9 +8,11 @@ from msgspec import Struct
 from quart import Response, request
 
 from hub.errors import HubError, NotAllowed, NotAuthorised
+from web import auth
 from web.dashboard.language import N_, gettext
 from web.dashboard.pages import go, page
 from web.dashboard.trouble import DEVICE_ERRORS, change_trouble
+from web.dashboard.words import ROLES
 
 
 class _Text(Struct, frozen=True):
@@ -25,10 +27,7 @@ _TEXTS = {
     ),
     403: _Text(
         N_("Not allowed"),
-        N_(
-            "Your role may not do this, or the page was too old. Load it again, or ask an "
-            "administrator of this site."
-        ),
+        N_("The page was too old, or came from elsewhere. Go back, load it again, and repeat."),
     ),
     404: _Text(
         N_("Nothing is here"),
@@ -60,6 +59,11 @@ async def error_page(error: Exception, status: int) -> Response:
         return _ask_to_sign_in()
     text = _TEXTS.get(status) or _TEXTS[_NEAREST.get(status, 500)]
     title, advice = gettext(text.title), gettext(text.advice)
+    if isinstance(error, auth.RoleMissing):
+        advice = gettext(
+            "This needs the role %(role)s. Ask an administrator of this site, or sign in as "
+            "somebody else."
+        ) % {"role": gettext(ROLES[error.role])}
     if isinstance(error, DEVICE_ERRORS):
         title, advice = gettext("The camera did not do it"), change_trouble(error)
     return await page(
@@ -74,7 +78,9 @@ async def error_page(error: Exception, status: int) -> Response:
 
 def _detail(error: Exception, status: int) -> str:
     """What a person who can read English learns further."""
-    if not isinstance(error, HubError) or isinstance(error, DEVICE_ERRORS) or status >= 500:
+    if not isinstance(error, HubError) or status >= 500:
+        return ""
+    if isinstance(error, (*DEVICE_ERRORS, auth.RoleMissing)):
         return ""
     return error.message
 
