@@ -113,7 +113,7 @@ class Admission:
             await self._store.tokens.drop(device.did)
             raise NotAuthorised("the device was changed meanwhile")
         ip, offset = param.ip or link.address, param.ts - self._now()
-        self._devices.note(device.did, ip=ip, clock_offset=offset, sign_form=fit.form)
+        self._devices.note(device.sn, ip=ip, clock_offset=offset, sign_form=fit.form)
         result = ConnectResult(token, self._config.token_ttl, self._config.heartbeat_interval)
         return Admitted(device, result)
 
@@ -143,7 +143,7 @@ class Admission:
         self._registry.touch(link.did)
         if param.ip and param.ip != link.ip:
             link.ip = param.ip
-            self._devices.note(link.did, ip=param.ip)
+            self._devices.note(link.sn, ip=param.ip)
         return HeartbeatResult(self._tokens.seconds_left(row))
 
     async def renew(self, token: str | None, param: KeepaliveParam, link: Link) -> TokenResult:
@@ -206,7 +206,7 @@ class Admission:
             reasons = all_reasons(fit, clock)
             raise _NotLetIn(WrongSignature(fit.refusal), *reasons, signed=False)
         if clock is not None:
-            self._devices.note(device.did, clock_offset=param.ts - self._now())
+            self._devices.note(device.sn, clock_offset=param.ts - self._now())
             raise _NotLetIn(WrongSignature(clock.refusal), clock)
         if self._store.tokens.was_accepted(param.sn, param.ts_text):
             raise _replayed()

@@ -28,7 +28,7 @@ from hub.live.registry import Link, Registry
 from hub.log import limited
 from hub.services.carrythrough import carried_through
 from hub.services.devicepages import PagesOfDevice as PagesOfDevice
-from hub.services.devices import DeviceBook
+from hub.services.devices import Device, DeviceBook
 from hub.services.turns import Turns
 from hub.store.db import Store
 from hub.store.devicesettings import DeviceSetting, SettingName
@@ -312,11 +312,12 @@ class Commands:
         while True:
             uri = uris.pop(0)
             link, end_turn = await self._turn(did, command)
+            camera = self._store.devices.by_did(did)
             with carried_through():
                 answer = await link.request(uri, param, seconds=command.seconds, on_free=end_turn)
                 if answer.code == NoSuchPath.code and uris:
                     continue
-                await self._keep(did, command, name, uri, param, answer)
+                await self._keep(camera, self._setting(did, command, name, uri, param, answer))
                 return answer
 
     async def _turn(self, did: str, command: Command[Any, Any]) -> tuple[Link, Callable[[], None]]:
@@ -366,7 +367,7 @@ class Commands:
             answered_at=setting.answered_at,
         )
 
-    async def _keep(
+    def _setting(
         self,
         did: str,
         command: Command[Any, Any],
@@ -374,10 +375,10 @@ class Commands:
         uri: str,
         param: Raw,
         answer: Answer,
-    ) -> None:
+    ) -> DeviceSetting:
         at = int(self._now() * 1000)
         is_taken = answer.code in command.ok_codes
-        setting = DeviceSetting(
+        return DeviceSetting(
             did=did,
             name=name,
             taken=bytes(param).decode() if is_taken else None,
@@ -387,10 +388,14 @@ class Commands:
             msg=answer.msg[:_LONGEST_MSG],
             answered_at=at,
         )
+
+    async def _keep(self, camera: Device | None, setting: DeviceSetting) -> None:
+        """As what this camera took; none is left where it was removed."""
+        did, sn = setting.did, camera.sn if camera else ""
         try:
-            await self._store.device_settings.note(setting)
+            await self._store.device_settings.note(setting, sn)
         except HubError as error:
-            # Removed meanwhile, or nothing can be stored: the device has taken it all the same.
+            # Removed or replaced meanwhile, or nothing can be stored: it was taken all the same.
             limited(
                 log,
                 logging.WARNING,

@@ -6,6 +6,7 @@ import logging
 import math
 from collections import OrderedDict
 from collections.abc import Callable
+from typing import NamedTuple
 
 import trio
 
@@ -24,8 +25,13 @@ _MOST_MISSING = 4096
 #: D3 says 404; 426 is the code of 四 for a resource that does not exist.
 _MISSING_CODES = (NoSuchPath.code, NoSuchResource.code)
 
-#: A device's did, and a path on it.
-Place = tuple[str, str]
+
+class Place(NamedTuple):
+    """A path on the camera with this SN, which is the device's now."""
+
+    did: str
+    sn: str
+    path: str
 
 
 class _Fetch:
@@ -55,7 +61,10 @@ class DeviceFiles:
         Raises NoSuchResource where there is no such device, or no such picture on it, and what
         `Commands` raises where it has to be fetched and cannot be.
         """
-        place = (did, path)
+        device = self._store.devices.by_did(did)
+        if device is None:
+            raise NoSuchResource(f"no device with did {did}")
+        place = Place(did, device.sn, path)
         while (fetch := self._fetches.get(place)) is not None:
             await fetch.ended.wait()
             if isinstance(fetch.outcome, StoredPicture):
@@ -77,12 +86,12 @@ class DeviceFiles:
             fetch.ended.set()
 
     async def _kept_or_fetched(self, place: Place) -> StoredPicture:
-        kept = await self._store.device_pictures.get(*place)
+        kept = await self._store.device_pictures.get(place.did, place.path)
         if kept is not None:
             return kept
         self._check_not_missing(place)
         try:
-            content = await self._commands.read_file(*place)
+            content = await self._commands.read_file(place.did, place.path)
         except DeviceRefused as refusal:
             if refusal.device_code not in _MISSING_CODES:
                 raise
@@ -102,7 +111,7 @@ class DeviceFiles:
     def _check_not_missing(self, place: Place) -> None:
         since = self._missing.get(place, -math.inf)
         is_old = trio.current_time() >= since + MISSING_SECONDS
-        if not is_old and since > self._commands.people_changed_at(place[0]):
+        if not is_old and since > self._commands.people_changed_at(place.did):
             raise NoSuchResource("the device does not have that picture any more")
 
     def _remember_missing(self, place: Place) -> None:

@@ -26,32 +26,34 @@ class DeviceNotes:
     def __init__(self, devices: Devices, registry: Registry) -> None:
         self._devices = devices
         self._registry = registry
+        #: By SN: what is heard of a camera is never another's that has its place by then.
         self._unsaved: dict[str, DeviceNote] = {}
 
-    def add(self, did: str, note: DeviceNote) -> None:
-        earlier = self._unsaved.get(did)
-        self._unsaved[did] = note if earlier is None else replace(earlier, **_told(note))
+    def add(self, sn: str, note: DeviceNote) -> None:
+        earlier = self._unsaved.get(sn)
+        self._unsaved[sn] = note if earlier is None else replace(earlier, **_told(note))
 
     def latest(self, device: Device) -> Device:
         """The device as stored, with what was heard of it since."""
-        note = self._unsaved.get(device.did)
+        note = self._unsaved.get(device.sn)
         return device if note is None else replace(device, **_told(note))
 
-    def forget(self, did: str) -> None:
-        """What was heard is of another camera, or of none any more."""
-        self._unsaved.pop(did, None)
+    def forget(self, sn: str) -> None:
+        """The camera is no device's any more."""
+        self._unsaved.pop(sn, None)
 
     async def flush(self) -> None:
         """Save what was heard. Raises what the store does; the next flush has it then."""
         for did, last_seen in self._registry.take_unsaved().items():
-            self.add(did, DeviceNote(last_seen=last_seen))
+            if (device := self._devices.by_did(did)) is not None:
+                self.add(device.sn, DeviceNote(last_seen=last_seen))
         notes = dict(self._unsaved)
         if not notes:
             return
         await self._devices.note(notes)
-        for did, note in notes.items():
-            if self._unsaved.get(did) is note:
-                del self._unsaved[did]
+        for sn, note in notes.items():
+            if self._unsaved.get(sn) is note:
+                del self._unsaved[sn]
 
     async def keep_saving(self) -> NoReturn:
         """Flush every minute, and once more when cancelled."""

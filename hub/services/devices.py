@@ -163,7 +163,7 @@ class DeviceBook:
             await self._store.devices.change(did, change)
             if change.sn is not UNSET:
                 # What was seen of it is of another camera now.
-                self._notes.forget(did)
+                self._notes.forget(before.sn)
                 self._room.forget_device(did)
             if ends:
                 await self._shut_out(did, "the device was changed")
@@ -181,7 +181,7 @@ class DeviceBook:
             await self._shut_out(did, "the device was removed")
         self._registry.forget(did)
         self._room.forget_device(did)
-        self._notes.forget(did)
+        self._notes.forget(device.sn)
         log.info("device %s (%s) was removed", did, device.name or device.sn)
         self.tell_changed(did)
 
@@ -229,19 +229,19 @@ class DeviceBook:
 
     def note(
         self,
-        did: str,
+        sn: str,
         *,
         ip: str | None = None,
         clock_offset: float | None = None,
         sign_form: str | None = None,
     ) -> None:
-        """Remember what was heard of a device; it is saved with the next flush."""
-        self._notes.add(did, DeviceNote(ip=ip, clock_offset=clock_offset, sign_form=sign_form))
+        """Remember what was heard of a camera; it is saved with the next flush."""
+        self._notes.add(sn, DeviceNote(ip=ip, clock_offset=clock_offset, sign_form=sign_form))
 
-    def note_report(self, did: str, info: DeviceInfo) -> None:
+    def note_report(self, device: Device, info: DeviceInfo) -> None:
         """2.2: the device told its versions and its name."""
         self._notes.add(
-            did,
+            device.sn,
             DeviceNote(
                 fw_ver=info.fw_ver,
                 sw_ver=info.sw_ver,
@@ -250,7 +250,7 @@ class DeviceBook:
                 dev_name=info.dev_name,
             ),
         )
-        self.tell_changed(did)
+        self.tell_changed(device.did)
 
     def tell_changed(self, did: str) -> None:
         """Who looks at the device should look again."""

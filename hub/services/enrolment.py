@@ -135,7 +135,7 @@ class Enrolment:
         if form is None:
             delivery = NOT_SENT_UNSIGNED
         else:
-            self._devices.note(device.did, sign_form=form)
+            self._devices.note(device.sn, sign_form=form)
             delivery = await self._deliver_if_open(device.did, connection)
         log.info("device %s (%s) was accepted: %s", device.did, name or sn, delivery.message)
         return Accepted(self._devices.get(device.did), delivery.outcome, delivery.message)

@@ -116,7 +116,7 @@ class Ingest:
 
     async def _take_report(self, device: Device, info: DeviceInfo) -> None:
         _check_owner(device, did=info.did, sn=info.sn)
-        self._devices.note_report(device.did, info)
+        self._devices.note_report(device, info)
         await self._campaigns.reported(device.did)
 
     def _ota_answer(self, device: Device, release: Release, base_url: str) -> OtaAnswer:

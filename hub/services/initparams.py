@@ -121,10 +121,14 @@ class InitialParameters:
 
     async def deliver(self, did: str, connection: Link) -> Delivery:
         """Send them, wait for the answer, and store what it means. Raises NoSuchResource."""
+        sn = self._devices.device(did).sn
         self._offering.add(did)
         try:
             delivery = await self._ask(did, connection)
-            await self._keep_outcome(did, delivery)
+            camera = self._store.devices.by_did(did)
+            # Another camera that has its place by now was not asked.
+            if camera is None or camera.sn == sn:
+                await self._keep_outcome(did, delivery)
             return delivery
         finally:
             self._offering.discard(did)

@@ -7,7 +7,7 @@ from functools import partial
 
 from msgspec import Struct
 
-from hub.errors import NoSuchResource
+from hub.store.devices import check_camera
 from hub.store.media import StoredPicture
 from hub.store.packs import checksum
 from hub.store.readers import Readers
@@ -57,19 +57,20 @@ class DevicePictures:
     async def get(self, did: str, path: str) -> StoredPicture | None:
         return await self._readers.read(lambda c: _get(c, did, path))
 
-    async def put(self, did: str, path: str, picture: StoredPicture, at: int) -> None:
-        """Keep a picture, durable on return. NoSuchResource where the device is gone."""
+    async def put(self, did: str, sn: str, path: str, picture: StoredPicture, at: int) -> None:
+        """Keep a picture of the camera with this SN, durable on return.
+
+        NoSuchResource where it is not the device's any more.
+        """
         size = len(picture.data)
         row = (did, path, picture.mime, size, at, picture.data)
 
         def job(connection: sqlite3.Connection) -> _Added:
+            check_camera(connection, did, sn)
             known = self._bytes
             held = _int(one(connection, _BYTES)) if known is None else known
             more = size - _int(one(connection, _SIZE, (did, path)))
-            try:
-                connection.execute(_PUT, row)
-            except sqlite3.IntegrityError as error:
-                raise NoSuchResource(f"no device {did}") from error
+            connection.execute(_PUT, row)
             more -= _make_room(connection, held + more - self._most_bytes)
             return _Added(more, held + more if known is None else None)
 

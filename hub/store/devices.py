@@ -141,7 +141,7 @@ _ADD = (
     f"INSERT INTO device (code, secret, {', '.join(_COLUMNS)}) VALUES (?, ?{', ?' * len(_COLUMNS)})"
 )
 _SAVE = f"UPDATE device SET code = ?, secret = ?, {' = ?, '.join(_COLUMNS)} = ? WHERE did = ?"
-_NOTE = f"UPDATE device SET {', '.join(f'{c} = coalesce(?, {c})' for c in _NOTED)} WHERE did = ?"
+_NOTE = f"UPDATE device SET {', '.join(f'{c} = coalesce(?, {c})' for c in _NOTED)} WHERE sn = ?"
 _KEEP_KEY = (
     "UPDATE device SET previous_key = CASE WHEN previous_key_until > ? THEN previous_key ELSE ? END"
     ", previous_key_until = ? WHERE key IS NULL"
@@ -153,6 +153,7 @@ _REPLACED = (
     "DELETE FROM device_setting WHERE did = ?",
     "DELETE FROM device_picture WHERE did = ?",
 )
+_IS_ITS_CAMERA = "SELECT 1 FROM device WHERE did = ? AND sn = ?"
 _SN_TAKEN = "SELECT 1 FROM device WHERE sn = ?"
 _DID_TAKEN = "SELECT 1 FROM device WHERE did = ?"
 _DID_IN_LOG = "SELECT 1 FROM record WHERE did = ? LIMIT 1"
@@ -279,16 +280,16 @@ class Devices:
         await self._writer.write(job, lambda _: self._each_without_key(forgotten))
 
     async def note(self, notes: Mapping[str, DeviceNote]) -> None:
-        """Remember what many devices were seen to be; those that are gone are skipped."""
+        """Remember what many cameras, by SN, were seen to be; those that are gone are skipped."""
 
-        rows = [(*msgspec.structs.astuple(note), did) for did, note in notes.items()]
+        rows = [(*msgspec.structs.astuple(note), sn) for sn, note in notes.items()]
 
         def job(connection: sqlite3.Connection) -> None:
             connection.executemany(_NOTE, rows)
 
         def noted(_: None) -> None:
-            for did, note in notes.items():
-                if (stored := self._by_did.get(did)) is not None:
+            for sn, note in notes.items():
+                if (stored := self._by_did.get(self._by_sn.get(sn, ""))) is not None:
                     seen = {k: v for k, v in msgspec.structs.asdict(note).items() if v is not None}
                     self._put(replace(stored, device=replace(stored.device, **seen)))
 
@@ -382,6 +383,12 @@ class Devices:
         if stored is not None:
             del self._by_sn[stored.device.sn]
             del self._by_appid[stored.device.appid]
+
+
+def check_camera(connection: sqlite3.Connection, did: str, sn: str) -> None:
+    """NoSuchResource where the camera with this SN is not, or not any more, the device's."""
+    if one(connection, _IS_ITS_CAMERA, (did, sn)) is None:
+        raise NoSuchResource(f"no device {did} with sn {sn}")
 
 
 def _context(did: str, field: str) -> str:

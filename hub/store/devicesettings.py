@@ -9,7 +9,7 @@ from typing import Any, Literal
 from msgspec import Struct
 from msgspec.structs import astuple
 
-from hub.errors import NoSuchResource
+from hub.store.devices import check_camera
 from hub.store.writer import Writer
 
 SettingName = Literal["face", "recording"]
@@ -61,15 +61,15 @@ class DeviceSettings:
     def get(self, did: str, name: SettingName) -> DeviceSetting | None:
         return self._settings.get((did, name))
 
-    async def note(self, setting: DeviceSetting) -> None:
-        """Keep an answer; of what is None, what was known before. NoSuchResource where the device
-        is gone."""
+    async def note(self, setting: DeviceSetting, sn: str) -> None:
+        """Keep the answer of the camera with this SN; of what is None, what was known before.
+
+        NoSuchResource where it is not the device's any more.
+        """
 
         def job(connection: sqlite3.Connection) -> DeviceSetting:
-            try:
-                return _setting(connection.execute(_NOTE, astuple(setting)).fetchone())
-            except sqlite3.IntegrityError as error:
-                raise NoSuchResource(f"no device {setting.did}") from error
+            check_camera(connection, setting.did, sn)
+            return _setting(connection.execute(_NOTE, astuple(setting)).fetchone())
 
         def noted(setting: DeviceSetting) -> None:
             self._settings[setting.did, setting.name] = setting

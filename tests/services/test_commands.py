@@ -519,6 +519,17 @@ async def test_a_device_that_knows_neither_uri_refuses(
     assert (known.taken, known.code) == (None, 404)
 
 
+async def test_what_the_camera_before_took_is_not_remembered_of_the_one_in_its_place(
+    clock: FrozenClock, nursery: trio.Nursery
+) -> None:
+    one = await desk(clock, nursery)
+    await one.ask("set", one.commands.set_face, FACE)
+    await one.site.devices.change(one.did, DeviceChange(sn="NEW-SN"))
+    await one.give(one.link.asked[0], TAKEN)
+    assert one.got == {"set": None}
+    assert one.commands.settings(one.did).face is None
+
+
 async def test_what_a_device_takes_is_remembered_though_its_caller_hangs_up(
     clock: FrozenClock, nursery: trio.Nursery
 ) -> None:

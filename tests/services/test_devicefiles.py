@@ -20,6 +20,7 @@ from hub.errors import (
 )
 from hub.services.commands import Commands
 from hub.services.devicefiles import MISSING_SECONDS, DeviceFiles
+from hub.services.devices import DeviceChange
 from tests.support.askedlink import AskedLink, Reply, answer
 from tests.support.clock import FrozenClock
 from tests.support.gate import Gate, gate
@@ -80,6 +81,21 @@ async def test_a_picture_is_read_from_the_device_once(clock: FrozenClock, prefix
     assert await one.files.picture(one.did, PATH) == first
     (asked,) = one.link.asked
     assert (asked.uri, asked.param) == ("/storage/get_file_by_path", {"path": PATH})
+
+
+@pytest.mark.parametrize("outcome", [content(), GONE])
+async def test_what_the_camera_before_had_is_not_kept_for_the_one_in_its_place(
+    clock: FrozenClock, nursery: trio.Nursery, outcome: Any
+) -> None:
+    one = await album(clock)
+    await one.look_in(nursery)
+    await one.site.devices.change(one.did, DeviceChange(sn="NEW-SN"))
+    one.link.asked[0].give(outcome)
+    await wait_all_tasks_blocked()
+    assert len(one.got) == 1
+    assert one.site.store.device_pictures.kept == {}
+    one.link.reply = lambda uri, param: content(b"\xff\xd8\xff\xe0 another")
+    assert await one.look() == b"\xff\xd8\xff\xe0 another"
 
 
 async def test_a_picture_that_is_kept_is_shown_while_the_device_is_offline(

@@ -252,14 +252,45 @@ async def test_what_a_device_reports_of_itself_shows_at_once_and_is_saved_later(
     site = gate(clock)
     device = await site.enrol()
     written = site.store.writes
-    site.devices.note_report(device.did, DeviceInfo(fw_ver="1.2", dev_name="IPC"))
-    site.devices.note_report(device.did, DeviceInfo(sw_ver="3"))
+    site.devices.note_report(device, DeviceInfo(fw_ver="1.2", dev_name="IPC"))
+    site.devices.note_report(device, DeviceInfo(sw_ver="3"))
     view = site.devices.get(device.did)
     assert (view.fw_ver, view.sw_ver, view.dev_name) == ("1.2", "3", "IPC")
     assert site.store.writes == written
     await site.devices.flush()
     stored = site.store.devices.by_did(device.did)
     assert (stored.fw_ver, stored.sw_ver, stored.dev_name) == ("1.2", "3", "IPC")
+
+
+async def test_what_is_still_told_by_a_camera_is_not_said_of_the_one_in_its_place(
+    clock: FrozenClock,
+) -> None:
+    site = gate(clock)
+    device = await site.enrol()
+    site.devices.note_report(device, DeviceInfo(fw_ver="1.2"))
+    await site.devices.change(device.did, DeviceChange(sn="NEW-SN"))
+    site.devices.note_report(device, DeviceInfo(fw_ver="1.2"))
+    assert site.devices.get(device.did).fw_ver is None
+    await site.devices.flush()
+    assert site.devices.get(device.did).fw_ver is None
+
+
+async def test_notes_that_are_being_saved_are_not_of_the_camera_that_comes_meanwhile(
+    clock: FrozenClock, nursery: trio.Nursery
+) -> None:
+    site = gate(clock)
+    device = await site.enrol()
+    site.devices.note(device.sn, ip="10.0.0.1")
+    await nursery.start(_replaced, site, device.did)
+    await site.devices.flush()
+    await wait_all_tasks_blocked()
+    assert site.devices.device(device.did).sn == "NEW-SN"
+    assert site.devices.get(device.did).ip is None
+
+
+async def _replaced(site: Gate, did: str, *, task_status: trio.TaskStatus[None]) -> None:
+    task_status.started()
+    await site.devices.change(did, DeviceChange(sn="NEW-SN"))
 
 
 async def test_what_was_heard_of_many_devices_is_saved_in_one_write(clock: FrozenClock) -> None:
@@ -281,11 +312,11 @@ async def test_what_was_heard_of_many_devices_is_saved_in_one_write(clock: Froze
 async def test_what_is_heard_while_notes_are_being_saved_is_not_lost(clock: FrozenClock) -> None:
     site = gate(clock)
     device = await site.enrol()
-    site.devices.note(device.did, ip="10.0.0.1")
+    site.devices.note(device.sn, ip="10.0.0.1")
 
     def hear_more() -> None:
         site.store.before_write = None
-        site.devices.note(device.did, ip="10.0.0.2")
+        site.devices.note(device.sn, ip="10.0.0.2")
 
     site.store.before_write = hear_more
     await site.devices.flush()
@@ -305,10 +336,10 @@ async def test_notes_are_saved_every_minute_and_at_the_end(
     device = await site.enrol()
     async with trio.open_nursery() as nursery:
         await running(site, nursery)
-        site.devices.note(device.did, ip="10.0.0.1")
+        site.devices.note(device.sn, ip="10.0.0.1")
         await trio.sleep(FLUSH_SECONDS + 1)
         assert site.store.devices.by_did(device.did).ip == "10.0.0.1"
-        site.devices.note(device.did, ip="10.0.0.2")
+        site.devices.note(device.sn, ip="10.0.0.2")
         nursery.cancel_scope.cancel()
     assert site.store.devices.by_did(device.did).ip == "10.0.0.2"
 
@@ -321,7 +352,7 @@ async def test_notes_wait_while_nothing_can_be_stored(
     async with trio.open_nursery() as nursery:
         await running(site, nursery)
         site.store.refuses = True
-        site.devices.note(device.did, ip="10.0.0.1")
+        site.devices.note(device.sn, ip="10.0.0.1")
         await trio.sleep(2 * FLUSH_SECONDS + 1)
         site.store.refuses = False
         await trio.sleep(FLUSH_SECONDS)

@@ -318,6 +318,24 @@ async def test_parameters_on_their_way_are_not_sent_twice(clock: FrozenClock) ->
     assert len(link.requests) == 1
 
 
+@pytest.mark.parametrize("answer", [TAKEN, DeviceBusy()])
+async def test_how_a_camera_took_its_parameters_is_not_said_of_the_one_in_its_place(
+    clock: FrozenClock, answer: Answer | Exception
+) -> None:
+    site = gate(clock, require_did="auto")
+    device = await site.enrol()
+    link = FakeLink()
+    link.answers = [answer]
+
+    async def replace_it() -> None:
+        await site.devices.change(device.did, DeviceChange(sn="NEW-SN"))
+
+    link.meanwhile = replace_it
+    await site.enrolment.initial.offer(device.did, link)
+    after = site.devices.device(device.did)
+    assert (after.did_state, after.init_outcome) == ("unknown", None)
+
+
 async def test_an_offer_to_a_device_that_is_removed_meanwhile_ends_quietly(
     clock: FrozenClock,
 ) -> None:
@@ -469,7 +487,7 @@ async def test_a_waiting_camera_takes_the_place_of_a_broken_one(clock: FrozenClo
     site = gate(clock, require_did="auto")
     broken = await site.enrol("BROKEN", name="Gate")
     await site.connect(FakeLink(), site.knock("BROKEN", did=broken.did))
-    site.devices.note_report(broken.did, DeviceInfo(fw_ver="1.2"))
+    site.devices.note_report(broken, DeviceInfo(fw_ver="1.2"))
     await site.devices.flush()
     link = FakeLink()
     link.answers = [TAKEN]

@@ -55,8 +55,8 @@ class Hub:
         downloads: Any = None
         return Ingest(self.store, book, site, campaigns, downloads, config, self.clock)
 
-    def _note(self, did: str, info: DeviceInfo) -> None:
-        self.reports.append((did, info))
+    def _note(self, device: Device, info: DeviceInfo) -> None:
+        self.reports.append((device.did, info))
 
     async def _is_done(self, did: str) -> None:
         self.told.append(did)

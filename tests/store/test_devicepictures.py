@@ -33,7 +33,7 @@ def small(store: Store, most_bytes: int) -> DevicePictures:
 async def put(pictures: DevicePictures, *paths: str, did: str = "1", size: int = 10) -> None:
     for path in paths:
         picture = stored_picture("image/jpeg", path[:1].encode() * size)
-        await pictures.put(did, path, picture, int(path[1:] or 0))
+        await pictures.put(did, f"S{did}", path, picture, int(path[1:] or 0))
 
 
 async def kept(store: Store) -> list[str]:
@@ -48,7 +48,7 @@ async def test_a_picture_is_kept_as_it_was_read(tmp_path: Path, clock: FrozenClo
     async with opened(tmp_path / "data", clock) as store:
         await store.devices.add([NewDevice(sn="S1", code="1")])
         assert await store.device_pictures.get("1", "a.png") is None
-        await store.device_pictures.put("1", "a.png", picture, 5)
+        await store.device_pictures.put("1", "S1", "a.png", picture, 5)
     async with opened(tmp_path / "data", clock) as store:
         assert await store.device_pictures.get("1", "a.png") == picture
         assert await store.device_pictures.get("2", "a.png") is None
@@ -104,6 +104,8 @@ async def test_pictures_are_forgotten_alone_or_with_the_camera(
     await put(pictures, "c", did="2")
     if is_replaced:
         await store.devices.change("1", DeviceChange(sn="ANOTHER"))
+        with pytest.raises(NoSuchResource):
+            await put(pictures, "a")
     else:
         await pictures.forget("1")
     await put(pictures, "d", "e", did="2")

@@ -53,7 +53,7 @@ async def test_devices_survive_a_restart(tmp_path: Path, clock: FrozenClock) -> 
     async with opened(data, clock) as store:
         await store.devices.add([new("S1", did="18446744073709551615", key="PEM"), new("S2")])
         await store.devices.change("1", DeviceChange(enabled=False, did_state="none"))
-        await store.devices.note({"1": DeviceNote(ip="10.0.0.8", clock_offset=-2.5)})
+        await store.devices.note({"S1": DeviceNote(ip="10.0.0.8", clock_offset=-2.5)})
         before = store.devices.all()
     async with opened(data, clock) as store:
         assert store.devices.all() == before
@@ -124,12 +124,12 @@ async def test_notes_of_many_devices_are_one_write(store: Store) -> None:
     await store.devices.add([new("S1"), new("S2")])
     await store.devices.note(
         {
-            "1": DeviceNote(ip="10.0.0.1", last_seen=5, fw_ver="V1", sign_form="md5-digest"),
-            "2": DeviceNote(did_state="known"),
-            "99": DeviceNote(ip="10.0.0.9"),
+            "S1": DeviceNote(ip="10.0.0.1", last_seen=5, fw_ver="V1", sign_form="md5-digest"),
+            "S2": DeviceNote(did_state="known"),
+            "S99": DeviceNote(ip="10.0.0.9"),
         }
     )
-    await store.devices.note({"1": DeviceNote(last_seen=9)})
+    await store.devices.note({"S1": DeviceNote(last_seen=9)})
     one, two = store.devices.all()
     assert (one.ip, one.last_seen, one.fw_ver, one.sign_form) == ("10.0.0.1", 9, "V1", "md5-digest")
     assert (two.ip, two.did_state) == (None, "known")
@@ -175,12 +175,15 @@ async def test_memory_does_not_run_ahead_of_the_commit(
 async def test_what_was_seen_of_a_camera_goes_with_it(store: Store) -> None:
     """D3: another SN in its place is another camera."""
     await store.devices.add([new("S1", name="Gate", key="PEM")])
-    await store.devices.note({"1": DeviceNote(ip="10.0.0.8", fw_ver="1.2", sign_form="md5-digest")})
+    seen = {"S1": DeviceNote(ip="10.0.0.8", fw_ver="1.2", sign_form="md5-digest")}
+    await store.devices.note(seen)
     await store.devices.change("1", DeviceChange(init_outcome="taken", did_state="known"))
     device = await store.devices.change("1", DeviceChange(sn="S2"))
     assert (device.did, device.name, device.key) == ("1", "Gate", "PEM")
     assert (device.ip, device.fw_ver, device.sign_form, device.init_outcome) == (None,) * 4
     assert device.did_state == "unknown"
+    await store.devices.note(seen)
+    assert store.devices.by_did("1") == device
 
 
 async def test_what_the_old_camera_was_given_is_good_no_more(

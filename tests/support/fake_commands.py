@@ -79,7 +79,7 @@ class FakeSettings:
     def get(self, did: str, name: str) -> Any:
         return self._kept.get((did, name))
 
-    async def note(self, setting: Any) -> None:
+    async def note(self, setting: Any, sn: str) -> None:
         before = self.get(setting.did, setting.name)
         if setting.taken is None and before is not None:
             setting = replace(setting, taken=before.taken, taken_at=before.taken_at)
@@ -95,7 +95,7 @@ class FakePictures:
     async def get(self, did: str, path: str) -> Any:
         return self._kept.get((did, path))
 
-    async def put(self, did: str, path: str, picture: Any, at: int) -> None:
+    async def put(self, did: str, sn: str, path: str, picture: Any, at: int) -> None:
         self._kept[did, path] = picture
 
     async def forget(self, did: str) -> None:
@@ -107,7 +107,11 @@ class AnsweringDevices:
 
     def __init__(self, devices: Any, changes: Feed[Change], now: Callable[[], float]) -> None:
         self.links: dict[str, SimulatedLink] = {}
-        store: Any = SimpleNamespace(device_settings=FakeSettings(), device_pictures=FakePictures())
+        store: Any = SimpleNamespace(
+            devices=SimpleNamespace(by_did=devices.views.get),
+            device_settings=FakeSettings(),
+            device_pictures=FakePictures(),
+        )
         registry: Any = SimpleNamespace(get=self.links.get)
         self.commands = Commands(store, registry, devices, changes, now)
         self.files = DeviceFiles(store, self.commands, now)

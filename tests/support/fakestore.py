@@ -121,10 +121,15 @@ class FakeDevices:
     async def note(self, notes: Mapping[str, DeviceNote]) -> None:
         await self._store.durably()
         self.notes.append(dict(notes))
-        for did, note in notes.items():
-            if did in self._devices:
+        for sn, note in notes.items():
+            if (device := self.by_sn(sn)) is not None:
                 seen = {k: v for k, v in msgspec.structs.asdict(note).items() if v is not None}
-                self._devices[did] = replace(self._devices[did], **seen)
+                self._devices[device.did] = replace(device, **seen)
+
+    def check_camera(self, did: str, sn: str) -> None:
+        device = self.by_did(did)
+        if device is None or device.sn != sn:
+            raise NoSuchResource(f"no device {did} with sn {sn}")
 
     async def remove(self, did: str) -> None:
         await self._store.durably()
@@ -241,8 +246,9 @@ class FakeDeviceSettings:
     def get(self, did: str, name: str) -> DeviceSetting | None:
         return self._settings.get((did, name))
 
-    async def note(self, setting: DeviceSetting) -> None:
+    async def note(self, setting: DeviceSetting, sn: str) -> None:
         await self._store.durably()
+        self._store.devices.check_camera(setting.did, sn)
         before = self.get(setting.did, setting.name)
         if before is not None:
             told = {k: v for k, v in msgspec.structs.asdict(setting).items() if v is not None}
@@ -262,8 +268,9 @@ class FakeDevicePictures:
         await trio.lowlevel.checkpoint()
         return self.kept.get((did, path))
 
-    async def put(self, did: str, path: str, picture: StoredPicture, at: int) -> None:
+    async def put(self, did: str, sn: str, path: str, picture: StoredPicture, at: int) -> None:
         await self._store.durably()
+        self._store.devices.check_camera(did, sn)
         self.kept[did, path] = picture
 
     async def forget(self, did: str) -> None:
