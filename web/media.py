@@ -7,7 +7,7 @@ from typing import Annotated
 from msgspec import Meta, Struct
 from quart import Blueprint, Response, request
 
-from hub.errors import NoSuchResource
+from hub.errors import DeviceBusy, DeviceNonsense, DeviceSilent, NoSuchResource
 from hub.services import Services
 from hub.services.recordlog import StoredPicture
 from hub.wire.pictures import EXTENSIONS
@@ -39,12 +39,13 @@ DEVICE_MEDIA = Operation(
     summary="A picture that lies on a device",
     description=(
         "By a path that stands in the device's answers. Read from the device once, and kept; 404 "
-        "with code 426 where it does not have it any more. Ask again after an hour, with "
-        "`If-None-Match`: a device may use a path for another picture. A signed-in user needs the "
-        "role guard."
+        "with code 426 where it does not have it any more, 502 where it refuses otherwise. Ask again "
+        "after an hour, with `If-None-Match`: a device may use a path for another picture. A "
+        "signed-in user needs the role guard."
     ),
     media_type="image/*",
     query=OnDevice,
+    refusals=(DeviceBusy, DeviceNonsense, DeviceSilent),
     role="guard",
     path_example={"did": "12"},
     query_example="path=sdcard/20210924/14/2741_179.jpg",

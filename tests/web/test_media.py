@@ -180,6 +180,8 @@ async def test_a_picture_that_a_device_does_not_give(
     assert (response.status_code, told["code"]) == (status, code)
     assert says in told["msg"]
     assert "immutable" not in response.headers.get("Cache-Control", "")
+    document = await (await client.get("/openapi.json", headers=key)).get_json()
+    assert str(status) in document["paths"]["/media/device/{did}"]["get"]["responses"]
 
 
 @pytest.mark.parametrize(
