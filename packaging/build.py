@@ -4,6 +4,7 @@ Its virtual environment and its work lie in `build`; what is to be given on lies
 
     sitehub or sitehub.exe      the executable, one file
     onedir/                     the same as a directory, for packages of a system
+    *.zip                       on Windows: the executable and what to read first
     *.deb                       where there is dpkg-deb
     sitehub.cdx.json            what is inside, as a bill of materials (CycloneDX)
     LICENCES.txt                the licences of all that
@@ -63,6 +64,8 @@ def tell_what_is_inside() -> None:
 
 
 def make_packages() -> None:
+    if _WINDOWS:
+        python("packaging/windowszip.py", EXECUTABLE, DIST)
     if shutil.which("dpkg-deb"):
         python("packaging/deb.py", DIST / "onedir", DIST)
 

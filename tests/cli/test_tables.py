@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from hub.__main__ import _fail
+from hub.__main__ import _failed
 from hub.cli.tables import print_line, print_table
 from hub.cli.trace import _print
 from hub.services.trace import rendered
@@ -29,7 +29,7 @@ def test_a_table_and_a_line_hold_no_control_characters(capsys: pytest.CaptureFix
 def test_why_a_command_failed_is_told_without_control_characters(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    _fail(f"the device says {CLEAR}")
+    _failed(f"the device says {CLEAR}")
     assert capsys.readouterr().err == "sitehub: the device says \\x1b[2J\\x9b2J\n"
 
 
