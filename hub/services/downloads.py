@@ -2,7 +2,7 @@
 
 A link says which device may have which file, and until when; it is signed with a key that outlives
 a restart, so a device goes on where it was. It leads somewhere as long as the device's campaign
-has not been stopped.
+has not been stopped, and no other camera has the device's place.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from msgspec.structs import replace
 from hub.errors import CannotStoreNow, HubError, NoSuchPath, NoSuchResource
 from hub.log import limited
 from hub.services.campaigns import Campaigns
-from hub.services.devices import DeviceBook
+from hub.services.devices import Device, DeviceBook
 from hub.services.firmware import Component, StoredFile
 from hub.store.db import Store
 from hub.store.downloads import Download as Download
@@ -59,9 +59,10 @@ _LAST_SAVE_SECONDS = 5.0
 class Transfer:
     """One request for (a part of) a file: a context that holds one of the places."""
 
-    def __init__(self, downloads: Downloads, did: str, file: StoredFile) -> None:
+    def __init__(self, downloads: Downloads, device: Device, file: StoredFile) -> None:
         self._downloads = downloads
-        self.did = did
+        self._device = device
+        self.did = device.did
         self.file = file
         self._record: Download | None = None
 
@@ -82,14 +83,15 @@ class Transfer:
         """The next bytes, once it is their turn; b"" where it may not, or cannot, go on."""
         size = min(STEP_BYTES, end - offset)
         await self._downloads.wait_for_turn(size)
-        if not self._downloads.may_have(self.did, self.file.sha256):
+        if not self._downloads.may_have(self._device, self.file.sha256):
             return b""
         data = await self._downloads.read(self.file.sha256, offset, size)
         return data if len(data) == size else b""
 
     async def sent(self, offset: int, size: int) -> None:
         """These bytes are on their way. The last of a file make the download complete."""
-        self._record = await self._downloads.note(self._record, self, offset, size)
+        if self._downloads.is_its_camera(self._device):
+            self._record = await self._downloads.note(self._record, self, offset, size)
 
 
 class Downloads:
@@ -129,23 +131,31 @@ class Downloads:
         """The link for this device to this file."""
         expires = (int(self._now()) // _HOUR + _LIFE_HOURS) * _HOUR
         head = _LINK.pack(int(did), expires, bytes.fromhex(component.sha256)[:4])
-        token = base64.urlsafe_b64encode(head + self._mac(head, component.sha256))
+        mac = self._mac(head, component.sha256, self._devices.device(did))
+        token = base64.urlsafe_b64encode(head + mac)
         return f"{PATH}{token.decode().rstrip('=')}/{file_name(component.name)}"
 
     def find(self, token: str) -> Transfer:
         """What a link leads to. Raises NoSuchPath where that is nothing (any more)."""
-        did, file = self._read_link(token)
-        if not self.may_have(did, file.sha256):
+        device, file = self._read_link(token)
+        if not self.may_have(device, file.sha256):
             raise NoSuchPath("this link leads nowhere any more")
-        return Transfer(self, did, file)
+        return Transfer(self, device, file)
 
-    def may_have(self, did: str, sha256: str) -> bool:
-        """Whether the device is let in, and is given this file by a campaign not stopped."""
+    def may_have(self, device: Device, sha256: str) -> bool:
+        """Whether it is let in still, and is given this file by a campaign not stopped."""
+        return (
+            self.is_its_camera(device)
+            and self._devices.device(device.did).enabled
+            and self._campaigns.gives(device.did, sha256)
+        )
+
+    def is_its_camera(self, device: Device) -> bool:
+        """Whether it is the very camera that it was."""
         try:
-            enabled = self._devices.device(did).enabled
+            return self._devices.device(device.did).sn == device.sn
         except NoSuchResource:
             return False
-        return enabled and self._campaigns.gives(did, sha256)
 
     def take_place(self, did: str) -> None:
         """Raises CannotStoreNow where none is free."""
@@ -208,23 +218,25 @@ class Downloads:
             return self._rows.begin(transfer.did, file.sha256, file.size, now)
         return last
 
-    def _mac(self, head: bytes, sha256: str) -> bytes:
-        return hmac.digest(self._key, head + bytes.fromhex(sha256), "sha256")[:_MAC_BYTES]
+    def _mac(self, head: bytes, sha256: str, device: Device) -> bytes:
+        signed = head + bytes.fromhex(sha256) + device.sn.encode()
+        return hmac.digest(self._key, signed, "sha256")[:_MAC_BYTES]
 
-    def _read_link(self, token: str) -> tuple[str, StoredFile]:
+    def _read_link(self, token: str) -> tuple[Device, StoredFile]:
         try:
             raw = base64.b64decode(token + "=" * (-len(token) % 4), b"-_", validate=True)
             head, mac = raw[: _LINK.size], raw[_LINK.size :]
             did, expires, digest = _LINK.unpack(head)
-        except (binascii.Error, ValueError, struct.error):
+            device = self._devices.device(str(did))
+        except (binascii.Error, ValueError, struct.error, NoSuchResource):
             raise NoSuchPath("no such link") from None
         for file in self._firmware.files():
             if bytes.fromhex(file.sha256)[:4] == digest and hmac.compare_digest(
-                self._mac(head, file.sha256), mac
+                self._mac(head, file.sha256, device), mac
             ):
                 if expires <= self._now():
                     raise NoSuchPath("this link has expired: ask again")
-                return str(did), file
+                return device, file
         raise NoSuchPath("no such link")
 
 

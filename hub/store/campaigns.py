@@ -174,6 +174,16 @@ class Campaigns:
 
         await self._writer.write(job, noted)
 
+    def begin_anew(self, did: str) -> None:
+        """Another camera has the device's place, and nothing of what was not done: memory
+        follows."""
+        for campaign in self.all():
+            targets = tuple(
+                Target(did, counts=one.counts) if one.did == did and one.done_at is None else one
+                for one in campaign.targets
+            )
+            self._change(campaign.id, targets=targets)
+
     def forget_device(self, did: str) -> None:
         """The device's rows are gone: memory follows."""
         for campaign in self.all():

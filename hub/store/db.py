@@ -161,13 +161,14 @@ class Store:
         """A device's rows are gone everywhere: memory follows."""
         self._forget_camera(did)
         self.campaigns.forget_device(did)
-        self.downloads.forget_device(did)
 
     def _forget_camera(self, did: str) -> None:
-        """The rows of what was the camera's own are gone."""
+        """The rows of what was the camera's own are gone, or begin anew."""
         self.tokens.forget_device(did)
         self.device_settings.forget_device(did)
         self.device_pictures.forget_device(did)
+        self.downloads.forget_device(did)
+        self.campaigns.begin_anew(did)
 
     @property
     def health(self) -> StoreHealth:

@@ -152,6 +152,9 @@ _REPLACED = (
     "DELETE FROM token WHERE did = ?",
     "DELETE FROM device_setting WHERE did = ?",
     "DELETE FROM device_picture WHERE did = ?",
+    "DELETE FROM firmware_download WHERE did = ?",
+    "UPDATE campaign_device SET state = 'waiting', offered_at = NULL, downloaded_at = NULL "
+    "WHERE did = ? AND done_at IS NULL",
 )
 _IS_ITS_CAMERA = "SELECT 1 FROM device WHERE did = ? AND sn = ?"
 _SN_TAKEN = "SELECT 1 FROM device WHERE sn = ?"

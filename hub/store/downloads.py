@@ -136,7 +136,7 @@ class Downloads:
             raise
 
     def forget_device(self, did: str) -> None:
-        """The device's rows are gone: memory follows."""
+        """The rows are gone with the device, or with the camera: memory follows."""
         for download in self.all():
             if download.did == did:
                 self._forget(download.id)

@@ -15,6 +15,7 @@ from hub.errors import (
     NotAuthorised,
 )
 from hub.services import campaigns as campaigns_module
+from hub.services.devices import DeviceChange
 from hub.services.downloads import PATH
 from hub.wire.firmware import Versions
 from tests.support.clock import FrozenClock
@@ -154,6 +155,30 @@ async def test_of_a_release_that_says_nothing_a_device_is_done_when_it_tells_of_
     assert site.states(campaign)["1"] == "downloaded"
     await site.report("1", fwVer="V1.0")
     assert (site.states(campaign)["1"], site.state(campaign)) == ("done", "rest")
+
+
+async def test_a_camera_that_takes_anothers_place_has_nothing_of_what_that_downloaded(
+    tmp_path: Path, clock: FrozenClock
+) -> None:
+    async with firmware_site(tmp_path, clock, "1", "2") as site:
+        release = await site.add_release(b"one", b"two", reports=Versions())
+        campaign = await site.campaigns.start(release.id, ["1", "2"])
+        await site.download("1")
+        assert site.states(campaign)["1"] == "downloaded"
+        await site.devices.change("1", DeviceChange(sn="NEW-SN"))
+        await site.report("1", fwVer="V1.0")
+        assert site.states(campaign)["1"] == "waiting"
+        one, two = await site.links("1")
+        await site.fetch(one)
+        await site.report("1", fwVer="V1.0")
+        assert site.states(campaign)["1"] == "downloading"
+    async with firmware_site(tmp_path, clock) as site:
+        assert site.states(campaign)["1"] == "downloading"
+        await site.fetch(two)
+        await site.report("1", fwVer="V1.0")
+        assert site.states(campaign) == {"1": "done", "2": "waiting"}
+        await site.devices.change("1", DeviceChange(sn="NEWER-SN"))
+        assert site.states(campaign)["1"] == "done"
 
 
 async def test_a_device_that_has_the_release_already_is_done_and_proves_nothing(

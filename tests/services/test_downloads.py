@@ -101,7 +101,9 @@ async def test_what_is_no_link_leads_nowhere(site: FirmwareSite, link: str) -> N
         site.downloads.find(link)
 
 
-@pytest.mark.parametrize("what", ["disabled", "removed", "stopped", "in another campaign"])
+@pytest.mark.parametrize(
+    "what", ["disabled", "removed", "replaced", "stopped", "in another campaign"]
+)
 async def test_a_link_ends_with_what_it_stands_on(site: FirmwareSite, what: str) -> None:
     link = await one_link(site)
     (campaign,) = site.campaigns.campaigns()
@@ -109,6 +111,8 @@ async def test_a_link_ends_with_what_it_stands_on(site: FirmwareSite, what: str)
         await site.devices.change("1", DeviceChange(enabled=False))
     elif what == "removed":
         await site.devices.remove("1")
+    elif what == "replaced":
+        await site.devices.change("1", DeviceChange(sn="NEW-SN"))
     else:
         await site.campaigns.stop(campaign.id)
     if what == "in another campaign":
@@ -126,6 +130,17 @@ async def test_what_is_being_downloaded_ends_with_its_campaign(site: FirmwareSit
         assert await transfer.read(100, 200) == DATA[100:200]
         await site.campaigns.stop(campaign.id)
         assert await transfer.read(200, 300) == b""
+
+
+async def test_what_is_being_downloaded_ends_with_its_camera(site: FirmwareSite) -> None:
+    with site.downloads.find(await one_link(site)) as transfer:
+        assert await transfer.read(0, 100) == DATA[:100]
+        await transfer.sent(0, 100)
+        assert await transfer.read(100, 200) == DATA[100:200]
+        await site.devices.change("1", DeviceChange(sn="NEW-SN"))
+        await transfer.sent(100, 100)
+        assert await transfer.read(200, 300) == b""
+    assert site.downloads.downloads() == []
 
 
 async def test_so_many_at_once_and_the_others_are_told_when_to_come_again(
