@@ -153,7 +153,7 @@ async def open_services(
             clock_skew=config.devices.clock_skew,
             random=secrets.token_bytes,
         )
-        devices = DeviceBook(store, registry, room, record_feed, change_feed, now)
+        devices = DeviceBook(store, registry, room, traces, record_feed, change_feed, now)
         enrolment = Enrolment(store, devices, room, config.devices)
         admission = Admission(
             store, registry, room, devices, enrolment, change_feed, config.devices, now

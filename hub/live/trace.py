@@ -303,6 +303,11 @@ class Traces:
         found = itertools.chain.from_iterable(ring.entries() for ring in rings)
         return sorted(found, key=lambda entry: entry.number)
 
+    def forget(self, sn: str) -> None:
+        """It is no device's any more: what is kept of it goes."""
+        self._devices.pop(sn, None)
+        self._waiting.pop(sn, None)
+
     @contextmanager
     def watch(self, *names: str) -> Iterator[trio.Event]:
         """An event that the next entry of these serial numbers and addresses sets."""

@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from hub.errors import NoSuchResource
 from hub.live.feed import Change, Feed
 from hub.live.registry import Link, Registry
+from hub.live.trace import Traces
 from hub.live.waiting import Knock, Reason, Waiting, WaitingRoom
 from hub.services.carrythrough import carried_through
 from hub.services.connectsign import Fit, all_reasons, fit_or_reason
@@ -80,6 +81,7 @@ class DeviceBook:
         store: Store,
         registry: Registry,
         room: WaitingRoom,
+        traces: Traces,
         records: Feed[Record],
         changes: Feed[Change],
         now: Callable[[], float],
@@ -88,6 +90,7 @@ class DeviceBook:
         self._keys = DeviceKeys(store, now)
         self._registry = registry
         self._room = room
+        self._traces = traces
         self._changes = changes
         self._notes = DeviceNotes(store.devices, registry)
         self._pictures = LatestPictures(store.records, records)
@@ -165,6 +168,7 @@ class DeviceBook:
                 # What was seen of it is of another camera now.
                 self._notes.forget(before.sn)
                 self._room.forget_device(did)
+                self._traces.forget(before.sn)
             if ends:
                 await self._shut_out(did, "the device was changed")
         if is_other or _is_judged_anew(change):
@@ -182,6 +186,7 @@ class DeviceBook:
         self._registry.forget(did)
         self._room.forget_device(did)
         self._notes.forget(device.sn)
+        self._traces.forget(device.sn)
         log.info("device %s (%s) was removed", did, device.name or device.sn)
         self.tell_changed(did)
 

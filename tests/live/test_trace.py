@@ -195,6 +195,23 @@ def test_of_devices_that_were_in_there_are_so_many_at_most() -> None:
     assert [kept(traces, f"SN{number}") for number in range(3)] == [[], ["a"], ["a"]]
 
 
+def test_what_is_forgotten_begins_anew(traces: Traces) -> None:
+    ring = traces.let_in(traces.open(), "SN1")
+    ring.heard("a")
+    traces.uploaded("SN1", UPLOAD)
+    traces.forget("SN1")
+    ring.heard("b")
+    traces.ended(ring, "the device was removed")
+    assert kept(traces) == []
+    knocking = traces.open()
+    traces.knocks(knocking, "SN1")
+    knocking.heard("c")
+    assert kept(traces) == ["c"]
+    traces.forget("SN1")
+    assert kept(traces) == []
+    traces.forget("SN1")
+
+
 def test_a_long_frame_is_shortened_and_its_size_kept(traces: Traces) -> None:
     ring = traces.let_in(traces.open(), "SN1")
     ring.heard('{"msgid": "1", "photo": "' + "é" * (LONGEST_WHOLE + 1) + '"}')

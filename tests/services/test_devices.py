@@ -237,6 +237,20 @@ async def test_removing_a_device_ends_all_that_was_its_own(clock: FrozenClock) -
         site.admission.holder(token)
 
 
+@pytest.mark.parametrize("is_removed", [False, True])
+async def test_the_frames_of_a_camera_go_with_it(clock: FrozenClock, is_removed: bool) -> None:
+    site = gate(clock)
+    device = await site.enrol()
+    site.traces.let_in(site.traces.open(), device.sn).heard("a")
+    await site.devices.change(device.did, DeviceChange(name="Gate"))
+    assert len(site.traces.entries(device.sn, "")) == 1
+    if is_removed:
+        await site.devices.remove(device.did)
+    else:
+        await site.devices.change(device.did, DeviceChange(sn="NEW-SN"))
+    assert site.traces.entries(device.sn, "") == []
+
+
 async def test_the_site_key_is_checked_before_it_is_set(clock: FrozenClock) -> None:
     site = gate(clock)
     with pytest.raises(BadParameter):

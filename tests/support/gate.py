@@ -22,6 +22,7 @@ from hub.wire.session import ConnectParam
 from hub.wire.signing import sign_connect
 from tests.support.clock import FrozenClock
 from tests.support.fakestore import FakeStore
+from tests.support.traces import new_traces
 
 SN = "Y3C122AP1234512"
 CODE = "ABCD1234"
@@ -97,8 +98,9 @@ class Gate:
         self.records: Feed[Record] = Feed()
         self.registry = Registry(clock)
         self.room = WaitingRoom(self.config.max_waiting, self.changes, clock)
+        self.traces = new_traces(clock)
         self.devices = DeviceBook(
-            store, self.registry, self.room, self.records, self.changes, clock
+            store, self.registry, self.room, self.traces, self.records, self.changes, clock
         )
         self.enrolment = Enrolment(store, self.devices, self.room, self.config)
         self.admission = Admission(

@@ -124,7 +124,7 @@ async def open_hub_services(
         traces = new_traces(clock)
         closing = trio.Event()
         site = Site(store.settings, config, change_feed)
-        devices = DeviceBook(store, registry, room, record_feed, change_feed, clock)
+        devices = DeviceBook(store, registry, room, traces, record_feed, change_feed, clock)
         room_on_disk = DiskRoom(config.store.min_free_gb, free)
         firmware = Firmware(store, site, room_on_disk, change_feed, clock)
         campaigns = Campaigns(store, firmware, devices, change_feed, clock)

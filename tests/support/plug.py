@@ -19,7 +19,6 @@ from hub.link.dispatch import Dispatch
 from tests.support.clock import NOON
 from tests.support.fakestore import FakeStore
 from tests.support.gate import ADDRESS, SN, Gate
-from tests.support.traces import new_traces
 
 
 class TrioWallClock:
@@ -43,7 +42,7 @@ class Port:
     def __init__(self, nursery: trio.Nursery, deadlines: Deadlines, **config: Any) -> None:
         clock: Any = TrioWallClock()
         self.site = Gate(FakeStore(clock), clock, **{"require_did": "never", **config})
-        self.traces = new_traces(clock)
+        self.traces = self.site.traces
         self.dispatch = Dispatch(
             self.site.admission, self.site.enrolment, self.traces, self.site.config, clock
         )
