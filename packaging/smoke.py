@@ -178,8 +178,9 @@ def _family(pid: int) -> list[int]:
 
 
 def _resident_mb(pids: list[int]) -> float:
+    """In 2**20 bytes, as ps, top and systemctl count memory."""
     pages = sum(int(Path(f"/proc/{pid}/statm").read_text().split()[1]) for pid in pids)
-    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
+    return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
 
 
 def _cpu_seconds(pids: list[int]) -> float:
