@@ -39,8 +39,8 @@ DEVICE_MEDIA = Operation(
     summary="A picture that lies on a device",
     description=(
         "By a path that stands in the device's answers. Read from the device once, and kept; 404 "
-        "with code 426 where it does not have it any more, 502 where it refuses otherwise. Ask again "
-        "after an hour, with `If-None-Match`: a device may use a path for another picture. A "
+        "with code 426 where it does not have it any more, 502 where it refuses otherwise. Ask "
+        "again after an hour, with `If-None-Match`: a device may use a path for another picture. A "
         "signed-in user needs the role guard."
     ),
     media_type="image/*",
