@@ -454,7 +454,7 @@ async def test_a_release_that_says_nothing_counts_who_a_campaign_did(admin: Oper
     assert 'class="chip" href="/cameras/2"' not in admin.text
 
 
-async def test_who_downloaded_what_is_seen(admin: Operator) -> None:
+async def test_who_downloaded_what_is_seen(admin: Operator, clock: FrozenClock) -> None:
     site = admin.site
     release = await site.add_release(FILE)
     await site.campaigns.start(release.id, ["1"])
@@ -462,6 +462,11 @@ async def test_who_downloaded_what_is_seen(admin: Operator) -> None:
     await admin.get("/firmware/downloads")
     for text in ("v2.0 · part 1.bin", "390.6 KB", "all of it"):
         assert text in admin.text, text
+    # A later release has the same file: this was no download of it.
+    clock.advance(1)
+    await site.add_release(FILE, ver_code=2, ver_name="v2.1")
+    await admin.get("/firmware/downloads")
+    assert "v2.0 · part 1.bin" in admin.text
 
 
 async def test_a_camera_tells_how_far_it_is(admin: Operator) -> None:

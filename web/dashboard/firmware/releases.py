@@ -124,7 +124,7 @@ def _download_row(download: Download) -> DownloadRow:
     return DownloadRow(
         download=download,
         camera=_camera_name(download.did),
-        file=_file_name(download.sha256),
+        file=_file_name(download),
         size=size_text(download.size),
         percent=download.covered * 100 // download.size,
         began=moment(download.started_at),
@@ -140,9 +140,10 @@ def _camera_name(did: str) -> str:
     return device.name or device.sn
 
 
-def _file_name(sha256: str) -> str:
+def _file_name(download: Download) -> str:
+    """As the newest release calls it that was there then: a later one may have the same file."""
     for release in auth.services().firmware.releases():
         for component in release.components:
-            if component.sha256 == sha256:
+            if component.sha256 == download.sha256 and release.created_at <= download.started_at:
                 return f"{release.ver_name} · {component.name}"
-    return sha256[:12]
+    return download.sha256[:12]
