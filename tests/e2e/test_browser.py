@@ -301,6 +301,27 @@ def test_one_camera_is_set_looked_through_and_restarted(
     assert screen.complaints() == []
 
 
+def test_a_picture_that_a_camera_does_not_have_leaves_its_place_empty(
+    screen: Screen, make_hub: MakeHub, tmp_path: Path
+) -> None:
+    hub = make_hub().start()
+    hub.cli("user", "add", "mei", "--role", "guard", "--password-stdin", stdin=PASSWORD)
+    key_file = tmp_path / "apikey.json"
+    key_file.write_text(hub.cli("apikey", "add", "cameras"), "utf-8")
+    with _simulated_camera(hub, "--apikey-file", key_file, "--fault", "no-pictures"):
+        screen.sign_in(hub)
+        screen.until(lambda: '"online"' in hub.cli("device", "list", "--json"), "no camera")
+        (camera,) = json.loads(hub.cli("device", "list", "--json"))
+        screen.open(f"{hub.url}/cameras/{camera['did']}/captures")
+        screen.driver.find_element(By.LINK_TEXT, "7 days").click()
+        first = ".history > :nth-child(1 of .card) .card-picture"
+        screen.one(f"{first} svg")
+        screen.until(lambda: not screen.all(f"{first} img"), "a broken picture")
+        # In a tab of its own it is a page that says so.
+        screen.open(screen.one(first).get_attribute("href") or "")
+        screen.wait_for("Nothing is here")
+
+
 def test_a_person_is_added_to_a_camera_searched_for_and_deleted(
     screen: Screen, busy_hub: HubProcess, tmp_path: Path
 ) -> None:
