@@ -85,6 +85,7 @@ WHOLE_BODY = "sitehub.whole_body"
 #: After so many chunks the other connections have their turn.
 _CHUNKS_AT_ONCE = 16
 
+_BUSY, _IDLE = events.Updated(idle=False), events.Updated(idle=True)
 _CLOSE = (b"connection", b"close")
 _BOTH_LENGTHS = {b"content-length", b"transfer-encoding"}
 _MEANINGS = {
@@ -448,7 +449,7 @@ class Http1:
             await self._begin(scope, size)
             return data
         scope["extensions"] = {WHOLE_BODY: {}}
-        await self._tell(events.Updated(idle=False))
+        await self._tell(_BUSY)
         self._complete = True
         self.stream = Exchange(self, self._tasks, scope)
         await self.stream.answer(self._app, data[:size])
@@ -481,7 +482,7 @@ class Http1:
         self._is_head = request.method == b"HEAD"
         refusal = _refusal_of(request, headers)
         if refusal is not None:
-            await self._tell(events.Updated(idle=False))
+            await self._tell(_BUSY)
             limited(
                 log,
                 logging.INFO,
@@ -502,7 +503,7 @@ class Http1:
 
     async def _begin(self, scope: HTTPScope, length: int | None) -> None:
         """A request is there, but for its body of `length`; None: h11 will tell where it ends."""
-        await self._tell(events.Updated(idle=False))
+        await self._tell(_BUSY)
         self.stream = Exchange(self, self._tasks, scope)
         await self.stream.begin(self._app, self._config)
         self._left = length or 0
@@ -593,7 +594,7 @@ class Http1:
         elif self._can_go_on and not self._context.terminated.is_set():
             self._h11, self._head = None, b""
             self._answered = self._body_begun = self._complete = self._is_head = False
-            await self._tell(events.Updated(idle=True))
+            await self._tell(_IDLE)
             self._next.unpark_all()
         else:
             await self._tell(events.Closed())
