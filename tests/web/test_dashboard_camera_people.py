@@ -252,7 +252,7 @@ async def test_a_person_is_added_with_every_field(
     }
     await admin.send_photo("/cameras/1/people/add", photo("PNG"), **FORM, **further)
     assert admin.goes_to == "/cameras/1/people/4711?done=person-added"
-    uri, sent = camera.asked[0]
+    uri, sent = camera.asked[1]
     jpeg = base64.b64decode(sent.pop("photo"), validate=True)
     assert Image.open(io.BytesIO(jpeg)).format == "JPEG"
     assert uri == "/person/add"
@@ -261,6 +261,22 @@ async def test_a_person_is_added_with_every_field(
     await admin.get(admin.goes_to)
     assert "The camera took the person" in admin.text
     assert "Maria" in admin.text
+
+
+async def test_a_person_is_replaced_only_by_who_says_so(
+    admin: Photographer, camera: SimulatedLink
+) -> None:
+    await admin.get("/cameras/1/people/add")
+    taken = {**FORM, "pid": "100001"}
+    await admin.send_photo("/cameras/1/people/add", photo(), **taken)
+    assert admin.response.status_code == 409
+    assert "number 100001 is 王秀英" in admin.text
+    assert 'value="Maria"' in admin.text
+    assert [uri for uri, _ in camera.asked] == ["/person/query"]
+    assert admin.hub.accounts.audited == []
+    await admin.send_photo("/cameras/1/people/add", photo(), **taken, replace="yes")
+    assert admin.goes_to == "/cameras/1/people/100001?done=person-added"
+    assert camera.asked[-1][0] == "/person/add"
 
 
 async def test_a_photo_of_a_phone_may_be_larger_than_other_forms(
@@ -273,7 +289,7 @@ async def test_a_photo_of_a_phone_may_be_larger_than_other_forms(
     await admin.get("/cameras/1/people/add")
     await admin.send_photo("/cameras/1/people/add", out.getvalue(), **FORM)
     assert admin.goes_to
-    assert len(base64.b64decode(camera.asked[0][1]["photo"])) <= 1_000_000
+    assert len(base64.b64decode(camera.asked[1][1]["photo"])) <= 1_000_000
 
 
 @pytest.mark.parametrize(

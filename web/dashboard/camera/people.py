@@ -11,7 +11,7 @@ import msgspec
 from msgspec import Struct
 from quart import Blueprint, Response, request
 
-from hub.errors import BadParameter, HubError, NoSuchPath
+from hub.errors import AlreadyExists, BadParameter, HubError, NoSuchPath
 from hub.services.devices import DeviceView
 from hub.wire.commands import MOST_PID, Person, PersonList
 from hub.wire.dialect import PERSON_LIST
@@ -35,7 +35,7 @@ from web.dashboard.camera.pictures import picture_url
 from web.dashboard.captures import Badge, badge_of, table_text
 from web.dashboard.language import gettext
 from web.dashboard.pages import go
-from web.dashboard.trouble import change_trouble
+from web.dashboard.trouble import DEVICE_ERRORS, change_trouble
 from web.photoforms import photo_form
 
 blueprint = Blueprint("camera_people", __name__, url_prefix="/cameras/<int:did>/people")
@@ -131,6 +131,8 @@ async def add(did: int) -> Response:
         param = param_of(values, await hub.photos.for_devices(form.photo))
     except UPLOAD_ERRORS as error:
         return await _add_page(device, values, error)
+    if not form.fields.get("replace") and (holder := await _holder_of(device, param.pid)):
+        return await _add_page(device, values, holder=holder)
     trouble = await have_done(
         device,
         me,
@@ -167,20 +169,36 @@ async def delete(did: int, pid: str) -> Response:
     return go(f"/cameras/{did}/people?done=person-deleted")
 
 
+async def _holder_of(device: DeviceView, pid: str) -> str:
+    """Who has that number on the camera, whom adding would replace; "" where it does not tell."""
+    try:
+        holder = await auth.services().commands.person_query(device.did, pid)
+    except DEVICE_ERRORS:
+        return ""
+    return holder.name or gettext("Without a name")
+
+
 async def _add_page(
-    device: DeviceView, values: Mapping[str, str], error: HubError | None = None
+    device: DeviceView,
+    values: Mapping[str, str],
+    error: HubError | None = None,
+    *,
+    holder: str = "",
 ) -> Response:
+    """`holder` has the number already: whether that person is to be replaced is asked."""
     wrong = error if isinstance(error, BadParameter) else None
     is_field = wrong is not None and wrong.field.removeprefix("param.") in LABELS
     return await camera_page(
         "camera_person_add.html",
         device,
         tab="/people",
-        status=error.status if error else 200,
+        status=error.status if error else AlreadyExists.status if holder else 200,
         fields=shown_fields(values, wrong),
         photo=photo_field(),
         fault=_add_fault(error, is_field=is_field),
-        is_sent=error is not None,
+        is_sent=error is not None or bool(holder),
+        holder=holder,
+        pid=values.get("pid", ""),
     )
 
 
