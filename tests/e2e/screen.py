@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
+from selenium.common.exceptions import StaleElementReferenceException
 from selenium.webdriver import Chrome, ChromeOptions
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
@@ -59,7 +60,10 @@ class Screen:
         def look(_: object) -> T:
             return found()
 
-        return WebDriverWait(self.driver, PATIENCE_SECONDS, 0.1).until(look, what)
+        patience = WebDriverWait(
+            self.driver, PATIENCE_SECONDS, 0.1, ignored_exceptions=[StaleElementReferenceException]
+        )
+        return patience.until(look, what)
 
     def type(self, name: str, text: str, *, within: str = "body") -> None:
         field = self.one(f'{within} [name="{name}"]')

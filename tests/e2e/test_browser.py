@@ -254,11 +254,11 @@ def test_the_pages_work_without_javascript(make_hub: MakeHub, tmp_path: Path) ->
         screen.type("code", "12345678")
         screen.type("name", "Gate")
         screen.press("main .button-main")
-        assert screen.one("h1").text == "Gate"
+        screen.until(lambda: screen.one("h1").text == "Gate", "the new camera's page")
         screen.press('.tabs a[href$="/manage"]')
         screen.press('.button-bad[href$="/remove"]')
         screen.press("main .button-bad")
-        assert screen.one(".done").text
+        screen.until(lambda: screen.one(".done").text, "that it was removed")
 
 
 def test_one_camera_is_set_looked_through_and_restarted(
