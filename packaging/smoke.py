@@ -4,7 +4,8 @@
 
 It is copied into a directory of its own, and gets an environment without anything: no PATH, another
 user (if we are root), a current directory that it may not write to, and a data directory with
-blanks and Chinese characters in its path. Exit status 1 where a figure misses its aim.
+blanks and Chinese characters in its path. Exit status 1 where it does not work, or is too large; a
+time or a share of the processor that misses its aim is marked, for a busy machine misses them too.
 """
 
 from __future__ import annotations
@@ -48,6 +49,8 @@ class Figure(NamedTuple):
     value: float
     most: float
     unit: str
+    #: Whether it follows from the build alone, whatever else the machine does.
+    is_certain: bool = False
 
     @property
     def is_met(self) -> bool:
@@ -219,7 +222,7 @@ def _idle(site: Site) -> Iterator[Figure]:
 
 def measure(executable: Path) -> Iterator[Figure]:
     """Each figure as soon as it is known."""
-    yield Figure("size of the file", executable.stat().st_size / 1e6, MOST_MB, "MB")
+    yield Figure("size of the file", executable.stat().st_size / 1e6, MOST_MB, "MB", True)
     # Not below a directory that another user may not enter.
     with tempfile.TemporaryDirectory(prefix="sitehub-smoke-") as folder:
         site = Site(executable, Path(folder).resolve())
@@ -232,11 +235,12 @@ def measure(executable: Path) -> Iterator[Figure]:
 
 
 def main() -> int:
-    missed = 0
+    status = 0
     for figure in measure(Path(sys.argv[1]).resolve()):
         print(figure, flush=True)
-        missed += not figure.is_met
-    return 1 if missed else 0
+        if figure.is_certain and not figure.is_met:
+            status = 1
+    return status
 
 
 if __name__ == "__main__":
