@@ -30,7 +30,7 @@ from web.device_api import PREFIX, device_api, refuse, tidy
 from web.firmware_forms import firmware_forms
 from web.http1 import Connection, Settings
 from web.integrator.commands import commands_api
-from web.integrator.firmware import firmware_uploads
+from web.integrator.firmware_uploads import firmware_uploads
 from web.photoforms import photo_forms
 
 log = logging.getLogger(__name__)

@@ -22,7 +22,8 @@ from tests.support.clock import NOON, FrozenClock
 from tests.support.firmware import FirmwareSite, firmware_site
 from web import filebodies
 from web.app import create_app
-from web.integrator.firmware import UPLOAD, firmware_uploads
+from web.integrator.firmware import UPLOAD
+from web.integrator.firmware_uploads import firmware_uploads
 
 API = "/api/hub/v1/firmware"
 FILE = bytes(range(256)) * 5000

@@ -1,24 +1,16 @@
 """/firmware: files, the releases made of them, the campaigns that give them out, and downloads.
 
-A file is taken in front of Quart, which would hold it in memory: it goes to the disk as it comes.
+A file itself is taken by `web.integrator.firmware_uploads`.
 """
 
 from __future__ import annotations
 
-import hashlib
 from typing import Annotated, Any, Literal
 
 import msgspec
-from hypercorn.typing import (
-    ASGIFramework,
-    ASGIReceiveCallable,
-    ASGISendCallable,
-    HTTPScope,
-    Scope,
-)
 from msgspec import Meta, Struct
 
-from hub.errors import BadParameter, HubError, NoSuchResource
+from hub.errors import NoSuchResource
 from hub.services import Services
 from hub.services.campaigns import (
     MOST_DEVICES,
@@ -26,7 +18,6 @@ from hub.services.campaigns import (
     CampaignDevice,
     CampaignOutline,
 )
-from hub.services.carrythrough import carried_through
 from hub.services.downloads import Download
 from hub.services.firmware import (
     LONGEST_DESCRIPTION,
@@ -41,12 +32,9 @@ from hub.services.firmware import (
 )
 from hub.wire.firmware import Versions
 from hub.wire.times import rfc3339
-from web import auth
-from web.bodies import PeerLeft, TooSlow, tell_of_limit
-from web.filebodies import FileBody
+from web.bodies import TooSlow
 from web.integrator import answers
-from web.operations import PREFIX, Call, Did, Nothing, Operation, Routes, Seq, check_no_query
-from web.refusals import refuse, send_json
+from web.operations import PREFIX, Call, Did, Nothing, Operation, Routes, Seq
 
 TAG = "Firmware"
 _FILES = f"{PREFIX}/firmware/files"
@@ -323,7 +311,7 @@ def _add_files(routes: Routes, services: Services) -> None:
     firmware, accounts = services.firmware, services.accounts
 
     async def list_files(call: Call[Nothing, Nothing]) -> answers.FirmwareFileList:
-        return answers.FirmwareFileList([_file(file) for file in firmware.files()])
+        return answers.FirmwareFileList([file_answer(file) for file in firmware.files()])
 
     async def remove_file(call: Call[Nothing, Nothing]) -> answers.FirmwareFile:
         sha256 = call.path["sha256"]
@@ -332,7 +320,7 @@ def _add_files(routes: Routes, services: Services) -> None:
             raise NoSuchResource("no such file")
         await firmware.remove_file(sha256)
         await accounts.audit(call.caller.actor, "firmware.file-remove", sha256)
-        return _file(found)
+        return file_answer(found)
 
     async def list_downloads(call: Call[DownloadsQuery, Nothing]) -> answers.DownloadList:
         found = services.downloads.downloads(call.query.did)
@@ -407,59 +395,6 @@ def _add_campaigns(routes: Routes, services: Services) -> None:
     routes.add(CHANGE_CAMPAIGN["stop"], stop_campaign)
 
 
-def firmware_uploads(services: Services, others: ASGIFramework) -> ASGIFramework:
-    """Takes files; all else goes on to `others`."""
-    return _Uploads(services, others)
-
-
-class _Uploads:
-    def __init__(self, services: Services, others: ASGIFramework) -> None:
-        self._services = services
-        self._others = others
-
-    async def __call__(
-        self, scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable
-    ) -> None:
-        if not (
-            scope["type"] == "http" and scope["method"] == "POST" and scope["path"] == UPLOAD.path
-        ):
-            await self._others(scope, receive, send)
-            return
-        try:
-            file = await self._take(scope, receive)
-        except HubError as error:
-            tell_of_limit(error, auth.address_of(scope))
-            await refuse(send, error)
-        except PeerLeft:
-            pass
-        else:
-            await send_json(send, 200, msgspec.json.encode(_file(file)))
-
-    async def _take(self, scope: HTTPScope, receive: ASGIReceiveCallable) -> StoredFile:
-        head = auth.head_of(scope)
-        check_no_query(head)
-        caller = await auth.caller_of(
-            self._services, head, auth.address_of(scope), write=True, role=UPLOAD.role
-        )
-        if head.mimetype != UPLOAD.body_file:
-            raise BadParameter(f"{UPLOAD.body_file} is expected", field="Content-Type")
-        digest = hashlib.md5(usedforsecurity=False) if auth.is_signed(head) else None
-        if digest is not None:
-            auth.signed_body_md5(head)
-        body = FileBody(receive, MOST_BYTES, head.content_length)
-        async with self._services.firmware.receive(body.left) as upload:
-            while part := await body.next():
-                await upload.write(part)
-                if digest is not None:
-                    digest.update(part)
-            if digest is not None:
-                auth.check_body_md5(head, digest.hexdigest().upper())
-            with carried_through():
-                file = await upload.finish()
-                await self._services.accounts.audit(caller.actor, "firmware.file-add", file.sha256)
-        return file
-
-
 def _id(call: Call[Any, Any], name: str) -> int:
     """Raises NoSuchResource for what is no number of ours."""
     text = call.path[name]
@@ -486,7 +421,7 @@ def _new_versions(body: VersionsBody | None) -> Versions:
     return Versions(fw_ver=body.fwVer, sw_ver=body.swVer, os_ver=body.osVer, hw_ver=body.hwVer)
 
 
-def _file(file: StoredFile) -> answers.FirmwareFile:
+def file_answer(file: StoredFile) -> answers.FirmwareFile:
     return answers.FirmwareFile(file.sha256, file.md5, file.size, rfc3339(file.added_at))
 
 
