@@ -73,6 +73,13 @@ class DeviceView(Struct, frozen=True, kw_only=True):
         return self.waiting.reason if self.waiting else None
 
 
+class DevicePage(Struct, frozen=True):
+    """`next`: the did behind which the list goes on; None where that was all."""
+
+    items: list[DeviceView]
+    next: str | None
+
+
 class DeviceBook:
     """Changes are durable, and seen by every reader, once the call returns."""
 
@@ -106,6 +113,12 @@ class DeviceBook:
 
     def list(self) -> list[DeviceView]:
         return [self._view(device) for device in self._store.devices.all()]
+
+    def page(self, *, after: str | None, limit: int) -> DevicePage:
+        """In the order of their dids, those behind `after`, whether that is a device or not."""
+        found = self._store.devices.all(after)
+        items = [self._view(device) for device in found[:limit]]
+        return DevicePage(items, items[-1].did if len(found) > limit else None)
 
     def get(self, did: str) -> DeviceView:
         """Raises NoSuchResource."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
 from typing import Literal
 
@@ -203,9 +204,12 @@ class Devices:
     def by_appid(self, appid: str) -> Device | None:
         return self.by_did(self._by_appid.get(appid, ""))
 
-    def all(self) -> tuple[Device, ...]:
-        """In the order of their dids, as numbers."""
-        return tuple(self._by_did[did].device for did in sorted(self._by_did, key=_did_order))
+    def all(self, after: str | None = None) -> tuple[Device, ...]:
+        """In the order of their dids, as numbers; with `after` those behind this one."""
+        dids = sorted(self._by_did, key=_did_order)
+        if after is not None:
+            dids = dids[bisect_right(dids, _did_order(after), key=_did_order) :]
+        return tuple(self._by_did[did].device for did in dids)
 
     def secrets(self, did: str) -> DeviceSecrets:
         """NoSuchResource where there is no such device."""

@@ -37,6 +37,16 @@ async def test_a_device_is_added_and_listed(clock: FrozenClock) -> None:
     assert site.devices.get(view.did) == view
 
 
+async def test_the_list_goes_on_behind_a_did_that_is_no_device_any_more(clock: FrozenClock) -> None:
+    site = gate(clock)
+    for did in ("3", "20", "100"):
+        await site.devices.add(new(f"SN{did}", did=did))
+    page = site.devices.page(after="19", limit=1)
+    assert ([view.did for view in page.items], page.next) == (["20"], "20")
+    page = site.devices.page(after="20", limit=1)
+    assert ([view.did for view in page.items], page.next) == (["100"], None)
+
+
 @pytest.mark.parametrize(
     ("fields", "field"),
     [

@@ -66,8 +66,12 @@ class FakeDevices:
     def by_appid(self, appid: str) -> Device | None:
         return next((device for device in self.all() if device.appid == appid), None)
 
-    def all(self) -> tuple[Device, ...]:
-        return tuple(self._devices.values())
+    def all(self, after: str | None = None) -> tuple[Device, ...]:
+        """In the order in which they came; with `after` as numbers."""
+        if after is None:
+            return tuple(self._devices.values())
+        behind = (did for did in self._devices if int(did) > int(after))
+        return tuple(self._devices[did] for did in sorted(behind, key=int))
 
     def secrets(self, did: str) -> DeviceSecrets:
         if did not in self._secrets:

@@ -262,6 +262,27 @@ async def test_a_device_that_is_there_already_is_a_conflict(api: Client) -> None
     assert len((await api.get("devices"))["items"]) == 1
 
 
+async def test_devices_come_page_by_page_in_the_order_of_their_numbers(api: Client) -> None:
+    for did in ("10", "9", "18446744073709551615", "100"):
+        await api.send("POST", "devices", NEW | {"sn": f"SN{did}", "did": did})
+    first = await api.get("devices?limit=2")
+    assert ([device["did"] for device in first["items"]], first["next"]) == (["9", "10"], "10")
+    await api.send("DELETE", "devices/10")
+    rest = await api.get(f"devices?limit=2&after={first['next']}")
+    assert [device["did"] for device in rest["items"]] == ["100", "18446744073709551615"]
+    assert rest["next"] is None
+    assert (await api.get("devices?after=18446744073709551615"))["items"] == []
+
+
+@pytest.mark.parametrize(
+    "query", ["limit=0", "limit=1001", "limit=x", "after=x", "after=-1", "after=1.5", "before=1"]
+)
+async def test_a_bad_place_in_the_list_of_devices_is_refused(api: Client, query: str) -> None:
+    status, code, message = await refusal(await api.raw("GET", f"devices?{query}"))
+    assert (status, code) == (400, 420)
+    assert query.partition("=")[0] in message
+
+
 async def test_the_records_of_a_removed_device_stay(api: Client) -> None:
     did = (await api.send("POST", "devices", NEW))["did"]
     await api.hub.add_faces("a", did=did)
@@ -602,8 +623,8 @@ async def test_a_fault_of_ours_is_logged_and_tells_nothing(
     def fail(*_: object) -> None:
         raise RuntimeError("secret detail")
 
-    monkeypatch.setattr(api.hub.services.devices, "list", fail)
-    status, _, message = await refusal(await api.raw("GET", "devices"))
+    monkeypatch.setattr(api.hub.services.devices, "get", fail)
+    status, _, message = await refusal(await api.raw("GET", "devices/1"))
     assert status == 500
     assert "secret detail" not in message
 

@@ -93,8 +93,10 @@ class RemovedDevice(Struct, frozen=True):
 
 
 class DeviceList(Struct, frozen=True):
+    """`next` goes into `after` of the next call; null: that was all."""
+
     items: list[Device]
-    next: None = None
+    next: Did | None = None
 
 
 class WaitingDevice(Struct, frozen=True):

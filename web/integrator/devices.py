@@ -21,6 +21,13 @@ Pem = Annotated[
 ]
 
 
+class DevicesQuery(Struct, frozen=True, forbid_unknown_fields=True):
+    after: Annotated[
+        Did | None, Meta(description="go on behind this did: `next` of the last page")
+    ] = None
+    limit: Annotated[int, Meta(ge=1, le=1000, description="items of one page")] = 1000
+
+
 class NewDeviceBody(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """`did` is assigned unless given; without `key` the site-wide key applies."""
 
@@ -71,9 +78,15 @@ LIST = Operation(
     method="GET",
     path=f"{PREFIX}/devices",
     tag=TAG,
-    summary="All enrolled devices",
+    summary="The enrolled devices by did, page by page",
+    description=(
+        "In the order of their dids, as numbers. Up to 1000 devices are one page unless a smaller "
+        "`limit` is asked for; a list whose `next` is not null goes on with `after=` that value."
+    ),
+    query=DevicesQuery,
+    query_example="limit=100",
     answer=answers.DeviceList,
-    answer_example=answers.DeviceList([DEVICE_EXAMPLE]),
+    answer_example=answers.DeviceList([DEVICE_EXAMPLE], "12"),
 )
 ONE = Operation(
     method="GET",
@@ -128,8 +141,9 @@ REMOVE = Operation(
 def add_devices(routes: Routes, services: Services) -> None:
     devices, accounts = services.devices, services.accounts
 
-    async def list_devices(call: Call[Nothing, Nothing]) -> answers.DeviceList:
-        return answers.DeviceList([answers.device_fields(view) for view in devices.list()])
+    async def list_devices(call: Call[DevicesQuery, Nothing]) -> answers.DeviceList:
+        page = devices.page(after=call.query.after, limit=call.query.limit)
+        return answers.DeviceList([answers.device_fields(view) for view in page.items], page.next)
 
     async def get_device(call: Call[Nothing, Nothing]) -> answers.Device:
         return answers.device_fields(devices.get(call.path["did"]))
