@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -224,6 +224,35 @@ def test_a_trace_shows_what_happens_and_is_held_on_demand(
     screen.one("[data-pause]").send_keys(Keys.ENTER)
     screen.until(lambda: newest() > held, "it does not go on")
     assert len(screen.all(".exchange")) <= 200
+    assert screen.complaints() == []
+
+
+def test_the_list_of_cameras_changes_while_one_looks_and_types(
+    screen: Screen, make_hub: MakeHub, tmp_path: Path
+) -> None:
+    hub = make_hub().start()
+    rows = "".join(f"SN{n:04},12345678,Camera {n:02}\n" for n in range(1, 41))
+    (tmp_path / "many.csv").write_text(f"sn,code,name\n{rows}", "utf-8")
+    hub.cli("device", "import", str(tmp_path / "many.csv"))
+    hub.cli("user", "add", "mei", "--role", "viewer", "--password-stdin", stdin=PASSWORD)
+    screen.sign_in(hub)
+    screen.open(f"{hub.url}/cameras")
+    screen.press('[rel="next"]')
+    screen.wait_for("Camera 40")
+    screen.type("name", "era 0")
+
+    def tells(state: str) -> Callable[[], bool]:
+        return lambda: state in screen.one('tr[data-key="40"]').text
+
+    # A row that becomes again what it was at first is shown so.
+    for done, state in (("disable", "Disabled"), ("enable", "Offline"), ("disable", "Disabled")):
+        hub.cli("device", done, "40")
+        screen.until(tells(state), f"the camera is not shown as {state}")
+    assert screen.one('[name="name"]').get_attribute("value") == "era 0"
+    screen.press(".camera-find button")
+    screen.until(lambda: len(screen.all("tr[data-key]")) == 9, "not those that were looked for")
+    screen.press('.segments a[href*="state=disabled"]')
+    screen.wait_for("No camera is like that.")
     assert screen.complaints() == []
 
 

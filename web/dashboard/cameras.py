@@ -1,4 +1,4 @@
-"""Cameras: all of them, those that wait, and adding one."""
+"""Cameras: those of the site, those that wait, and adding one."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from hub.errors import BadParameter
 from hub.services.carrythrough import carried_through
 from hub.services.devices import NewDevice
 from web import auth
-from web.dashboard.camera.row import Row, row
+from web.dashboard.cameralist import camera_list
 from web.dashboard.pages import go, page
 from web.dashboard.waiting import WaitingRow, accepted_note, knocks
 from web.dashboard.words import device_fault, done_sentence
@@ -16,17 +16,12 @@ from web.dashboard.words import device_fault, done_sentence
 blueprint = Blueprint("cameras", __name__, url_prefix="/cameras")
 
 
-def _rows() -> list[Row]:
-    rows = [row(device) for device in auth.services().devices.list()]
-    return sorted(rows, key=lambda one: (one.name.casefold(), one.device.did))
-
-
 async def cameras_page(refused: WaitingRow | None = None, fault: str = "") -> Response:
     return await page(
         "cameras.html",
         area="cameras",
         status=400 if refused or fault else 200,
-        rows=_rows(),
+        cameras=camera_list(),
         knocks=knocks("/cameras", refused),
         accepted=accepted_note(),
         fault=fault,
@@ -43,7 +38,7 @@ async def cameras() -> Response:
 @blueprint.get("/table")
 async def table() -> Response:
     await auth.require_role("viewer")
-    return await page("_cameras.html", rows=_rows())
+    return await page("_cameras.html", cameras=camera_list())
 
 
 @blueprint.get("/add")

@@ -57,11 +57,12 @@ function reconcile(old, fresh) {
 
 // The element that shall stand there: the one that does, or the new one.
 function keep(present, child) {
-  if (present && (sent.get(present) === child.outerHTML || isInUse(present))) return present;
-  if (present?.querySelector(":scope > [data-key]")) {
+  // First, for what was sent of the whole says nothing of parts that were put in since.
+  if (present && [present, child].every((one) => one.querySelector(":scope > [data-key]"))) {
     reconcile(present, child);
     return present;
   }
+  if (present && (sent.get(present) === child.outerHTML || isInUse(present))) return present;
   remember([child, ...child.querySelectorAll("[data-key]")]);
   return child;
 }
