@@ -362,6 +362,25 @@ async def test_the_strip_shows_what_is_offline_first(admin: Visitor) -> None:
     assert "1 camera waits" in admin.text
 
 
+async def test_two_thousand_cameras_leave_the_live_page_light(
+    hub: FakeServices, admin: Visitor
+) -> None:
+    hub.devices.put(
+        *(device(str(n), f"Camera {n:04} in the northern hall", "online") for n in range(1, 2001)),
+        device("2001", "Zenith", "offline"),
+    )
+    hub.records.add(*(record(seq, images=(image(seq, "face"),)) for seq in range(1, 101)))
+    await admin.get("/?did=1999")
+    assert await admin.weight("wall.js", "record.js") < 100_000
+    strip, wall = admin.text.split('id="filters"')
+    assert strip.count('class="chip chip-') == 61
+    assert "Zenith" in strip
+    assert 'aria-current="true" title="Camera 1999' in strip
+    assert 'href="/cameras">All 2001 cameras</a>' in strip
+    assert '<option value="1999" selected>' in wall
+    assert "<option disabled>1800 further ones: see under Cameras</option>" in wall
+
+
 async def test_what_is_wrong_with_the_hub_stands_on_every_page(
     hub: FakeServices, admin: Visitor
 ) -> None:

@@ -22,6 +22,9 @@ from web.live_events import refuse_too_many
 
 blueprint = Blueprint("live", __name__)
 
+#: Thousands have a page of their own: so many stand in the row, and so many in the choice.
+_MOST_CHIPS = 60
+_MOST_CHOICES = 200
 _STATE_ORDER = {"offline": 0, "online": 1, "disabled": 2}
 
 
@@ -69,9 +72,10 @@ class CameraLink(Struct, frozen=True):
 
 
 class Strip(Struct, frozen=True):
-    """The cameras in one row."""
+    """The cameras in one row, as far as they have room there; `total`: how many there are."""
 
     cameras: list[CameraLink]
+    total: int
     online: int
     offline: int
     waiting: int
@@ -101,11 +105,15 @@ def _kind_links(view: View) -> list[KindLink]:
     ]
 
 
+def _name(device: DeviceView) -> str:
+    return device.name or device.sn
+
+
 def _camera_link(device: DeviceView, view: View) -> CameraLink:
     chosen = device.did == view.did
     return CameraLink(
         did=device.did,
-        name=device.name or device.sn,
+        name=_name(device),
         state=device.state,
         state_text=gettext(DEVICE_STATES[device.state]),
         url="/" + view.query(did=None if chosen else device.did),
@@ -113,14 +121,26 @@ def _camera_link(device: DeviceView, view: View) -> CameraLink:
     )
 
 
+def _links(devices: list[DeviceView], view: View, most: int) -> list[CameraLink]:
+    """The first of them, and the one that is chosen."""
+    shown = devices[:most] + [device for device in devices[most:] if device.did == view.did]
+    return [_camera_link(device, view) for device in shown]
+
+
+def _choices(view: View) -> list[CameraLink]:
+    devices = sorted(auth.services().devices.list(), key=lambda device: _name(device).casefold())
+    return _links(devices, view, _MOST_CHOICES)
+
+
 def _strip(view: View) -> Strip:
     """What is offline comes first, for that is what one must see."""
-    devices = sorted(
-        auth.services().devices.list(),
-        key=lambda device: (_STATE_ORDER[device.state], (device.name or device.sn).casefold()),
+    devices = auth.services().devices.list()
+    ordered = sorted(
+        devices, key=lambda device: (_STATE_ORDER[device.state], _name(device).casefold())
     )
     return Strip(
-        cameras=[_camera_link(device, view) for device in devices],
+        cameras=_links(ordered, view, _MOST_CHIPS),
+        total=len(devices),
         online=sum(device.state == "online" for device in devices),
         offline=sum(device.state == "offline" for device in devices),
         waiting=len(auth.services().enrolment.waiting()),
@@ -148,8 +168,8 @@ async def live() -> Response:
         cards=[card(record) for record in found.items],
         kinds=_kind_links(view),
         strip=strip,
-        cameras_by_name=sorted(strip.cameras, key=lambda one: one.name.casefold()),
-        has_cameras=bool(strip.cameras) or seq > 0,
+        choices=_choices(view),
+        has_cameras=strip.total > 0 or seq > 0,
         newest_url="/" + view.query(),
         older_url=older,
     )
