@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import socket
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -28,6 +29,9 @@ CONFIG = Config(
     store=Storage(min_free_gb=0),
 )
 
+#: What ends a hub: there, SIGTERM ends a process without asking it.
+_ENDING = signal.SIGBREAK if sys.platform == "win32" else signal.SIGTERM
+
 WebServer = Callable[..., Awaitable[None]]
 
 
@@ -50,7 +54,7 @@ async def nothing(services: Services) -> None:
 async def running(
     data_dir: Path, serve_web: WebServer = quiet_web, manager: ServiceManager | None = None
 ) -> AsyncIterator[Services]:
-    """A hub from when it has announced itself until SIGTERM, and its end."""
+    """A hub from when it has announced itself until it is ended, and its end."""
     announced: list[Services] = []
     there = trio.Event()
 
@@ -66,7 +70,7 @@ async def running(
             nursery.start_soon(run)
             await there.wait()
             yield announced[0]
-            signal.raise_signal(signal.SIGTERM)
+            signal.raise_signal(_ENDING)
 
 
 async def test_a_hub_announces_itself_once_everything_serves_and_ends_at_a_signal(
@@ -188,14 +192,14 @@ async def test_a_second_signal_hurries_the_end(
         await trio.sleep_forever()
 
     async def signal_twice(services: Services) -> None:
-        signal.raise_signal(signal.SIGTERM)
+        signal.raise_signal(_ENDING)
 
     with trio.fail_after(5):
         async with trio.open_nursery() as nursery:
 
             async def signal_again() -> None:
                 await hanging.wait()
-                signal.raise_signal(signal.SIGTERM)
+                signal.raise_signal(_ENDING)
 
             nursery.start_soon(signal_again)
             await run_hub(CONFIG, tmp_path, serve_web=stubborn_web, announce=signal_twice)
@@ -205,9 +209,9 @@ async def test_one_signal_that_arrives_twice_is_one(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     async def signal_twice(services: Services) -> None:
-        signal.raise_signal(signal.SIGTERM)
+        signal.raise_signal(_ENDING)
         await services.closing.wait()
-        signal.raise_signal(signal.SIGTERM)
+        signal.raise_signal(_ENDING)
 
     await run_hub(CONFIG, tmp_path, serve_web=quiet_web, announce=signal_twice)
     assert "at once" not in caplog.text
