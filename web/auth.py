@@ -26,6 +26,7 @@ from hub.errors import BadParameter, NotAllowed, NotAuthorised, WrongSignature
 from hub.services import Services
 from hub.services.accounts import ABSOLUTE_MS, ROLES, Actor, ApiKey, Role, User
 from hub.wire.signing import body_md5
+from web.handedforms import handed_body
 
 _SERVICES = "sitehub"
 _SESSION = "sitehub_session"
@@ -53,6 +54,11 @@ class Caller(Struct, frozen=True):
         if isinstance(self.who, ApiKey):
             return Actor(f"key {self.who.appid}", self.address)
         return Actor(f"user {self.who.name}", self.address)
+
+    @property
+    def sender(self) -> str:
+        """Whose part of the budget of uploads it is."""
+        return self.who.appid if isinstance(self.who, ApiKey) else self.who.name
 
 
 def install(app: Quart, services: Services) -> None:
@@ -311,6 +317,8 @@ def _checked(key: ApiKey, address: str, *, write: bool) -> Caller:
 
 
 async def request_body() -> bytes:
+    if (body := handed_body()) is not None:
+        return body
     return cast(bytes, await request.get_data(as_text=False))
 
 

@@ -46,25 +46,34 @@ class Bodies:
         self._budget = Budget(config.upload_budget_mb * 1024 * 1024)
 
     def body(
-        self, scope: HTTPScope, receive: ASGIReceiveCallable, sender: str, *, free: int = 0
+        self,
+        scope: HTTPScope,
+        receive: ASGIReceiveCallable,
+        sender: str,
+        *,
+        free: int = 0,
+        most: int | None = None,
     ) -> Body:
         """A context that gives the whole body, which counts in the budget until it ends.
 
-        One that says that it has at most `free` bytes does not count. Entering it raises TooLarge,
-        TooSlow, CannotStoreNow, or PeerLeft.
+        One that says that it has at most `free` bytes does not count, and beyond `most` it is
+        refused, or earlier where none may be as long. Raises TooLarge, and entering it raises
+        TooLarge, TooSlow, CannotStoreNow, or PeerLeft.
         """
-        length = self._length(scope)
+        most = self._most_bytes if most is None else min(most, self._most_bytes)
+        length = _length(scope, most)
         is_free = length is not None and length <= free
         share = None if is_free else self._budget.share(length, sender)
-        read = self._read_whole if WHOLE_BODY in scope.get("extensions", ()) else self._read
-        return Body(partial(read, receive, share), share)
+        if WHOLE_BODY in scope.get("extensions", ()):
+            return Body(partial(self._read_whole, receive), share)
+        return Body(partial(self._read, receive, share, most), share)
 
-    async def _read_whole(self, receive: ASGIReceiveCallable, share: Share | None) -> bytes:
+    async def _read_whole(self, receive: ASGIReceiveCallable) -> bytes:
         body, _ = await _part(receive)
         metrics.upload_bytes.inc(len(body))
         return body
 
-    async def _read(self, receive: ASGIReceiveCallable, share: Share | None) -> bytes:
+    async def _read(self, receive: ASGIReceiveCallable, share: Share | None, most: int) -> bytes:
         parts: list[bytes | bytearray] = []
         further = bytearray()
         received = 0
@@ -74,7 +83,7 @@ class Bodies:
             while more:
                 part, more = await _part(receive)
                 received += len(part)
-                self._check_length(received)
+                _check_length(received, most)
                 if share is not None:
                     await share.cover(received)
                 if part and len(parts) < _MOST_PARTS:
@@ -89,20 +98,6 @@ class Bodies:
             parts.append(further)
         # A single one is not copied.
         return b"".join(parts)
-
-    def _length(self, scope: HTTPScope) -> int | None:
-        """The length of the body where it is told; it was seen to be a number."""
-        for name, value in scope["headers"]:
-            if name == b"content-length":
-                self._check_length(int(value))
-                return int(value)
-            if name == b"transfer-encoding":
-                return None
-        return 0
-
-    def _check_length(self, length: int) -> None:
-        if length > self._most_bytes:
-            raise TooLarge(f"body: longer than {self._most_bytes} bytes")
 
 
 class Body:
@@ -145,6 +140,22 @@ def tell_of_limit(error: HubError, address: str) -> None:
         address,
         error.message,
     )
+
+
+def _length(scope: HTTPScope, most: int) -> int | None:
+    """The length of the body where it is told; it was seen to be a number."""
+    for name, value in scope["headers"]:
+        if name == b"content-length":
+            _check_length(int(value), most)
+            return int(value)
+        if name == b"transfer-encoding":
+            return None
+    return 0
+
+
+def _check_length(length: int, most: int) -> None:
+    if length > most:
+        raise TooLarge(f"body: longer than {most} bytes")
 
 
 async def _part(receive: ASGIReceiveCallable) -> tuple[bytes, bool]:

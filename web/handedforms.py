@@ -1,9 +1,9 @@
-"""Forms read in front of Quart: what they are, and how they are handed on to their page."""
+"""What is read in front of Quart, a form or a body, and how it is handed on to who answers it."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Collection, Mapping
+from typing import Any, cast
 
 from hypercorn.typing import ASGIReceiveCallable, ASGIReceiveEvent, HTTPScope
 from quart import request
@@ -11,8 +11,12 @@ from werkzeug.http import parse_options_header
 
 from hub.errors import BadParameter, NotAuthorised
 
-#: Where the form stands in the scope that Quart is given.
-_KEY = "sitehub.form"
+#: Where they stand in the scope that Quart is given.
+_FORM = "sitehub.form"
+_BODY = "sitehub.body"
+
+#: What the head says of a body that is not there any more.
+_OF_BODIES = (b"content-length", b"transfer-encoding")
 
 
 def boundary_of(content_type: str) -> bytes:
@@ -31,23 +35,44 @@ def handed_on(
     scope: HTTPScope, receive: ASGIReceiveCallable, form: object
 ) -> tuple[HTTPScope, ASGIReceiveCallable]:
     """The request as Quart gets it: its body is read, and was `form`."""
-    headers = [
-        (name, value)
-        for name, value in scope["headers"]
-        if name not in (b"content-length", b"transfer-encoding", b"content-type")
-    ]
-    extensions: Any = {**scope["extensions"], _KEY: form}
+    return _without(scope, receive, (*_OF_BODIES, b"content-type"), {_FORM: form})
+
+
+def handed_body_on(
+    scope: HTTPScope, receive: ASGIReceiveCallable, body: bytes
+) -> tuple[HTTPScope, ASGIReceiveCallable]:
+    """The request as Quart gets it: its body is read."""
+    return _without(scope, receive, _OF_BODIES, {_BODY: body})
+
+
+def _without(
+    scope: HTTPScope,
+    receive: ASGIReceiveCallable,
+    names: Collection[bytes],
+    handed: Mapping[str, object],
+) -> tuple[HTTPScope, ASGIReceiveCallable]:
+    headers = [(name, value) for name, value in scope["headers"] if name not in names]
+    extensions: Any = {**scope["extensions"], **handed}
     return {**scope, "headers": headers, "extensions": extensions}, _Rest(receive)
 
 
 def handed_form() -> object:
     """The form of this request. Raises NotAuthorised where nobody was to have it read."""
-    extensions: Mapping[str, object] = request.scope["extensions"]
-    form = extensions.get(_KEY)
+    form = _handed(_FORM)
     if form is None:
         # Whoever was signed in when it was asked for is not any more.
         raise NotAuthorised("sign in first")
     return form
+
+
+def handed_body() -> bytes | None:
+    """The body of this request where it was read before."""
+    return cast("bytes | None", _handed(_BODY))
+
+
+def _handed(key: str) -> object:
+    extensions: Mapping[str, object] = request.scope["extensions"]
+    return extensions.get(key)
 
 
 class _Rest:

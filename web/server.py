@@ -1,7 +1,7 @@
 """The web port: hub.accept below, hypercorn's pieces in the middle, the applications on top.
 
 The paths of the devices go to the device API before Quart sees them, and so do commands to devices
-and firmware files to what answers them; forms with a photo or with files are read for it. The plain
+and firmware files to what answers them; forms with files are read for it. The plain
 extra port for cameras that cannot use our TLS serves the paths of the devices and nothing else.
 """
 
@@ -27,11 +27,12 @@ from hub.plainhttp import redirect_to_https
 from hub.services import Services
 from web.bodies import Bodies
 from web.device_api import PREFIX, device_api, refuse, tidy
+from web.fileforms import file_forms
 from web.firmware_forms import firmware_forms
 from web.http1 import Connection, Settings
 from web.integrator.commands import commands_api
 from web.integrator.firmware_uploads import firmware_uploads
-from web.photoforms import photo_forms
+from web.integrator.sheet_bodies import sheet_bodies
 
 log = logging.getLogger(__name__)
 
@@ -56,8 +57,9 @@ async def serve(
     web, devices = services.config.web, services.config.devices
     bodies = Bodies(web)
     api = device_api(services, bodies)
-    forms = photo_forms(services, bodies, firmware_forms(services, app))
-    others = commands_api(services, bodies, firmware_uploads(services, forms))
+    forms = file_forms(services, bodies, firmware_forms(services, app))
+    sheets = sheet_bodies(services, bodies, forms)
+    others = commands_api(services, bodies, firmware_uploads(services, sheets))
     settings, context = Settings(), WorkerContext(None)
     tls = services.certificates.context if web.tls else None
     limits = Limits(web.max_connections, web.max_connections_per_address)

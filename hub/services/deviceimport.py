@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Literal
 
 from msgspec import Struct
@@ -17,8 +17,9 @@ from hub.store.devices import Device, NewDevice
 COLUMNS = ("sn", "code", "did", "name", "key")
 #: What one message names; the rest is counted.
 MOST_NAMED = 20
-#: What one import takes.
+#: What one import takes: rows, and bytes of what comes through the web.
 MOST_ROWS = 10_000
+MOST_BYTES = 4 * 1024 * 1024
 
 #: What a spreadsheet computes. Behind an apostrophe it is text to it, and so it is exported: a
 #: camera says its own serial number.
@@ -104,13 +105,13 @@ def read_sheet(text: str) -> Sheet:
     return Sheet(tuple(rows), tuple(faults))
 
 
-def check_sheet(sheet: Sheet, is_taken: Callable[[str, str], bool]) -> None:
-    """Raises BadSheet. `is_taken`: whether a device has this value of the field sn or did."""
+def check_sheet(sheet: Sheet, taken: Collection[tuple[str, str]]) -> None:
+    """Raises BadSheet. `taken`: the values that devices have, each with its field, sn or did."""
     faults = list(sheet.faults)
     #: Where each sn and did of the rows before stands.
     lines: dict[tuple[str, str], int] = {}
     for row in sheet.rows:
-        fault = _fault_of(row, lines, is_taken)
+        fault = _fault_of(row, lines, taken)
         if fault is not None:
             faults.append(fault)
     if not sheet.rows and not faults:
@@ -157,7 +158,7 @@ def _device(cells: dict[str, str]) -> NewDevice:
 
 
 def _fault_of(
-    row: ImportRow, lines: dict[tuple[str, str], int], is_taken: Callable[[str, str], bool]
+    row: ImportRow, lines: dict[tuple[str, str], int], taken: Collection[tuple[str, str]]
 ) -> RowFault | None:
     try:
         check_new(row.device)
@@ -166,7 +167,7 @@ def _fault_of(
     for field, value in (("sn", row.device.sn), ("did", row.device.did)):
         if value is None:
             continue
-        if is_taken(field, value):
+        if (field, value) in taken:
             message = f"{field}: a device with {field} {value} exists already"
             return RowFault(row.line, "taken", message, field)
         earlier = lines.setdefault((field, value), row.line)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 import pytest
@@ -118,6 +119,20 @@ async def test_an_import_is_all_or_nothing_and_names_the_line(clock: FrozenClock
         )
     )
     assert [(view.sn, view.name) for view in added] == [("A", ""), ("B", "Gate")]
+
+
+async def test_others_are_served_while_a_sheet_is_checked(
+    clock: FrozenClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checked_in = []
+
+    def check(*_: object) -> None:
+        checked_in.append(threading.get_ident())
+
+    monkeypatch.setattr("hub.services.devices.check_sheet", check)
+    await gate(clock).devices.import_sheet(Sheet((ImportRow(2, new("A")),)))
+    assert checked_in
+    assert threading.get_ident() not in checked_in
 
 
 async def test_an_import_refused_by_the_store_adds_nothing(clock: FrozenClock) -> None:

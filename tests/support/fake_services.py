@@ -225,11 +225,11 @@ class FakeDevices:
         self.key = None
         self._changes.publish([Change("site")])
 
-    def check_import(self, sheet: Sheet) -> None:
-        check_sheet(sheet, lambda field, value: field == "did" and value in self.views)
+    async def check_import(self, sheet: Sheet) -> None:
+        check_sheet(sheet, {("did", did) for did in self.views})
 
     async def import_sheet(self, sheet: Sheet) -> tuple[DeviceView, ...]:
-        self.check_import(sheet)
+        await self.check_import(sheet)
         return tuple([await self.add(row.device) for row in sheet.rows])
 
     def export_sheet(self) -> str:

@@ -12,6 +12,7 @@ from hub.errors import AlreadyExists, TooManyRequests
 from hub.services.initparams import Delivery
 from tests.support.browsing import Visitor
 from tests.support.fake_services import CODE, FakeServices, device, waiting
+from tests.support.filesender import FileSender
 from web.dashboard.waiting import ROWS
 
 PEM = "-----BEGIN PUBLIC KEY-----\nMIGf\n-----END PUBLIC KEY-----"
@@ -23,8 +24,8 @@ def hub() -> FakeServices:
 
 
 @pytest.fixture
-async def admin(hub: FakeServices) -> Visitor:
-    visitor = Visitor(hub)
+async def admin(hub: FakeServices) -> FileSender:
+    visitor = FileSender(hub)
     await visitor.sign_in()
     return visitor
 
@@ -254,14 +255,18 @@ async def test_removing_the_site_key_asks_once_and_says_whom_it_puts_out(admin: 
 SHEET = "sn,code,did,name\nA,1,,North\nB,2,77,<East>\n"
 
 
-async def test_a_sheet_is_looked_at_before_it_is_added(admin: Visitor) -> None:
+async def send_text(admin: FileSender, path: str, text: str) -> None:
+    await admin.send_file(path, "file", "", text=text)
+
+
+async def test_a_sheet_is_looked_at_before_it_is_added(admin: FileSender) -> None:
     await admin.get("/cameras/import")
-    await admin.send("/cameras/import", text=SHEET)
+    await send_text(admin, "/cameras/import", SHEET)
     assert "2 cameras would be added" in admin.text
     for words in ("North", "&lt;East&gt;", "77", "the next free", "no site key is set"):
         assert words in admin.text, words
     assert admin.hub.devices.views == {}
-    await admin.send("/cameras/import/add", text=SHEET)
+    await send_text(admin, "/cameras/import/add", SHEET)
     assert admin.goes_to == "/cameras?done=imported"
     assert {view.sn for view in admin.hub.devices.list()} == {"A", "B"}
     assert [action for _, action, _ in admin.hub.accounts.audited] == ["device.add"] * 2
@@ -269,11 +274,11 @@ async def test_a_sheet_is_looked_at_before_it_is_added(admin: Visitor) -> None:
 
 @pytest.mark.parametrize("path", ["/cameras/import", "/cameras/import/add"])
 async def test_every_bad_line_of_a_sheet_is_told_and_nothing_is_added(
-    admin: Visitor, path: str
+    admin: FileSender, path: str
 ) -> None:
     admin.hub.devices.put(device("1", "Gate", "online"))
     await admin.get("/cameras/import")
-    await admin.send(path, text="sn,code,did\nA,1,\nA,1,\nB,,\nC,1,1\nD,1,,,,\n")
+    await send_text(admin, path, "sn,code,did\nA,1,\nA,1,\nB,,\nC,1,1\nD,1,,,,\n")
     assert admin.response.status_code == 400
     for words in (
         "4 lines are wrong",
@@ -288,25 +293,70 @@ async def test_every_bad_line_of_a_sheet_is_told_and_nothing_is_added(
 
 
 async def test_a_number_that_was_just_given_away_is_told_in_the_visitors_words(
-    admin: Visitor, monkeypatch: pytest.MonkeyPatch
+    admin: FileSender, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def import_sheet(sheet: object) -> None:
         raise AlreadyExists("a device with did 77 is enrolled already", field="did")
 
     monkeypatch.setattr(admin.hub.devices, "import_sheet", import_sheet)
     await admin.get("/cameras/import")
-    await admin.send("/cameras/import/add", text=SHEET)
+    await send_text(admin, "/cameras/import/add", SHEET)
     assert admin.response.status_code == 400
     assert "A camera with this number (did) is here already." in admin.text
 
 
-async def test_a_sheet_without_columns_is_told_which_there_are(admin: Visitor) -> None:
+@pytest.mark.parametrize("as_file", [True, False])
+async def test_a_sheet_of_two_thousand_cameras_with_names_is_added(
+    admin: FileSender, as_file: bool
+) -> None:
+    rows = [f"Y3CA{n:011},AB12CD34,Camera {n} in the northern hall" for n in range(1, 2001)]
+    sheet = "\r\n".join(["sn,code,name", *rows])
     await admin.get("/cameras/import")
-    await admin.send("/cameras/import", text="")
+    if as_file:
+        await admin.send_file("/cameras/import", "file", "cameras.csv", sheet.encode("utf-8-sig"))
+    else:
+        await send_text(admin, "/cameras/import", sheet)
+    assert "2000 cameras would be added" in admin.text
+    await send_text(admin, "/cameras/import/add", sheet)
+    assert admin.goes_to == "/cameras?done=imported"
+    assert len(admin.hub.devices.views) == 2000
+
+
+async def test_a_bad_line_far_down_is_named(admin: FileSender) -> None:
+    rows = [f"SN{n},1" for n in range(5000)] + ["SN7,1"]
+    await admin.get("/cameras/import")
+    await send_text(admin, "/cameras/import", "\n".join(["sn,code", *rows]))
+    assert '<th scope="row">5002</th>' in admin.text
+    assert "Line 9 has the same: Serial number." in admin.text
+
+
+async def test_a_sheet_that_is_too_large_is_told_so_on_its_page(admin: FileSender) -> None:
+    await admin.get("/cameras/import")
+    await admin.send_file("/cameras/import", "file", "huge.csv", bytes(6 << 20))
+    assert admin.response.status_code == 400
+    assert "The file is too large: at most 4 MB." in admin.text
+
+
+async def test_a_file_that_is_no_text_is_told_so(admin: FileSender) -> None:
+    await admin.get("/cameras/import")
+    await admin.send_file("/cameras/import", "file", "cameras.xls", b"\xd0\xcf\x11\xe0")
+    assert "save it as “CSV UTF-8”" in admin.text
+
+
+@pytest.mark.parametrize("path", ["/cameras/import", "/cameras/import/add"])
+async def test_a_sheet_from_another_site_is_not_taken(admin: FileSender, path: str) -> None:
+    await admin.send_file(path, "file", "", text=SHEET, token="forged")
+    assert admin.response.status_code == 403
+    assert admin.hub.devices.views == {}
+
+
+async def test_a_sheet_without_columns_is_told_which_there_are(admin: FileSender) -> None:
+    await admin.get("/cameras/import")
+    await send_text(admin, "/cameras/import", "")
     assert "sn,code,did,name,key. sn and code must be among them" in admin.text
 
 
-async def test_the_cameras_are_exported(admin: Visitor) -> None:
+async def test_the_cameras_are_exported(admin: FileSender) -> None:
     await admin.get("/cameras/export.csv")
     assert admin.response.content_type == "text/csv; charset=utf-8"
     assert admin.text == "\ufeffsn,code,did,name,key\r\n"

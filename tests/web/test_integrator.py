@@ -24,6 +24,8 @@ from tests.support.clock import FrozenClock
 from tests.support.gate import private_key, public_pem
 from tests.support.hub_services import HubServices, face, open_hub_services
 from web.app import create_app
+from web.bodies import Bodies
+from web.integrator.sheet_bodies import sheet_bodies
 
 API = "/api/hub/v1"
 NEW = {"sn": "SN0001", "code": "AB12CD34"}
@@ -35,7 +37,13 @@ class Client:
     def __init__(self, hub: HubServices, headers: dict[str, str]) -> None:
         self.hub = hub
         self.headers = headers
-        self._client = create_app(hub.services).test_client(use_cookies=False)
+        app = create_app(hub.services)
+        app.asgi_app = sheet_bodies(  # type: ignore[method-assign]
+            hub.services,
+            Bodies(hub.services.config.web),
+            app.asgi_app,  # type: ignore[arg-type]
+        )
+        self._client = app.test_client(use_cookies=False)
 
     async def raw(
         self, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None
@@ -452,6 +460,50 @@ async def test_many_devices_are_imported_all_or_none(api: Client, as_csv: bool) 
         assert text in message
     assert await good(await sent(*rows)) == {"count": 2, "dids": ["1", "2"]}
     assert [item["name"] for item in (await api.get("devices"))["items"]] == ["北门", ""]
+
+
+@pytest.mark.parametrize("as_csv", [True, False])
+async def test_the_devices_of_a_large_site_are_imported_at_once(api: Client, as_csv: bool) -> None:
+    rows = [{"sn": f"Y3CA{n:011}", "code": "AB12CD34", "name": f"Hall {n}"} for n in range(2000)]
+    body: Any = {"rows": rows}
+    headers = dict(api.headers)
+    if as_csv:
+        lines = [",".join(row.values()) for row in rows]
+        body = "\n".join(["sn,code,name", *lines]).encode()
+        headers["Content-Type"] = "text/csv"
+    answer = await good(await api.raw("POST", "devices/import", body, headers))
+    assert (answer["count"], answer["dids"][-1]) == (2000, "2000")
+    status, code, message = await refusal(await api.raw("POST", "devices/import", body, headers))
+    assert (status, code) == (400, 420)
+    first = "line 2: " if as_csv else "line 1: "
+    assert message.startswith(f"{first}sn: a device with sn Y3CA00000000000 exists already")
+    assert message.endswith("and 1980 more")
+
+
+async def test_a_long_sheet_may_be_signed(api: Client, signer: Signer) -> None:
+    rows = "".join(f"SN{n:06},AB12CD34\n" for n in range(5000))
+    body = f"sn,code\n{rows}".encode()
+    headers = {"Content-Type": "text/csv"}
+    forged = f"devices/import?{signer.query(body, dry_run='true')}"
+    answer = await api.raw("POST", forged, body.replace(b"SN000000", b"SN999999"), headers)
+    assert (await refusal(answer))[:2] == (422, 423)
+    answer = await api.raw("POST", forged, body, headers)
+    assert (await good(answer))["count"] == 5000
+
+
+async def test_a_sheet_that_is_too_long_or_from_somebody_else_is_not_read(
+    hub: HubServices, api: Client
+) -> None:
+    async def sent(size: int, headers: dict[str, str]) -> tuple[int, int]:
+        answer = await api.raw("POST", "devices/import", bytes(size), headers)
+        return (await refusal(answer))[:2]
+
+    assert await sent((4 << 20) + 1, api.headers) == (413, 420)
+    assert await sent(1 << 20, {}) == (401, 401)
+    assert await sent(1 << 20, await hub.bearer(read_only=True)) == (403, 401)
+    rows = [NEW | {"sn": str(n)} for n in range(10_001)]
+    answer = await api.raw("POST", "devices/import", {"rows": rows})
+    assert (await refusal(answer))[:2] == (400, 420)
 
 
 async def test_devices_are_exported_without_their_codes(api: Client) -> None:

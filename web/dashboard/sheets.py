@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import trio
 from msgspec import Struct
-from quart import Blueprint, Response, request
+from quart import Blueprint, Response
 
 from hub.errors import BadParameter
 from hub.services.carrythrough import carried_through
-from hub.services.deviceimport import BadSheet, RowFault, Sheet, read_sheet
+from hub.services.deviceimport import MOST_BYTES, BadSheet, RowFault, Sheet, read_sheet
 from web import auth
 from web.dashboard.language import gettext
 from web.dashboard.pages import go, page
+from web.dashboard.sentfiles import UPLOAD_ERRORS, file_too_large, form_fault
 from web.dashboard.words import device_fault, row_fault
+from web.fileforms import FileForm, file_form
 
 blueprint = Blueprint("sheets", __name__, url_prefix="/cameras")
 
@@ -34,15 +37,19 @@ async def show_import() -> Response:
 async def look_at() -> Response:
     """What would be added, or what is wrong; nothing is added yet."""
     await auth.require_role("admin")
-    await auth.check_csrf()
-    text = await _sent_text()
+    try:
+        form = file_form()
+    except UPLOAD_ERRORS as error:
+        return await _import_page(fault=form_fault(error, MOST_BYTES >> 20))
+    await auth.check_csrf(form.fields)
+    text = _text_of(form)
     if text is None:
         return await _import_page(
             fault=gettext("That file is no UTF-8 text. In Excel, save it as “CSV UTF-8”.")
         )
     try:
-        sheet = read_sheet(text)
-        auth.services().devices.check_import(sheet)
+        sheet = await trio.to_thread.run_sync(read_sheet, text)
+        await auth.services().devices.check_import(sheet)
     except BadSheet as error:
         return await _import_page(text=text, faults=error.faults)
     return await _import_page(text=text, sheet=sheet)
@@ -52,12 +59,17 @@ async def look_at() -> Response:
 async def add() -> Response:
     """What was looked at before: all of it, or nothing."""
     me = await auth.require_role("admin")
-    await auth.check_csrf()
     hub = auth.services()
-    text = (await request.form).get("text", "")
     try:
+        form = file_form()
+    except UPLOAD_ERRORS as error:
+        return await _import_page(fault=form_fault(error, MOST_BYTES >> 20))
+    await auth.check_csrf(form.fields)
+    text = form.fields.get("text", "")
+    try:
+        sheet = await trio.to_thread.run_sync(read_sheet, text)
         with carried_through():
-            added = await hub.devices.import_sheet(read_sheet(text))
+            added = await hub.devices.import_sheet(sheet)
             dids = [device.did for device in added]
             await hub.accounts.audit_each(auth.actor(me), "device.add", dids)
     except BadSheet as error:
@@ -94,15 +106,17 @@ async def _import_page(
         bad=len(faults),
         rows=sheet.rows[:_MOST_SHOWN] if sheet else (),
         good=len(sheet.rows) if sheet else 0,
+        most_bytes=MOST_BYTES,
+        too_large=file_too_large(MOST_BYTES >> 20),
         has_site_key=auth.services().devices.site_key() is not None,
     )
 
 
-async def _sent_text() -> str | None:
-    file = (await request.files).get("file")
-    if file is None or not file.filename:
-        return str((await request.form).get("text", ""))
+def _text_of(form: FileForm) -> str | None:
+    """The file where one was chosen; None where it is no text."""
+    if not form.file:
+        return form.fields.get("text", "")
     try:
-        return str(file.read(), "utf-8-sig")
+        return str(form.file, "utf-8-sig")
     except UnicodeDecodeError:
         return None

@@ -152,7 +152,7 @@ class _CommandsApi:
 
     def _body(self, scope: HTTPScope, receive: ASGIReceiveCallable, caller: auth.Caller) -> Body:
         # As small as any other call's: that needs no room of its own.
-        return self._bodies.body(scope, receive, _sender(caller), free=MOST_BODY_BYTES)
+        return self._bodies.body(scope, receive, caller.sender, free=MOST_BODY_BYTES)
 
     def _key_of(self, scope: HTTPScope) -> auth.Caller | None:
         """Who calls with nothing but a key in the head, as nearly all do."""
@@ -200,11 +200,6 @@ def _device_of(scope: HTTPScope) -> str | None:
         return None
     did = path[len(_BEFORE) : -len(_BEHIND)]
     return None if not did or "/" in did else did
-
-
-def _sender(caller: auth.Caller) -> str:
-    """Whose part of the budget it is."""
-    return caller.who.appid if isinstance(caller.who, ApiKey) else caller.who.name
 
 
 def _checked(result: Raw | None) -> Raw | None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 import msgspec
+import trio
 from msgspec import Meta, Struct
 from quart import Response
 
 from hub.services import Services
-from hub.services.deviceimport import ImportRow, Sheet, read_sheet
+from hub.services.deviceimport import MOST_BYTES, MOST_ROWS, ImportRow, Sheet, read_sheet
 from hub.services.devices import NewDevice
 from web.integrator import answers
 from web.integrator.devices import DEVICE_EXAMPLE, TAG, Code, Name, Pem
@@ -48,7 +49,7 @@ class ImportRowBody(Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
 class ImportBody(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """A row each; as `text/csv` a line each, below a first line that names the columns."""
 
-    rows: list[ImportRowBody]
+    rows: Annotated[list[ImportRowBody], Meta(max_length=MOST_ROWS)]
 
 
 class ImportQuery(Struct, frozen=True, forbid_unknown_fields=True):
@@ -133,8 +134,9 @@ IMPORT = Operation(
     summary="Enrol many devices, all or none",
     description=(
         "As JSON, or as `text/csv` with the columns sn, code, did, name, key, of which sn and code "
-        "must be there; key is PEM text in quotes. Where a row is wrong, nothing is enrolled, and "
-        "`msg` names each bad one by its line, in JSON by its place from 1 on."
+        "must be there; key is PEM text in quotes. A body has at most "
+        f"{MOST_BYTES >> 20} MB, and {MOST_ROWS} rows. Where a row is wrong, nothing is enrolled, "
+        "and `msg` names each bad one by its line, in JSON by its place from 1 on."
     ),
     query=ImportQuery,
     query_example="dry_run=true",
@@ -190,15 +192,19 @@ def add_enrolment(routes: Routes, services: Services) -> None:
 
     async def import_devices(call: Call[ImportQuery, Any]) -> answers.ImportedDevices:
         body: ImportBody | str = call.body
-        sheet = read_sheet(body) if isinstance(body, str) else _sheet(body)
+        sheet = (
+            await trio.to_thread.run_sync(read_sheet, body)
+            if isinstance(body, str)
+            else _sheet(body)
+        )
         if call.query.dry_run:
-            devices.check_import(sheet)
+            await devices.check_import(sheet)
             dids = [row.device.did for row in sheet.rows]
             return answers.ImportedDevices(len(dids), dids)
         added = await devices.import_sheet(sheet)
-        targets = [f"{view.did} {view.sn}" for view in added]
+        targets = [f"{device.did} {device.sn}" for device in added]
         await accounts.audit_each(call.caller.actor, "device.add", targets)
-        return answers.ImportedDevices(len(added), [view.did for view in added])
+        return answers.ImportedDevices(len(added), [device.did for device in added])
 
     async def export_devices(call: Call[Nothing, Nothing]) -> Response:
         response = Response(devices.export_sheet(), content_type="text/csv; charset=utf-8")

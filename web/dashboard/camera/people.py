@@ -30,13 +30,14 @@ from web.dashboard.camera.personform import (
     shown_fields,
     values_sent,
 )
-from web.dashboard.camera.photofield import UPLOAD_ERRORS, photo_fault, photo_field
+from web.dashboard.camera.photofield import photo_fault, photo_field
 from web.dashboard.camera.pictures import picture_url
 from web.dashboard.captures import Badge, badge_of, table_text
 from web.dashboard.language import gettext
 from web.dashboard.pages import go
+from web.dashboard.sentfiles import UPLOAD_ERRORS
 from web.dashboard.trouble import DEVICE_ERRORS, change_trouble
-from web.photoforms import photo_form
+from web.fileforms import file_form
 
 blueprint = Blueprint("camera_people", __name__, url_prefix="/cameras/<int:did>/people")
 
@@ -125,10 +126,10 @@ async def add(did: int) -> Response:
     device, hub = camera(did), auth.services()
     values: Mapping[str, str] = {}
     try:
-        form = photo_form()
+        form = file_form()
         await auth.check_csrf(form.fields)
         values = values_sent(form.fields)
-        param = param_of(values, await hub.photos.for_devices(form.photo))
+        param = param_of(values, await hub.photos.for_devices(form.file))
     except UPLOAD_ERRORS as error:
         return await _add_page(device, values, error)
     if not form.fields.get("replace") and (holder := await _holder_of(device, param.pid)):

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from hub.errors import BadParameter, CannotStoreNow, HubError, TooLarge
+from hub.errors import HubError
 from hub.services.photos import MOST_PIXELS, BadPhoto
 from web import auth
-from web.bodies import TooSlow
 from web.dashboard.language import N_, gettext
+from web.dashboard.sentfiles import file_too_large, form_fault
 from web.operations import MOST_BODY_BYTES
-
-#: What may come of a form instead of its photo.
-UPLOAD_ERRORS = (BadParameter, CannotStoreNow)
 
 _MISSING = N_("Choose a photo.")
 _FAULTS = {
@@ -34,11 +31,10 @@ class PhotoField(Struct, frozen=True):
 
 
 def photo_field() -> PhotoField:
-    megabytes = auth.services().config.web.max_body_mb
     return PhotoField(
         # The other fields come along.
-        most=(megabytes << 20) - MOST_BODY_BYTES,
-        too_large=_too_large(),
+        most=(_megabytes() << 20) - MOST_BODY_BYTES,
+        too_large=file_too_large(_megabytes()),
         expected=gettext(_MISSING),
     )
 
@@ -52,18 +48,8 @@ def photo_fault(error: HubError) -> str:
             }
         case BadPhoto():
             return gettext(_FAULTS[error.fault])
-        case TooLarge():
-            return _too_large()
-        case TooSlow():
-            return gettext("The photo came too slowly. Try again, or choose a smaller file.")
-        case CannotStoreNow():
-            return gettext(
-                "Too much is being sent to the hub just now. Wait a moment, then try again."
-            )
-    return gettext("The form could not be read. Load the page again, and send it once more.")
+    return form_fault(error, _megabytes())
 
 
-def _too_large() -> str:
-    return gettext("The file is too large: at most %(n)s MB.") % {
-        "n": auth.services().config.web.max_body_mb
-    }
+def _megabytes() -> int:
+    return auth.services().config.web.max_body_mb

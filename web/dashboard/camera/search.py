@@ -18,12 +18,13 @@ from hub.wire.params import check_param
 from web import auth
 from web.dashboard.camera.asking import Parts, asking_page
 from web.dashboard.camera.frame import camera
-from web.dashboard.camera.photofield import UPLOAD_ERRORS, photo_fault, photo_field
+from web.dashboard.camera.photofield import photo_fault, photo_field
 from web.dashboard.camera.pictures import picture_url
 from web.dashboard.camera.timefield import field_time, sent_time
 from web.dashboard.language import gettext
+from web.dashboard.sentfiles import UPLOAD_ERRORS
 from web.dashboard.words import number_expected
-from web.photoforms import photo_form
+from web.fileforms import file_form
 
 blueprint = Blueprint("camera_search", __name__, url_prefix="/cameras/<int:did>/search")
 
@@ -60,10 +61,10 @@ async def search(did: int) -> Response:
     await auth.require_role("guard")
     device, hub, wanted = camera(did), auth.services(), _usual()
     try:
-        form = photo_form()
+        form = file_form()
         await auth.check_csrf(form.fields)
         wanted = _sent(form.fields)
-        param = _param(wanted, await hub.photos.for_devices(form.photo))
+        param = _param(wanted, await hub.photos.for_devices(form.file))
     except UPLOAD_ERRORS as error:
         return await _page(device, wanted, error=error)
     return await _page(device, wanted, param)

@@ -1,4 +1,4 @@
-"""Forms with a photo, read in front of Quart: what is taken for one, and for how long it counts."""
+"""Forms with a file, read in front of Quart: what is taken for one, and for how long it counts."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hub.config import Web
 from hub.errors import BadParameter, CannotStoreNow, HubError, TooLarge
 from hub.services.accounts import User
 from web.bodies import Bodies, TooSlow
-from web.photoforms import PhotoForm, photo_forms, read_form
+from web.fileforms import FileForm, file_forms, read_form
 
 MULTIPART = 'multipart/form-data; boundary="xYz"'
 
@@ -30,18 +30,18 @@ def form(*parts: bytes) -> bytes:
 def test_fields_and_photo_are_what_was_sent() -> None:
     photo = bytes(range(256)) * 500 + b"\r\n--xY\r\n"
     body = form(part("name", "张三".encode()), part("photo", photo, "a.jpg"), part("age", b""))
-    assert read_form(MULTIPART, body) == PhotoForm({"name": "张三", "age": ""}, photo)
+    assert read_form(MULTIPART, body, "photo") == FileForm({"name": "张三", "age": ""}, photo)
 
 
 def test_no_file_is_an_empty_photo() -> None:
-    assert read_form(MULTIPART, form(part("name", b"x"))).photo == b""
+    assert read_form(MULTIPART, form(part("name", b"x")), "photo").file == b""
     empty = form(part("photo", b"", " ").replace(b'filename=" "', b'filename=""'))
-    assert read_form(MULTIPART, empty).photo == b""
+    assert read_form(MULTIPART, empty, "photo").file == b""
 
 
 def test_of_two_of_a_name_the_last_counts_and_what_is_no_utf8_is_replaced() -> None:
     body = form(part("name", b"a"), part("name", b"\xff"))
-    assert read_form(MULTIPART, body).fields == {"name": "�"}
+    assert read_form(MULTIPART, body, "photo").fields == {"name": "�"}
 
 
 @pytest.mark.parametrize(
@@ -61,7 +61,7 @@ def test_of_two_of_a_name_the_last_counts_and_what_is_no_utf8_is_replaced() -> N
 )
 def test_what_is_no_form_with_a_file_is_refused(content_type: str, body: bytes) -> None:
     with pytest.raises(BadParameter):
-        read_form(content_type, body)
+        read_form(content_type, body, "photo")
 
 
 # In front of Quart
@@ -84,7 +84,7 @@ class Front:
         services: Any = SimpleNamespace(
             config=SimpleNamespace(web=config), accounts=SimpleNamespace(session=session)
         )
-        self._app = photo_forms(services, Bodies(config), cast(Any, self._page))
+        self._app = file_forms(services, Bodies(config), cast(Any, self._page))
 
     async def _page(self, scope: Any, receive: Any, send: Any) -> None:
         self.handed.append((scope, receive))
@@ -145,7 +145,7 @@ BODY = form(part("threshold", b"80"), part("photo", b"a photo", "a.jpg"))
 async def test_a_guards_form_is_read_and_handed_on() -> None:
     front = Front()
     await front.post(message(BODY[:40], more=True), message(BODY[40:]))
-    assert front.form == PhotoForm({"threshold": "80"}, b"a photo")
+    assert front.form == FileForm({"threshold": "80"}, b"a photo")
     ((scope, receive),) = front.handed
     assert [name for name, _ in scope["headers"]] == [b"cookie"]
     assert await receive() == {"type": "http.request", "body": b"", "more_body": False}
