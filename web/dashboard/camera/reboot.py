@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import msgspec
+from msgspec.structs import replace
 from quart import Blueprint, Response, request
 
-from hub.errors import BadParameter
 from hub.services.devices import DeviceView
 from hub.wire.bounds import field_bounds
 from hub.wire.commands import Reboot
 from hub.wire.dialect import REBOOT
-from hub.wire.params import check_param
 from web import auth
 from web.dashboard.camera.doing import have_done
 from web.dashboard.camera.frame import camera, camera_page
@@ -20,13 +18,15 @@ from web.dashboard.words import number_expected
 
 blueprint = Blueprint("camera_reboot", __name__, url_prefix="/cameras/<int:did>/reboot")
 
-_DELAY = field_bounds(Reboot)["delay_ms"]
+_WIRE = field_bounds(Reboot)["delay_ms"]
+#: People wait in seconds.
+_DELAY = replace(_WIRE, most=(_WIRE.most or 0) // 1000, unit="s")
 
 
 @blueprint.get("")
 async def ask_to_reboot(did: int) -> Response:
     await auth.require_role("admin")
-    return await _page(camera(did), str(REBOOT.example.delay_ms))
+    return await _page(camera(did), str(REBOOT.example.delay_ms // 1000))
 
 
 @blueprint.post("")
@@ -34,17 +34,24 @@ async def reboot(did: int) -> Response:
     me = await auth.require_role("admin")
     await auth.check_csrf()
     device, hub = camera(did), auth.services()
-    delay = (await request.form).get("delay_ms", "").strip()
-    try:
-        param = check_param(REBOOT, msgspec.json.encode({"delay_ms": delay}))
-    except BadParameter:
+    delay = (await request.form).get("delay", "").strip()
+    milliseconds = _milliseconds(delay)
+    if milliseconds is None:
         return await _page(device, delay, fault=number_expected(_DELAY), status=400)
     trouble = await have_done(
-        device, me, "device.reboot", lambda: hub.commands.reboot(device.did, param.delay_ms)
+        device, me, "device.reboot", lambda: hub.commands.reboot(device.did, milliseconds)
     )
     if trouble is not None:
         return await _page(device, delay, fault=change_trouble(trouble), status=trouble.status)
     return go(f"/cameras/{did}?done=rebooting")
+
+
+def _milliseconds(seconds: str) -> int | None:
+    """None where that is no number of seconds that a camera can wait."""
+    most = _DELAY.most or 0
+    if not (seconds.isascii() and seconds.isdigit() and len(seconds) <= len(str(most))):
+        return None
+    return int(seconds) * 1000 if int(seconds) <= most else None
 
 
 async def _page(device: DeviceView, delay: str, *, fault: str = "", status: int = 200) -> Response:
