@@ -11,7 +11,7 @@ import trio
 from msgspec import UNSET, Struct
 from msgspec.structs import replace
 
-from hub.errors import NoSuchResource
+from hub.errors import NoSuchResource, WrongSignature
 from hub.live.feed import Change, Feed
 from hub.live.registry import Link, Registry
 from hub.live.trace import Traces
@@ -165,7 +165,8 @@ class DeviceBook:
         return write_sheet(self._store.devices.all())
 
     async def change(self, did: str, change: DeviceChange) -> DeviceView:
-        """Raises BadParameter, AlreadyExists for the sn, NoSuchResource.
+        """Raises BadParameter, AlreadyExists for the sn, NoSuchResource, and WrongSignature where a
+        device with the new sn waits whose last signature does not fit code and key.
 
         A new sn or code, and disabling, end the open connection and every token. A new key alone
         does not: the earlier one is good until the device signs with the new one, or for a week.
@@ -175,6 +176,8 @@ class DeviceBook:
         check_change(change)
         if change.sn == before.sn:
             change = replace(change, sn=UNSET)
+        if change.sn is not UNSET:
+            self._check_signature(before, change.sn, change)
         is_other = change.sn is not UNSET or change.code is not UNSET
         ends = is_other or change.enabled is False or change.previous_key is None
         if is_other or change.previous_key is None:
@@ -243,6 +246,21 @@ class DeviceBook:
         fit = fit_or_reason(knock, keys=() if site_key is None else (site_key,), code=None)
         return all_reasons(fit, clock)
 
+    def fit_of_waiting(self, waiting: Waiting, *, key: str | None, code: str) -> Fit | None:
+        """How the last signature of a device that waits fits; None where it sends none (D3).
+
+        Without a `key` the site's counts. Raises WrongSignature, and the row tells why from then.
+        """
+        key = key or self.site_key()
+        fit = fit_or_reason(waiting.knock, keys=() if key is None else (key,), code=code)
+        if isinstance(fit, Fit):
+            return fit
+        if fit.code == "no-signature":
+            return None
+        reasons = all_reasons(fit, waiting.clock)
+        self._room.refine(waiting.sn, reasons)
+        raise WrongSignature("; ".join(reason.sentence for reason in reasons))
+
     def link(self, did: str) -> Link | None:
         """The connection that the device is in on."""
         return self._registry.get(did)
@@ -283,6 +301,17 @@ class DeviceBook:
     async def flush(self) -> None:
         """Save what was heard now."""
         await self._notes.flush()
+
+    def _check_signature(self, device: Device, sn: str, change: DeviceChange) -> None:
+        """Of another camera that is to take the device's place, where that one knocks already."""
+        waiting = self._room.waiting_of(sn)
+        if waiting is None:
+            return
+        key = device.key if change.key is UNSET else change.key
+        code = change.code
+        if code is UNSET:
+            code = self._store.devices.secrets(device.did).code
+        self.fit_of_waiting(waiting, key=key, code=code)
 
     def _enrolled(self, device: Device, code: str) -> None:
         self._judge(device, code)

@@ -16,7 +16,6 @@ from hub.errors import (
     BadParameter,
     NoSuchResource,
     TooManyRequests,
-    WrongSignature,
 )
 from hub.live.registry import Link
 from hub.live.waiting import Reason as Reason
@@ -126,16 +125,16 @@ class Enrolment:
         waiting = self._waiting_of(sn)
         new = NewDevice(sn=sn, code=code, did=did, name=name, key=key)
         check_new(new)
-        form = self._form_of(waiting, new)
+        fit = self._devices.fit_of_waiting(waiting, key=key, code=code)
         connection = self._room.connection_of(sn)
         if replaces is None:
             device = await self._devices.add(new)
         else:
             device = await self._devices.change(replaces, _replacement(new))
-        if form is None:
+        if fit is None:
             delivery = NOT_SENT_UNSIGNED
         else:
-            self._devices.note(device.sn, sign_form=form)
+            self._devices.note(device.sn, sign_form=fit.form)
             delivery = await self._deliver_if_open(device.did, connection)
         log.info("device %s (%s) was accepted: %s", device.did, name or sn, delivery.message)
         return Accepted(self._devices.get(device.did), delivery.outcome, delivery.message)
@@ -170,17 +169,6 @@ class Enrolment:
             return self._devices.keys_of(device)
         site_key = self._devices.site_key()
         return () if site_key is None else (site_key,)
-
-    def _form_of(self, waiting: Waiting, new: NewDevice) -> str | None:
-        """The form of its signature; None where it sends none (D3)."""
-        fit = fit_or_reason(waiting.knock, keys=self._keys_for(new.sn, new.key), code=new.code)
-        if isinstance(fit, Fit):
-            return fit.form
-        if fit.code == "no-signature":
-            return None
-        reasons = all_reasons(fit, waiting.clock)
-        self._room.refine(new.sn, reasons)
-        raise WrongSignature("; ".join(reason.sentence for reason in reasons))
 
     async def _deliver_if_open(self, did: str, connection: Link | None) -> Delivery:
         if connection is None or not self._room.holds(connection):

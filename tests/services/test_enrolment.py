@@ -503,6 +503,50 @@ async def test_a_waiting_camera_takes_the_place_of_a_broken_one(clock: FrozenClo
     await site.connect(link, site.knock(did=broken.did))
 
 
+async def test_a_change_to_a_camera_that_knocks_is_checked_as_accepting_it_is(
+    clock: FrozenClock,
+) -> None:
+    site = gate(clock)
+    broken = await site.enrol("BROKEN")
+    await turned_away(site, FakeLink())
+    for change in (
+        DeviceChange(sn=SN, code="WRONG"),
+        DeviceChange(sn=SN, code="WRONG", key=None),
+        DeviceChange(sn=SN, code=CODE, key=public_pem(1)),
+    ):
+        with pytest.raises(WrongSignature) as caught:
+            await site.devices.change(broken.did, change)
+        (reason,) = site.room.waiting_of(SN).reasons  # type: ignore[union-attr]
+        assert caught.value.message == reason.sentence
+        assert reason.code == ("key-mismatch" if change.code == CODE else "code-mismatch")
+    assert site.devices.get(broken.did).sn == "BROKEN"
+    await site.devices.change(broken.did, DeviceChange(sn=SN, code=CODE))
+    assert why_waiting(site) == []
+
+
+async def test_a_change_of_the_serial_number_alone_keeps_the_code_and_is_checked_with_it(
+    clock: FrozenClock,
+) -> None:
+    site = gate(clock)
+    other = await site.enrol("BROKEN", code="OTHER")
+    await turned_away(site, FakeLink())
+    with pytest.raises(WrongSignature):
+        await site.devices.change(other.did, DeviceChange(sn=SN))
+    await site.devices.change(other.did, DeviceChange(code=CODE))
+    await site.devices.change(other.did, DeviceChange(sn=SN))
+
+
+async def test_a_change_to_a_camera_that_sends_no_signature_is_taken_as_accepting_it_is(
+    clock: FrozenClock,
+) -> None:
+    site = gate(clock)
+    broken = await site.enrol("BROKEN")
+    with pytest.raises(HubError):
+        await site.connect(FakeLink(), replace(site.knock(), sign=None))
+    await site.devices.change(broken.did, DeviceChange(sn=SN, code="WRONG"))
+    assert site.devices.get(broken.did).waiting_reason == "it sends no signature"
+
+
 async def test_a_place_that_is_nobodys_cannot_be_taken(clock: FrozenClock) -> None:
     site, _ = await knocking(clock)
     with pytest.raises(NoSuchResource):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from msgspec import structs
 
+from hub.errors import WrongSignature
 from tests.support.browsing import Visitor
 from tests.support.fake_services import CODE, FakeServices, device, record, waiting
 
@@ -199,6 +200,23 @@ async def test_of_code_and_key_only_what_is_given_changes(admin: Visitor) -> Non
         ("UNSET", "new", "UNSET"),
         ("SN2", "UNSET", PEM),
     ]
+
+
+async def test_a_code_that_the_camera_in_its_place_does_not_sign_with_is_told_at_once(
+    admin: Visitor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def change(did: str, change: object) -> None:
+        raise WrongSignature("the code does not match the signature")
+
+    admin.hub.devices.put(device("1", "Gate", "offline", sn="SN1"))
+    admin.hub.enrolment.knock(waiting("SN2", "code-mismatch"))
+    await admin.get("/cameras/1")
+    monkeypatch.setattr(admin.hub.devices, "change", change)
+    await admin.send("/cameras/1/identity", sn="SN2", code="wrong", key="")
+    assert admin.response.status_code == 400
+    assert "Nothing was changed. The code does not match the camera" in admin.text
+    assert 'value="SN2"' in admin.text
+    assert admin.hub.accounts.audited == []
 
 
 async def test_a_bad_key_keeps_what_was_entered(admin: Visitor) -> None:

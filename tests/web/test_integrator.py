@@ -349,6 +349,26 @@ async def test_a_change_of_a_device_that_is_not_there(api: Client) -> None:
         assert (await refusal(await api.raw(method, "devices/9", {})))[:2] == (404, 426)
 
 
+async def test_a_change_to_a_device_that_waits_is_refused_where_its_code_does_not_fit(
+    api: Client, clock: FrozenClock
+) -> None:
+    await api.hub.services.devices.set_site_key(public_pem())
+    await api.send("POST", "devices", NEW)
+    ts = int(clock())
+    sign = sign_connect(private_key(0), sn="SN0009", code="RIGHT", ts=ts)
+    knock = Knock("SN0009", "192.168.1.9", "10.1.1.9", sign, str(ts), 0.4)
+    api.hub.room.knock_unknown(knock, [Reason("unknown")], FakeLink())
+    other = {"sn": "SN0009", "code": "WRONG"}
+    assert await refusal(await api.raw("PATCH", "devices/1", other)) == (
+        422,
+        423,
+        "the code does not match the signature",
+    )
+    assert (await api.get("devices/1"))["sn"] == "SN0001"
+    changed = await api.send("PATCH", "devices/1", other | {"code": "RIGHT"})
+    assert (changed["sn"], changed["waiting_reason"]) == ("SN0009", None)
+
+
 async def test_every_change_is_in_the_audit_log(api: Client) -> None:
     await api.send("POST", "devices", NEW)
     await api.send("PATCH", "devices/1", {"name": "North", "code": "EF56GH78"})

@@ -116,7 +116,8 @@ CHANGE = Operation(
     description=(
         "A changed sn or code, `enabled: false` and `earlier_key: null` end its connection and "
         "tokens. A changed key alone does not: the earlier one is good too, until the device signs "
-        "with the new one, or for a week."
+        "with the new one, or for a week. Where the device with the new sn waits, code and key "
+        "have to fit its last signature, as in accepting it; else nothing is changed (423)."
     ),
     body=DeviceChangeBody,
     body_example=DeviceChangeBody(name="North gate"),

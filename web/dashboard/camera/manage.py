@@ -7,13 +7,14 @@ from typing import cast
 from msgspec import UNSET
 from quart import Blueprint, Response, request
 
-from hub.errors import BadParameter
+from hub.errors import BadParameter, WrongSignature
 from hub.services.carrythrough import carried_through
 from hub.services.devices import DeviceChange, DeviceView
 from web import auth
 from web.dashboard.camera.frame import camera, camera_page
+from web.dashboard.language import gettext
 from web.dashboard.pages import go
-from web.dashboard.words import device_fault, init_outcome
+from web.dashboard.words import device_fault, init_outcome, waiting_reasons
 
 blueprint = Blueprint("camera_manage", __name__, url_prefix="/cameras/<int:did>")
 
@@ -51,12 +52,19 @@ async def _change(did: int, change: DeviceChange, action: str, about: str, done:
         with carried_through():
             await hub.devices.change(str(did), change)
             await hub.accounts.audit(auth.actor(me), action, str(did))
-    except BadParameter as error:
+    except (BadParameter, WrongSignature) as error:
         values = cast("dict[str, str]", (await request.form).to_dict())
-        return await _manage_page(
-            camera(did), fault=device_fault(error), about=about, values=values
-        )
+        fault = _unfit(values) if isinstance(error, WrongSignature) else device_fault(error)
+        return await _manage_page(camera(did), fault=fault, about=about, values=values)
     return go(f"/cameras/{did}/manage?done={done}")
+
+
+def _unfit(values: dict[str, str]) -> str:
+    """Why the camera that knocks under the new serial number does not take this one's place."""
+    sn = values.get("sn", "").strip()
+    found = [one for one in auth.services().enrolment.waiting() if one.sn == sn]
+    reasons = [reason for one in found for reason in waiting_reasons(one)]
+    return gettext("Nothing was changed. %(reason)s") % {"reason": " ".join(reasons)}
 
 
 @blueprint.post("/name")
