@@ -68,6 +68,8 @@ async def open_listeners(
     `setting` is where the port comes from, such as "web.port". Raises StartFault with one line
     that says what to do, and in which setting.
     """
+    if not bind:  # Windows takes it for a name of this host.
+        raise StartFault(_bad_bind(bind, setting))
     try:
         found = await trio.socket.getaddrinfo(
             bind, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
