@@ -80,7 +80,7 @@ def test_the_system_frees_it_when_a_process_is_killed(tmp_path: Path) -> None:
         stdout=subprocess.PIPE,
     ) as process:
         assert process.stdout is not None
-        assert process.stdout.readline() == b"held\n"
+        assert process.stdout.readline().strip() == b"held"
         with pytest.raises(datadir.Taken), datadir.held_as_hub(tmp_path):
             pass
         process.kill()
