@@ -6,14 +6,17 @@ import errno
 import os
 import sqlite3
 import threading
+from collections.abc import Awaitable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import trio
 import trio.testing
 
-from hub.errors import BadParameter, CannotStoreNow, NoSuchResource, TooManyRequests
+from hub.errors import BadParameter, NoSuchResource, TooManyRequests
 from hub.store import media
+from hub.store.connection import Job
 from hub.store.records import NewUpload, RecordFilter
 from hub.wire.records import FaceDetail
 from tests.support.clock import FrozenClock
@@ -240,11 +243,14 @@ async def test_a_day_can_be_dropped_from_a_full_disk(
         write = store._writer.write
         pack = data / "media" / "2026-11-25.pack"
 
-        async def write_while_full(job: object, **hooks: object) -> object:
-            if pack.exists():
-                store._condition.refused("the disk is full")
-                raise CannotStoreNow("the disk is full")
-            return await write(job, **hooks)  # type: ignore[arg-type]
+        def write_while_full(job: Job[object], **hooks: Any) -> Awaitable[object]:
+            def full(connection: sqlite3.Connection) -> object:
+                done = job(connection)
+                if pack.exists():
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+                return done
+
+            return write(full, **hooks)
 
         monkeypatch.setattr(store._writer, "write", write_while_full)
         await store.media.drop_day("2026-11-25")
