@@ -56,6 +56,8 @@ _FIELDS: dict[ReasonCode, str] = {
     "slowed": "sn",
 }
 
+_OF_TIME: tuple[ReasonCode, ...] = ("clock-off", "replayed")
+
 #: A row and a reason outlive the last knock by this much: the installer may be on the ladder.
 KEPT_SECONDS = 3600
 #: That somebody tries once more is told this often at most: many may knock all the time.
@@ -68,7 +70,7 @@ _SENTENCES: dict[ReasonCode, str] = {
     "no-key": "there is no key to check its signature: set the site key or give the device its own",
     "key-mismatch": "the key does not match the signature: the device has another one",
     "code-mismatch": "the code does not match the signature",
-    "replayed": "it repeats a connect that was accepted before",
+    "replayed": "it repeats an earlier connect",
     "disabled": "it is disabled",
     "foreign-did": "it gives the did {did}, which is not its own",
     "no-did": "it does not know its did yet, and the hub wants it to",
@@ -134,6 +136,11 @@ class Waiting(Struct, frozen=True):
     def clock(self) -> Reason | None:
         """The reason that its clock is, where it is one."""
         return next((reason for reason in self.reasons if reason.code == "clock-off"), None)
+
+    @property
+    def of_time(self) -> Reason | None:
+        """The reason that the time of its connect is: of a clock that is off, or of another one."""
+        return next((reason for reason in self.reasons if reason.code in _OF_TIME), None)
 
     @property
     def told(self) -> tuple[Reason, ...]:

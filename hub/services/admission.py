@@ -19,7 +19,7 @@ from hub.errors import (
 )
 from hub.live.feed import Change, Feed
 from hub.live.registry import Link, Registry
-from hub.live.waiting import Knock, Reason, WaitingRoom
+from hub.live.waiting import Knock, Reason, Waiting, WaitingRoom
 from hub.log import limited
 from hub.services.connectsign import Fit, all_reasons, fit_or_reason
 from hub.services.devices import Device, DeviceBook
@@ -38,6 +38,9 @@ from hub.wire.session import (
 from hub.wire.signing import check_params_sign, ts_seconds, within_skew
 
 log = logging.getLogger(__name__)
+
+#: Connects this far apart have not the same time in seconds (1.1) unless it stands still.
+_SAME_TIME_MS = 2000
 
 
 class Admitted(Struct, frozen=True):
@@ -201,13 +204,16 @@ class Admission:
             keys=self._devices.keys_of(device),
             code=self._store.devices.secrets(device.did).code,
         )
-        clock = self._clock_reason(param) if device.clock_trusted else None
+        time = None
+        if device.clock_trusted:
+            time = self._time_reason(param, self._room.failing(device.did))
         if isinstance(fit, Reason):
-            reasons = all_reasons(fit, clock)
+            reasons = all_reasons(fit, time)
             raise _NotLetIn(WrongSignature(fit.refusal), *reasons, signed=False)
-        if clock is not None:
-            self._devices.note(device.sn, clock_offset=param.ts - self._now())
-            raise _NotLetIn(WrongSignature(clock.refusal), clock)
+        if time is not None:
+            if time.code == "clock-off":
+                self._devices.note(device.sn, clock_offset=param.ts - self._now())
+            raise _NotLetIn(WrongSignature(time.refusal), time)
         if self._store.tokens.was_accepted(param.sn, param.ts_text):
             raise _replayed()
         if not device.enabled:
@@ -218,11 +224,22 @@ class Admission:
             raise _NotLetIn(DeviceNotRegistered(reason.refusal), reason)
         return fit
 
-    def _clock_reason(self, param: ConnectParam) -> Reason | None:
-        offset = param.ts - self._now()
+    def _time_reason(self, param: ConnectParam, before: Waiting | None) -> Reason | None:
+        """What is wrong with the time of a connect: the clock is off, or it is an earlier one's.
+
+        `before` is the connect before it, where that failed.
+        """
         if within_skew(param.ts, self._now(), self._config.clock_skew):
             return None
-        return Reason("clock-off", {"seconds": f"{offset:.0f}"})
+        stands_still = (
+            before is not None
+            and before.knock.ts_text == param.ts_text
+            and self._now_ms() - before.last_seen > _SAME_TIME_MS
+        )
+        # An earlier connect's time says nothing of how the clock is now.
+        if stands_still or self._store.tokens.was_accepted(param.sn, param.ts_text):
+            return Reason("replayed")
+        return Reason("clock-off", {"seconds": f"{param.ts - self._now():.0f}"})
 
     async def _check_empty_did(self, device: Device, param: ConnectParam) -> None:
         state = self._enrolment.initial.did_state(device)
@@ -252,7 +269,8 @@ class Admission:
     async def _turn_away_unknown(self, param: ConnectParam, link: Link) -> None:
         hold = self._holdback.failed(link.address)
         knock = self._knock(param, link)
-        reasons = self._devices.reasons_of_unknown(knock, self._clock_reason(param))
+        time = self._time_reason(param, self._room.waiting_of(param.sn))
+        reasons = self._devices.reasons_of_unknown(knock, time)
         self._room.knock_unknown(knock, reasons, link, slowed_seconds=hold)
         limited(
             log,

@@ -59,11 +59,11 @@ def fit_or_reason(knock: Signed, *, keys: Sequence[str], code: str | None) -> Fi
     return reason
 
 
-def all_reasons(fit: Fit | Reason, clock: Reason | None) -> tuple[Reason, ...]:
-    """Everything that keeps a device out, as far as signature and clock tell."""
-    if isinstance(fit, Fit) or (clock is not None and fit.code == "unknown"):
-        return () if clock is None else (clock,)
-    return (fit,) if clock is None else (fit, clock)
+def all_reasons(fit: Fit | Reason, time: Reason | None) -> tuple[Reason, ...]:
+    """Everything that keeps a device out, as far as signature and time tell."""
+    if isinstance(fit, Fit) or (time is not None and fit.code == "unknown"):
+        return () if time is None else (time,)
+    return (fit,) if time is None else (fit, time)
 
 
 def is_same_key(one: str, other: str) -> bool:

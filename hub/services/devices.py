@@ -240,11 +240,11 @@ class DeviceBook:
         """The device signed with `key`: an earlier one is needed no more."""
         await self._keys.settle(device, key)
 
-    def reasons_of_unknown(self, knock: Knock, clock: Reason | None) -> tuple[Reason, ...]:
+    def reasons_of_unknown(self, knock: Knock, time: Reason | None) -> tuple[Reason, ...]:
         """What an installer should know of a device that is not enrolled yet."""
         site_key = self.site_key()
         fit = fit_or_reason(knock, keys=() if site_key is None else (site_key,), code=None)
-        return all_reasons(fit, clock)
+        return all_reasons(fit, time)
 
     def fit_of_waiting(self, waiting: Waiting, *, key: str | None, code: str) -> Fit | None:
         """How the last signature of a device that waits fits; None where it sends none (D3).
@@ -257,7 +257,7 @@ class DeviceBook:
             return fit
         if fit.code == "no-signature":
             return None
-        reasons = all_reasons(fit, waiting.clock)
+        reasons = all_reasons(fit, waiting.of_time)
         self._room.refine(waiting.sn, reasons)
         raise WrongSignature("; ".join(reason.sentence for reason in reasons))
 
@@ -334,7 +334,7 @@ class DeviceBook:
         for device in self._without_key():
             self._judge(device, self._store.devices.secrets(device.did).code)
         for waiting in self._room.waiting():
-            self._room.refine(waiting.sn, self.reasons_of_unknown(waiting.knock, waiting.clock))
+            self._room.refine(waiting.sn, self.reasons_of_unknown(waiting.knock, waiting.of_time))
         self._changes.publish([Change("site")])
 
     def _without_key(self) -> tuple[Device, ...]:

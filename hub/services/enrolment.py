@@ -100,7 +100,7 @@ class Enrolment:
         self._count_check()
         waiting = self._in_vain(sn)
         fit = fit_or_reason(waiting.knock, keys=self._keys_for(sn, key), code=code)
-        reasons = all_reasons(fit, waiting.clock)
+        reasons = all_reasons(fit, waiting.of_time)
         if isinstance(fit, Fit):
             return CodeCheck("fits", reasons, fit.form)
         return CodeCheck(_UNFIT[fit.code], reasons)

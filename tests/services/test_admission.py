@@ -28,7 +28,7 @@ from hub.services.holdback import FREE_FAILURES
 from hub.wire.session import KeepaliveParam
 from hub.wire.signing import SIGN_FORMS, body_md5, params_sign
 from tests.support.clock import FrozenClock
-from tests.support.gate import CODE, SN, FakeLink, Gate, gate, public_pem, why
+from tests.support.gate import CODE, SN, FakeLink, Gate, gate, public_pem, why, why_waiting
 
 NOBODY = KeepaliveParam()
 
@@ -183,6 +183,58 @@ async def test_a_replayed_connect_is_refused(clock: FrozenClock) -> None:
     site.admission.leave(link, "gone")
     error = await refusal(site, FakeLink(), param)
     assert (error.code, why(site, device.did)) == (423, ["replayed"])
+
+
+async def test_a_connect_that_comes_again_when_it_is_old_says_nothing_of_a_clock(
+    clock: FrozenClock,
+) -> None:
+    site = gate(clock)
+    device = await site.enrol()
+    param = site.knock()
+    link = FakeLink()
+    await site.connect(link, param)
+    site.admission.leave(link, "gone")
+    clock.advance(400)  # Too old by now, and still remembered.
+    error = await refusal(site, FakeLink(), param)
+    assert (error.code, why(site, device.did)) == (423, ["replayed"])
+    assert site.devices.get(device.did).clock_offset == pytest.approx(0, abs=1)
+
+
+async def test_a_time_that_stands_still_is_told_from_the_second_connect_on(
+    clock: FrozenClock,
+) -> None:
+    site = gate(clock)
+    device = await site.enrol()
+    param = site.knock(ts=1000)
+    told = []
+    # Two in one second have the same time, however good its clock is.
+    for seconds in (0, 1, 30, 30):
+        clock.advance(seconds)
+        await refusal(site, FakeLink(), param)
+        told += why(site, device.did)
+    assert told == ["clock-off", "clock-off", "replayed", "replayed"]
+    await refusal(site, FakeLink(), site.knock(ts=1030))
+    assert why(site, device.did) == ["clock-off"]
+
+
+async def test_of_a_camera_that_waits_a_time_that_stands_still_is_told_too(
+    clock: FrozenClock,
+) -> None:
+    site = gate(clock)
+    await site.devices.set_site_key(public_pem())
+    param = site.knock(ts=1000)
+    for told in ("clock-off", "replayed"):
+        link = FakeLink()
+        await refusal(site, link, param)
+        site.admission.leave(link, "gone")
+        assert why_waiting(site) == [told]
+        clock.advance(30)
+    assert site.enrolment.check_code(SN, "WRONG").reasons == (
+        Reason("code-mismatch"),
+        Reason("replayed"),
+    )
+    accepted = await site.enrolment.accept(SN, CODE)
+    assert accepted.device.waiting_reason == "it repeats an earlier connect"
 
 
 async def test_of_two_equal_connects_at_once_one_is_a_replay(clock: FrozenClock) -> None:

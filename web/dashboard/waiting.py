@@ -61,7 +61,7 @@ class AcceptedNote(Struct, frozen=True):
 
 
 def waiting_row(waiting: Waiting, **entered: str) -> WaitingRow:
-    clock = "" if waiting.clock else clock_offset(waiting.knock.clock_offset)
+    clock = "" if waiting.of_time else clock_offset(waiting.knock.clock_offset)
     return WaitingRow(waiting, waiting_reasons(waiting), clock, **entered)
 
 

@@ -111,7 +111,7 @@ class WaitingDevice(Struct, frozen=True):
         list[str],
         Meta(
             description="their codes: unknown, no-signature, bad-signature, no-key, key-mismatch, "
-            "code-mismatch, clock-off, slowed"
+            "code-mismatch, clock-off, replayed, slowed"
         ),
     ]
     tries: Annotated[int, Meta(description="connects since first_seen")]
