@@ -21,6 +21,7 @@ import trio
 from msgspec import Struct
 
 from hub import metrics
+from hub.config import Config, ports_of
 from hub.errors import StartFault
 from hub.log import limited
 from hub.sockets import SocketStream, taken_over
@@ -91,6 +92,13 @@ async def open_listeners(
             listener.socket.close()
         raise StartFault(_why_not_listening(faults[0], bind, port, setting)) from faults[0]
     return listeners
+
+
+async def check_ports(config: Config) -> None:
+    """Raise StartFault where one of the hub's ports is not to be had; none stays open."""
+    for setting, bind, port in ports_of(config):
+        for listener in await open_listeners(bind, port, setting=setting):
+            listener.socket.close()
 
 
 async def serve_port(

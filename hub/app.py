@@ -22,6 +22,7 @@ from typing import Protocol
 
 import trio
 
+from hub.accept import check_ports
 from hub.config import Config
 from hub.control import forget_control, serve_control
 from hub.errors import PartFailed, StartFault, hub_error_in
@@ -115,6 +116,8 @@ async def run_hub(
     """
     _raise_limit_of_open_files()
     _warn_of_a_clock_never_set(now())
+    # Before the store is opened: it may be an older version's, which could not go back to it.
+    await check_ports(config)
     forget_control(data_dir)
     closing = trio.Event()
     async with trio.open_nursery() as nursery:

@@ -7,12 +7,13 @@ Order of what counts: built-in default, `sitehub.toml`, environment (`SITEHUB_WE
 from __future__ import annotations
 
 import math
+import os
 import tomllib
 import zoneinfo
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args, get_type_hints
+from typing import Annotated, Any, Literal, NamedTuple, get_args, get_type_hints
 
 import msgspec
 from msgspec import Meta, Struct
@@ -110,6 +111,14 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
 Value = str | int | float | bool
 
 
+class Listening(NamedTuple):
+    """One port, and the setting that it comes from."""
+
+    setting: str
+    bind: str
+    port: int
+
+
 class Setting(Struct, frozen=True):
     """One key of the configuration, as a person is told of it."""
 
@@ -174,13 +183,26 @@ def load(
     """
     values: dict[str, Value] = {}
     path = file or data_dir / FILE_NAME
-    if file is not None or path.exists():
+    # Where we may not even look, that is told when something is to be written there.
+    if file is not None or os.path.exists(path):
         values |= _from_file(path)
     values |= _from_environment(environment)
     values |= _from_overrides(overrides)
     config = _build(values)
     _check_together(config)
     return config
+
+
+def ports_of(config: Config) -> list[Listening]:
+    """All that the hub listens at for others."""
+    web, devices = config.web, config.devices
+    ports = (
+        Listening("web.port", web.bind, web.port),
+        Listening("devices.port", devices.bind, devices.port),
+        Listening("devices.plain_ws_port", devices.bind, devices.plain_ws_port),
+        Listening("devices.plain_http_port", devices.bind, devices.plain_http_port),
+    )
+    return [listening for listening in ports if listening.port]
 
 
 def write_default(data_dir: Path) -> None:
@@ -305,17 +327,12 @@ def _check_together(config: Config) -> None:
 
 
 def _check_ports(config: Config) -> None:
-    ports = (
-        ("web.port", config.web.bind, config.web.port),
-        ("devices.port", config.devices.bind, config.devices.port),
-        ("devices.plain_ws_port", config.devices.bind, config.devices.plain_ws_port),
-        ("devices.plain_http_port", config.devices.bind, config.devices.plain_http_port),
-    )
     everywhere = ("0.0.0.0", "::", "")
+    ports = ports_of(config)
     for index, (name, bind, port) in enumerate(ports):
         for other, other_bind, other_port in ports[:index]:
             same_address = bind == other_bind or bind in everywhere or other_bind in everywhere
-            if port and port == other_port and same_address:
+            if port == other_port and same_address:
                 raise StartFault(
                     f"bad setting {name} = {port}: allowed is a port of its own, "
                     f"and {other} is {port} too"

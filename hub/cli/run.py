@@ -106,8 +106,14 @@ def _run_in(
 
     frozen.keep_house()
     directory = data_dir or datadir.default_path("sitehub-demo" if demo else "sitehub")
+    load = partial(
+        config.load, directory, file=config_file, environment=os.environ, overrides=overrides
+    )
+    if not os.path.lexists(directory):
+        # Where a first run cannot start, it leaves nothing behind.
+        _check(load())
     datadir.prepare(directory)
-    loaded = config.load(directory, file=config_file, environment=os.environ, overrides=overrides)
+    loaded = load()
     with datadir.held_as_hub(directory):
         config.write_default(directory)
         stop_log = log.start(loaded.log, directory / datadir.LOGS, sys.stderr)
@@ -119,6 +125,14 @@ def _run_in(
         # Somebody holds the console: waiting for it at the end would be waiting for ever.
         sys.stdout.flush()
         os._exit(0)
+
+
+def _check(loaded: Config) -> None:
+    import trio
+
+    from hub.accept import check_ports
+
+    trio.run(check_ports, loaded)
 
 
 def _run(

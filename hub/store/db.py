@@ -31,7 +31,7 @@ from hub.store.firmware import Firmware, FirmwareRows, load_firmware
 from hub.store.firmwarefiles import FirmwareFiles, prepare_firmware
 from hub.store.health import Condition, StoreHealth
 from hub.store.media import Media
-from hub.store.migrate import CURE, bring_up_to_date, migrations
+from hub.store.migrate import bring_up_to_date, migrations, unusable
 from hub.store.packs import SUFFIX, Packs, recover
 from hub.store.readers import Readers
 from hub.store.records import Records
@@ -334,7 +334,7 @@ def _prepare(data_dir: Path, random: Random, disk: Disk, now: float) -> _Start:
             f"the data directory {data_dir} cannot be used: {error.strerror or error}"
         ) from error
     except sqlite3.DatabaseError as error:
-        raise StartFault(f"{data_dir / DATABASE} cannot be used ({error}): {CURE}") from error
+        raise unusable(data_dir / DATABASE, error) from error
 
 
 def _check_not_lost(database: Path, media: Path) -> None:

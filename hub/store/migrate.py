@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sqlite3
 from contextlib import closing
@@ -44,11 +45,30 @@ def bring_up_to_date(path: Path, steps: dict[int, str]) -> None:
         with closing(sqlite3.connect(path, isolation_level=None)) as connection:
             _bring_up_to_date(connection, path, steps, is_new)
     except (sqlite3.DatabaseError, OSError) as error:
-        raise StartFault(f"{path} cannot be used ({error}): {CURE}") from error
+        raise unusable(path, error) from error
+
+
+def unusable(path: Path, error: sqlite3.Error | OSError) -> StartFault:
+    """The fault of a database that cannot be used, with what helps against that very reason."""
+    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_OK) & _PRIMARY_CODE
+    if code == sqlite3.SQLITE_FULL or getattr(error, "errno", None) == errno.ENOSPC:
+        return StartFault(f"no room is left on the disk of {path}: free some, then start again")
+    return StartFault(f"{path} cannot be used ({error}): {_CURES.get(code, CURE)}")
 
 
 # Pictures that no database knows are removed at the start: whoever wants them moves them away too.
 CURE = "restore it from a backup, or move it and the folder media away to start anew"
+_NOT_PERMITTED = "give it, and what lies beside it, to this user"
+_IN_USE = "another program has it open: end that"
+_CURES = {
+    sqlite3.SQLITE_READONLY: _NOT_PERMITTED,
+    sqlite3.SQLITE_CANTOPEN: _NOT_PERMITTED,
+    sqlite3.SQLITE_PERM: _NOT_PERMITTED,
+    sqlite3.SQLITE_BUSY: _IN_USE,
+    sqlite3.SQLITE_LOCKED: _IN_USE,
+}
+#: Of SQLite's extended codes.
+_PRIMARY_CODE = 0xFF
 
 
 def _check_header(path: Path) -> None:
@@ -88,16 +108,23 @@ def _checked_version(connection: sqlite3.Connection, path: Path, newest: int) ->
     if tables and owner != APPLICATION_ID:
         raise StartFault(f"{path} is the database of another program: {CURE}")
     if not isinstance(version, int) or version > newest:
+        copy = _copy_of(path, newest + 1)
+        or_restore = f", or restore the copy {copy.name}" if copy.exists() else ""
         raise StartFault(
             f"{path} was written by a newer sitehub (schema {version}, this one knows {newest}): "
-            f"install the newer version, or restore the copy {path.name}.before-{newest + 1:04d}"
+            f"install the newer version{or_restore}"
         )
     return version
 
 
+def _copy_of(path: Path, number: int) -> Path:
+    """Where the database is kept as it was before that step."""
+    return path.with_name(f"{path.name}.before-{number:04d}")
+
+
 def _copy_beside(connection: sqlite3.Connection, path: Path, number: int) -> None:
     """A copy that the older version can go on with, complete before it has its name."""
-    copy = path.with_name(f"{path.name}.before-{number:04d}")
+    copy = _copy_of(path, number)
     partial = copy.with_name(copy.name + ".partial")
     partial.unlink(missing_ok=True)
     _create_file(partial)

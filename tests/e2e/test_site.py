@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import json
 import random
+import socket
 import ssl
 import time
+from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 import trio
 
+from hub.store.migrate import bring_up_to_date, migrations
 from tests.e2e.camera import EVENT_PATH, Camera, Capture, exchange, frame, knock, upload
-from tests.e2e.hubprocess import HubProcess
+from tests.e2e.hubprocess import PATIENCE_SECONDS, HubProcess
 
 RECORDS = "/api/hub/v1/records"
 
@@ -169,3 +173,31 @@ def first_record(stream: httpx.Response, did: str) -> dict[str, Any]:
             if record["did"] == did:
                 return record
     raise AssertionError("the stream ended")
+
+
+def start_without_its_port(hub: HubProcess) -> str:
+    """What it says on stderr where another program has its device port; the start fails."""
+    with socket.create_server(("127.0.0.1", hub.device_port)):
+        assert hub.spawn().wait(PATIENCE_SECONDS) == 1
+    return hub.err
+
+
+def test_where_a_port_is_in_use_one_line_says_so_and_nothing_is_made(tmp_path: Path) -> None:
+    with closing(HubProcess(tmp_path / "data")) as hub:
+        line = start_without_its_port(hub)
+    assert line.startswith(f"sitehub: port {hub.device_port} is already in use")
+    assert line.count("\n") == 1
+    assert not (tmp_path / "data").exists()
+
+
+def test_where_a_port_is_in_use_the_data_of_an_older_version_stays_as_it_was(
+    tmp_path: Path,
+) -> None:
+    database = tmp_path / "data" / "hub.sqlite"
+    database.parent.mkdir()
+    bring_up_to_date(database, {1: migrations()[1]})
+    before = database.read_bytes()
+    with closing(HubProcess(tmp_path / "data")) as hub:
+        line = start_without_its_port(hub)
+    assert line.startswith(f"sitehub: port {hub.device_port} is already in use")
+    assert database.read_bytes() == before

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from hub.errors import StartFault
-from hub.store.migrate import APPLICATION_ID, bring_up_to_date, migrations
+from hub.store.migrate import APPLICATION_ID, bring_up_to_date, migrations, unusable
 from tests.support.clock import FrozenClock
 from tests.support.stores import is_whole, opened, upload
 
@@ -107,9 +107,42 @@ def test_a_migration_that_fails_changes_nothing(tmp_path: Path) -> None:
 def test_a_newer_schema_is_refused_and_told_what_to_do(tmp_path: Path) -> None:
     path = tmp_path / "hub.sqlite"
     bring_up_to_date(path, NEXT)
-    with pytest.raises(StartFault, match=r"newer sitehub.*before-0002"):
+    with pytest.raises(StartFault, match=r"newer sitehub.*install the newer version$"):
         bring_up_to_date(path, STEPS)
     assert rows(path, "PRAGMA user_version") == [(2,)]
+
+
+def test_a_newer_schema_that_left_a_copy_of_ours_names_it(tmp_path: Path) -> None:
+    path = tmp_path / "hub.sqlite"
+    bring_up_to_date(path, STEPS)
+    bring_up_to_date(path, NEXT)
+    with pytest.raises(StartFault, match=r"newer version, or restore the copy .*before-0002$"):
+        bring_up_to_date(path, STEPS)
+
+
+def test_a_full_disk_is_no_reason_to_restore_a_backup(tmp_path: Path) -> None:
+    path = tmp_path / "hub.sqlite"
+    filling = {1: "PRAGMA max_page_count = 2; CREATE TABLE a (x); CREATE TABLE b (x);"}
+    with pytest.raises(StartFault, match=r"no room is left on the disk of .*: free some"):
+        bring_up_to_date(path, filling)
+
+
+@pytest.mark.parametrize(
+    ("code", "advice"),
+    [
+        (sqlite3.SQLITE_READONLY, "give it, and what lies beside it, to this user"),
+        (sqlite3.SQLITE_CANTOPEN, "give it, and what lies beside it, to this user"),
+        (sqlite3.SQLITE_BUSY, "another program has it open: end that"),
+        (sqlite3.SQLITE_CORRUPT, "restore it from a backup"),
+        (sqlite3.SQLITE_IOERR_READ, "restore it from a backup"),
+    ],
+)
+def test_what_is_told_of_a_database_that_cannot_be_used_fits_the_reason(
+    code: int, advice: str
+) -> None:
+    error = sqlite3.OperationalError("so it is")
+    error.sqlite_errorcode = code
+    assert advice in unusable(Path("hub.sqlite"), error).message
 
 
 @pytest.mark.parametrize("content", [b"not a database at all", b"SQLite format 3\0" + bytes(84)])
