@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -36,12 +37,14 @@ _STATES: dict[int, State] = {
 _STATE_LINE = re.compile(r"^ *\S+ *: ([1-7]) +\S", re.MULTILINE)
 _AUTOMATIC_LINE = re.compile(r": 2 +AUTO_START\b")
 
+_KEY = rf"HKLM\SYSTEM\CurrentControlSet\Services\{NAME}"
+
 _PATIENCE_SECONDS = 120.0
 _POLL_SECONDS = 0.5
 
 
 class WindowsService:
-    """Copies the executable to Program Files, and gives sc, icacls and netsh the rest to do."""
+    """Copies the executable to Program Files; sc, reg, icacls and netsh have the rest to do."""
 
     def __init__(
         self,
@@ -56,6 +59,7 @@ class WindowsService:
         data_dir = environment.get("PROGRAMDATA", rf"{drive}\ProgramData")
         self.executable = Path(programs_dir) / NAME / f"{NAME}.exe"
         self.data = Path(data_dir) / NAME
+        self._unpacked = self.data / "unpacked"
 
     def install(self, source: Path) -> None:
         is_there = self.status().state != "not installed"
@@ -64,6 +68,7 @@ class WindowsService:
         self._put_in_place(source)
         for command in registering(self.executable, is_there=is_there):
             programs.need(self._run, command)
+        programs.need(self._run, unpacking_to(self._unpacked))
         self._give_the_data_to_the_service()
         self._run(closing_the_firewall())
         programs.need(self._run, opening_the_firewall(self.executable))
@@ -75,6 +80,7 @@ class WindowsService:
         self.stop()
         programs.need(self._run, ["sc.exe", "delete", NAME])
         self._run(closing_the_firewall())
+        shutil.rmtree(self._unpacked, ignore_errors=True)
         try:
             self.executable.unlink(missing_ok=True)
         except OSError:
@@ -124,7 +130,7 @@ class WindowsService:
 
     def _give_the_data_to_the_service(self) -> None:
         try:
-            self.data.mkdir(parents=True, exist_ok=True)
+            self._unpacked.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise StartFault(f"cannot make {self.data}: {error.strerror}") from None
         programs.need(self._run, giving_the_data(self.data))
@@ -163,6 +169,12 @@ def registering(executable: Path, *, is_there: bool) -> Iterator[list[str]]:
     yield ["sc.exe", "failure", NAME, "reset=", "86400", "actions=", again]
     # Also where it ends by itself and says that it failed.
     yield ["sc.exe", "failureflag", NAME, "1"]
+
+
+def unpacking_to(folder: Path) -> list[str]:
+    """The executable unpacks where no cleaner of temporary files comes, and nobody else writes."""
+    value = ("/v", "Environment", "/t", "REG_MULTI_SZ", "/d", f"TMPDIR={folder}")
+    return ["reg.exe", "add", _KEY, *value, "/f"]
 
 
 def giving_the_data(data: Path) -> list[str]:

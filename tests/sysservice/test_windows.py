@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from collections.abc import Callable, Sequence
 from pathlib import Path, PureWindowsPath
@@ -17,6 +18,7 @@ from hub.sysservice.windows import (
     opening_the_firewall,
     registering,
     state_in,
+    unpacking_to,
 )
 
 _PROGRAM = PureWindowsPath(r"C:\Program Files\sitehub\sitehub.exe")
@@ -122,6 +124,14 @@ def test_the_service_is_described_as_sc_takes_it() -> None:
     ]
 
 
+def test_the_service_unpacks_below_its_data() -> None:
+    folder = PureWindowsPath(r"C:\ProgramData\sitehub\unpacked")
+    assert subprocess.list2cmdline(unpacking_to(folder)) == (  # type: ignore[arg-type]
+        r"reg.exe add HKLM\SYSTEM\CurrentControlSet\Services\sitehub /v Environment "
+        r"/t REG_MULTI_SZ /d TMPDIR=C:\ProgramData\sitehub\unpacked /f"
+    )
+
+
 def test_the_firewall_lets_the_program_be_reached() -> None:
     assert subprocess.list2cmdline(opening_the_firewall(_PROGRAM)) == (  # type: ignore[arg-type]
         "netsh.exe advfirewall firewall add rule name=sitehub dir=in action=allow protocol=TCP "
@@ -161,9 +171,10 @@ def verbs(windows: Windows) -> list[str]:
 def test_an_installation_copies_registers_opens_and_starts(windows: Windows) -> None:
     windows.service.install(windows.download)
     assert windows.service.executable.read_text() == "version 1"
-    assert windows.service.data.is_dir()
+    assert (windows.service.data / "unpacked").is_dir()
     assert verbs(windows) == [
         *("sc.exe create", "sc.exe description", "sc.exe failure", "sc.exe failureflag"),
+        "reg.exe add",
         f"icacls.exe {windows.service.data}",
         *("netsh.exe advfirewall", "netsh.exe advfirewall"),
         "sc.exe start",
@@ -201,11 +212,12 @@ def _held_for_a_while(replace: Callable[..., Path]) -> Callable[..., Path]:
 def test_an_uninstallation_leaves_the_data(windows: Windows) -> None:
     windows.service.install(windows.download)
     (windows.service.data / "hub.sqlite").write_text("records")
+    (windows.service.data / "unpacked" / "_MEI1").mkdir()
     windows.asked.clear()
     windows.service.uninstall()
     assert verbs(windows) == ["sc.exe stop", "sc.exe delete", "netsh.exe advfirewall"]
     assert not windows.service.executable.exists()
-    assert (windows.service.data / "hub.sqlite").read_text() == "records"
+    assert os.listdir(windows.service.data) == ["hub.sqlite"]
     assert windows.service.status() == Status("not installed")
     windows.asked.clear()
     windows.service.uninstall()
