@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
+import sys
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
@@ -31,7 +33,7 @@ def run(words: Sequence[str]) -> Answer:
     """Raises StartFault where the program is not there, or does not come to its end."""
     try:
         done = subprocess.run(
-            words,
+            [_found(words[0]), *words[1:]],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -51,3 +53,19 @@ def need(run: Run, words: Sequence[str]) -> Answer:
     if answer.status:
         raise StartFault(f"{' '.join(words[:3])} failed: {answer.last_line}")
     return answer
+
+
+if sys.platform == "win32":
+    import ctypes
+
+    _PATH_LENGTH = 260
+
+    def _found(program: str) -> str:
+        """Windows would look beside our executable first: among downloads, where anything lies."""
+        directory = ctypes.create_unicode_buffer(_PATH_LENGTH)
+        ctypes.windll.kernel32.GetSystemDirectoryW(directory, _PATH_LENGTH)
+        return os.path.join(directory.value, program)
+else:
+
+    def _found(program: str) -> str:
+        return program

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -32,6 +33,15 @@ def test_it_gets_no_terminal_to_ask_at() -> None:
 def test_one_that_is_not_there_is_told() -> None:
     with pytest.raises(StartFault, match="the program no-such-program is not there"):
         run(["no-such-program", "now"])
+
+
+@pytest.mark.skipif(sys.platform != "win32", reason="elsewhere only $PATH is looked into")
+def test_what_lies_around_under_the_name_of_a_system_program_is_not_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "hostname.exe").write_bytes(b"this came with a download")
+    monkeypatch.chdir(tmp_path)
+    assert run(["hostname.exe"]).status == 0
 
 
 def test_of_one_that_must_not_fail_its_last_words_are_told() -> None:
