@@ -156,8 +156,6 @@ CHANGES = [
     "/cameras/check",
     "/cameras/accept",
     "/cameras/add",
-    "/cameras/import",
-    "/cameras/import/add",
     "/cameras/1/name",
     "/cameras/1/identity",
     "/cameras/1/earlier-key",
