@@ -76,6 +76,13 @@ class DeviceCampaign(Struct, frozen=True, kw_only=True):
     device: CampaignDevice
 
 
+class Standing(Struct, frozen=True):
+    """How far one device is in the newest campaign that holds it."""
+
+    campaign: CampaignOutline
+    state: DeviceState
+
+
 class Campaign(Struct, frozen=True, kw_only=True):
     """`first`: one device goes alone; `rest`: it is done, and the others go."""
 
@@ -126,6 +133,16 @@ class Campaigns:
     def outlines(self) -> list[CampaignOutline]:
         """The same without their devices, which may be many."""
         return [self._outline(campaign) for campaign in self._rows.all()]
+
+    def standings(self) -> dict[str, Standing]:
+        """Of each device that a campaign holds, by its did: all are looked through once."""
+        return {
+            target.did: Standing(outline, target.state)
+            for campaign in self._rows.all()
+            for outline in [self._outline(campaign)]
+            for target in campaign.targets
+            if target.counts
+        }
 
     def of_device(self, did: str) -> DeviceCampaign | None:
         """How far a device is in the newest campaign that holds it."""

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from hub.errors import BadParameter, NoSuchResource
 from hub.live.feed import Change, Feed
-from hub.services.campaigns import Campaign, CampaignOutline, DeviceCampaign
+from hub.services.campaigns import Campaign, CampaignOutline, DeviceCampaign, Standing
 from hub.services.downloads import Download
 from hub.services.firmware import (
     Component,
@@ -120,6 +120,13 @@ class FakeCampaigns:
 
     def outlines(self) -> list[CampaignOutline]:
         return [_outline(one) for one in reversed(self.made.values())]
+
+    def standings(self) -> dict[str, Standing]:
+        return {
+            device.did: Standing(_outline(campaign), device.state)
+            for campaign in self.made.values()
+            for device in campaign.devices
+        }
 
     def of_device(self, did: str) -> DeviceCampaign | None:
         for campaign in reversed(self.made.values()):

@@ -12,6 +12,7 @@ from quart import Response
 
 from hub.config import Config, Web
 from hub.services.accounts import COMMAND_LINE
+from hub.services.devices import DeviceView
 from hub.services.diskroom import GB
 from hub.services.firmware import Release
 from hub.store import firmwarefiles
@@ -315,6 +316,49 @@ async def test_a_release_on_its_way_is_not_removed_and_the_page_says_why(admin: 
     assert admin.response.status_code == 400
     assert "1 campaign gives it to cameras" in admin.text
     assert admin.site.firmware.releases() == (release,)
+
+
+async def test_cameras_and_campaigns_are_looked_through_as_often_for_many_releases_as_for_one(
+    admin: Operator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site, looks = admin.site, 0
+    list_devices = site.devices.list
+
+    def counted() -> list[DeviceView]:
+        nonlocal looks
+        looks += 1
+        return list_devices()
+
+    def each(did: str) -> None:
+        raise AssertionError("campaigns are looked through for each camera")
+
+    monkeypatch.setattr(site.devices, "list", counted)
+    monkeypatch.setattr(site.campaigns, "of_device", each)
+    for number in range(10):
+        reports = Versions(fw_ver=f"V{number}") if number % 2 else Versions()
+        await site.add_release(b"%d" % number, ver_code=number, reports=reports)
+    await admin.get("/firmware")
+    assert looks == 1
+    await admin.get("/firmware/releases/1/give")
+    assert admin.response.status_code == 200
+
+
+async def test_of_a_release_that_reports_nothing_those_have_it_whom_a_campaign_gave_it(
+    admin: Operator,
+) -> None:
+    site = admin.site
+    release = await site.add_release(FILE, reports=Versions())
+    campaign = await site.campaigns.start(release.id, ["1", "2"])
+    await site.download("1")
+    await site.report("1", fwVer="V7")
+    assert site.states(campaign)["1"] == "done"
+    await admin.get("/firmware")
+    assert "On 1 of 3 cameras" in admin.text
+    other = await site.add_release(b"other", ver_name="v3", reports=Versions())
+    await site.campaigns.stop(campaign.id)
+    await site.campaigns.start(other.id, ["1"])
+    await admin.get("/firmware")
+    assert "On 1 of 3 cameras" not in admin.text
 
 
 # Giving

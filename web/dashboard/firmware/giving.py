@@ -6,11 +6,13 @@ from msgspec import Struct
 from quart import Blueprint, Response, request
 
 from hub.errors import HubError
+from hub.services.campaigns import Standing
 from hub.services.carrythrough import carried_through
 from hub.services.firmware import Release
 from hub.wire.firmware import Versions
 from web import auth
 from web.dashboard.camera.row import Row, row
+from web.dashboard.firmware.holders import Holders
 from web.dashboard.firmware.rows import release_row
 from web.dashboard.firmware.words import start_fault, too_old_sentence, versions_line
 from web.dashboard.language import gettext
@@ -66,23 +68,26 @@ async def _give_page(
     release: Release, chosen: list[str], first: str = "", fault: str = ""
 ) -> Response:
     cameras = sorted(auth.services().devices.list(), key=lambda one: (one.name.casefold(), one.did))
-    choices = [_choice(row(one), release, one.did in chosen) for one in cameras]
+    standings, wanted = auth.services().campaigns.standings(), set(chosen)
+    choices = [
+        _choice(row(one), release, standings.get(one.did), one.did in wanted) for one in cameras
+    ]
     return await page(
         "firmware_give.html",
         area="firmware",
         status=400 if fault else 200,
         fault=fault,
-        row=release_row(release),
+        row=release_row(release, Holders()),
         choices=choices,
         free=[one for one in choices if not one.hindrance],
         first=first,
     )
 
 
-def _choice(camera: Row, release: Release, chosen: bool) -> Choice:
+def _choice(camera: Row, release: Release, standing: Standing | None, chosen: bool) -> Choice:
     device = camera.device
     reported = Versions.of(device)
-    hindrance, campaign = _hindrance(camera, reported, release)
+    hindrance, campaign = _hindrance(camera, reported, release, standing)
     return Choice(
         camera=camera,
         versions=versions_line(reported),
@@ -93,12 +98,13 @@ def _choice(camera: Row, release: Release, chosen: bool) -> Choice:
     )
 
 
-def _hindrance(camera: Row, reported: Versions, release: Release) -> tuple[str, int | None]:
+def _hindrance(
+    camera: Row, reported: Versions, release: Release, standing: Standing | None
+) -> tuple[str, int | None]:
     """Why it cannot be chosen, and the campaign that holds it."""
-    found = auth.services().campaigns.of_device(camera.device.did)
-    if found is not None and not found.campaign.has_ended:
+    if standing is not None and not standing.campaign.has_ended:
         text = gettext("It is being given %(version)s.")
-        return text % {"version": found.campaign.release.ver_name}, found.campaign.id
+        return text % {"version": standing.campaign.release.ver_name}, standing.campaign.id
     if any(release.reports.told()) and reported.hold(release.reports):
         return gettext("It has this release."), None
     if not camera.device.enabled:

@@ -10,14 +10,17 @@ from hub.services.carrythrough import carried_through
 from hub.services.downloads import Download
 from hub.services.firmware import Release
 from web import auth
-from web.dashboard.firmware.rows import campaign_row, release_row
+from web.dashboard.firmware.holders import Holders
+from web.dashboard.firmware.rows import campaign_row, release_row, release_rows
 from web.dashboard.firmware.words import in_use_sentence, moment, size_text
 from web.dashboard.pages import go, page
 from web.dashboard.words import done_sentence
 
 blueprint = Blueprint("firmware", __name__, url_prefix="/firmware")
 
+#: Rows of a list, and cameras in one; the rest is counted.
 _MOST_DOWNLOADS = 200
+_MOST_HOLDERS = 200
 
 
 @blueprint.get("")
@@ -35,14 +38,15 @@ async def _overview(template: str) -> Response:
     await auth.require_role("viewer")
     hub = auth.services()
     campaigns = [campaign_row(one) for one in hub.campaigns.outlines()]
+    holders = Holders()
     return await page(
         template,
         area="firmware",
         done=done_sentence(request.args.get("done")),
-        releases=[release_row(one) for one in hub.firmware.releases()],
+        releases=release_rows(holders),
         running=[row for row in campaigns if not row.campaign.has_ended],
         ended=[row for row in campaigns if row.campaign.has_ended],
-        cameras=len(hub.devices.list()),
+        cameras=holders.cameras,
     )
 
 
@@ -54,7 +58,8 @@ async def one_release(id: int) -> Response:
     return await page(
         "firmware_release.html",
         area="firmware",
-        row=release_row(release),
+        row=release_row(release, Holders()),
+        most_holders=_MOST_HOLDERS,
         campaigns=[campaign_row(one) for one in hub.campaigns.outlines() if one.release.id == id],
         done=done_sentence(request.args.get("done")),
     )
@@ -67,7 +72,7 @@ async def ask_to_remove(id: int) -> Response:
 
 
 async def _remove_page(release: Release, *, status: int = 200) -> Response:
-    row = release_row(release)
+    row = release_row(release, Holders())
     return await page(
         "firmware_remove.html",
         area="firmware",

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from msgspec import Struct
 
 from hub.services.campaigns import Campaign, CampaignDevice, CampaignOutline
 from hub.services.devices import DeviceView
 from hub.services.firmware import Component, Release
-from hub.wire.firmware import Versions
 from web import auth
+from web.dashboard.firmware.holders import Holders
 from web.dashboard.firmware.words import (
     CAMPAIGN_LOOKS,
     CAMPAIGN_STATES,
@@ -90,8 +92,20 @@ def campaign_of(did: str) -> CampaignOfCamera | None:
     return CampaignOfCamera(found.campaign.id, found.campaign.release.ver_name, text, look)
 
 
-def release_row(release: Release) -> ReleaseRow:
-    outlines = auth.services().campaigns.outlines()
+def release_row(release: Release, holders: Holders) -> ReleaseRow:
+    return _release_row(release, holders, auth.services().campaigns.outlines())
+
+
+def release_rows(holders: Holders) -> list[ReleaseRow]:
+    """Of all releases, the newest first."""
+    hub = auth.services()
+    outlines = hub.campaigns.outlines()
+    return [_release_row(release, holders, outlines) for release in hub.firmware.releases()]
+
+
+def _release_row(
+    release: Release, holders: Holders, outlines: Sequence[CampaignOutline]
+) -> ReleaseRow:
     return ReleaseRow(
         release=release,
         components=[
@@ -101,25 +115,8 @@ def release_row(release: Release) -> ReleaseRow:
         size=size_text(release.size),
         reports=versions(release.reports),
         least=versions(release.least),
-        holders=holders(release),
+        holders=holders.of(release),
         running=sum(one.release.id == release.id and not one.has_ended for one in outlines),
-    )
-
-
-def holders(release: Release) -> list[DeviceView]:
-    """The cameras that report it; where it says nothing of that, those that a campaign did."""
-    devices = auth.services().devices.list()
-    if versions(release.reports):
-        return [one for one in devices if Versions.of(one).hold(release.reports)]
-    return [one for one in devices if _was_given(one.did, release)]
-
-
-def _was_given(did: str, release: Release) -> bool:
-    found = auth.services().campaigns.of_device(did)
-    return (
-        found is not None
-        and found.campaign.release.id == release.id
-        and found.device.state == "done"
     )
 
 
