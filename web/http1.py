@@ -374,7 +374,12 @@ class Http1:
     @property
     def has_begun(self) -> bool:
         """Is a part of a request's head there, and not yet the whole?"""
-        return self._is_before_head and self._h11 is not None and self._h11.trailing_data[0] != b""
+        return self._is_before_head and self._held_of_head > 0
+
+    @property
+    def _held_of_head(self) -> int:
+        """Bytes of it that came before, where it does not come at once."""
+        return 0 if self._h11 is None else len(self._h11.trailing_data[0])
 
     @property
     def _is_before_head(self) -> bool:
@@ -392,6 +397,8 @@ class Http1:
             self._h11 is not None
             and self._h11.they_are_waiting_for_100_continue
             and not self._body_begun
+            # It has none.
+            and not self._complete
         )
 
     # The request
@@ -419,12 +426,13 @@ class Http1:
         """Read a head, or what comes of a chunked body; returns what lies beyond."""
         size = len(data)
         if self._is_before_head:
-            end = data.find(b"\r\n\r\n", 0, HEAD_BYTES) + 4
+            room = HEAD_BYTES - self._held_of_head
+            end = data.find(b"\r\n\r\n", 0, room) + 4
             if end >= 4 and self._h11 is None and (head := read_head(data[:end])) is not None:
                 self._head = data[:end]
                 return await self._take_usual(head, data[end:])
             # The head alone; and never more than one byte too many, which h11 refuses.
-            size = end if end >= 4 else HEAD_BYTES + 1
+            size = end if end >= 4 else room + 1
         connection = self._by_h11()
         connection.receive_data(data[:size])
         try:

@@ -13,7 +13,7 @@ import pytest
 import trio
 from hypercorn.app_wrappers import ASGIWrapper
 from hypercorn.trio.worker_context import WorkerContext
-from trio.testing import MockClock, wait_all_tasks_blocked
+from trio.testing import MockClock, memory_stream_pair, wait_all_tasks_blocked
 
 from hub.accept import Peer
 from hub.deadlines import Deadlines
@@ -44,6 +44,19 @@ class Wire:
             self.has_ended.set()
 
 
+def connection_over(app: Any, stream: Any, *, tls: bool) -> http1.Connection:
+    return http1.Connection(
+        ASGIWrapper(app),
+        http1.Settings(),
+        WorkerContext(None),
+        stream,
+        Peer("10.0.0.9", 50_000, trio.current_time()),
+        ("10.0.0.1", 8443),
+        Deadlines(),
+        tls=tls,
+    )
+
+
 @asynccontextmanager
 async def wired(app: Any, tls: ssl.SSLContext | None = None) -> AsyncIterator[Wire]:
     """Both ends of a connection with buffers as small as can be."""
@@ -62,16 +75,7 @@ async def wired(app: Any, tls: ssl.SSLContext | None = None) -> AsyncIterator[Wi
                 async with trio.open_nursery() as handshakes:
                     handshakes.start_soon(stream.do_handshake)
                     handshakes.start_soon(client.do_handshake)
-            connection = http1.Connection(
-                ASGIWrapper(app),
-                http1.Settings(),
-                WorkerContext(None),
-                stream,
-                Peer("10.0.0.9", 50_000, trio.current_time()),
-                ("10.0.0.1", 8443),
-                Deadlines(),
-                tls=tls is not None,
-            )
+            connection = connection_over(app, stream, tls=tls is not None)
             wire = Wire(connection, Client(client))
             nursery.start_soon(wire.run)
             try:
@@ -90,6 +94,10 @@ async def respond(send: Any, body: bytes) -> None:
     length = (b"content-length", b"%d" % len(body))
     await send({"type": "http.response.start", "status": 200, "headers": [length]})
     await send({"type": "http.response.body", "body": body, "more_body": False})
+
+
+async def respond_to_all(scope: Any, receive: Any, send: Any) -> None:
+    await respond(send, b"")
 
 
 async def echo(scope: Any, receive: Any, send: Any) -> None:
@@ -121,6 +129,48 @@ async def test_an_answer_of_any_size_comes_whole(tls: ssl.SSLContext | None) -> 
     async with wired(sized, tls) as wire:
         for size in (0, 1, 4000, 16_000, 16_384, 16_385, 65_536, 400_000):
             assert len((await wire.client.ask(request("POST", f"/{size}", b""))).body) == size
+
+
+async def heads_in_two_reads(first: int, second: int) -> int:
+    """The status that a head gets of which so many bytes come at once, and then so many."""
+    client, server = memory_stream_pair()
+    async with trio.open_nursery() as nursery:
+        connection = connection_over(respond_to_all, server, tls=False)
+        nursery.start_soon(connection.run)
+        start = b"GET / HTTP/1.1\r\nHost: hub\r\nX-Long: "
+        await client.send_all(start + b"x" * (first - len(start)))
+        await wait_all_tasks_blocked()
+        await client.send_all(b"x" * (second - 4) + b"\r\n\r\n")
+        answer = await Client(client).answer()
+        await client.aclose()
+    return answer.status
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "status"),
+    [
+        (http1.HEAD_BYTES - 100, 100, 200),
+        (http1.HEAD_BYTES - 100, 102, 431),
+        (http1.HEAD_BYTES - 100, http1.HEAD_BYTES, 431),
+        (100, http1.HEAD_BYTES - 100, 200),
+        (100, http1.HEAD_BYTES - 98, 431),
+    ],
+)
+async def test_a_head_has_its_limit_however_it_comes(first: int, second: int, status: int) -> None:
+    assert await heads_in_two_reads(first, second) == status
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+@pytest.mark.parametrize("length", [{}, {"Content-Length": "0"}])
+async def test_who_expects_to_be_asked_for_no_body_keeps_the_connection(
+    method: str, length: dict[str, str]
+) -> None:
+    async with wired(echo) as wire:
+        for _ in range(3):
+            said = request(method, "/", None, {"Expect": "100-continue", **length})
+            answer = await wire.client.ask(said)
+            assert (answer.status, answer.body) == (200, b"/" + ANSWER)
+            assert "connection" not in answer.headers
 
 
 async def test_senders_at_once_never_mix_what_they_send(tls: ssl.SSLContext | None) -> None:
