@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import re
 import socket
 from functools import partial
@@ -161,7 +162,7 @@ async def test_no_extension_is_accepted_so_nothing_inflates(autojump_clock: Mock
         b"GET / HTTP/1.1\r\nHost: hub\r\n\r\n",
         b"POST / HTTP/1.1\r\nHost: hub\r\nContent-Length: 3\r\n\r\nabc",
         b"\xff\xff\xff\r\n\r\n",
-        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + os.urandom(64),
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + random.Random(1).randbytes(64),
         UPGRADE.replace(b"Version: 13", b"Version: 8"),
         UPGRADE.replace(b"Host: hub", b"Host: h\xff\xfeb"),
         UPGRADE.replace(b"Host: hub", b"Host: xn--\xc3\xa4..b"),
