@@ -55,9 +55,8 @@ done
 # By which images of containers keep packages from starting anything.
 rm -f usr/sbin/policy-rc.d
 ip link set lo up
-mkdir old
-pivot_root . old
-umount -l /old
+pivot_root . .
+umount -l .
 exec env -i container=test PATH="$PATH" "$@"
 """
 
