@@ -193,7 +193,7 @@ is_directory_build(void)
     return access(path, F_OK) == 0;
 }
 
-/* Whoever root becomes later, after it has unpacked, must still come through. */
+/* Whoever root becomes later, too, must come through. */
 static void
 make_folder(const char *path)
 {
@@ -222,10 +222,15 @@ make_folders(char *path, size_t known)
 static const char *
 fault_of(const char *folder)
 {
+    struct stat rights;
     struct statvfs disk;
 
-    if (access(folder, W_OK | X_OK) != 0 || statvfs(folder, &disk) != 0) {
+    if (access(folder, W_OK | X_OK) != 0 || stat(folder, &rights) != 0 || statvfs(folder, &disk) != 0) {
         return strerror(errno);
+    }
+    if (geteuid() == 0 && !(rights.st_mode & S_IXOTH)) {
+        /* Root becomes the owner of the data later, and still has to read the program. */
+        return "for root alone";
     }
     if (disk.f_flag & ST_NOEXEC) {
         return "programs may not run from it";

@@ -63,6 +63,15 @@ def test_who_sets_tmpdir_has_it_there(machine: Machine) -> None:
     machine.shell(_END)
 
 
+def test_root_does_not_unpack_where_the_owner_of_the_data_could_not_read_it(
+    machine: Machine,
+) -> None:
+    machine.shell("mkdir -m 700 /srv/root && mkdir /srv/data && chown 1234:1234 /srv/data")
+    told = machine.shell(f"TMPDIR=/srv/root {_PROGRAM} user list --data /srv/data")
+    assert told.out.startswith("NAME ")
+    machine.shell('test -d /var/cache/sitehub/unpacked && test -z "$(ls /srv/root)"')
+
+
 def test_without_a_home_it_unpacks_among_temporary_files(machine: Machine) -> None:
     machine.shell("rm -r /home/anna")
     assert machine.shell(f"{_AS_ANNA} {_PROGRAM} version").out.startswith("sitehub ")
