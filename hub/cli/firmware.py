@@ -246,8 +246,10 @@ def _with_files(data_dir: Path, release: NewRelease, files: Sequence[File]) -> N
     from msgspec.structs import replace
 
     from hub.cli.calling import carry_out
-    from hub.services.operations import TakeFirmwareFile
+    from hub.services.operations import CheckFirmwareRoom, TakeFirmwareFile
 
+    # Before anything is copied: that alone would take the room that is kept for records.
+    carry_out(data_dir, CheckFirmwareRoom(sum(path.stat().st_size for path, _ in files)))
     components = []
     for component, (path, _) in zip(release.components, files, strict=True):
         with _staged(data_dir, path) as name:

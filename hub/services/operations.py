@@ -338,6 +338,15 @@ class RemoveApiKey(Operation[None], frozen=True, tag="apikey.remove"):
 # Firmware
 
 
+class CheckFirmwareRoom(Operation[None], frozen=True, tag="firmware.room"):
+    """Fails where the disk has no room for files of so many bytes."""
+
+    size: int
+
+    async def perform(self, services: Services) -> None:
+        services.firmware.check_disk(self.size)
+
+
 class TakeFirmwareFile(Operation[str], frozen=True, tag="firmware.take"):
     """Takes over a file that was laid into the data directory; gives its SHA-256."""
 
@@ -444,6 +453,7 @@ AnyOperation = (
     | AddApiKey
     | ListApiKeys
     | RemoveApiKey
+    | CheckFirmwareRoom
     | TakeFirmwareFile
     | AddRelease
     | ListReleases

@@ -96,6 +96,20 @@ def test_an_empty_file_is_refused_and_leaves_nothing(
     assert left_over(data_dir) == []
 
 
+def test_where_the_disk_has_no_room_that_is_told_before_a_file_is_copied(
+    sitehub: Sitehub, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def copy(*_: object) -> None:
+        raise AssertionError("it was copied")
+
+    # The package has a command of that name.
+    monkeypatch.setattr(sys.modules["hub.cli.firmware"], "_copy", copy)
+    monkeypatch.setenv("SITEHUB_STORE_MIN_FREE_GB", "500000")
+    outcome = add(sitehub, file)
+    assert outcome.status == 1
+    assert outcome.err.startswith("sitehub: disk: 500000 GB of the disk are kept for records")
+
+
 def test_a_file_that_is_not_there_is_wrong_usage(sitehub: Sitehub, tmp_path: Path) -> None:
     assert add(sitehub, tmp_path / "none").status == 2
 
