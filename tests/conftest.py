@@ -6,7 +6,8 @@ import ipaddress
 import logging
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from typing import Any
 
 import pytest
 
@@ -20,6 +21,23 @@ def pytest_configure(config: pytest.Config) -> None:
         "expects_error(pattern): errors in the log that match the pattern are part of the test, "
         "and there must be one",
     )
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_report_to_serializable() -> Generator[None, Any, Any]:
+    """Processes of tests tell each other UTF-8 alone, and some tests log half a character."""
+    return _as_utf8((yield))
+
+
+def _as_utf8(data: Any) -> Any:
+    match data:
+        case str():
+            return data.encode("utf-8", "backslashreplace").decode("utf-8")
+        case dict():
+            return {key: _as_utf8(value) for key, value in data.items()}
+        case list() | tuple():
+            return [_as_utf8(item) for item in data]
+    return data
 
 
 @pytest.fixture

@@ -57,3 +57,13 @@ def test_an_unexpected_error_in_the_log_fails_a_test(
     caplog.clear()
     result.assert_outcomes(passed=3, errors=2)
     result.stdout.fnmatch_lines(["*unexpected error in the log*", "*what is this*"])
+
+
+def test_what_a_test_logged_is_passed_on_whatever_it_was(request: pytest.FixtureRequest) -> None:
+    sections = [("Captured log call", "half a character: \ud800")]
+    report = pytest.TestReport("a", ("a", 1, "a"), {}, "passed", None, "call", sections)
+    hook = request.config.hook
+    data = hook.pytest_report_to_serializable(config=request.config, report=report)
+    assert data["sections"] == [["Captured log call", r"half a character: \ud800"]]
+    again = hook.pytest_report_from_serializable(config=request.config, data=data)
+    assert again.passed
