@@ -360,7 +360,10 @@ def _clock_sentence(seconds: float) -> str:
 
 def _slowed_sentence(until: int) -> str:
     at = datetime.fromtimestamp(until / 1000, UTC)
-    return f"too many failures from its address: answers are held back until {at:%H:%M:%S} UTC"
+    return (
+        "too many tries failed, its own or those of unknown devices behind its address: "
+        f"answers are held back until {at:%H:%M:%S} UTC"
+    )
 
 
 def duration(seconds: float) -> str:

@@ -394,7 +394,8 @@ async def test_a_waiting_device_is_listed_and_accepted(api: Client, clock: Froze
                 "first_seen": "2026-11-25T12:00:00.000Z",
                 "last_seen": "2026-11-25T12:00:00.000Z",
                 "reason": "it is not known here: accept it with its security code; "
-                "too many failures from its address: answers are held back until 12:00:04 UTC",
+                "too many tries failed, its own or those of unknown devices behind its address: "
+                "answers are held back until 12:00:04 UTC",
                 "reasons": ["unknown", "slowed"],
                 "tries": 1,
                 "clock_offset": 0.4,

@@ -91,7 +91,11 @@ WAITING = {
     "disabled": N_("It is disabled here. Enable it to let it in."),
     "foreign-did": N_("It gives a number (did) that is not its own. Correct it on the camera."),
     "no-did": N_("It gives no number (did) yet, and was sent one. It should connect again soon."),
-    "slowed": N_("Too many failures from its address: answers are held back until %(time)s."),
+    # D2 counts what is not known here by its address: another one's tries slow it too.
+    "slowed": N_(
+        "Too many tries failed, its own or those of unknown cameras behind the same address: "
+        "answers are held back until %(time)s. A right code is taken at once all the same."
+    ),
 }
 
 SHEET_FIELDS = {"sn": N_("Serial number"), "did": N_("Number (did)")}
