@@ -8,6 +8,7 @@ and never makes the hub wait. What is secret is not given to the log in the firs
 from __future__ import annotations
 
 import logging
+import os
 import queue
 import re
 import threading
@@ -119,14 +120,29 @@ def forget_limited() -> None:
     _last.clear()
 
 
-def _files(directory: Path) -> RotatingFileHandler:
+def _files(directory: Path) -> _Files:
     directory.mkdir(parents=True, exist_ok=True)
-    return RotatingFileHandler(
+    return _Files(
         directory / "sitehub.log",
         maxBytes=_FILE_BYTES,
         backupCount=_FILES - 1,
         encoding="utf-8",
     )
+
+
+class _Files(RotatingFileHandler):
+    """Windows renames no file that another program has open: it grows on until that lets go."""
+
+    def doRollover(self) -> None:
+        if self.stream is not None:
+            self.stream.close()
+            self.stream = None  # The next line opens it again.
+        aside = f"{self.baseFilename}.aside"
+        # Found out before the older ones have moved on, each time by one, and out of the last.
+        with suppress(OSError):
+            os.replace(self.baseFilename, aside)
+            os.replace(aside, self.baseFilename)
+            super().doRollover()
 
 
 class _Front(QueueHandler):

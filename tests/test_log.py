@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
 import logging
@@ -105,6 +106,33 @@ def test_files_are_rotated_and_keep_to_50_mb_in_all(
     assert stop()
     assert len(list(tmp_path.iterdir())) == hub.log._FILES
     assert all(file.stat().st_size <= 500 for file in tmp_path.iterdir())
+
+
+def test_a_file_that_another_program_has_open_on_windows_grows_until_that_lets_go(
+    stderr: io.StringIO, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hub.log, "_FILE_BYTES", 1000)
+    (tmp_path / "sitehub.log").write_text("old\n" * 300)
+    (tmp_path / "sitehub.log.1").write_text("older")
+
+    def refuse(source: str, target: str) -> None:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), source)
+
+    with monkeypatch.context() as held, (tmp_path / "sitehub.log").open():
+        held.setattr(os, "rename", refuse)
+        held.setattr(os, "replace", refuse)
+        stop = hub.log.start(Log(), tmp_path, stderr)
+        for number in range(10):
+            logging.getLogger("hub").info("line %d", number)
+        assert stop()
+    grown = (tmp_path / "sitehub.log").read_text("utf-8")
+    assert grown.endswith(stderr.getvalue())
+    stop = hub.log.start(Log(), tmp_path, stderr)
+    logging.getLogger("hub").info("another")
+    assert stop()
+    assert (tmp_path / "sitehub.log").read_text("utf-8").count("\n") == 1
+    assert (tmp_path / "sitehub.log.1").read_text("utf-8") == grown
+    assert (tmp_path / "sitehub.log.2").read_text("utf-8") == "older"
 
 
 def test_a_level_below_the_set_one_is_not_written(stderr: io.StringIO) -> None:
