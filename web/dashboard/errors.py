@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from urllib.parse import quote
 
 from msgspec import Struct
@@ -50,6 +51,30 @@ _TEXTS = {
         N_("The disk is full or does not answer. Free some space; the hub goes on by itself."),
     ),
 }
+#: What a person at a page can cause, in the words of the services and in ours.
+_DETAILS = tuple(
+    (re.compile(said), text)
+    for said, text in (
+        (r"no device with did (?P<did>.+)", N_("There is no camera with the number %(did)s.")),
+        (
+            r"no device with sn (?P<sn>.+) waits",
+            N_("No camera with the serial number %(sn)s waits."),
+        ),
+        (r"there is no record (?P<seq>.+)", N_("There is no record %(seq)s.")),
+        (
+            r"there is no picture .+ of record (?P<seq>.+)",
+            N_("There is no such picture of record %(seq)s."),
+        ),
+        (r"no release (?P<id>.+)", N_("There is no release %(id)s.")),
+        (r"no campaign (?P<id>.+)", N_("There is no campaign %(id)s.")),
+        (
+            r"(?P<name>\w+): the number of a record",
+            N_("%(name)s: the number of a record is expected."),
+        ),
+        (r"this form was sent from another site", N_("This form was sent from another site.")),
+        (r"this form is too old.+", N_("This form is too old. Load the page again.")),
+    )
+)
 _NEAREST = {401: 403, 405: 404, 408: 400, 409: 400, 415: 400, 422: 400, 504: 503}
 
 
@@ -76,13 +101,23 @@ async def error_page(error: Exception, status: int) -> Response:
     )
 
 
-def _detail(error: Exception, status: int) -> str:
-    """What a person who can read English learns further."""
+class _Detail(Struct, frozen=True):
+    """`is_english`: for whoever reads that, whatever the language of the page."""
+
+    text: str
+    is_english: bool
+
+
+def _detail(error: Exception, status: int) -> _Detail | None:
+    """What a person learns further."""
     if not isinstance(error, HubError) or status >= 500:
-        return ""
+        return None
     if isinstance(error, (*DEVICE_ERRORS, auth.RoleMissing)):
-        return ""
-    return error.message
+        return None
+    for said, text in _DETAILS:
+        if found := said.fullmatch(error.message):
+            return _Detail(gettext(text) % found.groupdict(), is_english=False)
+    return _Detail(error.message, is_english=True)
 
 
 def _ask_to_sign_in() -> Response:
