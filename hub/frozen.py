@@ -102,7 +102,8 @@ def _read_from_what_runs() -> None:
 
     Whoever upgrades puts another one in its place before the hub is restarted.
     """
-    if os.path.exists(_STARTED_FILE):
+    # On Windows such a path is on the disk, where others may make it.
+    if sys.platform == "linux":
         sys.modules[_IMPORTER].pyz_archive._filename = _STARTED_FILE
 
 
