@@ -72,8 +72,10 @@ def run(
     The first run makes everything that is needed, and prints where the dashboard is and the link
     by which the first administrator is made.
     """
+    from hub.cli import console
     from hub.sysservice.notify import systemd_of
 
+    console.end_with_window()
     run_for(systemd_of(os.environ), data_dir, config_file, overrides, demo, in_browser)
 
 

@@ -121,10 +121,12 @@ if sys.platform == "win32":
     @_data_option
     def run() -> None:
         """What the service manager of Windows starts; it is of no use to a person."""
+        from hub.cli import console
         from hub.cli.controlled import run_controlled
         from hub.sysservice.advapi import Advapi
         from hub.sysservice.system import this_system
 
+        console.outlive_sessions()
         run_controlled(Advapi(), this_system().data, signal.SIGBREAK)
 
 
