@@ -70,9 +70,8 @@ class WindowsService:
             programs.need(self._run, command)
         programs.need(self._run, unpacking_to(self._unpacked))
         self._give_the_data_to_the_service()
-        self._run(closing_the_firewall())
-        programs.need(self._run, opening_the_firewall(self.executable))
         self.start()
+        self._open_the_firewall()
 
     def uninstall(self) -> None:
         if self.status().state == "not installed":
@@ -134,6 +133,16 @@ class WindowsService:
         except OSError as error:
             raise StartFault(f"cannot make {self.data}: {error.strerror}") from None
         programs.need(self._run, giving_the_data(self.data))
+
+    def _open_the_firewall(self) -> None:
+        """Last: where its service was turned off, nothing is in the way of ours."""
+        self._run(closing_the_firewall())
+        answer = self._run(opening_the_firewall(self.executable))
+        if answer.status:
+            raise StartFault(
+                "the service is installed and runs, but the firewall was not opened for it: "
+                f"{answer.last_line}"
+            )
 
     def _comes_to(self, wanted: State, *, unless: State | None = None) -> bool:
         for _ in self._moments():
