@@ -73,7 +73,7 @@ from hub.wire.dialect import (
     SET_RECORDING,
     Command,
 )
-from hub.wire.paging import Pages
+from hub.wire.paging import BEGINNING, Left, Pages
 from hub.wire.params import check_param, encode_param, recode_param
 
 log = logging.getLogger(__name__)
@@ -190,33 +190,37 @@ class Commands:
         """1.7: how many recordings each day has; `month` from 1 to 12."""
         return await self.call(did, RECORD_BY_MONTH, RecordByMonth.of(year, month))
 
-    def recordings(self, did: str, param: RecordList, *, read: int = 0) -> PagesOfDevice[Recording]:
+    def recordings(
+        self, did: str, param: RecordList, *, left: Left = BEGINNING
+    ) -> PagesOfDevice[Recording]:
         """1.8; see `_paged`."""
-        return self._paged(did, RECORD_LIST, param, read)
+        return self._paged(did, RECORD_LIST, param, left)
 
     async def reboot(self, did: str, delay_ms: int) -> None:
         """1.9"""
         await self.call(did, REBOOT, Reboot(delay_ms=delay_ms))
 
     def face_history(
-        self, did: str, param: FaceHistory, *, read: int = 0
+        self, did: str, param: FaceHistory, *, left: Left = BEGINNING
     ) -> PagesOfDevice[FaceCapture]:
         """1.10; see `_paged`."""
-        return self._paged(did, FACE_HISTORY, param, read)
+        return self._paged(did, FACE_HISTORY, param, left)
 
     def person_history(
-        self, did: str, param: PersonHistory, *, read: int = 0
+        self, did: str, param: PersonHistory, *, left: Left = BEGINNING
     ) -> PagesOfDevice[PersonCapture]:
         """1.11; see `_paged`."""
-        return self._paged(did, PERSON_HISTORY, param, read)
+        return self._paged(did, PERSON_HISTORY, param, left)
 
     async def person_add(self, did: str, param: PersonAdd) -> None:
         """1.12"""
         await self.call(did, PERSON_ADD, param)
 
-    def people(self, did: str, param: PersonList, *, read: int = 0) -> PagesOfDevice[Person]:
+    def people(
+        self, did: str, param: PersonList, *, left: Left = BEGINNING
+    ) -> PagesOfDevice[Person]:
         """1.13; see `_paged`."""
-        return self._paged(did, PERSON_LIST, param, read)
+        return self._paged(did, PERSON_LIST, param, left)
 
     async def person_query(self, did: str, pid: str) -> Person:
         """1.14; an answer about somebody else is nonsense, for it might be acted upon."""
@@ -243,16 +247,18 @@ class Commands:
         """When people on it were changed last, by trio's clock: photos may lie elsewhere since."""
         return self._people_changed.get(did, -math.inf)
 
-    def _paged(self, did: str, command: Command[P, Any], param: P, read: int) -> PagesOfDevice[Row]:
-        """From the first page on; or, to go on with a walk that handed out `read` rows, from the
-        `page_num` of the param."""
+    def _paged(
+        self, did: str, command: Command[P, Any], param: P, left: Left
+    ) -> PagesOfDevice[Row]:
+        """From the first page on; or, to go on with a walk that was `left`, from the `page_num` of
+        the param."""
         start: int | None = getattr(param, "page_num", None)
 
         async def ask(number: int) -> Page[Row]:
             page: Page[Row] = await self.call(did, command, replace(param, page_num=number))
             return page
 
-        return PagesOfDevice(Pages(command.first_page or 0, page=start, read=read), ask)
+        return PagesOfDevice(Pages(command.first_page or 0, page=start, left=left), ask)
 
     async def _beside(self, size: int, work: Callable[[], T]) -> T:
         """Check, encode or decode; what is large in a thread."""

@@ -7,7 +7,7 @@ from typing import Generic, TypeVar
 
 from hub.errors import DeviceRefused
 from hub.wire.commands import Page
-from hub.wire.paging import Pages
+from hub.wire.paging import Left, Pages
 
 Row = TypeVar("Row")
 
@@ -37,6 +37,11 @@ class PagesOfDevice(Generic[Row]):
     def read(self) -> int:
         """How many different rows were handed out, with those of an earlier walk."""
         return self._pages.read
+
+    @property
+    def left(self) -> Left:
+        """What a walk that goes on from the page `wanted` is to know of this one."""
+        return self._pages.left
 
     @property
     def unreadable(self) -> int:

@@ -11,6 +11,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Generic, TypeVar
 
+import msgspec
+import xxhash
+from msgspec import Struct
+
 from hub.wire.commands import Page
 
 Row = TypeVar("Row")
@@ -18,18 +22,36 @@ Row = TypeVar("Row")
 #: Of one list. No device holds so much; one that never ends does.
 MOST_PAGES = 10_000
 MOST_ROWS = 500_000
+#: Of a list that was left; devices give 32 rows at a time, or 72 recordings.
+MOST_MARKS = 100
+
+
+class Left(Struct, frozen=True):
+    """What is known of a list that was left: rows that came, and marks of the last of them.
+
+    A row that was put in meanwhile moves others on to the next page, and some devices repeat their
+    last page for ever: both show in what came last. To know all rows would be too much to carry.
+    """
+
+    read: int = 0
+    marks: tuple[int, ...] = ()
+
+
+BEGINNING = Left()
 
 
 class Pages(Generic[Row]):
     """The pages of one list: ask for the page `wanted` and tell of the answer, until it is None.
 
-    A list that was left is gone on with from its `page`, of which `read` rows came before. `total`
-    is what the device told last, `unreadable` counts the rows that could not be read.
+    A list that was `left` is gone on with from its `page`. `total` is what the device told last,
+    `unreadable` counts the rows that could not be read.
     """
 
-    def __init__(self, first_page: int, *, page: int | None = None, read: int = 0) -> None:
+    def __init__(self, first_page: int, *, page: int | None = None, left: Left = BEGINNING) -> None:
         self._first = first_page
-        self._before = read
+        self._before = left.read
+        self._marks_before = frozenset(left.marks)
+        self._last: tuple[Row, ...] = ()
         self._asked = 0
         self._seen: set[int] = set()
         self._largest = 0
@@ -42,10 +64,16 @@ class Pages(Generic[Row]):
         """How many different rows there were up to now."""
         return self._before + len(self._seen)
 
+    @property
+    def left(self) -> Left:
+        """What to go on with from here on."""
+        return Left(self.read, tuple(map(_mark, self._last)))
+
     def take(self, page: Page[Row]) -> tuple[Row, ...]:
         """The device answered with this page: its rows that did not come before."""
         asked = self._ask()
         new = tuple(self._new(page.rows))
+        self._last = page.rows[-MOST_MARKS:] or self._last
         if new or not page.rows:
             self.unreadable += page.unreadable
         self.total = self.total if page.total is None else page.total
@@ -71,9 +99,11 @@ class Pages(Generic[Row]):
 
     def _new(self, rows: tuple[Row, ...]) -> Iterator[Row]:
         for row in rows:
+            if self._marks_before and _mark(row) in self._marks_before:
+                continue
             # The hash alone: half a million rows would be much to remember.
-            if (mark := hash(row)) not in self._seen:
-                self._seen.add(mark)
+            if (known := hash(row)) not in self._seen:
+                self._seen.add(known)
                 yield row
 
     def _after(self, asked: int, *, has_new: bool, is_empty: bool) -> int | None:
@@ -100,3 +130,8 @@ class Pages(Generic[Row]):
 
     def _is_at_bound(self) -> bool:
         return self._asked >= MOST_PAGES or self.read >= MOST_ROWS
+
+
+def _mark(row: object) -> int:
+    """The same in every process, in 32 bits."""
+    return xxhash.xxh32_intdigest(msgspec.json.encode(row))

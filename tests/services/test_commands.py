@@ -42,6 +42,7 @@ from hub.wire.dialect import (
     SET_FACE,
     SET_RECORDING,
 )
+from hub.wire.paging import Left
 from tests.support.askedlink import Asked, AskedLink, Reply, answer
 from tests.support.clock import FrozenClock
 from tests.support.gate import Gate, gate
@@ -598,7 +599,7 @@ async def test_a_list_that_was_left_is_gone_on_with(
     clock: FrozenClock, nursery: trio.Nursery
 ) -> None:
     one = await desk(clock, nursery, paged({2: people(3, 4, total=4)}))
-    pages = one.commands.people(one.did, PersonList(page_num=2, page_size=2), read=2)
+    pages = one.commands.people(one.did, PersonList(page_num=2, page_size=2), left=Left(2))
     assert [person.pid for person in await pages.next() or ()] == ["3", "4"]
     assert (await pages.next(), pages.read) == (None, 4)
 

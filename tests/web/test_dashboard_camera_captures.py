@@ -168,7 +168,18 @@ async def test_a_full_page_weighs_less_than_100_kb(guard: Visitor, camera: Simul
     assert await guard.weight() < 100_000
 
 
-@pytest.mark.parametrize("page", ["?page=x", "?page=-1", "?page=12345678", "?page=2&read=x"])
+@pytest.mark.parametrize(
+    "page",
+    [
+        "?page=x",
+        "?page=-1",
+        "?page=12345678",
+        "?page=2&read=x",
+        "?page=2&last=x",
+        "?page=2&last=AAA=",
+        "?page=2&last=%FF",
+    ],
+)
 async def test_a_place_in_a_list_that_is_none_is_no_fault(guard: Visitor, page: str) -> None:
     await guard.get(f"/cameras/1/captures{page}&{RANGE}")
     assert guard.response.status_code == 200

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from msgspec import Struct
 
 from hub.wire import paging
-from hub.wire.paging import Pages
+from hub.wire.paging import Left, Pages
 
 SIZE = 3
 
@@ -225,7 +225,7 @@ def test_a_list_without_end_ends_at_the_bound(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_a_list_that_was_left_is_gone_on_with() -> None:
-    pages: Pages[int] = Pages(0, page=2, read=6)
+    pages: Pages[int] = Pages(0, page=2, left=Left(read=6))
     assert pages.wanted == 2
     assert pages.take(Answered((6, 7, 8), 10)) == (6, 7, 8)
     assert (pages.wanted, pages.read) == (3, 9)
@@ -233,15 +233,43 @@ def test_a_list_that_was_left_is_gone_on_with() -> None:
     assert (pages.wanted, pages.read) == (None, 10)
 
 
+def test_rows_of_the_last_page_do_not_come_again_where_a_list_is_gone_on_with() -> None:
+    """A row was put in before them meanwhile, and moved them on."""
+    pages: Pages[int] = Pages(0)
+    pages.take(Answered((0, 1, 2), 10))
+    pages.take(Answered((3, 4, 5), 10))
+    pages = Pages(0, page=pages.wanted, left=pages.left)
+    assert pages.take(Answered((5, 6, 7), 11)) == (6, 7)
+    assert (pages.wanted, pages.read) == (3, 8)
+
+
+def test_a_last_page_that_is_repeated_for_ever_ends_a_list_that_is_gone_on_with() -> None:
+    pages: Pages[int] = Pages(0)
+    pages.take(Answered((0, 1, 2)))
+    pages = Pages(0, page=pages.wanted, left=pages.left)
+    pages.take(Answered((3,)))
+    pages = Pages(0, page=pages.wanted, left=pages.left)
+    assert pages.take(Answered((3,))) == ()
+    assert (pages.wanted, pages.read) == (None, 4)
+
+
+def test_what_is_remembered_of_a_list_that_was_left_is_bounded() -> None:
+    pages: Pages[int] = Pages(0)
+    pages.take(Answered(tuple(range(1000)), 2000))
+    assert len(pages.left.marks) == paging.MOST_MARKS
+    pages = Pages(0, page=pages.wanted, left=pages.left)
+    assert pages.take(Answered((999, 1000), 2000)) == (1000,)
+
+
 def test_a_page_that_is_refused_where_a_list_is_gone_on_with_is_an_error() -> None:
     for page in (1, 2):
-        pages: Pages[int] = Pages(1, page=page, read=3)
+        pages: Pages[int] = Pages(1, page=page, left=Left(read=3))
         assert not pages.refuse()
         assert pages.wanted is None
 
 
 def test_the_rows_that_were_missing_may_be_left_for_later_too() -> None:
-    pages: Pages[int] = Pages(1, page=0, read=4)
+    pages: Pages[int] = Pages(1, page=0, left=Left(read=4))
     assert pages.take(Answered((0, 1, 2), 9)) == (0, 1, 2)
     assert pages.wanted is None
 

@@ -110,8 +110,8 @@ async def captures(did: int) -> Response:
 
     def pages() -> PagesOfDevice[Any]:
         if isinstance(param, FaceHistory):
-            return hub.commands.face_history(device.did, param, read=place.read)
-        return hub.commands.person_history(device.did, param, read=place.read)
+            return hub.commands.face_history(device.did, param, left=place.left)
+        return hub.commands.person_history(device.did, param, left=place.left)
 
     def ask(parts: Parts) -> AsyncGenerator[str, None]:
         return listed(

@@ -1,17 +1,21 @@
 """A long list of a camera: a few answers of the device on a page, and where it goes on.
 
-The page's address names the place: the page of the device, and how much was shown before.
+The page's address names the place: the page of the device, how much was shown before, and marks
+of what was shown last, which does not come again.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Mapping
+import base64
+import struct
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from typing import TypeVar
 from urllib.parse import urlencode
 
 from msgspec import Struct
 
 from hub.services.commands import PagesOfDevice
+from hub.wire.paging import BEGINNING, MOST_MARKS, Left
 from web.dashboard.camera.asking import Parts
 
 R = TypeVar("R")
@@ -21,19 +25,34 @@ _PAGES_AT_ONCE = 2
 
 #: No list is longer than what is read of one (hub.wire.paging).
 _MOST_DIGITS = 6
+#: Each mark has 4 bytes, and 3 bytes are 4 letters.
+_MOST_MARK_LETTERS = -(-MOST_MARKS * 4 // 3) * 4
 
 
 class Place(Struct, frozen=True):
-    """None and 0 is the beginning."""
+    """Without a page it is the beginning."""
 
     page: int | None = None
-    read: int = 0
+    left: Left = BEGINNING
 
 
 def place_of(args: Mapping[str, str]) -> Place:
     """The place that an address names; the beginning where it names none."""
     page, read = _number(args.get("page")), _number(args.get("read"))
-    return Place() if page is None else Place(page, read or 0)
+    return Place() if page is None else Place(page, Left(read or 0, _marks(args.get("last", ""))))
+
+
+def _marks(text: str) -> tuple[int, ...]:
+    """What `_marks_text` wrote; none where somebody else did."""
+    try:
+        data = base64.b64decode(text[:_MOST_MARK_LETTERS], b"-_", validate=True)
+        return struct.unpack(f">{len(data) // 4}I", data)
+    except (ValueError, struct.error):
+        return ()
+
+
+def _marks_text(marks: Sequence[int]) -> str:
+    return base64.urlsafe_b64encode(struct.pack(f">{len(marks)}I", *marks)).decode()
 
 
 def _number(text: str | None) -> int | None:
@@ -82,4 +101,6 @@ def _next_query(pages: PagesOfDevice[R], query: Mapping[str, str]) -> str:
     """The query of where the list goes on; empty at its end."""
     if pages.wanted is None:
         return ""
-    return "?" + urlencode({**query, "page": pages.wanted, "read": pages.read})
+    left = pages.left
+    place = {"page": pages.wanted, "read": left.read, "last": _marks_text(left.marks)}
+    return "?" + urlencode({**query, **place})

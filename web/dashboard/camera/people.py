@@ -85,7 +85,7 @@ async def people(did: int) -> Response:
     def ask(parts: Parts) -> AsyncGenerator[str, None]:
         return listed(
             parts,
-            lambda: hub.commands.people(device.did, param, read=place.read),
+            lambda: hub.commands.people(device.did, param, left=place.left),
             lambda row: _shown(row, device.did),
             "_camera_people.html",
             "_camera_people_end.html",

@@ -89,7 +89,7 @@ async def day(did: int, day: str) -> Response:
     def ask(parts: Parts) -> AsyncGenerator[str, None]:
         return listed(
             parts,
-            lambda: hub.commands.recordings(device.did, param, read=place.read),
+            lambda: hub.commands.recordings(device.did, param, left=place.left),
             lambda row: _shown(row, at),
             "_camera_recordings.html",
             "_camera_recordings_end.html",
