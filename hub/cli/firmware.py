@@ -266,13 +266,14 @@ def _staged(data_dir: Path, source: Path) -> Iterator[str]:
     """
     from hub import datadir
     from hub.services.firmware import MOST_BYTES, staging_path
+    from hub.store.disk import DIRECTORY_MODE
 
     datadir.prepare(data_dir)
     path = staging_path(data_dir)
     try:
         if source.stat().st_size > MOST_BYTES:
             raise StartFault(f"{source} is too large: at most {MOST_BYTES // 1024**2} MB")
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path.parent.mkdir(mode=DIRECTORY_MODE, parents=True, exist_ok=True)
         _copy(source, path, data_dir)
         yield path.name
     except OSError as error:

@@ -25,7 +25,7 @@ from hub.store.days import Day, Days, load_days
 from hub.store.devicepictures import DevicePictures
 from hub.store.devices import Devices, StoredDevice, load_devices
 from hub.store.devicesettings import DeviceSetting, DeviceSettings, load_device_settings
-from hub.store.disk import Disk
+from hub.store.disk import DIRECTORY_MODE, Disk
 from hub.store.downloads import Download, Downloads, load_downloads
 from hub.store.firmware import Firmware, FirmwareRows, load_firmware
 from hub.store.firmwarefiles import FirmwareFiles, prepare_firmware
@@ -323,7 +323,7 @@ def _prepare(data_dir: Path, random: Random, disk: Disk, now: float) -> _Start:
     try:
         data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         media = data_dir / MEDIA
-        media.mkdir(mode=0o700, exist_ok=True)
+        media.mkdir(mode=DIRECTORY_MODE, exist_ok=True)
         disk.flush_directory(data_dir)
         _check_not_lost(data_dir / DATABASE, media)
         bring_up_to_date(data_dir / DATABASE, migrations())

@@ -10,6 +10,9 @@ from pathlib import Path
 #: The most buffers that one gathered write takes (IOV_MAX is 1024 on Linux and macOS).
 _MOST_BUFFERS = 1000
 _BINARY = getattr(os, "O_BINARY", 0)
+#: Of directories inside the data directory. On Windows 0o700 does not keep the rights that the data
+#: directory hands down: what an administrator's command lays there, the service could not read.
+DIRECTORY_MODE = 0o777 if sys.platform == "win32" else 0o700
 
 Buffer = bytes | memoryview
 

@@ -22,7 +22,7 @@ from typing import TypeVar
 import trio
 
 from hub.errors import BadParameter, CannotStoreNow, NoSuchResource, TooLarge, TooManyRequests
-from hub.store.disk import Disk
+from hub.store.disk import DIRECTORY_MODE, Disk
 from hub.store.firmware import StoredFile
 from hub.store.health import in_words
 from hub.store.packs import read_at
@@ -221,7 +221,7 @@ def _digest_of(path: Path, disk: Disk, added_at: int) -> StoredFile:
 def prepare_firmware(directory: Path, known: Collection[StoredFile], now: float) -> list[str]:
     """At the start: make the directory, remove what no row knows; what is missing, in words."""
     staged = directory / STAGED
-    staged.mkdir(mode=0o700, parents=True, exist_ok=True)
+    staged.mkdir(mode=DIRECTORY_MODE, parents=True, exist_ok=True)
     names = {file.sha256 for file in known}
     for path in list(directory.iterdir()):
         if path.name not in names and path != staged:
