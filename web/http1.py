@@ -726,6 +726,9 @@ class Connection(TCPServer):
         finally:
             self._deadlines.discard(self)
         await self._stream.aclose()
+        # They know each other: they, and 50 KB of TLS, would wait for the collector, which a hub
+        # that idles does not call for hours.
+        del self._http, self._tasks.wanted
 
     def expire(self) -> None:
         """What was to come is late."""
