@@ -754,6 +754,7 @@ class Connection(TCPServer):
             with self._reading:
                 while data := await self._receive():
                     await self._http.handle(events.RawData(data))
+                    data = b""  # Up to 256 KB would be kept while the next is waited for.
                     if self._quiet:
                         self._hurry()
                 await self._http.handle(events.RawData(b""))

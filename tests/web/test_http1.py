@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import socket
 import ssl
+import sys
 import weakref
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -316,3 +317,21 @@ async def test_a_connection_that_ended_leaves_nothing_to_the_collector(
         await wait_all_tasks_blocked()
         del wire.connection
         assert ended() is None
+
+
+async def test_an_idle_connection_keeps_nothing_of_what_was_read(
+    tls: ssl.SSLContext | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pieces: list[bytes] = []
+    receive = http1.Connection._receive
+
+    async def received(connection: http1.Connection) -> bytes:
+        pieces.append(await receive(connection))
+        return pieces[-1]
+
+    monkeypatch.setattr(http1.Connection, "_receive", received)
+    async with wired(echo, tls) as wire:
+        await wire.client.ask(request("POST", "/", b"?"))
+        await wait_all_tasks_blocked()
+        # By the list, and by the call that counts.
+        assert [sys.getrefcount(pieces[n]) for n in range(len(pieces))] == [2] * len(pieces)
