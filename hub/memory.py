@@ -9,26 +9,31 @@ from __future__ import annotations
 import ctypes
 import sys
 from collections.abc import Callable
+from functools import partial
 
 import trio
 
 _SECONDS = 30.0
 
 
-def _trim() -> None:
+def _of_the_allocator() -> Callable[[], object]:
+    """What has C's allocator give back what it can."""
     if sys.platform == "linux":
         # Of glibc; other C libraries do it by themselves.
         trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
         if trim is not None:
-            trim(0)
+            return partial(trim, 0)
+    return lambda: None
 
 
 async def give_back(
     *,
-    trim: Callable[[], None] = _trim,
+    trim: Callable[[], object] | None = None,
     task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
 ) -> None:
     """Give it back again and again: a millisecond each time, where there is little."""
+    # Once: a library of ctypes is garbage for the collector, which an idle hub does not call.
+    trim = trim or _of_the_allocator()
     task_status.started()
     while True:
         await trio.sleep(_SECONDS)
