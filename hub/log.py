@@ -11,6 +11,7 @@ import logging
 import os
 import queue
 import re
+import sys
 import threading
 import time
 from collections import OrderedDict
@@ -56,7 +57,7 @@ def start(config: Log, directory: Path | None, stream: TextIO) -> Callable[[], b
     logging.raiseExceptions = False
     sinks: list[logging.Handler] = [logging.StreamHandler(stream)]
     trouble = None
-    if directory is not None and not stream.isatty():
+    if directory is not None and not _is_terminal(stream):
         try:
             sinks.append(_files(directory))
         except OSError as error:  # a full disk, for one: stderr has it all
@@ -128,6 +129,22 @@ def _files(directory: Path) -> _Files:
         backupCount=_FILES - 1,
         encoding="utf-8",
     )
+
+
+if sys.platform == "win32":
+    import ctypes
+    import msvcrt
+
+    def _is_terminal(stream: TextIO) -> bool:
+        """Windows says of the null device, too, that it is one; but a mode has only a console."""
+        if not stream.isatty():
+            return False
+        handle, mode = ctypes.c_void_p(msvcrt.get_osfhandle(stream.fileno())), ctypes.c_ulong()
+        return bool(ctypes.windll.kernel32.GetConsoleMode(handle, ctypes.byref(mode)))
+else:
+
+    def _is_terminal(stream: TextIO) -> bool:
+        return stream.isatty()
 
 
 class _Files(RotatingFileHandler):

@@ -82,10 +82,18 @@ def test_where_stderr_is_no_terminal_the_log_goes_to_files_too(
 def test_a_terminal_is_enough(
     stderr: io.StringIO, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(stderr, "isatty", lambda: True)
+    monkeypatch.setattr(hub.log, "_is_terminal", lambda stream: True)
     stop = hub.log.start(Log(), tmp_path / "logs", stderr)
     assert stop()
     assert not (tmp_path / "logs").exists()
+
+
+def test_what_is_written_nowhere_goes_to_files(tmp_path: Path) -> None:
+    """A service of Windows has no console; and Windows takes the null device for a terminal."""
+    with open(os.devnull, "w") as nowhere:
+        stop = hub.log.start(Log(), tmp_path / "logs", nowhere)
+        assert stop()
+    assert (tmp_path / "logs" / "sitehub.log").exists()
 
 
 def test_where_no_file_can_be_written_stderr_says_so(stderr: io.StringIO, tmp_path: Path) -> None:
