@@ -179,7 +179,13 @@ CHANGES = [
 ]
 
 #: Forms with a file are read in front of Quart, and tried where their pages are.
-WITH_FILE = {"/cameras/1/people/add", "/cameras/1/search", "/firmware/add"}
+WITH_FILE = {
+    "/cameras/1/people/add",
+    "/cameras/1/search",
+    "/cameras/import",
+    "/cameras/import/add",
+    "/firmware/add",
+}
 
 
 async def test_every_form_of_the_pages_is_tried_here(admin: Visitor) -> None:
