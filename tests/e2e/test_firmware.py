@@ -47,8 +47,9 @@ def campaign(hub: HubProcess, number: str) -> Any:
     return json.loads(hub.cli("firmware", "campaign", number, "--json"))
 
 
-def states(hub: HubProcess, number: str) -> dict[str, str]:
-    return {one["did"]: one["state"] for one in campaign(hub, number)["devices"]}
+def states(client: httpx.Client, number: str) -> dict[str, str]:
+    found = client.get(f"/api/hub/v1/firmware/campaigns/{number}").json()
+    return {one["did"]: one["state"] for one in found["devices"]}
 
 
 def ask(client: httpx.Client, token: str, path: str, **fields: str) -> Any:
@@ -102,18 +103,19 @@ async def test_a_campaign_reaches_simulated_cameras_one_and_then_the_others(
     # The second one downloads, and does not install.
     all_of_them, dids = enrolled(hub, tmp_path, 4, stubborn=1)
     given = hub.cli("firmware", "give", add_release(hub, file), *dids).strip()
-    async with trio.open_nursery() as nursery:
-        first, stubborn, *others = all_of_them
-        for late in (stubborn, *others):
-            nursery.start_soon(late.run)
-        await until(lambda: online(hub) == 3)
-        # They ask at once, and are offered nothing yet.
-        assert set(states(hub, given).values()) == {"waiting"}
-        nursery.start_soon(first.run)
-        await until(lambda: set(states(hub, given).values()) == {"done", "downloaded"})
-        assert states(hub, given)[dids[1]] == "downloaded"
-        assert campaign(hub, given)["state"] == "rest"
-        nursery.cancel_scope.cancel()
+    with hub.blocking_client(headers=hub.add_api_key()) as client:
+        async with trio.open_nursery() as nursery:
+            first, stubborn, *others = all_of_them
+            for late in (stubborn, *others):
+                nursery.start_soon(late.run)
+            await until(lambda: online(client) == 3)
+            # They ask at once, and are offered nothing yet.
+            assert set(states(client, given).values()) == {"waiting"}
+            nursery.start_soon(first.run)
+            await until(lambda: set(states(client, given).values()) == {"done", "downloaded"})
+            assert states(client, given)[dids[1]] == "downloaded"
+            assert campaign(hub, given)["state"] == "rest"
+            nursery.cancel_scope.cancel()
     for camera in all_of_them:
         await camera.aclose()
     downloads = json.loads(hub.cli("firmware", "downloads", "--json"))
@@ -154,16 +156,15 @@ def simulated(
     )
 
 
-def online(hub: HubProcess) -> int:
-    devices = json.loads(hub.cli("device", "list", "--json"))
+def online(client: httpx.Client) -> int:
+    devices = client.get("/api/hub/v1/devices").json()["items"]
     return sum(one["state"] == "online" for one in devices)
 
 
 async def until(happens: Callable[[], bool]) -> None:
     with trio.fail_after(PATIENCE_SECONDS):
-        while not await trio.to_thread.run_sync(happens):
-            # Each look is a process of its own: no sleep is needed between them.
-            pass
+        while not await trio.to_thread.run_sync(happens):  # noqa: ASYNC110 - a process sets none
+            await trio.sleep(0.05)
 
 
 @pytest.mark.browser
@@ -178,7 +179,8 @@ async def test_a_campaign_is_given_and_watched_on_the_page(
     async with trio.open_nursery() as nursery:
         for camera in cameras:
             nursery.start_soon(camera.run)
-        await until(lambda: online(hub) == 3)
+        with hub.blocking_client(headers=hub.add_api_key()) as client:
+            await until(lambda: online(client) == 3)
         await trio.to_thread.run_sync(give_and_watch, screen, hub, large, dids)
         nursery.cancel_scope.cancel()
     for camera in cameras:

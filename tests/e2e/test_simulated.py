@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import signal
 import subprocess
 import time
@@ -10,6 +9,7 @@ from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
+import httpx
 import pytest
 
 from tests.e2e.hubprocess import PATIENCE_SECONDS, SITEHUB, HubProcess, lend_certificates
@@ -24,10 +24,10 @@ def test_the_demo_has_cameras_at_once_and_the_same_ones_at_the_next_start(
     with closing(HubProcess(data_dir, arguments=("--demo", "6"))) as demo:
         demo.start()
         wait_until(lambda: "6, 6 of them simulated" in demo.out)
-        wait_until(lambda: [d["state"] for d in devices(demo)] == ["online"] * 6)
-        first = devices(demo)
         key = demo.add_api_key()
         with demo.blocking_client(headers=key) as client:
+            wait_until(lambda: [d["state"] for d in devices(client)] == ["online"] * 6)
+            first = devices(client)
             wait_until(lambda: bool(client.get(RECORDS).json()["items"]))
             # They answer commands, too: a newcomer finds people on them.
             asked = {"uri": "/person/list", "param": {"page_size": 5}}
@@ -36,8 +36,9 @@ def test_the_demo_has_cameras_at_once_and_the_same_ones_at_the_next_start(
             assert len(people["list"]) == 5 < people["total"]
         assert demo.stop() == 0
         demo.start()
-        wait_until(lambda: [d["state"] for d in devices(demo)] == ["online"] * 6)
-        assert [d["sn"] for d in devices(demo)] == [d["sn"] for d in first]
+        with demo.blocking_client(headers=key) as client:
+            wait_until(lambda: [d["state"] for d in devices(client)] == ["online"] * 6)
+            assert [d["sn"] for d in devices(client)] == [d["sn"] for d in first]
         assert demo.stop() == 0
 
 
@@ -46,38 +47,37 @@ def test_simulated_cameras_with_a_key_are_enrolled_before_and_removed_after(
 ) -> None:
     key_file = tmp_path / "key.json"
     key_file.write_text(hub.cli("apikey", "add", "acceptance"))
-    before = {device["did"] for device in devices(hub)}
-    with simulate(hub, "--cameras", "2", "--rate", "20", "--apikey-file", str(key_file)) as run:
-        wait_until(lambda: len([d for d in new(hub, before) if d["state"] == "online"]) == 2)
-        dids = {device["did"] for device in new(hub, before)}
-        with hub.blocking_client(headers=hub.add_api_key()) as client:
-            for did in dids:
-                page = {"did": did}
+    with hub.blocking_client(headers=hub.add_api_key()) as client:
+        before = {device["did"] for device in devices(client)}
+        with simulate(hub, "--cameras", "2", "--rate", "20", "--apikey-file", str(key_file)) as run:
+            wait_until(lambda: [d["state"] for d in new(client, before)] == ["online"] * 2)
+            for device in new(client, before):
+                page = {"did": device["did"]}
                 wait_until(lambda page=page: bool(client.get(RECORDS, params=page).json()["items"]))
-        run.send_signal(signal.SIGTERM)
-        out, err = run.communicate(timeout=PATIENCE_SECONDS)
-    assert run.returncode == 0, err
-    assert out.count(" is online") == 2
-    assert "uploads taken" in out.splitlines()[-1]
-    assert not new(hub, before)
+            run.send_signal(signal.SIGTERM)
+            out, err = run.communicate(timeout=PATIENCE_SECONDS)
+        assert run.returncode == 0, err
+        assert out.count(" is online") == 2
+        assert "uploads taken" in out.splitlines()[-1]
+        assert not new(client, before)
 
 
 def test_without_a_key_they_knock_and_their_csv_lets_them_in(
     hub: HubProcess, tmp_path: Path
 ) -> None:
-    before = {device["did"] for device in devices(hub)}
     csv = tmp_path / "cameras.csv"
-    with simulate(hub, "--cameras", "2", "--write-csv", str(csv)) as run:
-        with hub.blocking_client(headers=hub.add_api_key()) as client:
+    with hub.blocking_client(headers=hub.add_api_key()) as client:
+        before = {device["did"] for device in devices(client)}
+        with simulate(hub, "--cameras", "2", "--write-csv", str(csv)) as run:
             waiting = "/api/hub/v1/devices/waiting"
             wait_until(lambda: len(client.get(waiting).json()["items"]) >= 2)
-        assert hub.cli("device", "import", str(csv)) == "2 devices enrolled\n"
-        assert len(new(hub, before)) == 2
-        run.send_signal(signal.SIGINT)
-        run.communicate(timeout=PATIENCE_SECONDS)
-    assert run.returncode == 0
-    for device in new(hub, before):
-        hub.cli("device", "remove", device["did"])
+            assert hub.cli("device", "import", str(csv)) == "2 devices enrolled\n"
+            assert len(new(client, before)) == 2
+            run.send_signal(signal.SIGINT)
+            run.communicate(timeout=PATIENCE_SECONDS)
+        assert run.returncode == 0
+        for device in new(client, before):
+            hub.cli("device", "remove", device["did"])
 
 
 def test_a_hub_that_is_not_there_is_told_in_one_line(tmp_path: Path) -> None:
@@ -100,13 +100,13 @@ def simulate(hub: HubProcess, *words: str) -> subprocess.Popen[str]:
     )
 
 
-def devices(hub: HubProcess) -> list[dict[str, str]]:
-    found: list[dict[str, str]] = json.loads(hub.cli("device", "list", "--json"))
+def devices(client: httpx.Client) -> list[dict[str, str]]:
+    found: list[dict[str, str]] = client.get("/api/hub/v1/devices").json()["items"]
     return found
 
 
-def new(hub: HubProcess, before: set[str]) -> list[dict[str, str]]:
-    return [device for device in devices(hub) if device["did"] not in before]
+def new(client: httpx.Client, before: set[str]) -> list[dict[str, str]]:
+    return [device for device in devices(client) if device["did"] not in before]
 
 
 def wait_until(happens: Callable[[], bool]) -> None:
