@@ -36,7 +36,7 @@ def _as_utf8(data: Any) -> Any:
         case dict():
             return {key: _as_utf8(value) for key, value in data.items()}
         case list() | tuple():
-            return [_as_utf8(item) for item in data]
+            return type(data)(_as_utf8(item) for item in data)
     return data
 
 

@@ -64,6 +64,6 @@ def test_what_a_test_logged_is_passed_on_whatever_it_was(request: pytest.Fixture
     report = pytest.TestReport("a", ("a", 1, "a"), {}, "passed", None, "call", sections)
     hook = request.config.hook
     data = hook.pytest_report_to_serializable(config=request.config, report=report)
-    assert data["sections"] == [["Captured log call", r"half a character: \ud800"]]
+    assert data["sections"] == [("Captured log call", r"half a character: \ud800")]
     again = hook.pytest_report_from_serializable(config=request.config, data=data)
     assert again.passed
