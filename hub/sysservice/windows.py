@@ -7,6 +7,7 @@ import re
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from hub.errors import StartFault
@@ -41,6 +42,8 @@ _KEY = rf"HKLM\SYSTEM\CurrentControlSet\Services\{NAME}"
 
 _PATIENCE_SECONDS = 120.0
 _POLL_SECONDS = 0.5
+#: Until a program that has stopped is not held any more.
+_ENDING_SECONDS = 15.0
 
 
 class WindowsService:
@@ -79,15 +82,13 @@ class WindowsService:
         self.stop()
         programs.need(self._run, ["sc.exe", "delete", NAME])
         self._run(closing_the_firewall())
+        is_gone = self._remove_the_executable()
         shutil.rmtree(self._unpacked, ignore_errors=True)
-        try:
-            self.executable.unlink(missing_ok=True)
-        except OSError:
-            # It is what runs just now.
+        if not is_gone:
             raise StartFault(
                 f"the service is not installed any more; delete {self.executable.parent} by hand, "
                 f"for the program in it is at work. Its data is still in {self.data}"
-            ) from None
+            )
 
     def start(self) -> None:
         answer = self._run(["sc.exe", "start", NAME])
@@ -127,6 +128,16 @@ class WindowsService:
                 ) from None
         raise StartFault(f"the service was not installed: {self.executable} is in use")
 
+    def _remove_the_executable(self) -> bool:
+        """Not where it is what runs just now."""
+        for _ in self._moments(_ENDING_SECONDS):
+            with suppress(OSError):
+                self.executable.unlink(missing_ok=True)
+                with suppress(OSError):  # somebody has put more into it
+                    self.executable.parent.rmdir()
+                return True
+        return False
+
     def _give_the_data_to_the_service(self) -> None:
         try:
             self._unpacked.mkdir(parents=True, exist_ok=True)
@@ -151,8 +162,8 @@ class WindowsService:
                 return state == wanted
         return False
 
-    def _moments(self) -> Iterator[None]:
-        for _ in range(round(_PATIENCE_SECONDS / _POLL_SECONDS)):
+    def _moments(self, seconds: float = _PATIENCE_SECONDS) -> Iterator[None]:
+        for _ in range(round(seconds / _POLL_SECONDS)):
             yield
             self._sleep(_POLL_SECONDS)
 

@@ -6,6 +6,7 @@ import os
 import subprocess
 from collections.abc import Callable, Sequence
 from pathlib import Path, PureWindowsPath
+from typing import Any, TypeVar
 
 import pytest
 
@@ -20,6 +21,8 @@ from hub.sysservice.windows import (
     state_in,
     unpacking_to,
 )
+
+T = TypeVar("T")
 
 _PROGRAM = PureWindowsPath(r"C:\Program Files\sitehub\sitehub.exe")
 
@@ -198,16 +201,16 @@ def test_a_newer_version_takes_the_place_of_one_that_has_stopped(
     assert "sc.exe start" in verbs(windows)
 
 
-def _held_for_a_while(replace: Callable[..., Path]) -> Callable[..., Path]:
+def _held_for_a_while(change: Callable[..., T]) -> Callable[..., T]:
     """The outer process of a one-file executable tidies up after the inner one has ended."""
     tries = 0
 
-    def held(draft: Path, target: Path) -> Path:
+    def held(path: Path, *arguments: Any, **options: Any) -> T:
         nonlocal tries
         tries += 1
         if tries < 3:
-            raise PermissionError(13, "in use", str(target))
-        return replace(draft, target)
+            raise PermissionError(13, "in use", str(path))
+        return change(path, *arguments, **options)
 
     return held
 
@@ -225,6 +228,15 @@ def test_an_uninstallation_leaves_the_data(windows: Windows) -> None:
     windows.asked.clear()
     windows.service.uninstall()
     assert windows.asked == []
+
+
+def test_an_uninstallation_waits_for_the_program_that_has_stopped(
+    windows: Windows, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    windows.service.install(windows.download)
+    monkeypatch.setattr(Path, "unlink", _held_for_a_while(Path.unlink))
+    windows.service.uninstall()
+    assert not windows.service.executable.parent.exists()
 
 
 def test_the_program_that_runs_cannot_delete_itself_and_says_so(
