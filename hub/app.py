@@ -52,6 +52,7 @@ from hub.services.recordlog import RecordLog, record_weight
 from hub.services.site import Site
 from hub.services.trace import Trace
 from hub.services.upkeep import Upkeep
+from hub.signals import ENDING
 from hub.store.db import open_store
 from hub.wire.masking import shown
 from hub.wire.records import Record
@@ -68,11 +69,6 @@ _PORTS_SECONDS = 7.0
 #: One Ctrl-C reaches a one-file executable twice: from the terminal, and handed on by its outer
 #: process. So does a SIGTERM to all processes of a service.
 _ECHO_SECONDS = 0.3
-
-if sys.platform == "win32":
-    _SIGNALS = (signal.SIGINT, signal.SIGBREAK)
-else:
-    _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class ServeWeb(Protocol):
@@ -261,7 +257,7 @@ async def _watch_signals(
     *,
     task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
 ) -> None:
-    with trio.open_signal_receiver(*_SIGNALS) as signals:
+    with trio.open_signal_receiver(*ENDING) as signals:
         task_status.started()
         first_at = -math.inf
         async for number in signals:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import signal
 import socket
-import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -21,6 +20,7 @@ from hub.services import Services
 from hub.services.accounts import Actor
 from hub.services.devices import NewDevice
 from hub.services.operations import AddDevice, ListDevices, RemoveDevice, device_urls
+from hub.signals import ENDING
 from tests.e2e.hubprocess import free_ports
 
 CONFIG = Config(
@@ -28,9 +28,6 @@ CONFIG = Config(
     devices=Devices(bind="127.0.0.1", port=free_ports(1)[0], tls=False),
     store=Storage(min_free_gb=0),
 )
-
-#: What ends a hub: there, SIGTERM ends a process without asking it.
-_ENDING = signal.SIGBREAK if sys.platform == "win32" else signal.SIGTERM
 
 WebServer = Callable[..., Awaitable[None]]
 
@@ -70,7 +67,7 @@ async def running(
             nursery.start_soon(run)
             await there.wait()
             yield announced[0]
-            signal.raise_signal(_ENDING)
+            signal.raise_signal(ENDING[-1])
 
 
 async def test_a_hub_announces_itself_once_everything_serves_and_ends_at_a_signal(
@@ -192,14 +189,14 @@ async def test_a_second_signal_hurries_the_end(
         await trio.sleep_forever()
 
     async def signal_twice(services: Services) -> None:
-        signal.raise_signal(_ENDING)
+        signal.raise_signal(ENDING[-1])
 
     with trio.fail_after(5):
         async with trio.open_nursery() as nursery:
 
             async def signal_again() -> None:
                 await hanging.wait()
-                signal.raise_signal(_ENDING)
+                signal.raise_signal(ENDING[-1])
 
             nursery.start_soon(signal_again)
             await run_hub(CONFIG, tmp_path, serve_web=stubborn_web, announce=signal_twice)
@@ -209,9 +206,9 @@ async def test_one_signal_that_arrives_twice_is_one(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     async def signal_twice(services: Services) -> None:
-        signal.raise_signal(_ENDING)
+        signal.raise_signal(ENDING[-1])
         await services.closing.wait()
-        signal.raise_signal(_ENDING)
+        signal.raise_signal(ENDING[-1])
 
     await run_hub(CONFIG, tmp_path, serve_web=quiet_web, announce=signal_twice)
     assert "at once" not in caplog.text

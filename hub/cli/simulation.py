@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import signal
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -18,6 +17,7 @@ from msgspec import Struct
 
 from hub.cli.tables import print_line
 from hub.errors import StartFault
+from hub.signals import ENDING
 from hub.simulator.camera import Told
 from hub.simulator.faults import FAULTLESS, Quirks
 from hub.simulator.identity import CameraIdentity, make_cameras
@@ -97,7 +97,7 @@ async def _simulate(simulation: Simulation) -> None:
 
 
 async def _end_at_a_signal(scope: trio.CancelScope, *, task_status: trio.TaskStatus[None]) -> None:
-    with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+    with trio.open_signal_receiver(*ENDING) as signals:
         task_status.started()
         async for _ in signals:
             scope.cancel()

@@ -32,6 +32,16 @@ SITEHUB = (
 )
 
 
+_WINDOWS = sys.platform == "win32"
+#: How a process is started that `end` shall end: on Windows a signal goes to all of a group.
+APART: dict[str, Any] = {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP} if _WINDOWS else {}
+
+
+def end(process: subprocess.Popen[Any], number: int = signal.SIGTERM) -> None:
+    """By that signal, or what Windows has."""
+    process.send_signal(signal.CTRL_BREAK_EVENT if _WINDOWS else number)
+
+
 class HubProcess:
     """Start it with `start()`, stop it with `stop()`; in between it is like any hub."""
 
@@ -61,9 +71,8 @@ class HubProcess:
     def spawn(self, stderr: int | None = None) -> subprocess.Popen[bytes]:
         """Start the process, and do not wait for anything."""
         with self.out_file.open("ab") as out, self.err_file.open("ab") as err:
-            group = {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP} if _WINDOWS else {}
             self._process = subprocess.Popen(
-                self.command(), stdout=out, stderr=err if stderr is None else stderr, **group
+                self.command(), stdout=out, stderr=err if stderr is None else stderr, **APART
             )
         return self._process
 
@@ -79,9 +88,8 @@ class HubProcess:
 
     def stop(self, seconds: float = PATIENCE_SECONDS) -> int:
         """SIGTERM, or what Windows has; gives the exit status."""
-        process = self.process
-        process.send_signal(signal.CTRL_BREAK_EVENT if _WINDOWS else signal.SIGTERM)
-        return process.wait(seconds)
+        end(self.process)
+        return self.process.wait(seconds)
 
     def kill(self) -> None:
         """kill -9."""
@@ -161,9 +169,6 @@ class HubProcess:
         """Make a key; gives the header that it authenticates with."""
         key = json.loads(self.cli("apikey", "add", "tests"))
         return {"Authorization": f"Bearer {key['appid']}:{key['secret']}"}
-
-
-_WINDOWS = sys.platform == "win32"
 
 
 def free_ports(count: int) -> list[int]:

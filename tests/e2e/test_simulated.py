@@ -12,7 +12,14 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.e2e.hubprocess import PATIENCE_SECONDS, SITEHUB, HubProcess, lend_certificates
+from tests.e2e.hubprocess import (
+    APART,
+    PATIENCE_SECONDS,
+    SITEHUB,
+    HubProcess,
+    end,
+    lend_certificates,
+)
 from tests.e2e.load import RECORDS
 
 
@@ -54,7 +61,7 @@ def test_simulated_cameras_with_a_key_are_enrolled_before_and_removed_after(
             for device in new(client, before):
                 page = {"did": device["did"]}
                 wait_until(lambda page=page: bool(client.get(RECORDS, params=page).json()["items"]))
-            run.send_signal(signal.SIGTERM)
+            end(run)
             out, err = run.communicate(timeout=PATIENCE_SECONDS)
         assert run.returncode == 0, err
         assert out.count(" is online") == 2
@@ -73,7 +80,7 @@ def test_without_a_key_they_knock_and_their_csv_lets_them_in(
             wait_until(lambda: len(client.get(waiting).json()["items"]) >= 2)
             assert hub.cli("device", "import", str(csv)) == "2 devices enrolled\n"
             assert len(new(client, before)) == 2
-            run.send_signal(signal.SIGINT)
+            end(run, signal.SIGINT)
             run.communicate(timeout=PATIENCE_SECONDS)
         assert run.returncode == 0
         for device in new(client, before):
@@ -97,6 +104,7 @@ def simulate(hub: HubProcess, *words: str) -> subprocess.Popen[str]:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        **APART,
     )
 
 
