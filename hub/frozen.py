@@ -13,7 +13,6 @@ import shutil
 import sys
 import threading
 import time
-from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -26,8 +25,10 @@ _STARTED_FILE = "/proc/self/exe"
 _IMPORTER = "pyimod02_importers"
 #: The package tzdata, which zoneinfo asks where the system has no time zones of its own.
 TIME_ZONES = "tzdata.zip"
-#: Marks such a directory as one of ours.
+#: Marks such a directory as one of ours, where others unpack theirs too.
 _MARK = "sitehub-*.dist-info"
+#: Here nobody else does (packaging/bootloader/entry.c): what has no mark yet is ours as well.
+_OURS = ("sitehub", "unpacked")
 #: Nobody unpacks longer; until it has, no inner process is there to hold the directory.
 _UNPACKING_SECONDS = 60.0
 #: Cleaners of temporary files take what was not touched for days.
@@ -51,6 +52,8 @@ def settle() -> None:
     if folder is not None:
         end_with(_outer_pid(folder))
         hold(folder)
+        if _lies_in_ours(folder):
+            remove_left_overs(folder, time.time())
 
 
 def keep_house() -> None:
@@ -63,9 +66,11 @@ def keep_house() -> None:
 
 def remove_left_overs(mine: Path, now: float) -> None:
     """Remove what killed runs left beside `mine`; what is in use stays."""
-    for folder in list(_others_of_ours(mine)):
-        if now - folder.lstat().st_mtime > _UNPACKING_SECONDS:
-            _remove_unless_held(folder)
+    for folder in mine.parent.glob(f"{_PREFIX}*"):
+        # Whoever ends just now removes its own.
+        with suppress(OSError):
+            if _is_another_of_ours(folder, mine) and _age(folder, now) > _UNPACKING_SECONDS:
+                _remove_unless_held(folder)
 
 
 def touch(folder: Path) -> None:
@@ -75,13 +80,19 @@ def touch(folder: Path) -> None:
             os.utime(path)
 
 
-def _others_of_ours(mine: Path) -> Iterator[Path]:
-    owner = mine.lstat().st_uid
-    for folder in mine.parent.glob(f"{_PREFIX}*"):
-        # Everybody may write to /tmp: a link there may lead anywhere.
-        is_candidate = folder != mine and not folder.is_symlink()
-        if is_candidate and folder.lstat().st_uid == owner and any(folder.glob(_MARK)):
-            yield folder
+def _is_another_of_ours(folder: Path, mine: Path) -> bool:
+    # Everybody may write to /tmp: a link there may lead anywhere.
+    if folder == mine or folder.is_symlink() or folder.lstat().st_uid != mine.lstat().st_uid:
+        return False
+    return _lies_in_ours(folder) or any(folder.glob(_MARK))
+
+
+def _lies_in_ours(folder: Path) -> bool:
+    return folder.parts[-3:-1] == _OURS
+
+
+def _age(folder: Path, now: float) -> float:
+    return now - folder.lstat().st_mtime
 
 
 def _outer_pid(folder: Path) -> int:
@@ -138,10 +149,9 @@ if sys.platform == "win32":
 
     def _remove_unless_held(folder: Path) -> None:
         # Nobody can rename a directory that has open files in it.
-        unused = folder.with_name(f"{folder.name}~")
-        with suppress(OSError):
-            folder.rename(unused)
-            shutil.rmtree(unused, ignore_errors=True)
+        unused = folder.with_name(f"{folder.name.removesuffix('~')}~")
+        folder.rename(unused)
+        shutil.rmtree(unused, ignore_errors=True)
 else:
     import fcntl
     import signal

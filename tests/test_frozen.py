@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -37,6 +38,28 @@ def test_what_a_killed_run_left_is_removed(tmp_path: Path) -> None:
     frozen.remove_left_overs(mine, time.time() + _DAY)
     assert list(tmp_path.iterdir()) == [mine]
     assert not left.exists()
+
+
+def test_what_a_run_left_that_was_killed_while_it_unpacked_is_removed(tmp_path: Path) -> None:
+    ours = tmp_path / "sitehub" / "unpacked"
+    mine, left = unpacked(ours, 1), ours / "_MEI00000002ABCDEF"
+    left.mkdir()
+    frozen.remove_left_overs(mine, time.time() + _DAY)
+    assert list(ours.iterdir()) == [mine]
+
+
+def test_what_others_remove_at_the_same_time_disturbs_nobody(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mine, left = unpacked(tmp_path, 1), [unpacked(tmp_path, pid) for pid in (2, 3, 4)]
+
+    def remove_all(folder: Path) -> None:
+        for each in left:
+            shutil.rmtree(each)
+
+    monkeypatch.setattr(frozen, "_remove_unless_held", remove_all)
+    frozen.remove_left_overs(mine, time.time() + _DAY)
+    assert list(tmp_path.iterdir()) == [mine]
 
 
 def test_what_is_in_use_stays(tmp_path: Path) -> None:

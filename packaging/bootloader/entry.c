@@ -30,16 +30,25 @@
 /* What is unpacked, and something for what the next version brings. */
 #define ROOM_MB 64
 
-/* In the executable that is a directory everything lies in here, and nothing has to be unpacked. */
-#define INTERNAL "_internal"
+/* In the executable that is a directory everything lies in here, and nothing has to be unpacked;
+ * pyinstaller.spec calls it so. */
+#define PARTS "sitehub-parts"
 
 #define WHOSE "sitehub"
 #define UNPACKED "unpacked"
 
+/* How PyInstaller calls the folder that it makes in the chosen one. */
+#define OWN_FOLDER "_MEI"
+
+/* The hub itself ends with 0 to 3, and has said why; its Python may not even start. */
+#define HIGHEST_STATUS 3
+/* That of the inner process where the bootloader fails in it: -1, as POSIX hands it on. */
+#define STATUS_OF_THE_INNER 255
+
 static const char TOO_FULL[] = "less than 64 MB free";
 
 /* Each folder that was looked at, and what it lacks. */
-static char looked_at[4 * 1024];
+static char looked_at[6 * PYI_PATH_MAX];
 
 /* On Windows in UTF-8, as everything that is handed to PyInstaller. */
 static char chosen[PYI_PATH_MAX];
@@ -54,15 +63,22 @@ tell_of(const char *folder, const char *fault)
     }
 }
 
-/* Its other process was told where everything lies, and only starts Python. */
+/* The inner process was told where everything lies, and starts Python. */
 static bool
-is_unpacked(void)
+is_told_where(void)
 {
     char *folder = pyi_getenv("_PYI_APPLICATION_HOME_DIR");
     bool is_told = folder != NULL && folder[0] != '\0';
 
     free(folder);
     return is_told;
+}
+
+/* Once PyInstaller has begun: whether this is the process that unpacks, and waits for the other. */
+static bool
+is_outer(void)
+{
+    return global_pyi_ctx->is_onefile && global_pyi_ctx->process_level == PYI_PROCESS_LEVEL_PARENT;
 }
 
 #ifdef _WIN32
@@ -78,10 +94,10 @@ is_directory_build(void)
     DWORD length = GetModuleFileNameW(NULL, path, PYI_PATH_MAX);
     wchar_t *name = length > 0 && length < PYI_PATH_MAX ? wcsrchr(path, L'\\') : NULL;
 
-    if (name == NULL || name + sizeof(INTERNAL) + 1 >= path + PYI_PATH_MAX) {
+    if (name == NULL || name + sizeof(PARTS) + 1 >= path + PYI_PATH_MAX) {
         return false;
     }
-    wcscpy(name + 1, L"" INTERNAL);
+    wcscpy(name + 1, L"" PARTS);
     return GetFileAttributesW(path) != INVALID_FILE_ATTRIBUTES;
 }
 
@@ -133,7 +149,8 @@ takes(const wchar_t *variable, const wchar_t *below)
     make_folders(folder, length);
     fault = fault_of(folder);
     if (pyi_win32_wcs_to_utf8(folder, chosen, PYI_PATH_MAX) == NULL) {
-        return false;
+        strcpy(chosen, "a folder");
+        fault = "too long";
     }
     if (fault != NULL) {
         tell_of(chosen, fault);
@@ -154,7 +171,9 @@ let_it_be_read(void)
 {
     DWORD processes[2];
 
-    if (GetConsoleProcessList(processes, 2) == 1) {
+    /* Whoever has closed it, has seen enough. */
+    if (!global_pyi_ctx->console_shutdown && !global_pyi_ctx->session_shutdown
+            && GetConsoleProcessList(processes, 2) == 1) {
         fputs("\nPress Enter to close this window.\n", stderr);
         getchar();
     }
@@ -181,7 +200,7 @@ static bool
 is_directory_build(void)
 {
     char path[PYI_PATH_MAX];
-    ssize_t length = readlink("/proc/self/exe", path, sizeof(path) - sizeof(INTERNAL) - 1);
+    ssize_t length = readlink("/proc/self/exe", path, sizeof(path) - sizeof(PARTS) - 1);
     char *name;
 
     if (length <= 0) {
@@ -189,19 +208,22 @@ is_directory_build(void)
     }
     path[length] = '\0';
     name = strrchr(path, '/');
-    strcpy(name + 1, INTERNAL);
+    strcpy(name + 1, PARTS);
     return access(path, F_OK) == 0;
 }
 
-/* Whoever root becomes later, too, must come through. */
 static void
 make_folder(const char *path)
 {
-    if (mkdir(path, 0755) == 0 && chmod(path, 0755) != 0) {
+    /* Whoever root becomes later must come through, whatever its umask says. */
+    bool is_root = geteuid() == 0;
+
+    if (mkdir(path, is_root ? 0755 : 0700) == 0 && is_root && chmod(path, 0755) != 0) {
         rmdir(path);
     }
 }
 
+/* What is missing of it beyond the length of what is known. */
 static void
 make_folders(char *path, size_t known)
 {
@@ -218,40 +240,75 @@ make_folders(char *path, size_t known)
     make_folder(path);
 }
 
+/* Root becomes the owner of the data later, and still has to read the program then. */
+static bool
+others_come_through(char *path)
+{
+    struct stat found;
+    bool is_open = stat(path, &found) == 0 && (found.st_mode & S_IXOTH);
+    char *end;
+
+    for (end = strchr(path + 1, '/'); is_open && end != NULL; end = strchr(end + 1, '/')) {
+        *end = '\0';
+        is_open = stat(path, &found) == 0 && (found.st_mode & S_IXOTH);
+        *end = '/';
+    }
+    return is_open;
+}
+
+/* What root starts, nobody else may be able to put there. */
+static bool
+others_change_nothing(const char *folder)
+{
+    struct stat found;
+
+    return stat(folder, &found) == 0 && found.st_uid == 0
+           && (!(found.st_mode & (S_IWGRP | S_IWOTH)) || (found.st_mode & S_ISVTX));
+}
+
 /* NULL, or what is wrong with it. */
 static const char *
-fault_of(const char *folder)
+fault_of(char *folder)
 {
-    struct stat rights;
     struct statvfs disk;
 
-    if (access(folder, W_OK | X_OK) != 0 || stat(folder, &rights) != 0 || statvfs(folder, &disk) != 0) {
+    if (access(folder, W_OK | X_OK) != 0 || statvfs(folder, &disk) != 0) {
         return strerror(errno);
     }
-    if (geteuid() == 0 && !(rights.st_mode & S_IXOTH)) {
-        /* Root becomes the owner of the data later, and still has to read the program. */
-        return "for root alone";
+    if (geteuid() == 0 && !others_change_nothing(folder)) {
+        return "not root's alone to change";
+    }
+    if (geteuid() == 0 && !others_come_through(folder)) {
+        return "for root alone to enter";
     }
     if (disk.f_flag & ST_NOEXEC) {
         return "programs may not run from it";
     }
-    if ((unsigned long long)disk.f_bavail * disk.f_frsize < (unsigned long long)ROOM_MB << 20) {
+    /* Some disks of others do not say how large they are. */
+    if (disk.f_blocks > 0 && (unsigned long long)disk.f_bavail * disk.f_frsize < (unsigned long long)ROOM_MB << 20) {
         return TOO_FULL;
     }
     return NULL;
 }
 
+/* Nothing is made in `folder` where it takes nothing, and `folder` itself never. */
 static bool
 takes(const char *folder, const char *below)
 {
-    const char *fault;
+    const char *fault = NULL;
 
     if (folder == NULL || folder[0] != '/' || strlen(folder) + strlen(below) >= sizeof(chosen)) {
         return false;
     }
     strcat(strcpy(chosen, folder), below);
-    make_folders(chosen, strlen(folder));
-    fault = fault_of(chosen);
+    if (access(chosen, F_OK) != 0) {
+        fault = fault_of(strcpy(chosen, folder));
+    }
+    if (fault == NULL) {
+        strcat(strcpy(chosen, folder), below);
+        make_folders(chosen, strlen(folder));
+        fault = fault_of(chosen);
+    }
     if (fault != NULL) {
         tell_of(chosen, fault);
     }
@@ -298,26 +355,50 @@ say_that_nothing_takes_it(bool was_clicked)
     say(text);
 }
 
+/* Where PyInstaller fails while it unpacks, it leaves what it has unpacked. */
+static void
+remove_half_of_it(void)
+{
+    const char *folder = global_pyi_ctx->application_home_dir;
+    const char *name = strrchr(folder, PYI_SEP);
+
+    /* Until it has made a folder of its own, this may be the one around it. */
+    if (name != NULL && strncmp(name + 1, OWN_FOLDER, strlen(OWN_FOLDER)) == 0) {
+        pyi_recursive_rmdir(folder);
+    }
+}
+
+/* What PyInstaller could not do, it has said itself. */
+static int
+end(int status, bool was_clicked)
+{
+    if (!is_outer()) {
+        return status;
+    }
+    if (status == -1) {
+        remove_half_of_it();
+    }
+    if (was_clicked && (status < 0 || status > HIGHEST_STATUS)) {
+        let_it_be_read();
+    }
+    return status == -1 || status == STATUS_OF_THE_INNER ? 1 : status;
+}
+
 static int
 start(bool was_clicked)
 {
-    int status;
-
-    if (!is_unpacked() && !is_directory_build()) {
-        if (!choose_folder()) {
+    if (!is_directory_build()) {
+        if (choose_folder()) {
+            global_pyi_ctx->runtime_tmpdir = chosen;
+        } else if (!is_told_where()) {
             say_that_nothing_takes_it(was_clicked);
-            let_it_be_read();
+            if (was_clicked) {
+                let_it_be_read();
+            }
             return 1;
         }
-        global_pyi_ctx->runtime_tmpdir = chosen;
     }
-    status = pyi_main(global_pyi_ctx);
-    if (status == -1) {
-        /* It has said what it could not do. */
-        let_it_be_read();
-        return 1;
-    }
-    return status;
+    return end(pyi_main(global_pyi_ctx), was_clicked);
 }
 
 #ifdef _WIN32

@@ -50,7 +50,9 @@ def fetch_sources(work: Path) -> Path:
 def compile_and_install(sources: Path) -> None:
     # The message of entry.c is in UTF-8, whatever the code page of the Windows that compiles it.
     compiler = {"CL": "/utf-8"} if sys.platform == "win32" else {}
-    pip("install", str(sources), PYINSTALLER_COMPILE_BOOTLOADER="1", **compiler)
+    # With the zlib of the sources: not every PC has one, and not every one that compiles has.
+    how = {"PYINSTALLER_COMPILE_BOOTLOADER": "1", "PYI_STATIC_ZLIB": "1", **compiler}
+    pip("install", str(sources), **how)
 
 
 def pip(command: str, *words: str, **environment: str) -> None:

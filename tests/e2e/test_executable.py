@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import select
 import shutil
 import signal
@@ -109,6 +110,13 @@ def test_another_file_in_its_place_does_not_disturb_the_hub_that_runs(
     # The page of the first run is the first that asks for the names of time zones.
     assert httpx.get(hub.setup_link, verify=False).status_code == 200
     assert hub.stop() == 0
+
+
+@pytest.mark.skipif(shutil.which("readelf") is None, reason="there is no readelf here")
+def test_it_needs_no_library_but_that_of_c() -> None:
+    told = subprocess.run(["readelf", "-d", *SITEHUB], capture_output=True, text=True, check=True)
+    needed = set(re.findall(r"NEEDED.*\[(.+?)\.so", told.stdout))
+    assert needed <= {"libc", "libdl", "libm", "libpthread"}
 
 
 def test_without_arguments_and_terminal_it_runs(

@@ -66,10 +66,48 @@ def test_who_sets_tmpdir_has_it_there(machine: Machine) -> None:
 def test_root_does_not_unpack_where_the_owner_of_the_data_could_not_read_it(
     machine: Machine,
 ) -> None:
-    machine.shell("mkdir -m 700 /srv/root && mkdir /srv/data && chown 1234:1234 /srv/data")
-    told = machine.shell(f"TMPDIR=/srv/root {_PROGRAM} user list --data /srv/data")
+    machine.shell("mkdir -p /srv/root/more && chmod 700 /srv/root")
+    machine.shell("mkdir /srv/data && chown 1234:1234 /srv/data")
+    told = machine.shell(f"TMPDIR=/srv/root/more {_PROGRAM} user list --data /srv/data")
     assert told.out.startswith("NAME ")
-    machine.shell('test -d /var/cache/sitehub/unpacked && test -z "$(ls /srv/root)"')
+    machine.shell('test -d /var/cache/sitehub/unpacked && test -z "$(ls /srv/root/more)"')
+
+
+def test_root_does_not_unpack_where_somebody_else_could_change_the_program(
+    machine: Machine,
+) -> None:
+    machine.shell("mkdir -m 777 /srv/all && mkdir /srv/anna && chown 1234:1234 /srv/anna")
+    for folder in ("/srv/all", "/srv/anna"):
+        machine.shell(f"TMPDIR={folder} {_RUN}")
+        machine.wait_for(_READY)
+        assert unpacked_below(machine, folder) == []
+        assert len(unpacked_below(machine, "/var/cache/sitehub/unpacked")) == 1
+        machine.shell(f"{_END}; rm /tmp/out")
+        machine.wait_for('test -z "$(ls /var/cache/sitehub/unpacked)"')
+
+
+def test_what_another_program_made_by_pyinstaller_says_of_itself_does_not_count(
+    machine: Machine,
+) -> None:
+    machine.shell("mkdir /opt/_internal")
+    theirs = "_PYI_APPLICATION_HOME_DIR=/srv _PYI_ARCHIVE_FILE=/srv/other"
+    machine.shell(f"{_AS_ANNA} {theirs} {_RUN}")
+    machine.wait_for(_READY)
+    assert len(unpacked_below(machine, "/home/anna/.cache/sitehub/unpacked")) == 1
+    machine.shell(_END)
+
+
+def test_what_was_unpacked_before_the_disk_was_full_does_not_stay(machine: Machine) -> None:
+    machine.shell("mkdir /srv/small && mount -t tmpfs -o size=80m,mode=755 tmpfs /srv/small")
+    # A file that grows beside it, and takes what looked free.
+    machine.shell(
+        f"TMPDIR=/srv/small {_PROGRAM} version > /tmp/out 2>&1 & program=$!;"
+        " while ! test -e /srv/small/_MEI*; do :; done;"
+        " dd if=/dev/zero of=/srv/small/other bs=1M 2> /dev/null;"
+        ' wait $program; echo "status $?" >> /tmp/out'
+    )
+    assert machine.shell("cat /tmp/out").out.endswith("status 1\n")
+    assert unpacked_below(machine, "/srv/small") == []
 
 
 def test_without_a_home_it_unpacks_among_temporary_files(machine: Machine) -> None:
@@ -87,7 +125,7 @@ def test_where_nothing_takes_it_one_line_says_why_of_each_and_nothing_is_changed
     assert refused.status == 1
     assert refused.out == (
         "sitehub: nowhere to unpack to: /no/where (No such file or directory),"
-        " /home/anna/.cache/sitehub/unpacked (programs may not run from it),"
+        " /home/anna (programs may not run from it),"
         " /var/tmp (Read-only file system), /tmp (less than 64 MB free);"
         " set TMPDIR to a folder that takes 64 MB\n"
     )
