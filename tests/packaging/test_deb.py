@@ -125,3 +125,28 @@ def test_a_service_of_a_copied_executable_is_removed_first(make_machine: MakeMac
     assert refused.status == 1
     assert "sudo /usr/local/bin/sitehub service uninstall" in refused.out
     machine.shell("! test -e /usr/lib/sitehub")
+
+
+def test_a_service_of_a_copied_executable_outlives_the_purge_of_a_package(
+    make_machine: MakeMachine,
+) -> None:
+    machine = make_machine(booted=False)
+    machine.run("dpkg", "-i", "/run/exchange/old.deb")
+    machine.run("dpkg", "-r", "sitehub")
+    unit = "/etc/systemd/system/sitehub.service"
+    machine.shell(f"printf '[Install]\nWantedBy=multi-user.target\n' > {unit}")
+    machine.shell("systemctl enable sitehub && mkdir -p /var/lib/sitehub/media")
+    purged = machine.run("dpkg", "-P", "sitehub")
+    assert "there still is a service of its own" in purged.out
+    machine.shell("test -e /var/lib/sitehub/media && id sitehub")
+    assert machine.run("systemctl", "is-enabled", "sitehub").out == "enabled\n"
+
+
+def test_a_purge_empties_a_disk_that_is_mounted_for_the_data(make_machine: MakeMachine) -> None:
+    machine = make_machine(booted=False)
+    machine.run("dpkg", "-i", "/run/exchange/old.deb")
+    machine.shell("mkdir /var/lib/sitehub && mount -t tmpfs tmpfs /var/lib/sitehub")
+    machine.shell("mkdir /var/lib/sitehub/media && touch /var/lib/sitehub/.hidden")
+    machine.run("dpkg", "-P", "sitehub")
+    assert machine.run("ls", "-A", "/var/lib/sitehub").out == ""
+    machine.shell("! id sitehub")
