@@ -10,6 +10,8 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
@@ -25,12 +27,12 @@ pytestmark = [
 
 
 @pytest.fixture
-def unpacked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Where the executable unpacks to."""
-    folder = tmp_path / "unpacked"
-    folder.mkdir()
-    monkeypatch.setenv("TMPDIR", str(folder))
-    return folder
+def unpacked(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Where the executable unpacks to: for root, where others could come, as `tmp_path` is not."""
+    with tempfile.TemporaryDirectory(prefix="sitehub-unpacked-") as name:
+        os.chmod(name, 0o755)
+        monkeypatch.setenv("TMPDIR", name)
+        yield Path(name)
 
 
 def inner_of(hub: HubProcess) -> int:
