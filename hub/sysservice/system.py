@@ -43,12 +43,13 @@ class SystemService(Protocol):
         """Not so in a system that is being put together and has not been booted."""
 
 
-def this_system() -> SystemService:
-    return WindowsService() if sys.platform == "win32" else SystemdService()
-
-
 if sys.platform == "win32":
     import ctypes
+
+    from hub.sysservice.owner import owner_of
+
+    def this_system() -> SystemService:
+        return WindowsService(owner_of)
 
     def has_rights() -> bool:
         return bool(ctypes.windll.shell32.IsUserAnAdmin())
@@ -57,6 +58,9 @@ if sys.platform == "win32":
         return with_rights_on_windows(words)
 else:
     import shlex
+
+    def this_system() -> SystemService:
+        return SystemdService()
 
     def has_rights() -> bool:
         return os.geteuid() == 0

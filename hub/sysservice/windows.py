@@ -21,7 +21,8 @@ ACCOUNT = rf"NT SERVICE\{NAME}"
 LAST_START = "last-start.txt"
 
 #: Windows calls its own groups by other names in other languages; never by other numbers.
-_SYSTEM, _ADMINISTRATORS = "*S-1-5-18", "*S-1-5-32-544"
+_SYSTEM, _ADMINISTRATORS = "S-1-5-18", "S-1-5-32-544"
+_OWNED = ["/setowner", f"*{_ADMINISTRATORS}"]
 _NO_SUCH_SERVICE = 1060
 _ALREADY_RUNNING, _NOT_RUNNING = 1056, 1062
 
@@ -51,10 +52,12 @@ class WindowsService:
 
     def __init__(
         self,
+        owner_of: Callable[[Path], str],
         environment: Mapping[str, str] = os.environ,
         run: programs.Run = programs.run,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
+        self._owner_of = owner_of
         self._run = run
         self._sleep = sleep
         drive = environment.get("SYSTEMDRIVE", "C:")
@@ -65,6 +68,7 @@ class WindowsService:
         self._unpacked = self.data / "unpacked"
 
     def install(self, source: Path) -> None:
+        self._refuse_what_anybody_made()
         is_there = self.status().state != "not installed"
         if is_there:
             self.stop()
@@ -114,6 +118,20 @@ class WindowsService:
     def runs_services_now(self) -> bool:
         return True
 
+    def _refuse_what_anybody_made(self) -> None:
+        """Everybody may make a folder beside it, and goes on owning it, and what it leads to."""
+        try:
+            owner = self._owner_of(self.data)
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            raise StartFault(f"cannot look at {self.data}: {error.strerror}") from None
+        if owner not in (_SYSTEM, _ADMINISTRATORS):
+            raise StartFault(
+                f"the service was not installed: {self.data} was not made by an administrator; "
+                "move it away first"
+            )
+
     def _put_in_place(self, source: Path) -> None:
         """A program that ended a moment ago is held for another one."""
         for _ in self._moments():
@@ -140,10 +158,16 @@ class WindowsService:
 
     def _give_the_data_to_the_service(self) -> None:
         try:
-            self._unpacked.mkdir(parents=True, exist_ok=True)
+            self.data.mkdir(parents=True, exist_ok=True)
+            for command in giving_the_data(self.data):
+                programs.need(self._run, command)
+            # Nobody else comes in any more.
+            if any(self.data.iterdir()):
+                for command in renewing_what_lies_in(self.data):
+                    programs.need(self._run, command)
+            self._unpacked.mkdir(exist_ok=True)
         except OSError as error:
             raise StartFault(f"cannot make {self.data}: {error.strerror}") from None
-        programs.need(self._run, giving_the_data(self.data))
 
     def _open_the_firewall(self) -> None:
         """Last: where its service was turned off, nothing is in the way of ours."""
@@ -189,6 +213,8 @@ def registering(executable: Path, *, is_there: bool) -> Iterator[list[str]]:
     yield ["sc.exe", "failure", NAME, "reset=", "86400", "actions=", again]
     # Also where it ends by itself and says that it failed.
     yield ["sc.exe", "failureflag", NAME, "1"]
+    # All that such a user has otherwise; this one lets it pass through folders on its way.
+    yield ["sc.exe", "privs", NAME, "SeChangeNotifyPrivilege"]
 
 
 def unpacking_to(folder: Path) -> list[str]:
@@ -197,11 +223,19 @@ def unpacking_to(folder: Path) -> list[str]:
     return ["reg.exe", "add", _KEY, *value, "/f"]
 
 
-def giving_the_data(data: Path) -> list[str]:
+def giving_the_data(data: Path) -> Iterator[list[str]]:
     """Others than the service and administrators have no business in there."""
     full, change = "(OI)(CI)F", "(OI)(CI)M"
-    grants = (f"{_SYSTEM}:{full}", f"{_ADMINISTRATORS}:{full}", f"{ACCOUNT}:{change}")
-    return ["icacls.exe", str(data), "/inheritance:r", "/grant:r", *grants]
+    grants = (f"*{_SYSTEM}:{full}", f"*{_ADMINISTRATORS}:{full}", f"{ACCOUNT}:{change}")
+    yield ["icacls.exe", str(data), *_OWNED]
+    yield ["icacls.exe", str(data), "/inheritance:r", "/grant:r", *grants]
+
+
+def renewing_what_lies_in(data: Path) -> Iterator[list[str]]:
+    """Whoever laid it there, it gets the rights of the folder, and nobody has others on it."""
+    # /L: not what a link in there leads to.
+    for change in (_OWNED, ["/reset"]):
+        yield ["icacls.exe", str(data / "*"), *change, "/T", "/L", "/Q"]
 
 
 def opening_the_firewall(executable: Path) -> list[str]:

@@ -18,6 +18,7 @@ from hub.sysservice.windows import (
     giving_the_data,
     opening_the_firewall,
     registering,
+    renewing_what_lies_in,
     state_in,
     unpacking_to,
 )
@@ -60,10 +61,17 @@ class Windows:
         self.delays = 0
         self.has_firewall = True
         self.environment = {"PROGRAMFILES": str(root / "P F"), "PROGRAMDATA": str(root / "Data")}
-        self.service = WindowsService(self.environment, self.run, lambda seconds: None)
+        self.owner = "S-1-5-32-544"
+        self.service = WindowsService(
+            self.owner_of, self.environment, self.run, lambda seconds: None
+        )
         self.download = root / "Downloads" / "sitehub.exe"
         self.download.parent.mkdir()
         self.download.write_text("version 1")
+
+    def owner_of(self, path: Path) -> str:
+        path.lstat()
+        return self.owner
 
     def run(self, words: Sequence[str]) -> Answer:
         program, verb = words[:2]
@@ -127,6 +135,7 @@ def test_the_service_is_described_as_sc_takes_it() -> None:
         'sc.exe description sitehub "The hub of this site\'s cameras"',
         "sc.exe failure sitehub reset= 86400 actions= restart/5000/restart/5000/restart/5000",
         "sc.exe failureflag sitehub 1",
+        "sc.exe privs sitehub SeChangeNotifyPrivilege",
     ]
 
 
@@ -147,15 +156,44 @@ def test_the_firewall_lets_the_program_be_reached() -> None:
 
 def test_the_data_is_the_services_and_the_administrators() -> None:
     data = PureWindowsPath(r"C:\ProgramData\sitehub")
-    assert giving_the_data(data) == [  # type: ignore[arg-type]
-        "icacls.exe",
-        r"C:\ProgramData\sitehub",
-        "/inheritance:r",
-        "/grant:r",
-        "*S-1-5-18:(OI)(CI)F",
-        "*S-1-5-32-544:(OI)(CI)F",
-        r"NT SERVICE\sitehub:(OI)(CI)M",
+    commands = giving_the_data(data)  # type: ignore[arg-type]
+    assert [subprocess.list2cmdline(command) for command in commands] == [
+        r"icacls.exe C:\ProgramData\sitehub /setowner *S-1-5-32-544",
+        r"icacls.exe C:\ProgramData\sitehub /inheritance:r /grant:r *S-1-5-18:(OI)(CI)F "
+        r'*S-1-5-32-544:(OI)(CI)F "NT SERVICE\sitehub:(OI)(CI)M"',
     ]
+
+
+def test_what_lies_in_it_already_is_theirs_too() -> None:
+    data = PureWindowsPath(r"C:\ProgramData\sitehub")
+    commands = renewing_what_lies_in(data)  # type: ignore[arg-type]
+    assert [subprocess.list2cmdline(command) for command in commands] == [
+        r"icacls.exe C:\ProgramData\sitehub\* /setowner *S-1-5-32-544 /T /L /Q",
+        r"icacls.exe C:\ProgramData\sitehub\* /reset /T /L /Q",
+    ]
+
+
+def test_what_lies_in_the_data_is_renewed_once_nobody_else_can_come_in(windows: Windows) -> None:
+    windows.service.data.mkdir(parents=True)
+    (windows.service.data / "sitehub.toml").touch()
+    windows.service.install(windows.download)
+    data = windows.service.data
+    asked = [words for words in windows.asked if words.startswith("icacls")]
+    assert [words.split()[1:3] for words in asked] == [
+        *([str(data), "/setowner"], [str(data), "/inheritance:r"]),
+        *([str(data / "*"), "/setowner"], [str(data / "*"), "/reset"]),
+    ]
+
+
+def test_a_folder_that_anybody_has_made_is_refused_before_anything_is_changed(
+    windows: Windows,
+) -> None:
+    windows.service.data.mkdir(parents=True)
+    windows.owner = "S-1-5-21-1-2-3-1001"
+    with pytest.raises(StartFault, match=r"was not made by an administrator; move it away first$"):
+        windows.service.install(windows.download)
+    assert windows.asked == []
+    assert not windows.service.executable.exists()
 
 
 @pytest.mark.parametrize(
@@ -180,8 +218,9 @@ def test_an_installation_copies_registers_opens_and_starts(windows: Windows) -> 
     assert (windows.service.data / "unpacked").is_dir()
     assert verbs(windows) == [
         *("sc.exe create", "sc.exe description", "sc.exe failure", "sc.exe failureflag"),
+        "sc.exe privs",
         "reg.exe add",
-        f"icacls.exe {windows.service.data}",
+        *[f"icacls.exe {windows.service.data}"] * 2,
         "sc.exe start",
         *("netsh.exe advfirewall", "netsh.exe advfirewall"),
     ]
