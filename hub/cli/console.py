@@ -19,7 +19,7 @@ if sys.platform == "win32":
     _Handler = ctypes.WINFUNCTYPE(wintypes.BOOL, wintypes.DWORD)
 
     def end_in_order(event: int) -> bool:
-        """In a thread of Windows' own. It waits some seconds for a process that does not return."""
+        """In a thread of Windows' own, which gives a process that does not return five seconds."""
         if event not in (_CLOSE, _LOGOFF, _SHUTDOWN):
             return False
         _thread.interrupt_main(signal.SIGBREAK)
