@@ -22,6 +22,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from hub import __version__  # noqa: E402
+from hub.store.migrate import migrations  # noqa: E402
 from hub.sysservice.unit import unit_text  # noqa: E402
 
 _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
@@ -67,8 +68,10 @@ def write_control(tree: Path) -> None:
     control = tree / "DEBIAN"
     size = sum(path.lstat().st_size for path in tree.rglob("*")) // 1024
     control.mkdir()
+    schema = str(max(migrations()))
     for script in ("preinst", "postinst", "prerm", "postrm"):
-        shutil.copy(ROOT / "packaging/debian" / script, control / script)
+        text = (ROOT / "packaging/debian" / script).read_text("utf-8")
+        (control / script).write_text(text.replace("@SCHEMA@", schema), "utf-8")
     (control / "control").write_text(
         f"""\
 Package: sitehub

@@ -39,10 +39,18 @@ def make_package(folder: Path, version: str) -> Path:
 
 @pytest.fixture(scope="session")
 def packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A directory with old.deb and new.deb."""
+    """A directory with old.deb, new.deb, and failing.deb, which does not let itself be unpacked."""
     if shutil.which("dpkg-deb") is None:
         pytest.skip("there is no dpkg-deb here")
     folder = tmp_path_factory.mktemp("packages")
     for version in ("old", "new"):
         make_package(folder, version).rename(folder / f"{version}.deb")
+    _make_failing_package(folder)
     return folder
+
+
+def _make_failing_package(folder: Path) -> None:
+    new, tree, package = (str(folder / name) for name in ("new.deb", "failing", "failing.deb"))
+    subprocess.run(["dpkg-deb", "--raw-extract", new, tree], check=True)
+    (folder / "failing" / "DEBIAN" / "preinst").write_text("#!/bin/sh\nexit 1\n")
+    subprocess.run(["dpkg-deb", "--build", tree, package], check=True, capture_output=True)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import re
 import shutil
+import sqlite3
 import subprocess
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path, PurePosixPath
 
 import pytest
 
+from hub.store.migrate import migrations
 from hub.sysservice.unit import unit_text
 from tests.packaging.conftest import make_package
 from tests.support.machine import Machine, why_no_machine
@@ -102,6 +104,9 @@ def test_where_systemd_runs_it_starts_is_replaced_and_stops(make_machine: MakeMa
     assert machine.run("systemctl", "is-active", "sitehub").out == "active\n"
     assert machine.run("systemctl", "show", "-P", "MainPID", "sitehub").out != first
 
+    machine.run("dpkg", "-i", "/run/exchange/failing.deb", check=False)
+    machine.run("systemctl", "is-active", "sitehub")
+
     machine.run("dpkg", "-r", "sitehub")
     assert machine.shell("pgrep -u sitehub", check=False).status == 1
     machine.run("test", "-e", "/var/lib/sitehub/started")
@@ -142,6 +147,41 @@ def test_a_service_of_a_copied_executable_outlives_the_purge_of_a_package(
     assert machine.run("systemctl", "is-enabled", "sitehub").out == "enabled\n"
 
 
+def test_an_account_that_is_not_the_services_is_neither_taken_nor_deleted(
+    make_machine: MakeMachine,
+) -> None:
+    machine = make_machine(booted=False)
+    machine.run("useradd", "-m", "sitehub")
+    refused = machine.run("dpkg", "-i", "/run/exchange/old.deb", check=False)
+    assert refused.status == 1
+    assert "the account sitehub is not a system account" in refused.out
+    machine.shell("! test -e /usr/lib/sitehub")
+
+    machine.run("userdel", "-r", "sitehub")
+    machine.run("dpkg", "-i", "/run/exchange/old.deb")
+    machine.shell("dpkg -r sitehub && userdel sitehub && useradd -m sitehub")
+    machine.run("dpkg", "-P", "sitehub")
+    machine.run("id", "sitehub")
+
+
+def test_data_that_a_newer_version_wrote_keeps_an_older_package_out(
+    make_machine: MakeMachine,
+) -> None:
+    machine = make_machine(booted=False)
+    newest = max(migrations())
+    for version in (newest, newest + 1):
+        with closing(sqlite3.connect(machine.exchange / f"{version}.sqlite")) as database:
+            database.execute(f"PRAGMA user_version = {version}")
+    machine.shell("mkdir /var/lib/sitehub")
+    machine.shell(f"cp /run/exchange/{newest + 1}.sqlite /var/lib/sitehub/hub.sqlite")
+    refused = machine.run("dpkg", "-i", "/run/exchange/old.deb", check=False)
+    assert refused.status == 1
+    assert f"newer sitehub (schema {newest + 1}, this one knows {newest})" in refused.out
+    machine.shell("! test -e /usr/lib/sitehub")
+    machine.shell(f"cp /run/exchange/{newest}.sqlite /var/lib/sitehub/hub.sqlite")
+    machine.run("dpkg", "-i", "/run/exchange/old.deb")
+
+
 def test_a_purge_empties_a_disk_that_is_mounted_for_the_data(make_machine: MakeMachine) -> None:
     machine = make_machine(booted=False)
     machine.run("dpkg", "-i", "/run/exchange/old.deb")
@@ -150,3 +190,13 @@ def test_a_purge_empties_a_disk_that_is_mounted_for_the_data(make_machine: MakeM
     machine.run("dpkg", "-P", "sitehub")
     assert machine.run("ls", "-A", "/var/lib/sitehub").out == ""
     machine.shell("! id sitehub")
+
+
+def test_a_systemd_that_does_not_answer_is_in_no_packages_way(make_machine: MakeMachine) -> None:
+    machine = make_machine(booted=False)
+    machine.run("mkdir", "-p", "/run/systemd/system")
+    assert machine.run("systemctl", "daemon-reload", check=False).status != 0
+    machine.run("dpkg", "-i", "/run/exchange/old.deb")
+    machine.run("dpkg", "-i", "/run/exchange/new.deb")
+    machine.run("dpkg", "-r", "sitehub")
+    machine.run("dpkg", "-P", "sitehub")
