@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
@@ -15,6 +16,8 @@ from hub.sysservice.unit import DATA, unit_text
 
 UNIT = f"{NAME}.service"
 EXECUTABLE = PurePosixPath("/usr/local/bin") / NAME
+#: The least number of an account that is a person's (UID_MIN in login.defs).
+_FIRST_PERSON = 1000
 
 _STATES: dict[str, State] = {
     "active": "running",
@@ -28,8 +31,14 @@ _STATES: dict[str, State] = {
 class SystemdService:
     """Files below `root`, and systemctl for the rest."""
 
-    def __init__(self, root: Path = Path("/"), run: programs.Run = programs.run) -> None:
+    def __init__(
+        self,
+        root: Path = Path("/"),
+        run: programs.Run = programs.run,
+        now: Callable[[], float] = time.time,
+    ) -> None:
         self._run = run
+        self._now = now
         self._unit = root / "etc/systemd/system" / UNIT
         self._packaged_unit = root / "usr/lib/systemd/system" / UNIT
         self._packaged_executable = root / "usr/bin" / NAME
@@ -47,9 +56,11 @@ class SystemdService:
             self._refuse_another_than_the_package(source)
             changed = False
         else:
+            has_user = self._has_user()
             with _faults_named("the service was not installed"):
                 copied = copy_if_other(source, self._own_executable, mode=0o755)
-                self._make_user()
+                if not has_user:
+                    self._make_user()
                 written = write_if_other(unit_text(EXECUTABLE), self._unit, mode=0o644)
             changed = copied or written
         self._reload()
@@ -90,6 +101,9 @@ class SystemdService:
     def runs_services_now(self) -> bool:
         return self._booted.is_dir()
 
+    def has_data(self) -> bool:
+        return self.data.is_dir()
+
     def _is_packaged(self) -> bool:
         return self._packaged_unit.exists()
 
@@ -115,11 +129,23 @@ class SystemdService:
         if not self.runs_services_now():
             raise StartFault("systemd does not run here: the service starts when it does")
 
+    def _has_user(self) -> bool:
+        """Refuses where somebody else is called so: the service would run as that one."""
+        answer = self._run(["getent", "passwd", NAME])
+        if answer.status:
+            return False
+        _, _, uid, _, _, home, _ = answer.text.strip().split(":")
+        if not 0 < int(uid) < _FIRST_PERSON or home != str(DATA):
+            raise StartFault(
+                f"the account {NAME} is not a system account with the home {DATA}, "
+                "and the service needs one of that name: rename or remove it"
+            )
+        return True
+
     def _make_user(self) -> None:
-        if self._run(["id", "-u", NAME]).status:
-            home = ("--home-dir", str(DATA), "--no-create-home")
-            shell = ("--shell", "/usr/sbin/nologin")
-            self._need("useradd", "--system", "--user-group", *home, *shell, NAME)
+        home = ("--home-dir", str(DATA), "--no-create-home")
+        shell = ("--shell", "/usr/sbin/nologin")
+        self._need("useradd", "--system", "--user-group", *home, *shell, NAME)
 
     def _reload(self) -> None:
         if self.runs_services_now():
@@ -127,9 +153,10 @@ class SystemdService:
 
     def _bring_up(self, verb: str) -> None:
         """Comes back when the hub serves: it tells systemd so itself."""
+        since = f"--since=@{self._now():.6f}"
         if self._run(["systemctl", verb, UNIT]).status == 0:
             return
-        said = self._run(["journalctl", "-u", UNIT, "-n", "40", "-o", "cat", "--no-pager"])
+        said = self._run(["journalctl", "-u", UNIT, since, "-o", "cat", "--no-pager"])
         words = [line for line in said.text.splitlines() if line.startswith(f"{NAME}: ")]
         why = words[-1].removeprefix(f"{NAME}: ") if words else f"see journalctl -u {NAME}"
         raise StartFault(f"the service is installed, but did not start: {why}")

@@ -15,12 +15,13 @@ from tests.cli.conftest import Sitehub
 if sys.platform == "win32":
     pytest.skip("these are the words for Linux", allow_module_level=True)
 
-_SYSTEMCTL = """\
+_PROGRAM = """\
 #!/bin/sh
 echo "$*" >> {root}/asked
 case "$1" in
     is-active) echo active ;;
     is-enabled) echo enabled ;;
+    passwd) exit 2 ;;
 esac
 """
 
@@ -32,8 +33,8 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (root / "run/systemd/system").mkdir(parents=True)
     programs = root / "bin"
     programs.mkdir()
-    for name in ("systemctl", "id"):
-        (programs / name).write_text(_SYSTEMCTL.format(root=root))
+    for name in ("systemctl", "getent", "useradd"):
+        (programs / name).write_text(_PROGRAM.format(root=root))
         (programs / name).chmod(0o755)
     monkeypatch.setenv("PATH", f"{programs}:{os.environ['PATH']}")
     executable = root / "sitehub"

@@ -18,6 +18,8 @@ from hub.sysservice.unit import unit_text
 if sys.platform == "win32":
     pytest.skip("systemd is there on Linux alone", allow_module_level=True)
 
+_ACCOUNT = "getent passwd sitehub"
+
 
 class System:
     """A system below a directory, with what its programs would answer."""
@@ -25,8 +27,8 @@ class System:
     def __init__(self, root: Path) -> None:
         self.root = root
         self.asked: list[str] = []
-        self.answers: dict[str, Answer] = {"id -u sitehub": Answer(1, "no such user")}
-        self.service = SystemdService(root, self.run)
+        self.answers: dict[str, Answer] = {_ACCOUNT: Answer(2, "")}
+        self.service = SystemdService(root, self.run, now=lambda: 1_700_000_000.25)
         self.download = root / "home/anna/Downloads/sitehub"
         self.put(self.download, "version 1")
 
@@ -81,7 +83,7 @@ def test_an_installation_makes_the_user_the_program_and_the_unit_and_starts_it(
     assert system.unit.read_text() == unit_text(PurePosixPath("/usr/local/bin/sitehub"))
     assert stat.S_IMODE(system.unit.stat().st_mode) == 0o644
     assert system.asked == [
-        "id -u sitehub",
+        _ACCOUNT,
         "useradd --system --user-group --home-dir /var/lib/sitehub --no-create-home "
         "--shell /usr/sbin/nologin sitehub",
         "systemctl --quiet daemon-reload",
@@ -93,7 +95,8 @@ def test_an_installation_makes_the_user_the_program_and_the_unit_and_starts_it(
 def test_a_second_installation_changes_nothing_and_disturbs_nobody(system: System) -> None:
     system.boot()
     system.service.install(system.download)
-    system.answers["id -u sitehub"] = Answer(0, "998\n")
+    account = "sitehub:x:998:998::/var/lib/sitehub:/usr/sbin/nologin\n"
+    system.answers[_ACCOUNT] = Answer(0, account)
     system.asked_since()
     before = system.program.stat()
     system.service.install(system.download)
@@ -145,13 +148,25 @@ def test_a_disk_that_is_read_only_is_told_and_leaves_nothing_half_done(system: S
     with pytest.raises(StartFault, match=r"the service was not installed: .*usr/local/bin"):
         system.service.install(system.download)
     assert not system.unit.exists()
-    assert system.asked == []
+    assert system.asked == [_ACCOUNT]
+
+
+@pytest.mark.parametrize("account", ["1000:1000::/var/lib/sitehub", "998:998::/home/sitehub"])
+def test_an_account_that_is_not_the_services_is_not_taken(system: System, account: str) -> None:
+    system.answers[_ACCOUNT] = Answer(0, f"sitehub:x:{account}:/bin/bash\n")
+    with pytest.raises(StartFault, match="the account sitehub is not a system account"):
+        system.service.install(system.download)
+    assert not system.unit.exists()
+    assert not system.program.exists()
+    assert system.asked == [_ACCOUNT]
 
 
 def test_a_start_that_fails_says_why(system: System) -> None:
     system.boot()
     system.answers["systemctl restart sitehub.service"] = Answer(1, "Job failed. See journalctl.")
-    system.answers["journalctl -u sitehub.service -n 40 -o cat --no-pager"] = Answer(
+    # Not what an earlier start has said.
+    said = "journalctl -u sitehub.service --since=@1700000000.250000 -o cat --no-pager"
+    system.answers[said] = Answer(
         0, "Starting\nsitehub: port 8443 is taken by another program\nFailed\n"
     )
     with pytest.raises(StartFault, match=r"did not start: port 8443 is taken by another program$"):
