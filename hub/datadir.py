@@ -43,8 +43,8 @@ def default_path(name: str = "sitehub") -> Path:
 
     Whoever may look after the service means the service's, where there is one.
     """
-    if name == sysservice.NAME and has_rights() and (data := this_system().data).is_dir():
-        return data
+    if name == sysservice.NAME and has_rights() and (system := this_system()).has_data():
+        return system.data
     return Path(platformdirs.user_data_dir(name, appauthor=False))
 
 

@@ -42,6 +42,9 @@ class SystemService(Protocol):
     def runs_services_now(self) -> bool:
         """Not so in a system that is being put together and has not been booted."""
 
+    def has_data(self) -> bool:
+        """Whether there is a data directory that only an administrator can have made."""
+
 
 if sys.platform == "win32":
     import ctypes

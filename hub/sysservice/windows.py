@@ -22,6 +22,7 @@ LAST_START = "last-start.txt"
 
 #: Windows calls its own groups by other names in other languages; never by other numbers.
 _SYSTEM, _ADMINISTRATORS = "S-1-5-18", "S-1-5-32-544"
+_TRUSTED = (_SYSTEM, _ADMINISTRATORS)
 _OWNED = ["/setowner", f"*{_ADMINISTRATORS}"]
 _NO_SUCH_SERVICE = 1060
 _ALREADY_RUNNING, _NOT_RUNNING = 1056, 1062
@@ -118,6 +119,12 @@ class WindowsService:
     def runs_services_now(self) -> bool:
         return True
 
+    def has_data(self) -> bool:
+        try:
+            return self._owner_of(self.data) in _TRUSTED
+        except OSError:
+            return False
+
     def _refuse_what_anybody_made(self) -> None:
         """Everybody may make a folder beside it, and goes on owning it, and what it leads to."""
         try:
@@ -126,7 +133,7 @@ class WindowsService:
             return
         except OSError as error:
             raise StartFault(f"cannot look at {self.data}: {error.strerror}") from None
-        if owner not in (_SYSTEM, _ADMINISTRATORS):
+        if owner not in _TRUSTED:
             raise StartFault(
                 f"the service was not installed: {self.data} was not made by an administrator; "
                 "move it away first"

@@ -212,6 +212,14 @@ def verbs(windows: Windows) -> list[str]:
     return [" ".join(words.split()[:2]) for words in windows.asked]
 
 
+def test_data_that_anybody_has_made_is_not_the_services(windows: Windows) -> None:
+    assert not windows.service.has_data()
+    windows.service.data.mkdir(parents=True)
+    assert windows.service.has_data()
+    windows.owner = "S-1-5-21-1-2-3-1001"
+    assert not windows.service.has_data()
+
+
 def test_an_installation_copies_registers_opens_and_starts(windows: Windows) -> None:
     windows.service.install(windows.download)
     assert windows.service.executable.read_text() == "version 1"
