@@ -29,6 +29,8 @@ _WINDOWS = sys.platform == "win32"
 PYTHON = ENVIRONMENT / ("Scripts/python.exe" if _WINDOWS else "bin/python")
 EXECUTABLE = DIST / ("sitehub.exe" if _WINDOWS else "sitehub")
 SUMS = "SHA256SUMS"
+#: From ROOT: pip splits it at blanks.
+CONSTRAINTS = "packaging/constraints.txt"
 
 
 def main() -> None:
@@ -47,7 +49,7 @@ def make_environment() -> None:
     print("== environment", flush=True)
     venv.create(ENVIRONMENT, with_pip=True, clear=True)
     python("packaging/bootloader/install.py", BUILD / "bootloader")
-    python("-m", "pip", "install", "-q", "-c", "packaging/constraints.txt", ".[build]")
+    python("-m", "pip", "install", "-q", ".[build]")
 
 
 def freeze() -> None:
@@ -83,6 +85,8 @@ def python(*words: str | Path) -> None:
     # The same sources give the same sets, and so the same order of what is packed. Where in its
     # line something is, which only marks it in a traceback, is a megabyte of each process.
     environment = {**os.environ, "PYTHONHASHSEED": "0", "PYTHONNODEBUGRANGES": "1"}
+    # What builds the packages is pinned as they are; newer pips know it by the second name.
+    environment |= dict.fromkeys(("PIP_CONSTRAINT", "PIP_BUILD_CONSTRAINT"), CONSTRAINTS)
     done = subprocess.run([PYTHON, *words], cwd=ROOT, env=environment)
     if done.returncode:
         sys.exit(done.returncode)

@@ -2,9 +2,10 @@
 
     python packaging/bootloader/install.py WORK
 
-The sources of the pinned version are fetched into the directory WORK, `entry.c` takes the place of
-the entry that they have, and PyInstaller compiles itself as it documents for whoever wants to. A
-bootloader that nobody else uses is also one that no virus scanner has learnt to suspect.
+The sources, of the version that pip's constraints name, are fetched into the directory WORK,
+`entry.c` takes the place of the entry that they have, and PyInstaller compiles itself as it
+documents for whoever wants to. A bootloader that nobody else uses is also one that no virus scanner
+has learnt to suspect.
 
 It needs a C compiler: gcc, on Windows that of Visual Studio or MinGW.
 """
@@ -18,7 +19,6 @@ import sys
 from pathlib import Path
 
 HERE = Path(__file__).parent
-CONSTRAINTS = HERE.parent / "constraints.txt"
 #: Below the directory of PyInstaller's sources.
 ENTRY = Path("bootloader", "src", "main.c")
 
@@ -56,8 +56,8 @@ def compile_and_install(sources: Path) -> None:
 
 
 def pip(command: str, *words: str, **environment: str) -> None:
-    """Run it quietly with the pinned versions; its failure is ours."""
-    options = ("-q", "--disable-pip-version-check", "-c", str(CONSTRAINTS))
+    """Run it quietly; its failure is ours."""
+    options = ("-q", "--disable-pip-version-check")
     done = subprocess.run(
         [sys.executable, "-m", "pip", command, *options, *words], env={**os.environ, **environment}
     )
