@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
-from selenium.common.exceptions import StaleElementReferenceException
+from selenium.common.exceptions import StaleElementReferenceException, TimeoutException
 from selenium.webdriver import Chrome, ChromeOptions
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
@@ -63,7 +63,11 @@ class Screen:
         patience = WebDriverWait(
             self.driver, PATIENCE_SECONDS, 0.1, ignored_exceptions=[StaleElementReferenceException]
         )
-        return patience.until(look, what)
+        try:
+            return patience.until(look)
+        except TimeoutException:
+            page = self.driver.execute_script("return document.body.innerText")
+            raise AssertionError(f"{what}, at {self.driver.current_url}:\n{page}") from None
 
     def type(self, name: str, text: str, *, within: str = "body") -> None:
         field = self.one(f'{within} [name="{name}"]')

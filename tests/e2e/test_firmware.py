@@ -107,17 +107,15 @@ async def test_a_campaign_reaches_simulated_cameras_one_and_then_the_others(
         async with trio.open_nursery() as nursery:
             first, stubborn, *others = all_of_them
             for late in (stubborn, *others):
-                nursery.start_soon(late.run)
+                nursery.start_soon(live, late)
             await until(lambda: online(client) == 3)
             # They ask at once, and are offered nothing yet.
             assert set(states(client, given).values()) == {"waiting"}
-            nursery.start_soon(first.run)
+            nursery.start_soon(live, first)
             await until(lambda: set(states(client, given).values()) == {"done", "downloaded"})
             assert states(client, given)[dids[1]] == "downloaded"
             assert campaign(hub, given)["state"] == "rest"
             nursery.cancel_scope.cancel()
-    for camera in all_of_them:
-        await camera.aclose()
     downloads = json.loads(hub.cli("firmware", "downloads", "--json"))
     assert {one["did"] for one in downloads} == set(dids)
     assert hub.stop() == 0
@@ -156,6 +154,14 @@ def simulated(
     )
 
 
+async def live(camera: SimulatedCamera) -> None:
+    """Until it is cancelled; then it lets go of its connections, however the test ends."""
+    try:
+        await camera.run()
+    finally:
+        await camera.aclose()
+
+
 def online(client: httpx.Client) -> int:
     devices = client.get("/api/hub/v1/devices").json()["items"]
     return sum(one["state"] == "online" for one in devices)
@@ -178,13 +184,11 @@ async def test_a_campaign_is_given_and_watched_on_the_page(
     cameras, dids = enrolled(hub, tmp_path, 3)
     async with trio.open_nursery() as nursery:
         for camera in cameras:
-            nursery.start_soon(camera.run)
+            nursery.start_soon(live, camera)
         with hub.blocking_client(headers=hub.add_api_key()) as client:
             await until(lambda: online(client) == 3)
         await trio.to_thread.run_sync(give_and_watch, screen, hub, large, dids)
         nursery.cancel_scope.cancel()
-    for camera in cameras:
-        await camera.aclose()
 
 
 def give_and_watch(screen: Screen, hub: HubProcess, file: Path, dids: list[str]) -> None:
