@@ -14,7 +14,7 @@ from typing import Literal
 import platformdirs
 from msgspec import Struct
 
-from hub import sysservice
+from hub import frozen, sysservice
 from hub.errors import StartFault
 from hub.sysservice.system import has_rights, this_system
 
@@ -123,6 +123,11 @@ if sys.platform == "win32":
     def act_for_owner(path: Path) -> None:
         """What an administrator makes in there is the service's too: it inherits the rights."""
 
+    @contextmanager
+    def acting_for_owner(path: Path) -> Iterator[None]:
+        """The same for a while."""
+        yield
+
     def _try_lock(handle: int) -> bool:
         os.lseek(handle, _LOCKED_BYTE, os.SEEK_SET)
         try:
@@ -138,11 +143,48 @@ else:
 
         What root makes in there, a service that is another user could not open.
         """
-        if os.geteuid() == 0 and path.is_dir() and (owner := path.stat()).st_uid != 0:
+        if (owner := _other_owner(path)) is not None:
             _let_others_read_the_program()
+            with _ending_with_the_outer_process():
+                os.setgroups([])
+                os.setgid(owner.st_gid)
+                os.setuid(owner.st_uid)
+
+    @contextmanager
+    def acting_for_owner(path: Path) -> Iterator[None]:
+        """The same for a while, where root goes on with what is root's."""
+        owner = _other_owner(path)
+        if owner is None:
+            yield
+            return
+        group, groups = os.getegid(), os.getgroups()
+        _let_others_read_the_program()
+        with _ending_with_the_outer_process():
             os.setgroups([])
-            os.setgid(owner.st_gid)
-            os.setuid(owner.st_uid)
+            os.setegid(owner.st_gid)
+            os.seteuid(owner.st_uid)
+            try:
+                yield
+            finally:
+                os.seteuid(0)
+                os.setegid(group)
+                os.setgroups(groups)
+
+    def _other_owner(path: Path) -> os.stat_result | None:
+        """Of a directory that is not root's, where this is root."""
+        if os.geteuid() == 0 and path.is_dir() and (owner := path.stat()).st_uid != 0:
+            return owner
+        return None
+
+    @contextmanager
+    def _ending_with_the_outer_process() -> Iterator[None]:
+        """Where a process becomes another user, the kernel forgets with which one it is to end."""
+        outer = os.getppid()
+        try:
+            yield
+        finally:
+            if frozen.unpacked_to() is not None:
+                frozen.end_with(outer)
 
     def _let_others_read_the_program() -> None:
         """A one-file executable unpacked itself for root alone, and has not read all of it yet."""

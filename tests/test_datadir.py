@@ -8,6 +8,7 @@ import stat
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,8 @@ import pytest
 from hub import datadir
 from hub.errors import StartFault
 from hub.sysservice.systemd import SystemdService
+
+_NOBODY = 65534
 
 
 def test_a_new_directory_is_for_its_owner_alone(tmp_path: Path) -> None:
@@ -105,20 +108,64 @@ def test_whoever_looks_after_a_service_means_its_data(
     assert datadir.default_path() == own
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="Windows hands rights down by the directory")
-def test_what_root_makes_in_a_services_directory_is_the_services(tmp_path: Path) -> None:
-    if os.geteuid() != 0:
+@pytest.fixture
+def services_dir() -> Iterator[Path]:
+    """A data directory of a service, which is another user."""
+    if sys.platform == "win32" or os.geteuid() != 0:
         pytest.skip("only root can give a directory to another user")
-    nobody = 65534
     parent = Path(tempfile.mkdtemp())  # where that user may pass, unlike in tmp_path
-    try:
-        parent.chmod(0o755)
-        data_dir = parent / "data"
-        data_dir.mkdir(mode=0o700)
-        os.chown(data_dir, nobody, nobody)
-        command = "import sys; from pathlib import Path; from hub import datadir as d; "
-        command += "p = Path(sys.argv[1]); d.act_for_owner(p); d.prepare(p)"
-        subprocess.run([sys.executable, "-c", command, str(data_dir)], check=True)
-        assert [path.stat().st_uid for path in data_dir.iterdir()] == [nobody]
-    finally:
-        shutil.rmtree(parent)
+    parent.chmod(0o755)
+    data_dir = parent / "data"
+    data_dir.mkdir(mode=0o700)
+    os.chown(data_dir, _NOBODY, _NOBODY)
+    yield data_dir
+    shutil.rmtree(parent)
+
+
+def by_root(command: str, data_dir: Path) -> list[str]:
+    """A program that does so with `path`, for what it gives up it cannot take back."""
+    program = "import os, sys, time; from pathlib import Path; from hub import datadir, frozen\n"
+    return [sys.executable, "-c", f"{program}path = Path(sys.argv[1])\n{command}", str(data_dir)]
+
+
+def test_what_root_makes_in_a_services_directory_is_the_services(services_dir: Path) -> None:
+    command = "datadir.act_for_owner(path); datadir.prepare(path)"
+    subprocess.run(by_root(command, services_dir), check=True)
+    assert [path.stat().st_uid for path in services_dir.iterdir()] == [_NOBODY]
+
+
+def test_who_acts_for_the_service_for_a_while_is_root_again(services_dir: Path) -> None:
+    command = """
+before = os.geteuid(), os.getegid(), os.getgroups()
+with datadir.acting_for_owner(path):
+    datadir.prepare(path)
+    assert os.geteuid() == path.stat().st_uid
+assert (os.geteuid(), os.getegid(), os.getgroups()) == before
+"""
+    subprocess.run(by_root(command, services_dir), check=True)
+    assert [path.stat().st_uid for path in services_dir.iterdir()] == [_NOBODY]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the kernel is asked to tell")
+@pytest.mark.parametrize(
+    "act", ["datadir.act_for_owner(path)", "with datadir.acting_for_owner(path): pass"]
+)
+def test_who_acts_for_the_service_still_ends_with_the_process_that_unpacked_it(
+    services_dir: Path, act: str
+) -> None:
+    command = f"""
+sys._MEIPASS = str(path.parent / f"_MEI{{os.getppid():08x}}ABCDEF")
+os.mkdir(sys._MEIPASS)
+frozen.end_with(os.getppid())
+{act}
+print("begun", flush=True)
+time.sleep(20)
+print("left alone")
+"""
+    outer_program = "import subprocess, sys; subprocess.run(sys.argv[1:])"
+    words = [sys.executable, "-c", outer_program, *by_root(command, services_dir)]
+    with subprocess.Popen(words, stdout=subprocess.PIPE) as outer:
+        assert outer.stdout is not None
+        assert outer.stdout.readline() == b"begun\n"
+        outer.kill()
+        assert outer.stdout.read() == b""

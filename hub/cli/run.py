@@ -108,6 +108,7 @@ def _run_in(
 
     frozen.keep_house()
     directory = data_dir or datadir.default_path("sitehub-demo" if demo else "sitehub")
+    datadir.act_for_owner(directory)
     load = partial(
         config.load, directory, file=config_file, environment=os.environ, overrides=overrides
     )

@@ -1,0 +1,27 @@
+"""`sitehub run`, as far as it does not come to a hub that runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from hub import datadir
+from hub.errors import StartFault
+from tests.cli.conftest import Sitehub
+
+
+def test_root_acts_for_the_owner_of_a_directory_before_anything_is_done_in_there(
+    sitehub: Sitehub, data_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done: list[str] = []
+
+    def prepare(path: Path) -> None:
+        done.append(f"prepare {path}")
+        raise StartFault("so far and no further")
+
+    monkeypatch.setattr(datadir, "act_for_owner", lambda path: done.append(f"act for {path}"))
+    monkeypatch.setattr(datadir, "prepare", prepare)
+    data_dir.mkdir()
+    assert sitehub("run").err == "sitehub: so far and no further\n"
+    assert done == [f"act for {data_dir}", f"prepare {data_dir}"]
