@@ -59,7 +59,9 @@ def install() -> None:
 
     system = this_system()
     _refuse_without_rights("install")
-    system.install(_this_executable())
+    executable = _this_executable()
+    _refuse_newer_data(system)
+    system.install(executable)
     for line in _installed(system):
         click.echo(line)
 
@@ -159,6 +161,18 @@ def _refuse_without_rights(verb: str) -> None:
     if not has_rights():
         command = with_rights([sys.executable, *_module(), "service", verb])
         raise StartFault(f"this needs an administrator's rights. Give this command: {command}")
+
+
+def _refuse_newer_data(system: SystemService) -> None:
+    """In the place of a newer version, this one would be started for ever, and never serve."""
+    from hub import datadir
+    from hub.store.db import DATABASE
+    from hub.store.migrate import migrations, refuse_newer
+
+    newest = max(migrations())
+    if system.has_data():
+        with datadir.acting_for_owner(system.data):
+            refuse_newer(system.data / DATABASE, newest)
 
 
 def _module() -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import sqlite3
-from contextlib import closing
+from contextlib import closing, suppress
 from importlib import resources
 from pathlib import Path
 
@@ -46,6 +46,20 @@ def bring_up_to_date(path: Path, steps: dict[int, str]) -> None:
             _bring_up_to_date(connection, path, steps, is_new)
     except (sqlite3.DatabaseError, OSError) as error:
         raise unusable(path, error) from error
+
+
+def refuse_newer(path: Path, newest: int) -> None:
+    """Raises StartFault of a database that this version could not go on with; changes nothing.
+
+    SQLite is asked, for the file alone may be behind its write-ahead log. What else ails the
+    database, a start tells.
+    """
+    if not path.is_file():
+        return
+    with suppress(sqlite3.DatabaseError):
+        address = f"{path.absolute().as_uri()}?mode=rw"
+        with closing(sqlite3.connect(address, uri=True)) as connection:
+            _checked_version(connection, path, newest)
 
 
 def unusable(path: Path, error: sqlite3.Error | OSError) -> StartFault:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from hub.store.migrate import bring_up_to_date, migrations
 from hub.sysservice import system
 from hub.sysservice.systemd import SystemdService
 from tests.cli.conftest import Sitehub
@@ -76,6 +77,26 @@ def test_one_that_does_not_run_is_status_3(sitehub: Sitehub, root: Path) -> None
         f"  Program  {root}/usr/local/bin/sitehub\n  Data     {root}/var/lib/sitehub\n",
         "",
     )
+
+
+def test_a_version_that_is_older_than_the_data_does_not_replace_a_newer_one(
+    sitehub: Sitehub, root: Path
+) -> None:
+    sitehub("service", "install")
+    (root / "sitehub").write_text("an older executable")
+    data = root / "var/lib/sitehub"
+    data.mkdir(parents=True)
+    newer = max(migrations()) + 1
+    bring_up_to_date(data / "hub.sqlite", {newer: "CREATE TABLE a (x);"})
+    (root / "asked").unlink()
+    refused = sitehub("service", "install")
+    assert refused.status == 1
+    assert refused.err == (
+        f"sitehub: {data}/hub.sqlite was written by a newer sitehub "
+        f"(schema {newer}, this one knows {newer - 1}): install the newer version\n"
+    )
+    assert (root / "usr/local/bin/sitehub").read_text() == "the executable"
+    assert not (root / "asked").exists()
 
 
 @pytest.mark.parametrize("verb", ["install", "uninstall", "start", "stop"])

@@ -13,7 +13,13 @@ from pathlib import Path
 import pytest
 
 from hub.errors import StartFault
-from hub.store.migrate import APPLICATION_ID, bring_up_to_date, migrations, unusable
+from hub.store.migrate import (
+    APPLICATION_ID,
+    bring_up_to_date,
+    migrations,
+    refuse_newer,
+    unusable,
+)
 from tests.support.clock import FrozenClock
 from tests.support.stores import is_whole, opened, upload
 
@@ -118,6 +124,27 @@ def test_a_newer_schema_that_left_a_copy_of_ours_names_it(tmp_path: Path) -> Non
     bring_up_to_date(path, NEXT)
     with pytest.raises(StartFault, match=r"newer version, or restore the copy .*before-0002$"):
         bring_up_to_date(path, STEPS)
+
+
+def test_a_newer_schema_is_found_before_anything_is_done_with_it(tmp_path: Path) -> None:
+    path = tmp_path / "hub.sqlite"
+    refuse_newer(path, max(STEPS))
+    assert not path.exists()
+    bring_up_to_date(path, STEPS)
+    refuse_newer(path, max(STEPS))
+    with closing(sqlite3.connect(path)) as hub:
+        hub.execute("PRAGMA journal_mode = WAL")
+        # It is in the write-ahead log so far, and not in the file.
+        hub.execute(f"PRAGMA user_version = {max(NEXT)}")
+        with pytest.raises(StartFault, match=r"newer sitehub.*install the newer version$"):
+            refuse_newer(path, max(STEPS))
+        refuse_newer(path, max(NEXT))
+
+
+def test_of_a_database_that_cannot_be_read_nothing_is_known(tmp_path: Path) -> None:
+    path = tmp_path / "hub.sqlite"
+    path.write_bytes(b"not a database, and long enough for a header" * 10)
+    refuse_newer(path, max(STEPS))
 
 
 def test_a_full_disk_is_no_reason_to_restore_a_backup(tmp_path: Path) -> None:
