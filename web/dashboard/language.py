@@ -8,14 +8,12 @@ from contextlib import suppress
 from contextvars import ContextVar
 from datetime import UTC, datetime, timedelta, tzinfo
 from datetime import date as Date
+from gettext import GNUTranslations, NullTranslations
 from pathlib import Path
 from typing import Literal
 
 from babel import Locale
 from babel.dates import format_date, format_datetime, get_day_names
-from babel.messages.mofile import write_mo
-from babel.messages.pofile import read_po
-from babel.support import NullTranslations, Translations
 from msgspec import Struct
 from werkzeug.datastructures import LanguageAccept
 
@@ -96,13 +94,17 @@ def _read_words(path: Path) -> NullTranslations:
     file lies in the tree, where it would soon say other things.
     """
     compiled = path.with_suffix(".mo")
-    return Translations(
+    return GNUTranslations(
         io.BytesIO(compiled.read_bytes() if compiled.exists() else compile_words(path))
     )
 
 
 def compile_words(path: Path) -> bytes:
     """A .po file as a .mo file has it."""
+    # The executable never comes here.
+    from babel.messages.mofile import write_mo
+    from babel.messages.pofile import read_po
+
     compiled = io.BytesIO()
     with path.open("rb") as file:
         write_mo(compiled, read_po(file))
