@@ -4,8 +4,9 @@
 
 It is copied into a directory of its own, and gets an environment without anything: no PATH, another
 user (if we are root), a current directory that it may not write to, and a data directory with
-blanks and Chinese characters in its path. Exit status 1 where it does not work, or is too large; a
-time or a share of the processor that misses its aim is marked, for a busy machine misses them too.
+blanks and Chinese characters in its path. Exit status 1 where it does not work, or is too large as
+a file or in memory; a time or a share of the processor that misses its aim is marked, for a busy
+machine misses them too. A MB is a million bytes.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ _POLL_SECONDS = 0.01
 _STARTS = 3
 #: Each camera shows itself by an upload after its connect.
 _SETTLING_SECONDS = 10.0
-#: Longer than the connections of those uploads are kept open (web/http1.py).
+#: Longer than a connection stays open on which nothing comes any more (web/http1.py).
 _MEASURED_SECONDS = 80.0
 _TRUSTING = ssl._create_unverified_context()
 
@@ -181,9 +182,9 @@ def _family(pid: int) -> list[int]:
 
 
 def _resident_mb(pids: list[int]) -> float:
-    """In 2**20 bytes, as ps, top and systemctl count memory."""
+    """What both hold: pages that they share, as those of the C library, are counted twice."""
     pages = sum(int(Path(f"/proc/{pid}/statm").read_text().split()[1]) for pid in pids)
-    return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
+    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
 
 
 def _cpu_seconds(pids: list[int]) -> float:
@@ -209,14 +210,14 @@ def _idle(site: Site) -> Iterator[Figure]:
             print("memory and CPU are measured on Linux alone")
             return
         pids = _family(process.pid)
-        yield Figure("resident, nobody there", _resident_mb(pids), MOST_RESIDENT_MB, "MB")
+        yield Figure("resident, nobody there", _resident_mb(pids), MOST_RESIDENT_MB, "MB", True)
         with site.cameras():
             time.sleep(_SETTLING_SECONDS)
             before = _cpu_seconds(pids)
             time.sleep(_MEASURED_SECONDS)
             percent = 100 * (_cpu_seconds(pids) - before) / _MEASURED_SECONDS
             whom = f"idle with {CAMERAS} cameras"
-            yield Figure(f"resident, {whom}", _resident_mb(pids), MOST_RESIDENT_MB, "MB")
+            yield Figure(f"resident, {whom}", _resident_mb(pids), MOST_RESIDENT_MB, "MB", True)
             yield Figure(f"CPU, {whom}", percent, MOST_CPU_PERCENT, "%")
 
 
