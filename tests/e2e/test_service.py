@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -92,7 +93,7 @@ def test_a_port_in_use_is_told_and_tried_again(machine: Machine) -> None:
     machine.wait_for(_HEALTHY)
     refused = machine.run(_DOWNLOAD, "service", "install", check=False)
     assert refused.status == 1
-    assert "did not start: port 8444 is already in use" in refused.out
+    assert "did not start: port 8443 is already in use" in refused.out
     machine.shell("kill $(cat /run/other)")
     machine.wait_for(f"{_HEALTHY} && systemctl is-active sitehub")
 
@@ -104,6 +105,42 @@ def test_data_that_was_gathered_before_is_taken_over(machine: Machine) -> None:
     installed = machine.run(_DOWNLOAD, "service", "install")
     assert "/setup/" not in installed.out  # there is an administrator already
     assert "anna" in machine.run("sitehub", "user", "list").out
+    assert machine.shell("find /var/lib/sitehub -user root").out == ""
+
+
+def test_what_is_not_ours_is_left_alone_and_what_is_older_is_refused(machine: Machine) -> None:
+    # Somebody who happens to be called so.
+    machine.run("useradd", "-m", "sitehub")
+    refused = machine.run(_DOWNLOAD, "service", "install", check=False)
+    assert refused.status == 1
+    assert refused.out.startswith("sitehub: the account sitehub is not a system account")
+    machine.shell("! test -e /usr/local/bin/sitehub && userdel -r sitehub")
+
+    # Root in the directory of another user, whose link leads to a file of root's.
+    machine.shell("install -d -o daemon -g daemon /srv/hub && echo precious > /root/file")
+    machine.run("ln", "-s", "/root/file", "/srv/hub/hub.lock")
+    refused = machine.run(_DOWNLOAD, "run", "--data", "/srv/hub", check=False)
+    assert "cannot write to the data directory /srv/hub: Permission denied" in refused.out
+    assert machine.run("cat", "/root/file").out == "precious\n"
+    machine.run("rm", "/srv/hub/hub.lock")
+    machine.shell(f"{_DOWNLOAD} run --data /srv/hub > /dev/null 2>&1 & echo $! > /run/outer")
+    machine.wait_for(_HEALTHY)
+    assert machine.shell("find /srv/hub -not -user daemon").out == ""
+    machine.shell("pgrep -u daemon && kill -9 $(cat /run/outer)")
+    machine.wait_for("! pgrep -u daemon")
+
+    # Data of a newer version, which is in the write-ahead log so far.
+    machine.run(_DOWNLOAD, "service", "install")
+    database = "sqlite3.connect('/var/lib/sitehub/hub.sqlite')"
+    marked = f"import sqlite3; {database}.execute('PRAGMA user_version = 999')"
+    machine.run(os.path.realpath(sys.executable), "-c", marked)
+    outer = show(machine, "MainPID")
+    machine.shell(f"echo >> {_DOWNLOAD}")
+    refused = machine.run(_DOWNLOAD, "service", "install", check=False)
+    assert refused.status == 1
+    assert refused.out.startswith("sitehub: /var/lib/sitehub/hub.sqlite was written by a newer")
+    assert show(machine, "MainPID") == outer
+    machine.shell(f"{_HEALTHY} && ! cmp {_DOWNLOAD} /usr/local/bin/sitehub")
     assert machine.shell("find /var/lib/sitehub -user root").out == ""
 
 
@@ -122,5 +159,11 @@ def test_the_package_runs_and_is_upgraded_over_itself(machine: Machine, executab
     machine.wait_for(_HEALTHY)
     machine.run("dpkg", "-r", "sitehub")
     machine.shell("! pgrep -u sitehub && test -e /var/lib/sitehub/hub.sqlite")
-    machine.run("dpkg", "-P", "sitehub")
+
+    # A copied executable goes on with the data, and a purge of the package does not disturb it.
+    machine.run(_DOWNLOAD, "service", "install")
+    machine.shell("cp /var/lib/dpkg/info/sitehub.postrm /run/postrm && dpkg -P sitehub")
+    machine.shell(f"{_HEALTHY} && systemctl is-enabled sitehub")
+    machine.run("sitehub", "service", "uninstall")
+    machine.run("sh", "/run/postrm", "purge")
     machine.shell("! test -e /var/lib/sitehub && ! id sitehub")
