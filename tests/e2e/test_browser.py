@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import socket
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -172,6 +173,31 @@ def test_a_page_shows_what_changed_before_it_began_to_listen(
     hub.cli("device", "add", "--sn", "Y3CA9PGDTKM7R1C", "--code", "12345678", "--name", "Gate")
     screen.driver.execute_script("window.listens = true")
     screen.wait_for("Gate")
+
+
+def test_who_is_on_the_way_to_another_page_gets_there(screen: Screen, make_hub: MakeHub) -> None:
+    hub = make_hub().start()
+    hub.cli("user", "add", "mei", "--role", "guard", "--password-stdin", stdin=PASSWORD)
+    screen.driver.execute_cdp_cmd(
+        "Page.addScriptToEvaluateOnNewDocument", {"source": _LISTEN_WHEN_TOLD}
+    )
+    screen.sign_in(hub)
+    screen.wait_for("No cameras yet")
+    hub.cli("device", "add", "--sn", "Y3CA9PGDTKM7R1C", "--code", "12345678", "--name", "Gate")
+    with (
+        socket.create_server(("127.0.0.1", 0)) as slow,
+        hub.blocking_client(headers=hub.add_api_key()) as client,
+    ):
+        # Not at once: the driver would wait for the page to come.
+        go = "setTimeout(url => { location.assign(url); window.listens = 1 }, 100, arguments[0])"
+        screen.driver.execute_script(go, f"http://127.0.0.1:{slow.getsockname()[1]}/")
+        way, _ = slow.accept()
+        with way:
+            # Now the page that is left is told that it is out of date.
+            while "sitehub_stream_readers 1.0" not in client.get("/metrics").text:
+                pass
+            way.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 7\r\n\r\nArrived")
+            screen.wait_for("Arrived")
 
 
 def test_a_code_is_tried_while_it_is_typed(

@@ -50,9 +50,19 @@ async function followTheHub() {
   stream.start();
 }
 
+// To load a page anew would call back whoever is on the way to another one.
+let isLeft = false;
+addEventListener("beforeunload", () => {
+  isLeft = true;
+});
+addEventListener("pageshow", () => {
+  isLeft = false;
+});
+
 // An empty page is another one once there is something.
 function loadAnewIfEmpty(selector) {
-  if (document.querySelector(selector) && !isInUse(document.body)) location.reload();
+  if (isLeft || isInUse(document.body)) return;
+  if (document.querySelector(selector)) location.reload();
 }
 
 function showLastPicture({ did, picture }) {
