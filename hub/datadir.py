@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import stat
 import sys
 import time
 from collections.abc import Iterator
@@ -144,7 +143,7 @@ else:
         What root makes in there, a service that is another user could not open.
         """
         if (owner := _other_owner(path)) is not None:
-            _let_others_read_the_program()
+            frozen.let_others_read()
             with _ending_with_the_outer_process():
                 os.setgroups([])
                 os.setgid(owner.st_gid)
@@ -158,7 +157,7 @@ else:
             yield
             return
         group, groups = os.getegid(), os.getgroups()
-        _let_others_read_the_program()
+        frozen.let_others_read()
         with _ending_with_the_outer_process():
             os.setgroups([])
             os.setegid(owner.st_gid)
@@ -185,13 +184,6 @@ else:
         finally:
             if frozen.unpacked_to() is not None:
                 frozen.end_with(outer)
-
-    def _let_others_read_the_program() -> None:
-        """A one-file executable unpacked itself for root alone, and has not read all of it yet."""
-        unpacked = Path(getattr(sys, "_MEIPASS", "/"))
-        if not stat.S_IMODE(unpacked.stat().st_mode) & stat.S_IXOTH:
-            for part in (unpacked, *unpacked.rglob("*")):
-                part.chmod(0o755)
 
     def _try_lock(handle: int) -> bool:
         try:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import stat
 import sys
 import threading
 import time
@@ -95,6 +96,22 @@ def _age(folder: Path, now: float) -> float:
     return now - folder.lstat().st_mtime
 
 
+def let_others_read() -> None:
+    """Before this process becomes another user, for it has not read all of itself yet.
+
+    It was unpacked for root alone, and root may be the only one who can read the executable.
+    """
+    folder = unpacked_to()
+    if folder is None:
+        return
+    if not os.stat(_STARTED_FILE).st_mode & stat.S_IROTH:
+        copy = folder / "modules"
+        shutil.copyfile(_STARTED_FILE, copy)
+        _read_modules_from(copy)
+    for path in (folder, *folder.rglob("*")):
+        path.chmod(0o755)
+
+
 def _outer_pid(folder: Path) -> int:
     return int(folder.name.removeprefix(_PREFIX)[:_PID_DIGITS], 16)
 
@@ -115,7 +132,11 @@ def _read_from_what_runs() -> None:
     """
     # On Windows such a path is on the disk, where others may make it.
     if sys.platform == "linux":
-        sys.modules[_IMPORTER].pyz_archive._filename = _STARTED_FILE
+        _read_modules_from(_STARTED_FILE)
+
+
+def _read_modules_from(file: str | Path) -> None:
+    sys.modules[_IMPORTER].pyz_archive._filename = str(file)
 
 
 def _keep_young(folder: Path) -> None:

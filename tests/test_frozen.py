@@ -106,6 +106,28 @@ def test_what_is_touched_is_new_to_whoever_cleans_up(tmp_path: Path) -> None:
     assert all(path.stat().st_mtime > _DAY for path in (mine, *mine.rglob("*")))
 
 
+def test_what_root_alone_could_read_is_read_on_by_another_user(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    frozen.let_others_read()
+    mine = unpacked(tmp_path, 1)
+    mine.chmod(0o700)
+    started = tmp_path / "sitehub"
+    started.write_bytes(b"\x7fELF and all modules")
+    archive = SimpleNamespace(_filename=str(started))
+    monkeypatch.setitem(sys.modules, "pyimod02_importers", SimpleNamespace(pyz_archive=archive))
+    monkeypatch.setattr(sys, "_MEIPASS", str(mine), raising=False)
+    monkeypatch.setattr(frozen, "_STARTED_FILE", str(started))
+    started.chmod(0o755)
+    frozen.let_others_read()
+    assert archive._filename == str(started)
+    started.chmod(0o700)
+    frozen.let_others_read()
+    assert Path(archive._filename).parent == mine
+    assert Path(archive._filename).read_bytes() == started.read_bytes()
+    assert {stat.S_IMODE(path.stat().st_mode) for path in (mine, *mine.rglob("*"))} == {0o755}
+
+
 def test_programs_that_we_start_find_their_own_libraries(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "frozen", True, raising=False)
     monkeypatch.setattr(sys, "_MEIPASS", "/opt/sitehub", raising=False)
