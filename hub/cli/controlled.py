@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import _thread
+import os
 from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stdout
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,11 +28,18 @@ def run_controlled(manager: ControlManager, data_dir: Path, ending: signal.Signa
     service.connect()
     failed = True
     try:
-        with _told_in(data_dir / LAST_START):
+        with _without_screen(), _told_in(data_dir / LAST_START):
             run_for(service, data_dir)
         failed = False
     finally:
         service.stopped(failed=failed)
+
+
+@contextmanager
+def _without_screen() -> Iterator[None]:
+    """A console that came with the process is nobody's: the log goes to its files."""
+    with open(os.devnull, "w", encoding="utf-8") as nowhere, redirect_stderr(nowhere):
+        yield
 
 
 @contextmanager

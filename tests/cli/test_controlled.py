@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+import hub.log
 from hub.cli.controlled import run_controlled
 from hub.errors import StartFault
 from hub.sysservice.scm import STOP
@@ -31,9 +32,7 @@ def data_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_the_hub_runs_until_the_manager_stops_it(data_dir: Path) -> None:
-    manager = FakeControlManager()
-
+def run_until_it_is_stopped(manager: FakeControlManager, data_dir: Path) -> None:
     def stop_it_when_it_runs() -> None:
         manager.wait_for("running")
         manager.control(STOP)
@@ -42,9 +41,23 @@ def test_the_hub_runs_until_the_manager_stops_it(data_dir: Path) -> None:
     somebody.start()
     run_controlled(manager, data_dir, _ENDING)
     somebody.join()
+
+
+def test_the_hub_runs_until_the_manager_stops_it(data_dir: Path) -> None:
+    manager = FakeControlManager()
+    run_until_it_is_stopped(manager, data_dir)
     assert manager.phases == ["starting", "running", "stopping", "stopped"]
     assert not manager.reports[-1].failed
     assert "/setup/" in (data_dir / "last-start.txt").read_text("utf-8")
+
+
+def test_the_log_is_in_files_although_the_process_was_given_a_console(
+    data_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hub.log, "_is_terminal", lambda stream: stream is sys.__stderr__)
+    monkeypatch.setattr(sys, "stderr", sys.__stderr__)
+    run_until_it_is_stopped(FakeControlManager(), data_dir)
+    assert "the hub has ended" in (data_dir / "logs" / "sitehub.log").read_text("utf-8")
 
 
 def test_why_it_did_not_start_is_in_a_file_and_the_manager_hears_of_it(
