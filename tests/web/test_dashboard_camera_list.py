@@ -127,3 +127,16 @@ async def test_two_thousand_cameras_and_hundreds_who_knock_are_a_light_page(
     await admin.sign_in()
     await admin.get("/cameras")
     assert await admin.weight("codecheck.js") < 100_000
+
+
+@pytest.mark.parametrize("path", ["/cameras", "/cameras?state=offline", "/cameras/table"])
+async def test_a_long_list_can_be_searched_in_whatever_part_of_it_is_shown(
+    guard: Visitor, path: str
+) -> None:
+    one_offline = device("1", "Gate", "offline")
+    guard.hub.devices.put(one_offline, *(device(str(n), "", "online") for n in range(2, ROWS + 1)))
+    await guard.get(path)
+    assert 'name="name"' not in guard.text
+    guard.hub.devices.put(device("999", "Yard", "online"))
+    await guard.get(path)
+    assert 'name="name"' in guard.text

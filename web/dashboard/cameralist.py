@@ -31,13 +31,17 @@ class CameraList(Struct, frozen=True, kw_only=True):
 
     rows: list[Row]
     total: int
-    found: int
     word: str
     state: str
     states: list[StateLink]
     part: str
     first: str
     next: str
+
+    @property
+    def is_searched(self) -> bool:
+        """Whether there is a field for a word: it stays, whatever part of a long list is shown."""
+        return bool(self.word) or self.total > ROWS
 
 
 def camera_list() -> CameraList:
@@ -53,7 +57,6 @@ def camera_list() -> CameraList:
     return CameraList(
         rows=[row(device) for device in rest[:ROWS]],
         total=len(everything),
-        found=len(found),
         word=word,
         state=state,
         states=_state_links(named, word, state),
