@@ -133,11 +133,6 @@ class Waiting(Struct, frozen=True):
         return self.knock.sn
 
     @property
-    def clock(self) -> Reason | None:
-        """The reason that its clock is, where it is one."""
-        return next((reason for reason in self.reasons if reason.code == "clock-off"), None)
-
-    @property
     def of_time(self) -> Reason | None:
         """The reason that the time of its connect is: of a clock that is off, or of another one."""
         return next((reason for reason in self.reasons if reason.code in _OF_TIME), None)

@@ -34,7 +34,7 @@ from hub.wire.uploads import DeviceInfo
 log = logging.getLogger(__name__)
 
 #: What keeps a device out though its signature is good, and is no matter of how it is set here.
-_AFTER_THE_SIGNATURE = ("replayed", "foreign-did", "no-did")
+_AFTER_THE_SIGNATURE = ("foreign-did", "no-did")
 
 
 class DeviceView(Struct, frozen=True, kw_only=True):
@@ -324,10 +324,15 @@ class DeviceBook:
         if waiting is None:
             return
         fit = fit_or_reason(waiting.knock, keys=self.keys_of(device), code=code)
-        reasons = list(all_reasons(fit, waiting.clock if device.clock_trusted else None))
+        reasons = list(all_reasons(fit, self._of_time(device, waiting)))
         if isinstance(fit, Fit):
             reasons += [reason for reason in waiting.reasons if reason.code in _AFTER_THE_SIGNATURE]
         self._room.judge_failing(device.did, waiting, reasons)
+
+    def _of_time(self, device: Device, waiting: Waiting) -> Reason | None:
+        """What still is wrong with the time of a connect: a clock need not be trusted."""
+        was_accepted = self._store.tokens.was_accepted(waiting.sn, waiting.knock.ts_text)
+        return waiting.of_time if device.clock_trusted or was_accepted else None
 
     def _site_key_changed(self) -> None:
         """Who waits for it, or signs with another key, is told so now."""

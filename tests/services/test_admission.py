@@ -217,6 +217,36 @@ async def test_a_time_that_stands_still_is_told_from_the_second_connect_on(
     assert why(site, device.did) == ["clock-off"]
 
 
+async def test_a_time_that_stands_still_is_no_reason_once_the_clock_is_not_trusted(
+    clock: FrozenClock,
+) -> None:
+    site = gate(clock)
+    device = await site.enrol()
+    param = site.knock(ts=1000)
+    for _ in range(2):
+        clock.advance(30)
+        await refusal(site, FakeLink(), param)
+    await site.devices.change(device.did, DeviceChange(code="OTHER"))
+    assert why(site, device.did) == ["code-mismatch", "replayed"]
+    await site.devices.change(device.did, DeviceChange(code=CODE, clock_trusted=False))
+    assert why(site, device.did) == []
+    await site.connect(FakeLink(), param)
+
+
+async def test_a_connect_that_was_accepted_is_a_repeat_though_the_clock_is_not_trusted(
+    clock: FrozenClock,
+) -> None:
+    site = gate(clock)
+    device = await site.enrol()
+    param = site.knock()
+    link = FakeLink()
+    await site.connect(link, param)
+    site.admission.leave(link, "gone")
+    await refusal(site, FakeLink(), param)
+    await site.devices.change(device.did, DeviceChange(clock_trusted=False))
+    assert why(site, device.did) == ["replayed"]
+
+
 async def test_of_a_camera_that_waits_a_time_that_stands_still_is_told_too(
     clock: FrozenClock,
 ) -> None:
