@@ -109,11 +109,18 @@ class Pages(Generic[Row]):
     def _after(self, asked: int, *, has_new: bool, is_empty: bool) -> int | None:
         if self._is_last_guess(asked) or not self._misses_rows() or self._is_at_bound():
             return None
-        if has_new:
+        if has_new or (self._may_have_moved() and not is_empty):
             return asked + 1
         if self._first == 0 and (asked == 0 or (asked == 1 and not is_empty)):
             return asked + 1
         return 0 if self._first == 1 else None
+
+    def _may_have_moved(self) -> bool:
+        """Whether a page of what came last may be no end: as much was put in since it was left.
+
+        Where the device tells no total it is rather one that repeats its last page.
+        """
+        return self._asked == 1 and bool(self._marks_before) and self.total is not None
 
     def _is_last_guess(self, asked: int) -> bool:
         """Whether it was page 0 of a list that begins at 1, which is asked for in the end."""

@@ -243,6 +243,27 @@ def test_rows_of_the_last_page_do_not_come_again_where_a_list_is_gone_on_with() 
     assert (pages.wanted, pages.read) == (3, 8)
 
 
+def test_a_whole_page_that_was_put_in_meanwhile_does_not_end_a_list_that_is_gone_on_with() -> None:
+    """All that came last stands on the next page now, and more is behind it."""
+    pages: Pages[int] = Pages(0)
+    pages.take(Answered((0, 1, 2), 9))
+    pages.take(Answered((3, 4, 5), 9))
+    pages = Pages(0, page=pages.wanted, left=pages.left)
+    assert pages.take(Answered((3, 4, 5), 12)) == ()
+    assert pages.wanted == 3
+    assert pages.take(Answered((6, 7, 8), 12)) == (6, 7, 8)
+
+
+def test_a_last_page_that_is_repeated_though_more_is_told_ends_it_too() -> None:
+    pages: Pages[int] = Pages(0)
+    pages.take(Answered((0, 1, 2), 99))
+    pages.take(Answered((3, 4, 5), 99))
+    pages = Pages(0, page=pages.wanted, left=pages.left)
+    for _ in range(2):
+        assert pages.take(Answered((3, 4, 5), 99)) == ()
+    assert pages.wanted is None
+
+
 def test_a_last_page_that_is_repeated_for_ever_ends_a_list_that_is_gone_on_with() -> None:
     pages: Pages[int] = Pages(0)
     pages.take(Answered((0, 1, 2)))
