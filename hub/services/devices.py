@@ -19,7 +19,7 @@ from hub.live.waiting import Knock, Reason, Waiting, WaitingRoom
 from hub.services.carrythrough import carried_through
 from hub.services.connectsign import Fit, all_reasons, fit_or_reason
 from hub.services.devicefields import check_change, check_key, check_new
-from hub.services.deviceimport import Sheet, check_sheet, write_sheet
+from hub.services.deviceimport import Sheet, check_sheet, read_sheet, write_sheet
 from hub.services.devicekeys import DeviceKeys
 from hub.services.devicenotes import DeviceNotes
 from hub.services.latestpictures import LatestPictures
@@ -101,6 +101,8 @@ class DeviceBook:
         self._changes = changes
         self._notes = DeviceNotes(store.devices, registry)
         self._pictures = LatestPictures(store.records, records)
+        #: Sheets have thousands of rows and keys: others are served meanwhile.
+        self._threads = trio.CapacityLimiter(1)
         #: did -> how often its connection and its tokens were ended by a change.
         self._shut_outs: Counter[str] = Counter()
 
@@ -140,12 +142,15 @@ class DeviceBook:
         self._enrolled(device, new.code)
         return self._view(device)
 
+    async def read_sheet(self, text: str) -> Sheet:
+        """The rows of a CSV file, to be imported. Raises BadSheet."""
+        return await trio.to_thread.run_sync(read_sheet, text, limiter=self._threads)
+
     async def check_import(self, sheet: Sheet) -> None:
         """Whether `import_sheet` would take it. Raises BadSheet."""
         known = self._store.devices.all()
         taken = {("sn", device.sn) for device in known} | {("did", device.did) for device in known}
-        # Thousands of keys are parsed: others are served meanwhile.
-        await trio.to_thread.run_sync(check_sheet, sheet, taken)
+        await trio.to_thread.run_sync(check_sheet, sheet, taken, limiter=self._threads)
 
     async def import_sheet(self, sheet: Sheet) -> tuple[Device, ...]:
         """All or nothing: raises BadSheet with every row that is wrong, and nothing is added."""

@@ -121,18 +121,24 @@ async def test_an_import_is_all_or_nothing_and_names_the_line(clock: FrozenClock
     assert [(view.sn, view.name) for view in added] == [("A", ""), ("B", "Gate")]
 
 
-async def test_others_are_served_while_a_sheet_is_checked(
+async def test_others_are_served_while_a_sheet_is_read_and_checked(
     clock: FrozenClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    checked_in = []
+    """In a thread, and in one that nobody else waits for."""
+    sheet, worked_in = Sheet((ImportRow(2, new("A")),)), []
 
-    def check(*_: object) -> None:
-        checked_in.append(threading.get_ident())
+    def work(*_: object) -> Sheet:
+        worked_in.append(threading.get_ident())
+        shared = trio.from_thread.run_sync(trio.to_thread.current_default_thread_limiter)
+        assert shared.borrowed_tokens == 0
+        return sheet
 
-    monkeypatch.setattr("hub.services.devices.check_sheet", check)
-    await gate(clock).devices.import_sheet(Sheet((ImportRow(2, new("A")),)))
-    assert checked_in
-    assert threading.get_ident() not in checked_in
+    monkeypatch.setattr("hub.services.devices.read_sheet", work)
+    monkeypatch.setattr("hub.services.devices.check_sheet", work)
+    devices = gate(clock).devices
+    await devices.import_sheet(await devices.read_sheet("sn,code"))
+    assert len(worked_in) == 2
+    assert threading.get_ident() not in worked_in
 
 
 async def test_an_import_refused_by_the_store_adds_nothing(clock: FrozenClock) -> None:

@@ -25,7 +25,7 @@ from hub.errors import (
 from hub.live.feed import Change, Feed
 from hub.live.waiting import Knock, Reason
 from hub.services.accounts import Actor, SignedIn, User
-from hub.services.deviceimport import Sheet, check_sheet
+from hub.services.deviceimport import Sheet, check_sheet, read_sheet
 from hub.services.devices import DeviceChange, DeviceView, NewDevice
 from hub.services.enrolment import Accepted, CodeCheck, Waiting
 from hub.services.health import Reason as HealthReason
@@ -224,6 +224,9 @@ class FakeDevices:
     async def remove_site_key(self) -> None:
         self.key = None
         self._changes.publish([Change("site")])
+
+    async def read_sheet(self, text: str) -> Sheet:
+        return read_sheet(text)
 
     async def check_import(self, sheet: Sheet) -> None:
         check_sheet(sheet, {("did", did) for did in self.views})

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import trio
 from msgspec import Struct
 from quart import Blueprint, Response
 
 from hub.errors import BadParameter
 from hub.services.carrythrough import carried_through
-from hub.services.deviceimport import MOST_BYTES, BadSheet, RowFault, Sheet, read_sheet
+from hub.services.deviceimport import MOST_BYTES, BadSheet, RowFault, Sheet
 from web import auth
 from web.dashboard.language import gettext
 from web.dashboard.pages import go, page
@@ -37,6 +36,7 @@ async def show_import() -> Response:
 async def look_at() -> Response:
     """What would be added, or what is wrong; nothing is added yet."""
     await auth.require_role("admin")
+    devices = auth.services().devices
     try:
         form = file_form()
     except UPLOAD_ERRORS as error:
@@ -48,8 +48,8 @@ async def look_at() -> Response:
             fault=gettext("That file is no UTF-8 text. In Excel, save it as “CSV UTF-8”.")
         )
     try:
-        sheet = await trio.to_thread.run_sync(read_sheet, text)
-        await auth.services().devices.check_import(sheet)
+        sheet = await devices.read_sheet(text)
+        await devices.check_import(sheet)
     except BadSheet as error:
         return await _import_page(text=text, faults=error.faults)
     return await _import_page(text=text, sheet=sheet)
@@ -67,7 +67,7 @@ async def add() -> Response:
     await auth.check_csrf(form.fields)
     text = form.fields.get("text", "")
     try:
-        sheet = await trio.to_thread.run_sync(read_sheet, text)
+        sheet = await hub.devices.read_sheet(text)
         with carried_through():
             added = await hub.devices.import_sheet(sheet)
             dids = [device.did for device in added]

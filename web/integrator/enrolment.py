@@ -5,12 +5,11 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 import msgspec
-import trio
 from msgspec import Meta, Struct
 from quart import Response
 
 from hub.services import Services
-from hub.services.deviceimport import MOST_BYTES, MOST_ROWS, ImportRow, Sheet, read_sheet
+from hub.services.deviceimport import MOST_BYTES, MOST_ROWS, ImportRow, Sheet
 from hub.services.devices import NewDevice
 from web.integrator import answers
 from web.integrator.devices import DEVICE_EXAMPLE, TAG, Code, Name, Pem
@@ -192,11 +191,7 @@ def add_enrolment(routes: Routes, services: Services) -> None:
 
     async def import_devices(call: Call[ImportQuery, Any]) -> answers.ImportedDevices:
         body: ImportBody | str = call.body
-        sheet = (
-            await trio.to_thread.run_sync(read_sheet, body)
-            if isinstance(body, str)
-            else _sheet(body)
-        )
+        sheet = await devices.read_sheet(body) if isinstance(body, str) else _sheet(body)
         if call.query.dry_run:
             await devices.check_import(sheet)
             dids = [row.device.did for row in sheet.rows]
