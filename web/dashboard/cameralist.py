@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from urllib.parse import urlencode
-
 from msgspec import Struct
 from quart import request
 
@@ -11,6 +9,7 @@ from hub.services.devices import DeviceView
 from web import auth
 from web.dashboard.camera.row import Row, row
 from web.dashboard.language import gettext
+from web.dashboard.pages import url
 from web.dashboard.words import DEVICE_STATES
 
 #: There may be thousands, and above them stand those who knock.
@@ -60,21 +59,19 @@ def camera_list() -> CameraList:
         word=word,
         state=state,
         states=_state_links(named, word, state),
-        part=_address("/cameras/table", name=word, state=state, behind=behind),
-        first=_address("/cameras", name=word, state=state) if behind else "",
+        part=url("/cameras/table", name=word, state=state, behind=behind),
+        first=url("/cameras", name=word, state=state) if behind else "",
         next=_next(rest, word, state),
     )
 
 
 def _state_links(named: list[DeviceView], word: str, chosen: str) -> list[StateLink]:
-    everything = StateLink(
-        gettext("All"), len(named), _address("/cameras", name=word), chosen == ""
-    )
+    everything = StateLink(gettext("All"), len(named), url("/cameras", name=word), chosen == "")
     return [everything] + [
         StateLink(
             gettext(text),
             sum(device.state == state for device in named),
-            _address("/cameras", name=word, state=state),
+            url("/cameras", name=word, state=state),
             chosen == state,
         )
         for state, text in DEVICE_STATES.items()
@@ -104,9 +101,4 @@ def _next(rest: list[DeviceView], word: str, state: str) -> str:
         return ""
     last = rest[ROWS - 1]
     behind = f"{last.did}-{last.name or last.sn}"
-    return _address("/cameras", name=word, state=state, behind=behind)
-
-
-def _address(path: str, **values: str) -> str:
-    given = {name: value for name, value in values.items() if value}
-    return f"{path}?{urlencode(given)}" if given else path
+    return url("/cameras", name=word, state=state, behind=behind)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from typing import Literal
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 from msgspec import Struct
 from quart import Response, g, render_template, request
@@ -112,6 +112,12 @@ async def page(template: str, *, area: Area = "", status: int = 200, **values: o
     """Render a page, or a part of one."""
     body = await render_template(template, area=area, **values)
     return Response(body, status, content_type="text/html; charset=utf-8")
+
+
+def url(path: str, **values: str) -> str:
+    """An address with these values as its query; empty ones are left out."""
+    given = {name: value for name, value in values.items() if value}
+    return f"{path}?{urlencode(given)}" if given else path
 
 
 def local_path(wanted: str | None) -> str:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from urllib.parse import urlencode
-
 from msgspec import Struct
 from quart import request
 
@@ -11,6 +9,7 @@ from hub.errors import NoSuchResource
 from hub.services.devices import DeviceView
 from hub.services.enrolment import Waiting
 from web import auth
+from web.dashboard.pages import url
 from web.dashboard.words import clock_offset, device_reason, init_outcome, waiting_reasons
 
 #: Hundreds may knock; each has a form of its own.
@@ -85,7 +84,7 @@ def knocks(back: str, refused: WaitingRow | None = None) -> Knocks:
         found=len(found),
         find=find,
         back=back,
-        part=_address("/cameras/waiting", back=back, find=find, after=after),
+        part=url("/cameras/waiting", back=back, find=find, after=after),
         next=_next(back, find, behind),
         has_site_key=hub.devices.site_key() is not None,
         replaceable=devices[:_MOST_OFFERED],
@@ -135,9 +134,4 @@ def _next(back: str, find: str, behind: list[Waiting]) -> str:
     if len(behind) <= ROWS:
         return ""
     last = behind[ROWS - 1]
-    return _address(back, find=find, after=f"{last.first_seen}-{last.sn}")
-
-
-def _address(path: str, **values: str) -> str:
-    given = {name: value for name, value in values.items() if value}
-    return f"{path}?{urlencode(given)}" if given else path
+    return url(back, find=find, after=f"{last.first_seen}-{last.sn}")
