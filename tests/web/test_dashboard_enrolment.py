@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from msgspec import structs
 
+from hub.config import Web
 from hub.errors import AlreadyExists, TooManyRequests
 from hub.services.initparams import Delivery
 from tests.support.browsing import Visitor
@@ -335,6 +336,17 @@ async def test_a_sheet_that_is_too_large_is_told_so_on_its_page(admin: FileSende
     await admin.send_file("/cameras/import", "file", "huge.csv", bytes(6 << 20))
     assert admin.response.status_code == 400
     assert "The file is too large: at most 4 MB." in admin.text
+
+
+async def test_a_sheet_may_be_no_longer_than_any_body_may() -> None:
+    admin = FileSender(FakeServices(web=Web(tls=False, max_body_mb=1)))
+    await admin.sign_in()
+    await admin.get("/cameras/import")
+    assert (
+        f'data-most="{1 << 20}" data-too-large="The file is too large: at most 1 MB."' in admin.text
+    )
+    await admin.send_file("/cameras/import", "file", "large.csv", bytes(2 << 20))
+    assert "<span>The file is too large: at most 1 MB.</span>" in admin.text
 
 
 async def test_a_file_that_is_no_text_is_told_so(admin: FileSender) -> None:

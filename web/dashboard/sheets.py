@@ -40,7 +40,7 @@ async def look_at() -> Response:
     try:
         form = file_form()
     except UPLOAD_ERRORS as error:
-        return await _import_page(fault=form_fault(error, MOST_BYTES >> 20))
+        return await _import_page(fault=form_fault(error, _megabytes()))
     await auth.check_csrf(form.fields)
     text = _text_of(form)
     if text is None:
@@ -63,7 +63,7 @@ async def add() -> Response:
     try:
         form = file_form()
     except UPLOAD_ERRORS as error:
-        return await _import_page(fault=form_fault(error, MOST_BYTES >> 20))
+        return await _import_page(fault=form_fault(error, _megabytes()))
     await auth.check_csrf(form.fields)
     text = form.fields.get("text", "")
     try:
@@ -106,10 +106,15 @@ async def _import_page(
         bad=len(faults),
         rows=sheet.rows[:_MOST_SHOWN] if sheet else (),
         good=len(sheet.rows) if sheet else 0,
-        most_bytes=MOST_BYTES,
-        too_large=file_too_large(MOST_BYTES >> 20),
+        most_bytes=_megabytes() << 20,
+        too_large=file_too_large(_megabytes()),
         has_site_key=auth.services().devices.site_key() is not None,
     )
+
+
+def _megabytes() -> int:
+    """What a sheet may have."""
+    return min(MOST_BYTES >> 20, auth.services().config.web.max_body_mb)
 
 
 def _text_of(form: FileForm) -> str | None:
