@@ -58,6 +58,9 @@ _FIELDS: dict[ReasonCode, str] = {
 
 _OF_TIME: tuple[ReasonCode, ...] = ("clock-off", "replayed")
 
+#: Who is kept out for one of these has not shown that it holds a key.
+_WITHOUT_KEY: tuple[ReasonCode, ...] = ("no-signature", "bad-signature", "no-key", "key-mismatch")
+
 #: A row and a reason outlive the last knock by this much: the installer may be on the ladder.
 KEPT_SECONDS = 3600
 #: That somebody tries once more is told this often at most: many may knock all the time.
@@ -178,8 +181,16 @@ class WaitingRoom:
         *,
         slowed_seconds: float = 0,
     ) -> None:
-        """An SN that is not enrolled knocks."""
-        row = self._rows.pop(knock.sn, None)
+        """An SN that is not enrolled knocks.
+
+        Anybody can use its SN: while the row is of one that holds the key, it stays that one's.
+        """
+        self._drop_rows()
+        row = self._rows.get(knock.sn)
+        if row is not None and not holds_key(reasons) and _is_anothers(row, knock, connection):
+            self.hold(connection, knock.sn)
+            return
+        self._rows.pop(knock.sn, None)
         earlier = row.waiting if row else None
         waiting = self._once_more(earlier, knock, reasons, slowed_seconds)
         self._rows[knock.sn] = _Row(waiting, connection)
@@ -335,6 +346,20 @@ class WaitingRoom:
 
     def _now_ms(self) -> int:
         return int(self._now() * 1000)
+
+
+def holds_key(reasons: Iterable[Reason]) -> bool:
+    """Whether a device that is kept out for these reasons signed with a key that is known here."""
+    return all(reason.code not in _WITHOUT_KEY for reason in reasons)
+
+
+def _is_anothers(row: _Row, knock: Knock, connection: Link) -> bool:
+    """Whether the row is of one that holds the key, and did not send this knock itself."""
+    if row.connection is None:
+        is_its_own = knock.address == row.waiting.knock.address
+    else:
+        is_its_own = connection is row.connection
+    return holds_key(row.waiting.reasons) and not is_its_own
 
 
 def _oldest_of_busiest(items: Iterable[tuple[K, str]]) -> K:

@@ -15,7 +15,7 @@ from hub.errors import NoSuchResource, WrongSignature
 from hub.live.feed import Change, Feed
 from hub.live.registry import Link, Registry
 from hub.live.trace import Traces
-from hub.live.waiting import Knock, Reason, Waiting, WaitingRoom
+from hub.live.waiting import Knock, Reason, Waiting, WaitingRoom, holds_key
 from hub.services.carrythrough import carried_through
 from hub.services.connectsign import Fit, all_reasons, fit_or_reason
 from hub.services.devicefields import check_change, check_key, check_new
@@ -256,15 +256,12 @@ class DeviceBook:
 
         Without a `key` the site's counts. Raises WrongSignature, and the row tells why from then.
         """
-        key = key or self.site_key()
-        fit = fit_or_reason(waiting.knock, keys=() if key is None else (key,), code=code)
+        fit = self._fit(waiting, key, code)
         if isinstance(fit, Fit):
             return fit
         if fit.code == "no-signature":
             return None
-        reasons = all_reasons(fit, waiting.of_time)
-        self._room.refine(waiting.sn, reasons)
-        raise WrongSignature("; ".join(reason.sentence for reason in reasons))
+        raise self._unfit(waiting, fit)
 
     def link(self, did: str) -> Link | None:
         """The connection that the device is in on."""
@@ -316,7 +313,21 @@ class DeviceBook:
         code = change.code
         if code is UNSET:
             code = self._store.devices.secrets(device.did).code
-        self.fit_of_waiting(waiting, key=key, code=code)
+        fit = self._fit(waiting, key, code)
+        if isinstance(fit, Fit):
+            return
+        # Anybody can knock with that sn: what no holder of a key has sent is in nobody's way.
+        if fit.code == "code-mismatch" or holds_key(self.reasons_of_unknown(waiting.knock, None)):
+            raise self._unfit(waiting, fit)
+
+    def _fit(self, waiting: Waiting, key: str | None, code: str) -> Fit | Reason:
+        key = key or self.site_key()
+        return fit_or_reason(waiting.knock, keys=() if key is None else (key,), code=code)
+
+    def _unfit(self, waiting: Waiting, reason: Reason) -> WrongSignature:
+        reasons = all_reasons(reason, waiting.of_time)
+        self._room.refine(waiting.sn, reasons)
+        return WrongSignature("; ".join(reason.sentence for reason in reasons))
 
     def _enrolled(self, device: Device, code: str) -> None:
         self._judge(device, code)

@@ -46,6 +46,31 @@ def test_an_sn_has_one_row_whatever_connection_it_knocks_on(clock: FrozenClock) 
     assert room.connection_of("A") is second
 
 
+@pytest.mark.parametrize("code", ["no-signature", "bad-signature", "no-key", "key-mismatch"])
+def test_who_holds_no_key_does_not_take_the_row_of_one_that_does(
+    clock: FrozenClock, code: str
+) -> None:
+    room = Room(clock)
+    camera, stranger = FakeLink(), FakeLink("10.0.0.9")
+    room.knock("A", stranger, code)
+    room.knock("A", camera, "clock-off")
+    clock.advance(KEPT_SECONDS - 1)
+    room.knock("A", stranger, code)
+    (row,) = room.waiting()
+    assert (row.knock.address, row.reasons) == (camera.address, (Reason("clock-off"),))
+    assert room.connection_of("A") is camera
+    assert room.holds(stranger)
+    room.knock("A", camera, code)  # Its own connection says so: its key was changed.
+    assert room.waiting()[0].reasons == (Reason(code),)  # type: ignore[arg-type]
+    room.knock("A", camera)
+    room.leave(camera)
+    room.knock("A", stranger, code)
+    assert room.waiting()[0].knock.address == camera.address
+    clock.advance(KEPT_SECONDS + 1)
+    room.knock("A", stranger, code)
+    assert room.connection_of("A") is stranger
+
+
 def test_the_row_outlives_its_connection_for_an_hour(clock: FrozenClock) -> None:
     room = Room(clock)
     link = FakeLink()

@@ -537,6 +537,28 @@ async def test_a_change_of_the_serial_number_alone_keeps_the_code_and_is_checked
     await site.devices.change(other.did, DeviceChange(sn=SN))
 
 
+async def test_a_stranger_that_knocks_with_a_cameras_sn_is_in_nobodys_way(
+    clock: FrozenClock,
+) -> None:
+    site = gate(clock)
+    broken = await site.enrol("BROKEN")
+    stranger = replace(site.knock(), sign="AAAA")
+    with pytest.raises(HubError):
+        await site.connect(FakeLink("10.0.0.9"), stranger)
+    # It alone knocks: what it sends proves nothing, and the change is taken.
+    await site.devices.change(broken.did, DeviceChange(sn=SN, code=CODE))
+    await site.devices.change(broken.did, DeviceChange(sn="BROKEN"))
+    # The camera knocks too: it is the one that is looked at, and accepted.
+    camera = FakeLink()
+    camera.answers = [TAKEN]
+    await turned_away(site, camera)
+    with pytest.raises(HubError):
+        await site.connect(FakeLink("10.0.0.9"), stranger)
+    with pytest.raises(WrongSignature):
+        await site.devices.change(broken.did, DeviceChange(sn=SN, code="WRONG"))
+    assert (await site.enrolment.accept(SN, CODE)).device.sn == SN
+
+
 async def test_a_change_to_a_camera_that_sends_no_signature_is_taken_as_accepting_it_is(
     clock: FrozenClock,
 ) -> None:
