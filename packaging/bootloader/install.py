@@ -50,17 +50,16 @@ def fetch_sources(work: Path) -> Path:
 def compile_and_install(sources: Path) -> None:
     # The message of entry.c is in UTF-8, whatever the code page of the Windows that compiles it.
     compiler = {"CL": "/utf-8"} if sys.platform == "win32" else {}
-    # With the zlib of the sources: not every PC has one, and not every one that compiles has.
-    how = {"PYINSTALLER_COMPILE_BOOTLOADER": "1", "PYI_STATIC_ZLIB": "1", **compiler}
-    pip("install", str(sources), **how)
+    pip("install", str(sources), PYINSTALLER_COMPILE_BOOTLOADER="1", **compiler)
 
 
 def pip(command: str, *words: str, **environment: str) -> None:
     """Run it quietly; its failure is ours."""
     options = ("-q", "--disable-pip-version-check")
-    done = subprocess.run(
-        [sys.executable, "-m", "pip", command, *options, *words], env={**os.environ, **environment}
-    )
+    # With the zlib of the sources: not every PC has one, and not every one that compiles has. (To
+    # download them compiles, too: pip asks them for their name.)
+    environment = {**os.environ, "PYI_STATIC_ZLIB": "1", **environment}
+    done = subprocess.run([sys.executable, "-m", "pip", command, *options, *words], env=environment)
     if done.returncode:
         sys.exit(done.returncode)
 
