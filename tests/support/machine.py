@@ -32,8 +32,12 @@ cd "$base/root"
 mount -t proc proc proc
 mount -t sysfs sysfs sys
 mount -t cgroup2 cgroup2 sys/fs/cgroup
-for place in run tmp dev; do mount -t tmpfs -o mode=755 tmpfs $place; done
-chmod 1777 tmp
+# What programs unpack comes and goes below, and is to be nobody's here.
+mkdir -p var/cache/sitehub
+for place in run tmp dev var/tmp var/cache/sitehub; do
+    mount -t tmpfs -o mode=755 tmpfs $place
+done
+chmod 1777 tmp var/tmp
 mkdir dev/pts dev/shm run/exchange
 mount -t devpts -o newinstance,ptmxmode=666 devpts dev/pts
 mount -t tmpfs -o mode=1777 tmpfs dev/shm
