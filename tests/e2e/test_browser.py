@@ -129,6 +129,31 @@ def test_a_lost_connection_shows_and_heals_without_a_gap(
     assert screen.complaints() == []
 
 
+#: As if all that the page shows had come between the look at the last number and that at the wall.
+_NUMBERED_BEFORE = """
+document.addEventListener("readystatechange", () => {
+  const isParsed = document.readyState === "interactive";
+  if (isParsed && document.querySelector("#wall > *")) document.body.dataset.seq = "0";
+});
+"""
+
+
+def test_a_record_that_came_while_the_page_was_made_is_shown_once(
+    screen: Screen, busy_hub: HubProcess
+) -> None:
+    screen.sign_in(busy_hub)
+    screen.until(lambda: len(screen.wall()) >= 3, "nothing comes in")
+    screen.driver.execute_cdp_cmd(
+        "Page.addScriptToEvaluateOnNewDocument", {"source": _NUMBERED_BEFORE}
+    )
+    screen.driver.refresh()
+    screen.until(screen.wall, "the wall is empty")
+    top = screen.wall()[0]
+    screen.until(lambda: screen.wall()[0] > top, "nothing comes in")
+    shown = screen.wall()
+    assert shown == sorted(set(shown), reverse=True)
+
+
 def test_two_tabs_share_one_stream(screen: Screen, busy_hub: HubProcess) -> None:
     screen.sign_in(busy_hub)
     screen.until(screen.wall, "nothing comes in")

@@ -47,6 +47,8 @@ export class Wall {
     const template = document.createElement("template");
     template.innerHTML = html;
     const card = template.content.firstElementChild;
+    // What was loaded, the page or all of the wall, may be ahead of what is told one by one.
+    if (this.#all().some((one) => seqOf(one) === seqOf(card))) return;
     card.querySelector("a").href += query;
     card.classList.add("card-new");
     this.#held.push(card);
@@ -63,7 +65,7 @@ export class Wall {
     const html = await fetchPart(location.pathname + location.search).catch(() => null);
     const page = html && new DOMParser().parseFromString(html, "text/html");
     const fresh = [...(page?.querySelector("#wall")?.children ?? [])];
-    const known = new Set([...this.#held, ...this.#wall.children].map(seqOf));
+    const known = new Set(this.#all().map(seqOf));
     const missed = fresh.filter((card) => !known.has(seqOf(card)));
     // Nothing here joins up with it: what lies between is on the older page.
     if (missed.length && missed.length === fresh.length) {
@@ -72,6 +74,10 @@ export class Wall {
     }
     this.#held = [...this.#held, ...missed].sort((one, other) => seqOf(one) - seqOf(other));
     this.#settle();
+  }
+
+  #all() {
+    return [...this.#held, ...this.#wall.children];
   }
 
   get #isHeld() {
