@@ -240,46 +240,53 @@ make_folders(char *path, size_t known)
     make_folder(path);
 }
 
-/* Root becomes the owner of the data later, and still has to read the program then. */
-static bool
-others_come_through(char *path)
+/* NULL, or why root does not unpack below this folder, as it is without what is around it. */
+static const char *
+fault_for_root(const char *folder)
 {
     struct stat found;
-    bool is_open = stat(path, &found) == 0 && (found.st_mode & S_IXOTH);
-    char *end;
 
-    for (end = strchr(path + 1, '/'); is_open && end != NULL; end = strchr(end + 1, '/')) {
-        *end = '\0';
-        is_open = stat(path, &found) == 0 && (found.st_mode & S_IXOTH);
-        *end = '/';
+    if (stat(folder, &found) != 0) {
+        return strerror(errno);
     }
-    return is_open;
+    if (found.st_uid != 0 || ((found.st_mode & (S_IWGRP | S_IWOTH)) && !(found.st_mode & S_ISVTX))) {
+        /* Somebody else could put another program there, and root would start it. */
+        return "not root's alone to change";
+    }
+    if (!(found.st_mode & S_IXOTH)) {
+        /* Root becomes the owner of the data later, and still has to read the program then. */
+        return "for root alone to enter";
+    }
+    return NULL;
 }
 
-/* What root starts, nobody else may be able to put there. */
-static bool
-others_change_nothing(const char *folder)
+/* The same of it and of all that it lies in: whoever may change one of them has the rest. */
+static const char *
+fault_on_the_way(char *path)
 {
-    struct stat found;
+    const char *fault = fault_for_root(path);
+    char *end;
 
-    return stat(folder, &found) == 0 && found.st_uid == 0
-           && (!(found.st_mode & (S_IWGRP | S_IWOTH)) || (found.st_mode & S_ISVTX));
+    for (end = strchr(path + 1, '/'); fault == NULL && end != NULL; end = strchr(end + 1, '/')) {
+        *end = '\0';
+        fault = fault_for_root(path);
+        *end = '/';
+    }
+    return fault;
 }
 
 /* NULL, or what is wrong with it. */
 static const char *
 fault_of(char *folder)
 {
+    const char *fault;
     struct statvfs disk;
 
     if (access(folder, W_OK | X_OK) != 0 || statvfs(folder, &disk) != 0) {
         return strerror(errno);
     }
-    if (geteuid() == 0 && !others_change_nothing(folder)) {
-        return "not root's alone to change";
-    }
-    if (geteuid() == 0 && !others_come_through(folder)) {
-        return "for root alone to enter";
+    if (geteuid() == 0 && (fault = fault_on_the_way(folder)) != NULL) {
+        return fault;
     }
     if (disk.f_flag & ST_NOEXEC) {
         return "programs may not run from it";
@@ -289,6 +296,19 @@ fault_of(char *folder)
         return TOO_FULL;
     }
     return NULL;
+}
+
+static bool
+lead_to_its_end(char *path)
+{
+    char *end = realpath(path, NULL);
+    bool is_there = end != NULL && strlen(end) < PYI_PATH_MAX;
+
+    if (is_there) {
+        strcpy(path, end);
+    }
+    free(end);
+    return is_there;
 }
 
 /* Nothing is made in `folder` where it takes nothing, and `folder` itself never. */
@@ -307,7 +327,8 @@ takes(const char *folder, const char *below)
     if (fault == NULL) {
         strcat(strcpy(chosen, folder), below);
         make_folders(chosen, strlen(folder));
-        fault = fault_of(chosen);
+        /* A link on the way may lead elsewhere a moment later. */
+        fault = lead_to_its_end(chosen) ? fault_of(chosen) : strerror(errno);
     }
     if (fault != NULL) {
         tell_of(chosen, fault);

@@ -76,8 +76,8 @@ def test_root_does_not_unpack_where_the_owner_of_the_data_could_not_read_it(
 def test_root_does_not_unpack_where_somebody_else_could_change_the_program(
     machine: Machine,
 ) -> None:
-    machine.shell("mkdir -m 777 /srv/all && mkdir /srv/anna && chown 1234:1234 /srv/anna")
-    for folder in ("/srv/all", "/srv/anna"):
+    machine.shell("mkdir -m 777 /srv/all && mkdir -p /srv/anna/root && chown 1234:1234 /srv/anna")
+    for folder in ("/srv/all", "/srv/anna", "/srv/anna/root"):
         machine.shell(f"TMPDIR={folder} {_RUN}")
         machine.wait_for(_READY)
         assert unpacked_below(machine, folder) == []
