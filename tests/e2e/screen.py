@@ -96,6 +96,11 @@ class Screen:
         seqs: list[int] = self.driver.execute_script(script)
         return seqs
 
+    def run_in_each_page(self, script: str) -> None:
+        """From now on, before anything that the page itself brings."""
+        command = "Page.addScriptToEvaluateOnNewDocument"
+        self.driver.execute_cdp_cmd(command, {"source": script})
+
     def pictures_are_loaded(self) -> bool:
         script = (
             "return [...document.querySelectorAll('#wall img')].slice(0, 3)"

@@ -143,9 +143,7 @@ def test_a_record_that_came_while_the_page_was_made_is_shown_once(
 ) -> None:
     screen.sign_in(busy_hub)
     screen.until(lambda: len(screen.wall()) >= 3, "nothing comes in")
-    screen.driver.execute_cdp_cmd(
-        "Page.addScriptToEvaluateOnNewDocument", {"source": _NUMBERED_BEFORE}
-    )
+    screen.run_in_each_page(_NUMBERED_BEFORE)
     screen.driver.refresh()
     screen.until(screen.wall, "the wall is empty")
     top = screen.wall()[0]
@@ -185,30 +183,27 @@ window.fetch = async (url, options) => {
 """
 
 
-def test_a_page_shows_what_changed_before_it_began_to_listen(
-    screen: Screen, make_hub: MakeHub
-) -> None:
+def hub_of_an_old_page(screen: Screen, make_hub: MakeHub) -> HubProcess:
+    """Its page was loaded before the camera was added, and does not listen until it is told to."""
     hub = make_hub().start()
     hub.cli("user", "add", "mei", "--role", "guard", "--password-stdin", stdin=PASSWORD)
-    screen.driver.execute_cdp_cmd(
-        "Page.addScriptToEvaluateOnNewDocument", {"source": _LISTEN_WHEN_TOLD}
-    )
+    screen.run_in_each_page(_LISTEN_WHEN_TOLD)
     screen.sign_in(hub)
     screen.wait_for("No cameras yet")
     hub.cli("device", "add", "--sn", "Y3CA9PGDTKM7R1C", "--code", "12345678", "--name", "Gate")
+    return hub
+
+
+def test_a_page_shows_what_changed_before_it_began_to_listen(
+    screen: Screen, make_hub: MakeHub
+) -> None:
+    hub_of_an_old_page(screen, make_hub)
     screen.driver.execute_script("window.listens = true")
     screen.wait_for("Gate")
 
 
 def test_who_is_on_the_way_to_another_page_gets_there(screen: Screen, make_hub: MakeHub) -> None:
-    hub = make_hub().start()
-    hub.cli("user", "add", "mei", "--role", "guard", "--password-stdin", stdin=PASSWORD)
-    screen.driver.execute_cdp_cmd(
-        "Page.addScriptToEvaluateOnNewDocument", {"source": _LISTEN_WHEN_TOLD}
-    )
-    screen.sign_in(hub)
-    screen.wait_for("No cameras yet")
-    hub.cli("device", "add", "--sn", "Y3CA9PGDTKM7R1C", "--code", "12345678", "--name", "Gate")
+    hub = hub_of_an_old_page(screen, make_hub)
     with (
         socket.create_server(("127.0.0.1", 0)) as slow,
         hub.blocking_client(headers=hub.add_api_key()) as client,
@@ -219,8 +214,8 @@ def test_who_is_on_the_way_to_another_page_gets_there(screen: Screen, make_hub: 
         way, _ = slow.accept()
         with way:
             # Now the page that is left is told that it is out of date.
-            while "sitehub_stream_readers 1.0" not in client.get("/metrics").text:
-                pass
+            listens = "sitehub_stream_readers 1.0"
+            screen.until(lambda: listens in client.get("/metrics").text, "it does not listen")
             way.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 7\r\n\r\nArrived")
             screen.wait_for("Arrived")
 

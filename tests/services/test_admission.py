@@ -39,6 +39,15 @@ async def refusal(site: Gate, link: FakeLink, param: Any) -> HubError:
     return caught.value
 
 
+async def came_and_went(site: Gate) -> Any:
+    """The connect of a device that was let in, and whose connection has ended."""
+    param = site.knock()
+    link = FakeLink()
+    await site.connect(link, param)
+    site.admission.leave(link, "gone")
+    return param
+
+
 async def test_a_good_connect_gets_a_token_its_time_and_the_interval(clock: FrozenClock) -> None:
     site = gate(clock, token_ttl=1800, heartbeat_interval=20)
     device = await site.enrol()
@@ -177,10 +186,7 @@ async def test_the_signature_is_over_milliseconds_as_they_were_sent(clock: Froze
 async def test_a_replayed_connect_is_refused(clock: FrozenClock) -> None:
     site = gate(clock)
     device = await site.enrol()
-    param = site.knock()
-    link = FakeLink()
-    await site.connect(link, param)
-    site.admission.leave(link, "gone")
+    param = await came_and_went(site)
     error = await refusal(site, FakeLink(), param)
     assert (error.code, why(site, device.did)) == (423, ["replayed"])
 
@@ -190,10 +196,7 @@ async def test_a_connect_that_comes_again_when_it_is_old_says_nothing_of_a_clock
 ) -> None:
     site = gate(clock)
     device = await site.enrol()
-    param = site.knock()
-    link = FakeLink()
-    await site.connect(link, param)
-    site.admission.leave(link, "gone")
+    param = await came_and_went(site)
     clock.advance(400)  # Too old by now, and still remembered.
     error = await refusal(site, FakeLink(), param)
     assert (error.code, why(site, device.did)) == (423, ["replayed"])
@@ -238,10 +241,7 @@ async def test_a_connect_that_was_accepted_is_a_repeat_though_the_clock_is_not_t
 ) -> None:
     site = gate(clock)
     device = await site.enrol()
-    param = site.knock()
-    link = FakeLink()
-    await site.connect(link, param)
-    site.admission.leave(link, "gone")
+    param = await came_and_went(site)
     await refusal(site, FakeLink(), param)
     await site.devices.change(device.did, DeviceChange(clock_trusted=False))
     assert why(site, device.did) == ["replayed"]
