@@ -8,25 +8,26 @@ from collections.abc import Sequence
 
 import click
 
-from hub import frozen
-from hub.cli import doubleclick, sitehub
-from hub.cli.doubleclick import Outcome
-from hub.datadir import Taken
+from hub.cli import sitehub
+from hub.cli.run import double_click
+from hub.cli.run.double_click import Outcome
 from hub.errors import hub_error_in
+from hub.process import executable
+from hub.process.data_directory import Taken
 
 _DONE, _FAILED, _WRONG_USAGE = 0, 1, 2
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """The command `sitehub`, and `python -m hub`."""
-    frozen.settle()
+    executable.settle()
     _open_what_is_closed()
     for stream in (sys.stdout, sys.stderr):
         # A name in Chinese must not end a command on a console that cannot show it.
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
-    if arguments is None and doubleclick.is_one(sys.argv[1:]):
-        sys.exit(doubleclick.serve(_carry_out))
+    if arguments is None and double_click.is_one(sys.argv[1:]):
+        sys.exit(double_click.serve(_carry_out))
     sys.exit(run(arguments))
 
 
@@ -65,7 +66,7 @@ def _carry_out(arguments: Sequence[str] | None) -> Outcome:
 
 
 def _failed(message: str, *, already_running: bool = False) -> Outcome:
-    from hub.cli.tables import print_line
+    from hub.cli.output import print_line
 
     line = f"sitehub: {' '.join(message.split())}"
     print_line(line, err=True)

@@ -22,40 +22,40 @@ from typing import Protocol
 
 import trio
 
-from hub.accept import check_ports
 from hub.config import Config
-from hub.control import forget_control, serve_control
 from hub.errors import PartFailed, StartFault, hub_error_in
 from hub.link.listener import serve_devices
 from hub.live.feed import Change, Feed
+from hub.live.frame_trace import Traces
+from hub.live.pending_devices import WaitingRoom
 from hub.live.registry import Registry
-from hub.live.trace import Traces
-from hub.live.waiting import WaitingRoom
-from hub.memory import give_back
+from hub.net.listener import check_ports
+from hub.process.control_channel import forget_control, serve_control
+from hub.process.memory import give_back
+from hub.process.signals import ENDING
 from hub.services import Services
-from hub.services.accounts import Accounts
-from hub.services.admission import Admission
-from hub.services.authority import EARLIEST_PLAUSIBLE
-from hub.services.campaigns import Campaigns
-from hub.services.certificates import Certificates
-from hub.services.commands import Commands
-from hub.services.devicefiles import DeviceFiles
-from hub.services.devices import DeviceBook
-from hub.services.diskroom import DiskRoom
-from hub.services.downloads import Downloads
-from hub.services.enrolment import Enrolment
-from hub.services.firmware import Firmware
-from hub.services.health import Health
-from hub.services.ingest import Ingest
-from hub.services.photos import Photos
-from hub.services.recordlog import RecordLog, record_weight
-from hub.services.site import Site
-from hub.services.trace import Trace
-from hub.services.upkeep import Upkeep
-from hub.signals import ENDING
+from hub.services.access.accounts import Accounts
+from hub.services.commands.commands import Commands
+from hub.services.commands.files import DeviceFiles
+from hub.services.commands.photos import Photos
+from hub.services.devices.admission import Admission
+from hub.services.devices.devices import DeviceBook
+from hub.services.devices.enrolment import Enrolment
+from hub.services.devices.frame_trace import Trace
+from hub.services.firmware.campaigns import Campaigns
+from hub.services.firmware.downloads import Downloads
+from hub.services.firmware.releases import Firmware
+from hub.services.records.ingest import Ingest
+from hub.services.records.record_log import RecordLog, record_weight
+from hub.services.site.certificate_authority import EARLIEST_PLAUSIBLE
+from hub.services.site.certificates import Certificates
+from hub.services.site.disk_space import DiskRoom
+from hub.services.site.health import Health
+from hub.services.site.maintenance import Upkeep
+from hub.services.site.site import Site
 from hub.store.db import open_store
-from hub.wire.masking import shown
-from hub.wire.records import Record
+from hub.wire.redaction import shown
+from hub.wire.uploads.records import Record
 
 log = logging.getLogger(__name__)
 

@@ -14,13 +14,13 @@ import trio
 from hub import app
 from hub.app import ServiceManager, open_services, run_hub
 from hub.config import Config, Devices, Storage, Web
-from hub.control import FILE_NAME, ask
 from hub.errors import PartFailed, StartFault, hub_error_in
+from hub.process.control_channel import FILE_NAME, ask
+from hub.process.control_requests import AddDevice, ListDevices, RemoveDevice, device_urls
+from hub.process.signals import ENDING
 from hub.services import Services
-from hub.services.accounts import Actor
-from hub.services.devices import NewDevice
-from hub.services.operations import AddDevice, ListDevices, RemoveDevice, device_urls
-from hub.signals import ENDING
+from hub.services.access.accounts import Actor
+from hub.services.devices.devices import NewDevice
 from tests.e2e.hubprocess import free_ports
 
 CONFIG = Config(

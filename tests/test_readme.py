@@ -12,8 +12,8 @@ import pytest
 
 from hub.cli import sitehub
 from hub.config import SETTINGS, Setting, as_toml
-from hub.wire.dialect import DIALECT, Command
-from tests.web.test_device_api import PATHS
+from hub.wire.commands.dialect import DIALECT, Command
+from tests.web.device_api.test_uploads import PATHS
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text("utf-8")

@@ -11,10 +11,11 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed
 from hub import metrics
 from hub.errors import HubError, NoSuchPath
 from hub.services import Services
-from web import auth, dashboard, integrator, media
+from web import api, auth, pages
+from web.api import media
+from web.api.endpoint import MOST_BODY_BYTES
 from web.assets import Assets
-from web.operations import MOST_BODY_BYTES
-from web.refusals import CACHE_CONTROL, REFERRER_POLICY, headers_of, refusal
+from web.error_responses import CACHE_CONTROL, REFERRER_POLICY, headers_of, refusal
 
 _ROOT = Path(__file__).parent
 _YEAR = 365 * 86_400
@@ -46,8 +47,8 @@ def create_app(services: Services) -> QuartTrio:
     auth.install(app, services)
     _serve_assets(app, Assets(_ROOT / "static"))
     _serve_basics(app, services)
-    dashboard.install(app)
-    app.register_blueprint(integrator.blueprint(services))
+    pages.install(app)
+    app.register_blueprint(api.blueprint(services))
     app.register_blueprint(media.blueprint(services))
     app.register_error_handler(HubError, _answer_hub_error)
     app.register_error_handler(HTTPException, _answer_http_error)
@@ -112,7 +113,7 @@ def _is_for_a_person() -> bool:
 async def _answer_hub_error(error: HubError) -> Response:
     further = headers_of(error)
     if _is_for_a_person():
-        response = await dashboard.error_page(error, error.status)
+        response = await pages.error_page(error, error.status)
         # A browser would ask for a name and a password of its own.
         further.pop("WWW-Authenticate", None)
     else:
@@ -124,7 +125,7 @@ async def _answer_hub_error(error: HubError) -> Response:
 async def _answer_http_error(error: HTTPException) -> Response:
     status = error.code or 500
     if _is_for_a_person():
-        return await dashboard.error_page(error, status)
+        return await pages.error_page(error, status)
     message = f"a body has at most {MOST_BODY_BYTES} bytes" if status == 413 else error.name
     response = _error_for_programs(status, _CODES.get(status, status), message)
     if isinstance(error, MethodNotAllowed) and error.valid_methods:

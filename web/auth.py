@@ -24,9 +24,9 @@ from werkzeug.sansio.request import Request as Head
 
 from hub.errors import BadParameter, NotAllowed, NotAuthorised, WrongSignature
 from hub.services import Services
-from hub.services.accounts import ABSOLUTE_MS, ROLES, Actor, ApiKey, Role, User
+from hub.services.access.accounts import ABSOLUTE_MS, ROLES, Actor, ApiKey, Role, User
 from hub.wire.signing import body_md5
-from web.handedforms import handed_body
+from web.forms.handed_forms import handed_body
 
 _SERVICES = "sitehub"
 _SESSION = "sitehub_session"

@@ -13,9 +13,9 @@ from hub import metrics
 from hub.errors import TooManyRequests
 from hub.live.feed import Change, Subscription
 from hub.services import Services
-from hub.services.accounts import Actor
-from hub.services.recordlog import LogReader
-from hub.wire.records import Record
+from hub.services.access.accounts import Actor
+from hub.services.records.record_log import LogReader
+from hub.wire.uploads.records import Record
 
 BEAT_SECONDS = 15.0
 #: Readers at once; each costs some memory and a share of every record.

@@ -1,4 +1,4 @@
-"""The web port: hub.accept below, hypercorn's pieces in the middle, the applications on top.
+"""The web port: hub.net.listener below, hypercorn's pieces in the middle, the applications on top.
 
 The paths of the devices go to the device API before Quart sees them, and so do commands to devices
 and firmware files to what answers them; forms with files are read for it. The plain
@@ -20,19 +20,19 @@ from hypercorn.trio.worker_context import WorkerContext
 from hypercorn.typing import ASGIFramework, ASGIReceiveCallable, ASGISendCallable, Scope
 from hypercorn.utils import LifespanTimeoutError
 
-from hub.accept import Limits, Peer, open_listeners, serve_port
-from hub.deadlines import Deadlines
 from hub.errors import NoSuchPath
-from hub.plainhttp import redirect_to_https
+from hub.net.deadlines import Deadlines
+from hub.net.https_redirect import redirect_to_https
+from hub.net.listener import Limits, Peer, open_listeners, serve_port
 from hub.services import Services
-from web.bodies import Bodies
-from web.device_api import PREFIX, device_api, refuse, tidy
-from web.fileforms import file_forms
-from web.firmware_forms import firmware_forms
-from web.http1 import Connection, Settings
-from web.integrator.commands import commands_api
-from web.integrator.firmware_uploads import firmware_uploads
-from web.integrator.sheet_bodies import sheet_bodies
+from web.api.commands import commands_api
+from web.api.csv_bodies import sheet_bodies
+from web.api.firmware_uploads import firmware_uploads
+from web.device_api.uploads import PREFIX, device_api, refuse, tidy
+from web.forms.file_forms import file_forms
+from web.forms.firmware_forms import firmware_forms
+from web.http.bodies import Bodies
+from web.http.http1 import Connection, Settings
 
 log = logging.getLogger(__name__)
 

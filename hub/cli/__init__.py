@@ -10,13 +10,13 @@ import click
 
 from hub import __version__
 from hub.cli.apikey import apikey
-from hub.cli.device import device
+from hub.cli.device.commands import device
 from hub.cli.firmware import firmware
 from hub.cli.options import data_option
-from hub.cli.run import run
+from hub.cli.run.command import run
 from hub.cli.service import service
-from hub.cli.simulate import simulate
-from hub.cli.sitekey import site_key
+from hub.cli.simulate.command import simulate
+from hub.cli.site_key import site_key
 from hub.cli.user import user
 
 

@@ -20,9 +20,9 @@ def apikey() -> None:
 @data_option()
 def add(data_dir: Path, name: str, read_only: bool) -> None:
     """Make a key; prints {"appid", "secret"}. The secret is shown this once."""
-    from hub.cli.calling import carry_out
-    from hub.cli.tables import print_json
-    from hub.services.operations import AddApiKey
+    from hub.cli.output import print_json
+    from hub.cli.perform import carry_out
+    from hub.process.control_requests import AddApiKey
 
     print_json(carry_out(data_dir, AddApiKey(name, read_only)))
 
@@ -32,9 +32,9 @@ def add(data_dir: Path, name: str, read_only: bool) -> None:
 @data_option()
 def list_(data_dir: Path, as_json: bool) -> None:
     """List the keys, without their secrets."""
-    from hub.cli.calling import carry_out
-    from hub.cli.tables import print_json, print_table
-    from hub.services.operations import ListApiKeys
+    from hub.cli.output import print_json, print_table
+    from hub.cli.perform import carry_out
+    from hub.process.control_requests import ListApiKeys
 
     keys = carry_out(data_dir, ListApiKeys())
     if as_json:
@@ -51,7 +51,7 @@ def list_(data_dir: Path, as_json: bool) -> None:
 @data_option()
 def remove(data_dir: Path, appid: str) -> None:
     """Remove a key: it is good no more, at once."""
-    from hub.cli.calling import carry_out
-    from hub.services.operations import RemoveApiKey
+    from hub.cli.perform import carry_out
+    from hub.process.control_requests import RemoveApiKey
 
     carry_out(data_dir, RemoveApiKey(appid))

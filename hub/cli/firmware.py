@@ -15,10 +15,10 @@ from hub.cli.options import data_option
 from hub.errors import BadParameter, StartFault
 
 if TYPE_CHECKING:
-    from hub.services.campaigns import Campaign, CampaignDevice
-    from hub.services.downloads import Download
-    from hub.services.firmware import NewRelease, Release
-    from hub.wire.firmware import Versions
+    from hub.services.firmware.campaigns import Campaign, CampaignDevice
+    from hub.services.firmware.downloads import Download
+    from hub.services.firmware.releases import NewRelease, Release
+    from hub.wire.uploads.firmware import Versions
 
 _CHUNK_BYTES = 1024 * 1024
 #: Option -> type of 2.3.
@@ -81,9 +81,9 @@ def add(
     **files: Sequence[Path],
 ) -> None:
     """Make a release of 1 to 5 files; prints its number."""
-    from hub.cli.calling import carry_out
-    from hub.services.firmware import NewComponent, NewRelease, check_release
-    from hub.services.operations import AddRelease
+    from hub.cli.perform import carry_out
+    from hub.process.control_requests import AddRelease
+    from hub.services.firmware.releases import NewComponent, NewRelease, check_release
 
     given = [(path, _TYPES[option]) for option, paths in files.items() for path in paths]
     release = NewRelease(
@@ -104,9 +104,9 @@ def add(
 @data_option()
 def list_(data_dir: Path, as_json: bool) -> None:
     """List the releases."""
-    from hub.cli.calling import carry_out
-    from hub.cli.tables import print_json, print_table
-    from hub.services.operations import ListReleases
+    from hub.cli.output import print_json, print_table
+    from hub.cli.perform import carry_out
+    from hub.process.control_requests import ListReleases
 
     releases = carry_out(data_dir, ListReleases())
     if as_json:
@@ -122,8 +122,8 @@ def list_(data_dir: Path, as_json: bool) -> None:
 @data_option()
 def remove(data_dir: Path, release: int) -> None:
     """Remove a release, with its files and its campaigns that have ended."""
-    from hub.cli.calling import carry_out
-    from hub.services.operations import RemoveRelease
+    from hub.cli.perform import carry_out
+    from hub.process.control_requests import RemoveRelease
 
     carry_out(data_dir, RemoveRelease(release))
 
@@ -135,8 +135,8 @@ def remove(data_dir: Path, release: int) -> None:
 @data_option()
 def give(data_dir: Path, release: int, dids: tuple[str, ...], to_all: bool) -> None:
     """Start a campaign: RELEASE to the first DID, then to the others; prints its number."""
-    from hub.cli.calling import carry_out
-    from hub.services.operations import StartCampaign
+    from hub.cli.perform import carry_out
+    from hub.process.control_requests import StartCampaign
 
     if to_all == bool(dids):
         raise click.UsageError("name the cameras, or say --all")
@@ -148,9 +148,9 @@ def give(data_dir: Path, release: int, dids: tuple[str, ...], to_all: bool) -> N
 @data_option()
 def campaigns(data_dir: Path, as_json: bool) -> None:
     """List the campaigns."""
-    from hub.cli.calling import carry_out
-    from hub.cli.tables import print_json, print_table
-    from hub.services.operations import ListCampaigns
+    from hub.cli.output import print_json, print_table
+    from hub.cli.perform import carry_out
+    from hub.process.control_requests import ListCampaigns
 
     found = carry_out(data_dir, ListCampaigns())
     if as_json:
@@ -165,9 +165,9 @@ def campaigns(data_dir: Path, as_json: bool) -> None:
 @data_option()
 def campaign(data_dir: Path, campaign: int, as_json: bool) -> None:
     """Show how far the cameras of a campaign are."""
-    from hub.cli.calling import carry_out
-    from hub.cli.tables import print_json, print_table
-    from hub.services.operations import ListCampaigns
+    from hub.cli.output import print_json, print_table
+    from hub.cli.perform import carry_out
+    from hub.process.control_requests import ListCampaigns
 
     (found,) = carry_out(data_dir, ListCampaigns(campaign))
     if as_json:
@@ -205,9 +205,9 @@ def stop(data_dir: Path, campaign: int) -> None:
 @data_option()
 def downloads(data_dir: Path, as_json: bool) -> None:
     """List who downloaded what, newest first."""
-    from hub.cli.calling import carry_out
-    from hub.cli.tables import print_json, print_table
-    from hub.services.operations import ListDownloads
+    from hub.cli.output import print_json, print_table
+    from hub.cli.perform import carry_out
+    from hub.process.control_requests import ListDownloads
 
     found = carry_out(data_dir, ListDownloads())
     if as_json:
@@ -235,8 +235,8 @@ def _with_times(value: Any) -> Any:
 
 
 def _change(data_dir: Path, campaign: int, step: Any) -> None:
-    from hub.cli.calling import carry_out
-    from hub.services.operations import ChangeCampaign
+    from hub.cli.perform import carry_out
+    from hub.process.control_requests import ChangeCampaign
 
     carry_out(data_dir, ChangeCampaign(campaign, step))
 
@@ -245,8 +245,8 @@ def _with_files(data_dir: Path, release: NewRelease, files: Sequence[File]) -> N
     """The release with its files, each handed over to the hub."""
     from msgspec.structs import replace
 
-    from hub.cli.calling import carry_out
-    from hub.services.operations import CheckFirmwareRoom, TakeFirmwareFile
+    from hub.cli.perform import carry_out
+    from hub.process.control_requests import CheckFirmwareRoom, TakeFirmwareFile
 
     # Before anything is copied: that alone would take the room that is kept for records.
     carry_out(data_dir, CheckFirmwareRoom(sum(path.stat().st_size for path, _ in files)))
@@ -264,11 +264,11 @@ def _staged(data_dir: Path, source: Path) -> Iterator[str]:
 
     It is on the disk then, and on the same file system, so the hub need not copy it again.
     """
-    from hub import datadir
-    from hub.services.firmware import MOST_BYTES, staging_path
+    from hub.process import data_directory
+    from hub.services.firmware.releases import MOST_BYTES, staging_path
     from hub.store.disk import DIRECTORY_MODE
 
-    datadir.prepare(data_dir)
+    data_directory.prepare(data_dir)
     path = staging_path(data_dir)
     try:
         if source.stat().st_size > MOST_BYTES:
@@ -311,7 +311,7 @@ else:
 
 
 def _versions(given: Sequence[str], option: str) -> Versions:
-    from hub.wire.firmware import VERSION_NAMES, Versions
+    from hub.wire.uploads.firmware import VERSION_NAMES, Versions
 
     fields = {wire_name: name for name, wire_name in VERSION_NAMES.items()}
     found: dict[str, str] = {}

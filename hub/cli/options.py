@@ -29,9 +29,9 @@ def data_option(*, expose_value: bool = True) -> Callable[[F], F]:
 
 
 def _or_default(context: click.Context, parameter: click.Parameter, value: Path | None) -> Path:
-    from hub import datadir
+    from hub.process import data_directory
 
-    return value or datadir.default_path()
+    return value or data_directory.default_path()
 
 
 def key_option(help: str) -> Callable[[F], F]:

@@ -13,7 +13,7 @@ import click
 from hub.errors import StartFault
 
 if TYPE_CHECKING:
-    from hub.sysservice.system import SystemService
+    from hub.service_manager.system import SystemService
 
 #: As `systemctl status` has it.
 _RUNNING, _NOT_RUNNING, _NOT_INSTALLED = 0, 3, 4
@@ -22,7 +22,7 @@ _RUNNING, _NOT_RUNNING, _NOT_INSTALLED = 0, 3, 4
 def _only_where_it_is(
     context: click.Context, parameter: click.Parameter, value: Path | None
 ) -> None:
-    from hub.sysservice.system import this_system
+    from hub.service_manager.system import this_system
 
     data = this_system().data
     if value not in (None, data):
@@ -55,7 +55,7 @@ def install() -> None:
 
     The executable is copied to where programs are, so the file that you started may go.
     """
-    from hub.sysservice.system import this_system
+    from hub.service_manager.system import this_system
 
     system = this_system()
     _refuse_without_rights("install")
@@ -70,7 +70,7 @@ def install() -> None:
 @_data_option
 def uninstall() -> None:
     """Stop the service and remove it. Its data stays."""
-    from hub.sysservice.system import this_system
+    from hub.service_manager.system import this_system
 
     system = this_system()
     _refuse_without_rights("uninstall")
@@ -84,7 +84,7 @@ def uninstall() -> None:
 @_data_option
 def start() -> None:
     """Start the service, and wait until it serves."""
-    from hub.sysservice.system import this_system
+    from hub.service_manager.system import this_system
 
     _refuse_without_rights("start")
     this_system().start()
@@ -94,7 +94,7 @@ def start() -> None:
 @_data_option
 def stop() -> None:
     """Stop the service; it starts again when the system does."""
-    from hub.sysservice.system import this_system
+    from hub.service_manager.system import this_system
 
     _refuse_without_rights("stop")
     this_system().stop()
@@ -104,7 +104,7 @@ def stop() -> None:
 @_data_option
 def status() -> int:
     """Say how the service is: exit status 0 if it runs, 3 if not, 4 if it is not installed."""
-    from hub.sysservice.system import this_system
+    from hub.service_manager.system import this_system
 
     system = this_system()
     found = system.status()
@@ -123,12 +123,12 @@ if sys.platform == "win32":
     @_data_option
     def run() -> None:
         """What the service manager of Windows starts; it is of no use to a person."""
-        from hub.cli import console
-        from hub.cli.controlled import run_controlled
-        from hub.sysservice.advapi import Advapi
-        from hub.sysservice.system import this_system
+        from hub.cli.run import windows_console
+        from hub.cli.run.windows_service import run_controlled
+        from hub.service_manager.system import this_system
+        from hub.service_manager.windows.advapi import Advapi
 
-        console.outlive_sessions()
+        windows_console.outlive_sessions()
         run_controlled(Advapi(), this_system().data, signal.SIGBREAK)
 
 
@@ -147,16 +147,18 @@ def _installed(system: SystemService) -> Iterator[str]:
 def _link_for_the_first_administrator(data_dir: Path) -> str | None:
     import trio
 
-    from hub import control
-    from hub.services.operations import ListUsers, NewSetupLink
+    from hub.process import control_channel
+    from hub.process.control_requests import ListUsers, NewSetupLink
 
-    if not control.is_open(data_dir) or trio.run(control.ask, data_dir, ListUsers()):
+    if not control_channel.is_open(data_dir) or trio.run(
+        control_channel.ask, data_dir, ListUsers()
+    ):
         return None
-    return trio.run(control.ask, data_dir, NewSetupLink())
+    return trio.run(control_channel.ask, data_dir, NewSetupLink())
 
 
 def _refuse_without_rights(verb: str) -> None:
-    from hub.sysservice.system import has_rights, with_rights
+    from hub.service_manager.system import has_rights, with_rights
 
     if not has_rights():
         command = with_rights([sys.executable, *_module(), "service", verb])
@@ -165,13 +167,13 @@ def _refuse_without_rights(verb: str) -> None:
 
 def _refuse_newer_data(system: SystemService) -> None:
     """In the place of a newer version, this one would be started for ever, and never serve."""
-    from hub import datadir
+    from hub.process import data_directory
     from hub.store.db import DATABASE
     from hub.store.migrate import migrations, refuse_newer
 
     newest = max(migrations())
     if system.has_data():
-        with datadir.acting_for_owner(system.data):
+        with data_directory.acting_for_owner(system.data):
             refuse_newer(system.data / DATABASE, newest)
 
 

@@ -28,8 +28,8 @@ def user() -> None:
 @data_option()
 def add(data_dir: Path, name: str, role: str, password: str) -> None:
     """Add a user. The password has at least 8 characters."""
-    from hub.cli.calling import carry_out
-    from hub.services.operations import AddUser
+    from hub.cli.perform import carry_out
+    from hub.process.control_requests import AddUser
 
     carry_out(data_dir, AddUser(name, role, password))
 
@@ -40,8 +40,8 @@ def add(data_dir: Path, name: str, role: str, password: str) -> None:
 @data_option()
 def passwd(data_dir: Path, name: str, password: str) -> None:
     """Set a user's password."""
-    from hub.cli.calling import carry_out
-    from hub.services.operations import SetPassword
+    from hub.cli.perform import carry_out
+    from hub.process.control_requests import SetPassword
 
     carry_out(data_dir, SetPassword(name, password))
 
@@ -51,9 +51,9 @@ def passwd(data_dir: Path, name: str, password: str) -> None:
 @data_option()
 def list_(data_dir: Path, as_json: bool) -> None:
     """List the users."""
-    from hub.cli.calling import carry_out
-    from hub.cli.tables import print_json, print_table
-    from hub.services.operations import ListUsers
+    from hub.cli.output import print_json, print_table
+    from hub.cli.perform import carry_out
+    from hub.process.control_requests import ListUsers
 
     users = carry_out(data_dir, ListUsers())
     if as_json:
@@ -67,8 +67,8 @@ def list_(data_dir: Path, as_json: bool) -> None:
 @data_option()
 def remove(data_dir: Path, name: str) -> None:
     """Remove a user, who is signed out everywhere."""
-    from hub.cli.calling import carry_out
-    from hub.services.operations import RemoveUser
+    from hub.cli.perform import carry_out
+    from hub.process.control_requests import RemoveUser
 
     carry_out(data_dir, RemoveUser(name))
 
@@ -80,7 +80,7 @@ def setup_link(data_dir: Path) -> None:
 
     An earlier link is good no more.
     """
-    from hub.cli.calling import carry_out
-    from hub.services.operations import NewSetupLink
+    from hub.cli.perform import carry_out
+    from hub.process.control_requests import NewSetupLink
 
     click.echo(carry_out(data_dir, NewSetupLink()))

@@ -3,7 +3,7 @@
 One task reads and answers (run). Other tasks may ask the device something (request) or end the
 connection (close); they never read. Whatever is late is ended by one deadline that moves as the
 connection goes on: the upgrade and the first frame, then each answer, then the next frame. It is
-watched by hub.deadlines, as those of requests are.
+watched by hub.net.deadlines, as those of requests are.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ import trio
 from trio_websocket import ConnectionClosed
 
 from hub import metrics
-from hub.accept import Peer
 from hub.config import Devices as DevicesConfig
-from hub.deadlines import Deadlines
 from hub.errors import DeviceLeft, DeviceNonsense, DeviceSilent
-from hub.link.socket import NORMAL, DeviceSocket, Ending
+from hub.link.websocket import NORMAL, DeviceSocket, Ending
+from hub.live.frame_trace import Ring
 from hub.live.registry import Answer
-from hub.live.trace import Ring
 from hub.log import limited
+from hub.net.deadlines import Deadlines
+from hub.net.listener import Peer
 from hub.wire.envelope import Response, encode_request
 from hub.wire.session import Outcome, Pending
 

@@ -18,10 +18,10 @@ from hub.errors import (
     TooManyRequests,
 )
 from hub.link.connection import DeviceLink
-from hub.link.socket import TRY_AGAIN_LATER
-from hub.live.trace import Traces
-from hub.services.admission import Admission, MissingDid
-from hub.services.enrolment import Enrolment
+from hub.link.websocket import TRY_AGAIN_LATER
+from hub.live.frame_trace import Traces
+from hub.services.devices.admission import Admission, MissingDid
+from hub.services.devices.enrolment import Enrolment
 from hub.wire.envelope import (
     BadFrame,
     Request,

@@ -9,12 +9,12 @@ from functools import partial
 
 import trio
 
-from hub.accept import Limits, Peer, open_listeners, serve_port
-from hub.deadlines import Deadlines
 from hub.link.connection import DeviceLink
 from hub.link.dispatch import Dispatch
-from hub.link.socket import GOING_AWAY
-from hub.plainhttp import redirect_to_https
+from hub.link.websocket import GOING_AWAY
+from hub.net.deadlines import Deadlines
+from hub.net.https_redirect import redirect_to_https
+from hub.net.listener import Limits, Peer, open_listeners, serve_port
 from hub.services import Services
 
 #: Gives the certificate's context of the moment.

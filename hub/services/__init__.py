@@ -15,25 +15,25 @@ if TYPE_CHECKING:
 
     from hub.config import Config
     from hub.live.feed import Change, Feed
-    from hub.live.trace import Traces
-    from hub.services.accounts import Accounts
-    from hub.services.admission import Admission
-    from hub.services.campaigns import Campaigns
-    from hub.services.certificates import Certificates
-    from hub.services.commands import Commands
-    from hub.services.devicefiles import DeviceFiles
-    from hub.services.devices import DeviceBook
-    from hub.services.downloads import Downloads
-    from hub.services.enrolment import Enrolment
-    from hub.services.firmware import Firmware
-    from hub.services.health import Health
-    from hub.services.ingest import Ingest
-    from hub.services.photos import Photos
-    from hub.services.recordlog import RecordLog
-    from hub.services.site import Site
-    from hub.services.trace import Trace
-    from hub.services.upkeep import Upkeep
-    from hub.wire.records import Record
+    from hub.live.frame_trace import Traces
+    from hub.services.access.accounts import Accounts
+    from hub.services.commands.commands import Commands
+    from hub.services.commands.files import DeviceFiles
+    from hub.services.commands.photos import Photos
+    from hub.services.devices.admission import Admission
+    from hub.services.devices.devices import DeviceBook
+    from hub.services.devices.enrolment import Enrolment
+    from hub.services.devices.frame_trace import Trace
+    from hub.services.firmware.campaigns import Campaigns
+    from hub.services.firmware.downloads import Downloads
+    from hub.services.firmware.releases import Firmware
+    from hub.services.records.ingest import Ingest
+    from hub.services.records.record_log import RecordLog
+    from hub.services.site.certificates import Certificates
+    from hub.services.site.health import Health
+    from hub.services.site.maintenance import Upkeep
+    from hub.services.site.site import Site
+    from hub.wire.uploads.records import Record
 
 
 @dataclass(frozen=True, kw_only=True)

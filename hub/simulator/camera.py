@@ -20,17 +20,17 @@ from trio.abc import Stream
 from trio_websocket import ConnectionClosed, HandshakeError
 
 from hub.errors import DeviceBusy, HubError
-from hub.simulator import upgrade
-from hub.simulator.bodies import Upload, device_info
-from hub.simulator.cast import Cast
-from hub.simulator.device import DeviceState
+from hub.simulator import firmware_upgrade
+from hub.simulator.actions import Break, Enrolled, Fragments, HangUp, Restart, Say, Step, Wait
+from hub.simulator.device_state import DeviceState
+from hub.simulator.endpoint import HubAway, first_of
 from hub.simulator.faults import FAULTLESS, Quirks
+from hub.simulator.http_client import Poster, Reply
 from hub.simulator.identity import CameraIdentity
-from hub.simulator.line import Line, open_line
-from hub.simulator.poster import Poster, Reply
 from hub.simulator.responder import Responder
-from hub.simulator.steps import Break, Enrolled, Fragments, HangUp, Restart, Say, Step, Wait
-from hub.simulator.target import HubAway, first_of
+from hub.simulator.scenario.population import Cast
+from hub.simulator.uploads import Upload, device_info
+from hub.simulator.websocket import Line, open_line
 from hub.wire.envelope import Request, Response, decode_frame, encode_error, encode_request
 from hub.wire.session import ConnectResult, Outcome, Pending, TokenResult
 from hub.wire.signing import sign_connect
@@ -212,15 +212,17 @@ class Camera:
     async def _look_for_release(self) -> None:
         await self._has_token.wait()
         try:
-            release = await upgrade.query(self._poster, self.state, self._who(), self._http_token)
+            release = await firmware_upgrade.query(
+                self._poster, self.state, self._who(), self._http_token
+            )
             if release is None or self.quirks.upgrades == "ignored":
                 return
-            brings = await upgrade.download(self._poster, release)
-        except (HubAway, upgrade.NoUpgrade) as error:
+            brings = await firmware_upgrade.download(self._poster, release)
+        except (HubAway, firmware_upgrade.NoUpgrade) as error:
             log.debug("simulated camera %s is not upgraded: %s", self.identity.sn, error)
             return
         if self.quirks.upgrades == "installed":
-            upgrade.install(self.state, release, brings)
+            firmware_upgrade.install(self.state, release, brings)
             self._tell("upgraded", release.ver_name)
             self._life.start_soon(self._restart_after, 0)
 

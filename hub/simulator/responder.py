@@ -6,14 +6,14 @@ import msgspec
 from msgspec import Struct
 
 from hub.errors import BadParameter, HubError, NoSuchPath
-from hub.simulator.answers import Answers, Window
-from hub.simulator.device import DeviceState
+from hub.simulator.actions import Break, Enrolled, Fragments, HangUp, Restart, Say, Step, Wait
+from hub.simulator.device_state import DeviceState
 from hub.simulator.faults import FAULTLESS, Quirks
-from hub.simulator.steps import Break, Enrolled, Fragments, HangUp, Restart, Say, Step, Wait
-from hub.wire.commands import FileRead, PersonSearch
-from hub.wire.dialect import DIALECT, FILE_READ, REBOOT, SET_FACE, SET_RECORDING, Command
+from hub.simulator.replies import Answers, Window
+from hub.wire.commands.dialect import DIALECT, FILE_READ, REBOOT, SET_FACE, SET_RECORDING, Command
+from hub.wire.commands.messages import FileRead, PersonSearch
+from hub.wire.commands.params import check_param
 from hub.wire.envelope import Request
-from hub.wire.params import check_param
 
 #: The documents print these uris, blanks and all, and this code in the answers of 1.5 and 1.6.
 _ANSWER_URIS = {

@@ -16,33 +16,33 @@ from msgspec import Struct
 
 from hub.errors import HubError, StartFault
 from hub.log import limited
-from hub.store.apikeys import ApiKeys, SealedApiKey, load_api_keys
-from hub.store.appending import Appender
-from hub.store.audit import Audit
-from hub.store.campaigns import Campaigns, StoredCampaign, load_campaigns
 from hub.store.connection import Bridge, Job, connect_writer, open_bridge
-from hub.store.days import Day, Days, load_days
-from hub.store.devicepictures import DevicePictures
-from hub.store.devices import Devices, StoredDevice, load_devices
-from hub.store.devicesettings import DeviceSetting, DeviceSettings, load_device_settings
 from hub.store.disk import DIRECTORY_MODE, Disk
-from hub.store.downloads import Download, Downloads, load_downloads
-from hub.store.firmware import Firmware, FirmwareRows, load_firmware
-from hub.store.firmwarefiles import FirmwareFiles, prepare_firmware
+from hub.store.firmware_files import FirmwareFiles, prepare_firmware
+from hub.store.group_commit import Writer
 from hub.store.health import Condition, StoreHealth
-from hub.store.media import Media
+from hub.store.media.day_index import Day, Days, load_days
+from hub.store.media.packs import SUFFIX, Packs, recover
+from hub.store.media.pictures import Media
 from hub.store.migrate import bring_up_to_date, migrations, unusable
-from hub.store.packs import SUFFIX, Packs, recover
 from hub.store.readers import Readers
-from hub.store.records import Records
-from hub.store.secrets import Box, Random, create_key, read_key
-from hub.store.sessions import Session, Sessions, load_sessions
-from hub.store.settings import Settings, load_settings, save_setting
+from hub.store.record_log import Records
+from hub.store.record_writer import Appender
+from hub.store.sealing import Box, Random, create_key, read_key
 from hub.store.sql import one
-from hub.store.tokens import Accepted, StoredToken, Tokens, load_accepted, load_tokens
-from hub.store.users import User, Users, load_users
-from hub.store.writer import Writer
-from hub.wire.records import Record
+from hub.store.tables.api_keys import ApiKeys, SealedApiKey, load_api_keys
+from hub.store.tables.audit import Audit
+from hub.store.tables.campaigns import Campaigns, StoredCampaign, load_campaigns
+from hub.store.tables.device_pictures import DevicePictures
+from hub.store.tables.device_settings import DeviceSetting, DeviceSettings, load_device_settings
+from hub.store.tables.devices import Devices, StoredDevice, load_devices
+from hub.store.tables.downloads import Download, Downloads, load_downloads
+from hub.store.tables.firmware import Firmware, FirmwareRows, load_firmware
+from hub.store.tables.sessions import Session, Sessions, load_sessions
+from hub.store.tables.settings import Settings, load_settings, save_setting
+from hub.store.tables.tokens import Accepted, StoredToken, Tokens, load_accepted, load_tokens
+from hub.store.tables.users import User, Users, load_users
+from hub.wire.uploads.records import Record
 
 log = logging.getLogger(__name__)
 

@@ -10,8 +10,8 @@ import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType
 
 from hub.errors import OK, BadParameter, HubError
-from hub.wire import jsontext
-from hub.wire.values import Number, Text, text, whole
+from hub.wire import json_limits
+from hub.wire.coercion import Number, Text, text, whole
 
 T = TypeVar("T")
 
@@ -55,7 +55,7 @@ def decode_frame(data: str | bytes, *, max_depth: int) -> Request | Response:
     """
     frame = data.encode("utf-8", "replace") if isinstance(data, str) else data
     try:
-        jsontext.check_depth(frame, max_depth)
+        json_limits.check_depth(frame, max_depth)
     except BadParameter as error:
         raise BadFrame(error.message) from None
     try:
@@ -93,9 +93,9 @@ def read_tolerantly(read: Callable[[bytes], T], data: bytes, *inner: str) -> T:
 
 def strip_keys(data: bytes, *inner: str) -> bytes:
     """The object with blanks stripped from its keys, and of those found by the names `inner`."""
-    jsontext.check_fields(data)
+    json_limits.check_fields(data)
     fields = {
-        key.strip(): value for key, value in jsontext.decode(_FIELDS, data, "the frame").items()
+        key.strip(): value for key, value in json_limits.decode(_FIELDS, data, "the frame").items()
     }
     if inner and (nested := fields.get(inner[0])) is not None and bytes(nested)[:1] == b"{":
         fields[inner[0]] = Raw(strip_keys(bytes(nested), *inner[1:]))
@@ -172,7 +172,7 @@ _FIELDS = msgspec.json.Decoder(dict[str, Raw])
 
 
 def _read(frame: bytes) -> Request | Response:
-    sent = jsontext.decode(_FRAME, frame, "the frame")
+    sent = json_limits.decode(_FRAME, frame, "the frame")
     msgid = str(sent.msgid)
     data = sent.data
     if data.code is not UNSET:
@@ -197,7 +197,7 @@ def _response(msgid: str, data: _Data) -> Response:
 def _msgid_of(frame: bytes) -> str:
     """The msgid of a frame of which nothing more could be understood."""
     try:
-        sent = read_tolerantly(lambda data: jsontext.decode(_MSGID, data, "the frame"), frame)
+        sent = read_tolerantly(lambda data: json_limits.decode(_MSGID, data, "the frame"), frame)
     except BadParameter:
         return ""
     return str(sent.msgid)

@@ -11,7 +11,7 @@ import pybase64
 from msgspec import Raw
 
 from hub.errors import BadParameter
-from hub.wire.records import Picture
+from hub.wire.uploads.records import Picture
 
 #: What is kept, and the extension that it is served with.
 EXTENSIONS: dict[str, str] = {

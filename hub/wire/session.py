@@ -11,10 +11,10 @@ import msgspec
 from msgspec import Raw, Struct
 
 from hub.errors import BadParameter, DeviceBusy, HubError
-from hub.wire import jsontext
+from hub.wire import json_limits
+from hub.wire.coercion import Text, text
 from hub.wire.envelope import Response, read_tolerantly
 from hub.wire.signing import ts_seconds
-from hub.wire.values import Text, text
 
 # Whoever waits for enrolment is kept in memory and shown: what it says of itself is bounded.
 LONGEST_SN = 64
@@ -169,7 +169,7 @@ _TS: msgspec.json.Decoder[str | int | float] = msgspec.json.Decoder(str | int | 
 
 
 def _read_connect(param: bytes) -> ConnectParam:
-    sent = jsontext.decode(_CONNECT, param, "param", path="data.param")
+    sent = json_limits.decode(_CONNECT, param, "param", path="data.param")
     sn = _sn(sent.sn)
     if sn is None:
         raise BadParameter("the serial number is required", field="data.param.sn")
@@ -185,11 +185,11 @@ def _read_connect(param: bytes) -> ConnectParam:
 
 
 def _read_sn(param: bytes) -> str | None:
-    return _sn(jsontext.decode(_NAMED, param, "param", path="data.param").sn)
+    return _sn(json_limits.decode(_NAMED, param, "param", path="data.param").sn)
 
 
 def _read_keepalive(param: bytes) -> KeepaliveParam:
-    sent = jsontext.decode(_KEEPALIVE, param, "param", path="data.param")
+    sent = json_limits.decode(_KEEPALIVE, param, "param", path="data.param")
     did = text(sent.did, "data.param.did", longest=LONGEST_DID)
     return KeepaliveParam(did, _sn(sent.sn), _ip(sent.ip))
 
@@ -211,5 +211,5 @@ def _ts_text(raw: bytes) -> str:
     """The digits as they were sent: a number or a text."""
     if raw in (b"", b"null", b'""'):
         raise BadParameter("UNIX time in seconds is required", field="data.param.ts")
-    value = jsontext.decode(_TS, raw, "ts", path="data.param.ts")
+    value = json_limits.decode(_TS, raw, "ts", path="data.param.ts")
     return value if isinstance(value, str) else raw.decode()

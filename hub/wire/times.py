@@ -6,7 +6,7 @@ import re
 from datetime import UTC, datetime, timedelta, tzinfo
 
 from hub.errors import BadParameter
-from hub.wire.values import Number, number
+from hub.wire.coercion import Number, number
 
 #: From here on a number is milliseconds (D5); as seconds it would be the year 5138.
 MILLISECONDS_FROM = 10**11

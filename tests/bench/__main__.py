@@ -21,12 +21,7 @@ import msgspec
 from tests.bench import bodies
 from tests.bench.downloads import Downloaded, downloading, give_firmware
 from tests.bench.enrolment import accept_to_first_capture
-from tests.bench.hubprocess import (
-    HOST,
-    cameras_of,
-    raise_limit_of_open_files,
-    running_hub,
-)
+from tests.bench.hubprocess import HOST, cameras_of, raise_limit_of_open_files, running_hub
 from tests.bench.steady import Acknowledged, Load
 from tests.bench.wrk import Wrk, run_wrk, run_wrk_on_nothing
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from hub import datadir
 from hub.errors import StartFault
+from hub.process import data_directory
 from tests.cli.conftest import Sitehub
 
 
@@ -20,8 +20,10 @@ def test_root_acts_for_the_owner_of_a_directory_before_anything_is_done_in_there
         done.append(f"prepare {path}")
         raise StartFault("so far and no further")
 
-    monkeypatch.setattr(datadir, "act_for_owner", lambda path: done.append(f"act for {path}"))
-    monkeypatch.setattr(datadir, "prepare", prepare)
+    monkeypatch.setattr(
+        data_directory, "act_for_owner", lambda path: done.append(f"act for {path}")
+    )
+    monkeypatch.setattr(data_directory, "prepare", prepare)
     data_dir.mkdir()
     assert sitehub("run").err == "sitehub: so far and no further\n"
     assert done == [f"act for {data_dir}", f"prepare {data_dir}"]

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from hub.service_manager import system
+from hub.service_manager.linux.systemd import SystemdService
 from hub.store.migrate import bring_up_to_date, migrations
-from hub.sysservice import system
-from hub.sysservice.systemd import SystemdService
 from tests.cli.conftest import Sitehub
 
 if sys.platform == "win32":

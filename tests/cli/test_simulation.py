@@ -7,11 +7,11 @@ from pathlib import Path
 import httpx
 import pytest
 
-from hub.cli import simulation
-from hub.cli.simulation import ApiKey, Simulation
+from hub.cli.simulate import simulation
+from hub.cli.simulate.simulation import ApiKey, Simulation
+from hub.simulator.endpoint import Target
 from hub.simulator.faults import FAULTLESS, FAULTS, Quirks
 from hub.simulator.identity import make_cameras
-from hub.simulator.target import Target
 from tests.cli.conftest import Sitehub
 from tests.e2e.hubprocess import free_ports
 

@@ -17,10 +17,10 @@ from selenium.webdriver.support.ui import Select
 
 from hub.simulator.camera import Camera as SimulatedCamera
 from hub.simulator.camera import Pace
-from hub.simulator.cast import make_cast
+from hub.simulator.endpoint import Target
 from hub.simulator.faults import quirks_of
 from hub.simulator.identity import CameraIdentity, make_cameras
-from hub.simulator.target import Target
+from hub.simulator.scenario.population import make_cast
 from tests.e2e.camera import Camera
 from tests.e2e.conftest import MakeHub
 from tests.e2e.hubprocess import PATIENCE_SECONDS, HubProcess, free_ports

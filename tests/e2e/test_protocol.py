@@ -22,15 +22,15 @@ import pybase64
 import trio
 from trio.abc import Stream
 
-from hub.simulator import drawing
-from hub.simulator.bodies import Upload
 from hub.simulator.camera import Camera, Pace, Told
-from hub.simulator.cast import make_cast
+from hub.simulator.endpoint import Target
 from hub.simulator.faults import FAULTS, quirks_of
 from hub.simulator.identity import CameraIdentity, make_cameras
-from hub.simulator.target import Target
-from hub.wire.dialect import DIALECT, PERSON_SEARCH, REBOOT, Command
-from hub.wire.params import encode_param
+from hub.simulator.scenario import drawing
+from hub.simulator.scenario.population import make_cast
+from hub.simulator.uploads import Upload
+from hub.wire.commands.dialect import DIALECT, PERSON_SEARCH, REBOOT, Command
+from hub.wire.commands.params import encode_param
 from tests.e2e.camera import FACE_PATH, Capture
 from tests.e2e.conftest import MakeHub
 from tests.e2e.hubprocess import HubProcess

@@ -9,16 +9,9 @@ import pytest
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
-from hub.errors import (
-    DeviceBusy,
-    DeviceLeft,
-    DeviceNonsense,
-    DeviceOffline,
-    DeviceSilent,
-    HubError,
-)
-from hub.services.commands import Commands
-from hub.wire.dialect import PERSON_ADD
+from hub.errors import DeviceBusy, DeviceLeft, DeviceNonsense, DeviceOffline, DeviceSilent, HubError
+from hub.services.commands.commands import Commands
+from hub.wire.commands.dialect import PERSON_ADD
 from tests.support.plug import Camera, Port, device_port
 
 

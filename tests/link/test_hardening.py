@@ -17,10 +17,10 @@ from wsproto.connection import Connection, ConnectionType
 from wsproto.events import BytesMessage, TextMessage
 
 from hub import metrics
-from hub.accept import Peer
 from hub.errors import DeviceBusy, DeviceSilent
 from hub.link.connection import DeviceLink
-from hub.sockets import SocketStream
+from hub.net.listener import Peer
+from hub.net.socket_stream import SocketStream
 from tests.support.gate import ADDRESS, online
 from tests.support.plug import Port, device_port
 

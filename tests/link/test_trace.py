@@ -5,8 +5,8 @@ from __future__ import annotations
 import trio
 from trio.testing import MockClock
 
-from hub.live.trace import Ended, Entry
-from hub.wire.masking import shown
+from hub.live.frame_trace import Ended, Entry
+from hub.wire.redaction import shown
 from tests.support.gate import SN
 from tests.support.plug import Port, device_port
 

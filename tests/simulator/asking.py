@@ -10,17 +10,17 @@ from typing import Any
 import msgspec
 import pybase64
 
-from hub.simulator import drawing
-from hub.simulator.cast import make_cast
-from hub.simulator.device import DeviceState
+from hub.simulator.actions import Say, Step
+from hub.simulator.device_state import DeviceState
 from hub.simulator.faults import FAULTLESS, Quirks
 from hub.simulator.identity import CameraIdentity
 from hub.simulator.responder import Responder
-from hub.simulator.steps import Say, Step
-from hub.wire.commands import PersonAdd
-from hub.wire.dialect import Command
+from hub.simulator.scenario import drawing
+from hub.simulator.scenario.population import make_cast
+from hub.wire.commands.dialect import Command
+from hub.wire.commands.messages import PersonAdd
+from hub.wire.commands.params import encode_param
 from hub.wire.envelope import Request
-from hub.wire.params import encode_param
 
 CAST = make_cast(7)
 #: A Wednesday at noon, by the clock of this machine.

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from hub.simulator.cast import Cast, make_cast
 from hub.simulator.identity import CameraIdentity, make_cameras
+from hub.simulator.scenario.population import Cast, make_cast
 
 
 @pytest.fixture(scope="session")

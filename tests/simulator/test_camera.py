@@ -8,21 +8,16 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from hub.errors import (
-    DeviceNotRegistered,
-    HubError,
-    NotAuthorised,
-    WrongSignature,
-)
-from hub.simulator.bodies import Upload
+from hub.errors import DeviceNotRegistered, HubError, NotAuthorised, WrongSignature
 from hub.simulator.camera import UNHURRIED, Camera, Told
-from hub.simulator.cast import make_cast
 from hub.simulator.faults import FAULTLESS, Quirks
 from hub.simulator.identity import CameraIdentity
+from hub.simulator.scenario.population import make_cast
+from hub.simulator.uploads import Upload
 from hub.wire import signing
 from hub.wire.envelope import Request, Response, encode_error, encode_ok, encode_request
 from hub.wire.session import ConnectResult, InitParam, TokenResult, decode_connect
-from tests.support.fakehub import INFO, FakeHub, let_in
+from tests.support.fake_hub import INFO, FakeHub, let_in
 from tests.support.signatures import connect_sign_form
 
 CAPTURE = Upload("POST", "/api/v1/adapter/lenfocus/face/capture", b'{"time":1}')

@@ -7,9 +7,9 @@ import io
 import pytest
 from PIL import Image
 
-from hub.simulator import drawing
-from hub.simulator.cast import Cast
 from hub.simulator.identity import PLACES, Place
+from hub.simulator.scenario import drawing
+from hub.simulator.scenario.population import Cast
 from hub.wire.pictures import real_type
 
 

@@ -12,14 +12,14 @@ import trio
 from trio.testing import MockClock
 
 from hub.errors import BadParameter, DeviceNotRegistered, HubError
-from hub.simulator.bodies import Upload
+from hub.simulator.actions import Break, Fragments, Say, Wait
 from hub.simulator.camera import Camera, Pace, Told
 from hub.simulator.faults import FAULTLESS, FAULTS, NONE, Quirks, quirks_of
 from hub.simulator.identity import CameraIdentity
 from hub.simulator.responder import Responder
-from hub.simulator.steps import Break, Fragments, Say, Wait
+from hub.simulator.uploads import Upload
 from hub.wire import signing
-from hub.wire.dialect import (
+from hub.wire.commands.dialect import (
     DIALECT,
     FACE_HISTORY,
     FILE_READ,
@@ -31,12 +31,12 @@ from hub.wire.dialect import (
     SET_FACE,
     SET_RECORDING,
 )
+from hub.wire.commands.params import encode_param
 from hub.wire.envelope import BadFrame, Request, Response, decode_frame, encode_request
-from hub.wire.params import encode_param
 from hub.wire.session import ConnectParam, InitParam, decode_connect
-from tests.simulator import test_upgrade
+from tests.simulator import test_firmware_upgrade
 from tests.simulator.asking import CAST, WEEK, answer, device, messages, steps
-from tests.support.fakehub import INFO, FakeHub
+from tests.support.fake_hub import INFO, FakeHub
 from tests.support.signatures import connect_sign_form
 
 CAPTURE = Upload("POST", "/api/v1/adapter/lenfocus/face/capture", b'{"time":1764028800}')
@@ -116,7 +116,7 @@ def unknown(request: Request) -> str:
 
 
 def test_every_fault_has_a_test_of_its_own() -> None:
-    tests = [*globals(), *vars(test_upgrade)]
+    tests = [*globals(), *vars(test_firmware_upgrade)]
     for fault in FAULTS:
         prefix = f"test_{fault.name.replace('-', '_')}_"
         assert any(name.startswith(prefix) for name in tests), fault.name

@@ -10,8 +10,8 @@ import pytest
 import trio
 
 from hub.store.db import Store
-from hub.store.packs import entries
-from hub.wire.records import Record
+from hub.store.media.packs import entries
+from hub.wire.uploads.records import Record
 from tests.support.clock import FrozenClock
 from tests.support.stores import WatchedDisk, copy_as_left, is_whole, opened, pack_size, upload
 

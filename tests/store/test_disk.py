@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from hub.store import packs
 from hub.store.disk import Buffer, Disk, write_gathered, write_plainly
+from hub.store.media import packs
 from tests.support.clock import FrozenClock
 from tests.support.stores import is_whole, opened, upload
 

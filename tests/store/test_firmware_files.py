@@ -12,10 +12,10 @@ import pytest
 import trio
 
 from hub.errors import BadParameter, CannotStoreNow, NoSuchResource, TooLarge, TooManyRequests
-from hub.store import firmwarefiles
+from hub.store import firmware_files
 from hub.store.db import Store
-from hub.store.firmware import StoredFile
-from hub.store.firmwarefiles import STAGED
+from hub.store.firmware_files import STAGED
+from hub.store.tables.firmware import StoredFile
 from tests.support.clock import FrozenClock
 from tests.support.stores import FaultyDisk, opened
 
@@ -100,7 +100,7 @@ async def test_only_so_many_are_received_at_once(tmp_path: Path, clock: FrozenCl
 async def test_a_file_has_a_bound_and_is_not_empty(
     tmp_path: Path, clock: FrozenClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(firmwarefiles, "MOST_BYTES", 1_000_000)
+    monkeypatch.setattr(firmware_files, "MOST_BYTES", 1_000_000)
     async with opened(tmp_path, clock) as store:
         with pytest.raises(TooLarge):
             await received(store)
@@ -161,13 +161,13 @@ async def test_a_staged_file_that_is_taken_back_while_it_is_read_is_not_kept(
     tmp_path: Path, clock: FrozenClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Ctrl-C on the command line removes it."""
-    update = firmwarefiles._Digest.update
+    update = firmware_files._Digest.update
 
-    def take_back(digest: firmwarefiles._Digest, data: bytes) -> None:
+    def take_back(digest: firmware_files._Digest, data: bytes) -> None:
         staged.unlink(missing_ok=True)
         update(digest, data)
 
-    monkeypatch.setattr(firmwarefiles._Digest, "update", take_back)
+    monkeypatch.setattr(firmware_files._Digest, "update", take_back)
     async with opened(tmp_path, clock) as store:
         staged = stage(tmp_path)
         found = await store.firmware_files.digest_staged(STAGED_NAME, 7)

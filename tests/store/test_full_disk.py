@@ -9,7 +9,7 @@ import pytest
 import trio
 
 from hub.errors import CannotStoreNow
-from hub.store import writer
+from hub.store import group_commit
 from hub.store.db import Store
 from tests.support.clock import FrozenClock
 from tests.support.stores import FaultyDisk, is_whole, opened, pack_size, upload
@@ -141,7 +141,7 @@ async def test_what_carries_no_picture_goes_on_while_packs_cannot_be_written(
 async def test_it_heals_without_any_upload(
     tmp_path: Path, clock: FrozenClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(writer, "_PROBE_SECONDS", 0.01)
+    monkeypatch.setattr(group_commit, "_PROBE_SECONDS", 0.01)
     probed = trio.Event()
 
     class ProbedDisk(FaultyDisk):

@@ -11,7 +11,7 @@ import trio
 import trio.testing
 
 from hub.errors import CannotStoreNow, TooManyRequests
-from hub.store import readers, writer
+from hub.store import group_commit, readers
 from hub.store.connection import Job
 from hub.store.db import Store
 from tests.support.clock import FrozenClock
@@ -53,7 +53,7 @@ async def test_what_waits_shares_one_commit(tmp_path: Path, clock: FrozenClock) 
         groups: list[int] = []
         run_group = store._writer._run_group
 
-        def watched(connection: sqlite3.Connection, group: list[writer.Write[None]]) -> None:
+        def watched(connection: sqlite3.Connection, group: list[group_commit.Write[None]]) -> None:
             groups.append(len(group))
             run_group(connection, group)
 
@@ -179,8 +179,8 @@ async def test_what_waits_at_the_end_is_committed_and_what_comes_later_refused(
 async def test_a_full_queue_makes_senders_wait_and_then_refuses(
     tmp_path: Path, clock: FrozenClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(writer, "_QUEUE_BYTES", 10_000)
-    monkeypatch.setattr(writer, "_ROOM_SECONDS", 0.0)
+    monkeypatch.setattr(group_commit, "_QUEUE_BYTES", 10_000)
+    monkeypatch.setattr(group_commit, "_ROOM_SECONDS", 0.0)
     async with opened(tmp_path / "data", clock) as store:
         gate = Gate()
         async with trio.open_nursery() as nursery:
@@ -191,7 +191,7 @@ async def test_a_full_queue_makes_senders_wait_and_then_refuses(
             await trio.testing.wait_all_tasks_blocked()
             with pytest.raises(CannotStoreNow, match="too much waits"):
                 await store.records.append(upload(clock, 3))
-            monkeypatch.setattr(writer, "_ROOM_SECONDS", 10.0)
+            monkeypatch.setattr(group_commit, "_ROOM_SECONDS", 10.0)
             nursery.start_soon(store.records.append, upload(clock, 4))
             await trio.testing.wait_all_tasks_blocked()
             gate.open()
@@ -202,8 +202,8 @@ async def test_a_full_queue_makes_senders_wait_and_then_refuses(
 async def test_an_upload_larger_than_the_queue_is_taken_alone(
     tmp_path: Path, clock: FrozenClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(writer, "_QUEUE_BYTES", 100)
-    monkeypatch.setattr(writer, "_GROUP_BYTES", 100)
+    monkeypatch.setattr(group_commit, "_QUEUE_BYTES", 100)
+    monkeypatch.setattr(group_commit, "_GROUP_BYTES", 100)
     async with opened(tmp_path / "data", clock) as store:
         await store.records.append(upload(clock, 1))
         assert await is_whole(store, 1, upload(clock, 1).records[0])
@@ -218,11 +218,11 @@ async def test_a_disk_that_does_not_answer_refuses_and_is_waited_for(
         async with trio.open_nursery() as nursery:
             nursery.start_soon(store.write, gate)
             await gate.entered.wait()
-            monkeypatch.setattr(writer, "_COMMIT_SECONDS", 0.0)
+            monkeypatch.setattr(group_commit, "_COMMIT_SECONDS", 0.0)
             with pytest.raises(CannotStoreNow, match="does not answer"):
                 await store.records.append(upload(clock, 1))
             assert not store.health.storable
-            monkeypatch.setattr(writer, "_COMMIT_SECONDS", 30.0)
+            monkeypatch.setattr(group_commit, "_COMMIT_SECONDS", 30.0)
             gate.open()
         assert (await store.records.append(upload(clock, 1))).repeated
         assert store.health.storable
@@ -244,7 +244,7 @@ async def test_the_writer_survives_any_fault_of_a_group(
 
 async def test_a_failed_upload_is_let_go_of(tmp_path: Path, clock: FrozenClock) -> None:
     """Its pictures must not wait for the garbage collector."""
-    write: writer.Write[None] = writer.Write(lambda connection: None)
+    write: group_commit.Write[None] = group_commit.Write(lambda connection: None)
     write.error = ValueError("x")
     with pytest.raises(ValueError, match="x") as failure:
         write.result()
@@ -330,7 +330,7 @@ async def test_a_reader_sees_every_commit_so_far(tmp_path: Path, clock: FrozenCl
 async def test_the_log_of_the_database_is_moved_beside_the_writer(
     tmp_path: Path, clock: FrozenClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(writer, "_CHECKPOINT_PAGES", 1)
+    monkeypatch.setattr(group_commit, "_CHECKPOINT_PAGES", 1)
     data = tmp_path / "data"
     async with opened(data, clock) as store:
         size = (data / "hub.sqlite").stat().st_size

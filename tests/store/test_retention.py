@@ -15,20 +15,12 @@ import trio
 import trio.testing
 
 from hub.errors import BadParameter, NoSuchResource, TooManyRequests
-from hub.store import media
 from hub.store.connection import Job
-from hub.store.records import NewUpload, RecordFilter
-from hub.wire.records import FaceDetail
+from hub.store.media import pictures
+from hub.store.record_log import NewUpload, RecordFilter
+from hub.wire.uploads.records import FaceDetail
 from tests.support.clock import FrozenClock
-from tests.support.stores import (
-    FaultyDisk,
-    copy_as_left,
-    digest,
-    is_whole,
-    opened,
-    record,
-    upload,
-)
+from tests.support.stores import FaultyDisk, copy_as_left, digest, is_whole, opened, record, upload
 
 DAY = 86_400
 
@@ -50,7 +42,7 @@ async def test_a_pack_that_cannot_be_opened_just_now_is_not_called_damaged(
     async with opened(tmp_path / "data", clock) as store:
         await store.records.append(upload(clock, 1))
         with monkeypatch.context() as patch:
-            patch.setattr(media, "read_at", no_file_left)
+            patch.setattr(pictures, "read_at", no_file_left)
             with pytest.raises(TooManyRequests):
                 await store.media.read(1, "face")
         assert store.health.damaged == ""
@@ -121,7 +113,7 @@ async def test_a_record_that_outlives_its_pack_reads_without_pictures(
         await store.records.append(upload(clock, 1))
         clock.advance(DAY)
         # As if the process ended between the pack and the records.
-        monkeypatch.setattr(media.Media, "finish_drops", _nothing)
+        monkeypatch.setattr(pictures.Media, "finish_drops", _nothing)
         await store.media.drop_day("2026-11-25")
         stored = await store.records.get(1)
         assert stored is not None
@@ -130,7 +122,7 @@ async def test_a_record_that_outlives_its_pack_reads_without_pictures(
         assert not store.health.damaged
 
 
-async def _nothing(self: media.Media) -> None:
+async def _nothing(self: pictures.Media) -> None:
     await trio.lowlevel.checkpoint()
 
 
@@ -139,7 +131,7 @@ async def test_what_a_stop_interrupts_is_dropped_after_the_next_start(
 ) -> None:
     data = tmp_path / "data"
     with monkeypatch.context() as patch:
-        patch.setattr(media.Media, "finish_drops", _nothing)
+        patch.setattr(pictures.Media, "finish_drops", _nothing)
         async with opened(data, clock) as store:
             await store.records.append(upload(clock, 1))
             clock.advance(DAY)
@@ -157,17 +149,17 @@ async def test_what_a_stop_interrupts_is_dropped_after_the_next_start(
 async def test_records_are_removed_in_many_short_steps(
     tmp_path: Path, clock: FrozenClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(media, "_STEP_SECONDS", 0.0)  # as on a slow disk
+    monkeypatch.setattr(pictures, "_STEP_SECONDS", 0.0)  # as on a slow disk
     steps: list[int] = []
-    for_a_while = media._for_a_while
+    for_a_while = pictures._for_a_while
 
-    def counted(step: media.Step, start: int, connection: sqlite3.Connection) -> int | None:
+    def counted(step: pictures.Step, start: int, connection: sqlite3.Connection) -> int | None:
         before = connection.total_changes
         following = for_a_while(step, start, connection)
         steps.append(connection.total_changes - before)
         return following
 
-    monkeypatch.setattr(media, "_for_a_while", counted)
+    monkeypatch.setattr(pictures, "_for_a_while", counted)
     async with opened(tmp_path / "data", clock) as store:
         entries = tuple(record(clock, pictures=0) for _ in range(300))
         await store.records.append(NewUpload("7", digest(1), entries))

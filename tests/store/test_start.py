@@ -13,8 +13,8 @@ import trio_asyncio
 
 from hub.errors import StartFault
 from hub.store import db
-from hub.store.apikeys import ApiKey
-from hub.store.devices import NewDevice
+from hub.store.tables.api_keys import ApiKey
+from hub.store.tables.devices import NewDevice
 from tests.support.clock import FrozenClock
 from tests.support.stores import copy_as_left, opened, upload
 
@@ -154,7 +154,7 @@ async def test_a_key_that_could_not_be_written_is_made_anew(
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     with monkeypatch.context() as patch:
-        patch.setattr("hub.store.secrets.os.fsync", full)
+        patch.setattr("hub.store.sealing.os.fsync", full)
         with pytest.raises(StartFault, match="No space left"):
             async with opened(tmp_path / "data", clock):
                 pass

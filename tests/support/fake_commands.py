@@ -14,14 +14,14 @@ from msgspec.structs import replace
 from hub.errors import DeviceLeft, DeviceSilent, HubError
 from hub.live.feed import Change, Feed
 from hub.live.registry import Answer
-from hub.services.commands import Commands
-from hub.services.devicefiles import DeviceFiles
-from hub.simulator.cast import make_cast
-from hub.simulator.device import DeviceState
+from hub.services.commands.commands import Commands
+from hub.services.commands.files import DeviceFiles
+from hub.simulator.actions import Fragments, Say, Wait
+from hub.simulator.device_state import DeviceState
 from hub.simulator.faults import FAULTLESS, Quirks
 from hub.simulator.identity import CameraIdentity
 from hub.simulator.responder import Responder
-from hub.simulator.steps import Fragments, Say, Wait
+from hub.simulator.scenario.population import make_cast
 from hub.wire.envelope import Request, Response, decode_frame
 
 

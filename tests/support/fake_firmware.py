@@ -11,15 +11,9 @@ from msgspec.structs import replace
 
 from hub.errors import BadParameter, NoSuchResource
 from hub.live.feed import Change, Feed
-from hub.services.campaigns import Campaign, CampaignOutline, DeviceCampaign, Standing
-from hub.services.downloads import Download
-from hub.services.firmware import (
-    Component,
-    NewRelease,
-    Release,
-    StoredFile,
-    check_release,
-)
+from hub.services.firmware.campaigns import Campaign, CampaignOutline, DeviceCampaign, Standing
+from hub.services.firmware.downloads import Download
+from hub.services.firmware.releases import Component, NewRelease, Release, StoredFile, check_release
 
 
 class FakeUpload:

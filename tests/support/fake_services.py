@@ -23,19 +23,19 @@ from hub.errors import (
     WrongSignature,
 )
 from hub.live.feed import Change, Feed
-from hub.live.waiting import Knock, Reason
-from hub.services.accounts import Actor, SignedIn, User
-from hub.services.deviceimport import Sheet, check_sheet, read_sheet
-from hub.services.devices import DeviceChange, DeviceView, NewDevice
-from hub.services.enrolment import Accepted, CodeCheck, Waiting
-from hub.services.health import Reason as HealthReason
-from hub.services.initparams import Delivery
-from hub.services.photos import Photos
-from hub.services.recordlog import LogReader, Page, RecordFilter
-from hub.services.site import SiteSettings
-from hub.services.trace import Trace
+from hub.live.pending_devices import Knock, Reason
+from hub.services.access.accounts import Actor, SignedIn, User
+from hub.services.commands.photos import Photos
+from hub.services.devices.csv_import import Sheet, check_sheet, read_sheet
+from hub.services.devices.devices import DeviceChange, DeviceView, NewDevice
+from hub.services.devices.enrolment import Accepted, CodeCheck, Waiting
+from hub.services.devices.frame_trace import Trace
+from hub.services.devices.provisioning import Delivery
+from hub.services.records.record_log import LogReader, Page, RecordFilter
+from hub.services.site.health import Reason as HealthReason
+from hub.services.site.site import SiteSettings
 from hub.simulator.faults import FAULTLESS, Quirks
-from hub.wire.records import Detail, FaceDetail, Image, Kind, Record
+from hub.wire.uploads.records import Detail, FaceDetail, Image, Kind, Record
 from tests.support.clock import NOON
 from tests.support.fake_commands import AnsweringDevices, SimulatedLink
 from tests.support.fake_firmware import FakeCampaigns, FakeDownloads, FakeFirmware

@@ -9,12 +9,12 @@ from typing import Any
 
 import msgspec
 
-from hub.services.campaigns import Campaign
-from hub.services.devices import NewDevice
-from hub.services.downloads import PATH, Transfer
-from hub.services.firmware import NewComponent, NewRelease, Release, StoredFile
-from hub.services.ingest import Ingest
-from hub.wire.firmware import OtaAnswer, Versions
+from hub.services.devices.devices import NewDevice
+from hub.services.firmware.campaigns import Campaign
+from hub.services.firmware.downloads import PATH, Transfer
+from hub.services.firmware.releases import NewComponent, NewRelease, Release, StoredFile
+from hub.services.records.ingest import Ingest
+from hub.wire.uploads.firmware import OtaAnswer, Versions
 from tests.support.clock import FrozenClock
 from tests.support.hub_services import HubServices, open_hub_services
 

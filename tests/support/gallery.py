@@ -19,14 +19,14 @@ from PIL import Image as Picture
 from PIL import ImageDraw, ImageFilter
 
 from hub.config import Web
-from hub.services.campaigns import Campaign, CampaignDevice, DeviceState
-from hub.services.downloads import Download
-from hub.services.firmware import Component, Release
-from hub.services.health import Reason
-from hub.services.trace import Upload
+from hub.services.devices.frame_trace import Upload
+from hub.services.firmware.campaigns import Campaign, CampaignDevice, DeviceState
+from hub.services.firmware.downloads import Download
+from hub.services.firmware.releases import Component, Release
+from hub.services.site.health import Reason
 from hub.simulator.faults import FAULTLESS, Quirks
-from hub.wire.firmware import Versions
-from hub.wire.records import (
+from hub.wire.uploads.firmware import Versions
+from hub.wire.uploads.records import (
     AccessDetail,
     EventDetail,
     FaceDetail,
@@ -36,14 +36,7 @@ from hub.wire.records import (
     Vehicle,
     VehicleDetail,
 )
-from tests.support.fake_services import (
-    SETUP_TOKEN,
-    FakeServices,
-    device,
-    image,
-    record,
-    waiting,
-)
+from tests.support.fake_services import SETUP_TOKEN, FakeServices, device, image, record, waiting
 from tests.support.talk import TALK, answer_of, have_said, request_of
 from web.app import create_app
 from web.server import serve

@@ -12,16 +12,16 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from hub.config import Devices as DevicesConfig
 from hub.live.feed import Change, Feed
+from hub.live.pending_devices import WaitingRoom
 from hub.live.registry import Answer, Registry
-from hub.live.waiting import WaitingRoom
-from hub.services.admission import Admission, Admitted
-from hub.services.devices import Device, DeviceBook, NewDevice
-from hub.services.enrolment import Enrolment
-from hub.wire.records import Record
+from hub.services.devices.admission import Admission, Admitted
+from hub.services.devices.devices import Device, DeviceBook, NewDevice
+from hub.services.devices.enrolment import Enrolment
 from hub.wire.session import ConnectParam
 from hub.wire.signing import sign_connect
+from hub.wire.uploads.records import Record
 from tests.support.clock import FrozenClock
-from tests.support.fakestore import FakeStore
+from tests.support.fake_store import FakeStore
 from tests.support.traces import new_traces
 
 SN = "Y3C122AP1234512"

@@ -13,27 +13,27 @@ import trio
 
 from hub.config import Config
 from hub.live.feed import Change, Feed
+from hub.live.pending_devices import WaitingRoom
 from hub.live.registry import Registry
-from hub.live.waiting import WaitingRoom
 from hub.services import Services
-from hub.services.accounts import COMMAND_LINE, Accounts
-from hub.services.campaigns import Campaigns
-from hub.services.commands import Commands
-from hub.services.devicefiles import DeviceFiles
-from hub.services.devices import DeviceBook
-from hub.services.diskroom import GB, DiskRoom
-from hub.services.downloads import Downloads
-from hub.services.enrolment import Enrolment
-from hub.services.firmware import Firmware
-from hub.services.passwords import Cost
-from hub.services.photos import Photos
-from hub.services.recordlog import RecordLog
-from hub.services.site import Site
-from hub.services.trace import Trace
+from hub.services.access.accounts import COMMAND_LINE, Accounts
+from hub.services.access.passwords import Cost
+from hub.services.commands.commands import Commands
+from hub.services.commands.files import DeviceFiles
+from hub.services.commands.photos import Photos
+from hub.services.devices.devices import DeviceBook
+from hub.services.devices.enrolment import Enrolment
+from hub.services.devices.frame_trace import Trace
+from hub.services.firmware.campaigns import Campaigns
+from hub.services.firmware.downloads import Downloads
+from hub.services.firmware.releases import Firmware
+from hub.services.records.record_log import RecordLog
+from hub.services.site.disk_space import GB, DiskRoom
+from hub.services.site.site import Site
 from hub.store.db import Store, open_store
 from hub.store.disk import Disk
-from hub.store.records import NewUpload
-from hub.wire.records import FaceDetail, NewRecord, Picture, Record
+from hub.store.record_log import NewUpload
+from hub.wire.uploads.records import FaceDetail, NewRecord, Picture, Record
 from tests.support.clock import FrozenClock
 from tests.support.traces import new_traces
 
@@ -66,7 +66,7 @@ class HubServices:
         self.store = store
         self.services = services
         self.room = room
-        #: Who is online: attach a `tests.support.askedlink.AskedLink`.
+        #: Who is online: attach a `tests.support.commanded_link.AskedLink`.
         self.registry = registry
         self.free = free
 

@@ -8,7 +8,7 @@ import trio
 
 from hub.errors import CannotStoreNow
 from hub.store.health import StoreHealth
-from hub.store.media import DayUse
+from hub.store.media.pictures import DayUse
 
 GB = 1_000_000_000
 

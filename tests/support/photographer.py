@@ -7,7 +7,7 @@ import io
 from PIL import Image
 from quart import Response
 
-from tests.support.filesender import FileSender
+from tests.support.file_sender import FileSender
 
 
 class Photographer(FileSender):

@@ -12,12 +12,12 @@ import trio
 import trio.testing
 from trio_websocket import ConnectionClosed, WebSocketConnection, wrap_client_stream
 
-from hub.accept import Peer
-from hub.deadlines import Deadlines
 from hub.link.connection import DeviceLink
 from hub.link.dispatch import Dispatch
+from hub.net.deadlines import Deadlines
+from hub.net.listener import Peer
 from tests.support.clock import NOON
-from tests.support.fakestore import FakeStore
+from tests.support.fake_store import FakeStore
 from tests.support.gate import ADDRESS, SN, Gate
 
 

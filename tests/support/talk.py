@@ -7,7 +7,7 @@ import json
 import random
 from typing import Any, NamedTuple
 
-from hub.live.trace import Ring
+from hub.live.frame_trace import Ring
 
 SN = "Y3CA12348912345"
 DID = "1234512"

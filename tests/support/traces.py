@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Container
 
-from hub.live.trace import Traces
-from hub.wire.masking import shown
+from hub.live.frame_trace import Traces
+from hub.wire.redaction import shown
 from tests.support.clock import NOON
 
 

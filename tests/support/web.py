@@ -14,7 +14,7 @@ import trio
 
 from hub.config import Config, Devices, Web
 from hub.errors import DeviceNotRegistered, NotAuthorised
-from hub.services.trace import Upload
+from hub.services.devices.frame_trace import Upload
 from tests.support.certificates import trusting_anybody
 from tests.support.clock import NOON
 from web.server import serve

@@ -8,8 +8,8 @@ import re
 import pytest
 
 from hub.errors import CannotStoreNow
-from hub.services.health import Reason
-from hub.wire.records import Record
+from hub.services.site.health import Reason
+from hub.wire.uploads.records import Record
 from tests.support.browsing import Visitor
 from tests.support.fake_services import FakeServices
 

@@ -11,7 +11,7 @@ from quart_trio import QuartTrio
 
 from hub.config import Config
 from hub.errors import HubError
-from hub.services.accounts import ABSOLUTE_MS
+from hub.services.access.accounts import ABSOLUTE_MS
 from tests.support.clock import FrozenClock
 from tests.support.hub_services import HubServices, open_hub_services
 from web import auth

@@ -13,7 +13,8 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 from tests.bench.hubprocess import raise_limit_of_open_files
 from tests.support.certificates import server_context
 from tests.support.web import connected, free_port, request, services, serving
-from web import http1, server
+from web import server
+from web.http import http1
 
 
 async def app(scope: Any, receive: Any, send: Any) -> None:

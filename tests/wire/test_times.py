@@ -9,7 +9,7 @@ import pytest
 
 from hub.errors import BadParameter
 from hub.wire import times
-from hub.wire.values import Number
+from hub.wire.coercion import Number
 
 
 @pytest.mark.parametrize(

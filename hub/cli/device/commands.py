@@ -1,0 +1,169 @@
+"""`sitehub device`: enrol cameras, list them, change them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from hub.cli.device import csv_import, enrolment
+from hub.cli.device.trace import trace
+from hub.cli.options import data_option, key_option
+
+if TYPE_CHECKING:
+    from hub.process.control_requests import ListedDevice
+
+_KEY_HELP = "The device's public key or certificate (PEM); without it the site key applies."
+
+
+@click.group()
+def device() -> None:
+    """Enrol cameras, list them, change them."""
+
+
+for _command in (*enrolment.COMMANDS, *csv_import.COMMANDS, trace):
+    device.add_command(_command)
+
+
+@device.command("add")
+@click.option("--sn", required=True, help="The serial number that the camera connects with.")
+@click.option("--code", required=True, help="The security code on the camera.")
+@key_option(_KEY_HELP)
+@click.option("--did", help="The number that the camera knows itself by [default: the next free].")
+@click.option("--name", default="", help="What it is called on the pages: Gate, Lobby ...")
+@click.option("--no-clock-check", is_flag=True, help="Let it in whatever time its clock shows.")
+@data_option()
+def add(
+    data_dir: Path,
+    sn: str,
+    code: str,
+    key: str | None,
+    did: str | None,
+    name: str,
+    no_clock_check: bool,
+) -> None:
+    """Enrol a camera; prints its did."""
+    from hub.cli.perform import carry_out
+    from hub.process.control_requests import AddDevice
+    from hub.services.devices.devices import NewDevice
+
+    new = NewDevice(sn=sn, code=code, did=did, name=name, key=key, clock_trusted=not no_clock_check)
+    click.echo(carry_out(data_dir, AddDevice(new)))
+
+
+@device.command("list")
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON list of objects.")
+@data_option()
+def list_(data_dir: Path, as_json: bool) -> None:
+    """List the cameras with their states."""
+    from hub.cli.output import print_json, print_table
+    from hub.cli.perform import carry_out
+    from hub.process.control_requests import ListDevices
+
+    devices = carry_out(data_dir, ListDevices())
+    if as_json:
+        print_json(devices)
+    else:
+        print_table(("DID", "SN", "NAME", "STATE", "ADDRESS", "LAST SEEN"), map(_cells, devices))
+
+
+@device.command("remove")
+@click.argument("did")
+@data_option()
+def remove(data_dir: Path, did: str) -> None:
+    """Remove a camera. Its records stay."""
+    from hub.cli.perform import carry_out
+    from hub.process.control_requests import RemoveDevice
+
+    carry_out(data_dir, RemoveDevice(did))
+
+
+@device.command("disable")
+@click.argument("did")
+@data_option()
+def disable(data_dir: Path, did: str) -> None:
+    """Let a camera in no more, until it is enabled again."""
+    _change(data_dir, did, enabled=False)
+
+
+@device.command("enable")
+@click.argument("did")
+@data_option()
+def enable(data_dir: Path, did: str) -> None:
+    """Let a disabled camera in again."""
+    _change(data_dir, did, enabled=True)
+
+
+@device.command("set")
+@click.argument("did")
+@click.option("--name", help="What it is called on the pages.")
+@click.option("--code", help="Its security code.")
+@key_option("Its public key or certificate (PEM). The earlier one stays good until it is unused.")
+@click.option("--site-key", "to_site_key", is_flag=True, help="No key of its own any more.")
+@click.option(
+    "--drop-earlier-key", "drop_earlier", is_flag=True, help="End the earlier key now, and its use."
+)
+@click.option(
+    "--clock-check/--no-clock-check",
+    "clock_check",
+    default=None,
+    help="Refuse it while its clock is off, or let it in whatever its clock shows.",
+)
+@data_option()
+def set_(
+    data_dir: Path,
+    did: str,
+    name: str | None,
+    code: str | None,
+    key: str | None,
+    to_site_key: bool,
+    drop_earlier: bool,
+    clock_check: bool | None,
+) -> None:
+    """Change what is given; the rest stays."""
+    if key is not None and to_site_key:
+        raise click.UsageError("either --key or --site-key")
+    given = {"name": name, "code": code, "key": key, "clock_trusted": clock_check}
+    changes: dict[str, Any] = {f: value for f, value in given.items() if value is not None}
+    if to_site_key:
+        changes["key"] = None
+    if drop_earlier:
+        changes["previous_key"] = None
+    if not changes:
+        raise click.UsageError("say what to change, as --name, --code or --key: see --help")
+    _change(data_dir, did, **changes)
+
+
+@device.command("replace")
+@click.argument("did")
+@click.option("--sn", required=True, help="The serial number of the new camera.")
+@click.option("--code", required=True, help="The security code on the new camera.")
+@key_option(_KEY_HELP)
+@data_option()
+def replace(data_dir: Path, did: str, sn: str, code: str, key: str | None) -> None:
+    """Put a new camera in a broken one's place.
+
+    Its did, name and history stay.
+    """
+    _change(data_dir, did, sn=sn, code=code, key=key)
+
+
+def _change(data_dir: Path, did: str, **changes: Any) -> None:
+    from hub.cli.perform import carry_out
+    from hub.process.control_requests import ChangeDevice
+    from hub.services.devices.devices import DeviceChange
+
+    carry_out(data_dir, ChangeDevice(did, DeviceChange(**changes)))
+
+
+def _cells(device: ListedDevice) -> Sequence[str]:
+    return (
+        device.did,
+        device.sn,
+        device.name,
+        device.waiting_reason or device.state,
+        device.ip or "",
+        device.last_seen or "never",
+    )

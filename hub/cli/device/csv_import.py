@@ -1,0 +1,93 @@
+"""`sitehub device import` and `export`: many cameras as a sheet (CSV)."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+from msgspec.structs import replace
+
+from hub.cli.options import data_option, read_key
+from hub.errors import StartFault
+
+if TYPE_CHECKING:
+    from hub.services.devices.csv_import import ImportRow, Sheet
+
+
+@click.command("import")
+@click.argument("file", type=click.Path(path_type=Path))
+@data_option()
+def import_(data_dir: Path, file: Path) -> None:
+    """Enrol the cameras of a CSV file.
+
+    All of them, or none where a row is wrong. Its first line names the columns:
+    sn,code,did,name,key. did, name and key may be empty; key is PEM text in quotes, or the path of
+    a PEM file, from where FILE is.
+    """
+    from hub.cli.perform import carry_out
+    from hub.process.control_requests import ImportDevices
+    from hub.services.devices.csv_import import read_sheet
+
+    sheet = _with_keys(read_sheet(_read(file)), file.parent)
+    dids = carry_out(data_dir, ImportDevices(sheet))
+    click.echo(f"{len(dids)} device{'' if len(dids) == 1 else 's'} enrolled")
+
+
+@click.command("export")
+@click.argument("file", required=False, type=click.Path(path_type=Path))
+@data_option()
+def export(data_dir: Path, file: Path | None) -> None:
+    """Write all cameras as CSV, in the columns of an import.
+
+    To FILE, or without it to standard output. The security codes are sealed and left out: an import
+    wants them filled in.
+    """
+    from hub.cli.perform import carry_out
+    from hub.process.control_requests import ExportDevices
+
+    text = carry_out(data_dir, ExportDevices())
+    if file is None:
+        sys.stdout.flush()
+        sys.stdout.buffer.write(text.encode())
+        sys.stdout.buffer.flush()
+        return
+    try:
+        # What spreadsheets take for UTF-8.
+        file.write_text(text, encoding="utf-8-sig", newline="")
+    except OSError as error:
+        raise StartFault(f"cannot write {file}: {error.strerror}") from None
+
+
+COMMANDS: tuple[click.Command, ...] = (import_, export)
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_bytes().decode("utf-8-sig")
+    except OSError as error:
+        raise StartFault(f"cannot read {path}: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise StartFault(f"{path} is not UTF-8 text") from None
+
+
+def _with_keys(sheet: Sheet, directory: Path) -> Sheet:
+    """With the keys of the files that are named instead of them."""
+    from hub.services.devices.csv_import import RowFault
+
+    rows: list[ImportRow] = []
+    faults = list(sheet.faults)
+    for row in sheet.rows:
+        try:
+            rows.append(_with_key(row, directory))
+        except StartFault as fault:
+            faults.append(RowFault(row.line, "wrong", fault.message, "key"))
+    return replace(sheet, rows=tuple(rows), faults=tuple(faults))
+
+
+def _with_key(row: ImportRow, directory: Path) -> ImportRow:
+    key = row.device.key
+    if key is None or "-----BEGIN " in key:
+        return row
+    return replace(row, device=replace(row.device, key=read_key(directory / key)))

@@ -1,0 +1,83 @@
+"""The cameras of `run --demo`: simulated, enrolled, and the same ones at every start."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+import trio
+
+from hub.errors import StartFault
+from hub.services import Services
+from hub.services.access.accounts import Actor
+from hub.services.devices.devices import NewDevice
+from hub.simulator.endpoint import Target
+from hub.simulator.faults import Quirks
+from hub.simulator.fleet import run_site
+from hub.simulator.identity import CameraIdentity, from_json, make_cameras, to_json
+
+FILE_NAME = "demo-cameras.json"
+#: Of each camera at the busiest hour: something new on the wall every few seconds.
+_SIGHTS_PER_SECOND = 0.1
+#: What real cameras send says more of people than what is documented (D8).
+_QUIRKS = Quirks(bodies="real")
+_DEMO = Actor("demo")
+
+
+async def run_demo_cameras(
+    count: int, services: Services, *, task_status: trio.TaskStatus[None]
+) -> None:
+    """Enrol `count` simulated cameras where they are not, and run them on the hub's own ports."""
+    path = services.data_dir / FILE_NAME
+    cameras = await trio.to_thread.run_sync(_kept_cameras, path, count)
+    enrolled = await _enrol(services, cameras)
+    await run_site(
+        enrolled,
+        _own_ports(services),
+        rate=_SIGHTS_PER_SECOND * count,
+        quirks=(_QUIRKS,),
+        task_status=task_status,
+    )
+
+
+async def _enrol(services: Services, cameras: Sequence[CameraIdentity]) -> list[CameraIdentity]:
+    dids = {device.sn: device.did for device in services.devices.list()}
+    for camera in cameras:
+        if camera.sn not in dids:
+            new = NewDevice(
+                sn=camera.sn, code=camera.code, name=camera.name, key=camera.public_pem()
+            )
+            dids[camera.sn] = (await services.devices.add(new)).did
+            await services.accounts.audit(_DEMO, "device.add", dids[camera.sn])
+    return [msgspec.structs.replace(camera, did=dids[camera.sn]) for camera in cameras]
+
+
+def _own_ports(services: Services) -> Target:
+    web, devices = services.config.web, services.config.devices
+    return Target(
+        "127.0.0.1" if devices.bind in ("0.0.0.0", "::") else devices.bind,
+        ws_port=devices.port,
+        http_port=web.port,
+        ws_tls=devices.tls,
+        http_tls=web.tls,
+        ca_pem=None if services.config.tls.cert else services.certificates.ca_pem(),
+    )
+
+
+def _kept_cameras(path: Path, count: int) -> tuple[CameraIdentity, ...]:
+    """The first `count` cameras of the file; what is missing there is made and kept."""
+    kept: tuple[CameraIdentity, ...] = ()
+    if path.exists():
+        try:
+            kept = from_json(path.read_bytes())
+        except msgspec.DecodeError as error:
+            raise StartFault(f"{path} cannot be read ({error}): remove it to start anew") from None
+    if len(kept) < count:
+        kept += make_cameras(count)[len(kept) :]
+        # It has the cameras' private keys.
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(handle, "wb") as file:
+            file.write(to_json(kept))
+    return kept[:count]

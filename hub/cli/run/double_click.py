@@ -1,0 +1,98 @@
+"""The executable started by a double click: it runs the hub, and speaks to who has no terminal."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import click
+
+from hub.cli.run import browser
+
+_WORDS = ("run", "--open")
+#: What shows a message in a window, where programs have no console of their own.
+_WINDOWS = (
+    ("zenity", "--error", "--no-markup", "--text"),
+    ("kdialog", "--error"),
+    ("xmessage", "-center"),
+)
+#: A browser is to be on its way before the console closes.
+_BROWSER_SECONDS = 2.0
+
+_WHAT_TO_DO = """\
+sitehub did not start. The line above says why, and what to do. After that, start it again.
+  In use (port, data)     another sitehub, or another program: end it
+  Not permitted, read-only   move the data to a place of your own: sitehub run --data FOLDER
+  A newer version         take the newer sitehub that wrote the data
+
+sitehub 没有启动。上面一行是原因（英文）。处理后请重新启动。
+  端口或数据被占用（in use, already running）：请先关闭另一个 sitehub 或占用端口的程序
+  没有权限或磁盘只读（cannot write, not permitted）：请换一个数据目录：sitehub run --data 目录
+  数据来自更新的版本（newer sitehub）：请改用写入该数据的新版 sitehub
+"""
+_CLOSE = "Press Enter to close this window. 按回车键关闭窗口。"
+
+
+class Outcome(NamedTuple):
+    """How a command line ended."""
+
+    status: int
+    #: One line; empty where nothing failed.
+    fault: str = ""
+    already_running: bool = False
+
+
+def is_one(arguments: Sequence[str]) -> bool:
+    """Without arguments, and without a terminal but one that was opened for it alone."""
+    return getattr(sys, "frozen", False) and not arguments and not _has_terminal()
+
+
+def serve(carry_out: Callable[[Sequence[str]], Outcome]) -> int:
+    """Run the hub until it is ended; gives the exit status."""
+    outcome = carry_out(_WORDS)
+    if outcome.already_running and browser.has_desktop():
+        return _show_the_running_one()
+    if outcome.fault:
+        _keep_open(outcome.fault)
+    return outcome.status
+
+
+def _show_the_running_one() -> int:
+    """Who clicks again wants to see it."""
+    from hub import config
+    from hub.process import data_directory
+
+    web = config.load(data_directory.default_path(), environment=os.environ).web
+    browser.show(f"{'https' if web.tls else 'http'}://localhost:{web.port}/")
+    time.sleep(_BROWSER_SECONDS)
+    return 0
+
+
+if sys.platform == "win32":
+
+    def _has_terminal() -> bool:
+        """A console that was there before has a shell in it besides our two processes."""
+        import ctypes
+
+        processes = (ctypes.c_ulong * 4)()
+        return int(ctypes.windll.kernel32.GetConsoleProcessList(processes, 4)) > 2
+
+    def _keep_open(fault: str) -> None:
+        click.echo(f"\n{_WHAT_TO_DO}\n{_CLOSE}", err=True)
+        sys.stdin.readline()
+else:
+
+    def _has_terminal() -> bool:
+        return any(stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr))
+
+    def _keep_open(fault: str) -> None:
+        """There is no window of ours: one is opened for the message, if anything here can."""
+        click.echo(_WHAT_TO_DO, err=True)
+        known = [words for words in _WINDOWS if shutil.which(words[0])]
+        if browser.has_desktop() and known:
+            subprocess.run([*known[0], f"{fault}\n\n{_WHAT_TO_DO}"], check=False)

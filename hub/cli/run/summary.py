@@ -1,0 +1,68 @@
+"""What a start prints: where everything is, and on a first run how to sign in."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+
+from hub import __version__
+from hub.errors import CannotStoreNow
+from hub.process.control_requests import dashboard_urls, device_urls, hosts
+from hub.services import Services
+from hub.services.access.accounts import COMMAND_LINE
+
+_LABEL_WIDTH = 15
+
+
+async def announce(services: Services, *, simulated: int | None) -> str:
+    """Print the summary on stdout, at once and as a whole. A first run gets its link here.
+
+    Gives the address to be opened first: that link, or the dashboard's.
+    """
+    address, lines = await _first_run(services)
+    sys.stdout.write("\n".join([*_summary(services, simulated), *lines]) + "\n")
+    sys.stdout.flush()
+    return address
+
+
+async def _first_run(services: Services) -> tuple[str, list[str]]:
+    dashboard = dashboard_urls(services)[0]
+    if not services.accounts.needs_setup():
+        return dashboard, []
+    try:
+        token = await services.accounts.new_setup_link(by=COMMAND_LINE)
+    except CannotStoreNow as error:
+        # The hub goes on: it may well be that an administrator has to make room for it.
+        return dashboard, [f"  No link for the first administrator yet: {error.message}", ""]
+    link = f"{dashboard}setup/{token}"
+    lines = [
+        "  Open this link once, within a day, to make yourself administrator:",
+        f"  {link}",
+        "",
+    ]
+    return link, lines
+
+
+def _summary(services: Services, simulated: int | None) -> Iterator[str]:
+    yield f"sitehub {__version__}: {services.site.name()}"
+    yield ""
+    for label, values in _rows(services, simulated):
+        for index, value in enumerate(values):
+            yield f"  {label if index == 0 else '':<{_LABEL_WIDTH}} {value}"
+    yield ""
+
+
+def _rows(services: Services, simulated: int | None) -> Iterator[tuple[str, list[str]]]:
+    config = services.config
+    yield "Dashboard", dashboard_urls(services)
+    yield "Cameras", device_urls(services)
+    if port := config.devices.plain_ws_port:
+        yield "  without TLS", [f"ws://{h}:{port}/" for h in hosts(services, config.devices.bind)]
+    if port := config.devices.plain_http_port:
+        yield "  uploads", [f"http://{h}:{port}/" for h in hosts(services, config.devices.bind)]
+    known = str(len(services.devices.list()))
+    yield "Known cameras", [f"{known}, {simulated} of them simulated" if simulated else known]
+    yield "Data", [str(services.data_dir)]
+    if config.web.tls or config.devices.tls:
+        whose = "your own" if config.tls.cert else f"{dashboard_urls(services)[0]}ca.crt"
+        yield "Certificate", [whose, f"SHA-256 {services.certificates.fingerprint()}"]

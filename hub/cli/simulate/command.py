@@ -1,0 +1,166 @@
+"""`sitehub simulate`: simulated cameras against a hub anywhere, for acceptance without cameras."""
+
+from __future__ import annotations
+
+import re
+from contextlib import suppress
+from ipaddress import IPv6Address
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from hub.cli.options import data_option
+from hub.errors import BadParameter
+
+if TYPE_CHECKING:
+    from hub.simulator.faults import Quirks
+
+
+def _host(context: click.Context, parameter: click.Parameter, value: str) -> str:
+    """A name or an address; the ports are options of their own."""
+    with suppress(ValueError):
+        return str(IPv6Address(value.removeprefix("[").removesuffix("]")))
+    if not re.fullmatch(r"[\w.-]+", value):
+        raise click.BadParameter("a name or an address is allowed, such as 192.168.1.5")
+    return value
+
+
+def _quirks(
+    _context: click.Context, _parameter: click.Parameter, values: tuple[str, ...]
+) -> tuple[Quirks, ...]:
+    """What each camera does, in turn."""
+    from hub.simulator.faults import FAULTLESS, quirks_of
+
+    try:
+        return tuple(quirks_of(value.split(",")) for value in values) or (FAULTLESS,)
+    except BadParameter as error:
+        raise click.BadParameter(error.message) from None
+
+
+def _list_faults(context: click.Context, _parameter: click.Parameter, wanted: bool) -> None:
+    if not wanted:
+        return
+    from hub.simulator.faults import FAULTS
+
+    width = max(len(fault.name) for fault in FAULTS)
+    for fault in FAULTS:
+        click.echo(f"{fault.name:{width}}  {fault.sentence}")
+    context.exit()
+
+
+@click.command()
+@click.option(
+    "--hub",
+    "host",
+    required=True,
+    callback=_host,
+    metavar="HOST",
+    help="The hub's address or name.",
+)
+@click.option(
+    "--cameras",
+    "count",
+    type=click.IntRange(1, 1000),
+    default=6,
+    show_default=True,
+    help="How many cameras.",
+)
+@click.option(
+    "--rate",
+    type=click.FloatRange(0, 1000, min_open=True),
+    default=0.6,
+    show_default=True,
+    help="What all cameras together see in a second, at the busiest hour of the day.",
+)
+@click.option(
+    "--apikey-file",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help='A key as "sitehub apikey add" prints it: the cameras are enrolled before and removed '
+    "after. Without it they knock, and wait to be accepted.",
+)
+@click.option(
+    "--write-csv",
+    "csv_file",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help='Write what "sitehub device import" takes, and the public keys beside it.',
+)
+@click.option(
+    "--seed",
+    type=int,
+    help="Cameras of the same numbers see the same things [default: new ones each time].",
+)
+@click.option(
+    "--web-port",
+    type=click.IntRange(1, 65535),
+    default=8443,
+    show_default=True,
+    help="The hub's web.port, for uploads and the API.",
+)
+@click.option(
+    "--device-port",
+    type=click.IntRange(1, 65535),
+    default=8444,
+    show_default=True,
+    help="The hub's devices.port, for the WebSocket.",
+)
+@click.option("--no-tls", is_flag=True, help="Both ports are plain ones.")
+@click.option(
+    "--fault",
+    "quirks",
+    multiple=True,
+    callback=_quirks,
+    metavar="NAME[,NAME...]",
+    help="The faults of a camera. Given several times, the cameras take them in turn: with "
+    '"--fault slow,no-ip --fault none" every other camera is slow and tells no address, and the '
+    "others are without fault [default: none].",
+)
+@click.option(
+    "--faults",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_list_faults,
+    help="List the faults that there are, and end.",
+)
+@data_option(expose_value=False)
+def simulate(
+    host: str,
+    count: int,
+    rate: float,
+    apikey_file: Path | None,
+    csv_file: Path | None,
+    seed: int | None,
+    web_port: int,
+    device_port: int,
+    no_tls: bool,
+    quirks: tuple[Quirks, ...],
+) -> None:
+    """Run simulated cameras against a hub, until Ctrl-C.
+
+    They connect with keys of their own, send heartbeats, upload faces, events and vehicles, answer
+    every command, and upgrade themselves. They do as it is documented, unless they are given
+    faults. The hub's certificate is not checked: most cameras do not.
+    """
+    import secrets
+
+    from hub.cli.simulate.simulation import Simulation, read_api_key, simulate_site
+    from hub.simulator.endpoint import Target
+
+    target = Target(
+        host, ws_port=device_port, http_port=web_port, ws_tls=not no_tls, http_tls=not no_tls
+    )
+    bracketed = f"[{host}]" if ":" in host else host
+    simulation = Simulation(
+        target=target,
+        web_url=f"{'http' if no_tls else 'https'}://{bracketed}:{web_port}",
+        count=count,
+        rate=rate,
+        seed=secrets.randbits(32) if seed is None else seed,
+        api_key=None if apikey_file is None else read_api_key(apikey_file),
+        csv_file=csv_file,
+        quirks=quirks,
+    )
+    simulate_site(simulation)

@@ -1,0 +1,186 @@
+"""A run of simulated cameras: enrolled before, told of while they run, removed after."""
+
+from __future__ import annotations
+
+import csv
+from collections import Counter
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+import httpx
+import msgspec
+import trio
+from msgspec import Struct
+
+from hub.cli.output import print_line
+from hub.errors import StartFault
+from hub.process.signals import ENDING
+from hub.simulator.camera import Told
+from hub.simulator.endpoint import Target
+from hub.simulator.faults import FAULTLESS, Quirks
+from hub.simulator.fleet import run_site
+from hub.simulator.identity import CameraIdentity, make_cameras
+
+_DEVICES = "/api/hub/v1/devices"
+_REMOVAL_SECONDS = 30.0
+_REPORT_SECONDS = 10.0
+#: What happens once in a while is told at once; what happens all the time is counted.
+_COUNTED = ("sent", "not-sent")
+
+
+class ApiKey(Struct, frozen=True):
+    """As `sitehub apikey add` prints it."""
+
+    appid: str
+    secret: str
+
+
+@dataclass(frozen=True)
+class Simulation:
+    """What is asked for. Without `api_key` the cameras knock, and wait to be accepted."""
+
+    target: Target
+    web_url: str
+    count: int
+    rate: float
+    seed: int
+    api_key: ApiKey | None
+    csv_file: Path | None
+    #: The cameras take them in turn.
+    quirks: Sequence[Quirks] = (FAULTLESS,)
+
+
+def read_api_key(path: Path) -> ApiKey:
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=ApiKey)
+    except OSError as error:
+        raise StartFault(f"cannot read the API key {path}: {error.strerror}") from None
+    except msgspec.DecodeError:
+        raise StartFault(
+            f'{path} is no API key: it holds what "sitehub apikey add" prints'
+        ) from None
+
+
+def simulate_site(simulation: Simulation) -> None:
+    trio.run(_simulate, simulation)
+
+
+async def _simulate(simulation: Simulation) -> None:
+    cameras = await trio.to_thread.run_sync(make_cameras, simulation.count, simulation.seed)
+    if simulation.csv_file is not None:
+        _write_csv(simulation.csv_file, cameras)
+    counts: Counter[str] = Counter()
+
+    def tell(told: Told) -> None:
+        counts[told.what] += 1
+        if told.what not in _COUNTED:
+            said = f": {told.text}" if told.text else ""
+            # What the hub answers may be anything.
+            print_line(f"{told.identity.sn} ({told.identity.name}) is {told.what}{said}")
+
+    async with trio.open_nursery() as nursery:
+        await nursery.start(_end_at_a_signal, nursery.cancel_scope)
+        async with _enrolled(simulation, cameras) as known:
+            nursery.start_soon(_report, counts)
+            await run_site(
+                known,
+                simulation.target,
+                rate=simulation.rate,
+                seed=simulation.seed,
+                quirks=simulation.quirks,
+                tell=tell,
+            )
+    click.echo(_sum(counts))
+
+
+async def _end_at_a_signal(scope: trio.CancelScope, *, task_status: trio.TaskStatus[None]) -> None:
+    with trio.open_signal_receiver(*ENDING) as signals:
+        task_status.started()
+        async for _ in signals:
+            scope.cancel()
+
+
+async def _report(counts: Counter[str]) -> None:
+    while True:
+        await trio.sleep(_REPORT_SECONDS)
+        click.echo(_sum(counts))
+
+
+def _sum(counts: Counter[str]) -> str:
+    refused = f", {counts['not-sent']} not taken" if counts["not-sent"] else ""
+    return f"{counts['sent']} uploads taken{refused}"
+
+
+@asynccontextmanager
+async def _enrolled(
+    simulation: Simulation, cameras: Sequence[CameraIdentity]
+) -> AsyncIterator[Sequence[CameraIdentity]]:
+    """The cameras with the dids that the hub gave them; removed again at the end."""
+    if simulation.api_key is None:
+        yield cameras
+        return
+    async with _client(simulation.web_url, simulation.api_key) as client:
+        known: list[CameraIdentity] = []
+        try:
+            for camera in cameras:
+                known.append(await _enrol(client, camera))
+            yield known
+        finally:
+            with trio.move_on_after(_REMOVAL_SECONDS, shield=True):
+                await _remove(client, known)
+
+
+async def _remove(client: httpx.AsyncClient, cameras: Sequence[CameraIdentity]) -> None:
+    """All that can be; somebody may have removed one already."""
+    for camera in cameras:
+        try:
+            await _call(client, "DELETE", f"{_DEVICES}/{camera.did}")
+        except StartFault as fault:
+            print_line(f"{camera.sn} was not removed: {fault.message}", err=True)
+
+
+def _client(url: str, key: ApiKey) -> httpx.AsyncClient:
+    headers = {"Authorization": f"Bearer {key.appid}:{key.secret}"}
+    # As the cameras do: the hub's certificate is its own, and not known here.
+    return httpx.AsyncClient(base_url=url, headers=headers, verify=False)
+
+
+async def _enrol(client: httpx.AsyncClient, camera: CameraIdentity) -> CameraIdentity:
+    body = {
+        "sn": camera.sn,
+        "code": camera.code,
+        "name": camera.name,
+        "key": camera.public_pem(),
+    }
+    answer = await _call(client, "POST", _DEVICES, body)
+    return msgspec.structs.replace(camera, did=answer.json()["did"])
+
+
+async def _call(
+    client: httpx.AsyncClient, method: str, path: str, body: object = None
+) -> httpx.Response:
+    """A call of the integrator API. Raises StartFault with the hub's words."""
+    try:
+        answer = await client.request(method, path, json=body)
+    except httpx.TransportError as error:
+        raise StartFault(f"cannot reach the hub at {client.base_url}: {error}") from None
+    if answer.is_error:
+        raise StartFault(f"the hub refuses {method} {path}: {answer.text.strip()}")
+    return answer
+
+
+def _write_csv(path: Path, cameras: Sequence[CameraIdentity]) -> None:
+    """What `device import` takes: a row a camera, and its public key in a file beside."""
+    try:
+        with path.open("w", encoding="utf-8", newline="") as file:
+            writer = csv.writer(file)
+            writer.writerow(("sn", "code", "did", "name", "key"))
+            for camera in cameras:
+                key = path.with_name(f"{camera.sn}.pem")
+                key.write_text(camera.public_pem(), encoding="ascii")
+                writer.writerow((camera.sn, camera.code, "", camera.name, key.name))
+    except OSError as error:
+        raise StartFault(f"cannot write {path}: {error.strerror}") from None

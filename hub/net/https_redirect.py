@@ -1,0 +1,83 @@
+"""Plain HTTP spoken to a TLS port: whoever types `http://` is sent to `https://`."""
+
+from __future__ import annotations
+
+import logging
+import re
+
+import h11
+import trio
+
+from hub.log import limited
+from hub.net.socket_stream import SocketStream
+
+log = logging.getLogger(__name__)
+
+_HEAD_BYTES = 16 * 1024
+_FAREWELL_SECONDS = 2.0
+_HOST = re.compile(rb"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]+)?")
+
+
+async def redirect_to_https(stream: SocketStream) -> None:
+    """Answer with a redirect to where the peer believes to be, and read on until it has that.
+
+    What is no HTTP is not answered. The caller sets the deadline, and closes the stream.
+    """
+    http = h11.Connection(h11.SERVER, max_incomplete_event_size=_HEAD_BYTES)
+    try:
+        while not isinstance(event := http.next_event(), h11.Request):
+            if event is not h11.NEED_DATA:
+                return
+            http.receive_data(await stream.receive_some(_HEAD_BYTES))
+    except h11.RemoteProtocolError:
+        return
+    _tell(stream)
+    headers = [
+        (b"location", b"https://" + _host(event, stream) + _path(event.target)),
+        (b"content-length", b"0"),
+        (b"connection", b"close"),
+        (b"x-content-type-options", b"nosniff"),
+    ]
+    await stream.send_all(
+        http.send(h11.Response(status_code=308, reason=b"Permanent Redirect", headers=headers))
+    )
+    await stream.send_eof()
+    with trio.move_on_after(_FAREWELL_SECONDS):
+        while await stream.receive_some(_HEAD_BYTES):
+            pass
+
+
+def origin_form(target: bytes) -> bytes:
+    """The target as from `/` on: what is sent to a proxy names scheme and host before it."""
+    scheme, separator, rest = target.partition(b"://")
+    if target[:1] == b"/" or not separator or scheme.lower() not in (b"http", b"https"):
+        return target
+    return b"/" + rest.partition(b"/")[2]
+
+
+def _path(target: bytes) -> bytes:
+    """What else there may be, such as "@evil.example", would run on from the host."""
+    path = origin_form(target)
+    return path if path[:1] == b"/" else b"/"
+
+
+def _tell(stream: SocketStream) -> None:
+    """A camera that is set to plain will not follow: its installer finds the reason here."""
+    peer, port = stream.socket.getpeername()[0], stream.socket.getsockname()[1]
+    limited(
+        log,
+        logging.INFO,
+        f"plain {peer} {port}",
+        "%s speaks plain HTTP to port %d, which serves TLS",
+        peer,
+        port,
+    )
+
+
+def _host(request: h11.Request, stream: SocketStream) -> bytes:
+    """What the peer calls this host; where it does not say, the address that it came to."""
+    for name, value in request.headers:
+        if name == b"host" and _HOST.fullmatch(value):
+            return value
+    address, port = stream.socket.getsockname()[:2]
+    return f"[{address}]:{port}".encode() if ":" in address else f"{address}:{port}".encode()

@@ -1,0 +1,176 @@
+"""The hub as a service of systemd."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath
+
+from hub.errors import StartFault
+from hub.service_manager import NAME, programs
+from hub.service_manager.files import copy_if_other, write_if_other
+from hub.service_manager.linux.unit import DATA, unit_text
+from hub.service_manager.status import State, Status
+
+UNIT = f"{NAME}.service"
+EXECUTABLE = PurePosixPath("/usr/local/bin") / NAME
+#: The least number of an account that is a person's (UID_MIN in login.defs).
+_FIRST_PERSON = 1000
+
+_STATES: dict[str, State] = {
+    "active": "running",
+    "reloading": "running",
+    "activating": "starting",
+    "deactivating": "stopping",
+    "failed": "failed",
+}
+
+
+class SystemdService:
+    """Files below `root`, and systemctl for the rest."""
+
+    def __init__(
+        self,
+        root: Path = Path("/"),
+        run: programs.Run = programs.run,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        self._run = run
+        self._now = now
+        self._unit = root / "etc/systemd/system" / UNIT
+        self._packaged_unit = root / "usr/lib/systemd/system" / UNIT
+        self._packaged_executable = root / "usr/bin" / NAME
+        self._own_executable = root / EXECUTABLE.relative_to("/")
+        self._booted = root / "run/systemd/system"
+        self.data = root / DATA.relative_to("/")
+
+    @property
+    def executable(self) -> Path:
+        return self._packaged_executable if self._is_packaged() else self._own_executable
+
+    def install(self, source: Path) -> None:
+        self._refuse_without_systemd()
+        if self._is_packaged():
+            self._refuse_another_than_the_package(source)
+            changed = False
+        else:
+            has_user = self._has_user()
+            with _faults_named("the service was not installed"):
+                copied = copy_if_other(source, self._own_executable, mode=0o755)
+                if not has_user:
+                    self._make_user()
+                written = write_if_other(unit_text(EXECUTABLE), self._unit, mode=0o644)
+            changed = copied or written
+        self._reload()
+        self._systemctl("enable", UNIT)
+        if self.runs_services_now():
+            self._bring_up("restart" if changed else "start")
+
+    def uninstall(self) -> None:
+        if self._is_packaged():
+            raise StartFault(f"the service came with the package {NAME}: sudo apt remove {NAME}")
+        if not self._unit.exists():
+            return
+        now = ["--now"] if self.runs_services_now() else []
+        self._systemctl("disable", *now, UNIT)
+        with _faults_named("the service was not removed"):
+            self._unit.unlink()
+            self._own_executable.unlink(missing_ok=True)
+        self._reload()
+
+    def start(self) -> None:
+        self._refuse_where_it_cannot_run()
+        self._bring_up("start")
+
+    def stop(self) -> None:
+        self._refuse_where_it_cannot_run()
+        self._systemctl("stop", UNIT)
+
+    def status(self) -> Status:
+        if not self._is_installed():
+            return Status("not installed")
+        # Where systemd does not run, this reads the links that it would follow.
+        at_boot = self._run(["systemctl", "is-enabled", UNIT]).text.strip() == "enabled"
+        if not self.runs_services_now():
+            return Status("stopped", at_boot)
+        active = self._run(["systemctl", "is-active", UNIT]).text.strip()
+        return Status(_STATES.get(active, "stopped"), at_boot)
+
+    def runs_services_now(self) -> bool:
+        return self._booted.is_dir()
+
+    def has_data(self) -> bool:
+        return self.data.is_dir()
+
+    def _is_packaged(self) -> bool:
+        return self._packaged_unit.exists()
+
+    def _is_installed(self) -> bool:
+        return self._unit.exists() or self._is_packaged()
+
+    def _refuse_without_systemd(self) -> None:
+        if shutil.which("systemctl") is None:
+            raise StartFault(
+                "this system has no systemd: let its own service manager start the hub"
+            )
+
+    def _refuse_another_than_the_package(self, source: Path) -> None:
+        if source.resolve() != self._packaged_executable.resolve():
+            raise StartFault(
+                f"the package {NAME} is installed, and has a service of its own: "
+                f"install the newer package, or first: sudo apt remove {NAME}"
+            )
+
+    def _refuse_where_it_cannot_run(self) -> None:
+        if not self._is_installed():
+            raise StartFault("the service is not installed")
+        if not self.runs_services_now():
+            raise StartFault("systemd does not run here: the service starts when it does")
+
+    def _has_user(self) -> bool:
+        """Refuses where somebody else is called so: the service would run as that one."""
+        answer = self._run(["getent", "passwd", NAME])
+        if answer.status:
+            return False
+        _, _, uid, _, _, home, _ = answer.text.strip().split(":")
+        if not 0 < int(uid) < _FIRST_PERSON or home != str(DATA):
+            raise StartFault(
+                f"the account {NAME} is not a system account with the home {DATA}, "
+                "and the service needs one of that name: rename or remove it"
+            )
+        return True
+
+    def _make_user(self) -> None:
+        home = ("--home-dir", str(DATA), "--no-create-home")
+        shell = ("--shell", "/usr/sbin/nologin")
+        self._need("useradd", "--system", "--user-group", *home, *shell, NAME)
+
+    def _reload(self) -> None:
+        if self.runs_services_now():
+            self._systemctl("daemon-reload")
+
+    def _bring_up(self, verb: str) -> None:
+        """Comes back when the hub serves: it tells systemd so itself."""
+        since = f"--since=@{self._now():.6f}"
+        if self._run(["systemctl", verb, UNIT]).status == 0:
+            return
+        said = self._run(["journalctl", "-u", UNIT, since, "-o", "cat", "--no-pager"])
+        words = [line for line in said.text.splitlines() if line.startswith(f"{NAME}: ")]
+        why = words[-1].removeprefix(f"{NAME}: ") if words else f"see journalctl -u {NAME}"
+        raise StartFault(f"the service is installed, but did not start: {why}")
+
+    def _systemctl(self, *words: str) -> None:
+        self._need("systemctl", "--quiet", *words)
+
+    def _need(self, *words: str) -> None:
+        programs.need(self._run, words)
+
+
+@contextmanager
+def _faults_named(what: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise StartFault(f"{what}: {error.filename}: {error.strerror}") from None

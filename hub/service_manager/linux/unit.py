@@ -1,0 +1,76 @@
+"""The unit by which systemd runs the hub: what it may, and what becomes of it."""
+
+from __future__ import annotations
+
+from pathlib import PurePosixPath
+
+from hub.service_manager import NAME
+
+DATA = PurePosixPath("/var/lib") / NAME
+#: What a one-file executable unpacks: nothing that cleans up temporary files comes here.
+UNPACKED = "unpacked"
+
+
+def unit_text(executable: PurePosixPath) -> str:
+    """For the executable in one file and the one in a directory alike."""
+    return _UNIT.format(executable=executable, name=NAME, data=DATA, unpacked=UNPACKED)
+
+
+# NotifyAccess, KillMode: a one-file executable is two processes. The inner one speaks; the outer
+# one hands a signal on, and a second SIGTERM beside it would mean "at once".
+# TimeoutStopSec: the hub takes 10 s at most.
+# RestrictAddressFamilies: the machine's addresses are asked for over netlink.
+# SystemCallFilter: @resources stays, for the limit of open files is raised at the start.
+_UNIT = """\
+[Unit]
+Description=sitehub, the hub of this site's cameras
+After=network.target
+# A port that is taken, or a full disk, is tried again for as long as it takes.
+StartLimitIntervalSec=0
+
+[Service]
+Type=notify
+NotifyAccess=all
+ExecStart={executable} run
+Environment=SITEHUB_DATA={data} TMPDIR={data}/{unpacked}
+User={name}
+Group={name}
+StateDirectory={name} {name}/{unpacked}
+StateDirectoryMode=0700
+UMask=0077
+KillMode=mixed
+Restart=on-failure
+RestartPreventExitStatus=2
+RestartSec=5
+TimeoutStartSec=300
+TimeoutStopSec=30
+WatchdogSec=60
+
+CapabilityBoundingSet=
+NoNewPrivileges=yes
+ProtectSystem=strict
+ProtectHome=yes
+PrivateTmp=yes
+PrivateDevices=yes
+ProtectClock=yes
+ProtectControlGroups=yes
+ProtectHostname=yes
+ProtectKernelLogs=yes
+ProtectKernelModules=yes
+ProtectKernelTunables=yes
+ProtectProc=invisible
+LockPersonality=yes
+MemoryDenyWriteExecute=yes
+RemoveIPC=yes
+RestrictAddressFamilies=AF_INET AF_INET6 AF_UNIX AF_NETLINK
+RestrictNamespaces=yes
+RestrictRealtime=yes
+RestrictSUIDSGID=yes
+SystemCallArchitectures=native
+SystemCallFilter=@system-service
+SystemCallFilter=~@privileged
+SystemCallErrorNumber=EPERM
+
+[Install]
+WantedBy=multi-user.target
+"""

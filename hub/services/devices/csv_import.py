@@ -1,0 +1,177 @@
+"""Devices as a sheet (CSV): read for an import, each bad row named, and written as an export."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Collection, Iterable, Sequence
+from typing import Literal
+
+from msgspec import Struct
+
+from hub.errors import BadParameter
+from hub.services.devices.validation import check_new
+from hub.store.tables.devices import Device, NewDevice
+
+COLUMNS = ("sn", "code", "did", "name", "key")
+#: What one message names; the rest is counted.
+MOST_NAMED = 20
+#: What one import takes: rows, and bytes of what comes through the web.
+MOST_ROWS = 10_000
+MOST_BYTES = 4 * 1024 * 1024
+
+#: What a spreadsheet computes. Behind an apostrophe it is text to it, and so it is exported: a
+#: camera says its own serial number.
+_FORMULA = re.compile(r"'*[=+\-@]")
+
+
+class ImportRow(Struct, frozen=True):
+    """A row of a file, with the number of its line for the message."""
+
+    line: int
+    device: NewDevice
+
+
+FaultCode = Literal["wrong", "taken", "repeated", "columns", "values", "rows", "csv", "empty"]
+
+
+class RowFault(Struct, frozen=True):
+    """What is wrong with a row; `field` is empty where it is the row as a whole.
+
+    "wrong": the field's value · "taken": a device has it · "repeated": the row in `other_line` has
+    it · "columns": the first line · "values": more than columns · "rows": too many · "csv": none.
+    """
+
+    line: int
+    code: FaultCode
+    message: str
+    field: str = ""
+    other_line: int = 0
+
+    @property
+    def text(self) -> str:
+        return f"line {self.line}: {self.message}"
+
+
+class Sheet(Struct, frozen=True):
+    """What was read: the rows that are devices, and what is wrong with others."""
+
+    rows: tuple[ImportRow, ...]
+    faults: tuple[RowFault, ...] = ()
+
+
+class BadSheet(BadParameter):
+    """Nothing was imported; `faults` holds every bad row, in the order of their lines."""
+
+    def __init__(self, faults: Sequence[RowFault]) -> None:
+        named = [fault.text for fault in faults[:MOST_NAMED]]
+        if len(faults) > MOST_NAMED:
+            named.append(f"and {len(faults) - MOST_NAMED} more")
+        super().__init__("; ".join(named))
+        self.faults = tuple(faults)
+
+
+def read_sheet(text: str) -> Sheet:
+    """The rows of a CSV file whose first line names the columns; `key` stays as it was written.
+
+    Raises BadSheet where the first line is wrong, for no row can be read then.
+    """
+    reader = csv.reader(io.StringIO(text.removeprefix("\ufeff"), newline=""), skipinitialspace=True)
+    rows: list[ImportRow] = []
+    faults: list[RowFault] = []
+    names: list[str] | None = None
+    line = 1
+    try:
+        for values in reader:
+            # A key in quotes goes over several lines: a row is named by its first.
+            line, start = reader.line_num + 1, line
+            cells = [value.strip() for value in values]
+            if names is None:
+                names = _checked_names(cells)
+            elif len(cells) > len(names):
+                faults.append(RowFault(start, "values", "more values than there are columns"))
+            elif len(rows) + len(faults) == MOST_ROWS:
+                faults.append(
+                    RowFault(start, "rows", f"at most {MOST_ROWS} rows are taken at once")
+                )
+                break
+            elif any(cells):
+                rows.append(ImportRow(start, _device(dict(zip(names, cells, strict=False)))))
+    except csv.Error as error:
+        faults.append(RowFault(line, "csv", f"this is no CSV: {error}"))
+    if names is None:
+        _checked_names([])
+    return Sheet(tuple(rows), tuple(faults))
+
+
+def check_sheet(sheet: Sheet, taken: Collection[tuple[str, str]]) -> None:
+    """Raises BadSheet. `taken`: the values that devices have, each with its field, sn or did."""
+    faults = list(sheet.faults)
+    #: Where each sn and did of the rows before stands.
+    lines: dict[tuple[str, str], int] = {}
+    for row in sheet.rows:
+        fault = _fault_of(row, lines, taken)
+        if fault is not None:
+            faults.append(fault)
+    if not sheet.rows and not faults:
+        faults.append(RowFault(1, "empty", "there is no row below the names of the columns"))
+    if faults:
+        raise BadSheet(sorted(faults, key=lambda fault: fault.line))
+
+
+def write_sheet(devices: Iterable[Device]) -> str:
+    """The devices in the columns of an import. The codes are sealed, and stay empty."""
+    out = io.StringIO()
+    writer = csv.writer(out)
+    writer.writerow(COLUMNS)
+    for device in devices:
+        sn, name = _as_text(device.sn), _as_text(device.name)
+        writer.writerow((sn, "", device.did, name, device.key or ""))
+    return out.getvalue()
+
+
+def _as_text(value: str) -> str:
+    return f"'{value}" if _FORMULA.match(value) else value
+
+
+def _from_text(cell: str) -> str:
+    """What `_as_text` made a cell of."""
+    return cell[1:] if cell[:1] == "'" and _FORMULA.match(cell) else cell
+
+
+def _checked_names(names: list[str]) -> list[str]:
+    if not {"sn", "code"} <= set(names) <= set(COLUMNS) or len(set(names)) != len(names):
+        message = f"allowed are the columns {','.join(COLUMNS)}; sn and code must be there"
+        raise BadSheet([RowFault(1, "columns", message)])
+    return names
+
+
+def _device(cells: dict[str, str]) -> NewDevice:
+    return NewDevice(
+        sn=_from_text(cells.get("sn", "")),
+        code=cells.get("code", ""),
+        did=cells.get("did") or None,
+        name=_from_text(cells.get("name", "")),
+        key=cells.get("key") or None,
+    )
+
+
+def _fault_of(
+    row: ImportRow, lines: dict[tuple[str, str], int], taken: Collection[tuple[str, str]]
+) -> RowFault | None:
+    try:
+        check_new(row.device)
+    except BadParameter as error:
+        return RowFault(row.line, "wrong", error.message, error.field)
+    for field, value in (("sn", row.device.sn), ("did", row.device.did)):
+        if value is None:
+            continue
+        if (field, value) in taken:
+            message = f"{field}: a device with {field} {value} exists already"
+            return RowFault(row.line, "taken", message, field)
+        earlier = lines.setdefault((field, value), row.line)
+        if earlier != row.line:
+            message = f"{field}: {value} stands in line {earlier} already"
+            return RowFault(row.line, "repeated", message, field, earlier)
+    return None

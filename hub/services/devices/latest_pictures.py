@@ -1,0 +1,53 @@
+"""The latest picture of each device, for the page of cameras."""
+
+from __future__ import annotations
+
+import logging
+
+import trio
+
+from hub.errors import HubError
+from hub.live.feed import Feed
+from hub.log import limited
+from hub.store.record_log import LatestPicture, Records
+from hub.wire.uploads.records import Record
+
+log = logging.getLogger(__name__)
+
+
+class LatestPictures:
+    def __init__(self, records: Records, feed: Feed[Record]) -> None:
+        self._records = records
+        self._feed = feed
+        self._latest: dict[str, LatestPicture] = {}
+
+    def path(self, did: str) -> str | None:
+        """Where it is fetched from; None where there is none, or no longer one."""
+        latest = self._latest.get(did)
+        return latest.path if latest is not None and self._records.is_kept(latest) else None
+
+    async def follow(
+        self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
+    ) -> None:
+        """Read the log once, then follow what is committed; started once the log is read."""
+        with self._feed.subscribe() as subscription:
+            await self._load()
+            task_status.started()
+            while True:
+                for record in await subscription.next():
+                    if record.images:
+                        path = record.images[0].path
+                        latest = LatestPicture(record.seq, record.received_at, path)
+                        self._latest[record.did] = latest
+                if subscription.lagged:
+                    subscription.catch_up()
+                    await self._load()
+
+    async def _load(self) -> None:
+        try:
+            latest = await self._records.latest_pictures()
+        except HubError as error:
+            # The next records will tell.
+            limited(log, logging.WARNING, "latest pictures", "cannot read pictures: %s", error)
+            return
+        self._latest.update(latest)

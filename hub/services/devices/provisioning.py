@@ -1,0 +1,196 @@
+"""The initial parameters (D3): handed to a device once, and what its answer tells of it (D2)."""
+
+from __future__ import annotations
+
+import logging
+import re
+from typing import Literal
+
+from msgspec import UNSET, Struct
+
+from hub.config import Devices as DevicesConfig
+from hub.errors import OK, DeviceBusy, DeviceNonsense, DeviceSilent, HubError, NoSuchResource
+from hub.live.registry import Answer, Link
+from hub.services.devices.devices import Device, DeviceBook, DeviceChange
+from hub.store.db import Store
+from hub.wire.session import InitParam
+
+log = logging.getLogger(__name__)
+
+DidState = Literal["unknown", "sent", "none", "known"]
+Outcome = Literal["taken", "refused", "silent", "not-sent"]
+
+#: D2: so long a device may take to answer the initial parameters.
+INIT_SECONDS = 10.0
+
+#: The specification's own answers say 200; its storage commands use 0 (D3).
+_TAKEN = (OK, 0)
+
+_REFUSED = re.compile(r"refused with (?P<code>-?[0-9]+) ?(?P<msg>.*)", re.DOTALL)
+
+
+class Delivery(Struct, frozen=True):
+    """How a device took its initial parameters; `message` says it in words, and is what is kept."""
+
+    outcome: Outcome
+    message: str
+
+    @property
+    def code(self) -> str:
+        """The code of its own with which the device refused them."""
+        refused = _REFUSED.fullmatch(self.message)
+        return refused["code"] if refused else ""
+
+    @property
+    def device_msg(self) -> str:
+        """What the device itself said when it refused them."""
+        refused = _REFUSED.fullmatch(self.message)
+        return refused["msg"] if refused else ""
+
+
+_SILENT = Delivery("silent", f"no answer within {INIT_SECONDS:g} s")
+_GONE = Delivery("silent", "the connection ended before an answer came")
+_UNREADABLE = Delivery("silent", "no answer that can be read")
+NOT_SENT_UNSIGNED = Delivery(
+    "not-sent", "no signature was seen yet: the parameters follow after a good connect"
+)
+NOT_SENT_TWICE = Delivery(
+    "not-sent", "the device has connected again, and is being sent its parameters already"
+)
+NOT_SENT_CLOSED = Delivery(
+    "not-sent",
+    "it waits no longer on an open connection: the parameters follow when the device connects",
+)
+NOT_SENT_OFFLINE = Delivery(
+    "not-sent", "it is offline: the parameters follow when it connects without its did"
+)
+
+
+def kept_delivery(message: str) -> Delivery:
+    """What was kept of a delivery, as one again."""
+    if message == "taken":
+        return Delivery("taken", message)
+    return Delivery("refused" if _REFUSED.fullmatch(message) else "silent", message)
+
+
+class InitialParameters:
+    def __init__(self, store: Store, devices: DeviceBook, config: DevicesConfig) -> None:
+        self._store = store
+        self._devices = devices
+        self._config = config
+        #: Devices whose initial parameters are on their way.
+        self._offering: set[str] = set()
+        #: What an answer or a connect has just told, while it is being stored.
+        self._settling: dict[str, DidState] = {}
+
+    async def offer(self, did: str, connection: Link) -> None:
+        """D2: send them to an enrolled device that does not know its did."""
+        if did in self._offering:
+            return
+        try:
+            delivery = await self.deliver(did, connection)
+        except NoSuchResource:
+            return  # It was removed meanwhile.
+        log.info("device %s was sent its initial parameters: %s", did, delivery.message)
+
+    async def send_again(self, did: str) -> Delivery:
+        """Send them to a device that is online; to another one when it connects without its did.
+
+        Raises NoSuchResource.
+        """
+        device = self._devices.device(did)
+        connection = self._devices.link(did)
+        if connection is not None:
+            if self.is_offering(did):
+                return NOT_SENT_TWICE
+            return await self.deliver(did, connection)
+        if self.did_state(device) != "known":
+            await self.settle_did(did, "unknown")
+        return NOT_SENT_OFFLINE
+
+    def is_offering(self, did: str) -> bool:
+        return did in self._offering
+
+    def did_state(self, device: Device) -> DidState:
+        """Whether the device can keep a did, as far as is known this very moment."""
+        return self._settling.get(device.did, device.did_state)
+
+    async def settle_did(self, did: str, state: DidState) -> None:
+        """Remember, durably, whether the device can keep a did."""
+        await self._settle(did, DeviceChange(did_state=state), state)
+
+    async def deliver(self, did: str, connection: Link) -> Delivery:
+        """Send them, wait for the answer, and store what it means. Raises NoSuchResource."""
+        sn = self._devices.device(did).sn
+        self._offering.add(did)
+        try:
+            delivery = await self._ask(did, connection)
+            camera = self._store.devices.by_did(did)
+            # Another camera that has its place by now was not asked.
+            if camera is None or camera.sn == sn:
+                await self._keep_outcome(did, delivery)
+            return delivery
+        finally:
+            self._offering.discard(did)
+            self._settling.pop(did, None)
+
+    async def _ask(self, did: str, connection: Link) -> Delivery:
+        def settle(answer: Answer) -> None:
+            # Now, for the device's next connect may stand right behind its answer.
+            self._settling[did] = _meaning_of(answer)
+
+        try:
+            answer = await connection.request(
+                self._config.init_uri,
+                self._parameters_of(did),
+                seconds=INIT_SECONDS,
+                on_answer=settle,
+            )
+        except DeviceSilent:
+            return _SILENT
+        except DeviceBusy:
+            return _GONE
+        except DeviceNonsense:
+            return _UNREADABLE
+        if answer.code in _TAKEN:
+            return Delivery("taken", "taken")
+        return Delivery("refused", f"refused with {answer.code} {answer.msg}"[:200].rstrip())
+
+    def _parameters_of(self, did: str) -> InitParam:
+        device = self._devices.device(did)
+        secret = self._store.devices.secrets(did).secret
+        return InitParam(did=did, otaId=device.ota_id, appid=device.appid, secret=secret)
+
+    async def _keep_outcome(self, did: str, delivery: Delivery) -> None:
+        try:
+            await self._store_outcome(did, delivery)
+        except HubError as error:
+            # Removed meanwhile, or nothing can be stored: the next connect tells it again.
+            log.warning("cannot keep how device %s took its parameters: %s", did, error)
+        self._devices.tell_changed(did)
+
+    async def _store_outcome(self, did: str, delivery: Delivery) -> None:
+        state: DidState = "sent" if delivery.outcome == "taken" else "none"
+        change = DeviceChange(did_state=state, init_outcome=delivery.message)
+        if self._is_overtaken(did, delivery, state):
+            change = DeviceChange(init_outcome=delivery.message)
+        await self._settle(did, change, state)
+
+    def _is_overtaken(self, did: str, delivery: Delivery, state: DidState) -> bool:
+        """Has a later connect told more than the answer, or than its absence?"""
+        if delivery.outcome == "silent":
+            return self.did_state(self._devices.device(did)) == "known"
+        return self._settling.get(did) != state
+
+    async def _settle(self, did: str, change: DeviceChange, state: DidState) -> None:
+        if change.did_state is not UNSET:
+            self._settling[did] = state
+        try:
+            await self._store.devices.change(did, change)
+        finally:
+            if self._settling.get(did) == state:
+                del self._settling[did]
+
+
+def _meaning_of(answer: Answer) -> DidState:
+    return "sent" if answer.code in _TAKEN else "none"

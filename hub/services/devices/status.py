@@ -1,0 +1,79 @@
+"""What devices are heard to be, all the time: current in memory, saved many at a time."""
+
+from __future__ import annotations
+
+import logging
+from typing import NoReturn
+
+import msgspec
+import trio
+from msgspec.structs import replace
+
+from hub.errors import HubError
+from hub.live.registry import Registry
+from hub.log import limited
+from hub.store.tables.devices import Device, DeviceNote, Devices
+
+log = logging.getLogger(__name__)
+
+FLUSH_SECONDS = 60.0
+_LAST_FLUSH_SECONDS = 5.0
+
+
+class DeviceNotes:
+    """A heartbeat costs no write: last seen, address and versions reach the disk once a minute."""
+
+    def __init__(self, devices: Devices, registry: Registry) -> None:
+        self._devices = devices
+        self._registry = registry
+        #: By SN: what is heard of a camera is never another's that has its place by then.
+        self._unsaved: dict[str, DeviceNote] = {}
+
+    def add(self, sn: str, note: DeviceNote) -> None:
+        earlier = self._unsaved.get(sn)
+        self._unsaved[sn] = note if earlier is None else replace(earlier, **_told(note))
+
+    def latest(self, device: Device) -> Device:
+        """The device as stored, with what was heard of it since."""
+        note = self._unsaved.get(device.sn)
+        return device if note is None else replace(device, **_told(note))
+
+    def forget(self, sn: str) -> None:
+        """The camera is no device's any more."""
+        self._unsaved.pop(sn, None)
+
+    async def flush(self) -> None:
+        """Save what was heard. Raises what the store does; the next flush has it then."""
+        for did, last_seen in self._registry.take_unsaved().items():
+            if (device := self._devices.by_did(did)) is not None:
+                self.add(device.sn, DeviceNote(last_seen=last_seen))
+        notes = dict(self._unsaved)
+        if not notes:
+            return
+        await self._devices.note(notes)
+        for sn, note in notes.items():
+            if self._unsaved.get(sn) is note:
+                del self._unsaved[sn]
+
+    async def keep_saving(self) -> NoReturn:
+        """Flush every minute, and once more when cancelled."""
+        try:
+            while True:
+                await trio.sleep(FLUSH_SECONDS)
+                await self._flush_or_log()
+        finally:
+            with trio.move_on_after(_LAST_FLUSH_SECONDS, shield=True):
+                await self._flush_or_log()
+
+    async def _flush_or_log(self) -> None:
+        try:
+            await self.flush()
+        except HubError as error:
+            limited(log, logging.WARNING, "device notes", "cannot save device notes: %s", error)
+
+
+def _told(note: DeviceNote) -> dict[str, object]:
+    """The fields that a note says something about."""
+    return {
+        name: value for name, value in msgspec.structs.asdict(note).items() if value is not None
+    }

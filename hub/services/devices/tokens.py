@@ -1,0 +1,59 @@
+"""The devices' tokens: opaque, random, good for a while; only their hashes are kept."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from collections.abc import Callable
+
+from hub.errors import NoSuchResource, NotAuthorised
+from hub.store.tables.tokens import Accepted, TokenRow, Tokens
+
+#: 24 characters of ASCII: 1.1 allows 32, and its own example has 23.
+_TOKEN_BYTES = 18
+#: D2: an earlier token lives on for so long, or for the rest of its own life.
+GRACE_SECONDS = 60
+
+
+class DeviceTokens:
+    def __init__(self, tokens: Tokens, lifetime_seconds: int, now: Callable[[], float]) -> None:
+        self._tokens = tokens
+        self._lifetime_ms = lifetime_seconds * 1000
+        self._now = now
+
+    async def issue(self, did: str, accepted: Accepted | None = None) -> str:
+        """A new token, durable on return; `accepted` is the (sn, ts) that it uses up.
+
+        Raises WrongSignature where that is used up already, NotAuthorised where the device is gone.
+        """
+        token = secrets.token_urlsafe(_TOKEN_BYTES)
+        now = int(self._now() * 1000)
+        try:
+            await self._tokens.issue(
+                did,
+                _hash_of(token),
+                expires_at=now + self._lifetime_ms,
+                grace_until=now + GRACE_SECONDS * 1000,
+                accepted=accepted,
+            )
+        except NoSuchResource:
+            raise NotAuthorised("the device was removed meanwhile") from None
+        return token
+
+    def lookup(self, token: str | None) -> TokenRow:
+        """Whose token it is, and until when. Raises NotAuthorised: missing, unknown, expired."""
+        if not token:
+            raise NotAuthorised("the token is missing")
+        row = self._tokens.holder(_hash_of(token))
+        if row is None:
+            raise NotAuthorised("the token is not known")
+        if row.expires_at <= self._now() * 1000:
+            raise NotAuthorised("the token has expired")
+        return row
+
+    def seconds_left(self, row: TokenRow) -> int:
+        return int(row.expires_at - self._now() * 1000) // 1000
+
+
+def _hash_of(token: str) -> bytes:
+    return hashlib.sha256(token.encode("utf-8", "replace")).digest()

@@ -1,0 +1,190 @@
+"""Uploads become records: whose they are, what they say, and stored before they are answered."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+import trio
+import xxhash
+
+from hub import metrics
+from hub.config import Devices
+from hub.errors import NoSuchResource, NotAuthorised
+from hub.services.devices.devices import DeviceBook
+from hub.services.firmware.campaigns import Campaigns
+from hub.services.firmware.downloads import Downloads
+from hub.services.firmware.releases import Release
+from hub.services.site.site import Site
+from hub.store.db import Store
+from hub.store.record_log import NewUpload
+from hub.store.tables.devices import Device
+from hub.wire.uploads import bodies
+from hub.wire.uploads.bodies import DeviceInfo, Upload
+from hub.wire.uploads.firmware import OtaAnswer, OtaComponent, Versions, decode_ota_query
+from hub.wire.uploads.records import AccessDetail, NewRecord
+
+T = TypeVar("T")
+
+#: A larger body is decoded in a thread, so that the other devices do not wait for it.
+_INLINE_BYTES = 1024 * 1024
+_THREADS = 2
+
+
+class Ingest:
+    """Takes the bodies of chapter 二 and D8 from a device that is known.
+
+    Every method raises HubErrors with the code of the protocol, and then nothing is stored; when
+    it returns, all of the body is on disk.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        devices: DeviceBook,
+        site: Site,
+        campaigns: Campaigns,
+        downloads: Downloads,
+        config: Devices,
+        now: Callable[[], float],
+    ) -> None:
+        self._records = store.records
+        self._devices = devices
+        self._site = site
+        self._campaigns = campaigns
+        self._downloads = downloads
+        self._config = config
+        self._now = now
+        self._threads = trio.CapacityLimiter(_THREADS)
+
+    async def face(self, device: Device, body: bytes) -> None:
+        """2.1"""
+        upload = await self._decode(bodies.decode_face, body, max_depth=self._config.max_depth)
+        await self._store(device, "face", body, [upload])
+
+    async def event(self, device: Device, body: bytes) -> None:
+        """2.4"""
+        upload = await self._decode(
+            bodies.decode_event,
+            body,
+            max_depth=self._config.max_depth,
+            keep_unknown=self._config.unknown_event_types == "keep",
+        )
+        await self._store(device, "event", body, [upload])
+
+    async def vehicle(self, device: Device, body: bytes) -> None:
+        """2.5"""
+        upload = await self._decode(bodies.decode_vehicle, body, max_depth=self._config.max_depth)
+        await self._store(device, "vehicle", body, [upload])
+
+    async def access(self, device: Device, body: bytes) -> None:
+        """D8: access records. All of them are stored, or none."""
+        access = await self._decode(
+            bodies.decode_access,
+            body,
+            max_depth=self._config.max_depth,
+            zone=self._site.zone(),
+        )
+        _check_owner(device, did=None, sn=access.sn)
+        await self._store(device, "access", body, access.entries)
+
+    async def base64img(self, device: Device, body: bytes) -> None:
+        """D8: a lone picture is a record of its own, `of` the device's latest access record."""
+        picture = await self._decode(bodies.decode_base64img, body)
+        upload = Upload(kind="access", detail=AccessDetail(), pictures=(picture,))
+        await self._store(device, "base64img", body, [upload], follows_access=True)
+
+    async def device_info(self, device: Device, body: bytes) -> None:
+        """2.2: versions and name, as the device tells them when it starts."""
+        info = bodies.decode_device_info(body, max_depth=self._config.max_depth)
+        await self._take_report(device, info)
+        await self._devices.flush()
+
+    async def ota_query(self, device: Device, body: bytes, *, base_url: str) -> OtaAnswer | None:
+        """2.3: the release that is meant for the device, None where it has that already.
+
+        Its files are at `base_url`. Raises ClientTooOld and NoSuchResource as well.
+        """
+        query = decode_ota_query(body, max_depth=self._config.max_depth)
+        await self._take_report(device, query.info)
+        if query.ota_id not in (None, device.ota_id):
+            raise NoSuchResource("otaId: not the one of this device")
+        reported = Versions.of(self._devices.device(device.did))
+        release = await self._campaigns.offer(device.did, reported)
+        return None if release is None else self._ota_answer(device, release, base_url)
+
+    async def _take_report(self, device: Device, info: DeviceInfo) -> None:
+        _check_owner(device, did=info.did, sn=info.sn)
+        self._devices.note_report(device, info)
+        await self._campaigns.reported(device.did)
+
+    def _ota_answer(self, device: Device, release: Release, base_url: str) -> OtaAnswer:
+        return OtaAnswer(
+            ver_code=release.ver_code,
+            ver_name=release.ver_name,
+            description=release.description,
+            release_date=release.release_date,
+            component_list=tuple(
+                OtaComponent(
+                    name=one.name,
+                    type=one.type,
+                    size=one.size,
+                    md5=one.md5,
+                    sha256=one.sha256,
+                    url=base_url + self._downloads.path_for(device.did, one),
+                )
+                for one in release.components
+            ),
+        )
+
+    async def _decode(self, decode: Callable[..., T], body: bytes, **how: object) -> T:
+        if len(body) <= _INLINE_BYTES:
+            return decode(body, **how)
+        return await trio.to_thread.run_sync(
+            functools.partial(decode, body, **how), limiter=self._threads
+        )
+
+    async def _store(
+        self,
+        device: Device,
+        path: str,
+        body: bytes,
+        entries: Sequence[Upload],
+        *,
+        follows_access: bool = False,
+    ) -> None:
+        for entry in entries:
+            _check_owner(device, did=entry.did, sn=entry.sn)
+        records = tuple(self._record(device, entry) for entry in entries)
+        done = await self._records.append(
+            NewUpload(device.did, _digest(path, body), records, follows_access)
+        )
+        if done.repeated:
+            metrics.repeats.inc()
+
+    def _record(self, device: Device, upload: Upload) -> NewRecord:
+        occurred_at = upload.occurred_at
+        return NewRecord(
+            kind=upload.kind,
+            did=device.did,
+            sn=device.sn,
+            device_name=device.name,
+            occurred_at=int(self._now() * 1000) if occurred_at is None else occurred_at,
+            detail=upload.detail,
+            extra=upload.extra,
+            pictures=upload.pictures,
+        )
+
+
+def _check_owner(device: Device, *, did: str | None, sn: str | None) -> None:
+    """D5, whose did: a device speaks for itself only; empty means itself."""
+    if did and did != device.did:
+        raise NotAuthorised("did: not the one of this token")
+    if sn and sn != device.sn:
+        raise NotAuthorised("sn: not the one of this token")
+
+
+def _digest(path: str, body: bytes) -> bytes:
+    """What tells a repeat (guarantee 2): the same path and bytes; the store adds whose it is."""
+    return xxhash.xxh3_128_digest(body, seed=xxhash.xxh32_intdigest(path.encode()))

@@ -1,0 +1,264 @@
+"""What a camera answers to the commands 1.5 to 1.16, as they are documented: without faults."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Any, Literal, TypeVar
+
+import msgspec
+import pybase64
+from msgspec import Struct
+
+from hub.errors import BadParameter, NoSuchPath, NoSuchResource
+from hub.simulator.device_state import DeviceState
+from hub.simulator.scenario import drawing
+from hub.simulator.scenario.history import Capture
+from hub.simulator.scenario.population import Person
+from hub.simulator.scenario.recordings import File, counts_of_month, files_between
+from hub.simulator.scenario.similarity import likeness
+from hub.wire.commands.messages import (
+    DayCount,
+    FaceCapture,
+    FaceHistory,
+    FaceHistoryPage,
+    FaceParam,
+    FileRead,
+    Match,
+    PersonAdd,
+    PersonCapture,
+    PersonDelete,
+    PersonHistory,
+    PersonHistoryPage,
+    PersonList,
+    PersonPage,
+    PersonQuery,
+    PersonSearch,
+    Reboot,
+    RecordByMonth,
+    Recording,
+    RecordList,
+    RecordPage,
+    RecordParam,
+    SearchResult,
+)
+from hub.wire.commands.messages import Person as PersonRow
+
+S = TypeVar("S")
+R = TypeVar("R", bound=Struct)
+
+Paging = Literal["documented", "endless", "repeated"]
+
+_TIME = "%Y-%m-%d %H:%M:%S"
+_MOST_MATCHES = 200
+_ENDLESS = 10**9
+
+
+class Window(Struct, frozen=True):
+    """Which page is asked for; `first` is the number that the device counts its pages from."""
+
+    number: int
+    size: int
+    first: int
+    paging: Paging = "documented"
+
+    def of(self, found: Sequence[S], row: Callable[[S], R], key: str) -> tuple[R, ...]:
+        """The rows of the page. `key` is the field by which a row is known again."""
+        page = max(0, self.number - self.first)
+        pages = max(1, -(-len(found) // self.size))
+        if self.paging == "repeated":
+            page = min(page, pages - 1)
+        turn, page = divmod(page, pages) if self.paging == "endless" else (0, page)
+        rows = map(row, found[page * self.size : (page + 1) * self.size])
+        return tuple(_once_more(one, key, turn) if turn else one for one in rows)
+
+    def total(self, found: Sequence[object]) -> int:
+        return len(found) if self.paging == "documented" else _ENDLESS
+
+
+class Answers:
+    """The results of commands, by the type of their param."""
+
+    def __init__(self, state: DeviceState) -> None:
+        self._state = state
+        self._by_param: dict[type[Struct], Callable[[Any, Window], object]] = {
+            FaceParam: self._set_face,
+            RecordParam: self._set_recording,
+            RecordByMonth: self._record_by_month,
+            RecordList: self._record_list,
+            Reboot: lambda _param, _window: None,
+            FaceHistory: self._face_history,
+            PersonHistory: self._person_history,
+            PersonAdd: self._person_add,
+            PersonList: self._person_list,
+            PersonQuery: self._person_query,
+            PersonDelete: self._person_delete,
+            PersonSearch: self._person_search,
+            FileRead: self._file_read,
+        }
+
+    def result(self, param: Struct, window: Window) -> object:
+        """The result, as msgspec encodes it; None where the code says all. Raises HubError."""
+        return self._by_param[type(param)](param, window)
+
+    def _set_face(self, param: FaceParam, _window: Window) -> None:
+        self._state.face = param
+
+    def _set_recording(self, param: RecordParam, _window: Window) -> None:
+        self._state.recording = param
+
+    def _record_by_month(self, param: RecordByMonth, _window: Window) -> list[DayCount]:
+        # 1.7: months count from 0.
+        counts = counts_of_month(
+            self._state.sn, param.year, param.month + 1, now=self._state.clock()
+        )
+        return [DayCount(day, count) for day, count in counts]
+
+    def _record_list(self, param: RecordList, window: Window) -> RecordPage:
+        start, end = _span(param.start_time, param.end_time)
+        files = files_between(self._state.sn, start, end, now=self._state.clock())
+        total = window.total(files)
+        return RecordPage(
+            total_page=-(-total // window.size),
+            total_file=total,
+            page_size=window.size,
+            recordlist=window.of(files, _recording_row, "filename"),
+        )
+
+    def _face_history(self, param: FaceHistory, window: Window) -> FaceHistoryPage:
+        found = [
+            capture
+            for capture, person in self._captures(param.start_time, param.end_time)
+            if capture.has_face and self._is_meant(person, param)
+        ]
+        return FaceHistoryPage(
+            face_total=window.total(found), face_list=window.of(found, _face_row, "jpeg_url_frame")
+        )
+
+    def _person_history(self, param: PersonHistory, window: Window) -> PersonHistoryPage:
+        found = [capture for capture, _ in self._captures(param.start_time, param.end_time)]
+        return PersonHistoryPage(
+            total=window.total(found), list=window.of(found, _body_row, "jpeg_url_frame")
+        )
+
+    def _person_add(self, param: PersonAdd, _window: Window) -> None:
+        photo = pybase64.b64decode(param.photo, validate=True)
+        self._state.add_person(_known(param), photo)
+
+    def _person_list(self, param: PersonList, window: Window) -> PersonPage:
+        people = self._state.people.values()
+        found = [person for person in people if _fits(person.row, param)]
+        rows = window.of(found, lambda person: person.row, "pid")
+        return PersonPage(total=window.total(found), list=rows)
+
+    def _person_query(self, param: PersonQuery, _window: Window) -> PersonRow:
+        person = self._state.people.get(param.pid)
+        if person is None:
+            raise NoSuchResource(f"there is no person {param.pid}")
+        return person.row
+
+    def _person_delete(self, param: PersonDelete, _window: Window) -> None:
+        if not self._state.remove_person(param.pid):
+            raise NoSuchResource(f"there is no person {param.pid}")
+
+    def _person_search(self, param: PersonSearch, _window: Window) -> SearchResult:
+        photo = pybase64.b64decode(param.photo, validate=True)
+        scores: dict[Person, int] = {}
+        matches = []
+        for capture, person in self._captures(param.start_time, param.end_time):
+            if not capture.has_face:
+                continue
+            if person not in scores:
+                scores[person] = _score(photo, person)
+            # No two captures of a face are equally good.
+            score = max(0, scores[person] - capture.number % 4)
+            if score >= param.threshold:
+                time, path = _text(capture.at), capture.face_path
+                matches.append(Match(time=time, score=score, jpeg_url_face=path))
+        matches.sort(key=lambda match: match.score or 0, reverse=True)
+        return SearchResult(total=len(matches), face_list=tuple(matches[:_MOST_MATCHES]))
+
+    def _file_read(self, param: FileRead, _window: Window) -> dict[str, str]:
+        picture = self._state.picture(param.path)
+        if picture is None:
+            raise NoSuchPath(f"there is no file {param.path}")
+        return {"path": param.path, "base64": pybase64.b64encode(picture).decode()}
+
+    def _captures(self, start: str, end: str) -> list[tuple[Capture, Person]]:
+        found = self._state.history.between(*_span(start, end), now=self._state.clock())
+        return [(capture, capture.person) for capture in found if capture.person is not None]
+
+    def _is_meant(self, person: Person, param: FaceHistory) -> bool:
+        known = self._state.people.get(person.uuid)
+        wanted = (
+            (param.workId, person.work_id),
+            (param.idCard, known.row.id_card_no if known else ""),
+            (param.phone, known.row.phone if known else ""),
+        )
+        named = not param.name or param.name in person.name
+        return named and all(not asked or asked == has for asked, has in wanted)
+
+
+def _score(photo: bytes, person: Person) -> int:
+    try:
+        return likeness(photo, drawing.face_jpeg(person, 0))
+    except OSError:
+        raise BadParameter("there is no face in it", field="param.photo") from None
+
+
+def _once_more(row: R, key: str, turn: int) -> R:
+    """The same row, which nobody knows again."""
+    return msgspec.structs.replace(row, **{key: f"{getattr(row, key)}{turn}"})
+
+
+def _recording_row(file: File) -> Recording:
+    return Recording(filename=file.name, start_time=_text(file.start), end_time=_text(file.end))
+
+
+def _face_row(capture: Capture) -> FaceCapture:
+    person = capture.person
+    is_known = person is not None and bool(person.name)
+    return FaceCapture(
+        time=_text(capture.at),
+        jpeg_url_face=capture.face_path,
+        jpeg_url_body=capture.body_path,
+        jpeg_url_frame=capture.frame_path,
+        name=person.name if person and is_known else None,
+        similarity=80 + capture.number % 20 if is_known else None,
+        gender=person.gender if person else None,
+        age=person.age if person else None,
+    )
+
+
+def _body_row(capture: Capture) -> PersonCapture:
+    return PersonCapture(
+        time=_text(capture.at),
+        jpeg_url_face=capture.face_path,
+        jpeg_url_body=capture.body_path,
+        jpeg_url_frame=capture.frame_path,
+    )
+
+
+def _known(param: PersonAdd) -> PersonRow:
+    """1.13: as 1.12 gave it, with the photo's path in place of the photo."""
+    fields = {name: getattr(param, name) for name in PersonAdd.__struct_fields__}
+    return PersonRow(**{**fields, "photo": f"data/facelib/{param.pid}.jpg"})
+
+
+def _fits(row: PersonRow, param: PersonList) -> bool:
+    wanted = (
+        (param.category, row.category),
+        (param.workId, row.work_id),
+        (param.idCard, row.id_card_no),
+        (param.phone, row.phone),
+    )
+    named = not param.name or param.name in (row.name or "")
+    return named and all(not asked or asked == has for asked, has in wanted)
+
+
+def _span(start: str, end: str) -> tuple[datetime, datetime]:
+    return datetime.strptime(start, _TIME), datetime.strptime(end, _TIME)
+
+
+def _text(at: datetime) -> str:
+    return f"{at:{_TIME}}"

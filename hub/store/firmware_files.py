@@ -1,0 +1,251 @@
+"""The firmware files on the disk: taken in whole or not at all, read in pieces.
+
+    firmware/SHA256            a file, complete and flushed before it has its name
+    firmware/N.part            one that is being received: never outlives the process
+    firmware/staged/NAME       one that the command line laid down for the hub to take
+
+A name that no row knows is removed at the start: a kill left it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import re
+import secrets
+from collections.abc import Callable, Collection
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import TypeVar
+
+import trio
+
+from hub.errors import BadParameter, CannotStoreNow, NoSuchResource, TooLarge, TooManyRequests
+from hub.store.disk import DIRECTORY_MODE, Disk
+from hub.store.health import in_words
+from hub.store.media.packs import read_at
+from hub.store.tables.firmware import StoredFile
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+STAGED = "staged"
+MOST_BYTES = 512 * 1024 * 1024
+
+_PART = ".part"
+_STAGED_NAME = re.compile(r"[0-9a-f]{32}", re.ASCII)
+#: Written and hashed in one step of the thread.
+_STEP_BYTES = 1024 * 1024
+_MOST_RECEIVING = 4
+_DISCARD_SECONDS = 5.0
+#: What the command line laid down and did not take back itself: it was killed.
+_STAGED_SECONDS = 3600.0
+
+
+class Receiving:
+    """One file on its way in: a context, which leaves nothing behind unless it was finished."""
+
+    def __init__(self, files: FirmwareFiles, path: Path) -> None:
+        self._files = files
+        self.path = path
+        self._file: int | None = None
+        self._buffer = bytearray()
+        self._size = 0
+        self._digest = _Digest()
+
+    async def __aenter__(self) -> Receiving:
+        self._files._enter()
+        try:
+            self._file = await self._files._run(self._files.disk.open, self.path)
+        except BaseException:
+            self._files._leave()
+            raise
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._files._leave()
+        with trio.move_on_after(_DISCARD_SECONDS, shield=True):
+            await trio.to_thread.run_sync(self._discard, limiter=self._files.writing)
+
+    async def write(self, chunk: bytes) -> None:
+        """Take the next bytes. Raises TooLarge, CannotStoreNow."""
+        self._files.check_size(self._size + len(self._buffer) + len(chunk))
+        self._buffer += chunk
+        if len(self._buffer) >= _STEP_BYTES:
+            await self._empty_buffer()
+        else:
+            await trio.lowlevel.checkpoint()
+
+    async def finish(self, added_at: int) -> StoredFile:
+        """All of it is on the disk; `keep` gives it its name. Raises CannotStoreNow."""
+        await self._empty_buffer()
+        await self._files._run(self._close, flush=True)
+        return self._digest.found(self._size, added_at)
+
+    async def _empty_buffer(self) -> None:
+        data, self._buffer = bytes(self._buffer), bytearray()
+        if data:
+            await self._files._run(self._write, data)
+
+    def _write(self, data: bytes) -> None:
+        assert self._file is not None
+        self._files.disk.write(self._file, [data], self._size)
+        self._digest.update(data)
+        self._size += len(data)
+
+    def _close(self, *, flush: bool) -> None:
+        file, self._file = self._file, None
+        if file is None:
+            return
+        try:
+            if flush:
+                self._files.disk.flush(file)
+        finally:
+            self._files.disk.close(file)
+
+    def _discard(self) -> None:
+        self._close(flush=False)
+        remove_file(self.path)
+
+
+class FirmwareFiles:
+    """The directory `firmware`. Its rows are another's business."""
+
+    def __init__(self, directory: Path, disk: Disk) -> None:
+        self.directory = directory
+        self.disk = disk
+        self.writing = trio.CapacityLimiter(2)
+        self._reading = trio.CapacityLimiter(2)
+        self._receiving = 0
+
+    def receive(self) -> Receiving:
+        """Entering it raises TooManyRequests, CannotStoreNow."""
+        return Receiving(self, self.directory / f"{secrets.token_hex(8)}{_PART}")
+
+    async def digest_staged(self, name: str, added_at: int) -> StoredFile:
+        """What the command line laid down; `keep` takes it. Raises NoSuchResource, TooLarge."""
+        path = self.staged(name)
+        if not path.is_file():
+            raise NoSuchResource("the file is not where the command laid it: try again")
+        self.check_size(path.stat().st_size)
+        return await self._run(_digest_of, path, self.disk, added_at)
+
+    async def keep(self, path: Path, found: StoredFile) -> None:
+        """Give a complete file its name; one that has it already stays, unless it is damaged."""
+        await self._run(self._keep, path, found)
+
+    async def read(self, sha256: str, offset: int, size: int) -> bytes:
+        """Fewer bytes than asked for where the file ends before. Raises OSError."""
+        return await trio.to_thread.run_sync(
+            read_at, self.directory / sha256, offset, size, limiter=self._reading
+        )
+
+    async def remove(self, sha256: str) -> None:
+        """On Windows one that is being read stays until the next start."""
+        await trio.to_thread.run_sync(remove_file, self.directory / sha256, limiter=self.writing)
+
+    def check_size(self, size: int) -> None:
+        if size > MOST_BYTES:
+            raise TooLarge(f"a file has at most {MOST_BYTES // 1024**2} MB", field="file")
+
+    def staged(self, name: str) -> Path:
+        if not _STAGED_NAME.fullmatch(name):
+            raise BadParameter("32 hexadecimal digits are expected", field="staged")
+        return self.directory / STAGED / name
+
+    def _keep(self, path: Path, found: StoredFile) -> None:
+        kept = self.directory / found.sha256
+        with suppress(FileNotFoundError):
+            if kept.stat().st_size == found.size:
+                remove_file(path)
+                return
+        path.replace(kept)
+        try:
+            self.disk.flush_directory(self.directory)
+        except OSError:
+            remove_file(kept)
+            raise
+
+    async def _run(self, step: Callable[..., T], *args: object, **how: object) -> T:
+        """One step in a thread; a disk that cannot take it refuses in its words."""
+        try:
+            return await trio.to_thread.run_sync(lambda: step(*args, **how), limiter=self.writing)
+        except OSError as error:
+            raise CannotStoreNow(in_words(error)) from error
+
+    def _enter(self) -> None:
+        if self._receiving >= _MOST_RECEIVING:
+            raise TooManyRequests("too many files are being received", retry_after=10)
+        self._receiving += 1
+
+    def _leave(self) -> None:
+        self._receiving -= 1
+
+
+class _Digest:
+    """Both digests of 2.3 on the way. MD5 is what the specification asks for, not what we trust."""
+
+    def __init__(self) -> None:
+        self._md5 = hashlib.md5(usedforsecurity=False)
+        self._sha256 = hashlib.sha256()
+
+    def update(self, data: bytes) -> None:
+        self._md5.update(data)
+        self._sha256.update(data)
+
+    def found(self, size: int, added_at: int) -> StoredFile:
+        if size == 0:
+            raise BadParameter("the file is empty", field="file")
+        return StoredFile(self._sha256.hexdigest(), self._md5.hexdigest(), size, added_at)
+
+
+def _digest_of(path: Path, disk: Disk, added_at: int) -> StoredFile:
+    """Read a file as a whole, and make sure that it is on the disk."""
+    digest, size = _Digest(), 0
+    # To write, for Windows flushes no other; never made anew, where it was taken back meanwhile.
+    with path.open("r+b", buffering=0) as file:
+        while chunk := file.read(_STEP_BYTES):
+            digest.update(chunk)
+            size += len(chunk)
+        disk.flush(file.fileno())
+    return digest.found(size, added_at)
+
+
+def prepare_firmware(directory: Path, known: Collection[StoredFile], now: float) -> list[str]:
+    """At the start: make the directory, remove what no row knows; what is missing, in words."""
+    staged = directory / STAGED
+    staged.mkdir(mode=DIRECTORY_MODE, parents=True, exist_ok=True)
+    names = {file.sha256 for file in known}
+    for path in list(directory.iterdir()):
+        if path.name not in names and path != staged:
+            log.info("%s: removed, for no release knows it", path.name)
+            remove_file(path)
+    for path in list(staged.iterdir()):
+        if abs(now - path.stat().st_mtime) > _STAGED_SECONDS:
+            remove_file(path)
+    return [text for file in known if (text := _damage(directory / file.sha256, file))]
+
+
+def _damage(path: Path, file: StoredFile) -> str:
+    try:
+        size = path.stat().st_size
+    except FileNotFoundError:
+        return f"the firmware file {file.sha256[:12]} is missing"
+    if size != file.size:
+        return f"the firmware file {file.sha256[:12]} is damaged: {size} of {file.size} bytes"
+    return ""
+
+
+def remove_file(path: Path) -> None:
+    """Delete a file. On Windows one that is in use stays, until the next start if need be."""
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        log.info("%s stays until the next start: %s", path.name, error.strerror)

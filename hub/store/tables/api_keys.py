@@ -1,0 +1,116 @@
+"""The integrators' keys."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import os
+import sqlite3
+
+from msgspec import Struct
+
+from hub.errors import AlreadyExists, NoSuchResource
+from hub.store.group_commit import Writer
+from hub.store.sealing import Box
+
+_ALL = "SELECT appid, name, read_only, created_at, secret FROM api_key"
+_ADD = "INSERT INTO api_key (appid, name, read_only, created_at, secret) VALUES (?, ?, ?, ?, ?)"
+_REMOVE = "DELETE FROM api_key WHERE appid = ?"
+
+
+_DIGEST_KEY_BYTES = 32
+
+
+class ApiKey(Struct, frozen=True):
+    appid: str
+    name: str
+    read_only: bool
+    created_at: int
+
+
+class SealedApiKey(Struct, frozen=True):
+    """A key with its secret as it is stored."""
+
+    key: ApiKey
+    secret: bytes
+
+
+def load_api_keys(connection: sqlite3.Connection) -> list[SealedApiKey]:
+    return [
+        SealedApiKey(ApiKey(appid, name, bool(read_only), created_at), secret)
+        for appid, name, read_only, created_at, secret in connection.execute(_ALL)
+    ]
+
+
+class ApiKeys:
+    """All of them in memory, their secrets sealed; changes are durable on return."""
+
+    def __init__(self, writer: Writer, box: Box, keys: list[SealedApiKey]) -> None:
+        self._writer = writer
+        self._box = box
+        self._keys = {sealed.key.appid: sealed for sealed in keys}
+        #: Of secrets that were asked for. To open a seal at each call would cost more; and the
+        #: digests tell nothing without the key, which is this process's own.
+        self._digests: dict[str, bytes] = {}
+        self._digest_key = os.urandom(_DIGEST_KEY_BYTES)
+
+    def get(self, appid: str) -> ApiKey | None:
+        sealed = self._keys.get(appid)
+        return None if sealed is None else sealed.key
+
+    def secret(self, appid: str) -> str:
+        """NoSuchResource where there is no such key."""
+        sealed = self._keys.get(appid)
+        if sealed is None:
+            raise NoSuchResource(f"no API key {appid}")
+        return self._box.open(sealed.secret, _context(appid))
+
+    def fits(self, appid: str, secret: str) -> bool:
+        """Whether it is that key's secret; False too where there is no such key."""
+        if appid not in self._keys:
+            return False
+        expected = self._digests.get(appid)
+        if expected is None:
+            expected = self._digests[appid] = self._digest(self.secret(appid))
+        return hmac.compare_digest(expected, self._digest(secret))
+
+    def _digest(self, secret: str) -> bytes:
+        return hashlib.blake2b(secret.encode(), key=self._digest_key).digest()
+
+    def all(self) -> tuple[ApiKey, ...]:
+        """Oldest first."""
+        keys = [sealed.key for sealed in self._keys.values()]
+        return tuple(sorted(keys, key=lambda key: (key.created_at, key.appid)))
+
+    async def add(self, key: ApiKey, secret: str) -> None:
+        """AlreadyExists where the appid is taken."""
+        sealed = SealedApiKey(key, self._box.seal(secret, _context(key.appid)))
+
+        def job(connection: sqlite3.Connection) -> None:
+            values = (key.appid, key.name, key.read_only, key.created_at, sealed.secret)
+            try:
+                connection.execute(_ADD, values)
+            except sqlite3.IntegrityError as error:
+                raise AlreadyExists(f"there is a key {key.appid} already", field="appid") from error
+
+        def added(_: None) -> None:
+            self._keys[key.appid] = sealed
+
+        await self._writer.write(job, added)
+
+    async def remove(self, appid: str) -> None:
+        """NoSuchResource where there is no such key."""
+
+        def job(connection: sqlite3.Connection) -> None:
+            if connection.execute(_REMOVE, (appid,)).rowcount == 0:
+                raise NoSuchResource(f"no API key {appid}")
+
+        await self._writer.write(job, lambda _: self._drop(appid))
+
+    def _drop(self, appid: str) -> None:
+        self._keys.pop(appid, None)
+        self._digests.pop(appid, None)
+
+
+def _context(appid: str) -> str:
+    return f"api_key/{appid}/secret"

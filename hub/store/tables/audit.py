@@ -1,0 +1,61 @@
+"""The audit log: who changed what, from where."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+
+from msgspec import Struct
+
+from hub.store.group_commit import Writer
+from hub.store.readers import Readers
+
+#: Older entries make room.
+_MOST_ENTRIES = 100_000
+
+_ADD = "INSERT INTO audit (at, who, action, target, address) VALUES (?, ?, ?, ?, ?)"
+_TRIM = "DELETE FROM audit WHERE id <= ?"
+_PAGE = """
+SELECT id, at, who, action, target, address FROM audit WHERE id < ? ORDER BY id DESC LIMIT ?
+"""
+
+
+class AuditEntry(Struct, frozen=True):
+    """`at` in UNIX milliseconds."""
+
+    id: int
+    at: int
+    who: str
+    action: str
+    target: str
+    address: str
+
+
+class Audit:
+    """Written by every change that a person or a command makes; never rewritten."""
+
+    def __init__(self, writer: Writer, readers: Readers) -> None:
+        self._writer = writer
+        self._readers = readers
+
+    async def add(self, at: int, who: str, action: str, target: str, address: str) -> None:
+        await self.add_each(at, who, action, [target], address)
+
+    async def add_each(
+        self, at: int, who: str, action: str, targets: Sequence[str], address: str
+    ) -> None:
+        """An entry for each target, in one write."""
+
+        def job(connection: sqlite3.Connection) -> None:
+            entry = None
+            for target in targets:
+                entry = connection.execute(_ADD, (at, who, action, target, address)).lastrowid
+            connection.execute(_TRIM, ((entry or 0) - _MOST_ENTRIES,))
+
+        await self._writer.write(job)
+
+    async def page(self, before: int | None = None, limit: int = 100) -> tuple[AuditEntry, ...]:
+        """Entries with an id below `before`, newest first."""
+        values = (2**63 - 1 if before is None else before, limit)
+        rows = await self._readers.read(lambda c: c.execute(_PAGE, values).fetchall())
+        return tuple(AuditEntry(*row) for row in rows)

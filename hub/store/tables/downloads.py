@@ -1,0 +1,157 @@
+"""Who downloaded which firmware file, and how much of it."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Sequence
+
+import msgspec
+from msgspec import Struct
+
+from hub.store.group_commit import Writer
+
+#: Older ones make room.
+MOST_DOWNLOADS = 1000
+#: Pieces of one file that are remembered apart; a device that wants more of them begins anew.
+_MOST_SPANS = 64
+
+_ALL = """
+SELECT id, did, sha256, size, started_at, ended_at, sent, spans FROM firmware_download ORDER BY id
+"""
+_PUT = """
+INSERT OR REPLACE INTO firmware_download
+    (id, did, sha256, size, started_at, ended_at, sent, spans)
+SELECT ?, ?, ?, ?, ?, ?, ?, ? WHERE EXISTS (SELECT 1 FROM device WHERE did = ?)
+"""
+_TRIM = "DELETE FROM firmware_download WHERE id <= ?"
+
+#: [(start, end), ...] in order, with gaps between them.
+Spans = tuple[tuple[int, int], ...]
+
+
+class Download(Struct, frozen=True):
+    """One device's download of one file, in however many requests. Times in UNIX milliseconds.
+
+    `sent`: bytes, those sent twice too. `spans`: what of the file was sent.
+    """
+
+    id: int
+    did: str
+    sha256: str
+    size: int
+    started_at: int
+    ended_at: int
+    sent: int = 0
+    spans: Spans = ()
+
+    @property
+    def covered(self) -> int:
+        """Bytes of the file that were sent at least once."""
+        return sum(end - start for start, end in self.spans)
+
+    @property
+    def complete(self) -> bool:
+        return self.covered == self.size
+
+
+def joined(spans: Spans, start: int, end: int) -> Spans:
+    """`spans` and one more; what touches becomes one, and of too many the shortest is forgotten."""
+    result: list[tuple[int, int]] = []
+    for one in sorted((*spans, (start, end))):
+        if result and one[0] <= result[-1][1]:
+            result[-1] = (result[-1][0], max(result[-1][1], one[1]))
+        else:
+            result.append(one)
+    if len(result) > _MOST_SPANS:
+        result.remove(min(result, key=lambda span: span[1] - span[0]))
+    return tuple(result)
+
+
+def load_downloads(connection: sqlite3.Connection) -> list[Download]:
+    return [_loaded(*row) for row in connection.execute(_ALL)]
+
+
+def _loaded(
+    id: int,
+    did: str,
+    sha256: str,
+    size: int,
+    started_at: int,
+    ended_at: int,
+    sent: int,
+    spans: str,
+) -> Download:
+    covered = msgspec.json.decode(spans, type=Spans)
+    return Download(id, did, sha256, size, started_at, ended_at, sent, covered)
+
+
+class Downloads:
+    """Current in memory, saved when asked: bytes that were sent cost no write."""
+
+    def __init__(self, writer: Writer, downloads: Sequence[Download]) -> None:
+        self._writer = writer
+        self._downloads = {download.id: download for download in downloads}
+        self._last_id = max(self._downloads, default=0)
+        #: The newest download of each file by each device.
+        self._last = {(one.did, one.sha256): one.id for one in downloads}
+        self._unsaved: set[int] = set()
+
+    def all(self) -> tuple[Download, ...]:
+        """Newest first."""
+        return tuple(reversed(self._downloads.values()))
+
+    def last_of(self, did: str, sha256: str) -> Download | None:
+        """The device's newest download of this file."""
+        return self._downloads.get(self._last.get((did, sha256), 0))
+
+    def begin(self, did: str, sha256: str, size: int, at: int) -> Download:
+        self._last_id += 1
+        download = Download(self._last_id, did, sha256, size, at, at)
+        self._downloads[download.id] = download
+        self._last[did, sha256] = download.id
+        self.put(download)
+        while len(self._downloads) > MOST_DOWNLOADS:
+            self._forget(next(iter(self._downloads)))
+        return download
+
+    def get(self, id: int) -> Download | None:
+        return self._downloads.get(id)
+
+    def put(self, download: Download) -> None:
+        """Remember it, until the next `save` in memory only; its device may be gone."""
+        if download.id in self._downloads:
+            self._downloads[download.id] = download
+            self._unsaved.add(download.id)
+
+    async def save(self) -> None:
+        """Raises CannotStoreNow; the next call has it then."""
+        ids, self._unsaved = self._unsaved, set()
+        changed = [self._downloads[id_] for id_ in sorted(ids) if id_ in self._downloads]
+        if not changed:
+            return
+        try:
+            await self._writer.write(lambda connection: _save(connection, changed, self._last_id))
+        except BaseException:
+            self._unsaved |= ids
+            raise
+
+    def forget_device(self, did: str) -> None:
+        """The rows are gone with the device, or with the camera: memory follows."""
+        for download in self.all():
+            if download.did == did:
+                self._forget(download.id)
+
+    def _forget(self, id: int) -> None:
+        download = self._downloads.pop(id)
+        key = (download.did, download.sha256)
+        if self._last.get(key) == id:
+            del self._last[key]
+
+
+def _save(connection: sqlite3.Connection, downloads: Iterable[Download], last_id: int) -> None:
+    rows = [
+        (*msgspec.structs.astuple(one)[:-1], msgspec.json.encode(one.spans).decode(), one.did)
+        for one in downloads
+    ]
+    connection.executemany(_PUT, rows)
+    connection.execute(_TRIM, (last_id - MOST_DOWNLOADS,))

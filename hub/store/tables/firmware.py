@@ -1,0 +1,264 @@
+"""Firmware files and the releases made of them: their rows, in memory too."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+
+import msgspec
+from msgspec import Struct
+
+from hub.errors import BadParameter, NoSuchResource
+from hub.store.group_commit import Writer
+from hub.store.sql import one
+from hub.wire.uploads.firmware import Versions
+
+_FILES = "SELECT sha256, md5, size, added_at FROM firmware_file"
+_ADD_FILE = """
+INSERT OR REPLACE INTO firmware_file (sha256, md5, size, added_at) VALUES (?, ?, ?, ?)
+"""
+_REMOVE_FILE = "DELETE FROM firmware_file WHERE sha256 = ?"
+_IS_COMPONENT = "SELECT release FROM firmware_component WHERE sha256 = ?"
+_RELEASES = """
+SELECT id, ver_code, ver_name, description, release_date, reports, least, created_at
+FROM firmware_release ORDER BY id
+"""
+_COMPONENTS = """
+SELECT release, name, type, sha256, md5, size
+FROM firmware_component JOIN firmware_file USING (sha256) ORDER BY release, position
+"""
+_ADD_RELEASE = """
+INSERT INTO firmware_release
+    (ver_code, ver_name, description, release_date, reports, least, created_at)
+VALUES (?, ?, ?, ?, ?, ?, ?)
+"""
+_ADD_COMPONENT = """
+INSERT INTO firmware_component (release, position, name, type, sha256) VALUES (?, ?, ?, ?, ?)
+"""
+_REMOVE_RELEASE = "DELETE FROM firmware_release WHERE id = ?"
+_IN_CAMPAIGN = """
+SELECT campaign.id FROM campaign WHERE release = ? AND will != 'stopped' AND EXISTS (
+    SELECT 1 FROM campaign_device WHERE campaign = campaign.id AND done_at IS NULL
+)
+"""
+
+
+class StoredFile(Struct, frozen=True):
+    """A file as it was received. Digests in lower-case hex."""
+
+    sha256: str
+    md5: str
+    size: int
+    added_at: int
+
+
+class Component(Struct, frozen=True):
+    """One file of a release; `type` as in 2.3."""
+
+    name: str
+    type: int
+    sha256: str
+    md5: str
+    size: int
+
+
+class NewComponent(Struct, frozen=True):
+    """A file that is here already, as a part of a new release."""
+
+    name: str
+    type: int
+    sha256: str
+
+
+class NewRelease(Struct, frozen=True, kw_only=True):
+    """`reports`: what a device tells once it is installed; `least`: what it can be put over.
+
+    `release_date` is `yyyy-MM-dd HH:mm:ss`, or the day alone; None is now.
+    """
+
+    ver_code: int
+    ver_name: str
+    components: tuple[NewComponent, ...]
+    description: str = ""
+    release_date: str | None = None
+    reports: Versions = Versions()
+    least: Versions = Versions()
+
+
+class Release(Struct, frozen=True, kw_only=True):
+    id: int
+    ver_code: int
+    ver_name: str
+    description: str
+    release_date: str
+    components: tuple[Component, ...]
+    reports: Versions
+    least: Versions
+    created_at: int
+
+    @property
+    def size(self) -> int:
+        """Bytes to download: a file that is in there twice counts once."""
+        return sum(size for _, size in {(one.sha256, one.size) for one in self.components})
+
+
+class FirmwareRows(Struct, frozen=True):
+    """What a start reads."""
+
+    files: list[StoredFile]
+    releases: list[Release]
+
+
+def load_firmware(connection: sqlite3.Connection) -> FirmwareRows:
+    files = [StoredFile(*row) for row in connection.execute(_FILES)]
+    components: dict[int, list[Component]] = {}
+    for release, *rest in connection.execute(_COMPONENTS):
+        components.setdefault(release, []).append(Component(*rest))
+    releases = [
+        Release(
+            id=id_,
+            ver_code=ver_code,
+            ver_name=ver_name,
+            description=description,
+            release_date=release_date,
+            components=tuple(components.get(id_, ())),
+            reports=_decode(reports),
+            least=_decode(least),
+            created_at=created_at,
+        )
+        for id_, ver_code, ver_name, description, release_date, reports, least, created_at in (
+            connection.execute(_RELEASES)
+        )
+    ]
+    return FirmwareRows(files, releases)
+
+
+class Firmware:
+    """All of them in memory; changes are durable on return."""
+
+    def __init__(
+        self, writer: Writer, rows: FirmwareRows, on_release_removed: Callable[[int], None]
+    ) -> None:
+        self._writer = writer
+        self._files = {file.sha256: file for file in rows.files}
+        self._releases = {release.id: release for release in rows.releases}
+        self._on_release_removed = on_release_removed
+
+    def file(self, sha256: str) -> StoredFile | None:
+        return self._files.get(sha256)
+
+    def files(self) -> tuple[StoredFile, ...]:
+        """Newest first."""
+        return tuple(sorted(self._files.values(), key=lambda f: (-f.added_at, f.sha256)))
+
+    def release(self, id: int) -> Release | None:
+        return self._releases.get(id)
+
+    def releases(self) -> tuple[Release, ...]:
+        """Newest first."""
+        return tuple(reversed(self._releases.values()))
+
+    def is_used(self, sha256: str) -> bool:
+        """Whether a release has this file."""
+        return any(
+            component.sha256 == sha256
+            for release in self._releases.values()
+            for component in release.components
+        )
+
+    async def add_file(self, file: StoredFile) -> None:
+        values = msgspec.structs.astuple(file)
+
+        def job(connection: sqlite3.Connection) -> None:
+            connection.execute(_ADD_FILE, values)
+
+        def added(_: None) -> None:
+            self._files[file.sha256] = file
+
+        await self._writer.write(job, added)
+
+    async def remove_file(self, sha256: str) -> None:
+        """NoSuchResource; BadParameter where a release has it."""
+
+        def job(connection: sqlite3.Connection) -> None:
+            release = one(connection, _IS_COMPONENT, (sha256,))
+            if release is not None:
+                raise BadParameter(f"release {release} has this file", field="sha256")
+            if connection.execute(_REMOVE_FILE, (sha256,)).rowcount == 0:
+                raise NoSuchResource(f"no file {sha256}")
+
+        def removed(_: None) -> None:
+            self._files.pop(sha256, None)
+
+        await self._writer.write(job, removed)
+
+    async def add_release(self, new: NewRelease, release_date: str, created_at: int) -> Release:
+        """NoSuchResource where a file is not here (any more)."""
+
+        def job(connection: sqlite3.Connection) -> int:
+            id_ = connection.execute(_ADD_RELEASE, values).lastrowid
+            assert id_ is not None
+            rows = [(id_, n, c.name, c.type, c.sha256) for n, c in enumerate(new.components)]
+            try:
+                connection.executemany(_ADD_COMPONENT, rows)
+            except sqlite3.IntegrityError as error:
+                raise NoSuchResource("a file of the release is not here") from error
+            return id_
+
+        def added(id_: int) -> None:
+            self._releases[id_] = Release(
+                id=id_,
+                ver_code=new.ver_code,
+                ver_name=new.ver_name,
+                description=new.description,
+                release_date=release_date,
+                components=tuple(map(self._component, new.components)),
+                reports=new.reports,
+                least=new.least,
+                created_at=created_at,
+            )
+
+        values = (
+            new.ver_code,
+            new.ver_name,
+            new.description,
+            release_date,
+            _encode(new.reports),
+            _encode(new.least),
+            created_at,
+        )
+        return self._releases[await self._writer.write(job, added)]
+
+    async def remove_release(self, id: int) -> Release:
+        """With its campaigns that have ended; the release as it was.
+
+        NoSuchResource; BadParameter while a campaign gives it to devices.
+        """
+
+        def job(connection: sqlite3.Connection) -> None:
+            campaign = one(connection, _IN_CAMPAIGN, (id,))
+            if campaign is not None:
+                raise BadParameter(f"campaign {campaign} gives it to devices: stop that first")
+            if connection.execute(_REMOVE_RELEASE, (id,)).rowcount == 0:
+                raise NoSuchResource(f"no release {id}")
+
+        removed: list[Release] = []
+
+        def forget(_: None) -> None:
+            removed.append(self._releases.pop(id))
+            self._on_release_removed(id)
+
+        await self._writer.write(job, forget)
+        return removed[0]
+
+    def _component(self, new: NewComponent) -> Component:
+        file = self._files[new.sha256]
+        return Component(new.name, new.type, file.sha256, file.md5, file.size)
+
+
+def _encode(versions: Versions) -> str:
+    return msgspec.json.encode(versions).decode()
+
+
+def _decode(text: str) -> Versions:
+    return msgspec.json.decode(text, type=Versions)

@@ -1,0 +1,112 @@
+"""Who is signed in: a row a browser, so that any of them can be ended."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+from functools import partial
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from hub.errors import NoSuchResource
+from hub.store.group_commit import Writer
+from hub.store.sql import execute
+
+_ALL = "SELECT token_hash, user, created_at, last_used_at, address FROM session"
+_ADD = """
+INSERT INTO session (token_hash, user, created_at, last_used_at, address) VALUES (?, ?, ?, ?, ?)
+"""
+_TOUCH = "UPDATE session SET last_used_at = ? WHERE token_hash = ?"
+_REMOVE = "DELETE FROM session WHERE token_hash = ?"
+
+
+class Session(Struct, frozen=True):
+    """`token_hash`: of the cookie's token, which is stored nowhere. Times in milliseconds."""
+
+    token_hash: bytes
+    user: str
+    created_at: int
+    last_used_at: int
+    address: str
+
+
+def load_sessions(connection: sqlite3.Connection) -> list[Session]:
+    return [Session(*row) for row in connection.execute(_ALL)]
+
+
+class Sessions:
+    """All of them in memory; changes are durable on return."""
+
+    def __init__(self, writer: Writer, sessions: list[Session]) -> None:
+        self._writer = writer
+        self._sessions = {session.token_hash: session for session in sessions}
+
+    def get(self, token_hash: bytes) -> Session | None:
+        return self._sessions.get(token_hash)
+
+    def of_user(self, name: str) -> tuple[Session, ...]:
+        """A user's sessions, oldest first."""
+        mine = [session for session in self._sessions.values() if session.user == name]
+        return tuple(sorted(mine, key=lambda session: session.created_at))
+
+    async def add(self, session: Session) -> None:
+        """NoSuchResource where the user is gone."""
+
+        def job(connection: sqlite3.Connection) -> None:
+            values = (
+                session.token_hash,
+                session.user,
+                session.created_at,
+                session.last_used_at,
+                session.address,
+            )
+            try:
+                connection.execute(_ADD, values)
+            except sqlite3.IntegrityError as error:
+                raise NoSuchResource(f"no user {session.user}") from error
+
+        def added(_: None) -> None:
+            self._sessions[session.token_hash] = session
+
+        await self._writer.write(job, added)
+
+    async def touch(self, token_hash: bytes, at: int) -> None:
+        """Remember when a session was last used; coalesced by the caller."""
+
+        def touched(_: None) -> None:
+            known = self._sessions.get(token_hash)
+            if known is not None:
+                self._sessions[token_hash] = replace(known, last_used_at=at)
+
+        await self._writer.write(partial(execute, _TOUCH, (at, token_hash)), touched)
+
+    async def remove(self, token_hash: bytes) -> None:
+        await self._remove(lambda session: session.token_hash == token_hash)
+
+    async def remove_user(self, name: str) -> None:
+        """End all sessions of a user."""
+        await self._remove(lambda session: session.user == name)
+
+    async def prune(self, *, created_before: int, used_before: int) -> None:
+        """End the sessions that were created, or last used, before these times."""
+        await self._remove(lambda s: s.created_at < created_before or s.last_used_at < used_before)
+
+    def forget_user(self, name: str) -> None:
+        """The user's rows are gone with the user: memory follows."""
+        for session in self.of_user(name):
+            del self._sessions[session.token_hash]
+
+    async def _remove(self, is_over: Callable[[Session], bool]) -> None:
+        over = [session.token_hash for session in self._sessions.values() if is_over(session)]
+        if not over:
+            return
+
+        def job(connection: sqlite3.Connection) -> None:
+            connection.executemany(_REMOVE, [(token_hash,) for token_hash in over])
+
+        def removed(_: None) -> None:
+            for token_hash in over:
+                self._sessions.pop(token_hash, None)
+
+        await self._writer.write(job, removed)

@@ -1,0 +1,44 @@
+"""Settings that are made while the hub runs: a few keys with text, in memory too."""
+
+from __future__ import annotations
+
+import sqlite3
+
+from hub.store.group_commit import Writer
+
+_ALL = "SELECT key, value FROM setting"
+_PUT = "INSERT OR REPLACE INTO setting (key, value) VALUES (?, ?)"
+_REMOVE = "DELETE FROM setting WHERE key = ?"
+
+
+def load_settings(connection: sqlite3.Connection) -> dict[str, str]:
+    return dict(connection.execute(_ALL).fetchall())
+
+
+def save_setting(connection: sqlite3.Connection, key: str, value: str | None) -> None:
+    if value is None:
+        connection.execute(_REMOVE, (key,))
+    else:
+        connection.execute(_PUT, (key, value))
+
+
+class Settings:
+    """`get` answers from memory; `set` is durable on return."""
+
+    def __init__(self, writer: Writer, values: dict[str, str]) -> None:
+        self._writer = writer
+        self._values = values
+
+    def get(self, key: str) -> str | None:
+        return self._values.get(key)
+
+    async def set(self, key: str, value: str | None) -> None:
+        """Store a value; None removes the key."""
+
+        def saved(_: None) -> None:
+            if value is None:
+                self._values.pop(key, None)
+            else:
+                self._values[key] = value
+
+        await self._writer.write(lambda c: save_setting(c, key, value), saved)

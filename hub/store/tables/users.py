@@ -1,0 +1,98 @@
+"""The people who sign in."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+from typing import Literal
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from hub.errors import AlreadyExists, NoSuchResource
+from hub.store.group_commit import Writer
+
+Role = Literal["admin", "guard", "viewer"]
+
+_ALL = "SELECT name, role, password_hash, created_at FROM user"
+_ADD = "INSERT INTO user (name, role, password_hash, created_at) VALUES (?, ?, ?, ?)"
+_CHANGE = "UPDATE user SET role = ?, password_hash = ? WHERE name = ?"
+_REMOVE = "DELETE FROM user WHERE name = ?"
+
+
+class User(Struct, frozen=True):
+    """`password_hash` is opaque text here."""
+
+    name: str
+    role: Role
+    password_hash: str
+    created_at: int
+
+    def __repr__(self) -> str:
+        return f"User({self.name!r}, {self.role!r})"
+
+
+def load_users(connection: sqlite3.Connection) -> list[User]:
+    return [User(*row) for row in connection.execute(_ALL)]
+
+
+class Users:
+    """All of them in memory; changes are durable on return."""
+
+    def __init__(
+        self, writer: Writer, users: list[User], on_removed: Callable[[str], None]
+    ) -> None:
+        self._writer = writer
+        self._users = {user.name: user for user in users}
+        self._on_removed = on_removed
+
+    def get(self, name: str) -> User | None:
+        return self._users.get(name)
+
+    def all(self) -> tuple[User, ...]:
+        return tuple(self._users[name] for name in sorted(self._users))
+
+    async def add(self, user: User) -> None:
+        """AlreadyExists where the name is taken."""
+
+        def job(connection: sqlite3.Connection) -> None:
+            values = (user.name, user.role, user.password_hash, user.created_at)
+            try:
+                connection.execute(_ADD, values)
+            except sqlite3.IntegrityError as error:
+                raise AlreadyExists(f"there is a user {user.name} already", field="name") from error
+
+        await self._writer.write(job, lambda _: self._put(user))
+
+    async def set_password(self, name: str, password_hash: str) -> None:
+        await self._change(name, lambda user: replace(user, password_hash=password_hash))
+
+    async def set_role(self, name: str, role: Role) -> None:
+        await self._change(name, lambda user: replace(user, role=role))
+
+    async def remove(self, name: str) -> None:
+        """With the user's sessions. NoSuchResource where there is no such user."""
+
+        def job(connection: sqlite3.Connection) -> None:
+            if connection.execute(_REMOVE, (name,)).rowcount == 0:
+                raise NoSuchResource(f"no user {name}")
+
+        def removed(_: None) -> None:
+            self._users.pop(name, None)
+            self._on_removed(name)
+
+        await self._writer.write(job, removed)
+
+    async def _change(self, name: str, change: Callable[[User], User]) -> None:
+        def job(connection: sqlite3.Connection) -> User:
+            row = connection.execute(f"{_ALL} WHERE name = ?", (name,)).fetchone()
+            if row is None:
+                raise NoSuchResource(f"no user {name}")
+            user = change(User(*row))
+            connection.execute(_CHANGE, (user.role, user.password_hash, name))
+            return user
+
+        await self._writer.write(job, self._put)
+
+    def _put(self, user: User) -> None:
+        self._users[user.name] = user

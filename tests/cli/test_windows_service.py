@@ -1,0 +1,72 @@
+"""A whole hub as the service manager of Windows has it, with a manager that is not Windows'."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+import hub.log
+from hub.cli.run.windows_service import run_controlled
+from hub.errors import StartFault
+from hub.service_manager.windows.control_manager import STOP
+from tests.e2e.hubprocess import free_ports
+from tests.support.control_manager import FakeControlManager
+
+_ENDING = signal.SIGBREAK if sys.platform == "win32" else signal.SIGTERM
+
+
+@pytest.fixture
+def data_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    web, devices = free_ports(2)
+    settings = {
+        **{"WEB_PORT": web, "DEVICES_PORT": devices, "STORE_MIN_FREE_GB": 0},
+        **{"WEB_BIND": "127.0.0.1", "DEVICES_BIND": "127.0.0.1"},
+        **{"WEB_TLS": "false", "DEVICES_TLS": "false"},
+    }
+    for name, value in settings.items():
+        monkeypatch.setenv(f"SITEHUB_{name}", str(value))
+    return tmp_path
+
+
+def run_until_it_is_stopped(manager: FakeControlManager, data_dir: Path) -> None:
+    def stop_it_when_it_runs() -> None:
+        manager.wait_for("running")
+        manager.control(STOP)
+
+    somebody = threading.Thread(target=stop_it_when_it_runs)
+    somebody.start()
+    run_controlled(manager, data_dir, _ENDING)
+    somebody.join()
+
+
+def test_the_hub_runs_until_the_manager_stops_it(data_dir: Path) -> None:
+    manager = FakeControlManager()
+    run_until_it_is_stopped(manager, data_dir)
+    assert manager.phases == ["starting", "running", "stopping", "stopped"]
+    assert not manager.reports[-1].failed
+    assert "/setup/" in (data_dir / "last-start.txt").read_text("utf-8")
+
+
+def test_the_log_is_in_files_although_the_process_was_given_a_console(
+    data_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hub.log, "_is_terminal", lambda stream: stream is sys.__stderr__)
+    monkeypatch.setattr(sys, "stderr", sys.__stderr__)
+    run_until_it_is_stopped(FakeControlManager(), data_dir)
+    assert "the hub has ended" in (data_dir / "logs" / "sitehub.log").read_text("utf-8")
+
+
+def test_why_it_did_not_start_is_in_a_file_and_the_manager_hears_of_it(
+    data_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SITEHUB_WEB_PORT", "many")
+    manager = FakeControlManager()
+    with pytest.raises(StartFault):
+        run_controlled(manager, data_dir, _ENDING)
+    assert manager.phases == ["starting", "stopped"]
+    assert manager.reports[-1].failed
+    assert "web.port" in (data_dir / "last-start.txt").read_text("utf-8")

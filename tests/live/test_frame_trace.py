@@ -1,0 +1,295 @@
+from __future__ import annotations
+
+from sys import getsizeof
+
+import pytest
+import trio
+
+from hub.live.frame_trace import (
+    LONGEST_HEAD,
+    LONGEST_SHORT,
+    LONGEST_WHOLE,
+    MOST_BYTES_OF_ONE,
+    MOST_FRAMES,
+    MOST_KNOCKING,
+    MOST_KNOCKS,
+    MOST_UPLOADS,
+    Ended,
+    Ring,
+    Shortened,
+    Traces,
+    Upload,
+)
+from tests.support.clock import NOON
+from tests.support.traces import new_traces
+
+ADDRESS = "192.168.1.20"
+UPLOAD = Upload("POST", "/api/v1/vehicle/capture", 200, 200, "OK", 0.01, 9)
+
+
+@pytest.fixture
+def traces() -> Traces:
+    return new_traces()
+
+
+def kept(traces: Traces, sn: str = "SN1", address: str = "") -> list[object]:
+    return [entry.kept for entry in traces.entries(sn, address)]
+
+
+def weight(ring: Ring) -> int:
+    """Bytes of memory for the frames alone."""
+    kept = [entry.kept for entry in ring.entries()]
+    return sum(getsizeof(one.text if isinstance(one, Shortened) else one) for one in kept)
+
+
+def test_the_last_frames_are_kept_both_ways_in_their_order(traces: Traces) -> None:
+    ring = traces.let_in(traces.open(), "SN1")
+    ring.heard("a")
+    ring.said("b")
+    assert [(e.direction, e.kept, e.at) for e in traces.entries("SN1", "")] == [
+        ("in", "a", NOON),
+        ("out", "b", NOON),
+    ]
+    for number in range(MOST_FRAMES):
+        ring.heard(str(number))
+    assert kept(traces) == [str(number) for number in range(MOST_FRAMES)]
+
+
+def test_what_came_before_the_serial_number_stands_under_it(traces: Traces) -> None:
+    ring = traces.open()
+    ring.heard("garbage")
+    assert kept(traces) == []
+    traces.knocks(ring, "SN1")
+    ring.said("refused")
+    assert kept(traces) == ["garbage", "refused"]
+    assert traces.let_in(ring, "SN1") is not ring
+    assert kept(traces) == ["garbage", "refused"]
+
+
+def test_frames_from_before_the_name_are_news_for_who_looks_on(traces: Traces) -> None:
+    early, watched = traces.open(), traces.let_in(traces.open(), "SN1")
+    early.heard("garbage")
+    watched.heard("a")
+    place = traces.entries("SN1", "")[-1].number
+    traces.knocks(early, "SN1")
+    assert [e.kept for e in traces.entries("SN1", "") if e.number > place] == ["garbage"]
+
+
+def test_a_device_keeps_its_frames_over_its_connections(traces: Traces) -> None:
+    first = traces.let_in(traces.open(), "SN1")
+    first.heard("a")
+    traces.ended(first, "the peer left")
+    second = traces.open()
+    second.heard("b")
+    traces.knocks(second, "SN1")
+    assert traces.let_in(second, "SN1") is first
+    assert kept(traces) == ["a", Ended("the peer left"), "b"]
+
+
+def test_who_only_uses_its_serial_number_pushes_no_frame_of_a_device_out(traces: Traces) -> None:
+    traces.let_in(traces.open(), "SN1").heard("own")
+    for _ in range(3):
+        stranger = traces.open()
+        traces.knocks(stranger, "SN1")
+        for number in range(2 * MOST_KNOCKS):
+            stranger.heard(f"knock {number}")
+        traces.ended(stranger, "refused")
+    assert kept(traces)[0] == "own"
+    assert len(kept(traces)) == 1 + MOST_KNOCKS
+
+
+def test_so_many_connections_are_looked_at_as_knock_with_one_serial_number(
+    traces: Traces,
+) -> None:
+    rings = [traces.open() for _ in range(MOST_KNOCKING + 4)]
+    for number, ring in enumerate(rings):
+        ring.heard(f"knock {number}")
+        traces.knocks(ring, "SN1")
+    rings[0].heard("it is no more followed")
+    assert kept(traces) == [f"knock {number}" for number in range(len(rings))]
+    traces.ended(rings[0], "it left")
+    assert traces.let_in(rings[1], "SN1").entries() == []
+
+
+def test_no_burst_of_uploads_pushes_a_frame_out(traces: Traces) -> None:
+    traces.let_in(traces.open(), "SN1").heard("own")
+    for _ in range(2 * MOST_UPLOADS):
+        traces.uploaded("SN1", UPLOAD)
+    assert kept(traces)[0] == "own"
+    assert len(kept(traces)) == 1 + MOST_UPLOADS
+
+
+def test_a_request_that_names_no_device_stands_with_all_at_its_address(traces: Traces) -> None:
+    traces.let_in(traces.open(), "SN1").heard("a")
+    traces.uploaded_from(ADDRESS, UPLOAD)
+    assert kept(traces, address=ADDRESS) == ["a", UPLOAD]
+    assert kept(traces, "SN2", ADDRESS) == [UPLOAD]
+    assert kept(traces, "SN2", "10.0.0.1") == []
+    for number in range(2000):
+        traces.uploaded_from(f"10.0.{number // 250}.{number % 250}", UPLOAD)
+    assert kept(traces, "SN2", ADDRESS) == []
+
+
+def test_a_connection_that_names_another_serial_number_takes_its_frames_along(
+    traces: Traces,
+) -> None:
+    ring = traces.open()
+    traces.knocks(ring, "SN1")
+    ring.heard("a")
+    traces.knocks(ring, "SN2")
+    assert (kept(traces, "SN1"), kept(traces, "SN2")) == ([], ["a"])
+
+
+def test_a_device_that_comes_in_where_another_is_in_leaves_the_others_frames(
+    traces: Traces,
+) -> None:
+    first = traces.let_in(traces.open(), "SN1")
+    first.heard("a")
+    second = traces.let_in(first, "SN2")
+    second.heard("b")
+    assert (kept(traces, "SN1"), kept(traces, "SN2")) == (["a"], ["b"])
+
+
+def test_of_those_that_knock_the_one_heard_longest_ago_makes_room() -> None:
+    traces = new_traces(most_waiting=3)
+    for number in range(5):
+        ring = traces.open()
+        traces.knocks(ring, f"SN{number}")
+        ring.heard("a")
+    assert [kept(traces, f"SN{number}") for number in range(5)] == [[], [], ["a"], ["a"], ["a"]]
+
+
+def test_no_flood_of_serial_numbers_pushes_out_one_that_somebody_sees_in_a_list() -> None:
+    traces = new_traces(listed={"SN1"}, most_waiting=3)
+    ring = traces.open()
+    ring.heard("looked for")
+    traces.knocks(ring, "SN1")
+    for number in range(100):
+        traces.knocks(traces.open(), f"FLOOD{number}")
+    assert kept(traces) == ["looked for"]
+
+
+def test_where_all_are_listed_the_one_heard_longest_ago_makes_room() -> None:
+    traces = new_traces(listed={f"SN{number}" for number in range(5)}, most_waiting=3)
+    for number in range(5):
+        ring = traces.open()
+        ring.heard("a")
+        traces.knocks(ring, f"SN{number}")
+    assert [kept(traces, f"SN{number}") for number in range(5)] == [[], [], ["a"], ["a"], ["a"]]
+
+
+def test_one_that_made_room_is_found_again_at_its_next_connect() -> None:
+    traces = new_traces(most_waiting=1)
+    ring = traces.open()
+    traces.knocks(ring, "SN1")
+    traces.knocks(traces.open(), "SN2")
+    traces.knocks(ring, "SN1")
+    ring.heard("a")
+    assert kept(traces, "SN1") == ["a"]
+
+
+def test_of_devices_that_were_in_there_are_so_many_at_most() -> None:
+    traces = new_traces(most_devices=2)
+    for number in range(3):
+        traces.let_in(traces.open(), f"SN{number}").heard("a")
+    assert [kept(traces, f"SN{number}") for number in range(3)] == [[], ["a"], ["a"]]
+
+
+def test_what_is_forgotten_begins_anew(traces: Traces) -> None:
+    ring = traces.let_in(traces.open(), "SN1")
+    ring.heard("a")
+    traces.uploaded("SN1", UPLOAD)
+    traces.forget("SN1")
+    ring.heard("b")
+    traces.ended(ring, "the device was removed")
+    assert kept(traces) == []
+    knocking = traces.open()
+    traces.knocks(knocking, "SN1")
+    knocking.heard("c")
+    assert kept(traces) == ["c"]
+    traces.forget("SN1")
+    assert kept(traces) == []
+    traces.forget("SN1")
+
+
+def test_a_long_frame_is_shortened_and_its_size_kept(traces: Traces) -> None:
+    ring = traces.let_in(traces.open(), "SN1")
+    ring.heard('{"msgid": "1", "photo": "' + "é" * (LONGEST_WHOLE + 1) + '"}')
+    (entry,) = ring.entries()
+    size = 2 * LONGEST_WHOLE + 29
+    assert entry.kept == Shortened('{"msgid": "1", "photo": "[4.1 KB]"}', size)
+
+
+def test_of_a_long_frame_of_a_stranger_only_the_beginning_is_looked_at() -> None:
+    looked_at: list[str | bytes] = []
+    traces = Traces(
+        lambda: NOON,
+        lambda frame: str(looked_at.append(frame)),
+        is_listed=lambda sn: False,
+        most_devices=1,
+        most_waiting=1,
+    )
+    ring = traces.open()
+    for frame in ("{" * 60_000, b"{" * 60_000):
+        ring.heard(frame)
+    assert looked_at == ["{" * LONGEST_HEAD, b"{" * LONGEST_HEAD]
+    assert [entry.kept for entry in ring.entries()] == [Shortened("None", 60_000)] * 2
+    traces.let_in(ring, "SN1").heard("{" * 60_000)
+    assert looked_at[-1] == "{" * 60_000
+
+
+def test_a_frame_of_middle_length_is_kept_as_it_came(traces: Traces) -> None:
+    ring = traces.let_in(traces.open(), "SN1")
+    frame = "a" * LONGEST_WHOLE
+    for _ in range(MOST_FRAMES):
+        ring.said(frame)
+    kept = [entry.kept for entry in ring.entries()]
+    assert all(one is frame for one in kept)
+    assert 0 < len(kept) * LONGEST_WHOLE <= MOST_BYTES_OF_ONE
+
+
+def test_long_frames_take_no_more_memory_than_one_device_may_have(traces: Traces) -> None:
+    ring = traces.let_in(traces.open(), "SN1")
+    for _ in range(MOST_FRAMES):
+        ring.heard('{"a": "中文 b", ' * 1000)
+    assert 0 < weight(ring) <= MOST_BYTES_OF_ONE
+
+
+@pytest.mark.parametrize("devices", [100, 1024, 1025, 3000])
+def test_the_more_devices_the_smaller_is_the_share_of_each(devices: int) -> None:
+    traces = new_traces(most_devices=devices)
+    frame = "a" * LONGEST_SHORT
+    first = traces.let_in(traces.open(), "FIRST")
+    for _ in range(MOST_FRAMES):
+        first.heard(frame)
+    for number in range(devices - 1):
+        traces.let_in(traces.open(), f"SN{number}")
+    kept = {100: MOST_FRAMES, 1024: MOST_FRAMES, 1025: 100, 3000: 50}[devices]
+    assert len(first.entries()) == kept
+    for _ in range(MOST_FRAMES):
+        first.heard('{"a": "b c", ' * 100)
+    assert weight(first) * devices <= 128 * 1024 * 1024
+    assert first.entries()
+
+
+def test_numbers_go_on_where_the_hub_is_started_anew() -> None:
+    before = new_traces(lambda: NOON)
+    ring = before.let_in(before.open(), "SN1")
+    for _ in range(100):
+        ring.heard("a")
+    after = new_traces(lambda: NOON + 1)
+    after.let_in(after.open(), "SN1").heard("b")
+    assert after.entries("SN1", "")[0].number > before.entries("SN1", "")[-1].number
+
+
+async def test_who_looks_on_is_woken_by_what_comes_next(traces: Traces) -> None:
+    ring = traces.let_in(traces.open(), "SN1")
+    with traces.watch("SN1", ADDRESS) as first, traces.watch("SN1") as second:
+        traces.let_in(traces.open(), "SN2").heard("not this")
+        assert not first.is_set()
+        ring.heard("a")
+        assert (first.is_set(), second.is_set()) == (True, True)
+    with traces.watch("SN1", ADDRESS) as third, trio.fail_after(1):
+        traces.uploaded_from(ADDRESS, UPLOAD)
+        await third.wait()
+    assert traces.watched == {}

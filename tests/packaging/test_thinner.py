@@ -1,0 +1,89 @@
+"""What the executable has less of than the packages in it is nothing that a hub uses."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import babel
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+#: Has the stand-ins where the modules would be, and then all that a hub imports, and a client.
+_PROGRAM = """
+import importlib.util, sys
+sys.path.insert(0, "packaging")
+import thinner
+
+for name in thinner.STOOD_IN_FOR:
+    spec = importlib.util.spec_from_file_location(
+        name, thinner.STAND_IN, submodule_search_locations=[]
+    )
+    module = sys.modules[name] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    parent, _, child = name.rpartition(".")
+    if parent in thinner.STOOD_IN_FOR:
+        setattr(sys.modules[parent], child, module)
+
+import hub.app, hub.cli.run.summary, hub.process.control_channel, web.app, web.server
+print(*sys.modules)
+import hub.cli.simulate.simulation, httpx
+httpx.Client().close()
+sys.modules["h2.connection"].H2Connection()
+"""
+
+#: Writes as the pages do; of babel's data there is what argv[1] has, where it is given.
+_WRITER = """
+import datetime, sys
+from babel import core, localedata
+if len(sys.argv) > 1:
+    core.__file__ = sys.argv[1] + "/core.py"
+    localedata._dirname = sys.argv[1] + "/locale-data"
+from web.pages.language import LANGUAGES
+for language in LANGUAGES.values():
+    print(language.weekdays())
+    for month in range(1, 13):
+        day = datetime.date(2026, month, 2 * month)
+        ms = 1000 * (month + day.toordinal() * 86_400)
+        print(language.month(2026, month), language.long_day(day), language.day(ms, datetime.UTC))
+        print(language.moment(ms, datetime.UTC))
+"""
+
+
+def run(program: str, *words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", program, *words],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONIOENCODING": "utf-8"},
+        capture_output=True,
+        encoding="utf-8",
+    )
+
+
+def test_a_hub_and_a_client_are_imported_whole_with_the_stand_ins() -> None:
+    done = run(_PROGRAM)
+    assert done.stderr.endswith("h2.connection.H2Connection is not in this executable\n")
+    imported = done.stdout.split()
+    assert "web.server" in imported
+    assert not {"hpack", "click.testing", "html.entities"}.intersection(imported)
+    assert not any(name.startswith("greenlet.") for name in imported)
+
+
+def test_days_are_written_the_same_with_a_calendar_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(ROOT / "packaging")
+    import thinner
+
+    whole = Path(babel.__file__).parent
+    (tmp_path / "locale-data").mkdir()
+    for language in thinner.LANGUAGES:
+        thinner.thin_file(whole / "locale-data" / f"{language}.dat", tmp_path / "locale-data")
+    thinner.thin_file(whole / "global.dat", tmp_path)
+    thin = run(_WRITER, str(tmp_path))
+    assert thin.stderr == ""
+    assert "星期一" in thin.stdout
+    assert thin.stdout == run(_WRITER).stdout

@@ -1,0 +1,253 @@
+"""The service of systemd: what is done to the files, and what systemctl is asked for."""
+
+from __future__ import annotations
+
+import stat
+import sys
+from collections.abc import Sequence
+from pathlib import Path, PurePosixPath
+
+import pytest
+
+from hub.errors import StartFault
+from hub.service_manager.linux.systemd import SystemdService
+from hub.service_manager.linux.unit import unit_text
+from hub.service_manager.programs import Answer
+from hub.service_manager.status import Status
+
+if sys.platform == "win32":
+    pytest.skip("systemd is there on Linux alone", allow_module_level=True)
+
+_ACCOUNT = "getent passwd sitehub"
+
+
+class System:
+    """A system below a directory, with what its programs would answer."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.asked: list[str] = []
+        self.answers: dict[str, Answer] = {_ACCOUNT: Answer(2, "")}
+        self.service = SystemdService(root, self.run, now=lambda: 1_700_000_000.25)
+        self.download = root / "home/anna/Downloads/sitehub"
+        self.put(self.download, "version 1")
+
+    def run(self, words: Sequence[str]) -> Answer:
+        command = " ".join(words)
+        self.asked.append(command)
+        return self.answers.get(command, Answer(0, ""))
+
+    def boot(self) -> None:
+        (self.root / "run/systemd/system").mkdir(parents=True)
+
+    def add_package(self) -> None:
+        self.put(self.root / "usr/lib/systemd/system/sitehub.service", "packaged")
+        self.put(self.root / "usr/lib/sitehub/sitehub", "packaged")
+        (self.root / "usr/bin").mkdir()
+        (self.root / "usr/bin/sitehub").symlink_to("../lib/sitehub/sitehub")
+
+    def asked_since(self) -> list[str]:
+        asked, self.asked = self.asked, []
+        return asked
+
+    @staticmethod
+    def put(path: Path, text: str) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+
+    @property
+    def unit(self) -> Path:
+        return self.root / "etc/systemd/system/sitehub.service"
+
+    @property
+    def program(self) -> Path:
+        return self.root / "usr/local/bin/sitehub"
+
+
+@pytest.fixture
+def system(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> System:
+    made = System(tmp_path)
+    made.put(tmp_path / "bin/systemctl", "")
+    (tmp_path / "bin/systemctl").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    return made
+
+
+def test_an_installation_makes_the_user_the_program_and_the_unit_and_starts_it(
+    system: System,
+) -> None:
+    system.boot()
+    system.service.install(system.download)
+    assert system.program.read_text() == "version 1"
+    assert stat.S_IMODE(system.program.stat().st_mode) == 0o755
+    assert system.unit.read_text() == unit_text(PurePosixPath("/usr/local/bin/sitehub"))
+    assert stat.S_IMODE(system.unit.stat().st_mode) == 0o644
+    assert system.asked == [
+        _ACCOUNT,
+        "useradd --system --user-group --home-dir /var/lib/sitehub --no-create-home "
+        "--shell /usr/sbin/nologin sitehub",
+        "systemctl --quiet daemon-reload",
+        "systemctl --quiet enable sitehub.service",
+        "systemctl restart sitehub.service",
+    ]
+
+
+def test_a_second_installation_changes_nothing_and_disturbs_nobody(system: System) -> None:
+    system.boot()
+    system.service.install(system.download)
+    account = "sitehub:x:998:998::/var/lib/sitehub:/usr/sbin/nologin\n"
+    system.answers[_ACCOUNT] = Answer(0, account)
+    system.asked_since()
+    before = system.program.stat()
+    system.service.install(system.download)
+    # Who compares it reads it, and so changes a time, too.
+    after = system.program.stat()
+    assert (after.st_ino, after.st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
+    assert [words for words in system.asked_since() if "start" in words] == [
+        "systemctl start sitehub.service"
+    ]
+
+
+def test_a_newer_version_takes_the_place_and_is_started(system: System) -> None:
+    system.boot()
+    system.service.install(system.download)
+    system.asked_since()
+    system.put(system.download, "version 2")
+    with system.program.open() as running:
+        system.service.install(system.download)
+        assert running.read() == "version 1"
+    assert system.program.read_text() == "version 2"
+    assert system.asked_since()[-1] == "systemctl restart sitehub.service"
+    assert [path.name for path in system.program.parent.iterdir()] == ["sitehub"]
+
+
+def test_the_installed_program_can_install_itself_again(system: System) -> None:
+    system.service.install(system.download)
+    system.download.unlink()
+    system.service.install(system.program)
+    assert system.program.read_text() == "version 1"
+
+
+def test_where_systemd_does_not_run_it_starts_with_the_next_boot(system: System) -> None:
+    system.service.install(system.download)
+    assert system.asked[-1] == "systemctl --quiet enable sitehub.service"
+    with pytest.raises(StartFault, match="systemd does not run here"):
+        system.service.start()
+
+
+def test_without_systemd_nothing_is_changed(
+    system: System, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", "")
+    with pytest.raises(StartFault, match="no systemd"):
+        system.service.install(system.download)
+    assert not system.unit.exists()
+    assert not system.program.exists()
+
+
+def test_a_disk_that_is_read_only_is_told_and_leaves_nothing_half_done(system: System) -> None:
+    system.put(system.program.parent, "not a directory")
+    with pytest.raises(StartFault, match=r"the service was not installed: .*usr/local/bin"):
+        system.service.install(system.download)
+    assert not system.unit.exists()
+    assert system.asked == [_ACCOUNT]
+
+
+@pytest.mark.parametrize("account", ["1000:1000::/var/lib/sitehub", "998:998::/home/sitehub"])
+def test_an_account_that_is_not_the_services_is_not_taken(system: System, account: str) -> None:
+    system.answers[_ACCOUNT] = Answer(0, f"sitehub:x:{account}:/bin/bash\n")
+    with pytest.raises(StartFault, match="the account sitehub is not a system account"):
+        system.service.install(system.download)
+    assert not system.unit.exists()
+    assert not system.program.exists()
+    assert system.asked == [_ACCOUNT]
+
+
+def test_a_start_that_fails_says_why(system: System) -> None:
+    system.boot()
+    system.answers["systemctl restart sitehub.service"] = Answer(1, "Job failed. See journalctl.")
+    # Not what an earlier start has said.
+    said = "journalctl -u sitehub.service --since=@1700000000.250000 -o cat --no-pager"
+    system.answers[said] = Answer(
+        0, "Starting\nsitehub: port 8443 is taken by another program\nFailed\n"
+    )
+    with pytest.raises(StartFault, match=r"did not start: port 8443 is taken by another program$"):
+        system.service.install(system.download)
+
+
+def test_what_systemctl_refuses_is_told_in_its_words(system: System) -> None:
+    system.answers["systemctl --quiet enable sitehub.service"] = Answer(1, "Unit is masked.\n")
+    with pytest.raises(StartFault, match=r"systemctl --quiet enable failed: Unit is masked\.$"):
+        system.service.install(system.download)
+
+
+def test_an_uninstallation_leaves_the_data(system: System) -> None:
+    system.boot()
+    system.service.install(system.download)
+    system.put(system.service.data / "hub.sqlite", "records")
+    system.asked_since()
+    system.service.uninstall()
+    assert system.asked_since() == [
+        "systemctl --quiet disable --now sitehub.service",
+        "systemctl --quiet daemon-reload",
+    ]
+    assert not system.unit.exists()
+    assert not system.program.exists()
+    assert (system.service.data / "hub.sqlite").read_text() == "records"
+
+
+def test_what_is_not_installed_is_uninstalled_already(system: System) -> None:
+    system.service.uninstall()
+    assert system.asked == []
+
+
+def test_start_and_stop_are_systemctls(system: System) -> None:
+    system.boot()
+    system.service.install(system.download)
+    system.asked_since()
+    system.service.stop()
+    system.service.start()
+    assert system.asked == [
+        "systemctl --quiet stop sitehub.service",
+        "systemctl start sitehub.service",
+    ]
+
+
+def test_what_is_not_installed_is_not_started(system: System) -> None:
+    system.boot()
+    for verb in (system.service.start, system.service.stop):
+        with pytest.raises(StartFault, match="the service is not installed"):
+            verb()
+
+
+@pytest.mark.parametrize(
+    ("active", "state"),
+    [
+        ("active", "running"),
+        ("activating", "starting"),
+        ("deactivating", "stopping"),
+        ("failed", "failed"),
+        ("inactive", "stopped"),
+    ],
+)
+def test_the_status_is_systemctls(system: System, active: str, state: str) -> None:
+    system.boot()
+    assert system.service.status() == Status("not installed")
+    system.service.install(system.download)
+    system.answers["systemctl is-active sitehub.service"] = Answer(3, f"{active}\n")
+    system.answers["systemctl is-enabled sitehub.service"] = Answer(0, "enabled\n")
+    assert system.service.status() == Status(state, at_boot=True)  # type: ignore[arg-type]
+
+
+def test_a_packages_service_is_the_packages(system: System) -> None:
+    system.boot()
+    system.add_package()
+    with pytest.raises(StartFault, match="the package sitehub is installed"):
+        system.service.install(system.download)
+    with pytest.raises(StartFault, match="sudo apt remove sitehub"):
+        system.service.uninstall()
+    assert not system.program.exists()
+    system.service.install(system.root / "usr/lib/sitehub/sitehub")
+    assert not system.unit.exists()
+    assert system.asked[-1] == "systemctl start sitehub.service"
+    assert system.service.executable == system.root / "usr/bin/sitehub"

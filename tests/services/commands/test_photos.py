@@ -1,0 +1,197 @@
+"""A photo for devices: whatever comes in, a small upright JPEG goes out, or a reason is told."""
+
+from __future__ import annotations
+
+import io
+import random
+import zlib
+from typing import Any
+
+import pybase64
+import pytest
+import trio
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from hub.services.commands.photo_jpeg import photo_jpeg
+from hub.services.commands.photos import LONGEST_SIDE, MOST_BYTES, BadPhoto, Photos
+from hub.wire.commands.dialect import PERSON_SEARCH
+from hub.wire.commands.params import encode_param
+from tests.support.pictures import BMP, GIF, JPEG, PNG, WEBP
+
+TYPES = ("JPEG", "PNG", "WEBP", "GIF", "BMP")
+
+
+def written(image: Image.Image, kind: str = "JPEG", **how: Any) -> bytes:
+    out = io.BytesIO()
+    image.save(out, kind, **how)
+    return out.getvalue()
+
+
+def read(data: bytes) -> Image.Image:
+    image = Image.open(io.BytesIO(data))
+    image.load()
+    return image
+
+
+def halves() -> Image.Image:
+    """Wider than high: red on the left, blue on the right."""
+    image = Image.new("RGB", (300, 200), "blue")
+    image.paste("red", (0, 0, 150, 200))
+    return image
+
+
+def is_red(pixel: Any) -> bool:
+    return bool(pixel[0] > 200 and pixel[1] < 60 and pixel[2] < 60)
+
+
+@pytest.mark.parametrize(
+    ("kind", "mode"),
+    [
+        *(("JPEG", mode) for mode in ("L", "RGB", "CMYK")),
+        *(("PNG", mode) for mode in ("1", "L", "LA", "P", "RGB", "RGBA")),
+        *(("WEBP", mode) for mode in ("RGB", "RGBA")),
+        *(("GIF", mode) for mode in ("L", "P")),
+        *(("BMP", mode) for mode in ("1", "L", "P", "RGB")),
+    ],
+)
+def test_a_picture_of_any_usual_type_becomes_a_jpeg(kind: str, mode: str) -> None:
+    data = written(halves().convert(mode), kind)
+    photo = read(photo_jpeg(data))
+    assert (photo.format, photo.mode, photo.size) == ("JPEG", "RGB", (300, 200))
+
+
+async def test_it_is_given_as_the_base64_that_commands_take() -> None:
+    photo = await Photos().for_devices(written(halves()))
+    assert read(pybase64.b64decode(photo, validate=True)).size == (300, 200)
+    span = {"start_time": "2026-11-25 00:00:00", "end_time": "2026-11-25 01:00:00"}
+    encode_param(PERSON_SEARCH, PERSON_SEARCH.param(photo=photo, threshold=80, **span))
+
+
+def test_a_large_picture_is_shrunk_and_keeps_its_shape() -> None:
+    photo = read(photo_jpeg(written(Image.new("RGB", (6000, 3000)))))
+    assert photo.size == (LONGEST_SIDE, LONGEST_SIDE // 2)
+
+
+def test_a_small_picture_is_not_blown_up() -> None:
+    assert read(photo_jpeg(written(Image.new("RGB", (64, 80))))).size == (64, 80)
+
+
+def test_even_noise_is_small_enough() -> None:
+    side = LONGEST_SIDE
+    noise = random.Random(1).randbytes(side * side * 3)
+    data = written(Image.frombytes("RGB", (side, side), noise), "PNG")
+    assert len(photo_jpeg(data)) <= MOST_BYTES < len(data)
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
+def test_what_lies_on_its_side_is_turned_upright(kind: str) -> None:
+    exif = Image.Exif()
+    # The camera was held so that the first row is at the right.
+    exif[0x0112] = 6
+    photo = read(photo_jpeg(written(halves(), kind, exif=exif)))
+    assert photo.size == (200, 300)
+    assert is_red(photo.getpixel((100, 30)))
+
+
+def test_nothing_is_told_along_with_it() -> None:
+    exif = Image.Exif()
+    exif[0x010E] = "secret place"
+    data = written(halves(), exif=exif, comment=b"secret word", icc_profile=b"secret profile")
+    photo = photo_jpeg(data + b"secret end")
+    assert data.count(b"secret") == 3
+    assert b"secret" not in photo
+    assert not read(photo).getexif()
+
+
+def test_what_is_transparent_becomes_white() -> None:
+    image = Image.new("RGBA", (20, 20), (255, 0, 0, 0))
+    image.paste((255, 0, 0, 255), (0, 0, 10, 20))
+    photo = read(photo_jpeg(written(image, "PNG")))
+    assert is_red(photo.getpixel((3, 10)))
+    assert photo.getpixel((17, 10)) == (255, 255, 255)
+
+
+@pytest.mark.parametrize("size", [(7300, 7300), (10_000, 10_000), (15_000, 15_000)])
+@pytest.mark.parametrize("kind", ["PNG", "GIF"])
+def test_a_picture_that_would_exhaust_the_memory_is_not_decoded(
+    kind: str, size: tuple[int, int]
+) -> None:
+    assert fault_of(with_size(written(halves(), kind), kind, size)) == "too many pixels"
+
+
+def with_size(data: bytes, kind: str, size: tuple[int, int]) -> bytes:
+    """The same picture, which says of itself that it is that large."""
+    if kind == "GIF":
+        sides = b"".join(side.to_bytes(2, "little") for side in size)
+        return data[:6] + sides + data[10:]
+    head = b"IHDR" + b"".join(side.to_bytes(4, "big") for side in size) + data[24:29]
+    return data[:12] + head + zlib.crc32(head).to_bytes(4, "big") + data[33:]
+
+
+@pytest.mark.parametrize(
+    "data", [b"no picture", b"\x00\x00\x00\x1cftypheic", b"%PDF-1.7", b"<svg/>", JPEG[:3]]
+)
+def test_what_is_no_picture_is_refused(data: bytes) -> None:
+    assert fault_of(data) == "no picture"
+
+
+def test_types_that_nobody_sends_are_not_even_tried() -> None:
+    assert fault_of(written(halves(), "TIFF")) == "no picture"
+
+
+@pytest.mark.parametrize("kind", TYPES)
+def test_a_picture_that_breaks_off_is_refused(kind: str) -> None:
+    data = written(Image.effect_noise((300, 200), 90).convert("RGB"), kind)
+    assert fault_of(data[: len(data) // 2]) in ("damaged", "no picture")
+
+
+async def test_nothing_is_told_apart_from_a_bad_picture() -> None:
+    with pytest.raises(BadPhoto) as caught:
+        await Photos().for_devices(b"")
+    assert (caught.value.fault, caught.value.field) == ("missing", "photo")
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.sampled_from(TYPES), st.integers(0, 400), st.binary(min_size=1, max_size=12))
+def test_whatever_is_wrong_with_a_picture_is_told_as_one_thing(
+    kind: str, at: int, other: bytes
+) -> None:
+    data = written(halves().resize((24, 16)), kind)
+    try:
+        photo = photo_jpeg(data[:at] + other + data[at + len(other) :])
+    except BadPhoto:
+        return
+    assert read(photo).format == "JPEG"
+
+
+@pytest.mark.parametrize("data", [JPEG, PNG, WEBP, GIF, BMP])
+def test_a_type_alone_makes_no_picture(data: bytes) -> None:
+    with pytest.raises(BadPhoto):
+        photo_jpeg(data)
+
+
+async def test_photos_are_made_one_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    at_work = most = 0
+
+    def slowly(data: bytes) -> str:
+        nonlocal at_work, most
+        at_work += 1
+        most = max(most, at_work)
+        trio.from_thread.run(trio.lowlevel.checkpoint)
+        at_work -= 1
+        return ""
+
+    monkeypatch.setattr("hub.services.commands.photos._encoded", slowly)
+    photos = Photos()
+    async with trio.open_nursery() as nursery:
+        for _ in range(5):
+            nursery.start_soon(photos.for_devices, b"x")
+    assert most == 1
+
+
+def fault_of(data: bytes) -> str:
+    with pytest.raises(BadPhoto) as caught:
+        photo_jpeg(data)
+    return caught.value.fault

@@ -1,0 +1,123 @@
+"""What must outlive a restart, on the real store: tokens, the refusal of replays, what is known."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+
+import pytest
+import trio
+
+from hub.errors import HubError, NotAuthorised, WrongSignature
+from hub.services.devices.csv_import import ImportRow, Sheet
+from hub.services.devices.devices import DeviceChange, NewDevice
+from hub.store.db import open_store
+from tests.support.clock import FrozenClock
+from tests.support.gate import CODE, SN, FakeLink, Gate
+
+
+@asynccontextmanager
+async def running(data_dir: Path, clock: FrozenClock) -> AsyncIterator[Gate]:
+    """One run of the hub, on what the run before has left."""
+    async with open_store(data_dir, now=clock, on_records=lambda _: None) as store:
+        yield Gate(store, clock, require_did="auto")
+
+
+async def test_tokens_survive_a_restart(clock: FrozenClock, tmp_path: Path) -> None:
+    async with running(tmp_path, clock) as site:
+        device = await site.enrol(did="12")
+        link = FakeLink()
+        first = (await site.connect(link, site.knock(did="12"))).result.token
+        second = (await site.connect(link, site.knock(did="12"))).result.token
+    clock.advance(30)
+    async with running(tmp_path, clock) as site:
+        assert site.admission.holder(first).did == device.did
+        assert site.admission.holder(second).did == device.did
+        clock.advance(31)
+        with pytest.raises(NotAuthorised):
+            site.admission.holder(first)
+        site.admission.holder(second)
+
+
+async def test_a_replayed_connect_is_refused_after_a_restart(
+    clock: FrozenClock, tmp_path: Path
+) -> None:
+    async with running(tmp_path, clock) as site:
+        await site.enrol(did="12")
+        param = site.knock(did="12")
+        await site.connect(FakeLink(), param)
+    async with running(tmp_path, clock) as site:
+        with pytest.raises(WrongSignature, match="repeats"):
+            await site.connect(FakeLink(), param)
+
+
+async def test_of_many_equal_connects_at_once_one_is_let_in(
+    clock: FrozenClock, tmp_path: Path
+) -> None:
+    async with running(tmp_path, clock) as site:
+        await site.enrol(did="12")
+        param = site.knock(did="12")
+        codes: list[int] = []
+
+        async def connect() -> None:
+            try:
+                await site.connect(FakeLink(), param)
+            except HubError as error:
+                codes.append(error.code)
+            else:
+                codes.append(200)
+
+        async with trio.open_nursery() as nursery:
+            for _ in range(20):
+                nursery.start_soon(connect)
+        assert sorted(codes) == [200] + [423] * 19
+
+
+async def test_what_a_device_showed_of_itself_survives_a_restart(
+    clock: FrozenClock, tmp_path: Path
+) -> None:
+    async with running(tmp_path, clock) as site:
+        device = await site.enrol(name="Gate")
+        with pytest.raises(HubError):
+            await site.connect(FakeLink(), site.knock())
+        await site.enrolment.initial.settle_did(device.did, "none")
+        await site.connect(FakeLink(), site.knock(form="md5-hex-lower", ip="192.168.1.5"))
+        await site.devices.flush()
+        before = site.devices.get(device.did)
+    async with running(tmp_path, clock) as site:
+        after = site.devices.get(device.did)
+        assert after.sign_form == "md5-hex-lower"
+        assert (after.ip, after.last_seen) == ("192.168.1.5", before.last_seen)
+        await site.connect(FakeLink(), site.knock(ts=int(clock.seconds) - 9))
+
+
+async def test_a_device_disabled_while_it_connects_gets_no_lasting_token(
+    clock: FrozenClock, tmp_path: Path
+) -> None:
+    async with running(tmp_path, clock) as site:
+        await site.enrol(did="12")
+        tokens: list[str] = []
+
+        async def connect() -> None:
+            with suppress(HubError):
+                admitted = await site.connect(FakeLink(), site.knock(did="12"))
+                tokens.append(admitted.result.token)
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(site.devices.change, "12", DeviceChange(enabled=False))
+            nursery.start_soon(connect)
+        assert site.devices.get("12").state == "disabled"
+        for token in tokens:
+            with pytest.raises(NotAuthorised):
+                site.admission.holder(token)
+
+
+async def test_an_import_of_a_thousand_is_one_write(clock: FrozenClock, tmp_path: Path) -> None:
+    async with running(tmp_path, clock) as site:
+        rows = [
+            ImportRow(number + 2, NewDevice(sn=f"{SN}{number}", code=CODE))
+            for number in range(1000)
+        ]
+        await site.devices.import_sheet(Sheet(tuple(rows)))
+        assert len(site.devices.list()) == 1000

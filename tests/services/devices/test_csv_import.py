@@ -1,0 +1,119 @@
+"""A sheet of devices: read, checked row by row, and written again."""
+
+from __future__ import annotations
+
+import csv
+import io
+
+import pytest
+
+from hub.services.devices.csv_import import (
+    MOST_NAMED,
+    MOST_ROWS,
+    BadSheet,
+    ImportRow,
+    RowFault,
+    Sheet,
+    check_sheet,
+    read_sheet,
+    write_sheet,
+)
+from hub.services.devices.devices import NewDevice
+from tests.support.clock import FrozenClock
+from tests.support.gate import CODE, gate, public_pem
+
+
+def faults_of(text: str) -> list[tuple[int, str, str]]:
+    with pytest.raises(BadSheet) as caught:
+        check_sheet(read_sheet(text), {("sn", "TAKEN"), ("did", "1")})
+    return [(fault.line, fault.code, fault.field) for fault in caught.value.faults]
+
+
+def test_a_sheet_is_read_as_spreadsheets_write_it() -> None:
+    sheet = read_sheet('\ufeffsn, code ,name,did\r\nA,1,"Gate, north",7\r\n\r\n B ,2\r\n,,,\r\n')
+    assert sheet == Sheet(
+        (
+            ImportRow(2, NewDevice(sn="A", code="1", name="Gate, north", did="7")),
+            ImportRow(4, NewDevice(sn="B", code="2")),
+        )
+    )
+
+
+def test_a_key_in_quotes_goes_over_several_lines_and_the_next_row_has_its_own_line() -> None:
+    sheet = read_sheet('sn,code,key\nA,1,"one\ntwo\nthree"\nB,2,\n')
+    assert [(row.line, row.device.key) for row in sheet.rows] == [(2, "one\ntwo\nthree"), (5, None)]
+
+
+def test_every_bad_row_is_named_not_only_the_first() -> None:
+    text = "sn,code,did,key\nA,1,,\nA,1,,\n,1,,\nTAKEN,1,,\nB,1,1,\nC,1,007,\nD,1,,x\nE,1,,,,\nF,\n"
+    assert faults_of(text) == [
+        (3, "repeated", "sn"),
+        (4, "wrong", "sn"),
+        (5, "taken", "sn"),
+        (6, "taken", "did"),
+        (7, "wrong", "did"),
+        (8, "wrong", "key"),
+        (9, "values", ""),
+        (10, "wrong", "code"),
+    ]
+
+
+@pytest.mark.parametrize("head", ["", "sn\n", "sn;code\nA;1\n", "sn,code,colour\n", "sn,code,sn\n"])
+def test_without_the_right_columns_no_row_is_read(head: str) -> None:
+    assert faults_of(head) == [(1, "columns", "")]
+
+
+def test_a_sheet_without_a_device_is_refused() -> None:
+    assert faults_of("sn,code\n\n") == [(1, "empty", "")]
+
+
+def test_what_is_no_csv_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    huge = '"' + "x" * 200_000
+    assert faults_of(f"sn,code\n{huge}\n") == [(2, "csv", "")]
+
+
+def test_the_rows_of_one_import_are_bounded() -> None:
+    rows = "".join(f"SN{n},1\n" for n in range(MOST_ROWS + 1000))
+    assert faults_of(f"sn,code\n{rows}") == [(MOST_ROWS + 2, "rows", "")]
+
+
+def test_a_message_names_twenty_and_counts_the_rest() -> None:
+    faults = [RowFault(n, "wrong", "sn: wrong", "sn") for n in range(2, 50)]
+    message = BadSheet(faults).message
+    assert message.startswith("line 2: sn: wrong; line 3: sn: wrong; ")
+    assert message.endswith(f"line {MOST_NAMED + 1}: sn: wrong; and 28 more")
+
+
+async def test_an_export_is_an_import_without_its_codes(clock: FrozenClock) -> None:
+    site = gate(clock)
+    await site.enrol("SN-A", name='Gate "north"', did="7")
+    await site.enrol("SN-B", key=public_pem(1))
+    text = site.devices.export_sheet()
+    assert CODE not in text
+    assert site.store.devices.secrets("7").secret not in text
+    sheet = read_sheet(text)
+    assert [(row.device.sn, row.device.name, row.device.key) for row in sheet.rows] == [
+        ("SN-A", 'Gate "north"', None),
+        ("SN-B", "", public_pem(1).strip()),
+    ]
+    with pytest.raises(BadSheet) as caught:
+        await gate(clock).devices.check_import(sheet)
+    assert {fault.field for fault in caught.value.faults} == {"code"}
+
+
+@pytest.mark.parametrize("said", ["=1+1", "+1", "-1", "@SUM(1)", "'=1", "'plain", "plain"])
+async def test_what_a_camera_says_is_no_formula_in_a_spreadsheet(
+    clock: FrozenClock, said: str
+) -> None:
+    site = gate(clock)
+    await site.enrol(said, name=said)
+    text = site.devices.export_sheet()
+    _, (sn, _, _, name, _) = csv.reader(io.StringIO(text))
+    assert sn == name
+    assert sn[0] not in "=+-@"
+    (row,) = read_sheet(text).rows
+    assert (row.device.sn, row.device.name) == (said, said)
+
+
+def test_an_empty_site_exports_the_columns() -> None:
+    assert write_sheet([]) == "sn,code,did,name,key\r\n"

@@ -1,0 +1,443 @@
+"""The site's devices: adding, importing, changing and removing, and what is told of them."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import pytest
+import trio
+from msgspec import Raw
+from trio.testing import MockClock, wait_all_tasks_blocked
+
+from hub.errors import AlreadyExists, BadParameter, HubError, NoSuchResource, NotAuthorised
+from hub.live.feed import Change
+from hub.services.devices.csv_import import ImportRow, Sheet
+from hub.services.devices.devices import DeviceChange, NewDevice
+from hub.services.devices.status import FLUSH_SECONDS
+from hub.store.record_log import LatestPicture
+from hub.wire.session import KeepaliveParam
+from hub.wire.uploads.bodies import DeviceInfo
+from hub.wire.uploads.records import FaceDetail, Image, Record
+from tests.support.clock import FrozenClock
+from tests.support.gate import CODE, SN, FakeLink, Gate, gate, public_pem
+
+
+def new(sn: str = SN, **fields: Any) -> NewDevice:
+    return NewDevice(**{"sn": sn, "code": CODE, **fields})
+
+
+async def test_a_device_is_added_and_listed(clock: FrozenClock) -> None:
+    site = gate(clock)
+    with site.changes.subscribe() as changes:
+        view = await site.devices.add(new(did="18446744073709551615", name="东门"))
+        assert await changes.next() == [Change("device", view.did)]
+    assert (view.did, view.sn, view.name) == ("18446744073709551615", SN, "东门")
+    assert (view.state, view.enabled, view.waiting_reason) == ("offline", True, None)
+    assert site.devices.list() == [view]
+    assert site.devices.get(view.did) == view
+
+
+async def test_the_list_goes_on_behind_a_did_that_is_no_device_any_more(clock: FrozenClock) -> None:
+    site = gate(clock)
+    for did in ("3", "20", "100"):
+        await site.devices.add(new(f"SN{did}", did=did))
+    page = site.devices.page(after="19", limit=1)
+    assert ([view.did for view in page.items], page.next) == (["20"], "20")
+    page = site.devices.page(after="20", limit=1)
+    assert ([view.did for view in page.items], page.next) == (["100"], None)
+
+
+@pytest.mark.parametrize(
+    ("fields", "field"),
+    [
+        ({"did": "0"}, "did"),
+        ({"did": "007"}, "did"),
+        ({"did": "-1"}, "did"),
+        ({"did": "12 "}, "did"),
+        ({"did": "18446744073709551616"}, "did"),
+        ({"did": "１２"}, "did"),
+        ({"did": ""}, "did"),
+        ({"sn": ""}, "sn"),
+        ({"sn": "x" * 65}, "sn"),
+        ({"sn": "A\nB"}, "sn"),
+        ({"sn": " A"}, "sn"),
+        ({"code": ""}, "code"),
+        ({"code": "x" * 129}, "code"),
+        ({"name": "x" * 101}, "name"),
+        ({"name": "a\x00b"}, "name"),
+        ({"key": "no PEM"}, "key"),
+        ({"key": "x" * 20_000}, "key"),
+    ],
+)
+async def test_a_bad_field_is_named(clock: FrozenClock, fields: dict[str, str], field: str) -> None:
+    site = gate(clock)
+    with pytest.raises(BadParameter) as caught:
+        await site.devices.add(new(**fields))
+    assert caught.value.field == field
+    assert caught.value.message.startswith(f"{field}: ")
+    assert site.devices.list() == []
+
+
+async def test_an_sn_or_a_did_that_is_taken_is_refused(clock: FrozenClock) -> None:
+    site = gate(clock)
+    await site.devices.add(new(did="12"))
+    for fields in ({}, {"sn": "OTHER", "did": "12"}):
+        with pytest.raises(AlreadyExists):
+            await site.devices.add(new(**fields))
+
+
+async def test_an_import_is_all_or_nothing_and_names_the_line(clock: FrozenClock) -> None:
+    site = gate(clock)
+    await site.devices.add(new("TAKEN", did="1"))
+    good = ImportRow(2, new("A", did="7"))
+    for bad, text in (
+        (new("B", code=""), "line 3: code: "),
+        (new("TAKEN"), "line 3: sn: "),
+        (new("B", did="1"), "line 3: did: "),
+        (new("A"), "line 3: sn: A stands in line 2"),
+        (new("B", did="7"), "line 3: did: 7 stands in line 2"),
+        (new("B", key="x"), "line 3: key: "),
+    ):
+        with pytest.raises(BadParameter) as caught:
+            await site.devices.import_sheet(
+                Sheet(
+                    (
+                        good,
+                        ImportRow(3, bad),
+                    )
+                )
+            )
+        assert caught.value.message.startswith(text)
+        assert len(site.devices.list()) == 1
+    added = await site.devices.import_sheet(
+        Sheet(
+            (
+                good,
+                ImportRow(3, new("B", name="Gate")),
+            )
+        )
+    )
+    assert [(view.sn, view.name) for view in added] == [("A", ""), ("B", "Gate")]
+
+
+async def test_others_are_served_while_a_sheet_is_read_and_checked(
+    clock: FrozenClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a thread, and in one that nobody else waits for."""
+    sheet, worked_in = Sheet((ImportRow(2, new("A")),)), []
+
+    def work(*_: object) -> Sheet:
+        worked_in.append(threading.get_ident())
+        shared = trio.from_thread.run_sync(trio.to_thread.current_default_thread_limiter)
+        assert shared.borrowed_tokens == 0
+        return sheet
+
+    monkeypatch.setattr("hub.services.devices.devices.read_sheet", work)
+    monkeypatch.setattr("hub.services.devices.devices.check_sheet", work)
+    devices = gate(clock).devices
+    await devices.import_sheet(await devices.read_sheet("sn,code"))
+    assert len(worked_in) == 2
+    assert threading.get_ident() not in worked_in
+
+
+async def test_an_import_refused_by_the_store_adds_nothing(clock: FrozenClock) -> None:
+    site = gate(clock)
+    site.store.refuses = True
+    with pytest.raises(HubError):
+        await site.devices.import_sheet(Sheet((ImportRow(2, new("A")),)))
+    assert site.devices.list() == []
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        DeviceChange(enabled=False),
+        DeviceChange(code="NEWCODE1"),
+        DeviceChange(sn="NEW-SN"),
+        DeviceChange(previous_key=None),
+    ],
+)
+async def test_who_may_no_longer_come_in_is_put_out_at_once(
+    clock: FrozenClock, change: DeviceChange
+) -> None:
+    site = gate(clock)
+    device = await site.enrol()
+    link = FakeLink()
+    token = (await site.connect(link, site.knock())).result.token
+    await site.devices.change(device.did, change)
+    assert link.closed == "the device was changed"
+    with pytest.raises(NotAuthorised):
+        site.admission.holder(token)
+
+
+async def test_a_change_is_carried_through_though_whoever_asked_hangs_up(
+    clock: FrozenClock,
+) -> None:
+    site = gate(clock)
+    device = await site.enrol()
+    link = FakeLink()
+    await site.connect(link, site.knock())
+    with trio.CancelScope() as page:
+        page.cancel()
+        await site.devices.change(device.did, DeviceChange(code="NEWCODE1"))
+    assert link.closed is not None
+    assert site.store.tokens.of(device.did) == []
+
+
+@pytest.mark.parametrize(
+    "change", [DeviceChange(name="New"), DeviceChange(clock_trusted=False), DeviceChange()]
+)
+async def test_other_changes_leave_the_connection_alone(
+    clock: FrozenClock, change: DeviceChange
+) -> None:
+    site = gate(clock)
+    device = await site.enrol()
+    link = FakeLink()
+    token = (await site.connect(link, site.knock())).result.token
+    with site.changes.subscribe() as changes:
+        await site.devices.change(device.did, change)
+        assert await changes.next() == [Change("device", device.did)]
+    assert link.closed is None
+    site.admission.holder(token)
+
+
+async def test_a_change_with_a_bad_field_changes_nothing(clock: FrozenClock) -> None:
+    site = gate(clock)
+    device = await site.enrol()
+    await site.enrol("TAKEN")
+    before = site.devices.get(device.did)
+    for change in (
+        DeviceChange(sn=""),
+        DeviceChange(code="a\n"),
+        DeviceChange(name="x" * 101),
+        DeviceChange(name="fine", key="bad"),
+        DeviceChange(sn="TAKEN"),
+    ):
+        with pytest.raises(BadParameter):
+            await site.devices.change(device.did, change)
+    assert site.devices.get(device.did) == before
+    with pytest.raises(NoSuchResource):
+        await site.devices.change("999", DeviceChange(name="x"))
+
+
+async def test_a_camera_takes_the_place_of_a_broken_one(clock: FrozenClock) -> None:
+    """D3: by giving its did a new SN, code and key."""
+    site = gate(clock, require_did="auto")
+    device = await site.enrol(name="Gate")
+    await site.enrolment.initial.settle_did(device.did, "none")
+    await site.connect(FakeLink(), site.knock())
+    change = DeviceChange(sn="NEW-SN", code="NEWCODE1", key=public_pem(1))
+    view = await site.devices.change(device.did, change)
+    assert (view.did, view.name, view.sign_form) == (device.did, "Gate", None)
+    assert site.devices.device(device.did).did_state == "unknown"
+    with pytest.raises(HubError):
+        await site.connect(FakeLink(), site.knock())
+    replacement = site.knock("NEW-SN", code="NEWCODE1", key=1, did=device.did)
+    assert (await site.connect(FakeLink(), replacement)).device.did == device.did
+
+
+async def test_a_device_that_fails_says_why_while_it_is_offline(clock: FrozenClock) -> None:
+    site = gate(clock)
+    device = await site.enrol()
+    with pytest.raises(HubError):
+        await site.connect(FakeLink(), site.knock(code="WRONG"))
+    view = site.devices.get(device.did)
+    assert view.waiting_reason == "the code does not match the signature"
+    await site.devices.change(device.did, DeviceChange(code="WRONG"))
+    assert site.devices.get(device.did).waiting_reason is None
+    await site.connect(FakeLink(), site.knock(code="WRONG"))
+    with pytest.raises(HubError):
+        await site.connect(FakeLink("10.6.6.6"), site.knock())
+    assert site.devices.get(device.did).waiting_reason is None
+
+
+async def test_removing_a_device_ends_all_that_was_its_own(clock: FrozenClock) -> None:
+    site = gate(clock)
+    device = await site.enrol()
+    link = FakeLink()
+    token = (await site.connect(link, site.knock())).result.token
+    await site.devices.remove(device.did)
+    assert link.closed is not None
+    for did in (device.did, "999"):
+        with pytest.raises(NoSuchResource):
+            await site.devices.remove(did)
+    with pytest.raises(NoSuchResource):
+        site.devices.get(device.did)
+    with pytest.raises(NotAuthorised):
+        site.admission.holder(token)
+
+
+@pytest.mark.parametrize("is_removed", [False, True])
+async def test_the_frames_of_a_camera_go_with_it(clock: FrozenClock, is_removed: bool) -> None:
+    site = gate(clock)
+    device = await site.enrol()
+    site.traces.let_in(site.traces.open(), device.sn).heard("a")
+    await site.devices.change(device.did, DeviceChange(name="Gate"))
+    assert len(site.traces.entries(device.sn, "")) == 1
+    if is_removed:
+        await site.devices.remove(device.did)
+    else:
+        await site.devices.change(device.did, DeviceChange(sn="NEW-SN"))
+    assert site.traces.entries(device.sn, "") == []
+
+
+async def test_the_site_key_is_checked_before_it_is_set(clock: FrozenClock) -> None:
+    site = gate(clock)
+    with pytest.raises(BadParameter):
+        await site.devices.set_site_key("no PEM")
+    assert site.devices.site_key() is None
+    await site.devices.set_site_key(public_pem())
+    assert site.devices.site_key() == public_pem()
+
+
+async def test_what_a_device_reports_of_itself_shows_at_once_and_is_saved_later(
+    clock: FrozenClock,
+) -> None:
+    site = gate(clock)
+    device = await site.enrol()
+    written = site.store.writes
+    site.devices.note_report(device, DeviceInfo(fw_ver="1.2", dev_name="IPC"))
+    site.devices.note_report(device, DeviceInfo(sw_ver="3"))
+    view = site.devices.get(device.did)
+    assert (view.fw_ver, view.sw_ver, view.dev_name) == ("1.2", "3", "IPC")
+    assert site.store.writes == written
+    await site.devices.flush()
+    stored = site.store.devices.by_did(device.did)
+    assert (stored.fw_ver, stored.sw_ver, stored.dev_name) == ("1.2", "3", "IPC")
+
+
+async def test_what_is_still_told_by_a_camera_is_not_said_of_the_one_in_its_place(
+    clock: FrozenClock,
+) -> None:
+    site = gate(clock)
+    device = await site.enrol()
+    site.devices.note_report(device, DeviceInfo(fw_ver="1.2"))
+    await site.devices.change(device.did, DeviceChange(sn="NEW-SN"))
+    site.devices.note_report(device, DeviceInfo(fw_ver="1.2"))
+    assert site.devices.get(device.did).fw_ver is None
+    await site.devices.flush()
+    assert site.devices.get(device.did).fw_ver is None
+
+
+async def test_notes_that_are_being_saved_are_not_of_the_camera_that_comes_meanwhile(
+    clock: FrozenClock, nursery: trio.Nursery
+) -> None:
+    site = gate(clock)
+    device = await site.enrol()
+    site.devices.note(device.sn, ip="10.0.0.1")
+    await nursery.start(_replaced, site, device.did)
+    await site.devices.flush()
+    await wait_all_tasks_blocked()
+    assert site.devices.device(device.did).sn == "NEW-SN"
+    assert site.devices.get(device.did).ip is None
+
+
+async def _replaced(site: Gate, did: str, *, task_status: trio.TaskStatus[None]) -> None:
+    task_status.started()
+    await site.devices.change(did, DeviceChange(sn="NEW-SN"))
+
+
+async def test_what_was_heard_of_many_devices_is_saved_in_one_write(clock: FrozenClock) -> None:
+    site = gate(clock)
+    for number in range(50):
+        await site.enrol(f"SN{number}")
+        link = FakeLink()
+        token = (await site.connect(link, site.knock(f"SN{number}"))).result.token
+        for _ in range(10):
+            site.admission.heartbeat(token, KeepaliveParam(), link)
+    written = site.store.writes
+    await site.devices.flush()
+    assert site.store.writes == written + 1
+    assert {device.last_seen for device in site.store.devices.all()} == {clock.ms}
+    await site.devices.flush()
+    assert site.store.writes == written + 1
+
+
+async def test_what_is_heard_while_notes_are_being_saved_is_not_lost(clock: FrozenClock) -> None:
+    site = gate(clock)
+    device = await site.enrol()
+    site.devices.note(device.sn, ip="10.0.0.1")
+
+    def hear_more() -> None:
+        site.store.before_write = None
+        site.devices.note(device.sn, ip="10.0.0.2")
+
+    site.store.before_write = hear_more
+    await site.devices.flush()
+    assert site.devices.get(device.did).ip == "10.0.0.2"
+    await site.devices.flush()
+    assert site.store.devices.by_did(device.did).ip == "10.0.0.2"
+
+
+async def running(site: Gate, nursery: trio.Nursery) -> None:
+    await nursery.start(site.devices.run)
+
+
+async def test_notes_are_saved_every_minute_and_at_the_end(
+    clock: FrozenClock, autojump_clock: MockClock
+) -> None:
+    site = gate(clock)
+    device = await site.enrol()
+    async with trio.open_nursery() as nursery:
+        await running(site, nursery)
+        site.devices.note(device.sn, ip="10.0.0.1")
+        await trio.sleep(FLUSH_SECONDS + 1)
+        assert site.store.devices.by_did(device.did).ip == "10.0.0.1"
+        site.devices.note(device.sn, ip="10.0.0.2")
+        nursery.cancel_scope.cancel()
+    assert site.store.devices.by_did(device.did).ip == "10.0.0.2"
+
+
+async def test_notes_wait_while_nothing_can_be_stored(
+    clock: FrozenClock, autojump_clock: MockClock
+) -> None:
+    site = gate(clock)
+    device = await site.enrol()
+    async with trio.open_nursery() as nursery:
+        await running(site, nursery)
+        site.store.refuses = True
+        site.devices.note(device.sn, ip="10.0.0.1")
+        await trio.sleep(2 * FLUSH_SECONDS + 1)
+        site.store.refuses = False
+        await trio.sleep(FLUSH_SECONDS)
+        assert site.store.devices.by_did(device.did).ip == "10.0.0.1"
+        nursery.cancel_scope.cancel()
+
+
+def image(path: str) -> Image:
+    return Image("face", "image/jpeg", path, 1)
+
+
+def record(did: str, *images: Image) -> Record:
+    return Record(
+        seq=1,
+        kind="face",
+        did=did,
+        sn=SN,
+        device_name="",
+        occurred_at=0,
+        received_at=0,
+        detail=FaceDetail(),
+        extra=Raw(b"{}"),
+        images=images,
+    )
+
+
+async def test_the_last_picture_is_known_from_the_start_and_follows_the_records(
+    clock: FrozenClock, nursery: trio.Nursery
+) -> None:
+    site = gate(clock)
+    device = await site.enrol()
+    site.store.records.latest = {device.did: LatestPicture(7, 0, "/media/7/face.jpg")}
+    await running(site, nursery)
+    assert site.devices.get(device.did).last_picture == "/media/7/face.jpg"
+    site.records.publish([record(device.did, image("/media/8/face.jpg")), record(device.did)])
+    await wait_all_tasks_blocked()
+    assert site.devices.get(device.did).last_picture == "/media/8/face.jpg"
+    site.store.records.latest = {device.did: LatestPicture(999, 0, "/media/999/face.jpg")}
+    site.records.publish([record("999")] * 1000)  # more than a subscription holds
+    await wait_all_tasks_blocked()
+    assert site.devices.get(device.did).last_picture == "/media/999/face.jpg"
+    site.store.records.gone.add(999)  # with its day
+    assert site.devices.get(device.did).last_picture is None

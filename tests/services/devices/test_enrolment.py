@@ -1,0 +1,632 @@
+"""D3: devices that knock, accepting one, and handing it its initial parameters."""
+
+from __future__ import annotations
+
+import pytest
+import trio
+from msgspec.structs import replace
+from trio.testing import MockClock
+
+from hub.errors import (
+    AlreadyExists,
+    BadParameter,
+    DeviceBusy,
+    DeviceNonsense,
+    DeviceSilent,
+    HubError,
+    NoSuchResource,
+    TooManyRequests,
+    WrongSignature,
+)
+from hub.live.feed import Change
+from hub.live.registry import Answer
+from hub.services.devices.devices import DeviceChange, NewDevice
+from hub.services.devices.enrolment import CHECKS_PER_SECOND
+from hub.services.devices.provisioning import kept_delivery
+from hub.wire.session import InitParam
+from hub.wire.uploads.bodies import DeviceInfo
+from tests.support.clock import FrozenClock
+from tests.support.gate import CODE, SN, FakeLink, Gate, gate, public_pem, why, why_waiting
+
+TAKEN = Answer(200, "OK")
+
+
+async def knocking(clock: FrozenClock, **config: str) -> tuple[Gate, FakeLink]:
+    """A site with its key, and a camera of it that knocks."""
+    site = gate(clock, **{"require_did": "auto", **config})
+    await site.devices.set_site_key(public_pem())
+    link = FakeLink()
+    await turned_away(site, link)
+    return site, link
+
+
+async def turned_away(site: Gate, link: FakeLink, **fields: object) -> HubError:
+    with pytest.raises(HubError) as caught:
+        await site.connect(link, site.knock(**fields))
+    return caught.value
+
+
+async def test_a_device_that_knocks_waits_in_one_row(clock: FrozenClock) -> None:
+    site, link = await knocking(clock)
+    first = clock.ms
+    clock.advance(20)
+    await turned_away(site, link, ip="192.168.1.9")
+    (row,) = site.enrolment.waiting()
+    assert (row.sn, row.knock.ip, row.knock.address) == (SN, "192.168.1.9", link.address)
+    assert (row.first_seen, row.last_seen, row.tries) == (first, clock.ms, 2)
+    assert why_waiting(site) == ["unknown"]
+
+
+async def test_the_reason_says_what_the_installer_should_know_first(clock: FrozenClock) -> None:
+    site = gate(clock)
+    link = FakeLink()
+
+    async def reason(**fields: object) -> str:
+        await turned_away(site, link, **fields)
+        return " ".join(why_waiting(site))
+
+    assert await reason() == "no-key"
+    await site.devices.set_site_key(public_pem())
+    assert await reason() == "unknown"
+    assert await reason(ts=int(clock.seconds) - 28_680) == "clock-off"
+    row = site.enrolment.waiting()[0]
+    assert row.reason == "its clock is 7 h 58 min behind: set its time and time zone"
+    assert row.knock.clock_offset == -28_680
+    assert await reason(sign=None) == "no-signature"
+
+
+async def test_accepting_a_device_sends_it_its_parameters_over_the_open_connection(
+    clock: FrozenClock,
+) -> None:
+    site, link = await knocking(clock, init_uri="/device/init")
+    link.answers = [TAKEN]
+    accepted = await site.enrolment.accept(SN, CODE, name="Gate")
+    assert accepted.outcome == "taken"
+    device = site.devices.device(accepted.device.did)
+    secret = site.store.devices.secrets(device.did).secret
+    assert link.requests == [
+        ("/device/init", InitParam(device.did, device.ota_id, device.appid, secret))
+    ]
+    assert all((device.ota_id, device.appid, secret))
+    assert (device.name, device.init_outcome, device.did_state) == ("Gate", "taken", "sent")
+    assert site.enrolment.waiting() == []
+
+
+async def test_an_accepted_device_connects_again_on_the_same_connection(
+    clock: FrozenClock,
+) -> None:
+    site, link = await knocking(clock)
+    link.answers = [TAKEN]
+    accepted = await site.enrolment.accept(SN, CODE)
+    await site.connect(link, site.knock(did=accepted.device.did))
+    assert site.devices.get(accepted.device.did).state == "online"
+    assert site.store.devices.by_did(accepted.device.did).did_state == "known"
+
+
+@pytest.mark.parametrize(
+    ("code", "key", "reason"), [("WRONG", None, "code-mismatch"), (CODE, 1, "key-mismatch")]
+)
+async def test_a_signature_that_does_not_fit_is_423_and_nothing_is_stored(
+    clock: FrozenClock, code: str, key: int | None, reason: str
+) -> None:
+    site, link = await knocking(clock)
+    with pytest.raises(WrongSignature, match="does not match"):
+        await site.enrolment.accept(SN, code, key=None if key is None else public_pem(key))
+    assert site.devices.list() == []
+    assert link.requests == []
+    assert why_waiting(site) == [reason]
+
+
+async def test_without_a_key_a_signature_cannot_be_checked(clock: FrozenClock) -> None:
+    site = gate(clock)
+    link = FakeLink()
+    link.answers = [TAKEN]
+    await turned_away(site, link)
+    with pytest.raises(WrongSignature, match="site key"):
+        await site.enrolment.accept(SN, CODE)
+    assert (await site.enrolment.accept(SN, CODE, key=public_pem())).device.has_own_key
+
+
+async def test_where_no_signature_was_seen_the_parameters_follow_after_a_good_connect(
+    clock: FrozenClock,
+) -> None:
+    """They hold a secret."""
+    site = gate(clock, require_did="auto")
+    await site.devices.set_site_key(public_pem())
+    link = FakeLink()
+    await turned_away(site, link, sign=None)
+    accepted = await site.enrolment.accept(SN, CODE)
+    assert (accepted.outcome, link.requests) == ("not-sent", [])
+    await turned_away(site, link, code="WRONG")
+    assert link.requests == []
+    error = await turned_away(site, link)
+    assert getattr(error, "offer", None) is True
+
+
+async def test_accepting_with_a_bad_field_names_it(clock: FrozenClock) -> None:
+    site, _ = await knocking(clock)
+    for fields, field in (
+        ({"code": ""}, "code"),
+        ({"code": CODE, "did": "007"}, "did"),
+        ({"code": CODE, "key": "no key"}, "key"),
+        ({"code": CODE, "name": "x" * 101}, "name"),
+    ):
+        with pytest.raises(BadParameter) as caught:
+            await site.enrolment.accept(SN, **fields)
+        assert caught.value.field == field
+    assert len(site.enrolment.waiting()) == 1
+
+
+async def test_accepting_what_does_not_wait_says_so(clock: FrozenClock) -> None:
+    site, _ = await knocking(clock)
+    with pytest.raises(NoSuchResource):
+        await site.enrolment.accept("NOBODY", CODE)
+    await site.devices.add(NewDevice(sn=SN, code=CODE))
+    with pytest.raises(AlreadyExists):
+        await site.enrolment.accept(SN, CODE)
+
+
+async def test_accepted_twice_at_once_it_is_one_device(clock: FrozenClock) -> None:
+    site, link = await knocking(clock)
+    link.answers = [TAKEN]
+    outcomes: list[str] = []
+
+    async def accept() -> None:
+        try:
+            outcomes.append((await site.enrolment.accept(SN, CODE)).outcome)
+        except AlreadyExists:
+            outcomes.append("already")
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(accept)
+        nursery.start_soon(accept)
+    assert sorted(outcomes) == ["already", "taken"]
+    assert len(link.requests) == 1
+    assert len(site.devices.list()) == 1
+
+
+@pytest.mark.parametrize(
+    ("answer", "outcome", "message"),
+    [
+        (Answer(0), "taken", "taken"),
+        (Answer(404, "no such uri"), "refused", "refused with 404 no such uri"),
+        (DeviceSilent(), "silent", "no answer within 10 s"),
+        (DeviceBusy(), "silent", "the connection ended before an answer came"),
+        (DeviceNonsense(), "silent", "no answer that can be read"),
+    ],
+)
+async def test_how_the_parameters_were_taken_is_told_and_kept(
+    clock: FrozenClock, answer: Answer | Exception, outcome: str, message: str
+) -> None:
+    """A device that answers an error stays enrolled; it has no did, and comes in without (D2)."""
+    site, link = await knocking(clock)
+    link.answers = [answer]
+    accepted = await site.enrolment.accept(SN, CODE)
+    assert (accepted.outcome, accepted.message) == (outcome, message)
+    assert site.devices.get(accepted.device.did).init_outcome == message
+    await site.connect(link, site.knock())
+    assert site.store.devices.by_did(accepted.device.did).did_state == "none"
+
+
+async def test_a_device_that_has_left_is_sent_its_parameters_at_its_next_connect(
+    clock: FrozenClock,
+) -> None:
+    site, link = await knocking(clock)
+    site.room.leave(link)
+    accepted = await site.enrolment.accept(SN, CODE)
+    assert accepted.outcome == "not-sent"
+    assert site.devices.device(accepted.device.did).did_state == "unknown"
+
+
+async def test_a_device_that_leaves_while_it_is_stored_is_not_called_mute(
+    clock: FrozenClock,
+) -> None:
+    site, link = await knocking(clock)
+    site.store.before_write = lambda: site.room.leave(link)
+    accepted = await site.enrolment.accept(SN, CODE)
+    assert accepted.outcome == "not-sent"
+    assert site.devices.device(accepted.device.did).did_state == "unknown"
+
+
+async def test_nothing_is_sent_where_nothing_can_be_stored(clock: FrozenClock) -> None:
+    site, link = await knocking(clock)
+    site.store.refuses = True
+    with pytest.raises(HubError):
+        await site.enrolment.accept(SN, CODE)
+    assert link.requests == []
+    assert len(site.enrolment.waiting()) == 1
+
+
+async def offered(clock: FrozenClock, *answers: Answer | Exception) -> tuple[Gate, str]:
+    """An enrolled device that connects without a did, and is offered its parameters."""
+    site = gate(clock, require_did="auto")
+    device = await site.enrol()
+    link = FakeLink()
+    link.answers = list(answers)
+    await turned_away(site, link)
+    await site.enrolment.initial.offer(device.did, link)
+    assert len(link.requests) == 1
+    return site, device.did
+
+
+@pytest.mark.parametrize("answer", [Answer(420, "?"), DeviceSilent(), DeviceBusy()])
+async def test_a_device_that_does_not_take_a_did_comes_in_without(
+    clock: FrozenClock, answer: Answer | Exception
+) -> None:
+    """D2: an error, 10 s of silence, and the end of the connection all mean so."""
+    site, did = await offered(clock, answer)
+    assert site.store.devices.by_did(did).did_state == "none"
+    await site.connect(FakeLink(), site.knock())
+    await site.connect(FakeLink(), site.knock())
+
+
+async def test_a_device_that_takes_its_did_comes_in_with_it(clock: FrozenClock) -> None:
+    site, did = await offered(clock, TAKEN)
+    assert site.store.devices.by_did(did).did_state == "sent"
+    await site.connect(FakeLink(), site.knock(did=did))
+    assert site.store.devices.by_did(did).did_state == "known"
+
+
+async def test_a_connect_right_behind_the_answer_is_judged_by_it(clock: FrozenClock) -> None:
+    """The answer is read, its meaning not stored yet, and the device connects again already."""
+    site = gate(clock, require_did="auto")
+    device = await site.enrol()
+    link = FakeLink()
+    link.answers = [TAKEN]
+
+    async def connect_again() -> None:
+        site.store.before_write = None
+        await site.connect(link, site.knock())
+
+    async with trio.open_nursery() as nursery:
+        site.store.before_write = lambda: nursery.start_soon(connect_again)
+        await site.enrolment.initial.offer(device.did, link)
+    assert site.registry.get(device.did)
+    await site.connect(FakeLink(), site.knock())
+
+
+async def test_a_device_that_connects_with_its_did_has_it_whatever_it_answers(
+    clock: FrozenClock,
+) -> None:
+    site = gate(clock, require_did="auto")
+    device = await site.enrol()
+    await site.enrolment.initial.settle_did(device.did, "sent")
+    link = FakeLink()
+    link.answers = [DeviceSilent()]
+
+    async def connect_with_did() -> None:
+        await site.connect(link, site.knock(did=device.did))
+
+    link.meanwhile = connect_with_did
+    await site.enrolment.initial.offer(device.did, link)
+    assert site.store.devices.by_did(device.did).did_state == "known"
+
+
+async def test_parameters_on_their_way_are_not_sent_twice(clock: FrozenClock) -> None:
+    site = gate(clock, require_did="auto")
+    device = await site.enrol()
+    link = FakeLink()
+    link.answers = [TAKEN]
+
+    async def connect_meanwhile() -> None:
+        error = await turned_away(site, link)
+        assert getattr(error, "offer", None) is False
+        await site.enrolment.initial.offer(device.did, link)
+
+    link.meanwhile = connect_meanwhile
+    await site.enrolment.initial.offer(device.did, link)
+    assert len(link.requests) == 1
+
+
+@pytest.mark.parametrize("answer", [TAKEN, DeviceBusy()])
+async def test_how_a_camera_took_its_parameters_is_not_said_of_the_one_in_its_place(
+    clock: FrozenClock, answer: Answer | Exception
+) -> None:
+    site = gate(clock, require_did="auto")
+    device = await site.enrol()
+    link = FakeLink()
+    link.answers = [answer]
+
+    async def replace_it() -> None:
+        await site.devices.change(device.did, DeviceChange(sn="NEW-SN"))
+
+    link.meanwhile = replace_it
+    await site.enrolment.initial.offer(device.did, link)
+    after = site.devices.device(device.did)
+    assert (after.did_state, after.init_outcome) == ("unknown", None)
+
+
+async def test_an_offer_to_a_device_that_is_removed_meanwhile_ends_quietly(
+    clock: FrozenClock,
+) -> None:
+    site = gate(clock, require_did="auto")
+    device = await site.enrol()
+    link = FakeLink()
+    link.answers = [TAKEN]
+
+    async def remove() -> None:
+        await site.devices.remove(device.did)
+
+    link.meanwhile = remove
+    await site.enrolment.initial.offer(device.did, link)
+    assert not site.enrolment.initial.is_offering(device.did)
+
+
+async def test_an_enrolled_sn_that_knocks_is_told_at_once_whether_it_fits(
+    clock: FrozenClock,
+) -> None:
+    site, _ = await knocking(clock)
+    view = await site.devices.add(NewDevice(sn=SN, code="WRONG"))
+    assert (why(site, view.did), view.state) == (["code-mismatch"], "offline")
+    assert site.enrolment.waiting() == []
+
+
+async def test_replays_of_a_knock_do_not_enrol(clock: FrozenClock) -> None:
+    """The last signature counts, so a good one that was overheard does not stay good for long."""
+    site, link = await knocking(clock)
+    with pytest.raises(HubError):
+        await site.connect(link, replace(site.knock(), sign="AAAA"))
+    with pytest.raises(WrongSignature):
+        await site.enrolment.accept(SN, CODE)
+
+
+async def test_a_key_of_another_camera_is_told_before_any_code_is_typed(clock: FrozenClock) -> None:
+    site = gate(clock)
+    await site.devices.set_site_key(public_pem(1))
+    await turned_away(site, FakeLink())
+    assert why_waiting(site) == ["key-mismatch"]
+
+
+async def test_all_that_is_wrong_is_told_at_once(clock: FrozenClock) -> None:
+    site, link = await knocking(clock)
+    await turned_away(site, link, ts=int(clock.seconds) - 28_680)
+    with pytest.raises(WrongSignature, match=r"code does not match.*; its clock is 7 h 58 min"):
+        await site.enrolment.accept(SN, "WRONG")
+    assert why_waiting(site) == ["code-mismatch", "clock-off"]
+
+
+async def test_an_accepted_device_whose_clock_is_off_is_told_so_before_it_tries(
+    clock: FrozenClock,
+) -> None:
+    site, link = await knocking(clock)
+    link.answers = [TAKEN]
+    await turned_away(site, link, ts=int(clock.seconds) - 28_680)
+    accepted = await site.enrolment.accept(SN, CODE)
+    assert accepted.outcome == "taken"
+    assert why(site, accepted.device.did) == ["clock-off"]
+    view = await site.devices.change(accepted.device.did, DeviceChange(clock_trusted=False))
+    assert view.waiting is None
+
+
+async def test_too_many_failures_are_told_with_their_end(clock: FrozenClock) -> None:
+    site, link = await knocking(clock)
+    for _ in range(5):
+        await turned_away(site, link)
+    (row,) = site.enrolment.waiting()
+    assert row.slowed_until == clock.ms + 1000
+    assert row.reason.endswith(
+        "too many tries failed, its own or those of unknown devices behind its address: "
+        "answers are held back until 12:00:01 UTC"
+    )
+    clock.advance(1)
+    assert site.enrolment.waiting()[0].slowed_until is None
+
+
+async def test_an_enrolled_device_that_fails_too_often_is_told_so_too(clock: FrozenClock) -> None:
+    site = gate(clock)
+    device = await site.enrol()
+    for _ in range(6):
+        await turned_away(site, FakeLink(), code="WRONG")
+    view = site.devices.get(device.did)
+    assert view.waiting is not None
+    assert (view.waiting.tries, view.waiting.slowed_until) == (6, clock.ms + 1000)
+
+
+@pytest.mark.parametrize(
+    ("code", "key", "outcome"),
+    [
+        (CODE, None, "fits"),
+        ("WRONG", None, "code-mismatch"),
+        (CODE, 1, "key-mismatch"),
+        (CODE, 0, "fits"),
+    ],
+)
+async def test_a_code_is_tried_without_storing_or_sending_anything(
+    clock: FrozenClock, code: str, key: int | None, outcome: str
+) -> None:
+    site, link = await knocking(clock)
+    before = site.enrolment.waiting(), site.store.writes
+    check = site.enrolment.check_code(SN, code, None if key is None else public_pem(key))
+    assert check.outcome == outcome
+    assert (check.form is not None) is (outcome == "fits")
+    assert (site.enrolment.waiting(), site.store.writes) == before
+    assert link.requests == []
+
+
+async def test_a_code_that_fits_does_not_hide_a_clock_that_is_off(clock: FrozenClock) -> None:
+    site, link = await knocking(clock)
+    await turned_away(site, link, ts=int(clock.seconds) + 400)
+    check = site.enrolment.check_code(SN, CODE)
+    assert (check.outcome, [reason.code for reason in check.reasons]) == ("fits", ["clock-off"])
+
+
+async def test_a_code_cannot_be_tried_without_a_signature_or_a_key(clock: FrozenClock) -> None:
+    site = gate(clock)
+    await turned_away(site, FakeLink())
+    assert site.enrolment.check_code(SN, CODE).outcome == "no-key"
+    await turned_away(site, FakeLink(), sign=None)
+    assert site.enrolment.check_code(SN, CODE, public_pem()).outcome == "no-signature"
+    with pytest.raises(NoSuchResource):
+        site.enrolment.check_code("NOBODY", CODE)
+    for code, key in (("", None), (CODE, "no key")):
+        with pytest.raises(BadParameter):
+            site.enrolment.check_code(SN, code, key)
+
+
+async def test_a_code_is_tried_on_an_enrolled_device_that_fails(clock: FrozenClock) -> None:
+    """Its own key counts: what is to be found is the code that was mistyped at enrolment."""
+    site = gate(clock)
+    await site.enrol(key=public_pem(1), code="MISTYPED")
+    with pytest.raises(NoSuchResource):
+        site.enrolment.check_code(SN, CODE)
+    await turned_away(site, FakeLink(), key=1)
+    assert site.enrolment.check_code(SN, "OTHER").outcome == "code-mismatch"
+    assert site.enrolment.check_code(SN, CODE).outcome == "fits"
+
+
+async def test_codes_are_tried_only_so_fast(clock: FrozenClock, autojump_clock: MockClock) -> None:
+    site, _ = await knocking(clock)
+    for _ in range(CHECKS_PER_SECOND):
+        site.enrolment.check_code(SN, "GUESS")
+    with pytest.raises(TooManyRequests):
+        site.enrolment.check_code(SN, "GUESS")
+    await trio.sleep(1)
+    site.enrolment.check_code(SN, "GUESS")
+
+
+async def test_a_waiting_camera_takes_the_place_of_a_broken_one(clock: FrozenClock) -> None:
+    site = gate(clock, require_did="auto")
+    broken = await site.enrol("BROKEN", name="Gate")
+    await site.connect(FakeLink(), site.knock("BROKEN", did=broken.did))
+    site.devices.note_report(broken, DeviceInfo(fw_ver="1.2"))
+    await site.devices.flush()
+    link = FakeLink()
+    link.answers = [TAKEN]
+    await turned_away(site, link)
+    with pytest.raises(WrongSignature):
+        await site.enrolment.accept(SN, "WRONG", replaces=broken.did)
+    assert site.devices.get(broken.did).sn == "BROKEN"
+    accepted = await site.enrolment.accept(SN, CODE, replaces=broken.did)
+    view = accepted.device
+    assert (view.did, view.sn, view.name, view.fw_ver) == (broken.did, SN, "Gate", None)
+    assert link.requests[0][1].did == broken.did
+    assert len(site.devices.list()) == 1
+    await site.connect(link, site.knock(did=broken.did))
+
+
+async def test_a_change_to_a_camera_that_knocks_is_checked_as_accepting_it_is(
+    clock: FrozenClock,
+) -> None:
+    site = gate(clock)
+    broken = await site.enrol("BROKEN")
+    await turned_away(site, FakeLink())
+    for change in (
+        DeviceChange(sn=SN, code="WRONG"),
+        DeviceChange(sn=SN, code="WRONG", key=None),
+        DeviceChange(sn=SN, code=CODE, key=public_pem(1)),
+    ):
+        with pytest.raises(WrongSignature) as caught:
+            await site.devices.change(broken.did, change)
+        (reason,) = site.room.waiting_of(SN).reasons  # type: ignore[union-attr]
+        assert caught.value.message == reason.sentence
+        assert reason.code == ("key-mismatch" if change.code == CODE else "code-mismatch")
+    assert site.devices.get(broken.did).sn == "BROKEN"
+    await site.devices.change(broken.did, DeviceChange(sn=SN, code=CODE))
+    assert why_waiting(site) == []
+
+
+async def test_a_change_of_the_serial_number_alone_keeps_the_code_and_is_checked_with_it(
+    clock: FrozenClock,
+) -> None:
+    site = gate(clock)
+    other = await site.enrol("BROKEN", code="OTHER")
+    await turned_away(site, FakeLink())
+    with pytest.raises(WrongSignature):
+        await site.devices.change(other.did, DeviceChange(sn=SN))
+    await site.devices.change(other.did, DeviceChange(code=CODE))
+    await site.devices.change(other.did, DeviceChange(sn=SN))
+
+
+async def test_a_stranger_that_knocks_with_a_cameras_sn_is_in_nobodys_way(
+    clock: FrozenClock,
+) -> None:
+    site = gate(clock)
+    broken = await site.enrol("BROKEN")
+    stranger = replace(site.knock(), sign="AAAA")
+    with pytest.raises(HubError):
+        await site.connect(FakeLink("10.0.0.9"), stranger)
+    # It alone knocks: what it sends proves nothing, and the change is taken.
+    await site.devices.change(broken.did, DeviceChange(sn=SN, code=CODE))
+    await site.devices.change(broken.did, DeviceChange(sn="BROKEN"))
+    # The camera knocks too: it is the one that is looked at, and accepted.
+    camera = FakeLink()
+    camera.answers = [TAKEN]
+    await turned_away(site, camera)
+    with pytest.raises(HubError):
+        await site.connect(FakeLink("10.0.0.9"), stranger)
+    with pytest.raises(WrongSignature):
+        await site.devices.change(broken.did, DeviceChange(sn=SN, code="WRONG"))
+    assert (await site.enrolment.accept(SN, CODE)).device.sn == SN
+
+
+async def test_a_change_to_a_camera_that_sends_no_signature_is_taken_as_accepting_it_is(
+    clock: FrozenClock,
+) -> None:
+    site = gate(clock)
+    broken = await site.enrol("BROKEN")
+    with pytest.raises(HubError):
+        await site.connect(FakeLink(), replace(site.knock(), sign=None))
+    await site.devices.change(broken.did, DeviceChange(sn=SN, code="WRONG"))
+    assert site.devices.get(broken.did).waiting_reason == "it sends no signature"
+
+
+async def test_a_place_that_is_nobodys_cannot_be_taken(clock: FrozenClock) -> None:
+    site, _ = await knocking(clock)
+    with pytest.raises(NoSuchResource):
+        await site.enrolment.accept(SN, CODE, replaces="99")
+    with pytest.raises(BadParameter):
+        await site.enrolment.accept(SN, CODE, replaces="99", did="5")
+    assert why_waiting(site) == ["unknown"]
+
+
+async def test_parameters_are_sent_once_more_to_a_device_that_is_online(clock: FrozenClock) -> None:
+    site = gate(clock)
+    device = await site.enrol()
+    link = FakeLink()
+    await site.connect(link, site.knock())
+    link.answers = [Answer(404, "no such uri"), TAKEN]
+    refused = await site.enrolment.initial.send_again(device.did)
+    assert (refused.outcome, refused.code, refused.device_msg) == ("refused", "404", "no such uri")
+    assert (await site.enrolment.initial.send_again(device.did)).outcome == "taken"
+    assert site.devices.get(device.did).init_outcome == "taken"
+    assert [param.did for _, param in link.requests] == [device.did] * 2
+
+
+async def test_who_looks_is_told_how_parameters_were_taken(clock: FrozenClock) -> None:
+    site = gate(clock)
+    device = await site.enrol()
+    link = FakeLink()
+    await site.connect(link, site.knock())
+    link.answers = [TAKEN]
+    with site.changes.subscribe() as changes:
+        await site.enrolment.initial.send_again(device.did)
+        assert await changes.next() == [Change("device", device.did)]
+
+
+async def test_a_device_that_is_offline_is_offered_its_parameters_at_its_next_connect(
+    clock: FrozenClock,
+) -> None:
+    site = gate(clock, require_did="auto")
+    device = await site.enrol()
+    await site.enrolment.initial.settle_did(device.did, "none")
+    assert (await site.enrolment.initial.send_again(device.did)).outcome == "not-sent"
+    error = await turned_away(site, FakeLink())
+    assert getattr(error, "offer", None) is True
+    with pytest.raises(NoSuchResource):
+        await site.enrolment.initial.send_again("99")
+
+
+@pytest.mark.parametrize(
+    ("kept", "outcome", "code"),
+    [
+        ("taken", "taken", ""),
+        ("refused with 404 no such uri", "refused", "404"),
+        ("refused with -1", "refused", "-1"),
+        ("no answer within 10 s", "silent", ""),
+        ("the connection ended before an answer came", "silent", ""),
+        ("no answer that can be read", "silent", ""),
+    ],
+)
+def test_what_was_kept_of_an_answer_is_understood_again(kept: str, outcome: str, code: str) -> None:
+    delivery = kept_delivery(kept)
+    assert (delivery.outcome, delivery.code) == (outcome, code)

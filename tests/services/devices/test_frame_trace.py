@@ -1,0 +1,243 @@
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import trio
+from trio.testing import MockClock, wait_all_tasks_blocked
+
+from hub.errors import NoSuchResource
+from hub.live.frame_trace import Ring, Traces, Upload
+from hub.services.devices.frame_trace import Frame, Trace
+from tests.support.clock import NOON, FrozenClock
+from tests.support.talk import SECRETS, SN, TALK, TOKEN, Said, answer_of, have_said
+from tests.support.traces import new_traces
+
+ADDRESS = "192.168.1.20"
+
+
+class Site:
+    """One enrolled device, one that waits, and what they say."""
+
+    def __init__(self) -> None:
+        self.clock = FrozenClock()
+        self.traces: Traces = new_traces(self.clock)
+        self.closing = trio.Event()
+        self.known = {"1": SimpleNamespace(sn=SN, ip=ADDRESS)}
+        self.waiting = {"SN2": SimpleNamespace(knock=SimpleNamespace(address=ADDRESS))}
+        devices: Any = SimpleNamespace(get=self._get)
+        room: Any = SimpleNamespace(waiting_of=self.waiting.get)
+        self.trace = Trace(self.traces, devices, room, self.closing)
+
+    def _get(self, did: str) -> Any:
+        if did not in self.known:
+            raise NoSuchResource(f"no device with did {did}")
+        return self.known[did]
+
+    def ring(self, sn: str = SN) -> Ring:
+        return self.traces.let_in(self.traces.open(), sn)
+
+
+@pytest.fixture
+def site() -> Site:
+    return Site()
+
+
+@pytest.mark.parametrize("said", TALK, ids=[said.uri for said in TALK])
+def test_each_request_and_its_answer_belong_together_and_no_secret_is_shown(
+    site: Site, said: Said
+) -> None:
+    have_said(site.ring(), said, "m1")
+    asked, answered = site.trace.frames("1")
+    ways = ("in", "out") if said.by == "device" else ("out", "in")
+    assert (asked.direction, answered.direction) == ways
+    assert (asked.kind, answered.kind) == ("request", "answer")
+    assert asked.uri == answered.uri == said.uri
+    assert answered.code == said.code
+    assert answered.matched == asked.number
+    assert answered.size == len(answer_of(said, "m1").encode())
+    shown = f"{asked}{answered}"
+    assert [secret for secret in SECRETS if secret in shown] == []
+
+
+def test_the_time_between_a_request_and_its_answer_is_told(site: Site) -> None:
+    ring = site.ring()
+    ring.heard('{"msgid": "7", "data": {"uri": "/heartbeat", "param": {}}}')
+    site.clock.seconds += 0.0123
+    ring.said('{"msgid": "7", "data": {"code": 200}}')
+    asked, answered = site.trace.frames("1")
+    assert asked.at == NOON * 1000
+    assert answered.duration_ms == 12.3
+    site.clock.seconds -= 100
+    ring.said('{"msgid": "8", "data": {"uri": "/x", "param": {}}}')
+    assert site.trace.frames("1")[-1].duration_ms is None
+
+
+def test_a_msgid_used_again_matches_the_latest_request_that_is_open(site: Site) -> None:
+    ring = site.ring()
+    for _ in range(2):
+        ring.heard('{"msgid": 7, "data": {"uri": "/heartbeat", "param": {}}}')
+        ring.said('{"msgid": "7", "data": {"code": 200}}')
+    ring.said('{"msgid": "7", "data": {"code": 200}}')
+    first, one, second, two, stray = site.trace.frames("1")
+    assert (one.matched, two.matched, stray.matched) == (first.number, second.number, None)
+
+
+def test_each_side_answers_the_other_and_not_itself(site: Site) -> None:
+    ring = site.ring()
+    ring.said('{"msgid": "1", "data": {"uri": "/person/query", "param": {}}}')
+    ring.heard('{"msgid": "1", "data": {"uri": "/heartbeat", "param": {}}}')
+    ring.said('{"msgid": "1", "data": {"code": 200}}')
+    ring.heard('{"msgid": "1", "data": {"code": 0}}')
+    ours, theirs, to_them, to_us = site.trace.frames("1")
+    assert (to_them.matched, to_us.matched) == (theirs.number, ours.number)
+
+
+def test_what_is_no_frame_is_told_as_such_with_what_it_was_answered(site: Site) -> None:
+    ring = site.ring()
+    ring.heard(f'{{"msgid": "7", "token": "{TOKEN}"}}')
+    ring.said('{"msgid": "7", "data": {"code": 420, "msg": "data: is required"}}')
+    ring.heard(f"{{'token': '{TOKEN}'")
+    bad, answer, worse = site.trace.frames("1")
+    assert (bad.kind, bad.uri, bad.text) == ("bad", "", '{"msgid": "7", "token": "***"}')
+    assert answer.matched == bad.number
+    assert (worse.kind, worse.text) == ("bad", "{'token': '***'")
+
+
+def test_of_what_is_too_much_to_read_the_beginning_is_kept(site: Site) -> None:
+    ring = site.ring()
+    frame = f'{{"token": "{TOKEN}", "data": [' + "1," * 500_000 + '0], "msgid": "1"}'
+    ring.heard(frame)
+    (part,) = site.trace.frames("1")
+    assert (part.kind, part.size) == ("part", len(frame))
+    assert part.text.startswith('{"token": "***", "data": [1,1,')
+    assert len(part.text) < 1000
+
+
+def test_uploads_and_the_end_of_the_connection_are_told(site: Site) -> None:
+    device: Any = site.known["1"]
+    upload = Upload("POST", "/api/v1/vehicle/capture", 200, 200, "OK", 0.0421, 213_000)
+    site.trace.uploaded(device, ADDRESS, upload)
+    ring = site.ring()
+    site.traces.ended(ring, "no frame came in time")
+    assert site.trace.frames("1") == [
+        Frame(
+            number=site.trace.frames("1")[0].number,
+            at=round(NOON * 1000),
+            direction="in",
+            kind="upload",
+            size=213_000,
+            uri="POST /api/v1/vehicle/capture",
+            code=200,
+            duration_ms=42.1,
+            text="HTTP 200 OK",
+        ),
+        Frame(
+            number=site.trace.frames("1")[1].number,
+            at=round(NOON * 1000),
+            direction="in",
+            kind="ended",
+            size=0,
+            text="no frame came in time",
+        ),
+    ]
+
+
+def test_a_request_without_a_token_is_seen_with_the_devices_of_its_address(site: Site) -> None:
+    upload = Upload("POST", "/api/v1/vehicle/capture", 401, 401, "not authorised", 0.001, 0)
+    site.trace.uploaded(None, ADDRESS, upload)
+    for frames in (site.trace.frames("1"), site.trace.waiting_frames("SN2")):
+        assert [(frame.kind, frame.code) for frame in frames] == [("upload", 401)]
+
+
+def test_frames_after_a_number_are_matched_with_those_before_it(site: Site) -> None:
+    ring = site.ring()
+    ring.heard('{"msgid": "7", "data": {"uri": "/heartbeat", "param": {}}}')
+    (asked,) = site.trace.frames("1")
+    ring.said('{"msgid": "7", "data": {"code": 200}}')
+    (answered,) = site.trace.frames("1", asked.number)
+    assert answered.matched == asked.number
+
+
+def test_what_was_told_before_is_not_masked_again(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ring = site.ring()
+    have_said(ring, TALK[0], "m1")
+    last = site.trace.frames("1")[-1]
+    monkeypatch.setattr("hub.services.devices.frame_trace.shown", lambda frame: "masked")
+    have_said(ring, TALK[2], "m2")
+    assert [frame.text for frame in site.trace.frames("1", last.number)] == ["masked"] * 2
+
+    monkeypatch.setattr("hub.services.devices.frame_trace.shown", None)
+    newest = site.traces.entries(SN, "")[-1].number
+    assert site.trace.frames("1", newest) == []
+
+
+def test_of_what_a_request_was_answered_only_so_much_is_kept(site: Site) -> None:
+    upload = Upload("POST", "/x", 404, 404, "no such path: /" + "1" * 60_000, 0.001, 0)
+    site.trace.uploaded(None, ADDRESS, upload)
+    (entry,) = site.traces.entries("", ADDRESS)
+    assert len(str(entry.kept)) < 1000
+
+
+def test_only_what_is_enrolled_or_waits_has_a_trace(site: Site) -> None:
+    site.ring("SN3").heard("{}")
+    for ask in (lambda: site.trace.frames("9"), lambda: site.trace.waiting_frames("SN3")):
+        with pytest.raises(NoSuchResource):
+            ask()
+
+
+async def test_who_waits_gets_what_comes_with_what_follows_at_once(
+    site: Site, autojump_clock: MockClock
+) -> None:
+    ring = site.ring()
+    got: list[Frame] = []
+
+    async def wait() -> None:
+        got.extend(await site.trace.wait("1", 0, 20))
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(wait)
+        await trio.sleep(5)
+        have_said(ring, TALK[0], "m1")
+    assert [frame.kind for frame in got] == ["request", "answer"]
+    assert trio.current_time() < 6
+
+
+async def test_what_is_there_already_is_not_waited_for(
+    site: Site, autojump_clock: MockClock
+) -> None:
+    site.ring().heard("{}")
+    started = trio.current_time()
+    assert len(await site.trace.wait("1", 0, 20)) == 1
+    assert await site.trace.wait("1", 2**62, 0) == []
+    assert trio.current_time() == started
+
+
+async def test_nobody_waits_longer_than_he_wants_to(site: Site, autojump_clock: MockClock) -> None:
+    assert await site.trace.wait_for_waiting("SN2", 0, 3) == []
+    assert trio.current_time() == pytest.approx(3)
+    assert site.traces.watched == {}
+
+
+async def test_a_connection_that_named_nothing_wakes_nobody(
+    site: Site, autojump_clock: MockClock
+) -> None:
+    site.known["1"].ip = None
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(site.trace.wait, "1", 0, 20.0)
+        await wait_all_tasks_blocked()
+        site.traces.open().heard("{}")
+    assert trio.current_time() == pytest.approx(20)
+
+
+async def test_a_hub_that_ends_is_not_held_up_by_who_waits(
+    site: Site, autojump_clock: MockClock
+) -> None:
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(site.trace.wait, "1", 0, 20.0)
+        await wait_all_tasks_blocked()
+        site.closing.set()
+    assert trio.current_time() < 1

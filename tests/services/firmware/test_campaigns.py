@@ -1,0 +1,365 @@
+"""2.3 and campaigns: what a device is answered, and how a release gets around (D5)."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from hub.errors import AlreadyExists, BadParameter, ClientTooOld, NoSuchResource, NotAuthorised
+from hub.services.devices.devices import DeviceChange
+from hub.services.firmware import campaigns as campaigns_module
+from hub.services.firmware.downloads import PATH
+from hub.wire.uploads.firmware import Versions
+from tests.support.clock import FrozenClock
+from tests.support.firmware import BASE, FirmwareSite, firmware_site
+
+
+@pytest.fixture
+async def site(tmp_path: Path, clock: FrozenClock) -> AsyncIterator[FirmwareSite]:
+    async with firmware_site(tmp_path, clock, "1", "2", "3") as site:
+        yield site
+
+
+async def test_a_device_is_told_of_its_release_with_links_at_the_host_that_it_used(
+    site: FirmwareSite,
+) -> None:
+    release = await site.add_release(
+        b"one", b"two!", description="fixes", release_date="2026-01-02"
+    )
+    await site.campaigns.start(release.id, ["1"])
+    answer = await site.ask("1", fwVer="V1.0")
+    assert answer is not None
+    assert (answer.ver_code, answer.ver_name, answer.description) == (453523, "v2.0", "fixes")
+    assert answer.release_date == "2026-01-02 00:00:00"
+    assert [(one.name, one.type, one.size) for one in answer.component_list] == [
+        ("part 1.bin", 1, 3),
+        ("part 2.bin", 2, 4),
+    ]
+    for one in answer.component_list:
+        assert one.url.startswith(f"{BASE}{PATH}")
+        assert one.url.endswith(f"/part-{one.type}.bin")
+    assert await site.download("1") == b"onetwo!"
+
+
+async def test_426_no_release_is_meant_for_a_device_of_no_campaign(site: FirmwareSite) -> None:
+    await site.add_release()
+    with pytest.raises(NoSuchResource):
+        await site.ask("1", otaId="", fwVer="V1.0")
+
+
+@pytest.mark.parametrize("ota_id", ["nobody's", 17])
+async def test_426_an_ota_id_that_is_not_the_devices_own(
+    site: FirmwareSite, ota_id: object
+) -> None:
+    release = await site.add_release()
+    await site.campaigns.start(release.id, ["1"])
+    for wrong in (ota_id, site.devices.device("2").ota_id):
+        with pytest.raises(NoSuchResource, match="otaId"):
+            await site.ask("1", otaId=wrong)
+
+
+async def test_an_ota_id_of_its_own_or_none_means_the_device_of_the_token(
+    site: FirmwareSite,
+) -> None:
+    release = await site.add_release()
+    await site.campaigns.start(release.id, ["1"])
+    for ota_id in (site.devices.device("1").ota_id, "", None, " "):
+        assert await site.ask("1", otaId=ota_id) is not None
+
+
+async def test_401_a_foreign_did_asks_for_nothing(site: FirmwareSite) -> None:
+    release = await site.add_release()
+    await site.campaigns.start(release.id, ["1"])
+    with pytest.raises(NotAuthorised):
+        await site.ask("1", did="2", fwVer="V2.0")
+    assert site.devices.device("1").fw_ver is None
+
+
+async def test_425_a_reported_version_below_the_least(site: FirmwareSite) -> None:
+    least = Versions(fw_ver="1.5", hw_ver="2")
+    campaign = await site.campaigns.start((await site.add_release(least=least)).id, ["1"])
+    with pytest.raises(ClientTooOld, match=r"hwVer: 1\.9 is older than 2"):
+        await site.ask("1", fwVer="V1.5", hwVer="1.9")
+    assert site.states(campaign) == {"1": "too_old"}
+    assert await site.ask("1", fwVer="V1.10", hwVer="V2.0") is not None
+    assert site.states(campaign) == {"1": "offered"}
+
+
+async def test_a_version_that_cannot_be_read_is_different_and_never_older(
+    site: FirmwareSite,
+) -> None:
+    least = Versions(fw_ver="1.5")
+    await site.campaigns.start((await site.add_release(least=least)).id, ["1"])
+    assert await site.ask("1", fwVer="release-0.1") is not None
+
+
+async def test_200_without_data_when_all_is_reported_already(site: FirmwareSite) -> None:
+    reports = Versions(fw_ver="V2.0", sw_ver="3.1")
+    release = await site.add_release(reports=reports)
+    campaign = await site.campaigns.start(release.id, ["1"])
+    assert await site.ask("1", fwVer="2.0.0") is not None
+    assert await site.ask("1", fwVer="2.0.0", swVer="v3.1") is None
+    # It is done, and asks again the next day.
+    assert site.state(campaign) == "done"
+    assert await site.ask("1", fwVer="2.0") is None
+
+
+async def test_first_one_device_then_when_it_reports_the_new_version_the_others(
+    site: FirmwareSite,
+) -> None:
+    release = await site.add_release()
+    campaign = await site.campaigns.start(release.id, ["2", "1", "3"])
+    assert [one.did for one in campaign.devices if one.is_next] == ["2"]
+    with pytest.raises(NoSuchResource):
+        await site.ask("1", fwVer="V1.0")
+    await site.ask("2", fwVer="V1.0")
+    assert site.states(campaign) == {"2": "offered", "1": "waiting", "3": "waiting"}
+    await site.download("2")
+    assert site.states(campaign)["2"] == "downloaded"
+    assert site.state(campaign) == "first"
+    await site.report("2", fwVer="V2.0")
+    assert (site.state(campaign), site.states(campaign)["2"]) == ("rest", "done")
+    for did in ("1", "3"):
+        assert await site.ask(did, fwVer="V1.0") is not None
+        assert await site.ask(did, fwVer="V2.0") is None
+    assert site.state(campaign) == "done"
+
+
+async def test_what_was_offered_or_downloaded_is_not_done(site: FirmwareSite) -> None:
+    campaign = await site.campaigns.start((await site.add_release()).id, ["1", "2"])
+    await site.ask("1")
+    await site.download("1")
+    await site.report("1", fwVer="V1.0")
+    assert site.states(campaign)["1"] == "downloaded"
+    assert site.state(campaign) == "first"
+
+
+async def test_of_a_release_that_says_nothing_a_device_is_done_when_it_tells_of_itself_after_all(
+    site: FirmwareSite,
+) -> None:
+    release = await site.add_release(b"one", b"two", reports=Versions())
+    campaign = await site.campaigns.start(release.id, ["1", "2"])
+    one, two = await site.links("1")
+    await site.fetch(one)
+    await site.report("1", fwVer="V1.0")
+    assert site.states(campaign)["1"] == "downloading"
+    await site.fetch(two)
+    assert site.states(campaign)["1"] == "downloaded"
+    await site.report("1", fwVer="V1.0")
+    assert (site.states(campaign)["1"], site.state(campaign)) == ("done", "rest")
+
+
+async def test_a_camera_that_takes_anothers_place_has_nothing_of_what_that_downloaded(
+    tmp_path: Path, clock: FrozenClock
+) -> None:
+    async with firmware_site(tmp_path, clock, "1", "2") as site:
+        release = await site.add_release(b"one", b"two", reports=Versions())
+        campaign = await site.campaigns.start(release.id, ["1", "2"])
+        await site.download("1")
+        assert site.states(campaign)["1"] == "downloaded"
+        await site.devices.change("1", DeviceChange(sn="NEW-SN"))
+        await site.report("1", fwVer="V1.0")
+        assert site.states(campaign)["1"] == "waiting"
+        one, two = await site.links("1")
+        await site.fetch(one)
+        await site.report("1", fwVer="V1.0")
+        assert site.states(campaign)["1"] == "downloading"
+    async with firmware_site(tmp_path, clock) as site:
+        assert site.states(campaign)["1"] == "downloading"
+        await site.fetch(two)
+        await site.report("1", fwVer="V1.0")
+        assert site.states(campaign) == {"1": "done", "2": "waiting"}
+        await site.devices.change("1", DeviceChange(sn="NEWER-SN"))
+        assert site.states(campaign)["1"] == "done"
+
+
+async def test_a_device_that_has_the_release_already_is_done_and_proves_nothing(
+    site: FirmwareSite,
+) -> None:
+    await site.report("1", fwVer="2.0")
+    campaign = await site.campaigns.start((await site.add_release()).id, ["1", "2", "3"])
+    assert site.states(campaign) == {"1": "done", "2": "waiting", "3": "waiting"}
+    assert [one.did for one in campaign.devices if one.is_next] == ["2"]
+    assert await site.ask("1", fwVer="2.0") is None
+    with pytest.raises(NoSuchResource):
+        await site.ask("3")
+
+
+async def test_a_device_upgraded_by_hand_out_of_turn_lets_nobody_follow(
+    site: FirmwareSite,
+) -> None:
+    campaign = await site.campaigns.start((await site.add_release()).id, ["1", "2", "3"])
+    await site.report("2", fwVer="2.0")
+    assert site.states(campaign)["2"] == "done"
+    assert site.state(campaign) == "first"
+
+
+async def test_pause_offers_nothing_and_lets_what_is_under_way_finish(site: FirmwareSite) -> None:
+    campaign = await site.campaigns.start((await site.add_release()).id, ["1", "2"])
+    (link,) = await site.links("1")
+    assert (await site.campaigns.pause(campaign.id)).state == "paused"
+    with pytest.raises(NoSuchResource):
+        await site.ask("1")
+    assert await site.fetch(link) == b"firmware"
+    await site.report("1", fwVer="2.0")
+    assert site.states(campaign)["1"] == "done"
+    with pytest.raises(NoSuchResource):
+        await site.ask("2")
+    assert (await site.campaigns.resume(campaign.id)).state == "rest"
+    assert await site.ask("2") is not None
+
+
+async def test_stop_ends_it_and_its_links(site: FirmwareSite) -> None:
+    campaign = await site.campaigns.start((await site.add_release()).id, ["1"])
+    await site.links("1")
+    assert (await site.campaigns.stop(campaign.id)).state == "stopped"
+    with pytest.raises(NoSuchResource):
+        await site.ask("1")
+    await site.report("1", fwVer="2.0")
+    assert site.states(campaign) == {"1": "offered"}
+    for change in (site.campaigns.pause, site.campaigns.resume, site.campaigns.stop):
+        with pytest.raises(BadParameter, match="has ended"):
+            await change(campaign.id)
+
+
+async def test_a_device_is_in_one_campaign_that_goes_on(site: FirmwareSite) -> None:
+    release = await site.add_release()
+    first = await site.campaigns.start(release.id, ["1", "2"])
+    with pytest.raises(AlreadyExists, match=f"device 2 is in campaign {first.id}"):
+        await site.campaigns.start(release.id, ["3", "2"])
+    await site.campaigns.stop(first.id)
+    second = await site.campaigns.start(release.id, ["3", "2"])
+    assert [one.id for one in site.campaigns.campaigns()] == [second.id, first.id]
+
+
+async def test_the_last_campaign_of_a_device_counts_and_a_stopped_one_means_none(
+    site: FirmwareSite,
+) -> None:
+    old = await site.campaigns.start((await site.add_release()).id, ["1"])
+    await site.report("1", fwVer="2.0")
+    assert site.state(old) == "done"
+    newer = await site.add_release(b"newer", reports=Versions(fw_ver="3.0"))
+    campaign = await site.campaigns.start(newer.id, ["1"])
+    assert await site.ask("1") is not None
+    await site.campaigns.stop(campaign.id)
+    with pytest.raises(NoSuchResource):
+        await site.ask("1")
+
+
+async def test_no_older_release_comes_back_when_the_newest_is_removed(
+    site: FirmwareSite,
+) -> None:
+    await site.campaigns.start((await site.add_release()).id, ["1"])
+    await site.report("1", fwVer="2.0")
+    newer = await site.add_release(b"newer", reports=Versions(fw_ver="3.0"))
+    await site.campaigns.start(newer.id, ["1"])
+    await site.report("1", fwVer="3.0")
+    await site.firmware.remove_release(newer.id)
+    with pytest.raises(NoSuchResource):
+        await site.ask("1", fwVer="3.0")
+
+
+async def test_what_counts_for_a_device_outlives_a_restart(
+    tmp_path: Path, clock: FrozenClock
+) -> None:
+    async with firmware_site(tmp_path / "data", clock, "1") as site:
+        old = await site.campaigns.start((await site.add_release()).id, ["1"])
+        await site.campaigns.stop(old.id)
+        newer = await site.add_release(b"newer")
+        await site.campaigns.start(newer.id, ["1"])
+        await site.report("1", fwVer="2.0")
+        await site.firmware.remove_release(newer.id)
+    async with firmware_site(tmp_path / "data", clock) as site:
+        with pytest.raises(NoSuchResource):
+            await site.ask("1")
+
+
+async def test_a_removed_device_leaves_its_campaign_and_the_next_goes_first(
+    site: FirmwareSite,
+) -> None:
+    campaign = await site.campaigns.start((await site.add_release()).id, ["1", "2", "3"])
+    await site.devices.remove("1")
+    assert site.states(campaign) == {"2": "waiting", "3": "waiting"}
+    assert await site.ask("2") is not None
+    await site.devices.remove("2")
+    await site.devices.remove("3")
+    assert site.state(campaign) == "done"
+    await site.add_cameras("1")
+    with pytest.raises(NoSuchResource):
+        await site.ask("1")
+
+
+async def test_a_campaign_outlives_a_restart(tmp_path: Path, clock: FrozenClock) -> None:
+    async with firmware_site(tmp_path / "data", clock, "1", "2", "3") as site:
+        campaign = await site.campaigns.start((await site.add_release()).id, ["2", "1", "3"])
+        await site.download("2")
+        await site.report("2", fwVer="2.0")
+        await site.ask("1")
+        before = site.campaigns.campaign(campaign.id)
+    async with firmware_site(tmp_path / "data", clock) as site:
+        assert site.campaigns.campaign(campaign.id) == before
+        assert site.states(campaign) == {"2": "done", "1": "offered", "3": "waiting"}
+        assert await site.ask("3") is not None
+
+
+@pytest.mark.parametrize("dids", [[], ["1", "1"]])
+async def test_a_campaign_has_devices_each_once(site: FirmwareSite, dids: list[str]) -> None:
+    release = await site.add_release()
+    with pytest.raises(BadParameter, match="dids"):
+        await site.campaigns.start(release.id, dids)
+
+
+async def test_a_campaign_of_what_is_not_there_is_426(site: FirmwareSite) -> None:
+    release = await site.add_release()
+    with pytest.raises(NoSuchResource, match="release"):
+        await site.campaigns.start(release.id + 1, ["1"])
+    with pytest.raises(NoSuchResource, match="device"):
+        await site.campaigns.start(release.id, ["99"])
+    with pytest.raises(NoSuchResource, match="campaign"):
+        site.campaigns.campaign(1)
+
+
+async def test_old_campaigns_that_have_ended_make_room(
+    site: FirmwareSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(campaigns_module, "MOST_CAMPAIGNS", 2)
+    release = await site.add_release()
+    ended = await site.campaigns.start(release.id, ["1"])
+    await site.campaigns.stop(ended.id)
+    await site.campaigns.start(release.id, ["1"])
+    await site.campaigns.start(release.id, ["2"])
+    assert ended.id not in [one.id for one in site.campaigns.campaigns()]
+    with pytest.raises(BadParameter, match="go on"):
+        await site.campaigns.start(release.id, ["3"])
+
+
+async def test_whoever_looks_is_told_of_each_step(site: FirmwareSite) -> None:
+    release = await site.add_release()
+    with site.services.change_feed.subscribe() as changes:
+        campaign = await site.campaigns.start(release.id, ["1"])
+        await site.ask("1")
+        told = [one.key for one in await changes.next() if one.kind == "firmware"]
+    assert told == [str(campaign.id)] * 2
+
+
+async def test_an_outline_tells_the_same_without_the_devices(site: FirmwareSite) -> None:
+    release = await site.add_release()
+    started = await site.campaigns.start(release.id, ["1", "2"])
+    await site.ask("1")
+    await site.report("1", fwVer="2.0")
+    (outline,) = site.campaigns.outlines()
+    assert (outline.id, outline.release, outline.state) == (started.id, release, "rest")
+    assert (outline.count, outline.done, outline.has_ended) == (2, 1, False)
+
+
+async def test_a_device_knows_the_campaign_that_counts_for_it(site: FirmwareSite) -> None:
+    release = await site.add_release()
+    assert site.campaigns.of_device("1") is None
+    started = await site.campaigns.start(release.id, ["1"])
+    await site.ask("1")
+    found = site.campaigns.of_device("1")
+    assert found is not None
+    assert (found.campaign.id, found.device.state) == (started.id, "offered")
+    assert site.campaigns.of_device("2") is None

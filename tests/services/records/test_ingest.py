@@ -1,0 +1,267 @@
+"""Ingest on the real store: D5's rows on whose did, repeats and refusals, and D8's extra paths."""
+
+from __future__ import annotations
+
+import base64
+import threading
+from collections.abc import AsyncIterator
+from functools import partial
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import msgspec
+import pytest
+
+from hub.config import Devices
+from hub.errors import BadParameter, HubError, NotAuthorised, UnknownEventType
+from hub.services.records.ingest import Ingest
+from hub.store.db import Store, open_store
+from hub.store.record_log import RecordFilter
+from hub.store.tables.devices import Device, NewDevice
+from hub.wire.uploads import bodies
+from hub.wire.uploads.bodies import DeviceInfo
+from hub.wire.uploads.records import AccessDetail, EventDetail, Record
+from tests.support.clock import FrozenClock
+from tests.support.pictures import JPEG, b64, jpeg
+
+SECONDS = 1_666_781_577
+MILLISECONDS = SECONDS * 1000
+
+
+class Hub:
+    """A store with a gate and a yard in it, and ingest on top."""
+
+    def __init__(self, store: Store, devices: tuple[Device, ...], clock: FrozenClock) -> None:
+        self.store = store
+        self.clock = clock
+        self.gate, self.yard = devices
+        self.reports: list[tuple[str, DeviceInfo]] = []
+        #: Whose campaign was told that it reported.
+        self.told: list[str] = []
+        self.flushed = 0
+        self.ingest = self.with_config(Devices())
+
+    def with_config(self, config: Devices) -> Ingest:
+        book: Any = SimpleNamespace(note_report=self._note, flush=self._flush)
+        site: Any = SimpleNamespace(zone=lambda: ZoneInfo("Asia/Shanghai"))
+        campaigns: Any = SimpleNamespace(reported=self._is_done)
+        downloads: Any = None
+        return Ingest(self.store, book, site, campaigns, downloads, config, self.clock)
+
+    def _note(self, device: Device, info: DeviceInfo) -> None:
+        self.reports.append((device.did, info))
+
+    async def _is_done(self, did: str) -> None:
+        self.told.append(did)
+
+    async def _flush(self) -> None:
+        self.flushed = len(self.reports)
+
+    async def records(self) -> list[Record]:
+        return list((await self.store.records.page(RecordFilter())).items)
+
+    async def picture(self, record: Record, name: str) -> bytes | None:
+        stored = await self.store.media.read(record.seq, name)
+        return stored and stored.data
+
+
+@pytest.fixture
+async def hub(tmp_path: Path, clock: FrozenClock) -> AsyncIterator[Hub]:
+    async with open_store(tmp_path, now=clock, on_records=lambda records: None) as store:
+        devices = await store.devices.add(
+            [NewDevice(sn="SN1", code="a", name="Gate"), NewDevice(sn="SN2", code="b")]
+        )
+        yield Hub(store, devices, clock)
+
+
+def body(**fields: object) -> bytes:
+    return msgspec.json.encode(fields)
+
+
+def face(**fields: object) -> bytes:
+    return body(**{"time": SECONDS, "data": {"face_data": b64(JPEG)}, **fields})
+
+
+async def test_a_capture_becomes_a_record_of_its_device_with_its_pictures(hub: Hub) -> None:
+    await hub.ingest.face(
+        hub.gate, face(data={"face_data": b64(jpeg(99)), "bg_data": b64(jpeg(5000))})
+    )
+    (record,) = await hub.records()
+    assert (record.kind, record.did, record.sn, record.device_name) == (
+        "face",
+        hub.gate.did,
+        "SN1",
+        "Gate",
+    )
+    assert (record.occurred_at, record.received_at) == (MILLISECONDS, hub.clock.ms)
+    assert await hub.picture(record, "face") == jpeg(99)
+    assert await hub.picture(record, "background") == jpeg(5000)
+
+
+@pytest.mark.parametrize("own", ["", None])
+async def test_d5_whose_did_empty_or_absent_means_the_token_says_who(
+    hub: Hub, own: str | None
+) -> None:
+    await hub.ingest.face(hub.gate, face(did=own, sn=own))
+    await hub.ingest.face(hub.gate, face(did=hub.gate.did, sn="SN1"))
+    assert [record.did for record in await hub.records()] == [hub.gate.did] * 2
+
+
+@pytest.mark.parametrize(
+    ("kind", "more"),
+    [
+        ("face", {}),
+        ("event", {"type": 1}),
+        ("vehicle", {}),
+        ("device_info", {}),
+        ("ota_query", {"otaId": "x"}),
+    ],
+)
+@pytest.mark.parametrize("field", ["did", "sn"])
+async def test_d5_whose_did_another_ones_did_or_sn_is_401_and_nothing_is_stored(
+    hub: Hub, kind: str, more: dict[str, object], field: str
+) -> None:
+    foreign = {"did": hub.yard.did, "sn": "SN2"}[field]
+    take = getattr(hub.ingest, kind)
+    if kind == "ota_query":
+        take = partial(take, base_url="https://hub")
+    with pytest.raises(NotAuthorised, match=field):
+        await take(hub.gate, body(time=SECONDS, **{**more, field: foreign}))
+    assert await hub.records() == []
+    assert hub.reports == []
+
+
+async def test_d5_repeats_are_one_record(hub: Hub) -> None:
+    for _ in range(3):
+        await hub.ingest.face(hub.gate, face())
+    assert len(await hub.records()) == 1
+
+
+async def test_d5_repeats_another_device_or_path_is_no_repeat(hub: Hub) -> None:
+    sent = face(type=1)
+    await hub.ingest.face(hub.gate, sent)
+    await hub.ingest.face(hub.yard, sent)
+    await hub.ingest.event(hub.gate, sent)
+    assert len(await hub.records()) == 3
+
+
+async def test_d5_repeats_are_known_for_a_day(hub: Hub) -> None:
+    await hub.ingest.face(hub.gate, face())
+    hub.clock.advance(23 * 3600)
+    await hub.ingest.face(hub.gate, face())
+    assert len(await hub.records()) == 1
+    hub.clock.advance(2 * 3600)
+    await hub.ingest.face(hub.gate, face())
+    assert len(await hub.records()) == 2
+
+
+@pytest.mark.parametrize(
+    ("kind", "sent"),
+    [
+        ("face", b"not json"),
+        ("face", b""),
+        ("face", b"[]"),
+        ("face", b'{"time": NaN}'),
+        ("face", b'{"time": "soon"}'),
+        ("face", b'{"time": 1e400}'),
+        ("face", b'{"time": {}}'),
+        ("face", b'{"time": 1, "name": "\xff\xfe"}'),
+        ("face", b'{"x":' * 100 + b"1" + b"}" * 100),
+        ("face", face(data={"face_data": "not base64!"})),
+        ("face", face(data={"face_data": b64(b"no picture")})),
+        ("face", face(data={"face_data": b64(JPEG), "bg_data": "%"})),
+        ("event", body(time=SECONDS)),
+        ("vehicle", body(time=SECONDS, data={"plate": 1})),
+        ("access", body(sn="SN1", data=[])),
+        ("base64img", b"data:image/jpeg;base64,"),
+        ("base64img", b"\x00\x01"),
+    ],
+)
+async def test_bad_input_is_420_and_nothing_is_stored(hub: Hub, kind: str, sent: bytes) -> None:
+    with pytest.raises(BadParameter):
+        await getattr(hub.ingest, kind)(hub.gate, sent)
+    assert await hub.records() == []
+
+
+async def test_d5_2_4_type_beyond_14_is_424_unless_it_is_to_be_kept(hub: Hub) -> None:
+    sent = body(type=15, time=MILLISECONDS)
+    with pytest.raises(UnknownEventType):
+        await hub.ingest.event(hub.gate, sent)
+    await hub.with_config(Devices(unknown_event_types="keep")).event(hub.gate, sent)
+    (record,) = await hub.records()
+    assert isinstance(record.detail, EventDetail)
+    assert record.detail.type == 15
+
+
+async def test_2_5_a_vehicle_becomes_a_record(hub: Hub) -> None:
+    plate = {"id": "粤B54896", "plate_pic": b64(JPEG)}
+    await hub.ingest.vehicle(hub.gate, body(time=str(MILLISECONDS), data={"plate": plate}))
+    (record,) = await hub.records()
+    assert [image.name for image in record.images] == ["plate"]
+
+
+def access_entry(**fields: object) -> dict[str, object]:
+    return {"rid": "1", "accessTime": "2026-11-25 20:00:00", **fields}
+
+
+async def test_d8_access_times_are_local_to_the_site(hub: Hub) -> None:
+    entries = [access_entry(), access_entry(rid="2", faceImg=b64(JPEG))]
+    await hub.ingest.access(hub.gate, body(sn="SN1", data=entries))
+    first, second = await hub.records()
+    assert first.occurred_at == hub.clock.ms  # Noon in UTC is eight in the evening in Shanghai.
+    assert [image.name for image in second.images] == ["face"]
+
+
+async def test_d8_one_foreign_access_record_refuses_all_of_them(hub: Hub) -> None:
+    entries = [access_entry(), access_entry(did=hub.yard.did)]
+    with pytest.raises(NotAuthorised):
+        await hub.ingest.access(hub.gate, body(sn="SN1", data=entries))
+    with pytest.raises(NotAuthorised):
+        await hub.ingest.access(hub.gate, body(sn="SN2", data=[access_entry()]))
+    assert await hub.records() == []
+
+
+async def test_d8_a_lone_picture_is_of_the_latest_access_record_of_its_device(hub: Hub) -> None:
+    lone = b"data:image/jpeg;base64," + base64.b64encode(JPEG)
+    await hub.ingest.base64img(hub.gate, lone)
+    await hub.ingest.access(hub.gate, body(sn="SN1", data=[access_entry()]))
+    await hub.ingest.access(hub.yard, body(sn="SN2", data=[access_entry()]))
+    await hub.ingest.base64img(hub.gate, lone + b"\n")
+    before, access, _, after = await hub.records()
+    assert isinstance(before.detail, AccessDetail)
+    assert isinstance(after.detail, AccessDetail)
+    assert (before.detail.of, after.detail.of) == (None, access.seq)
+    assert after.occurred_at == hub.clock.ms
+    assert await hub.picture(after, "face") == JPEG
+
+
+async def test_2_2_device_info_is_noted_and_saved_before_it_is_answered(hub: Hub) -> None:
+    await hub.ingest.device_info(hub.gate, body(did="", fwVer="V1.0", devName="NFY-01"))
+    ((did, info),) = hub.reports
+    assert (did, info.fw_ver, info.dev_name) == (hub.gate.did, "V1.0", "NFY-01")
+    assert hub.flushed == 1
+    assert hub.told == [hub.gate.did]
+
+
+async def test_a_large_body_is_decoded_beside_the_others(
+    hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    threads: list[bool] = []
+    decode = bodies.decode_face
+
+    def watched(*args: Any, **how: Any) -> Any:
+        threads.append(threading.current_thread() is threading.main_thread())
+        return decode(*args, **how)
+
+    monkeypatch.setattr(bodies, "decode_face", watched)
+    await hub.ingest.face(hub.gate, face())
+    await hub.ingest.face(hub.gate, face(data={"bg_data": b64(jpeg(1_000_000))}))
+    assert threads == [True, False]
+    assert len(await hub.records()) == 2
+
+
+async def test_a_fault_in_a_large_body_is_told_alike(hub: Hub) -> None:
+    with pytest.raises(HubError, match="time"):
+        await hub.ingest.face(hub.gate, face(time=None, name="x" * 2_000_000))

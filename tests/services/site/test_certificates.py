@@ -1,0 +1,500 @@
+"""The site's own authority and certificates, and certificates that the configuration names."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import ssl
+import sys
+from pathlib import Path
+
+import pytest
+import trio
+import trio.testing
+from cryptography import x509
+from cryptography.hazmat.primitives import serialization
+
+from hub.config import Tls
+from hub.errors import StartFault
+from hub.net.listener import Limits, Peer, open_listeners, serve_port
+from hub.services.site.certificate_authority import key_pem, new_rsa_key
+from hub.services.site.certificates import Certificates, names_of_this_host
+from tests.support.certificates import self_signed
+
+NOW = 1_795_000_000.0
+DAY = 86_400.0
+NAMES = frozenset({"localhost", "gate-pc", "gate-pc.local", "127.0.0.1", "::1", "10.0.0.5"})
+
+needs_openssl = pytest.mark.skipif(not shutil.which("openssl"), reason="needs openssl")
+
+
+class Site:
+    """A host with a clock and names that the test changes, and its certificates."""
+
+    def __init__(self, directory: Path, *, now: float = NOW, config: Tls | None = None) -> None:
+        self.directory = directory
+        self.now = now
+        self.names = NAMES
+        self.files_left = True
+        self.config = config or Tls()
+        self.certificates = self._at_rest()
+
+    async def start(self) -> Site:
+        self.certificates = self._at_rest()
+        await self.certificates.load()
+        return self
+
+    def _at_rest(self) -> Certificates:
+        return Certificates(
+            self.directory, self.config, now=lambda: self.now, names=self._names_of_this_host
+        )
+
+    def _names_of_this_host(self) -> frozenset[str]:
+        if not self.files_left:
+            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+        return self.names
+
+
+@pytest.fixture(scope="module")
+def first_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    directory = tmp_path_factory.mktemp("first-run")
+    trio.run(Site(directory).start)
+    return directory
+
+
+@pytest.fixture
+async def site(first_run: Path, tmp_path: Path) -> Site:
+    shutil.copytree(first_run, tmp_path / "data")
+    return await Site(tmp_path / "data").start()
+
+
+def trusting(certificates: Certificates) -> ssl.SSLContext:
+    """A client as strict as Python 3.13's default, that does not look at the clock."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.load_verify_locations(cadata=certificates.ca_pem().decode())
+    context.verify_flags |= ssl.VERIFY_X509_STRICT
+    context.verify_flags |= _NO_CHECK_TIME
+    return context
+
+
+#: X509_V_FLAG_NO_CHECK_TIME: the tests' clock is not the host's.
+_NO_CHECK_TIME = 0x200000
+
+
+def shake_hands(
+    server_context: ssl.SSLContext, client_context: ssl.SSLContext, name: str = "localhost"
+) -> ssl.SSLObject:
+    """The client's side of a connection over memory; raises ssl.SSLError where it fails."""
+    to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
+    server = server_context.wrap_bio(to_server, to_client, server_side=True)
+    client = client_context.wrap_bio(to_client, to_server, server_hostname=name)
+    waiting = [client, server]
+    for _ in range(10):
+        for side in list(waiting):
+            try:
+                side.do_handshake()
+                waiting.remove(side)
+            except ssl.SSLWantReadError:
+                pass
+    assert not waiting
+    return client
+
+
+def leaf_of(client: ssl.SSLObject) -> x509.Certificate:
+    der = client.getpeercert(binary_form=True)
+    assert der is not None
+    return x509.load_der_x509_certificate(der)
+
+
+def leaf(site: Site) -> x509.Certificate:
+    certificates = site.certificates
+    return leaf_of(shake_hands(certificates.context(), trusting(certificates)))
+
+
+# The site's own authority
+
+
+async def test_a_first_run_makes_all_that_is_needed(site: Site) -> None:
+    made = {path.name for path in (site.directory / "tls").iterdir()}
+    assert made == {"ca.crt", "ca.key", "hub-ecdsa.pem", "hub-rsa.pem"}
+    assert site.certificates.ca_pem() == (site.directory / "tls" / "ca.crt").read_bytes()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such modes")
+@pytest.mark.parametrize("name", ["ca.key", "hub-ecdsa.pem", "hub-rsa.pem"])
+async def test_keys_are_for_their_owner_only(site: Site, name: str) -> None:
+    assert (site.directory / "tls" / name).stat().st_mode & 0o777 == 0o600
+
+
+async def test_a_second_start_takes_what_is_there(site: Site) -> None:
+    before = leaf(site)
+    fingerprint = site.certificates.fingerprint()
+    await site.start()
+    assert leaf(site) == before
+    assert site.certificates.fingerprint() == fingerprint
+
+
+@pytest.mark.parametrize("name", sorted(NAMES))
+async def test_a_strict_client_takes_every_name_and_address(site: Site, name: str) -> None:
+    context, client = site.certificates.context(), trusting(site.certificates)
+    assert shake_hands(context, client, name).version() == "TLSv1.3"
+
+
+async def test_another_name_is_not_taken(site: Site) -> None:
+    context, client = site.certificates.context(), trusting(site.certificates)
+    with pytest.raises(ssl.SSLCertVerificationError):
+        shake_hands(context, client, "10.0.0.6")
+
+
+@needs_openssl
+@pytest.mark.parametrize("kind", ["ecdsa", "rsa"])
+async def test_openssl_verifies_both_certificates_strictly(site: Site, kind: str) -> None:
+    tls = site.directory / "tls"
+    command = ["openssl", "verify", "-x509_strict", "-purpose", "sslserver"]
+    command += ["-attime", str(int(NOW)), "-verify_hostname", "gate-pc"]
+    command += ["-CAfile", str(tls / "ca.crt"), str(tls / f"hub-{kind}.pem")]
+    done = await trio.run_process(command, capture_stdout=True, capture_stderr=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+async def test_the_authority_lives_ten_years_and_is_backdated_a_day(site: Site) -> None:
+    authority = x509.load_pem_x509_certificate(site.certificates.ca_pem())
+    assert authority.not_valid_before_utc.timestamp() == NOW - DAY
+    assert authority.not_valid_after_utc.timestamp() > NOW + 10 * 365 * DAY
+
+
+async def test_a_certificate_lives_no_longer_than_browsers_allow(site: Site) -> None:
+    found = leaf(site)
+    life = found.not_valid_after_utc - found.not_valid_before_utc
+    assert life.days <= 397
+    assert found.not_valid_before_utc.timestamp() == NOW - DAY
+    assert site.certificates.expires_at == found.not_valid_after_utc.timestamp()
+
+
+def tls_1_2(certificates: Certificates, ciphers: str) -> ssl.SSLContext:
+    context = trusting(certificates)
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    context.set_ciphers(ciphers)
+    return context
+
+
+@pytest.mark.parametrize(
+    ("ciphers", "cipher", "key"),
+    [
+        ("DEFAULT", "ECDHE-ECDSA-AES256-GCM-SHA384", "ec"),
+        ("ECDHE+aRSA", "ECDHE-RSA-AES256-GCM-SHA384", "rsa"),
+        ("AES128-SHA", "AES128-SHA", "rsa"),
+        ("AES256-SHA:ECDHE-RSA-AES128-SHA", "ECDHE-RSA-AES128-SHA", "rsa"),
+    ],
+    ids=["any", "rsa only", "no ecdhe", "cbc only"],
+)
+async def test_each_client_gets_the_best_that_it_can_use(
+    site: Site, ciphers: str, cipher: str, key: str
+) -> None:
+    client = tls_1_2(site.certificates, ciphers)
+    client = shake_hands(site.certificates.context(), client)
+    assert client.cipher()[0] == cipher  # type: ignore[index]
+    assert type(leaf_of(client).public_key()).__name__.lower().startswith(key)
+
+
+@pytest.mark.filterwarnings("ignore:ssl.TLSVersion.TLSv1_1 is deprecated")
+async def test_tls_before_1_2_is_refused(site: Site) -> None:
+    client = trusting(site.certificates)
+    client.minimum_version = client.maximum_version = ssl.TLSVersion.TLSv1_1
+    client.set_ciphers("DEFAULT@SECLEVEL=0")
+    with pytest.raises(ssl.SSLError, match="unsupported protocol"):
+        shake_hands(site.certificates.context(), client)
+
+
+async def test_a_certificate_is_renewed_a_month_before_its_end(site: Site) -> None:
+    before, context = leaf(site), site.certificates.context()
+    site.now = site.certificates.expires_at - 31 * DAY
+    await site.certificates.check()
+    assert site.certificates.context() is context
+    site.now = site.certificates.expires_at - 30 * DAY
+    await site.certificates.check()
+    assert site.certificates.context() is not context
+    assert leaf(site).not_valid_after_utc > before.not_valid_after_utc
+    assert site.certificates.trouble == ""
+
+
+async def test_a_new_address_gets_into_the_certificate(site: Site) -> None:
+    site.names = NAMES | {"10.0.0.77", "gate-pc-2"}
+    await site.certificates.check()
+    for name in ("10.0.0.77", "gate-pc-2"):
+        shake_hands(site.certificates.context(), trusting(site.certificates), name)
+
+
+async def test_an_address_that_went_changes_nothing(site: Site) -> None:
+    context = site.certificates.context()
+    site.names = NAMES - {"10.0.0.5"}
+    await site.certificates.check()
+    assert site.certificates.context() is context
+
+
+async def test_it_looks_every_minute(site: Site, autojump_clock: trio.testing.MockClock) -> None:
+    looks: list[float] = []
+
+    def names() -> frozenset[str]:
+        looks.append(autojump_clock.current_time())
+        return NAMES
+
+    certificates = Certificates(site.directory, Tls(), now=lambda: NOW, names=names)
+    await certificates.load()
+    started = trio.current_time()
+    with trio.move_on_after(150):
+        await certificates.run()
+    assert [moment - started for moment in looks[-2:]] == [60, 120]
+
+
+async def test_a_renewed_authority_is_trusted_by_who_trusted_the_old(site: Site) -> None:
+    old = trusting(site.certificates)
+    before = site.certificates.ca_pem()
+    site.now = NOW + (3652 - 400) * DAY
+    await site.start()
+    assert site.certificates.ca_pem() != before
+    for client in (old, trusting(site.certificates)):
+        shake_hands(site.certificates.context(), client)
+    await site.certificates.check()
+    assert site.certificates.trouble == ""
+
+
+async def test_a_clock_that_lost_its_battery_changes_nothing(site: Site) -> None:
+    before = leaf(site)
+    site.now = 1_000_000.0
+    await site.start()
+    assert leaf(site) == before
+
+
+async def test_a_first_run_with_a_clock_ahead_heals(tmp_path: Path) -> None:
+    site = await Site(tmp_path, now=NOW + 3000 * DAY).start()
+    client = trusting(site.certificates)
+    site.now = NOW
+    await site.certificates.check()
+    found = leaf_of(shake_hands(site.certificates.context(), client))
+    assert found.not_valid_before_utc.timestamp() == NOW - DAY
+    authority = x509.load_pem_x509_certificate(site.certificates.ca_pem())
+    assert authority.not_valid_before_utc.timestamp() == NOW - DAY
+
+
+@pytest.mark.parametrize("name", ["hub-ecdsa.pem", "hub-rsa.pem"])
+@pytest.mark.parametrize("content", [b"", b"not PEM", None], ids=["empty", "no pem", "missing"])
+async def test_a_damaged_certificate_is_made_anew(
+    site: Site, name: str, content: bytes | None
+) -> None:
+    path = site.directory / "tls" / name
+    if content is None:
+        path.unlink()
+    else:
+        path.write_bytes(content)
+    await site.start()
+    leaf(site)
+    assert b"PRIVATE KEY" in path.read_bytes()
+
+
+async def test_a_missing_authority_key_stops_the_start(site: Site) -> None:
+    (site.directory / "tls" / "ca.key").unlink()
+    with pytest.raises(StartFault, match=r"ca\.key is missing; restore it"):
+        await site.start()
+
+
+async def test_a_damaged_authority_stops_the_start(site: Site) -> None:
+    (site.directory / "tls" / "ca.crt").write_bytes(b"nonsense")
+    with pytest.raises(StartFault, match=r"ca\.crt holds no certificate"):
+        await site.start()
+
+
+@pytest.mark.expects_error("the certificate stays as it is: .* is not the key of ca.crt")
+async def test_a_key_of_another_authority_leaves_the_old_certificate_in_use(
+    site: Site, caplog: pytest.LogCaptureFixture
+) -> None:
+    key = site.directory / "tls" / "ca.key"
+    right = key.read_bytes()
+    key.write_bytes(key_pem(new_rsa_key()))
+    site.names = NAMES | {"10.0.0.79"}
+    for _ in range(3):
+        await site.certificates.check()
+    assert "ca.key is not the key of ca.crt" in site.certificates.trouble
+    assert len(caplog.records) == 1
+    leaf(site)
+    key.write_bytes(right)
+    await site.certificates.check()
+    assert site.certificates.trouble == ""
+    shake_hands(site.certificates.context(), trusting(site.certificates), "10.0.0.79")
+
+
+@pytest.mark.expects_error("the certificate stays as it is: .* Too many open files")
+async def test_a_check_that_finds_no_file_left_ends_nothing(site: Site) -> None:
+    before = leaf(site)
+    site.files_left = False
+    await site.certificates.check()
+    assert leaf(site) == before
+    assert site.certificates.trouble
+    site.files_left = True
+    await site.certificates.check()
+    assert site.certificates.trouble == ""
+
+
+async def test_the_names_of_this_host_can_be_put_into_a_certificate(tmp_path: Path) -> None:
+    names = names_of_this_host()
+    assert {"localhost", "127.0.0.1", "::1"} <= names
+    site = Site(tmp_path)
+    site.names = names
+    await site.start()
+    found = leaf(site).extensions.get_extension_for_class(x509.SubjectAlternativeName)
+    assert len(list(found.value)) == len(names)
+
+
+@needs_openssl
+@pytest.mark.parametrize(
+    "wishes",
+    [
+        ["-tls1_3"],
+        ["-tls1_2", "-sigalgs", "ECDSA+SHA256"],
+        ["-tls1_2", "-cipher", "aRSA", "-sigalgs", "RSA+SHA256"],
+        ["-tls1_2", "-cipher", "kRSA"],
+    ],
+    ids=["tls 1.3", "ecdsa", "rsa", "rsa key exchange"],
+)
+async def test_openssl_connects_and_verifies(site: Site, wishes: list[str]) -> None:
+    async def greet(stream: trio.abc.Stream, peer: Peer) -> None:
+        await stream.send_all(b"well met")
+        await stream.aclose()
+
+    listeners = await open_listeners("127.0.0.1", 0)
+    port = listeners[0].socket.getsockname()[1]
+    command = ["openssl", "s_client", "-brief", "-ign_eof", "-verify_return_error", *wishes]
+    command += ["-attime", str(int(NOW)), "-verify_ip", "127.0.0.1", "-x509_strict"]
+    command += ["-CAfile", str(site.directory / "tls" / "ca.crt")]
+    command += ["-connect", f"127.0.0.1:{port}"]
+    async with trio.open_nursery() as nursery:
+
+        async def serve(task_status: trio.TaskStatus[None]) -> None:
+            await serve_port(
+                "test",
+                listeners,
+                greet,
+                limits=Limits(9, 9),
+                tls=site.certificates.context,
+                handshake_seconds=10,
+                handler_nursery=nursery,
+                task_status=task_status,
+            )
+
+        await nursery.start(serve)
+        done = await trio.run_process(command, capture_stdout=True, capture_stderr=True)
+        assert done.stdout == b"well met"
+        nursery.cancel_scope.cancel()
+
+
+# A certificate of one's own
+
+
+class Own:
+    """Files that somebody else makes, and a site that uses them."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.cert, self.key = self_signed(directory, "localhost", now=NOW)
+        self.config = Tls(cert=str(self.cert), key=str(self.key))
+
+    async def site(self) -> Site:
+        return await Site(self.directory / "data", config=self.config).start()
+
+    def renew(self, now: float) -> None:
+        self_signed(self.directory, "localhost", now=now)
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Own:
+    return Own(tmp_path)
+
+
+async def test_an_own_certificate_is_used_and_no_authority_made(own: Own) -> None:
+    site = await own.site()
+    assert not (own.directory / "data").exists()
+    served = leaf(site)
+    assert served == x509.load_pem_x509_certificate(own.cert.read_bytes())
+    assert site.certificates.ca_pem() == own.cert.read_bytes()
+    assert len(site.certificates.fingerprint()) == 32 * 3 - 1
+
+
+async def test_a_relative_path_starts_in_the_data_directory(own: Own) -> None:
+    site = Site(own.directory, config=Tls(cert=own.cert.name, key=own.key.name))
+    await site.start()
+    assert site.certificates.ca_pem() == own.cert.read_bytes()
+
+
+async def test_half_a_setting_is_told(own: Own) -> None:
+    own.config = Tls(cert=str(own.cert))
+    with pytest.raises(StartFault, match=r"tls\.cert is set and tls\.key is not"):
+        await own.site()
+
+
+async def test_a_missing_file_is_named(own: Own) -> None:
+    own.key.unlink()
+    with pytest.raises(StartFault, match=r"tls\.key: cannot read .*localhost\.key"):
+        await own.site()
+
+
+async def test_a_file_that_is_no_certificate_is_named(own: Own) -> None:
+    own.cert.write_bytes(b"\x30\x82")
+    with pytest.raises(StartFault, match=r"localhost\.crt holds no certificate in PEM"):
+        await own.site()
+
+
+async def test_a_file_that_is_no_key_is_named(own: Own) -> None:
+    own.key.write_bytes(own.cert.read_bytes())
+    with pytest.raises(StartFault, match=r"localhost\.key holds no private key in PEM"):
+        await own.site()
+
+
+async def test_a_key_with_a_passphrase_is_told(own: Own) -> None:
+    key = serialization.load_pem_private_key(own.key.read_bytes(), password=None)
+    own.key.write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.BestAvailableEncryption(b"secret"),
+        )
+    )
+    with pytest.raises(StartFault, match="sealed with a passphrase"):
+        await own.site()
+
+
+async def test_a_key_of_another_certificate_is_told(own: Own) -> None:
+    _, other = self_signed(own.directory, "elsewhere")
+    own.key.write_bytes(other.read_bytes())
+    with pytest.raises(StartFault, match=r"localhost\.key is not the key of the first"):
+        await own.site()
+
+
+async def test_an_expired_certificate_is_told(own: Own) -> None:
+    own.renew(NOW - 60 * DAY)
+    with pytest.raises(StartFault, match=r"localhost\.crt ended on 20\d\d-\d\d-\d\d"):
+        await own.site()
+
+
+async def test_changed_files_are_read_again(own: Own) -> None:
+    site = await own.site()
+    before = leaf(site)
+    await site.certificates.check()
+    assert leaf(site) == before
+    own.renew(NOW + DAY)
+    await site.certificates.check()
+    assert leaf(site) != before
+
+
+@pytest.mark.expects_error("the certificate stays as it is: .* holds no certificate")
+async def test_a_bad_new_file_leaves_the_old_one_in_use(own: Own) -> None:
+    site = await own.site()
+    before = leaf(site)
+    own.cert.write_bytes(b"half a cert")
+    await site.certificates.check()
+    assert leaf(site) == before
+    assert "holds no certificate" in site.certificates.trouble
+    own.renew(NOW + DAY)
+    await site.certificates.check()
+    assert leaf(site) != before
+    assert site.certificates.trouble == ""

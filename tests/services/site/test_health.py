@@ -1,0 +1,179 @@
+"""What is told when something is not well."""
+
+from __future__ import annotations
+
+from typing import cast
+
+import pytest
+import trio
+import trio.testing
+
+from hub.live.feed import Change, Feed
+from hub.services.site.certificates import Certificates
+from hub.services.site.disk_space import Shortage
+from hub.services.site.health import Health
+from hub.services.site.maintenance import Upkeep
+from hub.store.db import Store
+from hub.store.health import StoreHealth
+from tests.support.clock import FrozenClock
+from tests.support.kept_days import GB, KeptDays
+
+DAY = 86_400
+
+
+class CertificateDates:
+    """As much of the certificates as health looks at."""
+
+    def __init__(self, clock: FrozenClock) -> None:
+        self.starts_at = clock() - DAY
+        self.expires_at = clock() + 100 * DAY
+        self.trouble = ""
+
+
+class Room:
+    """As much of upkeep as health looks at."""
+
+    shortage: Shortage | None = None
+
+
+class Parts:
+    """The parts that health looks at, all well."""
+
+    def __init__(self, clock: FrozenClock) -> None:
+        self.store = KeptDays()
+        self.certificates = CertificateDates(clock)
+        self.upkeep = Room()
+        self.changes: Feed[Change] = Feed()
+        self.health = Health(
+            cast("Store", self.store),
+            cast("Certificates", self.certificates),
+            cast("Upkeep", self.upkeep),
+            self.changes,
+            now=clock,
+        )
+        self.health.serving()
+
+    def codes(self) -> list[str]:
+        return [reason.code for reason in self.health.reasons()]
+
+    def faults(self) -> list[str]:
+        return [reason.code for reason in self.health.faults()]
+
+    def sentence(self) -> str:
+        (reason,) = self.health.reasons()
+        return reason.text
+
+
+@pytest.fixture
+def parts(clock: FrozenClock) -> Parts:
+    return Parts(clock)
+
+
+def test_all_is_well(parts: Parts) -> None:
+    parts.store.keep("2026-11-25", 30)
+    assert parts.health.reasons() == []
+
+
+def test_a_start_is_a_fault_until_every_port_serves(clock: FrozenClock, parts: Parts) -> None:
+    fresh = Health(
+        cast("Store", parts.store),
+        cast("Certificates", parts.certificates),
+        cast("Upkeep", parts.upkeep),
+        parts.changes,
+        now=clock,
+    )
+    assert [reason.code for reason in fresh.faults()] == ["starting"]
+    fresh.serving()
+    assert fresh.reasons() == []
+
+
+def test_a_store_that_cannot_store_is_a_fault(parts: Parts) -> None:
+    parts.store.health = StoreHealth(storable=False, reason="the disk is full")
+    assert parts.faults() == ["cannot-store"]
+    assert parts.sentence() == "nothing can be stored now: the disk is full"
+
+
+def test_damage_is_a_fault(parts: Parts) -> None:
+    parts.store.health = StoreHealth(damaged="hub.sqlite: row 7 missing from index")
+    assert parts.faults() == ["damaged"]
+    assert "row 7 missing" in parts.sentence()
+
+
+def test_a_low_disk_is_a_warning(parts: Parts) -> None:
+    parts.upkeep.shortage = Shortage(free_bytes=int(1.26 * GB), wanted_bytes=2 * GB)
+    assert parts.faults() == []
+    assert parts.sentence().startswith("only 1.3 GB are free on the disk, 2 GB should be")
+
+
+def test_a_clock_without_battery_is_a_fault(parts: Parts, clock: FrozenClock) -> None:
+    clock.seconds = 1_000_000.0
+    assert parts.faults() == ["clock-unset"]
+    assert "1970-01-12 13:46 UTC" in parts.sentence()
+
+
+def test_records_of_days_to_come_are_a_warning(parts: Parts) -> None:
+    parts.store.keep("2026-11-26", 2)  # Within the night around midnight that is nothing.
+    assert parts.codes() == []
+    parts.store.keep("2026-11-27", 2)
+    assert parts.codes() == ["clock-went-back"]
+    assert parts.faults() == []
+    assert "2026-11-27" in parts.sentence()
+
+
+def test_a_certificate_near_its_end_is_a_warning(parts: Parts, clock: FrozenClock) -> None:
+    parts.certificates.expires_at = clock() + 15 * DAY
+    assert parts.codes() == []
+    parts.certificates.expires_at = clock() + 13 * DAY
+    assert parts.faults() == []
+    assert parts.sentence() == "the certificate ends on 2026-12-08, in 13 days"
+
+
+def test_a_certificate_past_its_end_is_a_fault(parts: Parts, clock: FrozenClock) -> None:
+    parts.certificates.expires_at = clock() - 1
+    assert parts.faults() == ["certificate-ended"]
+
+
+def test_a_certificate_before_its_time_is_a_fault(parts: Parts, clock: FrozenClock) -> None:
+    parts.certificates.starts_at = clock() + DAY
+    assert parts.faults() == ["certificate-early"]
+    assert parts.sentence() == "the certificate holds from 2026-11-26 on"
+
+
+def test_a_certificate_that_cannot_be_replaced_is_a_warning(parts: Parts) -> None:
+    parts.certificates.trouble = "tls.cert: /etc/hub.crt holds no certificate in PEM"
+    assert parts.codes() == ["certificate-stays"]
+    assert parts.faults() == []
+
+
+def test_faults_come_first(parts: Parts) -> None:
+    parts.upkeep.shortage = Shortage(0, GB)
+    parts.certificates.trouble = "no"
+    parts.store.health = StoreHealth(storable=False, reason="the disk is full", damaged="a pack")
+    assert parts.codes()[:2] == ["cannot-store", "damaged"]
+
+
+def test_every_reason_says_what_a_translation_needs(parts: Parts, clock: FrozenClock) -> None:
+    parts.upkeep.shortage = Shortage(0, GB)
+    parts.certificates.trouble = "no"
+    parts.certificates.expires_at = clock() + 2 * DAY
+    parts.store.health = StoreHealth(storable=False, reason="full", damaged="a pack")
+    parts.store.keep("2027-01-01", 1)
+    for reason in parts.health.reasons():
+        for value in reason.args.values():
+            assert value in reason.text
+
+
+async def test_pages_are_told_of_a_change_once(
+    parts: Parts, autojump_clock: trio.testing.MockClock
+) -> None:
+    async with trio.open_nursery() as nursery:
+        with parts.changes.subscribe() as changes:
+            await nursery.start(parts.health.run)
+            await trio.sleep(10)
+            parts.store.health = StoreHealth(storable=False, reason="the disk is full")
+            await trio.sleep(10)
+            assert await changes.next() == [Change("health")]
+            parts.store.health = StoreHealth()
+            await trio.sleep(10)
+            assert await changes.next() == [Change("health")]
+        nursery.cancel_scope.cancel()

@@ -1,0 +1,272 @@
+"""Retention, room on the disk, pruning and the nightly check."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, tzinfo
+from pathlib import Path
+from typing import cast
+from zoneinfo import ZoneInfo
+
+import pytest
+import trio
+from trio.testing import MockClock
+
+from hub.config import Storage
+from hub.services.site.disk_space import GB, DiskRoom, Shortage
+from hub.services.site.maintenance import Upkeep
+from hub.store.db import Store
+from tests.support.clock import FrozenClock
+from tests.support.kept_days import KeptDays
+from tests.support.stores import is_whole, opened, upload
+
+TODAY = "2026-11-25"
+DAY = 86_400
+HOUR = 3600
+SHANGHAI = ZoneInfo("Asia/Shanghai")
+UNLIMITED = Storage(keep_days=36_500, max_gb=0, min_free_gb=0)
+
+
+@pytest.fixture
+def store() -> KeptDays:
+    return KeptDays()
+
+
+class RunningClock:
+    """A wall clock that runs as trio's does, and can be set."""
+
+    def __init__(self, start: datetime) -> None:
+        self._offset = start.timestamp() - trio.current_time()
+
+    def __call__(self) -> float:
+        return trio.current_time() + self._offset
+
+    def jump(self, seconds: float) -> None:
+        self._offset += seconds
+
+
+def noon() -> RunningClock:
+    return RunningClock(datetime(2026, 11, 25, 12, 0, tzinfo=UTC))
+
+
+@asynccontextmanager
+async def kept_up(
+    store: KeptDays,
+    config: Storage = UNLIMITED,
+    *,
+    now: Callable[[], float] | None = None,
+    zone: tzinfo = UTC,
+) -> AsyncIterator[Upkeep]:
+    """Upkeep at work, after what it does at the start."""
+    upkeep = Upkeep(
+        cast("Store", store),
+        config,
+        DiskRoom(config.min_free_gb, store.free_bytes),
+        now=now or noon(),
+        zone=lambda: zone,
+    )
+    async with trio.open_nursery() as nursery:
+        await nursery.start(upkeep.run)
+        await trio.sleep(1)
+        yield upkeep
+        nursery.cancel_scope.cancel()
+
+
+# Age
+
+
+async def test_days_older_than_keep_days_go_soon_after_the_start(
+    store: KeptDays, autojump_clock: MockClock
+) -> None:
+    store.keep(TODAY, 10)
+    async with kept_up(store, Storage(keep_days=7, min_free_gb=0)):
+        assert store.dropped == ["2026-11-16", "2026-11-17"]
+
+
+async def test_pictures_that_were_read_from_devices_go_by_age_too(
+    store: KeptDays, autojump_clock: MockClock
+) -> None:
+    now = noon()
+    started = now()
+    async with kept_up(store, Storage(keep_days=7, min_free_gb=0), now=now):
+        assert store.dropped_older == [int((started - 7 * DAY) * 1000)]
+        await trio.sleep(DAY)
+        assert len(store.dropped_older) == 2
+
+
+async def test_a_kept_day_is_a_whole_one(store: KeptDays, autojump_clock: MockClock) -> None:
+    store.keep(TODAY, 2)
+    async with kept_up(store, Storage(keep_days=1, min_free_gb=0)):
+        assert store.dropped == []
+
+
+async def test_the_next_day_goes_at_three_in_the_night_of_the_site(
+    store: KeptDays, autojump_clock: MockClock
+) -> None:
+    store.keep(TODAY, 8)
+    start = RunningClock(datetime(2026, 11, 25, 12, 0, tzinfo=SHANGHAI))
+    async with kept_up(store, Storage(keep_days=7, min_free_gb=0), now=start, zone=SHANGHAI):
+        await trio.sleep(14.9 * HOUR)  # 2:54 in Shanghai, still the day before in UTC
+        assert store.dropped == []
+        await trio.sleep(0.2 * HOUR)
+        assert store.dropped == []
+        await trio.sleep(24 * HOUR)
+        assert store.dropped == ["2026-11-18"]
+
+
+async def test_nobody_loses_the_records_by_setting_the_year_wrong(
+    store: KeptDays, autojump_clock: MockClock
+) -> None:
+    store.keep(TODAY, 5)
+    now = noon()
+    async with kept_up(store, Storage(keep_days=7, min_free_gb=0), now=now):
+        now.jump(10 * 365 * DAY)
+        await trio.sleep(HOUR)
+        now.jump(-10 * 365 * DAY)
+        await trio.sleep(DAY)
+        assert store.dropped == []
+
+
+async def test_a_clock_that_was_set_is_believed_after_a_day(
+    store: KeptDays, autojump_clock: MockClock
+) -> None:
+    store.keep(TODAY, 5)
+    now = noon()
+    async with kept_up(store, Storage(keep_days=7, min_free_gb=0), now=now):
+        now.jump(100 * DAY)
+        await trio.sleep(2 * DAY)
+        assert len(store.dropped) == 5
+
+
+# Size
+
+
+async def test_the_oldest_go_while_the_pictures_take_more_than_allowed(
+    store: KeptDays, autojump_clock: MockClock
+) -> None:
+    store.keep(TODAY, 10)
+    async with kept_up(store, Storage(keep_days=30, max_gb=7.5, min_free_gb=0)):
+        assert store.dropped == ["2026-11-16", "2026-11-17", "2026-11-18"]
+
+
+async def test_the_oldest_go_while_the_disk_is_short(
+    store: KeptDays, autojump_clock: MockClock
+) -> None:
+    store.keep(TODAY, 10)
+    store.free = GB // 2
+    async with kept_up(store, Storage(min_free_gb=2)) as upkeep:
+        assert store.dropped == ["2026-11-16", "2026-11-17"]
+        assert upkeep.shortage is None
+
+
+async def test_a_disk_that_gets_short_later_is_noticed_within_seconds(
+    store: KeptDays, autojump_clock: MockClock
+) -> None:
+    store.keep(TODAY, 10)
+    async with kept_up(store, Storage(min_free_gb=2)):
+        store.free = GB
+        await trio.sleep(10)
+        assert store.dropped == ["2026-11-16"]
+
+
+async def test_a_full_disk_takes_the_oldest_whatever_is_allowed(
+    store: KeptDays, autojump_clock: MockClock
+) -> None:
+    store.keep(TODAY, 3)
+    store.free = 1000
+    async with kept_up(store, UNLIMITED):
+        assert store.dropped == ["2026-11-23"]
+
+
+async def test_today_never_goes(store: KeptDays, autojump_clock: MockClock) -> None:
+    store.keep(TODAY, 3, size=0)
+    store.free = GB
+    async with kept_up(store, Storage(keep_days=1, max_gb=0.5, min_free_gb=2)) as upkeep:
+        assert [use.day for use in store.kept] == [TODAY]
+        assert upkeep.shortage == Shortage(free_bytes=GB, wanted_bytes=2 * GB)
+
+
+async def test_the_shortage_ends_when_somebody_makes_room(
+    store: KeptDays, autojump_clock: MockClock
+) -> None:
+    store.keep(TODAY, 1)
+    store.free = GB
+    async with kept_up(store, Storage(min_free_gb=2)) as upkeep:
+        assert upkeep.shortage is not None
+        store.free = 3 * GB
+        await trio.sleep(10)
+        assert upkeep.shortage is None
+
+
+async def test_what_cannot_be_dropped_now_is_dropped_later(
+    store: KeptDays, autojump_clock: MockClock
+) -> None:
+    store.keep(TODAY, 10)
+    store.refuses = True
+    async with kept_up(store, Storage(max_gb=9, min_free_gb=0)):
+        assert store.dropped == []
+        store.refuses = False
+        await trio.sleep(10)
+        assert store.dropped == ["2026-11-16"]
+
+
+async def test_a_disk_that_cannot_be_asked_costs_nothing(
+    store: KeptDays, autojump_clock: MockClock
+) -> None:
+    store.keep(TODAY, 10)
+
+    def unknown() -> int:
+        raise OSError("no such device")
+
+    store.free_bytes = unknown  # type: ignore[method-assign]
+    async with kept_up(store, Storage(min_free_gb=2)) as upkeep:
+        assert store.dropped == []
+        assert upkeep.shortage is None
+
+
+# The rest
+
+
+async def test_what_has_expired_is_forgotten_every_hour(
+    store: KeptDays, autojump_clock: MockClock
+) -> None:
+    async with kept_up(store):
+        assert store.pruned == ["tokens", "sessions"]
+        store.refuses = True
+        await trio.sleep(HOUR)
+        store.refuses = False
+        await trio.sleep(HOUR)
+        assert store.pruned == ["tokens", "sessions"] * 2
+
+
+async def test_the_database_is_checked_every_night(
+    store: KeptDays, autojump_clock: MockClock
+) -> None:
+    async with kept_up(store):
+        assert store.checks == 0
+        await trio.sleep(3 * DAY)
+        assert store.checks == 3
+
+
+async def test_a_real_store_loses_its_old_days_and_keeps_today(
+    tmp_path: Path, clock: FrozenClock
+) -> None:
+    async with opened(tmp_path / "data", clock) as store:
+        for seed in range(3):
+            clock.advance(DAY)
+            last = upload(clock, seed)
+            await store.records.append(last)
+        upkeep = Upkeep(
+            store,
+            Storage(keep_days=1, min_free_gb=0),
+            DiskRoom(0, lambda: 100 * GB),
+            now=clock,
+            zone=lambda: UTC,
+        )
+        async with trio.open_nursery() as nursery:
+            await nursery.start(upkeep.run)
+            while len(store.media.days()) > 2:  # A thread is at work.
+                await trio.lowlevel.checkpoint()
+            nursery.cancel_scope.cancel()
+        assert await is_whole(store, 3, last.records[0])

@@ -1,0 +1,123 @@
+"""What simulated cameras upload is what the hub reads: as documented, and as real ones do (D8)."""
+
+from __future__ import annotations
+
+import json
+import random
+from zoneinfo import ZoneInfo
+
+import msgspec
+import pytest
+
+from hub.simulator.device_state import NEW
+from hub.simulator.identity import CameraIdentity
+from hub.simulator.scenario.population import Cast
+from hub.simulator.scenario.schedule import AccessGranted, CarSeen, EventSeen, FaceSeen, Happening
+from hub.simulator.uploads import Sight, Upload, device_info, upload_of
+from hub.wire.uploads import bodies
+from hub.wire.uploads.records import AccessDetail, EventDetail, FaceDetail, VehicleDetail
+
+AT = 1764028800.25
+Cameras = tuple[CameraIdentity, ...]
+
+both = pytest.mark.parametrize("real", [False, True], ids=["documented", "real"])
+
+
+def sent(camera: CameraIdentity, seen: Happening, *, real: bool) -> Upload:
+    return upload_of(Sight(camera, seen, AT, "sdcard/20251125/00/0000_7", real), random.Random(1))
+
+
+@both
+def test_a_capture_is_read_with_all_its_pictures(cameras: Cameras, cast: Cast, real: bool) -> None:
+    person = cast.known[0]
+    upload = sent(cameras[0], FaceSeen(person, 1, 0.5), real=real)
+    assert (upload.method, upload.path) == ("POST", "/api/v1/adapter/lenfocus/face/capture")
+    read = bodies.decode_face(upload.body, max_depth=64)
+    assert (read.did, read.sn, read.occurred_at) == (None, cameras[0].sn, 1764028800000)
+    assert read.detail == FaceDetail(
+        name=person.name,
+        age=person.age,
+        gender=person.gender,
+        uuid=person.uuid,
+        category=1 if real else None,
+    )
+    assert [picture.name for picture in read.pictures] == ["face", "body", "background"]
+
+
+def test_a_documented_capture_has_what_the_table_of_2_1_has(cameras: Cameras, cast: Cast) -> None:
+    body = json.loads(sent(cameras[0], FaceSeen(cast.known[0], 1, 0.5), real=False).body)
+    assert set(body) == {"did", "sn", "time", "age", "gender", "name", "uuid", "data"}
+    assert body["data"]["face_data"].startswith("data:image/jpeg;base64,/9j/")
+    stranger = json.loads(sent(cameras[0], FaceSeen(cast.strangers[0], 1, 0.5), real=False).body)
+    assert not {"name", "uuid"} & set(stranger)
+
+
+def test_a_real_capture_is_written_as_real_cameras_write_it(cameras: Cameras, cast: Cast) -> None:
+    upload = sent(cameras[0], FaceSeen(cast.strangers[0], 1, 0.5), real=True)
+    assert b"=" not in upload.body
+    assert rb"\u003d" in upload.body
+    assert b'"did":""' in upload.body
+    assert b'"feature":[' in upload.body
+    read = bodies.decode_face(upload.body, max_depth=64)
+    assert isinstance(read.detail, FaceDetail)
+    assert (read.detail.name, read.detail.uuid, read.detail.category) == (None, None, 0)
+    extra = json.loads(bytes(read.extra))
+    assert extra["helmet"] in (0, 1)
+    assert "feature" not in extra
+
+
+@both
+def test_a_camera_that_was_given_a_did_sends_it(cameras: Cameras, cast: Cast, real: bool) -> None:
+    camera = msgspec.structs.replace(cameras[0], did="12")
+    upload = sent(camera, FaceSeen(cast.known[0], 1, 0.5), real=real)
+    assert bodies.decode_face(upload.body, max_depth=64).did == "12"
+
+
+@both
+def test_events_are_read_with_and_without_somebody(
+    cameras: Cameras, cast: Cast, real: bool
+) -> None:
+    for number, person in ((12, cast.known[1]), (8, None), (3, None)):
+        upload = sent(cameras[4], EventSeen(number, person, 0, 0.2), real=real)
+        read = bodies.decode_event(upload.body, max_depth=64, keep_unknown=False)
+        assert isinstance(read.detail, EventDetail)
+        assert read.detail.type == number
+        # D8: real cameras give seconds here.
+        assert read.occurred_at == (1764028800000 if real else 1764028800250)
+        assert read.detail.name == (person.name if person and real else None)
+        assert read.pictures[-1].name == "background"
+        assert b'"jpeg_url_frame":"sdcard/20251125/00/0000_7_bg.jpg"' in upload.body
+
+
+@both
+def test_vehicles_are_read_with_their_plates(cameras: Cameras, cast: Cast, real: bool) -> None:
+    for car in cast.cars:
+        read = bodies.decode_vehicle(sent(cameras[2], CarSeen(car), real=real).body, max_depth=64)
+        assert isinstance(read.detail, VehicleDetail)
+        assert read.detail.plate.id == car.plate
+        assert read.detail.vehicle.brand == car.brand
+        assert [picture.name for picture in read.pictures] == ["full", "vehicle", "plate"]
+    assert any(car.plate == "粤B54896" for car in cast.cars)
+
+
+@both
+def test_an_access_is_read(cameras: Cameras, cast: Cast, real: bool) -> None:
+    upload = sent(cameras[1], AccessGranted(cast.known[2], 36.6), real=real)
+    assert (upload.method, upload.path) == ("PUT", "/api/v1/access/record")
+    read = bodies.decode_access(upload.body, max_depth=64, zone=ZoneInfo("UTC"))
+    (entry,) = read.entries
+    assert read.sn == cameras[1].sn
+    assert isinstance(entry.detail, AccessDetail)
+    assert (entry.detail.uuid, entry.detail.temperature) == (cast.known[2].uuid, 36.6)
+
+
+def test_device_information_is_read(cameras: Cameras) -> None:
+    info = bodies.decode_device_info(device_info(cameras[0], NEW).body, max_depth=64)
+    assert (info.sn, info.dev_name) == (cameras[0].sn, "Main gate")
+    assert (info.fw_ver, info.hw_ver) == (NEW.fw_ver, NEW.hw_ver)
+
+
+def test_no_two_real_captures_are_the_same_bytes(cameras: Cameras, cast: Cast) -> None:
+    sight = Sight(cameras[0], FaceSeen(cast.known[0], 1, 0.5), AT, real=True)
+    chance = random.Random(1)
+    assert upload_of(sight, chance) != upload_of(sight, chance)

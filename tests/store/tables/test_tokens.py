@@ -1,0 +1,202 @@
+"""D2: tokens by hash, their grace, and the memory of replays."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import trio
+
+from hub.errors import NoSuchResource, TooManyRequests, WrongSignature
+from hub.store.db import Store
+from hub.store.tables import tokens
+from hub.store.tables.devices import NewDevice
+from hub.store.tables.tokens import Accepted, TokenRow
+from tests.support.clock import FrozenClock
+from tests.support.stores import opened
+
+
+@pytest.fixture
+async def store(tmp_path: Path, clock: FrozenClock) -> AsyncIterator[Store]:
+    async with opened(tmp_path / "data", clock) as store:
+        await store.devices.add([NewDevice(sn="S1", code="c"), NewDevice(sn="S2", code="c")])
+        yield store
+
+
+async def issue(
+    store: Store,
+    clock: FrozenClock,
+    token: bytes,
+    *,
+    did: str = "1",
+    accepted: Accepted | None = None,
+    life: int = 3_600_000,
+) -> None:
+    await store.tokens.issue(
+        did,
+        token,
+        expires_at=clock.ms + life,
+        grace_until=clock.ms + 60_000,
+        accepted=accepted,
+    )
+
+
+async def test_a_token_has_a_holder_until_it_expires(store: Store, clock: FrozenClock) -> None:
+    await issue(store, clock, b"a")
+    assert store.tokens.holder(b"a") == TokenRow("1", clock.ms + 3_600_000)
+    assert store.tokens.holder(b"b") is None
+
+
+async def test_an_earlier_token_lives_on_for_its_grace_or_its_own_rest(
+    store: Store, clock: FrozenClock
+) -> None:
+    await issue(store, clock, b"short", life=10_000)
+    await issue(store, clock, b"long")
+    await issue(store, clock, b"others", did="2")
+    await issue(store, clock, b"new")
+    ends = {name: store.tokens.holder(name) for name in (b"short", b"long", b"new", b"others")}
+    assert ends[b"short"] == TokenRow("1", clock.ms + 10_000)
+    assert ends[b"long"] == TokenRow("1", clock.ms + 60_000)
+    assert ends[b"new"] == TokenRow("1", clock.ms + 3_600_000)
+    assert ends[b"others"] == TokenRow("2", clock.ms + 3_600_000)
+
+
+async def test_tokens_and_replays_survive_a_restart(tmp_path: Path, clock: FrozenClock) -> None:
+    data = tmp_path / "data"
+    async with opened(data, clock) as store:
+        await store.devices.add([NewDevice(sn="S1", code="c")])
+        await issue(store, clock, b"a", accepted=Accepted("S1", "100", clock.ms + 600_000))
+        await issue(store, clock, b"b")
+        before = store.tokens.holder(b"a"), store.tokens.holder(b"b")
+    async with opened(data, clock) as store:
+        assert (store.tokens.holder(b"a"), store.tokens.holder(b"b")) == before
+        assert store.tokens.was_accepted("S1", "100")
+        assert not store.tokens.was_accepted("S1", "101")
+        assert not store.tokens.was_accepted("S2", "100")
+
+
+async def test_the_token_itself_stands_in_no_file(tmp_path: Path, clock: FrozenClock) -> None:
+    data = tmp_path / "data"
+    async with opened(data, clock) as store:
+        await store.devices.add([NewDevice(sn="S1", code="c")])
+        await issue(store, clock, b"hash of it")
+    assert b"hash of it" in (data / "hub.sqlite").read_bytes()
+
+
+async def test_an_sn_and_ts_are_used_up_once_even_by_two_at_once(
+    store: Store, clock: FrozenClock
+) -> None:
+    accepted = Accepted("S1", "100", clock.ms + 600_000)
+    outcomes: list[str] = []
+
+    async def connect(token: bytes) -> None:
+        try:
+            await issue(store, clock, token, accepted=accepted)
+            outcomes.append("issued")
+        except WrongSignature:
+            outcomes.append("replayed")
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(connect, b"a")
+        nursery.start_soon(connect, b"b")
+    assert sorted(outcomes) == ["issued", "replayed"]
+    assert [store.tokens.holder(t) is None for t in (b"a", b"b")].count(True) == 1
+
+
+async def test_a_device_that_is_gone_gets_no_token(store: Store, clock: FrozenClock) -> None:
+    with pytest.raises(NoSuchResource):
+        await issue(store, clock, b"a", did="9", accepted=Accepted("S9", "1", None))
+    assert store.tokens.holder(b"a") is None
+    assert not store.tokens.was_accepted("S9", "1")
+
+
+async def test_dropping_ends_all_tokens_of_a_device(store: Store, clock: FrozenClock) -> None:
+    await issue(store, clock, b"a")
+    await issue(store, clock, b"b")
+    await issue(store, clock, b"c", did="2")
+    await store.tokens.drop("1")
+    assert [store.tokens.holder(t) is None for t in (b"a", b"b", b"c")] == [True, True, False]
+    await store.tokens.drop("1")
+
+
+async def test_what_has_expired_is_forgotten(store: Store, clock: FrozenClock) -> None:
+    await issue(store, clock, b"a", accepted=Accepted("S1", "1", clock.ms + 600_000), life=1000)
+    await issue(store, clock, b"b", accepted=Accepted("S1", "2", None))
+    clock.advance(601)
+    await store.tokens.prune()
+    assert store.tokens.holder(b"a") is None
+    assert store.tokens.holder(b"b") is not None
+    assert not store.tokens.was_accepted("S1", "1")
+    assert store.tokens.was_accepted("S1", "2")
+    rows = await store.read(lambda c: c.execute("SELECT ts_text FROM accepted").fetchall())
+    assert rows == [("2",)]
+    await store.tokens.prune()
+
+
+async def test_a_connect_forgets_what_its_sn_no_longer_needs(
+    store: Store, clock: FrozenClock
+) -> None:
+    await issue(store, clock, b"a", accepted=Accepted("S1", "1", clock.ms + 600_000))
+    clock.advance(601)
+    await issue(store, clock, b"b", accepted=Accepted("S1", "2", clock.ms + 600_000))
+    rows = await store.read(lambda c: c.execute("SELECT ts_text FROM accepted").fetchall())
+    assert rows == [("2",)]
+
+
+async def test_of_a_device_without_a_trusted_clock_the_last_ones_are_kept(
+    store: Store, clock: FrozenClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tokens, "_MOST_ACCEPTED", 3)
+    for n in range(5):
+        await issue(store, clock, b"%d" % n, accepted=Accepted("S1", str(n), None))
+    clock.advance(10**7)
+    await store.tokens.prune()
+    assert [store.tokens.was_accepted("S1", str(n)) for n in range(5)] == [
+        False,
+        False,
+        True,
+        True,
+        True,
+    ]
+
+
+async def test_memory_of_replays_is_bounded_by_refusing_more(
+    store: Store, clock: FrozenClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tokens, "_MOST_ACCEPTED", 3)
+    for n in range(3):
+        await issue(store, clock, b"%d" % n, accepted=Accepted("S1", str(n), clock.ms + 1000))
+    with pytest.raises(TooManyRequests):
+        await issue(store, clock, b"x", accepted=Accepted("S1", "x", clock.ms + 1000))
+    await issue(store, clock, b"y", did="2", accepted=Accepted("S2", "x", clock.ms + 1000))
+    clock.advance(2)
+    await issue(store, clock, b"x", accepted=Accepted("S1", "x", clock.ms + 1000))
+
+
+async def test_the_tokens_of_one_device_are_bounded(
+    store: Store, clock: FrozenClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tokens, "_MOST_TOKENS", 3)
+    for n in range(6):
+        await issue(store, clock, b"%d" % n)
+    assert [store.tokens.holder(b"%d" % n) is not None for n in range(6)] == [False] * 3 + [
+        True
+    ] * 3
+    rows = await store.read(lambda c: c.execute("SELECT count(*) FROM token").fetchone())
+    assert rows == (3,)
+
+
+async def test_a_thousand_connects_at_once_share_a_few_commits(
+    store: Store, clock: FrozenClock
+) -> None:
+    devices = await store.devices.add([NewDevice(sn=f"T{n}", code="c") for n in range(1000)])
+    async with trio.open_nursery() as nursery:
+        for device in devices:
+            nursery.start_soon(
+                lambda d: issue(
+                    store, clock, d.sn.encode(), did=d.did, accepted=Accepted(d.sn, "1", clock.ms)
+                ),
+                device,
+            )
+    assert all(store.tokens.holder(device.sn.encode()) for device in devices)

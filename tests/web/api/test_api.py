@@ -1,0 +1,706 @@
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from quart.wrappers import Response
+
+from hub.config import Config
+from hub.live.pending_devices import Knock, Reason
+from hub.services.access.accounts import COMMAND_LINE
+from hub.wire.signing import body_md5, params_sign, sign_connect
+from hub.wire.uploads.records import AccessDetail, EventDetail, NewRecord, Plate, VehicleDetail
+from tests.support.clock import FrozenClock
+from tests.support.gate import private_key, public_pem
+from tests.support.hub_services import HubServices, face, open_hub_services
+from web.api.csv_bodies import sheet_bodies
+from web.app import create_app
+from web.http.bodies import Bodies
+
+API = "/api/hub/v1"
+NEW = {"sn": "SN0001", "code": "AB12CD34"}
+
+
+class Client:
+    """Calls the API as an integrator with a key would."""
+
+    def __init__(self, hub: HubServices, headers: dict[str, str]) -> None:
+        self.hub = hub
+        self.headers = headers
+        app = create_app(hub.services)
+        app.asgi_app = sheet_bodies(  # type: ignore[method-assign]
+            hub.services,
+            Bodies(hub.services.config.web),
+            app.asgi_app,  # type: ignore[arg-type]
+        )
+        self._client = app.test_client(use_cookies=False)
+
+    async def raw(
+        self, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None
+    ) -> Response:
+        data = body if body is None or isinstance(body, bytes) else json.dumps(body)
+        return await self._client.open(
+            path if path.startswith("/") else f"{API}/{path}",
+            method=method,
+            data=data,
+            headers=self.headers if headers is None else headers,
+            scope_base={"client": ("10.0.0.5", 40000)},
+        )
+
+    async def get(self, path: str) -> Any:
+        return await good(await self.raw("GET", path))
+
+    async def send(self, method: str, path: str, body: Any = None) -> Any:
+        return await good(await self.raw(method, path, body))
+
+    async def seqs(self, query: str) -> list[int]:
+        return [record["seq"] for record in (await self.get(f"records?{query}"))["items"]]
+
+
+class FakeLink:
+    """As much of an open connection as a waiting device needs here."""
+
+    did = ""
+    address = "10.1.1.9"
+
+    def close(self, reason: str) -> None:
+        raise AssertionError("it is not closed")
+
+
+async def good(response: Response) -> Any:
+    assert response.status_code == 200, await response.get_data()
+    assert response.mimetype == "application/json"
+    return await response.get_json()
+
+
+async def refusal(response: Response) -> tuple[int, int, str]:
+    """HTTP status, code and message."""
+    answer = await response.get_json()
+    assert set(answer) == {"code", "msg"}
+    return response.status_code, answer["code"], answer["msg"]
+
+
+@pytest.fixture
+async def hub(tmp_path: Path, clock: FrozenClock) -> AsyncIterator[HubServices]:
+    async with open_hub_services(tmp_path, clock) as hub:
+        yield hub
+
+
+@pytest.fixture
+async def api(hub: HubServices) -> Client:
+    return Client(hub, await hub.bearer())
+
+
+# Authentication
+
+
+async def test_without_a_key_nothing_is_told(api: Client) -> None:
+    for path in ("devices", "records", "records/1", "stream", "/media/1/face.jpg"):
+        assert (await refusal(await api.raw("GET", path, headers={})))[:2] == (401, 401)
+
+
+@pytest.mark.parametrize(
+    "authorization", ["Bearer", "Bearer nobody:nothing", "Basic eDp5", "Bearer \u00e9:\u00e9"]
+)
+async def test_a_wrong_key_is_not_authenticated(api: Client, authorization: str) -> None:
+    response = await api.raw("GET", "devices", headers={"Authorization": authorization})
+    assert (await refusal(response))[:2] == (401, 401)
+    assert response.headers["WWW-Authenticate"].startswith("Bearer")
+
+
+async def test_a_read_only_key_reads_and_writes_nothing(hub: HubServices) -> None:
+    api = Client(hub, await hub.bearer(read_only=True))
+    await api.get("devices")
+    for method, path in [
+        ("POST", "devices"),
+        ("PATCH", "devices/1"),
+        ("DELETE", "devices/1"),
+        ("POST", "devices/waiting/SN0001/accept"),
+    ]:
+        assert (await refusal(await api.raw(method, path, NEW)))[:2] == (403, 401)
+
+
+class Signer:
+    def __init__(self, appid: str, secret: str, ts: int) -> None:
+        self.appid, self.secret, self.ts = appid, secret, ts
+
+    def query(self, body: bytes = b"", **params: str) -> str:
+        params = {"appid": self.appid, "ts": str(self.ts)} | params
+        if body:
+            params["body_md5"] = body_md5(body)
+        params["sign"] = params_sign(params, self.secret)
+        return "&".join(f"{name}={value}" for name, value in params.items())
+
+
+@pytest.fixture
+async def signer(hub: HubServices, clock: FrozenClock) -> Signer:
+    key = await hub.services.accounts.add_api_key("signs", False, by=COMMAND_LINE)
+    return Signer(key.appid, key.secret, int(clock()))
+
+
+async def test_a_signed_request_needs_no_header(api: Client, signer: Signer) -> None:
+    await api.hub.add_faces("a", "b")
+    response = await api.raw("GET", f"records?{signer.query(limit='1', kind='')}", headers={})
+    assert [record["seq"] for record in (await good(response))["items"]] == [1]
+
+
+async def test_a_signed_body_is_bound_by_its_md5(api: Client, signer: Signer) -> None:
+    body = json.dumps(NEW).encode()
+    signed = f"devices?{signer.query(body)}"
+    other = json.dumps(NEW | {"sn": "SN0002"}).encode()
+    response = await api.raw("POST", signed, other, headers={})
+    assert (await refusal(response))[:2] == (422, 423)
+    assert (await good(await api.raw("POST", signed, body, headers={})))["sn"] == "SN0001"
+
+
+async def test_a_signed_request_whose_body_is_not_signed_is_refused(
+    api: Client, signer: Signer
+) -> None:
+    response = await api.raw("POST", f"devices?{signer.query()}", NEW, headers={})
+    assert (await refusal(response))[:2] == (422, 423)
+    assert api.hub.services.devices.list() == []
+
+
+async def test_signatures_are_refused_with_their_codes(
+    api: Client, signer: Signer, clock: FrozenClock
+) -> None:
+    good_query = signer.query()
+    for query, status in [
+        (good_query.replace(signer.appid, "nobody"), (422, 422)),
+        (good_query[:-1] + "?", (422, 423)),
+        (f"{good_query}&kind=face", (422, 423)),
+        (f"appid={signer.appid}", (422, 423)),
+        (f"sign={'0' * 32}", (422, 422)),
+    ]:
+        response = await api.raw("GET", f"records?{query}", headers={})
+        assert (await refusal(response))[:2] == status, query
+    clock.advance(301)
+    response = await api.raw("GET", f"records?{good_query}", headers={})
+    assert (await refusal(response))[:2] == (422, 423)
+
+
+async def test_a_parameter_given_twice_is_refused_by_name(api: Client) -> None:
+    assert await refusal(await api.raw("GET", "records?kind=face&kind=event")) == (
+        400,
+        420,
+        "kind: given more than once",
+    )
+
+
+async def test_a_signed_in_user_reads_by_cookie(hub: HubServices, api: Client) -> None:
+    token = await hub.add_user("vic", "viewer")
+    cookie = {"Cookie": f"__Host-sitehub_session={token}"}
+    await good(await api.raw("GET", "devices", headers=cookie))
+
+
+async def test_a_signed_in_user_writes_with_the_role_and_the_csrf_token(
+    hub: HubServices, api: Client
+) -> None:
+    async def post(user: str, **more: str) -> Response:
+        cookie = f"__Host-sitehub_session={tokens[user]}"
+        return await api.raw("POST", "devices", NEW, headers={"Cookie": cookie, **more})
+
+    tokens = {role: await hub.add_user(role, role) for role in ("admin", "guard")}
+    csrf = {"X-CSRF-Token": csrf_of(tokens["admin"])}
+    assert (await refusal(await post("admin")))[:2] == (403, 401)
+    assert (await refusal(await post("admin", **csrf, Origin="https://evil.example")))[0] == 403
+    assert (await refusal(await post("guard", **csrf)))[:2] == (403, 401)
+    assert (await good(await post("admin", **csrf)))["did"] == "1"
+    assert (await hub.services.accounts.audit_page())[0].who == "user admin"
+
+
+def csrf_of(token: str) -> str:
+    from web.auth import _token_for
+
+    return _token_for(token)
+
+
+# Devices
+
+
+async def test_a_device_is_added_listed_changed_and_removed(api: Client) -> None:
+    added = await api.send("POST", "devices", NEW | {"name": "Gate", "did": "77"})
+    assert added == {
+        "did": "77",
+        "sn": "SN0001",
+        "name": "Gate",
+        "state": "offline",
+        "ip": None,
+        "last_seen": None,
+        "versions": {"fwVer": None, "swVer": None, "osVer": None, "hwVer": None},
+        "devName": None,
+        "clock_offset": None,
+        "waiting_reason": None,
+        "waiting_reasons": [],
+        "enabled": True,
+        "clock_trusted": True,
+        "own_key": False,
+        "earlier_key_until": None,
+        "init": None,
+    }
+    assert await api.get("devices") == {"items": [added], "next": None}
+    changed = await api.send("PATCH", "devices/77", {"name": "North", "enabled": False})
+    assert changed == added | {"name": "North", "enabled": False, "state": "disabled"}
+    assert await api.get("devices/77") == changed
+    assert await api.send("DELETE", "devices/77") == changed
+    assert await api.get("devices") == {"items": [], "next": None}
+    assert (await refusal(await api.raw("GET", "devices/77")))[:2] == (404, 426)
+
+
+async def test_a_did_is_assigned_unless_given(api: Client) -> None:
+    assert (await api.send("POST", "devices", NEW))["did"] == "1"
+    assert (await api.send("POST", "devices", NEW | {"sn": "SN0002"}))["did"] == "2"
+
+
+async def test_a_device_that_is_there_already_is_a_conflict(api: Client) -> None:
+    await api.send("POST", "devices", NEW | {"did": "5"})
+    assert (await refusal(await api.raw("POST", "devices", NEW)))[:2] == (409, 420)
+    other = NEW | {"sn": "SN0002", "did": "5"}
+    assert (await refusal(await api.raw("POST", "devices", other)))[:2] == (409, 420)
+    assert len((await api.get("devices"))["items"]) == 1
+
+
+async def test_devices_come_page_by_page_in_the_order_of_their_numbers(api: Client) -> None:
+    for did in ("10", "9", "18446744073709551615", "100"):
+        await api.send("POST", "devices", NEW | {"sn": f"SN{did}", "did": did})
+    first = await api.get("devices?limit=2")
+    assert ([device["did"] for device in first["items"]], first["next"]) == (["9", "10"], "10")
+    await api.send("DELETE", "devices/10")
+    rest = await api.get(f"devices?limit=2&after={first['next']}")
+    assert [device["did"] for device in rest["items"]] == ["100", "18446744073709551615"]
+    assert rest["next"] is None
+    assert (await api.get("devices?after=18446744073709551615"))["items"] == []
+
+
+@pytest.mark.parametrize(
+    "query", ["limit=0", "limit=1001", "limit=x", "after=x", "after=-1", "after=1.5", "before=1"]
+)
+async def test_a_bad_place_in_the_list_of_devices_is_refused(api: Client, query: str) -> None:
+    status, code, message = await refusal(await api.raw("GET", f"devices?{query}"))
+    assert (status, code) == (400, 420)
+    assert query.partition("=")[0] in message
+
+
+async def test_the_records_of_a_removed_device_stay(api: Client) -> None:
+    did = (await api.send("POST", "devices", NEW))["did"]
+    await api.hub.add_faces("a", did=did)
+    await api.send("DELETE", f"devices/{did}")
+    assert await api.seqs(f"did={did}") == [1]
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        (b"", "body"),
+        (b"not json", "body"),
+        (b"\xff\xfe", "body"),
+        (b"[]", "body"),
+        (b"null", "body"),
+        (b'{"sn": "\xff"}', "sn"),
+        (b"[" * 60_000, "nested"),
+        ({"sn": "SN1"}, "code"),
+        ({"code": "x"}, "sn"),
+        ({"sn": "", "code": "x"}, "sn"),
+        ({"sn": "S" * 65, "code": "x"}, "sn"),
+        ({"sn": 1, "code": "x"}, "sn"),
+        ({"sn": "SN1", "code": None}, "code"),
+        (NEW | {"did": "0"}, "did"),
+        (NEW | {"did": "abc"}, "did"),
+        (NEW | {"did": 5}, "did"),
+        (NEW | {"did": "18446744073709551616"}, "did"),
+        (NEW | {"key": "no PEM"}, "key"),
+        (NEW | {"nmae": "Gate"}, "nmae"),
+    ],
+)
+async def test_a_bad_device_is_refused_by_its_field_and_nothing_is_stored(
+    api: Client, body: Any, field: str
+) -> None:
+    status, code, message = await refusal(await api.raw("POST", "devices", body))
+    assert (status, code) == (400, 420)
+    assert field in message
+    assert api.hub.services.devices.list() == []
+
+
+async def test_a_code_is_as_long_as_the_pages_and_commands_take_it(api: Client) -> None:
+    assert (await api.raw("POST", "devices", NEW | {"code": "C" * 128})).status_code == 200
+    answer = await refusal(await api.raw("POST", "devices", NEW | {"sn": "2", "code": "C" * 129}))
+    assert answer[:2] == (400, 420)
+
+
+async def test_a_body_that_is_too_long_is_refused(api: Client) -> None:
+    for length in (65_536, 2_000_000):
+        body = json.dumps(NEW | {"name": "x" * length})
+        answer = await refusal(await api.raw("POST", "devices", body.encode()))
+        assert answer == (413, 420, "a body has at most 65536 bytes")
+
+
+async def test_a_change_of_a_device_that_is_not_there(api: Client) -> None:
+    for method in ("PATCH", "DELETE"):
+        assert (await refusal(await api.raw(method, "devices/9", {})))[:2] == (404, 426)
+
+
+async def test_a_change_to_a_device_that_waits_is_refused_where_its_code_does_not_fit(
+    api: Client, clock: FrozenClock
+) -> None:
+    await api.hub.services.devices.set_site_key(public_pem())
+    await api.send("POST", "devices", NEW)
+    ts = int(clock())
+    sign = sign_connect(private_key(0), sn="SN0009", code="RIGHT", ts=ts)
+    knock = Knock("SN0009", "192.168.1.9", "10.1.1.9", sign, str(ts), 0.4)
+    api.hub.room.knock_unknown(knock, [Reason("unknown")], FakeLink())
+    other = {"sn": "SN0009", "code": "WRONG"}
+    assert await refusal(await api.raw("PATCH", "devices/1", other)) == (
+        422,
+        423,
+        "the code does not match the signature",
+    )
+    assert (await api.get("devices/1"))["sn"] == "SN0001"
+    changed = await api.send("PATCH", "devices/1", other | {"code": "RIGHT"})
+    assert (changed["sn"], changed["waiting_reason"]) == ("SN0009", None)
+
+
+async def test_every_change_is_in_the_audit_log(api: Client) -> None:
+    await api.send("POST", "devices", NEW)
+    await api.send("PATCH", "devices/1", {"name": "North", "code": "EF56GH78"})
+    await api.send("DELETE", "devices/1")
+    entries = (await api.hub.services.accounts.audit_page(limit=3))[::-1]
+    appid = api.hub.services.accounts.api_keys()[0].appid
+    assert [(entry.who, entry.action, entry.target, entry.address) for entry in entries] == [
+        (f"key {appid}", "device.add", "1 SN0001", "10.0.0.5"),
+        (f"key {appid}", "device.change", "1 name, code", "10.0.0.5"),
+        (f"key {appid}", "device.remove", "1 SN0001", "10.0.0.5"),
+    ]
+
+
+async def test_a_waiting_device_is_listed_and_accepted(api: Client, clock: FrozenClock) -> None:
+    knock = Knock("SN0009", "192.168.1.9", "10.1.1.9", None, str(int(clock())), 0.4)
+    api.hub.room.knock_unknown(knock, [Reason("unknown")], FakeLink(), slowed_seconds=4)
+    waiting = await api.get("devices/waiting")
+    assert waiting == {
+        "items": [
+            {
+                "sn": "SN0009",
+                "ip": "192.168.1.9",
+                "first_seen": "2026-11-25T12:00:00.000Z",
+                "last_seen": "2026-11-25T12:00:00.000Z",
+                "reason": "it is not known here: accept it with its security code; "
+                "too many tries failed, its own or those of unknown devices behind its address: "
+                "answers are held back until 12:00:04 UTC",
+                "reasons": ["unknown", "slowed"],
+                "tries": 1,
+                "clock_offset": 0.4,
+                "slowed_until": "2026-11-25T12:00:04.000Z",
+            }
+        ],
+        "next": None,
+    }
+    path = "devices/waiting/SN0009/accept"
+    accepted = await api.send("POST", path, {"code": "AB12CD34", "name": "Gate"})
+    assert (accepted["did"], accepted["name"]) == ("1", "Gate")
+    assert accepted["init"]["outcome"] == "not-sent"
+    assert (await api.get("devices/waiting"))["items"] == []
+    assert (await refusal(await api.raw("POST", path, {"code": "AB12CD34"})))[:2] == (409, 420)
+    path = path.replace("SN0009", "SN0010")
+    assert (await refusal(await api.raw("POST", path, {"code": "AB12CD34"})))[:2] == (404, 426)
+
+
+async def test_a_code_is_tried_on_a_waiting_device(api: Client) -> None:
+    await api.hub.services.devices.set_site_key(public_pem())
+    signed = sign_connect(private_key(0), sn="SN0009", code="AB12CD34", ts=1)
+    knock = Knock("SN0009", "192.168.1.9", "10.1.1.9", signed, "1", -400)
+    clock_off = Reason("clock-off", {"seconds": "-400"})
+    api.hub.room.knock_unknown(knock, [clock_off], FakeLink())
+    path = "devices/waiting/SN0009/check"
+    assert await api.send("POST", path, {"code": "AB12CD34"}) == {
+        "outcome": "fits",
+        "reasons": ["clock-off"],
+        "reason": "its clock is 6 min 40 s behind: set its time and time zone",
+        "sign_form": "md5-digestinfo",
+    }
+    wrong = await api.send("POST", path, {"code": "AB12CD34", "key": public_pem(1)})
+    assert (wrong["outcome"], wrong["sign_form"]) == ("key-mismatch", None)
+    assert (await api.get("devices/waiting"))["items"][0]["reasons"] == ["clock-off"]
+    path = "devices/waiting/NOBODY/check"
+    assert (await refusal(await api.raw("POST", path, {"code": "x"})))[:2] == (404, 426)
+
+
+async def test_a_waiting_device_takes_a_broken_ones_place(api: Client) -> None:
+    await api.send("POST", "devices", NEW | {"did": "77", "name": "Gate"})
+    knock = Knock("SN0009", "192.168.1.9", "10.1.1.9", None, "1", 0)
+    api.hub.room.knock_unknown(knock, [Reason("no-signature")], FakeLink())
+    body = {"code": "AB12CD34", "replaces": "77"}
+    accepted = await api.send("POST", "devices/waiting/SN0009/accept", body)
+    assert (accepted["did"], accepted["sn"], accepted["name"]) == ("77", "SN0009", "Gate")
+    assert len((await api.get("devices"))["items"]) == 1
+
+
+async def test_the_initial_parameters_of_an_offline_device_are_sent_later(api: Client) -> None:
+    await api.send("POST", "devices", NEW)
+    assert (await api.send("POST", "devices/1/init"))["outcome"] == "not-sent"
+    assert (await refusal(await api.raw("POST", "devices/9/init")))[:2] == (404, 426)
+
+
+async def test_a_new_key_leaves_the_earlier_one_good_until_it_is_ended(api: Client) -> None:
+    await api.send("POST", "devices", NEW | {"key": public_pem()})
+    changed = await api.send("PATCH", "devices/1", {"key": public_pem(1)})
+    assert (changed["own_key"], changed["earlier_key_until"]) == (True, "2026-12-02T12:00:00.000Z")
+    changed = await api.send("PATCH", "devices/1", {"earlier_key": None})
+    assert changed["earlier_key_until"] is None
+
+
+@pytest.mark.parametrize("as_csv", [True, False])
+async def test_many_devices_are_imported_all_or_none(api: Client, as_csv: bool) -> None:
+    async def sent(*rows: dict[str, str], query: str = "") -> Response:
+        if not as_csv:
+            return await api.raw("POST", f"devices/import{query}", {"rows": list(rows)})
+        lines = [",".join(row.get(name, "") for name in ("sn", "code", "name")) for row in rows]
+        body = "\n".join(["sn,code,name", *lines]).encode()
+        headers = api.headers | {"Content-Type": "text/csv"}
+        return await api.raw("POST", f"devices/import{query}", body, headers)
+
+    rows = {"sn": "A", "code": "1", "name": "北门"}, {"sn": "B", "code": "2"}
+    assert await good(await sent(*rows, query="?dry_run=true")) == {
+        "count": 2,
+        "dids": [None, None],
+    }
+    assert (await api.get("devices"))["items"] == []
+    status, code, message = await refusal(await sent(rows[0], {"sn": "B"}, rows[0]))
+    assert (status, code) == (400, 420)
+    first = 2 if as_csv else 1
+    for text in (f"line {first + 1}: code: ", f"line {first + 2}: sn: A stands in line {first}"):
+        assert text in message
+    assert await good(await sent(*rows)) == {"count": 2, "dids": ["1", "2"]}
+    assert [item["name"] for item in (await api.get("devices"))["items"]] == ["北门", ""]
+
+
+@pytest.mark.parametrize("as_csv", [True, False])
+async def test_the_devices_of_a_large_site_are_imported_at_once(api: Client, as_csv: bool) -> None:
+    rows = [{"sn": f"Y3CA{n:011}", "code": "AB12CD34", "name": f"Hall {n}"} for n in range(2000)]
+    body: Any = {"rows": rows}
+    headers = dict(api.headers)
+    if as_csv:
+        lines = [",".join(row.values()) for row in rows]
+        body = "\n".join(["sn,code,name", *lines]).encode()
+        headers["Content-Type"] = "text/csv"
+    answer = await good(await api.raw("POST", "devices/import", body, headers))
+    assert (answer["count"], answer["dids"][-1]) == (2000, "2000")
+    status, code, message = await refusal(await api.raw("POST", "devices/import", body, headers))
+    assert (status, code) == (400, 420)
+    first = "line 2: " if as_csv else "line 1: "
+    assert message.startswith(f"{first}sn: a device with sn Y3CA00000000000 exists already")
+    assert message.endswith("and 1980 more")
+
+
+async def test_a_long_sheet_may_be_signed(api: Client, signer: Signer) -> None:
+    rows = "".join(f"SN{n:06},AB12CD34\n" for n in range(5000))
+    body = f"sn,code\n{rows}".encode()
+    headers = {"Content-Type": "text/csv"}
+    forged = f"devices/import?{signer.query(body, dry_run='true')}"
+    answer = await api.raw("POST", forged, body.replace(b"SN000000", b"SN999999"), headers)
+    assert (await refusal(answer))[:2] == (422, 423)
+    answer = await api.raw("POST", forged, body, headers)
+    assert (await good(answer))["count"] == 5000
+
+
+async def test_a_sheet_that_is_too_long_or_from_somebody_else_is_not_read(
+    hub: HubServices, api: Client
+) -> None:
+    async def sent(size: int, headers: dict[str, str]) -> tuple[int, int]:
+        answer = await api.raw("POST", "devices/import", bytes(size), headers)
+        return (await refusal(answer))[:2]
+
+    assert await sent((4 << 20) + 1, api.headers) == (413, 420)
+    assert await sent(1 << 20, {}) == (401, 401)
+    assert await sent(1 << 20, await hub.bearer(read_only=True)) == (403, 401)
+    rows = [NEW | {"sn": str(n)} for n in range(10_001)]
+    answer = await api.raw("POST", "devices/import", {"rows": rows})
+    assert (await refusal(answer))[:2] == (400, 420)
+
+
+async def test_devices_are_exported_without_their_codes(api: Client) -> None:
+    await api.send("POST", "devices", NEW | {"name": "Gate"})
+    answer = await api.raw("GET", "devices/export")
+    assert answer.mimetype == "text/csv"
+    assert await answer.get_data(as_text=True) == "sn,code,did,name,key\r\nSN0001,,1,Gate,\r\n"
+
+
+async def test_a_sheet_is_exported_to_administrators_as_on_the_page(
+    hub: HubServices, api: Client
+) -> None:
+    for role, status in (("viewer", 403), ("guard", 403), ("admin", 200)):
+        cookie = {"Cookie": f"__Host-sitehub_session={await hub.add_user(role, role)}"}
+        answer = await api.raw("GET", "devices/export", headers=cookie)
+        assert answer.status_code == status
+
+
+async def test_a_sheet_that_is_no_text_is_refused(api: Client) -> None:
+    headers = api.headers | {"Content-Type": "text/csv"}
+    answer = await api.raw("POST", "devices/import", b"sn,code\n\xff", headers)
+    assert (await refusal(answer))[:2] == (400, 420)
+
+
+# Records
+
+
+async def add_one_of_each(hub: HubServices) -> None:
+    common: dict[str, Any] = {"did": "1", "sn": "SN1", "device_name": "Gate"}
+    await hub.add(face("Li Lei", at=1_000))
+    await hub.add(
+        NewRecord(kind="event", occurred_at=2_000, detail=EventDetail(type=3, uuid="7"), **common)
+    )
+    plate = VehicleDetail(plate=Plate(id="京A12345", type=1))
+    await hub.add(NewRecord(kind="vehicle", occurred_at=3_000, detail=plate, **common))
+    common["did"] = "2"
+    detail = AccessDetail(rid="1", uuid="9223372036854775808")
+    await hub.add(NewRecord(kind="access", occurred_at=4_000, detail=detail, **common))
+
+
+@pytest.mark.parametrize(
+    ("query", "seqs"),
+    [
+        ("", [1, 2, 3, 4]),
+        ("kind=vehicle", [3]),
+        ("did=2", [4]),
+        ("type=3", [2]),
+        ("uuid=7", [2]),
+        ("name=li+l", [1]),
+        ("plate=a123", [3]),
+        ("plate=%E4%BA%ACa", [3]),
+        ("category=1", []),
+        ("since=1970-01-01T00:00:02Z", [2, 3, 4]),
+        ("until=1970-01-01T00:00:02Z", [1]),
+        ("since=1970-01-01T00:00:02Z&until=1970-01-01T00:00:03.001Z", [2, 3]),
+        ("since=1970-01-01T08:00:02%2B08:00", [2, 3, 4]),
+        ("since=1970-01-01T08:00:02+08:00", [2, 3, 4]),
+        ("after=2", [3, 4]),
+        ("after=0&limit=2", [1, 2]),
+        ("before=3", [1, 2]),
+        ("order=desc", [4, 3, 2, 1]),
+        ("order=desc&before=3", [2, 1]),
+        ("order=desc&limit=1", [4]),
+        ("name=%ff%ED%A0%80%00", []),
+        ("kind=&did=&since=&until=&type=&plate=&name=", [1, 2, 3, 4]),
+    ],
+)
+async def test_records_are_filtered_and_ordered(api: Client, query: str, seqs: list[int]) -> None:
+    await add_one_of_each(api.hub)
+    assert await api.seqs(query) == seqs
+
+
+@pytest.mark.parametrize("order", ["asc", "desc"])
+async def test_a_list_goes_on_with_after_until_next_is_null(api: Client, order: str) -> None:
+    await api.hub.add_faces(*"abcdefg")
+    seqs: list[int] = []
+    query = f"records?order={order}&limit=3"
+    page = await api.get(query)
+    while True:
+        seqs += [record["seq"] for record in page["items"]]
+        if page["next"] is None:
+            break
+        page = await api.get(f"{query}&after={page['next']}")
+    assert seqs == sorted(range(1, 8), reverse=order == "desc")
+
+
+async def test_a_descending_list_goes_on_with_before_too(api: Client) -> None:
+    await api.hub.add_faces(*"abcde")
+    page = await api.get("records?order=desc&limit=3")
+    assert await api.seqs(f"order=desc&limit=3&before={page['next']}") == [2, 1]
+
+
+@pytest.mark.parametrize(
+    ("query", "field"),
+    [
+        ("kind=dog", "kind: one of access, event, face, vehicle"),
+        ("order=up", "order: one of asc, desc"),
+        ("limit=0", "limit"),
+        ("limit=1001", "limit"),
+        ("limit=x", "limit"),
+        ("after=-1", "after"),
+        ("after=x", "after"),
+        ("after=99999999999999999999", "after"),
+        ("before=1.5", "before"),
+        ("did=abc", "did"),
+        ("type=x", "type"),
+        ("category=1e999", "category"),
+        ("since=yesterday", "since"),
+        ("since=2026-11-25T08:00:00", "since"),
+        ("until=1764057600", "until"),
+        ("until=2026-13-01T00:00:00Z", "until"),
+        (f"name={'x' * 201}", "name"),
+        ("palte=A1", "palte"),
+    ],
+)
+async def test_a_bad_parameter_is_refused_by_its_name(api: Client, query: str, field: str) -> None:
+    status, code, message = await refusal(await api.raw("GET", f"records?{query}"))
+    assert (status, code) == (400, 420)
+    assert field in message
+
+
+async def test_one_record_has_the_shape_of_the_contract(api: Client) -> None:
+    await api.hub.add(
+        msgspec.structs.replace(
+            face("Li Lei", did="12", pictures=True, at=1_764_057_600_123),
+            extra=msgspec.Raw(b'{"pid":"9223372036854775808"}'),
+        )
+    )
+    assert await api.get("records/1") == {
+        "seq": 1,
+        "kind": "face",
+        "did": "12",
+        "sn": "SN12",
+        "device_name": "Gate",
+        "occurred_at": "2025-11-25T08:00:00.123Z",
+        "received_at": "2026-11-25T12:00:00.000Z",
+        "name": "Li Lei",
+        "images": {"face": "/media/1/face.jpg"},
+        "extra": {"pid": "9223372036854775808"},
+    }
+
+
+@pytest.mark.parametrize(
+    ("seq", "status"),
+    [("7", (404, 426)), ("9" * 18, (404, 426)), ("x", (400, 420)), ("9" * 30, (400, 420))],
+)
+async def test_a_record_that_is_not_there(api: Client, seq: str, status: tuple[int, int]) -> None:
+    assert (await refusal(await api.raw("GET", f"records/{seq}")))[:2] == status
+
+
+# Routes
+
+
+@pytest.mark.parametrize("path", ["", "nothing", "devices/", "records/1/2", "devices/1/nothing"])
+async def test_an_unknown_route_is_answered_in_the_contracts_form(api: Client, path: str) -> None:
+    assert (await refusal(await api.raw("GET", path)))[:2] == (404, 404)
+
+
+async def test_a_wrong_method_says_which_are_right(api: Client) -> None:
+    response = await api.raw("PUT", "devices", NEW)
+    assert (await refusal(response))[:2] == (405, 404)
+    assert {"GET", "POST"} <= set(response.headers["Allow"].split(", "))
+
+
+@pytest.mark.expects_error("Exception on request GET")
+async def test_a_fault_of_ours_is_logged_and_tells_nothing(
+    api: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise RuntimeError("secret detail")
+
+    monkeypatch.setattr(api.hub.services.devices, "get", fail)
+    status, _, message = await refusal(await api.raw("GET", "devices/1"))
+    assert status == 500
+    assert "secret detail" not in message
+
+
+async def test_a_plain_hub_names_its_cookie_without_the_prefix_that_demands_tls(
+    tmp_path: Path, clock: FrozenClock
+) -> None:
+    config = Config(web=msgspec.structs.replace(Config().web, tls=False))
+    async with open_hub_services(tmp_path, clock, config) as hub:
+        token = await hub.add_user("vic", "viewer")
+        api = Client(hub, {"Cookie": f"sitehub_session={token}"})
+        await api.get("devices")

@@ -1,0 +1,380 @@
+"""POST /devices/{did}/commands: checked first, then the device's own words."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+import trio
+from msgspec import Raw, Struct
+from trio.testing import wait_all_tasks_blocked
+
+from hub.errors import DeviceBusy, DeviceLeft, DeviceSilent, HubError
+from hub.live.registry import Answer
+from hub.services.commands.commands import CHANGING
+from hub.wire.commands.dialect import DIALECT, Command
+from hub.wire.signing import body_md5, params_sign
+from tests.support.clock import FrozenClock
+from tests.support.commanded_link import AskedLink, answer
+from tests.support.hub_services import HubServices, open_hub_services
+from web.api.commands import COMMAND, commands_api
+from web.api.endpoint import MOST_BODY_BYTES
+from web.http.bodies import Bodies
+
+PATH = "/api/hub/v1/devices/1/commands"
+QUERY = {"uri": "/person/query", "param": {"pid": "1001"}}
+REBOOT = {"uri": "/system/maintain/reboot", "param": {"delay_ms": 0}}
+
+
+class Told(Struct):
+    """What was answered."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+class Api:
+    """The application, a key for it, and a device that is online and says what `reply` says."""
+
+    def __init__(self, hub: HubServices, bearer: dict[str, str]) -> None:
+        self.hub = hub
+        self.bearer = bearer
+        self.passed_on: list[tuple[str, str]] = []
+        self.link = AskedLink("1", reply=lambda uri, param: answer(0))
+        hub.registry.attach(self.link)
+        self._app = commands_api(hub.services, Bodies(hub.services.config.web), self._others)
+
+    async def ask(
+        self,
+        body: object,
+        headers: dict[str, str] | None = None,
+        *,
+        path: str = PATH,
+        query: str = "",
+        method: str = "POST",
+        chunked: bool = False,
+    ) -> Told:
+        data = body if isinstance(body, bytes) else json.dumps(body).encode()
+        fields = dict(self.bearer if headers is None else headers)
+        fields |= {"Transfer-Encoding": "chunked"} if chunked else {}
+        fields |= {} if chunked else {"Content-Length": str(len(data))}
+        scope: Any = {
+            "type": "http",
+            "method": method,
+            "scheme": "https",
+            "path": path,
+            "query_string": query.encode(),
+            "headers": [(n.lower().encode(), v.encode()) for n, v in fields.items()],
+            "client": ("10.0.0.9", 1234),
+            "server": ("hub", 8443),
+        }
+        received: Any = [{"type": "http.request", "body": data, "more_body": False}]
+        sent: list[Any] = []
+
+        async def receive() -> Any:
+            return received.pop(0) if received else {"type": "http.disconnect"}
+
+        async def send(message: Any) -> None:
+            sent.append(message)
+
+        await self._app(scope, receive, send)
+        start, end = sent
+        return Told(
+            start["status"],
+            {name.decode(): value.decode() for name, value in start["headers"]},
+            end["body"],
+        )
+
+    async def audited(self) -> list[tuple[str, str]]:
+        entries = await self.hub.services.accounts.audit_page()
+        return [(e.who, e.target) for e in entries if e.action == "device.command"]
+
+    async def _others(self, scope: Any, receive: Any, send: Any) -> None:
+        self.passed_on.append((scope["method"], scope["path"]))
+        await send({"type": "http.response.start", "status": 299, "headers": []})
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+@pytest.fixture
+async def api(tmp_path: Path, clock: FrozenClock) -> AsyncIterator[Api]:
+    async with open_hub_services(tmp_path, clock) as hub:
+        yield Api(hub, await hub.bearer())
+
+
+# Answers
+
+
+async def test_the_devices_answer_is_given_as_it_sent_it(api: Api) -> None:
+    odd = b'{"pid" : 1001,"photo":"\\u4e2d", "big":12345678901234567890}'
+    api.link.reply = lambda uri, param: Answer(0, "OK", Raw(odd))
+    told = await api.ask(QUERY)
+    assert told.status == 200
+    assert told.body == b'{"code":0,"msg":"OK","result":' + odd + b"}"
+    assert told.headers["content-type"] == "application/json"
+    assert told.headers["cache-control"] == "no-store"
+    assert told.headers["referrer-policy"] == "same-origin"
+    assert int(told.headers["content-length"]) == len(told.body)
+
+
+async def test_what_a_device_refuses_is_an_answer(api: Api) -> None:
+    api.link.reply = lambda uri, param: answer(404, "no such person")
+    told = await api.ask(QUERY)
+    assert told.status == 200
+    assert told.json == {"code": 404, "msg": "no such person", "result": None}
+
+
+@pytest.mark.parametrize("command", DIALECT.commands, ids=lambda command: command.name)
+async def test_each_command_is_sent_as_its_example_says(
+    api: Api, command: Command[Any, Any]
+) -> None:
+    body = COMMAND.body_examples[command.name]
+    assert (await api.ask(msgspec.json.encode(body))).status == 200
+    assert api.link.uris == [command.uri]
+
+
+@pytest.mark.parametrize("uri", ["person/query", " /person/query", "/person/query "])
+async def test_a_uri_may_have_any_form_that_the_devices_use(api: Api, uri: str) -> None:
+    assert (await api.ask({**QUERY, "uri": uri})).status == 200
+    assert api.link.uris == ["/person/query"]
+
+
+async def test_an_answer_that_is_no_utf8_is_nonsense(api: Api) -> None:
+    api.link.reply = lambda uri, param: Answer(0, "OK", Raw(b'"\xff"'))
+    told = await api.ask(QUERY)
+    assert (told.status, told.json["code"]) == (502, 502)
+
+
+# Refusals
+
+
+@pytest.mark.parametrize(
+    ("body", "named"),
+    [
+        ({"uri": "/person/query", "param": {"pid": "0"}}, "param.pid"),
+        ({"uri": "/person/query", "param": {}}, "param.pid"),
+        ({"uri": "/person/query", "param": []}, "param"),
+        ({"uri": "/person/query"}, "param"),
+        ({"uri": "/person/all", "param": {}}, "uri"),
+        ({"uri": 5, "param": {}}, "uri"),
+        ({"param": {}}, "uri"),
+        ({**QUERY, "seconds": 5}, "seconds"),
+        ({"uri": "/system/maintain/reboot", "param": {"delay_ms": -1}}, "param.delay_ms"),
+        (b"", "body"),
+        (b"[]", "body"),
+        (b'{"uri":', "body"),
+        (b'{"uri":"/person/query","param":' + b"[" * 100_000, ""),
+        (b'{"uri":"\xff"}', ""),
+    ],
+)
+async def test_what_is_out_of_bounds_is_refused_by_name_and_not_sent(
+    api: Api, body: object, named: str
+) -> None:
+    told = await api.ask(body)
+    assert (told.status, told.json["code"]) == (400, 420)
+    assert named in told.json["msg"]
+    assert api.link.asked == []
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "code"),
+    [
+        (DeviceBusy("too much"), 409, 409),
+        (DeviceLeft("gone"), 409, 409),
+        (DeviceSilent("nothing within 10 s"), 504, 504),
+    ],
+)
+async def test_why_there_is_no_answer_is_told(
+    api: Api, error: HubError, status: int, code: int
+) -> None:
+    api.link.reply = lambda uri, param: error
+    told = await api.ask(QUERY)
+    assert (told.status, told.json) == (status, {"code": code, "msg": error.message})
+
+
+async def test_an_unknown_device_is_none(api: Api) -> None:
+    for did in ("2", "x", "1 ", "18446744073709551616"):
+        told = await api.ask(QUERY, path=f"/api/hub/v1/devices/{did}/commands")
+        assert (told.status, told.json["code"]) == (404, 426)
+
+
+async def test_other_requests_are_passed_on(api: Api) -> None:
+    for method, path in (
+        ("GET", PATH),
+        ("POST", f"{PATH}/"),
+        ("POST", "/api/hub/v1/devices//commands"),
+        ("POST", "/api/hub/v1/devices/1/2/commands"),
+        ("POST", "/api/hub/v1/devices/commands"),
+        ("POST", "/api/hub/v1/devices"),
+    ):
+        assert (await api.ask(QUERY, method=method, path=path)).status == 299
+        assert api.passed_on.pop() == (method, path)
+
+
+async def test_who_leaves_before_the_body_is_there_is_not_answered(api: Api) -> None:
+    async def left() -> Any:
+        return {"type": "http.disconnect"}
+
+    scope: Any = {
+        "type": "http",
+        "method": "POST",
+        "path": PATH,
+        "query_string": b"",
+        "headers": [(n.lower().encode(), v.encode()) for n, v in api.bearer.items()],
+        "client": None,
+    }
+    sent: list[Any] = []
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    await api._app(scope, left, send)
+    assert sent == []
+
+
+# Who may
+
+
+async def test_nobody_and_a_wrong_key_are_refused(api: Api) -> None:
+    appid = api.bearer["Authorization"].split()[1].partition(":")[0]
+    wrong = {"Authorization": f"Bearer {appid}:wrong"}
+    for headers in ({}, wrong, {"Authorization": "Basic YTpi"}, {"Authorization": "Bearer"}):
+        told = await api.ask(QUERY, headers)
+        assert (told.status, told.json["code"]) == (401, 401)
+        assert told.headers["www-authenticate"] == 'Bearer realm="sitehub"'
+    assert api.link.asked == []
+
+
+async def test_a_read_only_key_may_not(api: Api) -> None:
+    told = await api.ask(QUERY, await api.hub.bearer(read_only=True))
+    assert (told.status, told.json["code"]) == (403, 401)
+    assert api.link.asked == []
+
+
+def signed(api: Api, clock: FrozenClock, body: object, **further: str) -> str:
+    appid, _, secret = api.bearer["Authorization"].split()[1].partition(":")
+    params = {"appid": appid, "ts": str(int(clock())), **further}
+    params["body_md5"] = body_md5(json.dumps(body).encode())
+    params["sign"] = params_sign(params, secret)
+    return "&".join(f"{name}={value}" for name, value in params.items())
+
+
+async def test_the_signature_binds_the_body(api: Api, clock: FrozenClock) -> None:
+    query = signed(api, clock, QUERY)
+    assert (await api.ask(QUERY, {}, query=query)).status == 200
+    for body, other in ((REBOOT, query), (QUERY, f"{query}0"), (QUERY, "appid=nobody&sign=a")):
+        told = await api.ask(body, {}, query=other)
+        assert told.status == 422
+    assert api.link.uris == ["/person/query"]
+
+
+async def test_unknown_and_repeated_parameters_are_refused(api: Api, clock: FrozenClock) -> None:
+    for query, named in (("wait=5", "wait"), ("ts=1&ts=2", "ts")):
+        told = await api.ask(QUERY, query=query)
+        assert told.status == 400
+        assert named in told.json["msg"]
+    assert (await api.ask(QUERY, query="wait=")).status == 200
+
+
+def csrf_token(session: str) -> str:
+    """What the pages of this session tell their scripts."""
+    return hashlib.sha256(b"csrf:" + session.encode()).hexdigest()
+
+
+@pytest.mark.parametrize(
+    ("role", "body", "status"),
+    [
+        ("viewer", QUERY, 403),
+        ("guard", QUERY, 200),
+        ("guard", REBOOT, 403),
+        ("admin", REBOOT, 200),
+    ],
+)
+async def test_a_signed_in_user_needs_a_role_and_the_token_against_forgery(
+    api: Api, role: str, body: object, status: int
+) -> None:
+    token = await api.hub.add_user("ann", role)
+
+    headers = {"Cookie": f"__Host-sitehub_session={token}", "X-CSRF-Token": csrf_token(token)}
+    assert (await api.ask(body, headers)).status == status
+    assert (await api.ask(body, {"Cookie": headers["Cookie"]})).status == 403
+    assert (await api.ask(body, headers | {"Sec-Fetch-Site": "cross-site"})).status == 403
+    assert len(api.link.asked) == (1 if status == 200 else 0)
+
+
+# The audit
+
+
+@pytest.mark.parametrize("command", DIALECT.commands, ids=lambda command: command.name)
+async def test_what_changes_a_device_is_audited_and_what_reads_is_not(
+    api: Api, command: Command[Any, Any]
+) -> None:
+    body = COMMAND.body_examples[command.name]
+    await api.ask(msgspec.json.encode(body), path=PATH)
+    appid = api.bearer["Authorization"].split()[1].partition(":")[0]
+    expected = [(f"key {appid}", f"1 {command.uri} 0")] if command.name in CHANGING else []
+    assert await api.audited() == expected
+
+
+async def test_a_change_of_which_nothing_is_known_is_audited_too(api: Api) -> None:
+    api.link.reply = lambda uri, param: DeviceSilent()
+    assert (await api.ask(REBOOT)).status == 504
+    api.link.reply = lambda uri, param: DeviceBusy()
+    assert (await api.ask(REBOOT)).status == 409
+    assert [target for _, target in await api.audited()] == [
+        "1 /system/maintain/reboot not answered"
+    ]
+
+
+# Bodies
+
+
+def search(size: int) -> bytes:
+    photo = "/9j/" + "A" * (size // 4 * 4)
+    param = {"photo": photo, "threshold": 50, "start_time": "2021-10-03 10:30:00"}
+    return json.dumps(
+        {"uri": "/person/search", "param": {**param, "end_time": "2021-10-03 16:00:00"}}
+    ).encode()
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+async def test_a_photo_of_megabytes_passes(api: Api, chunked: bool) -> None:
+    assert (await api.ask(search(4_000_000), chunked=chunked)).status == 200
+    (asked,) = api.link.asked
+    assert len(asked.param["photo"]) == 4_000_004
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+async def test_more_than_a_body_may_have_is_refused(api: Api, chunked: bool) -> None:
+    told = await api.ask(b" " * (16 * 1024 * 1024 + 1), chunked=chunked)
+    assert (told.status, told.json["code"]) == (413, 420)
+    assert told.headers["connection"] == "close"
+
+
+async def test_photos_share_the_budget_of_all_uploads(tmp_path: Path, clock: FrozenClock) -> None:
+    async with open_hub_services(tmp_path, clock) as hub, trio.open_nursery() as nursery:
+        api = Api(hub, await hub.bearer())
+        api.link.reply = None
+        bodies = Bodies(hub.services.config.web)
+        api._app = commands_api(hub.services, bodies, api._others)
+        nursery.start_soon(api.ask, search(2_000_000))
+        while not api.link.asked:
+            await wait_all_tasks_blocked(0.01)
+        assert bodies._budget.used > 2_000_000
+        nursery.start_soon(api.ask, QUERY)
+        while len(api.link.asked) < 2:
+            await wait_all_tasks_blocked(0.01)
+        assert bodies._budget.used < 2_000_000 + MOST_BODY_BYTES
+        for asked in api.link.asked:
+            asked.give(answer(0))
+        while bodies._budget.used:
+            await wait_all_tasks_blocked(0.01)

@@ -1,0 +1,205 @@
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from quart import Quart
+
+from hub.wire.uploads.records import (
+    AccessDetail,
+    Detail,
+    EventDetail,
+    FaceDetail,
+    Image,
+    Plate,
+    Record,
+    Rect,
+    Vehicle,
+    VehicleDetail,
+    render,
+)
+from tests.support.clock import FrozenClock
+from tests.support.hub_services import HubServices, open_hub_services
+from web.api import answers
+from web.api.commands import COMMAND
+from web.api.devices import DeviceChangeBody, NewDeviceBody
+from web.api.endpoint import Operation, Routes
+from web.api.enrolment import AcceptBody, CheckBody, ImportBody
+from web.api.firmware import UPLOAD, NewCampaignBody, NewReleaseBody
+from web.app import create_app
+
+METHODS = ("get", "post", "patch", "delete")
+
+
+@pytest.fixture
+async def hub(tmp_path: Path, clock: FrozenClock) -> AsyncIterator[HubServices]:
+    async with open_hub_services(tmp_path, clock) as hub:
+        yield hub
+
+
+@pytest.fixture
+def operations(monkeypatch: pytest.MonkeyPatch) -> list[Operation]:
+    """What the application, once made, has routes for."""
+    operations: list[Operation] = []
+    add = Routes.add
+
+    def note(self: Routes, operation: Operation, view: Any) -> None:
+        operations.append(operation)
+        add(self, operation, view)
+
+    monkeypatch.setattr(Routes, "add", note)
+    return operations
+
+
+@pytest.fixture
+def app(hub: HubServices, operations: list[Operation]) -> Quart:
+    return create_app(hub.services)
+
+
+@pytest.fixture
+async def document(hub: HubServices, app: Quart) -> Any:
+    client = app.test_client(use_cookies=False)
+    response = await client.get("/openapi.json", headers=await hub.bearer(read_only=True))
+    assert (response.status_code, response.mimetype) == (200, "application/json")
+    return await response.get_json()
+
+
+def described(document: Any) -> Iterator[tuple[str, str, Any]]:
+    """Path, method and description of each call."""
+    for path, methods in document["paths"].items():
+        for method in METHODS:
+            if method in methods:
+                yield path, method, methods[method]
+
+
+async def test_it_describes_exactly_the_routes_that_there_are(
+    app: Quart, document: Any, operations: list[Operation]
+) -> None:
+    aliases = {operation.alias for operation in operations}
+    routes = {
+        (re.sub(r"<(\w+)>", r"{\1}", rule.rule), method.lower())
+        for rule in app.url_map.iter_rules()
+        if rule.endpoint.partition(".")[0] in ("integrator", "media")
+        for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
+        if rule.rule not in aliases
+    }
+    # What is answered in front of Quart (tests/web/api/test_commands.py, test_firmware_api.py).
+    routes |= {(COMMAND.path, "post"), (UPLOAD.path, "post")}
+    assert routes == {(path, method) for path, method, _ in described(document)}
+
+
+async def test_what_it_refers_to_is_there(document: Any) -> None:
+    references = set(re.findall(r'"#/components/schemas/(\w+)"', json.dumps(document)))
+    assert references == set(document["components"]["schemas"])
+    ids = [operation["operationId"] for _, _, operation in described(document)]
+    assert len(set(ids)) == len(ids)
+
+
+async def test_every_placeholder_of_a_path_is_described(document: Any) -> None:
+    for path, _, operation in described(document):
+        names = [p["name"] for p in operation["parameters"] if p["in"] == "path"]
+        assert names == re.findall(r"{(\w+)}", path)
+
+
+async def test_the_examples_are_what_would_be_taken_and_answered(
+    document: Any, operations: list[Operation]
+) -> None:
+    bodies = {NewDeviceBody, DeviceChangeBody, AcceptBody, CheckBody, ImportBody}
+    bodies |= {NewReleaseBody, NewCampaignBody}
+    assert {type(op.body_example) for op in operations if op.body_example} == bodies
+    for operation in operations:
+        call = document["paths"][operation.path][operation.method.lower()]
+        if operation.body_example is not None:
+            body = call["requestBody"]["content"]["application/json"]["example"]
+            assert msgspec.convert(body, operation.body) == operation.body_example
+        if operation.answer is not None:
+            answer = call["responses"]["200"]["content"]["application/json"]["example"]
+            strictly(answer, operation.answer)
+
+
+COMMON: dict[str, Any] = {
+    "seq": 1,
+    "did": "12",
+    "sn": "SN12",
+    "device_name": "Gate",
+    "occurred_at": 0,
+    "received_at": 0,
+    "extra": msgspec.Raw(b'{"score":91.5}'),
+    "images": (Image("face", "image/jpeg", "/media/1/face.jpg", 4),),
+}
+RECT = Rect(1, 2, 3, 4)
+
+
+@pytest.mark.parametrize(
+    "detail",
+    [
+        FaceDetail(),
+        FaceDetail("Li Lei", 31, 1, "1001", 1),
+        EventDetail(3),
+        EventDetail(3, msgspec.Raw(b'{"a":1}'), "Li Lei", "1001", 2),
+        VehicleDetail(),
+        VehicleDetail(Plate("A1", 1, RECT), Vehicle(1, "x", RECT)),
+        AccessDetail(),
+        AccessDetail("1", "9223372036854775808", 1, "ok", 36.5, "0.9", 7),
+        AccessDetail(type=1.5, status=2.5, temperature="36.5", score=90),
+    ],
+)
+def test_every_record_is_as_described(detail: Detail) -> None:
+    kinds = {FaceDetail: "face", EventDetail: "event", VehicleDetail: "vehicle"}
+    kind: Any = kinds.get(type(detail), "access")
+    strictly(
+        msgspec.json.decode(render(Record(kind=kind, detail=detail, **COMMON))), answers.Record
+    )
+
+
+def strictly(value: Any, described_as: Any) -> None:
+    """Fails on a missing, wrong or undescribed field."""
+    decoded = msgspec.json.decode(msgspec.json.encode(value), type=described_as)
+    names_lost = fields(value) - fields(msgspec.json.decode(msgspec.json.encode(decoded)))
+    assert not names_lost
+
+
+def fields(value: Any, path: str = "") -> set[str]:
+    """The paths of all fields that hold something."""
+    if isinstance(value, dict):
+        return {p for name, v in value.items() for p in fields(v, f"{path}.{name}")}
+    if isinstance(value, list):
+        return {p for item in value for p in fields(item, f"{path}[]")}
+    return set() if value is None else {path}
+
+
+async def test_it_is_found_under_the_apis_own_prefix_too_and_needs_a_key(
+    hub: HubServices, app: Quart
+) -> None:
+    client = app.test_client(use_cookies=False)
+    bearer = await hub.bearer()
+    for path in ("/openapi.json", "/api/hub/v1/openapi.json"):
+        assert (await client.get(path, headers=bearer)).status_code == 200
+        assert (await client.get(path)).status_code == 401
+
+
+async def test_the_docs_show_every_call_with_a_line_for_curl(
+    hub: HubServices, app: Quart, document: Any
+) -> None:
+    client = app.test_client(use_cookies=False)
+    token = await hub.add_user("vic", "viewer")
+    response = await client.get(
+        "/docs", headers={"Cookie": f"__Host-sitehub_session={token}", "Host": "hub:8443"}
+    )
+    page = str(await response.get_data(as_text=True))
+    assert response.status_code == 200
+    for field in ("code", "clock_trusted"):
+        assert f"<dt><code>{field}</code></dt>" in page
+    for path, method, operation in described(document):
+        assert f"{method.upper()} {path}" in page
+        assert f'id="{operation["operationId"]}"' in page
+    assert page.count("curl --cacert ca.crt") == len(list(described(document)))
+    assert not re.search(
+        r"<script(?![^>]*src=\"/static/)|<style|\son\w+=|\sstyle=|//[a-z]+\.", page
+    )
+    assert "script-src" not in response.headers["Content-Security-Policy"]

@@ -1,0 +1,264 @@
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+import trio
+from msgspec import Raw
+from trio.testing import MockClock, wait_all_tasks_blocked
+
+import web.live_events
+from hub import metrics
+from hub.errors import TooManyRequests
+from hub.live.feed import Change
+from hub.services.access.accounts import COMMAND_LINE
+from hub.services.devices.devices import NewDevice
+from hub.store.record_log import Records
+from tests.support.clock import FrozenClock
+from tests.support.hub_services import HubServices, face, open_hub_services
+from tests.support.sse import COMMENT, EventReader, open_event_stream
+from web.app import create_app
+
+STREAM = "/api/hub/v1/stream"
+
+
+class Site:
+    """The hub and an application on it."""
+
+    def __init__(self, hub: HubServices, key: dict[str, str]) -> None:
+        self.hub = hub
+        self.key = key
+        self.app = create_app(hub.services)
+
+    @asynccontextmanager
+    async def stream(self, query: str = "", **headers: str) -> AsyncIterator[EventReader]:
+        """An open stream: what happens from now on is told."""
+        headers = self.key | named(headers)
+        async with open_event_stream(self.app, STREAM, query, headers) as reader:
+            assert reader.status == 200
+            assert reader.headers["content-type"].startswith("text/event-stream")
+            assert reader.headers["cache-control"] == "no-store"
+            yield reader
+
+    async def refusal(self, query: str = "", **headers: str) -> tuple[int, str]:
+        client = self.app.test_client(use_cookies=False)
+        response = await client.get(f"{STREAM}?{query}", headers=self.key | named(headers))
+        return response.status_code, (await response.get_json())["msg"]
+
+
+def named(headers: dict[str, str]) -> dict[str, str]:
+    return {name.replace("_", "-"): value for name, value in headers.items()}
+
+
+@pytest.fixture
+async def site(tmp_path: Path, clock: FrozenClock) -> AsyncIterator[Site]:
+    async with open_hub_services(tmp_path, clock) as hub:
+        yield Site(hub, await hub.bearer())
+
+
+def lags() -> float:
+    return metrics.REGISTRY.get_sample_value("sitehub_stream_lags_total") or 0
+
+
+async def test_a_stream_starts_with_what_comes_next(site: Site) -> None:
+    await site.hub.add_faces("before")
+    async with site.stream() as reader:
+        await site.hub.add_faces("after")
+        event = await reader.next()
+    assert (event.id, event.name, event.data["name"]) == ("2", "record", "after")
+
+
+async def test_a_stream_resumes_without_a_gap_or_a_repeat(site: Site) -> None:
+    await site.hub.add_faces(*"abc")
+    async with site.stream("after=0") as reader:
+        assert await reader.ids(2) == [1, 2]
+    await site.hub.add_faces(*"de")
+    async with site.stream(Last_Event_ID="2") as reader:
+        assert await reader.ids(3) == [3, 4, 5]
+        await site.hub.add_faces("f")
+        assert await reader.ids(1) == [6]
+
+
+async def test_a_browsers_last_event_id_counts_before_the_address_it_began_with(
+    site: Site,
+) -> None:
+    await site.hub.add_faces(*"abc")
+    async with site.stream("after=0", Last_Event_ID="2") as reader:
+        assert await reader.ids(1) == [3]
+
+
+@pytest.mark.parametrize("seq", ["-1", "x", "1.5", "9" * 30])
+async def test_a_bad_cursor_is_refused_by_its_name(site: Site, seq: str) -> None:
+    status, message = await site.refusal(f"after={seq}")
+    assert (status, message[:6]) == (400, "after:")
+    status, message = await site.refusal(Last_Event_ID=seq)
+    assert (status, message[:14]) == (400, "Last-Event-ID:")
+
+
+async def test_a_slow_reader_falls_back_to_the_log_and_holds_nobody_up(site: Site) -> None:
+    big = msgspec.structs.replace(face("x"), extra=Raw(b'{"pad":"%s"}' % (b"x" * 2000)))
+    before = lags()
+    async with site.stream() as slow, site.stream() as quick:
+        # The slow one reads nothing: its connection takes ten pieces, then stands still.
+        for _ in range(30):
+            async with trio.open_nursery() as nursery:
+                for _ in range(20):
+                    nursery.start_soon(site.hub.add, big)
+            await quick.ids(20)
+        assert await slow.ids(600) == list(range(1, 601))
+        assert lags() > before
+        await site.hub.add_faces("last")
+        assert await slow.ids(1) == [601]
+
+
+async def test_records_of_one_kind_or_device_can_be_asked_for(site: Site) -> None:
+    async with site.stream("did=2&kind=face") as reader:
+        await site.hub.add_faces("a", "b", did="1")
+        await site.hub.add_faces("c", did="2")
+        assert await reader.ids(1) == [3]
+    async with site.stream("kind=event&after=0") as reader:
+        await wait_all_tasks_blocked()
+        await site.hub.services.devices.add(NewDevice(sn="SN1", code="AB12CD34"))
+        assert (await reader.next()).name == "device"
+
+
+async def test_a_changed_device_is_told_as_it_is_now_and_without_an_id(site: Site) -> None:
+    async with site.stream() as reader:
+        await site.hub.services.devices.add(NewDevice(sn="SN1", code="AB12CD34", name="Gate"))
+        event = await reader.next()
+        assert (event.id, event.name) == ("", "device")
+        assert (event.data["did"], event.data["name"], event.data["state"]) == (
+            "1",
+            "Gate",
+            "offline",
+        )
+        await site.hub.services.devices.remove("1")
+        event = await reader.next()
+        assert (event.id, event.name, event.data) == (
+            "",
+            "device",
+            {"did": "1", "state": "removed"},
+        )
+
+
+async def test_what_concerns_our_pages_alone_is_not_told(site: Site) -> None:
+    async with site.stream() as reader:
+        site.hub.services.change_feed.publish([Change("waiting", "SN1"), Change("health")])
+        await site.hub.add_faces("a")
+        assert await reader.ids(1) == [1]
+
+
+async def test_a_reader_that_missed_changes_is_told_of_every_device(site: Site) -> None:
+    for n in range(3):
+        await site.hub.services.devices.add(NewDevice(sn=f"SN{n}", code="AB12CD34"))
+    async with site.stream() as reader:
+        site.hub.services.change_feed.publish([Change("device", "1")] * 1000)
+        assert [(await reader.next()).data["did"] for _ in range(3)] == ["1", "2", "3"]
+
+
+async def test_a_comment_every_15_seconds_shows_that_it_lives(
+    site: Site, mock_clock: MockClock
+) -> None:
+    async with site.stream() as reader:
+        for _ in range(3):
+            await wait_all_tasks_blocked()
+            mock_clock.jump(15)
+            assert await reader.next() == COMMENT
+
+
+async def test_a_comment_comes_in_the_midst_of_traffic_too(
+    site: Site, mock_clock: MockClock
+) -> None:
+    async with site.stream() as reader:
+        await site.hub.add_faces("a")
+        assert await reader.ids(1) == [1]
+        mock_clock.jump(10)
+        await site.hub.add_faces("b")
+        assert await reader.ids(1) == [2]
+        mock_clock.jump(5)
+        assert await reader.next() == COMMENT
+
+
+async def test_streams_end_by_themselves_when_the_hub_closes(site: Site) -> None:
+    async with site.stream() as reader:
+        site.hub.services.closing.set()
+        with pytest.raises(trio.EndOfChannel):
+            await reader.next()
+
+
+async def test_a_stream_outlives_neither_its_key_nor_its_session(site: Site) -> None:
+    accounts = site.hub.services.accounts
+    async with site.stream() as reader:
+        await accounts.remove_api_key(accounts.api_keys()[0].appid, by=COMMAND_LINE)
+        await site.hub.add_faces("a")
+        with pytest.raises(trio.EndOfChannel):
+            await reader.next()
+    token = await site.hub.add_user("vic", "viewer")
+    site.key = {"Cookie": f"__Host-sitehub_session={token}"}
+    async with site.stream() as reader:
+        await site.hub.add_faces("b")
+        assert await reader.ids(1) == [2]
+        await accounts.sign_out(token)
+        await site.hub.add_faces("c")
+        with pytest.raises(trio.EndOfChannel):
+            await reader.next()
+
+
+async def test_the_number_of_readers_is_bounded(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(web.live_events, "MOST_READERS", 2)
+    async with site.stream():
+        async with site.stream():
+            assert (await site.refusal())[0] == 429
+        await wait_all_tasks_blocked()
+        async with site.stream():
+            pass
+
+
+async def test_one_reader_leaves_places_to_the_others(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(web.live_events, "MOST_READERS_OF_ONE", 1)
+    async with site.stream():
+        assert (await site.refusal())[0] == 429
+        async with site.stream(**await site.hub.bearer()):
+            pass
+    await wait_all_tasks_blocked()
+    async with site.stream():
+        pass
+
+
+async def test_who_asks_for_the_head_alone_does_not_become_a_reader(site: Site) -> None:
+    client = site.app.test_client(use_cookies=False)
+    response = await client.head(STREAM, headers=site.key)
+    assert (response.status_code, response.mimetype) == (200, "text/event-stream")
+
+
+async def test_a_reader_that_left_costs_nothing_more(site: Site) -> None:
+    async with site.stream():
+        pass
+    await wait_all_tasks_blocked()
+    assert not site.hub.services.record_feed._subscriptions
+    assert not site.hub.services.change_feed._subscriptions
+
+
+async def test_a_log_that_is_too_busy_is_asked_again(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await site.hub.add_faces("a")
+    page, busy = Records.page, [True]
+
+    async def busy_once(*args: Any, **kwargs: Any) -> Any:
+        if busy:
+            busy.pop()
+            raise TooManyRequests
+        return await page(*args, **kwargs)
+
+    monkeypatch.setattr(Records, "page", busy_once)
+    async with site.stream("after=0") as reader:
+        assert await reader.ids(1) == [1]

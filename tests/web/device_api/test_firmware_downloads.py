@@ -1,0 +1,244 @@
+"""Firmware as devices fetch it: whole or in parts, over the real server and without one."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import AsyncIterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import trio
+from trio.testing import MockClock
+
+from hub.services.firmware.downloads import MOST_OF_A_DEVICE, PATH, STEP_BYTES
+from tests.support.clock import FrozenClock
+from tests.support.firmware import FirmwareSite, firmware_site
+from tests.support.web import Answer, connected, free_port, request, services, serving
+from web.device_api.firmware_downloads import STEP_SECONDS, FirmwareDownloads, Part, part_of
+
+DATA = random.Random(0).randbytes(2 * STEP_BYTES + 1000)
+SIZE = len(DATA)
+ETAG = b'"e"'
+
+
+async def _nothing(scope: Any, receive: Any, send: Any) -> None:
+    if scope["type"] == "lifespan":
+        for step in ("startup", "shutdown"):
+            await receive()
+            await send({"type": f"lifespan.{step}.complete"})
+
+
+class Port:
+    """The web port of a site with a camera that is to be upgraded."""
+
+    def __init__(self, site: FirmwareSite, parts: Any, path: str) -> None:
+        self.site = site
+        self.parts = parts
+        self.path = path
+
+    async def ask(self, method: str = "GET", **headers: str) -> Answer:
+        given = {name.replace("_", "-"): value for name, value in headers.items()}
+        async with connected(self.parts, port=self.parts.config.devices.plain_http_port) as client:
+            await client.say(request(method, self.path, headers=given))
+            with trio.fail_after(10):
+                return await client.answer(method=method)
+
+
+@pytest.fixture
+async def port(tmp_path: Path, clock: FrozenClock) -> AsyncIterator[Port]:
+    async with firmware_site(tmp_path, clock, "1") as site:
+        release = await site.add_release(DATA)
+        await site.campaigns.start(release.id, ["1"])
+        parts = services(devices={"plain_http_port": free_port()})
+        parts.downloads = site.downloads
+        answer = await site.ask("1")
+        assert answer is not None
+        path = PATH + answer.component_list[0].url.partition(PATH)[2]
+        async with serving(_nothing, parts):
+            yield Port(site, parts, path)
+
+
+async def test_a_file_is_downloaded_without_a_login(port: Port) -> None:
+    answer = await port.ask(Authorization="")
+    assert (answer.status, answer.body) == (200, DATA)
+    (file,) = port.site.firmware.files()
+    assert answer.headers["etag"] == f'"{file.sha256}"'
+    assert answer.headers["accept-ranges"] == "bytes"
+    assert answer.headers["content-type"] == "application/octet-stream"
+    assert answer.headers["content-length"] == str(SIZE)
+    (download,) = port.site.downloads.downloads("1")
+    assert download.complete
+
+
+async def test_a_broken_download_goes_on_where_it_was(port: Port) -> None:
+    first = await port.ask(Range="bytes=0-99999")
+    assert (first.status, first.headers["content-range"]) == (206, f"bytes 0-99999/{SIZE}")
+    rest = await port.ask(Range="bytes=100000-", If_Range=first.headers["etag"])
+    assert rest.status == 206
+    assert first.body + rest.body == DATA
+    (download,) = port.site.downloads.downloads("1")
+    assert download.complete
+
+
+async def test_a_range_of_the_whole_file_is_a_part_of_it_too(port: Port) -> None:
+    answer = await port.ask(Range=f"bytes=0-{SIZE - 1}")
+    assert (answer.status, answer.body) == (206, DATA)
+    assert answer.headers["content-range"] == f"bytes 0-{SIZE - 1}/{SIZE}"
+
+
+async def test_a_part_of_another_file_is_all_of_this_one(port: Port) -> None:
+    answer = await port.ask(Range="bytes=100000-", If_Range='"another"')
+    assert (answer.status, answer.body) == (200, DATA)
+
+
+async def test_416_beyond_the_end(port: Port) -> None:
+    answer = await port.ask(Range=f"bytes={SIZE}-")
+    assert (answer.status, answer.body) == (416, b"")
+    assert answer.headers["content-range"] == f"bytes */{SIZE}"
+    assert port.site.downloads.downloads() == []
+
+
+async def test_head_tells_of_the_file_and_downloads_nothing(port: Port) -> None:
+    answer = await port.ask("HEAD", Range="bytes=0-1")
+    assert (answer.status, answer.headers["content-length"]) == (200, str(SIZE))
+    assert port.site.downloads.downloads() == []
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE"])
+async def test_nothing_else_can_be_done_with_a_link(port: Port, method: str) -> None:
+    answer = await port.ask(method, Content_Length="0")
+    assert (answer.status, answer.json["code"]) == (404, 404)
+
+
+@pytest.mark.parametrize("path", ["", "x", "x/", "x/y/z", "../../etc/passwd", "%00/y", "x" * 3000])
+async def test_a_link_that_is_none_is_404(port: Port, path: str) -> None:
+    port.path = PATH + path
+    answer = await port.ask()
+    assert (answer.status, answer.json["code"]) == (404, 404)
+
+
+async def test_503_with_the_time_to_wait_while_there_is_no_place(port: Port) -> None:
+    token = port.path.removeprefix(PATH).partition("/")[0]
+    for _ in range(MOST_OF_A_DEVICE):
+        port.site.downloads.find(token).__enter__()
+    answer = await port.ask()
+    assert (answer.status, answer.json["code"]) == (503, 503)
+    assert int(answer.headers["retry-after"]) > 0
+    assert (await port.ask("HEAD")).status == 200
+
+
+async def test_a_file_that_is_damaged_ends_short_of_its_length(port: Port, tmp_path: Path) -> None:
+    (file,) = port.site.firmware.files()
+    (tmp_path / "firmware" / file.sha256).write_bytes(DATA[:STEP_BYTES])
+    async with connected(port.parts, port=port.parts.config.devices.plain_http_port) as client:
+        await client.say(request("GET", port.path))
+        with trio.fail_after(10):
+            received = await client.ended()
+    assert received.endswith(DATA[:STEP_BYTES])
+    assert (await port.ask("HEAD")).status == 200
+
+
+async def test_a_download_does_not_hold_up_the_end_of_the_hub(port: Port) -> None:
+    port.parts.closing.set()
+    async with connected(port.parts, port=port.parts.config.devices.plain_http_port) as client:
+        await client.say(request("GET", port.path))
+        with trio.fail_after(10):
+            await client.ended()
+
+
+class OneFile:
+    """Downloads of one file, all of it there at once."""
+
+    def __init__(self) -> None:
+        self.file = SimpleNamespace(size=SIZE, sha256="e" * 64)
+        self.did = "1"
+        self.sent_up_to = 0
+        self.holds_a_place = False
+
+    def find(self, token: str) -> OneFile:
+        return self
+
+    def __enter__(self) -> OneFile:
+        self.holds_a_place = True
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.holds_a_place = False
+
+    async def read(self, offset: int, end: int) -> bytes:
+        return DATA[offset : min(end, offset + STEP_BYTES)]
+
+    async def sent(self, offset: int, size: int) -> None:
+        self.sent_up_to = offset + size
+
+
+async def test_a_reader_that_is_stuck_gives_its_place_up(autojump_clock: MockClock) -> None:
+    one: Any = OneFile()
+    parts: Any = SimpleNamespace(downloads=one, closing=trio.Event())
+    steps = 0
+
+    async def send(message: Any) -> None:
+        nonlocal steps
+        steps += message["type"] == "http.response.body"
+        if steps == 2:
+            await trio.sleep_forever()
+
+    download = FirmwareDownloads(parts)
+    await download({"method": "GET", "headers": []}, f"{PATH}token/name", send)  # type: ignore[typeddict-item]
+    assert trio.current_time() == pytest.approx(STEP_SECONDS)
+    assert one.sent_up_to == STEP_BYTES
+    assert not one.holds_a_place
+
+
+WHOLE = Part(0, 100, is_range=False)
+
+
+def scope_of(range_: str, if_range: str = "") -> Any:
+    headers = [(b"range", range_.encode())]
+    return {"headers": headers + ([(b"if-range", if_range.encode())] if if_range else [])}
+
+
+@pytest.mark.parametrize(
+    ("wanted", "part"),
+    [
+        ("bytes=0-9", Part(0, 10)),
+        ("bytes=90-", Part(90, 100)),
+        ("bytes=90-1000", Part(90, 100)),
+        ("bytes=-10", Part(90, 100)),
+        ("bytes=-1000", Part(0, 100)),
+        ("bytes=0-99", Part(0, 100)),
+        ("BYTES = 5 - 6", Part(5, 7)),
+        ("bytes=100-", None),
+        ("bytes=-0", None),
+        # Not understood, so ignored: all of it.
+        ("bytes=9-0", WHOLE),
+        ("bytes=0-1,5-6", WHOLE),
+        ("bytes=-", WHOLE),
+        ("bytes=a-b", WHOLE),
+        ("lines=0-1", WHOLE),
+        ("bytes=" + "9" * 99 + "-", WHOLE),
+        ("", WHOLE),
+    ],
+)
+def test_which_part_is_asked_for(wanted: str, part: Part | None) -> None:
+    assert part_of(scope_of(wanted), 100, ETAG) == part
+
+
+@pytest.mark.parametrize(
+    ("condition", "part"),
+    [
+        ('"e"', Part(5, 100)),
+        ('W/"e"', WHOLE),
+        ('"f"', WHOLE),
+        ("Wed, 25 Nov 2026 12:00:00 GMT", WHOLE),
+    ],
+)
+def test_if_range_wants_the_very_same_file(condition: str, part: Part) -> None:
+    assert part_of(scope_of("bytes=5-", condition), 100, ETAG) == part
+
+
+def test_a_range_that_comes_twice_is_none() -> None:
+    scope: Any = {"headers": [(b"range", b"bytes=0-1"), (b"range", b"bytes=5-6")]}
+    assert part_of(scope, 100, ETAG) == WHOLE

@@ -1,0 +1,557 @@
+"""The device HTTP interface: D5's table row by row, against fakes of admission and ingest."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+import trio
+from trio.testing import MockClock, wait_all_tasks_blocked
+
+from hub import metrics
+from hub.errors import (
+    BadParameter,
+    CannotStoreNow,
+    ClientTooOld,
+    DeviceNotRegistered,
+    HubError,
+    InvalidAppId,
+    NoSuchResource,
+    NotAuthorised,
+    UnknownEventType,
+    WrongSignature,
+)
+from hub.wire.signing import body_md5
+from tests.support.clock import NOON
+from tests.support.device_call import FACE, Call, ask
+from tests.support.web import GATE, services
+from web.device_api import rate_limit
+from web.device_api.uploads import device_api
+from web.http import budget
+from web.http.bodies import Bodies
+
+PATHS = {
+    ("POST", FACE): "face",
+    ("POST", "/api/v1/device/report/info"): "device_info",
+    ("POST", "/api/v1/ota/query"): "ota_query",
+    ("POST", "/api/v1/device/report/event"): "event",
+    ("POST", "/api/v1/vehicle/capture"): "vehicle",
+    ("PUT", "/api/v1/access/record"): "access",
+    ("POST", "/api/v1/access/record"): "access",
+    ("POST", "/api/v1/access/upload/base64img"): "base64img",
+}
+
+
+@pytest.fixture
+def parts() -> Any:
+    return services()
+
+
+@pytest.fixture
+def api(parts: Any) -> Any:
+    return device_api(parts, Bodies(parts.config.web))
+
+
+@pytest.mark.parametrize(("method", "path"), PATHS)
+async def test_each_path_of_the_specification_and_of_d8_has_its_taker(
+    api: Any, parts: Any, method: str, path: str
+) -> None:
+    call = await ask(api, b'{"a": 1}', method=method, path=path)
+    assert call.outcome == (200, 200)
+    assert parts.ingest.taken == [(PATHS[method, path], GATE, b'{"a": 1}')]
+
+
+@pytest.mark.parametrize(
+    "path", [FACE + "/", "/" + FACE, "//api/v1//adapter/lenfocus/face/capture"]
+)
+async def test_stray_slashes_mean_the_same_path(api: Any, path: str) -> None:
+    assert (await ask(api, path=path)).outcome == (200, 200)
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [("GET", FACE), ("PUT", FACE), ("POST", "/api/v1/x"), ("POST", "/api/v1/server/time")],
+)
+async def test_another_path_or_method_is_404_in_the_form_of_the_protocol(
+    api: Any, method: str, path: str
+) -> None:
+    call = await ask(api, method=method, path=path, token=None)
+    assert call.outcome == (404, 404)
+    assert path in call.json["msg"]
+    assert not call.wanted
+
+
+async def test_d8_the_time_is_told_without_a_token(api: Any) -> None:
+    call = Call("GET", "/api/v1/server/time", token=None)
+    await api(call.scope, call.receive, call.send)
+    assert call.status == 200
+    assert call.json == {"code": 200, "msg": "OK", "data": {"time": int(NOON)}}
+
+
+@pytest.mark.parametrize("token", [None, "", "bad", "good good", "gut\xe9"])
+async def test_d5_authentication_without_a_good_token_is_401_and_no_body_is_asked_for(
+    api: Any, parts: Any, token: str | None
+) -> None:
+    call = await ask(api, token=token)
+    assert call.outcome == (401, 401)
+    assert not call.wanted
+    assert parts.ingest.taken == []
+
+
+@pytest.mark.parametrize("header", [b"bearer good", b"BEARER  good", b"Bearer good "])
+async def test_the_word_bearer_may_be_written_in_any_way(api: Any, header: bytes) -> None:
+    call = Call(token=None, length=2)
+    call.scope["headers"] = [(b"authorization", header), (b"content-length", b"2")]
+    call.body(b"{}")
+    await api(call.scope, call.receive, call.send)
+    assert call.outcome == (200, 200)
+
+
+async def test_another_scheme_is_no_token(api: Any) -> None:
+    call = Call(token=None)
+    call.scope["headers"] = [(b"authorization", b"Basic good")]
+    await api(call.scope, call.receive, call.send)
+    assert call.outcome == (401, 401)
+
+
+async def test_d5_authentication_by_the_signature_of_three(api: Any, parts: Any) -> None:
+    seen: list[dict[str, str]] = []
+
+    def by_sign(query: dict[str, str]) -> Any:
+        seen.append(query)
+        return GATE
+
+    parts.admission.by_sign = by_sign
+    body = b'{"a": 1}'
+    query = f"appid=A%2B1&ts=1&empty=&sign=S&body_md5={body_md5(body)}"
+    assert (await ask(api, body, token=None, query=query)).outcome == (200, 200)
+    assert seen == [
+        {"appid": "A+1", "ts": "1", "empty": "", "sign": "S", "body_md5": body_md5(body)}
+    ]
+
+
+async def test_d5_a_body_md5_has_to_fit(api: Any, parts: Any) -> None:
+    parts.admission.by_sign = lambda query: GATE
+    query = f"appid=A&ts=1&sign=S&body_md5={body_md5(b'other')}"
+    call = await ask(api, token=None, query=query)
+    assert call.outcome == (200, 423)
+    assert "body_md5" in call.json["msg"]
+    assert parts.ingest.taken == []
+
+
+async def test_d5_an_appid_without_a_sign_is_423(api: Any) -> None:
+    for query in ("appid=A&ts=1", "appid=A&ts=1&sign="):
+        call = await ask(api, token=None, query=query)
+        assert call.outcome == (200, 423)
+        assert "sign" in call.json["msg"]
+
+
+@pytest.mark.parametrize("error", [InvalidAppId(), WrongSignature()])
+async def test_d6_what_admission_says_of_a_signature_is_answered(
+    api: Any, parts: Any, error: HubError
+) -> None:
+    def refuse(query: dict[str, str]) -> Any:
+        raise error
+
+    parts.admission.by_sign = refuse
+    call = await ask(api, token=None, query="appid=A&ts=1&sign=S")
+    assert call.outcome == (200, error.code)
+    assert not call.wanted
+
+
+async def test_a_flood_of_query_parameters_is_420(api: Any) -> None:
+    call = await ask(api, query="&".join(f"a{i}=1" for i in range(100)))
+    assert call.outcome == (200, 420)
+
+
+async def test_d8_token_alone_is_the_default(api: Any, parts: Any) -> None:
+    parts.admission.by_address[GATE.sn, "10.0.0.8"] = GATE
+    assert (await ask(api, b'{"sn": "%s"}' % GATE.sn.encode(), token=None)).outcome == (401, 401)
+
+
+class TestTokenOrAddress:
+    """D8: `devices.http_auth = "token-or-address"`."""
+
+    @pytest.fixture
+    def parts(self) -> Any:
+        parts = services(devices={"http_auth": "token-or-address"})
+        parts.admission.by_address[GATE.sn, "10.0.0.8"] = GATE
+        return parts
+
+    @pytest.mark.parametrize("token", [None, "expired"])
+    async def test_the_sn_of_a_device_that_is_online_from_that_address_will_do(
+        self, api: Any, parts: Any, token: str | None
+    ) -> None:
+        body = b' {"time": 1, "sn": "%s"}' % GATE.sn.encode()
+        assert (await ask(api, body, token=token)).outcome == (200, 200)
+        assert parts.ingest.taken == [("face", GATE, body)]
+
+    @pytest.mark.parametrize(
+        "body", [b"{}", b'{"sn": "other"}', b'{"sn": ""}', b'{"sn": []}', b"data:image/jpeg;", b""]
+    )
+    async def test_a_body_that_names_no_such_device_is_401(self, api: Any, body: bytes) -> None:
+        assert (await ask(api, body, token=None)).outcome == (401, 401)
+
+    async def test_a_did_that_is_nobodys_is_421(self, api: Any, parts: Any) -> None:
+        body = b'{"sn": "%s", "did": "nobody"}' % GATE.sn.encode()
+        assert (await ask(api, body, token=None)).outcome == (200, 421)
+        assert not parts.ingest.taken
+
+    async def test_from_an_address_without_devices_no_body_is_asked_for(self, api: Any) -> None:
+        call = await ask(api, b'{"sn": "%s"}' % GATE.sn.encode(), token=None, address="10.0.0.9")
+        assert call.outcome == (401, 401)
+        assert not call.wanted
+
+    async def test_deep_nesting_is_420(self, api: Any) -> None:
+        assert (await ask(api, b"[" * 100_000, token=None)).outcome == (200, 420)
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [
+        (BadParameter("a number is expected", field="time"), 200),
+        (DeviceNotRegistered(), 200),
+        (InvalidAppId(), 200),
+        (WrongSignature(), 200),
+        (UnknownEventType(), 200),
+        (ClientTooOld(), 200),
+        (NoSuchResource(), 200),
+        (NotAuthorised(), 401),
+        (CannotStoreNow("the disk is full", retry_after=7), 503),
+    ],
+)
+async def test_d5_http_status_of_what_ingest_refuses(
+    api: Any, parts: Any, error: HubError, status: int
+) -> None:
+    async def refuse() -> None:
+        raise error
+
+    parts.ingest.before = refuse
+    call = await ask(api)
+    assert call.outcome == (status, error.code)
+    assert call.json["msg"] == error.message
+    assert call.headers.get(b"retry-after") == (b"7" if status == 503 else None)
+
+
+async def test_d5_200_comes_only_after_the_commit(api: Any, parts: Any) -> None:
+    committed = trio.Event()
+    parts.ingest.before = committed.wait
+    call = Call(length=2)
+    call.body(b"{}")
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(api, call.scope, call.receive, call.send)
+        await wait_all_tasks_blocked()
+        assert call.status == 0
+        committed.set()
+    assert call.outcome == (200, 200)
+
+
+async def test_hanging_up_after_the_body_does_not_disturb_the_commit(api: Any, parts: Any) -> None:
+    committed = trio.Event()
+    parts.ingest.before = committed.wait
+    call = Call(length=2)
+    call.body(b"{}")
+    call.hang_up()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(api, call.scope, call.receive, call.send)
+        await wait_all_tasks_blocked()
+        committed.set()
+    assert [kind for kind, _, _ in parts.ingest.taken] == ["face"]
+
+
+async def test_a_body_over_the_limit_is_413_before_it_is_sent(api: Any) -> None:
+    call = Call(length=16 * 1024 * 1024 + 1)
+    await api(call.scope, call.receive, call.send)
+    assert call.outcome == (413, 420)
+    assert "body" in call.json["msg"]
+    assert call.headers[b"connection"] == b"close"
+    assert not call.wanted
+
+
+@pytest.mark.parametrize(
+    ("length", "limit", "said"),
+    [
+        (16 * 1024 * 1024 + 1, "body", "longer than"),
+        (9, "body_seconds", "not complete within 60 s"),
+    ],
+)
+async def test_who_reaches_a_limit_is_counted_and_told(
+    api: Any,
+    caplog: pytest.LogCaptureFixture,
+    autojump_clock: MockClock,
+    length: int,
+    limit: str,
+    said: str,
+) -> None:
+    counter = metrics.limits_reached.labels(limit)
+    before = counter._value.get()
+    call = Call(length=length)
+    await api(call.scope, call.receive, call.send)
+    assert counter._value.get() == before + 1
+    assert f"refused an upload from 10.0.0.8: body: {said}" in caplog.text
+
+
+async def test_a_chunked_body_is_413_as_soon_as_it_is_over_the_limit() -> None:
+    parts = services(web={"max_body_mb": 1})
+    api = device_api(parts, Bodies(parts.config.web))
+    call = Call(chunked=True)
+    for _ in range(3):
+        call.body(bytes(512 * 1024), more=True)
+    await api(call.scope, call.receive, call.send)
+    assert call.outcome == (413, 420)
+    assert parts.ingest.taken == []
+
+
+async def test_a_body_in_many_pieces_is_one(api: Any, parts: Any) -> None:
+    call = Call(chunked=True)
+    for piece in (b"a", b"", b"bc"):
+        call.body(piece, more=True)
+    call.body(b"")
+    await api(call.scope, call.receive, call.send)
+    assert parts.ingest.taken == [("face", GATE, b"abc")]
+
+
+async def test_of_a_sender_that_vanishes_nothing_is_taken(api: Any, parts: Any) -> None:
+    call = Call(length=100)
+    call.body(b"half", more=True)
+    call.hang_up()
+    await api(call.scope, call.receive, call.send)
+    assert call.status == 0
+    assert parts.ingest.taken == []
+    assert metrics.uploads_in_flight._value.get() == 0
+
+
+async def test_a_body_that_never_ends_is_given_up(
+    api: Any, parts: Any, autojump_clock: MockClock
+) -> None:
+    call = Call(chunked=True)
+    call.body(b"half", more=True)
+    await api(call.scope, call.receive, call.send)
+    assert call.outcome == (408, 420)
+    assert trio.current_time() == pytest.approx(60)
+    assert call.headers[b"connection"] == b"close"
+    assert parts.ingest.taken == []
+    assert metrics.uploads_in_flight._value.get() == 0
+
+
+class Uploads:
+    """Uploads whose bodies are held back until they are let go."""
+
+    def __init__(self, api: Any, nursery: trio.Nursery) -> None:
+        self._api = api
+        self._nursery = nursery
+        self._count = 0
+
+    async def begin(self, **how: Any) -> Call:
+        """Each of another device, unless told otherwise."""
+        self._count += 1
+        call = Call(**{"token": str(self._count), **how})
+        self._nursery.start_soon(self._api, call.scope, call.receive, call.send)
+        await wait_all_tasks_blocked()
+        return call
+
+
+@pytest.fixture
+async def small(nursery: trio.Nursery) -> Any:
+    """Uploads to a hub that holds one megabyte of bodies."""
+    parts = services(web={"upload_budget_mb": 1})
+    return Uploads(device_api(parts, Bodies(parts.config.web)), nursery)
+
+
+MEGABYTE = 1024 * 1024
+
+
+async def test_a_sender_waits_for_the_budget_and_then_goes_on(small: Any) -> None:
+    first = await small.begin(length=900_000)
+    second = await small.begin(length=900_000)
+    assert first.wanted
+    assert not second.wanted
+    first.body(b"{}")
+    await wait_all_tasks_blocked()
+    assert first.outcome == (200, 200)
+    assert second.wanted
+    second.body(b"{}")
+    await wait_all_tasks_blocked()
+    assert second.outcome == (200, 200)
+    assert metrics.uploads_in_flight._value.get() == 0
+
+
+async def test_a_sender_that_waited_in_vain_is_told_to_come_again(
+    small: Any, mock_clock: MockClock
+) -> None:
+    first = await small.begin(length=900_000)
+    second = await small.begin(length=900_000)
+    mock_clock.jump(budget.WAIT_SECONDS)
+    await wait_all_tasks_blocked()
+    assert second.outcome == (503, 503)
+    assert b"retry-after" in second.headers
+    assert not second.wanted
+    first.body(b"{}")
+    await wait_all_tasks_blocked()
+    assert first.outcome == (200, 200)
+    assert metrics.uploads_in_flight._value.get() == 0
+
+
+async def test_a_body_larger_than_the_whole_budget_takes_all_of_it(small: Any) -> None:
+    large = await small.begin(length=8 * MEGABYTE)
+    other = await small.begin(length=10)
+    assert large.wanted
+    assert not other.wanted
+    large.body(b"{}")
+    await wait_all_tasks_blocked()
+    assert other.wanted
+    other.hang_up()
+
+
+async def test_chunked_bodies_that_grow_do_not_lock_each_other_for_ever(
+    small: Any, mock_clock: MockClock
+) -> None:
+    first = await small.begin(chunked=True)
+    second = await small.begin(chunked=True)
+    for call in (first, second):
+        call.body(bytes(600_000), more=True)
+    await wait_all_tasks_blocked()
+    mock_clock.jump(budget.WAIT_SECONDS)
+    await wait_all_tasks_blocked()
+    assert sorted([first.status, second.status]) == [0, 503]
+    for call in (first, second):
+        call.hang_up()
+    await wait_all_tasks_blocked()
+    third = await small.begin(length=MEGABYTE)
+    assert third.wanted
+    third.hang_up()
+    await wait_all_tasks_blocked()
+    assert metrics.uploads_in_flight._value.get() == 0
+
+
+async def test_who_has_begun_to_send_goes_before_who_has_not(small: Any) -> None:
+    growing = await small.begin(chunked=True)
+    holding = await small.begin(length=budget.FIRST_BYTES)
+    waiting = await small.begin(length=budget.FIRST_BYTES)
+    growing.body(bytes(600_000), more=True)
+    await wait_all_tasks_blocked()
+    holding.body(b"{}")
+    await wait_all_tasks_blocked()
+    growing.body(b"")
+    await wait_all_tasks_blocked()
+    assert growing.outcome == (200, 200)
+    assert waiting.wanted
+    waiting.hang_up()
+
+
+async def test_the_queue_for_the_budget_is_bounded(small: Any) -> None:
+    first = await small.begin(length=MEGABYTE)
+    waiting = [await small.begin(length=1) for _ in range(budget.MOST_WAITING)]
+    assert (await small.begin(length=1)).outcome == (503, 503)
+    first.hang_up()
+    for call in waiting:
+        call.hang_up()
+
+
+async def test_one_sender_holds_a_part_of_the_budget_and_waits_for_more(small: Any) -> None:
+    part = MEGABYTE // budget.PARTS
+    slow = [await small.begin(token="good", length=part // 2) for _ in range(2)]
+    assert all(call.wanted for call in slow)
+    third = await small.begin(token="good", length=1)
+    assert not third.wanted
+    other = await small.begin(length=part)
+    assert other.wanted
+    slow[0].body(b"{}")
+    await wait_all_tasks_blocked()
+    assert third.wanted
+    for call in (slow[1], third, other):
+        call.hang_up()
+
+
+async def test_large_bodies_of_one_sender_go_one_after_the_other(small: Any) -> None:
+    calls = [await small.begin(token="good", length=900_000) for _ in range(3)]
+    for index, call in enumerate(calls):
+        assert [c.wanted for c in calls[index:]] == [True, *[False] * (2 - index)]
+        call.body(b"{}")
+        await wait_all_tasks_blocked()
+        assert call.outcome == (200, 200)
+
+
+async def test_one_sender_has_a_part_of_the_places_to_wait(small: Any) -> None:
+    calls = [
+        await small.begin(token="good", length=900_000)
+        for _ in range(1 + budget.MOST_WAITING // budget.PARTS)
+    ]
+    assert (await small.begin(token="good", length=900_000)).outcome == (503, 503)
+    other = await small.begin(length=1000)
+    assert other.wanted
+    for call in (*calls, other):
+        call.hang_up()
+
+
+async def test_who_gives_up_holds_nobody_back_any_more(nursery: trio.Nursery) -> None:
+    room = budget.Budget(100)
+    impatient = trio.CancelScope()
+
+    async def want(size: int, sender: str, scope: trio.CancelScope) -> None:
+        with scope:
+            async with room.share(size, sender):
+                await trio.sleep_forever()
+
+    nursery.start_soon(want, 90, "12", trio.CancelScope())
+    await wait_all_tasks_blocked()
+    nursery.start_soon(want, 50, "13", impatient)
+    await wait_all_tasks_blocked()
+    nursery.start_soon(want, 5, "14", trio.CancelScope())
+    await wait_all_tasks_blocked()
+    assert room.used == 90
+    impatient.cancel()
+    await wait_all_tasks_blocked()
+    assert room.used == 95
+    nursery.cancel_scope.cancel()
+
+
+async def test_a_cancelled_upload_gives_its_room_back() -> None:
+    room = budget.Budget(100)
+    async with room.share(100, "12"):
+        with trio.move_on_after(0):
+            async with room.share(50, "13"):
+                pass
+        assert room.used == 100
+    assert room.used == 0
+    async with room.share(100, "13"):
+        pass
+
+
+async def test_a_body_in_a_great_many_pieces_is_one(api: Any, parts: Any) -> None:
+    call = Call(chunked=True)
+    for number in range(90):
+        call.body(bytes([number]), more=True)
+    call.body(b"")
+    await api(call.scope, call.receive, call.send)
+    assert parts.ingest.taken == [("face", GATE, bytes(range(90)))]
+
+
+async def test_a_device_that_asks_too_often_is_slowed_and_then_refused(
+    autojump_clock: MockClock,
+) -> None:
+    parts = services(devices={"max_requests_per_second": 8})
+    api = device_api(parts, Bodies(parts.config.web))
+    statuses: list[int] = []
+
+    async def upload() -> None:
+        statuses.append((await ask(api)).status)
+
+    async with trio.open_nursery() as nursery:
+        for _ in range(40):
+            nursery.start_soon(upload)
+    # What a second allows comes at once, what two more allow is slowed, the rest is refused.
+    assert trio.current_time() == pytest.approx(rate_limit.MOST_SECONDS)
+    assert statuses.count(200) == 24
+    assert statuses.count(503) == 16
+
+
+async def test_each_device_has_a_pace_of_its_own(autojump_clock: MockClock) -> None:
+    keep: Callable[[str], Awaitable[None]] = rate_limit.Pace(5).keep
+    for _ in range(5):
+        await keep("12")
+        await keep("13")
+    assert trio.current_time() == 0
+    await keep("12")
+    assert trio.current_time() == pytest.approx(0.2)

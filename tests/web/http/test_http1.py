@@ -1,0 +1,337 @@
+"""One connection over a socket that takes little at a time: answers come whole, or it ends."""
+
+from __future__ import annotations
+
+import gc
+import socket
+import ssl
+import sys
+import weakref
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trio
+from hypercorn.app_wrappers import ASGIWrapper
+from hypercorn.trio.worker_context import WorkerContext
+from trio.testing import MockClock, memory_stream_pair, wait_all_tasks_blocked
+
+from hub.net.deadlines import Deadlines
+from hub.net.listener import Peer
+from hub.net.socket_stream import SocketStream
+from hub.net.tls_stream import TlsStream
+from tests.support.certificates import server_context, trusting_anybody
+from tests.support.web import Client, request
+from web.http import http1
+
+#: The least that a kernel allows; it makes a few KB of it.
+TINY = 1
+#: Less than is sent at once, and more than a tiny socket takes.
+ANSWER = bytes(range(256)) * 60
+
+
+class Wire:
+    """The server's connection, and a client at its other end."""
+
+    def __init__(self, connection: http1.Connection, client: Client) -> None:
+        self.connection = connection
+        self.client = client
+        self.has_ended = trio.Event()
+
+    async def run(self) -> None:
+        try:
+            await self.connection.run()
+        finally:
+            self.has_ended.set()
+
+
+def connection_over(app: Any, stream: Any, *, tls: bool) -> http1.Connection:
+    return http1.Connection(
+        ASGIWrapper(app),
+        http1.Settings(),
+        WorkerContext(None),
+        stream,
+        Peer("10.0.0.9", 50_000, trio.current_time()),
+        ("10.0.0.1", 8443),
+        Deadlines(),
+        tls=tls,
+    )
+
+
+@asynccontextmanager
+async def wired(app: Any, tls: ssl.SSLContext | None = None) -> AsyncIterator[Wire]:
+    """Both ends of a connection with buffers as small as can be."""
+    ours, theirs = socket.socketpair()
+    for end in (ours, theirs):
+        end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, TINY)
+        end.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, TINY)
+    stream: Any = SocketStream(ours)
+    client: Any = SocketStream(theirs)
+    # Closed in any case, whatever becomes of the test.
+    with ours, theirs:
+        async with trio.open_nursery() as nursery:
+            if tls is not None:
+                stream = TlsStream(stream, tls)
+                client = trio.SSLStream(client, trusting_anybody(), https_compatible=True)
+                async with trio.open_nursery() as handshakes:
+                    handshakes.start_soon(stream.do_handshake)
+                    handshakes.start_soon(client.do_handshake)
+            wire = Wire(connection_over(app, stream, tls=tls is not None), Client(client))
+            nursery.start_soon(wire.run)
+            try:
+                yield wire
+            finally:
+                theirs.close()
+                nursery.cancel_scope.cancel()
+
+
+@pytest.fixture
+def no_collector() -> Iterator[None]:
+    """As in a hub that idles: what is in cycles stays."""
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()
+
+
+@pytest.fixture(params=["plain", "tls"])
+def tls(request: pytest.FixtureRequest, tmp_path: Path) -> ssl.SSLContext | None:
+    return server_context(tmp_path) if request.param == "tls" else None
+
+
+async def respond(send: Any, body: bytes) -> None:
+    length = (b"content-length", b"%d" % len(body))
+    await send({"type": "http.response.start", "status": 200, "headers": [length]})
+    await send({"type": "http.response.body", "body": body, "more_body": False})
+
+
+async def respond_to_all(scope: Any, receive: Any, send: Any) -> None:
+    await respond(send, b"")
+
+
+async def echo(scope: Any, receive: Any, send: Any) -> None:
+    """Its path, and what it was sent, and so much that no socket here takes it at once."""
+    message = await receive()
+    await respond(send, scope["raw_path"] + message["body"] + ANSWER)
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+@pytest.mark.parametrize("size", [7, 1500, 70_000])
+async def test_answers_that_the_socket_takes_in_parts_come_whole_and_in_order(
+    tls: ssl.SSLContext | None, method: str, size: int
+) -> None:
+    """Requests come without a wait for answers; the client reads `size` bytes at a time."""
+    count = 3 if size == 7 else 40
+    body = b"" if method == "GET" else b"?"
+    said = b"".join(request(method, f"/{n}", body) for n in range(count))
+    async with wired(echo, tls) as wire, trio.open_nursery() as nursery:
+        nursery.start_soon(wire.client.say, said)
+        wire.client.most = size
+        for n in range(count):
+            assert (await wire.client.answer()).body == b"/%d" % n + body + ANSWER
+
+
+async def test_an_answer_of_any_size_comes_whole(tls: ssl.SSLContext | None) -> None:
+    async def sized(scope: Any, receive: Any, send: Any) -> None:
+        await respond(send, bytes(int(scope["path"][1:])))
+
+    async with wired(sized, tls) as wire:
+        for size in (0, 1, 4000, 16_000, 16_384, 16_385, 65_536, 400_000):
+            assert len((await wire.client.ask(request("POST", f"/{size}", b""))).body) == size
+
+
+async def heads_in_two_reads(first: int, second: int) -> int:
+    """The status that a head gets of which so many bytes come at once, and then so many."""
+    client, server = memory_stream_pair()
+    async with trio.open_nursery() as nursery:
+        connection = connection_over(respond_to_all, server, tls=False)
+        nursery.start_soon(connection.run)
+        start = b"GET / HTTP/1.1\r\nHost: hub\r\nX-Long: "
+        await client.send_all(start + b"x" * (first - len(start)))
+        await wait_all_tasks_blocked()
+        await client.send_all(b"x" * (second - 4) + b"\r\n\r\n")
+        answer = await Client(client).answer()
+        await client.aclose()
+    return answer.status
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "status"),
+    [
+        (http1.HEAD_BYTES - 100, 100, 200),
+        (http1.HEAD_BYTES - 100, 102, 431),
+        (http1.HEAD_BYTES - 100, http1.HEAD_BYTES, 431),
+        (100, http1.HEAD_BYTES - 100, 200),
+        (100, http1.HEAD_BYTES - 98, 431),
+    ],
+)
+async def test_a_head_has_its_limit_however_it_comes(first: int, second: int, status: int) -> None:
+    assert await heads_in_two_reads(first, second) == status
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+@pytest.mark.parametrize("length", [{}, {"Content-Length": "0"}])
+async def test_who_expects_to_be_asked_for_no_body_keeps_the_connection(
+    method: str, length: dict[str, str]
+) -> None:
+    async with wired(echo) as wire:
+        for _ in range(3):
+            said = request(method, "/", None, {"Expect": "100-continue", **length})
+            answer = await wire.client.ask(said)
+            assert (answer.status, answer.body) == (200, b"/" + ANSWER)
+            assert "connection" not in answer.headers
+
+
+async def test_senders_at_once_never_mix_what_they_send(tls: ssl.SSLContext | None) -> None:
+    """The application, and whoever refuses the rest of its request, share a connection."""
+    async with wired(echo, tls) as wire, trio.open_nursery() as nursery:
+        parts = [bytes([n]) * size for n, size in enumerate((90_000, 9000, 30, 16_000, 30) * 4)]
+        for part in parts:
+            nursery.start_soon(wire.connection._send, part)
+        got = b""
+        while len(got) < sum(map(len, parts)):
+            got += await wire.client.stream.receive_some(5000)
+            # One more, each time that there is room for a part of it.
+            if len(parts) < 60:
+                parts.append(bytes([len(parts)]) * 3000)
+                nursery.start_soon(wire.connection._send, parts[-1])
+    runs = [got[0]]
+    for byte in got:
+        if byte != runs[-1]:
+            runs.append(byte)
+    assert sorted(runs) == list(range(len(parts)))
+
+
+async def test_an_application_that_gives_up_its_answer_ends_the_connection(
+    tls: ssl.SSLContext | None, mock_clock: MockClock
+) -> None:
+    asked = []
+
+    async def impatient(scope: Any, receive: Any, send: Any) -> None:
+        asked.append(scope["path"])
+        with trio.move_on_after(3):
+            await respond(send, bytes(5_000_000))
+
+    async with wired(impatient, tls) as wire:
+        await wire.client.say(request("GET", "/1"), request("GET", "/2"))
+        await wait_all_tasks_blocked(0.01)
+        mock_clock.jump(3)
+        assert len(await wire.client.ended()) < 5_000_000
+        await wire.has_ended.wait()
+    assert asked == ["/1"]
+
+
+async def test_of_what_a_peer_asks_that_does_not_read_nothing_more_is_done(
+    tls: ssl.SSLContext | None, mock_clock: MockClock
+) -> None:
+    asked = []
+
+    async def long(scope: Any, receive: Any, send: Any) -> None:
+        asked.append(scope["path"])
+        await respond(send, ANSWER)
+
+    async with wired(long, tls) as wire:
+        await wire.client.say(b"".join(request("POST", f"/{n}", b"") for n in range(9)))
+        await wait_all_tasks_blocked(0.01)
+        begun = len(asked)
+        assert begun < 9
+        mock_clock.jump(http1.SEND_SECONDS)
+        await wire.has_ended.wait()
+    assert len(asked) == begun
+
+
+async def test_a_flood_of_requests_lets_the_others_have_their_turn() -> None:
+    turns = 0
+
+    async def count(scope: Any, receive: Any, send: Any) -> None:
+        await respond(send, b"%d" % turns)
+
+    async with wired(count) as wire, trio.open_nursery() as nursery:
+
+        async def take_turns() -> None:
+            nonlocal turns
+            while True:
+                turns += 1
+                await trio.lowlevel.checkpoint()
+
+        nursery.start_soon(take_turns)
+        await wire.client.say(request("POST", "/", b"") * 5)
+        seen = [int((await wire.client.answer()).body) for _ in range(5)]
+        assert seen[-1] - seen[0] >= 3
+        nursery.cancel_scope.cancel()
+
+
+@pytest.mark.expects_error("a fault of the hub while answering")
+@pytest.mark.parametrize("method", ["GET", "POST", "HEAD"])
+async def test_a_fault_is_answered_with_a_code_and_words(method: str) -> None:
+    async def fail(scope: Any, receive: Any, send: Any) -> None:
+        raise RuntimeError("a bug")
+
+    async with wired(fail) as wire:
+        await wire.client.say(request(method, "/", b""))
+        answer = await wire.client.answer(method=method)
+        assert (answer.status, answer.headers["content-type"]) == (500, "application/json")
+        if method == "HEAD":
+            assert int(answer.headers["content-length"]) > 0
+        else:
+            assert answer.json["code"] == 503
+        assert await wire.client.ended() == b""
+
+
+async def test_a_head_that_is_refused_is_answered_without_a_body() -> None:
+    async with wired(echo) as wire:
+        upgrade = {"Connection": "Upgrade", "Upgrade": "websocket"}
+        await wire.client.say(request("HEAD", "/", headers=upgrade))
+        assert (await wire.client.answer(method="HEAD")).status == 400
+        assert await wire.client.ended() == b""
+
+
+async def test_who_has_sent_all_and_ends_its_side_is_answered_whole() -> None:
+    async with wired(echo) as wire:
+        await wire.client.say(request("POST", "/1", b"") + request("POST", "/2", b""))
+        await wire.client.stream.send_eof()  # type: ignore[attr-defined]
+        for path in (b"/1", b"/2"):
+            assert (await wire.client.answer()).body == path + ANSWER
+        assert await wire.client.ended() == b""
+        await wire.has_ended.wait()
+
+
+async def test_an_answer_that_is_the_last_is_read_to_its_end() -> None:
+    async with wired(echo) as wire:
+        await wire.client.say(request("POST", "/1", b"", {"Connection": "close"}))
+        assert (await wire.client.answer()).body == b"/1" + ANSWER
+        assert await wire.client.ended() == b""
+        await wire.has_ended.wait()
+
+
+async def test_a_connection_that_ended_leaves_nothing_to_the_collector(
+    tls: ssl.SSLContext | None, no_collector: None
+) -> None:
+    async with wired(echo, tls) as wire:
+        await wire.client.ask(request("POST", "/", b"?"))
+        ended = weakref.ref(wire.connection)
+        await wire.client.stream.aclose()
+        await wire.has_ended.wait()
+        await wait_all_tasks_blocked()
+        del wire.connection
+        assert ended() is None
+
+
+async def test_an_idle_connection_keeps_nothing_of_what_was_read(
+    tls: ssl.SSLContext | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pieces: list[bytes] = []
+    receive = http1.Connection._receive
+
+    async def received(connection: http1.Connection) -> bytes:
+        pieces.append(await receive(connection))
+        return pieces[-1]
+
+    monkeypatch.setattr(http1.Connection, "_receive", received)
+    async with wired(echo, tls) as wire:
+        await wire.client.ask(request("POST", "/", b"?"))
+        await wait_all_tasks_blocked()
+        # By the list, and by the call that counts.
+        assert [sys.getrefcount(pieces[n]) for n in range(len(pieces))] == [2] * len(pieces)

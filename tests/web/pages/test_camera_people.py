@@ -1,0 +1,512 @@
+"""The people that a camera knows itself: the list, one person, adding and deleting."""
+
+from __future__ import annotations
+
+import base64
+import io
+import re
+from typing import Any
+
+import msgspec
+import pytest
+from msgspec import Raw
+from PIL import Image
+
+from hub.errors import DeviceLeft, DeviceRefused, DeviceSilent, HubError
+from hub.live.registry import Answer
+from hub.simulator.faults import Quirks
+from hub.wire.commands.field_specs import field_bounds
+from hub.wire.commands.messages import Person as PersonRow
+from hub.wire.commands.messages import PersonAdd
+from tests.support.fake_commands import SimulatedLink
+from tests.support.fake_services import FakeServices, device
+from tests.support.photographer import Photographer, photo
+
+PERSON = {
+    "pid": "123456",
+    "name": "<张三>",
+    "work_id": "10091",
+    "id_card_no": "310101199001011234",
+    "department": "市场部",
+    "photo": "data/facelib/19017 a&b.jpg",
+    "phone": "13800001111",
+    "gender": 2,
+    "age": 27,
+    "category": 2,
+}
+FORM = {"name": "Maria", "pid": "4711", "category": "3", "gender": "2", "age": "34"}
+
+
+@pytest.fixture
+def hub() -> FakeServices:
+    return FakeServices()
+
+
+@pytest.fixture
+def camera(hub: FakeServices) -> SimulatedLink:
+    return hub.connect(device("1", "Gate", "online"))
+
+
+async def signed_in(hub: FakeServices, role: str) -> Photographer:
+    visitor = Photographer(hub)
+    await visitor.sign_in(role)
+    return visitor
+
+
+@pytest.fixture
+async def guard(hub: FakeServices, camera: SimulatedLink) -> Photographer:
+    return await signed_in(hub, "guard")
+
+
+@pytest.fixture
+async def admin(hub: FakeServices, camera: SimulatedLink) -> Photographer:
+    return await signed_in(hub, "admin")
+
+
+def says(**result: object) -> Answer:
+    return Answer(0, "OK", Raw(msgspec.json.encode(result)))
+
+
+# The list
+
+
+async def test_people_are_listed_as_the_camera_lists_them(
+    guard: Photographer, camera: SimulatedLink
+) -> None:
+    camera.outcome = says(total=1, list=[PERSON])
+    await guard.get("/cameras/1/people")
+    assert camera.asked == [("/person/list", {"page_num": 1, "page_size": 32})]
+    for text in (
+        "&lt;张三&gt;",
+        "123456",
+        "Blacklist",
+        'href="/cameras/1/people/123456"',
+        "1 of 1",
+    ):
+        assert text in guard.text, text
+    assert 'src="/media/device/1?path=data%2Ffacelib%2F19017%20a%26b.jpg"' in guard.text
+
+
+async def test_the_filters_are_asked_for_and_kept(
+    guard: Photographer, camera: SimulatedLink
+) -> None:
+    camera.outcome = says(total=0, list=[])
+    await guard.get("/cameras/1/people?name=%E5%BC%A0&workId=7&idCard=3&phone=136&category=2")
+    assert camera.asked[0][1] == {
+        "page_num": 1,
+        "page_size": 32,
+        "name": "张",
+        "workId": "7",
+        "idCard": "3",
+        "phone": "136",
+        "category": 2,
+    }
+    assert 'name="phone" value="136"' in guard.text
+    assert '<option value="2" selected>Blacklist' in guard.text
+    assert "nobody like that" in guard.text
+
+
+@pytest.mark.parametrize(
+    ("query", "says"), [("category=7", "no such list"), (f"name={'x' * 129}", "at most 128")]
+)
+async def test_a_filter_that_is_none_asks_nothing(
+    guard: Photographer, camera: SimulatedLink, query: str, says: str
+) -> None:
+    await guard.get(f"/cameras/1/people?{query}")
+    assert guard.response.status_code == 400
+    assert says in guard.text
+    assert camera.asked == []
+
+
+async def test_a_long_list_goes_on_by_its_address(hub: FakeServices) -> None:
+    camera = hub.connect(device("1", "Gate", "online"))
+    for n in range(70):
+        camera.state.add_person(msgspec.convert({**PERSON, "pid": str(n + 1)}, PersonRow), b"")
+    guard = await signed_in(hub, "guard")
+    await guard.get("/cameras/1/people?category=2")
+    seen = re.findall(r'href="/cameras/1/people/(\d+)"', guard.text)
+    (more,) = re.findall(r'href="(\?[^"]*)" rel="next"', guard.text)
+    assert "category=2" in more
+    await guard.get("/cameras/1/people" + more.replace("&amp;", "&"))
+    seen += re.findall(r'href="/cameras/1/people/(\d+)"', guard.text)
+    assert len(seen) == len(set(seen)) >= 70
+    assert "Back to the beginning" in guard.text
+    assert 'rel="next"' not in guard.text
+
+
+async def test_a_number_that_is_none_leads_nowhere(
+    guard: Photographer, camera: SimulatedLink
+) -> None:
+    camera.outcome = says(total=1, list=[{**PERSON, "pid": "../1", "name": None, "category": None}])
+    await guard.get("/cameras/1/people")
+    assert "Without a name" in guard.text
+    assert "people/.." not in guard.text
+    for pid in ("0", "x", "18446744073709551616", "١"):
+        await guard.get(f"/cameras/1/people/{pid}")
+        assert guard.response.status_code == 404
+
+
+async def test_a_camera_that_knows_nobody_is_told_so(
+    guard: Photographer, camera: SimulatedLink
+) -> None:
+    camera.outcome = says(total=0, list=[])
+    await guard.get("/cameras/1/people")
+    assert "knows nobody yet" in guard.text
+
+
+@pytest.mark.parametrize("path", ["people", "people/123456", "people/123456/delete"])
+@pytest.mark.parametrize(
+    ("outcome", "sentence"),
+    [
+        (DeviceSilent("x"), "did not answer in time"),
+        (DeviceLeft("x"), "connection ended"),
+        (DeviceRefused(426, "no <such>"), "“no &lt;such&gt;” (code 426)"),
+        (says(list="none"), "could not be understood"),
+    ],
+)
+async def test_a_camera_in_trouble_is_a_sentence(
+    admin: Photographer,
+    camera: SimulatedLink,
+    path: str,
+    outcome: HubError | Answer,
+    sentence: str,
+) -> None:
+    camera.outcome = outcome
+    await admin.get(f"/cameras/1/{path}")
+    assert admin.response.status_code == 200
+    assert sentence in admin.text
+
+
+async def test_an_offline_camera_is_told_before_a_form_is_filled_in(hub: FakeServices) -> None:
+    hub.devices.put(device("2", "Bay", "offline"))
+    admin = await signed_in(hub, "admin")
+    for path in ("people/add", "search"):
+        await admin.get(f"/cameras/2/{path}")
+        assert "not connected" in admin.text
+    await admin.get("/cameras/2/people")
+    assert "The camera is not connected" in admin.text
+
+
+# One person
+
+
+async def test_a_person_is_shown_with_all_that_the_camera_knows(
+    guard: Photographer, camera: SimulatedLink
+) -> None:
+    camera.outcome = says(**PERSON)
+    await guard.get("/cameras/1/people/123456")
+    assert camera.asked == [("/person/query", {"pid": "123456"})]
+    for text in (
+        "&lt;张三&gt;",
+        "Blacklist",
+        "10091",
+        "310101199001011234",
+        "市场部",
+        "13800001111",
+        "Female",
+        "<dd>27</dd>",
+        "path=data%2Ffacelib%2F19017%20a%26b.jpg",
+    ):
+        assert text in guard.text, text
+    assert "IC card number" not in guard.text
+    assert "Delete" not in guard.text
+
+
+async def test_what_is_not_known_of_a_person_is_left_out(
+    guard: Photographer, camera: SimulatedLink
+) -> None:
+    camera.outcome = says(pid="5", age=0, gender=9, category=0)
+    await guard.get("/cameras/1/people/5")
+    for text in ("Without a name", "Stranger", "Unknown (9)"):
+        assert text in guard.text
+    for text in ("<img", "Age", "None"):
+        assert text not in guard.text
+
+
+# Adding
+
+
+async def test_each_field_is_described_by_what_is_there(admin: Photographer) -> None:
+    await admin.get("/cameras/1/people/add")
+    described = re.findall('aria-describedby="([^"]+)"', admin.text)
+    assert "person-age-hint" in described
+    assert set(described) <= set(re.findall('id="([^"]+)"', admin.text))
+
+
+@pytest.mark.parametrize("page", ["captures", "people"])
+async def test_a_list_of_cards_stands_below_a_heading(admin: Photographer, page: str) -> None:
+    await admin.get(f"/cameras/1/{page}")
+    assert re.findall("<(h[1-6])", admin.text)[:3] == ["h1", "h2", "h3"]
+
+
+async def test_a_person_is_added_with_every_field(
+    admin: Photographer, camera: SimulatedLink
+) -> None:
+    await admin.get("/cameras/1/people/add")
+    further = {
+        "department": "Logistics",
+        "work_id": "W-9",
+        "id_card_no": "310",
+        "ic_card_no": "99",
+        "phone": "138",
+    }
+    await admin.send_photo("/cameras/1/people/add", photo("PNG"), **FORM, **further)
+    assert admin.goes_to == "/cameras/1/people/4711?done=person-added"
+    uri, sent = camera.asked[1]
+    jpeg = base64.b64decode(sent.pop("photo"), validate=True)
+    assert Image.open(io.BytesIO(jpeg)).format == "JPEG"
+    assert uri == "/person/add"
+    assert sent == {**FORM, **further, "category": 3, "gender": 2, "age": 34}
+    assert admin.hub.accounts.audited == [("user admin", "device.person_add", "1 4711")]
+    await admin.get(admin.goes_to)
+    assert "The camera took the person" in admin.text
+    assert "Maria" in admin.text
+
+
+async def test_a_person_is_replaced_only_by_who_says_so(
+    admin: Photographer, camera: SimulatedLink
+) -> None:
+    await admin.get("/cameras/1/people/add")
+    taken = {**FORM, "pid": "100001"}
+    await admin.send_photo("/cameras/1/people/add", photo(), **taken)
+    assert admin.response.status_code == 409
+    assert "number 100001 is 王秀英" in admin.text
+    assert 'value="Maria"' in admin.text
+    assert [uri for uri, _ in camera.asked] == ["/person/query"]
+    assert admin.hub.accounts.audited == []
+    await admin.send_photo("/cameras/1/people/add", photo(), **taken, replace="yes")
+    assert admin.goes_to == "/cameras/1/people/100001?done=person-added"
+    assert camera.asked[-1][0] == "/person/add"
+
+
+async def test_a_photo_of_a_phone_may_be_larger_than_other_forms(
+    admin: Photographer, camera: SimulatedLink
+) -> None:
+    picture = Image.effect_noise((1600, 1200), 90)
+    out = io.BytesIO()
+    picture.save(out, "PNG")
+    assert out.tell() > 1_500_000
+    await admin.get("/cameras/1/people/add")
+    await admin.send_photo("/cameras/1/people/add", out.getvalue(), **FORM)
+    assert admin.goes_to
+    assert len(base64.b64decode(camera.asked[1][1]["photo"])) <= 1_000_000
+
+
+@pytest.mark.parametrize(
+    ("wrong", "fault"),
+    [
+        ({"pid": "0"}, "A whole number from 1 to 18446744073709551615."),
+        ({"pid": "18446744073709551616"}, "A whole number from 1 to 18446744073709551615."),
+        ({"pid": ""}, "A whole number from 1 to 18446744073709551615."),
+        ({"name": ""}, "1 to 128 characters, without line breaks."),
+        ({"name": "a\nb"}, "1 to 128 characters, without line breaks."),
+        ({"department": "x" * 129}, "At most 128 characters, without line breaks."),
+        ({"age": "151"}, "A whole number from 0 to 150."),
+        ({"age": "old"}, "A whole number from 0 to 150."),
+        ({"category": "5"}, "Choose one of these."),
+        ({"gender": ""}, "Choose one of these."),
+    ],
+)
+async def test_what_is_not_allowed_is_marked_and_nothing_is_sent(
+    admin: Photographer, camera: SimulatedLink, wrong: dict[str, str], fault: str
+) -> None:
+    await admin.get("/cameras/1/people/add")
+    await admin.send_photo("/cameras/1/people/add", photo(), **{**FORM, **wrong})
+    assert admin.response.status_code == 400
+    ((field, _),) = wrong.items()
+    after = admin.text.split(f'id="person-{field}"')[1]
+    assert after.split("</small>")[0].endswith(f'class="wrong">{fault}')
+    assert 'aria-invalid="true"' in after.split(">")[0]
+    assert admin.text.count('aria-invalid="true"') == 1
+    assert 'data-expected="' + fault in after
+    assert "It is marked below" in admin.text
+    assert "Choose the photo again" in admin.text
+    assert camera.asked == []
+    assert admin.hub.accounts.audited == []
+
+
+async def test_the_form_has_every_field_with_the_bounds_of_the_wire(admin: Photographer) -> None:
+    await admin.get("/cameras/1/people/add")
+    for name, bound in field_bounds(PersonAdd).items():
+        (field,) = re.findall(rf'<(?:input|select)[^>]* name="{name}"[^>]*>', admin.text)
+        assert (" required" in field) == bound.required, field
+        if bound.kind == "integer" and "<select" not in field:
+            assert f'min="{bound.least}" max="{bound.most}"' in field
+        if bound.kind == "text":
+            assert f'maxlength="{bound.most}"' in field
+
+
+@pytest.mark.parametrize(
+    ("data", "fault"),
+    [
+        (b"", "Choose a photo."),
+        (b"no picture", "That is no picture that can be used"),
+        (photo("PNG")[:60], "The picture is damaged"),
+    ],
+)
+async def test_a_photo_that_cannot_be_used_is_told_why(
+    admin: Photographer, camera: SimulatedLink, data: bytes, fault: str
+) -> None:
+    await admin.get("/cameras/1/people/add")
+    await admin.send_photo("/cameras/1/people/add", data, **FORM)
+    assert admin.response.status_code == 400
+    assert fault in admin.text
+    assert 'value="Maria"' in admin.text
+    assert camera.asked == []
+
+
+async def test_a_file_that_is_too_large_is_told_so(
+    admin: Photographer, camera: SimulatedLink
+) -> None:
+    await admin.get("/cameras/1/people/add")
+    assert f'data-most="{(16 << 20) - (64 << 10)}"' in admin.text
+    await admin.send_photo("/cameras/1/people/add", bytes(16 << 20), **FORM)
+    assert admin.response.status_code == 413
+    assert "The file is too large: at most 16 MB." in admin.text
+    assert camera.asked == []
+
+
+@pytest.mark.parametrize(
+    ("outcome", "sentence", "audited"),
+    [
+        (DeviceRefused(420, "no face"), "“no face” (code 420)", True),
+        (DeviceSilent("x"), "It may have done it all the same", True),
+        (DeviceLeft("x"), "It may have done it all the same", True),
+    ],
+)
+async def test_a_camera_that_does_not_take_a_person_is_told_with_what_was_typed(
+    admin: Photographer,
+    camera: SimulatedLink,
+    outcome: HubError,
+    sentence: str,
+    audited: bool,
+) -> None:
+    camera.outcome = outcome
+    await admin.get("/cameras/1/people/add")
+    await admin.send_photo("/cameras/1/people/add", photo(), **FORM)
+    assert sentence in admin.text
+    assert 'value="Maria"' in admin.text
+    assert bool(admin.hub.accounts.audited) == audited
+
+
+async def test_a_form_of_another_page_adds_nobody(
+    admin: Photographer, camera: SimulatedLink
+) -> None:
+    await admin.send_photo("/cameras/1/people/add", photo(), token="0" * 64, **FORM)
+    assert admin.response.status_code == 403
+    assert camera.asked == []
+
+
+async def test_what_is_no_form_with_a_file_is_told_so(
+    admin: Photographer, camera: SimulatedLink
+) -> None:
+    await admin.get("/cameras/1/people/add")
+    await admin.send("/cameras/1/people/add", **FORM)
+    assert admin.response.status_code == 400
+    assert "The form could not be read" in admin.text
+
+
+# Deleting
+
+
+async def test_deleting_asks_once_and_names_the_person_and_the_camera(
+    admin: Photographer, camera: SimulatedLink
+) -> None:
+    pid = next(iter(camera.state.people))
+    name = camera.state.people[pid].row.name
+    await admin.get(f"/cameras/1/people/{pid}")
+    assert f'href="/cameras/1/people/{pid}/delete"' in admin.text
+    await admin.get(f"/cameras/1/people/{pid}/delete")
+    assert f"Delete person {pid} from Gate?" in admin.text
+    assert admin.text.index(str(name)) < admin.text.index('class="button button-bad"')
+    await admin.send(f"/cameras/1/people/{pid}/delete")
+    assert admin.goes_to == "/cameras/1/people?done=person-deleted"
+    assert camera.asked[-1] == ("/person/delete", {"pid": pid})
+    assert pid not in camera.state.people
+    assert admin.hub.accounts.audited == [("user admin", "device.person_delete", f"1 {pid}")]
+    await admin.get(admin.goes_to)
+    assert "The camera deleted the person" in admin.text
+
+
+async def test_a_camera_that_does_not_delete_is_a_sentence(
+    admin: Photographer, camera: SimulatedLink
+) -> None:
+    camera.outcome = DeviceRefused(500, "busy")
+    await admin.get("/cameras/1/people/7/delete")
+    await admin.send("/cameras/1/people/7/delete")
+    assert admin.response.status_code == 502
+    assert "“busy” (code 500)" in admin.text
+    assert "Delete person 7 from Gate?" in admin.text
+    # One for the page, one to delete: the page that tells of the refusal asks nothing more.
+    assert [uri for uri, _ in camera.asked] == ["/person/query", "/person/delete"]
+
+
+# For whom
+
+
+@pytest.mark.parametrize(
+    ("role", "path", "status"),
+    [
+        ("viewer", "people", 403),
+        ("viewer", "people/1", 403),
+        ("viewer", "people/add", 403),
+        ("viewer", "search", 403),
+        ("guard", "people/add", 403),
+        ("guard", "people/1/delete", 403),
+        ("guard", "people", 200),
+        ("guard", "search", 200),
+        ("admin", "people/add", 200),
+    ],
+)
+async def test_looking_is_for_guards_and_changing_for_administrators(
+    hub: FakeServices, camera: SimulatedLink, role: str, path: str, status: int
+) -> None:
+    visitor = await signed_in(hub, role)
+    await visitor.get(f"/cameras/1/{path}")
+    assert visitor.response.status_code == status
+    await visitor.get("/cameras/1/recordings")
+    assert ("/cameras/1/people" in visitor.text) == (role != "viewer")
+
+
+@pytest.mark.parametrize(
+    ("role", "path", "status"),
+    [
+        ("viewer", "search", 403),
+        ("viewer", "people/add", 403),
+        ("guard", "people/add", 403),
+        ("guard", "people/1/delete", 403),
+        ("", "people/add", 303),
+        ("", "search", 303),
+    ],
+)
+async def test_nobody_else_sends_anything(
+    hub: FakeServices, camera: SimulatedLink, role: str, path: str, status: int
+) -> None:
+    visitor = await signed_in(hub, role) if role else Photographer(hub)
+    await visitor.get("/account")
+    await visitor.send_photo(f"/cameras/1/{path}", photo(), **FORM)
+    assert visitor.response.status_code == status
+    assert camera.asked == []
+
+
+async def test_of_who_is_not_a_guard_no_large_body_is_read(
+    hub: FakeServices, camera: SimulatedLink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def read(*_: Any) -> None:
+        raise AssertionError("it was read")
+
+    monkeypatch.setattr("web.forms.file_forms.read_form", read)
+    for visitor in (Photographer(hub), await signed_in(hub, "viewer")):
+        await visitor.send_photo("/cameras/1/search", bytes(1 << 20), token="x")
+        assert visitor.response.status_code in (303, 403)
+
+
+async def test_the_faults_of_a_camera_leave_the_page_readable(hub: FakeServices) -> None:
+    guard = await signed_in(hub, "guard")
+    for number, quirks in enumerate(
+        (Quirks(results="huge"), Quirks(results="missing"), Quirks(pages="endless")), 2
+    ):
+        hub.connect(device(str(number), "Gate", "online"), quirks)
+        await guard.get(f"/cameras/{number}/people")
+        assert guard.response.status_code == 200
+        assert guard.text.rstrip().endswith("</html>")

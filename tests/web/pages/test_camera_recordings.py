@@ -1,0 +1,299 @@
+"""What a camera has recorded: a month as a calendar (1.7), and a day as a list (1.8)."""
+
+from __future__ import annotations
+
+import re
+from datetime import date
+
+import msgspec
+import pytest
+import trio
+from msgspec import Raw
+
+from hub.errors import DeviceNonsense, DeviceOffline, DeviceSilent, NoSuchResource
+from hub.live.registry import Answer
+from hub.simulator.faults import Quirks
+from hub.simulator.scenario.recordings import counts_of_month
+from hub.wire.commands.messages import DayCount
+from tests.support.browsing import Visitor
+from tests.support.fake_commands import SimulatedLink
+from tests.support.fake_services import FakeServices, device
+from web.pages.camera.recordings.calendar import month_of, months_around
+
+
+@pytest.fixture
+def hub() -> FakeServices:
+    return FakeServices()
+
+
+@pytest.fixture
+def camera(hub: FakeServices) -> SimulatedLink:
+    return hub.connect(device("1", "Gate", "online"))
+
+
+@pytest.fixture
+async def viewer(hub: FakeServices, camera: SimulatedLink) -> Visitor:
+    visitor = Visitor(hub)
+    await visitor.sign_in("viewer")
+    return visitor
+
+
+def says(*rows: object, **result: object) -> Answer:
+    return Answer(0, "OK", Raw(msgspec.json.encode(result or rows)))
+
+
+def recordings(day: str, *starts: str) -> list[dict[str, str]]:
+    return [
+        {
+            "filename": f"/progs/rec/00/N{start.replace(':', '')}.mp4",
+            "start_time": f"{day} {start}",
+            "end_time": f"{day} {start[:-2]}59",
+        }
+        for start in starts
+    ]
+
+
+# A month
+
+
+def test_a_month_has_its_weeks_from_monday_on() -> None:
+    month = month_of(2026, 2, [], today=date(2026, 2, 10))
+    assert [day.date.day if day else 0 for day in month.weeks[0]] == [0, 0, 0, 0, 0, 0, 1]
+    days = [day for week in month.weeks for day in week if day]
+    assert len(days) == 28
+    assert [day.date.day for day in days if day.is_today] == [10]
+    assert [day.date.day for day in days if day.is_to_come] == list(range(11, 29))
+
+
+def test_days_are_shaded_by_what_they_hold() -> None:
+    counts = [DayCount(1, 1), DayCount(2, 50), DayCount(3, 100), DayCount(3, 20), DayCount(31, 9)]
+    month = month_of(2026, 2, counts, today=date(2026, 3, 1))
+    days = {day.date.day: day for week in month.weeks for day in week if day}
+    assert [(days[n].count, days[n].shade) for n in (1, 2, 3, 4)] == [
+        (1, 1), (50, 2), (120, 4), (0, 0),
+    ]  # fmt: skip
+    # A 31st of February is nobody's.
+    assert (month.recordings, month.days) == (171, 3)
+
+
+@pytest.mark.parametrize(
+    ("month", "around"),
+    [((2026, 1), ("2025-12", "2026-02")), ((2026, 12), ("2026-11", "2027-01"))],
+)
+def test_beside_a_month_are_its_neighbours(month: tuple[int, int], around: tuple[str, str]) -> None:
+    assert months_around(*month) == around
+
+
+async def test_a_month_is_asked_for_counting_from_zero_and_shown_as_a_calendar(
+    viewer: Visitor, camera: SimulatedLink
+) -> None:
+    camera.outcome = says({"day": 3, "count": 138}, {"day": "4", "count": 1})
+    await viewer.get("/cameras/1/recordings?month=2026-10")
+    assert camera.asked == [("/storage/record_by_month", {"year": 2026, "month": 9})]
+    assert "October 2026" in viewer.text
+    assert "139 recordings · 2 days" in viewer.text
+    assert 'href="/cameras/1/recordings/2026-10-03"' in viewer.text
+    assert "?month=2026-09" in viewer.text
+
+
+async def test_without_a_month_it_is_the_present_one_and_none_comes_after(
+    viewer: Visitor, camera: SimulatedLink
+) -> None:
+    camera.outcome = says()
+    for address in ("/cameras/1/recordings", "/cameras/1/recordings?month=2026-13"):
+        await viewer.get(address)
+        assert viewer.response.status_code == 200
+        assert "November 2026" in viewer.text
+        assert 'rel="next"' not in viewer.text
+        assert "no recording of this month" in viewer.text
+
+
+async def test_the_first_month_has_none_before_it(viewer: Visitor, camera: SimulatedLink) -> None:
+    await viewer.get("/cameras/1/recordings?month=1970-01")
+    assert 'rel="prev"' not in viewer.text
+
+
+# Streaming
+
+
+async def test_the_page_is_there_before_the_camera_has_answered(
+    viewer: Visitor, hub: FakeServices
+) -> None:
+    answered = trio.Event()
+
+    async def wait(*args: object, **kwargs: object) -> Answer:
+        await answered.wait()
+        return says({"day": 3, "count": 138})
+
+    hub.links["1"].request = wait  # type: ignore[method-assign]
+    text = ""
+    async with viewer.open("/cameras/1/recordings?month=2026-10") as connection:
+        while "Asking the camera …" not in text:
+            text += (await connection.receive()).decode()
+        assert "October 2026" in text
+        assert "138" not in text
+        answered.set()
+        while "</html>" not in text:
+            text += (await connection.receive()).decode()
+    assert "138" in text
+
+
+@pytest.mark.parametrize(
+    ("error", "sentence"),
+    [
+        (DeviceOffline(), "The camera is not connected"),
+        (DeviceSilent(), "The camera did not answer in time"),
+        (DeviceNonsense(), "could not be understood"),
+    ],
+)
+async def test_a_camera_that_does_not_answer_leaves_the_page_whole(
+    viewer: Visitor, camera: SimulatedLink, error: Exception, sentence: str
+) -> None:
+    camera.outcome = error  # type: ignore[assignment]
+    for address in ("/cameras/1/recordings?month=2026-10", "/cameras/1/recordings/2026-10-03"):
+        await viewer.get(address)
+        assert sentence in viewer.text
+        assert f'href="{address}">Try again</a>' in viewer.text
+        assert viewer.text.rstrip().endswith("</html>")
+
+
+@pytest.mark.parametrize("result", [None, {"a": 1}, "text", [1, 2], [{"day": 99, "count": -1}]])
+async def test_nonsense_of_a_camera_is_no_fault_of_ours(
+    viewer: Visitor, camera: SimulatedLink, result: object
+) -> None:
+    camera.outcome = Answer(0, "OK", None if result is None else Raw(msgspec.json.encode(result)))
+    await viewer.get("/cameras/1/recordings?month=2026-10")
+    assert viewer.response.status_code == 200
+    assert viewer.text.rstrip().endswith("</html>")
+
+
+async def test_days_that_cannot_be_read_are_not_days_without_a_recording(
+    viewer: Visitor, camera: SimulatedLink
+) -> None:
+    camera.outcome = Answer(0, "OK", Raw(b'[{"day": 99, "count": -1}]'))
+    await viewer.get("/cameras/1/recordings?month=2026-10")
+    assert "Nothing of the camera's answer could be read." in viewer.text
+    assert "has no recording" not in viewer.text
+
+
+async def test_a_look_at_the_head_of_a_page_asks_no_camera(
+    viewer: Visitor, camera: SimulatedLink
+) -> None:
+    async with viewer.open("/cameras/1/recordings", "HEAD") as connection:
+        assert await connection.receive()
+    assert connection.status_code == 200
+    assert camera.asked == []
+
+
+async def test_who_leaves_before_the_answer_leaves_nothing_behind(
+    viewer: Visitor, hub: FakeServices
+) -> None:
+    was_given_up = trio.Event()
+
+    async def wait(*args: object, **kwargs: object) -> Answer:
+        try:
+            await trio.sleep_forever()
+        finally:
+            was_given_up.set()
+        raise AssertionError
+
+    hub.links["1"].request = wait  # type: ignore[method-assign]
+    async with viewer.open("/cameras/1/recordings") as connection:
+        text = ""
+        while "Asking the camera …" not in text:
+            text += (await connection.receive()).decode()
+    assert was_given_up.is_set()
+
+
+async def test_a_camera_that_is_removed_meanwhile_is_told_of(
+    viewer: Visitor, camera: SimulatedLink
+) -> None:
+    camera.outcome = NoSuchResource()
+    await viewer.get("/cameras/1/recordings")
+    assert "The camera was removed meanwhile." in viewer.text
+
+
+# A day
+
+
+async def test_a_day_is_a_list_with_its_times_as_the_camera_has_them(
+    viewer: Visitor, camera: SimulatedLink
+) -> None:
+    rows = [*recordings("2026-10-03", "10:05:00"), {"filename": "<x>", "start_time": "noon"}]
+    camera.outcome = says(total_page=1, total_file=2, page_size=72, recordlist=rows)
+    await viewer.get("/cameras/1/recordings/2026-10-03")
+    assert camera.asked[0] == (
+        "/storage/get_record_list",
+        {
+            "start_time": "2026-10-03 00:00:00",
+            "end_time": "2026-10-03 23:59:59",
+            "page_num": 0,
+            "page_size": 72,
+        },
+    )
+    assert "Saturday, 3 October 2026" in viewer.text
+    assert "10:05:00 – 10:05:59" in viewer.text
+    assert "59 s" in viewer.text
+    assert "N100500.mp4" in viewer.text
+    assert "noon – –" in viewer.text
+    assert "&lt;x&gt;" in viewer.text
+    assert "2 of 2" in viewer.text
+    assert "M605.0 0h1.0v40" in viewer.text
+
+
+async def test_what_began_the_day_before_is_drawn_from_midnight_on(
+    viewer: Visitor, camera: SimulatedLink
+) -> None:
+    row = {"filename": "a", "start_time": "2026-10-02 23:50:00", "end_time": "2026-10-03 00:10:00"}
+    camera.outcome = says(total_file=1, recordlist=[row])
+    await viewer.get("/cameras/1/recordings/2026-10-03")
+    assert "2026-10-02 23:50:00 – 00:10:00" in viewer.text
+    assert "M0.0 0h10.0v40" in viewer.text
+
+
+async def test_an_empty_day_says_so(viewer: Visitor, camera: SimulatedLink) -> None:
+    camera.outcome = says(total_file=0, recordlist=[])
+    await viewer.get("/cameras/1/recordings/2026-10-03")
+    assert "no recording of this day" in viewer.text
+
+
+@pytest.mark.parametrize("quirks", [Quirks(), Quirks(first_page=1)])
+async def test_a_long_day_goes_on_at_an_address_until_its_end(
+    hub: FakeServices, quirks: Quirks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("web.pages.camera.recordings.recordings._PAGE_SIZE", 10)
+    hub.connect(device("1", "Gate", "online"), quirks)
+    viewer = Visitor(hub)
+    await viewer.sign_in("viewer")
+    address: str | None = _a_day_with_recordings(hub)
+    found: list[str] = []
+    for _ in range(40):
+        await viewer.get(address or "")
+        found += re.findall(r"N\d+\.mp4(?=</code>)", viewer.text)
+        more = re.search(r'href="(\?page=[^"]+)" rel="next"', viewer.text)
+        if more is None:
+            break
+        address = _a_day_with_recordings(hub) + more[1].replace("&amp;", "&")
+    total = re.search(r"(\d+) of (\d+)", viewer.text)
+    assert total
+    assert len(found) == len(set(found)) == int(total[1]) == int(total[2]) > 20
+
+
+def _a_day_with_recordings(hub: FakeServices) -> str:
+    state = hub.links["1"].state
+    counts = counts_of_month(state.sn, 2026, 10, now=state.clock())
+    day = max(counts, key=lambda one: one[1])[0]
+    return f"/cameras/1/recordings/2026-10-{day:02d}"
+
+
+@pytest.mark.parametrize(
+    "day", ["2026-02-31", "yesterday", "0001-01-01", "1970-01-01", "20261003x"]
+)
+async def test_a_day_that_is_none_is_not_found(viewer: Visitor, day: str) -> None:
+    await viewer.get(f"/cameras/1/recordings/{day}")
+    assert viewer.response.status_code == 404
+
+
+async def test_recordings_of_a_camera_that_is_not_there_are_not_found(viewer: Visitor) -> None:
+    await viewer.get("/cameras/9/recordings")
+    assert viewer.response.status_code == 404

@@ -1,0 +1,227 @@
+"""What an administrator sets on a camera (1.5, 1.6), and restarting it (1.9)."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from hub.errors import (
+    DeviceBusy,
+    DeviceLeft,
+    DeviceNonsense,
+    DeviceOffline,
+    DeviceRefused,
+    DeviceSilent,
+    HubError,
+)
+from hub.live.registry import Answer
+from hub.wire.commands.dialect import SET_FACE, SET_RECORDING
+from hub.wire.commands.field_specs import field_bounds
+from hub.wire.commands.messages import FaceParam, RecordParam
+from tests.support.browsing import Visitor
+from tests.support.fake_commands import SimulatedLink
+from tests.support.fake_services import FakeServices, device
+from web.pages.camera.settings.forms import FACE, RECORDING, SettingForm, values_of
+
+FACE_VALUES = values_of(SET_FACE.example)
+RECORD_VALUES = values_of(SET_RECORDING.example)
+
+
+@pytest.fixture
+def hub() -> FakeServices:
+    return FakeServices()
+
+
+@pytest.fixture
+def camera(hub: FakeServices) -> SimulatedLink:
+    return hub.connect(device("1", "Gate", "online"))
+
+
+@pytest.fixture
+async def admin(hub: FakeServices, camera: SimulatedLink) -> Visitor:
+    visitor = Visitor(hub)
+    await visitor.sign_in()
+    await visitor.get("/cameras/1/settings")
+    return visitor
+
+
+def field(page: str, name: str) -> str:
+    """The tag of a field; of a choice with what is chosen."""
+    found = re.search(rf'<(input|select)[^>]*name="{re.escape(name)}"', page)
+    assert found, name
+    return page[found.start() :].partition("</select>" if found[1] == "select" else ">")[0]
+
+
+@pytest.mark.parametrize(("form", "param"), [(FACE, FaceParam), (RECORDING, RecordParam)])
+def test_every_field_of_a_setting_stands_in_its_form_once(form: SettingForm, param: type) -> None:
+    shown = [label.name for group in form.groups for label in group.labels]
+    assert sorted(shown) == sorted(values_of(form.command.example))
+    assert {name.partition(".")[0] for name in shown} == set(field_bounds(param))
+
+
+async def test_a_field_has_the_bounds_of_the_command(admin: Visitor) -> None:
+    for name, least, most in (("mini_face", 30, 500), ("alarm_out.interval", 10, 60)):
+        tag = field(admin.text, name)
+        assert f'min="{least}" max="{most}"' in tag
+        assert f'data-expected="A whole number from {least} to {most}."' in tag
+
+
+async def test_what_was_never_set_is_said_to_be_no_value_of_the_camera(admin: Visitor) -> None:
+    assert admin.text.count("these are common values, not its own") == 2
+    # What need not be sent is left as the camera has it.
+    assert '<option value="" selected>' in field(admin.text, "play_audio_vip")
+
+
+async def test_a_camera_takes_its_face_settings(admin: Visitor, camera: SimulatedLink) -> None:
+    values = {**FACE_VALUES, "mini_face": "44", "play_audio_vip": "", "play_audio_white": "0"}
+    del values["push_bg"]
+    await admin.send("/cameras/1/settings/face", **values)
+    assert admin.goes_to == "/cameras/1/settings?done=face-set"
+    ((uri, sent),) = camera.asked
+    assert uri == "/ivp/person_param_set"
+    assert sent["mini_face"] == 44
+    assert sent["push_bg"] is False
+    assert sent["play_audio_white"] is False
+    assert "play_audio_vip" not in sent
+    assert sent["alarm_out"] == {"interval": 10, "alarm_push": True}
+    assert admin.hub.accounts.audited == [("user admin", "device.set_face", "1")]
+    await admin.get(admin.goes_to)
+    assert "The camera took the settings for faces and people." in admin.text
+    assert "Taken by the camera on " in admin.text
+    assert 'value="44"' in field(admin.text, "mini_face")
+    assert "checked" not in field(admin.text, "push_bg")
+
+
+async def test_a_camera_takes_its_recording_settings(admin: Visitor, camera: SimulatedLink) -> None:
+    await admin.send("/cameras/1/settings/recording", **{**RECORD_VALUES, "strategy": "1"})
+    assert admin.goes_to == "/cameras/1/settings?done=recording-set"
+    assert camera.asked[0][1]["strategy"] == 1
+    assert admin.hub.accounts.audited == [("user admin", "device.set_recording", "1")]
+
+
+@pytest.mark.parametrize(
+    ("path", "values", "name", "wrong", "expected"),
+    [
+        ("face", FACE_VALUES, "mini_human", "50", "A whole number from 60 to 1000."),
+        ("face", FACE_VALUES, "alarm_out.interval", "9", "A whole number from 10 to 60."),
+        ("face", FACE_VALUES, "threshold", "", "A whole number from 0 to 100."),
+        ("face", FACE_VALUES, "threshold", "7.5", "A whole number from 0 to 100."),
+        ("recording", RECORD_VALUES, "file_len", "61", "A whole number from 1 to 60."),
+        ("recording", RECORD_VALUES, "strategy", "2", "Choose one of these."),
+        ("face", FACE_VALUES, "play_audio_vip", "maybe", "Choose one of these."),
+    ],
+)
+async def test_a_value_out_of_its_bounds_is_marked_kept_and_not_sent(
+    admin: Visitor,
+    camera: SimulatedLink,
+    path: str,
+    values: dict[str, str],
+    name: str,
+    wrong: str,
+    expected: str,
+) -> None:
+    other = "quality_face" if path == "face" else "pre_record.duration"
+    await admin.send(f"/cameras/1/settings/{path}", **{**values, name: wrong, other: "3"})
+    assert admin.response.status_code == 400
+    assert "one value is not allowed" in admin.text
+    assert admin.text.count('aria-invalid="true"') == 1
+    assert 'aria-invalid="true"' in field(admin.text, name)
+    assert f'class="wrong"><span>{expected}' in admin.text or (
+        f'class="wrong">{expected}' in admin.text
+    )
+    assert 'value="3"' in field(admin.text, other)
+    assert camera.asked == []
+    assert admin.hub.accounts.audited == []
+
+
+async def test_a_refusal_keeps_the_values_and_is_remembered(
+    admin: Visitor, camera: SimulatedLink
+) -> None:
+    await admin.send("/cameras/1/settings/face", **{**FACE_VALUES, "mini_face": "40"})
+    camera.outcome = Answer(500, "sensor <busy>")
+    await admin.send("/cameras/1/settings/face", **{**FACE_VALUES, "mini_face": "77"})
+    assert admin.response.status_code == 502
+    assert "The camera refused to do it." in admin.text
+    assert "It said: “sensor &lt;busy&gt;” (code 500)." in admin.text
+    assert 'value="77"' in field(admin.text, "mini_face")
+    await admin.get("/cameras/1/settings")
+    assert "It refused others on " in admin.text
+    assert 'value="40"' in field(admin.text, "mini_face")
+
+
+TROUBLES: list[tuple[HubError, str, bool]] = [
+    (DeviceOffline(), "The camera is not connected", False),
+    (DeviceBusy(), "has been asked for too much already", False),
+    (DeviceLeft(), "connection ended before it answered", True),
+    (DeviceSilent(), "did not answer in time", True),
+    (DeviceNonsense(), "answer could not be understood", True),
+    (DeviceRefused(404, ""), "does not know this function", True),
+    (DeviceRefused(420, "x"), "does not take these values", True),
+]
+
+
+@pytest.mark.parametrize(("error", "sentence", "may_be_done"), TROUBLES)
+async def test_whatever_a_camera_does_instead_is_a_sentence(
+    admin: Visitor, camera: SimulatedLink, error: HubError, sentence: str, may_be_done: bool
+) -> None:
+    camera.outcome = error
+    await admin.send("/cameras/1/reboot", delay="1")
+    assert admin.response.status_code == error.status
+    assert sentence in admin.text.replace("&#39;", "'")
+    # It is in the audit log where the camera may have done it all the same.
+    assert len(admin.hub.accounts.audited) == may_be_done
+    doubt = "It may have done it all the same." in admin.text
+    assert doubt == isinstance(error, DeviceLeft | DeviceSilent)
+
+
+async def test_restarting_asks_once_and_names_the_camera(
+    admin: Visitor, camera: SimulatedLink
+) -> None:
+    await admin.get("/cameras/1/reboot")
+    assert "Restart Gate?" in admin.text
+    assert 'name="delay" value="1"' in admin.text
+    assert camera.asked == []
+    await admin.send("/cameras/1/reboot", delay="5")
+    assert admin.goes_to == "/cameras/1?done=rebooting"
+    assert camera.asked == [("/system/maintain/reboot", {"delay_ms": 5000})]
+    assert admin.hub.accounts.audited == [("user admin", "device.reboot", "1")]
+
+
+@pytest.mark.parametrize("delay", ["-1", "soon", "", "1.5", "２", "2147484", "9" * 5000])
+async def test_a_delay_that_is_none_is_refused(
+    admin: Visitor, camera: SimulatedLink, delay: str
+) -> None:
+    await admin.send("/cameras/1/reboot", delay=delay)
+    assert admin.response.status_code == 400
+    assert "A whole number from 0 to 2147483." in admin.text
+    assert camera.asked == []
+
+
+async def test_of_a_camera_that_is_away_the_settings_can_still_be_seen(hub: FakeServices) -> None:
+    hub.devices.put(device("1", "Gate", "offline"))
+    admin = Visitor(hub)
+    await admin.sign_in()
+    await admin.get("/cameras/1/settings")
+    assert "it can be set once it is back" in admin.text
+
+
+@pytest.mark.parametrize("role", ["guard", "viewer"])
+@pytest.mark.parametrize("path", ["/cameras/1/settings", "/cameras/1/reboot"])
+async def test_settings_are_for_administrators(hub: FakeServices, path: str, role: str) -> None:
+    hub.connect(device("1", "Gate", "online"))
+    visitor = Visitor(hub)
+    await visitor.sign_in(role)
+    await visitor.get("/cameras/1")
+    assert "/cameras/1/settings" not in visitor.text
+    assert "/cameras/1/reboot" not in visitor.text
+    await visitor.get(path)
+    assert visitor.response.status_code == 403
+
+
+async def test_in_chinese_a_bound_and_a_refusal_are_told_in_chinese(admin: Visitor) -> None:
+    await admin.send("/preferences", language="zh", next="/")
+    await admin.get("/cameras/1/settings")
+    await admin.send("/cameras/1/settings/face", **{**FACE_VALUES, "mini_face": "1"})
+    assert "30 到 500 的整数。" in admin.text
+    assert "有一个数值超出允许范围" in admin.text

@@ -1,0 +1,548 @@
+"""Firmware on the pages: releases and their files, campaigns, and each refusal in words."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import AsyncIterator
+from pathlib import Path
+from urllib.parse import urlencode
+
+import pytest
+from quart import Response
+
+from hub.config import Config, Web
+from hub.services.access.accounts import COMMAND_LINE
+from hub.services.devices.devices import DeviceView
+from hub.services.firmware.releases import Release
+from hub.services.site.disk_space import GB
+from hub.store import firmware_files
+from hub.wire.uploads.firmware import Versions
+from tests.support.browsing import Visitor
+from tests.support.clock import FrozenClock
+from tests.support.commanded_link import AskedLink
+from tests.support.fake_services import PASSWORD
+from tests.support.firmware import FirmwareSite
+from tests.support.hub_services import open_hub_services
+from web.forms.firmware_forms import firmware_forms
+
+FILE = b"firmware" * 50_000
+SHA256 = hashlib.sha256(FILE).hexdigest()
+GOOD = {"ver_name": "v2.0", "ver_code": "453523", "reports.fwVer": "V2.0"}
+
+
+class Operator(Visitor):
+    """Somebody at the pages of a real site; forms with files go to the disk, as the server does."""
+
+    def __init__(self, site: FirmwareSite) -> None:
+        super().__init__(site.services)  # type: ignore[arg-type]
+        self.site = site
+        app = self.app
+        app.asgi_app = firmware_forms(  # type: ignore[method-assign]
+            site.services,
+            app.asgi_app,  # type: ignore[arg-type]
+        )
+
+    async def send_release(
+        self, *files: tuple[str, bytes], token: str | None = None, part: bool = False, **fields: str
+    ) -> Response:
+        """Send the form of a new release; the first file stands in its first place, and so on."""
+        form = {"csrf_token": self.token if token is None else token, **fields}
+        headers = {"Content-Type": "multipart/form-data; boundary=edge"}
+        self.response = await self._client.post(
+            "/firmware/add",
+            data=_multipart(form, files),
+            headers=headers | ({"X-Part": "1"} if part else {}),
+        )
+        self.text = (await self.response.get_data()).decode()
+        return self.response
+
+    async def start(self, release: Release, *dids: str, **fields: str) -> None:
+        form = [("csrf_token", self.token), *(("did", did) for did in dids), *fields.items()]
+        self.response = await self._client.post(
+            f"/firmware/releases/{release.id}/give",
+            data=urlencode(form),
+            headers={"Content-Type": "application/x-www-form-urlencoded"},
+        )
+        self.text = (await self.response.get_data()).decode()
+
+    async def audited(self) -> list[tuple[str, str]]:
+        entries = await self.site.services.accounts.audit_page()
+        return [
+            (e.action, e.target) for e in entries if "firmware" in e.action or "camp" in e.action
+        ]
+
+
+def _multipart(fields: dict[str, str], files: tuple[tuple[str, bytes], ...]) -> bytes:
+    """As browsers send it: in the order of the page, where the token comes first."""
+    body = b""
+    for name, value in fields.items():
+        head = f'--edge\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n'
+        body += head.encode() + value.encode() + b"\r\n"
+    for number, (name, data) in enumerate(files, 1):
+        head = f'--edge\r\nContent-Disposition: form-data; name="file_{number}"; filename="{name}"'
+        body += head.encode() + b"\r\n\r\n" + data + b"\r\n"
+    return body + b"--edge--\r\n"
+
+
+@pytest.fixture
+async def site(tmp_path: Path, clock: FrozenClock) -> AsyncIterator[FirmwareSite]:
+    config = Config(web=Web(tls=False))
+    async with open_hub_services(tmp_path, clock, config) as hub:
+        site = FirmwareSite(hub, clock)
+        await site.add_cameras("1", "2", "3")
+        for role in ("admin", "guard", "viewer"):
+            await site.services.accounts.add_user(role, role, PASSWORD, by=COMMAND_LINE)
+        yield site
+
+
+@pytest.fixture
+async def admin(site: FirmwareSite) -> Operator:
+    operator = Operator(site)
+    await operator.sign_in()
+    return operator
+
+
+# Who may
+
+
+async def test_an_empty_page_says_what_to_do(admin: Operator) -> None:
+    await admin.get("/firmware")
+    assert "No firmware yet" in admin.text
+    assert 'href="/firmware/add"' in admin.text
+    await admin.get("/firmware/downloads")
+    assert "No camera has downloaded anything yet" in admin.text
+
+
+@pytest.mark.parametrize("role", ["guard", "viewer"])
+async def test_others_may_look_and_change_nothing(site: FirmwareSite, role: str) -> None:
+    release = await site.add_release(FILE)
+    campaign = await site.campaigns.start(release.id, ["1"])
+    operator = Operator(site)
+    await operator.sign_in(role)
+    for path in (
+        "/firmware",
+        f"/firmware/releases/{release.id}",
+        f"/firmware/campaigns/{campaign.id}",
+        "/firmware/downloads",
+    ):
+        await operator.get(path)
+        assert operator.response.status_code == 200
+        main = operator.text.partition('id="main"')[2]
+        assert "<form" not in main
+        for change in ("/give", "/remove", "/stop", "/add"):
+            assert f'{change}"' not in main, change
+    for path in ("add", f"releases/{release.id}/give", f"campaigns/{campaign.id}/stop"):
+        assert (await operator.get(f"/firmware/{path}")).status_code == 403
+    await operator.send_release(("app.bin", FILE), **GOOD)
+    assert operator.response.status_code == 403
+
+
+async def test_only_an_administrator_finds_it_in_the_navigation(site: FirmwareSite) -> None:
+    for role, is_there in (("admin", True), ("guard", False)):
+        operator = Operator(site)
+        await operator.sign_in(role)
+        await operator.get("/cameras")
+        assert ('href="/firmware"' in operator.text) is is_there
+
+
+# Adding
+
+
+async def test_a_release_is_added_with_its_files(admin: Operator) -> None:
+    await admin.get("/firmware/add")
+    await admin.send_release(
+        ("folder/app.bin", FILE),
+        ("model.bin", b"model"),
+        **GOOD,
+        description="Sees better.\r\nAt night too.",
+        release_date="2026-11-20T08:30",
+        name_2="faces",
+        **{"least.hwVer": "V1.0"},
+    )
+    (release,) = admin.site.firmware.releases()
+    assert admin.goes_to == f"/firmware/releases/{release.id}?done=release-added"
+    assert (release.ver_name, release.ver_code) == ("v2.0", 453523)
+    assert release.description == "Sees better.\nAt night too."
+    assert release.release_date == "2026-11-20 08:30:00"
+    assert (release.reports, release.least) == (Versions(fw_ver="V2.0"), Versions(hw_ver="V1.0"))
+    assert [(c.name, c.type) for c in release.components] == [("app.bin", 2), ("faces", 3)]
+    assert ("firmware.add", str(release.id)) in await admin.audited()
+    await admin.get(admin.goes_to)
+    for text in ("The release was added", SHA256, release.components[0].md5, "390.6 KB", "V1.0"):
+        assert text in admin.text, text
+
+
+async def test_what_came_is_kept_where_the_form_is_refused_and_not_sent_twice(
+    admin: Operator,
+) -> None:
+    await admin.get("/firmware/add")
+    await admin.send_release(("app.bin", FILE), **{**GOOD, "reports.fwVer": "two"})
+    assert admin.response.status_code == 400
+    assert "Firmware: a version has dotted numbers" in admin.text
+    assert "It is here already" in admin.text
+    assert f'name="kept_1" value="{SHA256}"' in admin.text
+    assert 'name="name_1" value="app.bin"' in admin.text
+    await admin.send_release(("", b""), **GOOD, kept_1=SHA256, name_1="app.bin", type_1="3")
+    (release,) = admin.site.firmware.releases()
+    assert [(c.name, c.type, c.sha256) for c in release.components] == [("app.bin", 3, SHA256)]
+
+
+async def test_a_script_that_sends_the_form_gets_the_form_alone(admin: Operator) -> None:
+    await admin.get("/firmware/add")
+    await admin.send_release(("app.bin", FILE), part=True, ver_name="", ver_code="1")
+    assert admin.response.status_code == 400
+    assert admin.text.lstrip().startswith("<form")
+
+
+@pytest.mark.parametrize(
+    ("fields", "sentence"),
+    [
+        ({"ver_name": " "}, "The name of the version has 1 to 64 characters"),
+        ({"ver_code": "-1"}, "a whole number from 0 to 9007199254740992"),
+        ({"ver_code": "9" * 17}, "a whole number from 0 to 9007199254740992"),
+        ({"ver_code": "9007199254740993"}, "a whole number from 0 to 9007199254740992"),
+        ({"description": "x" * 2001}, "longer than 2000 characters"),
+        ({"release_date": "2026-02-30T10:00"}, "That is no date"),
+        ({"least.osVer": "x"}, "System: a version has dotted numbers"),
+        ({"name_1": "x" * 65}, "File 1: its name has 1 to 64 characters"),
+    ],
+)
+async def test_a_wrong_field_is_told_in_words(
+    admin: Operator, fields: dict[str, str], sentence: str
+) -> None:
+    await admin.get("/firmware/add")
+    await admin.send_release(("app.bin", FILE), **{**GOOD, **fields})
+    assert admin.response.status_code == 400
+    assert sentence in admin.text
+    assert admin.site.firmware.releases() == ()
+
+
+async def test_a_release_without_files_is_refused_in_words(admin: Operator) -> None:
+    await admin.get("/firmware/add")
+    for kept in ("", "0" * 64):
+        await admin.send_release(("", b""), **GOOD, kept_1=kept)
+        assert "Choose 1 to 5 files" in admin.text
+
+
+async def test_an_empty_and_a_large_file_are_refused_and_those_before_stay(
+    admin: Operator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(firmware_files, "MOST_BYTES", len(FILE))
+    for bad, sentence in ((b"", "The file is empty"), (FILE + b"!", "A file has at most 512 MB")):
+        await admin.get("/firmware/add")
+        await admin.send_release(("app.bin", FILE), ("bad.bin", bad), **GOOD)
+        assert admin.response.status_code == 400
+        assert sentence in admin.text
+        assert f'name="kept_1" value="{SHA256}"' in admin.text
+        assert 'name="ver_name" value="v2.0"' in admin.text
+
+
+async def test_a_form_without_room_is_refused_in_words_and_keeps_its_fields(
+    admin: Operator,
+) -> None:
+    await admin.get("/firmware/add")
+    admin.site.free.bytes = 2 * GB + len(FILE) - 1
+    await admin.send_release(("app.bin", FILE), **GOOD)
+    assert admin.response.status_code == 400
+    assert "too little room beside what is kept for records" in admin.text
+    assert 'name="ver_name" value="v2.0"' in admin.text
+    assert admin.site.firmware.files() == ()
+
+
+async def test_a_form_of_another_session_stores_nothing(admin: Operator) -> None:
+    await admin.get("/firmware/add")
+    await admin.send_release(("app.bin", FILE), **GOOD, token="0" * 64)
+    assert admin.response.status_code == 403
+    assert admin.site.firmware.files() == ()
+    await admin.send_release(**GOOD, token="0" * 64, kept_1=SHA256)
+    assert admin.response.status_code in (400, 403)
+
+
+async def test_who_is_not_signed_in_is_asked_to(site: FirmwareSite) -> None:
+    operator = Operator(site)
+    await operator.send_release(("app.bin", b"x" * 100), **GOOD, token="")
+    assert operator.goes_to == "/sign-in"
+    assert site.firmware.files() == ()
+
+
+@pytest.mark.parametrize(
+    ("kind", "body"),
+    [
+        ("application/x-www-form-urlencoded", b"ver_name=v2"),
+        ("multipart/form-data; boundary=x", b"--x\r\nno form"),
+        ("multipart/form-data; boundary=x", b"--x\r\n" + b"a" * 2_000_000),
+        ("multipart/form-data", b"--x--"),
+    ],
+)
+async def test_what_is_no_form_is_refused_in_words(admin: Operator, kind: str, body: bytes) -> None:
+    response = await admin._client.post("/firmware/add", data=body, headers={"Content-Type": kind})
+    assert response.status_code == 400
+    assert "could not be read" in str(await response.get_data(as_text=True))
+
+
+async def test_a_hub_that_takes_other_files_says_so(admin: Operator) -> None:
+    await admin.get("/firmware/add")
+    places = [admin.site.firmware.receive() for _ in range(4)]
+    for place in places:
+        await place.__aenter__()
+    await admin.send_release(("app.bin", FILE), **GOOD)
+    assert "The hub is taking other files just now" in admin.text
+    for place in places:
+        await place.__aexit__(None, None, None)
+
+
+# Removing
+
+
+async def test_a_release_is_removed_after_being_asked_once(admin: Operator) -> None:
+    release = await admin.site.add_release(FILE)
+    path = f"/firmware/releases/{release.id}/remove"
+    await admin.get(path)
+    assert "What goes" in admin.text
+    await admin.send(path)
+    assert admin.goes_to == "/firmware?done=release-removed"
+    assert admin.site.firmware.releases() == ()
+    assert ("firmware.remove", str(release.id)) in await admin.audited()
+
+
+async def test_a_release_on_its_way_is_not_removed_and_the_page_says_why(admin: Operator) -> None:
+    release = await admin.site.add_release(FILE)
+    campaign = await admin.site.campaigns.start(release.id, ["1"])
+    path = f"/firmware/releases/{release.id}/remove"
+    await admin.get(path)
+    assert "1 campaign gives it to cameras" in admin.text
+    assert f'href="/firmware/campaigns/{campaign.id}"' in admin.text
+    await admin.send(path)
+    assert admin.response.status_code == 400
+    assert "1 campaign gives it to cameras" in admin.text
+    assert admin.site.firmware.releases() == (release,)
+
+
+async def test_cameras_and_campaigns_are_looked_through_as_often_for_many_releases_as_for_one(
+    admin: Operator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site, looks = admin.site, 0
+    list_devices = site.devices.list
+
+    def counted() -> list[DeviceView]:
+        nonlocal looks
+        looks += 1
+        return list_devices()
+
+    def each(did: str) -> None:
+        raise AssertionError("campaigns are looked through for each camera")
+
+    monkeypatch.setattr(site.devices, "list", counted)
+    monkeypatch.setattr(site.campaigns, "of_device", each)
+    for number in range(10):
+        reports = Versions(fw_ver=f"V{number}") if number % 2 else Versions()
+        await site.add_release(b"%d" % number, ver_code=number, reports=reports)
+    await admin.get("/firmware")
+    assert looks == 1
+    await admin.get("/firmware/releases/1/give")
+    assert admin.response.status_code == 200
+
+
+async def test_of_a_release_that_reports_nothing_those_have_it_whom_a_campaign_gave_it(
+    admin: Operator,
+) -> None:
+    site = admin.site
+    release = await site.add_release(FILE, reports=Versions())
+    campaign = await site.campaigns.start(release.id, ["1", "2"])
+    await site.download("1")
+    await site.report("1", fwVer="V7")
+    assert site.states(campaign)["1"] == "done"
+    await admin.get("/firmware")
+    assert "On 1 of 3 cameras" in admin.text
+    other = await site.add_release(b"other", ver_name="v3", reports=Versions())
+    await site.campaigns.stop(campaign.id)
+    await site.campaigns.start(other.id, ["1"])
+    await admin.get("/firmware")
+    assert "On 1 of 3 cameras" not in admin.text
+
+
+# Giving
+
+
+async def test_a_campaign_is_started_with_the_chosen_one_first(admin: Operator) -> None:
+    release = await admin.site.add_release(FILE)
+    await admin.get(f"/firmware/releases/{release.id}/give")
+    await admin.start(release, "1", "3", first="3")
+    (campaign,) = admin.site.campaigns.campaigns()
+    assert admin.goes_to == f"/firmware/campaigns/{campaign.id}?done=campaign-started"
+    assert [one.did for one in campaign.devices] == ["3", "1"]
+    assert await admin.audited() == [("campaign.start", str(campaign.id))]
+
+
+async def test_a_camera_that_cannot_be_given_it_is_not_choosable_and_says_why(
+    admin: Operator,
+) -> None:
+    site = admin.site
+    other = await site.add_release(b"other", ver_name="v1.9", reports=Versions(sw_ver="V1.9"))
+    campaign = await site.campaigns.start(other.id, ["1"])
+    release = await site.add_release(FILE, least=Versions(hw_ver="V2.0"))
+    await site.report("2", fwVer="2.0")
+    await site.report("3", hwVer="V1.0")
+    await admin.get(f"/firmware/releases/{release.id}/give")
+    assert admin.text.count(" disabled>") == 2
+    assert f'<a href="/firmware/campaigns/{campaign.id}">It is being given v1.9.</a>' in admin.text
+    assert "It has this release." in admin.text
+    assert "Hardware V1.0 is too old: V2.0 is the least." in admin.text
+
+
+async def test_a_campaign_that_does_not_start_says_why(admin: Operator) -> None:
+    site = admin.site
+    release = await site.add_release(FILE)
+    await admin.get(f"/firmware/releases/{release.id}/give")
+    await admin.start(release)
+    assert "Choose at least one camera" in admin.text
+    await admin.start(release, "1", first="2")
+    assert "has to be one of those chosen" in admin.text
+    await admin.start(release, "1", "99")
+    assert "was removed meanwhile" in admin.text
+    await site.campaigns.start(release.id, ["1"])
+    await admin.start(release, "1", "2")
+    assert "is in another campaign by now" in admin.text
+    assert admin.response.status_code == 400
+    assert len(site.campaigns.campaigns()) == 1
+
+
+# Campaigns
+
+
+async def test_a_campaign_tells_how_far_each_camera_is(admin: Operator) -> None:
+    site = admin.site
+    release = await site.add_release(FILE, least=Versions(hw_ver="V1.0"))
+    campaign = await site.campaigns.start(release.id, ["1", "2", "3"])
+    path = f"/firmware/campaigns/{campaign.id}"
+    await admin.get(path)
+    assert f'data-part="{path}/now" data-on="firmware device"' in admin.text
+    assert "1 goes first. Once it has the new version, the others are given it." in admin.text
+    assert "The first camera comes before." in admin.text
+    (token,) = await site.links("1")
+    await admin.get(f"{path}/now")
+    assert "Offered" in admin.text
+    await site.fetch(token, 0, len(FILE) // 4)
+    await admin.get(f"{path}/now")
+    assert "25 %" in admin.text
+    assert "97.7 KB / 390.6 KB" in admin.text
+    await site.fetch(token, len(FILE) // 4)
+    await admin.get(f"{path}/now")
+    assert "Downloaded" in admin.text
+    await site.report("1", fwVer="2.0")
+    with pytest.raises(Exception, match="older"):
+        await site.ask("2", hwVer="V0.9")
+    await admin.get(f"{path}/now")
+    for text in ("The others follow", "1 of 3", "Done", "Too old", "Hardware V0.9 is too old"):
+        assert text in admin.text, text
+    await admin.get("/firmware")
+    assert "v2.0 to 3 cameras" in admin.text
+    assert "On 1 of 3 cameras" in admin.text
+
+
+@pytest.mark.parametrize(
+    ("reports", "sentence"),
+    [
+        (Versions(fw_ver="2.0"), "is done once it reports Firmware 2.0."),
+        (Versions(), "is done once it tells of itself again."),
+    ],
+)
+async def test_of_a_camera_that_has_all_files_it_is_told_what_is_waited_for(
+    admin: Operator, reports: Versions, sentence: str
+) -> None:
+    site = admin.site
+    site.registry.attach(AskedLink("1"))
+    release = await site.add_release(FILE, reports=reports)
+    campaign = await site.campaigns.start(release.id, ["1"])
+    await site.download("1")
+    await admin.get(f"/firmware/campaigns/{campaign.id}")
+    assert sentence in admin.text
+
+
+async def test_a_campaign_is_paused_resumed_and_stopped_after_being_asked_once(
+    admin: Operator,
+) -> None:
+    site = admin.site
+    release = await site.add_release(FILE)
+    campaign = await site.campaigns.start(release.id, ["1"])
+    path = f"/firmware/campaigns/{campaign.id}"
+    await admin.get(path)
+    await admin.send(f"{path}/pause")
+    assert site.state(campaign) == "paused"
+    await admin.get(admin.goes_to)
+    assert "No camera is offered it until you go on" in admin.text
+    await admin.send(f"{path}/resume")
+    assert site.state(campaign) == "first"
+    await admin.get(f"{path}/stop")
+    assert "Stop this campaign?" in admin.text
+    await admin.send(f"{path}/stop")
+    assert site.state(campaign) == "stopped"
+    await admin.get(admin.goes_to)
+    assert "It was not given it." in admin.text
+    assert f"{path}/pause" not in admin.text
+    # It has ended: a page that does not know yet is shown so.
+    await admin.send(f"{path}/pause")
+    assert admin.goes_to == path
+    steps = [f"campaign.{step}" for step in ("stop", "resume", "pause")]
+    assert [action for action, _ in await admin.audited()] == steps
+
+
+async def test_a_release_that_says_nothing_counts_who_a_campaign_did(admin: Operator) -> None:
+    site = admin.site
+    release = await site.add_release(FILE, reports=Versions())
+    await site.campaigns.start(release.id, ["1"])
+    await site.download("1")
+    await site.report("1", fwVer="V7")
+    await admin.get(f"/firmware/releases/{release.id}")
+    assert 'class="chip" href="/cameras/1"' in admin.text
+    assert 'class="chip" href="/cameras/2"' not in admin.text
+
+
+async def test_who_downloaded_what_is_seen(admin: Operator, clock: FrozenClock) -> None:
+    site = admin.site
+    release = await site.add_release(FILE)
+    await site.campaigns.start(release.id, ["1"])
+    await site.download("1")
+    await admin.get("/firmware/downloads")
+    for text in ("v2.0 · part 1.bin", "390.6 KB", "all of it"):
+        assert text in admin.text, text
+    # A later release has the same file: this was no download of it.
+    clock.advance(1)
+    await site.add_release(FILE, ver_code=2, ver_name="v2.1")
+    await admin.get("/firmware/downloads")
+    assert "v2.0 · part 1.bin" in admin.text
+
+
+async def test_a_camera_tells_how_far_it_is(admin: Operator) -> None:
+    site = admin.site
+    await admin.get("/cameras/1/campaign")
+    assert admin.text.strip() == ""
+    release = await site.add_release(FILE)
+    campaign = await site.campaigns.start(release.id, ["1"])
+    await admin.get("/cameras/1")
+    assert 'data-part="/cameras/1/campaign" data-on="firmware"' in admin.text
+    assert f'<a href="/firmware/campaigns/{campaign.id}">Firmware v2.0</a>' in admin.text
+    (token,) = await site.links("1")
+    await site.fetch(token, 0, len(FILE) // 2)
+    await admin.get("/cameras/1/campaign")
+    assert "Downloading 50 %" in admin.text
+    await site.campaigns.stop(campaign.id)
+    await admin.get("/cameras/1/campaign")
+    assert "Stopped" in admin.text
+
+
+async def test_all_of_it_is_there_in_chinese(admin: Operator) -> None:
+    site = admin.site
+    release = await site.add_release(FILE)
+    campaign = await site.campaigns.start(release.id, ["1", "2"])
+    await admin.get("/firmware")
+    await admin.send("/preferences", language="zh")
+    for path, words in (
+        ("", "固件版本"),
+        (f"/releases/{release.id}", "哪些摄像机已有"),
+        (f"/releases/{release.id}/give", "正在下发 v2.0。"),
+        (f"/campaigns/{campaign.id}", "先升级 1。它装好新版本后，再下发给其余摄像机。"),
+        ("/add", "描述文件"),
+    ):
+        await admin.get(f"/firmware{path}")
+        assert words in admin.text

@@ -1,0 +1,544 @@
+"""Who may see the pages, and what the live page shows."""
+
+from __future__ import annotations
+
+import json
+import re
+from html import unescape
+
+import pytest
+import trio
+from msgspec import Raw
+from trio.testing import MockClock
+
+from hub.live.feed import Change
+from hub.services.site.health import Reason
+from hub.wire.uploads.records import (
+    AccessDetail,
+    EventDetail,
+    FaceDetail,
+    Plate,
+    Vehicle,
+    VehicleDetail,
+)
+from tests.support.browsing import Visitor
+from tests.support.fake_services import (
+    NOON_MS,
+    PASSWORD,
+    FakeServices,
+    device,
+    image,
+    record,
+    waiting,
+)
+
+
+@pytest.fixture
+def hub() -> FakeServices:
+    return FakeServices()
+
+
+@pytest.fixture
+def visitor(hub: FakeServices) -> Visitor:
+    return Visitor(hub)
+
+
+@pytest.fixture
+async def admin(visitor: Visitor) -> Visitor:
+    await visitor.sign_in()
+    return visitor
+
+
+# Signing in
+
+
+@pytest.mark.parametrize(
+    "path", ["/", "/cameras", "/records/1", "/account", "/stream", "/?kind=face&did=12"]
+)
+async def test_who_is_not_signed_in_is_asked_to_and_comes_back(visitor: Visitor, path: str) -> None:
+    await visitor.get(path)
+    assert visitor.goes_to.startswith("/sign-in")
+    await visitor.get(visitor.goes_to)
+    wanted = unescape(visitor.text.split('name="next" value="')[1].split('"')[0])
+    await visitor.send("/sign-in", name="admin", password=PASSWORD, next=wanted)
+    assert visitor.goes_to == path
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        "https://evil.example/",
+        "//evil.example",
+        "/\\evil.example",
+        # Browsers drop these from an address, and then see two slashes.
+        "/\t/evil.example",
+        "/\n/evil.example",
+        "/\r/evil.example",
+        "evil.example",
+    ],
+)
+async def test_signing_in_leads_to_no_other_site(visitor: Visitor, wanted: str) -> None:
+    await visitor.get("/sign-in")
+    await visitor.send("/sign-in", name="admin", password=PASSWORD, next=wanted)
+    assert visitor.goes_to == "/"
+
+
+async def test_a_wrong_password_is_told_and_the_name_kept(visitor: Visitor) -> None:
+    await visitor.get("/sign-in")
+    await visitor.send("/sign-in", name="admin", password="no")
+    assert visitor.response.status_code == 401
+    assert "Name or password is wrong." in visitor.text
+    assert 'value="admin"' in visitor.text
+
+
+async def test_too_many_attempts_say_how_long_to_wait(hub: FakeServices, visitor: Visitor) -> None:
+    hub.accounts.throttled = True
+    await visitor.get("/sign-in")
+    await visitor.send("/sign-in", name="admin", password=PASSWORD)
+    assert visitor.response.status_code == 429
+    assert "30 seconds" in visitor.text
+    assert visitor.response.headers["Retry-After"] == "30"
+
+
+async def test_signing_out_ends_the_session(admin: Visitor) -> None:
+    await admin.get("/")
+    await admin.send("/sign-out")
+    assert admin.goes_to.startswith("/sign-in")
+    assert admin.hub.accounts.sessions == {}
+    await admin.get("/")
+    assert admin.goes_to.startswith("/sign-in")
+
+
+async def test_a_changed_password_ends_the_other_sessions(
+    hub: FakeServices, admin: Visitor
+) -> None:
+    elsewhere = Visitor(hub)
+    await elsewhere.sign_in()
+    await admin.get("/account")
+    await admin.send("/account/password", old="wrong", new="another sentence")
+    assert "The present password is wrong." in admin.text
+    await admin.send("/account/password", old=PASSWORD, new="short")
+    assert "too short" in admin.text
+    await admin.send("/account/password", old=PASSWORD, new="another sentence")
+    assert admin.goes_to == "/account?done=password"
+    await admin.get("/account")
+    assert admin.response.status_code == 200
+    await elsewhere.get("/account")
+    assert elsewhere.goes_to.startswith("/sign-in")
+
+
+async def test_signing_out_everywhere_ends_all_sessions(hub: FakeServices, admin: Visitor) -> None:
+    elsewhere = Visitor(hub)
+    await elsewhere.sign_in()
+    await admin.get("/account")
+    await admin.send("/account/sign-out-everywhere")
+    assert hub.accounts.sessions == {}
+
+
+async def test_a_hub_without_an_administrator_says_how_to_make_one(
+    hub: FakeServices, visitor: Visitor
+) -> None:
+    hub.accounts.people.clear()
+    await visitor.get("/sign-in")
+    assert "sitehub user setup-link" in visitor.text
+    assert 'name="password"' not in visitor.text
+
+
+# Every change
+
+
+CHANGES = [
+    "/sign-in",
+    "/sign-out",
+    "/preferences",
+    "/account/password",
+    "/account/sign-out-everywhere",
+    "/cameras/check",
+    "/cameras/accept",
+    "/cameras/add",
+    "/cameras/1/name",
+    "/cameras/1/identity",
+    "/cameras/1/earlier-key",
+    "/cameras/1/init",
+    "/cameras/1/clock",
+    "/cameras/1/enable",
+    "/cameras/1/disable",
+    "/cameras/1/remove",
+    "/cameras/1/settings/face",
+    "/cameras/1/settings/recording",
+    "/cameras/1/reboot",
+    "/cameras/1/people/7/delete",
+    "/cameras/connect/site-key",
+    "/cameras/connect/site-key/remove",
+    "/firmware/releases/1/give",
+    "/firmware/releases/1/remove",
+    "/firmware/campaigns/1/pause",
+    "/firmware/campaigns/1/resume",
+    "/firmware/campaigns/1/stop",
+    "/setup/first-run",
+]
+
+#: Forms with a file are read in front of Quart, and tried where their pages are.
+WITH_FILE = {
+    "/cameras/1/people/add",
+    "/cameras/1/search",
+    "/cameras/import",
+    "/cameras/import/add",
+    "/firmware/add",
+}
+
+
+async def test_every_form_of_the_pages_is_tried_here(admin: Visitor) -> None:
+    rules = admin.app.url_map.iter_rules()
+    ours = {
+        re.sub("<int:(did|id)>", "1", rule.rule)
+        .replace("<pid>", "7")
+        .replace("<token>", "first-run")
+        for rule in rules
+        if "POST" in (rule.methods or ()) and not rule.rule.startswith("/api/")
+    }
+    assert ours - WITH_FILE == set(CHANGES)
+
+
+@pytest.mark.parametrize(
+    "path", [path for path in CHANGES if path.startswith(("/account", "/cameras", "/firmware"))]
+)
+async def test_a_form_of_who_is_not_signed_in_does_not_tell_what_is_here(
+    visitor: Visitor, path: str
+) -> None:
+    await visitor.send(path, token="")
+    assert visitor.goes_to == "/sign-in"
+
+
+@pytest.mark.parametrize("path", CHANGES)
+async def test_a_form_without_its_token_changes_nothing(admin: Visitor, path: str) -> None:
+    admin.hub.devices.put(device("1", "Gate", "online"))
+    admin.hub.accounts.setup_token = "first-run"
+    await admin.send(path, token="0" * 64, name="x", sn="x", code="x", password=PASSWORD)
+    assert admin.response.status_code == 403
+    assert admin.hub.devices.changed == []
+    assert admin.hub.accounts.audited == []
+    assert len(admin.hub.accounts.sessions) == 1
+
+
+@pytest.mark.parametrize("path", [p for p in CHANGES if p.startswith("/cameras")])
+@pytest.mark.parametrize("role", ["guard", "viewer"])
+async def test_only_an_administrator_changes_cameras(
+    hub: FakeServices, visitor: Visitor, path: str, role: str
+) -> None:
+    hub.devices.put(device("1", "Gate", "online"))
+    await visitor.sign_in(role)
+    await visitor.get("/cameras")
+    await visitor.send(path, name="x", sn="x", code="x")
+    assert visitor.response.status_code == 403
+    assert hub.devices.changed == []
+    assert list(hub.devices.views) == ["1"]
+
+
+# The wall
+
+
+async def test_an_empty_site_says_what_to_do_next(admin: Visitor) -> None:
+    await admin.get("/")
+    assert "No cameras yet" in admin.text
+    assert "/cameras/connect" in admin.text
+
+
+async def test_an_empty_site_says_who_is_waiting(hub: FakeServices, admin: Visitor) -> None:
+    hub.enrolment.knock(waiting("SN1"), waiting("SN2"))
+    await admin.get("/")
+    assert "2 cameras wait" in admin.text
+    assert 'href="/cameras"' in admin.text.split('class="empty"')[1]
+
+
+async def test_a_guard_of_an_empty_site_is_not_sent_where_he_may_not_go(visitor: Visitor) -> None:
+    await visitor.sign_in("guard")
+    await visitor.get("/")
+    assert "No cameras yet" in visitor.text
+    assert "/cameras/connect" not in visitor.text
+
+
+async def test_the_wall_shows_the_newest_first(admin: Visitor) -> None:
+    admin.hub.records.add(
+        record(1, detail=FaceDetail(name="Chen Wei", category=1), images=(image(1, "face"),)),
+        record(2, detail=FaceDetail(category=0)),
+    )
+    await admin.get("/")
+    assert admin.text.index("/records/2") < admin.text.index("/records/1")
+    assert "Chen Wei" in admin.text
+    assert "Whitelist" in admin.text
+    assert "Stranger" in admin.text
+    assert 'src="/media/1/face.png"' in admin.text
+    # Noon in UTC is eight in the evening at the site, and both records came in seconds later.
+    assert "20:00:01" in admin.text
+    assert "Main gate" in admin.text
+
+
+async def test_a_blacklisted_person_is_plain_to_see(admin: Visitor) -> None:
+    admin.hub.records.add(record(1, detail=FaceDetail(name="X", category=2)))
+    await admin.get("/")
+    assert "card-black" in admin.text
+    assert "Blacklist" in admin.text
+    assert "#list-black" in admin.text
+
+
+async def test_a_plate_is_shown_as_a_plate(admin: Visitor) -> None:
+    detail = VehicleDetail(Plate(id="粤B54896", type=1), Vehicle(type=6, brand="保时捷"))
+    admin.hub.records.add(record(1, "vehicle", detail))
+    await admin.get("/")
+    assert '<span class="plate plate-blue">粤B54896</span>' in admin.text
+    assert "保时捷 SUV" in admin.text
+
+
+async def test_an_event_is_called_by_its_name_in_either_language(admin: Visitor) -> None:
+    admin.hub.records.add(
+        record(1, "event", EventDetail(type=8)), record(2, "event", EventDetail(type=99))
+    )
+    await admin.get("/")
+    assert "Fire" in admin.text
+    assert "type 99" in admin.text
+    await admin.get("/", Accept_Language="zh-CN,zh;q=0.9")
+    assert "火焰" in admin.text
+
+
+async def test_the_wall_is_narrowed_by_kind_and_camera_in_its_address(admin: Visitor) -> None:
+    admin.hub.devices.put(device("1", "Gate", "online"), device("2", "Bay", "offline"))
+    admin.hub.records.add(
+        record(1, did="1"),
+        record(2, "event", EventDetail(type=8), did="1"),
+        record(3, did="2"),
+    )
+    await admin.get("/?kind=face&did=1")
+    assert "/records/1?kind=face&amp;did=1" in admin.text
+    assert "/records/2" not in admin.text
+    assert "/records/3" not in admin.text
+    await admin.get("/?kind=nonsense")
+    assert "/records/3" in admin.text
+
+
+async def test_older_pages_go_on_where_the_newer_ended(admin: Visitor) -> None:
+    admin.hub.records.add(*(record(seq) for seq in range(1, 131)))
+    await admin.get("/")
+    assert "/records/71" in admin.text
+    assert "/records/70" not in admin.text
+    assert 'href="/?before=71"' in admin.text
+    await admin.get("/?before=71")
+    assert "/records/70" in admin.text
+    assert "Back to live" in admin.text
+    assert "data-live" not in admin.text.split('id="wall"')[1].split(">")[0]
+    await admin.get("/?before=11")
+    assert "before=1" not in admin.text.split('id="wall"')[1]
+
+
+async def test_what_arrives_late_says_so(admin: Visitor) -> None:
+    admin.hub.records.add(record(1, occurred_at=NOON_MS, received_at=NOON_MS + 600_000))
+    await admin.get("/")
+    assert "arrived 20:10:00" in admin.text
+
+
+async def test_a_name_is_never_markup(admin: Visitor) -> None:
+    name = "<script>alert(1)</script>"
+    admin.hub.records.add(
+        record(
+            1,
+            detail=FaceDetail(name=name),
+            device_name=name,
+            extra=Raw(json.dumps({name: {name: name}}).encode()),
+        )
+    )
+    for path in ("/", "/records/1"):
+        await admin.get(path)
+        assert "<script>alert" not in admin.text
+        assert "&lt;script&gt;alert" in admin.text
+    async with admin.listening("/stream?after=0") as events:
+        await events.next()
+        _, data = await events.next()
+        assert "<script>alert" not in data["html"]
+
+
+async def test_the_strip_shows_what_is_offline_first(admin: Visitor) -> None:
+    admin.hub.devices.put(device("1", "Alpha", "online"), device("2", "Omega", "offline"))
+    admin.hub.enrolment.knock(waiting("SN9"))
+    await admin.get("/strip")
+    assert admin.text.index("Omega") < admin.text.index("Alpha")
+    assert "1 online" in admin.text
+    assert "1 offline" in admin.text
+    assert "1 camera waits" in admin.text
+
+
+async def test_two_thousand_cameras_leave_the_live_page_light(
+    hub: FakeServices, admin: Visitor
+) -> None:
+    hub.devices.put(
+        *(device(str(n), f"Camera {n:04} in the northern hall", "online") for n in range(1, 2001)),
+        device("2001", "Zenith", "offline"),
+    )
+    hub.records.add(*(record(seq, images=(image(seq, "face"),)) for seq in range(1, 101)))
+    await admin.get("/?did=1999")
+    assert await admin.weight("wall.js", "record.js") < 100_000
+    strip, wall = admin.text.split('id="filters"')
+    assert strip.count('class="chip chip-') == 61
+    assert "Zenith" in strip
+    assert 'aria-current="true" title="Camera 1999' in strip
+    assert 'href="/cameras">All 2001 cameras</a>' in strip
+    assert '<option value="1999" selected>' in wall
+    assert "<option disabled>1800 further ones: see under Cameras</option>" in wall
+
+
+async def test_what_is_wrong_with_the_hub_stands_on_every_page(
+    hub: FakeServices, admin: Visitor
+) -> None:
+    hub.health.found = [Reason("damaged", "english", {"what": "page 7"})]
+    for path in ("/", "/cameras", "/cameras/connect", "/account", "/notices", "/nothing"):
+        await admin.get(path)
+        assert "The store is damaged (page 7)" in admin.text
+
+
+# One record
+
+
+async def test_a_record_shows_all_that_came_with_it(admin: Visitor) -> None:
+    admin.hub.records.add(
+        record(
+            1,
+            detail=FaceDetail(name="Chen Wei", age=41, gender=1, uuid="4711", category=3),
+            images=(image(1, "background"), image(1, "face")),
+            extra=Raw(b'{"score": 93, "otherInfo": {"mask": 0}, "note": null, "ok": true}'),
+        )
+    )
+    await admin.get("/records/1")
+    for text in (
+        "Chen Wei",
+        "41",
+        "Male",
+        "4711",
+        "VIP",
+        "93",
+        "otherInfo",
+        "mask",
+        "null",
+        "true",
+    ):
+        assert text in admin.text, text
+    assert admin.text.index("/media/1/face.png") < admin.text.index("/media/1/background.png")
+
+
+async def test_what_a_camera_says_besides_comes_after_what_one_asks(admin: Visitor) -> None:
+    admin.hub.records.add(record(1, extra=Raw(b'{"helmet":0,"more":{"a":1}}')))
+    await admin.get("/records/1")
+    assert admin.text.index("Arrived") < admin.text.index("helmet") < admin.text.index("<pre>")
+
+
+async def test_a_wall_that_is_held_tells_of_the_blacklist(admin: Visitor) -> None:
+    admin.hub.devices.put(device("1", "Gate", "online"))
+    await admin.get("/")
+    assert "{listed} on the blacklist" in admin.text
+
+
+async def test_every_kind_of_record_has_a_page(admin: Visitor) -> None:
+    admin.hub.records.add(
+        record(1, "event", EventDetail(type=14, data=Raw(b'{"celsius": 38.5}'), name="Li Jing")),
+        record(2, "vehicle", VehicleDetail()),
+        record(3, "access", AccessDetail(rid="7", uuid="9223372036854775808", status=1)),
+        record(4, "access", AccessDetail(of=3)),
+    )
+    expected = {
+        1: ["Body temperature", "celsius", "38.5", "Li Jing"],
+        2: ["Vehicle without a plate"],
+        3: ["Stranger", "9223372036854775808"],
+        4: ["Picture", "Belongs to record"],
+    }
+    for seq, texts in expected.items():
+        await admin.get(f"/records/{seq}")
+        for text in texts:
+            assert text in admin.text, text
+
+
+async def test_one_walks_from_record_to_record_within_the_view(admin: Visitor) -> None:
+    admin.hub.records.add(record(1), record(2, "event", EventDetail(type=8)), record(3), record(4))
+    await admin.get("/records/3?kind=face")
+    assert 'data-step="newer" href="/records/4?kind=face"' in admin.text
+    assert 'data-step="older" href="/records/1?kind=face"' in admin.text
+    await admin.get("/records/4?kind=face")
+    assert 'data-step="newer" href="" hidden' in admin.text
+
+
+async def test_a_part_of_a_page_comes_without_its_frame(admin: Visitor) -> None:
+    admin.hub.records.add(record(1))
+    await admin.get("/records/1", X_Part="1")
+    assert "<html" not in admin.text
+    assert "<h1" in admin.text
+
+
+# The stream
+
+
+async def test_the_stream_goes_on_from_where_the_page_ended(admin: Visitor) -> None:
+    admin.hub.records.add(record(1), record(2), record(3, device_name="Bay"))
+    async with admin.listening("/stream?after=1") as events:
+        assert await events.next() == ("beat", {"seq": 1, "changes": 0})
+        for seq in (2, 3):
+            name, data = await events.next()
+            assert (name, data["seq"], data["after"]) == ("card", seq, seq - 1)
+        assert "Bay" in data["html"]
+        admin.hub.records.add(record(4, images=(image(4, "face"),)))
+        name, data = await events.next()
+        assert (name, data["seq"], data["picture"]) == ("card", 4, "/media/4/face.png")
+
+
+async def test_who_is_far_behind_loads_the_wall_anew(admin: Visitor) -> None:
+    admin.hub.records.add(*(record(seq) for seq in range(1, 100)))
+    async with admin.listening("/stream?after=1") as events:
+        assert await events.next() == ("jump", {"seq": 99, "changes": 0})
+        admin.hub.records.add(record(100))
+        name, data = await events.next()
+        assert (name, data["seq"], data["after"]) == ("card", 100, 99)
+
+
+async def test_who_asks_for_the_head_of_the_stream_does_not_become_a_reader(
+    admin: Visitor,
+) -> None:
+    with trio.fail_after(5):
+        response = await admin._client.head("/stream")
+    assert (response.status_code, response.mimetype) == (200, "text/event-stream")
+
+
+async def test_the_stream_speaks_the_language_of_its_reader(admin: Visitor) -> None:
+    admin.hub.site.settings = admin.hub.site.settings.__class__("East", "UTC", "zh")
+    async with admin.listening("/stream") as events:
+        await events.next()
+        admin.hub.records.add(record(1, "event", EventDetail(type=8)))
+        _, data = await events.next()
+        assert "火焰" in data["html"]
+
+
+async def test_the_stream_says_what_to_look_at_again(admin: Visitor) -> None:
+    async with admin.listening("/stream") as events:
+        await events.next()
+        admin.hub.change_feed.publish([Change("device", "12")])
+        assert await events.next() == ("change", {"kind": "device", "key": "12", "changes": 1})
+
+
+async def test_a_page_sees_what_changed_before_its_stream_began(admin: Visitor) -> None:
+    await admin.get("/cameras")
+    assert 'data-changes="0"' in admin.text
+    admin.hub.change_feed.publish([Change("device", "12")])
+    async with admin.listening("/stream") as events:
+        assert await events.next() == ("beat", {"seq": 0, "changes": 1})
+
+
+async def test_the_stream_beats_and_ends_with_the_session(
+    admin: Visitor, autojump_clock: MockClock
+) -> None:
+    async with admin.listening("/stream") as events:
+        assert await events.next() == ("beat", {"seq": 0, "changes": 0})
+        assert await events.next() == ("beat", {"seq": 0, "changes": 0})
+        admin.hub.accounts.sessions.clear()
+        assert await events.ended()
+
+
+async def test_the_end_of_time_is_shown_too(admin: Visitor) -> None:
+    end_of_year_9999 = 253_402_300_799_000
+    admin.hub.records.add(record(1, occurred_at=end_of_year_9999))
+    await admin.get("/")
+    assert "23:59:59" in admin.text

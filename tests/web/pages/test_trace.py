@@ -1,0 +1,209 @@
+"""The trace as the web shows it: its API, its page, and the requests over HTTP in it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from trio.testing import MockClock
+
+from hub.errors import CannotStoreNow
+from hub.services.devices.devices import NewDevice
+from tests.support.browsing import Visitor
+from tests.support.clock import FrozenClock
+from tests.support.device_call import FACE, Call, ask
+from tests.support.fake_services import FakeServices, device, waiting
+from tests.support.hub_services import HubServices, open_hub_services
+from tests.support.talk import SECRETS, SN, TALK, have_said
+from tests.support.web import GATE, services
+from web.app import create_app
+from web.device_api.uploads import device_api
+from web.http.bodies import Bodies
+
+API = "/api/hub/v1/devices"
+
+
+@pytest.fixture
+async def real_hub(tmp_path: Path, clock: FrozenClock) -> AsyncIterator[HubServices]:
+    async with open_hub_services(tmp_path, clock) as hub:
+        yield hub
+
+
+async def get(hub: HubServices, path: str, headers: dict[str, str]) -> tuple[int, Any]:
+    client = create_app(hub.services).test_client(use_cookies=False)
+    response = await client.get(path, headers=headers)
+    return response.status_code, await response.get_json()
+
+
+async def test_the_api_gives_the_frames_and_where_to_go_on(real_hub: HubServices) -> None:
+    added = await real_hub.services.devices.add(NewDevice(sn=SN, code="12345678"))
+    key = await real_hub.bearer(read_only=True)
+    path = f"{API}/{added.did}/trace"
+    assert await get(real_hub, path, key) == (200, {"items": [], "next": 0})
+    traces = real_hub.services.traces
+    ring = traces.let_in(traces.open(), SN)
+    for said in TALK:
+        have_said(ring, said, "m1")
+    status, first = await get(real_hub, path, key)
+    assert status == 200
+    assert len(first["items"]) == 2 * len(TALK)
+    assert first["next"] == first["items"][-1]["number"]
+    request, answer = first["items"][:2]
+    assert request["time"] == "2026-11-25T12:00:00.000Z"
+    assert (request["direction"], request["kind"], request["uri"]) == ("in", "request", "/connect")
+    assert (answer["matched"], answer["code"]) == (request["number"], 200)
+    assert [secret for secret in SECRETS if secret in str(first)] == []
+    assert await get(real_hub, f"{path}?after={first['next']}", key) == (
+        200,
+        {"items": [], "next": first["next"]},
+    )
+
+
+async def test_the_api_gives_what_a_waiting_device_sends(hub: FakeServices) -> None:
+    hub.enrolment.knock(waiting(SN, "unknown"))
+    ring = hub.traces.open()
+    hub.traces.knocks(ring, SN)
+    have_said(ring, TALK[0], "m1")
+    visitor = Visitor(hub)
+    await visitor.sign_in()
+    response = await visitor.get(f"{API}/waiting/{SN}/trace")
+    assert [item["uri"] for item in (await response.get_json())["items"]] == ["/connect"] * 2
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("99/trace", 404),
+        ("waiting/NOBODY/trace", 404),
+        ("1/trace?wait=26", 400),
+        ("1/trace?after=x", 400),
+    ],
+)
+async def test_what_the_api_refuses(real_hub: HubServices, path: str, status: int) -> None:
+    assert (await get(real_hub, f"{API}/{path}", await real_hub.bearer()))[0] == status
+
+
+async def test_a_trace_is_for_administrators_and_keys(real_hub: HubServices) -> None:
+    for role in ("viewer", "guard"):
+        token = await real_hub.add_user(f"a-{role}", role)
+        cookie = {"Cookie": f"__Host-sitehub_session={token}"}
+        assert (await get(real_hub, f"{API}/1/trace", cookie))[0] == 403
+    assert (await get(real_hub, f"{API}/1/trace", {}))[0] == 401
+
+
+@pytest.fixture
+def hub() -> FakeServices:
+    hub = FakeServices()
+    hub.devices.put(device("1", "Gate", "online", sn=SN))
+    return hub
+
+
+@pytest.fixture
+async def admin(hub: FakeServices) -> Visitor:
+    visitor = Visitor(hub)
+    await visitor.sign_in()
+    return visitor
+
+
+async def test_the_page_says_that_nothing_was_said(admin: Visitor) -> None:
+    await admin.get("/cameras/1/trace")
+    assert "Nothing was said since the hub was started" in admin.text
+    assert 'data-after="0"' in admin.text
+
+
+async def test_the_page_shows_each_answer_with_its_request_and_no_secret(admin: Visitor) -> None:
+    ring = admin.hub.traces.let_in(admin.hub.traces.open(), SN)
+    for said in TALK:
+        have_said(ring, said, said.uri)
+    await admin.get("/cameras/1/trace")
+    assert admin.text.count('<li class="exchange">') == len(TALK)
+    assert admin.text.count("frame-answer") == len(TALK)
+    assert admin.text.index("/storage/get_file_by_path") < admin.text.index("/heartbeat")
+    assert [secret for secret in SECRETS if secret in admin.text] == []
+
+
+async def test_the_page_shows_the_latest_and_leads_to_the_rest(admin: Visitor) -> None:
+    ring = admin.hub.traces.let_in(admin.hub.traces.open(), SN)
+    for number in range(50):
+        have_said(ring, TALK[2], str(number))
+    await admin.get("/cameras/1/trace")
+    assert admin.text.count('<li class="exchange">') == 30
+    assert await admin.weight("trace.js") < 100_000
+    await admin.get("/cameras/1/trace?all=1")
+    assert admin.text.count('<li class="exchange">') == 50
+
+
+async def test_a_script_is_told_of_an_answer_and_whose_it_is(admin: Visitor) -> None:
+    ring = admin.hub.traces.let_in(admin.hub.traces.open(), SN)
+    ring.heard('{"msgid": "7", "data": {"uri": "/heartbeat", "param": {}}}')
+    (asked,) = admin.hub.trace.frames("1")
+    ring.said('{"msgid": "7", "data": {"uri": "/heartbeat", "code": 200}}')
+    await admin.get(f"/cameras/1/trace/news?after={asked.number}")
+    assert f'data-of="{asked.number}"' in admin.text
+    assert admin.text.count("data-number=") == 1
+
+
+async def test_what_a_device_writes_is_text_on_the_page(admin: Visitor) -> None:
+    ring = admin.hub.traces.let_in(admin.hub.traces.open(), SN)
+    ring.heard('{"msgid": "7", "data": {"uri": "/<b>", "param": {"a": "<script>"}}}')
+    await admin.get("/cameras/1/trace")
+    assert "<script>" not in admin.text.partition("<ol")[2]
+    assert "&lt;script&gt;" in admin.text
+
+
+async def test_a_waiting_devices_page_leads_to_its_trace_and_that_goes_with_it(
+    admin: Visitor,
+) -> None:
+    hub = admin.hub
+    hub.enrolment.knock(waiting("SN/2", "unknown"))
+    ring = hub.traces.open()
+    hub.traces.knocks(ring, "SN/2")
+    have_said(ring, TALK[0]._replace(code=421, result=None), "m1")
+    await admin.get("/cameras")
+    assert 'href="/cameras/waiting/SN/2/trace"' in admin.text
+    await admin.get("/cameras/waiting/SN/2/trace")
+    assert "421" in admin.text
+    await admin.get("/cameras/waiting/SN/2/trace/news?after=0")
+    assert "421" in admin.text
+    hub.devices.put(device("2", "Bay", "online", sn="SN/2"))
+    await admin.get("/cameras/waiting/SN/2/trace")
+    assert admin.goes_to == "/cameras/2/trace"
+
+
+@pytest.mark.parametrize("path", ["/cameras/1/trace", "/cameras/1/trace/news"])
+async def test_the_page_is_for_administrators(hub: FakeServices, path: str) -> None:
+    guard = Visitor(hub)
+    await guard.sign_in("guard")
+    assert (await guard.get(path)).status_code == 403
+
+
+async def test_requests_over_http_are_told_with_their_size_and_outcome(
+    autojump_clock: MockClock,
+) -> None:
+    parts = services()
+    api = device_api(parts, Bodies(parts.config.web))
+    await ask(api, b'{"a": 1}')
+    parts.ingest.before = refuse
+    await ask(api, b"{}", query="appid=1", path=f"{FACE}/")
+    await ask(api, b"{}", token="unknown")
+    await ask(api, b"{}", path="/api/v1/elsewhere")
+    left = Call(length=10)
+    left.hang_up()
+    await api(left.scope, left.receive, left.send)
+    told = [
+        (did, address, u.method, u.path, u.status, u.code, u.size)
+        for did, address, u in parts.trace.uploads
+    ]
+    assert told == [
+        (GATE.did, "10.0.0.8", "POST", FACE, 200, 200, 8),
+        (GATE.did, "10.0.0.8", "POST", f"{FACE}/", 503, 503, 2),
+        ("", "10.0.0.8", "POST", FACE, 401, 401, 0),
+        ("", "10.0.0.8", "POST", "/api/v1/elsewhere", 404, 404, 0),
+        (GATE.did, "10.0.0.8", "POST", FACE, 0, 0, 0),
+    ]
+
+
+async def refuse() -> None:
+    raise CannotStoreNow

@@ -1,0 +1,140 @@
+"""Both languages are complete: every text of ours is translated, and no translation is idle."""
+
+from __future__ import annotations
+
+import errno
+import re
+from collections.abc import Iterator
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import get_args
+
+import pytest
+from babel.messages.catalog import Catalog
+from babel.messages.extract import extract_from_dir
+from babel.messages.pofile import read_po
+
+import web
+from hub.live.pending_devices import ReasonCode
+from hub.services.devices.enrolment import Outcome
+from hub.services.site.health import Fault, Notice
+from hub.store.health import SQLITE_REASONS, in_words
+from web.pages import labels
+
+WEB = Path(web.__file__).parent
+TEMPLATES = sorted(WEB.joinpath("templates").rglob("*.html"))
+#: The description of the API is in English, as the API is.
+ENGLISH_ONLY = {WEB / "templates" / "api" / "docs.html"}
+_KEYWORDS = {"_": None, "gettext": None, "N_": None, "ngettext": (1, 2)}
+_PLACEHOLDER = re.compile(r"%\(\w+\)s|\{\w+\}")
+
+
+@pytest.fixture(scope="module")
+def catalog() -> Catalog:
+    with (WEB / "translations" / "zh_CN.po").open("rb") as file:
+        return read_po(file)
+
+
+@pytest.fixture(scope="module")
+def used() -> set[str]:
+    """The ids of all texts in code and templates; of a plural its singular."""
+    found = extract_from_dir(
+        WEB,
+        method_map=[("**.py", "python"), ("templates/**.html", "jinja2")],
+        keywords=_KEYWORDS,
+    )
+    return {text if isinstance(text, str) else text[0] for _, _, text, _, _ in found}
+
+
+def test_every_text_is_translated(catalog: Catalog, used: set[str]) -> None:
+    translated = {_id(message.id) for message in catalog if message.id and all(_texts(message))}
+    assert used - translated == set()
+
+
+def test_no_translation_is_idle(catalog: Catalog, used: set[str]) -> None:
+    known = {_id(message.id) for message in catalog if message.id}
+    assert known - used == set()
+
+
+def test_the_hub_has_one_name(catalog: Catalog) -> None:
+    others = re.compile("中枢|平台|主机|服务器")
+    of_the_hub = [message for message in catalog if re.search(r"\bhub\b", _id(message.id) or "")]
+    assert len(of_the_hub) > 20
+    assert [m.id for m in of_the_hub if any(others.search(text) for text in _texts(m))] == []
+
+
+def test_no_translation_is_unsure(catalog: Catalog) -> None:
+    assert [message.id for message in catalog if message.id and message.fuzzy] == []
+
+
+def test_a_translation_has_the_placeholders_of_its_text(catalog: Catalog) -> None:
+    for message in catalog:
+        if message.id:
+            wanted = set(_PLACEHOLDER.findall(_id(message.id)))
+            for text in _texts(message):
+                assert set(_PLACEHOLDER.findall(text)) == wanted, message.id
+
+
+def _id(id: str | tuple[str, ...]) -> str:
+    return id if isinstance(id, str) else id[0]
+
+
+def _texts(message: object) -> tuple[str, ...]:
+    string = message.string  # type: ignore[attr-defined]
+    return (string,) if isinstance(string, str) else tuple(string)
+
+
+class _Words(HTMLParser):
+    """What a reader would see of a template whose own marks were taken out."""
+
+    _SHOWN = ("title", "alt", "aria-label", "placeholder")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[str] = []
+        self._code = 0
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self._code += tag == "code"
+        self.found += [value for name, value in attrs if name in self._SHOWN and value]
+
+    def handle_endtag(self, tag: str) -> None:
+        self._code -= tag == "code"
+
+    def handle_data(self, data: str) -> None:
+        if not self._code:
+            self.found.append(data)
+
+
+#: The same in every language: what is typed as it stands.
+_NAMES = {"ca.crt", "-----BEGIN PUBLIC KEY-----"}
+
+
+def _loose_words(template: str) -> Iterator[str]:
+    text = re.sub(r"\{#.*?#\}|\{%.*?%\}|\{\{.*?\}\}", " ", template, flags=re.DOTALL)
+    reader = _Words()
+    reader.feed(text)
+    for piece in reader.found:
+        words = piece.strip()
+        if words not in _NAMES and re.search(r"[A-Za-z\u4e00-\u9fff]{2,}", words):
+            yield words
+
+
+@pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: path.relative_to(WEB).as_posix())
+def test_a_template_has_no_text_of_its_own(path: Path) -> None:
+    if path in ENGLISH_ONLY:
+        pytest.skip("in English, as the API is")
+    assert list(_loose_words(path.read_text("utf-8"))) == []
+
+
+def test_every_reason_and_outcome_of_the_services_has_words() -> None:
+    assert set(labels.WAITING) == set(get_args(ReasonCode))
+    for outcome in get_args(Outcome):
+        assert f"accepted-{outcome}" in labels.DONE
+        assert outcome in labels.INIT_OUTCOMES
+    assert set(labels.HEALTH) == {*get_args(Fault), *get_args(Notice)}
+
+
+def test_every_reason_of_a_store_that_cannot_store_has_words() -> None:
+    full, overdue = OSError(errno.ENOSPC, "No space left"), "the disk does not answer"
+    assert {in_words(full), overdue, *SQLITE_REASONS.values()} == set(labels.STORE_REASONS)

@@ -1,0 +1,121 @@
+"""D5 `further fields`: kept as undecoded JSON that any strict reader can hold."""
+
+from __future__ import annotations
+
+import json
+
+import msgspec
+import pytest
+from msgspec import Raw
+
+from hub.errors import BadParameter
+from hub.wire.extra_fields import NOTHING, Fields, held, held_object
+
+
+def strictly(data: bytes) -> object:
+    """Read as a strict reader would: no NaN, no infinity, valid UTF-8."""
+    assert b"\n" not in data
+    return msgspec.json.decode(data)
+
+
+@pytest.mark.parametrize(
+    ("sent", "kept"),
+    [
+        (b"1", 1),
+        (b"true", True),
+        (b"null", None),
+        (b'"text"', "text"),
+        (b"0.12345678901234567", 0.12345678901234567),
+        (b"-1.5e3", -1500.0),
+        (b"9007199254740992", 9007199254740992),
+        (b"9007199254740993", "9007199254740993"),
+        (b"9223372036854775808", "9223372036854775808"),
+        (b"-9223372036854775809", "-9223372036854775809"),
+        (b"1e400", "1e400"),
+        (b"-1E+400", "-1E+400"),
+        (b"1e16", "1e16"),
+        (b"9" * 5000, "9" * 5000),
+        (b'"9223372036854775808"', "9223372036854775808"),
+        (b'"say \\"1e400\\""', 'say "1e400"'),
+        ('"研发部"'.encode(), "研发部"),
+        (b'"GBK: \xb2\xbf"', "GBK: ��"),
+        (b"[1,1e400,[9223372036854775808]]", [1, "1e400", ["9223372036854775808"]]),
+        (b'{"a":1e400,"1e400":"1e400","b":0.0123456789012345678}', None),
+        (b'[\n  1,\r\n  "two"\n]', [1, "two"]),
+        (b'["\\\\",1e400,"\\""]', ["\\", "1e400", '"']),
+    ],
+)
+def test_d5_whatever_they_hold_a_strict_reader_can_read_it(sent: bytes, kept: object) -> None:
+    read = strictly(held(Raw(sent)))
+    if kept is None and sent != b"null":
+        assert read == {"a": "1e400", "1e400": "1e400", "b": 0.0123456789012345678}
+    else:
+        assert read == kept
+
+
+@pytest.mark.parametrize("spoilt", [b"1e400", b"9007199254740993", b"\n1"])
+def test_d5_a_long_value_that_cannot_be_held_is_held_as_text(spoilt: bytes) -> None:
+    long = b"[" + b"1," * 50_000
+    assert held(Raw(long + b"1]")) == long + b"1]"
+    sent = long + spoilt + b"]"
+    assert msgspec.json.decode(held(Raw(sent))) == sent.decode()
+
+
+def test_d8_feature_is_not_kept() -> None:
+    assert held_object([("feature", Raw(b"[1,2]"))]) is NOTHING
+    kept = held_object([("a", Raw(b"1")), ("feature", Raw(b"[1,2]")), ("研", Raw(b'"x"'))])
+    assert json.loads(bytes(kept)) == {"a": 1, "研": "x"}
+
+
+def test_fields_are_taken_one_by_one_and_the_rest_is_further() -> None:
+    fields = Fields.of(b'{"a":"1","b":2,"c":"2.5","x":[1],"inner":{"y":1}}', "data")
+    assert (fields.text("a"), fields.whole("b"), fields.number("c")) == ("1", 2, 2.5)
+    inner = fields.inner("inner")
+    assert inner is not None
+    assert inner.name("y") == "data.inner.y"
+    fields.keep("inner", inner.further())
+    assert {key: bytes(raw) for key, raw in fields.further()} == {
+        "x": b"[1]",
+        "inner": b'{"y":1}',
+    }
+    assert fields.inner("nothing") is None
+
+
+@pytest.mark.parametrize("digits", ["1.10", "-0.5", "12345678901.0"])
+def test_d1_a_fraction_where_a_text_is_expected_is_its_digits_as_they_came(digits: str) -> None:
+    fields = Fields.of(b'{"swVer":%b,"x":1}' % digits.encode())
+    assert fields.text("swVer") == digits
+    assert [name for name, _ in fields.further()] == ["x"]
+
+
+def test_of_duplicate_keys_the_last_counts() -> None:
+    assert Fields.of(b'{"a":1,"a":2}').whole("a") == 2
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        (b'{"a":[1]}', "data.a: a number or a text is expected, not a list"),
+        (b'{"a":1e400}', "data.a: number out of range"),
+        (b'{"a":true}', "data.a: a number or a text is expected, not true or false"),
+    ],
+)
+def test_a_wrong_field_is_named_with_its_path(body: bytes, message: str) -> None:
+    with pytest.raises(BadParameter) as refusal:
+        Fields.of(body, "data").whole("a")
+    assert refusal.value.message == message
+
+
+def test_the_items_of_a_list_are_named_by_their_place_and_bounded() -> None:
+    fields = Fields.of(b'{"data":[{"a":1},{"a":[]}]}')
+    first, second = fields.inner_list("data", 2)
+    assert first.whole("a") == 1
+    with pytest.raises(BadParameter, match=r"data\[1\]\.a: "):
+        second.whole("a")
+    for many in (4, 500_000):
+        with pytest.raises(BadParameter, match="data: at most 3 items"):
+            Fields.of(b'{"data":[' + b"{}," * many + b"{}]}").inner_list("data", 3)
+    with pytest.raises(BadParameter, match=r"data\[1\]: an object is expected"):
+        Fields.of(b'{"data":[{},1]}').inner_list("data", 3)
+    with pytest.raises(BadParameter, match="data: is required"):
+        Fields.of(b"{}").inner_list("data", 3)

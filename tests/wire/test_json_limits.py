@@ -1,0 +1,150 @@
+"""Bounds before decoding (contract: max_depth, D5) and errors that name the field."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+from msgspec import Struct
+
+from hub.errors import BadParameter
+from hub.wire import json_limits
+
+
+def nested(levels: int) -> bytes:
+    return b"[" * levels + b"]" * levels
+
+
+@pytest.mark.parametrize("levels", [0, 1, 63, 64])
+def test_nesting_up_to_the_limit_passes(levels: int) -> None:
+    json_limits.check_depth(b'{"x":1}' if not levels else nested(levels), 64)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        nested(65),
+        b'{"a":' * 65 + b"1" + b"}" * 65,
+        b'{"a":[' * 33 + b"]}" * 33,
+        b"[" * 100_000,
+        b'{"a":' * 100_000,
+        b'["\\"[",' + nested(64) + b"]",
+    ],
+)
+def test_nesting_beyond_the_limit_is_420(body: bytes) -> None:
+    with pytest.raises(BadParameter, match="nested deeper than 64 levels"):
+        json_limits.check_depth(body, 64)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"[" + b",".join([b"[]"] * 1000) + b"]",
+        b'{"a":"' + b"[" * 1000 + b'"}',
+        b'{"a":"\\"' + b"[" * 1000 + b'"}',
+        b'{"a":"\\\\","b":"' + b"{" * 1000 + b'"}',
+    ],
+)
+def test_brackets_side_by_side_or_in_strings_are_no_nesting(body: bytes) -> None:
+    json_limits.check_depth(body, 64)
+
+
+@pytest.mark.parametrize("inside", [b"[", rb"\"[", b"[\\"])
+def test_a_string_that_is_never_closed_costs_no_more_than_its_length(inside: bytes) -> None:
+    with pytest.raises(BadParameter, match="never closed"):
+        json_limits.check_depth(b'["' + inside * 200_000, 64)
+
+
+def test_fields_are_bounded_and_colons_in_strings_are_none() -> None:
+    json_limits.check_fields(b'{"a":"' + b":" * 50_000 + b'"}')
+    many = b"{" + b",".join(b'"%d":1' % at for at in range(json_limits.MOST_FIELDS + 1)) + b"}"
+    with pytest.raises(BadParameter, match="more than 20000 fields"):
+        json_limits.check_fields(many)
+
+
+def test_items_are_counted_beside_strings() -> None:
+    json_limits.check_items(b'["' + b"," * 100_000 + b'"]')
+    json_limits.check_items(b"[" + b"1," * json_limits.MOST_ITEMS + b"1]")
+    with pytest.raises(BadParameter, match="more than 60000 items"):
+        json_limits.check_items(b"[" + b"1," * (json_limits.MOST_ITEMS + 1) + b"1]")
+
+
+class Inner(Struct):
+    size: int
+
+
+class Outer(Struct):
+    inner: Inner
+    note: str | int | None = None
+
+
+OUTER = msgspec.json.Decoder(Outer)
+
+
+@pytest.mark.parametrize(
+    ("body", "field", "message"),
+    [
+        (b'{"inner":{"size":[]}}', "inner.size", "inner.size: a number is expected, not a list"),
+        (b'{"inner":{}}', "inner.size", "inner.size: is required"),
+        (b"{}", "inner", "inner: is required"),
+        (b'{"inner":{"size":1e400}}', "inner.size", "inner.size: number out of range"),
+        (
+            b'{"inner":{"size":1},"note":[]}',
+            "note",
+            "note: a number or a text is expected, not a list",
+        ),
+        (b"[]", "", "the body: an object is expected, not a list"),
+        (b'{"note" : "caf\xe9"}', "note", "note: valid UTF-8 is expected"),
+        (b'{"note":"a\\ncaf\xe9"}', "", "the body is no valid UTF-8"),
+    ],
+)
+def test_a_refusal_names_the_field_and_what_is_allowed(
+    body: bytes, field: str, message: str
+) -> None:
+    with pytest.raises(BadParameter) as refusal:
+        json_limits.decode(OUTER, body, "the body")
+    assert (refusal.value.field, refusal.value.message) == (field, message)
+
+
+def test_a_refusal_names_the_field_from_the_outermost_object_on() -> None:
+    with pytest.raises(BadParameter) as refusal:
+        json_limits.decode(OUTER, b'{"inner":{"size":"x"}}', "param", path="data.param")
+    assert refusal.value.field == "data.param.inner.size"
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        (b"", "no JSON"),
+        (b"hello", "no JSON"),
+        (b'{"inner":{"size":NaN}}', "no JSON"),
+        (b'\xef\xbb\xbf{"inner":{"size":1}}', "no JSON"),
+        (b'{"inner":{"size":1},}', "no JSON"),
+        (b'{"inner":{"size":1}}x', "no JSON"),
+        ('{"note"："full-width"}'.encode(), "no JSON"),
+        (b'{"inner":{"size":1},"note":"\xff"}', "note: valid UTF-8"),
+        ('{"inner":{"size":1}}'.encode("utf-16"), "no JSON"),
+    ],
+)
+def test_what_is_no_json_is_said_to_be_none(body: bytes, said: str) -> None:
+    with pytest.raises(BadParameter, match=said):
+        json_limits.decode(OUTER, body, "the body")
+
+
+@pytest.mark.parametrize(
+    ("sent", "held"),
+    [
+        (rb"\ud800", r"\ud800"),
+        (rb"\udc00 alone", r"\udc00 alone"),
+        (rb"\ud83d\ude00", "\U0001f600"),
+        (rb"\ud83d\ud83d\ude00", "\\ud83d\U0001f600"),
+        (rb"\\ud800\ud800", r"\ud800\ud800"),
+    ],
+)
+def test_a_lone_surrogate_is_held_as_the_text_of_its_escape(sent: bytes, held: str) -> None:
+    outer = json_limits.decode(OUTER, b'{"inner":{"size":1},"note":"%b"}' % sent, "the body")
+    assert outer.note == held
+
+
+def test_an_overlong_escape_in_a_lone_surrogate_is_no_json() -> None:
+    with pytest.raises(BadParameter, match="no JSON"):
+        json_limits.decode(OUTER, rb'{"inner":{"size":1},"note":"\ud8"}', "the body")

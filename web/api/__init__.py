@@ -1,0 +1,71 @@
+"""The integrator API: /api/hub/v1, and its description as openapi.json and docs."""
+
+from __future__ import annotations
+
+import msgspec
+from quart import Blueprint, Response, render_template, request
+
+import hub
+from hub.services import Services
+from web.api.commands import describe_commands
+from web.api.devices import add_devices
+from web.api.docs import chapters, paragraphs
+from web.api.endpoint import PREFIX, Call, Nothing, Operation, Routes
+from web.api.enrolment import add_enrolment
+from web.api.firmware import add_firmware
+from web.api.media import DEVICE_MEDIA, MEDIA
+from web.api.openapi import document
+from web.api.records import add_records
+from web.api.stream import add_stream
+from web.api.trace import add_trace
+
+_OPENAPI = Operation(
+    method="GET",
+    path="/openapi.json",
+    # Under the API's own prefix too, where one looks first.
+    alias=f"{PREFIX}/openapi.json",
+    tag="This API",
+    summary="OpenAPI 3.1 of this API",
+)
+_DOCS = Operation(
+    method="GET",
+    path="/docs",
+    alias=f"{PREFIX}/docs",
+    tag="This API",
+    summary="The same, to be read",
+    media_type="text/html",
+)
+
+
+def blueprint(services: Services) -> Blueprint:
+    """Every call of the API."""
+    api = Blueprint("integrator", __name__)
+    routes = Routes(api, services)
+    add_enrolment(routes, services)
+    add_devices(routes, services)
+    describe_commands(routes)
+    add_trace(routes, services)
+    add_firmware(routes, services)
+    add_records(routes, services)
+    add_stream(routes, services)
+    described = document(
+        [*routes.operations, MEDIA, DEVICE_MEDIA, _OPENAPI, _DOCS], hub.__version__
+    )
+    encoded = msgspec.json.encode(described)
+
+    async def openapi_json(call: Call[Nothing, Nothing]) -> Response:
+        return Response(encoded, content_type="application/json")
+
+    async def docs(call: Call[Nothing, Nothing]) -> Response:
+        page = await render_template(
+            "api/docs.html",
+            introduction=paragraphs(described["info"]["description"]),
+            version=hub.__version__,
+            chapters=chapters(described, request.host_url),
+            host_url=request.host_url,
+        )
+        return Response(page, content_type="text/html; charset=utf-8")
+
+    routes.add(_OPENAPI, openapi_json)
+    routes.add(_DOCS, docs)
+    return api

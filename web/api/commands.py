@@ -1,0 +1,206 @@
+"""POST /devices/{did}/commands: one command of 1.5 to 1.16, and the device's own answer to it.
+
+It is answered in front of Quart: integrators send thousands of these a second, and photos of
+several MB with them, which count in the budget of all uploads.
+"""
+
+from __future__ import annotations
+
+from functools import reduce
+from operator import or_
+from typing import Annotated, Any
+
+import msgspec
+from hypercorn.typing import (
+    ASGIFramework,
+    ASGIReceiveCallable,
+    ASGISendCallable,
+    HTTPScope,
+    Scope,
+)
+from msgspec import Meta, Raw, Struct
+
+from hub.errors import DeviceBusy, DeviceLeft, DeviceNonsense, DeviceSilent, HubError
+from hub.services import Services
+from hub.services.access.accounts import ApiKey, Role
+from hub.services.commands.commands import CHANGING, Answer
+from hub.services.shielding import carried_through
+from hub.wire import json_limits
+from hub.wire.commands.dialect import DIALECT, Command
+from web import auth
+from web.api.endpoint import MOST_BODY_BYTES, PREFIX, Operation, Routes, check_no_query
+from web.error_responses import refuse, send_json
+from web.http.bodies import Bodies, Body, PeerLeft, TooSlow, tell_of_limit
+
+#: What a signed-in user needs to ask a device, and to change something on it.
+_ASKS: Role = "guard"
+_CHANGES: Role = "admin"
+
+_BEFORE, _BEHIND = f"{PREFIX}/devices/", "/commands"
+
+
+class CommandAnswer(Struct, frozen=True):
+    """The device's own words: what it refuses is an answer too. A success is 0 or 200."""
+
+    code: int
+    msg: str
+    result: Annotated[Raw | None, Meta(description="as the device sent it")]
+
+
+class _Sent(Struct, forbid_unknown_fields=True):
+    uri: str
+    param: Raw
+
+
+def _body_of(command: Command[Any, Any]) -> type[Struct]:
+    """The body that asks for this command."""
+    return msgspec.defstruct(
+        f"{command.param.__name__}Command",
+        [("param", command.param)],
+        tag_field="uri",
+        tag=command.uri,
+        namespace={"__doc__": f"{command.section}: {command.name.replace('_', ' ')}."},
+    )
+
+
+_BODIES = {command.name: _body_of(command) for command in DIALECT.commands}
+
+COMMAND = Operation(
+    method="POST",
+    path=f"{PREFIX}/devices/{{did}}/commands",
+    tag="Devices",
+    summary="Ask a device",
+    description=(
+        "`uri` and `param` as the protocol has them; `param` is checked against its bounds before "
+        "anything is sent. The answer is the device's own: its refusal is HTTP 200 with the "
+        "device's code. A device has 10 s to answer, and 30 s where a photo is sent; it handles "
+        "one command with a photo at a time and up to four others, and the rest wait for their "
+        "turn. A photo may have several MB. A signed-in user needs the role guard, and the role "
+        "admin for what changes a device."
+    ),
+    body=reduce(or_, _BODIES.values()),
+    body_examples={
+        command.name: _BODIES[command.name](param=command.example) for command in DIALECT.commands
+    },
+    answer=CommandAnswer,
+    answer_example=CommandAnswer(
+        0, "OK", Raw(b'{"face_total":1,"face_list":[{"time":"2021-10-03 10:31:07","name":"Li"}]}')
+    ),
+    refusals=(DeviceBusy, DeviceNonsense, DeviceSilent, TooSlow),
+    role=_ASKS,
+    path_example={"did": "12"},
+)
+
+_SENT = msgspec.json.Decoder(_Sent)
+_ENCODER = msgspec.json.Encoder()
+
+
+def describe_commands(routes: Routes) -> None:
+    routes.describe(COMMAND)
+
+
+def commands_api(services: Services, bodies: Bodies, others: ASGIFramework) -> ASGIFramework:
+    """Answers commands to devices; all else goes on to `others`."""
+    return _CommandsApi(services, bodies, others)
+
+
+class _CommandsApi:
+    def __init__(self, services: Services, bodies: Bodies, others: ASGIFramework) -> None:
+        self._services = services
+        self._bodies = bodies
+        self._others = others
+        self._max_depth = services.config.devices.max_depth
+
+    async def __call__(
+        self, scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable
+    ) -> None:
+        did = _device_of(scope) if scope["type"] == "http" else None
+        if scope["type"] != "http" or did is None:
+            await self._others(scope, receive, send)
+            return
+        try:
+            answer = await self._answer(did, scope, receive)
+        except HubError as error:
+            tell_of_limit(error, auth.address_of(scope))
+            await refuse(send, error)
+        except PeerLeft:
+            pass
+        else:
+            await send_json(send, 200, _ENCODER.encode(answer))
+
+    async def _answer(
+        self, did: str, scope: HTTPScope, receive: ASGIReceiveCallable
+    ) -> CommandAnswer:
+        if (caller := self._key_of(scope)) is not None:
+            async with self._body(scope, receive, caller) as body:
+                return await self._ask(caller, did, body)
+        head = auth.head_of(scope)
+        check_no_query(head)
+        caller = await auth.caller_of(
+            self._services, head, auth.address_of(scope), write=True, role=_ASKS
+        )
+        async with self._body(scope, receive, caller) as body:
+            if auth.is_signed(head):
+                auth.check_signed_body(head, body)
+            return await self._ask(caller, did, body)
+
+    def _body(self, scope: HTTPScope, receive: ASGIReceiveCallable, caller: auth.Caller) -> Body:
+        # As small as any other call's: that needs no room of its own.
+        return self._bodies.body(scope, receive, caller.sender, free=MOST_BODY_BYTES)
+
+    def _key_of(self, scope: HTTPScope) -> auth.Caller | None:
+        """Who calls with nothing but a key in the head, as nearly all do."""
+        if scope["query_string"]:
+            return None
+        for name, value in scope["headers"]:
+            if name == b"authorization":
+                address = auth.address_of(scope)
+                return auth.key_of(self._services, value.decode("latin-1"), address, write=True)
+        return None
+
+    async def _ask(self, caller: auth.Caller, did: str, body: bytes) -> CommandAnswer:
+        json_limits.check_depth(body, self._max_depth)
+        sent = json_limits.decode(_SENT, body, "body")
+        command = DIALECT.by_uri(sent.uri)
+        if command.name in CHANGING:
+            answer = await self._change(caller, did, command, sent)
+        else:
+            answer = await self._services.commands.send(did, sent.uri, sent.param)
+        return CommandAnswer(answer.code, answer.msg, _checked(answer.result))
+
+    async def _change(
+        self, caller: auth.Caller, did: str, command: Command[Any, Any], sent: _Sent
+    ) -> Answer:
+        """Audited too where it is not known whether the device did it."""
+        if not isinstance(caller.who, ApiKey):
+            auth.check_role(caller.who, _CHANGES)
+        with carried_through():
+            try:
+                answer = await self._services.commands.send(did, sent.uri, sent.param)
+            except (DeviceLeft, DeviceSilent):
+                await self._audit(caller, f"{did} {command.uri} not answered")
+                raise
+            await self._audit(caller, f"{did} {command.uri} {answer.code}")
+            return answer
+
+    async def _audit(self, caller: auth.Caller, target: str) -> None:
+        await self._services.accounts.audit(caller.actor, "device.command", target)
+
+
+def _device_of(scope: HTTPScope) -> str | None:
+    """The did that a command is for; None where the request is for something else."""
+    path = scope["path"]
+    if scope["method"] != "POST" or not (path.startswith(_BEFORE) and path.endswith(_BEHIND)):
+        return None
+    did = path[len(_BEFORE) : -len(_BEHIND)]
+    return None if not did or "/" in did else did
+
+
+def _checked(result: Raw | None) -> Raw | None:
+    """Inside a text of JSON, a frame may hold anything: an answer of ours is UTF-8."""
+    if result is not None:
+        try:
+            str(memoryview(result), "utf-8")
+        except UnicodeDecodeError:
+            raise DeviceNonsense("the device's answer is no UTF-8") from None
+    return result

@@ -1,0 +1,185 @@
+"""/devices: enrolled devices, adding them beforehand, changing and removing them."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+from hub.services import Services
+from hub.services.devices.devices import DeviceChange, NewDevice
+from web.api import answers
+from web.api.endpoint import PREFIX, Call, Did, Nothing, Operation, Routes
+
+Sn = Annotated[str, Meta(min_length=1, max_length=64)]
+Code = Annotated[str, Meta(min_length=1, max_length=128)]
+Name = Annotated[str, Meta(max_length=100)]
+Pem = Annotated[
+    str,
+    Meta(max_length=16_384, description="RSA public key or X.509 certificate, as PEM text"),
+]
+
+
+class DevicesQuery(Struct, frozen=True, forbid_unknown_fields=True):
+    after: Annotated[
+        Did | None, Meta(description="go on behind this did: `next` of the last page")
+    ] = None
+    limit: Annotated[int, Meta(ge=1, le=1000, description="items of one page")] = 1000
+
+
+class NewDeviceBody(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """`did` is assigned unless given; without `key` the site-wide key applies."""
+
+    sn: Sn
+    code: Annotated[Code, Meta(description="the device's security code")]
+    did: Did | None = None
+    name: Name = ""
+    key: Pem | None = None
+    clock_trusted: bool = True
+
+
+class DeviceChangeBody(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """What is not given stays. `key` null: the site-wide key applies. A broken camera is replaced
+    by giving its did a new sn, code and key: name, history and people stay. `earlier_key` null
+    ends the earlier key, which a new key alone leaves good for a while."""
+
+    name: Name | UnsetType = UNSET
+    enabled: bool | UnsetType = UNSET
+    code: Code | UnsetType = UNSET
+    key: Pem | UnsetType | None = UNSET
+    sn: Sn | UnsetType = UNSET
+    clock_trusted: bool | UnsetType = UNSET
+    earlier_key: UnsetType | None = UNSET
+
+
+DEVICE_EXAMPLE = answers.Device(
+    did="12",
+    sn="Y3CA12348912345",
+    name="Gate",
+    state="online",
+    ip="192.168.1.20",
+    last_seen="2026-11-25T08:00:00.000Z",
+    versions=answers.Versions("V1.2.3", "V3.2.1", "V4.4.167", "V1.0"),
+    devName="IPC",
+    clock_offset=-0.4,
+    waiting_reason=None,
+    waiting_reasons=[],
+    enabled=True,
+    clock_trusted=True,
+    own_key=False,
+    earlier_key_until=None,
+    init=answers.Init("taken", "taken"),
+)
+TAG = "Devices"
+_ONE = f"{PREFIX}/devices/{{did}}"
+
+LIST = Operation(
+    method="GET",
+    path=f"{PREFIX}/devices",
+    tag=TAG,
+    summary="The enrolled devices by did, page by page",
+    description=(
+        "In the order of their dids, as numbers. Up to 1000 devices are one page unless a smaller "
+        "`limit` is asked for; a list whose `next` is not null goes on with `after=` that value."
+    ),
+    query=DevicesQuery,
+    query_example="limit=100",
+    answer=answers.DeviceList,
+    answer_example=answers.DeviceList([DEVICE_EXAMPLE], "12"),
+)
+ONE = Operation(
+    method="GET",
+    path=_ONE,
+    tag=TAG,
+    summary="One device",
+    answer=answers.Device,
+    answer_example=DEVICE_EXAMPLE,
+    path_example={"did": "12"},
+)
+ADD = Operation(
+    method="POST",
+    path=f"{PREFIX}/devices",
+    tag=TAG,
+    summary="Enrol a device",
+    body=NewDeviceBody,
+    body_example=NewDeviceBody(sn="Y3CA12348912345", code="AB12CD34", name="Gate"),
+    answer=answers.Device,
+    answer_example=DEVICE_EXAMPLE,
+    role="admin",
+)
+CHANGE = Operation(
+    method="PATCH",
+    path=_ONE,
+    tag=TAG,
+    summary="Change a device",
+    description=(
+        "A changed sn or code, `enabled: false` and `earlier_key: null` end its connection and "
+        "tokens. A changed key alone does not: the earlier one is good too, until the device signs "
+        "with the new one, or for a week. Where the device with the new sn waits, code and key "
+        "have to fit its last signature, as in accepting it; else nothing is changed (423)."
+    ),
+    body=DeviceChangeBody,
+    body_example=DeviceChangeBody(name="North gate"),
+    answer=answers.Device,
+    answer_example=DEVICE_EXAMPLE,
+    role="admin",
+    path_example={"did": "12"},
+)
+REMOVE = Operation(
+    method="DELETE",
+    path=_ONE,
+    tag=TAG,
+    summary="Remove a device",
+    description="Answers the device as it was. Its records stay.",
+    answer=answers.Device,
+    answer_example=DEVICE_EXAMPLE,
+    role="admin",
+    path_example={"did": "12"},
+)
+
+
+def add_devices(routes: Routes, services: Services) -> None:
+    devices, accounts = services.devices, services.accounts
+
+    async def list_devices(call: Call[DevicesQuery, Nothing]) -> answers.DeviceList:
+        page = devices.page(after=call.query.after, limit=call.query.limit)
+        return answers.DeviceList([answers.device_fields(view) for view in page.items], page.next)
+
+    async def get_device(call: Call[Nothing, Nothing]) -> answers.Device:
+        return answers.device_fields(devices.get(call.path["did"]))
+
+    async def add_device(call: Call[Nothing, NewDeviceBody]) -> answers.Device:
+        body = call.body
+        view = await devices.add(
+            NewDevice(
+                sn=body.sn,
+                code=body.code,
+                did=body.did,
+                name=body.name,
+                key=body.key,
+                clock_trusted=body.clock_trusted,
+            )
+        )
+        await accounts.audit(call.caller.actor, "device.add", f"{view.did} {view.sn}")
+        return answers.device_fields(view)
+
+    async def change_device(call: Call[Nothing, DeviceChangeBody]) -> answers.Device:
+        given = msgspec.structs.asdict(call.body)
+        changed = ", ".join(name for name, value in given.items() if value is not UNSET)
+        given["previous_key"] = given.pop("earlier_key")
+        view = await devices.change(call.path["did"], DeviceChange(**given))
+        await accounts.audit(call.caller.actor, "device.change", f"{view.did} {changed}")
+        return answers.device_fields(view)
+
+    async def remove_device(call: Call[Nothing, Nothing]) -> answers.Device:
+        view = devices.get(call.path["did"])
+        await devices.remove(view.did)
+        await accounts.audit(call.caller.actor, "device.remove", f"{view.did} {view.sn}")
+        return answers.device_fields(view)
+
+    routes.add(LIST, list_devices)
+    routes.add(ADD, add_device)
+    routes.add(ONE, get_device)
+    routes.add(CHANGE, change_device)
+    routes.add(REMOVE, remove_device)

@@ -1,0 +1,155 @@
+"""The docs page: openapi.json as a person reads it, with a curl line for each call."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from markupsafe import Markup, escape
+from msgspec import Struct
+
+from web.api.endpoint import allowed, without_null
+
+Json = Mapping[str, Any]
+
+
+class Parameter(Struct, frozen=True):
+    name: str
+    where: str
+    allowed: str
+    description: Markup
+
+
+class Entry(Struct, frozen=True, kw_only=True):
+    """One call."""
+
+    anchor: str
+    method: str
+    path: str
+    summary: str
+    description: list[Markup]
+    parameters: list[Parameter]
+    curl: str
+    answer: str
+    refusals: list[tuple[str, Markup]]
+
+
+class Chapter(Struct, frozen=True):
+    title: str
+    entries: list[Entry]
+
+
+def chapters(document: Json, host_url: str) -> list[Chapter]:
+    """The calls by their tags, in the order of the document."""
+    by_tag: dict[str, list[Entry]] = {}
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            entry = _entry(document, path, method.upper(), operation, host_url)
+            by_tag.setdefault(operation["tags"][0], []).append(entry)
+    return [Chapter(tag, entries) for tag, entries in by_tag.items()]
+
+
+def paragraphs(text: str) -> list[Markup]:
+    """Plain text with `code` in backticks, as HTML."""
+    return [_marked_up(part) for part in text.strip().split("\n\n") if part.strip()]
+
+
+def _entry(document: Json, path: str, method: str, operation: Json, host_url: str) -> Entry:
+    return Entry(
+        anchor=operation["operationId"],
+        method=method,
+        path=path,
+        summary=operation["summary"],
+        description=paragraphs(operation["description"]),
+        parameters=[
+            *(_parameter(p["name"], p["in"], p["schema"], p) for p in operation["parameters"]),
+            *_fields(document, operation),
+        ],
+        curl=_curl(path, method, operation, host_url),
+        answer=_answer(operation),
+        refusals=[
+            (status, _marked_up(response["description"]))
+            for status, response in operation["responses"].items()
+            if status != "200"
+        ],
+    )
+
+
+def _fields(document: Json, operation: Json) -> list[Parameter]:
+    """The fields of the body."""
+    content = operation.get("requestBody", {}).get("content", {})
+    if "application/json" not in content:
+        return []
+    schema = content["application/json"]["schema"]
+    if "$ref" not in schema:
+        return [_choice(_referred(document, choice)) for choice in schema["anyOf"]]
+    body = _referred(document, schema)
+    return [
+        _parameter(name, "body, required" if name in body["required"] else "body", schema, schema)
+        for name, schema in ((n, without_null(s)) for n, s in body["properties"].items())
+    ]
+
+
+def _choice(body: Json) -> Parameter:
+    """One of several forms that the body may have, by what tells it from the others."""
+    tag, *rest = body["properties"]
+    (value,) = body["properties"][tag]["enum"]
+    return Parameter(value, tag, f"with {', '.join(rest)}", _marked_up(body["description"]))
+
+
+def _referred(document: Json, schema: Json) -> Json:
+    found: Json = document["components"]["schemas"][schema["$ref"].rpartition("/")[2]]
+    return found
+
+
+def _parameter(name: str, where: str, schema: Json, described: Json) -> Parameter:
+    default = f", {schema['default']} unless given" if schema.get("default") else ""
+    return Parameter(
+        name=name,
+        where=where,
+        allowed=allowed(schema) + default,
+        description=_marked_up(described.get("description", "")),
+    )
+
+
+def _curl(path: str, method: str, operation: Json, host_url: str) -> str:
+    for parameter in operation["parameters"]:
+        if parameter["in"] == "path":
+            path = path.replace(f"{{{parameter['name']}}}", parameter["example"])
+    if query := operation.get("x-query-example"):
+        path = f"{path}?{query}"
+    words = ["curl --cacert ca.crt -H 'Authorization: Bearer APPID:SECRET'"]
+    if method != "GET":
+        words.append(f"-X {method}")
+    if body := operation.get("requestBody"):
+        words.append(_curl_body(body["content"]))
+    words.append(f"'{host_url.rstrip('/')}{path}'")
+    return " \\\n  ".join(words)
+
+
+def _curl_body(content: Json) -> str:
+    if "application/json" not in content:
+        (file,) = content
+        return f"-H 'Content-Type: {file}' -T FILE"
+    example = json.dumps(_example(content["application/json"]), ensure_ascii=False)
+    return f"-H 'Content-Type: application/json' -d '{example}'"
+
+
+def _example(content: Json) -> object:
+    """Of several the shortest."""
+    examples = [example["value"] for example in content.get("examples", {}).values()]
+    return min(examples, key=lambda value: len(str(value)), default=content.get("example"))
+
+
+def _answer(operation: Json) -> str:
+    (content,) = operation["responses"]["200"]["content"].values()
+    example = content.get("example", "")
+    if isinstance(example, str):
+        return example
+    return json.dumps(example, indent=2, ensure_ascii=False)
+
+
+def _marked_up(text: str) -> Markup:
+    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))

@@ -1,0 +1,226 @@
+"""The API's calls as typed descriptions: routes, checks and openapi.json all follow from them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, Generic, Literal, TypeVar
+
+import msgspec
+from msgspec import Meta, Struct
+from quart import Blueprint, Response, request
+from werkzeug.sansio.request import Request as Head
+
+from hub.errors import BadParameter, HubError
+from hub.services import Services
+from hub.services.access.accounts import Role
+from hub.services.shielding import carried_through
+from hub.wire import json_limits
+from web import auth
+
+Q = TypeVar("Q", bound=Struct)
+B = TypeVar("B", bound=Struct)
+
+PREFIX = "/api/hub/v1"
+#: The parameters of a signed request (三); they belong to no call in particular.
+SIGNATURE = ("appid", "ts", "sign", "body_md5")
+#: No body but an upload is longer, and the longest is a key in PEM: thousands of visitors who are
+#: not signed in may send one at once.
+MOST_BODY_BYTES = 64 * 1024
+
+#: SQLite's integers end there, and so does every seq.
+_MOST = 2**63 - 1
+Seq = Annotated[int, Meta(ge=0, le=_MOST)]
+Whole = Annotated[int, Meta(ge=-_MOST, le=_MOST)]
+Did = Annotated[str, Meta(pattern="^[0-9]{1,20}$")]
+Text = Annotated[str, Meta(max_length=200)]
+
+
+class Nothing(Struct, frozen=True, forbid_unknown_fields=True):
+    """No query parameters, or no body."""
+
+
+class Operation(Struct, frozen=True, kw_only=True):
+    """One call. `path` is as OpenAPI writes it, absolute: "/api/hub/v1/devices/{did}"."""
+
+    method: Literal["GET", "POST", "PATCH", "DELETE"]
+    path: str
+    #: A second path that answers the same.
+    alias: str = ""
+    tag: str
+    summary: str
+    description: str = ""
+    query: type[Struct] = Nothing
+    #: A struct, or a union of structs of which `body_examples` has one each, by its name.
+    body: Any = Nothing
+    body_example: Struct | None = None
+    body_examples: Mapping[str, Struct] = {}
+    #: Another type that the body may have; the view gets its text as it is then.
+    body_text: str = ""
+    #: What the body is where it is a file, whatever its length.
+    body_file: str = ""
+    #: A struct, or None where the answer is no JSON.
+    answer: Any = None
+    answer_example: object = None
+    media_type: str = "application/json"
+    #: What it may be refused with besides what any call may.
+    refusals: tuple[type[HubError], ...] = ()
+    #: What a signed-in user needs; a key needs to be no read-only one where this writes.
+    role: Role = "viewer"
+    #: Values for the placeholders of `path` and the query in the examples of the docs.
+    path_example: Mapping[str, str] = {}
+    query_example: str = ""
+
+    @property
+    def writes(self) -> bool:
+        return self.method != "GET"
+
+    @property
+    def placeholders(self) -> list[str]:
+        return re.findall(r"{(\w+)}", self.path)
+
+
+@dataclass(frozen=True)
+class Call(Generic[Q, B]):
+    """One request, authenticated and checked."""
+
+    caller: auth.Caller
+    query: Q
+    body: B
+    path: Mapping[str, str]
+
+
+View = Callable[[Call[Any, Any]], Awaitable[object]]
+
+
+class Routes:
+    """Operations and the views that answer them, as routes of a blueprint."""
+
+    def __init__(self, blueprint: Blueprint, services: Services) -> None:
+        self.operations: list[Operation] = []
+        self._blueprint = blueprint
+        self._services = services
+
+    def add(self, operation: Operation, view: View) -> None:
+        """Answer `operation` by `view`: a struct becomes JSON, a Response goes out as it is."""
+        self.operations.append(operation)
+        query = msgspec.json.Decoder(operation.query, strict=False)
+        body = msgspec.json.Decoder(operation.body)
+
+        async def answer(**path: str) -> Response:
+            caller = await auth.require_api(write=operation.writes, role=operation.role)
+            call: Call[Any, Any] = Call(
+                caller=caller,
+                query=_read_query(query),
+                body=await self._read_body(operation, body) if operation.writes else None,
+                path=path,
+            )
+            if operation.writes:
+                return _response(await _finish(view, call))
+            return _response(await view(call))
+
+        for path in filter(None, (operation.path, operation.alias)):
+            self._blueprint.add_url_rule(
+                re.sub(r"{(\w+)}", r"<\1>", path),
+                endpoint=view.__name__,
+                view_func=answer,
+                methods=[operation.method],
+            )
+
+    def describe(self, operation: Operation) -> None:
+        """An operation that is answered in front of Quart."""
+        self.operations.append(operation)
+
+    async def _read_body(self, operation: Operation, decoder: msgspec.json.Decoder[Any]) -> object:
+        data = await auth.request_body()
+        if operation.body_text and request.mimetype == operation.body_text:
+            return _text(data)
+        if decoder.type is Nothing:
+            return Nothing()
+        json_limits.check_depth(data, self._services.config.devices.max_depth)
+        return json_limits.decode(decoder, data, "body")
+
+
+async def _finish(view: View, call: Call[Any, Any]) -> object:
+    """A change that has begun is finished, and audited, though its caller hangs up meanwhile."""
+    with carried_through():
+        return await view(call)
+
+
+def _read_query(decoder: msgspec.json.Decoder[Any]) -> object:
+    """The query as `decoder`'s struct. Empty values count as not given, as in 三; names that are
+    not known are refused, since a misspelt filter would quietly answer with everything."""
+    given = {k: v for k, v in request.args.items() if v.strip() and k not in SIGNATURE}
+    try:
+        return json_limits.decode(decoder, msgspec.json.encode(given), "query")
+    except BadParameter as error:
+        schema = parameter_schemas(decoder.type).get(error.field)
+        if schema is None:
+            raise
+        raise BadParameter(f"{allowed(schema)} is expected", field=error.field) from None
+
+
+def check_no_query(head: Head) -> None:
+    """Raises BadParameter where a request that takes no parameters has any but a signature's."""
+    auth.refuse_repeated_parameters(head)
+    for name, value in head.args.items():
+        if value.strip() and name not in SIGNATURE:
+            raise BadParameter("is not known", field=name)
+
+
+def allowed(schema: Mapping[str, Any]) -> str:
+    """What a value may be, in few words."""
+    if choices := schema.get("enum"):
+        return f"one of {', '.join(choices)}"
+    if "$ref" in schema:
+        return "an object"
+    if schema["type"] == "integer":
+        least, most = schema["minimum"], schema["maximum"]
+        return f"a whole number from {least} to {most}" if most < _MOST else "a whole number"
+    if schema["type"] == "boolean":
+        return "true or false"
+    if schema["type"] == "array":
+        return "a list"
+    if schema["type"] == "null":
+        return "null"
+    if "pattern" in schema:
+        return "a decimal number"
+    return f"a text of at most {schema['maxLength']} characters"
+
+
+def parameter_schemas(query: type[Struct]) -> dict[str, dict[str, Any]]:
+    """The JSON schema of each parameter. None of them may be null, for null cannot be sent."""
+    schemas = msgspec.json.schema(query)["$defs"][query.__name__]["properties"]
+    return {name: without_null(schema) for name, schema in schemas.items()}
+
+
+def without_null(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """The schema of a value that is there."""
+    there = {key: value for key, value in schema.items() if key != "anyOf"}
+    if there.get("default", "") is None:
+        del there["default"]
+    for choice in schema.get("anyOf", ()):
+        if choice != {"type": "null"}:
+            there = choice | there
+    return there
+
+
+def _response(answer: object) -> Response:
+    if isinstance(answer, Response):
+        return answer
+    return Response(msgspec.json.encode(answer), content_type="application/json")
+
+
+def _text(data: bytes) -> str:
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        raise BadParameter("the body is not UTF-8 text") from None
+
+
+def seq_of(text: str, field: str = "seq") -> int:
+    """A seq that is no query parameter. Raises BadParameter."""
+    if not (text.isascii() and text.isdecimal()) or len(text) > 18:
+        raise BadParameter("the seq of a record is expected, a decimal number", field=field)
+    return int(text)

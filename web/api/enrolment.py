@@ -1,0 +1,223 @@
+"""/devices/waiting and all that lets devices in: trying a code, accepting, parameters, sheets."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta, Struct
+from quart import Response
+
+from hub.services import Services
+from hub.services.devices.csv_import import MOST_BYTES, MOST_ROWS, ImportRow, Sheet
+from hub.services.devices.devices import NewDevice
+from web.api import answers
+from web.api.devices import DEVICE_EXAMPLE, TAG, Code, Name, Pem
+from web.api.endpoint import PREFIX, Call, Did, Nothing, Operation, Routes
+
+
+class AcceptBody(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """`did` is assigned unless given; without `key` the site-wide key applies."""
+
+    code: Code
+    key: Pem | None = None
+    name: Name = ""
+    did: Did | None = None
+    replaces: Annotated[
+        Did | None, Meta(description="did of the broken camera whose place it takes")
+    ] = None
+
+
+class CheckBody(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """Without `key` the device's own counts, else the site-wide key."""
+
+    code: Code
+    key: Pem | None = None
+
+
+class ImportRowBody(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """As of a single device; what is missing or wrong is named along with every other row."""
+
+    sn: str = ""
+    code: str = ""
+    did: str | None = None
+    name: str = ""
+    key: str | None = None
+
+
+class ImportBody(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """A row each; as `text/csv` a line each, below a first line that names the columns."""
+
+    rows: Annotated[list[ImportRowBody], Meta(max_length=MOST_ROWS)]
+
+
+class ImportQuery(Struct, frozen=True, forbid_unknown_fields=True):
+    dry_run: Annotated[bool, Meta(description="check all rows and enrol none")] = False
+
+
+_WAITING_EXAMPLE = answers.WaitingDevice(
+    sn="Y3CA12348912346",
+    ip="192.168.1.21",
+    first_seen="2026-11-25T08:00:00.000Z",
+    last_seen="2026-11-25T08:00:30.000Z",
+    reason="it is not known here: accept it with its security code",
+    reasons=["unknown"],
+    tries=2,
+    clock_offset=0.3,
+    slowed_until=None,
+)
+
+WAITING = Operation(
+    method="GET",
+    path=f"{PREFIX}/devices/waiting",
+    tag=TAG,
+    summary="Devices that knock and are not enrolled",
+    answer=answers.WaitingList,
+    answer_example=answers.WaitingList([_WAITING_EXAMPLE]),
+)
+CHECK = Operation(
+    method="POST",
+    path=f"{PREFIX}/devices/waiting/{{sn}}/check",
+    tag=TAG,
+    summary="Try a code on a device that is not let in",
+    description=(
+        "Tells whether code and key fit the last signature of a device that waits, or of an "
+        "enrolled one whose connects fail. Nothing is stored or sent."
+    ),
+    body=CheckBody,
+    body_example=CheckBody(code="AB12CD34"),
+    answer=answers.CodeCheck,
+    answer_example=answers.CodeCheck(
+        outcome="code-mismatch",
+        reasons=["code-mismatch"],
+        reason="the code does not match the signature",
+        sign_form=None,
+    ),
+    role="admin",
+    path_example={"sn": "Y3CA12348912346"},
+)
+ACCEPT = Operation(
+    method="POST",
+    path=f"{PREFIX}/devices/waiting/{{sn}}/accept",
+    tag=TAG,
+    summary="Let a waiting device in",
+    description=(
+        "Enrols it and sends it the initial parameters; `init` tells how it took them. Where code "
+        "and key do not fit its last signature, nothing is stored and it still waits (423)."
+    ),
+    body=AcceptBody,
+    body_example=AcceptBody(code="AB12CD34", name="Gate"),
+    answer=answers.Device,
+    answer_example=DEVICE_EXAMPLE,
+    role="admin",
+    path_example={"sn": "Y3CA12348912346"},
+)
+INIT = Operation(
+    method="POST",
+    path=f"{PREFIX}/devices/{{did}}/init",
+    tag=TAG,
+    summary="Send a device its initial parameters once more",
+    description=(
+        "At once where it is online; else at its next connect without a did (`not-sent`). Where a "
+        "device takes none, its did is typed in on the device by hand."
+    ),
+    answer=answers.Init,
+    answer_example=answers.Init("refused", "refused with 404 no such uri"),
+    role="admin",
+    path_example={"did": "12"},
+)
+IMPORT = Operation(
+    method="POST",
+    path=f"{PREFIX}/devices/import",
+    tag=TAG,
+    summary="Enrol many devices, all or none",
+    description=(
+        "As JSON, or as `text/csv` with the columns sn, code, did, name, key, of which sn and code "
+        "must be there; key is PEM text in quotes. A body has at most "
+        f"{MOST_BYTES >> 20} MB, and {MOST_ROWS} rows. Where a row is wrong, nothing is enrolled, "
+        "and `msg` names each bad one by its line, in JSON by its place from 1 on."
+    ),
+    query=ImportQuery,
+    query_example="dry_run=true",
+    body=ImportBody,
+    body_text="text/csv",
+    body_example=ImportBody([ImportRowBody(sn="Y3CA12348912345", code="AB12CD34", name="Gate")]),
+    answer=answers.ImportedDevices,
+    answer_example=answers.ImportedDevices(1, ["12"]),
+    role="admin",
+)
+EXPORT = Operation(
+    method="GET",
+    path=f"{PREFIX}/devices/export",
+    tag=TAG,
+    summary="All devices as CSV",
+    description=(
+        "In the columns of an import. `code` is empty: the codes are sealed, and an import wants "
+        "them filled in."
+    ),
+    media_type="text/csv",
+    role="admin",
+)
+
+
+def add_enrolment(routes: Routes, services: Services) -> None:
+    devices, enrolment, accounts = services.devices, services.enrolment, services.accounts
+
+    async def list_waiting(call: Call[Nothing, Nothing]) -> answers.WaitingList:
+        return answers.WaitingList([answers.waiting_fields(one) for one in enrolment.waiting()])
+
+    async def check_code(call: Call[Nothing, CheckBody]) -> answers.CodeCheck:
+        found = enrolment.check_code(call.path["sn"], call.body.code, call.body.key)
+        return answers.CodeCheck(
+            outcome=found.outcome,
+            reasons=[reason.code for reason in found.reasons],
+            reason="; ".join(reason.sentence for reason in found.reasons),
+            sign_form=found.form,
+        )
+
+    async def accept_device(call: Call[Nothing, AcceptBody]) -> answers.Device:
+        body = msgspec.structs.asdict(call.body)
+        accepted = await enrolment.accept(call.path["sn"], body.pop("code"), **body)
+        view = accepted.device
+        await accounts.audit(call.caller.actor, "device.accept", f"{view.did} {view.sn}")
+        init = answers.Init(accepted.outcome, accepted.message)
+        return msgspec.structs.replace(answers.device_fields(view), init=init)
+
+    async def send_parameters(call: Call[Nothing, Nothing]) -> answers.Init:
+        did = call.path["did"]
+        delivery = await enrolment.initial.send_again(did)
+        await accounts.audit(call.caller.actor, "device.init", f"{did} {delivery.outcome}")
+        return answers.Init(delivery.outcome, delivery.message)
+
+    async def import_devices(call: Call[ImportQuery, Any]) -> answers.ImportedDevices:
+        body: ImportBody | str = call.body
+        sheet = await devices.read_sheet(body) if isinstance(body, str) else _sheet(body)
+        if call.query.dry_run:
+            await devices.check_import(sheet)
+            dids = [row.device.did for row in sheet.rows]
+            return answers.ImportedDevices(len(dids), dids)
+        added = await devices.import_sheet(sheet)
+        targets = [f"{device.did} {device.sn}" for device in added]
+        await accounts.audit_each(call.caller.actor, "device.add", targets)
+        return answers.ImportedDevices(len(added), [device.did for device in added])
+
+    async def export_devices(call: Call[Nothing, Nothing]) -> Response:
+        response = Response(devices.export_sheet(), content_type="text/csv; charset=utf-8")
+        response.headers["Content-Disposition"] = 'attachment; filename="cameras.csv"'
+        return response
+
+    routes.add(WAITING, list_waiting)
+    routes.add(CHECK, check_code)
+    routes.add(ACCEPT, accept_device)
+    routes.add(INIT, send_parameters)
+    routes.add(IMPORT, import_devices)
+    routes.add(EXPORT, export_devices)
+
+
+def _sheet(body: ImportBody) -> Sheet:
+    return Sheet(
+        tuple(
+            ImportRow(place, NewDevice(**msgspec.structs.asdict(row)))
+            for place, row in enumerate(body.rows, 1)
+        )
+    )

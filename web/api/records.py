@@ -1,0 +1,138 @@
+"""GET /records and /records/{seq}: the log, forward for catching up, backward for looking."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta, Raw, Struct
+from quart import Response
+
+from hub.services import Services
+from hub.services.records.record_log import RecordFilter
+from hub.wire.times import parse_rfc3339
+from hub.wire.uploads.records import Kind, render
+from web.api import answers
+from web.api.endpoint import PREFIX, Call, Did, Nothing, Operation, Routes, Seq, Text, Whole, seq_of
+
+
+class RecordQuery(Struct, frozen=True, forbid_unknown_fields=True):
+    after: Annotated[
+        Seq | None,
+        Meta(description="go on after this seq, in the order of the list: `next` of the last page"),
+    ] = None
+    before: Annotated[Seq | None, Meta(description="seq below this one")] = None
+    order: Annotated[Literal["asc", "desc"], Meta(description="by seq; `desc`: newest first")] = (
+        "asc"
+    )
+    kind: Annotated[Kind | None, Meta(description="of this kind")] = None
+    did: Annotated[Did | None, Meta(description="of this device")] = None
+    since: Annotated[Text | None, Meta(description="`since` ≤ `occurred_at`, in RFC 3339")] = None
+    until: Annotated[Text | None, Meta(description="`occurred_at` < `until`, in RFC 3339")] = None
+    type: Annotated[Whole | None, Meta(description="type of event")] = None
+    plate: Annotated[Text | None, Meta(description="any part of the plate, case ignored")] = None
+    name: Annotated[Text | None, Meta(description="any part of the name, case ignored")] = None
+    uuid: Annotated[Text | None, Meta(description="exactly this person's")] = None
+    category: Annotated[
+        Whole | None,
+        Meta(description="0 stranger, 1 whitelist, 2 blacklist, 3 VIP, 4 visitor"),
+    ] = None
+    limit: Annotated[int, Meta(ge=1, le=1000, description="items of one page")] = 100
+
+    def filter(self) -> RecordFilter:
+        return RecordFilter(
+            kind=self.kind,
+            did=self.did,
+            since=_time(self.since, "since"),
+            until=_time(self.until, "until"),
+            type=self.type,
+            plate=self.plate,
+            name=self.name,
+            uuid=self.uuid,
+            category=self.category,
+        )
+
+
+_FACE = answers.FaceRecord(
+    seq=4711,
+    did="12",
+    sn="Y3CA12348912345",
+    device_name="Gate",
+    occurred_at="2026-11-25T08:00:00.000Z",
+    received_at="2026-11-25T08:00:00.412Z",
+    images={"face": "/media/4711/face.jpg", "background": "/media/4711/background.jpg"},
+    extra={"score": Raw(b"91.5")},
+    name="Li Lei",
+    age=31,
+    gender=1,
+    uuid="1001",
+    category=1,
+)
+
+LIST = Operation(
+    method="GET",
+    path=f"{PREFIX}/records",
+    tag="Records",
+    summary="Records by seq, page by page",
+    description=(
+        "Ascending by `seq`, so that a reader that keeps the last one catches up without a gap; "
+        "`order=desc` gives the newest first. A list whose `next` is not null goes on with "
+        "`after=` that value (with `order=desc` also `before=`)."
+    ),
+    query=RecordQuery,
+    answer=answers.Records,
+    answer_example=answers.Records([_FACE], 4711),
+    query_example="after=0&limit=100",
+)
+ONE = Operation(
+    method="GET",
+    path=f"{PREFIX}/records/{{seq}}",
+    tag="Records",
+    summary="One record",
+    answer=answers.Record,
+    answer_example=_FACE,
+    path_example={"seq": "4711"},
+)
+
+
+def add_records(routes: Routes, services: Services) -> None:
+    async def list_records(call: Call[RecordQuery, Nothing]) -> Response:
+        query = call.query
+        after, before = _bounds(query)
+        page = await services.records.page(
+            query.filter(),
+            after=after,
+            before=before,
+            newest_first=query.order == "desc",
+            limit=query.limit,
+        )
+        items = b",".join(map(render, page.items))
+        return _json(b'{"items":[%b],"next":%b}' % (items, msgspec.json.encode(page.next)))
+
+    async def get_record(call: Call[Nothing, Nothing]) -> Response:
+        return _json(render(await services.records.get(seq_of(call.path["seq"]))))
+
+    routes.add(LIST, list_records)
+    routes.add(ONE, get_record)
+
+
+def _bounds(query: RecordQuery) -> tuple[int | None, int | None]:
+    """`after` goes on in the list's own order: in a descending one that is further down."""
+    if query.order == "asc" or query.after is None:
+        return query.after, query.before
+    if query.before is None:
+        return None, query.after
+    return None, min(query.after, query.before)
+
+
+def _time(text: str | None, field: str) -> int | None:
+    if text is None:
+        return None
+    if text[-6:-5] == " ":
+        # "+08:00" put into a query as it is: there a plus sign means a blank.
+        text = f"{text[:-6]}+{text[-5:]}"
+    return parse_rfc3339(text, field)
+
+
+def _json(body: bytes) -> Response:
+    return Response(body, content_type="application/json")

@@ -1,0 +1,136 @@
+"""GET /stream: the record log as server-sent events, resumed without a gap or a repeat."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta, Struct
+from quart import Response, request
+
+from hub.errors import NoSuchResource
+from hub.services import Services
+from hub.services.access.accounts import Actor, ApiKey
+from hub.wire.uploads.records import Kind, Record, render
+from web import auth
+from web.api.answers import RemovedDevice, device_fields
+from web.api.endpoint import PREFIX, Call, Did, Nothing, Operation, Routes, Seq, seq_of
+from web.live_events import News, open_live_events, refuse_too_many
+
+
+class StreamQuery(Struct, frozen=True, forbid_unknown_fields=True):
+    after: Annotated[
+        Seq | None,
+        Meta(description="go on after this seq; the header Last-Event-ID counts before it"),
+    ] = None
+    kind: Annotated[Kind | None, Meta(description="records of this kind only")] = None
+    did: Annotated[Did | None, Meta(description="of this device only")] = None
+
+    def wants(self, record: Record) -> bool:
+        return self.kind in (None, record.kind) and self.did in (None, record.did)
+
+
+STREAM = Operation(
+    method="GET",
+    path=f"{PREFIX}/stream",
+    tag="Records",
+    summary="Everything as it happens",
+    description=(
+        "Server-sent events. `record`: `id:` is its seq, `data:` the record. `device`: `data:` the "
+        'device as it is now, or `{"did", "state": "removed"}`; it carries no id and is not '
+        "replayed. A reader that comes back with `Last-Event-ID` (browsers do so by themselves) or "
+        "`?after=` misses no record and gets none twice; without either, the stream starts with "
+        "what comes next. A comment every 15 s shows that the connection lives."
+    ),
+    query=StreamQuery,
+    media_type="text/event-stream",
+    answer_example=(
+        'id: 4711\nevent: record\ndata: {"seq":4711,"kind":"face","did":"12",...}\n\n'
+        'event: device\ndata: {"did":"12","state":"online",...}\n\n'
+        ":\n\n"
+    ),
+    query_example="after=4710",
+)
+
+
+def add_stream(routes: Routes, services: Services) -> None:
+    async def stream(call: Call[StreamQuery, Nothing]) -> Response:
+        if request.method == "HEAD":
+            return Response(b"", content_type="text/event-stream")
+        by = call.caller.actor
+        refuse_too_many(by)
+        after = _last_event_id()
+        frames = _frames(
+            services,
+            call.query,
+            call.query.after if after is None else after,
+            by=by,
+            still_in=_still_in(services, call.caller),
+        )
+        return Response(frames, content_type="text/event-stream")
+
+    routes.add(STREAM, stream)
+
+
+async def _frames(
+    services: Services,
+    query: StreamQuery,
+    after: int | None,
+    *,
+    by: Actor,
+    still_in: Callable[[], Awaitable[bool]],
+) -> AsyncIterator[bytes]:
+    with open_live_events(services, by, after) as live:
+        yield b"retry: 2000\n\n"
+        while (news := await live.next()) is not None:
+            if not await still_in():
+                return
+            if frames := b"".join(_render(services, query, news)):
+                yield frames
+
+
+def _render(services: Services, query: StreamQuery, news: News) -> list[bytes]:
+    frames = [
+        b"id: %d\nevent: record\n%b" % (record.seq, _data(render(record)))
+        for record in news.records
+        if query.wants(record)
+    ]
+    frames += [
+        b"event: device\n" + _data(_device(services, change.key))
+        for change in news.changes
+        if change.kind == "device" and query.did in (None, change.key)
+    ]
+    if news.beat:
+        frames.append(b":\n\n")
+    return frames
+
+
+def _data(json: bytes) -> bytes:
+    return b"data: %b\n\n" % json
+
+
+def _device(services: Services, did: str) -> bytes:
+    try:
+        return msgspec.json.encode(device_fields(services.devices.get(did)))
+    except NoSuchResource:
+        return msgspec.json.encode(RemovedDevice(did))
+
+
+def _last_event_id() -> int | None:
+    header = request.headers.get("Last-Event-ID", "").strip()
+    if not header:
+        return None
+    return seq_of(header, "Last-Event-ID")
+
+
+def _still_in(services: Services, caller: auth.Caller) -> Callable[[], Awaitable[bool]]:
+    """Whether the caller may go on reading: a stream outlives no session and no key."""
+    who, token = caller.who, auth.session_token()
+
+    async def still_in() -> bool:
+        if isinstance(who, ApiKey):
+            return services.accounts.api_key(who.appid) is not None
+        return await services.accounts.session(token) is not None
+
+    return still_in

@@ -1,0 +1,156 @@
+"""/devices/{did}/trace and /devices/waiting/{sn}/trace: what a device and the hub say, masked."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct
+
+from hub.services import Services
+from hub.services.devices.frame_trace import Frame
+from hub.wire.times import rfc3339
+from web.api.answers import Time
+from web.api.endpoint import PREFIX, Call, Nothing, Operation, Routes, Seq
+
+
+class TraceQuery(Struct, frozen=True, forbid_unknown_fields=True):
+    after: Annotated[Seq, Meta(description="go on after this number")] = 0
+    wait: Annotated[
+        int,
+        Meta(ge=0, le=25, description="answer at once, or wait so many seconds for a frame"),
+    ] = 0
+
+
+class TraceFrame(Struct, frozen=True, kw_only=True):
+    """One frame, or what stands in for one."""
+
+    number: Annotated[Seq, Meta(description="strictly increasing, over restarts too")]
+    time: Time
+    direction: Annotated[Literal["in", "out"], Meta(description="`in`: the device sent it")]
+    kind: Annotated[
+        Literal["request", "answer", "bad", "part", "upload", "ended"],
+        Meta(
+            description="`bad`: no frame of the protocol · `part`: too little of it was kept · "
+            "`upload`: a request over HTTP · `ended`: the end of the connection"
+        ),
+    ]
+    size: Annotated[int, Meta(description="bytes")]
+    uri: Annotated[str, Meta(description="of an upload, method and path")]
+    code: int | None
+    matched: Annotated[int | None, Meta(description="of an answer, the number of its request")]
+    duration_ms: Annotated[
+        float | None, Meta(description="from the request to its answer, or of an upload")
+    ]
+    text: Annotated[
+        str,
+        Meta(
+            description="the frame on one line; secrets and personal numbers are masked, pictures "
+            "are replaced by their size, lists are cut"
+        ),
+    ]
+
+
+class TraceList(Struct, frozen=True):
+    """`next` goes into `after` of the next call: there is always more to come."""
+
+    items: list[TraceFrame]
+    next: int
+
+
+_EXAMPLE = TraceList(
+    [
+        TraceFrame(
+            number=1795593600000001,
+            time="2026-11-25T08:00:00.000Z",
+            direction="out",
+            kind="request",
+            size=131,
+            uri="/person/query",
+            code=None,
+            matched=None,
+            duration_ms=None,
+            text='{"msgid": "5f3a91c2-7", "data": {"uri": "/person/query", "param": '
+            '{"pid": "123456"}}, "token": "***"}',
+        ),
+        TraceFrame(
+            number=1795593600000002,
+            time="2026-11-25T08:00:00.041Z",
+            direction="in",
+            kind="answer",
+            size=188,
+            uri="/person/query",
+            code=0,
+            matched=1795593600000001,
+            duration_ms=41.2,
+            text='{"msgid": "5f3a91c2-7", "data": {"uri": "/person/query", "code": 0, "msg": "OK", '
+            '"result": {"pid": "123456", "name": "Chen Wei", "phone": "***5678"}}}',
+        ),
+    ],
+    1795593600000002,
+)
+_DESCRIPTION = (
+    "The last 200 frames both ways, oldest first, and the last requests over HTTP, in memory only. "
+    "To look on, call again with `after` = `next` and a `wait`. For administrators and API keys: "
+    "names of people may stand in it."
+)
+
+TRACE = Operation(
+    method="GET",
+    path=f"{PREFIX}/devices/{{did}}/trace",
+    tag="Devices",
+    summary="What a device and the hub say to each other",
+    description=_DESCRIPTION,
+    query=TraceQuery,
+    query_example="after=1795593600000000&wait=20",
+    answer=TraceList,
+    answer_example=_EXAMPLE,
+    role="admin",
+    path_example={"did": "12"},
+)
+WAITING_TRACE = Operation(
+    method="GET",
+    path=f"{PREFIX}/devices/waiting/{{sn}}/trace",
+    tag="Devices",
+    summary="What a device that waits sends, and is answered",
+    description=_DESCRIPTION,
+    query=TraceQuery,
+    answer=TraceList,
+    answer_example=_EXAMPLE,
+    role="admin",
+    path_example={"sn": "Y3CA12348912346"},
+)
+
+
+def add_trace(routes: Routes, services: Services) -> None:
+    trace = services.trace
+
+    async def get_trace(call: Call[TraceQuery, Nothing]) -> TraceList:
+        query = call.query
+        return _list(await trace.wait(call.path["did"], query.after, query.wait), query.after)
+
+    async def get_waiting_trace(call: Call[TraceQuery, Nothing]) -> TraceList:
+        query = call.query
+        frames = await trace.wait_for_waiting(call.path["sn"], query.after, query.wait)
+        return _list(frames, query.after)
+
+    routes.add(TRACE, get_trace)
+    routes.add(WAITING_TRACE, get_waiting_trace)
+
+
+def _list(frames: list[Frame], after: int) -> TraceList:
+    return TraceList([_fields(frame) for frame in frames], frames[-1].number if frames else after)
+
+
+def _fields(frame: Frame) -> TraceFrame:
+    return TraceFrame(
+        number=frame.number,
+        time=rfc3339(frame.at),
+        direction=frame.direction,
+        kind=frame.kind,
+        size=frame.size,
+        uri=frame.uri,
+        code=frame.code,
+        matched=frame.matched,
+        duration_ms=frame.duration_ms,
+        text=frame.text,
+    )

@@ -1,0 +1,173 @@
+"""Firmware for devices: a file by its link, as a whole or a part, and never in the captures' way.
+
+No login stands before it: the link itself says who may have what (hub.services.firmware.downloads).
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+
+import trio
+from hypercorn.typing import ASGISendCallable, HTTPScope
+from msgspec import Struct
+
+from hub import metrics
+from hub.errors import NoSuchPath
+from hub.log import limited
+from hub.services import Services
+from hub.services.firmware.downloads import PATH as PATH
+from hub.services.firmware.downloads import Transfer
+
+log = logging.getLogger(__name__)
+
+#: A step (256 KB) that is not taken in this time ends the download: others wait for the place.
+STEP_SECONDS = 20.0
+
+_RANGE = re.compile(r"bytes\s*=\s*(\d{0,18})\s*-\s*(\d{0,18})", re.ASCII | re.IGNORECASE)
+
+
+class Part(Struct, frozen=True):
+    """The bytes of a file from `start` up to before `end`.
+
+    `is_range`: they were asked for by a range, be it of the whole file; the answer is a 206 then,
+    which is what a device that downloads in pieces looks for.
+    """
+
+    start: int
+    end: int
+    is_range: bool = True
+
+
+def _whole(size: int) -> Part:
+    return Part(0, size, is_range=False)
+
+
+class FirmwareDownloads:
+    """Answers GET and HEAD below PATH. Raises HubErrors, and nothing was sent then."""
+
+    def __init__(self, services: Services) -> None:
+        self._downloads = services.downloads
+        self._closing = services.closing
+
+    async def __call__(self, scope: HTTPScope, path: str, send: ASGISendCallable) -> None:
+        token, _, name = path.removeprefix(PATH).partition("/")
+        if scope["method"] not in ("GET", "HEAD") or not name or "/" in name:
+            raise NoSuchPath(f"no such path: {scope['method']} {path}")
+        transfer = self._downloads.find(token)
+        if scope["method"] == "HEAD":
+            await _begin(send, transfer, None)
+            await _end(send)
+            return
+        part = part_of(scope, transfer.file.size, _etag(transfer))
+        if part is None:
+            await _refuse_range(send, transfer)
+            return
+        with transfer, metrics.firmware_downloads.track_inprogress():
+            await _begin(send, transfer, part)
+            if await self._send_part(send, transfer, part):
+                await _end(send)
+
+    async def _send_part(self, send: ASGISendCallable, transfer: Transfer, part: Part) -> bool:
+        """Whether all of it was sent. Else the connection ends, and the device sees it is short."""
+        at = part.start
+        while at < part.end and not self._closing.is_set():
+            data = await transfer.read(at, part.end)
+            if not data or not await _send_step(send, data):
+                _tell_of_an_end(transfer, at)
+                return False
+            await transfer.sent(at, len(data))
+            metrics.firmware_bytes.inc(len(data))
+            at += len(data)
+        return at == part.end
+
+
+async def _send_step(send: ASGISendCallable, data: bytes) -> bool:
+    with trio.move_on_after(STEP_SECONDS) as patience:
+        await send({"type": "http.response.body", "body": data, "more_body": True})
+    return not patience.cancelled_caught
+
+
+async def _begin(send: ASGISendCallable, transfer: Transfer, part: Part | None) -> None:
+    """The head of an answer with `part` of the file; None is the file, of which nothing is sent."""
+    size = transfer.file.size
+    part = part or _whole(size)
+    headers = [
+        *_common_headers(transfer),
+        (b"content-type", b"application/octet-stream"),
+        (b"content-length", b"%d" % (part.end - part.start)),
+    ]
+    if part.is_range:
+        headers.append((b"content-range", b"bytes %d-%d/%d" % (part.start, part.end - 1, size)))
+    status = 206 if part.is_range else 200
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+
+
+async def _end(send: ASGISendCallable) -> None:
+    await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+async def _refuse_range(send: ASGISendCallable, transfer: Transfer) -> None:
+    headers = [
+        *_common_headers(transfer),
+        (b"content-range", b"bytes */%d" % transfer.file.size),
+        (b"content-length", b"0"),
+    ]
+    await send({"type": "http.response.start", "status": 416, "headers": headers})
+    await _end(send)
+
+
+def part_of(scope: HTTPScope, size: int, etag: bytes) -> Part | None:
+    """What is asked for (RFC 9110, 14.2); None where the file has nothing of it.
+
+    A range that cannot be read, several of them, or one of another file (If-Range) is ignored, as
+    the RFC allows or wants it: all of the file is the answer.
+    """
+    wanted = _RANGE.fullmatch(_header(scope, b"range").strip())
+    condition = _header(scope, b"if-range").strip()
+    if wanted is None or (condition and condition.encode("latin-1") != etag):
+        return _whole(size)
+    first, last = wanted.groups()
+    if not first:
+        return _last_bytes(int(last), size) if last else _whole(size)
+    start = int(first)
+    end = min(int(last) + 1, size) if last else size
+    if last and int(last) < start:
+        return _whole(size)
+    return Part(start, end) if start < size else None
+
+
+def _last_bytes(count: int, size: int) -> Part | None:
+    return Part(max(0, size - count), size) if count else None
+
+
+def _common_headers(transfer: Transfer) -> list[tuple[bytes, bytes]]:
+    return [
+        (b"accept-ranges", b"bytes"),
+        (b"etag", _etag(transfer)),
+        (b"cache-control", b"private"),
+    ]
+
+
+def _etag(transfer: Transfer) -> bytes:
+    return b'"%s"' % transfer.file.sha256.encode()
+
+
+def _header(scope: HTTPScope, wanted: bytes) -> str:
+    values = [value for name, value in scope["headers"] if name == wanted]
+    # Twice is none: which one was meant?
+    return values[0].decode("latin-1") if len(values) == 1 else ""
+
+
+def _tell_of_an_end(transfer: Transfer, at: int) -> None:
+    metrics.limits_reached.labels("firmware").inc()
+    limited(
+        log,
+        logging.WARNING,
+        f"firmware {transfer.did}",
+        "the download of %s by device %s ended at %d of %d bytes",
+        transfer.file.sha256[:12],
+        transfer.did,
+        at,
+        transfer.file.size,
+    )

@@ -1,0 +1,283 @@
+"""The device HTTP interface (chapter 二 and D8): one plain ASGI application in front of Quart.
+
+A request is refused as early as can be: path, who sends it, how often, how long it says it is;
+only then is its body asked for. 200 is answered when all of it is on disk.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Awaitable, Callable, Iterable
+from functools import partial
+from urllib.parse import parse_qsl
+
+import msgspec
+import trio
+from hypercorn.typing import (
+    ASGIFramework,
+    ASGIReceiveCallable,
+    ASGISendCallable,
+    HTTPScope,
+    Scope,
+)
+
+from hub import metrics
+from hub.errors import (
+    CODES,
+    OK,
+    BadParameter,
+    CannotStoreNow,
+    HubError,
+    NoSuchPath,
+    NotAuthorised,
+    TooLarge,
+    TooManyRequests,
+    WrongSignature,
+)
+from hub.services import Services
+from hub.services.devices.devices import Device
+from hub.services.devices.frame_trace import Upload
+from hub.wire import json_limits
+from hub.wire.coercion import Text
+from hub.wire.signing import body_md5
+from hub.wire.uploads.firmware import OtaAnswer, base_url
+from web.device_api.firmware_downloads import PATH as DOWNLOADS
+from web.device_api.firmware_downloads import FirmwareDownloads
+from web.device_api.rate_limit import Pace
+from web.http.bodies import Bodies, PeerLeft, TooSlow, tell_of_limit
+
+log = logging.getLogger(__name__)
+
+PREFIX = "/api/v1/"
+_SERVER_TIME = ("GET", "/api/v1/server/time")
+_OTA_QUERY = ("POST", "/api/v1/ota/query")
+_SLASHES = re.compile("//+")
+_MOST_PARAMETERS = 64
+#: Of a path that is kept for the trace.
+_LONGEST_PATH = 200
+_OK_BODY = msgspec.json.encode({"code": OK, "msg": CODES[OK]})
+
+_Take = Callable[[Device, bytes], Awaitable[OtaAnswer | None]]
+_Headers = list[tuple[bytes, bytes]]
+
+
+class _Sent(msgspec.Struct):
+    """What the trace tells of a request, as far as it has come. `began`: by trio's clock."""
+
+    began: float
+    device: Device | None = None
+    size: int = 0
+
+
+class _Sender(msgspec.Struct):
+    """As much of a body as says whose it is (D8, "token-or-address")."""
+
+    sn: Text = None
+    did: Text = None
+
+
+_SENDER = msgspec.json.Decoder(_Sender)
+
+
+def device_api(services: Services, bodies: Bodies) -> ASGIFramework:
+    return _DeviceApi(services, bodies)
+
+
+def tidy(path: str) -> str:
+    """Without doubled and trailing slashes: an installer types the hub's address with one."""
+    if "//" in path:
+        path = _SLASHES.sub("/", path)
+    return path[:-1] if path[-1:] == "/" else path
+
+
+async def refuse(send: ASGISendCallable, error: HubError) -> None:
+    """Answer in the protocol's form, with the HTTP status of D5."""
+    headers: _Headers = []
+    if isinstance(error, CannotStoreNow | TooManyRequests):
+        headers.append((b"retry-after", b"%d" % error.retry_after))
+    if isinstance(error, TooLarge | TooSlow):
+        headers.append((b"connection", b"close"))
+    body = msgspec.json.encode({"code": error.code, "msg": error.message})
+    await _send(send, error.device_status, body, headers)
+
+
+def _ok_body(data: OtaAnswer) -> bytes:
+    return msgspec.json.encode({"code": OK, "msg": CODES[OK], "data": data})
+
+
+async def _send(
+    send: ASGISendCallable, status: int, body: bytes, further: Iterable[tuple[bytes, bytes]] = ()
+) -> None:
+    headers = [
+        (b"content-type", b"application/json"),
+        (b"content-length", b"%d" % len(body)),
+        *further,
+    ]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body, "more_body": False})
+
+
+class _DeviceApi:
+    def __init__(self, services: Services, bodies: Bodies) -> None:
+        ingest = services.ingest
+        self._takers: dict[tuple[str, str], _Take] = {
+            ("POST", "/api/v1/adapter/lenfocus/face/capture"): ingest.face,
+            ("POST", "/api/v1/device/report/info"): ingest.device_info,
+            ("POST", "/api/v1/device/report/event"): ingest.event,
+            ("POST", "/api/v1/vehicle/capture"): ingest.vehicle,
+            ("PUT", "/api/v1/access/record"): ingest.access,
+            ("POST", "/api/v1/access/record"): ingest.access,
+            ("POST", "/api/v1/access/upload/base64img"): ingest.base64img,
+        }
+        self._ota_query = ingest.ota_query
+        self._downloads = FirmwareDownloads(services)
+        self._now = services.now
+        self._admission = services.admission
+        self._traced = services.trace.uploaded
+        self._max_depth = services.config.devices.max_depth
+        self._by_address = services.config.devices.http_auth == "token-or-address"
+        self._pace = Pace(services.config.devices.max_requests_per_second)
+        self._bodies = bodies
+
+    async def __call__(
+        self, scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable
+    ) -> None:
+        assert scope["type"] == "http"
+        path = tidy(scope["path"])
+        route = (scope["method"], path)
+        if route == _SERVER_TIME:
+            await self._tell_time(send)
+            return
+        if path.startswith(DOWNLOADS):
+            await self._download(scope, path, send)
+            return
+        take = self._taker(route, scope)
+        sent = _Sent(trio.current_time())
+        try:
+            if take is None:
+                raise NoSuchPath(f"no such path: {scope['method']} {path}")
+            answer = await self._upload(take, sent, scope, receive)
+        except HubError as error:
+            metrics.uploads.labels(path if take else "other", error.code).inc()
+            tell_of_limit(error, _address(scope))
+            self._trace(scope, sent, error.device_status, error.code, error.message)
+            await refuse(send, error)
+        except PeerLeft:
+            metrics.uploads.labels(path, "left").inc()
+            self._trace(scope, sent, 0, 0, "it left before its body was complete")
+        else:
+            metrics.uploads.labels(path, OK).inc()
+            self._trace(scope, sent, 200, OK, CODES[OK])
+            await _send(send, 200, _OK_BODY if answer is None else _ok_body(answer))
+
+    def _trace(self, scope: HTTPScope, sent: _Sent, status: int, code: int, msg: str) -> None:
+        upload = Upload(
+            method=scope["method"],
+            path=scope["path"][:_LONGEST_PATH],
+            status=status,
+            code=code,
+            msg=msg,
+            seconds=trio.current_time() - sent.began,
+            size=sent.size,
+        )
+        self._traced(sent.device, _address(scope), upload)
+
+    async def _download(self, scope: HTTPScope, path: str, send: ASGISendCallable) -> None:
+        try:
+            await self._downloads(scope, path, send)
+        except HubError as error:
+            await refuse(send, error)
+
+    def _taker(self, route: tuple[str, str], scope: HTTPScope) -> _Take | None:
+        if route == _OTA_QUERY:
+            return partial(self._ask_for_release, scope)
+        return self._takers.get(route)
+
+    async def _ask_for_release(
+        self, scope: HTTPScope, device: Device, body: bytes
+    ) -> OtaAnswer | None:
+        """2.3: the only upload whose answer holds more than a code."""
+        base = base_url(scope["scheme"], _host(scope))
+        return await self._ota_query(device, body, base_url=base)
+
+    async def _tell_time(self, send: ASGISendCallable) -> None:
+        """D8, in UNIX seconds; a camera asks before it has a token, to set its clock."""
+        data = {"code": OK, "msg": CODES[OK], "data": {"time": int(self._now())}}
+        await _send(send, 200, msgspec.json.encode(data))
+
+    async def _upload(
+        self, take: _Take, sent: _Sent, scope: HTTPScope, receive: ASGIReceiveCallable
+    ) -> OtaAnswer | None:
+        address = _address(scope)
+        query = _query(scope["query_string"])
+        device = sent.device = self._sender(scope, query, address)
+        sender = device.did if device else address
+        await self._pace.keep(sender)
+        async with self._bodies.body(scope, receive, sender) as body:
+            sent.size = len(body)
+            _check_md5(query, body)
+            if device is None:
+                device = sent.device = self._sender_by_body(body, address)
+            return await take(device, body)
+
+    def _sender(self, scope: HTTPScope, query: dict[str, str], address: str) -> Device | None:
+        """Who sends, as the head of the request says; None where the body has to say it."""
+        token = _token(scope)
+        if not token and "appid" in query:
+            if not query.get("sign"):
+                raise WrongSignature("sign: missing beside appid")
+            return self._admission.holder_by_sign(query, query.get("body_md5"))
+        try:
+            return self._admission.holder(token or "")
+        except NotAuthorised:
+            if self._by_address and self._admission.expects_from(address):
+                return None
+            raise
+
+    def _sender_by_body(self, body: bytes, address: str) -> Device:
+        """D8, "token-or-address"."""
+        json_limits.check_depth(body, self._max_depth)
+        try:
+            sender = json_limits.decode(_SENDER, body, "the body")
+        except BadParameter:  # It names nobody, whatever it is.
+            sender = _Sender()
+        sn, did = str(sender.sn or ""), str(sender.did or "")
+        device = self._admission.holder_by_address(sn, did, address)
+        if device is None:
+            raise NotAuthorised("no token, and no device with this sn is online from your address")
+        return device
+
+
+def _address(scope: HTTPScope) -> str:
+    return scope["client"][0] if scope["client"] else ""
+
+
+def _host(scope: HTTPScope) -> str:
+    """The address at which the sender found the hub; h11 has seen to it that there is one Host."""
+    hosts = [value for name, value in scope["headers"] if name == b"host"]
+    return hosts[0].decode("latin-1") if hosts else ""
+
+
+def _token(scope: HTTPScope) -> str | None:
+    for name, value in scope["headers"]:
+        if name == b"authorization":
+            scheme, _, token = value.partition(b" ")
+            return token.strip().decode("latin-1") if scheme.lower() == b"bearer" else ""
+    return None
+
+
+def _query(query: bytes) -> dict[str, str]:
+    if not query:
+        return {}
+    try:
+        return dict(parse_qsl(query.decode("latin-1"), True, max_num_fields=_MOST_PARAMETERS))
+    except ValueError:
+        raise BadParameter(f"more than {_MOST_PARAMETERS} query parameters") from None
+
+
+def _check_md5(query: dict[str, str], body: bytes) -> None:
+    """D5: where `body_md5` is among the signed parameters, it has to fit the body."""
+    sent = query.get("body_md5")
+    if sent and "appid" in query and sent.upper() != body_md5(body):
+        raise WrongSignature("body_md5: not that of this body")

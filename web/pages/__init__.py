@@ -1,0 +1,54 @@
+"""The pages: what guards, installers and administrators see."""
+
+from __future__ import annotations
+
+from quart_trio import QuartTrio
+
+from web.pages import account, language, setup
+from web.pages.camera import captures, manage, overview, reboot, search, trace
+from web.pages.camera.people import people
+from web.pages.camera.recordings import recordings
+from web.pages.camera.settings import settings
+from web.pages.cameras import accept, cameras, connect, csv_import
+from web.pages.error_pages import error_page as error_page
+from web.pages.firmware import add_release, campaigns, give_release, releases
+from web.pages.layout import choose_language, note_changes, shared_values
+from web.pages.live import live
+
+_BLUEPRINTS = (
+    live.blueprint,
+    cameras.blueprint,
+    overview.blueprint,
+    settings.blueprint,
+    reboot.blueprint,
+    recordings.blueprint,
+    captures.blueprint,
+    people.blueprint,
+    search.blueprint,
+    manage.blueprint,
+    trace.blueprint,
+    accept.blueprint,
+    connect.blueprint,
+    csv_import.blueprint,
+    releases.blueprint,
+    add_release.blueprint,
+    give_release.blueprint,
+    campaigns.blueprint,
+    account.blueprint,
+    setup.blueprint,
+)
+
+
+def install(app: QuartTrio) -> None:
+    """Mount the pages on the application."""
+    app.jinja_env.trim_blocks = True
+    app.jinja_env.lstrip_blocks = True
+    app.jinja_env.add_extension("jinja2.ext.i18n")
+    app.jinja_env.install_gettext_callables(  # type: ignore[attr-defined]
+        language.gettext, language.ngettext, newstyle=True
+    )
+    app.before_request(note_changes)
+    app.before_request(choose_language)
+    app.context_processor(shared_values)
+    for blueprint in _BLUEPRINTS:
+        app.register_blueprint(blueprint)

@@ -1,0 +1,148 @@
+"""Signing in and out, one's own account, and the choices of this browser."""
+
+from __future__ import annotations
+
+from quart import Blueprint, Response, request
+
+from hub.errors import BadParameter, NotAuthorised, TooManyRequests
+from web import auth
+from web.pages.labels import done_sentence
+from web.pages.language import LANGUAGES, gettext, ngettext
+from web.pages.layout import LANGUAGE_COOKIE, THEME_COOKIE, THEMES, go, local_path, page
+
+blueprint = Blueprint("account", __name__)
+
+_YEAR = 365 * 86_400
+
+
+@blueprint.get("/sign-in")
+async def show_sign_in() -> Response:
+    wanted = local_path(request.args.get("next"))
+    if await auth.current_user():
+        return go(wanted)
+    return await _sign_in_page(wanted=wanted)
+
+
+async def _sign_in_page(
+    *, wanted: str, name: str = "", fault: str = "", status: int = 200
+) -> Response:
+    return await page(
+        "account/sign_in.html",
+        status=status,
+        next=wanted,
+        name=name,
+        fault=fault,
+        done=done_sentence(request.args.get("done")),
+        needs_setup=auth.services().accounts.needs_setup(),
+        has_users=bool(auth.services().accounts.users()),
+    )
+
+
+@blueprint.post("/sign-in")
+async def sign_in() -> Response:
+    await auth.check_csrf()
+    form = await request.form
+    name, wanted = form.get("name", "").strip(), local_path(form.get("next"))
+    try:
+        signed_in = await auth.services().accounts.sign_in(
+            name, form.get("password", ""), auth.client_address()
+        )
+    except TooManyRequests as error:
+        fault = ngettext(
+            "Too many attempts. Try again in %(n)s second.",
+            "Too many attempts. Try again in %(n)s seconds.",
+            error.retry_after,
+        ) % {"n": error.retry_after}
+        response = await _sign_in_page(wanted=wanted, name=name, fault=fault, status=429)
+        response.headers["Retry-After"] = str(error.retry_after)
+        return response
+    except NotAuthorised:
+        fault = gettext("Name or password is wrong.")
+        return await _sign_in_page(wanted=wanted, name=name, fault=fault, status=401)
+    response = go(wanted)
+    auth.remember(response, signed_in.token)
+    return response
+
+
+@blueprint.post("/sign-out")
+async def sign_out() -> Response:
+    await auth.check_csrf()
+    await auth.services().accounts.sign_out(auth.session_token())
+    response = go("/sign-in?done=signed-out")
+    auth.forget(response)
+    return response
+
+
+@blueprint.get("/account")
+async def account() -> Response:
+    await auth.require_role("viewer")
+    return await _account_page()
+
+
+async def _account_page(fault: str = "", status: int = 200) -> Response:
+    return await page(
+        "account/account.html",
+        area="account",
+        status=status,
+        fault=fault,
+        done=done_sentence(request.args.get("done")),
+    )
+
+
+@blueprint.post("/account/password")
+async def change_password() -> Response:
+    me = await auth.require_role("viewer")
+    await auth.check_csrf()
+    form = await request.form
+    try:
+        await auth.services().accounts.change_password(
+            me.name,
+            form.get("old", ""),
+            form.get("new", ""),
+            keep=auth.session_token(),
+            by=auth.actor(me),
+        )
+    except BadParameter as error:
+        fault = (
+            gettext("The present password is wrong.")
+            if error.field == "old"
+            else gettext("The new password is too short: at least 8 characters.")
+        )
+        return await _account_page(fault, 400)
+    except TooManyRequests:
+        return await _account_page(gettext("Too many attempts. Wait a minute."), 429)
+    return go("/account?done=password")
+
+
+@blueprint.post("/account/sign-out-everywhere")
+async def sign_out_everywhere() -> Response:
+    me = await auth.require_role("viewer")
+    await auth.check_csrf()
+    await auth.services().accounts.sign_out_everywhere(me.name, by=auth.actor(me))
+    response = go("/sign-in?done=signed-out-everywhere")
+    auth.forget(response)
+    return response
+
+
+@blueprint.post("/preferences")
+async def preferences() -> Response:
+    """Language and look, kept in this browser; open to all, for the sign-in page has them too."""
+    await auth.check_csrf()
+    form = await request.form
+    response = go(local_path(form.get("next")))
+    if (chosen := form.get("language", "")) in LANGUAGES:
+        _keep(response, LANGUAGE_COOKIE, chosen)
+    if (chosen := form.get("theme", "")) in THEMES:
+        _keep(response, THEME_COOKIE, chosen)
+    return response
+
+
+def _keep(response: Response, cookie: str, value: str) -> None:
+    response.set_cookie(
+        cookie,
+        value,
+        max_age=_YEAR,
+        secure=auth.services().config.web.tls,
+        httponly=True,
+        samesite="Lax",
+    )

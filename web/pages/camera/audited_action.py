@@ -1,0 +1,41 @@
+"""Having a camera do something, noted in the audit log."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+from hub.errors import DeviceBusy, DeviceLeft, HubError
+from hub.services.access.accounts import User
+from hub.services.devices.devices import DeviceView
+from hub.services.shielding import carried_through
+from web import auth
+from web.pages.device_errors import DEVICE_ERRORS
+
+
+async def have_done(
+    device: DeviceView,
+    by: User,
+    action: str,
+    ask: Callable[[], Awaitable[object]],
+    *,
+    of: str = "",
+) -> HubError | None:
+    """What kept the camera from it, one of DEVICE_ERRORS, or None.
+
+    `of` is what on the camera it is done to. It is noted too where the camera refused or did not
+    answer: it may have done it all the same.
+    """
+    trouble: HubError | None = None
+    with carried_through():
+        try:
+            await ask()
+        except DEVICE_ERRORS as error:
+            trouble = error
+        if not _was_not_sent(trouble):
+            target = f"{device.did} {of}".rstrip()
+            await auth.services().accounts.audit(auth.actor(by), action, target)
+    return trouble
+
+
+def _was_not_sent(trouble: HubError | None) -> bool:
+    return isinstance(trouble, DeviceBusy) and not isinstance(trouble, DeviceLeft)

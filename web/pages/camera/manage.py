@@ -1,0 +1,143 @@
+"""What an administrator changes of one camera's enrolment: name, identity, clock, and removing."""
+
+from __future__ import annotations
+
+from typing import cast
+
+from msgspec import UNSET
+from quart import Blueprint, Response, request
+
+from hub.errors import BadParameter, WrongSignature
+from hub.services.devices.devices import DeviceChange, DeviceView
+from hub.services.shielding import carried_through
+from web import auth
+from web.pages.camera.layout import camera, camera_page
+from web.pages.labels import device_fault, init_outcome, waiting_reasons
+from web.pages.language import gettext
+from web.pages.layout import go
+
+blueprint = Blueprint("camera_manage", __name__, url_prefix="/cameras/<int:did>")
+
+
+@blueprint.get("/manage")
+async def manage(did: int) -> Response:
+    await auth.require_role("admin")
+    return await _manage_page(camera(did))
+
+
+async def _manage_page(
+    device: DeviceView, *, fault: str = "", about: str = "", values: dict[str, str] | None = None
+) -> Response:
+    """`about` is the form that `fault` belongs to: "identity" or "name"."""
+    return await camera_page(
+        "camera/manage.html",
+        device,
+        tab="/manage",
+        status=400 if fault else 200,
+        has_site_key=auth.services().devices.site_key() is not None,
+        init_outcome=init_outcome(device.init_outcome),
+        clock_skew=auth.services().config.devices.clock_skew,
+        fault=fault,
+        about=about,
+        values=values or {},
+    )
+
+
+async def _change(did: int, change: DeviceChange, action: str, about: str, done: str) -> Response:
+    """Change a camera, note it in the audit log, and show it again."""
+    hub = auth.services()
+    me = await auth.require_role("admin")
+    await auth.check_csrf()
+    try:
+        with carried_through():
+            await hub.devices.change(str(did), change)
+            await hub.accounts.audit(auth.actor(me), action, str(did))
+    except (BadParameter, WrongSignature) as error:
+        values = cast("dict[str, str]", (await request.form).to_dict())
+        fault = _unfit(values) if isinstance(error, WrongSignature) else device_fault(error)
+        return await _manage_page(camera(did), fault=fault, about=about, values=values)
+    return go(f"/cameras/{did}/manage?done={done}")
+
+
+def _unfit(values: dict[str, str]) -> str:
+    """Why the camera that knocks under the new serial number does not take this one's place."""
+    sn = values.get("sn", "").strip()
+    found = [one for one in auth.services().enrolment.waiting() if one.sn == sn]
+    reasons = [reason for one in found for reason in waiting_reasons(one)]
+    return gettext("Nothing was changed. %(reason)s") % {"reason": " ".join(reasons)}
+
+
+@blueprint.post("/name")
+async def rename(did: int) -> Response:
+    form = await request.form
+    change = DeviceChange(name=form.get("name", "").strip())
+    return await _change(did, change, "device.rename", "name", "changed")
+
+
+@blueprint.post("/identity")
+async def change_identity(did: int) -> Response:
+    """Serial number, code and key: an empty code or key stays as it is."""
+    await auth.require_role("admin")
+    form = await request.form
+    code, key = form.get("code", "").strip(), form.get("key", "").strip()
+    device = camera(did)
+    sn = form.get("sn", "").strip()
+    change = DeviceChange(
+        sn=sn if sn != device.sn else UNSET,
+        code=code or UNSET,
+        key=None if form.get("use_site_key") else key or UNSET,
+    )
+    return await _change(did, change, "device.identity", "identity", "changed")
+
+
+@blueprint.post("/earlier-key")
+async def drop_earlier_key(did: int) -> Response:
+    """Nobody can sign with it any more, from now on."""
+    change = DeviceChange(previous_key=None)
+    return await _change(did, change, "device.drop-earlier-key", "key", "earlier-key-dropped")
+
+
+@blueprint.post("/init")
+async def send_parameters(did: int) -> Response:
+    """The initial parameters once more; the page after it tells how they were taken."""
+    me = await auth.require_role("admin")
+    await auth.check_csrf()
+    hub = auth.services()
+    with carried_through():
+        delivery = await hub.enrolment.initial.send_again(str(did))
+        await hub.accounts.audit(auth.actor(me), "device.init", str(did))
+    return go(f"/cameras/{did}/manage?done=init-{delivery.outcome}")
+
+
+@blueprint.post("/clock")
+async def trust_clock(did: int) -> Response:
+    form = await request.form
+    change = DeviceChange(clock_trusted=form.get("trusted") == "yes")
+    return await _change(did, change, "device.clock", "clock", "changed")
+
+
+@blueprint.post("/enable")
+async def enable(did: int) -> Response:
+    return await _change(did, DeviceChange(enabled=True), "device.enable", "", "enabled")
+
+
+@blueprint.post("/disable")
+async def disable(did: int) -> Response:
+    return await _change(did, DeviceChange(enabled=False), "device.disable", "", "disabled")
+
+
+@blueprint.get("/remove")
+async def ask_to_remove(did: int) -> Response:
+    await auth.require_role("admin")
+    return await camera_page("camera/remove.html", camera(did), tab="/manage")
+
+
+@blueprint.post("/remove")
+async def remove(did: int) -> Response:
+    me = await auth.require_role("admin")
+    await auth.check_csrf()
+    hub = auth.services()
+    with carried_through():
+        await hub.devices.remove(str(did))
+        await hub.accounts.audit(auth.actor(me), "device.remove", str(did))
+    return go("/cameras?done=removed")

@@ -1,0 +1,161 @@
+"""What a camera has recorded: a month as a calendar (1.7), and a day as a list (1.8)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncGenerator
+from datetime import UTC, date, datetime, timedelta
+
+from msgspec import Struct
+from quart import Blueprint, Response, request
+
+from hub.errors import NoSuchPath
+from hub.wire.commands.field_specs import field_bounds
+from hub.wire.commands.messages import RecordByMonth, Recording, RecordList
+from hub.wire.times import of_local_text
+from web import auth
+from web.pages import language
+from web.pages.camera.layout import camera
+from web.pages.camera.paged_list import listed, place_of
+from web.pages.camera.recordings.calendar import month_of, month_text, months_around
+from web.pages.camera.streamed_page import Parts, asking_page
+from web.pages.labels import duration
+
+blueprint = Blueprint("camera_recordings", __name__, url_prefix="/cameras/<int:did>/recordings")
+
+#: What one answer holds of a day.
+_PAGE_SIZE = 72
+
+_MONTH = re.compile(r"(\d{4})-(0[1-9]|1[0-2])", re.ASCII)
+_YEARS = field_bounds(RecordByMonth)["year"]
+_MINUTES_A_DAY = 24 * 60
+
+
+class Shown(Struct, frozen=True):
+    """A recording in words. `start` and `end` are as the camera has them where they are no times.
+
+    `at` and `length` are minutes of the day, for the strip; None where they are not known.
+    """
+
+    start: str
+    end: str
+    length_text: str
+    file: str
+    path: str
+    at: float | None
+    length: float
+
+
+@blueprint.get("")
+async def month(did: int) -> Response:
+    await auth.require_role("viewer")
+    device, hub, today = camera(did), auth.services(), _today()
+    year, number = _wanted_month(today)
+
+    async def ask(parts: Parts) -> AsyncGenerator[str, None]:
+        answer = await hub.commands.recordings_by_month(device.did, year, number)
+        yield await parts.show(
+            "camera/recordings/_month.html",
+            did=device.did,
+            month=month_of(year, number, answer.days, today=today),
+            unreadable=answer.unreadable,
+        )
+
+    before, after = months_around(year, number)
+    return await asking_page(
+        "camera/recordings/month.html",
+        device,
+        ask,
+        tab="/recordings",
+        title=language.current().month(year, number),
+        before=before if before >= month_text(_YEARS.least or 0, 1) else "",
+        after=after if after <= month_text(today.year, today.month) else "",
+        is_now=(year, number) == (today.year, today.month),
+    )
+
+
+@blueprint.get("/<day>")
+async def day(did: int, day: str) -> Response:
+    await auth.require_role("viewer")
+    device, hub, today = camera(did), auth.services(), _today()
+    at, zone, place = _wanted_day(day), hub.site.zone(), place_of(request.args)
+    param = RecordList(
+        start_time=f"{at} 00:00:00",
+        end_time=f"{at} 23:59:59",
+        page_num=place.page,
+        page_size=_PAGE_SIZE,
+    )
+
+    def ask(parts: Parts) -> AsyncGenerator[str, None]:
+        return listed(
+            parts,
+            lambda: hub.commands.recordings(device.did, param, left=place.left),
+            lambda row: _shown(row, at),
+            "camera/recordings/_day.html",
+            "camera/recordings/_day_end.html",
+            query={},
+            is_first=place.page is None,
+        )
+
+    return await asking_page(
+        "camera/recordings/day.html",
+        device,
+        ask,
+        tab="/recordings",
+        title=language.current().long_day(at),
+        month=month_text(at.year, at.month),
+        month_title=language.current().month(at.year, at.month),
+        day=at,
+        before=at - timedelta(days=1),
+        after=at + timedelta(days=1) if at < today else "",
+        zone_name=str(zone),
+        is_first=place.page is None,
+    )
+
+
+def _today() -> date:
+    hub = auth.services()
+    return datetime.fromtimestamp(hub.now(), hub.site.zone()).date()
+
+
+def _wanted_month(today: date) -> tuple[int, int]:
+    """The month of the address; what is none is this one, for a bookmark must not break."""
+    found = _MONTH.fullmatch(request.args.get("month", ""))
+    if found and (_YEARS.least or 0) <= int(found[1]) <= (_YEARS.most or 0):
+        return int(found[1]), int(found[2])
+    return today.year, today.month
+
+
+def _wanted_day(text: str) -> date:
+    try:
+        at = date.fromisoformat(text)
+    except ValueError:
+        raise NoSuchPath from None
+    if not (_YEARS.least or 0) < at.year <= (_YEARS.most or 0):
+        raise NoSuchPath
+    return at
+
+
+def _shown(one: Recording, day: date) -> Shown:
+    # As clocks on a wall: no zone, whose hours a change of the clocks would repeat or leave out.
+    start, end = of_local_text(one.start_time, UTC), of_local_text(one.end_time, UTC)
+    seconds = (end - start) / 1000 if start is not None and end is not None else 0
+    midnight = datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp()
+    at = None if start is None else (start / 1000 - midnight) / 60
+    # What began the day before is drawn from midnight on.
+    first = 0.0 if at is None else max(at, 0.0)
+    last = min((at or 0.0) + seconds / 60, _MINUTES_A_DAY)
+    return Shown(
+        start=_of_day(one.start_time, day),
+        end=_of_day(one.end_time, day),
+        length_text=duration(seconds) if seconds > 0 else "",
+        file=(one.filename or "").rsplit("/", 1)[-1],
+        path=one.filename or "",
+        at=first if at is not None and last > first else None,
+        length=last - first,
+    )
+
+
+def _of_day(text: str | None, day: date) -> str:
+    """A time without its date, where that is the day's own."""
+    return (text or "").strip().removeprefix(f"{day}").lstrip(" T") or "–"

@@ -1,0 +1,84 @@
+"""One campaign: how far each camera is; pausing, going on, stopping."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+from quart import Blueprint, Response, request
+
+from hub.errors import BadParameter
+from hub.services.firmware.campaigns import Campaign
+from hub.services.shielding import carried_through
+from web import auth
+from web.pages.firmware.labels import campaign_sentence
+from web.pages.firmware.rows import campaign_row, device_rows
+from web.pages.labels import done_sentence
+from web.pages.layout import go, page
+
+blueprint = Blueprint("campaign", __name__, url_prefix="/firmware/campaigns/<int:id>")
+
+#: Cameras on one page; the rest is counted.
+_MOST_SHOWN = 200
+
+
+@blueprint.get("")
+async def one_campaign(id: int) -> Response:
+    return await _campaign_page("firmware/campaign.html", id)
+
+
+@blueprint.get("/now")
+async def now(id: int) -> Response:
+    """The part of the page that changes by itself."""
+    return await _campaign_page("firmware/_campaign.html", id)
+
+
+async def _campaign_page(template: str, id: int) -> Response:
+    await auth.require_role("viewer")
+    campaign = auth.services().campaigns.campaign(id)
+    rows = device_rows(campaign)
+    return await page(
+        template,
+        area="firmware",
+        done=done_sentence(request.args.get("done")),
+        row=campaign_row(campaign),
+        campaign=campaign,
+        sentence=campaign_sentence(campaign),
+        devices=rows[:_MOST_SHOWN],
+        more=len(rows[_MOST_SHOWN:]),
+    )
+
+
+@blueprint.post("/pause")
+async def pause(id: int) -> Response:
+    return await _change(id, auth.services().campaigns.pause, "pause")
+
+
+@blueprint.post("/resume")
+async def resume(id: int) -> Response:
+    return await _change(id, auth.services().campaigns.resume, "resume")
+
+
+@blueprint.get("/stop")
+async def ask_to_stop(id: int) -> Response:
+    await auth.require_role("admin")
+    return await page(
+        "firmware/stop.html", area="firmware", campaign=auth.services().campaigns.campaign(id)
+    )
+
+
+@blueprint.post("/stop")
+async def stop(id: int) -> Response:
+    return await _change(id, auth.services().campaigns.stop, "stop")
+
+
+async def _change(id: int, step: Callable[[int], Awaitable[Campaign]], action: str) -> Response:
+    me = await auth.require_role("admin")
+    await auth.check_csrf()
+    try:
+        with carried_through():
+            await step(id)
+            await auth.services().accounts.audit(auth.actor(me), f"campaign.{action}", str(id))
+    except BadParameter:
+        # It has ended meanwhile, as its page says.
+        return go(f"/firmware/campaigns/{id}")
+    return go(f"/firmware/campaigns/{id}?done=campaign-{action}")

@@ -1,0 +1,295 @@
+"""Releases and campaigns in words, in the language of the request."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from msgspec import Struct
+
+from hub.errors import (
+    AlreadyExists,
+    BadParameter,
+    CannotStoreNow,
+    HubError,
+    NoSuchResource,
+    TooLarge,
+    TooManyRequests,
+)
+from hub.services.firmware.campaigns import Campaign, CampaignDevice, CampaignState, DeviceState
+from hub.services.firmware.releases import (
+    LONGEST_DESCRIPTION,
+    LONGEST_NAME,
+    MOST_BYTES,
+    MOST_BYTES_OF_ALL,
+    MOST_COMPONENTS,
+    MOST_RELEASES,
+    Release,
+)
+from hub.wire.coercion import MOST
+from hub.wire.uploads.firmware import Versions, is_older
+from web import auth
+from web.http.bodies import TooSlow
+from web.pages import language
+from web.pages.labels import STORE_REASONS
+from web.pages.language import N_, gettext, ngettext
+
+#: 2.3: what a component is, by its `type`.
+TYPES = {
+    1: N_("Description file"),
+    2: N_("Firmware"),
+    3: N_("App"),
+    4: N_("Model file"),
+    5: N_("License"),
+}
+
+#: By the names of the wire.
+VERSIONS = {
+    "fwVer": N_("Firmware"),
+    "swVer": N_("Software"),
+    "osVer": N_("System"),
+    "hwVer": N_("Hardware"),
+}
+
+CAMPAIGN_STATES: dict[CampaignState, str] = {
+    "first": N_("One camera goes first"),
+    "rest": N_("The others follow"),
+    "paused": N_("Paused"),
+    "stopped": N_("Stopped"),
+    "done": N_("Done"),
+}
+
+DEVICE_STATES: dict[DeviceState, str] = {
+    "waiting": N_("Waiting"),
+    "too_old": N_("Too old"),
+    "offered": N_("Offered"),
+    "downloading": N_("Downloading"),
+    "downloaded": N_("Downloaded"),
+    "done": N_("Done"),
+}
+
+#: The looks of states (`state-…` of the stylesheet).
+CAMPAIGN_LOOKS: dict[CampaignState, str] = {
+    "first": "waiting",
+    "rest": "waiting",
+    "paused": "disabled",
+    "stopped": "offline",
+    "done": "online",
+}
+DEVICE_LOOKS: dict[DeviceState, str] = {
+    "waiting": "disabled",
+    "too_old": "offline",
+    "offered": "waiting",
+    "downloading": "waiting",
+    "downloaded": "waiting",
+    "done": "online",
+}
+
+_MB = 1024 * 1024
+
+
+class NamedVersion(Struct, frozen=True):
+    """One of the four versions, by its name on the wire."""
+
+    name: str
+    label: str
+    value: str
+
+
+def versions(told: Versions) -> list[NamedVersion]:
+    """Those that something is said of."""
+    return [NamedVersion(name, gettext(VERSIONS[name]), value) for name, value in told.told()]
+
+
+def versions_line(told: Versions) -> str:
+    return " · ".join(f"{one.label} {one.value}" for one in versions(told))
+
+
+def size_text(size: int) -> str:
+    if size >= _MB:
+        return f"{size / _MB:.1f} MB"
+    return f"{size / 1024:.1f} KB" if size >= 1024 else f"{size} B"
+
+
+def campaign_sentence(campaign: Campaign) -> str:
+    """What goes on in a campaign, and what comes next."""
+    if campaign.state == "first":
+        first = next((one.name or one.did for one in campaign.devices if one.is_next), "")
+        if campaign.count == 1:
+            return gettext("%(camera)s is given it.") % {"camera": first}
+        return gettext(
+            "%(camera)s goes first. Once it has the new version, the others are given it."
+        ) % {"camera": first}
+    return gettext(_SENTENCES[campaign.state])
+
+
+_SENTENCES = {
+    "rest": N_("The first camera has it. The others are given it as they ask."),
+    "paused": N_("No camera is offered it until you go on. What was offered may be downloaded."),
+    "stopped": N_("Nothing more is offered or downloaded. Cameras that have it keep it."),
+    "done": N_("Every camera of this campaign has it."),
+}
+
+
+def device_sentence(device: CampaignDevice, campaign: Campaign, *, is_offline: bool) -> str:
+    """Why a device is where it is; empty where its state says it all."""
+    if device.state == "too_old":
+        return too_old_sentence(device.reported, campaign.release)
+    if device.state == "done":
+        return ""
+    if campaign.has_ended:
+        return gettext("It was not given it.") if device.state == "waiting" else ""
+    return _what_keeps(device, campaign, is_offline=is_offline)
+
+
+def _what_keeps(device: CampaignDevice, campaign: Campaign, *, is_offline: bool) -> str:
+    """What a device waits for, of which the camera's own part is the last."""
+    if campaign.state == "paused" and device.state == "waiting":
+        return gettext("The campaign is paused.")
+    if campaign.state == "first" and not device.is_next and device.state == "waiting":
+        return gettext("The first camera comes before.")
+    if is_offline:
+        return gettext("The camera is not connected.")
+    if device.state == "downloaded":
+        return _awaited(campaign.release)
+    text = _STEPS.get(device.state)
+    return gettext(text) if text else ""
+
+
+def _awaited(release: Release) -> str:
+    """What a device is to tell: one that tells another version would never be done."""
+    awaited = versions_line(release.reports)
+    if not awaited:
+        return gettext("It has all files, and is done once it tells of itself again.")
+    return gettext("It has all files, and is done once it reports %(versions)s.") % {
+        "versions": awaited
+    }
+
+
+_STEPS = {
+    "waiting": N_("It is offered when the camera asks next."),
+    "offered": N_("It was told of it, and has not begun to download."),
+}
+
+
+def too_old_sentence(reported: Versions, release: Release) -> str:
+    """Which versions of a device are below the least of a release; empty where none is."""
+    return " ".join(
+        gettext("%(name)s %(version)s is too old: %(least)s is the least.")
+        % {"name": gettext(VERSIONS[name]), "version": version, "least": least}
+        for name, version, least in _below(reported, release.least)
+    )
+
+
+def _below(reported: Versions, least: Versions) -> Iterator[tuple[str, str, str]]:
+    known = dict(reported.told())
+    for name, wanted in least.told():
+        if name in known and is_older(known[name], wanted):
+            yield name, known[name], wanted
+
+
+def percent(device: CampaignDevice, release: Release) -> int:
+    """How much of the release a device has downloaded."""
+    return device.received * 100 // release.size if release.size else 0
+
+
+def moment(ms: int | None) -> str:
+    if ms is None:
+        return ""
+    zone = auth.services().site.zone()
+    return f"{language.current().day(ms, zone)} {language.current().time(ms, zone)}"
+
+
+def form_fault(error: HubError) -> str:
+    """What is wrong with a new release, or kept its files from coming."""
+    if isinstance(error, BadParameter) and (text := _wrong_field(error)):
+        return text
+    if isinstance(error, CannotStoreNow):
+        reason = gettext(error.message) if error.message in STORE_REASONS else error.message
+        return gettext("The hub cannot store it now: %(reason)s.") % {"reason": reason}
+    for kind, text in _FAULTS:
+        if isinstance(error, kind):
+            return gettext(text)
+    return error.message
+
+
+_FAULTS: tuple[tuple[type[HubError], str], ...] = (
+    (
+        TooManyRequests,
+        N_("The hub is taking other files just now. Wait a minute, then send it again."),
+    ),
+    (NoSuchResource, N_("A file is not here any more. Choose it again.")),
+    (TooSlow, N_("The files came too slowly, and not all of them. Send the rest again.")),
+    (TooLarge, N_("What was sent is larger than the hub takes here.")),
+    (BadParameter, N_("What was sent could not be read. Load the page again, then send it again.")),
+)
+
+
+def _wrong_field(error: BadParameter) -> str:
+    name, _, rest = error.field.partition(".")
+    if name == "components" and rest:
+        return _wrong_component(*rest.split("."))
+    if name in ("reports", "least"):
+        return gettext("%(name)s: a version has dotted numbers, such as V1.2.3.") % {
+            "name": gettext(VERSIONS.get(rest, rest))
+        }
+    wrong = {
+        "ver_code": gettext("The number of the version is a whole number from 0 to %(most)s.")
+        % {"most": MOST},
+        "ver_name": gettext(
+            "The name of the version has 1 to %(most)s characters, without blanks around them."
+        )
+        % {"most": LONGEST_NAME},
+        "description": gettext("The description is longer than %(most)s characters.")
+        % {"most": LONGEST_DESCRIPTION},
+        "release_date": gettext("That is no date."),
+        "components": gettext("Choose 1 to %(most)s files.") % {"most": MOST_COMPONENTS},
+        "file": _wrong_file(error),
+        "files": gettext("All firmware together has at most %(most)s GB. Remove a release first.")
+        % {"most": MOST_BYTES_OF_ALL // 1024**3},
+        "disk": gettext(
+            "The disk has too little room beside what is kept for records. Remove a release, or "
+            "free some space, then send it again."
+        ),
+        "releases": gettext("There are %(most)s releases. Remove one first.")
+        % {"most": MOST_RELEASES},
+    }
+    return wrong.get(name, "")
+
+
+def _wrong_file(error: BadParameter) -> str:
+    if isinstance(error, TooLarge):
+        return file_expected()
+    return gettext("The file is empty.")
+
+
+def file_expected() -> str:
+    """What a file may be: the same where it is chosen, and where it is refused."""
+    return gettext("A file has at most %(most)s MB.") % {"most": MOST_BYTES // _MB}
+
+
+def _wrong_component(place: str, field: str) -> str:
+    number = {"n": int(place) + 1}
+    if field == "name":
+        return gettext("File %(n)s: its name has 1 to 64 characters.") % number
+    return gettext("File %(n)s is not here any more. Choose it again.") % number
+
+
+def start_fault(error: HubError) -> str:
+    """Why a campaign did not start."""
+    if isinstance(error, AlreadyExists):
+        return gettext(
+            "One of these cameras is in another campaign by now. See which below, then start again."
+        )
+    if isinstance(error, NoSuchResource):
+        return gettext("One of these cameras was removed meanwhile. Choose again.")
+    if isinstance(error, BadParameter) and error.field == "dids":
+        return gettext("Choose at least one camera.")
+    return gettext("Too many campaigns go on. Stop one first.")
+
+
+def in_use_sentence(campaigns: int) -> str:
+    return ngettext(
+        "%(n)s campaign gives it to cameras. Stop that first, then remove the release.",
+        "%(n)s campaigns give it to cameras. Stop them first, then remove the release.",
+        campaigns,
+    ) % {"n": campaigns}

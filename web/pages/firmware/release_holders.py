@@ -1,0 +1,38 @@
+"""Which cameras have which release: all cameras are looked through once, for all releases."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+
+from hub.services.devices.devices import DeviceView
+from hub.services.firmware.releases import Release
+from hub.wire.uploads.firmware import Versions
+from web import auth
+
+
+class Holders:
+    """As of now."""
+
+    def __init__(self) -> None:
+        hub = auth.services()
+        devices, standings = hub.devices.list(), hub.campaigns.standings()
+        self.cameras = len(devices)
+        #: Most cameras of a site report the same.
+        self._reporting: defaultdict[Versions, list[DeviceView]] = defaultdict(list)
+        self._given: defaultdict[int, list[DeviceView]] = defaultdict(list)
+        for device in devices:
+            self._reporting[Versions.of(device)].append(device)
+            standing = standings.get(device.did)
+            if standing is not None and standing.state == "done":
+                self._given[standing.campaign.release.id].append(device)
+
+    def of(self, release: Release) -> list[DeviceView]:
+        """Those that report it; where it says nothing of that, those that a campaign gave it to."""
+        if not any(release.reports.told()):
+            return self._given[release.id]
+        return [
+            device
+            for reported, devices in self._reporting.items()
+            if reported.hold(release.reports)
+            for device in devices
+        ]

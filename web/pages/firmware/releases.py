@@ -1,0 +1,154 @@
+"""Firmware as a whole, one release, and removing it; who downloaded what."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+from quart import Blueprint, Response, request
+
+from hub.errors import BadParameter, NoSuchResource
+from hub.services.firmware.downloads import Download
+from hub.services.firmware.releases import Release
+from hub.services.shielding import carried_through
+from web import auth
+from web.pages.firmware.labels import in_use_sentence, moment, size_text
+from web.pages.firmware.release_holders import Holders
+from web.pages.firmware.rows import campaign_row, release_row, release_rows
+from web.pages.labels import done_sentence
+from web.pages.layout import go, page
+
+blueprint = Blueprint("firmware", __name__, url_prefix="/firmware")
+
+#: Rows of a list, and cameras in one; the rest is counted.
+_MOST_DOWNLOADS = 200
+_MOST_HOLDERS = 200
+
+
+@blueprint.get("")
+async def overview() -> Response:
+    return await _overview("firmware/overview.html")
+
+
+@blueprint.get("/now")
+async def now() -> Response:
+    """The part of the page that changes by itself."""
+    return await _overview("firmware/_overview.html")
+
+
+async def _overview(template: str) -> Response:
+    await auth.require_role("viewer")
+    hub = auth.services()
+    campaigns = [campaign_row(one) for one in hub.campaigns.outlines()]
+    holders = Holders()
+    return await page(
+        template,
+        area="firmware",
+        done=done_sentence(request.args.get("done")),
+        releases=release_rows(holders),
+        running=[row for row in campaigns if not row.campaign.has_ended],
+        ended=[row for row in campaigns if row.campaign.has_ended],
+        cameras=holders.cameras,
+    )
+
+
+@blueprint.get("/releases/<int:id>")
+async def one_release(id: int) -> Response:
+    await auth.require_role("viewer")
+    hub = auth.services()
+    release = hub.firmware.release(id)
+    return await page(
+        "firmware/release.html",
+        area="firmware",
+        row=release_row(release, Holders()),
+        most_holders=_MOST_HOLDERS,
+        campaigns=[campaign_row(one) for one in hub.campaigns.outlines() if one.release.id == id],
+        done=done_sentence(request.args.get("done")),
+    )
+
+
+@blueprint.get("/releases/<int:id>/remove")
+async def ask_to_remove(id: int) -> Response:
+    await auth.require_role("admin")
+    return await _remove_page(auth.services().firmware.release(id))
+
+
+async def _remove_page(release: Release, *, status: int = 200) -> Response:
+    row = release_row(release, Holders())
+    return await page(
+        "firmware/remove.html",
+        area="firmware",
+        status=status,
+        row=row,
+        in_use=in_use_sentence(row.running) if row.running else "",
+        running=[
+            one
+            for one in auth.services().campaigns.outlines()
+            if one.release.id == release.id and not one.has_ended
+        ],
+    )
+
+
+@blueprint.post("/releases/<int:id>/remove")
+async def remove(id: int) -> Response:
+    me = await auth.require_role("admin")
+    await auth.check_csrf()
+    hub = auth.services()
+    try:
+        with carried_through():
+            await hub.firmware.remove_release(id)
+            await hub.accounts.audit(auth.actor(me), "firmware.remove", str(id))
+    except BadParameter:
+        return await _remove_page(hub.firmware.release(id), status=400)
+    return go("/firmware?done=release-removed")
+
+
+class DownloadRow(Struct, frozen=True):
+    """`file`: what the releases that have it call it, or the beginning of its SHA-256."""
+
+    download: Download
+    camera: str
+    file: str
+    size: str
+    percent: int
+    began: str
+    ended: str
+
+
+@blueprint.get("/downloads")
+async def downloads() -> Response:
+    await auth.require_role("viewer")
+    found = auth.services().downloads.downloads()
+    return await page(
+        "firmware/downloads.html",
+        area="firmware",
+        rows=[_download_row(one) for one in found[:_MOST_DOWNLOADS]],
+        more=max(0, len(found) - _MOST_DOWNLOADS),
+    )
+
+
+def _download_row(download: Download) -> DownloadRow:
+    return DownloadRow(
+        download=download,
+        camera=_camera_name(download.did),
+        file=_file_name(download),
+        size=size_text(download.size),
+        percent=download.covered * 100 // download.size,
+        began=moment(download.started_at),
+        ended=moment(download.ended_at),
+    )
+
+
+def _camera_name(did: str) -> str:
+    try:
+        device = auth.services().devices.get(did)
+    except NoSuchResource:
+        return did
+    return device.name or device.sn
+
+
+def _file_name(download: Download) -> str:
+    """As the newest release calls it that was there then: a later one may have the same file."""
+    for release in auth.services().firmware.releases():
+        for component in release.components:
+            if component.sha256 == download.sha256 and release.created_at <= download.started_at:
+                return f"{release.ver_name} · {component.name}"
+    return download.sha256[:12]

@@ -1,0 +1,147 @@
+"""Releases, campaigns and their cameras as the pages show them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from msgspec import Struct
+
+from hub.services.devices.devices import DeviceView
+from hub.services.firmware.campaigns import Campaign, CampaignDevice, CampaignOutline
+from hub.services.firmware.releases import Component, Release
+from web import auth
+from web.pages.firmware.labels import (
+    CAMPAIGN_LOOKS,
+    CAMPAIGN_STATES,
+    DEVICE_LOOKS,
+    DEVICE_STATES,
+    TYPES,
+    NamedVersion,
+    device_sentence,
+    moment,
+    percent,
+    size_text,
+    versions,
+    versions_line,
+)
+from web.pages.firmware.release_holders import Holders
+from web.pages.language import gettext
+
+#: What is needed first stands first.
+_ORDER = ("too_old", "downloading", "downloaded", "offered", "waiting", "done")
+
+
+class ComponentRow(Struct, frozen=True):
+    component: Component
+    type: str
+    size: str
+
+
+class ReleaseRow(Struct, frozen=True, kw_only=True):
+    """A release; so many of all cameras have it."""
+
+    release: Release
+    components: list[ComponentRow]
+    size: str
+    reports: list[NamedVersion]
+    least: list[NamedVersion]
+    holders: list[DeviceView]
+    #: Of its campaigns that go on.
+    running: int
+
+
+class CampaignRow(Struct, frozen=True):
+    campaign: CampaignOutline | Campaign
+    state: str
+    look: str
+
+
+class DeviceRow(Struct, frozen=True, kw_only=True):
+    """One camera of a campaign; `when` is the time of what it did last."""
+
+    device: CampaignDevice
+    name: str
+    state: str
+    look: str
+    sentence: str
+    percent: int
+    received: str
+    versions: str
+    when: str
+
+
+class CampaignOfCamera(Struct, frozen=True):
+    """How far one camera is in the campaign that counts for it."""
+
+    id: int
+    version: str
+    state: str
+    look: str
+
+
+def campaign_of(did: str) -> CampaignOfCamera | None:
+    found = auth.services().campaigns.of_device(did)
+    if found is None:
+        return None
+    state = found.device.state
+    text, look = gettext(DEVICE_STATES[state]), DEVICE_LOOKS[state]
+    if state == "downloading":
+        text = f"{text} {percent(found.device, found.campaign.release)} %"
+    if found.campaign.has_ended and state != "done":
+        text, look = gettext(CAMPAIGN_STATES[found.campaign.state]), "disabled"
+    return CampaignOfCamera(found.campaign.id, found.campaign.release.ver_name, text, look)
+
+
+def release_row(release: Release, holders: Holders) -> ReleaseRow:
+    return _release_row(release, holders, auth.services().campaigns.outlines())
+
+
+def release_rows(holders: Holders) -> list[ReleaseRow]:
+    """Of all releases, the newest first."""
+    hub = auth.services()
+    outlines = hub.campaigns.outlines()
+    return [_release_row(release, holders, outlines) for release in hub.firmware.releases()]
+
+
+def _release_row(
+    release: Release, holders: Holders, outlines: Sequence[CampaignOutline]
+) -> ReleaseRow:
+    return ReleaseRow(
+        release=release,
+        components=[
+            ComponentRow(one, gettext(TYPES[one.type]), size_text(one.size))
+            for one in release.components
+        ],
+        size=size_text(release.size),
+        reports=versions(release.reports),
+        least=versions(release.least),
+        holders=holders.of(release),
+        running=sum(one.release.id == release.id and not one.has_ended for one in outlines),
+    )
+
+
+def campaign_row(campaign: CampaignOutline | Campaign) -> CampaignRow:
+    return CampaignRow(
+        campaign, gettext(CAMPAIGN_STATES[campaign.state]), CAMPAIGN_LOOKS[campaign.state]
+    )
+
+
+def device_rows(campaign: Campaign) -> list[DeviceRow]:
+    """Who goes first, then who is on the way, then who waits, then who is done."""
+    offline = {one.did for one in auth.services().devices.list() if one.state != "online"}
+    devices = sorted(campaign.devices, key=lambda one: (not one.is_next, _ORDER.index(one.state)))
+    return [_device_row(one, campaign, is_offline=one.did in offline) for one in devices]
+
+
+def _device_row(device: CampaignDevice, campaign: Campaign, *, is_offline: bool) -> DeviceRow:
+    return DeviceRow(
+        device=device,
+        name=device.name or device.did,
+        state=gettext(DEVICE_STATES[device.state]),
+        look=DEVICE_LOOKS[device.state],
+        sentence=device_sentence(device, campaign, is_offline=is_offline),
+        percent=percent(device, campaign.release),
+        received=f"{size_text(device.received)} / {size_text(campaign.release.size)}",
+        versions=versions_line(device.reported),
+        when=moment(device.done_at or device.downloaded_at or device.offered_at),
+    )

@@ -1,0 +1,127 @@
+"""The stream behind the pages: finished cards, and what else to look at again."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from types import TracebackType
+from typing import Self
+
+import msgspec
+from msgspec import Struct
+from quart import current_app
+from quart.wrappers.response import ResponseBody
+
+from hub.services.access.accounts import Actor
+from hub.wire.uploads.records import Record
+from web import auth
+from web.live_events import News, open_live_events
+from web.pages import language
+from web.pages.live.record_cards import card
+
+#: Cards on a page of the wall; a browser that is further behind loads the wall anew.
+WALL = 60
+
+
+class _CardEvent(Struct, frozen=True):
+    """A new card. `after` is the record before it in the stream, so that a tab sees a gap."""
+
+    seq: int
+    after: int
+    kind: str
+    did: str
+    picture: str
+    html: str
+
+
+class _ChangeEvent(Struct, frozen=True):
+    """What to look at again. `changes` counts them all, so that a tab sees where it missed one."""
+
+    kind: str
+    key: str
+    changes: int
+
+
+class _Position(Struct, frozen=True):
+    seq: int
+    changes: int
+
+
+class Wall(ResponseBody):
+    """Server-sent events: `card`, `change`, `beat` and `jump`. One for each browser.
+
+    The session is looked at with every beat: who was signed out sees nothing more.
+    """
+
+    def __init__(self, by: Actor, after: int | None) -> None:
+        self._by = by
+        self._services = auth.services()
+        self._session = auth.session_token()
+        self._card_template = current_app.jinja_env.get_template("live/_card.html")
+        self._language = language.current()
+        last = self._services.records.last_seq
+        self._jumps = after is not None and last - after > WALL
+        self._seq = last if after is None or self._jumps else min(after, last)
+        self._open = ExitStack()
+        self._begun = False
+
+    async def __aenter__(self) -> Self:
+        self._events = self._open.enter_context(
+            open_live_events(self._services, self._by, self._seq)
+        )
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._open.__exit__(kind, error, traceback)
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> bytes:
+        if not self._begun:
+            self._begun = True
+            return _event("jump" if self._jumps else "beat", self._position())
+        while True:
+            news = await self._events.next()
+            if news is None or (news.beat and not await self._is_signed_in()):
+                raise StopAsyncIteration
+            if data := await self._told(news):
+                return data
+
+    async def _is_signed_in(self) -> bool:
+        return await self._services.accounts.session(self._session) is not None
+
+    async def _told(self, news: News) -> bytes:
+        parts = [await self._card(record) for record in news.records]
+        count = self._services.change_feed.published
+        parts += [_event("change", _ChangeEvent(c.kind, c.key, count)) for c in news.changes]
+        if news.beat:
+            parts.append(_event("beat", self._position()))
+        return b"".join(parts)
+
+    def _position(self) -> _Position:
+        return _Position(self._seq, self._services.change_feed.published)
+
+    async def _card(self, record: Record) -> bytes:
+        shown = card(record)
+        html = await self._card_template.render_async(
+            card=shown, query="", language=self._language, zone=self._services.site.zone()
+        )
+        event = _CardEvent(
+            seq=record.seq,
+            after=self._seq,
+            kind=record.kind,
+            did=record.did,
+            picture=shown.picture.image.path if shown.picture else "",
+            html=html,
+        )
+        self._seq = record.seq
+        return _event("card", event)
+
+
+def _event(name: str, data: _CardEvent | _ChangeEvent | _Position) -> bytes:
+    return b"event: %s\ndata: %s\n\n" % (name.encode(), msgspec.json.encode(data))

@@ -1,0 +1,91 @@
+"""The first run: the one-time link makes the first administrator and names the site."""
+
+from __future__ import annotations
+
+import functools
+from zoneinfo import available_timezones
+
+from quart import Blueprint, Response, request
+
+from hub.errors import BadParameter, NotAuthorised
+from hub.services.site.site import SiteSettings
+from web import auth
+from web.pages.language import gettext
+from web.pages.layout import go, page
+
+blueprint = Blueprint("setup", __name__)
+
+
+@blueprint.get("/setup/<token>")
+async def show_setup(token: str) -> Response:
+    if not auth.services().accounts.check_setup(token):
+        return await _used_page()
+    site = auth.services().site
+    values = {"site_name": site.name(), "zone": site.zone_name(), "language": "auto"}
+    return await _setup_page(values)
+
+
+@blueprint.post("/setup/<token>")
+async def set_up(token: str) -> Response:
+    await auth.check_csrf()
+    form = await request.form
+    values = {name: form.get(name, "") for name in ("name", "site_name", "zone", "language")}
+    settings = SiteSettings(
+        name=values["site_name"], zone=values["zone"], language=values["language"]
+    )
+    try:
+        auth.services().site.check(settings)
+    except BadParameter as error:
+        field = "site_name" if error.field == "name" else error.field
+        return await _setup_page(values, field=field, fault=_fault(field), status=400)
+    try:
+        signed_in = await auth.services().accounts.complete_setup(
+            token,
+            values["name"].strip(),
+            form.get("password", ""),
+            settings,
+            address=auth.client_address(),
+        )
+    except NotAuthorised:
+        return await _used_page()
+    except BadParameter as error:
+        return await _setup_page(values, field=error.field, fault=_fault(error.field), status=400)
+    response = go("/cameras/connect?first=1")
+    auth.remember(response, signed_in.token)
+    return response
+
+
+def _fault(field: str) -> str:
+    faults = {
+        "name": gettext("Choose a name of 1 to 64 letters that nobody has yet."),
+        "password": gettext("The password is too short: at least 8 characters."),
+        "site_name": gettext("Give the site a name of 1 to 100 letters."),
+        "zone": gettext("Choose a time zone of the list."),
+    }
+    return faults.get(field, gettext("Choose one of the list."))
+
+
+@functools.cache
+def _zones() -> list[str]:
+    """The zones of places, and UTC: the others are old names of the same."""
+    places = [zone for zone in available_timezones() if "/" in zone]
+    return [*sorted(zone for zone in places if not zone.startswith(("Etc/", "US/"))), "UTC"]
+
+
+async def _setup_page(
+    values: dict[str, str], *, field: str = "", fault: str = "", status: int = 200
+) -> Response:
+    return await page(
+        "account/setup.html",
+        status=status,
+        values=values,
+        field=field,
+        fault=fault,
+        zones=_zones() if values["zone"] in _zones() else [values["zone"], *_zones()],
+    )
+
+
+async def _used_page() -> Response:
+    return await page(
+        "account/setup_used.html", status=404, needs_setup=auth.services().accounts.needs_setup()
+    )
