@@ -26,8 +26,8 @@ from hub.config import Config
 from hub.errors import PartFailed, StartFault, hub_error_in
 from hub.link.listener import serve_devices
 from hub.live.feed import Change, Feed
-from hub.live.frame_trace import Traces
-from hub.live.pending_devices import WaitingRoom
+from hub.live.frame_trace import FrameTraces
+from hub.live.pending_devices import PendingDevices
 from hub.live.registry import Registry
 from hub.net.listener import check_ports
 from hub.process.control_channel import forget_control, serve_control
@@ -39,7 +39,7 @@ from hub.services.commands.commands import Commands
 from hub.services.commands.files import DeviceFiles
 from hub.services.commands.photos import Photos
 from hub.services.devices.admission import Admission
-from hub.services.devices.devices import DeviceBook
+from hub.services.devices.devices import Devices
 from hub.services.devices.enrolment import Enrolment
 from hub.services.devices.frame_trace import Trace
 from hub.services.firmware.campaigns import Campaigns
@@ -49,9 +49,9 @@ from hub.services.records.ingest import Ingest
 from hub.services.records.record_log import RecordLog, record_weight
 from hub.services.site.certificate_authority import EARLIEST_PLAUSIBLE
 from hub.services.site.certificates import Certificates
-from hub.services.site.disk_space import DiskRoom
+from hub.services.site.disk_space import DiskSpace
 from hub.services.site.health import Health
-from hub.services.site.maintenance import Upkeep
+from hub.services.site.maintenance import Maintenance
 from hub.services.site.site import Site
 from hub.store.db import open_store
 from hub.wire.redaction import shown
@@ -133,8 +133,8 @@ async def open_services(
     change_feed: Feed[Change] = Feed()
     async with open_store(data_dir, now=now, on_records=record_feed.publish) as store:
         registry = Registry(now)
-        room = WaitingRoom(config.devices.max_waiting, change_feed, now)
-        traces = Traces(
+        room = PendingDevices(config.devices.max_waiting, change_feed, now)
+        traces = FrameTraces(
             now,
             shown,
             is_listed=lambda sn: room.lists(sn) or store.devices.by_sn(sn) is not None,
@@ -142,7 +142,7 @@ async def open_services(
             # Of those in the waiting room, and as many enrolled ones that are not let in.
             most_waiting=2 * config.devices.max_waiting,
         )
-        room_on_disk = DiskRoom(config.store.min_free_gb, lambda: shutil.disk_usage(data_dir).free)
+        room_on_disk = DiskSpace(config.store.min_free_gb, lambda: shutil.disk_usage(data_dir).free)
         site = Site(store.settings, config, change_feed)
         certificates = Certificates(data_dir, config.tls, now=now)
         accounts = Accounts(
@@ -152,7 +152,7 @@ async def open_services(
             clock_skew=config.devices.clock_skew,
             random=secrets.token_bytes,
         )
-        devices = DeviceBook(store, registry, room, traces, record_feed, change_feed, now)
+        devices = Devices(store, registry, room, traces, record_feed, change_feed, now)
         enrolment = Enrolment(store, devices, room, config.devices)
         admission = Admission(
             store, registry, room, devices, enrolment, change_feed, config.devices, now
@@ -161,7 +161,7 @@ async def open_services(
         campaigns = Campaigns(store, firmware, devices, change_feed, now)
         downloads = Downloads(store, devices, campaigns, now)
         commands = Commands(store, registry, devices, change_feed, now)
-        upkeep = Upkeep(store, config.store, room_on_disk, now=now, zone=site.zone)
+        maintenance = Maintenance(store, config.store, room_on_disk, now=now, zone=site.zone)
         yield Services(
             config=config,
             data_dir=data_dir,
@@ -185,8 +185,8 @@ async def open_services(
             ingest=Ingest(store, devices, site, campaigns, downloads, config.devices, now),
             records=RecordLog(store, record_feed),
             trace=Trace(traces, devices, room, closing),
-            upkeep=upkeep,
-            health=Health(store, certificates, upkeep, change_feed, now=now),
+            maintenance=maintenance,
+            health=Health(store, certificates, maintenance, change_feed, now=now),
         )
 
 
@@ -203,7 +203,7 @@ async def _run_parts(
         start = partial(_start, background, closing)
         await start("the saving of what is heard of devices", services.devices.run)
         await start("the renewal of certificates", services.certificates.run)
-        await start("the upkeep of the store", services.upkeep.run)
+        await start("the maintenance of the store", services.maintenance.run)
         await start("the care for firmware", services.firmware.run)
         await start("the saving of what is downloaded", services.downloads.run)
         await start("the watch over the hub's health", services.health.run)

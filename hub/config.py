@@ -48,7 +48,7 @@ class Web(Struct, frozen=True, forbid_unknown_fields=True):
     max_connections_per_address: Annotated[ConnectionsOfOne, "The same from one address"] = 512
 
 
-class Devices(Struct, frozen=True, forbid_unknown_fields=True):
+class DevicesConfig(Struct, frozen=True, forbid_unknown_fields=True):
     bind: Annotated[str, "Address of the device WebSocket"] = "0.0.0.0"
     port: Annotated[Port, "Port of the device WebSocket"] = 8444
     tls: Annotated[bool, "false: plain ws:// on this port"] = True
@@ -102,7 +102,7 @@ class Log(Struct, frozen=True, forbid_unknown_fields=True):
 class Config(Struct, frozen=True, forbid_unknown_fields=True):
     site: Site = Site()
     web: Web = Web()
-    devices: Devices = Devices()
+    devices: DevicesConfig = DevicesConfig()
     store: Storage = Storage()
     tls: Tls = Tls()
     log: Log = Log()

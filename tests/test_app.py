@@ -13,7 +13,7 @@ import trio
 
 from hub import app
 from hub.app import ServiceManager, open_services, run_hub
-from hub.config import Config, Devices, Storage, Web
+from hub.config import Config, DevicesConfig, Storage, Web
 from hub.errors import PartFailed, StartFault, hub_error_in
 from hub.process.control_channel import FILE_NAME, ask
 from hub.process.control_requests import AddDevice, ListDevices, RemoveDevice, device_urls
@@ -25,7 +25,7 @@ from tests.e2e.hubprocess import free_ports
 
 CONFIG = Config(
     web=Web(bind="127.0.0.1", tls=False),
-    devices=Devices(bind="127.0.0.1", port=free_ports(1)[0], tls=False),
+    devices=DevicesConfig(bind="127.0.0.1", port=free_ports(1)[0], tls=False),
     store=Storage(min_free_gb=0),
 )
 
@@ -285,7 +285,7 @@ async def test_no_secret_of_an_operation_is_shown_when_it_is_printed() -> None:
 async def test_addresses_are_those_that_answer(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bind: str, expected: list[str]
 ) -> None:
-    config = Config(devices=Devices(bind=bind, tls=False))
+    config = Config(devices=DevicesConfig(bind=bind, tls=False))
     async with open_services(config, tmp_path, closing=trio.Event()) as services:
         monkeypatch.setattr(services.site, "addresses", lambda: ["10.0.0.7", "fd00::7"])
         assert device_urls(services) == expected

@@ -26,7 +26,7 @@ from hub.net.https_redirect import redirect_to_https
 from hub.net.listener import Limits, Peer, open_listeners, serve_port
 from hub.services import Services
 from web.api.commands import commands_api
-from web.api.csv_bodies import sheet_bodies
+from web.api.csv_bodies import csv_bodies
 from web.api.firmware_uploads import firmware_uploads
 from web.device_api.uploads import PREFIX, device_api, refuse, tidy
 from web.forms.file_forms import file_forms
@@ -58,7 +58,7 @@ async def serve(
     bodies = Bodies(web)
     api = device_api(services, bodies)
     forms = file_forms(services, bodies, firmware_forms(services, app))
-    sheets = sheet_bodies(services, bodies, forms)
+    sheets = csv_bodies(services, bodies, forms)
     others = commands_api(services, bodies, firmware_uploads(services, sheets))
     settings, context = Settings(), WorkerContext(None)
     tls = services.certificates.context if web.tls else None

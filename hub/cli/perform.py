@@ -14,7 +14,7 @@ from hub.app import open_services
 from hub.config import load
 from hub.errors import StartFault
 from hub.process import control_channel, data_directory
-from hub.process.control_requests import Operation
+from hub.process.control_requests import ControlRequest
 
 R = TypeVar("R")
 
@@ -22,7 +22,7 @@ R = TypeVar("R")
 _PATIENCE_SECONDS = 15.0
 
 
-def carry_out(data_dir: Path, operation: Operation[R]) -> R:
+def carry_out(data_dir: Path, operation: ControlRequest[R]) -> R:
     """Raises HubErrors with the words for the person who gave the command."""
     _check_text(operation)
     data_directory.act_for_owner(data_dir)
@@ -42,14 +42,14 @@ def carry_out(data_dir: Path, operation: Operation[R]) -> R:
         time.sleep(data_directory.POLL_SECONDS)
 
 
-async def _perform_here(data_dir: Path, operation: Operation[R]) -> R:
+async def _perform_here(data_dir: Path, operation: ControlRequest[R]) -> R:
     control_channel.forget_control(data_dir)
     config = load(data_dir, environment=os.environ)
     async with open_services(config, data_dir, closing=trio.Event()) as services:
         return await operation.perform(services)
 
 
-def _check_text(operation: Operation[Any]) -> None:
+def _check_text(operation: ControlRequest[Any]) -> None:
     """What came in another encoding can neither be kept nor handed to a running hub."""
     try:
         msgspec.json.encode(operation)

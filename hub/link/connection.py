@@ -18,7 +18,7 @@ import trio
 from trio_websocket import ConnectionClosed
 
 from hub import metrics
-from hub.config import Devices as DevicesConfig
+from hub.config import DevicesConfig as DevicesConfig
 from hub.errors import DeviceLeft, DeviceNonsense, DeviceSilent
 from hub.link.websocket import NORMAL, DeviceSocket, Ending
 from hub.live.frame_trace import Ring

@@ -8,7 +8,7 @@ from functools import partial
 import trio
 
 from hub import metrics
-from hub.config import Devices as DevicesConfig
+from hub.config import DevicesConfig as DevicesConfig
 from hub.errors import (
     BadParameter,
     CannotStoreNow,
@@ -19,7 +19,7 @@ from hub.errors import (
 )
 from hub.link.connection import DeviceLink
 from hub.link.websocket import TRY_AGAIN_LATER
-from hub.live.frame_trace import Traces
+from hub.live.frame_trace import FrameTraces
 from hub.services.devices.admission import Admission, MissingDid
 from hub.services.devices.enrolment import Enrolment
 from hub.wire.envelope import (
@@ -50,7 +50,7 @@ class Dispatch:
         self,
         admission: Admission,
         enrolment: Enrolment,
-        traces: Traces,
+        traces: FrameTraces,
         config: DevicesConfig,
         now: Callable[[], float],
     ) -> None:

@@ -23,11 +23,11 @@ from msgspec.structs import replace
 #: Frames of a device that is in; of what knocks with one serial number, and on one connection;
 #: requests over HTTP, and such of one address that named no device.
 MOST_FRAMES = 200
-MOST_KNOCKS = 50
+MOST_ATTEMPTS = 50
 MOST_OF_CONNECTION = 20
 MOST_UPLOADS = 50
 #: Connections that knock with one serial number; of one before them the frames stay for a while.
-MOST_KNOCKING = 16
+MOST_PENDING = 16
 _MOST_FROM_ADDRESS = 20
 _MOST_ADDRESSES = 256
 
@@ -114,7 +114,7 @@ class Ring:
 
     def __init__(
         self,
-        traces: Traces,
+        traces: FrameTraces,
         most: int,
         most_bytes: int,
         name: str = "",
@@ -198,16 +198,16 @@ class _Trace:
 
     __slots__ = ("inside", "knocking", "knocks", "uploads")
 
-    def __init__(self, traces: Traces, sn: str) -> None:
+    def __init__(self, traces: FrameTraces, sn: str) -> None:
         self.inside = Ring(traces, MOST_FRAMES, MOST_BYTES_OF_ONE, sn, looked_at=None)
-        self.knocks = Ring(traces, MOST_KNOCKS, _MOST_BYTES_ASIDE, sn)
+        self.knocks = Ring(traces, MOST_ATTEMPTS, _MOST_BYTES_ASIDE, sn)
         self.uploads = Ring(traces, MOST_UPLOADS, _MOST_BYTES_ASIDE, sn)
         #: The rings of connections that gave this serial number and are not in, oldest first.
         self.knocking: dict[Ring, None] = {}
 
     def knock(self, ring: Ring) -> None:
         self.knocking[ring] = None
-        if len(self.knocking) > MOST_KNOCKING:
+        if len(self.knocking) > MOST_PENDING:
             oldest = next(iter(self.knocking))
             del self.knocking[oldest]
             self.knocks.take_over(oldest.take_out())
@@ -216,7 +216,7 @@ class _Trace:
         return (self.inside, self.knocks, self.uploads, *self.knocking)
 
 
-class Traces:
+class FrameTraces:
     """By serial number: at most `most_devices` that were in, and `most_waiting` that were not.
 
     Of these, first those make room that are not listed anywhere, where nobody can ask for them: a

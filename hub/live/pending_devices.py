@@ -80,7 +80,7 @@ _SENTENCES: dict[ReasonCode, str] = {
 }
 
 
-class Reason(Struct, frozen=True):
+class WaitingReason(Struct, frozen=True):
     """Why a device is not let in. `args` holds what a translation needs.
 
     "clock-off": seconds, signed, positive where the device is ahead · "foreign-did": did ·
@@ -104,7 +104,7 @@ class Reason(Struct, frozen=True):
         return f"{_FIELDS[self.code]}: {self.sentence}"
 
 
-class Knock(Struct, frozen=True):
+class ConnectAttempt(Struct, frozen=True):
     """What a connect that was not answered 200 carried.
 
     `clock_offset`: seconds, positive where the device's clock is ahead.
@@ -124,8 +124,8 @@ class Waiting(Struct, frozen=True):
     `slowed_until`: its answers are held back until then, because it failed too often.
     """
 
-    knock: Knock
-    reasons: tuple[Reason, ...]
+    knock: ConnectAttempt
+    reasons: tuple[WaitingReason, ...]
     first_seen: int
     last_seen: int
     tries: int = 1
@@ -136,16 +136,16 @@ class Waiting(Struct, frozen=True):
         return self.knock.sn
 
     @property
-    def of_time(self) -> Reason | None:
+    def of_time(self) -> WaitingReason | None:
         """The reason that the time of its connect is: of a clock that is off, or of another one."""
         return next((reason for reason in self.reasons if reason.code in _OF_TIME), None)
 
     @property
-    def told(self) -> tuple[Reason, ...]:
+    def told(self) -> tuple[WaitingReason, ...]:
         """All that is to be said of it, what to look at first at the beginning."""
         if self.slowed_until is None:
             return self.reasons
-        return (*self.reasons, Reason("slowed", {"until": str(self.slowed_until)}))
+        return (*self.reasons, WaitingReason("slowed", {"until": str(self.slowed_until)}))
 
     @property
     def reason(self) -> str:
@@ -157,7 +157,7 @@ class _Row(Struct, frozen=True):
     connection: Link | None
 
 
-class WaitingRoom:
+class PendingDevices:
     """Synchronous methods only. At most `most` rows, and `most` connections."""
 
     def __init__(self, most: int, changes: Feed[Change], now: Callable[[], float]) -> None:
@@ -173,10 +173,10 @@ class WaitingRoom:
         #: When it was told last that one tries once more.
         self._told_at = 0
 
-    def knock_unknown(
+    def note_unknown(
         self,
-        knock: Knock,
-        reasons: Sequence[Reason],
+        knock: ConnectAttempt,
+        reasons: Sequence[WaitingReason],
         connection: Link,
         *,
         slowed_seconds: float = 0,
@@ -200,7 +200,12 @@ class WaitingRoom:
             self._changed("waiting", knock.sn)
 
     def note_failing(
-        self, did: str, knock: Knock, reasons: Sequence[Reason], *, slowed_seconds: float = 0
+        self,
+        did: str,
+        knock: ConnectAttempt,
+        reasons: Sequence[WaitingReason],
+        *,
+        slowed_seconds: float = 0,
     ) -> None:
         """An enrolled device's connect failed."""
         earlier = self._failing.get(did)
@@ -209,7 +214,7 @@ class WaitingRoom:
         if self._is_news(earlier, waiting):
             self._changed("device", did)
 
-    def judge_failing(self, did: str, waiting: Waiting, reasons: Sequence[Reason]) -> None:
+    def judge_failing(self, did: str, waiting: Waiting, reasons: Sequence[WaitingReason]) -> None:
         """The last connect of an enrolled device, seen by what holds now; no reason: it is good."""
         if reasons:
             self._failing[did] = replace(waiting, reasons=tuple(reasons))
@@ -217,7 +222,7 @@ class WaitingRoom:
             self._failing.pop(did, None)
         self._changed("device", did)
 
-    def refine(self, sn: str, reasons: Sequence[Reason]) -> None:
+    def refine(self, sn: str, reasons: Sequence[WaitingReason]) -> None:
         """More is known about a row now: the code that was tried does not fit."""
         row = self._rows.get(sn)
         if row is not None:
@@ -288,8 +293,8 @@ class WaitingRoom:
     def _once_more(
         self,
         earlier: Waiting | None,
-        knock: Knock,
-        reasons: Sequence[Reason],
+        knock: ConnectAttempt,
+        reasons: Sequence[WaitingReason],
         slowed_seconds: float,
     ) -> Waiting:
         now = self._now_ms()
@@ -348,12 +353,12 @@ class WaitingRoom:
         return int(self._now() * 1000)
 
 
-def holds_key(reasons: Iterable[Reason]) -> bool:
+def holds_key(reasons: Iterable[WaitingReason]) -> bool:
     """Whether a device that is kept out for these reasons signed with a key that is known here."""
     return all(reason.code not in _WITHOUT_KEY for reason in reasons)
 
 
-def _is_anothers(row: _Row, knock: Knock, connection: Link) -> bool:
+def _is_anothers(row: _Row, knock: ConnectAttempt, connection: Link) -> bool:
     """Whether the row is of one that holds the key, and did not send this knock itself."""
     if row.connection is None:
         is_its_own = knock.address == row.waiting.knock.address

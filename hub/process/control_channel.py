@@ -23,9 +23,9 @@ from msgspec import Raw, Struct
 from hub.errors import HubError, StartFault
 from hub.log import limited
 from hub.net.listener import Limits, Peer, open_listeners, serve_port
-from hub.process.control_requests import AnyOperation, Operation
+from hub.process.control_requests import AnyControlRequest, ControlRequest
 from hub.services import Services
-from hub.services.shielding import carried_through
+from hub.services.shielding import shielded
 
 log = logging.getLogger(__name__)
 
@@ -52,7 +52,7 @@ class Channel(Struct, frozen=True):
 
 class _Request(Struct, frozen=True):
     secret: str
-    operation: AnyOperation
+    operation: AnyControlRequest
 
 
 class _Answer(Struct, frozen=True, omit_defaults=True):
@@ -93,7 +93,7 @@ def forget_control(data_dir: Path) -> None:
         (data_dir / FILE_NAME).unlink(missing_ok=True)
 
 
-async def ask(data_dir: Path, operation: Operation[R]) -> R:
+async def ask(data_dir: Path, operation: ControlRequest[R]) -> R:
     """Have the running hub carry out `operation`. Raises StartFault with its words."""
     channel = _read_channel(data_dir / FILE_NAME)
     try:
@@ -116,7 +116,7 @@ def is_open(data_dir: Path) -> bool:
     return (data_dir / FILE_NAME).exists()
 
 
-async def _exchange(channel: Channel, operation: Operation[Any]) -> bytes:
+async def _exchange(channel: Channel, operation: ControlRequest[Any]) -> bytes:
     async with await trio.open_tcp_stream(_HOST, channel.port) as stream:
         request = {"secret": channel.secret, "operation": operation}
         await stream.send_all(msgspec.json.encode(request) + b"\n")
@@ -129,7 +129,7 @@ async def _serve_one(services: Services, secret: str, stream: trio.abc.Stream, p
     if reading.cancelled_caught:
         return
     # Done, audited and told, though the hub is told to end meanwhile.
-    with carried_through():
+    with shielded():
         answer = await _answer(services, secret, line)
         with trio.move_on_after(_REQUEST_SECONDS):
             await stream.send_all(msgspec.json.encode(answer) + b"\n")

@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from hub.errors import NoSuchResource
 from hub.services.access.accounts import COMMAND_LINE, NewApiKey
-from hub.services.devices.csv_import import Sheet
+from hub.services.devices.csv_import import DeviceCsv
 from hub.services.devices.devices import DeviceChange, NewDevice
 from hub.services.devices.enrolment import CodeCheck
 from hub.services.devices.frame_trace import Frame
@@ -28,7 +28,9 @@ if TYPE_CHECKING:
 R = TypeVar("R")
 
 
-class Operation(Struct, Generic[R], frozen=True, tag_field="operation", forbid_unknown_fields=True):
+class ControlRequest(
+    Struct, Generic[R], frozen=True, tag_field="operation", forbid_unknown_fields=True
+):
     """One command. `perform` raises HubErrors whose message is for the person who gave it."""
 
     #: The type of the result, for whoever has to decode it.
@@ -47,7 +49,7 @@ class Operation(Struct, Generic[R], frozen=True, tag_field="operation", forbid_u
 # Devices
 
 
-class AddDevice(Operation[str], frozen=True, tag="device.add"):
+class AddDevice(ControlRequest[str], frozen=True, tag="device.add"):
     """Gives the new did."""
 
     device: NewDevice
@@ -59,25 +61,25 @@ class AddDevice(Operation[str], frozen=True, tag="device.add"):
         return added.did
 
 
-class ImportDevices(Operation[list[str]], frozen=True, tag="device.import"):
+class ImportDevices(ControlRequest[list[str]], frozen=True, tag="device.import"):
     """All or nothing. Gives the new dids in the order of the rows."""
 
-    sheet: Sheet
+    sheet: DeviceCsv
     result: ClassVar[Any] = list[str]
 
     async def perform(self, services: Services) -> list[str]:
-        dids = [added.did for added in await services.devices.import_sheet(self.sheet)]
+        dids = [added.did for added in await services.devices.import_csv(self.sheet)]
         await services.accounts.audit_each(COMMAND_LINE, "device.add", dids)
         return dids
 
 
-class ExportDevices(Operation[str], frozen=True, tag="device.export"):
+class ExportDevices(ControlRequest[str], frozen=True, tag="device.export"):
     """Gives the sheet as CSV."""
 
     result: ClassVar[Any] = str
 
     async def perform(self, services: Services) -> str:
-        return services.devices.export_sheet()
+        return services.devices.export_csv()
 
 
 class ListedDevice(Struct, frozen=True):
@@ -92,7 +94,7 @@ class ListedDevice(Struct, frozen=True):
     waiting_reason: str | None
 
 
-class ListDevices(Operation[list[ListedDevice]], frozen=True, tag="device.list"):
+class ListDevices(ControlRequest[list[ListedDevice]], frozen=True, tag="device.list"):
     result: ClassVar[Any] = list[ListedDevice]
 
     async def perform(self, services: Services) -> list[ListedDevice]:
@@ -110,7 +112,7 @@ class ListDevices(Operation[list[ListedDevice]], frozen=True, tag="device.list")
         ]
 
 
-class ChangeDevice(Operation[None], frozen=True, tag="device.change"):
+class ChangeDevice(ControlRequest[None], frozen=True, tag="device.change"):
     did: str
     change: DeviceChange
 
@@ -119,7 +121,7 @@ class ChangeDevice(Operation[None], frozen=True, tag="device.change"):
         await services.accounts.audit(COMMAND_LINE, "device.change", self.did)
 
 
-class RemoveDevice(Operation[None], frozen=True, tag="device.remove"):
+class RemoveDevice(ControlRequest[None], frozen=True, tag="device.remove"):
     did: str
 
     async def perform(self, services: Services) -> None:
@@ -139,7 +141,7 @@ class ListedWaiting(Struct, frozen=True):
     reason: str
 
 
-class ListWaiting(Operation[list[ListedWaiting]], frozen=True, tag="device.waiting"):
+class ListWaiting(ControlRequest[list[ListedWaiting]], frozen=True, tag="device.waiting"):
     result: ClassVar[Any] = list[ListedWaiting]
 
     async def perform(self, services: Services) -> list[ListedWaiting]:
@@ -157,7 +159,7 @@ class ListWaiting(Operation[list[ListedWaiting]], frozen=True, tag="device.waiti
         ]
 
 
-class CheckCode(Operation[CodeCheck], frozen=True, tag="device.check"):
+class CheckCode(ControlRequest[CodeCheck], frozen=True, tag="device.check"):
     sn: str
     code: str
     key: str | None
@@ -175,7 +177,7 @@ class DeliveredDevice(Struct, frozen=True):
     message: str
 
 
-class AcceptDevice(Operation[DeliveredDevice], frozen=True, tag="device.accept"):
+class AcceptDevice(ControlRequest[DeliveredDevice], frozen=True, tag="device.accept"):
     sn: str
     code: str
     key: str | None = None
@@ -198,7 +200,7 @@ class AcceptDevice(Operation[DeliveredDevice], frozen=True, tag="device.accept")
         return DeliveredDevice(did, accepted.outcome, accepted.message)
 
 
-class SendParameters(Operation[DeliveredDevice], frozen=True, tag="device.init"):
+class SendParameters(ControlRequest[DeliveredDevice], frozen=True, tag="device.init"):
     """The initial parameters, once more."""
 
     did: str
@@ -210,13 +212,13 @@ class SendParameters(Operation[DeliveredDevice], frozen=True, tag="device.init")
         return DeliveredDevice(self.did, delivery.outcome, delivery.message)
 
 
-class RemoveSiteKey(Operation[None], frozen=True, tag="site-key.remove"):
+class RemoveSiteKey(ControlRequest[None], frozen=True, tag="site-key.remove"):
     async def perform(self, services: Services) -> None:
         await services.devices.remove_site_key()
         await services.accounts.audit(COMMAND_LINE, "site-key.remove", "")
 
 
-class TraceDevice(Operation[list[Frame]], frozen=True, tag="device.trace"):
+class TraceDevice(ControlRequest[list[Frame]], frozen=True, tag="device.trace"):
     """The frames after that number, of a did or of the serial number of one that waits; where
     there are none, as soon as one comes, but within so many seconds."""
 
@@ -234,7 +236,7 @@ class TraceDevice(Operation[list[Frame]], frozen=True, tag="device.trace"):
             return await trace.wait_for_waiting(self.device, self.after, self.seconds)
 
 
-class SetSiteKey(Operation[None], frozen=True, tag="site-key"):
+class SetSiteKey(ControlRequest[None], frozen=True, tag="site-key"):
     pem: str
 
     async def perform(self, services: Services) -> None:
@@ -245,7 +247,7 @@ class SetSiteKey(Operation[None], frozen=True, tag="site-key"):
 # Users. Accounts writes the audit log itself.
 
 
-class AddUser(Operation[None], frozen=True, tag="user.add"):
+class AddUser(ControlRequest[None], frozen=True, tag="user.add"):
     name: str
     role: str
     password: str
@@ -254,7 +256,7 @@ class AddUser(Operation[None], frozen=True, tag="user.add"):
         await services.accounts.add_user(self.name, self.role, self.password, by=COMMAND_LINE)
 
 
-class SetPassword(Operation[None], frozen=True, tag="user.passwd"):
+class SetPassword(ControlRequest[None], frozen=True, tag="user.passwd"):
     name: str
     password: str
 
@@ -270,7 +272,7 @@ class ListedUser(Struct, frozen=True):
     created_at: str
 
 
-class ListUsers(Operation[list[ListedUser]], frozen=True, tag="user.list"):
+class ListUsers(ControlRequest[list[ListedUser]], frozen=True, tag="user.list"):
     result: ClassVar[Any] = list[ListedUser]
 
     async def perform(self, services: Services) -> list[ListedUser]:
@@ -280,14 +282,14 @@ class ListUsers(Operation[list[ListedUser]], frozen=True, tag="user.list"):
         ]
 
 
-class RemoveUser(Operation[None], frozen=True, tag="user.remove"):
+class RemoveUser(ControlRequest[None], frozen=True, tag="user.remove"):
     name: str
 
     async def perform(self, services: Services) -> None:
         await services.accounts.remove_user(self.name, by=COMMAND_LINE)
 
 
-class NewSetupLink(Operation[str], frozen=True, tag="user.setup-link"):
+class NewSetupLink(ControlRequest[str], frozen=True, tag="user.setup-link"):
     """Gives the link as it is opened in a browser; an earlier one is good no more."""
 
     result: ClassVar[Any] = str
@@ -300,7 +302,7 @@ class NewSetupLink(Operation[str], frozen=True, tag="user.setup-link"):
 # Integrators' keys. Accounts writes the audit log itself.
 
 
-class AddApiKey(Operation[NewApiKey], frozen=True, tag="apikey.add"):
+class AddApiKey(ControlRequest[NewApiKey], frozen=True, tag="apikey.add"):
     name: str
     read_only: bool
     result: ClassVar[Any] = NewApiKey
@@ -318,7 +320,7 @@ class ListedApiKey(Struct, frozen=True):
     created_at: str
 
 
-class ListApiKeys(Operation[list[ListedApiKey]], frozen=True, tag="apikey.list"):
+class ListApiKeys(ControlRequest[list[ListedApiKey]], frozen=True, tag="apikey.list"):
     result: ClassVar[Any] = list[ListedApiKey]
 
     async def perform(self, services: Services) -> list[ListedApiKey]:
@@ -328,7 +330,7 @@ class ListApiKeys(Operation[list[ListedApiKey]], frozen=True, tag="apikey.list")
         ]
 
 
-class RemoveApiKey(Operation[None], frozen=True, tag="apikey.remove"):
+class RemoveApiKey(ControlRequest[None], frozen=True, tag="apikey.remove"):
     appid: str
 
     async def perform(self, services: Services) -> None:
@@ -338,7 +340,7 @@ class RemoveApiKey(Operation[None], frozen=True, tag="apikey.remove"):
 # Firmware
 
 
-class CheckFirmwareRoom(Operation[None], frozen=True, tag="firmware.room"):
+class CheckFirmwareRoom(ControlRequest[None], frozen=True, tag="firmware.room"):
     """Fails where the disk has no room for files of so many bytes."""
 
     size: int
@@ -347,7 +349,7 @@ class CheckFirmwareRoom(Operation[None], frozen=True, tag="firmware.room"):
         services.firmware.check_disk(self.size)
 
 
-class TakeFirmwareFile(Operation[str], frozen=True, tag="firmware.take"):
+class TakeFirmwareFile(ControlRequest[str], frozen=True, tag="firmware.take"):
     """Takes over a file that was laid into the data directory; gives its SHA-256."""
 
     staged: str
@@ -357,7 +359,7 @@ class TakeFirmwareFile(Operation[str], frozen=True, tag="firmware.take"):
         return (await services.firmware.take_staged(self.staged)).sha256
 
 
-class AddRelease(Operation[int], frozen=True, tag="firmware.add"):
+class AddRelease(ControlRequest[int], frozen=True, tag="firmware.add"):
     """Gives the new release's id."""
 
     release: NewRelease
@@ -369,14 +371,14 @@ class AddRelease(Operation[int], frozen=True, tag="firmware.add"):
         return added.id
 
 
-class ListReleases(Operation[list[Release]], frozen=True, tag="firmware.list"):
+class ListReleases(ControlRequest[list[Release]], frozen=True, tag="firmware.list"):
     result: ClassVar[Any] = list[Release]
 
     async def perform(self, services: Services) -> list[Release]:
         return list(services.firmware.releases())
 
 
-class RemoveRelease(Operation[None], frozen=True, tag="firmware.remove"):
+class RemoveRelease(ControlRequest[None], frozen=True, tag="firmware.remove"):
     id: int
 
     async def perform(self, services: Services) -> None:
@@ -384,7 +386,7 @@ class RemoveRelease(Operation[None], frozen=True, tag="firmware.remove"):
         await services.accounts.audit(COMMAND_LINE, "firmware.remove", str(self.id))
 
 
-class StartCampaign(Operation[int], frozen=True, tag="campaign.start"):
+class StartCampaign(ControlRequest[int], frozen=True, tag="campaign.start"):
     """Gives the new campaign's id. `dids` is None for every device that is enabled."""
 
     release: int
@@ -400,7 +402,7 @@ class StartCampaign(Operation[int], frozen=True, tag="campaign.start"):
         return started.id
 
 
-class ListCampaigns(Operation[list[Campaign]], frozen=True, tag="campaign.list"):
+class ListCampaigns(ControlRequest[list[Campaign]], frozen=True, tag="campaign.list"):
     """All of them, or the one with this id."""
 
     id: int | None = None
@@ -412,7 +414,7 @@ class ListCampaigns(Operation[list[Campaign]], frozen=True, tag="campaign.list")
         return services.campaigns.campaigns()
 
 
-class ChangeCampaign(Operation[None], frozen=True, tag="campaign.change"):
+class ChangeCampaign(ControlRequest[None], frozen=True, tag="campaign.change"):
     id: int
     step: Literal["pause", "resume", "stop"]
 
@@ -423,7 +425,7 @@ class ChangeCampaign(Operation[None], frozen=True, tag="campaign.change"):
         await services.accounts.audit(COMMAND_LINE, f"campaign.{self.step}", str(self.id))
 
 
-class ListDownloads(Operation[list[Download]], frozen=True, tag="firmware.downloads"):
+class ListDownloads(ControlRequest[list[Download]], frozen=True, tag="firmware.downloads"):
     result: ClassVar[Any] = list[Download]
 
     async def perform(self, services: Services) -> list[Download]:
@@ -431,7 +433,7 @@ class ListDownloads(Operation[list[Download]], frozen=True, tag="firmware.downlo
 
 
 #: Every operation there is, told apart by its tag.
-AnyOperation = (
+AnyControlRequest = (
     AddDevice
     | ImportDevices
     | ExportDevices

@@ -15,13 +15,13 @@ if TYPE_CHECKING:
 
     from hub.config import Config
     from hub.live.feed import Change, Feed
-    from hub.live.frame_trace import Traces
+    from hub.live.frame_trace import FrameTraces
     from hub.services.access.accounts import Accounts
     from hub.services.commands.commands import Commands
     from hub.services.commands.files import DeviceFiles
     from hub.services.commands.photos import Photos
     from hub.services.devices.admission import Admission
-    from hub.services.devices.devices import DeviceBook
+    from hub.services.devices.devices import Devices
     from hub.services.devices.enrolment import Enrolment
     from hub.services.devices.frame_trace import Trace
     from hub.services.firmware.campaigns import Campaigns
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from hub.services.records.record_log import RecordLog
     from hub.services.site.certificates import Certificates
     from hub.services.site.health import Health
-    from hub.services.site.maintenance import Upkeep
+    from hub.services.site.maintenance import Maintenance
     from hub.services.site.site import Site
     from hub.wire.uploads.records import Record
 
@@ -48,11 +48,11 @@ class Services:
     closing: trio.Event
     record_feed: Feed[Record]
     change_feed: Feed[Change]
-    traces: Traces
+    traces: FrameTraces
     site: Site
     certificates: Certificates
     accounts: Accounts
-    devices: DeviceBook
+    devices: Devices
     enrolment: Enrolment
     admission: Admission
     commands: Commands
@@ -64,5 +64,5 @@ class Services:
     ingest: Ingest
     records: RecordLog
     trace: Trace
-    upkeep: Upkeep
+    maintenance: Maintenance
     health: Health

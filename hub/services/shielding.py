@@ -12,7 +12,7 @@ _SECONDS = 100.0
 
 
 @contextmanager
-def carried_through() -> Iterator[None]:
+def shielded() -> Iterator[None]:
     """Around the steps of one change: its caller's cancellation waits until all are done."""
     with trio.fail_after(_SECONDS, shield=True):
         yield

@@ -21,27 +21,27 @@ from hub.store.disk import DIRECTORY_MODE, Disk
 from hub.store.firmware_files import FirmwareFiles, prepare_firmware
 from hub.store.group_commit import Writer
 from hub.store.health import Condition, StoreHealth
-from hub.store.media.day_index import Day, Days, load_days
+from hub.store.media.day_index import Day, DayIndex, load_days
 from hub.store.media.packs import SUFFIX, Packs, recover
 from hub.store.media.pictures import Media
 from hub.store.migrate import bring_up_to_date, migrations, unusable
 from hub.store.readers import Readers
 from hub.store.record_log import Records
 from hub.store.record_writer import Appender
-from hub.store.sealing import Box, Random, create_key, read_key
+from hub.store.sealing import Random, SecretBox, create_key, read_key
 from hub.store.sql import one
-from hub.store.tables.api_keys import ApiKeys, SealedApiKey, load_api_keys
-from hub.store.tables.audit import Audit
-from hub.store.tables.campaigns import Campaigns, StoredCampaign, load_campaigns
-from hub.store.tables.device_pictures import DevicePictures
-from hub.store.tables.device_settings import DeviceSetting, DeviceSettings, load_device_settings
-from hub.store.tables.devices import Devices, StoredDevice, load_devices
-from hub.store.tables.downloads import Download, Downloads, load_downloads
-from hub.store.tables.firmware import Firmware, FirmwareRows, load_firmware
-from hub.store.tables.sessions import Session, Sessions, load_sessions
-from hub.store.tables.settings import Settings, load_settings, save_setting
-from hub.store.tables.tokens import Accepted, StoredToken, Tokens, load_accepted, load_tokens
-from hub.store.tables.users import User, Users, load_users
+from hub.store.tables.api_keys import ApiKeyTable, SealedApiKey, load_api_keys
+from hub.store.tables.audit import AuditTable
+from hub.store.tables.campaigns import CampaignTable, StoredCampaign, load_campaigns
+from hub.store.tables.device_pictures import DevicePictureTable
+from hub.store.tables.device_settings import DeviceSetting, DeviceSettingTable, load_device_settings
+from hub.store.tables.devices import DeviceTable, StoredDevice, load_devices
+from hub.store.tables.downloads import Download, DownloadTable, load_downloads
+from hub.store.tables.firmware import FirmwareRows, FirmwareTable, load_firmware
+from hub.store.tables.sessions import Session, SessionTable, load_sessions
+from hub.store.tables.settings import SettingTable, load_settings, save_setting
+from hub.store.tables.tokens import Accepted, StoredToken, TokenTable, load_accepted, load_tokens
+from hub.store.tables.users import User, UserTable, load_users
 from hub.wire.uploads.records import Record
 
 log = logging.getLogger(__name__)
@@ -66,7 +66,7 @@ _KEY_CHECK = "store.key_check"
 class _Start(Struct, frozen=True):
     """What a start reads, before any thread of the store runs."""
 
-    box: Box
+    box: SecretBox
     clean: bool
     damage: list[str]
     has_drops: bool
@@ -124,7 +124,7 @@ class Store:
             self._condition.damaged(text)
         self._bridges = bridges
         self._packs = packs
-        days = Days(start.days)
+        days = DayIndex(start.days)
         appender = Appender(packs, days, start.last_seq, now, on_records)
         writer = Writer(bridges.writer, appender, self._condition)
         readers = Readers(bridges.queries, self._condition)
@@ -133,10 +133,10 @@ class Store:
         self._readers = readers
         self.records = Records(writer, readers, appender, days)
         self.media = Media(writer, pictures, packs, days, self._condition, now)
-        self.tokens = Tokens(writer, start.tokens, start.accepted, now)
-        self.device_settings = DeviceSettings(writer, start.device_settings)
-        self.device_pictures = DevicePictures(writer, pictures)
-        self.devices = Devices(
+        self.tokens = TokenTable(writer, start.tokens, start.accepted, now)
+        self.device_settings = DeviceSettingTable(writer, start.device_settings)
+        self.device_pictures = DevicePictureTable(writer, pictures)
+        self.devices = DeviceTable(
             writer,
             start.box,
             random,
@@ -145,17 +145,17 @@ class Store:
             on_removed=self._forget_device,
             on_replaced=self._forget_camera,
         )
-        self.sessions = Sessions(writer, start.sessions)
-        self.users = Users(writer, start.users, self.sessions.forget_user)
-        self.api_keys = ApiKeys(writer, start.box, start.api_keys)
-        self.campaigns = Campaigns(writer, start.campaigns)
-        self.firmware = Firmware(writer, start.firmware, self.campaigns.forget_release)
+        self.sessions = SessionTable(writer, start.sessions)
+        self.users = UserTable(writer, start.users, self.sessions.forget_user)
+        self.api_keys = ApiKeyTable(writer, start.box, start.api_keys)
+        self.campaigns = CampaignTable(writer, start.campaigns)
+        self.firmware = FirmwareTable(writer, start.firmware, self.campaigns.forget_release)
         self.firmware_files = firmware_files
-        self.downloads = Downloads(writer, start.downloads)
+        self.downloads = DownloadTable(writer, start.downloads)
         #: What links to firmware are signed with: they outlive a restart.
         self.link_key = start.box.derived("firmware links")
-        self.settings = Settings(writer, start.settings)
-        self.audit = Audit(writer, readers)
+        self.settings = SettingTable(writer, start.settings)
+        self.audit = AuditTable(writer, readers)
 
     def _forget_device(self, did: str) -> None:
         """A device's rows are gone everywhere: memory follows."""
@@ -386,7 +386,7 @@ def _read(
 
 def _open_box(
     path: Path, settings: dict[str, str], has_secrets: bool, random: Random, disk: Disk
-) -> Box:
+) -> SecretBox:
     """The box of the key file; a new one where nothing was sealed yet."""
     key = read_key(path)
     check = settings.get(_KEY_CHECK)
@@ -397,8 +397,8 @@ def _open_box(
                 "bring it back from a backup"
             )
         settings.pop(_KEY_CHECK, None)
-        return Box(create_key(path, random, disk), random)
-    box = Box(key, random)
+        return SecretBox(create_key(path, random, disk), random)
+    box = SecretBox(key, random)
     if check is not None and not box.fits(bytes.fromhex(check), _KEY_CHECK):
         raise StartFault(
             f"{path} is not the key of {DATABASE}: bring back the file that belongs to it"

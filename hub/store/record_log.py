@@ -19,7 +19,7 @@ from contextlib import closing
 from msgspec import Raw, Struct
 
 from hub.store.group_commit import Writer
-from hub.store.media.day_index import Days
+from hub.store.media.day_index import DayIndex
 from hub.store.media.packs import decode_images, public_images
 from hub.store.readers import Readers
 from hub.store.record_writer import Append, Appender, fold, short_uuid
@@ -105,7 +105,9 @@ class LatestPicture(Struct, frozen=True):
 class Records:
     """The log of all that devices reported."""
 
-    def __init__(self, writer: Writer, readers: Readers, appender: Appender, days: Days) -> None:
+    def __init__(
+        self, writer: Writer, readers: Readers, appender: Appender, days: DayIndex
+    ) -> None:
         self._writer = writer
         self._readers = readers
         self._appender = appender

@@ -18,7 +18,7 @@ from msgspec.structs import replace
 from hub import metrics
 from hub.errors import CannotStoreNow
 from hub.store.group_commit import Write
-from hub.store.media.day_index import Day, Days, save_day
+from hub.store.media.day_index import Day, DayIndex, save_day
 from hub.store.media.packs import Packs, StoredImage, Tail, day_of, encode_images, public_images
 from hub.store.sql import clamp, one
 from hub.wire.uploads.records import (
@@ -135,7 +135,7 @@ class Appender:
     def __init__(
         self,
         packs: Packs,
-        days: Days,
+        days: DayIndex,
         last_seq: int,
         now: Callable[[], float],
         on_records: Callable[[Sequence[Record]], None],

@@ -22,7 +22,7 @@ _NONCE_SIZE = 12
 Random = Callable[[int], bytes]
 
 
-class Box:
+class SecretBox:
     """Seals and opens with AES-GCM."""
 
     def __init__(self, key: bytes, random: Random) -> None:

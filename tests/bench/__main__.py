@@ -45,7 +45,7 @@ class Reading(msgspec.Struct):
     note: str = ""
 
 
-class Turns:
+class CommandQueue:
     """Several runs of wrk, taken together: a busy machine is not as fast in each of them."""
 
     def __init__(self) -> None:
@@ -192,7 +192,7 @@ def downloads(choice: Choice) -> Iterator[Reading]:
         give_firmware(hub, [one.did for one in hub.identities[:_DOWNLOADING]])
         parts = bodies.capture_parts(int(time.time()))
         script = bodies.wrk_script(parts, bodies.CAPTURE_PATH, tokens)
-        alone, beside = Turns(), Turns()
+        alone, beside = CommandQueue(), CommandQueue()
         for _ in range(_TURNS):
             alone.add(run_wrk(script, hub.web_port, choice.tls, 16, choice.seconds))
             with downloading(hub, tokens[:_DOWNLOADING]) as done:

@@ -9,15 +9,15 @@ from hub.live.frame_trace import (
     LONGEST_HEAD,
     LONGEST_SHORT,
     LONGEST_WHOLE,
+    MOST_ATTEMPTS,
     MOST_BYTES_OF_ONE,
     MOST_FRAMES,
-    MOST_KNOCKING,
-    MOST_KNOCKS,
+    MOST_PENDING,
     MOST_UPLOADS,
     Ended,
+    FrameTraces,
     Ring,
     Shortened,
-    Traces,
     Upload,
 )
 from tests.support.clock import NOON
@@ -28,11 +28,11 @@ UPLOAD = Upload("POST", "/api/v1/vehicle/capture", 200, 200, "OK", 0.01, 9)
 
 
 @pytest.fixture
-def traces() -> Traces:
+def traces() -> FrameTraces:
     return new_traces()
 
 
-def kept(traces: Traces, sn: str = "SN1", address: str = "") -> list[object]:
+def kept(traces: FrameTraces, sn: str = "SN1", address: str = "") -> list[object]:
     return [entry.kept for entry in traces.entries(sn, address)]
 
 
@@ -42,7 +42,7 @@ def weight(ring: Ring) -> int:
     return sum(getsizeof(one.text if isinstance(one, Shortened) else one) for one in kept)
 
 
-def test_the_last_frames_are_kept_both_ways_in_their_order(traces: Traces) -> None:
+def test_the_last_frames_are_kept_both_ways_in_their_order(traces: FrameTraces) -> None:
     ring = traces.let_in(traces.open(), "SN1")
     ring.heard("a")
     ring.said("b")
@@ -55,7 +55,7 @@ def test_the_last_frames_are_kept_both_ways_in_their_order(traces: Traces) -> No
     assert kept(traces) == [str(number) for number in range(MOST_FRAMES)]
 
 
-def test_what_came_before_the_serial_number_stands_under_it(traces: Traces) -> None:
+def test_what_came_before_the_serial_number_stands_under_it(traces: FrameTraces) -> None:
     ring = traces.open()
     ring.heard("garbage")
     assert kept(traces) == []
@@ -66,7 +66,7 @@ def test_what_came_before_the_serial_number_stands_under_it(traces: Traces) -> N
     assert kept(traces) == ["garbage", "refused"]
 
 
-def test_frames_from_before_the_name_are_news_for_who_looks_on(traces: Traces) -> None:
+def test_frames_from_before_the_name_are_news_for_who_looks_on(traces: FrameTraces) -> None:
     early, watched = traces.open(), traces.let_in(traces.open(), "SN1")
     early.heard("garbage")
     watched.heard("a")
@@ -75,7 +75,7 @@ def test_frames_from_before_the_name_are_news_for_who_looks_on(traces: Traces) -
     assert [e.kept for e in traces.entries("SN1", "") if e.number > place] == ["garbage"]
 
 
-def test_a_device_keeps_its_frames_over_its_connections(traces: Traces) -> None:
+def test_a_device_keeps_its_frames_over_its_connections(traces: FrameTraces) -> None:
     first = traces.let_in(traces.open(), "SN1")
     first.heard("a")
     traces.ended(first, "the peer left")
@@ -86,22 +86,24 @@ def test_a_device_keeps_its_frames_over_its_connections(traces: Traces) -> None:
     assert kept(traces) == ["a", Ended("the peer left"), "b"]
 
 
-def test_who_only_uses_its_serial_number_pushes_no_frame_of_a_device_out(traces: Traces) -> None:
+def test_who_only_uses_its_serial_number_pushes_no_frame_of_a_device_out(
+    traces: FrameTraces,
+) -> None:
     traces.let_in(traces.open(), "SN1").heard("own")
     for _ in range(3):
         stranger = traces.open()
         traces.knocks(stranger, "SN1")
-        for number in range(2 * MOST_KNOCKS):
+        for number in range(2 * MOST_ATTEMPTS):
             stranger.heard(f"knock {number}")
         traces.ended(stranger, "refused")
     assert kept(traces)[0] == "own"
-    assert len(kept(traces)) == 1 + MOST_KNOCKS
+    assert len(kept(traces)) == 1 + MOST_ATTEMPTS
 
 
 def test_so_many_connections_are_looked_at_as_knock_with_one_serial_number(
-    traces: Traces,
+    traces: FrameTraces,
 ) -> None:
-    rings = [traces.open() for _ in range(MOST_KNOCKING + 4)]
+    rings = [traces.open() for _ in range(MOST_PENDING + 4)]
     for number, ring in enumerate(rings):
         ring.heard(f"knock {number}")
         traces.knocks(ring, "SN1")
@@ -111,7 +113,7 @@ def test_so_many_connections_are_looked_at_as_knock_with_one_serial_number(
     assert traces.let_in(rings[1], "SN1").entries() == []
 
 
-def test_no_burst_of_uploads_pushes_a_frame_out(traces: Traces) -> None:
+def test_no_burst_of_uploads_pushes_a_frame_out(traces: FrameTraces) -> None:
     traces.let_in(traces.open(), "SN1").heard("own")
     for _ in range(2 * MOST_UPLOADS):
         traces.uploaded("SN1", UPLOAD)
@@ -119,7 +121,7 @@ def test_no_burst_of_uploads_pushes_a_frame_out(traces: Traces) -> None:
     assert len(kept(traces)) == 1 + MOST_UPLOADS
 
 
-def test_a_request_that_names_no_device_stands_with_all_at_its_address(traces: Traces) -> None:
+def test_a_request_that_names_no_device_stands_with_all_at_its_address(traces: FrameTraces) -> None:
     traces.let_in(traces.open(), "SN1").heard("a")
     traces.uploaded_from(ADDRESS, UPLOAD)
     assert kept(traces, address=ADDRESS) == ["a", UPLOAD]
@@ -131,7 +133,7 @@ def test_a_request_that_names_no_device_stands_with_all_at_its_address(traces: T
 
 
 def test_a_connection_that_names_another_serial_number_takes_its_frames_along(
-    traces: Traces,
+    traces: FrameTraces,
 ) -> None:
     ring = traces.open()
     traces.knocks(ring, "SN1")
@@ -141,7 +143,7 @@ def test_a_connection_that_names_another_serial_number_takes_its_frames_along(
 
 
 def test_a_device_that_comes_in_where_another_is_in_leaves_the_others_frames(
-    traces: Traces,
+    traces: FrameTraces,
 ) -> None:
     first = traces.let_in(traces.open(), "SN1")
     first.heard("a")
@@ -195,7 +197,7 @@ def test_of_devices_that_were_in_there_are_so_many_at_most() -> None:
     assert [kept(traces, f"SN{number}") for number in range(3)] == [[], ["a"], ["a"]]
 
 
-def test_what_is_forgotten_begins_anew(traces: Traces) -> None:
+def test_what_is_forgotten_begins_anew(traces: FrameTraces) -> None:
     ring = traces.let_in(traces.open(), "SN1")
     ring.heard("a")
     traces.uploaded("SN1", UPLOAD)
@@ -212,7 +214,7 @@ def test_what_is_forgotten_begins_anew(traces: Traces) -> None:
     traces.forget("SN1")
 
 
-def test_a_long_frame_is_shortened_and_its_size_kept(traces: Traces) -> None:
+def test_a_long_frame_is_shortened_and_its_size_kept(traces: FrameTraces) -> None:
     ring = traces.let_in(traces.open(), "SN1")
     ring.heard('{"msgid": "1", "photo": "' + "é" * (LONGEST_WHOLE + 1) + '"}')
     (entry,) = ring.entries()
@@ -222,7 +224,7 @@ def test_a_long_frame_is_shortened_and_its_size_kept(traces: Traces) -> None:
 
 def test_of_a_long_frame_of_a_stranger_only_the_beginning_is_looked_at() -> None:
     looked_at: list[str | bytes] = []
-    traces = Traces(
+    traces = FrameTraces(
         lambda: NOON,
         lambda frame: str(looked_at.append(frame)),
         is_listed=lambda sn: False,
@@ -238,7 +240,7 @@ def test_of_a_long_frame_of_a_stranger_only_the_beginning_is_looked_at() -> None
     assert looked_at[-1] == "{" * 60_000
 
 
-def test_a_frame_of_middle_length_is_kept_as_it_came(traces: Traces) -> None:
+def test_a_frame_of_middle_length_is_kept_as_it_came(traces: FrameTraces) -> None:
     ring = traces.let_in(traces.open(), "SN1")
     frame = "a" * LONGEST_WHOLE
     for _ in range(MOST_FRAMES):
@@ -248,7 +250,7 @@ def test_a_frame_of_middle_length_is_kept_as_it_came(traces: Traces) -> None:
     assert 0 < len(kept) * LONGEST_WHOLE <= MOST_BYTES_OF_ONE
 
 
-def test_long_frames_take_no_more_memory_than_one_device_may_have(traces: Traces) -> None:
+def test_long_frames_take_no_more_memory_than_one_device_may_have(traces: FrameTraces) -> None:
     ring = traces.let_in(traces.open(), "SN1")
     for _ in range(MOST_FRAMES):
         ring.heard('{"a": "中文 b", ' * 1000)
@@ -282,7 +284,7 @@ def test_numbers_go_on_where_the_hub_is_started_anew() -> None:
     assert after.entries("SN1", "")[0].number > before.entries("SN1", "")[-1].number
 
 
-async def test_who_looks_on_is_woken_by_what_comes_next(traces: Traces) -> None:
+async def test_who_looks_on_is_woken_by_what_comes_next(traces: FrameTraces) -> None:
     ring = traces.let_in(traces.open(), "SN1")
     with traces.watch("SN1", ADDRESS) as first, traces.watch("SN1") as second:
         traces.let_in(traces.open(), "SN2").heard("not this")

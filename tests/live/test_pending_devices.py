@@ -3,12 +3,18 @@ from __future__ import annotations
 import pytest
 
 from hub.live.feed import Change, Feed, Subscription
-from hub.live.pending_devices import KEPT_SECONDS, Knock, Reason, WaitingRoom, duration
+from hub.live.pending_devices import (
+    KEPT_SECONDS,
+    ConnectAttempt,
+    PendingDevices,
+    WaitingReason,
+    duration,
+)
 from tests.support.clock import FrozenClock
 from tests.support.gate import FakeLink
 
 
-class Room(WaitingRoom):
+class Room(PendingDevices):
     """A waiting room for three."""
 
     def __init__(self, clock: FrozenClock, most: int = 3) -> None:
@@ -16,19 +22,21 @@ class Room(WaitingRoom):
         super().__init__(most, self.changes, clock)
 
     def knock(self, sn: str, link: FakeLink, code: str = "unknown") -> None:
-        self.knock_unknown(knock_of(sn, link), [Reason(code)], link)  # type: ignore[arg-type]
+        self.note_unknown(knock_of(sn, link), [WaitingReason(code)], link)  # type: ignore[arg-type]
 
     def fail(self, did: str, code: str) -> None:
-        self.note_failing(did, knock_of("SN", FakeLink()), [Reason(code)])  # type: ignore[arg-type]
+        self.note_failing(did, knock_of("SN", FakeLink()), [WaitingReason(code)])  # type: ignore[arg-type]
 
     @property
     def sns(self) -> list[str]:
         return [row.sn for row in self.waiting()]
 
 
-def knock_of(sn: str, link: FakeLink) -> Knock:
+def knock_of(sn: str, link: FakeLink) -> ConnectAttempt:
     address = link.address
-    return Knock(sn=sn, ip=address, address=address, sign=None, ts_text="1", clock_offset=0)
+    return ConnectAttempt(
+        sn=sn, ip=address, address=address, sign=None, ts_text="1", clock_offset=0
+    )
 
 
 def told(changes: Subscription[Change]) -> list[Change]:
@@ -57,11 +65,11 @@ def test_who_holds_no_key_does_not_take_the_row_of_one_that_does(
     clock.advance(KEPT_SECONDS - 1)
     room.knock("A", stranger, code)
     (row,) = room.waiting()
-    assert (row.knock.address, row.reasons) == (camera.address, (Reason("clock-off"),))
+    assert (row.knock.address, row.reasons) == (camera.address, (WaitingReason("clock-off"),))
     assert room.connection_of("A") is camera
     assert room.holds(stranger)
     room.knock("A", camera, code)  # Its own connection says so: its key was changed.
-    assert room.waiting()[0].reasons == (Reason(code),)  # type: ignore[arg-type]
+    assert room.waiting()[0].reasons == (WaitingReason(code),)  # type: ignore[arg-type]
     room.knock("A", camera)
     room.leave(camera)
     room.knock("A", stranger, code)
@@ -169,14 +177,14 @@ def test_the_reason_of_an_enrolled_device_fades_and_goes_when_it_comes_in(
 @pytest.mark.parametrize(
     ("reason", "sentence"),
     [
-        (Reason("clock-off", {"seconds": "28680"}), "its clock is 7 h 58 min ahead"),
-        (Reason("clock-off", {"seconds": "-400"}), "its clock is 6 min 40 s behind"),
-        (Reason("code-mismatch"), "the code does not match the signature"),
-        (Reason("no-signature"), "it sends no signature"),
-        (Reason("foreign-did", {"did": "9"}), "it gives the did 9, which is not its own"),
+        (WaitingReason("clock-off", {"seconds": "28680"}), "its clock is 7 h 58 min ahead"),
+        (WaitingReason("clock-off", {"seconds": "-400"}), "its clock is 6 min 40 s behind"),
+        (WaitingReason("code-mismatch"), "the code does not match the signature"),
+        (WaitingReason("no-signature"), "it sends no signature"),
+        (WaitingReason("foreign-did", {"did": "9"}), "it gives the did 9, which is not its own"),
     ],
 )
-def test_a_reason_is_a_plain_sentence(reason: Reason, sentence: str) -> None:
+def test_a_reason_is_a_plain_sentence(reason: WaitingReason, sentence: str) -> None:
     assert reason.sentence.startswith(sentence)
 
 

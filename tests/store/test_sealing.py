@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from cryptography.exceptions import InvalidTag
 
-from hub.store.sealing import Box
+from hub.store.sealing import SecretBox
 from hub.store.tables.api_keys import ApiKey
 from hub.store.tables.devices import NewDevice
 from tests.support.clock import FrozenClock
@@ -16,17 +16,17 @@ from tests.support.stores import opened
 
 
 def test_a_sealed_secret_opens_for_its_row_alone() -> None:
-    box = Box(bytes(32), os.urandom)
+    box = SecretBox(bytes(32), os.urandom)
     sealed = box.seal("12345678", "device/1/code")
     assert box.open(sealed, "device/1/code") == "12345678"
     with pytest.raises(InvalidTag):
         box.open(sealed, "device/2/code")
     with pytest.raises(InvalidTag):
-        Box(bytes(31) + b"\1", os.urandom).open(sealed, "device/1/code")
+        SecretBox(bytes(31) + b"\1", os.urandom).open(sealed, "device/1/code")
 
 
 def test_the_same_secret_never_looks_the_same() -> None:
-    box = Box(bytes(32), os.urandom)
+    box = SecretBox(bytes(32), os.urandom)
     assert box.seal("12345678", "x") != box.seal("12345678", "x")
 
 

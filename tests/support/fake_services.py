@@ -23,16 +23,16 @@ from hub.errors import (
     WrongSignature,
 )
 from hub.live.feed import Change, Feed
-from hub.live.pending_devices import Knock, Reason
+from hub.live.pending_devices import ConnectAttempt, WaitingReason
 from hub.services.access.accounts import Actor, SignedIn, User
 from hub.services.commands.photos import Photos
-from hub.services.devices.csv_import import Sheet, check_sheet, read_sheet
+from hub.services.devices.csv_import import DeviceCsv, check_csv, read_csv
 from hub.services.devices.devices import DeviceChange, DeviceView, NewDevice
 from hub.services.devices.enrolment import Accepted, CodeCheck, Waiting
 from hub.services.devices.frame_trace import Trace
 from hub.services.devices.provisioning import Delivery
 from hub.services.records.record_log import LogReader, Page, RecordFilter
-from hub.services.site.health import Reason as HealthReason
+from hub.services.site.health import HealthReason
 from hub.services.site.site import SiteSettings
 from hub.simulator.faults import FAULTLESS, Quirks
 from hub.wire.uploads.records import Detail, FaceDetail, Image, Kind, Record
@@ -77,8 +77,8 @@ def device(
 
 def waiting(sn: str, *codes: Any, tries: int = 3, **args: str) -> Waiting:
     """`codes` are its reasons; each takes the `args`."""
-    reasons = tuple(Reason(code, args) for code in codes or ("unknown",))
-    knock = Knock(
+    reasons = tuple(WaitingReason(code, args) for code in codes or ("unknown",))
+    knock = ConnectAttempt(
         sn=sn,
         ip="192.168.1.77",
         address="192.168.1.77",
@@ -225,17 +225,17 @@ class FakeDevices:
         self.key = None
         self._changes.publish([Change("site")])
 
-    async def read_sheet(self, text: str) -> Sheet:
-        return read_sheet(text)
+    async def read_csv(self, text: str) -> DeviceCsv:
+        return read_csv(text)
 
-    async def check_import(self, sheet: Sheet) -> None:
-        check_sheet(sheet, {("did", did) for did in self.views})
+    async def check_import(self, sheet: DeviceCsv) -> None:
+        check_csv(sheet, {("did", did) for did in self.views})
 
-    async def import_sheet(self, sheet: Sheet) -> tuple[DeviceView, ...]:
+    async def import_csv(self, sheet: DeviceCsv) -> tuple[DeviceView, ...]:
         await self.check_import(sheet)
         return tuple([await self.add(row.device) for row in sheet.rows])
 
-    def export_sheet(self) -> str:
+    def export_csv(self) -> str:
         return "sn,code,did,name,key\r\n"
 
 
@@ -277,7 +277,7 @@ class FakeEnrolment:
             raise NoSuchResource(f"no device with sn {sn} waits")
         if code == CODE:
             return CodeCheck("fits", ())
-        return CodeCheck("code-mismatch", (Reason("code-mismatch"),))
+        return CodeCheck("code-mismatch", (WaitingReason("code-mismatch"),))
 
     async def accept(
         self,
@@ -472,7 +472,7 @@ class FakeServices(SimpleNamespace):
             downloads=FakeDownloads(),
             records=FakeRecords(record_feed),
             trace=Trace(traces, cast(Any, devices), room, closing),
-            upkeep=SimpleNamespace(),
+            maintenance=SimpleNamespace(),
             health=FakeHealth(),
         )
 

@@ -23,7 +23,7 @@ from hub.services.devices.frame_trace import Upload
 from hub.services.firmware.campaigns import Campaign, CampaignDevice, DeviceState
 from hub.services.firmware.downloads import Download
 from hub.services.firmware.releases import Component, Release
-from hub.services.site.health import Reason
+from hub.services.site.health import HealthReason
 from hub.simulator.faults import FAULTLESS, Quirks
 from hub.wire.uploads.firmware import Versions
 from hub.wire.uploads.records import (
@@ -373,8 +373,8 @@ async def main(port: int, *, empty: bool, unwell: bool) -> None:
     hub.accounts.setup_token = SETUP_TOKEN
     if unwell:
         hub.health.found = [
-            Reason("cannot-store", "the disk is full", {"reason": "the disk is full"}),
-            Reason("certificate-ends", "soon", {"day": "2026-12-01", "days": "6"}),
+            HealthReason("cannot-store", "the disk is full", {"reason": "the disk is full"}),
+            HealthReason("certificate-ends", "soon", {"day": "2026-12-01", "days": "6"}),
         ]
     async with trio.open_nursery() as nursery:
         await nursery.start(

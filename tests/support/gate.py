@@ -10,12 +10,12 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from hub.config import Devices as DevicesConfig
+from hub.config import DevicesConfig as DevicesConfig
 from hub.live.feed import Change, Feed
-from hub.live.pending_devices import WaitingRoom
+from hub.live.pending_devices import PendingDevices
 from hub.live.registry import Answer, Registry
 from hub.services.devices.admission import Admission, Admitted
-from hub.services.devices.devices import Device, DeviceBook, NewDevice
+from hub.services.devices.devices import Device, Devices, NewDevice
 from hub.services.devices.enrolment import Enrolment
 from hub.wire.session import ConnectParam
 from hub.wire.signing import sign_connect
@@ -97,9 +97,9 @@ class Gate:
         self.changes: Feed[Change] = Feed()
         self.records: Feed[Record] = Feed()
         self.registry = Registry(clock)
-        self.room = WaitingRoom(self.config.max_waiting, self.changes, clock)
+        self.room = PendingDevices(self.config.max_waiting, self.changes, clock)
         self.traces = new_traces(clock)
-        self.devices = DeviceBook(
+        self.devices = Devices(
             store, self.registry, self.room, self.traces, self.records, self.changes, clock
         )
         self.enrolment = Enrolment(store, self.devices, self.room, self.config)

@@ -13,7 +13,7 @@ import trio
 
 from hub.config import Config
 from hub.live.feed import Change, Feed
-from hub.live.pending_devices import WaitingRoom
+from hub.live.pending_devices import PendingDevices
 from hub.live.registry import Registry
 from hub.services import Services
 from hub.services.access.accounts import COMMAND_LINE, Accounts
@@ -21,14 +21,14 @@ from hub.services.access.passwords import Cost
 from hub.services.commands.commands import Commands
 from hub.services.commands.files import DeviceFiles
 from hub.services.commands.photos import Photos
-from hub.services.devices.devices import DeviceBook
+from hub.services.devices.devices import Devices
 from hub.services.devices.enrolment import Enrolment
 from hub.services.devices.frame_trace import Trace
 from hub.services.firmware.campaigns import Campaigns
 from hub.services.firmware.downloads import Downloads
 from hub.services.firmware.releases import Firmware
 from hub.services.records.record_log import RecordLog
-from hub.services.site.disk_space import GB, DiskRoom
+from hub.services.site.disk_space import GB, DiskSpace
 from hub.services.site.site import Site
 from hub.store.db import Store, open_store
 from hub.store.disk import Disk
@@ -59,7 +59,7 @@ class HubServices:
         self,
         store: Store,
         services: Services,
-        room: WaitingRoom,
+        room: PendingDevices,
         registry: Registry,
         free: FreeBytes,
     ) -> None:
@@ -120,12 +120,12 @@ async def open_hub_services(
     async with open_store(data_dir, now=clock, on_records=on_records, disk=disk) as store:
         registry = Registry(clock)
         free = FreeBytes()
-        room = WaitingRoom(config.devices.max_waiting, change_feed, clock)
+        room = PendingDevices(config.devices.max_waiting, change_feed, clock)
         traces = new_traces(clock)
         closing = trio.Event()
         site = Site(store.settings, config, change_feed)
-        devices = DeviceBook(store, registry, room, traces, record_feed, change_feed, clock)
-        room_on_disk = DiskRoom(config.store.min_free_gb, free)
+        devices = Devices(store, registry, room, traces, record_feed, change_feed, clock)
+        room_on_disk = DiskSpace(config.store.min_free_gb, free)
         firmware = Firmware(store, site, room_on_disk, change_feed, clock)
         campaigns = Campaigns(store, firmware, devices, change_feed, clock)
         commands = Commands(store, registry, devices, change_feed, clock)
@@ -161,6 +161,6 @@ async def open_hub_services(
             certificates=cast(Any, None),
             admission=cast(Any, None),
             ingest=cast(Any, None),
-            upkeep=cast(Any, None),
+            maintenance=cast(Any, None),
         )
         yield HubServices(store, services, room, registry, free)

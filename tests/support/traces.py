@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Container
 
-from hub.live.frame_trace import Traces
+from hub.live.frame_trace import FrameTraces
 from hub.wire.redaction import shown
 from tests.support.clock import NOON
 
@@ -15,9 +15,9 @@ def new_traces(
     listed: Container[str] = (),
     most_devices: int = 100,
     most_waiting: int = 20,
-) -> Traces:
+) -> FrameTraces:
     """`listed`: the serial numbers that somebody sees in a list."""
-    return Traces(
+    return FrameTraces(
         now,
         shown,
         is_listed=lambda sn: sn in listed,

@@ -8,7 +8,7 @@ import re
 import pytest
 
 from hub.errors import CannotStoreNow
-from hub.services.site.health import Reason
+from hub.services.site.health import HealthReason
 from hub.wire.uploads.records import Record
 from tests.support.browsing import Visitor
 from tests.support.fake_services import FakeServices
@@ -51,10 +51,10 @@ async def test_health_is_ok_or_says_why_not(hub: FakeServices, visitor: Visitor)
         200,
         {"status": "ok"},
     )
-    hub.health.found = [Reason("disk-low", "the disk runs low")]
+    hub.health.found = [HealthReason("disk-low", "the disk runs low")]
     await visitor.get("/healthz")
     assert visitor.response.status_code == 200
-    hub.health.found = [Reason("cannot-store", "the disk is full")]
+    hub.health.found = [HealthReason("cannot-store", "the disk is full")]
     await visitor.get("/healthz")
     assert visitor.response.status_code == 503
     assert (await visitor.response.get_json())["reasons"] == ["the disk is full"]

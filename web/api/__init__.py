@@ -10,7 +10,7 @@ from hub.services import Services
 from web.api.commands import describe_commands
 from web.api.devices import add_devices
 from web.api.docs import chapters, paragraphs
-from web.api.endpoint import PREFIX, Call, Nothing, Operation, Routes
+from web.api.endpoint import PREFIX, Call, Endpoint, Nothing, Routes
 from web.api.enrolment import add_enrolment
 from web.api.firmware import add_firmware
 from web.api.media import DEVICE_MEDIA, MEDIA
@@ -19,7 +19,7 @@ from web.api.records import add_records
 from web.api.stream import add_stream
 from web.api.trace import add_trace
 
-_OPENAPI = Operation(
+_OPENAPI = Endpoint(
     method="GET",
     path="/openapi.json",
     # Under the API's own prefix too, where one looks first.
@@ -27,7 +27,7 @@ _OPENAPI = Operation(
     tag="This API",
     summary="OpenAPI 3.1 of this API",
 )
-_DOCS = Operation(
+_DOCS = Endpoint(
     method="GET",
     path="/docs",
     alias=f"{PREFIX}/docs",

@@ -24,11 +24,11 @@ from hub.errors import DeviceBusy, DeviceLeft, DeviceNonsense, DeviceSilent, Hub
 from hub.services import Services
 from hub.services.access.accounts import ApiKey, Role
 from hub.services.commands.commands import CHANGING, Answer
-from hub.services.shielding import carried_through
+from hub.services.shielding import shielded
 from hub.wire import json_limits
 from hub.wire.commands.dialect import DIALECT, Command
 from web import auth
-from web.api.endpoint import MOST_BODY_BYTES, PREFIX, Operation, Routes, check_no_query
+from web.api.endpoint import MOST_BODY_BYTES, PREFIX, Endpoint, Routes, check_no_query
 from web.error_responses import refuse, send_json
 from web.http.bodies import Bodies, Body, PeerLeft, TooSlow, tell_of_limit
 
@@ -65,7 +65,7 @@ def _body_of(command: Command[Any, Any]) -> type[Struct]:
 
 _BODIES = {command.name: _body_of(command) for command in DIALECT.commands}
 
-COMMAND = Operation(
+COMMAND = Endpoint(
     method="POST",
     path=f"{PREFIX}/devices/{{did}}/commands",
     tag="Devices",
@@ -174,7 +174,7 @@ class _CommandsApi:
         """Audited too where it is not known whether the device did it."""
         if not isinstance(caller.who, ApiKey):
             auth.check_role(caller.who, _CHANGES)
-        with carried_through():
+        with shielded():
             try:
                 answer = await self._services.commands.send(did, sent.uri, sent.param)
             except (DeviceLeft, DeviceSilent):

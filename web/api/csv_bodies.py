@@ -26,12 +26,12 @@ from web.forms.handed_forms import handed_body_on
 from web.http.bodies import Bodies, PeerLeft, tell_of_limit
 
 
-def sheet_bodies(services: Services, bodies: Bodies, others: ASGIFramework) -> ASGIFramework:
+def csv_bodies(services: Services, bodies: Bodies, others: ASGIFramework) -> ASGIFramework:
     """Reads them, and lets `others` answer them as all else."""
-    return _SheetBodies(services, bodies, others)
+    return _CsvBodies(services, bodies, others)
 
 
-class _SheetBodies:
+class _CsvBodies:
     def __init__(self, services: Services, bodies: Bodies, others: ASGIFramework) -> None:
         self._services = services
         self._bodies = bodies

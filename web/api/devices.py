@@ -10,7 +10,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from hub.services import Services
 from hub.services.devices.devices import DeviceChange, NewDevice
 from web.api import answers
-from web.api.endpoint import PREFIX, Call, Did, Nothing, Operation, Routes
+from web.api.endpoint import PREFIX, Call, Did, Endpoint, Nothing, Routes
 
 Sn = Annotated[str, Meta(min_length=1, max_length=64)]
 Code = Annotated[str, Meta(min_length=1, max_length=128)]
@@ -74,7 +74,7 @@ DEVICE_EXAMPLE = answers.Device(
 TAG = "Devices"
 _ONE = f"{PREFIX}/devices/{{did}}"
 
-LIST = Operation(
+LIST = Endpoint(
     method="GET",
     path=f"{PREFIX}/devices",
     tag=TAG,
@@ -88,7 +88,7 @@ LIST = Operation(
     answer=answers.DeviceList,
     answer_example=answers.DeviceList([DEVICE_EXAMPLE], "12"),
 )
-ONE = Operation(
+ONE = Endpoint(
     method="GET",
     path=_ONE,
     tag=TAG,
@@ -97,7 +97,7 @@ ONE = Operation(
     answer_example=DEVICE_EXAMPLE,
     path_example={"did": "12"},
 )
-ADD = Operation(
+ADD = Endpoint(
     method="POST",
     path=f"{PREFIX}/devices",
     tag=TAG,
@@ -108,7 +108,7 @@ ADD = Operation(
     answer_example=DEVICE_EXAMPLE,
     role="admin",
 )
-CHANGE = Operation(
+CHANGE = Endpoint(
     method="PATCH",
     path=_ONE,
     tag=TAG,
@@ -126,7 +126,7 @@ CHANGE = Operation(
     role="admin",
     path_example={"did": "12"},
 )
-REMOVE = Operation(
+REMOVE = Endpoint(
     method="DELETE",
     path=_ONE,
     tag=TAG,

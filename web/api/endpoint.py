@@ -15,7 +15,7 @@ from werkzeug.sansio.request import Request as Head
 from hub.errors import BadParameter, HubError
 from hub.services import Services
 from hub.services.access.accounts import Role
-from hub.services.shielding import carried_through
+from hub.services.shielding import shielded
 from hub.wire import json_limits
 from web import auth
 
@@ -41,7 +41,7 @@ class Nothing(Struct, frozen=True, forbid_unknown_fields=True):
     """No query parameters, or no body."""
 
 
-class Operation(Struct, frozen=True, kw_only=True):
+class Endpoint(Struct, frozen=True, kw_only=True):
     """One call. `path` is as OpenAPI writes it, absolute: "/api/hub/v1/devices/{did}"."""
 
     method: Literal["GET", "POST", "PATCH", "DELETE"]
@@ -98,11 +98,11 @@ class Routes:
     """Operations and the views that answer them, as routes of a blueprint."""
 
     def __init__(self, blueprint: Blueprint, services: Services) -> None:
-        self.operations: list[Operation] = []
+        self.operations: list[Endpoint] = []
         self._blueprint = blueprint
         self._services = services
 
-    def add(self, operation: Operation, view: View) -> None:
+    def add(self, operation: Endpoint, view: View) -> None:
         """Answer `operation` by `view`: a struct becomes JSON, a Response goes out as it is."""
         self.operations.append(operation)
         query = msgspec.json.Decoder(operation.query, strict=False)
@@ -128,11 +128,11 @@ class Routes:
                 methods=[operation.method],
             )
 
-    def describe(self, operation: Operation) -> None:
+    def describe(self, operation: Endpoint) -> None:
         """An operation that is answered in front of Quart."""
         self.operations.append(operation)
 
-    async def _read_body(self, operation: Operation, decoder: msgspec.json.Decoder[Any]) -> object:
+    async def _read_body(self, operation: Endpoint, decoder: msgspec.json.Decoder[Any]) -> object:
         data = await auth.request_body()
         if operation.body_text and request.mimetype == operation.body_text:
             return _text(data)
@@ -144,7 +144,7 @@ class Routes:
 
 async def _finish(view: View, call: Call[Any, Any]) -> object:
     """A change that has begun is finished, and audited, though its caller hangs up meanwhile."""
-    with carried_through():
+    with shielded():
         return await view(call)
 
 

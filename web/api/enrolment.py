@@ -9,11 +9,11 @@ from msgspec import Meta, Struct
 from quart import Response
 
 from hub.services import Services
-from hub.services.devices.csv_import import MOST_BYTES, MOST_ROWS, ImportRow, Sheet
+from hub.services.devices.csv_import import MOST_BYTES, MOST_ROWS, DeviceCsv, ImportRow
 from hub.services.devices.devices import NewDevice
 from web.api import answers
 from web.api.devices import DEVICE_EXAMPLE, TAG, Code, Name, Pem
-from web.api.endpoint import PREFIX, Call, Did, Nothing, Operation, Routes
+from web.api.endpoint import PREFIX, Call, Did, Endpoint, Nothing, Routes
 
 
 class AcceptBody(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -67,7 +67,7 @@ _WAITING_EXAMPLE = answers.WaitingDevice(
     slowed_until=None,
 )
 
-WAITING = Operation(
+WAITING = Endpoint(
     method="GET",
     path=f"{PREFIX}/devices/waiting",
     tag=TAG,
@@ -75,7 +75,7 @@ WAITING = Operation(
     answer=answers.WaitingList,
     answer_example=answers.WaitingList([_WAITING_EXAMPLE]),
 )
-CHECK = Operation(
+CHECK = Endpoint(
     method="POST",
     path=f"{PREFIX}/devices/waiting/{{sn}}/check",
     tag=TAG,
@@ -96,7 +96,7 @@ CHECK = Operation(
     role="admin",
     path_example={"sn": "Y3CA12348912346"},
 )
-ACCEPT = Operation(
+ACCEPT = Endpoint(
     method="POST",
     path=f"{PREFIX}/devices/waiting/{{sn}}/accept",
     tag=TAG,
@@ -112,7 +112,7 @@ ACCEPT = Operation(
     role="admin",
     path_example={"sn": "Y3CA12348912346"},
 )
-INIT = Operation(
+INIT = Endpoint(
     method="POST",
     path=f"{PREFIX}/devices/{{did}}/init",
     tag=TAG,
@@ -126,7 +126,7 @@ INIT = Operation(
     role="admin",
     path_example={"did": "12"},
 )
-IMPORT = Operation(
+IMPORT = Endpoint(
     method="POST",
     path=f"{PREFIX}/devices/import",
     tag=TAG,
@@ -146,7 +146,7 @@ IMPORT = Operation(
     answer_example=answers.ImportedDevices(1, ["12"]),
     role="admin",
 )
-EXPORT = Operation(
+EXPORT = Endpoint(
     method="GET",
     path=f"{PREFIX}/devices/export",
     tag=TAG,
@@ -191,18 +191,18 @@ def add_enrolment(routes: Routes, services: Services) -> None:
 
     async def import_devices(call: Call[ImportQuery, Any]) -> answers.ImportedDevices:
         body: ImportBody | str = call.body
-        sheet = await devices.read_sheet(body) if isinstance(body, str) else _sheet(body)
+        sheet = await devices.read_csv(body) if isinstance(body, str) else _sheet(body)
         if call.query.dry_run:
             await devices.check_import(sheet)
             dids = [row.device.did for row in sheet.rows]
             return answers.ImportedDevices(len(dids), dids)
-        added = await devices.import_sheet(sheet)
+        added = await devices.import_csv(sheet)
         targets = [f"{device.did} {device.sn}" for device in added]
         await accounts.audit_each(call.caller.actor, "device.add", targets)
         return answers.ImportedDevices(len(added), [device.did for device in added])
 
     async def export_devices(call: Call[Nothing, Nothing]) -> Response:
-        response = Response(devices.export_sheet(), content_type="text/csv; charset=utf-8")
+        response = Response(devices.export_csv(), content_type="text/csv; charset=utf-8")
         response.headers["Content-Disposition"] = 'attachment; filename="cameras.csv"'
         return response
 
@@ -214,8 +214,8 @@ def add_enrolment(routes: Routes, services: Services) -> None:
     routes.add(EXPORT, export_devices)
 
 
-def _sheet(body: ImportBody) -> Sheet:
-    return Sheet(
+def _sheet(body: ImportBody) -> DeviceCsv:
+    return DeviceCsv(
         tuple(
             ImportRow(place, NewDevice(**msgspec.structs.asdict(row)))
             for place, row in enumerate(body.rows, 1)

@@ -28,7 +28,7 @@ from hub.services.firmware.releases import (
 from hub.wire.times import rfc3339
 from hub.wire.uploads.firmware import Versions
 from web.api import answers
-from web.api.endpoint import PREFIX, Call, Did, Nothing, Operation, Routes, Seq
+from web.api.endpoint import PREFIX, Call, Did, Endpoint, Nothing, Routes, Seq
 from web.http.bodies import TooSlow
 
 TAG = "Firmware"
@@ -142,7 +142,7 @@ _DOWNLOAD_EXAMPLE = answers.Download(
     ended_at="2026-11-25T08:06:14.000Z",
 )
 
-LIST_FILES = Operation(
+LIST_FILES = Endpoint(
     method="GET",
     path=_FILES,
     tag=TAG,
@@ -151,7 +151,7 @@ LIST_FILES = Operation(
     answer=answers.FirmwareFileList,
     answer_example=answers.FirmwareFileList([_FILE_EXAMPLE]),
 )
-UPLOAD = Operation(
+UPLOAD = Endpoint(
     method="POST",
     path=_FILES,
     tag=TAG,
@@ -166,7 +166,7 @@ UPLOAD = Operation(
     refusals=(TooSlow,),
     role="admin",
 )
-REMOVE_FILE = Operation(
+REMOVE_FILE = Endpoint(
     method="DELETE",
     path=f"{_FILES}/{{sha256}}",
     tag=TAG,
@@ -176,7 +176,7 @@ REMOVE_FILE = Operation(
     role="admin",
     path_example={"sha256": _SHA256},
 )
-LIST_RELEASES = Operation(
+LIST_RELEASES = Endpoint(
     method="GET",
     path=_RELEASES,
     tag=TAG,
@@ -185,7 +185,7 @@ LIST_RELEASES = Operation(
     answer=answers.ReleaseList,
     answer_example=answers.ReleaseList([_RELEASE_EXAMPLE]),
 )
-GET_RELEASE = Operation(
+GET_RELEASE = Endpoint(
     method="GET",
     path=f"{_RELEASES}/{{release}}",
     tag=TAG,
@@ -194,7 +194,7 @@ GET_RELEASE = Operation(
     answer_example=_RELEASE_EXAMPLE,
     path_example={"release": "3"},
 )
-ADD_RELEASE = Operation(
+ADD_RELEASE = Endpoint(
     method="POST",
     path=_RELEASES,
     tag=TAG,
@@ -212,7 +212,7 @@ ADD_RELEASE = Operation(
     answer_example=_RELEASE_EXAMPLE,
     role="admin",
 )
-REMOVE_RELEASE = Operation(
+REMOVE_RELEASE = Endpoint(
     method="DELETE",
     path=f"{_RELEASES}/{{release}}",
     tag=TAG,
@@ -226,7 +226,7 @@ REMOVE_RELEASE = Operation(
     role="admin",
     path_example={"release": "3"},
 )
-LIST_CAMPAIGNS = Operation(
+LIST_CAMPAIGNS = Endpoint(
     method="GET",
     path=_CAMPAIGNS,
     tag=TAG,
@@ -235,7 +235,7 @@ LIST_CAMPAIGNS = Operation(
     answer=answers.CampaignList,
     answer_example=answers.CampaignList([_SUMMARY_EXAMPLE]),
 )
-GET_CAMPAIGN = Operation(
+GET_CAMPAIGN = Endpoint(
     method="GET",
     path=f"{_CAMPAIGNS}/{{campaign}}",
     tag=TAG,
@@ -244,7 +244,7 @@ GET_CAMPAIGN = Operation(
     answer_example=_CAMPAIGN_EXAMPLE,
     path_example={"campaign": "7"},
 )
-START_CAMPAIGN = Operation(
+START_CAMPAIGN = Endpoint(
     method="POST",
     path=_CAMPAIGNS,
     tag=TAG,
@@ -269,8 +269,8 @@ _STEPS: dict[Step, tuple[str, str]] = {
     "resume": ("Go on with a paused campaign", ""),
     "stop": ("Stop a campaign for good", "Nothing more is offered or downloaded."),
 }
-CHANGE_CAMPAIGN: dict[Step, Operation] = {
-    step: Operation(
+CHANGE_CAMPAIGN: dict[Step, Endpoint] = {
+    step: Endpoint(
         method="POST",
         path=f"{_CAMPAIGNS}/{{campaign}}/{step}",
         tag=TAG,
@@ -283,7 +283,7 @@ CHANGE_CAMPAIGN: dict[Step, Operation] = {
     )
     for step, (summary, description) in _STEPS.items()
 }
-LIST_DOWNLOADS = Operation(
+LIST_DOWNLOADS = Endpoint(
     method="GET",
     path=f"{PREFIX}/firmware/downloads",
     tag=TAG,

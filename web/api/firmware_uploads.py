@@ -16,7 +16,7 @@ from hypercorn.typing import (
 from hub.errors import BadParameter, HubError
 from hub.services import Services
 from hub.services.firmware.releases import MOST_BYTES, StoredFile
-from hub.services.shielding import carried_through
+from hub.services.shielding import shielded
 from web import auth
 from web.api.endpoint import check_no_query
 from web.api.firmware import UPLOAD, file_answer
@@ -72,7 +72,7 @@ class _Uploads:
                     digest.update(part)
             if digest is not None:
                 auth.check_body_md5(head, digest.hexdigest().upper())
-            with carried_through():
+            with shielded():
                 file = await upload.finish()
                 await self._services.accounts.audit(caller.actor, "firmware.file-add", file.sha256)
         return file

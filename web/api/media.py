@@ -11,9 +11,9 @@ from hub.errors import DeviceBusy, DeviceNonsense, DeviceSilent, NoSuchResource
 from hub.services import Services
 from hub.services.records.record_log import StoredPicture
 from hub.wire.pictures import EXTENSIONS
-from web.api.endpoint import Call, Nothing, Operation, Routes, seq_of
+from web.api.endpoint import Call, Endpoint, Nothing, Routes, seq_of
 
-MEDIA = Operation(
+MEDIA = Endpoint(
     method="GET",
     path="/media/{seq}/{name}.{extension}",
     tag="Records",
@@ -32,7 +32,7 @@ class OnDevice(Struct, frozen=True, forbid_unknown_fields=True):
     path: Annotated[str, Meta(min_length=1, max_length=1024)]
 
 
-DEVICE_MEDIA = Operation(
+DEVICE_MEDIA = Endpoint(
     method="GET",
     path="/media/device/{did}",
     tag="Devices",

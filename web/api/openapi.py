@@ -22,7 +22,7 @@ from hub.errors import (
     WrongSignature,
 )
 from web.api.answers import Refusal
-from web.api.endpoint import PREFIX, Nothing, Operation, parameter_schemas
+from web.api.endpoint import PREFIX, Endpoint, Nothing, parameter_schemas
 
 Json = dict[str, Any]
 
@@ -76,7 +76,7 @@ _SECURITY_SCHEMES: Json = {
 }
 
 
-def document(operations: Sequence[Operation], version: str) -> Json:
+def document(operations: Sequence[Endpoint], version: str) -> Json:
     """The whole document, ready to be encoded."""
     schemas = _Schemas(operations)
     paths: dict[str, Json] = {}
@@ -95,7 +95,7 @@ def document(operations: Sequence[Operation], version: str) -> Json:
 class _Schemas:
     """The structs of the operations, as JSON schemas that refer to each other by name."""
 
-    def __init__(self, operations: Sequence[Operation]) -> None:
+    def __init__(self, operations: Sequence[Endpoint]) -> None:
         types: list[Any] = [Refusal]
         types += [op.answer for op in operations if op.answer is not None]
         types += [op.body for op in operations if op.body is not Nothing]
@@ -103,7 +103,7 @@ class _Schemas:
         schemas, self.components = msgspec.json.schema_components(types, ref_template=_REF)
         self._of = dict(zip(types, schemas, strict=True))
 
-    def describe(self, operation: Operation) -> Json:
+    def describe(self, operation: Endpoint) -> Json:
         described: Json = {
             "operationId": operation_id(operation),
             "tags": [operation.tag],
@@ -132,7 +132,7 @@ class _Schemas:
             described["requestBody"] = {"required": True, "content": file}
         return described
 
-    def _answer(self, operation: Operation) -> Json:
+    def _answer(self, operation: Endpoint) -> Json:
         content: Json = {"schema": {"type": "string"}}
         if operation.answer is not None:
             content["schema"] = self._of[operation.answer]
@@ -140,7 +140,7 @@ class _Schemas:
             content["example"] = _builtins(operation.answer_example)
         return {"description": "OK", "content": {operation.media_type: content}}
 
-    def _refusals(self, operation: Operation) -> Json:
+    def _refusals(self, operation: Endpoint) -> Json:
         texts: dict[str, list[str]] = {}
         for error in (*_ERRORS, *operation.refusals):
             if error not in _OF_WRITES or operation.writes:
@@ -153,13 +153,13 @@ class _Schemas:
         }
 
 
-def operation_id(operation: Operation) -> str:
+def operation_id(operation: Endpoint) -> str:
     """The same for as long as method and path are: "get_devices_did"."""
     words = operation.path.removeprefix(PREFIX).replace(".", "/").split("/")
     return "_".join([operation.method.lower(), *(w.strip("{}") for w in words if w)])
 
 
-def _path_parameters(operation: Operation) -> list[Json]:
+def _path_parameters(operation: Endpoint) -> list[Json]:
     return [
         {
             "name": name,
@@ -184,7 +184,7 @@ def _query_parameters(query: type[Struct]) -> list[Json]:
     ]
 
 
-def _examples(operation: Operation) -> Json:
+def _examples(operation: Endpoint) -> Json:
     if not operation.body_examples:
         return {"example": _builtins(operation.body_example)}
     return {

@@ -13,7 +13,7 @@ from hub.services.records.record_log import RecordFilter
 from hub.wire.times import parse_rfc3339
 from hub.wire.uploads.records import Kind, render
 from web.api import answers
-from web.api.endpoint import PREFIX, Call, Did, Nothing, Operation, Routes, Seq, Text, Whole, seq_of
+from web.api.endpoint import PREFIX, Call, Did, Endpoint, Nothing, Routes, Seq, Text, Whole, seq_of
 
 
 class RecordQuery(Struct, frozen=True, forbid_unknown_fields=True):
@@ -69,7 +69,7 @@ _FACE = answers.FaceRecord(
     category=1,
 )
 
-LIST = Operation(
+LIST = Endpoint(
     method="GET",
     path=f"{PREFIX}/records",
     tag="Records",
@@ -84,7 +84,7 @@ LIST = Operation(
     answer_example=answers.Records([_FACE], 4711),
     query_example="after=0&limit=100",
 )
-ONE = Operation(
+ONE = Endpoint(
     method="GET",
     path=f"{PREFIX}/records/{{seq}}",
     tag="Records",

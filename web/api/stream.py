@@ -15,7 +15,7 @@ from hub.services.access.accounts import Actor, ApiKey
 from hub.wire.uploads.records import Kind, Record, render
 from web import auth
 from web.api.answers import RemovedDevice, device_fields
-from web.api.endpoint import PREFIX, Call, Did, Nothing, Operation, Routes, Seq, seq_of
+from web.api.endpoint import PREFIX, Call, Did, Endpoint, Nothing, Routes, Seq, seq_of
 from web.live_events import News, open_live_events, refuse_too_many
 
 
@@ -31,7 +31,7 @@ class StreamQuery(Struct, frozen=True, forbid_unknown_fields=True):
         return self.kind in (None, record.kind) and self.did in (None, record.did)
 
 
-STREAM = Operation(
+STREAM = Endpoint(
     method="GET",
     path=f"{PREFIX}/stream",
     tag="Records",

@@ -10,7 +10,7 @@ from hub.services import Services
 from hub.services.devices.frame_trace import Frame
 from hub.wire.times import rfc3339
 from web.api.answers import Time
-from web.api.endpoint import PREFIX, Call, Nothing, Operation, Routes, Seq
+from web.api.endpoint import PREFIX, Call, Endpoint, Nothing, Routes, Seq
 
 
 class TraceQuery(Struct, frozen=True, forbid_unknown_fields=True):
@@ -94,7 +94,7 @@ _DESCRIPTION = (
     "names of people may stand in it."
 )
 
-TRACE = Operation(
+TRACE = Endpoint(
     method="GET",
     path=f"{PREFIX}/devices/{{did}}/trace",
     tag="Devices",
@@ -107,7 +107,7 @@ TRACE = Operation(
     role="admin",
     path_example={"did": "12"},
 )
-WAITING_TRACE = Operation(
+WAITING_TRACE = Endpoint(
     method="GET",
     path=f"{PREFIX}/devices/waiting/{{sn}}/trace",
     tag="Devices",

@@ -5,10 +5,9 @@ from __future__ import annotations
 from hub.errors import AlreadyExists, BadParameter, HubError
 from hub.services.devices.csv_import import COLUMNS, MOST_ROWS, RowFault
 from hub.services.devices.devices import DeviceView
-from hub.services.devices.enrolment import Reason as WaitingReason
-from hub.services.devices.enrolment import Waiting
+from hub.services.devices.enrolment import Waiting, WaitingReason
 from hub.services.devices.provisioning import kept_delivery
-from hub.services.site.health import Reason
+from hub.services.site.health import HealthReason
 from hub.wire.commands.field_specs import Bound
 from web import auth
 from web.pages import language
@@ -98,7 +97,7 @@ WAITING = {
     ),
 }
 
-SHEET_FIELDS = {"sn": N_("Serial number"), "did": N_("Number (did)")}
+CSV_FIELDS = {"sn": N_("Serial number"), "did": N_("Number (did)")}
 
 ROW_FAULTS = {
     "wrong": N_("A value is missing or wrong."),
@@ -191,7 +190,7 @@ def done_sentence(code: str | None) -> str:
     return gettext(DONE[code]) if code in DONE else ""
 
 
-def health_sentence(reason: Reason) -> str:
+def health_sentence(reason: HealthReason) -> str:
     """What is wrong with the hub itself."""
     text = HEALTH.get(reason.code)
     if text is None:
@@ -255,7 +254,7 @@ def row_fault(fault: RowFault) -> str:
         "columns": ",".join(COLUMNS),
         "most": MOST_ROWS,
         "line": fault.other_line,
-        "field": gettext(SHEET_FIELDS[fault.field]) if fault.field else "",
+        "field": gettext(CSV_FIELDS[fault.field]) if fault.field else "",
     }
     return gettext(ROW_FAULTS[fault.code]) % values
 

@@ -13,7 +13,7 @@ from hub.cli.options import data_option, read_key
 from hub.errors import StartFault
 
 if TYPE_CHECKING:
-    from hub.services.devices.csv_import import ImportRow, Sheet
+    from hub.services.devices.csv_import import DeviceCsv, ImportRow
 
 
 @click.command("import")
@@ -28,9 +28,9 @@ def import_(data_dir: Path, file: Path) -> None:
     """
     from hub.cli.perform import carry_out
     from hub.process.control_requests import ImportDevices
-    from hub.services.devices.csv_import import read_sheet
+    from hub.services.devices.csv_import import read_csv
 
-    sheet = _with_keys(read_sheet(_read(file)), file.parent)
+    sheet = _with_keys(read_csv(_read(file)), file.parent)
     dids = carry_out(data_dir, ImportDevices(sheet))
     click.echo(f"{len(dids)} device{'' if len(dids) == 1 else 's'} enrolled")
 
@@ -72,7 +72,7 @@ def _read(path: Path) -> str:
         raise StartFault(f"{path} is not UTF-8 text") from None
 
 
-def _with_keys(sheet: Sheet, directory: Path) -> Sheet:
+def _with_keys(sheet: DeviceCsv, directory: Path) -> DeviceCsv:
     """With the keys of the files that are named instead of them."""
     from hub.services.devices.csv_import import RowFault
 

@@ -34,7 +34,7 @@ from hub.errors import (
 from hub.log import limited
 from hub.services.access.passwords import Cost, Passwords
 from hub.services.access.throttle import Throttle
-from hub.services.shielding import carried_through
+from hub.services.shielding import shielded
 from hub.store.tables.api_keys import ApiKey as ApiKey
 from hub.store.tables.audit import AuditEntry as AuditEntry
 from hub.store.tables.sessions import Session
@@ -157,7 +157,7 @@ class Accounts:
         await self._store.sessions.remove(_hash(token))
 
     async def sign_out_everywhere(self, name: str, *, by: Actor) -> None:
-        with carried_through():
+        with shielded():
             await self._store.sessions.remove_user(name)
             await self.audit(by, "user.sign_out_everywhere", name)
 
@@ -200,13 +200,13 @@ class Accounts:
         checked = _check_role(role)
         _check_password(password)
         password_hash = await self._passwords.make(password)
-        with carried_through():
+        with shielded():
             async with self._changing:
                 return await self._add_user(name, checked, password_hash, by)
 
     async def set_role(self, name: str, role: str, *, by: Actor) -> None:
         checked = _check_role(role)
-        with carried_through():
+        with shielded():
             async with self._changing:
                 user = self.user(name)
                 if checked != "admin":
@@ -219,7 +219,7 @@ class Accounts:
         _check_password(password)
         password_hash = await self._passwords.make(password)
         user = self.user(name)
-        with carried_through():
+        with shielded():
             await self._store.users.set_password(user.name, password_hash)
             await self._store.sessions.remove_user(user.name)
             await self.audit(by, "user.password", user.name)
@@ -238,7 +238,7 @@ class Accounts:
         # An administrator may have set another one while this one was made.
         if self._store.users.get(user.name) != user:
             raise wrong
-        with carried_through():
+        with shielded():
             await self._store.users.set_password(user.name, password_hash)
             for session in self._store.sessions.of_user(user.name):
                 if session.token_hash != _hash(keep):
@@ -246,7 +246,7 @@ class Accounts:
             await self.audit(by, "user.password", user.name)
 
     async def remove_user(self, name: str, *, by: Actor) -> None:
-        with carried_through():
+        with shielded():
             async with self._changing:
                 user = self.user(name)
                 self._keep_an_administrator(user)
@@ -305,7 +305,7 @@ class Accounts:
             raise NotAuthorised("this set-up link is used or too old")
         password_hash = await self._passwords.make(password)
         by = Actor("set-up link", address)
-        with carried_through():
+        with shielded():
             async with self._changing:
                 if not self.check_setup(token):
                     raise NotAuthorised("this set-up link is used or too old")
@@ -327,13 +327,13 @@ class Accounts:
         appid = self._random(8).hex()
         secret = base64.urlsafe_b64encode(self._random(24)).decode()
         key = ApiKey(appid=appid, name=name, read_only=read_only, created_at=self._now_ms())
-        with carried_through():
+        with shielded():
             await self._store.api_keys.add(key, secret)
             await self.audit(by, "apikey.add", f"{appid} {name}{' read-only' if read_only else ''}")
         return NewApiKey(appid, secret)
 
     async def remove_api_key(self, appid: str, *, by: Actor) -> None:
-        with carried_through():
+        with shielded():
             await self._store.api_keys.remove(appid)
             await self.audit(by, "apikey.remove", appid)
 

@@ -27,9 +27,9 @@ from hub.live.registry import Answer as Answer
 from hub.live.registry import Link, Registry
 from hub.log import limited
 from hub.services.commands.paging import PagesOfDevice as PagesOfDevice
-from hub.services.commands.queue import Turns
-from hub.services.devices.devices import Device, DeviceBook
-from hub.services.shielding import carried_through
+from hub.services.commands.queue import CommandQueue
+from hub.services.devices.devices import Device, Devices
+from hub.services.shielding import shielded
 from hub.store.db import Store
 from hub.store.tables.device_settings import DeviceSetting, SettingName
 from hub.wire.commands.dialect import (
@@ -142,7 +142,7 @@ class Commands:
         self,
         store: Store,
         registry: Registry,
-        devices: DeviceBook,
+        devices: Devices,
         changes: Feed[Change],
         now: Callable[[], float],
     ) -> None:
@@ -152,7 +152,7 @@ class Commands:
         self._changes = changes
         self._now = now
         #: By did and whether a photo travels, while there is anything to wait for.
-        self._turns: dict[tuple[str, bool], Turns] = {}
+        self._turns: dict[tuple[str, bool], CommandQueue] = {}
         #: did -> when its people were changed last, by trio's clock.
         self._people_changed: dict[str, float] = {}
         self._threads = trio.CapacityLimiter(_THREADS)
@@ -294,7 +294,7 @@ class Commands:
     async def _forget_pictures(self, did: str) -> None:
         """What was read of the device is read again when it is asked for."""
         try:
-            with carried_through():
+            with shielded():
                 await self._store.device_pictures.forget(did)
         except HubError as error:
             limited(
@@ -319,7 +319,7 @@ class Commands:
             uri = uris.pop(0)
             link, end_turn = await self._turn(did, command)
             camera = self._store.devices.by_did(did)
-            with carried_through():
+            with shielded():
                 answer = await link.request(uri, param, seconds=command.seconds, on_free=end_turn)
                 if answer.code == NoSuchPath.code and uris:
                     continue
@@ -333,7 +333,7 @@ class Commands:
         turns = self._turns.get(key)
         if turns is None:
             places = PHOTOS_AT_A_TIME if command.has_photo else LIGHT_ONES_AT_A_TIME
-            turns = self._turns[key] = Turns(places)
+            turns = self._turns[key] = CommandQueue(places)
         end_turn = partial(self._end_turn, key)
         if not turns.take_nowait():
             # Whoever looks at pictures does not keep an operator waiting who changes people.

@@ -18,7 +18,7 @@ WAIT_SECONDS = 25.0
 MOST_BEFORE = 4
 
 
-class Turns:
+class CommandQueue:
     """So many at a time; the others wait in the order in which they came, those that give way
     behind those that do not.
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from msgspec import Struct
 
 from hub import metrics
-from hub.config import Devices as DevicesConfig
+from hub.config import DevicesConfig as DevicesConfig
 from hub.errors import (
     BadParameter,
     DeviceNotRegistered,
@@ -18,11 +18,11 @@ from hub.errors import (
     WrongSignature,
 )
 from hub.live.feed import Change, Feed
-from hub.live.pending_devices import Knock, Reason, Waiting, WaitingRoom
+from hub.live.pending_devices import ConnectAttempt, PendingDevices, Waiting, WaitingReason
 from hub.live.registry import Link, Registry
 from hub.log import limited
 from hub.services.devices.backoff import Holdback
-from hub.services.devices.devices import Device, DeviceBook
+from hub.services.devices.devices import Device, Devices
 from hub.services.devices.enrolment import Enrolment
 from hub.services.devices.tokens import DeviceTokens
 from hub.services.devices.verification import Fit, all_reasons, fit_or_reason
@@ -60,7 +60,7 @@ class MissingDid(DeviceNotRegistered):
 class _NotLetIn(Exception):
     """A check failed. `signed`: after a good signature, which is never held back (D2)."""
 
-    def __init__(self, error: HubError, *reasons: Reason, signed: bool = True) -> None:
+    def __init__(self, error: HubError, *reasons: WaitingReason, signed: bool = True) -> None:
         super().__init__(reasons[0].sentence)
         self.error = error
         self.reasons = reasons
@@ -74,8 +74,8 @@ class Admission:
         self,
         store: Store,
         registry: Registry,
-        room: WaitingRoom,
-        devices: DeviceBook,
+        room: PendingDevices,
+        devices: Devices,
         enrolment: Enrolment,
         changes: Feed[Change],
         config: DevicesConfig,
@@ -207,7 +207,7 @@ class Admission:
         time = None
         if device.clock_trusted:
             time = self._time_reason(param, self._room.failing(device.did))
-        if isinstance(fit, Reason):
+        if isinstance(fit, WaitingReason):
             reasons = all_reasons(fit, time)
             raise _NotLetIn(WrongSignature(fit.refusal), *reasons, signed=False)
         if time is not None:
@@ -217,14 +217,14 @@ class Admission:
         if self._store.tokens.was_accepted(param.sn, param.ts_text):
             raise _replayed()
         if not device.enabled:
-            reason = Reason("disabled")
+            reason = WaitingReason("disabled")
             raise _NotLetIn(NotAuthorised(reason.refusal), reason)
         if param.did and param.did != device.did:
-            reason = Reason("foreign-did", {"did": param.did})
+            reason = WaitingReason("foreign-did", {"did": param.did})
             raise _NotLetIn(DeviceNotRegistered(reason.refusal), reason)
         return fit
 
-    def _time_reason(self, param: ConnectParam, before: Waiting | None) -> Reason | None:
+    def _time_reason(self, param: ConnectParam, before: Waiting | None) -> WaitingReason | None:
         """What is wrong with the time of a connect: the clock is off, or it is an earlier one's.
 
         `before` is the connect before it, where that failed.
@@ -238,8 +238,8 @@ class Admission:
         )
         # An earlier connect's time says nothing of how the clock is now.
         if stands_still or self._store.tokens.was_accepted(param.sn, param.ts_text):
-            return Reason("replayed")
-        return Reason("clock-off", {"seconds": f"{param.ts - self._now():.0f}"})
+            return WaitingReason("replayed")
+        return WaitingReason("clock-off", {"seconds": f"{param.ts - self._now():.0f}"})
 
     async def _check_empty_did(self, device: Device, param: ConnectParam) -> None:
         state = self._enrolment.initial.did_state(device)
@@ -255,7 +255,7 @@ class Admission:
             await self._enrolment.initial.settle_did(device.did, "none")
             return
         offer = not self._enrolment.initial.is_offering(device.did)
-        raise _NotLetIn(MissingDid(device.did, offer=offer), Reason("no-did"))
+        raise _NotLetIn(MissingDid(device.did, offer=offer), WaitingReason("no-did"))
 
     async def _issue(self, device: Device, param: ConnectParam) -> str:
         keep_until = self._now_ms() + 2000 * self._config.clock_skew
@@ -271,7 +271,7 @@ class Admission:
         knock = self._knock(param, link)
         time = self._time_reason(param, self._room.waiting_of(param.sn))
         reasons = self._devices.reasons_of_unknown(knock, time)
-        self._room.knock_unknown(knock, reasons, link, slowed_seconds=hold)
+        self._room.note_unknown(knock, reasons, link, slowed_seconds=hold)
         limited(
             log,
             logging.INFO,
@@ -308,8 +308,8 @@ class Admission:
         )
         await self._hold_back(link, hold)
 
-    def _knock(self, param: ConnectParam, link: Link) -> Knock:
-        return Knock(
+    def _knock(self, param: ConnectParam, link: Link) -> ConnectAttempt:
+        return ConnectAttempt(
             sn=param.sn,
             ip=param.ip or link.address,
             address=link.address,
@@ -353,5 +353,5 @@ class Admission:
 
 
 def _replayed() -> _NotLetIn:
-    reason = Reason("replayed")
+    reason = WaitingReason("replayed")
     return _NotLetIn(WrongSignature(reason.refusal), reason)

@@ -54,14 +54,14 @@ class RowFault(Struct, frozen=True):
         return f"line {self.line}: {self.message}"
 
 
-class Sheet(Struct, frozen=True):
+class DeviceCsv(Struct, frozen=True):
     """What was read: the rows that are devices, and what is wrong with others."""
 
     rows: tuple[ImportRow, ...]
     faults: tuple[RowFault, ...] = ()
 
 
-class BadSheet(BadParameter):
+class BadCsv(BadParameter):
     """Nothing was imported; `faults` holds every bad row, in the order of their lines."""
 
     def __init__(self, faults: Sequence[RowFault]) -> None:
@@ -72,7 +72,7 @@ class BadSheet(BadParameter):
         self.faults = tuple(faults)
 
 
-def read_sheet(text: str) -> Sheet:
+def read_csv(text: str) -> DeviceCsv:
     """The rows of a CSV file whose first line names the columns; `key` stays as it was written.
 
     Raises BadSheet where the first line is wrong, for no row can be read then.
@@ -102,10 +102,10 @@ def read_sheet(text: str) -> Sheet:
         faults.append(RowFault(line, "csv", f"this is no CSV: {error}"))
     if names is None:
         _checked_names([])
-    return Sheet(tuple(rows), tuple(faults))
+    return DeviceCsv(tuple(rows), tuple(faults))
 
 
-def check_sheet(sheet: Sheet, taken: Collection[tuple[str, str]]) -> None:
+def check_csv(sheet: DeviceCsv, taken: Collection[tuple[str, str]]) -> None:
     """Raises BadSheet. `taken`: the values that devices have, each with its field, sn or did."""
     faults = list(sheet.faults)
     #: Where each sn and did of the rows before stands.
@@ -117,10 +117,10 @@ def check_sheet(sheet: Sheet, taken: Collection[tuple[str, str]]) -> None:
     if not sheet.rows and not faults:
         faults.append(RowFault(1, "empty", "there is no row below the names of the columns"))
     if faults:
-        raise BadSheet(sorted(faults, key=lambda fault: fault.line))
+        raise BadCsv(sorted(faults, key=lambda fault: fault.line))
 
 
-def write_sheet(devices: Iterable[Device]) -> str:
+def write_csv(devices: Iterable[Device]) -> str:
     """The devices in the columns of an import. The codes are sealed, and stay empty."""
     out = io.StringIO()
     writer = csv.writer(out)
@@ -143,7 +143,7 @@ def _from_text(cell: str) -> str:
 def _checked_names(names: list[str]) -> list[str]:
     if not {"sn", "code"} <= set(names) <= set(COLUMNS) or len(set(names)) != len(names):
         message = f"allowed are the columns {','.join(COLUMNS)}; sn and code must be there"
-        raise BadSheet([RowFault(1, "columns", message)])
+        raise BadCsv([RowFault(1, "columns", message)])
     return names
 
 

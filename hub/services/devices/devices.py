@@ -13,16 +13,22 @@ from msgspec.structs import replace
 
 from hub.errors import NoSuchResource, WrongSignature
 from hub.live.feed import Change, Feed
-from hub.live.frame_trace import Traces
-from hub.live.pending_devices import Knock, Reason, Waiting, WaitingRoom, holds_key
+from hub.live.frame_trace import FrameTraces
+from hub.live.pending_devices import (
+    ConnectAttempt,
+    PendingDevices,
+    Waiting,
+    WaitingReason,
+    holds_key,
+)
 from hub.live.registry import Link, Registry
-from hub.services.devices.csv_import import Sheet, check_sheet, read_sheet, write_sheet
+from hub.services.devices.csv_import import DeviceCsv, check_csv, read_csv, write_csv
 from hub.services.devices.keys import DeviceKeys
 from hub.services.devices.latest_pictures import LatestPictures
-from hub.services.devices.status import DeviceNotes
+from hub.services.devices.status import DeviceStatus
 from hub.services.devices.validation import check_change, check_key, check_new
 from hub.services.devices.verification import Fit, all_reasons, fit_or_reason
-from hub.services.shielding import carried_through
+from hub.services.shielding import shielded
 from hub.store.db import Store
 from hub.store.tables.devices import Device as Device
 from hub.store.tables.devices import DeviceChange as DeviceChange
@@ -80,15 +86,15 @@ class DevicePage(Struct, frozen=True):
     next: str | None
 
 
-class DeviceBook:
+class Devices:
     """Changes are durable, and seen by every reader, once the call returns."""
 
     def __init__(
         self,
         store: Store,
         registry: Registry,
-        room: WaitingRoom,
-        traces: Traces,
+        room: PendingDevices,
+        traces: FrameTraces,
         records: Feed[Record],
         changes: Feed[Change],
         now: Callable[[], float],
@@ -99,7 +105,7 @@ class DeviceBook:
         self._room = room
         self._traces = traces
         self._changes = changes
-        self._notes = DeviceNotes(store.devices, registry)
+        self._notes = DeviceStatus(store.devices, registry)
         self._pictures = LatestPictures(store.records, records)
         #: Sheets have thousands of rows and keys: others are served meanwhile.
         self._threads = trio.CapacityLimiter(1)
@@ -136,26 +142,26 @@ class DeviceBook:
     async def add(self, new: NewDevice) -> DeviceView:
         """Raises BadParameter, and AlreadyExists for its sn or did."""
         check_new(new)
-        with carried_through():
+        with shielded():
             (device,) = await self._store.devices.add((new,))
         log.info("device %s (%s) was added", device.did, device.name or device.sn)
         self._enrolled(device, new.code)
         return self._view(device)
 
-    async def read_sheet(self, text: str) -> Sheet:
+    async def read_csv(self, text: str) -> DeviceCsv:
         """The rows of a CSV file, to be imported. Raises BadSheet."""
-        return await trio.to_thread.run_sync(read_sheet, text, limiter=self._threads)
+        return await trio.to_thread.run_sync(read_csv, text, limiter=self._threads)
 
-    async def check_import(self, sheet: Sheet) -> None:
-        """Whether `import_sheet` would take it. Raises BadSheet."""
+    async def check_import(self, sheet: DeviceCsv) -> None:
+        """Whether `import_csv` would take it. Raises BadCsv."""
         known = self._store.devices.all()
         taken = {("sn", device.sn) for device in known} | {("did", device.did) for device in known}
-        await trio.to_thread.run_sync(check_sheet, sheet, taken, limiter=self._threads)
+        await trio.to_thread.run_sync(check_csv, sheet, taken, limiter=self._threads)
 
-    async def import_sheet(self, sheet: Sheet) -> tuple[Device, ...]:
+    async def import_csv(self, sheet: DeviceCsv) -> tuple[Device, ...]:
         """All or nothing: raises BadSheet with every row that is wrong, and nothing is added."""
         await self.check_import(sheet)
-        with carried_through():
+        with shielded():
             added = await self._store.devices.add([row.device for row in sheet.rows])
         knocking = {waiting.sn for waiting in self._room.waiting()}
         for device, row in zip(added, sheet.rows, strict=True):
@@ -165,9 +171,9 @@ class DeviceBook:
         log.info("%d devices were imported", len(added))
         return added
 
-    def export_sheet(self) -> str:
+    def export_csv(self) -> str:
         """All devices as CSV in the columns of an import, without their codes."""
-        return write_sheet(self._store.devices.all())
+        return write_csv(self._store.devices.all())
 
     async def change(self, did: str, change: DeviceChange) -> DeviceView:
         """Raises BadParameter, AlreadyExists for the sn, NoSuchResource, and WrongSignature where a
@@ -189,7 +195,7 @@ class DeviceBook:
             change = replace(change, previous_key=None, previous_key_until=None)
         elif change.key is not UNSET:
             change = self._keys.with_grace(before, change)
-        with carried_through():
+        with shielded():
             await self._store.devices.change(did, change)
             if change.sn is not UNSET:
                 # What was seen of it is of another camera now.
@@ -207,7 +213,7 @@ class DeviceBook:
     async def remove(self, did: str) -> None:
         """Raises NoSuchResource. Its records stay."""
         device = self.device(did)
-        with carried_through():
+        with shielded():
             await self._store.devices.remove(did)
             await self._shut_out(did, "the device was removed")
         self._registry.forget(did)
@@ -225,13 +231,13 @@ class DeviceBook:
         """Raises BadParameter. The earlier one stays good for each device that signs with it,
         until that signs with the new one, or for a week."""
         check_key(pem)
-        with carried_through():
+        with shielded():
             await self._keys.replace_site_key(pem)
         self._site_key_changed()
 
     async def remove_site_key(self) -> None:
         """Devices without a key of their own are put out, and not let in any more."""
-        with carried_through():
+        with shielded():
             await self._keys.replace_site_key(None)
             for device in self._without_key():
                 await self._shut_out(device.did, "the site key was removed")
@@ -245,7 +251,9 @@ class DeviceBook:
         """The device signed with `key`: an earlier one is needed no more."""
         await self._keys.settle(device, key)
 
-    def reasons_of_unknown(self, knock: Knock, time: Reason | None) -> tuple[Reason, ...]:
+    def reasons_of_unknown(
+        self, knock: ConnectAttempt, time: WaitingReason | None
+    ) -> tuple[WaitingReason, ...]:
         """What an installer should know of a device that is not enrolled yet."""
         site_key = self.site_key()
         fit = fit_or_reason(knock, keys=() if site_key is None else (site_key,), code=None)
@@ -320,11 +328,11 @@ class DeviceBook:
         if fit.code == "code-mismatch" or holds_key(self.reasons_of_unknown(waiting.knock, None)):
             raise self._unfit(waiting, fit)
 
-    def _fit(self, waiting: Waiting, key: str | None, code: str) -> Fit | Reason:
+    def _fit(self, waiting: Waiting, key: str | None, code: str) -> Fit | WaitingReason:
         key = key or self.site_key()
         return fit_or_reason(waiting.knock, keys=() if key is None else (key,), code=code)
 
-    def _unfit(self, waiting: Waiting, reason: Reason) -> WrongSignature:
+    def _unfit(self, waiting: Waiting, reason: WaitingReason) -> WrongSignature:
         reasons = all_reasons(reason, waiting.of_time)
         self._room.refine(waiting.sn, reasons)
         return WrongSignature("; ".join(reason.sentence for reason in reasons))
@@ -345,7 +353,7 @@ class DeviceBook:
             reasons += [reason for reason in waiting.reasons if reason.code in _AFTER_THE_SIGNATURE]
         self._room.judge_failing(device.did, waiting, reasons)
 
-    def _of_time(self, device: Device, waiting: Waiting) -> Reason | None:
+    def _of_time(self, device: Device, waiting: Waiting) -> WaitingReason | None:
         """What still is wrong with the time of a connect: a clock need not be trusted."""
         was_accepted = self._store.tokens.was_accepted(waiting.sn, waiting.knock.ts_text)
         return waiting.of_time if device.clock_trusted or was_accepted else None

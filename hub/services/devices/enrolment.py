@@ -10,20 +10,20 @@ import trio
 from msgspec import Struct
 from msgspec.structs import replace
 
-from hub.config import Devices as DevicesConfig
+from hub.config import DevicesConfig
 from hub.errors import AlreadyExists, BadParameter, NoSuchResource, TooManyRequests
-from hub.live.pending_devices import Reason as Reason
-from hub.live.pending_devices import ReasonCode, WaitingRoom
+from hub.live.pending_devices import PendingDevices, ReasonCode
 from hub.live.pending_devices import Waiting as Waiting
+from hub.live.pending_devices import WaitingReason as WaitingReason
 from hub.live.registry import Link
-from hub.services.devices.devices import DeviceBook, DeviceChange, DeviceView, NewDevice
+from hub.services.devices.devices import DeviceChange, Devices, DeviceView, NewDevice
 from hub.services.devices.provisioning import (
     NOT_SENT_CLOSED,
     NOT_SENT_TWICE,
     NOT_SENT_UNSIGNED,
     Delivery,
-    InitialParameters,
     Outcome,
+    Provisioning,
 )
 from hub.services.devices.validation import check_key, check_new, check_text
 from hub.services.devices.verification import Fit, all_reasons, fit_or_reason
@@ -64,18 +64,18 @@ class CodeCheck(Struct, frozen=True):
     """
 
     outcome: CodeFit
-    reasons: tuple[Reason, ...]
+    reasons: tuple[WaitingReason, ...]
     form: str | None = None
 
 
 class Enrolment:
     def __init__(
-        self, store: Store, devices: DeviceBook, room: WaitingRoom, config: DevicesConfig
+        self, store: Store, devices: Devices, room: PendingDevices, config: DevicesConfig
     ) -> None:
         self._store = store
         self._devices = devices
         self._room = room
-        self.initial = InitialParameters(store, devices, config)
+        self.initial = Provisioning(store, devices, config)
         #: When codes were tried, by trio's clock.
         self._checked: deque[float] = deque(maxlen=CHECKS_PER_SECOND)
 

@@ -15,10 +15,10 @@ from msgspec.structs import replace
 
 from hub.errors import NoSuchResource
 from hub.live.frame_trace import MOST_FRAMES as MOST_FRAMES
-from hub.live.frame_trace import Direction, Ended, Entry, Kept, Shortened, Traces
+from hub.live.frame_trace import Direction, Ended, Entry, FrameTraces, Kept, Shortened
 from hub.live.frame_trace import Upload as Upload
-from hub.live.pending_devices import WaitingRoom
-from hub.services.devices.devices import Device, DeviceBook
+from hub.live.pending_devices import PendingDevices
+from hub.services.devices.devices import Device, Devices
 from hub.wire.envelope import BadFrame, Response, decode_frame
 from hub.wire.redaction import shown, shown_text, shown_uri
 
@@ -65,7 +65,7 @@ class Trace:
     """By did, and by serial number for what knocks and is not enrolled."""
 
     def __init__(
-        self, traces: Traces, devices: DeviceBook, room: WaitingRoom, closing: trio.Event
+        self, traces: FrameTraces, devices: Devices, room: PendingDevices, closing: trio.Event
     ) -> None:
         self._traces = traces
         self._devices = devices

@@ -8,10 +8,10 @@ from typing import Literal
 
 from msgspec import UNSET, Struct
 
-from hub.config import Devices as DevicesConfig
+from hub.config import DevicesConfig as DevicesConfig
 from hub.errors import OK, DeviceBusy, DeviceNonsense, DeviceSilent, HubError, NoSuchResource
 from hub.live.registry import Answer, Link
-from hub.services.devices.devices import Device, DeviceBook, DeviceChange
+from hub.services.devices.devices import Device, DeviceChange, Devices
 from hub.store.db import Store
 from hub.wire.session import InitParam
 
@@ -73,8 +73,8 @@ def kept_delivery(message: str) -> Delivery:
     return Delivery("refused" if _REFUSED.fullmatch(message) else "silent", message)
 
 
-class InitialParameters:
-    def __init__(self, store: Store, devices: DeviceBook, config: DevicesConfig) -> None:
+class Provisioning:
+    def __init__(self, store: Store, devices: Devices, config: DevicesConfig) -> None:
         self._store = store
         self._devices = devices
         self._config = config

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from hub.errors import HubError
 from hub.live.registry import Registry
 from hub.log import limited
-from hub.store.tables.devices import Device, DeviceNote, Devices
+from hub.store.tables.devices import Device, DeviceNote, DeviceTable
 
 log = logging.getLogger(__name__)
 
@@ -20,10 +20,10 @@ FLUSH_SECONDS = 60.0
 _LAST_FLUSH_SECONDS = 5.0
 
 
-class DeviceNotes:
+class DeviceStatus:
     """A heartbeat costs no write: last seen, address and versions reach the disk once a minute."""
 
-    def __init__(self, devices: Devices, registry: Registry) -> None:
+    def __init__(self, devices: DeviceTable, registry: Registry) -> None:
         self._devices = devices
         self._registry = registry
         #: By SN: what is heard of a camera is never another's that has its place by then.

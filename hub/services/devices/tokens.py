@@ -7,7 +7,7 @@ import secrets
 from collections.abc import Callable
 
 from hub.errors import NoSuchResource, NotAuthorised
-from hub.store.tables.tokens import Accepted, TokenRow, Tokens
+from hub.store.tables.tokens import Accepted, TokenRow, TokenTable
 
 #: 24 characters of ASCII: 1.1 allows 32, and its own example has 23.
 _TOKEN_BYTES = 18
@@ -16,7 +16,7 @@ GRACE_SECONDS = 60
 
 
 class DeviceTokens:
-    def __init__(self, tokens: Tokens, lifetime_seconds: int, now: Callable[[], float]) -> None:
+    def __init__(self, tokens: TokenTable, lifetime_seconds: int, now: Callable[[], float]) -> None:
         self._tokens = tokens
         self._lifetime_ms = lifetime_seconds * 1000
         self._now = now

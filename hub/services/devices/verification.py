@@ -8,7 +8,7 @@ from typing import Protocol
 
 from msgspec import Struct
 
-from hub.live.pending_devices import Reason
+from hub.live.pending_devices import WaitingReason
 from hub.wire.signing import is_base64, load_public_key, recover_signed, signed_form
 
 #: Parsing a PEM costs as much as checking a signature.
@@ -33,33 +33,33 @@ class Fit(Struct, frozen=True):
     key: str
 
 
-def fit_or_reason(knock: Signed, *, keys: Sequence[str], code: str | None) -> Fit | Reason:
+def fit_or_reason(knock: Signed, *, keys: Sequence[str], code: str | None) -> Fit | WaitingReason:
     """How a connect's signature fits, or the reason why it does not.
 
     Padding that comes out right tells a wrong code from a wrong key. Without a `code` there is
     always a reason: "unknown" where a key fits.
     """
     if not knock.sign:
-        return Reason("no-signature")
+        return WaitingReason("no-signature")
     if not keys:
-        return Reason("no-key")
-    reason = Reason("key-mismatch")
+        return WaitingReason("no-key")
+    reason = WaitingReason("key-mismatch")
     for key in keys:
         signed = recover_signed(_loaded(key), knock.sign)
         if signed is None:
             continue
         if code is None:
-            return Reason("unknown")
+            return WaitingReason("unknown")
         form = signed_form(signed, sn=knock.sn, code=code, ts_text=knock.ts_text)
         if form is not None:
             return Fit(form, key)
-        reason = Reason("code-mismatch")
+        reason = WaitingReason("code-mismatch")
     if reason.code == "key-mismatch" and not is_base64(knock.sign):
-        return Reason("bad-signature")
+        return WaitingReason("bad-signature")
     return reason
 
 
-def all_reasons(fit: Fit | Reason, time: Reason | None) -> tuple[Reason, ...]:
+def all_reasons(fit: Fit | WaitingReason, time: WaitingReason | None) -> tuple[WaitingReason, ...]:
     """Everything that keeps a device out, as far as signature and time tell."""
     if isinstance(fit, Fit) or (time is not None and fit.code == "unknown"):
         return () if time is None else (time,)

@@ -18,12 +18,12 @@ from msgspec.structs import replace
 
 from hub.errors import AlreadyExists, BadParameter, ClientTooOld, NoSuchResource
 from hub.live.feed import Change, Feed
-from hub.services.devices.devices import DeviceBook
+from hub.services.devices.devices import Devices
 from hub.services.firmware.releases import Firmware, Release
-from hub.services.shielding import carried_through
+from hub.services.shielding import shielded
 from hub.store.db import Store
+from hub.store.tables.campaigns import CampaignTarget, StoredCampaign, Will
 from hub.store.tables.campaigns import DeviceState as DeviceState
-from hub.store.tables.campaigns import StoredCampaign, Target, Will
 from hub.wire.uploads.firmware import Versions
 
 log = logging.getLogger(__name__)
@@ -113,7 +113,7 @@ class Campaigns:
         self,
         store: Store,
         firmware: Firmware,
-        devices: DeviceBook,
+        devices: Devices,
         changes: Feed[Change],
         now: Callable[[], float],
     ) -> None:
@@ -168,7 +168,7 @@ class Campaigns:
         release = self._firmware.release(release_id)
         if not 1 <= len(dids) <= MOST_DEVICES or len(set(dids)) != len(dids):
             raise BadParameter(f"1 to {MOST_DEVICES} different devices are expected", field="dids")
-        with carried_through():
+        with shielded():
             async with self._stepping:
                 for did in dids:
                     self._check_free(did)
@@ -267,7 +267,7 @@ class Campaigns:
         self._publish(campaign.id)
 
     async def _set_will(self, id: int, will: Will) -> Campaign:
-        with carried_through():
+        with shielded():
             async with self._stepping:
                 campaign = self._stored(id)
                 if campaign.has_ended:
@@ -291,8 +291,8 @@ class Campaigns:
                 f"device {did} is in campaign {campaign.id}, which goes on", field="dids"
             )
 
-    def _new_target(self, did: str, release: Release) -> Target:
-        target = Target(did)
+    def _new_target(self, did: str, release: Release) -> CampaignTarget:
+        target = CampaignTarget(did)
         if self._has_got(release, target):
             return replace(target, state="done", done_at=self._now_ms())
         return target
@@ -305,13 +305,13 @@ class Campaigns:
             raise BadParameter(f"{MOST_CAMPAIGNS} campaigns go on: stop one first")
         return ended[: max(over, 0)]
 
-    def _has_got(self, release: Release, target: Target) -> bool:
+    def _has_got(self, release: Release, target: CampaignTarget) -> bool:
         if _says_something(release):
             reported = Versions.of(self._devices.device(target.did))
             return reported.hold(release.reports)
         return target.offered_at is not None and self._received(release, target) == release.size
 
-    def _received(self, release: Release, target: Target) -> int:
+    def _received(self, release: Release, target: CampaignTarget) -> int:
         """Bytes of the release that the device was sent since it was offered."""
         received = 0
         for sha256, size in {(c.sha256, c.size) for c in release.components}:
@@ -344,7 +344,9 @@ class Campaigns:
             ),
         )
 
-    def _view_target(self, target: Target, release: Release, *, is_next: bool) -> CampaignDevice:
+    def _view_target(
+        self, target: CampaignTarget, release: Release, *, is_next: bool
+    ) -> CampaignDevice:
         device = self._devices.device(target.did)
         return CampaignDevice(
             did=target.did,

@@ -22,7 +22,7 @@ from msgspec.structs import replace
 
 from hub.errors import CannotStoreNow, HubError, NoSuchPath, NoSuchResource
 from hub.log import limited
-from hub.services.devices.devices import Device, DeviceBook
+from hub.services.devices.devices import Device, Devices
 from hub.services.firmware.campaigns import Campaigns
 from hub.services.firmware.releases import Component, StoredFile
 from hub.store.db import Store
@@ -98,7 +98,7 @@ class Downloads:
     """What devices download, and who did."""
 
     def __init__(
-        self, store: Store, devices: DeviceBook, campaigns: Campaigns, now: Callable[[], float]
+        self, store: Store, devices: Devices, campaigns: Campaigns, now: Callable[[], float]
     ) -> None:
         self._key = store.link_key
         self._rows = store.downloads

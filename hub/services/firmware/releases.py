@@ -17,8 +17,8 @@ from hub.errors import BadParameter, HubError, NoSuchResource, TooLarge
 from hub.live.feed import Change, Feed
 from hub.log import limited
 from hub.services.devices.validation import check_text
-from hub.services.shielding import carried_through
-from hub.services.site.disk_space import GB, DiskRoom
+from hub.services.shielding import shielded
+from hub.services.site.disk_space import GB, DiskSpace
 from hub.services.site.site import Site
 from hub.store.db import FIRMWARE, Store
 from hub.store.firmware_files import MOST_BYTES as MOST_BYTES
@@ -75,7 +75,7 @@ class Upload:
     async def finish(self) -> StoredFile:
         """The file, durable; one that was here already is the same one. CannotStoreNow."""
         found = await self._receiving.finish(self._firmware.now_ms())
-        with carried_through():
+        with shielded():
             return await self._firmware.keep(self._receiving.path, found)
 
 
@@ -86,7 +86,7 @@ class Firmware:
         self,
         store: Store,
         site: Site,
-        room: DiskRoom,
+        room: DiskSpace,
         changes: Feed[Change],
         now: Callable[[], float],
     ) -> None:
@@ -123,7 +123,7 @@ class Firmware:
         # It takes its room already: whoever laid it there takes it away again.
         self.check_disk(0)
         found = await self._files.digest_staged(name, self.now_ms())
-        with carried_through():
+        with shielded():
             return await self.keep(self._files.staged(name), found)
 
     def files(self) -> tuple[StoredFile, ...]:
@@ -162,7 +162,7 @@ class Firmware:
         Raises NoSuchResource, and BadParameter while a campaign gives it to devices.
         """
         self.release(id)
-        with carried_through():
+        with shielded():
             async with self._keeping:
                 release = await self._rows.remove_release(id)
                 for sha256 in {component.sha256 for component in release.components}:
@@ -173,7 +173,7 @@ class Firmware:
 
     async def remove_file(self, sha256: str) -> None:
         """Raises NoSuchResource, and BadParameter where a release has it."""
-        with carried_through():
+        with shielded():
             async with self._keeping:
                 await self._remove_file(sha256)
 

@@ -10,9 +10,9 @@ import trio
 import xxhash
 
 from hub import metrics
-from hub.config import Devices
+from hub.config import DevicesConfig
 from hub.errors import NoSuchResource, NotAuthorised
-from hub.services.devices.devices import DeviceBook
+from hub.services.devices.devices import Devices
 from hub.services.firmware.campaigns import Campaigns
 from hub.services.firmware.downloads import Downloads
 from hub.services.firmware.releases import Release
@@ -42,11 +42,11 @@ class Ingest:
     def __init__(
         self,
         store: Store,
-        devices: DeviceBook,
+        devices: Devices,
         site: Site,
         campaigns: Campaigns,
         downloads: Downloads,
-        config: Devices,
+        config: DevicesConfig,
         now: Callable[[], float],
     ) -> None:
         self._records = store.records

@@ -23,7 +23,7 @@ class Shortage(Struct, frozen=True):
     wanted_bytes: int
 
 
-class DiskRoom:
+class DiskSpace:
     """`min_free_gb`: what should be free on the disk at any time."""
 
     def __init__(self, min_free_gb: float, free_bytes: Callable[[], int]) -> None:

@@ -1,4 +1,4 @@
-"""Upkeep: old days go, the disk keeps room, what has expired is forgotten, the database is checked.
+"""Maintenance: retention, free disk space, expired rows, and the nightly check of the database.
 
 Whole days go, the oldest first; never the one that is being written. Where that is all there is
 and the disk fills up, the store refuses uploads by itself until there is room again.
@@ -16,7 +16,7 @@ from hub.config import Storage
 from hub.errors import HubError
 from hub.log import limited
 from hub.services.access.accounts import ABSOLUTE_MS, IDLE_MS
-from hub.services.site.disk_space import GB, DiskRoom, Shortage
+from hub.services.site.disk_space import GB, DiskSpace, Shortage
 from hub.store.db import Store
 
 log = logging.getLogger(__name__)
@@ -30,14 +30,14 @@ _CLOCK_JUMP_SECONDS = 3600
 _AFTER_A_JUMP_SECONDS = 86_400
 
 
-class Upkeep:
+class Maintenance:
     """Keeps the store within its limits. `shortage`: there is one, and nothing left may go."""
 
     def __init__(
         self,
         store: Store,
         config: Storage,
-        room: DiskRoom,
+        room: DiskSpace,
         *,
         now: Callable[[], float],
         zone: Callable[[], tzinfo],

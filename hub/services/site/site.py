@@ -17,7 +17,7 @@ from hub.errors import BadParameter
 from hub.live.feed import Change, Feed
 
 if TYPE_CHECKING:
-    from hub.store.tables.settings import Settings
+    from hub.store.tables.settings import SettingTable
 
 Language = Literal["auto", "zh", "en"]
 LANGUAGES: tuple[Language, ...] = get_args(Language)
@@ -39,7 +39,7 @@ class Site:
 
     def __init__(
         self,
-        settings: Settings,
+        settings: SettingTable,
         config: Config,
         change_feed: Feed[Change],
         *,

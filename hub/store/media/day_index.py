@@ -27,7 +27,7 @@ class Day(Struct, frozen=True):
     bytes: int
 
 
-class Days:
+class DayIndex:
     """The days in memory. Changed by the writer's thread after a commit, read from everywhere."""
 
     def __init__(self, days: Iterable[Day]) -> None:

@@ -16,7 +16,7 @@ from hub.errors import BadParameter, CannotStoreNow, NoSuchResource, TooManyRequ
 from hub.log import limited
 from hub.store.group_commit import Writer
 from hub.store.health import Condition
-from hub.store.media.day_index import Days
+from hub.store.media.day_index import DayIndex
 from hub.store.media.packs import (
     Packs,
     checksum,
@@ -103,7 +103,7 @@ class Media:
         writer: Writer,
         readers: Readers,
         packs: Packs,
-        days: Days,
+        days: DayIndex,
         condition: Condition,
         now: Callable[[], float],
     ) -> None:

@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from hub.errors import AlreadyExists, NoSuchResource
 from hub.store.group_commit import Writer
-from hub.store.sealing import Box
+from hub.store.sealing import SecretBox
 
 _ALL = "SELECT appid, name, read_only, created_at, secret FROM api_key"
 _ADD = "INSERT INTO api_key (appid, name, read_only, created_at, secret) VALUES (?, ?, ?, ?, ?)"
@@ -42,10 +42,10 @@ def load_api_keys(connection: sqlite3.Connection) -> list[SealedApiKey]:
     ]
 
 
-class ApiKeys:
+class ApiKeyTable:
     """All of them in memory, their secrets sealed; changes are durable on return."""
 
-    def __init__(self, writer: Writer, box: Box, keys: list[SealedApiKey]) -> None:
+    def __init__(self, writer: Writer, box: SecretBox, keys: list[SealedApiKey]) -> None:
         self._writer = writer
         self._box = box
         self._keys = {sealed.key.appid: sealed for sealed in keys}

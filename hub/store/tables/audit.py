@@ -31,7 +31,7 @@ class AuditEntry(Struct, frozen=True):
     address: str
 
 
-class Audit:
+class AuditTable:
     """Written by every change that a person or a command makes; never rewritten."""
 
     def __init__(self, writer: Writer, readers: Readers) -> None:

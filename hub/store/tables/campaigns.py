@@ -36,7 +36,7 @@ WHERE campaign = ? AND did = ?
 """
 
 
-class Target(Struct, frozen=True):
+class CampaignTarget(Struct, frozen=True):
     """One device of a campaign. Times in UNIX milliseconds.
 
     `counts`: no later campaign has, or had, the device.
@@ -58,7 +58,7 @@ class StoredCampaign(Struct, frozen=True):
     will: Will
     proved_at: int | None
     started_at: int
-    targets: tuple[Target, ...]
+    targets: tuple[CampaignTarget, ...]
 
     @property
     def all_done(self) -> bool:
@@ -68,7 +68,7 @@ class StoredCampaign(Struct, frozen=True):
     def has_ended(self) -> bool:
         return self.will == "stopped" or self.all_done
 
-    def target(self, did: str) -> Target:
+    def target(self, did: str) -> CampaignTarget:
         """Raises LookupError where the campaign does not hold the device."""
         for target in self.targets:
             if target.did == did:
@@ -87,11 +87,11 @@ class StoredCampaign(Struct, frozen=True):
 
 
 def load_campaigns(connection: sqlite3.Connection) -> list[StoredCampaign]:
-    targets: dict[int, list[Target]] = {}
+    targets: dict[int, list[CampaignTarget]] = {}
     for campaign, did, state, offered_at, downloaded_at, done_at, counts in connection.execute(
         _DEVICES
     ):
-        target = Target(did, state, offered_at, downloaded_at, done_at, bool(counts))
+        target = CampaignTarget(did, state, offered_at, downloaded_at, done_at, bool(counts))
         targets.setdefault(campaign, []).append(target)
     return [
         StoredCampaign(id_, release, will, proved_at, started_at, tuple(targets.get(id_, ())))
@@ -99,7 +99,7 @@ def load_campaigns(connection: sqlite3.Connection) -> list[StoredCampaign]:
     ]
 
 
-class Campaigns:
+class CampaignTable:
     """All of them in memory; changes are durable on return."""
 
     def __init__(self, writer: Writer, campaigns: Sequence[StoredCampaign]) -> None:
@@ -121,7 +121,11 @@ class Campaigns:
         return self._campaigns.get(self._last.get(did, 0))
 
     async def add(
-        self, release_id: int, targets: Sequence[Target], started_at: int, forget: Sequence[int]
+        self,
+        release_id: int,
+        targets: Sequence[CampaignTarget],
+        started_at: int,
+        forget: Sequence[int],
     ) -> StoredCampaign:
         """Start one, and forget old ones. NoSuchResource: its release or a device is gone."""
 
@@ -157,7 +161,7 @@ class Campaigns:
 
         await self._writer.write(job, lambda _: self._change(id, will=will))
 
-    async def note(self, id: int, target: Target, *, proved_at: int | None = None) -> None:
+    async def note(self, id: int, target: CampaignTarget, *, proved_at: int | None = None) -> None:
         """Remember how far a device is; nothing where it left the campaign meanwhile."""
 
         def job(connection: sqlite3.Connection) -> None:
@@ -179,7 +183,9 @@ class Campaigns:
         follows."""
         for campaign in self.all():
             targets = tuple(
-                Target(did, counts=one.counts) if one.did == did and one.done_at is None else one
+                CampaignTarget(did, counts=one.counts)
+                if one.did == did and one.done_at is None
+                else one
                 for one in campaign.targets
             )
             self._change(campaign.id, targets=targets)

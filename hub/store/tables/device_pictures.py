@@ -44,7 +44,7 @@ class _Added(Struct, frozen=True):
     total: int | None
 
 
-class DevicePictures:
+class DevicePictureTable:
     """`most_bytes`: what is kept in all."""
 
     def __init__(self, writer: Writer, readers: Readers, most_bytes: int = MOST_BYTES) -> None:

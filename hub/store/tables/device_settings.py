@@ -51,7 +51,7 @@ def load_device_settings(connection: sqlite3.Connection) -> list[DeviceSetting]:
     return [_setting(row) for row in connection.execute(_ALL)]
 
 
-class DeviceSettings:
+class DeviceSettingTable:
     """All of them in memory; changes are durable on return."""
 
     def __init__(self, writer: Writer, settings: Sequence[DeviceSetting]) -> None:

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from hub.errors import AlreadyExists, NoSuchResource
 from hub.store.group_commit import Writer
-from hub.store.sealing import Box, Random
+from hub.store.sealing import Random, SecretBox
 from hub.store.sql import one
 
 DidState = Literal["unknown", "sent", "none", "known"]
@@ -169,13 +169,13 @@ def load_devices(connection: sqlite3.Connection) -> list[StoredDevice]:
     return [_stored(row) for row in connection.execute(_ALL)]
 
 
-class Devices:
+class DeviceTable:
     """All of them in memory, their secrets sealed; changes are durable on return."""
 
     def __init__(
         self,
         writer: Writer,
-        box: Box,
+        box: SecretBox,
         random: Random,
         devices: Sequence[StoredDevice],
         now: Callable[[], float],

@@ -85,7 +85,7 @@ def _loaded(
     return Download(id, did, sha256, size, started_at, ended_at, sent, covered)
 
 
-class Downloads:
+class DownloadTable:
     """Current in memory, saved when asked: bytes that were sent cost no write."""
 
     def __init__(self, writer: Writer, downloads: Sequence[Download]) -> None:

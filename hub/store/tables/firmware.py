@@ -133,7 +133,7 @@ def load_firmware(connection: sqlite3.Connection) -> FirmwareRows:
     return FirmwareRows(files, releases)
 
 
-class Firmware:
+class FirmwareTable:
     """All of them in memory; changes are durable on return."""
 
     def __init__(

@@ -35,7 +35,7 @@ def load_sessions(connection: sqlite3.Connection) -> list[Session]:
     return [Session(*row) for row in connection.execute(_ALL)]
 
 
-class Sessions:
+class SessionTable:
     """All of them in memory; changes are durable on return."""
 
     def __init__(self, writer: Writer, sessions: list[Session]) -> None:

@@ -22,7 +22,7 @@ def save_setting(connection: sqlite3.Connection, key: str, value: str | None) ->
         connection.execute(_PUT, (key, value))
 
 
-class Settings:
+class SettingTable:
     """`get` answers from memory; `set` is durable on return."""
 
     def __init__(self, writer: Writer, values: dict[str, str]) -> None:

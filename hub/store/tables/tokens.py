@@ -62,7 +62,7 @@ def load_accepted(connection: sqlite3.Connection) -> list[Accepted]:
     return [Accepted(*row) for row in connection.execute(_ACCEPTED)]
 
 
-class Tokens:
+class TokenTable:
     """`holder` and `was_accepted` answer from memory; changes are durable on return."""
 
     def __init__(

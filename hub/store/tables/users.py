@@ -36,7 +36,7 @@ def load_users(connection: sqlite3.Connection) -> list[User]:
     return [User(*row) for row in connection.execute(_ALL)]
 
 
-class Users:
+class UserTable:
     """All of them in memory; changes are durable on return."""
 
     def __init__(

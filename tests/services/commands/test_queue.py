@@ -9,10 +9,10 @@ import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from hub.errors import DeviceBusy
-from hub.services.commands.queue import MOST_BEFORE, MOST_WAITING, WAIT_SECONDS, Turns
+from hub.services.commands.queue import MOST_BEFORE, MOST_WAITING, WAIT_SECONDS, CommandQueue
 
 
-async def take(turns: Turns, *, gives_way: bool = False) -> None:
+async def take(turns: CommandQueue, *, gives_way: bool = False) -> None:
     if not turns.take_nowait():
         await turns.wait(gives_way=gives_way)
 
@@ -20,7 +20,7 @@ async def take(turns: Turns, *, gives_way: bool = False) -> None:
 class Crowd:
     """Callers who come one after the other, each in a task of its own."""
 
-    def __init__(self, turns: Turns, nursery: trio.Nursery) -> None:
+    def __init__(self, turns: CommandQueue, nursery: trio.Nursery) -> None:
         self.turns = turns
         self.inside: list[int] = []
         self.came: list[int] = []
@@ -55,7 +55,7 @@ class Crowd:
 
 
 def test_there_are_so_many_turns_at_once_and_no_more() -> None:
-    turns = Turns(2)
+    turns = CommandQueue(2)
     assert turns.is_idle
     assert [turns.take_nowait() for _ in range(3)] == [True, True, False]
     turns.end()
@@ -66,13 +66,13 @@ def test_there_are_so_many_turns_at_once_and_no_more() -> None:
 
 
 async def test_a_turn_that_is_free_is_taken_without_giving_way() -> None:
-    turns = Turns(1)
+    turns = CommandQueue(1)
     with trio.testing.assert_no_checkpoints():
         await take(turns)
 
 
 async def test_who_waits_comes_in_the_order_of_asking(nursery: trio.Nursery) -> None:
-    crowd = Crowd(Turns(1), nursery)
+    crowd = Crowd(CommandQueue(1), nursery)
     for number in range(5):
         await crowd.come(number)
     assert crowd.inside == [0]
@@ -85,7 +85,7 @@ async def test_who_waits_comes_in_the_order_of_asking(nursery: trio.Nursery) -> 
 async def test_who_gives_way_comes_behind_the_others_but_never_behind_many(
     nursery: trio.Nursery,
 ) -> None:
-    crowd = Crowd(Turns(1), nursery)
+    crowd = Crowd(CommandQueue(1), nursery)
     await crowd.come(0)
     for number in (100, 101, 102):
         await crowd.come(number, gives_way=True)
@@ -102,7 +102,7 @@ async def test_who_gives_way_comes_behind_the_others_but_never_behind_many(
 
 
 async def test_those_who_give_way_keep_nobody_else_out_of_the_queue(nursery: trio.Nursery) -> None:
-    crowd = Crowd(Turns(1), nursery)
+    crowd = Crowd(CommandQueue(1), nursery)
     await crowd.come(0)
     for number in range(100, 101 + MOST_WAITING):
         await crowd.come(number, gives_way=True)
@@ -117,7 +117,7 @@ async def test_those_who_give_way_keep_nobody_else_out_of_the_queue(nursery: tri
 async def test_nobody_overtakes_one_whose_turn_has_come_and_who_does_not_run_yet(
     nursery: trio.Nursery,
 ) -> None:
-    crowd = Crowd(Turns(1), nursery)
+    crowd = Crowd(CommandQueue(1), nursery)
     await crowd.come(1)
     await crowd.come(2)
     crowd.inside.remove(1)
@@ -130,7 +130,7 @@ async def test_nobody_overtakes_one_whose_turn_has_come_and_who_does_not_run_yet
 async def test_who_gives_up_leaves_the_queue_and_the_others_their_order(
     nursery: trio.Nursery,
 ) -> None:
-    crowd = Crowd(Turns(1), nursery)
+    crowd = Crowd(CommandQueue(1), nursery)
     for number in range(4):
         await crowd.come(number)
     await crowd.give_up(2)
@@ -143,7 +143,7 @@ async def test_who_gives_up_leaves_the_queue_and_the_others_their_order(
 async def test_a_turn_that_comes_to_one_who_gives_up_that_moment_is_the_next_ones(
     nursery: trio.Nursery,
 ) -> None:
-    crowd = Crowd(Turns(1), nursery)
+    crowd = Crowd(CommandQueue(1), nursery)
     for number in range(3):
         await crowd.come(number)
     crowd.scopes[1].cancel()
@@ -156,7 +156,7 @@ async def test_a_turn_that_comes_to_one_who_gives_up_that_moment_is_the_next_one
 async def test_who_comes_when_too_many_wait_is_told_that_the_device_is_busy(
     nursery: trio.Nursery,
 ) -> None:
-    crowd = Crowd(Turns(1), nursery)
+    crowd = Crowd(CommandQueue(1), nursery)
     for number in range(MOST_WAITING + 2):
         await crowd.come(number)
     assert crowd.busy == [MOST_WAITING + 1]
@@ -169,7 +169,7 @@ async def test_who_comes_when_too_many_wait_is_told_that_the_device_is_busy(
 async def test_who_has_waited_long_enough_is_told_so_and_leaves_the_queue(
     nursery: trio.Nursery, autojump_clock: MockClock
 ) -> None:
-    turns = Turns(1)
+    turns = CommandQueue(1)
     assert turns.take_nowait()
     with pytest.raises(DeviceBusy, match="for 25 s"):
         await turns.wait()
@@ -186,7 +186,7 @@ async def test_whatever_happens_no_turn_is_lost_and_none_is_given_twice(
     """Callers come, have done and give up at random: order and number hold throughout."""
     chance = random.Random(seed)
     places = chance.randint(1, 4)
-    crowd = Crowd(Turns(places), nursery)
+    crowd = Crowd(CommandQueue(places), nursery)
     waiting: list[int] = []
     for number in range(60):
         what = chance.choice(["come", "come", "go", "give up", "both"])

@@ -21,7 +21,7 @@ from hub.errors import (
     WrongSignature,
 )
 from hub.live.feed import Change
-from hub.live.pending_devices import Reason
+from hub.live.pending_devices import WaitingReason
 from hub.services.devices.admission import MissingDid
 from hub.services.devices.backoff import FREE_FAILURES
 from hub.services.devices.devices import DeviceChange, NewDevice
@@ -158,7 +158,7 @@ async def test_a_clock_beyond_the_skew_is_answered_423_and_told(
     assert side in error.message
     view = site.devices.get(device.did)
     assert view.waiting is not None
-    assert view.waiting.reasons == (Reason("clock-off", {"seconds": str(off)}),)
+    assert view.waiting.reasons == (WaitingReason("clock-off", {"seconds": str(off)}),)
     assert view.clock_offset == pytest.approx(off)
 
 
@@ -260,8 +260,8 @@ async def test_of_a_camera_that_waits_a_time_that_stands_still_is_told_too(
         assert why_waiting(site) == [told]
         clock.advance(30)
     assert site.enrolment.check_code(SN, "WRONG").reasons == (
-        Reason("code-mismatch"),
-        Reason("replayed"),
+        WaitingReason("code-mismatch"),
+        WaitingReason("replayed"),
     )
     accepted = await site.enrolment.accept(SN, CODE)
     assert accepted.device.waiting_reason == "it repeats an earlier connect"
@@ -324,7 +324,7 @@ async def test_a_did_that_is_not_the_sns_own_is_answered_421(clock: FrozenClock)
     assert error.code == 421
     view = site.devices.get(device.did)
     assert view.waiting is not None
-    assert view.waiting.reasons == (Reason("foreign-did", {"did": "999"}),)
+    assert view.waiting.reasons == (WaitingReason("foreign-did", {"did": "999"}),)
 
 
 async def test_the_checks_come_in_the_order_of_d2(clock: FrozenClock) -> None:

@@ -10,7 +10,7 @@ import pytest
 import trio
 
 from hub.errors import HubError, NotAuthorised, WrongSignature
-from hub.services.devices.csv_import import ImportRow, Sheet
+from hub.services.devices.csv_import import DeviceCsv, ImportRow
 from hub.services.devices.devices import DeviceChange, NewDevice
 from hub.store.db import open_store
 from tests.support.clock import FrozenClock
@@ -119,5 +119,5 @@ async def test_an_import_of_a_thousand_is_one_write(clock: FrozenClock, tmp_path
             ImportRow(number + 2, NewDevice(sn=f"{SN}{number}", code=CODE))
             for number in range(1000)
         ]
-        await site.devices.import_sheet(Sheet(tuple(rows)))
+        await site.devices.import_csv(DeviceCsv(tuple(rows)))
         assert len(site.devices.list()) == 1000

@@ -10,13 +10,13 @@ import pytest
 from hub.services.devices.csv_import import (
     MOST_NAMED,
     MOST_ROWS,
-    BadSheet,
+    BadCsv,
+    DeviceCsv,
     ImportRow,
     RowFault,
-    Sheet,
-    check_sheet,
-    read_sheet,
-    write_sheet,
+    check_csv,
+    read_csv,
+    write_csv,
 )
 from hub.services.devices.devices import NewDevice
 from tests.support.clock import FrozenClock
@@ -24,14 +24,14 @@ from tests.support.gate import CODE, gate, public_pem
 
 
 def faults_of(text: str) -> list[tuple[int, str, str]]:
-    with pytest.raises(BadSheet) as caught:
-        check_sheet(read_sheet(text), {("sn", "TAKEN"), ("did", "1")})
+    with pytest.raises(BadCsv) as caught:
+        check_csv(read_csv(text), {("sn", "TAKEN"), ("did", "1")})
     return [(fault.line, fault.code, fault.field) for fault in caught.value.faults]
 
 
 def test_a_sheet_is_read_as_spreadsheets_write_it() -> None:
-    sheet = read_sheet('\ufeffsn, code ,name,did\r\nA,1,"Gate, north",7\r\n\r\n B ,2\r\n,,,\r\n')
-    assert sheet == Sheet(
+    sheet = read_csv('\ufeffsn, code ,name,did\r\nA,1,"Gate, north",7\r\n\r\n B ,2\r\n,,,\r\n')
+    assert sheet == DeviceCsv(
         (
             ImportRow(2, NewDevice(sn="A", code="1", name="Gate, north", did="7")),
             ImportRow(4, NewDevice(sn="B", code="2")),
@@ -40,7 +40,7 @@ def test_a_sheet_is_read_as_spreadsheets_write_it() -> None:
 
 
 def test_a_key_in_quotes_goes_over_several_lines_and_the_next_row_has_its_own_line() -> None:
-    sheet = read_sheet('sn,code,key\nA,1,"one\ntwo\nthree"\nB,2,\n')
+    sheet = read_csv('sn,code,key\nA,1,"one\ntwo\nthree"\nB,2,\n')
     assert [(row.line, row.device.key) for row in sheet.rows] == [(2, "one\ntwo\nthree"), (5, None)]
 
 
@@ -79,7 +79,7 @@ def test_the_rows_of_one_import_are_bounded() -> None:
 
 def test_a_message_names_twenty_and_counts_the_rest() -> None:
     faults = [RowFault(n, "wrong", "sn: wrong", "sn") for n in range(2, 50)]
-    message = BadSheet(faults).message
+    message = BadCsv(faults).message
     assert message.startswith("line 2: sn: wrong; line 3: sn: wrong; ")
     assert message.endswith(f"line {MOST_NAMED + 1}: sn: wrong; and 28 more")
 
@@ -88,15 +88,15 @@ async def test_an_export_is_an_import_without_its_codes(clock: FrozenClock) -> N
     site = gate(clock)
     await site.enrol("SN-A", name='Gate "north"', did="7")
     await site.enrol("SN-B", key=public_pem(1))
-    text = site.devices.export_sheet()
+    text = site.devices.export_csv()
     assert CODE not in text
     assert site.store.devices.secrets("7").secret not in text
-    sheet = read_sheet(text)
+    sheet = read_csv(text)
     assert [(row.device.sn, row.device.name, row.device.key) for row in sheet.rows] == [
         ("SN-A", 'Gate "north"', None),
         ("SN-B", "", public_pem(1).strip()),
     ]
-    with pytest.raises(BadSheet) as caught:
+    with pytest.raises(BadCsv) as caught:
         await gate(clock).devices.check_import(sheet)
     assert {fault.field for fault in caught.value.faults} == {"code"}
 
@@ -107,13 +107,13 @@ async def test_what_a_camera_says_is_no_formula_in_a_spreadsheet(
 ) -> None:
     site = gate(clock)
     await site.enrol(said, name=said)
-    text = site.devices.export_sheet()
+    text = site.devices.export_csv()
     _, (sn, _, _, name, _) = csv.reader(io.StringIO(text))
     assert sn == name
     assert sn[0] not in "=+-@"
-    (row,) = read_sheet(text).rows
+    (row,) = read_csv(text).rows
     assert (row.device.sn, row.device.name) == (said, said)
 
 
 def test_an_empty_site_exports_the_columns() -> None:
-    assert write_sheet([]) == "sn,code,did,name,key\r\n"
+    assert write_csv([]) == "sn,code,did,name,key\r\n"

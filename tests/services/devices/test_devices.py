@@ -12,7 +12,7 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 
 from hub.errors import AlreadyExists, BadParameter, HubError, NoSuchResource, NotAuthorised
 from hub.live.feed import Change
-from hub.services.devices.csv_import import ImportRow, Sheet
+from hub.services.devices.csv_import import DeviceCsv, ImportRow
 from hub.services.devices.devices import DeviceChange, NewDevice
 from hub.services.devices.status import FLUSH_SECONDS
 from hub.store.record_log import LatestPicture
@@ -100,8 +100,8 @@ async def test_an_import_is_all_or_nothing_and_names_the_line(clock: FrozenClock
         (new("B", key="x"), "line 3: key: "),
     ):
         with pytest.raises(BadParameter) as caught:
-            await site.devices.import_sheet(
-                Sheet(
+            await site.devices.import_csv(
+                DeviceCsv(
                     (
                         good,
                         ImportRow(3, bad),
@@ -110,8 +110,8 @@ async def test_an_import_is_all_or_nothing_and_names_the_line(clock: FrozenClock
             )
         assert caught.value.message.startswith(text)
         assert len(site.devices.list()) == 1
-    added = await site.devices.import_sheet(
-        Sheet(
+    added = await site.devices.import_csv(
+        DeviceCsv(
             (
                 good,
                 ImportRow(3, new("B", name="Gate")),
@@ -125,18 +125,18 @@ async def test_others_are_served_while_a_sheet_is_read_and_checked(
     clock: FrozenClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """In a thread, and in one that nobody else waits for."""
-    sheet, worked_in = Sheet((ImportRow(2, new("A")),)), []
+    sheet, worked_in = DeviceCsv((ImportRow(2, new("A")),)), []
 
-    def work(*_: object) -> Sheet:
+    def work(*_: object) -> DeviceCsv:
         worked_in.append(threading.get_ident())
         shared = trio.from_thread.run_sync(trio.to_thread.current_default_thread_limiter)
         assert shared.borrowed_tokens == 0
         return sheet
 
-    monkeypatch.setattr("hub.services.devices.devices.read_sheet", work)
-    monkeypatch.setattr("hub.services.devices.devices.check_sheet", work)
+    monkeypatch.setattr("hub.services.devices.devices.read_csv", work)
+    monkeypatch.setattr("hub.services.devices.devices.check_csv", work)
     devices = gate(clock).devices
-    await devices.import_sheet(await devices.read_sheet("sn,code"))
+    await devices.import_csv(await devices.read_csv("sn,code"))
     assert len(worked_in) == 2
     assert threading.get_ident() not in worked_in
 
@@ -145,7 +145,7 @@ async def test_an_import_refused_by_the_store_adds_nothing(clock: FrozenClock) -
     site = gate(clock)
     site.store.refuses = True
     with pytest.raises(HubError):
-        await site.devices.import_sheet(Sheet((ImportRow(2, new("A")),)))
+        await site.devices.import_csv(DeviceCsv((ImportRow(2, new("A")),)))
     assert site.devices.list() == []
 
 

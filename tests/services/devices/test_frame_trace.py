@@ -8,7 +8,7 @@ import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from hub.errors import NoSuchResource
-from hub.live.frame_trace import Ring, Traces, Upload
+from hub.live.frame_trace import FrameTraces, Ring, Upload
 from hub.services.devices.frame_trace import Frame, Trace
 from tests.support.clock import NOON, FrozenClock
 from tests.support.talk import SECRETS, SN, TALK, TOKEN, Said, answer_of, have_said
@@ -22,7 +22,7 @@ class Site:
 
     def __init__(self) -> None:
         self.clock = FrozenClock()
-        self.traces: Traces = new_traces(self.clock)
+        self.traces: FrameTraces = new_traces(self.clock)
         self.closing = trio.Event()
         self.known = {"1": SimpleNamespace(sn=SN, ip=ADDRESS)}
         self.waiting = {"SN2": SimpleNamespace(knock=SimpleNamespace(address=ADDRESS))}

@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 import pytest
 
-from hub.config import Devices
+from hub.config import DevicesConfig
 from hub.errors import BadParameter, HubError, NotAuthorised, UnknownEventType
 from hub.services.records.ingest import Ingest
 from hub.store.db import Store, open_store
@@ -41,9 +41,9 @@ class Hub:
         #: Whose campaign was told that it reported.
         self.told: list[str] = []
         self.flushed = 0
-        self.ingest = self.with_config(Devices())
+        self.ingest = self.with_config(DevicesConfig())
 
-    def with_config(self, config: Devices) -> Ingest:
+    def with_config(self, config: DevicesConfig) -> Ingest:
         book: Any = SimpleNamespace(note_report=self._note, flush=self._flush)
         site: Any = SimpleNamespace(zone=lambda: ZoneInfo("Asia/Shanghai"))
         campaigns: Any = SimpleNamespace(reported=self._is_done)
@@ -189,7 +189,7 @@ async def test_d5_2_4_type_beyond_14_is_424_unless_it_is_to_be_kept(hub: Hub) ->
     sent = body(type=15, time=MILLISECONDS)
     with pytest.raises(UnknownEventType):
         await hub.ingest.event(hub.gate, sent)
-    await hub.with_config(Devices(unknown_event_types="keep")).event(hub.gate, sent)
+    await hub.with_config(DevicesConfig(unknown_event_types="keep")).event(hub.gate, sent)
     (record,) = await hub.records()
     assert isinstance(record.detail, EventDetail)
     assert record.detail.type == 15

@@ -12,7 +12,7 @@ from hub.live.feed import Change, Feed
 from hub.services.site.certificates import Certificates
 from hub.services.site.disk_space import Shortage
 from hub.services.site.health import Health
-from hub.services.site.maintenance import Upkeep
+from hub.services.site.maintenance import Maintenance
 from hub.store.db import Store
 from hub.store.health import StoreHealth
 from tests.support.clock import FrozenClock
@@ -42,12 +42,12 @@ class Parts:
     def __init__(self, clock: FrozenClock) -> None:
         self.store = KeptDays()
         self.certificates = CertificateDates(clock)
-        self.upkeep = Room()
+        self.maintenance = Room()
         self.changes: Feed[Change] = Feed()
         self.health = Health(
             cast("Store", self.store),
             cast("Certificates", self.certificates),
-            cast("Upkeep", self.upkeep),
+            cast("Maintenance", self.maintenance),
             self.changes,
             now=clock,
         )
@@ -78,7 +78,7 @@ def test_a_start_is_a_fault_until_every_port_serves(clock: FrozenClock, parts: P
     fresh = Health(
         cast("Store", parts.store),
         cast("Certificates", parts.certificates),
-        cast("Upkeep", parts.upkeep),
+        cast("Maintenance", parts.maintenance),
         parts.changes,
         now=clock,
     )
@@ -100,7 +100,7 @@ def test_damage_is_a_fault(parts: Parts) -> None:
 
 
 def test_a_low_disk_is_a_warning(parts: Parts) -> None:
-    parts.upkeep.shortage = Shortage(free_bytes=int(1.26 * GB), wanted_bytes=2 * GB)
+    parts.maintenance.shortage = Shortage(free_bytes=int(1.26 * GB), wanted_bytes=2 * GB)
     assert parts.faults() == []
     assert parts.sentence().startswith("only 1.3 GB are free on the disk, 2 GB should be")
 
@@ -146,14 +146,14 @@ def test_a_certificate_that_cannot_be_replaced_is_a_warning(parts: Parts) -> Non
 
 
 def test_faults_come_first(parts: Parts) -> None:
-    parts.upkeep.shortage = Shortage(0, GB)
+    parts.maintenance.shortage = Shortage(0, GB)
     parts.certificates.trouble = "no"
     parts.store.health = StoreHealth(storable=False, reason="the disk is full", damaged="a pack")
     assert parts.codes()[:2] == ["cannot-store", "damaged"]
 
 
 def test_every_reason_says_what_a_translation_needs(parts: Parts, clock: FrozenClock) -> None:
-    parts.upkeep.shortage = Shortage(0, GB)
+    parts.maintenance.shortage = Shortage(0, GB)
     parts.certificates.trouble = "no"
     parts.certificates.expires_at = clock() + 2 * DAY
     parts.store.health = StoreHealth(storable=False, reason="full", damaged="a pack")

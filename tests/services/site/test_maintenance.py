@@ -14,8 +14,8 @@ import trio
 from trio.testing import MockClock
 
 from hub.config import Storage
-from hub.services.site.disk_space import GB, DiskRoom, Shortage
-from hub.services.site.maintenance import Upkeep
+from hub.services.site.disk_space import GB, DiskSpace, Shortage
+from hub.services.site.maintenance import Maintenance
 from hub.store.db import Store
 from tests.support.clock import FrozenClock
 from tests.support.kept_days import KeptDays
@@ -57,19 +57,19 @@ async def kept_up(
     *,
     now: Callable[[], float] | None = None,
     zone: tzinfo = UTC,
-) -> AsyncIterator[Upkeep]:
+) -> AsyncIterator[Maintenance]:
     """Upkeep at work, after what it does at the start."""
-    upkeep = Upkeep(
+    maintenance = Maintenance(
         cast("Store", store),
         config,
-        DiskRoom(config.min_free_gb, store.free_bytes),
+        DiskSpace(config.min_free_gb, store.free_bytes),
         now=now or noon(),
         zone=lambda: zone,
     )
     async with trio.open_nursery() as nursery:
-        await nursery.start(upkeep.run)
+        await nursery.start(maintenance.run)
         await trio.sleep(1)
-        yield upkeep
+        yield maintenance
         nursery.cancel_scope.cancel()
 
 
@@ -155,9 +155,9 @@ async def test_the_oldest_go_while_the_disk_is_short(
 ) -> None:
     store.keep(TODAY, 10)
     store.free = GB // 2
-    async with kept_up(store, Storage(min_free_gb=2)) as upkeep:
+    async with kept_up(store, Storage(min_free_gb=2)) as maintenance:
         assert store.dropped == ["2026-11-16", "2026-11-17"]
-        assert upkeep.shortage is None
+        assert maintenance.shortage is None
 
 
 async def test_a_disk_that_gets_short_later_is_noticed_within_seconds(
@@ -182,9 +182,9 @@ async def test_a_full_disk_takes_the_oldest_whatever_is_allowed(
 async def test_today_never_goes(store: KeptDays, autojump_clock: MockClock) -> None:
     store.keep(TODAY, 3, size=0)
     store.free = GB
-    async with kept_up(store, Storage(keep_days=1, max_gb=0.5, min_free_gb=2)) as upkeep:
+    async with kept_up(store, Storage(keep_days=1, max_gb=0.5, min_free_gb=2)) as maintenance:
         assert [use.day for use in store.kept] == [TODAY]
-        assert upkeep.shortage == Shortage(free_bytes=GB, wanted_bytes=2 * GB)
+        assert maintenance.shortage == Shortage(free_bytes=GB, wanted_bytes=2 * GB)
 
 
 async def test_the_shortage_ends_when_somebody_makes_room(
@@ -192,11 +192,11 @@ async def test_the_shortage_ends_when_somebody_makes_room(
 ) -> None:
     store.keep(TODAY, 1)
     store.free = GB
-    async with kept_up(store, Storage(min_free_gb=2)) as upkeep:
-        assert upkeep.shortage is not None
+    async with kept_up(store, Storage(min_free_gb=2)) as maintenance:
+        assert maintenance.shortage is not None
         store.free = 3 * GB
         await trio.sleep(10)
-        assert upkeep.shortage is None
+        assert maintenance.shortage is None
 
 
 async def test_what_cannot_be_dropped_now_is_dropped_later(
@@ -220,9 +220,9 @@ async def test_a_disk_that_cannot_be_asked_costs_nothing(
         raise OSError("no such device")
 
     store.free_bytes = unknown  # type: ignore[method-assign]
-    async with kept_up(store, Storage(min_free_gb=2)) as upkeep:
+    async with kept_up(store, Storage(min_free_gb=2)) as maintenance:
         assert store.dropped == []
-        assert upkeep.shortage is None
+        assert maintenance.shortage is None
 
 
 # The rest
@@ -257,15 +257,15 @@ async def test_a_real_store_loses_its_old_days_and_keeps_today(
             clock.advance(DAY)
             last = upload(clock, seed)
             await store.records.append(last)
-        upkeep = Upkeep(
+        maintenance = Maintenance(
             store,
             Storage(keep_days=1, min_free_gb=0),
-            DiskRoom(0, lambda: 100 * GB),
+            DiskSpace(0, lambda: 100 * GB),
             now=clock,
             zone=lambda: UTC,
         )
         async with trio.open_nursery() as nursery:
-            await nursery.start(upkeep.run)
+            await nursery.start(maintenance.run)
             while len(store.media.days()) > 2:  # A thread is at work.
                 await trio.lowlevel.checkpoint()
             nursery.cancel_scope.cancel()

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import ifaddr
 import pytest
 
-from hub.config import Config, Devices
+from hub.config import Config, DevicesConfig
 from hub.config import Site as SiteConfig
 from hub.errors import BadParameter
 from hub.live.feed import Change, Feed
@@ -29,7 +29,7 @@ def adapter(name: str, *ips: str | tuple[str, int, int]) -> ifaddr.Adapter:
 
 def site_with(*adapters: ifaddr.Adapter, bind: str) -> Site:
     settings = SimpleNamespace(get=lambda key: None)
-    config = Config(devices=Devices(bind=bind))
+    config = Config(devices=DevicesConfig(bind=bind))
     return Site(settings, config, Feed(), adapters=lambda: adapters)  # type: ignore[arg-type]
 
 

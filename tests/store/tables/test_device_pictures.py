@@ -11,7 +11,7 @@ import trio
 
 from hub.errors import NoSuchResource
 from hub.store.db import Store
-from hub.store.tables.device_pictures import DevicePictures, stored_picture
+from hub.store.tables.device_pictures import DevicePictureTable, stored_picture
 from hub.store.tables.devices import DeviceChange, NewDevice
 from tests.support.clock import FrozenClock
 from tests.support.stores import opened
@@ -24,13 +24,13 @@ async def store(tmp_path: Path, clock: FrozenClock) -> AsyncIterator[Store]:
         yield store
 
 
-def small(store: Store, most_bytes: int) -> DevicePictures:
+def small(store: Store, most_bytes: int) -> DevicePictureTable:
     """The same table with less room."""
     whole = store.device_pictures
-    return DevicePictures(whole._writer, whole._readers, most_bytes)
+    return DevicePictureTable(whole._writer, whole._readers, most_bytes)
 
 
-async def put(pictures: DevicePictures, *paths: str, did: str = "1", size: int = 10) -> None:
+async def put(pictures: DevicePictureTable, *paths: str, did: str = "1", size: int = 10) -> None:
     for path in paths:
         picture = stored_picture("image/jpeg", path[:1].encode() * size)
         await pictures.put(did, f"S{did}", path, picture, int(path[1:] or 0))

@@ -10,14 +10,14 @@ import pytest
 from quart.wrappers import Response
 
 from hub.config import Config
-from hub.live.pending_devices import Knock, Reason
+from hub.live.pending_devices import ConnectAttempt, WaitingReason
 from hub.services.access.accounts import COMMAND_LINE
 from hub.wire.signing import body_md5, params_sign, sign_connect
 from hub.wire.uploads.records import AccessDetail, EventDetail, NewRecord, Plate, VehicleDetail
 from tests.support.clock import FrozenClock
 from tests.support.gate import private_key, public_pem
 from tests.support.hub_services import HubServices, face, open_hub_services
-from web.api.csv_bodies import sheet_bodies
+from web.api.csv_bodies import csv_bodies
 from web.app import create_app
 from web.http.bodies import Bodies
 
@@ -32,7 +32,7 @@ class Client:
         self.hub = hub
         self.headers = headers
         app = create_app(hub.services)
-        app.asgi_app = sheet_bodies(  # type: ignore[method-assign]
+        app.asgi_app = csv_bodies(  # type: ignore[method-assign]
             hub.services,
             Bodies(hub.services.config.web),
             app.asgi_app,  # type: ignore[arg-type]
@@ -350,8 +350,8 @@ async def test_a_change_to_a_device_that_waits_is_refused_where_its_code_does_no
     await api.send("POST", "devices", NEW)
     ts = int(clock())
     sign = sign_connect(private_key(0), sn="SN0009", code="RIGHT", ts=ts)
-    knock = Knock("SN0009", "192.168.1.9", "10.1.1.9", sign, str(ts), 0.4)
-    api.hub.room.knock_unknown(knock, [Reason("unknown")], FakeLink())
+    knock = ConnectAttempt("SN0009", "192.168.1.9", "10.1.1.9", sign, str(ts), 0.4)
+    api.hub.room.note_unknown(knock, [WaitingReason("unknown")], FakeLink())
     other = {"sn": "SN0009", "code": "WRONG"}
     assert await refusal(await api.raw("PATCH", "devices/1", other)) == (
         422,
@@ -377,8 +377,8 @@ async def test_every_change_is_in_the_audit_log(api: Client) -> None:
 
 
 async def test_a_waiting_device_is_listed_and_accepted(api: Client, clock: FrozenClock) -> None:
-    knock = Knock("SN0009", "192.168.1.9", "10.1.1.9", None, str(int(clock())), 0.4)
-    api.hub.room.knock_unknown(knock, [Reason("unknown")], FakeLink(), slowed_seconds=4)
+    knock = ConnectAttempt("SN0009", "192.168.1.9", "10.1.1.9", None, str(int(clock())), 0.4)
+    api.hub.room.note_unknown(knock, [WaitingReason("unknown")], FakeLink(), slowed_seconds=4)
     waiting = await api.get("devices/waiting")
     assert waiting == {
         "items": [
@@ -411,9 +411,9 @@ async def test_a_waiting_device_is_listed_and_accepted(api: Client, clock: Froze
 async def test_a_code_is_tried_on_a_waiting_device(api: Client) -> None:
     await api.hub.services.devices.set_site_key(public_pem())
     signed = sign_connect(private_key(0), sn="SN0009", code="AB12CD34", ts=1)
-    knock = Knock("SN0009", "192.168.1.9", "10.1.1.9", signed, "1", -400)
-    clock_off = Reason("clock-off", {"seconds": "-400"})
-    api.hub.room.knock_unknown(knock, [clock_off], FakeLink())
+    knock = ConnectAttempt("SN0009", "192.168.1.9", "10.1.1.9", signed, "1", -400)
+    clock_off = WaitingReason("clock-off", {"seconds": "-400"})
+    api.hub.room.note_unknown(knock, [clock_off], FakeLink())
     path = "devices/waiting/SN0009/check"
     assert await api.send("POST", path, {"code": "AB12CD34"}) == {
         "outcome": "fits",
@@ -430,8 +430,8 @@ async def test_a_code_is_tried_on_a_waiting_device(api: Client) -> None:
 
 async def test_a_waiting_device_takes_a_broken_ones_place(api: Client) -> None:
     await api.send("POST", "devices", NEW | {"did": "77", "name": "Gate"})
-    knock = Knock("SN0009", "192.168.1.9", "10.1.1.9", None, "1", 0)
-    api.hub.room.knock_unknown(knock, [Reason("no-signature")], FakeLink())
+    knock = ConnectAttempt("SN0009", "192.168.1.9", "10.1.1.9", None, "1", 0)
+    api.hub.room.note_unknown(knock, [WaitingReason("no-signature")], FakeLink())
     body = {"code": "AB12CD34", "replaces": "77"}
     accepted = await api.send("POST", "devices/waiting/SN0009/accept", body)
     assert (accepted["did"], accepted["sn"], accepted["name"]) == ("77", "SN0009", "Gate")

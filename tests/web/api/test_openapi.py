@@ -28,7 +28,7 @@ from tests.support.hub_services import HubServices, open_hub_services
 from web.api import answers
 from web.api.commands import COMMAND
 from web.api.devices import DeviceChangeBody, NewDeviceBody
-from web.api.endpoint import Operation, Routes
+from web.api.endpoint import Endpoint, Routes
 from web.api.enrolment import AcceptBody, CheckBody, ImportBody
 from web.api.firmware import UPLOAD, NewCampaignBody, NewReleaseBody
 from web.app import create_app
@@ -43,12 +43,12 @@ async def hub(tmp_path: Path, clock: FrozenClock) -> AsyncIterator[HubServices]:
 
 
 @pytest.fixture
-def operations(monkeypatch: pytest.MonkeyPatch) -> list[Operation]:
+def operations(monkeypatch: pytest.MonkeyPatch) -> list[Endpoint]:
     """What the application, once made, has routes for."""
-    operations: list[Operation] = []
+    operations: list[Endpoint] = []
     add = Routes.add
 
-    def note(self: Routes, operation: Operation, view: Any) -> None:
+    def note(self: Routes, operation: Endpoint, view: Any) -> None:
         operations.append(operation)
         add(self, operation, view)
 
@@ -57,7 +57,7 @@ def operations(monkeypatch: pytest.MonkeyPatch) -> list[Operation]:
 
 
 @pytest.fixture
-def app(hub: HubServices, operations: list[Operation]) -> Quart:
+def app(hub: HubServices, operations: list[Endpoint]) -> Quart:
     return create_app(hub.services)
 
 
@@ -78,7 +78,7 @@ def described(document: Any) -> Iterator[tuple[str, str, Any]]:
 
 
 async def test_it_describes_exactly_the_routes_that_there_are(
-    app: Quart, document: Any, operations: list[Operation]
+    app: Quart, document: Any, operations: list[Endpoint]
 ) -> None:
     aliases = {operation.alias for operation in operations}
     routes = {
@@ -107,7 +107,7 @@ async def test_every_placeholder_of_a_path_is_described(document: Any) -> None:
 
 
 async def test_the_examples_are_what_would_be_taken_and_answered(
-    document: Any, operations: list[Operation]
+    document: Any, operations: list[Endpoint]
 ) -> None:
     bodies = {NewDeviceBody, DeviceChangeBody, AcceptBody, CheckBody, ImportBody}
     bodies |= {NewReleaseBody, NewCampaignBody}

@@ -17,7 +17,7 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from hub.config import Config, Devices
+from hub.config import Config, DevicesConfig
 from hub.errors import CODES
 from hub.services.devices.admission import Admission
 from hub.services.devices.devices import DeviceChange, NewDevice
@@ -124,7 +124,7 @@ class Hub(FirmwareSite):
 @asynccontextmanager
 async def opened(tmp_path: Path, clock: FrozenClock, **config: Any) -> AsyncIterator[Hub]:
     disk = FaultyDisk()
-    given = Config(devices=Devices(**{"require_did": "never", **config}))
+    given = Config(devices=DevicesConfig(**{"require_did": "never", **config}))
     async with open_hub_services(tmp_path, clock, given, disk=disk) as services:
         hub = Hub(services, clock, disk)
         await hub.let_in()

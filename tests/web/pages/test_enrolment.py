@@ -296,10 +296,10 @@ async def test_every_bad_line_of_a_sheet_is_told_and_nothing_is_added(
 async def test_a_number_that_was_just_given_away_is_told_in_the_visitors_words(
     admin: FileSender, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def import_sheet(sheet: object) -> None:
+    async def import_csv(sheet: object) -> None:
         raise AlreadyExists("a device with did 77 is enrolled already", field="did")
 
-    monkeypatch.setattr(admin.hub.devices, "import_sheet", import_sheet)
+    monkeypatch.setattr(admin.hub.devices, "import_csv", import_csv)
     await admin.get("/cameras/import")
     await send_text(admin, "/cameras/import/add", SHEET)
     assert admin.response.status_code == 400

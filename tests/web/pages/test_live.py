@@ -12,7 +12,7 @@ from msgspec import Raw
 from trio.testing import MockClock
 
 from hub.live.feed import Change
-from hub.services.site.health import Reason
+from hub.services.site.health import HealthReason
 from hub.wire.uploads.records import (
     AccessDetail,
     EventDetail,
@@ -388,7 +388,7 @@ async def test_two_thousand_cameras_leave_the_live_page_light(
 async def test_what_is_wrong_with_the_hub_stands_on_every_page(
     hub: FakeServices, admin: Visitor
 ) -> None:
-    hub.health.found = [Reason("damaged", "english", {"what": "page 7"})]
+    hub.health.found = [HealthReason("damaged", "english", {"what": "page 7"})]
     for path in ("/", "/cameras", "/cameras/connect", "/account", "/notices", "/nothing"):
         await admin.get(path)
         assert "The store is damaged (page 7)" in admin.text

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from hub.errors import DeviceBusy, DeviceLeft, HubError
 from hub.services.access.accounts import User
 from hub.services.devices.devices import DeviceView
-from hub.services.shielding import carried_through
+from hub.services.shielding import shielded
 from web import auth
 from web.pages.device_errors import DEVICE_ERRORS
 
@@ -26,7 +26,7 @@ async def have_done(
     answer: it may have done it all the same.
     """
     trouble: HubError | None = None
-    with carried_through():
+    with shielded():
         try:
             await ask()
         except DEVICE_ERRORS as error:

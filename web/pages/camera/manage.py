@@ -9,7 +9,7 @@ from quart import Blueprint, Response, request
 
 from hub.errors import BadParameter, WrongSignature
 from hub.services.devices.devices import DeviceChange, DeviceView
-from hub.services.shielding import carried_through
+from hub.services.shielding import shielded
 from web import auth
 from web.pages.camera.layout import camera, camera_page
 from web.pages.labels import device_fault, init_outcome, waiting_reasons
@@ -49,7 +49,7 @@ async def _change(did: int, change: DeviceChange, action: str, about: str, done:
     me = await auth.require_role("admin")
     await auth.check_csrf()
     try:
-        with carried_through():
+        with shielded():
             await hub.devices.change(str(did), change)
             await hub.accounts.audit(auth.actor(me), action, str(did))
     except (BadParameter, WrongSignature) as error:
@@ -103,7 +103,7 @@ async def send_parameters(did: int) -> Response:
     me = await auth.require_role("admin")
     await auth.check_csrf()
     hub = auth.services()
-    with carried_through():
+    with shielded():
         delivery = await hub.enrolment.initial.send_again(str(did))
         await hub.accounts.audit(auth.actor(me), "device.init", str(did))
     return go(f"/cameras/{did}/manage?done=init-{delivery.outcome}")
@@ -137,7 +137,7 @@ async def remove(did: int) -> Response:
     me = await auth.require_role("admin")
     await auth.check_csrf()
     hub = auth.services()
-    with carried_through():
+    with shielded():
         await hub.devices.remove(str(did))
         await hub.accounts.audit(auth.actor(me), "device.remove", str(did))
     return go("/cameras?done=removed")

@@ -8,7 +8,7 @@ from quart import Blueprint, Response, request
 
 from hub.errors import BadParameter, HubError, NoSuchResource, TooManyRequests, WrongSignature
 from hub.services.devices.enrolment import CodeCheck
-from hub.services.shielding import carried_through
+from hub.services.shielding import shielded
 from web import auth
 from web.pages.cameras.cameras import cameras_page
 from web.pages.cameras.connect import connect_page
@@ -63,7 +63,7 @@ async def accept() -> Response:
     sn, back = form.get("sn", ""), form.get("back", "")
     hub = auth.services()
     try:
-        with carried_through():
+        with shielded():
             accepted = await hub.enrolment.accept(
                 sn,
                 form.get("code", "").strip(),

@@ -6,7 +6,7 @@ from quart import Blueprint, Response, request
 
 from hub.errors import BadParameter
 from hub.services.devices.devices import NewDevice
-from hub.services.shielding import carried_through
+from hub.services.shielding import shielded
 from web import auth
 from web.pages.cameras.camera_list import camera_list
 from web.pages.cameras.waiting import WaitingRow, accepted_note, knocks
@@ -66,7 +66,7 @@ async def add() -> Response:
     values = {name: form.get(name, "").strip() for name in ("sn", "code", "did", "name", "key")}
     hub = auth.services()
     try:
-        with carried_through():
+        with shielded():
             device = await hub.devices.add(
                 NewDevice(
                     sn=values["sn"],

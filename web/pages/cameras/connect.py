@@ -9,7 +9,7 @@ from msgspec import Struct
 from quart import Blueprint, Response, request
 
 from hub.errors import BadParameter, NoSuchResource
-from hub.services.shielding import carried_through
+from hub.services.shielding import shielded
 from web import auth
 from web.pages.cameras.waiting import WaitingRow, accepted_note, knocks
 from web.pages.labels import device_fault, done_sentence
@@ -132,7 +132,7 @@ async def set_site_key() -> Response:
     hub = auth.services()
     try:
         key = await _sent_key()
-        with carried_through():
+        with shielded():
             await hub.devices.set_site_key(key)
             await hub.accounts.audit(auth.actor(me), "site-key.set", "")
     except BadParameter as error:
@@ -153,7 +153,7 @@ async def remove_site_key() -> Response:
     me = await auth.require_role("admin")
     await auth.check_csrf()
     hub = auth.services()
-    with carried_through():
+    with shielded():
         await hub.devices.remove_site_key()
         await hub.accounts.audit(auth.actor(me), "site-key.remove", "")
     return go("/cameras/connect?done=site-key-removed")

@@ -6,8 +6,8 @@ from msgspec import Struct
 from quart import Blueprint, Response
 
 from hub.errors import BadParameter
-from hub.services.devices.csv_import import MOST_BYTES, BadSheet, RowFault, Sheet
-from hub.services.shielding import carried_through
+from hub.services.devices.csv_import import MOST_BYTES, BadCsv, DeviceCsv, RowFault
+from hub.services.shielding import shielded
 from web import auth
 from web.forms.file_forms import FileForm, file_form
 from web.pages.labels import device_fault, row_fault
@@ -48,9 +48,9 @@ async def look_at() -> Response:
             fault=gettext("That file is no UTF-8 text. In Excel, save it as “CSV UTF-8”.")
         )
     try:
-        sheet = await devices.read_sheet(text)
+        sheet = await devices.read_csv(text)
         await devices.check_import(sheet)
-    except BadSheet as error:
+    except BadCsv as error:
         return await _import_page(text=text, faults=error.faults)
     return await _import_page(text=text, sheet=sheet)
 
@@ -67,12 +67,12 @@ async def add() -> Response:
     await auth.check_csrf(form.fields)
     text = form.fields.get("text", "")
     try:
-        sheet = await hub.devices.read_sheet(text)
-        with carried_through():
-            added = await hub.devices.import_sheet(sheet)
+        sheet = await hub.devices.read_csv(text)
+        with shielded():
+            added = await hub.devices.import_csv(sheet)
             dids = [device.did for device in added]
             await hub.accounts.audit_each(auth.actor(me), "device.add", dids)
-    except BadSheet as error:
+    except BadCsv as error:
         return await _import_page(text=text, faults=error.faults)
     except BadParameter as error:  # A camera of the same number was added this very moment.
         return await _import_page(text=text, fault=device_fault(error))
@@ -83,7 +83,7 @@ async def add() -> Response:
 async def export() -> Response:
     await auth.require_role("admin")
     # With the mark by which spreadsheets know UTF-8.
-    text = "\ufeff" + auth.services().devices.export_sheet()
+    text = "\ufeff" + auth.services().devices.export_csv()
     response = Response(text, content_type="text/csv; charset=utf-8")
     response.headers["Content-Disposition"] = 'attachment; filename="cameras.csv"'
     return response
@@ -94,7 +94,7 @@ async def _import_page(
     text: str = "",
     fault: str = "",
     faults: tuple[RowFault, ...] = (),
-    sheet: Sheet | None = None,
+    sheet: DeviceCsv | None = None,
 ) -> Response:
     return await page(
         "cameras/csv_import.html",

@@ -20,7 +20,7 @@ from hub.services.firmware.releases import (
     NewRelease,
     StoredFile,
 )
-from hub.services.shielding import carried_through
+from hub.services.shielding import shielded
 from hub.wire.coercion import MOST
 from hub.wire.uploads.firmware import VERSION_NAMES, Versions
 from web import auth
@@ -71,7 +71,7 @@ async def add() -> Response:
     hub = auth.services()
     try:
         new = _new_release(form.fields, rows)
-        with carried_through():
+        with shielded():
             release = await hub.firmware.add_release(new)
             await hub.accounts.audit(auth.actor(me), "firmware.add", str(release.id))
     except HubError as error:

@@ -8,7 +8,7 @@ from quart import Blueprint, Response, request
 
 from hub.errors import BadParameter
 from hub.services.firmware.campaigns import Campaign
-from hub.services.shielding import carried_through
+from hub.services.shielding import shielded
 from web import auth
 from web.pages.firmware.labels import campaign_sentence
 from web.pages.firmware.rows import campaign_row, device_rows
@@ -75,7 +75,7 @@ async def _change(id: int, step: Callable[[int], Awaitable[Campaign]], action: s
     me = await auth.require_role("admin")
     await auth.check_csrf()
     try:
-        with carried_through():
+        with shielded():
             await step(id)
             await auth.services().accounts.audit(auth.actor(me), f"campaign.{action}", str(id))
     except BadParameter:

@@ -8,7 +8,7 @@ from quart import Blueprint, Response, request
 from hub.errors import HubError
 from hub.services.firmware.campaigns import Standing
 from hub.services.firmware.releases import Release
-from hub.services.shielding import carried_through
+from hub.services.shielding import shielded
 from hub.wire.uploads.firmware import Versions
 from web import auth
 from web.pages.camera.row import Row, row
@@ -50,7 +50,7 @@ async def start(id: int) -> Response:
         fault = gettext("The camera that goes first has to be one of those chosen.")
         return await _give_page(release, dids, first, fault)
     try:
-        with carried_through():
+        with shielded():
             campaign = await hub.campaigns.start(id, _in_order(dids, first))
             await hub.accounts.audit(auth.actor(me), "campaign.start", str(campaign.id))
     except HubError as error:

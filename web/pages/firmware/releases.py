@@ -8,7 +8,7 @@ from quart import Blueprint, Response, request
 from hub.errors import BadParameter, NoSuchResource
 from hub.services.firmware.downloads import Download
 from hub.services.firmware.releases import Release
-from hub.services.shielding import carried_through
+from hub.services.shielding import shielded
 from web import auth
 from web.pages.firmware.labels import in_use_sentence, moment, size_text
 from web.pages.firmware.release_holders import Holders
@@ -93,7 +93,7 @@ async def remove(id: int) -> Response:
     await auth.check_csrf()
     hub = auth.services()
     try:
-        with carried_through():
+        with shielded():
             await hub.firmware.remove_release(id)
             await hub.accounts.audit(auth.actor(me), "firmware.remove", str(id))
     except BadParameter:
