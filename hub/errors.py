@@ -1,11 +1,12 @@
-"""Every error of ours, and the one table of the protocol's codes.
+"""All errors that the hub raises, and the table of the protocol's codes.
 
     HubError
+    │   The caller (a device or an integrator) is at fault: it must change its request.
     ├── BadParameter 420        a field is wrong; the message names it and what is allowed
-    │   ├── TooLarge            a body or frame beyond its limit (HTTP 413)
-    │   └── AlreadyExists       such an item is there already (HTTP 409 for integrators)
-    ├── NotAuthorised 401       no, an unknown or an expired token or key
-    │   └── NotAllowed          known, but not for this (HTTP 403 for integrators)
+    │   ├── TooLarge            a body or frame exceeds its limit (HTTP 413)
+    │   └── AlreadyExists       the item exists already (HTTP 409 for integrators)
+    ├── NotAuthorised 401       the token or key is missing, unknown or expired
+    │   └── NotAllowed          the caller is known but lacks the permission (HTTP 403)
     ├── NoSuchPath 404          no such route or uri
     ├── DeviceNotRegistered 421
     ├── InvalidAppId 422
@@ -13,19 +14,25 @@
     ├── UnknownEventType 424
     ├── ClientTooOld 425
     ├── NoSuchResource 426      no such item
-    ├── DeviceBusy 409          too much is asked of it already (integrators)
-    │   ├── DeviceOffline       it has no connection
-    │   └── DeviceLeft          its connection ended before it answered
-    ├── TooManyRequests 429
-    ├── CannotStoreNow 503      HTTP only: send it again later
-    ├── DeviceRefused 502       a device answered with an error of its own
-    ├── DeviceNonsense 502      a device's answer is not what the specification says
-    ├── DeviceSilent 504        a device did not answer in time (integrators)
-    └── StartFault              the hub cannot start or a command cannot run: one line for a person
-        └── PartFailed          a part that the hub cannot live without has failed
+    ├── TooManyRequests 429     the caller must slow down
+    │   The hub is at fault.
+    ├── CannotStoreNow 503      nothing was stored; the caller should send it again later
+    ├── StartFault              the hub cannot start, or a command line command cannot run
+    │   └── PartFailed          a part that the hub needs has failed: the process ends
+    │   A command was never sent to the device: it can be repeated safely.
+    ├── NotSent 409
+    │   ├── DeviceOffline       the device has no connection
+    │   └── DeviceBusy          too many commands wait for the device already
+    │   A command was sent, but no answer is known: the device may have executed it.
+    ├── Unanswered
+    │   ├── DeviceLeft 409      the connection ended before the device answered
+    │   └── DeviceSilent 504    the device did not answer in time
+    │   The device answered.
+    ├── DeviceRefused 502       with an error code of its own
+    └── DeviceNonsense 502      with something that the specification does not allow
 
-`code` is the number in the answer's body (chapter 四). `device_status` is the HTTP status on the
-device interface (D5), `status` the HTTP status on the integrator API.
+`code` is the number in the body of the answer (chapter 四). `device_status` is the HTTP status on
+the device interface (D5), `status` the HTTP status on the integrator API.
 """
 
 from __future__ import annotations
@@ -55,7 +62,7 @@ CODES: dict[int, str] = {
 
 
 class HubError(Exception):
-    """An error that has a code of the protocol and a message for whoever caused it."""
+    """An error with a code of the protocol and a message for the caller."""
 
     code: ClassVar[int] = 503
     device_status: ClassVar[int] = 200
@@ -70,7 +77,7 @@ class HubError(Exception):
 
 
 class BadParameter(HubError):
-    """A field is missing or wrong. `field` is its dotted path, empty for the whole."""
+    """A field is missing or wrong. `field` is its dotted path, or empty for the whole body."""
 
     code = 420
     status = 400
@@ -135,19 +142,6 @@ class NoSuchResource(HubError):
     status = 404
 
 
-class DeviceBusy(HubError):
-    code = 409
-    status = 409
-
-
-class DeviceOffline(DeviceBusy):
-    pass
-
-
-class DeviceLeft(DeviceBusy):
-    pass
-
-
 class TooManyRequests(HubError):
     """`retry_after` is in seconds."""
 
@@ -161,7 +155,7 @@ class TooManyRequests(HubError):
 
 
 class CannotStoreNow(HubError):
-    """Nothing was stored; the sender should try again after `retry_after` seconds."""
+    """Nothing was stored; the caller should try again after `retry_after` seconds."""
 
     code = 503
     device_status = 503
@@ -172,8 +166,39 @@ class CannotStoreNow(HubError):
         self.retry_after = retry_after
 
 
+class NotSent(HubError):
+    """The command never reached the device."""
+
+    code = 409
+    status = 409
+
+
+class DeviceOffline(NotSent):
+    pass
+
+
+class DeviceBusy(NotSent):
+    pass
+
+
+class Unanswered(HubError):
+    """The command was sent, and whether the device executed it is unknown."""
+
+    code = 504
+    status = 504
+
+
+class DeviceLeft(Unanswered):
+    code = 409
+    status = 409
+
+
+class DeviceSilent(Unanswered):
+    pass
+
+
 class DeviceRefused(HubError):
-    """`device_code` and `device_msg` are the device's own words."""
+    """The device answered with an error: its code is `device_code`, its text `device_msg`."""
 
     code = 502
     status = 502
@@ -189,21 +214,16 @@ class DeviceNonsense(HubError):
     status = 502
 
 
-class DeviceSilent(HubError):
-    code = 504
-    status = 504
-
-
 class StartFault(HubError):
-    """The hub cannot start, or a command cannot run: one line that says what to do."""
+    """The hub cannot start, or a command cannot run. The message is one line: what to do."""
 
 
 class PartFailed(StartFault):
-    """A part that the hub cannot live without has failed: the process ends."""
+    """A part that the hub needs has failed: the process ends."""
 
 
 def hub_error_in(error: BaseException) -> HubError | None:
-    """The first HubError in an exception or in a group of them."""
+    """The first HubError in `error`, which may be an exception group; None if there is none."""
     if isinstance(error, HubError):
         return error
     if isinstance(error, BaseExceptionGroup):

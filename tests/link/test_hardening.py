@@ -17,7 +17,7 @@ from wsproto.connection import Connection, ConnectionType
 from wsproto.events import BytesMessage, TextMessage
 
 from hub import metrics
-from hub.errors import DeviceBusy, DeviceSilent
+from hub.errors import DeviceLeft, DeviceSilent
 from hub.link.connection import DeviceLink
 from hub.net.listener import Peer
 from hub.net.socket_stream import SocketStream
@@ -392,7 +392,7 @@ async def test_a_device_that_does_not_take_its_answers_is_ended(
 async def test_a_device_that_does_not_take_a_request_is_ended(autojump_clock: MockClock) -> None:
     async with device_port() as port:
         link, theirs = await unread(port)
-        with pytest.raises(DeviceBusy, match="did not take"):
+        with pytest.raises(DeviceLeft, match="did not take"):
             await link.request("/x", {}, seconds=60)
         assert trio.current_time() == pytest.approx(10)
         assert b"\x88" not in await everything(theirs)
@@ -459,7 +459,7 @@ async def test_nothing_is_sent_behind_half_a_request(autojump_clock: MockClock) 
         link, theirs = await unread(port)
 
         async def ask_too() -> None:
-            with pytest.raises(DeviceBusy):
+            with pytest.raises(DeviceLeft):
                 await link.request("/too", {}, seconds=60)
 
         with trio.move_on_after(3):

@@ -20,7 +20,7 @@ from hypercorn.typing import (
 )
 from msgspec import Meta, Raw, Struct
 
-from hub.errors import DeviceBusy, DeviceLeft, DeviceNonsense, DeviceSilent, HubError
+from hub.errors import DeviceNonsense, DeviceSilent, HubError, NotSent, Unanswered
 from hub.services import Services
 from hub.services.access.accounts import ApiKey, Role
 from hub.services.commands.commands import CHANGING, Answer
@@ -86,7 +86,7 @@ COMMAND = Endpoint(
     answer_example=CommandAnswer(
         0, "OK", Raw(b'{"face_total":1,"face_list":[{"time":"2021-10-03 10:31:07","name":"Li"}]}')
     ),
-    refusals=(DeviceBusy, DeviceNonsense, DeviceSilent, TooSlow),
+    refusals=(NotSent, DeviceNonsense, DeviceSilent, TooSlow),
     role=_ASKS,
     path_example={"did": "12"},
 )
@@ -177,7 +177,7 @@ class _CommandsApi:
         with shielded():
             try:
                 answer = await self._services.commands.send(did, sent.uri, sent.param)
-            except (DeviceLeft, DeviceSilent):
+            except Unanswered:
                 await self._audit(caller, f"{did} {command.uri} not answered")
                 raise
             await self._audit(caller, f"{did} {command.uri} {answer.code}")

@@ -7,7 +7,7 @@ from typing import Annotated
 from msgspec import Meta, Struct
 from quart import Blueprint, Response, request
 
-from hub.errors import DeviceBusy, DeviceNonsense, DeviceSilent, NoSuchResource
+from hub.errors import DeviceNonsense, DeviceSilent, NoSuchResource, NotSent
 from hub.services import Services
 from hub.services.records.record_log import StoredPicture
 from hub.wire.pictures import EXTENSIONS
@@ -45,7 +45,7 @@ DEVICE_MEDIA = Endpoint(
     ),
     media_type="image/*",
     query=OnDevice,
-    refusals=(DeviceBusy, DeviceNonsense, DeviceSilent),
+    refusals=(NotSent, DeviceNonsense, DeviceSilent),
     role="guard",
     path_example={"did": "12"},
     query_example="path=sdcard/20210924/14/2741_179.jpg",

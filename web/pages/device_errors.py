@@ -10,13 +10,14 @@ from hub.errors import (
     DeviceRefused,
     DeviceSilent,
     HubError,
+    NotSent,
+    Unanswered,
 )
 from web.pages.language import N_, gettext
 
 #: Every way in which a device does not do what it is asked for.
-DEVICE_ERRORS = (DeviceBusy, DeviceRefused, DeviceNonsense, DeviceSilent)
+DEVICE_ERRORS = (NotSent, Unanswered, DeviceRefused, DeviceNonsense)
 
-#: A subclass stands before its class.
 _SENTENCES: tuple[tuple[type[HubError], str], ...] = (
     (
         DeviceOffline,
@@ -73,7 +74,7 @@ def device_trouble(error: HubError) -> str:
 def change_trouble(error: HubError) -> str:
     """The same where the device was to change something, for it may have done so unanswered."""
     sentence = device_trouble(error)
-    if not isinstance(error, DeviceLeft | DeviceSilent):
+    if not isinstance(error, Unanswered):
         return sentence
     doubt = gettext("It may have done it all the same.")
     return f"{sentence} {doubt}"

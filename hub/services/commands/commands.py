@@ -14,13 +14,12 @@ from msgspec.structs import replace
 
 from hub.errors import (
     BadParameter,
-    DeviceLeft,
     DeviceNonsense,
     DeviceOffline,
     DeviceRefused,
-    DeviceSilent,
     HubError,
     NoSuchPath,
+    Unanswered,
 )
 from hub.live.feed import Change, Feed
 from hub.live.registry import Answer as Answer
@@ -128,8 +127,8 @@ class Commands:
     """Asks devices. Whatever asks may raise NoSuchResource where there is no such device, and
 
     - BadParameter where the param is out of its bounds: nothing was sent
-    - DeviceOffline, DeviceBusy: nothing was sent either
-    - DeviceLeft, DeviceSilent: whether the device did it is not known
+    - NotSent: DeviceOffline or DeviceBusy
+    - Unanswered: DeviceLeft or DeviceSilent; whether the device did it is not known
     - DeviceRefused, DeviceNonsense: but not `send`, which gives the answer as it is
 
     Commands of a kind go out in the order in which they are asked, pictures that are read behind
@@ -269,7 +268,7 @@ class Commands:
     async def _ask(self, did: str, command: Command[Any, Any], param: Raw) -> Answer:
         try:
             answer = await self._answer(did, command, param)
-        except (DeviceLeft, DeviceSilent):
+        except Unanswered:
             # Whether the device did it is not known.
             await self._follow(did, command, may_be_done=True)
             raise

@@ -9,7 +9,15 @@ from typing import Literal
 from msgspec import UNSET, Struct
 
 from hub.config import DevicesConfig as DevicesConfig
-from hub.errors import OK, DeviceBusy, DeviceNonsense, DeviceSilent, HubError, NoSuchResource
+from hub.errors import (
+    OK,
+    DeviceLeft,
+    DeviceNonsense,
+    DeviceSilent,
+    HubError,
+    NoSuchResource,
+    NotSent,
+)
 from hub.live.registry import Answer, Link
 from hub.services.devices.devices import Device, DeviceChange, Devices
 from hub.store.db import Store
@@ -148,7 +156,7 @@ class Provisioning:
             )
         except DeviceSilent:
             return _SILENT
-        except DeviceBusy:
+        except (NotSent, DeviceLeft):
             return _GONE
         except DeviceNonsense:
             return _UNREADABLE

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
-from hub.errors import DeviceBusy, DeviceLeft, HubError
+from hub.errors import HubError, NotSent
 from hub.services.access.accounts import User
 from hub.services.devices.devices import DeviceView
 from hub.services.shielding import shielded
@@ -31,11 +31,7 @@ async def have_done(
             await ask()
         except DEVICE_ERRORS as error:
             trouble = error
-        if not _was_not_sent(trouble):
+        if not isinstance(trouble, NotSent):
             target = f"{device.did} {of}".rstrip()
             await auth.services().accounts.audit(auth.actor(by), action, target)
     return trouble
-
-
-def _was_not_sent(trouble: HubError | None) -> bool:
-    return isinstance(trouble, DeviceBusy) and not isinstance(trouble, DeviceLeft)
