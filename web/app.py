@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 from quart import Response, request
-from quart_trio import QuartTrio
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from hub import metrics
@@ -16,6 +15,7 @@ from web.api import media
 from web.api.endpoint import MOST_BODY_BYTES
 from web.assets import Assets
 from web.error_responses import CACHE_CONTROL, REFERRER_POLICY, headers_of, refusal
+from web.quart_app import HubQuart
 
 _ROOT = Path(__file__).parent
 _YEAR = 365 * 86_400
@@ -33,10 +33,10 @@ _FOR_PROGRAMS = ("/api/", "/media/", "/metrics", "/healthz", "/openapi.json", "/
 _CODES = {400: 420, 408: 420, 413: 420, 415: 420, 405: 404, 404: 404, 500: 503}
 
 
-def create_app(services: Services) -> QuartTrio:
+def create_app(services: Services) -> HubQuart:
     """The application for one running hub."""
     # Paths are given, since a frozen executable has no importable place to look them up in.
-    app = QuartTrio(__name__, root_path=str(_ROOT), template_folder="templates", static_folder=None)
+    app = HubQuart(__name__, root_path=str(_ROOT), template_folder="templates", static_folder=None)
     web = services.config.web
     app.config.update(
         # An event stream or a slow picture is not ended by a clock.
@@ -56,7 +56,7 @@ def create_app(services: Services) -> QuartTrio:
     return app
 
 
-def _serve_assets(app: QuartTrio, assets: Assets) -> None:
+def _serve_assets(app: HubQuart, assets: Assets) -> None:
     app.jinja_env.globals["asset"] = assets.url
 
     @app.get("/static/<version>/<path:name>")
@@ -80,7 +80,7 @@ def _serve_assets(app: QuartTrio, assets: Assets) -> None:
         return await static_file(assets.version, "mark.svg")
 
 
-def _serve_basics(app: QuartTrio, services: Services) -> None:
+def _serve_basics(app: HubQuart, services: Services) -> None:
     @app.get("/healthz")
     async def healthz() -> tuple[dict[str, object], int]:
         # What the hub works in spite of, such as a disk that runs low, is on the pages alone.

@@ -15,7 +15,6 @@ from werkzeug.sansio.request import Request as Head
 from hub.errors import BadParameter, HubError
 from hub.services import Services
 from hub.services.access.accounts import Role
-from hub.services.shielding import shielded
 from hub.wire import json_limits
 from web import auth
 
@@ -116,8 +115,6 @@ class Routes:
                 body=await self._read_body(operation, body) if operation.writes else None,
                 path=path,
             )
-            if operation.writes:
-                return _response(await _finish(view, call))
             return _response(await view(call))
 
         for path in filter(None, (operation.path, operation.alias)):
@@ -140,12 +137,6 @@ class Routes:
             return Nothing()
         json_limits.check_depth(data, self._services.config.devices.max_depth)
         return json_limits.decode(decoder, data, "body")
-
-
-async def _finish(view: View, call: Call[Any, Any]) -> object:
-    """A change that has begun is finished, and audited, though its caller hangs up meanwhile."""
-    with shielded():
-        return await view(call)
 
 
 def _read_query(decoder: msgspec.json.Decoder[Any]) -> object:
