@@ -24,6 +24,8 @@ def whole_text(data: bytes) -> str | None:
         size, start = int.from_bytes(data[2:4], "big"), 8
         if size <= _SHORT:
             return None
+    elif size == _EIGHT_BYTES:
+        return None
     if not 0 <= size == len(data) - start:
         return None
     try:

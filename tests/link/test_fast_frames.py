@@ -44,12 +44,13 @@ def test_a_text_is_sent_as_wsproto_sends_it(text: str) -> None:
         b"\x81\x81\0\0\0\0\xff",
         b"\x81\xfe\0\x01\0\0\0\0a",
         b"\xc1\x81\0\0\0\0a",
+        b"\x81\xff" + (70_000).to_bytes(8, "big") + bytes(4) + b"x" * 119,
         b"\x81",
         b"",
     ],
     ids=[
         "cut", "two", "fragment", "long", "bytes", "ping", "farewell", "not-masked", "no-utf-8",
-        "long-winded", "reserved-bit", "one-byte", "nothing",
+        "long-winded", "reserved-bit", "64-bit length", "one-byte", "nothing",
     ],
 )  # fmt: skip
 def test_what_is_no_whole_text_is_left_to_wsproto(data: bytes) -> None:

@@ -309,6 +309,21 @@ async def test_a_message_in_fragments_is_one_message(autojump_clock: MockClock) 
         assert json.loads(heard[heard.index(b"{") :])["msgid"] == "中文"
 
 
+async def test_a_message_with_a_64_bit_length_may_come_in_two_pieces(
+    autojump_clock: MockClock,
+) -> None:
+    """The first piece is as long as a frame whose length would be the 127 of its second byte."""
+    async with device_port(max_first_frame_kb=128) as port:
+        stream = await upgraded(port)
+        text = json.dumps({"msgid": "whole", "data": {}}).encode().ljust(70_000)
+        frame = b"\x81\xff" + len(text).to_bytes(8, "big") + bytes(4) + text
+        await stream.send_all(frame[:133])
+        await wait_all_tasks_blocked()
+        await stream.send_all(frame[133:])
+        heard = await stream.receive_some()
+        assert json.loads(heard[heard.index(b"{") :])["msgid"] == "whole"
+
+
 async def test_endless_fragments_are_bounded_in_memory_and_in_size(
     autojump_clock: MockClock,
 ) -> None:
