@@ -20,6 +20,10 @@ _MSGID_WITHIN = 4096
 _MSGID_LOOK = re.compile(rb'"msgid ?"\s*:\s*"([\w-]{1,64})"')
 
 
+#: Stands in for a token that is too long to be one. No issued token contains a blank.
+OVERLONG_TOKEN = "too long"
+
+
 class Request(Struct, frozen=True):
     """A frame whose `data` has `param`. `uri` has one leading slash and no blanks."""
 
@@ -181,8 +185,15 @@ def _read(frame: bytes) -> Request | Response:
         raise BadParameter("param (a request) or code (a response) is required", field="data")
     if not data.uri or not data.uri.strip():
         raise BadParameter("is required", field="data.uri")
-    token = text(sent.token, "token")
-    return Request(msgid, normalise_uri(data.uri), data.param, token)
+    return Request(msgid, normalise_uri(data.uri), data.param, _token(sent.token))
+
+
+def _token(value: Text) -> str | None:
+    """A token of any length, so that one that cannot be ours is answered 401 and not 420."""
+    try:
+        return text(value, "token")
+    except BadParameter:
+        return OVERLONG_TOKEN
 
 
 def _response(msgid: str, data: _Data) -> Response:

@@ -64,6 +64,12 @@ def test_d1_a_msgid_that_is_a_number_is_echoed_as_text() -> None:
     assert (frame.msgid, frame.token) == ("1673420964575", "12")
 
 
+@pytest.mark.parametrize("token", ['"' + "t" * 5000 + '"', "9" * 4000], ids=["text", "digits"])
+def test_a_token_that_is_too_long_to_be_one_stands_as_an_unknown_one(token: str) -> None:
+    data = f'{{"msgid":"1","token":{token},"data":{{"uri":"/x","param":{{}}}}}}'
+    assert request(data).token == envelope.OVERLONG_TOKEN
+
+
 @pytest.mark.parametrize("token", ['""', "null", '" "'])
 def test_an_empty_token_is_none(token: str) -> None:
     data = f'{{"msgid":"1","token":{token},"data":{{"uri":"/x","param":{{}}}}}}'
