@@ -14,22 +14,20 @@ from collections.abc import Awaitable, Callable
 import trio
 from msgspec import Struct
 from trio_websocket import ConnectionClosed, WebSocketConnection
-from wsproto import ConnectionType, WSConnection
 from wsproto.connection import ConnectionState
 from wsproto.events import (
-    AcceptConnection,
     BytesMessage,
     CloseConnection,
     Event,
     Ping,
     Pong,
-    RejectConnection,
     Request,
     TextMessage,
 )
 from wsproto.utilities import LocalProtocolError, RemoteProtocolError
 
 from hub.link.fast_frames import text_frame, whole_text
+from hub.link.server_protocol import ServerProtocol
 from hub.net.socket_stream import QuickStream
 
 _RECEIVE_BYTES = 16 * 1024
@@ -75,10 +73,10 @@ class DeviceSocket(WebSocketConnection):
     behind: after it, finish() closes without a farewell.
     """
 
-    _wsproto: _Upgrade
+    _wsproto: ServerProtocol
 
     def __init__(self, stream: trio.abc.Stream, *, limit: int) -> None:
-        super().__init__(stream, _Upgrade(ConnectionType.SERVER), message_queue_size=0)
+        super().__init__(stream, ServerProtocol(), message_queue_size=0)
         self._quick = stream if isinstance(stream, QuickStream) else None
         #: Bytes of the largest message that is taken.
         self.limit = limit
@@ -241,34 +239,6 @@ class DeviceSocket(WebSocketConnection):
 
 class _TooBig(Exception):
     """A message is beyond the limit."""
-
-
-class _Upgrade(WSConnection):
-    """wsproto's connection, kinder to clients that it stumbles over."""
-
-    def is_between_frames(self) -> bool:
-        """Whether what comes next begins a message, and need not come by here."""
-        connection = self.connection
-        if connection is None or connection.state is not ConnectionState.OPEN:
-            return False
-        frames, messages = connection._proto._frame_decoder, connection._proto._message_decoder
-        return not frames.buffer.buffer and frames.header is None and messages.opcode is None
-
-    def receive_data(self, data: bytes | None) -> None:
-        try:
-            super().receive_data(data)
-        except UnicodeError:
-            raise RemoteProtocolError(
-                "a header of the upgrade is no text", event_hint=RejectConnection()
-            ) from None
-
-    def send(self, event: Event) -> bytes:
-        data = super().send(event)
-        if isinstance(event, AcceptConnection) and self.connection is not None:
-            # Some clients send their first frame without waiting for the 101.
-            early, _ = self.handshake._h11_connection.trailing_data
-            self.connection.receive_data(early)
-        return data
 
 
 def _size(data: str | bytes) -> int:

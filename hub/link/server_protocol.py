@@ -1,0 +1,72 @@
+"""The server side of wsproto, with the state that the hub reads besides its public interface.
+
+wsproto promises nothing about its private attributes. They are checked when this module is
+imported, so that an unsuitable version stops the start and not a connection.
+"""
+
+from __future__ import annotations
+
+from operator import attrgetter
+
+from wsproto import ConnectionType, WSConnection
+from wsproto.connection import Connection, ConnectionState
+from wsproto.events import AcceptConnection, Event, RejectConnection
+from wsproto.utilities import RemoteProtocolError
+
+#: The versions that are known to have the attributes below; pyproject.toml allows the same.
+WSPROTO_VERSIONS = ">=1.2,<1.4"
+
+
+def check_attributes(probe: object, *paths: str) -> None:
+    """Raise ImportError, which names the versions that work, unless `probe` has all `paths`."""
+    for path in paths:
+        try:
+            attrgetter(path)(probe)
+        except AttributeError as error:
+            raise ImportError(
+                f"this version of wsproto does not fit the hub: {error}. "
+                f"Install wsproto{WSPROTO_VERSIONS}",
+                name="wsproto",
+            ) from None
+
+
+check_attributes(WSConnection(ConnectionType.SERVER), "handshake._h11_connection.trailing_data")
+check_attributes(
+    Connection(ConnectionType.SERVER),
+    "_proto._frame_decoder.buffer.buffer",
+    "_proto._frame_decoder.header",
+    "_proto._message_decoder.opcode",
+)
+
+
+class ServerProtocol(WSConnection):
+    """One connection's protocol state, tolerant of clients that plain wsproto fails on."""
+
+    def __init__(self) -> None:
+        super().__init__(ConnectionType.SERVER)
+
+    def is_between_frames(self) -> bool:
+        """Whether the next byte begins a message, so that wsproto need not see that message."""
+        connection = self.connection
+        if connection is None or connection.state is not ConnectionState.OPEN:
+            return False
+        frames, messages = connection._proto._frame_decoder, connection._proto._message_decoder
+        return not frames.buffer.buffer and frames.header is None and messages.opcode is None
+
+    def receive_data(self, data: bytes | None) -> None:
+        """Feed bytes of the peer. Raises RemoteProtocolError, also for a header that is no text."""
+        try:
+            super().receive_data(data)
+        except UnicodeError:
+            raise RemoteProtocolError(
+                "a header of the upgrade is no text", event_hint=RejectConnection()
+            ) from None
+
+    def send(self, event: Event) -> bytes:
+        """Encode an event. Raises LocalProtocolError where the state does not allow it."""
+        data = super().send(event)
+        if isinstance(event, AcceptConnection) and self.connection is not None:
+            # Some clients send their first frame without waiting for the 101.
+            early, _ = self.handshake._h11_connection.trailing_data
+            self.connection.receive_data(early)
+        return data
