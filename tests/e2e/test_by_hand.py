@@ -1,4 +1,4 @@
-"""What the README does by hand, as it stands there."""
+"""The walks of docs/by-hand.md, run exactly as they stand there."""
 
 from __future__ import annotations
 
@@ -17,15 +17,16 @@ import pytest
 from tests.e2e.conftest import MakeHub
 from tests.e2e.hubprocess import SITEHUB, HubProcess
 
-README = Path(__file__).parents[2] / "README.md"
-#: A machine that runs many tests at once takes a multiple of the usual time.
+ROOT = Path(__file__).parents[2]
+PAGE = ROOT / "docs" / "by-hand.md"
+#: Generous, since many tests may run at once.
 SECONDS = 120
 
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="these are steps for bash")
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the steps need bash")
 
 
 def test_a_capture_is_posted_by_curl_and_openssl_alone(hub: HubProcess, tmp_path: Path) -> None:
-    out, _ = run_block("Talk to it by hand", hub, tmp_path, "curl", "openssl")
+    out, _ = run_block("Be a camera", hub, tmp_path, "curl", "openssl")
     answer, _, page = out.partition("}")
     assert json.loads(answer + "}")["code"] == 200
     [record] = json.loads(page)["items"]
@@ -35,7 +36,7 @@ def test_a_capture_is_posted_by_curl_and_openssl_alone(hub: HubProcess, tmp_path
 
 def test_a_camera_is_let_in_set_asked_and_upgraded(make_hub: MakeHub, tmp_path: Path) -> None:
     hub = make_hub().start()
-    out, err = run_block("Ask a camera by hand", hub, tmp_path, "curl")
+    out, err = run_block("Command a camera", hub, tmp_path, "curl")
     assert err == "sitehub: the code does not match the signature\n"
     lines = out.splitlines()
     assert lines[1:4] == ["fits", "1", "initial parameters: taken"]
@@ -51,7 +52,7 @@ def test_a_camera_is_let_in_set_asked_and_upgraded(make_hub: MakeHub, tmp_path: 
     assert next(answers)["code"] == 0
     assert next(answers)["result"]["name"] == "Li Na"
     found = next(answers)["result"]
-    # A camera tells of no more than 200 at once.
+    # A camera returns at most 200 matches.
     assert len(found["face_list"]) == min(found["total"], 200) > 0
     assert next(answers)["code"] == 0
     assert next(answers, None) is None
@@ -63,11 +64,11 @@ def test_a_camera_is_let_in_set_asked_and_upgraded(make_hub: MakeHub, tmp_path: 
 
 
 def run_block(title: str, hub: HubProcess, directory: Path, *tools: str) -> tuple[str, str]:
-    """Run the steps below a title; what they write to stdout and to stderr."""
+    """Run the steps below a title. Return what they write to stdout and stderr."""
     for tool in ("bash", *tools):
         if shutil.which(tool) is None:
             pytest.skip(f"{tool} is not there")
-    section = README.read_text("utf-8").partition(f"## {title}\n")[2]
+    section = PAGE.read_text("utf-8").partition(f"## {title}\n")[2]
     script = (
         section.partition("```bash\n")[2]
         .partition("```")[0]
@@ -79,7 +80,7 @@ def run_block(title: str, hub: HubProcess, directory: Path, *tools: str) -> tupl
             f"simulate --hub 127.0.0.1 --web-port {hub.web_port} --device-port {hub.device_port}",
         )
     )
-    data, root = str(hub.data_dir), str(README.parent)
+    data, root = str(hub.data_dir), str(ROOT)
     process = subprocess.Popen(
         ["bash", "-e", "-o", "pipefail", "-c", script],
         cwd=directory,
@@ -98,7 +99,7 @@ def run_block(title: str, hub: HubProcess, directory: Path, *tools: str) -> tupl
 
 
 def end_all(process: subprocess.Popen[str]) -> None:
-    """Whatever the steps have started, wherever they stopped."""
+    """Kill everything that the steps started, wherever they stopped."""
     if sys.platform != "win32":
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)

@@ -1,0 +1,141 @@
+"""The README and the pages in docs/ say what is true."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+
+from hub import metrics
+from hub.cli import sitehub
+from hub.config import SETTINGS, Setting, as_toml
+from hub.wire.commands.dialect import DIALECT, Command
+from tests.web.device_api.test_uploads import PATHS
+
+ROOT = Path(__file__).parent.parent
+PAGES = {
+    path.name: path.read_text("utf-8") for path in (ROOT / "README.md", *ROOT.glob("docs/*.md"))
+}
+README, DESIGN, OPERATIONS = PAGES["README.md"], PAGES["design.md"], PAGES["operations.md"]
+
+
+def rows_of_sections() -> Iterator[tuple[str, str, str, str]]:
+    """The table "Where each section of the protocol is": section, uris, modules, test."""
+    table = DESIGN.partition('<a id="sections"></a>')[2]
+    for line in table.splitlines():
+        if line.startswith("| ") and not line.startswith(("| section", "| ---")):
+            section, uris, modules, test = line.strip("|").split("|")
+            yield section.strip(), uris, modules, test
+
+
+def anchors(page: str) -> set[str]:
+    headings = re.findall(r"^#+ (.+)$", page, re.MULTILINE)
+    words = {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+    return words | set(re.findall(r'<a id="([^"]+)">', page))
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_every_link_of_a_page_leads_somewhere(name: str) -> None:
+    folder = ROOT if name == "README.md" else ROOT / "docs"
+    for target in re.findall(r"\]\(([^)\s]+)\)", PAGES[name]):
+        path, _, anchor = target.partition("#")
+        assert not path or (folder / path).exists(), target
+        if anchor:
+            page = PAGES[Path(path).name] if path else PAGES[name]
+            assert anchor in anchors(page), target
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_every_module_that_a_page_names_is_there(name: str) -> None:
+    named = re.findall(r"`((?:hub|web|tests|packaging)/[\w/.]+)", PAGES[name])
+    assert [path for path in named if not (ROOT / path.rstrip(".")).exists()] == []
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_every_test_that_a_page_names_is_there(name: str) -> None:
+    for path, test in re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", PAGES[name]):
+        assert re.search(rf"def {test}\(", (ROOT / path).read_text("utf-8")), test
+
+
+def test_what_the_code_cites_can_be_opened() -> None:
+    sections = {f"1.{number}" for number in range(1, 17)} | {f"2.{n}" for n in range(1, 6)}
+    assert anchors(PAGES["protocol.md"]) >= sections | {"sign", "codes"}
+    assert anchors(PAGES["decisions.md"]) >= {f"d{number}" for number in range(1, 10)}
+
+
+@pytest.mark.parametrize("setting", SETTINGS.values(), ids=lambda setting: setting.name)
+def test_every_setting_is_documented_as_it_is(setting: Setting) -> None:
+    cells = (f"`{setting.name}`", f"`{as_toml(setting.default)}`", setting.meaning, setting.allowed)
+    assert f"| {' | '.join(cells)} |" in OPERATIONS
+
+
+def test_every_figure_of_metrics_is_documented() -> None:
+    documented = set(re.findall(r"^\| `(\w+)(?:\{[\w,]+\})?` \|", OPERATIONS, re.MULTILINE))
+    for family in metrics.REGISTRY.collect():
+        name = f"{family.name}_total" if family.type == "counter" else family.name
+        assert name in documented
+
+
+def test_every_command_is_documented() -> None:
+    for page in (README, OPERATIONS):
+        lines = page.splitlines()
+        for name, command in sitehub.commands.items():
+            row = next(line for line in lines if line.startswith(f"| `sitehub {name}"))
+            if isinstance(command, click.Group):
+                shown = {name for name, inner in command.commands.items() if not inner.hidden}
+                assert set(re.findall(r"`([\w-]+)`", row)) >= shown
+
+
+def test_every_section_of_the_specification_has_its_row_in_order() -> None:
+    named = [section.split(" ")[0].rstrip(",") for section, *_ in rows_of_sections()]
+    chapter_1 = [f"1.{number}" for number in range(1, 17)]
+    chapter_2 = [f"2.{number}" for number in range(1, 6)]
+    assert [name for name in named if name != "not"] == [*chapter_1, *chapter_2, "三", "四"]
+
+
+@pytest.mark.parametrize("command", DIALECT.commands, ids=lambda command: command.name)
+def test_every_command_to_a_device_has_its_row(command: Command[Any, Any]) -> None:
+    uris = ", ".join(f"`{uri}`" for uri in command.uris)
+    rows = [section for section, named, *_ in rows_of_sections() if named.strip() == uris]
+    assert len(rows) == 1
+    assert rows[0].startswith(f"{command.section} " if command.section != "D3" else "not in it")
+
+
+def test_every_path_of_the_devices_has_its_row() -> None:
+    rows = list(rows_of_sections())
+    named = {uri for _, uris, *_ in rows for uri in re.findall(r"`(/api/[^`]+)`", uris)}
+    assert named == {path for _, path in PATHS} | {"/api/v1/server/time"}
+
+
+def test_every_row_of_a_section_names_modules_and_a_test() -> None:
+    for section, _, modules, test in rows_of_sections():
+        assert re.findall(r"`([^`]+)`", modules), section
+        assert re.fullmatch(r" `tests/[\w/]+\.py::\w+` ", test), section
+
+
+def test_every_folder_of_the_tree_has_its_row() -> None:
+    tree = DESIGN.partition('<a id="tree"></a>')[2].partition("<a id=")[0]
+    packages = {
+        path.parent.relative_to(ROOT).as_posix() for path in (ROOT / "hub").glob("*/__init__.py")
+    }
+    listed = set(re.findall(r"^\| `([\w/]+)` \|", tree, re.MULTILINE))
+    assert listed == packages | {"web", "tests", "packaging"}
+
+
+def test_the_import_rule_is_the_one_that_is_checked() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+    layers = project["tool"]["importlinter"]["contracts"][0]["layers"]
+    shown = (
+        DESIGN.partition('<a id="imports"></a>')[2].partition("```text\n")[2].partition("```")[0]
+    )
+    assert shown.splitlines() == [layer.replace(" | ", ", ") for layer in layers[1:]]
+
+
+def test_the_pictures_are_there_and_all_are_shown() -> None:
+    shown = set(re.findall(r"!\[[^]]*\]\(([^)]+)\)", README))
+    assert shown == {f".github/{path.name}" for path in (ROOT / ".github").glob("*.png")}
