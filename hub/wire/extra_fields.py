@@ -17,8 +17,7 @@ from msgspec import Raw
 from hub.errors import BadParameter
 from hub.wire import json_limits
 from hub.wire.coercion import MOST, Number, Text, number, text, whole
-from hub.wire.pictures import decode_picture
-from hub.wire.uploads.records import Picture
+from hub.wire.pictures import Picture, decode_picture
 
 T = TypeVar("T")
 

@@ -8,10 +8,9 @@ from collections.abc import Callable
 
 import msgspec
 import pybase64
-from msgspec import Raw
+from msgspec import Raw, Struct
 
 from hub.errors import BadParameter
-from hub.wire.uploads.records import Picture
 
 #: What is kept, and the extension that it is served with.
 EXTENSIONS: dict[str, str] = {
@@ -28,6 +27,23 @@ _LONGEST_PADDING = 2 * len(_PADDING)
 _ESCAPED_PADDING = re.compile(rb"(?:\\u003[dD]){1,2}\Z")
 #: File header and the smallest of the headers that follow it.
 _BMP_HEAD = 26
+
+
+class Picture(Struct, frozen=True):
+    """A picture as it was sent, decoded. `mime` is the real type, read from its first bytes."""
+
+    name: str
+    mime: str
+    data: bytes
+
+
+class Image(Struct, frozen=True):
+    """A stored picture: where it is fetched from, and how long it is in bytes."""
+
+    name: str
+    mime: str
+    path: str
+    size: int
 
 
 def decode_picture(raw: Raw | bytes, *, name: str, field: str) -> Picture | None:

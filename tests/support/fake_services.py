@@ -35,7 +35,8 @@ from hub.services.records.record_log import LogReader, Page, RecordFilter
 from hub.services.site.health import HealthReason
 from hub.services.site.site import SiteSettings
 from hub.simulator.faults import FAULTLESS, Quirks
-from hub.wire.uploads.records import Detail, FaceDetail, Image, Kind, Record
+from hub.wire.pictures import Image
+from hub.wire.uploads.records import Detail, FaceDetail, Kind, Record
 from tests.support.clock import NOON
 from tests.support.fake_commands import AnsweringDevices, SimulatedLink
 from tests.support.fake_firmware import FakeCampaigns, FakeDownloads, FakeFirmware

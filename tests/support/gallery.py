@@ -25,12 +25,12 @@ from hub.services.firmware.downloads import Download
 from hub.services.firmware.releases import Component, Release
 from hub.services.site.health import HealthReason
 from hub.simulator.faults import FAULTLESS, Quirks
+from hub.wire.pictures import Image
 from hub.wire.uploads.firmware import Versions
 from hub.wire.uploads.records import (
     AccessDetail,
     EventDetail,
     FaceDetail,
-    Image,
     Plate,
     Record,
     Vehicle,

@@ -33,7 +33,8 @@ from hub.services.site.site import Site
 from hub.store.db import Store, open_store
 from hub.store.disk import Disk
 from hub.store.record_log import NewUpload
-from hub.wire.uploads.records import FaceDetail, NewRecord, Picture, Record
+from hub.wire.pictures import Picture
+from hub.wire.uploads.records import FaceDetail, NewRecord, Record
 from tests.support.clock import FrozenClock
 from tests.support.traces import new_traces
 

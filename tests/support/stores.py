@@ -17,7 +17,8 @@ import xxhash
 from hub.store.db import Store, open_store
 from hub.store.disk import Buffer, Disk
 from hub.store.record_log import NewUpload
-from hub.wire.uploads.records import Detail, FaceDetail, Kind, NewRecord, Picture, Record
+from hub.wire.pictures import Picture
+from hub.wire.uploads.records import Detail, FaceDetail, Kind, NewRecord, Record
 from tests.support.clock import FrozenClock
 
 _NAMES: dict[Kind, tuple[str, ...]] = {

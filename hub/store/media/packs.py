@@ -22,8 +22,7 @@ import xxhash
 from msgspec import Struct
 
 from hub.store.disk import Buffer, Disk
-from hub.wire.pictures import EXTENSIONS
-from hub.wire.uploads.records import Image, Picture
+from hub.wire.pictures import EXTENSIONS, Image, Picture
 
 log = logging.getLogger(__name__)
 

@@ -11,7 +11,7 @@ from typing import Annotated, ClassVar, Protocol, TypeVar
 
 from msgspec import Meta, Struct, field
 
-from hub.wire.uploads.records import Picture
+from hub.wire.pictures import Picture
 
 #: A frame holds 8 MB, and base64 takes four bytes for three.
 MOST_PHOTO_BYTES = 5 << 20

@@ -20,14 +20,13 @@ from hub.wire import json_limits, times
 from hub.wire.code_tables import EVENT_TYPES
 from hub.wire.coercion import Number, Text, text, whole
 from hub.wire.extra_fields import Fields, Further, held_object
-from hub.wire.pictures import decode_picture, picture_of_text
+from hub.wire.pictures import Picture, decode_picture, picture_of_text
 from hub.wire.uploads.records import (
     AccessDetail,
     Detail,
     EventDetail,
     FaceDetail,
     Kind,
-    Picture,
     Plate,
     Rect,
     Vehicle,

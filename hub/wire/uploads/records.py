@@ -11,27 +11,11 @@ import msgspec
 from msgspec import Raw, Struct
 
 from hub.wire.code_tables import event_name
+from hub.wire.pictures import Image, Picture
 from hub.wire.times import rfc3339
 
 Kind = Literal["face", "event", "vehicle", "access"]
 KINDS: tuple[Kind, ...] = ("face", "event", "vehicle", "access")
-
-
-class Picture(Struct, frozen=True):
-    """A picture as it was sent, decoded. `mime` is the real type, read from its first bytes."""
-
-    name: str
-    mime: str
-    data: bytes
-
-
-class Image(Struct, frozen=True):
-    """A stored picture: where it is fetched from, and how long it is in bytes."""
-
-    name: str
-    mime: str
-    path: str
-    size: int
 
 
 class Rect(Struct, frozen=True):

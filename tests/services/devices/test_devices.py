@@ -16,9 +16,10 @@ from hub.services.devices.csv_import import DeviceCsv, ImportRow
 from hub.services.devices.devices import DeviceChange, NewDevice
 from hub.services.devices.status import FLUSH_SECONDS
 from hub.store.record_log import LatestPicture
+from hub.wire.pictures import Image
 from hub.wire.session import KeepaliveParam
 from hub.wire.uploads.bodies import DeviceInfo
-from hub.wire.uploads.records import FaceDetail, Image, Record
+from hub.wire.uploads.records import FaceDetail, Record
 from tests.support.clock import FrozenClock
 from tests.support.gate import CODE, SN, FakeLink, Gate, gate, public_pem
 

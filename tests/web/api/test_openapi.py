@@ -10,12 +10,12 @@ import msgspec
 import pytest
 from quart import Quart
 
+from hub.wire.pictures import Image
 from hub.wire.uploads.records import (
     AccessDetail,
     Detail,
     EventDetail,
     FaceDetail,
-    Image,
     Plate,
     Record,
     Rect,

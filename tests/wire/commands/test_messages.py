@@ -59,7 +59,7 @@ from hub.wire.commands.messages import (
 )
 from hub.wire.commands.params import check_param, encode_param
 from hub.wire.commands.results import decode_answer
-from hub.wire.uploads.records import Picture
+from hub.wire.pictures import Picture
 from tests.support.pictures import JPEG, PNG, b64
 
 AnyCommand = Command[Any, Any]

@@ -8,12 +8,12 @@ import msgspec
 import pytest
 from msgspec import Raw
 
+from hub.wire.pictures import Image
 from hub.wire.uploads.records import (
     AccessDetail,
     Detail,
     EventDetail,
     FaceDetail,
-    Image,
     Kind,
     Plate,
     Record,

@@ -9,14 +9,8 @@ from itertools import islice
 from msgspec import Struct
 
 from hub.wire import code_tables
-from hub.wire.uploads.records import (
-    AccessDetail,
-    EventDetail,
-    FaceDetail,
-    Image,
-    Record,
-    VehicleDetail,
-)
+from hub.wire.pictures import Image
+from hub.wire.uploads.records import AccessDetail, EventDetail, FaceDetail, Record, VehicleDetail
 from web.pages import language
 from web.pages.language import N_, gettext
 
