@@ -26,6 +26,7 @@ from hub.live.registry import Answer
 from hub.log import limited
 from hub.net.deadlines import Deadlines
 from hub.net.listener import Peer
+from hub.net.rate_limits import TokenBucket
 from hub.wire.envelope import Response, encode_request
 from hub.wire.session import Outcome, Pending
 
@@ -62,13 +63,13 @@ class DeviceLink:
         "_config",
         "_deadlines",
         "_ended",
-        "_free_at",
         "_hold",
         "_mark",
         "_msgids",
         "_nursery",
         "_overdue",
         "_pending",
+        "_rate_limit",
         "_scope",
         "_socket",
         "_take",
@@ -123,7 +124,9 @@ class DeviceLink:
         )
         self._closing: Ending | None = None
         self._hold: trio.CancelScope | None = None
-        self._free_at = -math.inf
+        # A second's worth of frames may come at once.
+        rate = config.max_requests_per_second
+        self._rate_limit = TokenBucket(rate, burst=rate)
 
     async def run(self) -> None:
         """Serve the connection until it ends, and close it."""
@@ -260,11 +263,9 @@ class DeviceLink:
         return f"device {self.did}" if self.did else "a device"
 
     async def _pace(self) -> None:
-        """Slow a peer down that sends more than its share; a second's worth may come at once."""
-        now = trio.current_time()
-        share = 1 / self._config.max_requests_per_second
-        self._free_at = max(self._free_at, now - 1) + share
-        if self._free_at > now:
+        """Slow a peer down that sends more frames than its rate limit allows."""
+        wait = self._rate_limit.take(trio.current_time())
+        if wait:
             metrics.limits_reached.labels("requests_per_second").inc()
             limited(
                 log,
@@ -275,7 +276,7 @@ class DeviceLink:
                 self.address,
                 self._config.max_requests_per_second,
             )
-            await trio.sleep(self._free_at - now)
+            await trio.sleep(wait)
 
     async def _send_request(self, frame: str) -> None:
         if self._hold is not None:

@@ -35,6 +35,8 @@ from hub.errors import (
     TooManyRequests,
     WrongSignature,
 )
+from hub.log import limited
+from hub.net.rate_limits import TokenBuckets
 from hub.services import Services
 from hub.services.devices.devices import Device
 from hub.services.devices.frame_trace import Upload
@@ -44,7 +46,6 @@ from hub.wire.signing import body_md5
 from hub.wire.uploads.firmware import OtaAnswer, base_url
 from web.device_api.firmware_downloads import PATH as DOWNLOADS
 from web.device_api.firmware_downloads import FirmwareDownloads
-from web.device_api.rate_limit import Pace
 from web.http.bodies import Bodies, PeerLeft, TooSlow, tell_of_limit
 
 log = logging.getLogger(__name__)
@@ -54,6 +55,8 @@ _SERVER_TIME = ("GET", "/api/v1/server/time")
 _OTA_QUERY = ("POST", "/api/v1/ota/query")
 _SLASHES = re.compile("//+")
 _MOST_PARAMETERS = 64
+#: A request that would have to wait longer for its turn is refused.
+MAX_WAIT_SECONDS = 2.0
 #: Of a path that is kept for the trace.
 _LONGEST_PATH = 200
 _OK_BODY = msgspec.json.encode({"code": OK, "msg": CODES[OK]})
@@ -137,7 +140,9 @@ class _DeviceApi:
         self._traced = services.trace.uploaded
         self._max_depth = services.config.devices.max_depth
         self._by_address = services.config.devices.http_auth == "token-or-address"
-        self._pace = Pace(services.config.devices.max_requests_per_second)
+        # A second's worth of requests may come at once.
+        rate = services.config.devices.max_requests_per_second
+        self._rate_limits = TokenBuckets(rate, burst=rate)
         self._bodies = bodies
 
     async def __call__(
@@ -213,13 +218,24 @@ class _DeviceApi:
         query = _query(scope["query_string"])
         device = sent.device = self._sender(scope, query, address)
         sender = device.did if device else address
-        await self._pace.keep(sender)
+        await self._limit_rate(sender)
         async with self._bodies.body(scope, receive, sender) as body:
             sent.size = len(body)
             _check_md5(query, body)
             if device is None:
                 device = sent.device = self._sender_by_body(body, address)
             return await take(device, body)
+
+    async def _limit_rate(self, sender: str) -> None:
+        """Wait until the sender's next request is due; raises CannotStoreNow where that is far."""
+        wait = self._rate_limits.take(sender, trio.current_time(), MAX_WAIT_SECONDS)
+        if not wait:
+            return
+        metrics.limits_reached.labels("requests").inc()
+        limited(log, logging.WARNING, f"pace {sender}", "device %s uploads too often", sender)
+        if wait > MAX_WAIT_SECONDS:
+            raise CannotStoreNow("too many requests at once", retry_after=1)
+        await trio.sleep(wait)
 
     def _sender(self, scope: HTTPScope, query: dict[str, str], address: str) -> Device | None:
         """Who sends, as the head of the request says; None where the body has to say it."""

@@ -32,8 +32,8 @@ from hub.errors import (
     WrongSignature,
 )
 from hub.log import limited
+from hub.net.rate_limits import MAX_BACKOFF_SECONDS, Backoff
 from hub.services.access.passwords import Cost, Passwords
-from hub.services.access.throttle import Throttle
 from hub.services.shielding import shielded
 from hub.store.tables.api_keys import ApiKey as ApiKey
 from hub.store.tables.audit import AuditEntry as AuditEntry
@@ -65,6 +65,8 @@ _TOUCH_MS = 5 * 60_000
 _SESSIONS_PER_USER = 64
 _SETUP_MS = 24 * _HOUR_MS
 _SETUP_LINK = "setup.link"
+#: 15 minutes after the last failed sign-in, however long it delays, nothing is held against a key.
+_FAILURE_WINDOW_SECONDS = 15 * 60 - MAX_BACKOFF_SECONDS
 
 
 class Actor(Struct, frozen=True):
@@ -396,37 +398,38 @@ class _SignInGate:
 
     def __init__(self, store: Store, now: Callable[[], float]) -> None:
         self._store = store
-        self._pairs = Throttle(now, free=5)
-        self._addresses = Throttle(now, free=20)
-        self._users = Throttle(now, free=20)
+        # The 5th (20th) failure is the first that delays the next try.
+        self._pairs = Backoff(now, free=4, window=_FAILURE_WINDOW_SECONDS)
+        self._addresses = Backoff(now, free=19, window=_FAILURE_WINDOW_SECONDS)
+        self._users = Backoff(now, free=19, window=_FAILURE_WINDOW_SECONDS)
         self._known: OrderedDict[tuple[str, str], None] = OrderedDict()
 
     def enter(self, name: str, address: str) -> None:
         """Raises TooManyRequests where this try comes too early."""
         counted = self._counted(name, address)
-        wait = max(throttle.wait_seconds(key) for throttle, key in counted)
+        wait = max(backoff.wait_seconds(key) for backoff, key in counted)
         if wait > 0:
             metrics.limits_reached.labels("sign-in").inc()
             raise TooManyRequests("too many failed sign-ins", retry_after=math.ceil(wait))
-        for throttle, key in counted:
-            throttle.failed(key)
+        for backoff, key in counted:
+            backoff.failed(key)
 
     def take_back(self, name: str, address: str) -> None:
-        for throttle, key in self._counted(name, address):
-            throttle.take_back(key)
+        for backoff, key in self._counted(name, address):
+            backoff.undo(key)
 
     def passed(self, name: str, address: str) -> None:
         # An address is not forgiven: one good account there would buy guesses at the others.
         self.take_back(name, address)
-        self._pairs.forgive((name, self._origin(name, address)))
+        self._pairs.forget((name, self._origin(name, address)))
         self._known[name, address] = None
         self._known.move_to_end((name, address))
         if len(self._known) > 4096:
             self._known.popitem(last=False)
 
-    def _counted(self, name: str, address: str) -> list[tuple[Throttle, object]]:
+    def _counted(self, name: str, address: str) -> list[tuple[Backoff, object]]:
         origin = self._origin(name, address)
-        counted: list[tuple[Throttle, object]] = [
+        counted: list[tuple[Backoff, object]] = [
             (self._pairs, (name, origin)),
             (self._addresses, origin),
         ]

@@ -21,7 +21,7 @@ from hub.live.feed import Change, Feed
 from hub.live.pending_devices import ConnectAttempt, PendingDevices, Waiting, WaitingReason
 from hub.live.registry import Link, Registry
 from hub.log import limited
-from hub.services.devices.backoff import Holdback
+from hub.net.rate_limits import Backoff
 from hub.services.devices.devices import Device, Devices
 from hub.services.devices.enrolment import Enrolment
 from hub.services.devices.tokens import DeviceTokens
@@ -41,6 +41,9 @@ log = logging.getLogger(__name__)
 
 #: Connects this far apart have not the same time in seconds (1.1) unless it stands still.
 _SAME_TIME_MS = 2000
+#: D2: so many failures within a minute are answered at once.
+FREE_FAILURES = 5
+_FAILURE_WINDOW_SECONDS = 60.0
 
 
 class Admitted(Struct, frozen=True):
@@ -90,7 +93,7 @@ class Admission:
         self._config = config
         self._now = now
         self._tokens = DeviceTokens(store.tokens, config.token_ttl, now)
-        self._holdback = Holdback(now)
+        self._backoff = Backoff(now, free=FREE_FAILURES, window=_FAILURE_WINDOW_SECONDS)
 
     async def connect(self, param: ConnectParam, link: Link) -> Admitted:
         """1.1, with the checks of D2 in their order.
@@ -267,7 +270,7 @@ class Admission:
             raise _replayed() from None
 
     async def _turn_away_unknown(self, param: ConnectParam, link: Link) -> None:
-        hold = self._holdback.failed(link.address)
+        hold = self._backoff.failed(link.address)
         knock = self._knock(param, link)
         time = self._time_reason(param, self._room.waiting_of(param.sn))
         reasons = self._devices.reasons_of_unknown(knock, time)
@@ -291,7 +294,7 @@ class Admission:
         if not refusal.signed:
             # Whoever it is. A device that proved itself takes nobody's place in the waiting room.
             self._room.hold(link, param.sn)
-            hold = self._holdback.failed((param.sn, link.address))
+            hold = self._backoff.failed((param.sn, link.address))
         knock = self._knock(param, link)
         self._room.note_failing(device.did, knock, refusal.reasons, slowed_seconds=hold)
         if isinstance(refusal.error, MissingDid):

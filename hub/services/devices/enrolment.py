@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections import deque
 from typing import Literal
 
 import trio
@@ -16,6 +15,7 @@ from hub.live.pending_devices import PendingDevices, ReasonCode
 from hub.live.pending_devices import Waiting as Waiting
 from hub.live.pending_devices import WaitingReason as WaitingReason
 from hub.live.registry import Link
+from hub.net.rate_limits import TokenBucket
 from hub.services.devices.devices import DeviceChange, Devices, DeviceView, NewDevice
 from hub.services.devices.provisioning import (
     NOT_SENT_CLOSED,
@@ -76,8 +76,7 @@ class Enrolment:
         self._devices = devices
         self._room = room
         self.initial = Provisioning(store, devices, config)
-        #: When codes were tried, by trio's clock.
-        self._checked: deque[float] = deque(maxlen=CHECKS_PER_SECOND)
+        self._checks = TokenBucket(CHECKS_PER_SECOND, burst=CHECKS_PER_SECOND)
 
     def waiting(self) -> list[Waiting]:
         """The devices that wait for enrolment, the one that knocked last at the end."""
@@ -135,10 +134,8 @@ class Enrolment:
         return Accepted(self._devices.get(device.did), delivery.outcome, delivery.message)
 
     def _count_check(self) -> None:
-        now = trio.current_time()
-        if len(self._checked) == CHECKS_PER_SECOND and now - self._checked[0] < 1:
+        if self._checks.take(trio.current_time(), max_wait=0):
             raise TooManyRequests("too many codes are tried at once")
-        self._checked.append(now)
 
     def _waiting_of(self, sn: str) -> Waiting:
         if self._store.devices.by_sn(sn) is not None:

@@ -22,6 +22,7 @@ from msgspec.structs import replace
 
 from hub.errors import CannotStoreNow, HubError, NoSuchPath, NoSuchResource
 from hub.log import limited
+from hub.net.rate_limits import TokenBucket
 from hub.services.devices.devices import Device, Devices
 from hub.services.firmware.campaigns import Campaigns
 from hub.services.firmware.releases import Component, StoredFile
@@ -108,7 +109,7 @@ class Downloads:
         self._campaigns = campaigns
         self._now = now
         self._places: Counter[str] = Counter()
-        self._next_turn = 0.0
+        self._rate_limit = TokenBucket(BYTES_A_SECOND, burst=STEP_BYTES)
 
     async def run(
         self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
@@ -171,10 +172,8 @@ class Downloads:
             del self._places[did]
 
     async def wait_for_turn(self, size: int) -> None:
-        """All downloads share one rate, each step of theirs in turn."""
-        turn = max(self._next_turn, trio.current_time())
-        self._next_turn = turn + size / BYTES_A_SECOND
-        await trio.sleep_until(turn)
+        """Wait until the rate limit that all downloads share allows `size` more bytes."""
+        await trio.sleep(self._rate_limit.take(trio.current_time(), size))
 
     async def read(self, sha256: str, offset: int, size: int) -> bytes:
         try:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
@@ -26,8 +25,7 @@ from hub.wire.signing import body_md5
 from tests.support.clock import NOON
 from tests.support.device_call import FACE, Call, ask
 from tests.support.web import GATE, services
-from web.device_api import rate_limit
-from web.device_api.uploads import device_api
+from web.device_api.uploads import MAX_WAIT_SECONDS, device_api
 from web.http import budget
 from web.http.bodies import Bodies
 
@@ -542,16 +540,6 @@ async def test_a_device_that_asks_too_often_is_slowed_and_then_refused(
         for _ in range(40):
             nursery.start_soon(upload)
     # What a second allows comes at once, what two more allow is slowed, the rest is refused.
-    assert trio.current_time() == pytest.approx(rate_limit.MOST_SECONDS)
+    assert trio.current_time() == pytest.approx(MAX_WAIT_SECONDS)
     assert statuses.count(200) == 24
     assert statuses.count(503) == 16
-
-
-async def test_each_device_has_a_pace_of_its_own(autojump_clock: MockClock) -> None:
-    keep: Callable[[str], Awaitable[None]] = rate_limit.Pace(5).keep
-    for _ in range(5):
-        await keep("12")
-        await keep("13")
-    assert trio.current_time() == 0
-    await keep("12")
-    assert trio.current_time() == pytest.approx(0.2)
