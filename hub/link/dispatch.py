@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from functools import partial
 
-import trio
-
 from hub import metrics
 from hub.config import DevicesConfig as DevicesConfig
 from hub.errors import (
@@ -22,6 +20,7 @@ from hub.link.websocket import TRY_AGAIN_LATER
 from hub.live.frame_trace import FrameTraces
 from hub.services.devices.admission import Admission, MissingDid
 from hub.services.devices.enrolment import Enrolment
+from hub.threads import WorkerThreads
 from hub.wire.envelope import (
     BadFrame,
     Request,
@@ -35,9 +34,8 @@ from hub.wire.session import decode_connect, decode_keepalive, sn_of
 
 CONNECT = "/connect"
 
-#: A larger frame is decoded in a thread, so that the other devices do not wait for it.
+#: A larger frame is decoded in a thread.
 _INLINE_BYTES = 256 * 1024
-_THREADS = 2
 
 #: Answers a request with the frame to send; a HubError becomes the answer.
 Answerer = Callable[[DeviceLink, Request], Awaitable[str]]
@@ -59,7 +57,7 @@ class Dispatch:
         self._traces = traces
         self._max_depth = config.max_depth
         self._now = now
-        self._threads = trio.CapacityLimiter(_THREADS)
+        self._threads = WorkerThreads(inline_bytes=_INLINE_BYTES)
         self._answerers: dict[str, Answerer] = {
             CONNECT: self._connect,
             "/token/update": self._update_token,
@@ -71,7 +69,9 @@ class Dispatch:
     async def take(self, link: DeviceLink, message: str | bytes) -> None:
         """Handle one message: answer a request, give an answer to whoever waits for it."""
         try:
-            frame = await self._decode(message)
+            frame = await self._threads.run(
+                len(message), partial(decode_frame, message, max_depth=self._max_depth)
+            )
         except BadFrame as error:
             _count_refusal(error)
             link.misunderstand(error.msgid or guess_msgid(message), error.message)
@@ -83,12 +83,6 @@ class Dispatch:
         else:
             self._counters.get(frame.uri, self._other).inc()
             await self._answer(link, frame)
-
-    async def _decode(self, message: str | bytes) -> Request | Response:
-        decode = partial(decode_frame, message, max_depth=self._max_depth)
-        if len(message) <= _INLINE_BYTES:
-            return decode()
-        return await trio.to_thread.run_sync(decode, limiter=self._threads)
 
     def ended(self, link: DeviceLink, why: str) -> None:
         self._traces.ended(link.trace, why)

@@ -31,6 +31,7 @@ from hub.services.devices.devices import Device, Devices
 from hub.services.shielding import shielded
 from hub.store.db import Store
 from hub.store.tables.device_settings import DeviceSetting, SettingName
+from hub.threads import WorkerThreads
 from hub.wire.commands.dialect import (
     DIALECT,
     FACE_HISTORY,
@@ -80,7 +81,6 @@ log = logging.getLogger(__name__)
 P = TypeVar("P", bound=Struct)
 A = TypeVar("A", bound=Struct)
 Taken = TypeVar("Taken", bound=Struct, covariant=True)
-T = TypeVar("T")
 Row = TypeVar("Row")
 
 #: D4: a device handles one command with a photo at a time, and up to 4 light ones. A picture that
@@ -99,7 +99,6 @@ _OF_PEOPLE = {PERSON_ADD.name, PERSON_DELETE.name}
 _LONGEST_MSG = 200
 #: A larger photo or answer takes so long that it is looked at in a thread.
 _INLINE_BYTES = 256 * 1024
-_THREADS = 2
 
 
 class KnownSetting(Struct, Generic[Taken], frozen=True, kw_only=True):
@@ -154,23 +153,25 @@ class Commands:
         self._turns: dict[tuple[str, bool], CommandQueue] = {}
         #: did -> when its people were changed last, by trio's clock.
         self._people_changed: dict[str, float] = {}
-        self._threads = trio.CapacityLimiter(_THREADS)
+        self._threads = WorkerThreads(inline_bytes=_INLINE_BYTES)
 
     async def send(self, did: str, uri: str, param: Raw | bytes) -> Answer:
         """Send what an integrator asks for, and give the device's answer as it is."""
         command = DIALECT.by_uri(uri)
         recode = partial(recode_param, command, param)
-        return await self._ask(did, command, await self._beside(len(memoryview(param)), recode))
+        return await self._ask(
+            did, command, await self._threads.run(len(memoryview(param)), recode)
+        )
 
     async def call(self, did: str, command: Command[P, A], param: P) -> A:
         """Send a command, and give what the device answered."""
         size = len(getattr(param, "photo", ""))
-        sent = await self._beside(size, partial(encode_param, command, param))
+        sent = await self._threads.run(size, partial(encode_param, command, param))
         answer = await self._ask(did, command, sent)
         if answer.code not in command.ok_codes:
             raise DeviceRefused(answer.code, answer.msg[:_LONGEST_MSG])
         size = 0 if answer.result is None else len(memoryview(answer.result))
-        return await self._beside(size, partial(decode_answer, command, answer.result))
+        return await self._threads.run(size, partial(decode_answer, command, answer.result))
 
     async def set_face(self, did: str, param: FaceParam) -> None:
         """1.5"""
@@ -258,12 +259,6 @@ class Commands:
             return page
 
         return PagesOfDevice(Pages(command.first_page or 0, page=start, left=left), ask)
-
-    async def _beside(self, size: int, work: Callable[[], T]) -> T:
-        """Check, encode or decode; what is large in a thread."""
-        if size <= _INLINE_BYTES:
-            return work()
-        return await trio.to_thread.run_sync(work, limiter=self._threads)
 
     async def _ask(self, did: str, command: Command[Any, Any], param: Raw) -> Answer:
         try:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TypeVar
 
-import trio
 import xxhash
 
 from hub import metrics
@@ -20,6 +19,7 @@ from hub.services.site.site import Site
 from hub.store.db import Store
 from hub.store.record_log import NewUpload
 from hub.store.tables.devices import Device
+from hub.threads import WorkerThreads
 from hub.wire.uploads import bodies
 from hub.wire.uploads.bodies import DeviceInfo, Upload
 from hub.wire.uploads.firmware import OtaAnswer, OtaComponent, Versions, decode_ota_query
@@ -27,9 +27,8 @@ from hub.wire.uploads.records import AccessDetail, NewRecord
 
 T = TypeVar("T")
 
-#: A larger body is decoded in a thread, so that the other devices do not wait for it.
+#: A larger body is decoded in a thread.
 _INLINE_BYTES = 1024 * 1024
-_THREADS = 2
 
 
 class Ingest:
@@ -56,7 +55,7 @@ class Ingest:
         self._downloads = downloads
         self._config = config
         self._now = now
-        self._threads = trio.CapacityLimiter(_THREADS)
+        self._threads = WorkerThreads(inline_bytes=_INLINE_BYTES)
 
     async def face(self, device: Device, body: bytes) -> None:
         """2.1"""
@@ -139,11 +138,7 @@ class Ingest:
         )
 
     async def _decode(self, decode: Callable[..., T], body: bytes, **how: object) -> T:
-        if len(body) <= _INLINE_BYTES:
-            return decode(body, **how)
-        return await trio.to_thread.run_sync(
-            functools.partial(decode, body, **how), limiter=self._threads
-        )
+        return await self._threads.run(len(body), partial(decode, body, **how))
 
     async def _store(
         self,
