@@ -35,16 +35,16 @@ from hub.process.memory import give_back
 from hub.process.signals import ENDING
 from hub.services import Services
 from hub.services.access.accounts import Accounts
-from hub.services.commands.commands import Commands
+from hub.services.commands.calls import Commands
 from hub.services.commands.files import DeviceFiles
 from hub.services.commands.photos import Photos
 from hub.services.devices.admission import Admission
-from hub.services.devices.devices import Devices
+from hub.services.devices.directory import Devices
 from hub.services.devices.enrolment import Enrolment
 from hub.services.devices.frame_trace import Trace
 from hub.services.firmware.campaigns import Campaigns
 from hub.services.firmware.downloads import Downloads
-from hub.services.firmware.releases import Firmware
+from hub.services.firmware.releases import Releases
 from hub.services.records.ingest import Ingest
 from hub.services.records.record_log import RecordLog, record_weight
 from hub.services.site.certificate_authority import EARLIEST_PLAUSIBLE
@@ -157,8 +157,8 @@ async def open_services(
         admission = Admission(
             store, registry, room, devices, enrolment, change_feed, config.devices, now
         )
-        firmware = Firmware(store, site, room_on_disk, change_feed, now)
-        campaigns = Campaigns(store, firmware, devices, change_feed, now)
+        releases = Releases(store, site, room_on_disk, change_feed, now)
+        campaigns = Campaigns(store, releases, devices, change_feed, now)
         downloads = Downloads(store, devices, campaigns, now)
         commands = Commands(store, registry, devices, change_feed, now)
         maintenance = Maintenance(store, config.store, room_on_disk, now=now, zone=site.zone)
@@ -179,7 +179,7 @@ async def open_services(
             commands=commands,
             device_files=DeviceFiles(store, commands, now),
             photos=Photos(),
-            firmware=firmware,
+            releases=releases,
             campaigns=campaigns,
             downloads=downloads,
             ingest=Ingest(store, devices, site, campaigns, downloads, config.devices, now),
@@ -204,7 +204,7 @@ async def _run_parts(
         await start("the saving of what is heard of devices", services.devices.run)
         await start("the renewal of certificates", services.certificates.run)
         await start("the maintenance of the store", services.maintenance.run)
-        await start("the care for firmware", services.firmware.run)
+        await start("the care for firmware", services.releases.run)
         await start("the saving of what is downloaded", services.downloads.run)
         await start("the watch over the hub's health", services.health.run)
         await start("the giving back of memory", give_back)

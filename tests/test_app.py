@@ -20,7 +20,7 @@ from hub.process.control_requests import AddDevice, ListDevices, RemoveDevice, d
 from hub.process.signals import ENDING
 from hub.services import Services
 from hub.services.access.accounts import Actor
-from hub.services.devices.devices import NewDevice
+from hub.services.devices.directory import NewDevice
 from tests.e2e.hubprocess import free_ports
 
 CONFIG = Config(

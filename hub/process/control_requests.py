@@ -13,7 +13,7 @@ from msgspec import Struct
 from hub.errors import NoSuchResource
 from hub.services.access.accounts import COMMAND_LINE, NewApiKey
 from hub.services.devices.csv_import import DeviceCsv
-from hub.services.devices.devices import DeviceChange, NewDevice
+from hub.services.devices.directory import DeviceChange, NewDevice
 from hub.services.devices.enrolment import CodeCheck
 from hub.services.devices.frame_trace import Frame
 from hub.services.devices.provisioning import Outcome
@@ -346,7 +346,7 @@ class CheckFirmwareRoom(ControlRequest[None], frozen=True, tag="firmware.room"):
     size: int
 
     async def perform(self, services: Services) -> None:
-        services.firmware.check_disk(self.size)
+        services.releases.check_disk(self.size)
 
 
 class TakeFirmwareFile(ControlRequest[str], frozen=True, tag="firmware.take"):
@@ -356,7 +356,7 @@ class TakeFirmwareFile(ControlRequest[str], frozen=True, tag="firmware.take"):
     result: ClassVar[Any] = str
 
     async def perform(self, services: Services) -> str:
-        return (await services.firmware.take_staged(self.staged)).sha256
+        return (await services.releases.take_staged(self.staged)).sha256
 
 
 class AddRelease(ControlRequest[int], frozen=True, tag="firmware.add"):
@@ -366,7 +366,7 @@ class AddRelease(ControlRequest[int], frozen=True, tag="firmware.add"):
     result: ClassVar[Any] = int
 
     async def perform(self, services: Services) -> int:
-        added = await services.firmware.add_release(self.release)
+        added = await services.releases.add(self.release)
         await services.accounts.audit(COMMAND_LINE, "firmware.add", str(added.id))
         return added.id
 
@@ -375,14 +375,14 @@ class ListReleases(ControlRequest[list[Release]], frozen=True, tag="firmware.lis
     result: ClassVar[Any] = list[Release]
 
     async def perform(self, services: Services) -> list[Release]:
-        return list(services.firmware.releases())
+        return list(services.releases.all())
 
 
 class RemoveRelease(ControlRequest[None], frozen=True, tag="firmware.remove"):
     id: int
 
     async def perform(self, services: Services) -> None:
-        await services.firmware.remove_release(self.id)
+        await services.releases.remove(self.id)
         await services.accounts.audit(COMMAND_LINE, "firmware.remove", str(self.id))
 
 

@@ -17,16 +17,16 @@ if TYPE_CHECKING:
     from hub.live.feed import Change, Feed
     from hub.live.frame_trace import FrameTraces
     from hub.services.access.accounts import Accounts
-    from hub.services.commands.commands import Commands
+    from hub.services.commands.calls import Commands
     from hub.services.commands.files import DeviceFiles
     from hub.services.commands.photos import Photos
     from hub.services.devices.admission import Admission
-    from hub.services.devices.devices import Devices
+    from hub.services.devices.directory import Devices
     from hub.services.devices.enrolment import Enrolment
     from hub.services.devices.frame_trace import Trace
     from hub.services.firmware.campaigns import Campaigns
     from hub.services.firmware.downloads import Downloads
-    from hub.services.firmware.releases import Firmware
+    from hub.services.firmware.releases import Releases
     from hub.services.records.ingest import Ingest
     from hub.services.records.record_log import RecordLog
     from hub.services.site.certificates import Certificates
@@ -58,7 +58,7 @@ class Services:
     commands: Commands
     device_files: DeviceFiles
     photos: Photos
-    firmware: Firmware
+    releases: Releases
     campaigns: Campaigns
     downloads: Downloads
     ingest: Ingest

@@ -10,7 +10,7 @@ import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from hub.errors import DeviceBusy, DeviceLeft, DeviceNonsense, DeviceOffline, DeviceSilent, HubError
-from hub.services.commands.commands import Commands
+from hub.services.commands.calls import Commands
 from hub.wire.commands.dialect import PERSON_ADD
 from tests.support.plug import Camera, Port, device_port
 

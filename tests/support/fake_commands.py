@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from hub.errors import DeviceLeft, DeviceSilent, HubError
 from hub.live.feed import Change, Feed
 from hub.live.registry import Answer
-from hub.services.commands.commands import Commands
+from hub.services.commands.calls import Commands
 from hub.services.commands.files import DeviceFiles
 from hub.simulator.actions import Fragments, Say, Wait
 from hub.simulator.device_state import DeviceState

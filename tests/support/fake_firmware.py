@@ -17,8 +17,8 @@ from hub.services.firmware.releases import Component, NewRelease, Release, Store
 
 
 class FakeUpload:
-    def __init__(self, firmware: FakeFirmware) -> None:
-        self._firmware = firmware
+    def __init__(self, releases: FakeReleases) -> None:
+        self._releases = releases
         self._data = b""
 
     async def __aenter__(self) -> FakeUpload:
@@ -34,12 +34,12 @@ class FakeUpload:
     async def finish(self) -> StoredFile:
         md5 = hashlib.md5(self._data, usedforsecurity=False).hexdigest()
         sha256 = hashlib.sha256(self._data).hexdigest()
-        file = StoredFile(sha256, md5, len(self._data), self._firmware.now_ms())
-        self._firmware.stored[file.sha256] = file
+        file = StoredFile(sha256, md5, len(self._data), self._releases.now_ms())
+        self._releases.stored[file.sha256] = file
         return file
 
 
-class FakeFirmware:
+class FakeReleases:
     """`put` gives it a release as it is."""
 
     def __init__(self, changes: Feed[Change], now: Callable[[], float]) -> None:
@@ -63,15 +63,15 @@ class FakeFirmware:
     def files(self) -> tuple[StoredFile, ...]:
         return tuple(self.stored.values())
 
-    def releases(self) -> tuple[Release, ...]:
+    def all(self) -> tuple[Release, ...]:
         return tuple(reversed(self.made.values()))
 
-    def release(self, id: int) -> Release:
+    def get(self, id: int) -> Release:
         if id not in self.made:
             raise NoSuchResource(f"no release {id}")
         return self.made[id]
 
-    async def add_release(self, new: NewRelease) -> Release:
+    async def add(self, new: NewRelease) -> Release:
         check_release(new)
         components = []
         for one in new.components:
@@ -91,7 +91,7 @@ class FakeFirmware:
         self.put(release)
         return release
 
-    async def remove_release(self, id: int) -> None:
+    async def remove(self, id: int) -> None:
         del self.made[self.release(id).id]
         self._changes.publish([Change("firmware", str(id))])
 

@@ -27,10 +27,11 @@ from hub.live.pending_devices import ConnectAttempt, WaitingReason
 from hub.services.access.accounts import Actor, SignedIn, User
 from hub.services.commands.photos import Photos
 from hub.services.devices.csv_import import DeviceCsv, check_csv, read_csv
-from hub.services.devices.devices import DeviceChange, DeviceView, NewDevice
+from hub.services.devices.directory import DeviceChange, NewDevice
 from hub.services.devices.enrolment import Accepted, CodeCheck, Waiting
 from hub.services.devices.frame_trace import Trace
 from hub.services.devices.provisioning import Delivery
+from hub.services.devices.views import DeviceView
 from hub.services.records.record_log import LogReader, Page, RecordFilter
 from hub.services.site.health import HealthReason
 from hub.services.site.site import SiteSettings
@@ -39,7 +40,7 @@ from hub.wire.pictures import Image
 from hub.wire.uploads.records import Detail, FaceDetail, Kind, Record
 from tests.support.clock import NOON
 from tests.support.fake_commands import AnsweringDevices, SimulatedLink
-from tests.support.fake_firmware import FakeCampaigns, FakeDownloads, FakeFirmware
+from tests.support.fake_firmware import FakeCampaigns, FakeDownloads, FakeReleases
 from tests.support.traces import new_traces
 from tests.support.web import FakeAdmission, FakeIngest
 
@@ -468,7 +469,7 @@ class FakeServices(SimpleNamespace):
             enrolment=enrolment,
             admission=FakeAdmission(),
             ingest=FakeIngest(),
-            firmware=FakeFirmware(change_feed, lambda: self.now()),
+            releases=FakeReleases(change_feed, lambda: self.now()),
             campaigns=FakeCampaigns(change_feed),
             downloads=FakeDownloads(),
             records=FakeRecords(record_feed),

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from hub.services.devices.devices import NewDevice
+from hub.services.devices.directory import NewDevice
 from hub.services.firmware.campaigns import Campaign
 from hub.services.firmware.downloads import PATH, Transfer
 from hub.services.firmware.releases import NewComponent, NewRelease, Release, StoredFile
@@ -31,7 +31,7 @@ class FirmwareSite:
         self.free = hub.free
         self.registry = hub.registry
         self.services = services
-        self.firmware = services.firmware
+        self.releases = services.releases
         self.campaigns = services.campaigns
         self.downloads = services.downloads
         self.devices = services.devices
@@ -50,7 +50,7 @@ class FirmwareSite:
             await self.devices.add(NewDevice(sn=f"SN{did}", code="12345678", did=did, name=did))
 
     async def receive(self, data: bytes) -> StoredFile:
-        async with self.firmware.receive() as upload:
+        async with self.releases.receive() as upload:
             await upload.write(data)
             return await upload.finish()
 
@@ -62,7 +62,7 @@ class FirmwareSite:
             for number, file in enumerate(stored, 1)
         )
         given = {"ver_code": 453523, "ver_name": "v2.0", "reports": NEW, **fields}
-        return await self.firmware.add_release(NewRelease(components=components, **given))
+        return await self.releases.add(NewRelease(components=components, **given))
 
     async def ask(self, camera: str, /, **fields: object) -> OtaAnswer | None:
         """2.3"""

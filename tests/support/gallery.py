@@ -265,7 +265,7 @@ def give_firmware(hub: FakeServices) -> Iterator[None]:
         )
     ]
     for release in releases:
-        hub.firmware.put(release)
+        hub.releases.put(release)
     states: tuple[DeviceState, ...] = ("done", "downloading", "downloaded", "offered", "waiting")
     devices = [
         CampaignDevice(

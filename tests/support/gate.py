@@ -15,7 +15,7 @@ from hub.live.feed import Change, Feed
 from hub.live.pending_devices import PendingDevices
 from hub.live.registry import Answer, Registry
 from hub.services.devices.admission import Admission, Admitted
-from hub.services.devices.devices import Device, Devices, NewDevice
+from hub.services.devices.directory import Device, Devices, NewDevice
 from hub.services.devices.enrolment import Enrolment
 from hub.wire.session import ConnectParam
 from hub.wire.signing import sign_connect

@@ -18,15 +18,15 @@ from hub.live.registry import Registry
 from hub.services import Services
 from hub.services.access.accounts import COMMAND_LINE, Accounts
 from hub.services.access.passwords import Cost
-from hub.services.commands.commands import Commands
+from hub.services.commands.calls import Commands
 from hub.services.commands.files import DeviceFiles
 from hub.services.commands.photos import Photos
-from hub.services.devices.devices import Devices
+from hub.services.devices.directory import Devices
 from hub.services.devices.enrolment import Enrolment
 from hub.services.devices.frame_trace import Trace
 from hub.services.firmware.campaigns import Campaigns
 from hub.services.firmware.downloads import Downloads
-from hub.services.firmware.releases import Firmware
+from hub.services.firmware.releases import Releases
 from hub.services.records.record_log import RecordLog
 from hub.services.site.disk_space import GB, DiskSpace
 from hub.services.site.site import Site
@@ -127,8 +127,8 @@ async def open_hub_services(
         site = Site(store.settings, config, change_feed)
         devices = Devices(store, registry, room, traces, record_feed, change_feed, clock)
         room_on_disk = DiskSpace(config.store.min_free_gb, free)
-        firmware = Firmware(store, site, room_on_disk, change_feed, clock)
-        campaigns = Campaigns(store, firmware, devices, change_feed, clock)
+        releases = Releases(store, site, room_on_disk, change_feed, clock)
+        campaigns = Campaigns(store, releases, devices, change_feed, clock)
         commands = Commands(store, registry, devices, change_feed, clock)
         services = Services(
             config=config,
@@ -152,7 +152,7 @@ async def open_hub_services(
             commands=commands,
             device_files=DeviceFiles(store, commands, clock),
             photos=Photos(),
-            firmware=firmware,
+            releases=releases,
             campaigns=campaigns,
             downloads=Downloads(store, devices, campaigns, clock),
             records=RecordLog(store, record_feed),

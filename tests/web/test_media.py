@@ -8,8 +8,8 @@ import pytest
 from quart.testing import QuartClient
 
 from hub.errors import DeviceLeft, DeviceSilent, HubError
-from hub.services.commands.commands import Answer
-from hub.services.devices.devices import NewDevice
+from hub.services.commands.calls import Answer
+from hub.services.devices.directory import NewDevice
 from tests.support.clock import FrozenClock
 from tests.support.commanded_link import AskedLink, answer
 from tests.support.hub_services import HubServices, open_hub_services

@@ -6,9 +6,9 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Raw, Struct
 
-from hub.services.devices.devices import DeviceView
 from hub.services.devices.enrolment import CodeFit, Waiting
 from hub.services.devices.provisioning import Outcome, kept_delivery
+from hub.services.devices.views import DeviceView
 from hub.services.firmware.campaigns import CampaignState, DeviceState
 from hub.wire.times import rfc3339
 

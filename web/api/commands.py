@@ -23,7 +23,7 @@ from msgspec import Meta, Raw, Struct
 from hub.errors import DeviceNonsense, DeviceSilent, HubError, NotSent, Unanswered
 from hub.services import Services
 from hub.services.access.accounts import ApiKey, Role
-from hub.services.commands.commands import CHANGING, Answer
+from hub.services.commands.calls import CHANGING, Answer
 from hub.services.shielding import shielded
 from hub.wire import json_limits
 from hub.wire.commands.dialect import DIALECT, Command

@@ -8,7 +8,7 @@ import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from hub.services import Services
-from hub.services.devices.devices import DeviceChange, NewDevice
+from hub.services.devices.directory import DeviceChange, NewDevice
 from web.api import answers
 from web.api.endpoint import PREFIX, Call, Did, Endpoint, Nothing, Routes
 

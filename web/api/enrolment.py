@@ -10,7 +10,7 @@ from quart import Response
 
 from hub.services import Services
 from hub.services.devices.csv_import import MOST_BYTES, MOST_ROWS, DeviceCsv, ImportRow
-from hub.services.devices.devices import NewDevice
+from hub.services.devices.directory import NewDevice
 from web.api import answers
 from web.api.devices import DEVICE_EXAMPLE, TAG, Code, Name, Pem
 from web.api.endpoint import PREFIX, Call, Did, Endpoint, Nothing, Routes

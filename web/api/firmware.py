@@ -303,17 +303,17 @@ def add_firmware(routes: Routes, services: Services) -> None:
 
 
 def _add_files(routes: Routes, services: Services) -> None:
-    firmware, accounts = services.firmware, services.accounts
+    releases, accounts = services.releases, services.accounts
 
     async def list_files(call: Call[Nothing, Nothing]) -> answers.FirmwareFileList:
-        return answers.FirmwareFileList([file_answer(file) for file in firmware.files()])
+        return answers.FirmwareFileList([file_answer(file) for file in releases.files()])
 
     async def remove_file(call: Call[Nothing, Nothing]) -> answers.FirmwareFile:
         sha256 = call.path["sha256"]
-        found = next((file for file in firmware.files() if file.sha256 == sha256), None)
+        found = next((file for file in releases.files() if file.sha256 == sha256), None)
         if found is None:
             raise NoSuchResource("no such file")
-        await firmware.remove_file(sha256)
+        await releases.remove_file(sha256)
         await accounts.audit(call.caller.actor, "firmware.file-remove", sha256)
         return file_answer(found)
 
@@ -328,22 +328,22 @@ def _add_files(routes: Routes, services: Services) -> None:
 
 
 def _add_releases(routes: Routes, services: Services) -> None:
-    firmware, accounts = services.firmware, services.accounts
+    releases, accounts = services.releases, services.accounts
 
     async def list_releases(call: Call[Nothing, Nothing]) -> answers.ReleaseList:
-        return answers.ReleaseList([_release(one) for one in firmware.releases()])
+        return answers.ReleaseList([_release(one) for one in releases.all()])
 
     async def get_release(call: Call[Nothing, Nothing]) -> answers.Release:
-        return _release(firmware.release(_id(call, "release")))
+        return _release(releases.get(_id(call, "release")))
 
     async def add_release(call: Call[Nothing, NewReleaseBody]) -> answers.Release:
-        added = await firmware.add_release(_new_release(call.body))
+        added = await releases.add(_new_release(call.body))
         await accounts.audit(call.caller.actor, "firmware.add", str(added.id))
         return _release(added)
 
     async def remove_release(call: Call[Nothing, Nothing]) -> answers.Release:
-        release = firmware.release(_id(call, "release"))
-        await firmware.remove_release(release.id)
+        release = releases.get(_id(call, "release"))
+        await releases.remove(release.id)
         await accounts.audit(call.caller.actor, "firmware.remove", str(release.id))
         return _release(release)
 

@@ -65,7 +65,7 @@ class _Uploads:
         if digest is not None:
             auth.signed_body_md5(head)
         body = FileBody(receive, MOST_BYTES, head.content_length)
-        async with self._services.firmware.receive(body.left) as upload:
+        async with self._services.releases.receive(body.left) as upload:
             while part := await body.next():
                 await upload.write(part)
                 if digest is not None:

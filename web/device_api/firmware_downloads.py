@@ -1,6 +1,6 @@
 """Firmware for devices: a file by its link, as a whole or a part, and never in the captures' way.
 
-No login stands before it: the link itself says who may have what (hub.services.firmware.downloads).
+No login stands before it: the link itself says who may have what (hub.services.releases.downloads).
 """
 
 from __future__ import annotations

@@ -38,7 +38,7 @@ from hub.errors import (
 from hub.log import limited
 from hub.net.rate_limits import TokenBuckets
 from hub.services import Services
-from hub.services.devices.devices import Device
+from hub.services.devices.directory import Device
 from hub.services.devices.frame_trace import Upload
 from hub.wire import json_limits
 from hub.wire.coercion import Text

@@ -145,7 +145,7 @@ class _Reading:
         # The token stands before the files: of whom it is not, nothing is stored.
         auth.check_form(self._services, self._head, self._fields)
         # Of the further files, too: a form that has no room as a whole is not begun.
-        async with self._services.firmware.receive(self._body.left) as upload:
+        async with self._services.releases.receive(self._body.left) as upload:
             more = True
             while more:
                 data, more = await events.data()

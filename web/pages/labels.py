@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from hub.errors import AlreadyExists, BadParameter, HubError
 from hub.services.devices.csv_import import COLUMNS, MOST_ROWS, RowFault
-from hub.services.devices.devices import DeviceView
 from hub.services.devices.enrolment import Waiting, WaitingReason
 from hub.services.devices.provisioning import kept_delivery
+from hub.services.devices.views import DeviceView
 from hub.services.site.health import HealthReason
 from hub.wire.commands.field_specs import Bound
 from web import auth

@@ -47,7 +47,7 @@ def add(
     """Enrol a camera; prints its did."""
     from hub.cli.perform import carry_out
     from hub.process.control_requests import AddDevice
-    from hub.services.devices.devices import NewDevice
+    from hub.services.devices.directory import NewDevice
 
     new = NewDevice(sn=sn, code=code, did=did, name=name, key=key, clock_trusted=not no_clock_check)
     click.echo(carry_out(data_dir, AddDevice(new)))
@@ -153,7 +153,7 @@ def replace(data_dir: Path, did: str, sn: str, code: str, key: str | None) -> No
 def _change(data_dir: Path, did: str, **changes: Any) -> None:
     from hub.cli.perform import carry_out
     from hub.process.control_requests import ChangeDevice
-    from hub.services.devices.devices import DeviceChange
+    from hub.services.devices.directory import DeviceChange
 
     carry_out(data_dir, ChangeDevice(did, DeviceChange(**changes)))
 

@@ -12,7 +12,7 @@ import trio
 from hub.errors import StartFault
 from hub.services import Services
 from hub.services.access.accounts import Actor
-from hub.services.devices.devices import NewDevice
+from hub.services.devices.directory import NewDevice
 from hub.simulator.endpoint import Target
 from hub.simulator.faults import Quirks
 from hub.simulator.fleet import run_site

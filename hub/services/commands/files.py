@@ -12,7 +12,7 @@ import trio
 
 from hub.errors import DeviceRefused, HubError, NoSuchPath, NoSuchResource
 from hub.log import limited
-from hub.services.commands.commands import Commands
+from hub.services.commands.calls import Commands
 from hub.store.db import Store
 from hub.store.media.pictures import StoredPicture as StoredPicture
 from hub.store.tables.device_pictures import stored_picture

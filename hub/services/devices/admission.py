@@ -22,7 +22,7 @@ from hub.live.pending_devices import ConnectAttempt, PendingDevices, Waiting, Wa
 from hub.live.registry import Link, Registry
 from hub.log import limited
 from hub.net.rate_limits import Backoff
-from hub.services.devices.devices import Device, Devices
+from hub.services.devices.directory import Device, Devices
 from hub.services.devices.enrolment import Enrolment
 from hub.services.devices.tokens import DeviceTokens
 from hub.services.devices.verification import Fit, all_reasons, fit_or_reason

@@ -16,7 +16,7 @@ from hub.live.pending_devices import Waiting as Waiting
 from hub.live.pending_devices import WaitingReason as WaitingReason
 from hub.live.registry import Link
 from hub.net.rate_limits import TokenBucket
-from hub.services.devices.devices import DeviceChange, Devices, DeviceView, NewDevice
+from hub.services.devices.directory import DeviceChange, Devices, NewDevice
 from hub.services.devices.provisioning import (
     NOT_SENT_CLOSED,
     NOT_SENT_TWICE,
@@ -27,6 +27,7 @@ from hub.services.devices.provisioning import (
 )
 from hub.services.devices.validation import check_key, check_new, check_text
 from hub.services.devices.verification import Fit, all_reasons, fit_or_reason
+from hub.services.devices.views import DeviceView
 from hub.store.db import Store
 
 log = logging.getLogger(__name__)

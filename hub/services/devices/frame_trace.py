@@ -18,7 +18,7 @@ from hub.live.frame_trace import MOST_FRAMES as MOST_FRAMES
 from hub.live.frame_trace import Direction, Ended, Entry, FrameTraces, Kept, Shortened
 from hub.live.frame_trace import Upload as Upload
 from hub.live.pending_devices import PendingDevices
-from hub.services.devices.devices import Device, Devices
+from hub.services.devices.directory import Device, Devices
 from hub.wire.envelope import BadFrame, Response, decode_frame
 from hub.wire.redaction import shown, shown_text, shown_uri
 

@@ -19,7 +19,7 @@ from hub.errors import (
     NotSent,
 )
 from hub.live.registry import Answer, Link
-from hub.services.devices.devices import Device, DeviceChange, Devices
+from hub.services.devices.directory import Device, DeviceChange, Devices
 from hub.store.db import Store
 from hub.wire.session import InitParam
 

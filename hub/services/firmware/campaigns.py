@@ -18,8 +18,8 @@ from msgspec.structs import replace
 
 from hub.errors import AlreadyExists, BadParameter, ClientTooOld, NoSuchResource
 from hub.live.feed import Change, Feed
-from hub.services.devices.devices import Devices
-from hub.services.firmware.releases import Firmware, Release
+from hub.services.devices.directory import Devices
+from hub.services.firmware.releases import Release, Releases
 from hub.services.shielding import shielded
 from hub.store.db import Store
 from hub.store.tables.campaigns import CampaignTarget, StoredCampaign, Will
@@ -112,14 +112,14 @@ class Campaigns:
     def __init__(
         self,
         store: Store,
-        firmware: Firmware,
+        releases: Releases,
         devices: Devices,
         changes: Feed[Change],
         now: Callable[[], float],
     ) -> None:
         self._rows = store.campaigns
         self._downloads = store.downloads
-        self._firmware = firmware
+        self._releases = releases
         self._devices = devices
         self._changes = changes
         self._now = now
@@ -149,7 +149,7 @@ class Campaigns:
         campaign = self._rows.last_of(did)
         if campaign is None:
             return None
-        release = self._firmware.release(campaign.release_id)
+        release = self._releases.get(campaign.release_id)
         is_next = did == _next_of(campaign)
         return DeviceCampaign(
             campaign=self._outline(campaign),
@@ -165,7 +165,7 @@ class Campaigns:
 
         Raises NoSuchResource; BadParameter; AlreadyExists for a device in a campaign that goes on.
         """
-        release = self._firmware.release(release_id)
+        release = self._releases.get(release_id)
         if not 1 <= len(dids) <= MOST_DEVICES or len(set(dids)) != len(dids):
             raise BadParameter(f"1 to {MOST_DEVICES} different devices are expected", field="dids")
         with shielded():
@@ -194,7 +194,7 @@ class Campaigns:
         campaign = self._rows.last_of(did)
         if campaign is None or campaign.will == "stopped" or not campaign.is_turn_of(did):
             return False
-        components = self._firmware.release(campaign.release_id).components
+        components = self._releases.get(campaign.release_id).components
         return any(one.sha256 == sha256 for one in components)
 
     async def offer(self, did: str, reported: Versions) -> Release | None:
@@ -207,7 +207,7 @@ class Campaigns:
             campaign = self._rows.last_of(did)
             if campaign is None or not _offers(campaign, did):
                 raise NoSuchResource("no release is meant for this device")
-            release = self._firmware.release(campaign.release_id)
+            release = self._releases.get(campaign.release_id)
             if too_old := reported.below(release.least):
                 await self._note(campaign, did, "too_old")
                 raise ClientTooOld(too_old)
@@ -222,7 +222,7 @@ class Campaigns:
             campaign = self._rows.last_of(did)
             if campaign is None or campaign.will == "stopped":
                 return
-            if self._has_got(self._firmware.release(campaign.release_id), campaign.target(did)):
+            if self._has_got(self._releases.get(campaign.release_id), campaign.target(did)):
                 await self._note(campaign, did, "done")
 
     async def downloading(self, did: str) -> None:
@@ -244,7 +244,7 @@ class Campaigns:
             campaign = self._rows.last_of(did)
             if campaign is None:
                 return
-            release = self._firmware.release(campaign.release_id)
+            release = self._releases.get(campaign.release_id)
             if self._received(release, campaign.target(did)) == release.size:
                 await self._note(campaign, did, "downloaded")
 
@@ -323,7 +323,7 @@ class Campaigns:
     def _outline(self, campaign: StoredCampaign) -> CampaignOutline:
         return CampaignOutline(
             id=campaign.id,
-            release=self._firmware.release(campaign.release_id),
+            release=self._releases.get(campaign.release_id),
             state=_state(campaign),
             started_at=campaign.started_at,
             count=len(campaign.targets),
@@ -331,7 +331,7 @@ class Campaigns:
         )
 
     def _view(self, campaign: StoredCampaign) -> Campaign:
-        release = self._firmware.release(campaign.release_id)
+        release = self._releases.get(campaign.release_id)
         next_did = _next_of(campaign)
         return Campaign(
             id=campaign.id,

@@ -23,7 +23,7 @@ from msgspec.structs import replace
 from hub.errors import CannotStoreNow, HubError, NoSuchPath, NoSuchResource
 from hub.log import limited
 from hub.net.rate_limits import TokenBucket
-from hub.services.devices.devices import Device, Devices
+from hub.services.devices.directory import Device, Devices
 from hub.services.firmware.campaigns import Campaigns
 from hub.services.firmware.releases import Component, StoredFile
 from hub.store.db import Store

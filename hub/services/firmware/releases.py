@@ -49,13 +49,13 @@ _LOOK_SECONDS = 3600.0
 class Upload:
     """A file that is being received: a context, which leaves nothing behind unless finished."""
 
-    def __init__(self, firmware: Firmware, receiving: Receiving, size: int) -> None:
-        self._firmware = firmware
+    def __init__(self, releases: Releases, receiving: Receiving, size: int) -> None:
+        self._releases = releases
         self._receiving = receiving
         self._size = size
 
     async def __aenter__(self) -> Upload:
-        self._firmware.check_disk(self._size)
+        self._releases.check_disk(self._size)
         await self._receiving.__aenter__()
         return self
 
@@ -69,17 +69,17 @@ class Upload:
 
     async def write(self, chunk: bytes) -> None:
         """Take the next bytes. Raises TooLarge, CannotStoreNow."""
-        self._firmware.check_disk(len(chunk))
+        self._releases.check_disk(len(chunk))
         await self._receiving.write(chunk)
 
     async def finish(self) -> StoredFile:
         """The file, durable; one that was here already is the same one. CannotStoreNow."""
-        found = await self._receiving.finish(self._firmware.now_ms())
+        found = await self._receiving.finish(self._releases.now_ms())
         with shielded():
-            return await self._firmware.keep(self._receiving.path, found)
+            return await self._releases.keep(self._receiving.path, found)
 
 
-class Firmware:
+class Releases:
     """Changes are durable, and seen by every reader, once the call returns."""
 
     def __init__(
@@ -112,7 +112,7 @@ class Firmware:
                 limited(log, logging.WARNING, "firmware", "unused files go later: %s", error)
 
     def receive(self, size: int = 0) -> Upload:
-        """`async with firmware.receive() as upload`; `size`: of what comes, as far as known.
+        """`async with releases.receive() as upload`; `size`: of what comes, as far as known.
 
         Entering it raises TooManyRequests, TooLarge, CannotStoreNow.
         """
@@ -130,18 +130,18 @@ class Firmware:
         """Newest first, those of no release too."""
         return self._rows.files()
 
-    def releases(self) -> tuple[Release, ...]:
+    def all(self) -> tuple[Release, ...]:
         """Newest first."""
         return self._rows.releases()
 
-    def release(self, id: int) -> Release:
+    def get(self, id: int) -> Release:
         """Raises NoSuchResource."""
         release = self._rows.release(id)
         if release is None:
             raise NoSuchResource(f"no release {id}")
         return release
 
-    async def add_release(self, new: NewRelease) -> Release:
+    async def add(self, new: NewRelease) -> Release:
         """Raises BadParameter that names the field, NoSuchResource for a file that is not here."""
         check_release(new)
         if len(self._rows.releases()) >= MOST_RELEASES:
@@ -156,12 +156,12 @@ class Firmware:
         self._publish(release.id)
         return release
 
-    async def remove_release(self, id: int) -> None:
+    async def remove(self, id: int) -> None:
         """With the files that no other release has, and its ended campaigns.
 
         Raises NoSuchResource, and BadParameter while a campaign gives it to devices.
         """
-        self.release(id)
+        self.get(id)
         with shielded():
             async with self._keeping:
                 release = await self._rows.remove_release(id)

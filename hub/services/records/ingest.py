@@ -11,7 +11,7 @@ import xxhash
 from hub import metrics
 from hub.config import DevicesConfig
 from hub.errors import NoSuchResource, NotAuthorised
-from hub.services.devices.devices import Devices
+from hub.services.devices.directory import Devices
 from hub.services.firmware.campaigns import Campaigns
 from hub.services.firmware.downloads import Downloads
 from hub.services.firmware.releases import Release

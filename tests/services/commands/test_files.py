@@ -18,9 +18,9 @@ from hub.errors import (
     HubError,
     NoSuchResource,
 )
-from hub.services.commands.commands import Commands
+from hub.services.commands.calls import Commands
 from hub.services.commands.files import MISSING_SECONDS, DeviceFiles
-from hub.services.devices.devices import DeviceChange
+from hub.services.devices.directory import DeviceChange
 from tests.support.clock import FrozenClock
 from tests.support.commanded_link import AskedLink, Reply, answer
 from tests.support.gate import Gate, gate

@@ -23,7 +23,7 @@ from hub.errors import (
 from hub.live.feed import Change
 from hub.live.pending_devices import WaitingReason
 from hub.services.devices.admission import FREE_FAILURES, MissingDid
-from hub.services.devices.devices import DeviceChange, NewDevice
+from hub.services.devices.directory import DeviceChange, NewDevice
 from hub.wire.session import KeepaliveParam
 from hub.wire.signing import SIGN_FORMS, body_md5, params_sign
 from tests.support.clock import FrozenClock

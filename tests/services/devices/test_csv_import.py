@@ -18,7 +18,7 @@ from hub.services.devices.csv_import import (
     read_csv,
     write_csv,
 )
-from hub.services.devices.devices import NewDevice
+from hub.services.devices.directory import NewDevice
 from tests.support.clock import FrozenClock
 from tests.support.gate import CODE, gate, public_pem
 

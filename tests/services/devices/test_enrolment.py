@@ -20,7 +20,7 @@ from hub.errors import (
 )
 from hub.live.feed import Change
 from hub.live.registry import Answer
-from hub.services.devices.devices import DeviceChange, NewDevice
+from hub.services.devices.directory import DeviceChange, NewDevice
 from hub.services.devices.enrolment import CHECKS_PER_SECOND
 from hub.services.devices.provisioning import kept_delivery
 from hub.wire.session import InitParam

@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
 from hub.errors import HubError, NotAuthorised
-from hub.services.devices.devices import DeviceChange, NewDevice
+from hub.services.devices.directory import DeviceChange, NewDevice
 from hub.services.devices.keys import GRACE_MS
 from tests.support.clock import FrozenClock
 from tests.support.gate import CODE, SN, FakeLink, Gate, gate, private_key, public_pem, why

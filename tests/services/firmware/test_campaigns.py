@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from hub.errors import AlreadyExists, BadParameter, ClientTooOld, NoSuchResource, NotAuthorised
-from hub.services.devices.devices import DeviceChange
+from hub.services.devices.directory import DeviceChange
 from hub.services.firmware import campaigns as campaigns_module
 from hub.services.firmware.downloads import PATH
 from hub.wire.uploads.firmware import Versions
@@ -256,7 +256,7 @@ async def test_no_older_release_comes_back_when_the_newest_is_removed(
     newer = await site.add_release(b"newer", reports=Versions(fw_ver="3.0"))
     await site.campaigns.start(newer.id, ["1"])
     await site.report("1", fwVer="3.0")
-    await site.firmware.remove_release(newer.id)
+    await site.releases.remove(newer.id)
     with pytest.raises(NoSuchResource):
         await site.ask("1", fwVer="3.0")
 
@@ -270,7 +270,7 @@ async def test_what_counts_for_a_device_outlives_a_restart(
         newer = await site.add_release(b"newer")
         await site.campaigns.start(newer.id, ["1"])
         await site.report("1", fwVer="2.0")
-        await site.firmware.remove_release(newer.id)
+        await site.releases.remove(newer.id)
     async with firmware_site(tmp_path / "data", clock) as site:
         with pytest.raises(NoSuchResource):
             await site.ask("1")

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from trio.testing import MockClock
 
 from hub.errors import CannotStoreNow, NoSuchPath
-from hub.services.devices.devices import DeviceChange
+from hub.services.devices.directory import DeviceChange
 from hub.services.firmware.downloads import (
     BYTES_A_SECOND,
     MOST_AT_ONCE,
@@ -258,7 +258,7 @@ async def test_a_full_disk_ends_no_download(
 
 async def test_a_file_that_cannot_be_read_gives_nothing(site: FirmwareSite, tmp_path: Path) -> None:
     link = await one_link(site)
-    (file,) = site.firmware.files()
+    (file,) = site.releases.files()
     (tmp_path / "firmware" / file.sha256).unlink()
     with site.downloads.find(link) as transfer:
         assert await transfer.read(0, 100) == b""

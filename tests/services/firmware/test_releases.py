@@ -34,14 +34,14 @@ async def test_a_release_outlives_a_restart(tmp_path: Path, clock: FrozenClock) 
         least = Versions(hw_ver="1.0")
         release = await site.add_release(b"one", b"two", description="a\nb", least=least)
     async with firmware_site(tmp_path / "data", clock) as site:
-        assert site.firmware.releases() == (release,)
-        assert site.firmware.release(release.id).least == least
+        assert site.releases.all() == (release,)
+        assert site.releases.get(release.id).least == least
 
 
 async def test_the_same_file_twice_is_one_file(site: FirmwareSite, tmp_path: Path) -> None:
     first = await site.receive(b"firmware")
     assert await site.receive(b"firmware") == first
-    assert site.firmware.files() == (first,)
+    assert site.releases.files() == (first,)
     assert on_disk(tmp_path) == 1
 
 
@@ -50,17 +50,17 @@ async def test_a_file_goes_with_the_last_release_that_has_it(
 ) -> None:
     one = await site.add_release(b"shared", b"only of the first")
     other = await site.add_release(b"shared")
-    await site.firmware.remove_release(one.id)
-    assert [file.size for file in site.firmware.files()] == [len(b"shared")]
-    await site.firmware.remove_release(other.id)
-    assert site.firmware.files() == ()
+    await site.releases.remove(one.id)
+    assert [file.size for file in site.releases.files()] == [len(b"shared")]
+    await site.releases.remove(other.id)
+    assert site.releases.files() == ()
     assert on_disk(tmp_path) == 0
 
 
 async def test_a_release_that_has_one_file_twice_is_removed_with_it(site: FirmwareSite) -> None:
     release = await site.add_release(b"same", b"same")
-    await site.firmware.remove_release(release.id)
-    assert site.firmware.files() == ()
+    await site.releases.remove(release.id)
+    assert site.releases.files() == ()
 
 
 async def test_a_release_in_use_cannot_be_removed(site: FirmwareSite) -> None:
@@ -68,19 +68,19 @@ async def test_a_release_in_use_cannot_be_removed(site: FirmwareSite) -> None:
     campaign = await site.campaigns.start(release.id, ["1"])
     for change in (site.campaigns.pause, site.campaigns.resume):
         with pytest.raises(BadParameter, match=f"campaign {campaign.id} gives it to devices"):
-            await site.firmware.remove_release(release.id)
+            await site.releases.remove(release.id)
         await change(campaign.id)
     await site.campaigns.stop(campaign.id)
-    await site.firmware.remove_release(release.id)
+    await site.releases.remove(release.id)
     assert site.campaigns.campaigns() == []
-    assert site.firmware.releases() == ()
+    assert site.releases.all() == ()
 
 
 async def test_a_release_of_a_campaign_that_is_done_can_be_removed(site: FirmwareSite) -> None:
     release = await site.add_release()
     await site.campaigns.start(release.id, ["1"])
     await site.report("1", fwVer="2.0")
-    await site.firmware.remove_release(release.id)
+    await site.releases.remove(release.id)
     with pytest.raises(NoSuchResource):
         await site.ask("1")
 
@@ -89,19 +89,19 @@ async def test_a_file_of_a_release_cannot_be_removed_by_itself(site: FirmwareSit
     release = await site.add_release()
     sha256 = release.components[0].sha256
     with pytest.raises(BadParameter, match=f"release {release.id}"):
-        await site.firmware.remove_file(sha256)
+        await site.releases.remove_file(sha256)
     spare = await site.receive(b"spare")
-    await site.firmware.remove_file(spare.sha256)
+    await site.releases.remove_file(spare.sha256)
     with pytest.raises(NoSuchResource):
-        await site.firmware.remove_file(spare.sha256)
-    assert [file.sha256 for file in site.firmware.files()] == [sha256]
+        await site.releases.remove_file(spare.sha256)
+    assert [file.sha256 for file in site.releases.files()] == [sha256]
 
 
 async def test_what_is_not_there_is_426(site: FirmwareSite) -> None:
     with pytest.raises(NoSuchResource):
-        site.firmware.release(1)
+        site.releases.get(1)
     with pytest.raises(NoSuchResource):
-        await site.firmware.remove_release(1)
+        await site.releases.remove(1)
 
 
 @pytest.mark.parametrize(
@@ -131,18 +131,16 @@ async def test_what_is_wrong_with_a_release_is_named_and_nothing_is_stored(
     file = await site.receive(b"firmware")
     good = NewRelease(ver_code=1, ver_name="v1", components=(NewComponent("a", 1, file.sha256),))
     with pytest.raises(BadParameter) as caught:
-        await site.firmware.add_release(replace(good, **wrong))
+        await site.releases.add(replace(good, **wrong))
     assert caught.value.field == field
-    assert site.firmware.releases() == ()
+    assert site.releases.all() == ()
 
 
 async def test_six_components_are_too_many(site: FirmwareSite) -> None:
     await site.add_release(b"1", b"2", b"3", b"4", b"5")
-    part = NewComponent("a", 1, site.firmware.files()[0].sha256)
+    part = NewComponent("a", 1, site.releases.files()[0].sha256)
     with pytest.raises(BadParameter, match="1 to 5 files"):
-        await site.firmware.add_release(
-            NewRelease(ver_code=1, ver_name="v1", components=(part,) * 6)
-        )
+        await site.releases.add(NewRelease(ver_code=1, ver_name="v1", components=(part,) * 6))
 
 
 async def test_releases_and_all_files_together_have_a_bound(
@@ -164,7 +162,7 @@ async def test_a_file_takes_no_room_that_is_kept_for_records(
     site.free.bytes = 2 * GB + 10
     for size, chunk in ((11, b""), (0, b"12345678901")):
         with pytest.raises(TooLarge, match="2 GB of the disk are kept for records: remove a rele"):
-            async with site.firmware.receive(size) as upload:
+            async with site.releases.receive(size) as upload:
                 await upload.write(chunk)
     assert on_disk(tmp_path) == 0
     assert (await site.receive(b"1234567890")).size == 10
@@ -173,7 +171,7 @@ async def test_a_file_takes_no_room_that_is_kept_for_records(
 async def test_a_file_ends_where_records_fill_the_disk_meanwhile(
     site: FirmwareSite, tmp_path: Path
 ) -> None:
-    async with site.firmware.receive(10) as upload:
+    async with site.releases.receive(10) as upload:
         await upload.write(b"12345")
         site.free.bytes = 2 * GB
         with pytest.raises(TooLarge, match="kept for records"):
@@ -199,11 +197,11 @@ async def test_a_file_of_no_release_goes_after_a_day(
     await site.add_release(b"used")
     await site.receive(b"never used")
     clock.advance(86_000)
-    await site.firmware.remove_unused()
-    assert len(site.firmware.files()) == 2
+    await site.releases.remove_unused()
+    assert len(site.releases.files()) == 2
     clock.advance(1000)
-    await site.firmware.remove_unused()
-    assert [file.size for file in site.firmware.files()] == [len(b"used")]
+    await site.releases.remove_unused()
+    assert [file.size for file in site.releases.files()] == [len(b"used")]
     assert on_disk(tmp_path) == 1
 
 
@@ -217,8 +215,8 @@ async def test_the_date_of_a_release_is_now_in_the_sites_own_time_unless_told(
 async def test_a_staged_file_is_taken_over(site: FirmwareSite, tmp_path: Path) -> None:
     path = staging_path(tmp_path)
     path.write_bytes(b"from the command line")
-    file = await site.firmware.take_staged(path.name)
-    assert site.firmware.files() == (file,)
+    file = await site.releases.take_staged(path.name)
+    assert site.releases.files() == (file,)
     assert not path.exists()
 
 
@@ -229,5 +227,5 @@ async def test_a_staged_file_in_the_records_room_is_not_taken(
     path.write_bytes(b"from the command line")
     site.free.bytes = 2 * GB - 1
     with pytest.raises(TooLarge, match="kept for records"):
-        await site.firmware.take_staged(path.name)
-    assert site.firmware.files() == ()
+        await site.releases.take_staged(path.name)
+    assert site.releases.files() == ()

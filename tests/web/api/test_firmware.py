@@ -201,7 +201,7 @@ async def test_a_body_of_another_type_is_refused(api: Api) -> None:
 async def test_a_fifth_file_at_a_time_is_told_when_to_come_again(api: Api) -> None:
     async with trio.open_nursery() as nursery:
         for _ in range(4):
-            place = api.site.firmware.receive()
+            place = api.site.releases.receive()
             await place.__aenter__()
             nursery.start_soon(trio.sleep_forever)
         answer = await api.upload(FILE)

@@ -16,7 +16,7 @@ from hub import metrics
 from hub.errors import TooManyRequests
 from hub.live.feed import Change
 from hub.services.access.accounts import COMMAND_LINE
-from hub.services.devices.devices import NewDevice
+from hub.services.devices.directory import NewDevice
 from hub.store.record_log import Records
 from tests.support.clock import FrozenClock
 from tests.support.hub_services import HubServices, face, open_hub_services

@@ -20,7 +20,7 @@ from trio.testing import MockClock
 from hub.config import Config, DevicesConfig
 from hub.errors import CODES
 from hub.services.devices.admission import Admission
-from hub.services.devices.devices import DeviceChange, NewDevice
+from hub.services.devices.directory import DeviceChange, NewDevice
 from hub.services.firmware.releases import Release
 from hub.store.record_log import RecordFilter
 from hub.wire.session import ConnectParam

@@ -63,7 +63,7 @@ async def port(tmp_path: Path, clock: FrozenClock) -> AsyncIterator[Port]:
 async def test_a_file_is_downloaded_without_a_login(port: Port) -> None:
     answer = await port.ask(Authorization="")
     assert (answer.status, answer.body) == (200, DATA)
-    (file,) = port.site.firmware.files()
+    (file,) = port.site.releases.files()
     assert answer.headers["etag"] == f'"{file.sha256}"'
     assert answer.headers["accept-ranges"] == "bytes"
     assert answer.headers["content-type"] == "application/octet-stream"
@@ -130,7 +130,7 @@ async def test_503_with_the_time_to_wait_while_there_is_no_place(port: Port) -> 
 
 
 async def test_a_file_that_is_damaged_ends_short_of_its_length(port: Port, tmp_path: Path) -> None:
-    (file,) = port.site.firmware.files()
+    (file,) = port.site.releases.files()
     (tmp_path / "firmware" / file.sha256).write_bytes(DATA[:STEP_BYTES])
     async with connected(port.parts, port=port.parts.config.devices.plain_http_port) as client:
         await client.say(request("GET", port.path))

@@ -12,7 +12,7 @@ from quart import Response
 
 from hub.config import Config, Web
 from hub.services.access.accounts import COMMAND_LINE
-from hub.services.devices.devices import DeviceView
+from hub.services.devices.views import DeviceView
 from hub.services.firmware.releases import Release
 from hub.services.site.disk_space import GB
 from hub.store import firmware_files
@@ -159,7 +159,7 @@ async def test_a_release_is_added_with_its_files(admin: Operator) -> None:
         name_2="faces",
         **{"least.hwVer": "V1.0"},
     )
-    (release,) = admin.site.firmware.releases()
+    (release,) = admin.site.releases.all()
     assert admin.goes_to == f"/firmware/releases/{release.id}?done=release-added"
     assert (release.ver_name, release.ver_code) == ("v2.0", 453523)
     assert release.description == "Sees better.\nAt night too."
@@ -183,7 +183,7 @@ async def test_what_came_is_kept_where_the_form_is_refused_and_not_sent_twice(
     assert f'name="kept_1" value="{SHA256}"' in admin.text
     assert 'name="name_1" value="app.bin"' in admin.text
     await admin.send_release(("", b""), **GOOD, kept_1=SHA256, name_1="app.bin", type_1="3")
-    (release,) = admin.site.firmware.releases()
+    (release,) = admin.site.releases.all()
     assert [(c.name, c.type, c.sha256) for c in release.components] == [("app.bin", 3, SHA256)]
 
 
@@ -214,7 +214,7 @@ async def test_a_wrong_field_is_told_in_words(
     await admin.send_release(("app.bin", FILE), **{**GOOD, **fields})
     assert admin.response.status_code == 400
     assert sentence in admin.text
-    assert admin.site.firmware.releases() == ()
+    assert admin.site.releases.all() == ()
 
 
 async def test_a_release_without_files_is_refused_in_words(admin: Operator) -> None:
@@ -246,14 +246,14 @@ async def test_a_form_without_room_is_refused_in_words_and_keeps_its_fields(
     assert admin.response.status_code == 400
     assert "too little room beside what is kept for records" in admin.text
     assert 'name="ver_name" value="v2.0"' in admin.text
-    assert admin.site.firmware.files() == ()
+    assert admin.site.releases.files() == ()
 
 
 async def test_a_form_of_another_session_stores_nothing(admin: Operator) -> None:
     await admin.get("/firmware/add")
     await admin.send_release(("app.bin", FILE), **GOOD, token="0" * 64)
     assert admin.response.status_code == 403
-    assert admin.site.firmware.files() == ()
+    assert admin.site.releases.files() == ()
     await admin.send_release(**GOOD, token="0" * 64, kept_1=SHA256)
     assert admin.response.status_code in (400, 403)
 
@@ -262,7 +262,7 @@ async def test_who_is_not_signed_in_is_asked_to(site: FirmwareSite) -> None:
     operator = Operator(site)
     await operator.send_release(("app.bin", b"x" * 100), **GOOD, token="")
     assert operator.goes_to == "/sign-in"
-    assert site.firmware.files() == ()
+    assert site.releases.files() == ()
 
 
 @pytest.mark.parametrize(
@@ -282,7 +282,7 @@ async def test_what_is_no_form_is_refused_in_words(admin: Operator, kind: str, b
 
 async def test_a_hub_that_takes_other_files_says_so(admin: Operator) -> None:
     await admin.get("/firmware/add")
-    places = [admin.site.firmware.receive() for _ in range(4)]
+    places = [admin.site.releases.receive() for _ in range(4)]
     for place in places:
         await place.__aenter__()
     await admin.send_release(("app.bin", FILE), **GOOD)
@@ -301,7 +301,7 @@ async def test_a_release_is_removed_after_being_asked_once(admin: Operator) -> N
     assert "What goes" in admin.text
     await admin.send(path)
     assert admin.goes_to == "/firmware?done=release-removed"
-    assert admin.site.firmware.releases() == ()
+    assert admin.site.releases.all() == ()
     assert ("firmware.remove", str(release.id)) in await admin.audited()
 
 
@@ -315,7 +315,7 @@ async def test_a_release_on_its_way_is_not_removed_and_the_page_says_why(admin: 
     await admin.send(path)
     assert admin.response.status_code == 400
     assert "1 campaign gives it to cameras" in admin.text
-    assert admin.site.firmware.releases() == (release,)
+    assert admin.site.releases.all() == (release,)
 
 
 async def test_cameras_and_campaigns_are_looked_through_as_often_for_many_releases_as_for_one(

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 
 from hub.errors import HubError, NotSent
 from hub.services.access.accounts import User
-from hub.services.devices.devices import DeviceView
+from hub.services.devices.views import DeviceView
 from hub.services.shielding import shielded
 from web import auth
 from web.pages.device_errors import DEVICE_ERRORS

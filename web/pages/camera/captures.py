@@ -12,7 +12,7 @@ from msgspec import Struct
 from quart import Blueprint, Response, request
 
 from hub.errors import BadParameter
-from hub.services.commands.commands import PagesOfDevice
+from hub.services.commands.calls import PagesOfDevice
 from hub.wire import code_tables
 from hub.wire.commands.dialect import FACE_HISTORY, PERSON_HISTORY
 from hub.wire.commands.messages import FaceCapture, FaceHistory, PersonCapture, PersonHistory

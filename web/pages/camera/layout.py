@@ -6,7 +6,7 @@ from msgspec import Struct
 from quart import Response, request
 
 from hub.services.access.accounts import Role
-from hub.services.devices.devices import DeviceView
+from hub.services.devices.views import DeviceView
 from web import auth
 from web.pages.camera.row import row
 from web.pages.labels import done_sentence

@@ -8,7 +8,8 @@ from msgspec import UNSET
 from quart import Blueprint, Response, request
 
 from hub.errors import BadParameter, WrongSignature
-from hub.services.devices.devices import DeviceChange, DeviceView
+from hub.services.devices.directory import DeviceChange
+from hub.services.devices.views import DeviceView
 from hub.services.shielding import shielded
 from web import auth
 from web.pages.camera.layout import camera, camera_page

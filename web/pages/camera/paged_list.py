@@ -14,7 +14,7 @@ from urllib.parse import urlencode
 
 from msgspec import Struct
 
-from hub.services.commands.commands import PagesOfDevice
+from hub.services.commands.calls import PagesOfDevice
 from hub.wire.commands.paging import BEGINNING, MOST_MARKS, Left
 from web.pages.camera.streamed_page import Parts
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from msgspec.structs import replace
 from quart import Blueprint, Response, request
 
-from hub.services.devices.devices import DeviceView
+from hub.services.devices.views import DeviceView
 from hub.wire.commands.dialect import REBOOT
 from hub.wire.commands.field_specs import field_bounds
 from hub.wire.commands.messages import Reboot

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from hub.services.devices.devices import DeviceView
+from hub.services.devices.views import DeviceView
 from web.pages.labels import DEVICE_STATES, clock_offset, device_reason
 from web.pages.language import gettext
 

@@ -10,7 +10,7 @@ from msgspec import Struct
 from quart import Blueprint, Response
 
 from hub.errors import BadParameter, HubError
-from hub.services.devices.devices import DeviceView
+from hub.services.devices.views import DeviceView
 from hub.wire.commands.dialect import PERSON_SEARCH
 from hub.wire.commands.field_specs import field_bounds
 from hub.wire.commands.messages import Match, PersonSearch, SearchResult

@@ -15,7 +15,7 @@ from quart import Response, current_app, request
 from quart.wrappers.response import ResponseBody
 
 from hub.errors import NoSuchResource
-from hub.services.devices.devices import DeviceView
+from hub.services.devices.views import DeviceView
 from web.pages import language
 from web.pages.camera.layout import camera_page
 from web.pages.device_errors import DEVICE_ERRORS, device_trouble

@@ -5,7 +5,7 @@ from __future__ import annotations
 from msgspec import Struct
 from quart import request
 
-from hub.services.devices.devices import DeviceView
+from hub.services.devices.views import DeviceView
 from web import auth
 from web.pages.camera.row import Row, row
 from web.pages.labels import DEVICE_STATES

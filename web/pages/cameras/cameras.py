@@ -5,7 +5,7 @@ from __future__ import annotations
 from quart import Blueprint, Response, request
 
 from hub.errors import BadParameter
-from hub.services.devices.devices import NewDevice
+from hub.services.devices.directory import NewDevice
 from hub.services.shielding import shielded
 from web import auth
 from web.pages.cameras.camera_list import camera_list

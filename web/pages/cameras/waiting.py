@@ -6,8 +6,8 @@ from msgspec import Struct
 from quart import request
 
 from hub.errors import NoSuchResource
-from hub.services.devices.devices import DeviceView
 from hub.services.devices.enrolment import Waiting
+from hub.services.devices.views import DeviceView
 from web import auth
 from web.pages.labels import clock_offset, device_reason, init_outcome, waiting_reasons
 from web.pages.layout import url

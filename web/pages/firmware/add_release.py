@@ -72,7 +72,7 @@ async def add() -> Response:
     try:
         new = _new_release(form.fields, rows)
         with shielded():
-            release = await hub.firmware.add_release(new)
+            release = await hub.releases.add(new)
             await hub.accounts.audit(auth.actor(me), "firmware.add", str(release.id))
     except HubError as error:
         return await _form_page(form.fields, rows, form_fault(error))
@@ -116,7 +116,7 @@ class _Kept(Struct, frozen=True):
 
 def _kept(form: FirmwareForm) -> dict[int, _Kept]:
     """The files that came now, or came before and were named in the form, by their places."""
-    stored = {file.sha256: file for file in auth.services().firmware.files()}
+    stored = {file.sha256: file for file in auth.services().releases.files()}
     kept = {}
     for number in range(1, MOST_COMPONENTS + 1):
         if (sent := form.files.get(f"file_{number}")) is not None:

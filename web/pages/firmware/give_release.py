@@ -35,7 +35,7 @@ class Choice(Struct, frozen=True, kw_only=True):
 @blueprint.get("")
 async def show(id: int) -> Response:
     await auth.require_role("admin")
-    return await _give_page(auth.services().firmware.release(id), [])
+    return await _give_page(auth.services().releases.get(id), [])
 
 
 @blueprint.post("")
@@ -43,7 +43,7 @@ async def start(id: int) -> Response:
     me = await auth.require_role("admin")
     await auth.check_csrf()
     hub = auth.services()
-    release = hub.firmware.release(id)
+    release = hub.releases.get(id)
     form = await request.form
     dids, first = form.getlist("did"), form.get("first", "")
     if first and first not in dids:

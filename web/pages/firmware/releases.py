@@ -54,7 +54,7 @@ async def _overview(template: str) -> Response:
 async def one_release(id: int) -> Response:
     await auth.require_role("viewer")
     hub = auth.services()
-    release = hub.firmware.release(id)
+    release = hub.releases.get(id)
     return await page(
         "firmware/release.html",
         area="firmware",
@@ -68,7 +68,7 @@ async def one_release(id: int) -> Response:
 @blueprint.get("/releases/<int:id>/remove")
 async def ask_to_remove(id: int) -> Response:
     await auth.require_role("admin")
-    return await _remove_page(auth.services().firmware.release(id))
+    return await _remove_page(auth.services().releases.get(id))
 
 
 async def _remove_page(release: Release, *, status: int = 200) -> Response:
@@ -94,10 +94,10 @@ async def remove(id: int) -> Response:
     hub = auth.services()
     try:
         with shielded():
-            await hub.firmware.remove_release(id)
+            await hub.releases.remove(id)
             await hub.accounts.audit(auth.actor(me), "firmware.remove", str(id))
     except BadParameter:
-        return await _remove_page(hub.firmware.release(id), status=400)
+        return await _remove_page(hub.releases.get(id), status=400)
     return go("/firmware?done=release-removed")
 
 
@@ -147,7 +147,7 @@ def _camera_name(did: str) -> str:
 
 def _file_name(download: Download) -> str:
     """As the newest release calls it that was there then: a later one may have the same file."""
-    for release in auth.services().firmware.releases():
+    for release in auth.services().releases.all():
         for component in release.components:
             if component.sha256 == download.sha256 and release.created_at <= download.started_at:
                 return f"{release.ver_name} · {component.name}"

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
-from hub.services.devices.devices import DeviceView
+from hub.services.devices.views import DeviceView
 from hub.services.firmware.campaigns import Campaign, CampaignDevice, CampaignOutline
 from hub.services.firmware.releases import Component, Release
 from web import auth
@@ -100,7 +100,7 @@ def release_rows(holders: Holders) -> list[ReleaseRow]:
     """Of all releases, the newest first."""
     hub = auth.services()
     outlines = hub.campaigns.outlines()
-    return [_release_row(release, holders, outlines) for release in hub.firmware.releases()]
+    return [_release_row(release, holders, outlines) for release in hub.releases.all()]
 
 
 def _release_row(

@@ -8,7 +8,7 @@ from msgspec import UNSET, Struct, UnsetType
 from quart import Blueprint, Response, request
 
 from hub.errors import BadParameter
-from hub.services.devices.devices import DeviceView
+from hub.services.devices.views import DeviceView
 from hub.services.records.record_log import RecordFilter
 from hub.wire.uploads.records import KINDS, Kind
 from web import auth

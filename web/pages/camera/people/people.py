@@ -12,7 +12,7 @@ from msgspec import Struct
 from quart import Blueprint, Response, request
 
 from hub.errors import AlreadyExists, BadParameter, HubError, NoSuchPath
-from hub.services.devices.devices import DeviceView
+from hub.services.devices.views import DeviceView
 from hub.wire.commands.dialect import PERSON_LIST
 from hub.wire.commands.messages import MOST_PID, Person, PersonList
 from hub.wire.commands.params import check_param

@@ -11,8 +11,8 @@ from msgspec import Struct
 from quart import Blueprint, Response, request
 
 from hub.errors import BadParameter, HubError
-from hub.services.commands.commands import KnownSetting
-from hub.services.devices.devices import DeviceView
+from hub.services.commands.calls import KnownSetting
+from hub.services.devices.views import DeviceView
 from web import auth
 from web.pages.camera.audited_action import have_done
 from web.pages.camera.layout import camera, camera_page

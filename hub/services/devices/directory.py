@@ -5,10 +5,9 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Callable
-from typing import Literal
 
 import trio
-from msgspec import UNSET, Struct
+from msgspec import UNSET
 from msgspec.structs import replace
 
 from hub.errors import NoSuchResource, WrongSignature
@@ -28,6 +27,7 @@ from hub.services.devices.latest_pictures import LatestPictures
 from hub.services.devices.status import DeviceStatus
 from hub.services.devices.validation import check_change, check_key, check_new
 from hub.services.devices.verification import Fit, all_reasons, fit_or_reason
+from hub.services.devices.views import DevicePage, DeviceView
 from hub.services.shielding import shielded
 from hub.store.db import Store
 from hub.store.tables.devices import Device as Device
@@ -41,49 +41,6 @@ log = logging.getLogger(__name__)
 
 #: What keeps a device out though its signature is good, and is no matter of how it is set here.
 _AFTER_THE_SIGNATURE = ("foreign-did", "no-did")
-
-
-class DeviceView(Struct, frozen=True, kw_only=True):
-    """A device as pages and integrators see it. Times are UNIX milliseconds.
-
-    `waiting`: the last connect of an offline device where it failed, as far as known.
-    `init_outcome`: how it took the initial parameters (D3). `clock_offset`: seconds, positive
-    where its clock is ahead. `previous_key_until`: until when an earlier key is good too.
-    """
-
-    did: str
-    sn: str
-    name: str
-    state: Literal["online", "offline", "disabled"]
-    enabled: bool
-    ip: str | None
-    last_seen: int | None
-    online_since: int | None
-    fw_ver: str | None
-    sw_ver: str | None
-    os_ver: str | None
-    hw_ver: str | None
-    dev_name: str | None
-    clock_offset: float | None
-    clock_trusted: bool
-    waiting: Waiting | None
-    has_own_key: bool
-    previous_key_until: int | None
-    sign_form: str | None
-    init_outcome: str | None
-    last_picture: str | None
-    created_at: int
-
-    @property
-    def waiting_reason(self) -> str | None:
-        return self.waiting.reason if self.waiting else None
-
-
-class DevicePage(Struct, frozen=True):
-    """`next`: the did behind which the list goes on; None where that was all."""
-
-    items: list[DeviceView]
-    next: str | None
 
 
 class Devices:

@@ -27,7 +27,7 @@ from hub.live.registry import Link, Registry
 from hub.log import limited
 from hub.services.commands.paging import PagesOfDevice as PagesOfDevice
 from hub.services.commands.queue import CommandQueue
-from hub.services.devices.devices import Device, Devices
+from hub.services.devices.directory import Device, Devices
 from hub.services.shielding import shielded
 from hub.store.db import Store
 from hub.store.tables.device_settings import DeviceSetting, SettingName

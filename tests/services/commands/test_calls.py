@@ -25,9 +25,9 @@ from hub.errors import (
     NoSuchResource,
 )
 from hub.live.feed import Change
-from hub.services.commands.commands import Commands
+from hub.services.commands.calls import Commands
 from hub.services.commands.queue import MOST_WAITING
-from hub.services.devices.devices import DeviceChange
+from hub.services.devices.directory import DeviceChange
 from hub.wire.commands.dialect import (
     PERSON_ADD,
     PERSON_DELETE,

@@ -13,7 +13,7 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 from hub.errors import AlreadyExists, BadParameter, HubError, NoSuchResource, NotAuthorised
 from hub.live.feed import Change
 from hub.services.devices.csv_import import DeviceCsv, ImportRow
-from hub.services.devices.devices import DeviceChange, NewDevice
+from hub.services.devices.directory import DeviceChange, NewDevice
 from hub.services.devices.status import FLUSH_SECONDS
 from hub.store.record_log import LatestPicture
 from hub.wire.pictures import Image
@@ -134,8 +134,8 @@ async def test_others_are_served_while_a_sheet_is_read_and_checked(
         assert shared.borrowed_tokens == 0
         return sheet
 
-    monkeypatch.setattr("hub.services.devices.devices.read_csv", work)
-    monkeypatch.setattr("hub.services.devices.devices.check_csv", work)
+    monkeypatch.setattr("hub.services.devices.directory.read_csv", work)
+    monkeypatch.setattr("hub.services.devices.directory.check_csv", work)
     devices = gate(clock).devices
     await devices.import_csv(await devices.read_csv("sn,code"))
     assert len(worked_in) == 2
