@@ -1,1 +1,1 @@
-"""Simulated cameras: real clients of the real ports, for tests, demo, benchmarks, acceptance."""
+"""Simulated cameras: real clients of a hub's ports, for tests, the demo and benchmarks."""

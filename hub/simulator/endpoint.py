@@ -1,21 +1,36 @@
-"""The hub that simulated cameras talk to: where it is, and connections to it."""
+"""Where simulated cameras reach a hub, and how they open connections to it."""
 
 from __future__ import annotations
 
 import ssl
+from typing import Protocol
 
 import trio
 from trio.abc import Stream
 
-#: Until a connection is there, TLS included.
+#: Limit for opening a connection, including the TLS handshake.
 CONNECT_SECONDS = 10
 
 
 class HubAway(Exception):
-    """The hub cannot be reached, hung up, or does not answer; try again later."""
+    """The hub cannot be reached, closed the connection, or does not answer. Retry later."""
 
 
-class Target:
+class Endpoint(Protocol):
+    """Opens a camera's connections to a hub: `HubEndpoint`, or a fake one in tests."""
+
+    host: str
+    #: The value of an HTTP request's Host header.
+    authority: str
+
+    async def open_ws(self) -> Stream:
+        """Open a connection for the WebSocket. Raises HubAway."""
+
+    async def open_http(self) -> Stream:
+        """Open a connection for uploads and downloads. Raises HubAway."""
+
+
+class HubEndpoint:
     """A hub's two ports. Without `ca_pem` its certificate is not checked: most cameras do not."""
 
     def __init__(
@@ -30,31 +45,30 @@ class Target:
     ) -> None:
         self.host = host
         bracketed = f"[{host}]" if ":" in host else host
-        #: What stands in an HTTP request's Host.
         self.authority = f"{bracketed}:{http_port}"
         self._ws_port, self._ws_tls = ws_port, ws_tls
         self._http_port, self._http_tls = http_port, http_tls
         self._context = _client_context(ca_pem)
 
     async def open_ws(self) -> Stream:
-        """A connection to the device WebSocket's port. Raises HubAway."""
+        """Connect to the device WebSocket's port. Raises HubAway."""
         return await self._open(self._ws_port, self._ws_tls)
 
     async def open_http(self) -> Stream:
-        """A connection to the device HTTP interface's port. Raises HubAway."""
+        """Connect to the device HTTP interface's port. Raises HubAway."""
         return await self._open(self._http_port, self._http_tls)
 
     async def _open(self, port: int, tls: bool) -> Stream:
         try:
             with trio.fail_after(CONNECT_SECONDS):
                 tcp = await trio.open_tcp_stream(self.host, port)
-                return await self._over_tls(tcp) if tls else tcp
+                return await self._start_tls(tcp) if tls else tcp
         except (OSError, trio.BrokenResourceError, trio.TooSlowError) as error:
             # Several addresses may have been tried; the first one's reason will do.
-            reason = str(first_of(error.__cause__ or error)) or type(error).__name__
+            reason = str(first_leaf(error.__cause__ or error)) or type(error).__name__
             raise HubAway(f"no connection to {self.host}:{port}: {reason}") from error
 
-    async def _over_tls(self, tcp: trio.SocketStream) -> Stream:
+    async def _start_tls(self, tcp: trio.SocketStream) -> Stream:
         stream = trio.SSLStream(
             tcp, self._context, server_hostname=self.host, https_compatible=True
         )
@@ -66,9 +80,9 @@ class Target:
         return stream
 
 
-def first_of(error: BaseException) -> BaseException:
-    """The error that a group is about: the first that is no group itself."""
-    return first_of(error.exceptions[0]) if isinstance(error, BaseExceptionGroup) else error
+def first_leaf(error: BaseException) -> BaseException:
+    """The first error in a group that is not itself a group; any other error as it is."""
+    return first_leaf(error.exceptions[0]) if isinstance(error, BaseExceptionGroup) else error
 
 
 def _client_context(ca_pem: bytes | None) -> ssl.SSLContext:

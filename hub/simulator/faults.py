@@ -1,4 +1,8 @@
-"""The named faults that a simulated camera can have: each is a sentence, and data."""
+"""The faults that a simulated camera can have.
+
+`Quirks` are the settings by which one camera departs from the documented protocol. A `NamedFault`
+is a name for some of them, as `sitehub simulate --fault` takes it.
+"""
 
 from __future__ import annotations
 
@@ -12,26 +16,26 @@ from hub.errors import BadParameter
 
 
 class Quirks(Struct, frozen=True):
-    """How one camera departs from what is documented; as it comes, in nothing."""
+    """How one camera departs from the documented protocol; by default it does not."""
 
-    # Connect (1.1) and the initial parameters (D3).
+    # Connect (1.1) and provisioning (D3).
     wrong_code: bool = False
     signs: bool = True
     replays: bool = False
-    #: Seconds that its clock is ahead of the true time.
+    #: Seconds by which its clock is ahead.
     clock_offset: float = 0
     did: Literal["kept", "never", "forgotten"] = "kept"
     tells_ip: bool = True
     takes_parameters: bool = True
     # Its answers to commands (1.5 to 1.16).
-    #: Seconds until it answers.
+    #: Seconds before each answer.
     delay: float = 0
     silent: bool = False
     refuses: bool = False
     other_uri: bool = False
-    #: The code of every success, in place of 200 (1.5, 1.6) and 0.
+    #: The code of every success, in place of 200 (1.5, 1.6) and 0 (all others).
     success: int | None = None
-    #: What all its lists begin at, in place of what is documented for each.
+    #: The number of the first page of every list, in place of the documented one.
     first_page: int | None = None
     pages: Literal["documented", "endless", "repeated"] = "documented"
     results: Literal["documented", "missing", "wrong", "huge"] = "documented"
@@ -42,12 +46,12 @@ class Quirks(Struct, frozen=True):
     drops: Literal["", "connect", "command", "answer", "upload", "reply"] = ""
     #: How often each message and each upload is sent.
     copies: int = 1
-    #: Needless frames before each answer.
+    #: Unrequested frames before each answer.
     flood: int = 0
     half_frames: bool = False
     fragments: bool = False
     garbage: bool = False
-    #: Seconds from one restart to the next; 0 is never.
+    #: Seconds between restarts; 0 for none.
     reboot_every: float = 0
     # Its uploads (2.1 to 2.5).
     bodies: Literal["documented", "real"] = "documented"
@@ -57,80 +61,111 @@ class Quirks(Struct, frozen=True):
 
 #: A camera without faults.
 FAULTLESS = Quirks()
-#: What stands on the command line for it.
-NONE = "none"
+#: The name of no fault: with `--fault NAME --fault none` every other camera has none.
+NO_FAULT = "none"
 
 
-class Fault(Struct, frozen=True):
-    """One line of the table. `changes` are fields of Quirks."""
+class NamedFault(Struct, frozen=True):
+    """One line of `sitehub simulate --faults`. `changes` are fields of `Quirks`."""
 
     name: str
-    sentence: str
+    description: str
     changes: Mapping[str, Any]
 
 
-def _fault(name: str, sentence: str, **changes: Any) -> Fault:
-    return Fault(name, sentence, changes)
+def _fault(name: str, description: str, **changes: Any) -> NamedFault:
+    return NamedFault(name, description, changes)
 
 
-FAULTS: tuple[Fault, ...] = (
-    _fault("wrong-code", "signs its connect with another security code", wrong_code=True),
+FAULTS: tuple[NamedFault, ...] = (
+    _fault("wrong-code", "signs its connect with a wrong security code", wrong_code=True),
     _fault("no-signature", "sends no signature in its connect", signs=False),
-    _fault("replays", "connects each time with the time and signature of before", replays=True),
+    _fault("replays", "repeats the timestamp and signature of its first connect", replays=True),
     _fault("clock-skewed", "has a clock that is two hours ahead", clock_offset=7200.0),
-    _fault("no-did", "says that it takes its did, and never sends one", did="never"),
-    _fault("forgets-did", "has forgotten its did at each new connection", did="forgotten"),
-    _fault("no-ip", "does not tell its address", tells_ip=False),
+    _fault("no-did", "accepts a did, but never sends it", did="never"),
+    _fault("forgets-did", "forgets its did whenever it connects", did="forgotten"),
+    _fault("no-ip", "does not report its IP address", tells_ip=False),
     _fault("refuses-init", "answers its initial parameters with 420", takes_parameters=False),
     _fault("slow", "takes 3 seconds for each answer", delay=3.0),
-    _fault("late", "answers after 12 seconds, when a light command is given up", delay=12.0),
+    _fault("late", "answers after 12 seconds, when a light command has timed out", delay=12.0),
     _fault("silent", "never answers a command", silent=True),
     _fault("refuses", "answers each command with the error 420", refuses=True),
-    _fault("other-uri", "names another uri in its answers", other_uri=True),
-    _fault("success-0", "answers 0 where all is well, to every command", success=0),
-    _fault("success-200", "answers 200 where all is well, to every command", success=200),
-    _fault("first-page-0", "counts the pages of every list from 0", first_page=0),
-    _fault("first-page-1", "counts the pages of every list from 1", first_page=1),
-    _fault("endless-pages", "has lists whose pages never end", pages="endless"),
-    _fault("repeated-pages", "gives its last page for every one beyond", pages="repeated"),
+    _fault("other-uri", "answers with a different uri", other_uri=True),
+    _fault("success-0", "answers every successful command with code 0", success=0),
+    _fault("success-200", "answers every successful command with code 200", success=200),
+    _fault("first-page-0", "numbers the pages of every list from 0", first_page=0),
+    _fault("first-page-1", "numbers the pages of every list from 1", first_page=1),
+    _fault("endless-pages", "has lists without a last page", pages="endless"),
+    _fault(
+        "repeated-pages",
+        "repeats the last page of a list for every page after it",
+        pages="repeated",
+    ),
     _fault("missing-results", "answers success without a result", results="missing"),
     _fault("wrong-types", "answers with results of the wrong types", results="wrong"),
     _fault("huge-lists", "answers with lists of 20,000 entries", results="huge"),
-    _fault("text-numbers", "writes the numbers of its results as text", text_numbers=True),
-    _fault("old-uri", "knows 1.5 by its older uri alone, and answers 404", old_face_uri=True),
-    _fault("no-pictures", "answers 404 to each picture asked for", pictures="unavailable"),
-    _fault("bad-pictures", "gives bytes that are no picture for each one", pictures="none"),
-    _fault("drop-on-connect", "hangs up after its connect, every other time", drops="connect"),
-    _fault("drop-on-command", "hangs up when it is given a command", drops="command"),
-    _fault("drop-in-answer", "hangs up in the middle of each answer", drops="answer"),
-    _fault("drop-in-upload", "hangs up in the middle of each upload, once", drops="upload"),
-    _fault("drop-before-reply", "hangs up before each upload is answered, once", drops="reply"),
+    _fault("text-numbers", "writes the numbers in its results as text", text_numbers=True),
+    _fault(
+        "old-uri",
+        "knows only the older uri of 1.5, and answers 404 to the new one",
+        old_face_uri=True,
+    ),
+    _fault("no-pictures", "answers 404 to every request for a picture", pictures="unavailable"),
+    _fault(
+        "bad-pictures",
+        "answers every request for a picture with bytes that are none",
+        pictures="none",
+    ),
+    _fault("drop-on-connect", "disconnects after every other connect", drops="connect"),
+    _fault("drop-on-command", "disconnects when it receives a command", drops="command"),
+    _fault("drop-in-answer", "disconnects in the middle of each answer", drops="answer"),
+    _fault(
+        "drop-in-upload",
+        "disconnects once in the middle of each upload, then repeats it",
+        drops="upload",
+    ),
+    _fault(
+        "drop-before-reply",
+        "disconnects once before the reply to each upload, then repeats it",
+        drops="reply",
+    ),
     _fault("duplicates", "sends each message and each upload twice", copies=2),
-    _fault("floods", "sends 300 answers that nobody asked for before each one", flood=300),
-    _fault("half-frames", "sends half of each answer, and then the whole", half_frames=True),
+    _fault("floods", "sends 300 unrequested answers before each answer", flood=300),
+    _fault(
+        "half-frames",
+        "sends half of each answer as a message, then the whole answer",
+        half_frames=True,
+    ),
     _fault("fragments", "sends each answer as many small WebSocket frames", fragments=True),
-    _fault("garbage", "sends what is no message before each answer", garbage=True),
+    _fault("garbage", "sends invalid messages before each answer", garbage=True),
     _fault("reboots", "restarts every 20 seconds", reboot_every=20.0),
     _fault(
         "real-camera",
-        "uploads as real ones were seen to, and has neither did nor address",
+        "uploads as real cameras do, and has neither did nor IP address",
         bodies="real",
         did="never",
         tells_ip=False,
     ),
-    _fault("no-token", "uploads without its token, and names its serial number", http_token=False),
-    _fault("never-upgrades", "takes no notice of a new release", upgrades="ignored"),
-    _fault("fails-upgrade", "downloads a release, and does not install it", upgrades="failed"),
+    _fault(
+        "no-token",
+        "uploads without its token, identified by its serial number only",
+        http_token=False,
+    ),
+    _fault("never-upgrades", "ignores new releases", upgrades="ignored"),
+    _fault("fails-upgrade", "downloads new releases, but does not install them", upgrades="failed"),
 )
 
 _BY_NAME = {fault.name: fault for fault in FAULTS}
 
 
 def quirks_of(names: Iterable[str]) -> Quirks:
-    """What a camera with these faults does. Raises BadParameter, for those that contradict too."""
+    """The quirks of a camera that has all these faults at once.
+
+    Raises BadParameter for an unknown name, and for faults that contradict each other.
+    """
     changes: dict[str, Any] = {}
     for name in names:
-        if name == NONE:
+        if name == NO_FAULT:
             continue
         fault = _BY_NAME.get(name)
         if fault is None:

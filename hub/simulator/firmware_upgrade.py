@@ -1,4 +1,4 @@
-"""How a simulated camera upgrades itself: asks for a release (2.3), downloads, checks, installs."""
+"""How a simulated camera upgrades its firmware: query (2.3), download, verify, install."""
 
 from __future__ import annotations
 
@@ -10,91 +10,94 @@ import trio
 from msgspec import Struct
 from msgspec.structs import asdict, replace
 
-from hub.simulator.device_state import DeviceState
+from hub.simulator.device.state import DeviceState
 from hub.simulator.endpoint import HubAway
-from hub.simulator.http_client import Content, Poster
+from hub.simulator.http_client import HttpClient, HttpResponse
 from hub.wire.uploads.firmware import OtaAnswer, OtaComponent, Versions
 
-_QUERY = "/api/v1/ota/query"
-_PIECE = 256 * 1024
-#: A piece that does not come is asked for again so often.
-_ATTEMPTS = 8
-_LONGEST_PAUSE = 30.0
-_LONGEST_DESCRIPTION = 64 * 1024
-#: The kinds of components (2.3) that bring a version along.
+_QUERY_PATH = "/api/v1/ota/query"
+_PIECE_BYTES = 256 * 1024
+#: How often one piece is requested before the upgrade is given up.
+_MAX_ATTEMPTS = 8
+_MAX_PAUSE_SECONDS = 30.0
+_MAX_DESCRIPTION_BYTES = 64 * 1024
+#: The types of components (2.3) that determine versions.
 _DESCRIPTION, _FIRMWARE, _APP = 1, 2, 3
 
 
-class NoUpgrade(Exception):
-    """Why a release that was offered is not installed."""
+class UpgradeRefused(Exception):
+    """Why an offered release is not installed."""
 
 
-class _Said(Struct):
+class _QueryReply(Struct):
     code: int
     data: OtaAnswer | None = None
 
 
 async def query(
-    poster: Poster, state: DeviceState, who: dict[str, object], token: str | None
+    http_client: HttpClient, state: DeviceState, who: dict[str, object], token: str | None
 ) -> OtaAnswer | None:
-    """The release that is newer than what is installed. Raises HubAway."""
+    """Ask the hub for a release newer than the installed one. Raises HubAway."""
     body = {"otaId": state.ota_id, **who, **msgspec.to_builtins(state.versions)}
-    answer = await poster.ask(_QUERY, msgspec.json.encode(body), token)
+    response = await http_client.post(_QUERY_PATH, msgspec.json.encode(body), token)
     try:
-        offered = msgspec.json.decode(answer.content, type=_Said).data
+        offered = msgspec.json.decode(response.content, type=_QueryReply).data
     except msgspec.MsgspecError as error:
-        raise HubAway(f"{_QUERY}: {error}") from None
+        raise HubAway(f"{_QUERY_PATH}: {error}") from None
     return offered if offered is not None and offered.ver_code > state.ver_code else None
 
 
-async def download(poster: Poster, release: OtaAnswer) -> Versions:
-    """Download all of a release and check it; what it will report. Raises NoUpgrade, HubAway."""
-    brings = Versions()
+async def download(http_client: HttpClient, release: OtaAnswer) -> Versions:
+    """Download and verify all files of a release; return the versions that it installs.
+
+    Raises UpgradeRefused, or HubAway.
+    """
+    versions = Versions()
     for component in release.component_list:
-        content = await _download(poster, component)
-        brings = _merged(brings, _versions_of(component, release.ver_name, content))
-    return brings
+        content = await _download(http_client, component)
+        versions = _merged(versions, _versions_of(component, release.ver_name, content))
+    return versions
 
 
-def install(state: DeviceState, release: OtaAnswer, brings: Versions) -> None:
+def install(state: DeviceState, release: OtaAnswer, versions: Versions) -> None:
     state.ver_code = release.ver_code
-    state.versions = _merged(state.versions, brings)
+    state.versions = _merged(state.versions, versions)
 
 
-async def _download(poster: Poster, component: OtaComponent) -> bytes:
-    """Fetch one file in pieces and check it; the beginning of it. Raises NoUpgrade, HubAway."""
+async def _download(http_client: HttpClient, component: OtaComponent) -> bytes:
+    """Download a file piece by piece and verify its digests; return its beginning."""
     url = urlsplit(component.url)
     path = f"{url.path}?{url.query}" if url.query else url.path
     md5, sha256 = hashlib.md5(usedforsecurity=False), hashlib.sha256()
     size, beginning = 0, b""
     while size < component.size:
-        last = min(size + _PIECE, component.size) - 1
-        piece = await _piece(poster, path, size, last)
+        last = min(size + _PIECE_BYTES, component.size) - 1
+        piece = await _download_piece(http_client, path, size, last)
         size += len(piece)
         md5.update(piece)
         sha256.update(piece)
-        beginning += piece[: _LONGEST_DESCRIPTION - len(beginning)]
+        beginning += piece[: _MAX_DESCRIPTION_BYTES - len(beginning)]
     if (md5.hexdigest(), sha256.hexdigest()) != (component.md5, component.sha256):
-        raise NoUpgrade(f"{component.name} is not what its digests say")
+        raise UpgradeRefused(f"{component.name} does not match its digests")
     return beginning
 
 
-async def _piece(poster: Poster, path: str, first: int, last: int) -> bytes:
-    for attempt in range(_ATTEMPTS):
+async def _download_piece(http_client: HttpClient, path: str, first: int, last: int) -> bytes:
+    for attempt in range(_MAX_ATTEMPTS):
         try:
-            got = await poster.fetch(path, first, last)
+            response = await http_client.get_range(path, first, last)
         except HubAway:
-            got = Content(503, b"")
-        if got.status == 206 and len(got.content) == last - first + 1:
-            return got.content
-        if got.status not in (429, 503):
-            raise NoUpgrade(f"the download answers {got.status}")
-        await trio.sleep(min(max(2.0**attempt, got.retry_after), _LONGEST_PAUSE))
-    raise NoUpgrade("the download does not go on")
+            response = HttpResponse(503, b"")
+        if response.status == 206 and len(response.content) == last - first + 1:
+            return response.content
+        if response.status not in (429, 503):
+            raise UpgradeRefused(f"the download is answered with status {response.status}")
+        await trio.sleep(min(max(2.0**attempt, response.retry_after), _MAX_PAUSE_SECONDS))
+    raise UpgradeRefused(f"the download failed {_MAX_ATTEMPTS} times")
 
 
 def _versions_of(component: OtaComponent, ver_name: str, content: bytes) -> Versions:
-    """A firmware and an app have the release's version; a description in JSON may say others."""
+    """Firmware and apps have the release's version; a description (JSON) may name further ones."""
     if component.type == _FIRMWARE:
         return Versions(fw_ver=ver_name)
     if component.type == _APP:

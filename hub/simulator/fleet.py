@@ -1,4 +1,4 @@
-"""A site of simulated cameras that live through a day in one nursery."""
+"""A fleet of simulated cameras in one nursery, which see things over the day and upload them."""
 
 from __future__ import annotations
 
@@ -10,91 +10,102 @@ from datetime import datetime
 
 import trio
 
-from hub.simulator.camera import UNHURRIED, Camera, Hub, Pace, Told
+from hub.simulator.camera import DEFAULT_TIMING, Camera, Timing
+from hub.simulator.device.history import record_sighting
+from hub.simulator.endpoint import Endpoint
+from hub.simulator.events import CameraEvent
 from hub.simulator.faults import FAULTLESS, Quirks
 from hub.simulator.identity import CameraIdentity
-from hub.simulator.scenario.history import note
-from hub.simulator.scenario.population import Cast, make_cast
-from hub.simulator.scenario.schedule import Happening, Script
-from hub.simulator.uploads import Sight, upload_of
+from hub.simulator.scenario.population import make_population
+from hub.simulator.scenario.schedule import Schedule, Sighting
+from hub.simulator.uploads import Observation, upload_of
 
 
-def _tell_nobody(_told: Told) -> None:
+def _ignore(_event: CameraEvent) -> None:
     pass
 
 
-async def run_site(
+async def run_fleet(
     identities: Sequence[CameraIdentity],
-    hub: Hub,
+    endpoint: Endpoint,
     *,
     rate: float,
     seed: int = 0,
     quirks: Sequence[Quirks] = (FAULTLESS,),
-    pace: Pace = UNHURRIED,
+    timing: Timing = DEFAULT_TIMING,
     now: Callable[[], float] = time.time,
-    tell: Callable[[Told], None] = _tell_nobody,
+    on_event: Callable[[CameraEvent], None] = _ignore,
     task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
 ) -> None:
-    """Run the cameras until cancelled, whether the hub is there or not.
+    """Run the cameras until cancelled, whether the hub can be reached or not.
 
-    `rate` is how many things all of them together see a second, at the busiest hour of the day.
-    The cameras take `quirks` in turn. `tell` is called with what happens to them.
+    `rate` is the number of sightings per second of all cameras together, in the busiest hour. The
+    elements of `quirks` are assigned to the cameras in turn. `on_event` is called with what happens
+    to the cameras.
     """
-    cast = make_cast(seed)
-    # Drawing takes a processor's time: never more than one thread of it.
-    pencil = trio.CapacityLimiter(1)
-    mean = len(identities) / rate
+    population = make_population(seed)
+    # Drawing is CPU-bound: use one thread at most.
+    drawing_limiter = trio.CapacityLimiter(1)
+    mean_seconds = len(identities) / rate
     task_status.started()
     async with trio.open_nursery() as nursery:
         for number, identity in enumerate(identities):
-            # What is seen follows from the seed, however often a connection has to be tried.
-            chance = random.Random(f"{seed}/{number}")
-            patience = random.Random(f"{seed}/{number}/patience")
+            # Two generators, so that sightings depend on the seed and not on reconnects.
+            sighting_rng = random.Random(f"{seed}/{number}")
+            camera_rng = random.Random(f"{seed}/{number}/patience")
             camera = Camera(
                 identity,
-                hub,
-                cast=cast,
+                endpoint,
+                population=population,
                 now=now,
-                chance=patience,
-                tell=tell,
+                rng=camera_rng,
+                on_event=on_event,
                 quirks=quirks[number % len(quirks)],
-                pace=pace,
-                pencil=pencil,
-                knows_cast=True,
+                timing=timing,
+                drawing_limiter=drawing_limiter,
+                preload_faces=True,
             )
+            schedule = Schedule(identity.place, population, sighting_rng)
             nursery.start_soon(camera.run)
-            nursery.start_soon(_watch, camera, cast, chance, mean, pencil)
+            nursery.start_soon(
+                _watch, camera, schedule, sighting_rng, mean_seconds, drawing_limiter
+            )
 
 
 async def _watch(
-    camera: Camera, cast: Cast, chance: random.Random, mean: float, pencil: trio.CapacityLimiter
+    camera: Camera,
+    schedule: Schedule,
+    rng: random.Random,
+    mean_seconds: float,
+    drawing_limiter: trio.CapacityLimiter,
 ) -> None:
-    """See one thing after another, and upload each."""
-    script = Script(camera.identity.place, cast, chance)
-    # Whoever starts a site does not want to wait for the first thing to happen, even at night.
-    longest = chance.uniform(1, 5)
+    """Upload one sighting after another."""
+    # The first sighting comes soon, so that a new fleet shows something even at night.
+    max_pause = rng.uniform(1, 5)
     try:
         await camera.wait_reported()
         while True:
             hour = datetime.fromtimestamp(camera.now()).hour
-            pause, happening = script.next(hour, mean)
-            await trio.sleep(min(pause, longest))
-            longest = math.inf
-            sight = _sight(camera, happening)
-            upload = await trio.to_thread.run_sync(upload_of, sight, chance, limiter=pencil)
+            pause, sighting = schedule.next(hour, mean_seconds)
+            await trio.sleep(min(pause, max_pause))
+            max_pause = math.inf
+            observation = _observe(camera, sighting)
+            upload = await trio.to_thread.run_sync(
+                upload_of, observation, rng, limiter=drawing_limiter
+            )
             await camera.upload(upload)
     finally:
         await camera.aclose()
 
 
-def _sight(camera: Camera, happening: Happening) -> Sight:
-    """What a camera saw just now; it keeps it in its own history too."""
-    at = camera.now()
-    capture = note(camera.state.history, happening, at)
-    return Sight(
+def _observe(camera: Camera, sighting: Sighting) -> Observation:
+    """Let the camera observe a sighting now, and keep it in its own history."""
+    observed_at = camera.now()
+    capture = record_sighting(camera.state.history, sighting, observed_at)
+    return Observation(
         identity=camera.identity,
-        happening=happening,
-        at=at,
-        stem=capture.stem if capture else "",
-        real=camera.quirks.bodies == "real",
+        sighting=sighting,
+        observed_at=observed_at,
+        picture_stem=capture.stem if capture else "",
+        is_real_format=camera.quirks.bodies == "real",
     )

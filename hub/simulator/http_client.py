@@ -1,4 +1,4 @@
-"""A camera's HTTP client: one connection that is kept, one request at a time."""
+"""A camera's HTTP client: one persistent connection, one request at a time."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from trio.abc import Stream
 
 from hub.simulator.endpoint import HubAway
 
-#: Until an answer is complete.
-ANSWER_SECONDS = 30
-_MOST_OF_AN_ANSWER = 1 << 20
-#: What can happen to a connection, or be said on it, that ends the exchange.
-_FAILURES = (
+#: Limit for one exchange, from sending the request to the end of the response.
+RESPONSE_SECONDS = 30
+_MAX_RESPONSE_BYTES = 1 << 20
+#: Errors of a connection, or of what is received on it, that end the exchange.
+_CONNECTION_ERRORS = (
     OSError,
     trio.BrokenResourceError,
     trio.ClosedResourceError,
@@ -26,114 +26,122 @@ _FAILURES = (
 )
 
 
-class Reply(Struct, frozen=True):
-    """What the hub said: HTTP's status, and the code in the body."""
+class UploadReply(Struct, frozen=True):
+    """The hub's reply to an upload: the HTTP status, and the code from the body."""
 
     status: int
     code: int
     retry_after: float = 0
 
 
-class Content(Struct, frozen=True):
-    """What the hub sent in answer to a question."""
-
+class HttpResponse(Struct, frozen=True):
     status: int
     content: bytes
+    #: In seconds; 0 where the hub named none.
     retry_after: float = 0
 
 
-class Poster:
-    """Talks over one connection that it opens when it is needed, and keeps; several take turns."""
+class HttpClient:
+    """Opens its connection when needed and keeps it. Concurrent requests wait for each other.
+
+    A request raises HubAway if the connection fails or no response arrives in time. Cancelling one
+    closes the connection, since half of a request may have been sent.
+    """
 
     def __init__(self, open_stream: Callable[[], Awaitable[Stream]], host: str) -> None:
         self._open_stream = open_stream
         self._host = host
         self._stream: Stream | None = None
         self._http = h11.Connection(h11.CLIENT)
-        self._turn = trio.Lock()
+        self._lock = trio.Lock()
 
-    async def send(self, method: str, path: str, body: bytes, token: str | None) -> Reply:
-        """An upload and its reply. Raises HubAway; the upload may or may not be stored then."""
-        said = await self._ask(_Ask(method, path, body, _headers(token)))
-        return Reply(said.status, _code(said.content, said.status), said.retry_after)
+    async def send(self, method: str, path: str, body: bytes, token: str | None) -> UploadReply:
+        """Send an upload. After HubAway it is unknown whether the hub stored it."""
+        response = await self._request(_HttpRequest(method, path, body, _headers(token)))
+        code = _code_in(response.content, response.status)
+        return UploadReply(response.status, code, response.retry_after)
 
-    async def ask(self, path: str, body: bytes, token: str | None) -> Content:
-        """A question and its answer (2.3). Raises HubAway."""
-        return await self._ask(_Ask("POST", path, body, _headers(token)))
+    async def post(self, path: str, body: bytes, token: str | None) -> HttpResponse:
+        """Post JSON, and return the response with its content (2.3)."""
+        return await self._request(_HttpRequest("POST", path, body, _headers(token)))
 
-    async def fetch(self, path: str, first: int, last: int) -> Content:
-        """A piece of a file, from its byte `first` to `last`. Raises HubAway."""
-        return await self._ask(_Ask("GET", path, b"", (("Range", f"bytes={first}-{last}"),)))
+    async def get_range(self, path: str, first: int, last: int) -> HttpResponse:
+        """Download the bytes `first` to `last` of a file, both included."""
+        return await self._request(
+            _HttpRequest("GET", path, b"", (("Range", f"bytes={first}-{last}"),))
+        )
 
-    async def break_off(
+    async def send_truncated(
         self, method: str, path: str, body: bytes, token: str | None, *, share: float
     ) -> None:
-        """Send so much of a body, and hang up. Raises HubAway."""
-        ask = _Ask(method, path, body, _headers(token))
-        async with self._turn:
+        """Send the first `share` (0 to 1) of a body, then close the connection."""
+        request = _HttpRequest(method, path, body, _headers(token))
+        async with self._lock:
             try:
-                with trio.fail_after(ANSWER_SECONDS):
-                    await self._begin(ask)
-                    await self._send(h11.Data(body[: int(len(body) * share)]))
-            except _FAILURES as error:
-                raise HubAway(f"{method} {path}: {error or type(error).__name__}") from error
+                with trio.fail_after(RESPONSE_SECONDS):
+                    await self._send_head(request)
+                    await self._send_events(h11.Data(body[: int(len(body) * share)]))
+            except _CONNECTION_ERRORS as error:
+                raise _hub_away(request, error) from error
             finally:
                 await self.aclose()
 
     async def aclose(self) -> None:
+        """Close the connection. The next request opens another one."""
         stream, self._stream = self._stream, None
         if stream is not None:
             await trio.aclose_forcefully(stream)
 
-    async def _ask(self, ask: _Ask) -> Content:
-        async with self._turn:
+    async def _request(self, request: _HttpRequest) -> HttpResponse:
+        async with self._lock:
             if self._stream is not None:
-                # The hub may have closed the kept connection meanwhile, which is no failure of its.
+                # The hub may have closed the idle connection in the meantime: try a new one.
                 with contextlib.suppress(HubAway):
-                    return await self._ask_once(ask)
-            return await self._ask_once(ask)
+                    return await self._try_request(request)
+            return await self._try_request(request)
 
-    async def _ask_once(self, ask: _Ask) -> Content:
+    async def _try_request(self, request: _HttpRequest) -> HttpResponse:
         try:
-            with trio.fail_after(ANSWER_SECONDS):
-                return await self._exchange(ask)
-        except _FAILURES as error:
+            with trio.fail_after(RESPONSE_SECONDS):
+                return await self._exchange(request)
+        except _CONNECTION_ERRORS as error:
             await self.aclose()
-            raise HubAway(f"{ask.method} {ask.path}: {error or type(error).__name__}") from error
+            raise _hub_away(request, error) from error
         except BaseException:
-            # Half a request may be out: this connection is of no more use.
             await self.aclose()
             raise
 
-    async def _exchange(self, ask: _Ask) -> Content:
-        stream = await self._begin(ask)
-        await self._send(h11.Data(ask.body), h11.EndOfMessage())
-        content = await self._receive(stream)
+    async def _exchange(self, request: _HttpRequest) -> HttpResponse:
+        stream = await self._send_head(request)
+        await self._send_events(h11.Data(request.body), h11.EndOfMessage())
+        response = await self._receive(stream)
         if self._http.our_state is h11.DONE and self._http.their_state is h11.DONE:
             self._http.start_next_cycle()
         else:
             await self.aclose()
-        return content
+        return response
 
-    async def _begin(self, ask: _Ask) -> Stream:
-        """Open a connection where there is none, and send the head."""
+    async def _send_head(self, request: _HttpRequest) -> Stream:
+        """Open a connection if there is none, and send the request line and headers."""
         if self._stream is None:
             self._stream = await self._open_stream()
             self._http = h11.Connection(h11.CLIENT)
         stream = self._stream
-        length = str(len(ask.body))
-        headers = [("Host", self._host), ("Content-Length", length), *ask.headers]
-        await self._send(h11.Request(method=ask.method, target=ask.path, headers=headers))
+        length = str(len(request.body))
+        headers = [("Host", self._host), ("Content-Length", length), *request.headers]
+        await self._send_events(
+            h11.Request(method=request.method, target=request.path, headers=headers)
+        )
         return stream
 
-    async def _send(self, *events: h11.Event) -> None:
+    async def _send_events(self, *events: h11.Event) -> None:
         for event in events:
             if self._stream is None:
-                raise trio.ClosedResourceError("closed meanwhile")
+                raise trio.ClosedResourceError("closed in the meantime")
             if data := self._http.send(event):
                 await self._stream.send_all(data)
 
-    async def _receive(self, stream: Stream) -> Content:
+    async def _receive(self, stream: Stream) -> HttpResponse:
         status, retry_after, content = 0, 0.0, b""
         while True:
             event = self._http.next_event()
@@ -144,23 +152,27 @@ class Poster:
                 retry_after = _seconds(dict(event.headers).get(b"retry-after", b"0"))
             elif isinstance(event, h11.Data):
                 content += event.data
-                if len(content) > _MOST_OF_AN_ANSWER:
-                    raise h11.RemoteProtocolError("the answer is too long")
+                if len(content) > _MAX_RESPONSE_BYTES:
+                    raise h11.RemoteProtocolError("the response is too long")
             elif isinstance(event, h11.EndOfMessage):
-                return Content(status, content, retry_after)
+                return HttpResponse(status, content, retry_after)
             elif isinstance(event, h11.ConnectionClosed):
                 raise h11.RemoteProtocolError("the hub closed the connection")
 
 
-class _Ask(Struct, frozen=True):
+class _HttpRequest(Struct, frozen=True):
     method: str
     path: str
     body: bytes
     headers: tuple[tuple[str, str], ...]
 
 
-class _Answer(Struct):
+class _ReplyBody(Struct):
     code: int
+
+
+def _hub_away(request: _HttpRequest, error: BaseException) -> HubAway:
+    return HubAway(f"{request.method} {request.path}: {error or type(error).__name__}")
 
 
 def _headers(token: str | None) -> tuple[tuple[str, str], ...]:
@@ -168,9 +180,10 @@ def _headers(token: str | None) -> tuple[tuple[str, str], ...]:
     return (json,) if token is None else (json, ("Authorization", f"Bearer {token}"))
 
 
-def _code(content: bytes, status: int) -> int:
+def _code_in(content: bytes, status: int) -> int:
+    """The code in a reply's body; the HTTP status where the body has none."""
     try:
-        return msgspec.json.decode(content, type=_Answer).code
+        return msgspec.json.decode(content, type=_ReplyBody).code
     except msgspec.MsgspecError:
         return status
 

@@ -1,11 +1,10 @@
-"""Who a simulated camera is: serial number, security code, key pair, name and place."""
+"""The identity of a simulated camera: serial number, security code, key pair, name and place."""
 
 from __future__ import annotations
 
 import random
 import string
 from collections.abc import Sequence
-from typing import Literal
 
 import msgspec
 from cryptography.hazmat.primitives.asymmetric import rsa
@@ -18,24 +17,14 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from msgspec import Struct
 
-Place = Literal["gate", "lobby", "corridor", "carpark", "yard", "workshop"]
+from hub.simulator.scenario.population import PLACES, Place
 
-#: Where cameras hang, in the order in which a site grows.
-PLACES: tuple[tuple[Place, str], ...] = (
-    ("gate", "Main gate"),
-    ("lobby", "Lobby"),
-    ("carpark", "Car park"),
-    ("corridor", "Corridor 2F"),
-    ("yard", "Loading yard"),
-    ("workshop", "Workshop"),
-)
-
-#: What cameras of this make have (D8).
+#: The size of the keys in cameras of this make (D8).
 KEY_BITS = 1024
 
 
 class CameraIdentity(Struct, frozen=True):
-    """What is burnt into one camera. `private_key` is PEM; `did` is None until it is given one."""
+    """What is fixed in one camera. `private_key` is PEM; `did` is None until the hub assigns it."""
 
     sn: str
     code: str
@@ -51,27 +40,27 @@ class CameraIdentity(Struct, frozen=True):
 
     @property
     def ip(self) -> str:
-        """The address that it tells of itself (1.1): one of a site's own network."""
+        """The address that it reports (1.1): a fixed one of a private network."""
         return f"192.168.1.{random.Random(self.sn).randint(10, 250)}"
 
     def public_pem(self) -> str:
-        """What the hub is told of the key: PEM, SubjectPublicKeyInfo."""
+        """The public key as it is enrolled in the hub: PEM, SubjectPublicKeyInfo."""
         public = self.signer().public_key()
         return public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
 
 
 def make_cameras(count: int, seed: int = 0, *, one_key: bool = False) -> tuple[CameraIdentity, ...]:
-    """New cameras. Serial numbers and codes follow from the seed; keys are always new ones.
+    """Make new cameras. The seed determines serial numbers and codes, but not the keys.
 
-    A key takes some 20 ms to make: call it in a thread. `one_key` gives all the same key pair, as
-    vendors do with a whole series.
+    Making a key takes about 20 ms: call it in a thread. With `one_key` all cameras share one key
+    pair, as vendors do for a whole series.
     """
-    chance = random.Random(seed)
+    rng = random.Random(seed)
     shared = _new_key() if one_key else None
     return tuple(
         CameraIdentity(
-            sn=f"SIM{_letters(chance, 4)}{number:04d}{_letters(chance, 4)}",
-            code=_letters(chance, 8),
+            sn=f"SIM{_letters(rng, 4)}{number:04d}{_letters(rng, 4)}",
+            code=_letters(rng, 8),
             private_key=shared or _new_key(),
             name=_name(number),
             place=PLACES[number % len(PLACES)][0],
@@ -81,12 +70,12 @@ def make_cameras(count: int, seed: int = 0, *, one_key: bool = False) -> tuple[C
 
 
 def to_json(identities: Sequence[CameraIdentity]) -> bytes:
-    """Cameras as a file holds them. It is a secret: it has their private keys."""
+    """Encode cameras for a file. The file is secret: it contains their private keys."""
     return msgspec.json.format(msgspec.json.encode(identities), indent=2)
 
 
 def from_json(data: bytes) -> tuple[CameraIdentity, ...]:
-    """Cameras from a file. Raises msgspec.ValidationError where it is none of ours."""
+    """Decode a file of `to_json`. Raises msgspec.DecodeError."""
     return msgspec.json.decode(data, type=tuple[CameraIdentity, ...])
 
 
@@ -96,8 +85,8 @@ def _name(number: int) -> str:
     return name if not round_ else f"{name} {round_ + 1}"
 
 
-def _letters(chance: random.Random, count: int) -> str:
-    return "".join(chance.choices(string.ascii_uppercase + string.digits, k=count))
+def _letters(rng: random.Random, count: int) -> str:
+    return "".join(rng.choices(string.ascii_uppercase + string.digits, k=count))
 
 
 def _new_key() -> str:

@@ -1,4 +1,4 @@
-"""What a simulated camera uploads: as it is documented, or as real cameras write it (D8)."""
+"""The uploads of a simulated camera: as documented, or in the format of real cameras (D8)."""
 
 from __future__ import annotations
 
@@ -10,154 +10,155 @@ import msgspec
 import pybase64
 from msgspec import Struct
 
+from hub.simulator.drawing import people, scenes, vehicles
 from hub.simulator.identity import CameraIdentity
-from hub.simulator.scenario import drawing
 from hub.simulator.scenario.population import Person
-from hub.simulator.scenario.schedule import AccessGranted, CarSeen, EventSeen, FaceSeen, Happening
+from hub.simulator.scenario.schedule import AccessGranted, CarSeen, EventSeen, FaceSeen, Sighting
 from hub.wire.uploads.firmware import Versions
 
-#: What a plate's first character is called where no font has it.
+#: Latin names of provinces, for number plates: not every font has their Chinese characters.
 _PROVINCES = {"粤": "YUE", "湘": "XIANG", "桂": "GUI", "京": "JING", "沪": "HU"}
 
 
 class Upload(Struct, frozen=True):
-    """One request to the hub's device interface."""
+    """One request to the hub's device HTTP interface."""
 
     method: str
     path: str
     body: bytes
 
 
-class Sight(Struct, frozen=True):
-    """What one camera saw. `at` is UNIX seconds; `stem` begins the paths of its pictures (2.4)."""
+class Observation(Struct, frozen=True):
+    """A sighting by one camera at one time (UNIX seconds)."""
 
     identity: CameraIdentity
-    happening: Happening
-    at: float
-    stem: str = ""
-    #: As real cameras write it; else as it is documented.
-    real: bool = False
+    sighting: Sighting
+    observed_at: float
+    #: The beginning of the paths of its pictures on the camera (2.4).
+    picture_stem: str = ""
+    #: Whether it is uploaded in the format of real cameras (D8), or as documented.
+    is_real_format: bool = False
 
 
-def upload_of(sight: Sight, chance: random.Random) -> Upload:
-    """The upload of what was seen. Draws: call it in a thread."""
-    happening = sight.happening
-    if isinstance(happening, FaceSeen):
-        return _face(sight, happening, chance)
-    if isinstance(happening, EventSeen):
-        return _event(sight, happening)
-    if isinstance(happening, CarSeen):
-        return _vehicle(sight, happening)
-    return _access(sight, happening)
+def upload_of(observation: Observation, rng: random.Random) -> Upload:
+    """Make the upload of an observation. Draws pictures: call it in a thread."""
+    sighting = observation.sighting
+    if isinstance(sighting, FaceSeen):
+        return _face(observation, sighting, rng)
+    if isinstance(sighting, EventSeen):
+        return _event(observation, sighting)
+    if isinstance(sighting, CarSeen):
+        return _vehicle(observation, sighting)
+    return _access(observation, sighting)
 
 
 def device_info(identity: CameraIdentity, versions: Versions) -> Upload:
-    """2.2, what a camera tells of itself at power-up."""
+    """Make the report of the device itself (2.2), sent after each start."""
     body = {**_who(identity), **msgspec.to_builtins(versions), "devName": identity.name}
     return Upload("POST", "/api/v1/device/report/info", msgspec.json.encode(body))
 
 
-def _face(sight: Sight, seen: FaceSeen, chance: random.Random) -> Upload:
-    person = seen.person
+def _face(seen: Observation, face: FaceSeen, rng: random.Random) -> Upload:
+    person = face.person
     body = {
-        **_who(sight.identity),
-        "time": int(sight.at),
+        **_who(seen.identity),
+        "time": int(seen.observed_at),
         "age": person.age,
         "gender": person.gender,
-        **_name(person, sight.real),
+        **_name(person, seen.is_real_format),
     }
-    if sight.real:
-        body |= _further(person)
+    if seen.is_real_format:
+        body |= _person_details(person)
         body |= {
-            "score": round(chance.uniform(0.8, 0.99), 2),
+            "score": round(rng.uniform(0.8, 0.99), 2),
             "helmet": int(person.look.hat == "helmet"),
             "smoke": 0,
             "handed": 0,
             "type": 11,
-            "feature": [chance.uniform(-1e12, 1e12) for _ in range(64)],
+            "feature": [rng.uniform(-1e12, 1e12) for _ in range(64)],
         }
-    body["data"] = _portraits(sight, person, seen.pose, seen.at)
-    return _post(sight, "/api/v1/adapter/lenfocus/face/capture", body)
+    body["data"] = _portraits(seen, person, face.pose, face.position)
+    return _post(seen, "/api/v1/adapter/lenfocus/face/capture", body)
 
 
-def _event(sight: Sight, seen: EventSeen) -> Upload:
+def _event(seen: Observation, event: EventSeen) -> Upload:
     body = {
-        **_who(sight.identity),
-        "type": seen.type,
-        # D8: real cameras give seconds here too, where 2.4 wants milliseconds.
-        "time": int(sight.at) if sight.real else round(sight.at * 1000),
+        **_who(seen.identity),
+        "type": event.type,
+        # 2.4 asks for milliseconds; real cameras send seconds (D8).
+        "time": int(seen.observed_at) if seen.is_real_format else _milliseconds(seen),
     }
-    if seen.person is None:
-        picture = drawing.scene_jpeg(
-            sight.identity.place, _hour(sight), event=seen.type, caption=_caption(sight)
+    if event.person is None:
+        picture = scenes.scene_jpeg(
+            seen.identity.place, _hour(seen), event=event.type, caption=_caption(seen)
         )
-        data = {"bg_data": _picture(sight, picture)}
+        data = {"bg_data": _picture(seen, picture)}
     else:
-        if sight.real:
-            body |= {"age": seen.person.age, "gender": seen.person.gender}
-            body |= {**_name(seen.person, real=True), **_further(seen.person)}
-        data = _portraits(sight, seen.person, seen.pose, seen.at)
-        data["jpeg_url_face"] = f"{sight.stem}.jpg"
-        data["jpeg_url_body"] = f"{sight.stem}_body.jpg"
-    data["jpeg_url_frame"] = f"{sight.stem}_bg.jpg"
-    return _post(sight, "/api/v1/device/report/event", {**body, "data": data})
+        if seen.is_real_format:
+            body |= {"age": event.person.age, "gender": event.person.gender}
+            body |= {**_name(event.person, is_real_format=True), **_person_details(event.person)}
+        data = _portraits(seen, event.person, event.pose, event.position)
+        data["jpeg_url_face"] = f"{seen.picture_stem}.jpg"
+        data["jpeg_url_body"] = f"{seen.picture_stem}_body.jpg"
+    data["jpeg_url_frame"] = f"{seen.picture_stem}_bg.jpg"
+    return _post(seen, "/api/v1/device/report/event", {**body, "data": data})
 
 
-def _vehicle(sight: Sight, seen: CarSeen) -> Upload:
-    car = seen.car
+def _vehicle(seen: Observation, sighting: CarSeen) -> Upload:
+    car = sighting.car
     province = _PROVINCES.get(car.plate[0], car.plate[0])
-    full, vehicle, plate = drawing.vehicle_pictures(
-        car, province, sight.identity.place, _hour(sight), caption=_caption(sight)
+    full, vehicle, plate = vehicles.vehicle_jpegs(
+        car, province, seen.identity.place, _hour(seen), caption=_caption(seen)
     )
     body = {
-        **_who(sight.identity),
-        "time": str(round(sight.at * 1000)),
+        **_who(seen.identity),
+        "time": str(_milliseconds(seen)),
         "data": {
-            "full_image": _picture(sight, full),
-            "vehicle_loc": _rect(drawing.VEHICLE_LOC),
-            "vehicle_pic": _picture(sight, vehicle),
+            "full_image": _picture(seen, full),
+            "vehicle_loc": _rect(vehicles.VEHICLE_LOC),
+            "vehicle_pic": _picture(seen, vehicle),
             "type": str(car.type),
             "brand": car.brand,
             "plate": {
                 "id": car.plate,
-                "plate_loc": _rect(drawing.PLATE_LOC),
-                "plate_pic": _picture(sight, plate),
+                "plate_loc": _rect(vehicles.PLATE_LOC),
+                "plate_pic": _picture(seen, plate),
                 "plate_type": car.plate_type,
             },
         },
     }
-    return _post(sight, "/api/v1/vehicle/capture", body)
+    return _post(seen, "/api/v1/vehicle/capture", body)
 
 
-def _access(sight: Sight, seen: AccessGranted) -> Upload:
+def _access(seen: Observation, access: AccessGranted) -> Upload:
     record = {
-        "rid": str(round(sight.at * 1000)),
-        "did": sight.identity.did or "",
-        "pid": seen.person.uuid,
+        "rid": str(_milliseconds(seen)),
+        "did": seen.identity.did or "",
+        "pid": access.person.uuid,
         "type": 1,
         "status": 1,
-        "accessTime": f"{_local(sight):%Y-%m-%d %H:%M:%S}",
-        "faceImg": _picture(sight, drawing.face_jpeg(seen.person, 0)),
-        "temperature": seen.temperature,
+        "accessTime": f"{_local_time(seen):%Y-%m-%d %H:%M:%S}",
+        "faceImg": _picture(seen, people.face_jpeg(access.person, 0)),
+        "temperature": access.temperature,
         "score": 0.97,
     }
-    body = {"sn": sight.identity.sn, "data": [record]}
-    return Upload("PUT", "/api/v1/access/record", _encode(sight, body))
+    body = {"sn": seen.identity.sn, "data": [record]}
+    return Upload("PUT", "/api/v1/access/record", _encode(seen, body))
 
 
 def _who(identity: CameraIdentity) -> dict[str, object]:
     return {"did": identity.did or "", "sn": identity.sn}
 
 
-def _name(person: Person, real: bool) -> dict[str, object]:
-    """Who it is; D8: real cameras say `pid` for the `uuid` of 2.1."""
-    if not person.uuid and not real:
+def _name(person: Person, is_real_format: bool) -> dict[str, object]:
+    """Name and number of a person. Real cameras say `pid` where 2.1 says `uuid` (D8)."""
+    if not person.uuid and not is_real_format:
         return {}
-    return {"name": person.name, "pid" if real else "uuid": person.uuid}
+    return {"name": person.name, "pid" if is_real_format else "uuid": person.uuid}
 
 
-def _further(person: Person) -> dict[str, object]:
-    """What real cameras add about a person (D8)."""
+def _person_details(person: Person) -> dict[str, object]:
+    """The fields of a person that only real cameras send (D8)."""
     return {
         "category": person.category,
         "department": person.department,
@@ -168,45 +169,49 @@ def _further(person: Person) -> dict[str, object]:
     }
 
 
-def _portraits(sight: Sight, person: Person, pose: int, place_in_picture: float) -> dict[str, str]:
-    """The face, the body, and the scene around it."""
-    place, hour = sight.identity.place, _hour(sight)
-    background = drawing.background_jpeg(
-        person, pose, place, hour, at=place_in_picture, caption=_caption(sight)
+def _portraits(seen: Observation, person: Person, pose: int, position: float) -> dict[str, str]:
+    """The pictures of a person: face, body, and the full scene."""
+    place, hour = seen.identity.place, _hour(seen)
+    background = people.background_jpeg(
+        person, pose, place, hour, position=position, caption=_caption(seen)
     )
     return {
-        "face_data": _picture(sight, drawing.face_jpeg(person, pose)),
-        "body_data": _picture(sight, drawing.body_jpeg(person, pose, place, hour)),
-        "bg_data": _picture(sight, background),
+        "face_data": _picture(seen, people.face_jpeg(person, pose)),
+        "body_data": _picture(seen, people.body_jpeg(person, pose, place, hour)),
+        "bg_data": _picture(seen, background),
     }
 
 
-def _post(sight: Sight, path: str, body: Mapping[str, object]) -> Upload:
-    return Upload("POST", path, _encode(sight, body))
+def _post(seen: Observation, path: str, body: Mapping[str, object]) -> Upload:
+    return Upload("POST", path, _encode(seen, body))
 
 
-def _encode(sight: Sight, body: Mapping[str, object]) -> bytes:
-    """JSON; real cameras escape `=`, which stands in pictures alone."""
+def _encode(seen: Observation, body: Mapping[str, object]) -> bytes:
+    """Encode as JSON. Real cameras escape `=`, which occurs only in base64 here."""
     encoded = msgspec.json.encode(body)
-    return encoded.replace(b"=", rb"\u003d") if sight.real else encoded
+    return encoded.replace(b"=", rb"\u003d") if seen.is_real_format else encoded
 
 
-def _picture(sight: Sight, data: bytes) -> str:
-    encoded = pybase64.b64encode(data).decode()
-    return encoded if sight.real else f"data:image/jpeg;base64,{encoded}"
+def _picture(seen: Observation, jpeg: bytes) -> str:
+    encoded = pybase64.b64encode(jpeg).decode()
+    return encoded if seen.is_real_format else f"data:image/jpeg;base64,{encoded}"
 
 
 def _rect(loc: tuple[int, int, int, int]) -> dict[str, int]:
     return dict(zip("xywh", loc, strict=True))
 
 
-def _local(sight: Sight) -> datetime:
-    return datetime.fromtimestamp(sight.at)
+def _milliseconds(seen: Observation) -> int:
+    return round(seen.observed_at * 1000)
 
 
-def _hour(sight: Sight) -> int:
-    return _local(sight).hour
+def _local_time(seen: Observation) -> datetime:
+    return datetime.fromtimestamp(seen.observed_at)
 
 
-def _caption(sight: Sight) -> str:
-    return f"{_local(sight):%Y-%m-%d %H:%M:%S}   {sight.identity.name}"
+def _hour(seen: Observation) -> int:
+    return _local_time(seen).hour
+
+
+def _caption(seen: Observation) -> str:
+    return f"{_local_time(seen):%Y-%m-%d %H:%M:%S}   {seen.identity.name}"

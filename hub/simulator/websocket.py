@@ -1,4 +1,4 @@
-"""A simulated camera's WebSocket connection, which can also be misused: frames torn or in bits."""
+"""A simulated camera's WebSocket connection, which can also send malformed traffic."""
 
 from __future__ import annotations
 
@@ -6,77 +6,89 @@ import trio
 from trio.abc import Stream
 from trio_websocket import WebSocketConnection, wrap_client_stream
 
-#: RFC 6455, 5.2: the first byte of a frame. FIN stands at its top, 1 is a text, 0 goes on.
+#: RFC 6455, 5.2: the first byte of a frame has FIN in its top bit and the opcode in its low bits.
 _FIN = 0x80
 _TEXT = 0x01
-_GOES_ON = 0x00
-#: A client's frames are masked; a mask of zeros leaves the bytes as they are.
+_CONTINUATION = 0x00
+#: Clients must mask their frames; a mask of zeros leaves the payload unchanged.
 _MASKED = 0x80
-_NO_MASK = bytes(4)
-_PIECE = 64
+_ZERO_MASK = bytes(4)
+_FRAGMENT_BYTES = 64
 
 
-class Line:
-    """What `open_line` gives. All of it raises ConnectionClosed once the connection has ended."""
+class CameraSocket:
+    """An open connection. Several tasks may send at once.
 
-    def __init__(self, socket: WebSocketConnection, stream: Shared) -> None:
+    Every method raises trio_websocket.ConnectionClosed or a trio stream error once the connection
+    has ended.
+    """
+
+    def __init__(self, socket: WebSocketConnection, stream: _LockedStream) -> None:
         self._socket = socket
         self._stream = stream
 
     async def receive(self) -> str | bytes:
         return await self._socket.get_message()
 
-    async def say(self, message: str | bytes) -> None:
+    async def send(self, message: str | bytes) -> None:
         await self._socket.send_message(message)
 
-    async def say_in_fragments(self, message: str) -> None:
-        """One message in frames of a few bytes each."""
+    async def send_fragmented(self, message: str) -> None:
+        """Send one text message in frames of a few bytes each."""
         data = message.encode()
-        pieces = [data[at : at + _PIECE] for at in range(0, len(data) or 1, _PIECE)]
+        pieces = [
+            data[at : at + _FRAGMENT_BYTES] for at in range(0, len(data) or 1, _FRAGMENT_BYTES)
+        ]
         last = len(pieces) - 1
         frames = (
-            _head((_FIN if at == last else 0) | (_GOES_ON if at else _TEXT), len(piece)) + piece
+            _frame_head((_FIN if at == last else 0) | (_CONTINUATION if at else _TEXT), len(piece))
+            + piece
             for at, piece in enumerate(pieces)
         )
         await self._stream.send_all(b"".join(frames))
 
-    async def break_off(self, message: str) -> None:
-        """Half of a message's frame, and the end."""
+    async def send_truncated(self, message: str) -> None:
+        """Send half of a text message's frame, then drop the connection."""
         data = message.encode()
-        await self._stream.send_all(_head(_FIN | _TEXT, len(data)) + data[: len(data) // 2])
-        await self.hang_up()
+        await self._stream.send_all(_frame_head(_FIN | _TEXT, len(data)) + data[: len(data) // 2])
+        await self.disconnect()
 
-    async def hang_up(self) -> None:
-        """End the connection without a word, as a power cut does."""
+    async def disconnect(self) -> None:
+        """Drop the connection without a close frame, as a power cut does."""
         await trio.aclose_forcefully(self._stream)
 
 
-async def open_line(nursery: trio.Nursery, stream: Stream, host: str, *, most_bytes: int) -> Line:
-    """The upgrade. Raises HandshakeError. Its tasks run in `nursery`."""
-    shared = Shared(stream)
+async def open_camera_socket(
+    nursery: trio.Nursery, stream: Stream, host: str, *, max_message_bytes: int
+) -> CameraSocket:
+    """Do the WebSocket handshake on `stream`. Background tasks run in `nursery`.
+
+    Raises trio_websocket.HandshakeError.
+    """
+    locked = _LockedStream(stream)
     socket = await wrap_client_stream(
         nursery,
-        shared,  # type: ignore[arg-type]  # any Stream will do
+        locked,  # type: ignore[arg-type]  # any Stream will do
         host,
         "/",
-        max_message_size=most_bytes,
+        max_message_size=max_message_bytes,
     )
-    return Line(socket, shared)
+    return CameraSocket(socket, locked)
 
 
-class Shared(Stream):
-    """A stream that several tasks may send on: one after another."""
+class _LockedStream(Stream):
+    """A stream on which several tasks can send: their data is not interleaved."""
 
     def __init__(self, stream: Stream) -> None:
         self._stream = stream
-        self._sending = trio.Lock()
+        self._send_lock = trio.Lock()
 
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
-        async with self._sending:
+        async with self._send_lock:
             await self._stream.send_all(data)
 
     async def wait_send_all_might_not_block(self) -> None:
-        async with self._sending:
+        async with self._send_lock:
             await self._stream.wait_send_all_might_not_block()
 
     async def receive_some(self, max_bytes: int | None = None) -> bytes | bytearray:
@@ -86,12 +98,12 @@ class Shared(Stream):
         await self._stream.aclose()
 
 
-def _head(first: int, length: int) -> bytes:
-    """The head of a frame of a client's."""
+def _frame_head(first_byte: int, length: int) -> bytes:
+    """The header of a client's frame (RFC 6455, 5.2)."""
     if length < 126:
         size = bytes([_MASKED | length])
     elif length < 1 << 16:
         size = bytes([_MASKED | 126]) + length.to_bytes(2, "big")
     else:
         size = bytes([_MASKED | 127]) + length.to_bytes(8, "big")
-    return bytes([first]) + size + _NO_MASK
+    return bytes([first_byte]) + size + _ZERO_MASK

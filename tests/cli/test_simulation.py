@@ -9,7 +9,7 @@ import pytest
 
 from hub.cli.simulate import simulation
 from hub.cli.simulate.simulation import ApiKey, Simulation
-from hub.simulator.endpoint import Target
+from hub.simulator.endpoint import HubEndpoint
 from hub.simulator.faults import FAULTLESS, FAULTS, Quirks
 from hub.simulator.identity import make_cameras
 from tests.cli.conftest import Sitehub
@@ -42,7 +42,7 @@ async def test_one_that_cannot_be_removed_does_not_keep_the_others(
     hub = Hub()
     monkeypatch.setattr(simulation, "_client", hub.client)
     asked = Simulation(
-        target=Target("hub", ws_port=1, http_port=1, ws_tls=False, http_tls=False),
+        endpoint=HubEndpoint("hub", ws_port=1, http_port=1, ws_tls=False, http_tls=False),
         web_url="http://hub",
         count=3,
         rate=1,

@@ -16,11 +16,11 @@ import trio
 from selenium.webdriver.support.ui import Select
 
 from hub.simulator.camera import Camera as SimulatedCamera
-from hub.simulator.camera import Pace
-from hub.simulator.endpoint import Target
+from hub.simulator.camera import Timing
+from hub.simulator.endpoint import HubEndpoint
 from hub.simulator.faults import quirks_of
 from hub.simulator.identity import CameraIdentity, make_cameras
-from hub.simulator.scenario.population import make_cast
+from hub.simulator.scenario.population import make_population
 from tests.e2e.camera import Camera
 from tests.e2e.conftest import MakeHub
 from tests.e2e.hubprocess import PATIENCE_SECONDS, HubProcess, free_ports
@@ -144,13 +144,13 @@ def simulated(
 ) -> SimulatedCamera:
     return SimulatedCamera(
         identity,
-        Target("127.0.0.1", ws_port=hub.device_port, http_port=hub.web_port),
-        cast=make_cast(0),
+        HubEndpoint("127.0.0.1", ws_port=hub.device_port, http_port=hub.web_port),
+        population=make_population(0),
         now=time.time,
-        chance=random.Random(number),
-        tell=lambda told: None,
+        rng=random.Random(number),
+        on_event=lambda told: None,
         quirks=quirks_of(faults),
-        pace=Pace(knock=0.2, restart=0.1, upgrade=0.2),
+        timing=Timing(connect_retry_seconds=0.2, restart_seconds=0.1, upgrade_check_seconds=0.2),
     )
 
 

@@ -22,12 +22,13 @@ import pybase64
 import trio
 from trio.abc import Stream
 
-from hub.simulator.camera import Camera, Pace, Told
-from hub.simulator.endpoint import Target
+from hub.simulator.camera import Camera, Timing
+from hub.simulator.drawing import people
+from hub.simulator.endpoint import HubEndpoint
+from hub.simulator.events import CameraEvent
 from hub.simulator.faults import FAULTS, quirks_of
 from hub.simulator.identity import CameraIdentity, make_cameras
-from hub.simulator.scenario import drawing
-from hub.simulator.scenario.population import make_cast
+from hub.simulator.scenario.population import make_population
 from hub.simulator.uploads import Upload
 from hub.wire.commands.dialect import DIALECT, PERSON_SEARCH, REBOOT, Command
 from hub.wire.commands.params import encode_param
@@ -56,7 +57,9 @@ FLEET = (
     *("no-did", "forgets-did", "refuses-init", "no-token"),
 )
 OUTSIDE = FLEET[:3]
-PACE = Pace(knock=2, longest_backoff=3, restart=1, upgrade=5)
+PACE = Timing(
+    connect_retry_seconds=2, max_backoff_seconds=3, restart_seconds=1, upgrade_check_seconds=5
+)
 #: What an integrator may be told of a command: it was answered; the device is away, busy or has
 #: left; it talked nonsense; it was silent.
 EXPECTED = {200, 409, 502, 504}
@@ -68,7 +71,7 @@ MORE_TASKS = 3
 _LIMITS = httpx.Limits(max_connections=100, max_keepalive_connections=100)
 
 
-class Roads(Target):
+class Roads(HubEndpoint):
     """The way to the hub, on which connections can be cut."""
 
     def __init__(self, hub: HubProcess) -> None:
@@ -82,9 +85,9 @@ class Roads(Target):
     async def open_http(self) -> Stream:
         return self._remember(await super().open_http())
 
-    async def cut_one(self, chance: random.Random) -> None:
+    async def cut_one(self, rng: random.Random) -> None:
         if self._open_ones:
-            stream = self._open_ones.pop(chance.randrange(len(self._open_ones)))
+            stream = self._open_ones.pop(rng.randrange(len(self._open_ones)))
             await trio.aclose_forcefully(stream)
             self.cut += 1
 
@@ -107,7 +110,7 @@ class Site:
         self.unexpected: list[str] = []
         self._hub = hub
         self._headers = headers
-        self._chance = random.Random(11)
+        self._rng = random.Random(11)
         self._until = 0.0
 
     async def enrol(self, client: httpx.AsyncClient) -> list[CameraIdentity]:
@@ -142,21 +145,21 @@ class Site:
         return Camera(
             identity,
             self.roads,
-            cast=make_cast(),
+            population=make_population(),
             now=time.time,
-            chance=random.Random(number),
-            tell=_ignore,
+            rng=random.Random(number),
+            on_event=_ignore,
             quirks=quirks_of(FLEET[number].split(",")),
-            pace=PACE,
-            knows_cast=True,
+            timing=PACE,
+            preload_faces=True,
         )
 
     async def _see(self, camera: Camera) -> None:
-        chance = self._chance
+        rng = self._rng
         try:
             while True:
-                await trio.sleep(chance.uniform(0.5, 1.5))
-                capture = Capture.draw(chance, 3000, 3000, 10_000)
+                await trio.sleep(rng.uniform(0.5, 1.5))
+                capture = Capture.draw(rng, 3000, 3000, 10_000)
                 self.sent += 1
                 reply = await camera.upload(Upload("POST", FACE_PATH, capture.body()))
                 if reply.code == 200:
@@ -167,13 +170,13 @@ class Site:
     async def _cut(self) -> None:
         while True:
             await trio.sleep(1 / CUTS)
-            await self.roads.cut_one(self._chance)
+            await self.roads.cut_one(self._rng)
 
     async def _command(self, client: httpx.AsyncClient, did: str | None, faults: str) -> None:
-        chance = self._chance
+        rng = self._rng
         while trio.current_time() < self._until:
-            await trio.sleep(chance.uniform(0.1, 0.6))
-            command = chance.choices(DIALECT.commands, _WEIGHTS)[0]
+            await trio.sleep(rng.uniform(0.1, 0.6))
+            command = rng.choices(DIALECT.commands, _WEIGHTS)[0]
             started = trio.current_time()
             answer = await client.post(
                 f"/api/hub/v1/devices/{did}/commands",
@@ -277,10 +280,10 @@ def _body_of(command: Command[Any, Any]) -> bytes:
         span = {"start_time": f"{today} 00:00:00", "end_time": f"{today} 23:59:59"}
         param = msgspec.structs.replace(param, **span)
     if command == PERSON_SEARCH:
-        face = drawing.face_jpeg(make_cast().known[0], 1)
+        face = people.face_jpeg(make_population().known[0], 1)
         param = msgspec.structs.replace(param, photo=pybase64.b64encode(face).decode())
     return msgspec.json.encode({"uri": command.uri, "param": encode_param(command, param)})
 
 
-def _ignore(_told: Told) -> None:
+def _ignore(_told: CameraEvent) -> None:
     pass

@@ -10,19 +10,19 @@ from typing import Any
 import msgspec
 import pybase64
 
-from hub.simulator.actions import Say, Step
-from hub.simulator.device_state import DeviceState
+from hub.simulator.device.actions import Action, Send
+from hub.simulator.device.responder import Responder
+from hub.simulator.device.state import DeviceState
+from hub.simulator.drawing import people
 from hub.simulator.faults import FAULTLESS, Quirks
 from hub.simulator.identity import CameraIdentity
-from hub.simulator.responder import Responder
-from hub.simulator.scenario import drawing
-from hub.simulator.scenario.population import make_cast
+from hub.simulator.scenario.population import make_population
 from hub.wire.commands.dialect import Command
 from hub.wire.commands.messages import PersonAdd
 from hub.wire.commands.params import encode_param
 from hub.wire.envelope import Request
 
-CAST = make_cast(7)
+POPULATION = make_population(7)
 #: A Wednesday at noon, by the clock of this machine.
 NOON = datetime(2025, 11, 26, 12)
 WEEK = {
@@ -32,15 +32,15 @@ WEEK = {
 
 
 def device(identity: CameraIdentity, quirks: Quirks = FAULTLESS) -> tuple[DeviceState, Responder]:
-    """A camera at noon, in whose face library everybody of the cast is."""
-    state = DeviceState(identity, CAST, now=NOON.timestamp, knows_cast=True)
+    """A camera at noon, in whose face library everybody of the population is."""
+    state = DeviceState(identity, POPULATION, now=NOON.timestamp, preload_faces=True)
     return state, Responder(state, quirks)
 
 
-def steps(responder: Responder, command: Command[Any, Any], **changes: Any) -> tuple[Step, ...]:
+def steps(responder: Responder, command: Command[Any, Any], **changes: Any) -> tuple[Action, ...]:
     """What it does when it is asked as in the command's example, but for `changes`."""
     param = msgspec.structs.replace(command.example, **changes)
-    return responder.answer(Request("m1", command.uri, encode_param(command, param)))
+    return responder.respond(Request("m1", command.uri, encode_param(command, param)))
 
 
 def answer(responder: Responder, command: Command[Any, Any], **changes: Any) -> dict[str, Any]:
@@ -52,13 +52,13 @@ def answer(responder: Responder, command: Command[Any, Any], **changes: Any) -> 
     return data
 
 
-def messages(done: Sequence[Step]) -> list[str | bytes]:
-    return [step.message for step in done if isinstance(step, Say)]
+def messages(done: Sequence[Action]) -> list[str | bytes]:
+    return [step.message for step in done if isinstance(step, Send)]
 
 
 def photo(number: int = 0) -> str:
-    """The portrait of one of the cast, as base64."""
-    return pybase64.b64encode(drawing.face_jpeg(CAST.known[number], 1)).decode()
+    """The portrait of one of the population, as base64."""
+    return pybase64.b64encode(people.face_jpeg(POPULATION.known[number], 1)).decode()
 
 
 def person(pid: str = "77", **changes: Any) -> PersonAdd:

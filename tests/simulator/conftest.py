@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from hub.simulator.identity import CameraIdentity, make_cameras
-from hub.simulator.scenario.population import Cast, make_cast
+from hub.simulator.scenario.population import Population, make_population
 
 
 @pytest.fixture(scope="session")
@@ -13,5 +13,5 @@ def cameras() -> tuple[CameraIdentity, ...]:
 
 
 @pytest.fixture(scope="session")
-def cast() -> Cast:
-    return make_cast(7)
+def population() -> Population:
+    return make_population(7)

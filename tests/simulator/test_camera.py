@@ -9,10 +9,11 @@ import trio
 from trio.testing import MockClock
 
 from hub.errors import DeviceNotRegistered, HubError, NotAuthorised, WrongSignature
-from hub.simulator.camera import UNHURRIED, Camera, Told
+from hub.simulator.camera import DEFAULT_TIMING, Camera
+from hub.simulator.events import CameraEvent
 from hub.simulator.faults import FAULTLESS, Quirks
 from hub.simulator.identity import CameraIdentity
-from hub.simulator.scenario.population import make_cast
+from hub.simulator.scenario.population import make_population
 from hub.simulator.uploads import Upload
 from hub.wire import signing
 from hub.wire.envelope import Request, Response, encode_error, encode_ok, encode_request
@@ -30,21 +31,21 @@ class Scene:
         self, nursery: trio.Nursery, identity: CameraIdentity, quirks: Quirks = FAULTLESS
     ) -> None:
         self.hub = FakeHub(nursery)
-        self.told: list[Told] = []
+        self.told: list[CameraEvent] = []
         self.camera = Camera(
             identity,
             self.hub,
-            cast=make_cast(),
+            population=make_population(),
             now=lambda: 1764028800.0 + trio.current_time(),
-            chance=random.Random(1),
-            tell=self.told.append,
+            rng=random.Random(1),
+            on_event=self.told.append,
             quirks=quirks,
         )
         nursery.start_soon(self.camera.run)
 
     def heard(self) -> list[str]:
         """What it told of its connection."""
-        return [told.what for told in self.told if told.what not in ("sent", "not-sent")]
+        return [told.kind for told in self.told if told.kind not in ("sent", "not-sent")]
 
 
 @pytest.fixture
@@ -255,7 +256,9 @@ async def test_1_9_it_answers_restarts_and_tells_of_itself_again(
     )
     await scene.hub.until(lambda: [path for path, _ in scene.hub.reports].count(INFO) == 2)
     assert answers_of(scene)[0].code == 0
-    assert trio.current_time() - asked_at == pytest.approx(1.5 + UNHURRIED.restart, abs=0.1)
+    assert trio.current_time() - asked_at == pytest.approx(
+        1.5 + DEFAULT_TIMING.restart_seconds, abs=0.1
+    )
     assert len(scene.hub.sockets) == 2
     assert "it restarts" in [told.text for told in scene.told]
     await scene.camera.aclose()

@@ -7,9 +7,9 @@ import io
 import pytest
 from PIL import Image
 
+from hub.simulator.drawing import pen, people, scenes, vehicles
 from hub.simulator.identity import PLACES, Place
-from hub.simulator.scenario import drawing
-from hub.simulator.scenario.population import Cast
+from hub.simulator.scenario.population import Population
 from hub.wire.pictures import real_type
 
 
@@ -20,55 +20,59 @@ def size_of(jpeg: bytes) -> tuple[int, int]:
         return image.size
 
 
-def test_everybody_has_a_face_of_their_own(cast: Cast) -> None:
-    everybody = (*cast.known, *cast.strangers)
-    faces = {drawing.face_jpeg(person, 0) for person in everybody}
+def test_everybody_has_a_face_of_their_own(population: Population) -> None:
+    everybody = (*population.known, *population.strangers)
+    faces = {people.face_jpeg(person, 0) for person in everybody}
     assert len(faces) == len(everybody)
-    assert {size_of(face) for face in faces} == {drawing.FACE_SIZE}
+    assert {size_of(face) for face in faces} == {people.FACE_SIZE}
 
 
-def test_the_same_person_does_not_always_look_the_same(cast: Cast) -> None:
-    person = cast.known[0]
-    assert len({drawing.face_jpeg(person, pose) for pose in range(4)}) == 4
+def test_the_same_person_does_not_always_look_the_same(population: Population) -> None:
+    person = population.known[0]
+    assert len({people.face_jpeg(person, pose) for pose in range(4)}) == 4
 
 
 @pytest.mark.parametrize("place", [place for place, _ in PLACES])
-def test_every_place_has_a_scene_that_changes_with_the_day(cast: Cast, place: Place) -> None:
-    person = cast.known[0]
+def test_every_place_has_a_scene_that_changes_with_the_day(
+    population: Population, place: Place
+) -> None:
+    person = population.known[0]
     pictures = {
-        drawing.background_jpeg(person, 0, place, hour, at=0.5, caption="08:00:00  Gate")
+        people.background_jpeg(person, 0, place, hour, position=0.5, caption="08:00:00  Gate")
         for hour in (3, 7, 12, 18)
     }
     assert len(pictures) == 4
-    assert {size_of(picture) for picture in pictures} == {drawing.SCENE_SIZE}
-    assert size_of(drawing.body_jpeg(person, 1, place, 12)) == drawing.FIGURE_SIZE
+    assert {size_of(picture) for picture in pictures} == {scenes.SCENE_SIZE}
+    assert size_of(people.body_jpeg(person, 1, place, 12)) == people.FIGURE_SIZE
 
 
 @pytest.mark.parametrize("event", [1, 3, 8])
 def test_an_event_without_anybody_has_a_scene(event: int) -> None:
-    picture = drawing.scene_jpeg("yard", 12, event=event, caption="")
-    assert size_of(picture) == drawing.SCENE_SIZE
+    picture = scenes.scene_jpeg("yard", 12, event=event, caption="")
+    assert size_of(picture) == scenes.SCENE_SIZE
 
 
-def test_a_vehicle_comes_with_its_plate_and_both_lie_in_the_full_picture(cast: Cast) -> None:
-    for car in cast.cars:
-        full, vehicle, plate = drawing.vehicle_pictures(car, "YUE", "carpark", 12, caption="")
-        assert size_of(full) == drawing.SCENE_SIZE
-        assert size_of(vehicle) == drawing.VEHICLE_SIZE
-        assert size_of(plate) == drawing.PLATE_SIZE
-    for x, y, w, h in (drawing.VEHICLE_LOC, drawing.PLATE_LOC):
-        assert x + w <= drawing.SCENE_SIZE[0]
-        assert y + h <= drawing.SCENE_SIZE[1]
+def test_a_vehicle_comes_with_its_plate_and_both_lie_in_the_full_picture(
+    population: Population,
+) -> None:
+    for car in population.cars:
+        full, vehicle, plate = vehicles.vehicle_jpegs(car, "YUE", "carpark", 12, caption="")
+        assert size_of(full) == scenes.SCENE_SIZE
+        assert size_of(vehicle) == vehicles.VEHICLE_SIZE
+        assert size_of(plate) == vehicles.PLATE_SIZE
+    for x, y, w, h in (vehicles.VEHICLE_LOC, vehicles.PLATE_LOC):
+        assert x + w <= scenes.SCENE_SIZE[0]
+        assert y + h <= scenes.SCENE_SIZE[1]
 
 
 def test_the_hours_of_a_day_have_their_light() -> None:
-    parts = [drawing.part_of_day(hour) for hour in range(24)]
+    parts = [scenes.part_of_day(hour) for hour in range(24)]
     assert parts[3] == parts[23] == "night"
     assert (parts[6], parts[12], parts[18]) == ("dawn", "day", "dusk")
 
 
-def test_a_picture_on_the_card_is_half_as_large(cast: Cast) -> None:
-    picture = drawing.background_jpeg(cast.known[0], 0, "gate", 12, at=0.5, caption="")
-    small = drawing.halved(picture)
-    assert size_of(small) == (drawing.SCENE_SIZE[0] // 2, drawing.SCENE_SIZE[1] // 2)
+def test_a_picture_on_the_card_is_half_as_large(population: Population) -> None:
+    picture = people.background_jpeg(population.known[0], 0, "gate", 12, position=0.5, caption="")
+    small = pen.halved_jpeg(picture)
+    assert size_of(small) == (scenes.SCENE_SIZE[0] // 2, scenes.SCENE_SIZE[1] // 2)
     assert len(small) < len(picture) / 2

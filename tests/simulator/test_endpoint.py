@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import trio
 
-from hub.simulator.endpoint import HubAway, Target
+from hub.simulator.endpoint import HubAway, HubEndpoint
 from tests.support.certificates import self_signed, server_context
 
 
@@ -32,8 +32,8 @@ async def serve(nursery: trio.Nursery, directory: Path | None) -> int:
     return port
 
 
-def target(port: int, **changes: bool | bytes) -> Target:
-    return Target("localhost", ws_port=port, http_port=port, **changes)  # type: ignore[arg-type]
+def target(port: int, **changes: bool | bytes) -> HubEndpoint:
+    return HubEndpoint("localhost", ws_port=port, http_port=port, **changes)  # type: ignore[arg-type]
 
 
 async def test_a_plain_port(nursery: trio.Nursery) -> None:

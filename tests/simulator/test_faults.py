@@ -12,11 +12,12 @@ import trio
 from trio.testing import MockClock
 
 from hub.errors import BadParameter, DeviceNotRegistered, HubError
-from hub.simulator.actions import Break, Fragments, Say, Wait
-from hub.simulator.camera import Camera, Pace, Told
-from hub.simulator.faults import FAULTLESS, FAULTS, NONE, Quirks, quirks_of
+from hub.simulator.camera import Camera, Timing
+from hub.simulator.device.actions import Send, SendFragmented, SendTruncated, Wait
+from hub.simulator.device.responder import Responder
+from hub.simulator.events import CameraEvent
+from hub.simulator.faults import FAULTLESS, FAULTS, NO_FAULT, Quirks, quirks_of
 from hub.simulator.identity import CameraIdentity
-from hub.simulator.responder import Responder
 from hub.simulator.uploads import Upload
 from hub.wire import signing
 from hub.wire.commands.dialect import (
@@ -35,14 +36,14 @@ from hub.wire.commands.params import encode_param
 from hub.wire.envelope import BadFrame, Request, Response, decode_frame, encode_request
 from hub.wire.session import ConnectParam, InitParam, decode_connect
 from tests.simulator import test_firmware_upgrade
-from tests.simulator.asking import CAST, WEEK, answer, device, messages, steps
+from tests.simulator.asking import POPULATION, WEEK, answer, device, messages, steps
 from tests.support.fake_hub import INFO, FakeHub
 from tests.support.signatures import connect_sign_form
 
 CAPTURE = Upload("POST", "/api/v1/adapter/lenfocus/face/capture", b'{"time":1764028800}')
 NOW = 1764028800.0
 INIT = InitParam("12", "o", "a", "s")
-PHOTO_PATH = f"data/facelib/{CAST.known[0].uuid}.jpg"
+PHOTO_PATH = f"data/facelib/{POPULATION.known[0].uuid}.jpg"
 
 
 class Scene:
@@ -50,16 +51,16 @@ class Scene:
 
     def __init__(self, nursery: trio.Nursery, identity: CameraIdentity, quirks: Quirks) -> None:
         self.hub = FakeHub(nursery)
-        self.told: list[Told] = []
+        self.told: list[CameraEvent] = []
         self.camera = Camera(
             identity,
             self.hub,
-            cast=CAST,
+            population=POPULATION,
             now=lambda: NOW + trio.current_time(),
-            chance=random.Random(1),
-            tell=self.told.append,
+            rng=random.Random(1),
+            on_event=self.told.append,
             quirks=quirks,
-            pace=Pace(restart=5),
+            timing=Timing(restart_seconds=5),
         )
         nursery.start_soon(self.camera.run)
 
@@ -126,14 +127,14 @@ def test_every_fault_changes_something_and_has_a_sentence() -> None:
     assert len({fault.name for fault in FAULTS}) == len(FAULTS)
     for fault in FAULTS:
         assert quirks_of([fault.name]) != FAULTLESS
-        assert 10 < len(fault.sentence) < 75
-        assert fault.name != NONE
+        assert 10 < len(fault.description) < 75
+        assert fault.name != NO_FAULT
 
 
 def test_faults_are_combined_unless_they_contradict() -> None:
     assert quirks_of(["slow", "no-ip"]) == Quirks(delay=3.0, tells_ip=False)
     assert quirks_of(["real-camera", "no-did"]) == quirks_of(["real-camera"])
-    assert quirks_of([NONE]) == FAULTLESS
+    assert quirks_of([NO_FAULT]) == FAULTLESS
     with pytest.raises(BadParameter, match="contradicts"):
         quirks_of(["success-0", "success-200"])
     with pytest.raises(BadParameter, match='no fault "sloth"'):
@@ -222,7 +223,7 @@ async def test_refuses_init_answers_420_and_stays_without_a_did(
     assert [param.did for param in await scene.connects(2)] == [None, None]
 
 
-# Answers
+# CommandResults
 
 
 async def test_slow_takes_3_seconds_and_answers_several_at_a_time(
@@ -241,7 +242,7 @@ def test_late_answers_when_a_light_command_is_given_up(responder: Start) -> None
     wait, said = steps(responder("late"), SET_FACE)
     assert isinstance(wait, Wait)
     assert SET_FACE.seconds < wait.seconds < FILE_READ.seconds
-    assert isinstance(said, Say)
+    assert isinstance(said, Send)
 
 
 def test_silent_never_answers_a_command(responder: Start) -> None:
@@ -249,7 +250,7 @@ def test_silent_never_answers_a_command(responder: Start) -> None:
         assert steps(responder("silent"), command) == ()
     # Its initial parameters are no command.
     given = Request("m1", "/device/param_set", msgspec.Raw(msgspec.json.encode(INIT)))
-    assert messages(responder("silent").answer(given))
+    assert messages(responder("silent").respond(given))
 
 
 def test_refuses_answers_420_and_does_nothing(cameras: tuple[CameraIdentity, ...]) -> None:
@@ -309,7 +310,7 @@ def test_repeated_pages_gives_its_last_one_again_and_again(responder: Start) -> 
     odd = responder("repeated-pages")
     assert people(odd, 3) == people(odd, 4) == people(odd, 400) == people(responder(), 3)
     # Its total promises more.
-    assert answer(odd, PERSON_LIST, category=None)["result"]["total"] > len(CAST.known)
+    assert answer(odd, PERSON_LIST, category=None)["result"]["total"] > len(POPULATION.known)
 
 
 def test_missing_results_is_success_without_a_result(responder: Start) -> None:
@@ -347,7 +348,7 @@ def test_old_uri_knows_1_5_by_its_second_uri_alone(cameras: tuple[CameraIdentity
     assert answer(asked, SET_FACE)["code"] == 404
     assert state.face is None
     param = encode_param(SET_FACE, SET_FACE.example)
-    (said,) = messages(asked.answer(Request("m1", SET_FACE.uris[1], param)))
+    (said,) = messages(asked.respond(Request("m1", SET_FACE.uris[1], param)))
     assert json.loads(said)["data"]["code"] == 200
     assert state.face == SET_FACE.example
 
@@ -394,7 +395,7 @@ async def test_drop_in_answer_sends_no_whole_one(
     await scene.connects(2)
     assert not any(isinstance(frame, Response) for frame in scene.hub.frames)
     (done,) = steps(device(scene.camera.identity, scene.camera.quirks)[1], SET_FACE)
-    assert isinstance(done, Break)
+    assert isinstance(done, SendTruncated)
 
 
 async def test_drop_in_upload_sends_the_same_again(
@@ -446,7 +447,7 @@ def test_half_frames_are_followed_by_the_whole(responder: Start) -> None:
 
 def test_fragments_are_of_the_same_answer(responder: Start) -> None:
     (done,) = steps(responder("fragments"), SET_FACE)
-    assert isinstance(done, Fragments)
+    assert isinstance(done, SendFragmented)
     assert done.message == messages(steps(responder(), SET_FACE))[0]
 
 

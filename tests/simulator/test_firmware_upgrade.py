@@ -11,11 +11,12 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from hub.simulator.camera import Camera, Pace, Told
-from hub.simulator.device_state import NEW
+from hub.simulator.camera import Camera, Timing
+from hub.simulator.device.state import FACTORY_VERSIONS
+from hub.simulator.events import CameraEvent
 from hub.simulator.faults import quirks_of
 from hub.simulator.identity import CameraIdentity
-from tests.simulator.asking import CAST
+from tests.simulator.asking import POPULATION
 from tests.support.fake_hub import INFO, OTA, FakeHub
 
 PATH = "/firmware/token/app.bin?x=1"
@@ -49,16 +50,16 @@ class Scene:
     def __init__(self, nursery: trio.Nursery, identity: CameraIdentity, *faults: str) -> None:
         self.hub = FakeHub(nursery)
         self.hub.files[PATH] = APP
-        self.told: list[Told] = []
+        self.told: list[CameraEvent] = []
         self.camera = Camera(
             identity,
             self.hub,
-            cast=CAST,
+            population=POPULATION,
             now=lambda: 1764028800.0 + trio.current_time(),
-            chance=random.Random(1),
-            tell=self.told.append,
+            rng=random.Random(1),
+            on_event=self.told.append,
             quirks=quirks_of(faults),
-            pace=Pace(restart=5, upgrade=60),
+            timing=Timing(restart_seconds=5, upgrade_check_seconds=60),
         )
         nursery.start_soon(self.camera.run)
 
@@ -79,17 +80,17 @@ async def test_2_3_it_downloads_in_pieces_installs_restarts_and_reports(
     scene = Scene(nursery, identity)
     scene.hub.release = release(component(APP, 3))
     before, after = await scene.reports(INFO, 2)
-    assert (before["swVer"], after["swVer"]) == (NEW.sw_ver, "V3.0.1")
-    assert after["fwVer"] == NEW.fw_ver
+    assert (before["swVer"], after["swVer"]) == (FACTORY_VERSIONS.sw_ver, "V3.0.1")
+    assert after["fwVer"] == FACTORY_VERSIONS.fw_ver
     asked = await scene.reports(OTA, 2)
-    assert [one["swVer"] for one in asked] == [NEW.sw_ver, "V3.0.1"]
+    assert [one["swVer"] for one in asked] == [FACTORY_VERSIONS.sw_ver, "V3.0.1"]
     assert [wanted for _, wanted in scene.hub.fetched] == [
         "bytes=0-262143",
         "bytes=262144-524287",
         "bytes=524288-699999",
     ]
     assert len(scene.hub.sockets) == 2
-    assert "upgraded" in [told.what for told in scene.told]
+    assert "upgraded" in [told.kind for told in scene.told]
     # What it has installed is not newer than itself.
     await scene.reports(OTA, 4)
     assert len(scene.hub.fetched) == 3
@@ -104,7 +105,7 @@ async def test_2_3_a_description_says_what_is_reported_then(
     scene.hub.files = {"/f": APP, "/d": said}
     scene.hub.release = release(component(said, 1, "/d"), component(APP, 2, "/f"))
     _, after = await scene.reports(INFO, 2)
-    assert (after["fwVer"], after["swVer"]) == ("V3.0.1", NEW.sw_ver)
+    assert (after["fwVer"], after["swVer"]) == ("V3.0.1", FACTORY_VERSIONS.sw_ver)
     assert (after["osVer"], after["hwVer"]) == ("V5.1", "V1.2")
     await scene.camera.aclose()
 
@@ -116,7 +117,7 @@ async def test_2_3_a_file_that_is_not_what_its_digest_says_is_not_installed(
     scene = Scene(nursery, identity)
     scene.hub.release = release(component(APP, 3, **{field: "0" * 32}))
     asked = await scene.reports(OTA, 3)
-    assert {one["swVer"] for one in asked} == {NEW.sw_ver}
+    assert {one["swVer"] for one in asked} == {FACTORY_VERSIONS.sw_ver}
     assert len(scene.hub.sockets) == 1
     await scene.camera.aclose()
 
@@ -138,5 +139,5 @@ async def test_fails_upgrade_downloads_and_stays_as_it_was(
     scene.hub.release = release(component(APP, 3))
     asked = await scene.reports(OTA, 3)
     assert len(scene.hub.fetched) == 2 * 3
-    assert {one["swVer"] for one in asked} == {NEW.sw_ver}
+    assert {one["swVer"] for one in asked} == {FACTORY_VERSIONS.sw_ver}
     await scene.camera.aclose()

@@ -6,7 +6,7 @@ from collections import Counter
 
 import trio
 
-from hub.simulator.fleet import run_site
+from hub.simulator.fleet import run_fleet
 from hub.simulator.identity import CameraIdentity
 from tests.support.fake_hub import INFO, FakeHub
 
@@ -18,17 +18,17 @@ async def test_every_camera_tells_of_itself_first_and_then_what_it_sees(
     told: Counter[str] = Counter()
 
     def tell(one: object) -> None:
-        told[getattr(one, "what", "")] += 1
+        told[getattr(one, "kind", "")] += 1
 
     async with trio.open_nursery() as site:
         await site.start(
-            lambda task_status: run_site(
+            lambda task_status: run_fleet(
                 cameras,
                 hub,
                 rate=600,
                 seed=3,
                 now=lambda: 1764028800.0,
-                tell=tell,
+                on_event=tell,
                 task_status=task_status,
             )
         )
@@ -51,7 +51,7 @@ async def test_a_site_lives_on_without_a_hub(
 
     async with trio.open_nursery() as site:
         site.start_soon(
-            lambda: run_site(cameras, hub, rate=600, seed=3, tell=lambda _: offline.set())
+            lambda: run_fleet(cameras, hub, rate=600, seed=3, on_event=lambda _: offline.set())
         )
         await offline.wait()
         assert hub.posts == []

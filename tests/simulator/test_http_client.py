@@ -8,50 +8,50 @@ from trio.abc import Stream
 from trio.testing import MockClock, memory_stream_pair
 
 from hub.simulator.endpoint import HubAway
-from hub.simulator.http_client import ANSWER_SECONDS, Content, Poster, Reply
+from hub.simulator.http_client import RESPONSE_SECONDS, HttpClient, HttpResponse, UploadReply
 from tests.support.fake_hub import FakeHub
 
 
 async def test_requests_share_one_connection(nursery: trio.Nursery) -> None:
     hub = FakeHub(nursery)
-    poster = Poster(hub.open_http, hub.host)
+    http_client = HttpClient(hub.open_http, hub.host)
     for number in range(3):
         body = b"%d" % number
-        assert await poster.send("POST", "/x", body, "tok") == Reply(200, 200)
+        assert await http_client.send("POST", "/x", body, "tok") == UploadReply(200, 200)
     assert hub.posts == [("POST", "/x", b"%d" % number, "Bearer tok") for number in range(3)]
     assert hub.http_connections == 1
-    await poster.aclose()
+    await http_client.aclose()
 
 
 async def test_a_connection_that_the_hub_closes_is_opened_anew(nursery: trio.Nursery) -> None:
     hub = FakeHub(nursery)
     hub.http_statuses = [(401, {"Connection": "close"})]
-    poster = Poster(hub.open_http, hub.host)
-    assert await poster.send("PUT", "/x", b"", None) == Reply(401, 401)
-    assert await poster.send("PUT", "/x", b"", None) == Reply(200, 200)
+    http_client = HttpClient(hub.open_http, hub.host)
+    assert await http_client.send("PUT", "/x", b"", None) == UploadReply(401, 401)
+    assert await http_client.send("PUT", "/x", b"", None) == UploadReply(200, 200)
     assert hub.posts[0][3] == ""
     assert hub.http_connections == 2
-    await poster.aclose()
+    await http_client.aclose()
 
 
 async def test_a_kept_connection_that_is_gone_is_no_failure(nursery: trio.Nursery) -> None:
     hub = FakeHub(nursery)
-    poster = Poster(hub.open_http, hub.host)
-    assert await poster.send("POST", "/1", b"", None) == Reply(200, 200)
+    http_client = HttpClient(hub.open_http, hub.host)
+    assert await http_client.send("POST", "/1", b"", None) == UploadReply(200, 200)
     await hub.hang_up()
-    assert await poster.send("POST", "/2", b"", None) == Reply(200, 200)
+    assert await http_client.send("POST", "/2", b"", None) == UploadReply(200, 200)
     assert [path for _, path, _, _ in hub.posts] == ["/1", "/2"]
     assert hub.http_connections == 2
-    await poster.aclose()
+    await http_client.aclose()
 
 
 async def test_when_to_send_again_is_read(nursery: trio.Nursery) -> None:
     hub = FakeHub(nursery)
     hub.http_statuses = [(503, {"Retry-After": "7"}), (503, {"Retry-After": "soon"})]
-    poster = Poster(hub.open_http, hub.host)
-    assert (await poster.send("POST", "/x", b"", "t")).retry_after == 7
-    assert (await poster.send("POST", "/x", b"", "t")).retry_after == 0
-    await poster.aclose()
+    http_client = HttpClient(hub.open_http, hub.host)
+    assert (await http_client.send("POST", "/x", b"", "t")).retry_after == 7
+    assert (await http_client.send("POST", "/x", b"", "t")).retry_after == 0
+    await http_client.aclose()
 
 
 @pytest.mark.parametrize(
@@ -76,9 +76,9 @@ async def test_a_hub_that_hangs_up_or_talks_nonsense_is_away(
         nursery.start_soon(answer)
         return camera
 
-    poster = Poster(open_stream, "hub.test")
+    http_client = HttpClient(open_stream, "hub.test")
     with pytest.raises(HubAway, match="POST /x: "):
-        await poster.send("POST", "/x", b"{}", "t")
+        await http_client.send("POST", "/x", b"{}", "t")
 
 
 async def test_a_hub_that_does_not_answer_is_away(autojump_clock: MockClock) -> None:
@@ -89,8 +89,8 @@ async def test_a_hub_that_does_not_answer_is_away(autojump_clock: MockClock) -> 
 
     started = trio.current_time()
     with pytest.raises(HubAway):
-        await Poster(open_stream, "hub.test").send("POST", "/x", b"{}", "t")
-    assert trio.current_time() - started == ANSWER_SECONDS
+        await HttpClient(open_stream, "hub.test").send("POST", "/x", b"{}", "t")
+    assert trio.current_time() - started == RESPONSE_SECONDS
     await hub.aclose()
 
 
@@ -101,38 +101,40 @@ async def test_what_is_no_json_has_the_code_of_its_status(nursery: trio.Nursery)
         return camera
 
     await hub.send_all(b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 4\r\n\r\noops")
-    assert await Poster(open_stream, "hub.test").send("POST", "/", b"", None) == Reply(502, 502)
+    assert await HttpClient(open_stream, "hub.test").send("POST", "/", b"", None) == UploadReply(
+        502, 502
+    )
     await camera.aclose()
 
 
 async def test_pieces_of_a_file_are_fetched_by_range(nursery: trio.Nursery) -> None:
     hub = FakeHub(nursery)
     hub.files["/f"] = b"0123456789"
-    poster = Poster(hub.open_http, hub.host)
-    assert await poster.fetch("/f", 2, 4) == Content(206, b"234")
+    http_client = HttpClient(hub.open_http, hub.host)
+    assert await http_client.get_range("/f", 2, 4) == HttpResponse(206, b"234")
     assert hub.fetched == [("/f", "bytes=2-4")]
-    await poster.aclose()
+    await http_client.aclose()
 
 
 async def test_several_take_turns_on_the_connection(nursery: trio.Nursery) -> None:
     hub = FakeHub(nursery)
     hub.files["/f"] = b"x" * 100
-    poster = Poster(hub.open_http, hub.host)
+    http_client = HttpClient(hub.open_http, hub.host)
     async with trio.open_nursery() as tasks:
         for _ in range(10):
-            tasks.start_soon(poster.send, "POST", "/x", b"{}", "t")
-            tasks.start_soon(poster.fetch, "/f", 0, 99)
+            tasks.start_soon(http_client.send, "POST", "/x", b"{}", "t")
+            tasks.start_soon(http_client.get_range, "/f", 0, 99)
     assert (len(hub.posts), len(hub.fetched), hub.http_connections) == (10, 10, 1)
-    await poster.aclose()
+    await http_client.aclose()
 
 
 async def test_what_is_broken_off_is_no_request_and_the_next_one_is(nursery: trio.Nursery) -> None:
     hub = FakeHub(nursery)
-    poster = Poster(hub.open_http, hub.host)
-    await poster.break_off("POST", "/x", b"0123456789", "t", share=0.5)
-    assert await poster.send("POST", "/x", b"{}", "t") == Reply(200, 200)
+    http_client = HttpClient(hub.open_http, hub.host)
+    await http_client.send_truncated("POST", "/x", b"0123456789", "t", share=0.5)
+    assert await http_client.send("POST", "/x", b"{}", "t") == UploadReply(200, 200)
     assert [body for _, _, body, _ in hub.posts] == [b"{}"]
-    await poster.aclose()
+    await http_client.aclose()
 
 
 async def test_a_connection_that_is_closed_meanwhile_is_the_hubs_absence(
@@ -143,15 +145,15 @@ async def test_a_connection_that_is_closed_meanwhile_is_the_hubs_absence(
     async def open_stream() -> Stream:
         return camera
 
-    poster = Poster(open_stream, "hub.test")
+    http_client = HttpClient(open_stream, "hub.test")
 
     async def close() -> None:
         await trio.sleep(1)
-        await poster.aclose()
+        await http_client.aclose()
 
     async with trio.open_nursery() as tasks:
         tasks.start_soon(close)
         with pytest.raises(HubAway):
-            await poster.send("POST", "/x", b"{}", "t")
+            await http_client.send("POST", "/x", b"{}", "t")
     assert trio.current_time() < 2
     await hub.aclose()

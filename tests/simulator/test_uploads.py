@@ -9,11 +9,11 @@ from zoneinfo import ZoneInfo
 import msgspec
 import pytest
 
-from hub.simulator.device_state import NEW
+from hub.simulator.device.state import FACTORY_VERSIONS
 from hub.simulator.identity import CameraIdentity
-from hub.simulator.scenario.population import Cast
-from hub.simulator.scenario.schedule import AccessGranted, CarSeen, EventSeen, FaceSeen, Happening
-from hub.simulator.uploads import Sight, Upload, device_info, upload_of
+from hub.simulator.scenario.population import Population
+from hub.simulator.scenario.schedule import AccessGranted, CarSeen, EventSeen, FaceSeen, Sighting
+from hub.simulator.uploads import Observation, Upload, device_info, upload_of
 from hub.wire.uploads import bodies
 from hub.wire.uploads.records import AccessDetail, EventDetail, FaceDetail, VehicleDetail
 
@@ -23,13 +23,17 @@ Cameras = tuple[CameraIdentity, ...]
 both = pytest.mark.parametrize("real", [False, True], ids=["documented", "real"])
 
 
-def sent(camera: CameraIdentity, seen: Happening, *, real: bool) -> Upload:
-    return upload_of(Sight(camera, seen, AT, "sdcard/20251125/00/0000_7", real), random.Random(1))
+def sent(camera: CameraIdentity, seen: Sighting, *, real: bool) -> Upload:
+    return upload_of(
+        Observation(camera, seen, AT, "sdcard/20251125/00/0000_7", real), random.Random(1)
+    )
 
 
 @both
-def test_a_capture_is_read_with_all_its_pictures(cameras: Cameras, cast: Cast, real: bool) -> None:
-    person = cast.known[0]
+def test_a_capture_is_read_with_all_its_pictures(
+    cameras: Cameras, population: Population, real: bool
+) -> None:
+    person = population.known[0]
     upload = sent(cameras[0], FaceSeen(person, 1, 0.5), real=real)
     assert (upload.method, upload.path) == ("POST", "/api/v1/adapter/lenfocus/face/capture")
     read = bodies.decode_face(upload.body, max_depth=64)
@@ -44,16 +48,22 @@ def test_a_capture_is_read_with_all_its_pictures(cameras: Cameras, cast: Cast, r
     assert [picture.name for picture in read.pictures] == ["face", "body", "background"]
 
 
-def test_a_documented_capture_has_what_the_table_of_2_1_has(cameras: Cameras, cast: Cast) -> None:
-    body = json.loads(sent(cameras[0], FaceSeen(cast.known[0], 1, 0.5), real=False).body)
+def test_a_documented_capture_has_what_the_table_of_2_1_has(
+    cameras: Cameras, population: Population
+) -> None:
+    body = json.loads(sent(cameras[0], FaceSeen(population.known[0], 1, 0.5), real=False).body)
     assert set(body) == {"did", "sn", "time", "age", "gender", "name", "uuid", "data"}
     assert body["data"]["face_data"].startswith("data:image/jpeg;base64,/9j/")
-    stranger = json.loads(sent(cameras[0], FaceSeen(cast.strangers[0], 1, 0.5), real=False).body)
+    stranger = json.loads(
+        sent(cameras[0], FaceSeen(population.strangers[0], 1, 0.5), real=False).body
+    )
     assert not {"name", "uuid"} & set(stranger)
 
 
-def test_a_real_capture_is_written_as_real_cameras_write_it(cameras: Cameras, cast: Cast) -> None:
-    upload = sent(cameras[0], FaceSeen(cast.strangers[0], 1, 0.5), real=True)
+def test_a_real_capture_is_written_as_real_cameras_write_it(
+    cameras: Cameras, population: Population
+) -> None:
+    upload = sent(cameras[0], FaceSeen(population.strangers[0], 1, 0.5), real=True)
     assert b"=" not in upload.body
     assert rb"\u003d" in upload.body
     assert b'"did":""' in upload.body
@@ -67,17 +77,19 @@ def test_a_real_capture_is_written_as_real_cameras_write_it(cameras: Cameras, ca
 
 
 @both
-def test_a_camera_that_was_given_a_did_sends_it(cameras: Cameras, cast: Cast, real: bool) -> None:
+def test_a_camera_that_was_given_a_did_sends_it(
+    cameras: Cameras, population: Population, real: bool
+) -> None:
     camera = msgspec.structs.replace(cameras[0], did="12")
-    upload = sent(camera, FaceSeen(cast.known[0], 1, 0.5), real=real)
+    upload = sent(camera, FaceSeen(population.known[0], 1, 0.5), real=real)
     assert bodies.decode_face(upload.body, max_depth=64).did == "12"
 
 
 @both
 def test_events_are_read_with_and_without_somebody(
-    cameras: Cameras, cast: Cast, real: bool
+    cameras: Cameras, population: Population, real: bool
 ) -> None:
-    for number, person in ((12, cast.known[1]), (8, None), (3, None)):
+    for number, person in ((12, population.known[1]), (8, None), (3, None)):
         upload = sent(cameras[4], EventSeen(number, person, 0, 0.2), real=real)
         read = bodies.decode_event(upload.body, max_depth=64, keep_unknown=False)
         assert isinstance(read.detail, EventDetail)
@@ -90,34 +102,36 @@ def test_events_are_read_with_and_without_somebody(
 
 
 @both
-def test_vehicles_are_read_with_their_plates(cameras: Cameras, cast: Cast, real: bool) -> None:
-    for car in cast.cars:
+def test_vehicles_are_read_with_their_plates(
+    cameras: Cameras, population: Population, real: bool
+) -> None:
+    for car in population.cars:
         read = bodies.decode_vehicle(sent(cameras[2], CarSeen(car), real=real).body, max_depth=64)
         assert isinstance(read.detail, VehicleDetail)
         assert read.detail.plate.id == car.plate
         assert read.detail.vehicle.brand == car.brand
         assert [picture.name for picture in read.pictures] == ["full", "vehicle", "plate"]
-    assert any(car.plate == "粤B54896" for car in cast.cars)
+    assert any(car.plate == "粤B54896" for car in population.cars)
 
 
 @both
-def test_an_access_is_read(cameras: Cameras, cast: Cast, real: bool) -> None:
-    upload = sent(cameras[1], AccessGranted(cast.known[2], 36.6), real=real)
+def test_an_access_is_read(cameras: Cameras, population: Population, real: bool) -> None:
+    upload = sent(cameras[1], AccessGranted(population.known[2], 36.6), real=real)
     assert (upload.method, upload.path) == ("PUT", "/api/v1/access/record")
     read = bodies.decode_access(upload.body, max_depth=64, zone=ZoneInfo("UTC"))
     (entry,) = read.entries
     assert read.sn == cameras[1].sn
     assert isinstance(entry.detail, AccessDetail)
-    assert (entry.detail.uuid, entry.detail.temperature) == (cast.known[2].uuid, 36.6)
+    assert (entry.detail.uuid, entry.detail.temperature) == (population.known[2].uuid, 36.6)
 
 
 def test_device_information_is_read(cameras: Cameras) -> None:
-    info = bodies.decode_device_info(device_info(cameras[0], NEW).body, max_depth=64)
+    info = bodies.decode_device_info(device_info(cameras[0], FACTORY_VERSIONS).body, max_depth=64)
     assert (info.sn, info.dev_name) == (cameras[0].sn, "Main gate")
-    assert (info.fw_ver, info.hw_ver) == (NEW.fw_ver, NEW.hw_ver)
+    assert (info.fw_ver, info.hw_ver) == (FACTORY_VERSIONS.fw_ver, FACTORY_VERSIONS.hw_ver)
 
 
-def test_no_two_real_captures_are_the_same_bytes(cameras: Cameras, cast: Cast) -> None:
-    sight = Sight(cameras[0], FaceSeen(cast.known[0], 1, 0.5), AT, real=True)
-    chance = random.Random(1)
-    assert upload_of(sight, chance) != upload_of(sight, chance)
+def test_no_two_real_captures_are_the_same_bytes(cameras: Cameras, population: Population) -> None:
+    sight = Observation(cameras[0], FaceSeen(population.known[0], 1, 0.5), AT, is_real_format=True)
+    rng = random.Random(1)
+    assert upload_of(sight, rng) != upload_of(sight, rng)

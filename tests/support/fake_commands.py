@@ -16,12 +16,12 @@ from hub.live.feed import Change, Feed
 from hub.live.registry import Answer
 from hub.services.commands.calls import Commands
 from hub.services.commands.files import DeviceFiles
-from hub.simulator.actions import Fragments, Say, Wait
-from hub.simulator.device_state import DeviceState
+from hub.simulator.device.actions import Send, SendFragmented, Wait
+from hub.simulator.device.responder import Responder
+from hub.simulator.device.state import DeviceState
 from hub.simulator.faults import FAULTLESS, Quirks
 from hub.simulator.identity import CameraIdentity
-from hub.simulator.responder import Responder
-from hub.simulator.scenario.population import make_cast
+from hub.simulator.scenario.population import make_population
 from hub.wire.envelope import Request, Response, decode_frame
 
 
@@ -32,7 +32,7 @@ class SimulatedLink:
         identity = CameraIdentity(
             sn=f"SIM{name}", code="12345678", private_key="", name=name, place="gate"
         )
-        self.state = DeviceState(identity, make_cast(1), now=now, knows_cast=True)
+        self.state = DeviceState(identity, make_population(1), now=now, preload_faces=True)
         self.asked: list[tuple[str, Any]] = []
         #: What it does instead of answering, or the answer that it gives to everything.
         self.outcome: HubError | Answer | None = None
@@ -59,11 +59,11 @@ class SimulatedLink:
                 on_free()
 
     async def _answer(self, request: Request) -> Answer:
-        steps = self._responder.answer(request)
+        steps = self._responder.respond(request)
         for step in steps:
             if isinstance(step, Wait):
                 await trio.sleep(step.seconds)
-            elif isinstance(step, Say | Fragments):
+            elif isinstance(step, Send | SendFragmented):
                 answer = decode_frame(step.message, max_depth=64)
                 assert isinstance(answer, Response)
                 return Answer(answer.code, answer.msg, answer.result)

@@ -13,9 +13,9 @@ from hub.errors import StartFault
 from hub.services import Services
 from hub.services.access.accounts import Actor
 from hub.services.devices.directory import NewDevice
-from hub.simulator.endpoint import Target
+from hub.simulator.endpoint import HubEndpoint
 from hub.simulator.faults import Quirks
-from hub.simulator.fleet import run_site
+from hub.simulator.fleet import run_fleet
 from hub.simulator.identity import CameraIdentity, from_json, make_cameras, to_json
 
 FILE_NAME = "demo-cameras.json"
@@ -33,7 +33,7 @@ async def run_demo_cameras(
     path = services.data_dir / FILE_NAME
     cameras = await trio.to_thread.run_sync(_kept_cameras, path, count)
     enrolled = await _enrol(services, cameras)
-    await run_site(
+    await run_fleet(
         enrolled,
         _own_ports(services),
         rate=_SIGHTS_PER_SECOND * count,
@@ -54,9 +54,9 @@ async def _enrol(services: Services, cameras: Sequence[CameraIdentity]) -> list[
     return [msgspec.structs.replace(camera, did=dids[camera.sn]) for camera in cameras]
 
 
-def _own_ports(services: Services) -> Target:
+def _own_ports(services: Services) -> HubEndpoint:
     web, devices = services.config.web, services.config.devices
-    return Target(
+    return HubEndpoint(
         "127.0.0.1" if devices.bind in ("0.0.0.0", "::") else devices.bind,
         ws_port=devices.port,
         http_port=web.port,

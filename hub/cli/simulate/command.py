@@ -45,7 +45,7 @@ def _list_faults(context: click.Context, _parameter: click.Parameter, wanted: bo
 
     width = max(len(fault.name) for fault in FAULTS)
     for fault in FAULTS:
-        click.echo(f"{fault.name:{width}}  {fault.sentence}")
+        click.echo(f"{fault.name:{width}}  {fault.description}")
     context.exit()
 
 
@@ -147,14 +147,14 @@ def simulate(
     import secrets
 
     from hub.cli.simulate.simulation import Simulation, read_api_key, simulate_site
-    from hub.simulator.endpoint import Target
+    from hub.simulator.endpoint import HubEndpoint
 
-    target = Target(
+    endpoint = HubEndpoint(
         host, ws_port=device_port, http_port=web_port, ws_tls=not no_tls, http_tls=not no_tls
     )
     bracketed = f"[{host}]" if ":" in host else host
     simulation = Simulation(
-        target=target,
+        endpoint=endpoint,
         web_url=f"{'http' if no_tls else 'https'}://{bracketed}:{web_port}",
         count=count,
         rate=rate,

@@ -18,10 +18,10 @@ from msgspec import Struct
 from hub.cli.output import print_line
 from hub.errors import StartFault
 from hub.process.signals import ENDING
-from hub.simulator.camera import Told
-from hub.simulator.endpoint import Target
+from hub.simulator.endpoint import HubEndpoint
+from hub.simulator.events import CameraEvent
 from hub.simulator.faults import FAULTLESS, Quirks
-from hub.simulator.fleet import run_site
+from hub.simulator.fleet import run_fleet
 from hub.simulator.identity import CameraIdentity, make_cameras
 
 _DEVICES = "/api/hub/v1/devices"
@@ -42,7 +42,7 @@ class ApiKey(Struct, frozen=True):
 class Simulation:
     """What is asked for. Without `api_key` the cameras knock, and wait to be accepted."""
 
-    target: Target
+    endpoint: HubEndpoint
     web_url: str
     count: int
     rate: float
@@ -74,24 +74,24 @@ async def _simulate(simulation: Simulation) -> None:
         _write_csv(simulation.csv_file, cameras)
     counts: Counter[str] = Counter()
 
-    def tell(told: Told) -> None:
-        counts[told.what] += 1
-        if told.what not in _COUNTED:
+    def tell(told: CameraEvent) -> None:
+        counts[told.kind] += 1
+        if told.kind not in _COUNTED:
             said = f": {told.text}" if told.text else ""
             # What the hub answers may be anything.
-            print_line(f"{told.identity.sn} ({told.identity.name}) is {told.what}{said}")
+            print_line(f"{told.identity.sn} ({told.identity.name}) is {told.kind}{said}")
 
     async with trio.open_nursery() as nursery:
         await nursery.start(_end_at_a_signal, nursery.cancel_scope)
         async with _enrolled(simulation, cameras) as known:
             nursery.start_soon(_report, counts)
-            await run_site(
+            await run_fleet(
                 known,
-                simulation.target,
+                simulation.endpoint,
                 rate=simulation.rate,
                 seed=simulation.seed,
                 quirks=simulation.quirks,
-                tell=tell,
+                on_event=tell,
             )
     click.echo(_sum(counts))
 

@@ -1,13 +1,26 @@
-"""Who and what passes the simulated cameras: a cast that returns, strangers, and vehicles."""
+"""Who and what passes the simulated cameras: a population that returns, strangers, and vehicles."""
 
 from __future__ import annotations
 
 import random
+from typing import Literal
 
 import msgspec
 from msgspec import Struct
 
-#: Colours are RGB.
+Place = Literal["gate", "lobby", "corridor", "carpark", "yard", "workshop"]
+
+#: The places of cameras and their names. Cameras are assigned to them in this order.
+PLACES: tuple[tuple[Place, str], ...] = (
+    ("gate", "Main gate"),
+    ("lobby", "Lobby"),
+    ("carpark", "Car park"),
+    ("corridor", "Corridor 2F"),
+    ("yard", "Loading yard"),
+    ("workshop", "Workshop"),
+)
+
+#: RGB.
 Colour = tuple[int, int, int]
 
 SKINS: tuple[Colour, ...] = (
@@ -45,7 +58,7 @@ BEARDS = ("none", "none", "none", "moustache", "full", "stubble")
 
 
 class Look(Struct, frozen=True):
-    """How somebody is drawn."""
+    """How a person is drawn."""
 
     skin: Colour
     hair: Colour
@@ -59,7 +72,7 @@ class Look(Struct, frozen=True):
 
 
 class Person(Struct, frozen=True):
-    """Somebody who passes. Strangers have no name and no uuid (D8: category 0)."""
+    """A person. Strangers have neither name nor uuid, and category 0 (D8)."""
 
     name: str
     uuid: str
@@ -75,7 +88,7 @@ class Person(Struct, frozen=True):
 
 
 class Car(Struct, frozen=True):
-    """A vehicle with its plate, with the numbers of 2.5."""
+    """A vehicle and its plate. The types are those of 2.5."""
 
     plate: str
     plate_type: int
@@ -84,7 +97,7 @@ class Car(Struct, frozen=True):
     colour: Colour
 
 
-#: name, gender, age, category of 1.12, department
+#: Name, gender, age, category (1.12), department.
 _KNOWN = (
     ("王秀英", 2, 52, 1, "后勤部"),
     ("李伟", 1, 34, 1, "研发部"),
@@ -99,7 +112,7 @@ _KNOWN = (
     ("Anna Keller", 2, 39, 4, ""),
     ("徐刚", 1, 47, 2, ""),
 )
-#: province, what follows it, plate type, vehicle type, brand, colour
+#: Province, rest of the plate, plate type, vehicle type, brand, colour.
 _CARS = (
     ("粤", "B54896", 1, 19, "保时捷", (196, 60, 56)),
     ("粤", "B7K318", 1, 6, "大众", (70, 96, 140)),
@@ -114,16 +127,17 @@ _CARS = (
 )
 
 
-class Cast(Struct, frozen=True):
-    """Everybody and everything that may pass, the same for the same seed."""
+class Population(Struct, frozen=True):
+    """All people and cars that the cameras of one fleet see."""
 
     known: tuple[Person, ...]
     strangers: tuple[Person, ...]
     cars: tuple[Car, ...]
 
 
-def make_cast(seed: int = 0) -> Cast:
-    chance = random.Random(seed)
+def make_population(seed: int = 0) -> Population:
+    """Make the population of a seed: the same seed gives the same people and cars."""
+    rng = random.Random(seed)
     known = tuple(
         Person(
             name,
@@ -132,34 +146,34 @@ def make_cast(seed: int = 0) -> Cast:
             gender,
             age,
             department,
-            # Those who return are told apart by what they wear.
-            msgspec.structs.replace(_look(chance, gender), top=CLOTHES[number % len(CLOTHES)]),
+            # Clothes of different colours make known people distinguishable.
+            msgspec.structs.replace(_look(rng, gender), top=CLOTHES[number % len(CLOTHES)]),
         )
         for number, (name, gender, age, category, department) in enumerate(_KNOWN)
     )
-    strangers = tuple(_stranger(chance) for _ in range(10))
+    strangers = tuple(_stranger(rng) for _ in range(10))
     cars = tuple(
         Car(province + rest, plate_type, type_, brand, colour)
         for province, rest, plate_type, type_, brand, colour in _CARS
     )
-    return Cast(known, strangers, cars)
+    return Population(known, strangers, cars)
 
 
-def _stranger(chance: random.Random) -> Person:
-    gender = chance.choice((1, 2))
-    return Person("", "", 0, gender, chance.randint(16, 75), "", _look(chance, gender))
+def _stranger(rng: random.Random) -> Person:
+    gender = rng.choice((1, 2))
+    return Person("", "", 0, gender, rng.randint(16, 75), "", _look(rng, gender))
 
 
-def _look(chance: random.Random, gender: int) -> Look:
+def _look(rng: random.Random, gender: int) -> Look:
     styles = HAIR_STYLES if gender == 1 else ("bob", "long", "bun", "curly", "short")
     return Look(
-        skin=chance.choice(SKINS[:4] if chance.random() < 0.75 else SKINS),
-        hair=chance.choice(HAIR_COLOURS[:2] if chance.random() < 0.6 else HAIR_COLOURS),
-        hair_style=chance.choice(styles),
-        glasses=chance.choice(GLASSES),
-        hat=chance.choice(HATS),
-        beard=chance.choice(BEARDS) if gender == 1 else "none",
-        top=chance.choice(CLOTHES),
-        trousers=chance.choice(((52, 60, 84), (86, 80, 76), (38, 40, 46), (120, 108, 90))),
-        earrings=gender == 2 and chance.random() < 0.5,
+        skin=rng.choice(SKINS[:4] if rng.random() < 0.75 else SKINS),
+        hair=rng.choice(HAIR_COLOURS[:2] if rng.random() < 0.6 else HAIR_COLOURS),
+        hair_style=rng.choice(styles),
+        glasses=rng.choice(GLASSES),
+        hat=rng.choice(HATS),
+        beard=rng.choice(BEARDS) if gender == 1 else "none",
+        top=rng.choice(CLOTHES),
+        trousers=rng.choice(((52, 60, 84), (86, 80, 76), (38, 40, 46), (120, 108, 90))),
+        earrings=gender == 2 and rng.random() < 0.5,
     )

@@ -12,8 +12,8 @@ from msgspec import Raw
 
 from hub.errors import DeviceNonsense, DeviceOffline, DeviceSilent, NoSuchResource
 from hub.live.registry import Answer
+from hub.simulator.device.recordings import counts_of_month
 from hub.simulator.faults import Quirks
-from hub.simulator.scenario.recordings import counts_of_month
 from hub.wire.commands.messages import DayCount
 from tests.support.browsing import Visitor
 from tests.support.fake_commands import SimulatedLink

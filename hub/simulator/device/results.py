@@ -1,4 +1,4 @@
-"""What a camera answers to the commands 1.5 to 1.16, as they are documented: without faults."""
+"""The documented results of the commands 1.5 to 1.16, from a simulated camera's state."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ import pybase64
 from msgspec import Struct
 
 from hub.errors import BadParameter, NoSuchPath, NoSuchResource
-from hub.simulator.device_state import DeviceState
-from hub.simulator.scenario import drawing
-from hub.simulator.scenario.history import Capture
+from hub.simulator.device.history import Capture
+from hub.simulator.device.recordings import RecordingFile, counts_of_month, files_between
+from hub.simulator.device.similarity import similarity
+from hub.simulator.device.state import DeviceState
+from hub.simulator.drawing import people
 from hub.simulator.scenario.population import Person
-from hub.simulator.scenario.recordings import File, counts_of_month, files_between
-from hub.simulator.scenario.similarity import likeness
 from hub.wire.commands.messages import (
     DayCount,
     FaceCapture,
@@ -49,39 +49,39 @@ R = TypeVar("R", bound=Struct)
 
 Paging = Literal["documented", "endless", "repeated"]
 
-_TIME = "%Y-%m-%d %H:%M:%S"
-_MOST_MATCHES = 200
-_ENDLESS = 10**9
+_TIME_FORMAT = "%Y-%m-%d %H:%M:%S"
+_MAX_MATCHES = 200
+_ENDLESS_TOTAL = 10**9
 
 
-class Window(Struct, frozen=True):
-    """Which page is asked for; `first` is the number that the device counts its pages from."""
+class PageWindow(Struct, frozen=True):
+    """The requested page of a list. `first` is the number that this camera's first page has."""
 
     number: int
     size: int
     first: int
     paging: Paging = "documented"
 
-    def of(self, found: Sequence[S], row: Callable[[S], R], key: str) -> tuple[R, ...]:
-        """The rows of the page. `key` is the field by which a row is known again."""
+    def rows(self, found: Sequence[S], to_row: Callable[[S], R], key: str) -> tuple[R, ...]:
+        """The rows of the page. `key` is the field that identifies a row."""
         page = max(0, self.number - self.first)
         pages = max(1, -(-len(found) // self.size))
         if self.paging == "repeated":
             page = min(page, pages - 1)
-        turn, page = divmod(page, pages) if self.paging == "endless" else (0, page)
-        rows = map(row, found[page * self.size : (page + 1) * self.size])
-        return tuple(_once_more(one, key, turn) if turn else one for one in rows)
+        cycle, page = divmod(page, pages) if self.paging == "endless" else (0, page)
+        rows = map(to_row, found[page * self.size : (page + 1) * self.size])
+        return tuple(_with_new_key(row, key, cycle) if cycle else row for row in rows)
 
     def total(self, found: Sequence[object]) -> int:
-        return len(found) if self.paging == "documented" else _ENDLESS
+        return len(found) if self.paging == "documented" else _ENDLESS_TOTAL
 
 
-class Answers:
-    """The results of commands, by the type of their param."""
+class CommandResults:
+    """Carries out commands on `state`, and returns their results."""
 
     def __init__(self, state: DeviceState) -> None:
         self._state = state
-        self._by_param: dict[type[Struct], Callable[[Any, Window], object]] = {
+        self._by_param: dict[type[Struct], Callable[[Any, PageWindow], object]] = {
             FaceParam: self._set_face,
             RecordParam: self._set_recording,
             RecordByMonth: self._record_by_month,
@@ -97,24 +97,28 @@ class Answers:
             FileRead: self._file_read,
         }
 
-    def result(self, param: Struct, window: Window) -> object:
-        """The result, as msgspec encodes it; None where the code says all. Raises HubError."""
+    def result(self, param: Struct, window: PageWindow) -> object:
+        """Carry out the command that has this param.
+
+        Returns what msgspec encodes as the result; None if success has no result. Raises HubError
+        with the code that the camera answers.
+        """
         return self._by_param[type(param)](param, window)
 
-    def _set_face(self, param: FaceParam, _window: Window) -> None:
+    def _set_face(self, param: FaceParam, _window: PageWindow) -> None:
         self._state.face = param
 
-    def _set_recording(self, param: RecordParam, _window: Window) -> None:
+    def _set_recording(self, param: RecordParam, _window: PageWindow) -> None:
         self._state.recording = param
 
-    def _record_by_month(self, param: RecordByMonth, _window: Window) -> list[DayCount]:
+    def _record_by_month(self, param: RecordByMonth, _window: PageWindow) -> list[DayCount]:
         # 1.7: months count from 0.
         counts = counts_of_month(
             self._state.sn, param.year, param.month + 1, now=self._state.clock()
         )
         return [DayCount(day, count) for day, count in counts]
 
-    def _record_list(self, param: RecordList, window: Window) -> RecordPage:
+    def _record_list(self, param: RecordList, window: PageWindow) -> RecordPage:
         start, end = _span(param.start_time, param.end_time)
         files = files_between(self._state.sn, start, end, now=self._state.clock())
         total = window.total(files)
@@ -122,46 +126,46 @@ class Answers:
             total_page=-(-total // window.size),
             total_file=total,
             page_size=window.size,
-            recordlist=window.of(files, _recording_row, "filename"),
+            recordlist=window.rows(files, _recording_row, "filename"),
         )
 
-    def _face_history(self, param: FaceHistory, window: Window) -> FaceHistoryPage:
+    def _face_history(self, param: FaceHistory, window: PageWindow) -> FaceHistoryPage:
         found = [
             capture
             for capture, person in self._captures(param.start_time, param.end_time)
-            if capture.has_face and self._is_meant(person, param)
+            if capture.has_face and self._has_searched_fields(person, param)
         ]
         return FaceHistoryPage(
-            face_total=window.total(found), face_list=window.of(found, _face_row, "jpeg_url_frame")
+            face_total=window.total(found),
+            face_list=window.rows(found, _face_row, "jpeg_url_frame"),
         )
 
-    def _person_history(self, param: PersonHistory, window: Window) -> PersonHistoryPage:
+    def _person_history(self, param: PersonHistory, window: PageWindow) -> PersonHistoryPage:
         found = [capture for capture, _ in self._captures(param.start_time, param.end_time)]
         return PersonHistoryPage(
-            total=window.total(found), list=window.of(found, _body_row, "jpeg_url_frame")
+            total=window.total(found), list=window.rows(found, _body_row, "jpeg_url_frame")
         )
 
-    def _person_add(self, param: PersonAdd, _window: Window) -> None:
+    def _person_add(self, param: PersonAdd, _window: PageWindow) -> None:
         photo = pybase64.b64decode(param.photo, validate=True)
-        self._state.add_person(_known(param), photo)
+        self._state.add_person(_person_row(param), photo)
 
-    def _person_list(self, param: PersonList, window: Window) -> PersonPage:
-        people = self._state.people.values()
-        found = [person for person in people if _fits(person.row, param)]
-        rows = window.of(found, lambda person: person.row, "pid")
+    def _person_list(self, param: PersonList, window: PageWindow) -> PersonPage:
+        found = [entry for entry in self._state.people.values() if _matches(entry.row, param)]
+        rows = window.rows(found, lambda entry: entry.row, "pid")
         return PersonPage(total=window.total(found), list=rows)
 
-    def _person_query(self, param: PersonQuery, _window: Window) -> PersonRow:
+    def _person_query(self, param: PersonQuery, _window: PageWindow) -> PersonRow:
         person = self._state.people.get(param.pid)
         if person is None:
             raise NoSuchResource(f"there is no person {param.pid}")
         return person.row
 
-    def _person_delete(self, param: PersonDelete, _window: Window) -> None:
+    def _person_delete(self, param: PersonDelete, _window: PageWindow) -> None:
         if not self._state.remove_person(param.pid):
             raise NoSuchResource(f"there is no person {param.pid}")
 
-    def _person_search(self, param: PersonSearch, _window: Window) -> SearchResult:
+    def _person_search(self, param: PersonSearch, _window: PageWindow) -> SearchResult:
         photo = pybase64.b64decode(param.photo, validate=True)
         scores: dict[Person, int] = {}
         matches = []
@@ -170,15 +174,15 @@ class Answers:
                 continue
             if person not in scores:
                 scores[person] = _score(photo, person)
-            # No two captures of a face are equally good.
+            # Captures of one face do not all have the same score.
             score = max(0, scores[person] - capture.number % 4)
             if score >= param.threshold:
-                time, path = _text(capture.at), capture.face_path
+                time, path = _format_time(capture.captured_at), capture.face_path
                 matches.append(Match(time=time, score=score, jpeg_url_face=path))
         matches.sort(key=lambda match: match.score or 0, reverse=True)
-        return SearchResult(total=len(matches), face_list=tuple(matches[:_MOST_MATCHES]))
+        return SearchResult(total=len(matches), face_list=tuple(matches[:_MAX_MATCHES]))
 
-    def _file_read(self, param: FileRead, _window: Window) -> dict[str, str]:
+    def _file_read(self, param: FileRead, _window: PageWindow) -> dict[str, str]:
         picture = self._state.picture(param.path)
         if picture is None:
             raise NoSuchPath(f"there is no file {param.path}")
@@ -188,7 +192,7 @@ class Answers:
         found = self._state.history.between(*_span(start, end), now=self._state.clock())
         return [(capture, capture.person) for capture in found if capture.person is not None]
 
-    def _is_meant(self, person: Person, param: FaceHistory) -> bool:
+    def _has_searched_fields(self, person: Person, param: FaceHistory) -> bool:
         known = self._state.people.get(person.uuid)
         wanted = (
             (param.workId, person.work_id),
@@ -201,25 +205,27 @@ class Answers:
 
 def _score(photo: bytes, person: Person) -> int:
     try:
-        return likeness(photo, drawing.face_jpeg(person, 0))
+        return similarity(photo, people.face_jpeg(person, 0))
     except OSError:
-        raise BadParameter("there is no face in it", field="param.photo") from None
+        raise BadParameter("there is no face in the photo", field="param.photo") from None
 
 
-def _once_more(row: R, key: str, turn: int) -> R:
-    """The same row, which nobody knows again."""
-    return msgspec.structs.replace(row, **{key: f"{getattr(row, key)}{turn}"})
+def _with_new_key(row: R, key: str, cycle: int) -> R:
+    """The same row as a different one: its key is new in each cycle through an endless list."""
+    return msgspec.structs.replace(row, **{key: f"{getattr(row, key)}{cycle}"})
 
 
-def _recording_row(file: File) -> Recording:
-    return Recording(filename=file.name, start_time=_text(file.start), end_time=_text(file.end))
+def _recording_row(file: RecordingFile) -> Recording:
+    return Recording(
+        filename=file.name, start_time=_format_time(file.start), end_time=_format_time(file.end)
+    )
 
 
 def _face_row(capture: Capture) -> FaceCapture:
     person = capture.person
     is_known = person is not None and bool(person.name)
     return FaceCapture(
-        time=_text(capture.at),
+        time=_format_time(capture.captured_at),
         jpeg_url_face=capture.face_path,
         jpeg_url_body=capture.body_path,
         jpeg_url_frame=capture.frame_path,
@@ -232,20 +238,20 @@ def _face_row(capture: Capture) -> FaceCapture:
 
 def _body_row(capture: Capture) -> PersonCapture:
     return PersonCapture(
-        time=_text(capture.at),
+        time=_format_time(capture.captured_at),
         jpeg_url_face=capture.face_path,
         jpeg_url_body=capture.body_path,
         jpeg_url_frame=capture.frame_path,
     )
 
 
-def _known(param: PersonAdd) -> PersonRow:
-    """1.13: as 1.12 gave it, with the photo's path in place of the photo."""
+def _person_row(param: PersonAdd) -> PersonRow:
+    """The row of 1.13 for a person of 1.12: the photo's path replaces the photo."""
     fields = {name: getattr(param, name) for name in PersonAdd.__struct_fields__}
     return PersonRow(**{**fields, "photo": f"data/facelib/{param.pid}.jpg"})
 
 
-def _fits(row: PersonRow, param: PersonList) -> bool:
+def _matches(row: PersonRow, param: PersonList) -> bool:
     wanted = (
         (param.category, row.category),
         (param.workId, row.work_id),
@@ -257,8 +263,8 @@ def _fits(row: PersonRow, param: PersonList) -> bool:
 
 
 def _span(start: str, end: str) -> tuple[datetime, datetime]:
-    return datetime.strptime(start, _TIME), datetime.strptime(end, _TIME)
+    return datetime.strptime(start, _TIME_FORMAT), datetime.strptime(end, _TIME_FORMAT)
 
 
-def _text(at: datetime) -> str:
-    return f"{at:{_TIME}}"
+def _format_time(at: datetime) -> str:
+    return f"{at:{_TIME_FORMAT}}"

@@ -10,10 +10,10 @@ import pybase64
 import pytest
 
 from hub.errors import CannotStoreNow
-from hub.simulator import device_state as device_module
-from hub.simulator.actions import Restart
+from hub.simulator.device import state as device_module
+from hub.simulator.device.actions import Restart
+from hub.simulator.device.responder import Responder
 from hub.simulator.identity import CameraIdentity
-from hub.simulator.responder import Responder
 from hub.wire.commands.dialect import (
     DIALECT,
     FACE_HISTORY,
@@ -35,7 +35,17 @@ from hub.wire.commands.paging import Pages
 from hub.wire.commands.results import decode_answer
 from hub.wire.envelope import Request
 from hub.wire.pictures import real_type
-from tests.simulator.asking import CAST, NOON, WEEK, answer, device, messages, person, photo, steps
+from tests.simulator.asking import (
+    NOON,
+    POPULATION,
+    WEEK,
+    answer,
+    device,
+    messages,
+    person,
+    photo,
+    steps,
+)
 
 
 @pytest.fixture
@@ -65,9 +75,9 @@ def read_file(responder: Responder, path: str) -> bytes:
 def test_every_command_is_known(responder: Responder, command: Command[Any, Any]) -> None:
     changes = {
         PERSON_SEARCH.name: {"photo": photo(), **WEEK},
-        PERSON_QUERY.name: {"pid": CAST.known[0].uuid},
-        PERSON_DELETE.name: {"pid": CAST.known[0].uuid},
-        FILE_READ.name: {"path": f"data/facelib/{CAST.known[0].uuid}.jpg"},
+        PERSON_QUERY.name: {"pid": POPULATION.known[0].uuid},
+        PERSON_DELETE.name: {"pid": POPULATION.known[0].uuid},
+        FILE_READ.name: {"path": f"data/facelib/{POPULATION.known[0].uuid}.jpg"},
     }
     (said, *_) = messages(steps(responder, command, **changes.get(command.name, {})))
     assert b'"code":0,' in str(said).encode() or b'"code":200,' in str(said).encode()
@@ -90,7 +100,7 @@ def test_1_5_what_is_out_of_bounds_is_refused_with_420(
 ) -> None:
     state, responder = device(cameras[0])
     param = msgspec.json.encode(SET_FACE.example).replace(b'"mini_human":60', b'"mini_human":50')
-    (said,) = messages(responder.answer(Request("m1", SET_FACE.uri, msgspec.Raw(param))))
+    (said,) = messages(responder.respond(Request("m1", SET_FACE.uri, msgspec.Raw(param))))
     assert '"code":420' in str(said)
     assert "mini_human" in str(said)
     assert state.face is None
@@ -143,10 +153,10 @@ def test_1_10_the_past_has_faces_by_name_and_pictures_behind_their_paths(
 ) -> None:
     everybody = rows(responder, FACE_HISTORY, name=None, **WEEK)
     assert len(everybody) > 100
-    assert {face.name for face in everybody} > {known.name for known in CAST.known}
+    assert {face.name for face in everybody} > {known.name for known in POPULATION.known}
     named = rows(responder, FACE_HISTORY, name="李伟", page_size=5, **WEEK)
     assert {face.name for face in named} == {"李伟"}
-    by_number = rows(responder, FACE_HISTORY, name=None, workId=CAST.known[1].work_id, **WEEK)
+    by_number = rows(responder, FACE_HISTORY, name=None, workId=POPULATION.known[1].work_id, **WEEK)
     assert by_number == named
     face = named[0]
     for path in (face.jpeg_url_face, face.jpeg_url_body, face.jpeg_url_frame):
@@ -167,7 +177,7 @@ def test_1_10_what_it_has_seen_itself_is_in_its_history(
 ) -> None:
     state, responder = device(cameras[0])
     before = len(rows(responder, FACE_HISTORY, name=None, **WEEK))
-    seen = state.history.keep(NOON.timestamp(), CAST.known[0], pose=1, place=0.5)
+    seen = state.history.add(NOON.timestamp(), POPULATION.known[0], pose=1, position=0.5)
     found = rows(responder, FACE_HISTORY, name=None, **WEEK)
     assert len(found) == before + 1
     assert found[-1].jpeg_url_face == f"{seen.stem}.jpg"
@@ -179,7 +189,7 @@ def test_2_4_the_scene_of_an_event_can_be_read_and_is_nobodys_capture(
 ) -> None:
     state, responder = device(cameras[0])
     before = rows(responder, PERSON_HISTORY, **WEEK)
-    seen = state.history.keep(NOON.timestamp(), None, pose=0, place=0, event=8)
+    seen = state.history.add(NOON.timestamp(), None, pose=0, position=0, event=8)
     assert rows(responder, PERSON_HISTORY, **WEEK) == before
     assert real_type(read_file(responder, f"{seen.stem}_bg.jpg")) == "image/jpeg"
     assert answer(responder, FILE_READ, path=f"{seen.stem}.jpg")["code"] == 404
@@ -209,7 +219,9 @@ def test_1_12_to_1_15_a_person_is_added_listed_read_and_deleted(responder: Respo
     known = answer(responder, PERSON_QUERY, pid="77")["result"]
     assert (known["name"], known["phone"], known["category"]) == ("孙悦", "1360", 3)
     assert read_file(responder, known["photo"]) == pybase64.b64decode(new.photo)
-    assert len(rows(responder, PERSON_LIST, category=None, page_size=5)) == len(CAST.known) + 1
+    assert (
+        len(rows(responder, PERSON_LIST, category=None, page_size=5)) == len(POPULATION.known) + 1
+    )
     assert [row.pid for row in rows(responder, PERSON_LIST, category=None, phone="1360")] == ["77"]
     answer(responder, PERSON_ADD, **{**fields, "name": "孙月"})
     assert answer(responder, PERSON_QUERY, pid="77")["result"]["name"] == "孙月"
@@ -221,7 +233,7 @@ def test_1_12_to_1_15_a_person_is_added_listed_read_and_deleted(responder: Respo
 def test_1_12_a_full_face_library_refuses_and_has_room_again(
     cameras: tuple[CameraIdentity, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(device_module, "_MOST_BYTES_OF_PHOTOS", len(photo()) * 3 // 4)
+    monkeypatch.setattr(device_module, "_MAX_PHOTO_BYTES", len(photo()) * 3 // 4)
     _, responder = device(cameras[0])
     fields = msgspec.structs.asdict(person("1"))
     assert answer(responder, PERSON_ADD, **fields)["code"] == 0
@@ -238,7 +250,7 @@ def test_1_16_a_search_finds_the_captures_of_that_person_the_best_first(
     scores = [match["score"] for match in result["face_list"]]
     assert scores == sorted(scores, reverse=True)
     paths = {match["jpeg_url_face"] for match in result["face_list"]}
-    named = rows(responder, FACE_HISTORY, name=CAST.known[1].name, **WEEK)
+    named = rows(responder, FACE_HISTORY, name=POPULATION.known[1].name, **WEEK)
     assert paths == {face.jpeg_url_face for face in named}
     assert result["total"] == len(paths) > 3
     everybody = answer(responder, PERSON_SEARCH, photo=photo(1), threshold=0, **WEEK)["result"]
