@@ -1,4 +1,4 @@
-"""A browser without a screen that sends files, which are read in front of Quart."""
+"""A browser without a screen that uploads files; they are read in front of Quart."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class FileSender(Visitor):
         token: str | None = None,
         **fields: str,
     ) -> Response:
-        """Send a form with the token of the last page, and a file in `field` unless it is empty."""
+        """Submit a form with the last CSRF token, and with a file in `field` unless it is empty."""
         form = {"csrf_token": self.token if token is None else token, **fields}
         files = {field: FileStorage(io.BytesIO(data), name if data else "")}
         self.response = await self._client.post(path, form=form, files=files)

@@ -1,4 +1,4 @@
-"""A browser without a screen that sends photos."""
+"""A browser without a screen that uploads photos."""
 
 from __future__ import annotations
 

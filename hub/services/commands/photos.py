@@ -1,58 +1,116 @@
-"""A person's photo as cameras take it (1.12, 1.16): a JPEG of bounded size with nothing else in it.
+"""A person's photo in the form that cameras take (1.12, 1.16): a small upright JPEG.
 
-What is given may be a picture of any usual type and of a phone's size, lie on its side by its EXIF
-orientation, tell where it was taken, or be made to exhaust the memory of who decodes it.
+The input is a picture of any usual type, up to the size that phones take. It may carry an EXIF
+orientation, tell where it was taken, or be crafted to exhaust the memory of its decoder. The result
+holds the pixels and nothing else.
 """
 
 from __future__ import annotations
 
-from typing import Literal
+import io
+import warnings
+from typing import TYPE_CHECKING, Literal
 
 import pybase64
 import trio
 
 from hub.errors import BadParameter
 
-#: Of the longest side. A face fills much of such a photo, and a camera compares some 100 pixels.
-LONGEST_SIDE = 1200
-MOST_BYTES = 1_000_000
-#: What is decoded at all. The largest phones take 50 million; it costs up to 300 MB for a moment.
-MOST_PIXELS = 52_000_000
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
-_AT_A_TIME = 1
+#: Of the longer side. A face fills much of such a photo, and a camera compares some 100 pixels.
+MAX_SIDE_PIXELS = 1200
+MAX_JPEG_BYTES = 1_000_000
+#: What is decoded. The largest phones take 50 million pixels, which cost up to 300 MB for a moment.
+MAX_PIXELS = 52_000_000
 
-Fault = Literal["missing", "no picture", "too many pixels", "damaged"]
-_FAULTS: dict[Fault, str] = {
+#: The only decoders that Pillow tries.
+_TYPES = ("JPEG", "PNG", "WEBP", "GIF", "BMP")
+#: The first that makes the JPEG small enough is used.
+_QUALITIES = (92, 80, 60, 30)
+_THREADS = 1
+
+PhotoFault = Literal["missing", "no picture", "too many pixels", "damaged"]
+_MESSAGES: dict[PhotoFault, str] = {
     "missing": "is required",
     "no picture": "a picture is expected: JPEG, PNG, WebP, GIF or BMP",
-    "too many pixels": f"a picture of at most {MOST_PIXELS} pixels is expected",
+    "too many pixels": f"a picture of at most {MAX_PIXELS} pixels is expected",
     "damaged": "the picture is damaged",
 }
 
 
 class BadPhoto(BadParameter):
-    """That photo cannot be used; `fault` says why."""
+    """The photo cannot be used; `fault` says why."""
 
-    def __init__(self, fault: Fault) -> None:
-        super().__init__(_FAULTS[fault], field="photo")
+    def __init__(self, fault: PhotoFault) -> None:
+        super().__init__(_MESSAGES[fault], field="photo")
         self.fault = fault
 
 
 class Photos:
-    """Makes photos for devices, one at a time: each may take much memory for a moment."""
+    """Converts photos for devices, one at a time: each may take much memory for a moment."""
 
     def __init__(self) -> None:
-        self._threads = trio.CapacityLimiter(_AT_A_TIME)
+        self._threads = trio.CapacityLimiter(_THREADS)
 
     async def for_devices(self, data: bytes) -> str:
-        """The photo as base64 of a JPEG. Raises BadPhoto."""
+        """Return the photo as the base64 of a JPEG. Raises BadPhoto."""
         if not data:
             raise BadPhoto("missing")
-        return await trio.to_thread.run_sync(_encoded, data, limiter=self._threads)
+        return await trio.to_thread.run_sync(_base64_jpeg, data, limiter=self._threads)
 
 
-def _encoded(data: bytes) -> str:
-    # Pillow is 3 MB of a process, and many a hub never sees a photo.
-    from hub.services.commands.photo_jpeg import photo_jpeg
-
+def _base64_jpeg(data: bytes) -> str:
     return pybase64.b64encode(photo_jpeg(data)).decode()
+
+
+def photo_jpeg(data: bytes) -> bytes:
+    """Return the photo as an upright JPEG within MAX_SIDE_PIXELS and MAX_JPEG_BYTES.
+
+    Raises BadPhoto.
+    """
+    # Pillow costs 3 MB of memory, and many hubs never see a photo.
+    from PIL import Image, UnidentifiedImageError
+
+    # Pillow only warns of pictures somewhat beyond its own limit.
+    warnings.filterwarnings("error", category=Image.DecompressionBombWarning)
+    try:
+        with Image.open(io.BytesIO(data), formats=_TYPES) as image:
+            if image.width * image.height > MAX_PIXELS:
+                raise BadPhoto("too many pixels")
+            photo = _redrawn(image)
+    except BadPhoto:
+        raise
+    except (Image.DecompressionBombWarning, Image.DecompressionBombError):
+        raise BadPhoto("too many pixels") from None
+    except UnidentifiedImageError:
+        raise BadPhoto("no picture") from None
+    except Exception:
+        # Decoders raise nearly anything on crafted input.
+        raise BadPhoto("damaged") from None
+    return _small_jpeg(photo)
+
+
+def _redrawn(image: Image) -> Image:
+    """Copy the pixels to a new white image, upright and shrunk: metadata stays behind."""
+    from PIL import Image, ImageOps
+
+    # Let the decoder scale a JPEG down where a fraction of its size is enough.
+    image.draft("RGB", (MAX_SIDE_PIXELS, MAX_SIDE_PIXELS))
+    # A palette image would be resized to its nearest colours.
+    mode = "RGBA" if image.has_transparency_data else "RGB"
+    upright = ImageOps.exif_transpose(image if image.mode == mode else image.convert(mode))
+    upright.thumbnail((MAX_SIDE_PIXELS, MAX_SIDE_PIXELS))
+    canvas = Image.new("RGB", upright.size, "white")
+    canvas.paste(upright, mask=upright if mode == "RGBA" else None)
+    return canvas
+
+
+def _small_jpeg(photo: Image) -> bytes:
+    for quality in _QUALITIES:
+        out = io.BytesIO()
+        photo.save(out, "JPEG", quality=quality)
+        if out.tell() <= MAX_JPEG_BYTES:
+            break
+    return out.getvalue()

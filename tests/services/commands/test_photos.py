@@ -1,4 +1,4 @@
-"""A photo for devices: whatever comes in, a small upright JPEG goes out, or a reason is told."""
+"""Photos for devices: any picture becomes a small upright JPEG, or is refused with a reason."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import random
 import zlib
 from typing import Any
 
+import msgspec
 import pybase64
 import pytest
 import trio
@@ -14,10 +15,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from hub.services.commands.photo_jpeg import photo_jpeg
-from hub.services.commands.photos import LONGEST_SIDE, MOST_BYTES, BadPhoto, Photos
+from hub.services.commands.photos import (
+    MAX_JPEG_BYTES,
+    MAX_SIDE_PIXELS,
+    BadPhoto,
+    Photos,
+    photo_jpeg,
+)
 from hub.wire.commands.dialect import PERSON_SEARCH
-from hub.wire.commands.params import encode_param
+from hub.wire.commands.params import check_param
 from tests.support.pictures import BMP, GIF, JPEG, PNG, WEBP
 
 TYPES = ("JPEG", "PNG", "WEBP", "GIF", "BMP")
@@ -36,7 +42,7 @@ def read(data: bytes) -> Image.Image:
 
 
 def halves() -> Image.Image:
-    """Wider than high: red on the left, blue on the right."""
+    """Return an image that is red on the left and blue on the right, wider than high."""
     image = Image.new("RGB", (300, 200), "blue")
     image.paste("red", (0, 0, 150, 200))
     return image
@@ -56,37 +62,38 @@ def is_red(pixel: Any) -> bool:
         *(("BMP", mode) for mode in ("1", "L", "P", "RGB")),
     ],
 )
-def test_a_picture_of_any_usual_type_becomes_a_jpeg(kind: str, mode: str) -> None:
+def test_a_picture_of_any_supported_type_becomes_a_jpeg(kind: str, mode: str) -> None:
     data = written(halves().convert(mode), kind)
     photo = read(photo_jpeg(data))
     assert (photo.format, photo.mode, photo.size) == ("JPEG", "RGB", (300, 200))
 
 
-async def test_it_is_given_as_the_base64_that_commands_take() -> None:
+async def test_the_result_is_base64_that_commands_accept() -> None:
     photo = await Photos().for_devices(written(halves()))
     assert read(pybase64.b64decode(photo, validate=True)).size == (300, 200)
     span = {"start_time": "2026-11-25 00:00:00", "end_time": "2026-11-25 01:00:00"}
-    encode_param(PERSON_SEARCH, PERSON_SEARCH.param(photo=photo, threshold=80, **span))
+    sent = {"photo": photo, "threshold": 80, **span}
+    assert check_param(PERSON_SEARCH, msgspec.json.encode(sent)).photo == photo
 
 
-def test_a_large_picture_is_shrunk_and_keeps_its_shape() -> None:
+def test_a_large_picture_is_shrunk_in_proportion() -> None:
     photo = read(photo_jpeg(written(Image.new("RGB", (6000, 3000)))))
-    assert photo.size == (LONGEST_SIDE, LONGEST_SIDE // 2)
+    assert photo.size == (MAX_SIDE_PIXELS, MAX_SIDE_PIXELS // 2)
 
 
-def test_a_small_picture_is_not_blown_up() -> None:
+def test_a_small_picture_is_not_enlarged() -> None:
     assert read(photo_jpeg(written(Image.new("RGB", (64, 80))))).size == (64, 80)
 
 
-def test_even_noise_is_small_enough() -> None:
-    side = LONGEST_SIDE
+def test_even_noise_fits_the_size_limit() -> None:
+    side = MAX_SIDE_PIXELS
     noise = random.Random(1).randbytes(side * side * 3)
     data = written(Image.frombytes("RGB", (side, side), noise), "PNG")
-    assert len(photo_jpeg(data)) <= MOST_BYTES < len(data)
+    assert len(photo_jpeg(data)) <= MAX_JPEG_BYTES < len(data)
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
-def test_what_lies_on_its_side_is_turned_upright(kind: str) -> None:
+def test_the_exif_orientation_is_applied(kind: str) -> None:
     exif = Image.Exif()
     # The camera was held so that the first row is at the right.
     exif[0x0112] = 6
@@ -95,7 +102,7 @@ def test_what_lies_on_its_side_is_turned_upright(kind: str) -> None:
     assert is_red(photo.getpixel((100, 30)))
 
 
-def test_nothing_is_told_along_with_it() -> None:
+def test_metadata_is_removed() -> None:
     exif = Image.Exif()
     exif[0x010E] = "secret place"
     data = written(halves(), exif=exif, comment=b"secret word", icc_profile=b"secret profile")
@@ -105,7 +112,7 @@ def test_nothing_is_told_along_with_it() -> None:
     assert not read(photo).getexif()
 
 
-def test_what_is_transparent_becomes_white() -> None:
+def test_transparent_pixels_become_white() -> None:
     image = Image.new("RGBA", (20, 20), (255, 0, 0, 0))
     image.paste((255, 0, 0, 255), (0, 0, 10, 20))
     photo = read(photo_jpeg(written(image, "PNG")))
@@ -122,7 +129,7 @@ def test_a_picture_that_would_exhaust_the_memory_is_not_decoded(
 
 
 def with_size(data: bytes, kind: str, size: tuple[int, int]) -> bytes:
-    """The same picture, which says of itself that it is that large."""
+    """Change the size in the header of the picture."""
     if kind == "GIF":
         sides = b"".join(side.to_bytes(2, "little") for side in size)
         return data[:6] + sides + data[10:]
@@ -133,21 +140,21 @@ def with_size(data: bytes, kind: str, size: tuple[int, int]) -> bytes:
 @pytest.mark.parametrize(
     "data", [b"no picture", b"\x00\x00\x00\x1cftypheic", b"%PDF-1.7", b"<svg/>", JPEG[:3]]
 )
-def test_what_is_no_picture_is_refused(data: bytes) -> None:
+def test_data_that_is_no_picture_is_refused(data: bytes) -> None:
     assert fault_of(data) == "no picture"
 
 
-def test_types_that_nobody_sends_are_not_even_tried() -> None:
+def test_other_types_that_pillow_knows_are_refused() -> None:
     assert fault_of(written(halves(), "TIFF")) == "no picture"
 
 
 @pytest.mark.parametrize("kind", TYPES)
-def test_a_picture_that_breaks_off_is_refused(kind: str) -> None:
+def test_a_truncated_picture_is_refused(kind: str) -> None:
     data = written(Image.effect_noise((300, 200), 90).convert("RGB"), kind)
     assert fault_of(data[: len(data) // 2]) in ("damaged", "no picture")
 
 
-async def test_nothing_is_told_apart_from_a_bad_picture() -> None:
+async def test_an_empty_upload_is_reported_as_missing() -> None:
     with pytest.raises(BadPhoto) as caught:
         await Photos().for_devices(b"")
     assert (caught.value.fault, caught.value.field) == ("missing", "photo")
@@ -155,7 +162,7 @@ async def test_nothing_is_told_apart_from_a_bad_picture() -> None:
 
 @settings(max_examples=60, deadline=None)
 @given(st.sampled_from(TYPES), st.integers(0, 400), st.binary(min_size=1, max_size=12))
-def test_whatever_is_wrong_with_a_picture_is_told_as_one_thing(
+def test_a_damaged_picture_is_converted_or_refused_with_bad_photo(
     kind: str, at: int, other: bytes
 ) -> None:
     data = written(halves().resize((24, 16)), kind)
@@ -167,12 +174,12 @@ def test_whatever_is_wrong_with_a_picture_is_told_as_one_thing(
 
 
 @pytest.mark.parametrize("data", [JPEG, PNG, WEBP, GIF, BMP])
-def test_a_type_alone_makes_no_picture(data: bytes) -> None:
+def test_a_picture_without_pixels_is_refused(data: bytes) -> None:
     with pytest.raises(BadPhoto):
         photo_jpeg(data)
 
 
-async def test_photos_are_made_one_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_photos_are_converted_one_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     at_work = most = 0
 
     def slowly(data: bytes) -> str:
@@ -183,7 +190,7 @@ async def test_photos_are_made_one_at_a_time(monkeypatch: pytest.MonkeyPatch) ->
         at_work -= 1
         return ""
 
-    monkeypatch.setattr("hub.services.commands.photos._encoded", slowly)
+    monkeypatch.setattr("hub.services.commands.photos._base64_jpeg", slowly)
     photos = Photos()
     async with trio.open_nursery() as nursery:
         for _ in range(5):

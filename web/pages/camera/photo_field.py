@@ -5,7 +5,7 @@ from __future__ import annotations
 from msgspec import Struct
 
 from hub.errors import HubError
-from hub.services.commands.photos import MOST_PIXELS, BadPhoto
+from hub.services.commands.photos import MAX_PIXELS, BadPhoto
 from web import auth
 from web.api.endpoint import MOST_BODY_BYTES
 from web.pages.language import N_, gettext
@@ -44,7 +44,7 @@ def photo_fault(error: HubError) -> str:
     match error:
         case BadPhoto(fault="too many pixels"):
             return gettext("The picture has too many pixels: at most %(n)s million.") % {
-                "n": MOST_PIXELS // 1_000_000
+                "n": MAX_PIXELS // 1_000_000
             }
         case BadPhoto():
             return gettext(_FAULTS[error.fault])
