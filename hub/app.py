@@ -54,7 +54,7 @@ from hub.services.site.health import Health
 from hub.services.site.maintenance import Maintenance
 from hub.services.site.site import Site
 from hub.store.db import open_store
-from hub.wire.redaction import shown
+from hub.wire.redaction import redact_frame
 from hub.wire.uploads.records import Record
 
 log = logging.getLogger(__name__)
@@ -136,7 +136,7 @@ async def open_services(
         room = PendingDevices(config.devices.max_waiting, change_feed, now)
         traces = FrameTraces(
             now,
-            shown,
+            redact_frame,
             is_listed=lambda sn: room.lists(sn) or store.devices.by_sn(sn) is not None,
             most_devices=config.devices.max_connections,
             # Of those in the waiting room, and as many enrolled ones that are not let in.

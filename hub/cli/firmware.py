@@ -220,11 +220,13 @@ def _with_times(value: Any) -> Any:
     """For JSON: every moment as RFC 3339, as in all that programs read of the hub."""
     import msgspec
 
-    from hub.wire.times import rfc3339
+    from hub.wire.times import format_rfc3339
 
     if isinstance(value, dict):
         return {
-            name: rfc3339(one) if name.endswith("_at") and one is not None else _with_times(one)
+            name: format_rfc3339(one)
+            if name.endswith("_at") and one is not None
+            else _with_times(one)
             for name, one in value.items()
         }
     if isinstance(value, list):
@@ -360,13 +362,13 @@ def _device_cells(device: CampaignDevice) -> Sequence[str]:
 
 
 def _download_cells(download: Download) -> Sequence[str]:
-    from hub.wire.times import rfc3339
+    from hub.wire.times import format_rfc3339
 
     return (
         download.did,
         download.sha256[:12],
-        rfc3339(download.started_at),
-        rfc3339(download.ended_at),
+        format_rfc3339(download.started_at),
+        format_rfc3339(download.ended_at),
         str(download.covered),
         str(download.size),
     )

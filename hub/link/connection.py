@@ -28,7 +28,7 @@ from hub.net.deadlines import Deadlines
 from hub.net.listener import Peer
 from hub.net.rate_limits import TokenBucket
 from hub.wire.envelope import Response, encode_request
-from hub.wire.session import Outcome, Pending
+from hub.wire.session import PendingRequests, RequestOutcome
 
 log = logging.getLogger(__name__)
 
@@ -111,7 +111,7 @@ class DeviceLink:
         self._take = take
         self._ended = ended
         self._socket = DeviceSocket(stream, limit=config.max_first_frame_kb * 1024)
-        self._pending = Pending(MOST_REQUESTS)
+        self._pending = PendingRequests(MOST_REQUESTS)
         #: Begins each msgid: an answer that a device owes from an earlier connection fits none.
         self._mark = secrets.token_hex(4)
         self._msgids = itertools.count(1)
@@ -318,7 +318,7 @@ class _Asked:
     def __init__(
         self,
         msgid: str,
-        pending: Pending,
+        pending: PendingRequests,
         deadlines: Deadlines,
         on_answer: Callable[[Answer], None] | None,
         on_free: Callable[[], None] | None,
@@ -326,7 +326,7 @@ class _Asked:
         #: Nobody needs to wait any longer.
         self.over = trio.Event()
         #: What it came to for whoever asked; None while they wait, and for good once they gave up.
-        self.outcome: Outcome | None = None
+        self.outcome: RequestOutcome | None = None
         #: For whoever asked; once they gave up, for the device. There is none before it is out.
         self.deadline = math.inf
         self._msgid = msgid
@@ -356,7 +356,7 @@ class _Asked:
         else:
             self.over.set()
 
-    def end(self, outcome: Outcome) -> None:
+    def end(self, outcome: RequestOutcome) -> None:
         """The answer is there, or the connection has ended."""
         if not self._is_given_up:
             self.outcome = outcome

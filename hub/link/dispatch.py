@@ -30,7 +30,7 @@ from hub.wire.envelope import (
     encode_ok,
     guess_msgid,
 )
-from hub.wire.session import decode_connect, decode_keepalive, sn_of
+from hub.wire.session import decode_connect, decode_keepalive, find_sn
 
 CONNECT = "/connect"
 
@@ -114,7 +114,7 @@ class Dispatch:
         return answerer
 
     async def _connect(self, link: DeviceLink, request: Request) -> str:
-        if not link.did and (sn := sn_of(request.param)):
+        if not link.did and (sn := find_sn(request.param)):
             self._traces.knocks(link.trace, sn)
         try:
             param = decode_connect(request.param)

@@ -20,7 +20,7 @@ from hub.services.devices.provisioning import Outcome
 from hub.services.firmware.campaigns import Campaign
 from hub.services.firmware.downloads import Download
 from hub.services.firmware.releases import NewRelease, Release
-from hub.wire.times import rfc3339
+from hub.wire.times import format_rfc3339
 
 if TYPE_CHECKING:
     from hub.services import Services
@@ -105,7 +105,7 @@ class ListDevices(ControlRequest[list[ListedDevice]], frozen=True, tag="device.l
                 name=device.name,
                 state=device.state,
                 ip=device.ip,
-                last_seen=None if device.last_seen is None else rfc3339(device.last_seen),
+                last_seen=None if device.last_seen is None else format_rfc3339(device.last_seen),
                 waiting_reason=device.waiting_reason,
             )
             for device in services.devices.list()
@@ -149,8 +149,8 @@ class ListWaiting(ControlRequest[list[ListedWaiting]], frozen=True, tag="device.
             ListedWaiting(
                 sn=waiting.sn,
                 ip=waiting.knock.ip,
-                first_seen=rfc3339(waiting.first_seen),
-                last_seen=rfc3339(waiting.last_seen),
+                first_seen=format_rfc3339(waiting.first_seen),
+                last_seen=format_rfc3339(waiting.last_seen),
                 tries=waiting.tries,
                 clock_offset=round(waiting.knock.clock_offset, 3),
                 reason=waiting.reason,
@@ -277,7 +277,7 @@ class ListUsers(ControlRequest[list[ListedUser]], frozen=True, tag="user.list"):
 
     async def perform(self, services: Services) -> list[ListedUser]:
         return [
-            ListedUser(user.name, user.role, rfc3339(user.created_at))
+            ListedUser(user.name, user.role, format_rfc3339(user.created_at))
             for user in services.accounts.users()
         ]
 
@@ -325,7 +325,7 @@ class ListApiKeys(ControlRequest[list[ListedApiKey]], frozen=True, tag="apikey.l
 
     async def perform(self, services: Services) -> list[ListedApiKey]:
         return [
-            ListedApiKey(key.appid, key.name, key.read_only, rfc3339(key.created_at))
+            ListedApiKey(key.appid, key.name, key.read_only, format_rfc3339(key.created_at))
             for key in services.accounts.api_keys()
         ]
 

@@ -31,7 +31,7 @@ from hub.simulator.events import CameraEventKind, EventReporter
 from hub.simulator.faults import Quirks
 from hub.simulator.websocket import CameraSocket, open_camera_socket
 from hub.wire.envelope import Request, Response, decode_frame, encode_error, encode_request
-from hub.wire.session import ConnectResult, Outcome, Pending, TokenResult
+from hub.wire.session import ConnectResult, PendingRequests, RequestOutcome, TokenResult
 
 log = logging.getLogger(__name__)
 
@@ -106,7 +106,7 @@ class Link:
             await trio.aclose_forcefully(stream)
 
     async def _converse(self, socket: CameraSocket) -> None:
-        pending = Pending(_MAX_PENDING_REQUESTS)
+        pending = PendingRequests(_MAX_PENDING_REQUESTS)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._read, socket, pending, nursery)
             while True:
@@ -114,7 +114,7 @@ class Link:
                 self._events.report_state("online")
                 await self._keep_alive(socket, pending, result)
 
-    async def _connect(self, socket: CameraSocket, pending: Pending) -> ConnectResult:
+    async def _connect(self, socket: CameraSocket, pending: PendingRequests) -> ConnectResult:
         """Send connects until one is accepted. An unknown camera waits for its parameters (D3)."""
         while True:
             self._provisioned = trio.Event()
@@ -134,7 +134,7 @@ class Link:
                 await self._provisioned.wait()
 
     async def _keep_alive(
-        self, socket: CameraSocket, pending: Pending, result: ConnectResult
+        self, socket: CameraSocket, pending: PendingRequests, result: ConnectResult
     ) -> None:
         """Send heartbeats (1.3) and renew the token (1.2). Returns when a new connect is due."""
         credentials = self._credentials
@@ -158,13 +158,13 @@ class Link:
                 return
 
     async def _request(
-        self, socket: CameraSocket, pending: Pending, uri: str, param: object
+        self, socket: CameraSocket, pending: PendingRequests, uri: str, param: object
     ) -> Response:
         """Send one request and wait for its response. Raises HubAway if none arrives."""
         arrived = trio.Event()
-        outcome: list[Outcome] = []
+        outcome: list[RequestOutcome] = []
 
-        def on_done(done: Outcome) -> None:
+        def on_done(done: RequestOutcome) -> None:
             outcome.append(done)
             arrived.set()
 
@@ -181,7 +181,9 @@ class Link:
             raise HubAway(f"no answer to {uri}")
         return outcome[0]
 
-    async def _read(self, socket: CameraSocket, pending: Pending, nursery: trio.Nursery) -> None:
+    async def _read(
+        self, socket: CameraSocket, pending: PendingRequests, nursery: trio.Nursery
+    ) -> None:
         while True:
             try:
                 frame = decode_frame(await socket.receive(), max_depth=_MAX_DEPTH)

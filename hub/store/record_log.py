@@ -26,7 +26,7 @@ from hub.store.record_writer import Append, Appender, fold, short_uuid
 from hub.store.record_writer import Appended as Appended
 from hub.store.record_writer import NewUpload as NewUpload
 from hub.store.sql import clamp, one
-from hub.wire.uploads.records import Kind, Record, decode_detail
+from hub.wire.uploads.records import Record, RecordKind, decode_detail
 
 _FIRST, _LAST = 0, 2**63 - 1
 #: So many matching terms are looked up by their index; with more, matches are dense enough to walk.
@@ -62,7 +62,7 @@ _TERMS = "SELECT id FROM term WHERE field = ? AND instr(folded, ?) > 0 LIMIT ?"
 
 
 #: As `_COLUMNS` names them.
-Row = tuple[int, Kind, str, str, str, int, int, bytes, bytes, bytes]
+Row = tuple[int, RecordKind, str, str, str, int, int, bytes, bytes, bytes]
 #: First and last seq.
 Window = tuple[int, int]
 
@@ -73,7 +73,7 @@ class RecordFilter(Struct, frozen=True, kw_only=True):
     `plate` and `name` match any part, case ignored.
     """
 
-    kind: Kind | None = None
+    kind: RecordKind | None = None
     did: str | None = None
     since: int | None = None
     until: int | None = None

@@ -10,7 +10,7 @@ from msgspec import Struct
 Language = Literal["zh", "en"]
 
 
-class Names(Struct, frozen=True):
+class CodeName(Struct, frozen=True):
     """What one number is called."""
 
     en: str
@@ -21,101 +21,101 @@ class Names(Struct, frozen=True):
 
 
 #: 2.4
-EVENT_TYPES: dict[int, Names] = {
-    1: Names("Motion detected", "移动侦测"),
-    2: Names("Intrusion or line crossing", "区域入侵或绊线"),
-    3: Names("Camera covered", "视频遮挡"),
-    4: Names("Baby crying", "婴儿啼哭"),
-    5: Names("Crowd gathering", "人员聚集"),
-    6: Names("Loitering", "人员徘徊"),
-    7: Names("Fast movement", "快速移动"),
-    8: Names("Fire", "火焰"),
-    9: Names("Sudden loud noise", "音量陡升"),
-    10: Names("Sudden silence", "环境噪声陡降"),
-    11: Names("Person detected", "人形检测"),
-    12: Names("Listed person", "关注人员"),
-    13: Names("Post left", "离岗"),
-    14: Names("Body temperature", "体温检测"),
+EVENT_TYPES: dict[int, CodeName] = {
+    1: CodeName("Motion detected", "移动侦测"),
+    2: CodeName("Intrusion or line crossing", "区域入侵或绊线"),
+    3: CodeName("Camera covered", "视频遮挡"),
+    4: CodeName("Baby crying", "婴儿啼哭"),
+    5: CodeName("Crowd gathering", "人员聚集"),
+    6: CodeName("Loitering", "人员徘徊"),
+    7: CodeName("Fast movement", "快速移动"),
+    8: CodeName("Fire", "火焰"),
+    9: CodeName("Sudden loud noise", "音量陡升"),
+    10: CodeName("Sudden silence", "环境噪声陡降"),
+    11: CodeName("Person detected", "人形检测"),
+    12: CodeName("Listed person", "关注人员"),
+    13: CodeName("Post left", "离岗"),
+    14: CodeName("Body temperature", "体温检测"),
 }
 
 #: 2.5; 14 is not given away.
-VEHICLE_TYPES: dict[int, Names] = {
-    0: Names("unknown", "未知"),
-    1: Names("car", "轿车"),
-    2: Names("truck", "货车"),
-    3: Names("van", "面包车"),
-    4: Names("coach", "客车"),
-    5: Names("small truck", "小货车"),
-    6: Names("SUV", "SUV"),
-    7: Names("medium bus", "中型客车"),
-    8: Names("motorcycle", "摩托车"),
-    9: Names("pedestrian", "行人"),
-    10: Names("school bus", "校车"),
-    11: Names("dump truck", "泥头车-渣土车"),
-    12: Names("hazardous goods vehicle", "高危车"),
-    13: Names("cyclist", "骑行人"),
-    15: Names("microcar", "微型轿车"),
-    16: Names("small car", "小型轿车"),
-    17: Names("compact car", "紧凑型轿车"),
-    18: Names("hatchback", "两厢轿车"),
-    19: Names("saloon", "三厢轿车"),
-    20: Names("minibus", "轻客"),
-    21: Names("small SUV", "小型SUV"),
-    22: Names("compact SUV", "紧凑型SUV"),
-    23: Names("mid-size SUV", "中型SUV"),
-    24: Names("large mid-size SUV", "中大型SUV"),
-    25: Names("full-size SUV", "大型SUV"),
-    26: Names("microvan", "微型面包车"),
-    27: Names("MPV", "MPV"),
-    28: Names("sports saloon", "轿跑"),
-    29: Names("micro truck", "微卡"),
-    30: Names("pickup", "皮卡"),
-    31: Names("medium truck", "中卡"),
-    32: Names("light truck", "轻卡"),
-    33: Names("heavy truck", "重卡"),
-    34: Names("taxi", "出租车"),
-    35: Names("tanker", "油罐车"),
-    36: Names("crane", "吊车"),
+VEHICLE_TYPES: dict[int, CodeName] = {
+    0: CodeName("unknown", "未知"),
+    1: CodeName("car", "轿车"),
+    2: CodeName("truck", "货车"),
+    3: CodeName("van", "面包车"),
+    4: CodeName("coach", "客车"),
+    5: CodeName("small truck", "小货车"),
+    6: CodeName("SUV", "SUV"),
+    7: CodeName("medium bus", "中型客车"),
+    8: CodeName("motorcycle", "摩托车"),
+    9: CodeName("pedestrian", "行人"),
+    10: CodeName("school bus", "校车"),
+    11: CodeName("dump truck", "泥头车-渣土车"),
+    12: CodeName("hazardous goods vehicle", "高危车"),
+    13: CodeName("cyclist", "骑行人"),
+    15: CodeName("microcar", "微型轿车"),
+    16: CodeName("small car", "小型轿车"),
+    17: CodeName("compact car", "紧凑型轿车"),
+    18: CodeName("hatchback", "两厢轿车"),
+    19: CodeName("saloon", "三厢轿车"),
+    20: CodeName("minibus", "轻客"),
+    21: CodeName("small SUV", "小型SUV"),
+    22: CodeName("compact SUV", "紧凑型SUV"),
+    23: CodeName("mid-size SUV", "中型SUV"),
+    24: CodeName("large mid-size SUV", "中大型SUV"),
+    25: CodeName("full-size SUV", "大型SUV"),
+    26: CodeName("microvan", "微型面包车"),
+    27: CodeName("MPV", "MPV"),
+    28: CodeName("sports saloon", "轿跑"),
+    29: CodeName("micro truck", "微卡"),
+    30: CodeName("pickup", "皮卡"),
+    31: CodeName("medium truck", "中卡"),
+    32: CodeName("light truck", "轻卡"),
+    33: CodeName("heavy truck", "重卡"),
+    34: CodeName("taxi", "出租车"),
+    35: CodeName("tanker", "油罐车"),
+    36: CodeName("crane", "吊车"),
 }
 
 #: 2.5; 12 is not given away.
-PLATE_TYPES: dict[int, Names] = {
-    0: Names("unknown", "未知类型"),
-    1: Names("blue", "普通蓝牌"),
-    2: Names("black", "普通黑牌"),
-    3: Names("yellow, one row", "普通单层黄牌"),
-    4: Names("yellow, two rows", "双层黄牌"),
-    5: Names("white, police", "白色警牌"),
-    6: Names("white, armed police", "白色武警"),
-    7: Names("white, armed police, two rows", "双层白色武警"),
-    8: Names("military, one row", "单层军牌"),
-    9: Names("military, two rows", "双层军牌"),
-    10: Names("embassy or consulate", "领使馆牌"),
-    11: Names("Hong Kong", "港牌"),
-    13: Names("Macau", "澳门牌"),
-    14: Names("farm vehicle or tractor", "农用车牌 拖拉机"),
-    15: Names("works vehicle", "厂内牌"),
-    16: Names("personalised", "个性化车牌"),
-    17: Names("new energy", "新能源牌"),
-    18: Names("other", "其他类型"),
+PLATE_TYPES: dict[int, CodeName] = {
+    0: CodeName("unknown", "未知类型"),
+    1: CodeName("blue", "普通蓝牌"),
+    2: CodeName("black", "普通黑牌"),
+    3: CodeName("yellow, one row", "普通单层黄牌"),
+    4: CodeName("yellow, two rows", "双层黄牌"),
+    5: CodeName("white, police", "白色警牌"),
+    6: CodeName("white, armed police", "白色武警"),
+    7: CodeName("white, armed police, two rows", "双层白色武警"),
+    8: CodeName("military, one row", "单层军牌"),
+    9: CodeName("military, two rows", "双层军牌"),
+    10: CodeName("embassy or consulate", "领使馆牌"),
+    11: CodeName("Hong Kong", "港牌"),
+    13: CodeName("Macau", "澳门牌"),
+    14: CodeName("farm vehicle or tractor", "农用车牌 拖拉机"),
+    15: CodeName("works vehicle", "厂内牌"),
+    16: CodeName("personalised", "个性化车牌"),
+    17: CodeName("new energy", "新能源牌"),
+    18: CodeName("other", "其他类型"),
 }
 
 #: 1.12, and the 0 of D8.
-CATEGORIES: dict[int, Names] = {
-    0: Names("stranger", "陌生人"),
-    1: Names("whitelist", "白名单"),
-    2: Names("blacklist", "黑名单"),
-    3: Names("VIP", "VIP"),
-    4: Names("visitor", "访客"),
+CATEGORIES: dict[int, CodeName] = {
+    0: CodeName("stranger", "陌生人"),
+    1: CodeName("whitelist", "白名单"),
+    2: CodeName("blacklist", "黑名单"),
+    3: CodeName("VIP", "VIP"),
+    4: CodeName("visitor", "访客"),
 }
 
 #: 2.1
-GENDERS: dict[int, Names] = {1: Names("male", "男"), 2: Names("female", "女")}
+GENDERS: dict[int, CodeName] = {1: CodeName("male", "男"), 2: CodeName("female", "女")}
 
 
 def event_name(number: int, language: Language = "en") -> str:
     """The event type's name; "type N" where the number is none of the table's."""
-    names = EVENT_TYPES.get(number, Names(f"type {number}", f"类型 {number}"))
+    names = EVENT_TYPES.get(number, CodeName(f"type {number}", f"类型 {number}"))
     return names.of(language)
 
 
@@ -135,6 +135,6 @@ def gender_name(number: int, language: Language = "en") -> str:
     return _name(GENDERS, number, language)
 
 
-def _name(table: Mapping[int, Names], number: int, language: Language) -> str:
-    names = table.get(number, Names(f"unknown ({number})", f"未知 ({number})"))
+def _name(table: Mapping[int, CodeName], number: int, language: Language) -> str:
+    names = table.get(number, CodeName(f"unknown ({number})", f"未知 ({number})"))
     return names.of(language)

@@ -14,18 +14,18 @@ from hub.errors import BadParameter
 T = TypeVar("T", int, float, int | float)
 
 #: What a field may hold on the wire where the table says integer or string.
-Text = str | int | None
-Number = int | float | str | None
+LooseText = str | int | None
+LooseNumber = int | float | str | None
 
 #: Beyond it, a reader of JSON may lose digits; no table needs more.
-MOST = 2**53
-LONGEST_TEXT = 1024
+MAX_NUMBER = 2**53
+MAX_TEXT_LENGTH = 1024
 
 _WHOLE = re.compile(r"[+-]?[0-9]{1,16}")
 _DECIMAL = re.compile(r"[+-]?[0-9]{1,16}(?:\.[0-9]{1,20})?")
 
 
-def text(value: Text, field: str, *, longest: int = LONGEST_TEXT) -> str | None:
+def coerce_text(value: LooseText, field: str, *, longest: int = MAX_TEXT_LENGTH) -> str | None:
     """A text as it came, a number as its digits."""
     if value is None:
         return None
@@ -38,7 +38,7 @@ def text(value: Text, field: str, *, longest: int = LONGEST_TEXT) -> str | None:
     return value if value.strip() else None
 
 
-def whole(value: Number, field: str) -> int | None:
+def coerce_int(value: LooseNumber, field: str) -> int | None:
     """An integer of at most 2^53, from a number or its digits."""
     if isinstance(value, str):
         value = value.strip()
@@ -54,7 +54,7 @@ def whole(value: Number, field: str) -> int | None:
     return _within(value, field)
 
 
-def number(value: Number, field: str) -> int | float | None:
+def coerce_number(value: LooseNumber, field: str) -> int | float | None:
     """A number of at most 2^53, from a number or its digits."""
     if isinstance(value, str):
         value = value.strip()
@@ -67,6 +67,6 @@ def number(value: Number, field: str) -> int | float | None:
 
 
 def _within(value: T | None, field: str) -> T | None:
-    if value is not None and abs(value) > MOST:
+    if value is not None and abs(value) > MAX_NUMBER:
         raise BadParameter("a number within 2^53 is expected", field=field)
     return value

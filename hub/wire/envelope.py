@@ -11,7 +11,7 @@ from msgspec import UNSET, Raw, Struct, UnsetType
 
 from hub.errors import OK, BadParameter, HubError
 from hub.wire import json_limits
-from hub.wire.coercion import Number, Text, text, whole
+from hub.wire.coercion import LooseNumber, LooseText, coerce_int, coerce_text
 
 T = TypeVar("T")
 
@@ -90,19 +90,19 @@ def read_tolerantly(read: Callable[[bytes], T], data: bytes, *inner: str) -> T:
     except BadParameter as error:
         refusal = error
     try:
-        return read(strip_keys(data, *inner))
+        return read(strip_key_blanks(data, *inner))
     except BadParameter:
         raise refusal from None
 
 
-def strip_keys(data: bytes, *inner: str) -> bytes:
+def strip_key_blanks(data: bytes, *inner: str) -> bytes:
     """The object with blanks stripped from its keys, and of those found by the names `inner`."""
     json_limits.check_fields(data)
     fields = {
         key.strip(): value for key, value in json_limits.decode(_FIELDS, data, "the frame").items()
     }
     if inner and (nested := fields.get(inner[0])) is not None and bytes(nested)[:1] == b"{":
-        fields[inner[0]] = Raw(strip_keys(bytes(nested), *inner[1:]))
+        fields[inner[0]] = Raw(strip_key_blanks(bytes(nested), *inner[1:]))
     return msgspec.json.encode(fields)
 
 
@@ -132,15 +132,15 @@ def normalise_uri(uri: str) -> str:
 class _Data(Struct):
     uri: str | None = None
     param: Raw | UnsetType = UNSET
-    code: Number | UnsetType = UNSET
-    msg: Text | float = None
+    code: LooseNumber | UnsetType = UNSET
+    msg: LooseText | float = None
     result: Raw | UnsetType = UNSET
 
 
 class _Frame(Struct):
     msgid: str | int
     data: _Data
-    token: Text = None
+    token: LooseText = None
 
 
 class _Msgid(Struct):
@@ -188,16 +188,16 @@ def _read(frame: bytes) -> Request | Response:
     return Request(msgid, normalise_uri(data.uri), data.param, _token(sent.token))
 
 
-def _token(value: Text) -> str | None:
+def _token(value: LooseText) -> str | None:
     """A token of any length, so that one that cannot be ours is answered 401 and not 420."""
     try:
-        return text(value, "token")
+        return coerce_text(value, "token")
     except BadParameter:
         return OVERLONG_TOKEN
 
 
 def _response(msgid: str, data: _Data) -> Response:
-    code = whole(data.code, "data.code") if data.code is not UNSET else None
+    code = coerce_int(data.code, "data.code") if data.code is not UNSET else None
     if code is None:
         raise BadParameter("an integer is required", field="data.code")
     msg = "" if data.msg is None else str(data.msg)

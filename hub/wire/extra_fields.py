@@ -16,20 +16,27 @@ from msgspec import Raw
 
 from hub.errors import BadParameter
 from hub.wire import json_limits
-from hub.wire.coercion import MOST, Number, Text, number, text, whole
+from hub.wire.coercion import (
+    MAX_NUMBER,
+    LooseNumber,
+    LooseText,
+    coerce_int,
+    coerce_number,
+    coerce_text,
+)
 from hub.wire.pictures import Picture, decode_picture
 
 T = TypeVar("T")
 
 #: A name and its value as it came.
-Further = tuple[str, Raw]
+ExtraField = tuple[str, Raw]
 
 #: Several hundred numbers with each capture, of no use to anyone (D8).
-DROPPED = "feature"
-NOTHING = Raw(b"{}")
+DROPPED_FIELD = "feature"
+NO_EXTRA = Raw(b"{}")
 
-_TEXT: msgspec.json.Decoder[Text] = msgspec.json.Decoder(Text)
-_NUMBER: msgspec.json.Decoder[Number] = msgspec.json.Decoder(Number)
+_TEXT: msgspec.json.Decoder[LooseText] = msgspec.json.Decoder(LooseText)
+_NUMBER: msgspec.json.Decoder[LooseNumber] = msgspec.json.Decoder(LooseNumber)
 _FIELDS = msgspec.json.Decoder(dict[str, Raw])
 _FRACTION = re.compile(rb"-?[0-9]{1,16}\.[0-9]{1,20}")
 _LIST = msgspec.json.Decoder(list[dict[str, Raw]])
@@ -46,7 +53,7 @@ _STRING_NUMBER_OR_BREAK = re.compile(
 )
 
 
-def held(raw: Raw) -> bytes:
+def to_strict_json(raw: Raw) -> bytes:
     """One JSON value as any strict reader can hold it, on one line."""
     value = bytes(raw)
     if not value.isascii():
@@ -58,15 +65,17 @@ def held(raw: Raw) -> bytes:
     return _STRING_NUMBER_OR_BREAK.sub(_hold, value)
 
 
-def held_object(fields: Iterable[Further]) -> Raw:
+def extra_object(fields: Iterable[ExtraField]) -> Raw:
     """A JSON object of further fields."""
     members = [
-        msgspec.json.encode(name) + b":" + held(value) for name, value in fields if name != DROPPED
+        msgspec.json.encode(name) + b":" + to_strict_json(value)
+        for name, value in fields
+        if name != DROPPED_FIELD
     ]
-    return Raw(b"{" + b",".join(members) + b"}") if members else NOTHING
+    return Raw(b"{" + b",".join(members) + b"}") if members else NO_EXTRA
 
 
-class Fields:
+class FieldReader:
     """The fields of one JSON object, taken one by one; what is left in the end is further.
 
     `path` is the object's own place in the body, for messages.
@@ -77,11 +86,11 @@ class Fields:
         self._path = path
 
     @classmethod
-    def of(cls, raw: Raw | bytes, path: str = "") -> Fields:
+    def decode(cls, raw: Raw | bytes, path: str = "") -> FieldReader:
         """Decode one level of an object."""
         return cls(json_limits.decode(_FIELDS, bytes(raw), "the body", path=path), path)
 
-    def name(self, key: str) -> str:
+    def path_of(self, key: str) -> str:
         return f"{self._path}.{key}" if self._path else key
 
     def text(self, key: str) -> str | None:
@@ -89,62 +98,62 @@ class Fields:
         raw = self._raws.get(key)
         if raw is not None and _FRACTION.fullmatch(bytes(raw)):
             return bytes(self._raws.pop(key)).decode()
-        return text(self._take(key, _TEXT), self.name(key))
+        return coerce_text(self._take(key, _TEXT), self.path_of(key))
 
-    def whole(self, key: str) -> int | None:
-        return whole(self._take(key, _NUMBER), self.name(key))
+    def integer(self, key: str) -> int | None:
+        return coerce_int(self._take(key, _NUMBER), self.path_of(key))
 
     def number(self, key: str) -> int | float | None:
-        return number(self._take(key, _NUMBER), self.name(key))
+        return coerce_number(self._take(key, _NUMBER), self.path_of(key))
 
-    def value(self, key: str) -> Number:
+    def scalar(self, key: str) -> LooseNumber:
         """A text or a number as it came."""
         value = self._take(key, _NUMBER)
         if isinstance(value, str):
-            return text(value, self.name(key))
-        return number(value, self.name(key))
+            return coerce_text(value, self.path_of(key))
+        return coerce_number(value, self.path_of(key))
 
     def picture(self, key: str, name: str) -> Picture | None:
         raw = self._raws.pop(key, None)
-        return None if raw is None else decode_picture(raw, name=name, field=self.name(key))
+        return None if raw is None else decode_picture(raw, name=name, field=self.path_of(key))
 
-    def inner(self, key: str) -> Fields | None:
+    def nested(self, key: str) -> FieldReader | None:
         """The object under `key`; None where it is absent or null."""
         raw = self._raws.pop(key, None)
         if raw is None or bytes(memoryview(raw)[:4]) == b"null":
             return None
-        return Fields.of(raw, self.name(key))
+        return FieldReader.decode(raw, self.path_of(key))
 
-    def inner_list(self, key: str, most: int) -> list[Fields]:
+    def nested_list(self, key: str, most: int) -> list[FieldReader]:
         """The objects of the list under `key`."""
         raw = self._raws.pop(key, None)
         if raw is None:
-            raise BadParameter("is required", field=self.name(key))
+            raise BadParameter("is required", field=self.path_of(key))
         data = bytes(raw)
         # Before they are decoded, for even an empty item costs memory; a real one has few objects.
         if json_limits.count_to(most * 8, data, b"{") > most * 8:
-            raise BadParameter(f"at most {most} items are allowed", field=self.name(key))
-        items = json_limits.decode(_LIST, data, "the body", path=self.name(key))
+            raise BadParameter(f"at most {most} items are allowed", field=self.path_of(key))
+        items = json_limits.decode(_LIST, data, "the body", path=self.path_of(key))
         if len(items) > most:
-            raise BadParameter(f"at most {most} items are allowed", field=self.name(key))
-        return [Fields(item, f"{self.name(key)}[{at}]") for at, item in enumerate(items)]
+            raise BadParameter(f"at most {most} items are allowed", field=self.path_of(key))
+        return [FieldReader(item, f"{self.path_of(key)}[{at}]") for at, item in enumerate(items)]
 
-    def keep(self, key: str, further: list[Further]) -> None:
+    def put_back(self, key: str, further: list[ExtraField]) -> None:
         """Let what is left of an inner object stay, under its name."""
         if further:
-            self._raws[key] = held_object(further)
+            self._raws[key] = extra_object(further)
 
-    def undecoded(self, key: str) -> Raw | None:
+    def raw(self, key: str) -> Raw | None:
         return self._raws.pop(key, None)
 
-    def further(self) -> list[Further]:
+    def remaining(self) -> list[ExtraField]:
         return list(self._raws.items())
 
     def _take(self, key: str, decoder: msgspec.json.Decoder[T]) -> T | None:
         raw = self._raws.pop(key, None)
         if raw is None:
             return None
-        return json_limits.decode(decoder, bytes(raw), "the value", path=self.name(key))
+        return json_limits.decode(decoder, bytes(raw), "the value", path=self.path_of(key))
 
 
 def _is_doubtful(value: bytes) -> bool:
@@ -162,8 +171,8 @@ def _hold(token: re.Match[bytes]) -> bytes:
     return b'"%b"' % value if _is_beyond(value) else value
 
 
-def _is_beyond(number: bytes) -> bool:
-    digits = number.removeprefix(b"-")
+def _is_beyond(coerce_number: bytes) -> bool:
+    digits = coerce_number.removeprefix(b"-")
     if digits.isdigit():
-        return len(digits) > 16 or int(digits) > MOST
-    return abs(float(number)) > MOST
+        return len(digits) > 16 or int(digits) > MAX_NUMBER
+    return abs(float(coerce_number)) > MAX_NUMBER

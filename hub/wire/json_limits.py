@@ -16,9 +16,9 @@ from hub.errors import BadParameter
 T = TypeVar("T")
 
 #: Fields of one document. Real ones have some thirty; each costs memory once it is decoded.
-MOST_FIELDS = 20_000
+MAX_FIELDS = 20_000
 #: Commas of one document: whatever is decoded is counted by them, or is a field, or is nested.
-MOST_ITEMS = 60_000
+MAX_ITEMS = 60_000
 
 #: A JSON string. One that is never closed reaches to the end, so that no input costs O(n²).
 _STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)', re.DOTALL)
@@ -55,19 +55,19 @@ def check_depth(data: bytes, limit: int) -> None:
 
 
 def check_fields(data: bytes) -> None:
-    """Refuse a document of more than `MOST_FIELDS` fields: it would take much memory."""
-    if count_to(MOST_FIELDS, data, b":") <= MOST_FIELDS:
+    """Refuse a document of more than `MAX_FIELDS` fields: it would take much memory."""
+    if count_to(MAX_FIELDS, data, b":") <= MAX_FIELDS:
         return
-    if _STRING.sub(b"", data).count(b":") > MOST_FIELDS:
-        raise BadParameter(f"more than {MOST_FIELDS} fields in one JSON document")
+    if _STRING.sub(b"", data).count(b":") > MAX_FIELDS:
+        raise BadParameter(f"more than {MAX_FIELDS} fields in one JSON document")
 
 
 def check_items(data: bytes) -> None:
-    """Refuse a document of more than `MOST_ITEMS` items, of lists and objects together."""
-    if count_to(MOST_ITEMS, data, b",") <= MOST_ITEMS:
+    """Refuse a document of more than `MAX_ITEMS` items, of lists and objects together."""
+    if count_to(MAX_ITEMS, data, b",") <= MAX_ITEMS:
         return
-    if _STRING.sub(b"", data).count(b",") > MOST_ITEMS:
-        raise BadParameter(f"more than {MOST_ITEMS} items in one JSON document")
+    if _STRING.sub(b"", data).count(b",") > MAX_ITEMS:
+        raise BadParameter(f"more than {MAX_ITEMS} items in one JSON document")
 
 
 def decode(decoder: msgspec.json.Decoder[T], data: bytes, what: str, *, path: str = "") -> T:

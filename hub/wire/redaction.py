@@ -93,7 +93,7 @@ _WORDS = frozenset(
 Json = dict[str, "Json"] | list["Json"] | str | int | float | bool | None
 
 
-def shown(frame: str | bytes) -> str:
+def redact_frame(frame: str | bytes) -> str:
     """The frame on one line, masked; never longer than some thousand characters."""
     text = frame if isinstance(frame, str) else frame.decode("utf-8", "replace")
     short = _without_long_strings(text)
@@ -107,19 +107,19 @@ def shown(frame: str | bytes) -> str:
     return _clipped(msgspec.json.format(masked, indent=0).decode(), _LONGEST_SHOWN)
 
 
-def shown_text(text: str) -> str:
+def redact_text(text: str) -> str:
     """A text that stands alone."""
     text = _ASSIGNED.sub(rf"\1{MASK}", _beginning(text))
     text = _PERSONAL.sub(lambda found: _last_characters(found[0]), text)
     return _clipped(_RUN.sub(_word_or_mask, text))
 
 
-def shown_uri(uri: str) -> str:
+def redact_uri(uri: str) -> str:
     """A uri or a path: words between slashes."""
-    return _clipped("/".join(map(shown_text, uri.split("/"))))
+    return _clipped("/".join(map(redact_text, uri.split("/"))))
 
 
-def size_of(count: int) -> str:
+def format_size(count: int) -> str:
     """Bytes for people: "213 KB"."""
     if count < 1000:
         return f"{count} B"
@@ -144,7 +144,7 @@ def _without_long_strings(text: str) -> str | None:
             opening = quote
         elif not _is_escaped(text, quote):
             if quote - opening > _LONG_STRING:
-                parts += (text[taken : opening + 1], f"[{size_of(quote - opening - 1)}]")
+                parts += (text[taken : opening + 1], f"[{format_size(quote - opening - 1)}]")
                 taken = quote
             opening = -1
         quote = text.find('"', quote + 1)
@@ -190,7 +190,7 @@ class _Masking:
                 masked["…"] = f"[{len(fields) - count} more]"
                 break
             self._left -= len(key) + _LEAST
-            masked[shown_text(key)] = self.value(inner, _plain(key), name)
+            masked[redact_text(key)] = self.value(inner, _plain(key), name)
         return masked
 
     def _list(self, items: list[Json], name: str, above: str) -> Json:
@@ -207,16 +207,16 @@ def _masked_string(value: str, name: str) -> str:
     if _PATH.fullmatch(value):
         return _clipped(value)
     if _PICTURE_NAMES.search(name):
-        return f"[{size_of(len(value))}]"
+        return f"[{format_size(len(value))}]"
     if _PERSONAL_NAMES.fullmatch(name):
         return _last_characters(value)
     if value.lstrip()[:1] in ("{", "["):
-        return _clipped(shown(value))  # JSON within JSON.
+        return _clipped(redact_frame(value))  # JSON within JSON.
     if name == "uri":
-        return shown_uri(value)
+        return redact_uri(value)
     if _IDENTIFYING_NAMES.fullmatch(name):
         return _clipped(_ASSIGNED.sub(rf"\1{MASK}", value))
-    return shown_text(value)
+    return redact_text(value)
 
 
 def _masked_number(value: float, name: str) -> Json:

@@ -12,15 +12,15 @@ from msgspec import Raw, Struct
 
 from hub.errors import BadParameter, DeviceBusy, HubError
 from hub.wire import json_limits
-from hub.wire.coercion import Text, text
+from hub.wire.coercion import LooseText, coerce_text
 from hub.wire.envelope import Response, read_tolerantly
 from hub.wire.signing import ts_seconds
 
 # Whoever waits for enrolment is kept in memory and shown: what it says of itself is bounded.
-LONGEST_SN = 64
-LONGEST_DID = 20
-LONGEST_IP = 64
-LONGEST_SIGN = 4096
+MAX_SN_LENGTH = 64
+MAX_DID_LENGTH = 20
+MAX_IP_LENGTH = 64
+MAX_SIGN_LENGTH = 4096
 
 
 class ConnectParam(Struct, frozen=True):
@@ -73,7 +73,7 @@ def decode_connect(param: Raw) -> ConnectParam:
     return read_tolerantly(_read_connect, bytes(param))
 
 
-def sn_of(param: Raw) -> str | None:
+def find_sn(param: Raw) -> str | None:
     """The serial number that a connect gives, however wrong the rest of it is."""
     try:
         return read_tolerantly(_read_sn, bytes(param))
@@ -86,10 +86,10 @@ def decode_keepalive(param: Raw) -> KeepaliveParam:
     return read_tolerantly(_read_keepalive, bytes(param))
 
 
-Outcome = Response | HubError
+RequestOutcome = Response | HubError
 
 
-class Pending:
+class PendingRequests:
     """Requests sent to the device and not answered yet, by msgid; at most `limit` of them.
 
     Each one's `on_done` is called exactly once, from within `resolve`, `fail` or `close`, unless it
@@ -98,14 +98,14 @@ class Pending:
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
-        self._waiting: dict[str, Callable[[Outcome], None]] = {}
+        self._waiting: dict[str, Callable[[RequestOutcome], None]] = {}
         self._closed: HubError | None = None
 
     @property
     def full(self) -> bool:
         return len(self._waiting) >= self._limit
 
-    def expect(self, msgid: str, on_done: Callable[[Outcome], None]) -> None:
+    def expect(self, msgid: str, on_done: Callable[[RequestOutcome], None]) -> None:
         """Call `on_done` with the response to `msgid`, or with what ended the wait for it.
 
         Raises DeviceBusy where too many wait already, and the error of `close` after it.
@@ -145,21 +145,21 @@ class Pending:
 
 
 class _Connect(Struct):
-    sn: Text = None
+    sn: LooseText = None
     ts: Raw = Raw()
-    sign: Text = None
-    did: Text = None
-    ip: Text = None
+    sign: LooseText = None
+    did: LooseText = None
+    ip: LooseText = None
 
 
 class _Named(Struct):
-    sn: Text = None
+    sn: LooseText = None
 
 
 class _Keepalive(Struct):
-    did: Text = None
-    sn: Text = None
-    ip: Text = None
+    did: LooseText = None
+    sn: LooseText = None
+    ip: LooseText = None
 
 
 _CONNECT = msgspec.json.Decoder(_Connect)
@@ -178,8 +178,8 @@ def _read_connect(param: bytes) -> ConnectParam:
         sn=sn,
         ts=ts_seconds(ts_text, "data.param.ts"),
         ts_text=ts_text,
-        sign=text(sent.sign, "data.param.sign", longest=LONGEST_SIGN),
-        did=text(sent.did, "data.param.did", longest=LONGEST_DID),
+        sign=coerce_text(sent.sign, "data.param.sign", longest=MAX_SIGN_LENGTH),
+        did=coerce_text(sent.did, "data.param.did", longest=MAX_DID_LENGTH),
         ip=_ip(sent.ip),
     )
 
@@ -190,21 +190,21 @@ def _read_sn(param: bytes) -> str | None:
 
 def _read_keepalive(param: bytes) -> KeepaliveParam:
     sent = json_limits.decode(_KEEPALIVE, param, "param", path="data.param")
-    did = text(sent.did, "data.param.did", longest=LONGEST_DID)
+    did = coerce_text(sent.did, "data.param.did", longest=MAX_DID_LENGTH)
     return KeepaliveParam(did, _sn(sent.sn), _ip(sent.ip))
 
 
-def _sn(value: Text) -> str | None:
-    sn = text(value, "data.param.sn", longest=LONGEST_SN)
+def _sn(value: LooseText) -> str | None:
+    sn = coerce_text(value, "data.param.sn", longest=MAX_SN_LENGTH)
     if sn is not None and not sn.isprintable():
         raise BadParameter("printable characters alone are allowed", field="data.param.sn")
     return sn
 
 
-def _ip(value: Text) -> str | None:
+def _ip(value: LooseText) -> str | None:
     """Only shown: one that cannot be an address counts as missing."""
     ip = str(value).strip() if isinstance(value, str) else ""
-    return ip if 0 < len(ip) <= LONGEST_IP and ip.isprintable() else None
+    return ip if 0 < len(ip) <= MAX_IP_LENGTH and ip.isprintable() else None
 
 
 def _ts_text(raw: bytes) -> str:

@@ -28,7 +28,7 @@ SIGN_FORMS = (
     "digestinfo-of-hex-lower",
     "digestinfo-of-hex-upper",
 )
-LEAST_KEY_BITS = 1024
+MIN_KEY_BITS = 1024
 
 #: DER of DigestInfo for MD5, up to the digest itself.
 _DIGEST_INFO = bytes.fromhex("3020300c06082a864886f70d020505000410")
@@ -54,8 +54,8 @@ def load_public_key(pem: str | bytes) -> RSAPublicKey:
         raise BadParameter(
             "an RSA public key or certificate in PEM is expected", field="key"
         ) from None
-    if not isinstance(key, RSAPublicKey) or key.key_size < LEAST_KEY_BITS:
-        raise BadParameter(f"an RSA key of at least {LEAST_KEY_BITS} bits is expected", field="key")
+    if not isinstance(key, RSAPublicKey) or key.key_size < MIN_KEY_BITS:
+        raise BadParameter(f"an RSA key of at least {MIN_KEY_BITS} bits is expected", field="key")
     return key
 
 
@@ -68,7 +68,7 @@ def recover_signed(key: RSAPublicKey, sign: str) -> bytes | None:
         return None
 
 
-def is_base64(sign: str) -> bool:
+def is_readable_sign(sign: str) -> bool:
     """Whether a signature can be read at all, in any of the ways of D2."""
     try:
         return bool(_decode_sign(sign))
@@ -76,7 +76,7 @@ def is_base64(sign: str) -> bool:
         return False
 
 
-def signed_form(signed: bytes, *, sn: str, code: str, ts_text: str) -> str | None:
+def find_sign_form(signed: bytes, *, sn: str, code: str, ts_text: str) -> str | None:
     """The form in which what was signed is this connect; each is compared in constant time."""
     found = None
     for form, payload in _payloads(sn, code, ts_text).items():
@@ -94,17 +94,17 @@ def sign_connect(
     return pybase64.b64encode(signature).decode()
 
 
-def params_sign(params: Mapping[str, str | int], secret: str) -> str:
+def sign_params(params: Mapping[str, str | int], secret: str) -> str:
     """The signature of 三 over all parameters but `sign`; blank ones are left out."""
     signed = sorted((key, str(value)) for key, value in params.items() if key != "sign")
     joined = "".join(key + value for key, value in signed if value.strip())
     return _md5_hex((joined + secret).encode("utf-8", "replace")).upper()
 
 
-def check_params_sign(params: Mapping[str, str], secret: str) -> bool:
+def verify_params_sign(params: Mapping[str, str], secret: str) -> bool:
     """Whether `sign` among the parameters is the signature of the others."""
     sign = params.get("sign", "").encode("utf-8", "replace")
-    return hmac.compare_digest(sign, params_sign(params, secret).encode())
+    return hmac.compare_digest(sign, sign_params(params, secret).encode())
 
 
 def body_md5(body: bytes) -> str:
@@ -120,7 +120,7 @@ def ts_seconds(ts_text: str, field: str = "ts") -> float:
     return ts / 1000 if ts >= MILLISECONDS_FROM else float(ts)
 
 
-def within_skew(seconds: float, now: float, skew: float) -> bool:
+def is_within_skew(seconds: float, now: float, skew: float) -> bool:
     return abs(seconds - now) <= skew
 
 

@@ -6,7 +6,7 @@ import re
 from datetime import UTC, datetime, timedelta, tzinfo
 
 from hub.errors import BadParameter
-from hub.wire.coercion import Number, number
+from hub.wire.coercion import LooseNumber, coerce_number
 
 #: From here on a number is milliseconds (D5); as seconds it would be the year 5138.
 MILLISECONDS_FROM = 10**11
@@ -20,9 +20,9 @@ _RFC3339 = re.compile(
 )
 
 
-def from_device(value: Number, field: str) -> int | None:
+def parse_device_time(value: LooseNumber, field: str) -> int | None:
     """UNIX seconds or milliseconds, told apart by magnitude (D5), as milliseconds."""
-    since_epoch = number(value, field)
+    since_epoch = coerce_number(value, field)
     if since_epoch is None:
         return None
     if since_epoch < MILLISECONDS_FROM:
@@ -32,19 +32,19 @@ def from_device(value: Number, field: str) -> int | None:
     return round(since_epoch)
 
 
-def required_from_device(value: Number, field: str) -> int:
-    at = from_device(value, field)
+def require_device_time(value: LooseNumber, field: str) -> int:
+    at = parse_device_time(value, field)
     if at is None:
         raise BadParameter("UNIX time in seconds or milliseconds is required", field=field)
     return at
 
 
-def from_local(value: Number, field: str, zone: tzinfo) -> int | None:
+def parse_local_time(value: LooseNumber, field: str, zone: tzinfo) -> int | None:
     """`yyyy-MM-dd HH:mm:ss` of the site's zone (D8), or UNIX time, as milliseconds."""
     if not isinstance(value, str) or not _LOCAL.fullmatch(value.strip()):
         if isinstance(value, str) and not re.fullmatch(r"\s*[0-9.]*\s*", value):
             raise BadParameter("a time as yyyy-MM-dd HH:mm:ss is expected", field=field)
-        return from_device(value, field)
+        return parse_device_time(value, field)
     try:
         at = datetime.fromisoformat(value.strip()).replace(tzinfo=zone)
         since_epoch = (at.astimezone(UTC) - _EPOCH) // _MILLISECOND
@@ -55,20 +55,20 @@ def from_local(value: Number, field: str, zone: tzinfo) -> int | None:
     return since_epoch
 
 
-def of_local_text(value: str | None, zone: tzinfo) -> int | None:
+def read_local_time(value: str | None, zone: tzinfo) -> int | None:
     """A time that stands in a device's answer, as milliseconds; None where it cannot be read."""
     try:
-        return from_local(value, "time", zone)
+        return parse_local_time(value, "time", zone)
     except BadParameter:
         return None
 
 
-def local_text(at: int, zone: tzinfo) -> str:
+def format_local_time(at: int, zone: tzinfo) -> str:
     """UNIX milliseconds as devices are told them: `yyyy-MM-dd HH:mm:ss` of the site's zone."""
     return f"{(_EPOCH + at * _MILLISECOND).astimezone(zone):%Y-%m-%d %H:%M:%S}"
 
 
-def rfc3339(at: int) -> str:
+def format_rfc3339(at: int) -> str:
     """UNIX milliseconds as RFC 3339 in UTC with milliseconds."""
     moment = _EPOCH + at * _MILLISECOND
     return f"{moment:%Y-%m-%dT%H:%M:%S}.{at % 1000:03d}Z"

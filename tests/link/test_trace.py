@@ -6,7 +6,7 @@ import trio
 from trio.testing import MockClock
 
 from hub.live.frame_trace import Ended, Entry
-from hub.wire.redaction import shown
+from hub.wire.redaction import redact_frame
 from tests.support.gate import SN
 from tests.support.plug import Port, device_port
 
@@ -20,7 +20,7 @@ def _named(entry: Entry) -> str:
     if isinstance(entry.kept, Ended):
         return f"ended: {entry.kept.reason}"
     assert isinstance(entry.kept, str | bytes)
-    text = shown(entry.kept)
+    text = redact_frame(entry.kept)
     what = text.partition('"code": ')[2][:3] or text.partition('"uri": "')[2].partition('"')[0]
     return f"{entry.direction} {what}"
 

@@ -31,7 +31,7 @@ from hub.wire.commands.dialect import (
     SET_RECORDING,
     Command,
 )
-from hub.wire.commands.paging import Pages
+from hub.wire.commands.paging import PageCursor
 from hub.wire.commands.results import decode_answer
 from hub.wire.envelope import Request
 from hub.wire.pictures import real_type
@@ -55,7 +55,7 @@ def responder(cameras: tuple[CameraIdentity, ...]) -> Responder:
 
 def rows(responder: Responder, command: Command[Any, Any], **changes: Any) -> list[Any]:
     """All pages of a list, read as the hub reads them."""
-    pages: Pages[Any] = Pages(command.first_page or 0)
+    pages: PageCursor[Any] = PageCursor(command.first_page or 0)
     found: list[Any] = []
     while pages.wanted is not None:
         data = answer(responder, command, page_num=pages.wanted, **changes)

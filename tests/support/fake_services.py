@@ -37,7 +37,7 @@ from hub.services.site.health import HealthReason
 from hub.services.site.site import SiteSettings
 from hub.simulator.faults import FAULTLESS, Quirks
 from hub.wire.pictures import Image
-from hub.wire.uploads.records import Detail, FaceDetail, Kind, Record
+from hub.wire.uploads.records import Detail, FaceDetail, Record, RecordKind
 from tests.support.clock import NOON
 from tests.support.fake_commands import AnsweringDevices, SimulatedLink
 from tests.support.fake_firmware import FakeCampaigns, FakeDownloads, FakeReleases
@@ -91,7 +91,9 @@ def waiting(sn: str, *codes: Any, tries: int = 3, **args: str) -> Waiting:
     return Waiting(knock, reasons, NOON_MS - 60_000, NOON_MS, tries)
 
 
-def record(seq: int, kind: Kind = "face", detail: Detail | None = None, **more: Any) -> Record:
+def record(
+    seq: int, kind: RecordKind = "face", detail: Detail | None = None, **more: Any
+) -> Record:
     values: dict[str, Any] = {
         "did": "1",
         "sn": "Y3CA9PGDTKM0001",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
-from hub.wire.signing import recover_signed, signed_form
+from hub.wire.signing import find_sign_form, recover_signed
 
 
 def connect_sign_form(
@@ -12,4 +12,4 @@ def connect_sign_form(
 ) -> str | None:
     """The form in which `sign` signs this connect; None where it does not."""
     signed = recover_signed(key, sign)
-    return None if signed is None else signed_form(signed, sn=sn, code=code, ts_text=ts_text)
+    return None if signed is None else find_sign_form(signed, sn=sn, code=code, ts_text=ts_text)

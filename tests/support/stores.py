@@ -18,10 +18,10 @@ from hub.store.db import Store, open_store
 from hub.store.disk import Buffer, Disk
 from hub.store.record_log import NewUpload
 from hub.wire.pictures import Picture
-from hub.wire.uploads.records import Detail, FaceDetail, Kind, NewRecord, Record
+from hub.wire.uploads.records import Detail, FaceDetail, NewRecord, Record, RecordKind
 from tests.support.clock import FrozenClock
 
-_NAMES: dict[Kind, tuple[str, ...]] = {
+_NAMES: dict[RecordKind, tuple[str, ...]] = {
     "face": ("face", "body", "background"),
     "event": ("face", "body", "background"),
     "vehicle": ("full", "vehicle", "plate"),
@@ -48,7 +48,7 @@ def picture(name: str, seed: int = 0, size: int = 1500) -> Picture:
 def record(
     clock: FrozenClock,
     *,
-    kind: Kind = "face",
+    kind: RecordKind = "face",
     did: str = "7",
     detail: Detail | None = None,
     pictures: int = 3,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Container
 
 from hub.live.frame_trace import FrameTraces
-from hub.wire.redaction import shown
+from hub.wire.redaction import redact_frame
 from tests.support.clock import NOON
 
 
@@ -19,7 +19,7 @@ def new_traces(
     """`listed`: the serial numbers that somebody sees in a list."""
     return FrameTraces(
         now,
-        shown,
+        redact_frame,
         is_listed=lambda sn: sn in listed,
         most_devices=most_devices,
         most_waiting=most_waiting,

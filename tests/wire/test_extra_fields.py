@@ -9,7 +9,7 @@ import pytest
 from msgspec import Raw
 
 from hub.errors import BadParameter
-from hub.wire.extra_fields import NOTHING, Fields, held, held_object
+from hub.wire.extra_fields import NO_EXTRA, FieldReader, extra_object, to_strict_json
 
 
 def strictly(data: bytes) -> object:
@@ -46,7 +46,7 @@ def strictly(data: bytes) -> object:
     ],
 )
 def test_d5_whatever_they_hold_a_strict_reader_can_read_it(sent: bytes, kept: object) -> None:
-    read = strictly(held(Raw(sent)))
+    read = strictly(to_strict_json(Raw(sent)))
     if kept is None and sent != b"null":
         assert read == {"a": "1e400", "1e400": "1e400", "b": 0.0123456789012345678}
     else:
@@ -56,40 +56,40 @@ def test_d5_whatever_they_hold_a_strict_reader_can_read_it(sent: bytes, kept: ob
 @pytest.mark.parametrize("spoilt", [b"1e400", b"9007199254740993", b"\n1"])
 def test_d5_a_long_value_that_cannot_be_held_is_held_as_text(spoilt: bytes) -> None:
     long = b"[" + b"1," * 50_000
-    assert held(Raw(long + b"1]")) == long + b"1]"
+    assert to_strict_json(Raw(long + b"1]")) == long + b"1]"
     sent = long + spoilt + b"]"
-    assert msgspec.json.decode(held(Raw(sent))) == sent.decode()
+    assert msgspec.json.decode(to_strict_json(Raw(sent))) == sent.decode()
 
 
 def test_d8_feature_is_not_kept() -> None:
-    assert held_object([("feature", Raw(b"[1,2]"))]) is NOTHING
-    kept = held_object([("a", Raw(b"1")), ("feature", Raw(b"[1,2]")), ("研", Raw(b'"x"'))])
+    assert extra_object([("feature", Raw(b"[1,2]"))]) is NO_EXTRA
+    kept = extra_object([("a", Raw(b"1")), ("feature", Raw(b"[1,2]")), ("研", Raw(b'"x"'))])
     assert json.loads(bytes(kept)) == {"a": 1, "研": "x"}
 
 
 def test_fields_are_taken_one_by_one_and_the_rest_is_further() -> None:
-    fields = Fields.of(b'{"a":"1","b":2,"c":"2.5","x":[1],"inner":{"y":1}}', "data")
-    assert (fields.text("a"), fields.whole("b"), fields.number("c")) == ("1", 2, 2.5)
-    inner = fields.inner("inner")
+    fields = FieldReader.decode(b'{"a":"1","b":2,"c":"2.5","x":[1],"inner":{"y":1}}', "data")
+    assert (fields.text("a"), fields.integer("b"), fields.number("c")) == ("1", 2, 2.5)
+    inner = fields.nested("inner")
     assert inner is not None
-    assert inner.name("y") == "data.inner.y"
-    fields.keep("inner", inner.further())
-    assert {key: bytes(raw) for key, raw in fields.further()} == {
+    assert inner.path_of("y") == "data.inner.y"
+    fields.put_back("inner", inner.remaining())
+    assert {key: bytes(raw) for key, raw in fields.remaining()} == {
         "x": b"[1]",
         "inner": b'{"y":1}',
     }
-    assert fields.inner("nothing") is None
+    assert fields.nested("nothing") is None
 
 
 @pytest.mark.parametrize("digits", ["1.10", "-0.5", "12345678901.0"])
 def test_d1_a_fraction_where_a_text_is_expected_is_its_digits_as_they_came(digits: str) -> None:
-    fields = Fields.of(b'{"swVer":%b,"x":1}' % digits.encode())
+    fields = FieldReader.decode(b'{"swVer":%b,"x":1}' % digits.encode())
     assert fields.text("swVer") == digits
-    assert [name for name, _ in fields.further()] == ["x"]
+    assert [name for name, _ in fields.remaining()] == ["x"]
 
 
 def test_of_duplicate_keys_the_last_counts() -> None:
-    assert Fields.of(b'{"a":1,"a":2}').whole("a") == 2
+    assert FieldReader.decode(b'{"a":1,"a":2}').integer("a") == 2
 
 
 @pytest.mark.parametrize(
@@ -102,20 +102,20 @@ def test_of_duplicate_keys_the_last_counts() -> None:
 )
 def test_a_wrong_field_is_named_with_its_path(body: bytes, message: str) -> None:
     with pytest.raises(BadParameter) as refusal:
-        Fields.of(body, "data").whole("a")
+        FieldReader.decode(body, "data").integer("a")
     assert refusal.value.message == message
 
 
 def test_the_items_of_a_list_are_named_by_their_place_and_bounded() -> None:
-    fields = Fields.of(b'{"data":[{"a":1},{"a":[]}]}')
-    first, second = fields.inner_list("data", 2)
-    assert first.whole("a") == 1
+    fields = FieldReader.decode(b'{"data":[{"a":1},{"a":[]}]}')
+    first, second = fields.nested_list("data", 2)
+    assert first.integer("a") == 1
     with pytest.raises(BadParameter, match=r"data\[1\]\.a: "):
-        second.whole("a")
+        second.integer("a")
     for many in (4, 500_000):
         with pytest.raises(BadParameter, match="data: at most 3 items"):
-            Fields.of(b'{"data":[' + b"{}," * many + b"{}]}").inner_list("data", 3)
+            FieldReader.decode(b'{"data":[' + b"{}," * many + b"{}]}").nested_list("data", 3)
     with pytest.raises(BadParameter, match=r"data\[1\]: an object is expected"):
-        Fields.of(b'{"data":[{},1]}').inner_list("data", 3)
+        FieldReader.decode(b'{"data":[{},1]}').nested_list("data", 3)
     with pytest.raises(BadParameter, match="data: is required"):
-        Fields.of(b"{}").inner_list("data", 3)
+        FieldReader.decode(b"{}").nested_list("data", 3)

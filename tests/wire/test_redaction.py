@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hub.wire.redaction import shown, shown_text, shown_uri, size_of
+from hub.wire.redaction import format_size, redact_frame, redact_text, redact_uri
 from tests.support.talk import PHONE, PHOTO, SECRETS, TALK, TOKEN, Said, answer_of, request_of
 
 #: Fifteen characters that are shown as three: what stands behind them comes near.
@@ -26,7 +26,7 @@ def both(said: Said) -> list[str]:
 def test_no_secret_of_any_frame_is_shown(said: Said) -> None:
     for frame in both(said):
         for sent in (frame, frame.encode()):
-            assert leaks(shown(sent)) == []
+            assert leaks(redact_frame(sent)) == []
 
 
 @pytest.mark.parametrize("said", TALK, ids=[said.uri for said in TALK])
@@ -47,7 +47,7 @@ def test_no_secret_of_a_frame_that_is_spoilt_is_shown(said: Said) -> None:
         ]
         spoilt += [frame[:cut] for cut in range(10, min(len(frame), 2000), 37)]
         for text in spoilt:
-            assert leaks(shown(text)) == [], text[:300]
+            assert leaks(redact_frame(text)) == [], text[:300]
 
 
 @pytest.mark.parametrize("said", TALK, ids=[said.uri for said in TALK])
@@ -63,20 +63,22 @@ def test_no_secret_is_shown_of_json_that_is_written_another_way(said: Said) -> N
             json.dumps([[[value]]]),
             frame.replace('"token"', '"tok\\u0065n"').replace('"phone"', '" Phone "'),
         ):
-            assert leaks(shown(text)) == [], text[:300]
+            assert leaks(redact_frame(text)) == [], text[:300]
 
 
 def test_what_an_installer_looks_for_is_shown() -> None:
     (connect, heartbeat) = (TALK[0], TALK[2])
-    assert shown(request_of(connect, "m1")) == (
+    assert redact_frame(request_of(connect, "m1")) == (
         '{"msgid": "m1", "data": {"uri": "/connect", "param": {"sn": "Y3CA12348912345", '
         '"ts": 1658029108, "sign": "***", "did": "1234512", "ip": "192.168.100.168"}}}'
     )
-    assert shown(answer_of(connect, "m1")) == (
+    assert redact_frame(answer_of(connect, "m1")) == (
         '{"msgid": "m1", "data": {"uri": "/connect", "code": 200, "msg": "OK", '
         '"result": {"token": "***", "expire": 3600, "interval": 30}}}'
     )
-    assert '"token": "***", "data": {"uri": "/heartbeat"' in shown(request_of(heartbeat, "m1"))
+    assert '"token": "***", "data": {"uri": "/heartbeat"' in redact_frame(
+        request_of(heartbeat, "m1")
+    )
 
 
 @pytest.mark.parametrize(
@@ -111,7 +113,7 @@ def test_what_an_installer_looks_for_is_shown() -> None:
     ],
 )
 def test_each_kind_of_value(value: object, seen: object) -> None:
-    assert json.loads(shown(json.dumps(value))) == seen
+    assert json.loads(redact_frame(json.dumps(value))) == seen
 
 
 @pytest.mark.parametrize(
@@ -129,22 +131,22 @@ def test_each_kind_of_value(value: object, seen: object) -> None:
 def test_of_what_is_no_json_the_words_of_the_protocol_are_shown(
     text: str | bytes, seen: str
 ) -> None:
-    assert shown(text) == seen
+    assert redact_frame(text) == seen
 
 
 def test_a_picture_of_megabytes_is_not_read_for_its_size() -> None:
     frame = json.dumps({"data": {"photo": "QUJD" * 2_000_000}, "msgid": "9"})
-    assert shown(frame) == '{"data": {"photo": "[8.0 MB]"}, "msgid": "9"}'
+    assert redact_frame(frame) == '{"data": {"photo": "[8.0 MB]"}, "msgid": "9"}'
 
 
 def test_escaped_quotation_marks_end_no_string() -> None:
     frame = json.dumps({"msg": 'say "' + "a" * 600 + '"', "token": TOKEN, "note": "\\" * 600})
-    assert json.loads(shown(frame)) == {"msg": "[608 B]", "token": "***", "note": "[1.2 KB]"}
+    assert json.loads(redact_frame(frame)) == {"msg": "[608 B]", "token": "***", "note": "[1.2 KB]"}
 
 
 @pytest.mark.parametrize("filler", ['"', '\\"', "[1,", '{"a":', "1 ", '"\\\\'])
 def test_a_flood_is_shown_by_its_beginning(filler: str) -> None:
-    text = shown(filler * (4_000_000 // len(filler)))
+    text = redact_frame(filler * (4_000_000 // len(filler)))
     assert len(text) < 700
 
 
@@ -153,14 +155,14 @@ def test_a_flood_is_shown_by_its_beginning(filler: str) -> None:
 def test_a_frame_that_is_made_to_be_slow_to_mask_is_not(text: str, as_keys: bool) -> None:
     fields = {f"{text}{n}" if as_keys else f"k{n}": text for n in range(120)}
     began = time.process_time()
-    shown(json.dumps(fields))
+    redact_frame(json.dumps(fields))
     # Some milliseconds; it was more than a second, and whoever knocks may send many.
     assert time.process_time() - began < 0.25
 
 
 def test_what_is_not_looked_at_is_counted() -> None:
     frame = json.dumps({"param": {f"f{n}": "a b " * 100 for n in range(100)}, "more": 1})
-    seen = json.loads(shown(frame))
+    seen = json.loads(redact_frame(frame))
     assert seen["param"]["…"] == f"[{100 - (len(seen['param']) - 1)} more]"
     assert seen["…"] == "[1 more]"
 
@@ -168,14 +170,14 @@ def test_what_is_not_looked_at_is_counted() -> None:
 def test_a_long_text_ends_with_no_part_of_what_would_be_masked() -> None:
     for secret in (TOKEN, PHONE):
         for before in range(470, 512):
-            assert secret[:10] not in shown_text(MASKED * 30 + " " * (before - 30 * 15) + secret)
+            assert secret[:10] not in redact_text(MASKED * 30 + " " * (before - 30 * 15) + secret)
 
 
 @given(st.text(max_size=300))
 def test_nothing_that_is_sent_fails_to_be_shown(text: str) -> None:
-    assert len(shown(text)) <= 4001
-    assert len(shown(f'{{"msgid": {text}')) <= 4001
-    shown(text.encode("utf-8", "surrogatepass"))
+    assert len(redact_frame(text)) <= 4001
+    assert len(redact_frame(f'{{"msgid": {text}')) <= 4001
+    redact_frame(text.encode("utf-8", "surrogatepass"))
 
 
 @given(
@@ -187,25 +189,25 @@ def test_nothing_that_is_sent_fails_to_be_shown(text: str) -> None:
 )
 def test_a_number_of_a_phone_is_masked_wherever_it_stands(value: object) -> None:
     frame = json.dumps({"data": {"param": [value, {"tel": PHONE}, f"call {PHONE}"]}})
-    assert PHONE not in shown(frame)
+    assert PHONE not in redact_frame(frame)
 
 
 def test_words_between_slashes_are_shown_and_tokens_are_not() -> None:
     path = "/api/v1/adapter/lenfocus/face/capture"
-    assert shown_uri(path) == path
-    assert shown_uri(f"/firmware/{TOKEN}/a.bin") == "/firmware/***/a.bin"
+    assert redact_uri(path) == path
+    assert redact_uri(f"/firmware/{TOKEN}/a.bin") == "/firmware/***/a.bin"
 
 
 def test_a_text_is_masked_by_what_it_looks_like() -> None:
-    assert shown_text(f"the token {TOKEN} is unknown") == "the token *** is unknown"
-    assert shown_text("sign: the code does not match the signature") == (
+    assert redact_text(f"the token {TOKEN} is unknown") == "the token *** is unknown"
+    assert redact_text("sign: the code does not match the signature") == (
         "sign: the code does not match the signature"
     )
-    assert shown_text("Authorization: Bearer abc") == "Authorization: Bearer ***"
+    assert redact_text("Authorization: Bearer abc") == "Authorization: Bearer ***"
 
 
 def test_sizes_are_for_people() -> None:
-    assert [size_of(n) for n in (0, 999, 1000, 9_999, 213_400, 8_400_000)] == [
+    assert [format_size(n) for n in (0, 999, 1000, 9_999, 213_400, 8_400_000)] == [
         "0 B",
         "999 B",
         "1.0 KB",

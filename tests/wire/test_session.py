@@ -15,8 +15,8 @@ from hub.wire.envelope import Response
 from hub.wire.session import (
     ConnectParam,
     KeepaliveParam,
-    Outcome,
-    Pending,
+    PendingRequests,
+    RequestOutcome,
     decode_connect,
     decode_keepalive,
 )
@@ -135,14 +135,14 @@ def test_1_2_and_1_3_name_the_device_as_far_as_sent() -> None:
 
 class Waiter:
     def __init__(self) -> None:
-        self.got: list[Outcome] = []
+        self.got: list[RequestOutcome] = []
 
-    def __call__(self, outcome: Outcome) -> None:
+    def __call__(self, outcome: RequestOutcome) -> None:
         self.got.append(outcome)
 
 
 def test_a_response_reaches_the_one_who_waits_for_its_msgid() -> None:
-    pending, first, second = Pending(4), Waiter(), Waiter()
+    pending, first, second = PendingRequests(4), Waiter(), Waiter()
     pending.expect("1", first)
     pending.expect("2", second)
     answer = Response("2", "/anything", 200)
@@ -152,7 +152,7 @@ def test_a_response_reaches_the_one_who_waits_for_its_msgid() -> None:
 
 
 def test_a_response_that_nobody_waits_for_any_more_is_told_so() -> None:
-    pending, waiter = Pending(4), Waiter()
+    pending, waiter = PendingRequests(4), Waiter()
     pending.expect("1", waiter)
     pending.forget("1")
     pending.forget("unknown")
@@ -161,7 +161,7 @@ def test_a_response_that_nobody_waits_for_any_more_is_told_so() -> None:
 
 
 def test_requests_that_wait_are_bounded() -> None:
-    pending = Pending(1)
+    pending = PendingRequests(1)
     pending.expect("1", Waiter())
     assert pending.full
     with pytest.raises(DeviceBusy):
@@ -171,14 +171,14 @@ def test_requests_that_wait_are_bounded() -> None:
 
 
 def test_a_msgid_is_used_once_at_a_time() -> None:
-    pending = Pending(2)
+    pending = PendingRequests(2)
     pending.expect("1", Waiter())
     with pytest.raises(ValueError, match="in use"):
         pending.expect("1", Waiter())
 
 
 def test_the_end_of_the_connection_ends_every_wait_once() -> None:
-    pending, waiters = Pending(4), [Waiter(), Waiter()]
+    pending, waiters = PendingRequests(4), [Waiter(), Waiter()]
     for msgid, waiter in enumerate(waiters):
         pending.expect(str(msgid), waiter)
     gone: HubError = DeviceSilent("the connection ended")
@@ -195,7 +195,7 @@ class EveryWaitEndsOnce(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.pending = Pending(3)
+        self.pending = PendingRequests(3)
         self.waiting: dict[str, Waiter] = {}
         self.done: list[Waiter] = []
         self.gone: HubError | None = None

@@ -9,7 +9,7 @@ import pytest
 
 from hub.errors import BadParameter
 from hub.wire import times
-from hub.wire.coercion import Number
+from hub.wire.coercion import LooseNumber
 
 
 @pytest.mark.parametrize(
@@ -26,31 +26,31 @@ from hub.wire.coercion import Number
     ],
 )
 def test_d5_seconds_and_milliseconds_are_told_apart_by_magnitude(
-    sent: Number, milliseconds: int
+    sent: LooseNumber, milliseconds: int
 ) -> None:
-    assert times.from_device(sent, "time") == milliseconds
+    assert times.parse_device_time(sent, "time") == milliseconds
 
 
 @pytest.mark.parametrize("sent", [-1, 253402300800000, 10**15, 10**30, 1e308, "soon", "-5"])
-def test_d5_a_time_that_makes_no_date_is_420(sent: Number) -> None:
+def test_d5_a_time_that_makes_no_date_is_420(sent: LooseNumber) -> None:
     with pytest.raises(BadParameter, match="time: "):
-        times.from_device(sent, "time")
+        times.parse_device_time(sent, "time")
 
 
 @pytest.mark.parametrize("sent", [None, "", " "])
-def test_2_1_a_missing_time_is_420_and_named(sent: Number) -> None:
+def test_2_1_a_missing_time_is_420_and_named(sent: LooseNumber) -> None:
     with pytest.raises(BadParameter, match=r"time: UNIX time .* is required"):
-        times.required_from_device(sent, "time")
+        times.require_device_time(sent, "time")
 
 
 def test_d8_an_access_time_is_local_to_the_site() -> None:
     shanghai = ZoneInfo("Asia/Shanghai")
-    at = times.from_local("2026-11-25 08:00:00", "accessTime", shanghai)
+    at = times.parse_local_time("2026-11-25 08:00:00", "accessTime", shanghai)
     assert at == times.parse_rfc3339("2026-11-25T00:00:00Z")
-    assert times.from_local(" 2026-11-25 08:00:00 ", "accessTime", shanghai) == at
-    assert times.from_local(1764028800, "accessTime", shanghai) == 1764028800000
-    assert times.from_local("1764028800", "accessTime", shanghai) == 1764028800000
-    assert times.from_local(None, "accessTime", shanghai) is None
+    assert times.parse_local_time(" 2026-11-25 08:00:00 ", "accessTime", shanghai) == at
+    assert times.parse_local_time(1764028800, "accessTime", shanghai) == 1764028800000
+    assert times.parse_local_time("1764028800", "accessTime", shanghai) == 1764028800000
+    assert times.parse_local_time(None, "accessTime", shanghai) is None
 
 
 @pytest.mark.parametrize(
@@ -59,22 +59,22 @@ def test_d8_an_access_time_is_local_to_the_site() -> None:
 )
 def test_d8_an_access_time_that_is_no_date_is_420(sent: str) -> None:
     with pytest.raises(BadParameter, match="accessTime: "):
-        times.from_local(sent, "accessTime", ZoneInfo("Asia/Shanghai"))
+        times.parse_local_time(sent, "accessTime", ZoneInfo("Asia/Shanghai"))
 
 
 def test_the_first_day_of_all_overflows_no_zone() -> None:
     with pytest.raises(BadParameter, match="accessTime"):
-        times.from_local("9999-12-31 23:59:59", "accessTime", ZoneInfo("America/Los_Angeles"))
+        times.parse_local_time("9999-12-31 23:59:59", "accessTime", ZoneInfo("America/Los_Angeles"))
 
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 
 
 def test_1_8_a_device_is_told_the_time_of_the_sites_clock() -> None:
-    at = times.from_local("2021-10-03 10:30:00", "start_time", SHANGHAI)
+    at = times.parse_local_time("2021-10-03 10:30:00", "start_time", SHANGHAI)
     assert at == 1633228200_000
-    assert times.local_text(at, SHANGHAI) == "2021-10-03 10:30:00"
-    assert times.local_text(at + 999, UTC) == "2021-10-03 02:30:00"
+    assert times.format_local_time(at, SHANGHAI) == "2021-10-03 10:30:00"
+    assert times.format_local_time(at + 999, UTC) == "2021-10-03 02:30:00"
 
 
 @pytest.mark.parametrize(
@@ -92,14 +92,14 @@ def test_1_8_a_device_is_told_the_time_of_the_sites_clock() -> None:
 def test_1_10_a_time_of_an_answer_is_read_where_it_can_be(
     answered: str | None, at: int | None
 ) -> None:
-    assert times.of_local_text(answered, SHANGHAI) == at
+    assert times.read_local_time(answered, SHANGHAI) == at
 
 
 def test_rfc3339_has_milliseconds_and_comes_back() -> None:
-    assert times.rfc3339(1666781577816) == "2022-10-26T10:52:57.816Z"
+    assert times.format_rfc3339(1666781577816) == "2022-10-26T10:52:57.816Z"
     assert times.parse_rfc3339("2022-10-26T10:52:57.816Z") == 1666781577816
     assert times.parse_rfc3339("2022-10-26T18:52:57+08:00") == 1666781577000
-    assert times.from_local("2022-10-26 10:52:57", "t", UTC) == 1666781577000
+    assert times.parse_local_time("2022-10-26 10:52:57", "t", UTC) == 1666781577000
 
 
 @pytest.mark.parametrize("text", ["", "2022-10-26", "2022-10-26T10:52:57", "2022-13-26T10:52:57Z"])

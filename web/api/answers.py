@@ -10,7 +10,7 @@ from hub.services.devices.enrolment import CodeFit, Waiting
 from hub.services.devices.provisioning import Outcome, kept_delivery
 from hub.services.devices.views import DeviceView
 from hub.services.firmware.campaigns import CampaignState, DeviceState
-from hub.wire.times import rfc3339
+from hub.wire.times import format_rfc3339
 
 Time = Annotated[str, Meta(description="RFC 3339 in UTC with milliseconds")]
 Did = Annotated[str, Meta(description="a decimal string from 1 to 2^64 - 1")]
@@ -340,7 +340,7 @@ def device_fields(view: DeviceView) -> Device:
         name=view.name,
         state=view.state,
         ip=view.ip,
-        last_seen=None if view.last_seen is None else rfc3339(view.last_seen),
+        last_seen=None if view.last_seen is None else format_rfc3339(view.last_seen),
         versions=Versions(view.fw_ver, view.sw_ver, view.os_ver, view.hw_ver),
         devName=view.dev_name,
         clock_offset=view.clock_offset,
@@ -351,7 +351,7 @@ def device_fields(view: DeviceView) -> Device:
         own_key=view.has_own_key,
         earlier_key_until=None
         if view.previous_key_until is None
-        else rfc3339(view.previous_key_until),
+        else format_rfc3339(view.previous_key_until),
         init=None if view.init_outcome is None else _init(view.init_outcome),
     )
 
@@ -365,11 +365,11 @@ def waiting_fields(waiting: Waiting) -> WaitingDevice:
     return WaitingDevice(
         sn=waiting.sn,
         ip=waiting.knock.ip,
-        first_seen=rfc3339(waiting.first_seen),
-        last_seen=rfc3339(waiting.last_seen),
+        first_seen=format_rfc3339(waiting.first_seen),
+        last_seen=format_rfc3339(waiting.last_seen),
         reason=waiting.reason,
         reasons=[reason.code for reason in waiting.told],
         tries=waiting.tries,
         clock_offset=round(waiting.knock.clock_offset, 3),
-        slowed_until=None if waiting.slowed_until is None else rfc3339(waiting.slowed_until),
+        slowed_until=None if waiting.slowed_until is None else format_rfc3339(waiting.slowed_until),
     )

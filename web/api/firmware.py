@@ -25,7 +25,7 @@ from hub.services.firmware.releases import (
     Release,
     StoredFile,
 )
-from hub.wire.times import rfc3339
+from hub.wire.times import format_rfc3339
 from hub.wire.uploads.firmware import Versions
 from web.api import answers
 from web.api.endpoint import PREFIX, Call, Did, Endpoint, Nothing, Routes, Seq
@@ -417,7 +417,7 @@ def _new_versions(body: VersionsBody | None) -> Versions:
 
 
 def file_answer(file: StoredFile) -> answers.FirmwareFile:
-    return answers.FirmwareFile(file.sha256, file.md5, file.size, rfc3339(file.added_at))
+    return answers.FirmwareFile(file.sha256, file.md5, file.size, format_rfc3339(file.added_at))
 
 
 def _versions(versions: Versions) -> answers.Versions:
@@ -438,7 +438,7 @@ def _release(release: Release) -> answers.Release:
         components=[_component(one) for one in release.components],
         reports=_versions(release.reports),
         least=_versions(release.least),
-        created_at=rfc3339(release.created_at),
+        created_at=format_rfc3339(release.created_at),
     )
 
 
@@ -448,7 +448,7 @@ def _summary(campaign: CampaignOutline | Campaign) -> answers.CampaignSummary:
         release=campaign.release.id,
         ver_name=campaign.release.ver_name,
         state=campaign.state,
-        started_at=rfc3339(campaign.started_at),
+        started_at=format_rfc3339(campaign.started_at),
         count=campaign.count,
         done=campaign.done,
     )
@@ -483,10 +483,10 @@ def _download(download: Download) -> answers.Download:
         size=download.size,
         covered=download.covered,
         sent=download.sent,
-        started_at=rfc3339(download.started_at),
-        ended_at=rfc3339(download.ended_at),
+        started_at=format_rfc3339(download.started_at),
+        ended_at=format_rfc3339(download.ended_at),
     )
 
 
 def _moment(ms: int | None) -> str | None:
-    return None if ms is None else rfc3339(ms)
+    return None if ms is None else format_rfc3339(ms)

@@ -11,7 +11,7 @@ from quart import Response
 from hub.services import Services
 from hub.services.records.record_log import RecordFilter
 from hub.wire.times import parse_rfc3339
-from hub.wire.uploads.records import Kind, render
+from hub.wire.uploads.records import RecordKind, render
 from web.api import answers
 from web.api.endpoint import PREFIX, Call, Did, Endpoint, Nothing, Routes, Seq, Text, Whole, seq_of
 
@@ -25,7 +25,7 @@ class RecordQuery(Struct, frozen=True, forbid_unknown_fields=True):
     order: Annotated[Literal["asc", "desc"], Meta(description="by seq; `desc`: newest first")] = (
         "asc"
     )
-    kind: Annotated[Kind | None, Meta(description="of this kind")] = None
+    kind: Annotated[RecordKind | None, Meta(description="of this kind")] = None
     did: Annotated[Did | None, Meta(description="of this device")] = None
     since: Annotated[Text | None, Meta(description="`since` ≤ `occurred_at`, in RFC 3339")] = None
     until: Annotated[Text | None, Meta(description="`occurred_at` < `until`, in RFC 3339")] = None

@@ -12,7 +12,7 @@ from quart import Response, request
 from hub.errors import NoSuchResource
 from hub.services import Services
 from hub.services.access.accounts import Actor, ApiKey
-from hub.wire.uploads.records import Kind, Record, render
+from hub.wire.uploads.records import Record, RecordKind, render
 from web import auth
 from web.api.answers import RemovedDevice, device_fields
 from web.api.endpoint import PREFIX, Call, Did, Endpoint, Nothing, Routes, Seq, seq_of
@@ -24,7 +24,7 @@ class StreamQuery(Struct, frozen=True, forbid_unknown_fields=True):
         Seq | None,
         Meta(description="go on after this seq; the header Last-Event-ID counts before it"),
     ] = None
-    kind: Annotated[Kind | None, Meta(description="records of this kind only")] = None
+    kind: Annotated[RecordKind | None, Meta(description="records of this kind only")] = None
     did: Annotated[Did | None, Meta(description="of this device only")] = None
 
     def wants(self, record: Record) -> bool:

@@ -8,7 +8,7 @@ from msgspec import Meta, Struct
 
 from hub.services import Services
 from hub.services.devices.frame_trace import Frame
-from hub.wire.times import rfc3339
+from hub.wire.times import format_rfc3339
 from web.api.answers import Time
 from web.api.endpoint import PREFIX, Call, Endpoint, Nothing, Routes, Seq
 
@@ -144,7 +144,7 @@ def _list(frames: list[Frame], after: int) -> TraceList:
 def _fields(frame: Frame) -> TraceFrame:
     return TraceFrame(
         number=frame.number,
-        time=rfc3339(frame.at),
+        time=format_rfc3339(frame.at),
         direction=frame.direction,
         kind=frame.kind,
         size=frame.size,

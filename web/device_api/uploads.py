@@ -41,7 +41,7 @@ from hub.services import Services
 from hub.services.devices.directory import Device
 from hub.services.devices.frame_trace import Upload
 from hub.wire import json_limits
-from hub.wire.coercion import Text
+from hub.wire.coercion import LooseText
 from hub.wire.signing import body_md5
 from hub.wire.uploads.firmware import OtaAnswer, base_url
 from web.device_api.firmware_downloads import PATH as DOWNLOADS
@@ -76,8 +76,8 @@ class _Sent(msgspec.Struct):
 class _Sender(msgspec.Struct):
     """As much of a body as says whose it is (D8, "token-or-address")."""
 
-    sn: Text = None
-    did: Text = None
+    sn: LooseText = None
+    did: LooseText = None
 
 
 _SENDER = msgspec.json.Decoder(_Sender)

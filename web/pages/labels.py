@@ -8,7 +8,7 @@ from hub.services.devices.enrolment import Waiting, WaitingReason
 from hub.services.devices.provisioning import kept_delivery
 from hub.services.devices.views import DeviceView
 from hub.services.site.health import HealthReason
-from hub.wire.commands.field_specs import Bound
+from hub.wire.commands.field_specs import FieldSpec
 from web import auth
 from web.pages import language
 from web.pages.language import N_, gettext
@@ -226,7 +226,7 @@ def duration(seconds: float) -> str:
     return " ".join([text % {"n": n} for n, text in units if n][:2])
 
 
-def number_expected(bound: Bound) -> str:
+def number_expected(bound: FieldSpec) -> str:
     """What a number of a command may be: the same beside its field, and where it is refused."""
     return gettext("A whole number from %(least)s to %(most)s.") % {
         "least": bound.least,

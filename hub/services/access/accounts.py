@@ -40,7 +40,7 @@ from hub.store.tables.audit import AuditEntry as AuditEntry
 from hub.store.tables.sessions import Session
 from hub.store.tables.users import Role as Role
 from hub.store.tables.users import User as User
-from hub.wire.signing import check_params_sign, ts_seconds, within_skew
+from hub.wire.signing import is_within_skew, ts_seconds, verify_params_sign
 
 if TYPE_CHECKING:
     from hub.services.site.site import Site, SiteSettings
@@ -361,9 +361,9 @@ class Accounts:
             raise InvalidAppId("appid: there is no such API key")
         if not params.get("sign") or not params.get("ts"):
             raise WrongSignature("a signed request carries appid, ts and sign")
-        if not check_params_sign(params, self._store.api_keys.secret(appid)):
+        if not verify_params_sign(params, self._store.api_keys.secret(appid)):
             raise WrongSignature("sign: does not fit the parameters")
-        if not within_skew(_time_of(params["ts"]), self._now(), self._clock_skew):
+        if not is_within_skew(_time_of(params["ts"]), self._now(), self._clock_skew):
             raise WrongSignature(f"ts: more than {self._clock_skew:g} s away from the hub's clock")
         return key
 

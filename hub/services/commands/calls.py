@@ -50,12 +50,12 @@ from hub.wire.commands.dialect import (
     Command,
 )
 from hub.wire.commands.messages import (
+    DevicePage,
     FaceCapture,
     FaceHistory,
     FaceParam,
     FileContent,
     FileRead,
-    Page,
     Person,
     PersonAdd,
     PersonCapture,
@@ -72,7 +72,7 @@ from hub.wire.commands.messages import (
     RecordParam,
     SearchResult,
 )
-from hub.wire.commands.paging import BEGINNING, Left, Pages
+from hub.wire.commands.paging import LIST_START, ListPosition, PageCursor
 from hub.wire.commands.params import check_param, encode_param, recode_param
 from hub.wire.commands.results import decode_answer
 
@@ -191,7 +191,7 @@ class Commands:
         return await self.call(did, RECORD_BY_MONTH, RecordByMonth.of(year, month))
 
     def recordings(
-        self, did: str, param: RecordList, *, left: Left = BEGINNING
+        self, did: str, param: RecordList, *, left: ListPosition = LIST_START
     ) -> PagesOfDevice[Recording]:
         """1.8; see `_paged`."""
         return self._paged(did, RECORD_LIST, param, left)
@@ -201,13 +201,13 @@ class Commands:
         await self.call(did, REBOOT, Reboot(delay_ms=delay_ms))
 
     def face_history(
-        self, did: str, param: FaceHistory, *, left: Left = BEGINNING
+        self, did: str, param: FaceHistory, *, left: ListPosition = LIST_START
     ) -> PagesOfDevice[FaceCapture]:
         """1.10; see `_paged`."""
         return self._paged(did, FACE_HISTORY, param, left)
 
     def person_history(
-        self, did: str, param: PersonHistory, *, left: Left = BEGINNING
+        self, did: str, param: PersonHistory, *, left: ListPosition = LIST_START
     ) -> PagesOfDevice[PersonCapture]:
         """1.11; see `_paged`."""
         return self._paged(did, PERSON_HISTORY, param, left)
@@ -217,7 +217,7 @@ class Commands:
         await self.call(did, PERSON_ADD, param)
 
     def people(
-        self, did: str, param: PersonList, *, left: Left = BEGINNING
+        self, did: str, param: PersonList, *, left: ListPosition = LIST_START
     ) -> PagesOfDevice[Person]:
         """1.13; see `_paged`."""
         return self._paged(did, PERSON_LIST, param, left)
@@ -248,17 +248,17 @@ class Commands:
         return self._people_changed.get(did, -math.inf)
 
     def _paged(
-        self, did: str, command: Command[P, Any], param: P, left: Left
+        self, did: str, command: Command[P, Any], param: P, left: ListPosition
     ) -> PagesOfDevice[Row]:
         """From the first page on; or, to go on with a walk that was `left`, from the `page_num` of
         the param."""
         start: int | None = getattr(param, "page_num", None)
 
-        async def ask(number: int) -> Page[Row]:
-            page: Page[Row] = await self.call(did, command, replace(param, page_num=number))
+        async def ask(number: int) -> DevicePage[Row]:
+            page: DevicePage[Row] = await self.call(did, command, replace(param, page_num=number))
             return page
 
-        return PagesOfDevice(Pages(command.first_page or 0, page=start, left=left), ask)
+        return PagesOfDevice(PageCursor(command.first_page or 0, page=start, left=left), ask)
 
     async def _ask(self, did: str, command: Command[Any, Any], param: Raw) -> Answer:
         try:

@@ -6,8 +6,8 @@ from collections.abc import Awaitable, Callable
 from typing import Generic, TypeVar
 
 from hub.errors import DeviceRefused
-from hub.wire.commands.messages import Page
-from hub.wire.commands.paging import Left, Pages
+from hub.wire.commands.messages import DevicePage
+from hub.wire.commands.paging import ListPosition, PageCursor
 
 Row = TypeVar("Row")
 
@@ -19,7 +19,9 @@ class PagesOfDevice(Generic[Row]):
     and after any error but the device's refusal, `next` may be called again and misses nothing.
     """
 
-    def __init__(self, pages: Pages[Row], ask: Callable[[int], Awaitable[Page[Row]]]) -> None:
+    def __init__(
+        self, pages: PageCursor[Row], ask: Callable[[int], Awaitable[DevicePage[Row]]]
+    ) -> None:
         self._pages = pages
         self._ask = ask
 
@@ -39,7 +41,7 @@ class PagesOfDevice(Generic[Row]):
         return self._pages.read
 
     @property
-    def left(self) -> Left:
+    def left(self) -> ListPosition:
         """What a walk that goes on from the page `wanted` is to know of this one."""
         return self._pages.left
 

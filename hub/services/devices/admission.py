@@ -35,7 +35,7 @@ from hub.wire.session import (
     KeepaliveParam,
     TokenResult,
 )
-from hub.wire.signing import check_params_sign, ts_seconds, within_skew
+from hub.wire.signing import is_within_skew, ts_seconds, verify_params_sign
 
 log = logging.getLogger(__name__)
 
@@ -178,7 +178,7 @@ class Admission:
         device = self._store.devices.by_appid(query.get("appid", ""))
         if device is None:
             raise InvalidAppId()
-        if not check_params_sign(query, self._store.devices.secrets(device.did).secret):
+        if not verify_params_sign(query, self._store.devices.secrets(device.did).secret):
             raise WrongSignature("the signature does not fit the parameters")
         self._check_signed_at(device, query.get("ts", ""))
         if "body_md5" in query and query["body_md5"] != body_md5:
@@ -232,7 +232,7 @@ class Admission:
 
         `before` is the connect before it, where that failed.
         """
-        if within_skew(param.ts, self._now(), self._config.clock_skew):
+        if is_within_skew(param.ts, self._now(), self._config.clock_skew):
             return None
         stands_still = (
             before is not None
@@ -336,7 +336,7 @@ class Admission:
             signed_at = ts_seconds(ts_text)
         except BadParameter:
             raise WrongSignature("ts: UNIX time in seconds is required") from None
-        if device.clock_trusted and not within_skew(
+        if device.clock_trusted and not is_within_skew(
             signed_at, self._now(), self._config.clock_skew
         ):
             raise WrongSignature("ts is too far from the hub's time")

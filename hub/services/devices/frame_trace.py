@@ -20,7 +20,7 @@ from hub.live.frame_trace import Upload as Upload
 from hub.live.pending_devices import PendingDevices
 from hub.services.devices.directory import Device, Devices
 from hub.wire.envelope import BadFrame, Response, decode_frame
-from hub.wire.redaction import shown, shown_text, shown_uri
+from hub.wire.redaction import redact_frame, redact_text, redact_uri
 
 #: A frame; one that is none, or of which too little was kept; a request over HTTP; the end of a
 #: connection.
@@ -174,7 +174,7 @@ def _read(entry: Entry, *, is_told: bool) -> _Read:
     if isinstance(kept, Shortened):
         # It was masked along with that.
         return _read_frame(entry, kept.text, kept.text, otherwise="part")
-    return _read_frame(entry, kept, shown(kept) if is_told else "", otherwise="bad")
+    return _read_frame(entry, kept, redact_frame(kept) if is_told else "", otherwise="bad")
 
 
 def _read_frame(entry: Entry, sent: str | bytes, text: str, *, otherwise: Kind) -> _Read:
@@ -183,7 +183,7 @@ def _read_frame(entry: Entry, sent: str | bytes, text: str, *, otherwise: Kind) 
     except BadFrame as error:
         return _Read(_plain(entry, otherwise, text=text), error.msgid)
     # An answer need not name a uri (D1).
-    uri = shown_uri(frame.uri.rstrip("/"))
+    uri = redact_uri(frame.uri.rstrip("/"))
     if isinstance(frame, Response):
         told = _plain(entry, "answer", uri=uri, code=frame.code, text=text)
     else:
@@ -210,9 +210,9 @@ def _upload(entry: Entry, upload: Upload) -> Frame:
     frame = _plain(
         entry,
         "upload",
-        uri=shown_uri(f"{upload.method} {upload.path}"),
+        uri=redact_uri(f"{upload.method} {upload.path}"),
         code=upload.code,
-        text=shown_text(f"HTTP {upload.status} {upload.msg}" if upload.status else upload.msg),
+        text=redact_text(f"HTTP {upload.status} {upload.msg}" if upload.status else upload.msg),
     )
     return replace(frame, duration_ms=_milliseconds(upload.seconds))
 

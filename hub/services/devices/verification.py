@@ -9,7 +9,7 @@ from typing import Protocol
 from msgspec import Struct
 
 from hub.live.pending_devices import WaitingReason
-from hub.wire.signing import is_base64, load_public_key, recover_signed, signed_form
+from hub.wire.signing import find_sign_form, is_readable_sign, load_public_key, recover_signed
 
 #: Parsing a PEM costs as much as checking a signature.
 _loaded = lru_cache(maxsize=4096)(load_public_key)
@@ -50,11 +50,11 @@ def fit_or_reason(knock: Signed, *, keys: Sequence[str], code: str | None) -> Fi
             continue
         if code is None:
             return WaitingReason("unknown")
-        form = signed_form(signed, sn=knock.sn, code=code, ts_text=knock.ts_text)
+        form = find_sign_form(signed, sn=knock.sn, code=code, ts_text=knock.ts_text)
         if form is not None:
             return Fit(form, key)
         reason = WaitingReason("code-mismatch")
-    if reason.code == "key-mismatch" and not is_base64(knock.sign):
+    if reason.code == "key-mismatch" and not is_readable_sign(knock.sign):
         return WaitingReason("bad-signature")
     return reason
 

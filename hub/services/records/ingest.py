@@ -21,7 +21,7 @@ from hub.store.record_log import NewUpload
 from hub.store.tables.devices import Device
 from hub.threads import WorkerThreads
 from hub.wire.uploads import bodies
-from hub.wire.uploads.bodies import DeviceInfo, Upload
+from hub.wire.uploads.bodies import CheckedUpload, DeviceInfo
 from hub.wire.uploads.firmware import OtaAnswer, OtaComponent, Versions, decode_ota_query
 from hub.wire.uploads.records import AccessDetail, NewRecord
 
@@ -91,7 +91,7 @@ class Ingest:
     async def base64img(self, device: Device, body: bytes) -> None:
         """D8: a lone picture is a record of its own, `of` the device's latest access record."""
         picture = await self._decode(bodies.decode_base64img, body)
-        upload = Upload(kind="access", detail=AccessDetail(), pictures=(picture,))
+        upload = CheckedUpload(kind="access", detail=AccessDetail(), pictures=(picture,))
         await self._store(device, "base64img", body, [upload], follows_access=True)
 
     async def device_info(self, device: Device, body: bytes) -> None:
@@ -145,7 +145,7 @@ class Ingest:
         device: Device,
         path: str,
         body: bytes,
-        entries: Sequence[Upload],
+        entries: Sequence[CheckedUpload],
         *,
         follows_access: bool = False,
     ) -> None:
@@ -158,7 +158,7 @@ class Ingest:
         if done.repeated:
             metrics.repeats.inc()
 
-    def _record(self, device: Device, upload: Upload) -> NewRecord:
+    def _record(self, device: Device, upload: CheckedUpload) -> NewRecord:
         occurred_at = upload.occurred_at
         return NewRecord(
             kind=upload.kind,

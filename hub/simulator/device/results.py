@@ -38,7 +38,7 @@ from hub.wire.commands.messages import (
     RecordByMonth,
     Recording,
     RecordList,
-    RecordPage,
+    RecordListPage,
     RecordParam,
     SearchResult,
 )
@@ -118,11 +118,11 @@ class CommandResults:
         )
         return [DayCount(day, count) for day, count in counts]
 
-    def _record_list(self, param: RecordList, window: PageWindow) -> RecordPage:
+    def _record_list(self, param: RecordList, window: PageWindow) -> RecordListPage:
         start, end = _span(param.start_time, param.end_time)
         files = files_between(self._state.sn, start, end, now=self._state.clock())
         total = window.total(files)
-        return RecordPage(
+        return RecordListPage(
             total_page=-(-total // window.size),
             total_file=total,
             page_size=window.size,

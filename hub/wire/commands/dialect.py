@@ -32,7 +32,7 @@ from hub.wire.commands.messages import (
     RecordByMonth,
     RecordDays,
     RecordList,
-    RecordPage,
+    RecordListPage,
     RecordParam,
     SearchResult,
 )
@@ -157,7 +157,7 @@ RECORD_LIST = Command(
     section="1.8",
     uris=("/storage/get_record_list",),
     param=RecordList,
-    answer=RecordPage,
+    answer=RecordListPage,
     first_page=0,
     example=RecordList(start_time=_START, end_time=_END, page_num=0, page_size=100),
 )

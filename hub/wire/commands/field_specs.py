@@ -9,19 +9,19 @@ from typing import Literal
 import msgspec
 from msgspec import Struct, inspect
 
-from hub.wire.commands.messages import MOST_PHOTO_BYTES, MOST_PID
+from hub.wire.commands.messages import MAX_PHOTO_BYTES, MAX_PID
 
-Kind = Literal["integer", "boolean", "text", "time", "pid", "photo", "object"]
+FieldKind = Literal["integer", "boolean", "text", "time", "pid", "photo", "object"]
 
 
-class Bound(Struct, frozen=True, kw_only=True):
+class FieldSpec(Struct, frozen=True, kw_only=True):
     """What one field may hold. `least` and `most` are of a number, or of a text's length.
 
     `default` is what stands for a field that is not given; None where it is then not sent.
     `inner` are the fields of an object, and `type` its struct.
     """
 
-    kind: Kind
+    kind: FieldKind
     required: bool
     least: int | None = None
     most: int | None = None
@@ -29,7 +29,7 @@ class Bound(Struct, frozen=True, kw_only=True):
     unit: str = ""
     description: str = ""
     type: type[Struct] | None = None
-    inner: Mapping[str, Bound] = {}
+    inner: Mapping[str, FieldSpec] = {}
 
     @property
     def expected(self) -> str:
@@ -42,9 +42,9 @@ class Bound(Struct, frozen=True, kw_only=True):
             case "time":
                 return "a time as yyyy-MM-dd HH:mm:ss"
             case "pid":
-                return f"a decimal number from 1 to {MOST_PID}"
+                return f"a decimal number from 1 to {MAX_PID}"
             case "photo":
-                return f"a JPEG of at most {MOST_PHOTO_BYTES >> 20} MB as base64"
+                return f"a JPEG of at most {MAX_PHOTO_BYTES >> 20} MB as base64"
             case "object":
                 return "an object"
             case _ if self.least:
@@ -54,24 +54,24 @@ class Bound(Struct, frozen=True, kw_only=True):
 
 
 @cache
-def field_bounds(param: type[Struct]) -> Mapping[str, Bound]:
+def field_specs(param: type[Struct]) -> Mapping[str, FieldSpec]:
     """The bounds of each field of a command's param, in the order of the specification."""
     info = inspect.type_info(param)
     assert isinstance(info, inspect.StructType)
     return {field.name: _bound(field) for field in info.fields}
 
 
-def without_none(kind: inspect.Type) -> inspect.Type:
+def optional_inner_type(kind: inspect.Type) -> inspect.Type:
     """`X | None` as X, without what is told about it."""
     return _metadata(kind).type
 
 
-def _bound(field: inspect.Field) -> Bound:
-    kind = without_none(field.type)
+def _bound(field: inspect.Field) -> FieldSpec:
+    kind = optional_inner_type(field.type)
     told = _metadata(field.type)
     extra = told.extra or {}
-    name: Kind = extra.get("kind", "text")
-    bound = Bound(
+    name: FieldKind = extra.get("kind", "text")
+    bound = FieldSpec(
         kind=name,
         required=field.required,
         default=None if field.default is msgspec.NODEFAULT else field.default,
@@ -87,7 +87,7 @@ def _bound(field: inspect.Field) -> Bound:
         case inspect.StrType():
             return change(bound, least=kind.min_length, most=kind.max_length)
         case inspect.StructType():
-            return change(bound, kind="object", type=kind.cls, inner=field_bounds(kind.cls))
+            return change(bound, kind="object", type=kind.cls, inner=field_specs(kind.cls))
     raise TypeError(f"{field.name}: no kind of a command's field: {kind}")
 
 

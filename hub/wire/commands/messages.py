@@ -14,8 +14,8 @@ from msgspec import Meta, Struct, field
 from hub.wire.pictures import Picture
 
 #: A frame holds 8 MB, and base64 takes four bytes for three.
-MOST_PHOTO_BYTES = 5 << 20
-MOST_PID = 2**64 - 1
+MAX_PHOTO_BYTES = 5 << 20
+MAX_PID = 2**64 - 1
 
 Percent = Annotated[int, Meta(ge=0, le=100)]
 Category = Annotated[
@@ -23,7 +23,7 @@ Category = Annotated[
 ]
 Gender = Annotated[int, Meta(ge=1, le=2, description="1 male, 2 female")]
 PageNumber = Annotated[int, Meta(ge=0, le=1_000_000)]
-PageOf32 = Annotated[int, Meta(ge=1, le=32)]
+MaxPageSize32 = Annotated[int, Meta(ge=1, le=32)]
 Name = Annotated[str, Meta(min_length=1, max_length=128)]
 ShortText = Annotated[str, Meta(max_length=128)]
 LocalTime = Annotated[
@@ -141,7 +141,7 @@ class FaceHistory(Struct, frozen=True, kw_only=True):
     start_time: LocalTime
     end_time: LocalTime
     page_num: PageNumber | None = None
-    page_size: PageOf32 = 32
+    page_size: MaxPageSize32 = 32
     name: ShortText | None = None
     workId: ShortText | None = None
     idCard: ShortText | None = None
@@ -154,7 +154,7 @@ class PersonHistory(Struct, frozen=True, kw_only=True):
     start_time: LocalTime
     end_time: LocalTime
     page_num: PageNumber | None = None
-    page_size: PageOf32 = 32
+    page_size: MaxPageSize32 = 32
 
 
 class PersonAdd(Struct, frozen=True, kw_only=True):
@@ -177,7 +177,7 @@ class PersonList(Struct, frozen=True, kw_only=True):
     """1.13. No filter means all. Without `page_num` the first page as documented."""
 
     page_num: PageNumber | None = None
-    page_size: PageOf32 = 32
+    page_size: MaxPageSize32 = 32
     category: Category | None = None
     name: ShortText | None = None
     workId: ShortText | None = None
@@ -217,7 +217,7 @@ Row = TypeVar("Row", covariant=True)
 Count = Annotated[int, Meta(ge=0)]
 
 
-class Page(Protocol[Row]):
+class DevicePage(Protocol[Row]):
     """One page of a list that a device gives in parts.
 
     `total` is None where the device does not tell it; `unreadable` rows were skipped.
@@ -257,7 +257,7 @@ class Recording(Struct, frozen=True, kw_only=True, omit_defaults=True):
     end_time: str | None = None
 
 
-class RecordPage(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class RecordListPage(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """1.8"""
 
     total_page: Count | None = None

@@ -15,18 +15,18 @@ import msgspec
 import xxhash
 from msgspec import Struct
 
-from hub.wire.commands.messages import Page
+from hub.wire.commands.messages import DevicePage
 
 Row = TypeVar("Row")
 
 #: Of one list. No device holds so much; one that never ends does.
-MOST_PAGES = 10_000
-MOST_ROWS = 500_000
+MAX_PAGES = 10_000
+MAX_ROWS = 500_000
 #: Of a list that was left; devices give 32 rows at a time, or 72 recordings.
-MOST_MARKS = 100
+MAX_MARKS = 100
 
 
-class Left(Struct, frozen=True):
+class ListPosition(Struct, frozen=True):
     """What is known of a list that was left: rows that came, and marks of the last of them.
 
     A row that was put in meanwhile moves others on to the next page, and some devices repeat their
@@ -37,17 +37,19 @@ class Left(Struct, frozen=True):
     marks: tuple[int, ...] = ()
 
 
-BEGINNING = Left()
+LIST_START = ListPosition()
 
 
-class Pages(Generic[Row]):
+class PageCursor(Generic[Row]):
     """The pages of one list: ask for the page `wanted` and tell of the answer, until it is None.
 
     A list that was `left` is gone on with from its `page`. `total` is what the device told last,
     `unreadable` counts the rows that could not be read.
     """
 
-    def __init__(self, first_page: int, *, page: int | None = None, left: Left = BEGINNING) -> None:
+    def __init__(
+        self, first_page: int, *, page: int | None = None, left: ListPosition = LIST_START
+    ) -> None:
         self._first = first_page
         self._before = left.read
         self._marks_before = frozenset(left.marks)
@@ -65,15 +67,15 @@ class Pages(Generic[Row]):
         return self._before + len(self._seen)
 
     @property
-    def left(self) -> Left:
+    def left(self) -> ListPosition:
         """What to go on with from here on."""
-        return Left(self.read, tuple(map(_mark, self._last)))
+        return ListPosition(self.read, tuple(map(_mark, self._last)))
 
-    def take(self, page: Page[Row]) -> tuple[Row, ...]:
+    def take(self, page: DevicePage[Row]) -> tuple[Row, ...]:
         """The device answered with this page: its rows that did not come before."""
         asked = self._ask()
         new = tuple(self._new(page.rows))
-        self._last = page.rows[-MOST_MARKS:] or self._last
+        self._last = page.rows[-MAX_MARKS:] or self._last
         if new or not page.rows:
             self.unreadable += page.unreadable
         self.total = self.total if page.total is None else page.total
@@ -136,7 +138,7 @@ class Pages(Generic[Row]):
         return 0 < self.total - self.read - self.unreadable <= self._largest
 
     def _is_at_bound(self) -> bool:
-        return self._asked >= MOST_PAGES or self.read >= MOST_ROWS
+        return self._asked >= MAX_PAGES or self.read >= MAX_ROWS
 
 
 def _mark(row: object) -> int:

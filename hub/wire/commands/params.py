@@ -14,8 +14,8 @@ from msgspec import Raw, Struct
 from hub.errors import BadParameter
 from hub.wire import coercion, json_limits
 from hub.wire.commands.dialect import Command
-from hub.wire.commands.field_specs import Bound, field_bounds
-from hub.wire.commands.messages import MOST_PHOTO_BYTES, MOST_PID
+from hub.wire.commands.field_specs import FieldSpec, field_specs
+from hub.wire.commands.messages import MAX_PHOTO_BYTES, MAX_PID
 from hub.wire.pictures import picture_of_text
 
 P = TypeVar("P", bound=Struct)
@@ -99,7 +99,7 @@ def _fields(param: Struct) -> list[tuple[str, object]]:
 
 
 def _read(kind: type[P], given: Mapping[str, object], path: str) -> P:
-    bounds = field_bounds(kind)
+    bounds = field_specs(kind)
     for name in given:
         if name not in bounds:
             known = ", ".join(bounds)
@@ -113,7 +113,7 @@ def _read(kind: type[P], given: Mapping[str, object], path: str) -> P:
     return kind(**taken)
 
 
-def _value(bound: Bound, sent: object, field: str) -> object:
+def _value(bound: FieldSpec, sent: object, field: str) -> object:
     """The field's value, or its default where nothing is given. Blank text is nothing."""
     value = None if _is_blank(sent) else _READERS[bound.kind](bound, sent, field)
     if value is not None:
@@ -127,15 +127,15 @@ def _is_blank(sent: object) -> bool:
     return sent is None or (isinstance(sent, str) and not sent.strip())
 
 
-def _not(bound: Bound, field: str) -> BadParameter:
+def _not(bound: FieldSpec, field: str) -> BadParameter:
     return BadParameter(f"{bound.expected} is expected", field=field)
 
 
-def _integer(bound: Bound, sent: object, field: str) -> int | None:
+def _integer(bound: FieldSpec, sent: object, field: str) -> int | None:
     if isinstance(sent, bool) or not isinstance(sent, int | float | str):
         raise _not(bound, field)
     try:
-        value = coercion.whole(sent, field)
+        value = coercion.coerce_int(sent, field)
     except BadParameter:
         raise _not(bound, field) from None
     if value is None or not (bound.least or 0) <= value <= (bound.most or 0):
@@ -143,7 +143,7 @@ def _integer(bound: Bound, sent: object, field: str) -> int | None:
     return value
 
 
-def _boolean(bound: Bound, sent: object, field: str) -> bool:
+def _boolean(bound: FieldSpec, sent: object, field: str) -> bool:
     word = str(sent).strip().lower() if isinstance(sent, bool | int | str) else None
     value = _TRUTHS.get(word)
     if value is None:
@@ -151,7 +151,7 @@ def _boolean(bound: Bound, sent: object, field: str) -> bool:
     return value
 
 
-def _text(bound: Bound, sent: object, field: str) -> str | None:
+def _text(bound: FieldSpec, sent: object, field: str) -> str | None:
     if isinstance(sent, bool) or not isinstance(sent, str | int):
         raise _not(bound, field)
     value = str(sent).strip()
@@ -162,7 +162,7 @@ def _text(bound: Bound, sent: object, field: str) -> str | None:
     return value
 
 
-def _time(bound: Bound, sent: object, field: str) -> str:
+def _time(bound: FieldSpec, sent: object, field: str) -> str:
     value = sent.strip() if isinstance(sent, str) else ""
     if not _TIME.fullmatch(value):
         raise _not(bound, field)
@@ -173,14 +173,14 @@ def _time(bound: Bound, sent: object, field: str) -> str:
     return value
 
 
-def _pid(bound: Bound, sent: object, field: str) -> str:
+def _pid(bound: FieldSpec, sent: object, field: str) -> str:
     value = str(sent).strip()
-    if not _PID.fullmatch(value) or not 1 <= int(value) <= MOST_PID:
+    if not _PID.fullmatch(value) or not 1 <= int(value) <= MAX_PID:
         raise _not(bound, field)
     return value
 
 
-def _photo(bound: Bound, sent: object, field: str) -> str:
+def _photo(bound: FieldSpec, sent: object, field: str) -> str:
     """1.12: base64 of a JPEG, sent without the prefix that it may have come with."""
     if not isinstance(sent, str):
         raise _not(bound, field)
@@ -189,18 +189,18 @@ def _photo(bound: Bound, sent: object, field: str) -> str:
         picture = picture_of_text(content, name="photo", field=field)
     except BadParameter:
         picture = None
-    if picture is None or picture.mime != "image/jpeg" or len(picture.data) > MOST_PHOTO_BYTES:
+    if picture is None or picture.mime != "image/jpeg" or len(picture.data) > MAX_PHOTO_BYTES:
         raise _not(bound, field)
     return pybase64.b64encode(picture.data).decode()
 
 
-def _object(bound: Bound, sent: object, field: str) -> Struct:
+def _object(bound: FieldSpec, sent: object, field: str) -> Struct:
     if not isinstance(sent, Mapping) or bound.type is None:
         raise _not(bound, field)
     return _read(bound.type, sent, field)
 
 
-_READERS: dict[str, Callable[[Bound, object, str], object]] = {
+_READERS: dict[str, Callable[[FieldSpec, object, str], object]] = {
     "integer": _integer,
     "boolean": _boolean,
     "text": _text,

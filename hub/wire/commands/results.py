@@ -16,9 +16,9 @@ from msgspec import Raw, Struct, inspect
 from hub.errors import BadParameter, DeviceNonsense
 from hub.wire import json_limits
 from hub.wire.commands.dialect import Command
-from hub.wire.commands.field_specs import without_none
+from hub.wire.commands.field_specs import optional_inner_type
 from hub.wire.commands.messages import Done
-from hub.wire.extra_fields import Fields
+from hub.wire.extra_fields import FieldReader
 
 A = TypeVar("A", bound=Struct)
 
@@ -56,7 +56,7 @@ def _parts(kind: type[Struct]) -> tuple[_Part, ...]:
     info = inspect.type_info(kind)
     assert isinstance(info, inspect.StructType)
     return tuple(
-        _Part(field.name, field.encode_name, field.required, without_none(field.type))
+        _Part(field.name, field.encode_name, field.required, optional_inner_type(field.type))
         for field in info.fields
         if field.name != "unreadable"
     )
@@ -69,11 +69,11 @@ def _result(kind: type[A], data: bytes) -> A:
     lists = [part.key for part in _parts(kind) if isinstance(part.type, inspect.VarTupleType)]
     if lists and data[:1] == b"[":
         # 1.7: the list alone is the result.
-        return _object(kind, Fields({lists[0]: Raw(data)}, "result"))
-    return _object(kind, Fields.of(data, "result"))
+        return _object(kind, FieldReader({lists[0]: Raw(data)}, "result"))
+    return _object(kind, FieldReader.decode(data, "result"))
 
 
-def _object(kind: type[A], fields: Fields) -> A:
+def _object(kind: type[A], fields: FieldReader) -> A:
     """Raises BadParameter for a required field that cannot be read, and a list that is none."""
     told: dict[str, object] = {}
     for part in _parts(kind):
@@ -84,16 +84,16 @@ def _object(kind: type[A], fields: Fields) -> A:
         if value is not None:
             told[part.name] = value
         elif part.required:
-            raise BadParameter("is missing", field=fields.name(part.key))
+            raise BadParameter("is missing", field=fields.path_of(part.key))
     return kind(**told)
 
 
 def _rows(
-    part: _Part, kind: inspect.VarTupleType, fields: Fields
+    part: _Part, kind: inspect.VarTupleType, fields: FieldReader
 ) -> tuple[tuple[Struct, ...], int]:
     """The rows that can be read, and how many cannot."""
     assert isinstance(kind.item_type, inspect.StructType)
-    name, raw = fields.name(part.key), fields.undecoded(part.key)
+    name, raw = fields.path_of(part.key), fields.raw(part.key)
     if raw is None or bytes(raw) in _NO_LIST:
         return (), 0
     raws = json_limits.decode(_LIST, bytes(raw), "the list", path=name)
@@ -105,18 +105,18 @@ def _rows(
 
 def _row(kind: type[A], raw: Raw, path: str) -> A | None:
     try:
-        row = _object(kind, Fields.of(raw, path))
+        row = _object(kind, FieldReader.decode(raw, path))
     except BadParameter:
         return None
     return row if any(getattr(row, name) is not None for name in row.__struct_fields__) else None
 
 
-def _value(part: _Part, fields: Fields) -> object:
+def _value(part: _Part, fields: FieldReader) -> object:
     """None where it is missing, or cannot be read and need not be there."""
     try:
         match part.type:
             case inspect.IntType(ge=least, le=most):
-                return _within(fields.whole(part.key), least, most, fields.name(part.key))
+                return _within(fields.integer(part.key), least, most, fields.path_of(part.key))
             case inspect.StrType():
                 return fields.text(part.key)
             case _:

@@ -18,35 +18,35 @@ from msgspec import Raw, Struct
 from hub.errors import BadParameter, UnknownEventType
 from hub.wire import json_limits, times
 from hub.wire.code_tables import EVENT_TYPES
-from hub.wire.coercion import Number, Text, text, whole
-from hub.wire.extra_fields import Fields, Further, held_object
+from hub.wire.coercion import LooseNumber, LooseText, coerce_int, coerce_text
+from hub.wire.extra_fields import ExtraField, FieldReader, extra_object
 from hub.wire.pictures import Picture, decode_picture, picture_of_text
 from hub.wire.uploads.records import (
     AccessDetail,
     Detail,
     EventDetail,
     FaceDetail,
-    Kind,
     Plate,
+    RecordKind,
     Rect,
     Vehicle,
     VehicleDetail,
 )
 
 #: Access records in one upload (D8).
-MOST_ACCESS_RECORDS = 1000
+MAX_ACCESS_RECORDS = 1000
 
 #: Key in `data` of 2.1 and 2.4 -> name of the image.
 FACE_PICTURES = (("face_data", "face"), ("body_data", "body"), ("bg_data", "background"))
 
 
-class Upload(Struct, frozen=True, kw_only=True):
+class CheckedUpload(Struct, frozen=True, kw_only=True):
     """One thing that a device reported. `did` and `sn` as the body names them, if it does.
 
     `occurred_at` is None where the body tells no time.
     """
 
-    kind: Kind
+    kind: RecordKind
     did: str | None = None
     sn: str | None = None
     occurred_at: int | None = None
@@ -55,11 +55,11 @@ class Upload(Struct, frozen=True, kw_only=True):
     pictures: tuple[Picture, ...] = ()
 
 
-class AccessUpload(Struct, frozen=True):
+class AccessBody(Struct, frozen=True):
     """The access records of one body (D8); each may name its own did."""
 
     sn: str | None
-    entries: tuple[Upload, ...]
+    entries: tuple[CheckedUpload, ...]
 
 
 class DeviceInfo(Struct, frozen=True):
@@ -75,56 +75,56 @@ class DeviceInfo(Struct, frozen=True):
     extra: Raw = Raw(b"{}")
 
 
-def decode_face(body: bytes, *, max_depth: int) -> Upload:
+def decode_face(body: bytes, *, max_depth: int) -> CheckedUpload:
     """2.1: a capture of a face. Raises BadParameter."""
     sent, further = _FACE.read(body, max_depth)
-    data = Fields(sent.data or {}, "data")
+    data = FieldReader(sent.data or {}, "data")
     pictures = _face_pictures(data)
-    uuid = text(sent.uuid, "uuid") or _pid(sent.pid, further)
-    return Upload(
+    uuid = coerce_text(sent.uuid, "uuid") or _pid(sent.pid, further)
+    return CheckedUpload(
         kind="face",
-        did=text(sent.did, "did"),
-        sn=text(sent.sn, "sn"),
-        occurred_at=times.required_from_device(sent.time, "time"),
+        did=coerce_text(sent.did, "did"),
+        sn=coerce_text(sent.sn, "sn"),
+        occurred_at=times.require_device_time(sent.time, "time"),
         detail=FaceDetail(
-            name=text(sent.name, "name"),
-            age=whole(sent.age, "age"),
-            gender=whole(sent.gender, "gender"),
+            name=coerce_text(sent.name, "name"),
+            age=coerce_int(sent.age, "age"),
+            gender=coerce_int(sent.gender, "gender"),
             uuid=uuid,
-            category=_if_any(Fields.whole, sent.category, "category", further),
+            category=_if_any(FieldReader.integer, sent.category, "category", further),
         ),
         extra=_extra(further, data),
         pictures=pictures,
     )
 
 
-def decode_event(body: bytes, *, max_depth: int, keep_unknown: bool) -> Upload:
+def decode_event(body: bytes, *, max_depth: int, keep_unknown: bool) -> CheckedUpload:
     """2.4: an event. Raises BadParameter, and UnknownEventType unless `keep_unknown`."""
     sent, further = _EVENT.read(body, max_depth)
-    data = Fields(sent.data or {}, "data")
+    data = FieldReader(sent.data or {}, "data")
     pictures = _face_pictures(data)
-    return Upload(
+    return CheckedUpload(
         kind="event",
-        did=text(sent.did, "did"),
-        sn=text(sent.sn, "sn"),
-        occurred_at=times.required_from_device(sent.time, "time"),
+        did=coerce_text(sent.did, "did"),
+        sn=coerce_text(sent.sn, "sn"),
+        occurred_at=times.require_device_time(sent.time, "time"),
         detail=EventDetail(
             type=_event_type(sent.type, keep_unknown),
-            data=held_object(data.further()),
-            name=_if_any(Fields.text, sent.name, "name", further),
-            uuid=_if_any(Fields.text, sent.uuid, "uuid", further) or _pid(sent.pid, further),
-            category=_if_any(Fields.whole, sent.category, "category", further),
+            data=extra_object(data.remaining()),
+            name=_if_any(FieldReader.text, sent.name, "name", further),
+            uuid=_if_any(FieldReader.text, sent.uuid, "uuid", further) or _pid(sent.pid, further),
+            category=_if_any(FieldReader.integer, sent.category, "category", further),
         ),
-        extra=held_object(further),
+        extra=extra_object(further),
         pictures=pictures,
     )
 
 
-def decode_vehicle(body: bytes, *, max_depth: int) -> Upload:
+def decode_vehicle(body: bytes, *, max_depth: int) -> CheckedUpload:
     """2.5: a vehicle and its plate. Raises BadParameter."""
     sent, further = _VEHICLE.read(body, max_depth)
-    data = Fields(sent.data or {}, "data")
-    plate = data.inner("plate") or Fields({}, "data.plate")
+    data = FieldReader(sent.data or {}, "data")
+    plate = data.nested("plate") or FieldReader({}, "data.plate")
     pictures = _present(
         data.picture("full_image", "full"),
         data.picture("vehicle_pic", "vehicle"),
@@ -132,32 +132,32 @@ def decode_vehicle(body: bytes, *, max_depth: int) -> Upload:
     )
     detail = VehicleDetail(
         plate=Plate(
-            id=plate.text("id"), type=plate.whole("plate_type"), loc=_rect(plate, "plate_loc")
+            id=plate.text("id"), type=plate.integer("plate_type"), loc=_rect(plate, "plate_loc")
         ),
         vehicle=Vehicle(
-            type=data.whole("type"), brand=data.text("brand"), loc=_rect(data, "vehicle_loc")
+            type=data.integer("type"), brand=data.text("brand"), loc=_rect(data, "vehicle_loc")
         ),
     )
-    data.keep("plate", plate.further())
-    return Upload(
+    data.put_back("plate", plate.remaining())
+    return CheckedUpload(
         kind="vehicle",
-        did=text(sent.did, "did"),
-        sn=text(sent.sn, "sn"),
-        occurred_at=times.required_from_device(sent.time, "time"),
+        did=coerce_text(sent.did, "did"),
+        sn=coerce_text(sent.sn, "sn"),
+        occurred_at=times.require_device_time(sent.time, "time"),
         detail=detail,
         extra=_extra(further, data),
         pictures=pictures,
     )
 
 
-def decode_access(body: bytes, *, max_depth: int, zone: tzinfo) -> AccessUpload:
+def decode_access(body: bytes, *, max_depth: int, zone: tzinfo) -> AccessBody:
     """Access records (D8); their times are local to `zone`. Raises BadParameter."""
     sent = _fields(body, max_depth)
     sn = sent.text("sn")
-    entries = sent.inner_list("data", MOST_ACCESS_RECORDS)
+    entries = sent.nested_list("data", MAX_ACCESS_RECORDS)
     if not entries:
         raise BadParameter("at least one access record is expected", field="data")
-    return AccessUpload(sn, tuple(_access_entry(entry, sn, zone) for entry in entries))
+    return AccessBody(sn, tuple(_access_entry(entry, sn, zone) for entry in entries))
 
 
 def decode_device_info(body: bytes, *, max_depth: int) -> DeviceInfo:
@@ -171,7 +171,7 @@ def decode_device_info(body: bytes, *, max_depth: int) -> DeviceInfo:
         os_ver=sent.text("osVer"),
         hw_ver=sent.text("hwVer"),
         dev_name=sent.text("devName"),
-        extra=held_object(sent.further()),
+        extra=extra_object(sent.remaining()),
     )
 
 
@@ -194,18 +194,18 @@ _ABSENT = Raw()
 class _Body(Struct):
     """What 2.1, 2.4 and 2.5 have in common."""
 
-    did: Text = None
-    sn: Text = None
-    time: Number = None
+    did: LooseText = None
+    sn: LooseText = None
+    time: LooseNumber = None
     #: Undecoded: pictures are decoded from here, and the rest is kept as it came.
     data: dict[str, Raw] | None = None
 
 
 class _Face(_Body):
-    name: Text = None
-    age: Number = None
-    gender: Number = None
-    uuid: Text = None
+    name: LooseText = None
+    age: LooseNumber = None
+    gender: LooseNumber = None
+    uuid: LooseText = None
     pid: Raw = _ABSENT
     category: Raw = _ABSENT
 
@@ -213,7 +213,7 @@ class _Face(_Body):
 class _Event(_Body):
     """Who was seen stands in no table of 2.4, so it may hold anything (D8)."""
 
-    type: Number = None
+    type: LooseNumber = None
     name: Raw = _ABSENT
     uuid: Raw = _ABSENT
     pid: Raw = _ABSENT
@@ -255,7 +255,7 @@ class _Reader(Generic[B]):
         )
         self._exact = msgspec.json.Decoder(exact)
 
-    def read(self, body: bytes, max_depth: int) -> tuple[B, list[Further]]:
+    def read(self, body: bytes, max_depth: int) -> tuple[B, list[ExtraField]]:
         """The fields that are known, and the further ones as they came."""
         _check(body, max_depth)
         try:
@@ -265,9 +265,9 @@ class _Reader(Generic[B]):
         values = ((name, getattr(sent, name)) for name in self._further)
         return sent, [(name, raw) for name, raw in values if raw is not _ABSENT]
 
-    def _read_slowly(self, body: bytes) -> tuple[B, list[Further]]:
+    def _read_slowly(self, body: bytes) -> tuple[B, list[ExtraField]]:
         sent = json_limits.decode(self._known, body, "the body")
-        fields = Fields.of(body).further()
+        fields = FieldReader.decode(body).remaining()
         return sent, [(name, raw) for name, raw in fields if name not in self._names]
 
 
@@ -281,12 +281,12 @@ def _check(body: bytes, max_depth: int) -> None:
     json_limits.check_fields(body)
 
 
-def _fields(body: bytes, max_depth: int) -> Fields:
+def _fields(body: bytes, max_depth: int) -> FieldReader:
     _check(body, max_depth)
-    return Fields.of(body)
+    return FieldReader.decode(body)
 
 
-def _face_pictures(data: Fields) -> tuple[Picture, ...]:
+def _face_pictures(data: FieldReader) -> tuple[Picture, ...]:
     return _present(*(data.picture(key, name) for key, name in FACE_PICTURES))
 
 
@@ -295,68 +295,70 @@ def _present(*pictures: Picture | None) -> tuple[Picture, ...]:
 
 
 def _if_any(
-    read: Callable[[Fields, str], T | None], raw: Raw, key: str, further: list[Further]
+    read: Callable[[FieldReader, str], T | None], raw: Raw, key: str, further: list[ExtraField]
 ) -> T | None:
     """A field that stands in no table (D8): what cannot be read so stays further."""
     if raw is _ABSENT:
         return None
     try:
-        return read(Fields({key: raw}), key)
+        return read(FieldReader({key: raw}), key)
     except BadParameter:
         further.append((key, raw))
         return None
 
 
-def _pid(raw: Raw, further: list[Further]) -> str | None:
+def _pid(raw: Raw, further: list[ExtraField]) -> str | None:
     """The `pid` that stands for `uuid` (D8); it stays further as well."""
-    uuid = _if_any(Fields.text, raw, "pid", [])
+    uuid = _if_any(FieldReader.text, raw, "pid", [])
     if raw is not _ABSENT:
         further.append(("pid", raw))
     return uuid
 
 
-def _extra(further: Iterable[Further], data: Fields) -> Raw:
+def _extra(further: Iterable[ExtraField], data: FieldReader) -> Raw:
     """The further fields, those of `data` under its name."""
-    inner = data.further()
-    return held_object([*further, ("data", held_object(inner))] if inner else further)
+    inner = data.remaining()
+    return extra_object([*further, ("data", extra_object(inner))] if inner else further)
 
 
-def _event_type(sent: Number, keep_unknown: bool) -> int:
+def _event_type(sent: LooseNumber, keep_unknown: bool) -> int:
     if sent is None or sent == "":
         raise BadParameter("an event type from 1 to 14 is required", field="type")
-    number = whole(sent, "type")
+    number = coerce_int(sent, "type")
     if number is None or (number not in EVENT_TYPES and not (keep_unknown and number > 0)):
         raise UnknownEventType(f"type: {number} is none of the event types 1 to 14")
     return number
 
 
-def _rect(fields: Fields, key: str) -> Rect | None:
+def _rect(fields: FieldReader, key: str) -> Rect | None:
     """A place in the full picture; a RECT has all of its four numbers, or is empty."""
-    rect = fields.inner(key)
+    rect = fields.nested(key)
     sides = {side: rect.number(side) for side in "xywh"} if rect else {}
     told = [value for value in sides.values() if value is not None]
     if not told:
         return None
     for side, value in sides.items():
         if value is None:
-            raise BadParameter("a number is required", field=f"{fields.name(key)}.{side}")
+            raise BadParameter("a number is required", field=f"{fields.path_of(key)}.{side}")
     return Rect(*told)
 
 
-def _access_entry(entry: Fields, sn: str | None, zone: tzinfo) -> Upload:
-    return Upload(
+def _access_entry(entry: FieldReader, sn: str | None, zone: tzinfo) -> CheckedUpload:
+    return CheckedUpload(
         kind="access",
         did=entry.text("did"),
         sn=entry.text("sn") or sn,
-        occurred_at=times.from_local(entry.value("accessTime"), entry.name("accessTime"), zone),
+        occurred_at=times.parse_local_time(
+            entry.scalar("accessTime"), entry.path_of("accessTime"), zone
+        ),
         detail=AccessDetail(
             rid=entry.text("rid"),
             uuid=entry.text("pid"),
-            type=entry.value("type"),
-            status=entry.value("status"),
-            temperature=entry.value("temperature"),
-            score=entry.value("score"),
+            type=entry.scalar("type"),
+            status=entry.scalar("status"),
+            temperature=entry.scalar("temperature"),
+            score=entry.scalar("score"),
         ),
         pictures=_present(entry.picture("faceImg", "face")),
-        extra=held_object(entry.further()),
+        extra=extra_object(entry.remaining()),
     )

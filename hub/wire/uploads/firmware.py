@@ -10,8 +10,8 @@ from msgspec import Struct
 from msgspec.structs import asdict
 
 from hub.errors import BadParameter
-from hub.wire.coercion import MOST
-from hub.wire.extra_fields import Fields
+from hub.wire.coercion import MAX_NUMBER
+from hub.wire.extra_fields import FieldReader
 from hub.wire.uploads.bodies import DeviceInfo, decode_device_info
 
 #: 2.3: what a component is, by its `type`.
@@ -111,7 +111,7 @@ class OtaAnswer(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults
 def decode_ota_query(body: bytes, *, max_depth: int) -> OtaQuery:
     """Raises BadParameter."""
     info = decode_device_info(body, max_depth=max_depth)
-    return OtaQuery(Fields.of(body).text("otaId"), info)
+    return OtaQuery(FieldReader.decode(body).text("otaId"), info)
 
 
 def parse_version(text: str) -> tuple[int, ...] | None:
@@ -144,7 +144,7 @@ def check_version(text: str, field: str) -> None:
 
 
 def check_ver_code(number: int, field: str) -> None:
-    if not 0 <= number <= MOST:
+    if not 0 <= number <= MAX_NUMBER:
         raise BadParameter("a whole number from 0 to 2^53 is expected", field=field)
 
 

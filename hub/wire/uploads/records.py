@@ -12,10 +12,10 @@ from msgspec import Raw, Struct
 
 from hub.wire.code_tables import event_name
 from hub.wire.pictures import Image, Picture
-from hub.wire.times import rfc3339
+from hub.wire.times import format_rfc3339
 
-Kind = Literal["face", "event", "vehicle", "access"]
-KINDS: tuple[Kind, ...] = ("face", "event", "vehicle", "access")
+RecordKind = Literal["face", "event", "vehicle", "access"]
+RECORD_KINDS: tuple[RecordKind, ...] = ("face", "event", "vehicle", "access")
 
 
 class Rect(Struct, frozen=True):
@@ -80,7 +80,7 @@ class AccessDetail(Struct, frozen=True, omit_defaults=True):
 
 Detail = FaceDetail | EventDetail | VehicleDetail | AccessDetail
 
-DETAILS: dict[Kind, type[Detail]] = {
+DETAILS: dict[RecordKind, type[Detail]] = {
     "face": FaceDetail,
     "event": EventDetail,
     "vehicle": VehicleDetail,
@@ -91,7 +91,7 @@ DETAILS: dict[Kind, type[Detail]] = {
 class NewRecord(Struct, frozen=True, kw_only=True):
     """A record on its way into the store. `extra` is a JSON object of the further fields."""
 
-    kind: Kind
+    kind: RecordKind
     did: str
     sn: str
     device_name: str
@@ -105,7 +105,7 @@ class Record(Struct, frozen=True, kw_only=True):
     """A committed record. It never changes."""
 
     seq: int
-    kind: Kind
+    kind: RecordKind
     did: str
     sn: str
     device_name: str
@@ -116,7 +116,7 @@ class Record(Struct, frozen=True, kw_only=True):
     images: tuple[Image, ...]
 
 
-def decode_detail(kind: Kind, data: bytes) -> Detail:
+def decode_detail(kind: RecordKind, data: bytes) -> Detail:
     """The detail of a record as the store keeps it, from JSON."""
     detail: Detail = msgspec.json.decode(data, type=DETAILS[kind])
     return detail
@@ -131,8 +131,8 @@ def render(record: Record) -> bytes:
             "did": record.did,
             "sn": record.sn,
             "device_name": record.device_name,
-            "occurred_at": rfc3339(record.occurred_at),
-            "received_at": rfc3339(record.received_at),
+            "occurred_at": format_rfc3339(record.occurred_at),
+            "received_at": format_rfc3339(record.received_at),
             **_shown(record.detail),
             "images": {image.name: image.path for image in record.images},
             "extra": record.extra,

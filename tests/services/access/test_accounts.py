@@ -18,7 +18,7 @@ from hub.errors import (
 )
 from hub.services.access.accounts import ABSOLUTE_MS, COMMAND_LINE, IDLE_MS, Accounts, Actor
 from hub.services.site.site import SiteSettings
-from hub.wire.signing import params_sign
+from hub.wire.signing import sign_params
 from tests.support.clock import FrozenClock
 from tests.support.hub_services import PASSWORD, HubServices, open_hub_services
 
@@ -532,7 +532,7 @@ async def test_a_signed_request_is_checked_as_in_chapter_3(
 ) -> None:
     key = await accounts.add_api_key("erp", False, by=COMMAND_LINE)
     params = {"appid": key.appid, "ts": str(int(clock())), "kind": "face", "did": ""}
-    params["sign"] = params_sign(params, key.secret)
+    params["sign"] = sign_params(params, key.secret)
     assert accounts.authenticate_sign(params).name == "erp"
     with pytest.raises(WrongSignature):
         accounts.authenticate_sign(params | {"kind": "event"})
@@ -551,7 +551,7 @@ async def test_a_signed_request_with_a_ts_that_is_no_time_has_a_wrong_signature(
     key = await accounts.add_api_key("erp", False, by=COMMAND_LINE)
     params = {"appid": key.appid, "ts": "yesterday"}
     with pytest.raises(WrongSignature, match="ts"):
-        accounts.authenticate_sign(params | {"sign": params_sign(params, key.secret)})
+        accounts.authenticate_sign(params | {"sign": sign_params(params, key.secret)})
 
 
 # Audit

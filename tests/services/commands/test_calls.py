@@ -36,7 +36,7 @@ from hub.wire.commands.dialect import (
     SET_RECORDING,
 )
 from hub.wire.commands.messages import DayCount, FaceHistory, PersonList, PersonSearch, RecordList
-from hub.wire.commands.paging import Left
+from hub.wire.commands.paging import ListPosition
 from tests.support.clock import FrozenClock
 from tests.support.commanded_link import Asked, AskedLink, Reply, answer
 from tests.support.gate import Gate, gate
@@ -593,7 +593,7 @@ async def test_a_list_that_was_left_is_gone_on_with(
     clock: FrozenClock, nursery: trio.Nursery
 ) -> None:
     one = await desk(clock, nursery, paged({2: people(3, 4, total=4)}))
-    pages = one.commands.people(one.did, PersonList(page_num=2, page_size=2), left=Left(2))
+    pages = one.commands.people(one.did, PersonList(page_num=2, page_size=2), left=ListPosition(2))
     assert [person.pid for person in await pages.next() or ()] == ["3", "4"]
     assert (await pages.next(), pages.read) == (None, 4)
 

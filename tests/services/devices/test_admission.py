@@ -25,7 +25,7 @@ from hub.live.pending_devices import WaitingReason
 from hub.services.devices.admission import FREE_FAILURES, MissingDid
 from hub.services.devices.directory import DeviceChange, NewDevice
 from hub.wire.session import KeepaliveParam
-from hub.wire.signing import SIGN_FORMS, body_md5, params_sign
+from hub.wire.signing import SIGN_FORMS, body_md5, sign_params
 from tests.support.clock import FrozenClock
 from tests.support.gate import CODE, SN, FakeLink, Gate, gate, public_pem, why, why_waiting
 
@@ -683,7 +683,7 @@ async def test_unknown_sns_are_slowed_by_address(clock: FrozenClock) -> None:
 def signed(site: Gate, did: str, **params: str) -> dict[str, str]:
     device = site.store.devices.by_did(did)
     query = {"appid": device.appid, "ts": str(int(site.clock.seconds)), **params}
-    return {**query, "sign": params_sign(query, site.store.devices.secrets(did).secret)}
+    return {**query, "sign": sign_params(query, site.store.devices.secrets(did).secret)}
 
 
 async def test_the_signature_of_3_names_its_device(clock: FrozenClock) -> None:

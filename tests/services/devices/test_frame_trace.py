@@ -166,11 +166,11 @@ def test_what_was_told_before_is_not_masked_again(
     ring = site.ring()
     have_said(ring, TALK[0], "m1")
     last = site.trace.frames("1")[-1]
-    monkeypatch.setattr("hub.services.devices.frame_trace.shown", lambda frame: "masked")
+    monkeypatch.setattr("hub.services.devices.frame_trace.redact_frame", lambda frame: "masked")
     have_said(ring, TALK[2], "m2")
     assert [frame.text for frame in site.trace.frames("1", last.number)] == ["masked"] * 2
 
-    monkeypatch.setattr("hub.services.devices.frame_trace.shown", None)
+    monkeypatch.setattr("hub.services.devices.frame_trace.redact_frame", None)
     newest = site.traces.entries(SN, "")[-1].number
     assert site.trace.frames("1", newest) == []
 

@@ -12,7 +12,7 @@ from quart.wrappers import Response
 from hub.config import Config
 from hub.live.pending_devices import ConnectAttempt, WaitingReason
 from hub.services.access.accounts import COMMAND_LINE
-from hub.wire.signing import body_md5, params_sign, sign_connect
+from hub.wire.signing import body_md5, sign_connect, sign_params
 from hub.wire.uploads.records import AccessDetail, EventDetail, NewRecord, Plate, VehicleDetail
 from tests.support.clock import FrozenClock
 from tests.support.gate import private_key, public_pem
@@ -132,7 +132,7 @@ class Signer:
         params = {"appid": self.appid, "ts": str(self.ts)} | params
         if body:
             params["body_md5"] = body_md5(body)
-        params["sign"] = params_sign(params, self.secret)
+        params["sign"] = sign_params(params, self.secret)
         return "&".join(f"{name}={value}" for name, value in params.items())
 
 

@@ -18,7 +18,7 @@ from hub.errors import DeviceBusy, DeviceLeft, DeviceSilent, HubError
 from hub.live.registry import Answer
 from hub.services.commands.calls import CHANGING
 from hub.wire.commands.dialect import DIALECT, Command
-from hub.wire.signing import body_md5, params_sign
+from hub.wire.signing import body_md5, sign_params
 from tests.support.clock import FrozenClock
 from tests.support.commanded_link import AskedLink, answer
 from tests.support.hub_services import HubServices, open_hub_services
@@ -264,7 +264,7 @@ def signed(api: Api, clock: FrozenClock, body: object, **further: str) -> str:
     appid, _, secret = api.bearer["Authorization"].split()[1].partition(":")
     params = {"appid": appid, "ts": str(int(clock())), **further}
     params["body_md5"] = body_md5(json.dumps(body).encode())
-    params["sign"] = params_sign(params, secret)
+    params["sign"] = sign_params(params, secret)
     return "&".join(f"{name}={value}" for name, value in params.items())
 
 

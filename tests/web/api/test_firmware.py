@@ -17,7 +17,7 @@ from hub.errors import TooLarge
 from hub.services.access.accounts import COMMAND_LINE
 from hub.services.site.disk_space import GB
 from hub.store import firmware_files
-from hub.wire.signing import params_sign
+from hub.wire.signing import sign_params
 from tests.support.clock import NOON, FrozenClock
 from tests.support.firmware import FirmwareSite, firmware_site
 from web.api.firmware import UPLOAD
@@ -230,7 +230,7 @@ async def test_a_read_only_key_and_a_guard_may_look_and_change_nothing(api: Api)
 async def test_a_signed_upload_is_bound_to_the_files_md5(api: Api) -> None:
     def signed(**more: str) -> str:
         params = {"appid": api.appid, "ts": str(int(NOON)), **more}
-        sign = params_sign(params, api.secret)
+        sign = sign_params(params, api.secret)
         return "&".join(f"{name}={value}" for name, value in {**params, "sign": sign}.items())
 
     md5 = hashlib.md5(FILE).hexdigest().upper()

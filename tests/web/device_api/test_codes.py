@@ -24,7 +24,7 @@ from hub.services.devices.directory import DeviceChange, NewDevice
 from hub.services.firmware.releases import Release
 from hub.store.record_log import RecordFilter
 from hub.wire.session import ConnectParam
-from hub.wire.signing import body_md5, params_sign, sign_connect
+from hub.wire.signing import body_md5, sign_connect, sign_params
 from hub.wire.uploads.firmware import Versions
 from hub.wire.uploads.records import AccessDetail, EventDetail, Record
 from tests.support.clock import FrozenClock
@@ -108,7 +108,7 @@ class Hub(FirmwareSite):
         device = self.devices.device(DID)
         at = str(int(self.clock() if ts is None else ts))
         query = {"appid": device.appid, "ts": at, "body_md5": body_md5(sent)}
-        sign = params_sign(query, self.store.devices.secrets(DID).secret)
+        sign = sign_params(query, self.store.devices.secrets(DID).secret)
         return urlencode({**query, "sign": sign, **replaced})
 
     async def give(self, **release: Any) -> Release:
@@ -394,7 +394,7 @@ async def test_d5_a_wrong_signature_is_423_on_every_path(hub: Hub, path: str) ->
 
 async def test_d5_the_signature_need_not_cover_the_body(hub: Hub) -> None:
     query = {"appid": hub.devices.device(DID).appid, "ts": str(int(hub.clock())), "extra": "1"}
-    sign = params_sign(query, hub.store.devices.secrets(DID).secret)
+    sign = sign_params(query, hub.store.devices.secrets(DID).secret)
     query_string = urlencode({**query, "sign": sign})
     assert (await hub.send(token=None, query=query_string)).outcome == (200, 200)
 

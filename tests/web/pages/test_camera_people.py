@@ -15,7 +15,7 @@ from PIL import Image
 from hub.errors import DeviceLeft, DeviceRefused, DeviceSilent, HubError
 from hub.live.registry import Answer
 from hub.simulator.faults import Quirks
-from hub.wire.commands.field_specs import field_bounds
+from hub.wire.commands.field_specs import field_specs
 from hub.wire.commands.messages import Person as PersonRow
 from hub.wire.commands.messages import PersonAdd
 from tests.support.fake_commands import SimulatedLink
@@ -327,7 +327,7 @@ async def test_what_is_not_allowed_is_marked_and_nothing_is_sent(
 
 async def test_the_form_has_every_field_with_the_bounds_of_the_wire(admin: Photographer) -> None:
     await admin.get("/cameras/1/people/add")
-    for name, bound in field_bounds(PersonAdd).items():
+    for name, bound in field_specs(PersonAdd).items():
         (field,) = re.findall(rf'<(?:input|select)[^>]* name="{name}"[^>]*>', admin.text)
         assert (" required" in field) == bound.required, field
         if bound.kind == "integer" and "<select" not in field:

@@ -18,7 +18,7 @@ from hub.errors import (
 )
 from hub.live.registry import Answer
 from hub.wire.commands.dialect import SET_FACE, SET_RECORDING
-from hub.wire.commands.field_specs import field_bounds
+from hub.wire.commands.field_specs import field_specs
 from hub.wire.commands.messages import FaceParam, RecordParam
 from tests.support.browsing import Visitor
 from tests.support.fake_commands import SimulatedLink
@@ -58,7 +58,7 @@ def field(page: str, name: str) -> str:
 def test_every_field_of_a_setting_stands_in_its_form_once(form: SettingForm, param: type) -> None:
     shown = [label.name for group in form.groups for label in group.labels]
     assert sorted(shown) == sorted(values_of(form.command.example))
-    assert {name.partition(".")[0] for name in shown} == set(field_bounds(param))
+    assert {name.partition(".")[0] for name in shown} == set(field_specs(param))
 
 
 async def test_a_field_has_the_bounds_of_the_command(admin: Visitor) -> None:

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from hub.wire.commands.dialect import DIALECT, Command
-from hub.wire.commands.field_specs import Bound, field_bounds
+from hub.wire.commands.field_specs import FieldSpec, field_specs
 from hub.wire.commands.messages import (
     AlarmOut,
     FaceParam,
@@ -20,18 +20,18 @@ from hub.wire.commands.messages import (
 
 
 def test_d4_a_number_has_its_least_its_most_and_its_unit() -> None:
-    bounds = field_bounds(FaceParam)
+    bounds = field_specs(FaceParam)
     assert (bounds["mini_human"].least, bounds["mini_human"].most) == (60, 1000)
     assert (bounds["mini_face"].least, bounds["mini_face"].most) == (30, 500)
-    assert bounds["alarm_out"].inner["interval"] == Bound(
+    assert bounds["alarm_out"].inner["interval"] == FieldSpec(
         kind="integer", required=True, least=10, most=60, unit="s"
     )
-    assert field_bounds(RecordParam)["file_len"].unit == "min"
-    assert field_bounds(Reboot)["delay_ms"].unit == "ms"
+    assert field_specs(RecordParam)["file_len"].unit == "min"
+    assert field_specs(Reboot)["delay_ms"].unit == "ms"
 
 
 def test_an_object_has_its_struct_and_the_bounds_of_its_fields() -> None:
-    bound = field_bounds(FaceParam)["alarm_out"]
+    bound = field_specs(FaceParam)["alarm_out"]
     assert (bound.kind, bound.type, list(bound.inner)) == (
         "object",
         AlarmOut,
@@ -40,30 +40,30 @@ def test_an_object_has_its_struct_and_the_bounds_of_its_fields() -> None:
 
 
 def test_what_is_not_required_says_what_stands_for_it() -> None:
-    bounds = field_bounds(PersonList)
+    bounds = field_specs(PersonList)
     assert (bounds["page_size"].required, bounds["page_size"].default) == (False, 32)
     assert (bounds["category"].required, bounds["category"].default) == (False, None)
-    assert field_bounds(FaceParam)["play_audio_vip"].default is None
-    assert field_bounds(PersonAdd)["work_id"].default == ""
+    assert field_specs(FaceParam)["play_audio_vip"].default is None
+    assert field_specs(PersonAdd)["work_id"].default == ""
 
 
 def test_numbers_that_stand_for_something_say_for_what() -> None:
-    assert field_bounds(PersonAdd)["category"].description.startswith("1 whitelist, ")
+    assert field_specs(PersonAdd)["category"].description.startswith("1 whitelist, ")
 
 
 def test_texts_with_a_meaning_say_which() -> None:
-    bounds = field_bounds(PersonAdd)
+    bounds = field_specs(PersonAdd)
     assert [bounds[name].kind for name in ("pid", "photo", "name")] == ["pid", "photo", "text"]
     assert (bounds["name"].least, bounds["name"].most) == (1, 128)
 
 
-def flat(bounds: Any) -> list[Bound]:
+def flat(bounds: Any) -> list[FieldSpec]:
     return [inner for bound in bounds.values() for inner in (bound, *flat(bound.inner))]
 
 
 @pytest.mark.parametrize("command", DIALECT.commands, ids=lambda command: command.section)
 def test_no_number_and_no_text_is_without_bounds(command: Command[Any, Any]) -> None:
-    for bound in flat(field_bounds(command.param)):
+    for bound in flat(field_specs(command.param)):
         assert bound.kind != "integer" or None not in (bound.least, bound.most)
         assert bound.kind != "text" or bound.most
         assert "None" not in bound.expected
@@ -72,6 +72,6 @@ def test_no_number_and_no_text_is_without_bounds(command: Command[Any, Any]) -> 
 @pytest.mark.parametrize("command", DIALECT.commands, ids=lambda command: command.section)
 def test_the_api_describes_every_param_by_its_struct(command: Command[Any, Any]) -> None:
     described = msgspec.json.schema(command.param)["$defs"][command.param.__name__]
-    assert list(described["properties"]) == list(field_bounds(command.param))
-    required = [name for name, bound in field_bounds(command.param).items() if bound.required]
+    assert list(described["properties"]) == list(field_specs(command.param))
+    required = [name for name, bound in field_specs(command.param).items() if bound.required]
     assert described["required"] == required

@@ -53,7 +53,7 @@ from hub.wire.commands.messages import (
     RecordDays,
     Recording,
     RecordList,
-    RecordPage,
+    RecordListPage,
     RecordParam,
     SearchResult,
 )
@@ -269,20 +269,20 @@ ANSWERS = {
     "1.8": Answered(
         RECORD_LIST,
         '{"total_page":1,"total_file":68,"page_size":100,"recordlist":[' + RECORDED_SENT + "]}",
-        RecordPage(total_page=1, total_file=68, page_size=100, recordlist=(RECORDED,)),
+        RecordListPage(total_page=1, total_file=68, page_size=100, recordlist=(RECORDED,)),
     ),
     "1.8 no list is an empty one": Answered(
         RECORD_LIST,
         '{"total_page":"0","total_file":"0","page_size":100}',
-        RecordPage(total_page=0, total_file=0, page_size=100, recordlist=()),
+        RecordListPage(total_page=0, total_file=0, page_size=100, recordlist=()),
     ),
     "1.8 an empty object for an empty list": Answered(
-        RECORD_LIST, '{"total_file":0,"recordlist":{}}', RecordPage(total_file=0, recordlist=())
+        RECORD_LIST, '{"total_file":0,"recordlist":{}}', RecordListPage(total_file=0, recordlist=())
     ),
     "1.8 rows that are none": Answered(
         RECORD_LIST,
         '{"total_file":5,"recordlist":[null,7,{},"x",' + RECORDED_SENT + "]}",
-        RecordPage(total_file=5, recordlist=(RECORDED,), unreadable=4),
+        RecordListPage(total_file=5, recordlist=(RECORDED,), unreadable=4),
     ),
     "1.9 any result": Answered(REBOOT, '"rebooting"', Done()),
     "1.10": Answered(

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from msgspec import Struct
 
 from hub.wire.commands import paging
-from hub.wire.commands.paging import Left, Pages
+from hub.wire.commands.paging import ListPosition, PageCursor
 
 SIZE = 3
 
@@ -31,7 +31,7 @@ class Refused(Exception):
 
 def read(device: Device, first_page: int) -> tuple[list[int], list[int]]:
     """The rows that a caller gets of the device, and the pages that were asked for."""
-    pages: Pages[int] = Pages(first_page)
+    pages: PageCursor[int] = PageCursor(first_page)
     rows: list[int] = []
     asked: list[int] = []
     while pages.wanted is not None:
@@ -177,7 +177,7 @@ def test_a_row_twice_on_one_page_comes_once() -> None:
 
 
 def test_rows_that_cannot_be_read_count_for_the_total() -> None:
-    pages: Pages[int] = Pages(0)
+    pages: PageCursor[int] = PageCursor(0)
     assert pages.take(Answered((1, 2), 5, unreadable=1)) == (1, 2)
     assert pages.take(Answered((3,), 5, unreadable=1)) == (3,)
     assert (pages.wanted, pages.total, pages.read, pages.unreadable) == (None, 5, 3, 2)
@@ -185,14 +185,14 @@ def test_rows_that_cannot_be_read_count_for_the_total() -> None:
 
 def test_rows_that_cannot_be_read_count_once_where_their_page_is_repeated() -> None:
     page = Answered((1, 2), 916, unreadable=1)
-    pages: Pages[int] = Pages(0)
+    pages: PageCursor[int] = PageCursor(0)
     pages.take(page)
     assert pages.take(page) == ()
     assert pages.unreadable == 1
 
 
 def test_the_total_that_was_told_last_stays() -> None:
-    pages: Pages[int] = Pages(0)
+    pages: PageCursor[int] = PageCursor(0)
     pages.take(Answered((1,), 3))
     pages.take(Answered((2,)))
     assert (pages.total, pages.wanted) == (3, 2)
@@ -213,19 +213,19 @@ def test_pages_of_nothing_readable_end() -> None:
 def test_a_device_that_never_ends_ends_at_the_bound(
     first: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(paging, "MOST_PAGES", 20)
+    monkeypatch.setattr(paging, "MAX_PAGES", 20)
     _, asked = read(lambda page: Answered((page,)), first)
     assert len(asked) == 20
 
 
 def test_a_list_without_end_ends_at_the_bound(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(paging, "MOST_ROWS", 20)
+    monkeypatch.setattr(paging, "MAX_ROWS", 20)
     rows, _ = read(lambda page: Answered(tuple(range(page * 3, page * 3 + 3))), 0)
     assert len(rows) == 21
 
 
 def test_a_list_that_was_left_is_gone_on_with() -> None:
-    pages: Pages[int] = Pages(0, page=2, left=Left(read=6))
+    pages: PageCursor[int] = PageCursor(0, page=2, left=ListPosition(read=6))
     assert pages.wanted == 2
     assert pages.take(Answered((6, 7, 8), 10)) == (6, 7, 8)
     assert (pages.wanted, pages.read) == (3, 9)
@@ -235,68 +235,68 @@ def test_a_list_that_was_left_is_gone_on_with() -> None:
 
 def test_rows_of_the_last_page_do_not_come_again_where_a_list_is_gone_on_with() -> None:
     """A row was put in before them meanwhile, and moved them on."""
-    pages: Pages[int] = Pages(0)
+    pages: PageCursor[int] = PageCursor(0)
     pages.take(Answered((0, 1, 2), 10))
     pages.take(Answered((3, 4, 5), 10))
-    pages = Pages(0, page=pages.wanted, left=pages.left)
+    pages = PageCursor(0, page=pages.wanted, left=pages.left)
     assert pages.take(Answered((5, 6, 7), 11)) == (6, 7)
     assert (pages.wanted, pages.read) == (3, 8)
 
 
 def test_a_whole_page_that_was_put_in_meanwhile_does_not_end_a_list_that_is_gone_on_with() -> None:
     """All that came last stands on the next page now, and more is behind it."""
-    pages: Pages[int] = Pages(0)
+    pages: PageCursor[int] = PageCursor(0)
     pages.take(Answered((0, 1, 2), 9))
     pages.take(Answered((3, 4, 5), 9))
-    pages = Pages(0, page=pages.wanted, left=pages.left)
+    pages = PageCursor(0, page=pages.wanted, left=pages.left)
     assert pages.take(Answered((3, 4, 5), 12)) == ()
     assert pages.wanted == 3
     assert pages.take(Answered((6, 7, 8), 12)) == (6, 7, 8)
 
 
 def test_a_last_page_that_is_repeated_though_more_is_told_ends_it_too() -> None:
-    pages: Pages[int] = Pages(0)
+    pages: PageCursor[int] = PageCursor(0)
     pages.take(Answered((0, 1, 2), 99))
     pages.take(Answered((3, 4, 5), 99))
-    pages = Pages(0, page=pages.wanted, left=pages.left)
+    pages = PageCursor(0, page=pages.wanted, left=pages.left)
     for _ in range(2):
         assert pages.take(Answered((3, 4, 5), 99)) == ()
     assert pages.wanted is None
 
 
 def test_a_last_page_that_is_repeated_for_ever_ends_a_list_that_is_gone_on_with() -> None:
-    pages: Pages[int] = Pages(0)
+    pages: PageCursor[int] = PageCursor(0)
     pages.take(Answered((0, 1, 2)))
-    pages = Pages(0, page=pages.wanted, left=pages.left)
+    pages = PageCursor(0, page=pages.wanted, left=pages.left)
     pages.take(Answered((3,)))
-    pages = Pages(0, page=pages.wanted, left=pages.left)
+    pages = PageCursor(0, page=pages.wanted, left=pages.left)
     assert pages.take(Answered((3,))) == ()
     assert (pages.wanted, pages.read) == (None, 4)
 
 
 def test_what_is_remembered_of_a_list_that_was_left_is_bounded() -> None:
-    pages: Pages[int] = Pages(0)
+    pages: PageCursor[int] = PageCursor(0)
     pages.take(Answered(tuple(range(1000)), 2000))
-    assert len(pages.left.marks) == paging.MOST_MARKS
-    pages = Pages(0, page=pages.wanted, left=pages.left)
+    assert len(pages.left.marks) == paging.MAX_MARKS
+    pages = PageCursor(0, page=pages.wanted, left=pages.left)
     assert pages.take(Answered((999, 1000), 2000)) == (1000,)
 
 
 def test_a_page_that_is_refused_where_a_list_is_gone_on_with_is_an_error() -> None:
     for page in (1, 2):
-        pages: Pages[int] = Pages(1, page=page, left=Left(read=3))
+        pages: PageCursor[int] = PageCursor(1, page=page, left=ListPosition(read=3))
         assert not pages.refuse()
         assert pages.wanted is None
 
 
 def test_the_rows_that_were_missing_may_be_left_for_later_too() -> None:
-    pages: Pages[int] = Pages(1, page=0, left=Left(read=4))
+    pages: PageCursor[int] = PageCursor(1, page=0, left=ListPosition(read=4))
     assert pages.take(Answered((0, 1, 2), 9)) == (0, 1, 2)
     assert pages.wanted is None
 
 
 def test_no_page_is_taken_that_was_not_wanted() -> None:
-    pages: Pages[int] = Pages(0)
+    pages: PageCursor[int] = PageCursor(0)
     pages.take(Answered(total=0))
     with pytest.raises(ValueError, match="no page was wanted"):
         pages.take(Answered())
@@ -316,7 +316,7 @@ def test_it_ends_with_any_device_and_gives_no_row_twice(
 ) -> None:
     script = iter(answers)
     given_rows: list[int] = []
-    pages: Pages[int] = Pages(first)
+    pages: PageCursor[int] = PageCursor(first)
     for _ in range(len(answers) + 4):
         if pages.wanted is None:
             break

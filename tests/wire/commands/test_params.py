@@ -24,7 +24,7 @@ from hub.wire.commands.dialect import (
     SET_RECORDING,
 )
 from hub.wire.commands.messages import (
-    MOST_PHOTO_BYTES,
+    MAX_PHOTO_BYTES,
     PersonList,
     PersonQuery,
     PersonSearch,
@@ -127,13 +127,13 @@ def test_a_photo_is_sent_as_bare_base64_however_it_came(written: str) -> None:
 
 
 def test_the_largest_photo_fits_into_a_frame_of_8_mb() -> None:
-    param = changed(PERSON_ADD, photo=b64(jpeg(MOST_PHOTO_BYTES)))
+    param = changed(PERSON_ADD, photo=b64(jpeg(MAX_PHOTO_BYTES)))
     assert len(bytes(encode_param(PERSON_ADD, param))) < (8 << 20) - 4096
 
 
 def test_a_photo_beyond_it_is_refused() -> None:
     with pytest.raises(BadParameter, match=r"param\.photo: a JPEG of at most 5 MB"):
-        changed(PERSON_ADD, photo=b64(jpeg(MOST_PHOTO_BYTES + 1)))
+        changed(PERSON_ADD, photo=b64(jpeg(MAX_PHOTO_BYTES + 1)))
 
 
 def test_optional_fields_may_be_null_or_blank() -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from hub.errors import BadParameter, HubError, UnknownEventType
 from hub.wire.uploads import bodies
-from hub.wire.uploads.bodies import Upload
+from hub.wire.uploads.bodies import CheckedUpload
 from hub.wire.uploads.records import (
     AccessDetail,
     EventDetail,
@@ -89,29 +89,29 @@ def with_raw(body: dict[str, object], more: str) -> bytes:
     return encode(body)[:-1] + b"," + more.encode() + b"}"
 
 
-def face(body: bytes) -> Upload:
+def face(body: bytes) -> CheckedUpload:
     return bodies.decode_face(body, max_depth=64)
 
 
-def event(body: bytes, keep_unknown: bool = False) -> Upload:
+def event(body: bytes, keep_unknown: bool = False) -> CheckedUpload:
     return bodies.decode_event(body, max_depth=64, keep_unknown=keep_unknown)
 
 
-def vehicle(body: bytes) -> Upload:
+def vehicle(body: bytes) -> CheckedUpload:
     return bodies.decode_vehicle(body, max_depth=64)
 
 
-def access(body: bytes) -> bodies.AccessUpload:
+def access(body: bytes) -> bodies.AccessBody:
     return bodies.decode_access(body, max_depth=64, zone=ZoneInfo("Asia/Shanghai"))
 
 
-def extra_of(upload: Upload | bodies.DeviceInfo) -> dict[str, object]:
+def extra_of(upload: CheckedUpload | bodies.DeviceInfo) -> dict[str, object]:
     extra = msgspec.json.decode(upload.extra)
     assert isinstance(extra, dict)
     return extra
 
 
-def pictures_of(upload: Upload) -> dict[str, bytes]:
+def pictures_of(upload: CheckedUpload) -> dict[str, bytes]:
     return {picture.name: picture.data for picture in upload.pictures}
 
 

@@ -14,9 +14,9 @@ from hub.wire.uploads.records import (
     Detail,
     EventDetail,
     FaceDetail,
-    Kind,
     Plate,
     Record,
+    RecordKind,
     Rect,
     Vehicle,
     VehicleDetail,
@@ -25,7 +25,7 @@ from hub.wire.uploads.records import (
 )
 
 
-def record(kind: Kind, detail: Detail, extra: bytes = b"{}") -> Record:
+def record(kind: RecordKind, detail: Detail, extra: bytes = b"{}") -> Record:
     return Record(
         seq=7,
         kind=kind,
@@ -87,7 +87,7 @@ COMMON = {
     ],
 )
 def test_a_record_is_rendered_as_the_contract_says(
-    kind: Kind, detail: Detail, shown: dict[str, object]
+    kind: RecordKind, detail: Detail, shown: dict[str, object]
 ) -> None:
     rendered = render(record(kind, detail))
     assert json.loads(rendered) == {**COMMON, "kind": kind, **shown}

@@ -15,7 +15,7 @@ from urllib.parse import urlencode
 from msgspec import Struct
 
 from hub.services.commands.calls import PagesOfDevice
-from hub.wire.commands.paging import BEGINNING, MOST_MARKS, Left
+from hub.wire.commands.paging import LIST_START, MAX_MARKS, ListPosition
 from web.pages.camera.streamed_page import Parts
 
 R = TypeVar("R")
@@ -26,20 +26,24 @@ _PAGES_AT_ONCE = 2
 #: No list is longer than what is read of one (hub.wire.commands.paging).
 _MOST_DIGITS = 6
 #: Each mark has 4 bytes, and 3 bytes are 4 letters.
-_MOST_MARK_LETTERS = -(-MOST_MARKS * 4 // 3) * 4
+_MOST_MARK_LETTERS = -(-MAX_MARKS * 4 // 3) * 4
 
 
 class Place(Struct, frozen=True):
     """Without a page it is the beginning."""
 
     page: int | None = None
-    left: Left = BEGINNING
+    left: ListPosition = LIST_START
 
 
 def place_of(args: Mapping[str, str]) -> Place:
     """The place that an address names; the beginning where it names none."""
     page, read = _number(args.get("page")), _number(args.get("read"))
-    return Place() if page is None else Place(page, Left(read or 0, _marks(args.get("last", ""))))
+    return (
+        Place()
+        if page is None
+        else Place(page, ListPosition(read or 0, _marks(args.get("last", ""))))
+    )
 
 
 def _marks(text: str) -> tuple[int, ...]:

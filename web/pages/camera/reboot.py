@@ -7,7 +7,7 @@ from quart import Blueprint, Response, request
 
 from hub.services.devices.views import DeviceView
 from hub.wire.commands.dialect import REBOOT
-from hub.wire.commands.field_specs import field_bounds
+from hub.wire.commands.field_specs import field_specs
 from hub.wire.commands.messages import Reboot
 from web import auth
 from web.pages.camera.audited_action import have_done
@@ -18,7 +18,7 @@ from web.pages.layout import go
 
 blueprint = Blueprint("camera_reboot", __name__, url_prefix="/cameras/<int:did>/reboot")
 
-_WIRE = field_bounds(Reboot)["delay_ms"]
+_WIRE = field_specs(Reboot)["delay_ms"]
 #: People wait in seconds.
 _DELAY = replace(_WIRE, most=(_WIRE.most or 0) // 1000, unit="s")
 

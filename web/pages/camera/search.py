@@ -12,7 +12,7 @@ from quart import Blueprint, Response
 from hub.errors import BadParameter, HubError
 from hub.services.devices.views import DeviceView
 from hub.wire.commands.dialect import PERSON_SEARCH
-from hub.wire.commands.field_specs import field_bounds
+from hub.wire.commands.field_specs import field_specs
 from hub.wire.commands.messages import Match, PersonSearch, SearchResult
 from hub.wire.commands.params import check_param
 from web import auth
@@ -28,7 +28,7 @@ from web.pages.upload_errors import UPLOAD_ERRORS
 
 blueprint = Blueprint("camera_search", __name__, url_prefix="/cameras/<int:did>/search")
 
-_THRESHOLD = field_bounds(PersonSearch)["threshold"]
+_THRESHOLD = field_specs(PersonSearch)["threshold"]
 _USUAL_TIME = timedelta(days=1)
 #: An answer may hold thousands: the best are what is looked for.
 _MOST_SHOWN = 200

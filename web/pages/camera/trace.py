@@ -9,7 +9,7 @@ from quart import Blueprint, Response, request
 
 from hub.errors import OK
 from hub.services.devices.frame_trace import Frame
-from hub.wire.redaction import size_of
+from hub.wire.redaction import format_size
 from web import auth
 from web.pages import language
 from web.pages.camera.layout import camera, camera_page
@@ -87,7 +87,7 @@ def _line(frame: Frame) -> Line:
         uri=frame.uri,
         code="" if frame.code is None else str(frame.code),
         is_bad=frame.kind == "bad" or frame.code not in (None, 0, OK),
-        size=size_of(frame.size) if frame.size else "",
+        size=format_size(frame.size) if frame.size else "",
         took=_took(frame),
         text=frame.text,
     )

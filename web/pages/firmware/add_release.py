@@ -21,7 +21,7 @@ from hub.services.firmware.releases import (
     StoredFile,
 )
 from hub.services.shielding import shielded
-from hub.wire.coercion import MOST
+from hub.wire.coercion import MAX_NUMBER
 from hub.wire.uploads.firmware import VERSION_NAMES, Versions
 from web import auth
 from web.forms.firmware_forms import FirmwareForm, firmware_form
@@ -91,7 +91,7 @@ async def _form_page(fields: Mapping[str, str], rows: list[FileRow], fault: str 
         types={number: gettext(text) for number, text in TYPES.items()},
         reports=_version_fields("reports", fields),
         least=_version_fields("least", fields),
-        most_code=MOST,
+        most_code=MAX_NUMBER,
         code_expected=form_fault(BadParameter(field="ver_code")),
         longest_name=LONGEST_NAME,
         longest_description=LONGEST_DESCRIPTION,

@@ -25,7 +25,7 @@ from hub.services.firmware.releases import (
     MOST_RELEASES,
     Release,
 )
-from hub.wire.coercion import MOST
+from hub.wire.coercion import MAX_NUMBER
 from hub.wire.uploads.firmware import Versions, is_older
 from web import auth
 from web.http.bodies import TooSlow
@@ -234,7 +234,7 @@ def _wrong_field(error: BadParameter) -> str:
         }
     wrong = {
         "ver_code": gettext("The number of the version is a whole number from 0 to %(most)s.")
-        % {"most": MOST},
+        % {"most": MAX_NUMBER},
         "ver_name": gettext(
             "The name of the version has 1 to %(most)s characters, without blanks around them."
         )

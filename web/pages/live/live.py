@@ -10,7 +10,7 @@ from quart import Blueprint, Response, request
 from hub.errors import BadParameter
 from hub.services.devices.views import DeviceView
 from hub.services.records.record_log import RecordFilter
-from hub.wire.uploads.records import KINDS, Kind
+from hub.wire.uploads.records import RECORD_KINDS, RecordKind
 from web import auth
 from web.live_events import refuse_too_many
 from web.pages.labels import DEVICE_STATES
@@ -31,7 +31,7 @@ _STATE_ORDER = {"offline": 0, "online": 1, "disabled": 2}
 class View(Struct, frozen=True):
     """What the wall is narrowed to, as its address says it."""
 
-    kind: Kind | None = None
+    kind: RecordKind | None = None
     did: str | None = None
 
     @property
@@ -41,7 +41,7 @@ class View(Struct, frozen=True):
     def query(
         self,
         *,
-        kind: Kind | UnsetType | None = UNSET,
+        kind: RecordKind | UnsetType | None = UNSET,
         did: str | UnsetType | None = UNSET,
         before: int | None = None,
     ) -> str:
@@ -84,7 +84,7 @@ class Strip(Struct, frozen=True):
 def _view() -> View:
     """The view of this request. What is no kind is no filter; a bookmark must not break."""
     wanted = request.args.get("kind")
-    kind = next((one for one in KINDS if one == wanted), None)
+    kind = next((one for one in RECORD_KINDS if one == wanted), None)
     return View(kind=kind, did=request.args.get("did") or None)
 
 
@@ -101,7 +101,7 @@ def _kind_links(view: View) -> list[KindLink]:
     everything = KindLink(gettext("All"), "", "/" + view.query(kind=None), view.kind is None)
     return [everything] + [
         KindLink(gettext(KIND_NAMES[kind]), kind, "/" + view.query(kind=kind), view.kind == kind)
-        for kind in KINDS
+        for kind in RECORD_KINDS
     ]
 
 

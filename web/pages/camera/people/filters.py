@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from msgspec import Struct
 
-from hub.wire.commands.field_specs import field_bounds
+from hub.wire.commands.field_specs import field_specs
 from web.pages.language import N_, gettext
 
 #: By their names on the wire.
@@ -32,7 +32,7 @@ def filters_sent(args: Mapping[str, str]) -> dict[str, str]:
 
 def shown_filters(param: type[Struct], given: Mapping[str, str]) -> list[Filter]:
     """All of them, for the command of that param."""
-    bounds = field_bounds(param)
+    bounds = field_specs(param)
     return [
         Filter(name, gettext(label), given.get(name, ""), bounds[name].most or 0)
         for name, label in FILTERS.items()
@@ -42,5 +42,5 @@ def shown_filters(param: type[Struct], given: Mapping[str, str]) -> list[Filter]
 def filter_fault(param: type[Struct], name: str) -> str:
     return gettext("%(field)s: at most %(n)s characters, without line breaks.") % {
         "field": gettext(FILTERS[name]),
-        "n": field_bounds(param)[name].most,
+        "n": field_specs(param)[name].most,
     }

@@ -11,8 +11,8 @@ from msgspec import Struct
 from hub.errors import BadParameter
 from hub.wire import code_tables
 from hub.wire.commands.dialect import PERSON_ADD
-from hub.wire.commands.field_specs import Bound, field_bounds
-from hub.wire.commands.messages import MOST_PID, PersonAdd
+from hub.wire.commands.field_specs import FieldSpec, field_specs
+from hub.wire.commands.messages import MAX_PID, PersonAdd
 from hub.wire.commands.params import check_param
 from web.pages.labels import number_expected
 from web.pages.language import N_, gettext
@@ -39,7 +39,7 @@ TABLES: dict[str, TableName] = {
 }
 
 _HINTS = {"pid": N_("The camera knows the person by it. Take one that it does not have yet.")}
-_BOUNDS = field_bounds(PersonAdd)
+_BOUNDS = field_specs(PersonAdd)
 
 
 class Choice(Struct, frozen=True):
@@ -84,14 +84,14 @@ def _field(name: str, label: str, value: str, *, is_wrong: bool) -> Field:
         value=value,
         required=bound.required,
         least=bound.least or 0,
-        most=len(str(MOST_PID)) if bound.kind == "pid" else bound.most or 0,
+        most=len(str(MAX_PID)) if bound.kind == "pid" else bound.most or 0,
         expected=expected,
         choices=choices,
         fault=expected if is_wrong else "",
     )
 
 
-def _look(bound: Bound) -> Literal["text", "number", "pid"]:
+def _look(bound: FieldSpec) -> Literal["text", "number", "pid"]:
     match bound.kind:
         case "integer":
             return "number"
@@ -100,12 +100,12 @@ def _look(bound: Bound) -> Literal["text", "number", "pid"]:
     return "text"
 
 
-def _expected(bound: Bound) -> str:
+def _expected(bound: FieldSpec) -> str:
     match bound.kind:
         case "integer":
             return number_expected(bound)
         case "pid":
-            return number_expected(msgspec.structs.replace(bound, least=1, most=MOST_PID))
+            return number_expected(msgspec.structs.replace(bound, least=1, most=MAX_PID))
     if bound.required:
         return gettext("1 to %(n)s characters, without line breaks.") % {"n": bound.most}
     return gettext("At most %(n)s characters, without line breaks.") % {"n": bound.most}

@@ -14,7 +14,7 @@ from quart import Blueprint, Response, request
 from hub.errors import AlreadyExists, BadParameter, HubError, NoSuchPath
 from hub.services.devices.views import DeviceView
 from hub.wire.commands.dialect import PERSON_LIST
-from hub.wire.commands.messages import MOST_PID, Person, PersonList
+from hub.wire.commands.messages import MAX_PID, Person, PersonList
 from hub.wire.commands.params import check_param
 from web import auth
 from web.forms.file_forms import file_form
@@ -242,7 +242,7 @@ def _check_pid(pid: str) -> None:
 
 
 def _is_pid(text: str) -> bool:
-    return bool(_PID.fullmatch(text)) and 1 <= int(text) <= MOST_PID
+    return bool(_PID.fullmatch(text)) and 1 <= int(text) <= MAX_PID
 
 
 def _asked(args: Mapping[str, str]) -> dict[str, str]:

@@ -10,9 +10,9 @@ from msgspec import Struct
 from quart import Blueprint, Response, request
 
 from hub.errors import NoSuchPath
-from hub.wire.commands.field_specs import field_bounds
+from hub.wire.commands.field_specs import field_specs
 from hub.wire.commands.messages import RecordByMonth, Recording, RecordList
-from hub.wire.times import of_local_text
+from hub.wire.times import read_local_time
 from web import auth
 from web.pages import language
 from web.pages.camera.layout import camera
@@ -27,7 +27,7 @@ blueprint = Blueprint("camera_recordings", __name__, url_prefix="/cameras/<int:d
 _PAGE_SIZE = 72
 
 _MONTH = re.compile(r"(\d{4})-(0[1-9]|1[0-2])", re.ASCII)
-_YEARS = field_bounds(RecordByMonth)["year"]
+_YEARS = field_specs(RecordByMonth)["year"]
 _MINUTES_A_DAY = 24 * 60
 
 
@@ -138,7 +138,7 @@ def _wanted_day(text: str) -> date:
 
 def _shown(one: Recording, day: date) -> Shown:
     # As clocks on a wall: no zone, whose hours a change of the clocks would repeat or leave out.
-    start, end = of_local_text(one.start_time, UTC), of_local_text(one.end_time, UTC)
+    start, end = read_local_time(one.start_time, UTC), read_local_time(one.end_time, UTC)
     seconds = (end - start) / 1000 if start is not None and end is not None else 0
     midnight = datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp()
     at = None if start is None else (start / 1000 - midnight) / 60

@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from hub.errors import BadParameter
 from hub.wire.commands.dialect import SET_FACE, SET_RECORDING, Command
-from hub.wire.commands.field_specs import Bound, field_bounds
+from hub.wire.commands.field_specs import FieldSpec, field_specs
 from hub.wire.commands.params import check_param
 from web.pages.labels import number_expected
 from web.pages.language import N_, gettext
@@ -44,10 +44,10 @@ class SettingForm(Struct, frozen=True):
     command: Command[Any, Any]
 
     @property
-    def bounds(self) -> dict[str, Bound]:
+    def bounds(self) -> dict[str, FieldSpec]:
         """The bounds of each field, dotted within an object."""
         param: type[Struct] = self.command.param
-        return dict(_flat_bounds(field_bounds(param)))
+        return dict(_flat_bounds(field_specs(param)))
 
 
 FACE = SettingForm(
@@ -202,7 +202,7 @@ def shown_groups(
 
 
 def _field(
-    form: SettingForm, label: Label, bound: Bound, values: Mapping[str, str], *, is_wrong: bool
+    form: SettingForm, label: Label, bound: FieldSpec, values: Mapping[str, str], *, is_wrong: bool
 ) -> Field:
     choices = _choices(label, bound)
     expected = gettext("Choose one of these.") if choices else number_expected(bound)
@@ -222,7 +222,7 @@ def _field(
     )
 
 
-def _choices(label: Label, bound: Bound) -> tuple[Choice, ...]:
+def _choices(label: Label, bound: FieldSpec) -> tuple[Choice, ...]:
     if label.choices:
         return tuple(Choice(str(n), gettext(text)) for n, text in enumerate(label.choices))
     if bound.kind == "boolean" and not bound.required:
@@ -255,7 +255,9 @@ def _flat_values(param: Struct, prefix: str) -> Iterator[tuple[str, str]]:
             yield prefix + name, "" if value is None else str(int(value))
 
 
-def _flat_bounds(bounds: Mapping[str, Bound], prefix: str = "") -> Iterator[tuple[str, Bound]]:
+def _flat_bounds(
+    bounds: Mapping[str, FieldSpec], prefix: str = ""
+) -> Iterator[tuple[str, FieldSpec]]:
     for name, bound in bounds.items():
         if bound.kind == "object":
             yield from _flat_bounds(bound.inner, f"{prefix}{name}.")
