@@ -203,11 +203,13 @@ class TlsStream(QuickStream):
         """Feed the SSL object with the next record. False: not all of it is there yet."""
         if not self._missing:
             if len(self._ciphertext) < _HEADER_BYTES:
+                # A copy: a view would keep everything received before these bytes alive.
+                self._ciphertext = memoryview(bytes(self._ciphertext))
                 return False
             self._missing = _record_bytes(self._ciphertext)
         portion = self._ciphertext[: self._missing]
         self._missing -= self._incoming.write(portion)
-        # An empty slice would keep all of the bytes behind it alive.
+        # An empty view, too, would keep the received bytes alive.
         self._ciphertext = self._ciphertext[len(portion) :] or _NOTHING
         return not self._missing
 

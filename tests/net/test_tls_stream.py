@@ -7,6 +7,7 @@ import shutil
 import socket
 import ssl
 import subprocess
+import tracemalloc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
@@ -161,6 +162,21 @@ async def test_a_small_receive_leaves_the_rest_for_the_next(context: ssl.SSLCont
         assert await server.receive_some(7) == BODY[:7]
         assert await server.receive_some(4096) == BODY[7:4103]
         assert await receive_exactly(server, 60_000 - 4103) == BODY[4103:60_000]
+
+
+@pytest.mark.parametrize("size", [3, 8], ids=["partial header", "partial record"])
+async def test_a_partial_record_does_not_keep_the_records_before_it(
+    context: ssl.SSLContext, size: int
+) -> None:
+    async with connected(context) as (server, client):
+        await client.send_all(BODY[:100_000])
+        await client.transport_stream.send_all(b"\x17\x03\x03\x40\x00abc"[:size])
+        tracemalloc.start()
+        try:
+            assert len(await server.receive_some()) == 100_000
+            assert tracemalloc.get_traced_memory()[0] < 10_000
+        finally:
+            tracemalloc.stop()
 
 
 async def test_any_buffer_can_be_sent_and_nothing_too(context: ssl.SSLContext) -> None:
