@@ -20,7 +20,7 @@ _DONE, _FAILED, _WRONG_USAGE = 0, 1, 2
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """The command `sitehub`, and `python -m hub`."""
-    executable.settle()
+    executable.prepare_process()
     _open_what_is_closed()
     for stream in (sys.stdout, sys.stderr):
         # A name in Chinese must not end a command on a console that cannot show it.

@@ -23,7 +23,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-#: Inside without a file that would tell of it: what unpacks, and what lies in an archive.
+#: Inside, but not in the list of files: the bootloader, and what is in archives.
 _ALWAYS = ("sitehub", "pyinstaller", "tzdata")
 _LICENCE_FILE = re.compile(r"^(licen[cs]e|copying|notice|copyright)", re.IGNORECASE)
 _RULE = "=" * 78

@@ -48,7 +48,6 @@ def make_environment() -> None:
     """The pinned versions, and nothing else that could get into the executable."""
     print("== environment", flush=True)
     venv.create(ENVIRONMENT, with_pip=True, clear=True)
-    python("packaging/bootloader/install.py", BUILD / "bootloader")
     python("-m", "pip", "install", "-q", ".[build]")
 
 

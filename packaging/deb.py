@@ -79,7 +79,7 @@ Version: {__version__}
 Architecture: {_architecture()}
 Maintainer: the sitehub founders <sitehub@sitehub.invalid>
 Installed-Size: {size}
-Depends: libc6 (>= {needed_glibc(tree)}), passwd, init-system-helpers (>= 1.54)
+Depends: libc6 (>= {needed_glibc(tree)}), zlib1g, passwd, init-system-helpers (>= 1.54)
 Section: net
 Priority: optional
 Description: hub of one site's face-recognising cameras

@@ -81,8 +81,8 @@ class Site:
                 os.chown(path, self._user["user"], self._user["group"])
 
     def options(self) -> dict[str, Any]:
-        """Nothing of ours reaches it. Windows itself does not work without these two."""
-        kept = {name: os.environ[name] for name in ("SYSTEMROOT", "LOCALAPPDATA") if _WINDOWS}
+        """An environment without anything of ours; Windows needs these two."""
+        kept = {name: os.environ[name] for name in ("SYSTEMROOT", "TMP") if _WINDOWS}
         return {"env": {"PATH": "", **kept}, "cwd": self.nowhere, **self._user}
 
     def start(self, *words: str) -> subprocess.Popen[bytes]:

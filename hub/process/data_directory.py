@@ -144,7 +144,7 @@ else:
         What root makes in there, a service that is another user could not open.
         """
         if (owner := _other_owner(path)) is not None:
-            executable.let_others_read()
+            executable.make_readable_for_other_users()
             with _ending_with_the_outer_process():
                 os.setgroups([])
                 os.setgid(owner.st_gid)
@@ -158,7 +158,7 @@ else:
             yield
             return
         group, groups = os.getegid(), os.getgroups()
-        executable.let_others_read()
+        executable.make_readable_for_other_users()
         with _ending_with_the_outer_process():
             os.setgroups([])
             os.setegid(owner.st_gid)
@@ -183,8 +183,8 @@ else:
         try:
             yield
         finally:
-            if executable.unpacked_to() is not None:
-                executable.end_with(outer)
+            if executable.unpacked_folder() is not None:
+                executable.exit_with_parent(outer)
 
     def _try_lock(handle: int) -> bool:
         try:

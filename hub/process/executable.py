@@ -1,9 +1,9 @@
-"""The executable: how its process lives with the one that unpacked it, and where that was.
+"""The one-file executable: its two processes, and the folder that it is unpacked into.
 
-A one-file executable is two processes. The outer one unpacks into a directory `_MEI...`, starts the
-inner one, which is the hub, waits for it, passes signals on, and removes the directory at the end.
-One that is killed (kill -9) does none of this: so the inner one ends with it, and the next start
-removes what it left.
+PyInstaller's bootloader is the outer process: it unpacks into a folder `_MEI...` below TMPDIR (or
+/tmp; on Windows below TMP), starts the inner process, which is the hub, passes signals on to it,
+and removes the folder when the hub has ended. A bootloader that is killed (kill -9) does none of
+this: therefore the hub exits with it, and the next hub removes the folder.
 """
 
 from __future__ import annotations
@@ -17,107 +17,108 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-#: The outer process names its directory so, with its own id after it in hexadecimal digits.
+from hub.service_manager import NAME, UNPACKED
+
+#: The bootloader's name for the folder: this, its own process id in 8 hexadecimal digits, and
+#: random characters.
 _PREFIX = "_MEI"
 _PID_DIGITS = 8
-#: On Linux this is that file, whatever its name stands for by now.
-_STARTED_FILE = "/proc/self/exe"
-#: PyInstaller's own module, which has no public way to say so.
+#: On Linux the running executable, even after its path was given to another file.
+_RUNNING_EXECUTABLE = "/proc/self/exe"
+#: PyInstaller's own module; there is no public interface to what is changed in it.
 _IMPORTER = "pyimod02_importers"
-#: The package tzdata, which zoneinfo asks where the system has no time zones of its own.
+#: The package tzdata, which zoneinfo imports where the system has no time zones of its own.
 TIME_ZONES = "tzdata.zip"
-#: Marks such a directory as one of ours, where others unpack theirs too.
-_MARK = "sitehub-*.dist-info"
-#: Here nobody else does (packaging/bootloader/entry.c): what has no mark yet is ours as well.
-_OURS = ("sitehub", "unpacked")
-#: Nobody unpacks longer; until it has, no inner process is there to hold the directory.
-_UNPACKING_SECONDS = 60.0
-#: Cleaners of temporary files take what was not touched for days.
-_TOUCH_SECONDS = 12 * 3600.0
+#: Tells our unpacked folders from those of other programs in a shared temporary directory.
+_OWN_METADATA = f"{NAME}-*.dist-info"
+#: In the service's own directory nobody else unpacks: a folder without metadata is also ours.
+_SERVICE_DIRECTORY = (NAME, UNPACKED)
+#: A younger folder may still be being unpacked, and is not locked yet.
+_MAX_UNPACKING_SECONDS = 60.0
+#: Cleaners of temporary files remove what has not been touched for days.
+_TOUCH_INTERVAL_SECONDS = 12 * 3600.0
 
 
-def unpacked_to() -> Path | None:
-    """The directory of this one-file executable; None where the program runs in another way."""
+def unpacked_folder() -> Path | None:
+    """The folder of this one-file executable; None if the program runs in another form."""
     folder = Path(getattr(sys, "_MEIPASS", ""))
     return folder if folder.name.startswith(_PREFIX) else None
 
 
-def settle() -> None:
-    """Come to terms with the outer process, before anything else is done."""
+def prepare_process() -> None:
+    """Adapt a frozen process to how it was started; call this before anything else."""
     if getattr(sys, "frozen", False):
         _restore_library_path()
-        # Six hundred small files would be a third of the time that unpacking takes.
+        # One archive: unpacking six hundred small files would take half as long again.
         sys.path.append(os.path.join(sys._MEIPASS, TIME_ZONES))  # type: ignore[attr-defined]
-        _read_from_what_runs()
-    folder = unpacked_to()
+        _import_from_running_executable()
+    folder = unpacked_folder()
     if folder is not None:
-        end_with(_outer_pid(folder))
-        hold(folder)
-        if _lies_in_ours(folder):
-            remove_left_overs(folder, time.time())
+        exit_with_parent(_bootloader_pid(folder))
+        lock(folder)
 
 
-def keep_house() -> None:
-    """What a hub does for its directory: remove others that nobody holds, keep its own young."""
-    folder = unpacked_to()
+def maintain_unpacked_folder() -> None:
+    """In a running hub: remove the folders of killed runs, and keep its own from being cleaned."""
+    folder = unpacked_folder()
     if folder is not None:
         remove_left_overs(folder, time.time())
-        threading.Thread(target=_keep_young, args=(folder,), daemon=True).start()
+        threading.Thread(target=_touch_regularly, args=(folder,), daemon=True).start()
 
 
-def remove_left_overs(mine: Path, now: float) -> None:
-    """Remove what killed runs left beside `mine`; what is in use stays."""
-    for folder in mine.parent.glob(f"{_PREFIX}*"):
-        # Whoever ends just now removes its own.
+def remove_left_overs(own: Path, now: float) -> None:
+    """Remove folders of killed runs from the directory of `own`; those in use stay.
+
+    `now` is the wall clock in seconds. In a shared temporary directory, folders without our
+    metadata (of other programs, or of a run that was killed while it unpacked) stay as well.
+    """
+    for folder in own.parent.glob(f"{_PREFIX}*"):
+        # A run that ends at this moment removes its own folder.
         with suppress(OSError):
-            if _is_another_of_ours(folder, mine) and _age(folder, now) > _UNPACKING_SECONDS:
-                _remove_unless_held(folder)
+            if _is_of_another_run(folder, own) and _age(folder, now) > _MAX_UNPACKING_SECONDS:
+                _remove_unless_locked(folder)
 
 
 def touch(folder: Path) -> None:
-    """Make all of it look new."""
+    """Set the times of the folder and of everything in it to now."""
     for path in (folder, *folder.rglob("*")):
         with suppress(OSError):
             os.utime(path)
 
 
-def _is_another_of_ours(folder: Path, mine: Path) -> bool:
-    # Everybody may write to /tmp: a link there may lead anywhere.
-    if folder == mine or folder.is_symlink() or folder.lstat().st_uid != mine.lstat().st_uid:
+def _is_of_another_run(folder: Path, own: Path) -> bool:
+    # Every user can write to /tmp: a link there may lead anywhere.
+    if folder == own or folder.is_symlink() or folder.lstat().st_uid != own.lstat().st_uid:
         return False
-    return _lies_in_ours(folder) or any(folder.glob(_MARK))
-
-
-def _lies_in_ours(folder: Path) -> bool:
-    return folder.parts[-3:-1] == _OURS
+    return folder.parts[-3:-1] == _SERVICE_DIRECTORY or any(folder.glob(_OWN_METADATA))
 
 
 def _age(folder: Path, now: float) -> float:
     return now - folder.lstat().st_mtime
 
 
-def let_others_read() -> None:
-    """Before this process becomes another user, for it has not read all of itself yet.
+def make_readable_for_other_users() -> None:
+    """Call this as root before the process becomes another user.
 
-    It was unpacked for root alone, and root may be the only one who can read the executable.
+    Modules are imported later, from a folder and an executable that only root may be able to read.
     """
-    folder = unpacked_to()
+    folder = unpacked_folder()
     if folder is None:
         return
-    if not os.stat(_STARTED_FILE).st_mode & stat.S_IROTH:
+    if not os.stat(_RUNNING_EXECUTABLE).st_mode & stat.S_IROTH:
         copy = folder / "modules"
-        shutil.copyfile(_STARTED_FILE, copy)
-        _read_modules_from(copy)
+        shutil.copyfile(_RUNNING_EXECUTABLE, copy)
+        _import_from(copy)
     for path in (folder, *folder.rglob("*")):
         path.chmod(0o755)
 
 
-def _outer_pid(folder: Path) -> int:
+def _bootloader_pid(folder: Path) -> int:
     return int(folder.name.removeprefix(_PREFIX)[:_PID_DIGITS], 16)
 
 
 def _restore_library_path() -> None:
-    """Programs that we start (a browser, systemctl) are to find their own libraries, not ours."""
+    """Programs that we start (a browser, systemctl) must load their own libraries, not ours."""
     before = os.environ.pop("LD_LIBRARY_PATH_ORIG", None)
     if before is not None:
         os.environ["LD_LIBRARY_PATH"] = before
@@ -125,32 +126,32 @@ def _restore_library_path() -> None:
         os.environ.pop("LD_LIBRARY_PATH", None)
 
 
-def _read_from_what_runs() -> None:
-    """Have modules, which are read as they are needed, read from the file that was started.
+def _import_from_running_executable() -> None:
+    """Import modules from the file that was started, not from the one at its path.
 
-    Whoever upgrades puts another one in its place before the hub is restarted.
+    An upgrade replaces the file at that path before the hub is restarted.
     """
-    # On Windows such a path is on the disk, where others may make it.
+    # Only Linux has this path; on Windows it would name a file that anybody could create.
     if sys.platform == "linux":
-        _read_modules_from(_STARTED_FILE)
+        _import_from(_RUNNING_EXECUTABLE)
 
 
-def _read_modules_from(file: str | Path) -> None:
+def _import_from(file: str | Path) -> None:
     sys.modules[_IMPORTER].pyz_archive._filename = str(file)
 
 
-def _keep_young(folder: Path) -> None:
+def _touch_regularly(folder: Path) -> None:
     while True:
-        time.sleep(_TOUCH_SECONDS)
+        time.sleep(_TOUCH_INTERVAL_SECONDS)
         touch(folder)
 
 
 if sys.platform == "win32":
     _SYNCHRONIZE = 0x00100000
-    _FOR_EVER = 0xFFFFFFFF
+    _INFINITE = 0xFFFFFFFF
 
-    def end_with(pid: int) -> None:
-        """End this process at once when that one, which started it, ends."""
+    def exit_with_parent(pid: int) -> None:
+        """Exit at once when the process `pid`, which started this one, ends."""
         import ctypes
 
         kernel = ctypes.WinDLL("kernel32")
@@ -160,16 +161,16 @@ if sys.platform == "win32":
 
         def watch() -> None:
             if handle:
-                kernel.WaitForSingleObject(handle, _FOR_EVER)
+                kernel.WaitForSingleObject(handle, _INFINITE)
             os._exit(1)
 
         threading.Thread(target=watch, daemon=True).start()
 
-    def hold(folder: Path) -> None:
-        """The libraries in use hold it."""
+    def lock(folder: Path) -> None:
+        """Nothing to do: Windows keeps a folder whose libraries are loaded."""
 
-    def _remove_unless_held(folder: Path) -> None:
-        # Nobody can rename a directory that has open files in it.
+    def _remove_unless_locked(folder: Path) -> None:
+        # A directory with open files in it cannot be renamed.
         unused = folder.with_name(f"{folder.name.removesuffix('~')}~")
         folder.rename(unused)
         shutil.rmtree(unused, ignore_errors=True)
@@ -179,20 +180,20 @@ else:
 
     _PR_SET_PDEATHSIG = 1
 
-    def end_with(pid: int) -> None:
-        """End this process at once when that one, which started it, ends."""
+    def exit_with_parent(pid: int) -> None:
+        """Exit at once when the process `pid`, which started this one, ends."""
         import ctypes
 
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() != pid:
-            # It had ended before we asked to be told.
+            # It ended before prctl was called.
             os._exit(1)
 
-    def hold(folder: Path) -> None:
-        """Until this process ends. What is locked is also left alone by systemd-tmpfiles."""
+    def lock(folder: Path) -> None:
+        """Hold a shared lock until this process ends; systemd-tmpfiles also leaves it alone."""
         fcntl.flock(os.open(folder, os.O_RDONLY), fcntl.LOCK_SH)
 
-    def _remove_unless_held(folder: Path) -> None:
+    def _remove_unless_locked(folder: Path) -> None:
         handle = os.open(folder, os.O_RDONLY)
         try:
             with suppress(BlockingIOError):

@@ -1,6 +1,9 @@
-"""The hub as a service of the system: installed, started, and heard by its service manager."""
+"""The hub as a service of the system: installing it, and talking to its service manager."""
 
 from __future__ import annotations
 
-#: What the service is called on every system, and on Linux the user that it runs as.
+#: The service's name on every system, and on Linux the user that it runs as.
 NAME = "sitehub"
+#: The directory below the service's data that the one-file executable is unpacked into: cleaners
+#: of temporary files do not come here, and no other user can write to it.
+UNPACKED = "unpacked"

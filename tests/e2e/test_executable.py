@@ -1,4 +1,4 @@
-"""What only an executable does: two processes, what it unpacks, another file in its place."""
+"""The one-file executable: its two processes, its unpacked folder, replacing its file."""
 
 from __future__ import annotations
 
@@ -10,8 +10,6 @@ import signal
 import socket
 import subprocess
 import sys
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
@@ -27,22 +25,22 @@ pytestmark = [
 
 
 @pytest.fixture
-def unpacked(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """Where the executable unpacks to: for root, where others could come, as `tmp_path` is not."""
-    with tempfile.TemporaryDirectory(prefix="sitehub-unpacked-") as name:
-        os.chmod(name, 0o755)
-        monkeypatch.setenv("TMPDIR", name)
-        yield Path(name)
+def unpacked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The directory that the executable unpacks below."""
+    folder = tmp_path / "unpacked"
+    folder.mkdir()
+    monkeypatch.setenv("TMPDIR", str(folder))
+    return folder
 
 
-def inner_of(hub: HubProcess) -> int:
+def hub_pid_of(hub: HubProcess) -> int:
     outer = hub.process.pid
-    [inner] = Path(f"/proc/{outer}/task/{outer}/children").read_text().split()
-    return int(inner)
+    [hub_process] = Path(f"/proc/{outer}/task/{outer}/children").read_text().split()
+    return int(hub_process)
 
 
 def ports_of(hub: HubProcess) -> list[int]:
-    """Those that somebody listens at."""
+    """The hub's ports that accept connections."""
     open_ports = []
     for port in (hub.web_port, hub.device_port):
         with socket.socket() as probe:
@@ -51,22 +49,22 @@ def ports_of(hub: HubProcess) -> list[int]:
     return open_ports
 
 
-def test_after_kill_9_of_the_outer_process_nobody_holds_ports_and_data(
+def test_kill_9_of_the_bootloader_releases_ports_and_data(
     make_hub: MakeHub, unpacked: Path
 ) -> None:
     hub = make_hub().start()
-    inner = os.pidfd_open(inner_of(hub))
+    hub_process = os.pidfd_open(hub_pid_of(hub))
     hub.kill()
-    # Readable once that process is gone: nobody has to ask again and again.
-    ended, _, _ = select.select([inner], [], [], PATIENCE_SECONDS)
-    os.close(inner)
+    # Readable once that process has ended.
+    ended, _, _ = select.select([hub_process], [], [], PATIENCE_SECONDS)
+    os.close(hub_process)
     assert ended
     assert ports_of(hub) == []
     hub.start()
     assert hub.stop() == 0
 
 
-def test_what_a_killed_run_left_is_gone_after_the_next_start(
+def test_the_next_start_removes_the_folder_of_a_killed_run(
     make_hub: MakeHub, unpacked: Path
 ) -> None:
     hub = make_hub().start()
@@ -80,7 +78,7 @@ def test_what_a_killed_run_left_is_gone_after_the_next_start(
     assert list(unpacked.iterdir()) == []
 
 
-def test_a_second_start_takes_nothing_away_from_the_hub_that_runs(
+def test_a_second_start_leaves_the_folder_of_a_running_hub(
     make_hub: MakeHub, unpacked: Path, tmp_path: Path
 ) -> None:
     first = make_hub().start()
@@ -92,15 +90,15 @@ def test_a_second_start_takes_nothing_away_from_the_hub_that_runs(
     assert httpx.get(first.setup_link, verify=False).status_code == 200
 
 
-def test_one_ctrl_c_is_one_though_both_processes_hear_it(make_hub: MakeHub) -> None:
+def test_ctrl_c_counts_once_although_both_processes_receive_it(make_hub: MakeHub) -> None:
     hub = make_hub().start()
-    for pid in (inner_of(hub), hub.process.pid):
+    for pid in (hub_pid_of(hub), hub.process.pid):
         os.kill(pid, signal.SIGINT)
     assert hub.process.wait(PATIENCE_SECONDS) == 0
     assert "at once" not in hub.err
 
 
-def test_another_file_in_its_place_does_not_disturb_the_hub_that_runs(
+def test_replacing_the_executable_does_not_disturb_a_running_hub(
     make_hub: MakeHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     mine = tmp_path / "sitehub"
@@ -109,22 +107,21 @@ def test_another_file_in_its_place_does_not_disturb_the_hub_that_runs(
     hub = make_hub().start()
     (tmp_path / "new").write_bytes(os.urandom(1000))
     (tmp_path / "new").replace(mine)
-    # The page of the first run is the first that asks for the names of time zones.
+    # The setup page is the first to import what lists the time zones.
     assert httpx.get(hub.setup_link, verify=False).status_code == 200
     assert hub.stop() == 0
 
 
 @pytest.mark.skipif(shutil.which("readelf") is None, reason="there is no readelf here")
-def test_it_needs_no_library_but_that_of_c() -> None:
+def test_it_needs_only_the_c_library_and_zlib() -> None:
     told = subprocess.run(["readelf", "-d", *SITEHUB], capture_output=True, text=True, check=True)
     needed = set(re.findall(r"NEEDED.*\[(.+?)\.so", told.stdout))
-    assert needed <= {"libc", "libdl", "libm", "libpthread"}
+    assert needed <= {"libc", "libdl", "libm", "libpthread", "libz"}
 
 
-def test_without_arguments_and_terminal_it_runs(
+def test_a_double_click_that_cannot_start_says_what_to_do_in_both_languages(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """And where it cannot, it says what to do in both languages."""
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
     monkeypatch.delenv("DISPLAY", raising=False)
     with socket.create_server(("0.0.0.0", 0)) as taken:

@@ -160,7 +160,7 @@ def test_who_acts_for_the_service_still_ends_with_the_process_that_unpacked_it(
     command = f"""
 sys._MEIPASS = str(path.parent / f"_MEI{{os.getppid():08x}}ABCDEF")
 os.mkdir(sys._MEIPASS)
-executable.end_with(os.getppid())
+executable.exit_with_parent(os.getppid())
 {act}
 print("begun", flush=True)
 time.sleep(20)

@@ -143,7 +143,8 @@ def test_the_service_unpacks_below_its_data() -> None:
     folder = PureWindowsPath(r"C:\ProgramData\sitehub\unpacked")
     assert subprocess.list2cmdline(unpacking_to(folder)) == (  # type: ignore[arg-type]
         r"reg.exe add HKLM\SYSTEM\CurrentControlSet\Services\sitehub /v Environment "
-        r"/t REG_MULTI_SZ /d TMPDIR=C:\ProgramData\sitehub\unpacked /f"
+        r"/t REG_MULTI_SZ /s | "
+        r"/d TMP=C:\ProgramData\sitehub\unpacked|TEMP=C:\ProgramData\sitehub\unpacked /f"
     )
 
 

@@ -32,9 +32,7 @@ cd "$base/root"
 mount -t proc proc proc
 mount -t sysfs sysfs sys
 mount -t cgroup2 cgroup2 sys/fs/cgroup
-# What programs unpack comes and goes below, and is to be nobody's here.
-mkdir -p var/cache/sitehub
-for place in run tmp dev var/tmp var/cache/sitehub; do
+for place in run tmp dev var/tmp; do
     mount -t tmpfs -o mode=755 tmpfs $place
 done
 chmod 1777 tmp var/tmp

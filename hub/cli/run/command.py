@@ -107,7 +107,7 @@ def _run_in(
     from hub import config, log
     from hub.process import data_directory, executable
 
-    executable.keep_house()
+    executable.maintain_unpacked_folder()
     directory = data_dir or data_directory.default_path("sitehub-demo" if demo else "sitehub")
     data_directory.act_for_owner(directory)
     load = partial(

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from pathlib import PurePosixPath
 
-from hub.service_manager import NAME
+from hub.service_manager import NAME, UNPACKED
 
 DATA = PurePosixPath("/var/lib") / NAME
-#: What a one-file executable unpacks: nothing that cleans up temporary files comes here.
-UNPACKED = "unpacked"
 
 
 def unit_text(executable: PurePosixPath) -> str:
-    """For the executable in one file and the one in a directory alike."""
+    """The same for the executable in one file and the one in a directory."""
     return _UNIT.format(executable=executable, name=NAME, data=DATA, unpacked=UNPACKED)
 
 

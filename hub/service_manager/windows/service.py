@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from hub.errors import StartFault
-from hub.service_manager import NAME, programs
+from hub.service_manager import NAME, UNPACKED, programs
 from hub.service_manager.files import copy_if_other
 from hub.service_manager.status import State, Status
 
@@ -66,7 +66,7 @@ class WindowsService:
         data_dir = environment.get("PROGRAMDATA", rf"{drive}\ProgramData")
         self.executable = Path(programs_dir) / NAME / f"{NAME}.exe"
         self.data = Path(data_dir) / NAME
-        self._unpacked = self.data / "unpacked"
+        self._unpacked = self.data / UNPACKED
 
     def install(self, source: Path) -> None:
         self._refuse_what_anybody_made()
@@ -225,8 +225,9 @@ def registering(executable: Path, *, is_there: bool) -> Iterator[list[str]]:
 
 
 def unpacking_to(folder: Path) -> list[str]:
-    """The executable unpacks where no cleaner of temporary files comes, and nobody else writes."""
-    value = ("/v", "Environment", "/t", "REG_MULTI_SZ", "/d", f"TMPDIR={folder}")
+    """Set the service's folder for temporary files, which the executable unpacks into."""
+    variables = "|".join(f"{name}={folder}" for name in ("TMP", "TEMP"))
+    value = ("/v", "Environment", "/t", "REG_MULTI_SZ", "/s", "|", "/d", variables)
     return ["reg.exe", "add", _KEY, *value, "/f"]
 
 
