@@ -1,4 +1,4 @@
-"""What is drawn is pictures, cheap enough, and not always the same."""
+"""Drawings are JPEGs of the right size that differ by person, pose, place and hour."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ def size_of(jpeg: bytes) -> tuple[int, int]:
         return image.size
 
 
-def test_everybody_has_a_face_of_their_own(population: Population) -> None:
+def test_every_person_has_a_different_face(population: Population) -> None:
     everybody = (*population.known, *population.strangers)
     faces = {people.face_jpeg(person, 0) for person in everybody}
     assert len(faces) == len(everybody)
     assert {size_of(face) for face in faces} == {people.FACE_SIZE}
 
 
-def test_the_same_person_does_not_always_look_the_same(population: Population) -> None:
+def test_each_pose_of_a_person_looks_different(population: Population) -> None:
     person = population.known[0]
     assert len({people.face_jpeg(person, pose) for pose in range(4)}) == 4
 
 
 @pytest.mark.parametrize("place", [place for place, _ in PLACES])
-def test_every_place_has_a_scene_that_changes_with_the_day(
+def test_every_place_has_a_scene_for_each_part_of_the_day(
     population: Population, place: Place
 ) -> None:
     person = population.known[0]
@@ -47,12 +47,12 @@ def test_every_place_has_a_scene_that_changes_with_the_day(
 
 
 @pytest.mark.parametrize("event", [1, 3, 8])
-def test_an_event_without_anybody_has_a_scene(event: int) -> None:
+def test_an_event_without_a_person_has_a_scene(event: int) -> None:
     picture = scenes.scene_jpeg("yard", 12, event=event, caption="")
     assert size_of(picture) == scenes.SCENE_SIZE
 
 
-def test_a_vehicle_comes_with_its_plate_and_both_lie_in_the_full_picture(
+def test_vehicle_and_plate_lie_within_the_full_picture(
     population: Population,
 ) -> None:
     for car in population.cars:
@@ -65,13 +65,13 @@ def test_a_vehicle_comes_with_its_plate_and_both_lie_in_the_full_picture(
         assert y + h <= scenes.SCENE_SIZE[1]
 
 
-def test_the_hours_of_a_day_have_their_light() -> None:
+def test_the_part_of_the_day_follows_from_the_hour() -> None:
     parts = [scenes.part_of_day(hour) for hour in range(24)]
     assert parts[3] == parts[23] == "night"
     assert (parts[6], parts[12], parts[18]) == ("dawn", "day", "dusk")
 
 
-def test_a_picture_on_the_card_is_half_as_large(population: Population) -> None:
+def test_a_halved_picture_has_half_the_width_and_height(population: Population) -> None:
     picture = people.background_jpeg(population.known[0], 0, "gate", 12, position=0.5, caption="")
     small = pen.halved_jpeg(picture)
     assert size_of(small) == (scenes.SCENE_SIZE[0] // 2, scenes.SCENE_SIZE[1] // 2)

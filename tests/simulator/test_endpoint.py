@@ -1,4 +1,4 @@
-"""Connections to a hub: plain, over TLS, and with its certificate checked or not."""
+"""Connections to a hub: plain, over TLS, with and without checking its certificate."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.support.certificates import self_signed, server_context
 
 
 async def serve(nursery: trio.Nursery, directory: Path | None) -> int:
-    """A server that says "hello" and hangs up; its port."""
+    """Start a server that sends "hello" and closes; return its port."""
     context = server_context(directory) if directory else None
 
     async def handle(tcp: trio.SocketStream) -> None:
@@ -36,7 +36,7 @@ def target(port: int, **changes: bool | bytes) -> HubEndpoint:
     return HubEndpoint("localhost", ws_port=port, http_port=port, **changes)  # type: ignore[arg-type]
 
 
-async def test_a_plain_port(nursery: trio.Nursery) -> None:
+async def test_plain_ports_need_no_tls(nursery: trio.Nursery) -> None:
     port = await serve(nursery, None)
     for stream in (
         await target(port, ws_tls=False).open_ws(),
@@ -46,7 +46,7 @@ async def test_a_plain_port(nursery: trio.Nursery) -> None:
         await stream.aclose()
 
 
-async def test_a_certificate_is_not_checked_unless_there_is_a_ca(
+async def test_a_certificate_is_checked_only_if_a_ca_is_given(
     nursery: trio.Nursery, tmp_path: Path
 ) -> None:
     port = await serve(nursery, tmp_path)
@@ -56,7 +56,9 @@ async def test_a_certificate_is_not_checked_unless_there_is_a_ca(
         await trio.aclose_forcefully(stream)
 
 
-async def test_a_hub_with_another_ca_is_not_trusted(nursery: trio.Nursery, tmp_path: Path) -> None:
+async def test_a_certificate_of_another_ca_is_refused(
+    nursery: trio.Nursery, tmp_path: Path
+) -> None:
     port = await serve(nursery, tmp_path)
     (tmp_path / "other").mkdir()
     another, _ = self_signed(tmp_path / "other")
@@ -64,7 +66,7 @@ async def test_a_hub_with_another_ca_is_not_trusted(nursery: trio.Nursery, tmp_p
         await target(port, ca_pem=another.read_bytes()).open_http()
 
 
-async def test_a_hub_that_is_not_there_is_away() -> None:
+async def test_a_closed_port_is_reported_as_hub_away() -> None:
     with trio.socket.socket() as taken:
         await taken.bind(("127.0.0.1", 0))
         port = taken.getsockname()[1]

@@ -1,4 +1,4 @@
-"""A camera's HTTP client: one kept connection, and plain words when the hub is away."""
+"""A camera's HTTP client: one persistent connection, and HubAway when it fails."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ async def test_requests_share_one_connection(nursery: trio.Nursery) -> None:
     await http_client.aclose()
 
 
-async def test_a_connection_that_the_hub_closes_is_opened_anew(nursery: trio.Nursery) -> None:
+async def test_a_connection_closed_by_the_hub_is_reopened(nursery: trio.Nursery) -> None:
     hub = FakeHub(nursery)
     hub.http_statuses = [(401, {"Connection": "close"})]
     http_client = HttpClient(hub.open_http, hub.host)
@@ -34,18 +34,18 @@ async def test_a_connection_that_the_hub_closes_is_opened_anew(nursery: trio.Nur
     await http_client.aclose()
 
 
-async def test_a_kept_connection_that_is_gone_is_no_failure(nursery: trio.Nursery) -> None:
+async def test_a_lost_idle_connection_is_replaced_without_an_error(nursery: trio.Nursery) -> None:
     hub = FakeHub(nursery)
     http_client = HttpClient(hub.open_http, hub.host)
     assert await http_client.send("POST", "/1", b"", None) == UploadReply(200, 200)
-    await hub.hang_up()
+    await hub.drop_connections()
     assert await http_client.send("POST", "/2", b"", None) == UploadReply(200, 200)
     assert [path for _, path, _, _ in hub.posts] == ["/1", "/2"]
     assert hub.http_connections == 2
     await http_client.aclose()
 
 
-async def test_when_to_send_again_is_read(nursery: trio.Nursery) -> None:
+async def test_retry_after_is_read(nursery: trio.Nursery) -> None:
     hub = FakeHub(nursery)
     hub.http_statuses = [(503, {"Retry-After": "7"}), (503, {"Retry-After": "soon"})]
     http_client = HttpClient(hub.open_http, hub.host)
@@ -63,7 +63,7 @@ async def test_when_to_send_again_is_read(nursery: trio.Nursery) -> None:
         b"HTTP/1.1 200 OK\r\nContent-Length: 2000000\r\n\r\n" + b"x" * 2_000_000,
     ],
 )
-async def test_a_hub_that_hangs_up_or_talks_nonsense_is_away(
+async def test_an_incomplete_or_invalid_response_is_reported_as_hub_away(
     nursery: trio.Nursery, said: bytes
 ) -> None:
     async def open_stream() -> Stream:
@@ -81,7 +81,9 @@ async def test_a_hub_that_hangs_up_or_talks_nonsense_is_away(
         await http_client.send("POST", "/x", b"{}", "t")
 
 
-async def test_a_hub_that_does_not_answer_is_away(autojump_clock: MockClock) -> None:
+async def test_a_missing_response_is_reported_as_hub_away_after_the_timeout(
+    autojump_clock: MockClock,
+) -> None:
     camera, hub = memory_stream_pair()
 
     async def open_stream() -> Stream:
@@ -94,7 +96,7 @@ async def test_a_hub_that_does_not_answer_is_away(autojump_clock: MockClock) -> 
     await hub.aclose()
 
 
-async def test_what_is_no_json_has_the_code_of_its_status(nursery: trio.Nursery) -> None:
+async def test_a_reply_without_json_has_the_http_status_as_its_code(nursery: trio.Nursery) -> None:
     camera, hub = memory_stream_pair()
 
     async def open_stream() -> Stream:
@@ -107,7 +109,7 @@ async def test_what_is_no_json_has_the_code_of_its_status(nursery: trio.Nursery)
     await camera.aclose()
 
 
-async def test_pieces_of_a_file_are_fetched_by_range(nursery: trio.Nursery) -> None:
+async def test_parts_of_a_file_are_downloaded_by_range(nursery: trio.Nursery) -> None:
     hub = FakeHub(nursery)
     hub.files["/f"] = b"0123456789"
     http_client = HttpClient(hub.open_http, hub.host)
@@ -116,7 +118,7 @@ async def test_pieces_of_a_file_are_fetched_by_range(nursery: trio.Nursery) -> N
     await http_client.aclose()
 
 
-async def test_several_take_turns_on_the_connection(nursery: trio.Nursery) -> None:
+async def test_concurrent_requests_share_the_connection(nursery: trio.Nursery) -> None:
     hub = FakeHub(nursery)
     hub.files["/f"] = b"x" * 100
     http_client = HttpClient(hub.open_http, hub.host)
@@ -128,7 +130,9 @@ async def test_several_take_turns_on_the_connection(nursery: trio.Nursery) -> No
     await http_client.aclose()
 
 
-async def test_what_is_broken_off_is_no_request_and_the_next_one_is(nursery: trio.Nursery) -> None:
+async def test_a_truncated_upload_is_not_received_and_the_next_one_is(
+    nursery: trio.Nursery,
+) -> None:
     hub = FakeHub(nursery)
     http_client = HttpClient(hub.open_http, hub.host)
     await http_client.send_truncated("POST", "/x", b"0123456789", "t", share=0.5)
@@ -137,7 +141,7 @@ async def test_what_is_broken_off_is_no_request_and_the_next_one_is(nursery: tri
     await http_client.aclose()
 
 
-async def test_a_connection_that_is_closed_meanwhile_is_the_hubs_absence(
+async def test_closing_the_client_during_a_request_is_reported_as_hub_away(
     autojump_clock: MockClock,
 ) -> None:
     camera, hub = memory_stream_pair()

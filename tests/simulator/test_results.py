@@ -1,4 +1,4 @@
-"""A simulated camera answers every command from a state of its own, as it is documented."""
+"""A simulated camera carries out every command on its own state, as documented."""
 
 from __future__ import annotations
 
@@ -35,16 +35,16 @@ from hub.wire.commands.paging import PageCursor
 from hub.wire.commands.results import decode_answer
 from hub.wire.envelope import Request
 from hub.wire.pictures import real_type
-from tests.simulator.asking import (
+from tests.simulator.commands import (
     NOON,
     POPULATION,
     WEEK,
+    actions,
     answer,
     device,
     messages,
     person,
     photo,
-    steps,
 )
 
 
@@ -54,7 +54,7 @@ def responder(cameras: tuple[CameraIdentity, ...]) -> Responder:
 
 
 def rows(responder: Responder, command: Command[Any, Any], **changes: Any) -> list[Any]:
-    """All pages of a list, read as the hub reads them."""
+    """Read all pages of a list, as the hub does."""
     pages: PageCursor[Any] = PageCursor(command.first_page or 0)
     found: list[Any] = []
     while pages.wanted is not None:
@@ -72,18 +72,20 @@ def read_file(responder: Responder, path: str) -> bytes:
 
 
 @pytest.mark.parametrize("command", DIALECT.commands, ids=lambda command: command.name)
-def test_every_command_is_known(responder: Responder, command: Command[Any, Any]) -> None:
+def test_every_command_is_answered_with_success(
+    responder: Responder, command: Command[Any, Any]
+) -> None:
     changes = {
         PERSON_SEARCH.name: {"photo": photo(), **WEEK},
         PERSON_QUERY.name: {"pid": POPULATION.known[0].uuid},
         PERSON_DELETE.name: {"pid": POPULATION.known[0].uuid},
         FILE_READ.name: {"path": f"data/facelib/{POPULATION.known[0].uuid}.jpg"},
     }
-    (said, *_) = messages(steps(responder, command, **changes.get(command.name, {})))
-    assert b'"code":0,' in str(said).encode() or b'"code":200,' in str(said).encode()
+    (message, *_) = messages(actions(responder, command, **changes.get(command.name, {})))
+    assert b'"code":0,' in str(message).encode() or b'"code":200,' in str(message).encode()
 
 
-def test_1_5_parameters_are_kept_and_answered_as_documented(
+def test_1_5_settings_are_kept_and_answered_as_documented(
     cameras: tuple[CameraIdentity, ...],
 ) -> None:
     state, responder = device(cameras[0])
@@ -95,18 +97,18 @@ def test_1_5_parameters_are_kept_and_answered_as_documented(
     assert state.recording == SET_RECORDING.example
 
 
-def test_1_5_what_is_out_of_bounds_is_refused_with_420(
+def test_1_5_a_value_out_of_bounds_is_refused_with_420(
     cameras: tuple[CameraIdentity, ...],
 ) -> None:
     state, responder = device(cameras[0])
     param = msgspec.json.encode(SET_FACE.example).replace(b'"mini_human":60', b'"mini_human":50')
-    (said,) = messages(responder.respond(Request("m1", SET_FACE.uri, msgspec.Raw(param))))
-    assert '"code":420' in str(said)
-    assert "mini_human" in str(said)
+    (message,) = messages(responder.respond(Request("m1", SET_FACE.uri, msgspec.Raw(param))))
+    assert '"code":420' in str(message)
+    assert "mini_human" in str(message)
     assert state.face is None
 
 
-def test_1_7_the_counts_of_a_month_are_those_of_its_list(responder: Responder) -> None:
+def test_1_7_the_counts_of_a_month_match_its_lists(responder: Responder) -> None:
     # 1.7: months count from 0.
     counts = answer(responder, RECORD_BY_MONTH, year=2025, month=10)["result"]
     assert 10 < len(counts) < 26
@@ -118,7 +120,7 @@ def test_1_7_the_counts_of_a_month_are_those_of_its_list(responder: Responder) -
         assert len(files) == counted["count"]
 
 
-def test_1_7_there_is_nothing_before_the_last_month_and_nothing_to_come(
+def test_1_7_recordings_cover_the_last_30_days_up_to_now(
     responder: Responder,
 ) -> None:
     assert answer(responder, RECORD_BY_MONTH, year=2025, month=8)["result"] == []
@@ -133,7 +135,7 @@ def test_1_7_there_is_nothing_before_the_last_month_and_nothing_to_come(
     assert all(file.end_time <= f"{NOON:%Y-%m-%d %H:%M:%S}" for file in today)
 
 
-def test_1_8_files_are_of_some_ten_minutes_each_under_a_name_of_its_own(
+def test_1_8_files_are_sorted_and_have_unique_names(
     responder: Responder,
 ) -> None:
     files = rows(responder, RECORD_LIST, **WEEK)
@@ -143,12 +145,12 @@ def test_1_8_files_are_of_some_ten_minutes_each_under_a_name_of_its_own(
 
 
 def test_1_9_it_answers_and_restarts_after_the_delay(responder: Responder) -> None:
-    done = steps(responder, REBOOT, delay_ms=2500)
+    done = actions(responder, REBOOT, delay_ms=2500)
     assert len(messages(done)) == 1
     assert done[-1] == Restart(2.5)
 
 
-def test_1_10_the_past_has_faces_by_name_and_pictures_behind_their_paths(
+def test_1_10_faces_are_searched_by_name_and_have_pictures(
     responder: Responder,
 ) -> None:
     everybody = rows(responder, FACE_HISTORY, name=None, **WEEK)
@@ -165,14 +167,14 @@ def test_1_10_the_past_has_faces_by_name_and_pictures_behind_their_paths(
         assert len(picture) < 40_000
 
 
-def test_1_11_some_pass_without_showing_their_face(responder: Responder) -> None:
+def test_1_11_some_captures_have_no_face(responder: Responder) -> None:
     bodies = rows(responder, PERSON_HISTORY, **WEEK)
     with_face = [body for body in bodies if body.jpeg_url_face]
     assert 0 < len(with_face) < len(bodies)
     assert len(with_face) == len(rows(responder, FACE_HISTORY, name=None, **WEEK))
 
 
-def test_1_10_what_it_has_seen_itself_is_in_its_history(
+def test_1_10_a_new_sighting_is_in_the_history(
     cameras: tuple[CameraIdentity, ...],
 ) -> None:
     state, responder = device(cameras[0])
@@ -184,7 +186,7 @@ def test_1_10_what_it_has_seen_itself_is_in_its_history(
     assert real_type(read_file(responder, f"{seen.stem}_bg.jpg")) == "image/jpeg"
 
 
-def test_2_4_the_scene_of_an_event_can_be_read_and_is_nobodys_capture(
+def test_2_4_an_event_without_a_person_has_a_picture_and_is_no_capture(
     cameras: tuple[CameraIdentity, ...],
 ) -> None:
     state, responder = device(cameras[0])
@@ -204,7 +206,7 @@ def test_2_4_the_scene_of_an_event_can_be_read_and_is_nobodys_capture(
         "data/facelib/1.jpg",
     ],
 )
-def test_a_path_that_was_never_given_is_404(responder: Responder, path: str) -> None:
+def test_an_unknown_path_is_answered_404(responder: Responder, path: str) -> None:
     assert answer(responder, FILE_READ, path=path)["code"] == 404
 
 
@@ -230,7 +232,7 @@ def test_1_12_to_1_15_a_person_is_added_listed_read_and_deleted(responder: Respo
     assert answer(responder, PERSON_DELETE, pid="77")["code"] == 426
 
 
-def test_1_12_a_full_face_library_refuses_and_has_room_again(
+def test_1_12_a_full_face_library_refuses_until_someone_is_deleted(
     cameras: tuple[CameraIdentity, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(device_module, "_MAX_PHOTO_BYTES", len(photo()) * 3 // 4)
@@ -242,10 +244,10 @@ def test_1_12_a_full_face_library_refuses_and_has_room_again(
     assert answer(responder, PERSON_ADD, **{**fields, "pid": "2"})["code"] == 0
 
 
-def test_1_16_a_search_finds_the_captures_of_that_person_the_best_first(
+def test_1_16_a_search_finds_captures_of_the_person_best_first(
     responder: Responder,
 ) -> None:
-    # The portrait differs from every capture: it is of another pose.
+    # The portrait equals no capture: its pose is different.
     result = answer(responder, PERSON_SEARCH, photo=photo(1), threshold=90, **WEEK)["result"]
     scores = [match["score"] for match in result["face_list"]]
     assert scores == sorted(scores, reverse=True)
@@ -261,7 +263,7 @@ def test_1_16_a_photo_without_a_face_is_refused(responder: Responder) -> None:
     assert answer(responder, PERSON_SEARCH, **WEEK)["code"] == 420
 
 
-def test_the_past_is_the_same_whenever_it_is_asked_for(
+def test_the_generated_past_is_always_the_same(
     cameras: tuple[CameraIdentity, ...],
 ) -> None:
     first, second = (answer(device(cameras[0])[1], PERSON_HISTORY, **WEEK) for _ in range(2))
@@ -269,7 +271,7 @@ def test_the_past_is_the_same_whenever_it_is_asked_for(
     assert first == second != other
 
 
-def test_a_span_of_years_costs_no_more_than_the_month_that_is_kept(responder: Responder) -> None:
+def test_a_query_over_years_returns_only_the_kept_month(responder: Responder) -> None:
     span = {"start_time": "1970-01-02 00:00:00", "end_time": "2099-12-31 23:59:59"}
     month = {**WEEK, "start_time": f"{NOON - timedelta(days=31):%Y-%m-%d %H:%M:%S}"}
     for command, name in ((RECORD_LIST, "total_file"), (PERSON_HISTORY, "total")):

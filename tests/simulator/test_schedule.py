@@ -1,4 +1,4 @@
-"""A day on the site: its rhythm, its people, and that a seed repeats it."""
+"""Sightings over the day: frequency, people, kinds, and that a seed repeats them."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ def things(
     return [script.next(hour, 10) for _ in range(count)]
 
 
-def test_a_seed_repeats_the_day_and_its_cast(population: Population) -> None:
+def test_a_seed_repeats_population_and_sightings(population: Population) -> None:
     assert make_population(7) == population
     assert make_population(8) != population
     assert things("gate", population, 50) == things("gate", population, 50)
 
 
-def test_all_fourteen_event_types_happen_somewhere_on_the_site(population: Population) -> None:
+def test_all_fourteen_event_types_occur(population: Population) -> None:
     seen = {
         sighting.type
         for place, _ in PLACES
@@ -43,12 +43,12 @@ def test_all_fourteen_event_types_happen_somewhere_on_the_site(population: Popul
     assert seen == set(EVENT_TYPES)
 
 
-def test_cameras_see_faces_cars_and_accesses(population: Population) -> None:
+def test_all_kinds_of_sightings_occur(population: Population) -> None:
     kinds = {type(thing) for place, _ in PLACES for _, thing in things(place, population, 200)}
     assert kinds == {FaceSeen, EventSeen, CarSeen, AccessGranted}
 
 
-def test_known_people_return_and_strangers_pass(population: Population) -> None:
+def test_known_people_are_seen_more_often_than_strangers(population: Population) -> None:
     faces = [thing for _, thing in things("lobby", population, 600) if isinstance(thing, FaceSeen)]
     seen = Counter(face.person for face in faces)
     assert set(seen) == {*population.known, *population.strangers}
@@ -57,7 +57,7 @@ def test_known_people_return_and_strangers_pass(population: Population) -> None:
     )
 
 
-def test_the_same_person_is_seen_several_times_while_in_view(population: Population) -> None:
+def test_a_person_is_seen_several_times_in_a_row(population: Population) -> None:
     seen = [thing for _, thing in things("corridor", population, 200)]
     pairs = itertools.pairwise(seen)
     again = sum(
@@ -67,7 +67,7 @@ def test_the_same_person_is_seen_several_times_while_in_view(population: Populat
     assert again > 40
 
 
-def test_a_night_is_quieter_than_a_morning_and_not_dead(population: Population) -> None:
+def test_nights_are_quieter_than_mornings_but_not_silent(population: Population) -> None:
     def seconds(hour: int) -> float:
         return sum(pause for pause, _ in things("gate", population, 400, hour))
 
@@ -75,12 +75,12 @@ def test_a_night_is_quieter_than_a_morning_and_not_dead(population: Population) 
     assert 2 < seconds(2) / seconds(8) < 8
 
 
-def test_about_as_much_happens_as_was_asked_for(population: Population) -> None:
+def test_the_mean_interval_is_about_the_requested_one(population: Population) -> None:
     taken = sum(pause for pause, _ in things("gate", population, 2000, hour=8))
     assert 0.6 < taken / (2000 * 10) < 1.4
 
 
-def test_the_cast_keeps_to_the_tables(population: Population) -> None:
+def test_the_population_uses_documented_codes(population: Population) -> None:
     assert all(
         car.type in VEHICLE_TYPES and car.plate_type in PLATE_TYPES for car in population.cars
     )

@@ -1,4 +1,4 @@
-"""What simulated cameras upload is what the hub reads: as documented, and as real ones do (D8)."""
+"""The hub decodes what simulated cameras upload: as documented, and in real format (D8)."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def sent(camera: CameraIdentity, seen: Sighting, *, real: bool) -> Upload:
 
 
 @both
-def test_a_capture_is_read_with_all_its_pictures(
+def test_a_capture_is_decoded_with_all_its_pictures(
     cameras: Cameras, population: Population, real: bool
 ) -> None:
     person = population.known[0]
@@ -48,7 +48,7 @@ def test_a_capture_is_read_with_all_its_pictures(
     assert [picture.name for picture in read.pictures] == ["face", "body", "background"]
 
 
-def test_a_documented_capture_has_what_the_table_of_2_1_has(
+def test_a_documented_capture_has_the_fields_of_2_1(
     cameras: Cameras, population: Population
 ) -> None:
     body = json.loads(sent(cameras[0], FaceSeen(population.known[0], 1, 0.5), real=False).body)
@@ -60,7 +60,7 @@ def test_a_documented_capture_has_what_the_table_of_2_1_has(
     assert not {"name", "uuid"} & set(stranger)
 
 
-def test_a_real_capture_is_written_as_real_cameras_write_it(
+def test_a_real_capture_has_the_format_of_real_cameras(
     cameras: Cameras, population: Population
 ) -> None:
     upload = sent(cameras[0], FaceSeen(population.strangers[0], 1, 0.5), real=True)
@@ -77,16 +77,14 @@ def test_a_real_capture_is_written_as_real_cameras_write_it(
 
 
 @both
-def test_a_camera_that_was_given_a_did_sends_it(
-    cameras: Cameras, population: Population, real: bool
-) -> None:
+def test_a_camera_sends_its_did(cameras: Cameras, population: Population, real: bool) -> None:
     camera = msgspec.structs.replace(cameras[0], did="12")
     upload = sent(camera, FaceSeen(population.known[0], 1, 0.5), real=real)
     assert bodies.decode_face(upload.body, max_depth=64).did == "12"
 
 
 @both
-def test_events_are_read_with_and_without_somebody(
+def test_events_are_decoded_with_and_without_a_person(
     cameras: Cameras, population: Population, real: bool
 ) -> None:
     for number, person in ((12, population.known[1]), (8, None), (3, None)):
@@ -94,7 +92,7 @@ def test_events_are_read_with_and_without_somebody(
         read = bodies.decode_event(upload.body, max_depth=64, keep_unknown=False)
         assert isinstance(read.detail, EventDetail)
         assert read.detail.type == number
-        # D8: real cameras give seconds here.
+        # D8: real cameras send seconds here.
         assert read.occurred_at == (1764028800000 if real else 1764028800250)
         assert read.detail.name == (person.name if person and real else None)
         assert read.pictures[-1].name == "background"
@@ -102,7 +100,7 @@ def test_events_are_read_with_and_without_somebody(
 
 
 @both
-def test_vehicles_are_read_with_their_plates(
+def test_vehicles_are_decoded_with_their_plates(
     cameras: Cameras, population: Population, real: bool
 ) -> None:
     for car in population.cars:
@@ -115,7 +113,7 @@ def test_vehicles_are_read_with_their_plates(
 
 
 @both
-def test_an_access_is_read(cameras: Cameras, population: Population, real: bool) -> None:
+def test_an_access_record_is_decoded(cameras: Cameras, population: Population, real: bool) -> None:
     upload = sent(cameras[1], AccessGranted(population.known[2], 36.6), real=real)
     assert (upload.method, upload.path) == ("PUT", "/api/v1/access/record")
     read = bodies.decode_access(upload.body, max_depth=64, zone=ZoneInfo("UTC"))
@@ -125,13 +123,13 @@ def test_an_access_is_read(cameras: Cameras, population: Population, real: bool)
     assert (entry.detail.uuid, entry.detail.temperature) == (population.known[2].uuid, 36.6)
 
 
-def test_device_information_is_read(cameras: Cameras) -> None:
+def test_device_information_is_decoded(cameras: Cameras) -> None:
     info = bodies.decode_device_info(device_info(cameras[0], FACTORY_VERSIONS).body, max_depth=64)
     assert (info.sn, info.dev_name) == (cameras[0].sn, "Main gate")
     assert (info.fw_ver, info.hw_ver) == (FACTORY_VERSIONS.fw_ver, FACTORY_VERSIONS.hw_ver)
 
 
-def test_no_two_real_captures_are_the_same_bytes(cameras: Cameras, population: Population) -> None:
+def test_two_real_captures_of_one_sighting_differ(cameras: Cameras, population: Population) -> None:
     sight = Observation(cameras[0], FaceSeen(population.known[0], 1, 0.5), AT, is_real_format=True)
     rng = random.Random(1)
     assert upload_of(sight, rng) != upload_of(sight, rng)

@@ -1,4 +1,4 @@
-"""The hub as a simulated camera meets it, over streams in memory: it answers as it is told."""
+"""A scripted hub for simulated cameras, over streams in memory."""
 
 from __future__ import annotations
 
@@ -15,23 +15,25 @@ from hub.simulator.endpoint import HubAway
 from hub.wire.envelope import Request, Response, decode_frame, encode_ok
 from hub.wire.session import ConnectResult
 
-Answer = Callable[[Request], str | None]
+#: Makes the answer to a request; None for no answer.
+AnswerRequest = Callable[[Request], str | None]
 
 
-def let_in(request: Request) -> str:
-    """The answer to a connect or an update that goes well; heartbeats are answered alike."""
+def accept(request: Request) -> str:
+    """Accept a connect, a token update or a heartbeat."""
     return encode_ok(request, ConnectResult(f"token-{request.msgid}", expire=3600, interval=30))
 
 
-#: What every camera sends of itself, without having seen anything (2.2, 2.3).
+#: Where cameras report themselves (2.2) and query for releases (2.3).
 INFO, OTA = "/api/v1/device/report/info", "/api/v1/ota/query"
 
 
 class FakeHub:
-    """`answer`, `http_statuses`, `release` and `files` may be exchanged while it runs.
+    """Tests set how it behaves, while it runs: `away`, `answer`, `http_statuses` (of the next
+    uploads), `release` (the `data` of 2.3) and `files` (downloads, by path).
 
-    `posts` are the uploads; what cameras send of themselves stands in `reports`. `release` is the
-    `data` of 2.3, and `files` are what can be downloaded, by path.
+    It records `frames`, uploads (`posts`), reports and queries (`reports`), and downloads
+    (`fetched`: path and range).
     """
 
     host = authority = "hub.test"
@@ -39,7 +41,7 @@ class FakeHub:
     def __init__(self, nursery: trio.Nursery) -> None:
         self._nursery = nursery
         self.away = False
-        self.answer: Answer = let_in
+        self.answer: AnswerRequest = accept
         self.http_statuses: list[tuple[int, dict[str, str]]] = []
         self.frames: list[Request | Response] = []
         self.posts: list[tuple[str, str, bytes, str]] = []
@@ -69,21 +71,21 @@ class FakeHub:
         self._nursery.start_soon(self._serve_http, hub)
         return camera
 
-    async def hang_up(self) -> None:
-        """End every connection without a word, as a power cut does."""
+    async def drop_connections(self) -> None:
+        """Drop every connection without a close frame, as a power cut does."""
         for stream in self._streams:
             await trio.aclose_forcefully(stream)
 
-    async def until(self, holds: Callable[[], bool]) -> None:
-        """Wait until something has come in that makes `holds` true."""
+    async def until(self, condition: Callable[[], bool]) -> None:
+        """Wait until `condition` holds; it is checked whenever something was received."""
         with trio.fail_after(3600):
-            while not holds():
+            while not condition():
                 await self._changed.wait()
 
     def requests(self, uri: str) -> list[Request]:
         return [f for f in self.frames if isinstance(f, Request) and f.uri == uri]
 
-    def _note(self) -> None:
+    def _notify(self) -> None:
         self._changed.set()
         self._changed = trio.Event()
 
@@ -105,7 +107,7 @@ class FakeHub:
             self.frames.append(frame)
             if isinstance(frame, Request) and (answer := self.answer(frame)) is not None:
                 await socket.send_message(answer)
-            self._note()
+            self._notify()
 
     async def _serve_http(self, stream: Stream) -> None:
         try:
@@ -123,13 +125,13 @@ class FakeHub:
         head, content = self._reply(request, body)
         for event in (head, h11.Data(content), h11.EndOfMessage()):
             await stream.send_all(http.send(event) or b"")
-        self._note()
+        self._notify()
         return http.our_state is h11.DONE
 
     def _reply(self, request: h11.Request, body: bytes) -> tuple[h11.Response, bytes]:
         path, headers = request.target.decode(), dict(request.headers)
         if request.method == b"GET":
-            return self._piece(path, headers.get(b"range", b"").decode())
+            return self._file_range(path, headers.get(b"range", b"").decode())
         if path in (INFO, OTA):
             self.reports.append((path, body))
             answer = {"code": 200, "msg": "OK", "data": self.release if path == OTA else None}
@@ -140,7 +142,7 @@ class FakeHub:
         content = msgspec.json.encode({"code": status, "msg": "OK"})
         return _head(status, content, more), content
 
-    def _piece(self, path: str, wanted: str) -> tuple[h11.Response, bytes]:
+    def _file_range(self, path: str, wanted: str) -> tuple[h11.Response, bytes]:
         self.fetched.append((path, wanted))
         first, last = map(int, wanted.removeprefix("bytes=").split("-"))
         content = self.files[path][first : last + 1]
@@ -153,7 +155,7 @@ def _head(status: int, content: bytes, more: dict[str, str] | None = None) -> h1
 
 
 async def _receive(http: h11.Connection, stream: Stream) -> tuple[h11.Request | None, bytes]:
-    """One request; None where the camera hangs up before its end."""
+    """Receive one request; None if the camera disconnects before its end."""
     request, body = None, b""
     while True:
         event = http.next_event()

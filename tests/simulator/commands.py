@@ -1,4 +1,4 @@
-"""Commands as the hub would ask them of a simulated camera, without a connection."""
+"""Send commands to a simulated camera without a connection."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from hub.wire.commands.params import encode_param
 from hub.wire.envelope import Request
 
 POPULATION = make_population(7)
-#: A Wednesday at noon, by the clock of this machine.
+#: A Wednesday at noon, local time.
 NOON = datetime(2025, 11, 26, 12)
 WEEK = {
     "start_time": f"{NOON - timedelta(days=7):%Y-%m-%d %H:%M:%S}",
@@ -32,32 +32,33 @@ WEEK = {
 
 
 def device(identity: CameraIdentity, quirks: Quirks = FAULTLESS) -> tuple[DeviceState, Responder]:
-    """A camera at noon, in whose face library everybody of the population is."""
+    """A camera at noon whose face library contains all known people."""
     state = DeviceState(identity, POPULATION, now=NOON.timestamp, preload_faces=True)
     return state, Responder(state, quirks)
 
 
-def steps(responder: Responder, command: Command[Any, Any], **changes: Any) -> tuple[Action, ...]:
-    """What it does when it is asked as in the command's example, but for `changes`."""
+def actions(responder: Responder, command: Command[Any, Any], **changes: Any) -> tuple[Action, ...]:
+    """Send the command's example with `changes`; return what the camera does."""
     param = msgspec.structs.replace(command.example, **changes)
     return responder.respond(Request("m1", command.uri, encode_param(command, param)))
 
 
 def answer(responder: Responder, command: Command[Any, Any], **changes: Any) -> dict[str, Any]:
-    """The `data` of the one answer that it gives."""
-    (said,) = messages(steps(responder, command, **changes))
-    document = json.loads(said)
+    """Send a command as `actions` does; return the `data` of its only answer."""
+    (message,) = messages(actions(responder, command, **changes))
+    document = json.loads(message)
     assert document["msgid"] == "m1"
     data: dict[str, Any] = document["data"]
     return data
 
 
-def messages(done: Sequence[Action]) -> list[str | bytes]:
-    return [step.message for step in done if isinstance(step, Send)]
+def messages(actions: Sequence[Action]) -> list[str | bytes]:
+    """The messages that these actions send whole."""
+    return [action.message for action in actions if isinstance(action, Send)]
 
 
 def photo(number: int = 0) -> str:
-    """The portrait of one of the population, as base64."""
+    """A portrait of a known person, in base64."""
     return pybase64.b64encode(people.face_jpeg(POPULATION.known[number], 1)).decode()
 
 
