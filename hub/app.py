@@ -137,7 +137,7 @@ async def open_services(
         traces = FrameTraces(
             now,
             redact_frame,
-            is_listed=lambda sn: room.lists(sn) or store.devices.by_sn(sn) is not None,
+            is_listed=lambda sn: room.has_row(sn) or store.devices.by_sn(sn) is not None,
             most_devices=config.devices.max_connections,
             # Of those in the waiting room, and as many enrolled ones that are not let in.
             most_waiting=2 * config.devices.max_waiting,

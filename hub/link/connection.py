@@ -21,8 +21,8 @@ from hub import metrics
 from hub.config import DevicesConfig as DevicesConfig
 from hub.errors import DeviceLeft, DeviceNonsense, DeviceSilent
 from hub.link.websocket import NORMAL, DeviceSocket, Ending
-from hub.live.frame_trace import Ring
-from hub.live.registry import Answer
+from hub.live.frame_trace import FrameRing
+from hub.live.registry import DeviceAnswer
 from hub.log import limited
 from hub.net.deadlines import Deadlines
 from hub.net.listener import Peer
@@ -91,7 +91,7 @@ class DeviceLink:
         config: DevicesConfig,
         deadlines: Deadlines,
         *,
-        trace: Ring,
+        trace: FrameRing,
         take: Take,
         ended: Ended,
     ) -> None:
@@ -184,9 +184,9 @@ class DeviceLink:
         param: object,
         *,
         seconds: float,
-        on_answer: Callable[[Answer], None] | None = None,
+        on_answer: Callable[[DeviceAnswer], None] | None = None,
         on_free: Callable[[], None] | None = None,
-    ) -> Answer:
+    ) -> DeviceAnswer:
         """Ask the device and wait for its answer; see hub.live.registry.Link."""
         msgid = f"{self._mark}-{next(self._msgids)}"
         asked = _Asked(msgid, self._pending, self._deadlines, on_answer, on_free)
@@ -320,7 +320,7 @@ class _Asked:
         msgid: str,
         pending: PendingRequests,
         deadlines: Deadlines,
-        on_answer: Callable[[Answer], None] | None,
+        on_answer: Callable[[DeviceAnswer], None] | None,
         on_free: Callable[[], None] | None,
     ) -> None:
         #: Nobody needs to wait any longer.
@@ -379,5 +379,5 @@ class _Asked:
             on_free()
 
 
-def _answer_of(response: Response) -> Answer:
-    return Answer(response.code, response.msg, response.result)
+def _answer_of(response: Response) -> DeviceAnswer:
+    return DeviceAnswer(response.code, response.msg, response.result)

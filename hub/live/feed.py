@@ -12,7 +12,7 @@ from msgspec import Struct
 T = TypeVar("T")
 
 #: Bytes that one subscription may hold.
-HEAVIEST = 8 * 1024 * 1024
+MAX_HELD_BYTES = 8 * 1024 * 1024
 
 
 def _nothing(item: object) -> int:
@@ -61,7 +61,7 @@ class Subscription(Generic[T]):
             return
         self._items.extend(items)
         self._held += sum(map(self._weight, items))
-        if len(self._items) > self._size or self._held > HEAVIEST:
+        if len(self._items) > self._size or self._held > MAX_HELD_BYTES:
             self._items, self._held = [], 0
             self.lagged = True
         self._news.set()

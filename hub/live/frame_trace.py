@@ -22,24 +22,24 @@ from msgspec.structs import replace
 
 #: Frames of a device that is in; of what knocks with one serial number, and on one connection;
 #: requests over HTTP, and such of one address that named no device.
-MOST_FRAMES = 200
-MOST_ATTEMPTS = 50
+MAX_FRAMES = 200
+MAX_ATTEMPTS = 50
 MOST_OF_CONNECTION = 20
-MOST_UPLOADS = 50
+MAX_UPLOADS = 50
 #: Connections that knock with one serial number; of one before them the frames stay for a while.
-MOST_PENDING = 16
+MAX_PENDING = 16
 _MOST_FROM_ADDRESS = 20
 _MOST_ADDRESSES = 256
 
 #: So many devices may have all of that; beyond, each may have half for each doubling.
 MOST_IN_FULL = 1024
 #: A longer frame is shortened, once, when it comes.
-LONGEST_WHOLE = 4096
+MAX_WHOLE_LENGTH = 4096
 #: Of a longer one of a connection that is not in, so much is looked at: with all of it, masking
 #: takes up to 9 ms, which a stranger may ask for 200 times a second; so 0.04 ms.
-LONGEST_HEAD = 512
+MAX_STRANGER_LENGTH = 512
 #: Up to here frames are bounded by their number alone: heartbeats come by the thousand.
-LONGEST_SHORT = 768
+MAX_SHORT_LENGTH = 768
 #: Bytes of memory that one ring has for longer ones: of a device that is in, and of another.
 MOST_BYTES_OF_ONE = 256 * 1024
 MOST_BYTES = 64 * 1024 * 1024
@@ -50,7 +50,7 @@ _ENTRY_BYTES = 160
 Direction = Literal["in", "out"]
 
 
-class Upload(Struct, frozen=True):
+class TracedUpload(Struct, frozen=True):
     """A request over HTTP: no body, and no query, for a signature may stand there.
 
     `status` and `code` are 0 where the device left before it was answered. `size`: of the body.
@@ -65,7 +65,7 @@ class Upload(Struct, frozen=True):
     size: int
 
 
-class Ended(Struct, frozen=True):
+class ConnectionEnded(Struct, frozen=True):
     """The connection has ended; why, in a few plain words."""
 
     reason: str
@@ -78,11 +78,11 @@ class Shortened(Struct, frozen=True):
     size: int
 
 
-Kept = str | bytes | Shortened | Upload | Ended
+Kept = str | bytes | Shortened | TracedUpload | ConnectionEnded
 
 
 # Without cycles, as what is in it is: nothing for the garbage collector to look at.
-class Entry(Struct, frozen=True, gc=False):
+class TraceEntry(Struct, frozen=True, gc=False):
     """`number` grows with each, over restarts too. `at`: UNIX seconds."""
 
     number: int
@@ -95,7 +95,7 @@ class Entry(Struct, frozen=True, gc=False):
 Shorten = Callable[[str | bytes], str]
 
 
-class Ring:
+class FrameRing:
     """The frames of one connection, or of one device: at most so many, and so many long bytes.
 
     `looked_at`: of a long frame; None is all of it.
@@ -118,7 +118,7 @@ class Ring:
         most: int,
         most_bytes: int,
         name: str = "",
-        looked_at: int | None = LONGEST_HEAD,
+        looked_at: int | None = MAX_STRANGER_LENGTH,
     ) -> None:
         #: The serial number or the address that it is watched by.
         self.name = name
@@ -126,40 +126,40 @@ class Ring:
         self._number = traces.numbers.__next__
         self._now = traces.now
         self._looked_at = looked_at
-        self._entries: deque[Entry] = deque()
+        self._entries: deque[TraceEntry] = deque()
         self.limit(most, most_bytes)
 
     def heard(self, frame: str | bytes) -> None:
         """The device sent this."""
-        if len(frame) > LONGEST_SHORT:
+        if len(frame) > MAX_SHORT_LENGTH:
             self._keep_long("in", frame)
             return
-        self._append(Entry(self._number(), self._now(), "in", frame))
+        self._append(TraceEntry(self._number(), self._now(), "in", frame))
         if self._traces.watched:
             self._traces.tell(self.name)
 
     def said(self, frame: str) -> None:
         """The hub sent this."""
-        if len(frame) > LONGEST_SHORT:
+        if len(frame) > MAX_SHORT_LENGTH:
             self._keep_long("out", frame)
             return
-        self._append(Entry(self._number(), self._now(), "out", frame))
+        self._append(TraceEntry(self._number(), self._now(), "out", frame))
         if self._traces.watched:
             self._traces.tell(self.name)
 
     def keep(self, direction: Direction, kept: Kept) -> None:
-        self.take_over([Entry(self._number(), self._now(), direction, kept)])
+        self.take_over([TraceEntry(self._number(), self._now(), direction, kept)])
 
-    def take_over(self, entries: list[Entry]) -> None:
+    def take_over(self, entries: list[TraceEntry]) -> None:
         """Entries that have a number already."""
         self._entries.extend(entries)
         self._trim()
         self._traces.tell(self.name)
 
-    def entries(self) -> list[Entry]:
+    def entries(self) -> list[TraceEntry]:
         return list(self._entries)
 
-    def take_out(self) -> list[Entry]:
+    def take_out(self) -> list[TraceEntry]:
         """All entries, for another ring."""
         taken = self.entries()
         self._entries.clear()
@@ -172,7 +172,7 @@ class Ring:
         self._trim()
 
     def _keep_long(self, direction: Direction, frame: str | bytes) -> None:
-        if len(frame) <= LONGEST_WHOLE:
+        if len(frame) <= MAX_WHOLE_LENGTH:
             self.keep(direction, frame)
             return
         size = len(frame) if isinstance(frame, bytes) else len(frame.encode("utf-8", "replace"))
@@ -185,10 +185,10 @@ class Ring:
             held -= _weight(self._entries.popleft())
 
 
-def _weight(entry: Entry) -> int:
+def _weight(entry: TraceEntry) -> int:
     kept = entry.kept
     text = kept.text if isinstance(kept, Shortened) else kept
-    if not isinstance(text, str | bytes) or len(text) <= LONGEST_SHORT:
+    if not isinstance(text, str | bytes) or len(text) <= MAX_SHORT_LENGTH:
         return 0
     return getsizeof(text) + _ENTRY_BYTES
 
@@ -199,20 +199,20 @@ class _Trace:
     __slots__ = ("inside", "knocking", "knocks", "uploads")
 
     def __init__(self, traces: FrameTraces, sn: str) -> None:
-        self.inside = Ring(traces, MOST_FRAMES, MOST_BYTES_OF_ONE, sn, looked_at=None)
-        self.knocks = Ring(traces, MOST_ATTEMPTS, _MOST_BYTES_ASIDE, sn)
-        self.uploads = Ring(traces, MOST_UPLOADS, _MOST_BYTES_ASIDE, sn)
+        self.inside = FrameRing(traces, MAX_FRAMES, MOST_BYTES_OF_ONE, sn, looked_at=None)
+        self.knocks = FrameRing(traces, MAX_ATTEMPTS, _MOST_BYTES_ASIDE, sn)
+        self.uploads = FrameRing(traces, MAX_UPLOADS, _MOST_BYTES_ASIDE, sn)
         #: The rings of connections that gave this serial number and are not in, oldest first.
-        self.knocking: dict[Ring, None] = {}
+        self.knocking: dict[FrameRing, None] = {}
 
-    def knock(self, ring: Ring) -> None:
+    def knock(self, ring: FrameRing) -> None:
         self.knocking[ring] = None
-        if len(self.knocking) > MOST_PENDING:
+        if len(self.knocking) > MAX_PENDING:
             oldest = next(iter(self.knocking))
             del self.knocking[oldest]
             self.knocks.take_over(oldest.take_out())
 
-    def rings(self) -> tuple[Ring, ...]:
+    def rings(self) -> tuple[FrameRing, ...]:
         return (self.inside, self.knocks, self.uploads, *self.knocking)
 
 
@@ -243,15 +243,15 @@ class FrameTraces:
         self._most_waiting = most_waiting
         self._devices: OrderedDict[str, _Trace] = OrderedDict()
         self._waiting: OrderedDict[str, _Trace] = OrderedDict()
-        self._addresses: OrderedDict[str, Ring] = OrderedDict()
+        self._addresses: OrderedDict[str, FrameRing] = OrderedDict()
         #: How often their number has doubled.
         self._doublings = 0
 
-    def open(self) -> Ring:
+    def open(self) -> FrameRing:
         """The ring of a new connection."""
-        return Ring(self, MOST_OF_CONNECTION, _MOST_BYTES_ASIDE)
+        return FrameRing(self, MOST_OF_CONNECTION, _MOST_BYTES_ASIDE)
 
-    def knocks(self, ring: Ring, sn: str) -> None:
+    def knocks(self, ring: FrameRing, sn: str) -> None:
         """A connection that is not in gives this serial number."""
         trace = self._devices.get(sn) or self._waiting_trace(sn)
         if ring in trace.knocking:
@@ -265,7 +265,7 @@ class FrameTraces:
         named = [replace(entry, number=next(self.numbers)) for entry in ring.take_out()]
         ring.take_over(named)
 
-    def let_in(self, ring: Ring, sn: str) -> Ring:
+    def let_in(self, ring: FrameRing, sn: str) -> FrameRing:
         """The connection is this device's; its frames go into the ring that is returned."""
         trace = self._device_trace(sn)
         if ring in trace.knocking:
@@ -273,30 +273,30 @@ class FrameTraces:
             trace.inside.take_over(ring.take_out())
         return trace.inside
 
-    def ended(self, ring: Ring, reason: str) -> None:
+    def ended(self, ring: FrameRing, reason: str) -> None:
         """The connection is gone; what it knocked with stays for a while."""
-        ring.keep("in", Ended(reason))
+        ring.keep("in", ConnectionEnded(reason))
         trace = self._find(ring.name)
         if trace is not None and ring in trace.knocking:
             del trace.knocking[ring]
             trace.knocks.take_over(ring.take_out())
 
-    def uploaded(self, sn: str, upload: Upload) -> None:
+    def uploaded(self, sn: str, upload: TracedUpload) -> None:
         """A device's request over HTTP was answered."""
         self._device_trace(sn).uploads.keep("in", upload)
 
-    def uploaded_from(self, address: str, upload: Upload) -> None:
+    def uploaded_from(self, address: str, upload: TracedUpload) -> None:
         """A request over HTTP that no device is known by was refused."""
         ring = self._addresses.get(address)
         if ring is None:
-            ring = Ring(self, _MOST_FROM_ADDRESS, _MOST_BYTES_ASIDE, address)
+            ring = FrameRing(self, _MOST_FROM_ADDRESS, _MOST_BYTES_ASIDE, address)
             self._addresses[address] = ring
             if len(self._addresses) > _MOST_ADDRESSES:
                 self._addresses.popitem(last=False)
         self._addresses.move_to_end(address)
         ring.keep("in", upload)
 
-    def entries(self, sn: str, address: str) -> list[Entry]:
+    def entries(self, sn: str, address: str) -> list[TraceEntry]:
         """All of a device, in the order in which they happened."""
         trace, elsewhere = self._find(sn), self._addresses.get(address)
         rings = [*(trace.rings() if trace else ()), *([elsewhere] if elsewhere else ())]
@@ -356,7 +356,7 @@ class FrameTraces:
     def _share_out(self, newest: _Trace) -> None:
         """Each may have the same share of the memory; it is halved as their number doubles."""
         doublings = (len(self._devices) - 1).bit_length()
-        most = MOST_FRAMES >> max(0, doublings - MOST_IN_FULL.bit_length() + 1)
+        most = MAX_FRAMES >> max(0, doublings - MOST_IN_FULL.bit_length() + 1)
         most_bytes = min(MOST_BYTES_OF_ONE, MOST_BYTES >> doublings)
         changed = self._devices.values() if doublings > self._doublings else (newest,)
         self._doublings = max(doublings, self._doublings)

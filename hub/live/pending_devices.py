@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 
 K = TypeVar("K")
 
-ReasonCode = Literal[
+RefusalCode = Literal[
     "unknown",
     "no-signature",
     "bad-signature",
@@ -41,7 +41,7 @@ ReasonCode = Literal[
 ]
 
 #: The field of 1.1 to look at.
-_FIELDS: dict[ReasonCode, str] = {
+_FIELDS: dict[RefusalCode, str] = {
     "unknown": "sn",
     "no-signature": "sign",
     "bad-signature": "sign",
@@ -56,17 +56,17 @@ _FIELDS: dict[ReasonCode, str] = {
     "slowed": "sn",
 }
 
-_OF_TIME: tuple[ReasonCode, ...] = ("clock-off", "replayed")
+_OF_TIME: tuple[RefusalCode, ...] = ("clock-off", "replayed")
 
 #: Who is kept out for one of these has not shown that it holds a key.
-_WITHOUT_KEY: tuple[ReasonCode, ...] = ("no-signature", "bad-signature", "no-key", "key-mismatch")
+_WITHOUT_KEY: tuple[RefusalCode, ...] = ("no-signature", "bad-signature", "no-key", "key-mismatch")
 
 #: A row and a reason outlive the last knock by this much: the installer may be on the ladder.
 KEPT_SECONDS = 3600
 #: That somebody tries once more is told this often at most: many may knock all the time.
 _TOLD_SECONDS = 10
 
-_SENTENCES: dict[ReasonCode, str] = {
+_SENTENCES: dict[RefusalCode, str] = {
     "unknown": "it is not known here: accept it with its security code",
     "no-signature": "it sends no signature",
     "bad-signature": "its signature cannot be read: it is no Base64",
@@ -80,14 +80,14 @@ _SENTENCES: dict[ReasonCode, str] = {
 }
 
 
-class WaitingReason(Struct, frozen=True):
+class RefusalReason(Struct, frozen=True):
     """Why a device is not let in. `args` holds what a translation needs.
 
     "clock-off": seconds, signed, positive where the device is ahead · "foreign-did": did ·
     "slowed": until, in UNIX milliseconds · the other codes: nothing.
     """
 
-    code: ReasonCode
+    code: RefusalCode
     args: dict[str, str] = {}
 
     @property
@@ -118,14 +118,14 @@ class ConnectAttempt(Struct, frozen=True):
     clock_offset: float
 
 
-class Waiting(Struct, frozen=True):
+class PendingDevice(Struct, frozen=True):
     """A device that knocks in vain, enrolled or not, and every reason. Times in milliseconds.
 
     `slowed_until`: its answers are held back until then, because it failed too often.
     """
 
-    knock: ConnectAttempt
-    reasons: tuple[WaitingReason, ...]
+    attempt: ConnectAttempt
+    reasons: tuple[RefusalReason, ...]
     first_seen: int
     last_seen: int
     tries: int = 1
@@ -133,27 +133,27 @@ class Waiting(Struct, frozen=True):
 
     @property
     def sn(self) -> str:
-        return self.knock.sn
+        return self.attempt.sn
 
     @property
-    def of_time(self) -> WaitingReason | None:
+    def time_reason(self) -> RefusalReason | None:
         """The reason that the time of its connect is: of a clock that is off, or of another one."""
         return next((reason for reason in self.reasons if reason.code in _OF_TIME), None)
 
     @property
-    def told(self) -> tuple[WaitingReason, ...]:
+    def all_reasons(self) -> tuple[RefusalReason, ...]:
         """All that is to be said of it, what to look at first at the beginning."""
         if self.slowed_until is None:
             return self.reasons
-        return (*self.reasons, WaitingReason("slowed", {"until": str(self.slowed_until)}))
+        return (*self.reasons, RefusalReason("slowed", {"until": str(self.slowed_until)}))
 
     @property
     def reason(self) -> str:
-        return "; ".join(reason.sentence for reason in self.told)
+        return "; ".join(reason.sentence for reason in self.all_reasons)
 
 
 class _Row(Struct, frozen=True):
-    waiting: Waiting
+    waiting: PendingDevice
     connection: Link | None
 
 
@@ -167,16 +167,16 @@ class PendingDevices:
         #: By SN, the one that knocked last at the end.
         self._rows: OrderedDict[str, _Row] = OrderedDict()
         #: did -> its last connect, which failed.
-        self._failing: dict[str, Waiting] = {}
+        self._failing: dict[str, PendingDevice] = {}
         #: The open connections that knocked, oldest first, each with the SN that it gave last.
         self._open: dict[Link, str] = {}
         #: When it was told last that one tries once more.
         self._told_at = 0
 
-    def note_unknown(
+    def record_unknown(
         self,
-        knock: ConnectAttempt,
-        reasons: Sequence[WaitingReason],
+        attempt: ConnectAttempt,
+        reasons: Sequence[RefusalReason],
         connection: Link,
         *,
         slowed_seconds: float = 0,
@@ -186,35 +186,41 @@ class PendingDevices:
         Anybody can use its SN: while the row is of one that holds the key, it stays that one's.
         """
         self._drop_rows()
-        row = self._rows.get(knock.sn)
-        if row is not None and not holds_key(reasons) and _is_anothers(row, knock, connection):
-            self.hold(connection, knock.sn)
+        row = self._rows.get(attempt.sn)
+        if (
+            row is not None
+            and not has_proved_key(reasons)
+            and _is_anothers(row, attempt, connection)
+        ):
+            self.keep_open(connection, attempt.sn)
             return
-        self._rows.pop(knock.sn, None)
+        self._rows.pop(attempt.sn, None)
         earlier = row.waiting if row else None
-        waiting = self._once_more(earlier, knock, reasons, slowed_seconds)
-        self._rows[knock.sn] = _Row(waiting, connection)
+        waiting = self._once_more(earlier, attempt, reasons, slowed_seconds)
+        self._rows[attempt.sn] = _Row(waiting, connection)
         self._drop_rows()
-        self.hold(connection, knock.sn)
+        self.keep_open(connection, attempt.sn)
         if self._is_news(earlier, waiting):
-            self._changed("waiting", knock.sn)
+            self._changed("waiting", attempt.sn)
 
-    def note_failing(
+    def record_failure(
         self,
         did: str,
-        knock: ConnectAttempt,
-        reasons: Sequence[WaitingReason],
+        attempt: ConnectAttempt,
+        reasons: Sequence[RefusalReason],
         *,
         slowed_seconds: float = 0,
     ) -> None:
         """An enrolled device's connect failed."""
         earlier = self._failing.get(did)
-        waiting = self._once_more(earlier, knock, reasons, slowed_seconds)
+        waiting = self._once_more(earlier, attempt, reasons, slowed_seconds)
         self._failing[did] = waiting
         if self._is_news(earlier, waiting):
             self._changed("device", did)
 
-    def judge_failing(self, did: str, waiting: Waiting, reasons: Sequence[WaitingReason]) -> None:
+    def reassess_failure(
+        self, did: str, waiting: PendingDevice, reasons: Sequence[RefusalReason]
+    ) -> None:
         """The last connect of an enrolled device, seen by what holds now; no reason: it is good."""
         if reasons:
             self._failing[did] = replace(waiting, reasons=tuple(reasons))
@@ -222,7 +228,7 @@ class PendingDevices:
             self._failing.pop(did, None)
         self._changed("device", did)
 
-    def refine(self, sn: str, reasons: Sequence[WaitingReason]) -> None:
+    def set_reasons(self, sn: str, reasons: Sequence[RefusalReason]) -> None:
         """More is known about a row now: the code that was tried does not fit."""
         row = self._rows.get(sn)
         if row is not None:
@@ -230,7 +236,7 @@ class PendingDevices:
             self._rows[sn] = replace(row, waiting=waiting)
             self._changed("waiting", sn)
 
-    def hold(self, connection: Link, sn: str) -> None:
+    def keep_open(self, connection: Link, sn: str) -> None:
         """Keep the connection open as waiting; the one that must make room is closed."""
         if connection.did:
             return  # It is in, whatever else it tries.
@@ -248,33 +254,33 @@ class PendingDevices:
         if row is not None and row.connection is connection:
             self._rows[row.waiting.sn] = replace(row, connection=None)
 
-    def let_in(self, did: str, connection: Link) -> None:
+    def admitted(self, did: str, connection: Link) -> None:
         """The device's connect was answered 200."""
         self.leave(connection)
-        self.forget_device(did)
+        self.forget_failure(did)
 
-    def waiting(self) -> list[Waiting]:
+    def pending(self) -> list[PendingDevice]:
         """The devices that wait for enrolment, the one that knocked last at the end."""
         self._drop_rows()
         return [self._as_of_now(row.waiting) for row in self._rows.values()]
 
-    def waiting_of(self, sn: str) -> Waiting | None:
+    def find(self, sn: str) -> PendingDevice | None:
         """The row of an SN that waits for enrolment."""
         self._drop_rows()
         row = self._rows.get(sn)
         return self._as_of_now(row.waiting) if row else None
 
-    def failing(self, did: str) -> Waiting | None:
+    def failure(self, did: str) -> PendingDevice | None:
         """An enrolled device's last connect where it failed, as far as known."""
         waiting = self._failing.get(did)
         if waiting is None or waiting.last_seen <= self._now_ms() - KEPT_SECONDS * 1000:
             return None
         return self._as_of_now(waiting)
 
-    def holds(self, connection: Link) -> bool:
+    def is_pending(self, connection: Link) -> bool:
         return connection in self._open
 
-    def lists(self, sn: str) -> bool:
+    def has_row(self, sn: str) -> bool:
         """Whether there is a row of it."""
         return sn in self._rows
 
@@ -287,19 +293,19 @@ class PendingDevices:
         if self._rows.pop(sn, None) is not None:
             self._changed("waiting", sn)
 
-    def forget_device(self, did: str) -> None:
+    def forget_failure(self, did: str) -> None:
         self._failing.pop(did, None)
 
     def _once_more(
         self,
-        earlier: Waiting | None,
-        knock: ConnectAttempt,
-        reasons: Sequence[WaitingReason],
+        earlier: PendingDevice | None,
+        attempt: ConnectAttempt,
+        reasons: Sequence[RefusalReason],
         slowed_seconds: float,
-    ) -> Waiting:
+    ) -> PendingDevice:
         now = self._now_ms()
-        return Waiting(
-            knock=knock,
+        return PendingDevice(
+            attempt=attempt,
             reasons=tuple(reasons),
             first_seen=earlier.first_seen if earlier else now,
             last_seen=now,
@@ -307,7 +313,7 @@ class PendingDevices:
             slowed_until=now + int(slowed_seconds * 1000) if slowed_seconds else None,
         )
 
-    def _is_news(self, earlier: Waiting | None, waiting: Waiting) -> bool:
+    def _is_news(self, earlier: PendingDevice | None, waiting: PendingDevice) -> bool:
         """Whether who looks should look again: for another reason, or now and then."""
         same = earlier is not None and _gist(self._as_of_now(earlier)) == _gist(waiting)
         if same and 0 <= waiting.last_seen - self._told_at < _TOLD_SECONDS * 1000:
@@ -315,7 +321,7 @@ class PendingDevices:
         self._told_at = waiting.last_seen
         return True
 
-    def _as_of_now(self, waiting: Waiting) -> Waiting:
+    def _as_of_now(self, waiting: PendingDevice) -> PendingDevice:
         if waiting.slowed_until is not None and waiting.slowed_until <= self._now_ms():
             return replace(waiting, slowed_until=None)
         return waiting
@@ -328,8 +334,8 @@ class PendingDevices:
             self._changed("waiting", sn)
         while len(self._rows) > self._most:
             rows = self._rows.items()
-            sn = _oldest_of_busiest((sn, row.waiting.knock.address) for sn, row in rows)
-            address = self._rows.pop(sn).waiting.knock.address
+            sn = _oldest_of_busiest((sn, row.waiting.attempt.address) for sn, row in rows)
+            address = self._rows.pop(sn).waiting.attempt.address
             self._count_overflow("rows", address)
             self._changed("waiting", sn)
         metrics.devices_waiting.set(len(self._rows))
@@ -353,18 +359,18 @@ class PendingDevices:
         return int(self._now() * 1000)
 
 
-def holds_key(reasons: Iterable[WaitingReason]) -> bool:
+def has_proved_key(reasons: Iterable[RefusalReason]) -> bool:
     """Whether a device that is kept out for these reasons signed with a key that is known here."""
     return all(reason.code not in _WITHOUT_KEY for reason in reasons)
 
 
-def _is_anothers(row: _Row, knock: ConnectAttempt, connection: Link) -> bool:
+def _is_anothers(row: _Row, attempt: ConnectAttempt, connection: Link) -> bool:
     """Whether the row is of one that holds the key, and did not send this knock itself."""
     if row.connection is None:
-        is_its_own = knock.address == row.waiting.knock.address
+        is_its_own = attempt.address == row.waiting.attempt.address
     else:
         is_its_own = connection is row.connection
-    return holds_key(row.waiting.reasons) and not is_its_own
+    return has_proved_key(row.waiting.reasons) and not is_its_own
 
 
 def _oldest_of_busiest(items: Iterable[tuple[K, str]]) -> K:
@@ -374,8 +380,8 @@ def _oldest_of_busiest(items: Iterable[tuple[K, str]]) -> K:
     return next(key for key, address in listed if address == busiest)
 
 
-def _gist(waiting: Waiting) -> tuple[ReasonCode, ...]:
-    return tuple(reason.code for reason in waiting.told)
+def _gist(waiting: PendingDevice) -> tuple[RefusalCode, ...]:
+    return tuple(reason.code for reason in waiting.all_reasons)
 
 
 def _clock_sentence(seconds: float) -> str:

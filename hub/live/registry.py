@@ -11,7 +11,7 @@ from msgspec import Raw, Struct
 from hub import metrics
 
 
-class Answer(Struct, frozen=True):
+class DeviceAnswer(Struct, frozen=True):
     """What a device answered to a request of ours."""
 
     code: int
@@ -47,9 +47,9 @@ class Link(Protocol):
         param: object,
         *,
         seconds: float,
-        on_answer: Callable[[Answer], None] | None = None,
+        on_answer: Callable[[DeviceAnswer], None] | None = None,
         on_free: Callable[[], None] | None = None,
-    ) -> Answer:
+    ) -> DeviceAnswer:
         """Ask the device and wait for its answer.
 
         `on_answer` is called the moment that the answer is read, before anything else that the

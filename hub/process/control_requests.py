@@ -148,11 +148,11 @@ class ListWaiting(ControlRequest[list[ListedWaiting]], frozen=True, tag="device.
         return [
             ListedWaiting(
                 sn=waiting.sn,
-                ip=waiting.knock.ip,
+                ip=waiting.attempt.ip,
                 first_seen=format_rfc3339(waiting.first_seen),
                 last_seen=format_rfc3339(waiting.last_seen),
                 tries=waiting.tries,
-                clock_offset=round(waiting.knock.clock_offset, 3),
+                clock_offset=round(waiting.attempt.clock_offset, 3),
                 reason=waiting.reason,
             )
             for waiting in services.enrolment.waiting()

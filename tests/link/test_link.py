@@ -14,7 +14,7 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 from hub import metrics
 from hub.errors import DeviceBusy, DeviceLeft, DeviceSilent
 from hub.link.connection import DeviceLink
-from hub.live.registry import Answer
+from hub.live.registry import DeviceAnswer
 from hub.services.devices.directory import DeviceChange
 from tests.support.gate import CODE, SN, public_pem
 from tests.support.plug import device_port
@@ -416,7 +416,7 @@ async def test_a_request_to_a_device_is_matched_by_msgid_and_carries_the_token(
         await port.site.enrol()
         camera = await port.camera()
         await camera.connect()
-        answers: list[Answer] = []
+        answers: list[DeviceAnswer] = []
 
         async def ask(number: int) -> None:
             answers.append(await camera.link.request("x/y", {"n": number}, seconds=5))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import trio
 from trio.testing import MockClock
 
-from hub.live.frame_trace import Ended, Entry
+from hub.live.frame_trace import ConnectionEnded, TraceEntry
 from hub.wire.redaction import redact_frame
 from tests.support.gate import SN
 from tests.support.plug import Port, device_port
@@ -16,8 +16,8 @@ def said(port: Port, sn: str = SN) -> list[str]:
     return [_named(entry) for entry in port.traces.entries(sn, "")]
 
 
-def _named(entry: Entry) -> str:
-    if isinstance(entry.kept, Ended):
+def _named(entry: TraceEntry) -> str:
+    if isinstance(entry.kept, ConnectionEnded):
         return f"ended: {entry.kept.reason}"
     assert isinstance(entry.kept, str | bytes)
     text = redact_frame(entry.kept)

@@ -4,7 +4,7 @@ import pytest
 import trio
 import trio.testing
 
-from hub.live.feed import HEAVIEST, Feed
+from hub.live.feed import MAX_HELD_BYTES, Feed
 
 
 async def test_what_is_published_reaches_every_subscription_in_order() -> None:
@@ -59,7 +59,7 @@ async def test_a_slow_reader_is_marked_lagged_and_holds_nothing_until_it_catches
 
 async def test_a_reader_that_holds_too_many_bytes_is_lagged_too() -> None:
     feed: Feed[bytes] = Feed(len)
-    heavy = bytes(HEAVIEST // 2)
+    heavy = bytes(MAX_HELD_BYTES // 2)
     with feed.subscribe() as subscription:
         feed.publish([heavy, heavy])
         assert await subscription.next() == [heavy, heavy]

@@ -6,25 +6,25 @@ import pytest
 import trio
 
 from hub.live.frame_trace import (
-    LONGEST_HEAD,
-    LONGEST_SHORT,
-    LONGEST_WHOLE,
-    MOST_ATTEMPTS,
+    MAX_ATTEMPTS,
+    MAX_FRAMES,
+    MAX_PENDING,
+    MAX_SHORT_LENGTH,
+    MAX_STRANGER_LENGTH,
+    MAX_UPLOADS,
+    MAX_WHOLE_LENGTH,
     MOST_BYTES_OF_ONE,
-    MOST_FRAMES,
-    MOST_PENDING,
-    MOST_UPLOADS,
-    Ended,
+    ConnectionEnded,
+    FrameRing,
     FrameTraces,
-    Ring,
     Shortened,
-    Upload,
+    TracedUpload,
 )
 from tests.support.clock import NOON
 from tests.support.traces import new_traces
 
 ADDRESS = "192.168.1.20"
-UPLOAD = Upload("POST", "/api/v1/vehicle/capture", 200, 200, "OK", 0.01, 9)
+UPLOAD = TracedUpload("POST", "/api/v1/vehicle/capture", 200, 200, "OK", 0.01, 9)
 
 
 @pytest.fixture
@@ -36,7 +36,7 @@ def kept(traces: FrameTraces, sn: str = "SN1", address: str = "") -> list[object
     return [entry.kept for entry in traces.entries(sn, address)]
 
 
-def weight(ring: Ring) -> int:
+def weight(ring: FrameRing) -> int:
     """Bytes of memory for the frames alone."""
     kept = [entry.kept for entry in ring.entries()]
     return sum(getsizeof(one.text if isinstance(one, Shortened) else one) for one in kept)
@@ -50,9 +50,9 @@ def test_the_last_frames_are_kept_both_ways_in_their_order(traces: FrameTraces) 
         ("in", "a", NOON),
         ("out", "b", NOON),
     ]
-    for number in range(MOST_FRAMES):
+    for number in range(MAX_FRAMES):
         ring.heard(str(number))
-    assert kept(traces) == [str(number) for number in range(MOST_FRAMES)]
+    assert kept(traces) == [str(number) for number in range(MAX_FRAMES)]
 
 
 def test_what_came_before_the_serial_number_stands_under_it(traces: FrameTraces) -> None:
@@ -83,7 +83,7 @@ def test_a_device_keeps_its_frames_over_its_connections(traces: FrameTraces) -> 
     second.heard("b")
     traces.knocks(second, "SN1")
     assert traces.let_in(second, "SN1") is first
-    assert kept(traces) == ["a", Ended("the peer left"), "b"]
+    assert kept(traces) == ["a", ConnectionEnded("the peer left"), "b"]
 
 
 def test_who_only_uses_its_serial_number_pushes_no_frame_of_a_device_out(
@@ -93,17 +93,17 @@ def test_who_only_uses_its_serial_number_pushes_no_frame_of_a_device_out(
     for _ in range(3):
         stranger = traces.open()
         traces.knocks(stranger, "SN1")
-        for number in range(2 * MOST_ATTEMPTS):
+        for number in range(2 * MAX_ATTEMPTS):
             stranger.heard(f"knock {number}")
         traces.ended(stranger, "refused")
     assert kept(traces)[0] == "own"
-    assert len(kept(traces)) == 1 + MOST_ATTEMPTS
+    assert len(kept(traces)) == 1 + MAX_ATTEMPTS
 
 
 def test_so_many_connections_are_looked_at_as_knock_with_one_serial_number(
     traces: FrameTraces,
 ) -> None:
-    rings = [traces.open() for _ in range(MOST_PENDING + 4)]
+    rings = [traces.open() for _ in range(MAX_PENDING + 4)]
     for number, ring in enumerate(rings):
         ring.heard(f"knock {number}")
         traces.knocks(ring, "SN1")
@@ -115,10 +115,10 @@ def test_so_many_connections_are_looked_at_as_knock_with_one_serial_number(
 
 def test_no_burst_of_uploads_pushes_a_frame_out(traces: FrameTraces) -> None:
     traces.let_in(traces.open(), "SN1").heard("own")
-    for _ in range(2 * MOST_UPLOADS):
+    for _ in range(2 * MAX_UPLOADS):
         traces.uploaded("SN1", UPLOAD)
     assert kept(traces)[0] == "own"
-    assert len(kept(traces)) == 1 + MOST_UPLOADS
+    assert len(kept(traces)) == 1 + MAX_UPLOADS
 
 
 def test_a_request_that_names_no_device_stands_with_all_at_its_address(traces: FrameTraces) -> None:
@@ -216,9 +216,9 @@ def test_what_is_forgotten_begins_anew(traces: FrameTraces) -> None:
 
 def test_a_long_frame_is_shortened_and_its_size_kept(traces: FrameTraces) -> None:
     ring = traces.let_in(traces.open(), "SN1")
-    ring.heard('{"msgid": "1", "photo": "' + "é" * (LONGEST_WHOLE + 1) + '"}')
+    ring.heard('{"msgid": "1", "photo": "' + "é" * (MAX_WHOLE_LENGTH + 1) + '"}')
     (entry,) = ring.entries()
-    size = 2 * LONGEST_WHOLE + 29
+    size = 2 * MAX_WHOLE_LENGTH + 29
     assert entry.kept == Shortened('{"msgid": "1", "photo": "[4.1 KB]"}', size)
 
 
@@ -234,7 +234,7 @@ def test_of_a_long_frame_of_a_stranger_only_the_beginning_is_looked_at() -> None
     ring = traces.open()
     for frame in ("{" * 60_000, b"{" * 60_000):
         ring.heard(frame)
-    assert looked_at == ["{" * LONGEST_HEAD, b"{" * LONGEST_HEAD]
+    assert looked_at == ["{" * MAX_STRANGER_LENGTH, b"{" * MAX_STRANGER_LENGTH]
     assert [entry.kept for entry in ring.entries()] == [Shortened("None", 60_000)] * 2
     traces.let_in(ring, "SN1").heard("{" * 60_000)
     assert looked_at[-1] == "{" * 60_000
@@ -242,17 +242,17 @@ def test_of_a_long_frame_of_a_stranger_only_the_beginning_is_looked_at() -> None
 
 def test_a_frame_of_middle_length_is_kept_as_it_came(traces: FrameTraces) -> None:
     ring = traces.let_in(traces.open(), "SN1")
-    frame = "a" * LONGEST_WHOLE
-    for _ in range(MOST_FRAMES):
+    frame = "a" * MAX_WHOLE_LENGTH
+    for _ in range(MAX_FRAMES):
         ring.said(frame)
     kept = [entry.kept for entry in ring.entries()]
     assert all(one is frame for one in kept)
-    assert 0 < len(kept) * LONGEST_WHOLE <= MOST_BYTES_OF_ONE
+    assert 0 < len(kept) * MAX_WHOLE_LENGTH <= MOST_BYTES_OF_ONE
 
 
 def test_long_frames_take_no_more_memory_than_one_device_may_have(traces: FrameTraces) -> None:
     ring = traces.let_in(traces.open(), "SN1")
-    for _ in range(MOST_FRAMES):
+    for _ in range(MAX_FRAMES):
         ring.heard('{"a": "中文 b", ' * 1000)
     assert 0 < weight(ring) <= MOST_BYTES_OF_ONE
 
@@ -260,15 +260,15 @@ def test_long_frames_take_no_more_memory_than_one_device_may_have(traces: FrameT
 @pytest.mark.parametrize("devices", [100, 1024, 1025, 3000])
 def test_the_more_devices_the_smaller_is_the_share_of_each(devices: int) -> None:
     traces = new_traces(most_devices=devices)
-    frame = "a" * LONGEST_SHORT
+    frame = "a" * MAX_SHORT_LENGTH
     first = traces.let_in(traces.open(), "FIRST")
-    for _ in range(MOST_FRAMES):
+    for _ in range(MAX_FRAMES):
         first.heard(frame)
     for number in range(devices - 1):
         traces.let_in(traces.open(), f"SN{number}")
-    kept = {100: MOST_FRAMES, 1024: MOST_FRAMES, 1025: 100, 3000: 50}[devices]
+    kept = {100: MAX_FRAMES, 1024: MAX_FRAMES, 1025: 100, 3000: 50}[devices]
     assert len(first.entries()) == kept
-    for _ in range(MOST_FRAMES):
+    for _ in range(MAX_FRAMES):
         first.heard('{"a": "b c", ' * 100)
     assert weight(first) * devices <= 128 * 1024 * 1024
     assert first.entries()

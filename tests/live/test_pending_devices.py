@@ -7,7 +7,7 @@ from hub.live.pending_devices import (
     KEPT_SECONDS,
     ConnectAttempt,
     PendingDevices,
-    WaitingReason,
+    RefusalReason,
     duration,
 )
 from tests.support.clock import FrozenClock
@@ -22,14 +22,14 @@ class Room(PendingDevices):
         super().__init__(most, self.changes, clock)
 
     def knock(self, sn: str, link: FakeLink, code: str = "unknown") -> None:
-        self.note_unknown(knock_of(sn, link), [WaitingReason(code)], link)  # type: ignore[arg-type]
+        self.record_unknown(knock_of(sn, link), [RefusalReason(code)], link)  # type: ignore[arg-type]
 
     def fail(self, did: str, code: str) -> None:
-        self.note_failing(did, knock_of("SN", FakeLink()), [WaitingReason(code)])  # type: ignore[arg-type]
+        self.record_failure(did, knock_of("SN", FakeLink()), [RefusalReason(code)])  # type: ignore[arg-type]
 
     @property
     def sns(self) -> list[str]:
-        return [row.sn for row in self.waiting()]
+        return [row.sn for row in self.pending()]
 
 
 def knock_of(sn: str, link: FakeLink) -> ConnectAttempt:
@@ -49,8 +49,8 @@ def test_an_sn_has_one_row_whatever_connection_it_knocks_on(clock: FrozenClock) 
     first, second = FakeLink(), FakeLink("10.0.0.9")
     room.knock("A", first)
     room.knock("A", second)
-    (row,) = room.waiting()
-    assert row.knock.address == "10.0.0.9"
+    (row,) = room.pending()
+    assert row.attempt.address == "10.0.0.9"
     assert room.connection_of("A") is second
 
 
@@ -64,16 +64,16 @@ def test_who_holds_no_key_does_not_take_the_row_of_one_that_does(
     room.knock("A", camera, "clock-off")
     clock.advance(KEPT_SECONDS - 1)
     room.knock("A", stranger, code)
-    (row,) = room.waiting()
-    assert (row.knock.address, row.reasons) == (camera.address, (WaitingReason("clock-off"),))
+    (row,) = room.pending()
+    assert (row.attempt.address, row.reasons) == (camera.address, (RefusalReason("clock-off"),))
     assert room.connection_of("A") is camera
-    assert room.holds(stranger)
+    assert room.is_pending(stranger)
     room.knock("A", camera, code)  # Its own connection says so: its key was changed.
-    assert room.waiting()[0].reasons == (WaitingReason(code),)  # type: ignore[arg-type]
+    assert room.pending()[0].reasons == (RefusalReason(code),)  # type: ignore[arg-type]
     room.knock("A", camera)
     room.leave(camera)
     room.knock("A", stranger, code)
-    assert room.waiting()[0].knock.address == camera.address
+    assert room.pending()[0].attempt.address == camera.address
     clock.advance(KEPT_SECONDS + 1)
     room.knock("A", stranger, code)
     assert room.connection_of("A") is stranger
@@ -89,7 +89,7 @@ def test_the_row_outlives_its_connection_for_an_hour(clock: FrozenClock) -> None
     assert room.sns == ["A"]
     clock.advance(1)
     assert room.sns == []
-    assert room.waiting_of("A") is None
+    assert room.find("A") is None
 
 
 def test_rows_are_bounded_and_a_flood_makes_room_for_itself(clock: FrozenClock) -> None:
@@ -98,7 +98,7 @@ def test_rows_are_bounded_and_a_flood_makes_room_for_itself(clock: FrozenClock) 
     for number in range(10):
         room.knock(f"FLOOD{number}", FakeLink("10.6.6.6"))
     assert room.sns == ["CAMERA", "FLOOD8", "FLOOD9"]
-    assert [room.lists(sn) for sn in ("CAMERA", "FLOOD7", "FLOOD9")] == [True, False, True]
+    assert [room.has_row(sn) for sn in ("CAMERA", "FLOOD7", "FLOOD9")] == [True, False, True]
 
 
 def test_connections_are_bounded_and_the_oldest_of_the_busiest_address_is_closed(
@@ -119,7 +119,7 @@ def test_a_connection_that_is_in_is_never_closed_for_room(clock: FrozenClock) ->
     link = FakeLink()
     link.did = "12"
     room.knock("OTHER", link)
-    assert not room.holds(link)
+    assert not room.is_pending(link)
 
 
 def test_listeners_are_told_of_rows_and_reasons_but_not_of_every_knock(clock: FrozenClock) -> None:
@@ -152,7 +152,7 @@ def test_further_tries_are_told_now_and_then(clock: FrozenClock) -> None:
         assert told(changes) == [Change("waiting", "A")]
         room.knock("A", link)
         assert told(changes) == []
-    assert room.waiting()[0].tries == 4
+    assert room.pending()[0].tries == 4
 
 
 def test_the_reason_of_an_enrolled_device_fades_and_goes_when_it_comes_in(
@@ -161,30 +161,30 @@ def test_the_reason_of_an_enrolled_device_fades_and_goes_when_it_comes_in(
     room = Room(clock)
     link = FakeLink()
     room.fail("12", "replayed")
-    failing = room.failing("12")
+    failing = room.failure("12")
     assert failing is not None
     assert [reason.code for reason in failing.reasons] == ["replayed"]
     assert room.sns == []
     clock.advance(KEPT_SECONDS + 1)
-    assert room.failing("12") is None
+    assert room.failure("12") is None
     room.fail("12", "replayed")
-    room.hold(link, "A")
-    room.let_in("12", link)
-    assert room.failing("12") is None
-    assert not room.holds(link)
+    room.keep_open(link, "A")
+    room.admitted("12", link)
+    assert room.failure("12") is None
+    assert not room.is_pending(link)
 
 
 @pytest.mark.parametrize(
     ("reason", "sentence"),
     [
-        (WaitingReason("clock-off", {"seconds": "28680"}), "its clock is 7 h 58 min ahead"),
-        (WaitingReason("clock-off", {"seconds": "-400"}), "its clock is 6 min 40 s behind"),
-        (WaitingReason("code-mismatch"), "the code does not match the signature"),
-        (WaitingReason("no-signature"), "it sends no signature"),
-        (WaitingReason("foreign-did", {"did": "9"}), "it gives the did 9, which is not its own"),
+        (RefusalReason("clock-off", {"seconds": "28680"}), "its clock is 7 h 58 min ahead"),
+        (RefusalReason("clock-off", {"seconds": "-400"}), "its clock is 6 min 40 s behind"),
+        (RefusalReason("code-mismatch"), "the code does not match the signature"),
+        (RefusalReason("no-signature"), "it sends no signature"),
+        (RefusalReason("foreign-did", {"did": "9"}), "it gives the did 9, which is not its own"),
     ],
 )
-def test_a_reason_is_a_plain_sentence(reason: WaitingReason, sentence: str) -> None:
+def test_a_reason_is_a_plain_sentence(reason: RefusalReason, sentence: str) -> None:
     assert reason.sentence.startswith(sentence)
 
 

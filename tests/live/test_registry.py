@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import trio.testing
 
-from hub.live.registry import Answer, Registry
+from hub.live.registry import DeviceAnswer, Registry
 
 
 class FakeLink:
@@ -17,7 +17,7 @@ class FakeLink:
     def close(self, reason: str) -> None:
         self.closed = reason
 
-    async def request(self, uri: str, param: object, *, seconds: float) -> Answer:
+    async def request(self, uri: str, param: object, *, seconds: float) -> DeviceAnswer:
         raise NotImplementedError
 
 

@@ -11,14 +11,14 @@ import trio
 from msgspec import Raw
 
 from hub.errors import DeviceLeft, DeviceSilent, HubError
-from hub.live.registry import Answer
+from hub.live.registry import DeviceAnswer
 
 #: What a device says to a uri and its param.
-Reply = Callable[[str, Any], Answer | HubError]
+Reply = Callable[[str, Any], DeviceAnswer | HubError]
 
 
-def answer(code: int = 200, msg: str = "OK", result: object = None) -> Answer:
-    return Answer(code, msg, None if result is None else Raw(msgspec.json.encode(result)))
+def answer(code: int = 200, msg: str = "OK", result: object = None) -> DeviceAnswer:
+    return DeviceAnswer(code, msg, None if result is None else Raw(msgspec.json.encode(result)))
 
 
 class Asked:
@@ -28,11 +28,11 @@ class Asked:
         self.uri = uri
         self.param = param
         self.is_given_up = False
-        self._outcome: Answer | HubError | None = None
+        self._outcome: DeviceAnswer | HubError | None = None
         self._ended = trio.Event()
         self._on_free = on_free
 
-    def give(self, outcome: Answer | HubError) -> None:
+    def give(self, outcome: DeviceAnswer | HubError) -> None:
         self._outcome = outcome
         self._ended.set()
         self.free()
@@ -43,7 +43,7 @@ class Asked:
         if on_free is not None:
             on_free()
 
-    async def outcome(self, seconds: float) -> Answer:
+    async def outcome(self, seconds: float) -> DeviceAnswer:
         try:
             with trio.move_on_after(seconds):
                 await self._ended.wait()
@@ -96,9 +96,9 @@ class AskedLink:
         param: object,
         *,
         seconds: float,
-        on_answer: Callable[[Answer], None] | None = None,
+        on_answer: Callable[[DeviceAnswer], None] | None = None,
         on_free: Callable[[], None] | None = None,
-    ) -> Answer:
+    ) -> DeviceAnswer:
         asked = Asked(uri, json.loads(msgspec.json.encode(param)), on_free)
         self.asked.append(asked)
         if self.reply is not None:

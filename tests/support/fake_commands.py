@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from hub.errors import DeviceLeft, DeviceSilent, HubError
 from hub.live.feed import Change, Feed
-from hub.live.registry import Answer
+from hub.live.registry import DeviceAnswer
 from hub.services.commands.calls import Commands
 from hub.services.commands.files import DeviceFiles
 from hub.simulator.device.actions import Send, SendFragmented, Wait
@@ -35,7 +35,7 @@ class SimulatedLink:
         self.state = DeviceState(identity, make_population(1), now=now, preload_faces=True)
         self.asked: list[tuple[str, Any]] = []
         #: What it does instead of answering, or the answer that it gives to everything.
-        self.outcome: HubError | Answer | None = None
+        self.outcome: HubError | DeviceAnswer | None = None
         self._responder = Responder(self.state, quirks)
 
     async def request(
@@ -44,9 +44,9 @@ class SimulatedLink:
         param: object,
         *,
         seconds: float,
-        on_answer: Callable[[Answer], None] | None = None,
+        on_answer: Callable[[DeviceAnswer], None] | None = None,
         on_free: Callable[[], None] | None = None,
-    ) -> Answer:
+    ) -> DeviceAnswer:
         await trio.lowlevel.checkpoint()
         encoded = msgspec.json.encode(param)
         self.asked.append((uri, msgspec.json.decode(encoded)))
@@ -58,7 +58,7 @@ class SimulatedLink:
             if on_free is not None:
                 on_free()
 
-    async def _answer(self, request: Request) -> Answer:
+    async def _answer(self, request: Request) -> DeviceAnswer:
         steps = self._responder.respond(request)
         for step in steps:
             if isinstance(step, Wait):
@@ -66,7 +66,7 @@ class SimulatedLink:
             elif isinstance(step, Send | SendFragmented):
                 answer = decode_frame(step.message, max_depth=64)
                 assert isinstance(answer, Response)
-                return Answer(answer.code, answer.msg, answer.result)
+                return DeviceAnswer(answer.code, answer.msg, answer.result)
         raise DeviceLeft("it hung up") if steps else DeviceSilent("no answer")
 
 

@@ -23,12 +23,12 @@ from hub.errors import (
     WrongSignature,
 )
 from hub.live.feed import Change, Feed
-from hub.live.pending_devices import ConnectAttempt, WaitingReason
+from hub.live.pending_devices import ConnectAttempt, RefusalReason
 from hub.services.access.accounts import Actor, SignedIn, User
 from hub.services.commands.photos import Photos
 from hub.services.devices.csv_import import DeviceCsv, check_csv, read_csv
 from hub.services.devices.directory import DeviceChange, NewDevice
-from hub.services.devices.enrolment import Accepted, CodeCheck, Waiting
+from hub.services.devices.enrolment import Accepted, CodeCheck, PendingDevice
 from hub.services.devices.frame_trace import Trace
 from hub.services.devices.provisioning import Delivery
 from hub.services.devices.views import DeviceView
@@ -77,9 +77,9 @@ def device(
     return DeviceView(did=did, name=name, state=state, **{**values, **more})
 
 
-def waiting(sn: str, *codes: Any, tries: int = 3, **args: str) -> Waiting:
+def waiting(sn: str, *codes: Any, tries: int = 3, **args: str) -> PendingDevice:
     """`codes` are its reasons; each takes the `args`."""
-    reasons = tuple(WaitingReason(code, args) for code in codes or ("unknown",))
+    reasons = tuple(RefusalReason(code, args) for code in codes or ("unknown",))
     knock = ConnectAttempt(
         sn=sn,
         ip="192.168.1.77",
@@ -88,7 +88,7 @@ def waiting(sn: str, *codes: Any, tries: int = 3, **args: str) -> Waiting:
         ts_text="1",
         clock_offset=float(args.get("seconds", "0.4")),
     )
-    return Waiting(knock, reasons, NOON_MS - 60_000, NOON_MS, tries)
+    return PendingDevice(knock, reasons, NOON_MS - 60_000, NOON_MS, tries)
 
 
 def record(
@@ -265,15 +265,15 @@ class FakeEnrolment:
     def __init__(self, devices: FakeDevices, changes: Feed[Change]) -> None:
         self._devices = devices
         self._changes = changes
-        self.rows: dict[str, Waiting] = {}
+        self.rows: dict[str, PendingDevice] = {}
         self.initial = FakeInitial()
 
-    def knock(self, *rows: Waiting) -> None:
+    def knock(self, *rows: PendingDevice) -> None:
         for row in rows:
             self.rows[row.sn] = row
             self._changes.publish([Change("waiting", row.sn)])
 
-    def waiting(self) -> list[Waiting]:
+    def waiting(self) -> list[PendingDevice]:
         return list(self.rows.values())
 
     def check_code(self, sn: str, code: str, key: str | None = None) -> CodeCheck:
@@ -281,7 +281,7 @@ class FakeEnrolment:
             raise NoSuchResource(f"no device with sn {sn} waits")
         if code == CODE:
             return CodeCheck("fits", ())
-        return CodeCheck("code-mismatch", (WaitingReason("code-mismatch"),))
+        return CodeCheck("code-mismatch", (RefusalReason("code-mismatch"),))
 
     async def accept(
         self,
@@ -447,7 +447,7 @@ class FakeServices(SimpleNamespace):
         answering = AnsweringDevices(devices, change_feed, lambda: self.now())
         traces = new_traces()
         closing = trio.Event()
-        room: Any = SimpleNamespace(waiting_of=enrolment.rows.get)
+        room: Any = SimpleNamespace(find=enrolment.rows.get)
         super().__init__(
             config=Config(web=web or Web(tls=False)),
             data_dir=Path("unused"),

@@ -19,7 +19,7 @@ from PIL import Image as Picture
 from PIL import ImageDraw, ImageFilter
 
 from hub.config import Web
-from hub.services.devices.frame_trace import Upload
+from hub.services.devices.frame_trace import TracedUpload
 from hub.services.firmware.campaigns import Campaign, CampaignDevice, DeviceState
 from hub.services.firmware.downloads import Download
 from hub.services.firmware.releases import Component, Release
@@ -344,7 +344,7 @@ def talk(hub: FakeServices) -> Iterator[None]:
     ring = traces.let_in(traces.open(), "Y3CA9PGDTKM0001")
     waits = traces.open()
     traces.knocks(waits, "Y3CA9PGDTKM7R1C")
-    upload = Upload(
+    upload = TracedUpload(
         "POST", "/api/v1/adapter/lenfocus/face/capture", 200, 200, "OK", 0.0124, 213_400
     )
     ring.heard('{"msgid": "77", "token": "abcdefgh123456", data: {"uri": "/heartbeat"}}')

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from hub.config import DevicesConfig as DevicesConfig
 from hub.live.feed import Change, Feed
 from hub.live.pending_devices import PendingDevices
-from hub.live.registry import Answer, Registry
+from hub.live.registry import DeviceAnswer, Registry
 from hub.services.devices.admission import Admission, Admitted
 from hub.services.devices.directory import Device, Devices, NewDevice
 from hub.services.devices.enrolment import Enrolment
@@ -57,7 +57,7 @@ class FakeLink:
         self.closed: str | None = None
         self.held: list[float] = []
         self.requests: list[tuple[str, Any]] = []
-        self.answers: list[Answer | Exception] = []
+        self.answers: list[DeviceAnswer | Exception] = []
         #: Runs once a request is sent and before its answer is there.
         self.meanwhile: Callable[[], Any] | None = None
 
@@ -73,9 +73,9 @@ class FakeLink:
         param: object,
         *,
         seconds: float,
-        on_answer: Callable[[Answer], None] | None = None,
+        on_answer: Callable[[DeviceAnswer], None] | None = None,
         on_free: Callable[[], None] | None = None,
-    ) -> Answer:
+    ) -> DeviceAnswer:
         self.requests.append((uri, param))
         if self.meanwhile is not None:
             await self.meanwhile()
@@ -147,7 +147,7 @@ def why(site: Gate, did: str) -> list[str]:
 
 def why_waiting(site: Gate, sn: str = SN) -> list[str]:
     """The same of one that waits."""
-    waiting = site.room.waiting_of(sn)
+    waiting = site.room.find(sn)
     return [reason.code for reason in waiting.reasons] if waiting else []
 
 

@@ -7,7 +7,7 @@ import json
 import random
 from typing import Any, NamedTuple
 
-from hub.live.frame_trace import Ring
+from hub.live.frame_trace import FrameRing
 
 SN = "Y3CA12348912345"
 DID = "1234512"
@@ -186,7 +186,7 @@ def answer_of(said: Said, msgid: str) -> str:
     return json.dumps({"msgid": msgid, "data": data}, ensure_ascii=False)
 
 
-def have_said(ring: Ring, said: Said, msgid: str) -> None:
+def have_said(ring: FrameRing, said: Said, msgid: str) -> None:
     """Put both frames into a ring, as a link does."""
     request, answer = request_of(said, msgid), answer_of(said, msgid)
     if said.by == "device":

@@ -14,7 +14,7 @@ import trio
 
 from hub.config import Config, DevicesConfig, Web
 from hub.errors import DeviceNotRegistered, NotAuthorised
-from hub.services.devices.frame_trace import Upload
+from hub.services.devices.frame_trace import TracedUpload
 from tests.support.certificates import trusting_anybody
 from tests.support.clock import NOON
 from web.server import serve
@@ -81,9 +81,9 @@ class FakeTrace:
     """Keeps what is told of requests: whose, from where, and what."""
 
     def __init__(self) -> None:
-        self.uploads: list[tuple[str, str, Upload]] = []
+        self.uploads: list[tuple[str, str, TracedUpload]] = []
 
-    def uploaded(self, device: Device | None, address: str, upload: Upload) -> None:
+    def uploaded(self, device: Device | None, address: str, upload: TracedUpload) -> None:
         self.uploads.append((device.did if device else "", address, upload))
 
 

@@ -8,7 +8,7 @@ import pytest
 from quart.testing import QuartClient
 
 from hub.errors import DeviceLeft, DeviceSilent, HubError
-from hub.services.commands.calls import Answer
+from hub.services.commands.calls import DeviceAnswer
 from hub.services.devices.directory import NewDevice
 from tests.support.clock import FrozenClock
 from tests.support.commanded_link import AskedLink, answer
@@ -118,7 +118,7 @@ ON_DEVICE = "/media/device/1?path=sdcard/1.jpg"
 JPEG = b"\xff\xd8\xff on the device"
 
 
-def content(data: bytes = JPEG) -> Answer:
+def content(data: bytes = JPEG) -> DeviceAnswer:
     return answer(0, "OK", {"base64": base64.b64encode(data).decode()})
 
 
@@ -169,7 +169,7 @@ async def test_a_picture_that_a_device_does_not_give(
     client: QuartClient,
     key: dict[str, str],
     device: AskedLink,
-    reply: Answer | HubError,
+    reply: DeviceAnswer | HubError,
     status: int,
     code: int,
     says: str,

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Raw, Struct
 
-from hub.services.devices.enrolment import CodeFit, Waiting
+from hub.services.devices.enrolment import CodeFit, PendingDevice
 from hub.services.devices.provisioning import Outcome, kept_delivery
 from hub.services.devices.views import DeviceView
 from hub.services.firmware.campaigns import CampaignState, DeviceState
@@ -345,7 +345,9 @@ def device_fields(view: DeviceView) -> Device:
         devName=view.dev_name,
         clock_offset=view.clock_offset,
         waiting_reason=view.waiting_reason,
-        waiting_reasons=[reason.code for reason in view.waiting.told] if view.waiting else [],
+        waiting_reasons=[reason.code for reason in view.waiting.all_reasons]
+        if view.waiting
+        else [],
         enabled=view.enabled,
         clock_trusted=view.clock_trusted,
         own_key=view.has_own_key,
@@ -361,15 +363,15 @@ def _init(kept: str) -> Init:
     return Init(delivery.outcome, delivery.message)
 
 
-def waiting_fields(waiting: Waiting) -> WaitingDevice:
+def waiting_fields(waiting: PendingDevice) -> WaitingDevice:
     return WaitingDevice(
         sn=waiting.sn,
-        ip=waiting.knock.ip,
+        ip=waiting.attempt.ip,
         first_seen=format_rfc3339(waiting.first_seen),
         last_seen=format_rfc3339(waiting.last_seen),
         reason=waiting.reason,
-        reasons=[reason.code for reason in waiting.told],
+        reasons=[reason.code for reason in waiting.all_reasons],
         tries=waiting.tries,
-        clock_offset=round(waiting.knock.clock_offset, 3),
+        clock_offset=round(waiting.attempt.clock_offset, 3),
         slowed_until=None if waiting.slowed_until is None else format_rfc3339(waiting.slowed_until),
     )

@@ -23,7 +23,7 @@ from msgspec import Meta, Raw, Struct
 from hub.errors import DeviceNonsense, DeviceSilent, HubError, NotSent, Unanswered
 from hub.services import Services
 from hub.services.access.accounts import ApiKey, Role
-from hub.services.commands.calls import CHANGING, Answer
+from hub.services.commands.calls import CHANGING, DeviceAnswer
 from hub.services.shielding import shielded
 from hub.wire import json_limits
 from hub.wire.commands.dialect import DIALECT, Command
@@ -170,7 +170,7 @@ class _CommandsApi:
 
     async def _change(
         self, caller: auth.Caller, did: str, command: Command[Any, Any], sent: _Sent
-    ) -> Answer:
+    ) -> DeviceAnswer:
         """Audited too where it is not known whether the device did it."""
         if not isinstance(caller.who, ApiKey):
             auth.check_role(caller.who, _CHANGES)

@@ -39,7 +39,7 @@ from hub.log import limited
 from hub.net.rate_limits import TokenBuckets
 from hub.services import Services
 from hub.services.devices.directory import Device
-from hub.services.devices.frame_trace import Upload
+from hub.services.devices.frame_trace import TracedUpload
 from hub.wire import json_limits
 from hub.wire.coercion import LooseText
 from hub.wire.signing import body_md5
@@ -177,7 +177,7 @@ class _DeviceApi:
             await _send(send, 200, _OK_BODY if answer is None else _ok_body(answer))
 
     def _trace(self, scope: HTTPScope, sent: _Sent, status: int, code: int, msg: str) -> None:
-        upload = Upload(
+        upload = TracedUpload(
             method=scope["method"],
             path=scope["path"][:_LONGEST_PATH],
             status=status,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hub.errors import AlreadyExists, BadParameter, HubError
 from hub.services.devices.csv_import import COLUMNS, MOST_ROWS, RowFault
-from hub.services.devices.enrolment import Waiting, WaitingReason
+from hub.services.devices.enrolment import PendingDevice, RefusalReason
 from hub.services.devices.provisioning import kept_delivery
 from hub.services.devices.views import DeviceView
 from hub.services.site.health import HealthReason
@@ -155,9 +155,9 @@ STORE_REASONS = (
 )
 
 
-def waiting_reasons(waiting: Waiting) -> list[str]:
+def waiting_reasons(waiting: PendingDevice) -> list[str]:
     """Why a device waits: a plain sentence for each reason."""
-    return [reason_sentence(reason) for reason in waiting.told]
+    return [reason_sentence(reason) for reason in waiting.all_reasons]
 
 
 def device_reason(device: DeviceView) -> str:
@@ -165,7 +165,7 @@ def device_reason(device: DeviceView) -> str:
     return " ".join(waiting_reasons(device.waiting)) if device.waiting else ""
 
 
-def reason_sentence(reason: WaitingReason) -> str:
+def reason_sentence(reason: RefusalReason) -> str:
     zone = auth.services().site.zone()
     return gettext(WAITING[reason.code]) % {
         **reason.args,

@@ -22,7 +22,7 @@ from hub.errors import (
     Unanswered,
 )
 from hub.live.feed import Change, Feed
-from hub.live.registry import Answer as Answer
+from hub.live.registry import DeviceAnswer as DeviceAnswer
 from hub.live.registry import Link, Registry
 from hub.log import limited
 from hub.services.commands.paging import PagesOfDevice as PagesOfDevice
@@ -155,7 +155,7 @@ class Commands:
         self._people_changed: dict[str, float] = {}
         self._threads = WorkerThreads(inline_bytes=_INLINE_BYTES)
 
-    async def send(self, did: str, uri: str, param: Raw | bytes) -> Answer:
+    async def send(self, did: str, uri: str, param: Raw | bytes) -> DeviceAnswer:
         """Send what an integrator asks for, and give the device's answer as it is."""
         command = DIALECT.by_uri(uri)
         recode = partial(recode_param, command, param)
@@ -260,7 +260,7 @@ class Commands:
 
         return PagesOfDevice(PageCursor(command.first_page or 0, page=start, left=left), ask)
 
-    async def _ask(self, did: str, command: Command[Any, Any], param: Raw) -> Answer:
+    async def _ask(self, did: str, command: Command[Any, Any], param: Raw) -> DeviceAnswer:
         try:
             answer = await self._answer(did, command, param)
         except Unanswered:
@@ -270,7 +270,7 @@ class Commands:
         await self._follow(did, command, may_be_done=answer.code in command.ok_codes)
         return answer
 
-    async def _answer(self, did: str, command: Command[Any, Any], param: Raw) -> Answer:
+    async def _answer(self, did: str, command: Command[Any, Any], param: Raw) -> DeviceAnswer:
         if name := _SETTINGS.get(command.name):
             return await self._set(did, command, param, name)
         link, end_turn = await self._turn(did, command)
@@ -302,7 +302,7 @@ class Commands:
 
     async def _set(
         self, did: str, command: Command[Any, Any], param: Raw, name: SettingName
-    ) -> Answer:
+    ) -> DeviceAnswer:
         """Ask under the uri that this device knows, as far as known; 404 says that it is another.
 
         A caller who hangs up does not keep the hub from remembering what the device took.
@@ -374,7 +374,7 @@ class Commands:
         name: SettingName,
         uri: str,
         param: Raw,
-        answer: Answer,
+        answer: DeviceAnswer,
     ) -> DeviceSetting:
         at = int(self._now() * 1000)
         is_taken = answer.code in command.ok_codes

@@ -18,7 +18,7 @@ from hub.errors import (
     WrongSignature,
 )
 from hub.live.feed import Change, Feed
-from hub.live.pending_devices import ConnectAttempt, PendingDevices, Waiting, WaitingReason
+from hub.live.pending_devices import ConnectAttempt, PendingDevice, PendingDevices, RefusalReason
 from hub.live.registry import Link, Registry
 from hub.log import limited
 from hub.net.rate_limits import Backoff
@@ -63,7 +63,7 @@ class MissingDid(DeviceNotRegistered):
 class _NotLetIn(Exception):
     """A check failed. `signed`: after a good signature, which is never held back (D2)."""
 
-    def __init__(self, error: HubError, *reasons: WaitingReason, signed: bool = True) -> None:
+    def __init__(self, error: HubError, *reasons: RefusalReason, signed: bool = True) -> None:
         super().__init__(reasons[0].sentence)
         self.error = error
         self.reasons = reasons
@@ -128,7 +128,7 @@ class Admission:
         was_in = self._registry.get(link.did) is link
         older = self._registry.attach(link)
         self._registry.touch(link.did)
-        self._room.let_in(link.did, link)
+        self._room.admitted(link.did, link)
         if older is not None:
             older.close("the device connected again")
         if not was_in:
@@ -209,8 +209,8 @@ class Admission:
         )
         time = None
         if device.clock_trusted:
-            time = self._time_reason(param, self._room.failing(device.did))
-        if isinstance(fit, WaitingReason):
+            time = self._time_reason(param, self._room.failure(device.did))
+        if isinstance(fit, RefusalReason):
             reasons = all_reasons(fit, time)
             raise _NotLetIn(WrongSignature(fit.refusal), *reasons, signed=False)
         if time is not None:
@@ -220,14 +220,16 @@ class Admission:
         if self._store.tokens.was_accepted(param.sn, param.ts_text):
             raise _replayed()
         if not device.enabled:
-            reason = WaitingReason("disabled")
+            reason = RefusalReason("disabled")
             raise _NotLetIn(NotAuthorised(reason.refusal), reason)
         if param.did and param.did != device.did:
-            reason = WaitingReason("foreign-did", {"did": param.did})
+            reason = RefusalReason("foreign-did", {"did": param.did})
             raise _NotLetIn(DeviceNotRegistered(reason.refusal), reason)
         return fit
 
-    def _time_reason(self, param: ConnectParam, before: Waiting | None) -> WaitingReason | None:
+    def _time_reason(
+        self, param: ConnectParam, before: PendingDevice | None
+    ) -> RefusalReason | None:
         """What is wrong with the time of a connect: the clock is off, or it is an earlier one's.
 
         `before` is the connect before it, where that failed.
@@ -236,13 +238,13 @@ class Admission:
             return None
         stands_still = (
             before is not None
-            and before.knock.ts_text == param.ts_text
+            and before.attempt.ts_text == param.ts_text
             and self._now_ms() - before.last_seen > _SAME_TIME_MS
         )
         # An earlier connect's time says nothing of how the clock is now.
         if stands_still or self._store.tokens.was_accepted(param.sn, param.ts_text):
-            return WaitingReason("replayed")
-        return WaitingReason("clock-off", {"seconds": f"{param.ts - self._now():.0f}"})
+            return RefusalReason("replayed")
+        return RefusalReason("clock-off", {"seconds": f"{param.ts - self._now():.0f}"})
 
     async def _check_empty_did(self, device: Device, param: ConnectParam) -> None:
         state = self._enrolment.initial.did_state(device)
@@ -258,7 +260,7 @@ class Admission:
             await self._enrolment.initial.settle_did(device.did, "none")
             return
         offer = not self._enrolment.initial.is_offering(device.did)
-        raise _NotLetIn(MissingDid(device.did, offer=offer), WaitingReason("no-did"))
+        raise _NotLetIn(MissingDid(device.did, offer=offer), RefusalReason("no-did"))
 
     async def _issue(self, device: Device, param: ConnectParam) -> str:
         keep_until = self._now_ms() + 2000 * self._config.clock_skew
@@ -272,9 +274,9 @@ class Admission:
     async def _turn_away_unknown(self, param: ConnectParam, link: Link) -> None:
         hold = self._backoff.failed(link.address)
         knock = self._knock(param, link)
-        time = self._time_reason(param, self._room.waiting_of(param.sn))
+        time = self._time_reason(param, self._room.find(param.sn))
         reasons = self._devices.reasons_of_unknown(knock, time)
-        self._room.note_unknown(knock, reasons, link, slowed_seconds=hold)
+        self._room.record_unknown(knock, reasons, link, slowed_seconds=hold)
         limited(
             log,
             logging.INFO,
@@ -293,10 +295,10 @@ class Admission:
         hold = 0.0
         if not refusal.signed:
             # Whoever it is. A device that proved itself takes nobody's place in the waiting room.
-            self._room.hold(link, param.sn)
+            self._room.keep_open(link, param.sn)
             hold = self._backoff.failed((param.sn, link.address))
         knock = self._knock(param, link)
-        self._room.note_failing(device.did, knock, refusal.reasons, slowed_seconds=hold)
+        self._room.record_failure(device.did, knock, refusal.reasons, slowed_seconds=hold)
         if isinstance(refusal.error, MissingDid):
             return
         limited(
@@ -356,5 +358,5 @@ class Admission:
 
 
 def _replayed() -> _NotLetIn:
-    reason = WaitingReason("replayed")
+    reason = RefusalReason("replayed")
     return _NotLetIn(WrongSignature(reason.refusal), reason)

@@ -15,10 +15,10 @@ from hub.live.feed import Change, Feed
 from hub.live.frame_trace import FrameTraces
 from hub.live.pending_devices import (
     ConnectAttempt,
+    PendingDevice,
     PendingDevices,
-    Waiting,
-    WaitingReason,
-    holds_key,
+    RefusalReason,
+    has_proved_key,
 )
 from hub.live.registry import Link, Registry
 from hub.services.devices.csv_import import DeviceCsv, check_csv, read_csv, write_csv
@@ -120,7 +120,7 @@ class Devices:
         await self.check_import(sheet)
         with shielded():
             added = await self._store.devices.add([row.device for row in sheet.rows])
-        knocking = {waiting.sn for waiting in self._room.waiting()}
+        knocking = {waiting.sn for waiting in self._room.pending()}
         for device, row in zip(added, sheet.rows, strict=True):
             if device.sn in knocking:
                 self._judge(device, row.device.code)
@@ -157,7 +157,7 @@ class Devices:
             if change.sn is not UNSET:
                 # What was seen of it is of another camera now.
                 self._notes.forget(before.sn)
-                self._room.forget_device(did)
+                self._room.forget_failure(did)
                 self._traces.forget(before.sn)
             if ends:
                 await self._shut_out(did, "the device was changed")
@@ -174,7 +174,7 @@ class Devices:
             await self._store.devices.remove(did)
             await self._shut_out(did, "the device was removed")
         self._registry.forget(did)
-        self._room.forget_device(did)
+        self._room.forget_failure(did)
         self._notes.forget(device.sn)
         self._traces.forget(device.sn)
         log.info("device %s (%s) was removed", did, device.name or device.sn)
@@ -209,14 +209,14 @@ class Devices:
         await self._keys.settle(device, key)
 
     def reasons_of_unknown(
-        self, knock: ConnectAttempt, time: WaitingReason | None
-    ) -> tuple[WaitingReason, ...]:
+        self, knock: ConnectAttempt, time: RefusalReason | None
+    ) -> tuple[RefusalReason, ...]:
         """What an installer should know of a device that is not enrolled yet."""
         site_key = self.site_key()
         fit = fit_or_reason(knock, keys=() if site_key is None else (site_key,), code=None)
         return all_reasons(fit, time)
 
-    def fit_of_waiting(self, waiting: Waiting, *, key: str | None, code: str) -> Fit | None:
+    def fit_of_waiting(self, waiting: PendingDevice, *, key: str | None, code: str) -> Fit | None:
         """How the last signature of a device that waits fits; None where it sends none (D3).
 
         Without a `key` the site's counts. Raises WrongSignature, and the row tells why from then.
@@ -271,7 +271,7 @@ class Devices:
 
     def _check_signature(self, device: Device, sn: str, change: DeviceChange) -> None:
         """Of another camera that is to take the device's place, where that one knocks already."""
-        waiting = self._room.waiting_of(sn)
+        waiting = self._room.find(sn)
         if waiting is None:
             return
         key = device.key if change.key is UNSET else change.key
@@ -282,16 +282,18 @@ class Devices:
         if isinstance(fit, Fit):
             return
         # Anybody can knock with that sn: what no holder of a key has sent is in nobody's way.
-        if fit.code == "code-mismatch" or holds_key(self.reasons_of_unknown(waiting.knock, None)):
+        if fit.code == "code-mismatch" or has_proved_key(
+            self.reasons_of_unknown(waiting.attempt, None)
+        ):
             raise self._unfit(waiting, fit)
 
-    def _fit(self, waiting: Waiting, key: str | None, code: str) -> Fit | WaitingReason:
+    def _fit(self, waiting: PendingDevice, key: str | None, code: str) -> Fit | RefusalReason:
         key = key or self.site_key()
-        return fit_or_reason(waiting.knock, keys=() if key is None else (key,), code=code)
+        return fit_or_reason(waiting.attempt, keys=() if key is None else (key,), code=code)
 
-    def _unfit(self, waiting: Waiting, reason: WaitingReason) -> WrongSignature:
-        reasons = all_reasons(reason, waiting.of_time)
-        self._room.refine(waiting.sn, reasons)
+    def _unfit(self, waiting: PendingDevice, reason: RefusalReason) -> WrongSignature:
+        reasons = all_reasons(reason, waiting.time_reason)
+        self._room.set_reasons(waiting.sn, reasons)
         return WrongSignature("; ".join(reason.sentence for reason in reasons))
 
     def _enrolled(self, device: Device, code: str) -> None:
@@ -300,27 +302,29 @@ class Devices:
 
     def _judge(self, device: Device, code: str) -> None:
         """Tell at once whether the device, if it is knocking, will be let in as it is now."""
-        waiting = self._room.waiting_of(device.sn) or self._room.failing(device.did)
+        waiting = self._room.find(device.sn) or self._room.failure(device.did)
         self._room.forget(device.sn)
         if waiting is None:
             return
-        fit = fit_or_reason(waiting.knock, keys=self.keys_of(device), code=code)
+        fit = fit_or_reason(waiting.attempt, keys=self.keys_of(device), code=code)
         reasons = list(all_reasons(fit, self._of_time(device, waiting)))
         if isinstance(fit, Fit):
             reasons += [reason for reason in waiting.reasons if reason.code in _AFTER_THE_SIGNATURE]
-        self._room.judge_failing(device.did, waiting, reasons)
+        self._room.reassess_failure(device.did, waiting, reasons)
 
-    def _of_time(self, device: Device, waiting: Waiting) -> WaitingReason | None:
+    def _of_time(self, device: Device, waiting: PendingDevice) -> RefusalReason | None:
         """What still is wrong with the time of a connect: a clock need not be trusted."""
-        was_accepted = self._store.tokens.was_accepted(waiting.sn, waiting.knock.ts_text)
-        return waiting.of_time if device.clock_trusted or was_accepted else None
+        was_accepted = self._store.tokens.was_accepted(waiting.sn, waiting.attempt.ts_text)
+        return waiting.time_reason if device.clock_trusted or was_accepted else None
 
     def _site_key_changed(self) -> None:
         """Who waits for it, or signs with another key, is told so now."""
         for device in self._without_key():
             self._judge(device, self._store.devices.secrets(device.did).code)
-        for waiting in self._room.waiting():
-            self._room.refine(waiting.sn, self.reasons_of_unknown(waiting.knock, waiting.of_time))
+        for waiting in self._room.pending():
+            self._room.set_reasons(
+                waiting.sn, self.reasons_of_unknown(waiting.attempt, waiting.time_reason)
+            )
         self._changes.publish([Change("site")])
 
     def _without_key(self) -> tuple[Device, ...]:
@@ -352,7 +356,7 @@ class Devices:
             dev_name=device.dev_name,
             clock_offset=device.clock_offset,
             clock_trusted=device.clock_trusted,
-            waiting=None if link else self._room.failing(device.did),
+            waiting=None if link else self._room.failure(device.did),
             has_own_key=device.key is not None,
             previous_key_until=self._keys.previous_until(device),
             sign_form=device.sign_form,

@@ -11,9 +11,9 @@ from msgspec.structs import replace
 
 from hub.config import DevicesConfig
 from hub.errors import AlreadyExists, BadParameter, NoSuchResource, TooManyRequests
-from hub.live.pending_devices import PendingDevices, ReasonCode
-from hub.live.pending_devices import Waiting as Waiting
-from hub.live.pending_devices import WaitingReason as WaitingReason
+from hub.live.pending_devices import PendingDevice as PendingDevice
+from hub.live.pending_devices import PendingDevices, RefusalCode
+from hub.live.pending_devices import RefusalReason as RefusalReason
 from hub.live.registry import Link
 from hub.net.rate_limits import TokenBucket
 from hub.services.devices.directory import DeviceChange, Devices, NewDevice
@@ -41,7 +41,7 @@ CodeFit = Literal[
 ]
 
 #: What a signature itself can be refused for, of all the reasons that there are.
-_UNFIT: dict[ReasonCode, CodeFit] = {
+_UNFIT: dict[RefusalCode, CodeFit] = {
     "code-mismatch": "code-mismatch",
     "key-mismatch": "key-mismatch",
     "bad-signature": "bad-signature",
@@ -65,7 +65,7 @@ class CodeCheck(Struct, frozen=True):
     """
 
     outcome: CodeFit
-    reasons: tuple[WaitingReason, ...]
+    reasons: tuple[RefusalReason, ...]
     form: str | None = None
 
 
@@ -79,9 +79,9 @@ class Enrolment:
         self.initial = Provisioning(store, devices, config)
         self._checks = TokenBucket(CHECKS_PER_SECOND, burst=CHECKS_PER_SECOND)
 
-    def waiting(self) -> list[Waiting]:
+    def waiting(self) -> list[PendingDevice]:
         """The devices that wait for enrolment, the one that knocked last at the end."""
-        return self._room.waiting()
+        return self._room.pending()
 
     def check_code(self, sn: str, code: str, key: str | None = None) -> CodeCheck:
         """Would the last signature of a device fit this code? Nothing is stored or sent.
@@ -94,8 +94,8 @@ class Enrolment:
             check_key(key)
         self._count_check()
         waiting = self._in_vain(sn)
-        fit = fit_or_reason(waiting.knock, keys=self._keys_for(sn, key), code=code)
-        reasons = all_reasons(fit, waiting.of_time)
+        fit = fit_or_reason(waiting.attempt, keys=self._keys_for(sn, key), code=code)
+        reasons = all_reasons(fit, waiting.time_reason)
         if isinstance(fit, Fit):
             return CodeCheck("fits", reasons, fit.form)
         return CodeCheck(_UNFIT[fit.code], reasons)
@@ -138,18 +138,18 @@ class Enrolment:
         if self._checks.take(trio.current_time(), max_wait=0):
             raise TooManyRequests("too many codes are tried at once")
 
-    def _waiting_of(self, sn: str) -> Waiting:
+    def _waiting_of(self, sn: str) -> PendingDevice:
         if self._store.devices.by_sn(sn) is not None:
             raise AlreadyExists(f"{sn} is enrolled already", field="sn")
-        waiting = self._room.waiting_of(sn)
+        waiting = self._room.find(sn)
         if waiting is None:
             raise NoSuchResource(f"no device with sn {sn} waits")
         return waiting
 
-    def _in_vain(self, sn: str) -> Waiting:
+    def _in_vain(self, sn: str) -> PendingDevice:
         """The last connect of a device, enrolled or not, that did not come in."""
         device = self._store.devices.by_sn(sn)
-        waiting = self._room.failing(device.did) if device else self._room.waiting_of(sn)
+        waiting = self._room.failure(device.did) if device else self._room.find(sn)
         if waiting is None:
             raise NoSuchResource(f"no device with sn {sn} waits")
         return waiting
@@ -164,7 +164,7 @@ class Enrolment:
         return () if site_key is None else (site_key,)
 
     async def _deliver_if_open(self, did: str, connection: Link | None) -> Delivery:
-        if connection is None or not self._room.holds(connection):
+        if connection is None or not self._room.is_pending(connection):
             return NOT_SENT_CLOSED
         if self.initial.is_offering(did):
             return NOT_SENT_TWICE

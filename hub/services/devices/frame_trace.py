@@ -14,9 +14,16 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from hub.errors import NoSuchResource
-from hub.live.frame_trace import MOST_FRAMES as MOST_FRAMES
-from hub.live.frame_trace import Direction, Ended, Entry, FrameTraces, Kept, Shortened
-from hub.live.frame_trace import Upload as Upload
+from hub.live.frame_trace import MAX_FRAMES as MAX_FRAMES
+from hub.live.frame_trace import (
+    ConnectionEnded,
+    Direction,
+    FrameTraces,
+    Kept,
+    Shortened,
+    TraceEntry,
+)
+from hub.live.frame_trace import TracedUpload as TracedUpload
 from hub.live.pending_devices import PendingDevices
 from hub.services.devices.directory import Device, Devices
 from hub.wire.envelope import BadFrame, Response, decode_frame
@@ -88,7 +95,7 @@ class Trace:
         """As wait(), of a device that waits for enrolment. Raises NoSuchResource."""
         return await self._wait_for(self._waiting(sn), after, seconds)
 
-    def uploaded(self, device: Device | None, address: str, upload: Upload) -> None:
+    def uploaded(self, device: Device | None, address: str, upload: TracedUpload) -> None:
         """A request over HTTP was answered; without a device, none is known that sent it."""
         if len(upload.msg) > _LONGEST_MSG:
             upload = replace(upload, msg=upload.msg[:_LONGEST_MSG])
@@ -102,10 +109,10 @@ class Trace:
         return _Source(device.sn, device.ip or "")
 
     def _waiting(self, sn: str) -> _Source:
-        waiting = self._room.waiting_of(sn)
+        waiting = self._room.find(sn)
         if waiting is None:
             raise NoSuchResource(f"no device with sn {sn} waits")
-        return _Source(sn, waiting.knock.address)
+        return _Source(sn, waiting.attempt.address)
 
     def _frames_of(self, source: _Source, after: int) -> list[Frame]:
         entries = self._traces.entries(source.sn, source.address)
@@ -142,11 +149,11 @@ class _Read(Struct, frozen=True):
     msgid: str = ""
 
 
-def rendered(entries: Iterable[Entry], after: int = 0) -> list[Frame]:
+def rendered(entries: Iterable[TraceEntry], after: int = 0) -> list[Frame]:
     """The entries after that number as frames, answers matched with their requests."""
     frames: list[Frame] = []
     #: (direction, msgid) -> the latest request that is not answered yet, and when it came.
-    unanswered: dict[tuple[Direction, str], Entry] = {}
+    unanswered: dict[tuple[Direction, str], TraceEntry] = {}
     for entry in entries:
         is_told = entry.number > after
         read = _read(entry, is_told=is_told)
@@ -164,12 +171,12 @@ def rendered(entries: Iterable[Entry], after: int = 0) -> list[Frame]:
     return frames
 
 
-def _read(entry: Entry, *, is_told: bool) -> _Read:
+def _read(entry: TraceEntry, *, is_told: bool) -> _Read:
     """What is not told is matched with what is, and not masked for that."""
     kept = entry.kept
-    if isinstance(kept, Upload):
+    if isinstance(kept, TracedUpload):
         return _Read(_upload(entry, kept))
-    if isinstance(kept, Ended):
+    if isinstance(kept, ConnectionEnded):
         return _Read(_plain(entry, "ended", text=kept.reason))
     if isinstance(kept, Shortened):
         # It was masked along with that.
@@ -177,7 +184,7 @@ def _read(entry: Entry, *, is_told: bool) -> _Read:
     return _read_frame(entry, kept, redact_frame(kept) if is_told else "", otherwise="bad")
 
 
-def _read_frame(entry: Entry, sent: str | bytes, text: str, *, otherwise: Kind) -> _Read:
+def _read_frame(entry: TraceEntry, sent: str | bytes, text: str, *, otherwise: Kind) -> _Read:
     try:
         frame = decode_frame(sent, max_depth=_MAX_DEPTH)
     except BadFrame as error:
@@ -192,7 +199,7 @@ def _read_frame(entry: Entry, sent: str | bytes, text: str, *, otherwise: Kind) 
 
 
 def _plain(
-    entry: Entry, kind: Kind, *, uri: str = "", code: int | None = None, text: str = ""
+    entry: TraceEntry, kind: Kind, *, uri: str = "", code: int | None = None, text: str = ""
 ) -> Frame:
     return Frame(
         number=entry.number,
@@ -206,7 +213,7 @@ def _plain(
     )
 
 
-def _upload(entry: Entry, upload: Upload) -> Frame:
+def _upload(entry: TraceEntry, upload: TracedUpload) -> Frame:
     frame = _plain(
         entry,
         "upload",
@@ -223,7 +230,7 @@ def _size(kept: Kept) -> int:
         return len(kept.encode("utf-8", "replace"))
     if isinstance(kept, bytes):
         return len(kept)
-    return 0 if isinstance(kept, Ended) else kept.size
+    return 0 if isinstance(kept, ConnectionEnded) else kept.size
 
 
 def _milliseconds(seconds: float) -> float:

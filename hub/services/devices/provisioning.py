@@ -18,7 +18,7 @@ from hub.errors import (
     NoSuchResource,
     NotSent,
 )
-from hub.live.registry import Answer, Link
+from hub.live.registry import DeviceAnswer, Link
 from hub.services.devices.directory import Device, DeviceChange, Devices
 from hub.store.db import Store
 from hub.wire.session import InitParam
@@ -143,7 +143,7 @@ class Provisioning:
             self._settling.pop(did, None)
 
     async def _ask(self, did: str, connection: Link) -> Delivery:
-        def settle(answer: Answer) -> None:
+        def settle(answer: DeviceAnswer) -> None:
             # Now, for the device's next connect may stand right behind its answer.
             self._settling[did] = _meaning_of(answer)
 
@@ -200,5 +200,5 @@ class Provisioning:
                 del self._settling[did]
 
 
-def _meaning_of(answer: Answer) -> DidState:
+def _meaning_of(answer: DeviceAnswer) -> DidState:
     return "sent" if answer.code in _TAKEN else "none"

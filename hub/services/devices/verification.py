@@ -8,7 +8,7 @@ from typing import Protocol
 
 from msgspec import Struct
 
-from hub.live.pending_devices import WaitingReason
+from hub.live.pending_devices import RefusalReason
 from hub.wire.signing import find_sign_form, is_readable_sign, load_public_key, recover_signed
 
 #: Parsing a PEM costs as much as checking a signature.
@@ -33,33 +33,33 @@ class Fit(Struct, frozen=True):
     key: str
 
 
-def fit_or_reason(knock: Signed, *, keys: Sequence[str], code: str | None) -> Fit | WaitingReason:
+def fit_or_reason(knock: Signed, *, keys: Sequence[str], code: str | None) -> Fit | RefusalReason:
     """How a connect's signature fits, or the reason why it does not.
 
     Padding that comes out right tells a wrong code from a wrong key. Without a `code` there is
     always a reason: "unknown" where a key fits.
     """
     if not knock.sign:
-        return WaitingReason("no-signature")
+        return RefusalReason("no-signature")
     if not keys:
-        return WaitingReason("no-key")
-    reason = WaitingReason("key-mismatch")
+        return RefusalReason("no-key")
+    reason = RefusalReason("key-mismatch")
     for key in keys:
         signed = recover_signed(_loaded(key), knock.sign)
         if signed is None:
             continue
         if code is None:
-            return WaitingReason("unknown")
+            return RefusalReason("unknown")
         form = find_sign_form(signed, sn=knock.sn, code=code, ts_text=knock.ts_text)
         if form is not None:
             return Fit(form, key)
-        reason = WaitingReason("code-mismatch")
+        reason = RefusalReason("code-mismatch")
     if reason.code == "key-mismatch" and not is_readable_sign(knock.sign):
-        return WaitingReason("bad-signature")
+        return RefusalReason("bad-signature")
     return reason
 
 
-def all_reasons(fit: Fit | WaitingReason, time: WaitingReason | None) -> tuple[WaitingReason, ...]:
+def all_reasons(fit: Fit | RefusalReason, time: RefusalReason | None) -> tuple[RefusalReason, ...]:
     """Everything that keeps a device out, as far as signature and time tell."""
     if isinstance(fit, Fit) or (time is not None and fit.code == "unknown"):
         return () if time is None else (time,)

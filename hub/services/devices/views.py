@@ -6,7 +6,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-from hub.live.pending_devices import Waiting
+from hub.live.pending_devices import PendingDevice
 
 
 class DeviceView(Struct, frozen=True, kw_only=True):
@@ -32,7 +32,7 @@ class DeviceView(Struct, frozen=True, kw_only=True):
     dev_name: str | None
     clock_offset: float | None
     clock_trusted: bool
-    waiting: Waiting | None
+    waiting: PendingDevice | None
     has_own_key: bool
     previous_key_until: int | None
     sign_form: str | None

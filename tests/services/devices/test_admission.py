@@ -21,7 +21,7 @@ from hub.errors import (
     WrongSignature,
 )
 from hub.live.feed import Change
-from hub.live.pending_devices import WaitingReason
+from hub.live.pending_devices import RefusalReason
 from hub.services.devices.admission import FREE_FAILURES, MissingDid
 from hub.services.devices.directory import DeviceChange, NewDevice
 from hub.wire.session import KeepaliveParam
@@ -157,7 +157,7 @@ async def test_a_clock_beyond_the_skew_is_answered_423_and_told(
     assert side in error.message
     view = site.devices.get(device.did)
     assert view.waiting is not None
-    assert view.waiting.reasons == (WaitingReason("clock-off", {"seconds": str(off)}),)
+    assert view.waiting.reasons == (RefusalReason("clock-off", {"seconds": str(off)}),)
     assert view.clock_offset == pytest.approx(off)
 
 
@@ -259,8 +259,8 @@ async def test_of_a_camera_that_waits_a_time_that_stands_still_is_told_too(
         assert why_waiting(site) == [told]
         clock.advance(30)
     assert site.enrolment.check_code(SN, "WRONG").reasons == (
-        WaitingReason("code-mismatch"),
-        WaitingReason("replayed"),
+        RefusalReason("code-mismatch"),
+        RefusalReason("replayed"),
     )
     accepted = await site.enrolment.accept(SN, CODE)
     assert accepted.device.waiting_reason == "it repeats an earlier connect"
@@ -323,7 +323,7 @@ async def test_a_did_that_is_not_the_sns_own_is_answered_421(clock: FrozenClock)
     assert error.code == 421
     view = site.devices.get(device.did)
     assert view.waiting is not None
-    assert view.waiting.reasons == (WaitingReason("foreign-did", {"did": "999"}),)
+    assert view.waiting.reasons == (RefusalReason("foreign-did", {"did": "999"}),)
 
 
 async def test_the_checks_come_in_the_order_of_d2(clock: FrozenClock) -> None:
@@ -338,7 +338,7 @@ async def test_the_checks_come_in_the_order_of_d2(clock: FrozenClock) -> None:
 
     async def reason(**wrong: Any) -> str:
         await refusal(site, link, site.knock(**wrong))
-        found = site.room.failing(device.did)
+        found = site.room.failure(device.did)
         assert found is not None
         return found.reasons[0].code
 

@@ -19,7 +19,7 @@ from hub.errors import (
     WrongSignature,
 )
 from hub.live.feed import Change
-from hub.live.registry import Answer
+from hub.live.registry import DeviceAnswer
 from hub.services.devices.directory import DeviceChange, NewDevice
 from hub.services.devices.enrolment import CHECKS_PER_SECOND
 from hub.services.devices.provisioning import kept_delivery
@@ -28,7 +28,7 @@ from hub.wire.uploads.bodies import DeviceInfo
 from tests.support.clock import FrozenClock
 from tests.support.gate import CODE, SN, FakeLink, Gate, gate, public_pem, why, why_waiting
 
-TAKEN = Answer(200, "OK")
+TAKEN = DeviceAnswer(200, "OK")
 
 
 async def knocking(clock: FrozenClock, **config: str) -> tuple[Gate, FakeLink]:
@@ -52,7 +52,7 @@ async def test_a_device_that_knocks_waits_in_one_row(clock: FrozenClock) -> None
     clock.advance(20)
     await turned_away(site, link, ip="192.168.1.9")
     (row,) = site.enrolment.waiting()
-    assert (row.sn, row.knock.ip, row.knock.address) == (SN, "192.168.1.9", link.address)
+    assert (row.sn, row.attempt.ip, row.attempt.address) == (SN, "192.168.1.9", link.address)
     assert (row.first_seen, row.last_seen, row.tries) == (first, clock.ms, 2)
     assert why_waiting(site) == ["unknown"]
 
@@ -71,7 +71,7 @@ async def test_the_reason_says_what_the_installer_should_know_first(clock: Froze
     assert await reason(ts=int(clock.seconds) - 28_680) == "clock-off"
     row = site.enrolment.waiting()[0]
     assert row.reason == "its clock is 7 h 58 min behind: set its time and time zone"
-    assert row.knock.clock_offset == -28_680
+    assert row.attempt.clock_offset == -28_680
     assert await reason(sign=None) == "no-signature"
 
 
@@ -188,15 +188,15 @@ async def test_accepted_twice_at_once_it_is_one_device(clock: FrozenClock) -> No
 @pytest.mark.parametrize(
     ("answer", "outcome", "message"),
     [
-        (Answer(0), "taken", "taken"),
-        (Answer(404, "no such uri"), "refused", "refused with 404 no such uri"),
+        (DeviceAnswer(0), "taken", "taken"),
+        (DeviceAnswer(404, "no such uri"), "refused", "refused with 404 no such uri"),
         (DeviceSilent(), "silent", "no answer within 10 s"),
         (DeviceBusy(), "silent", "the connection ended before an answer came"),
         (DeviceNonsense(), "silent", "no answer that can be read"),
     ],
 )
 async def test_how_the_parameters_were_taken_is_told_and_kept(
-    clock: FrozenClock, answer: Answer | Exception, outcome: str, message: str
+    clock: FrozenClock, answer: DeviceAnswer | Exception, outcome: str, message: str
 ) -> None:
     """A device that answers an error stays enrolled; it has no did, and comes in without (D2)."""
     site, link = await knocking(clock)
@@ -237,7 +237,7 @@ async def test_nothing_is_sent_where_nothing_can_be_stored(clock: FrozenClock) -
     assert len(site.enrolment.waiting()) == 1
 
 
-async def offered(clock: FrozenClock, *answers: Answer | Exception) -> tuple[Gate, str]:
+async def offered(clock: FrozenClock, *answers: DeviceAnswer | Exception) -> tuple[Gate, str]:
     """An enrolled device that connects without a did, and is offered its parameters."""
     site = gate(clock, require_did="auto")
     device = await site.enrol()
@@ -249,9 +249,9 @@ async def offered(clock: FrozenClock, *answers: Answer | Exception) -> tuple[Gat
     return site, device.did
 
 
-@pytest.mark.parametrize("answer", [Answer(420, "?"), DeviceSilent(), DeviceBusy()])
+@pytest.mark.parametrize("answer", [DeviceAnswer(420, "?"), DeviceSilent(), DeviceBusy()])
 async def test_a_device_that_does_not_take_a_did_comes_in_without(
-    clock: FrozenClock, answer: Answer | Exception
+    clock: FrozenClock, answer: DeviceAnswer | Exception
 ) -> None:
     """D2: an error, 10 s of silence, and the end of the connection all mean so."""
     site, did = await offered(clock, answer)
@@ -320,7 +320,7 @@ async def test_parameters_on_their_way_are_not_sent_twice(clock: FrozenClock) ->
 
 @pytest.mark.parametrize("answer", [TAKEN, DeviceBusy()])
 async def test_how_a_camera_took_its_parameters_is_not_said_of_the_one_in_its_place(
-    clock: FrozenClock, answer: Answer | Exception
+    clock: FrozenClock, answer: DeviceAnswer | Exception
 ) -> None:
     site = gate(clock, require_did="auto")
     device = await site.enrol()
@@ -517,7 +517,7 @@ async def test_a_change_to_a_camera_that_knocks_is_checked_as_accepting_it_is(
     ):
         with pytest.raises(WrongSignature) as caught:
             await site.devices.change(broken.did, change)
-        (reason,) = site.room.waiting_of(SN).reasons  # type: ignore[union-attr]
+        (reason,) = site.room.find(SN).reasons  # type: ignore[union-attr]
         assert caught.value.message == reason.sentence
         assert reason.code == ("key-mismatch" if change.code == CODE else "code-mismatch")
     assert site.devices.get(broken.did).sn == "BROKEN"
@@ -584,7 +584,7 @@ async def test_parameters_are_sent_once_more_to_a_device_that_is_online(clock: F
     device = await site.enrol()
     link = FakeLink()
     await site.connect(link, site.knock())
-    link.answers = [Answer(404, "no such uri"), TAKEN]
+    link.answers = [DeviceAnswer(404, "no such uri"), TAKEN]
     refused = await site.enrolment.initial.send_again(device.did)
     assert (refused.outcome, refused.code, refused.device_msg) == ("refused", "404", "no such uri")
     assert (await site.enrolment.initial.send_again(device.did)).outcome == "taken"

@@ -8,7 +8,7 @@ import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from hub.errors import NoSuchResource
-from hub.live.frame_trace import FrameTraces, Ring, Upload
+from hub.live.frame_trace import FrameRing, FrameTraces, TracedUpload
 from hub.services.devices.frame_trace import Frame, Trace
 from tests.support.clock import NOON, FrozenClock
 from tests.support.talk import SECRETS, SN, TALK, TOKEN, Said, answer_of, have_said
@@ -25,9 +25,9 @@ class Site:
         self.traces: FrameTraces = new_traces(self.clock)
         self.closing = trio.Event()
         self.known = {"1": SimpleNamespace(sn=SN, ip=ADDRESS)}
-        self.waiting = {"SN2": SimpleNamespace(knock=SimpleNamespace(address=ADDRESS))}
+        self.waiting = {"SN2": SimpleNamespace(attempt=SimpleNamespace(address=ADDRESS))}
         devices: Any = SimpleNamespace(get=self._get)
-        room: Any = SimpleNamespace(waiting_of=self.waiting.get)
+        room: Any = SimpleNamespace(find=self.waiting.get)
         self.trace = Trace(self.traces, devices, room, self.closing)
 
     def _get(self, did: str) -> Any:
@@ -35,7 +35,7 @@ class Site:
             raise NoSuchResource(f"no device with did {did}")
         return self.known[did]
 
-    def ring(self, sn: str = SN) -> Ring:
+    def ring(self, sn: str = SN) -> FrameRing:
         return self.traces.let_in(self.traces.open(), sn)
 
 
@@ -117,7 +117,7 @@ def test_of_what_is_too_much_to_read_the_beginning_is_kept(site: Site) -> None:
 
 def test_uploads_and_the_end_of_the_connection_are_told(site: Site) -> None:
     device: Any = site.known["1"]
-    upload = Upload("POST", "/api/v1/vehicle/capture", 200, 200, "OK", 0.0421, 213_000)
+    upload = TracedUpload("POST", "/api/v1/vehicle/capture", 200, 200, "OK", 0.0421, 213_000)
     site.trace.uploaded(device, ADDRESS, upload)
     ring = site.ring()
     site.traces.ended(ring, "no frame came in time")
@@ -145,7 +145,7 @@ def test_uploads_and_the_end_of_the_connection_are_told(site: Site) -> None:
 
 
 def test_a_request_without_a_token_is_seen_with_the_devices_of_its_address(site: Site) -> None:
-    upload = Upload("POST", "/api/v1/vehicle/capture", 401, 401, "not authorised", 0.001, 0)
+    upload = TracedUpload("POST", "/api/v1/vehicle/capture", 401, 401, "not authorised", 0.001, 0)
     site.trace.uploaded(None, ADDRESS, upload)
     for frames in (site.trace.frames("1"), site.trace.waiting_frames("SN2")):
         assert [(frame.kind, frame.code) for frame in frames] == [("upload", 401)]
@@ -176,7 +176,7 @@ def test_what_was_told_before_is_not_masked_again(
 
 
 def test_of_what_a_request_was_answered_only_so_much_is_kept(site: Site) -> None:
-    upload = Upload("POST", "/x", 404, 404, "no such path: /" + "1" * 60_000, 0.001, 0)
+    upload = TracedUpload("POST", "/x", 404, 404, "no such path: /" + "1" * 60_000, 0.001, 0)
     site.trace.uploaded(None, ADDRESS, upload)
     (entry,) = site.traces.entries("", ADDRESS)
     assert len(str(entry.kept)) < 1000

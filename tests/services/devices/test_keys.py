@@ -203,7 +203,7 @@ async def test_who_waits_is_told_at_once_what_another_site_key_changes(clock: Fr
     assert not await comes_in(site, key=0, sn="SN-2")
 
     def told() -> tuple[list[str], list[str]]:
-        waiting = site.room.waiting_of("SN-2")
+        waiting = site.room.find("SN-2")
         assert waiting is not None
         return why(site, enrolled), [reason.code for reason in waiting.reasons]
 

@@ -15,7 +15,7 @@ from msgspec import Raw, Struct
 from trio.testing import wait_all_tasks_blocked
 
 from hub.errors import DeviceBusy, DeviceLeft, DeviceSilent, HubError
-from hub.live.registry import Answer
+from hub.live.registry import DeviceAnswer
 from hub.services.commands.calls import CHANGING
 from hub.wire.commands.dialect import DIALECT, Command
 from hub.wire.signing import body_md5, sign_params
@@ -116,7 +116,7 @@ async def api(tmp_path: Path, clock: FrozenClock) -> AsyncIterator[Api]:
 
 async def test_the_devices_answer_is_given_as_it_sent_it(api: Api) -> None:
     odd = b'{"pid" : 1001,"photo":"\\u4e2d", "big":12345678901234567890}'
-    api.link.reply = lambda uri, param: Answer(0, "OK", Raw(odd))
+    api.link.reply = lambda uri, param: DeviceAnswer(0, "OK", Raw(odd))
     told = await api.ask(QUERY)
     assert told.status == 200
     assert told.body == b'{"code":0,"msg":"OK","result":' + odd + b"}"
@@ -149,7 +149,7 @@ async def test_a_uri_may_have_any_form_that_the_devices_use(api: Api, uri: str) 
 
 
 async def test_an_answer_that_is_no_utf8_is_nonsense(api: Api) -> None:
-    api.link.reply = lambda uri, param: Answer(0, "OK", Raw(b'"\xff"'))
+    api.link.reply = lambda uri, param: DeviceAnswer(0, "OK", Raw(b'"\xff"'))
     told = await api.ask(QUERY)
     assert (told.status, told.json["code"]) == (502, 502)
 

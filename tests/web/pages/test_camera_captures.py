@@ -9,7 +9,7 @@ import pytest
 from msgspec import Raw
 
 from hub.errors import DeviceRefused
-from hub.live.registry import Answer
+from hub.live.registry import DeviceAnswer
 from hub.simulator.faults import Quirks
 from tests.support.browsing import Visitor
 from tests.support.fake_commands import SimulatedLink
@@ -35,8 +35,8 @@ async def guard(hub: FakeServices, camera: SimulatedLink) -> Visitor:
     return visitor
 
 
-def says(**result: object) -> Answer:
-    return Answer(0, "OK", Raw(msgspec.json.encode(result)))
+def says(**result: object) -> DeviceAnswer:
+    return DeviceAnswer(0, "OK", Raw(msgspec.json.encode(result)))
 
 
 FACE = {
@@ -190,7 +190,7 @@ async def test_a_refusal_in_the_middle_keeps_what_came_before(
 ) -> None:
     asked = camera.request
 
-    async def request(uri: str, param: object, **more: object) -> Answer:
+    async def request(uri: str, param: object, **more: object) -> DeviceAnswer:
         if len(camera.asked) == 1:
             camera.outcome = DeviceRefused(500, "card error")
         return await asked(uri, param, **more)  # type: ignore[arg-type]

@@ -13,7 +13,7 @@ from msgspec import Raw
 from PIL import Image
 
 from hub.errors import DeviceLeft, DeviceRefused, DeviceSilent, HubError
-from hub.live.registry import Answer
+from hub.live.registry import DeviceAnswer
 from hub.simulator.faults import Quirks
 from hub.wire.commands.field_specs import field_specs
 from hub.wire.commands.messages import Person as PersonRow
@@ -63,8 +63,8 @@ async def admin(hub: FakeServices, camera: SimulatedLink) -> Photographer:
     return await signed_in(hub, "admin")
 
 
-def says(**result: object) -> Answer:
-    return Answer(0, "OK", Raw(msgspec.json.encode(result)))
+def says(**result: object) -> DeviceAnswer:
+    return DeviceAnswer(0, "OK", Raw(msgspec.json.encode(result)))
 
 
 # The list
@@ -168,7 +168,7 @@ async def test_a_camera_in_trouble_is_a_sentence(
     admin: Photographer,
     camera: SimulatedLink,
     path: str,
-    outcome: HubError | Answer,
+    outcome: HubError | DeviceAnswer,
     sentence: str,
 ) -> None:
     camera.outcome = outcome

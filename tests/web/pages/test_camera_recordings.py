@@ -11,7 +11,7 @@ import trio
 from msgspec import Raw
 
 from hub.errors import DeviceNonsense, DeviceOffline, DeviceSilent, NoSuchResource
-from hub.live.registry import Answer
+from hub.live.registry import DeviceAnswer
 from hub.simulator.device.recordings import counts_of_month
 from hub.simulator.faults import Quirks
 from hub.wire.commands.messages import DayCount
@@ -38,8 +38,8 @@ async def viewer(hub: FakeServices, camera: SimulatedLink) -> Visitor:
     return visitor
 
 
-def says(*rows: object, **result: object) -> Answer:
-    return Answer(0, "OK", Raw(msgspec.json.encode(result or rows)))
+def says(*rows: object, **result: object) -> DeviceAnswer:
+    return DeviceAnswer(0, "OK", Raw(msgspec.json.encode(result or rows)))
 
 
 def recordings(day: str, *starts: str) -> list[dict[str, str]]:
@@ -121,7 +121,7 @@ async def test_the_page_is_there_before_the_camera_has_answered(
 ) -> None:
     answered = trio.Event()
 
-    async def wait(*args: object, **kwargs: object) -> Answer:
+    async def wait(*args: object, **kwargs: object) -> DeviceAnswer:
         await answered.wait()
         return says({"day": 3, "count": 138})
 
@@ -161,7 +161,9 @@ async def test_a_camera_that_does_not_answer_leaves_the_page_whole(
 async def test_nonsense_of_a_camera_is_no_fault_of_ours(
     viewer: Visitor, camera: SimulatedLink, result: object
 ) -> None:
-    camera.outcome = Answer(0, "OK", None if result is None else Raw(msgspec.json.encode(result)))
+    camera.outcome = DeviceAnswer(
+        0, "OK", None if result is None else Raw(msgspec.json.encode(result))
+    )
     await viewer.get("/cameras/1/recordings?month=2026-10")
     assert viewer.response.status_code == 200
     assert viewer.text.rstrip().endswith("</html>")
@@ -170,7 +172,7 @@ async def test_nonsense_of_a_camera_is_no_fault_of_ours(
 async def test_days_that_cannot_be_read_are_not_days_without_a_recording(
     viewer: Visitor, camera: SimulatedLink
 ) -> None:
-    camera.outcome = Answer(0, "OK", Raw(b'[{"day": 99, "count": -1}]'))
+    camera.outcome = DeviceAnswer(0, "OK", Raw(b'[{"day": 99, "count": -1}]'))
     await viewer.get("/cameras/1/recordings?month=2026-10")
     assert "Nothing of the camera's answer could be read." in viewer.text
     assert "has no recording" not in viewer.text
@@ -190,7 +192,7 @@ async def test_who_leaves_before_the_answer_leaves_nothing_behind(
 ) -> None:
     was_given_up = trio.Event()
 
-    async def wait(*args: object, **kwargs: object) -> Answer:
+    async def wait(*args: object, **kwargs: object) -> DeviceAnswer:
         try:
             await trio.sleep_forever()
         finally:

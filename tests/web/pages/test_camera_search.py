@@ -13,7 +13,7 @@ from msgspec import Raw
 from PIL import Image
 
 from hub.errors import DeviceLeft, DeviceRefused, DeviceSilent, HubError
-from hub.live.registry import Answer
+from hub.live.registry import DeviceAnswer
 from hub.simulator.faults import Quirks
 from tests.support.fake_commands import SimulatedLink
 from tests.support.fake_services import FakeServices, device
@@ -40,8 +40,8 @@ async def guard(hub: FakeServices, camera: SimulatedLink) -> Photographer:
     return visitor
 
 
-def says(**result: object) -> Answer:
-    return Answer(0, "OK", Raw(msgspec.json.encode(result)))
+def says(**result: object) -> DeviceAnswer:
+    return DeviceAnswer(0, "OK", Raw(msgspec.json.encode(result)))
 
 
 def match(score: int | None, time: str = "2026-11-25 08:00:00", **more: object) -> dict[str, Any]:
@@ -144,7 +144,7 @@ async def test_the_page_is_there_before_the_camera_has_found_anything(
     ],
 )
 async def test_a_camera_in_trouble_is_a_sentence(
-    guard: Photographer, camera: SimulatedLink, outcome: HubError | Answer, sentence: str
+    guard: Photographer, camera: SimulatedLink, outcome: HubError | DeviceAnswer, sentence: str
 ) -> None:
     camera.outcome = outcome
     await guard.send_photo("/cameras/1/search", photo(), **FORM)

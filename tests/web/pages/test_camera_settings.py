@@ -16,7 +16,7 @@ from hub.errors import (
     HubError,
     Unanswered,
 )
-from hub.live.registry import Answer
+from hub.live.registry import DeviceAnswer
 from hub.wire.commands.dialect import SET_FACE, SET_RECORDING
 from hub.wire.commands.field_specs import field_specs
 from hub.wire.commands.messages import FaceParam, RecordParam
@@ -140,7 +140,7 @@ async def test_a_refusal_keeps_the_values_and_is_remembered(
     admin: Visitor, camera: SimulatedLink
 ) -> None:
     await admin.send("/cameras/1/settings/face", **{**FACE_VALUES, "mini_face": "40"})
-    camera.outcome = Answer(500, "sensor <busy>")
+    camera.outcome = DeviceAnswer(500, "sensor <busy>")
     await admin.send("/cameras/1/settings/face", **{**FACE_VALUES, "mini_face": "77"})
     assert admin.response.status_code == 502
     assert "The camera refused to do it." in admin.text

@@ -15,7 +15,7 @@ from babel.messages.extract import extract_from_dir
 from babel.messages.pofile import read_po
 
 import web
-from hub.live.pending_devices import ReasonCode
+from hub.live.pending_devices import RefusalCode
 from hub.services.devices.enrolment import Outcome
 from hub.services.site.health import Fault, Notice
 from hub.store.health import SQLITE_REASONS, in_words
@@ -128,7 +128,7 @@ def test_a_template_has_no_text_of_its_own(path: Path) -> None:
 
 
 def test_every_reason_and_outcome_of_the_services_has_words() -> None:
-    assert set(labels.WAITING) == set(get_args(ReasonCode))
+    assert set(labels.WAITING) == set(get_args(RefusalCode))
     for outcome in get_args(Outcome):
         assert f"accepted-{outcome}" in labels.DONE
         assert outcome in labels.INIT_OUTCOMES

@@ -6,7 +6,7 @@ from msgspec import Struct
 from quart import request
 
 from hub.errors import NoSuchResource
-from hub.services.devices.enrolment import Waiting
+from hub.services.devices.enrolment import PendingDevice
 from hub.services.devices.views import DeviceView
 from web import auth
 from web.pages.labels import clock_offset, device_reason, init_outcome, waiting_reasons
@@ -21,7 +21,7 @@ _MOST_DIGITS = 18
 
 
 class WaitingRow(Struct, frozen=True):
-    waiting: Waiting
+    waiting: PendingDevice
     reasons: list[str]
     #: How its clock is, where that is no reason.
     clock: str
@@ -59,8 +59,8 @@ class AcceptedNote(Struct, frozen=True):
     by_hand: bool
 
 
-def waiting_row(waiting: Waiting, **entered: str) -> WaitingRow:
-    clock = "" if waiting.of_time else clock_offset(waiting.knock.clock_offset)
+def waiting_row(waiting: PendingDevice, **entered: str) -> WaitingRow:
+    clock = "" if waiting.time_reason else clock_offset(waiting.attempt.clock_offset)
     return WaitingRow(waiting, waiting_reasons(waiting), clock, **entered)
 
 
@@ -109,7 +109,7 @@ def accepted_note() -> AcceptedNote | None:
     )
 
 
-def _place(waiting: Waiting) -> tuple[int, str]:
+def _place(waiting: PendingDevice) -> tuple[int, str]:
     return -waiting.first_seen, waiting.sn
 
 
@@ -120,8 +120,8 @@ def _place_of(after: str) -> tuple[int, str]:
     return -int(first_seen), sn
 
 
-def _words(waiting: Waiting) -> str:
-    knock = waiting.knock
+def _words(waiting: PendingDevice) -> str:
+    knock = waiting.attempt
     return f"{knock.sn} {knock.address} {knock.ip}".casefold()
 
 
@@ -130,7 +130,7 @@ def _with_refused(rows: list[WaitingRow], refused: WaitingRow) -> list[WaitingRo
     return others if refused in others else [refused, *rows]
 
 
-def _next(back: str, find: str, behind: list[Waiting]) -> str:
+def _next(back: str, find: str, behind: list[PendingDevice]) -> str:
     if len(behind) <= ROWS:
         return ""
     last = behind[ROWS - 1]
