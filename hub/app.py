@@ -29,7 +29,7 @@ from hub.live.feed import Change, Feed
 from hub.live.frame_trace import FrameTraces
 from hub.live.pending_devices import PendingDevices
 from hub.live.registry import Registry
-from hub.net.listener import check_ports
+from hub.net.binding import check_ports
 from hub.process.control_channel import forget_control, serve_control
 from hub.process.memory import give_back
 from hub.process.signals import ENDING

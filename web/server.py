@@ -21,9 +21,11 @@ from hypercorn.typing import ASGIFramework, ASGIReceiveCallable, ASGISendCallabl
 from hypercorn.utils import LifespanTimeoutError
 
 from hub.errors import NoSuchPath
+from hub.net.binding import open_listeners
+from hub.net.connection import Peer
 from hub.net.deadlines import Deadlines
 from hub.net.https_redirect import redirect_to_https
-from hub.net.listener import Limits, Peer, open_listeners, serve_port
+from hub.net.listener import Limits, serve_port
 from hub.services import Services
 from web.api.commands import commands_api
 from web.api.csv_bodies import csv_bodies

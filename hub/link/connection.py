@@ -24,8 +24,8 @@ from hub.link.websocket import NORMAL, DeviceSocket, Ending
 from hub.live.frame_trace import FrameRing
 from hub.live.registry import DeviceAnswer
 from hub.log import limited
+from hub.net.connection import Peer
 from hub.net.deadlines import Deadlines
-from hub.net.listener import Peer
 from hub.net.rate_limits import TokenBucket
 from hub.wire.envelope import Response, encode_request
 from hub.wire.session import PendingRequests, RequestOutcome

@@ -12,9 +12,11 @@ import trio
 from hub.link.connection import DeviceLink
 from hub.link.dispatch import Dispatch
 from hub.link.websocket import GOING_AWAY
+from hub.net.binding import open_listeners
+from hub.net.connection import Peer
 from hub.net.deadlines import Deadlines
 from hub.net.https_redirect import redirect_to_https
-from hub.net.listener import Limits, Peer, open_listeners, serve_port
+from hub.net.listener import Limits, serve_port
 from hub.services import Services
 
 #: Gives the certificate's context of the moment.

@@ -159,7 +159,7 @@ class SocketStream(trio.abc.HalfCloseableStream, QuickStream):
             raise trio.ClosedResourceError("this socket was closed")
 
 
-def taken_over(stream: trio.SocketStream) -> SocketStream:
+def from_trio_stream(stream: trio.SocketStream) -> SocketStream:
     """The same connection without trio's socket, which is not to be used any more."""
     theirs: Any = stream.socket
     family, kind, proto = theirs.family, theirs.type, theirs.proto

@@ -22,7 +22,9 @@ from msgspec import Raw, Struct
 
 from hub.errors import HubError, StartFault
 from hub.log import limited
-from hub.net.listener import Limits, Peer, open_listeners, serve_port
+from hub.net.binding import open_listeners
+from hub.net.connection import Peer
+from hub.net.listener import Limits, serve_port
 from hub.process.control_requests import AnyControlRequest, ControlRequest
 from hub.services import Services
 from hub.services.shielding import shielded

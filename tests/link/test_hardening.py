@@ -19,7 +19,7 @@ from wsproto.events import BytesMessage, TextMessage
 from hub import metrics
 from hub.errors import DeviceLeft, DeviceSilent
 from hub.link.connection import DeviceLink
-from hub.net.listener import Peer
+from hub.net.connection import Peer
 from hub.net.socket_stream import SocketStream
 from tests.support.gate import ADDRESS, online
 from tests.support.plug import Port, device_port

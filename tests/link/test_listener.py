@@ -145,7 +145,7 @@ async def test_a_port_in_use_stops_the_start_with_a_plain_line(clock: FrozenCloc
             await serve_devices(services(site), shutdown=trio.Event())
 
 
-@pytest.mark.expects_error("a fault of the hub ended a connection")
+@pytest.mark.expects_error("an internal error ended a connection")
 async def test_a_bug_ends_its_own_connection_and_no_other(
     clock: FrozenClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -9,7 +9,7 @@ import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from hub.net.https_redirect import redirect_to_https
-from hub.net.socket_stream import taken_over
+from hub.net.socket_stream import from_trio_stream
 from tests.support.web import Client
 
 
@@ -19,7 +19,7 @@ async def listener(nursery: trio.Nursery) -> trio.SocketListener:
     (listener,) = await trio.open_tcp_listeners(0, host="127.0.0.1")
 
     async def handle(stream: trio.SocketStream) -> None:
-        async with taken_over(stream) as taken:
+        async with from_trio_stream(stream) as taken:
             with trio.move_on_after(10):
                 await redirect_to_https(taken)
 

@@ -11,7 +11,7 @@ import pytest
 import trio
 import trio.testing
 
-from hub.net.socket_stream import SocketStream, taken_over
+from hub.net.socket_stream import SocketStream, from_trio_stream
 
 Pair = tuple[SocketStream, SocketStream]
 
@@ -20,7 +20,7 @@ async def made() -> Pair:
     (listener,) = await trio.open_tcp_listeners(0, host="127.0.0.1")
     async with listener:
         client = await trio.testing.open_stream_to_socket_listener(listener)
-        return taken_over(await listener.accept()), taken_over(client)
+        return from_trio_stream(await listener.accept()), from_trio_stream(client)
 
 
 class Yielding(SocketStream):

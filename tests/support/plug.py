@@ -14,8 +14,8 @@ from trio_websocket import ConnectionClosed, WebSocketConnection, wrap_client_st
 
 from hub.link.connection import DeviceLink
 from hub.link.dispatch import Dispatch
+from hub.net.connection import Peer
 from hub.net.deadlines import Deadlines
-from hub.net.listener import Peer
 from tests.support.clock import NOON
 from tests.support.fake_store import FakeStore
 from tests.support.gate import ADDRESS, SN, Gate

@@ -49,9 +49,9 @@ from hypercorn.utils import UnexpectedMessageError, suppress_body
 
 from hub import metrics
 from hub.log import limited
+from hub.net.connection import Peer
 from hub.net.deadlines import Deadlines
 from hub.net.https_redirect import origin_form
-from hub.net.listener import Peer
 from hub.net.socket_stream import QuickStream
 from web.http.http_heads import (
     Headers,

@@ -134,7 +134,7 @@ def _run_in(
 def _check(loaded: Config) -> None:
     import trio
 
-    from hub.net.listener import check_ports
+    from hub.net.binding import check_ports
 
     trio.run(check_ports, loaded)
 

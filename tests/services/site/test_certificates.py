@@ -17,7 +17,9 @@ from cryptography.hazmat.primitives import serialization
 
 from hub.config import Tls
 from hub.errors import StartFault
-from hub.net.listener import Limits, Peer, open_listeners, serve_port
+from hub.net.binding import open_listeners
+from hub.net.connection import Peer
+from hub.net.listener import Limits, serve_port
 from hub.services.site.certificate_authority import key_pem, new_rsa_key
 from hub.services.site.certificates import Certificates, names_of_this_host
 from tests.support.certificates import self_signed

@@ -18,8 +18,8 @@ from hypercorn.app_wrappers import ASGIWrapper
 from hypercorn.trio.worker_context import WorkerContext
 from trio.testing import MockClock, memory_stream_pair, wait_all_tasks_blocked
 
+from hub.net.connection import Peer
 from hub.net.deadlines import Deadlines
-from hub.net.listener import Peer
 from hub.net.socket_stream import SocketStream
 from hub.net.tls_stream import TlsStream
 from tests.support.certificates import server_context, trusting_anybody

@@ -1,0 +1,137 @@
+"""One accepted connection: TLS, its handler, and the fence that keeps its errors inside."""
+
+from __future__ import annotations
+
+import logging
+import socket
+import ssl
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+
+import trio
+from msgspec import Struct
+
+from hub import metrics
+from hub.log import limited
+from hub.net.socket_stream import SocketStream
+from hub.net.tls_stream import TlsStream
+
+log = logging.getLogger(__name__)
+
+Handler = Callable[[trio.abc.Stream, "Peer"], Awaitable[None]]
+PlainHandler = Callable[[SocketStream], Awaitable[None]]
+
+#: A peer that vanished without closing is noticed after 60 + 4 x 15 s.
+_KEEPALIVE_OPTIONS = {"TCP_KEEPIDLE": 60, "TCP_KEEPINTVL": 15, "TCP_KEEPCNT": 4}
+#: The first byte of a TLS handshake record.
+_TLS_HANDSHAKE = b"\x16"
+
+
+class Peer(Struct, frozen=True):
+    """The other end of a connection; `accepted_at` is in seconds of trio's clock."""
+
+    address: str
+    port: int
+    accepted_at: float = 0.0
+
+
+class PortHandler(Struct, frozen=True):
+    """How the connections of one port are served. The fields are those of serve_port()."""
+
+    port_name: str
+    handler: Handler
+    tls: Callable[[], ssl.SSLContext] | None
+    handshake_seconds: float
+    on_plain: PlainHandler | None
+
+    async def serve(self, stream: SocketStream, peer: Peer) -> None:
+        """Run the handler for one connection, and close the connection when it returns.
+
+        Raises nothing but cancellation: any error ends this connection only, and is logged unless
+        the peer broke the connection.
+        """
+        try:
+            _enable_keepalive(stream)
+            secured = await self._secure(stream, peer) if self.tls else stream
+            if secured is not None:
+                await self.handler(secured, peer)
+        except* trio.BrokenResourceError:
+            log.debug("%s broke its connection to the %s port", peer.address, self.port_name)
+        except* Exception as faults:
+            self._report(faults, peer)
+        finally:
+            stream.close()
+
+    async def _secure(self, stream: SocketStream, peer: Peer) -> TlsStream | None:
+        """Return the connection over TLS, or None if there is nothing more to do with it."""
+        with trio.move_on_after(self.handshake_seconds) as deadline:
+            first = await stream.wait_first_byte()
+            if first == _TLS_HANDSHAKE:
+                return await self._do_handshake(stream, peer)
+            if first and self.on_plain:
+                await self.on_plain(stream)
+        if deadline.cancelled_caught:
+            self._handshake_failed(peer, "it took too long")
+        return None
+
+    async def _do_handshake(self, stream: SocketStream, peer: Peer) -> TlsStream | None:
+        assert self.tls is not None
+        secured = TlsStream(stream, self.tls())
+        try:
+            await secured.do_handshake()
+        except trio.BrokenResourceError as error:
+            self._handshake_failed(peer, str(error) or "the connection broke")
+            return None
+        return secured
+
+    def _handshake_failed(self, peer: Peer, reason: str) -> None:
+        metrics.handshake_failures.labels(self.port_name).inc()
+        limited(
+            log,
+            logging.INFO,
+            f"handshake {self.port_name} {peer.address}",
+            "no TLS with %s on the %s port: %s",
+            peer.address,
+            self.port_name,
+            reason,
+        )
+
+    def _report(self, faults: ExceptionGroup[Exception], peer: Peer) -> None:
+        metrics.connection_faults.labels(self.port_name).inc()
+        limited(
+            log,
+            logging.ERROR,
+            f"fault {self.port_name} {_error_types(faults)}",
+            "an internal error ended a connection from %s on the %s port",
+            peer.address,
+            self.port_name,
+            exc_info=faults,
+        )
+
+
+def peer_of(stream: SocketStream) -> Peer | None:
+    """Return the peer of a connection accepted just now; None if it has gone already."""
+    try:
+        host, port, *_ = stream.socket.getpeername()
+    except OSError:
+        return None
+    # Without the prefix of an IPv4 peer of an IPv6 listener, and without the zone of a link-local
+    # address.
+    address = host.removeprefix("::ffff:").partition("%")[0]
+    return Peer(address, port, trio.current_time())
+
+
+def _enable_keepalive(stream: SocketStream) -> None:
+    with suppress(OSError):  # Not every platform has all three timers.
+        stream.socket.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        for option, value in _KEEPALIVE_OPTIONS.items():
+            if hasattr(socket, option):
+                stream.socket.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
+
+
+def _error_types(group: BaseExceptionGroup[BaseException]) -> str:
+    """Name the types of the errors in a group: each combination is logged separately."""
+    return ",".join(
+        _error_types(error) if isinstance(error, BaseExceptionGroup) else type(error).__name__
+        for error in group.exceptions
+    )
