@@ -15,6 +15,7 @@ from web.api import media
 from web.api.endpoint import MOST_BODY_BYTES
 from web.assets import Assets
 from web.error_responses import CACHE_CONTROL, REFERRER_POLICY, headers_of, refusal
+from web.http.bodies import Bodies
 from web.quart_app import HubQuart
 
 _ROOT = Path(__file__).parent
@@ -44,6 +45,7 @@ def create_app(services: Services) -> HubQuart:
         BODY_TIMEOUT=web.body_seconds,
         MAX_CONTENT_LENGTH=MOST_BODY_BYTES,
     )
+    app.bodies = Bodies(web)
     auth.install(app, services)
     _serve_assets(app, Assets(_ROOT / "static"))
     _serve_basics(app, services)
@@ -116,6 +118,8 @@ async def _answer_hub_error(error: HubError) -> Response:
         response = await pages.error_page(error, error.status)
         # A browser would ask for a name and a password of its own.
         further.pop("WWW-Authenticate", None)
+        # A browser reads no answer before it has sent everything.
+        further.pop("Connection", None)
     else:
         response = _error_for_programs(error.status, error.code, error.message)
     response.headers.update(further)

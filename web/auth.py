@@ -26,7 +26,6 @@ from hub.errors import BadParameter, NotAllowed, NotAuthorised, WrongSignature
 from hub.services import Services
 from hub.services.access.accounts import ABSOLUTE_MS, ROLES, Actor, ApiKey, Role, User
 from hub.wire.signing import body_md5
-from web.forms.handed_forms import handed_body
 
 _SERVICES = "sitehub"
 _SESSION = "sitehub_session"
@@ -157,12 +156,6 @@ async def check_csrf(fields: Mapping[str, str] | None = None) -> None:
     _check_token(sent, session_token() or request.cookies.get(_cookie_name(_FORM), ""))
 
 
-def check_form(services: Services, head: Head, fields: Mapping[str, str]) -> None:
-    """The same of a signed-in user's form that has not reached Quart. Raises NotAllowed."""
-    _check_origin(head)
-    _check_token(fields.get(_CSRF_FIELD, ""), _session_token(services, head))
-
-
 def _check_origin(head: Head) -> None:
     if not _is_from_here(head):
         raise NotAllowed("this form was sent from another site")
@@ -222,12 +215,12 @@ def _set_cookie(response: ResponseTypes, name: str, value: str, *, max_age: int 
 
 
 async def require_api(*, write: bool = False, role: Role = "viewer") -> Caller:
-    """Who calls: a key by Bearer or by the signature of 三, or a signed-in user (`caller_of`)."""
+    """Who calls: a key by Bearer or by the signature of 三, or a signed-in user (`caller_of`).
+
+    By the head alone: the view that reads the body has it checked by `check_signed_body`.
+    """
     refuse_repeated_parameters(request)
-    caller = await caller_of(services(), request, client_address(), write=write, role=role)
-    if is_signed(request):
-        check_signed_body(request, await request_body())
-    return caller
+    return await caller_of(services(), request, client_address(), write=write, role=role)
 
 
 def head_of(scope: HTTPScope) -> Head:
@@ -314,12 +307,6 @@ def _checked(key: ApiKey, address: str, *, write: bool) -> Caller:
     if write and key.read_only:
         raise NotAllowed("this API key is read-only")
     return Caller(key, address)
-
-
-async def request_body() -> bytes:
-    if (body := handed_body()) is not None:
-        return body
-    return cast(bytes, await request.get_data(as_text=False))
 
 
 def refuse_repeated_parameters(head: Head) -> None:

@@ -32,14 +32,14 @@ def headers_of(error: HubError) -> dict[str, str]:
         headers["WWW-Authenticate"] = 'Bearer realm="sitehub"'
     if retry_after := getattr(error, "retry_after", None):
         headers["Retry-After"] = str(retry_after)
+    if isinstance(error, TooLarge | TooSlow):
+        headers["Connection"] = "close"
     return headers
 
 
 async def refuse(send: ASGISendCallable, error: HubError) -> None:
     """The answer to a request that has not reached Quart."""
     further = [(n.lower().encode(), v.encode()) for n, v in headers_of(error).items()]
-    if isinstance(error, TooLarge | TooSlow):
-        further.append((b"connection", b"close"))
     await send_json(send, error.status, refusal(error.code, error.message), *further)
 
 

@@ -1,42 +1,168 @@
-"""The Quart classes of the web port: what every request needs besides what Quart does."""
+"""The Quart classes of the web port: bodies are read when a view asks, and a change is finished."""
 
 from __future__ import annotations
 
 from collections.abc import Generator
+from contextlib import AbstractContextManager, AsyncExitStack, nullcontext
 from typing import Any
 
+import trio
+from hypercorn.typing import (
+    ASGIReceiveCallable,
+    ASGIReceiveEvent,
+    ASGISendCallable,
+    ASGISendEvent,
+    HTTPScope,
+)
 from quart.ctx import RequestContext
 from quart.globals import request
 from quart.typing import ResponseReturnValue
+from quart.wrappers.request import Request as QuartRequest
 from quart_trio import QuartTrio
+from quart_trio.asgi import TrioASGIHTTPConnection
 from quart_trio.wrappers.request import TrioBody, TrioRequest
+from werkzeug.exceptions import RequestEntityTooLarge
 
 from hub.services.shielding import Shield, shielded
+from web.http.bodies import Bodies
+from web.http.streamed_body import StreamedBody
 
 _SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
+_LENGTH_HEADERS = (b"content-length", b"transfer-encoding")
 
 
 class RequestBody(TrioBody):
-    """The body of a request. While a view waits for it, its client may still hang up."""
+    """The body of a request, received only as far as a view asks for it.
 
-    shield: Shield | None = None
+    `await body` and `async for part in body`, by which Quart reads short forms and JSON, raise
+    RequestEntityTooLarge beyond MAX_CONTENT_LENGTH. `read` and `stream` take longer bodies. While
+    a view waits for its body it is cancelled when the client hangs up, as quart-trio does it.
+    """
+
+    def __init__(self, expected_content_length: int | None, max_content_length: int | None) -> None:
+        self._length = expected_content_length
+        self._max_bytes = max_content_length
+        self._whole: bytes | None = None
+        self._received = 0
+        self._is_complete = False
+        #: Nothing more is received of it: the client may be listened to.
+        self.is_done = trio.Event()
+        self.shield: Shield | None = None
+
+    def open(
+        self,
+        connection: HTTPConnection,
+        receive: ASGIReceiveCallable,
+        resources: AsyncExitStack,
+        view: trio.CancelScope,
+    ) -> None:
+        """Receive from `connection`. `resources` are released once the request is answered."""
+        self._scope = connection.scope
+        self._bodies = connection.app.bodies
+        self._receive = receive
+        self._resources = resources
+        self._view = view
+        if _has_no_body(connection.scope):
+            self._is_complete = True
+            self.is_done.set()
+
+    async def read(
+        self, sender: str, *, max_bytes: int | None = None, free_bytes: int = 0
+    ) -> bytes:
+        """The whole body, which counts in the budget of uploads until the request is answered.
+
+        See Bodies.body for the parameters. Raises TooLarge, TooSlow, CannotStoreNow.
+        """
+        with self._interruptible():
+            body = self._bodies.body(
+                self._scope, self._next_event, sender, free_bytes=free_bytes, max_bytes=max_bytes
+            )
+            self._whole = await self._resources.enter_async_context(body)
+        return self._whole
+
+    def stream(self, max_bytes: int) -> StreamedBody:
+        """The body part by part, none of which is kept, with a time limit on its progress."""
+        return StreamedBody(self._next_event, self._scope, max_bytes)
 
     async def __anext__(self) -> bytes:
-        if self.shield is None:
-            return await super().__anext__()
-        with self.shield.suspended():
-            return await super().__anext__()
+        self._check_size(self._length or 0)
+        if self._is_complete:
+            raise StopAsyncIteration
+        event = await self._next_event()
+        assert event["type"] == "http.request"
+        self._received += len(event["body"])
+        self._check_size(self._received)
+        return event["body"]
 
-    def __await__(self) -> Generator[Any, None, Any]:
-        if self.shield is None:
-            return (yield from super().__await__())
-        with self.shield.suspended():
-            return (yield from super().__await__())
+    def __await__(self) -> Generator[Any, None, bytes]:
+        return self._read_all().__await__()
+
+    def clear(self) -> None:
+        self._whole = b""
+
+    async def _read_all(self) -> bytes:
+        if self._whole is None:
+            self._whole = b"".join([part async for part in self])
+        return self._whole
+
+    def _check_size(self, size: int) -> None:
+        if self._max_bytes is not None and size > self._max_bytes:
+            raise RequestEntityTooLarge
+
+    async def _next_event(self) -> ASGIReceiveEvent:
+        """The next part of the body. Does not return when the client hangs up."""
+        with self._interruptible():
+            event = await self._receive()
+            if event["type"] != "http.request":
+                self._view.cancel()
+                await trio.sleep_forever()
+            elif not event["more_body"]:
+                self._is_complete = True
+                self.is_done.set()
+        return event
+
+    def _interruptible(self) -> AbstractContextManager[None]:
+        return nullcontext() if self.shield is None else self.shield.suspended()
+
+
+def _has_no_body(scope: HTTPScope) -> bool:
+    return scope["method"] in _SAFE_METHODS and not any(
+        name in _LENGTH_HEADERS for name, _ in scope["headers"]
+    )
 
 
 class Request(TrioRequest):
     body_class = RequestBody
-    body: RequestBody
+
+
+class HTTPConnection(TrioASGIHTTPConnection):
+    """One request: its view pulls the body, and is cancelled when the client hangs up after it."""
+
+    app: HubQuart
+
+    async def __call__(self, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
+        http_request = self._create_request_from_scope(send)
+        body = http_request.body
+        assert isinstance(body, RequestBody)
+
+        async def answer(event: ASGISendEvent) -> None:
+            await send(event)
+            # Whatever was not read of the body is dropped.
+            body.is_done.set()
+
+        async with AsyncExitStack() as resources, trio.open_nursery() as nursery:
+            body.open(self, receive, resources, nursery.cancel_scope)
+            nursery.start_soon(self.handle_messages, nursery, http_request, receive)
+            nursery.start_soon(self.handle_request, nursery, http_request, answer)
+
+    async def handle_messages(  # type: ignore[override]
+        self, nursery: trio.Nursery, request: QuartRequest, receive: ASGIReceiveCallable
+    ) -> None:
+        assert isinstance(request.body, RequestBody)
+        await request.body.is_done.wait()
+        while (await receive())["type"] == "http.request":
+            pass
+        nursery.cancel_scope.cancel()
 
 
 class HubQuart(QuartTrio):
@@ -46,7 +172,10 @@ class HubQuart(QuartTrio):
     while it waits for the body. The answer is sent outside of the shield.
     """
 
+    asgi_http_class = HTTPConnection
     request_class = Request
+    #: The bodies in flight, of this application and of what is answered in front of it.
+    bodies: Bodies
 
     async def dispatch_request(
         self, request_context: RequestContext | None = None
@@ -54,7 +183,12 @@ class HubQuart(QuartTrio):
         if request.method in _SAFE_METHODS:
             return await super().dispatch_request(request_context)
         with shielded() as shield:
-            body = request.body
-            assert isinstance(body, RequestBody)
-            body.shield = shield
+            request_body().shield = shield
             return await super().dispatch_request(request_context)
+
+
+def request_body() -> RequestBody:
+    """The body of the current request."""
+    body = request.body
+    assert isinstance(body, RequestBody)
+    return body

@@ -1,8 +1,8 @@
 """The web port: hub.net.listener below, hypercorn's pieces in the middle, the applications on top.
 
-The paths of the devices go to the device API before Quart sees them, and so do commands to devices
-and firmware files to what answers them; forms with files are read for it. The plain
-extra port for cameras that cannot use our TLS serves the paths of the devices and nothing else.
+The paths of the devices go to the device API before Quart sees them, and commands to devices to
+the commands API. The plain extra port for cameras that cannot use our TLS serves the paths of the
+devices and nothing else.
 """
 
 from __future__ import annotations
@@ -28,11 +28,7 @@ from hub.net.https_redirect import redirect_to_https
 from hub.net.listener import Limits, serve_port
 from hub.services import Services
 from web.api.commands import commands_api
-from web.api.csv_bodies import csv_bodies
-from web.api.firmware_uploads import firmware_uploads
 from web.device_api.uploads import PREFIX, device_api, refuse, tidy
-from web.forms.file_forms import file_forms
-from web.forms.firmware_forms import firmware_forms
 from web.http.bodies import Bodies
 from web.http.http1 import Connection, Settings
 
@@ -47,21 +43,19 @@ _HANDSHAKE_SECONDS = 10.0
 async def serve(
     app: ASGIFramework,
     services: Services,
+    bodies: Bodies,
     *,
     shutdown: trio.Event,
     task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
 ) -> None:
     """Serve `app` and the paths of the devices until `shutdown`, then finish what is in work.
 
-    Started once the ports are open and the application is ready. Raises StartFault where a port
-    cannot be had.
+    `bodies` are those of `app`, so that all uploads share one budget. Started once the ports are
+    open and the application is ready. Raises StartFault where a port cannot be had.
     """
     web, devices = services.config.web, services.config.devices
-    bodies = Bodies(web)
     api = device_api(services, bodies)
-    forms = file_forms(services, bodies, firmware_forms(services, app))
-    sheets = csv_bodies(services, bodies, forms)
-    others = commands_api(services, bodies, firmware_uploads(services, sheets))
+    others = commands_api(services, bodies, app)
     settings, context = Settings(), WorkerContext(None)
     tls = services.certificates.context if web.tls else None
     limits = Limits(web.max_connections, web.max_connections_per_address)

@@ -15,6 +15,7 @@ import trio
 
 from tests.support.certificates import server_context
 from tests.support.web import services
+from web.http.bodies import Bodies
 from web.server import serve
 
 _BODY = b'{"code":200,"msg":"OK"}'
@@ -38,7 +39,8 @@ async def main() -> None:
     shutdown = trio.Event()
 
     async def run(*, task_status: trio.TaskStatus[None]) -> None:
-        await serve(app, parts, shutdown=shutdown, task_status=task_status)
+        bodies = Bodies(parts.config.web)
+        await serve(app, parts, bodies, shutdown=shutdown, task_status=task_status)
 
     with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
         async with trio.open_nursery() as nursery:

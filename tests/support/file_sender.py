@@ -1,4 +1,4 @@
-"""A browser without a screen that uploads files; they are read in front of Quart."""
+"""A browser without a screen that sends files."""
 
 from __future__ import annotations
 
@@ -8,21 +8,9 @@ from quart import Response
 from quart.datastructures import FileStorage
 
 from tests.support.browsing import Visitor
-from tests.support.fake_services import FakeServices
-from web.forms.file_forms import file_forms
-from web.http.bodies import Bodies
 
 
 class FileSender(Visitor):
-    def __init__(self, hub: FakeServices) -> None:
-        super().__init__(hub)
-        app = self.app
-        app.asgi_app = file_forms(  # type: ignore[method-assign]
-            hub,  # type: ignore[arg-type]
-            Bodies(hub.config.web),
-            app.asgi_app,  # type: ignore[arg-type]
-        )
-
     async def send_file(
         self,
         path: str,

@@ -376,12 +376,17 @@ async def main(port: int, *, empty: bool, unwell: bool) -> None:
             HealthReason("cannot-store", "the disk is full", {"reason": "the disk is full"}),
             HealthReason("certificate-ends", "soon", {"day": "2026-12-01", "days": "6"}),
         ]
+    app = create_app(hub)  # type: ignore[arg-type]
     async with trio.open_nursery() as nursery:
         await nursery.start(
             lambda task_status: serve(
-                create_app(hub), hub, shutdown=trio.Event(), task_status=task_status
+                app,
+                hub,  # type: ignore[arg-type]
+                app.bodies,
+                shutdown=trio.Event(),
+                task_status=task_status,
             )
-        )  # type: ignore[arg-type]
+        )
         if empty:
             return
         life, talking, giving = furnish(hub), talk(hub), give_firmware(hub)

@@ -17,6 +17,7 @@ from hub.errors import DeviceNotRegistered, NotAuthorised
 from hub.services.devices.frame_trace import TracedUpload
 from tests.support.certificates import trusting_anybody
 from tests.support.clock import NOON
+from web.http.bodies import Bodies
 from web.server import serve
 
 #: For what should happen at once.
@@ -121,7 +122,8 @@ async def serving(app: Any, parts: Any) -> AsyncIterator[trio.Event]:
     shutdown = trio.Event()
 
     async def run(*, task_status: trio.TaskStatus[None]) -> None:
-        await serve(app, parts, shutdown=shutdown, task_status=task_status)
+        bodies = Bodies(parts.config.web)
+        await serve(app, parts, bodies, shutdown=shutdown, task_status=task_status)
 
     async with trio.open_nursery() as nursery:
         await nursery.start(run)

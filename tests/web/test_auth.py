@@ -58,7 +58,10 @@ def application(hub: HubServices) -> QuartTrio:
 
     @app.route("/api", methods=["GET", "POST"])
     async def api() -> str:
-        return (await auth.require_api(write=request.method == "POST")).actor.who
+        caller = await auth.require_api(write=request.method == "POST")
+        if auth.is_signed(request):
+            auth.check_signed_body(request, await request.get_data())
+        return caller.actor.who
 
     @app.errorhandler(HubError)
     async def refused(error: HubError) -> tuple[str, int]:

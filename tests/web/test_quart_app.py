@@ -1,7 +1,8 @@
-"""A client that hangs up: it stops what only reads, and no change half way."""
+"""Requests to Quart: bodies are read when the view asks, and a change is finished once begun."""
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from typing import Any, cast
 
 import pytest
@@ -9,37 +10,21 @@ import trio
 import trio.testing
 from quart import request
 
-from web.quart_app import HubQuart
+from hub.config import Web
+from hub.errors import CannotStoreNow, HubError, TooLarge
+from web.http.bodies import Bodies, TooSlow
+from web.quart_app import HubQuart, request_body
 
-SCOPE: Any = {
-    "type": "http",
-    "http_version": "1.1",
-    "asgi": {},
-    "scheme": "http",
-    "path": "/",
-    "query_string": b"",
-    "headers": [(b"host", b"hub")],
-}
+MB = 1 << 20
 
 
 class Client:
-    """Calls a view that has two steps, and hangs up when the test says so."""
+    """One request to a view, which reads the body in `read`."""
 
-    def __init__(self) -> None:
-        self.app = HubQuart(__name__)
-        self.steps: list[str] = []
+    def __init__(self, app: HubQuart) -> None:
+        self._app = app
         self._sent, self._received = trio.open_memory_channel[Any](10)
-        self.first_step = trio.Event()
-        self.second_step = trio.Event()
-
-        @self.app.route("/", methods=["GET", "POST", "PUT", "PATCH", "DELETE"])
-        async def change() -> str:
-            body = await request.get_data()
-            self.steps.append(f"first, {len(body)} bytes")
-            self.first_step.set()
-            await self.second_step.wait()
-            self.steps.append("second")
-            return ""
+        self.answer: list[Any] = []
 
     def send(self, body: bytes, *, complete: bool = True) -> None:
         self._sent.send_nowait({"type": "http.request", "body": body, "more_body": not complete})
@@ -47,54 +32,204 @@ class Client:
     def hang_up(self) -> None:
         self._sent.send_nowait({"type": "http.disconnect"})
 
-    async def call(self, method: str) -> None:
-        async def send(message: object) -> None:
+    def events_left(self) -> int:
+        return self._received.statistics().current_buffer_used
+
+    async def call(self, method: str = "POST", *, length: int | None = None) -> None:
+        """Ends when the request is answered, or the client has hung up."""
+        announced = (
+            (b"transfer-encoding", b"chunked")
+            if length is None
+            else (b"content-length", b"%d" % length)
+        )
+        scope: Any = {
+            "type": "http",
+            "http_version": "1.1",
+            "asgi": {},
+            "method": method,
+            "scheme": "http",
+            "path": "/",
+            "query_string": b"",
+            "headers": [(b"host", b"hub"), announced],
+        }
+
+        async def send(event: Any) -> None:
+            self.answer.append(event)
             await trio.lowlevel.checkpoint()
 
-        await self.app({**SCOPE, "method": method}, self._received.receive, cast(Any, send))
+        await self._app(scope, self._received.receive, cast(Any, send))
+
+
+class Site:
+    """An application with one view, which reads the body by `read` and then takes two steps."""
+
+    def __init__(self, read: Callable[[], Awaitable[Any]], **web: Any) -> None:
+        self.app = HubQuart(__name__)
+        self.app.config["BODY_TIMEOUT"] = None
+        self.app.bodies = Bodies(Web(**web))
+        #: What `read` returned or raised, and the steps.
+        self.steps: list[Any] = []
+        self.first_step = trio.Event()
+        self.second_step = trio.Event()
+
+        @self.app.route("/", methods=["GET", "POST", "PUT", "PATCH", "DELETE"])
+        async def view() -> str:
+            try:
+                self.steps.append(await read())
+            except HubError as error:
+                self.steps.append(type(error))
+            self.first_step.set()
+            await self.second_step.wait()
+            self.steps.append("done")
+            return ""
+
+    def client(self) -> Client:
+        return Client(self.app)
+
+
+async def read_short() -> object:
+    return await request.get_data()
+
+
+async def read_nothing() -> object:
+    return None
+
+
+async def read_long() -> object:
+    return await request_body().read("ann")
+
+
+# A change is finished
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
-async def test_a_change_is_finished_though_its_client_hangs_up(method: str) -> None:
-    client = Client()
+@pytest.mark.parametrize("read", [read_short, read_long])
+async def test_a_change_is_finished_though_its_client_hangs_up(method: str, read: Any) -> None:
+    site = Site(read)
+    client = site.client()
     client.send(b"body")
     async with trio.open_nursery() as nursery:
         nursery.start_soon(client.call, method)
-        await client.first_step.wait()
+        await site.first_step.wait()
         client.hang_up()
         await trio.testing.wait_all_tasks_blocked()
-        assert client.steps == ["first, 4 bytes"]
-        client.second_step.set()
-    assert client.steps == ["first, 4 bytes", "second"]
+        assert site.steps == [b"body"]
+        site.second_step.set()
+    assert site.steps == [b"body", "done"]
 
 
 async def test_a_request_that_only_reads_is_stopped_when_its_client_hangs_up() -> None:
-    client = Client()
+    site = Site(read_short)
+    client = site.client()
     client.send(b"")
     async with trio.open_nursery() as nursery:
         nursery.start_soon(client.call, "GET")
-        await client.first_step.wait()
+        await site.first_step.wait()
         client.hang_up()
-    assert client.steps == ["first, 0 bytes"]
+    assert site.steps == [b""]
 
 
-async def test_a_change_whose_body_never_becomes_complete_is_not_begun() -> None:
-    client = Client()
+@pytest.mark.parametrize("read", [read_short, read_long])
+async def test_a_change_whose_body_never_becomes_complete_is_not_begun(read: Any) -> None:
+    site = Site(read)
+    client = site.client()
     client.send(b"bo", complete=False)
     client.hang_up()
-    await client.call("POST")
-    assert client.steps == []
+    await client.call()
+    assert (site.steps, client.answer) == ([], [])
 
 
 async def test_a_body_that_takes_long_does_not_count_as_a_slow_change(
     autojump_clock: trio.testing.MockClock,
 ) -> None:
-    client = Client()
-    client.app.config["BODY_TIMEOUT"] = None
-    client.second_step.set()
+    site = Site(read_short)
+    site.second_step.set()
+    client = site.client()
     client.send(b"bo", complete=False)
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(client.call, "POST")
+        nursery.start_soon(client.call)
         await trio.sleep(1_000)
         client.send(b"dy")
-    assert client.steps == ["first, 4 bytes", "second"]
+    assert site.steps == [b"body", "done"]
+
+
+# Bodies
+
+
+async def test_nothing_is_received_of_a_body_that_the_view_does_not_read() -> None:
+    site = Site(read_nothing)
+    client = site.client()
+    client.send(b"body", complete=False)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(client.call)
+        await site.first_step.wait()
+        await trio.testing.wait_all_tasks_blocked()
+        assert client.events_left() == 1
+        site.second_step.set()
+    assert client.answer[0]["status"] == 200
+
+
+async def test_a_body_may_be_read_twice() -> None:
+    async def read_twice() -> object:
+        return await request.get_data(), await request.get_data()
+
+    site = Site(read_twice)
+    site.second_step.set()
+    client = site.client()
+    client.send(b"bo", complete=False)
+    client.send(b"dy")
+    await client.call()
+    assert site.steps == [(b"body", b"body"), "done"]
+
+
+@pytest.mark.parametrize("length", [4, None])
+async def test_a_short_body_has_the_limit_of_the_application(length: int | None) -> None:
+    site = Site(read_short)
+    site.app.config["MAX_CONTENT_LENGTH"] = 3
+    client = site.client()
+    client.send(b"body", complete=False)
+    await client.call(length=length)
+    assert client.answer[0]["status"] == 413
+    assert site.steps == []
+
+
+@pytest.mark.parametrize("length", [MB + 1, None])
+async def test_a_long_body_has_the_limit_of_the_settings(length: int | None) -> None:
+    site = Site(read_long, max_body_mb=1)
+    site.second_step.set()
+    client = site.client()
+    client.send(bytes(MB), complete=False)
+    client.send(b"x", complete=False)
+    await client.call(length=length)
+    assert site.steps == [TooLarge, "done"]
+
+
+async def test_a_long_body_that_does_not_come_in_time_is_too_slow(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    site = Site(read_long, body_seconds=5)
+    site.second_step.set()
+    client = site.client()
+    client.send(b"bo", complete=False)
+    await client.call()
+    assert site.steps == [TooSlow, "done"]
+
+
+async def test_a_long_body_counts_in_the_budget_of_uploads_until_it_is_answered(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """One sender may use a quarter of it: the third body of 6 MB waits, and then is refused."""
+    site = Site(read_long, upload_budget_mb=48)
+    async with trio.open_nursery() as nursery:
+        for _ in range(3):
+            client = site.client()
+            client.send(bytes(6 * MB))
+            nursery.start_soon(lambda one=client: one.call(length=6 * MB))  # type: ignore[misc]
+        await trio.sleep(60)
+        assert [len(step) if isinstance(step, bytes) else step for step in site.steps] == [
+            6 * MB,
+            6 * MB,
+            CannotStoreNow,
+        ]
+        site.second_step.set()
+    assert site.app.bodies._budget.used == 0

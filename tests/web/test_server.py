@@ -15,6 +15,7 @@ from tests.support.certificates import server_context
 from tests.support.web import connected, free_port, request, services, serving
 from web import server
 from web.http import http1
+from web.http.bodies import Bodies
 
 
 async def app(scope: Any, receive: Any, send: Any) -> None:
@@ -526,7 +527,8 @@ async def test_readers_that_do_not_read_do_not_hold_up_the_end(
         shutdown = trio.Event()
 
         async def run(*, task_status: trio.TaskStatus[None]) -> None:
-            await server.serve(app, parts, shutdown=shutdown, task_status=task_status)
+            bodies = Bodies(parts.config.web)
+            await server.serve(app, parts, bodies, shutdown=shutdown, task_status=task_status)
             over.set()
 
         await nursery.start(run)

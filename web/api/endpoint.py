@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, Generic, Literal, TypeVar
+from typing import Annotated, Any, Generic, Literal, TypeVar, cast
 
 import msgspec
 from msgspec import Meta, Struct
@@ -17,6 +18,8 @@ from hub.services import Services
 from hub.services.access.accounts import Role
 from hub.wire import json_limits
 from web import auth
+from web.http.streamed_body import StreamedBody
+from web.quart_app import request_body
 
 Q = TypeVar("Q", bound=Struct)
 B = TypeVar("B", bound=Struct)
@@ -57,8 +60,10 @@ class Endpoint(Struct, frozen=True, kw_only=True):
     body_examples: Mapping[str, Struct] = {}
     #: Another type that the body may have; the view gets its text as it is then.
     body_text: str = ""
-    #: What the body is where it is a file, whatever its length.
+    #: What the body is where it is a file: the view gets it as FileBody, and reads it itself.
     body_file: str = ""
+    #: A body that may be longer than most counts in the budget of uploads.
+    max_body_bytes: int = MOST_BODY_BYTES
     #: A struct, or None where the answer is no JSON.
     answer: Any = None
     answer_example: object = None
@@ -112,7 +117,7 @@ class Routes:
             call: Call[Any, Any] = Call(
                 caller=caller,
                 query=_read_query(query),
-                body=await self._read_body(operation, body) if operation.writes else None,
+                body=await self._read_body(operation, caller, body),
                 path=path,
             )
             return _response(await view(call))
@@ -129,8 +134,14 @@ class Routes:
         """An operation that is answered in front of Quart."""
         self.operations.append(operation)
 
-    async def _read_body(self, operation: Endpoint, decoder: msgspec.json.Decoder[Any]) -> object:
-        data = await auth.request_body()
+    async def _read_body(
+        self, operation: Endpoint, caller: auth.Caller, decoder: msgspec.json.Decoder[Any]
+    ) -> object:
+        if operation.body_file:
+            return _file_body(operation)
+        data = await _read_data(operation, caller)
+        if not operation.writes:
+            return None
         if operation.body_text and request.mimetype == operation.body_text:
             return _text(data)
         if decoder.type is Nothing:
@@ -139,9 +150,56 @@ class Routes:
         return json_limits.decode(decoder, data, "body")
 
 
+class FileBody:
+    """A body that is a file: read part by part, and bound to the signature of a signed request."""
+
+    def __init__(self, body: StreamedBody) -> None:
+        self._body = body
+        self._md5 = None
+        if auth.is_signed(request):
+            auth.signed_body_md5(request)
+            self._md5 = hashlib.md5(usedforsecurity=False)
+
+    @property
+    def bytes_left(self) -> int:
+        return self._body.bytes_left
+
+    async def next(self) -> bytes:
+        """The next bytes, b"" at the end. Raises TooLarge, TooSlow, WrongSignature."""
+        part = await self._body.next()
+        if self._md5 is not None:
+            self._md5.update(part)
+            if not part:
+                auth.check_body_md5(request, self._md5.hexdigest().upper())
+        return part
+
+
+def _file_body(operation: Endpoint) -> FileBody:
+    if request.mimetype != operation.body_file:
+        raise BadParameter(f"{operation.body_file} is expected", field="Content-Type")
+    return FileBody(request_body().stream(operation.max_body_bytes))
+
+
+async def _read_data(operation: Endpoint, caller: auth.Caller) -> bytes:
+    """The whole body. Of a call that only reads it is wanted for the signature alone."""
+    data = b""
+    if operation.max_body_bytes > MOST_BODY_BYTES:
+        data = await request_body().read(
+            caller.sender, max_bytes=operation.max_body_bytes, free_bytes=MOST_BODY_BYTES
+        )
+    elif operation.writes or auth.is_signed(request):
+        data = cast(bytes, await request.get_data())
+    if auth.is_signed(request):
+        auth.check_signed_body(request, data)
+    return data
+
+
 def _read_query(decoder: msgspec.json.Decoder[Any]) -> object:
     """The query as `decoder`'s struct. Empty values count as not given, as in 三; names that are
     not known are refused, since a misspelt filter would quietly answer with everything."""
+    if decoder.type is Nothing:
+        check_no_query(request)
+        return Nothing()
     given = {k: v for k, v in request.args.items() if v.strip() and k not in SIGNATURE}
     try:
         return json_limits.decode(decoder, msgspec.json.encode(given), "query")

@@ -141,6 +141,7 @@ IMPORT = Endpoint(
     query_example="dry_run=true",
     body=ImportBody,
     body_text="text/csv",
+    max_body_bytes=MOST_BYTES,
     body_example=ImportBody([ImportRowBody(sn="Y3CA12348912345", code="AB12CD34", name="Gate")]),
     answer=answers.ImportedDevices,
     answer_example=answers.ImportedDevices(1, ["12"]),

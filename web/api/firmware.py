@@ -1,7 +1,4 @@
-"""/firmware: files, the releases made of them, the campaigns that give them out, and downloads.
-
-A file itself is taken by `web.api.firmware_uploads`.
-"""
+"""/firmware: files, the releases made of them, the campaigns that give them out, and downloads."""
 
 from __future__ import annotations
 
@@ -28,7 +25,7 @@ from hub.services.firmware.releases import (
 from hub.wire.times import format_rfc3339
 from hub.wire.uploads.firmware import Versions
 from web.api import answers
-from web.api.endpoint import PREFIX, Call, Did, Endpoint, Nothing, Routes, Seq
+from web.api.endpoint import PREFIX, Call, Did, Endpoint, FileBody, Nothing, Routes, Seq
 from web.http.bodies import TooSlow
 
 TAG = "Firmware"
@@ -161,6 +158,7 @@ UPLOAD = Endpoint(
         "one file. A signed request names the file's `body_md5`."
     ),
     body_file="application/octet-stream",
+    max_body_bytes=MOST_BYTES,
     answer=answers.FirmwareFile,
     answer_example=_FILE_EXAMPLE,
     refusals=(TooSlow,),
@@ -306,7 +304,16 @@ def _add_files(routes: Routes, services: Services) -> None:
     releases, accounts = services.releases, services.accounts
 
     async def list_files(call: Call[Nothing, Nothing]) -> answers.FirmwareFileList:
-        return answers.FirmwareFileList([file_answer(file) for file in releases.files()])
+        return answers.FirmwareFileList([_file(file) for file in releases.files()])
+
+    async def add_file(call: Call[Nothing, Any]) -> answers.FirmwareFile:
+        body: FileBody = call.body
+        async with releases.receive(body.bytes_left) as upload:
+            while part := await body.next():
+                await upload.write(part)
+            file = await upload.finish()
+        await accounts.audit(call.caller.actor, "firmware.file-add", file.sha256)
+        return _file(file)
 
     async def remove_file(call: Call[Nothing, Nothing]) -> answers.FirmwareFile:
         sha256 = call.path["sha256"]
@@ -315,14 +322,14 @@ def _add_files(routes: Routes, services: Services) -> None:
             raise NoSuchResource("no such file")
         await releases.remove_file(sha256)
         await accounts.audit(call.caller.actor, "firmware.file-remove", sha256)
-        return file_answer(found)
+        return _file(found)
 
     async def list_downloads(call: Call[DownloadsQuery, Nothing]) -> answers.DownloadList:
         found = services.downloads.downloads(call.query.did)
         return answers.DownloadList([_download(one) for one in found])
 
     routes.add(LIST_FILES, list_files)
-    routes.describe(UPLOAD)
+    routes.add(UPLOAD, add_file)
     routes.add(REMOVE_FILE, remove_file)
     routes.add(LIST_DOWNLOADS, list_downloads)
 
@@ -416,7 +423,7 @@ def _new_versions(body: VersionsBody | None) -> Versions:
     return Versions(fw_ver=body.fwVer, sw_ver=body.swVer, os_ver=body.osVer, hw_ver=body.hwVer)
 
 
-def file_answer(file: StoredFile) -> answers.FirmwareFile:
+def _file(file: StoredFile) -> answers.FirmwareFile:
     return answers.FirmwareFile(file.sha256, file.md5, file.size, format_rfc3339(file.added_at))
 
 

@@ -46,7 +46,7 @@ from hub.wire.signing import body_md5
 from hub.wire.uploads.firmware import OtaAnswer, base_url
 from web.device_api.firmware_downloads import PATH as DOWNLOADS
 from web.device_api.firmware_downloads import FirmwareDownloads
-from web.http.bodies import Bodies, PeerLeft, TooSlow, tell_of_limit
+from web.http.bodies import Bodies, PeerLeft, TooSlow
 
 log = logging.getLogger(__name__)
 
@@ -165,7 +165,6 @@ class _DeviceApi:
             answer = await self._upload(take, sent, scope, receive)
         except HubError as error:
             metrics.uploads.labels(path if take else "other", error.code).inc()
-            tell_of_limit(error, _address(scope))
             self._trace(scope, sent, error.device_status, error.code, error.message)
             await refuse(send, error)
         except PeerLeft:

@@ -1,4 +1,4 @@
-"""Bodies of requests as a plain ASGI application takes them: of bounded length, time and memory."""
+"""Whole bodies of requests, limited in size, time and memory."""
 
 from __future__ import annotations
 
@@ -19,29 +19,29 @@ from web.http.http1 import WHOLE_BODY
 
 log = logging.getLogger(__name__)
 
-_MOST_PARTS = 64
+_MAX_PARTS = 64
 
 
 class TooSlow(BadParameter):
-    """The body did not come in time."""
+    """The body did not arrive in time."""
 
     device_status = 408
     status = 408
 
 
-#: Which limit it was that a sender reached.
+#: The label of the metric that counts how often a limit was reached.
 _LIMITS: dict[type[HubError], str] = {TooLarge: "body", TooSlow: "body_seconds"}
 
 
 class PeerLeft(Exception):
-    """The body will never be complete, and nobody waits for an answer."""
+    """The client hung up: the body will never be complete, and nobody waits for an answer."""
 
 
 class Bodies:
-    """All bodies in flight: each of at most so many bytes and seconds, together within a budget."""
+    """All bodies in flight: each limited in size and time, all together within a budget."""
 
     def __init__(self, config: Web) -> None:
-        self._most_bytes = config.max_body_mb * 1024 * 1024
+        self._max_bytes = config.max_body_mb * 1024 * 1024
         self._seconds = config.body_seconds
         self._budget = Budget(config.upload_budget_mb * 1024 * 1024)
 
@@ -51,52 +51,57 @@ class Bodies:
         receive: ASGIReceiveCallable,
         sender: str,
         *,
-        free: int = 0,
-        most: int | None = None,
+        free_bytes: int = 0,
+        max_bytes: int | None = None,
     ) -> Body:
-        """A context that gives the whole body, which counts in the budget until it ends.
+        """A context manager that reads the whole body; it counts in the budget until the exit.
 
-        One that says that it has at most `free` bytes does not count, and beyond `most` it is
-        refused, or earlier where none may be as long. Raises TooLarge, and entering it raises
-        TooLarge, TooSlow, CannotStoreNow, or PeerLeft.
+        `sender` names whose part of the budget it uses. A body that announces at most `free_bytes`
+        does not count. `max_bytes` lowers the limit that the settings give.
+
+        Raises TooLarge; entering the context raises TooLarge, TooSlow, CannotStoreNow or PeerLeft.
         """
-        most = self._most_bytes if most is None else min(most, self._most_bytes)
-        length = _length(scope, most)
-        is_free = length is not None and length <= free
+        max_bytes = self._max_bytes if max_bytes is None else min(max_bytes, self._max_bytes)
+        length = body_length(scope)
+        check_size(length or 0, max_bytes, scope)
+        is_free = length is not None and length <= free_bytes
         share = None if is_free else self._budget.share(length, sender)
         if WHOLE_BODY in scope.get("extensions", ()):
             return Body(partial(self._read_whole, receive), share)
-        return Body(partial(self._read, receive, share, most), share)
+        return Body(partial(self._read, scope, receive, share, max_bytes), share)
 
     async def _read_whole(self, receive: ASGIReceiveCallable) -> bytes:
-        body, _ = await _part(receive)
+        body, _ = await _next_part(receive)
         metrics.upload_bytes.inc(len(body))
         return body
 
-    async def _read(self, receive: ASGIReceiveCallable, share: Share | None, most: int) -> bytes:
+    async def _read(
+        self, scope: HTTPScope, receive: ASGIReceiveCallable, share: Share | None, max_bytes: int
+    ) -> bytes:
         parts: list[bytes | bytearray] = []
         further = bytearray()
         received = 0
         more = True
-        # At half the cost of move_on_after().
+        # Half the cost of move_on_after().
         with trio.CancelScope(relative_deadline=self._seconds) as deadline:
             while more:
-                part, more = await _part(receive)
+                part, more = await _next_part(receive)
                 received += len(part)
-                _check_length(received, most)
+                check_size(received, max_bytes, scope)
                 if share is not None:
                     await share.cover(received)
-                if part and len(parts) < _MOST_PARTS:
+                if part and len(parts) < _MAX_PARTS:
                     parts.append(part)
                 else:
-                    # Each part is an object: a body of millions of them would be a flood.
+                    # Each part is an object: millions of tiny ones would fill the memory.
                     further += part
         if deadline.cancelled_caught:
-            raise TooSlow(f"body: not complete within {self._seconds:g} s")
+            error = TooSlow(f"body: not complete within {self._seconds:g} s")
+            raise count_limit(error, scope)
         metrics.upload_bytes.inc(received)
         if further:
             parts.append(further)
-        # A single one is not copied.
+        # A single part is not copied.
         return b"".join(parts)
 
 
@@ -127,11 +132,12 @@ class Body:
             self._share.give_back()
 
 
-def tell_of_limit(error: HubError, address: str) -> None:
-    """Log and count it where `error` is that a body has reached a limit."""
-    if (limit := _LIMITS.get(type(error))) is None:
-        return
+def count_limit(error: HubError, scope: HTTPScope) -> HubError:
+    """Count and log that the body of a request reached a limit; returns `error` to be raised."""
+    limit = _LIMITS[type(error)]
     metrics.limits_reached.labels(limit).inc()
+    client = scope.get("client")
+    address = client[0] if client else ""
     limited(
         log,
         logging.WARNING,
@@ -140,27 +146,28 @@ def tell_of_limit(error: HubError, address: str) -> None:
         address,
         error.message,
     )
+    return error
 
 
-def _length(scope: HTTPScope, most: int) -> int | None:
-    """The length of the body where it is told; it was seen to be a number."""
+def check_size(size: int, max_bytes: int, scope: HTTPScope) -> None:
+    """Raises TooLarge when a body of `size` exceeds `max_bytes`."""
+    if size > max_bytes:
+        raise count_limit(TooLarge(f"body: longer than {max_bytes} bytes"), scope)
+
+
+def body_length(scope: HTTPScope) -> int | None:
+    """The length that the head announces (already checked to be a number); None if unknown."""
     for name, value in scope["headers"]:
         if name == b"content-length":
-            _check_length(int(value), most)
             return int(value)
         if name == b"transfer-encoding":
             return None
     return 0
 
 
-def _check_length(length: int, most: int) -> None:
-    if length > most:
-        raise TooLarge(f"body: longer than {most} bytes")
-
-
-async def _part(receive: ASGIReceiveCallable) -> tuple[bytes, bool]:
-    """The next part of the body, and whether more of it follows."""
-    message = await receive()
-    if message["type"] != "http.request":
+async def _next_part(receive: ASGIReceiveCallable) -> tuple[bytes, bool]:
+    """The next part of the body, and whether more of it follows. Raises PeerLeft."""
+    event = await receive()
+    if event["type"] != "http.request":
         raise PeerLeft
-    return message["body"], message["more_body"]
+    return event["body"], event["more_body"]

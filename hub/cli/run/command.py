@@ -163,7 +163,8 @@ def _run(
         shutdown: trio.Event,
         task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
     ) -> None:
-        await serve(create_app(services), services, shutdown=shutdown, task_status=task_status)
+        app = create_app(services)
+        await serve(app, services, app.bodies, shutdown=shutdown, task_status=task_status)
 
     async def ready(services: Services) -> None:
         address = await announce(services, simulated=demo)

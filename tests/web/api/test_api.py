@@ -17,9 +17,7 @@ from hub.wire.uploads.records import AccessDetail, EventDetail, NewRecord, Plate
 from tests.support.clock import FrozenClock
 from tests.support.gate import private_key, public_pem
 from tests.support.hub_services import HubServices, face, open_hub_services
-from web.api.csv_bodies import csv_bodies
 from web.app import create_app
-from web.http.bodies import Bodies
 
 API = "/api/hub/v1"
 NEW = {"sn": "SN0001", "code": "AB12CD34"}
@@ -31,13 +29,7 @@ class Client:
     def __init__(self, hub: HubServices, headers: dict[str, str]) -> None:
         self.hub = hub
         self.headers = headers
-        app = create_app(hub.services)
-        app.asgi_app = csv_bodies(  # type: ignore[method-assign]
-            hub.services,
-            Bodies(hub.services.config.web),
-            app.asgi_app,  # type: ignore[arg-type]
-        )
-        self._client = app.test_client(use_cookies=False)
+        self._client = create_app(hub.services).test_client(use_cookies=False)
 
     async def raw(
         self, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None

@@ -30,7 +30,7 @@ from web.api.commands import COMMAND
 from web.api.devices import DeviceChangeBody, NewDeviceBody
 from web.api.endpoint import Endpoint, Routes
 from web.api.enrolment import AcceptBody, CheckBody, ImportBody
-from web.api.firmware import UPLOAD, NewCampaignBody, NewReleaseBody
+from web.api.firmware import NewCampaignBody, NewReleaseBody
 from web.app import create_app
 
 METHODS = ("get", "post", "patch", "delete")
@@ -88,8 +88,8 @@ async def test_it_describes_exactly_the_routes_that_there_are(
         for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
         if rule.rule not in aliases
     }
-    # What is answered in front of Quart (tests/web/api/test_commands.py, test_firmware_api.py).
-    routes |= {(COMMAND.path, "post"), (UPLOAD.path, "post")}
+    # Answered in front of Quart (tests/web/api/test_commands.py).
+    routes.add((COMMAND.path, "post"))
     assert routes == {(path, method) for path, method, _ in described(document)}
 
 

@@ -495,7 +495,7 @@ async def test_of_who_is_not_a_guard_no_large_body_is_read(
     def read(*_: Any) -> None:
         raise AssertionError("it was read")
 
-    monkeypatch.setattr("web.forms.file_forms.read_form", read)
+    monkeypatch.setattr("web.quart_app.RequestBody.read", read)
     for visitor in (Photographer(hub), await signed_in(hub, "viewer")):
         await visitor.send_photo("/cameras/1/search", bytes(1 << 20), token="x")
         assert visitor.response.status_code in (303, 403)

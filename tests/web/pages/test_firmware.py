@@ -23,7 +23,6 @@ from tests.support.commanded_link import AskedLink
 from tests.support.fake_services import PASSWORD
 from tests.support.firmware import FirmwareSite
 from tests.support.hub_services import open_hub_services
-from web.forms.firmware_forms import firmware_forms
 
 FILE = b"firmware" * 50_000
 SHA256 = hashlib.sha256(FILE).hexdigest()
@@ -31,16 +30,11 @@ GOOD = {"ver_name": "v2.0", "ver_code": "453523", "reports.fwVer": "V2.0"}
 
 
 class Operator(Visitor):
-    """Somebody at the pages of a real site; forms with files go to the disk, as the server does."""
+    """Somebody at the pages of a real site."""
 
     def __init__(self, site: FirmwareSite) -> None:
         super().__init__(site.services)  # type: ignore[arg-type]
         self.site = site
-        app = self.app
-        app.asgi_app = firmware_forms(  # type: ignore[method-assign]
-            site.services,
-            app.asgi_app,  # type: ignore[arg-type]
-        )
 
     async def send_release(
         self, *files: tuple[str, bytes], token: str | None = None, part: bool = False, **fields: str

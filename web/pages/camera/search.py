@@ -16,7 +16,7 @@ from hub.wire.commands.field_specs import field_specs
 from hub.wire.commands.messages import Match, PersonSearch, SearchResult
 from hub.wire.commands.params import check_param
 from web import auth
-from web.forms.file_forms import file_form
+from web.forms.file_forms import read_file_form
 from web.pages.camera.layout import camera
 from web.pages.camera.photo_field import photo_fault, photo_field
 from web.pages.camera.picture_urls import picture_url
@@ -58,10 +58,10 @@ async def show_form(did: int) -> Response:
 
 @blueprint.post("")
 async def search(did: int) -> Response:
-    await auth.require_role("guard")
+    me = await auth.require_role("guard")
     device, hub, wanted = camera(did), auth.services(), _usual()
     try:
-        form = file_form()
+        form = await read_file_form(me, "photo")
         await auth.check_csrf(form.fields)
         wanted = _sent(form.fields)
         param = _param(wanted, await hub.photos.for_devices(form.file))

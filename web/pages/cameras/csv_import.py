@@ -9,7 +9,7 @@ from hub.errors import BadParameter
 from hub.services.devices.csv_import import MOST_BYTES, BadCsv, DeviceCsv, RowFault
 from hub.services.shielding import shielded
 from web import auth
-from web.forms.file_forms import FileForm, file_form
+from web.forms.file_forms import FileForm, read_file_form
 from web.pages.labels import device_fault, row_fault
 from web.pages.language import gettext
 from web.pages.layout import go, page
@@ -17,6 +17,8 @@ from web.pages.upload_errors import UPLOAD_ERRORS, file_too_large, form_fault
 
 blueprint = Blueprint("sheets", __name__, url_prefix="/cameras")
 
+#: What was looked at comes back as a field, where each end of a line has become two characters.
+_MAX_FORM_BYTES = MOST_BYTES + (1 << 20)
 #: What a preview shows of it; the rest is counted.
 _MOST_SHOWN = 200
 
@@ -35,10 +37,10 @@ async def show_import() -> Response:
 @blueprint.post("/import")
 async def look_at() -> Response:
     """What would be added, or what is wrong; nothing is added yet."""
-    await auth.require_role("admin")
+    me = await auth.require_role("admin")
     devices = auth.services().devices
     try:
-        form = file_form()
+        form = await read_file_form(me, "file", _MAX_FORM_BYTES)
     except UPLOAD_ERRORS as error:
         return await _import_page(fault=form_fault(error, _megabytes()))
     await auth.check_csrf(form.fields)
@@ -61,7 +63,7 @@ async def add() -> Response:
     me = await auth.require_role("admin")
     hub = auth.services()
     try:
-        form = file_form()
+        form = await read_file_form(me, "file", _MAX_FORM_BYTES)
     except UPLOAD_ERRORS as error:
         return await _import_page(fault=form_fault(error, _megabytes()))
     await auth.check_csrf(form.fields)

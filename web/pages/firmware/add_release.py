@@ -24,7 +24,7 @@ from hub.services.shielding import shielded
 from hub.wire.coercion import MAX_NUMBER
 from hub.wire.uploads.firmware import VERSION_NAMES, Versions
 from web import auth
-from web.forms.firmware_forms import FirmwareForm, firmware_form
+from web.forms.firmware_forms import FirmwareForm, read_firmware_form
 from web.pages.firmware.labels import TYPES, VERSIONS, file_expected, form_fault, size_text
 from web.pages.language import gettext
 from web.pages.layout import go, page, wants_part
@@ -60,7 +60,7 @@ async def show() -> Response:
 @blueprint.post("")
 async def add() -> Response:
     me = await auth.require_role("admin")
-    form = firmware_form()
+    form = await read_firmware_form()
     if isinstance(form.fault, NotAllowed):
         raise form.fault
     kept = _kept(form)

@@ -17,7 +17,7 @@ from hub.wire.commands.dialect import PERSON_LIST
 from hub.wire.commands.messages import MAX_PID, Person, PersonList
 from hub.wire.commands.params import check_param
 from web import auth
-from web.forms.file_forms import file_form
+from web.forms.file_forms import read_file_form
 from web.pages.camera.audited_action import have_done
 from web.pages.camera.layout import camera, camera_page
 from web.pages.camera.paged_list import listed, place_of
@@ -126,7 +126,7 @@ async def add(did: int) -> Response:
     device, hub = camera(did), auth.services()
     values: Mapping[str, str] = {}
     try:
-        form = file_form()
+        form = await read_file_form(me, "photo")
         await auth.check_csrf(form.fields)
         values = values_sent(form.fields)
         param = param_of(values, await hub.photos.for_devices(form.file))
