@@ -56,7 +56,7 @@ def _first_run(screen: Screen, hub: HubProcess) -> None:
     screen.type("site_name", "Harbour East")
     Select(screen.one('[name="zone"]')).select_by_visible_text("Asia/Shanghai")
     screen.press(".button-main")
-    screen.wait_for("Point your cameras here")
+    screen.wait_for("Connect your cameras")
 
 
 def test_from_the_first_run_to_a_picture_on_the_wall(
@@ -64,7 +64,7 @@ def test_from_the_first_run_to_a_picture_on_the_wall(
 ) -> None:
     hub = make_hub().start()
     _first_run(screen, hub)
-    screen.wait_for("No camera is knocking now")
+    screen.wait_for("No cameras are waiting")
     csv_file = tmp_path / "cameras.csv"
     with _simulated_camera(hub, "--write-csv", csv_file):
         # It shows by itself while one watches, and takes its code and its key right there.
@@ -217,7 +217,7 @@ def test_who_is_on_the_way_to_another_page_gets_there(screen: Screen, make_hub: 
             listens = "sitehub_stream_readers 1.0"
             screen.until(lambda: listens in client.get("/metrics").text, "it does not listen")
             way.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 7\r\n\r\nArrived")
-            screen.wait_for("Arrived")
+            screen.wait_for("Received")
 
 
 def test_a_code_is_tried_while_it_is_typed(
@@ -232,14 +232,14 @@ def test_a_code_is_tried_while_it_is_typed(
             camera = next(csv.DictReader(file))
         knock = f'.knock[data-key="{camera["sn"]}"]'
         screen.type("code", camera["code"], within=knock)
-        screen.wait_for("There is no key to check its signature with")
+        screen.wait_for("There is no key to verify its signature with")
         screen.type("key", (tmp_path / camera["key"]).read_text("utf-8"), within=knock)
-        screen.wait_for("It fits the camera's signature.")
+        screen.wait_for("Matches the camera's signature.")
         screen.type("code", camera["code"][:-1], within=knock)
-        screen.wait_for("The code does not match the camera's signature.")
+        screen.wait_for("The security code does not match the camera's signature.")
         assert hub.cli("device", "list", "--json").strip() == "[]"
         screen.one(f'{knock} [name="code"]').send_keys(camera["code"][-1])
-        screen.wait_for("It fits the camera's signature.")
+        screen.wait_for("Matches the camera's signature.")
         screen.press(f"{knock} .button-main")
         screen.wait_for("The camera was accepted")
 
@@ -298,7 +298,7 @@ def test_the_list_of_cameras_changes_while_one_looks_and_types(
     screen.press(".camera-find button")
     screen.until(lambda: len(screen.all("tr[data-key]")) == 9, "not those that were looked for")
     screen.press('.segments a[href*="state=disabled"]')
-    screen.wait_for("No camera is like that.")
+    screen.wait_for("No camera matches.")
     assert screen.complaints() == []
 
 
@@ -352,7 +352,7 @@ def test_one_camera_is_set_looked_through_and_restarted(
     assert told == "A whole number from 30 to 500."
     screen.type("mini_face", "44")
     screen.press('[action$="/settings/face"] .button-main')
-    screen.wait_for("The camera took the settings for faces and people.")
+    screen.wait_for("The camera has applied the settings for faces and people.")
     assert screen.one('[name="mini_face"]').get_attribute("value") == "44"
 
     # A month opens into a day.
@@ -371,7 +371,7 @@ def test_one_camera_is_set_looked_through_and_restarted(
 
     screen.press('.camera-head a[href$="/reboot"]')
     screen.press(".sheet .button-bad")
-    screen.wait_for("The camera was told to restart.")
+    screen.wait_for("The camera is restarting.")
     screen.wait_for("Offline")
     assert screen.complaints() == []
 
@@ -394,7 +394,7 @@ def test_a_picture_that_a_camera_does_not_have_leaves_its_place_empty(
         screen.until(lambda: not screen.all(f"{first} img"), "a broken picture")
         # In a tab of its own it is a page that says so.
         screen.open(screen.one(first).get_attribute("href") or "")
-        screen.wait_for("Nothing is here")
+        screen.wait_for("Page not found")
 
 
 def test_a_person_is_added_to_a_camera_searched_for_and_deleted(
@@ -426,7 +426,7 @@ def test_a_person_is_added_to_a_camera_searched_for_and_deleted(
     assert told == "A whole number from 1 to 18446744073709551615."
     screen.type("pid", "4711")
     screen.press(".person-form .button-main")
-    screen.wait_for("The camera took the person.")
+    screen.wait_for("The person was added to the camera.")
     screen.wait_for("Zoë")
     shown = "return (document.querySelector('.person img') ?? {}).naturalWidth"
     # The photo is read from the camera, as small as it was sent there.
@@ -444,5 +444,5 @@ def test_a_person_is_added_to_a_camera_searched_for_and_deleted(
     screen.wait_for("Delete person 4711 from")
     screen.wait_for("Zoë")
     screen.press(".sheet button.button-bad")
-    screen.wait_for("The camera deleted the person.")
+    screen.wait_for("The person was deleted from the camera.")
     assert screen.complaints() == []

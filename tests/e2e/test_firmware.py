@@ -209,21 +209,21 @@ def give_and_watch(screen: Screen, hub: HubProcess, file: Path, dids: list[str])
     Select(screen.one('[name="first"]')).select_by_value(dids[1])
     screen.press("[data-choose-all]")
     screen.press(".give-end .button-main")
-    screen.wait_for("It has begun.")
+    screen.wait_for("The campaign has started.")
     # From here on nobody loads the page: it goes on by itself.
     steps = watch(screen, dids[1])
-    screen.wait_for("The others follow")
+    screen.wait_for("Updating the others")
     assert steps[0] in ("Waiting", "Offered", "Downloading")
     assert "Downloading" in steps
     assert steps[-1] == "Done"
-    screen.wait_for("Every camera of this campaign has it.")
+    screen.wait_for("All cameras in this campaign are updated.")
     screen.wait_for("3 of 3")
     assert not screen.all('form [formaction$="/pause"]')
 
     screen.open(f"{hub.url}/cameras/{dids[0]}")
     screen.wait_for("Firmware V2.0")
     screen.open(f"{hub.url}/firmware")
-    screen.wait_for("On 3 of 3 cameras")
+    screen.wait_for("Installed on 3 of 3 cameras")
     assert screen.complaints() == []
 
 

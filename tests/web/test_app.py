@@ -143,7 +143,7 @@ async def test_people_get_errors_as_pages(visitor: Visitor) -> None:
     await visitor.sign_in()
     await visitor.get("/nothing")
     assert visitor.response.status_code == 404
-    assert "Nothing is here" in visitor.text
+    assert "Page not found" in visitor.text
     await visitor.get("/records/4711")
     assert visitor.response.status_code == 404
     await visitor.get("/records/notanumber")
@@ -172,5 +172,5 @@ async def test_a_fault_of_ours_is_a_page_that_says_so(hub: FakeServices, visitor
     hub.enrolment.waiting = lambda: 1 / 0
     await visitor.get("/")
     assert visitor.response.status_code == 500
-    assert "The hub made a mistake" in visitor.text
+    assert "Something went wrong in the hub" in visitor.text
     assert "ZeroDivisionError" not in visitor.text

@@ -104,7 +104,7 @@ async def test_who_opens_a_picture_that_is_not_there_reads_a_page(
     opened = {"Accept": "text/html,image/avif,*/*;q=0.8"}
     response = await client.get("/media/2/face.jpg", headers=cookie | opened)
     assert response.status_code == 404
-    assert "Nothing is here" in await response.get_data(as_text=True)
+    assert "Page not found" in await response.get_data(as_text=True)
     response = await client.get("/media/2/face.jpg", headers=opened)
     assert response.headers["Location"] == "/sign-in?next=/media/2/face.jpg"
     shown = {"Accept": "image/avif,image/webp,*/*;q=0.8"}

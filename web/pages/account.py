@@ -57,7 +57,7 @@ async def sign_in() -> Response:
         response.headers["Retry-After"] = str(error.retry_after)
         return response
     except NotAuthorised:
-        fault = gettext("Name or password is wrong.")
+        fault = gettext("Wrong user name or password.")
         return await _sign_in_page(wanted=wanted, name=name, fault=fault, status=401)
     response = go(wanted)
     auth.remember(response, signed_in.token)
@@ -104,13 +104,15 @@ async def change_password() -> Response:
         )
     except BadParameter as error:
         fault = (
-            gettext("The present password is wrong.")
+            gettext("The current password is wrong.")
             if error.field == "old"
-            else gettext("The new password is too short: at least 8 characters.")
+            else gettext("The new password is too short. Use at least 8 characters.")
         )
         return await _account_page(fault, 400)
     except TooManyRequests:
-        return await _account_page(gettext("Too many attempts. Wait a minute."), 429)
+        return await _account_page(
+            gettext("Too many attempts. Wait a minute, then try again."), 429
+        )
     return go("/account?done=password")
 
 

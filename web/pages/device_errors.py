@@ -22,45 +22,45 @@ _SENTENCES: tuple[tuple[type[HubError], str], ...] = (
     (
         DeviceOffline,
         N_(
-            "The camera is not connected, so nothing was sent. Check its power and its network, "
-            "and that it is not disabled here."
+            "The camera is not connected, so nothing was sent. Check its power and "
+            "network, and that it is not disabled."
         ),
     ),
     (
         DeviceLeft,
         N_(
-            "The camera's connection ended before it answered. Wait until it is back, then try "
-            "again."
+            "The camera disconnected before it responded. Wait until it is back online, "
+            "then try again."
         ),
     ),
     (
         DeviceBusy,
-        N_("The camera has been asked for too much already. Wait a moment, then try again."),
+        N_("The camera is busy with other requests. Wait a moment, then try again."),
     ),
     (
         DeviceSilent,
         N_(
-            "The camera did not answer in time. Try again in a minute, and restart it if it stays "
-            "silent."
+            "The camera did not respond in time. Try again in a minute. If it still does "
+            "not respond, restart it."
         ),
     ),
     (
         DeviceNonsense,
         N_(
-            "The camera's answer could not be understood. Its firmware may be another one than "
-            "this hub knows; an update may help."
+            "The camera's response could not be understood. Its firmware version may not "
+            "be supported; an update may help."
         ),
     ),
 )
 
 #: What devices mean by the codes of chapter 四 when they refuse.
 _REFUSALS = {
-    401: N_("The camera refused, for it takes its connection as over. Try again in a minute."),
-    404: N_("The camera does not know this function. A newer firmware may."),
-    420: N_("The camera does not take these values. Change them, then try again."),
-    426: N_("The camera does not have what it was asked for."),
+    401: N_("The camera says that its session has expired. Try again in a minute."),
+    404: N_("The camera does not support this function. Newer firmware might."),
+    420: N_("The camera does not accept these values. Change them, then try again."),
+    426: N_("The camera does not have the requested item."),
 }
-_REFUSED = N_("The camera refused to do it. Look at its own page, or restart it, then try again.")
+_REFUSED = N_("The camera refused the request. Check its web page, or restart it, then try again.")
 
 
 def device_trouble(error: HubError) -> str:
@@ -76,12 +76,12 @@ def change_trouble(error: HubError) -> str:
     sentence = device_trouble(error)
     if not isinstance(error, Unanswered):
         return sentence
-    doubt = gettext("It may have done it all the same.")
+    doubt = gettext("The change may have been made anyway.")
     return f"{sentence} {doubt}"
 
 
 def refusal(code: int, msg: str) -> str:
     """A device's own words and code, for whoever asks its maker."""
     if msg:
-        return gettext("It said: “%(msg)s” (code %(code)s).") % {"msg": msg, "code": code}
-    return gettext("Its code was %(code)s.") % {"code": code}
+        return gettext("Its message: “%(msg)s” (code %(code)s).") % {"msg": msg, "code": code}
+    return gettext("Its error code: %(code)s.") % {"code": code}

@@ -23,42 +23,51 @@ class _Text(Struct, frozen=True):
 
 _TEXTS = {
     400: _Text(
-        N_("That could not be understood"),
-        N_("Go back, check what you entered, and send it again."),
+        N_("The request could not be understood"),
+        N_("Go back, check what you entered and send it again."),
     ),
     403: _Text(
         N_("Not allowed"),
-        N_("The page was too old, or came from elsewhere. Go back, load it again, and repeat."),
+        N_(
+            "The form has expired or came from another site. Go back, reload the page and try"
+            " again."
+        ),
     ),
     404: _Text(
-        N_("Nothing is here"),
-        N_("The address is wrong, or what it showed was removed or is older than what is kept."),
+        N_("Page not found"),
+        N_(
+            "The address is wrong, or what it showed has been removed or is past its "
+            "retention period."
+        ),
     ),
     413: _Text(
         N_("Too large"),
-        N_("What was sent is larger than the hub takes here. Send a smaller file."),
+        N_("The upload is larger than the hub accepts here. Choose a smaller file."),
     ),
     429: _Text(
         N_("Too many attempts"),
         N_("Wait a minute, then try again."),
     ),
     500: _Text(
-        N_("The hub made a mistake"),
-        N_("It goes on working, and the details are in its log. Try again."),
+        N_("Something went wrong in the hub"),
+        N_("The hub is still running, and its log has the details. Try again."),
     ),
     503: _Text(
-        N_("Nothing can be stored now"),
-        N_("The disk is full or does not answer. Free some space; the hub goes on by itself."),
+        N_("Data cannot be saved at the moment"),
+        N_(
+            "The disk is full or not responding. Free up some space; the hub then recovers by"
+            " itself."
+        ),
     ),
 }
 #: What a person at a page can cause, in the words of the services and in ours.
 _DETAILS = tuple(
     (re.compile(said), text)
     for said, text in (
-        (r"no device with did (?P<did>.+)", N_("There is no camera with the number %(did)s.")),
+        (r"no device with did (?P<did>.+)", N_("There is no camera with the device ID %(did)s.")),
         (
             r"no device with sn (?P<sn>.+) waits",
-            N_("No camera with the serial number %(sn)s waits."),
+            N_("No camera with the serial number %(sn)s is waiting."),
         ),
         (r"there is no record (?P<seq>.+)", N_("There is no record %(seq)s.")),
         (
@@ -69,10 +78,10 @@ _DETAILS = tuple(
         (r"no campaign (?P<id>.+)", N_("There is no campaign %(id)s.")),
         (
             r"(?P<name>\w+): the number of a record",
-            N_("%(name)s: the number of a record is expected."),
+            N_("%(name)s: must be the number of a record."),
         ),
         (r"this form was sent from another site", N_("This form was sent from another site.")),
-        (r"this form is too old.+", N_("This form is too old. Load the page again.")),
+        (r"this form is too old.+", N_("This form has expired. Reload the page.")),
     )
 )
 _NEAREST = {401: 403, 405: 404, 408: 400, 409: 400, 415: 400, 422: 400, 504: 503}
@@ -86,11 +95,11 @@ async def error_page(error: Exception, status: int) -> Response:
     title, advice = gettext(text.title), gettext(text.advice)
     if isinstance(error, auth.RoleMissing):
         advice = gettext(
-            "This needs the role %(role)s. Ask an administrator of this site, or sign in as "
-            "somebody else."
+            "This requires the role “%(role)s”. Ask an administrator, or sign in as a "
+            "different user."
         ) % {"role": gettext(ROLES[error.role])}
     if isinstance(error, DEVICE_ERRORS):
-        title, advice = gettext("The camera did not do it"), change_trouble(error)
+        title, advice = gettext("The camera did not carry out the request"), change_trouble(error)
     return await page(
         "error.html",
         status=status,

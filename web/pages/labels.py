@@ -30,114 +30,131 @@ DEVICE_STATES = {
 
 #: What a page says after a change, by the `done` of its address.
 DONE = {
-    "added": N_("The camera was added. It is taken in as soon as it connects."),
-    "accepted-taken": N_("The camera was accepted, and took its initial parameters."),
-    "accepted-refused": N_("The camera was accepted. It refused the initial parameters."),
+    "added": N_("The camera was added. It is accepted as soon as it connects."),
+    "accepted-taken": N_("The camera was accepted and has applied its initial parameters."),
+    "accepted-refused": N_("The camera was accepted, but rejected the initial parameters."),
     "accepted-silent": N_(
-        "The camera was accepted. It did not answer to the initial parameters; many cameras do "
-        "not know them, and work all the same."
+        "The camera was accepted. It did not respond to the initial parameters; many "
+        "cameras do not support them and work anyway."
     ),
     "accepted-not-sent": N_(
-        "The camera was accepted. Its initial parameters go out once it connects with a good "
-        "signature."
+        "The camera was accepted. Its initial parameters will be sent once it connects "
+        "with a valid signature."
     ),
     "changed": N_("Saved."),
-    "enabled": N_("The camera may connect again."),
-    "disabled": N_("The camera is disabled and was disconnected."),
-    "face-set": N_("The camera took the settings for faces and people."),
-    "recording-set": N_("The camera took the settings for recording."),
-    "person-added": N_("The camera took the person."),
-    "person-deleted": N_("The camera deleted the person."),
-    "rebooting": N_("The camera was told to restart. It is back in a minute or two."),
-    "removed": N_("The camera was removed. Its records stay."),
-    "imported": N_("The cameras were added. Each is taken in as soon as it connects."),
-    "site-key-removed": N_("The site key is removed. Cameras without their own are not let in."),
-    "earlier-key-dropped": N_("The earlier key is good no more. The camera was disconnected."),
-    "init-taken": N_("The camera took its initial parameters."),
-    "init-refused": N_("The camera refused the initial parameters."),
-    "init-silent": N_("The camera did not answer to the initial parameters."),
-    "init-not-sent": N_(
-        "The camera is offline. Its initial parameters go out when it connects without a number."
+    "enabled": N_("The camera is enabled and can connect again."),
+    "disabled": N_("The camera was disabled and disconnected."),
+    "face-set": N_("The camera has applied the settings for faces and people."),
+    "recording-set": N_("The camera has applied the recording settings."),
+    "person-added": N_("The person was added to the camera."),
+    "person-deleted": N_("The person was deleted from the camera."),
+    "rebooting": N_("The camera is restarting. It should be back in a minute or two."),
+    "removed": N_("The camera was removed. Its records are kept."),
+    "imported": N_("The cameras were added. Each is accepted as soon as it connects."),
+    "site-key-removed": N_(
+        "The site key was removed. Cameras without a key of their own can no longer connect."
     ),
-    "site-key": N_("The site key is set. Cameras with this key need their code alone now."),
-    "release-added": N_("The release was added. Give it to cameras when you are ready."),
-    "release-removed": N_("The release was removed, and the files that no other release has."),
-    "campaign-started": N_("It has begun. Cameras ask for it by themselves, which takes a while."),
+    "earlier-key-dropped": N_("The old key is no longer valid. The camera was disconnected."),
+    "init-taken": N_("The camera has applied its initial parameters."),
+    "init-refused": N_("The camera rejected the initial parameters."),
+    "init-silent": N_("The camera did not respond to the initial parameters."),
+    "init-not-sent": N_(
+        "The camera is offline. Its initial parameters will be sent when it connects "
+        "without a device ID."
+    ),
+    "site-key": N_(
+        "The site key was set. Cameras with this key now only need their security code."
+    ),
+    "release-added": N_("The release was added. You can now update cameras to it."),
+    "release-removed": N_(
+        "The release was removed, including the files that no other release uses."
+    ),
+    "campaign-started": N_(
+        "The campaign has started. Cameras ask for updates from time to time, so this takes a"
+        " while."
+    ),
     "campaign-pause": N_("The campaign is paused."),
-    "campaign-resume": N_("The campaign goes on."),
+    "campaign-resume": N_("The campaign was resumed."),
     "campaign-stop": N_("The campaign was stopped."),
     "password": N_("The password was changed. Other browsers were signed out."),
-    "signed-out": N_("You are signed out."),
-    "signed-out-everywhere": N_("You are signed out everywhere."),
+    "signed-out": N_("You have signed out."),
+    "signed-out-everywhere": N_("You have signed out on all devices."),
 }
 
 WAITING = {
-    "unknown": N_("Not known here yet. Enter its security code to accept it."),
-    "code-mismatch": N_("The code does not match the camera's signature. Check each character."),
+    "unknown": N_("New camera. Enter its security code to accept it."),
+    "code-mismatch": N_(
+        "The security code does not match the camera's signature. Check every character."
+    ),
     "key-mismatch": N_(
-        "The key does not match the camera's signature: it has another one. Give it its own key."
+        "The key does not match the camera's signature. Enter the camera's own key."
     ),
     "clock-off": N_("Its clock is %(offset)s. Set its time and time zone, or its NTP server."),
     "no-signature": N_(
-        "It sends no signature, so it cannot show that it is what it says. Switch signing on in "
+        "It sends no signature, so its identity cannot be verified. Turn on signing in "
         "its settings, or update its firmware."
     ),
     "bad-signature": N_(
-        "Its signature cannot be read: it is no Base64. Check its settings, or update its firmware."
+        "Its signature is not valid Base64. Check its settings, or update its firmware."
     ),
-    "replayed": N_("It repeats an earlier connect. Its clock may stand still: restart the camera."),
-    "no-key": N_("There is no key to check its signature with. Add its key, or set a site key."),
-    "disabled": N_("It is disabled here. Enable it to let it in."),
-    "foreign-did": N_("It gives a number (did) that is not its own. Correct it on the camera."),
-    "no-did": N_("It gives no number (did) yet, and was sent one. It should connect again soon."),
+    "replayed": N_(
+        "It repeated an earlier connection request. Its clock may have stopped: restart the camera."
+    ),
+    "no-key": N_("There is no key to verify its signature with. Enter its key, or set a site key."),
+    "disabled": N_("It is disabled. Enable it so that it can connect."),
+    "foreign-did": N_("It reports the wrong device ID (did). Correct it on the camera."),
+    "no-did": N_(
+        "It has no device ID (did) yet. One was sent to it, and it should reconnect shortly."
+    ),
     # D2 counts what is not known here by its address: another one's tries slow it too.
     "slowed": N_(
-        "Too many tries failed, its own or those of unknown cameras behind the same address: "
-        "answers are held back until %(time)s. A right code is taken at once all the same."
+        "Too many failed attempts, by this camera or by unknown cameras at the same "
+        "address. Answers are delayed until %(time)s. A correct security code is still "
+        "accepted immediately."
     ),
 }
 
-CSV_FIELDS = {"sn": N_("Serial number"), "did": N_("Number (did)")}
+CSV_FIELDS = {"sn": N_("Serial number"), "did": N_("Device ID (did)")}
 
 ROW_FAULTS = {
-    "wrong": N_("A value is missing or wrong."),
-    "taken": N_("A camera has this already: %(field)s."),
-    "repeated": N_("Line %(line)s has the same: %(field)s."),
+    "wrong": N_("A value is missing or not valid."),
+    "taken": N_("Already used by another camera: %(field)s."),
+    "repeated": N_("Same as in line %(line)s: %(field)s."),
     "columns": N_(
-        "The first line names the columns: %(columns)s. sn and code must be among them, others may "
-        "not."
+        "The first line must name the columns (%(columns)s). sn and code are required; "
+        "other columns are not allowed."
     ),
     "values": N_("There are more values than columns."),
-    "rows": N_("At most %(most)s cameras are added at once."),
-    "csv": N_("This is no CSV: is a quotation mark missing?"),
-    "empty": N_("There is no camera below the names of the columns."),
+    "rows": N_("At most %(most)s cameras can be added at once."),
+    "csv": N_("This is not valid CSV. Is a quotation mark missing?"),
+    "empty": N_("There are no cameras below the column names."),
 }
 
 INIT_OUTCOMES = {
-    "taken": N_("taken"),
-    "refused": N_("refused: it answered “%(answer)s”"),
-    "silent": N_("no answer"),
+    "taken": N_("applied"),
+    "refused": N_("rejected: it answered “%(answer)s”"),
+    "silent": N_("no response"),
     "not-sent": N_("not sent yet"),
 }
 
 HEALTH = {
     "starting": N_("The hub is starting."),
     "cannot-store": N_(
-        "Nothing can be stored now (%(reason)s). Cameras are asked to send again later."
+        "Data cannot be saved at the moment (%(reason)s). Cameras are asked to send it again later."
     ),
-    "damaged": N_("The store is damaged (%(what)s). Restore a backup."),
-    "clock-unset": N_("The clock of this machine is wrong: it says %(clock)s. Set it."),
+    "damaged": N_("The stored data is damaged (%(what)s). Restore a backup."),
+    "clock-unset": N_("The clock of this computer is wrong: it shows %(clock)s. Correct it."),
     "clock-went-back": N_(
-        "There are records of %(day)s, which is yet to come: the clock of this machine is wrong, "
-        "or was when they came."
+        "There are records dated %(day)s, which is in the future. The clock of this "
+        "computer is wrong, or was wrong when they arrived."
     ),
-    "certificate-ended": N_("The certificate ended on %(day)s. Give a new one."),
-    "certificate-early": N_("The certificate holds from %(day)s on only."),
-    "certificate-ends": N_("The certificate ends on %(day)s, in %(days)s days."),
+    "certificate-ended": N_("The certificate expired on %(day)s. Install a new one."),
+    "certificate-early": N_("The certificate is not valid before %(day)s."),
+    "certificate-ends": N_("The certificate expires on %(day)s, in %(days)s days."),
     "certificate-stays": N_("The certificate could not be renewed: %(reason)s"),
     "disk-low": N_(
-        "Only %(free)s GB are free on the disk, where %(wanted)s GB should be, and no older day "
-        "can be dropped. Free some space."
+        "Only %(free)s GB of disk space is free (%(wanted)s GB is needed), and there are "
+        "no older records left to delete. Free up some space."
     ),
 }
 
@@ -205,7 +222,7 @@ def clock_offset(seconds: float) -> str:
     """How far a clock is off; positive is ahead of the hub's."""
     # 1.1 tells the time in whole seconds.
     if abs(seconds) < 2:
-        return gettext("exact")
+        return gettext("accurate")
     length = duration(abs(seconds))
     if seconds > 0:
         return gettext("%(length)s ahead") % {"length": length}
@@ -239,8 +256,8 @@ def device_fault(error: HubError) -> str:
     field = error.field if isinstance(error, BadParameter) else ""
     if isinstance(error, AlreadyExists):
         taken = {
-            "sn": gettext("A camera with this serial number is here already."),
-            "did": gettext("A camera with this number (did) is here already."),
+            "sn": gettext("There is already a camera with this serial number."),
+            "did": gettext("There is already a camera with this device ID (did)."),
         }
         return taken.get(field, error.message)
     return _wrong_field(field) or error.message
@@ -262,10 +279,12 @@ def row_fault(fault: RowFault) -> str:
 def _wrong_field(field: str) -> str:
     wrong = {
         "sn": gettext("The serial number is missing or too long."),
-        "did": gettext("The number (did) is a whole number from 1 to 18446744073709551615."),
+        "did": gettext(
+            "The device ID (did) must be a whole number from 1 to 18446744073709551615."
+        ),
         "code": gettext("The security code is missing or too long."),
         "key": gettext(
-            "That is no RSA public key. Give it as PEM text: it begins with "
+            "This is not an RSA public key. Enter it as PEM text that begins with "
             "-----BEGIN PUBLIC KEY----- or -----BEGIN CERTIFICATE-----."
         ),
         "name": gettext("The name is too long."),

@@ -57,12 +57,12 @@ async def set_up(token: str) -> Response:
 
 def _fault(field: str) -> str:
     faults = {
-        "name": gettext("Choose a name of 1 to 64 letters that nobody has yet."),
-        "password": gettext("The password is too short: at least 8 characters."),
-        "site_name": gettext("Give the site a name of 1 to 100 letters."),
-        "zone": gettext("Choose a time zone of the list."),
+        "name": gettext("Choose a user name of 1 to 64 characters that is not taken."),
+        "password": gettext("The password is too short. Use at least 8 characters."),
+        "site_name": gettext("Enter a site name of 1 to 100 characters."),
+        "zone": gettext("Choose a time zone from the list."),
     }
-    return faults.get(field, gettext("Choose one of the list."))
+    return faults.get(field, gettext("Choose a value from the list."))
 
 
 @functools.cache

@@ -16,13 +16,13 @@ def form_fault(error: HubError, megabytes: int) -> str:
         case TooLarge():
             return file_too_large(megabytes)
         case TooSlow():
-            return gettext("The file came too slowly. Try again, or choose a smaller one.")
+            return gettext("The upload was too slow. Try again, or choose a smaller file.")
         case CannotStoreNow():
             return gettext(
-                "Too much is being sent to the hub just now. Wait a moment, then try again."
+                "The hub is receiving too much data right now. Wait a moment, then try again."
             )
-    return gettext("The form could not be read. Load the page again, and send it once more.")
+    return gettext("The form could not be read. Reload the page, then send it again.")
 
 
 def file_too_large(megabytes: int) -> str:
-    return gettext("The file is too large: at most %(n)s MB.") % {"n": megabytes}
+    return gettext("The file is too large. The limit is %(n)s MB.") % {"n": megabytes}

@@ -56,14 +56,14 @@ async def test_an_age_that_is_none_is_not_shown(
 ) -> None:
     camera.outcome = says(face_total=1, face_list=[{**FACE, "age": age}])
     await guard.get(f"/cameras/1/captures?{RANGE}")
-    assert "80 % alike" in guard.text
+    assert "80% similar" in guard.text
     assert "years" not in guard.text
 
 
 async def test_faces_are_shown_with_their_pictures(guard: Visitor, camera: SimulatedLink) -> None:
     camera.outcome = says(face_total=1, face_list=[FACE])
     await guard.get(f"/cameras/1/captures?{RANGE}")
-    for text in ("张三", "80 % alike · female · 27 years", "2026-11-24 14:27:41", "1 of 1"):
+    for text in ("张三", "80% similar · female · 27 years old", "2026-11-24 14:27:41", "1 of 1"):
         assert text in guard.text, text
     picture = "/media/device/1?path=sdcard%2F20261124%2F14%2F2741_1.jpg"
     assert f'<img src="{picture}" alt="" width="320" height="320" loading="lazy"' in guard.text
@@ -94,7 +94,7 @@ async def test_the_filters_are_asked_for_and_kept(guard: Visitor, camera: Simula
         "phone": "136",
     }
     assert 'name="phone" value="136"' in guard.text
-    assert "leave out a filter" in guard.text
+    assert "fewer filters" in guard.text
 
 
 async def test_people_who_pass_are_asked_for_without_filters(
@@ -124,9 +124,9 @@ async def test_without_a_time_it_is_today_in_the_zone_of_the_site(
 @pytest.mark.parametrize(
     ("query", "sentence"),
     [
-        ("from=yesterday", "Give two times, the earlier one first."),
-        ("from=2026-11-25T10:00&until=2026-11-25T09:00", "Give two times"),
-        ("from=2026-02-31T10:00&until=2026-11-25T09:00", "Give two times"),
+        ("from=yesterday", "Enter two times, the earlier one first."),
+        ("from=2026-11-25T10:00&until=2026-11-25T09:00", "Enter two times"),
+        ("from=2026-02-31T10:00&until=2026-11-25T09:00", "Enter two times"),
         (f"{RANGE}&name={'x' * 129}", "Name: at most 128 characters"),
         (f"{RANGE}&phone=1%0A2", "Phone: at most 128 characters, without line breaks"),
     ],
@@ -220,5 +220,5 @@ async def test_whom_a_camera_saw_is_not_for_viewers(hub: FakeServices) -> None:
     assert "/cameras/1/captures" not in viewer.text
     await viewer.get("/cameras/1/captures")
     assert viewer.response.status_code == 403
-    assert "This needs the role Guard." in viewer.text
+    assert "This requires the role “Guard”." in viewer.text
     assert "Ask an administrator" in viewer.text

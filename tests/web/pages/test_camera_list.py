@@ -94,7 +94,7 @@ async def test_cameras_are_found_by_name_number_address_and_state(
 async def test_nothing_found_leads_back_to_all(guard: Visitor) -> None:
     guard.hub.devices.put(device("1", "Gate", "online"))
     await guard.get("/cameras?name=nobody")
-    assert "No camera is like that." in guard.text
+    assert "No camera matches." in guard.text
     assert "No cameras yet" not in guard.text
     assert 'value="nobody"' in guard.text
 

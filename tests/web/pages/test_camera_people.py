@@ -103,7 +103,7 @@ async def test_the_filters_are_asked_for_and_kept(
     }
     assert 'name="phone" value="136"' in guard.text
     assert '<option value="2" selected>Blacklist' in guard.text
-    assert "nobody like that" in guard.text
+    assert "Nobody on the camera matches" in guard.text
 
 
 @pytest.mark.parametrize(
@@ -130,7 +130,7 @@ async def test_a_long_list_goes_on_by_its_address(hub: FakeServices) -> None:
     await guard.get("/cameras/1/people" + more.replace("&amp;", "&"))
     seen += re.findall(r'href="/cameras/1/people/(\d+)"', guard.text)
     assert len(seen) == len(set(seen)) >= 70
-    assert "Back to the beginning" in guard.text
+    assert "Back to the start" in guard.text
     assert 'rel="next"' not in guard.text
 
 
@@ -139,7 +139,7 @@ async def test_a_number_that_is_none_leads_nowhere(
 ) -> None:
     camera.outcome = says(total=1, list=[{**PERSON, "pid": "../1", "name": None, "category": None}])
     await guard.get("/cameras/1/people")
-    assert "Without a name" in guard.text
+    assert "No name" in guard.text
     assert "people/.." not in guard.text
     for pid in ("0", "x", "18446744073709551616", "١"):
         await guard.get(f"/cameras/1/people/{pid}")
@@ -151,15 +151,15 @@ async def test_a_camera_that_knows_nobody_is_told_so(
 ) -> None:
     camera.outcome = says(total=0, list=[])
     await guard.get("/cameras/1/people")
-    assert "knows nobody yet" in guard.text
+    assert "no people on the camera yet" in guard.text
 
 
 @pytest.mark.parametrize("path", ["people", "people/123456", "people/123456/delete"])
 @pytest.mark.parametrize(
     ("outcome", "sentence"),
     [
-        (DeviceSilent("x"), "did not answer in time"),
-        (DeviceLeft("x"), "connection ended"),
+        (DeviceSilent("x"), "did not respond in time"),
+        (DeviceLeft("x"), "disconnected before it responded"),
         (DeviceRefused(426, "no <such>"), "“no &lt;such&gt;” (code 426)"),
         (says(list="none"), "could not be understood"),
     ],
@@ -217,7 +217,7 @@ async def test_what_is_not_known_of_a_person_is_left_out(
 ) -> None:
     camera.outcome = says(pid="5", age=0, gender=9, category=0)
     await guard.get("/cameras/1/people/5")
-    for text in ("Without a name", "Stranger", "Unknown (9)"):
+    for text in ("No name", "Stranger", "Unknown (9)"):
         assert text in guard.text
     for text in ("<img", "Age", "None"):
         assert text not in guard.text
@@ -259,7 +259,7 @@ async def test_a_person_is_added_with_every_field(
     assert sent == {**FORM, **further, "category": 3, "gender": 2, "age": 34}
     assert admin.hub.accounts.audited == [("user admin", "device.person_add", "1 4711")]
     await admin.get(admin.goes_to)
-    assert "The camera took the person" in admin.text
+    assert "The person was added to the camera" in admin.text
     assert "Maria" in admin.text
 
 
@@ -270,7 +270,7 @@ async def test_a_person_is_replaced_only_by_who_says_so(
     taken = {**FORM, "pid": "100001"}
     await admin.send_photo("/cameras/1/people/add", photo(), **taken)
     assert admin.response.status_code == 409
-    assert "number 100001 is 王秀英" in admin.text
+    assert "ID 100001 already belongs to 王秀英" in admin.text
     assert 'value="Maria"' in admin.text
     assert [uri for uri, _ in camera.asked] == ["/person/query"]
     assert admin.hub.accounts.audited == []
@@ -303,8 +303,8 @@ async def test_a_photo_of_a_phone_may_be_larger_than_other_forms(
         ({"department": "x" * 129}, "At most 128 characters, without line breaks."),
         ({"age": "151"}, "A whole number from 0 to 150."),
         ({"age": "old"}, "A whole number from 0 to 150."),
-        ({"category": "5"}, "Choose one of these."),
-        ({"gender": ""}, "Choose one of these."),
+        ({"category": "5"}, "Choose one of the options."),
+        ({"gender": ""}, "Choose one of the options."),
     ],
 )
 async def test_what_is_not_allowed_is_marked_and_nothing_is_sent(
@@ -340,7 +340,7 @@ async def test_the_form_has_every_field_with_the_bounds_of_the_wire(admin: Photo
     ("data", "fault"),
     [
         (b"", "Choose a photo."),
-        (b"no picture", "That is no picture that can be used"),
+        (b"no picture", "This file cannot be used"),
         (photo("PNG")[:60], "The picture is damaged"),
     ],
 )
@@ -362,7 +362,7 @@ async def test_a_file_that_is_too_large_is_told_so(
     assert f'data-most="{(16 << 20) - (64 << 10)}"' in admin.text
     await admin.send_photo("/cameras/1/people/add", bytes(16 << 20), **FORM)
     assert admin.response.status_code == 413
-    assert "The file is too large: at most 16 MB." in admin.text
+    assert "The file is too large. The limit is 16 MB." in admin.text
     assert camera.asked == []
 
 
@@ -370,8 +370,8 @@ async def test_a_file_that_is_too_large_is_told_so(
     ("outcome", "sentence", "audited"),
     [
         (DeviceRefused(420, "no face"), "“no face” (code 420)", True),
-        (DeviceSilent("x"), "It may have done it all the same", True),
-        (DeviceLeft("x"), "It may have done it all the same", True),
+        (DeviceSilent("x"), "The change may have been made anyway", True),
+        (DeviceLeft("x"), "The change may have been made anyway", True),
     ],
 )
 async def test_a_camera_that_does_not_take_a_person_is_told_with_what_was_typed(
@@ -425,7 +425,7 @@ async def test_deleting_asks_once_and_names_the_person_and_the_camera(
     assert pid not in camera.state.people
     assert admin.hub.accounts.audited == [("user admin", "device.person_delete", f"1 {pid}")]
     await admin.get(admin.goes_to)
-    assert "The camera deleted the person" in admin.text
+    assert "The person was deleted from the camera" in admin.text
 
 
 async def test_a_camera_that_does_not_delete_is_a_sentence(

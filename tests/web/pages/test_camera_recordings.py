@@ -105,7 +105,7 @@ async def test_without_a_month_it_is_the_present_one_and_none_comes_after(
         assert viewer.response.status_code == 200
         assert "November 2026" in viewer.text
         assert 'rel="next"' not in viewer.text
-        assert "no recording of this month" in viewer.text
+        assert "no recordings for this month" in viewer.text
 
 
 async def test_the_first_month_has_none_before_it(viewer: Visitor, camera: SimulatedLink) -> None:
@@ -128,7 +128,7 @@ async def test_the_page_is_there_before_the_camera_has_answered(
     hub.links["1"].request = wait  # type: ignore[method-assign]
     text = ""
     async with viewer.open("/cameras/1/recordings?month=2026-10") as connection:
-        while "Asking the camera …" not in text:
+        while "Asking the camera…" not in text:
             text += (await connection.receive()).decode()
         assert "October 2026" in text
         assert "138" not in text
@@ -142,7 +142,7 @@ async def test_the_page_is_there_before_the_camera_has_answered(
     ("error", "sentence"),
     [
         (DeviceOffline(), "The camera is not connected"),
-        (DeviceSilent(), "The camera did not answer in time"),
+        (DeviceSilent(), "The camera did not respond in time"),
         (DeviceNonsense(), "could not be understood"),
     ],
 )
@@ -174,7 +174,7 @@ async def test_days_that_cannot_be_read_are_not_days_without_a_recording(
 ) -> None:
     camera.outcome = DeviceAnswer(0, "OK", Raw(b'[{"day": 99, "count": -1}]'))
     await viewer.get("/cameras/1/recordings?month=2026-10")
-    assert "Nothing of the camera's answer could be read." in viewer.text
+    assert "None of the camera's results could be read." in viewer.text
     assert "has no recording" not in viewer.text
 
 
@@ -202,7 +202,7 @@ async def test_who_leaves_before_the_answer_leaves_nothing_behind(
     hub.links["1"].request = wait  # type: ignore[method-assign]
     async with viewer.open("/cameras/1/recordings") as connection:
         text = ""
-        while "Asking the camera …" not in text:
+        while "Asking the camera…" not in text:
             text += (await connection.receive()).decode()
     assert was_given_up.is_set()
 
@@ -212,7 +212,7 @@ async def test_a_camera_that_is_removed_meanwhile_is_told_of(
 ) -> None:
     camera.outcome = NoSuchResource()
     await viewer.get("/cameras/1/recordings")
-    assert "The camera was removed meanwhile." in viewer.text
+    assert "The camera has been removed in the meantime." in viewer.text
 
 
 # A day
@@ -256,7 +256,7 @@ async def test_what_began_the_day_before_is_drawn_from_midnight_on(
 async def test_an_empty_day_says_so(viewer: Visitor, camera: SimulatedLink) -> None:
     camera.outcome = says(total_file=0, recordlist=[])
     await viewer.get("/cameras/1/recordings/2026-10-03")
-    assert "no recording of this day" in viewer.text
+    assert "no recordings for this day" in viewer.text
 
 
 @pytest.mark.parametrize("quirks", [Quirks(), Quirks(first_page=1)])

@@ -57,7 +57,7 @@ async def test_the_form_begins_with_the_last_day_in_the_zone_of_the_site(
     assert start[10:] == end[10:]
     assert str(guard.hub.site.zone_name()) in guard.text
     assert 'name="threshold" value="80" min="0" max="100"' in guard.text
-    assert "kept nowhere" in guard.text
+    assert "Neither the photo nor the results are stored" in guard.text
     assert camera.asked == []
 
 
@@ -74,7 +74,7 @@ async def test_the_camera_is_asked_with_a_jpeg_and_its_own_times(
         "start_time": "2026-11-24 12:00:00",
         "end_time": "2026-11-25 12:00:30",
     }
-    assert "captured nobody like that" in guard.text
+    assert "captured nobody similar" in guard.text
     assert 'value="2026-11-24T12:00"' in guard.text
 
 
@@ -99,7 +99,11 @@ async def test_what_is_found_is_shown_best_first_with_its_pictures(
         "2026-11-25 08:00:00",
         "&lt;when&gt;",
     ]
-    assert re.findall(r"<h3>([^<]*)</h3>", guard.text) == ["99 % alike", "99 % alike", "81 % alike"]
+    assert re.findall(r"<h3>([^<]*)</h3>", guard.text) == [
+        "99% similar",
+        "99% similar",
+        "81% similar",
+    ]
     assert 'src="/media/device/1?path=sdcard%2Fa%20b%26c.jpg"' in guard.text
 
 
@@ -109,11 +113,11 @@ async def test_of_very_many_the_best_are_shown(guard: Photographer, camera: Simu
     )
     await guard.send_photo("/cameras/1/search", photo(), **FORM)
     assert "9000 captures look like the photo" in guard.text
-    assert "The best 200 are shown" in guard.text
+    assert "Only the best 200 are shown" in guard.text
     assert guard.text.count("<article") == 200
     assert "1 could not be read" in guard.text
-    assert "99 % alike" in guard.text
-    assert "80 % alike" not in guard.text
+    assert "99% similar" in guard.text
+    assert "80% similar" not in guard.text
 
 
 async def test_an_answer_of_which_nothing_can_be_read_is_told_apart_from_none(
@@ -121,7 +125,7 @@ async def test_an_answer_of_which_nothing_can_be_read_is_told_apart_from_none(
 ) -> None:
     camera.outcome = says(total=1, face_list=[{"score": 5}])
     await guard.send_photo("/cameras/1/search", photo(), **FORM)
-    assert "Nothing of the camera's answer could be read" in guard.text.replace("&#39;", "'")
+    assert "None of the camera's results could be read" in guard.text.replace("&#39;", "'")
 
 
 async def test_the_page_is_there_before_the_camera_has_found_anything(
@@ -130,15 +134,15 @@ async def test_the_page_is_there_before_the_camera_has_found_anything(
     """Sent piece by piece: the word that it searches comes before the answer."""
     camera.outcome = says(total=1, face_list=[match(90)])
     await guard.send_photo("/cameras/1/search", photo(), **FORM)
-    searching = guard.text.index("The camera is searching. It may take 30 seconds")
+    searching = guard.text.index("The camera is searching. This may take up to 30 seconds")
     assert searching < guard.text.index("1 capture looks like the photo")
 
 
 @pytest.mark.parametrize(
     ("outcome", "sentence"),
     [
-        (DeviceSilent("x"), "did not answer in time"),
-        (DeviceLeft("x"), "connection ended"),
+        (DeviceSilent("x"), "did not respond in time"),
+        (DeviceLeft("x"), "disconnected before it responded"),
         (DeviceRefused(420, "no <face>"), "“no &lt;face&gt;” (code 420)"),
         (says(face_list="none"), "could not be understood"),
     ],
@@ -168,9 +172,9 @@ async def test_whatever_the_camera_answers_the_page_is_whole(
     [
         ({"threshold": "101"}, "Threshold: A whole number from 0 to 100."),
         ({"threshold": ""}, "Threshold: A whole number from 0 to 100."),
-        ({"until": "2026-11-23T00:00"}, "Give two times, the earlier one first."),
-        ({"from": "yesterday"}, "Give two times, the earlier one first."),
-        ({"from": "2026-02-30T00:00"}, "Give two times, the earlier one first."),
+        ({"until": "2026-11-23T00:00"}, "Enter two times, the earlier one first."),
+        ({"from": "yesterday"}, "Enter two times, the earlier one first."),
+        ({"from": "2026-02-30T00:00"}, "Enter two times, the earlier one first."),
     ],
 )
 async def test_what_is_not_allowed_is_told_and_nothing_is_sent(
@@ -185,7 +189,7 @@ async def test_what_is_not_allowed_is_told_and_nothing_is_sent(
 
 
 @pytest.mark.parametrize(
-    ("data", "fault"), [(b"", "Choose a photo."), (b"x", "That is no picture that can be used")]
+    ("data", "fault"), [(b"", "Choose a photo."), (b"x", "This file cannot be used")]
 )
 async def test_a_photo_that_cannot_be_used_is_told_why(
     guard: Photographer, camera: SimulatedLink, data: bytes, fault: str
@@ -209,4 +213,4 @@ async def test_a_search_leaves_nothing_behind(guard: Photographer, camera: Simul
     await guard.send_photo("/cameras/1/search", photo(), **FORM)
     assert guard.response.headers["Cache-Control"] == "no-store"
     await guard.get("/cameras/1/search")
-    assert "90 % alike" not in guard.text
+    assert "90% similar" not in guard.text

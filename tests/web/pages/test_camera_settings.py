@@ -69,7 +69,7 @@ async def test_a_field_has_the_bounds_of_the_command(admin: Visitor) -> None:
 
 
 async def test_what_was_never_set_is_said_to_be_no_value_of_the_camera(admin: Visitor) -> None:
-    assert admin.text.count("these are common values, not its own") == 2
+    assert admin.text.count("these are typical values, not its current ones") == 2
     # What need not be sent is left as the camera has it.
     assert '<option value="" selected>' in field(admin.text, "play_audio_vip")
 
@@ -88,8 +88,8 @@ async def test_a_camera_takes_its_face_settings(admin: Visitor, camera: Simulate
     assert sent["alarm_out"] == {"interval": 10, "alarm_push": True}
     assert admin.hub.accounts.audited == [("user admin", "device.set_face", "1")]
     await admin.get(admin.goes_to)
-    assert "The camera took the settings for faces and people." in admin.text
-    assert "Taken by the camera on " in admin.text
+    assert "The camera has applied the settings for faces and people." in admin.text
+    assert "Applied by the camera on " in admin.text
     assert 'value="44"' in field(admin.text, "mini_face")
     assert "checked" not in field(admin.text, "push_bg")
 
@@ -109,8 +109,8 @@ async def test_a_camera_takes_its_recording_settings(admin: Visitor, camera: Sim
         ("face", FACE_VALUES, "threshold", "", "A whole number from 0 to 100."),
         ("face", FACE_VALUES, "threshold", "7.5", "A whole number from 0 to 100."),
         ("recording", RECORD_VALUES, "file_len", "61", "A whole number from 1 to 60."),
-        ("recording", RECORD_VALUES, "strategy", "2", "Choose one of these."),
-        ("face", FACE_VALUES, "play_audio_vip", "maybe", "Choose one of these."),
+        ("recording", RECORD_VALUES, "strategy", "2", "Choose one of the options."),
+        ("face", FACE_VALUES, "play_audio_vip", "maybe", "Choose one of the options."),
     ],
 )
 async def test_a_value_out_of_its_bounds_is_marked_kept_and_not_sent(
@@ -125,7 +125,7 @@ async def test_a_value_out_of_its_bounds_is_marked_kept_and_not_sent(
     other = "quality_face" if path == "face" else "pre_record.duration"
     await admin.send(f"/cameras/1/settings/{path}", **{**values, name: wrong, other: "3"})
     assert admin.response.status_code == 400
-    assert "one value is not allowed" in admin.text
+    assert "one value is not valid" in admin.text
     assert admin.text.count('aria-invalid="true"') == 1
     assert 'aria-invalid="true"' in field(admin.text, name)
     assert f'class="wrong"><span>{expected}' in admin.text or (
@@ -143,22 +143,22 @@ async def test_a_refusal_keeps_the_values_and_is_remembered(
     camera.outcome = DeviceAnswer(500, "sensor <busy>")
     await admin.send("/cameras/1/settings/face", **{**FACE_VALUES, "mini_face": "77"})
     assert admin.response.status_code == 502
-    assert "The camera refused to do it." in admin.text
-    assert "It said: “sensor &lt;busy&gt;” (code 500)." in admin.text
+    assert "The camera refused the request." in admin.text
+    assert "Its message: “sensor &lt;busy&gt;” (code 500)." in admin.text
     assert 'value="77"' in field(admin.text, "mini_face")
     await admin.get("/cameras/1/settings")
-    assert "It refused others on " in admin.text
+    assert "It rejected other values on " in admin.text
     assert 'value="40"' in field(admin.text, "mini_face")
 
 
 TROUBLES: list[tuple[HubError, str, bool]] = [
     (DeviceOffline(), "The camera is not connected", False),
-    (DeviceBusy(), "has been asked for too much already", False),
-    (DeviceLeft(), "connection ended before it answered", True),
-    (DeviceSilent(), "did not answer in time", True),
-    (DeviceNonsense(), "answer could not be understood", True),
-    (DeviceRefused(404, ""), "does not know this function", True),
-    (DeviceRefused(420, "x"), "does not take these values", True),
+    (DeviceBusy(), "busy with other requests", False),
+    (DeviceLeft(), "disconnected before it responded", True),
+    (DeviceSilent(), "did not respond in time", True),
+    (DeviceNonsense(), "response could not be understood", True),
+    (DeviceRefused(404, ""), "does not support this function", True),
+    (DeviceRefused(420, "x"), "does not accept these values", True),
 ]
 
 
@@ -172,7 +172,7 @@ async def test_whatever_a_camera_does_instead_is_a_sentence(
     assert sentence in admin.text.replace("&#39;", "'")
     # It is in the audit log where the camera may have done it all the same.
     assert len(admin.hub.accounts.audited) == may_be_done
-    doubt = "It may have done it all the same." in admin.text
+    doubt = "The change may have been made anyway." in admin.text
     assert doubt == isinstance(error, Unanswered)
 
 
@@ -204,7 +204,7 @@ async def test_of_a_camera_that_is_away_the_settings_can_still_be_seen(hub: Fake
     admin = Visitor(hub)
     await admin.sign_in()
     await admin.get("/cameras/1/settings")
-    assert "it can be set once it is back" in admin.text
+    assert "You can change its settings once it is back" in admin.text
 
 
 @pytest.mark.parametrize("role", ["guard", "viewer"])
@@ -225,4 +225,4 @@ async def test_in_chinese_a_bound_and_a_refusal_are_told_in_chinese(admin: Visit
     await admin.get("/cameras/1/settings")
     await admin.send("/cameras/1/settings/face", **{**FACE_VALUES, "mini_face": "1"})
     assert "30 到 500 的整数。" in admin.text
-    assert "有一个数值超出允许范围" in admin.text
+    assert "有一项内容无效" in admin.text

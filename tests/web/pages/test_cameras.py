@@ -27,7 +27,7 @@ async def admin(hub: FakeServices) -> Visitor:
 async def test_without_cameras_the_page_says_how_to_get_one(admin: Visitor) -> None:
     await admin.get("/cameras")
     assert "No cameras yet" in admin.text
-    assert "No camera is knocking now" in admin.text
+    assert "No cameras are waiting" in admin.text
 
 
 async def test_the_table_says_how_each_camera_is(admin: Visitor) -> None:
@@ -59,7 +59,7 @@ async def test_the_table_says_how_each_camera_is(admin: Visitor) -> None:
 @pytest.mark.parametrize(
     ("seconds", "words"),
     [
-        (-1.6, "exact"),
+        (-1.6, "accurate"),
         (5.0, "5 s ahead"),
         (-65.0, "1 min 5 s behind"),
         (28_680.0, "7 h 58 min ahead"),
@@ -77,11 +77,11 @@ async def test_a_clock_offset_is_told_in_words(admin: Visitor, seconds: float, w
     ("code", "words"),
     [
         ("unknown", "Enter its security code"),
-        ("code-mismatch", "The code does not match"),
-        ("no-signature", "Switch signing on in its settings"),
-        ("replayed", "It repeats an earlier connect"),
+        ("code-mismatch", "The security code does not match"),
+        ("no-signature", "Turn on signing in its settings"),
+        ("replayed", "It repeated an earlier connection request"),
         ("no-key", "There is no key"),
-        ("key-mismatch", "it has another one"),
+        ("key-mismatch", "The key does not match"),
     ],
 )
 async def test_who_knocks_is_told_why_it_waits(admin: Visitor, code: str, words: str) -> None:
@@ -97,7 +97,7 @@ async def test_a_guard_is_told_that_an_administrator_is_waited_for(hub: FakeServ
     hub.enrolment.knock(waiting("SN1"))
     await guard.get("/cameras")
     assert "Waiting for an administrator" in guard.text
-    assert "Waiting for you" not in guard.text
+    assert "Waiting to be accepted" not in guard.text
 
 
 async def test_a_camera_is_accepted_in_one_step(admin: Visitor) -> None:
@@ -106,7 +106,7 @@ async def test_a_camera_is_accepted_in_one_step(admin: Visitor) -> None:
     await admin.send("/cameras/accept", sn="SN1", code=CODE, name="Gate", back="/cameras")
     assert admin.goes_to == "/cameras?done=accepted-taken&did=1"
     await admin.get(admin.goes_to)
-    assert "took its initial parameters" in admin.text
+    assert "has applied its initial parameters" in admin.text
     assert "Gate" in admin.text
     assert admin.hub.accounts.audited == [("user admin", "device.accept", "1")]
 
@@ -116,7 +116,7 @@ async def test_a_code_that_does_not_fit_is_told_where_it_was_typed(admin: Visito
     await admin.get("/cameras")
     await admin.send("/cameras/accept", sn="SN2", code="wrong", name="My gate", back="/cameras")
     assert admin.response.status_code == 400
-    assert "nothing was stored" in admin.text
+    assert "nothing was saved" in admin.text
     assert 'value="My gate"' in admin.text
     assert "wrong" not in admin.text.split('name="code"')[1][:60]
     assert admin.hub.accounts.audited == []
@@ -157,14 +157,14 @@ async def test_a_key_that_is_none_is_told_on_the_page_where_it_was_typed(admin: 
     admin.hub.enrolment.knock(waiting("SN1"))
     await admin.get("/cameras/connect")
     await admin.send("/cameras/accept", sn="SN1", code=CODE, key="no key", back="/cameras/connect")
-    assert "That is no RSA public key" in admin.text
+    assert "This is not an RSA public key" in admin.text
     assert "Fingerprint" in admin.text
 
 
 async def test_who_waits_no_more_cannot_be_accepted(admin: Visitor) -> None:
     await admin.get("/cameras")
     await admin.send("/cameras/accept", sn="SN1", code=CODE, back="/cameras")
-    assert "does not wait any more" in admin.text
+    assert "is no longer waiting" in admin.text
 
 
 async def test_a_camera_is_added_beforehand(admin: Visitor) -> None:
@@ -174,7 +174,7 @@ async def test_a_camera_is_added_beforehand(admin: Visitor) -> None:
     assert admin.hub.accounts.audited == [("user admin", "device.add", "1")]
     await admin.get("/cameras/add")
     await admin.send("/cameras/add", sn="SN7", code=CODE, name="Again")
-    assert "is here already" in admin.text
+    assert "There is already a camera" in admin.text
     assert 'value="Again"' in admin.text
 
 
@@ -214,7 +214,7 @@ async def test_a_code_that_the_camera_in_its_place_does_not_sign_with_is_told_at
     monkeypatch.setattr(admin.hub.devices, "change", change)
     await admin.send("/cameras/1/identity", sn="SN2", code="wrong", key="")
     assert admin.response.status_code == 400
-    assert "Nothing was changed. The code does not match the camera" in admin.text
+    assert "Nothing was changed. The security code does not match the camera" in admin.text
     assert 'value="SN2"' in admin.text
     assert admin.hub.accounts.audited == []
 
@@ -224,7 +224,7 @@ async def test_a_bad_key_keeps_what_was_entered(admin: Visitor) -> None:
     await admin.get("/cameras/1")
     await admin.send("/cameras/1/identity", sn="SN1", key="nonsense")
     assert admin.response.status_code == 400
-    assert "That is no RSA public key" in admin.text
+    assert "This is not an RSA public key" in admin.text
     assert "nonsense" in admin.text
     assert admin.hub.accounts.audited == []
 
@@ -243,13 +243,13 @@ async def test_a_clock_is_trusted_or_not(admin: Visitor) -> None:
     await admin.get("/cameras/1")
     await admin.send("/cameras/1/clock", trusted="no")
     await admin.get("/cameras/1/manage")
-    assert "Its clock is not trusted" in admin.text
+    assert "Its clock is not checked" in admin.text
 
 
 async def test_removing_asks_once_and_names_what_goes(admin: Visitor) -> None:
     admin.hub.devices.put(device("1", "Gate", "online", sn="SN1"))
     await admin.get("/cameras/1/remove")
-    for text in ("Remove Gate?", "SN1", "What stays"):
+    for text in ("Remove Gate?", "SN1", "are kept until their retention period ends"):
         assert text in admin.text
     assert "1" in admin.hub.devices.views
     await admin.send("/cameras/1/remove")
@@ -284,7 +284,7 @@ async def test_a_guard_sees_the_cameras_and_no_way_to_change_them(
         assert visitor.response.status_code == 403
 
 
-# Point your cameras here
+# Connect your cameras
 
 
 async def test_the_addresses_to_type_stand_as_text_and_as_code(admin: Visitor) -> None:
@@ -302,7 +302,7 @@ async def test_the_addresses_to_type_stand_as_text_and_as_code(admin: Visitor) -
 async def test_the_site_key_is_pasted_once(admin: Visitor) -> None:
     await admin.get("/cameras/connect")
     await admin.send("/cameras/connect/site-key", key="nonsense")
-    assert "That is no RSA public key" in admin.text
+    assert "This is not an RSA public key" in admin.text
     await admin.send("/cameras/connect/site-key", key=PEM)
     assert admin.goes_to == "/cameras/connect?done=site-key"
     assert admin.hub.devices.key == PEM

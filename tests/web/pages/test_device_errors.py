@@ -29,13 +29,18 @@ async def admin(tmp_path: Path, clock: FrozenClock) -> AsyncIterator[Visitor]:
 @pytest.mark.parametrize(
     ("path", "status", "english", "chinese"),
     [
-        ("/cameras/9", 404, "There is no camera with the number 9.", "没有编号为 9 的摄像机。"),
+        (
+            "/cameras/9",
+            404,
+            "There is no camera with the device ID 9.",
+            "没有设备编号为 9 的摄像机。",
+        ),
         ("/cameras/waiting/SN9/trace", 404, "No camera with the serial number SN9", "SN9"),
         ("/records/9", 404, "There is no record 9.", "没有记录 9。"),
         ("/media/9/face.jpg", 404, "There is no such picture of record 9.", "记录 9 没有此图片。"),
         ("/firmware/releases/9", 404, "There is no release 9.", "没有版本 9。"),
         ("/firmware/campaigns/9", 404, "There is no campaign 9.", "没有升级任务 9。"),
-        ("/?before=x", 400, "before: the number of a record", "before：应为记录的编号。"),
+        ("/?before=x", 400, "before: must be the number of a record", "before：应为记录的编号。"),
     ],
 )
 async def test_what_is_not_there_is_told_in_both_languages(
@@ -52,8 +57,8 @@ async def test_what_is_not_there_is_told_in_both_languages(
 
 async def test_a_form_that_is_refused_says_why_in_both_languages(admin: Visitor) -> None:
     for language, text in (
-        ("en", "This form is too old. Load the page again."),
-        ("zh", "此表单已过期，请重新加载页面。"),
+        ("en", "This form has expired. Reload the page."),
+        ("zh", "此表单已过期，请刷新页面。"),
     ):
         await admin.get("/account")
         await admin.send("/preferences", language=language, next="/")

@@ -46,7 +46,7 @@ async def test_a_code_is_tried_while_it_is_typed(admin: Visitor) -> None:
     await admin.get("/cameras")
     assert (await tried(admin, sn="SN1", code="1234"))["fits"] is False
     fits = await tried(admin, sn="SN1", code=CODE)
-    assert fits == {"fits": True, "text": "It fits the camera's signature.", "more": ""}
+    assert fits == {"fits": True, "text": "Matches the camera's signature.", "more": ""}
     assert "SN1" in admin.hub.enrolment.rows
     assert admin.hub.accounts.audited == []
 
@@ -54,7 +54,7 @@ async def test_a_code_is_tried_while_it_is_typed(admin: Visitor) -> None:
 async def test_a_code_for_nobody_is_told_so(admin: Visitor) -> None:
     await admin.get("/cameras/connect")
     answer = await tried(admin, sn="NOBODY", code=CODE)
-    assert answer["text"].startswith("This camera did not try to connect lately")
+    assert answer["text"].startswith("This camera has not tried to connect recently")
 
 
 async def test_who_tries_codes_too_fast_is_asked_to_wait(
@@ -96,10 +96,10 @@ async def test_every_reason_and_how_often_it_tried_stand_beside_a_camera(admin: 
     admin.hub.enrolment.knock(structs.replace(row, slowed_until=row.last_seen + 30_000))
     await admin.get("/cameras/waiting")
     for words in (
-        "The code does not match",
+        "The security code does not match",
         "Its clock is 7 h 58 min ahead",
-        "answers are held back until",
-        "12 tries, the last at",
+        "Answers are delayed until",
+        "12 attempts, last at",
     ):
         assert words in admin.text, words
 
@@ -107,7 +107,7 @@ async def test_every_reason_and_how_often_it_tried_stand_beside_a_camera(admin: 
 async def test_a_clock_that_is_right_is_told_too(admin: Visitor) -> None:
     admin.hub.enrolment.knock(waiting("SN1"))
     await admin.get("/cameras/waiting")
-    assert "clock: exact" in admin.text
+    assert "clock: accurate" in admin.text
 
 
 def many(hub: FakeServices, count: int) -> None:
@@ -135,12 +135,12 @@ async def test_hundreds_that_knock_come_a_page_at_a_time(admin: Visitor) -> None
 async def test_one_of_hundreds_is_found_by_a_part_of_its_number(admin: Visitor) -> None:
     many(admin.hub, 300)
     await admin.get("/cameras?find=sn21")
-    assert "10 of 300 that knock" in admin.text
+    assert "10 of 300 waiting" in admin.text
     assert 'data-part="/cameras/waiting?back=%2Fcameras&amp;find=sn21"' in admin.text
     await admin.get("/cameras/waiting?back=/cameras&find=sn21")
     assert admin.text.count('class="knock"') == 10
     await admin.get("/cameras?find=nobody")
-    assert "None of those that knock is called so" in admin.text
+    assert "No waiting camera matches" in admin.text
 
 
 async def test_a_page_that_no_longer_is_shows_the_first(admin: Visitor) -> None:
@@ -168,7 +168,7 @@ async def test_what_is_to_be_done_by_hand_is_told_after_accepting(admin: Visitor
         device("12", "Gate", "offline", init_outcome="refused with 404 no such uri")
     )
     await admin.get("/cameras?done=accepted-refused&did=12")
-    for words in ("it answered “404 no such uri”", "enter this one on its own page", ">12<"):
+    for words in ("it answered “404 no such uri”", "enter this one on its web page", ">12<"):
         assert words in admin.text, words
     await admin.get("/cameras?done=accepted-taken&did=12")
     assert "enter this one" not in admin.text
@@ -180,7 +180,7 @@ async def test_an_accepted_camera_that_is_still_kept_out_is_told_why(admin: Visi
     view = device("12", "Gate", "offline", waiting=waiting("SN1", "clock-off", seconds="-28680"))
     admin.hub.devices.put(view)
     await admin.get("/cameras/connect?done=accepted-taken&did=12")
-    assert "It is not let in yet. Its clock is 7 h 58 min behind" in admin.text
+    assert "It cannot connect yet. Its clock is 7 h 58 min behind" in admin.text
 
 
 async def test_a_camera_that_knocks_takes_a_broken_ones_place(admin: Visitor) -> None:
@@ -190,10 +190,10 @@ async def test_a_camera_that_knocks_takes_a_broken_ones_place(admin: Visitor) ->
     assert '<option value="12">Gate</option>' in admin.text
     assert '<option value="13">' not in admin.text
     await admin.send("/cameras/accept", sn="SN1", code=CODE, replaces="99", back="/cameras")
-    assert "no camera with the number" in admin.text
+    assert "The camera to be replaced does not exist" in admin.text
     both = {"did": "12", "replaces": "12", "back": "/cameras"}
     await admin.send("/cameras/accept", sn="SN1", code=CODE, **both)
-    assert "Leave the number (did) empty" in admin.text
+    assert "Leave the device ID (did) empty" in admin.text
     await admin.send("/cameras/accept", sn="SN1", code=CODE, replaces="12", back="/cameras")
     assert admin.goes_to == "/cameras?done=accepted-taken&did=12"
     assert admin.hub.devices.views["12"].sn == "SN1"
@@ -206,8 +206,8 @@ async def test_a_camera_that_knocks_takes_a_broken_ones_place(admin: Visitor) ->
 async def test_initial_parameters_are_sent_once_more(admin: Visitor) -> None:
     admin.hub.devices.put(device("1", "Gate", "online", init_outcome="no answer within 10 s"))
     await admin.get("/cameras/1/manage")
-    assert "no answer" in admin.text
-    assert "enter this one on its own page" in admin.text
+    assert "no response" in admin.text
+    assert "enter this one on its web page" in admin.text
     admin.hub.enrolment.initial.delivery = Delivery("refused", "refused with 404")
     await admin.send("/cameras/1/init")
     assert admin.goes_to == "/cameras/1/manage?done=init-refused"
@@ -234,7 +234,7 @@ async def test_cameras_that_sign_with_the_earlier_site_key_are_counted(admin: Vi
         device("3", "Roof", "online"),
     )
     await admin.get("/cameras/connect")
-    assert "1 camera has not signed with it yet" in admin.text
+    assert "1 camera still uses the old key" in admin.text
 
 
 async def test_removing_the_site_key_asks_once_and_says_whom_it_puts_out(admin: Visitor) -> None:
@@ -263,8 +263,8 @@ async def send_text(admin: FileSender, path: str, text: str) -> None:
 async def test_a_sheet_is_looked_at_before_it_is_added(admin: FileSender) -> None:
     await admin.get("/cameras/import")
     await send_text(admin, "/cameras/import", SHEET)
-    assert "2 cameras would be added" in admin.text
-    for words in ("North", "&lt;East&gt;", "77", "the next free", "no site key is set"):
+    assert "2 cameras will be added" in admin.text
+    for words in ("North", "&lt;East&gt;", "77", "assigned automatically", "no site key is set"):
         assert words in admin.text, words
     assert admin.hub.devices.views == {}
     await send_text(admin, "/cameras/import/add", SHEET)
@@ -282,10 +282,10 @@ async def test_every_bad_line_of_a_sheet_is_told_and_nothing_is_added(
     await send_text(admin, path, "sn,code,did\nA,1,\nA,1,\nB,,\nC,1,1\nD,1,,,,\n")
     assert admin.response.status_code == 400
     for words in (
-        "4 lines are wrong",
-        "Line 2 has the same: Serial number.",
+        "4 lines have errors",
+        "Same as in line 2: Serial number.",
         "The security code is missing",
-        "A camera has this already: Number (did).",
+        "Already used by another camera: Device ID (did).",
         "There are more values than columns.",
     ):
         assert words in admin.text, words
@@ -303,7 +303,7 @@ async def test_a_number_that_was_just_given_away_is_told_in_the_visitors_words(
     await admin.get("/cameras/import")
     await send_text(admin, "/cameras/import/add", SHEET)
     assert admin.response.status_code == 400
-    assert "A camera with this number (did) is here already." in admin.text
+    assert "There is already a camera with this device ID (did)." in admin.text
 
 
 @pytest.mark.parametrize("as_file", [True, False])
@@ -317,7 +317,7 @@ async def test_a_sheet_of_two_thousand_cameras_with_names_is_added(
         await admin.send_file("/cameras/import", "file", "cameras.csv", sheet.encode("utf-8-sig"))
     else:
         await send_text(admin, "/cameras/import", sheet)
-    assert "2000 cameras would be added" in admin.text
+    assert "2000 cameras will be added" in admin.text
     await send_text(admin, "/cameras/import/add", sheet)
     assert admin.goes_to == "/cameras?done=imported"
     assert len(admin.hub.devices.views) == 2000
@@ -328,14 +328,14 @@ async def test_a_bad_line_far_down_is_named(admin: FileSender) -> None:
     await admin.get("/cameras/import")
     await send_text(admin, "/cameras/import", "\n".join(["sn,code", *rows]))
     assert '<th scope="row">5002</th>' in admin.text
-    assert "Line 9 has the same: Serial number." in admin.text
+    assert "Same as in line 9: Serial number." in admin.text
 
 
 async def test_a_sheet_that_is_too_large_is_told_so_on_its_page(admin: FileSender) -> None:
     await admin.get("/cameras/import")
     await admin.send_file("/cameras/import", "file", "huge.csv", bytes(6 << 20))
     assert admin.response.status_code == 400
-    assert "The file is too large: at most 4 MB." in admin.text
+    assert "The file is too large. The limit is 4 MB." in admin.text
 
 
 async def test_a_sheet_may_be_no_longer_than_any_body_may() -> None:
@@ -343,10 +343,11 @@ async def test_a_sheet_may_be_no_longer_than_any_body_may() -> None:
     await admin.sign_in()
     await admin.get("/cameras/import")
     assert (
-        f'data-most="{1 << 20}" data-too-large="The file is too large: at most 1 MB."' in admin.text
+        f'data-most="{1 << 20}" data-too-large="The file is too large. The limit is 1 MB."'
+        in admin.text
     )
     await admin.send_file("/cameras/import", "file", "large.csv", bytes(2 << 20))
-    assert "<span>The file is too large: at most 1 MB.</span>" in admin.text
+    assert "<span>The file is too large. The limit is 1 MB.</span>" in admin.text
 
 
 async def test_a_file_that_is_no_text_is_told_so(admin: FileSender) -> None:
@@ -379,7 +380,7 @@ async def test_only_an_administrator_adds_a_sheet(
 async def test_a_sheet_without_columns_is_told_which_there_are(admin: FileSender) -> None:
     await admin.get("/cameras/import")
     await send_text(admin, "/cameras/import", "")
-    assert "sn,code,did,name,key. sn and code must be among them" in admin.text
+    assert "(sn,code,did,name,key). sn and code are required" in admin.text
 
 
 async def test_the_cameras_are_exported(admin: FileSender) -> None:

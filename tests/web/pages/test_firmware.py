@@ -172,8 +172,8 @@ async def test_what_came_is_kept_where_the_form_is_refused_and_not_sent_twice(
     await admin.get("/firmware/add")
     await admin.send_release(("app.bin", FILE), **{**GOOD, "reports.fwVer": "two"})
     assert admin.response.status_code == 400
-    assert "Firmware: a version has dotted numbers" in admin.text
-    assert "It is here already" in admin.text
+    assert "Firmware: enter numbers separated by dots" in admin.text
+    assert "Already uploaded" in admin.text
     assert f'name="kept_1" value="{SHA256}"' in admin.text
     assert 'name="name_1" value="app.bin"' in admin.text
     await admin.send_release(("", b""), **GOOD, kept_1=SHA256, name_1="app.bin", type_1="3")
@@ -191,14 +191,14 @@ async def test_a_script_that_sends_the_form_gets_the_form_alone(admin: Operator)
 @pytest.mark.parametrize(
     ("fields", "sentence"),
     [
-        ({"ver_name": " "}, "The name of the version has 1 to 64 characters"),
+        ({"ver_name": " "}, "The version name must have 1 to 64 characters"),
         ({"ver_code": "-1"}, "a whole number from 0 to 9007199254740992"),
         ({"ver_code": "9" * 17}, "a whole number from 0 to 9007199254740992"),
         ({"ver_code": "9007199254740993"}, "a whole number from 0 to 9007199254740992"),
         ({"description": "x" * 2001}, "longer than 2000 characters"),
-        ({"release_date": "2026-02-30T10:00"}, "That is no date"),
-        ({"least.osVer": "x"}, "System: a version has dotted numbers"),
-        ({"name_1": "x" * 65}, "File 1: its name has 1 to 64 characters"),
+        ({"release_date": "2026-02-30T10:00"}, "This is not a valid date"),
+        ({"least.osVer": "x"}, "Operating system: enter numbers separated by dots"),
+        ({"name_1": "x" * 65}, "File 1: the name must have 1 to 64 characters"),
     ],
 )
 async def test_a_wrong_field_is_told_in_words(
@@ -222,7 +222,7 @@ async def test_an_empty_and_a_large_file_are_refused_and_those_before_stay(
     admin: Operator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(firmware_files, "MOST_BYTES", len(FILE))
-    for bad, sentence in ((b"", "The file is empty"), (FILE + b"!", "A file has at most 512 MB")):
+    for bad, sentence in ((b"", "The file is empty"), (FILE + b"!", "At most 512 MB per file")):
         await admin.get("/firmware/add")
         await admin.send_release(("app.bin", FILE), ("bad.bin", bad), **GOOD)
         assert admin.response.status_code == 400
@@ -238,7 +238,7 @@ async def test_a_form_without_room_is_refused_in_words_and_keeps_its_fields(
     admin.site.free.bytes = 2 * GB + len(FILE) - 1
     await admin.send_release(("app.bin", FILE), **GOOD)
     assert admin.response.status_code == 400
-    assert "too little room beside what is kept for records" in admin.text
+    assert "not enough disk space beyond what is reserved for records" in admin.text
     assert 'name="ver_name" value="v2.0"' in admin.text
     assert admin.site.releases.files() == ()
 
@@ -280,7 +280,7 @@ async def test_a_hub_that_takes_other_files_says_so(admin: Operator) -> None:
     for place in places:
         await place.__aenter__()
     await admin.send_release(("app.bin", FILE), **GOOD)
-    assert "The hub is taking other files just now" in admin.text
+    assert "The hub is receiving other files right now" in admin.text
     for place in places:
         await place.__aexit__(None, None, None)
 
@@ -292,7 +292,7 @@ async def test_a_release_is_removed_after_being_asked_once(admin: Operator) -> N
     release = await admin.site.add_release(FILE)
     path = f"/firmware/releases/{release.id}/remove"
     await admin.get(path)
-    assert "What goes" in admin.text
+    assert "This deletes the release" in admin.text
     await admin.send(path)
     assert admin.goes_to == "/firmware?done=release-removed"
     assert admin.site.releases.all() == ()
@@ -304,11 +304,11 @@ async def test_a_release_on_its_way_is_not_removed_and_the_page_says_why(admin: 
     campaign = await admin.site.campaigns.start(release.id, ["1"])
     path = f"/firmware/releases/{release.id}/remove"
     await admin.get(path)
-    assert "1 campaign gives it to cameras" in admin.text
+    assert "1 campaign is installing this release" in admin.text
     assert f'href="/firmware/campaigns/{campaign.id}"' in admin.text
     await admin.send(path)
     assert admin.response.status_code == 400
-    assert "1 campaign gives it to cameras" in admin.text
+    assert "1 campaign is installing this release" in admin.text
     assert admin.site.releases.all() == (release,)
 
 
@@ -347,12 +347,12 @@ async def test_of_a_release_that_reports_nothing_those_have_it_whom_a_campaign_g
     await site.report("1", fwVer="V7")
     assert site.states(campaign)["1"] == "done"
     await admin.get("/firmware")
-    assert "On 1 of 3 cameras" in admin.text
+    assert "Installed on 1 of 3 cameras" in admin.text
     other = await site.add_release(b"other", ver_name="v3", reports=Versions())
     await site.campaigns.stop(campaign.id)
     await site.campaigns.start(other.id, ["1"])
     await admin.get("/firmware")
-    assert "On 1 of 3 cameras" not in admin.text
+    assert "Installed on 1 of 3 cameras" not in admin.text
 
 
 # Giving
@@ -379,9 +379,12 @@ async def test_a_camera_that_cannot_be_given_it_is_not_choosable_and_says_why(
     await site.report("3", hwVer="V1.0")
     await admin.get(f"/firmware/releases/{release.id}/give")
     assert admin.text.count(" disabled>") == 2
-    assert f'<a href="/firmware/campaigns/{campaign.id}">It is being given v1.9.</a>' in admin.text
-    assert "It has this release." in admin.text
-    assert "Hardware V1.0 is too old: V2.0 is the least." in admin.text
+    assert (
+        f'<a href="/firmware/campaigns/{campaign.id}">It is being updated to v1.9.</a>'
+        in admin.text
+    )
+    assert "It already has this release." in admin.text
+    assert "Hardware V1.0 is too old: at least V2.0 is required." in admin.text
 
 
 async def test_a_campaign_that_does_not_start_says_why(admin: Operator) -> None:
@@ -389,11 +392,11 @@ async def test_a_campaign_that_does_not_start_says_why(admin: Operator) -> None:
     release = await site.add_release(FILE)
     await admin.get(f"/firmware/releases/{release.id}/give")
     await admin.start(release)
-    assert "Choose at least one camera" in admin.text
+    assert "Select at least one camera" in admin.text
     await admin.start(release, "1", first="2")
-    assert "has to be one of those chosen" in admin.text
+    assert "must be one of the selected cameras" in admin.text
     await admin.start(release, "1", "99")
-    assert "was removed meanwhile" in admin.text
+    assert "has been removed in the meantime" in admin.text
     await site.campaigns.start(release.id, ["1"])
     await admin.start(release, "1", "2")
     assert "is in another campaign by now" in admin.text
@@ -411,8 +414,8 @@ async def test_a_campaign_tells_how_far_each_camera_is(admin: Operator) -> None:
     path = f"/firmware/campaigns/{campaign.id}"
     await admin.get(path)
     assert f'data-part="{path}/now" data-on="firmware device"' in admin.text
-    assert "1 goes first. Once it has the new version, the others are given it." in admin.text
-    assert "The first camera comes before." in admin.text
+    assert "1 goes first. The others follow once it runs the new version." in admin.text
+    assert "It waits for the first camera." in admin.text
     (token,) = await site.links("1")
     await admin.get(f"{path}/now")
     assert "Offered" in admin.text
@@ -427,18 +430,24 @@ async def test_a_campaign_tells_how_far_each_camera_is(admin: Operator) -> None:
     with pytest.raises(Exception, match="older"):
         await site.ask("2", hwVer="V0.9")
     await admin.get(f"{path}/now")
-    for text in ("The others follow", "1 of 3", "Done", "Too old", "Hardware V0.9 is too old"):
+    for text in (
+        "Updating the others",
+        "1 of 3",
+        "Done",
+        "Version too old",
+        "Hardware V0.9 is too old",
+    ):
         assert text in admin.text, text
     await admin.get("/firmware")
-    assert "v2.0 to 3 cameras" in admin.text
-    assert "On 1 of 3 cameras" in admin.text
+    assert "3 cameras to v2.0" in admin.text
+    assert "Installed on 1 of 3 cameras" in admin.text
 
 
 @pytest.mark.parametrize(
     ("reports", "sentence"),
     [
-        (Versions(fw_ver="2.0"), "is done once it reports Firmware 2.0."),
-        (Versions(), "is done once it tells of itself again."),
+        (Versions(fw_ver="2.0"), "It is done once it reports Firmware 2.0."),
+        (Versions(), "It is done once it reports its versions again."),
     ],
 )
 async def test_of_a_camera_that_has_all_files_it_is_told_what_is_waited_for(
@@ -464,7 +473,7 @@ async def test_a_campaign_is_paused_resumed_and_stopped_after_being_asked_once(
     await admin.send(f"{path}/pause")
     assert site.state(campaign) == "paused"
     await admin.get(admin.goes_to)
-    assert "No camera is offered it until you go on" in admin.text
+    assert "No further cameras are offered the update until you resume" in admin.text
     await admin.send(f"{path}/resume")
     assert site.state(campaign) == "first"
     await admin.get(f"{path}/stop")
@@ -472,7 +481,7 @@ async def test_a_campaign_is_paused_resumed_and_stopped_after_being_asked_once(
     await admin.send(f"{path}/stop")
     assert site.state(campaign) == "stopped"
     await admin.get(admin.goes_to)
-    assert "It was not given it." in admin.text
+    assert "It was not updated." in admin.text
     assert f"{path}/pause" not in admin.text
     # It has ended: a page that does not know yet is shown so.
     await admin.send(f"{path}/pause")
@@ -498,7 +507,7 @@ async def test_who_downloaded_what_is_seen(admin: Operator, clock: FrozenClock) 
     await site.campaigns.start(release.id, ["1"])
     await site.download("1")
     await admin.get("/firmware/downloads")
-    for text in ("v2.0 · part 1.bin", "390.6 KB", "all of it"):
+    for text in ("v2.0 · part 1.bin", "390.6 KB", "complete"):
         assert text in admin.text, text
     # A later release has the same file: this was no download of it.
     clock.advance(1)
@@ -533,9 +542,9 @@ async def test_all_of_it_is_there_in_chinese(admin: Operator) -> None:
     await admin.send("/preferences", language="zh")
     for path, words in (
         ("", "固件版本"),
-        (f"/releases/{release.id}", "哪些摄像机已有"),
-        (f"/releases/{release.id}/give", "正在下发 v2.0。"),
-        (f"/campaigns/{campaign.id}", "先升级 1。它装好新版本后，再下发给其余摄像机。"),
+        (f"/releases/{release.id}", "已安装的摄像机"),
+        (f"/releases/{release.id}/give", "正在升级到 v2.0。"),
+        (f"/campaigns/{campaign.id}", "先升级 1，成功后再升级其余摄像机。"),
         ("/add", "描述文件"),
     ):
         await admin.get(f"/firmware{path}")

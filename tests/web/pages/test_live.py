@@ -87,7 +87,7 @@ async def test_a_wrong_password_is_told_and_the_name_kept(visitor: Visitor) -> N
     await visitor.get("/sign-in")
     await visitor.send("/sign-in", name="admin", password="no")
     assert visitor.response.status_code == 401
-    assert "Name or password is wrong." in visitor.text
+    assert "Wrong user name or password." in visitor.text
     assert 'value="admin"' in visitor.text
 
 
@@ -116,7 +116,7 @@ async def test_a_changed_password_ends_the_other_sessions(
     await elsewhere.sign_in()
     await admin.get("/account")
     await admin.send("/account/password", old="wrong", new="another sentence")
-    assert "The present password is wrong." in admin.text
+    assert "The current password is wrong." in admin.text
     await admin.send("/account/password", old=PASSWORD, new="short")
     assert "too short" in admin.text
     await admin.send("/account/password", old=PASSWORD, new="another sentence")
@@ -247,7 +247,7 @@ async def test_an_empty_site_says_what_to_do_next(admin: Visitor) -> None:
 async def test_an_empty_site_says_who_is_waiting(hub: FakeServices, admin: Visitor) -> None:
     hub.enrolment.knock(waiting("SN1"), waiting("SN2"))
     await admin.get("/")
-    assert "2 cameras wait" in admin.text
+    assert "2 cameras waiting" in admin.text
     assert 'href="/cameras"' in admin.text.split('class="empty"')[1]
 
 
@@ -333,7 +333,7 @@ async def test_older_pages_go_on_where_the_newer_ended(admin: Visitor) -> None:
 async def test_what_arrives_late_says_so(admin: Visitor) -> None:
     admin.hub.records.add(record(1, occurred_at=NOON_MS, received_at=NOON_MS + 600_000))
     await admin.get("/")
-    assert "arrived 20:10:00" in admin.text
+    assert "received 20:10:00" in admin.text
 
 
 async def test_a_name_is_never_markup(admin: Visitor) -> None:
@@ -363,7 +363,7 @@ async def test_the_strip_shows_what_is_offline_first(admin: Visitor) -> None:
     assert admin.text.index("Omega") < admin.text.index("Alpha")
     assert "1 online" in admin.text
     assert "1 offline" in admin.text
-    assert "1 camera waits" in admin.text
+    assert "1 camera waiting" in admin.text
 
 
 async def test_two_thousand_cameras_leave_the_live_page_light(
@@ -382,7 +382,7 @@ async def test_two_thousand_cameras_leave_the_live_page_light(
     assert 'aria-current="true" title="Camera 1999' in strip
     assert 'href="/cameras">All 2001 cameras</a>' in strip
     assert '<option value="1999" selected>' in wall
-    assert "<option disabled>1800 further ones: see under Cameras</option>" in wall
+    assert "<option disabled>1800 more: see Cameras</option>" in wall
 
 
 async def test_what_is_wrong_with_the_hub_stands_on_every_page(
@@ -391,7 +391,7 @@ async def test_what_is_wrong_with_the_hub_stands_on_every_page(
     hub.health.found = [HealthReason("damaged", "english", {"what": "page 7"})]
     for path in ("/", "/cameras", "/cameras/connect", "/account", "/notices", "/nothing"):
         await admin.get(path)
-        assert "The store is damaged (page 7)" in admin.text
+        assert "The stored data is damaged (page 7)" in admin.text
 
 
 # One record
@@ -426,7 +426,7 @@ async def test_a_record_shows_all_that_came_with_it(admin: Visitor) -> None:
 async def test_what_a_camera_says_besides_comes_after_what_one_asks(admin: Visitor) -> None:
     admin.hub.records.add(record(1, extra=Raw(b'{"helmet":0,"more":{"a":1}}')))
     await admin.get("/records/1")
-    assert admin.text.index("Arrived") < admin.text.index("helmet") < admin.text.index("<pre>")
+    assert admin.text.index("Received") < admin.text.index("helmet") < admin.text.index("<pre>")
 
 
 async def test_a_wall_that_is_held_tells_of_the_blacklist(admin: Visitor) -> None:

@@ -60,7 +60,7 @@ async def test_the_link_works_once(visitor: Visitor) -> None:
     ("field", "value", "words"),
     [
         ("password", "short", "The password is too short"),
-        ("site_name", "", "Give the site a name"),
+        ("site_name", "", "Enter a site name"),
     ],
 )
 async def test_a_mistake_is_told_and_the_rest_is_kept(
@@ -78,10 +78,10 @@ async def test_a_mistake_is_told_and_the_rest_is_kept(
 async def test_another_link_than_the_last_is_refused(visitor: Visitor) -> None:
     await visitor.get("/setup/older")
     assert visitor.response.status_code == 404
-    assert "This link is used up" in visitor.text
+    assert "This link is no longer valid" in visitor.text
 
 
-# Language and look
+# Language and theme
 
 
 @pytest.mark.parametrize(

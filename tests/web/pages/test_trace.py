@@ -109,7 +109,7 @@ async def admin(hub: FakeServices) -> Visitor:
 
 async def test_the_page_says_that_nothing_was_said(admin: Visitor) -> None:
     await admin.get("/cameras/1/trace")
-    assert "Nothing was said since the hub was started" in admin.text
+    assert "No frames since the hub was started" in admin.text
     assert 'data-after="0"' in admin.text
 
 

@@ -149,7 +149,7 @@ def _param(asked: Asked, page: int | None) -> FaceHistory | PersonHistory:
 def _fault(error: BadParameter) -> str:
     field = error.field.removeprefix("param.")
     if field in ("start_time", "end_time"):
-        return gettext("Give two times, the earlier one first.")
+        return gettext("Enter two times, the earlier one first.")
     return filter_fault(FaceHistory, field)
 
 
@@ -199,9 +199,9 @@ def _shown(one: FaceCapture | PersonCapture, did: str) -> Shown:
 def _facts(one: FaceCapture) -> list[str]:
     facts = []
     if one.similarity:
-        facts.append(gettext("%(n)s %% alike") % {"n": one.similarity})
+        facts.append(gettext("%(n)s%% similar") % {"n": one.similarity})
     if one.gender in (1, 2):
         facts.append(code_tables.gender_name(one.gender, language.current().code))
     if one.age is not None and one.age > 0:
-        facts.append(gettext("%(n)s years") % {"n": one.age})
+        facts.append(gettext("%(n)s years old") % {"n": one.age})
     return facts

@@ -15,10 +15,10 @@ _MISSING = N_("Choose a photo.")
 _FAULTS = {
     "missing": _MISSING,
     "no picture": N_(
-        "That is no picture that can be used: it has to be JPEG, PNG, WebP, GIF or BMP. Phones "
-        "may take others (HEIC): save it as JPEG."
+        "This file cannot be used. Choose a JPEG, PNG, WebP, GIF or BMP picture. Phones "
+        "may use other formats (HEIC): save those as JPEG first."
     ),
-    "damaged": N_("The picture is damaged: it cannot be read to its end. Choose another file."),
+    "damaged": N_("The picture is damaged or incomplete. Choose another file."),
 }
 
 
@@ -43,7 +43,7 @@ def photo_fault(error: HubError) -> str:
     """What is wrong with the photo, or with the form as a whole; for UPLOAD_ERRORS."""
     match error:
         case BadPhoto(fault="too many pixels"):
-            return gettext("The picture has too many pixels: at most %(n)s million.") % {
+            return gettext("The picture is too large. The limit is %(n)s million pixels.") % {
                 "n": MAX_PIXELS // 1_000_000
             }
         case BadPhoto():

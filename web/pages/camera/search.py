@@ -132,7 +132,7 @@ def _fault(error: HubError) -> str:
     if field == "threshold":
         return gettext("Threshold: %(expected)s") % {"expected": number_expected(_THRESHOLD)}
     if field in ("start_time", "end_time"):
-        return gettext("Give two times, the earlier one first.")
+        return gettext("Enter two times, the earlier one first.")
     return photo_fault(error)
 
 
@@ -148,7 +148,7 @@ def _shown(found: SearchResult, did: str) -> dict[str, object]:
 
 def _match(one: Match, did: str) -> Shown:
     return Shown(
-        score="" if one.score is None else gettext("%(n)s %% alike") % {"n": one.score},
+        score="" if one.score is None else gettext("%(n)s%% similar") % {"n": one.score},
         time=one.time,
         picture=picture_url(did, one.jpeg_url_face) if one.jpeg_url_face else "",
     )

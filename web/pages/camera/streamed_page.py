@@ -63,7 +63,7 @@ async def _pieces(parts: Parts, ask: Ask) -> AsyncGenerator[str, None]:
     except DEVICE_ERRORS as error:
         yield await parts.show("camera/_device_error.html", trouble=device_trouble(error))
     except NoSuchResource:
-        gone = gettext("The camera was removed meanwhile.")
+        gone = gettext("The camera has been removed in the meantime.")
         yield await parts.show("camera/_device_error.html", trouble=gone)
     finally:
         await answer.aclose()

@@ -27,15 +27,15 @@ _WAIT_SECONDS = 20.0
 
 #: What a frame is, by its kind and direction.
 _WHAT = {
-    ("request", "in"): N_("Camera asks"),
-    ("request", "out"): N_("Hub asks"),
-    ("answer", "in"): N_("Camera answers"),
-    ("answer", "out"): N_("Hub answers"),
-    ("upload", "in"): N_("Camera uploads"),
-    ("bad", "in"): N_("Camera sends what is no frame"),
-    ("part", "in"): N_("Camera sends a long frame; its beginning"),
-    ("part", "out"): N_("Hub sends a long frame; its beginning"),
-    ("ended", "in"): N_("The connection ended"),
+    ("request", "in"): N_("Camera request"),
+    ("request", "out"): N_("Hub request"),
+    ("answer", "in"): N_("Camera response"),
+    ("answer", "out"): N_("Hub response"),
+    ("upload", "in"): N_("Camera upload"),
+    ("bad", "in"): N_("Invalid frame from the camera"),
+    ("part", "in"): N_("Long frame from the camera (start only)"),
+    ("part", "out"): N_("Long frame from the hub (start only)"),
+    ("ended", "in"): N_("Connection closed"),
 }
 
 

@@ -88,15 +88,19 @@ async def _refused(sn: str, back: str, error: HubError) -> Response:
     form = await request.form
     waiting = next((one for one in auth.services().enrolment.waiting() if one.sn == sn), None)
     if waiting is None:
-        return await cameras_page(fault=gettext("That camera does not wait any more."))
+        return await cameras_page(fault=gettext("That camera is no longer waiting."))
     fault = device_fault(error)
     if isinstance(error, NoSuchResource):
-        fault = gettext("There is no camera with the number whose place it shall take.")
+        fault = gettext("The camera to be replaced does not exist.")
     if isinstance(error, BadParameter) and error.field == "did" and form.get("replaces"):
-        fault = gettext("Leave the number (did) empty: it takes that of the camera it replaces.")
+        fault = gettext(
+            "Leave the device ID (did) empty: the camera keeps the ID of the one it replaces."
+        )
     if isinstance(error, WrongSignature):
         reason = " ".join(waiting_reasons(waiting))
-        fault = gettext("Not accepted, and nothing was stored. %(reason)s") % {"reason": reason}
+        fault = gettext("The camera was not accepted, and nothing was saved. %(reason)s") % {
+            "reason": reason
+        }
     entered = {name: form.get(name, "") for name in ("name", "key", "did", "replaces")}
     refused: WaitingRow = waiting_row(waiting, fault=fault, **entered)
     if _page_of(back) == "/cameras/connect":
@@ -107,13 +111,15 @@ async def _refused(sn: str, back: str, error: HubError) -> Response:
 def _answer(found: CodeCheck) -> CheckAnswer:
     sentences = [reason_sentence(reason) for reason in found.reasons]
     if found.outcome == "fits":
-        return CheckAnswer(True, gettext("It fits the camera's signature."), " ".join(sentences))
+        return CheckAnswer(True, gettext("Matches the camera's signature."), " ".join(sentences))
     return CheckAnswer(False, " ".join(sentences))
 
 
 def _trouble(error: HubError) -> str:
     if isinstance(error, NoSuchResource):
-        return gettext("This camera did not try to connect lately, so no code can be tried on it.")
+        return gettext(
+            "This camera has not tried to connect recently, so the code cannot be checked."
+        )
     return device_fault(error)
 
 

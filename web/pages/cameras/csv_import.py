@@ -47,7 +47,7 @@ async def look_at() -> Response:
     text = _text_of(form)
     if text is None:
         return await _import_page(
-            fault=gettext("That file is no UTF-8 text. In Excel, save it as “CSV UTF-8”.")
+            fault=gettext("The file is not UTF-8 text. In Excel, save it as “CSV UTF-8”.")
         )
     try:
         sheet = await devices.read_csv(text)

@@ -47,7 +47,7 @@ async def start(id: int) -> Response:
     form = await request.form
     dids, first = form.getlist("did"), form.get("first", "")
     if first and first not in dids:
-        fault = gettext("The camera that goes first has to be one of those chosen.")
+        fault = gettext("The camera that goes first must be one of the selected cameras.")
         return await _give_page(release, dids, first, fault)
     try:
         with shielded():
@@ -103,10 +103,10 @@ def _hindrance(
 ) -> tuple[str, int | None]:
     """Why it cannot be chosen, and the campaign that holds it."""
     if standing is not None and not standing.campaign.has_ended:
-        text = gettext("It is being given %(version)s.")
+        text = gettext("It is being updated to %(version)s.")
         return text % {"version": standing.campaign.release.ver_name}, standing.campaign.id
     if any(release.reports.told()) and reported.hold(release.reports):
-        return gettext("It has this release."), None
+        return gettext("It already has this release."), None
     if not camera.device.enabled:
-        return gettext("It is disabled here."), None
+        return gettext("It is disabled."), None
     return "", None

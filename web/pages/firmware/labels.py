@@ -46,13 +46,13 @@ TYPES = {
 VERSIONS = {
     "fwVer": N_("Firmware"),
     "swVer": N_("Software"),
-    "osVer": N_("System"),
+    "osVer": N_("Operating system"),
     "hwVer": N_("Hardware"),
 }
 
 CAMPAIGN_STATES: dict[CampaignState, str] = {
-    "first": N_("One camera goes first"),
-    "rest": N_("The others follow"),
+    "first": N_("Updating the first camera"),
+    "rest": N_("Updating the others"),
     "paused": N_("Paused"),
     "stopped": N_("Stopped"),
     "done": N_("Done"),
@@ -60,7 +60,7 @@ CAMPAIGN_STATES: dict[CampaignState, str] = {
 
 DEVICE_STATES: dict[DeviceState, str] = {
     "waiting": N_("Waiting"),
-    "too_old": N_("Too old"),
+    "too_old": N_("Version too old"),
     "offered": N_("Offered"),
     "downloading": N_("Downloading"),
     "downloaded": N_("Downloaded"),
@@ -115,18 +115,23 @@ def campaign_sentence(campaign: Campaign) -> str:
     if campaign.state == "first":
         first = next((one.name or one.did for one in campaign.devices if one.is_next), "")
         if campaign.count == 1:
-            return gettext("%(camera)s is given it.") % {"camera": first}
-        return gettext(
-            "%(camera)s goes first. Once it has the new version, the others are given it."
-        ) % {"camera": first}
+            return gettext("%(camera)s is being updated.") % {"camera": first}
+        return gettext("%(camera)s goes first. The others follow once it runs the new version.") % {
+            "camera": first
+        }
     return gettext(_SENTENCES[campaign.state])
 
 
 _SENTENCES = {
-    "rest": N_("The first camera has it. The others are given it as they ask."),
-    "paused": N_("No camera is offered it until you go on. What was offered may be downloaded."),
-    "stopped": N_("Nothing more is offered or downloaded. Cameras that have it keep it."),
-    "done": N_("Every camera of this campaign has it."),
+    "rest": N_("The first camera is updated. The others are updated as they ask for it."),
+    "paused": N_(
+        "No further cameras are offered the update until you resume. Those already offered it"
+        " may still download it."
+    ),
+    "stopped": N_(
+        "The update is no longer offered or downloaded. Cameras that already have it keep it."
+    ),
+    "done": N_("All cameras in this campaign are updated."),
 }
 
 
@@ -137,7 +142,7 @@ def device_sentence(device: CampaignDevice, campaign: Campaign, *, is_offline: b
     if device.state == "done":
         return ""
     if campaign.has_ended:
-        return gettext("It was not given it.") if device.state == "waiting" else ""
+        return gettext("It was not updated.") if device.state == "waiting" else ""
     return _what_keeps(device, campaign, is_offline=is_offline)
 
 
@@ -146,7 +151,7 @@ def _what_keeps(device: CampaignDevice, campaign: Campaign, *, is_offline: bool)
     if campaign.state == "paused" and device.state == "waiting":
         return gettext("The campaign is paused.")
     if campaign.state == "first" and not device.is_next and device.state == "waiting":
-        return gettext("The first camera comes before.")
+        return gettext("It waits for the first camera.")
     if is_offline:
         return gettext("The camera is not connected.")
     if device.state == "downloaded":
@@ -159,22 +164,22 @@ def _awaited(release: Release) -> str:
     """What a device is to tell: one that tells another version would never be done."""
     awaited = versions_line(release.reports)
     if not awaited:
-        return gettext("It has all files, and is done once it tells of itself again.")
-    return gettext("It has all files, and is done once it reports %(versions)s.") % {
+        return gettext("All files are downloaded. It is done once it reports its versions again.")
+    return gettext("All files are downloaded. It is done once it reports %(versions)s.") % {
         "versions": awaited
     }
 
 
 _STEPS = {
-    "waiting": N_("It is offered when the camera asks next."),
-    "offered": N_("It was told of it, and has not begun to download."),
+    "waiting": N_("The update is offered when the camera next asks."),
+    "offered": N_("It was offered the update but has not started to download."),
 }
 
 
 def too_old_sentence(reported: Versions, release: Release) -> str:
     """Which versions of a device are below the least of a release; empty where none is."""
     return " ".join(
-        gettext("%(name)s %(version)s is too old: %(least)s is the least.")
+        gettext("%(name)s %(version)s is too old: at least %(least)s is required.")
         % {"name": gettext(VERSIONS[name]), "version": version, "least": least}
         for name, version, least in _below(reported, release.least)
     )
@@ -205,7 +210,7 @@ def form_fault(error: HubError) -> str:
         return text
     if isinstance(error, CannotStoreNow):
         reason = gettext(error.message) if error.message in STORE_REASONS else error.message
-        return gettext("The hub cannot store it now: %(reason)s.") % {"reason": reason}
+        return gettext("The hub cannot save it at the moment: %(reason)s.") % {"reason": reason}
     for kind, text in _FAULTS:
         if isinstance(error, kind):
             return gettext(text)
@@ -215,12 +220,12 @@ def form_fault(error: HubError) -> str:
 _FAULTS: tuple[tuple[type[HubError], str], ...] = (
     (
         TooManyRequests,
-        N_("The hub is taking other files just now. Wait a minute, then send it again."),
+        N_("The hub is receiving other files right now. Wait a minute, then send it again."),
     ),
-    (NoSuchResource, N_("A file is not here any more. Choose it again.")),
-    (TooSlow, N_("The files came too slowly, and not all of them. Send the rest again.")),
-    (TooLarge, N_("What was sent is larger than the hub takes here.")),
-    (BadParameter, N_("What was sent could not be read. Load the page again, then send it again.")),
+    (NoSuchResource, N_("A file is no longer on the hub. Choose it again.")),
+    (TooSlow, N_("The upload was too slow, and some files are missing. Send those again.")),
+    (TooLarge, N_("The upload is larger than the hub accepts here.")),
+    (BadParameter, N_("The form could not be read. Reload the page, then send it again.")),
 )
 
 
@@ -229,28 +234,32 @@ def _wrong_field(error: BadParameter) -> str:
     if name == "components" and rest:
         return _wrong_component(*rest.split("."))
     if name in ("reports", "least"):
-        return gettext("%(name)s: a version has dotted numbers, such as V1.2.3.") % {
+        return gettext("%(name)s: enter numbers separated by dots, such as V1.2.3.") % {
             "name": gettext(VERSIONS.get(rest, rest))
         }
     wrong = {
-        "ver_code": gettext("The number of the version is a whole number from 0 to %(most)s.")
+        "ver_code": gettext("The version code must be a whole number from 0 to %(most)s.")
         % {"most": MAX_NUMBER},
         "ver_name": gettext(
-            "The name of the version has 1 to %(most)s characters, without blanks around them."
+            "The version name must have 1 to %(most)s characters and no spaces at either end."
         )
         % {"most": LONGEST_NAME},
-        "description": gettext("The description is longer than %(most)s characters.")
+        "description": gettext("The release notes are longer than %(most)s characters.")
         % {"most": LONGEST_DESCRIPTION},
-        "release_date": gettext("That is no date."),
+        "release_date": gettext("This is not a valid date."),
         "components": gettext("Choose 1 to %(most)s files.") % {"most": MOST_COMPONENTS},
         "file": _wrong_file(error),
-        "files": gettext("All firmware together has at most %(most)s GB. Remove a release first.")
+        "files": gettext(
+            "All firmware together can take up at most %(most)s GB. Remove a release first."
+        )
         % {"most": MOST_BYTES_OF_ALL // 1024**3},
         "disk": gettext(
-            "The disk has too little room beside what is kept for records. Remove a release, or "
-            "free some space, then send it again."
+            "There is not enough disk space beyond what is reserved for records. Remove a"
+            " release or free up some space, then send it again."
         ),
-        "releases": gettext("There are %(most)s releases. Remove one first.")
+        "releases": gettext(
+            "There are already %(most)s releases, which is the limit. Remove one first."
+        )
         % {"most": MOST_RELEASES},
     }
     return wrong.get(name, "")
@@ -264,32 +273,33 @@ def _wrong_file(error: BadParameter) -> str:
 
 def file_expected() -> str:
     """What a file may be: the same where it is chosen, and where it is refused."""
-    return gettext("A file has at most %(most)s MB.") % {"most": MOST_BYTES // _MB}
+    return gettext("At most %(most)s MB per file.") % {"most": MOST_BYTES // _MB}
 
 
 def _wrong_component(place: str, field: str) -> str:
     number = {"n": int(place) + 1}
     if field == "name":
-        return gettext("File %(n)s: its name has 1 to 64 characters.") % number
-    return gettext("File %(n)s is not here any more. Choose it again.") % number
+        return gettext("File %(n)s: the name must have 1 to 64 characters.") % number
+    return gettext("File %(n)s is no longer on the hub. Choose it again.") % number
 
 
 def start_fault(error: HubError) -> str:
     """Why a campaign did not start."""
     if isinstance(error, AlreadyExists):
         return gettext(
-            "One of these cameras is in another campaign by now. See which below, then start again."
+            "One of these cameras is in another campaign by now. It is marked below. Then"
+            " start again."
         )
     if isinstance(error, NoSuchResource):
-        return gettext("One of these cameras was removed meanwhile. Choose again.")
+        return gettext("One of these cameras has been removed in the meantime. Select again.")
     if isinstance(error, BadParameter) and error.field == "dids":
-        return gettext("Choose at least one camera.")
-    return gettext("Too many campaigns go on. Stop one first.")
+        return gettext("Select at least one camera.")
+    return gettext("Too many campaigns are running. Stop one first.")
 
 
 def in_use_sentence(campaigns: int) -> str:
     return ngettext(
-        "%(n)s campaign gives it to cameras. Stop that first, then remove the release.",
-        "%(n)s campaigns give it to cameras. Stop them first, then remove the release.",
+        "%(n)s campaign is installing this release. Stop it first, then remove the release.",
+        "%(n)s campaigns are installing this release. Stop them first, then remove the release.",
         campaigns,
     ) % {"n": campaigns}

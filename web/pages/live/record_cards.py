@@ -206,14 +206,14 @@ def _known_fields(record: Record) -> Iterator[Field]:
     match record.detail:
         case FaceDetail() as face:
             yield Field(_("Name"), face.name or "")
-            yield Field(_("Person number"), face.uuid or "")
+            yield Field(_("Person ID"), face.uuid or "")
             yield Field(_("List"), table_text(face.category, code_tables.category_name))
             yield Field(_("Gender"), table_text(face.gender, code_tables.gender_name))
             yield Field(_("Age"), _number(face.age))
         case EventDetail() as event:
             yield Field(_("Event"), f"{code_tables.event_name(event.type, code)} ({event.type})")
             yield Field(_("Name"), event.name or "")
-            yield Field(_("Person number"), event.uuid or "")
+            yield Field(_("Person ID"), event.uuid or "")
             yield Field(_("List"), table_text(event.category, code_tables.category_name))
         case VehicleDetail() as seen:
             yield Field(_("Plate"), seen.plate.id or "")
@@ -221,8 +221,8 @@ def _known_fields(record: Record) -> Iterator[Field]:
             yield Field(_("Vehicle type"), table_text(seen.vehicle.type, code_tables.vehicle_name))
             yield Field(_("Brand"), seen.vehicle.brand or "")
         case AccessDetail() as access:
-            yield Field(_("Person number"), access.uuid or "")
-            yield Field(_("Record number of the camera"), access.rid or "")
+            yield Field(_("Person ID"), access.uuid or "")
+            yield Field(_("Record ID on the camera"), access.rid or "")
             yield Field(_("Type"), _number(access.type))
             yield Field(_("Status"), _number(access.status))
             yield Field(_("Temperature"), _number(access.temperature))

@@ -21,7 +21,7 @@ from web.pages.live.record_cards import TableName, table_text
 #: In the order in which one is asked for them; the photo has a field of its own.
 LABELS = {
     "name": N_("Name"),
-    "pid": N_("Person number"),
+    "pid": N_("Person ID"),
     "category": N_("List"),
     "gender": N_("Gender"),
     "age": N_("Age"),
@@ -38,7 +38,11 @@ TABLES: dict[str, TableName] = {
     "gender": code_tables.gender_name,
 }
 
-_HINTS = {"pid": N_("The camera knows the person by it. Take one that it does not have yet.")}
+_HINTS = {
+    "pid": N_(
+        "The camera identifies the person by this ID. Choose one that is not in use on it yet."
+    )
+}
 _BOUNDS = field_specs(PersonAdd)
 
 
@@ -75,7 +79,7 @@ def shown_fields(values: Mapping[str, str], wrong: BadParameter | None = None) -
 def _field(name: str, label: str, value: str, *, is_wrong: bool) -> Field:
     bound = _BOUNDS[name]
     choices = _choices(name, TABLES[name]) if name in TABLES else ()
-    expected = gettext("Choose one of these.") if choices else _expected(bound)
+    expected = gettext("Choose one of the options.") if choices else _expected(bound)
     return Field(
         name=name,
         label=gettext(label),

@@ -176,7 +176,7 @@ async def _holder_of(device: DeviceView, pid: str) -> str:
         holder = await auth.services().commands.person_query(device.did, pid)
     except DEVICE_ERRORS:
         return ""
-    return holder.name or gettext("Without a name")
+    return holder.name or gettext("No name")
 
 
 async def _add_page(
@@ -207,7 +207,7 @@ def _add_fault(error: HubError | None, *, is_field: bool) -> str:
     if error is None:
         return ""
     if is_field:
-        return gettext("Nothing was sent: one value is not allowed. It is marked below.")
+        return gettext("Nothing was sent: one value is not valid. It is marked below.")
     if isinstance(error, UPLOAD_ERRORS):
         return photo_fault(error)
     return change_trouble(error)
@@ -260,14 +260,14 @@ def _filter_fault(error: BadParameter) -> str:
     field = error.field.removeprefix("param.")
     if field in FILTERS:
         return filter_fault(PersonList, field)
-    return gettext("There is no such list. Choose one of these.")
+    return gettext("There is no such list. Choose one of the options.")
 
 
 def _shown(one: Person, did: str) -> Shown:
     badge = badge_of(one.category)
     return Shown(
         pid=one.pid,
-        name=one.name or gettext("Without a name"),
+        name=one.name or gettext("No name"),
         url=f"/cameras/{did}/people/{one.pid}" if _is_pid(one.pid) else "",
         picture=picture_url(did, one.photo) if one.photo else "",
         badge=badge,

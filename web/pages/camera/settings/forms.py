@@ -57,14 +57,16 @@ FACE = SettingForm(
         Group(
             N_("Detection"),
             (
-                Label("enable", N_("Look for faces and people")),
+                Label("enable", N_("Detect faces and people")),
                 Label(
-                    "threshold", N_("Detection threshold"), N_("Lower finds more, and errs more.")
+                    "threshold",
+                    N_("Detection threshold"),
+                    N_("Lower values find more faces, but also more false ones."),
                 ),
-                Label("mini_face", N_("Smallest face"), N_("In pixels of the picture.")),
-                Label("mini_human", N_("Smallest person"), N_("In pixels of the picture.")),
-                Label("quality_face", N_("Least quality of a face")),
-                Label("quality_human", N_("Least quality of a person")),
+                Label("mini_face", N_("Minimum face size"), N_("In pixels.")),
+                Label("mini_human", N_("Minimum person size"), N_("In pixels.")),
+                Label("quality_face", N_("Minimum face quality")),
+                Label("quality_human", N_("Minimum person quality")),
             ),
         ),
         Group(
@@ -73,30 +75,30 @@ FACE = SettingForm(
                 Label(
                     "reg_threshold",
                     N_("Recognition threshold"),
-                    N_("How alike a face must be to count as somebody known."),
+                    N_("How similar a face must be to count as a known person."),
                 ),
                 Label("server_enable", N_("Face server")),
             ),
         ),
         Group(
-            N_("In the camera's own picture"),
+            N_("Shown in the camera's video"),
             (
                 Label("show_face", N_("Frames around faces")),
                 Label("show_human", N_("Frames around people")),
             ),
         ),
         Group(
-            N_("What it sends to the hub"),
+            N_("Sent to the hub"),
             (
-                Label("push_face", N_("The picture of the face")),
-                Label("push_bg", N_("The picture of the scene")),
-                Label("push_stranger", N_("Strangers too")),
+                Label("push_face", N_("Face picture")),
+                Label("push_bg", N_("Scene picture")),
+                Label("push_stranger", N_("Include strangers")),
             ),
         ),
         Group(
             N_("Audio prompts"),
             (
-                Label("play_audio", N_("Speak at all")),
+                Label("play_audio", N_("Play audio prompts")),
                 Label("play_audio_stranger", N_("For strangers")),
                 Label("play_audio_white", N_("For the whitelist")),
                 Label("play_audio_black", N_("For the blacklist")),
@@ -109,8 +111,8 @@ FACE = SettingForm(
             (
                 Label(
                     "alarm_out.interval",
-                    N_("Pause between two alarms"),
-                    N_("The output is not switched again before."),
+                    N_("Minimum time between alarms"),
+                    N_("The output is not triggered again during this time."),
                 ),
                 Label("alarm_out.alarm_push", N_("Send alarms to the hub")),
             ),
@@ -124,30 +126,30 @@ RECORDING = SettingForm(
     N_("Recording"),
     (
         Group(
-            N_("When it records"),
+            N_("When to record"),
             (
                 Label("normal_record", N_("Manual recording")),
-                Label("alarm_record", N_("On alarms")),
-                Label("disconnect_record", N_("While the network is cut")),
+                Label("alarm_record", N_("On alarm")),
+                Label("disconnect_record", N_("While the network is down")),
             ),
         ),
         Group(
-            N_("Before an alarm"),
+            N_("Pre-recording"),
             (
-                Label("pre_record.enable", N_("Keep what came before")),
-                Label("pre_record.duration", N_("How much of it")),
+                Label("pre_record.enable", N_("Record before an alarm")),
+                Label("pre_record.duration", N_("Pre-recording time")),
             ),
         ),
         Group(
             N_("Files"),
             (
-                Label("file_len", N_("Length of a file")),
+                Label("file_len", N_("File length")),
                 Label(
                     "strategy",
-                    N_("When the card is full"),
-                    choices=(N_("Overwrite the oldest"), N_("Stop recording")),
+                    N_("When the storage card is full"),
+                    choices=(N_("Overwrite the oldest files"), N_("Stop recording")),
                 ),
-                Label("audio_enable", N_("With sound")),
+                Label("audio_enable", N_("Record audio")),
                 Label("face_server_enable", N_("Face server")),
             ),
         ),
@@ -205,7 +207,7 @@ def _field(
     form: SettingForm, label: Label, bound: FieldSpec, values: Mapping[str, str], *, is_wrong: bool
 ) -> Field:
     choices = _choices(label, bound)
-    expected = gettext("Choose one of these.") if choices else number_expected(bound)
+    expected = gettext("Choose one of the options.") if choices else number_expected(bound)
     return Field(
         name=label.name,
         id=f"{form.name}-{label.name.replace('.', '-')}",
@@ -228,7 +230,7 @@ def _choices(label: Label, bound: FieldSpec) -> tuple[Choice, ...]:
     if bound.kind == "boolean" and not bound.required:
         # What is not sent stays as it is on the camera.
         return (
-            Choice("", gettext("As it is")),
+            Choice("", gettext("Unchanged")),
             Choice("1", gettext("On")),
             Choice("0", gettext("Off")),
         )

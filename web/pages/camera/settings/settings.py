@@ -59,7 +59,7 @@ class Sent(Struct, frozen=True):
     @property
     def fault(self) -> str:
         if isinstance(self.error, BadParameter):
-            return gettext("Nothing was sent: one value is not allowed. It is marked below.")
+            return gettext("Nothing was sent: one value is not valid. It is marked below.")
         return change_trouble(self.error)
 
 
