@@ -171,8 +171,13 @@ def _is_from_here(head: Head) -> bool:
     if site is not None:
         return site in ("same-origin", "none")
     origin = head.headers.get("Origin")
-    # Browsers name the origin of every form; what is no browser has no cookie to abuse.
-    return origin is None or urlsplit(origin).netloc == head.host
+    # Browsers send the origin of every form; other clients have no cookie to abuse.
+    if origin is None:
+        return True
+    try:
+        return urlsplit(origin).netloc == head.host
+    except ValueError:  # Not a URL, such as "http://[".
+        return False
 
 
 def _token_for(secret: str) -> str:

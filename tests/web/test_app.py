@@ -45,6 +45,14 @@ async def test_no_answer_is_guessed_at(visitor: Visitor, path: str) -> None:
     assert visitor.response.headers["X-Content-Type-Options"] == "nosniff"
 
 
+@pytest.mark.parametrize("referer", ["http://[", "//[", "http://[::1"])
+async def test_a_referer_that_is_no_url_is_ignored(visitor: Visitor, referer: str) -> None:
+    await visitor.get("/sign-in")
+    await visitor.send("/sign-in", name="admin", password="wrong", referer=referer)
+    assert visitor.response.status_code == 401
+    assert 'name="password"' in visitor.text
+
+
 async def test_health_is_ok_or_says_why_not(hub: FakeServices, visitor: Visitor) -> None:
     await visitor.get("/healthz")
     assert (visitor.response.status_code, await visitor.response.get_json()) == (

@@ -203,6 +203,8 @@ async def test_the_token_does_not_give_the_cookie_away(
         ({"Origin": "https://hub:9999"}, 403),
         ({"Origin": "https://evil.example"}, 403),
         ({"Origin": "null"}, 403),
+        ({"Origin": "http://["}, 403),
+        ({"Origin": "//[::1"}, 403),
         ({}, 200),
     ],
 )

@@ -81,7 +81,10 @@ def _here() -> str:
     """The address of this page; of one that answers a form, that of the form."""
     if request.method in ("GET", "HEAD"):
         return request.full_path.rstrip("?")
-    form = urlsplit(request.referrer or "")
+    try:
+        form = urlsplit(request.referrer or "")
+    except ValueError:  # Not a URL, such as "http://[".
+        form = urlsplit("")
     return local_path(form._replace(scheme="", netloc="", fragment="").geturl())
 
 
