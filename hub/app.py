@@ -53,7 +53,7 @@ from hub.services.site.disk_space import DiskSpace
 from hub.services.site.health import Health
 from hub.services.site.maintenance import Maintenance
 from hub.services.site.site import Site
-from hub.store.db import open_store
+from hub.store.opening import open_store
 from hub.wire.redaction import redact_frame
 from hub.wire.uploads.records import Record
 

@@ -168,8 +168,8 @@ def _refuse_without_rights(verb: str) -> None:
 def _refuse_newer_data(system: SystemService) -> None:
     """In the place of a newer version, this one would be started for ever, and never serve."""
     from hub.process import data_directory
-    from hub.store.db import DATABASE
     from hub.store.migrate import migrations, refuse_newer
+    from hub.store.startup import DATABASE
 
     newest = max(migrations())
     if system.has_data():

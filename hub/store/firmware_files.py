@@ -23,7 +23,7 @@ import trio
 
 from hub.errors import BadParameter, CannotStoreNow, NoSuchResource, TooLarge, TooManyRequests
 from hub.store.disk import DIRECTORY_MODE, Disk
-from hub.store.health import in_words
+from hub.store.health import describe
 from hub.store.media.packs import read_at
 from hub.store.tables.firmware import StoredFile
 
@@ -178,7 +178,7 @@ class FirmwareFiles:
         try:
             return await trio.to_thread.run_sync(lambda: step(*args, **how), limiter=self.writing)
         except OSError as error:
-            raise CannotStoreNow(in_words(error)) from error
+            raise CannotStoreNow(describe(error)) from error
 
     def _enter(self) -> None:
         if self._receiving >= _MOST_RECEIVING:

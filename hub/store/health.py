@@ -1,4 +1,4 @@
-"""How the store is: whether it can store now, and what of it is damaged."""
+"""The health of the store: whether it can store now, and what of it is damaged."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ log = logging.getLogger(__name__)
 
 
 class StoreHealth(Struct, frozen=True):
-    """`reason` says why nothing can be stored, "" when well; `damaged` what is no longer whole."""
+    """`reason`: why nothing can be stored, "" if it can. `damaged`: what is damaged, "" if none."""
 
     storable: bool = True
     reason: str = ""
     damaged: str = ""
 
 
-class Condition:
-    """The one place that knows how the store is, told by those who write and check."""
+class HealthMonitor:
+    """Keeps the store's health. Writers, readers and checks report to it, from any thread."""
 
     def __init__(self) -> None:
         self.health = StoreHealth()
@@ -39,14 +39,14 @@ class Condition:
             self.health = replace(self.health, storable=True, reason="")
 
     def damaged(self, text: str) -> None:
-        """Something is no longer whole: one text a file, so that they stay few."""
+        """Something is damaged. Use one text for each file, so that there are few."""
         known = self.health.damaged
         if text not in known:
             log.error("the store is damaged: %s", text)
             self.health = replace(self.health, damaged=f"{known}; {text}" if known else text)
 
 
-#: Primary result codes of SQLite that tell of the disk or the file, not of the statement.
+#: SQLite's primary result codes that are caused by the disk or the file, not by the statement.
 SQLITE_REASONS = {
     sqlite3.SQLITE_FULL: "the disk is full",
     sqlite3.SQLITE_IOERR: "the disk reports an input/output error",
@@ -63,21 +63,22 @@ _DAMAGE = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
 def primary_code(error: BaseException) -> int:
-    """SQLite's primary result code, 0 where the error has none."""
+    """Return SQLite's primary result code, 0 if the error has none."""
     return getattr(error, "sqlite_errorcode", 0) & 0xFF
 
 
-def is_worldly(error: BaseException) -> bool:
-    """Whether an error is the disk's or the file's fault, so that nobody's write can succeed."""
+def is_storage_error(error: BaseException) -> bool:
+    """Whether the disk or the file caused an error, so that no write can succeed."""
     return isinstance(error, OSError) or primary_code(error) in SQLITE_REASONS
 
 
 def is_damage(error: BaseException) -> bool:
+    """Whether an error says that the database is damaged."""
     return primary_code(error) in _DAMAGE
 
 
-def in_words(error: BaseException) -> str:
-    """The reason as a person is told it."""
+def describe(error: BaseException) -> str:
+    """Return the reason of an error as text for people."""
     if isinstance(error, OSError):
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             return "the disk is full"

@@ -12,7 +12,7 @@ import trio
 from hub import metrics
 from hub.errors import CannotStoreNow, TooManyRequests
 from hub.store.connection import Bridge, Job
-from hub.store.health import Condition, in_words, is_damage, is_worldly, primary_code
+from hub.store.health import HealthMonitor, describe, is_damage, is_storage_error, primary_code
 
 T = TypeVar("T")
 
@@ -23,8 +23,8 @@ _WAIT_SECONDS = 10.0
 class Readers:
     """A pool; one job has one connection and one hop."""
 
-    def __init__(self, bridges: list[Bridge], condition: Condition) -> None:
-        self._condition = condition
+    def __init__(self, bridges: list[Bridge], monitor: HealthMonitor) -> None:
+        self._monitor = monitor
         self._send, self._receive = trio.open_memory_channel[Bridge](math.inf)
         for bridge in bridges:
             self._send.send_nowait(bridge)
@@ -40,11 +40,11 @@ class Readers:
             return await bridge.run(job)
         except sqlite3.Error as error:
             # A job that would write has itself to blame.
-            if not is_worldly(error) or primary_code(error) == sqlite3.SQLITE_READONLY:
+            if not is_storage_error(error) or primary_code(error) == sqlite3.SQLITE_READONLY:
                 raise
             if is_damage(error):
-                self._condition.damaged(in_words(error))
-            raise CannotStoreNow(in_words(error)) from error
+                self._monitor.damaged(describe(error))
+            raise CannotStoreNow(describe(error)) from error
         finally:
             self._send.send_nowait(bridge)
 

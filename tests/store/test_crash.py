@@ -13,7 +13,7 @@ from hub.store.db import Store
 from hub.store.media.packs import entries
 from hub.wire.uploads.records import Record
 from tests.support.clock import FrozenClock
-from tests.support.stores import WatchedDisk, copy_as_left, is_whole, opened, pack_size, upload
+from tests.support.stores import WatchedDisk, batch, copy_as_left, is_whole, opened, pack_size
 
 STEPS = (
     "before the pack is written",
@@ -38,17 +38,17 @@ async def die_at(step: str, tmp_path: Path, clock: FrozenClock) -> Path:
         at("after the commit")
 
     async with opened(data, clock, on_records=on_records, disk=WatchedDisk(at)) as store:
-        await store.records.append(upload(clock, 1))
+        await store.records.append(batch(clock, 1))
         armed = True
         async with trio.open_nursery() as nursery:  # both in one group
-            nursery.start_soon(store.records.append, upload(clock, 2))
+            nursery.start_soon(store.records.append, batch(clock, 2))
             nursery.start_soon(store.write, lambda connection: at("before the commit"))
     return left
 
 
 async def acknowledged_is_whole(store: Store, clock: FrozenClock) -> None:
-    assert await is_whole(store, 1, upload(clock, 1).records[0])
-    assert store.media.days()[0].records == store.records.last_seq
+    assert await is_whole(store, 1, batch(clock, 1).uploads[0])
+    assert store.retention.days()[0].records == store.records.last_seq
     assert not store.health.damaged
 
 
@@ -63,11 +63,11 @@ async def test_a_power_failure_at_any_step_of_a_group(
         was_committed = step == "after the commit"
         assert store.records.last_seq == (2 if was_committed else 1)
         assert (await store.records.get(2) is not None) == was_committed
-        assert pack_size(left) == store.media.days()[0].bytes
-        again = await store.records.append(upload(clock, 2))
+        assert pack_size(left) == store.retention.days()[0].bytes
+        again = await store.records.append(batch(clock, 2))
         assert again.seqs == (2,)
         assert again.repeated == was_committed
-        assert await is_whole(store, 2, upload(clock, 2).records[0])
+        assert await is_whole(store, 2, batch(clock, 2).uploads[0])
 
 
 async def test_a_database_log_cut_anywhere_within_a_group(
@@ -86,8 +86,8 @@ async def test_a_database_log_cut_anywhere_within_a_group(
         async with opened(cut, clock) as store:
             await acknowledged_is_whole(store, clock)
             assert store.records.last_seq == 1
-            assert await store.media.read(2, "face") is None
-            assert pack_size(cut) == store.media.days()[0].bytes
+            assert await store.pictures.read(2, "face") is None
+            assert pack_size(cut) == store.retention.days()[0].bytes
 
 
 async def test_a_pack_of_a_day_that_was_never_committed_is_removed(
@@ -98,7 +98,7 @@ async def test_a_pack_of_a_day_that_was_never_committed_is_removed(
         pass
     (data / "media" / "2026-11-26.pack").write_bytes(b"half a picture")
     async with opened(data, clock) as store:
-        assert store.media.days() == []
+        assert store.retention.days() == []
     assert pack_size(data) == 0
 
 
@@ -109,9 +109,9 @@ async def test_a_pack_shorter_than_committed_is_told_and_the_rest_is_served(
 ) -> None:
     data = tmp_path / "data"
     async with opened(data, clock) as store:
-        await store.records.append(upload(clock, 1))
-        await store.records.append(upload(clock, 2))
-        end = store.media.days()[0].bytes
+        await store.records.append(batch(clock, 1))
+        await store.records.append(batch(clock, 2))
+        end = store.retention.days()[0].bytes
     pack = data / "media" / "2026-11-25.pack"
     if lost == "all":
         pack.unlink()
@@ -121,24 +121,24 @@ async def test_a_pack_shorter_than_committed_is_told_and_the_rest_is_served(
     async with opened(data, clock) as store:
         assert "2026-11-25" in store.health.damaged
         assert store.health.storable
-        assert await is_whole(store, 1, upload(clock, 1).records[0]) == (lost == "a part")
-        assert await store.media.read(2, "background") is None
-        await store.records.append(upload(clock, 3))
-        assert await is_whole(store, 3, upload(clock, 3).records[0])
+        assert await is_whole(store, 1, batch(clock, 1).uploads[0]) == (lost == "a part")
+        assert await store.pictures.read(2, "background") is None
+        await store.records.append(batch(clock, 3))
+        assert await is_whole(store, 3, batch(clock, 3).uploads[0])
 
 
-@pytest.mark.expects_error("are not what was stored")
+@pytest.mark.expects_error("does not hold the pictures")
 async def test_a_changed_byte_is_noticed_and_never_served(
     tmp_path: Path, clock: FrozenClock
 ) -> None:
     data = tmp_path / "data"
     async with opened(data, clock) as store:
-        await store.records.append(upload(clock, 1))
+        await store.records.append(batch(clock, 1))
         with (data / "media" / "2026-11-25.pack").open("r+b") as file:
             file.seek(100)
             file.write(b"x")
-        assert await store.media.read(1, "face") is None
-        assert await store.media.read(1, "body") is not None
+        assert await store.pictures.read(1, "face") is None
+        assert await store.pictures.read(1, "body") is not None
         assert "2026-11-25.pack" in store.health.damaged
 
 
@@ -148,12 +148,12 @@ async def test_a_pack_tells_its_pictures_without_the_database(
     data = tmp_path / "data"
     async with opened(data, clock) as store:
         for seed in (1, 2):
-            await store.records.append(upload(clock, seed))
-        end = store.media.days()[0].bytes
+            await store.records.append(batch(clock, seed))
+        end = store.retention.days()[0].bytes
     pack = data / "media" / "2026-11-25.pack"
     told = list(entries(pack, end))
     assert [entry.name for entry in told] == ["face", "body", "background"] * 2
-    assert [entry.digest for entry in told] == [upload(clock, n).digest for n in (1, 1, 1, 2, 2, 2)]
+    assert [entry.digest for entry in told] == [batch(clock, n).digest for n in (1, 1, 1, 2, 2, 2)]
     assert all(entry.sound for entry in told)
 
 
@@ -163,26 +163,26 @@ async def test_a_seq_is_never_used_twice_even_after_the_newest_were_dropped(
     data = tmp_path / "data"
     async with opened(data, clock) as store:
         for seed in (1, 2, 3):
-            await store.records.append(upload(clock, seed))
+            await store.records.append(batch(clock, seed))
         clock.advance(86_400)
-        await store.media.drop_day("2026-11-25")
+        await store.retention.drop_day("2026-11-25")
         assert store.records.last_seq == 3
     async with opened(data, clock) as store:
         assert store.records.last_seq == 3
-        assert (await store.records.append(upload(clock, 4))).seqs == (4,)
+        assert (await store.records.append(batch(clock, 4))).seqs == (4,)
 
 
 async def test_midnight_in_utc_starts_a_new_pack(tmp_path: Path, clock: FrozenClock) -> None:
     data = tmp_path / "data"
     async with opened(data, clock) as store:
-        await store.records.append(upload(clock, 1))
+        await store.records.append(batch(clock, 1))
         clock.advance(12 * 3600 - 0.001)
-        await store.records.append(upload(clock, 2))
+        await store.records.append(batch(clock, 2))
         clock.advance(0.001)
-        await store.records.append(upload(clock, 3))
-        assert [(day.day, day.records) for day in store.media.days()] == [
+        await store.records.append(batch(clock, 3))
+        assert [(day.day, day.records) for day in store.retention.days()] == [
             ("2026-11-25", 2),
             ("2026-11-26", 1),
         ]
         for seed in (1, 2, 3):
-            assert await is_whole(store, seed, upload(clock, seed, occurred_at=0).records[0])
+            assert await is_whole(store, seed, batch(clock, seed, occurred_at=0).uploads[0])

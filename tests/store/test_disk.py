@@ -11,7 +11,7 @@ import pytest
 from hub.store.disk import Buffer, Disk, write_gathered, write_plainly
 from hub.store.media import packs
 from tests.support.clock import FrozenClock
-from tests.support.stores import is_whole, opened, upload
+from tests.support.stores import batch, is_whole, opened
 
 WAYS = [
     pytest.param(
@@ -58,9 +58,9 @@ async def test_the_store_works_with_either_way_to_write(
 ) -> None:
     async with opened(tmp_path / "data", clock, disk=DiskThatWrites(way, 0)) as store:
         for seed in range(3):
-            await store.records.append(upload(clock, seed))
+            await store.records.append(batch(clock, seed))
         for seed in range(3):
-            assert await is_whole(store, seed + 1, upload(clock, seed).records[0])
+            assert await is_whole(store, seed + 1, batch(clock, seed).uploads[0])
 
 
 async def test_old_pictures_do_not_stay_in_memory_and_that_is_but_advice(
@@ -78,9 +78,9 @@ async def test_old_pictures_do_not_stay_in_memory_and_that_is_but_advice(
     monkeypatch.setattr(packs, "_LET_GO_SIZE", 5_000)
     async with opened(tmp_path / "data", clock, disk=DeafDisk()) as store:
         for seed in range(4):
-            await store.records.append(upload(clock, seed))
-        end = store.media.days()[0].bytes
+            await store.records.append(batch(clock, seed))
+        end = store.retention.days()[0].bytes
         assert store.health.storable
-        assert await is_whole(store, 1, upload(clock, 0).records[0])
+        assert await is_whole(store, 1, batch(clock, 0).uploads[0])
     assert advised[0][0] == 0
     assert sum(size for _, size in advised) in range(end - 10_000, end - 4_999)

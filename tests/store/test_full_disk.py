@@ -9,15 +9,16 @@ import pytest
 import trio
 
 from hub.errors import CannotStoreNow
-from hub.store import group_commit
+from hub.store.commit import group_commit
+from hub.store.commit.record_batch import RecordBatch
 from hub.store.db import Store
 from tests.support.clock import FrozenClock
-from tests.support.stores import FaultyDisk, is_whole, opened, pack_size, upload
+from tests.support.stores import FaultyDisk, batch, is_whole, opened, pack_size
 
 
 async def refused(store: Store, clock: FrozenClock, seed: int) -> None:
     with pytest.raises(CannotStoreNow, match="the disk is full"):
-        await store.records.append(upload(clock, seed))
+        await store.records.append(batch(clock, seed))
     assert not store.health.storable
     assert store.health.reason == "the disk is full"
 
@@ -30,19 +31,19 @@ async def test_a_full_disk_at_each_step_of_a_pack_refuses_and_then_heals(
     disk = FaultyDisk()
     data = tmp_path / "data"
     async with opened(data, clock, disk=disk) as store:
-        await store.records.append(upload(clock, 1))
+        await store.records.append(batch(clock, 1))
         end = pack_size(data)
         disk.failing = {step}
         await refused(store, clock, 2)
         assert pack_size(data) == end
         assert store.records.last_seq == 1
-        assert store.media.days()[0].records == 1
+        assert store.retention.days()[0].records == 1
         disk.failing = set()
-        assert (await store.records.append(upload(clock, 2))).seqs == (2,)
+        assert (await store.records.append(batch(clock, 2))).seqs == (2,)
         assert store.health.storable
         assert store.health.reason == ""
         for seed in (1, 2):
-            assert await is_whole(store, seed, upload(clock, seed).records[0])
+            assert await is_whole(store, seed, batch(clock, seed).uploads[0])
 
 
 @pytest.mark.expects_error("nothing can be stored now: the disk is full")
@@ -57,12 +58,12 @@ async def test_a_full_disk_at_the_start_of_a_day_refuses_and_then_heals(
         await refused(store, clock, 1)
         disk.failing = set()
         disk.flushed_directories.clear()
-        await store.records.append(upload(clock, 1))
+        await store.records.append(batch(clock, 1))
         assert disk.flushed_directories == ["media"]
-        await store.records.append(upload(clock, 2))
+        await store.records.append(batch(clock, 2))
         assert disk.flushed_directories == ["media"]
     async with opened(data, clock) as store:
-        assert await is_whole(store, 1, upload(clock, 1).records[0])
+        assert await is_whole(store, 1, batch(clock, 1).uploads[0])
 
 
 @pytest.mark.expects_error("nothing can be stored now: the disk is full")
@@ -72,15 +73,15 @@ async def test_a_pack_that_cannot_even_be_cut_back_is_overwritten(
     disk = FaultyDisk()
     data = tmp_path / "data"
     async with opened(data, clock, disk=disk) as store:
-        await store.records.append(upload(clock, 1))
+        await store.records.append(batch(clock, 1))
         end = pack_size(data)
         disk.failing = {"flush", "cut"}
         await refused(store, clock, 2)
         assert pack_size(data) > end
         disk.failing = set()
-        await store.records.append(upload(clock, 3))
-        assert pack_size(data) == store.media.days()[0].bytes
-        assert await is_whole(store, 2, upload(clock, 3).records[0])
+        await store.records.append(batch(clock, 3))
+        assert pack_size(data) == store.retention.days()[0].bytes
+        assert await is_whole(store, 2, batch(clock, 3).uploads[0])
 
 
 @pytest.mark.expects_error("nothing can be stored now: the disk is full")
@@ -93,19 +94,22 @@ async def test_a_full_database_refuses_cuts_the_pack_back_and_then_heals(
 
     data = tmp_path / "data"
     async with opened(data, clock) as store:
-        await store.records.append(upload(clock, 1))
+        await store.records.append(batch(clock, 1))
         end = pack_size(data)
         await store.write(limit)
-        large = upload(clock, 2, device_name="x" * 100_000)
+
+        def large() -> RecordBatch:
+            return batch(clock, 2, device_name="x" * 100_000)
+
         with pytest.raises(CannotStoreNow, match="the disk is full"):
-            await store.records.append(large)
+            await store.records.append(large())
         assert not store.health.storable
         assert pack_size(data) == end
         assert store.records.last_seq == 1
         await store.write(lambda connection: limit(connection, 2**30))
-        assert (await store.records.append(large)).seqs == (2,)
+        assert (await store.records.append(large())).seqs == (2,)
         assert store.health.storable
-        assert await is_whole(store, 2, large.records[0])
+        assert await is_whole(store, 2, large().uploads[0])
 
 
 @pytest.mark.expects_error("nothing can be stored now")
@@ -116,11 +120,11 @@ async def test_a_refused_group_after_midnight_leaves_yesterdays_pack_alone(
         raise OSError(5, "Input/output error")
 
     async with opened(tmp_path / "data", clock) as store:
-        await store.records.append(upload(clock, 1))
+        await store.records.append(batch(clock, 1))
         clock.advance(86_400)
         with pytest.raises(CannotStoreNow):
             await store.write(fail)
-        assert await is_whole(store, 1, upload(clock, 1).records[0])
+        assert await is_whole(store, 1, batch(clock, 1).uploads[0])
 
 
 @pytest.mark.expects_error("nothing can be stored now: the disk is full")
@@ -153,7 +157,7 @@ async def test_it_heals_without_any_upload(
     disk = ProbedDisk()
     data = tmp_path / "data"
     async with opened(data, clock, disk=disk) as store:
-        await store.records.append(upload(clock, 1))
+        await store.records.append(batch(clock, 1))
         end = pack_size(data)
         disk.failing = {"write"}
         await refused(store, clock, 2)
@@ -173,5 +177,5 @@ async def test_a_disk_error_is_told_as_what_it_is(tmp_path: Path, clock: FrozenC
     async with opened(tmp_path / "data", clock, disk=disk) as store:
         disk.failing = {"flush"}
         with pytest.raises(CannotStoreNow, match="input/output error") as refusal:
-            await store.records.append(upload(clock, 1))
+            await store.records.append(batch(clock, 1))
         assert refusal.value.retry_after > 0

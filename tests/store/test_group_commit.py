@@ -11,11 +11,12 @@ import trio
 import trio.testing
 
 from hub.errors import CannotStoreNow, TooManyRequests
-from hub.store import group_commit, readers
+from hub.store import readers
+from hub.store.commit import group_commit, write_queue
 from hub.store.connection import Job
 from hub.store.db import Store
 from tests.support.clock import FrozenClock
-from tests.support.stores import is_whole, opened, upload
+from tests.support.stores import batch, is_whole, opened
 
 
 class Gate:
@@ -53,7 +54,7 @@ async def test_what_waits_shares_one_commit(tmp_path: Path, clock: FrozenClock) 
         groups: list[int] = []
         run_group = store._writer._run_group
 
-        def watched(connection: sqlite3.Connection, group: list[group_commit.Write[None]]) -> None:
+        def watched(connection: sqlite3.Connection, group: list[write_queue.Write[None]]) -> None:
             groups.append(len(group))
             run_group(connection, group)
 
@@ -128,16 +129,16 @@ async def test_a_cancelled_waiter_tears_nothing(tmp_path: Path, clock: FrozenClo
             await gate.entered.wait()
             with trio.CancelScope() as scope:
                 async with trio.open_nursery() as waiters:
-                    waiters.start_soon(store.records.append, upload(clock, 1))
+                    waiters.start_soon(store.records.append, batch(clock, 1))
                     waiters.start_soon(store.settings.set, "site.name", "Gate")
                     await trio.testing.wait_all_tasks_blocked()
                     scope.cancel()
             gate.open()
         await store.write(lambda connection: None)
         # Nobody was told, but what was taken is whole, and memory follows the commit.
-        assert await is_whole(store, 1, upload(clock, 1).records[0])
+        assert await is_whole(store, 1, batch(clock, 1).uploads[0])
         assert store.settings.get("site.name") == "Gate"
-        assert (await store.records.append(upload(clock, 1))).repeated
+        assert (await store.records.append(batch(clock, 1))).repeated
 
 
 async def test_a_cancelled_store_still_commits_what_its_users_write_while_they_unwind(
@@ -151,10 +152,10 @@ async def test_a_cancelled_store_still_commits_what_its_users_write_while_they_u
                 await trio.sleep_forever()
             finally:
                 with trio.move_on_after(5, shield=True):
-                    await store.records.append(upload(clock, 1))
+                    await store.records.append(batch(clock, 1))
     async with opened(data, clock) as store:
         assert store.clean_start
-        assert await is_whole(store, 1, upload(clock, 1).records[0])
+        assert await is_whole(store, 1, batch(clock, 1).uploads[0])
 
 
 async def test_what_waits_at_the_end_is_committed_and_what_comes_later_refused(
@@ -167,7 +168,7 @@ async def test_what_waits_at_the_end_is_committed_and_what_comes_later_refused(
             nursery.start_soon(store.write, gate)
             await gate.entered.wait()
             for seed in range(20):
-                nursery.start_soon(store.records.append, upload(clock, seed))
+                nursery.start_soon(store.records.append, batch(clock, seed))
             await trio.testing.wait_all_tasks_blocked()
             gate.open()
         with pytest.raises(CannotStoreNow, match="stopping"):
@@ -179,20 +180,20 @@ async def test_what_waits_at_the_end_is_committed_and_what_comes_later_refused(
 async def test_a_full_queue_makes_senders_wait_and_then_refuses(
     tmp_path: Path, clock: FrozenClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(group_commit, "_QUEUE_BYTES", 10_000)
-    monkeypatch.setattr(group_commit, "_ROOM_SECONDS", 0.0)
+    monkeypatch.setattr(write_queue, "_QUEUE_BYTES", 10_000)
+    monkeypatch.setattr(write_queue, "_ROOM_SECONDS", 0.0)
     async with opened(tmp_path / "data", clock) as store:
         gate = Gate()
         async with trio.open_nursery() as nursery:
             nursery.start_soon(store.write, gate)
             await gate.entered.wait()
             for seed in range(2):
-                nursery.start_soon(store.records.append, upload(clock, seed))
+                nursery.start_soon(store.records.append, batch(clock, seed))
             await trio.testing.wait_all_tasks_blocked()
-            with pytest.raises(CannotStoreNow, match="too much waits"):
-                await store.records.append(upload(clock, 3))
-            monkeypatch.setattr(group_commit, "_ROOM_SECONDS", 10.0)
-            nursery.start_soon(store.records.append, upload(clock, 4))
+            with pytest.raises(CannotStoreNow, match="too many writes"):
+                await store.records.append(batch(clock, 3))
+            monkeypatch.setattr(write_queue, "_ROOM_SECONDS", 10.0)
+            nursery.start_soon(store.records.append, batch(clock, 4))
             await trio.testing.wait_all_tasks_blocked()
             gate.open()
         assert store.records.last_seq == 3
@@ -202,11 +203,11 @@ async def test_a_full_queue_makes_senders_wait_and_then_refuses(
 async def test_an_upload_larger_than_the_queue_is_taken_alone(
     tmp_path: Path, clock: FrozenClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(group_commit, "_QUEUE_BYTES", 100)
-    monkeypatch.setattr(group_commit, "_GROUP_BYTES", 100)
+    monkeypatch.setattr(write_queue, "_QUEUE_BYTES", 100)
+    monkeypatch.setattr(write_queue, "_GROUP_BYTES", 100)
     async with opened(tmp_path / "data", clock) as store:
-        await store.records.append(upload(clock, 1))
-        assert await is_whole(store, 1, upload(clock, 1).records[0])
+        await store.records.append(batch(clock, 1))
+        assert await is_whole(store, 1, batch(clock, 1).uploads[0])
 
 
 @pytest.mark.expects_error("nothing can be stored now: the disk does not answer")
@@ -220,11 +221,11 @@ async def test_a_disk_that_does_not_answer_refuses_and_is_waited_for(
             await gate.entered.wait()
             monkeypatch.setattr(group_commit, "_COMMIT_SECONDS", 0.0)
             with pytest.raises(CannotStoreNow, match="does not answer"):
-                await store.records.append(upload(clock, 1))
+                await store.records.append(batch(clock, 1))
             assert not store.health.storable
             monkeypatch.setattr(group_commit, "_COMMIT_SECONDS", 30.0)
             gate.open()
-        assert (await store.records.append(upload(clock, 1))).repeated
+        assert (await store.records.append(batch(clock, 1))).repeated
         assert store.health.storable
 
 
@@ -235,16 +236,16 @@ async def test_the_writer_survives_any_fault_of_a_group(
 ) -> None:
     async with opened(tmp_path / "data", clock) as store:
         with monkeypatch.context() as patch:
-            patch.setattr(store.records._appender, "finish", lambda connection: 1 / 0)
+            patch.setattr(store.records._record_writer, "finish", lambda connection: 1 / 0)
             with pytest.raises(CannotStoreNow, match="unexpected"):
-                await store.records.append(upload(clock, 1))
-        assert (await store.records.append(upload(clock, 1))).seqs == (1,)
+                await store.records.append(batch(clock, 1))
+        assert (await store.records.append(batch(clock, 1))).seqs == (1,)
         assert store.health.storable
 
 
 async def test_a_failed_upload_is_let_go_of(tmp_path: Path, clock: FrozenClock) -> None:
     """Its pictures must not wait for the garbage collector."""
-    write: group_commit.Write[None] = group_commit.Write(lambda connection: None)
+    write: write_queue.Write[None] = write_queue.Write(lambda connection: None)
     write.error = ValueError("x")
     with pytest.raises(ValueError, match="x") as failure:
         write.result()

@@ -15,7 +15,7 @@ import pytest
 from hub.errors import StartFault
 from hub.store.migrate import APPLICATION_ID, bring_up_to_date, migrations, refuse_newer, unusable
 from tests.support.clock import FrozenClock
-from tests.support.stores import is_whole, opened, upload
+from tests.support.stores import batch, is_whole, opened
 
 STEPS = {1: "CREATE TABLE a (x INTEGER) STRICT; INSERT INTO a VALUES (1);"}
 NEXT = {**STEPS, 2: "ALTER TABLE a ADD COLUMN y TEXT; UPDATE a SET y = 'new';"}
@@ -74,7 +74,7 @@ def test_a_new_database_is_marked_as_ours(tmp_path: Path) -> None:
 async def test_nobody_else_reads_what_the_store_writes(tmp_path: Path, clock: FrozenClock) -> None:
     data = tmp_path / "data"
     async with opened(data, clock) as store:
-        await store.records.append(upload(clock, 1))
+        await store.records.append(batch(clock, 1))
         assert data.stat().st_mode & 0o777 == 0o700
         assert (data / "media").stat().st_mode & 0o777 == 0o700
         files = [path for path in data.rglob("*") if path.is_file()]
@@ -217,7 +217,7 @@ async def test_the_copy_before_a_migration_is_a_whole_store(
 ) -> None:
     data = tmp_path / "data"
     async with opened(data, clock) as store:
-        await store.records.append(upload(clock, 1))
+        await store.records.append(batch(clock, 1))
     newest = max(migrations())
     bring_up_to_date(data / "hub.sqlite", {**migrations(), newest + 1: "CREATE TABLE later (x);"})
     with pytest.raises(StartFault, match="newer"):
@@ -225,4 +225,4 @@ async def test_the_copy_before_a_migration_is_a_whole_store(
             pass
     shutil.copy(data / f"hub.sqlite.before-{newest + 1:04d}", data / "hub.sqlite")
     async with opened(data, clock) as store:
-        assert await is_whole(store, 1, upload(clock, 1).records[0])
+        assert await is_whole(store, 1, batch(clock, 1).uploads[0])

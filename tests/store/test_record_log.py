@@ -12,9 +12,9 @@ import msgspec
 import pytest
 import trio
 
+from hub.store.commit.record_batch import RecordBatch
 from hub.store.db import Store
-from hub.store.record_log import NewUpload, RecordFilter, _Query
-from hub.store.record_writer import Append
+from hub.store.records.record_query import RecordFilter, RecordQuery
 from hub.store.tables.devices import NewDevice
 from hub.wire.uploads.records import (
     AccessDetail,
@@ -26,7 +26,7 @@ from hub.wire.uploads.records import (
     VehicleDetail,
 )
 from tests.support.clock import FrozenClock
-from tests.support.stores import digest, is_whole, opened, record, upload
+from tests.support.stores import batch, batch_of, is_whole, opened, upload
 
 HOUR = 3_600_000
 
@@ -43,12 +43,12 @@ async def seqs(store: Store, **filter: Any) -> list[int]:
 
 
 async def append(store: Store, clock: FrozenClock, seed: int, **fields: Any) -> int:
-    appended = await store.records.append(upload(clock, seed, pictures=0, **fields))
+    appended = await store.records.append(batch(clock, seed, pictures=0, **fields))
     return appended.seqs[0]
 
 
 async def test_an_upload_comes_back_as_it_was_sent(store: Store, clock: FrozenClock) -> None:
-    sent = upload(clock, 1)
+    sent = batch(clock, 1)
     appended = await store.records.append(sent)
     assert appended.seqs == (1,)
     assert not appended.repeated
@@ -61,12 +61,12 @@ async def test_an_upload_comes_back_as_it_was_sent(store: Store, clock: FrozenCl
         "/media/1/body.jpg",
         "/media/1/background.jpg",
     ]
-    assert await is_whole(store, 1, sent.records[0])
+    assert await is_whole(store, 1, sent.uploads[0])
 
 
 async def test_an_upload_repeated_is_one_record(store: Store, clock: FrozenClock) -> None:
-    first = await store.records.append(upload(clock, 1))
-    again = await store.records.append(upload(clock, 1))
+    first = await store.records.append(batch(clock, 1))
+    again = await store.records.append(batch(clock, 1))
     assert again.seqs == first.seqs
     assert again.repeated
     assert store.records.last_seq == 1
@@ -78,21 +78,21 @@ async def test_the_same_upload_twice_in_one_group_is_one_record(
     outcomes = []
 
     async def send() -> None:
-        outcomes.append(await store.records.append(upload(clock, 1)))
+        outcomes.append(await store.records.append(batch(clock, 1)))
 
     async with trio.open_nursery() as nursery:
         for _ in range(5):
             nursery.start_soon(send)
     assert {outcome.seqs for outcome in outcomes} == {(1,)}
     assert sorted(outcome.repeated for outcome in outcomes) == [False, True, True, True, True]
-    assert store.media.days()[0].records == 1
+    assert store.retention.days()[0].records == 1
 
 
 async def test_the_same_bytes_of_another_device_are_another_record(
     store: Store, clock: FrozenClock
 ) -> None:
-    await store.records.append(upload(clock, 1, did="7"))
-    other = await store.records.append(upload(clock, 1, did="8"))
+    await store.records.append(batch(clock, 1, did="7"))
+    other = await store.records.append(batch(clock, 1, did="8"))
     assert other.seqs == (2,)
     assert not other.repeated
 
@@ -100,9 +100,9 @@ async def test_the_same_bytes_of_another_device_are_another_record(
 async def test_after_a_day_the_same_bytes_are_a_new_record(
     store: Store, clock: FrozenClock
 ) -> None:
-    await store.records.append(upload(clock, 1))
+    await store.records.append(batch(clock, 1))
     clock.advance(86_401)
-    again = await store.records.append(upload(clock, 1))
+    again = await store.records.append(batch(clock, 1))
     assert again.seqs == (2,)
     assert not again.repeated
 
@@ -121,21 +121,21 @@ async def test_an_upload_of_several_records_is_whole_or_not_there(
 ) -> None:
     detail = AccessDetail(rid="r1", uuid="9223372036854775808", status=1)
     entries = tuple(
-        record(clock, kind="access", detail=detail, seed=n, pictures=1) for n in range(3)
+        upload(clock, kind="access", detail=detail, seed=n, pictures=1) for n in range(3)
     )
-    sent = NewUpload("7", digest(1), entries)
-    assert (await store.records.append(sent)).seqs == (1, 2, 3)
-    assert (await store.records.append(sent)).seqs == (1, 2, 3)
+    for _ in range(2):
+        appended = await store.records.append(batch_of(clock, entries, seed=1))
+        assert appended.seqs == (1, 2, 3)
     for seq, entry in zip((1, 2, 3), entries, strict=True):
         assert await is_whole(store, seq, entry)
-    broken = (entries[0], record(clock, kind="access", detail=detail, sn="\ud800"))
+    broken = (entries[0], upload(clock, kind="access", detail=AccessDetail(rid="\ud800")))
     with pytest.raises(UnicodeEncodeError):
-        await store.records.append(NewUpload("7", digest(2), broken))
+        await store.records.append(batch_of(clock, broken, seed=2))
     assert store.records.last_seq == 3
 
 
-async def test_an_upload_without_records_stores_nothing(store: Store) -> None:
-    assert (await store.records.append(NewUpload("7", digest(1), ()))).seqs == ()
+async def test_an_upload_without_records_stores_nothing(store: Store, clock: FrozenClock) -> None:
+    assert (await store.records.append(batch_of(clock, ()))).seqs == ()
 
 
 async def test_followers_get_records_in_order_before_anybody_wakes(
@@ -150,7 +150,7 @@ async def test_followers_get_records_in_order_before_anybody_wakes(
     async with opened(tmp_path / "data", clock, on_records=on_records) as store:
 
         async def send(seed: int) -> None:
-            seq = (await store.records.append(upload(clock, seed))).seqs[0]
+            seq = (await store.records.append(batch(clock, seed))).seqs[0]
             woken.append((seq, seq in followed and store.records.last_seq >= seq))
 
         async with trio.open_nursery() as nursery:
@@ -168,8 +168,8 @@ async def test_a_follower_that_fails_does_not_stop_the_writer(
         raise RuntimeError("a bug")
 
     async with opened(tmp_path / "data", clock, on_records=on_records) as store:
-        assert (await store.records.append(upload(clock, 1))).seqs == (1,)
-        assert (await store.records.append(upload(clock, 2))).seqs == (2,)
+        assert (await store.records.append(batch(clock, 1))).seqs == (1,)
+        assert (await store.records.append(batch(clock, 2))).seqs == (2,)
 
 
 async def test_a_follower_keeps_nothing_of_the_body_alive(
@@ -180,7 +180,7 @@ async def test_a_follower_keeps_nothing_of_the_body_alive(
     async with opened(tmp_path / "data", clock, on_records=seen.extend) as store:
         detail = EventDetail(type=2, data=body)
         await store.records.append(
-            upload(clock, 1, kind="event", detail=detail, extra=body, pictures=0)
+            batch(clock, 1, kind="event", detail=detail, extra=body, pictures=0)
         )
     assert isinstance(seen[0].detail, EventDetail)
     # A Raw is a view of the whole body that it was read from.
@@ -209,7 +209,7 @@ async def test_the_log_is_read_in_pages_in_both_orders(store: Store, clock: Froz
 async def test_a_page_of_huge_records_ends_early(
     store: Store, clock: FrozenClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("hub.store.record_log._PAGE_BYTES", 2000)
+    monkeypatch.setattr("hub.store.records.record_log._PAGE_BYTES", 2000)
     extra = msgspec.Raw(b'{"x":"' + b"y" * 1000 + b'"}')
     for seed in range(5):
         await append(store, clock, seed, extra=extra)
@@ -281,9 +281,9 @@ async def test_times_are_found_across_many_blocks(store: Store, clock: FrozenClo
     start = int(clock() * 1000)
     for block in range(5):
         entries = tuple(
-            record(clock, pictures=0, occurred_at=start + block * HOUR) for _ in range(1024)
+            upload(clock, pictures=0, occurred_at=start + block * HOUR) for _ in range(1024)
         )
-        await store.records.append(NewUpload("7", digest(block), entries))
+        await store.records.append(batch_of(clock, entries, seed=block))
     wanted = RecordFilter(since=start + 2 * HOUR, until=start + 3 * HOUR)
     page = await store.records.page(wanted, limit=2000)
     assert [item.seq for item in page.items] == list(range(2049, 3073))
@@ -311,9 +311,9 @@ async def test_a_group_leaves_nothing_for_the_garbage_collector(
     try:
         async with trio.open_nursery() as nursery:
             for seed in (1, 1, 2, 3):
-                nursery.start_soon(store.records.append, upload(clock, seed))
+                nursery.start_soon(store.records.append, batch(clock, seed))
         await store.write(lambda connection: None)
-        assert [one for one in gc.get_objects() if isinstance(one, Append)] == []
+        assert [one for one in gc.get_objects() if isinstance(one, RecordBatch)] == []
     finally:
         gc.enable()
 
@@ -322,9 +322,9 @@ async def test_many_different_names_are_searched_all_the_same(
     store: Store, clock: FrozenClock
 ) -> None:
     entries = tuple(
-        record(clock, pictures=0, detail=FaceDetail(name=f"Person {n:03d}")) for n in range(600)
+        upload(clock, pictures=0, detail=FaceDetail(name=f"Person {n:03d}")) for n in range(600)
     )
-    await store.records.append(NewUpload("7", digest(1), entries))
+    await store.records.append(batch_of(clock, entries, seed=1))
     page = await store.records.page(RecordFilter(name="PERSON"), limit=1000)
     assert [item.seq for item in page.items] == list(range(1, 601))
     assert await seqs(store, name="person 59") == list(range(591, 601))
@@ -347,9 +347,9 @@ async def test_numbers_beyond_what_sqlite_holds_find_nothing_and_break_nothing(
 async def test_a_lone_picture_names_the_devices_latest_access_record(
     store: Store, clock: FrozenClock
 ) -> None:
-    def lone(seed: int, did: str = "7") -> NewUpload:
-        new = record(clock, kind="access", did=did, detail=AccessDetail(), pictures=1)
-        return NewUpload(did, digest(seed), (new,), follows_access=True)
+    def lone(seed: int, did: str = "7") -> RecordBatch:
+        fields: dict[str, Any] = {"kind": "access", "detail": AccessDetail(), "pictures": 1}
+        return batch(clock, seed, did=did, follows_access=True, **fields)
 
     async def of(seq: int) -> int | None:
         stored = await store.records.get(seq)
@@ -368,15 +368,15 @@ async def test_a_lone_picture_names_the_devices_latest_access_record(
 
 async def test_the_latest_pictures_are_one_a_device(store: Store, clock: FrozenClock) -> None:
     await store.devices.add([NewDevice(sn=f"S{n}", code="c", did=str(n)) for n in (1, 2, 3)])
-    await store.records.append(upload(clock, 1, did="1"))
-    await store.records.append(upload(clock, 2, did="1"))
-    await store.records.append(upload(clock, 3, did="1", pictures=0))
-    await store.records.append(upload(clock, 4, did="2", pictures=0))
+    await store.records.append(batch(clock, 1, did="1"))
+    await store.records.append(batch(clock, 2, did="1"))
+    await store.records.append(batch(clock, 3, did="1", pictures=0))
+    await store.records.append(batch(clock, 4, did="2", pictures=0))
     latest = await store.records.latest_pictures()
     assert {did: picture.path for did, picture in latest.items()} == {"1": "/media/2/face.jpg"}
     assert store.records.is_kept(latest["1"])
     clock.advance(86_400)
-    await store.media.drop_day("2026-11-25")
+    await store.retention.drop_day("2026-11-25")
     assert not store.records.is_kept(latest["1"])
 
 
@@ -394,7 +394,7 @@ async def test_each_filter_uses_its_index(store: Store, clock: FrozenClock) -> N
             RecordFilter(category=1),
             RecordFilter(name="li"),
         ):
-            list(_Query(filter, True).rows(connection, (0, 100), 10))
+            list(RecordQuery(filter, True).rows(connection, (0, 100), 10))
         connection.set_trace_callback(None)
         for statement in statements:
             if statement.startswith("SELECT seq, kind"):

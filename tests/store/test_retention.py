@@ -13,24 +13,26 @@ from typing import Any
 import pytest
 import trio
 import trio.testing
+from msgspec import Raw
 
 from hub.errors import BadParameter, NoSuchResource, TooManyRequests
 from hub.store.connection import Job
 from hub.store.media import pictures
-from hub.store.record_log import NewUpload, RecordFilter
+from hub.store.records import retention
+from hub.store.records.record_query import RecordFilter
 from hub.wire.uploads.records import FaceDetail
 from tests.support.clock import FrozenClock
-from tests.support.stores import FaultyDisk, copy_as_left, digest, is_whole, opened, record, upload
+from tests.support.stores import FaultyDisk, batch, batch_of, copy_as_left, is_whole, opened, upload
 
 DAY = 86_400
 
 
 async def test_what_is_not_there_is_none(tmp_path: Path, clock: FrozenClock) -> None:
     async with opened(tmp_path / "data", clock) as store:
-        await store.records.append(upload(clock, 1, pictures=1))
-        assert await store.media.read(1, "body") is None
-        assert await store.media.read(2, "face") is None
-        assert await store.media.read(2**70, "face") is None
+        await store.records.append(batch(clock, 1, pictures=1))
+        assert await store.pictures.read(1, "body") is None
+        assert await store.pictures.read(2, "face") is None
+        assert await store.pictures.read(2**70, "face") is None
 
 
 async def test_a_pack_that_cannot_be_opened_just_now_is_not_called_damaged(
@@ -40,21 +42,21 @@ async def test_a_pack_that_cannot_be_opened_just_now_is_not_called_damaged(
         raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
 
     async with opened(tmp_path / "data", clock) as store:
-        await store.records.append(upload(clock, 1))
+        await store.records.append(batch(clock, 1))
         with monkeypatch.context() as patch:
             patch.setattr(pictures, "read_at", no_file_left)
             with pytest.raises(TooManyRequests):
-                await store.media.read(1, "face")
+                await store.pictures.read(1, "face")
         assert store.health.damaged == ""
-        assert await is_whole(store, 1, upload(clock, 1).records[0])
+        assert await is_whole(store, 1, batch(clock, 1).uploads[0])
 
 
 async def test_the_etag_tells_pictures_apart(tmp_path: Path, clock: FrozenClock) -> None:
     async with opened(tmp_path / "data", clock) as store:
-        await store.records.append(upload(clock, 1))
-        face = await store.media.read(1, "face")
-        body = await store.media.read(1, "body")
-        again = await store.media.read(1, "face")
+        await store.records.append(batch(clock, 1))
+        face = await store.pictures.read(1, "face")
+        body = await store.pictures.read(1, "body")
+        again = await store.pictures.read(1, "face")
         assert face is not None
         assert body is not None
         assert face == again
@@ -66,20 +68,20 @@ async def test_a_dropped_day_takes_its_pictures_and_records_along(
 ) -> None:
     data = tmp_path / "data"
     async with opened(data, clock) as store:
-        await store.records.append(upload(clock, 1, detail=FaceDetail(name="Only today")))
-        await store.records.append(upload(clock, 2))
+        await store.records.append(batch(clock, 1, detail=FaceDetail(name="Only today")))
+        await store.records.append(batch(clock, 2))
         clock.advance(DAY)
-        await store.records.append(upload(clock, 3))
-        await store.media.drop_day("2026-11-25")
-        assert [day.day for day in store.media.days()] == ["2026-11-26"]
+        await store.records.append(batch(clock, 3))
+        await store.retention.drop_day("2026-11-25")
+        assert [day.day for day in store.retention.days()] == ["2026-11-26"]
         assert not (data / "media" / "2026-11-25.pack").exists()
         page = await store.records.page(RecordFilter())
         assert [item.seq for item in page.items] == [3]
-        assert await store.media.read(1, "face") is None
-        assert await is_whole(store, 3, upload(clock, 3).records[0])
+        assert await store.pictures.read(1, "face") is None
+        assert await is_whole(store, 3, batch(clock, 3).uploads[0])
         assert await store.read(_leftovers) == [0, 0, 0]
         # Its digests went along: the same upload is no repeat of what is gone.
-        assert not (await store.records.append(upload(clock, 2))).repeated
+        assert not (await store.records.append(batch(clock, 2))).repeated
 
 
 def _leftovers(connection: sqlite3.Connection) -> list[int]:
@@ -97,12 +99,12 @@ async def test_only_a_day_that_is_there_and_over_can_be_dropped(
     tmp_path: Path, clock: FrozenClock
 ) -> None:
     async with opened(tmp_path / "data", clock) as store:
-        await store.records.append(upload(clock, 1))
+        await store.records.append(batch(clock, 1))
         with pytest.raises(BadParameter, match="day"):
-            await store.media.drop_day("2026-11-25")
+            await store.retention.drop_day("2026-11-25")
         with pytest.raises(NoSuchResource):
-            await store.media.drop_day("2026-11-24")
-        assert await is_whole(store, 1, upload(clock, 1).records[0])
+            await store.retention.drop_day("2026-11-24")
+        assert await is_whole(store, 1, batch(clock, 1).uploads[0])
 
 
 async def test_a_record_that_outlives_its_pack_reads_without_pictures(
@@ -110,19 +112,19 @@ async def test_a_record_that_outlives_its_pack_reads_without_pictures(
 ) -> None:
     data = tmp_path / "data"
     async with opened(data, clock) as store:
-        await store.records.append(upload(clock, 1))
+        await store.records.append(batch(clock, 1))
         clock.advance(DAY)
         # As if the process ended between the pack and the records.
-        monkeypatch.setattr(pictures.Media, "finish_drops", _nothing)
-        await store.media.drop_day("2026-11-25")
+        monkeypatch.setattr(retention.Retention, "finish_drops", _nothing)
+        await store.retention.drop_day("2026-11-25")
         stored = await store.records.get(1)
         assert stored is not None
         assert stored.images == ()
-        assert await store.media.read(1, "face") is None
+        assert await store.pictures.read(1, "face") is None
         assert not store.health.damaged
 
 
-async def _nothing(self: pictures.Media) -> None:
+async def _nothing(self: retention.Retention) -> None:
     await trio.lowlevel.checkpoint()
 
 
@@ -131,16 +133,16 @@ async def test_what_a_stop_interrupts_is_dropped_after_the_next_start(
 ) -> None:
     data = tmp_path / "data"
     with monkeypatch.context() as patch:
-        patch.setattr(pictures.Media, "finish_drops", _nothing)
+        patch.setattr(retention.Retention, "finish_drops", _nothing)
         async with opened(data, clock) as store:
-            await store.records.append(upload(clock, 1))
+            await store.records.append(batch(clock, 1))
             clock.advance(DAY)
-            await store.media.drop_day("2026-11-25")
+            await store.retention.drop_day("2026-11-25")
             left = copy_as_left(data, tmp_path / "left")
     # Windows may have left the pack to a reader.
     (left / "media" / "2026-11-25.pack").write_bytes(b"pictures")
     async with opened(left, clock) as store:
-        await store.media.finish_drops()  # waits for the one that the start began
+        await store.retention.finish_drops()  # waits for the one that the start began
         assert await store.records.get(1) is None
         assert not (left / "media" / "2026-11-25.pack").exists()
         assert not store.health.damaged
@@ -149,22 +151,22 @@ async def test_what_a_stop_interrupts_is_dropped_after_the_next_start(
 async def test_records_are_removed_in_many_short_steps(
     tmp_path: Path, clock: FrozenClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pictures, "_STEP_SECONDS", 0.0)  # as on a slow disk
+    monkeypatch.setattr(retention, "_STEP_SECONDS", 0.0)  # as on a slow disk
     steps: list[int] = []
-    for_a_while = pictures._for_a_while
+    for_a_while = retention._repeat_step
 
-    def counted(step: pictures.Step, start: int, connection: sqlite3.Connection) -> int | None:
+    def counted(step: retention.Step, start: int, connection: sqlite3.Connection) -> int | None:
         before = connection.total_changes
         following = for_a_while(step, start, connection)
         steps.append(connection.total_changes - before)
         return following
 
-    monkeypatch.setattr(pictures, "_for_a_while", counted)
+    monkeypatch.setattr(retention, "_repeat_step", counted)
     async with opened(tmp_path / "data", clock) as store:
-        entries = tuple(record(clock, pictures=0) for _ in range(300))
-        await store.records.append(NewUpload("7", digest(1), entries))
+        entries = tuple(upload(clock, pictures=0) for _ in range(300))
+        await store.records.append(batch_of(clock, entries, seed=1))
         clock.advance(DAY)
-        await store.media.drop_day("2026-11-25")
+        await store.retention.drop_day("2026-11-25")
         assert (await store.records.page(RecordFilter())).items == ()
     assert max(steps) <= 52  # with a digest and a span
     assert len(steps) >= 6
@@ -172,13 +174,13 @@ async def test_records_are_removed_in_many_short_steps(
 
 async def test_uploads_go_on_while_a_day_is_dropped(tmp_path: Path, clock: FrozenClock) -> None:
     async with opened(tmp_path / "data", clock) as store:
-        entries = tuple(record(clock, pictures=0) for _ in range(3000))
-        await store.records.append(NewUpload("7", digest(1), entries))
+        entries = tuple(upload(clock, pictures=0) for _ in range(3000))
+        await store.records.append(batch_of(clock, entries, seed=1))
         clock.advance(DAY)
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(store.media.drop_day, "2026-11-25")
+            nursery.start_soon(store.retention.drop_day, "2026-11-25")
             for seed in range(10, 30):
-                await store.records.append(upload(clock, seed))
+                await store.records.append(batch(clock, seed))
         page = await store.records.page(RecordFilter())
         assert [item.seq for item in page.items] == list(range(3001, 3021))
 
@@ -187,15 +189,15 @@ async def test_a_clock_that_steps_back_keeps_what_it_writes_into_a_dropped_day(
     tmp_path: Path, clock: FrozenClock
 ) -> None:
     async with opened(tmp_path / "data", clock) as store:
-        await store.records.append(upload(clock, 1))
+        await store.records.append(batch(clock, 1))
         clock.advance(DAY)
-        await store.records.append(upload(clock, 2))
-        await store.media.drop_day("2026-11-25")
+        await store.records.append(batch(clock, 2))
+        await store.retention.drop_day("2026-11-25")
         clock.advance(-DAY)
-        await store.records.append(upload(clock, 3))
-        assert await is_whole(store, 3, upload(clock, 3).records[0])
+        await store.records.append(batch(clock, 3))
+        assert await is_whole(store, 3, batch(clock, 3).uploads[0])
         clock.advance(DAY)
-        await store.media.drop_day("2026-11-25")
+        await store.retention.drop_day("2026-11-25")
         page = await store.records.page(RecordFilter())
         assert [item.seq for item in page.items] == [2]
 
@@ -204,7 +206,7 @@ async def test_what_is_being_written_when_its_day_ends_is_dropped_with_the_day(
     tmp_path: Path, clock: FrozenClock
 ) -> None:
     async with opened(tmp_path / "data", clock) as store:
-        await store.records.append(upload(clock, 1))
+        await store.records.append(batch(clock, 1))
         writing, dropping = threading.Event(), threading.Event()
 
         def hold_the_group(connection: sqlite3.Connection) -> None:
@@ -213,13 +215,13 @@ async def test_what_is_being_written_when_its_day_ends_is_dropped_with_the_day(
 
         async with trio.open_nursery() as nursery:
             nursery.start_soon(store.write, hold_the_group)
-            nursery.start_soon(store.records.append, upload(clock, 2))
+            nursery.start_soon(store.records.append, batch(clock, 2))
             assert await trio.to_thread.run_sync(writing.wait, 10)
             clock.advance(DAY)
-            nursery.start_soon(store.media.drop_day, "2026-11-25")
+            nursery.start_soon(store.retention.drop_day, "2026-11-25")
             await trio.testing.wait_all_tasks_blocked()
             dropping.set()
-        assert store.media.days() == []
+        assert store.retention.days() == []
         assert (await store.records.page(RecordFilter())).items == ()
 
 
@@ -230,7 +232,7 @@ async def test_a_day_can_be_dropped_from_a_full_disk(
     """The pack makes the room that the database needs to forget it."""
     data = tmp_path / "data"
     async with opened(data, clock) as store:
-        await store.records.append(upload(clock, 1))
+        await store.records.append(batch(clock, 1))
         clock.advance(DAY)
         write = store._writer.write
         pack = data / "media" / "2026-11-25.pack"
@@ -245,8 +247,8 @@ async def test_a_day_can_be_dropped_from_a_full_disk(
             return write(full, **hooks)
 
         monkeypatch.setattr(store._writer, "write", write_while_full)
-        await store.media.drop_day("2026-11-25")
-        assert store.media.days() == []
+        await store.retention.drop_day("2026-11-25")
+        assert store.retention.days() == []
         assert await store.records.get(1) is None
 
 
@@ -259,11 +261,12 @@ async def test_pages_of_many_dropped_records_go_back_to_the_disk(
         return count, free
 
     async with opened(tmp_path / "data", clock, disk=FaultyDisk()) as store:
-        entries = tuple(record(clock, pictures=0, device_name="x" * 4000) for _ in range(300))
-        await store.records.append(NewUpload("7", digest(1), entries))
+        extra = Raw(b'{"pad":"%s"}' % (b"x" * 4000))
+        entries = tuple(upload(clock, pictures=0, extra=extra) for _ in range(300))
+        await store.records.append(batch_of(clock, entries, seed=1))
         before, _ = await store.read(pages)
         clock.advance(DAY)
-        await store.media.drop_day("2026-11-25")
+        await store.retention.drop_day("2026-11-25")
         after, free = await store.read(pages)
         assert after < before / 2
         assert free * 4 <= after

@@ -12,11 +12,11 @@ import trio
 import trio_asyncio
 
 from hub.errors import StartFault
-from hub.store import db
+from hub.store import opening
 from hub.store.tables.api_keys import ApiKey
 from hub.store.tables.devices import NewDevice
 from tests.support.clock import FrozenClock
-from tests.support.stores import copy_as_left, opened, upload
+from tests.support.stores import batch, copy_as_left, opened
 
 
 async def test_a_first_start_makes_all_that_it_needs(tmp_path: Path, clock: FrozenClock) -> None:
@@ -24,7 +24,7 @@ async def test_a_first_start_makes_all_that_it_needs(tmp_path: Path, clock: Froz
     async with opened(data, clock) as store:
         assert store.clean_start
         assert store.records.last_seq == 0
-        assert store.media.days() == []
+        assert store.retention.days() == []
         assert store.health.storable
     assert {path.name for path in data.iterdir()} == {"hub.sqlite", "hub.key", "media", "firmware"}
 
@@ -32,7 +32,7 @@ async def test_a_first_start_makes_all_that_it_needs(tmp_path: Path, clock: Froz
 async def test_a_clean_stop_is_told_from_another(tmp_path: Path, clock: FrozenClock) -> None:
     data = tmp_path / "data"
     async with opened(data, clock) as store:
-        await store.records.append(upload(clock, 1))
+        await store.records.append(batch(clock, 1))
         left = copy_as_left(data, tmp_path / "left")
     async with opened(data, clock) as store:
         assert store.clean_start
@@ -45,7 +45,7 @@ async def test_a_clean_stop_is_told_from_another(tmp_path: Path, clock: FrozenCl
 async def test_a_start_that_is_cancelled_at_its_last_moment_ends(
     tmp_path: Path, clock: FrozenClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    open_bridges = db._open_bridges
+    open_bridges = opening._open_bridges
     start = trio.CancelScope()
 
     async def open_bridges_and_cancel(path: Path, loop: trio_asyncio.TrioEventLoop) -> object:
@@ -53,10 +53,10 @@ async def test_a_start_that_is_cancelled_at_its_last_moment_ends(
         start.cancel()
         return bridges
 
-    monkeypatch.setattr(db, "_open_bridges", open_bridges_and_cancel)
+    monkeypatch.setattr(opening, "_open_bridges", open_bridges_and_cancel)
     with trio.fail_after(10), start:
         async with opened(tmp_path / "data", clock) as store:
-            await store.records.append(upload(clock, 1))
+            await store.records.append(batch(clock, 1))
     assert start.cancelled_caught
     monkeypatch.undo()
     async with opened(tmp_path / "data", clock) as store:
@@ -76,7 +76,7 @@ async def test_a_check_that_cannot_begin_finds_no_fault(
         raise sqlite3.OperationalError("unable to open database file")
 
     async with opened(tmp_path / "data", clock) as store:
-        monkeypatch.setattr(db, "open_bridge", no_file_left)
+        monkeypatch.setattr(opening, "open_bridge", no_file_left)
         assert await store.check() == ""
         assert store.health.damaged == ""
 
@@ -92,7 +92,7 @@ async def test_an_unclean_stop_lets_the_database_be_checked_beside_the_service(
         token.run_sync_soon(checked.set)
         return "row 7 missing from index record_did"
 
-    monkeypatch.setattr(db, "_quick_check", quick_check)
+    monkeypatch.setattr(opening, "_quick_check", quick_check)
     data = tmp_path / "data"
     async with opened(data, clock):
         left = copy_as_left(data, tmp_path / "left")
@@ -181,11 +181,11 @@ async def test_a_lost_database_stops_the_start_before_its_pictures_are_taken_for
 ) -> None:
     data = tmp_path / "data"
     async with opened(data, clock) as store:
-        await store.records.append(upload(clock, 1))
+        await store.records.append(batch(clock, 1))
     (pack,) = (data / "media").glob("*.pack")
     whole = pack.read_bytes()
     (data / "hub.sqlite").unlink()
-    with pytest.raises(StartFault, match=r"hub\.sqlite is missing.*bring it back, or move"):
+    with pytest.raises(StartFault, match=r"hub\.sqlite is missing.*restore it, or move"):
         async with opened(data, clock):
             pass
     assert pack.read_bytes() == whole

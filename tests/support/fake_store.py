@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from hub.errors import AlreadyExists, CannotStoreNow, NoSuchResource, WrongSignature
 from hub.store.media.pictures import StoredPicture
-from hub.store.record_log import LatestPicture
+from hub.store.records.record_log import LatestPicture
 from hub.store.tables.device_settings import DeviceSetting
 from hub.store.tables.devices import (
     OF_THE_CAMERA,

@@ -30,11 +30,13 @@ from hub.services.firmware.releases import Releases
 from hub.services.records.record_log import RecordLog
 from hub.services.site.disk_space import GB, DiskSpace
 from hub.services.site.site import Site
-from hub.store.db import Store, open_store
+from hub.store.commit.record_batch import RecordBatch
+from hub.store.db import Store
 from hub.store.disk import Disk
-from hub.store.record_log import NewUpload
+from hub.store.opening import open_store
 from hub.wire.pictures import Picture
-from hub.wire.uploads.records import FaceDetail, NewRecord, Record
+from hub.wire.uploads.bodies import CheckedUpload
+from hub.wire.uploads.records import FaceDetail, Record
 from tests.support.clock import FrozenClock
 from tests.support.traces import new_traces
 
@@ -73,11 +75,19 @@ class HubServices:
 
     async def add_faces(self, *names: str, did: str = "1", pictures: bool = False) -> list[int]:
         """Store one capture for each name, each an upload of its own."""
-        return [await self.add(face(name, did=did, pictures=pictures)) for name in names]
+        return [await self.add(face(name, pictures=pictures), did=did) for name in names]
 
-    async def add(self, record: NewRecord) -> int:
-        upload = NewUpload(did=record.did, digest=secrets.token_bytes(16), records=(record,))
-        (seq,) = (await self.store.records.append(upload)).seqs
+    async def add(self, upload: CheckedUpload, *, did: str = "1") -> int:
+        """Store one record of a device."""
+        batch = RecordBatch(
+            [upload],
+            did=did,
+            sn=f"SN{did}",
+            device_name="Gate",
+            digest=secrets.token_bytes(16),
+            arrived_at=0,
+        )
+        (seq,) = (await self.store.records.append(batch)).seqs
         return seq
 
     async def add_user(self, name: str, role: str = "admin") -> str:
@@ -92,12 +102,9 @@ class HubServices:
         return {"Authorization": f"Bearer {key.appid}:{key.secret}"}
 
 
-def face(name: str, *, did: str = "1", pictures: bool = False, at: int = 0) -> NewRecord:
-    return NewRecord(
+def face(name: str, *, pictures: bool = False, at: int = 0) -> CheckedUpload:
+    return CheckedUpload(
         kind="face",
-        did=did,
-        sn=f"SN{did}",
-        device_name="Gate",
         occurred_at=at,
         detail=FaceDetail(name=name),
         pictures=(Picture("face", "image/jpeg", b"\xff\xd8\xff" + name.encode()),)

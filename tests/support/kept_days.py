@@ -8,7 +8,7 @@ import trio
 
 from hub.errors import CannotStoreNow
 from hub.store.health import StoreHealth
-from hub.store.media.pictures import DayUse
+from hub.store.records.retention import DayUse
 
 GB = 1_000_000_000
 
@@ -24,7 +24,7 @@ class KeptDays:
         self.checks = 0
         self.pruned: list[str] = []
         self.refuses = False
-        self.media = self
+        self.retention = self
         self.tokens = _Prunable(self, "tokens")
         self.sessions = _Prunable(self, "sessions")
         self.device_pictures = self

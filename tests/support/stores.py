@@ -14,11 +14,13 @@ from typing import Any
 import msgspec
 import xxhash
 
-from hub.store.db import Store, open_store
+from hub.store.commit.record_batch import RecordBatch
+from hub.store.db import Store
 from hub.store.disk import Buffer, Disk
-from hub.store.record_log import NewUpload
+from hub.store.opening import open_store
 from hub.wire.pictures import Picture
-from hub.wire.uploads.records import Detail, FaceDetail, NewRecord, Record, RecordKind
+from hub.wire.uploads.bodies import CheckedUpload
+from hub.wire.uploads.records import Detail, FaceDetail, Record, RecordKind
 from tests.support.clock import FrozenClock
 
 _NAMES: dict[RecordKind, tuple[str, ...]] = {
@@ -45,51 +47,83 @@ def picture(name: str, seed: int = 0, size: int = 1500) -> Picture:
     return Picture(name, "image/jpeg", random.Random(f"{name}{seed}").randbytes(size))
 
 
-def record(
+def upload(
     clock: FrozenClock,
     *,
     kind: RecordKind = "face",
-    did: str = "7",
     detail: Detail | None = None,
     pictures: int = 3,
     seed: int = 0,
     size: int = 1500,
     **fields: Any,
-) -> NewRecord:
+) -> CheckedUpload:
+    """A checked upload whose pictures differ by `seed`."""
     given: dict[str, Any] = {
-        "sn": f"SN{did}",
-        "device_name": "Gate",
-        "occurred_at": int(clock() * 1000),
+        "occurred_at": clock.ms,
         "extra": msgspec.Raw(b'{"score":12}'),
         **fields,
     }
     names = _NAMES[kind][:pictures]
-    return NewRecord(
+    return CheckedUpload(
         kind=kind,
-        did=did,
         detail=detail or FaceDetail(name="Li Wei", age=30, uuid="p1", category=1),
         pictures=tuple(picture(name, seed, size) for name in names),
         **given,
     )
 
 
-def upload(clock: FrozenClock, seed: int = 0, **fields: Any) -> NewUpload:
-    """One record with pictures that differ by `seed`, as does the digest."""
-    new = record(clock, seed=seed, **fields)
-    return NewUpload(new.did, digest(seed), (new,))
+def batch_of(
+    clock: FrozenClock,
+    uploads: Sequence[CheckedUpload],
+    *,
+    seed: int = 0,
+    did: str = "7",
+    device_name: str = "Gate",
+    follows_access: bool = False,
+) -> RecordBatch:
+    """A batch of one device, whose digest differs by `seed`."""
+    return RecordBatch(
+        uploads,
+        did=did,
+        sn=f"SN{did}",
+        device_name=device_name,
+        digest=digest(seed),
+        arrived_at=clock.ms,
+        follows_access=follows_access,
+    )
+
+
+def batch(
+    clock: FrozenClock,
+    seed: int = 0,
+    *,
+    did: str = "7",
+    device_name: str = "Gate",
+    follows_access: bool = False,
+    **fields: Any,
+) -> RecordBatch:
+    """A batch of one upload; see `upload` for its fields."""
+    return batch_of(
+        clock,
+        [upload(clock, seed=seed, **fields)],
+        seed=seed,
+        did=did,
+        device_name=device_name,
+        follows_access=follows_access,
+    )
 
 
 def digest(seed: int) -> bytes:
     return xxhash.xxh3_128_digest(str(seed).encode())
 
 
-async def is_whole(store: Store, seq: int, sent: NewRecord) -> bool:
+async def is_whole(store: Store, seq: int, sent: CheckedUpload) -> bool:
     """Whether a record is there with its pictures, byte for byte."""
     stored = await store.records.get(seq)
     if stored is None or len(stored.images) != len(sent.pictures):
         return False
     for one in sent.pictures:
-        read = await store.media.read(seq, one.name)
+        read = await store.pictures.read(seq, one.name)
         if read is None or read.data != one.data or read.mime != one.mime:
             return False
     return stored.detail == sent.detail and bytes(stored.extra) == bytes(sent.extra)

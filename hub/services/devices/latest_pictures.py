@@ -9,14 +9,14 @@ import trio
 from hub.errors import HubError
 from hub.live.feed import Feed
 from hub.log import limited
-from hub.store.record_log import LatestPicture, Records
+from hub.store.records.record_log import LatestPicture, RecordLog
 from hub.wire.uploads.records import Record
 
 log = logging.getLogger(__name__)
 
 
 class LatestPictures:
-    def __init__(self, records: Records, feed: Feed[Record]) -> None:
+    def __init__(self, records: RecordLog, feed: Feed[Record]) -> None:
         self._records = records
         self._feed = feed
         self._latest: dict[str, LatestPicture] = {}

@@ -16,14 +16,14 @@ from hub.services.firmware.campaigns import Campaigns
 from hub.services.firmware.downloads import Downloads
 from hub.services.firmware.releases import Release
 from hub.services.site.site import Site
+from hub.store.commit.record_batch import RecordBatch
 from hub.store.db import Store
-from hub.store.record_log import NewUpload
 from hub.store.tables.devices import Device
 from hub.threads import WorkerThreads
 from hub.wire.uploads import bodies
 from hub.wire.uploads.bodies import CheckedUpload, DeviceInfo
 from hub.wire.uploads.firmware import OtaAnswer, OtaComponent, Versions, decode_ota_query
-from hub.wire.uploads.records import AccessDetail, NewRecord
+from hub.wire.uploads.records import AccessDetail
 
 T = TypeVar("T")
 
@@ -151,25 +151,17 @@ class Ingest:
     ) -> None:
         for entry in entries:
             _check_owner(device, did=entry.did, sn=entry.sn)
-        records = tuple(self._record(device, entry) for entry in entries)
-        done = await self._records.append(
-            NewUpload(device.did, _digest(path, body), records, follows_access)
-        )
-        if done.repeated:
-            metrics.repeats.inc()
-
-    def _record(self, device: Device, upload: CheckedUpload) -> NewRecord:
-        occurred_at = upload.occurred_at
-        return NewRecord(
-            kind=upload.kind,
+        batch = RecordBatch(
+            entries,
             did=device.did,
             sn=device.sn,
             device_name=device.name,
-            occurred_at=int(self._now() * 1000) if occurred_at is None else occurred_at,
-            detail=upload.detail,
-            extra=upload.extra,
-            pictures=upload.pictures,
+            digest=_digest(path, body),
+            arrived_at=int(self._now() * 1000),
+            follows_access=follows_access,
         )
+        if (await self._records.append(batch)).repeated:
+            metrics.repeats.inc()
 
 
 def _check_owner(device: Device, *, did: str | None, sn: str | None) -> None:

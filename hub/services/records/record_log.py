@@ -12,8 +12,8 @@ from hub import metrics
 from hub.errors import NoSuchResource, TooManyRequests
 from hub.live.feed import Feed, Subscription
 from hub.store.media.pictures import StoredPicture as StoredPicture
-from hub.store.record_log import Page as Page
-from hub.store.record_log import RecordFilter as RecordFilter
+from hub.store.records.record_log import RecordPage as RecordPage
+from hub.store.records.record_query import RecordFilter as RecordFilter
 from hub.wire.uploads.records import EventDetail, Record
 
 if TYPE_CHECKING:
@@ -107,7 +107,7 @@ class RecordLog:
         before: int | None = None,
         newest_first: bool = False,
         limit: int = 100,
-    ) -> Page:
+    ) -> RecordPage:
         return await self._store.records.page(
             filter, after=after, before=before, newest_first=newest_first, limit=limit
         )
@@ -121,7 +121,7 @@ class RecordLog:
 
     async def picture(self, seq: int, name: str) -> StoredPicture:
         """Raises NoSuchResource."""
-        picture = await self._store.media.read(seq, name)
+        picture = await self._store.pictures.read(seq, name)
         if picture is None:
             raise NoSuchResource(f"there is no picture {name!r} of record {seq}")
         return picture

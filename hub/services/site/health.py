@@ -135,7 +135,7 @@ class Health:
             )
 
     def _look_at_the_calendar(self) -> Iterator[HealthReason]:
-        days = self._store.media.days()
+        days = self._store.retention.days()
         if days and date.fromisoformat(days[-1].day) > self._tomorrow():
             yield HealthReason(
                 "clock-went-back",

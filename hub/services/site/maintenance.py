@@ -109,14 +109,14 @@ class Maintenance:
             while (oldest := self._oldest()) and (why := reason(oldest)):
                 log.info("dropping %s: %s", oldest, why)
                 try:
-                    await self._store.media.drop_day(oldest)
+                    await self._store.retention.drop_day(oldest)
                 except HubError as error:
                     _tell(f"{oldest} is dropped later", error)
                     return
 
     def _oldest(self) -> str | None:
         """The oldest day that may go: today, in UTC as the packs are, is being written."""
-        days = [use.day for use in self._store.media.days()]
+        days = [use.day for use in self._store.retention.days()]
         return days[0] if days and days[0] < self._today().isoformat() else None
 
     def _today(self) -> date:
@@ -129,7 +129,7 @@ class Maintenance:
         return ""
 
     def _is_too_much(self, day: str) -> str:
-        stored = sum(use.bytes for use in self._store.media.days())
+        stored = sum(use.bytes for use in self._store.retention.days())
         if self._config.max_gb and stored > self._config.max_gb * GB:
             return f"the pictures take more than {self._config.max_gb:g} GB"
         if shortage := self._room.shortage():

@@ -1,4 +1,4 @@
-"""Which days the log holds: their share of the log, and how far their packs are committed."""
+"""The days that the log holds: the seqs of each, and the committed end of its pack."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ON CONFLICT (day) DO UPDATE SET first_seq = excluded.first_seq, last_seq = exclu
 """
 
 
-class Day(Struct, frozen=True):
+class PackDay(Struct, frozen=True):
     """A UTC day of `received_at`. `bytes`: the committed end of its pack."""
 
     day: str
@@ -28,45 +28,46 @@ class Day(Struct, frozen=True):
 
 
 class DayIndex:
-    """The days in memory. Changed by the writer's thread after a commit, read from everywhere."""
+    """The days in memory. Changed by the writer's thread after a commit; read from any thread."""
 
-    def __init__(self, days: Iterable[Day]) -> None:
+    def __init__(self, days: Iterable[PackDay]) -> None:
         self._days = {day.day: day for day in days}
 
-    def get(self, day: str) -> Day | None:
+    def get(self, day: str) -> PackDay | None:
         return self._days.get(day)
 
-    def all(self) -> tuple[Day, ...]:
+    def all(self) -> tuple[PackDay, ...]:
+        """Return the days, oldest first."""
         return tuple(sorted(self._days.copy().values(), key=lambda day: day.day))
 
-    def put(self, day: Day) -> None:
+    def put(self, day: PackDay) -> None:
         self._days[day.day] = day
 
     def drop(self, day: str) -> None:
         self._days.pop(day, None)
 
     def end(self, day: str) -> int:
-        """The committed end of a day's pack."""
+        """Return the committed end of a day's pack, in bytes."""
         known = self._days.get(day)
         return 0 if known is None else known.bytes
 
-    def grown(self, day: str, first_seq: int, last_seq: int, end: int) -> Day:
-        """The day once these records are committed too."""
+    def grown(self, day: str, first_seq: int, last_seq: int, end: int) -> PackDay:
+        """Return the day as it is once these records are committed. Changes nothing."""
         known = self._days.get(day)
         count = last_seq - first_seq + 1
         if known is None:
-            return Day(day, first_seq, last_seq, count, end)
-        return Day(day, known.first_seq, last_seq, known.records + count, end)
+            return PackDay(day, first_seq, last_seq, count, end)
+        return PackDay(day, known.first_seq, last_seq, known.records + count, end)
 
     def has_pictures(self, seq: int, received_at: int) -> bool:
-        """Whether the pack of a record still stands. Its row may outlive it for a while."""
+        """Whether a record's pack still exists. The record's row may outlive it for a while."""
         known = self._days.get(day_of(received_at))
         return known is not None and seq >= known.first_seq
 
 
-def load_days(connection: sqlite3.Connection) -> list[Day]:
-    return [Day(*row) for row in connection.execute(_ALL)]
+def load_days(connection: sqlite3.Connection) -> list[PackDay]:
+    return [PackDay(*row) for row in connection.execute(_ALL)]
 
 
-def save_day(connection: sqlite3.Connection, day: Day) -> None:
+def save_day(connection: sqlite3.Connection, day: PackDay) -> None:
     connection.execute(_PUT, (day.day, day.first_seq, day.last_seq, day.records, day.bytes))

@@ -186,14 +186,14 @@ def recover(directory: Path, disk: Disk, ends: dict[str, int]) -> list[str]:
         end = ends.get(path.stem, 0)
         if end == 0:
             log.info("%s: removed, for no commit names it", path.name)
-            remove(path)
+            remove_pack(path)
         elif path.stat().st_size > end:
             log.info("%s: cut off what was never acknowledged beyond byte %d", path.name, end)
             _cut(path, disk, end)
     return [text for day, end in sorted(ends.items()) if (text := _damage(directory, day, end))]
 
 
-def remove(path: Path) -> None:
+def remove_pack(path: Path) -> None:
     """Delete a pack. On Windows one that is in use stays, until the next start if need be."""
     try:
         path.unlink(missing_ok=True)

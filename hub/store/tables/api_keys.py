@@ -10,7 +10,7 @@ import sqlite3
 from msgspec import Struct
 
 from hub.errors import AlreadyExists, NoSuchResource
-from hub.store.group_commit import Writer
+from hub.store.commit.group_commit import GroupCommit
 from hub.store.sealing import SecretBox
 
 _ALL = "SELECT appid, name, read_only, created_at, secret FROM api_key"
@@ -45,7 +45,7 @@ def load_api_keys(connection: sqlite3.Connection) -> list[SealedApiKey]:
 class ApiKeyTable:
     """All of them in memory, their secrets sealed; changes are durable on return."""
 
-    def __init__(self, writer: Writer, box: SecretBox, keys: list[SealedApiKey]) -> None:
+    def __init__(self, writer: GroupCommit, box: SecretBox, keys: list[SealedApiKey]) -> None:
         self._writer = writer
         self._box = box
         self._keys = {sealed.key.appid: sealed for sealed in keys}

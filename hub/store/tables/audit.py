@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
-from hub.store.group_commit import Writer
+from hub.store.commit.group_commit import GroupCommit
 from hub.store.readers import Readers
 
 #: Older entries make room.
@@ -34,7 +34,7 @@ class AuditEntry(Struct, frozen=True):
 class AuditTable:
     """Written by every change that a person or a command makes; never rewritten."""
 
-    def __init__(self, writer: Writer, readers: Readers) -> None:
+    def __init__(self, writer: GroupCommit, readers: Readers) -> None:
         self._writer = writer
         self._readers = readers
 

@@ -10,7 +10,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from hub.errors import NoSuchResource
-from hub.store.group_commit import Writer
+from hub.store.commit.group_commit import GroupCommit
 
 #: What the operator wants.
 Will = Literal["running", "paused", "stopped"]
@@ -102,7 +102,7 @@ def load_campaigns(connection: sqlite3.Connection) -> list[StoredCampaign]:
 class CampaignTable:
     """All of them in memory; changes are durable on return."""
 
-    def __init__(self, writer: Writer, campaigns: Sequence[StoredCampaign]) -> None:
+    def __init__(self, writer: GroupCommit, campaigns: Sequence[StoredCampaign]) -> None:
         self._writer = writer
         self._campaigns = {campaign.id: campaign for campaign in campaigns}
         #: did -> the campaign that counts for it.
@@ -178,7 +178,7 @@ class CampaignTable:
 
         await self._writer.write(job, noted)
 
-    def begin_anew(self, did: str) -> None:
+    def reset_device(self, did: str) -> None:
         """Another camera has the device's place, and nothing of what was not done: memory
         follows."""
         for campaign in self.all():

@@ -7,7 +7,8 @@ from functools import partial
 
 from msgspec import Struct
 
-from hub.store.group_commit import Write, Writer
+from hub.store.commit.group_commit import GroupCommit
+from hub.store.commit.write_queue import Write
 from hub.store.media.packs import checksum
 from hub.store.media.pictures import StoredPicture
 from hub.store.readers import Readers
@@ -47,7 +48,7 @@ class _Added(Struct, frozen=True):
 class DevicePictureTable:
     """`most_bytes`: what is kept in all."""
 
-    def __init__(self, writer: Writer, readers: Readers, most_bytes: int = MOST_BYTES) -> None:
+    def __init__(self, writer: GroupCommit, readers: Readers, most_bytes: int = MOST_BYTES) -> None:
         self._writer = writer
         self._readers = readers
         self._most_bytes = most_bytes

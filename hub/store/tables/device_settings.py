@@ -9,7 +9,7 @@ from typing import Any, Literal
 from msgspec import Struct
 from msgspec.structs import astuple
 
-from hub.store.group_commit import Writer
+from hub.store.commit.group_commit import GroupCommit
 from hub.store.tables.devices import check_camera
 
 SettingName = Literal["face", "recording"]
@@ -54,7 +54,7 @@ def load_device_settings(connection: sqlite3.Connection) -> list[DeviceSetting]:
 class DeviceSettingTable:
     """All of them in memory; changes are durable on return."""
 
-    def __init__(self, writer: Writer, settings: Sequence[DeviceSetting]) -> None:
+    def __init__(self, writer: GroupCommit, settings: Sequence[DeviceSetting]) -> None:
         self._writer = writer
         self._settings = {(setting.did, setting.name): setting for setting in settings}
 

@@ -12,7 +12,7 @@ from msgspec import UNSET, Struct, UnsetType
 from msgspec.structs import replace
 
 from hub.errors import AlreadyExists, NoSuchResource
-from hub.store.group_commit import Writer
+from hub.store.commit.group_commit import GroupCommit
 from hub.store.sealing import Random, SecretBox
 from hub.store.sql import one
 
@@ -174,7 +174,7 @@ class DeviceTable:
 
     def __init__(
         self,
-        writer: Writer,
+        writer: GroupCommit,
         box: SecretBox,
         random: Random,
         devices: Sequence[StoredDevice],

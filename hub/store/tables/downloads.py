@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 import msgspec
 from msgspec import Struct
 
-from hub.store.group_commit import Writer
+from hub.store.commit.group_commit import GroupCommit
 
 #: Older ones make room.
 MOST_DOWNLOADS = 1000
@@ -88,7 +88,7 @@ def _loaded(
 class DownloadTable:
     """Current in memory, saved when asked: bytes that were sent cost no write."""
 
-    def __init__(self, writer: Writer, downloads: Sequence[Download]) -> None:
+    def __init__(self, writer: GroupCommit, downloads: Sequence[Download]) -> None:
         self._writer = writer
         self._downloads = {download.id: download for download in downloads}
         self._last_id = max(self._downloads, default=0)

@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Struct
 
 from hub.errors import BadParameter, NoSuchResource
-from hub.store.group_commit import Writer
+from hub.store.commit.group_commit import GroupCommit
 from hub.store.sql import one
 from hub.wire.uploads.firmware import Versions
 
@@ -137,7 +137,7 @@ class FirmwareTable:
     """All of them in memory; changes are durable on return."""
 
     def __init__(
-        self, writer: Writer, rows: FirmwareRows, on_release_removed: Callable[[int], None]
+        self, writer: GroupCommit, rows: FirmwareRows, on_release_removed: Callable[[int], None]
     ) -> None:
         self._writer = writer
         self._files = {file.sha256: file for file in rows.files}

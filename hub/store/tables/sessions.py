@@ -10,7 +10,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from hub.errors import NoSuchResource
-from hub.store.group_commit import Writer
+from hub.store.commit.group_commit import GroupCommit
 from hub.store.sql import execute
 
 _ALL = "SELECT token_hash, user, created_at, last_used_at, address FROM session"
@@ -38,7 +38,7 @@ def load_sessions(connection: sqlite3.Connection) -> list[Session]:
 class SessionTable:
     """All of them in memory; changes are durable on return."""
 
-    def __init__(self, writer: Writer, sessions: list[Session]) -> None:
+    def __init__(self, writer: GroupCommit, sessions: list[Session]) -> None:
         self._writer = writer
         self._sessions = {session.token_hash: session for session in sessions}
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 
-from hub.store.group_commit import Writer
+from hub.store.commit.group_commit import GroupCommit
 
 _ALL = "SELECT key, value FROM setting"
 _PUT = "INSERT OR REPLACE INTO setting (key, value) VALUES (?, ?)"
@@ -25,7 +25,7 @@ def save_setting(connection: sqlite3.Connection, key: str, value: str | None) ->
 class SettingTable:
     """`get` answers from memory; `set` is durable on return."""
 
-    def __init__(self, writer: Writer, values: dict[str, str]) -> None:
+    def __init__(self, writer: GroupCommit, values: dict[str, str]) -> None:
         self._writer = writer
         self._values = values
 

@@ -13,7 +13,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from hub.errors import NoSuchResource, TooManyRequests, WrongSignature
-from hub.store.group_commit import Writer
+from hub.store.commit.group_commit import GroupCommit
 from hub.store.sql import execute
 
 #: D2: what is remembered of a device whose clock is not trusted; nobody gets more than this.
@@ -67,7 +67,7 @@ class TokenTable:
 
     def __init__(
         self,
-        writer: Writer,
+        writer: GroupCommit,
         tokens: Iterable[StoredToken],
         accepted: Iterable[Accepted],
         now: Callable[[], float],

@@ -10,7 +10,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from hub.errors import AlreadyExists, NoSuchResource
-from hub.store.group_commit import Writer
+from hub.store.commit.group_commit import GroupCommit
 
 Role = Literal["admin", "guard", "viewer"]
 
@@ -40,7 +40,7 @@ class UserTable:
     """All of them in memory; changes are durable on return."""
 
     def __init__(
-        self, writer: Writer, users: list[User], on_removed: Callable[[str], None]
+        self, writer: GroupCommit, users: list[User], on_removed: Callable[[str], None]
     ) -> None:
         self._writer = writer
         self._users = {user.name: user for user in users}

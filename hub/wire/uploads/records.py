@@ -1,6 +1,6 @@
 """A record: one thing that a device reported, in the shape that the integrator sees it.
 
-`NewRecord` goes into the store, `Record` comes out of it. All times are UNIX milliseconds.
+All times are UNIX milliseconds.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import msgspec
 from msgspec import Raw, Struct
 
 from hub.wire.code_tables import event_name
-from hub.wire.pictures import Image, Picture
+from hub.wire.pictures import Image
 from hub.wire.times import format_rfc3339
 
 RecordKind = Literal["face", "event", "vehicle", "access"]
@@ -86,19 +86,6 @@ DETAILS: dict[RecordKind, type[Detail]] = {
     "vehicle": VehicleDetail,
     "access": AccessDetail,
 }
-
-
-class NewRecord(Struct, frozen=True, kw_only=True):
-    """A record on its way into the store. `extra` is a JSON object of the further fields."""
-
-    kind: RecordKind
-    did: str
-    sn: str
-    device_name: str
-    occurred_at: int
-    detail: Detail
-    extra: Raw = Raw(b"{}")
-    pictures: tuple[Picture, ...] = ()
 
 
 class Record(Struct, frozen=True, kw_only=True):

@@ -15,7 +15,7 @@ from hub.live.feed import Change
 from hub.services.devices.csv_import import DeviceCsv, ImportRow
 from hub.services.devices.directory import DeviceChange, NewDevice
 from hub.services.devices.status import FLUSH_SECONDS
-from hub.store.record_log import LatestPicture
+from hub.store.records.record_log import LatestPicture
 from hub.wire.pictures import Image
 from hub.wire.session import KeepaliveParam
 from hub.wire.uploads.bodies import DeviceInfo

@@ -17,8 +17,9 @@ import pytest
 from hub.config import DevicesConfig
 from hub.errors import BadParameter, HubError, NotAuthorised, UnknownEventType
 from hub.services.records.ingest import Ingest
-from hub.store.db import Store, open_store
-from hub.store.record_log import RecordFilter
+from hub.store.db import Store
+from hub.store.opening import open_store
+from hub.store.records.record_query import RecordFilter
 from hub.store.tables.devices import Device, NewDevice
 from hub.wire.uploads import bodies
 from hub.wire.uploads.bodies import DeviceInfo
@@ -63,7 +64,7 @@ class Hub:
         return list((await self.store.records.page(RecordFilter())).items)
 
     async def picture(self, record: Record, name: str) -> bytes | None:
-        stored = await self.store.media.read(record.seq, name)
+        stored = await self.store.pictures.read(record.seq, name)
         return stored and stored.data
 
 

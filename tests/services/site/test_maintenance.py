@@ -19,7 +19,7 @@ from hub.services.site.maintenance import Maintenance
 from hub.store.db import Store
 from tests.support.clock import FrozenClock
 from tests.support.kept_days import KeptDays
-from tests.support.stores import is_whole, opened, upload
+from tests.support.stores import batch, is_whole, opened
 
 TODAY = "2026-11-25"
 DAY = 86_400
@@ -255,7 +255,7 @@ async def test_a_real_store_loses_its_old_days_and_keeps_today(
     async with opened(tmp_path / "data", clock) as store:
         for seed in range(3):
             clock.advance(DAY)
-            last = upload(clock, seed)
+            last = batch(clock, seed)
             await store.records.append(last)
         maintenance = Maintenance(
             store,
@@ -266,7 +266,7 @@ async def test_a_real_store_loses_its_old_days_and_keeps_today(
         )
         async with trio.open_nursery() as nursery:
             await nursery.start(maintenance.run)
-            while len(store.media.days()) > 2:  # A thread is at work.
+            while len(store.retention.days()) > 2:  # A thread is at work.
                 await trio.lowlevel.checkpoint()
             nursery.cancel_scope.cancel()
-        assert await is_whole(store, 3, last.records[0])
+        assert await is_whole(store, 3, last.uploads[0])

@@ -12,7 +12,7 @@ from hub.errors import AlreadyExists, HubError, NoSuchResource
 from hub.store.db import Store
 from hub.store.tables.devices import Device, DeviceChange, DeviceNote, NewDevice
 from tests.support.clock import FrozenClock
-from tests.support.stores import opened, upload
+from tests.support.stores import batch, opened
 
 
 @pytest.fixture
@@ -65,7 +65,7 @@ async def test_a_did_is_never_given_to_a_second_device(store: Store, clock: Froz
     await store.devices.add([new("S1")])
     await store.devices.remove("1")
     await store.devices.add([new("S2", did="3")])
-    await store.records.append(upload(clock, 1, did="4"))
+    await store.records.append(batch(clock, 1, did="4"))
     devices = await store.devices.add([new("S3"), new("S4"), new("S5", did="5")])
     assert [device.did for device in devices] == ["2", "6", "5"]
 
@@ -142,7 +142,7 @@ async def test_a_removed_device_is_gone_with_its_tokens_and_leaves_its_records(
 ) -> None:
     (device,) = await store.devices.add([new("S1")])
     await store.tokens.issue("1", b"t", expires_at=10**15, grace_until=0, accepted=None)
-    await store.records.append(upload(clock, 1, did="1"))
+    await store.records.append(batch(clock, 1, did="1"))
     await store.devices.remove("1")
     assert store.devices.all() == ()
     assert store.devices.by_appid(device.appid) is None

@@ -13,7 +13,8 @@ from hub.config import Config
 from hub.live.pending_devices import ConnectAttempt, RefusalReason
 from hub.services.access.accounts import COMMAND_LINE
 from hub.wire.signing import body_md5, sign_connect, sign_params
-from hub.wire.uploads.records import AccessDetail, EventDetail, NewRecord, Plate, VehicleDetail
+from hub.wire.uploads.bodies import CheckedUpload
+from hub.wire.uploads.records import AccessDetail, EventDetail, Plate, VehicleDetail
 from tests.support.clock import FrozenClock
 from tests.support.gate import private_key, public_pem
 from tests.support.hub_services import HubServices, face, open_hub_services
@@ -539,16 +540,13 @@ async def test_a_sheet_that_is_no_text_is_refused(api: Client) -> None:
 
 
 async def add_one_of_each(hub: HubServices) -> None:
-    common: dict[str, Any] = {"did": "1", "sn": "SN1", "device_name": "Gate"}
     await hub.add(face("Li Lei", at=1_000))
-    await hub.add(
-        NewRecord(kind="event", occurred_at=2_000, detail=EventDetail(type=3, uuid="7"), **common)
-    )
+    event = EventDetail(type=3, uuid="7")
+    await hub.add(CheckedUpload(kind="event", occurred_at=2_000, detail=event))
     plate = VehicleDetail(plate=Plate(id="京A12345", type=1))
-    await hub.add(NewRecord(kind="vehicle", occurred_at=3_000, detail=plate, **common))
-    common["did"] = "2"
+    await hub.add(CheckedUpload(kind="vehicle", occurred_at=3_000, detail=plate))
     detail = AccessDetail(rid="1", uuid="9223372036854775808")
-    await hub.add(NewRecord(kind="access", occurred_at=4_000, detail=detail, **common))
+    await hub.add(CheckedUpload(kind="access", occurred_at=4_000, detail=detail), did="2")
 
 
 @pytest.mark.parametrize(
@@ -635,9 +633,10 @@ async def test_a_bad_parameter_is_refused_by_its_name(api: Client, query: str, f
 async def test_one_record_has_the_shape_of_the_contract(api: Client) -> None:
     await api.hub.add(
         msgspec.structs.replace(
-            face("Li Lei", did="12", pictures=True, at=1_764_057_600_123),
+            face("Li Lei", pictures=True, at=1_764_057_600_123),
             extra=msgspec.Raw(b'{"pid":"9223372036854775808"}'),
-        )
+        ),
+        did="12",
     )
     assert await api.get("records/1") == {
         "seq": 1,

@@ -17,7 +17,7 @@ from hub.errors import TooManyRequests
 from hub.live.feed import Change
 from hub.services.access.accounts import COMMAND_LINE
 from hub.services.devices.directory import NewDevice
-from hub.store.record_log import Records
+from hub.store.records.record_log import RecordLog
 from tests.support.clock import FrozenClock
 from tests.support.hub_services import HubServices, face, open_hub_services
 from tests.support.sse import COMMENT, EventReader, open_event_stream
@@ -251,7 +251,7 @@ async def test_a_log_that_is_too_busy_is_asked_again(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await site.hub.add_faces("a")
-    page, busy = Records.page, [True]
+    page, busy = RecordLog.page, [True]
 
     async def busy_once(*args: Any, **kwargs: Any) -> Any:
         if busy:
@@ -259,6 +259,6 @@ async def test_a_log_that_is_too_busy_is_asked_again(
             raise TooManyRequests
         return await page(*args, **kwargs)
 
-    monkeypatch.setattr(Records, "page", busy_once)
+    monkeypatch.setattr(RecordLog, "page", busy_once)
     async with site.stream("after=0") as reader:
         assert await reader.ids(1) == [1]

@@ -22,7 +22,7 @@ from hub.errors import CODES
 from hub.services.devices.admission import Admission
 from hub.services.devices.directory import DeviceChange, NewDevice
 from hub.services.firmware.releases import Release
-from hub.store.record_log import RecordFilter
+from hub.store.records.record_query import RecordFilter
 from hub.wire.session import ConnectParam
 from hub.wire.signing import body_md5, sign_connect, sign_params
 from hub.wire.uploads.firmware import Versions

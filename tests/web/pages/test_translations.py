@@ -18,7 +18,7 @@ import web
 from hub.live.pending_devices import RefusalCode
 from hub.services.devices.enrolment import Outcome
 from hub.services.site.health import Fault, Notice
-from hub.store.health import SQLITE_REASONS, in_words
+from hub.store.health import SQLITE_REASONS, describe
 from web.pages import labels
 
 WEB = Path(web.__file__).parent
@@ -137,4 +137,4 @@ def test_every_reason_and_outcome_of_the_services_has_words() -> None:
 
 def test_every_reason_of_a_store_that_cannot_store_has_words() -> None:
     full, overdue = OSError(errno.ENOSPC, "No space left"), "the disk does not answer"
-    assert {in_words(full), overdue, *SQLITE_REASONS.values()} == set(labels.STORE_REASONS)
+    assert {describe(full), overdue, *SQLITE_REASONS.values()} == set(labels.STORE_REASONS)

@@ -1,0 +1,286 @@
+"""Group commit: one writer commits everything that waits together, then wakes each waiter.
+
+A group is: append the pictures to the pack and flush it, then one SQLite transaction. Both run in
+the writer connection's thread. The thread stays in one job from group to group, because a hop over
+the asyncio bridge costs half as much as a small group. Whatever follows a commit (tables in memory,
+followers of the record log, waiters) runs in trio, in the order of the commits.
+
+Each statement releases the interpreter lock and has to win it back from a busy trio thread, so the
+number of statements decides the speed: a group's record batches are inserted together, and all
+parts run without savepoints at first. Only if one fails is the group run again, each part in a
+savepoint of its own, so that only the failing part is refused.
+"""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+import trio
+
+from hub import metrics
+from hub.errors import CannotStoreNow
+from hub.log import limited
+from hub.store.commit.record_batch import RecordBatch
+from hub.store.commit.record_writer import RecordWriter
+from hub.store.commit.write_queue import Write, WriteQueue
+from hub.store.connection import Bridge, Job
+from hub.store.health import HealthMonitor, describe, is_damage, is_storage_error
+from hub.wire.uploads.records import Record
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+#: When the disk does not answer for so long, waiters are refused. The writer itself keeps waiting.
+_COMMIT_SECONDS = 30.0
+_PROBE_SECONDS = 3.0
+#: Pages after which a checkpoint is worth its flushes.
+_CHECKPOINT_PAGES = 1000
+#: Estimate: a commit writes this many pages and about one for each changed row.
+_PAGES_PER_COMMIT = 10
+#: Writes a page without changing anything.
+_TOUCH = "UPDATE setting SET value = value WHERE key = 'store.clean'"
+
+
+class GroupCommit:
+    """The only writer of the database and the packs."""
+
+    def __init__(self, bridge: Bridge, record_writer: RecordWriter, monitor: HealthMonitor) -> None:
+        self._bridge = bridge
+        self._record_writer = record_writer
+        self._monitor = monitor
+        self._queue = WriteQueue()
+        self._is_closing = False
+        self._next_probe = 0.0
+        #: Estimated growth of the write-ahead log since the last checkpoint, in pages.
+        self._pages = 0
+        self._has_grown = trio.Event()
+        self.ended = trio.Event()
+
+    async def write(
+        self,
+        job: Job[T],
+        on_commit: Callable[[T], None] | None = None,
+        on_durable: Callable[[], None] | None = None,
+    ) -> T:
+        """Run `job` in the next group; return its result once it is durable.
+
+        The job runs in the writer's thread inside a transaction and may run twice, so it must do
+        nothing but SQL. If it raises, its changes are rolled back and the error is raised here.
+
+        `on_commit` is called in trio with the result right after the commit, even if the caller
+        was cancelled: tables update their copy in memory there. `on_durable` is called before
+        that, in the writer's thread, ahead of the next group.
+
+        Raises CannotStoreNow if the group cannot be committed, the disk does not answer within
+        30 s, or the store is closing. A cancelled caller does not learn whether its job was
+        committed; once queued, it is not withdrawn.
+        """
+        return await self.submit(Write(job, on_commit, on_durable))
+
+    async def submit(self, write: Write[T]) -> T:
+        """Queue a write, or a record batch, and wait for it: see `write`."""
+        await self._queue.wait_for_room(write.size)
+        if self._is_closing:
+            raise CannotStoreNow("the hub is stopping")
+        self._queue.put(write)
+        with trio.move_on_after(_COMMIT_SECONDS):
+            await write.done.wait()
+        if not write.done.is_set():
+            self._monitor.refused("the disk does not answer")
+            self._queue.wake()
+            metrics.store_refusals.inc()
+            raise CannotStoreNow("the disk does not answer")
+        return write.result()
+
+    async def run(self) -> None:
+        """Commit groups until `close` is called, then those that still wait; then set `ended`.
+
+        The caller shields this task, because it must outlive every task that writes.
+        """
+        self._token = trio.lowlevel.current_trio_token()
+        while not (self._queue.is_empty and self._is_closing):
+            if self._is_probe_due():
+                await self._bridge.run(self._probe)
+            elif not self._queue.is_empty or self._monitor.health.storable:
+                await self._bridge.run(self._commit_groups)
+            else:
+                await self._queue.wait_for_work(self._next_probe)
+        self.ended.set()
+
+    def close(self) -> None:
+        """Refuse new writes, and let `run` end once the queue is empty."""
+        self._is_closing = True
+        self._queue.wake()
+
+    async def wait_grown(self) -> None:
+        """Wait until the write-ahead log has grown enough for a checkpoint."""
+        await self._has_grown.wait()
+        self._has_grown = trio.Event()
+        self._pages = 0
+
+    def _is_probe_due(self) -> bool:
+        """After a failure the writer tests every few seconds whether storing works again."""
+        return not self._monitor.health.storable and trio.current_time() >= self._next_probe
+
+    # -- in the connection's thread: the groups
+
+    def _commit_groups(self, connection: sqlite3.Connection) -> None:
+        """Commit group after group until one fails or the queue is empty for good."""
+        while True:
+            if group := self._queue.take():
+                if not self._commit(connection, group):
+                    return
+            elif self._is_closing or not self._monitor.health.storable:
+                return
+            else:
+                self._queue.block_until_woken()
+
+    def _probe(self, connection: sqlite3.Connection) -> None:
+        self._commit(connection, [])
+
+    def _commit(self, connection: sqlite3.Connection, group: Sequence[Write[Any]]) -> bool:
+        """Commit one group and report to trio. Returns whether the next may follow at once."""
+        began = time.perf_counter()
+        records: Sequence[Record] = ()
+        failure: Exception | None = None
+        try:
+            records = self._run_group(connection, group)
+        except Exception as error:
+            failure = error
+        seconds = time.perf_counter() - began
+        self._token.run_sync_soon(self._settle, group, records, failure, seconds)
+        return failure is None and not any(isinstance(write.error, OSError) for write in group)
+
+    def _run_group(
+        self, connection: sqlite3.Connection, group: Sequence[Write[Any]]
+    ) -> Sequence[Record]:
+        """Return the committed records. An error raised here refuses the whole group."""
+        batches = [write for write in group if isinstance(write, RecordBatch)]
+        if not group:
+            self._record_writer.probe()
+        self._record_writer.prepare(connection, batches)
+        changes = connection.total_changes
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            self._run_parts(connection, [write for write in group if write.error is None])
+            self._record_writer.finish(connection)
+            if not group:
+                connection.execute(_TOUCH)
+            connection.execute("COMMIT")
+        except BaseException:
+            self._record_writer.abandon()
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            raise
+        records = self._record_writer.committed()
+        for write in group:
+            if write.error is None and write.on_durable is not None:
+                write.on_durable()
+        self._pages += _PAGES_PER_COMMIT + connection.total_changes - changes
+        return records
+
+    def _run_parts(self, connection: sqlite3.Connection, parts: Sequence[Write[Any]]) -> None:
+        try:
+            self._record_writer.insert(
+                connection, [part for part in parts if isinstance(part, RecordBatch)]
+            )
+            for part in parts:
+                if not isinstance(part, RecordBatch):
+                    part.run(connection)
+        except Exception as error:
+            if is_storage_error(error) or not connection.in_transaction:
+                raise
+            connection.execute("ROLLBACK")
+            self._record_writer.restart()
+            connection.execute("BEGIN IMMEDIATE")
+            if len(parts) == 1:
+                parts[0].error = error
+                return
+            for part in parts:
+                self._run_in_savepoint(connection, part)
+
+    def _run_in_savepoint(self, connection: sqlite3.Connection, part: Write[Any]) -> None:
+        """Run one part. Its error is kept to it unless the disk or the database is at fault."""
+        connection.execute("SAVEPOINT part")
+        try:
+            if isinstance(part, RecordBatch):
+                self._record_writer.insert(connection, [part])
+            else:
+                part.run(connection)
+        except Exception as error:
+            if is_storage_error(error) or not connection.in_transaction:
+                raise
+            connection.execute("ROLLBACK TO part")
+            part.value = None
+            part.error = error
+        connection.execute("RELEASE part")
+
+    # -- in trio: what follows a group
+
+    def _settle(
+        self,
+        group: Sequence[Write[Any]],
+        records: Sequence[Record],
+        failure: Exception | None,
+        seconds: float,
+    ) -> None:
+        metrics.commit_seconds.observe(seconds)
+        if failure is None:
+            self._accept(group, records)
+        else:
+            self._refuse(group, failure)
+        self._queue.settle(group)
+
+    def _accept(self, group: Sequence[Write[Any]], records: Sequence[Record]) -> None:
+        if self._pages >= _CHECKPOINT_PAGES:
+            self._has_grown.set()
+        # Batches whose pictures could not be written, while the rest of the group was stored.
+        refused = [write for write in group if isinstance(write.error, OSError)]
+        for write in refused:
+            self._fail([write], write.error or CannotStoreNow())
+        if not refused and (not group or any(write.has_pictures for write in group)):
+            # Only a group that appended to the pack, as a probe does, proves that both the pack
+            # and the database can be written.
+            self._monitor.stored()
+        try:
+            self._record_writer.publish(records)
+        except Exception:
+            log.exception("a follower of the record log failed")
+        for write in group:
+            if write.error is None and write.on_commit is not None:
+                _call(write.on_commit, write.value)
+
+    def _refuse(self, group: Sequence[Write[Any]], error: Exception) -> None:
+        if not is_storage_error(error):
+            limited(log, logging.ERROR, "store fault", "a group could not be committed: %r", error)
+        elif is_damage(error):
+            self._monitor.damaged("the database is damaged")
+        self._fail(group, error)
+
+    def _fail(self, writes: Sequence[Write[Any]], error: Exception) -> None:
+        reason = describe(error)
+        self._monitor.refused(reason)
+        self._next_probe = trio.current_time() + _PROBE_SECONDS
+        self._queue.wake()
+        for write in writes:
+            write.value = None
+            write.error = _refusal(reason, error)
+
+
+def _refusal(reason: str, cause: BaseException) -> CannotStoreNow:
+    metrics.store_refusals.inc()
+    error = CannotStoreNow(reason)
+    error.__cause__ = cause
+    return error
+
+
+def _call(on_commit: Callable[[Any], None], value: object) -> None:
+    try:
+        on_commit(value)
+    except Exception:
+        log.exception("a table in memory could not follow its commit")

@@ -1,0 +1,235 @@
+"""The rows of a group's records. Each kind of row is inserted with as few statements as possible.
+
+Names and plates are *terms*: each distinct one is kept once, folded, in a table of its own.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
+from itertools import chain
+from typing import Any, TypeVar
+
+import msgspec
+from msgspec import Struct
+
+from hub.store.commit.record_batch import Appended, BatchKey
+from hub.store.media.packs import StoredImage, encode_images
+from hub.store.sql import clamp, one
+from hub.wire.uploads.records import (
+    AccessDetail,
+    Detail,
+    EventDetail,
+    FaceDetail,
+    Record,
+    VehicleDetail,
+)
+
+T = TypeVar("T")
+
+#: Within this time an upload with the same digest is a repeat.
+REPEAT_MS = 86_400_000
+
+_ROWS_PER_STATEMENT = 64
+_STRAY_MS = 86_400_000
+#: Indexed text is cut; the record's detail keeps the whole.
+_MAX_TERM_LENGTH = 256
+_MAX_UUID_LENGTH = 128
+
+_RECORD_COLUMNS = (
+    "seq, kind, did, sn, device_name, occurred_at, received_at, type, category, uuid, term, "
+    "detail, extra, images"
+)
+# The answer is one row of JSON, because each row fetched costs a turn of the interpreter lock.
+_KNOWN = """
+SELECT json_group_array(json_array(hex(digest), did, first_seq, last_seq)) FROM upload
+WHERE at > ? AND (digest, did) IN (VALUES {rows})
+"""
+_TERMS = """
+SELECT json_group_array(json_array(field, folded, id)) FROM term
+WHERE (field, folded) IN (VALUES {rows})
+"""
+_PUT_TERMS = "INSERT INTO term (field, folded) VALUES {rows}"
+_PUT_DIGESTS = """
+INSERT OR REPLACE INTO upload (first_seq, last_seq, digest, did, at) VALUES {rows}
+"""
+_PUT_RECORDS = f"INSERT INTO record ({_RECORD_COLUMNS}) VALUES {{rows}}"
+_PUT_ACCESS = "INSERT OR REPLACE INTO latest_access (did, seq) VALUES {rows}"
+_PUT_SPANS = """
+INSERT INTO span (block, earliest, latest) VALUES {rows}
+ON CONFLICT (block) DO UPDATE SET earliest = min(earliest, excluded.earliest),
+    latest = max(latest, excluded.latest)
+"""
+_FORGET_DIGESTS = """
+DELETE FROM upload WHERE at <= ? AND first_seq IN (
+    SELECT first_seq FROM upload ORDER BY first_seq LIMIT ?
+)
+"""
+_LATEST_ACCESS = """
+SELECT latest_access.seq FROM latest_access JOIN record USING (seq) WHERE latest_access.did = ?
+"""
+
+#: (field, folded text).
+_TermKey = tuple[str, str]
+
+
+def known_batches(
+    connection: sqlite3.Connection, since: int, keys: set[BatchKey]
+) -> dict[BatchKey, Appended]:
+    """Return those of these batches that were stored after `since`, in milliseconds."""
+    known: dict[BatchKey, Appended] = {}
+    for some in _portions(list(keys)):
+        sql = _with_rows(_KNOWN, len(some), 2)
+        for digest, did, first, last in _select_json(connection, sql, (since, *chain(*some))):
+            seqs = tuple(range(first, last + 1))
+            known[bytes.fromhex(digest), did] = Appended(seqs, repeated=True)
+    return known
+
+
+def insert_records(
+    connection: sqlite3.Connection,
+    records: Sequence[Record],
+    images: Sequence[tuple[StoredImage, ...]],
+    digests: Sequence[tuple[object, ...]],
+    accesses: Mapping[str, int],
+) -> None:
+    """Insert records, each with its `images`, and what belongs to them.
+
+    `digests`: (first_seq, last_seq, digest, did, at) of each batch. `accesses`: each device's
+    latest access record, by did.
+    """
+    terms = _term_ids(connection, records)
+    _insert(connection, _PUT_DIGESTS, digests)
+    rows = [_row(record, stored, terms) for record, stored in zip(records, images, strict=True)]
+    _insert(connection, _PUT_RECORDS, rows)
+    _insert(connection, _PUT_ACCESS, list(accesses.items()))
+
+
+def insert_spans(connection: sqlite3.Connection, records: Sequence[Record]) -> None:
+    """Widen the spans of `occurred_at` by records whose device's clock is not off by a day."""
+    spans: dict[int, tuple[int, int]] = {}
+    for record in records:
+        at = record.occurred_at
+        if abs(at - record.received_at) <= _STRAY_MS:
+            earliest, latest = spans.get(record.seq >> 10, (at, at))
+            spans[record.seq >> 10] = (min(earliest, at), max(latest, at))
+    _insert(connection, _PUT_SPANS, [(block, *span) for block, span in spans.items()])
+
+
+def forget_digests(connection: sqlite3.Connection, until: int, count: int) -> int:
+    """Delete up to `count` digests that are not newer than `until`; return how many."""
+    return connection.execute(_FORGET_DIGESTS, (until, count)).rowcount
+
+
+def latest_access(connection: sqlite3.Connection, did: str) -> int | None:
+    """Return the seq of the device's latest access record that is still in the log."""
+    seq = one(connection, _LATEST_ACCESS, (did,))
+    return seq if isinstance(seq, int) else None
+
+
+def fold(text: str) -> str:
+    """Return a name or plate as it is indexed. NULs go: SQLite's text functions stop at them."""
+    return text.replace("\0", "").casefold()[:_MAX_TERM_LENGTH]
+
+
+def short_uuid(uuid: str) -> str:
+    """Return a uuid as it is indexed."""
+    return uuid[:_MAX_UUID_LENGTH]
+
+
+def _insert(connection: sqlite3.Connection, sql: str, rows: Sequence[tuple[object, ...]]) -> None:
+    """Insert rows with few statements. `sql` has `{rows}` in place of the values."""
+    for some in _portions(rows):
+        connection.execute(_with_rows(sql, len(some), len(some[0])), list(chain(*some)))
+
+
+def _portions(rows: Sequence[tuple[T, ...]]) -> Iterator[Sequence[tuple[T, ...]]]:
+    """Split rows so that SQLite's limits hold and few different statements are prepared."""
+    return (
+        rows[start : start + _ROWS_PER_STATEMENT]
+        for start in range(0, len(rows), _ROWS_PER_STATEMENT)
+    )
+
+
+@lru_cache(maxsize=512)
+def _with_rows(sql: str, count: int, width: int) -> str:
+    row = f"({', '.join('?' * width)})"
+    return sql.replace("{rows}", ", ".join([row] * count))
+
+
+def _select_json(connection: sqlite3.Connection, sql: str, values: tuple[object, ...]) -> list[Any]:
+    rows: list[Any] = msgspec.json.decode(str(one(connection, sql, values)))
+    return rows
+
+
+def _term_ids(connection: sqlite3.Connection, records: Iterable[Record]) -> dict[_TermKey, int]:
+    """Return the ids of all names and plates of these records; new ones are inserted."""
+    keys = {
+        (key.field, fold(key.term)) for record in records if (key := _index_key(record.detail)).term
+    }
+    ids = _known_terms(connection, keys)
+    if missing := [key for key in keys if key not in ids]:
+        _insert(connection, _PUT_TERMS, missing)
+        ids |= _known_terms(connection, missing)
+    return ids
+
+
+def _known_terms(connection: sqlite3.Connection, keys: Iterable[_TermKey]) -> dict[_TermKey, int]:
+    ids: dict[_TermKey, int] = {}
+    for some in _portions(list(keys)):
+        sql = _with_rows(_TERMS, len(some), 2)
+        found = _select_json(connection, sql, tuple(chain(*some)))
+        ids |= {(field, text): id for field, text, id in found}
+    return ids
+
+
+class _IndexKey(Struct, frozen=True):
+    """The parts of a detail that can be filtered by. `term`: a name or a plate, as `field` says."""
+
+    type: int | float | str | None = None
+    category: int | None = None
+    uuid: str | None = None
+    field: str = "name"
+    term: str | None = None
+
+
+def _index_key(detail: Detail) -> _IndexKey:
+    match detail:
+        case FaceDetail():
+            return _IndexKey(category=detail.category, uuid=detail.uuid, term=detail.name)
+        case EventDetail():
+            return _IndexKey(detail.type, detail.category, detail.uuid, term=detail.name)
+        case VehicleDetail():
+            return _IndexKey(field="plate", term=detail.plate.id)
+        case AccessDetail():
+            return _IndexKey(type=detail.type, uuid=detail.uuid)
+
+
+def _integer(value: int | float | str | None) -> int | None:
+    """Return the value as an integer that SQLite can hold, None if it is not one."""
+    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 19:
+        value = int(value)
+    return value if isinstance(value, int) and clamp(value) == value else None
+
+
+def _row(
+    record: Record, images: tuple[StoredImage, ...], terms: dict[_TermKey, int]
+) -> tuple[object, ...]:
+    key = _index_key(record.detail)
+    return (
+        record.seq,
+        record.kind,
+        record.did,
+        record.sn,
+        record.device_name,
+        record.occurred_at,
+        record.received_at,
+        _integer(key.type),
+        _integer(key.category),
+        short_uuid(key.uuid) if key.uuid else None,
+        terms.get((key.field, fold(key.term))) if key.term else None,
+        msgspec.json.encode(record.detail),
+        bytes(record.extra),
+        encode_images(images),
+    )

@@ -1,0 +1,226 @@
+"""Opens and closes the store: its connections, and the tasks that run as long as it does."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sqlite3
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import trio
+import trio_asyncio
+from msgspec import Struct
+
+from hub.errors import HubError
+from hub.log import limited
+from hub.store.commit.group_commit import GroupCommit
+from hub.store.commit.record_writer import RecordWriter
+from hub.store.connection import Bridge, open_bridge
+from hub.store.db import Store
+from hub.store.disk import Disk
+from hub.store.firmware_files import FirmwareFiles
+from hub.store.health import HealthMonitor
+from hub.store.media.day_index import DayIndex
+from hub.store.media.packs import Packs
+from hub.store.readers import Readers
+from hub.store.sealing import Random
+from hub.store.sql import one
+from hub.store.startup import CLEAN, DATABASE, FIRMWARE, MEDIA, StartState, prepare
+from hub.store.tables.settings import save_setting
+from hub.wire.uploads.records import Record
+
+log = logging.getLogger(__name__)
+
+_QUERY_READERS = 2
+_PICTURE_READERS = 2
+_CLOSE_SECONDS = 8.0
+
+
+@asynccontextmanager
+async def open_store(
+    data_dir: Path,
+    *,
+    now: Callable[[], float],
+    on_records: Callable[[Sequence[Record]], None],
+    random: Random = os.urandom,
+    disk: Disk | None = None,
+) -> AsyncIterator[Store]:
+    """Open, or create, the store of a data directory.
+
+    `now` returns UNIX seconds. `on_records` is called in trio with each group's records right
+    after their commit, in the order of `seq`, before the tasks that wait for them wake up.
+
+    Raises StartFault if the store cannot be used. On leaving the block, also by cancellation or an
+    error, queued writes are still committed and all files are closed, within 16 seconds.
+    """
+    disk = disk or Disk()
+    start = await trio.to_thread.run_sync(prepare, data_dir, random, disk, now())
+    failure: Exception | None = None
+    async with trio_asyncio.open_loop() as loop, trio.open_nursery() as nursery:
+        bridges = await _open_bridges(data_dir / DATABASE, loop)
+        running = _RunningStore(data_dir, start, bridges, disk, loop, now, on_records, random)
+        # `nursery.start` would not do: if cancelled, it would wait for a task that never ends.
+        lifetime = trio.CancelScope(shield=True)
+        nursery.start_soon(running.run, lifetime)
+        try:
+            yield running.store
+        except Exception as error:
+            # Raised behind the nurseries, which would wrap it in exception groups.
+            failure = error
+        finally:
+            with trio.move_on_after(_CLOSE_SECONDS, shield=True) as closing:
+                await running.close()
+            if closing.cancelled_caught:
+                log.error("the disk does not answer: the store is not closed properly")
+            lifetime.cancel()
+            await _close(bridges.all())
+    if failure is not None:
+        raise failure
+
+
+class _Bridges(Struct, frozen=True):
+    """The store's connections, each with a thread of its own."""
+
+    writer: Bridge
+    checkpoints: Bridge
+    queries: list[Bridge]
+    pictures: list[Bridge]
+
+    def all(self) -> tuple[Bridge, ...]:
+        # The writer comes last, because the last connection to close removes the WAL.
+        return (*self.pictures, *self.queries, self.checkpoints, self.writer)
+
+
+class _RunningStore:
+    """A store and its background tasks."""
+
+    def __init__(
+        self,
+        data_dir: Path,
+        start: StartState,
+        bridges: _Bridges,
+        disk: Disk,
+        loop: trio_asyncio.TrioEventLoop,
+        now: Callable[[], float],
+        on_records: Callable[[Sequence[Record]], None],
+        random: Random,
+    ) -> None:
+        self._path = data_dir / DATABASE
+        self._loop = loop
+        self._start = start
+        self._bridges = bridges
+        self._monitor = HealthMonitor()
+        for text in start.damage:
+            self._monitor.damaged(text)
+        self._packs = Packs(data_dir / MEDIA, disk)
+        days = DayIndex(start.days)
+        record_writer = RecordWriter(self._packs, days, start.last_seq, now, on_records)
+        self._writer = GroupCommit(bridges.writer, record_writer, self._monitor)
+        self.store = Store(
+            start,
+            self._writer,
+            record_writer,
+            Readers(bridges.queries, self._monitor),
+            Readers(bridges.pictures, self._monitor),
+            packs=self._packs,
+            days=days,
+            firmware_files=FirmwareFiles(data_dir / FIRMWARE, disk),
+            monitor=self._monitor,
+            check=self._check,
+            now=now,
+            random=random,
+        )
+
+    async def run(self, lifetime: trio.CancelScope) -> None:
+        """Run the background tasks until `lifetime`, a shielded scope, is cancelled.
+
+        They outlive a cancellation of the store's users, who may still have to write.
+        """
+        with lifetime:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._writer.run)
+                nursery.start_soon(self._checkpoint_when_grown)
+                if self._start.has_drops:
+                    nursery.start_soon(self._finish_drops)
+                if not self._start.is_clean:
+                    nursery.start_soon(self._check)
+
+    async def close(self) -> None:
+        """Commit what waits, close the packs, and mark the stop as clean."""
+        self._writer.close()
+        await self._writer.ended.wait()
+        try:
+            await self._bridges.writer.run(self._mark_clean)
+        except (sqlite3.Error, OSError) as error:
+            log.warning("the store could not be closed properly: %s", error)
+
+    def _mark_clean(self, connection: sqlite3.Connection) -> None:
+        self._packs.close()
+        save_setting(connection, CLEAN, "1")
+
+    async def _checkpoint_when_grown(self) -> None:
+        """Copy the write-ahead log into the database while the writer goes on."""
+        while True:
+            await self._writer.wait_grown()
+            try:
+                await self._bridges.checkpoints.run(_checkpoint)
+            except sqlite3.Error as error:
+                limited(log, logging.WARNING, "checkpoint", "a checkpoint failed: %s", error)
+
+    async def _finish_drops(self) -> None:
+        try:
+            await self.store.retention.finish_drops()
+        except HubError as error:
+            log.warning("the rest of dropped days is removed later: %s", error)
+
+    async def _check(self) -> str:
+        try:
+            bridge = await open_bridge(self._path, self._loop, writes=False)
+        except sqlite3.Error as error:
+            log.warning("the database is not checked this time: %s", error)
+            return ""
+        try:
+            found = await bridge.run(_quick_check)
+        except sqlite3.DatabaseError as error:
+            found = str(error)
+        finally:
+            await _close([bridge])
+        if found:
+            self._monitor.damaged(f"{DATABASE}: {found}")
+        return found
+
+
+async def _open_bridges(path: Path, loop: trio_asyncio.TrioEventLoop) -> _Bridges:
+    opened: list[Bridge] = []
+
+    async def open_one(writes: bool) -> Bridge:
+        opened.append(await open_bridge(path, loop, writes=writes))
+        return opened[-1]
+
+    try:
+        return _Bridges(
+            writer=await open_one(True),
+            checkpoints=await open_one(True),
+            queries=[await open_one(False) for _ in range(_QUERY_READERS)],
+            pictures=[await open_one(False) for _ in range(_PICTURE_READERS)],
+        )
+    except BaseException:
+        await _close(opened)
+        raise
+
+
+async def _close(bridges: Sequence[Bridge]) -> None:
+    with trio.move_on_after(_CLOSE_SECONDS, shield=True):
+        for bridge in bridges:
+            await bridge.aclose()
+
+
+def _quick_check(connection: sqlite3.Connection) -> str:
+    found = one(connection, "PRAGMA quick_check(1)")
+    return "" if found == "ok" else str(found)
+
+
+def _checkpoint(connection: sqlite3.Connection) -> None:
+    connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()

@@ -1,0 +1,160 @@
+"""The record log: everything that devices reported, in the order of its commits."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+
+from msgspec import Raw, Struct
+
+from hub.store.commit.group_commit import GroupCommit
+from hub.store.commit.record_batch import Appended, RecordBatch
+from hub.store.commit.record_writer import RecordWriter
+from hub.store.media.day_index import DayIndex
+from hub.store.media.packs import decode_images, public_images
+from hub.store.readers import Readers
+from hub.store.records.record_query import (
+    COLUMNS,
+    RecordFilter,
+    RecordQuery,
+    RecordRow,
+    seq_range,
+)
+from hub.store.sql import clamp
+from hub.wire.uploads.records import Record, decode_detail
+
+#: A page ends early once the JSON of its records is larger than this.
+_PAGE_BYTES = 8 * 1024 * 1024
+#: How many of a device's records are searched for its latest picture.
+_PICTURE_SEARCH_COUNT = 100
+
+_ONE = f"SELECT {COLUMNS} FROM record WHERE seq = ?"
+_LATEST_PICTURES = f"""
+SELECT seq, did, received_at, images FROM record WHERE seq IN (
+    SELECT (
+        SELECT seq FROM (
+            SELECT seq, images FROM record WHERE did = device.did
+            ORDER BY seq DESC LIMIT {_PICTURE_SEARCH_COUNT}
+        ) WHERE images <> x'5b5d' LIMIT 1
+    ) FROM device
+)
+"""
+
+
+class RecordPage(Struct, frozen=True):
+    """Some records. `next`: the seq to continue from, None if there are no more.
+
+    A page of very large records holds fewer than its limit.
+    """
+
+    items: tuple[Record, ...]
+    next: int | None
+
+
+class LatestPicture(Struct, frozen=True):
+    """The latest picture of a device and the record that it belongs to. `path`: its URL path."""
+
+    seq: int
+    received_at: int
+    path: str
+
+
+class RecordLog:
+    """Appends record batches, and reads records by `seq` in either order."""
+
+    def __init__(
+        self, writer: GroupCommit, readers: Readers, record_writer: RecordWriter, days: DayIndex
+    ) -> None:
+        self._writer = writer
+        self._readers = readers
+        self._record_writer = record_writer
+        self._days = days
+
+    @property
+    def last_seq(self) -> int:
+        """The highest committed `seq`, 0 before the first record. Never decreases."""
+        return self._record_writer.last_seq
+
+    async def append(self, batch: RecordBatch) -> Appended:
+        """Store a batch; return once its records and pictures are durable.
+
+        A batch with the did and digest of one stored within a day is a repeat: nothing is stored,
+        and the earlier seqs are returned with `repeated` set. A batch can be appended only once.
+
+        Raises CannotStoreNow if it is not known to be stored, in which case the same upload may
+        be sent again. If cancelled, the batch may still be stored, as a whole.
+        """
+        if not batch.uploads:
+            return Appended(seqs=(), repeated=False)
+        return await self._writer.submit(batch)
+
+    async def page(
+        self,
+        filter: RecordFilter,
+        *,
+        after: int | None = None,
+        before: int | None = None,
+        newest_first: bool = False,
+        limit: int = 100,
+    ) -> RecordPage:
+        """Return matching records with `after` < seq < `before`, ordered by seq.
+
+        Raises TooManyRequests if no reader becomes free in time, CannotStoreNow if the database
+        cannot be read.
+        """
+        query = RecordQuery(filter, newest_first)
+        seqs = seq_range(after, before)
+        return await self._readers.read(lambda c: self._page(c, query, seqs, limit))
+
+    async def get(self, seq: int) -> Record | None:
+        """Return a record, None if there is none. Raises like `page`."""
+        row = await self._readers.read(lambda c: c.execute(_ONE, (clamp(seq),)).fetchone())
+        return None if row is None else self._record(row)
+
+    async def latest_pictures(self) -> dict[str, LatestPicture]:
+        """Return, by did, the first picture of each device's latest record that has one."""
+        rows = await self._readers.read(lambda c: c.execute(_LATEST_PICTURES).fetchall())
+        return {
+            did: LatestPicture(seq, received_at, public_images(seq, decode_images(images))[0].path)
+            for seq, did, received_at, images in rows
+            if self._days.has_pictures(seq, received_at)
+        }
+
+    def is_kept(self, picture: LatestPicture) -> bool:
+        """Whether a picture can still be read: it is removed with its day."""
+        return self._days.has_pictures(picture.seq, picture.received_at)
+
+    def _page(
+        self,
+        connection: sqlite3.Connection,
+        query: RecordQuery,
+        seqs: tuple[int, int],
+        limit: int,
+    ) -> RecordPage:
+        """In a reader's thread. Decoding is done here too, because it takes milliseconds."""
+        items: list[Record] = []
+        size = 0
+        # Closed at once, because an open cursor keeps checkpoints from finishing.
+        with closing(query.rows(connection, seqs, limit + 1)) as rows:
+            for row in rows:
+                if len(items) == limit or size > _PAGE_BYTES:
+                    return RecordPage(tuple(items), items[-1].seq)
+                items.append(self._record(row))
+                size += sum(len(part) for part in row if isinstance(part, bytes))
+        return RecordPage(tuple(items), None)
+
+    def _record(self, row: RecordRow) -> Record:
+        seq, kind, did, sn, device_name, occurred_at, received_at, detail, extra, images = row
+        has_pictures = self._days.has_pictures(seq, received_at)
+        return Record(
+            seq=seq,
+            kind=kind,
+            did=did,
+            sn=sn,
+            device_name=device_name,
+            occurred_at=occurred_at,
+            received_at=received_at,
+            detail=decode_detail(kind, detail),
+            extra=Raw(extra),
+            images=public_images(seq, decode_images(images)) if has_pictures else (),
+        )

@@ -1,0 +1,201 @@
+"""Drops whole days of records with their pictures."""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+import time
+from collections.abc import Callable
+from functools import partial
+
+import trio
+from msgspec import Struct
+
+from hub.errors import BadParameter, CannotStoreNow, NoSuchResource
+from hub.store.commit.group_commit import GroupCommit
+from hub.store.media.day_index import DayIndex
+from hub.store.media.packs import Packs, day_bounds, day_of, remove_pack
+from hub.store.readers import Readers
+from hub.store.sql import execute, one
+
+log = logging.getLogger(__name__)
+
+_FORGET_DAY = "DELETE FROM day WHERE day = ?"
+# Copied in the job, so that records of groups committed just before are included.
+_PUT_DROPPED = """
+INSERT OR REPLACE INTO dropped_day (first_seq, last_seq, day)
+SELECT first_seq, last_seq, day FROM day WHERE day = ?
+"""
+_DROPPED = "SELECT first_seq, last_seq, day FROM dropped_day ORDER BY first_seq"
+_FORGET_DROPPED = "DELETE FROM dropped_day WHERE first_seq = ?"
+_NEXT_ROWS = """
+SELECT max(seq) FROM (
+    SELECT seq FROM record WHERE seq BETWEEN ? AND ? ORDER BY seq LIMIT ?
+)
+"""
+_DROP_ROWS = """
+DELETE FROM record WHERE seq BETWEEN ? AND ? AND received_at >= ? AND received_at < ?
+"""
+_DROP_DIGESTS = "DELETE FROM upload WHERE first_seq BETWEEN ? AND ? AND at >= ? AND at < ?"
+_DROP_SPANS = """
+DELETE FROM span WHERE block BETWEEN ? AND ? AND NOT EXISTS (
+    SELECT 1 FROM record WHERE seq BETWEEN block << 10 AND (block << 10) + 1023
+)
+"""
+_NEXT_TERMS = "SELECT max(id) FROM (SELECT id FROM term WHERE id > ? ORDER BY id LIMIT ?)"
+_DROP_TERMS = """
+DELETE FROM term WHERE id > ? AND id <= ? AND NOT EXISTS (
+    SELECT 1 FROM record WHERE record.term = term.id
+)
+"""
+#: A step works this long before others may write; with its commit it stays well below 50 ms.
+_STEP_SECONDS = 0.010
+#: Rows handled at a time within a step.
+_ROW_COUNT = 50
+_TERM_COUNT = 200
+#: Pages are returned to the file system once more than a quarter of the database is free.
+_FREE_SHARE = 4
+
+#: (connection, start) -> where the next step starts, None at the end.
+Step = Callable[[sqlite3.Connection, int], int | None]
+
+
+class DayUse(Struct, frozen=True):
+    """A UTC day in the log. `bytes`: size of its pictures."""
+
+    day: str
+    bytes: int
+    records: int
+
+
+class Retention:
+    """The days that the record log holds, and their removal."""
+
+    def __init__(
+        self,
+        writer: GroupCommit,
+        readers: Readers,
+        packs: Packs,
+        days: DayIndex,
+        now: Callable[[], float],
+    ) -> None:
+        self._writer = writer
+        self._readers = readers
+        self._packs = packs
+        self._days = days
+        self._now = now
+        self._dropping = trio.Lock()
+        self._unlinking = trio.CapacityLimiter(1)
+
+    def days(self) -> list[DayUse]:
+        """Return the days that the log holds, oldest first."""
+        return [DayUse(day.day, day.bytes, day.records) for day in self._days.all()]
+
+    async def drop_day(self, day: str) -> None:
+        """Drop a UTC day, "2026-11-25": its pictures at once, then its records in short steps.
+
+        Other writes go on between the steps. If interrupted (cancelled, or by a stop of the hub),
+        the day is gone for readers, and the rest is removed by `finish_drops` after the next
+        start.
+
+        Raises NoSuchResource if the log does not hold the day, BadParameter for the current day,
+        CannotStoreNow if the database cannot be written even after the pack was deleted.
+        """
+        known = self._days.get(day)
+        if known is None:
+            raise NoSuchResource(f"no records of {day}")
+        if day == day_of(int(self._now() * 1000)):
+            raise BadParameter("the current day cannot be dropped", field="day")
+        await self._forget(day)
+        await self._remove_pack(day)
+        await self.finish_drops()
+        log.info("dropped %s: %d records, %d bytes", day, known.records, known.bytes)
+
+    async def finish_drops(self) -> None:
+        """Remove the records of the days that were dropped."""
+        async with self._dropping:
+            dropped = await self._readers.read(lambda c: c.execute(_DROPPED).fetchall())
+            for first, last, day in dropped:
+                await self._in_steps(_row_step(last, day), first)
+                # Again: after an interruption, or on Windows, a reader may have kept the file.
+                await self._remove_pack(day)
+                await self._writer.write(partial(execute, _FORGET_DROPPED, (first,)))
+            if dropped:
+                await self._in_steps(_term_step, 0)
+                await self._in_steps(_free_step, 0)
+
+    async def _forget(self, day: str) -> None:
+        """Remove the day from the database. If the disk is full, delete the pack to make room."""
+
+        def forget(connection: sqlite3.Connection) -> None:
+            self._packs.close(day)
+            connection.execute(_PUT_DROPPED, (day,))
+            connection.execute(_FORGET_DAY, (day,))
+
+        def forgotten() -> None:
+            self._days.drop(day)
+
+        try:
+            await self._writer.write(forget, on_durable=forgotten)
+        except CannotStoreNow:
+            await self._unlink(day)
+            await self._writer.write(forget, on_durable=forgotten)
+
+    async def _remove_pack(self, day: str) -> None:
+        """Delete the pack, unless the clock was set back and the day has a new one."""
+        if self._days.get(day) is None:
+            await self._unlink(day)
+
+    async def _unlink(self, day: str) -> None:
+        # In a thread, because deleting many gigabytes takes long.
+        await trio.to_thread.run_sync(remove_pack, self._packs.path(day), limiter=self._unlinking)
+
+    async def _in_steps(self, step: Step, start: int) -> None:
+        at: int | None = start
+        while at is not None:
+            at = await self._writer.write(partial(_repeat_step, step, at))
+
+
+def _repeat_step(step: Step, start: int, connection: sqlite3.Connection) -> int | None:
+    """Repeat a step until its time is over; return where to go on, None at the end."""
+    deadline = time.perf_counter() + _STEP_SECONDS
+    at = step(connection, start)
+    while at is not None and time.perf_counter() < deadline:
+        at = step(connection, at)
+    return at
+
+
+def _row_step(last: int, day: str) -> Step:
+    """Make the step that deletes a day's records up to seq `last`, their digests and spans."""
+    bounds = day_bounds(day)
+
+    def step(connection: sqlite3.Connection, start: int) -> int | None:
+        end = one(connection, _NEXT_ROWS, (start, last, _ROW_COUNT))
+        end = end if isinstance(end, int) else last
+        connection.execute(_DROP_ROWS, (start, end, *bounds))
+        connection.execute(_DROP_DIGESTS, (start, end, *bounds))
+        connection.execute(_DROP_SPANS, (start >> 10, end >> 10))
+        return end + 1 if end < last else None
+
+    return step
+
+
+def _term_step(connection: sqlite3.Connection, start: int) -> int | None:
+    """Delete names and plates that no record has any more."""
+    end = one(connection, _NEXT_TERMS, (start, _TERM_COUNT))
+    if not isinstance(end, int):
+        return None
+    connection.execute(_DROP_TERMS, (start, end))
+    return end
+
+
+def _free_step(connection: sqlite3.Connection, start: int) -> int | None:
+    """Return a free page to the file system if the database has many of them."""
+    free = one(connection, "PRAGMA freelist_count")
+    pages = one(connection, "PRAGMA page_count")
+    if not (isinstance(free, int) and isinstance(pages, int)) or free * _FREE_SHARE <= pages:
+        return None
+    # One page a call: sqlite3 steps a statement without columns only once, so a larger number
+    # would free one page as well.
+    connection.execute("PRAGMA incremental_vacuum(1)")
+    return start

@@ -1,0 +1,154 @@
+"""What happens before the store's threads run: directories, schema, recovery, tables in memory."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from hub.errors import StartFault
+from hub.store.connection import connect_writer
+from hub.store.disk import DIRECTORY_MODE, Disk
+from hub.store.firmware_files import prepare_firmware
+from hub.store.media.day_index import PackDay, load_days
+from hub.store.media.packs import SUFFIX, recover
+from hub.store.migrate import bring_up_to_date, migrations, unusable
+from hub.store.sealing import Random, SecretBox, create_key, read_key
+from hub.store.sql import one
+from hub.store.tables.api_keys import SealedApiKey, load_api_keys
+from hub.store.tables.campaigns import StoredCampaign, load_campaigns
+from hub.store.tables.device_settings import DeviceSetting, load_device_settings
+from hub.store.tables.devices import StoredDevice, load_devices
+from hub.store.tables.downloads import Download, load_downloads
+from hub.store.tables.firmware import FirmwareRows, load_firmware
+from hub.store.tables.sessions import Session, load_sessions
+from hub.store.tables.settings import load_settings, save_setting
+from hub.store.tables.tokens import Accepted, StoredToken, load_accepted, load_tokens
+from hub.store.tables.users import User, load_users
+
+# Names in the data directory.
+DATABASE = "hub.sqlite"
+KEY_FILE = "hub.key"
+MEDIA = "media"
+FIRMWARE = "firmware"
+
+#: The setting that is "0" while the store is open, and after a crash.
+CLEAN = "store.clean"
+_KEY_CHECK = "store.key_check"
+_LAST_SEQ = "SELECT seq FROM sqlite_sequence WHERE name = 'record'"
+_DROPS = "SELECT count(*) FROM dropped_day"
+_HAS_SECRETS = "SELECT EXISTS (SELECT 1 FROM device) OR EXISTS (SELECT 1 FROM api_key)"
+
+
+class StartState(Struct, frozen=True):
+    """What a start found. `damage`: texts for people. The lists are the tables' rows."""
+
+    box: SecretBox
+    is_clean: bool
+    has_drops: bool
+    last_seq: int
+    days: list[PackDay]
+    devices: list[StoredDevice]
+    device_settings: list[DeviceSetting]
+    tokens: list[StoredToken]
+    accepted: list[Accepted]
+    users: list[User]
+    sessions: list[Session]
+    api_keys: list[SealedApiKey]
+    settings: dict[str, str]
+    firmware: FirmwareRows
+    campaigns: list[StoredCampaign]
+    downloads: list[Download]
+    damage: tuple[str, ...] = ()
+
+
+def prepare(data_dir: Path, random: Random, disk: Disk, now: float) -> StartState:
+    """Make a data directory ready and read it. Blocks; StartFault if it cannot be used."""
+    try:
+        data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        media = data_dir / MEDIA
+        media.mkdir(mode=DIRECTORY_MODE, exist_ok=True)
+        disk.flush_directory(data_dir)
+        _check_not_lost(data_dir / DATABASE, media)
+        bring_up_to_date(data_dir / DATABASE, migrations())
+        with closing(connect_writer(data_dir / DATABASE)) as connection:
+            return _recover(connection, data_dir, random, disk, now)
+    except OSError as error:
+        raise StartFault(
+            f"the data directory {data_dir} cannot be used: {error.strerror or error}"
+        ) from error
+    except sqlite3.DatabaseError as error:
+        raise unusable(data_dir / DATABASE, error) from error
+
+
+def _check_not_lost(database: Path, media: Path) -> None:
+    """A new database names no pack, so the recovery would remove all of them."""
+    if not database.exists() and any(media.glob(f"*{SUFFIX}")):
+        raise StartFault(
+            f"{database} is missing, but its pictures are there: restore it, or move the folder "
+            f"{media.name} away to start anew"
+        )
+
+
+def _recover(
+    connection: sqlite3.Connection, data_dir: Path, random: Random, disk: Disk, now: float
+) -> StartState:
+    settings = load_settings(connection)
+    box = _open_box(data_dir / KEY_FILE, settings, one(connection, _HAS_SECRETS) == 1, random, disk)
+    if _KEY_CHECK not in settings:
+        save_setting(connection, _KEY_CHECK, box.seal(_KEY_CHECK, _KEY_CHECK).hex())
+    save_setting(connection, CLEAN, "0")
+    state = load(connection, box, settings)
+    damage = (
+        *recover(data_dir / MEDIA, disk, {day.day: day.bytes for day in state.days}),
+        *prepare_firmware(data_dir / FIRMWARE, state.firmware.files, now),
+    )
+    return replace(state, damage=damage)
+
+
+def load(connection: sqlite3.Connection, box: SecretBox, settings: dict[str, str]) -> StartState:
+    """Read all rows that are held in memory."""
+    last_seq = one(connection, _LAST_SEQ)
+    return StartState(
+        box=box,
+        is_clean=settings.get(CLEAN) != "0",
+        has_drops=one(connection, _DROPS) != 0,
+        last_seq=last_seq if isinstance(last_seq, int) else 0,
+        days=load_days(connection),
+        devices=load_devices(connection),
+        device_settings=load_device_settings(connection),
+        tokens=load_tokens(connection),
+        accepted=load_accepted(connection),
+        users=load_users(connection),
+        sessions=load_sessions(connection),
+        api_keys=load_api_keys(connection),
+        settings=settings,
+        firmware=load_firmware(connection),
+        campaigns=load_campaigns(connection),
+        downloads=load_downloads(connection),
+    )
+
+
+def _open_box(
+    path: Path, settings: dict[str, str], has_secrets: bool, random: Random, disk: Disk
+) -> SecretBox:
+    """Open the key file, or create it if nothing was sealed yet."""
+    key = read_key(path)
+    check = settings.get(_KEY_CHECK)
+    if key is None:
+        if has_secrets:
+            raise StartFault(
+                f"{path} is missing: the secrets in {DATABASE} are sealed with it; "
+                "restore it from a backup"
+            )
+        settings.pop(_KEY_CHECK, None)
+        return SecretBox(create_key(path, random, disk), random)
+    box = SecretBox(key, random)
+    if check is not None and not box.fits(bytes.fromhex(check), _KEY_CHECK):
+        raise StartFault(
+            f"{path} is not the key of {DATABASE}: restore the file that belongs to it"
+        )
+    return box
