@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import logging
 import math
-import secrets
 import shutil
 import signal
 import sys
@@ -34,7 +33,13 @@ from hub.process.control_channel import forget_control, serve_control
 from hub.process.memory import give_back
 from hub.process.signals import ENDING
 from hub.services import Services
-from hub.services.access.accounts import Accounts
+from hub.services.access.api_keys import ApiKeys
+from hub.services.access.audit import Audit
+from hub.services.access.passwords import Passwords
+from hub.services.access.sessions import Sessions
+from hub.services.access.setup_links import SetupLinks
+from hub.services.access.sign_in import SignIn
+from hub.services.access.users import Users
 from hub.services.commands.calls import Commands
 from hub.services.commands.files import DeviceFiles
 from hub.services.commands.photos import Photos
@@ -145,13 +150,13 @@ async def open_services(
         room_on_disk = DiskSpace(config.store.min_free_gb, lambda: shutil.disk_usage(data_dir).free)
         site = Site(store.settings, config, change_feed)
         certificates = Certificates(data_dir, config.tls, now=now)
-        accounts = Accounts(
-            store,
-            site=site,
-            now=now,
-            clock_skew=config.devices.clock_skew,
-            random=secrets.token_bytes,
-        )
+        audit = Audit(store, now)
+        passwords = Passwords()
+        sign_in = SignIn(store, passwords, now)
+        sessions = Sessions(store, sign_in, audit, now)
+        users = Users(store, passwords, sign_in, sessions, audit, now)
+        setup_links = SetupLinks(store, site, passwords, users, sessions, audit, now)
+        api_keys = ApiKeys(store, audit, clock_skew=config.devices.clock_skew, now=now)
         devices = Devices(store, registry, room, traces, record_feed, change_feed, now)
         enrolment = Enrolment(store, devices, room, config.devices)
         admission = Admission(
@@ -172,7 +177,11 @@ async def open_services(
             traces=traces,
             site=site,
             certificates=certificates,
-            accounts=accounts,
+            audit=audit,
+            sessions=sessions,
+            users=users,
+            setup_links=setup_links,
+            api_keys=api_keys,
             devices=devices,
             enrolment=enrolment,
             admission=admission,

@@ -19,7 +19,7 @@ from hub.process.control_channel import FILE_NAME, ask
 from hub.process.control_requests import AddDevice, ListDevices, RemoveDevice, device_urls
 from hub.process.signals import ENDING
 from hub.services import Services
-from hub.services.access.accounts import Actor
+from hub.services.access.audit import Actor
 from hub.services.devices.directory import NewDevice
 from tests.e2e.hubprocess import free_ports
 
@@ -254,7 +254,7 @@ async def test_an_operation_that_has_begun_is_carried_through_when_the_hub_ends(
         audited.append((action, target))
 
     async with trio.open_nursery() as nursery, running(tmp_path) as services:
-        services.devices.remove, services.accounts.audit = remove, audit
+        services.devices.remove, services.audit.add = remove, audit
         nursery.start_soon(ask, tmp_path, RemoveDevice("12"))
         await begun.wait()
     assert audited == [("device.remove", "12")]
@@ -263,7 +263,7 @@ async def test_an_operation_that_has_begun_is_carried_through_when_the_hub_ends(
 async def test_what_the_command_line_changes_is_in_the_audit_log(tmp_path: Path) -> None:
     async with open_services(CONFIG, tmp_path, closing=trio.Event()) as services:
         did = await AddDevice(NewDevice(sn="SN-A", code="1")).perform(services)
-        entries = await services.accounts.audit_page()
+        entries = await services.audit.page()
         assert [(e.who, e.action, e.target) for e in entries] == [
             (Actor("command line").who, "device.add", did)
         ]

@@ -24,7 +24,11 @@ from werkzeug.sansio.request import Request as Head
 
 from hub.errors import BadParameter, NotAllowed, NotAuthorised, WrongSignature
 from hub.services import Services
-from hub.services.access.accounts import ABSOLUTE_MS, ROLES, Actor, ApiKey, Role, User
+from hub.services.access.api_keys import ApiKey
+from hub.services.access.audit import Actor
+from hub.services.access.sessions import MAX_AGE_MS
+from hub.services.access.users import Role, User
+from hub.services.access.validation import ROLES
 from hub.wire.signing import body_md5
 
 _SERVICES = "sitehub"
@@ -93,7 +97,7 @@ def _session_token(services: Services, head: Head) -> str:
 async def user_of(services: Services, head: Head) -> User | None:
     """Whoever is signed in by the cookie of that head."""
     token = _session_token(services, head)
-    return await services.accounts.session(token) if token else None
+    return await services.sessions.user_of(token) if token else None
 
 
 async def current_user() -> User | None:
@@ -128,7 +132,7 @@ def reaches(user: User, role: Role) -> bool:
 
 def remember(response: Response, token: str) -> None:
     """Set the cookie of a new session."""
-    _set_cookie(response, _SESSION, token, max_age=ABSOLUTE_MS // 1000)
+    _set_cookie(response, _SESSION, token, max_age=MAX_AGE_MS // 1000)
 
 
 def forget(response: Response) -> None:
@@ -259,7 +263,7 @@ async def caller_of(
     if authorization := head.headers.get("Authorization"):
         return key_of(services, authorization, address, write=write)
     if is_signed(head):
-        key = services.accounts.authenticate_sign(head.args.to_dict())
+        key = services.api_keys.authenticate_signed(head.args.to_dict())
         return _checked(key, address, write=write)
     user = await user_of(services, head)
     if user is None:
@@ -276,7 +280,7 @@ def key_of(services: Services, authorization: str, address: str, *, write: bool)
     scheme, _, credentials = authorization.partition(" ")
     if scheme.lower() != "bearer":
         raise NotAuthorised("Authorization: only Bearer APPID:SECRET is known")
-    key = services.accounts.authenticate_key(credentials.strip())
+    key = services.api_keys.authenticate(credentials.strip())
     return _checked(key, address, write=write)
 
 

@@ -13,7 +13,7 @@ from hub import metrics
 from hub.errors import TooManyRequests
 from hub.live.feed import Change, Subscription
 from hub.services import Services
-from hub.services.access.accounts import Actor
+from hub.services.access.audit import Actor
 from hub.services.records.record_log import LogReader
 from hub.wire.uploads.records import Record
 

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeVar
 from msgspec import Struct
 
 from hub.errors import NoSuchResource
-from hub.services.access.accounts import COMMAND_LINE, NewApiKey
+from hub.services.access.api_keys import NewApiKey
+from hub.services.access.audit import COMMAND_LINE
 from hub.services.devices.csv_import import DeviceCsv
 from hub.services.devices.directory import DeviceChange, NewDevice
 from hub.services.devices.enrolment import CodeCheck
@@ -57,7 +58,7 @@ class AddDevice(ControlRequest[str], frozen=True, tag="device.add"):
 
     async def perform(self, services: Services) -> str:
         added = await services.devices.add(self.device)
-        await services.accounts.audit(COMMAND_LINE, "device.add", added.did)
+        await services.audit.add(COMMAND_LINE, "device.add", added.did)
         return added.did
 
 
@@ -69,7 +70,7 @@ class ImportDevices(ControlRequest[list[str]], frozen=True, tag="device.import")
 
     async def perform(self, services: Services) -> list[str]:
         dids = [added.did for added in await services.devices.import_csv(self.sheet)]
-        await services.accounts.audit_each(COMMAND_LINE, "device.add", dids)
+        await services.audit.add_each(COMMAND_LINE, "device.add", dids)
         return dids
 
 
@@ -118,7 +119,7 @@ class ChangeDevice(ControlRequest[None], frozen=True, tag="device.change"):
 
     async def perform(self, services: Services) -> None:
         await services.devices.change(self.did, self.change)
-        await services.accounts.audit(COMMAND_LINE, "device.change", self.did)
+        await services.audit.add(COMMAND_LINE, "device.change", self.did)
 
 
 class RemoveDevice(ControlRequest[None], frozen=True, tag="device.remove"):
@@ -126,7 +127,7 @@ class RemoveDevice(ControlRequest[None], frozen=True, tag="device.remove"):
 
     async def perform(self, services: Services) -> None:
         await services.devices.remove(self.did)
-        await services.accounts.audit(COMMAND_LINE, "device.remove", self.did)
+        await services.audit.add(COMMAND_LINE, "device.remove", self.did)
 
 
 class ListedWaiting(Struct, frozen=True):
@@ -196,7 +197,7 @@ class AcceptDevice(ControlRequest[DeliveredDevice], frozen=True, tag="device.acc
             replaces=self.replaces,
         )
         did = accepted.device.did
-        await services.accounts.audit(COMMAND_LINE, "device.accept", did)
+        await services.audit.add(COMMAND_LINE, "device.accept", did)
         return DeliveredDevice(did, accepted.outcome, accepted.message)
 
 
@@ -208,14 +209,14 @@ class SendParameters(ControlRequest[DeliveredDevice], frozen=True, tag="device.i
 
     async def perform(self, services: Services) -> DeliveredDevice:
         delivery = await services.enrolment.initial.send_again(self.did)
-        await services.accounts.audit(COMMAND_LINE, "device.init", self.did)
+        await services.audit.add(COMMAND_LINE, "device.init", self.did)
         return DeliveredDevice(self.did, delivery.outcome, delivery.message)
 
 
 class RemoveSiteKey(ControlRequest[None], frozen=True, tag="site-key.remove"):
     async def perform(self, services: Services) -> None:
         await services.devices.remove_site_key()
-        await services.accounts.audit(COMMAND_LINE, "site-key.remove", "")
+        await services.audit.add(COMMAND_LINE, "site-key.remove", "")
 
 
 class TraceDevice(ControlRequest[list[Frame]], frozen=True, tag="device.trace"):
@@ -241,7 +242,7 @@ class SetSiteKey(ControlRequest[None], frozen=True, tag="site-key"):
 
     async def perform(self, services: Services) -> None:
         await services.devices.set_site_key(self.pem)
-        await services.accounts.audit(COMMAND_LINE, "site-key.set", "")
+        await services.audit.add(COMMAND_LINE, "site-key.set", "")
 
 
 # Users. Accounts writes the audit log itself.
@@ -253,7 +254,7 @@ class AddUser(ControlRequest[None], frozen=True, tag="user.add"):
     password: str
 
     async def perform(self, services: Services) -> None:
-        await services.accounts.add_user(self.name, self.role, self.password, by=COMMAND_LINE)
+        await services.users.add(self.name, self.role, self.password, by=COMMAND_LINE)
 
 
 class SetPassword(ControlRequest[None], frozen=True, tag="user.passwd"):
@@ -261,7 +262,7 @@ class SetPassword(ControlRequest[None], frozen=True, tag="user.passwd"):
     password: str
 
     async def perform(self, services: Services) -> None:
-        await services.accounts.set_password(self.name, self.password, by=COMMAND_LINE)
+        await services.users.set_password(self.name, self.password, by=COMMAND_LINE)
 
 
 class ListedUser(Struct, frozen=True):
@@ -278,7 +279,7 @@ class ListUsers(ControlRequest[list[ListedUser]], frozen=True, tag="user.list"):
     async def perform(self, services: Services) -> list[ListedUser]:
         return [
             ListedUser(user.name, user.role, format_rfc3339(user.created_at))
-            for user in services.accounts.users()
+            for user in services.users.all()
         ]
 
 
@@ -286,7 +287,7 @@ class RemoveUser(ControlRequest[None], frozen=True, tag="user.remove"):
     name: str
 
     async def perform(self, services: Services) -> None:
-        await services.accounts.remove_user(self.name, by=COMMAND_LINE)
+        await services.users.remove(self.name, by=COMMAND_LINE)
 
 
 class NewSetupLink(ControlRequest[str], frozen=True, tag="user.setup-link"):
@@ -295,7 +296,7 @@ class NewSetupLink(ControlRequest[str], frozen=True, tag="user.setup-link"):
     result: ClassVar[Any] = str
 
     async def perform(self, services: Services) -> str:
-        token = await services.accounts.new_setup_link(by=COMMAND_LINE)
+        token = await services.setup_links.create(by=COMMAND_LINE)
         return f"{dashboard_urls(services)[0]}setup/{token}"
 
 
@@ -308,7 +309,7 @@ class AddApiKey(ControlRequest[NewApiKey], frozen=True, tag="apikey.add"):
     result: ClassVar[Any] = NewApiKey
 
     async def perform(self, services: Services) -> NewApiKey:
-        return await services.accounts.add_api_key(self.name, self.read_only, by=COMMAND_LINE)
+        return await services.api_keys.add(self.name, self.read_only, by=COMMAND_LINE)
 
 
 class ListedApiKey(Struct, frozen=True):
@@ -326,7 +327,7 @@ class ListApiKeys(ControlRequest[list[ListedApiKey]], frozen=True, tag="apikey.l
     async def perform(self, services: Services) -> list[ListedApiKey]:
         return [
             ListedApiKey(key.appid, key.name, key.read_only, format_rfc3339(key.created_at))
-            for key in services.accounts.api_keys()
+            for key in services.api_keys.all()
         ]
 
 
@@ -334,7 +335,7 @@ class RemoveApiKey(ControlRequest[None], frozen=True, tag="apikey.remove"):
     appid: str
 
     async def perform(self, services: Services) -> None:
-        await services.accounts.remove_api_key(self.appid, by=COMMAND_LINE)
+        await services.api_keys.remove(self.appid, by=COMMAND_LINE)
 
 
 # Firmware
@@ -367,7 +368,7 @@ class AddRelease(ControlRequest[int], frozen=True, tag="firmware.add"):
 
     async def perform(self, services: Services) -> int:
         added = await services.releases.add(self.release)
-        await services.accounts.audit(COMMAND_LINE, "firmware.add", str(added.id))
+        await services.audit.add(COMMAND_LINE, "firmware.add", str(added.id))
         return added.id
 
 
@@ -383,7 +384,7 @@ class RemoveRelease(ControlRequest[None], frozen=True, tag="firmware.remove"):
 
     async def perform(self, services: Services) -> None:
         await services.releases.remove(self.id)
-        await services.accounts.audit(COMMAND_LINE, "firmware.remove", str(self.id))
+        await services.audit.add(COMMAND_LINE, "firmware.remove", str(self.id))
 
 
 class StartCampaign(ControlRequest[int], frozen=True, tag="campaign.start"):
@@ -398,7 +399,7 @@ class StartCampaign(ControlRequest[int], frozen=True, tag="campaign.start"):
         if dids is None:
             dids = tuple(device.did for device in services.devices.list() if device.enabled)
         started = await services.campaigns.start(self.release, dids)
-        await services.accounts.audit(COMMAND_LINE, "campaign.start", str(started.id))
+        await services.audit.add(COMMAND_LINE, "campaign.start", str(started.id))
         return started.id
 
 
@@ -422,7 +423,7 @@ class ChangeCampaign(ControlRequest[None], frozen=True, tag="campaign.change"):
         campaigns = services.campaigns
         steps = {"pause": campaigns.pause, "resume": campaigns.resume, "stop": campaigns.stop}
         await steps[self.step](self.id)
-        await services.accounts.audit(COMMAND_LINE, f"campaign.{self.step}", str(self.id))
+        await services.audit.add(COMMAND_LINE, f"campaign.{self.step}", str(self.id))
 
 
 class ListDownloads(ControlRequest[list[Download]], frozen=True, tag="firmware.downloads"):

@@ -16,7 +16,11 @@ if TYPE_CHECKING:
     from hub.config import Config
     from hub.live.feed import Change, Feed
     from hub.live.frame_trace import FrameTraces
-    from hub.services.access.accounts import Accounts
+    from hub.services.access.api_keys import ApiKeys
+    from hub.services.access.audit import Audit
+    from hub.services.access.sessions import Sessions
+    from hub.services.access.setup_links import SetupLinks
+    from hub.services.access.users import Users
     from hub.services.commands.calls import Commands
     from hub.services.commands.files import DeviceFiles
     from hub.services.commands.photos import Photos
@@ -51,7 +55,11 @@ class Services:
     traces: FrameTraces
     site: Site
     certificates: Certificates
-    accounts: Accounts
+    audit: Audit
+    sessions: Sessions
+    users: Users
+    setup_links: SetupLinks
+    api_keys: ApiKeys
     devices: Devices
     enrolment: Enrolment
     admission: Admission

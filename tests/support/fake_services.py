@@ -24,7 +24,9 @@ from hub.errors import (
 )
 from hub.live.feed import Change, Feed
 from hub.live.pending_devices import ConnectAttempt, RefusalReason
-from hub.services.access.accounts import Actor, SignedIn, User
+from hub.services.access.audit import Actor
+from hub.services.access.sessions import SignedIn
+from hub.services.access.users import User
 from hub.services.commands.photos import Photos
 from hub.services.devices.csv_import import DeviceCsv, check_csv, read_csv
 from hub.services.devices.directory import DeviceChange, NewDevice
@@ -342,7 +344,7 @@ class FakeAccounts:
         self.sessions[token] = user
         return SignedIn(user, token)
 
-    async def session(self, token: str) -> User | None:
+    async def user_of(self, token: str) -> User | None:
         return self.sessions.get(token)
 
     async def sign_out(self, token: str) -> None:
@@ -442,6 +444,7 @@ class FakeServices(SimpleNamespace):
         record_feed: Feed[Record] = Feed()
         change_feed: Feed[Change] = Feed()
         site = FakeSite()
+        accounts = FakeAccounts(site)
         devices = FakeDevices(change_feed)
         enrolment = FakeEnrolment(devices, change_feed)
         answering = AnsweringDevices(devices, change_feed, lambda: self.now())
@@ -462,7 +465,20 @@ class FakeServices(SimpleNamespace):
                 ca_pem=lambda: b"-----BEGIN CERTIFICATE-----\n",
                 fingerprint=lambda: ":".join(["3F", "A2", "09", "D7"] * 8),
             ),
-            accounts=FakeAccounts(site),
+            accounts=accounts,
+            audit=SimpleNamespace(add=accounts.audit, add_each=accounts.audit_each),
+            sessions=SimpleNamespace(
+                sign_in=accounts.sign_in,
+                user_of=accounts.user_of,
+                sign_out=accounts.sign_out,
+                sign_out_everywhere=accounts.sign_out_everywhere,
+            ),
+            users=SimpleNamespace(all=accounts.users, change_password=accounts.change_password),
+            setup_links=SimpleNamespace(
+                is_needed=accounts.needs_setup,
+                is_valid=accounts.check_setup,
+                complete=accounts.complete_setup,
+            ),
             devices=devices,
             links=answering.links,
             commands=answering.commands,

@@ -16,8 +16,13 @@ from hub.live.feed import Change, Feed
 from hub.live.pending_devices import PendingDevices
 from hub.live.registry import Registry
 from hub.services import Services
-from hub.services.access.accounts import COMMAND_LINE, Accounts
-from hub.services.access.passwords import Cost
+from hub.services.access.api_keys import ApiKeys
+from hub.services.access.audit import COMMAND_LINE, Audit
+from hub.services.access.passwords import Cost, Passwords
+from hub.services.access.sessions import Sessions
+from hub.services.access.setup_links import SetupLinks
+from hub.services.access.sign_in import SignIn
+from hub.services.access.users import Users
 from hub.services.commands.calls import Commands
 from hub.services.commands.files import DeviceFiles
 from hub.services.commands.photos import Photos
@@ -92,13 +97,12 @@ class HubServices:
 
     async def add_user(self, name: str, role: str = "admin") -> str:
         """A user who is signed in; returns the session's token."""
-        accounts = self.services.accounts
-        await accounts.add_user(name, role, PASSWORD, by=COMMAND_LINE)
-        return (await accounts.sign_in(name, PASSWORD, "10.0.0.1")).token
+        await self.services.users.add(name, role, PASSWORD, by=COMMAND_LINE)
+        return (await self.services.sessions.sign_in(name, PASSWORD, "10.0.0.1")).token
 
     async def bearer(self, *, read_only: bool = False) -> dict[str, str]:
         """The header of a new API key."""
-        key = await self.services.accounts.add_api_key("test", read_only, by=COMMAND_LINE)
+        key = await self.services.api_keys.add("test", read_only, by=COMMAND_LINE)
         return {"Authorization": f"Bearer {key.appid}:{key.secret}"}
 
 
@@ -132,6 +136,11 @@ async def open_hub_services(
         traces = new_traces(clock)
         closing = trio.Event()
         site = Site(store.settings, config, change_feed)
+        audit = Audit(store, clock)
+        passwords = Passwords(CHEAP)
+        sign_in = SignIn(store, passwords, clock)
+        sessions = Sessions(store, sign_in, audit, clock)
+        users = Users(store, passwords, sign_in, sessions, audit, clock)
         devices = Devices(store, registry, room, traces, record_feed, change_feed, clock)
         room_on_disk = DiskSpace(config.store.min_free_gb, free)
         releases = Releases(store, site, room_on_disk, change_feed, clock)
@@ -146,14 +155,11 @@ async def open_hub_services(
             change_feed=change_feed,
             traces=traces,
             site=site,
-            accounts=Accounts(
-                store,
-                site=site,
-                now=clock,
-                clock_skew=config.devices.clock_skew,
-                random=secrets.token_bytes,
-                cost=CHEAP,
-            ),
+            audit=audit,
+            sessions=sessions,
+            users=users,
+            setup_links=SetupLinks(store, site, passwords, users, sessions, audit, clock),
+            api_keys=ApiKeys(store, audit, clock_skew=config.devices.clock_skew, now=clock),
             devices=devices,
             enrolment=Enrolment(store, devices, room, config.devices),
             commands=commands,

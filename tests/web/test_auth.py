@@ -11,7 +11,7 @@ from quart_trio import QuartTrio
 
 from hub.config import Config
 from hub.errors import HubError
-from hub.services.access.accounts import ABSOLUTE_MS
+from hub.services.access.sessions import MAX_AGE_MS
 from tests.support.clock import FrozenClock
 from tests.support.hub_services import HubServices, open_hub_services
 from web import auth
@@ -108,7 +108,7 @@ async def test_the_sessions_cookie_is_out_of_reach_of_scripts_and_of_plain_http(
     name, *attributes = cookie.split("; ")
     assert name == f"{SESSION}=abc"
     assert {"Secure", "HttpOnly", "SameSite=Lax", "Path=/"} <= set(attributes)
-    assert f"Max-Age={ABSOLUTE_MS // 1000}" in attributes
+    assert f"Max-Age={MAX_AGE_MS // 1000}" in attributes
     assert "Domain" not in cookie
 
 
@@ -151,7 +151,7 @@ async def test_a_role_reaches_what_lower_ones_reach(
 async def test_a_changed_role_holds_at_once(hub: HubServices, client: QuartClient) -> None:
     await hub.add_user("root")
     cookie = signed_in(await hub.add_user("ann", "admin"))
-    await hub.services.accounts.set_role("ann", "viewer", by=auth.Actor("test"))
+    await hub.services.users.set_role("ann", "viewer", by=auth.Actor("test"))
     assert (await client.get("/needs/guard", headers=cookie)).status_code == 403
 
 
@@ -222,7 +222,7 @@ async def test_a_form_is_taken_from_our_own_pages_alone(
 
 async def test_a_caller_is_named_as_user_or_key(hub: HubServices, client: QuartClient) -> None:
     bearer = await hub.bearer()
-    appid = hub.services.accounts.api_keys()[0].appid
+    appid = hub.services.api_keys.all()[0].appid
     assert await text(await client.post("/api", headers=bearer)) == (200, f"key {appid}")
     cookie = signed_in(await hub.add_user("ann"))
     assert await text(await client.get("/api", headers=cookie)) == (200, "user ann")

@@ -22,7 +22,8 @@ from msgspec import Meta, Raw, Struct
 
 from hub.errors import DeviceNonsense, DeviceSilent, HubError, NotSent, Unanswered
 from hub.services import Services
-from hub.services.access.accounts import ApiKey, Role
+from hub.services.access.api_keys import ApiKey
+from hub.services.access.users import Role
 from hub.services.commands.calls import CHANGING, DeviceAnswer
 from hub.services.shielding import shielded
 from hub.wire import json_limits
@@ -183,7 +184,7 @@ class _CommandsApi:
             return answer
 
     async def _audit(self, caller: auth.Caller, target: str) -> None:
-        await self._services.accounts.audit(caller.actor, "device.command", target)
+        await self._services.audit.add(caller.actor, "device.command", target)
 
 
 def _device_of(scope: HTTPScope) -> str | None:

@@ -140,7 +140,7 @@ REMOVE = Endpoint(
 
 
 def add_devices(routes: Routes, services: Services) -> None:
-    devices, accounts = services.devices, services.accounts
+    devices, audit = services.devices, services.audit
 
     async def list_devices(call: Call[DevicesQuery, Nothing]) -> answers.DeviceList:
         page = devices.page(after=call.query.after, limit=call.query.limit)
@@ -161,7 +161,7 @@ def add_devices(routes: Routes, services: Services) -> None:
                 clock_trusted=body.clock_trusted,
             )
         )
-        await accounts.audit(call.caller.actor, "device.add", f"{view.did} {view.sn}")
+        await audit.add(call.caller.actor, "device.add", f"{view.did} {view.sn}")
         return answers.device_fields(view)
 
     async def change_device(call: Call[Nothing, DeviceChangeBody]) -> answers.Device:
@@ -169,13 +169,13 @@ def add_devices(routes: Routes, services: Services) -> None:
         changed = ", ".join(name for name, value in given.items() if value is not UNSET)
         given["previous_key"] = given.pop("earlier_key")
         view = await devices.change(call.path["did"], DeviceChange(**given))
-        await accounts.audit(call.caller.actor, "device.change", f"{view.did} {changed}")
+        await audit.add(call.caller.actor, "device.change", f"{view.did} {changed}")
         return answers.device_fields(view)
 
     async def remove_device(call: Call[Nothing, Nothing]) -> answers.Device:
         view = devices.get(call.path["did"])
         await devices.remove(view.did)
-        await accounts.audit(call.caller.actor, "device.remove", f"{view.did} {view.sn}")
+        await audit.add(call.caller.actor, "device.remove", f"{view.did} {view.sn}")
         return answers.device_fields(view)
 
     routes.add(LIST, list_devices)

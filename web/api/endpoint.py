@@ -15,7 +15,7 @@ from werkzeug.sansio.request import Request as Head
 
 from hub.errors import BadParameter, HubError
 from hub.services import Services
-from hub.services.access.accounts import Role
+from hub.services.access.users import Role
 from hub.wire import json_limits
 from web import auth
 from web.http.streamed_body import StreamedBody

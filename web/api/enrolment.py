@@ -162,7 +162,7 @@ EXPORT = Endpoint(
 
 
 def add_enrolment(routes: Routes, services: Services) -> None:
-    devices, enrolment, accounts = services.devices, services.enrolment, services.accounts
+    devices, enrolment, audit = services.devices, services.enrolment, services.audit
 
     async def list_waiting(call: Call[Nothing, Nothing]) -> answers.WaitingList:
         return answers.WaitingList([answers.waiting_fields(one) for one in enrolment.waiting()])
@@ -180,14 +180,14 @@ def add_enrolment(routes: Routes, services: Services) -> None:
         body = msgspec.structs.asdict(call.body)
         accepted = await enrolment.accept(call.path["sn"], body.pop("code"), **body)
         view = accepted.device
-        await accounts.audit(call.caller.actor, "device.accept", f"{view.did} {view.sn}")
+        await audit.add(call.caller.actor, "device.accept", f"{view.did} {view.sn}")
         init = answers.Init(accepted.outcome, accepted.message)
         return msgspec.structs.replace(answers.device_fields(view), init=init)
 
     async def send_parameters(call: Call[Nothing, Nothing]) -> answers.Init:
         did = call.path["did"]
         delivery = await enrolment.initial.send_again(did)
-        await accounts.audit(call.caller.actor, "device.init", f"{did} {delivery.outcome}")
+        await audit.add(call.caller.actor, "device.init", f"{did} {delivery.outcome}")
         return answers.Init(delivery.outcome, delivery.message)
 
     async def import_devices(call: Call[ImportQuery, Any]) -> answers.ImportedDevices:
@@ -199,7 +199,7 @@ def add_enrolment(routes: Routes, services: Services) -> None:
             return answers.ImportedDevices(len(dids), dids)
         added = await devices.import_csv(sheet)
         targets = [f"{device.did} {device.sn}" for device in added]
-        await accounts.audit_each(call.caller.actor, "device.add", targets)
+        await audit.add_each(call.caller.actor, "device.add", targets)
         return answers.ImportedDevices(len(added), [device.did for device in added])
 
     async def export_devices(call: Call[Nothing, Nothing]) -> Response:

@@ -301,7 +301,7 @@ def add_firmware(routes: Routes, services: Services) -> None:
 
 
 def _add_files(routes: Routes, services: Services) -> None:
-    releases, accounts = services.releases, services.accounts
+    releases, audit = services.releases, services.audit
 
     async def list_files(call: Call[Nothing, Nothing]) -> answers.FirmwareFileList:
         return answers.FirmwareFileList([_file(file) for file in releases.files()])
@@ -312,7 +312,7 @@ def _add_files(routes: Routes, services: Services) -> None:
             while part := await body.next():
                 await upload.write(part)
             file = await upload.finish()
-        await accounts.audit(call.caller.actor, "firmware.file-add", file.sha256)
+        await audit.add(call.caller.actor, "firmware.file-add", file.sha256)
         return _file(file)
 
     async def remove_file(call: Call[Nothing, Nothing]) -> answers.FirmwareFile:
@@ -321,7 +321,7 @@ def _add_files(routes: Routes, services: Services) -> None:
         if found is None:
             raise NoSuchResource("no such file")
         await releases.remove_file(sha256)
-        await accounts.audit(call.caller.actor, "firmware.file-remove", sha256)
+        await audit.add(call.caller.actor, "firmware.file-remove", sha256)
         return _file(found)
 
     async def list_downloads(call: Call[DownloadsQuery, Nothing]) -> answers.DownloadList:
@@ -335,7 +335,7 @@ def _add_files(routes: Routes, services: Services) -> None:
 
 
 def _add_releases(routes: Routes, services: Services) -> None:
-    releases, accounts = services.releases, services.accounts
+    releases, audit = services.releases, services.audit
 
     async def list_releases(call: Call[Nothing, Nothing]) -> answers.ReleaseList:
         return answers.ReleaseList([_release(one) for one in releases.all()])
@@ -345,13 +345,13 @@ def _add_releases(routes: Routes, services: Services) -> None:
 
     async def add_release(call: Call[Nothing, NewReleaseBody]) -> answers.Release:
         added = await releases.add(_new_release(call.body))
-        await accounts.audit(call.caller.actor, "firmware.add", str(added.id))
+        await audit.add(call.caller.actor, "firmware.add", str(added.id))
         return _release(added)
 
     async def remove_release(call: Call[Nothing, Nothing]) -> answers.Release:
         release = releases.get(_id(call, "release"))
         await releases.remove(release.id)
-        await accounts.audit(call.caller.actor, "firmware.remove", str(release.id))
+        await audit.add(call.caller.actor, "firmware.remove", str(release.id))
         return _release(release)
 
     routes.add(LIST_RELEASES, list_releases)
@@ -361,7 +361,7 @@ def _add_releases(routes: Routes, services: Services) -> None:
 
 
 def _add_campaigns(routes: Routes, services: Services) -> None:
-    campaigns, accounts = services.campaigns, services.accounts
+    campaigns, audit = services.campaigns, services.audit
 
     async def list_campaigns(call: Call[Nothing, Nothing]) -> answers.CampaignList:
         return answers.CampaignList([_summary(one) for one in campaigns.outlines()])
@@ -371,13 +371,13 @@ def _add_campaigns(routes: Routes, services: Services) -> None:
 
     async def start_campaign(call: Call[Nothing, NewCampaignBody]) -> answers.Campaign:
         started = await campaigns.start(call.body.release, call.body.dids)
-        await accounts.audit(call.caller.actor, "campaign.start", str(started.id))
+        await audit.add(call.caller.actor, "campaign.start", str(started.id))
         return _campaign(started)
 
     async def change(call: Call[Nothing, Nothing], step: Step) -> answers.Campaign:
         steps = {"pause": campaigns.pause, "resume": campaigns.resume, "stop": campaigns.stop}
         changed = await steps[step](_id(call, "campaign"))
-        await accounts.audit(call.caller.actor, f"campaign.{step}", str(changed.id))
+        await audit.add(call.caller.actor, f"campaign.{step}", str(changed.id))
         return _campaign(changed)
 
     async def pause_campaign(call: Call[Nothing, Nothing]) -> answers.Campaign:

@@ -11,7 +11,8 @@ from quart import Response, request
 
 from hub.errors import NoSuchResource
 from hub.services import Services
-from hub.services.access.accounts import Actor, ApiKey
+from hub.services.access.api_keys import ApiKey
+from hub.services.access.audit import Actor
 from hub.wire.uploads.records import Record, RecordKind, render
 from web import auth
 from web.api.answers import RemovedDevice, device_fields
@@ -130,7 +131,7 @@ def _still_in(services: Services, caller: auth.Caller) -> Callable[[], Awaitable
 
     async def still_in() -> bool:
         if isinstance(who, ApiKey):
-            return services.accounts.api_key(who.appid) is not None
-        return await services.accounts.session(token) is not None
+            return services.api_keys.get(who.appid) is not None
+        return await services.sessions.user_of(token) is not None
 
     return still_in

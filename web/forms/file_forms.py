@@ -17,7 +17,7 @@ from werkzeug.http import parse_options_header
 from werkzeug.sansio.multipart import Data, Epilogue, Field, File, MultipartDecoder, NeedData
 
 from hub.errors import BadParameter
-from hub.services.access.accounts import User
+from hub.services.access.users import User
 from web.quart_app import request_body
 
 _MAX_PARTS = 32

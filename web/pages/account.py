@@ -33,8 +33,8 @@ async def _sign_in_page(
         name=name,
         fault=fault,
         done=done_sentence(request.args.get("done")),
-        needs_setup=auth.services().accounts.needs_setup(),
-        has_users=bool(auth.services().accounts.users()),
+        needs_setup=auth.services().setup_links.is_needed(),
+        has_users=bool(auth.services().users.all()),
     )
 
 
@@ -44,7 +44,7 @@ async def sign_in() -> Response:
     form = await request.form
     name, wanted = form.get("name", "").strip(), local_path(form.get("next"))
     try:
-        signed_in = await auth.services().accounts.sign_in(
+        signed_in = await auth.services().sessions.sign_in(
             name, form.get("password", ""), auth.client_address()
         )
     except TooManyRequests as error:
@@ -67,7 +67,7 @@ async def sign_in() -> Response:
 @blueprint.post("/sign-out")
 async def sign_out() -> Response:
     await auth.check_csrf()
-    await auth.services().accounts.sign_out(auth.session_token())
+    await auth.services().sessions.sign_out(auth.session_token())
     response = go("/sign-in?done=signed-out")
     auth.forget(response)
     return response
@@ -95,7 +95,7 @@ async def change_password() -> Response:
     await auth.check_csrf()
     form = await request.form
     try:
-        await auth.services().accounts.change_password(
+        await auth.services().users.change_password(
             me.name,
             form.get("old", ""),
             form.get("new", ""),
@@ -120,7 +120,7 @@ async def change_password() -> Response:
 async def sign_out_everywhere() -> Response:
     me = await auth.require_role("viewer")
     await auth.check_csrf()
-    await auth.services().accounts.sign_out_everywhere(me.name, by=auth.actor(me))
+    await auth.services().sessions.sign_out_everywhere(me.name, by=auth.actor(me))
     response = go("/sign-in?done=signed-out-everywhere")
     auth.forget(response)
     return response

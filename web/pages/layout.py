@@ -9,7 +9,7 @@ from urllib.parse import urlencode, urlsplit
 from msgspec import Struct
 from quart import Response, g, render_template, request
 
-from hub.services.access.accounts import User
+from hub.services.access.users import User
 from web import auth
 from web.pages import language
 from web.pages.labels import ROLES, health_sentence

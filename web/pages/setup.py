@@ -18,7 +18,7 @@ blueprint = Blueprint("setup", __name__)
 
 @blueprint.get("/setup/<token>")
 async def show_setup(token: str) -> Response:
-    if not auth.services().accounts.check_setup(token):
+    if not auth.services().setup_links.is_valid(token):
         return await _used_page()
     site = auth.services().site
     values = {"site_name": site.name(), "zone": site.zone_name(), "language": "auto"}
@@ -39,7 +39,7 @@ async def set_up(token: str) -> Response:
         field = "site_name" if error.field == "name" else error.field
         return await _setup_page(values, field=field, fault=_fault(field), status=400)
     try:
-        signed_in = await auth.services().accounts.complete_setup(
+        signed_in = await auth.services().setup_links.complete(
             token,
             values["name"].strip(),
             form.get("password", ""),
@@ -87,5 +87,5 @@ async def _setup_page(
 
 async def _used_page() -> Response:
     return await page(
-        "account/setup_used.html", status=404, needs_setup=auth.services().accounts.needs_setup()
+        "account/setup_used.html", status=404, needs_setup=auth.services().setup_links.is_needed()
     )

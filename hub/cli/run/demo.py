@@ -11,7 +11,7 @@ import trio
 
 from hub.errors import StartFault
 from hub.services import Services
-from hub.services.access.accounts import Actor
+from hub.services.access.audit import Actor
 from hub.services.devices.directory import NewDevice
 from hub.simulator.endpoint import HubEndpoint
 from hub.simulator.faults import Quirks
@@ -50,7 +50,7 @@ async def _enrol(services: Services, cameras: Sequence[CameraIdentity]) -> list[
                 sn=camera.sn, code=camera.code, name=camera.name, key=camera.public_pem()
             )
             dids[camera.sn] = (await services.devices.add(new)).did
-            await services.accounts.audit(_DEMO, "device.add", dids[camera.sn])
+            await services.audit.add(_DEMO, "device.add", dids[camera.sn])
     return [msgspec.structs.replace(camera, did=dids[camera.sn]) for camera in cameras]
 
 

@@ -9,7 +9,7 @@ from hub import __version__
 from hub.errors import CannotStoreNow
 from hub.process.control_requests import dashboard_urls, device_urls, hosts
 from hub.services import Services
-from hub.services.access.accounts import COMMAND_LINE
+from hub.services.access.audit import COMMAND_LINE
 
 _LABEL_WIDTH = 15
 
@@ -27,10 +27,10 @@ async def announce(services: Services, *, simulated: int | None) -> str:
 
 async def _first_run(services: Services) -> tuple[str, list[str]]:
     dashboard = dashboard_urls(services)[0]
-    if not services.accounts.needs_setup():
+    if not services.setup_links.is_needed():
         return dashboard, []
     try:
-        token = await services.accounts.new_setup_link(by=COMMAND_LINE)
+        token = await services.setup_links.create(by=COMMAND_LINE)
     except CannotStoreNow as error:
         # The hub goes on: it may well be that an administrator has to make room for it.
         return dashboard, [f"  No link for the first administrator yet: {error.message}", ""]

@@ -30,7 +30,7 @@ class Passwords:
     """Makes and checks hashes, one at a time, so that a flood of sign-ins takes one core at most
     and 64 MiB of memory."""
 
-    def __init__(self, cost: Cost) -> None:
+    def __init__(self, cost: Cost = Cost()) -> None:  # noqa: B008 - frozen
         self._cost = cost
         self._limiter = trio.CapacityLimiter(1)
         self._nobody = self._unmatched_hash()

@@ -15,7 +15,7 @@ import trio
 from hub.config import Storage
 from hub.errors import HubError
 from hub.log import limited
-from hub.services.access.accounts import ABSOLUTE_MS, IDLE_MS
+from hub.services.access.sessions import MAX_AGE_MS, MAX_IDLE_MS
 from hub.services.site.disk_space import GB, DiskSpace, Shortage
 from hub.store.db import Store
 
@@ -92,7 +92,7 @@ class Maintenance:
         now = int(self._now() * 1000)
         await self._store.tokens.prune()
         await self._store.sessions.prune(
-            created_before=now - ABSOLUTE_MS, used_before=now - IDLE_MS
+            created_before=now - MAX_AGE_MS, used_before=now - MAX_IDLE_MS
         )
 
     async def _drop_by_age(self) -> None:

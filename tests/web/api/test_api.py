@@ -11,7 +11,7 @@ from quart.wrappers import Response
 
 from hub.config import Config
 from hub.live.pending_devices import ConnectAttempt, RefusalReason
-from hub.services.access.accounts import COMMAND_LINE
+from hub.services.access.audit import COMMAND_LINE
 from hub.wire.signing import body_md5, sign_connect, sign_params
 from hub.wire.uploads.bodies import CheckedUpload
 from hub.wire.uploads.records import AccessDetail, EventDetail, Plate, VehicleDetail
@@ -131,7 +131,7 @@ class Signer:
 
 @pytest.fixture
 async def signer(hub: HubServices, clock: FrozenClock) -> Signer:
-    key = await hub.services.accounts.add_api_key("signs", False, by=COMMAND_LINE)
+    key = await hub.services.api_keys.add("signs", False, by=COMMAND_LINE)
     return Signer(key.appid, key.secret, int(clock()))
 
 
@@ -203,7 +203,7 @@ async def test_a_signed_in_user_writes_with_the_role_and_the_csrf_token(
     assert (await refusal(await post("admin", **csrf, Origin="https://evil.example")))[0] == 403
     assert (await refusal(await post("guard", **csrf)))[:2] == (403, 401)
     assert (await good(await post("admin", **csrf)))["did"] == "1"
-    assert (await hub.services.accounts.audit_page())[0].who == "user admin"
+    assert (await hub.services.audit.page())[0].who == "user admin"
 
 
 def csrf_of(token: str) -> str:
@@ -360,8 +360,8 @@ async def test_every_change_is_in_the_audit_log(api: Client) -> None:
     await api.send("POST", "devices", NEW)
     await api.send("PATCH", "devices/1", {"name": "North", "code": "EF56GH78"})
     await api.send("DELETE", "devices/1")
-    entries = (await api.hub.services.accounts.audit_page(limit=3))[::-1]
-    appid = api.hub.services.accounts.api_keys()[0].appid
+    entries = (await api.hub.services.audit.page(limit=3))[::-1]
+    appid = api.hub.services.api_keys.all()[0].appid
     assert [(entry.who, entry.action, entry.target, entry.address) for entry in entries] == [
         (f"key {appid}", "device.add", "1 SN0001", "10.0.0.5"),
         (f"key {appid}", "device.change", "1 name, code", "10.0.0.5"),

@@ -14,7 +14,7 @@ from msgspec import Struct
 from trio.testing import MockClock
 
 from hub.errors import TooLarge
-from hub.services.access.accounts import COMMAND_LINE
+from hub.services.access.audit import COMMAND_LINE
 from hub.services.site.disk_space import GB
 from hub.store import firmware_files
 from hub.wire.signing import sign_params
@@ -116,14 +116,14 @@ class Api:
         return Told(start["status"], fields, json.loads(b"".join(one["body"] for one in rest)))
 
     async def audited(self) -> list[tuple[str, str]]:
-        entries = await self.site.services.accounts.audit_page()
+        entries = await self.site.services.audit.page()
         return [(entry.action, entry.target) for entry in entries][:-1][::-1]
 
 
 @pytest.fixture
 async def api(tmp_path: Path, clock: FrozenClock) -> AsyncIterator[Api]:
     async with firmware_site(tmp_path, clock, "1", "2", "3") as site:
-        key = await site.services.accounts.add_api_key("test", False, by=COMMAND_LINE)
+        key = await site.services.api_keys.add("test", False, by=COMMAND_LINE)
         yield Api(site, (key.appid, key.secret))
 
 
@@ -199,14 +199,14 @@ async def test_a_fifth_file_at_a_time_is_told_when_to_come_again(api: Api) -> No
 
 
 async def test_a_read_only_key_and_a_guard_may_look_and_change_nothing(api: Api) -> None:
-    accounts = api.site.services.accounts
-    key = await accounts.add_api_key("reads", True, by=COMMAND_LINE)
+    services = api.site.services
+    key = await services.api_keys.add("reads", True, by=COMMAND_LINE)
     reading = {"Authorization": f"Bearer {key.appid}:{key.secret}"}
     await api.ask("GET", "files", headers=reading)
     answer = await api.upload(FILE, headers=reading)
     assert answer.status == 403
-    await accounts.add_user("guard", "guard", "correct horse", by=COMMAND_LINE)
-    token = (await accounts.sign_in("guard", "correct horse", "10.0.0.1")).token
+    await services.users.add("guard", "guard", "correct horse", by=COMMAND_LINE)
+    token = (await services.sessions.sign_in("guard", "correct horse", "10.0.0.1")).token
     cookie = {"Cookie": f"__Host-sitehub_session={token}"}
     await api.ask("GET", "campaigns", headers=cookie)
     await api.ask("DELETE", "releases/1", headers=cookie, status=403)

@@ -15,7 +15,7 @@ import web.live_events
 from hub import metrics
 from hub.errors import TooManyRequests
 from hub.live.feed import Change
-from hub.services.access.accounts import COMMAND_LINE
+from hub.services.access.audit import COMMAND_LINE
 from hub.services.devices.directory import NewDevice
 from hub.store.records.record_log import RecordLog
 from tests.support.clock import FrozenClock
@@ -191,9 +191,9 @@ async def test_streams_end_by_themselves_when_the_hub_closes(site: Site) -> None
 
 
 async def test_a_stream_outlives_neither_its_key_nor_its_session(site: Site) -> None:
-    accounts = site.hub.services.accounts
+    services = site.hub.services
     async with site.stream() as reader:
-        await accounts.remove_api_key(accounts.api_keys()[0].appid, by=COMMAND_LINE)
+        await services.api_keys.remove(services.api_keys.all()[0].appid, by=COMMAND_LINE)
         await site.hub.add_faces("a")
         with pytest.raises(trio.EndOfChannel):
             await reader.next()
@@ -202,7 +202,7 @@ async def test_a_stream_outlives_neither_its_key_nor_its_session(site: Site) -> 
     async with site.stream() as reader:
         await site.hub.add_faces("b")
         assert await reader.ids(1) == [2]
-        await accounts.sign_out(token)
+        await services.sessions.sign_out(token)
         await site.hub.add_faces("c")
         with pytest.raises(trio.EndOfChannel):
             await reader.next()

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from hub.config import Config, Web
-from hub.services.access.accounts import COMMAND_LINE
+from hub.services.access.audit import COMMAND_LINE
 from tests.support.browsing import Visitor
 from tests.support.clock import FrozenClock
 from tests.support.fake_services import PASSWORD
@@ -19,7 +19,7 @@ from tests.support.hub_services import open_hub_services
 async def admin(tmp_path: Path, clock: FrozenClock) -> AsyncIterator[Visitor]:
     """On real services: it is their words that are put into others."""
     async with open_hub_services(tmp_path, clock, Config(web=Web(tls=False))) as hub:
-        await hub.services.accounts.add_user("admin", "admin", PASSWORD, by=COMMAND_LINE)
+        await hub.services.users.add("admin", "admin", PASSWORD, by=COMMAND_LINE)
         visitor = Visitor(hub.services)  # type: ignore[arg-type]
         await visitor.sign_in()
         await visitor.get("/account")

@@ -11,7 +11,7 @@ import pytest
 from quart import Response
 
 from hub.config import Config, Web
-from hub.services.access.accounts import COMMAND_LINE
+from hub.services.access.audit import COMMAND_LINE
 from hub.services.devices.views import DeviceView
 from hub.services.firmware.releases import Release
 from hub.services.site.disk_space import GB
@@ -60,7 +60,7 @@ class Operator(Visitor):
         self.text = (await self.response.get_data()).decode()
 
     async def audited(self) -> list[tuple[str, str]]:
-        entries = await self.site.services.accounts.audit_page()
+        entries = await self.site.services.audit.page()
         return [
             (e.action, e.target) for e in entries if "firmware" in e.action or "camp" in e.action
         ]
@@ -85,7 +85,7 @@ async def site(tmp_path: Path, clock: FrozenClock) -> AsyncIterator[FirmwareSite
         site = FirmwareSite(hub, clock)
         await site.add_cameras("1", "2", "3")
         for role in ("admin", "guard", "viewer"):
-            await site.services.accounts.add_user(role, role, PASSWORD, by=COMMAND_LINE)
+            await site.services.users.add(role, role, PASSWORD, by=COMMAND_LINE)
         yield site
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 
 from hub.errors import HubError, NotSent
-from hub.services.access.accounts import User
+from hub.services.access.users import User
 from hub.services.devices.views import DeviceView
 from hub.services.shielding import shielded
 from web import auth
@@ -33,5 +33,5 @@ async def have_done(
             trouble = error
         if not isinstance(trouble, NotSent):
             target = f"{device.did} {of}".rstrip()
-            await auth.services().accounts.audit(auth.actor(by), action, target)
+            await auth.services().audit.add(auth.actor(by), action, target)
     return trouble

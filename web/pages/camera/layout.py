@@ -5,7 +5,7 @@ from __future__ import annotations
 from msgspec import Struct
 from quart import Response, request
 
-from hub.services.access.accounts import Role
+from hub.services.access.users import Role
 from hub.services.devices.views import DeviceView
 from web import auth
 from web.pages.camera.row import row

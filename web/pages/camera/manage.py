@@ -52,7 +52,7 @@ async def _change(did: int, change: DeviceChange, action: str, about: str, done:
     try:
         with shielded():
             await hub.devices.change(str(did), change)
-            await hub.accounts.audit(auth.actor(me), action, str(did))
+            await hub.audit.add(auth.actor(me), action, str(did))
     except (BadParameter, WrongSignature) as error:
         values = cast("dict[str, str]", (await request.form).to_dict())
         fault = _unfit(values) if isinstance(error, WrongSignature) else device_fault(error)
@@ -106,7 +106,7 @@ async def send_parameters(did: int) -> Response:
     hub = auth.services()
     with shielded():
         delivery = await hub.enrolment.initial.send_again(str(did))
-        await hub.accounts.audit(auth.actor(me), "device.init", str(did))
+        await hub.audit.add(auth.actor(me), "device.init", str(did))
     return go(f"/cameras/{did}/manage?done=init-{delivery.outcome}")
 
 
@@ -140,5 +140,5 @@ async def remove(did: int) -> Response:
     hub = auth.services()
     with shielded():
         await hub.devices.remove(str(did))
-        await hub.accounts.audit(auth.actor(me), "device.remove", str(did))
+        await hub.audit.add(auth.actor(me), "device.remove", str(did))
     return go("/cameras?done=removed")

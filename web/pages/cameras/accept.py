@@ -73,7 +73,7 @@ async def accept() -> Response:
                 replaces=form.get("replaces", "").strip() or None,
             )
             did = accepted.device.did
-            await hub.accounts.audit(auth.actor(me), "device.accept", did)
+            await hub.audit.add(auth.actor(me), "device.accept", did)
     except (BadParameter, WrongSignature, NoSuchResource) as error:
         return await _refused(sn, back, error)
     return go(f"{_page_of(back)}?done=accepted-{accepted.outcome}&did={did}")

@@ -76,7 +76,7 @@ async def add() -> Response:
                     key=values["key"] or None,
                 )
             )
-            await hub.accounts.audit(auth.actor(me), "device.add", device.did)
+            await hub.audit.add(auth.actor(me), "device.add", device.did)
     except BadParameter as error:
         return await _add_page(values, device_fault(error))
     return go(f"/cameras/{device.did}?done=added")

@@ -134,7 +134,7 @@ async def set_site_key() -> Response:
         key = await _sent_key()
         with shielded():
             await hub.devices.set_site_key(key)
-            await hub.accounts.audit(auth.actor(me), "site-key.set", "")
+            await hub.audit.add(auth.actor(me), "site-key.set", "")
     except BadParameter as error:
         return await connect_page(key_fault=device_fault(error))
     return go("/cameras/connect?done=site-key")
@@ -155,7 +155,7 @@ async def remove_site_key() -> Response:
     hub = auth.services()
     with shielded():
         await hub.devices.remove_site_key()
-        await hub.accounts.audit(auth.actor(me), "site-key.remove", "")
+        await hub.audit.add(auth.actor(me), "site-key.remove", "")
     return go("/cameras/connect?done=site-key-removed")
 
 

@@ -73,7 +73,7 @@ async def add() -> Response:
         with shielded():
             added = await hub.devices.import_csv(sheet)
             dids = [device.did for device in added]
-            await hub.accounts.audit_each(auth.actor(me), "device.add", dids)
+            await hub.audit.add_each(auth.actor(me), "device.add", dids)
     except BadCsv as error:
         return await _import_page(text=text, faults=error.faults)
     except BadParameter as error:  # A camera of the same number was added this very moment.

@@ -73,7 +73,7 @@ async def add() -> Response:
         new = _new_release(form.fields, rows)
         with shielded():
             release = await hub.releases.add(new)
-            await hub.accounts.audit(auth.actor(me), "firmware.add", str(release.id))
+            await hub.audit.add(auth.actor(me), "firmware.add", str(release.id))
     except HubError as error:
         return await _form_page(form.fields, rows, form_fault(error))
     return go(f"/firmware/releases/{release.id}?done=release-added")

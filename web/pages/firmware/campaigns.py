@@ -77,7 +77,7 @@ async def _change(id: int, step: Callable[[int], Awaitable[Campaign]], action: s
     try:
         with shielded():
             await step(id)
-            await auth.services().accounts.audit(auth.actor(me), f"campaign.{action}", str(id))
+            await auth.services().audit.add(auth.actor(me), f"campaign.{action}", str(id))
     except BadParameter:
         # It has ended meanwhile, as its page says.
         return go(f"/firmware/campaigns/{id}")

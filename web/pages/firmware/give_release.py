@@ -52,7 +52,7 @@ async def start(id: int) -> Response:
     try:
         with shielded():
             campaign = await hub.campaigns.start(id, _in_order(dids, first))
-            await hub.accounts.audit(auth.actor(me), "campaign.start", str(campaign.id))
+            await hub.audit.add(auth.actor(me), "campaign.start", str(campaign.id))
     except HubError as error:
         return await _give_page(release, dids, first, start_fault(error))
     return go(f"/firmware/campaigns/{campaign.id}?done=campaign-started")

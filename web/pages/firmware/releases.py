@@ -95,7 +95,7 @@ async def remove(id: int) -> Response:
     try:
         with shielded():
             await hub.releases.remove(id)
-            await hub.accounts.audit(auth.actor(me), "firmware.remove", str(id))
+            await hub.audit.add(auth.actor(me), "firmware.remove", str(id))
     except BadParameter:
         return await _remove_page(hub.releases.get(id), status=400)
     return go("/firmware?done=release-removed")

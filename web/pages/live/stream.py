@@ -11,7 +11,7 @@ from msgspec import Struct
 from quart import current_app
 from quart.wrappers.response import ResponseBody
 
-from hub.services.access.accounts import Actor
+from hub.services.access.audit import Actor
 from hub.wire.uploads.records import Record
 from web import auth
 from web.live_events import News, open_live_events
@@ -93,7 +93,7 @@ class Wall(ResponseBody):
                 return data
 
     async def _is_signed_in(self) -> bool:
-        return await self._services.accounts.session(self._session) is not None
+        return await self._services.sessions.user_of(self._session) is not None
 
     async def _told(self, news: News) -> bytes:
         parts = [await self._card(record) for record in news.records]

@@ -1,0 +1,93 @@
+"""API keys of integrators: made, removed, and checked with each request."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
+
+from hub.errors import BadParameter, InvalidAppId, NotAuthorised, WrongSignature
+from hub.services.access.audit import Actor, Audit
+from hub.services.access.validation import check_name
+from hub.store.tables.api_keys import ApiKey as ApiKey
+from hub.wire.signing import is_within_skew, ts_seconds, verify_params_sign
+
+if TYPE_CHECKING:
+    from hub.store.db import Store
+
+
+class NewApiKey(Struct, frozen=True):
+    """A new key. The secret is shown only this once."""
+
+    appid: str
+    secret: str
+
+
+class ApiKeys:
+    """Makes and checks API keys. `clock_skew`: how many seconds a signature's time may be off."""
+
+    def __init__(
+        self, store: Store, audit: Audit, *, clock_skew: float, now: Callable[[], float]
+    ) -> None:
+        self._keys = store.api_keys
+        self._audit = audit
+        self._clock_skew = clock_skew
+        self._now = now
+
+    def all(self) -> tuple[ApiKey, ...]:
+        """All keys, without their secrets."""
+        return self._keys.all()
+
+    def get(self, appid: str) -> ApiKey | None:
+        """The key, without its secret; None where there is none."""
+        return self._keys.get(appid)
+
+    async def add(self, name: str, read_only: bool, *, by: Actor) -> NewApiKey:
+        """Make a key. Raises BadParameter for "name"."""
+        name = check_name(name)
+        new = NewApiKey(appid=secrets.token_hex(8), secret=secrets.token_urlsafe(24))
+        created_at = int(self._now() * 1000)
+        key = ApiKey(appid=new.appid, name=name, read_only=read_only, created_at=created_at)
+        await self._keys.add(key, new.secret)
+        suffix = " read-only" if read_only else ""
+        await self._audit.add(by, "apikey.add", f"{new.appid} {name}{suffix}")
+        return new
+
+    async def remove(self, appid: str, *, by: Actor) -> None:
+        """Raises NoSuchResource."""
+        await self._keys.remove(appid)
+        await self._audit.add(by, "apikey.remove", appid)
+
+    def authenticate(self, bearer: str) -> ApiKey:
+        """The key of `Authorization: Bearer APPID:SECRET`. Raises NotAuthorised."""
+        appid, _, secret = bearer.partition(":")
+        key = self._keys.get(appid)
+        if key is None or not self._keys.fits(appid, secret):
+            raise NotAuthorised("unknown API key, or its secret is wrong")
+        return key
+
+    def authenticate_signed(self, params: Mapping[str, str]) -> ApiKey:
+        """The key that signed `params`, all parameters of a query (三).
+
+        Raises InvalidAppId, and WrongSignature where the signature or its time is wrong (D6).
+        """
+        appid = params.get("appid", "")
+        key = self._keys.get(appid)
+        if key is None:
+            raise InvalidAppId("appid: there is no such API key")
+        if not params.get("sign") or not params.get("ts"):
+            raise WrongSignature("a signed request carries appid, ts and sign")
+        if not verify_params_sign(params, self._keys.secret(appid)):
+            raise WrongSignature("sign: does not fit the parameters")
+        if not is_within_skew(_seconds(params["ts"]), self._now(), self._clock_skew):
+            raise WrongSignature(f"ts: more than {self._clock_skew:g} s away from the hub's clock")
+        return key
+
+
+def _seconds(ts: str) -> float:
+    try:
+        return ts_seconds(ts)
+    except BadParameter as error:
+        raise WrongSignature(error.message) from None

@@ -1,0 +1,47 @@
+"""The audit log: who changed what, when, and from where.
+
+Every service or edge that makes a change names its `Actor` and adds an entry.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
+
+from hub.store.tables.audit import AuditEntry as AuditEntry
+
+if TYPE_CHECKING:
+    from hub.store.db import Store
+
+
+class Actor(Struct, frozen=True):
+    """Who makes a change, as the audit log names it: "user NAME", "key APPID", "command line"."""
+
+    who: str
+    address: str = ""
+
+
+COMMAND_LINE = Actor("command line")
+
+
+class Audit:
+    """Writes and reads the audit log. Entries are durable on return."""
+
+    def __init__(self, store: Store, now: Callable[[], float]) -> None:
+        self._entries = store.audit
+        self._now = now
+
+    async def add(self, by: Actor, action: str, target: str) -> None:
+        """Log one change, for example "user.role" of "ann guard"."""
+        await self.add_each(by, action, [target])
+
+    async def add_each(self, by: Actor, action: str, targets: Sequence[str]) -> None:
+        """Log the same change of several targets, in one write."""
+        at = int(self._now() * 1000)
+        await self._entries.add_each(at, by.who, action, targets, by.address)
+
+    async def page(self, *, before: int | None = None, limit: int = 100) -> tuple[AuditEntry, ...]:
+        """At most `limit` entries with ids below `before`, the newest first."""
+        return await self._entries.page(before, limit)

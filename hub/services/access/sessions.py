@@ -1,0 +1,126 @@
+"""Sessions of signed-in users: opened with a password, ended by time or by signing out."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import secrets
+from collections.abc import Callable
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
+
+from hub import metrics
+from hub.errors import CannotStoreNow, NotAuthorised
+from hub.log import limited
+from hub.services.access.audit import Actor, Audit
+from hub.services.access.sign_in import SignIn
+from hub.store.tables.sessions import Session
+from hub.store.tables.users import User
+
+if TYPE_CHECKING:
+    from hub.store.db import Store
+
+log = logging.getLogger(__name__)
+
+_HOUR_MS = 3_600_000
+#: A session ends after this long without a request: one shift ...
+MAX_IDLE_MS = 12 * _HOUR_MS
+#: ... and after this long in any case.
+MAX_AGE_MS = 7 * 24 * _HOUR_MS
+#: "Last used" is written at most this often.
+_TOUCH_MS = 5 * 60_000
+_MAX_SESSIONS_PER_USER = 64
+
+
+class SignedIn(Struct, frozen=True):
+    """A new session. The token is for the browser's cookie; the hub keeps only its hash."""
+
+    user: User
+    token: str
+
+
+class Sessions:
+    """Opens, finds and ends sessions."""
+
+    def __init__(
+        self, store: Store, sign_in: SignIn, audit: Audit, now: Callable[[], float]
+    ) -> None:
+        self._sessions = store.sessions
+        self._users = store.users
+        self._sign_in = sign_in
+        self._audit = audit
+        self._now = now
+
+    async def sign_in(self, name: str, password: str, address: str) -> SignedIn:
+        """Open a session for a user who gives name and password.
+
+        Raises NotAuthorised where name or password is wrong, TooManyRequests after too many
+        failures.
+        """
+        user = await self._sign_in.recognise(name, password, address)
+        if user is None:
+            metrics.sign_in_failures.inc()
+            limited(log, logging.WARNING, f"sign-in {address}", "failed sign-in from %s", address)
+            raise NotAuthorised("name or password is wrong")
+        return await self.open(user, address)
+
+    async def open(self, user: User, address: str) -> SignedIn:
+        """Open a session for a recognised user; beyond 64 the least recently used one ends."""
+        token = secrets.token_urlsafe(32)
+        now = self._now_ms()
+        earlier = sorted(self._sessions.of_user(user.name), key=lambda s: s.last_used_at)
+        for session in earlier[: max(0, len(earlier) - _MAX_SESSIONS_PER_USER + 1)]:
+            await self._sessions.remove(session.token_hash)
+        await self._sessions.add(
+            Session(
+                token_hash=hash_token(token),
+                user=user.name,
+                created_at=now,
+                last_used_at=now,
+                address=address,
+            )
+        )
+        await self._audit.add(Actor(f"user {user.name}", address), "user.sign_in", user.name)
+        return SignedIn(user, token)
+
+    async def user_of(self, token: str) -> User | None:
+        """The user of a session; None where it is unknown, idle for too long, or too old."""
+        session = self._sessions.get(hash_token(token))
+        now = self._now_ms()
+        if session is None or session.created_at + MAX_AGE_MS <= now:
+            return None
+        if session.last_used_at + MAX_IDLE_MS <= now:
+            return None
+        if now - session.last_used_at >= _TOUCH_MS:
+            with suppress(CannotStoreNow):  # A full disk signs nobody out.
+                await self._sessions.touch(session.token_hash, now)
+        return self._users.get(session.user)
+
+    async def sign_out(self, token: str) -> None:
+        """End one session."""
+        await self._sessions.remove(hash_token(token))
+
+    async def sign_out_everywhere(self, name: str, *, by: Actor) -> None:
+        """End all sessions of a user, at the user's own wish."""
+        await self.end_all(name)
+        await self._audit.add(by, "user.sign_out_everywhere", name)
+
+    async def end_all(self, name: str) -> None:
+        """End all sessions of a user."""
+        await self._sessions.remove_user(name)
+
+    async def end_others(self, name: str, *, keep: str) -> None:
+        """End all sessions of a user but the one with the token `keep`."""
+        for session in self._sessions.of_user(name):
+            if session.token_hash != hash_token(keep):
+                await self._sessions.remove(session.token_hash)
+
+    def _now_ms(self) -> int:
+        return int(self._now() * 1000)
+
+
+def hash_token(token: str) -> bytes:
+    """What is stored of a random token."""
+    return hashlib.sha256(token.encode()).digest()

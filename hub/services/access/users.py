@@ -1,0 +1,141 @@
+"""Users: who may sign in, in which role, with which password."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import trio
+
+from hub.errors import AlreadyExists, BadParameter, NoSuchResource
+from hub.services.access.audit import Actor, Audit
+from hub.services.access.passwords import Passwords
+from hub.services.access.sessions import Sessions
+from hub.services.access.sign_in import SignIn
+from hub.services.access.validation import (
+    check_name,
+    check_password,
+    check_role,
+    normalise_name,
+)
+from hub.store.tables.users import Role as Role
+from hub.store.tables.users import User as User
+
+if TYPE_CHECKING:
+    from hub.store.db import Store
+
+
+class Users:
+    """Adds, changes and removes users. One administrator always remains."""
+
+    def __init__(
+        self,
+        store: Store,
+        passwords: Passwords,
+        sign_in: SignIn,
+        sessions: Sessions,
+        audit: Audit,
+        now: Callable[[], float],
+    ) -> None:
+        self._users = store.users
+        self._passwords = passwords
+        self._sign_in = sign_in
+        self._sessions = sessions
+        self._audit = audit
+        self._now = now
+        #: Held from a check of the users to the change that relies on it.
+        self.changing = trio.Lock()
+
+    def all(self) -> tuple[User, ...]:
+        """All users, by name."""
+        return self._users.all()
+
+    def get(self, name: str) -> User:
+        """Raises NoSuchResource."""
+        user = self._users.get(normalise_name(name))
+        if user is None:
+            raise NoSuchResource(f"there is no user {name!r}")
+        return user
+
+    def has_administrator(self, *, besides: str | None = None) -> bool:
+        """Whether somebody, `besides` this user, can administer the site."""
+        return any(user.role == "admin" and user.name != besides for user in self.all())
+
+    def check_is_free(self, name: str) -> None:
+        """Raises AlreadyExists where a user has this name."""
+        if self._users.get(name) is not None:
+            raise AlreadyExists(f"there is a user {name!r} already", field="name")
+
+    async def add(self, name: str, role: str, password: str, *, by: Actor) -> User:
+        """Raises BadParameter for "name", "role" or "password", and AlreadyExists."""
+        name = check_name(name)
+        checked = check_role(role)
+        check_password(password)
+        password_hash = await self._passwords.make(password)
+        async with self.changing:
+            self.check_is_free(name)
+            return await self.insert(name, checked, password_hash, by=by)
+
+    async def insert(self, name: str, role: Role, password_hash: str, *, by: Actor) -> User:
+        """Store a checked user. The caller holds `changing`."""
+        created_at = int(self._now() * 1000)
+        user = User(name=name, role=role, password_hash=password_hash, created_at=created_at)
+        await self._users.add(user)
+        await self._audit.add(by, "user.add", f"{name} {role}")
+        return user
+
+    async def set_role(self, name: str, role: str, *, by: Actor) -> None:
+        """Raises NoSuchResource, and BadParameter for "role" or the last administrator's name."""
+        checked = check_role(role)
+        async with self.changing:
+            user = self.get(name)
+            if checked != "admin":
+                self._check_is_dispensable(user)
+            await self._users.set_role(user.name, checked)
+        await self._audit.add(by, "user.role", f"{user.name} {checked}")
+
+    async def set_password(self, name: str, password: str, *, by: Actor) -> None:
+        """Set a user's password as an administrator, which ends all sessions of the user.
+
+        Raises NoSuchResource, and BadParameter for "password".
+        """
+        check_password(password)
+        password_hash = await self._passwords.make(password)
+        user = self.get(name)
+        await self._users.set_password(user.name, password_hash)
+        await self._sessions.end_all(user.name)
+        await self._audit.add(by, "user.password", user.name)
+
+    async def change_password(self, name: str, old: str, new: str, *, keep: str, by: Actor) -> None:
+        """Change one's own password, which ends one's sessions but the one with the token `keep`.
+
+        Raises BadParameter for "old" and "new", and TooManyRequests as signing in does.
+        """
+        check_password(new, field="new")
+        wrong = BadParameter("is not your present password", field="old")
+        user = await self._sign_in.recognise(self.get(name).name, old, by.address)
+        if user is None:
+            raise wrong
+        password_hash = await self._passwords.make(new)
+        # An administrator may have set another password in the meantime.
+        if self._users.get(user.name) != user:
+            raise wrong
+        await self._users.set_password(user.name, password_hash)
+        await self._sessions.end_others(user.name, keep=keep)
+        await self._audit.add(by, "user.password", user.name)
+
+    async def remove(self, name: str, *, by: Actor) -> None:
+        """Remove a user, with all sessions.
+
+        Raises NoSuchResource, and BadParameter for the last administrator.
+        """
+        async with self.changing:
+            user = self.get(name)
+            self._check_is_dispensable(user)
+            await self._users.remove(user.name)
+        await self._audit.add(by, "user.remove", user.name)
+
+    def _check_is_dispensable(self, user: User) -> None:
+        """Raises BadParameter where nobody could administer the site without this user."""
+        if user.role == "admin" and not self.has_administrator(besides=user.name):
+            raise BadParameter("the last administrator stays one", field="name")

@@ -1,0 +1,45 @@
+"""Checks of the fields of users and API keys."""
+
+from __future__ import annotations
+
+import unicodedata
+from typing import get_args
+
+from hub.errors import BadParameter
+from hub.store.tables.users import Role
+
+#: The role with the most rights first.
+ROLES: tuple[Role, ...] = get_args(Role)
+
+MAX_NAME_LENGTH = 64
+MIN_PASSWORD_LENGTH = 8
+MAX_PASSWORD_LENGTH = 1024
+
+
+def normalise_name(name: str) -> str:
+    """The name without outer spaces, in one Unicode form, however a keyboard composes it."""
+    return unicodedata.normalize("NFC", name).strip()
+
+
+def check_name(name: str) -> str:
+    """The normalised name. Raises BadParameter."""
+    name = normalise_name(name)
+    if not 1 <= len(name) <= MAX_NAME_LENGTH or not name.isprintable():
+        raise BadParameter(f"1 to {MAX_NAME_LENGTH} printable characters", field="name")
+    return name
+
+
+def check_role(role: str) -> Role:
+    """Raises BadParameter."""
+    for known in ROLES:
+        if role == known:
+            return known
+    raise BadParameter(f"one of {', '.join(ROLES)}", field="role")
+
+
+def check_password(password: str, *, field: str = "password") -> None:
+    """Raises BadParameter."""
+    if not MIN_PASSWORD_LENGTH <= len(password) <= MAX_PASSWORD_LENGTH:
+        raise BadParameter(
+            f"{MIN_PASSWORD_LENGTH} to {MAX_PASSWORD_LENGTH} characters", field=field
+        )

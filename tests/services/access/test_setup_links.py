@@ -1,0 +1,86 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import trio
+
+from hub.errors import BadParameter, NotAuthorised
+from hub.services.access.audit import COMMAND_LINE
+from hub.services.site.site import SiteSettings
+from tests.support.clock import FrozenClock
+from tests.support.hub_services import PASSWORD, HubServices
+
+SITE = SiteSettings("North plant", "Asia/Shanghai", "zh")
+
+
+async def test_the_set_up_link_makes_the_administrator_and_names_the_site(hub: HubServices) -> None:
+    assert hub.services.setup_links.is_needed()
+    link = await hub.services.setup_links.create(by=COMMAND_LINE)
+    assert hub.services.setup_links.is_valid(link)
+    signed_in = await hub.services.setup_links.complete(
+        link, "ann", PASSWORD, SITE, address="10.0.0.1"
+    )
+    assert signed_in.user.role == "admin"
+    assert await hub.services.sessions.user_of(signed_in.token) == signed_in.user
+    assert hub.services.site.name() == "North plant"
+    assert not hub.services.setup_links.is_needed()
+
+
+async def test_of_concurrent_uses_of_a_link_one_succeeds(hub: HubServices) -> None:
+    link = await hub.services.setup_links.create(by=COMMAND_LINE)
+    outcomes = []
+
+    async def use(name: str) -> None:
+        try:
+            await hub.services.setup_links.complete(link, name, PASSWORD, SITE, address="10.0.0.1")
+            outcomes.append("in")
+        except NotAuthorised:
+            outcomes.append("used")
+
+    async with trio.open_nursery() as nursery:
+        for n in range(4):
+            nursery.start_soon(use, f"user {n}")
+    assert sorted(outcomes) == ["in", "used", "used", "used"]
+    assert len(hub.services.users.all()) == 1
+
+
+async def test_a_link_is_valid_for_a_day(hub: HubServices, clock: FrozenClock) -> None:
+    link = await hub.services.setup_links.create(by=COMMAND_LINE)
+    clock.advance(24 * 3600 - 1)
+    assert hub.services.setup_links.is_valid(link)
+    clock.advance(1)
+    assert not hub.services.setup_links.is_valid(link)
+
+
+async def test_a_new_link_replaces_the_earlier_one(hub: HubServices) -> None:
+    first = await hub.services.setup_links.create(by=COMMAND_LINE)
+    second = await hub.services.setup_links.create(by=COMMAND_LINE)
+    assert not hub.services.setup_links.is_valid(first)
+    assert hub.services.setup_links.is_valid(second)
+
+
+async def test_without_a_link_the_set_up_is_refused(hub: HubServices) -> None:
+    assert not hub.services.setup_links.is_valid("")
+    with pytest.raises(NotAuthorised):
+        await hub.services.setup_links.complete("", "ann", PASSWORD, SITE, address="10.0.0.1")
+
+
+@pytest.mark.parametrize(
+    ("changed", "field"),
+    [
+        ({"password": "short"}, "password"),
+        ({"name": ""}, "name"),
+        ({"site": SiteSettings("x", "Mars/Olympus", "zh")}, "zone"),
+    ],
+)
+async def test_an_invalid_form_leaves_the_link_valid(
+    hub: HubServices, changed: dict[str, Any], field: str
+) -> None:
+    link = await hub.services.setup_links.create(by=COMMAND_LINE)
+    form = {"name": "ann", "password": PASSWORD, "site": SITE} | changed
+    with pytest.raises(BadParameter) as caught:
+        await hub.services.setup_links.complete(link, **form, address="10.0.0.1")
+    assert caught.value.field == field
+    assert hub.services.setup_links.is_valid(link)
+    assert hub.services.setup_links.is_needed()
