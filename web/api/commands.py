@@ -24,7 +24,8 @@ from hub.errors import DeviceNonsense, DeviceSilent, HubError, NotSent, Unanswer
 from hub.services import Services
 from hub.services.access.api_keys import ApiKey
 from hub.services.access.users import Role
-from hub.services.commands.calls import CHANGING, DeviceAnswer
+from hub.services.commands.calls import DeviceAnswer
+from hub.services.commands.sender import CHANGING
 from hub.services.shielding import shielded
 from hub.wire import json_limits
 from hub.wire.commands.dialect import DIALECT, Command

@@ -1,4 +1,4 @@
-"""Pictures on devices, by the paths that stand in their answers and in 2.4 (D3)."""
+"""Pictures that lie on devices, under the paths that their answers and 2.4 name (D3)."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from hub.store.tables.device_pictures import stored_picture
 
 log = logging.getLogger(__name__)
 
-#: So long a device is not asked again for a picture that it does not have, while its people stay.
+#: How long a device is not asked again for a picture that it lacks, while its people stay the same.
 MISSING_SECONDS = 600.0
-_MOST_MISSING = 4096
+_MAX_MISSING = 4096
 #: D3 says 404; 426 is the code of 四 for a resource that does not exist.
 _MISSING_CODES = (NoSuchPath.code, NoSuchResource.code)
 
 
-class Place(NamedTuple):
-    """A path on the camera with this SN, which is the device's now."""
+class PicturePath(NamedTuple):
+    """A path on the camera with this SN, which is the device's camera now."""
 
     did: str
     sn: str
@@ -35,7 +35,7 @@ class Place(NamedTuple):
 
 
 class _Fetch:
-    """One asker's work that others wait for; without an outcome, the asker gave up."""
+    """A fetch that several callers share; `outcome` stays None if its caller was cancelled."""
 
     __slots__ = ("ended", "outcome")
 
@@ -45,77 +45,77 @@ class _Fetch:
 
 
 class DeviceFiles:
-    """Fetches a picture once, one at a time of each device, and keeps it in the store."""
+    """Fetches each picture from its device once, and keeps it in the store."""
 
     def __init__(self, store: Store, commands: Commands, now: Callable[[], float]) -> None:
         self._store = store
         self._commands = commands
         self._now = now
-        self._fetches: dict[Place, _Fetch] = {}
-        #: What a device does not have -> since when that is known; the oldest first.
-        self._missing: OrderedDict[Place, float] = OrderedDict()
+        self._fetches: dict[PicturePath, _Fetch] = {}
+        #: Pictures that their device lacks -> when it said so, by trio's clock; the oldest first.
+        self._missing: OrderedDict[PicturePath, float] = OrderedDict()
 
     async def picture(self, did: str, path: str) -> StoredPicture:
-        """The picture, kept or fetched; whoever asks for the same meanwhile shares the fetch.
+        """Return the picture, from the store or from the device.
 
-        Raises NoSuchResource where there is no such device, or no such picture on it, and what
-        `Commands` raises where it has to be fetched and cannot be.
+        Callers that want the same picture share one fetch. Raises NoSuchResource if there is no
+        such device, or no such picture on it, and what `Commands.call` raises.
         """
         device = self._store.devices.by_did(did)
         if device is None:
             raise NoSuchResource(f"no device with did {did}")
-        place = Place(did, device.sn, path)
-        while (fetch := self._fetches.get(place)) is not None:
+        where = PicturePath(did, device.sn, path)
+        while (fetch := self._fetches.get(where)) is not None:
             await fetch.ended.wait()
             if isinstance(fetch.outcome, StoredPicture):
                 return fetch.outcome
             if fetch.outcome is not None:
                 raise fetch.outcome
-        return await self._share(place)
+        return await self._shared_fetch(where)
 
-    async def _share(self, place: Place) -> StoredPicture:
-        fetch = self._fetches[place] = _Fetch()
+    async def _shared_fetch(self, where: PicturePath) -> StoredPicture:
+        fetch = self._fetches[where] = _Fetch()
         try:
-            fetch.outcome = picture = await self._kept_or_fetched(place)
+            fetch.outcome = picture = await self._stored_or_fetched(where)
             return picture
         except HubError as error:
             fetch.outcome = error
             raise
         finally:
-            del self._fetches[place]
+            del self._fetches[where]
             fetch.ended.set()
 
-    async def _kept_or_fetched(self, place: Place) -> StoredPicture:
-        kept = await self._store.device_pictures.get(place.did, place.path)
-        if kept is not None:
-            return kept
-        self._check_not_missing(place)
+    async def _stored_or_fetched(self, where: PicturePath) -> StoredPicture:
+        stored = await self._store.device_pictures.get(where.did, where.path)
+        if stored is not None:
+            return stored
+        self._check_not_missing(where)
         try:
-            content = await self._commands.read_file(place.did, place.path)
+            content = await self._commands.read_file(where.did, where.path)
         except DeviceRefused as refusal:
             if refusal.device_code not in _MISSING_CODES:
                 raise
-            self._remember_missing(place)
+            self._remember_missing(where)
             raise NoSuchResource("the device does not have that picture any more") from None
         picture = stored_picture(content.picture.mime, content.picture.data)
-        await self._keep(place, picture)
+        await self._keep(where, picture)
         return picture
 
-    async def _keep(self, place: Place, picture: StoredPicture) -> None:
+    async def _keep(self, where: PicturePath, picture: StoredPicture) -> None:
         try:
-            await self._store.device_pictures.put(*place, picture, int(self._now() * 1000))
+            await self._store.device_pictures.put(*where, picture, int(self._now() * 1000))
         except HubError as error:
-            # Who asked has it all the same.
-            limited(log, logging.WARNING, "device picture", "a picture is not kept: %s", error)
+            # The caller gets the picture all the same.
+            limited(log, logging.WARNING, "device picture", "cannot keep a picture: %s", error)
 
-    def _check_not_missing(self, place: Place) -> None:
-        since = self._missing.get(place, -math.inf)
+    def _check_not_missing(self, where: PicturePath) -> None:
+        since = self._missing.get(where, -math.inf)
         is_old = trio.current_time() >= since + MISSING_SECONDS
-        if not is_old and since > self._commands.people_changed_at(place.did):
+        if not is_old and since > self._commands.people_changed_at(where.did):
             raise NoSuchResource("the device does not have that picture any more")
 
-    def _remember_missing(self, place: Place) -> None:
-        self._missing[place] = trio.current_time()
-        self._missing.move_to_end(place)
-        if len(self._missing) > _MOST_MISSING:
+    def _remember_missing(self, where: PicturePath) -> None:
+        self._missing[where] = trio.current_time()
+        self._missing.move_to_end(where)
+        if len(self._missing) > _MAX_MISSING:
             self._missing.popitem(last=False)

@@ -1,4 +1,4 @@
-"""Lists that devices give in pages (1.8, 1.10, 1.11, 1.13), read as they come."""
+"""Lists that devices return in pages (1.8, 1.10, 1.11, 1.13), read page by page."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from hub.wire.commands.paging import ListPosition, PageCursor
 Row = TypeVar("Row")
 
 
-class PagesOfDevice(Generic[Row]):
-    """A list that a device gives in pages, as they come: `async for rows in pages`.
+class DeviceList(Generic[Row]):
+    """A list on a device: `async for rows in device_list` yields the rows of each page.
 
-    Each page is a command of its own, which waits for its turn as others do. After a cancellation,
-    and after any error but the device's refusal, `next` may be called again and misses nothing.
+    Each page is a command of its own, which waits in the queue as others do. After a cancellation,
+    and after any error except DeviceRefused, `next` may be called again and misses nothing.
     """
 
     def __init__(
@@ -32,17 +32,17 @@ class PagesOfDevice(Generic[Row]):
 
     @property
     def total(self) -> int | None:
-        """How many rows there are by what the device told last; None where it tells none."""
+        """How many rows there are, as the device said last; None if it never said so."""
         return self._pages.total
 
     @property
     def read(self) -> int:
-        """How many different rows were handed out, with those of an earlier walk."""
+        """How many different rows were returned, including those of an earlier walk."""
         return self._pages.read
 
     @property
     def left(self) -> ListPosition:
-        """What a walk that goes on from the page `wanted` is to know of this one."""
+        """What a later walk needs to continue at the page `wanted`."""
         return self._pages.left
 
     @property
@@ -51,7 +51,10 @@ class PagesOfDevice(Generic[Row]):
         return self._pages.unreadable
 
     async def next(self) -> tuple[Row, ...] | None:
-        """The rows of the next page that has new ones; None at the end. Raises as `call` does."""
+        """Return the new rows of the next page that has any; None at the end.
+
+        Raises what Commands.call() raises.
+        """
         while (number := self._pages.wanted) is not None:
             try:
                 page = await self._ask(number)
@@ -63,7 +66,7 @@ class PagesOfDevice(Generic[Row]):
                     return rows
         return None
 
-    def __aiter__(self) -> PagesOfDevice[Row]:
+    def __aiter__(self) -> DeviceList[Row]:
         return self
 
     async def __anext__(self) -> tuple[Row, ...]:

@@ -1,84 +1,126 @@
-"""Whose turn it is at a device: what it handles at a time (D4), and who waits for it, in order."""
+"""Command queues: how many commands a device handles at a time (D4), and which goes next."""
 
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
+from functools import partial
 
 import trio
 
 from hub import metrics
 from hub.errors import DeviceBusy
 
-#: Whoever comes when so many of a kind wait is told that the device is busy, as is who waited for
-#: so long. What begins meanwhile is carried through (hub.services.shielding), which is bounded
-#: too.
-MOST_WAITING = 64
-WAIT_SECONDS = 25.0
-#: So many in a row go before one that gives way.
-MOST_BEFORE = 4
+#: D4: a device handles one command with a photo at a time, and up to 4 light ones. Reading a
+#: picture from it (D3) counts as one with a photo.
+PHOTO_SLOTS = 1
+LIGHT_SLOTS = 4
+#: Callers that find this many waiting before them get DeviceBusy, as do those that waited too long.
+#: The wait must stay below the time for which the edges shield a change.
+MAX_WAITING = 64
+MAX_WAIT_SECONDS = 25.0
+#: Commands in a row that go before one that gives way.
+MAX_BEFORE = 4
 
 
 class CommandQueue:
-    """So many at a time; the others wait in the order in which they came, those that give way
-    behind those that do not.
+    """A first-in, first-out semaphore with a bounded queue and a second, lower priority.
 
-    Each turn that was taken is ended once, by `end`. All but `wait` is synchronous.
+    Each slot that was acquired is released once. Only `acquire` waits.
     """
 
-    __slots__ = ("_before", "_free", "_giving_way", "_places", "_waiting")
+    __slots__ = ("_free", "_giving_way", "_overtakes", "_slots", "_waiting")
 
-    def __init__(self, places: int) -> None:
-        self._places = places
-        self._free = places
+    def __init__(self, slots: int) -> None:
+        self._slots = slots
+        self._free = slots
         self._waiting: deque[trio.Event] = deque()
         self._giving_way: deque[trio.Event] = deque()
-        #: How many went before the one that gives way and is next.
-        self._before = 0
+        #: How many overtook the one that gives way and is next.
+        self._overtakes = 0
 
     @property
     def is_idle(self) -> bool:
-        return self._free == self._places
+        return self._free == self._slots
 
-    def take_nowait(self) -> bool:
-        """Whether there was a turn at once, as there nearly always is."""
-        # Nobody waits while a place is free: `end` hands it on.
+    def acquire_nowait(self) -> bool:
+        """Take a slot if one is free, as there nearly always is; return whether it was."""
+        # Nobody waits while a slot is free: `release` hands it on.
         if not self._free:
             return False
         self._free -= 1
         return True
 
-    async def wait(self, *, gives_way: bool = False) -> None:
-        """Wait for a turn, and take it. Raises DeviceBusy. Cancelled: out of the queue again."""
-        queue = self._giving_way if gives_way else self._waiting
-        if len(queue) >= MOST_WAITING:
-            metrics.limits_reached.labels("commands of a device").inc()
-            raise DeviceBusy(f"{MOST_WAITING} commands wait for this device already")
-        turn = trio.Event()
-        queue.append(turn)
-        try:
-            with trio.move_on_after(WAIT_SECONDS):
-                await turn.wait()
-        except trio.Cancelled:
-            self._stand_down(turn, queue)
-            raise
-        if not turn.is_set():
-            queue.remove(turn)
-            raise DeviceBusy(f"the device was busy with other commands for {WAIT_SECONDS:g} s")
+    async def acquire(self, *, gives_way: bool = False) -> None:
+        """Wait for a slot, and take it.
 
-    def end(self) -> None:
-        """One turn is over: it is the next one's."""
-        is_due = not self._waiting or self._before >= MOST_BEFORE
+        With `gives_way`, up to MAX_BEFORE callers without it go first. Raises DeviceBusy when
+        MAX_WAITING callers wait already, or no slot came free within MAX_WAIT_SECONDS. A caller
+        that is cancelled holds no slot and no place in the queue.
+        """
+        queue = self._giving_way if gives_way else self._waiting
+        if len(queue) >= MAX_WAITING:
+            metrics.limits_reached.labels("commands of a device").inc()
+            raise DeviceBusy(f"{MAX_WAITING} commands wait for this device already")
+        acquired = trio.Event()
+        queue.append(acquired)
+        try:
+            with trio.move_on_after(MAX_WAIT_SECONDS):
+                await acquired.wait()
+        except trio.Cancelled:
+            if acquired.is_set():  # At the very moment of the cancellation.
+                self.release()
+            else:
+                queue.remove(acquired)
+            raise
+        if not acquired.is_set():
+            queue.remove(acquired)
+            raise DeviceBusy(f"the device was busy with other commands for {MAX_WAIT_SECONDS:g} s")
+
+    def release(self) -> None:
+        """Give a slot back, and hand it to the next caller that waits."""
+        is_due = not self._waiting or self._overtakes >= MAX_BEFORE
         if self._giving_way and is_due:
-            self._before = 0
+            self._overtakes = 0
             self._giving_way.popleft().set()
         elif self._waiting:
-            self._before = self._before + 1 if self._giving_way else 0
+            self._overtakes = self._overtakes + 1 if self._giving_way else 0
             self._waiting.popleft().set()
         else:
             self._free += 1
 
-    def _stand_down(self, turn: trio.Event, queue: deque[trio.Event]) -> None:
-        if turn.is_set():  # It came at the very moment.
-            self.end()
-        else:
-            queue.remove(turn)
+
+class CommandQueues:
+    """The queues of all devices: one for photos and one for light commands each, while in use."""
+
+    def __init__(self) -> None:
+        self._queues: dict[tuple[str, bool], CommandQueue] = {}
+
+    def __len__(self) -> int:
+        return len(self._queues)
+
+    async def acquire(
+        self, did: str, *, has_photo: bool, gives_way: bool = False
+    ) -> Callable[[], None]:
+        """Take a slot of the device, as CommandQueue.acquire() does; return what releases it.
+
+        Does not pass a checkpoint when a slot is free.
+        """
+        key = (did, has_photo)
+        queue = self._queues.get(key)
+        if queue is None:
+            queue = self._queues[key] = CommandQueue(PHOTO_SLOTS if has_photo else LIGHT_SLOTS)
+        if not queue.acquire_nowait():
+            try:
+                await queue.acquire(gives_way=gives_way)
+            finally:
+                self._drop_if_idle(key)
+        return partial(self._release, key)
+
+    def _release(self, key: tuple[str, bool]) -> None:
+        self._queues[key].release()
+        self._drop_if_idle(key)
+
+    def _drop_if_idle(self, key: tuple[str, bool]) -> None:
+        if self._queues[key].is_idle:
+            del self._queues[key]

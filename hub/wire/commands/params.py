@@ -1,4 +1,8 @@
-"""The params of commands: a caller's JSON checked against the bounds (D4), and as it is sent."""
+"""The params of commands: checked once against the bounds of their fields (D4), then encoded.
+
+A param struct that comes from check_fields() or check_param() is within its bounds, and is encoded
+without a second check.
+"""
 
 from __future__ import annotations
 
@@ -32,32 +36,28 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _TRUTHS: dict[object, bool] = {"true": True, "1": True, "false": False, "0": False}
 
 
-def check_param(command: Command[P, Any], raw: bytes | Raw) -> P:
-    """A caller's param, whose fields are the command's own and within their bounds.
+def check_fields(command: Command[P, Any], fields: Mapping[str, object]) -> P:
+    """Return the fields as the command's param, coerced and within their bounds.
 
-    Numbers may come as texts and texts as numbers, booleans as 1/0 (D1). Raises BadParameter that
-    names the field and what is allowed.
+    Numbers may be given as texts and texts as numbers, booleans as 1/0 (D1); blank text counts as
+    not given. Raises BadParameter that names the field, as `param.NAME`, and what is allowed.
     """
+    return _read(command.param, fields, "param")
+
+
+def check_param(command: Command[P, Any], raw: bytes | Raw) -> P:
+    """Decode a caller's JSON and check it with check_fields(). Raises BadParameter."""
     data = bytes(raw)
     json_limits.check_depth(data, _MAX_DEPTH)
     json_limits.check_items(data)
-    return _read(command.param, _decoded(data), "param")
+    return check_fields(command, _decoded(data))
 
 
 def encode_param(command: Command[P, Any], param: P) -> Raw:
-    """The param as this command sends it. Raises BadParameter: what is out of bounds never leaves.
+    """Encode a checked param as JSON for the frame.
 
-    What is None is left out; booleans are written as in the command's example.
+    Fields that are None are left out; booleans are written as the command writes them.
     """
-    return _encoded(command, _read(command.param, _given(param), "param"))
-
-
-def recode_param(command: Command[P, Any], raw: bytes | Raw) -> Raw:
-    """A caller's param as this command sends it: checked, once. Raises as check_param() does."""
-    return _encoded(command, check_param(command, raw))
-
-
-def _encoded(command: Command[P, Any], param: P) -> Raw:
     sent = _sent(param, command.booleans)
     if command.first_page is not None:
         sent.setdefault("page_num", command.first_page)
@@ -76,26 +76,15 @@ def _decoded(data: bytes) -> dict[str, object]:
         raise
 
 
-def _given(param: Struct) -> dict[str, object]:
-    """A struct's fields as if they had come as JSON."""
-    return {
-        name: _given(value) if isinstance(value, Struct) else value
-        for name, value in _fields(param)
-    }
-
-
 def _sent(param: Struct, booleans: Callable[[bool], object]) -> dict[str, object]:
     sent: dict[str, object] = {}
-    for name, value in _fields(param):
+    for name in param.__struct_fields__:
+        value = getattr(param, name)
         if isinstance(value, Struct):
             sent[name] = _sent(value, booleans)
         elif value is not None:
             sent[name] = booleans(value) if isinstance(value, bool) else value
     return sent
-
-
-def _fields(param: Struct) -> list[tuple[str, object]]:
-    return [(name, getattr(param, name)) for name in param.__struct_fields__]
 
 
 def _read(kind: type[P], given: Mapping[str, object], path: str) -> P:

@@ -1,4 +1,4 @@
-"""D4: commands to devices, in turns, with an error for each way in which one can fail."""
+"""D4: commands to devices, their queues, and an error for each way in which one can fail."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from hub.errors import (
 )
 from hub.live.feed import Change
 from hub.services.commands.calls import Commands
-from hub.services.commands.queue import MOST_WAITING
+from hub.services.commands.queue import MAX_WAITING
 from hub.services.devices.directory import DeviceChange
 from hub.wire.commands.dialect import (
     PERSON_ADD,
@@ -35,7 +35,14 @@ from hub.wire.commands.dialect import (
     SET_FACE,
     SET_RECORDING,
 )
-from hub.wire.commands.messages import DayCount, FaceHistory, PersonList, PersonSearch, RecordList
+from hub.wire.commands.messages import (
+    DayCount,
+    Done,
+    FaceHistory,
+    PersonList,
+    PersonSearch,
+    RecordList,
+)
 from hub.wire.commands.paging import ListPosition
 from tests.support.clock import FrozenClock
 from tests.support.commanded_link import Asked, AskedLink, Reply, answer
@@ -50,7 +57,7 @@ SPAN = {"start_time": "2021-10-03 10:30:00", "end_time": "2021-10-03 16:00:00"}
 
 
 class Desk:
-    """A device that is online, those who ask it, and what they got."""
+    """A device that is online, the callers that send it commands, and what they got."""
 
     def __init__(self, site: Gate, did: str, link: AskedLink, nursery: trio.Nursery) -> None:
         self.site = site
@@ -61,7 +68,7 @@ class Desk:
         self._nursery = nursery
 
     async def ask(self, name: object, call: Any, *args: Any) -> trio.CancelScope:
-        """Ask in a task of its own; `got` has the outcome by the name."""
+        """Call in a task of its own; `got` has the outcome by the name."""
         scope = trio.CancelScope()
 
         async def asker() -> None:
@@ -88,13 +95,13 @@ class Desk:
         await wait_all_tasks_blocked()
 
     def connect(self, link: AskedLink | None = None) -> AskedLink:
-        """The device comes in, perhaps on a new connection."""
+        """The device connects, perhaps again."""
         self.link = link or AskedLink(self.did)
         self.site.registry.attach(self.link)
         return self.link
 
     def leave(self) -> None:
-        """Its connection ends, as a link does it."""
+        """The connection ends, as a link ends it."""
         self.link.leave()
         self.site.registry.detach(self.link)
 
@@ -111,10 +118,10 @@ async def desk(clock: FrozenClock, nursery: trio.Nursery, reply: Reply | None = 
     return Desk(site, device.did, link, nursery)
 
 
-# What is sent, and what comes back
+# What is sent, and what is returned
 
 
-async def test_an_integrators_command_is_checked_and_the_answer_is_the_devices_own(
+async def test_an_integrators_command_is_checked_and_answered_as_the_device_answers(
     clock: FrozenClock, nursery: trio.Nursery
 ) -> None:
     one = await desk(clock, nursery, lambda uri, param: answer(17, "no", {"odd": [1]}))
@@ -134,7 +141,7 @@ async def test_an_integrators_command_is_checked_and_the_answer_is_the_devices_o
         ("/system/maintain/reboot", b'{"delay_ms": -1}', "param.delay_ms"),
     ],
 )
-async def test_what_is_out_of_bounds_is_not_sent(
+async def test_a_param_out_of_bounds_is_not_sent(
     clock: FrozenClock, nursery: trio.Nursery, uri: str, param: bytes, field: str
 ) -> None:
     one = await desk(clock, nursery)
@@ -144,12 +151,19 @@ async def test_what_is_out_of_bounds_is_not_sent(
     assert one.link.asked == []
 
 
-async def test_a_typed_param_out_of_bounds_is_not_sent_either(
+async def test_values_of_a_typed_call_are_checked_too(
     clock: FrozenClock, nursery: trio.Nursery
 ) -> None:
     one = await desk(clock, nursery)
-    with pytest.raises(BadParameter, match=r"param\.threshold"):
-        await one.commands.set_face(one.did, replace(FACE, threshold=101))
+    calls, did = one.commands, one.did
+    for field, call in {
+        "pid": lambda: calls.person_query(did, "x"),
+        "delay_ms": lambda: calls.reboot(did, -1),
+        "month": lambda: calls.recordings_by_month(did, 2026, 13),
+    }.items():
+        with pytest.raises(BadParameter) as caught:
+            await call()
+        assert caught.value.field == f"param.{field}"
     assert one.link.asked == []
 
 
@@ -161,8 +175,8 @@ async def test_each_command_has_its_call(clock: FrozenClock, nursery: trio.Nurse
     }
     one = await desk(clock, nursery, lambda uri, param: answer(0, "OK", results.get(uri)))
     calls, did = one.commands, one.did
-    await calls.set_face(did, FACE)
-    await calls.set_recording(did, RECORDING)
+    await calls.call(did, SET_FACE, FACE)
+    await calls.call(did, SET_RECORDING, RECORDING)
     assert (await calls.recordings_by_month(did, 2026, 11)).days == (DayCount(3, 12),)
     await calls.reboot(did, 1000)
     await calls.person_add(did, PERSON_ADD.example)
@@ -186,7 +200,7 @@ async def test_each_command_has_its_call(clock: FrozenClock, nursery: trio.Nurse
     assert one.link.asked[2].param == {"year": 2026, "month": 10}
 
 
-async def test_a_refusal_has_the_devices_code_and_words(
+async def test_a_refusal_has_the_devices_code_and_message(
     clock: FrozenClock, nursery: trio.Nursery
 ) -> None:
     one = await desk(clock, nursery, lambda uri, param: answer(420, "no face" + "!" * 1000))
@@ -197,7 +211,7 @@ async def test_a_refusal_has_the_devices_code_and_words(
 
 
 @pytest.mark.parametrize("result", [None, [], {"pid": []}, "x", {"pid": "8", "name": "another"}])
-async def test_an_answer_that_cannot_be_understood_is_nonsense(
+async def test_an_answer_that_cannot_be_understood_raises_device_nonsense(
     clock: FrozenClock, nursery: trio.Nursery, result: object
 ) -> None:
     one = await desk(clock, nursery, lambda uri, param: answer(0, "OK", result))
@@ -205,7 +219,7 @@ async def test_an_answer_that_cannot_be_understood_is_nonsense(
         await one.commands.person_query(one.did, "7")
 
 
-async def test_a_large_answer_is_understood_like_a_small_one(
+async def test_a_large_answer_is_decoded_like_a_small_one(
     clock: FrozenClock, nursery: trio.Nursery
 ) -> None:
     rows = [{"pid": str(n), "name": "x" * 500} for n in range(1, 1000)]
@@ -223,14 +237,15 @@ async def test_a_large_photo_is_checked_and_sent_like_a_small_one(
     await one.commands.person_add(one.did, person)
     await one.commands.send(one.did, "/person/add", msgspec.json.encode(person))
     assert [asked.param["photo"] == photo for asked in one.link.asked] == [True, True]
+    other = msgspec.json.encode(replace(person, photo="A" * 600_000))
     with pytest.raises(BadParameter, match=r"param\.photo"):
-        await one.commands.person_add(one.did, replace(person, photo="A" * 600_000))
+        await one.commands.send(one.did, "/person/add", other)
 
 
-# Errors, each its own
+# Errors
 
 
-async def test_an_unknown_device_is_no_offline_one(
+async def test_an_unknown_device_raises_no_such_resource(
     clock: FrozenClock, nursery: trio.Nursery
 ) -> None:
     one = await desk(clock, nursery)
@@ -240,7 +255,9 @@ async def test_an_unknown_device_is_no_offline_one(
         one.commands.settings("99")
 
 
-async def test_an_offline_device_is_told_at_once(clock: FrozenClock, nursery: trio.Nursery) -> None:
+async def test_an_offline_or_disabled_device_raises_device_offline_at_once(
+    clock: FrozenClock, nursery: trio.Nursery
+) -> None:
     one = await desk(clock, nursery)
     one.leave()
     with pytest.raises(DeviceOffline, match="offline"):
@@ -250,7 +267,7 @@ async def test_an_offline_device_is_told_at_once(clock: FrozenClock, nursery: tr
         await one.commands.reboot(one.did, 0)
 
 
-async def test_a_device_that_leaves_is_told_from_one_that_is_silent(
+async def test_a_device_that_left_and_one_that_is_silent_raise_different_errors(
     clock: FrozenClock, nursery: trio.Nursery, autojump_clock: MockClock
 ) -> None:
     one = await desk(clock, nursery)
@@ -264,7 +281,7 @@ async def test_a_device_that_leaves_is_told_from_one_that_is_silent(
 
 
 @pytest.mark.parametrize(("has_photo", "seconds"), [(False, 10), (True, 30)])
-async def test_a_photo_has_more_time(
+async def test_a_command_with_a_photo_may_take_longer(
     clock: FrozenClock,
     nursery: trio.Nursery,
     autojump_clock: MockClock,
@@ -279,7 +296,7 @@ async def test_a_photo_has_more_time(
     assert trio.current_time() - since == pytest.approx(seconds)
 
 
-# Turns
+# Queues
 
 
 async def test_four_light_commands_overlap_and_the_others_wait_in_order(
@@ -300,7 +317,7 @@ async def test_four_light_commands_overlap_and_the_others_wait_in_order(
     assert one.got[2].msg == "third"
 
 
-async def test_one_photo_goes_at_a_time_and_light_commands_beside_it(
+async def test_one_photo_is_sent_at_a_time_and_light_commands_beside_it(
     clock: FrozenClock, nursery: trio.Nursery
 ) -> None:
     one = await desk(clock, nursery)
@@ -316,7 +333,7 @@ async def test_one_photo_goes_at_a_time_and_light_commands_beside_it(
     nursery.cancel_scope.cancel()
 
 
-async def test_a_photo_goes_before_the_files_that_wait_to_be_read(
+async def test_a_photo_is_sent_before_files_that_wait_to_be_read(
     clock: FrozenClock, nursery: trio.Nursery
 ) -> None:
     one = await desk(clock, nursery)
@@ -343,7 +360,7 @@ async def test_devices_do_not_wait_for_each_other(
 
 async def test_the_queue_is_bounded(clock: FrozenClock, nursery: trio.Nursery) -> None:
     one = await desk(clock, nursery)
-    for number in range(4 + MOST_WAITING):
+    for number in range(4 + MAX_WAITING):
         await one.query(number)
     with pytest.raises(DeviceBusy, match="wait for this device already"):
         await one.commands.person_query(one.did, "7")
@@ -352,7 +369,7 @@ async def test_the_queue_is_bounded(clock: FrozenClock, nursery: trio.Nursery) -
     nursery.cancel_scope.cancel()
 
 
-async def test_a_caller_who_hangs_up_leaves_the_queue(
+async def test_a_cancelled_caller_leaves_the_queue(
     clock: FrozenClock, nursery: trio.Nursery
 ) -> None:
     one = await desk(clock, nursery)
@@ -366,10 +383,10 @@ async def test_a_caller_who_hangs_up_leaves_the_queue(
     assert len(one.link.asked) == 2
 
 
-async def test_a_photo_that_was_given_up_keeps_its_turn_until_the_device_has_done_with_it(
+async def test_a_sent_photo_keeps_its_slot_until_the_device_is_done_with_it(
     clock: FrozenClock, nursery: trio.Nursery
 ) -> None:
-    """D4: a device handles one at a time, whoever waits for it."""
+    """D4: a device handles one at a time, even if nobody waits for the first any more."""
     one = await desk(clock, nursery)
     gone = await one.add("first")
     await one.add("second")
@@ -381,7 +398,7 @@ async def test_a_photo_that_was_given_up_keeps_its_turn_until_the_device_has_don
     assert len(one.link.asked) == 2
 
 
-async def test_who_waits_behind_a_photo_that_never_ends_is_told_that_the_device_is_busy(
+async def test_a_caller_behind_a_photo_that_never_ends_gets_device_busy(
     clock: FrozenClock, nursery: trio.Nursery, autojump_clock: MockClock
 ) -> None:
     one = await desk(clock, nursery)
@@ -392,7 +409,7 @@ async def test_who_waits_behind_a_photo_that_never_ends_is_told_that_the_device_
     assert trio.current_time() - since == 25
 
 
-async def test_who_waits_for_a_device_that_leaves_is_told_that_it_is_offline(
+async def test_waiting_callers_get_device_offline_when_the_device_leaves(
     clock: FrozenClock, nursery: trio.Nursery
 ) -> None:
     one = await desk(clock, nursery)
@@ -409,7 +426,7 @@ async def test_who_waits_for_a_device_that_leaves_is_told_that_it_is_offline(
     await one.commands.person_add(one.did, PERSON_ADD.example)
 
 
-async def test_who_waits_for_a_device_that_connects_again_is_served_on_the_new_connection(
+async def test_waiting_callers_are_served_on_the_new_connection(
     clock: FrozenClock, nursery: trio.Nursery
 ) -> None:
     one = await desk(clock, nursery)
@@ -424,27 +441,20 @@ async def test_who_waits_for_a_device_that_connects_again_is_served_on_the_new_c
     assert one.got["waiting"] is None
 
 
-async def test_a_device_that_is_asked_nothing_costs_nothing(
-    clock: FrozenClock, nursery: trio.Nursery
-) -> None:
-    one = await desk(clock, nursery, lambda uri, param: answer(0))
-    await one.commands.reboot(one.did, 0)
-    await one.commands.person_add(one.did, PERSON_ADD.example)
-    assert one.commands._turns == {}
-
-
 # What is remembered of 1.5 and 1.6
 
 
-async def test_what_a_device_took_is_remembered(clock: FrozenClock, nursery: trio.Nursery) -> None:
+async def test_a_setting_that_a_device_took_is_remembered(
+    clock: FrozenClock, nursery: trio.Nursery
+) -> None:
     replies = [TAKEN, answer(420, "mini_face")]
     one = await desk(clock, nursery, lambda uri, param: replies.pop(0))
     assert one.commands.settings(one.did).face is None
-    await one.commands.set_face(one.did, FACE)
+    await one.commands.call(one.did, SET_FACE, FACE)
     taken_at = clock.ms
     clock.advance(60)
     with pytest.raises(DeviceRefused):
-        await one.commands.set_face(one.did, replace(FACE, mini_face=500))
+        await one.commands.call(one.did, SET_FACE, replace(FACE, mini_face=500))
     known = one.commands.settings(one.did).face
     assert known is not None
     assert (known.taken, known.taken_at) == (FACE, taken_at)
@@ -453,12 +463,12 @@ async def test_what_a_device_took_is_remembered(clock: FrozenClock, nursery: tri
     assert one.commands.settings(one.did).recording is None
 
 
-async def test_what_an_integrator_set_is_remembered_too(
+async def test_a_setting_that_an_integrator_sent_is_remembered_too(
     clock: FrozenClock, nursery: trio.Nursery
 ) -> None:
-    """1.6 travels with 1 and 0 for its booleans."""
+    """1.6 writes booleans as 1 and 0."""
     one = await desk(clock, nursery, lambda uri, param: TAKEN)
-    await one.commands.set_recording(one.did, RECORDING)
+    await one.commands.call(one.did, SET_RECORDING, RECORDING)
     sent = json.dumps(one.link.asked[0].param).encode()
     assert one.link.asked[0].param["audio_enable"] == 1
     await one.commands.send(one.did, "storage/record_set", sent)
@@ -467,37 +477,37 @@ async def test_what_an_integrator_set_is_remembered_too(
     assert (known.taken, known.is_taken) == (RECORDING, True)
 
 
-async def test_a_device_that_knows_the_other_uri_is_asked_by_it_and_that_is_remembered(
+async def test_the_uri_that_a_device_knows_is_found_and_remembered(
     clock: FrozenClock, nursery: trio.Nursery
 ) -> None:
     """D4: the table and the answer of 1.5 name another uri than its example."""
     one = await desk(clock, nursery, lambda uri, param: TAKEN if uri == SECOND else NO_SUCH_URI)
-    await one.commands.set_face(one.did, FACE)
+    await one.commands.call(one.did, SET_FACE, FACE)
     assert one.link.uris == [FIRST, SECOND]
-    # By a hub that was started anew, under either name.
+    # After a restart of the hub, under either uri.
     await commands_of(one.site).send(one.did, FIRST, json.dumps(one.link.asked[0].param).encode())
     assert one.link.uris == [FIRST, SECOND, SECOND]
 
 
-async def test_the_other_uri_is_remembered_where_the_device_refuses_what_is_set(
+async def test_the_uri_is_remembered_even_if_the_device_refuses_the_setting(
     clock: FrozenClock, nursery: trio.Nursery
 ) -> None:
     refusal = answer(420, "mini_face")
     one = await desk(clock, nursery, lambda uri, param: refusal if uri == SECOND else NO_SUCH_URI)
     for _ in range(2):
         with pytest.raises(DeviceRefused):
-            await one.commands.set_face(one.did, FACE)
+            await one.commands.call(one.did, SET_FACE, FACE)
     assert one.link.uris == [FIRST, SECOND, SECOND]
 
 
-async def test_after_an_upgrade_the_first_uri_is_found_again(
+async def test_the_first_uri_is_found_again_after_an_upgrade(
     clock: FrozenClock, nursery: trio.Nursery
 ) -> None:
     one = await desk(clock, nursery)
     for known in (SECOND, FIRST):
         one.link.reply = lambda uri, param, known=known: TAKEN if uri == known else NO_SUCH_URI
-        await one.commands.set_face(one.did, FACE)
-        await one.commands.set_face(one.did, FACE)
+        await one.commands.call(one.did, SET_FACE, FACE)
+        await one.commands.call(one.did, SET_FACE, FACE)
     assert one.link.uris == [FIRST, SECOND, SECOND, SECOND, FIRST, FIRST]
 
 
@@ -507,58 +517,45 @@ async def test_a_device_that_knows_neither_uri_refuses(
     one = await desk(clock, nursery, lambda uri, param: NO_SUCH_URI)
     for _ in range(2):
         with pytest.raises(DeviceRefused, match="404 no such uri"):
-            await one.commands.set_face(one.did, FACE)
+            await one.commands.call(one.did, SET_FACE, FACE)
     assert one.link.uris == [FIRST, SECOND, FIRST, SECOND]
     known = one.commands.settings(one.did).face
     assert known is not None
     assert (known.taken, known.code) == (None, 404)
 
 
-async def test_what_the_camera_before_took_is_not_remembered_of_the_one_in_its_place(
+async def test_an_answer_of_a_replaced_camera_is_not_remembered(
     clock: FrozenClock, nursery: trio.Nursery
 ) -> None:
     one = await desk(clock, nursery)
-    await one.ask("set", one.commands.set_face, FACE)
+    await one.ask("set", one.commands.call, SET_FACE, FACE)
     await one.site.devices.change(one.did, DeviceChange(sn="NEW-SN"))
     await one.give(one.link.asked[0], TAKEN)
-    assert one.got == {"set": None}
+    assert one.got == {"set": Done()}
     assert one.commands.settings(one.did).face is None
 
 
-async def test_what_a_device_takes_is_remembered_though_its_caller_hangs_up(
-    clock: FrozenClock, nursery: trio.Nursery
-) -> None:
-    one = await desk(clock, nursery)
-    caller = await one.ask("gone", one.commands.set_face, FACE)
-    caller.cancel()
-    await wait_all_tasks_blocked()
-    await one.give(one.link.asked[0], TAKEN)
-    known = one.commands.settings(one.did).face
-    assert known is not None
-    assert known.taken == FACE
-
-
-async def test_a_setting_that_cannot_be_remembered_was_taken_all_the_same(
+async def test_a_setting_succeeds_even_if_the_store_refuses_to_remember_it(
     clock: FrozenClock, nursery: trio.Nursery
 ) -> None:
     one = await desk(clock, nursery, lambda uri, param: TAKEN)
     one.site.store.refuses = True
-    await one.commands.set_face(one.did, FACE)
+    await one.commands.call(one.did, SET_FACE, FACE)
     assert one.commands.settings(one.did).face is None
 
 
-async def test_a_page_is_told_to_look_again_after_what_changes_a_device(
+async def test_commands_that_change_a_device_are_published(
     clock: FrozenClock, nursery: trio.Nursery
 ) -> None:
     one = await desk(clock, nursery, lambda uri, param: answer(0, "OK", {"pid": "7"}))
     with one.site.changes.subscribe() as changes:
         await one.commands.person_query(one.did, "7")
-        await one.commands.set_face(one.did, FACE)
+        await one.commands.call(one.did, SET_FACE, FACE)
         await one.commands.person_delete(one.did, "7")
         assert await changes.next() == [Change("device", one.did)] * 2
 
 
-# Pages
+# PageCursor
 
 
 def people(*pids: int, total: int | None = None) -> dict[str, object]:
@@ -567,7 +564,7 @@ def people(*pids: int, total: int | None = None) -> dict[str, object]:
 
 
 def paged(pages: dict[int, dict[str, object]]) -> Reply:
-    """A device that has these pages by number, and refuses another."""
+    """A device that has these pages by number, and refuses other numbers."""
 
     def reply(uri: str, param: Any) -> Any:
         page = pages.get(param["page_num"])
@@ -582,14 +579,14 @@ async def test_a_list_comes_page_by_page(clock: FrozenClock, nursery: trio.Nurse
     assert [person.pid for person in await pages.next() or ()] == ["1", "2"]
     assert (pages.total, pages.read, pages.wanted) == (3, 2, 2)
     assert len(one.link.asked) == 1
-    # What came before does not come again.
+    # Rows that were returned before are left out.
     assert [person.pid for person in await pages.next() or ()] == ["3"]
     assert await pages.next() is None
     assert await pages.next() is None
     assert one.link.asked[0].param == {"category": 2, "page_num": 1, "page_size": 2}
 
 
-async def test_a_list_that_was_left_is_gone_on_with(
+async def test_a_list_can_be_continued_where_it_was_left(
     clock: FrozenClock, nursery: trio.Nursery
 ) -> None:
     one = await desk(clock, nursery, paged({2: people(3, 4, total=4)}))
@@ -614,20 +611,22 @@ async def test_each_list_begins_at_its_documented_page(
 
 
 async def test_an_endless_list_ends(clock: FrozenClock, nursery: trio.Nursery) -> None:
-    """A device that gives the same page whatever is asked for."""
+    """The device returns the same page for every number."""
     one = await desk(clock, nursery, lambda uri, param: answer(0, "OK", people(1, 2)))
     pages = [rows async for rows in one.commands.people(one.did, PersonList())]
     assert len(pages) == 1
     assert len(one.link.asked) < 5
 
 
-async def test_a_refused_list_is_an_error(clock: FrozenClock, nursery: trio.Nursery) -> None:
+async def test_a_refused_first_page_raises_device_refused(
+    clock: FrozenClock, nursery: trio.Nursery
+) -> None:
     one = await desk(clock, nursery, paged({}))
     with pytest.raises(DeviceRefused, match="page_num"):
         await one.commands.people(one.did, PersonList()).next()
 
 
-async def test_a_page_that_was_not_answered_can_be_asked_for_again(
+async def test_a_page_that_was_not_answered_can_be_requested_again(
     clock: FrozenClock, nursery: trio.Nursery, autojump_clock: MockClock
 ) -> None:
     one = await desk(clock, nursery)

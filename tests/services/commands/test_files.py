@@ -1,4 +1,4 @@
-"""D3: pictures on devices, fetched once and kept."""
+"""D3: pictures on devices are fetched once and kept."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def content(data: bytes = JPEG, prefix: str = "") -> Any:
 
 
 class Album:
-    """The pictures of one device that is online."""
+    """The pictures of a device that is online."""
 
     def __init__(self, site: Gate, did: str, link: AskedLink) -> None:
         self.site = site
@@ -50,7 +50,7 @@ class Album:
         return (await self.files.picture(self.did, path)).data
 
     async def look_in(self, nursery: trio.Nursery) -> trio.CancelScope:
-        """Look in a task of its own; `got` has the outcome."""
+        """Fetch the picture in a task of its own; `got` has the outcome."""
         scope = trio.CancelScope()
 
         async def asker() -> None:
@@ -84,7 +84,7 @@ async def test_a_picture_is_read_from_the_device_once(clock: FrozenClock, prefix
 
 
 @pytest.mark.parametrize("outcome", [content(), GONE])
-async def test_what_the_camera_before_had_is_not_kept_for_the_one_in_its_place(
+async def test_an_answer_of_a_replaced_camera_is_not_kept(
     clock: FrozenClock, nursery: trio.Nursery, outcome: Any
 ) -> None:
     one = await album(clock)
@@ -98,7 +98,7 @@ async def test_what_the_camera_before_had_is_not_kept_for_the_one_in_its_place(
     assert await one.look() == b"\xff\xd8\xff\xe0 another"
 
 
-async def test_a_picture_that_is_kept_is_shown_while_the_device_is_offline(
+async def test_a_kept_picture_is_returned_while_the_device_is_offline(
     clock: FrozenClock,
 ) -> None:
     one = await album(clock, lambda uri, param: content())
@@ -109,8 +109,8 @@ async def test_a_picture_that_is_kept_is_shown_while_the_device_is_offline(
         await one.look("another.jpg")
 
 
-async def test_after_a_change_of_people_pictures_are_read_again(clock: FrozenClock) -> None:
-    """The photo of a person may lie where that of another one lay."""
+async def test_pictures_are_read_again_after_a_change_of_people(clock: FrozenClock) -> None:
+    """A person's photo may be stored under the path of an earlier one."""
     photos = [JPEG, JPEG + b" of another"]
     codes = [500, 0]
 
@@ -127,7 +127,7 @@ async def test_after_a_change_of_people_pictures_are_read_again(clock: FrozenClo
     assert await one.look() == JPEG + b" of another"
 
 
-async def test_after_a_change_of_people_a_photo_that_was_missing_is_looked_for(
+async def test_a_missing_photo_is_requested_again_after_a_change_of_people(
     clock: FrozenClock,
 ) -> None:
     replies = [GONE, answer(0), content()]
@@ -138,10 +138,10 @@ async def test_after_a_change_of_people_a_photo_that_was_missing_is_looked_for(
     assert await one.look() == JPEG
 
 
-async def test_after_a_change_of_people_that_was_not_answered_pictures_are_read_again(
+async def test_pictures_are_read_again_after_an_unanswered_change_of_people(
     clock: FrozenClock,
 ) -> None:
-    """Whether the camera did it is not known."""
+    """The camera may have executed it."""
     replies = [content(), DeviceSilent("no answer"), content(JPEG + b" of another")]
     one = await album(clock, lambda uri, param: replies.pop(0))
     assert await one.look() == JPEG
@@ -150,19 +150,21 @@ async def test_after_a_change_of_people_that_was_not_answered_pictures_are_read_
     assert await one.look() == JPEG + b" of another"
 
 
-async def test_a_store_that_refuses_keeps_no_person_from_being_deleted(clock: FrozenClock) -> None:
+async def test_a_person_is_deleted_even_if_the_store_refuses_to_forget_pictures(
+    clock: FrozenClock,
+) -> None:
     one = await album(clock, lambda uri, param: answer(0))
     one.site.store.refuses = True
     await one.commands.person_delete(one.did, "7")
 
 
-async def test_the_type_is_what_the_bytes_say(clock: FrozenClock) -> None:
+async def test_the_type_is_detected_from_the_bytes(clock: FrozenClock) -> None:
     png = b"\x89PNG\r\n\x1a\n..."
     one = await album(clock, lambda uri, param: content(png, "data:image/jpeg;base64,"))
     assert (await one.files.picture(one.did, PATH)).mime == "image/png"
 
 
-async def test_whoever_asks_for_the_same_meanwhile_shares_the_fetch(
+async def test_callers_that_want_the_same_picture_share_one_fetch(
     clock: FrozenClock, nursery: trio.Nursery
 ) -> None:
     one = await album(clock)
@@ -189,7 +191,7 @@ async def test_a_failure_is_shared_and_not_remembered(
     assert await one.look() == JPEG
 
 
-async def test_when_the_one_who_fetches_hangs_up_another_takes_over(
+async def test_another_caller_takes_over_when_the_fetching_one_is_cancelled(
     clock: FrozenClock, nursery: trio.Nursery
 ) -> None:
     one = await album(clock)
@@ -198,7 +200,7 @@ async def test_when_the_one_who_fetches_hangs_up_another_takes_over(
     await one.look_in(nursery)
     first.cancel()
     await wait_all_tasks_blocked()
-    # The device is at the first one still (D3: one at a time).
+    # The device still handles the first one (D3: one at a time).
     assert len(one.link.asked) == 1
     one.link.asked[0].free()
     await wait_all_tasks_blocked()
@@ -221,7 +223,7 @@ async def test_pictures_of_a_device_are_read_one_at_a_time(
 
 
 @pytest.mark.parametrize("gone", [GONE, answer(426, "no such resource")])
-async def test_what_a_device_does_not_have_is_not_asked_for_again_for_a_while(
+async def test_a_picture_that_the_device_lacks_is_not_requested_again_for_a_while(
     clock: FrozenClock, autojump_clock: MockClock, gone: Any
 ) -> None:
     one = await album(clock, lambda uri, param: gone)
@@ -234,10 +236,10 @@ async def test_what_a_device_does_not_have_is_not_asked_for_again_for_a_while(
     assert await one.look() == JPEG
 
 
-async def test_what_is_not_there_is_remembered_of_so_many_and_no_more(
+async def test_the_table_of_missing_pictures_is_bounded(
     clock: FrozenClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("hub.services.commands.files._MOST_MISSING", 2)
+    monkeypatch.setattr("hub.services.commands.files._MAX_MISSING", 2)
     one = await album(clock, lambda uri, param: GONE)
     for path in ("1", "2", "3", "3", "1"):
         with pytest.raises(NoSuchResource):
@@ -245,7 +247,7 @@ async def test_what_is_not_there_is_remembered_of_so_many_and_no_more(
     assert [asked.param["path"] for asked in one.link.asked] == ["1", "2", "3", "1"]
 
 
-async def test_another_refusal_is_the_devices_own_and_not_remembered(clock: FrozenClock) -> None:
+async def test_another_refusal_is_passed_on_and_not_remembered(clock: FrozenClock) -> None:
     one = await album(clock, lambda uri, param: answer(500, "card error"))
     for _ in range(2):
         with pytest.raises(DeviceRefused, match="500 card error"):
@@ -266,7 +268,7 @@ async def test_another_refusal_is_the_devices_own_and_not_remembered(clock: Froz
         content(b"<svg onload=alert(1)>"),
     ],
 )
-async def test_what_is_no_picture_is_nonsense_and_not_kept(clock: FrozenClock, reply: Any) -> None:
+async def test_an_answer_without_a_picture_is_not_kept(clock: FrozenClock, reply: Any) -> None:
     one = await album(clock, lambda uri, param: reply)
     with pytest.raises(DeviceNonsense):
         await one.look()
@@ -274,7 +276,7 @@ async def test_what_is_no_picture_is_nonsense_and_not_kept(clock: FrozenClock, r
 
 
 @pytest.mark.parametrize("path", ["", "x" * 1025])
-async def test_a_path_that_cannot_be_one_is_not_asked_for(clock: FrozenClock, path: str) -> None:
+async def test_a_path_out_of_bounds_is_not_sent(clock: FrozenClock, path: str) -> None:
     one = await album(clock)
     with pytest.raises(BadParameter) as caught:
         await one.look(path)
@@ -282,13 +284,13 @@ async def test_a_path_that_cannot_be_one_is_not_asked_for(clock: FrozenClock, pa
     assert one.link.asked == []
 
 
-async def test_a_picture_that_cannot_be_kept_is_shown_all_the_same(clock: FrozenClock) -> None:
+async def test_a_picture_is_returned_even_if_it_cannot_be_kept(clock: FrozenClock) -> None:
     one = await album(clock, lambda uri, param: content())
     one.site.store.refuses = True
     assert await one.look() == JPEG
 
 
-async def test_there_is_no_picture_of_a_device_that_is_unknown(clock: FrozenClock) -> None:
+async def test_an_unknown_device_raises_no_such_resource(clock: FrozenClock) -> None:
     one = await album(clock)
     with pytest.raises(NoSuchResource, match="no device"):
         await one.files.picture("99", PATH)

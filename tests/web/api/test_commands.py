@@ -16,7 +16,7 @@ from trio.testing import wait_all_tasks_blocked
 
 from hub.errors import DeviceBusy, DeviceLeft, DeviceSilent, HubError
 from hub.live.registry import DeviceAnswer
-from hub.services.commands.calls import CHANGING
+from hub.services.commands.sender import CHANGING
 from hub.wire.commands.dialect import DIALECT, Command
 from hub.wire.signing import body_md5, sign_params
 from tests.support.clock import FrozenClock

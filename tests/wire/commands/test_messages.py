@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any, NamedTuple
 
+import msgspec
 import pytest
 from msgspec import Raw, Struct
 
@@ -57,7 +58,7 @@ from hub.wire.commands.messages import (
     RecordParam,
     SearchResult,
 )
-from hub.wire.commands.params import check_param, encode_param
+from hub.wire.commands.params import check_fields, check_param, encode_param
 from hub.wire.commands.results import decode_answer
 from hub.wire.pictures import Picture
 from tests.support.pictures import JPEG, PNG, b64
@@ -192,15 +193,21 @@ SENT = {
 }
 
 
+def encoded(case: Sent) -> bytes:
+    """The frame's param, of fields that were checked."""
+    param = check_fields(case.command, msgspec.to_builtins(case.param))
+    return bytes(encode_param(case.command, param))
+
+
 @pytest.mark.parametrize("case", SENT.values(), ids=SENT)
 def test_a_command_as_it_is_sent(case: Sent) -> None:
-    assert json.loads(bytes(encode_param(case.command, case.param))) == json.loads(case.sent)
+    assert json.loads(encoded(case)) == json.loads(case.sent)
 
 
 @pytest.mark.parametrize("case", SENT.values(), ids=SENT)
 def test_what_is_sent_is_written_as_the_example_writes_it(case: Sent) -> None:
     # `true == 1` for the test above.
-    assert sorted(bytes(encode_param(case.command, case.param))) == sorted(case.sent.encode())
+    assert sorted(encoded(case)) == sorted(case.sent.encode())
 
 
 class Answered(NamedTuple):

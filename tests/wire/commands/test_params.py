@@ -27,12 +27,10 @@ from hub.wire.commands.messages import (
     MAX_PHOTO_BYTES,
     PersonList,
     PersonQuery,
-    PersonSearch,
     Reboot,
-    RecordByMonth,
     RecordList,
 )
-from hub.wire.commands.params import check_param, encode_param, recode_param
+from hub.wire.commands.params import check_fields, check_param, encode_param
 from tests.support.pictures import JPEG, b64, jpeg
 
 START, END = "2021-10-03 10:30:00", "2021-10-03 16:00:00"
@@ -47,9 +45,9 @@ def changed(command: Any, **given: object) -> Any:
 @pytest.mark.parametrize("command", DIALECT.commands, ids=lambda command: command.name)
 def test_a_callers_param_is_sent_as_one_of_ours_is(command: Any) -> None:
     ours = encode_param(command, command.example)
-    assert bytes(recode_param(command, ours)) == bytes(ours)
+    assert bytes(encode_param(command, check_param(command, ours))) == bytes(ours)
     with pytest.raises(BadParameter, match="no such field"):
-        recode_param(command, b'{"nothing": 1}')
+        check_param(command, b'{"nothing": 1}')
 
 
 @pytest.mark.parametrize(
@@ -107,7 +105,7 @@ def test_an_escape_that_no_text_can_hold_is_taken_as_text() -> None:
 
 def test_a_lone_surrogate_of_a_form_is_refused() -> None:
     with pytest.raises(BadParameter, match=r"param\.name: a text without control characters"):
-        encode_param(PERSON_LIST, PersonList(name="a\ud800"))
+        check_fields(PERSON_LIST, {"name": "a\ud800"})
 
 
 @pytest.mark.parametrize(
@@ -177,12 +175,14 @@ def test_what_is_no_object_of_the_command_is_refused(raw: bytes, wrong: str) -> 
         check_param(REBOOT, raw)
 
 
-def test_what_is_out_of_bounds_never_leaves() -> None:
+def test_fields_of_a_form_are_checked_as_json_is() -> None:
     with pytest.raises(BadParameter, match=r"param\.month: an integer from 0 to 11 is expected"):
-        encode_param(RECORD_BY_MONTH, RecordByMonth.of(2021, 13))
-    search = PersonSearch(photo="照片", threshold=1, start_time=START, end_time=END)
+        check_fields(RECORD_BY_MONTH, {"year": "2021", "month": "12"})
+    search = {"photo": "照片", "threshold": "1", "start_time": START, "end_time": END}
     with pytest.raises(BadParameter, match=r"param\.photo: a JPEG"):
-        encode_param(PERSON_SEARCH, search)
+        check_fields(PERSON_SEARCH, search)
+    with pytest.raises(BadParameter, match="no such field"):
+        check_fields(PERSON_SEARCH, {"nothing": "1"})
 
 
 JSON = st.recursive(

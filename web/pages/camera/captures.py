@@ -7,16 +7,15 @@ from datetime import datetime, timedelta
 from typing import Any, Literal
 from urllib.parse import urlencode
 
-import msgspec
 from msgspec import Struct
 from quart import Blueprint, Response, request
 
 from hub.errors import BadParameter
-from hub.services.commands.calls import PagesOfDevice
+from hub.services.commands.paging import DeviceList
 from hub.wire import code_tables
 from hub.wire.commands.dialect import FACE_HISTORY, PERSON_HISTORY
 from hub.wire.commands.messages import FaceCapture, FaceHistory, PersonCapture, PersonHistory
-from hub.wire.commands.params import check_param
+from hub.wire.commands.params import check_fields
 from web import auth
 from web.pages import language
 from web.pages.camera.layout import camera, camera_page
@@ -103,7 +102,7 @@ async def captures(did: int) -> Response:
     except BadParameter as error:
         return await camera_page(_PAGE, device, tab=_TAB, status=400, fault=_fault(error), **page)
 
-    def pages() -> PagesOfDevice[Any]:
+    def pages() -> DeviceList[Any]:
         if isinstance(param, FaceHistory):
             return hub.commands.face_history(device.did, param, left=place.left)
         return hub.commands.person_history(device.did, param, left=place.left)
@@ -140,10 +139,9 @@ def _param(asked: Asked, page: int | None) -> FaceHistory | PersonHistory:
         "page_num": page,
         **asked.filters,
     }
-    encoded = msgspec.json.encode(given)
     if asked.kind == "faces":
-        return check_param(FACE_HISTORY, encoded)
-    return check_param(PERSON_HISTORY, encoded)
+        return check_fields(FACE_HISTORY, given)
+    return check_fields(PERSON_HISTORY, given)
 
 
 def _fault(error: BadParameter) -> str:

@@ -14,7 +14,7 @@ from urllib.parse import urlencode
 
 from msgspec import Struct
 
-from hub.services.commands.calls import PagesOfDevice
+from hub.services.commands.paging import DeviceList
 from hub.wire.commands.paging import LIST_START, MAX_MARKS, ListPosition
 from web.pages.camera.streamed_page import Parts
 
@@ -67,7 +67,7 @@ def _number(text: str | None) -> int | None:
 
 async def listed(
     parts: Parts,
-    pages: Callable[[], PagesOfDevice[R]],
+    pages: Callable[[], DeviceList[R]],
     shown: Callable[[R], object],
     template: str,
     end: str,
@@ -101,7 +101,7 @@ async def listed(
     )
 
 
-def _next_query(pages: PagesOfDevice[R], query: Mapping[str, str]) -> str:
+def _next_query(pages: DeviceList[R], query: Mapping[str, str]) -> str:
     """The query of where the list goes on; empty at its end."""
     if pages.wanted is None:
         return ""

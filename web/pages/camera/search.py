@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Mapping
 from datetime import datetime, timedelta
 
-import msgspec
 from msgspec import Struct
 from quart import Blueprint, Response
 
@@ -14,7 +13,7 @@ from hub.services.devices.views import DeviceView
 from hub.wire.commands.dialect import PERSON_SEARCH
 from hub.wire.commands.field_specs import field_specs
 from hub.wire.commands.messages import Match, PersonSearch, SearchResult
-from hub.wire.commands.params import check_param
+from hub.wire.commands.params import check_fields
 from web import auth
 from web.forms.file_forms import read_file_form
 from web.pages.camera.layout import camera
@@ -124,7 +123,7 @@ def _param(wanted: Wanted, photo: str) -> PersonSearch:
         "start_time": sent_time(wanted.start),
         "end_time": sent_time(wanted.end),
     }
-    return check_param(PERSON_SEARCH, msgspec.json.encode(given))
+    return check_fields(PERSON_SEARCH, given)
 
 
 def _fault(error: HubError) -> str:

@@ -13,7 +13,7 @@ from hub.wire import code_tables
 from hub.wire.commands.dialect import PERSON_ADD
 from hub.wire.commands.field_specs import FieldSpec, field_specs
 from hub.wire.commands.messages import MAX_PID, PersonAdd
-from hub.wire.commands.params import check_param
+from hub.wire.commands.params import check_fields
 from web.pages.labels import number_expected
 from web.pages.language import N_, gettext
 from web.pages.live.record_cards import TableName, table_text
@@ -133,4 +133,4 @@ def values_sent(sent: Mapping[str, str]) -> dict[str, str]:
 
 def param_of(values: Mapping[str, str], photo: str) -> PersonAdd:
     """The values as the command's param. Raises BadParameter that names the field."""
-    return check_param(PERSON_ADD, msgspec.json.encode({**values, "photo": photo}))
+    return check_fields(PERSON_ADD, {**values, "photo": photo})

@@ -7,7 +7,6 @@ from collections.abc import AsyncGenerator, Mapping
 from typing import Any
 from urllib.parse import urlencode
 
-import msgspec
 from msgspec import Struct
 from quart import Blueprint, Response, request
 
@@ -15,7 +14,7 @@ from hub.errors import AlreadyExists, BadParameter, HubError, NoSuchPath
 from hub.services.devices.views import DeviceView
 from hub.wire.commands.dialect import PERSON_LIST
 from hub.wire.commands.messages import MAX_PID, Person, PersonList
-from hub.wire.commands.params import check_param
+from hub.wire.commands.params import check_fields
 from web import auth
 from web.forms.file_forms import read_file_form
 from web.pages.camera.audited_action import have_done
@@ -253,7 +252,7 @@ def _asked(args: Mapping[str, str]) -> dict[str, str]:
 
 def _list_param(asked: Mapping[str, str], page: int | None) -> PersonList:
     """Raises BadParameter that names the field."""
-    return check_param(PERSON_LIST, msgspec.json.encode({**asked, "page_num": page}))
+    return check_fields(PERSON_LIST, {**asked, "page_num": page})
 
 
 def _filter_fault(error: BadParameter) -> str:

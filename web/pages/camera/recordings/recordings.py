@@ -10,8 +10,10 @@ from msgspec import Struct
 from quart import Blueprint, Response, request
 
 from hub.errors import NoSuchPath
+from hub.wire.commands.dialect import RECORD_LIST
 from hub.wire.commands.field_specs import field_specs
-from hub.wire.commands.messages import RecordByMonth, Recording, RecordList
+from hub.wire.commands.messages import RecordByMonth, Recording
+from hub.wire.commands.params import check_fields
 from hub.wire.times import read_local_time
 from web import auth
 from web.pages import language
@@ -79,12 +81,13 @@ async def day(did: int, day: str) -> Response:
     await auth.require_role("viewer")
     device, hub, today = camera(did), auth.services(), _today()
     at, zone, place = _wanted_day(day), hub.site.zone(), place_of(request.args)
-    param = RecordList(
-        start_time=f"{at} 00:00:00",
-        end_time=f"{at} 23:59:59",
-        page_num=place.page,
-        page_size=_PAGE_SIZE,
-    )
+    fields = {
+        "start_time": f"{at} 00:00:00",
+        "end_time": f"{at} 23:59:59",
+        "page_num": place.page,
+        "page_size": _PAGE_SIZE,
+    }
+    param = check_fields(RECORD_LIST, fields)
 
     def ask(parts: Parts) -> AsyncGenerator[str, None]:
         return listed(

@@ -9,13 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Literal
 
-import msgspec
 from msgspec import Struct
 
 from hub.errors import BadParameter
 from hub.wire.commands.dialect import SET_FACE, SET_RECORDING, Command
 from hub.wire.commands.field_specs import FieldSpec, field_specs
-from hub.wire.commands.params import check_param
+from hub.wire.commands.params import check_fields
 from web.pages.labels import number_expected
 from web.pages.language import N_, gettext
 
@@ -283,5 +282,5 @@ def param_of(form: SettingForm, values: Mapping[str, str]) -> Struct:
         for key in path:
             place = place.setdefault(key, {})
         place[last] = value
-    param: Struct = check_param(form.command, msgspec.json.encode(given))
+    param: Struct = check_fields(form.command, given)
     return param

@@ -11,7 +11,7 @@ from msgspec import Struct
 from quart import Blueprint, Response, request
 
 from hub.errors import BadParameter, HubError
-from hub.services.commands.calls import KnownSetting
+from hub.services.commands.known_settings import KnownSetting
 from hub.services.devices.views import DeviceView
 from web import auth
 from web.pages.camera.audited_action import have_done

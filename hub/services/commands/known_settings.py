@@ -1,0 +1,131 @@
+"""Settings of 1.5 and 1.6, which cannot be read back: what each device answered to them last."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Any, Generic, TypeVar
+
+from msgspec import Raw, Struct
+
+from hub.errors import BadParameter, HubError, NoSuchPath
+from hub.live.registry import DeviceAnswer
+from hub.log import limited
+from hub.store.db import Store
+from hub.store.tables.device_settings import DeviceSetting, SettingName
+from hub.store.tables.devices import Device
+from hub.wire.commands.dialect import SET_FACE, SET_RECORDING, Command
+from hub.wire.commands.messages import FaceParam, RecordParam
+from hub.wire.commands.params import check_param
+
+log = logging.getLogger(__name__)
+
+P = TypeVar("P", bound=Struct)
+Setting = TypeVar("Setting", bound=Struct, covariant=True)
+
+#: Characters of a device's message that are kept and reported.
+MAX_MSG_LENGTH = 200
+
+_NAMES: dict[str, SettingName] = {SET_FACE.name: "face", SET_RECORDING.name: "recording"}
+
+
+class KnownSetting(Struct, Generic[Setting], frozen=True, kw_only=True):
+    """A device's last answer to a setting, and the setting that it took last.
+
+    `taken` is None if it never took one; `is_taken` says whether its last answer took the setting.
+    Times are UNIX milliseconds.
+    """
+
+    taken: Setting | None
+    taken_at: int | None
+    is_taken: bool
+    code: int
+    msg: str
+    answered_at: int
+
+
+class DeviceSettings(Struct, frozen=True):
+    """A setting is None if the device never answered one."""
+
+    face: KnownSetting[FaceParam] | None
+    recording: KnownSetting[RecordParam] | None
+
+
+class KnownSettings:
+    def __init__(self, store: Store, now: Callable[[], float]) -> None:
+        self._store = store
+        self._now = now
+
+    def of_device(self, did: str) -> DeviceSettings:
+        return DeviceSettings(self._known(did, SET_FACE), self._known(did, SET_RECORDING))
+
+    def uris(self, did: str, command: Command[Any, Any]) -> list[str]:
+        """Return the uris of the command in the order to try them: the known one first."""
+        known = self._store.device_settings.get(did, _NAMES[command.name])
+        return sorted(command.uris, key=lambda uri: known is None or uri != known.uri)
+
+    async def note(
+        self,
+        camera: Device | None,
+        command: Command[Any, Any],
+        uri: str,
+        param: Raw,
+        answer: DeviceAnswer,
+    ) -> None:
+        """Remember the answer of this camera; nothing is kept if it was removed or replaced."""
+        if camera is None:
+            return
+        try:
+            setting = self._setting(camera.did, command, uri, param, answer)
+            await self._store.device_settings.note(setting, camera.sn)
+        except HubError as error:
+            # Removed or replaced meanwhile, or the store refuses: the device took it all the same.
+            limited(
+                log,
+                logging.WARNING,
+                f"setting {camera.did}",
+                "cannot remember the settings of device %s: %s",
+                camera.did,
+                error,
+            )
+
+    def _known(self, did: str, command: Command[P, Any]) -> KnownSetting[P] | None:
+        setting = self._store.device_settings.get(did, _NAMES[command.name])
+        if setting is None:
+            return None
+        return KnownSetting(
+            taken=_decoded(command, setting.taken),
+            taken_at=setting.taken_at,
+            is_taken=setting.code in command.ok_codes,
+            code=setting.code,
+            msg=setting.msg,
+            answered_at=setting.answered_at,
+        )
+
+    def _setting(
+        self, did: str, command: Command[Any, Any], uri: str, param: Raw, answer: DeviceAnswer
+    ) -> DeviceSetting:
+        at = int(self._now() * 1000)
+        is_taken = answer.code in command.ok_codes
+        return DeviceSetting(
+            did=did,
+            name=_NAMES[command.name],
+            taken=bytes(param).decode() if is_taken else None,
+            taken_at=at if is_taken else None,
+            uri=None if answer.code == NoSuchPath.code else uri,
+            code=answer.code,
+            msg=answer.msg[:MAX_MSG_LENGTH],
+            answered_at=at,
+        )
+
+
+def is_setting(command: Command[Any, Any]) -> bool:
+    return command.name in _NAMES
+
+
+def _decoded(command: Command[P, Any], taken: str | None) -> P | None:
+    """Return None too if an earlier version of the hub allowed what this one does not."""
+    try:
+        return None if taken is None else check_param(command, taken.encode())
+    except BadParameter:
+        return None

@@ -1,0 +1,150 @@
+"""Sending an encoded command: the device's queue, the uri that it knows, and what to forget after.
+
+A caller that is cancelled while it waits leaves the queue. A command that was sent keeps its slot
+until the device is done with it (see `Link.request`): a weak device that fell silent over a photo
+does not get the next one at once.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Callable
+from typing import Any
+
+import trio
+from msgspec import Raw
+
+from hub.errors import DeviceOffline, HubError, NoSuchPath, Unanswered
+from hub.live.feed import Change, Feed
+from hub.live.registry import DeviceAnswer, Link, Registry
+from hub.log import limited
+from hub.services.commands.known_settings import KnownSettings, is_setting
+from hub.services.commands.queue import CommandQueues
+from hub.services.devices.directory import Devices
+from hub.store.db import Store
+from hub.wire.commands.dialect import (
+    FILE_READ,
+    PERSON_ADD,
+    PERSON_DELETE,
+    REBOOT,
+    SET_FACE,
+    SET_RECORDING,
+    Command,
+)
+
+log = logging.getLogger(__name__)
+
+#: Names of the commands that change the state of a device.
+CHANGING = {
+    command.name for command in (SET_FACE, SET_RECORDING, REBOOT, PERSON_ADD, PERSON_DELETE)
+}
+#: A device may store a new person's photo under the path of an earlier one.
+_CHANGING_PEOPLE = {PERSON_ADD.name, PERSON_DELETE.name}
+
+
+class CommandSender:
+    def __init__(
+        self,
+        store: Store,
+        registry: Registry,
+        devices: Devices,
+        changes: Feed[Change],
+        settings: KnownSettings,
+    ) -> None:
+        self._store = store
+        self._registry = registry
+        self._devices = devices
+        self._changes = changes
+        self._settings = settings
+        self._queues = CommandQueues()
+        #: did -> when its people were changed last, by trio's clock.
+        self._people_changed: dict[str, float] = {}
+
+    async def send(self, did: str, command: Command[Any, Any], param: Raw) -> DeviceAnswer:
+        """Send the command, and return the device's answer whatever its code.
+
+        Raises NoSuchResource, NotSent, Unanswered and DeviceNonsense.
+        """
+        try:
+            answer = await self._request(did, command, param)
+        except Unanswered:
+            await self._publish_change(did, command, may_be_done=True)
+            raise
+        await self._publish_change(did, command, may_be_done=answer.code in command.ok_codes)
+        return answer
+
+    def people_changed_at(self, did: str) -> float:
+        """When the device's people were changed last, by trio's clock; -inf if never."""
+        return self._people_changed.get(did, -math.inf)
+
+    async def _request(self, did: str, command: Command[Any, Any], param: Raw) -> DeviceAnswer:
+        if is_setting(command):
+            return await self._request_setting(did, command, param)
+        link, release = await self._acquire(did, command)
+        return await link.request(command.uri, param, seconds=command.seconds, on_free=release)
+
+    async def _request_setting(
+        self, did: str, command: Command[Any, Any], param: Raw
+    ) -> DeviceAnswer:
+        """Try the uri that this device is known to take; a 404 means that it takes the other."""
+        uris = self._settings.uris(did, command)
+        while True:
+            uri = uris.pop(0)
+            link, release = await self._acquire(did, command)
+            camera = self._store.devices.by_did(did)
+            answer = await link.request(uri, param, seconds=command.seconds, on_free=release)
+            if answer.code != NoSuchPath.code or not uris:
+                await self._settings.note(camera, command, uri, param, answer)
+                return answer
+
+    async def _acquire(
+        self, did: str, command: Command[Any, Any]
+    ) -> tuple[Link, Callable[[], None]]:
+        """Wait for a slot of the device; return its connection, and what releases the slot."""
+        self._link(did)
+        release = await self._queues.acquire(
+            did,
+            has_photo=command.has_photo,
+            # Somebody who looks at pictures must not delay an operator who changes people.
+            gives_way=command.name == FILE_READ.name,
+        )
+        try:
+            return self._link(did), release
+        except HubError:
+            release()
+            raise
+
+    def _link(self, did: str) -> Link:
+        """Raises DeviceOffline, NoSuchResource."""
+        link = self._registry.get(did)
+        if link is None:
+            device = self._devices.device(did)
+            raise DeviceOffline(
+                "the device is offline" if device.enabled else "the device is disabled"
+            )
+        return link
+
+    async def _publish_change(
+        self, did: str, command: Command[Any, Any], *, may_be_done: bool
+    ) -> None:
+        if command.name not in CHANGING:
+            return
+        if command.name in _CHANGING_PEOPLE and may_be_done:
+            self._people_changed[did] = trio.current_time()
+            await self._forget_pictures(did)
+        self._changes.publish([Change("device", did)])
+
+    async def _forget_pictures(self, did: str) -> None:
+        """Drop the pictures that were read from the device: they are read again when needed."""
+        try:
+            await self._store.device_pictures.forget(did)
+        except HubError as error:
+            limited(
+                log,
+                logging.WARNING,
+                f"pictures {did}",
+                "cannot forget the pictures of device %s: %s",
+                did,
+                error,
+            )
