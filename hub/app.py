@@ -29,7 +29,7 @@ from hub.live.frame_trace import FrameTraces
 from hub.live.pending_devices import PendingDevices
 from hub.live.registry import Registry
 from hub.net.binding import check_ports
-from hub.process.control_channel import forget_control, serve_control
+from hub.process.control.channel import remove_channel_file, serve_control
 from hub.process.memory import give_back
 from hub.process.signals import ENDING
 from hub.services import Services
@@ -119,7 +119,7 @@ async def run_hub(
     _warn_of_a_clock_never_set(now())
     # Before the store is opened: it may be an older version's, which could not go back to it.
     await check_ports(config)
-    forget_control(data_dir)
+    remove_channel_file(data_dir)
     closing = trio.Event()
     async with trio.open_nursery() as nursery:
         await nursery.start(_watch_signals, closing, nursery.cancel_scope)

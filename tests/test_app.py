@@ -15,8 +15,9 @@ from hub import app
 from hub.app import ServiceManager, open_services, run_hub
 from hub.config import Config, DevicesConfig, Storage, Web
 from hub.errors import PartFailed, StartFault, hub_error_in
-from hub.process.control_channel import FILE_NAME, ask
-from hub.process.control_requests import AddDevice, ListDevices, RemoveDevice, device_urls
+from hub.process.control.channel import FILE_NAME, ask_running_hub
+from hub.process.control.devices import AddDevice, ListDevices, RemoveDevice
+from hub.process.control.urls import device_urls
 from hub.process.signals import ENDING
 from hub.services import Services
 from hub.services.access.audit import Actor
@@ -224,22 +225,22 @@ async def test_a_clock_that_was_never_set_is_told(
     assert "this computer's clock says 1970-01-01" in caplog.text
 
 
-async def test_an_operation_that_a_running_hub_carries_out_is_the_hubs_own(
+async def test_a_running_hub_executes_control_requests(
     tmp_path: Path,
 ) -> None:
     async with running(tmp_path) as services:
         with services.change_feed.subscribe() as changes:
-            did = await ask(tmp_path, AddDevice(NewDevice(sn="SN-A", code="1")))
+            did = await ask_running_hub(tmp_path, AddDevice(NewDevice(sn="SN-A", code="1")))
             assert [change.key for change in await changes.next()] == [did]
-        [listed] = await ask(tmp_path, ListDevices())
+        [listed] = await ask_running_hub(tmp_path, ListDevices())
         assert (listed.did, listed.sn, listed.state) == (did, "SN-A", "offline")
         with pytest.raises(StartFault, match=r"^sn: "):
-            await ask(tmp_path, AddDevice(NewDevice(sn="SN-A", code="1")))
-    with pytest.raises(StartFault, match="starting or ending"):
-        await ask(tmp_path, ListDevices())
+            await ask_running_hub(tmp_path, AddDevice(NewDevice(sn="SN-A", code="1")))
+    with pytest.raises(StartFault, match="starting or stopping"):
+        await ask_running_hub(tmp_path, ListDevices())
 
 
-async def test_an_operation_that_has_begun_is_carried_through_when_the_hub_ends(
+async def test_a_control_request_in_progress_is_completed_when_the_hub_ends(
     tmp_path: Path,
 ) -> None:
     begun, audited = trio.Event(), []
@@ -255,7 +256,7 @@ async def test_an_operation_that_has_begun_is_carried_through_when_the_hub_ends(
 
     async with trio.open_nursery() as nursery, running(tmp_path) as services:
         services.devices.remove, services.audit.add = remove, audit
-        nursery.start_soon(ask, tmp_path, RemoveDevice("12"))
+        nursery.start_soon(ask_running_hub, tmp_path, RemoveDevice("12"))
         await begun.wait()
     assert audited == [("device.remove", "12")]
 

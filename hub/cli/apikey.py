@@ -21,10 +21,10 @@ def apikey() -> None:
 def add(data_dir: Path, name: str, read_only: bool) -> None:
     """Make a key; prints {"appid", "secret"}. The secret is shown this once."""
     from hub.cli.output import print_json
-    from hub.cli.perform import carry_out
-    from hub.process.control_requests import AddApiKey
+    from hub.cli.requests import execute
+    from hub.process.control.access import AddApiKey
 
-    print_json(carry_out(data_dir, AddApiKey(name, read_only)))
+    print_json(execute(data_dir, AddApiKey(name, read_only)))
 
 
 @apikey.command("list")
@@ -33,10 +33,10 @@ def add(data_dir: Path, name: str, read_only: bool) -> None:
 def list_(data_dir: Path, as_json: bool) -> None:
     """List the keys, without their secrets."""
     from hub.cli.output import print_json, print_table
-    from hub.cli.perform import carry_out
-    from hub.process.control_requests import ListApiKeys
+    from hub.cli.requests import execute
+    from hub.process.control.access import ListApiKeys
 
-    keys = carry_out(data_dir, ListApiKeys())
+    keys = execute(data_dir, ListApiKeys())
     if as_json:
         print_json(keys)
     else:
@@ -51,7 +51,7 @@ def list_(data_dir: Path, as_json: bool) -> None:
 @data_option()
 def remove(data_dir: Path, appid: str) -> None:
     """Remove a key: it is good no more, at once."""
-    from hub.cli.perform import carry_out
-    from hub.process.control_requests import RemoveApiKey
+    from hub.cli.requests import execute
+    from hub.process.control.access import RemoveApiKey
 
-    carry_out(data_dir, RemoveApiKey(appid))
+    execute(data_dir, RemoveApiKey(appid))

@@ -81,8 +81,8 @@ def add(
     **files: Sequence[Path],
 ) -> None:
     """Make a release of 1 to 5 files; prints its number."""
-    from hub.cli.perform import carry_out
-    from hub.process.control_requests import AddRelease
+    from hub.cli.requests import execute
+    from hub.process.control.firmware import AddRelease
     from hub.services.firmware.releases import NewComponent, NewRelease, check_release
 
     given = [(path, _TYPES[option]) for option, paths in files.items() for path in paths]
@@ -96,7 +96,7 @@ def add(
         least=_versions(least, "--least"),
     )
     check_release(release)
-    click.echo(carry_out(data_dir, AddRelease(_with_files(data_dir, release, given))))
+    click.echo(execute(data_dir, AddRelease(_with_files(data_dir, release, given))))
 
 
 @firmware.command("list")
@@ -105,10 +105,10 @@ def add(
 def list_(data_dir: Path, as_json: bool) -> None:
     """List the releases."""
     from hub.cli.output import print_json, print_table
-    from hub.cli.perform import carry_out
-    from hub.process.control_requests import ListReleases
+    from hub.cli.requests import execute
+    from hub.process.control.firmware import ListReleases
 
-    releases = carry_out(data_dir, ListReleases())
+    releases = execute(data_dir, ListReleases())
     if as_json:
         print_json(_with_times(releases))
     else:
@@ -122,10 +122,10 @@ def list_(data_dir: Path, as_json: bool) -> None:
 @data_option()
 def remove(data_dir: Path, release: int) -> None:
     """Remove a release, with its files and its campaigns that have ended."""
-    from hub.cli.perform import carry_out
-    from hub.process.control_requests import RemoveRelease
+    from hub.cli.requests import execute
+    from hub.process.control.firmware import RemoveRelease
 
-    carry_out(data_dir, RemoveRelease(release))
+    execute(data_dir, RemoveRelease(release))
 
 
 @firmware.command("give")
@@ -135,12 +135,12 @@ def remove(data_dir: Path, release: int) -> None:
 @data_option()
 def give(data_dir: Path, release: int, dids: tuple[str, ...], to_all: bool) -> None:
     """Start a campaign: RELEASE to the first DID, then to the others; prints its number."""
-    from hub.cli.perform import carry_out
-    from hub.process.control_requests import StartCampaign
+    from hub.cli.requests import execute
+    from hub.process.control.firmware import StartCampaign
 
     if to_all == bool(dids):
         raise click.UsageError("name the cameras, or say --all")
-    click.echo(carry_out(data_dir, StartCampaign(release, None if to_all else dids)))
+    click.echo(execute(data_dir, StartCampaign(release, None if to_all else dids)))
 
 
 @firmware.command("campaigns")
@@ -149,10 +149,10 @@ def give(data_dir: Path, release: int, dids: tuple[str, ...], to_all: bool) -> N
 def campaigns(data_dir: Path, as_json: bool) -> None:
     """List the campaigns."""
     from hub.cli.output import print_json, print_table
-    from hub.cli.perform import carry_out
-    from hub.process.control_requests import ListCampaigns
+    from hub.cli.requests import execute
+    from hub.process.control.firmware import ListCampaigns
 
-    found = carry_out(data_dir, ListCampaigns())
+    found = execute(data_dir, ListCampaigns())
     if as_json:
         print_json(_with_times(found))
     else:
@@ -166,10 +166,10 @@ def campaigns(data_dir: Path, as_json: bool) -> None:
 def campaign(data_dir: Path, campaign: int, as_json: bool) -> None:
     """Show how far the cameras of a campaign are."""
     from hub.cli.output import print_json, print_table
-    from hub.cli.perform import carry_out
-    from hub.process.control_requests import ListCampaigns
+    from hub.cli.requests import execute
+    from hub.process.control.firmware import ListCampaigns
 
-    (found,) = carry_out(data_dir, ListCampaigns(campaign))
+    (found,) = execute(data_dir, ListCampaigns(campaign))
     if as_json:
         print_json(_with_times(found))
     else:
@@ -206,10 +206,10 @@ def stop(data_dir: Path, campaign: int) -> None:
 def downloads(data_dir: Path, as_json: bool) -> None:
     """List who downloaded what, newest first."""
     from hub.cli.output import print_json, print_table
-    from hub.cli.perform import carry_out
-    from hub.process.control_requests import ListDownloads
+    from hub.cli.requests import execute
+    from hub.process.control.firmware import ListDownloads
 
-    found = carry_out(data_dir, ListDownloads())
+    found = execute(data_dir, ListDownloads())
     if as_json:
         print_json(_with_times(found))
     else:
@@ -237,25 +237,25 @@ def _with_times(value: Any) -> Any:
 
 
 def _change(data_dir: Path, campaign: int, step: Any) -> None:
-    from hub.cli.perform import carry_out
-    from hub.process.control_requests import ChangeCampaign
+    from hub.cli.requests import execute
+    from hub.process.control.firmware import ChangeCampaign
 
-    carry_out(data_dir, ChangeCampaign(campaign, step))
+    execute(data_dir, ChangeCampaign(campaign, step))
 
 
 def _with_files(data_dir: Path, release: NewRelease, files: Sequence[File]) -> NewRelease:
     """The release with its files, each handed over to the hub."""
     from msgspec.structs import replace
 
-    from hub.cli.perform import carry_out
-    from hub.process.control_requests import CheckFirmwareRoom, TakeFirmwareFile
+    from hub.cli.requests import execute
+    from hub.process.control.firmware import CheckFirmwareRoom, TakeFirmwareFile
 
     # Before anything is copied: that alone would take the room that is kept for records.
-    carry_out(data_dir, CheckFirmwareRoom(sum(path.stat().st_size for path, _ in files)))
+    execute(data_dir, CheckFirmwareRoom(sum(path.stat().st_size for path, _ in files)))
     components = []
     for component, (path, _) in zip(release.components, files, strict=True):
         with _staged(data_dir, path) as name:
-            sha256 = carry_out(data_dir, TakeFirmwareFile(name))
+            sha256 = execute(data_dir, TakeFirmwareFile(name))
         components.append(replace(component, sha256=sha256))
     return replace(release, components=tuple(components))
 

@@ -147,14 +147,12 @@ def _installed(system: SystemService) -> Iterator[str]:
 def _link_for_the_first_administrator(data_dir: Path) -> str | None:
     import trio
 
-    from hub.process import control_channel
-    from hub.process.control_requests import ListUsers, NewSetupLink
+    from hub.process.control import channel
+    from hub.process.control.access import ListUsers, NewSetupLink
 
-    if not control_channel.is_open(data_dir) or trio.run(
-        control_channel.ask, data_dir, ListUsers()
-    ):
+    if not channel.is_open(data_dir) or trio.run(channel.ask_running_hub, data_dir, ListUsers()):
         return None
-    return trio.run(control_channel.ask, data_dir, NewSetupLink())
+    return trio.run(channel.ask_running_hub, data_dir, NewSetupLink())
 
 
 def _refuse_without_rights(verb: str) -> None:

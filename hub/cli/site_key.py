@@ -20,12 +20,12 @@ def site_key(data_dir: Path, file: Path | None, remove: bool) -> None:
     series of cameras. An earlier site key stays good for each camera that signs with it, until it
     signs with the new one, or for a week.
     """
-    from hub.cli.perform import carry_out
-    from hub.process.control_requests import RemoveSiteKey, SetSiteKey
+    from hub.cli.requests import execute
+    from hub.process.control.devices import RemoveSiteKey, SetSiteKey
 
     if (file is None) is not remove:
         raise click.UsageError("either FILE or --remove")
     if file is None:
-        carry_out(data_dir, RemoveSiteKey())
+        execute(data_dir, RemoveSiteKey())
     else:
-        carry_out(data_dir, SetSiteKey(read_key(file)))
+        execute(data_dir, SetSiteKey(read_key(file)))

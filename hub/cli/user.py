@@ -28,10 +28,10 @@ def user() -> None:
 @data_option()
 def add(data_dir: Path, name: str, role: str, password: str) -> None:
     """Add a user. The password has at least 8 characters."""
-    from hub.cli.perform import carry_out
-    from hub.process.control_requests import AddUser
+    from hub.cli.requests import execute
+    from hub.process.control.access import AddUser
 
-    carry_out(data_dir, AddUser(name, role, password))
+    execute(data_dir, AddUser(name, role, password))
 
 
 @user.command("passwd")
@@ -40,10 +40,10 @@ def add(data_dir: Path, name: str, role: str, password: str) -> None:
 @data_option()
 def passwd(data_dir: Path, name: str, password: str) -> None:
     """Set a user's password."""
-    from hub.cli.perform import carry_out
-    from hub.process.control_requests import SetPassword
+    from hub.cli.requests import execute
+    from hub.process.control.access import SetPassword
 
-    carry_out(data_dir, SetPassword(name, password))
+    execute(data_dir, SetPassword(name, password))
 
 
 @user.command("list")
@@ -52,10 +52,10 @@ def passwd(data_dir: Path, name: str, password: str) -> None:
 def list_(data_dir: Path, as_json: bool) -> None:
     """List the users."""
     from hub.cli.output import print_json, print_table
-    from hub.cli.perform import carry_out
-    from hub.process.control_requests import ListUsers
+    from hub.cli.requests import execute
+    from hub.process.control.access import ListUsers
 
-    users = carry_out(data_dir, ListUsers())
+    users = execute(data_dir, ListUsers())
     if as_json:
         print_json(users)
     else:
@@ -67,10 +67,10 @@ def list_(data_dir: Path, as_json: bool) -> None:
 @data_option()
 def remove(data_dir: Path, name: str) -> None:
     """Remove a user, who is signed out everywhere."""
-    from hub.cli.perform import carry_out
-    from hub.process.control_requests import RemoveUser
+    from hub.cli.requests import execute
+    from hub.process.control.access import RemoveUser
 
-    carry_out(data_dir, RemoveUser(name))
+    execute(data_dir, RemoveUser(name))
 
 
 @user.command("setup-link")
@@ -80,7 +80,7 @@ def setup_link(data_dir: Path) -> None:
 
     An earlier link is good no more.
     """
-    from hub.cli.perform import carry_out
-    from hub.process.control_requests import NewSetupLink
+    from hub.cli.requests import execute
+    from hub.process.control.access import NewSetupLink
 
-    click.echo(carry_out(data_dir, NewSetupLink()))
+    click.echo(execute(data_dir, NewSetupLink()))

@@ -33,7 +33,7 @@ def test_a_password_is_not_asked_for_where_there_is_no_terminal(sitehub: Sitehub
 
 
 def test_what_is_no_utf8_is_refused_in_one_line(sitehub: Sitehub) -> None:
-    said = "sitehub: not everything that was given is text in UTF-8\n"
+    said = "sitehub: the arguments are not all text in UTF-8\n"
     guard = ("user", "add", "anna", "--role", "guard", "--password-stdin")
     assert sitehub(*guard, stdin="caf\udce9 caf\udce9\n") == (1, "", said)
     assert sitehub("apikey", "remove", "caf\udce9") == (1, "", said)

@@ -28,9 +28,9 @@ for name in thinner.STOOD_IN_FOR:
     if parent in thinner.STOOD_IN_FOR:
         setattr(sys.modules[parent], child, module)
 
-import hub.app, hub.cli.run.summary, hub.process.control_channel, web.app, web.server
+import hub.app, hub.cli.run.summary, hub.process.control.channel, web.app, web.server
 print(*sys.modules)
-import hub.cli.simulate.simulation, httpx
+import hub.cli.simulate.fleet_run, httpx
 httpx.Client().close()
 sys.modules["h2.connection"].H2Connection()
 """

@@ -13,7 +13,7 @@ from hub.cli.device.trace import trace
 from hub.cli.options import data_option, key_option
 
 if TYPE_CHECKING:
-    from hub.process.control_requests import ListedDevice
+    from hub.process.control.devices import ListedDevice
 
 _KEY_HELP = "The device's public key or certificate (PEM); without it the site key applies."
 
@@ -45,12 +45,12 @@ def add(
     no_clock_check: bool,
 ) -> None:
     """Enrol a camera; prints its did."""
-    from hub.cli.perform import carry_out
-    from hub.process.control_requests import AddDevice
+    from hub.cli.requests import execute
+    from hub.process.control.devices import AddDevice
     from hub.services.devices.directory import NewDevice
 
     new = NewDevice(sn=sn, code=code, did=did, name=name, key=key, clock_trusted=not no_clock_check)
-    click.echo(carry_out(data_dir, AddDevice(new)))
+    click.echo(execute(data_dir, AddDevice(new)))
 
 
 @device.command("list")
@@ -59,10 +59,10 @@ def add(
 def list_(data_dir: Path, as_json: bool) -> None:
     """List the cameras with their states."""
     from hub.cli.output import print_json, print_table
-    from hub.cli.perform import carry_out
-    from hub.process.control_requests import ListDevices
+    from hub.cli.requests import execute
+    from hub.process.control.devices import ListDevices
 
-    devices = carry_out(data_dir, ListDevices())
+    devices = execute(data_dir, ListDevices())
     if as_json:
         print_json(devices)
     else:
@@ -74,10 +74,10 @@ def list_(data_dir: Path, as_json: bool) -> None:
 @data_option()
 def remove(data_dir: Path, did: str) -> None:
     """Remove a camera. Its records stay."""
-    from hub.cli.perform import carry_out
-    from hub.process.control_requests import RemoveDevice
+    from hub.cli.requests import execute
+    from hub.process.control.devices import RemoveDevice
 
-    carry_out(data_dir, RemoveDevice(did))
+    execute(data_dir, RemoveDevice(did))
 
 
 @device.command("disable")
@@ -151,11 +151,11 @@ def replace(data_dir: Path, did: str, sn: str, code: str, key: str | None) -> No
 
 
 def _change(data_dir: Path, did: str, **changes: Any) -> None:
-    from hub.cli.perform import carry_out
-    from hub.process.control_requests import ChangeDevice
+    from hub.cli.requests import execute
+    from hub.process.control.devices import ChangeDevice
     from hub.services.devices.directory import DeviceChange
 
-    carry_out(data_dir, ChangeDevice(did, DeviceChange(**changes)))
+    execute(data_dir, ChangeDevice(did, DeviceChange(**changes)))
 
 
 def _cells(device: ListedDevice) -> Sequence[str]:

@@ -26,12 +26,12 @@ def import_(data_dir: Path, file: Path) -> None:
     sn,code,did,name,key. did, name and key may be empty; key is PEM text in quotes, or the path of
     a PEM file, from where FILE is.
     """
-    from hub.cli.perform import carry_out
-    from hub.process.control_requests import ImportDevices
+    from hub.cli.requests import execute
+    from hub.process.control.devices import ImportDevices
     from hub.services.devices.csv_import import read_csv
 
     sheet = _with_keys(read_csv(_read(file)), file.parent)
-    dids = carry_out(data_dir, ImportDevices(sheet))
+    dids = execute(data_dir, ImportDevices(sheet))
     click.echo(f"{len(dids)} device{'' if len(dids) == 1 else 's'} enrolled")
 
 
@@ -44,10 +44,10 @@ def export(data_dir: Path, file: Path | None) -> None:
     To FILE, or without it to standard output. The security codes are sealed and left out: an import
     wants them filled in.
     """
-    from hub.cli.perform import carry_out
-    from hub.process.control_requests import ExportDevices
+    from hub.cli.requests import execute
+    from hub.process.control.devices import ExportDevices
 
-    text = carry_out(data_dir, ExportDevices())
+    text = execute(data_dir, ExportDevices())
     if file is None:
         sys.stdout.flush()
         sys.stdout.buffer.write(text.encode())

@@ -11,7 +11,7 @@ import click
 from hub.cli.options import data_option, key_option
 
 if TYPE_CHECKING:
-    from hub.process.control_requests import DeliveredDevice, ListedWaiting
+    from hub.process.control.devices import ListedPendingDevice, ProvisionedDevice
 
 _KEY_HELP = "The camera's public key or certificate (PEM); without it the site key applies."
 
@@ -22,10 +22,10 @@ _KEY_HELP = "The camera's public key or certificate (PEM); without it the site k
 def waiting(data_dir: Path, as_json: bool) -> None:
     """List the cameras that wait for enrolment, and why."""
     from hub.cli.output import print_json, print_table
-    from hub.cli.perform import carry_out
-    from hub.process.control_requests import ListWaiting
+    from hub.cli.requests import execute
+    from hub.process.control.devices import ListPendingDevices
 
-    rows = carry_out(data_dir, ListWaiting())
+    rows = execute(data_dir, ListPendingDevices())
     if as_json:
         print_json(rows)
     else:
@@ -44,10 +44,10 @@ def check(data_dir: Path, sn: str, code: str, key: str | None) -> None:
     reasons, and exits with 1.
     """
     from hub.cli.output import print_line
-    from hub.cli.perform import carry_out
-    from hub.process.control_requests import CheckCode
+    from hub.cli.requests import execute
+    from hub.process.control.devices import CheckCode
 
-    found = carry_out(data_dir, CheckCode(sn, code, key))
+    found = execute(data_dir, CheckCode(sn, code, key))
     fits = found.outcome == "fits"
     sentences = [reason.sentence for reason in found.reasons]
     print_line("; ".join(["fits", *sentences] if fits else sentences))
@@ -79,11 +79,11 @@ def accept(
     Prints its did, and below it how it took them. A code that does not fit its last signature is
     refused, and nothing is stored.
     """
-    from hub.cli.perform import carry_out
-    from hub.process.control_requests import AcceptDevice
+    from hub.cli.requests import execute
+    from hub.process.control.devices import AcceptDevice
 
     new = AcceptDevice(sn=sn, code=code, key=key, name=name, did=did, replaces=replaces)
-    _tell(carry_out(data_dir, new), as_json)
+    _tell(execute(data_dir, new), as_json)
 
 
 @click.command("init")
@@ -95,16 +95,16 @@ def init(data_dir: Path, did: str, as_json: bool) -> None:
 
     Prints its did, and below it how it took them.
     """
-    from hub.cli.perform import carry_out
-    from hub.process.control_requests import SendParameters
+    from hub.cli.requests import execute
+    from hub.process.control.devices import SendInitialParameters
 
-    _tell(carry_out(data_dir, SendParameters(did)), as_json)
+    _tell(execute(data_dir, SendInitialParameters(did)), as_json)
 
 
 COMMANDS: tuple[click.Command, ...] = (waiting, check, accept, init)
 
 
-def _tell(delivered: DeliveredDevice, as_json: bool) -> None:
+def _tell(delivered: ProvisionedDevice, as_json: bool) -> None:
     from hub.cli.output import print_json, print_line
 
     if as_json:
@@ -114,5 +114,5 @@ def _tell(delivered: DeliveredDevice, as_json: bool) -> None:
     print_line(f"initial parameters: {delivered.message}")
 
 
-def _cells(row: ListedWaiting) -> Sequence[str]:
+def _cells(row: ListedPendingDevice) -> Sequence[str]:
     return row.sn, row.ip, row.last_seen, str(row.tries), row.reason

@@ -39,12 +39,12 @@ def trace(data_dir: Path, device: str, follow: bool, as_json: bool) -> None:
 
 
 def _frames(data_dir: Path, device: str, *, follow: bool) -> Iterator[Frame]:
-    from hub.cli.perform import carry_out
-    from hub.process.control_requests import TraceDevice
+    from hub.cli.requests import execute
+    from hub.process.control.devices import TraceDevice
 
     after, seconds = 0, 0
     while True:
-        frames = carry_out(data_dir, TraceDevice(device, after, seconds))
+        frames = execute(data_dir, TraceDevice(device, after, seconds))
         yield from frames
         if not follow:
             return

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from hub import __version__
 from hub.errors import CannotStoreNow
-from hub.process.control_requests import dashboard_urls, device_urls, hosts
+from hub.process.control.urls import dashboard_urls, device_urls, hosts
 from hub.services import Services
 from hub.services.access.audit import COMMAND_LINE
 

@@ -146,14 +146,14 @@ def simulate(
     """
     import secrets
 
-    from hub.cli.simulate.simulation import Simulation, read_api_key, simulate_site
+    from hub.cli.simulate.fleet_run import FleetRun, read_api_key, simulate_cameras
     from hub.simulator.endpoint import HubEndpoint
 
     endpoint = HubEndpoint(
         host, ws_port=device_port, http_port=web_port, ws_tls=not no_tls, http_tls=not no_tls
     )
     bracketed = f"[{host}]" if ":" in host else host
-    simulation = Simulation(
+    simulation = FleetRun(
         endpoint=endpoint,
         web_url=f"{'http' if no_tls else 'https'}://{bracketed}:{web_port}",
         count=count,
@@ -163,4 +163,4 @@ def simulate(
         csv_file=csv_file,
         quirks=quirks,
     )
-    simulate_site(simulation)
+    simulate_cameras(simulation)

@@ -39,7 +39,7 @@ class ApiKey(Struct, frozen=True):
 
 
 @dataclass(frozen=True)
-class Simulation:
+class FleetRun:
     """What is asked for. Without `api_key` the cameras knock, and wait to be accepted."""
 
     endpoint: HubEndpoint
@@ -64,11 +64,11 @@ def read_api_key(path: Path) -> ApiKey:
         ) from None
 
 
-def simulate_site(simulation: Simulation) -> None:
+def simulate_cameras(simulation: FleetRun) -> None:
     trio.run(_simulate, simulation)
 
 
-async def _simulate(simulation: Simulation) -> None:
+async def _simulate(simulation: FleetRun) -> None:
     cameras = await trio.to_thread.run_sync(make_cameras, simulation.count, simulation.seed)
     if simulation.csv_file is not None:
         _write_csv(simulation.csv_file, cameras)
@@ -116,7 +116,7 @@ def _sum(counts: Counter[str]) -> str:
 
 @asynccontextmanager
 async def _enrolled(
-    simulation: Simulation, cameras: Sequence[CameraIdentity]
+    simulation: FleetRun, cameras: Sequence[CameraIdentity]
 ) -> AsyncIterator[Sequence[CameraIdentity]]:
     """The cameras with the dids that the hub gave them; removed again at the end."""
     if simulation.api_key is None:

@@ -7,8 +7,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from hub.cli.simulate import simulation
-from hub.cli.simulate.simulation import ApiKey, Simulation
+from hub.cli.simulate import fleet_run
+from hub.cli.simulate.fleet_run import ApiKey, FleetRun
 from hub.simulator.endpoint import HubEndpoint
 from hub.simulator.faults import FAULTLESS, FAULTS, Quirks
 from hub.simulator.identity import make_cameras
@@ -40,8 +40,8 @@ async def test_one_that_cannot_be_removed_does_not_keep_the_others(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     hub = Hub()
-    monkeypatch.setattr(simulation, "_client", hub.client)
-    asked = Simulation(
+    monkeypatch.setattr(fleet_run, "_client", hub.client)
+    asked = FleetRun(
         endpoint=HubEndpoint("hub", ws_port=1, http_port=1, ws_tls=False, http_tls=False),
         web_url="http://hub",
         count=3,
@@ -50,7 +50,7 @@ async def test_one_that_cannot_be_removed_does_not_keep_the_others(
         api_key=ApiKey("appid", "secret"),
         csv_file=None,
     )
-    async with simulation._enrolled(asked, make_cameras(3, 1)) as cameras:
+    async with fleet_run._enrolled(asked, make_cameras(3, 1)) as cameras:
         assert [camera.did for camera in cameras] == ["1", "2", "3"]
     assert hub.known == ["1"]
     assert "there is no device 1\\x1b[2J" in capsys.readouterr().err
@@ -103,8 +103,8 @@ def test_a_fault_that_cannot_be_is_wrong_usage(sitehub: Sitehub, faults: str, sa
 def test_cameras_take_the_faults_that_are_given_in_turn(
     sitehub: Sitehub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked: list[Simulation] = []
-    monkeypatch.setattr(simulation, "simulate_site", asked.append)
+    asked: list[FleetRun] = []
+    monkeypatch.setattr(fleet_run, "simulate_cameras", asked.append)
     sitehub("simulate", "--hub", "hub", "--fault", "slow,no-ip", "--fault", "none")
     sitehub("simulate", "--hub", "hub")
     assert asked[0].quirks == (Quirks(delay=3.0, tells_ip=False), FAULTLESS)

@@ -1,0 +1,61 @@
+"""Executing a control request: in the running hub, or if none runs, in this process."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+import trio
+
+from hub.app import open_services
+from hub.config import load
+from hub.errors import StartFault
+from hub.process import data_directory
+from hub.process.control import channel
+from hub.process.control.request import ControlRequest
+
+R = TypeVar("R")
+
+#: How long to wait for a hub that is starting or stopping, or for another command.
+_MAX_WAIT_SECONDS = 15.0
+
+
+def execute(data_dir: Path, request: ControlRequest[R]) -> R:
+    """Execute `request` on the data directory, and return the result.
+
+    Raises HubErrors whose message is for the person who gave the command.
+    """
+    _check_text(request)
+    data_directory.act_for_owner(data_dir)
+    data_directory.prepare(data_dir)
+    deadline = time.monotonic() + _MAX_WAIT_SECONDS
+    while True:
+        try:
+            with data_directory.held(data_dir, "command"):
+                if request.needs_running_hub:
+                    raise StartFault(f"no hub runs on {data_dir}, and only a running hub has this")
+                return trio.run(_execute_here, data_dir, request)
+        except data_directory.Taken as taken:
+            if taken.by_a_hub and channel.is_open(data_dir):
+                return trio.run(channel.ask_running_hub, data_dir, request)
+            if time.monotonic() > deadline:
+                raise
+        time.sleep(data_directory.POLL_SECONDS)
+
+
+async def _execute_here(data_dir: Path, request: ControlRequest[R]) -> R:
+    channel.remove_channel_file(data_dir)
+    config = load(data_dir, environment=os.environ)
+    async with open_services(config, data_dir, closing=trio.Event()) as services:
+        return await request.perform(services)
+
+
+def _check_text(request: ControlRequest[Any]) -> None:
+    """Refuse arguments that are not UTF-8: they can be neither stored nor sent to the hub."""
+    try:
+        msgspec.json.encode(request)
+    except UnicodeEncodeError:
+        raise StartFault("the arguments are not all text in UTF-8") from None

@@ -1,0 +1,130 @@
+"""Requests about users and API keys. The services write the audit log themselves."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from msgspec import Struct
+
+from hub.process.control.request import ControlRequest
+from hub.process.control.urls import dashboard_urls
+from hub.services.access.api_keys import NewApiKey
+from hub.services.access.audit import COMMAND_LINE
+from hub.wire.times import format_rfc3339
+
+if TYPE_CHECKING:
+    from hub.services import Services
+
+
+class AddUser(ControlRequest[None], frozen=True, tag="user.add"):
+    """Add a user."""
+
+    name: str
+    role: str
+    password: str
+
+    async def perform(self, services: Services) -> None:
+        await services.users.add(self.name, self.role, self.password, by=COMMAND_LINE)
+
+
+class SetPassword(ControlRequest[None], frozen=True, tag="user.passwd"):
+    """Set a user's password."""
+
+    name: str
+    password: str
+
+    async def perform(self, services: Services) -> None:
+        await services.users.set_password(self.name, self.password, by=COMMAND_LINE)
+
+
+class ListedUser(Struct, frozen=True):
+    """A user as `user list` shows it; `created_at` is RFC 3339."""
+
+    name: str
+    role: str
+    created_at: str
+
+
+class ListUsers(ControlRequest[list[ListedUser]], frozen=True, tag="user.list"):
+    """List the users."""
+
+    result: ClassVar[Any] = list[ListedUser]
+
+    async def perform(self, services: Services) -> list[ListedUser]:
+        return [
+            ListedUser(user.name, user.role, format_rfc3339(user.created_at))
+            for user in services.users.all()
+        ]
+
+
+class RemoveUser(ControlRequest[None], frozen=True, tag="user.remove"):
+    """Remove a user and sign them out everywhere."""
+
+    name: str
+
+    async def perform(self, services: Services) -> None:
+        await services.users.remove(self.name, by=COMMAND_LINE)
+
+
+class NewSetupLink(ControlRequest[str], frozen=True, tag="user.setup-link"):
+    """Make a setup link for an administrator and return its URL. Earlier links expire."""
+
+    result: ClassVar[Any] = str
+
+    async def perform(self, services: Services) -> str:
+        token = await services.setup_links.create(by=COMMAND_LINE)
+        return f"{dashboard_urls(services)[0]}setup/{token}"
+
+
+class AddApiKey(ControlRequest[NewApiKey], frozen=True, tag="apikey.add"):
+    """Make an API key and return it with its secret."""
+
+    name: str
+    read_only: bool
+    result: ClassVar[Any] = NewApiKey
+
+    async def perform(self, services: Services) -> NewApiKey:
+        return await services.api_keys.add(self.name, self.read_only, by=COMMAND_LINE)
+
+
+class ListedApiKey(Struct, frozen=True):
+    """A key as `apikey list` shows it, without its secret; `created_at` is RFC 3339."""
+
+    appid: str
+    name: str
+    read_only: bool
+    created_at: str
+
+
+class ListApiKeys(ControlRequest[list[ListedApiKey]], frozen=True, tag="apikey.list"):
+    """List the API keys."""
+
+    result: ClassVar[Any] = list[ListedApiKey]
+
+    async def perform(self, services: Services) -> list[ListedApiKey]:
+        return [
+            ListedApiKey(key.appid, key.name, key.read_only, format_rfc3339(key.created_at))
+            for key in services.api_keys.all()
+        ]
+
+
+class RemoveApiKey(ControlRequest[None], frozen=True, tag="apikey.remove"):
+    """Remove an API key; it stops working at once."""
+
+    appid: str
+
+    async def perform(self, services: Services) -> None:
+        await services.api_keys.remove(self.appid, by=COMMAND_LINE)
+
+
+#: Told apart by their tags.
+AnyAccessRequest = (
+    AddUser
+    | SetPassword
+    | ListUsers
+    | RemoveUser
+    | NewSetupLink
+    | AddApiKey
+    | ListApiKeys
+    | RemoveApiKey
+)

@@ -1,0 +1,201 @@
+"""The channel between the command line and a running hub.
+
+The hub listens on a loopback port. `control.json`, which only the owner of the data directory can
+read, names the port and a secret. One connection carries one request: a line of JSON to the hub
+and a line of JSON back. It works the same on every platform.
+"""
+
+from __future__ import annotations
+
+import hmac
+import logging
+import os
+import secrets
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+import trio
+from msgspec import Raw, Struct
+
+from hub.errors import HubError, StartFault
+from hub.log import limited
+from hub.net.binding import open_listeners
+from hub.net.connection import Peer
+from hub.net.listener import Limits, serve_port
+from hub.process.control.access import AnyAccessRequest
+from hub.process.control.devices import AnyDeviceRequest
+from hub.process.control.firmware import AnyFirmwareRequest
+from hub.process.control.request import ControlRequest
+from hub.services import Services
+from hub.services.shielding import shielded
+
+log = logging.getLogger(__name__)
+
+R = TypeVar("R")
+
+FILE_NAME = "control.json"
+
+_HOST = "127.0.0.1"
+_LIMITS = Limits(connections=16, per_address=16)
+#: An import of ten thousand rows, each with its key, is much smaller.
+_MAX_LINE_BYTES = 32 * 1024 * 1024
+_REQUEST_SECONDS = 10.0
+#: A request may wait for a full disk, until the store gives up.
+_RESPONSE_SECONDS = 60.0
+_RETRY_SECONDS = 2.0
+
+
+class ChannelAddress(Struct, frozen=True):
+    """The contents of `control.json`."""
+
+    port: int
+    secret: str
+
+
+class _Request(Struct, frozen=True):
+    secret: str
+    operation: AnyDeviceRequest | AnyAccessRequest | AnyFirmwareRequest
+
+
+class _Response(Struct, frozen=True, omit_defaults=True):
+    """`fault` is a message for the person who gave the command; None if there is a `result`."""
+
+    fault: str | None = None
+    result: Raw = Raw(b"null")
+
+
+async def serve_control(
+    services: Services, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
+) -> None:
+    """Carry out requests of the command line until cancelled."""
+    listeners = await open_listeners(_HOST, 0)
+    port = listeners[0].socket.getsockname()[1]
+    address = ChannelAddress(port, secrets.token_urlsafe(32))
+    try:
+        async with trio.open_nursery() as nursery:
+            await nursery.start(_announce, address, services.data_dir)
+            await serve_port(
+                "control",
+                listeners,
+                partial(_serve_one, services, address.secret),
+                limits=_LIMITS,
+                tls=None,
+                handshake_seconds=_REQUEST_SECONDS,
+                handler_nursery=nursery,
+                task_status=task_status,
+            )
+    finally:
+        remove_channel_file(services.data_dir)
+
+
+def remove_channel_file(data_dir: Path) -> None:
+    """Remove `control.json`, which a hub that was killed leaves behind."""
+    # Windows does not remove a file that a command is reading; its port is closed by then.
+    with suppress(PermissionError):
+        (data_dir / FILE_NAME).unlink(missing_ok=True)
+
+
+async def ask_running_hub(data_dir: Path, request: ControlRequest[R]) -> R:
+    """Have the running hub carry out `request`, and return the result.
+
+    Raises StartFault with the hub's message, or if the hub does not respond.
+    """
+    address = _read_address(data_dir / FILE_NAME)
+    try:
+        with trio.fail_after(_RESPONSE_SECONDS):
+            line = await _exchange(address, request)
+    except (OSError, trio.BrokenResourceError, trio.TooSlowError):
+        raise StartFault("the running hub does not respond: try again") from None
+    try:
+        response = msgspec.json.decode(line, type=_Response)
+    except msgspec.DecodeError:
+        raise StartFault("the running hub ended before it responded: try again") from None
+    if response.fault is not None:
+        raise StartFault(response.fault)
+    result: R = msgspec.json.decode(response.result, type=request.result)
+    return result
+
+
+def is_open(data_dir: Path) -> bool:
+    """Return whether a running hub has announced that it accepts requests."""
+    return (data_dir / FILE_NAME).exists()
+
+
+async def _exchange(address: ChannelAddress, request: ControlRequest[Any]) -> bytes:
+    async with await trio.open_tcp_stream(_HOST, address.port) as stream:
+        line = msgspec.json.encode({"secret": address.secret, "operation": request})
+        await stream.send_all(line + b"\n")
+        return await _read_line(stream)
+
+
+async def _serve_one(services: Services, secret: str, stream: trio.abc.Stream, peer: Peer) -> None:
+    with trio.move_on_after(_REQUEST_SECONDS) as reading:
+        line = await _read_line(stream)
+    if reading.cancelled_caught:
+        return
+    # The change, its audit entry and the response are completed even if the hub shuts down.
+    with shielded():
+        response = await _respond(services, secret, line)
+        with trio.move_on_after(_REQUEST_SECONDS):
+            await stream.send_all(msgspec.json.encode(response) + b"\n")
+
+
+async def _respond(services: Services, secret: str, line: bytes) -> _Response:
+    try:
+        request = msgspec.json.decode(line, type=_Request)
+    except msgspec.DecodeError:
+        return _Response("the running hub does not know this command: is it an older version?")
+    if not hmac.compare_digest(request.secret.encode(), secret.encode()):
+        return _Response("not authorised")
+    try:
+        result = await request.operation.perform(services)
+    except HubError as error:
+        return _Response(error.message)
+    return _Response(result=Raw(msgspec.json.encode(result)))
+
+
+async def _read_line(stream: trio.abc.Stream) -> bytes:
+    """Return what precedes the first line feed or the end; the rest is ignored."""
+    received = bytearray()
+    while len(received) < _MAX_LINE_BYTES:
+        chunk = await stream.receive_some(65536)
+        received += chunk
+        if not chunk or b"\n" in chunk:
+            break
+    return bytes(received.partition(b"\n")[0])
+
+
+async def _announce(
+    address: ChannelAddress, data_dir: Path, *, task_status: trio.TaskStatus[None]
+) -> None:
+    """Write `control.json`; on a full disk, as soon as there is room."""
+    while True:
+        try:
+            _write_address(address, data_dir / FILE_NAME)
+            break
+        except OSError as error:
+            limited(log, logging.WARNING, "control", "commands cannot reach the hub: %s", error)
+            task_status.started()
+            task_status = trio.TASK_STATUS_IGNORED
+            await trio.sleep(_RETRY_SECONDS)
+    task_status.started()
+
+
+def _write_address(address: ChannelAddress, path: Path) -> None:
+    """Write the file so that it is complete and private from the moment it exists."""
+    fresh = path.with_suffix(".new")
+    fresh.unlink(missing_ok=True)
+    handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(handle, "wb") as file:
+        file.write(msgspec.json.encode(address))
+    fresh.replace(path)
+
+
+def _read_address(path: Path) -> ChannelAddress:
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=ChannelAddress)
+    except (OSError, msgspec.DecodeError):
+        raise StartFault("the hub is starting or stopping: try again") from None

@@ -1,0 +1,128 @@
+"""Requests about firmware: releases, campaigns and downloads."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from hub.process.control.request import ControlRequest
+from hub.services.access.audit import COMMAND_LINE
+from hub.services.firmware.campaigns import Campaign
+from hub.services.firmware.downloads import Download
+from hub.services.firmware.releases import NewRelease, Release
+
+if TYPE_CHECKING:
+    from hub.services import Services
+
+
+class CheckFirmwareRoom(ControlRequest[None], frozen=True, tag="firmware.room"):
+    """Check that the disk has room for release files of `size` bytes in all."""
+
+    size: int
+
+    async def perform(self, services: Services) -> None:
+        services.releases.check_disk(self.size)
+
+
+class TakeFirmwareFile(ControlRequest[str], frozen=True, tag="firmware.take"):
+    """Move a file that was staged in the data directory to the releases. Returns its SHA-256."""
+
+    staged: str
+    result: ClassVar[Any] = str
+
+    async def perform(self, services: Services) -> str:
+        return (await services.releases.take_staged(self.staged)).sha256
+
+
+class AddRelease(ControlRequest[int], frozen=True, tag="firmware.add"):
+    """Add a release of files that were taken before. Returns its id."""
+
+    release: NewRelease
+    result: ClassVar[Any] = int
+
+    async def perform(self, services: Services) -> int:
+        added = await services.releases.add(self.release)
+        await services.audit.add(COMMAND_LINE, "firmware.add", str(added.id))
+        return added.id
+
+
+class ListReleases(ControlRequest[list[Release]], frozen=True, tag="firmware.list"):
+    """List the releases."""
+
+    result: ClassVar[Any] = list[Release]
+
+    async def perform(self, services: Services) -> list[Release]:
+        return list(services.releases.all())
+
+
+class RemoveRelease(ControlRequest[None], frozen=True, tag="firmware.remove"):
+    """Remove a release."""
+
+    id: int
+
+    async def perform(self, services: Services) -> None:
+        await services.releases.remove(self.id)
+        await services.audit.add(COMMAND_LINE, "firmware.remove", str(self.id))
+
+
+class StartCampaign(ControlRequest[int], frozen=True, tag="campaign.start"):
+    """Start a campaign; `dids` None means every enabled device. Returns its id."""
+
+    release: int
+    dids: tuple[str, ...] | None
+    result: ClassVar[Any] = int
+
+    async def perform(self, services: Services) -> int:
+        dids = self.dids
+        if dids is None:
+            dids = tuple(device.did for device in services.devices.list() if device.enabled)
+        started = await services.campaigns.start(self.release, dids)
+        await services.audit.add(COMMAND_LINE, "campaign.start", str(started.id))
+        return started.id
+
+
+class ListCampaigns(ControlRequest[list[Campaign]], frozen=True, tag="campaign.list"):
+    """List all campaigns, or only the one with this id."""
+
+    id: int | None = None
+    result: ClassVar[Any] = list[Campaign]
+
+    async def perform(self, services: Services) -> list[Campaign]:
+        if self.id is not None:
+            return [services.campaigns.campaign(self.id)]
+        return services.campaigns.campaigns()
+
+
+class ChangeCampaign(ControlRequest[None], frozen=True, tag="campaign.change"):
+    """Pause, resume or stop a campaign."""
+
+    id: int
+    step: Literal["pause", "resume", "stop"]
+
+    async def perform(self, services: Services) -> None:
+        campaigns = services.campaigns
+        steps = {"pause": campaigns.pause, "resume": campaigns.resume, "stop": campaigns.stop}
+        await steps[self.step](self.id)
+        await services.audit.add(COMMAND_LINE, f"campaign.{self.step}", str(self.id))
+
+
+class ListDownloads(ControlRequest[list[Download]], frozen=True, tag="firmware.downloads"):
+    """List the downloads of release files, newest first."""
+
+    result: ClassVar[Any] = list[Download]
+
+    async def perform(self, services: Services) -> list[Download]:
+        return services.downloads.downloads()
+
+
+#: Told apart by their tags.
+AnyFirmwareRequest = (
+    CheckFirmwareRoom
+    | TakeFirmwareFile
+    | AddRelease
+    | ListReleases
+    | RemoveRelease
+    | StartCampaign
+    | ListCampaigns
+    | ChangeCampaign
+    | ListDownloads
+)

@@ -1,0 +1,31 @@
+"""The addresses of the hub's ports, as people open them or enter them on a camera."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from hub.services import Services
+
+
+def dashboard_urls(services: Services) -> list[str]:
+    """Return the URLs of the dashboard on the site's network, at least one."""
+    web = services.config.web
+    scheme = "https" if web.tls else "http"
+    return [f"{scheme}://{host}:{web.port}/" for host in hosts(services, web.bind)]
+
+
+def device_urls(services: Services) -> list[str]:
+    """Return the URLs that cameras are pointed at, at least one."""
+    devices = services.config.devices
+    scheme = "wss" if devices.tls else "ws"
+    return [f"{scheme}://{host}:{devices.port}/" for host in hosts(services, devices.bind)]
+
+
+def hosts(services: Services, bind: str) -> list[str]:
+    """Return the addresses of a port bound to `bind`, as hosts of a URL."""
+    found = [bind]
+    if bind in ("0.0.0.0", "::"):
+        both = bind == "::"
+        found = [host for host in services.site.addresses() if both or ":" not in host]
+    return [f"[{host}]" if ":" in host else host for host in found or ["localhost"]]
