@@ -21,7 +21,7 @@ from hub.wire.session import ConnectParam
 from hub.wire.signing import sign_connect
 from hub.wire.uploads.records import Record
 from tests.support.clock import FrozenClock
-from tests.support.fake_store import FakeStore
+from tests.support.memory_store import MemoryStore
 from tests.support.traces import new_traces
 
 SN = "Y3C122AP1234512"
@@ -157,4 +157,4 @@ def online(site: Gate) -> int:
 
 def gate(clock: FrozenClock, **config: Any) -> Gate:
     """On a store in memory; a did is not asked for unless `require_did` says so."""
-    return Gate(FakeStore(clock), clock, **{"require_did": "never", **config})
+    return Gate(MemoryStore(clock), clock, **{"require_did": "never", **config})

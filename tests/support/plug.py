@@ -17,8 +17,8 @@ from hub.link.dispatch import Dispatch
 from hub.net.connection import Peer
 from hub.net.deadlines import Deadlines
 from tests.support.clock import NOON
-from tests.support.fake_store import FakeStore
 from tests.support.gate import ADDRESS, SN, Gate
+from tests.support.memory_store import MemoryStore
 
 
 class TrioWallClock:
@@ -41,7 +41,7 @@ class Port:
 
     def __init__(self, nursery: trio.Nursery, deadlines: Deadlines, **config: Any) -> None:
         clock: Any = TrioWallClock()
-        self.site = Gate(FakeStore(clock), clock, **{"require_did": "never", **config})
+        self.site = Gate(MemoryStore(clock), clock, **{"require_did": "never", **config})
         self.traces = self.site.traces
         self.dispatch = Dispatch(
             self.site.admission, self.site.enrolment, self.traces, self.site.config, clock

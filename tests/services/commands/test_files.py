@@ -93,7 +93,7 @@ async def test_an_answer_of_a_replaced_camera_is_not_kept(
     one.link.asked[0].give(outcome)
     await wait_all_tasks_blocked()
     assert len(one.got) == 1
-    assert one.site.store.device_pictures.kept == {}
+    assert one.site.store.rows("SELECT path FROM device_picture") == []
     one.link.reply = lambda uri, param: content(b"\xff\xd8\xff\xe0 another")
     assert await one.look() == b"\xff\xd8\xff\xe0 another"
 
@@ -272,7 +272,7 @@ async def test_an_answer_without_a_picture_is_not_kept(clock: FrozenClock, reply
     one = await album(clock, lambda uri, param: reply)
     with pytest.raises(DeviceNonsense):
         await one.look()
-    assert one.site.store.device_pictures.kept == {}
+    assert one.site.store.rows("SELECT path FROM device_picture") == []
 
 
 @pytest.mark.parametrize("path", ["", "x" * 1025])

@@ -93,8 +93,8 @@ async def test_an_export_is_an_import_without_its_codes(clock: FrozenClock) -> N
     assert site.store.devices.secrets("7").secret not in text
     sheet = read_csv(text)
     assert [(row.device.sn, row.device.name, row.device.key) for row in sheet.rows] == [
-        ("SN-A", 'Gate "north"', None),
         ("SN-B", "", public_pem(1).strip()),
+        ("SN-A", 'Gate "north"', None),
     ]
     with pytest.raises(BadCsv) as caught:
         await gate(clock).devices.check_import(sheet)

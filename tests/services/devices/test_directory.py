@@ -15,13 +15,13 @@ from hub.live.feed import Change
 from hub.services.devices.csv_import import DeviceCsv, ImportRow
 from hub.services.devices.directory import DeviceChange, NewDevice
 from hub.services.devices.status import FLUSH_SECONDS
-from hub.store.records.record_log import LatestPicture
 from hub.wire.pictures import Image
 from hub.wire.session import KeepaliveParam
 from hub.wire.uploads.bodies import DeviceInfo
 from hub.wire.uploads.records import FaceDetail, Record
 from tests.support.clock import FrozenClock
 from tests.support.gate import CODE, SN, FakeLink, Gate, gate, public_pem
+from tests.support.stores import batch
 
 
 def new(sn: str = SN, **fields: Any) -> NewDevice:
@@ -183,7 +183,7 @@ async def test_a_change_is_carried_through_though_whoever_asked_hangs_up(
         page.cancel()
         await site.devices.change(device.did, DeviceChange(code="NEWCODE1"))
     assert link.closed is not None
-    assert site.store.tokens.of(device.did) == []
+    assert site.store.rows("SELECT 1 FROM token WHERE did = ?", device.did) == []
 
 
 @pytest.mark.parametrize(
@@ -430,15 +430,16 @@ async def test_the_last_picture_is_known_from_the_start_and_follows_the_records(
 ) -> None:
     site = gate(clock)
     device = await site.enrol()
-    site.store.records.latest = {device.did: LatestPicture(7, 0, "/media/7/face.jpg")}
+    await site.store.records.append(batch(clock, 1, did=device.did))
     await running(site, nursery)
-    assert site.devices.get(device.did).last_picture == "/media/7/face.jpg"
+    assert site.devices.get(device.did).last_picture == "/media/1/face.jpg"
     site.records.publish([record(device.did, image("/media/8/face.jpg")), record(device.did)])
     await wait_all_tasks_blocked()
     assert site.devices.get(device.did).last_picture == "/media/8/face.jpg"
-    site.store.records.latest = {device.did: LatestPicture(999, 0, "/media/999/face.jpg")}
+    await site.store.records.append(batch(clock, 2, did=device.did))
     site.records.publish([record("999")] * 1000)  # more than a subscription holds
     await wait_all_tasks_blocked()
-    assert site.devices.get(device.did).last_picture == "/media/999/face.jpg"
-    site.store.records.gone.add(999)  # with its day
+    assert site.devices.get(device.did).last_picture == "/media/2/face.jpg"
+    clock.advance(86_400)
+    await site.store.retention.drop_day("2026-11-25")
     assert site.devices.get(device.did).last_picture is None

@@ -189,7 +189,7 @@ async def test_without_the_site_key_who_relies_on_it_is_put_out(clock: FrozenClo
     await site.connect(links[1], site.knock("SN-2", key=1))
     await site.devices.remove_site_key()
     assert [link.closed for link in links] == ["the site key was removed", None]
-    assert site.store.tokens.of(relying.did) == []
+    assert site.store.rows("SELECT 1 FROM token WHERE did = ?", relying.did) == []
     site.admission.leave(links[0], "gone")
     assert not await comes_in(site, key=0, sn="SN-1")
     assert why(site, relying.did) == ["no-key"]

@@ -1,0 +1,153 @@
+"""A real store on a database in memory, for services and links under trio's jumping clock.
+
+Tables, SQL and group commit are the hub's own. Only the threads are missing, because a test's clock
+must not jump while a thread works: each write is a group of its own, committed at once.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import weakref
+from collections.abc import Callable, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any, TypeVar
+
+import trio
+
+from hub.errors import CannotStoreNow
+from hub.store.commit.group_commit import GroupCommit
+from hub.store.commit.record_writer import RecordWriter
+from hub.store.commit.write_queue import Write
+from hub.store.connection import Job
+from hub.store.db import Store
+from hub.store.disk import Buffer, Disk
+from hub.store.firmware_files import FirmwareFiles
+from hub.store.health import HealthMonitor
+from hub.store.media.day_index import DayIndex
+from hub.store.media.packs import Packs
+from hub.store.migrate import migrations
+from hub.store.readers import Readers
+from hub.store.sealing import SecretBox
+from hub.store.startup import load
+from hub.store.tables.settings import load_settings
+
+T = TypeVar("T")
+
+
+class MemoryStore(Store):
+    """`refuses`: nothing can be stored. `before_write`: called first in each write."""
+
+    def __init__(self, now: Callable[[], float]) -> None:
+        self.refuses = False
+        self.writes = 0
+        self.before_write: Callable[[], object] | None = None
+        self._connection = _open_database()
+        weakref.finalize(self, self._connection.close)
+        bridge: Any = _InlineBridge(self._connection)
+        start = load(
+            self._connection, SecretBox(bytes(32), os.urandom), load_settings(self._connection)
+        )
+        monitor, days = HealthMonitor(), DayIndex(start.days)
+        disk = _DiscardingDisk()
+        packs = Packs(Path("media"), disk)
+        record_writer = RecordWriter(packs, days, start.last_seq, now, lambda records: None)
+        readers = Readers([bridge], monitor)
+        super().__init__(
+            start,
+            _InlineCommit(self, bridge, record_writer, monitor),
+            record_writer,
+            readers,
+            readers,
+            packs=packs,
+            days=days,
+            firmware_files=FirmwareFiles(Path("firmware"), disk),
+            monitor=monitor,
+            check=_find_nothing,
+            now=now,
+            random=os.urandom,
+        )
+
+    def rows(self, sql: str, *values: object) -> list[tuple[Any, ...]]:
+        """What a query finds in the database."""
+        return self._connection.execute(sql, values).fetchall()
+
+    async def _start_write(self) -> None:
+        """Yield, as a write does that waits for its group."""
+        if self.before_write is not None:
+            self.before_write()
+        await trio.lowlevel.checkpoint()
+        await trio.lowlevel.checkpoint()
+        if self.refuses:
+            raise CannotStoreNow("the disk is full")
+        self.writes += 1
+
+
+class _InlineCommit(GroupCommit):
+    def __init__(
+        self,
+        store: MemoryStore,
+        bridge: Any,
+        record_writer: RecordWriter,
+        monitor: HealthMonitor,
+    ) -> None:
+        super().__init__(bridge, record_writer, monitor)
+        self._store = weakref.proxy(store)
+
+    async def submit(self, write: Write[T]) -> T:
+        await self._store._start_write()
+        group = [write]
+        records = self._run_group(self._store._connection, group)
+        self._settle(group, records, None, 0.0)
+        return write.result()
+
+
+class _InlineBridge:
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    async def run(self, job: Job[T]) -> T:
+        await trio.lowlevel.checkpoint()
+        return job(self._connection)
+
+
+class _DiscardingDisk(Disk):
+    """Takes the pictures of records, and keeps nothing."""
+
+    def open(self, path: Path) -> int:
+        return os.open(os.devnull, os.O_RDWR)
+
+    def write(self, file: int, buffers: Sequence[Buffer], offset: int) -> None:
+        pass
+
+    def flush(self, file: int) -> None:
+        pass
+
+    def cut(self, file: int, size: int) -> None:
+        pass
+
+    def flush_directory(self, path: Path) -> None:
+        pass
+
+
+def _open_database() -> sqlite3.Connection:
+    connection = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+    connection.deserialize(_empty_database())
+    connection.execute("PRAGMA foreign_keys = ON")
+    return connection
+
+
+@cache
+def _empty_database() -> bytes:
+    connection = sqlite3.connect(":memory:", isolation_level=None)
+    try:
+        for step in migrations().values():
+            connection.executescript(step)
+        return connection.serialize()
+    finally:
+        connection.close()
+
+
+async def _find_nothing() -> str:
+    return ""
