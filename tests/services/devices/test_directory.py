@@ -19,7 +19,7 @@ from hub.wire.pictures import Image
 from hub.wire.session import KeepaliveParam
 from hub.wire.uploads.bodies import DeviceInfo
 from hub.wire.uploads.records import FaceDetail, Record
-from tests.support.clock import FrozenClock
+from tests.support.clock import NOON, FrozenClock
 from tests.support.gate import CODE, SN, FakeLink, Gate, gate, public_pem
 from tests.support.stores import batch
 
@@ -418,7 +418,7 @@ def record(did: str, *images: Image) -> Record:
         sn=SN,
         device_name="",
         occurred_at=0,
-        received_at=0,
+        received_at=round(NOON * 1000),
         detail=FaceDetail(),
         extra=Raw(b"{}"),
         images=images,
