@@ -22,7 +22,7 @@ from hub.process.signals import ENDING
 from hub.services import Services
 from hub.services.access.audit import Actor
 from hub.services.devices.directory import NewDevice
-from tests.e2e.hubprocess import free_ports
+from tests.e2e.hub_process import free_ports
 
 CONFIG = Config(
     web=Web(bind="127.0.0.1", tls=False),

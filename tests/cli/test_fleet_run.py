@@ -13,7 +13,7 @@ from hub.simulator.endpoint import HubEndpoint
 from hub.simulator.faults import FAULTLESS, FAULTS, Quirks
 from hub.simulator.identity import make_cameras
 from tests.cli.conftest import Sitehub
-from tests.e2e.hubprocess import free_ports
+from tests.e2e.hub_process import free_ports
 
 
 class Hub:

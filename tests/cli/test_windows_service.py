@@ -13,7 +13,7 @@ import hub.log
 from hub.cli.run.windows_service import run_controlled
 from hub.errors import StartFault
 from hub.service_manager.windows.control_manager import STOP
-from tests.e2e.hubprocess import free_ports
+from tests.e2e.hub_process import free_ports
 from tests.support.control_manager import FakeControlManager
 
 _ENDING = signal.SIGBREAK if sys.platform == "win32" else signal.SIGTERM

@@ -1,10 +1,9 @@
-"""A camera made of the specification alone: openssl signs, nothing of ours is imported."""
+"""A camera that follows the specification: openssl signs, and nothing of `hub` is imported."""
 
 from __future__ import annotations
 
 import base64
 import json
-import random
 import ssl
 import subprocess
 import time
@@ -12,6 +11,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from random import Random
 from typing import Any
 from urllib.parse import urlsplit
 from uuid import uuid4
@@ -29,7 +29,7 @@ _JPEG = b"\xff\xd8\xff\xe0\x00\x10JFIF\x00\x01\x01\x00\x00\x01\x00\x01\x00\x00"
 class Camera:
     sn: str
     code: str
-    #: PEM files, made by openssl.
+    #: PEM files made by openssl.
     private_key: Path
     public_key: Path
 
@@ -41,7 +41,7 @@ class Camera:
         return Camera(sn, code, private, public)
 
     def sign(self, ts: int) -> str:
-        """1.1, as any openssl does it: sign with MD5 over SN, code and time."""
+        """Sign a connect (1.1) with openssl: MD5 over serial number, code and time."""
         text = f"{self.sn}{self.code}{ts}".encode()
         signature = _openssl("dgst", "-md5", "-sign", str(self.private_key), text=text)
         return base64.b64encode(signature).decode()
@@ -55,29 +55,29 @@ class Camera:
             "sign": self.sign(ts),
             "ts": ts,
         }
-        return frame("/connect", param)
+        return encode_request("/connect", param)
 
     @asynccontextmanager
     async def connect(
-        self, url: str, trust: ssl.SSLContext, did: str, *, said: str | None = None
+        self, url: str, trust: ssl.SSLContext, did: str, *, connect_frame: str | None = None
     ) -> AsyncIterator[tuple[WebSocketConnection, str]]:
-        """Connect (1.1) with a fresh frame, or with `said`; gives the connection and the token."""
+        """Connect (1.1) with `connect_frame` or a new one; yield the socket and the token."""
         async with _open(url, trust) as socket:
-            answer = await exchange(socket, said or self.connect_frame(did))
+            answer = await request(socket, connect_frame or self.connect_frame(did))
             assert answer["code"] == 200, answer
             yield socket, answer["result"]["token"]
 
 
-async def knock(url: str, trust: ssl.SSLContext, said: str) -> int:
-    """Connect, and go again; gives the code of the answer."""
+async def try_connect(url: str, trust: ssl.SSLContext, connect_frame: str) -> int:
+    """Send one connect and disconnect; return the code of the answer."""
     async with _open(url, trust) as socket:
-        code: int = (await exchange(socket, said))["code"]
+        code: int = (await request(socket, connect_frame))["code"]
         return code
 
 
 @asynccontextmanager
 async def _open(url: str, trust: ssl.SSLContext) -> AsyncIterator[WebSocketConnection]:
-    """trio-websocket's own open_websocket() leaves a socket open that the hub has closed."""
+    """Like trio_websocket.open_websocket(), which leaks the socket if the hub closes it."""
     host, port = urlsplit(url).hostname, urlsplit(url).port
     assert host is not None
     assert port is not None
@@ -93,15 +93,15 @@ async def _open(url: str, trust: ssl.SSLContext) -> AsyncIterator[WebSocketConne
         await trio.aclose_forcefully(stream)
 
 
-def frame(uri: str, param: dict[str, Any], token: str | None = None) -> str:
+def encode_request(uri: str, param: dict[str, Any], token: str | None = None) -> str:
     document: dict[str, Any] = {"msgid": uuid4().hex, "data": {"uri": uri, "param": param}}
     if token is not None:
         document["token"] = token
     return json.dumps(document)
 
 
-async def exchange(socket: WebSocketConnection, text: str) -> dict[str, Any]:
-    """Send a request; gives the `data` of its answer, passing over what the hub asks meanwhile."""
+async def request(socket: WebSocketConnection, text: str) -> dict[str, Any]:
+    """Send a request; return the `data` of its answer. Requests from the hub are skipped."""
     await socket.send_message(text)
     while True:
         answer = json.loads(await socket.get_message())
@@ -112,19 +112,19 @@ async def exchange(socket: WebSocketConnection, text: str) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Capture:
-    """A face (2.1) with three pictures that no other capture has."""
+    """A face capture (2.1) with three unique pictures."""
 
     uuid: str
     taken_at: int
     pictures: dict[str, bytes] = field(repr=False)
 
     @staticmethod
-    def draw(noise: random.Random, *sizes: int) -> Capture:
+    def random(rng: Random, *sizes: int) -> Capture:
         names = ("face", "body", "background")
         pictures = {
-            name: _JPEG + noise.randbytes(size) for name, size in zip(names, sizes, strict=True)
+            name: _JPEG + rng.randbytes(size) for name, size in zip(names, sizes, strict=True)
         }
-        return Capture(f"{noise.getrandbits(64):016x}", int(time.time()), pictures)
+        return Capture(f"{rng.getrandbits(64):016x}", int(time.time()), pictures)
 
     def body(self) -> bytes:
         keys = {"face": "face_data", "body": "body_data", "background": "bg_data"}
@@ -143,15 +143,15 @@ class Capture:
 
 
 async def upload(client: httpx.AsyncClient, token: str, body: bytes, path: str = FACE_PATH) -> int:
-    """Post a body; gives the code of the answer."""
+    """Post a body; return the code of the answer."""
     headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
     answer = await client.post(path, content=body, headers=headers)
     code: int = answer.json()["code"]
     return code
 
 
-def post(client: httpx.Client, token: str, body: bytes, path: str = FACE_PATH) -> int:
-    """The same without waiting for anything but the answer."""
+def upload_sync(client: httpx.Client, token: str, body: bytes, path: str = FACE_PATH) -> int:
+    """Post a body from a thread; return the code of the answer."""
     headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
     code: int = client.post(path, content=body, headers=headers).json()["code"]
     return code

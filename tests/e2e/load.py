@@ -1,4 +1,4 @@
-"""Cameras that upload as fast as they are answered, and remember what was acknowledged."""
+"""A load of uploads: senders upload without a pause, and remember what was acknowledged."""
 
 from __future__ import annotations
 
@@ -9,27 +9,30 @@ from typing import Any
 
 import httpx
 
-from tests.e2e.camera import Capture, post
-from tests.e2e.hubprocess import PATIENCE_SECONDS, HubProcess
+from tests.e2e.camera import Capture, upload_sync
+from tests.e2e.hub_process import TIMEOUT_SECONDS, HubProcess
 
 RECORDS = "/api/hub/v1/records"
 _SIZES = (3_000, 6_000, 24_000)
 
 
-class Load:
-    """Until it is stopped, or the hub is away. `acknowledged`: what was answered 200, by uuid."""
+class UploadLoad:
+    """A context in which `senders` threads upload until it ends or the hub fails.
+
+    `sent` has the uuids of all captures, `acknowledged` those that were answered 200.
+    """
 
     def __init__(self, hub: HubProcess, token: str, *, senders: int = 8) -> None:
         self.acknowledged: dict[str, Capture] = {}
         self.sent: set[str] = set()
         self._hub = hub
         self._token = token
-        self._noise = random.Random(0)
+        self._rng = random.Random(0)
         self._changed = threading.Condition()
         self._stopped = False
         self._threads = [threading.Thread(target=self._send) for _ in range(senders)]
 
-    def __enter__(self) -> Load:
+    def __enter__(self) -> UploadLoad:
         for thread in self._threads:
             thread.start()
         return self
@@ -41,16 +44,16 @@ class Load:
 
     def wait_acknowledged(self, count: int) -> None:
         with self._changed:
-            assert self._changed.wait_for(lambda: len(self.acknowledged) >= count, PATIENCE_SECONDS)
+            assert self._changed.wait_for(lambda: len(self.acknowledged) >= count, TIMEOUT_SECONDS)
 
     def _send(self) -> None:
-        with self._hub.blocking_client() as client:
+        with self._hub.sync_client() as client:
             while not self._stopped:
                 with self._changed:
-                    capture = Capture.draw(self._noise, *_SIZES)
+                    capture = Capture.random(self._rng, *_SIZES)
                     self.sent.add(capture.uuid)
                 try:
-                    code = post(client, self._token, capture.body())
+                    code = upload_sync(client, self._token, capture.body())
                 except (httpx.TransportError, ValueError):
                     return
                 if code != 200:
@@ -60,7 +63,7 @@ class Load:
                     self._changed.notify_all()
 
     async def check_stored(self, client: httpx.AsyncClient) -> None:
-        """Every acknowledged capture is there once, and every picture that is there is whole."""
+        """Assert that each acknowledged capture is stored once, with intact pictures."""
         records = await read_all(client)
         counts = Counter(record["uuid"] for record in records)
         assert set(self.acknowledged) <= set(counts) <= self.sent
@@ -79,7 +82,7 @@ class Load:
 
 
 async def read_all(client: httpx.AsyncClient) -> list[dict[str, Any]]:
-    """The whole log, page by page."""
+    """Read all records, page by page."""
     records: list[dict[str, Any]] = []
     after: int | None = 0
     while after is not None:

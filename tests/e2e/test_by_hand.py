@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.conftest import MakeHub
-from tests.e2e.hubprocess import SITEHUB, HubProcess
+from tests.e2e.hub_process import SITEHUB, HubProcess
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "by-hand.md"

@@ -20,12 +20,12 @@ from trio_websocket import ConnectionClosed
 
 from tests.e2e.camera import Camera
 from tests.e2e.conftest import MakeHub
-from tests.e2e.hubprocess import PATIENCE_SECONDS, SITEHUB, HubProcess
+from tests.e2e.hub_process import SITEHUB, TIMEOUT_SECONDS, HubProcess
 
 
 def start_and_fail(hub: HubProcess) -> str:
     """Start a hub that cannot; gives the one line that it leaves on stderr."""
-    assert hub.spawn().wait(PATIENCE_SECONDS) == 1
+    assert hub.spawn().wait(TIMEOUT_SECONDS) == 1
     lines = [line for line in hub.err.splitlines() if line.startswith("sitehub: ")]
     assert "Traceback" not in hub.err
     assert hub.err.splitlines()[-1:] == lines
@@ -78,7 +78,7 @@ async def test_commands_beside_a_running_hub_take_effect_at_once(
         with trio.fail_after(5), pytest.raises(ConnectionClosed):
             await connection.get_message()
         assert (await client.get(f"/api/hub/v1/devices/{did}")).json()["state"] == "disabled"
-        assert time.monotonic() - before < PATIENCE_SECONDS
+        assert time.monotonic() - before < TIMEOUT_SECONDS
         [key] = [
             k for k in json.loads(hub.cli("apikey", "list", "--json")) if k["appid"] in str(headers)
         ]

@@ -10,7 +10,7 @@ import pytest
 import trio
 from trio_websocket import ConnectionClosed
 
-from tests.e2e.camera import Camera, knock
+from tests.e2e.camera import Camera, try_connect
 from tests.e2e.conftest import MakeHub
 
 
@@ -20,7 +20,7 @@ async def test_a_camera_that_knocks_is_accepted_by_command(
     hub = make_hub().start()
     camera = Camera.make(tmp_path)
     said = camera.connect_frame(ts=int(time.time()) - 20)
-    assert await knock(hub.device_url, hub.trust(), said) == 421
+    assert await try_connect(hub.device_url, hub.trust(), said) == 421
 
     def cli(*words: str, check: bool = True) -> str:
         return hub.cli("device", *words, check=check)
@@ -54,7 +54,7 @@ async def test_a_key_is_replaced_under_a_camera_that_is_in(
     now = int(time.time())
 
     async def comes_in(one: Camera, ts: int) -> bool:
-        return await knock(hub.device_url, trust, one.connect_frame(ts=ts)) == 200
+        return await try_connect(hub.device_url, trust, one.connect_frame(ts=ts)) == 200
 
     async with camera.connect(hub.device_url, trust, "") as (socket, _):
         hub.cli("device", "set", "1", "--key", str(renewed.public_key))
@@ -77,6 +77,6 @@ async def test_a_camera_that_is_disabled_is_put_out_at_once(
         with trio.fail_after(5), pytest.raises(ConnectionClosed):
             await socket.get_message()
     again = camera.connect_frame(ts=int(time.time()) + 1)
-    assert await knock(hub.device_url, hub.trust(), again) == 401
+    assert await try_connect(hub.device_url, hub.trust(), again) == 401
     (listed,) = json.loads(hub.cli("device", "list", "--json"))
     assert listed["state"] == "disabled"

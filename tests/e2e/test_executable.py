@@ -16,7 +16,7 @@ import httpx
 import pytest
 
 from tests.e2e.conftest import MakeHub
-from tests.e2e.hubprocess import PATIENCE_SECONDS, SITEHUB, HubProcess
+from tests.e2e.hub_process import SITEHUB, TIMEOUT_SECONDS, HubProcess
 
 pytestmark = [
     pytest.mark.skipif("SITEHUB" not in os.environ, reason="$SITEHUB names no executable"),
@@ -56,7 +56,7 @@ def test_kill_9_of_the_bootloader_releases_ports_and_data(
     hub_process = os.pidfd_open(hub_pid_of(hub))
     hub.kill()
     # Readable once that process has ended.
-    ended, _, _ = select.select([hub_process], [], [], PATIENCE_SECONDS)
+    ended, _, _ = select.select([hub_process], [], [], TIMEOUT_SECONDS)
     os.close(hub_process)
     assert ended
     assert ports_of(hub) == []
@@ -94,7 +94,7 @@ def test_ctrl_c_counts_once_although_both_processes_receive_it(make_hub: MakeHub
     hub = make_hub().start()
     for pid in (hub_pid_of(hub), hub.process.pid):
         os.kill(pid, signal.SIGINT)
-    assert hub.process.wait(PATIENCE_SECONDS) == 0
+    assert hub.process.wait(TIMEOUT_SECONDS) == 0
     assert "at once" not in hub.err
 
 
@@ -103,7 +103,7 @@ def test_replacing_the_executable_does_not_disturb_a_running_hub(
 ) -> None:
     mine = tmp_path / "sitehub"
     shutil.copy2(SITEHUB[0], mine)
-    monkeypatch.setattr("tests.e2e.hubprocess.SITEHUB", [str(mine)])
+    monkeypatch.setattr("tests.e2e.hub_process.SITEHUB", [str(mine)])
     hub = make_hub().start()
     (tmp_path / "new").write_bytes(os.urandom(1000))
     (tmp_path / "new").replace(mine)

@@ -21,10 +21,10 @@ from hub.simulator.endpoint import HubEndpoint
 from hub.simulator.faults import quirks_of
 from hub.simulator.identity import CameraIdentity, make_cameras
 from hub.simulator.scenario.population import make_population
+from tests.e2e.browser import PASSWORD, Browser
 from tests.e2e.camera import Camera
 from tests.e2e.conftest import MakeHub
-from tests.e2e.hubprocess import PATIENCE_SECONDS, HubProcess, free_ports
-from tests.e2e.screen import PASSWORD, Screen
+from tests.e2e.hub_process import TIMEOUT_SECONDS, HubProcess, free_ports
 
 OTA = "/api/v1/ota/query"
 INFO = "/api/v1/device/report/info"
@@ -65,7 +65,7 @@ async def test_a_camera_is_upgraded_though_the_hub_is_killed_on_the_way(
     did = hub.add_device(camera.sn, camera.code, camera.public_key)
     async with camera.connect(hub.device_url, hub.trust(), did) as (_, token):
         release = add_release(hub, file, "--least", "hwVer=1.0")
-        with hub.blocking_client() as client:
+        with hub.sync_client() as client:
             assert ask(client, token, OTA, swVer="V1.0")["code"] == 426
             number = hub.cli("firmware", "give", release, did).strip()
             assert ask(client, token, OTA, hwVer="0.9")["code"] == 425
@@ -93,7 +93,7 @@ async def test_a_camera_is_upgraded_though_the_hub_is_killed_on_the_way(
 def fetch(hub: HubProcess, url: str, start: int, end: int, **headers: str) -> httpx.Response:
     given = {name.replace("_", "-"): value for name, value in headers.items()}
     wanted = {"Range": f"bytes={start}-{end - 1}", **given}
-    return httpx.get(url, headers=wanted, verify=hub.trust(), timeout=PATIENCE_SECONDS)
+    return httpx.get(url, headers=wanted, verify=hub.trust(), timeout=TIMEOUT_SECONDS)
 
 
 async def test_a_campaign_reaches_simulated_cameras_one_and_then_the_others(
@@ -103,7 +103,7 @@ async def test_a_campaign_reaches_simulated_cameras_one_and_then_the_others(
     # The second one downloads, and does not install.
     all_of_them, dids = enrolled(hub, tmp_path, 4, stubborn=1)
     given = hub.cli("firmware", "give", add_release(hub, file), *dids).strip()
-    with hub.blocking_client(headers=hub.add_api_key()) as client:
+    with hub.sync_client(headers=hub.add_api_key()) as client:
         async with trio.open_nursery() as nursery:
             first, stubborn, *others = all_of_them
             for late in (stubborn, *others):
@@ -168,14 +168,14 @@ def online(client: httpx.Client) -> int:
 
 
 async def until(happens: Callable[[], bool]) -> None:
-    with trio.fail_after(PATIENCE_SECONDS):
+    with trio.fail_after(TIMEOUT_SECONDS):
         while not await trio.to_thread.run_sync(happens):  # noqa: ASYNC110 - a process sets none
             await trio.sleep(0.05)
 
 
 @pytest.mark.browser
 async def test_a_campaign_is_given_and_watched_on_the_page(
-    make_hub: MakeHub, screen: Screen, tmp_path: Path
+    make_hub: MakeHub, browser: Browser, tmp_path: Path
 ) -> None:
     large = tmp_path / "app.bin"
     large.write_bytes(FILE * 8)
@@ -185,58 +185,58 @@ async def test_a_campaign_is_given_and_watched_on_the_page(
     async with trio.open_nursery() as nursery:
         for camera in cameras:
             nursery.start_soon(live, camera)
-        with hub.blocking_client(headers=hub.add_api_key()) as client:
+        with hub.sync_client(headers=hub.add_api_key()) as client:
             await until(lambda: online(client) == 3)
-        await trio.to_thread.run_sync(give_and_watch, screen, hub, large, dids)
+        await trio.to_thread.run_sync(give_and_watch, browser, hub, large, dids)
         nursery.cancel_scope.cancel()
 
 
-def give_and_watch(screen: Screen, hub: HubProcess, file: Path, dids: list[str]) -> None:
-    screen.sign_in(hub)
-    screen.press('.rail a[href="/firmware"]')
-    screen.wait_for("No firmware yet")
-    screen.open(f"{hub.url}/firmware/add")
-    screen.type("ver_name", "V2.0")
-    screen.type("ver_code", "453523")
-    screen.type("reports.swVer", "V2.0")
-    Select(screen.one('[name="type_1"]')).select_by_visible_text("App")
-    screen.one('[name="file_1"]').send_keys(str(file))
-    screen.press(".form .button-main")
-    screen.wait_for("The release was added.")
-    screen.wait_for(hashlib.sha256(FILE * 8).hexdigest())
+def give_and_watch(browser: Browser, hub: HubProcess, file: Path, dids: list[str]) -> None:
+    browser.sign_in(hub)
+    browser.click('.rail a[href="/firmware"]')
+    browser.wait_for_text("No firmware yet")
+    browser.open(f"{hub.url}/firmware/add")
+    browser.fill("ver_name", "V2.0")
+    browser.fill("ver_code", "453523")
+    browser.fill("reports.swVer", "V2.0")
+    Select(browser.find('[name="type_1"]')).select_by_visible_text("App")
+    browser.find('[name="file_1"]').send_keys(str(file))
+    browser.click(".form .button-main")
+    browser.wait_for_text("The release was added.")
+    browser.wait_for_text(hashlib.sha256(FILE * 8).hexdigest())
 
-    screen.press('.head .button-main[href$="/give"]')
-    Select(screen.one('[name="first"]')).select_by_value(dids[1])
-    screen.press("[data-choose-all]")
-    screen.press(".give-end .button-main")
-    screen.wait_for("The campaign has started.")
+    browser.click('.head .button-main[href$="/give"]')
+    Select(browser.find('[name="first"]')).select_by_value(dids[1])
+    browser.click("[data-choose-all]")
+    browser.click(".give-end .button-main")
+    browser.wait_for_text("The campaign has started.")
     # From here on nobody loads the page: it goes on by itself.
-    steps = watch(screen, dids[1])
-    screen.wait_for("Updating the others")
+    steps = watch(browser, dids[1])
+    browser.wait_for_text("Updating the others")
     assert steps[0] in ("Waiting", "Offered", "Downloading")
     assert "Downloading" in steps
     assert steps[-1] == "Done"
-    screen.wait_for("All cameras in this campaign are updated.")
-    screen.wait_for("3 of 3")
-    assert not screen.all('form [formaction$="/pause"]')
+    browser.wait_for_text("All cameras in this campaign are updated.")
+    browser.wait_for_text("3 of 3")
+    assert not browser.find_all('form [formaction$="/pause"]')
 
-    screen.open(f"{hub.url}/cameras/{dids[0]}")
-    screen.wait_for("Firmware V2.0")
-    screen.open(f"{hub.url}/firmware")
-    screen.wait_for("Installed on 3 of 3 cameras")
-    assert screen.complaints() == []
+    browser.open(f"{hub.url}/cameras/{dids[0]}")
+    browser.wait_for_text("Firmware V2.0")
+    browser.open(f"{hub.url}/firmware")
+    browser.wait_for_text("Installed on 3 of 3 cameras")
+    assert browser.console_errors() == []
 
 
-def watch(screen: Screen, did: str) -> list[str]:
+def watch(browser: Browser, did: str) -> list[str]:
     """The states that a camera's row goes through, until it is done."""
     steps: list[str] = []
     script = f"return document.querySelector('tr[data-key=\"{did}\"] .state').innerText"
 
     def is_done() -> bool:
-        state = str(screen.driver.execute_script(script))
+        state = str(browser.driver.execute_script(script))
         if steps[-1:] != [state]:
             steps.append(state)
         return state == "Done"
 
-    screen.until(is_done, "the first camera does not come to its end")
+    browser.wait_until(is_done, "the first camera does not come to its end")
     return steps

@@ -14,10 +14,10 @@ from pathlib import Path
 import pytest
 import trio
 
-from tests.e2e.camera import Camera, Capture, exchange, knock, upload
+from tests.e2e.camera import Camera, Capture, request, try_connect, upload
 from tests.e2e.conftest import MakeHub
-from tests.e2e.hubprocess import HubProcess, lend_certificates
-from tests.e2e.load import RECORDS, Load, read_all
+from tests.e2e.hub_process import HubProcess, copy_certificates
+from tests.e2e.load import RECORDS, UploadLoad, read_all
 
 
 async def test_after_kill_9_every_acknowledged_capture_is_there_once_and_whole(
@@ -27,7 +27,7 @@ async def test_after_kill_9_every_acknowledged_capture_is_there_once_and_whole(
     did = hub.add_device(camera.sn, camera.code, camera.public_key)
     headers = hub.add_api_key()
     async with camera.connect(hub.device_url, hub.trust(), did) as (_, token):
-        with Load(hub, token) as load:
+        with UploadLoad(hub, token) as load:
             await trio.to_thread.run_sync(load.wait_acknowledged, 100)
             hub.kill()
     hub.start()
@@ -49,9 +49,9 @@ async def test_sigterm_under_load_ends_with_status_0_within_10_seconds(
     async with camera.connect(hub.device_url, hub.trust(), did) as (_, token):
         # One that asks for the stream and does not read it must not hold up the end.
         with (
-            hub.blocking_client(headers=headers) as idler,
+            hub.sync_client(headers=headers) as idler,
             idler.stream("GET", "/api/hub/v1/stream?after=0"),
-            Load(hub, token) as load,
+            UploadLoad(hub, token) as load,
         ):
             await trio.to_thread.run_sync(load.wait_acknowledged, 100)
             status = await trio.to_thread.run_sync(hub.stop, 10)
@@ -94,18 +94,20 @@ async def test_tokens_live_on_and_replays_are_refused_after_a_restart(
     hub = make_hub().start()
     did = hub.add_device(camera.sn, camera.code, camera.public_key)
     headers = hub.add_api_key()
-    body = Capture.draw(random.Random(3), 10, 10, 10).body()
+    body = Capture.random(random.Random(3), 10, 10, 10).body()
     said = camera.connect_frame(did)
     async with (
-        camera.connect(hub.device_url, hub.trust(), did, said=said) as (_, token),
+        camera.connect(hub.device_url, hub.trust(), did, connect_frame=said) as (_, token),
         hub.client() as client,
     ):
         assert await upload(client, token, body) == 200
     assert hub.stop() == 0
     hub.start()
-    assert await knock(hub.device_url, hub.trust(), said) == 423
+    assert await try_connect(hub.device_url, hub.trust(), said) == 423
     async with hub.client(headers=headers) as client:
-        assert await upload(client, token, Capture.draw(random.Random(4), 10, 10, 10).body()) == 200
+        assert (
+            await upload(client, token, Capture.random(random.Random(4), 10, 10, 10).body()) == 200
+        )
         # The same upload as before the restart is the same record.
         assert await upload(client, token, body) == 200
         assert len((await client.get(RECORDS)).json()["items"]) == 2
@@ -114,28 +116,28 @@ async def test_tokens_live_on_and_replays_are_refused_after_a_restart(
 async def test_a_full_disk_refuses_uploads_and_heals_by_itself(
     small_disk: Path, hub: HubProcess, camera: Camera, make_hub: MakeHub
 ) -> None:
-    lend_certificates(hub.data_dir, small_disk / "data")
+    copy_certificates(hub.data_dir, small_disk / "data")
     own = make_hub(data_dir=small_disk / "data").start()
     did = own.add_device(camera.sn, camera.code, camera.public_key)
     headers = own.add_api_key()
-    noise = random.Random(5)
+    rng = random.Random(5)
     async with (
         camera.connect(own.device_url, own.trust(), did) as (_, token),
         own.client(headers=headers) as client,
     ):
-        assert await upload(client, token, Capture.draw(noise, 10, 10, 10).body()) == 200
+        assert await upload(client, token, Capture.random(rng, 10, 10, 10).body()) == 200
         ballast = small_disk / "ballast"
         _fill(ballast)
         code = 200
         while code == 200:
-            code = await upload(client, token, Capture.draw(noise, 1000, 1000, 200_000).body())
+            code = await upload(client, token, Capture.random(rng, 1000, 1000, 200_000).body())
         assert code == 503
         answer = await client.get("/healthz")
         assert answer.status_code == 503
         assert answer.json()["reasons"]
         ballast.unlink()
         kept = await read_all(client)
-        capture = Capture.draw(noise, 1000, 1000, 200_000)
+        capture = Capture.random(rng, 1000, 1000, 200_000)
 
         async def is_taken() -> bool:
             return await upload(client, token, capture.body()) == 200
@@ -163,10 +165,10 @@ async def test_a_restart_keeps_everything(make_hub: MakeHub, camera: Camera) -> 
         camera.connect(hub.device_url, hub.trust(), did) as (socket, token),
         hub.client(headers=headers) as client,
     ):
-        assert (await exchange(socket, camera.connect_frame(did, int(time.time()) - 5)))[
+        assert (await request(socket, camera.connect_frame(did, int(time.time()) - 5)))[
             "code"
         ] == 200
-        await upload(client, token, Capture.draw(random.Random(6), 10, 10, 10).body())
+        await upload(client, token, Capture.random(random.Random(6), 10, 10, 10).body())
         records = await read_all(client)
         devices = (await client.get("/api/hub/v1/devices")).json()["items"]
     assert hub.stop() == 0

@@ -35,7 +35,7 @@ from hub.wire.commands.dialect import DIALECT, PERSON_SEARCH, REBOOT, Command
 from hub.wire.commands.params import encode_param
 from tests.e2e.camera import FACE_PATH, Capture
 from tests.e2e.conftest import MakeHub
-from tests.e2e.hubprocess import HubProcess
+from tests.e2e.hub_process import HubProcess
 from tests.e2e.load import read_all
 
 SECONDS = float(os.environ.get("SITEHUB_PROTOCOL_SECONDS", "21"))
@@ -176,7 +176,7 @@ class Fleet:
         try:
             while True:
                 await trio.sleep(rng.uniform(0.5, 1.5))
-                capture = Capture.draw(rng, 3000, 3000, 10_000)
+                capture = Capture.random(rng, 3000, 3000, 10_000)
                 reply = await camera.upload(Upload("POST", FACE_PATH, capture.body()))
                 if reply.code == 200:
                     self.acknowledged.add(capture.uuid)

@@ -12,13 +12,13 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.e2e.hubprocess import (
-    APART,
-    PATIENCE_SECONDS,
+from tests.e2e.hub_process import (
+    NEW_PROCESS_GROUP,
     SITEHUB,
+    TIMEOUT_SECONDS,
     HubProcess,
-    end,
-    lend_certificates,
+    copy_certificates,
+    terminate,
 )
 from tests.e2e.load import RECORDS
 
@@ -27,12 +27,12 @@ def test_the_demo_has_cameras_at_once_and_the_same_ones_at_the_next_start(
     hub: HubProcess, tmp_path: Path
 ) -> None:
     data_dir = tmp_path / "data"
-    lend_certificates(hub.data_dir, data_dir)
+    copy_certificates(hub.data_dir, data_dir)
     with closing(HubProcess(data_dir, arguments=("--demo", "6"))) as demo:
         demo.start()
         wait_until(lambda: "6, 6 of them simulated" in demo.out)
         key = demo.add_api_key()
-        with demo.blocking_client(headers=key) as client:
+        with demo.sync_client(headers=key) as client:
             wait_until(lambda: [d["state"] for d in devices(client)] == ["online"] * 6)
             first = devices(client)
             wait_until(lambda: bool(client.get(RECORDS).json()["items"]))
@@ -43,7 +43,7 @@ def test_the_demo_has_cameras_at_once_and_the_same_ones_at_the_next_start(
             assert len(people["list"]) == 5 < people["total"]
         assert demo.stop() == 0
         demo.start()
-        with demo.blocking_client(headers=key) as client:
+        with demo.sync_client(headers=key) as client:
             wait_until(lambda: [d["state"] for d in devices(client)] == ["online"] * 6)
             assert [d["sn"] for d in devices(client)] == [d["sn"] for d in first]
         assert demo.stop() == 0
@@ -54,15 +54,15 @@ def test_simulated_cameras_with_a_key_are_enrolled_before_and_removed_after(
 ) -> None:
     key_file = tmp_path / "key.json"
     key_file.write_text(hub.cli("apikey", "add", "acceptance"))
-    with hub.blocking_client(headers=hub.add_api_key()) as client:
+    with hub.sync_client(headers=hub.add_api_key()) as client:
         before = {device["did"] for device in devices(client)}
         with simulate(hub, "--cameras", "2", "--rate", "20", "--apikey-file", str(key_file)) as run:
             wait_until(lambda: [d["state"] for d in new(client, before)] == ["online"] * 2)
             for device in new(client, before):
                 page = {"did": device["did"]}
                 wait_until(lambda page=page: bool(client.get(RECORDS, params=page).json()["items"]))
-            end(run)
-            out, err = run.communicate(timeout=PATIENCE_SECONDS)
+            terminate(run)
+            out, err = run.communicate(timeout=TIMEOUT_SECONDS)
         assert run.returncode == 0, err
         assert out.count(" is online") == 2
         assert "uploads taken" in out.splitlines()[-1]
@@ -73,15 +73,15 @@ def test_without_a_key_they_knock_and_their_csv_lets_them_in(
     hub: HubProcess, tmp_path: Path
 ) -> None:
     csv = tmp_path / "cameras.csv"
-    with hub.blocking_client(headers=hub.add_api_key()) as client:
+    with hub.sync_client(headers=hub.add_api_key()) as client:
         before = {device["did"] for device in devices(client)}
         with simulate(hub, "--cameras", "2", "--write-csv", str(csv)) as run:
             waiting = "/api/hub/v1/devices/waiting"
             wait_until(lambda: len(client.get(waiting).json()["items"]) >= 2)
             assert hub.cli("device", "import", str(csv)) == "2 devices enrolled\n"
             assert len(new(client, before)) == 2
-            end(run, signal.SIGINT)
-            run.communicate(timeout=PATIENCE_SECONDS)
+            terminate(run, signal.SIGINT)
+            run.communicate(timeout=TIMEOUT_SECONDS)
         assert run.returncode == 0
         for device in new(client, before):
             hub.cli("device", "remove", device["did"])
@@ -104,7 +104,7 @@ def simulate(hub: HubProcess, *words: str) -> subprocess.Popen[str]:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        **APART,
+        **NEW_PROCESS_GROUP,
     )
 
 
@@ -118,7 +118,7 @@ def new(client: httpx.Client, before: set[str]) -> list[dict[str, str]]:
 
 
 def wait_until(happens: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + PATIENCE_SECONDS
+    deadline = time.monotonic() + TIMEOUT_SECONDS
     while not happens():
         if time.monotonic() > deadline:
             pytest.fail("it did not come to pass")

@@ -16,8 +16,16 @@ import pytest
 import trio
 
 from hub.store.migrate import bring_up_to_date, migrations
-from tests.e2e.camera import EVENT_PATH, Camera, Capture, exchange, frame, knock, upload
-from tests.e2e.hubprocess import PATIENCE_SECONDS, HubProcess
+from tests.e2e.camera import (
+    EVENT_PATH,
+    Camera,
+    Capture,
+    encode_request,
+    request,
+    try_connect,
+    upload,
+)
+from tests.e2e.hub_process import TIMEOUT_SECONDS, HubProcess
 
 RECORDS = "/api/hub/v1/records"
 
@@ -55,10 +63,10 @@ async def test_a_connect_signed_by_openssl_is_let_in(
 ) -> None:
     async with camera.connect(hub.device_url, hub.trust(), did) as (socket, token):
         assert 0 < len(token) <= 32
-        beat = frame("/heartbeat", {"did": did, "sn": camera.sn, "ip": "127.0.0.1"}, token)
-        assert (await exchange(socket, beat))["code"] == 200
-        renewal = frame("/token/update", {"did": did, "sn": camera.sn}, token)
-        answer = await exchange(socket, renewal)
+        beat = encode_request("/heartbeat", {"did": did, "sn": camera.sn, "ip": "127.0.0.1"}, token)
+        assert (await request(socket, beat))["code"] == 200
+        renewal = encode_request("/token/update", {"did": did, "sn": camera.sn}, token)
+        answer = await request(socket, renewal)
         assert answer["code"] == 200
         assert answer["result"]["token"] != token
         [device] = [d for d in json.loads(hub.cli("device", "list", "--json")) if d["did"] == did]
@@ -70,21 +78,21 @@ async def test_a_wrong_signature_is_refused_and_a_stranger_waits(
 ) -> None:
     liar = Camera(camera.sn, "00000000", camera.private_key, camera.public_key)
     stranger = Camera("Y3CSTRANGER0000", camera.code, camera.private_key, camera.public_key)
-    assert await knock(hub.device_url, hub.trust(), liar.connect_frame(did)) == 423
-    assert await knock(hub.device_url, hub.trust(), stranger.connect_frame()) == 421
+    assert await try_connect(hub.device_url, hub.trust(), liar.connect_frame(did)) == 423
+    assert await try_connect(hub.device_url, hub.trust(), stranger.connect_frame()) == 421
 
 
 async def test_a_capture_is_stored_served_and_streamed(
     hub: HubProcess, camera: Camera, did: str
 ) -> None:
-    capture = Capture.draw(random.Random(1), 15_000, 30_000, 120_000)
+    capture = Capture.random(random.Random(1), 15_000, 30_000, 120_000)
     headers = hub.add_api_key()
     async with (
         camera.connect(hub.device_url, hub.trust(), did) as (_, token),
         hub.client(headers=headers) as client,
     ):
         with (
-            hub.blocking_client(headers=headers) as reader,
+            hub.sync_client(headers=headers) as reader,
             reader.stream("GET", "/api/hub/v1/stream") as stream,
         ):
             assert await upload(client, token, capture.body()) == 200
@@ -104,7 +112,7 @@ async def test_a_capture_is_stored_served_and_streamed(
 async def test_an_upload_that_is_repeated_is_one_record(
     hub: HubProcess, camera: Camera, did: str
 ) -> None:
-    body = Capture.draw(random.Random(2), 100, 100, 100).body()
+    body = Capture.random(random.Random(2), 100, 100, 100).body()
     async with (
         camera.connect(hub.device_url, hub.trust(), did) as (_, token),
         hub.client(headers=hub.add_api_key()) as client,
@@ -178,7 +186,7 @@ def first_record(stream: httpx.Response, did: str) -> dict[str, Any]:
 def start_without_its_port(hub: HubProcess) -> str:
     """What it says on stderr where another program has its device port; the start fails."""
     with socket.create_server(("127.0.0.1", hub.device_port)):
-        assert hub.spawn().wait(PATIENCE_SECONDS) == 1
+        assert hub.spawn().wait(TIMEOUT_SECONDS) == 1
     return hub.err
 
 

@@ -10,9 +10,9 @@ from typing import Any
 
 import trio
 
-from tests.e2e.camera import Camera, Capture, exchange, frame, knock, upload
+from tests.e2e.camera import Camera, Capture, encode_request, request, try_connect, upload
 from tests.e2e.conftest import MakeHub
-from tests.e2e.hubprocess import PATIENCE_SECONDS, SITEHUB, HubProcess
+from tests.e2e.hub_process import SITEHUB, TIMEOUT_SECONDS, HubProcess
 
 
 def traced(hub: HubProcess, device: str) -> list[dict[str, Any]]:
@@ -29,15 +29,17 @@ async def test_what_a_camera_says_is_seen_before_and_after_it_is_enrolled(
     hub: HubProcess, camera: Camera
 ) -> None:
     trust = hub.trust()
-    assert await knock(hub.device_url, trust, camera.connect_frame()) == 421
+    assert await try_connect(hub.device_url, trust, camera.connect_frame()) == 421
     assert [f["kind"] for f in traced(hub, camera.sn) if is_frame(f)][:2] == ["request", "answer"]
     did = hub.add_device(camera.sn, camera.code, camera.public_key)
     async with (
         camera.connect(hub.device_url, trust, did) as (socket, token),
         hub.client() as client,
     ):
-        await exchange(socket, frame("/heartbeat", {"did": did, "phone": "13612345678"}, token))
-        body = Capture.draw(random.Random(1), 500, 500, 500).body()
+        await request(
+            socket, encode_request("/heartbeat", {"did": did, "phone": "13612345678"}, token)
+        )
+        body = Capture.random(random.Random(1), 500, 500, 500).body()
         assert await upload(client, token, body) == 200
         frames = traced(hub, did)
         by_api = await client.get(f"/api/hub/v1/devices/{did}/trace", headers=hub.add_api_key())
@@ -59,7 +61,7 @@ def test_a_trace_is_followed_as_it_happens(hub: HubProcess, camera: Camera) -> N
         assert follower.stdout is not None
         try:
             said = camera.connect_frame(did)
-            assert trio.run(knock, hub.device_url, hub.trust(), said) == 200
+            assert trio.run(try_connect, hub.device_url, hub.trust(), said) == 200
             told = list(islice(filter(is_frame, map(json.loads, follower.stdout)), 2))
         finally:
             follower.kill()
@@ -77,7 +79,7 @@ def test_without_a_running_hub_there_is_no_trace(make_hub: MakeHub) -> None:
         [*SITEHUB, "device", "trace", "1", "--data", str(hub.data_dir)],
         capture_output=True,
         encoding="utf-8",
-        timeout=PATIENCE_SECONDS,
+        timeout=TIMEOUT_SECONDS,
     )
     assert (done.returncode, done.stdout) == (1, "")
     assert "no hub runs on" in done.stderr

@@ -8,8 +8,7 @@ import pytest
 from PIL import Image
 
 from hub.simulator.drawing import pen, people, scenes, vehicles
-from hub.simulator.identity import PLACES, Place
-from hub.simulator.scenario.population import Population
+from hub.simulator.scenario.population import PLACES, Place, Population
 from hub.wire.pictures import real_type
 
 

@@ -6,8 +6,7 @@ import itertools
 import random
 from collections import Counter
 
-from hub.simulator.identity import PLACES, Place
-from hub.simulator.scenario.population import Population, make_population
+from hub.simulator.scenario.population import PLACES, Place, Population, make_population
 from hub.simulator.scenario.schedule import (
     HOURLY_ACTIVITY,
     AccessGranted,

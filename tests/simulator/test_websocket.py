@@ -65,4 +65,5 @@ async def test_disconnect_sends_no_close_frame(ends: Ends) -> None:
     with pytest.raises(trio_websocket.ConnectionClosed) as caught:
         await ends.hub.get_message()
     # RFC 6455, 7.1.5: the connection was closed without a close frame.
+    assert caught.value.reason is not None
     assert caught.value.reason.code == 1006

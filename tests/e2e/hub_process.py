@@ -1,4 +1,4 @@
-"""A hub as an installer has it: the command in a process of its own, on free ports."""
+"""A hub in its own process, on free ports, as it runs on an installation."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from typing import Any
 
 import httpx
 
-#: Generous: a machine that runs many tests at once is slow. Nothing is measured by it.
-PATIENCE_SECONDS = 30.0
+#: Generous, since many tests may run at once. No test measures it.
+TIMEOUT_SECONDS = 30.0
 _POLL_SECONDS = 0.02
 
-#: The command under test: the executable that $SITEHUB names, else what lies here.
+#: The command under test: the executable named by $SITEHUB, or the package in this tree.
 SITEHUB = (
     [str(Path(os.environ["SITEHUB"]).absolute())]
     if "SITEHUB" in os.environ
@@ -33,17 +33,19 @@ SITEHUB = (
 
 
 _WINDOWS = sys.platform == "win32"
-#: How a process is started that `end` shall end: on Windows a signal goes to all of a group.
-APART: dict[str, Any] = {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP} if _WINDOWS else {}
+#: Popen options for a process that `terminate` can signal: Windows signals whole groups.
+NEW_PROCESS_GROUP: dict[str, Any] = (
+    {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP} if _WINDOWS else {}
+)
 
 
-def end(process: subprocess.Popen[Any], number: int = signal.SIGTERM) -> None:
-    """By that signal, or what Windows has."""
-    process.send_signal(signal.CTRL_BREAK_EVENT if _WINDOWS else number)
+def terminate(process: subprocess.Popen[Any], posix_signal: int = signal.SIGTERM) -> None:
+    """Send the signal; on Windows Ctrl-Break."""
+    process.send_signal(signal.CTRL_BREAK_EVENT if _WINDOWS else posix_signal)
 
 
 class HubProcess:
-    """Start it with `start()`, stop it with `stop()`; in between it is like any hub."""
+    """A hub with a data directory and settings; `start()` and `stop()` may alternate."""
 
     def __init__(
         self, data_dir: Path, settings: Sequence[str] = (), arguments: Sequence[str] = ()
@@ -69,35 +71,38 @@ class HubProcess:
         return [*SITEHUB, "run", *data, *settings, *self._arguments]
 
     def spawn(self, stderr: int | None = None) -> subprocess.Popen[bytes]:
-        """Start the process, and do not wait for anything."""
+        """Start the process without waiting until it serves."""
         with self.out_file.open("ab") as out, self.err_file.open("ab") as err:
             self._process = subprocess.Popen(
-                self.command(), stdout=out, stderr=err if stderr is None else stderr, **APART
+                self.command(),
+                stdout=out,
+                stderr=err if stderr is None else stderr,
+                **NEW_PROCESS_GROUP,
             )
         return self._process
 
     def start(self, stderr: int | None = None) -> HubProcess:
-        """Start it, and wait until /healthz says that it serves."""
+        """Start the process, and wait until /healthz answers 200."""
         process = self.spawn(stderr)
-        deadline = time.monotonic() + PATIENCE_SECONDS
+        deadline = time.monotonic() + TIMEOUT_SECONDS
         while not self.is_healthy():
             if process.poll() is not None or time.monotonic() > deadline:
                 raise AssertionError(f"the hub did not start:\n{self.err}")
             time.sleep(_POLL_SECONDS)
         return self
 
-    def stop(self, seconds: float = PATIENCE_SECONDS) -> int:
-        """SIGTERM, or what Windows has; gives the exit status."""
-        end(self.process)
+    def stop(self, seconds: float = TIMEOUT_SECONDS) -> int:
+        """Terminate the process; return its exit status."""
+        terminate(self.process)
         return self.process.wait(seconds)
 
     def kill(self) -> None:
-        """kill -9."""
+        """End the process with SIGKILL."""
         self.process.kill()
-        self.process.wait(PATIENCE_SECONDS)
+        self.process.wait(TIMEOUT_SECONDS)
 
     def close(self) -> None:
-        """At the end of a test, whatever became of it."""
+        """Kill the process if it still runs."""
         if self._process is not None and self._process.poll() is None:
             self.kill()
 
@@ -124,21 +129,21 @@ class HubProcess:
 
     @property
     def setup_link(self) -> str:
-        """The one-time link that the last start printed."""
+        """The setup link printed by the last start."""
         return re.findall(r"https?://\S+/setup/\S+", self.out)[-1]
 
     def trust(self) -> ssl.SSLContext:
-        """A client's context that trusts this hub's authority alone, as /ca.crt gives it."""
+        """A client context that trusts only this hub's own CA, as downloaded from /ca.crt."""
         ca_pem = httpx.get(f"{self.url}/ca.crt", verify=False).text
         return ssl.create_default_context(cadata=ca_pem)
 
     def client(self, **options: Any) -> httpx.AsyncClient:
-        options.setdefault("timeout", PATIENCE_SECONDS)
+        options.setdefault("timeout", TIMEOUT_SECONDS)
         return httpx.AsyncClient(base_url=self.url, verify=self.trust(), **options)
 
-    def blocking_client(self, **options: Any) -> httpx.Client:
-        """For streams that are left before their end, which httpx cannot do well under trio."""
-        options.setdefault("timeout", PATIENCE_SECONDS)
+    def sync_client(self, **options: Any) -> httpx.Client:
+        """A synchronous client. Leaving a stream before its end fails in httpx under trio."""
+        options.setdefault("timeout", TIMEOUT_SECONDS)
         return httpx.Client(base_url=self.url, verify=self.trust(), **options)
 
     def is_healthy(self) -> bool:
@@ -148,38 +153,38 @@ class HubProcess:
             return False
 
     def cli(self, *words: str, stdin: str = "", check: bool = True) -> str:
-        """A command beside the hub; gives what it wrote to stdout."""
+        """Run a command on the same data directory; return what it wrote to stdout."""
         done = subprocess.run(
             [*SITEHUB, *words, "--data", str(self.data_dir)],
             input=stdin,
             capture_output=True,
             encoding="utf-8",
-            timeout=PATIENCE_SECONDS,
+            timeout=TIMEOUT_SECONDS,
         )
         if check:
             assert done.returncode == 0, done.stderr
         return done.stdout
 
     def add_device(self, sn: str, code: str, key_pem: Path, *more: str) -> str:
-        """Enrol a device; gives its did."""
+        """Enrol a device; return its did."""
         words = ("--sn", sn, "--code", code, "--key", str(key_pem))
         return self.cli("device", "add", *words, *more).strip()
 
     def add_api_key(self) -> dict[str, str]:
-        """Make a key; gives the header that it authenticates with."""
+        """Add an API key; return the header that authenticates with it."""
         key = json.loads(self.cli("apikey", "add", "tests"))
         return {"Authorization": f"Bearer {key['appid']}:{key['secret']}"}
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports at which nobody listens; each is given once."""
+    """Return free ports; no port is returned twice."""
     return list(islice(filter(_is_free, _PORTS), count))
 
 
 def _candidates() -> Iterator[int]:
-    """Below those that a system gives to whoever asks for any: nobody gets one before its use.
+    """Ports below the ephemeral range, so that no client gets one in the meantime.
 
-    Test runs that go on side by side begin at places of their own.
+    Each test run begins at a random one, so that parallel runs do not collide.
     """
     first, last = 10_000, 32_000
     start = random.randrange(first, last)
@@ -198,7 +203,7 @@ def _is_free(port: int) -> bool:
 _PORTS = _candidates()
 
 
-def lend_certificates(source: Path, data_dir: Path) -> None:
-    """Making RSA keys takes its time; one authority does for all hubs of a test run."""
+def copy_certificates(source: Path, data_dir: Path) -> None:
+    """Reuse the certificates of another hub: generating RSA keys is slow."""
     data_dir.mkdir(mode=0o700, parents=True)
     shutil.copytree(source / "tls", data_dir / "tls")

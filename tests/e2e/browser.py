@@ -1,4 +1,4 @@
-"""A real Chromium without a window, and what one does with it."""
+"""A real Chromium without a window."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.ui import WebDriverWait
 
-from tests.e2e.hubprocess import PATIENCE_SECONDS, HubProcess
+from tests.e2e.hub_process import TIMEOUT_SECONDS, HubProcess
 
 T = TypeVar("T")
 
-#: Of everybody who signs in.
+#: The password of every user in these tests.
 PASSWORD = "a long sentence"
 _CHROMIUMS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 _OPTIONS = (
@@ -39,8 +39,8 @@ _OPTIONS = (
 )
 
 
-class Screen:
-    """A browser, and what one does with it."""
+class Browser:
+    """Finds elements by CSS selectors, waiting for them; fills forms; reads pages."""
 
     def __init__(self, driver: Chrome) -> None:
         self.driver = driver
@@ -48,68 +48,68 @@ class Screen:
     def open(self, url: str) -> None:
         self.driver.get(url)
 
-    def all(self, selector: str) -> list[WebElement]:
+    def find_all(self, selector: str) -> list[WebElement]:
         return self.driver.find_elements(By.CSS_SELECTOR, selector)
 
-    def one(self, selector: str) -> WebElement:
-        return self.until(lambda: self.all(selector), f"nothing fits {selector}")[0]
+    def find(self, selector: str) -> WebElement:
+        return self.wait_until(lambda: self.find_all(selector), f"no element matches {selector}")[0]
 
-    def until(self, found: Callable[[], T], what: str) -> T:
-        """Waits until `found` gives something; what it says of old elements is passed over."""
+    def wait_until(self, condition: Callable[[], T], failure: str) -> T:
+        """Wait until `condition` returns something true, and return it.
 
-        def look(_: object) -> T:
-            return found()
+        Errors about elements that were replaced in the meantime are ignored.
+        """
 
-        patience = WebDriverWait(
-            self.driver, PATIENCE_SECONDS, 0.1, ignored_exceptions=[StaleElementReferenceException]
+        wait = WebDriverWait(
+            self.driver, TIMEOUT_SECONDS, 0.1, ignored_exceptions=[StaleElementReferenceException]
         )
         try:
-            return patience.until(look)
+            return wait.until(lambda _: condition())
         except TimeoutException:
             page = self.driver.execute_script("return document.body.innerText")
-            raise AssertionError(f"{what}, at {self.driver.current_url}:\n{page}") from None
+            raise AssertionError(f"{failure}, at {self.driver.current_url}:\n{page}") from None
 
-    def type(self, name: str, text: str, *, within: str = "body") -> None:
-        field = self.one(f'{within} [name="{name}"]')
+    def fill(self, name: str, text: str, *, within: str = "body") -> None:
+        field = self.find(f'{within} [name="{name}"]')
         field.clear()
         field.send_keys(text)
 
-    def press(self, selector: str) -> None:
-        self.one(selector).click()
+    def click(self, selector: str) -> None:
+        self.find(selector).click()
 
-    def sees(self, text: str) -> bool:
+    def has_text(self, text: str) -> bool:
         return text in str(self.driver.execute_script("return document.body.innerText"))
 
-    def wait_for(self, text: str) -> None:
-        self.until(lambda: self.sees(text), f"{text!r} does not show")
+    def wait_for_text(self, text: str) -> None:
+        self.wait_until(lambda: self.has_text(text), f"the page does not show {text!r}")
 
     def sign_in(self, hub: HubProcess, name: str = "mei") -> None:
         self.open(f"{hub.url}/sign-in")
-        self.type("name", name)
-        self.type("password", PASSWORD)
-        self.press(".button-main")
-        self.one("body[data-signed-in]")
+        self.fill("name", name)
+        self.fill("password", PASSWORD)
+        self.click(".button-main")
+        self.find("body[data-signed-in]")
 
-    def wall(self) -> list[int]:
-        """The seqs on the wall, from its top."""
+    def wall_seqs(self) -> list[int]:
+        """The sequence numbers on the live wall, from the top."""
         script = "return [...document.querySelectorAll('#wall > *')].map(c => +c.dataset.key)"
         seqs: list[int] = self.driver.execute_script(script)
         return seqs
 
-    def run_in_each_page(self, script: str) -> None:
-        """From now on, before anything that the page itself brings."""
+    def run_before_each_page(self, script: str) -> None:
+        """Run a script in every page opened from now on, before the page's own scripts."""
         command = "Page.addScriptToEvaluateOnNewDocument"
         self.driver.execute_cdp_cmd(command, {"source": script})
 
-    def pictures_are_loaded(self) -> bool:
+    def has_loaded_pictures(self) -> bool:
         script = (
             "return [...document.querySelectorAll('#wall img')].slice(0, 3)"
             ".every(i => i.complete && i.naturalWidth > 1)"
         )
-        return bool(self.all("#wall img")) and bool(self.driver.execute_script(script))
+        return bool(self.find_all("#wall img")) and bool(self.driver.execute_script(script))
 
-    def complaints(self) -> list[str]:
-        """What the browser's console holds against the pages, a cut connection apart."""
+    def console_errors(self) -> list[str]:
+        """Errors and warnings in the browser's console, except those of lost connections."""
         found: list[dict[str, Any]] = self.driver.get_log("browser")
         return [
             entry["message"]
@@ -118,28 +118,28 @@ class Screen:
         ]
 
 
-def _find(names: tuple[str, ...]) -> str:
-    """Where the program is; without it these tests are skipped, but not where it must be."""
+def _find_program(names: tuple[str, ...]) -> str:
+    """The path of a program. Without it the test is skipped; with CI=true it fails."""
     for name in names:
         if path := shutil.which(name):
             return path
-    reason = f"no {names[0]} on this machine"
+    reason = f"{names[0]} is not installed"
     if os.environ.get("CI") == "true":
         pytest.fail(f"{reason}, and CI=true", pytrace=False)
     pytest.skip(reason)
 
 
 @contextmanager
-def chromium(profile: Path) -> Iterator[Screen]:
+def open_chromium(profile: Path) -> Iterator[Browser]:
     options = ChromeOptions()
-    options.binary_location = _find(_CHROMIUMS)
+    options.binary_location = _find_program(_CHROMIUMS)
     for option in (*_OPTIONS, f"--user-data-dir={profile}"):
         options.add_argument(option)
-    # The hub's own authority is not in the browser's store; its chain is tested elsewhere.
+    # The hub's own CA is not in the browser's store; other tests verify the chain.
     options.accept_insecure_certs = True
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    driver = Chrome(options, Service(_find(("chromedriver",))))
+    driver = Chrome(options, Service(_find_program(("chromedriver",))))
     try:
-        yield Screen(driver)
+        yield Browser(driver)
     finally:
         driver.quit()
