@@ -1,7 +1,7 @@
 """The hub's configuration: frozen structs with their bounds, and how they are read.
 
-Order of what counts: built-in default, `sitehub.toml`, environment (`SITEHUB_WEB_PORT=8443`),
-`--set web.port=8443`. What is unknown or out of bounds stops the start with one line.
+Later sources override earlier ones: built-in defaults, `sitehub.toml`, the environment
+(`SITEHUB_WEB_PORT=8443`), `--set web.port=8443`. An unknown or invalid setting stops the start.
 """
 
 from __future__ import annotations
@@ -25,27 +25,35 @@ FILE_NAME = "sitehub.toml"
 
 Port = Annotated[int, Meta(ge=1, le=65535)]
 PortOrOff = Annotated[int, Meta(ge=0, le=65535)]
-Connections = Annotated[int, Meta(ge=4, le=100_000)]
-ConnectionsOfOne = Annotated[int, Meta(ge=2, le=100_000)]
+MaxConnections = Annotated[int, Meta(ge=4, le=100_000)]
+MaxConnectionsPerAddress = Annotated[int, Meta(ge=2, le=100_000)]
 Kilobytes = Annotated[int, Meta(ge=1, le=65_536)]
 Gigabytes = Annotated[float, Meta(ge=0, le=1_000_000)]
 
 
 class Site(Struct, frozen=True, forbid_unknown_fields=True):
-    name: Annotated[str, Meta(max_length=100), "Shown on every page; empty: the host's name"] = ""
-    timezone: Annotated[str, "Like Asia/Shanghai; empty: the system's"] = ""
-    language: Annotated[Literal["auto", "zh", "en"], "Of the pages; auto: the browser's"] = "auto"
+    name: Annotated[str, Meta(max_length=100), "Shown on every page; empty: the host name"] = ""
+    timezone: Annotated[str, "An IANA name such as Asia/Shanghai; empty: the system's"] = ""
+    language: Annotated[
+        Literal["auto", "zh", "en"], "Language of the pages; auto: the browser's"
+    ] = "auto"
 
 
 class Web(Struct, frozen=True, forbid_unknown_fields=True):
     bind: Annotated[str, "Address of dashboard, uploads and integrator API"] = "0.0.0.0"
     port: Annotated[Port, "Port of dashboard, uploads and integrator API"] = 8443
     tls: Annotated[bool, "false: plain HTTP on this port"] = True
-    max_body_mb: Annotated[int, Meta(ge=1, le=256), "The largest body of a request"] = 16
-    upload_budget_mb: Annotated[int, Meta(ge=1, le=16384), "All bodies in flight together"] = 256
-    body_seconds: Annotated[float, Meta(ge=1, le=600), "Until a body must be complete"] = 60
-    max_connections: Annotated[Connections, "A connection beyond is closed at once"] = 4096
-    max_connections_per_address: Annotated[ConnectionsOfOne, "The same from one address"] = 512
+    max_body_mb: Annotated[int, Meta(ge=1, le=256), "Maximum size of a request body, in MB"] = 16
+    upload_budget_mb: Annotated[
+        int, Meta(ge=1, le=16384), "Maximum size of all request bodies in progress, in MB"
+    ] = 256
+    body_seconds: Annotated[
+        float, Meta(ge=1, le=600), "Seconds within which a request body must be complete"
+    ] = 60
+    max_connections: Annotated[MaxConnections, "Connections beyond are closed at once"] = 4096
+    max_connections_per_address: Annotated[
+        MaxConnectionsPerAddress, "Maximum number of connections from one address"
+    ] = 512
 
 
 class DevicesConfig(Struct, frozen=True, forbid_unknown_fields=True):
@@ -53,50 +61,66 @@ class DevicesConfig(Struct, frozen=True, forbid_unknown_fields=True):
     port: Annotated[Port, "Port of the device WebSocket"] = 8444
     tls: Annotated[bool, "false: plain ws:// on this port"] = True
     heartbeat_interval: Annotated[
-        int, Meta(ge=1, le=3600), "Seconds; offline after 2.5 of them without a frame"
+        int, Meta(ge=1, le=3600), "Seconds; a device is offline after 2.5 intervals without a frame"
     ] = 30
-    token_ttl: Annotated[int, Meta(ge=2, le=86_400), "Seconds that a token lives"] = 3600
-    clock_skew: Annotated[int, Meta(ge=1, le=86_400), "Seconds that a clock may be off"] = 300
+    token_ttl: Annotated[int, Meta(ge=2, le=86_400), "Seconds until a token expires"] = 3600
+    clock_skew: Annotated[
+        int, Meta(ge=1, le=86_400), "Seconds that a device's clock may be off"
+    ] = 300
     init_uri: Annotated[
-        str, Meta(pattern="^/", max_length=200), "Takes the initial parameters at enrolment"
+        str, Meta(pattern="^/", max_length=200), "Command with the initial parameters"
     ] = "/device/param_set"
     require_did: Annotated[
-        Literal["auto", "always", "never"], "Must a connect name the did? auto: if it can learn it"
+        Literal["auto", "always", "never"],
+        "Whether a connect must contain the did; auto: if the device could learn it",
     ] = "auto"
     http_auth: Annotated[
-        Literal["token", "token-or-address"], "Or by the address of a device that is online"
+        Literal["token", "token-or-address"],
+        "Whether the address of an online device replaces a missing token",
     ] = "token"
-    unknown_event_types: Annotated[Literal["refuse", "keep"], "Types beyond 1 to 14"] = "refuse"
-    max_connections: Annotated[Connections, "A connection beyond is closed at once"] = 4096
-    max_connections_per_address: Annotated[ConnectionsOfOne, "The same from one address"] = 512
-    max_waiting: Annotated[int, Meta(ge=1, le=10_000), "Devices waiting for enrolment"] = 256
+    unknown_event_types: Annotated[
+        Literal["refuse", "keep"], "What to do with event types other than 1 to 14"
+    ] = "refuse"
+    max_connections: Annotated[MaxConnections, "Connections beyond are closed at once"] = 4096
+    max_connections_per_address: Annotated[
+        MaxConnectionsPerAddress, "Maximum number of connections from one address"
+    ] = 512
+    max_waiting: Annotated[int, Meta(ge=1, le=10_000), "Maximum number of pending devices"] = 256
     first_message_seconds: Annotated[
-        float, Meta(ge=0.5, le=600), "From TCP accept to the first frame"
+        float, Meta(ge=0.5, le=600), "Seconds from accepting a connection to its first frame"
     ] = 10
-    max_frame_kb: Annotated[int, Meta(ge=16, le=65_536), "The largest frame"] = 8192
-    max_first_frame_kb: Annotated[Kilobytes, "The largest frame before a good connect"] = 64
-    max_depth: Annotated[int, Meta(ge=4, le=512), "Nesting of JSON, in bodies too"] = 64
+    max_frame_kb: Annotated[int, Meta(ge=16, le=65_536), "Maximum size of a frame, in KB"] = 8192
+    max_first_frame_kb: Annotated[
+        Kilobytes, "Maximum size of a frame before a successful connect, in KB"
+    ] = 64
+    max_depth: Annotated[
+        int, Meta(ge=4, le=512), "Maximum nesting depth of JSON in frames and request bodies"
+    ] = 64
     max_requests_per_second: Annotated[
-        int, Meta(ge=1, le=100_000), "Of one device, WebSocket and HTTP each"
+        int, Meta(ge=1, le=100_000), "Rate limit for one device, for WebSocket and HTTP each"
     ] = 200
-    plain_ws_port: Annotated[PortOrOff, "One more port, without TLS; 0: none"] = 0
-    plain_http_port: Annotated[PortOrOff, "One more port for uploads, without TLS; 0: none"] = 0
+    plain_ws_port: Annotated[PortOrOff, "An additional WebSocket port without TLS; 0: none"] = 0
+    plain_http_port: Annotated[PortOrOff, "An additional port for uploads without TLS; 0: none"] = 0
 
 
 class Storage(Struct, frozen=True, forbid_unknown_fields=True):
-    keep_days: Annotated[int, Meta(ge=1, le=36_500), "Days that are older go"] = 30
-    max_gb: Annotated[Gigabytes, "Beyond it the oldest day goes; 0: no limit"] = 0
-    min_free_gb: Annotated[Gigabytes, "Kept free on the disk: the oldest day goes"] = 2
+    keep_days: Annotated[
+        int, Meta(ge=1, le=36_500), "Days to keep records; older days are deleted"
+    ] = 30
+    max_gb: Annotated[Gigabytes, "GB beyond which the oldest day is deleted; 0: no limit"] = 0
+    min_free_gb: Annotated[Gigabytes, "GB to keep free on the disk, by deleting the oldest day"] = 2
 
 
 class Tls(Struct, frozen=True, forbid_unknown_fields=True):
-    cert: Annotated[str, "PEM file of your own certificate; empty: made by the hub"] = ""
+    cert: Annotated[str, "PEM file of your own certificate; empty: the hub makes one"] = ""
     key: Annotated[str, "PEM file of its key"] = ""
 
 
 class Log(Struct, frozen=True, forbid_unknown_fields=True):
-    level: Annotated[Literal["debug", "info", "warning", "error"], "The least to write"] = "info"
-    format: Annotated[Literal["text", "json"], "json: one object a line"] = "text"
+    level: Annotated[
+        Literal["debug", "info", "warning", "error"], "Minimum level that is logged"
+    ] = "info"
+    format: Annotated[Literal["text", "json"], "json: one object per line"] = "text"
 
 
 class Config(Struct, frozen=True, forbid_unknown_fields=True):
@@ -111,8 +135,8 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
 Value = str | int | float | bool
 
 
-class Listening(NamedTuple):
-    """One port, and the setting that it comes from."""
+class ListeningPort(NamedTuple):
+    """A port to listen on, and the setting that it comes from."""
 
     setting: str
     bind: str
@@ -120,7 +144,7 @@ class Listening(NamedTuple):
 
 
 class Setting(Struct, frozen=True):
-    """One key of the configuration, as a person is told of it."""
+    """One key of the configuration, with its documentation."""
 
     section: str
     key: str
@@ -141,15 +165,19 @@ class Setting(Struct, frozen=True):
         return _allowed(shape.type_info(self.type))
 
     def check(self, value: object, source: str, *, from_text: bool = False) -> Value:
-        """`value` in this setting's type. Raises StartFault; text is read as a number or truth."""
+        """Return `value` as this setting's type. Raises StartFault if it is not allowed.
+
+        `source` says where the value comes from. With `from_text`, text is converted to numbers
+        and booleans.
+        """
         try:
             checked: Value = msgspec.convert(value, self.type, strict=not from_text)
             if isinstance(checked, float) and not math.isfinite(checked):
                 raise ValueError
             if isinstance(checked, str):
-                checked.encode()  # Fails on what an argument holds that is no UTF-8.
+                checked.encode()  # Fails if an argument was not UTF-8.
         except ValueError:
-            # In the file, text stands in quotes: that may be all that is wrong with it.
+            # As in the file: quotes may be the only mistake.
             shown = value if from_text else as_toml(value)
             raise StartFault(
                 f"bad setting {self.name} = {shown} ({source}): allowed is {self.allowed}"
@@ -165,7 +193,7 @@ def _settings() -> Iterator[Setting]:
             yield Setting(section.name, field.name, types[field.name], field.default, meaning)
 
 
-#: Every setting by its name, in the order of the file.
+#: All settings by name, in the order of the file.
 SETTINGS: Mapping[str, Setting] = {setting.name: setting for setting in _settings()}
 SECTIONS: tuple[str, ...] = tuple(dict.fromkeys(setting.section for setting in _settings()))
 
@@ -177,13 +205,13 @@ def load(
     environment: Mapping[str, str],
     overrides: Sequence[str] = (),
 ) -> Config:
-    """The configuration that holds for `data_dir`. Raises StartFault with one line.
+    """Return the configuration for `data_dir`. Raises StartFault with one line.
 
-    `file` stands in for the data directory's own `sitehub.toml`, and then has to exist.
+    `file` replaces the `sitehub.toml` of the data directory, and must exist.
     """
     values: dict[str, Value] = {}
     path = file or data_dir / FILE_NAME
-    # Where we may not even look, that is told when something is to be written there.
+    # If the directory cannot be read, preparing it will say so.
     if file is not None or os.path.exists(path):
         values |= _from_file(path)
     values |= _from_environment(environment)
@@ -193,22 +221,22 @@ def load(
     return config
 
 
-def ports_of(config: Config) -> list[Listening]:
-    """All that the hub listens at for others."""
+def ports_of(config: Config) -> list[ListeningPort]:
+    """Return all ports that devices and browsers connect to."""
     web, devices = config.web, config.devices
     ports = (
-        Listening("web.port", web.bind, web.port),
-        Listening("devices.port", devices.bind, devices.port),
-        Listening("devices.plain_ws_port", devices.bind, devices.plain_ws_port),
-        Listening("devices.plain_http_port", devices.bind, devices.plain_http_port),
+        ListeningPort("web.port", web.bind, web.port),
+        ListeningPort("devices.port", devices.bind, devices.port),
+        ListeningPort("devices.plain_ws_port", devices.bind, devices.plain_ws_port),
+        ListeningPort("devices.plain_http_port", devices.bind, devices.plain_http_port),
     )
-    return [listening for listening in ports if listening.port]
+    return [port for port in ports if port.port]
 
 
 def write_default(data_dir: Path) -> None:
-    """Write `sitehub.toml` with every setting as a comment, unless there is one already.
+    """Write `sitehub.toml` with every setting as a comment, unless it exists.
 
-    Where there is no room for it, the next start writes it.
+    If that fails, because the disk is full for example, the next start tries again.
     """
     path = data_dir / FILE_NAME
     if not path.exists():
@@ -217,10 +245,10 @@ def write_default(data_dir: Path) -> None:
 
 
 def default_file() -> str:
-    """The text of a fresh `sitehub.toml`."""
+    """Return the text of a new `sitehub.toml`."""
     lines = [
-        "# The configuration of this hub. A line that begins with # does nothing and shows the",
-        "# default: take the # away and change the value; it holds from the next start on.",
+        "# The configuration of this hub. Lines that begin with # are comments and show the",
+        "# defaults. To change a setting, remove the # and edit the value, then restart the hub.",
     ]
     for section in SECTIONS:
         lines += ["", f"[{section}]"]
@@ -234,7 +262,7 @@ def default_file() -> str:
 
 
 def as_toml(value: object) -> str:
-    """A value as it is written in the file."""
+    """Return a value as it is written in the file."""
     if isinstance(value, bool):
         return "true" if value else "false"
     return f'"{value}"' if isinstance(value, str) else str(value)
@@ -245,7 +273,7 @@ def _from_file(path: Path) -> dict[str, Value]:
         document = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise StartFault(f"cannot read the configuration {path}: {error.strerror}") from None
-    except ValueError as error:  # no TOML, or no UTF-8
+    except ValueError as error:  # not TOML, or not UTF-8
         raise StartFault(f"the configuration {path} is not valid TOML: {error}") from None
     values: dict[str, Value] = {}
     for section, table in document.items():
@@ -306,7 +334,7 @@ def _build(values: Mapping[str, Value]) -> Config:
 
 
 def _check_together(config: Config) -> None:
-    """What one setting alone cannot tell."""
+    """Check what depends on several settings."""
     _check_ports(config)
     if bool(config.tls.cert) != bool(config.tls.key):
         there, missing = ("cert", "key") if config.tls.cert else ("key", "cert")
@@ -314,7 +342,7 @@ def _check_together(config: Config) -> None:
     if config.web.upload_budget_mb < config.web.max_body_mb:
         raise StartFault(
             f"bad setting web.upload_budget_mb = {config.web.upload_budget_mb}: allowed is at "
-            f"least web.max_body_mb ({config.web.max_body_mb}), or a large body is never taken"
+            f"least web.max_body_mb ({config.web.max_body_mb}), to accept the largest body"
         )
     if config.site.timezone:
         try:

@@ -1,8 +1,8 @@
-"""The log: one line an event, to stderr and, where that is no terminal, to files too.
+"""The log: one line per event, to stderr and, if that is not a terminal, to files as well.
 
-Lines are made where they arise and written by a thread of the log's own, behind a bounded queue:
-a console that is held (Ctrl-S, a marked line on Windows), a full pipe or a full disk costs lines,
-and never makes the hub wait. What is secret is not given to the log in the first place.
+Each output has a bounded queue and a thread that writes it. A console that is blocked (Ctrl-S, a
+selection on Windows), a full pipe or a full disk loses lines, but never makes the hub wait. Secrets
+must not be logged at all.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ from hub.config import Log
 
 log = logging.getLogger(__name__)
 
-_FILES = 5
-_FILE_BYTES = 10 * 1000 * 1000
-_QUEUED_LINES = 10_000
+_MAX_FILES = 5
+_MAX_FILE_BYTES = 10 * 1000 * 1000
+_MAX_QUEUED_LINES = 10_000
 _STOP_SECONDS = 2.0
 _POLL_SECONDS = 0.05
 
-#: Libraries that tell of every request, or of every peer that hangs up.
-_TALKATIVE = (
+#: Libraries that log every request, or every peer that disconnects.
+_VERBOSE_LOGGERS = (
     "asyncio",
     "httpcore",
     "httpx",
@@ -50,34 +50,34 @@ _UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 
 def start(config: Log, directory: Path | None, stream: TextIO) -> Callable[[], bool]:
-    """Send the log to `stream` and, where that is no terminal, to files in `directory` too.
+    """Send the log to `stream` and, if that is not a terminal, to files in `directory` as well.
 
-    Gives the function that ends it: it says whether every line was written in time.
+    Returns a function that stops the log and returns whether all lines were written in time.
     """
     logging.raiseExceptions = False
-    sinks: list[logging.Handler] = [logging.StreamHandler(stream)]
-    trouble = None
+    outputs: list[logging.Handler] = [logging.StreamHandler(stream)]
+    file_error = None
     if directory is not None and not _is_terminal(stream):
         try:
-            sinks.append(_files(directory))
-        except OSError as error:  # a full disk, for one: stderr has it all
-            trouble = error
+            outputs.append(_open_files(directory))
+        except OSError as error:  # A full disk, for example: stderr still has the log.
+            file_error = error
     formatter = _JsonFormatter() if config.format == "json" else _TextFormatter()
-    # One behind the other, a console that is held would keep lines from the files.
-    fronts = [_Front(sink, formatter) for sink in sinks]
+    # With one queue for all, a blocked console would keep lines from the files.
+    handlers = [_OutputHandler(output, formatter) for output in outputs]
     root = logging.getLogger()
     root.setLevel(config.level.upper())
-    for front in fronts:
-        root.addHandler(front)
-    for name in _TALKATIVE:
+    for handler in handlers:
+        root.addHandler(handler)
+    for name in _VERBOSE_LOGGERS:
         logging.getLogger(name).setLevel(max(logging.WARNING, root.level))
-    if trouble is not None:
-        log.warning("the log is not written to files: %s", trouble)
+    if file_error is not None:
+        log.warning("the log is not written to files: %s", file_error)
 
     def stop() -> bool:
-        for front in fronts:
-            root.removeHandler(front)
-        endings = [threading.Thread(target=front.end, daemon=True) for front in fronts]
+        for handler in handlers:
+            root.removeHandler(handler)
+        endings = [threading.Thread(target=handler.end, daemon=True) for handler in handlers]
         for ending in endings:
             ending.start()
         for ending in endings:
@@ -95,38 +95,38 @@ def limited(
     *args: object,
     exc_info: BaseException | None = None,
 ) -> None:
-    """Log at most one line a minute for `key`; the next one says how many were held back."""
+    """Log at most one line a minute for `key`; the next line says how many were suppressed."""
     now = time.monotonic()
-    written, held = _last.get(key, (-_QUIET_SECONDS, 0))
-    if now - written < _QUIET_SECONDS:
-        _last[key] = (written, held + 1)
+    written, suppressed = _last.get(key, (-_INTERVAL_SECONDS, 0))
+    if now - written < _INTERVAL_SECONDS:
+        _last[key] = (written, suppressed + 1)
         return
     _last[key] = (now, 0)
     _last.move_to_end(key)
-    if len(_last) > _MOST_KEYS:
+    if len(_last) > _MAX_KEYS:
         _last.popitem(last=False)
-    if held:
-        message, args = message + " (%d more like this in the last minute)", (*args, held)
+    if suppressed:
+        message, args = message + " (%d more like this in the last minute)", (*args, suppressed)
     logger.log(level, message, *args, exc_info=exc_info)
 
 
-_QUIET_SECONDS = 60.0
-_MOST_KEYS = 1024
-#: key -> (when the last line was written, how many were held back since)
+_INTERVAL_SECONDS = 60.0
+_MAX_KEYS = 1024
+#: key -> (time of the last line, number of lines suppressed since)
 _last: OrderedDict[str, tuple[float, int]] = OrderedDict()
 
 
 def forget_limited() -> None:
-    """Let `limited` begin anew, as at the start of the process."""
+    """Reset `limited`, as at the start of the process."""
     _last.clear()
 
 
-def _files(directory: Path) -> _Files:
+def _open_files(directory: Path) -> _LogFiles:
     directory.mkdir(parents=True, exist_ok=True)
-    return _Files(
+    return _LogFiles(
         directory / "sitehub.log",
-        maxBytes=_FILE_BYTES,
-        backupCount=_FILES - 1,
+        maxBytes=_MAX_FILE_BYTES,
+        backupCount=_MAX_FILES - 1,
         encoding="utf-8",
     )
 
@@ -136,7 +136,7 @@ if sys.platform == "win32":
     import msvcrt
 
     def _is_terminal(stream: TextIO) -> bool:
-        """Windows says of the null device, too, that it is one; but a mode has only a console."""
+        """On Windows isatty() is true for the null device, too; only a console has a mode."""
         if not stream.isatty():
             return False
         handle, mode = ctypes.c_void_p(msvcrt.get_osfhandle(stream.fileno())), ctypes.c_ulong()
@@ -147,29 +147,32 @@ else:
         return stream.isatty()
 
 
-class _Files(RotatingFileHandler):
-    """Windows renames no file that another program has open: it grows on until that lets go."""
+class _LogFiles(RotatingFileHandler):
+    """Rotating log files, also on Windows, which does not rename a file that is open elsewhere.
+
+    Such a file grows until the other program closes it.
+    """
 
     def doRollover(self) -> None:
         if self.stream is not None:
             self.stream.close()
             self.stream = None  # The next line opens it again.
         aside = f"{self.baseFilename}.aside"
-        # Found out before the older ones have moved on, each time by one, and out of the last.
+        # Try this first: super() renames the older files before it finds out, and drops one.
         with suppress(OSError):
             os.replace(self.baseFilename, aside)
             os.replace(aside, self.baseFilename)
             super().doRollover()
 
 
-class _Front(QueueHandler):
-    """Takes a line for a sink, and drops it where the sink cannot keep up."""
+class _OutputHandler(QueueHandler):
+    """Queues lines for one output, and drops them when the queue is full."""
 
-    def __init__(self, sink: logging.Handler, formatter: logging.Formatter) -> None:
-        super().__init__(queue.Queue(_QUEUED_LINES))
+    def __init__(self, output: logging.Handler, formatter: logging.Formatter) -> None:
+        super().__init__(queue.Queue(_MAX_QUEUED_LINES))
         self.setFormatter(formatter)
-        self._sink = sink
-        self._writer = _Writer(self.queue, sink)
+        self._output = output
+        self._writer = _Writer(self.queue, output)
         self._writer.start()
 
     def enqueue(self, record: logging.LogRecord) -> None:
@@ -177,16 +180,16 @@ class _Front(QueueHandler):
             self.queue.put_nowait(record)
 
     def end(self) -> None:
-        """Write what is left, and let go of the sink. Waits for as long as that takes."""
+        """Write the queued lines and close the output. Blocks for as long as that takes."""
         self._writer.stop()
-        self._sink.close()
+        self._output.close()
 
 
 class _Writer(QueueListener):
-    """The thread that writes what is in the queue."""
+    """The thread that writes the queued lines to one output."""
 
     def enqueue_sentinel(self) -> None:
-        # A full queue means that the console is held: the thread that ends the log waits here.
+        # The queue is full while the output is blocked: only the thread in end() waits here.
         while True:
             try:
                 return super().enqueue_sentinel()
@@ -195,7 +198,7 @@ class _Writer(QueueListener):
 
 
 def visible(text: str) -> str:
-    """One line that a terminal can be trusted with, whatever a peer put into it."""
+    """Return `text` as one line without control characters, which a terminal would obey."""
     return _UNPRINTABLE.sub(lambda found: repr(found.group())[1:-1], text)
 
 

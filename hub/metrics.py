@@ -1,4 +1,4 @@
-"""Every figure that /metrics shows, one line each. Imports nothing of ours; used everywhere."""
+"""All metrics that /metrics shows. Imports nothing of ours; imported everywhere."""
 
 import trio
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
@@ -7,7 +7,7 @@ REGISTRY = CollectorRegistry(auto_describe=True)
 
 
 def exposition() -> bytes:
-    """All figures in Prometheus' text format. Called within trio."""
+    """Return all metrics in Prometheus' text format. Call it within trio."""
     tasks.set(trio.lowlevel.current_statistics().tasks_living)
     return generate_latest(REGISTRY)
 
@@ -24,13 +24,13 @@ connections = _gauge("connections", "Open connections by port", "port")
 connections_refused = _counter(
     "connections_refused", "Connections closed at once at a limit", "port", "limit"
 )
-connection_faults = _counter("connection_faults", "Connections ended by a fault of ours", "port")
+connection_faults = _counter("connection_faults", "Connections ended by an internal error", "port")
 handshake_failures = _counter("handshake_failures", "TLS handshakes that failed", "port")
 devices_online = _gauge("devices_online", "Devices that are online")
-devices_waiting = _gauge("devices_waiting", "Devices that wait for enrolment")
-connects = _counter("connects", "Answers to /connect (1.1) by code", "code")
-frames = _counter("frames", "Frames received from devices by uri", "uri")
-stray_answers = _counter("stray_answers", "Answers of devices that nobody waits for (any more)")
+devices_waiting = _gauge("devices_waiting", "Devices that connect but are not enrolled")
+connects = _counter("connects", "Responses to /connect (1.1) by code", "code")
+frames = _counter("frames", "Frames received from devices by URI", "uri")
+stray_answers = _counter("stray_answers", "Responses of devices to no pending request")
 frames_refused = _counter("frames_refused", "Frames refused by code", "code")
 uploads = _counter("uploads", "Device HTTP requests by path and code", "path", "code")
 upload_bytes = _counter("upload_bytes", "Bytes of device HTTP bodies received")
@@ -44,10 +44,10 @@ commit_seconds = Histogram(
     registry=REGISTRY,
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5),
 )
-firmware_downloads = _gauge("firmware_downloads", "Downloads of firmware in work")
+firmware_downloads = _gauge("firmware_downloads", "Firmware downloads in progress")
 firmware_bytes = _counter("firmware_bytes", "Bytes of firmware sent to devices")
 store_refusals = _counter("store_refusals", "Writes refused because nothing can be stored now")
-stream_readers = _gauge("stream_readers", "Readers of the live stream")
-stream_lags = _counter("stream_lags", "Times that a slow stream reader fell back to the log")
-tasks = _gauge("tasks", "Tasks of the hub that live")
+stream_readers = _gauge("stream_readers", "Open live streams")
+stream_lags = _counter("stream_lags", "Times that a slow reader had to catch up from the log")
+tasks = _gauge("tasks", "Running tasks")
 sign_in_failures = _counter("sign_in_failures", "Failed sign-ins")

@@ -1,4 +1,4 @@
-"""What holds for every test: a clock that stands still, no network, no surprise in the log."""
+"""Rules for every test: a frozen clock, no network, no unexpected error in the log."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_report_to_serializable() -> Generator[None, Any, Any]:
-    """Processes of tests tell each other UTF-8 alone, and some tests log half a character."""
+    """Escape lone surrogates in captured logs: test processes exchange UTF-8."""
     return _as_utf8((yield))
 
 
@@ -42,13 +42,13 @@ def _as_utf8(data: Any) -> Any:
 
 @pytest.fixture
 def clock() -> FrozenClock:
-    """A wall clock that moves only by hand; pass it wherever `now` is asked for."""
+    """A wall clock that moves only when advanced; pass it wherever `now` is needed."""
     return FrozenClock()
 
 
 @pytest.fixture(autouse=True)
-def _fresh_limits_of_the_log() -> None:
-    # A line that an earlier test wrote must not hold back the one that this test looks for.
+def _reset_log_limits() -> None:
+    # A line of an earlier test must not suppress one that this test looks for.
     hub.log.forget_limited()
 
 
@@ -84,7 +84,7 @@ def _is_this_machine(host: object) -> bool:
 
 
 def _refuse_the_network(event: str, args: tuple[object, ...]) -> None:
-    """An audit hook: tests talk to this machine only, whatever code opens the socket."""
+    """Audit hook: whatever code opens a socket, it may connect to this machine only."""
     if event == "socket.connect":
         address = args[1]
         if isinstance(address, tuple) and not _is_this_machine(address[0]):

@@ -1,4 +1,4 @@
-"""Where settings come from, which one counts, and what is said of a bad one."""
+"""The sources of settings, their precedence, and messages about bad ones."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ def load_text(tmp_path: Path, text: str) -> Config:
     return load(tmp_path, environment={})
 
 
-def test_without_anything_the_defaults_hold(tmp_path: Path) -> None:
+def test_without_any_source_the_defaults_apply(tmp_path: Path) -> None:
     assert load(tmp_path, environment={}) == Config()
 
 
-def test_the_file_counts_over_the_default_the_environment_over_it_and_set_over_all(
+def test_set_overrides_the_environment_which_overrides_the_file(
     tmp_path: Path,
 ) -> None:
     (tmp_path / "sitehub.toml").write_text(
@@ -32,7 +32,7 @@ def test_the_file_counts_over_the_default_the_environment_over_it_and_set_over_a
     assert (loaded.web.port, loaded.devices.port, loaded.web.max_body_mb) == (3001, 2002, 4)
 
 
-def test_text_is_read_as_the_setting_wants_it(tmp_path: Path) -> None:
+def test_text_is_converted_to_the_type_of_the_setting(tmp_path: Path) -> None:
     overrides = ["web.tls=false", "web.body_seconds=2", "site.name=17", "devices.require_did=never"]
     loaded = load(tmp_path, environment={}, overrides=overrides)
     assert loaded.web.tls is False
@@ -113,7 +113,7 @@ def test_bounds_are_wide_enough_for_a_test_site(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_a_bad_setting_is_told_with_key_value_and_what_is_allowed(
+def test_a_bad_setting_is_named_with_its_value_and_what_is_allowed(
     tmp_path: Path, override: str, said: str
 ) -> None:
     with pytest.raises(StartFault) as fault:
@@ -126,7 +126,7 @@ def test_an_unknown_variable_of_a_known_section_is_refused(tmp_path: Path) -> No
         load(tmp_path, environment={"SITEHUB_WEB_PROT": "1"})
 
 
-def test_variables_that_are_no_settings_are_left_alone(tmp_path: Path) -> None:
+def test_other_environment_variables_are_ignored(tmp_path: Path) -> None:
     environment = {"SITEHUB_DATA": "/data", "SITEHUB": "1", "WEB_PORT": "1", "SITEHUB_X_Y": "1"}
     assert load(tmp_path, environment=environment) == Config()
 
@@ -142,7 +142,7 @@ def test_variables_that_are_no_settings_are_left_alone(tmp_path: Path) -> None:
         ("[web\n", "is not valid TOML"),
     ],
 )
-def test_a_bad_file_is_told_with_its_path(tmp_path: Path, text: str, said: str) -> None:
+def test_a_bad_file_is_named_with_its_path(tmp_path: Path, text: str, said: str) -> None:
     with pytest.raises(StartFault) as fault:
         load_text(tmp_path, text)
     assert said in fault.value.message
@@ -175,7 +175,7 @@ def test_another_file_can_be_named_and_must_then_exist(tmp_path: Path) -> None:
         (["site.timezone=../../etc/passwd"], "bad setting site.timezone"),
     ],
 )
-def test_settings_that_do_not_go_together_are_refused(
+def test_settings_that_contradict_each_other_are_refused(
     tmp_path: Path, overrides: list[str], said: str
 ) -> None:
     with pytest.raises(StartFault) as fault:
@@ -188,7 +188,7 @@ def test_two_addresses_may_share_a_port(tmp_path: Path) -> None:
     assert load(tmp_path, environment={}, overrides=overrides).devices.port == 443
 
 
-def test_the_first_run_writes_a_file_that_explains_every_setting_and_changes_none(
+def test_the_first_run_writes_a_file_that_documents_every_setting(
     tmp_path: Path,
 ) -> None:
     config.write_default(tmp_path)
@@ -199,7 +199,7 @@ def test_the_first_run_writes_a_file_that_explains_every_setting_and_changes_non
         assert f"\n#{setting.key} = " in text
 
 
-def test_the_written_defaults_are_the_real_ones_once_the_hash_is_taken_away(
+def test_uncommenting_the_written_defaults_changes_nothing(
     tmp_path: Path,
 ) -> None:
     lines = config.default_file().splitlines()
@@ -208,7 +208,7 @@ def test_the_written_defaults_are_the_real_ones_once_the_hash_is_taken_away(
     assert load_text(tmp_path, text) == Config()
 
 
-def test_a_file_that_is_there_is_left_alone(tmp_path: Path) -> None:
+def test_an_existing_file_is_not_changed(tmp_path: Path) -> None:
     (tmp_path / "sitehub.toml").write_text("[web]\nport = 9000\n")
     config.write_default(tmp_path)
     assert (tmp_path / "sitehub.toml").read_text() == "[web]\nport = 9000\n"

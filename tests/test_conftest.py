@@ -1,4 +1,4 @@
-"""The fences that every test stands behind do hold."""
+"""The checks that apply to every test."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.support.clock import FrozenClock
 pytest_plugins = ["pytester"]
 
 
-def test_the_clock_stands_still_until_it_is_moved(clock: FrozenClock) -> None:
+def test_the_clock_moves_only_when_advanced(clock: FrozenClock) -> None:
     before = clock()
     assert clock() == before
     clock.advance(2.5)
@@ -20,13 +20,13 @@ def test_the_clock_stands_still_until_it_is_moved(clock: FrozenClock) -> None:
     assert clock.ms == round((before + 2.5) * 1000)
 
 
-def test_no_test_reaches_the_network() -> None:
+def test_a_test_cannot_reach_the_network() -> None:
     with socket.socket() as sock, pytest.raises(RuntimeError, match="reach the network"):
         sock.connect(("192.0.2.1", 80))
 
 
 @pytest.mark.expects_error("the cellar is flooded")
-def test_an_error_in_the_log_can_be_part_of_a_test() -> None:
+def test_a_test_can_expect_an_error_in_the_log() -> None:
     logging.getLogger("hub.cellar").error("the cellar is flooded")
 
 
@@ -35,7 +35,7 @@ def test_an_unexpected_error_in_the_log_fails_a_test(
 ) -> None:
     pytester.makeconftest(
         "from tests.conftest import *\nfrom tests.conftest import "
-        "_fresh_limits_of_the_log, _no_unexpected_error_in_the_log"
+        "_reset_log_limits, _no_unexpected_error_in_the_log"
     )
     pytester.makepyfile(
         """
@@ -59,7 +59,9 @@ def test_an_unexpected_error_in_the_log_fails_a_test(
     result.stdout.fnmatch_lines(["*unexpected error in the log*", "*what is this*"])
 
 
-def test_what_a_test_logged_is_passed_on_whatever_it_was(request: pytest.FixtureRequest) -> None:
+def test_logs_with_lone_surrogates_are_passed_between_test_processes(
+    request: pytest.FixtureRequest,
+) -> None:
     sections = [("Captured log call", "half a character: \ud800")]
     report = pytest.TestReport("a", ("a", 1, "a"), {}, "passed", None, "call", sections)
     hook = request.config.hook

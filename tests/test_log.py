@@ -1,4 +1,4 @@
-"""The log's lines, where they go, and what happens where they cannot go anywhere."""
+"""The log's lines, its outputs, and what happens when an output fails."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from hub.config import Log
 
 
 @pytest.fixture(autouse=True)
-def _the_log_as_it_was(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def _restored_logging(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(logging, "raiseExceptions", logging.raiseExceptions)
     level = logging.getLogger().level
     yield
@@ -31,7 +31,7 @@ def stderr() -> io.StringIO:
     return io.StringIO()
 
 
-def test_an_event_is_one_line_whatever_a_peer_put_into_it(stderr: io.StringIO) -> None:
+def test_an_event_is_one_line_without_control_characters(stderr: io.StringIO) -> None:
     stop = hub.log.start(Log(), None, stderr)
     logging.getLogger("hub.link").info("device %s waits", "X\n\x1b[31m\ud800")
     assert stop()
@@ -55,7 +55,7 @@ def test_json_lines_carry_time_level_logger_message_and_exception(stderr: io.Str
     assert event["time"].endswith("Z")
 
 
-def test_a_trace_has_its_lines_and_nothing_else_of_a_peer_reaches_the_terminal(
+def test_a_traceback_has_lines_but_no_control_characters(
     stderr: io.StringIO,
 ) -> None:
     stop = hub.log.start(Log(), None, stderr)
@@ -69,7 +69,7 @@ def test_a_trace_has_its_lines_and_nothing_else_of_a_peer_reaches_the_terminal(
     assert r"\x1b[2J from a peer" in stderr.getvalue()
 
 
-def test_where_stderr_is_no_terminal_the_log_goes_to_files_too(
+def test_without_a_terminal_the_log_goes_to_files_as_well(
     stderr: io.StringIO, tmp_path: Path
 ) -> None:
     stop = hub.log.start(Log(), tmp_path / "logs", stderr)
@@ -79,7 +79,7 @@ def test_where_stderr_is_no_terminal_the_log_goes_to_files_too(
     assert (tmp_path / "logs" / "sitehub.log").read_text("utf-8") == stderr.getvalue()
 
 
-def test_a_terminal_is_enough(
+def test_with_a_terminal_there_are_no_files(
     stderr: io.StringIO, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(hub.log, "_is_terminal", lambda stream: True)
@@ -88,15 +88,15 @@ def test_a_terminal_is_enough(
     assert not (tmp_path / "logs").exists()
 
 
-def test_what_is_written_nowhere_goes_to_files(tmp_path: Path) -> None:
-    """A service of Windows has no console; and Windows takes the null device for a terminal."""
+def test_with_the_null_device_the_log_goes_to_files(tmp_path: Path) -> None:
+    """As in a Windows service; isatty() is true for the null device there."""
     with open(os.devnull, "w") as nowhere:
         stop = hub.log.start(Log(), tmp_path / "logs", nowhere)
         assert stop()
     assert (tmp_path / "logs" / "sitehub.log").exists()
 
 
-def test_where_no_file_can_be_written_stderr_says_so(stderr: io.StringIO, tmp_path: Path) -> None:
+def test_if_no_file_can_be_written_stderr_says_so(stderr: io.StringIO, tmp_path: Path) -> None:
     (tmp_path / "logs").write_text("in the way")
     stop = hub.log.start(Log(), tmp_path / "logs", stderr)
     assert stop()
@@ -106,20 +106,20 @@ def test_where_no_file_can_be_written_stderr_says_so(stderr: io.StringIO, tmp_pa
 def test_files_are_rotated_and_keep_to_50_mb_in_all(
     stderr: io.StringIO, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert hub.log._FILES * hub.log._FILE_BYTES == 50_000_000
-    monkeypatch.setattr(hub.log, "_FILE_BYTES", 500)
+    assert hub.log._MAX_FILES * hub.log._MAX_FILE_BYTES == 50_000_000
+    monkeypatch.setattr(hub.log, "_MAX_FILE_BYTES", 500)
     stop = hub.log.start(Log(), tmp_path, stderr)
     for number in range(100):
         logging.getLogger("hub").info("line %d", number)
     assert stop()
-    assert len(list(tmp_path.iterdir())) == hub.log._FILES
+    assert len(list(tmp_path.iterdir())) == hub.log._MAX_FILES
     assert all(file.stat().st_size <= 500 for file in tmp_path.iterdir())
 
 
-def test_a_file_that_another_program_has_open_on_windows_grows_until_that_lets_go(
+def test_on_windows_a_file_that_is_open_elsewhere_grows_until_it_is_closed(
     stderr: io.StringIO, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(hub.log, "_FILE_BYTES", 1000)
+    monkeypatch.setattr(hub.log, "_MAX_FILE_BYTES", 1000)
     (tmp_path / "sitehub.log").write_text("old\n" * 300)
     (tmp_path / "sitehub.log.1").write_text("older")
 
@@ -143,7 +143,7 @@ def test_a_file_that_another_program_has_open_on_windows_grows_until_that_lets_g
     assert (tmp_path / "sitehub.log.2").read_text("utf-8") == "older"
 
 
-def test_a_level_below_the_set_one_is_not_written(stderr: io.StringIO) -> None:
+def test_levels_below_the_setting_are_not_written(stderr: io.StringIO) -> None:
     stop = hub.log.start(Log(level="warning"), None, stderr)
     logging.getLogger("hub").info("chatter")
     logging.getLogger("hub").warning("look")
@@ -153,35 +153,35 @@ def test_a_level_below_the_set_one_is_not_written(stderr: io.StringIO) -> None:
 
 
 @pytest.mark.parametrize("name", ["httpx", "hypercorn.access", "trio-websocket"])
-def test_libraries_do_not_tell_of_every_request(stderr: io.StringIO, name: str) -> None:
+def test_libraries_do_not_log_every_request(stderr: io.StringIO, name: str) -> None:
     stop = hub.log.start(Log(level="debug"), None, stderr)
     logging.getLogger(name).info("GET /?sign=secret")
     assert stop()
     assert stderr.getvalue() == ""
 
 
-def test_a_console_that_is_held_never_makes_the_hub_wait(
+def test_a_blocked_console_never_makes_the_hub_wait(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """A full pipe that nobody reads: lines are lost, nothing else."""
+    """The stream is a full pipe that nobody reads: lines are lost, nothing else."""
     monkeypatch.setattr(hub.log, "_STOP_SECONDS", 0.05)
-    monkeypatch.setattr(hub.log, "_QUEUED_LINES", 100)
+    monkeypatch.setattr(hub.log, "_MAX_QUEUED_LINES", 100)
     reading, writing = os.pipe()
     stream = os.fdopen(writing, "w")
     stop = hub.log.start(Log(), None, stream)
     for _ in range(1000):
         logging.getLogger("hub").warning("x" * 1000)
     assert not stop()
-    # Nobody will read any more: the writer's thread finds that out, and ends.
+    # Closing the reading end makes the writing thread fail and end.
     os.close(reading)
     for thread in threading.enumerate():
         if thread is not threading.current_thread():
             thread.join(10)
-    with suppress(OSError):  # BrokenPipeError; Windows says it less clearly.
+    with suppress(OSError):  # BrokenPipeError; Windows raises another OSError.
         stream.close()
 
 
-def test_the_same_trouble_is_told_once_a_minute(
+def test_a_repeated_line_is_written_once_a_minute(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seconds = 1000.0

@@ -1,4 +1,4 @@
-"""Certificates made for a test, with the standard settings of any server."""
+"""Certificates and TLS contexts for tests."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from cryptography.x509.oid import NameOID
 def self_signed(
     directory: Path, name: str = "localhost", *, now: float | None = None
 ) -> tuple[Path, Path]:
-    """A certificate for 30 days and its key as PEM files."""
+    """Make a certificate for 30 days; return the paths of certificate and key (PEM)."""
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
     begin = datetime.datetime.fromtimestamp(time.time() if now is None else now, datetime.UTC)
@@ -54,7 +54,7 @@ def server_context(directory: Path, name: str = "localhost") -> ssl.SSLContext:
 
 @cache
 def trusting_anybody() -> ssl.SSLContext:
-    """A client's context for tests of the stream, where the certificate is not the point."""
+    """Return a client context that does not check the server's certificate."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE

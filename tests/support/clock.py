@@ -1,4 +1,4 @@
-"""A wall clock for tests: it stands still until it is moved."""
+"""A wall clock for tests, which moves only when advanced."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ NOON = datetime(2026, 11, 25, 12, 0, tzinfo=UTC).timestamp()
 
 
 class FrozenClock:
-    """Called, it gives UNIX seconds, as `time.time` does."""
+    """Call it for the time in UNIX seconds, like `time.time`."""
 
     def __init__(self, seconds: float = NOON) -> None:
         self.seconds = seconds
@@ -19,7 +19,7 @@ class FrozenClock:
 
     @property
     def ms(self) -> int:
-        """The same time in milliseconds, as structs and the store keep it."""
+        """The time in UNIX milliseconds, as structs and the store have it."""
         return round(self.seconds * 1000)
 
     def advance(self, seconds: float) -> None:

@@ -1,4 +1,4 @@
-"""The service control manager of Windows, as far as a service notices it, on any system."""
+"""A fake of the Windows service control manager, which runs on any system."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from collections.abc import Callable
 
 from hub.service_manager.windows.control_manager import Phase, Report
 
-_PATIENCE_SECONDS = 30.0
+_TIMEOUT_SECONDS = 30.0
 
 
 class FakeControlManager:
-    """Calls back in threads of its own, as Windows does."""
+    """Calls the service in threads of its own, as Windows does."""
 
     def __init__(self, *, refuses: bool = False) -> None:
         self.reports: list[Report] = []
         self._refuses = refuses
-        self._heard = threading.Condition()
+        self._reported = threading.Condition()
         self._handle: Callable[[int], int] | None = None
 
     def dispatch(self, main: Callable[[], None]) -> None:
@@ -30,27 +30,27 @@ class FakeControlManager:
         self._handle = handle
 
     def report(self, report: Report) -> None:
-        with self._heard:
+        with self._reported:
             self.reports.append(report)
-            self._heard.notify_all()
+            self._reported.notify_all()
 
     def control(self, number: int) -> int:
-        """What somebody asks of the service, in a thread that is not the service's."""
+        """Send a control code to the service, and return its response."""
         assert self._handle is not None
-        answers: list[int] = []
-        asking = threading.Thread(target=lambda: answers.append(self._handle(number)))  # type: ignore[misc]
-        asking.start()
-        asking.join(_PATIENCE_SECONDS)
-        return answers[0]
+        responses: list[int] = []
+        sender = threading.Thread(target=lambda: responses.append(self._handle(number)))  # type: ignore[misc]
+        sender.start()
+        sender.join(_TIMEOUT_SECONDS)
+        return responses[0]
 
     def wait_for(self, phase: Phase) -> None:
-        with self._heard:
-            assert self._heard.wait_for(
-                lambda: any(report.phase == phase for report in self.reports), _PATIENCE_SECONDS
+        with self._reported:
+            assert self._reported.wait_for(
+                lambda: any(report.phase == phase for report in self.reports), _TIMEOUT_SECONDS
             )
 
     @property
     def phases(self) -> list[Phase]:
-        """Without repeats."""
-        told = [report.phase for report in self.reports]
-        return [phase for i, phase in enumerate(told) if i == 0 or told[i - 1] != phase]
+        """The reported phases, without repetitions."""
+        phases = [report.phase for report in self.reports]
+        return [phase for i, phase in enumerate(phases) if i == 0 or phases[i - 1] != phase]
