@@ -15,6 +15,7 @@ from hub import app
 from hub.app import ServiceManager, open_services, run_hub
 from hub.config import Config, DevicesConfig, Storage, Web
 from hub.errors import PartFailed, StartFault, hub_error_in
+from hub.process.control.access import ListAudit
 from hub.process.control.channel import FILE_NAME, ask_running_hub
 from hub.process.control.devices import AddDevice, ListDevices, RemoveDevice
 from hub.process.control.urls import device_urls
@@ -234,6 +235,9 @@ async def test_a_running_hub_executes_control_requests(
             assert [change.key for change in await changes.next()] == [did]
         [listed] = await ask_running_hub(tmp_path, ListDevices())
         assert (listed.did, listed.sn, listed.state) == (did, "SN-A", "offline")
+        [entry] = await ask_running_hub(tmp_path, ListAudit(limit=10))
+        assert (entry.who, entry.action, entry.target) == ("command line", "device.add", did)
+        assert await ask_running_hub(tmp_path, ListAudit(limit=10, before=entry.id)) == []
         with pytest.raises(StartFault, match=r"^sn: "):
             await ask_running_hub(tmp_path, AddDevice(NewDevice(sn="SN-A", code="1")))
     with pytest.raises(StartFault, match="starting or stopping"):
@@ -264,7 +268,7 @@ async def test_a_control_request_in_progress_is_completed_when_the_hub_ends(
 async def test_what_the_command_line_changes_is_in_the_audit_log(tmp_path: Path) -> None:
     async with open_services(CONFIG, tmp_path, closing=trio.Event()) as services:
         did = await AddDevice(NewDevice(sn="SN-A", code="1")).perform(services)
-        entries = await services.audit.page()
+        entries = await services.audit.newest()
         assert [(e.who, e.action, e.target) for e in entries] == [
             (Actor("command line").who, "device.add", did)
         ]

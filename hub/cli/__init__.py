@@ -10,6 +10,7 @@ import click
 
 from hub import __version__
 from hub.cli.apikey import apikey
+from hub.cli.audit import audit
 from hub.cli.device.commands import device
 from hub.cli.firmware import firmware
 from hub.cli.options import data_option
@@ -36,5 +37,5 @@ def version() -> None:
     click.echo(f"sitehub {__version__}")
 
 
-for command in (run, device, site_key, user, apikey, firmware, service, simulate, version):
+for command in (run, device, site_key, user, apikey, audit, firmware, service, simulate, version):
     sitehub.add_command(command)

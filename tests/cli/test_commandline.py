@@ -66,7 +66,7 @@ def test_the_contracts_commands_are_there_and_no_others() -> None:
         "site-key",
         *("user", "user add", "user passwd", "user list", "user remove", "user setup-link"),
         *("apikey", "apikey add", "apikey list", "apikey remove"),
-        *("simulate", "version"),
+        *("audit", "simulate", "version"),
     }
 
 

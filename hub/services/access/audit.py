@@ -42,6 +42,12 @@ class Audit:
         at = int(self._now() * 1000)
         await self._entries.add_each(at, by.who, action, targets, by.address)
 
-    async def page(self, *, before: int | None = None, limit: int = 100) -> tuple[AuditEntry, ...]:
+    async def newest(
+        self, *, before: int | None = None, limit: int = 100
+    ) -> tuple[AuditEntry, ...]:
         """At most `limit` entries with ids below `before`, the newest first."""
-        return await self._entries.page(before, limit)
+        return await self._entries.newest(before, limit)
+
+    async def oldest(self, *, after: int = 0, limit: int = 100) -> tuple[AuditEntry, ...]:
+        """At most `limit` entries with ids above `after`, the oldest first."""
+        return await self._entries.oldest(after, limit)

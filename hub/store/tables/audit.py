@@ -15,8 +15,11 @@ _MOST_ENTRIES = 100_000
 
 _ADD = "INSERT INTO audit (at, who, action, target, address) VALUES (?, ?, ?, ?, ?)"
 _TRIM = "DELETE FROM audit WHERE id <= ?"
-_PAGE = """
+_NEWEST = """
 SELECT id, at, who, action, target, address FROM audit WHERE id < ? ORDER BY id DESC LIMIT ?
+"""
+_OLDEST = """
+SELECT id, at, who, action, target, address FROM audit WHERE id > ? ORDER BY id LIMIT ?
 """
 
 
@@ -54,8 +57,14 @@ class AuditTable:
 
         await self._writer.write(job)
 
-    async def page(self, before: int | None = None, limit: int = 100) -> tuple[AuditEntry, ...]:
-        """Entries with an id below `before`, newest first."""
-        values = (2**63 - 1 if before is None else before, limit)
-        rows = await self._readers.read(lambda c: c.execute(_PAGE, values).fetchall())
+    async def newest(self, before: int | None, limit: int) -> tuple[AuditEntry, ...]:
+        """At most `limit` entries with ids below `before` (None: all), the newest first."""
+        return await self._page(_NEWEST, 2**63 - 1 if before is None else before, limit)
+
+    async def oldest(self, after: int, limit: int) -> tuple[AuditEntry, ...]:
+        """At most `limit` entries with ids above `after`, the oldest first."""
+        return await self._page(_OLDEST, after, limit)
+
+    async def _page(self, query: str, bound: int, limit: int) -> tuple[AuditEntry, ...]:
+        rows = await self._readers.read(lambda c: c.execute(query, (bound, limit)).fetchall())
         return tuple(AuditEntry(*row) for row in rows)

@@ -47,7 +47,7 @@ async def test_everything_survives_a_restart(tmp_path: Path, clock: FrozenClock)
         assert store.api_keys.all() == (key,)
         assert store.api_keys.secret("A1") == "secret"
         assert store.settings.get("site.name") == "North gate"
-        assert [entry.target for entry in await store.audit.page()] == ["7"]
+        assert [entry.target for entry in await store.audit.newest(None, 100)] == ["7"]
 
 
 async def test_users_are_added_changed_and_removed(store: Store) -> None:
@@ -151,7 +151,7 @@ async def test_the_audit_log_is_read_newest_first_and_bounded(
     monkeypatch.setattr(audit, "_MOST_ENTRIES", 4)
     for n in range(6):
         await store.audit.add(n, "ann", "device.add", str(n), "10.0.0.1")
-    page = await store.audit.page(limit=3)
+    page = await store.audit.newest(None, 3)
     assert [entry.target for entry in page] == ["5", "4", "3"]
-    rest = await store.audit.page(before=page[-1].id)
+    rest = await store.audit.newest(page[-1].id, 100)
     assert [entry.target for entry in rest] == ["2"]

@@ -203,7 +203,7 @@ async def test_a_signed_in_user_writes_with_the_role_and_the_csrf_token(
     assert (await refusal(await post("admin", **csrf, Origin="https://evil.example")))[0] == 403
     assert (await refusal(await post("guard", **csrf)))[:2] == (403, 401)
     assert (await good(await post("admin", **csrf)))["did"] == "1"
-    assert (await hub.services.audit.page())[0].who == "user admin"
+    assert (await hub.services.audit.newest())[0].who == "user admin"
 
 
 def csrf_of(token: str) -> str:
@@ -360,7 +360,7 @@ async def test_every_change_is_in_the_audit_log(api: Client) -> None:
     await api.send("POST", "devices", NEW)
     await api.send("PATCH", "devices/1", {"name": "North", "code": "EF56GH78"})
     await api.send("DELETE", "devices/1")
-    entries = (await api.hub.services.audit.page(limit=3))[::-1]
+    entries = (await api.hub.services.audit.newest(limit=3))[::-1]
     appid = api.hub.services.api_keys.all()[0].appid
     assert [(entry.who, entry.action, entry.target, entry.address) for entry in entries] == [
         (f"key {appid}", "device.add", "1 SN0001", "10.0.0.5"),

@@ -96,7 +96,7 @@ class Api:
         )
 
     async def audited(self) -> list[tuple[str, str]]:
-        entries = await self.hub.services.audit.page()
+        entries = await self.hub.services.audit.newest()
         return [(e.who, e.target) for e in entries if e.action == "device.command"]
 
     async def _others(self, scope: Any, receive: Any, send: Any) -> None:

@@ -116,7 +116,7 @@ class Api:
         return Told(start["status"], fields, json.loads(b"".join(one["body"] for one in rest)))
 
     async def audited(self) -> list[tuple[str, str]]:
-        entries = await self.site.services.audit.page()
+        entries = await self.site.services.audit.newest()
         return [(entry.action, entry.target) for entry in entries][:-1][::-1]
 
 

@@ -60,7 +60,7 @@ class Operator(Visitor):
         self.text = (await self.response.get_data()).decode()
 
     async def audited(self) -> list[tuple[str, str]]:
-        entries = await self.site.services.audit.page()
+        entries = await self.site.services.audit.newest()
         return [
             (e.action, e.target) for e in entries if "firmware" in e.action or "camp" in e.action
         ]
