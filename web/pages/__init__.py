@@ -1,4 +1,4 @@
-"""The pages: what guards, installers and administrators see."""
+"""The web pages for guards, installers and administrators."""
 
 from __future__ import annotations
 
@@ -6,14 +6,15 @@ from quart_trio import QuartTrio
 
 from web.pages import account, language, setup
 from web.pages.camera import captures, manage, overview, reboot, search, trace
-from web.pages.camera.people import people
-from web.pages.camera.recordings import recordings
-from web.pages.camera.settings import settings
-from web.pages.cameras import accept, cameras, connect, csv_import
+from web.pages.camera.people import views as people
+from web.pages.camera.recordings import views as recordings
+from web.pages.camera.settings import views as settings
+from web.pages.cameras import accept, connect, csv_import
+from web.pages.cameras import views as cameras
 from web.pages.error_pages import error_page as error_page
-from web.pages.firmware import add_release, campaigns, give_release, releases
+from web.pages.firmware import add_release, campaigns, releases, start_campaign
 from web.pages.layout import choose_language, note_changes, shared_values
-from web.pages.live import live
+from web.pages.live import views as live
 
 _BLUEPRINTS = (
     live.blueprint,
@@ -32,7 +33,7 @@ _BLUEPRINTS = (
     csv_import.blueprint,
     releases.blueprint,
     add_release.blueprint,
-    give_release.blueprint,
+    start_campaign.blueprint,
     campaigns.blueprint,
     account.blueprint,
     setup.blueprint,
@@ -40,7 +41,7 @@ _BLUEPRINTS = (
 
 
 def install(app: QuartTrio) -> None:
-    """Mount the pages on the application."""
+    """Add the pages to the application."""
     app.jinja_env.trim_blocks = True
     app.jinja_env.lstrip_blocks = True
     app.jinja_env.add_extension("jinja2.ext.i18n")

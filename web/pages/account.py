@@ -1,4 +1,4 @@
-"""Signing in and out, one's own account, and the choices of this browser."""
+"""Sign in and out, one's own account, and the preferences of this browser."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from hub.errors import BadParameter, NotAuthorised, TooManyRequests
 from web import auth
 from web.pages.labels import done_sentence
 from web.pages.language import LANGUAGES, gettext, ngettext
-from web.pages.layout import LANGUAGE_COOKIE, THEME_COOKIE, THEMES, go, local_path, page
+from web.pages.layout import LANGUAGE_COOKIE, THEME_COOKIE, THEMES, local_path, page, redirect_to
 
 blueprint = Blueprint("account", __name__)
 
@@ -19,7 +19,7 @@ _YEAR = 365 * 86_400
 async def show_sign_in() -> Response:
     wanted = local_path(request.args.get("next"))
     if await auth.current_user():
-        return go(wanted)
+        return redirect_to(wanted)
     return await _sign_in_page(wanted=wanted)
 
 
@@ -59,7 +59,7 @@ async def sign_in() -> Response:
     except NotAuthorised:
         fault = gettext("Wrong user name or password.")
         return await _sign_in_page(wanted=wanted, name=name, fault=fault, status=401)
-    response = go(wanted)
+    response = redirect_to(wanted)
     auth.remember(response, signed_in.token)
     return response
 
@@ -68,7 +68,7 @@ async def sign_in() -> Response:
 async def sign_out() -> Response:
     await auth.check_csrf()
     await auth.services().sessions.sign_out(auth.session_token())
-    response = go("/sign-in?done=signed-out")
+    response = redirect_to("/sign-in?done=signed-out")
     auth.forget(response)
     return response
 
@@ -113,7 +113,7 @@ async def change_password() -> Response:
         return await _account_page(
             gettext("Too many attempts. Wait a minute, then try again."), 429
         )
-    return go("/account?done=password")
+    return redirect_to("/account?done=password")
 
 
 @blueprint.post("/account/sign-out-everywhere")
@@ -121,17 +121,17 @@ async def sign_out_everywhere() -> Response:
     me = await auth.require_role("viewer")
     await auth.check_csrf()
     await auth.services().sessions.sign_out_everywhere(me.name, by=auth.actor(me))
-    response = go("/sign-in?done=signed-out-everywhere")
+    response = redirect_to("/sign-in?done=signed-out-everywhere")
     auth.forget(response)
     return response
 
 
 @blueprint.post("/preferences")
 async def preferences() -> Response:
-    """Language and look, kept in this browser; open to all, for the sign-in page has them too."""
+    """Language and theme, stored in a cookie. Needs no sign-in, because the sign-in page has it."""
     await auth.check_csrf()
     form = await request.form
-    response = go(local_path(form.get("next")))
+    response = redirect_to(local_path(form.get("next")))
     if (chosen := form.get("language", "")) in LANGUAGES:
         _keep(response, LANGUAGE_COOKIE, chosen)
     if (chosen := form.get("theme", "")) in THEMES:

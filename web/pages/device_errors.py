@@ -1,4 +1,4 @@
-"""What a device did instead of what it was asked for, as a sentence that says what to do."""
+"""Errors of a device as sentences that say what to do."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ _SENTENCES: tuple[tuple[type[HubError], str], ...] = (
     ),
 )
 
-#: What devices mean by the codes of chapter 四 when they refuse.
+#: The codes of chapter 四 in the answers of devices.
 _REFUSALS = {
     401: N_("The camera says that its session has expired. Try again in a minute."),
     404: N_("The camera does not support this function. Newer firmware might."),
@@ -63,25 +63,25 @@ _REFUSALS = {
 _REFUSED = N_("The camera refused the request. Check its web page, or restart it, then try again.")
 
 
-def device_trouble(error: HubError) -> str:
-    """One sentence or two for any of DEVICE_ERRORS; a device's own words follow those of ours."""
+def describe_device_error(error: HubError) -> str:
+    """One or two sentences for any of DEVICE_ERRORS, with the device's own message."""
     if isinstance(error, DeviceRefused):
         sentence = gettext(_REFUSALS.get(error.device_code, _REFUSED))
-        return f"{sentence} {refusal(error.device_code, error.device_msg)}"
+        return f"{sentence} {device_message(error.device_code, error.device_msg)}"
     return next(gettext(text) for kind, text in _SENTENCES if isinstance(error, kind))
 
 
-def change_trouble(error: HubError) -> str:
-    """The same where the device was to change something, for it may have done so unanswered."""
-    sentence = device_trouble(error)
+def describe_change_error(error: HubError) -> str:
+    """The same for a change, which may have been made although it was not answered."""
+    sentence = describe_device_error(error)
     if not isinstance(error, Unanswered):
         return sentence
     doubt = gettext("The change may have been made anyway.")
     return f"{sentence} {doubt}"
 
 
-def refusal(code: int, msg: str) -> str:
-    """A device's own words and code, for whoever asks its maker."""
+def device_message(code: int, msg: str) -> str:
+    """The device's own message and code, for the manufacturer's support."""
     if msg:
         return gettext("Its message: “%(msg)s” (code %(code)s).") % {"msg": msg, "code": code}
     return gettext("Its error code: %(code)s.") % {"code": code}

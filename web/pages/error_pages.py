@@ -1,4 +1,4 @@
-"""Pages for what went wrong: what happened, and what to do."""
+"""Error pages: what happened, and what to do."""
 
 from __future__ import annotations
 
@@ -10,49 +10,49 @@ from quart import Response, request
 
 from hub.errors import HubError, NotAllowed, NotAuthorised
 from web import auth
-from web.pages.device_errors import DEVICE_ERRORS, change_trouble
+from web.pages.device_errors import DEVICE_ERRORS, describe_change_error
 from web.pages.labels import ROLES
 from web.pages.language import N_, gettext
-from web.pages.layout import go, page
+from web.pages.layout import page, redirect_to
 
 
-class _Text(Struct, frozen=True):
+class _ErrorText(Struct, frozen=True):
     title: str
     advice: str
 
 
-_TEXTS = {
-    400: _Text(
+_ERROR_TEXTS = {
+    400: _ErrorText(
         N_("The request could not be understood"),
         N_("Go back, check what you entered and send it again."),
     ),
-    403: _Text(
+    403: _ErrorText(
         N_("Not allowed"),
         N_(
             "The form has expired or came from another site. Go back, reload the page and try"
             " again."
         ),
     ),
-    404: _Text(
+    404: _ErrorText(
         N_("Page not found"),
         N_(
             "The address is wrong, or what it showed has been removed or is past its "
             "retention period."
         ),
     ),
-    413: _Text(
+    413: _ErrorText(
         N_("Too large"),
         N_("The upload is larger than the hub accepts here. Choose a smaller file."),
     ),
-    429: _Text(
+    429: _ErrorText(
         N_("Too many attempts"),
         N_("Wait a minute, then try again."),
     ),
-    500: _Text(
+    500: _ErrorText(
         N_("Something went wrong in the hub"),
         N_("The hub is still running, and its log has the details. Try again."),
     ),
-    503: _Text(
+    503: _ErrorText(
         N_("Data cannot be saved at the moment"),
         N_(
             "The disk is full or not responding. Free up some space; the hub then recovers by"
@@ -84,14 +84,14 @@ _DETAILS = tuple(
         (r"this form is too old.+", N_("This form has expired. Reload the page.")),
     )
 )
-_NEAREST = {401: 403, 405: 404, 408: 400, 409: 400, 415: 400, 422: 400, 504: 503}
+_SIMILAR_STATUS = {401: 403, 405: 404, 408: 400, 409: 400, 415: 400, 422: 400, 504: 503}
 
 
 async def error_page(error: Exception, status: int) -> Response:
-    """The page for an error that no view caught."""
+    """The page for an error that no view handled."""
     if isinstance(error, NotAuthorised) and not isinstance(error, NotAllowed):
         return _ask_to_sign_in()
-    text = _TEXTS.get(status) or _TEXTS[_NEAREST.get(status, 500)]
+    text = _ERROR_TEXTS.get(status) or _ERROR_TEXTS[_SIMILAR_STATUS.get(status, 500)]
     title, advice = gettext(text.title), gettext(text.advice)
     if isinstance(error, auth.RoleMissing):
         advice = gettext(
@@ -99,36 +99,39 @@ async def error_page(error: Exception, status: int) -> Response:
             "different user."
         ) % {"role": gettext(ROLES[error.role])}
     if isinstance(error, DEVICE_ERRORS):
-        title, advice = gettext("The camera did not carry out the request"), change_trouble(error)
+        title, advice = (
+            gettext("The camera did not carry out the request"),
+            describe_change_error(error),
+        )
     return await page(
         "error.html",
         status=status,
         title=title,
         advice=advice,
         number=status,
-        detail=_detail(error, status),
+        detail=_describe_detail(error, status),
     )
 
 
-class _Detail(Struct, frozen=True):
-    """`is_english`: for whoever reads that, whatever the language of the page."""
+class _ErrorDetail(Struct, frozen=True):
+    """`is_english` if it has no translation."""
 
     text: str
     is_english: bool
 
 
-def _detail(error: Exception, status: int) -> _Detail | None:
-    """What a person learns further."""
+def _describe_detail(error: Exception, status: int) -> _ErrorDetail | None:
+    """The message of the error, translated if possible."""
     if not isinstance(error, HubError) or status >= 500:
         return None
     if isinstance(error, (*DEVICE_ERRORS, auth.RoleMissing)):
         return None
     for said, text in _DETAILS:
         if found := said.fullmatch(error.message):
-            return _Detail(gettext(text) % found.groupdict(), is_english=False)
-    return _Detail(error.message, is_english=True)
+            return _ErrorDetail(gettext(text) % found.groupdict(), is_english=False)
+    return _ErrorDetail(error.message, is_english=True)
 
 
 def _ask_to_sign_in() -> Response:
     wanted = request.full_path.rstrip("?") if request.method == "GET" else "/"
-    return go("/sign-in" if wanted == "/" else f"/sign-in?next={quote(wanted)}")
+    return redirect_to("/sign-in" if wanted == "/" else f"/sign-in?next={quote(wanted)}")

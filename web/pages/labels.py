@@ -1,4 +1,4 @@
-"""Codes of the services as sentences for people, in the language of the request."""
+"""Codes of the services as text, in the language of the request."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ DEVICE_STATES = {
     "disabled": N_("Disabled"),
 }
 
-#: What a page says after a change, by the `done` of its address.
+#: What a page says after a change, by `done` in its address.
 DONE = {
     "added": N_("The camera was added. It is accepted as soon as it connects."),
     "accepted-taken": N_("The camera was accepted and has applied its initial parameters."),
@@ -106,7 +106,7 @@ WAITING = {
     "no-did": N_(
         "It has no device ID (did) yet. One was sent to it, and it should reconnect shortly."
     ),
-    # D2 counts what is not known here by its address: another one's tries slow it too.
+    # D2 counts attempts of unknown devices by address, so other devices may cause the delay.
     "slowed": N_(
         "Too many failed attempts, by this camera or by unknown cameras at the same "
         "address. Answers are delayed until %(time)s. A correct security code is still "
@@ -158,7 +158,7 @@ HEALTH = {
     ),
 }
 
-#: What the store gives as its reason, as far as it is one of few; the rest is the system's words.
+#: Reasons given by the store that are translated; others are error texts of the system.
 STORE_REASONS = (
     N_("the disk is full"),
     N_("the disk does not answer"),
@@ -173,12 +173,12 @@ STORE_REASONS = (
 
 
 def waiting_reasons(waiting: PendingDevice) -> list[str]:
-    """Why a device waits: a plain sentence for each reason."""
+    """Why a device is pending: one sentence for each reason."""
     return [reason_sentence(reason) for reason in waiting.all_reasons]
 
 
 def device_reason(device: DeviceView) -> str:
-    """Why an enrolled device is not let in; empty where nothing is known against it."""
+    """Why an enrolled device cannot connect; empty if no reason is known."""
     return " ".join(waiting_reasons(device.waiting)) if device.waiting else ""
 
 
@@ -192,7 +192,7 @@ def reason_sentence(reason: RefusalReason) -> str:
 
 
 def init_outcome(kept: str | None) -> str:
-    """How a camera took its initial parameters (D3), for its page."""
+    """How a camera took its initial parameters (D3)."""
     if kept is None:
         return ""
     delivery = kept_delivery(kept)
@@ -203,7 +203,7 @@ def init_outcome(kept: str | None) -> str:
 
 
 def done_sentence(code: str | None) -> str:
-    """What was just done; empty for what is no code of ours."""
+    """What was just done; empty for an unknown code."""
     return gettext(DONE[code]) if code in DONE else ""
 
 
@@ -220,7 +220,7 @@ def health_sentence(reason: HealthReason) -> str:
 
 def clock_offset(seconds: float) -> str:
     """How far a clock is off; positive is ahead of the hub's."""
-    # 1.1 tells the time in whole seconds.
+    # Devices report the time in whole seconds (1.1).
     if abs(seconds) < 2:
         return gettext("accurate")
     length = duration(abs(seconds))
@@ -230,7 +230,7 @@ def clock_offset(seconds: float) -> str:
 
 
 def duration(seconds: float) -> str:
-    """A length of time in the two largest of its units that are not zero."""
+    """A duration in its two largest units that are not zero."""
     minutes, s = divmod(round(seconds), 60)
     hours, m = divmod(minutes, 60)
     days, h = divmod(hours, 24)
@@ -244,15 +244,15 @@ def duration(seconds: float) -> str:
 
 
 def number_expected(bound: FieldSpec) -> str:
-    """What a number of a command may be: the same beside its field, and where it is refused."""
+    """The range of a number, as a hint and as an error."""
     return gettext("A whole number from %(least)s to %(most)s.") % {
         "least": bound.least,
         "most": bound.most,
     }
 
 
-def device_fault(error: HubError) -> str:
-    """What is wrong with a field of a camera."""
+def describe_field_error(error: HubError) -> str:
+    """What is wrong with a camera's field."""
     field = error.field if isinstance(error, BadParameter) else ""
     if isinstance(error, AlreadyExists):
         taken = {
@@ -260,12 +260,12 @@ def device_fault(error: HubError) -> str:
             "did": gettext("There is already a camera with this device ID (did)."),
         }
         return taken.get(field, error.message)
-    return _wrong_field(field) or error.message
+    return _describe_wrong_field(field) or error.message
 
 
-def row_fault(fault: RowFault) -> str:
-    """What is wrong with a row of a sheet."""
-    if fault.code == "wrong" and (text := _wrong_field(fault.field)):
+def describe_row_fault(fault: RowFault) -> str:
+    """What is wrong with a row of a CSV file."""
+    if fault.code == "wrong" and (text := _describe_wrong_field(fault.field)):
         return text
     values = {
         "columns": ",".join(COLUMNS),
@@ -276,7 +276,7 @@ def row_fault(fault: RowFault) -> str:
     return gettext(ROW_FAULTS[fault.code]) % values
 
 
-def _wrong_field(field: str) -> str:
+def _describe_wrong_field(field: str) -> str:
     wrong = {
         "sn": gettext("The serial number is missing or too long."),
         "did": gettext(

@@ -1,4 +1,4 @@
-"""The two languages of the pages: which one a request gets, its words, its dates."""
+"""The two languages of the pages: selection per request, translations and dates."""
 
 from __future__ import annotations
 
@@ -23,30 +23,30 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _TRANSLATIONS = Path(__file__).parent.parent / "translations"
 
 
-class Patterns(Struct, frozen=True):
-    """How a language writes days, as babel has it."""
+class DatePatterns(Struct, frozen=True):
+    """The date formats of a language, as Babel patterns."""
 
     date: str
-    #: Without its year.
+    #: Without the year.
     day: str
-    #: With its weekday.
+    #: With the weekday.
     long_day: str
     month: str
 
 
 class Language:
-    """One language: `code` as the wire's tables name it, `tag` as HTML does."""
+    """One language. `code` is the code tables' name for it, `tag` the one for HTML."""
 
     def __init__(
-        self, code: Code, tag: str, name: str, patterns: Patterns, words: NullTranslations
+        self, code: Code, tag: str, name: str, patterns: DatePatterns, catalog: NullTranslations
     ) -> None:
         self.code: Code = code
         self.tag = tag
-        #: Its own name, so that who cannot read the other one finds it.
+        #: Its name in the language itself.
         self.name = name
         self._locale = Locale.parse(tag, sep="-")
         self._patterns = patterns
-        self._words = words
+        self._words = catalog
 
     def gettext(self, message: str) -> str:
         return self._words.gettext(message)
@@ -56,7 +56,7 @@ class Language:
 
     def _format(self, ms: int, zone: tzinfo, pattern: str) -> str:
         moment = _EPOCH + timedelta(milliseconds=ms)
-        # The last hours of the year 9999 have no name further east.
+        # The last hours of the year 9999 are out of range in zones east of UTC.
         with suppress(OverflowError):
             moment = moment.astimezone(zone)
         return format_datetime(moment, pattern, locale=self._locale)
@@ -68,40 +68,40 @@ class Language:
         return self._format(ms, zone, self._patterns.date)
 
     def day(self, ms: int, zone: tzinfo) -> str:
-        """The date without its year, for what is recent."""
+        """The date without its year, for recent times."""
         return self._format(ms, zone, self._patterns.day)
 
     def moment(self, ms: int, zone: tzinfo) -> str:
         return f"{self.date(ms, zone)} {self.time(ms, zone)}"
 
     def long_day(self, day: Date) -> str:
-        """A day as a title: with its weekday."""
+        """A date with its weekday, as a title."""
         return format_date(day, self._patterns.long_day, locale=self._locale)
 
     def month(self, year: int, month: int) -> str:
         return format_date(Date(year, month, 1), self._patterns.month, locale=self._locale)
 
     def weekdays(self) -> list[tuple[str, str]]:
-        """The days of a week from Monday on, each short and in full."""
+        """The weekdays from Monday, each short and in full."""
         short, full = (get_day_names(width, locale=self._locale) for width in ("short", "wide"))
         return [(short[day], full[day]) for day in range(7)]
 
 
-def _read_words(path: Path) -> NullTranslations:
-    """A .po file as gettext wants it.
+def _read_catalog(path: Path) -> NullTranslations:
+    """The translations of a .po file.
 
-    The executable has it compiled beside it: that saves each start 50 ms and 3 MB. No compiled
-    file lies in the tree, where it would soon say other things.
+    The executable includes it compiled, which saves 50 ms and 3 MB at each start. The tree has no
+    compiled file, because it would soon be out of date.
     """
     compiled = path.with_suffix(".mo")
     return GNUTranslations(
-        io.BytesIO(compiled.read_bytes() if compiled.exists() else compile_words(path))
+        io.BytesIO(compiled.read_bytes() if compiled.exists() else compile_catalog(path))
     )
 
 
-def compile_words(path: Path) -> bytes:
-    """A .po file as a .mo file has it."""
-    # The executable never comes here.
+def compile_catalog(path: Path) -> bytes:
+    """Compile a .po file to the .mo format."""
+    # Imported here because the executable does not contain it.
     from babel.messages.mofile import write_mo
     from babel.messages.pofile import read_po
 
@@ -116,15 +116,15 @@ LANGUAGES: Mapping[str, Language] = {
         "en",
         "en",
         "English",
-        Patterns("d MMM yyyy", "d MMM", "EEEE, d MMMM yyyy", "MMMM yyyy"),
+        DatePatterns("d MMM yyyy", "d MMM", "EEEE, d MMMM yyyy", "MMMM yyyy"),
         NullTranslations(),
     ),
     "zh": Language(
         "zh",
         "zh-CN",
         "中文",
-        Patterns("yyyy年M月d日", "M月d日", "yyyy年M月d日 EEEE", "yyyy年M月"),
-        _read_words(_TRANSLATIONS / "zh_CN.po"),
+        DatePatterns("yyyy年M月d日", "M月d日", "yyyy年M月d日 EEEE", "yyyy年M月"),
+        _read_catalog(_TRANSLATIONS / "zh_CN.po"),
     ),
 }
 
@@ -141,7 +141,7 @@ def use(language: Language) -> None:
 
 
 def choose(cookie: str | None, site: str, accepted: LanguageAccept) -> Language:
-    """What the person switched to, else what the site is set to, else what the browser asks."""
+    """The user's choice, else the site's setting, else the browser's preference."""
     wanted = [cookie or "", site, *(tag[:2].lower() for tag in accepted.values())]
     known = (LANGUAGES[code] for code in wanted if code in LANGUAGES)
     return next(known, LANGUAGES["en"])
@@ -157,5 +157,5 @@ def ngettext(singular: str, plural: str, n: int) -> str:
 
 
 def N_(message: str) -> str:
-    """Marks a message in a table, which is translated where it is shown."""
+    """Mark a message for translation; it is translated where it is shown."""
     return message

@@ -1,4 +1,4 @@
-"""What all pages share: language, theme, navigation, who is signed in, and how one is rendered."""
+"""What all pages share: language, theme, navigation, the signed-in user, and rendering."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ LANGUAGE_COOKIE = "sitehub_language"
 THEME_COOKIE = "sitehub_theme"
 THEMES = ("auto", "light", "dark")
 
-#: One slash, and nothing that browsers take for another or leave out (tab, CR, LF).
+#: Starts with exactly one slash, without characters that browsers treat as one or drop.
 _LOCAL_PATH = re.compile(r"/(?![/\\])[!-~]*")
 
-Area = Literal["live", "cameras", "firmware", "account", ""]
+NavigationArea = Literal["live", "cameras", "firmware", "account", ""]
 
 
 class NavigationItem(Struct, frozen=True):
-    area: Area
+    area: NavigationArea
     url: str
     icon: str
     text: str
 
 
 async def note_changes() -> None:
-    """Before anything is looked up: what changes while a page is made is looked at again."""
+    """Note the change counter before anything is read, so that later changes refresh the page."""
     g.changes = auth.services().change_feed.published
 
 
@@ -52,7 +52,7 @@ def _navigation(me: User) -> list[NavigationItem]:
         NavigationItem(area="live", url="/", icon="live", text=_("Live")),
         NavigationItem(area="cameras", url="/cameras", icon="camera", text=_("Cameras")),
     ]
-    # Others may look at it, as from a camera's page, and have nothing to do there.
+    # Others can open it from a camera's page, but have nothing to do there.
     if auth.reaches(me, "admin"):
         items.append(
             NavigationItem(area="firmware", url="/firmware", icon="firmware", text=_("Firmware"))
@@ -61,7 +61,7 @@ def _navigation(me: User) -> list[NavigationItem]:
 
 
 class Notice(Struct, frozen=True):
-    """What is wrong with the hub itself; a fault keeps it from its work."""
+    """A problem of the hub; `is_fault` if it cannot do its work."""
 
     text: str
     is_fault: bool
@@ -77,8 +77,8 @@ def _theme() -> str:
     return theme if theme in THEMES else "auto"
 
 
-def _here() -> str:
-    """The address of this page; of one that answers a form, that of the form."""
+def _current_path() -> str:
+    """The address of this page; for the response to a form, that of the form."""
     if request.method in ("GET", "HEAD"):
         return request.full_path.rstrip("?")
     try:
@@ -89,7 +89,7 @@ def _here() -> str:
 
 
 async def shared_values() -> dict[str, object]:
-    """What every template may use."""
+    """The values that every template can use."""
     hub = auth.services()
     me = await auth.current_user()
     return {
@@ -103,36 +103,38 @@ async def shared_values() -> dict[str, object]:
         "may_change": me is not None and auth.reaches(me, "admin"),
         "navigation": _navigation(me) if me else [],
         "notices": _notices() if me else [],
-        # Where the page's stream goes on from.
+        # Where the event stream of the page starts.
         "seq": hub.records.last_seq,
         "changes": g.changes,
-        "here": _here(),
+        "here": _current_path(),
         "csrf_token": auth.csrf_token,
     }
 
 
-async def page(template: str, *, area: Area = "", status: int = 200, **values: object) -> Response:
-    """Render a page, or a part of one."""
+async def page(
+    template: str, *, area: NavigationArea = "", status: int = 200, **values: object
+) -> Response:
+    """Render a page or a part of one."""
     body = await render_template(template, area=area, **values)
     return Response(body, status, content_type="text/html; charset=utf-8")
 
 
-def url(path: str, **values: str) -> str:
-    """An address with these values as its query; empty ones are left out."""
+def make_url(path: str, **values: str) -> str:
+    """The path with these query parameters; empty ones are left out."""
     given = {name: value for name, value in values.items() if value}
     return f"{path}?{urlencode(given)}" if given else path
 
 
 def local_path(wanted: str | None) -> str:
-    """Where to go next: a path of ours or the start, never another site."""
+    """`wanted` if it is a path on this site, else "/"; never another site."""
     return wanted if wanted and _LOCAL_PATH.fullmatch(wanted) else "/"
 
 
 def wants_part() -> bool:
-    """Whether JavaScript asks for the changing part of a page alone."""
+    """Whether a script asks for only the changing part of the page."""
     return request.headers.get("X-Part") == "1"
 
 
-def go(path: str) -> Response:
-    """Show another page after a form was taken, so that reloading does not send it again."""
+def redirect_to(path: str) -> Response:
+    """Redirect after a form, so that reloading does not send it again."""
     return Response(b"", 303, {"Location": path})

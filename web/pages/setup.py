@@ -1,4 +1,4 @@
-"""The first run: the one-time link makes the first administrator and names the site."""
+"""First run: the one-time link creates the first administrator and names the site."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hub.errors import BadParameter, NotAuthorised
 from hub.services.site.site import SiteSettings
 from web import auth
 from web.pages.language import gettext
-from web.pages.layout import go, page
+from web.pages.layout import page, redirect_to
 
 blueprint = Blueprint("setup", __name__)
 
@@ -37,7 +37,7 @@ async def set_up(token: str) -> Response:
         auth.services().site.check(settings)
     except BadParameter as error:
         field = "site_name" if error.field == "name" else error.field
-        return await _setup_page(values, field=field, fault=_fault(field), status=400)
+        return await _setup_page(values, field=field, fault=_describe_error(field), status=400)
     try:
         signed_in = await auth.services().setup_links.complete(
             token,
@@ -49,13 +49,15 @@ async def set_up(token: str) -> Response:
     except NotAuthorised:
         return await _used_page()
     except BadParameter as error:
-        return await _setup_page(values, field=error.field, fault=_fault(error.field), status=400)
-    response = go("/cameras/connect?first=1")
+        return await _setup_page(
+            values, field=error.field, fault=_describe_error(error.field), status=400
+        )
+    response = redirect_to("/cameras/connect?first=1")
     auth.remember(response, signed_in.token)
     return response
 
 
-def _fault(field: str) -> str:
+def _describe_error(field: str) -> str:
     faults = {
         "name": gettext("Choose a user name of 1 to 64 characters that is not taken."),
         "password": gettext("The password is too short. Use at least 8 characters."),
@@ -67,7 +69,7 @@ def _fault(field: str) -> str:
 
 @functools.cache
 def _zones() -> list[str]:
-    """The zones of places, and UTC: the others are old names of the same."""
+    """Zones named after places, and UTC; other zones are old aliases."""
     places = [zone for zone in available_timezones() if "/" in zone]
     return [*sorted(zone for zone in places if not zone.startswith(("Etc/", "US/"))), "UTC"]
 

@@ -1,4 +1,4 @@
-"""A form with a file that did not come as it should: why, in words."""
+"""Errors of forms with a file, as text."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from hub.errors import BadParameter, CannotStoreNow, HubError, TooLarge
 from web.http.bodies import TooSlow
 from web.pages.language import gettext
 
-#: What may come of such a form instead.
+#: Errors while a form with a file is read.
 UPLOAD_ERRORS = (BadParameter, CannotStoreNow)
 
 
-def form_fault(error: HubError, megabytes: int) -> str:
-    """For UPLOAD_ERRORS; `megabytes` are what such a file may have."""
+def describe_form_error(error: HubError, megabytes: int) -> str:
+    """For UPLOAD_ERRORS. `megabytes` is the size limit of the file."""
     match error:
         case TooLarge():
             return file_too_large(megabytes)

@@ -9,7 +9,7 @@ import pytest
 
 from tests.support.browsing import Visitor
 from tests.support.fake_services import FakeServices, device, waiting
-from web.pages.cameras.camera_list import ROWS
+from web.pages.cameras.camera_list import ROWS_PER_PAGE
 
 _CAMERA = re.compile(r'<tr data-key="(\d+)">')
 _NEXT = re.compile(r'<a class="button" rel="next" href="([^"]+)">')
@@ -27,7 +27,7 @@ async def guard(hub: FakeServices) -> Visitor:
     return visitor
 
 
-async def listed(visitor: Visitor, path: str) -> list[str]:
+async def stream_list(visitor: Visitor, path: str) -> list[str]:
     await visitor.get(path)
     assert visitor.response.status_code == 200
     return _CAMERA.findall(visitor.text)
@@ -36,7 +36,7 @@ async def listed(visitor: Visitor, path: str) -> list[str]:
 async def pages(visitor: Visitor, path: str = "/cameras") -> list[list[str]]:
     found = []
     while path:
-        found.append(await listed(visitor, path))
+        found.append(await stream_list(visitor, path))
         further = _NEXT.search(visitor.text)
         path = html.unescape(further[1]) if further else ""
     return found
@@ -44,10 +44,10 @@ async def pages(visitor: Visitor, path: str = "/cameras") -> list[list[str]]:
 
 async def test_each_camera_is_on_one_page_in_the_order_of_names(guard: Visitor) -> None:
     # Names of the same letters, and none at all, are told apart by their numbers.
-    names = ["Gate", "gate", "", "Tür & Tor?"] * ROWS
+    names = ["Gate", "gate", "", "Tür & Tor?"] * ROWS_PER_PAGE
     guard.hub.devices.put(*(device(str(n), name, "online") for n, name in enumerate(names, 1)))
     found = await pages(guard)
-    assert [len(page) for page in found] == [ROWS] * 4
+    assert [len(page) for page in found] == [ROWS_PER_PAGE] * 4
     views = [guard.hub.devices.get(did) for page in found for did in page]
     assert len({view.did for view in views}) == len(names)
     keys = [((view.name or view.sn).casefold(), int(view.did)) for view in views]
@@ -58,11 +58,11 @@ async def test_the_next_page_begins_where_this_one_ended_though_its_last_camera_
     guard: Visitor,
 ) -> None:
     guard.hub.devices.put(*(device(str(n), f"Camera {n:03}", "online") for n in range(1, 61)))
-    last = (await listed(guard, "/cameras"))[-1]
+    last = (await stream_list(guard, "/cameras"))[-1]
     further = _NEXT.search(guard.text)
     assert further
     del guard.hub.devices.views[last]
-    assert (await listed(guard, html.unescape(further[1])))[0] == str(int(last) + 1)
+    assert (await stream_list(guard, html.unescape(further[1])))[0] == str(int(last) + 1)
     assert 'href="/cameras"' in guard.text.split("</table>")[1]
 
 
@@ -87,8 +87,8 @@ async def test_cameras_are_found_by_name_number_address_and_state(
         device("2", "North Gate", "offline"),
         device("3", "Yard", "offline", ip=None),
     )
-    assert await listed(guard, f"/cameras?{query}") == found
-    assert await listed(guard, f"/cameras/table?{query}") == found
+    assert await stream_list(guard, f"/cameras?{query}") == found
+    assert await stream_list(guard, f"/cameras/table?{query}") == found
 
 
 async def test_nothing_found_leads_back_to_all(guard: Visitor) -> None:
@@ -134,7 +134,9 @@ async def test_a_long_list_can_be_searched_in_whatever_part_of_it_is_shown(
     guard: Visitor, path: str
 ) -> None:
     one_offline = device("1", "Gate", "offline")
-    guard.hub.devices.put(one_offline, *(device(str(n), "", "online") for n in range(2, ROWS + 1)))
+    guard.hub.devices.put(
+        one_offline, *(device(str(n), "", "online") for n in range(2, ROWS_PER_PAGE + 1))
+    )
     await guard.get(path)
     assert 'name="name"' not in guard.text
     guard.hub.devices.put(device("999", "Yard", "online"))

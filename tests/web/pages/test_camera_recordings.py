@@ -18,7 +18,7 @@ from hub.wire.commands.messages import DayCount
 from tests.support.browsing import Visitor
 from tests.support.fake_commands import SimulatedLink
 from tests.support.fake_services import FakeServices, device
-from web.pages.camera.recordings.calendar import month_of, months_around
+from web.pages.camera.recordings.calendar import make_month, months_around
 
 
 @pytest.fixture
@@ -57,7 +57,7 @@ def recordings(day: str, *starts: str) -> list[dict[str, str]]:
 
 
 def test_a_month_has_its_weeks_from_monday_on() -> None:
-    month = month_of(2026, 2, [], today=date(2026, 2, 10))
+    month = make_month(2026, 2, [], today=date(2026, 2, 10))
     assert [day.date.day if day else 0 for day in month.weeks[0]] == [0, 0, 0, 0, 0, 0, 1]
     days = [day for week in month.weeks for day in week if day]
     assert len(days) == 28
@@ -67,7 +67,7 @@ def test_a_month_has_its_weeks_from_monday_on() -> None:
 
 def test_days_are_shaded_by_what_they_hold() -> None:
     counts = [DayCount(1, 1), DayCount(2, 50), DayCount(3, 100), DayCount(3, 20), DayCount(31, 9)]
-    month = month_of(2026, 2, counts, today=date(2026, 3, 1))
+    month = make_month(2026, 2, counts, today=date(2026, 3, 1))
     days = {day.date.day: day for week in month.weeks for day in week if day}
     assert [(days[n].count, days[n].shade) for n in (1, 2, 3, 4)] == [
         (1, 1), (50, 2), (120, 4), (0, 0),
@@ -263,7 +263,7 @@ async def test_an_empty_day_says_so(viewer: Visitor, camera: SimulatedLink) -> N
 async def test_a_long_day_goes_on_at_an_address_until_its_end(
     hub: FakeServices, quirks: Quirks, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("web.pages.camera.recordings.recordings._PAGE_SIZE", 10)
+    monkeypatch.setattr("web.pages.camera.recordings.views._PAGE_SIZE", 10)
     hub.connect(device("1", "Gate", "online"), quirks)
     viewer = Visitor(hub)
     await viewer.sign_in("viewer")

@@ -23,10 +23,10 @@ from hub.wire.commands.messages import FaceParam, RecordParam
 from tests.support.browsing import Visitor
 from tests.support.fake_commands import SimulatedLink
 from tests.support.fake_services import FakeServices, device
-from web.pages.camera.settings.forms import FACE, RECORDING, SettingForm, values_of
+from web.pages.camera.settings.forms import FACE, RECORDING, SettingForm, param_values
 
-FACE_VALUES = values_of(SET_FACE.example)
-RECORD_VALUES = values_of(SET_RECORDING.example)
+FACE_VALUES = param_values(SET_FACE.example)
+RECORD_VALUES = param_values(SET_RECORDING.example)
 
 
 @pytest.fixture
@@ -57,7 +57,7 @@ def field(page: str, name: str) -> str:
 @pytest.mark.parametrize(("form", "param"), [(FACE, FaceParam), (RECORDING, RecordParam)])
 def test_every_field_of_a_setting_stands_in_its_form_once(form: SettingForm, param: type) -> None:
     shown = [label.name for group in form.groups for label in group.labels]
-    assert sorted(shown) == sorted(values_of(form.command.example))
+    assert sorted(shown) == sorted(param_values(form.command.example))
     assert {name.partition(".")[0] for name in shown} == set(field_specs(param))
 
 

@@ -14,7 +14,7 @@ from hub.services.devices.provisioning import Delivery
 from tests.support.browsing import Visitor
 from tests.support.fake_services import CODE, FakeServices, device, waiting
 from tests.support.file_sender import FileSender
-from web.pages.cameras.waiting import ROWS
+from web.pages.cameras.pending_list import ROWS_PER_PAGE
 
 PEM = "-----BEGIN PUBLIC KEY-----\nMIGf\n-----END PUBLIC KEY-----"
 
@@ -121,7 +121,7 @@ async def test_hundreds_that_knock_come_a_page_at_a_time(admin: Visitor) -> None
     many(admin.hub, 50)
     seen: list[str] = []
     path = "/cameras"
-    for expected in (ROWS, ROWS, 10):
+    for expected in (ROWS_PER_PAGE, ROWS_PER_PAGE, 10):
         await admin.get(path)
         rows = [part.split('"')[0] for part in admin.text.split('class="knock" data-key="')[1:]]
         assert len(rows) == expected

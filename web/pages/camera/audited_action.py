@@ -1,4 +1,4 @@
-"""Having a camera do something, noted in the audit log."""
+"""Commands that change something on a camera, noted in the audit log."""
 
 from __future__ import annotations
 
@@ -7,12 +7,11 @@ from collections.abc import Awaitable, Callable
 from hub.errors import HubError, NotSent
 from hub.services.access.users import User
 from hub.services.devices.views import DeviceView
-from hub.services.shielding import shielded
 from web import auth
 from web.pages.device_errors import DEVICE_ERRORS
 
 
-async def have_done(
+async def perform_audited(
     device: DeviceView,
     by: User,
     action: str,
@@ -20,18 +19,18 @@ async def have_done(
     *,
     of: str = "",
 ) -> HubError | None:
-    """What kept the camera from it, one of DEVICE_ERRORS, or None.
+    """Run `ask`, which commands the device, and note it in the audit log.
 
-    `of` is what on the camera it is done to. It is noted too where the camera refused or did not
-    answer: it may have done it all the same.
+    Return the error that the device caused, one of DEVICE_ERRORS, or None. `of` names the item on
+    the camera, such as a person. A command that was sent is noted even if it was refused or not
+    answered, because the device may have carried it out.
     """
-    trouble: HubError | None = None
-    with shielded():
-        try:
-            await ask()
-        except DEVICE_ERRORS as error:
-            trouble = error
-        if not isinstance(trouble, NotSent):
-            target = f"{device.did} {of}".rstrip()
-            await auth.services().audit.add(auth.actor(by), action, target)
-    return trouble
+    error_of_device: HubError | None = None
+    try:
+        await ask()
+    except DEVICE_ERRORS as error:
+        error_of_device = error
+    if not isinstance(error_of_device, NotSent):
+        target = f"{device.did} {of}".rstrip()
+        await auth.services().audit.add(auth.actor(by), action, target)
+    return error_of_device

@@ -1,4 +1,4 @@
-"""What a camera has captured itself: faces (1.10) and people (1.11), with their pictures."""
+"""The captures stored on a camera: faces (1.10) and people (1.11), with their pictures."""
 
 from __future__ import annotations
 
@@ -18,52 +18,56 @@ from hub.wire.commands.messages import FaceCapture, FaceHistory, PersonCapture, 
 from hub.wire.commands.params import check_fields
 from web import auth
 from web.pages import language
-from web.pages.camera.layout import camera, camera_page
-from web.pages.camera.paged_list import listed, place_of
-from web.pages.camera.people.filters import FILTERS, filter_fault, filters_sent, shown_filters
-from web.pages.camera.picture_urls import picture_url
-from web.pages.camera.streamed_page import Parts, asking_page
-from web.pages.camera.time_field import sent_time
+from web.pages.camera.form_fields import parse_time_field
+from web.pages.camera.layout import camera_page, device_picture_url, get_camera
+from web.pages.camera.paged_list import read_position, stream_list
+from web.pages.camera.people.filters import (
+    FILTERS,
+    describe_filter_error,
+    filter_fields,
+    read_filters,
+)
+from web.pages.camera.streamed_page import PartRenderer, streamed_camera_page
 from web.pages.language import N_, gettext
 
 blueprint = Blueprint("camera_captures", __name__, url_prefix="/cameras/<int:did>/captures")
 
-Kind = Literal["faces", "people"]
+CaptureKind = Literal["faces", "people"]
 
 _PAGE, _TAB = "camera/captures.html", "/captures"
 
 
-class Link(Struct, frozen=True):
+class FilterLink(Struct, frozen=True):
     url: str
     text: str
     chosen: bool
 
 
-class Picture(Struct, frozen=True):
+class CapturePicture(Struct, frozen=True):
     url: str
     text: str
 
 
-class Shown(Struct, frozen=True):
-    """A capture in words; `pictures` are the other ones, `picture` the one that is shown."""
+class CaptureCard(Struct, frozen=True):
+    """A capture as text. `picture` is shown large; `pictures` has all of them."""
 
     title: str
     time: str
     facts: str
-    picture: Picture | None
-    pictures: tuple[Picture, ...]
+    picture: CapturePicture | None
+    pictures: tuple[CapturePicture, ...]
 
 
-class Asked(Struct, frozen=True):
-    """What is looked for, as the form has it."""
+class CaptureQuery(Struct, frozen=True):
+    """The search form: kind, period and filters."""
 
-    kind: Kind
+    kind: CaptureKind
     start: str
     end: str
     filters: Mapping[str, str]
 
     def pairs(self, **changed: str) -> dict[str, str]:
-        """What stands in the address for this, or for a part of it changed."""
+        """The query parameters of this search, with `changed` ones replaced."""
         pairs = {
             "kind": self.kind,
             "from": self.start,
@@ -71,7 +75,7 @@ class Asked(Struct, frozen=True):
             **self.filters,
             **changed,
         }
-        # 1.11 knows no filters.
+        # 1.11 has no filters.
         unknown = FILTERS if pairs["kind"] == "people" else ()
         return {name: value for name, value in pairs.items() if name not in unknown}
 
@@ -82,84 +86,86 @@ class Asked(Struct, frozen=True):
 @blueprint.get("")
 async def captures(did: int) -> Response:
     await auth.require_role("guard")
-    device, hub = camera(did), auth.services()
+    device, hub = get_camera(did), auth.services()
     now = datetime.fromtimestamp(hub.now(), hub.site.zone())
-    asked = _asked(request.args, now)
-    place, is_faces = place_of(request.args), asked.kind == "faces"
+    query = _read_query(request.args, now)
+    position, is_faces = read_position(request.args), query.kind == "faces"
     page: dict[str, Any] = {
-        "kind": asked.kind,
-        "kinds": _kinds(asked),
-        "ranges": _ranges(asked, now),
-        "start": asked.start,
-        "end": asked.end,
-        "filters": shown_filters(FaceHistory, asked.filters) if is_faces else (),
-        "is_filtered": bool(asked.filters),
-        "is_first": place.page is None,
-        "first_url": asked.query(),
+        "kind": query.kind,
+        "kinds": _kind_links(query),
+        "ranges": _range_links(query, now),
+        "start": query.start,
+        "end": query.end,
+        "filters": filter_fields(FaceHistory, query.filters) if is_faces else (),
+        "is_filtered": bool(query.filters),
+        "is_first": position.page is None,
+        "first_url": query.query(),
     }
     try:
-        param = _param(asked, place.page)
+        param = _make_param(query, position.page)
     except BadParameter as error:
-        return await camera_page(_PAGE, device, tab=_TAB, status=400, fault=_fault(error), **page)
+        return await camera_page(
+            _PAGE, device, tab=_TAB, status=400, fault=_describe_error(error), **page
+        )
 
     def pages() -> DeviceList[Any]:
         if isinstance(param, FaceHistory):
-            return hub.commands.face_history(device.did, param, left=place.left)
-        return hub.commands.person_history(device.did, param, left=place.left)
+            return hub.commands.face_history(device.did, param, left=position.left)
+        return hub.commands.person_history(device.did, param, left=position.left)
 
-    def ask(parts: Parts) -> AsyncGenerator[str, None]:
-        return listed(
-            parts,
+    def ask(renderer: PartRenderer) -> AsyncGenerator[str, None]:
+        return stream_list(
+            renderer,
             pages,
-            lambda row: _shown(row, device.did),
+            lambda row: _make_card(row, device.did),
             "camera/_captures.html",
             "camera/_captures_end.html",
-            query=asked.pairs(),
-            is_first=place.page is None,
+            query=query.pairs(),
+            is_first=position.page is None,
         )
 
-    return await asking_page(_PAGE, device, ask, tab=_TAB, **page)
+    return await streamed_camera_page(_PAGE, device, ask, tab=_TAB, **page)
 
 
-def _asked(args: Mapping[str, str], now: datetime) -> Asked:
-    kind: Kind = "people" if args.get("kind") == "people" else "faces"
-    return Asked(
+def _read_query(args: Mapping[str, str], now: datetime) -> CaptureQuery:
+    kind: CaptureKind = "people" if args.get("kind") == "people" else "faces"
+    return CaptureQuery(
         kind=kind,
         start=args.get("from", "").strip() or f"{now:%Y-%m-%d}T00:00:00",
         end=args.get("until", "").strip() or f"{now:%Y-%m-%d}T23:59:59",
-        filters=filters_sent(args) if kind == "faces" else {},
+        filters=read_filters(args) if kind == "faces" else {},
     )
 
 
-def _param(asked: Asked, page: int | None) -> FaceHistory | PersonHistory:
-    """Raises BadParameter that names the field."""
+def _make_param(query: CaptureQuery, page: int | None) -> FaceHistory | PersonHistory:
+    """Check the query. Raises BadParameter that names the field."""
     given: dict[str, Any] = {
-        "start_time": sent_time(asked.start),
-        "end_time": sent_time(asked.end),
+        "start_time": parse_time_field(query.start),
+        "end_time": parse_time_field(query.end),
         "page_num": page,
-        **asked.filters,
+        **query.filters,
     }
-    if asked.kind == "faces":
+    if query.kind == "faces":
         return check_fields(FACE_HISTORY, given)
     return check_fields(PERSON_HISTORY, given)
 
 
-def _fault(error: BadParameter) -> str:
+def _describe_error(error: BadParameter) -> str:
     field = error.field.removeprefix("param.")
     if field in ("start_time", "end_time"):
         return gettext("Enter two times, the earlier one first.")
-    return filter_fault(FaceHistory, field)
+    return describe_filter_error(FaceHistory, field)
 
 
-def _kinds(asked: Asked) -> list[Link]:
+def _kind_links(query: CaptureQuery) -> list[FilterLink]:
     return [
-        Link(asked.query(kind="faces"), gettext("Faces"), asked.kind == "faces"),
-        Link(asked.query(kind="people"), gettext("Pedestrians"), asked.kind == "people"),
+        FilterLink(query.query(kind="faces"), gettext("Faces"), query.kind == "faces"),
+        FilterLink(query.query(kind="people"), gettext("Pedestrians"), query.kind == "people"),
     ]
 
 
-def _ranges(asked: Asked, now: datetime) -> list[Link]:
-    """The times that one asks for most, up to the end of their last day."""
+def _range_links(query: CaptureQuery, now: datetime) -> list[FilterLink]:
+    """Links to common periods; each ends at the end of its last day."""
     days = (
         (0, 0, N_("Today")),
         (1, 1, N_("Yesterday")),
@@ -170,36 +176,36 @@ def _ranges(asked: Asked, now: datetime) -> list[Link]:
     for first, last, text in days:
         start = f"{now - timedelta(days=first):%Y-%m-%d}T00:00:00"
         end = f"{now - timedelta(days=last):%Y-%m-%d}T23:59:59"
-        url = asked.query(**{"from": start, "until": end})
-        links.append(Link(url, gettext(text), (asked.start, asked.end) == (start, end)))
+        url = query.query(**{"from": start, "until": end})
+        links.append(FilterLink(url, gettext(text), (query.start, query.end) == (start, end)))
     return links
 
 
-def _shown(one: FaceCapture | PersonCapture, did: str) -> Shown:
+def _make_card(capture: FaceCapture | PersonCapture, did: str) -> CaptureCard:
     pictures = [
-        Picture(picture_url(did, path), gettext(text))
+        CapturePicture(device_picture_url(did, path), gettext(text))
         for path, text in (
-            (one.jpeg_url_face, N_("Face")),
-            (one.jpeg_url_body, N_("Body")),
-            (one.jpeg_url_frame, N_("Scene")),
+            (capture.jpeg_url_face, N_("Face")),
+            (capture.jpeg_url_body, N_("Body")),
+            (capture.jpeg_url_frame, N_("Scene")),
         )
         if path
     ]
-    return Shown(
-        title=(one.name or gettext("Stranger")) if isinstance(one, FaceCapture) else "",
-        time=one.time,
-        facts=" · ".join(_facts(one)) if isinstance(one, FaceCapture) else "",
+    return CaptureCard(
+        title=(capture.name or gettext("Stranger")) if isinstance(capture, FaceCapture) else "",
+        time=capture.time,
+        facts=" · ".join(_list_facts(capture)) if isinstance(capture, FaceCapture) else "",
         picture=pictures[0] if pictures else None,
         pictures=tuple(pictures),
     )
 
 
-def _facts(one: FaceCapture) -> list[str]:
+def _list_facts(capture: FaceCapture) -> list[str]:
     facts = []
-    if one.similarity:
-        facts.append(gettext("%(n)s%% similar") % {"n": one.similarity})
-    if one.gender in (1, 2):
-        facts.append(code_tables.gender_name(one.gender, language.current().code))
-    if one.age is not None and one.age > 0:
-        facts.append(gettext("%(n)s years old") % {"n": one.age})
+    if capture.similarity:
+        facts.append(gettext("%(n)s%% similar") % {"n": capture.similarity})
+    if capture.gender in (1, 2):
+        facts.append(code_tables.gender_name(capture.gender, language.current().code))
+    if capture.age is not None and capture.age > 0:
+        facts.append(gettext("%(n)s years old") % {"n": capture.age})
     return facts

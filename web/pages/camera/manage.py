@@ -1,4 +1,4 @@
-"""What an administrator changes of one camera's enrolment: name, identity, clock, and removing."""
+"""Manage one camera: name, identity, keys, clock check, enabling and removing."""
 
 from __future__ import annotations
 
@@ -10,12 +10,11 @@ from quart import Blueprint, Response, request
 from hub.errors import BadParameter, WrongSignature
 from hub.services.devices.directory import DeviceChange
 from hub.services.devices.views import DeviceView
-from hub.services.shielding import shielded
 from web import auth
-from web.pages.camera.layout import camera, camera_page
-from web.pages.labels import device_fault, init_outcome, waiting_reasons
+from web.pages.camera.layout import camera_page, get_camera
+from web.pages.labels import describe_field_error, init_outcome, waiting_reasons
 from web.pages.language import gettext
-from web.pages.layout import go
+from web.pages.layout import redirect_to
 
 blueprint = Blueprint("camera_manage", __name__, url_prefix="/cameras/<int:did>")
 
@@ -23,13 +22,13 @@ blueprint = Blueprint("camera_manage", __name__, url_prefix="/cameras/<int:did>"
 @blueprint.get("/manage")
 async def manage(did: int) -> Response:
     await auth.require_role("admin")
-    return await _manage_page(camera(did))
+    return await _manage_page(get_camera(did))
 
 
 async def _manage_page(
     device: DeviceView, *, fault: str = "", about: str = "", values: dict[str, str] | None = None
 ) -> Response:
-    """`about` is the form that `fault` belongs to: "identity" or "name"."""
+    """`about` names the form that `fault` belongs to: "identity" or "name"."""
     return await camera_page(
         "camera/manage.html",
         device,
@@ -45,23 +44,22 @@ async def _manage_page(
 
 
 async def _change(did: int, change: DeviceChange, action: str, about: str, done: str) -> Response:
-    """Change a camera, note it in the audit log, and show it again."""
+    """Change a camera, note it in the audit log, and show the page again."""
     hub = auth.services()
     me = await auth.require_role("admin")
     await auth.check_csrf()
     try:
-        with shielded():
-            await hub.devices.change(str(did), change)
-            await hub.audit.add(auth.actor(me), action, str(did))
+        await hub.devices.change(str(did), change)
+        await hub.audit.add(auth.actor(me), action, str(did))
     except (BadParameter, WrongSignature) as error:
         values = cast("dict[str, str]", (await request.form).to_dict())
-        fault = _unfit(values) if isinstance(error, WrongSignature) else device_fault(error)
-        return await _manage_page(camera(did), fault=fault, about=about, values=values)
-    return go(f"/cameras/{did}/manage?done={done}")
+        fault = _unfit(values) if isinstance(error, WrongSignature) else describe_field_error(error)
+        return await _manage_page(get_camera(did), fault=fault, about=about, values=values)
+    return redirect_to(f"/cameras/{did}/manage?done={done}")
 
 
 def _unfit(values: dict[str, str]) -> str:
-    """Why the camera that knocks under the new serial number does not take this one's place."""
+    """Why the pending device with the new serial number cannot replace this camera."""
     sn = values.get("sn", "").strip()
     found = [one for one in auth.services().enrolment.waiting() if one.sn == sn]
     reasons = [reason for one in found for reason in waiting_reasons(one)]
@@ -77,11 +75,11 @@ async def rename(did: int) -> Response:
 
 @blueprint.post("/identity")
 async def change_identity(did: int) -> Response:
-    """Serial number, code and key: an empty code or key stays as it is."""
+    """Change serial number, code and key. An empty code or key is left unchanged."""
     await auth.require_role("admin")
     form = await request.form
     code, key = form.get("code", "").strip(), form.get("key", "").strip()
-    device = camera(did)
+    device = get_camera(did)
     sn = form.get("sn", "").strip()
     change = DeviceChange(
         sn=sn if sn != device.sn else UNSET,
@@ -93,21 +91,20 @@ async def change_identity(did: int) -> Response:
 
 @blueprint.post("/earlier-key")
 async def drop_earlier_key(did: int) -> Response:
-    """Nobody can sign with it any more, from now on."""
+    """Revoke the previous key at once."""
     change = DeviceChange(previous_key=None)
     return await _change(did, change, "device.drop-earlier-key", "key", "earlier-key-dropped")
 
 
 @blueprint.post("/init")
 async def send_parameters(did: int) -> Response:
-    """The initial parameters once more; the page after it tells how they were taken."""
+    """Send the initial parameters again; the next page shows the outcome."""
     me = await auth.require_role("admin")
     await auth.check_csrf()
     hub = auth.services()
-    with shielded():
-        delivery = await hub.enrolment.initial.send_again(str(did))
-        await hub.audit.add(auth.actor(me), "device.init", str(did))
-    return go(f"/cameras/{did}/manage?done=init-{delivery.outcome}")
+    delivery = await hub.enrolment.initial.send_again(str(did))
+    await hub.audit.add(auth.actor(me), "device.init", str(did))
+    return redirect_to(f"/cameras/{did}/manage?done=init-{delivery.outcome}")
 
 
 @blueprint.post("/clock")
@@ -130,7 +127,7 @@ async def disable(did: int) -> Response:
 @blueprint.get("/remove")
 async def ask_to_remove(did: int) -> Response:
     await auth.require_role("admin")
-    return await camera_page("camera/remove.html", camera(did), tab="/manage")
+    return await camera_page("camera/remove.html", get_camera(did), tab="/manage")
 
 
 @blueprint.post("/remove")
@@ -138,7 +135,6 @@ async def remove(did: int) -> Response:
     me = await auth.require_role("admin")
     await auth.check_csrf()
     hub = auth.services()
-    with shielded():
-        await hub.devices.remove(str(did))
-        await hub.audit.add(auth.actor(me), "device.remove", str(did))
-    return go("/cameras?done=removed")
+    await hub.devices.remove(str(did))
+    await hub.audit.add(auth.actor(me), "device.remove", str(did))
+    return redirect_to("/cameras?done=removed")

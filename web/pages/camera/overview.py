@@ -1,13 +1,13 @@
-"""How one camera is: its state, and what is known of it."""
+"""The overview of one camera: its state and what is known about it."""
 
 from __future__ import annotations
 
 from quart import Blueprint, Response
 
 from web import auth
-from web.pages.camera.layout import camera, camera_page
-from web.pages.camera.row import row
-from web.pages.firmware.rows import campaign_of
+from web.pages.camera.layout import camera_page, get_camera
+from web.pages.camera.row import camera_row
+from web.pages.firmware.rows import find_campaign
 from web.pages.labels import init_outcome
 from web.pages.layout import page
 
@@ -17,27 +17,27 @@ blueprint = Blueprint("camera", __name__, url_prefix="/cameras/<int:did>")
 @blueprint.get("")
 async def overview(did: int) -> Response:
     await auth.require_role("viewer")
-    device = camera(did)
+    device = get_camera(did)
     return await camera_page(
         "camera/overview.html",
         device,
         init_outcome=init_outcome(device.init_outcome),
-        campaign=campaign_of(device.did),
+        campaign=find_campaign(device.did),
     )
 
 
 @blueprint.get("/state")
 async def state(did: int) -> Response:
-    """The part of the page that changes by itself."""
+    """The part of the page that is refreshed when the device changes."""
     await auth.require_role("viewer")
-    device = camera(did)
+    device = get_camera(did)
     return await page(
-        "camera/_state.html", row=row(device), init_outcome=init_outcome(device.init_outcome)
+        "camera/_state.html", row=camera_row(device), init_outcome=init_outcome(device.init_outcome)
     )
 
 
 @blueprint.get("/campaign")
 async def campaign(did: int) -> Response:
-    """How far it is with new firmware."""
+    """The part of the page that shows the progress of a firmware campaign."""
     await auth.require_role("viewer")
-    return await page("camera/_campaign.html", campaign=campaign_of(camera(did).did))
+    return await page("camera/_campaign.html", campaign=find_campaign(get_camera(did).did))

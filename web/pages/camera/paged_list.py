@@ -1,7 +1,8 @@
-"""A long list of a camera: a few answers of the device on a page, and where it goes on.
+"""Long lists from a camera, paged by address.
 
-The page's address names the place: the page of the device, how much was shown before, and marks
-of what was shown last, which does not come again.
+One page of ours shows a few answers of the device. The address holds where the list continues: the
+device's page number, how many rows were shown before, and marks of the rows shown last, so that
+none is repeated.
 """
 
 from __future__ import annotations
@@ -16,59 +17,57 @@ from msgspec import Struct
 
 from hub.services.commands.paging import DeviceList
 from hub.wire.commands.paging import LIST_START, MAX_MARKS, ListPosition
-from web.pages.camera.streamed_page import Parts
+from web.pages.camera.streamed_page import PartRenderer
 
-R = TypeVar("R")
+RowT = TypeVar("RowT")
 
-#: How many answers of the device one page holds.
-_PAGES_AT_ONCE = 2
+#: How many pages of the device one page of ours shows.
+_DEVICE_PAGES_PER_PAGE = 2
 
-#: No list is longer than what is read of one (hub.wire.commands.paging).
-_MOST_DIGITS = 6
-#: Each mark has 4 bytes, and 3 bytes are 4 letters.
-_MOST_MARK_LETTERS = -(-MAX_MARKS * 4 // 3) * 4
+#: Enough for the longest list that is read (hub.wire.commands.paging).
+_MAX_DIGITS = 6
+#: 4 bytes per mark; Base64 turns 3 bytes into 4 characters.
+_MAX_MARKS_LENGTH = -(-MAX_MARKS * 4 // 3) * 4
 
 
-class Place(Struct, frozen=True):
-    """Without a page it is the beginning."""
+class PagePosition(Struct, frozen=True):
+    """Where a page of the list starts. `page` is None at the start of the list."""
 
     page: int | None = None
     left: ListPosition = LIST_START
 
 
-def place_of(args: Mapping[str, str]) -> Place:
-    """The place that an address names; the beginning where it names none."""
-    page, read = _number(args.get("page")), _number(args.get("read"))
-    return (
-        Place()
-        if page is None
-        else Place(page, ListPosition(read or 0, _marks(args.get("last", ""))))
-    )
+def read_position(args: Mapping[str, str]) -> PagePosition:
+    """Read the position from the query parameters; the start if there is none."""
+    page, read = _parse_number(args.get("page")), _parse_number(args.get("read"))
+    if page is None:
+        return PagePosition()
+    return PagePosition(page, ListPosition(read or 0, _decode_marks(args.get("last", ""))))
 
 
-def _marks(text: str) -> tuple[int, ...]:
-    """What `_marks_text` wrote; none where somebody else did."""
+def _decode_marks(text: str) -> tuple[int, ...]:
+    """Decode what `_encode_marks` wrote; empty if the text is anything else."""
     try:
-        data = base64.b64decode(text[:_MOST_MARK_LETTERS], b"-_", validate=True)
+        data = base64.b64decode(text[:_MAX_MARKS_LENGTH], b"-_", validate=True)
         return struct.unpack(f">{len(data) // 4}I", data)
     except (ValueError, struct.error):
         return ()
 
 
-def _marks_text(marks: Sequence[int]) -> str:
+def _encode_marks(marks: Sequence[int]) -> str:
     return base64.urlsafe_b64encode(struct.pack(f">{len(marks)}I", *marks)).decode()
 
 
-def _number(text: str | None) -> int | None:
-    if text and text.isascii() and text.isdigit() and len(text) <= _MOST_DIGITS:
+def _parse_number(text: str | None) -> int | None:
+    if text and text.isascii() and text.isdigit() and len(text) <= _MAX_DIGITS:
         return int(text)
     return None
 
 
-async def listed(
-    parts: Parts,
-    pages: Callable[[], DeviceList[R]],
-    shown: Callable[[R], object],
+async def stream_list(
+    renderer: PartRenderer,
+    pages: Callable[[], DeviceList[RowT]],
+    make_row: Callable[[RowT], object],
     template: str,
     end: str,
     *,
@@ -76,20 +75,20 @@ async def listed(
     is_first: bool,
     **values: object,
 ) -> AsyncGenerator[str, None]:
-    """The rows of each answer as it comes, by `template`, and below all of them the `end`.
+    """Render each answer with `template` as it arrives, then `end` below all of them.
 
-    `query` is what is looked for, as the address has it.
+    `query` holds the search parameters for the link to the next page.
     """
     found = pages()
     everything: list[object] = []
-    for _ in range(_PAGES_AT_ONCE):
+    for _ in range(_DEVICE_PAGES_PER_PAGE):
         rows = await found.next()
         if rows is None:
             break
-        new = [shown(row) for row in rows]
+        new = [make_row(row) for row in rows]
         everything += new
-        yield await parts.show(template, rows=new)
-    yield await parts.show(
+        yield await renderer.render(template, rows=new)
+    yield await renderer.render(
         end,
         rows=everything,
         total=found.total,
@@ -101,10 +100,10 @@ async def listed(
     )
 
 
-def _next_query(pages: DeviceList[R], query: Mapping[str, str]) -> str:
-    """The query of where the list goes on; empty at its end."""
+def _next_query(pages: DeviceList[RowT], query: Mapping[str, str]) -> str:
+    """The query string of the next page; empty at the end of the list."""
     if pages.wanted is None:
         return ""
     left = pages.left
-    place = {"page": pages.wanted, "read": left.read, "last": _marks_text(left.marks)}
-    return "?" + urlencode({**query, **place})
+    position = {"page": pages.wanted, "read": left.read, "last": _encode_marks(left.marks)}
+    return "?" + urlencode({**query, **position})

@@ -1,4 +1,4 @@
-"""Restarting a camera (1.9): asks once."""
+"""Restart a camera (1.9) after asking once."""
 
 from __future__ import annotations
 
@@ -10,58 +10,62 @@ from hub.wire.commands.dialect import REBOOT
 from hub.wire.commands.field_specs import field_specs
 from hub.wire.commands.messages import Reboot
 from web import auth
-from web.pages.camera.audited_action import have_done
-from web.pages.camera.layout import camera, camera_page
-from web.pages.device_errors import change_trouble
+from web.pages.camera.audited_action import perform_audited
+from web.pages.camera.layout import camera_page, get_camera
+from web.pages.device_errors import describe_change_error
 from web.pages.labels import number_expected
-from web.pages.layout import go
+from web.pages.layout import redirect_to
 
 blueprint = Blueprint("camera_reboot", __name__, url_prefix="/cameras/<int:did>/reboot")
 
-_WIRE = field_specs(Reboot)["delay_ms"]
-#: People wait in seconds.
-_DELAY = replace(_WIRE, most=(_WIRE.most or 0) // 1000, unit="s")
+_DELAY_MS = field_specs(Reboot)["delay_ms"]
+#: The form asks for seconds, the command for milliseconds.
+_DELAY_SECONDS = replace(_DELAY_MS, most=(_DELAY_MS.most or 0) // 1000, unit="s")
 
 
 @blueprint.get("")
 async def ask_to_reboot(did: int) -> Response:
     await auth.require_role("admin")
-    return await _page(camera(did), str(REBOOT.example.delay_ms // 1000))
+    return await _reboot_page(get_camera(did), str(REBOOT.example.delay_ms // 1000))
 
 
 @blueprint.post("")
 async def reboot(did: int) -> Response:
     me = await auth.require_role("admin")
     await auth.check_csrf()
-    device, hub = camera(did), auth.services()
+    device, hub = get_camera(did), auth.services()
     delay = (await request.form).get("delay", "").strip()
-    milliseconds = _milliseconds(delay)
+    milliseconds = _parse_delay(delay)
     if milliseconds is None:
-        return await _page(device, delay, fault=number_expected(_DELAY), status=400)
-    trouble = await have_done(
+        return await _reboot_page(device, delay, fault=number_expected(_DELAY_SECONDS), status=400)
+    error = await perform_audited(
         device, me, "device.reboot", lambda: hub.commands.reboot(device.did, milliseconds)
     )
-    if trouble is not None:
-        return await _page(device, delay, fault=change_trouble(trouble), status=trouble.status)
-    return go(f"/cameras/{did}?done=rebooting")
+    if error is not None:
+        return await _reboot_page(
+            device, delay, fault=describe_change_error(error), status=error.status
+        )
+    return redirect_to(f"/cameras/{did}?done=rebooting")
 
 
-def _milliseconds(seconds: str) -> int | None:
-    """None where that is no number of seconds that a camera can wait."""
-    most = _DELAY.most or 0
+def _parse_delay(seconds: str) -> int | None:
+    """The delay in milliseconds; None if it is not a number that cameras accept."""
+    most = _DELAY_SECONDS.most or 0
     if not (seconds.isascii() and seconds.isdigit() and len(seconds) <= len(str(most))):
         return None
     return int(seconds) * 1000 if int(seconds) <= most else None
 
 
-async def _page(device: DeviceView, delay: str, *, fault: str = "", status: int = 200) -> Response:
+async def _reboot_page(
+    device: DeviceView, delay: str, *, fault: str = "", status: int = 200
+) -> Response:
     return await camera_page(
         "camera/reboot.html",
         device,
         tab="/reboot",
         status=status,
         delay=delay,
-        bound=_DELAY,
-        expected=number_expected(_DELAY),
+        bound=_DELAY_SECONDS,
+        expected=number_expected(_DELAY_SECONDS),
         fault=fault,
     )

@@ -1,4 +1,4 @@
-"""A camera as the pages show it."""
+"""A camera as pages show it, with codes turned into text."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from hub.services.devices.views import DeviceView
 from web.pages.labels import DEVICE_STATES, clock_offset, device_reason
 from web.pages.language import gettext
 
-#: A clock this far off (s) is shown as a fault: beyond it a signature is soon refused (D2).
+#: Warn when a clock is this far off (s), before signatures are refused (D2).
 _CLOCK_WARNING = 60
 
 
-class Row(Struct, frozen=True):
-    """A camera with its codes put into words."""
+class CameraRow(Struct, frozen=True):
+    """A camera with its codes turned into text."""
 
     device: DeviceView
     name: str
@@ -24,10 +24,10 @@ class Row(Struct, frozen=True):
     versions: str
 
 
-def row(device: DeviceView) -> Row:
+def camera_row(device: DeviceView) -> CameraRow:
     versions = (device.fw_ver, device.sw_ver, device.os_ver, device.hw_ver)
     offset = device.clock_offset
-    return Row(
+    return CameraRow(
         device=device,
         name=device.name or device.sn,
         state_text=gettext(DEVICE_STATES[device.state]),

@@ -1,7 +1,7 @@
-"""A page whose part a camera has to be asked for: its frame is there at once, the rest as it comes.
+"""Pages that show a device's answer: the page is sent at once, the answer when it arrives.
 
-The part stands where the page's template has `{{ answer }}`, and the page is sent piece by piece:
-a device may take 10 s, and a list is many answers. It needs no script.
+The answer replaces `{{ answer }}` in the template. The response is streamed, because a device may
+take 10 s and a list needs several answers. It works without JavaScript.
 """
 
 from __future__ import annotations
@@ -18,58 +18,68 @@ from hub.errors import NoSuchResource
 from hub.services.devices.views import DeviceView
 from web.pages import language
 from web.pages.camera.layout import camera_page
-from web.pages.device_errors import DEVICE_ERRORS, device_trouble
+from web.pages.device_errors import DEVICE_ERRORS, describe_device_error
 from web.pages.language import gettext
 from web.pages.layout import shared_values
 
-#: Nothing that is told by anybody contains it: all of that is escaped.
-_PLACE = Markup("<!-- answer -->")
+#: Cannot occur in user or device text, which is escaped.
+_ANSWER_MARK = Markup("<!-- answer -->")
 
 
-class Parts:
-    """Renders parts of a page whose request may be over; so they have no form in them."""
+class PartRenderer:
+    """Renders parts of a page after its request has ended; they must not contain forms."""
 
     def __init__(self, values: dict[str, object]) -> None:
         self._values = values
         self._templates = current_app.jinja_env
 
-    async def show(self, template: str, **values: object) -> str:
+    async def render(self, template: str, **values: object) -> str:
         return await self._templates.get_template(template).render_async(self._values, **values)
 
 
-#: Asks, and gives the pieces of the part. It may raise what `Commands` does. It runs when the
-#: request's own context is gone: what it needs of it is to be taken before.
-Ask = Callable[[Parts], AsyncGenerator[str, None]]
+#: Asks the device and yields pieces of HTML. May raise what `Commands` raises. It runs outside the
+#: request's context, so it must get what it needs from there beforehand.
+AskCamera = Callable[[PartRenderer], AsyncGenerator[str, None]]
 
 
-async def asking_page(
-    template: str, device: DeviceView, ask: Ask, *, tab: str, status: int = 200, **values: object
+async def streamed_camera_page(
+    template: str,
+    device: DeviceView,
+    ask: AskCamera,
+    *,
+    tab: str,
+    status: int = 200,
+    **values: object,
 ) -> Response:
-    """`template` is the frame; errors of the device become a sentence in it."""
+    """Stream the page `template`; an error of the device is shown as a sentence in it."""
     shared = await shared_values()
-    frame = await camera_page(template, device, tab=tab, status=status, answer=_PLACE, **values)
+    frame = await camera_page(
+        template, device, tab=tab, status=status, answer=_ANSWER_MARK, **values
+    )
     if request.method == "HEAD":
         return frame
-    before, _, after = (await frame.get_data(as_text=True)).partition(_PLACE)
-    pieces = _pieces(Parts(shared), ask)
-    return Response(_Body(before, pieces, after), status, content_type=frame.content_type)
+    before, _, after = (await frame.get_data(as_text=True)).partition(_ANSWER_MARK)
+    pieces = _stream_answer(PartRenderer(shared), ask)
+    return Response(_StreamedBody(before, pieces, after), status, content_type=frame.content_type)
 
 
-async def _pieces(parts: Parts, ask: Ask) -> AsyncGenerator[str, None]:
-    answer = ask(parts)
+async def _stream_answer(renderer: PartRenderer, ask: AskCamera) -> AsyncGenerator[str, None]:
+    answer = ask(renderer)
     try:
         async for piece in answer:
             yield piece
     except DEVICE_ERRORS as error:
-        yield await parts.show("camera/_device_error.html", trouble=device_trouble(error))
+        yield await renderer.render(
+            "camera/_device_error.html", trouble=describe_device_error(error)
+        )
     except NoSuchResource:
         gone = gettext("The camera has been removed in the meantime.")
-        yield await parts.show("camera/_device_error.html", trouble=gone)
+        yield await renderer.render("camera/_device_error.html", trouble=gone)
     finally:
         await answer.aclose()
 
 
-class _Body(ResponseBody):
+class _StreamedBody(ResponseBody):
     def __init__(self, before: str, pieces: AsyncGenerator[str, None], after: str) -> None:
         self._before = before
         self._pieces = pieces
@@ -85,7 +95,7 @@ class _Body(ResponseBody):
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        # Its reader may be gone, and it in the middle of an answer.
+        # The client may have disconnected in the middle of an answer.
         await self._pieces.aclose()
 
     async def __aiter__(self) -> AsyncIterator[bytes]:

@@ -1,4 +1,4 @@
-"""The trace of a camera, and of one that waits: what it and the hub say, as it happens."""
+"""The protocol trace of a camera or of a pending device, updated live."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from hub.services.devices.frame_trace import Frame
 from hub.wire.redaction import format_size
 from web import auth
 from web.pages import language
-from web.pages.camera.layout import camera, camera_page
+from web.pages.camera.layout import camera_page, get_camera
 from web.pages.labels import waiting_reasons
 from web.pages.language import N_, gettext
-from web.pages.layout import go, page
+from web.pages.layout import page, redirect_to
 
 blueprint = Blueprint("trace", __name__, url_prefix="/cameras")
 
-#: Exchanges on the page at first, and in all.
-_AT_FIRST = 30
-_MOST = 200
-#: A script asks for what comes next, and is answered within so many seconds.
+#: Exchanges shown at first, and with `?all=1`.
+_FIRST_EXCHANGES = 30
+_MAX_EXCHANGES = 200
+#: How long a request of the script waits for new frames.
 _WAIT_SECONDS = 20.0
 
-#: What a frame is, by its kind and direction.
-_WHAT = {
+#: The title of a frame, by its kind and direction.
+_FRAME_TITLES = {
     ("request", "in"): N_("Camera request"),
     ("request", "out"): N_("Hub request"),
     ("answer", "in"): N_("Camera response"),
@@ -39,8 +39,8 @@ _WHAT = {
 }
 
 
-class Line(Struct, frozen=True):
-    """One frame in words."""
+class FrameLine(Struct, frozen=True):
+    """One frame as text."""
 
     number: int
     of: int | None
@@ -57,43 +57,47 @@ class Line(Struct, frozen=True):
 
 
 class Exchange(Struct):
-    """A request and its answer, as far as both are here; or what stands alone."""
+    """A request and its answer if it is known; or a frame of its own."""
 
-    first: Line
-    answer: Line | None = None
+    first: FrameLine
+    answer: FrameLine | None = None
 
 
-def exchanges(frames: Iterable[Frame]) -> list[Exchange]:
-    """The newest first; an answer stands with its request, where that is among them."""
+def pair_exchanges(frames: Iterable[Frame]) -> list[Exchange]:
+    """Put each answer beside its request if both are there. Newest first."""
     found: dict[int, Exchange] = {}
     for frame in frames:
         asked = None if frame.matched is None else found.get(frame.matched)
         if asked is None:
-            found[frame.number] = Exchange(_line(frame))
+            found[frame.number] = Exchange(_make_line(frame))
         else:
-            asked.answer = _line(frame)
+            asked.answer = _make_line(frame)
     return list(reversed(found.values()))
 
 
-def _line(frame: Frame) -> Line:
+def _make_line(frame: Frame) -> FrameLine:
     zone = auth.services().site.zone()
-    return Line(
+    return FrameLine(
         number=frame.number,
         of=frame.matched,
         time=f"{language.current().time(frame.at, zone)}.{frame.at % 1000:03}",
         direction=frame.direction,
         icon="plug" if frame.kind == "ended" else "right" if frame.direction == "in" else "left",
-        what=gettext(_WHAT.get((frame.kind, frame.direction), _WHAT["request", frame.direction])),
+        what=gettext(
+            _FRAME_TITLES.get(
+                (frame.kind, frame.direction), _FRAME_TITLES["request", frame.direction]
+            )
+        ),
         uri=frame.uri,
         code="" if frame.code is None else str(frame.code),
         is_bad=frame.kind == "bad" or frame.code not in (None, 0, OK),
         size=format_size(frame.size) if frame.size else "",
-        took=_took(frame),
+        took=_format_duration(frame),
         text=frame.text,
     )
 
 
-def _took(frame: Frame) -> str:
+def _format_duration(frame: Frame) -> str:
     if frame.duration_ms is None:
         return ""
     if frame.duration_ms < 1000:
@@ -101,21 +105,21 @@ def _took(frame: Frame) -> str:
     return gettext("%(n)s s") % {"n": f"{frame.duration_ms / 1000:.1f}"}
 
 
-class Shown(Struct, frozen=True):
-    """What the page shows at first; a script goes on `after` that frame."""
+class TraceView(Struct, frozen=True):
+    """What the page shows first; the script continues `after` that frame."""
 
     exchanges: list[Exchange]
     has_more: bool
     after: int
 
 
-def _shown(frames: Sequence[Frame]) -> Shown:
-    everything = exchanges(frames)
-    most = _MOST if request.args.get("all") else _AT_FIRST
-    return Shown(everything[:most], len(everything) > most, frames[-1].number if frames else 0)
+def _trace_view(frames: Sequence[Frame]) -> TraceView:
+    everything = pair_exchanges(frames)
+    most = _MAX_EXCHANGES if request.args.get("all") else _FIRST_EXCHANGES
+    return TraceView(everything[:most], len(everything) > most, frames[-1].number if frames else 0)
 
 
-def _after() -> int:
+def _read_after() -> int:
     text = request.args.get("after", "")
     return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else 0
 
@@ -126,19 +130,19 @@ async def show_trace(did: int) -> Response:
     frames = auth.services().trace.frames(str(did))
     return await camera_page(
         "camera/trace.html",
-        camera(did),
+        get_camera(did),
         tab="/trace",
         news=f"/cameras/{did}/trace/news",
-        shown=_shown(frames),
+        shown=_trace_view(frames),
     )
 
 
 @blueprint.get("/<int:did>/trace/news")
 async def news(did: int) -> Response:
-    """What comes after a frame: at once where there is something, else as soon as it comes."""
+    """The frames after a given one. Waits up to _WAIT_SECONDS for the first."""
     await auth.require_role("admin")
-    frames = await auth.services().trace.wait(str(did), _after(), _WAIT_SECONDS)
-    return await page("camera/_exchanges.html", exchanges=exchanges(frames))
+    frames = await auth.services().trace.wait(str(did), _read_after(), _WAIT_SECONDS)
+    return await page("camera/_exchanges.html", exchanges=pair_exchanges(frames))
 
 
 @blueprint.get("/waiting/<path:sn>/trace")
@@ -147,21 +151,21 @@ async def show_waiting_trace(sn: str) -> Response:
     hub = auth.services()
     enrolled = next((device for device in hub.devices.list() if device.sn == sn), None)
     if enrolled is not None:
-        # It was accepted meanwhile, and its trace came along.
-        return go(f"/cameras/{enrolled.did}/trace")
+        # It has been accepted in the meantime; its trace moved with it.
+        return redirect_to(f"/cameras/{enrolled.did}/trace")
     frames = hub.trace.waiting_frames(sn)
     waiting = next((one for one in hub.enrolment.waiting() if one.sn == sn), None)
     return await page(
-        "cameras/waiting_trace.html",
+        "cameras/pending_trace.html",
         area="cameras",
         sn=sn,
         reasons=waiting_reasons(waiting) if waiting else [],
-        shown=_shown(frames),
+        shown=_trace_view(frames),
     )
 
 
 @blueprint.get("/waiting/<path:sn>/trace/news")
 async def waiting_news(sn: str) -> Response:
     await auth.require_role("admin")
-    frames = await auth.services().trace.wait_for_waiting(sn, _after(), _WAIT_SECONDS)
-    return await page("camera/_exchanges.html", exchanges=exchanges(frames))
+    frames = await auth.services().trace.wait_for_waiting(sn, _read_after(), _WAIT_SECONDS)
+    return await page("camera/_exchanges.html", exchanges=pair_exchanges(frames))

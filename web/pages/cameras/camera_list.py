@@ -1,4 +1,4 @@
-"""The cameras, as their page lists them: a page of them at a time, found by a word or by state."""
+"""The list of cameras: paged, searched by text, filtered by state."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from quart import request
 
 from hub.services.devices.views import DeviceView
 from web import auth
-from web.pages.camera.row import Row, row
+from web.pages.camera.row import CameraRow, camera_row
 from web.pages.labels import DEVICE_STATES
 from web.pages.language import gettext
-from web.pages.layout import url
+from web.pages.layout import make_url
 
-#: There may be thousands, and above them stand those who knock.
-ROWS = 30
+#: There may be thousands of cameras.
+ROWS_PER_PAGE = 30
 
 
 class StateLink(Struct, frozen=True):
-    """Cameras in one state, or in any; `count`: of those that are found by the word."""
+    """A link to the cameras in one state or all; `count` counts those that match the search."""
 
     text: str
     count: int
@@ -26,9 +26,9 @@ class StateLink(Struct, frozen=True):
 
 
 class CameraList(Struct, frozen=True, kw_only=True):
-    """A page of the cameras. `part`: its address; `first` and `next`: those of other pages."""
+    """One page of the list. `part` is its address; `first` and `next` are those of other pages."""
 
-    rows: list[Row]
+    rows: list[CameraRow]
     total: int
     word: str
     state: str
@@ -39,66 +39,68 @@ class CameraList(Struct, frozen=True, kw_only=True):
 
     @property
     def is_searched(self) -> bool:
-        """Whether there is a field for a word: it stays, whatever part of a long list is shown."""
-        return bool(self.word) or self.total > ROWS
+        """Whether to show the search field: it depends on the whole list, not on this page."""
+        return bool(self.word) or self.total > ROWS_PER_PAGE
 
 
 def camera_list() -> CameraList:
-    """The part of the list that this request's address names, in the order of their names."""
+    """The page of the list that the request asks for, sorted by name."""
     word, state = request.args.get("name", "").strip(), request.args.get("state", "")
     if state not in DEVICE_STATES:
         state = ""
     behind = request.args.get("behind", "")
     everything = auth.services().devices.list()
-    named = [device for device in everything if word.casefold() in _words(device)]
+    named = [device for device in everything if word.casefold() in _search_text(device)]
     found = [device for device in named if state in ("", device.state)]
-    rest = sorted((one for one in found if _place(one) > _place_of(behind)), key=_place)
+    rest = sorted((one for one in found if _sort_key(one) > _parse_position(behind)), key=_sort_key)
     return CameraList(
-        rows=[row(device) for device in rest[:ROWS]],
+        rows=[camera_row(device) for device in rest[:ROWS_PER_PAGE]],
         total=len(everything),
         word=word,
         state=state,
         states=_state_links(named, word, state),
-        part=url("/cameras/table", name=word, state=state, behind=behind),
-        first=url("/cameras", name=word, state=state) if behind else "",
-        next=_next(rest, word, state),
+        part=make_url("/cameras/table", name=word, state=state, behind=behind),
+        first=make_url("/cameras", name=word, state=state) if behind else "",
+        next=_next_url(rest, word, state),
     )
 
 
 def _state_links(named: list[DeviceView], word: str, chosen: str) -> list[StateLink]:
-    everything = StateLink(gettext("All"), len(named), url("/cameras", name=word), chosen == "")
+    everything = StateLink(
+        gettext("All"), len(named), make_url("/cameras", name=word), chosen == ""
+    )
     return [everything] + [
         StateLink(
             gettext(text),
             sum(device.state == state for device in named),
-            url("/cameras", name=word, state=state),
+            make_url("/cameras", name=word, state=state),
             chosen == state,
         )
         for state, text in DEVICE_STATES.items()
     ]
 
 
-def _words(device: DeviceView) -> str:
+def _search_text(device: DeviceView) -> str:
     return f"{device.name} {device.sn} {device.ip or ''}".casefold()
 
 
-def _place(device: DeviceView) -> tuple[str, int, str]:
-    return _place_at(device.name or device.sn, device.did)
+def _sort_key(device: DeviceView) -> tuple[str, int, str]:
+    return _make_sort_key(device.name or device.sn, device.did)
 
 
-def _place_at(name: str, did: str) -> tuple[str, int, str]:
+def _make_sort_key(name: str, did: str) -> tuple[str, int, str]:
     return name.casefold(), len(did), did
 
 
-def _place_of(behind: str) -> tuple[str, int, str]:
-    """The place holds though its camera was renamed or removed: its address has it whole."""
+def _parse_position(behind: str) -> tuple[str, int, str]:
+    """Read the full sort key, which stays valid if its camera is renamed or removed."""
     did, _, name = behind.partition("-")
-    return _place_at(name, did)
+    return _make_sort_key(name, did)
 
 
-def _next(rest: list[DeviceView], word: str, state: str) -> str:
-    if len(rest) <= ROWS:
+def _next_url(rest: list[DeviceView], word: str, state: str) -> str:
+    if len(rest) <= ROWS_PER_PAGE:
         return ""
-    last = rest[ROWS - 1]
+    last = rest[ROWS_PER_PAGE - 1]
     behind = f"{last.did}-{last.name or last.sn}"
-    return url("/cameras", name=word, state=state, behind=behind)
+    return make_url("/cameras", name=word, state=state, behind=behind)

@@ -1,4 +1,4 @@
-"""Point your cameras here: the addresses to type, the certificate, the site key, who knocks."""
+"""The page for connecting cameras: addresses, certificate, site key and pending devices."""
 
 from __future__ import annotations
 
@@ -9,18 +9,17 @@ from msgspec import Struct
 from quart import Blueprint, Response, request
 
 from hub.errors import BadParameter, NoSuchResource
-from hub.services.shielding import shielded
 from web import auth
-from web.pages.cameras.waiting import WaitingRow, accepted_note, knocks
-from web.pages.labels import device_fault, done_sentence
+from web.pages.cameras.pending_list import PendingRow, accepted_note, pending_list
+from web.pages.labels import describe_field_error, done_sentence
 from web.pages.language import N_, gettext
-from web.pages.layout import go, page
+from web.pages.layout import page, redirect_to
 
 blueprint = Blueprint("connect", __name__, url_prefix="/cameras/connect")
 
 
-class Address(Struct, frozen=True):
-    """One thing to type into a camera, or to open."""
+class HubAddress(Struct, frozen=True):
+    """One address to enter on a camera or to open in a browser."""
 
     id: str
     label: str
@@ -29,7 +28,7 @@ class Address(Struct, frozen=True):
     port: int
 
 
-_LABELS = {
+_PORT_LABELS = {
     "devices": N_("Device connection (WebSocket)"),
     "web": N_("Pictures and events (HTTP)"),
     "devices-plain": N_("Device connection without TLS"),
@@ -38,7 +37,7 @@ _LABELS = {
 
 
 def _ports() -> list[tuple[str, str, int]]:
-    """What listens, as (id, scheme, port): ours, and the plain ones where they are on."""
+    """The ports that are open, as (id, scheme, port)."""
     config = auth.services().config
     devices, web = config.devices, config.web
     ports = [
@@ -50,36 +49,36 @@ def _ports() -> list[tuple[str, str, int]]:
     return [one for one in ports if one[2]]
 
 
-def _addresses(host: str) -> list[Address]:
+def _addresses(host: str) -> list[HubAddress]:
     bracketed = f"[{host}]" if ":" in host else host
     return [
-        Address(id, gettext(_LABELS[id]), f"{scheme}://{bracketed}:{port}/", host, port)
+        HubAddress(id, gettext(_PORT_LABELS[id]), f"{scheme}://{bracketed}:{port}/", host, port)
         for id, scheme, port in _ports()
     ]
 
 
 def _hosts() -> list[str]:
-    """This host's addresses, or where it has none the name that the browser used."""
+    """This computer's addresses; if none is known, the host name that the browser used."""
     return auth.services().site.addresses() or [request.host.rpartition(":")[0] or request.host]
 
 
-class EarlierKey(Struct, frozen=True):
-    """An earlier site key is still signed with: by so many cameras, and good until then (ms)."""
+class OldSiteKey(Struct, frozen=True):
+    """How many cameras still use the previous site key, and until when it is valid (ms)."""
 
     cameras: int
     until: int
 
 
-def _earlier_key() -> EarlierKey | None:
+def _old_site_key() -> OldSiteKey | None:
     ends = [
         device.previous_key_until
         for device in auth.services().devices.list()
         if device.previous_key_until is not None and not device.has_own_key
     ]
-    return EarlierKey(len(ends), max(ends)) if ends else None
+    return OldSiteKey(len(ends), max(ends)) if ends else None
 
 
-async def connect_page(refused: WaitingRow | None = None, key_fault: str = "") -> Response:
+async def connect_page(refused: PendingRow | None = None, key_fault: str = "") -> Response:
     hub = auth.services()
     hosts = _hosts()
     return await page(
@@ -92,8 +91,8 @@ async def connect_page(refused: WaitingRow | None = None, key_fault: str = "") -
         uses_tls=hub.config.devices.tls or hub.config.web.tls,
         has_site_key=hub.devices.site_key() is not None,
         key_fault=key_fault,
-        earlier_key=_earlier_key(),
-        knocks=knocks("/cameras/connect", refused),
+        old_site_key=_old_site_key(),
+        pending=pending_list("/cameras/connect", refused),
         accepted=accepted_note(),
         first=bool(request.args.get("first")),
         known=len(hub.devices.list()),
@@ -109,7 +108,7 @@ async def connect() -> Response:
 
 @blueprint.get("/<id>.svg")
 async def code(id: str) -> Response:
-    """An address as a QR code; `page` is this page itself, for the phone on the ladder."""
+    """The QR code of an address; `page` is the address of this page, to open it on a phone."""
     await auth.require_role("admin")
     host = _hosts()[0]
     known = {address.id: address.url for address in _addresses(host)}
@@ -126,18 +125,17 @@ async def code(id: str) -> Response:
 
 @blueprint.post("/site-key")
 async def set_site_key() -> Response:
-    """From a file or as text."""
+    """Set the site key from a file or from text."""
     me = await auth.require_role("admin")
     await auth.check_csrf()
     hub = auth.services()
     try:
-        key = await _sent_key()
-        with shielded():
-            await hub.devices.set_site_key(key)
-            await hub.audit.add(auth.actor(me), "site-key.set", "")
+        key = await _read_key()
+        await hub.devices.set_site_key(key)
+        await hub.audit.add(auth.actor(me), "site-key.set", "")
     except BadParameter as error:
-        return await connect_page(key_fault=device_fault(error))
-    return go("/cameras/connect?done=site-key")
+        return await connect_page(key_fault=describe_field_error(error))
+    return redirect_to("/cameras/connect?done=site-key")
 
 
 @blueprint.get("/site-key/remove")
@@ -153,13 +151,12 @@ async def remove_site_key() -> Response:
     me = await auth.require_role("admin")
     await auth.check_csrf()
     hub = auth.services()
-    with shielded():
-        await hub.devices.remove_site_key()
-        await hub.audit.add(auth.actor(me), "site-key.remove", "")
-    return go("/cameras/connect?done=site-key-removed")
+    await hub.devices.remove_site_key()
+    await hub.audit.add(auth.actor(me), "site-key.remove", "")
+    return redirect_to("/cameras/connect?done=site-key-removed")
 
 
-async def _sent_key() -> str:
+async def _read_key() -> str:
     file = (await request.files).get("file")
     if file is not None and file.filename:
         return str(file.read(), "utf-8", "replace")

@@ -1,1 +1,1 @@
-"""The pages of firmware: releases, and the campaigns that give them to cameras."""
+"""The firmware pages: releases and the campaigns that install them."""

@@ -1,6 +1,6 @@
-"""Adding a release: what it is called, what cameras report of it, and its files.
+"""Add a release: name, versions and files.
 
-A file that has come stays where the form is refused, and is named in the form from then on.
+If the form is refused, files that were uploaded are kept, and the form refers to them.
 """
 
 from __future__ import annotations
@@ -20,23 +20,22 @@ from hub.services.firmware.releases import (
     NewRelease,
     StoredFile,
 )
-from hub.services.shielding import shielded
 from hub.wire.coercion import MAX_NUMBER
 from hub.wire.uploads.firmware import VERSION_NAMES, Versions
 from web import auth
 from web.forms.firmware_forms import FirmwareForm, read_firmware_form
-from web.pages.firmware.labels import TYPES, VERSIONS, file_expected, form_fault, size_text
+from web.pages.firmware.labels import TYPES, VERSIONS, describe_form_error, file_expected, size_text
 from web.pages.language import gettext
-from web.pages.layout import go, page, wants_part
+from web.pages.layout import page, redirect_to, wants_part
 
 blueprint = Blueprint("firmware_add", __name__, url_prefix="/firmware/add")
 
-#: What the files of a release most often are, in this order.
+#: The usual types of the files of a release, in order.
 _USUAL_TYPES = (2, 3, 4, 5, 1)
 
 
-class FileRow(Struct, frozen=True, kw_only=True):
-    """A place for one file. `sha256` is empty as long as none has come."""
+class ReleaseFileRow(Struct, frozen=True, kw_only=True):
+    """The fields of one file. `sha256` is empty until it is uploaded."""
 
     number: int
     type: int
@@ -45,7 +44,7 @@ class FileRow(Struct, frozen=True, kw_only=True):
     size: str = ""
 
 
-class VersionField(Struct, frozen=True):
+class VersionInput(Struct, frozen=True):
     name: str
     label: str
     value: str
@@ -54,7 +53,7 @@ class VersionField(Struct, frozen=True):
 @blueprint.get("")
 async def show() -> Response:
     await auth.require_role("admin")
-    return await _form_page({}, _rows({}, {}))
+    return await _form_page({}, _file_rows({}, {}))
 
 
 @blueprint.post("")
@@ -63,23 +62,24 @@ async def add() -> Response:
     form = await read_firmware_form()
     if isinstance(form.fault, NotAllowed):
         raise form.fault
-    kept = _kept(form)
-    rows = _rows(form.fields, kept)
+    kept = _find_kept_files(form)
+    rows = _file_rows(form.fields, kept)
     if form.fault is not None:
-        return await _form_page(form.fields, rows, form_fault(form.fault))
+        return await _form_page(form.fields, rows, describe_form_error(form.fault))
     await auth.check_csrf(form.fields)
     hub = auth.services()
     try:
         new = _new_release(form.fields, rows)
-        with shielded():
-            release = await hub.releases.add(new)
-            await hub.audit.add(auth.actor(me), "firmware.add", str(release.id))
+        release = await hub.releases.add(new)
+        await hub.audit.add(auth.actor(me), "firmware.add", str(release.id))
     except HubError as error:
-        return await _form_page(form.fields, rows, form_fault(error))
-    return go(f"/firmware/releases/{release.id}?done=release-added")
+        return await _form_page(form.fields, rows, describe_form_error(error))
+    return redirect_to(f"/firmware/releases/{release.id}?done=release-added")
 
 
-async def _form_page(fields: Mapping[str, str], rows: list[FileRow], fault: str = "") -> Response:
+async def _form_page(
+    fields: Mapping[str, str], rows: list[ReleaseFileRow], fault: str = ""
+) -> Response:
     return await page(
         "firmware/_form.html" if wants_part() else "firmware/add.html",
         area="firmware",
@@ -92,7 +92,7 @@ async def _form_page(fields: Mapping[str, str], rows: list[FileRow], fault: str 
         reports=_version_fields("reports", fields),
         least=_version_fields("least", fields),
         most_code=MAX_NUMBER,
-        code_expected=form_fault(BadParameter(field="ver_code")),
+        code_expected=describe_form_error(BadParameter(field="ver_code")),
         longest_name=LONGEST_NAME,
         longest_description=LONGEST_DESCRIPTION,
         most_bytes=MOST_BYTES,
@@ -100,90 +100,92 @@ async def _form_page(fields: Mapping[str, str], rows: list[FileRow], fault: str 
     )
 
 
-def _version_fields(group: str, fields: Mapping[str, str]) -> list[VersionField]:
+def _version_fields(group: str, fields: Mapping[str, str]) -> list[VersionInput]:
     return [
-        VersionField(f"{group}.{name}", gettext(label), fields.get(f"{group}.{name}", ""))
+        VersionInput(f"{group}.{name}", gettext(label), fields.get(f"{group}.{name}", ""))
         for name, label in VERSIONS.items()
     ]
 
 
-class _Kept(Struct, frozen=True):
-    """A file that is here, and its name where it comes from."""
+class _KeptFile(Struct, frozen=True):
+    """An uploaded file; `name` is empty if it came with an earlier form."""
 
     name: str
     file: StoredFile
 
 
-def _kept(form: FirmwareForm) -> dict[int, _Kept]:
-    """The files that came now, or came before and were named in the form, by their places."""
+def _find_kept_files(form: FirmwareForm) -> dict[int, _KeptFile]:
+    """The files that came with this form or with an earlier one, by number."""
     stored = {file.sha256: file for file in auth.services().releases.files()}
     kept = {}
     for number in range(1, MOST_COMPONENTS + 1):
         if (sent := form.files.get(f"file_{number}")) is not None:
-            kept[number] = _Kept(sent.name, sent.stored)
+            kept[number] = _KeptFile(sent.name, sent.stored)
         elif (file := stored.get(form.fields.get(f"kept_{number}", ""))) is not None:
-            kept[number] = _Kept("", file)
+            kept[number] = _KeptFile("", file)
     return kept
 
 
-def _rows(fields: Mapping[str, str], kept: Mapping[int, _Kept]) -> list[FileRow]:
+def _file_rows(fields: Mapping[str, str], kept: Mapping[int, _KeptFile]) -> list[ReleaseFileRow]:
     return [
-        _row(number, usual, fields, kept.get(number))
+        _file_row(number, usual, fields, kept.get(number))
         for number, usual in enumerate(_USUAL_TYPES, 1)
     ]
 
 
-def _row(number: int, usual: int, fields: Mapping[str, str], kept: _Kept | None) -> FileRow:
+def _file_row(
+    number: int, usual: int, fields: Mapping[str, str], kept: _KeptFile | None
+) -> ReleaseFileRow:
     type_text, name = fields.get(f"type_{number}", ""), fields.get(f"name_{number}", "").strip()
     type = int(type_text) if type_text in map(str, TYPES) else usual
     if kept is None:
-        return FileRow(number=number, type=type, name=name)
-    return FileRow(
+        return ReleaseFileRow(number=number, type=type, name=name)
+    return ReleaseFileRow(
         number=number,
         type=type,
-        name=name or _own_name(kept.name),
+        name=name or _clean_file_name(kept.name),
         sha256=kept.file.sha256,
         size=size_text(kept.file.size),
     )
 
 
-def _own_name(name: str) -> str:
-    """What a file is called where it comes from, as far as that is a name here too."""
+def _clean_file_name(name: str) -> str:
+    """The base name of the file, without characters that are not allowed."""
     last = name.replace("\\", "/").rpartition("/")[2]
     return "".join(c for c in last if c.isprintable()).strip()[:LONGEST_NAME].strip()
 
 
-def _new_release(fields: Mapping[str, str], rows: list[FileRow]) -> NewRelease:
-    """Raises BadParameter."""
-    given = {name: value.strip() for name, value in fields.items()}
+def _new_release(fields: Mapping[str, str], rows: list[ReleaseFileRow]) -> NewRelease:
+    """Build the release from the form. Raises BadParameter."""
+    values = {name: value.strip() for name, value in fields.items()}
     return NewRelease(
-        ver_code=_ver_code(given.get("ver_code", "")),
-        ver_name=given.get("ver_name", ""),
+        ver_code=_parse_ver_code(values.get("ver_code", "")),
+        ver_name=values.get("ver_name", ""),
         components=tuple(
             NewComponent(row.name, row.type, row.sha256) for row in rows if row.sha256
         ),
-        description=given.get("description", "").replace("\r\n", "\n"),
-        # A browser's field has a T in the middle.
-        release_date=_seconds_added(given.get("release_date", "").replace("T", " ")) or None,
-        reports=_versions("reports", given),
-        least=_versions("least", given),
+        description=values.get("description", "").replace("\r\n", "\n"),
+        # Browsers put a T between date and time.
+        release_date=_add_seconds(values.get("release_date", "").replace("T", " ")) or None,
+        reports=_read_versions("reports", values),
+        least=_read_versions("least", values),
     )
 
 
-def _ver_code(text: str) -> int:
+def _parse_ver_code(text: str) -> int:
     if not (text.isascii() and text.isdecimal()) or len(text) > 16:
         raise BadParameter(field="ver_code")
     return int(text)
 
 
-def _seconds_added(text: str) -> str:
+def _add_seconds(text: str) -> str:
     return f"{text}:00" if len(text) == len("yyyy-MM-dd HH:mm") else text
 
 
-def _versions(group: str, given: Mapping[str, str]) -> Versions:
+def _read_versions(group: str, values: Mapping[str, str]) -> Versions:
     return Versions(
         **{
-            name: given.get(f"{group}.{wire_name}") or None
+            name: values.get(f"{group}.{wire_name}") or None
             for name, wire_name in VERSION_NAMES.items()
         }
     )

@@ -1,4 +1,4 @@
-"""One campaign: how far each camera is; pausing, going on, stopping."""
+"""One campaign: progress of each camera, pause, resume and stop."""
 
 from __future__ import annotations
 
@@ -8,17 +8,16 @@ from quart import Blueprint, Response, request
 
 from hub.errors import BadParameter
 from hub.services.firmware.campaigns import Campaign
-from hub.services.shielding import shielded
 from web import auth
 from web.pages.firmware.labels import campaign_sentence
-from web.pages.firmware.rows import campaign_row, device_rows
+from web.pages.firmware.rows import campaign_device_rows, campaign_row
 from web.pages.labels import done_sentence
-from web.pages.layout import go, page
+from web.pages.layout import page, redirect_to
 
 blueprint = Blueprint("campaign", __name__, url_prefix="/firmware/campaigns/<int:id>")
 
-#: Cameras on one page; the rest is counted.
-_MOST_SHOWN = 200
+#: Cameras shown on the page; the rest is counted.
+_MAX_SHOWN = 200
 
 
 @blueprint.get("")
@@ -28,14 +27,14 @@ async def one_campaign(id: int) -> Response:
 
 @blueprint.get("/now")
 async def now(id: int) -> Response:
-    """The part of the page that changes by itself."""
+    """The part of the page that is refreshed."""
     return await _campaign_page("firmware/_campaign.html", id)
 
 
 async def _campaign_page(template: str, id: int) -> Response:
     await auth.require_role("viewer")
     campaign = auth.services().campaigns.campaign(id)
-    rows = device_rows(campaign)
+    rows = campaign_device_rows(campaign)
     return await page(
         template,
         area="firmware",
@@ -43,8 +42,8 @@ async def _campaign_page(template: str, id: int) -> Response:
         row=campaign_row(campaign),
         campaign=campaign,
         sentence=campaign_sentence(campaign),
-        devices=rows[:_MOST_SHOWN],
-        more=len(rows[_MOST_SHOWN:]),
+        devices=rows[:_MAX_SHOWN],
+        more=len(rows[_MAX_SHOWN:]),
     )
 
 
@@ -75,10 +74,9 @@ async def _change(id: int, step: Callable[[int], Awaitable[Campaign]], action: s
     me = await auth.require_role("admin")
     await auth.check_csrf()
     try:
-        with shielded():
-            await step(id)
-            await auth.services().audit.add(auth.actor(me), f"campaign.{action}", str(id))
+        await step(id)
+        await auth.services().audit.add(auth.actor(me), f"campaign.{action}", str(id))
     except BadParameter:
-        # It has ended meanwhile, as its page says.
-        return go(f"/firmware/campaigns/{id}")
-    return go(f"/firmware/campaigns/{id}?done=campaign-{action}")
+        # It has ended in the meantime, as its page shows.
+        return redirect_to(f"/firmware/campaigns/{id}")
+    return redirect_to(f"/firmware/campaigns/{id}?done=campaign-{action}")

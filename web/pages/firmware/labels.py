@@ -1,4 +1,4 @@
-"""Releases and campaigns in words, in the language of the request."""
+"""Texts for releases and campaigns, in the language of the request."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from web.pages import language
 from web.pages.labels import STORE_REASONS
 from web.pages.language import N_, gettext, ngettext
 
-#: 2.3: what a component is, by its `type`.
+#: 2.3: the kind of a component, by its `type`.
 TYPES = {
     1: N_("Description file"),
     2: N_("Firmware"),
@@ -42,7 +42,7 @@ TYPES = {
     5: N_("License"),
 }
 
-#: By the names of the wire.
+#: By wire name.
 VERSIONS = {
     "fwVer": N_("Firmware"),
     "swVer": N_("Software"),
@@ -67,7 +67,7 @@ DEVICE_STATES: dict[DeviceState, str] = {
     "done": N_("Done"),
 }
 
-#: The looks of states (`state-…` of the stylesheet).
+#: Style classes of states (`state-…` in the stylesheet).
 CAMPAIGN_LOOKS: dict[CampaignState, str] = {
     "first": "waiting",
     "rest": "waiting",
@@ -95,13 +95,13 @@ class NamedVersion(Struct, frozen=True):
     value: str
 
 
-def versions(told: Versions) -> list[NamedVersion]:
-    """Those that something is said of."""
-    return [NamedVersion(name, gettext(VERSIONS[name]), value) for name, value in told.told()]
+def versions(reported: Versions) -> list[NamedVersion]:
+    """The versions that are given."""
+    return [NamedVersion(name, gettext(VERSIONS[name]), value) for name, value in reported.told()]
 
 
-def versions_line(told: Versions) -> str:
-    return " · ".join(f"{one.label} {one.value}" for one in versions(told))
+def versions_line(reported: Versions) -> str:
+    return " · ".join(f"{one.label} {one.value}" for one in versions(reported))
 
 
 def size_text(size: int) -> str:
@@ -111,7 +111,7 @@ def size_text(size: int) -> str:
 
 
 def campaign_sentence(campaign: Campaign) -> str:
-    """What goes on in a campaign, and what comes next."""
+    """What a campaign is doing, and what comes next."""
     if campaign.state == "first":
         first = next((one.name or one.did for one in campaign.devices if one.is_next), "")
         if campaign.count == 1:
@@ -119,10 +119,10 @@ def campaign_sentence(campaign: Campaign) -> str:
         return gettext("%(camera)s goes first. The others follow once it runs the new version.") % {
             "camera": first
         }
-    return gettext(_SENTENCES[campaign.state])
+    return gettext(_CAMPAIGN_SENTENCES[campaign.state])
 
 
-_SENTENCES = {
+_CAMPAIGN_SENTENCES = {
     "rest": N_("The first camera is updated. The others are updated as they ask for it."),
     "paused": N_(
         "No further cameras are offered the update until you resume. Those already offered it"
@@ -136,18 +136,18 @@ _SENTENCES = {
 
 
 def device_sentence(device: CampaignDevice, campaign: Campaign, *, is_offline: bool) -> str:
-    """Why a device is where it is; empty where its state says it all."""
+    """Why a device is in its state; empty if the state says it all."""
     if device.state == "too_old":
         return too_old_sentence(device.reported, campaign.release)
     if device.state == "done":
         return ""
     if campaign.has_ended:
         return gettext("It was not updated.") if device.state == "waiting" else ""
-    return _what_keeps(device, campaign, is_offline=is_offline)
+    return _describe_wait(device, campaign, is_offline=is_offline)
 
 
-def _what_keeps(device: CampaignDevice, campaign: Campaign, *, is_offline: bool) -> str:
-    """What a device waits for, of which the camera's own part is the last."""
+def _describe_wait(device: CampaignDevice, campaign: Campaign, *, is_offline: bool) -> str:
+    """What a device is waiting for; obstacles of the campaign come before those of the camera."""
     if campaign.state == "paused" and device.state == "waiting":
         return gettext("The campaign is paused.")
     if campaign.state == "first" and not device.is_next and device.state == "waiting":
@@ -155,13 +155,13 @@ def _what_keeps(device: CampaignDevice, campaign: Campaign, *, is_offline: bool)
     if is_offline:
         return gettext("The camera is not connected.")
     if device.state == "downloaded":
-        return _awaited(campaign.release)
-    text = _STEPS.get(device.state)
+        return _describe_awaited(campaign.release)
+    text = _DEVICE_SENTENCES.get(device.state)
     return gettext(text) if text else ""
 
 
-def _awaited(release: Release) -> str:
-    """What a device is to tell: one that tells another version would never be done."""
+def _describe_awaited(release: Release) -> str:
+    """The versions a device must report to be done, so that a wrong one is noticed."""
     awaited = versions_line(release.reports)
     if not awaited:
         return gettext("All files are downloaded. It is done once it reports its versions again.")
@@ -170,22 +170,22 @@ def _awaited(release: Release) -> str:
     }
 
 
-_STEPS = {
+_DEVICE_SENTENCES = {
     "waiting": N_("The update is offered when the camera next asks."),
     "offered": N_("It was offered the update but has not started to download."),
 }
 
 
 def too_old_sentence(reported: Versions, release: Release) -> str:
-    """Which versions of a device are below the least of a release; empty where none is."""
+    """Which versions of a device are below the minimum of a release; empty if none."""
     return " ".join(
         gettext("%(name)s %(version)s is too old: at least %(least)s is required.")
         % {"name": gettext(VERSIONS[name]), "version": version, "least": least}
-        for name, version, least in _below(reported, release.least)
+        for name, version, least in _versions_below(reported, release.least)
     )
 
 
-def _below(reported: Versions, least: Versions) -> Iterator[tuple[str, str, str]]:
+def _versions_below(reported: Versions, least: Versions) -> Iterator[tuple[str, str, str]]:
     known = dict(reported.told())
     for name, wanted in least.told():
         if name in known and is_older(known[name], wanted):
@@ -204,20 +204,20 @@ def moment(ms: int | None) -> str:
     return f"{language.current().day(ms, zone)} {language.current().time(ms, zone)}"
 
 
-def form_fault(error: HubError) -> str:
-    """What is wrong with a new release, or kept its files from coming."""
-    if isinstance(error, BadParameter) and (text := _wrong_field(error)):
+def describe_form_error(error: HubError) -> str:
+    """What is wrong with a new release, or why its files were not accepted."""
+    if isinstance(error, BadParameter) and (text := _describe_wrong_field(error)):
         return text
     if isinstance(error, CannotStoreNow):
         reason = gettext(error.message) if error.message in STORE_REASONS else error.message
         return gettext("The hub cannot save it at the moment: %(reason)s.") % {"reason": reason}
-    for kind, text in _FAULTS:
+    for kind, text in _FORM_ERRORS:
         if isinstance(error, kind):
             return gettext(text)
     return error.message
 
 
-_FAULTS: tuple[tuple[type[HubError], str], ...] = (
+_FORM_ERRORS: tuple[tuple[type[HubError], str], ...] = (
     (
         TooManyRequests,
         N_("The hub is receiving other files right now. Wait a minute, then send it again."),
@@ -229,10 +229,10 @@ _FAULTS: tuple[tuple[type[HubError], str], ...] = (
 )
 
 
-def _wrong_field(error: BadParameter) -> str:
+def _describe_wrong_field(error: BadParameter) -> str:
     name, _, rest = error.field.partition(".")
     if name == "components" and rest:
-        return _wrong_component(*rest.split("."))
+        return _describe_wrong_component(*rest.split("."))
     if name in ("reports", "least"):
         return gettext("%(name)s: enter numbers separated by dots, such as V1.2.3.") % {
             "name": gettext(VERSIONS.get(rest, rest))
@@ -248,7 +248,7 @@ def _wrong_field(error: BadParameter) -> str:
         % {"most": LONGEST_DESCRIPTION},
         "release_date": gettext("This is not a valid date."),
         "components": gettext("Choose 1 to %(most)s files.") % {"most": MOST_COMPONENTS},
-        "file": _wrong_file(error),
+        "file": _describe_wrong_file(error),
         "files": gettext(
             "All firmware together can take up at most %(most)s GB. Remove a release first."
         )
@@ -265,25 +265,25 @@ def _wrong_field(error: BadParameter) -> str:
     return wrong.get(name, "")
 
 
-def _wrong_file(error: BadParameter) -> str:
+def _describe_wrong_file(error: BadParameter) -> str:
     if isinstance(error, TooLarge):
         return file_expected()
     return gettext("The file is empty.")
 
 
 def file_expected() -> str:
-    """What a file may be: the same where it is chosen, and where it is refused."""
+    """The size limit of a file, as a hint and as an error."""
     return gettext("At most %(most)s MB per file.") % {"most": MOST_BYTES // _MB}
 
 
-def _wrong_component(place: str, field: str) -> str:
+def _describe_wrong_component(place: str, field: str) -> str:
     number = {"n": int(place) + 1}
     if field == "name":
         return gettext("File %(n)s: the name must have 1 to 64 characters.") % number
     return gettext("File %(n)s is no longer on the hub. Choose it again.") % number
 
 
-def start_fault(error: HubError) -> str:
+def describe_start_error(error: HubError) -> str:
     """Why a campaign did not start."""
     if isinstance(error, AlreadyExists):
         return gettext(

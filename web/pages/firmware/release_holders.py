@@ -1,4 +1,4 @@
-"""Which cameras have which release: all cameras are looked through once, for all releases."""
+"""Which cameras run which release. Goes through all cameras once, for all releases."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from hub.wire.uploads.firmware import Versions
 from web import auth
 
 
-class Holders:
-    """As of now."""
+class ReleaseHolders:
+    """A snapshot of which cameras run which release."""
 
     def __init__(self) -> None:
         hub = auth.services()
         devices, standings = hub.devices.list(), hub.campaigns.standings()
         self.cameras = len(devices)
-        #: Most cameras of a site report the same.
+        #: Grouped, because most cameras of a site report the same versions.
         self._reporting: defaultdict[Versions, list[DeviceView]] = defaultdict(list)
         self._given: defaultdict[int, list[DeviceView]] = defaultdict(list)
         for device in devices:
@@ -27,7 +27,7 @@ class Holders:
                 self._given[standing.campaign.release.id].append(device)
 
     def of(self, release: Release) -> list[DeviceView]:
-        """Those that report it; where it says nothing of that, those that a campaign gave it to."""
+        """Cameras that report the release, or if it has no versions, that a campaign updated."""
         if not any(release.reports.told()):
             return self._given[release.id]
         return [

@@ -1,4 +1,4 @@
-"""Firmware as a whole, one release, and removing it; who downloaded what."""
+"""The firmware overview, one release, removing it, and the list of downloads."""
 
 from __future__ import annotations
 
@@ -8,17 +8,16 @@ from quart import Blueprint, Response, request
 from hub.errors import BadParameter, NoSuchResource
 from hub.services.firmware.downloads import Download
 from hub.services.firmware.releases import Release
-from hub.services.shielding import shielded
 from web import auth
 from web.pages.firmware.labels import in_use_sentence, moment, size_text
-from web.pages.firmware.release_holders import Holders
+from web.pages.firmware.release_holders import ReleaseHolders
 from web.pages.firmware.rows import campaign_row, release_row, release_rows
 from web.pages.labels import done_sentence
-from web.pages.layout import go, page
+from web.pages.layout import page, redirect_to
 
 blueprint = Blueprint("firmware", __name__, url_prefix="/firmware")
 
-#: Rows of a list, and cameras in one; the rest is counted.
+#: Rows shown of each list; the rest is counted.
 _MOST_DOWNLOADS = 200
 _MOST_HOLDERS = 200
 
@@ -30,7 +29,7 @@ async def overview() -> Response:
 
 @blueprint.get("/now")
 async def now() -> Response:
-    """The part of the page that changes by itself."""
+    """The part of the page that is refreshed."""
     return await _overview("firmware/_overview.html")
 
 
@@ -38,7 +37,7 @@ async def _overview(template: str) -> Response:
     await auth.require_role("viewer")
     hub = auth.services()
     campaigns = [campaign_row(one) for one in hub.campaigns.outlines()]
-    holders = Holders()
+    holders = ReleaseHolders()
     return await page(
         template,
         area="firmware",
@@ -58,7 +57,7 @@ async def one_release(id: int) -> Response:
     return await page(
         "firmware/release.html",
         area="firmware",
-        row=release_row(release, Holders()),
+        row=release_row(release, ReleaseHolders()),
         most_holders=_MOST_HOLDERS,
         campaigns=[campaign_row(one) for one in hub.campaigns.outlines() if one.release.id == id],
         done=done_sentence(request.args.get("done")),
@@ -72,7 +71,7 @@ async def ask_to_remove(id: int) -> Response:
 
 
 async def _remove_page(release: Release, *, status: int = 200) -> Response:
-    row = release_row(release, Holders())
+    row = release_row(release, ReleaseHolders())
     return await page(
         "firmware/remove.html",
         area="firmware",
@@ -93,16 +92,15 @@ async def remove(id: int) -> Response:
     await auth.check_csrf()
     hub = auth.services()
     try:
-        with shielded():
-            await hub.releases.remove(id)
-            await hub.audit.add(auth.actor(me), "firmware.remove", str(id))
+        await hub.releases.remove(id)
+        await hub.audit.add(auth.actor(me), "firmware.remove", str(id))
     except BadParameter:
         return await _remove_page(hub.releases.get(id), status=400)
-    return go("/firmware?done=release-removed")
+    return redirect_to("/firmware?done=release-removed")
 
 
 class DownloadRow(Struct, frozen=True):
-    """`file`: what the releases that have it call it, or the beginning of its SHA-256."""
+    """`file` is its name in a release, or the start of its SHA-256."""
 
     download: Download
     camera: str
@@ -146,7 +144,7 @@ def _camera_name(did: str) -> str:
 
 
 def _file_name(download: Download) -> str:
-    """As the newest release calls it that was there then: a later one may have the same file."""
+    """The name in the newest release that existed at the time of the download."""
     for release in auth.services().releases.all():
         for component in release.components:
             if component.sha256 == download.sha256 and release.created_at <= download.started_at:

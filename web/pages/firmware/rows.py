@@ -1,4 +1,4 @@
-"""Releases, campaigns and their cameras as the pages show them."""
+"""Releases, campaigns and their cameras as pages show them."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ from web.pages.firmware.labels import (
     versions,
     versions_line,
 )
-from web.pages.firmware.release_holders import Holders
+from web.pages.firmware.release_holders import ReleaseHolders
 from web.pages.language import gettext
 
-#: What is needed first stands first.
-_ORDER = ("too_old", "downloading", "downloaded", "offered", "waiting", "done")
+#: States that need attention come first.
+_STATE_ORDER = ("too_old", "downloading", "downloaded", "offered", "waiting", "done")
 
 
 class ComponentRow(Struct, frozen=True):
@@ -38,7 +38,7 @@ class ComponentRow(Struct, frozen=True):
 
 
 class ReleaseRow(Struct, frozen=True, kw_only=True):
-    """A release; so many of all cameras have it."""
+    """A release, with the cameras that run it."""
 
     release: Release
     components: list[ComponentRow]
@@ -46,7 +46,7 @@ class ReleaseRow(Struct, frozen=True, kw_only=True):
     reports: list[NamedVersion]
     least: list[NamedVersion]
     holders: list[DeviceView]
-    #: Of its campaigns that go on.
+    #: How many of its campaigns are running.
     running: int
 
 
@@ -56,8 +56,8 @@ class CampaignRow(Struct, frozen=True):
     look: str
 
 
-class DeviceRow(Struct, frozen=True, kw_only=True):
-    """One camera of a campaign; `when` is the time of what it did last."""
+class CampaignDeviceRow(Struct, frozen=True, kw_only=True):
+    """One camera of a campaign; `when` is the time of its last step."""
 
     device: CampaignDevice
     name: str
@@ -71,7 +71,7 @@ class DeviceRow(Struct, frozen=True, kw_only=True):
 
 
 class CampaignOfCamera(Struct, frozen=True):
-    """How far one camera is in the campaign that counts for it."""
+    """The state of one camera in its latest campaign."""
 
     id: int
     version: str
@@ -79,7 +79,7 @@ class CampaignOfCamera(Struct, frozen=True):
     look: str
 
 
-def campaign_of(did: str) -> CampaignOfCamera | None:
+def find_campaign(did: str) -> CampaignOfCamera | None:
     found = auth.services().campaigns.of_device(did)
     if found is None:
         return None
@@ -92,19 +92,19 @@ def campaign_of(did: str) -> CampaignOfCamera | None:
     return CampaignOfCamera(found.campaign.id, found.campaign.release.ver_name, text, look)
 
 
-def release_row(release: Release, holders: Holders) -> ReleaseRow:
+def release_row(release: Release, holders: ReleaseHolders) -> ReleaseRow:
     return _release_row(release, holders, auth.services().campaigns.outlines())
 
 
-def release_rows(holders: Holders) -> list[ReleaseRow]:
-    """Of all releases, the newest first."""
+def release_rows(holders: ReleaseHolders) -> list[ReleaseRow]:
+    """All releases, newest first."""
     hub = auth.services()
     outlines = hub.campaigns.outlines()
     return [_release_row(release, holders, outlines) for release in hub.releases.all()]
 
 
 def _release_row(
-    release: Release, holders: Holders, outlines: Sequence[CampaignOutline]
+    release: Release, holders: ReleaseHolders, outlines: Sequence[CampaignOutline]
 ) -> ReleaseRow:
     return ReleaseRow(
         release=release,
@@ -126,15 +126,19 @@ def campaign_row(campaign: CampaignOutline | Campaign) -> CampaignRow:
     )
 
 
-def device_rows(campaign: Campaign) -> list[DeviceRow]:
-    """Who goes first, then who is on the way, then who waits, then who is done."""
+def campaign_device_rows(campaign: Campaign) -> list[CampaignDeviceRow]:
+    """The camera that goes first, then those in progress, waiting, and done."""
     offline = {one.did for one in auth.services().devices.list() if one.state != "online"}
-    devices = sorted(campaign.devices, key=lambda one: (not one.is_next, _ORDER.index(one.state)))
-    return [_device_row(one, campaign, is_offline=one.did in offline) for one in devices]
+    devices = sorted(
+        campaign.devices, key=lambda one: (not one.is_next, _STATE_ORDER.index(one.state))
+    )
+    return [_campaign_device_row(one, campaign, is_offline=one.did in offline) for one in devices]
 
 
-def _device_row(device: CampaignDevice, campaign: Campaign, *, is_offline: bool) -> DeviceRow:
-    return DeviceRow(
+def _campaign_device_row(
+    device: CampaignDevice, campaign: Campaign, *, is_offline: bool
+) -> CampaignDeviceRow:
+    return CampaignDeviceRow(
         device=device,
         name=device.name or device.did,
         state=gettext(DEVICE_STATES[device.state]),

@@ -1,4 +1,4 @@
-"""A record as it is shown: a card on the wall, and all its fields on its page."""
+"""A record as pages show it: a card on the wall, and all fields on its own page."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from hub.wire.uploads.records import AccessDetail, EventDetail, FaceDetail, Reco
 from web.pages import language
 from web.pages.language import N_, gettext
 
-#: D8: what the access path sends as the pid of somebody unknown (2^63).
+#: D8: the pid of an unknown person in access uploads (2^63).
 _UNKNOWN_PERSON = "9223372036854775808"
-#: Which picture a card shows, the first that is there.
+#: The picture on a card is the first of these that exists.
 _FIRST_PICTURES = ("face", "vehicle", "body", "background", "full", "plate")
-#: Pictures of a whole scene are shown uncropped.
+#: Pictures of a whole scene are not cropped.
 _SCENES = frozenset({"background", "full"})
-#: A record that arrives later than this after it happened says so (ms).
-_LATE = 120_000
-#: Further fields are cut on the page; the integrator API has them whole.
-_LONGEST_VALUE = 2_000
-_MOST_EXTRA_FIELDS = 200
+#: A card shows the time of arrival if it is later than this after the event.
+_LATE_MS = 120_000
+#: Extra fields are shortened on the page; the integrator API has them whole.
+_MAX_VALUE_LENGTH = 2_000
+_MAX_EXTRA_FIELDS = 200
 
 _IMAGE_NAMES = {
     "face": N_("Face"),
@@ -36,7 +36,7 @@ _IMAGE_NAMES = {
 }
 _ICONS = {"face": "face", "event": "event", "vehicle": "vehicle", "access": "access"}
 _LISTS = {1: "white", 2: "black", 3: "vip", 4: "visitor"}
-#: 2.5: plate types by the colour of the plate that people know.
+#: 2.5: the colour of the plate, by plate type.
 _PLATE_COLOURS = {
     1: "blue",
     2: "black",
@@ -56,12 +56,12 @@ _PLATE_COLOURS = {
 }
 
 
-#: Gives the name of a number of a table of the specification.
+#: Looks up a number in a code table of the specification.
 TableName = Callable[[int, language.Code], str]
 
 
-class Badge(Struct, frozen=True):
-    """Which list a person stands on: `look` names its icon and its colour."""
+class ListBadge(Struct, frozen=True):
+    """The list that a person is on; `look` names its icon and colour."""
 
     look: str
     text: str
@@ -72,8 +72,8 @@ class PlateView(Struct, frozen=True):
     colour: str
 
 
-class Shown(Struct, frozen=True):
-    """A picture with what to call it."""
+class CardPicture(Struct, frozen=True):
+    """A picture with its caption."""
 
     name: str
     text: str
@@ -81,53 +81,53 @@ class Shown(Struct, frozen=True):
     scene: bool
 
 
-class Card(Struct, frozen=True, kw_only=True):
+class RecordCard(Struct, frozen=True, kw_only=True):
     seq: int
     kind: str
     icon: str
     did: str
     camera: str
     title: str
-    badge: Badge | None
+    badge: ListBadge | None
     plate: PlateView | None
-    picture: Shown | None
+    picture: CardPicture | None
     occurred_at: int
     late_at: int | None
 
 
-class Field(Struct, frozen=True):
+class RecordField(Struct, frozen=True):
     label: str
     value: str
-    #: Shown as it came, with its line breaks.
+    #: Shown as preformatted text.
     raw: bool = False
 
 
-def card(record: Record) -> Card:
-    pictures = shown_pictures(record)
-    return Card(
+def make_card(record: Record) -> RecordCard:
+    pictures = card_pictures(record)
+    return RecordCard(
         seq=record.seq,
         kind=record.kind,
         icon=_ICONS[record.kind],
         did=record.did,
         camera=record.device_name or record.sn,
         title=_title(record),
-        badge=_badge(record),
-        plate=_plate(record),
+        badge=_make_badge(record),
+        plate=_make_plate(record),
         picture=pictures[0] if pictures else None,
         occurred_at=record.occurred_at,
-        late_at=record.received_at if record.received_at - record.occurred_at > _LATE else None,
+        late_at=record.received_at if record.received_at - record.occurred_at > _LATE_MS else None,
     )
 
 
-def shown_pictures(record: Record) -> list[Shown]:
-    """The pictures of a record, the most telling first."""
+def card_pictures(record: Record) -> list[CardPicture]:
+    """The pictures of a record, the most important first."""
 
     def place(image: Image) -> int:
         known = image.name in _FIRST_PICTURES
         return _FIRST_PICTURES.index(image.name) if known else len(_FIRST_PICTURES)
 
     return [
-        Shown(
+        CardPicture(
             name=image.name,
             text=gettext(_IMAGE_NAMES.get(image.name, image.name)),
             image=image,
@@ -137,7 +137,7 @@ def shown_pictures(record: Record) -> list[Shown]:
     ]
 
 
-def _lang() -> language.Code:
+def _language_code() -> language.Code:
     return language.current().code
 
 
@@ -145,7 +145,7 @@ def _is_known(uuid: str | None) -> bool:
     return bool(uuid) and uuid not in ("0", _UNKNOWN_PERSON)
 
 
-def _person(name: str | None, uuid: str | None) -> str:
+def _person_name(name: str | None, uuid: str | None) -> str:
     if name:
         return name
     if _is_known(uuid):
@@ -156,95 +156,105 @@ def _person(name: str | None, uuid: str | None) -> str:
 def _title(record: Record) -> str:
     match record.detail:
         case FaceDetail(name=name, uuid=uuid):
-            return _person(name, uuid)
+            return _person_name(name, uuid)
         case AccessDetail(rid=None, uuid=None):
             return gettext("Picture")
         case AccessDetail(uuid=uuid):
-            return _person(None, uuid)
+            return _person_name(None, uuid)
         case EventDetail(type=number, name=name):
-            return " · ".join(filter(None, (code_tables.event_name(number, _lang()), name)))
+            return " · ".join(
+                filter(None, (code_tables.event_name(number, _language_code()), name))
+            )
         case VehicleDetail(vehicle=vehicle, plate=plate):
-            kind = "" if vehicle.type is None else code_tables.vehicle_name(vehicle.type, _lang())
-            return _capital(" ".join(filter(None, (vehicle.brand, kind)))) or (
+            kind = (
+                ""
+                if vehicle.type is None
+                else code_tables.vehicle_name(vehicle.type, _language_code())
+            )
+            return _capitalise(" ".join(filter(None, (vehicle.brand, kind)))) or (
                 gettext("Vehicle") if plate.id else gettext("Vehicle without a plate")
             )
     raise AssertionError(record.kind)
 
 
-def _badge(record: Record) -> Badge | None:
+def _make_badge(record: Record) -> ListBadge | None:
     detail = record.detail
-    return badge_of(detail.category) if isinstance(detail, FaceDetail | EventDetail) else None
+    return list_badge(detail.category) if isinstance(detail, FaceDetail | EventDetail) else None
 
 
-def badge_of(category: int | None) -> Badge | None:
-    """The list of that number; None where it is none."""
+def list_badge(category: int | None) -> ListBadge | None:
+    """The badge for that list; None if there is none."""
     look = _LISTS.get(category or 0)
-    return Badge(look, table_text(category, code_tables.category_name)) if look else None
+    return ListBadge(look, table_text(category, code_tables.category_name)) if look else None
 
 
-def _plate(record: Record) -> PlateView | None:
+def _make_plate(record: Record) -> PlateView | None:
     if not isinstance(record.detail, VehicleDetail) or not record.detail.plate.id:
         return None
     plate = record.detail.plate
     return PlateView(plate.id or "", _PLATE_COLOURS.get(plate.type or 0, "plain"))
 
 
-def fields(record: Record) -> list[Field]:
-    """What the specification knows of a record, in the order in which one asks."""
-    return [field for field in _known_fields(record) if field.value]
+def record_fields(record: Record) -> list[RecordField]:
+    """The fields of a record that the specification defines, in reading order."""
+    return [field for field in _list_known_fields(record) if field.value]
 
 
-def further_fields(record: Record) -> list[Field]:
-    """What the camera sent beyond the specification, as it came."""
-    further = islice(_extra_fields(record), _MOST_EXTRA_FIELDS)
+def extra_fields(record: Record) -> list[RecordField]:
+    """The fields that the camera sent beyond the specification, unchanged."""
+    further = islice(_list_extra_fields(record), _MAX_EXTRA_FIELDS)
     return [field for field in further if field.value]
 
 
-def _known_fields(record: Record) -> Iterator[Field]:
+def _list_known_fields(record: Record) -> Iterator[RecordField]:
     _ = gettext
-    code = _lang()
+    code = _language_code()
     match record.detail:
         case FaceDetail() as face:
-            yield Field(_("Name"), face.name or "")
-            yield Field(_("Person ID"), face.uuid or "")
-            yield Field(_("List"), table_text(face.category, code_tables.category_name))
-            yield Field(_("Gender"), table_text(face.gender, code_tables.gender_name))
-            yield Field(_("Age"), _number(face.age))
+            yield RecordField(_("Name"), face.name or "")
+            yield RecordField(_("Person ID"), face.uuid or "")
+            yield RecordField(_("List"), table_text(face.category, code_tables.category_name))
+            yield RecordField(_("Gender"), table_text(face.gender, code_tables.gender_name))
+            yield RecordField(_("Age"), _format_number(face.age))
         case EventDetail() as event:
-            yield Field(_("Event"), f"{code_tables.event_name(event.type, code)} ({event.type})")
-            yield Field(_("Name"), event.name or "")
-            yield Field(_("Person ID"), event.uuid or "")
-            yield Field(_("List"), table_text(event.category, code_tables.category_name))
+            yield RecordField(
+                _("Event"), f"{code_tables.event_name(event.type, code)} ({event.type})"
+            )
+            yield RecordField(_("Name"), event.name or "")
+            yield RecordField(_("Person ID"), event.uuid or "")
+            yield RecordField(_("List"), table_text(event.category, code_tables.category_name))
         case VehicleDetail() as seen:
-            yield Field(_("Plate"), seen.plate.id or "")
-            yield Field(_("Plate type"), table_text(seen.plate.type, code_tables.plate_name))
-            yield Field(_("Vehicle type"), table_text(seen.vehicle.type, code_tables.vehicle_name))
-            yield Field(_("Brand"), seen.vehicle.brand or "")
+            yield RecordField(_("Plate"), seen.plate.id or "")
+            yield RecordField(_("Plate type"), table_text(seen.plate.type, code_tables.plate_name))
+            yield RecordField(
+                _("Vehicle type"), table_text(seen.vehicle.type, code_tables.vehicle_name)
+            )
+            yield RecordField(_("Brand"), seen.vehicle.brand or "")
         case AccessDetail() as access:
-            yield Field(_("Person ID"), access.uuid or "")
-            yield Field(_("Record ID on the camera"), access.rid or "")
-            yield Field(_("Type"), _number(access.type))
-            yield Field(_("Status"), _number(access.status))
-            yield Field(_("Temperature"), _number(access.temperature))
-            yield Field(_("Score"), _number(access.score))
-            yield Field(_("Belongs to record"), _number(access.of))
+            yield RecordField(_("Person ID"), access.uuid or "")
+            yield RecordField(_("Record ID on the camera"), access.rid or "")
+            yield RecordField(_("Type"), _format_number(access.type))
+            yield RecordField(_("Status"), _format_number(access.status))
+            yield RecordField(_("Temperature"), _format_number(access.temperature))
+            yield RecordField(_("Score"), _format_number(access.score))
+            yield RecordField(_("Belongs to record"), _format_number(access.of))
 
 
 def table_text(number: int | None, name: TableName) -> str:
-    """What a table of the specification calls a number, as a text of its own."""
-    return "" if number is None else _capital(name(number, _lang()))
+    """The name that a code table gives to a number, capitalised."""
+    return "" if number is None else _capitalise(name(number, _language_code()))
 
 
-def _capital(text: str) -> str:
-    """The tables give words; here one begins a line."""
+def _capitalise(text: str) -> str:
+    """Capitalise a name from a code table for the start of a line."""
     return text[:1].upper() + text[1:]
 
 
-def _number(value: object) -> str:
+def _format_number(value: object) -> str:
     return "" if value is None else str(value)
 
 
-def _extra_fields(record: Record) -> Iterator[Field]:
+def _list_extra_fields(record: Record) -> Iterator[RecordField]:
     sources = [bytes(record.extra)]
     if isinstance(record.detail, EventDetail):
         sources.insert(0, bytes(record.detail.data))
@@ -255,11 +265,11 @@ def _extra_fields(record: Record) -> Iterator[Field]:
                 yield _extra_field(name, value)
 
 
-def _extra_field(name: str, value: object) -> Field:
+def _extra_field(name: str, value: object) -> RecordField:
     if isinstance(value, str | int | float) and not isinstance(value, bool):
         text, raw = str(value), False
     else:
         text, raw = json.dumps(value, ensure_ascii=False, indent=2), isinstance(value, dict | list)
-    if len(text) > _LONGEST_VALUE:
-        text = text[:_LONGEST_VALUE] + " …"
-    return Field(name, text, raw)
+    if len(text) > _MAX_VALUE_LENGTH:
+        text = text[:_MAX_VALUE_LENGTH] + " …"
+    return RecordField(name, text, raw)

@@ -1,4 +1,4 @@
-"""The stream behind the pages: finished cards, and what else to look at again."""
+"""The event stream of the pages: rendered cards, and what to refresh."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from hub.wire.uploads.records import Record
 from web import auth
 from web.live_events import News, open_live_events
 from web.pages import language
-from web.pages.live.record_cards import card
+from web.pages.live.record_cards import make_card
 
-#: Cards on a page of the wall; a browser that is further behind loads the wall anew.
-WALL = 60
+#: Cards on a page of the wall; a browser that is further behind reloads the wall.
+CARDS_PER_PAGE = 60
 
 
 class _CardEvent(Struct, frozen=True):
-    """A new card. `after` is the record before it in the stream, so that a tab sees a gap."""
+    """A new card. `after` is the previous record in the stream, so that a tab notices a gap."""
 
     seq: int
     after: int
@@ -34,7 +34,7 @@ class _CardEvent(Struct, frozen=True):
 
 
 class _ChangeEvent(Struct, frozen=True):
-    """What to look at again. `changes` counts them all, so that a tab sees where it missed one."""
+    """What to refresh. `changes` counts all changes, so that a tab notices a missed one."""
 
     kind: str
     key: str
@@ -46,10 +46,10 @@ class _Position(Struct, frozen=True):
     changes: int
 
 
-class Wall(ResponseBody):
-    """Server-sent events: `card`, `change`, `beat` and `jump`. One for each browser.
+class WallStream(ResponseBody):
+    """Server-sent events `card`, `change`, `beat` and `jump`, one stream per browser.
 
-    The session is looked at with every beat: who was signed out sees nothing more.
+    The session is checked with every beat; the stream ends when the user is signed out.
     """
 
     def __init__(self, by: Actor, after: int | None) -> None:
@@ -59,7 +59,7 @@ class Wall(ResponseBody):
         self._card_template = current_app.jinja_env.get_template("live/_card.html")
         self._language = language.current()
         last = self._services.records.last_seq
-        self._jumps = after is not None and last - after > WALL
+        self._jumps = after is not None and last - after > CARDS_PER_PAGE
         self._seq = last if after is None or self._jumps else min(after, last)
         self._open = ExitStack()
         self._begun = False
@@ -84,30 +84,30 @@ class Wall(ResponseBody):
     async def __anext__(self) -> bytes:
         if not self._begun:
             self._begun = True
-            return _event("jump" if self._jumps else "beat", self._position())
+            return _encode_event("jump" if self._jumps else "beat", self._position())
         while True:
             news = await self._events.next()
             if news is None or (news.beat and not await self._is_signed_in()):
                 raise StopAsyncIteration
-            if data := await self._told(news):
+            if data := await self._encode_news(news):
                 return data
 
     async def _is_signed_in(self) -> bool:
         return await self._services.sessions.user_of(self._session) is not None
 
-    async def _told(self, news: News) -> bytes:
-        parts = [await self._card(record) for record in news.records]
+    async def _encode_news(self, news: News) -> bytes:
+        parts = [await self._encode_card(record) for record in news.records]
         count = self._services.change_feed.published
-        parts += [_event("change", _ChangeEvent(c.kind, c.key, count)) for c in news.changes]
+        parts += [_encode_event("change", _ChangeEvent(c.kind, c.key, count)) for c in news.changes]
         if news.beat:
-            parts.append(_event("beat", self._position()))
+            parts.append(_encode_event("beat", self._position()))
         return b"".join(parts)
 
     def _position(self) -> _Position:
         return _Position(self._seq, self._services.change_feed.published)
 
-    async def _card(self, record: Record) -> bytes:
-        shown = card(record)
+    async def _encode_card(self, record: Record) -> bytes:
+        shown = make_card(record)
         html = await self._card_template.render_async(
             card=shown, query="", language=self._language, zone=self._services.site.zone()
         )
@@ -120,8 +120,8 @@ class Wall(ResponseBody):
             html=html,
         )
         self._seq = record.seq
-        return _event("card", event)
+        return _encode_event("card", event)
 
 
-def _event(name: str, data: _CardEvent | _ChangeEvent | _Position) -> bytes:
+def _encode_event(name: str, data: _CardEvent | _ChangeEvent | _Position) -> bytes:
     return b"event: %s\ndata: %s\n\n" % (name.encode(), msgspec.json.encode(data))

@@ -1,4 +1,4 @@
-"""A person (1.12) as a form: what its fields are called, what they may hold, what is wrong."""
+"""The form for a person (1.12): labels, limits and errors of its fields."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from web.pages.labels import number_expected
 from web.pages.language import N_, gettext
 from web.pages.live.record_cards import TableName, table_text
 
-#: In the order in which one is asked for them; the photo has a field of its own.
+#: In the order of the form; the photo has its own field.
 LABELS = {
     "name": N_("Name"),
     "pid": N_("Person ID"),
@@ -32,7 +32,7 @@ LABELS = {
     "phone": N_("Phone"),
 }
 
-#: Those whose numbers stand for something.
+#: Fields whose numbers are codes, with their code tables.
 TABLES: dict[str, TableName] = {
     "category": code_tables.category_name,
     "gender": code_tables.gender_name,
@@ -46,13 +46,13 @@ _HINTS = {
 _BOUNDS = field_specs(PersonAdd)
 
 
-class Choice(Struct, frozen=True):
+class PersonOption(Struct, frozen=True):
     value: str
     text: str
 
 
-class Field(Struct, frozen=True, kw_only=True):
-    """`least` and `most` are of a number, or of a text's length."""
+class PersonField(Struct, frozen=True, kw_only=True):
+    """`least` and `most` limit a number, or a text's length."""
 
     name: str
     label: str
@@ -63,28 +63,30 @@ class Field(Struct, frozen=True, kw_only=True):
     least: int
     most: int
     expected: str
-    choices: tuple[Choice, ...]
+    choices: tuple[PersonOption, ...]
     fault: str
 
 
-def shown_fields(values: Mapping[str, str], wrong: BadParameter | None = None) -> list[Field]:
-    """The form with these values; what is wrong of them is told beside its field."""
+def person_fields(
+    values: Mapping[str, str], wrong: BadParameter | None = None
+) -> list[PersonField]:
+    """The fields with these values; an error is shown beside its field."""
     fault = wrong.field.removeprefix("param.") if wrong else ""
     return [
-        _field(name, label, values.get(name, ""), is_wrong=name == fault)
+        _person_field(name, label, values.get(name, ""), is_wrong=name == fault)
         for name, label in LABELS.items()
     ]
 
 
-def _field(name: str, label: str, value: str, *, is_wrong: bool) -> Field:
+def _person_field(name: str, label: str, value: str, *, is_wrong: bool) -> PersonField:
     bound = _BOUNDS[name]
-    choices = _choices(name, TABLES[name]) if name in TABLES else ()
-    expected = gettext("Choose one of the options.") if choices else _expected(bound)
-    return Field(
+    choices = _options(name, TABLES[name]) if name in TABLES else ()
+    expected = gettext("Choose one of the options.") if choices else _describe_allowed(bound)
+    return PersonField(
         name=name,
         label=gettext(label),
         hint=gettext(_HINTS.get(name, "")) if name in _HINTS else "",
-        look="choice" if choices else _look(bound),
+        look="choice" if choices else _widget(bound),
         value=value,
         required=bound.required,
         least=bound.least or 0,
@@ -95,7 +97,7 @@ def _field(name: str, label: str, value: str, *, is_wrong: bool) -> Field:
     )
 
 
-def _look(bound: FieldSpec) -> Literal["text", "number", "pid"]:
+def _widget(bound: FieldSpec) -> Literal["text", "number", "pid"]:
     match bound.kind:
         case "integer":
             return "number"
@@ -104,7 +106,7 @@ def _look(bound: FieldSpec) -> Literal["text", "number", "pid"]:
     return "text"
 
 
-def _expected(bound: FieldSpec) -> str:
+def _describe_allowed(bound: FieldSpec) -> str:
     match bound.kind:
         case "integer":
             return number_expected(bound)
@@ -115,22 +117,22 @@ def _expected(bound: FieldSpec) -> str:
     return gettext("At most %(n)s characters, without line breaks.") % {"n": bound.most}
 
 
-def category_choices() -> tuple[Choice, ...]:
-    """The lists that a person may stand on."""
-    return _choices("category", code_tables.category_name)
+def category_choices() -> tuple[PersonOption, ...]:
+    """The lists that a person can be on."""
+    return _options("category", code_tables.category_name)
 
 
-def _choices(name: str, text: TableName) -> tuple[Choice, ...]:
+def _options(name: str, text: TableName) -> tuple[PersonOption, ...]:
     bound = _BOUNDS[name]
     numbers = range(bound.least or 0, (bound.most or 0) + 1)
-    return tuple(Choice(str(n), table_text(n, text)) for n in numbers)
+    return tuple(PersonOption(str(n), table_text(n, text)) for n in numbers)
 
 
-def values_sent(sent: Mapping[str, str]) -> dict[str, str]:
-    """What a browser sent, as far as it is of the form."""
+def read_values(sent: Mapping[str, str]) -> dict[str, str]:
+    """The fields of the form in what the browser sent."""
     return {name: sent.get(name, "").strip() for name in LABELS}
 
 
-def param_of(values: Mapping[str, str], photo: str) -> PersonAdd:
-    """The values as the command's param. Raises BadParameter that names the field."""
+def make_param(values: Mapping[str, str], photo: str) -> PersonAdd:
+    """Check the values. Raises BadParameter that names the field."""
     return check_fields(PERSON_ADD, {**values, "photo": photo})

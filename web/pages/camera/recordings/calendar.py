@@ -1,4 +1,4 @@
-"""A month as a calendar shows it: its weeks, with how many recordings each day has (1.7)."""
+"""The calendar of a month: its weeks and the number of recordings per day (1.7)."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from msgspec import Struct
 
 from hub.wire.commands.messages import DayCount
 
-#: Days are told apart in so many shades by how much they hold.
+#: Number of shades that show how many recordings a day has.
 SHADES = 4
 
 
-class Day(Struct, frozen=True):
-    """One day; `shade` is 0 where it has nothing, and grows to SHADES with what it holds."""
+class CalendarDay(Struct, frozen=True):
+    """One day. `shade` is 0 for no recordings, up to SHADES for the most."""
 
     date: date
     count: int
@@ -24,33 +24,33 @@ class Day(Struct, frozen=True):
     is_to_come: bool
 
 
-class Month(Struct, frozen=True):
-    """`weeks` begin on Monday, with None for days of other months."""
+class CalendarMonth(Struct, frozen=True):
+    """`weeks` start on Monday; days of other months are None."""
 
-    weeks: list[list[Day | None]]
+    weeks: list[list[CalendarDay | None]]
     recordings: int
     days: int
 
 
-def month_of(year: int, month: int, counts: Iterable[DayCount], *, today: date) -> Month:
-    """A day that a device tells twice holds both."""
+def make_month(year: int, month: int, counts: Iterable[DayCount], *, today: date) -> CalendarMonth:
+    """Counts that a device gives twice for a day are added."""
     _, length = calendar.monthrange(year, month)
     held = [0] * (length + 1)
     for one in counts:
-        # A device may tell of a 31st of February; such a day has no page.
+        # A device may report a 31st of February; there is no page for it.
         if one.day <= length:
             held[one.day] += one.count
     most = max(held)
 
-    def day(number: int) -> Day | None:
+    def day(number: int) -> CalendarDay | None:
         if not number:
             return None
         at, count = date(year, month, number), held[number]
         shade = -(-count * SHADES // most) if most else 0
-        return Day(at, count, shade, at == today, at > today)
+        return CalendarDay(at, count, shade, at == today, at > today)
 
     weeks = calendar.Calendar().monthdayscalendar(year, month)
-    return Month(
+    return CalendarMonth(
         weeks=[[day(number) for number in week] for week in weeks],
         recordings=sum(held),
         days=sum(1 for count in held if count),
@@ -62,7 +62,7 @@ def month_text(year: int, month: int) -> str:
 
 
 def months_around(year: int, month: int) -> tuple[str, str]:
-    """The month before and the month after, as addresses have them."""
+    """The previous and the next month, as addresses name them."""
     before = date(year, month, 1) - timedelta(days=1)
     after = date(year, month, 28) + timedelta(days=4)
     return month_text(before.year, before.month), month_text(after.year, after.month)

@@ -1,7 +1,7 @@
-"""The settings of 1.5 and 1.6 as forms: what each field is called, its bounds, and its value.
+"""The settings of 1.5 and 1.6 as forms: labels, limits and values of their fields.
 
-The bounds are the commands' own (`hub.wire.commands.field_specs`), and so is the check of what a
-form sends.
+Limits come from the field specs of the commands (`hub.wire.commands.field_specs`); the same specs
+check what a form sends.
 """
 
 from __future__ import annotations
@@ -21,30 +21,30 @@ from web.pages.language import N_, gettext
 SettingName = Literal["face", "recording"]
 
 
-class Label(Struct, frozen=True):
-    """What a field is called. `name` is its name on the wire, dotted within an object."""
+class SettingLabel(Struct, frozen=True):
+    """The label of a field. `name` is its name on the wire, dotted within an object."""
 
     name: str
     text: str
     hint: str = ""
-    #: What its numbers mean, where they stand for something.
+    #: The meaning of its numbers, if they are codes.
     choices: tuple[str, ...] = ()
 
 
-class Group(Struct, frozen=True):
+class SettingGroup(Struct, frozen=True):
     title: str
-    labels: tuple[Label, ...]
+    labels: tuple[SettingLabel, ...]
 
 
 class SettingForm(Struct, frozen=True):
     name: SettingName
     title: str
-    groups: tuple[Group, ...]
+    groups: tuple[SettingGroup, ...]
     command: Command[Any, Any]
 
     @property
     def bounds(self) -> dict[str, FieldSpec]:
-        """The bounds of each field, dotted within an object."""
+        """The limits of each field, by its dotted name."""
         param: type[Struct] = self.command.param
         return dict(_flat_bounds(field_specs(param)))
 
@@ -53,67 +53,67 @@ FACE = SettingForm(
     "face",
     N_("Faces and people"),
     (
-        Group(
+        SettingGroup(
             N_("Detection"),
             (
-                Label("enable", N_("Detect faces and people")),
-                Label(
+                SettingLabel("enable", N_("Detect faces and people")),
+                SettingLabel(
                     "threshold",
                     N_("Detection threshold"),
                     N_("Lower values find more faces, but also more false ones."),
                 ),
-                Label("mini_face", N_("Minimum face size"), N_("In pixels.")),
-                Label("mini_human", N_("Minimum person size"), N_("In pixels.")),
-                Label("quality_face", N_("Minimum face quality")),
-                Label("quality_human", N_("Minimum person quality")),
+                SettingLabel("mini_face", N_("Minimum face size"), N_("In pixels.")),
+                SettingLabel("mini_human", N_("Minimum person size"), N_("In pixels.")),
+                SettingLabel("quality_face", N_("Minimum face quality")),
+                SettingLabel("quality_human", N_("Minimum person quality")),
             ),
         ),
-        Group(
+        SettingGroup(
             N_("Recognition"),
             (
-                Label(
+                SettingLabel(
                     "reg_threshold",
                     N_("Recognition threshold"),
                     N_("How similar a face must be to count as a known person."),
                 ),
-                Label("server_enable", N_("Face server")),
+                SettingLabel("server_enable", N_("Face server")),
             ),
         ),
-        Group(
+        SettingGroup(
             N_("Shown in the camera's video"),
             (
-                Label("show_face", N_("Frames around faces")),
-                Label("show_human", N_("Frames around people")),
+                SettingLabel("show_face", N_("Frames around faces")),
+                SettingLabel("show_human", N_("Frames around people")),
             ),
         ),
-        Group(
+        SettingGroup(
             N_("Sent to the hub"),
             (
-                Label("push_face", N_("Face picture")),
-                Label("push_bg", N_("Scene picture")),
-                Label("push_stranger", N_("Include strangers")),
+                SettingLabel("push_face", N_("Face picture")),
+                SettingLabel("push_bg", N_("Scene picture")),
+                SettingLabel("push_stranger", N_("Include strangers")),
             ),
         ),
-        Group(
+        SettingGroup(
             N_("Audio prompts"),
             (
-                Label("play_audio", N_("Play audio prompts")),
-                Label("play_audio_stranger", N_("For strangers")),
-                Label("play_audio_white", N_("For the whitelist")),
-                Label("play_audio_black", N_("For the blacklist")),
-                Label("play_audio_vip", N_("For VIPs")),
-                Label("play_audio_friend", N_("For visitors")),
+                SettingLabel("play_audio", N_("Play audio prompts")),
+                SettingLabel("play_audio_stranger", N_("For strangers")),
+                SettingLabel("play_audio_white", N_("For the whitelist")),
+                SettingLabel("play_audio_black", N_("For the blacklist")),
+                SettingLabel("play_audio_vip", N_("For VIPs")),
+                SettingLabel("play_audio_friend", N_("For visitors")),
             ),
         ),
-        Group(
+        SettingGroup(
             N_("Alarm output"),
             (
-                Label(
+                SettingLabel(
                     "alarm_out.interval",
                     N_("Minimum time between alarms"),
                     N_("The output is not triggered again during this time."),
                 ),
-                Label("alarm_out.alarm_push", N_("Send alarms to the hub")),
+                SettingLabel("alarm_out.alarm_push", N_("Send alarms to the hub")),
             ),
         ),
     ),
@@ -124,32 +124,32 @@ RECORDING = SettingForm(
     "recording",
     N_("Recording"),
     (
-        Group(
+        SettingGroup(
             N_("When to record"),
             (
-                Label("normal_record", N_("Manual recording")),
-                Label("alarm_record", N_("On alarm")),
-                Label("disconnect_record", N_("While the network is down")),
+                SettingLabel("normal_record", N_("Manual recording")),
+                SettingLabel("alarm_record", N_("On alarm")),
+                SettingLabel("disconnect_record", N_("While the network is down")),
             ),
         ),
-        Group(
+        SettingGroup(
             N_("Pre-recording"),
             (
-                Label("pre_record.enable", N_("Record before an alarm")),
-                Label("pre_record.duration", N_("Pre-recording time")),
+                SettingLabel("pre_record.enable", N_("Record before an alarm")),
+                SettingLabel("pre_record.duration", N_("Pre-recording time")),
             ),
         ),
-        Group(
+        SettingGroup(
             N_("Files"),
             (
-                Label("file_len", N_("File length")),
-                Label(
+                SettingLabel("file_len", N_("File length")),
+                SettingLabel(
                     "strategy",
                     N_("When the storage card is full"),
                     choices=(N_("Overwrite the oldest files"), N_("Stop recording")),
                 ),
-                Label("audio_enable", N_("Record audio")),
-                Label("face_server_enable", N_("Face server")),
+                SettingLabel("audio_enable", N_("Record audio")),
+                SettingLabel("face_server_enable", N_("Face server")),
             ),
         ),
     ),
@@ -157,13 +157,13 @@ RECORDING = SettingForm(
 )
 
 
-class Choice(Struct, frozen=True):
+class SettingOption(Struct, frozen=True):
     value: str
     text: str
 
 
-class Field(Struct, frozen=True, kw_only=True):
-    """One field as the page shows it. `look`: a check, a number or a choice."""
+class SettingField(Struct, frozen=True, kw_only=True):
+    """One field as the page shows it. `look` is the kind of input."""
 
     name: str
     id: str
@@ -175,26 +175,28 @@ class Field(Struct, frozen=True, kw_only=True):
     most: int | None
     unit: str
     expected: str
-    choices: tuple[Choice, ...]
+    choices: tuple[SettingOption, ...]
     fault: str
 
 
-class ShownGroup(Struct, frozen=True):
+class FieldGroup(Struct, frozen=True):
     title: str
-    fields: tuple[Field, ...]
+    fields: tuple[SettingField, ...]
 
 
-def shown_groups(
+def field_groups(
     form: SettingForm, values: Mapping[str, str], wrong: BadParameter | None = None
-) -> list[ShownGroup]:
-    """The form with these values; what is wrong of them is told beside its field."""
+) -> list[FieldGroup]:
+    """The form with these values; an error is shown beside its field."""
     bounds = form.bounds
     fault = wrong.field.removeprefix("param.") if wrong else ""
     return [
-        ShownGroup(
+        FieldGroup(
             gettext(group.title),
             tuple(
-                _field(form, label, bounds[label.name], values, is_wrong=label.name == fault)
+                _setting_field(
+                    form, label, bounds[label.name], values, is_wrong=label.name == fault
+                )
                 for label in group.labels
             ),
         )
@@ -202,12 +204,17 @@ def shown_groups(
     ]
 
 
-def _field(
-    form: SettingForm, label: Label, bound: FieldSpec, values: Mapping[str, str], *, is_wrong: bool
-) -> Field:
-    choices = _choices(label, bound)
+def _setting_field(
+    form: SettingForm,
+    label: SettingLabel,
+    bound: FieldSpec,
+    values: Mapping[str, str],
+    *,
+    is_wrong: bool,
+) -> SettingField:
+    choices = _options(label, bound)
     expected = gettext("Choose one of the options.") if choices else number_expected(bound)
-    return Field(
+    return SettingField(
         name=label.name,
         id=f"{form.name}-{label.name.replace('.', '-')}",
         label=gettext(label.text),
@@ -223,35 +230,35 @@ def _field(
     )
 
 
-def _choices(label: Label, bound: FieldSpec) -> tuple[Choice, ...]:
+def _options(label: SettingLabel, bound: FieldSpec) -> tuple[SettingOption, ...]:
     if label.choices:
-        return tuple(Choice(str(n), gettext(text)) for n, text in enumerate(label.choices))
+        return tuple(SettingOption(str(n), gettext(text)) for n, text in enumerate(label.choices))
     if bound.kind == "boolean" and not bound.required:
-        # What is not sent stays as it is on the camera.
+        # A field that is not sent is left unchanged on the camera.
         return (
-            Choice("", gettext("Unchanged")),
-            Choice("1", gettext("On")),
-            Choice("0", gettext("Off")),
+            SettingOption("", gettext("Unchanged")),
+            SettingOption("1", gettext("On")),
+            SettingOption("0", gettext("Off")),
         )
     return ()
 
 
-def values_of(param: Struct) -> dict[str, str]:
-    """A param as its form holds it: "1" and "0" for what is on and off, nothing for None."""
-    return dict(_flat_values(param, ""))
+def param_values(param: Struct) -> dict[str, str]:
+    """A param as form values: "1" and "0" for booleans, "" for None."""
+    return dict(_flatten_values(param, ""))
 
 
-def suggested_values(form: SettingForm) -> dict[str, str]:
-    """For a camera that took none yet: the example's values; what need not be sent stays as is."""
-    example = values_of(form.command.example)
+def typical_values(form: SettingForm) -> dict[str, str]:
+    """Values for a camera with no known settings: those of the example, "" if optional."""
+    example = param_values(form.command.example)
     return {name: example[name] if bound.required else "" for name, bound in form.bounds.items()}
 
 
-def _flat_values(param: Struct, prefix: str) -> Iterator[tuple[str, str]]:
+def _flatten_values(param: Struct, prefix: str) -> Iterator[tuple[str, str]]:
     for name in param.__struct_fields__:
         value = getattr(param, name)
         if isinstance(value, Struct):
-            yield from _flat_values(value, f"{prefix}{name}.")
+            yield from _flatten_values(value, f"{prefix}{name}.")
         else:
             yield prefix + name, "" if value is None else str(int(value))
 
@@ -266,21 +273,21 @@ def _flat_bounds(
             yield prefix + name, bound
 
 
-def values_sent(form: SettingForm, sent: Mapping[str, str]) -> dict[str, str]:
-    """What a browser sent; a check that is not set is not sent at all."""
+def read_values(form: SettingForm, sent: Mapping[str, str]) -> dict[str, str]:
+    """What the browser sent; it leaves out a checkbox that is not checked."""
     return {
         name: sent.get(name, "0" if bound.kind == "boolean" and bound.required else "").strip()
         for name, bound in form.bounds.items()
     }
 
 
-def param_of(form: SettingForm, values: Mapping[str, str]) -> Struct:
-    """The values as the command's param. Raises BadParameter that names the field."""
-    given: dict[str, Any] = {}
+def make_param(form: SettingForm, values: Mapping[str, str]) -> Struct:
+    """Check the values. Raises BadParameter that names the field."""
+    param_fields: dict[str, Any] = {}
     for name, value in values.items():
-        place, (*path, last) = given, name.split(".")
+        inner, (*path, last) = param_fields, name.split(".")
         for key in path:
-            place = place.setdefault(key, {})
-        place[last] = value
-    param: Struct = check_fields(form.command, given)
+            inner = inner.setdefault(key, {})
+        inner[last] = value
+    param: Struct = check_fields(form.command, param_fields)
     return param

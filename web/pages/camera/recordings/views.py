@@ -1,4 +1,4 @@
-"""What a camera has recorded: a month as a calendar (1.7), and a day as a list (1.8)."""
+"""The recordings of a camera: a month as a calendar (1.7), a day as a list (1.8)."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from hub.wire.commands.params import check_fields
 from hub.wire.times import read_local_time
 from web import auth
 from web.pages import language
-from web.pages.camera.layout import camera
-from web.pages.camera.paged_list import listed, place_of
-from web.pages.camera.recordings.calendar import month_of, month_text, months_around
-from web.pages.camera.streamed_page import Parts, asking_page
+from web.pages.camera.layout import get_camera
+from web.pages.camera.paged_list import read_position, stream_list
+from web.pages.camera.recordings.calendar import make_month, month_text, months_around
+from web.pages.camera.streamed_page import PartRenderer, streamed_camera_page
 from web.pages.labels import duration
 
 blueprint = Blueprint("camera_recordings", __name__, url_prefix="/cameras/<int:did>/recordings")
 
-#: What one answer holds of a day.
+#: Recordings per answer of the device.
 _PAGE_SIZE = 72
 
 _MONTH = re.compile(r"(\d{4})-(0[1-9]|1[0-2])", re.ASCII)
@@ -33,10 +33,10 @@ _YEARS = field_specs(RecordByMonth)["year"]
 _MINUTES_A_DAY = 24 * 60
 
 
-class Shown(Struct, frozen=True):
-    """A recording in words. `start` and `end` are as the camera has them where they are no times.
+class RecordingRow(Struct, frozen=True):
+    """A recording as text. Invalid times in `start` and `end` are shown as the camera sent them.
 
-    `at` and `length` are minutes of the day, for the strip; None where they are not known.
+    `at` and `length` are in minutes of the day, for the timeline; `at` is None if unknown.
     """
 
     start: str
@@ -51,20 +51,20 @@ class Shown(Struct, frozen=True):
 @blueprint.get("")
 async def month(did: int) -> Response:
     await auth.require_role("viewer")
-    device, hub, today = camera(did), auth.services(), _today()
-    year, number = _wanted_month(today)
+    device, hub, today = get_camera(did), auth.services(), _today()
+    year, number = _read_month(today)
 
-    async def ask(parts: Parts) -> AsyncGenerator[str, None]:
+    async def ask(renderer: PartRenderer) -> AsyncGenerator[str, None]:
         answer = await hub.commands.recordings_by_month(device.did, year, number)
-        yield await parts.show(
+        yield await renderer.render(
             "camera/recordings/_month.html",
             did=device.did,
-            month=month_of(year, number, answer.days, today=today),
+            month=make_month(year, number, answer.days, today=today),
             unreadable=answer.unreadable,
         )
 
     before, after = months_around(year, number)
-    return await asking_page(
+    return await streamed_camera_page(
         "camera/recordings/month.html",
         device,
         ask,
@@ -79,28 +79,28 @@ async def month(did: int) -> Response:
 @blueprint.get("/<day>")
 async def day(did: int, day: str) -> Response:
     await auth.require_role("viewer")
-    device, hub, today = camera(did), auth.services(), _today()
-    at, zone, place = _wanted_day(day), hub.site.zone(), place_of(request.args)
+    device, hub, today = get_camera(did), auth.services(), _today()
+    at, zone, position = _parse_day(day), hub.site.zone(), read_position(request.args)
     fields = {
         "start_time": f"{at} 00:00:00",
         "end_time": f"{at} 23:59:59",
-        "page_num": place.page,
+        "page_num": position.page,
         "page_size": _PAGE_SIZE,
     }
     param = check_fields(RECORD_LIST, fields)
 
-    def ask(parts: Parts) -> AsyncGenerator[str, None]:
-        return listed(
-            parts,
-            lambda: hub.commands.recordings(device.did, param, left=place.left),
-            lambda row: _shown(row, at),
+    def ask(renderer: PartRenderer) -> AsyncGenerator[str, None]:
+        return stream_list(
+            renderer,
+            lambda: hub.commands.recordings(device.did, param, left=position.left),
+            lambda row: _make_row(row, at),
             "camera/recordings/_day.html",
             "camera/recordings/_day_end.html",
             query={},
-            is_first=place.page is None,
+            is_first=position.page is None,
         )
 
-    return await asking_page(
+    return await streamed_camera_page(
         "camera/recordings/day.html",
         device,
         ask,
@@ -112,7 +112,7 @@ async def day(did: int, day: str) -> Response:
         before=at - timedelta(days=1),
         after=at + timedelta(days=1) if at < today else "",
         zone_name=str(zone),
-        is_first=place.page is None,
+        is_first=position.page is None,
     )
 
 
@@ -121,15 +121,15 @@ def _today() -> date:
     return datetime.fromtimestamp(hub.now(), hub.site.zone()).date()
 
 
-def _wanted_month(today: date) -> tuple[int, int]:
-    """The month of the address; what is none is this one, for a bookmark must not break."""
+def _read_month(today: date) -> tuple[int, int]:
+    """The month in the address. An invalid one is the current month: a bookmark must not break."""
     found = _MONTH.fullmatch(request.args.get("month", ""))
     if found and (_YEARS.least or 0) <= int(found[1]) <= (_YEARS.most or 0):
         return int(found[1]), int(found[2])
     return today.year, today.month
 
 
-def _wanted_day(text: str) -> date:
+def _parse_day(text: str) -> date:
     try:
         at = date.fromisoformat(text)
     except ValueError:
@@ -139,26 +139,29 @@ def _wanted_day(text: str) -> date:
     return at
 
 
-def _shown(one: Recording, day: date) -> Shown:
-    # As clocks on a wall: no zone, whose hours a change of the clocks would repeat or leave out.
-    start, end = read_local_time(one.start_time, UTC), read_local_time(one.end_time, UTC)
+def _make_row(recording: Recording, day: date) -> RecordingRow:
+    # Local time without a zone: a change of the clocks must not repeat or skip hours.
+    start, end = (
+        read_local_time(recording.start_time, UTC),
+        read_local_time(recording.end_time, UTC),
+    )
     seconds = (end - start) / 1000 if start is not None and end is not None else 0
     midnight = datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp()
     at = None if start is None else (start / 1000 - midnight) / 60
-    # What began the day before is drawn from midnight on.
+    # A recording that began the day before is drawn from midnight.
     first = 0.0 if at is None else max(at, 0.0)
     last = min((at or 0.0) + seconds / 60, _MINUTES_A_DAY)
-    return Shown(
-        start=_of_day(one.start_time, day),
-        end=_of_day(one.end_time, day),
+    return RecordingRow(
+        start=_without_date(recording.start_time, day),
+        end=_without_date(recording.end_time, day),
         length_text=duration(seconds) if seconds > 0 else "",
-        file=(one.filename or "").rsplit("/", 1)[-1],
-        path=one.filename or "",
+        file=(recording.filename or "").rsplit("/", 1)[-1],
+        path=recording.filename or "",
         at=first if at is not None and last > first else None,
         length=last - first,
     )
 
 
-def _of_day(text: str | None, day: date) -> str:
-    """A time without its date, where that is the day's own."""
+def _without_date(text: str | None, day: date) -> str:
+    """A time, without its date if that is the day shown."""
     return (text or "").strip().removeprefix(f"{day}").lstrip(" T") or "–"

@@ -1,4 +1,4 @@
-"""Cameras: those of the site, those that wait, and adding one."""
+"""The page of all cameras, with pending devices; and adding a camera."""
 
 from __future__ import annotations
 
@@ -6,23 +6,22 @@ from quart import Blueprint, Response, request
 
 from hub.errors import BadParameter
 from hub.services.devices.directory import NewDevice
-from hub.services.shielding import shielded
 from web import auth
 from web.pages.cameras.camera_list import camera_list
-from web.pages.cameras.waiting import WaitingRow, accepted_note, knocks
-from web.pages.labels import device_fault, done_sentence
-from web.pages.layout import go, page
+from web.pages.cameras.pending_list import PendingRow, accepted_note, pending_list
+from web.pages.labels import describe_field_error, done_sentence
+from web.pages.layout import page, redirect_to
 
 blueprint = Blueprint("cameras", __name__, url_prefix="/cameras")
 
 
-async def cameras_page(refused: WaitingRow | None = None, fault: str = "") -> Response:
+async def cameras_page(refused: PendingRow | None = None, fault: str = "") -> Response:
     return await page(
         "cameras/cameras.html",
         area="cameras",
         status=400 if refused or fault else 200,
         cameras=camera_list(),
-        knocks=knocks("/cameras", refused),
+        pending=pending_list("/cameras", refused),
         accepted=accepted_note(),
         fault=fault,
         done=done_sentence(request.args.get("done")),
@@ -66,17 +65,16 @@ async def add() -> Response:
     values = {name: form.get(name, "").strip() for name in ("sn", "code", "did", "name", "key")}
     hub = auth.services()
     try:
-        with shielded():
-            device = await hub.devices.add(
-                NewDevice(
-                    sn=values["sn"],
-                    code=values["code"],
-                    did=values["did"] or None,
-                    name=values["name"],
-                    key=values["key"] or None,
-                )
+        device = await hub.devices.add(
+            NewDevice(
+                sn=values["sn"],
+                code=values["code"],
+                did=values["did"] or None,
+                name=values["name"],
+                key=values["key"] or None,
             )
-            await hub.audit.add(auth.actor(me), "device.add", device.did)
+        )
+        await hub.audit.add(auth.actor(me), "device.add", device.did)
     except BadParameter as error:
-        return await _add_page(values, device_fault(error))
-    return go(f"/cameras/{device.did}?done=added")
+        return await _add_page(values, describe_field_error(error))
+    return redirect_to(f"/cameras/{device.did}?done=added")

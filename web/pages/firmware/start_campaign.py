@@ -1,4 +1,4 @@
-"""Giving a release to cameras: which of them, and which one goes first."""
+"""Start a campaign: select cameras, and the one that goes first."""
 
 from __future__ import annotations
 
@@ -8,26 +8,25 @@ from quart import Blueprint, Response, request
 from hub.errors import HubError
 from hub.services.firmware.campaigns import Standing
 from hub.services.firmware.releases import Release
-from hub.services.shielding import shielded
 from hub.wire.uploads.firmware import Versions
 from web import auth
-from web.pages.camera.row import Row, row
-from web.pages.firmware.labels import start_fault, too_old_sentence, versions_line
-from web.pages.firmware.release_holders import Holders
+from web.pages.camera.row import CameraRow, camera_row
+from web.pages.firmware.labels import describe_start_error, too_old_sentence, versions_line
+from web.pages.firmware.release_holders import ReleaseHolders
 from web.pages.firmware.rows import release_row
 from web.pages.language import gettext
-from web.pages.layout import go, page
+from web.pages.layout import page, redirect_to
 
 blueprint = Blueprint("firmware_give", __name__, url_prefix="/firmware/releases/<int:id>/give")
 
 
-class Choice(Struct, frozen=True, kw_only=True):
-    """A camera. `hindrance`: why it cannot be chosen; `campaign`: the one that holds it."""
+class CameraChoice(Struct, frozen=True, kw_only=True):
+    """A camera to select. `obstacle` says why it cannot be; `campaign` is the one it is in."""
 
-    camera: Row
+    camera: CameraRow
     versions: str
     chosen: bool
-    hindrance: str = ""
+    obstacle: str = ""
     campaign: int | None = None
     warning: str = ""
 
@@ -35,7 +34,7 @@ class Choice(Struct, frozen=True, kw_only=True):
 @blueprint.get("")
 async def show(id: int) -> Response:
     await auth.require_role("admin")
-    return await _give_page(auth.services().releases.get(id), [])
+    return await _start_page(auth.services().releases.get(id), [])
 
 
 @blueprint.post("")
@@ -48,60 +47,62 @@ async def start(id: int) -> Response:
     dids, first = form.getlist("did"), form.get("first", "")
     if first and first not in dids:
         fault = gettext("The camera that goes first must be one of the selected cameras.")
-        return await _give_page(release, dids, first, fault)
+        return await _start_page(release, dids, first, fault)
     try:
-        with shielded():
-            campaign = await hub.campaigns.start(id, _in_order(dids, first))
-            await hub.audit.add(auth.actor(me), "campaign.start", str(campaign.id))
+        campaign = await hub.campaigns.start(id, _in_order(dids, first))
+        await hub.audit.add(auth.actor(me), "campaign.start", str(campaign.id))
     except HubError as error:
-        return await _give_page(release, dids, first, start_fault(error))
-    return go(f"/firmware/campaigns/{campaign.id}?done=campaign-started")
+        return await _start_page(release, dids, first, describe_start_error(error))
+    return redirect_to(f"/firmware/campaigns/{campaign.id}?done=campaign-started")
 
 
 def _in_order(dids: list[str], first: str) -> list[str]:
-    """Who goes first, then those that are online: one that is not would keep all others waiting."""
+    """The first camera, then those online: an offline one would hold up all others."""
     online = {one.did for one in auth.services().devices.list() if one.state == "online"}
     return sorted(dids, key=lambda did: (did != first, did not in online))
 
 
-async def _give_page(
+async def _start_page(
     release: Release, chosen: list[str], first: str = "", fault: str = ""
 ) -> Response:
     cameras = sorted(auth.services().devices.list(), key=lambda one: (one.name.casefold(), one.did))
     standings, wanted = auth.services().campaigns.standings(), set(chosen)
     choices = [
-        _choice(row(one), release, standings.get(one.did), one.did in wanted) for one in cameras
+        _make_choice(camera_row(one), release, standings.get(one.did), one.did in wanted)
+        for one in cameras
     ]
     return await page(
-        "firmware/give.html",
+        "firmware/start_campaign.html",
         area="firmware",
         status=400 if fault else 200,
         fault=fault,
-        row=release_row(release, Holders()),
+        row=release_row(release, ReleaseHolders()),
         choices=choices,
-        free=[one for one in choices if not one.hindrance],
+        free=[one for one in choices if not one.obstacle],
         first=first,
     )
 
 
-def _choice(camera: Row, release: Release, standing: Standing | None, chosen: bool) -> Choice:
+def _make_choice(
+    camera: CameraRow, release: Release, standing: Standing | None, chosen: bool
+) -> CameraChoice:
     device = camera.device
     reported = Versions.of(device)
-    hindrance, campaign = _hindrance(camera, reported, release, standing)
-    return Choice(
+    obstacle, campaign = _find_obstacle(camera, reported, release, standing)
+    return CameraChoice(
         camera=camera,
         versions=versions_line(reported),
-        chosen=chosen and not hindrance,
-        hindrance=hindrance,
+        chosen=chosen and not obstacle,
+        obstacle=obstacle,
         campaign=campaign,
         warning=too_old_sentence(reported, release),
     )
 
 
-def _hindrance(
-    camera: Row, reported: Versions, release: Release, standing: Standing | None
+def _find_obstacle(
+    camera: CameraRow, reported: Versions, release: Release, standing: Standing | None
 ) -> tuple[str, int | None]:
-    """Why it cannot be chosen, and the campaign that holds it."""
+    """Why the camera cannot be selected, and the campaign that it is in."""
     if standing is not None and not standing.campaign.has_ended:
         text = gettext("It is being updated to %(version)s.")
         return text % {"version": standing.campaign.release.ver_name}, standing.campaign.id

@@ -1,4 +1,4 @@
-"""Live, the guard's home: the wall, its stream, the strip of cameras, and a record's page."""
+"""The live page: wall, event stream and camera strip; and the page of one record."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from web.pages.labels import DEVICE_STATES
 from web.pages.labels import KINDS as KIND_NAMES
 from web.pages.language import gettext
 from web.pages.layout import page, wants_part
-from web.pages.live.record_cards import card, fields, further_fields, shown_pictures
-from web.pages.live.stream import WALL, Wall
+from web.pages.live.record_cards import card_pictures, extra_fields, make_card, record_fields
+from web.pages.live.stream import CARDS_PER_PAGE, WallStream
 
 blueprint = Blueprint("live", __name__)
 
-#: Thousands have a page of their own: so many stand in the row, and so many in the choice.
-_MOST_CHIPS = 60
-_MOST_CHOICES = 200
+#: Cameras shown in the strip and in the drop-down list; the rest is on the page of cameras.
+_MAX_STRIP_CAMERAS = 60
+_MAX_CAMERA_CHOICES = 200
 _STATE_ORDER = {"offline": 0, "online": 1, "disabled": 2}
 
 
-class View(Struct, frozen=True):
-    """What the wall is narrowed to, as its address says it."""
+class WallFilter(Struct, frozen=True):
+    """The filter of the wall, as its address gives it."""
 
     kind: RecordKind | None = None
     did: str | None = None
@@ -45,7 +45,7 @@ class View(Struct, frozen=True):
         did: str | UnsetType | None = UNSET,
         before: int | None = None,
     ) -> str:
-        """The query of an address with this view, or with parts of it changed."""
+        """The query string for this filter, with parts of it replaced."""
         pairs = {
             "kind": self.kind if kind is UNSET else kind,
             "did": self.did if did is UNSET else did,
@@ -71,8 +71,8 @@ class CameraLink(Struct, frozen=True):
     chosen: bool
 
 
-class Strip(Struct, frozen=True):
-    """The cameras in one row, as far as they have room there; `total`: how many there are."""
+class CameraStrip(Struct, frozen=True):
+    """The first cameras in one row; `total` counts all of them."""
 
     cameras: list[CameraLink]
     total: int
@@ -81,14 +81,14 @@ class Strip(Struct, frozen=True):
     waiting: int
 
 
-def _view() -> View:
-    """The view of this request. What is no kind is no filter; a bookmark must not break."""
+def _read_filter() -> WallFilter:
+    """The filter of this request. An unknown kind is ignored: a bookmark must not break."""
     wanted = request.args.get("kind")
     kind = next((one for one in RECORD_KINDS if one == wanted), None)
-    return View(kind=kind, did=request.args.get("did") or None)
+    return WallFilter(kind=kind, did=request.args.get("did") or None)
 
 
-def _seq_argument(name: str) -> int | None:
+def _read_seq(name: str) -> int | None:
     text = request.args.get(name)
     if not text:
         return None
@@ -97,49 +97,60 @@ def _seq_argument(name: str) -> int | None:
     return int(text)
 
 
-def _kind_links(view: View) -> list[KindLink]:
-    everything = KindLink(gettext("All"), "", "/" + view.query(kind=None), view.kind is None)
+def _kind_links(wall_filter: WallFilter) -> list[KindLink]:
+    everything = KindLink(
+        gettext("All"), "", "/" + wall_filter.query(kind=None), wall_filter.kind is None
+    )
     return [everything] + [
-        KindLink(gettext(KIND_NAMES[kind]), kind, "/" + view.query(kind=kind), view.kind == kind)
+        KindLink(
+            gettext(KIND_NAMES[kind]),
+            kind,
+            "/" + wall_filter.query(kind=kind),
+            wall_filter.kind == kind,
+        )
         for kind in RECORD_KINDS
     ]
 
 
-def _name(device: DeviceView) -> str:
+def _display_name(device: DeviceView) -> str:
     return device.name or device.sn
 
 
-def _camera_link(device: DeviceView, view: View) -> CameraLink:
-    chosen = device.did == view.did
+def _camera_link(device: DeviceView, wall_filter: WallFilter) -> CameraLink:
+    chosen = device.did == wall_filter.did
     return CameraLink(
         did=device.did,
-        name=_name(device),
+        name=_display_name(device),
         state=device.state,
         state_text=gettext(DEVICE_STATES[device.state]),
-        url="/" + view.query(did=None if chosen else device.did),
+        url="/" + wall_filter.query(did=None if chosen else device.did),
         chosen=chosen,
     )
 
 
-def _links(devices: list[DeviceView], view: View, most: int) -> list[CameraLink]:
-    """The first of them, and the one that is chosen."""
-    shown = devices[:most] + [device for device in devices[most:] if device.did == view.did]
-    return [_camera_link(device, view) for device in shown]
+def _camera_links(
+    devices: list[DeviceView], wall_filter: WallFilter, most: int
+) -> list[CameraLink]:
+    """The first `most` cameras, and the selected one."""
+    shown = devices[:most] + [device for device in devices[most:] if device.did == wall_filter.did]
+    return [_camera_link(device, wall_filter) for device in shown]
 
 
-def _choices(view: View) -> list[CameraLink]:
-    devices = sorted(auth.services().devices.list(), key=lambda device: _name(device).casefold())
-    return _links(devices, view, _MOST_CHOICES)
+def _camera_choices(wall_filter: WallFilter) -> list[CameraLink]:
+    devices = sorted(
+        auth.services().devices.list(), key=lambda device: _display_name(device).casefold()
+    )
+    return _camera_links(devices, wall_filter, _MAX_CAMERA_CHOICES)
 
 
-def _strip(view: View) -> Strip:
-    """What is offline comes first, for that is what one must see."""
+def _camera_strip(wall_filter: WallFilter) -> CameraStrip:
+    """Offline cameras come first, because they need attention."""
     devices = auth.services().devices.list()
     ordered = sorted(
-        devices, key=lambda device: (_STATE_ORDER[device.state], _name(device).casefold())
+        devices, key=lambda device: (_STATE_ORDER[device.state], _display_name(device).casefold())
     )
-    return Strip(
-        cameras=_links(ordered, view, _MOST_CHIPS),
+    return CameraStrip(
+        cameras=_camera_links(ordered, wall_filter, _MAX_STRIP_CAMERAS),
         total=len(devices),
         online=sum(device.state == "online" for device in devices),
         offline=sum(device.state == "offline" for device in devices),
@@ -150,27 +161,29 @@ def _strip(view: View) -> Strip:
 @blueprint.get("/")
 async def live() -> Response:
     await auth.require_role("viewer")
-    view, before = _view(), _seq_argument("before")
+    wall_filter, before = _read_filter(), _read_seq("before")
     log = auth.services().records
-    # Read first: what is committed meanwhile is on the page already, and skipped by its seq.
+    # Read before the records: later ones may be on the page already, and are skipped by their seq.
     seq = log.last_seq
-    found = await log.page(view.filter, before=before, newest_first=True, limit=WALL)
-    strip = _strip(view)
-    older = "" if found.next is None else "/" + view.query(before=found.items[-1].seq)
+    found = await log.page(
+        wall_filter.filter, before=before, newest_first=True, limit=CARDS_PER_PAGE
+    )
+    strip = _camera_strip(wall_filter)
+    older = "" if found.next is None else "/" + wall_filter.query(before=found.items[-1].seq)
     return await page(
         "live/live.html",
         area="live",
         seq=seq,
-        kind=view.kind or "",
-        did=view.did or "",
-        query=view.query(),
+        kind=wall_filter.kind or "",
+        did=wall_filter.did or "",
+        query=wall_filter.query(),
         before=before,
-        cards=[card(record) for record in found.items],
-        kinds=_kind_links(view),
+        cards=[make_card(record) for record in found.items],
+        kinds=_kind_links(wall_filter),
         strip=strip,
-        choices=_choices(view),
+        choices=_camera_choices(wall_filter),
         has_cameras=strip.total > 0 or seq > 0,
-        newest_url="/" + view.query(),
+        newest_url="/" + wall_filter.query(),
         older_url=older,
     )
 
@@ -178,7 +191,7 @@ async def live() -> Response:
 @blueprint.get("/strip")
 async def show_strip() -> Response:
     await auth.require_role("viewer")
-    return await page("live/_strip.html", strip=_strip(_view()))
+    return await page("live/_strip.html", strip=_camera_strip(_read_filter()))
 
 
 @blueprint.get("/notices")
@@ -189,12 +202,12 @@ async def notices() -> Response:
 
 @blueprint.get("/stream")
 async def stream() -> Response:
-    """Cards as they come, and what changed, for every tab of one browser."""
+    """The events for all tabs of one browser: new cards, and what has changed."""
     by = auth.actor(await auth.require_role("viewer"))
     if request.method == "HEAD":
         return Response(b"", content_type="text/event-stream")
     refuse_too_many(by)
-    response = Response(Wall(by, _seq_argument("after")), content_type="text/event-stream")
+    response = Response(WallStream(by, _read_seq("after")), content_type="text/event-stream")
     response.headers["X-Accel-Buffering"] = "no"
     return response
 
@@ -202,20 +215,20 @@ async def stream() -> Response:
 @blueprint.get("/records/<int:seq>")
 async def record(seq: int) -> Response:
     await auth.require_role("viewer")
-    view = _view()
+    wall_filter = _read_filter()
     log = auth.services().records
     found = await log.get(seq)
-    newer = await log.page(view.filter, after=seq, limit=1)
-    older = await log.page(view.filter, before=seq, newest_first=True, limit=1)
-    query = view.query()
+    newer = await log.page(wall_filter.filter, after=seq, limit=1)
+    older = await log.page(wall_filter.filter, before=seq, newest_first=True, limit=1)
+    query = wall_filter.query()
     return await page(
         "live/_record.html" if wants_part() else "live/record.html",
         area="live",
         record=found,
-        card=card(found),
-        pictures=shown_pictures(found),
-        fields=fields(found),
-        further=further_fields(found),
+        card=make_card(found),
+        pictures=card_pictures(found),
+        fields=record_fields(found),
+        further=extra_fields(found),
         query=query,
         newer_url=f"/records/{newer.items[0].seq}{query}" if newer.items else "",
         older_url=f"/records/{older.items[0].seq}{query}" if older.items else "",

@@ -1,0 +1,72 @@
+"""Form fields for a photo and for a time, shared by the pages of a camera."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+
+from msgspec import Struct
+
+from hub.errors import HubError
+from hub.services.commands.photos import MAX_PIXELS, BadPhoto
+from web import auth
+from web.api.endpoint import MOST_BODY_BYTES
+from web.pages.language import N_, gettext
+from web.pages.upload_errors import describe_form_error, file_too_large
+
+_PHOTO_MISSING = N_("Choose a photo.")
+_PHOTO_ERRORS = {
+    "missing": _PHOTO_MISSING,
+    "no picture": N_(
+        "This file cannot be used. Choose a JPEG, PNG, WebP, GIF or BMP picture. Phones "
+        "may use other formats (HEIC): save those as JPEG first."
+    ),
+    "damaged": N_("The picture is damaged or incomplete. Choose another file."),
+}
+
+
+class PhotoField(Struct, frozen=True):
+    """What the browser checks before it sends a photo. `most` is in bytes."""
+
+    most: int
+    too_large: str
+    expected: str
+
+
+def photo_field() -> PhotoField:
+    return PhotoField(
+        # Leave room for the other fields.
+        most=(_megabytes() << 20) - MOST_BODY_BYTES,
+        too_large=file_too_large(_megabytes()),
+        expected=gettext(_PHOTO_MISSING),
+    )
+
+
+def describe_photo_error(error: HubError) -> str:
+    """Say what is wrong with the photo or with the form; for UPLOAD_ERRORS."""
+    match error:
+        case BadPhoto(fault="too many pixels"):
+            return gettext("The picture is too large. The limit is %(n)s million pixels.") % {
+                "n": MAX_PIXELS // 1_000_000
+            }
+        case BadPhoto():
+            return gettext(_PHOTO_ERRORS[error.fault])
+    return describe_form_error(error, _megabytes())
+
+
+def _megabytes() -> int:
+    return auth.services().config.web.max_body_mb
+
+
+#: Browsers leave out the seconds if they are zero.
+_TIME = re.compile(r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d)(:\d\d)?(\.\d+)?", re.ASCII)
+
+
+def format_time_field(at: datetime) -> str:
+    return f"{at:%Y-%m-%dT%H:%M:%S}"
+
+
+def parse_time_field(text: str) -> str:
+    """Convert a browser's time to the format of 1.10; other text is returned unchanged."""
+    found = _TIME.fullmatch(text)
+    return f"{found[1]} {found[2]}{found[3] or ':00'}" if found else text

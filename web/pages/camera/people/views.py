@@ -1,0 +1,296 @@
+"""The people stored on a camera: list (1.13), details (1.14), add (1.12) and delete (1.15)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncGenerator, Mapping
+from typing import Any
+from urllib.parse import urlencode
+
+from msgspec import Struct
+from quart import Blueprint, Response, request
+
+from hub.errors import AlreadyExists, BadParameter, HubError, NoSuchPath
+from hub.services.devices.views import DeviceView
+from hub.wire.commands.dialect import PERSON_LIST
+from hub.wire.commands.messages import MAX_PID, Person, PersonList
+from hub.wire.commands.params import check_fields
+from web import auth
+from web.forms.file_forms import read_file_form
+from web.pages.camera.audited_action import perform_audited
+from web.pages.camera.form_fields import describe_photo_error, photo_field
+from web.pages.camera.layout import camera_page, device_picture_url, get_camera
+from web.pages.camera.paged_list import read_position, stream_list
+from web.pages.camera.people.filters import (
+    FILTERS,
+    describe_filter_error,
+    filter_fields,
+    read_filters,
+)
+from web.pages.camera.people.form import (
+    LABELS,
+    TABLES,
+    category_choices,
+    make_param,
+    person_fields,
+    read_values,
+)
+from web.pages.camera.streamed_page import PartRenderer, streamed_camera_page
+from web.pages.device_errors import DEVICE_ERRORS, describe_change_error
+from web.pages.language import gettext
+from web.pages.layout import redirect_to
+from web.pages.live.record_cards import ListBadge, list_badge, table_text
+from web.pages.upload_errors import UPLOAD_ERRORS
+
+blueprint = Blueprint("camera_people", __name__, url_prefix="/cameras/<int:did>/people")
+
+_PAGE = "camera/people/people.html"
+
+_PID = re.compile(r"[0-9]{1,20}", re.ASCII)
+
+
+class PersonFact(Struct, frozen=True):
+    label: str
+    value: str
+
+
+class PersonCard(Struct, frozen=True, kw_only=True):
+    """A person as text. `url` is empty if the pid is not valid in a command."""
+
+    pid: str
+    name: str
+    url: str
+    picture: str
+    badge: ListBadge | None
+    facts: tuple[PersonFact, ...]
+
+
+@blueprint.get("")
+async def people(did: int) -> Response:
+    await auth.require_role("guard")
+    device, hub = get_camera(did), auth.services()
+    query, position = _read_query(request.args), read_position(request.args)
+    page: dict[str, Any] = {
+        "filters": filter_fields(PersonList, query),
+        "category": query.get("category", ""),
+        "categories": category_choices(),
+        "is_filtered": bool(query),
+        "is_first": position.page is None,
+        "first_url": "?" + urlencode(query) if query else "",
+    }
+    try:
+        param = _make_list_param(query, position.page)
+    except BadParameter as error:
+        return await camera_page(
+            _PAGE, device, tab="/people", status=400, fault=_describe_query_error(error), **page
+        )
+
+    def ask(renderer: PartRenderer) -> AsyncGenerator[str, None]:
+        return stream_list(
+            renderer,
+            lambda: hub.commands.people(device.did, param, left=position.left),
+            lambda row: _make_card(row, device.did),
+            "camera/people/_people.html",
+            "camera/people/_people_end.html",
+            query=query,
+            is_first=position.page is None,
+            is_filtered=bool(query),
+        )
+
+    return await streamed_camera_page(_PAGE, device, ask, tab="/people", **page)
+
+
+@blueprint.get("/<pid>")
+async def person(did: int, pid: str) -> Response:
+    me = await auth.require_role("guard")
+    device, hub = get_camera(did), auth.services()
+    _check_pid(pid)
+
+    async def ask(renderer: PartRenderer) -> AsyncGenerator[str, None]:
+        found = await hub.commands.person_query(device.did, pid)
+        yield await renderer.render(
+            "camera/people/_person.html",
+            person=_make_card(found, device.did),
+            may_delete=auth.reaches(me, "admin"),
+        )
+
+    return await streamed_camera_page(
+        "camera/people/person.html", device, ask, tab="/people", pid=pid
+    )
+
+
+@blueprint.get("/add")
+async def show_add(did: int) -> Response:
+    await auth.require_role("admin")
+    return await _add_page(get_camera(did), {})
+
+
+@blueprint.post("/add")
+async def add(did: int) -> Response:
+    me = await auth.require_role("admin")
+    device, hub = get_camera(did), auth.services()
+    values: Mapping[str, str] = {}
+    try:
+        form = await read_file_form(me, "photo")
+        await auth.check_csrf(form.fields)
+        values = read_values(form.fields)
+        param = make_param(values, await hub.photos.for_devices(form.file))
+    except UPLOAD_ERRORS as error:
+        return await _add_page(device, values, error)
+    if not form.fields.get("replace") and (holder := await _find_holder(device, param.pid)):
+        return await _add_page(device, values, holder=holder)
+    device_error = await perform_audited(
+        device,
+        me,
+        "device.person_add",
+        lambda: hub.commands.person_add(device.did, param),
+        of=param.pid,
+    )
+    if device_error is not None:
+        return await _add_page(device, values, device_error)
+    return redirect_to(f"/cameras/{did}/people/{param.pid}?done=person-added")
+
+
+@blueprint.get("/<pid>/delete")
+async def ask_to_delete(did: int, pid: str) -> Response:
+    await auth.require_role("admin")
+    return await _delete_page(get_camera(did), pid)
+
+
+@blueprint.post("/<pid>/delete")
+async def delete(did: int, pid: str) -> Response:
+    me = await auth.require_role("admin")
+    await auth.check_csrf()
+    device, hub = get_camera(did), auth.services()
+    _check_pid(pid)
+    device_error = await perform_audited(
+        device,
+        me,
+        "device.person_delete",
+        lambda: hub.commands.person_delete(device.did, pid),
+        of=pid,
+    )
+    if device_error is not None:
+        return await _delete_page(device, pid, device_error)
+    return redirect_to(f"/cameras/{did}/people?done=person-deleted")
+
+
+async def _find_holder(device: DeviceView, pid: str) -> str:
+    """Name of the person who already has that pid; "" if there is none or the camera fails."""
+    try:
+        holder = await auth.services().commands.person_query(device.did, pid)
+    except DEVICE_ERRORS:
+        return ""
+    return holder.name or gettext("No name")
+
+
+async def _add_page(
+    device: DeviceView,
+    values: Mapping[str, str],
+    error: HubError | None = None,
+    *,
+    holder: str = "",
+) -> Response:
+    """`holder` is the person who already has that pid: the page asks whether to replace them."""
+    wrong = error if isinstance(error, BadParameter) else None
+    is_field = wrong is not None and wrong.field.removeprefix("param.") in LABELS
+    return await camera_page(
+        "camera/people/add.html",
+        device,
+        tab="/people",
+        status=error.status if error else AlreadyExists.status if holder else 200,
+        fields=person_fields(values, wrong),
+        photo=photo_field(),
+        fault=_describe_add_error(error, is_field=is_field),
+        is_sent=error is not None or bool(holder),
+        holder=holder,
+        pid=values.get("pid", ""),
+    )
+
+
+def _describe_add_error(error: HubError | None, *, is_field: bool) -> str:
+    if error is None:
+        return ""
+    if is_field:
+        return gettext("Nothing was sent: one value is not valid. It is marked below.")
+    if isinstance(error, UPLOAD_ERRORS):
+        return describe_photo_error(error)
+    return describe_change_error(error)
+
+
+async def _delete_page(device: DeviceView, pid: str, error: HubError | None = None) -> Response:
+    """The page asks the camera who the person is; the button follows the answer."""
+    _check_pid(pid)
+    hub = auth.services()
+
+    async def ask(renderer: PartRenderer) -> AsyncGenerator[str, None]:
+        if error is not None:
+            return
+        found = await hub.commands.person_query(device.did, pid)
+        yield await renderer.render(
+            "camera/people/_person.html", person=_make_card(found, device.did)
+        )
+
+    return await streamed_camera_page(
+        "camera/people/delete.html",
+        device,
+        ask,
+        tab="/people",
+        status=error.status if error else 200,
+        pid=pid,
+        fault=describe_change_error(error) if error else "",
+    )
+
+
+def _check_pid(pid: str) -> None:
+    """Raises NoSuchPath if that is not a pid."""
+    if not _is_pid(pid):
+        raise NoSuchPath
+
+
+def _is_pid(text: str) -> bool:
+    return bool(_PID.fullmatch(text)) and 1 <= int(text) <= MAX_PID
+
+
+def _read_query(args: Mapping[str, str]) -> dict[str, str]:
+    """The search form, from the query parameters."""
+    category = args.get("category", "").strip()
+    return read_filters(args) | ({"category": category} if category else {})
+
+
+def _make_list_param(query: Mapping[str, str], page: int | None) -> PersonList:
+    """Check the query. Raises BadParameter that names the field."""
+    return check_fields(PERSON_LIST, {**query, "page_num": page})
+
+
+def _describe_query_error(error: BadParameter) -> str:
+    field = error.field.removeprefix("param.")
+    if field in FILTERS:
+        return describe_filter_error(PersonList, field)
+    return gettext("There is no such list. Choose one of the options.")
+
+
+def _make_card(person_found: Person, did: str) -> PersonCard:
+    badge = list_badge(person_found.category)
+    return PersonCard(
+        pid=person_found.pid,
+        name=person_found.name or gettext("No name"),
+        url=f"/cameras/{did}/people/{person_found.pid}" if _is_pid(person_found.pid) else "",
+        picture=device_picture_url(did, person_found.photo) if person_found.photo else "",
+        badge=badge,
+        facts=tuple(
+            PersonFact(gettext(label), value)
+            for name, label in LABELS.items()
+            # The page shows the name and badge above.
+            if not (name == "name" or (name == "category" and badge))
+            and (value := _format_value(person_found, name))
+        ),
+    )
+
+
+def _format_value(person_found: Person, name: str) -> str:
+    value = getattr(person_found, name)
+    if name in TABLES:
+        return table_text(value, TABLES[name])
+    # An age of 0 means unknown.
+    return "" if value is None or (name == "age" and not value) else str(value)

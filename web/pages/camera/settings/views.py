@@ -1,0 +1,133 @@
+"""A camera's settings: face recognition (1.5) and recording (1.6).
+
+Settings cannot be read from a camera: the page shows the last ones that it accepted from this hub.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from msgspec import Struct
+from quart import Blueprint, Response, request
+
+from hub.errors import BadParameter, HubError
+from hub.services.commands.known_settings import KnownSetting
+from hub.services.devices.views import DeviceView
+from web import auth
+from web.pages.camera.audited_action import perform_audited
+from web.pages.camera.layout import camera_page, get_camera
+from web.pages.camera.settings.forms import (
+    FACE,
+    RECORDING,
+    FieldGroup,
+    SettingForm,
+    field_groups,
+    make_param,
+    param_values,
+    read_values,
+    typical_values,
+)
+from web.pages.device_errors import describe_change_error, device_message
+from web.pages.language import gettext
+from web.pages.layout import redirect_to
+
+blueprint = Blueprint("camera_settings", __name__, url_prefix="/cameras/<int:did>/settings")
+
+
+class SettingFormView(Struct, frozen=True, kw_only=True):
+    """One of the two forms, with the camera's last answer."""
+
+    name: str
+    title: str
+    groups: list[FieldGroup]
+    taken_at: int | None
+    #: Its last answer, if it refused.
+    refused_at: int | None
+    refused: str
+    fault: str
+    #: Whether the error is marked beside a field.
+    is_marked: bool
+
+
+class RejectedForm(Struct, frozen=True):
+    """A form that was not applied: its values and the error."""
+
+    form: SettingForm
+    values: Mapping[str, str]
+    error: HubError
+
+    @property
+    def fault(self) -> str:
+        if isinstance(self.error, BadParameter):
+            return gettext("Nothing was sent: one value is not valid. It is marked below.")
+        return describe_change_error(self.error)
+
+
+@blueprint.get("")
+async def settings(did: int) -> Response:
+    await auth.require_role("admin")
+    return await _settings_page(get_camera(did))
+
+
+@blueprint.post("/face")
+async def set_face(did: int) -> Response:
+    return await _apply(did, FACE)
+
+
+@blueprint.post("/recording")
+async def set_recording(did: int) -> Response:
+    return await _apply(did, RECORDING)
+
+
+async def _apply(did: int, form: SettingForm) -> Response:
+    me = await auth.require_role("admin")
+    await auth.check_csrf()
+    device, hub = get_camera(did), auth.services()
+    values = read_values(form, (await request.form).to_dict())
+    try:
+        param = make_param(form, values)
+    except BadParameter as error:
+        return await _settings_page(device, RejectedForm(form, values, error))
+    device_error = await perform_audited(
+        device,
+        me,
+        f"device.set_{form.name}",
+        lambda: hub.commands.call(device.did, form.command, param),
+    )
+    if device_error is not None:
+        return await _settings_page(device, RejectedForm(form, values, device_error))
+    return redirect_to(f"/cameras/{did}/settings?done={form.name}-set")
+
+
+async def _settings_page(device: DeviceView, rejected: RejectedForm | None = None) -> Response:
+    known = auth.services().commands.settings(device.did)
+    return await camera_page(
+        "camera/settings.html",
+        device,
+        tab="/settings",
+        status=rejected.error.status if rejected else 200,
+        forms=[
+            _form_view(FACE, known.face, rejected),
+            _form_view(RECORDING, known.recording, rejected),
+        ],
+    )
+
+
+def _form_view(
+    form: SettingForm, known: KnownSetting[Struct] | None, rejected: RejectedForm | None
+) -> SettingFormView:
+    taken = known.taken if known else None
+    values: Mapping[str, str] = typical_values(form) if taken is None else param_values(taken)
+    own = rejected if rejected and rejected.form is form else None
+    bad_field = own.error if own and isinstance(own.error, BadParameter) else None
+    is_refused = known is not None and not known.is_taken
+    return SettingFormView(
+        name=form.name,
+        title=gettext(form.title),
+        groups=field_groups(form, own.values if own else values, bad_field),
+        taken_at=known.taken_at if known else None,
+        refused_at=known.answered_at if known and is_refused else None,
+        refused=device_message(known.code, known.msg) if known and is_refused else "",
+        fault=own.fault if own else "",
+        is_marked=bad_field is not None,
+    )

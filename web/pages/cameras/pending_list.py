@@ -1,0 +1,137 @@
+"""The list of pending devices: paged, and searched by text."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+from quart import request
+
+from hub.errors import NoSuchResource
+from hub.services.devices.enrolment import PendingDevice
+from hub.services.devices.views import DeviceView
+from web import auth
+from web.pages.labels import clock_offset, device_reason, init_outcome, waiting_reasons
+from web.pages.layout import make_url
+
+#: Hundreds may be pending, and each has a form.
+ROWS_PER_PAGE = 20
+#: Cameras offered for replacement by name; any other can be entered by did.
+_MAX_REPLACEABLE = 100
+#: Of a time in ms.
+_MAX_TIME_DIGITS = 18
+
+
+class PendingRow(Struct, frozen=True):
+    waiting: PendingDevice
+    reasons: list[str]
+    #: The clock offset; empty if it is among the reasons.
+    clock: str
+    #: The form that was refused, and why; empty at first.
+    fault: str = ""
+    name: str = ""
+    key: str = ""
+    did: str = ""
+    replaces: str = ""
+
+
+class PendingList(Struct, frozen=True):
+    """One page of the list. `part` is its address; `next` is that of the next page."""
+
+    rows: list[PendingRow]
+    total: int
+    found: int
+    find: str
+    back: str
+    part: str
+    next: str
+    has_site_key: bool
+    #: Cameras that are not online and could be replaced.
+    replaceable: list[DeviceView]
+
+
+class AcceptedNote(Struct, frozen=True):
+    """What to tell about a camera that was just accepted."""
+
+    device: DeviceView
+    name: str
+    reason: str
+    init: str
+    #: The did has to be entered on the camera by hand.
+    by_hand: bool
+
+
+def make_pending_row(waiting: PendingDevice, **entered: str) -> PendingRow:
+    clock = "" if waiting.time_reason else clock_offset(waiting.attempt.clock_offset)
+    return PendingRow(waiting, waiting_reasons(waiting), clock, **entered)
+
+
+def pending_list(back: str, refused: PendingRow | None = None) -> PendingList:
+    """The pending devices; a form that was refused keeps its values.
+
+    Sorted by first attempt, latest first: further attempts do not move a form while somebody types.
+    """
+    hub = auth.services()
+    find, after = request.args.get("find", "").strip(), request.args.get("after", "")
+    everybody = sorted(hub.enrolment.waiting(), key=_sort_key)
+    found = [one for one in everybody if find.casefold() in _search_text(one)]
+    behind = [one for one in found if _sort_key(one) > _parse_position(after)]
+    rows = [make_pending_row(one) for one in behind[:ROWS_PER_PAGE]]
+    if refused is not None:
+        rows = _with_refused(rows, refused)
+    devices = [device for device in hub.devices.list() if device.state != "online"]
+    return PendingList(
+        rows=rows,
+        total=len(everybody),
+        found=len(found),
+        find=find,
+        back=back,
+        part=make_url("/cameras/waiting", back=back, find=find, after=after),
+        next=_next_url(back, find, behind),
+        has_site_key=hub.devices.site_key() is not None,
+        replaceable=devices[:_MAX_REPLACEABLE],
+    )
+
+
+def accepted_note() -> AcceptedNote | None:
+    """The note for the camera in the address, if it was just accepted."""
+    done, did = request.args.get("done", ""), request.args.get("did", "")
+    if not done.startswith("accepted-") or not did:
+        return None
+    try:
+        device = auth.services().devices.get(did)
+    except NoSuchResource:
+        return None
+    return AcceptedNote(
+        device=device,
+        name=device.name or device.sn,
+        reason=device_reason(device),
+        init=init_outcome(device.init_outcome),
+        by_hand=done in ("accepted-refused", "accepted-silent"),
+    )
+
+
+def _sort_key(waiting: PendingDevice) -> tuple[int, str]:
+    return -waiting.first_seen, waiting.sn
+
+
+def _parse_position(after: str) -> tuple[int, str]:
+    first_seen, _, sn = after.partition("-")
+    if not (first_seen.isascii() and first_seen.isdecimal()) or len(first_seen) > _MAX_TIME_DIGITS:
+        return -(2**63), ""
+    return -int(first_seen), sn
+
+
+def _search_text(waiting: PendingDevice) -> str:
+    knock = waiting.attempt
+    return f"{knock.sn} {knock.address} {knock.ip}".casefold()
+
+
+def _with_refused(rows: list[PendingRow], refused: PendingRow) -> list[PendingRow]:
+    others = [refused if one.waiting.sn == refused.waiting.sn else one for one in rows]
+    return others if refused in others else [refused, *rows]
+
+
+def _next_url(back: str, find: str, behind: list[PendingDevice]) -> str:
+    if len(behind) <= ROWS_PER_PAGE:
+        return ""
+    last = behind[ROWS_PER_PAGE - 1]
+    return make_url(back, find=find, after=f"{last.first_seen}-{last.sn}")
