@@ -1,9 +1,8 @@
-"""Deadlines that cost an assignment: one task looks, a few times a second, for those that passed.
+"""Deadlines that move by an assignment: one task checks them, a few times a second.
 
-A deadline of trio's costs some microseconds each time that it moves, which with thousands of
-requests a second is more than what is done about them. Whoever lives long, and has a deadline that
-moves with everything that comes, is watched here instead. It is ended late, by SWEEP_SECONDS at the
-most.
+Moving a deadline of trio costs some microseconds, which is too much for thousands of requests a
+second. Long-lived objects whose deadline moves with each message are watched here instead. They
+expire up to SWEEP_SECONDS late.
 """
 
 from __future__ import annotations
@@ -18,26 +17,26 @@ SWEEP_SECONDS = 0.25
 
 
 class Watched(Protocol):
-    """What has a deadline by trio's clock; math.inf is none."""
+    """An object with a deadline, in seconds of trio's clock; math.inf means none."""
 
     deadline: float
 
     def expire(self) -> None:
-        """The deadline has passed. Called again by each sweep as long as it lies in the past."""
+        """Called by each sweep for as long as the deadline is in the past."""
 
 
 class Deadlines:
-    """Those of all that was added and not discarded."""
+    """The objects whose deadlines are checked: those added and not yet discarded."""
 
     def __init__(self) -> None:
         self._watched: set[Watched] = set()
-        #: What is to be watched, and what is not to be any more.
+        #: add(watched) and discard(watched).
         self.add = self._watched.add
         self.discard = self._watched.discard
 
     @asynccontextmanager
     async def watched(self) -> AsyncIterator[None]:
-        """As long as this lasts, what is overdue is ended."""
+        """Check the deadlines for as long as the block runs."""
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._sweep)
             yield
@@ -47,6 +46,6 @@ class Deadlines:
         while True:
             await trio.sleep(SWEEP_SECONDS)
             now = trio.current_time()
-            for one in tuple(self._watched):
-                if one.deadline <= now:
-                    one.expire()
+            for watched in tuple(self._watched):
+                if watched.deadline <= now:
+                    watched.expire()

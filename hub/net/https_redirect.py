@@ -1,4 +1,4 @@
-"""Plain HTTP spoken to a TLS port: whoever types `http://` is sent to `https://`."""
+"""Plain HTTP on a TLS port: requests for `http://` are redirected to `https://`."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ from hub.net.socket_stream import SocketStream
 
 log = logging.getLogger(__name__)
 
-_HEAD_BYTES = 16 * 1024
-_FAREWELL_SECONDS = 2.0
+_MAX_HEAD_BYTES = 16 * 1024
+_CLOSE_SECONDS = 2.0
 _HOST = re.compile(rb"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]+)?")
 
 
 async def redirect_to_https(stream: SocketStream) -> None:
-    """Answer with a redirect to where the peer believes to be, and read on until it has that.
+    """Redirect one request to the same host and path over HTTPS, and wait for the peer to close.
 
-    What is no HTTP is not answered. The caller sets the deadline, and closes the stream.
+    Anything but HTTP gets no response. The caller sets the deadline and closes the stream.
     """
-    http = h11.Connection(h11.SERVER, max_incomplete_event_size=_HEAD_BYTES)
+    http = h11.Connection(h11.SERVER, max_incomplete_event_size=_MAX_HEAD_BYTES)
     try:
         while not isinstance(event := http.next_event(), h11.Request):
             if event is not h11.NEED_DATA:
                 return
-            http.receive_data(await stream.receive_some(_HEAD_BYTES))
+            http.receive_data(await stream.receive_some(_MAX_HEAD_BYTES))
     except h11.RemoteProtocolError:
         return
-    _tell(stream)
+    _log_plain_peer(stream)
     headers = [
         (b"location", b"https://" + _host(event, stream) + _path(event.target)),
         (b"content-length", b"0"),
@@ -42,13 +42,13 @@ async def redirect_to_https(stream: SocketStream) -> None:
         http.send(h11.Response(status_code=308, reason=b"Permanent Redirect", headers=headers))
     )
     await stream.send_eof()
-    with trio.move_on_after(_FAREWELL_SECONDS):
-        while await stream.receive_some(_HEAD_BYTES):
+    with trio.move_on_after(_CLOSE_SECONDS):
+        while await stream.receive_some(_MAX_HEAD_BYTES):
             pass
 
 
 def origin_form(target: bytes) -> bytes:
-    """The target as from `/` on: what is sent to a proxy names scheme and host before it."""
+    """Return a request target from its path on, without the scheme and host of a proxy request."""
     scheme, separator, rest = target.partition(b"://")
     if target[:1] == b"/" or not separator or scheme.lower() not in (b"http", b"https"):
         return target
@@ -56,13 +56,13 @@ def origin_form(target: bytes) -> bytes:
 
 
 def _path(target: bytes) -> bytes:
-    """What else there may be, such as "@evil.example", would run on from the host."""
+    """Return the path; other targets, such as "@evil.example", would extend the host."""
     path = origin_form(target)
     return path if path[:1] == b"/" else b"/"
 
 
-def _tell(stream: SocketStream) -> None:
-    """A camera that is set to plain will not follow: its installer finds the reason here."""
+def _log_plain_peer(stream: SocketStream) -> None:
+    """Log it for installers: a camera that is set to plain HTTP does not follow redirects."""
     peer, port = stream.socket.getpeername()[0], stream.socket.getsockname()[1]
     limited(
         log,
@@ -75,7 +75,7 @@ def _tell(stream: SocketStream) -> None:
 
 
 def _host(request: h11.Request, stream: SocketStream) -> bytes:
-    """What the peer calls this host; where it does not say, the address that it came to."""
+    """Return the host that the request names, or the address that it connected to."""
     for name, value in request.headers:
         if name == b"host" and _HOST.fullmatch(value):
             return value

@@ -1,8 +1,8 @@
-"""SocketStream: a connected socket as a trio stream, with few system calls and turns a message.
+"""SocketStream: a connected socket as a trio stream, with few system calls and scheduler turns.
 
-It stands where trio.SocketStream stands. That one tries to read before it waits, which on a
-connection that asks and answers fails each time, and gives the turn away after each send. For a
-heartbeat those two cost as much as everything else that is done with it.
+It replaces trio.SocketStream, which tries to read before it waits (on a request-response
+connection that fails every time) and yields to the scheduler after each send. For a heartbeat those
+two cost as much as everything else.
 """
 
 from __future__ import annotations
@@ -16,43 +16,41 @@ import trio
 
 #: trio's own choice.
 _RECEIVE_BYTES = 64 * 1024
-#: A send of more gives the others a turn, even where the socket takes it at once.
-_SMALL_BYTES = 16 * 1024
-_CLOSED = {errno.EBADF, errno.ENOTSOCK}
+#: Larger sends yield to the scheduler, even if the socket accepts them at once.
+_SMALL_SEND_BYTES = 16 * 1024
+_CLOSED_ERRNOS = {errno.EBADF, errno.ENOTSOCK}
 
 
 class QuickStream(trio.abc.Stream):
-    """A stream that can send without a turn of the scheduler, and without a deadline around it."""
+    """A stream that can also send without awaiting, and so without a deadline."""
 
     __slots__ = ()
 
     @abstractmethod
     def send_nowait(self, data: bytes) -> bool:
-        """Take all of `data`, and send of it what can be sent at once.
+        """Send as much of `data` as possible at once, and keep the rest; return if all was sent.
 
-        False: a rest is kept. It goes out in front of whatever is sent next: whoever has nothing
-        more to send waits for that in `send_all(b"")`. Raises as send_all() does, and
-        trio.BusyResourceError while another task is sending.
+        The rest is sent before whatever is sent next; `send_all(b"")` waits for it. Raises what
+        send_all() raises, and trio.BusyResourceError while another task is sending.
         """
 
 
 class SocketStream(trio.abc.HalfCloseableStream, QuickStream):
     """A stream over `sock`, which it owns and makes non-blocking.
 
-    One task may send and one may receive at a time. receive_some() always waits first, and so is
-    always a checkpoint; a small send is one only where it has to wait: whoever sends for ever
-    without receiving waits for something else in between.
+    One task may send and one may receive at a time. receive_some() is always a checkpoint. A small
+    send is one only if it has to wait: a task that sends in an endless loop needs another.
     """
 
-    __slots__ = ("_has_ended", "_is_sending", "_rest", "socket")
+    __slots__ = ("_is_sending", "_sent_eof", "_unsent", "socket")
 
     def __init__(self, sock: socket.socket) -> None:
         sock.setblocking(False)
         self.socket = sock
         self._is_sending = False
-        self._has_ended = False
-        #: What send_nowait() took and could not send.
-        self._rest = b""
+        self._sent_eof = False
+        #: The rest that send_nowait() could not send.
+        self._unsent = b""
 
     async def receive_some(self, max_bytes: int | None = None) -> bytes:
         limit = _RECEIVE_BYTES if max_bytes is None else max_bytes
@@ -62,13 +60,13 @@ class SocketStream(trio.abc.HalfCloseableStream, QuickStream):
             await self._wait_readable()
             try:
                 return self.socket.recv(limit)
-            except BlockingIOError:  # It was woken for nothing, which a kernel may do.
+            except BlockingIOError:  # A spurious wake-up.
                 continue
             except OSError as error:
                 raise _translated(error) from error
 
     async def wait_first_byte(self) -> bytes:
-        """The first byte, left where it is; b"" if the peer has gone."""
+        """Wait for the first byte and return it without consuming it; b"" at the end."""
         while True:
             await self._wait_readable()
             try:
@@ -90,10 +88,10 @@ class SocketStream(trio.abc.HalfCloseableStream, QuickStream):
     def send_nowait(self, data: bytes) -> bool:
         self._check_not_sending()
         self._check_can_send()
-        if self._rest:
-            data = self._rest + data
-        self._rest = data[self._send_now(data) :]
-        return not self._rest
+        if self._unsent:
+            data = self._unsent + data
+        self._unsent = data[self._send_now(data) :]
+        return not self._unsent
 
     async def wait_send_all_might_not_block(self) -> None:
         self._check_open()
@@ -102,15 +100,15 @@ class SocketStream(trio.abc.HalfCloseableStream, QuickStream):
     async def send_eof(self) -> None:
         self._check_open()
         await trio.lowlevel.checkpoint()
-        self._has_ended = True
+        self._sent_eof = True
         try:
             self.socket.shutdown(socket.SHUT_WR)
         except OSError as error:
-            if error.errno != errno.ENOTCONN:  # macOS says so of a second one.
+            if error.errno != errno.ENOTCONN:  # macOS raises this the second time.
                 raise _translated(error) from error
 
     def close(self) -> None:
-        """Close at once; who waits on it gets trio.ClosedResourceError. Again does nothing."""
+        """Close at once. Tasks that wait get trio.ClosedResourceError. Idempotent."""
         if self.socket.fileno() >= 0:
             trio.lowlevel.notify_closing(self.socket)
             self.socket.close()
@@ -125,19 +123,19 @@ class SocketStream(trio.abc.HalfCloseableStream, QuickStream):
 
     async def _send(self, data: bytes | bytearray | memoryview) -> None:
         self._check_can_send()
-        if self._rest:
-            data, self._rest = self._rest + bytes(data), b""
+        if self._unsent:
+            data, self._unsent = self._unsent + bytes(data), b""
         sent = self._send_now(data) if data else 0
         if sent < len(data):
             with memoryview(data) as view:
                 while sent < len(view):
                     await trio.lowlevel.wait_writable(self.socket)
                     sent += self._send_now(view[sent:])
-        elif sent > _SMALL_BYTES:
+        elif sent > _SMALL_SEND_BYTES:
             await trio.lowlevel.cancel_shielded_checkpoint()
 
     def _send_now(self, data: bytes | bytearray | memoryview) -> int:
-        """As much as the socket takes."""
+        """Send as much as the socket accepts; return how much that was."""
         try:
             return self.socket.send(data)
         except BlockingIOError:
@@ -151,8 +149,8 @@ class SocketStream(trio.abc.HalfCloseableStream, QuickStream):
 
     def _check_can_send(self) -> None:
         self._check_open()
-        if self._has_ended:
-            raise trio.ClosedResourceError("this side of the socket was ended")
+        if self._sent_eof:
+            raise trio.ClosedResourceError("send_eof() was called on this socket")
 
     def _check_open(self) -> None:
         if self.socket.fileno() < 0:
@@ -160,13 +158,13 @@ class SocketStream(trio.abc.HalfCloseableStream, QuickStream):
 
 
 def from_trio_stream(stream: trio.SocketStream) -> SocketStream:
-    """The same connection without trio's socket, which is not to be used any more."""
-    theirs: Any = stream.socket
-    family, kind, proto = theirs.family, theirs.type, theirs.proto
-    return SocketStream(socket.socket(family, kind, proto, fileno=theirs.detach()))
+    """Take the connection over from `stream`, which must not be used any more."""
+    trio_socket: Any = stream.socket
+    family, kind, proto = trio_socket.family, trio_socket.type, trio_socket.proto
+    return SocketStream(socket.socket(family, kind, proto, fileno=trio_socket.detach()))
 
 
 def _translated(error: OSError) -> Exception:
-    if error.errno in _CLOSED:
+    if error.errno in _CLOSED_ERRNOS:
         return trio.ClosedResourceError("this socket was closed")
     return trio.BrokenResourceError(f"socket connection broken: {error}")

@@ -1,9 +1,9 @@
-"""TlsStream: the server's side of TLS over one socket, quick with large bodies, small when idle.
+"""TlsStream: the server side of TLS, fast with large bodies and small when idle.
 
-It stands where trio.SSLStream stands. That one gives a record of 16 KB a call and reads the
-socket for each; this one reads the socket once, opens all records that came, and gives them
-together, which a body of 220 KB feels. The peer may end the connection without TLS' own farewell,
-as HTTP clients do: HTTP and WebSocket know by themselves whether something is missing.
+It replaces trio.SSLStream, which reads the socket for each record of 16 KB and returns one record
+per call. This one reads the socket once, decrypts all records that arrived, and returns them
+together, which makes a body of 220 KB noticeably faster. The peer may close the connection without
+close_notify, as HTTP clients do: HTTP and WebSocket detect missing data themselves.
 """
 
 from __future__ import annotations
@@ -16,19 +16,19 @@ import trio
 
 from hub.net.socket_stream import QuickStream
 
-#: What receive_some() gives at most unless told otherwise.
+#: The default of receive_some(max_bytes).
 RECEIVE_BYTES = 256 * 1024
-#: The plaintext of one TLS record, and the least that is worth reading from the socket.
+#: The most plaintext in one TLS record, and the least to ask the socket for.
 _RECORD_BYTES = 16 * 1024
-_LEAST_READ_BYTES = _RECORD_BYTES + 1024
-#: OpenSSL's memory buffers never shrink, so they are emptied in portions of this size, and fed with
-#: one record at a time. So it is asked only for what it has: to be told no costs an exception.
+_MIN_READ_BYTES = _RECORD_BYTES + 1024
+#: OpenSSL's memory buffers never shrink: they are emptied in portions of this size, and fed one
+#: record at a time. That also avoids calling OpenSSL without data, which costs an exception.
 _PORTION_BYTES = 16 * 1024
-#: In front of each record: its type, the version (the first byte is 3), and how much follows.
+#: Before each record: its type, the version (whose first byte is 3), and the length that follows.
 _HEADER_BYTES = 5
-_MOST_RECORD_BYTES = _HEADER_BYTES + _RECORD_BYTES + 2048
-#: How long a farewell or an alert waits for a peer that does not read.
-_FAREWELL_SECONDS = 2
+_MAX_RECORD_BYTES = _HEADER_BYTES + _RECORD_BYTES + 2048
+#: How long to try to send close_notify or an alert to a peer that does not read.
+_CLOSE_SECONDS = 2
 
 _NOTHING = memoryview(b"")
 
@@ -36,10 +36,9 @@ _NOTHING = memoryview(b"")
 class TlsStream(QuickStream):
     """A server's TLS connection over `transport_stream`, which it owns.
 
-    do_handshake() comes first. Then one task may send and one may receive at a time; another one
-    gets trio.BusyResourceError. A send or a handshake that was cancelled, and any error of TLS,
-    break the stream: every later use raises trio.BrokenResourceError. A receive may be cancelled
-    at will: nothing is lost.
+    Call do_handshake() first. Then one task may send and one may receive at a time; a second one
+    gets trio.BusyResourceError. A cancelled send or handshake, and any TLS error, break the
+    stream: every later use raises trio.BrokenResourceError. A cancelled receive loses nothing.
     """
 
     __slots__ = (
@@ -48,12 +47,12 @@ class TlsStream(QuickStream):
         "_closed",
         "_ended",
         "_flush_lock",
+        "_handshake_done",
         "_incoming",
         "_missing",
         "_outgoing",
         "_receiving",
         "_sending",
-        "_shaken",
         "_ssl",
         "transport_stream",
     )
@@ -63,21 +62,24 @@ class TlsStream(QuickStream):
         self._incoming = ssl.MemoryBIO()
         self._outgoing = ssl.MemoryBIO()
         self._ssl = context.wrap_bio(self._incoming, self._outgoing, server_side=True)
-        #: What the socket gave and `_incoming` has not been fed yet.
+        #: Received from the socket, but not yet fed to `_incoming`.
         self._ciphertext = _NOTHING
-        #: Of the record that `_incoming` has been fed in part.
+        #: How many bytes of the record that `_incoming` was fed in part are still missing.
         self._missing = 0
         self._flush_lock = trio.Lock()
-        self._shaken = self._ended = self._broken = self._closed = False
+        self._handshake_done = self._ended = self._broken = self._closed = False
         self._sending = self._receiving = False
 
     def selected_alpn_protocol(self) -> str | None:
         return self._ssl.selected_alpn_protocol()
 
     async def do_handshake(self) -> None:
-        """Shake hands once; later calls do nothing. The caller sets the deadline."""
+        """Do the handshake; later calls do nothing. The caller sets the deadline.
+
+        Raises trio.BrokenResourceError with OpenSSL's reason.
+        """
         self._check_open()
-        if self._shaken:
+        if self._handshake_done:
             await trio.lowlevel.checkpoint()
             return
         with self._broken_unless_done():
@@ -85,10 +87,10 @@ class TlsStream(QuickStream):
             while not await self._handshake_step():
                 await self._next_record()
             await self._flush()
-        self._shaken = True
+        self._handshake_done = True
 
     async def receive_some(self, max_bytes: int | None = None) -> bytes:
-        """All that is there, up to `max_bytes`; waits while there is nothing; b"" at the end."""
+        """Wait for data, and return all that has arrived, up to `max_bytes`; b"" at the end."""
         limit = RECEIVE_BYTES if max_bytes is None else max_bytes
         if limit < 1:
             raise ValueError("max_bytes must be at least 1")
@@ -127,18 +129,18 @@ class TlsStream(QuickStream):
         await self.transport_stream.wait_send_all_might_not_block()
 
     async def aclose(self) -> None:
-        """Say goodbye if that takes no more than a moment, and close the socket in any case."""
+        """Send close_notify, unless that takes too long, and close the socket in any case."""
         if self._closed:
             await trio.lowlevel.checkpoint()
             return
-        say_goodbye = self._shaken and not self._broken and not self._sending
+        send_close_notify = self._handshake_done and not self._broken and not self._sending
         self._closed = True
         try:
-            if say_goodbye:
-                # It raises because the peer's own farewell is missing, which nobody waits for.
+            if send_close_notify:
+                # It raises, because the peer's close_notify is missing; that is not awaited.
                 with suppress(ssl.SSLError):
                     self._ssl.unwrap()
-                await self._flush_for_a_moment()
+                await self._try_to_flush()
         finally:
             await self.transport_stream.aclose()
 
@@ -150,12 +152,12 @@ class TlsStream(QuickStream):
 
     def _check_usable(self) -> None:
         self._check_open()
-        if not self._shaken:
-            raise RuntimeError("do_handshake() comes first")
+        if not self._handshake_done:
+            raise RuntimeError("call do_handshake() first")
 
     @contextmanager
     def _broken_unless_done(self) -> Iterator[None]:
-        """What ends the block early, cancellation too, may leave half a record: no way back."""
+        """Break the stream if the block does not complete: it may have sent half a record."""
         try:
             yield
         except BaseException:
@@ -163,11 +165,13 @@ class TlsStream(QuickStream):
             raise
 
     async def _next_record(self) -> None:
-        """Feed the SSL object with a record of the handshake, when all that is ours is sent."""
+        """Send what is pending, then feed one record of the handshake to the SSL object."""
         while not self._feed():
             await self._flush()
-            if not await self._fill(_LEAST_READ_BYTES):
-                raise trio.BrokenResourceError("the peer left during the TLS handshake")
+            if not await self._fill(_MIN_READ_BYTES):
+                raise trio.BrokenResourceError(
+                    "the peer closed the connection during the TLS handshake"
+                )
 
     async def _handshake_step(self) -> bool:
         try:
@@ -175,7 +179,7 @@ class TlsStream(QuickStream):
         except ssl.SSLWantReadError:
             return False
         except ssl.SSLError as error:
-            await self._flush_for_a_moment()  # The alert that tells the peer why.
+            await self._try_to_flush()  # The alert with the reason.
             raise trio.BrokenResourceError(_reason(error)) from error
         return True
 
@@ -184,23 +188,23 @@ class TlsStream(QuickStream):
         if plaintext or self._ended:
             await trio.lowlevel.cancel_shielded_checkpoint()
         while not plaintext and not self._ended:
-            await self._answer_the_protocol()
-            if await self._fill(max(limit, _LEAST_READ_BYTES)):
+            await self._flush_protocol_messages()
+            if await self._fill(max(limit, _MIN_READ_BYTES)):
                 plaintext = self._decrypt(limit)
             else:
                 self._ended = True
         return plaintext
 
     async def _fill(self, max_bytes: int) -> bool:
-        """Read the socket. False: it has ended."""
-        # The socket allocates only once there is something: an idle connection holds no buffer.
+        """Read the socket; return False at its end."""
+        # The socket allocates when data has arrived: an idle connection holds no buffer.
         data = await self.transport_stream.receive_some(max_bytes)
-        # What is left is a part of a header.
+        # The rest, if any, is a part of a header.
         self._ciphertext = memoryview(bytes(self._ciphertext) + data if self._ciphertext else data)
         return len(data) > 0
 
     def _feed(self) -> bool:
-        """Feed the SSL object with the next record. False: not all of it is there yet."""
+        """Feed the next record to the SSL object; return False while it is incomplete."""
         if not self._missing:
             if len(self._ciphertext) < _HEADER_BYTES:
                 # A copy: a view would keep everything received before these bytes alive.
@@ -214,13 +218,13 @@ class TlsStream(QuickStream):
         return not self._missing
 
     def _decrypt(self, limit: int) -> bytes:
-        """All plaintext that can be had without the socket, up to `limit`."""
+        """Return the plaintext of the records that are here, up to `limit` bytes."""
         chunks: list[bytes] = []
         room = limit
         while room and not self._ended and (self._ssl.pending() or self._feed()):
             try:
                 chunk = self._ssl.read(min(room, _RECORD_BYTES))
-            except ssl.SSLWantReadError:  # The record was the protocol's own.
+            except ssl.SSLWantReadError:  # A record without application data.
                 continue
             except ssl.SSLError as error:
                 self._broken = True
@@ -231,8 +235,8 @@ class TlsStream(QuickStream):
             room -= len(chunk)
         return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
-    async def _answer_the_protocol(self) -> None:
-        """Send what receiving gave rise to (alerts, renegotiation), unless a sender takes it."""
+    async def _flush_protocol_messages(self) -> None:
+        """Send what receiving caused (alerts, key updates), unless a sender will do so."""
         if self._outgoing.pending and not self._flush_lock.locked():
             with self._broken_unless_done():
                 await self._flush()
@@ -260,34 +264,37 @@ class TlsStream(QuickStream):
 
     async def _flush(self) -> None:
         try:
-            # Nearly always free: acquire() would cost a round of the scheduler for each send.
+            # Nearly always free; acquire() would cost a scheduler turn for each send.
             self._flush_lock.acquire_nowait()
         except trio.WouldBlock:
             await self._flush_lock.acquire()
         try:
             while True:
-                # Be it of nothing: of what was sent before, the socket may have left a rest.
+                # Send even when empty: the transport may hold an unsent remainder.
                 await self.transport_stream.send_all(self._outgoing.read())
                 if not self._outgoing.pending:
                     return
         finally:
             self._flush_lock.release()
 
-    async def _flush_for_a_moment(self) -> None:
+    async def _try_to_flush(self) -> None:
         with (
-            trio.move_on_after(_FAREWELL_SECONDS),
+            trio.move_on_after(_CLOSE_SECONDS),
             suppress(trio.BrokenResourceError, trio.ClosedResourceError),
         ):
             await self._flush()
 
 
 def _record_bytes(start: memoryview) -> int:
-    """How long the record is that begins so; of what is none, OpenSSL says so at its header."""
-    following = int.from_bytes(start[3:_HEADER_BYTES], "big")
-    whole = _HEADER_BYTES + following
-    return whole if start[1] == 3 and whole <= _MOST_RECORD_BYTES else _HEADER_BYTES
+    """Return the length of the record that begins with `start`.
+
+    If it is not a TLS record, return the length of a header: OpenSSL then reports the error.
+    """
+    content = int.from_bytes(start[3:_HEADER_BYTES], "big")
+    whole = _HEADER_BYTES + content
+    return whole if start[1] == 3 and whole <= _MAX_RECORD_BYTES else _HEADER_BYTES
 
 
 def _reason(error: ssl.SSLError) -> str:
-    """OpenSSL's own word for it: "no shared cipher", "wrong version number"."""
+    """Return OpenSSL's reason, such as "no shared cipher" or "wrong version number"."""
     return str(error.reason or error).replace("_", " ").lower()

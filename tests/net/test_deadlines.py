@@ -1,4 +1,4 @@
-"""Deadlines that one task watches: none is early, and none is late by more than a sweep."""
+"""Watched deadlines expire never early, and at most one sweep late."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 from hub.net.deadlines import SWEEP_SECONDS, Deadlines
 
 
-class Late:
-    """Tells when it was found to be late; it has no deadline from then on."""
+class Recorder:
+    """Records when it expired, and has no deadline from then on."""
 
     def __init__(self, deadline: float) -> None:
         self.deadline = deadline
@@ -22,20 +22,20 @@ class Late:
         self.deadline = math.inf
 
 
-async def test_what_is_overdue_is_told_so_once_and_soon(autojump_clock: MockClock) -> None:
+async def test_each_object_expires_once_within_a_sweep(autojump_clock: MockClock) -> None:
     deadlines = Deadlines()
-    late = [Late(n / 10) for n in range(30)]
+    recorders = [Recorder(n / 10) for n in range(30)]
     async with deadlines.watched():
-        for one in late:
-            deadlines.add(one)
+        for recorder in recorders:
+            deadlines.add(recorder)
         await trio.sleep(4)
-    for n, one in enumerate(late):
-        (at,) = one.expired
+    for n, recorder in enumerate(recorders):
+        (at,) = recorder.expired
         assert n / 10 <= at <= n / 10 + SWEEP_SECONDS
 
 
 async def test_a_deadline_moves_by_an_assignment(mock_clock: MockClock) -> None:
-    deadlines, one, other = Deadlines(), Late(10), Late(10)
+    deadlines, one, other = Deadlines(), Recorder(10), Recorder(10)
     async with deadlines.watched():
         deadlines.add(one)
         deadlines.add(other)
@@ -50,16 +50,16 @@ async def test_a_deadline_moves_by_an_assignment(mock_clock: MockClock) -> None:
         assert one.expired == [21]
 
 
-async def test_who_is_late_may_end_others_and_bring_new_ones(autojump_clock: MockClock) -> None:
-    deadlines, born = Deadlines(), Late(1)
+async def test_expiring_may_discard_and_add_objects(autojump_clock: MockClock) -> None:
+    deadlines, added = Deadlines(), Recorder(1)
 
-    class Parent(Late):
+    class Parent(Recorder):
         def expire(self) -> None:
             super().expire()
             deadlines.discard(self)
-            deadlines.add(born)
+            deadlines.add(added)
 
     async with deadlines.watched():
         deadlines.add(Parent(0))
         await trio.sleep(2)
-    assert len(born.expired) == 1
+    assert len(added.expired) == 1

@@ -15,7 +15,7 @@ from tests.support.web import Client
 
 @pytest.fixture
 async def listener(nursery: trio.Nursery) -> trio.SocketListener:
-    """A port that redirects whoever comes, and ends the connection then."""
+    """A port that redirects each request, and then closes the connection."""
     (listener,) = await trio.open_tcp_listeners(0, host="127.0.0.1")
 
     async def handle(stream: trio.SocketStream) -> None:
@@ -39,7 +39,7 @@ async def client(listener: trio.SocketListener) -> AsyncIterator[Client]:
         yield Client(stream)
 
 
-async def test_host_and_target_are_kept(client: Client) -> None:
+async def test_the_redirect_keeps_host_and_target(client: Client) -> None:
     answer = await client.ask(b"GET /live?kind=face HTTP/1.1\r\nHost: hub.local:8443\r\n\r\n")
     assert answer.status == 308
     assert answer.headers["location"] == "https://hub.local:8443/live?kind=face"
@@ -47,12 +47,12 @@ async def test_host_and_target_are_kept(client: Client) -> None:
     assert await client.ended() == b""
 
 
-async def test_an_ipv6_address_is_a_host(client: Client) -> None:
+async def test_the_host_may_be_an_ipv6_address(client: Client) -> None:
     answer = await client.ask(b"GET / HTTP/1.1\r\nHost: [fe80::1]:8443\r\n\r\n")
     assert answer.headers["location"] == "https://[fe80::1]:8443/"
 
 
-async def test_who_names_no_host_is_sent_to_the_address_that_he_came_to(
+async def test_without_a_host_header_the_redirect_names_the_address_connected_to(
     client: Client, here: str
 ) -> None:
     answer = await client.ask(b"GET /live HTTP/1.0\r\n\r\n")
@@ -62,32 +62,32 @@ async def test_who_names_no_host_is_sent_to_the_address_that_he_came_to(
 @pytest.mark.parametrize(
     "host", [b"evil.example/x", b"a b", b"user@evil.example", b"a\\b", b"hub:port", b""]
 )
-async def test_what_is_no_host_is_not_repeated(client: Client, here: str, host: bytes) -> None:
+async def test_an_invalid_host_is_not_repeated(client: Client, here: str, host: bytes) -> None:
     answer = await client.ask(b"GET //evil HTTP/1.1\r\nHost: " + host + b"\r\n\r\n")
     assert answer.headers["location"] == f"https://{here}//evil"
 
 
-async def test_a_target_as_for_a_proxy_goes_to_the_host_of_the_header(client: Client) -> None:
+async def test_a_proxy_target_is_redirected_to_the_host_of_the_header(client: Client) -> None:
     answer = await client.ask(b"GET http://evil.example/x HTTP/1.1\r\nHost: hub\r\n\r\n")
     assert answer.headers["location"] == "https://hub/x"
 
 
 @pytest.mark.parametrize("request_line", [b"GET @evil.example/", b"OPTIONS *", b"CONNECT a:443"])
-async def test_what_is_no_path_does_not_run_on_from_the_host(
+async def test_a_target_that_is_not_a_path_does_not_extend_the_host(
     client: Client, request_line: bytes
 ) -> None:
     answer = await client.ask(request_line + b" HTTP/1.1\r\nHost: hub\r\n\r\n")
     assert answer.headers["location"] == "https://hub/"
 
 
-async def test_an_upload_in_plain_still_reads_where_to_go(client: Client) -> None:
+async def test_a_large_upload_still_receives_the_redirect(client: Client) -> None:
     head = b"POST /x HTTP/1.1\r\nHost: hub\r\nContent-Length: 1000000\r\n\r\n"
     answer = await client.ask(head, bytes(1_000_000))
     assert answer.status == 308
 
 
 @pytest.mark.parametrize("said", [b"SSH-2.0-x\r\n\r\n", b"\x00" * 10, b"x" * 100_000, b"GET / HT"])
-async def test_what_is_no_http_is_not_answered(
+async def test_anything_but_http_gets_no_response(
     client: Client, said: bytes, mock_clock: MockClock
 ) -> None:
     await client.say(said)

@@ -84,7 +84,7 @@ async def test_150_connections_at_the_same_moment_are_all_served(context: ssl.SS
 
 
 class Exhausted(trio.abc.Listener[trio.SocketStream]):
-    """A listener on a host that has no file left, the first times it is asked."""
+    """A listener on a host that runs out of files for the first few connections."""
 
     def __init__(self, listener: trio.SocketListener) -> None:
         self.listener = listener

@@ -1,4 +1,4 @@
-"""The hub's own stream over a socket keeps the contract of trio's."""
+"""SocketStream keeps the contract of trio's stream, and adds send_nowait()."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ async def made() -> Pair:
 
 
 class Yielding(SocketStream):
-    """With the one habit of trio's that it leaves out: a turn for the others after each send."""
+    """Adds the checkpoint that the contract asks for after each send, and SocketStream omits."""
 
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
         await super().send_all(data)
         await trio.lowlevel.checkpoint()
 
     async def receive_some(self, max_bytes: int | None = None) -> bytes:
-        # What the types rule out is refused where the types are not checked, as in trio's checks.
+        # trio's checks pass values that the annotations exclude.
         return await super().receive_some(max_bytes if max_bytes is None else index(max_bytes))
 
 
@@ -43,7 +43,7 @@ async def pair() -> AsyncIterator[Pair]:
     theirs.close()
 
 
-async def test_what_is_sent_arrives_whole_and_in_order(pair: Pair) -> None:
+async def test_data_arrives_complete_and_in_order(pair: Pair) -> None:
     ours, theirs = pair
     body = os.urandom(3_000_000)
     got = bytearray()
@@ -54,7 +54,7 @@ async def test_what_is_sent_arrives_whole_and_in_order(pair: Pair) -> None:
     assert got == body
 
 
-async def test_it_has_the_manners_of_any_half_closeable_stream() -> None:
+async def test_it_passes_trios_checks_of_a_half_closeable_stream() -> None:
     async def yielding() -> Pair:
         ours, theirs = await made()
         return Yielding(ours.socket), Yielding(theirs.socket)
@@ -62,14 +62,14 @@ async def test_it_has_the_manners_of_any_half_closeable_stream() -> None:
     await trio.testing.check_half_closeable_stream(yielding, None)
 
 
-async def test_a_receive_is_a_checkpoint_even_where_something_is_there(pair: Pair) -> None:
+async def test_a_receive_is_a_checkpoint_even_when_data_is_there(pair: Pair) -> None:
     ours, theirs = pair
     await ours.send_all(b"there")
     with trio.testing.assert_checkpoints():
         assert await theirs.receive_some() == b"there"
 
 
-async def test_a_receive_that_is_cancelled_takes_nothing(pair: Pair) -> None:
+async def test_a_cancelled_receive_loses_nothing(pair: Pair) -> None:
     ours, theirs = pair
     await ours.send_all(b"there")
     with trio.CancelScope() as scope:
@@ -78,7 +78,7 @@ async def test_a_receive_that_is_cancelled_takes_nothing(pair: Pair) -> None:
     assert await theirs.receive_some() == b"there"
 
 
-async def test_the_first_byte_is_left_where_it_is(pair: Pair) -> None:
+async def test_waiting_for_the_first_byte_does_not_consume_it(pair: Pair) -> None:
     ours, theirs = pair
     await ours.send_all(b"first")
     assert await theirs.wait_first_byte() == b"f"
@@ -87,7 +87,7 @@ async def test_the_first_byte_is_left_where_it_is(pair: Pair) -> None:
     assert await theirs.wait_first_byte() == b""
 
 
-async def test_closing_wakes_whoever_waits_on_it(pair: Pair) -> None:
+async def test_closing_wakes_waiting_tasks(pair: Pair) -> None:
     ours, _ = pair
     async with trio.open_nursery() as nursery:
 
@@ -103,7 +103,7 @@ async def test_closing_wakes_whoever_waits_on_it(pair: Pair) -> None:
         await ours.send_all(b"late")
 
 
-async def test_a_peer_that_is_gone_is_told_as_broken(pair: Pair) -> None:
+async def test_a_reset_by_the_peer_breaks_the_stream(pair: Pair) -> None:
     ours, theirs = pair
     theirs.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\0\0\0\0\0\0\0")
     theirs.close()  # a reset
@@ -114,7 +114,7 @@ async def test_a_peer_that_is_gone_is_told_as_broken(pair: Pair) -> None:
 
 
 @pytest.mark.parametrize("last", [b"", b"the last"])
-async def test_what_the_socket_does_not_take_at_once_goes_out_before_all_else(
+async def test_the_rest_of_send_nowait_is_sent_before_anything_else(
     pair: Pair, last: bytes
 ) -> None:
     ours, theirs = pair
@@ -135,9 +135,9 @@ async def test_what_the_socket_does_not_take_at_once_goes_out_before_all_else(
     assert ours.send_nowait(b"third")
 
 
-async def test_two_senders_at_once_are_a_fault_of_the_caller(pair: Pair) -> None:
+async def test_two_tasks_cannot_send_at_the_same_time(pair: Pair) -> None:
     ours, _ = pair
-    # Windows takes all of one send, however large, where nothing waits to go out.
+    # Windows accepts any size in one send while nothing is pending.
     while ours.send_nowait(bytes(100_000)):
         pass
     async with trio.open_nursery() as nursery:
@@ -148,7 +148,7 @@ async def test_two_senders_at_once_are_a_fault_of_the_caller(pair: Pair) -> None
         nursery.cancel_scope.cancel()
 
 
-async def test_what_the_socket_takes_at_once_is_sent_without_a_turn(pair: Pair) -> None:
+async def test_a_small_send_is_no_checkpoint(pair: Pair) -> None:
     ours, theirs = pair
     with trio.testing.assert_no_checkpoints():
         assert ours.send_nowait(b"hello")

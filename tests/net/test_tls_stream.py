@@ -1,4 +1,4 @@
-"""The server's side of TLS, against trio's own client side over a pair of sockets."""
+"""The server side of TLS, against trio's client side over a pair of sockets."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ async def sockets() -> tuple[trio.SocketStream, trio.SocketStream]:
     return trio.SocketStream(ours), trio.SocketStream(theirs)
 
 
-class Crumbs(trio.abc.Stream):
-    """A stream that gives three bytes at a time."""
+class ThreeByteStream(trio.abc.Stream):
+    """A stream that returns three bytes at a time."""
 
     def __init__(self, stream: trio.SocketStream) -> None:
         self.stream = stream
@@ -95,7 +95,7 @@ async def receive_exactly(stream: trio.abc.ReceiveStream, count: int) -> bytes:
 
 
 @pytest.mark.parametrize("client_context", [None, tls_1_2()], ids=["1.3", "1.2"])
-async def test_a_body_goes_both_ways_unchanged(
+async def test_a_body_is_transmitted_in_both_directions(
     context: ssl.SSLContext, client_context: ssl.SSLContext | None
 ) -> None:
     async with connected(context, client_context) as (server, client):
@@ -107,16 +107,16 @@ async def test_a_body_goes_both_ways_unchanged(
             assert await receive_exactly(client, len(BODY)) == BODY
 
 
-async def test_one_receive_gives_all_records_that_are_there(context: ssl.SSLContext) -> None:
+async def test_one_receive_returns_all_records_that_have_arrived(context: ssl.SSLContext) -> None:
     async with connected(context) as (server, client):
         for _ in range(5):
             await client.send_all(b"x" * 10_000)
         assert await server.receive_some(256 * 1024) == b"x" * 50_000
 
 
-async def test_records_may_be_cut_anywhere(context: ssl.SSLContext) -> None:
+async def test_records_may_be_split_anywhere(context: ssl.SSLContext) -> None:
     ours, theirs = await sockets()
-    server = TlsStream(Crumbs(ours), context)
+    server = TlsStream(ThreeByteStream(ours), context)
     client = client_over(theirs)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(server.do_handshake)
@@ -128,17 +128,17 @@ async def test_records_may_be_cut_anywhere(context: ssl.SSLContext) -> None:
     theirs.socket.close()
 
 
-async def test_the_first_data_may_come_with_the_end_of_the_handshake(
+async def test_the_first_data_may_arrive_with_the_end_of_the_handshake(
     context: ssl.SSLContext,
 ) -> None:
-    """A client of TLS 1.3 sends both in one segment, if it likes."""
+    """A TLS 1.3 client may send both in one segment."""
     ours, theirs = await sockets()
     server = TlsStream(ours, context)
     incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
     client = trusting_anybody().wrap_bio(incoming, outgoing)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(server.do_handshake)
-        while not _has_shaken(client):
+        while not _handshake_step(client):
             await theirs.send_all(outgoing.read())
             incoming.write(await theirs.receive_some())
         client.write(b"at once")
@@ -148,7 +148,7 @@ async def test_the_first_data_may_come_with_the_end_of_the_handshake(
     theirs.socket.close()
 
 
-def _has_shaken(client: ssl.SSLObject) -> bool:
+def _handshake_step(client: ssl.SSLObject) -> bool:
     try:
         client.do_handshake()
     except ssl.SSLWantReadError:
@@ -179,7 +179,7 @@ async def test_a_partial_record_does_not_keep_the_records_before_it(
             tracemalloc.stop()
 
 
-async def test_any_buffer_can_be_sent_and_nothing_too(context: ssl.SSLContext) -> None:
+async def test_any_buffer_can_be_sent_even_an_empty_one(context: ssl.SSLContext) -> None:
     async with connected(context) as (server, client):
         await server.send_all(b"")
         await server.send_all(bytearray(b"one "))
@@ -187,18 +187,18 @@ async def test_any_buffer_can_be_sent_and_nothing_too(context: ssl.SSLContext) -
         assert await receive_exactly(client, 7) == b"one two"
 
 
-async def test_what_can_be_sent_at_once_is_sent_without_a_turn(context: ssl.SSLContext) -> None:
-    (ours, theirs), turns = trio.socket.socketpair(), trio.testing.assert_no_checkpoints
+async def test_send_nowait_is_no_checkpoint_and_keeps_the_rest(context: ssl.SSLContext) -> None:
+    (ours, theirs), no_checkpoint = trio.socket.socketpair(), trio.testing.assert_no_checkpoints
     transport = SocketStream(socket.socket(fileno=ours.detach()))
     server, client = TlsStream(transport, context), client_over(trio.SocketStream(theirs))
     async with trio.open_nursery() as nursery:
         nursery.start_soon(server.do_handshake)
         await client.do_handshake()
-    with turns():
+    with no_checkpoint():
         assert server.send_nowait(b"hello")
     assert await client.receive_some() == b"hello"
     said = 0
-    with turns():
+    with no_checkpoint():
         while server.send_nowait(BODY):
             said += len(BODY)
     async with trio.open_nursery() as nursery:
@@ -208,7 +208,7 @@ async def test_what_can_be_sent_at_once_is_sent_without_a_turn(context: ssl.SSLC
     theirs.close()
 
 
-async def test_a_stream_below_that_is_not_quick_is_sent_to_by_the_next_send(
+async def test_without_send_nowait_below_the_next_send_sends_the_data(
     context: ssl.SSLContext,
 ) -> None:
     async with connected(context) as (server, client):
@@ -217,13 +217,13 @@ async def test_a_stream_below_that_is_not_quick_is_sent_to_by_the_next_send(
         assert await receive_exactly(client, 5) == b"hello"
 
 
-async def test_the_protocol_above_is_told(context: ssl.SSLContext) -> None:
+async def test_alpn_selects_http_1_1(context: ssl.SSLContext) -> None:
     async with connected(context) as (server, _):
         assert server.selected_alpn_protocol() == "http/1.1"
         await server.do_handshake()
 
 
-async def test_nothing_is_sent_or_received_before_the_handshake(context: ssl.SSLContext) -> None:
+async def test_sending_and_receiving_require_the_handshake(context: ssl.SSLContext) -> None:
     ours, theirs = await sockets()
     async with TlsStream(ours, context) as server, theirs:
         with pytest.raises(RuntimeError, match="do_handshake"):
@@ -232,7 +232,7 @@ async def test_nothing_is_sent_or_received_before_the_handshake(context: ssl.SSL
             await server.send_all(b"x")
 
 
-async def test_the_peers_farewell_is_the_end(context: ssl.SSLContext) -> None:
+async def test_close_notify_of_the_peer_is_the_end(context: ssl.SSLContext) -> None:
     async with connected(context) as (server, client), trio.open_nursery() as nursery:
         await client.send_all(b"last words")
         nursery.start_soon(client.aclose)
@@ -242,9 +242,9 @@ async def test_the_peers_farewell_is_the_end(context: ssl.SSLContext) -> None:
         await server.aclose()
 
 
-async def test_an_end_without_farewell_is_the_end_as_well(context: ssl.SSLContext) -> None:
+async def test_an_end_without_close_notify_is_the_end_as_well(context: ssl.SSLContext) -> None:
     async with connected(context) as (server, client):
-        # Session tickets that were never read would make a reset of it.
+        # Unread session tickets would turn the close into a reset.
         await server.send_all(b"x")
         await client.receive_some()
         client.transport_stream.socket.close()
@@ -252,7 +252,7 @@ async def test_an_end_without_farewell_is_the_end_as_well(context: ssl.SSLContex
         assert await server.receive_some() == b""
 
 
-async def test_closing_says_goodbye(context: ssl.SSLContext) -> None:
+async def test_closing_sends_close_notify(context: ssl.SSLContext) -> None:
     async with connected(context) as (server, client):
         await server.send_all(b"last words")
         await server.aclose()
@@ -265,7 +265,7 @@ async def test_closing_says_goodbye(context: ssl.SSLContext) -> None:
             await server.receive_some()
 
 
-async def test_closing_wakes_whoever_receives(context: ssl.SSLContext) -> None:
+async def test_closing_wakes_a_receiving_task(context: ssl.SSLContext) -> None:
     async with connected(context) as (server, _), trio.open_nursery() as nursery:
 
         async def receive() -> None:
@@ -287,7 +287,7 @@ async def test_closing_does_not_wait_for_a_peer_that_does_not_read(
 ) -> None:
     async with connected(context) as (server, _):
         raw = server.transport_stream.socket
-        while True:  # Fill the socket, so that not one byte of a farewell fits.
+        while True:  # Fill the socket, so that no byte of close_notify fits.
             with trio.move_on_after(0.001) as full:
                 await raw.send(b"x" * 65536)
             if full.cancelled_caught:
@@ -320,7 +320,7 @@ async def test_a_cancelled_receive_loses_nothing(context: ssl.SSLContext) -> Non
         assert await server.receive_some() == b"still here"
 
 
-async def test_two_senders_at_once_are_a_fault_of_the_caller(context: ssl.SSLContext) -> None:
+async def test_two_tasks_cannot_send_at_the_same_time(context: ssl.SSLContext) -> None:
     async with connected(context) as (server, _), trio.open_nursery() as nursery:
         nursery.start_soon(fill, server)
         await trio.testing.wait_all_tasks_blocked()
@@ -329,7 +329,7 @@ async def test_two_senders_at_once_are_a_fault_of_the_caller(context: ssl.SSLCon
         nursery.cancel_scope.cancel()
 
 
-async def test_two_receivers_at_once_are_a_fault_of_the_caller(context: ssl.SSLContext) -> None:
+async def test_two_tasks_cannot_receive_at_the_same_time(context: ssl.SSLContext) -> None:
     async with connected(context) as (server, _), trio.open_nursery() as nursery:
         nursery.start_soon(server.receive_some)
         await trio.testing.wait_all_tasks_blocked()
@@ -338,7 +338,7 @@ async def test_two_receivers_at_once_are_a_fault_of_the_caller(context: ssl.SSLC
         nursery.cancel_scope.cancel()
 
 
-async def test_one_may_send_while_another_receives(context: ssl.SSLContext) -> None:
+async def test_one_task_may_send_while_another_receives(context: ssl.SSLContext) -> None:
     async with connected(context) as (server, client), trio.open_nursery() as nursery:
         nursery.start_soon(server.receive_some)
         await trio.testing.wait_all_tasks_blocked()
@@ -356,7 +356,7 @@ async def test_a_damaged_record_breaks_the_stream(context: ssl.SSLContext) -> No
             await server.receive_some()
 
 
-async def test_garbage_instead_of_a_handshake_is_told_by_name(context: ssl.SSLContext) -> None:
+async def test_plain_http_instead_of_a_handshake_is_named(context: ssl.SSLContext) -> None:
     ours, theirs = await sockets()
     async with TlsStream(ours, context) as server, theirs:
         await theirs.send_all(b"GET / HTTP/1.1\r\n\r\n")
@@ -364,7 +364,7 @@ async def test_garbage_instead_of_a_handshake_is_told_by_name(context: ssl.SSLCo
             await server.do_handshake()
 
 
-async def test_a_peer_that_cannot_agree_gets_an_alert(context: ssl.SSLContext) -> None:
+async def test_a_peer_without_a_shared_cipher_gets_an_alert(context: ssl.SSLContext) -> None:
     old = tls_1_2()
     old.set_ciphers("aRSA")  # The server of this test has no RSA certificate.
     ours, theirs = await sockets()
@@ -381,17 +381,19 @@ async def test_a_peer_that_cannot_agree_gets_an_alert(context: ssl.SSLContext) -
         assert "ALERT_HANDSHAKE_FAILURE" in str(told.value.__cause__)
 
 
-async def test_a_peer_that_leaves_during_the_handshake_is_gone(context: ssl.SSLContext) -> None:
+async def test_a_peer_that_closes_during_the_handshake_breaks_the_stream(
+    context: ssl.SSLContext,
+) -> None:
     ours, theirs = await sockets()
     async with TlsStream(ours, context) as server:
         await theirs.send_all(b"\x16\x03\x01\x02")
         await theirs.aclose()
-        with pytest.raises(trio.BrokenResourceError, match="left"):
+        with pytest.raises(trio.BrokenResourceError, match="closed the connection"):
             await server.do_handshake()
 
 
 @needs_openssl
-async def test_a_peer_may_change_its_keys(context: ssl.SSLContext) -> None:
+async def test_a_peer_may_update_its_keys(context: ssl.SSLContext) -> None:
     async with openssl_connected(context, "-tls1_3") as (server, client, nursery):
         nursery.start_soon(client.stdin.send_all, b"K\n")
         await trio.lowlevel.wait_readable(server.transport_stream.socket)
@@ -402,10 +404,10 @@ async def test_a_peer_may_change_its_keys(context: ssl.SSLContext) -> None:
 
 
 @needs_openssl
-async def test_a_peer_that_wants_to_negotiate_anew_is_told_no(context: ssl.SSLContext) -> None:
+async def test_renegotiation_is_refused_with_an_alert(context: ssl.SSLContext) -> None:
     async with openssl_connected(context, "-tls1_2") as (server, client, nursery):
         nursery.start_soon(client.stdin.send_all, b"R\n")
-        # Only because our alert reached it does the peer give up.
+        # The peer sends its own alert because it received ours.
         with pytest.raises(trio.BrokenResourceError, match="alert handshake failure"):
             await server.receive_some()
 
@@ -414,7 +416,7 @@ async def test_a_peer_that_wants_to_negotiate_anew_is_told_no(context: ssl.SSLCo
 async def openssl_connected(
     context: ssl.SSLContext, version: str
 ) -> AsyncIterator[tuple[TlsStream, Any, trio.Nursery]]:
-    """Another make of client: what stands on its standard input is sent, or is a command."""
+    """Connect the client of the openssl tool; its standard input is data, or commands."""
     (listener,) = await trio.open_tcp_listeners(0, host="127.0.0.1")
     port = listener.socket.getsockname()[1]
     command = ["openssl", "s_client", "-brief", version, "-connect", f"127.0.0.1:{port}"]

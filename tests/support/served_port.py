@@ -23,7 +23,7 @@ async def echo(stream: trio.abc.Stream, peer: Peer) -> None:
 
 
 class Served:
-    """A port that is being served, and how to reach it."""
+    """A served port, and clients of it."""
 
     def __init__(self, port: int, nursery: trio.Nursery) -> None:
         self.port = port
@@ -71,7 +71,7 @@ async def served(handler: Any = echo, **options: Any) -> AsyncIterator[Served]:
 
 
 async def answers(stream: trio.abc.Stream) -> bool:
-    """Whether `stream` is being echoed; False once the hub has closed it."""
+    """Return whether `stream` is echoed; False once the hub has closed it."""
     try:
         await stream.send_all(b"x")
         return await stream.receive_some(1) == b"x"
@@ -80,7 +80,7 @@ async def answers(stream: trio.abc.Stream) -> bool:
 
 
 async def is_closed(stream: trio.abc.Stream) -> bool:
-    """Whether the hub closes `stream`; waits for that."""
+    """Wait until the hub closes `stream`; return False if it sends data instead."""
     try:
         return await stream.receive_some(1) == b""
     except trio.BrokenResourceError:
