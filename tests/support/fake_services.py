@@ -34,7 +34,7 @@ from hub.services.devices.enrolment import Accepted, CodeCheck, PendingDevice
 from hub.services.devices.frame_trace import Trace
 from hub.services.devices.provisioning import Delivery
 from hub.services.devices.views import DeviceView
-from hub.services.records.record_log import LogReader, Page, RecordFilter
+from hub.services.records.record_log import LogReader, RecordFilter, RecordPage
 from hub.services.site.health import HealthReason
 from hub.services.site.site import SiteSettings
 from hub.simulator.faults import FAULTLESS, Quirks
@@ -137,7 +137,7 @@ class FakeRecords:
         before: int | None = None,
         newest_first: bool = False,
         limit: int = 100,
-    ) -> Page:
+    ) -> RecordPage:
         await trio.lowlevel.checkpoint()
         found = [
             one
@@ -148,7 +148,7 @@ class FakeRecords:
             and (before is None or one.seq < before)
         ]
         more = len(found) > limit
-        return Page(items=tuple(found[:limit]), next=found[limit - 1].seq if more else None)
+        return RecordPage(items=tuple(found[:limit]), next=found[limit - 1].seq if more else None)
 
     async def get(self, seq: int) -> Record:
         await trio.lowlevel.checkpoint()
