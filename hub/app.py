@@ -143,9 +143,8 @@ async def open_services(
             now,
             redact_frame,
             is_listed=lambda sn: room.has_row(sn) or store.devices.by_sn(sn) is not None,
-            most_devices=config.devices.max_connections,
-            # Of those in the waiting room, and as many enrolled ones that are not let in.
-            most_waiting=2 * config.devices.max_waiting,
+            # The pending devices, and as many enrolled ones that are refused.
+            max_pending=2 * config.devices.max_waiting,
         )
         room_on_disk = DiskSpace(config.store.min_free_gb, lambda: shutil.disk_usage(data_dir).free)
         site = Site(store.settings, config, change_feed)

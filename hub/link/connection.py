@@ -21,7 +21,7 @@ from hub import metrics
 from hub.config import DevicesConfig as DevicesConfig
 from hub.errors import DeviceLeft, DeviceNonsense, DeviceSilent
 from hub.link.websocket import NORMAL, DeviceSocket, Ending
-from hub.live.frame_trace import FrameRing
+from hub.live.frame_ring import FrameRing
 from hub.live.registry import DeviceAnswer
 from hub.log import limited
 from hub.net.connection import Peer
@@ -168,7 +168,7 @@ class DeviceLink:
 
     async def send(self, frame: str) -> None:
         """Send in the task that reads, under the link's own deadline."""
-        self.trace.said(frame)
+        self.trace.sent(frame)
         await self._socket.send_text(frame)
 
     async def hold_back(self, seconds: float) -> None:
@@ -231,7 +231,7 @@ class DeviceLink:
 
     async def _handle(self, message: str | bytes) -> None:
         self._allow(ANSWER_SECONDS, _ANSWER_LATE)
-        self.trace.heard(message)
+        self.trace.received(message)
         await self._take(self, message)
         if self.did:
             silent = SILENT_INTERVALS * self._config.heartbeat_interval
@@ -281,7 +281,7 @@ class DeviceLink:
     async def _send_request(self, frame: str) -> None:
         if self._hold is not None:
             self._hold.cancel()  # The answer to come is read by the task that holds back.
-        self.trace.said(frame)
+        self.trace.sent(frame)
         try:
             rest = self._socket.begin_text(frame)
             if rest is not None:

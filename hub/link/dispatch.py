@@ -115,7 +115,7 @@ class Dispatch:
 
     async def _connect(self, link: DeviceLink, request: Request) -> str:
         if not link.did and (sn := find_sn(request.param)):
-            self._traces.knocks(link.trace, sn)
+            self._traces.attempted(link.trace, sn)
         try:
             param = decode_connect(request.param)
             admitted = await self._admission.connect(param, link)
@@ -129,7 +129,7 @@ class Dispatch:
         if link.did not in ("", device.did):
             self._admission.leave(link, "its connection is another device's now")
         link.let_in(device.did, device.sn, result.token, since=int(self._now() * 1000))
-        link.trace = self._traces.let_in(link.trace, device.sn)
+        link.trace = self._traces.admitted(link.trace, device.sn)
         self._admission.enter(link)
         return encode_ok(request, result)
 

@@ -41,7 +41,7 @@ def test_a_trace_holds_no_control_characters(
     capsys: pytest.CaptureFixture[str], frame: str
 ) -> None:
     ring = new_traces().open()
-    ring.heard(frame)
+    ring.received(frame)
     for shown in rendered(ring.entries()):
         _print(shown)
     out = capsys.readouterr().out

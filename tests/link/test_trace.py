@@ -5,7 +5,7 @@ from __future__ import annotations
 import trio
 from trio.testing import MockClock
 
-from hub.live.frame_trace import ConnectionEnded, TraceEntry
+from hub.live.frame_ring import ConnectionEnded, TraceEntry
 from hub.wire.redaction import redact_frame
 from tests.support.gate import SN
 from tests.support.plug import Port, device_port

@@ -5,20 +5,21 @@ from sys import getsizeof
 import pytest
 import trio
 
+from hub.live.frame_ring import (
+    MAX_DEVICE_RING_BYTES,
+    MAX_STRANGER_LENGTH,
+    MAX_WHOLE_LENGTH,
+    ConnectionEnded,
+    FrameRing,
+    Shortened,
+    TracedUpload,
+)
 from hub.live.frame_trace import (
     MAX_ATTEMPTS,
     MAX_FRAMES,
     MAX_PENDING,
-    MAX_SHORT_LENGTH,
-    MAX_STRANGER_LENGTH,
     MAX_UPLOADS,
-    MAX_WHOLE_LENGTH,
-    MOST_BYTES_OF_ONE,
-    ConnectionEnded,
-    FrameRing,
     FrameTraces,
-    Shortened,
-    TracedUpload,
 )
 from tests.support.clock import NOON
 from tests.support.traces import new_traces
@@ -43,58 +44,58 @@ def weight(ring: FrameRing) -> int:
 
 
 def test_the_last_frames_are_kept_both_ways_in_their_order(traces: FrameTraces) -> None:
-    ring = traces.let_in(traces.open(), "SN1")
-    ring.heard("a")
-    ring.said("b")
+    ring = traces.admitted(traces.open(), "SN1")
+    ring.received("a")
+    ring.sent("b")
     assert [(e.direction, e.kept, e.at) for e in traces.entries("SN1", "")] == [
         ("in", "a", NOON),
         ("out", "b", NOON),
     ]
     for number in range(MAX_FRAMES):
-        ring.heard(str(number))
+        ring.received(str(number))
     assert kept(traces) == [str(number) for number in range(MAX_FRAMES)]
 
 
 def test_what_came_before_the_serial_number_stands_under_it(traces: FrameTraces) -> None:
     ring = traces.open()
-    ring.heard("garbage")
+    ring.received("garbage")
     assert kept(traces) == []
-    traces.knocks(ring, "SN1")
-    ring.said("refused")
+    traces.attempted(ring, "SN1")
+    ring.sent("refused")
     assert kept(traces) == ["garbage", "refused"]
-    assert traces.let_in(ring, "SN1") is not ring
+    assert traces.admitted(ring, "SN1") is not ring
     assert kept(traces) == ["garbage", "refused"]
 
 
 def test_frames_from_before_the_name_are_news_for_who_looks_on(traces: FrameTraces) -> None:
-    early, watched = traces.open(), traces.let_in(traces.open(), "SN1")
-    early.heard("garbage")
-    watched.heard("a")
+    early, watched = traces.open(), traces.admitted(traces.open(), "SN1")
+    early.received("garbage")
+    watched.received("a")
     place = traces.entries("SN1", "")[-1].number
-    traces.knocks(early, "SN1")
+    traces.attempted(early, "SN1")
     assert [e.kept for e in traces.entries("SN1", "") if e.number > place] == ["garbage"]
 
 
 def test_a_device_keeps_its_frames_over_its_connections(traces: FrameTraces) -> None:
-    first = traces.let_in(traces.open(), "SN1")
-    first.heard("a")
+    first = traces.admitted(traces.open(), "SN1")
+    first.received("a")
     traces.ended(first, "the peer left")
     second = traces.open()
-    second.heard("b")
-    traces.knocks(second, "SN1")
-    assert traces.let_in(second, "SN1") is first
+    second.received("b")
+    traces.attempted(second, "SN1")
+    assert traces.admitted(second, "SN1") is first
     assert kept(traces) == ["a", ConnectionEnded("the peer left"), "b"]
 
 
 def test_who_only_uses_its_serial_number_pushes_no_frame_of_a_device_out(
     traces: FrameTraces,
 ) -> None:
-    traces.let_in(traces.open(), "SN1").heard("own")
+    traces.admitted(traces.open(), "SN1").received("own")
     for _ in range(3):
         stranger = traces.open()
-        traces.knocks(stranger, "SN1")
+        traces.attempted(stranger, "SN1")
         for number in range(2 * MAX_ATTEMPTS):
-            stranger.heard(f"knock {number}")
+            stranger.received(f"knock {number}")
         traces.ended(stranger, "refused")
     assert kept(traces)[0] == "own"
     assert len(kept(traces)) == 1 + MAX_ATTEMPTS
@@ -105,30 +106,30 @@ def test_so_many_connections_are_looked_at_as_knock_with_one_serial_number(
 ) -> None:
     rings = [traces.open() for _ in range(MAX_PENDING + 4)]
     for number, ring in enumerate(rings):
-        ring.heard(f"knock {number}")
-        traces.knocks(ring, "SN1")
-    rings[0].heard("it is no more followed")
+        ring.received(f"knock {number}")
+        traces.attempted(ring, "SN1")
+    rings[0].received("it is no more followed")
     assert kept(traces) == [f"knock {number}" for number in range(len(rings))]
     traces.ended(rings[0], "it left")
-    assert traces.let_in(rings[1], "SN1").entries() == []
+    assert traces.admitted(rings[1], "SN1").entries() == []
 
 
 def test_no_burst_of_uploads_pushes_a_frame_out(traces: FrameTraces) -> None:
-    traces.let_in(traces.open(), "SN1").heard("own")
+    traces.admitted(traces.open(), "SN1").received("own")
     for _ in range(2 * MAX_UPLOADS):
-        traces.uploaded("SN1", UPLOAD)
+        traces.add_upload("SN1", UPLOAD)
     assert kept(traces)[0] == "own"
     assert len(kept(traces)) == 1 + MAX_UPLOADS
 
 
 def test_a_request_that_names_no_device_stands_with_all_at_its_address(traces: FrameTraces) -> None:
-    traces.let_in(traces.open(), "SN1").heard("a")
-    traces.uploaded_from(ADDRESS, UPLOAD)
+    traces.admitted(traces.open(), "SN1").received("a")
+    traces.add_upload_from(ADDRESS, UPLOAD)
     assert kept(traces, address=ADDRESS) == ["a", UPLOAD]
     assert kept(traces, "SN2", ADDRESS) == [UPLOAD]
     assert kept(traces, "SN2", "10.0.0.1") == []
     for number in range(2000):
-        traces.uploaded_from(f"10.0.{number // 250}.{number % 250}", UPLOAD)
+        traces.add_upload_from(f"10.0.{number // 250}.{number % 250}", UPLOAD)
     assert kept(traces, "SN2", ADDRESS) == []
 
 
@@ -136,78 +137,71 @@ def test_a_connection_that_names_another_serial_number_takes_its_frames_along(
     traces: FrameTraces,
 ) -> None:
     ring = traces.open()
-    traces.knocks(ring, "SN1")
-    ring.heard("a")
-    traces.knocks(ring, "SN2")
+    traces.attempted(ring, "SN1")
+    ring.received("a")
+    traces.attempted(ring, "SN2")
     assert (kept(traces, "SN1"), kept(traces, "SN2")) == ([], ["a"])
 
 
 def test_a_device_that_comes_in_where_another_is_in_leaves_the_others_frames(
     traces: FrameTraces,
 ) -> None:
-    first = traces.let_in(traces.open(), "SN1")
-    first.heard("a")
-    second = traces.let_in(first, "SN2")
-    second.heard("b")
+    first = traces.admitted(traces.open(), "SN1")
+    first.received("a")
+    second = traces.admitted(first, "SN2")
+    second.received("b")
     assert (kept(traces, "SN1"), kept(traces, "SN2")) == (["a"], ["b"])
 
 
 def test_of_those_that_knock_the_one_heard_longest_ago_makes_room() -> None:
-    traces = new_traces(most_waiting=3)
+    traces = new_traces(max_pending=3)
     for number in range(5):
         ring = traces.open()
-        traces.knocks(ring, f"SN{number}")
-        ring.heard("a")
+        traces.attempted(ring, f"SN{number}")
+        ring.received("a")
     assert [kept(traces, f"SN{number}") for number in range(5)] == [[], [], ["a"], ["a"], ["a"]]
 
 
 def test_no_flood_of_serial_numbers_pushes_out_one_that_somebody_sees_in_a_list() -> None:
-    traces = new_traces(listed={"SN1"}, most_waiting=3)
+    traces = new_traces(listed={"SN1"}, max_pending=3)
     ring = traces.open()
-    ring.heard("looked for")
-    traces.knocks(ring, "SN1")
+    ring.received("looked for")
+    traces.attempted(ring, "SN1")
     for number in range(100):
-        traces.knocks(traces.open(), f"FLOOD{number}")
+        traces.attempted(traces.open(), f"FLOOD{number}")
     assert kept(traces) == ["looked for"]
 
 
 def test_where_all_are_listed_the_one_heard_longest_ago_makes_room() -> None:
-    traces = new_traces(listed={f"SN{number}" for number in range(5)}, most_waiting=3)
+    traces = new_traces(listed={f"SN{number}" for number in range(5)}, max_pending=3)
     for number in range(5):
         ring = traces.open()
-        ring.heard("a")
-        traces.knocks(ring, f"SN{number}")
+        ring.received("a")
+        traces.attempted(ring, f"SN{number}")
     assert [kept(traces, f"SN{number}") for number in range(5)] == [[], [], ["a"], ["a"], ["a"]]
 
 
 def test_one_that_made_room_is_found_again_at_its_next_connect() -> None:
-    traces = new_traces(most_waiting=1)
+    traces = new_traces(max_pending=1)
     ring = traces.open()
-    traces.knocks(ring, "SN1")
-    traces.knocks(traces.open(), "SN2")
-    traces.knocks(ring, "SN1")
-    ring.heard("a")
+    traces.attempted(ring, "SN1")
+    traces.attempted(traces.open(), "SN2")
+    traces.attempted(ring, "SN1")
+    ring.received("a")
     assert kept(traces, "SN1") == ["a"]
 
 
-def test_of_devices_that_were_in_there_are_so_many_at_most() -> None:
-    traces = new_traces(most_devices=2)
-    for number in range(3):
-        traces.let_in(traces.open(), f"SN{number}").heard("a")
-    assert [kept(traces, f"SN{number}") for number in range(3)] == [[], ["a"], ["a"]]
-
-
 def test_what_is_forgotten_begins_anew(traces: FrameTraces) -> None:
-    ring = traces.let_in(traces.open(), "SN1")
-    ring.heard("a")
-    traces.uploaded("SN1", UPLOAD)
+    ring = traces.admitted(traces.open(), "SN1")
+    ring.received("a")
+    traces.add_upload("SN1", UPLOAD)
     traces.forget("SN1")
-    ring.heard("b")
+    ring.received("b")
     traces.ended(ring, "the device was removed")
     assert kept(traces) == []
     knocking = traces.open()
-    traces.knocks(knocking, "SN1")
-    knocking.heard("c")
+    traces.attempted(knocking, "SN1")
+    knocking.received("c")
     assert kept(traces) == ["c"]
     traces.forget("SN1")
     assert kept(traces) == []
@@ -215,8 +209,8 @@ def test_what_is_forgotten_begins_anew(traces: FrameTraces) -> None:
 
 
 def test_a_long_frame_is_shortened_and_its_size_kept(traces: FrameTraces) -> None:
-    ring = traces.let_in(traces.open(), "SN1")
-    ring.heard('{"msgid": "1", "photo": "' + "é" * (MAX_WHOLE_LENGTH + 1) + '"}')
+    ring = traces.admitted(traces.open(), "SN1")
+    ring.received('{"msgid": "1", "photo": "' + "é" * (MAX_WHOLE_LENGTH + 1) + '"}')
     (entry,) = ring.entries()
     size = 2 * MAX_WHOLE_LENGTH + 29
     assert entry.kept == Shortened('{"msgid": "1", "photo": "[4.1 KB]"}', size)
@@ -228,70 +222,94 @@ def test_of_a_long_frame_of_a_stranger_only_the_beginning_is_looked_at() -> None
         lambda: NOON,
         lambda frame: str(looked_at.append(frame)),
         is_listed=lambda sn: False,
-        most_devices=1,
-        most_waiting=1,
+        max_pending=1,
     )
     ring = traces.open()
     for frame in ("{" * 60_000, b"{" * 60_000):
-        ring.heard(frame)
+        ring.received(frame)
     assert looked_at == ["{" * MAX_STRANGER_LENGTH, b"{" * MAX_STRANGER_LENGTH]
     assert [entry.kept for entry in ring.entries()] == [Shortened("None", 60_000)] * 2
-    traces.let_in(ring, "SN1").heard("{" * 60_000)
+    traces.admitted(ring, "SN1").received("{" * 60_000)
     assert looked_at[-1] == "{" * 60_000
 
 
 def test_a_frame_of_middle_length_is_kept_as_it_came(traces: FrameTraces) -> None:
-    ring = traces.let_in(traces.open(), "SN1")
+    ring = traces.admitted(traces.open(), "SN1")
     frame = "a" * MAX_WHOLE_LENGTH
     for _ in range(MAX_FRAMES):
-        ring.said(frame)
+        ring.sent(frame)
     kept = [entry.kept for entry in ring.entries()]
     assert all(one is frame for one in kept)
-    assert 0 < len(kept) * MAX_WHOLE_LENGTH <= MOST_BYTES_OF_ONE
+    assert 0 < len(kept) * MAX_WHOLE_LENGTH <= MAX_DEVICE_RING_BYTES
 
 
 def test_long_frames_take_no_more_memory_than_one_device_may_have(traces: FrameTraces) -> None:
-    ring = traces.let_in(traces.open(), "SN1")
+    ring = traces.admitted(traces.open(), "SN1")
     for _ in range(MAX_FRAMES):
-        ring.heard('{"a": "中文 b", ' * 1000)
-    assert 0 < weight(ring) <= MOST_BYTES_OF_ONE
+        ring.received('{"a": "中文 b", ' * 1000)
+    assert 0 < weight(ring) <= MAX_DEVICE_RING_BYTES
 
 
-@pytest.mark.parametrize("devices", [100, 1024, 1025, 3000])
-def test_the_more_devices_the_smaller_is_the_share_of_each(devices: int) -> None:
-    traces = new_traces(most_devices=devices)
-    frame = "a" * MAX_SHORT_LENGTH
-    first = traces.let_in(traces.open(), "FIRST")
-    for _ in range(MAX_FRAMES):
-        first.heard(frame)
-    for number in range(devices - 1):
-        traces.let_in(traces.open(), f"SN{number}")
-    kept = {100: MAX_FRAMES, 1024: MAX_FRAMES, 1025: 100, 3000: 50}[devices]
-    assert len(first.entries()) == kept
-    for _ in range(MAX_FRAMES):
-        first.heard('{"a": "b c", ' * 100)
-    assert weight(first) * devices <= 128 * 1024 * 1024
-    assert first.entries()
+def test_the_devices_used_least_recently_make_room_for_the_others() -> None:
+    traces = new_traces(max_bytes=500_000)
+    rings = {f"SN{number}": traces.admitted(traces.open(), f"SN{number}") for number in range(8)}
+    for sn in rings:
+        traces.add_upload(sn, UPLOAD)
+    for ring in rings.values():
+        for _ in range(MAX_FRAMES):
+            ring.received("a" * 300)
+        rings["SN0"].sent("still here")
+    numbers = [len(kept(traces, sn)) for sn in rings]
+    assert numbers[0] > MAX_FRAMES
+    assert numbers[1] == 0
+    assert len(rings["SN7"].entries()) == MAX_FRAMES
+    assert sum(map(weight, rings.values())) < 500_000
+    rings["SN1"].received("again")
+    assert kept(traces, "SN1") == ["again"]
+
+
+def test_no_flood_of_a_stranger_takes_room_from_a_device() -> None:
+    traces = new_traces(max_bytes=100_000)
+    traces.admitted(traces.open(), "SN1").received("own")
+    for number in range(100):
+        stranger = traces.open()
+        traces.attempted(stranger, f"SN{number}")
+        for _ in range(100):
+            stranger.received("a" * 4000)
+    assert kept(traces)[0] == "own"
+
+
+def test_a_removed_device_leaves_its_room_to_others() -> None:
+    traces = new_traces(max_bytes=100_000)
+    for number in range(100):
+        ring = traces.admitted(traces.open(), f"SN{number}")
+        ring.received("a" * 4000)
+        traces.forget(f"SN{number}")
+        traces.ended(ring, "the device was removed")
+    ring = traces.admitted(traces.open(), "SN")
+    for _ in range(20):
+        ring.received("a" * 4000)
+    assert len(kept(traces, "SN")) == 20
 
 
 def test_numbers_go_on_where_the_hub_is_started_anew() -> None:
     before = new_traces(lambda: NOON)
-    ring = before.let_in(before.open(), "SN1")
+    ring = before.admitted(before.open(), "SN1")
     for _ in range(100):
-        ring.heard("a")
+        ring.received("a")
     after = new_traces(lambda: NOON + 1)
-    after.let_in(after.open(), "SN1").heard("b")
+    after.admitted(after.open(), "SN1").received("b")
     assert after.entries("SN1", "")[0].number > before.entries("SN1", "")[-1].number
 
 
 async def test_who_looks_on_is_woken_by_what_comes_next(traces: FrameTraces) -> None:
-    ring = traces.let_in(traces.open(), "SN1")
+    ring = traces.admitted(traces.open(), "SN1")
     with traces.watch("SN1", ADDRESS) as first, traces.watch("SN1") as second:
-        traces.let_in(traces.open(), "SN2").heard("not this")
+        traces.admitted(traces.open(), "SN2").received("not this")
         assert not first.is_set()
-        ring.heard("a")
+        ring.received("a")
         assert (first.is_set(), second.is_set()) == (True, True)
     with traces.watch("SN1", ADDRESS) as third, trio.fail_after(1):
-        traces.uploaded_from(ADDRESS, UPLOAD)
+        traces.add_upload_from(ADDRESS, UPLOAD)
         await third.wait()
     assert traces.watched == {}

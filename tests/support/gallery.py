@@ -341,27 +341,27 @@ def talk(hub: FakeServices) -> Iterator[None]:
     now = [time.time()]
     traces = hub.traces
     traces.now = lambda: now[0]
-    ring = traces.let_in(traces.open(), "Y3CA9PGDTKM0001")
+    ring = traces.admitted(traces.open(), "Y3CA9PGDTKM0001")
     waits = traces.open()
-    traces.knocks(waits, "Y3CA9PGDTKM7R1C")
+    traces.attempted(waits, "Y3CA9PGDTKM7R1C")
     upload = TracedUpload(
         "POST", "/api/v1/adapter/lenfocus/face/capture", 200, 200, "OK", 0.0124, 213_400
     )
-    ring.heard('{"msgid": "77", "token": "abcdefgh123456", data: {"uri": "/heartbeat"}}')
-    ring.said('{"msgid": "", "data": {"code": 420, "msg": "the frame is no JSON"}}')
+    ring.received('{"msgid": "77", "token": "abcdefgh123456", data: {"uri": "/heartbeat"}}')
+    ring.sent('{"msgid": "", "data": {"code": 420, "msg": "the frame is no JSON"}}')
     for number in itertools.count():
         now[0] = time.time()
         said = TALK[number % len(TALK)]
         request, answer = request_of(said, f"m{number}"), answer_of(said, f"m{number}")
         if said.by == "device":
-            ring.heard(request)
+            ring.received(request)
             now[0] += 0.0004
-            ring.said(answer)
+            ring.sent(answer)
         else:
-            ring.said(request)
+            ring.sent(request)
             now[0] += 0.0412
-            ring.heard(answer)
-        traces.uploaded("Y3CA9PGDTKM0001", upload)
+            ring.received(answer)
+        traces.add_upload("Y3CA9PGDTKM0001", upload)
         have_said(waits, TALK[0]._replace(code=421, result=None), f"w{number}")
         yield
 

@@ -7,7 +7,7 @@ import json
 import random
 from typing import Any, NamedTuple
 
-from hub.live.frame_trace import FrameRing
+from hub.live.frame_ring import FrameRing
 
 SN = "Y3CA12348912345"
 DID = "1234512"
@@ -190,8 +190,8 @@ def have_said(ring: FrameRing, said: Said, msgid: str) -> None:
     """Put both frames into a ring, as a link does."""
     request, answer = request_of(said, msgid), answer_of(said, msgid)
     if said.by == "device":
-        ring.heard(request)
-        ring.said(answer)
+        ring.received(request)
+        ring.sent(answer)
     else:
-        ring.said(request)
-        ring.heard(answer)
+        ring.sent(request)
+        ring.received(answer)

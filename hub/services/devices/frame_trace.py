@@ -14,16 +14,10 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from hub.errors import NoSuchResource
+from hub.live.frame_ring import ConnectionEnded, Direction, Kept, Shortened, TraceEntry
+from hub.live.frame_ring import TracedUpload as TracedUpload
 from hub.live.frame_trace import MAX_FRAMES as MAX_FRAMES
-from hub.live.frame_trace import (
-    ConnectionEnded,
-    Direction,
-    FrameTraces,
-    Kept,
-    Shortened,
-    TraceEntry,
-)
-from hub.live.frame_trace import TracedUpload as TracedUpload
+from hub.live.frame_trace import FrameTraces
 from hub.live.pending_devices import PendingDevices
 from hub.services.devices.directory import Device, Devices
 from hub.wire.envelope import BadFrame, Response, decode_frame
@@ -100,9 +94,9 @@ class Trace:
         if len(upload.msg) > _LONGEST_MSG:
             upload = replace(upload, msg=upload.msg[:_LONGEST_MSG])
         if device is None:
-            self._traces.uploaded_from(address, upload)
+            self._traces.add_upload_from(address, upload)
         else:
-            self._traces.uploaded(device.sn, upload)
+            self._traces.add_upload(device.sn, upload)
 
     def _device(self, did: str) -> _Source:
         device = self._devices.get(did)

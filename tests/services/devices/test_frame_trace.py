@@ -8,7 +8,8 @@ import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from hub.errors import NoSuchResource
-from hub.live.frame_trace import FrameRing, FrameTraces, TracedUpload
+from hub.live.frame_ring import FrameRing, TracedUpload
+from hub.live.frame_trace import FrameTraces
 from hub.services.devices.frame_trace import Frame, Trace
 from tests.support.clock import NOON, FrozenClock
 from tests.support.talk import SECRETS, SN, TALK, TOKEN, Said, answer_of, have_said
@@ -36,7 +37,7 @@ class Site:
         return self.known[did]
 
     def ring(self, sn: str = SN) -> FrameRing:
-        return self.traces.let_in(self.traces.open(), sn)
+        return self.traces.admitted(self.traces.open(), sn)
 
 
 @pytest.fixture
@@ -63,42 +64,42 @@ def test_each_request_and_its_answer_belong_together_and_no_secret_is_shown(
 
 def test_the_time_between_a_request_and_its_answer_is_told(site: Site) -> None:
     ring = site.ring()
-    ring.heard('{"msgid": "7", "data": {"uri": "/heartbeat", "param": {}}}')
+    ring.received('{"msgid": "7", "data": {"uri": "/heartbeat", "param": {}}}')
     site.clock.seconds += 0.0123
-    ring.said('{"msgid": "7", "data": {"code": 200}}')
+    ring.sent('{"msgid": "7", "data": {"code": 200}}')
     asked, answered = site.trace.frames("1")
     assert asked.at == NOON * 1000
     assert answered.duration_ms == 12.3
     site.clock.seconds -= 100
-    ring.said('{"msgid": "8", "data": {"uri": "/x", "param": {}}}')
+    ring.sent('{"msgid": "8", "data": {"uri": "/x", "param": {}}}')
     assert site.trace.frames("1")[-1].duration_ms is None
 
 
 def test_a_msgid_used_again_matches_the_latest_request_that_is_open(site: Site) -> None:
     ring = site.ring()
     for _ in range(2):
-        ring.heard('{"msgid": 7, "data": {"uri": "/heartbeat", "param": {}}}')
-        ring.said('{"msgid": "7", "data": {"code": 200}}')
-    ring.said('{"msgid": "7", "data": {"code": 200}}')
+        ring.received('{"msgid": 7, "data": {"uri": "/heartbeat", "param": {}}}')
+        ring.sent('{"msgid": "7", "data": {"code": 200}}')
+    ring.sent('{"msgid": "7", "data": {"code": 200}}')
     first, one, second, two, stray = site.trace.frames("1")
     assert (one.matched, two.matched, stray.matched) == (first.number, second.number, None)
 
 
 def test_each_side_answers_the_other_and_not_itself(site: Site) -> None:
     ring = site.ring()
-    ring.said('{"msgid": "1", "data": {"uri": "/person/query", "param": {}}}')
-    ring.heard('{"msgid": "1", "data": {"uri": "/heartbeat", "param": {}}}')
-    ring.said('{"msgid": "1", "data": {"code": 200}}')
-    ring.heard('{"msgid": "1", "data": {"code": 0}}')
+    ring.sent('{"msgid": "1", "data": {"uri": "/person/query", "param": {}}}')
+    ring.received('{"msgid": "1", "data": {"uri": "/heartbeat", "param": {}}}')
+    ring.sent('{"msgid": "1", "data": {"code": 200}}')
+    ring.received('{"msgid": "1", "data": {"code": 0}}')
     ours, theirs, to_them, to_us = site.trace.frames("1")
     assert (to_them.matched, to_us.matched) == (theirs.number, ours.number)
 
 
 def test_what_is_no_frame_is_told_as_such_with_what_it_was_answered(site: Site) -> None:
     ring = site.ring()
-    ring.heard(f'{{"msgid": "7", "token": "{TOKEN}"}}')
-    ring.said('{"msgid": "7", "data": {"code": 420, "msg": "data: is required"}}')
-    ring.heard(f"{{'token': '{TOKEN}'")
+    ring.received(f'{{"msgid": "7", "token": "{TOKEN}"}}')
+    ring.sent('{"msgid": "7", "data": {"code": 420, "msg": "data: is required"}}')
+    ring.received(f"{{'token': '{TOKEN}'")
     bad, answer, worse = site.trace.frames("1")
     assert (bad.kind, bad.uri, bad.text) == ("bad", "", '{"msgid": "7", "token": "***"}')
     assert answer.matched == bad.number
@@ -108,7 +109,7 @@ def test_what_is_no_frame_is_told_as_such_with_what_it_was_answered(site: Site) 
 def test_of_what_is_too_much_to_read_the_beginning_is_kept(site: Site) -> None:
     ring = site.ring()
     frame = f'{{"token": "{TOKEN}", "data": [' + "1," * 500_000 + '0], "msgid": "1"}'
-    ring.heard(frame)
+    ring.received(frame)
     (part,) = site.trace.frames("1")
     assert (part.kind, part.size) == ("part", len(frame))
     assert part.text.startswith('{"token": "***", "data": [1,1,')
@@ -153,9 +154,9 @@ def test_a_request_without_a_token_is_seen_with_the_devices_of_its_address(site:
 
 def test_frames_after_a_number_are_matched_with_those_before_it(site: Site) -> None:
     ring = site.ring()
-    ring.heard('{"msgid": "7", "data": {"uri": "/heartbeat", "param": {}}}')
+    ring.received('{"msgid": "7", "data": {"uri": "/heartbeat", "param": {}}}')
     (asked,) = site.trace.frames("1")
-    ring.said('{"msgid": "7", "data": {"code": 200}}')
+    ring.sent('{"msgid": "7", "data": {"code": 200}}')
     (answered,) = site.trace.frames("1", asked.number)
     assert answered.matched == asked.number
 
@@ -183,7 +184,7 @@ def test_of_what_a_request_was_answered_only_so_much_is_kept(site: Site) -> None
 
 
 def test_only_what_is_enrolled_or_waits_has_a_trace(site: Site) -> None:
-    site.ring("SN3").heard("{}")
+    site.ring("SN3").received("{}")
     for ask in (lambda: site.trace.frames("9"), lambda: site.trace.waiting_frames("SN3")):
         with pytest.raises(NoSuchResource):
             ask()
@@ -209,7 +210,7 @@ async def test_who_waits_gets_what_comes_with_what_follows_at_once(
 async def test_what_is_there_already_is_not_waited_for(
     site: Site, autojump_clock: MockClock
 ) -> None:
-    site.ring().heard("{}")
+    site.ring().received("{}")
     started = trio.current_time()
     assert len(await site.trace.wait("1", 0, 20)) == 1
     assert await site.trace.wait("1", 2**62, 0) == []
@@ -229,7 +230,7 @@ async def test_a_connection_that_named_nothing_wakes_nobody(
     async with trio.open_nursery() as nursery:
         nursery.start_soon(site.trace.wait, "1", 0, 20.0)
         await wait_all_tasks_blocked()
-        site.traces.open().heard("{}")
+        site.traces.open().received("{}")
     assert trio.current_time() == pytest.approx(20)
 
 

@@ -43,7 +43,7 @@ async def test_the_api_gives_the_frames_and_where_to_go_on(real_hub: HubServices
     path = f"{API}/{added.did}/trace"
     assert await get(real_hub, path, key) == (200, {"items": [], "next": 0})
     traces = real_hub.services.traces
-    ring = traces.let_in(traces.open(), SN)
+    ring = traces.admitted(traces.open(), SN)
     for said in TALK:
         have_said(ring, said, "m1")
     status, first = await get(real_hub, path, key)
@@ -64,7 +64,7 @@ async def test_the_api_gives_the_frames_and_where_to_go_on(real_hub: HubServices
 async def test_the_api_gives_what_a_waiting_device_sends(hub: FakeServices) -> None:
     hub.enrolment.knock(waiting(SN, "unknown"))
     ring = hub.traces.open()
-    hub.traces.knocks(ring, SN)
+    hub.traces.attempted(ring, SN)
     have_said(ring, TALK[0], "m1")
     visitor = Visitor(hub)
     await visitor.sign_in()
@@ -114,7 +114,7 @@ async def test_the_page_says_that_nothing_was_said(admin: Visitor) -> None:
 
 
 async def test_the_page_shows_each_answer_with_its_request_and_no_secret(admin: Visitor) -> None:
-    ring = admin.hub.traces.let_in(admin.hub.traces.open(), SN)
+    ring = admin.hub.traces.admitted(admin.hub.traces.open(), SN)
     for said in TALK:
         have_said(ring, said, said.uri)
     await admin.get("/cameras/1/trace")
@@ -125,7 +125,7 @@ async def test_the_page_shows_each_answer_with_its_request_and_no_secret(admin: 
 
 
 async def test_the_page_shows_the_latest_and_leads_to_the_rest(admin: Visitor) -> None:
-    ring = admin.hub.traces.let_in(admin.hub.traces.open(), SN)
+    ring = admin.hub.traces.admitted(admin.hub.traces.open(), SN)
     for number in range(50):
         have_said(ring, TALK[2], str(number))
     await admin.get("/cameras/1/trace")
@@ -136,18 +136,18 @@ async def test_the_page_shows_the_latest_and_leads_to_the_rest(admin: Visitor) -
 
 
 async def test_a_script_is_told_of_an_answer_and_whose_it_is(admin: Visitor) -> None:
-    ring = admin.hub.traces.let_in(admin.hub.traces.open(), SN)
-    ring.heard('{"msgid": "7", "data": {"uri": "/heartbeat", "param": {}}}')
+    ring = admin.hub.traces.admitted(admin.hub.traces.open(), SN)
+    ring.received('{"msgid": "7", "data": {"uri": "/heartbeat", "param": {}}}')
     (asked,) = admin.hub.trace.frames("1")
-    ring.said('{"msgid": "7", "data": {"uri": "/heartbeat", "code": 200}}')
+    ring.sent('{"msgid": "7", "data": {"uri": "/heartbeat", "code": 200}}')
     await admin.get(f"/cameras/1/trace/news?after={asked.number}")
     assert f'data-of="{asked.number}"' in admin.text
     assert admin.text.count("data-number=") == 1
 
 
 async def test_what_a_device_writes_is_text_on_the_page(admin: Visitor) -> None:
-    ring = admin.hub.traces.let_in(admin.hub.traces.open(), SN)
-    ring.heard('{"msgid": "7", "data": {"uri": "/<b>", "param": {"a": "<script>"}}}')
+    ring = admin.hub.traces.admitted(admin.hub.traces.open(), SN)
+    ring.received('{"msgid": "7", "data": {"uri": "/<b>", "param": {"a": "<script>"}}}')
     await admin.get("/cameras/1/trace")
     assert "<script>" not in admin.text.partition("<ol")[2]
     assert "&lt;script&gt;" in admin.text
@@ -159,7 +159,7 @@ async def test_a_waiting_devices_page_leads_to_its_trace_and_that_goes_with_it(
     hub = admin.hub
     hub.enrolment.knock(waiting("SN/2", "unknown"))
     ring = hub.traces.open()
-    hub.traces.knocks(ring, "SN/2")
+    hub.traces.attempted(ring, "SN/2")
     have_said(ring, TALK[0]._replace(code=421, result=None), "m1")
     await admin.get("/cameras")
     assert 'href="/cameras/waiting/SN/2/trace"' in admin.text
