@@ -1,0 +1,209 @@
+"""Writes a data directory with rows in every table, as a test for later versions of the hub.
+
+    python -m tests.store.databases.write tests/store/databases/schema_3
+
+makes `schema_3.zip`. With a new migration, add a `fill_schema_N` for the new tables and run this
+once with the code of that version. Never write an older schema's archive again: it would no longer
+be what the older code wrote.
+
+The archive leaves out the key file, because a key does not belong into a repository. The one that
+sealed the secrets in it is `KEY`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+from pathlib import Path
+from shutil import make_archive
+from tempfile import TemporaryDirectory
+
+import trio
+from msgspec import Raw
+
+from hub.store.commit.record_batch import RecordBatch
+from hub.store.db import Store
+from hub.store.opening import open_store
+from hub.store.tables.api_keys import ApiKey
+from hub.store.tables.campaigns import CampaignTarget
+from hub.store.tables.device_pictures import stored_picture
+from hub.store.tables.device_settings import DeviceSetting
+from hub.store.tables.devices import DeviceChange, DeviceNote, NewDevice
+from hub.store.tables.firmware import NewComponent, NewRelease, StoredFile
+from hub.store.tables.sessions import Session
+from hub.store.tables.tokens import Accepted
+from hub.store.tables.users import User
+from hub.wire.pictures import Picture
+from hub.wire.uploads.bodies import CheckedUpload
+from hub.wire.uploads.firmware import Versions
+from hub.wire.uploads.records import (
+    AccessDetail,
+    EventDetail,
+    FaceDetail,
+    Plate,
+    Rect,
+    Vehicle,
+    VehicleDetail,
+)
+
+#: Made of a constant, because it protects nothing but the values in this file.
+KEY = bytes(range(32))
+#: 2026-11-25, 12:00 UTC.
+NOW = 1_795_608_000
+DAY = "2026-11-25"
+
+DEVICES = (
+    NewDevice(sn="SN1", code="CODE0001", did="1", name="North gate"),
+    NewDevice(sn="SN2", code="CODE0002", did="2", key="PEM", clock_trusted=False),
+)
+CHANGE = DeviceChange(enabled=False, init_outcome="taken", sign_form="md5")
+NOTE = DeviceNote(
+    ip="10.0.0.8",
+    last_seen=NOW * 1000,
+    fw_ver="fw1",
+    sw_ver="sw1",
+    os_ver="os1",
+    hw_ver="hw1",
+    dev_name="Front camera",
+    clock_offset=-1.5,
+    did_state="known",
+)
+TOKEN_HASH, EXPIRES_AT = b"t" * 32, NOW * 1000 + 86_400_000
+ACCEPTED = Accepted("SN1", "1795608000", None)
+USER = User("alice", "admin", "scrypt$0", NOW * 1000)
+SESSION = Session(b"s" * 32, "alice", NOW * 1000, NOW * 1000 + 5, "10.0.0.1")
+API_KEY, API_SECRET = ApiKey("APP1", "VMS", True, NOW * 1000), "api secret"
+SETTINGS = {"site.name": "Main site", "site.timezone": "Asia/Shanghai"}
+AUDIT = (NOW * 1000, "alice", "device.add", "1", "10.0.0.1")
+
+JPEG = b"\xff\xd8\xff\xe0" + bytes(range(256)) * 4
+FACE = CheckedUpload(
+    kind="face",
+    occurred_at=NOW * 1000 - 1,
+    detail=FaceDetail(name="Li Wei", age=30, gender=1, uuid="p1", category=1),
+    extra=Raw(b'{"score":12}'),
+    pictures=(Picture("face", "image/jpeg", JPEG), Picture("background", "image/jpeg", JPEG * 2)),
+)
+EVENT = CheckedUpload(
+    kind="event",
+    occurred_at=NOW * 1000 - 2,
+    detail=EventDetail(type=3, data=Raw(b'{"temp":36.6}'), name="Anna", uuid="p2", category=0),
+)
+VEHICLE = CheckedUpload(
+    kind="vehicle",
+    occurred_at=NOW * 1000 - 3,
+    detail=VehicleDetail(Plate("京A12345", 1, Rect(1, 2, 3, 4)), Vehicle(2, "VW", None)),
+)
+ACCESS = CheckedUpload(
+    kind="access",
+    occurred_at=NOW * 1000 - 4,
+    detail=AccessDetail(rid="r1", uuid="p1", type=1, status=1, temperature=36.6, score="high"),
+)
+LONE_PICTURE = CheckedUpload(
+    kind="access",
+    occurred_at=NOW * 1000 - 5,
+    detail=AccessDetail(),
+    pictures=(Picture("face", "image/jpeg", JPEG),),
+)
+UPLOADS = (FACE, EVENT, VEHICLE, ACCESS, LONE_PICTURE)
+
+PREVIOUS_KEY, PREVIOUS_KEY_UNTIL = "OLD PEM", NOW * 1000 + 86_400_000
+SETTING = DeviceSetting(
+    did="1",
+    name="face",
+    taken='{"threshold":80}',
+    taken_at=NOW * 1000,
+    uri="/face/set",
+    code=200,
+    msg="OK",
+    answered_at=NOW * 1000 + 1,
+)
+PICTURE_PATH, PICTURE = "/data/1.jpg", stored_picture("image/jpeg", JPEG)
+
+FIRMWARE = b"firmware" * 100
+FILE = StoredFile(
+    hashlib.sha256(FIRMWARE).hexdigest(), hashlib.md5(FIRMWARE).hexdigest(), 800, NOW * 1000
+)
+RELEASE = NewRelease(
+    ver_code=7,
+    ver_name="v7",
+    components=(NewComponent("app.bin", 1, FILE.sha256),),
+    description="Better doors",
+    reports=Versions(sw_ver="sw7"),
+    least=Versions(sw_ver="sw1"),
+)
+RELEASE_DATE = "2026-11-25 12:00:00"
+TARGETS = (CampaignTarget("1"), CampaignTarget("2"))
+DONE = CampaignTarget("1", "done", NOW * 1000, NOW * 1000 + 1, NOW * 1000 + 2)
+
+
+def batch(number: int, upload: CheckedUpload) -> RecordBatch:
+    return RecordBatch(
+        [upload],
+        did="1",
+        sn="SN1",
+        device_name="North gate",
+        digest=bytes([number]) * 16,
+        arrived_at=NOW * 1000,
+        follows_access=upload is LONE_PICTURE,
+    )
+
+
+async def fill(store: Store) -> None:
+    """Write rows into every table, as the hub does."""
+    await fill_schema_1(store)
+    await fill_schema_2(store)
+    await fill_schema_3(store)
+
+
+async def fill_schema_1(store: Store) -> None:
+    await store.devices.add(DEVICES)
+    await store.devices.change("2", CHANGE)
+    await store.devices.note({"SN1": NOTE})
+    await store.tokens.issue(
+        "1", TOKEN_HASH, expires_at=EXPIRES_AT, grace_until=0, accepted=ACCEPTED
+    )
+    await store.users.add(USER)
+    await store.sessions.add(SESSION)
+    await store.api_keys.add(API_KEY, API_SECRET)
+    for key, value in SETTINGS.items():
+        await store.settings.set(key, value)
+    await store.audit.add(*AUDIT)
+    for number, upload in enumerate(UPLOADS):
+        await store.records.append(batch(number, upload))
+
+
+async def fill_schema_2(store: Store) -> None:
+    await store.devices.keep_previous_key(PREVIOUS_KEY, PREVIOUS_KEY_UNTIL)
+    await store.device_settings.note(SETTING, "SN1")
+    await store.device_pictures.put("1", "SN1", PICTURE_PATH, PICTURE, NOW * 1000)
+
+
+async def fill_schema_3(store: Store) -> None:
+    async with store.firmware_files.receive() as receiving:
+        await receiving.write(FIRMWARE)
+        await store.firmware_files.keep(receiving.path, await receiving.finish(NOW * 1000))
+    await store.firmware.add_file(FILE)
+    release = await store.firmware.add_release(RELEASE, RELEASE_DATE, NOW * 1000)
+    campaign = await store.campaigns.add(release.id, TARGETS, NOW * 1000, [])
+    await store.campaigns.note(campaign.id, DONE, proved_at=NOW * 1000 + 2)
+    store.downloads.begin("1", FILE.sha256, FILE.size, NOW * 1000)
+    await store.downloads.save()
+
+
+async def write(data_dir: Path) -> None:
+    async with open_store(data_dir, now=lambda: NOW, on_records=lambda records: None) as store:
+        await fill(store)
+
+
+def main(archive: Path) -> None:
+    with TemporaryDirectory() as folder:
+        key_file = Path(folder, "hub.key")
+        key_file.write_text(KEY.hex())
+        trio.run(write, Path(folder))
+        key_file.unlink()  # the test lays it down again
+        make_archive(str(archive), "zip", folder)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

@@ -1,0 +1,176 @@
+"""Databases that each schema's own code wrote are migrated, and read back completely.
+
+`tests/store/databases/write.py` says how they are made.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sqlite3
+from collections.abc import AsyncIterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from hub.store.db import Store
+from hub.store.migrate import migrations
+from hub.store.records.record_query import RecordFilter
+from hub.store.tables.audit import AuditEntry
+from hub.wire.uploads.records import AccessDetail, Record
+from tests.store.databases import write as written
+from tests.support.clock import FrozenClock
+from tests.support.stores import batch, is_whole, opened
+
+FOLDER = Path(written.__file__).parent
+SCHEMAS = sorted(migrations())
+
+
+def unpack(schema: int, data_dir: Path) -> None:
+    shutil.unpack_archive(FOLDER / f"schema_{schema}.zip", data_dir)
+    (data_dir / "hub.key").write_text(written.KEY.hex())
+
+
+@pytest.fixture(params=SCHEMAS)
+def schema(request: pytest.FixtureRequest) -> int:
+    return int(request.param)
+
+
+@pytest.fixture
+async def store(schema: int, tmp_path: Path, clock: FrozenClock) -> AsyncIterator[Store]:
+    unpack(schema, tmp_path)
+    async with opened(tmp_path, clock) as store:
+        yield store
+
+
+def test_a_database_is_what_its_archive_says(schema: int, tmp_path: Path) -> None:
+    unpack(schema, tmp_path)
+    with closing(sqlite3.connect(tmp_path / "hub.sqlite")) as connection:
+        assert connection.execute("PRAGMA user_version").fetchone() == (schema,)
+
+
+async def test_the_migrated_database_is_sound_and_keeps_a_copy(
+    schema: int, store: Store, tmp_path: Path
+) -> None:
+    assert await store.check() == ""
+    assert store.clean_start
+    assert store.health.damaged == ""
+    copies = [name for name in os.listdir(tmp_path) if ".before-" in name]
+    is_newest = schema == SCHEMAS[-1]
+    assert copies == ([] if is_newest else [f"hub.sqlite.before-{schema + 1:04d}"])
+
+
+async def test_records_and_pictures_are_read_back(store: Store) -> None:
+    page = await store.records.page(RecordFilter())
+    assert [record.seq for record in page.items] == [1, 2, 3, 4, 5]
+    for record, upload in zip(page.items[:4], written.UPLOADS, strict=False):
+        assert (record.did, record.sn, record.device_name) == ("1", "SN1", "North gate")
+        assert record.occurred_at == upload.occurred_at
+        assert record.received_at == written.NOW * 1000
+        assert await is_whole(store, record.seq, upload)
+    assert page.items[4].detail == AccessDetail(of=4)
+    assert await store.pictures.read(5, "face") is not None
+    (day,) = store.retention.days()
+    assert (day.day, day.records) == (written.DAY, 5)
+
+
+@pytest.mark.parametrize(
+    ("filter", "seqs"),
+    [
+        (RecordFilter(name="wei"), [1]),
+        (RecordFilter(plate="a123"), [3]),
+        (RecordFilter(uuid="p1"), [1, 4]),
+        (RecordFilter(category=0), [2]),
+        (RecordFilter(since=written.NOW * 1000 - 2), [1, 2]),
+    ],
+)
+async def test_records_are_found(store: Store, filter: RecordFilter, seqs: list[int]) -> None:
+    page = await store.records.page(filter)
+    assert [record.seq for record in page.items] == seqs
+
+
+async def test_the_log_goes_on_where_it_ended(store: Store, clock: FrozenClock) -> None:
+    repeat = await store.records.append(written.batch(0, written.FACE))
+    assert (repeat.seqs, repeat.repeated) == ((1,), True)
+    new = await store.records.append(batch(clock, 1, did="1"))
+    assert (new.seqs, new.repeated) == ((6,), False)
+    assert isinstance(await store.records.get(6), Record)
+
+
+async def test_devices_and_their_secrets_are_read_back(schema: int, store: Store) -> None:
+    first, second = store.devices.all()
+    assert (first.did, first.sn, first.name, first.key) == ("1", "SN1", "North gate", None)
+    assert first.enabled
+    assert first.clock_trusted
+    for name in written.NOTE.__struct_fields__:
+        assert getattr(first, name) == (getattr(written.NOTE, name) or None)
+    assert (second.did, second.sn, second.key) == ("2", "SN2", "PEM")
+    assert not second.enabled
+    assert not second.clock_trusted
+    assert (second.init_outcome, second.sign_form) == ("taken", "md5")
+    assert store.devices.secrets("1").code == "CODE0001"
+    assert len(store.devices.secrets("2").secret) == 32
+    key = (written.PREVIOUS_KEY, written.PREVIOUS_KEY_UNTIL) if schema >= 2 else (None, None)
+    assert (first.previous_key, first.previous_key_until) == key
+
+
+async def test_tokens_and_used_timestamps_are_read_back(store: Store) -> None:
+    row = store.tokens.holder(written.TOKEN_HASH)
+    assert row is not None
+    assert (row.did, row.expires_at) == ("1", written.EXPIRES_AT)
+    assert store.tokens.was_accepted(written.ACCEPTED.sn, written.ACCEPTED.ts_text)
+
+
+async def test_users_sessions_keys_settings_and_audit_are_read_back(store: Store) -> None:
+    assert store.users.all() == (written.USER,)
+    assert store.sessions.of_user("alice") == (written.SESSION,)
+    assert store.api_keys.all() == (written.API_KEY,)
+    assert store.api_keys.secret("APP1") == written.API_SECRET
+    for key, value in written.SETTINGS.items():
+        assert store.settings.get(key) == value
+    assert await store.audit.newest(None, 10) == (AuditEntry(1, *written.AUDIT),)
+
+
+async def test_device_settings_and_pictures_are_read_back(schema: int, store: Store) -> None:
+    has_them = schema >= 2
+    setting = store.device_settings.get("1", "face")
+    assert setting == (written.SETTING if has_them else None)
+    picture = await store.device_pictures.get("1", written.PICTURE_PATH)
+    assert picture == (written.PICTURE if has_them else None)
+
+
+async def test_firmware_and_campaigns_are_read_back(schema: int, store: Store) -> None:
+    if schema < 3:
+        assert (store.firmware.files(), store.firmware.releases()) == ((), ())
+        assert (store.campaigns.all(), store.downloads.all()) == ((), ())
+        return
+    assert store.firmware.files() == (written.FILE,)
+    assert await store.firmware_files.read(written.FILE.sha256, 0, 1000) == written.FIRMWARE
+    (release,) = store.firmware.releases()
+    assert (release.ver_code, release.ver_name) == (7, "v7")
+    assert (release.reports, release.least) == (written.RELEASE.reports, written.RELEASE.least)
+    assert [part.sha256 for part in release.components] == [written.FILE.sha256]
+    (campaign,) = store.campaigns.all()
+    assert (campaign.release_id, campaign.will) == (release.id, "running")
+    assert campaign.targets == (written.DONE, written.TARGETS[1])
+    assert campaign.proved_at == written.DONE.done_at
+    (download,) = store.downloads.all()
+    assert (download.did, download.sha256, download.size) == ("1", written.FILE.sha256, 800)
+
+
+async def test_the_writer_of_this_versions_database_fills_every_table(
+    tmp_path: Path, clock: FrozenClock
+) -> None:
+    async with opened(tmp_path, clock) as store:
+        await written.fill(store)
+        tables = await store.read(_tables)
+    empty = {name for name, count in tables.items() if count == 0}
+    assert empty == {"dropped_day"}
+
+
+def _tables(connection: sqlite3.Connection) -> dict[str, int]:
+    names = connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'").fetchall()
+    return {
+        name: connection.execute(f"SELECT count(*) FROM {name}").fetchone()[0] for (name,) in names
+    }
