@@ -25,7 +25,7 @@ SECONDS = 120
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the steps need bash")
 
 
-def test_a_capture_is_posted_by_curl_and_openssl_alone(hub: HubProcess, tmp_path: Path) -> None:
+def test_a_capture_is_uploaded_with_curl_and_openssl(hub: HubProcess, tmp_path: Path) -> None:
     out, _ = run_block("Be a camera", hub, tmp_path, "curl", "openssl")
     answer, _, page = out.partition("}")
     assert json.loads(answer + "}")["code"] == 200
@@ -34,7 +34,9 @@ def test_a_capture_is_posted_by_curl_and_openssl_alone(hub: HubProcess, tmp_path
     assert set(record["images"]) == {"face"}
 
 
-def test_a_camera_is_let_in_set_asked_and_upgraded(make_hub: MakeHub, tmp_path: Path) -> None:
+def test_a_camera_is_enrolled_configured_queried_and_upgraded(
+    make_hub: MakeHub, tmp_path: Path
+) -> None:
     hub = make_hub().start()
     out, err = run_block("Command a camera", hub, tmp_path, "curl")
     assert err == "sitehub: the code does not match the signature\n"

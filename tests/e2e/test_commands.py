@@ -1,4 +1,4 @@
-"""The command line against a real process: beside a running hub, and where a hub cannot start."""
+"""The command line: commands to a running hub, and hubs that cannot start."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ from tests.e2e.conftest import MakeHub
 from tests.e2e.hub_process import SITEHUB, TIMEOUT_SECONDS, HubProcess
 
 
-def start_and_fail(hub: HubProcess) -> str:
-    """Start a hub that cannot; gives the one line that it leaves on stderr."""
+def fail_to_start(hub: HubProcess) -> str:
+    """Run a hub that cannot start; return the only line that it writes to stderr."""
     assert hub.spawn().wait(TIMEOUT_SECONDS) == 1
     lines = [line for line in hub.err.splitlines() if line.startswith("sitehub: ")]
     assert "Traceback" not in hub.err
@@ -32,7 +32,7 @@ def start_and_fail(hub: HubProcess) -> str:
     return lines[0]
 
 
-def test_a_start_tells_where_everything_is(make_hub: MakeHub) -> None:
+def test_a_start_prints_addresses_paths_and_fingerprint(make_hub: MakeHub) -> None:
     hub = make_hub().start()
     out = hub.out
     assert f"https://127.0.0.1:{hub.web_port}/" in out
@@ -45,14 +45,14 @@ def test_a_start_tells_where_everything_is(make_hub: MakeHub) -> None:
     assert "sitehub.log" in os.listdir(hub.data_dir / "logs")
 
 
-def test_the_setup_link_is_gone_once_there_is_an_administrator(make_hub: MakeHub) -> None:
+def test_no_setup_link_is_printed_once_there_is_an_administrator(make_hub: MakeHub) -> None:
     hub = make_hub()
     hub.cli("user", "add", "anna", "--role", "admin", "--password-stdin", stdin="correct horse")
     assert "/setup/" not in hub.start().out
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="Windows keeps such files by its own rules")
-def test_what_opens_the_hub_is_for_its_owner_alone(make_hub: MakeHub) -> None:
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no file modes")
+def test_secret_files_are_readable_by_their_owner_only(make_hub: MakeHub) -> None:
     hub = make_hub().start()
     for name in ("control.json", "hub.key", "hub.sqlite"):
         assert stat.S_IMODE((hub.data_dir / name).stat().st_mode) == 0o600, name
@@ -86,7 +86,9 @@ async def test_commands_beside_a_running_hub_take_effect_at_once(
         assert (await client.get("/api/hub/v1/devices")).status_code in (401, 422)
 
 
-def test_a_fault_beside_a_running_hub_is_one_line_and_status_1(hub: HubProcess) -> None:
+def test_a_command_that_the_running_hub_refuses_prints_one_line_and_exits_1(
+    hub: HubProcess,
+) -> None:
     done = subprocess.run(
         [*SITEHUB, "device", "remove", "4711", "--data", str(hub.data_dir)],
         capture_output=True,
@@ -96,7 +98,7 @@ def test_a_fault_beside_a_running_hub_is_one_line_and_status_1(hub: HubProcess) 
     assert done.stderr == "sitehub: no device with did 4711\n"
 
 
-def test_the_channel_is_closed_to_whoever_has_not_read_the_secret(hub: HubProcess) -> None:
+def test_the_control_channel_refuses_clients_without_the_secret(hub: HubProcess) -> None:
     port = json.loads((hub.data_dir / "control.json").read_bytes())["port"]
     for secret in ("", "x", "é"):
         request = {"secret": secret, "operation": {"operation": "user.list"}}
@@ -110,18 +112,18 @@ def test_the_channel_is_closed_to_whoever_has_not_read_the_secret(hub: HubProces
     assert hub.is_healthy()
 
 
-def test_a_second_hub_on_the_same_data_is_refused(make_hub: MakeHub) -> None:
+def test_a_second_hub_on_the_same_data_directory_is_refused(make_hub: MakeHub) -> None:
     first = make_hub().start()
     second = make_hub(data_dir=first.data_dir)
     second.err_file = first.err_file.with_suffix(".second")
-    fault = start_and_fail(second)
-    # Not the process that was started, where that is the outer one of an executable's two.
+    fault = fail_to_start(second)
+    # An executable has two processes; the message may name the inner one.
     assert f"a hub is already running on {first.data_dir} (process " in fault
     assert first.is_healthy()
 
 
 def test_a_bad_setting_stops_the_start(make_hub: MakeHub) -> None:
-    fault = start_and_fail(make_hub("web.max_body_mb=lots"))
+    fault = fail_to_start(make_hub("web.max_body_mb=lots"))
     assert fault == (
         "sitehub: bad setting web.max_body_mb = lots (from --set): "
         "allowed is a whole number from 1 to 256"
@@ -129,12 +131,14 @@ def test_a_bad_setting_stops_the_start(make_hub: MakeHub) -> None:
 
 
 @pytest.mark.parametrize("port", ["web", "devices"])
-def test_a_port_in_use_is_told_with_who_has_it(make_hub: MakeHub, port: str) -> None:
+def test_a_port_in_use_is_reported_with_the_process_that_has_it(
+    make_hub: MakeHub, port: str
+) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         number = taken.getsockname()[1]
-        fault = start_and_fail(make_hub(f"{port}.port={number}"))
+        fault = fail_to_start(make_hub(f"{port}.port={number}"))
     assert f"port {number}" in fault
     if sys.platform == "linux":
         assert str(os.getpid()) in fault
@@ -143,27 +147,29 @@ def test_a_port_in_use_is_told_with_who_has_it(make_hub: MakeHub, port: str) -> 
 @pytest.mark.skipif(
     sys.platform == "win32" or os.geteuid() == 0, reason="root may write everywhere"
 )
-def test_a_directory_that_is_not_ours_is_told(make_hub: MakeHub, tmp_path: Path) -> None:
+def test_a_data_directory_without_write_permission_is_reported(
+    make_hub: MakeHub, tmp_path: Path
+) -> None:
     (tmp_path / "data").mkdir(mode=0o500)
-    fault = start_and_fail(make_hub(data_dir=tmp_path / "data"))
+    fault = fail_to_start(make_hub(data_dir=tmp_path / "data"))
     assert "cannot write to the data directory" in fault
 
 
-def test_a_broken_certificate_of_ones_own_is_told(make_hub: MakeHub, tmp_path: Path) -> None:
+def test_an_invalid_certificate_is_reported(make_hub: MakeHub, tmp_path: Path) -> None:
     broken = tmp_path / "cert.pem"
     broken.write_text("nothing")
-    fault = start_and_fail(make_hub(f"tls.cert={broken}", f"tls.key={broken}"))
+    fault = fail_to_start(make_hub(f"tls.cert={broken}", f"tls.key={broken}"))
     assert str(broken) in fault
 
 
-def test_a_file_that_is_no_database_stops_the_start(make_hub: MakeHub) -> None:
+def test_a_corrupt_database_stops_the_start(make_hub: MakeHub) -> None:
     hub = make_hub()
     (hub.data_dir / "hub.sqlite").write_bytes(b"this is no database at all" * 100)
-    fault = start_and_fail(hub)
+    fault = fail_to_start(hub)
     assert "hub.sqlite" in fault
 
 
-def test_a_stop_while_it_starts_is_heard(make_hub: MakeHub) -> None:
+def test_a_signal_during_the_start_ends_the_hub(make_hub: MakeHub) -> None:
     hub = make_hub()
     hub.spawn()
     while not (hub.data_dir / "hub.sqlite").exists():
@@ -172,8 +178,8 @@ def test_a_stop_while_it_starts_is_heard(make_hub: MakeHub) -> None:
     assert hub.stop() == 0
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="a pipe is filled by its POSIX calls")
-def test_a_console_that_nobody_reads_holds_up_neither_the_hub_nor_its_end(
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX calls fill the pipe")
+def test_a_full_console_pipe_blocks_neither_the_hub_nor_its_shutdown(
     make_hub: MakeHub,
 ) -> None:
     reading, writing = os.pipe()

@@ -1,4 +1,4 @@
-"""Enrolment from outside: a camera knocks, a code is tried, it is accepted, its key is replaced."""
+"""Enrolment against a real process: pending camera, check, accept, new key, disable."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.e2e.camera import Camera, try_connect
 from tests.e2e.conftest import MakeHub
 
 
-async def test_a_camera_that_knocks_is_accepted_by_command(
+async def test_a_pending_camera_is_accepted_on_the_command_line(
     make_hub: MakeHub, tmp_path: Path
 ) -> None:
     hub = make_hub().start()
@@ -42,7 +42,7 @@ async def test_a_camera_that_knocks_is_accepted_by_command(
         assert json.loads(cli("list", "--json"))[0]["state"] == "online"
 
 
-async def test_a_key_is_replaced_under_a_camera_that_is_in(
+async def test_replacing_a_key_keeps_the_connection_and_accepts_the_new_key(
     make_hub: MakeHub, tmp_path: Path
 ) -> None:
     hub = make_hub("devices.require_did=never").start()
@@ -53,22 +53,20 @@ async def test_a_key_is_replaced_under_a_camera_that_is_in(
     hub.add_device(camera.sn, camera.code, camera.public_key)
     now = int(time.time())
 
-    async def comes_in(one: Camera, ts: int) -> bool:
+    async def is_accepted(one: Camera, ts: int) -> bool:
         return await try_connect(hub.device_url, trust, one.connect_frame(ts=ts)) == 200
 
     async with camera.connect(hub.device_url, trust, "") as (socket, _):
         hub.cli("device", "set", "1", "--key", str(renewed.public_key))
         with trio.move_on_after(0.5) as waited:
             await socket.get_message()
-        assert waited.cancelled_caught, "it was put out"
-    assert await comes_in(camera, now - 3)
-    assert await comes_in(renewed, now - 2)
-    assert not await comes_in(camera, now - 1)
+        assert waited.cancelled_caught, "the camera was disconnected"
+    assert await is_accepted(camera, now - 3)
+    assert await is_accepted(renewed, now - 2)
+    assert not await is_accepted(camera, now - 1)
 
 
-async def test_a_camera_that_is_disabled_is_put_out_at_once(
-    make_hub: MakeHub, tmp_path: Path
-) -> None:
+async def test_a_disabled_camera_is_disconnected_at_once(make_hub: MakeHub, tmp_path: Path) -> None:
     hub = make_hub("devices.require_did=never").start()
     camera = Camera.make(tmp_path)
     did = hub.add_device(camera.sn, camera.code, camera.public_key)

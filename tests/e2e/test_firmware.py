@@ -1,4 +1,4 @@
-"""Firmware against a real process: made by command, asked for (2.3), downloaded, installed."""
+"""Firmware against a real process: added, queried (2.3), downloaded and installed."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def ask(client: httpx.Client, token: str, path: str, **fields: str) -> Any:
     return client.post(path, json=fields, headers=headers).json()
 
 
-async def test_a_camera_is_upgraded_though_the_hub_is_killed_on_the_way(
+async def test_a_camera_is_upgraded_even_if_the_hub_is_killed_meanwhile(
     make_hub: MakeHub, camera: Camera, file: Path
 ) -> None:
     (plain_port,) = free_ports(1)
@@ -96,11 +96,11 @@ def fetch(hub: HubProcess, url: str, start: int, end: int, **headers: str) -> ht
     return httpx.get(url, headers=wanted, verify=hub.trust(), timeout=TIMEOUT_SECONDS)
 
 
-async def test_a_campaign_reaches_simulated_cameras_one_and_then_the_others(
+async def test_a_campaign_updates_one_simulated_camera_and_then_the_others(
     make_hub: MakeHub, file: Path, tmp_path: Path
 ) -> None:
     hub = make_hub().start()
-    # The second one downloads, and does not install.
+    # The second camera downloads the release, but does not install it.
     all_of_them, dids = enrolled(hub, tmp_path, 4, stubborn=1)
     given = hub.cli("firmware", "give", add_release(hub, file), *dids).strip()
     with hub.sync_client(headers=hub.add_api_key()) as client:
@@ -109,7 +109,7 @@ async def test_a_campaign_reaches_simulated_cameras_one_and_then_the_others(
             for late in (stubborn, *others):
                 nursery.start_soon(live, late)
             await until(lambda: online(client) == 3)
-            # They ask at once, and are offered nothing yet.
+            # They query at once, and are offered nothing yet.
             assert set(states(client, given).values()) == {"waiting"}
             nursery.start_soon(live, first)
             await until(lambda: set(states(client, given).values()) == {"done", "downloaded"})
@@ -124,7 +124,7 @@ async def test_a_campaign_reaches_simulated_cameras_one_and_then_the_others(
 def enrolled(
     hub: HubProcess, tmp_path: Path, count: int, *, stubborn: int | None = None
 ) -> tuple[list[SimulatedCamera], list[str]]:
-    """Simulated cameras that the hub lets in, and their dids."""
+    """Enrol simulated cameras; return them and their dids."""
     identities = make_cameras(count, seed=3, one_key=True)
     key = tmp_path / "site.pem"
     key.write_text(identities[0].public_pem())
@@ -155,7 +155,7 @@ def simulated(
 
 
 async def live(camera: SimulatedCamera) -> None:
-    """Until it is cancelled; then it lets go of its connections, however the test ends."""
+    """Run until cancelled; then close the connections, however the test ends."""
     try:
         await camera.run()
     finally:
@@ -167,14 +167,14 @@ def online(client: httpx.Client) -> int:
     return sum(one["state"] == "online" for one in devices)
 
 
-async def until(happens: Callable[[], bool]) -> None:
+async def until(condition: Callable[[], bool]) -> None:
     with trio.fail_after(TIMEOUT_SECONDS):
-        while not await trio.to_thread.run_sync(happens):  # noqa: ASYNC110 - a process sets none
+        while not await trio.to_thread.run_sync(condition):  # noqa: ASYNC110 - another process
             await trio.sleep(0.05)
 
 
 @pytest.mark.browser
-async def test_a_campaign_is_given_and_watched_on_the_page(
+async def test_a_campaign_is_started_and_watched_on_its_page(
     make_hub: MakeHub, browser: Browser, tmp_path: Path
 ) -> None:
     large = tmp_path / "app.bin"
@@ -187,7 +187,8 @@ async def test_a_campaign_is_given_and_watched_on_the_page(
             nursery.start_soon(live, camera)
         with hub.sync_client(headers=hub.add_api_key()) as client:
             await until(lambda: online(client) == 3)
-        await trio.to_thread.run_sync(give_and_watch, browser, hub, large, dids)
+            await trio.to_thread.run_sync(give_and_watch, browser, hub, large, dids)
+            assert states(client, "1") == dict.fromkeys(dids, "done")
         nursery.cancel_scope.cancel()
 
 
@@ -210,7 +211,7 @@ def give_and_watch(browser: Browser, hub: HubProcess, file: Path, dids: list[str
     browser.click("[data-choose-all]")
     browser.click(".give-end .button-main")
     browser.wait_for_text("The campaign has started.")
-    # From here on nobody loads the page: it goes on by itself.
+    # From here on the page updates itself.
     steps = watch(browser, dids[1])
     browser.wait_for_text("Updating the others")
     assert steps[0] in ("Waiting", "Offered", "Downloading")
@@ -228,7 +229,7 @@ def give_and_watch(browser: Browser, hub: HubProcess, file: Path, dids: list[str
 
 
 def watch(browser: Browser, did: str) -> list[str]:
-    """The states that a camera's row goes through, until it is done."""
+    """Return the states that a camera's row shows, up to Done."""
     steps: list[str] = []
     script = f"return document.querySelector('tr[data-key=\"{did}\"] .state').innerText"
 
@@ -238,5 +239,5 @@ def watch(browser: Browser, did: str) -> list[str]:
             steps.append(state)
         return state == "Done"
 
-    browser.wait_until(is_done, "the first camera does not come to its end")
+    browser.wait_until(is_done, "the first camera does not finish")
     return steps

@@ -33,7 +33,7 @@ async def test_after_kill_9_every_acknowledged_capture_is_there_once_and_whole(
     hub.start()
     async with hub.client(headers=headers) as client:
         await load.check_stored(client)
-        # A device that got no answer sends again: what was stored after all is not stored twice.
+        # A camera repeats uploads without a reply: what was stored is not stored twice.
         before = len(await read_all(client))
         capture = next(iter(load.acknowledged.values()))
         assert await upload(client, token, capture.body()) in (200, 401)
@@ -47,7 +47,7 @@ async def test_sigterm_under_load_ends_with_status_0_within_10_seconds(
     did = hub.add_device(camera.sn, camera.code, camera.public_key)
     headers = hub.add_api_key()
     async with camera.connect(hub.device_url, hub.trust(), did) as (_, token):
-        # One that asks for the stream and does not read it must not hold up the end.
+        # A client that does not read its stream must not delay the shutdown.
         with (
             hub.sync_client(headers=headers) as idler,
             idler.stream("GET", "/api/hub/v1/stream?after=0"),
@@ -61,7 +61,7 @@ async def test_sigterm_under_load_ends_with_status_0_within_10_seconds(
         await load.check_stored(client)
 
 
-async def test_sigterm_does_not_wait_for_the_answers_of_devices(
+async def test_sigterm_does_not_wait_for_answers_from_devices(
     make_hub: MakeHub, camera: Camera
 ) -> None:
     hub = make_hub().start()
@@ -79,7 +79,7 @@ async def test_sigterm_does_not_wait_for_the_answers_of_devices(
             answer = await client.post(f"/api/hub/v1/devices/{did}/commands", json=said)
             answers.append(answer.json()["code"])
 
-        # Four are out, and the fifth waits for its turn.
+        # Four commands are sent, and the fifth is queued.
         for pid in "12345":
             nursery.start_soon(ask, pid)
         for _ in range(4):
@@ -88,7 +88,7 @@ async def test_sigterm_does_not_wait_for_the_answers_of_devices(
     assert answers == [409] * 5
 
 
-async def test_tokens_live_on_and_replays_are_refused_after_a_restart(
+async def test_after_a_restart_tokens_are_valid_and_replays_are_refused(
     make_hub: MakeHub, camera: Camera
 ) -> None:
     hub = make_hub().start()
@@ -108,12 +108,12 @@ async def test_tokens_live_on_and_replays_are_refused_after_a_restart(
         assert (
             await upload(client, token, Capture.random(random.Random(4), 10, 10, 10).body()) == 200
         )
-        # The same upload as before the restart is the same record.
+        # An upload from before the restart is recognised.
         assert await upload(client, token, body) == 200
         assert len((await client.get(RECORDS)).json()["items"]) == 2
 
 
-async def test_a_full_disk_refuses_uploads_and_heals_by_itself(
+async def test_uploads_are_refused_while_the_disk_is_full_and_accepted_afterwards(
     small_disk: Path, hub: HubProcess, camera: Camera, make_hub: MakeHub
 ) -> None:
     copy_certificates(hub.data_dir, small_disk / "data")
@@ -185,27 +185,27 @@ async def test_a_restart_keeps_everything(make_hub: MakeHub, camera: Camera) -> 
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 24 MB, where this user may mount one."""
+    """A file system of 24 MB. Skips the test if it cannot be mounted."""
     if sys.platform != "linux" or os.geteuid() != 0:
-        pytest.skip("only root can mount a small disk; the store's own tests inject the error")
+        pytest.skip("only root can mount a small disk; the store's tests inject the error")
     path = tmp_path / "disk"
     path.mkdir()
     mount = ["mount", "-t", "tmpfs", "-o", "size=24m", "tmpfs", str(path)]
     if subprocess.run(mount, capture_output=True).returncode != 0:
-        pytest.skip("mounting is not allowed here; the store's own tests inject the error")
+        pytest.skip("mounting is not allowed; the store's tests inject the error")
     yield path
     subprocess.run(["umount", "-l", str(path)], check=True)
 
 
-async def eventually(happens: Callable[[], Awaitable[bool]]) -> None:
-    """Look again, and again, at what another process does; not for ever."""
+async def eventually(condition: Callable[[], Awaitable[bool]]) -> None:
+    """Poll another process until the condition holds; fail after 60 s."""
     with trio.fail_after(60):
-        while not await happens():  # noqa: ASYNC110 - another process sets no event here
+        while not await condition():  # noqa: ASYNC110 - another process sets no event here
             await trio.sleep(0.1)
 
 
 def _fill(path: Path) -> None:
-    """Write until the disk is full."""
+    """Fill the disk with a file."""
     with suppress(OSError), path.open("wb", buffering=0) as file:
         while file.write(b"\0" * 65536):
             pass

@@ -23,7 +23,7 @@ from tests.e2e.hub_process import (
 from tests.e2e.load import RECORDS
 
 
-def test_the_demo_has_cameras_at_once_and_the_same_ones_at_the_next_start(
+def test_the_demo_has_cameras_at_once_and_the_same_ones_after_a_restart(
     hub: HubProcess, tmp_path: Path
 ) -> None:
     data_dir = tmp_path / "data"
@@ -36,7 +36,7 @@ def test_the_demo_has_cameras_at_once_and_the_same_ones_at_the_next_start(
             wait_until(lambda: [d["state"] for d in devices(client)] == ["online"] * 6)
             first = devices(client)
             wait_until(lambda: bool(client.get(RECORDS).json()["items"]))
-            # They answer commands, too: a newcomer finds people on them.
+            # They also answer commands, and have people in their face library.
             asked = {"uri": "/person/list", "param": {"page_size": 5}}
             path = f"/api/hub/v1/devices/{first[0]['did']}/commands"
             people = client.post(path, json=asked).json()["result"]
@@ -49,7 +49,7 @@ def test_the_demo_has_cameras_at_once_and_the_same_ones_at_the_next_start(
         assert demo.stop() == 0
 
 
-def test_simulated_cameras_with_a_key_are_enrolled_before_and_removed_after(
+def test_simulated_cameras_with_an_api_key_are_enrolled_and_finally_removed(
     hub: HubProcess, tmp_path: Path
 ) -> None:
     key_file = tmp_path / "key.json"
@@ -69,7 +69,7 @@ def test_simulated_cameras_with_a_key_are_enrolled_before_and_removed_after(
         assert not new(client, before)
 
 
-def test_without_a_key_they_knock_and_their_csv_lets_them_in(
+def test_simulated_cameras_without_a_key_wait_until_their_csv_is_imported(
     hub: HubProcess, tmp_path: Path
 ) -> None:
     csv = tmp_path / "cameras.csv"
@@ -87,7 +87,7 @@ def test_without_a_key_they_knock_and_their_csv_lets_them_in(
             hub.cli("device", "remove", device["did"])
 
 
-def test_a_hub_that_is_not_there_is_told_in_one_line(tmp_path: Path) -> None:
+def test_an_unreachable_hub_is_reported_in_one_line(tmp_path: Path) -> None:
     key_file = tmp_path / "key.json"
     key_file.write_text('{"appid": "a", "secret": "b"}')
     words = ["simulate", "--hub", "127.0.0.1", "--web-port", "1", "--apikey-file", str(key_file)]
@@ -117,9 +117,9 @@ def new(client: httpx.Client, before: set[str]) -> list[dict[str, str]]:
     return [device for device in devices(client) if device["did"] not in before]
 
 
-def wait_until(happens: Callable[[], bool]) -> None:
+def wait_until(condition: Callable[[], bool]) -> None:
     deadline = time.monotonic() + TIMEOUT_SECONDS
-    while not happens():
+    while not condition():
         if time.monotonic() > deadline:
-            pytest.fail("it did not come to pass")
+            pytest.fail(f"still not true after {TIMEOUT_SECONDS} s")
         time.sleep(0.05)

@@ -1,4 +1,4 @@
-"""From a camera's socket to an integrator's screen, against a real process."""
+"""From a camera's connection to an integrator's API, against a real process."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def did(hub: HubProcess, camera: Camera) -> str:
     return hub.add_device(camera.sn, camera.code, camera.public_key, "--name", "Gate")
 
 
-def test_tls_is_verified_against_the_hubs_own_authority(hub: HubProcess) -> None:
+def test_the_certificate_is_signed_by_the_hubs_own_ca(hub: HubProcess) -> None:
     assert httpx.get(f"{hub.url}/healthz", verify=hub.trust()).json() == {"status": "ok"}
     with pytest.raises(httpx.ConnectError, match="certificate verify failed"):
         httpx.get(f"{hub.url}/healthz")
@@ -58,7 +58,7 @@ def test_plain_http_on_a_tls_port_is_redirected(hub: HubProcess) -> None:
     assert answer.headers["Location"] == f"{hub.url}/live?a=b"
 
 
-async def test_a_connect_signed_by_openssl_is_let_in(
+async def test_a_connect_signed_by_openssl_is_accepted(
     hub: HubProcess, camera: Camera, did: str
 ) -> None:
     async with camera.connect(hub.device_url, hub.trust(), did) as (socket, token):
@@ -73,12 +73,12 @@ async def test_a_connect_signed_by_openssl_is_let_in(
         assert device["state"] == "online"
 
 
-async def test_a_wrong_signature_is_refused_and_a_stranger_waits(
+async def test_a_wrong_signature_is_answered_423_and_an_unknown_camera_421(
     hub: HubProcess, camera: Camera, did: str
 ) -> None:
-    liar = Camera(camera.sn, "00000000", camera.private_key, camera.public_key)
+    wrong_code = Camera(camera.sn, "00000000", camera.private_key, camera.public_key)
     stranger = Camera("Y3CSTRANGER0000", camera.code, camera.private_key, camera.public_key)
-    assert await try_connect(hub.device_url, hub.trust(), liar.connect_frame(did)) == 423
+    assert await try_connect(hub.device_url, hub.trust(), wrong_code.connect_frame(did)) == 423
     assert await try_connect(hub.device_url, hub.trust(), stranger.connect_frame()) == 421
 
 
@@ -122,7 +122,7 @@ async def test_an_upload_that_is_repeated_is_one_record(
         assert len((await client.get(RECORDS, params={"did": did})).json()["items"]) == 1
 
 
-async def test_bad_bodies_are_told_and_neighbours_do_not_notice(
+async def test_bad_bodies_are_refused_and_do_not_affect_other_uploads(
     hub: HubProcess, camera: Camera, did: str
 ) -> None:
     bad = (
@@ -151,7 +151,7 @@ async def test_bad_bodies_are_told_and_neighbours_do_not_notice(
     assert hub.is_healthy()
 
 
-async def test_a_websocket_upgrade_on_the_web_port_followed_by_rubbish_ends_nothing(
+async def test_a_websocket_upgrade_on_the_web_port_followed_by_garbage_is_harmless(
     hub: HubProcess,
 ) -> None:
     stream = await trio.open_ssl_over_tcp_stream(
@@ -170,7 +170,7 @@ async def test_a_websocket_upgrade_on_the_web_port_followed_by_rubbish_ends_noth
 
 
 def first_record(stream: httpx.Response, did: str) -> dict[str, Any]:
-    """The first record of a device that the stream brings."""
+    """Return the first record of a device in the stream."""
     kind = ""
     for line in stream.iter_lines():
         name, _, value = line.partition(": ")
@@ -184,13 +184,13 @@ def first_record(stream: httpx.Response, did: str) -> dict[str, Any]:
 
 
 def start_without_its_port(hub: HubProcess) -> str:
-    """What it says on stderr where another program has its device port; the start fails."""
+    """Start a hub whose device port is in use; return what it writes to stderr."""
     with socket.create_server(("127.0.0.1", hub.device_port)):
         assert hub.spawn().wait(TIMEOUT_SECONDS) == 1
     return hub.err
 
 
-def test_where_a_port_is_in_use_one_line_says_so_and_nothing_is_made(tmp_path: Path) -> None:
+def test_a_port_in_use_is_reported_before_any_file_is_created(tmp_path: Path) -> None:
     with closing(HubProcess(tmp_path / "data")) as hub:
         line = start_without_its_port(hub)
     assert line.startswith(f"sitehub: port {hub.device_port} is already in use")
@@ -198,7 +198,7 @@ def test_where_a_port_is_in_use_one_line_says_so_and_nothing_is_made(tmp_path: P
     assert not (tmp_path / "data").exists()
 
 
-def test_where_a_port_is_in_use_the_data_of_an_older_version_stays_as_it_was(
+def test_a_port_in_use_leaves_an_older_database_unchanged(
     tmp_path: Path,
 ) -> None:
     database = tmp_path / "data" / "hub.sqlite"

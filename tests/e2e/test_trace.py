@@ -1,4 +1,4 @@
-"""A device's trace beside a running hub: on the command line and by API."""
+"""A device's frame trace, on the command line and by API."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ def traced(hub: HubProcess, device: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in out.splitlines()]
 
 
-def is_frame(one: dict[str, Any]) -> bool:
-    """Apart from uploads: those without a token are shown with every camera at their address."""
-    return one["kind"] != "upload"
+def is_frame(entry: dict[str, Any]) -> bool:
+    """Not an upload: uploads without a token are in the trace of every camera at their address."""
+    return bool(entry["kind"] != "upload")
 
 
-async def test_what_a_camera_says_is_seen_before_and_after_it_is_enrolled(
+async def test_frames_are_traced_before_and_after_enrolment(
     hub: HubProcess, camera: Camera
 ) -> None:
     trust = hub.trust()
@@ -54,7 +54,7 @@ async def test_what_a_camera_says_is_seen_before_and_after_it_is_enrolled(
     assert "13612345678" not in shown
 
 
-def test_a_trace_is_followed_as_it_happens(hub: HubProcess, camera: Camera) -> None:
+def test_a_trace_can_be_followed_live(hub: HubProcess, camera: Camera) -> None:
     did = hub.add_device(camera.sn, camera.code, camera.public_key)
     words = ("device", "trace", did, "--follow", "--json", "--data", str(hub.data_dir))
     with subprocess.Popen([*SITEHUB, *words], stdout=subprocess.PIPE, encoding="utf-8") as follower:
@@ -73,7 +73,7 @@ def test_a_trace_is_followed_as_it_happens(hub: HubProcess, camera: Camera) -> N
     assert told[1]["duration_ms"] >= 0
 
 
-def test_without_a_running_hub_there_is_no_trace(make_hub: MakeHub) -> None:
+def test_a_trace_needs_a_running_hub(make_hub: MakeHub) -> None:
     hub = make_hub()
     done = subprocess.run(
         [*SITEHUB, "device", "trace", "1", "--data", str(hub.data_dir)],
