@@ -1,4 +1,4 @@
-"""What a device sends: uri -> service -> answer."""
+"""Answers what devices send (1.1 to 1.3): decode the frame, call the service for its uri, reply."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from hub.errors import (
 from hub.link.connection import DeviceLink
 from hub.link.websocket import TRY_AGAIN_LATER
 from hub.live.frame_trace import FrameTraces
-from hub.services.devices.admission import Admission, MissingDid
+from hub.services.devices.admission import Admission, Admitted, MissingDid
 from hub.services.devices.enrolment import Enrolment
 from hub.threads import WorkerThreads
 from hub.wire.envelope import (
@@ -37,12 +37,12 @@ CONNECT = "/connect"
 #: A larger frame is decoded in a thread.
 _INLINE_BYTES = 256 * 1024
 
-#: Answers a request with the frame to send; a HubError becomes the answer.
-Answerer = Callable[[DeviceLink, Request], Awaitable[str]]
+#: Returns the frame that answers a request. Raises the HubError to answer instead.
+RequestHandler = Callable[[DeviceLink, Request], Awaitable[str]]
 
 
 class Dispatch:
-    """The uris that a device may ask for (1.1 to 1.3)."""
+    """The uris that a device may request, for all links."""
 
     def __init__(
         self,
@@ -58,23 +58,26 @@ class Dispatch:
         self._max_depth = config.max_depth
         self._now = now
         self._threads = WorkerThreads(inline_bytes=_INLINE_BYTES)
-        self._answerers: dict[str, Answerer] = {
+        self._handlers: dict[str, RequestHandler] = {
             CONNECT: self._connect,
             "/token/update": self._update_token,
             "/heartbeat": self._heartbeat,
         }
-        self._counters = {uri: metrics.frames.labels(uri) for uri in (*self._answerers, "answer")}
+        self._counters = {uri: metrics.frames.labels(uri) for uri in (*self._handlers, "answer")}
         self._other = metrics.frames.labels("other")
 
-    async def take(self, link: DeviceLink, message: str | bytes) -> None:
-        """Handle one message: answer a request, give an answer to whoever waits for it."""
+    async def handle(self, link: DeviceLink, message: str | bytes) -> None:
+        """Handle one message: answer a request, or pass a response to the request it belongs to.
+
+        Runs in the task that reads `link`. Raises ConnectionClosed if the answer cannot be sent.
+        """
         try:
             frame = await self._threads.run(
                 len(message), partial(decode_frame, message, max_depth=self._max_depth)
             )
         except BadFrame as error:
             _count_refusal(error)
-            link.misunderstand(error.msgid or guess_msgid(message), error.message)
+            link.fail_request(error.msgid or guess_msgid(message), error.message)
             await link.send(encode_error(error.msgid, "", error))
             return
         if isinstance(frame, Response):
@@ -84,15 +87,16 @@ class Dispatch:
             self._counters.get(frame.uri, self._other).inc()
             await self._answer(link, frame)
 
-    def ended(self, link: DeviceLink, why: str) -> None:
-        self._traces.ended(link.trace, why)
-        self._admission.leave(link, why)
+    def on_ended(self, link: DeviceLink, reason: str) -> None:
+        """The connection has ended, so its device is offline unless a newer link replaced it."""
+        self._traces.ended(link.trace, reason)
+        self._admission.leave(link, reason)
 
     async def _answer(self, link: DeviceLink, request: Request) -> None:
         try:
-            answer = await self._answerer_of(link, request)(link, request)
+            answer = await self._handler_for(link, request)(link, request)
         except (CannotStoreNow, TooManyRequests) as error:
-            # D7: their codes are not for the WebSocket. What is closed so comes again later.
+            # D7: their codes are for HTTP only. A device whose connection is closed retries later.
             link.close(error.message, TRY_AGAIN_LATER)
         except HubError as error:
             _count_refusal(error)
@@ -102,36 +106,38 @@ class Dispatch:
         else:
             await link.send(answer)
 
-    def _answerer_of(self, link: DeviceLink, request: Request) -> Answerer:
+    def _handler_for(self, link: DeviceLink, request: Request) -> RequestHandler:
         if request.uri == CONNECT:
             return self._connect
         if not link.did:
             raise NotAuthorised("connect first")
-        answerer = self._answerers.get(request.uri)
-        if answerer is None:
+        handler = self._handlers.get(request.uri)
+        if handler is None:
             self._admission.check_token(request.token, link)
             raise NoSuchPath(f"no such uri: {request.uri}")
-        return answerer
+        return handler
 
     async def _connect(self, link: DeviceLink, request: Request) -> str:
         if not link.did and (sn := find_sn(request.param)):
             self._traces.attempted(link.trace, sn)
         try:
-            param = decode_connect(request.param)
-            admitted = await self._admission.connect(param, link)
+            admitted = await self._admission.connect(decode_connect(request.param), link)
         except HubError as error:
             metrics.connects.labels(str(error.code)).inc()
             if not link.did and not isinstance(error, BadParameter):
-                link.is_waiting = True
+                link.is_pending = True
             raise
         metrics.connects.labels("200").inc()
-        device, result = admitted.device, admitted.result
+        self._admit(link, admitted)
+        return encode_ok(request, admitted.result)
+
+    def _admit(self, link: DeviceLink, admitted: Admitted) -> None:
+        device, token = admitted.device, admitted.result.token
         if link.did not in ("", device.did):
             self._admission.leave(link, "its connection is another device's now")
-        link.let_in(device.did, device.sn, result.token, since=int(self._now() * 1000))
+        link.admit(device.did, device.sn, token, since=int(self._now() * 1000))
         link.trace = self._traces.admitted(link.trace, device.sn)
         self._admission.enter(link)
-        return encode_ok(request, result)
 
     async def _update_token(self, link: DeviceLink, request: Request) -> str:
         result = await self._admission.renew(request.token, decode_keepalive(request.param), link)

@@ -48,8 +48,8 @@ class Links:
             self._config,
             self._deadlines,
             trace=self._traces.open(),
-            take=self._dispatch.take,
-            ended=self._dispatch.ended,
+            handle=self._dispatch.handle,
+            on_ended=self._dispatch.on_ended,
         )
         self._open.add(link)
         try:

@@ -1,4 +1,4 @@
-"""Bounded fan-out: what was committed or changed, to whoever listens; publishing never waits."""
+"""Bounded fan-out of committed records and of changes. Publishing never waits."""
 
 from __future__ import annotations
 
@@ -11,27 +11,26 @@ from msgspec import Struct
 
 T = TypeVar("T")
 
-#: Bytes that one subscription may hold.
+#: Bytes that one subscription may hold; then it is lagged.
 MAX_HELD_BYTES = 8 * 1024 * 1024
 
 
-def _nothing(item: object) -> int:
+def _weightless(item: object) -> int:
     return 0
 
 
 class Change(Struct, frozen=True):
-    """Something is no longer what it was: look again. `key` is a did, an SN, an id, or empty."""
+    """Something changed: read it again. `key`: a did, an SN, an id, or empty for all."""
 
     kind: Literal["device", "waiting", "health", "site", "firmware"]
     key: str = ""
 
 
 class Subscription(Generic[T]):
-    """One listener's share of a feed, read by one task.
+    """One subscriber's queue, read by one task.
 
-    A listener that is too slow for `size` items, or for their weight, is marked `lagged`: what was
-    held for it is let go, and nothing more is held until it calls `catch_up`. It then reads
-    elsewhere what it missed.
+    When more than `size` items or `MAX_HELD_BYTES` wait, the queue is emptied and marked `lagged`;
+    nothing is queued until catch_up(). The subscriber then reads from the source what it missed.
     """
 
     def __init__(self, size: int, weight: Callable[[T], int]) -> None:
@@ -43,7 +42,10 @@ class Subscription(Generic[T]):
         self._news = trio.Event()
 
     async def next(self) -> list[T]:
-        """Wait for items and take all that are there; an empty list says `lagged`."""
+        """Wait for items and return all that are queued; an empty list means `lagged`.
+
+        If cancelled, no item is lost.
+        """
         if self._items or self.lagged:
             await trio.lowlevel.checkpoint()
         else:
@@ -53,7 +55,7 @@ class Subscription(Generic[T]):
         return items
 
     def catch_up(self) -> None:
-        """Hold items again. Call it before reading what was missed, so that no gap is left."""
+        """Queue items again. Call it before reading what was missed, so that there is no gap."""
         self.lagged = False
 
     def _hold(self, items: Sequence[T]) -> None:
@@ -68,18 +70,19 @@ class Subscription(Generic[T]):
 
 
 class Feed(Generic[T]):
-    """What is published reaches every subscription there is at that moment, in order.
+    """Delivers published items, in order, to every subscription that is open at that moment.
 
-    `weight`: the bytes that an item keeps in memory, where that is worth a bound.
+    `weight`: the bytes of memory that an item keeps; 0 where that needs no bound.
     """
 
-    def __init__(self, weight: Callable[[T], int] = _nothing) -> None:
+    def __init__(self, weight: Callable[[T], int] = _weightless) -> None:
         self._weight = weight
-        #: How many items so far: who knows the number knows whether something came since.
+        #: How many items were published so far; it shows whether there are new ones.
         self.published = 0
         self._subscriptions: dict[Subscription[T], None] = {}
 
     def publish(self, items: Sequence[T]) -> None:
+        """Queue the items for every subscription. Never waits."""
         if not items:
             return
         self.published += len(items)
@@ -88,6 +91,7 @@ class Feed(Generic[T]):
 
     @contextmanager
     def subscribe(self, size: int = 256) -> Iterator[Subscription[T]]:
+        """Open a subscription for up to `size` waiting items, and close it at the end."""
         subscription: Subscription[T] = Subscription(size, self._weight)
         self._subscriptions[subscription] = None
         try:

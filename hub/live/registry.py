@@ -1,4 +1,7 @@
-"""Who is online: device -> link. Synchronous methods only, so that nothing comes in between."""
+"""Which devices are online: device -> link.
+
+Synchronous methods only, so that no other task runs between a check and the change based on it.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ from hub import metrics
 
 
 class DeviceAnswer(Struct, frozen=True):
-    """What a device answered to a request of ours."""
+    """A device's answer to a request of the hub. `result` is undecoded JSON."""
 
     code: int
     msg: str = ""
@@ -20,9 +23,9 @@ class DeviceAnswer(Struct, frozen=True):
 
 
 class Link(Protocol):
-    """An open connection to a device. `did` and `sn` are empty until the device is in."""
+    """An open connection to a device. `did` and `sn` are empty until the device is admitted."""
 
-    #: The address on its LAN that the device told last on this connection.
+    #: The address on its LAN that the device gave last on this connection.
     ip: str
 
     @property
@@ -30,16 +33,21 @@ class Link(Protocol):
     @property
     def sn(self) -> str: ...
     @property
-    def address(self) -> str: ...
+    def address(self) -> str:
+        """The peer's address, as the hub sees it."""
+
     @property
     def since(self) -> int:
-        """When the device came in, in UNIX milliseconds."""
+        """When the device was admitted, in UNIX milliseconds."""
 
     def close(self, reason: str) -> None:
-        """End the connection soon. `reason` is a few plain words, for the log and the peer."""
+        """End the connection soon. `reason` is a few words for the log and the peer."""
 
-    async def hold_back(self, seconds: float) -> None:
-        """Let the peer wait; ends at once when something is to be asked of it."""
+    async def delay_answer(self, seconds: float) -> None:
+        """Wait before the current message is answered (backoff).
+
+        Returns early if a request is sent to the device, whose answer is read by the same task.
+        """
 
     async def request(
         self,
@@ -50,22 +58,25 @@ class Link(Protocol):
         on_answer: Callable[[DeviceAnswer], None] | None = None,
         on_free: Callable[[], None] | None = None,
     ) -> DeviceAnswer:
-        """Ask the device and wait for its answer.
+        """Send a request and wait up to `seconds` for the answer, whatever its code.
 
-        `on_answer` is called the moment that the answer is read, before anything else that the
-        device sends. `on_free` is called once, whatever happens, when the device has nothing more
-        to do with the request: it has answered, if only after the asker gave up; or the connection
-        has ended; or as long as the time-out has passed after it once more.
+        `param` is anything that msgspec encodes. `on_answer` is called as soon as the answer is
+        read, before anything else that the device sends. `on_free` is called exactly once, when the
+        device has finished with the request: it has answered, even after the caller gave up; or the
+        connection has ended; or `seconds` have passed once more after the time-out.
 
-        Raises DeviceLeft when the connection ends before the answer, DeviceBusy when too many
-        requests are open, DeviceNonsense when what came cannot be read, DeviceSilent when no answer
-        came in time: a late one is counted and dropped. Never call it in the task that reads the
-        device.
+        Raises DeviceBusy when too many requests are open, DeviceLeft when the connection ends
+        before the answer, DeviceNonsense when the answer cannot be read, and DeviceSilent when none
+        came in time; a late one is counted and dropped. May be cancelled at any time. Never call it
+        in the task that reads the device: nobody would read the answer.
         """
 
 
 class Registry:
-    """Links of devices that are in, and when each device was last heard."""
+    """The links of admitted devices, and when each device was last seen.
+
+    `now`: UNIX seconds.
+    """
 
     def __init__(self, now: Callable[[], float]) -> None:
         self._now = now
@@ -76,7 +87,7 @@ class Registry:
         self._unsaved: set[str] = set()
 
     def attach(self, link: Link) -> Link | None:
-        """Make `link` its device's only one; returns the older link that it replaces."""
+        """Make `link` its device's only link. Returns the older link that it replaces, if any."""
         older = self._links.get(link.did)
         if older is link:
             return None
@@ -89,7 +100,7 @@ class Registry:
         return older
 
     def detach(self, link: Link) -> bool:
-        """Take `link` out; False where it was replaced, or never in."""
+        """Remove `link`. Returns False if it was replaced or never attached."""
         if self._links.get(link.did) is not link:
             return False
         del self._links[link.did]
@@ -101,31 +112,33 @@ class Registry:
         return True
 
     def get(self, did: str) -> Link | None:
+        """The device's link; None if it is offline."""
         return self._links.get(did)
 
     def is_online_from(self, sn: str, address: str) -> bool:
-        """D8: does this very address hold the connection of the device with this SN?"""
+        """Whether the device with this SN is connected from this address (D8)."""
         link = self._by_sn.get(sn)
         return link is not None and link.address == address
 
     def is_any_online_from(self, address: str) -> bool:
+        """Whether any device is connected from this address."""
         return address in self._by_address
 
     def touch(self, did: str) -> None:
-        """The device was heard just now."""
+        """The device sent something just now."""
         self._seen[did] = int(self._now() * 1000)
         self._unsaved.add(did)
 
     def last_seen(self, did: str) -> int | None:
-        """In UNIX milliseconds; None where this process has not heard the device."""
+        """UNIX milliseconds; None if the device sent nothing since the hub started."""
         return self._seen.get(did)
 
     def take_unsaved(self) -> dict[str, int]:
-        """The devices heard since the last call, and when: for the store, many at a time."""
+        """did -> last seen, of the devices touched since the last call, to save in one batch."""
         unsaved, self._unsaved = self._unsaved, set()
         return {did: self._seen[did] for did in unsaved if did in self._seen}
 
     def forget(self, did: str) -> None:
-        """The device was removed."""
+        """Drop what is known of a device that was removed."""
         self._seen.pop(did, None)
         self._unsaved.discard(did)

@@ -129,8 +129,8 @@ async def test_the_time_for_the_first_frame_begins_at_the_tcp_accept(
             port.site.config,
             port.deadlines,
             trace=port.traces.open(),
-            take=port.dispatch.take,
-            ended=port.dispatch.ended,
+            handle=port.dispatch.handle,
+            on_ended=port.dispatch.on_ended,
         )
         port.nursery.start_soon(link.run)
         await everything(theirs)
@@ -524,8 +524,8 @@ async def test_a_bug_ends_its_own_connection_only(autojump_clock: MockClock) -> 
                 port.site.config,
                 port.deadlines,
                 trace=port.traces.open(),
-                take=faulty,
-                ended=port.dispatch.ended,
+                handle=faulty,
+                on_ended=port.dispatch.on_ended,
             ),
         )
         await theirs.send_all(UPGRADE)

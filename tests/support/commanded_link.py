@@ -87,7 +87,7 @@ class AskedLink:
         for asked in self.open:
             asked.give(DeviceLeft("the connection ended before the device answered"))
 
-    async def hold_back(self, seconds: float) -> None:
+    async def delay_answer(self, seconds: float) -> None:
         raise NotImplementedError
 
     async def request(

@@ -64,7 +64,7 @@ class FakeLink:
     def close(self, reason: str) -> None:
         self.closed = reason
 
-    async def hold_back(self, seconds: float) -> None:
+    async def delay_answer(self, seconds: float) -> None:
         self.held.append(seconds)
 
     async def request(

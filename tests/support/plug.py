@@ -63,8 +63,8 @@ class Port:
             self.site.config,
             self.deadlines,
             trace=self.traces.open(),
-            take=self.dispatch.take,
-            ended=self.dispatch.ended,
+            handle=self.dispatch.handle,
+            on_ended=self.dispatch.on_ended,
         )
         self.links.append(link)
         self.nursery.start_soon(link.run)

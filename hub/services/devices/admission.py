@@ -326,7 +326,7 @@ class Admission:
     async def _hold_back(self, link: Link, seconds: float) -> None:
         if seconds:
             metrics.limits_reached.labels("failing_connects").inc()
-            await link.hold_back(seconds)
+            await link.delay_answer(seconds)
 
     def _check_own(self, param: KeepaliveParam, link: Link) -> None:
         for field, sent, own in (("did", param.did, link.did), ("sn", param.sn, link.sn)):

@@ -273,7 +273,7 @@ async def test_removing_a_device_ends_all_that_was_its_own(clock: FrozenClock) -
 async def test_the_frames_of_a_camera_go_with_it(clock: FrozenClock, is_removed: bool) -> None:
     site = gate(clock)
     device = await site.enrol()
-    site.traces.let_in(site.traces.open(), device.sn).heard("a")
+    site.traces.admitted(site.traces.open(), device.sn).received("a")
     await site.devices.change(device.did, DeviceChange(name="Gate"))
     assert len(site.traces.entries(device.sn, "")) == 1
     if is_removed:
