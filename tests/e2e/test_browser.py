@@ -68,17 +68,17 @@ def test_from_the_first_run_to_a_picture_on_the_wall(
     csv_file = tmp_path / "cameras.csv"
     with _simulated_camera(hub, "--write-csv", csv_file):
         # The camera appears without a reload, and is accepted on the same page.
-        browser.find(".knock")
+        browser.find(".pending")
         with csv_file.open(encoding="utf-8", newline="") as file:
             camera = next(csv.DictReader(file))
-        knock = f'.knock[data-key="{camera["sn"]}"]'
+        knock = f'.pending[data-key="{camera["sn"]}"]'
         browser.fill("code", camera["code"], within=knock)
         browser.fill("name", "Main gate", within=knock)
         browser.fill("key", (tmp_path / camera["key"]).read_text("utf-8"), within=knock)
         # Another camera appears in the meantime: what was typed stays.
         with _simulated_camera(hub, "--seed", "8"):
             browser.wait_until(
-                lambda: len(browser.find_all(".knock")) == 2, "the other camera does not appear"
+                lambda: len(browser.find_all(".pending")) == 2, "the other camera does not appear"
             )
         assert browser.find(f'{knock} [name="code"]').get_attribute("value") == camera["code"]
         browser.click(f"{knock} .button-main")
@@ -238,10 +238,10 @@ def test_a_code_is_checked_while_it_is_typed(
     _first_run(browser, hub)
     csv_file = tmp_path / "cameras.csv"
     with _simulated_camera(hub, "--write-csv", csv_file):
-        browser.find(".knock")
+        browser.find(".pending")
         with csv_file.open(encoding="utf-8", newline="") as file:
             camera = next(csv.DictReader(file))
-        knock = f'.knock[data-key="{camera["sn"]}"]'
+        knock = f'.pending[data-key="{camera["sn"]}"]'
         browser.fill("code", camera["code"], within=knock)
         browser.wait_for_text("There is no key to verify its signature with")
         browser.fill("key", (tmp_path / camera["key"]).read_text("utf-8"), within=knock)

@@ -208,8 +208,8 @@ def give_and_watch(browser: Browser, hub: HubProcess, file: Path, dids: list[str
 
     browser.click('.head .button-main[href$="/give"]')
     Select(browser.find('[name="first"]')).select_by_value(dids[1])
-    browser.click("[data-choose-all]")
-    browser.click(".give-end .button-main")
+    browser.click("[data-select-all]")
+    browser.click(".campaign-start .button-main")
     browser.wait_for_text("The campaign has started.")
     # From here on the page updates itself.
     steps = watch(browser, dids[1])

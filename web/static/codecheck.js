@@ -1,4 +1,4 @@
-// Tells while a code is being typed whether it fits the camera's last signature.
+// Checks a security code while it is typed, against the camera's last signature.
 
 const PAUSE_MS = 400;
 const AGAIN_MS = 1_000;
@@ -7,7 +7,7 @@ const FIELDS = ["sn", "code", "key"];
 const waiting = new WeakMap();
 
 export function checkCodes() {
-  // Forms come and go with the parts of a page: one listener for all.
+  // Forms are replaced with the parts of a page, so listen on the document.
   document.addEventListener("input", ({ target }) => {
     const form = target.closest("form[data-check]");
     if (form && FIELDS.includes(target.name)) checkSoon(form, PAUSE_MS);
@@ -28,7 +28,7 @@ async function check(form) {
   }
   try {
     const response = await fetch(form.dataset.check, { method: "POST", body: sent });
-    // Something else was typed meanwhile: its own answer comes.
+    // The input has changed since; its own response follows.
     if (String(asSent(form)) !== String(sent)) return;
     if (response.status === 429) return checkSoon(form, AGAIN_MS);
     if (!response.ok || response.redirected) return;
@@ -39,7 +39,7 @@ async function check(form) {
     line.replaceChildren(first, ` ${more}`);
     line.hidden = false;
   } catch {
-    // The hub is away, which the banner says.
+    // The hub cannot be reached; the banner says so.
   }
 }
 

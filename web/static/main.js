@@ -1,18 +1,18 @@
-// What makes the pages live. Without it they work, and are as old as their last loading.
+// Keeps the pages up to date. Without it they work, but show the state at loading.
 
 import { isInUse, refresh } from "./parts.js";
 import { Stream } from "./stream.js";
 
 const all = (selector, within = document) => [...within.querySelectorAll(selector)];
 
-// What few pages have is loaded where it is there.
-async function ifThere(selector, use) {
+// Load a module only on pages that need it.
+async function onElement(selector, use) {
   const element = document.querySelector(selector);
   return element && use(element);
 }
 
-async function followTheHub() {
-  const wall = await ifThere("#wall[data-live]", async (element) => {
+async function followHub() {
+  const wall = await onElement("#wall[data-live]", async (element) => {
     const { Wall } = await import("./wall.js");
     return new Wall(element);
   });
@@ -29,12 +29,12 @@ async function followTheHub() {
     for (const part of all(`[data-on~="${CSS.escape(detail.kind)}"]`)) {
       if (!part.dataset.of || part.dataset.of === detail.key) refresh(part);
     }
-    loadAnewIfEmpty(`[data-load-anew-on~="${CSS.escape(detail.kind)}"]`);
+    reloadIfEmpty(`[data-reload-on~="${CSS.escape(detail.kind)}"]`);
   });
-  // Something changed between the making of this page and the beginning of its stream.
+  // Something changed between the rendering of this page and the start of its stream.
   stream.addEventListener("stale", () => {
     all("[data-part]").forEach(refresh);
-    loadAnewIfEmpty("[data-load-anew-on]");
+    reloadIfEmpty("[data-reload-on]");
   });
 
   let wasLost = false;
@@ -43,41 +43,41 @@ async function followTheHub() {
     banner.hidden = state === "live";
     for (const line of all("[data-when]", banner)) line.hidden = line.dataset.when !== state;
     if (sign) sign.hidden = state !== "live";
-    // What changed while nobody was told is looked at again.
+    // Changes were missed while the connection was lost.
     if (state === "live" && wasLost) all("[data-part]").forEach(refresh);
     wasLost = state !== "live";
   });
   stream.start();
 }
 
-// To load a page anew would call back whoever is on the way to another one.
-let isLeft = false;
+// A reload would cancel a navigation to another page.
+let isLeaving = false;
 addEventListener("beforeunload", () => {
-  isLeft = true;
+  isLeaving = true;
 });
 addEventListener("pageshow", () => {
-  isLeft = false;
+  isLeaving = false;
 });
 
-// An empty page is another one once there is something.
-function loadAnewIfEmpty(selector) {
-  if (isLeft || isInUse(document.body)) return;
+// An empty page has a different layout once there is something to show.
+function reloadIfEmpty(selector) {
+  if (isLeaving || isInUse(document.body)) return;
   if (document.querySelector(selector)) location.reload();
 }
 
 function showLastPicture({ did, picture }) {
-  const images = all(`[data-last-of="${CSS.escape(did)}"]`);
+  const images = all(`[data-last-picture-of="${CSS.escape(did)}"]`);
   for (const image of images) image.src = picture;
   if (images.length) return;
-  // The camera's first: there is no place for it yet.
+  // The camera's first picture: there is no element for it yet.
   for (const part of all("[data-shows-pictures]")) {
     if (!part.dataset.of || part.dataset.of === did) refresh(part);
   }
 }
 
-function copyAtAClick() {
+function addCopyButtons() {
   for (const button of all("[data-copy]")) {
-    // Browsers give the clipboard to safe origins only.
+    // Browsers allow the clipboard on secure origins only.
     if (!navigator.clipboard) continue;
     button.hidden = false;
     const text = button.querySelector("span");
@@ -90,20 +90,20 @@ function copyAtAClick() {
   }
 }
 
-function sendAtOnce() {
-  for (const form of all("form[data-send-at-once]")) {
-    for (const button of all("[data-without-script]", form)) button.hidden = true;
+function submitOnChange() {
+  for (const form of all("form[data-auto-submit]")) {
+    for (const button of all("[data-no-script]", form)) button.hidden = true;
     form.addEventListener("change", () => form.requestSubmit());
   }
 }
 
-function guessTheZone() {
+function selectLocalZone() {
   const select = document.querySelector("select[data-zone]");
   const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
   if (select && [...select.options].some((option) => option.value === zone)) select.value = zone;
 }
 
-function closeMenusOutside() {
+function closeMenusOnOutsideClick() {
   document.addEventListener("click", (event) => {
     for (const menu of all("details.menu[open]")) {
       if (!menu.contains(event.target)) menu.open = false;
@@ -118,27 +118,27 @@ function closeMenusOutside() {
   });
 }
 
-// A picture that is not there any more leaves its place as it is where there is none.
-function leaveOutMissingPictures() {
-  const leaveOut = (image) => image.matches?.(".card-picture img") && image.remove();
-  document.addEventListener("error", ({ target }) => leaveOut(target), true);
-  // Those that failed before this was listening.
+// Where a picture no longer exists, show the same icon as for a card without one.
+function removeMissingPictures() {
+  const removeMissing = (image) => image.matches?.(".card-picture img") && image.remove();
+  document.addEventListener("error", ({ target }) => removeMissing(target), true);
+  // Pictures that failed before this listener was added.
   for (const image of all(".card-picture img")) {
-    if (image.complete && image.currentSrc && !image.naturalWidth) leaveOut(image);
+    if (image.complete && image.currentSrc && !image.naturalWidth) removeMissing(image);
   }
 }
 
-// A device may take its time: who sends it something sees that it was sent, and sends it once.
-function showThatItIsSent() {
+// A device may be slow: show that the form was sent, and prevent sending it twice.
+function showBusyForms() {
   for (const form of all("form[data-busy]")) {
     const button = form.querySelector("button:not([type])");
     const text = button.innerHTML;
     form.addEventListener("submit", () => {
       button.textContent = form.dataset.busy;
-      // After the form has been read: a disabled button would not be sent.
+      // Only after the form was read: the value of a disabled button is not sent.
       setTimeout(() => (button.disabled = true));
     });
-    // The page may come back as it was left.
+    // The browser may restore the page from its cache.
     addEventListener("pageshow", () => {
       button.disabled = false;
       button.innerHTML = text;
@@ -146,23 +146,23 @@ function showThatItIsSent() {
   }
 }
 
-// The browser refuses in the hub's words. A form may come anew: one listener for all.
-function refuseInOurWords() {
+// Show the hub's text for invalid fields. Forms may be replaced, so listen on the document.
+function showExpectedValues() {
   const refuse = ({ target }) => {
     const { expected } = target.dataset;
     if (expected && !target.validity.customError) target.setCustomValidity(expected);
   };
   document.addEventListener("invalid", refuse, true);
-  const takeBack = ({ target }) => {
+  const clearError = ({ target }) => {
     if (target.dataset.expected) target.setCustomValidity("");
   };
-  document.addEventListener("input", takeBack);
-  // Of a choice some browsers tell so alone. Before the field itself hears of it and judges anew.
-  document.addEventListener("change", takeBack, true);
+  document.addEventListener("input", clearError);
+  // Some browsers fire only `change` for a select. Capture it before the field is validated.
+  document.addEventListener("change", clearError, true);
 }
 
-// A file that the hub would not take is not sent at all.
-function refuseLargeFiles() {
+// Do not send a file that the hub would refuse.
+function rejectLargeFiles() {
   document.addEventListener("change", ({ target }) => {
     if (!target.matches("input[type=file][data-most]")) return;
     const isLarge = [...target.files].some((file) => file.size > Number(target.dataset.most));
@@ -171,9 +171,9 @@ function refuseLargeFiles() {
   });
 }
 
-function chooseAllAtOnce() {
-  for (const button of all("[data-choose-all]")) {
-    const boxes = all(`input[name="${button.dataset.chooseAll}"]:enabled`);
+function addSelectAllButtons() {
+  for (const button of all("[data-select-all]")) {
+    const boxes = all(`input[name="${button.dataset.selectAll}"]:enabled`);
     button.hidden = boxes.length < 2;
     button.addEventListener("click", () => {
       const wanted = boxes.some((box) => !box.checked);
@@ -182,39 +182,39 @@ function chooseAllAtOnce() {
   }
 }
 
-// What is chosen in a row that scrolls may lie beyond its edge.
-function showWhatIsChosen() {
+// The selected item of a scrolling row may be out of view.
+function scrollToSelected() {
   const rows = ".segments, .strip-list, .tabs";
   for (const chosen of all(`:is(${rows}) [aria-current]`)) {
     chosen.scrollIntoView({ block: "nearest", inline: "center" });
   }
 }
 
-showWhatIsChosen();
-copyAtAClick();
-sendAtOnce();
-showThatItIsSent();
-refuseInOurWords();
-refuseLargeFiles();
-guessTheZone();
-closeMenusOutside();
-chooseAllAtOnce();
-// A form may come later, with who knocks.
-ifThere('form[data-check], [data-part^="/cameras/waiting"]', async () => {
+scrollToSelected();
+addCopyButtons();
+submitOnChange();
+showBusyForms();
+showExpectedValues();
+rejectLargeFiles();
+selectLocalZone();
+closeMenusOnOutsideClick();
+addSelectAllButtons();
+// The form may appear later, with a pending device.
+onElement('form[data-check], [data-part^="/cameras/waiting"]', async () => {
   const { checkCodes } = await import("./codecheck.js");
   checkCodes();
 });
-ifThere("form[data-upload]", async () => {
+onElement("form[data-upload]", async () => {
   const { showUploads } = await import("./upload.js");
   showUploads();
 });
-ifThere("#record-dialog", async (dialog) => {
+onElement("#record-dialog", async (dialog) => {
   const { openRecordsInPlace } = await import("./record.js");
   openRecordsInPlace(dialog);
 });
-ifThere("[data-trace]", async (list) => {
+onElement("[data-trace]", async (list) => {
   const { Trace } = await import("./trace.js");
   new Trace(list).follow();
 });
-leaveOutMissingPictures();
-if ("signedIn" in document.body.dataset) followTheHub();
+removeMissingPictures();
+if ("signedIn" in document.body.dataset) followHub();

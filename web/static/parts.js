@@ -1,8 +1,8 @@
-// Parts of a page that the hub renders anew when something has changed.
+// Parts of a page that are fetched again when something has changed.
 
 const waiting = new Map();
 
-// Ask for a part, soon: several changes in a moment are one request.
+// Fetch a part after a short delay, so that several changes cause one request.
 export function refresh(part) {
   if (waiting.has(part)) return;
   waiting.set(
@@ -19,17 +19,17 @@ async function load(part) {
     const html = await fetchPart(part.dataset.part);
     if (html !== null) replaceChildren(part, html);
   } catch {
-    // The hub is away, which the banner says; the part is asked for again once it is back.
+    // The hub cannot be reached; the part is fetched again once it is back.
   }
 }
 
-// The HTML of a part, or null where the hub sends something else, as to who was signed out.
+// The HTML of a part, or null if the response is something else, such as the sign-in page.
 export async function fetchPart(url) {
   const response = await fetch(url, { headers: { "X-Part": "1" } });
   return response.ok && !response.redirected ? response.text() : null;
 }
 
-// Elements of parts, as the hub sent them: a menu that somebody opened is no change.
+// The HTML of elements as the hub sent it, so that an opened menu does not count as a change.
 const sent = new WeakMap();
 remember(document.querySelectorAll("[data-part] > *, [data-part] [data-key]"));
 
@@ -37,7 +37,7 @@ function remember(elements) {
   for (const element of elements) sent.set(element, element.outerHTML);
 }
 
-// Put in the new children, but leave what has not changed, and where somebody is typing.
+// Replace the children, except those that are unchanged or in use.
 function replaceChildren(part, html) {
   const template = document.createElement("template");
   template.innerHTML = html;
@@ -47,7 +47,7 @@ function replaceChildren(part, html) {
 function reconcile(old, fresh) {
   const known = new Map([...old.children].map((child, at) => [keyOf(child, at), child]));
   const wanted = [...fresh.children].map((child, at) => keep(known.get(keyOf(child, at)), child));
-  // What goes, goes first: an element that is moved loses the focus, and what stays need not move.
+  // Remove first: moving an element loses its focus, and this way fewer elements move.
   const staying = new Set(wanted);
   for (const child of [...old.children]) if (!staying.has(child)) child.remove();
   for (const [at, child] of wanted.entries()) {
@@ -55,9 +55,9 @@ function reconcile(old, fresh) {
   }
 }
 
-// The element that shall stand there: the one that does, or the new one.
+// The element to show: the present one if it can stay, else the new one.
 function keep(present, child) {
-  // First, for what was sent of the whole says nothing of parts that were put in since.
+  // Check this first: children may have been replaced since the element was sent.
   if (present && [present, child].every((one) => one.querySelector(":scope > [data-key]"))) {
     reconcile(present, child);
     return present;

@@ -1,4 +1,4 @@
-// A record opens over the wall, with an address of its own; "back" closes it again.
+// Opens a record in a dialog over the wall, with its own address; "back" closes it.
 
 import { fetchPart } from "./parts.js";
 

@@ -1,32 +1,31 @@
-// One stream of events for all tabs of a browser, since a browser opens only six connections.
+// One event stream for all tabs, because a browser opens only six connections to a host.
 //
-// The tab that holds the lock reads the stream and tells the others; when it goes, the next one
-// takes over. Every tab keeps its own position and sees for itself where one is missing.
+// The tab that holds the lock reads the stream and forwards it to the others; when it closes, the
+// next one takes over. Each tab keeps its own position and detects gaps by itself.
 
 const CHANNEL = "sitehub";
 const LOCK = "sitehub-stream";
-// The hub says something every 15 s.
+// The hub sends a beat every 15 s.
 const SILENT_MS = 36_000;
-const LONGEST_PAUSE_MS = 4_000;
+const MAX_PAUSE_MS = 4_000;
 
 export class Stream extends EventTarget {
-  // Events: "card", "change", "beat", "jump" with what the hub sent as `detail`; "stale" where
-  // something changed that this tab was not told of;
-  // "state" with "live", "lost" or "signed-out".
+  // Events: "card", "change", "beat" and "jump" with the data of the hub as `detail`; "stale" when
+  // this tab has missed a change; "state" with "live", "lost" or "signed-out".
   #channel = new BroadcastChannel(CHANNEL);
   #position;
   #changes;
   #state = "";
   #leads = false;
-  #heardAt = Date.now();
+  #lastMessageAt = Date.now();
   #reading = null;
 
-  // `position` is the last record that the page shows, `changes` counts what it knows of.
+  // `position` is the last record on the page; `changes` is the change counter it was rendered at.
   constructor(position, changes) {
     super();
     this.#position = position;
     this.#changes = changes;
-    this.#channel.onmessage = (message) => this.#hear(message.data);
+    this.#channel.onmessage = (message) => this.#handle(message.data);
     setInterval(() => this.#watch(), 5_000);
     addEventListener("online", () => this.#reading?.abort());
     addEventListener("pagehide", () => this.#reading?.abort());
@@ -43,7 +42,7 @@ export class Stream extends EventTarget {
         this.#leads = true;
         return this.#readForEver();
       })
-      // Another tab took the lock, for this one had fallen asleep: listen to it from now on.
+      // Another tab took the lock while this one was suspended: follow that tab now.
       .catch(() => {
         this.#leads = false;
         this.#reading?.abort();
@@ -59,19 +58,19 @@ export class Stream extends EventTarget {
       try {
         ended = await this.#read();
       } catch {
-        // The hub is away, the network is, or it fell silent: tried again below.
+        // The hub or the network is down, or the stream timed out: retry below.
       }
       if (!this.#leads) return;
-      // The hub ended it, as it does for who is signed out: asking again tells at once.
+      // The hub ended the stream, perhaps because of a sign-out: the next request shows it.
       if (ended && Date.now() - began > 1_000) continue;
-      if (this.#state !== "signed-out") this.#tell({ name: "state", data: "lost" });
-      if (Date.now() - began > LONGEST_PAUSE_MS) pause = 500;
+      if (this.#state !== "signed-out") this.#broadcast({ name: "state", data: "lost" });
+      if (Date.now() - began > MAX_PAUSE_MS) pause = 500;
       await new Promise((done) => setTimeout(done, pause * (0.75 + Math.random() / 2)));
-      pause = Math.min(pause * 2, LONGEST_PAUSE_MS);
+      pause = Math.min(pause * 2, MAX_PAUSE_MS);
     }
   }
 
-  // True where the hub ended a stream that it had begun.
+  // Resolves to true if the hub ended the stream.
   async #read() {
     this.#reading = new AbortController();
     const silence = setTimeout(() => this.#reading.abort(), SILENT_MS);
@@ -81,39 +80,39 @@ export class Stream extends EventTarget {
     });
     clearTimeout(silence);
     if (response.redirected) {
-      this.#tell({ name: "state", data: "signed-out" });
+      this.#broadcast({ name: "state", data: "signed-out" });
       return false;
     }
     if (!response.ok) return false;
     const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
     let text = "";
-    this.#heardAt = Date.now();
+    this.#lastMessageAt = Date.now();
     while (true) {
       const { done, value } = await reader.read();
       if (done) return true;
       const blocks = (text + value).split("\n\n");
       text = blocks.pop();
-      for (const block of blocks) this.#take(block);
+      for (const block of blocks) this.#parseBlock(block);
     }
   }
 
-  #take(block) {
+  #parseBlock(block) {
     let name = "";
     let data = "";
     for (const line of block.split("\n")) {
       if (line.startsWith("event: ")) name = line.slice(7);
       else if (line.startsWith("data: ")) data = line.slice(6);
     }
-    if (this.#state !== "live") this.#tell({ name: "state", data: "live" });
-    if (data) this.#tell({ name, data: JSON.parse(data) });
+    if (this.#state !== "live") this.#broadcast({ name: "state", data: "live" });
+    if (data) this.#broadcast({ name, data: JSON.parse(data) });
   }
 
-  #tell(message) {
+  #broadcast(message) {
     this.#channel.postMessage(message);
-    this.#hear(message);
+    this.#handle(message);
   }
 
-  #hear({ name, data }) {
+  #handle({ name, data }) {
     if (name === "hello") {
       if (this.#leads && this.#state) {
         this.#channel.postMessage({ name: "state", data: this.#state });
@@ -121,13 +120,13 @@ export class Stream extends EventTarget {
       }
       return;
     }
-    this.#heardAt = Date.now();
+    this.#lastMessageAt = Date.now();
     if (name === "state") {
       if (data === this.#state) return;
       this.#state = data;
     } else if (name === "card") {
       if (data.seq <= this.#position) return;
-      // Records came by that this tab was not told of.
+      // This tab has missed records.
       if (data.after > this.#position) this.#emit("jump", data);
       this.#position = data.seq;
     } else if (name === "beat") {
@@ -149,16 +148,16 @@ export class Stream extends EventTarget {
     this.dispatchEvent(new CustomEvent(name, { detail }));
   }
 
-  // A cut that nobody announces shows by silence.
+  // A broken connection may show only as silence.
   #watch() {
-    const silent = Date.now() - this.#heardAt;
+    const silent = Date.now() - this.#lastMessageAt;
     if (silent < SILENT_MS || this.#state === "signed-out") return;
     if (this.#leads) {
-      this.#heardAt = Date.now();
+      this.#lastMessageAt = Date.now();
       this.#reading?.abort();
     } else if (silent > 2 * SILENT_MS) {
-      // The tab that leads sleeps: take the lead from it.
-      this.#heardAt = Date.now();
+      // The leading tab is suspended: take over.
+      this.#lastMessageAt = Date.now();
       this.#lead({ steal: true });
     } else if (this.#state !== "lost") {
       this.#state = "lost";

@@ -1,10 +1,10 @@
-// The trace of a camera as it happens: what comes is put on top, an answer with its request.
+// The live trace of a camera: new frames go on top, an answer below its request.
 
 import { fetchPart } from "./parts.js";
 
-const MOST = 200;
-const SHORTEST_ROUND_MS = 400;
-const LONGEST_PAUSE_MS = 8_000;
+const MAX_EXCHANGES = 200;
+const MIN_ROUND_MS = 400;
+const MAX_PAUSE_MS = 8_000;
 
 const sleep = (ms) => new Promise((done) => setTimeout(done, ms));
 
@@ -18,27 +18,27 @@ export class Trace {
     this.#list = list;
     this.#after = list.dataset.after;
     this.#showControls();
-    // A tab that nobody looks at takes none of the browser's six connections.
+    // A hidden tab uses none of the browser's six connections.
     document.addEventListener("visibilitychange", () => this.#release());
   }
 
   async follow() {
     let pause = 500;
     while (true) {
-      await this.#untilLookedAt();
+      await this.#waitUntilVisible();
       const began = Date.now();
       try {
         const html = await fetchPart(`${this.#list.dataset.trace}?after=${this.#after}`);
         if (html === null) return this.#end();
-        await this.#untilLookedAt();
+        await this.#waitUntilVisible();
         this.#add(html);
         pause = 500;
       } catch {
-        // The hub is away, which the banner says.
+        // The hub cannot be reached; the banner says so.
         await sleep(pause);
-        pause = Math.min(pause * 2, LONGEST_PAUSE_MS);
+        pause = Math.min(pause * 2, MAX_PAUSE_MS);
       }
-      await sleep(SHORTEST_ROUND_MS - (Date.now() - began));
+      await sleep(MIN_ROUND_MS - (Date.now() - began));
     }
   }
 
@@ -47,7 +47,7 @@ export class Trace {
     const sign = document.querySelector("[data-trace-sign]");
     document.querySelector("[data-reload]").hidden = true;
     button.hidden = sign.hidden = false;
-    const texts = [button.textContent, button.dataset.goOn];
+    const texts = [button.textContent, button.dataset.resumeText];
     button.addEventListener("click", () => {
       this.#held = !this.#held;
       button.textContent = texts[Number(this.#held)];
@@ -58,16 +58,16 @@ export class Trace {
     });
   }
 
-  async #untilLookedAt() {
+  async #waitUntilVisible() {
     while (this.#held || document.hidden) await new Promise((done) => (this.#release = done));
   }
 
   #add(html) {
     const template = document.createElement("template");
     template.innerHTML = html;
-    // The newest stands first: from the end on, each goes on top.
+    // The newest comes first, so insert from the end.
     for (const exchange of [...template.content.children].reverse()) this.#put(exchange);
-    while (this.#list.children.length > MOST) this.#list.lastElementChild.remove();
+    while (this.#list.children.length > MAX_EXCHANGES) this.#list.lastElementChild.remove();
     document.querySelector("[data-trace-empty]").hidden = this.#list.children.length > 0;
   }
 

@@ -1,7 +1,7 @@
-// Shows how far a form with files is on its way to the hub, which may take minutes.
+// Shows the upload progress of a form with files, which may take minutes.
 
 export function showUploads() {
-  // The form is another one after the hub has refused it: one listener for all.
+  // The form is replaced when the hub refuses it, so listen on the document.
   document.addEventListener("submit", (event) => {
     if (!event.target.matches("form[data-upload]")) return;
     event.preventDefault();

@@ -1,10 +1,10 @@
-// The wall: new cards come in on top, wait while somebody looks, and old ones leave.
+// The wall: new cards appear on top, wait while somebody is looking, and old ones are removed.
 
 import { fetchPart } from "./parts.js";
 
-const MOST_CARDS = 120;
-// A mouse that was left lying on the wall must not stop it for the rest of the shift.
-const FORGOTTEN_MS = 30_000;
+const MAX_CARDS = 120;
+// A mouse left over the wall must not pause it for the rest of the shift.
+const MAX_HOVER_MS = 30_000;
 
 const seqOf = (card) => Number(card.dataset.key);
 const isListed = (card) => card.matches(".card-black");
@@ -23,7 +23,7 @@ export class Wall {
   constructor(wall) {
     this.#wall = wall;
     const touched = () => (this.#touchedAt = Date.now());
-    // With the button that lets the new ones in: on the way to it one has not looked away.
+    // The frame includes the button for new cards, so moving there keeps the wall paused.
     const frame = wall.parentElement;
     frame.addEventListener("pointerenter", (event) => {
       this.#hovered = event.pointerType === "mouse";
@@ -47,12 +47,12 @@ export class Wall {
     const template = document.createElement("template");
     template.innerHTML = html;
     const card = template.content.firstElementChild;
-    // What was loaded, the page or all of the wall, may be ahead of what is told one by one.
+    // The page or a reloaded wall may already contain records that the stream still sends.
     if (this.#all().some((one) => seqOf(one) === seqOf(card))) return;
     card.querySelector("a").href += query;
     card.classList.add("card-new");
     this.#held.push(card);
-    if (this.#held.length > MOST_CARDS) {
+    if (this.#held.length > MAX_CARDS) {
       const least = this.#held.findIndex((one) => !isListed(one));
       this.#held.splice(Math.max(least, 0), 1);
       this.#missed += 1;
@@ -60,14 +60,14 @@ export class Wall {
     this.#settle();
   }
 
-  // Too much happened meanwhile to be told one by one: take the wall as it is now.
+  // Too many records were missed: fetch the wall as it is now.
   async reload() {
     const html = await fetchPart(location.pathname + location.search).catch(() => null);
     const page = html && new DOMParser().parseFromString(html, "text/html");
     const fresh = [...(page?.querySelector("#wall")?.children ?? [])];
     const known = new Set(this.#all().map(seqOf));
     const missed = fresh.filter((card) => !known.has(seqOf(card)));
-    // Nothing here joins up with it: what lies between is on the older page.
+    // No overlap: the records in between are on the older page.
     if (missed.length && missed.length === fresh.length) {
       this.#wall.replaceChildren();
       this.#held = [];
@@ -84,7 +84,7 @@ export class Wall {
     if (document.querySelector("dialog[open]")) return true;
     if (scrollY > 160) return true;
     const looked = this.#hovered || this.#wall.matches(":focus-within");
-    return looked && Date.now() - this.#touchedAt < FORGOTTEN_MS;
+    return looked && Date.now() - this.#touchedAt < MAX_HOVER_MS;
   }
 
   #settle() {
@@ -96,7 +96,7 @@ export class Wall {
     this.#sign.querySelector('[data-when="moving"]').hidden = held;
   }
 
-  // Whoever is on the blacklist is told of, however long somebody looks at something else.
+  // The button shows at once if a person on the blacklist is among the new cards.
   #showPill() {
     const listed = this.#held.filter(isListed).length;
     const { text, textListed } = this.#pill.dataset;
@@ -118,7 +118,7 @@ export class Wall {
   #show() {
     const top = this.#wall.firstElementChild;
     this.#wall.prepend(...this.#held.reverse());
-    // What a reload brought may belong further down.
+    // Cards from a reload may belong further down.
     if (top && this.#held.some((card) => seqOf(card) < seqOf(top))) {
       const cards = [...this.#wall.children];
       this.#wall.replaceChildren(...cards.sort((one, other) => seqOf(other) - seqOf(one)));
@@ -126,13 +126,13 @@ export class Wall {
     this.#held = [];
     this.#missed = 0;
     this.#empty.hidden = true;
-    if (this.#wall.children.length > MOST_CARDS) {
-      while (this.#wall.children.length > MOST_CARDS) this.#wall.lastElementChild.remove();
+    if (this.#wall.children.length > MAX_CARDS) {
+      while (this.#wall.children.length > MAX_CARDS) this.#wall.lastElementChild.remove();
       this.#pageFromHere();
     }
   }
 
-  // What left the wall below is the beginning of the older page.
+  // The older page starts with the first card that was removed.
   #pageFromHere() {
     const older = new URL(location.pathname + location.search, location.origin);
     older.searchParams.set("before", this.#wall.lastElementChild.dataset.key);

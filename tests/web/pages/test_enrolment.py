@@ -123,7 +123,7 @@ async def test_hundreds_that_knock_come_a_page_at_a_time(admin: Visitor) -> None
     path = "/cameras"
     for expected in (ROWS_PER_PAGE, ROWS_PER_PAGE, 10):
         await admin.get(path)
-        rows = [part.split('"')[0] for part in admin.text.split('class="knock" data-key="')[1:]]
+        rows = [part.split('"')[0] for part in admin.text.split('class="pending" data-key="')[1:]]
         assert len(rows) == expected
         seen += rows
         _, found, rest = admin.text.partition('data-key="next"><a class="button" href="')
@@ -138,7 +138,7 @@ async def test_one_of_hundreds_is_found_by_a_part_of_its_number(admin: Visitor) 
     assert "10 of 300 waiting" in admin.text
     assert 'data-part="/cameras/waiting?back=%2Fcameras&amp;find=sn21"' in admin.text
     await admin.get("/cameras/waiting?back=/cameras&find=sn21")
-    assert admin.text.count('class="knock"') == 10
+    assert admin.text.count('class="pending"') == 10
     await admin.get("/cameras?find=nobody")
     assert "No waiting camera matches" in admin.text
 
@@ -147,7 +147,7 @@ async def test_a_page_that_no_longer_is_shows_the_first(admin: Visitor) -> None:
     many(admin.hub, 3)
     for after in ("x", "-", "x-SN001", "%D9%A3-SN1", "9" * 5000 + "-SN1"):
         await admin.get(f"/cameras?after={after}")
-        assert admin.text.count('class="knock"') == 3, after
+        assert admin.text.count('class="pending"') == 3, after
 
 
 async def test_a_refused_acceptance_shows_though_the_camera_is_on_no_first_page(

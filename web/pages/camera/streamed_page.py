@@ -70,11 +70,11 @@ async def _stream_answer(renderer: PartRenderer, ask: AskCamera) -> AsyncGenerat
             yield piece
     except DEVICE_ERRORS as error:
         yield await renderer.render(
-            "camera/_device_error.html", trouble=describe_device_error(error)
+            "camera/_device_error.html", device_error=describe_device_error(error)
         )
     except NoSuchResource:
         gone = gettext("The camera has been removed in the meantime.")
-        yield await renderer.render("camera/_device_error.html", trouble=gone)
+        yield await renderer.render("camera/_device_error.html", device_error=gone)
     finally:
         await answer.aclose()
 

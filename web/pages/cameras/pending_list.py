@@ -121,8 +121,8 @@ def _parse_position(after: str) -> tuple[int, str]:
 
 
 def _search_text(waiting: PendingDevice) -> str:
-    knock = waiting.attempt
-    return f"{knock.sn} {knock.address} {knock.ip}".casefold()
+    attempt = waiting.attempt
+    return f"{attempt.sn} {attempt.address} {attempt.ip}".casefold()
 
 
 def _with_refused(rows: list[PendingRow], refused: PendingRow) -> list[PendingRow]:
