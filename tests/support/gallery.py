@@ -11,6 +11,7 @@ import random
 import sys
 import time
 from collections.abc import Iterator
+from types import SimpleNamespace
 
 import trio
 from msgspec import Raw
@@ -19,6 +20,7 @@ from PIL import Image as Picture
 from PIL import ImageDraw, ImageFilter
 
 from hub.config import Web
+from hub.services.access.audit import AuditEntry
 from hub.services.devices.frame_trace import TracedUpload
 from hub.services.firmware.campaigns import Campaign, CampaignDevice, DeviceState
 from hub.services.firmware.downloads import Download
@@ -366,11 +368,44 @@ def talk(hub: FakeServices) -> Iterator[None]:
         yield
 
 
+class Newest:
+    """The audit log's newest(), on made-up entries."""
+
+    def __init__(self, entries: list[AuditEntry]) -> None:
+        self._entries = entries
+
+    async def __call__(self, *, before: int | None, limit: int) -> list[AuditEntry]:
+        return [one for one in self._entries if before is None or one.id < before][:limit]
+
+
+def audit_log(now: int) -> list[AuditEntry]:
+    """A day of changes, the newest first."""
+    changes = (
+        ("user admin", "10.0.0.5", "user.sign_in", "admin"),
+        ("user admin", "10.0.0.5", "device.accept", "1"),
+        ("user admin", "10.0.0.5", "device.set_recording", "2"),
+        ("user 王小明", "2001:db8:85a3:8d3:1319:8a2e:370:7348", "device.person_add", "3 4711"),
+        ("key 0a1b2c3d4e5f6071", "10.0.0.8", "device.command", "1 /person/query 200"),
+        ("command line", "", "user.add", "王小明 guard"),
+        ("user admin", "10.0.0.5", "firmware.add", "3"),
+        ("user admin", "10.0.0.5", "campaign.start", "3"),
+        ("command line", "", "apikey.add", "0a1b2c3d4e5f6071 payroll read-only"),
+        ("user admin", "10.0.0.5", "device.remove", "18446744073709551615 Y3CA9PGDTKM7R1C"),
+        ("set-up link", "10.0.0.5", "site.change", "Harbour East"),
+    )
+    return [
+        AuditEntry(900 - n, now - n * 1_700_000, who, action, target, address)
+        for n, (who, address, action, target) in enumerate(changes * 4)
+    ]
+
+
 async def main(port: int, *, empty: bool, unwell: bool) -> None:
     hub = FakeServices(web=Web(bind="127.0.0.1", port=port, tls=False))
     hub.now = time.time
     hub.records.draw = draw
     hub.accounts.setup_token = SETUP_TOKEN
+    hub.audit.newest = Newest(audit_log(round(time.time() * 1000)))
+    hub.api_keys = SimpleNamespace(get=lambda appid: None)
     if unwell:
         hub.health.found = [
             HealthReason("cannot-store", "the disk is full", {"reason": "the disk is full"}),

@@ -21,7 +21,7 @@ THEMES = ("auto", "light", "dark")
 #: Starts with exactly one slash, without characters that browsers treat as one or drop.
 _LOCAL_PATH = re.compile(r"/(?![/\\])[!-~]*")
 
-NavigationArea = Literal["live", "cameras", "firmware", "account", ""]
+NavigationArea = Literal["live", "cameras", "firmware", "audit", "account", ""]
 
 
 class NavigationItem(Struct, frozen=True):

@@ -1,0 +1,151 @@
+"""The audit log as administrators read it, on real services."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from hub.config import Config, Web
+from hub.services.access.audit import COMMAND_LINE, Actor
+from hub.services.devices.directory import NewDevice
+from hub.services.site.site import SiteSettings
+from tests.support.browsing import Visitor
+from tests.support.clock import FrozenClock
+from tests.support.fake_services import PASSWORD
+from tests.support.hub_services import HubServices, open_hub_services
+from web.pages.audit import ACTIONS
+
+ANN = Actor("user ann", "10.0.0.9")
+
+
+@pytest.fixture
+async def hub(tmp_path: Path, clock: FrozenClock) -> AsyncIterator[HubServices]:
+    async with open_hub_services(tmp_path, clock, Config(web=Web(tls=False))) as hub:
+        for role in ("admin", "guard", "viewer"):
+            await hub.services.users.add(role, role, PASSWORD, by=COMMAND_LINE)
+        await hub.services.site.set(SiteSettings("Harbour", "Asia/Shanghai", "auto"))
+        yield hub
+
+
+async def visit(hub: HubServices, role: str = "admin") -> Visitor:
+    visitor = Visitor(hub.services)  # type: ignore[arg-type]
+    await visitor.sign_in(role)
+    return visitor
+
+
+@pytest.fixture
+async def admin(hub: HubServices) -> Visitor:
+    return await visit(hub)
+
+
+def rows_of(text: str) -> list[list[str]]:
+    """The table's cells as a person reads them."""
+    body = text.partition("<tbody>")[2].partition("</tbody>")[0]
+    return [
+        [re.sub(r"<[^>]+>", "", cell) for cell in re.findall(r"<td[^>]*>(.*?)</td>", row)]
+        for row in re.findall(r"<tr>(.*?)</tr>", body)
+    ]
+
+
+async def test_an_administrator_reads_who_did_what_from_where(
+    hub: HubServices, admin: Visitor
+) -> None:
+    await hub.services.users.set_role("guard", "viewer", by=ANN)
+    await admin.get("/audit")
+    newest, *_, oldest = rows_of(admin.text)
+    # The frozen clock shows noon in UTC.
+    assert newest == [
+        "25 Nov 2026 20:00:00",
+        "ann",
+        "Changed the role of the user guard Viewer",
+        "10.0.0.9",
+    ]
+    assert oldest[1:] == ["Command line", "Added the user admin Administrator", ""]
+    assert 'href="/audit" aria-current="page">' in admin.text
+
+
+async def test_the_audit_log_is_in_chinese_too(hub: HubServices, admin: Visitor) -> None:
+    await hub.services.users.set_role("guard", "viewer", by=COMMAND_LINE)
+    await admin.get("/audit")
+    await admin.send("/preferences", language="zh", next="/audit")
+    await admin.get("/audit")
+    assert rows_of(admin.text)[0] == [
+        "2026年11月25日 20:00:00",
+        "命令行",
+        "修改了用户的角色 guard 只读用户",
+        "",
+    ]
+
+
+async def test_a_camera_and_a_key_are_shown_by_name_as_long_as_they_exist(
+    hub: HubServices, admin: Visitor
+) -> None:
+    audit = hub.services.audit
+    device = await hub.services.devices.add(NewDevice(sn="SN1", code="1", name="Gate"))
+    key = await hub.services.api_keys.add("payroll", False, by=COMMAND_LINE)
+    caller = Actor(f"key {key.appid}", "10.0.0.8")
+    await audit.add(caller, "device.command", f"{device.did} /person/add 200")
+    await admin.get("/audit")
+    _, who, what, _ = rows_of(admin.text)[0]
+    assert (who, what) == ("API key payroll", "Sent a command to the camera Gate /person/add 200")
+    assert f'<a href="/cameras/{device.did}">Gate</a>' in admin.text
+    await hub.services.devices.remove(device.did)
+    await hub.services.api_keys.remove(key.appid, by=COMMAND_LINE)
+    await admin.get("/audit")
+    _, who, what, _ = rows_of(admin.text)[1]
+    assert who == f"API key {key.appid}"
+    assert what == f"Sent a command to the camera {device.did} /person/add 200"
+
+
+@pytest.mark.parametrize("target", ["", "1", "no number", "<b>1</b>"])
+async def test_every_action_is_shown_in_words_whatever_its_target(
+    hub: HubServices, admin: Visitor, target: str
+) -> None:
+    codes = [*ACTIONS, "unknown.action"]
+    for code in codes:
+        await hub.services.audit.add(ANN, code, target)
+    await admin.get("/audit")
+    shown = [row[2] for row in rows_of(admin.text) if row[1] == "ann"]
+    for code, text in zip(reversed(codes), shown, strict=True):
+        assert text.startswith(ACTIONS.get(code, code))
+    assert "<b>" not in admin.text
+
+
+async def test_the_audit_log_is_paged_by_the_id(hub: HubServices, admin: Visitor) -> None:
+    await hub.services.audit.add_each(ANN, "device.remove", [str(n) for n in range(1, 251)])
+    found: list[str] = []
+    path = "/audit"
+    for expected in (100, 100, 54):  # 3 users and a sign-in came before.
+        await admin.get(path)
+        rows = rows_of(admin.text)
+        assert len(rows) == expected
+        found += [row[2] for row in rows if row[1] == "ann"]
+        older = re.search(r'href="(/audit\?before=\d+)"', admin.text)
+        path = older[1] if older else ""
+    assert not path
+    assert found == [f"Removed the camera {n}" for n in range(250, 0, -1)]
+
+
+@pytest.mark.parametrize("before", ["1", "-5", "9" * 30, "x"])
+async def test_any_page_that_is_asked_for_is_answered(admin: Visitor, before: str) -> None:
+    await admin.get(f"/audit?before={before}")
+    assert admin.response.status_code == 200
+    assert ("There are no more entries." in admin.text) == (before in ("1", "-5"))
+
+
+@pytest.mark.parametrize("role", ["guard", "viewer"])
+async def test_only_administrators_read_the_audit_log(hub: HubServices, role: str) -> None:
+    visitor = await visit(hub, role)
+    await visitor.get("/audit")
+    assert visitor.response.status_code == 403
+    await visitor.get("/")
+    assert 'href="/audit"' not in visitor.text
+
+
+async def test_without_signing_in_the_page_asks_to_sign_in(hub: HubServices) -> None:
+    visitor = Visitor(hub.services)  # type: ignore[arg-type]
+    await visitor.get("/audit")
+    assert visitor.goes_to == "/sign-in?next=/audit"

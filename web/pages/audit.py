@@ -1,0 +1,178 @@
+"""The audit log for administrators: who changed what, when, and from where."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from msgspec import Struct
+from quart import Blueprint, Response, request
+
+from hub.errors import NoSuchResource
+from hub.services.access.audit import AuditEntry
+from web import auth
+from web.pages import language
+from web.pages.labels import ROLES
+from web.pages.language import N_, gettext
+from web.pages.layout import make_url, page
+
+blueprint = Blueprint("audit", __name__)
+
+_PAGE_ENTRIES = 100
+#: SQLite's integers end here.
+_MAX_ID = 2**63 - 1
+
+#: What was done, by the code of the audit log. What it was done to follows on the page.
+ACTIONS = {
+    "device.add": N_("Added the camera"),
+    "device.accept": N_("Accepted the camera"),
+    "device.change": N_("Changed the camera"),
+    "device.rename": N_("Renamed the camera"),
+    "device.identity": N_("Changed the identity of the camera"),
+    "device.drop-earlier-key": N_("Revoked the old key of the camera"),
+    "device.init": N_("Sent the initial parameters to the camera"),
+    "device.clock": N_("Changed the clock check of the camera"),
+    "device.enable": N_("Enabled the camera"),
+    "device.disable": N_("Disabled the camera"),
+    "device.remove": N_("Removed the camera"),
+    "device.command": N_("Sent a command to the camera"),
+    "device.set_face": N_("Changed the settings for faces and people on the camera"),
+    "device.set_recording": N_("Changed the recording settings on the camera"),
+    "device.reboot": N_("Restarted the camera"),
+    "device.person_add": N_("Added a person to the camera"),
+    "device.person_delete": N_("Deleted a person from the camera"),
+    "site-key.set": N_("Set the site key"),
+    "site-key.remove": N_("Removed the site key"),
+    "site.change": N_("Set up the site"),
+    "setup.link": N_("Created a setup link"),
+    "user.sign_in": N_("Signed in"),
+    "user.sign_out_everywhere": N_("Signed out on all devices"),
+    "user.add": N_("Added the user"),
+    "user.role": N_("Changed the role of the user"),
+    "user.password": N_("Changed the password of the user"),
+    "user.remove": N_("Removed the user"),
+    "apikey.add": N_("Added the API key"),
+    "apikey.remove": N_("Removed the API key"),
+    "firmware.file-add": N_("Uploaded the firmware file"),
+    "firmware.file-remove": N_("Removed the firmware file"),
+    "firmware.add": N_("Added the release"),
+    "firmware.remove": N_("Removed the release"),
+    "campaign.start": N_("Started the campaign"),
+    "campaign.pause": N_("Paused the campaign"),
+    "campaign.resume": N_("Resumed the campaign"),
+    "campaign.stop": N_("Stopped the campaign"),
+}
+
+#: Actors that are neither a user nor an API key.
+_ACTORS = {
+    "command line": N_("Command line"),
+    "set-up link": N_("Setup link"),
+    "demo": N_("Demo"),
+}
+
+
+class Target(Struct, frozen=True):
+    """What something was done to: its name, where its page is, and what else is known."""
+
+    name: str = ""
+    url: str = ""
+    detail: str = ""
+
+
+class AuditRow(Struct, frozen=True):
+    """An entry as the page shows it."""
+
+    time: str
+    who: str
+    address: str
+    action: str
+    target: Target
+
+
+@blueprint.get("/audit")
+async def audit() -> Response:
+    await auth.require_role("admin")
+    before = request.args.get("before", type=int)
+    before = None if before is None else min(before, _MAX_ID)
+    found = await auth.services().audit.newest(before=before, limit=_PAGE_ENTRIES + 1)
+    entries = found[:_PAGE_ENTRIES]
+    has_more = len(found) > len(entries)
+    return await page(
+        "account/audit.html",
+        area="audit",
+        rows=[_row(entry) for entry in entries],
+        is_first=before is None,
+        older=make_url("/audit", before=str(entries[-1].id)) if has_more else "",
+    )
+
+
+def _row(entry: AuditEntry) -> AuditRow:
+    action = ACTIONS.get(entry.action)
+    return AuditRow(
+        time=language.current().moment(entry.at, auth.services().site.zone()),
+        who=_actor(entry.who),
+        address=entry.address,
+        action=gettext(action) if action else entry.action,
+        target=_target(entry),
+    )
+
+
+def _actor(who: str) -> str:
+    if who in _ACTORS:
+        return gettext(_ACTORS[who])
+    kind, _, name = who.partition(" ")
+    if kind == "key":
+        key = auth.services().api_keys.get(name)
+        return gettext("API key %(name)s") % {"name": key.name if key else name}
+    return name or who
+
+
+def _target(entry: AuditEntry) -> Target:
+    kind = entry.action.partition(".")[0]
+    return _TARGETS.get(kind, _plain)(entry)
+
+
+def _plain(entry: AuditEntry) -> Target:
+    return Target(entry.target)
+
+
+def _camera(entry: AuditEntry) -> Target:
+    """The device's did, and for some actions what was done in particular."""
+    did, _, detail = entry.target.partition(" ")
+    try:
+        camera = auth.services().devices.get(did)
+    except NoSuchResource:
+        return Target(did, detail=detail)
+    return Target(camera.name or camera.sn, f"/cameras/{did}", detail)
+
+
+def _user(entry: AuditEntry) -> Target:
+    """The user's name, and for some actions the new role."""
+    if entry.action == "user.sign_in":  # By that user.
+        return Target()
+    if entry.action in ("user.add", "user.role"):
+        name, _, role = entry.target.rpartition(" ")
+        return Target(name, detail=gettext(ROLES[role]) if role in ROLES else role)
+    return Target(entry.target)
+
+
+def _release(entry: AuditEntry) -> Target:
+    """The number of a release, or the SHA-256 of a file."""
+    if entry.action not in ("firmware.add", "firmware.remove"):
+        return Target(entry.target[:12])
+    try:
+        release = auth.services().releases.get(int(entry.target))
+    except (NoSuchResource, ValueError):
+        return Target(entry.target)
+    return Target(release.ver_name, f"/firmware/releases/{release.id}")
+
+
+def _campaign(entry: AuditEntry) -> Target:
+    return Target(entry.target, f"/firmware/campaigns/{entry.target}")
+
+
+_TARGETS: dict[str, Callable[[AuditEntry], Target]] = {
+    "device": _camera,
+    "user": _user,
+    "firmware": _release,
+    "campaign": _campaign,
+}
