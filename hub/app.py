@@ -44,6 +44,7 @@ from hub.services.commands.calls import Commands
 from hub.services.commands.files import DeviceFiles
 from hub.services.commands.photos import Photos
 from hub.services.devices.admission import Admission
+from hub.services.devices.authentication import Authentication
 from hub.services.devices.directory import Devices
 from hub.services.devices.enrolment import Enrolment
 from hub.services.devices.frame_trace import Trace
@@ -158,8 +159,17 @@ async def open_services(
         api_keys = ApiKeys(store, audit, clock_skew=config.devices.clock_skew, now=now)
         devices = Devices(store, registry, room, traces, record_feed, change_feed, now)
         enrolment = Enrolment(store, devices, room, config.devices)
+        authentication = Authentication(store, registry, config.devices, now)
         admission = Admission(
-            store, registry, room, devices, enrolment, change_feed, config.devices, now
+            store,
+            registry,
+            room,
+            devices,
+            enrolment,
+            authentication.tokens,
+            change_feed,
+            config.devices,
+            now,
         )
         releases = Releases(store, site, room_on_disk, change_feed, now)
         campaigns = Campaigns(store, releases, devices, change_feed, now)
@@ -183,6 +193,7 @@ async def open_services(
             api_keys=api_keys,
             devices=devices,
             enrolment=enrolment,
+            authentication=authentication,
             admission=admission,
             commands=commands,
             device_files=DeviceFiles(store, commands, now),
@@ -209,7 +220,7 @@ async def _run_parts(
     await services.certificates.load()
     async with trio.open_nursery() as background:
         start = partial(_start, background, closing)
-        await start("the saving of what is heard of devices", services.devices.run)
+        await start("device status", services.devices.run)
         await start("the renewal of certificates", services.certificates.run)
         await start("the maintenance of the store", services.maintenance.run)
         await start("the care for firmware", services.releases.run)

@@ -102,7 +102,7 @@ class Dispatch:
             _count_refusal(error)
             await link.send(encode_error(request.msgid, request.uri, error))
             if isinstance(error, MissingDid) and error.offer:
-                link.start_soon(partial(self._enrolment.initial.offer, error.did, link))
+                link.start_soon(partial(self._enrolment.provisioning.offer, error.did, link))
         else:
             await link.send(answer)
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from hub.services.commands.files import DeviceFiles
     from hub.services.commands.photos import Photos
     from hub.services.devices.admission import Admission
+    from hub.services.devices.authentication import Authentication
     from hub.services.devices.directory import Devices
     from hub.services.devices.enrolment import Enrolment
     from hub.services.devices.frame_trace import Trace
@@ -62,6 +63,7 @@ class Services:
     api_keys: ApiKeys
     devices: Devices
     enrolment: Enrolment
+    authentication: Authentication
     admission: Admission
     commands: Commands
     device_files: DeviceFiles

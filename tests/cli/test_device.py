@@ -104,9 +104,9 @@ def test_import_takes_a_spreadsheets_file(sitehub: Sitehub, tmp_path: Path, key_
         ("sn,code,did\nA,1,0\n", "line 2: "),
         ("sn,code,key\nA,1,\nB,2,no.pem\n", "line 3: cannot read the key"),
         ("sn,code\nA,1\nB,2,3\n", "line 3: more values than there are columns"),
-        ("sn;code\nA;1\n", "line 1: allowed are the columns sn,code,did,name,key"),
-        ("sn,code,colour\nA,1,red\n", "line 1: allowed are the columns"),
-        ("", "line 1: allowed are the columns"),
+        ("sn;code\nA;1\n", "line 1: the columns sn,code,did,name,key are allowed"),
+        ("sn,code,colour\nA,1,red\n", "line 1: the columns sn,code"),
+        ("", "line 1: the columns sn,code"),
     ],
 )
 def test_a_bad_row_is_named_with_its_line_and_nothing_is_imported(
@@ -142,7 +142,11 @@ def test_every_bad_row_is_named(sitehub: Sitehub, tmp_path: Path) -> None:
     file.write_text("sn,code,key\nA,1,\nB,,\nC,1,no.pem\nA,1,\n")
     outcome = sitehub("device", "import", str(file))
     assert outcome.status == 1
-    for said in ("line 3: code: ", "line 4: cannot read the key", "line 5: sn: A stands in line 2"):
+    for said in (
+        "line 3: code: ",
+        "line 4: cannot read the key",
+        "line 5: sn: A is already in line 2",
+    ):
         assert said in outcome.err
     assert len(outcome.err.splitlines()) == 1
     assert listed(sitehub) == []
@@ -174,7 +178,7 @@ def test_nobody_waits_where_no_hub_runs(sitehub: Sitehub) -> None:
     assert sitehub("device", "waiting").out.split()[:2] == ["SN", "ADDRESS"]
     outcome = sitehub("device", "accept", "SN-A", "--code", "1")
     assert (outcome.status, outcome.out) == (1, "")
-    assert "no device with sn SN-A waits" in outcome.err
+    assert "no device with sn SN-A is waiting" in outcome.err
     assert sitehub("device", "check", "SN-A", "--code", "1").status == 1
 
 

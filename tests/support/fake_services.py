@@ -44,7 +44,7 @@ from tests.support.clock import NOON
 from tests.support.fake_commands import AnsweringDevices, SimulatedLink
 from tests.support.fake_firmware import FakeCampaigns, FakeDownloads, FakeReleases
 from tests.support.traces import new_traces
-from tests.support.web import FakeAdmission, FakeIngest
+from tests.support.web import FakeAuthentication, FakeIngest
 
 NOON_MS = round(NOON * 1000)
 PASSWORD = "a long sentence"
@@ -250,7 +250,7 @@ def _check_key(pem: str | None) -> None:
         raise BadParameter("an RSA public key as PEM", field="key")
 
 
-class FakeInitial:
+class FakeProvisioning:
     """Sends nothing; `delivery` is how it went."""
 
     def __init__(self) -> None:
@@ -268,7 +268,7 @@ class FakeEnrolment:
         self._devices = devices
         self._changes = changes
         self.rows: dict[str, PendingDevice] = {}
-        self.initial = FakeInitial()
+        self.provisioning = FakeProvisioning()
 
     def knock(self, *rows: PendingDevice) -> None:
         for row in rows:
@@ -280,7 +280,7 @@ class FakeEnrolment:
 
     def check_code(self, sn: str, code: str, key: str | None = None) -> CodeCheck:
         if sn not in self.rows:
-            raise NoSuchResource(f"no device with sn {sn} waits")
+            raise NoSuchResource(f"no device with sn {sn} is waiting")
         if code == CODE:
             return CodeCheck("fits", ())
         return CodeCheck("code-mismatch", (RefusalReason("code-mismatch"),))
@@ -296,15 +296,13 @@ class FakeEnrolment:
         replaces: str | None = None,
     ) -> Accepted:
         if sn not in self.rows:
-            raise NoSuchResource(f"no device with sn {sn} waits")
+            raise NoSuchResource(f"no device with sn {sn} is waiting")
         if code != CODE:
             self.knock(waiting(sn, "code-mismatch"))
             raise WrongSignature("the code does not match the signature")
         if replaces is not None:
             if did is not None:
-                raise BadParameter(
-                    "a camera that takes another's place has its number", field="did"
-                )
+                raise BadParameter("a camera that replaces another one keeps its did", field="did")
             change = DeviceChange(sn=sn, code=code, key=key)
             view = await self._devices.change(replaces, change)
             del self.rows[sn]
@@ -485,7 +483,7 @@ class FakeServices(SimpleNamespace):
             device_files=answering.files,
             photos=Photos(),
             enrolment=enrolment,
-            admission=FakeAdmission(),
+            authentication=FakeAuthentication(),
             ingest=FakeIngest(),
             releases=FakeReleases(change_feed, lambda: self.now()),
             campaigns=FakeCampaigns(change_feed),

@@ -1,4 +1,4 @@
-"""The device services put together around a store, and cameras that sign as real ones do."""
+"""The services that admit devices, built around a store, and connects that are really signed."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from hub.live.feed import Change, Feed
 from hub.live.pending_devices import PendingDevices
 from hub.live.registry import DeviceAnswer, Registry
 from hub.services.devices.admission import Admission, Admitted
+from hub.services.devices.authentication import Authentication
 from hub.services.devices.directory import Device, Devices, NewDevice
 from hub.services.devices.enrolment import Enrolment
 from hub.wire.session import ConnectParam
@@ -31,7 +32,7 @@ ADDRESS = "10.0.0.8"
 
 @cache
 def private_key(number: int = 0) -> rsa.RSAPrivateKey:
-    """Key 0 is the site's; the others are other cameras' own."""
+    """Key 0 is the site key; the others belong to cameras."""
     return rsa.generate_private_key(public_exponent=65537, key_size=1024)
 
 
@@ -46,7 +47,7 @@ def public_pem(number: int = 0) -> str:
 
 
 class FakeLink:
-    """A connection that keeps what is done to it; `answers` are given to requests, in turn."""
+    """A connection that records what is done to it; requests get `answers` in turn."""
 
     def __init__(self, address: str = ADDRESS) -> None:
         self.did = ""
@@ -58,7 +59,7 @@ class FakeLink:
         self.held: list[float] = []
         self.requests: list[tuple[str, Any]] = []
         self.answers: list[DeviceAnswer | Exception] = []
-        #: Runs once a request is sent and before its answer is there.
+        #: Runs after a request is sent and before it is answered.
         self.meanwhile: Callable[[], Any] | None = None
 
     def close(self, reason: str) -> None:
@@ -88,7 +89,7 @@ class FakeLink:
 
 
 class Gate:
-    """All services that let devices in, and a site key."""
+    """The services that admit devices."""
 
     def __init__(self, store: Any, clock: FrozenClock, **config: Any) -> None:
         self.store = store
@@ -97,18 +98,20 @@ class Gate:
         self.changes: Feed[Change] = Feed()
         self.records: Feed[Record] = Feed()
         self.registry = Registry(clock)
-        self.room = PendingDevices(self.config.max_waiting, self.changes, clock)
+        self.pending = PendingDevices(self.config.max_waiting, self.changes, clock)
         self.traces = new_traces(clock)
         self.devices = Devices(
-            store, self.registry, self.room, self.traces, self.records, self.changes, clock
+            store, self.registry, self.pending, self.traces, self.records, self.changes, clock
         )
-        self.enrolment = Enrolment(store, self.devices, self.room, self.config)
+        self.enrolment = Enrolment(store, self.devices, self.pending, self.config)
+        self.authentication = Authentication(store, self.registry, self.config, clock)
         self.admission = Admission(
             store,
             self.registry,
-            self.room,
+            self.pending,
             self.devices,
             self.enrolment,
+            self.authentication.tokens,
             self.changes,
             self.config,
             clock,
@@ -116,14 +119,14 @@ class Gate:
         self._ts = itertools.count(int(clock.seconds))
 
     async def enrol(self, sn: str = SN, **fields: Any) -> Device:
-        """A device with its code; the site key is set, and applies unless `key` is given."""
+        """Add a device; the site key is set, and applies unless `key` is given."""
         if self.devices.site_key() is None:
             await self.devices.set_site_key(public_pem())
         view = await self.devices.add(NewDevice(**{"sn": sn, "code": CODE, **fields}))
         return self.devices.device(view.did)
 
-    def knock(self, sn: str = SN, **fields: Any) -> ConnectParam:
-        """A signed connect with a ts that was not used before; `fields` replace parts of it."""
+    def connect_param(self, sn: str = SN, **fields: Any) -> ConnectParam:
+        """Return a signed connect with an unused ts; `fields` replace parts of it."""
         ts = fields.pop("ts", None) or next(self._ts)
         key, code = fields.pop("key", 0), fields.pop("code", CODE)
         form = fields.pop("form", "md5-digestinfo")
@@ -132,22 +135,22 @@ class Gate:
         return ConnectParam(sn=sn, ts=float(ts), ts_text=str(ts), **param)
 
     async def connect(self, link: FakeLink, param: ConnectParam) -> Admitted:
-        """Connect and, where that is answered 200, come in as the link does it."""
+        """Connect, and go online on success, as the link does."""
         admitted = await self.admission.connect(param, link)
         link.did, link.sn = admitted.device.did, admitted.device.sn
         self.admission.enter(link)
         return admitted
 
 
-def why(site: Gate, did: str) -> list[str]:
-    """The codes of the reasons for which an enrolled device is not let in."""
+def refusal_codes(site: Gate, did: str) -> list[str]:
+    """Return the codes of the reasons why an enrolled device is refused."""
     waiting = site.devices.get(did).waiting
     return [reason.code for reason in waiting.reasons] if waiting else []
 
 
-def why_waiting(site: Gate, sn: str = SN) -> list[str]:
-    """The same of one that waits."""
-    waiting = site.room.find(sn)
+def pending_codes(site: Gate, sn: str = SN) -> list[str]:
+    """Return the codes of the reasons why a pending device is refused."""
+    waiting = site.pending.find(sn)
     return [reason.code for reason in waiting.reasons] if waiting else []
 
 
@@ -156,5 +159,5 @@ def online(site: Gate) -> int:
 
 
 def gate(clock: FrozenClock, **config: Any) -> Gate:
-    """On a store in memory; a did is not asked for unless `require_did` says so."""
+    """Build a gate on a store in memory; a did is required only if `require_did` says so."""
     return Gate(MemoryStore(clock), clock, **{"require_did": "never", **config})

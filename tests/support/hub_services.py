@@ -173,6 +173,7 @@ async def open_hub_services(
             health=cast(Any, SimpleNamespace(reasons=list)),
             # What these tests never call.
             certificates=cast(Any, None),
+            authentication=cast(Any, None),
             admission=cast(Any, None),
             ingest=cast(Any, None),
             maintenance=cast(Any, None),

@@ -109,7 +109,7 @@ class Camera:
 
     def knock(self, **fields: Any) -> dict[str, Any]:
         """The param of a signed connect."""
-        param = self.site.knock(self.sn, **fields)
+        param = self.site.connect_param(self.sn, **fields)
         sent = {"sn": param.sn, "ts": param.ts_text, "sign": param.sign, "did": param.did}
         return {key: value for key, value in sent.items() if value is not None}
 

@@ -35,31 +35,31 @@ class Device(msgspec.Struct, frozen=True):
 GATE = Device("12", "SN0000000000012", "Gate")
 
 
-class FakeAdmission:
+class FakeAuthentication:
     """Knows the token "good" of the gate, "1", "2" ... of others, and what a test puts in it."""
 
     def __init__(self) -> None:
         self.tokens = {"good": GATE}
         self.tokens |= {str(n): Device(str(100 + n), f"SN{n}") for n in range(1, 100)}
-        self.by_sign: Callable[[dict[str, str]], Device] | None = None
-        self.by_address: dict[tuple[str, str], Device] = {}
+        self.on_signature: Callable[[dict[str, str]], Device] | None = None
+        self.online_from: dict[tuple[str, str], Device] = {}
 
-    def holder(self, token: str) -> Device:
-        if token not in self.tokens:
+    def by_token(self, token: str | None) -> Device:
+        if token is None or token not in self.tokens:
             raise NotAuthorised
         return self.tokens[token]
 
-    def holder_by_sign(self, query: dict[str, str], body_md5: str | None) -> Device:
-        assert self.by_sign is not None
-        return self.by_sign(query)
+    def by_signature(self, query: dict[str, str]) -> Device:
+        assert self.on_signature is not None
+        return self.on_signature(query)
 
-    def expects_from(self, address: str) -> bool:
-        return any(known == address for _, known in self.by_address)
+    def is_address_known(self, address: str) -> bool:
+        return any(known == address for _, known in self.online_from)
 
-    def holder_by_address(self, sn: str, did: str, address: str) -> Device | None:
+    def by_address(self, sn: str, did: str, address: str) -> Device | None:
         if did == "nobody":
             raise DeviceNotRegistered
-        return self.by_address.get((sn, address))
+        return self.online_from.get((sn, address))
 
 
 class FakeIngest:
@@ -102,7 +102,7 @@ def services(
         ),
         now=lambda: NOON,
         certificates=SimpleNamespace(context=lambda: tls),
-        admission=FakeAdmission(),
+        authentication=FakeAuthentication(),
         ingest=FakeIngest(),
         trace=FakeTrace(),
         downloads=None,

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Raw, Struct
 
-from hub.services.devices.enrolment import CodeFit, PendingDevice
+from hub.services.devices.enrolment import CodeMatch, PendingDevice
 from hub.services.devices.provisioning import Outcome, kept_delivery
 from hub.services.devices.views import DeviceView
 from hub.services.firmware.campaigns import CampaignState, DeviceState
@@ -72,7 +72,7 @@ class Device(Struct, frozen=True, kw_only=True):
 class CodeCheck(Struct, frozen=True):
     """Whether code and key fit the device's last signature."""
 
-    outcome: CodeFit
+    outcome: CodeMatch
     reasons: Annotated[list[str], Meta(description="what keeps it out all the same, by code")]
     reason: Annotated[str, Meta(description="the same in words")]
     sign_form: Annotated[str | None, Meta(description="the form of the signature that fits")]

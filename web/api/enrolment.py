@@ -9,7 +9,7 @@ from msgspec import Meta, Struct
 from quart import Response
 
 from hub.services import Services
-from hub.services.devices.csv_import import MOST_BYTES, MOST_ROWS, DeviceCsv, ImportRow
+from hub.services.devices.csv_import import MAX_CSV_BYTES, MAX_ROWS, DeviceCsv, ImportRow
 from hub.services.devices.directory import NewDevice
 from web.api import answers
 from web.api.devices import DEVICE_EXAMPLE, TAG, Code, Name, Pem
@@ -48,7 +48,7 @@ class ImportRowBody(Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
 class ImportBody(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """A row each; as `text/csv` a line each, below a first line that names the columns."""
 
-    rows: Annotated[list[ImportRowBody], Meta(max_length=MOST_ROWS)]
+    rows: Annotated[list[ImportRowBody], Meta(max_length=MAX_ROWS)]
 
 
 class ImportQuery(Struct, frozen=True, forbid_unknown_fields=True):
@@ -134,14 +134,14 @@ IMPORT = Endpoint(
     description=(
         "As JSON, or as `text/csv` with the columns sn, code, did, name, key, of which sn and code "
         "must be there; key is PEM text in quotes. A body has at most "
-        f"{MOST_BYTES >> 20} MB, and {MOST_ROWS} rows. Where a row is wrong, nothing is enrolled, "
-        "and `msg` names each bad one by its line, in JSON by its place from 1 on."
+        f"{MAX_CSV_BYTES >> 20} MB, and {MAX_ROWS} rows. Where a row is wrong, nothing is "
+        "enrolled, and `msg` names each bad one by its line, in JSON by its place from 1 on."
     ),
     query=ImportQuery,
     query_example="dry_run=true",
     body=ImportBody,
     body_text="text/csv",
-    max_body_bytes=MOST_BYTES,
+    max_body_bytes=MAX_CSV_BYTES,
     body_example=ImportBody([ImportRowBody(sn="Y3CA12348912345", code="AB12CD34", name="Gate")]),
     answer=answers.ImportedDevices,
     answer_example=answers.ImportedDevices(1, ["12"]),
@@ -186,7 +186,7 @@ def add_enrolment(routes: Routes, services: Services) -> None:
 
     async def send_parameters(call: Call[Nothing, Nothing]) -> answers.Init:
         did = call.path["did"]
-        delivery = await enrolment.initial.send_again(did)
+        delivery = await enrolment.provisioning.send_again(did)
         await audit.add(call.caller.actor, "device.init", f"{did} {delivery.outcome}")
         return answers.Init(delivery.outcome, delivery.message)
 

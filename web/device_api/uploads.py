@@ -136,7 +136,7 @@ class _DeviceApi:
         self._ota_query = ingest.ota_query
         self._downloads = FirmwareDownloads(services)
         self._now = services.now
-        self._admission = services.admission
+        self._authentication = services.authentication
         self._traced = services.trace.uploaded
         self._max_depth = services.config.devices.max_depth
         self._by_address = services.config.devices.http_auth == "token-or-address"
@@ -242,11 +242,11 @@ class _DeviceApi:
         if not token and "appid" in query:
             if not query.get("sign"):
                 raise WrongSignature("sign: missing beside appid")
-            return self._admission.holder_by_sign(query, query.get("body_md5"))
+            return self._authentication.by_signature(query)
         try:
-            return self._admission.holder(token or "")
+            return self._authentication.by_token(token)
         except NotAuthorised:
-            if self._by_address and self._admission.expects_from(address):
+            if self._by_address and self._authentication.is_address_known(address):
                 return None
             raise
 
@@ -258,7 +258,7 @@ class _DeviceApi:
         except BadParameter:  # It names nobody, whatever it is.
             sender = _Sender()
         sn, did = str(sender.sn or ""), str(sender.did or "")
-        device = self._admission.holder_by_address(sn, did, address)
+        device = self._authentication.by_address(sn, did, address)
         if device is None:
             raise NotAuthorised("no token, and no device with this sn is online from your address")
         return device

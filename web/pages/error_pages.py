@@ -66,7 +66,7 @@ _DETAILS = tuple(
     for said, text in (
         (r"no device with did (?P<did>.+)", N_("There is no camera with the device ID %(did)s.")),
         (
-            r"no device with sn (?P<sn>.+) waits",
+            r"no device with sn (?P<sn>.+) is waiting",
             N_("No camera with the serial number %(sn)s is waiting."),
         ),
         (r"there is no record (?P<seq>.+)", N_("There is no record %(seq)s.")),

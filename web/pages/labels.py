@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from hub.errors import AlreadyExists, BadParameter, HubError
-from hub.services.devices.csv_import import COLUMNS, MOST_ROWS, RowFault
+from hub.services.devices.csv_import import COLUMNS, MAX_ROWS, RowFault
 from hub.services.devices.enrolment import PendingDevice, RefusalReason
 from hub.services.devices.provisioning import kept_delivery
 from hub.services.devices.views import DeviceView
@@ -269,7 +269,7 @@ def describe_row_fault(fault: RowFault) -> str:
         return text
     values = {
         "columns": ",".join(COLUMNS),
-        "most": MOST_ROWS,
+        "most": MAX_ROWS,
         "line": fault.other_line,
         "field": gettext(CSV_FIELDS[fault.field]) if fault.field else "",
     }

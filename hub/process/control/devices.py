@@ -192,7 +192,7 @@ class SendInitialParameters(ControlRequest[ProvisionedDevice], frozen=True, tag=
     result: ClassVar[Any] = ProvisionedDevice
 
     async def perform(self, services: Services) -> ProvisionedDevice:
-        delivery = await services.enrolment.initial.send_again(self.did)
+        delivery = await services.enrolment.provisioning.send_again(self.did)
         await services.audit.add(COMMAND_LINE, "device.init", self.did)
         return ProvisionedDevice(self.did, delivery.outcome, delivery.message)
 

@@ -1,19 +1,17 @@
-"""Admission (D2): who may come in, with which token, and how failing peers are slowed down."""
+"""Admission (D2): which device may connect, with which token, and how failing peers are slowed."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 from msgspec import Struct
 
 from hub import metrics
 from hub.config import DevicesConfig as DevicesConfig
 from hub.errors import (
-    BadParameter,
     DeviceNotRegistered,
     HubError,
-    InvalidAppId,
     NotAuthorised,
     WrongSignature,
 )
@@ -25,7 +23,7 @@ from hub.net.rate_limits import Backoff
 from hub.services.devices.directory import Device, Devices
 from hub.services.devices.enrolment import Enrolment
 from hub.services.devices.tokens import DeviceTokens
-from hub.services.devices.verification import Fit, all_reasons, fit_or_reason
+from hub.services.devices.verification import VerifiedSign, all_reasons, verify_connect
 from hub.store.db import Store
 from hub.store.tables.tokens import Accepted, TokenRow
 from hub.wire.session import (
@@ -35,11 +33,11 @@ from hub.wire.session import (
     KeepaliveParam,
     TokenResult,
 )
-from hub.wire.signing import is_within_skew, ts_seconds, verify_params_sign
+from hub.wire.signing import is_within_skew
 
 log = logging.getLogger(__name__)
 
-#: Connects this far apart have not the same time in seconds (1.1) unless it stands still.
+#: Two connects this far apart have different timestamps (1.1) unless the clock stands still.
 _SAME_TIME_MS = 2000
 #: D2: so many failures within a minute are answered at once.
 FREE_FAILURES = 5
@@ -52,7 +50,7 @@ class Admitted(Struct, frozen=True):
 
 
 class MissingDid(DeviceNotRegistered):
-    """D2: a good connect without a did. `offer`: send it its initial parameters now."""
+    """D2: a good connect without a did. `offer`: send the initial parameters now."""
 
     def __init__(self, did: str, *, offer: bool) -> None:
         super().__init__("did: missing: take the initial parameters, then connect with it")
@@ -60,8 +58,8 @@ class MissingDid(DeviceNotRegistered):
         self.offer = offer
 
 
-class _NotLetIn(Exception):
-    """A check failed. `signed`: after a good signature, which is never held back (D2)."""
+class _Refused(Exception):
+    """A check failed. `signed`: the signature was good, so the answer is not delayed (D2)."""
 
     def __init__(self, error: HubError, *reasons: RefusalReason, signed: bool = True) -> None:
         super().__init__(reasons[0].sentence)
@@ -71,81 +69,88 @@ class _NotLetIn(Exception):
 
 
 class Admission:
-    """Tokens are looked up in memory: only what must survive a restart waits for the store."""
+    """Connects (1.1), token renewals (1.2) and heartbeats (1.3).
+
+    Tokens are looked up in memory; only what must survive a restart waits for the store.
+    """
 
     def __init__(
         self,
         store: Store,
         registry: Registry,
-        room: PendingDevices,
+        pending: PendingDevices,
         devices: Devices,
         enrolment: Enrolment,
+        tokens: DeviceTokens,
         changes: Feed[Change],
         config: DevicesConfig,
         now: Callable[[], float],
     ) -> None:
         self._store = store
         self._registry = registry
-        self._room = room
+        self._pending = pending
         self._devices = devices
-        self._enrolment = enrolment
+        self._provisioning = enrolment.provisioning
+        self._tokens = tokens
         self._changes = changes
         self._config = config
         self._now = now
-        self._tokens = DeviceTokens(store.tokens, config.token_ttl, now)
         self._backoff = Backoff(now, free=FREE_FAILURES, window=_FAILURE_WINDOW_SECONDS)
 
     async def connect(self, param: ConnectParam, link: Link) -> Admitted:
-        """1.1, with the checks of D2 in their order.
+        """1.1: run the checks of D2 in their order, and issue a token.
 
-        Raises DeviceNotRegistered, WrongSignature, NotAuthorised or MissingDid, and CannotStoreNow.
-        The answer to a peer that fails too often is held back in here.
+        Raises DeviceNotRegistered, WrongSignature, NotAuthorised or MissingDid, after a delay if
+        the peer fails too often; and CannotStoreNow.
         """
         device = self._store.devices.by_sn(param.sn)
         if device is None:
-            await self._turn_away_unknown(param, link)
+            await self._refuse_unknown(param, link)
             raise DeviceNotRegistered(f"sn: no device with {param.sn} is registered")
-        shut_outs = self._devices.shut_outs(device.did)
+        disconnects = self._devices.disconnects(device.did)
         try:
-            fit = self._check(device, param)
+            verified = self._check(device, param)
             await self._check_empty_did(device, param)
-            await self._devices.settle_key(device, fit.key)
+            await self._devices.keys.settle(device, verified.key)
             token = await self._issue(device, param)
-        except _NotLetIn as refusal:
-            await self._turn_away(device, param, link, refusal)
+        except _Refused as refusal:
+            await self._refuse(device, param, link, refusal)
             raise refusal.error from None
-        if self._devices.shut_outs(device.did) != shut_outs:
-            # It was checked against what it no longer is.
+        if self._devices.disconnects(device.did) != disconnects:
+            # It was changed while the checks waited for the store: they no longer hold.
             await self._store.tokens.drop(device.did)
             raise NotAuthorised("the device was changed meanwhile")
         ip, offset = param.ip or link.address, param.ts - self._now()
-        self._devices.note(device.sn, ip=ip, clock_offset=offset, sign_form=fit.form)
+        self._devices.note(device.sn, ip=ip, clock_offset=offset, sign_form=verified.form)
         result = ConnectResult(token, self._config.token_ttl, self._config.heartbeat_interval)
         return Admitted(device, result)
 
     def enter(self, link: Link) -> None:
-        """The device's connect was answered 200: it is online on this link, and on no other."""
-        was_in = self._registry.get(link.did) is link
+        """Put the device online on this link, whose connect was answered 200, and on no other."""
+        was_online = self._registry.get(link.did) is link
         older = self._registry.attach(link)
         self._registry.touch(link.did)
-        self._room.admitted(link.did, link)
+        self._pending.admitted(link.did, link)
         if older is not None:
             older.close("the device connected again")
-        if not was_in:
+        if not was_online:
             log.info("%s is online from %s", self._named(link), link.address)
             self._changes.publish([Change("device", link.did)])
 
     def leave(self, link: Link, why: str) -> None:
-        """The connection has ended."""
-        self._room.leave(link)
+        """Take the device offline: the connection has ended."""
+        self._pending.leave(link)
         if self._registry.detach(link):
             log.info("%s is offline: %s", self._named(link), why)
             self._changes.publish([Change("device", link.did)])
 
     def heartbeat(self, token: str | None, param: KeepaliveParam, link: Link) -> HeartbeatResult:
-        """1.3: the seconds that the token still has. Raises NotAuthorised, DeviceNotRegistered."""
+        """1.3: return the seconds that the token is still valid.
+
+        Raises NotAuthorised, DeviceNotRegistered.
+        """
         row = self.check_token(token, link)
-        self._check_own(param, link)
+        _check_identity(param, link)
         self._registry.touch(link.did)
         if param.ip and param.ip != link.ip:
             link.ip = param.ip
@@ -153,86 +158,52 @@ class Admission:
         return HeartbeatResult(self._tokens.seconds_left(row))
 
     async def renew(self, token: str | None, param: KeepaliveParam, link: Link) -> TokenResult:
-        """1.2: a new token. Raises NotAuthorised, DeviceNotRegistered and CannotStoreNow."""
+        """1.2: issue a new token. Raises NotAuthorised, DeviceNotRegistered, CannotStoreNow."""
         self.check_token(token, link)
-        self._check_own(param, link)
+        _check_identity(param, link)
         self._registry.touch(link.did)
         return TokenResult(await self._tokens.issue(link.did), self._config.token_ttl)
 
     def check_token(self, token: str | None, link: Link) -> TokenRow:
-        """Is it the link's own? Raises NotAuthorised."""
+        """Check that the token belongs to the link's device. Raises NotAuthorised."""
         row = self._tokens.lookup(token)
         if row.did != link.did:
-            raise NotAuthorised("the token is another device's")
+            raise NotAuthorised("the token belongs to another device")
         return row
 
-    def holder(self, token: str | None) -> Device:
-        """The device that a token was issued to. Raises NotAuthorised."""
-        return self._heard(self._store.devices.by_did(self._tokens.lookup(token).did))
-
-    def holder_by_sign(self, query: Mapping[str, str], body_md5: str | None) -> Device:
-        """The device that signed a request as in 三, with the appid and secret of D3.
-
-        Raises InvalidAppId, WrongSignature, NotAuthorised.
-        """
-        device = self._store.devices.by_appid(query.get("appid", ""))
-        if device is None:
-            raise InvalidAppId()
-        if not verify_params_sign(query, self._store.devices.secrets(device.did).secret):
-            raise WrongSignature("the signature does not fit the parameters")
-        self._check_signed_at(device, query.get("ts", ""))
-        if "body_md5" in query and query["body_md5"] != body_md5:
-            raise WrongSignature("body_md5 does not fit the body")
-        return self._heard(device)
-
-    def holder_by_address(self, sn: str, did: str, address: str) -> Device | None:
-        """D8: the device with this SN, where it is online from this very address.
-
-        Raises DeviceNotRegistered where it says a did that is nobody's: no token contradicts (D5).
-        """
-        if not self._registry.is_online_from(sn, address):
-            return None
-        if did and self._store.devices.by_did(did) is None:
-            raise DeviceNotRegistered(f"did: no device with {did} is registered")
-        return self._heard(self._store.devices.by_sn(sn))
-
-    def expects_from(self, address: str) -> bool:
-        """Is any device online from this address?"""
-        return self._registry.is_any_online_from(address)
-
-    def _check(self, device: Device, param: ConnectParam) -> Fit:
-        """Everything up to the foreign did."""
-        fit = fit_or_reason(
+    def _check(self, device: Device, param: ConnectParam) -> VerifiedSign:
+        """Run the checks of D2 up to the one for a foreign did. Raises _Refused."""
+        verified = verify_connect(
             param,
-            keys=self._devices.keys_of(device),
+            keys=self._devices.keys.of(device),
             code=self._store.devices.secrets(device.did).code,
         )
         time = None
         if device.clock_trusted:
-            time = self._time_reason(param, self._room.failure(device.did))
-        if isinstance(fit, RefusalReason):
-            reasons = all_reasons(fit, time)
-            raise _NotLetIn(WrongSignature(fit.refusal), *reasons, signed=False)
+            time = self._time_reason(param, self._pending.failure(device.did))
+        if isinstance(verified, RefusalReason):
+            reasons = all_reasons(verified, time)
+            raise _Refused(WrongSignature(verified.refusal), *reasons, signed=False)
         if time is not None:
             if time.code == "clock-off":
                 self._devices.note(device.sn, clock_offset=param.ts - self._now())
-            raise _NotLetIn(WrongSignature(time.refusal), time)
+            raise _Refused(WrongSignature(time.refusal), time)
         if self._store.tokens.was_accepted(param.sn, param.ts_text):
             raise _replayed()
         if not device.enabled:
             reason = RefusalReason("disabled")
-            raise _NotLetIn(NotAuthorised(reason.refusal), reason)
+            raise _Refused(NotAuthorised(reason.refusal), reason)
         if param.did and param.did != device.did:
             reason = RefusalReason("foreign-did", {"did": param.did})
-            raise _NotLetIn(DeviceNotRegistered(reason.refusal), reason)
-        return fit
+            raise _Refused(DeviceNotRegistered(reason.refusal), reason)
+        return verified
 
     def _time_reason(
         self, param: ConnectParam, before: PendingDevice | None
     ) -> RefusalReason | None:
-        """What is wrong with the time of a connect: the clock is off, or it is an earlier one's.
+        """Why the connect's timestamp is refused (clock off, or replayed); None if it is not.
 
-        `before` is the connect before it, where that failed.
+        `before` is the last connect of the device, if that failed.
         """
         if is_within_skew(param.ts, self._now(), self._config.clock_skew):
             return None
@@ -241,26 +212,26 @@ class Admission:
             and before.attempt.ts_text == param.ts_text
             and self._now_ms() - before.last_seen > _SAME_TIME_MS
         )
-        # An earlier connect's time says nothing of how the clock is now.
+        # The timestamp of an earlier connect says nothing about the clock now.
         if stands_still or self._store.tokens.was_accepted(param.sn, param.ts_text):
             return RefusalReason("replayed")
         return RefusalReason("clock-off", {"seconds": f"{param.ts - self._now():.0f}"})
 
     async def _check_empty_did(self, device: Device, param: ConnectParam) -> None:
-        state = self._enrolment.initial.did_state(device)
+        state = self._provisioning.did_state(device)
         if param.did:
             if state in ("sent", "none"):
-                await self._enrolment.initial.settle_did(device.did, "known")
+                await self._provisioning.settle_did(device.did, "known")
             return
         mode = self._config.require_did
         if mode == "never" or (mode == "auto" and state == "none"):
             return
         if mode == "auto" and state == "sent":
-            # It took the parameters, and comes without a did all the same: it has none.
-            await self._enrolment.initial.settle_did(device.did, "none")
+            # It took the parameters, and still connects without a did: it cannot keep one.
+            await self._provisioning.settle_did(device.did, "none")
             return
-        offer = not self._enrolment.initial.is_offering(device.did)
-        raise _NotLetIn(MissingDid(device.did, offer=offer), RefusalReason("no-did"))
+        offer = not self._provisioning.is_offering(device.did)
+        raise _Refused(MissingDid(device.did, offer=offer), RefusalReason("no-did"))
 
     async def _issue(self, device: Device, param: ConnectParam) -> str:
         keep_until = self._now_ms() + 2000 * self._config.clock_skew
@@ -268,52 +239,52 @@ class Admission:
         try:
             return await self._tokens.issue(device.did, accepted)
         except WrongSignature:
-            # The same connect came twice at once.
+            # The same connect arrived twice at once.
             raise _replayed() from None
 
-    async def _turn_away_unknown(self, param: ConnectParam, link: Link) -> None:
-        hold = self._backoff.failed(link.address)
-        knock = self._knock(param, link)
-        time = self._time_reason(param, self._room.find(param.sn))
-        reasons = self._devices.reasons_of_unknown(knock, time)
-        self._room.record_unknown(knock, reasons, link, slowed_seconds=hold)
+    async def _refuse_unknown(self, param: ConnectParam, link: Link) -> None:
+        delay = self._backoff.failed(link.address)
+        attempt = self._attempt(param, link)
+        time = self._time_reason(param, self._pending.find(param.sn))
+        reasons = self._devices.refusals.of_unknown(attempt, time)
+        self._pending.record_unknown(attempt, reasons, link, slowed_seconds=delay)
         limited(
             log,
             logging.INFO,
-            # A line for each device that knocks; one for all of an address that floods.
-            f"knock {link.address if hold else param.sn}",
-            "an unknown device %s knocks from %s: %s",
+            # One line for each unknown device; one in all for an address that floods.
+            f"unknown {link.address if delay else param.sn}",
+            "unknown device %s tried to connect from %s: %s",
             param.sn,
             link.address,
             reasons[0].sentence,
         )
-        await self._hold_back(link, hold)
+        await self._delay(link, delay)
 
-    async def _turn_away(
-        self, device: Device, param: ConnectParam, link: Link, refusal: _NotLetIn
+    async def _refuse(
+        self, device: Device, param: ConnectParam, link: Link, refusal: _Refused
     ) -> None:
-        hold = 0.0
+        delay = 0.0
         if not refusal.signed:
-            # Whoever it is. A device that proved itself takes nobody's place in the waiting room.
-            self._room.keep_open(link, param.sn)
-            hold = self._backoff.failed((param.sn, link.address))
-        knock = self._knock(param, link)
-        self._room.record_failure(device.did, knock, refusal.reasons, slowed_seconds=hold)
+            # It may be anybody; a device that proved itself takes no place among the pending.
+            self._pending.keep_open(link, param.sn)
+            delay = self._backoff.failed((param.sn, link.address))
+        attempt = self._attempt(param, link)
+        self._pending.record_failure(device.did, attempt, refusal.reasons, slowed_seconds=delay)
         if isinstance(refusal.error, MissingDid):
             return
         limited(
             log,
             logging.WARNING,
             f"refused {device.did} {link.address}",
-            "device %s (%s) at %s is not let in: %s",
+            "refused device %s (%s) at %s: %s",
             device.did,
             device.name or device.sn,
             link.address,
             "; ".join(reason.sentence for reason in refusal.reasons),
         )
-        await self._hold_back(link, hold)
+        await self._delay(link, delay)
 
-    def _knock(self, param: ConnectParam, link: Link) -> ConnectAttempt:
+    def _attempt(self, param: ConnectParam, link: Link) -> ConnectAttempt:
         return ConnectAttempt(
             sn=param.sn,
             ip=param.ip or link.address,
@@ -323,31 +294,10 @@ class Admission:
             clock_offset=param.ts - self._now(),
         )
 
-    async def _hold_back(self, link: Link, seconds: float) -> None:
+    async def _delay(self, link: Link, seconds: float) -> None:
         if seconds:
             metrics.limits_reached.labels("failing_connects").inc()
             await link.delay_answer(seconds)
-
-    def _check_own(self, param: KeepaliveParam, link: Link) -> None:
-        for field, sent, own in (("did", param.did, link.did), ("sn", param.sn, link.sn)):
-            if sent and sent != own:
-                raise DeviceNotRegistered(f"{field}: {sent} is not this connection's")
-
-    def _check_signed_at(self, device: Device, ts_text: str) -> None:
-        try:
-            signed_at = ts_seconds(ts_text)
-        except BadParameter:
-            raise WrongSignature("ts: UNIX time in seconds is required") from None
-        if device.clock_trusted and not is_within_skew(
-            signed_at, self._now(), self._config.clock_skew
-        ):
-            raise WrongSignature("ts is too far from the hub's time")
-
-    def _heard(self, device: Device | None) -> Device:
-        if device is None or not device.enabled:
-            raise NotAuthorised("the device is disabled")
-        self._registry.touch(device.did)
-        return device
 
     def _named(self, link: Link) -> str:
         device = self._store.devices.by_did(link.did)
@@ -357,6 +307,12 @@ class Admission:
         return int(self._now() * 1000)
 
 
-def _replayed() -> _NotLetIn:
+def _check_identity(param: KeepaliveParam, link: Link) -> None:
+    for field, sent, own in (("did", param.did, link.did), ("sn", param.sn, link.sn)):
+        if sent and sent != own:
+            raise DeviceNotRegistered(f"{field}: {sent} is not the device of this connection")
+
+
+def _replayed() -> _Refused:
     reason = RefusalReason("replayed")
-    return _NotLetIn(WrongSignature(reason.refusal), reason)
+    return _Refused(WrongSignature(reason.refusal), reason)

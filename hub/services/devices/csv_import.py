@@ -1,4 +1,4 @@
-"""Devices as a sheet (CSV): read for an import, each bad row named, and written as an export."""
+"""CSV files of devices: read for an import, with every bad row named, and written as an export."""
 
 from __future__ import annotations
 
@@ -15,36 +15,37 @@ from hub.services.devices.validation import check_new
 from hub.store.tables.devices import Device, NewDevice
 
 COLUMNS = ("sn", "code", "did", "name", "key")
-#: What one message names; the rest is counted.
-MOST_NAMED = 20
-#: What one import takes: rows, and bytes of what comes through the web.
-MOST_ROWS = 10_000
-MOST_BYTES = 4 * 1024 * 1024
+#: Bad rows that an error message names; the others are counted.
+MAX_NAMED = 20
+#: Limits of one import; the bytes are of an upload.
+MAX_ROWS = 10_000
+MAX_CSV_BYTES = 4 * 1024 * 1024
 
-#: What a spreadsheet computes. Behind an apostrophe it is text to it, and so it is exported: a
-#: camera says its own serial number.
+#: What a spreadsheet takes for a formula. It is exported after an apostrophe, which makes it text:
+#: a camera chooses its own serial number.
 _FORMULA = re.compile(r"'*[=+\-@]")
 
 
 class ImportRow(Struct, frozen=True):
-    """A row of a file, with the number of its line for the message."""
+    """A row of a file; `line` is the number of its first line."""
 
     line: int
     device: NewDevice
 
 
-FaultCode = Literal["wrong", "taken", "repeated", "columns", "values", "rows", "csv", "empty"]
+RowFaultCode = Literal["wrong", "taken", "repeated", "columns", "values", "rows", "csv", "empty"]
 
 
 class RowFault(Struct, frozen=True):
-    """What is wrong with a row; `field` is empty where it is the row as a whole.
+    """What is wrong with a row; `field` is empty if that is the row as a whole.
 
-    "wrong": the field's value · "taken": a device has it · "repeated": the row in `other_line` has
-    it · "columns": the first line · "values": more than columns · "rows": too many · "csv": none.
+    "wrong": the field's value · "taken": a device has the value · "repeated": the row in
+    `other_line` has it · "columns": the first line · "values": more values than columns · "rows":
+    too many rows · "csv": not CSV · "empty": no rows.
     """
 
     line: int
-    code: FaultCode
+    code: RowFaultCode
     message: str
     field: str = ""
     other_line: int = 0
@@ -55,27 +56,27 @@ class RowFault(Struct, frozen=True):
 
 
 class DeviceCsv(Struct, frozen=True):
-    """What was read: the rows that are devices, and what is wrong with others."""
+    """A file that was read: the rows that are devices, and the faults of the others."""
 
     rows: tuple[ImportRow, ...]
     faults: tuple[RowFault, ...] = ()
 
 
 class BadCsv(BadParameter):
-    """Nothing was imported; `faults` holds every bad row, in the order of their lines."""
+    """Nothing was imported; `faults` names every bad row in the order of their lines."""
 
     def __init__(self, faults: Sequence[RowFault]) -> None:
-        named = [fault.text for fault in faults[:MOST_NAMED]]
-        if len(faults) > MOST_NAMED:
-            named.append(f"and {len(faults) - MOST_NAMED} more")
+        named = [fault.text for fault in faults[:MAX_NAMED]]
+        if len(faults) > MAX_NAMED:
+            named.append(f"and {len(faults) - MAX_NAMED} more")
         super().__init__("; ".join(named))
         self.faults = tuple(faults)
 
 
 def read_csv(text: str) -> DeviceCsv:
-    """The rows of a CSV file whose first line names the columns; `key` stays as it was written.
+    """Read the rows of a CSV file whose first line names the columns.
 
-    Raises BadSheet where the first line is wrong, for no row can be read then.
+    Raises BadCsv if the first line is wrong, because no row can be read then.
     """
     reader = csv.reader(io.StringIO(text.removeprefix("\ufeff"), newline=""), skipinitialspace=True)
     rows: list[ImportRow] = []
@@ -84,44 +85,45 @@ def read_csv(text: str) -> DeviceCsv:
     line = 1
     try:
         for values in reader:
-            # A key in quotes goes over several lines: a row is named by its first.
+            # A quoted key spans several lines: a row is named by its first one.
             line, start = reader.line_num + 1, line
             cells = [value.strip() for value in values]
             if names is None:
                 names = _checked_names(cells)
             elif len(cells) > len(names):
                 faults.append(RowFault(start, "values", "more values than there are columns"))
-            elif len(rows) + len(faults) == MOST_ROWS:
-                faults.append(
-                    RowFault(start, "rows", f"at most {MOST_ROWS} rows are taken at once")
-                )
+            elif len(rows) + len(faults) == MAX_ROWS:
+                faults.append(RowFault(start, "rows", f"at most {MAX_ROWS} rows are taken at once"))
                 break
             elif any(cells):
                 rows.append(ImportRow(start, _device(dict(zip(names, cells, strict=False)))))
     except csv.Error as error:
-        faults.append(RowFault(line, "csv", f"this is no CSV: {error}"))
+        faults.append(RowFault(line, "csv", f"this is not CSV: {error}"))
     if names is None:
         _checked_names([])
     return DeviceCsv(tuple(rows), tuple(faults))
 
 
 def check_csv(sheet: DeviceCsv, taken: Collection[tuple[str, str]]) -> None:
-    """Raises BadSheet. `taken`: the values that devices have, each with its field, sn or did."""
+    """Check every row. `taken` holds (field, value) of the sn and did of all devices.
+
+    Raises BadCsv.
+    """
     faults = list(sheet.faults)
-    #: Where each sn and did of the rows before stands.
+    #: (field, value) of the rows so far -> line.
     lines: dict[tuple[str, str], int] = {}
     for row in sheet.rows:
         fault = _fault_of(row, lines, taken)
         if fault is not None:
             faults.append(fault)
     if not sheet.rows and not faults:
-        faults.append(RowFault(1, "empty", "there is no row below the names of the columns"))
+        faults.append(RowFault(1, "empty", "there is no row below the column names"))
     if faults:
         raise BadCsv(sorted(faults, key=lambda fault: fault.line))
 
 
 def write_csv(devices: Iterable[Device]) -> str:
-    """The devices in the columns of an import. The codes are sealed, and stay empty."""
+    """Write the devices in the columns of an import. The codes are sealed, and left empty."""
     out = io.StringIO()
     writer = csv.writer(out)
     writer.writerow(COLUMNS)
@@ -136,13 +138,13 @@ def _as_text(value: str) -> str:
 
 
 def _from_text(cell: str) -> str:
-    """What `_as_text` made a cell of."""
+    """Undo `_as_text`."""
     return cell[1:] if cell[:1] == "'" and _FORMULA.match(cell) else cell
 
 
 def _checked_names(names: list[str]) -> list[str]:
     if not {"sn", "code"} <= set(names) <= set(COLUMNS) or len(set(names)) != len(names):
-        message = f"allowed are the columns {','.join(COLUMNS)}; sn and code must be there"
+        message = f"the columns {','.join(COLUMNS)} are allowed; sn and code are required"
         raise BadCsv([RowFault(1, "columns", message)])
     return names
 
@@ -172,6 +174,6 @@ def _fault_of(
             return RowFault(row.line, "taken", message, field)
         earlier = lines.setdefault((field, value), row.line)
         if earlier != row.line:
-            message = f"{field}: {value} stands in line {earlier} already"
+            message = f"{field}: {value} is already in line {earlier}"
             return RowFault(row.line, "repeated", message, field, earlier)
     return None

@@ -1,4 +1,4 @@
-"""Enrolment (D3): devices that knock, trying a code on one, and accepting it."""
+"""Enrolment (D3): listing pending devices, checking a code against one, and accepting it."""
 
 from __future__ import annotations
 
@@ -26,22 +26,22 @@ from hub.services.devices.provisioning import (
     Provisioning,
 )
 from hub.services.devices.validation import check_key, check_new, check_text
-from hub.services.devices.verification import Fit, all_reasons, fit_or_reason
+from hub.services.devices.verification import VerifiedSign, all_reasons, verify_connect
 from hub.services.devices.views import DeviceView
 from hub.store.db import Store
 
 log = logging.getLogger(__name__)
 
-#: So many codes may be tried in a second, by all together: nobody guesses one so, and a page that
-#: asks at each pause in typing stays far below.
+#: Of all callers together: too few to guess a code, and far more than a page needs that checks at
+#: each pause in typing.
 CHECKS_PER_SECOND = 20
 
-CodeFit = Literal[
+CodeMatch = Literal[
     "fits", "code-mismatch", "key-mismatch", "bad-signature", "no-key", "no-signature"
 ]
 
-#: What a signature itself can be refused for, of all the reasons that there are.
-_UNFIT: dict[RefusalCode, CodeFit] = {
+#: The reasons that concern the signature itself.
+_MISMATCHES: dict[RefusalCode, CodeMatch] = {
     "code-mismatch": "code-mismatch",
     "key-mismatch": "key-mismatch",
     "bad-signature": "bad-signature",
@@ -51,7 +51,7 @@ _UNFIT: dict[RefusalCode, CodeFit] = {
 
 
 class Accepted(Struct, frozen=True):
-    """The new device, and how it took its initial parameters; `message` says it in words."""
+    """The new device, and how it took its initial parameters; `message` is the text of that."""
 
     device: DeviceView
     outcome: Outcome
@@ -59,46 +59,46 @@ class Accepted(Struct, frozen=True):
 
 
 class CodeCheck(Struct, frozen=True):
-    """Whether code and key fit a device's last signature, and what keeps it out besides.
+    """Whether code and key match a device's last signature, and all reasons to refuse it.
 
-    `form`: that of the signature (D2), where it fits.
+    `form`: the form of the signature (D2) if it matches, otherwise None.
     """
 
-    outcome: CodeFit
+    outcome: CodeMatch
     reasons: tuple[RefusalReason, ...]
     form: str | None = None
 
 
 class Enrolment:
     def __init__(
-        self, store: Store, devices: Devices, room: PendingDevices, config: DevicesConfig
+        self, store: Store, devices: Devices, pending: PendingDevices, config: DevicesConfig
     ) -> None:
         self._store = store
         self._devices = devices
-        self._room = room
-        self.initial = Provisioning(store, devices, config)
+        self._pending = pending
+        self.provisioning = Provisioning(store, devices, config)
         self._checks = TokenBucket(CHECKS_PER_SECOND, burst=CHECKS_PER_SECOND)
 
     def waiting(self) -> list[PendingDevice]:
-        """The devices that wait for enrolment, the one that knocked last at the end."""
-        return self._room.pending()
+        """Return the devices that wait for enrolment; the most recent attempt comes last."""
+        return self._pending.pending()
 
     def check_code(self, sn: str, code: str, key: str | None = None) -> CodeCheck:
-        """Would the last signature of a device fit this code? Nothing is stored or sent.
+        """Check a code against the last signature of a device; nothing is stored or sent.
 
-        Of one that waits, or of an enrolled one whose connects fail; without a `key` its own
-        counts, else the site's. Raises NoSuchResource, BadParameter, and TooManyRequests.
+        The device is pending, or enrolled and its connects fail. The key is `key`, else its own,
+        else the site key. Raises NoSuchResource, BadParameter, and TooManyRequests.
         """
-        check_text(code, "code", most=128)
+        check_text(code, "code", max_length=128)
         if key is not None:
             check_key(key)
         self._count_check()
-        waiting = self._in_vain(sn)
-        fit = fit_or_reason(waiting.attempt, keys=self._keys_for(sn, key), code=code)
-        reasons = all_reasons(fit, waiting.time_reason)
-        if isinstance(fit, Fit):
-            return CodeCheck("fits", reasons, fit.form)
-        return CodeCheck(_UNFIT[fit.code], reasons)
+        waiting = self._last_failure(sn)
+        verified = verify_connect(waiting.attempt, keys=self._keys_for(sn, key), code=code)
+        reasons = all_reasons(verified, waiting.time_reason)
+        if isinstance(verified, VerifiedSign):
+            return CodeCheck("fits", reasons, verified.form)
+        return CodeCheck(_MISMATCHES[verified.code], reasons)
 
     async def accept(
         self,
@@ -110,26 +110,26 @@ class Enrolment:
         did: str | None = None,
         replaces: str | None = None,
     ) -> Accepted:
-        """Enrol a device that waits, and send it its initial parameters.
+        """Enrol a pending device, and send it its initial parameters.
 
-        `replaces`: the did of a broken camera, whose place it takes: did, history, and the name
-        unless one is given. Raises NoSuchResource where no such device waits, BadParameter,
-        AlreadyExists, and WrongSignature where its last signature does not fit code and key: it
-        still waits then.
+        `replaces`: the did of a broken camera whose place it takes, with its did, its history, and
+        its name unless one is given. Raises NoSuchResource if no such device is pending,
+        BadParameter, AlreadyExists, and WrongSignature if its last signature does not match code
+        and key; it stays pending then.
         """
         waiting = self._waiting_of(sn)
         new = NewDevice(sn=sn, code=code, did=did, name=name, key=key)
         check_new(new)
-        fit = self._devices.fit_of_waiting(waiting, key=key, code=code)
-        connection = self._room.connection_of(sn)
+        verified = self._devices.refusals.verify_pending(waiting, key=key, code=code)
+        connection = self._pending.connection_of(sn)
         if replaces is None:
             device = await self._devices.add(new)
         else:
             device = await self._devices.change(replaces, _replacement(new))
-        if fit is None:
+        if verified is None:
             delivery = NOT_SENT_UNSIGNED
         else:
-            self._devices.note(device.sn, sign_form=fit.form)
+            self._devices.note(device.sn, sign_form=verified.form)
             delivery = await self._deliver_if_open(device.did, connection)
         log.info("device %s (%s) was accepted: %s", device.did, name or sn, delivery.message)
         return Accepted(self._devices.get(device.did), delivery.outcome, delivery.message)
@@ -141,17 +141,17 @@ class Enrolment:
     def _waiting_of(self, sn: str) -> PendingDevice:
         if self._store.devices.by_sn(sn) is not None:
             raise AlreadyExists(f"{sn} is enrolled already", field="sn")
-        waiting = self._room.find(sn)
+        waiting = self._pending.find(sn)
         if waiting is None:
-            raise NoSuchResource(f"no device with sn {sn} waits")
+            raise NoSuchResource(f"no device with sn {sn} is waiting")
         return waiting
 
-    def _in_vain(self, sn: str) -> PendingDevice:
-        """The last connect of a device, enrolled or not, that did not come in."""
+    def _last_failure(self, sn: str) -> PendingDevice:
+        """Return the last failed connect of a device, enrolled or not."""
         device = self._store.devices.by_sn(sn)
-        waiting = self._room.failure(device.did) if device else self._room.find(sn)
+        waiting = self._pending.failure(device.did) if device else self._pending.find(sn)
         if waiting is None:
-            raise NoSuchResource(f"no device with sn {sn} waits")
+            raise NoSuchResource(f"no device with sn {sn} is waiting")
         return waiting
 
     def _keys_for(self, sn: str, key: str | None) -> tuple[str, ...]:
@@ -159,20 +159,19 @@ class Enrolment:
             return (key,)
         device = self._store.devices.by_sn(sn)
         if device is not None:
-            return self._devices.keys_of(device)
-        site_key = self._devices.site_key()
-        return () if site_key is None else (site_key,)
+            return self._devices.keys.of(device)
+        return self._devices.keys.or_site_key(None)
 
     async def _deliver_if_open(self, did: str, connection: Link | None) -> Delivery:
-        if connection is None or not self._room.is_pending(connection):
+        if connection is None or not self._pending.is_pending(connection):
             return NOT_SENT_CLOSED
-        if self.initial.is_offering(did):
+        if self.provisioning.is_offering(did):
             return NOT_SENT_TWICE
-        return await self.initial.deliver(did, connection)
+        return await self.provisioning.deliver(did, connection)
 
 
 def _replacement(new: NewDevice) -> DeviceChange:
     if new.did is not None:
-        raise BadParameter("a camera that takes another's place has its number", field="did")
+        raise BadParameter("a camera that replaces another one keeps its did", field="did")
     change = DeviceChange(sn=new.sn, code=new.code, key=new.key)
     return replace(change, name=new.name) if new.name else change

@@ -105,7 +105,7 @@ class Trace:
     def _waiting(self, sn: str) -> _Source:
         waiting = self._room.find(sn)
         if waiting is None:
-            raise NoSuchResource(f"no device with sn {sn} waits")
+            raise NoSuchResource(f"no device with sn {sn} is waiting")
         return _Source(sn, waiting.attempt.address)
 
     def _frames_of(self, source: _Source, after: int) -> list[Frame]:

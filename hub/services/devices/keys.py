@@ -1,7 +1,8 @@
-"""Which public keys a device's signature is checked with, and how a key is replaced without a gap.
+"""The public keys that verify a device's signature, and how a key is replaced without a gap.
 
-A device, or the site, is given its new key before the camera signs with it. So the key that a
-device was seen to sign with stays good beside the new one, until it signs with that, or for a week.
+A device, or the site, gets its new key before the camera signs with it. The key that the device
+signed with last therefore stays valid beside the new one until the device signs with the new one,
+or for a week.
 """
 
 from __future__ import annotations
@@ -21,26 +22,36 @@ GRACE_MS = 7 * 86_400_000
 
 
 class DeviceKeys:
+    """All keys are PEM texts."""
+
     def __init__(self, store: Store, now: Callable[[], float]) -> None:
         self._store = store
         self._now = now
 
     def site_key(self) -> str | None:
-        """The public key, as PEM, of devices that have none of their own."""
+        """Return the key of all devices that have none of their own."""
         return self._store.settings.get(SITE_KEY)
 
     def of(self, device: Device) -> tuple[str, ...]:
-        """What the device's signature is checked with; the key that it should use comes first."""
-        key = device.key or self.site_key()
+        """Return the keys that verify the device; the one that it should use comes first."""
         previous = self._previous(device)
-        return tuple(pem for pem in (key, previous) if pem is not None)
+        return self.or_site_key(device.key) + (() if previous is None else (previous,))
+
+    def or_site_key(self, key: str | None) -> tuple[str, ...]:
+        """Return the key, or else the site key if there is one."""
+        key = key or self.site_key()
+        return () if key is None else (key,)
+
+    def devices_of_site_key(self) -> tuple[Device, ...]:
+        """Return the devices without a key of their own."""
+        return tuple(device for device in self._store.devices.all() if device.key is None)
 
     def previous_until(self, device: Device) -> int | None:
-        """Until when an earlier key is good, in milliseconds; None where none is."""
+        """Until when an earlier key is valid, in UNIX milliseconds; None if there is none."""
         return None if self._previous(device) is None else device.previous_key_until
 
     def with_grace(self, device: Device, change: DeviceChange) -> DeviceChange:
-        """A change of the key alone, with what becomes of the one that the device signs with."""
+        """Add to a change of the key that the one used until now stays valid for a while."""
         used = self._previous(device) or device.key or self.site_key()
         new = self.site_key() if change.key is UNSET or change.key is None else change.key
         if used is None or (new is not None and is_same_key(used, new)):
@@ -48,16 +59,16 @@ class DeviceKeys:
         return replace(change, previous_key=used, previous_key_until=self._grace_until())
 
     async def settle(self, device: Device, key: str) -> None:
-        """The device signed with `key`: with its new one, the earlier is good no more."""
+        """The device signed with `key`: if that is its new key, drop the previous one."""
         if device.previous_key is None or key == device.previous_key:
             return
-        # Not where somebody gave it another key meanwhile: it does not sign with that one yet.
+        # Not if it was given another key meanwhile, which it does not sign with yet.
         if device == self._store.devices.by_did(device.did):
             forget = DeviceChange(previous_key=None, previous_key_until=None)
             await self._store.devices.change(device.did, forget)
 
     async def replace_site_key(self, pem: str | None) -> None:
-        """None: there is none any more, and no earlier one stays good."""
+        """Set the site key; None removes it, and no earlier key stays valid."""
         earlier = self.site_key()
         if pem is None:
             await self._store.devices.forget_previous_keys()

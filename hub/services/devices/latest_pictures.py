@@ -1,4 +1,4 @@
-"""The latest picture of each device, for the page of cameras."""
+"""The latest picture of each device, for the list of cameras."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ class LatestPictures:
         self._latest: dict[str, LatestPicture] = {}
 
     def path(self, did: str) -> str | None:
-        """Where it is fetched from; None where there is none, or no longer one."""
+        """Return the URL path of the device's latest picture; None if there is none (any more)."""
         latest = self._latest.get(did)
         return latest.path if latest is not None and self._records.is_kept(latest) else None
 
     async def follow(
         self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
     ) -> None:
-        """Read the log once, then follow what is committed; started once the log is read."""
+        """Read the record log once, report `started`, and follow the records that are committed."""
         with self._feed.subscribe() as subscription:
             await self._load()
             task_status.started()
@@ -47,7 +47,7 @@ class LatestPictures:
         try:
             latest = await self._records.latest_pictures()
         except HubError as error:
-            # The next records will tell.
+            # The next records bring newer pictures.
             limited(log, logging.WARNING, "latest pictures", "cannot read pictures: %s", error)
             return
         self._latest.update(latest)

@@ -1,4 +1,4 @@
-"""The initial parameters (D3): handed to a device once, and what its answer tells of it (D2)."""
+"""Provisioning: sending a device its initial parameters (D3), and what its answer means (D2)."""
 
 from __future__ import annotations
 
@@ -28,30 +28,30 @@ log = logging.getLogger(__name__)
 DidState = Literal["unknown", "sent", "none", "known"]
 Outcome = Literal["taken", "refused", "silent", "not-sent"]
 
-#: D2: so long a device may take to answer the initial parameters.
+#: D2: how long a device may take to answer the initial parameters.
 INIT_SECONDS = 10.0
 
-#: The specification's own answers say 200; its storage commands use 0 (D3).
+#: The answers in the specification have 200; its storage commands use 0 (D3).
 _TAKEN = (OK, 0)
 
 _REFUSED = re.compile(r"refused with (?P<code>-?[0-9]+) ?(?P<msg>.*)", re.DOTALL)
 
 
 class Delivery(Struct, frozen=True):
-    """How a device took its initial parameters; `message` says it in words, and is what is kept."""
+    """How a device took its initial parameters; `message` is the text that is stored."""
 
     outcome: Outcome
     message: str
 
     @property
     def code(self) -> str:
-        """The code of its own with which the device refused them."""
+        """Return the code with which the device refused them; empty if it did not."""
         refused = _REFUSED.fullmatch(self.message)
         return refused["code"] if refused else ""
 
     @property
     def device_msg(self) -> str:
-        """What the device itself said when it refused them."""
+        """Return the device's message when it refused them."""
         refused = _REFUSED.fullmatch(self.message)
         return refused["msg"] if refused else ""
 
@@ -63,11 +63,11 @@ NOT_SENT_UNSIGNED = Delivery(
     "not-sent", "no signature was seen yet: the parameters follow after a good connect"
 )
 NOT_SENT_TWICE = Delivery(
-    "not-sent", "the device has connected again, and is being sent its parameters already"
+    "not-sent", "the device has connected again and is being sent its parameters already"
 )
 NOT_SENT_CLOSED = Delivery(
     "not-sent",
-    "it waits no longer on an open connection: the parameters follow when the device connects",
+    "its connection has ended: the parameters follow when the device connects",
 )
 NOT_SENT_OFFLINE = Delivery(
     "not-sent", "it is offline: the parameters follow when it connects without its did"
@@ -75,7 +75,7 @@ NOT_SENT_OFFLINE = Delivery(
 
 
 def kept_delivery(message: str) -> Delivery:
-    """What was kept of a delivery, as one again."""
+    """Return the delivery of which `message` was stored."""
     if message == "taken":
         return Delivery("taken", message)
     return Delivery("refused" if _REFUSED.fullmatch(message) else "silent", message)
@@ -86,9 +86,9 @@ class Provisioning:
         self._store = store
         self._devices = devices
         self._config = config
-        #: Devices whose initial parameters are on their way.
+        #: Devices that were sent their initial parameters and have not answered.
         self._offering: set[str] = set()
-        #: What an answer or a connect has just told, while it is being stored.
+        #: What an answer or a connect has just shown, while it is being stored.
         self._settling: dict[str, DidState] = {}
 
     async def offer(self, did: str, connection: Link) -> None:
@@ -102,7 +102,7 @@ class Provisioning:
         log.info("device %s was sent its initial parameters: %s", did, delivery.message)
 
     async def send_again(self, did: str) -> Delivery:
-        """Send them to a device that is online; to another one when it connects without its did.
+        """Send them now if the device is online, otherwise when it next connects without a did.
 
         Raises NoSuchResource.
         """
@@ -120,23 +120,23 @@ class Provisioning:
         return did in self._offering
 
     def did_state(self, device: Device) -> DidState:
-        """Whether the device can keep a did, as far as is known this very moment."""
+        """Return whether the device can keep a did, as known at this moment."""
         return self._settling.get(device.did, device.did_state)
 
     async def settle_did(self, did: str, state: DidState) -> None:
-        """Remember, durably, whether the device can keep a did."""
+        """Store whether the device can keep a did."""
         await self._settle(did, DeviceChange(did_state=state), state)
 
     async def deliver(self, did: str, connection: Link) -> Delivery:
-        """Send them, wait for the answer, and store what it means. Raises NoSuchResource."""
+        """Send them, wait for the answer, and store its meaning. Raises NoSuchResource."""
         sn = self._devices.device(did).sn
         self._offering.add(did)
         try:
             delivery = await self._ask(did, connection)
             camera = self._store.devices.by_did(did)
-            # Another camera that has its place by now was not asked.
+            # A camera that replaced it meanwhile was not asked.
             if camera is None or camera.sn == sn:
-                await self._keep_outcome(did, delivery)
+                await self._store_outcome_or_log(did, delivery)
             return delivery
         finally:
             self._offering.discard(did)
@@ -144,7 +144,7 @@ class Provisioning:
 
     async def _ask(self, did: str, connection: Link) -> Delivery:
         def settle(answer: DeviceAnswer) -> None:
-            # Now, for the device's next connect may stand right behind its answer.
+            # At once: the device's next connect may directly follow its answer.
             self._settling[did] = _meaning_of(answer)
 
         try:
@@ -169,13 +169,13 @@ class Provisioning:
         secret = self._store.devices.secrets(did).secret
         return InitParam(did=did, otaId=device.ota_id, appid=device.appid, secret=secret)
 
-    async def _keep_outcome(self, did: str, delivery: Delivery) -> None:
+    async def _store_outcome_or_log(self, did: str, delivery: Delivery) -> None:
         try:
             await self._store_outcome(did, delivery)
         except HubError as error:
-            # Removed meanwhile, or nothing can be stored: the next connect tells it again.
-            log.warning("cannot keep how device %s took its parameters: %s", did, error)
-        self._devices.tell_changed(did)
+            # Removed meanwhile, or nothing can be stored: the next connect shows it again.
+            log.warning("cannot store how device %s took its parameters: %s", did, error)
+        self._devices.publish_change(did)
 
     async def _store_outcome(self, did: str, delivery: Delivery) -> None:
         state: DidState = "sent" if delivery.outcome == "taken" else "none"
@@ -185,7 +185,7 @@ class Provisioning:
         await self._settle(did, change, state)
 
     def _is_overtaken(self, did: str, delivery: Delivery, state: DidState) -> bool:
-        """Has a later connect told more than the answer, or than its absence?"""
+        """Whether a later connect has shown more than the answer, or than its absence."""
         if delivery.outcome == "silent":
             return self.did_state(self._devices.device(did)) == "known"
         return self._settling.get(did) != state

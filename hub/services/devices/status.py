@@ -1,4 +1,7 @@
-"""What devices are heard to be, all the time: current in memory, saved many at a time."""
+"""Status that devices report: address, versions, last seen.
+
+Updates are applied in memory at once and flushed to the store in batches.
+"""
 
 from __future__ import annotations
 
@@ -21,29 +24,30 @@ _LAST_FLUSH_SECONDS = 5.0
 
 
 class DeviceStatus:
-    """A heartbeat costs no write: last seen, address and versions reach the disk once a minute."""
+    """A heartbeat costs no write: the status reaches the disk once a minute."""
 
     def __init__(self, devices: DeviceTable, registry: Registry) -> None:
         self._devices = devices
         self._registry = registry
-        #: By SN: what is heard of a camera is never another's that has its place by then.
+        #: By SN, so that reports of a camera do not count for the one that replaces it.
         self._unsaved: dict[str, DeviceNote] = {}
 
     def add(self, sn: str, note: DeviceNote) -> None:
+        """Merge the fields of the note that are not None into the camera's status."""
         earlier = self._unsaved.get(sn)
-        self._unsaved[sn] = note if earlier is None else replace(earlier, **_told(note))
+        self._unsaved[sn] = note if earlier is None else replace(earlier, **_set_fields(note))
 
     def latest(self, device: Device) -> Device:
-        """The device as stored, with what was heard of it since."""
+        """Return the device as stored, with what it reported since."""
         note = self._unsaved.get(device.sn)
-        return device if note is None else replace(device, **_told(note))
+        return device if note is None else replace(device, **_set_fields(note))
 
     def forget(self, sn: str) -> None:
-        """The camera is no device's any more."""
+        """Drop what a camera reported: it is not a device's camera any more."""
         self._unsaved.pop(sn, None)
 
     async def flush(self) -> None:
-        """Save what was heard. Raises what the store does; the next flush has it then."""
+        """Save all updates. Raises CannotStoreNow; the next flush saves them then."""
         for did, last_seen in self._registry.take_unsaved().items():
             if (device := self._devices.by_did(did)) is not None:
                 self.add(device.sn, DeviceNote(last_seen=last_seen))
@@ -69,11 +73,17 @@ class DeviceStatus:
         try:
             await self.flush()
         except HubError as error:
-            limited(log, logging.WARNING, "device notes", "cannot save device notes: %s", error)
+            limited(
+                log,
+                logging.WARNING,
+                "device status",
+                "cannot save the status of devices: %s",
+                error,
+            )
 
 
-def _told(note: DeviceNote) -> dict[str, object]:
-    """The fields that a note says something about."""
+def _set_fields(note: DeviceNote) -> dict[str, object]:
+    """Return the fields that are not None."""
     return {
         name: value for name, value in msgspec.structs.asdict(note).items() if value is not None
     }

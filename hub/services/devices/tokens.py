@@ -1,4 +1,4 @@
-"""The devices' tokens: opaque, random, good for a while; only their hashes are kept."""
+"""Tokens of devices: opaque, random and short-lived; only their hashes are kept."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from collections.abc import Callable
 from hub.errors import NoSuchResource, NotAuthorised
 from hub.store.tables.tokens import Accepted, TokenRow, TokenTable
 
-#: 24 characters of ASCII: 1.1 allows 32, and its own example has 23.
+#: 24 ASCII characters: 1.1 allows 32, and its example has 23.
 _TOKEN_BYTES = 18
-#: D2: an earlier token lives on for so long, or for the rest of its own life.
+#: D2: how long an earlier token stays valid beside a new one, unless it expires before.
 GRACE_SECONDS = 60
 
 
@@ -22,9 +22,10 @@ class DeviceTokens:
         self._now = now
 
     async def issue(self, did: str, accepted: Accepted | None = None) -> str:
-        """A new token, durable on return; `accepted` is the (sn, ts) that it uses up.
+        """Issue a token, durable on return; `accepted` is the connect (sn, ts) that it answers.
 
-        Raises WrongSignature where that is used up already, NotAuthorised where the device is gone.
+        Raises WrongSignature if that connect was answered before, and NotAuthorised if the device
+        was removed.
         """
         token = secrets.token_urlsafe(_TOKEN_BYTES)
         now = int(self._now() * 1000)
@@ -41,7 +42,10 @@ class DeviceTokens:
         return token
 
     def lookup(self, token: str | None) -> TokenRow:
-        """Whose token it is, and until when. Raises NotAuthorised: missing, unknown, expired."""
+        """Return the token's device and expiry.
+
+        Raises NotAuthorised if it is missing, unknown or expired.
+        """
         if not token:
             raise NotAuthorised("the token is missing")
         row = self._tokens.holder(_hash_of(token))

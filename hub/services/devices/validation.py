@@ -1,4 +1,4 @@
-"""What the fields of a device may be, whoever enters them: each is named with what is allowed."""
+"""Validation of a device's fields; each error names the field and what is allowed."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from hub.store.tables.devices import DeviceChange, NewDevice
 from hub.wire.signing import load_public_key
 
 _DID = re.compile(r"[1-9][0-9]{0,19}", re.ASCII)
-_LARGEST_DID = 2**64 - 1
-_LONGEST_KEY = 16_384
+_MAX_DID = 2**64 - 1
+_MAX_KEY_LENGTH = 16_384
 
 
 def check_new(new: NewDevice) -> None:
     """Raises BadParameter that names the field."""
-    check_text(new.sn, "sn", most=64)
-    check_text(new.code, "code", most=128)
+    check_text(new.sn, "sn", max_length=64)
+    check_text(new.code, "code", max_length=128)
     _check_name(new.name)
     if new.did is not None:
         _check_did(new.did)
@@ -29,28 +29,30 @@ def check_new(new: NewDevice) -> None:
 def check_change(change: DeviceChange) -> None:
     """Raises BadParameter that names the field."""
     if change.sn is not UNSET:
-        check_text(change.sn, "sn", most=64)
+        check_text(change.sn, "sn", max_length=64)
     if change.code is not UNSET:
-        check_text(change.code, "code", most=128)
+        check_text(change.code, "code", max_length=128)
     if change.name is not UNSET:
         _check_name(change.name)
     if change.key is not UNSET and change.key is not None:
         check_key(change.key)
 
 
-def check_text(value: str, field: str, *, most: int) -> None:
-    """Raises BadParameter for `field`."""
-    if not 1 <= len(value) <= most or not value.isprintable() or value != value.strip():
+def check_text(value: str, field: str, *, max_length: int) -> None:
+    """Check for 1 to `max_length` printable characters, trimmed. Raises BadParameter."""
+    if not 1 <= len(value) <= max_length or not value.isprintable() or value != value.strip():
         raise BadParameter(
-            f"1 to {most} printable characters without blanks around them", field=field
+            f"1 to {max_length} printable characters without surrounding blanks", field=field
         )
 
 
 def check_key(pem: str) -> None:
-    """Raises BadParameter for the field `key`. A certificate counts for its key alone: when it
-    ends does not matter, for a camera keeps its key as long as it lives."""
-    if len(pem) > _LONGEST_KEY:
-        raise BadParameter(f"at most {_LONGEST_KEY} characters of PEM", field="key")
+    """Check that the PEM holds a public key, bare or in a certificate. Raises BadParameter.
+
+    The dates of a certificate do not matter: a camera keeps its key for life.
+    """
+    if len(pem) > _MAX_KEY_LENGTH:
+        raise BadParameter(f"at most {_MAX_KEY_LENGTH} characters of PEM", field="key")
     load_public_key(pem)
 
 
@@ -60,5 +62,5 @@ def _check_name(name: str) -> None:
 
 
 def _check_did(did: str) -> None:
-    if not _DID.fullmatch(did) or int(did) > _LARGEST_DID:
+    if not _DID.fullmatch(did) or int(did) > _MAX_DID:
         raise BadParameter("a decimal number from 1 to 18446744073709551615", field="did")

@@ -1,4 +1,4 @@
-"""Does the signature of a connect (1.1) fit a device's keys and security code?"""
+"""Verification of a connect's signature (1.1) with a device's keys and security code."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from msgspec import Struct
 from hub.live.pending_devices import RefusalReason
 from hub.wire.signing import find_sign_form, is_readable_sign, load_public_key, recover_signed
 
-#: Parsing a PEM costs as much as checking a signature.
+#: Parsing a PEM costs as much as verifying a signature.
 _loaded = lru_cache(maxsize=4096)(load_public_key)
 
 
-class Signed(Protocol):
-    """As much of a connect as its signature is over, and that."""
+class SignedConnect(Protocol):
+    """The signature of a connect, and the fields that it covers."""
 
     @property
     def sn(self) -> str: ...
@@ -26,46 +26,50 @@ class Signed(Protocol):
     def ts_text(self) -> str: ...
 
 
-class Fit(Struct, frozen=True):
-    """A good signature: its form (D2), and the key that it was made with."""
+class VerifiedSign(Struct, frozen=True):
+    """A good signature: its form (D2), and the key that it was made with (PEM)."""
 
     form: str
     key: str
 
 
-def fit_or_reason(knock: Signed, *, keys: Sequence[str], code: str | None) -> Fit | RefusalReason:
-    """How a connect's signature fits, or the reason why it does not.
+def verify_connect(
+    connect: SignedConnect, *, keys: Sequence[str], code: str | None
+) -> VerifiedSign | RefusalReason:
+    """Verify the signature with each key (PEM) in turn; return why if none matches.
 
-    Padding that comes out right tells a wrong code from a wrong key. Without a `code` there is
-    always a reason: "unknown" where a key fits.
+    Valid padding tells a wrong code from a wrong key. Without a `code` the result is always a
+    reason: "unknown" if a key matches.
     """
-    if not knock.sign:
+    if not connect.sign:
         return RefusalReason("no-signature")
     if not keys:
         return RefusalReason("no-key")
     reason = RefusalReason("key-mismatch")
     for key in keys:
-        signed = recover_signed(_loaded(key), knock.sign)
+        signed = recover_signed(_loaded(key), connect.sign)
         if signed is None:
             continue
         if code is None:
             return RefusalReason("unknown")
-        form = find_sign_form(signed, sn=knock.sn, code=code, ts_text=knock.ts_text)
+        form = find_sign_form(signed, sn=connect.sn, code=code, ts_text=connect.ts_text)
         if form is not None:
-            return Fit(form, key)
+            return VerifiedSign(form, key)
         reason = RefusalReason("code-mismatch")
-    if reason.code == "key-mismatch" and not is_readable_sign(knock.sign):
+    if reason.code == "key-mismatch" and not is_readable_sign(connect.sign):
         return RefusalReason("bad-signature")
     return reason
 
 
-def all_reasons(fit: Fit | RefusalReason, time: RefusalReason | None) -> tuple[RefusalReason, ...]:
-    """Everything that keeps a device out, as far as signature and time tell."""
-    if isinstance(fit, Fit) or (time is not None and fit.code == "unknown"):
+def all_reasons(
+    verified: VerifiedSign | RefusalReason, time: RefusalReason | None
+) -> tuple[RefusalReason, ...]:
+    """Combine what is wrong with the signature and with the time; empty if nothing is."""
+    if isinstance(verified, VerifiedSign) or (time is not None and verified.code == "unknown"):
         return () if time is None else (time,)
-    return (fit,) if time is None else (fit, time)
+    return (verified,) if time is None else (verified, time)
 
 
 def is_same_key(one: str, other: str) -> bool:
-    """Whether two PEMs hold one key, be it in a certificate or bare."""
+    """Whether two PEMs hold the same key, in a certificate or bare."""
     return _loaded(one).public_numbers() == _loaded(other).public_numbers()

@@ -1,4 +1,4 @@
-"""Devices as pages and integrators see them: what is stored, reported and live, in one struct."""
+"""Devices as pages and integrators see them: stored, reported and live facts in one struct."""
 
 from __future__ import annotations
 
@@ -6,15 +6,20 @@ from typing import Literal
 
 from msgspec import Struct
 
-from hub.live.pending_devices import PendingDevice
+from hub.live.pending_devices import PendingDevice, PendingDevices
+from hub.live.registry import Registry
+from hub.services.devices.keys import DeviceKeys
+from hub.services.devices.latest_pictures import LatestPictures
+from hub.services.devices.status import DeviceStatus
+from hub.store.tables.devices import Device
 
 
 class DeviceView(Struct, frozen=True, kw_only=True):
-    """A device as pages and integrators see it. Times are UNIX milliseconds.
+    """Times are UNIX milliseconds.
 
-    `waiting`: the last connect of an offline device where it failed, as far as known.
+    `waiting`: the last connect of an offline device if that failed, as far as is known.
     `init_outcome`: how it took the initial parameters (D3). `clock_offset`: seconds, positive
-    where its clock is ahead. `previous_key_until`: until when an earlier key is good too.
+    if its clock is ahead. `previous_key_until`: until when an earlier key is valid too.
     """
 
     did: str
@@ -46,7 +51,51 @@ class DeviceView(Struct, frozen=True, kw_only=True):
 
 
 class DevicePage(Struct, frozen=True):
-    """`next`: the did behind which the list goes on; None where that was all."""
+    """`next`: the did after which the list continues; None at its end."""
 
     items: list[DeviceView]
     next: str | None
+
+
+class DeviceViews:
+    def __init__(
+        self,
+        registry: Registry,
+        pending: PendingDevices,
+        keys: DeviceKeys,
+        status: DeviceStatus,
+        pictures: LatestPictures,
+    ) -> None:
+        self._registry = registry
+        self._pending = pending
+        self._keys = keys
+        self._status = status
+        self._pictures = pictures
+
+    def view(self, device: Device) -> DeviceView:
+        device = self._status.latest(device)
+        link = self._registry.get(device.did)
+        return DeviceView(
+            did=device.did,
+            sn=device.sn,
+            name=device.name,
+            state=("online" if link else "offline") if device.enabled else "disabled",
+            enabled=device.enabled,
+            ip=device.ip,
+            last_seen=self._registry.last_seen(device.did) or device.last_seen,
+            online_since=link.since if link else None,
+            fw_ver=device.fw_ver,
+            sw_ver=device.sw_ver,
+            os_ver=device.os_ver,
+            hw_ver=device.hw_ver,
+            dev_name=device.dev_name,
+            clock_offset=device.clock_offset,
+            clock_trusted=device.clock_trusted,
+            waiting=None if link else self._pending.failure(device.did),
+            has_own_key=device.key is not None,
+            previous_key_until=self._keys.previous_until(device),
+            sign_form=device.sign_form,
+            init_outcome=device.init_outcome,
+            last_picture=self._pictures.path(device.did),
+            created_at=device.created_at,
+        )

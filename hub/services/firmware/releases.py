@@ -254,7 +254,7 @@ def staging_path(data_dir: Path) -> Path:
 def check_release(new: NewRelease) -> None:
     """Raises BadParameter that names the field."""
     check_ver_code(new.ver_code, "ver_code")
-    check_text(new.ver_name, "ver_name", most=LONGEST_NAME)
+    check_text(new.ver_name, "ver_name", max_length=LONGEST_NAME)
     _check_description(new.description)
     if not 1 <= len(new.components) <= MOST_COMPONENTS:
         raise BadParameter(f"1 to {MOST_COMPONENTS} files are expected", field="components")
@@ -278,7 +278,7 @@ def _read_date(text: str) -> datetime:
 
 
 def _check_component(component: NewComponent, field: str) -> None:
-    check_text(component.name, f"{field}.name", most=LONGEST_NAME)
+    check_text(component.name, f"{field}.name", max_length=LONGEST_NAME)
     if component.type not in COMPONENT_TYPES:
         raise BadParameter("a type from 1 to 5 is expected", field=f"{field}.type")
 

@@ -16,18 +16,25 @@ from hub.errors import (
     CannotStoreNow,
     DeviceNotRegistered,
     HubError,
-    InvalidAppId,
     NotAuthorised,
-    WrongSignature,
 )
 from hub.live.feed import Change
 from hub.live.pending_devices import RefusalReason
 from hub.services.devices.admission import FREE_FAILURES, MissingDid
 from hub.services.devices.directory import DeviceChange, NewDevice
 from hub.wire.session import KeepaliveParam
-from hub.wire.signing import SIGN_FORMS, body_md5, sign_params
+from hub.wire.signing import SIGN_FORMS
 from tests.support.clock import FrozenClock
-from tests.support.gate import CODE, SN, FakeLink, Gate, gate, public_pem, why, why_waiting
+from tests.support.gate import (
+    CODE,
+    SN,
+    FakeLink,
+    Gate,
+    gate,
+    pending_codes,
+    public_pem,
+    refusal_codes,
+)
 
 NOBODY = KeepaliveParam()
 
@@ -40,7 +47,7 @@ async def refusal(site: Gate, link: FakeLink, param: Any) -> HubError:
 
 async def came_and_went(site: Gate) -> Any:
     """The connect of a device that was let in, and whose connection has ended."""
-    param = site.knock()
+    param = site.connect_param()
     link = FakeLink()
     await site.connect(link, param)
     site.admission.leave(link, "gone")
@@ -50,18 +57,18 @@ async def came_and_went(site: Gate) -> Any:
 async def test_a_good_connect_gets_a_token_its_time_and_the_interval(clock: FrozenClock) -> None:
     site = gate(clock, token_ttl=1800, heartbeat_interval=20)
     device = await site.enrol()
-    admitted = await site.connect(FakeLink(), site.knock())
+    admitted = await site.connect(FakeLink(), site.connect_param())
     assert admitted.device.did == device.did
     assert (admitted.result.expire, admitted.result.interval) == (1800, 20)
     assert 16 <= len(admitted.result.token) <= 32
     assert admitted.result.token.isascii()
-    assert site.admission.holder(admitted.result.token).sn == SN
+    assert site.authentication.by_token(admitted.result.token).sn == SN
 
 
 async def test_only_the_hash_of_a_token_is_stored(clock: FrozenClock) -> None:
     site = gate(clock)
     await site.enrol()
-    token = (await site.connect(FakeLink(), site.knock())).result.token
+    token = (await site.connect(FakeLink(), site.connect_param())).result.token
     assert site.store.tokens.holder(hashlib.sha256(token.encode()).digest()) is not None
     assert site.store.tokens.holder(token.encode()) is None
 
@@ -69,7 +76,7 @@ async def test_only_the_hash_of_a_token_is_stored(clock: FrozenClock) -> None:
 async def test_an_unknown_sn_is_answered_421_and_waits(clock: FrozenClock) -> None:
     site = gate(clock)
     link = FakeLink()
-    error = await refusal(site, link, site.knock("NOBODY"))
+    error = await refusal(site, link, site.connect_param("NOBODY"))
     assert isinstance(error, DeviceNotRegistered)
     assert [row.sn for row in site.enrolment.waiting()] == ["NOBODY"]
     assert link.closed is None
@@ -81,9 +88,9 @@ async def test_a_flood_of_made_up_sns_does_not_flood_the_log(
     caplog.set_level(logging.INFO)
     site = gate(clock)
     for number in range(200):
-        await refusal(site, FakeLink(), site.knock(f"MADE-UP-{number}"))
-    await refusal(site, FakeLink("10.0.0.99"), site.knock("REAL"))
-    lines = [line for line in caplog.messages if "knocks from" in line]
+        await refusal(site, FakeLink(), site.connect_param(f"MADE-UP-{number}"))
+    await refusal(site, FakeLink("10.0.0.99"), site.connect_param("REAL"))
+    lines = [line for line in caplog.messages if "tried to connect from" in line]
     assert len(lines) == FREE_FAILURES + 2
     assert "REAL" in lines[-1]
 
@@ -94,7 +101,7 @@ async def test_every_form_of_the_signature_is_taken_and_remembered(
 ) -> None:
     site = gate(clock)
     device = await site.enrol()
-    await site.connect(FakeLink(), site.knock(form=form))
+    await site.connect(FakeLink(), site.connect_param(form=form))
     assert site.devices.get(device.did).sign_form == form
 
 
@@ -102,28 +109,28 @@ async def test_a_wrong_or_missing_signature_is_answered_423(clock: FrozenClock) 
     site = gate(clock)
     device = await site.enrol()
     for wrong, code in (
-        (site.knock(code="OTHER"), "code-mismatch"),
-        (site.knock(key=1), "key-mismatch"),
-        (replace(site.knock(), sign="!!"), "bad-signature"),
-        (replace(site.knock(), sign=None), "no-signature"),
+        (site.connect_param(code="OTHER"), "code-mismatch"),
+        (site.connect_param(key=1), "key-mismatch"),
+        (replace(site.connect_param(), sign="!!"), "bad-signature"),
+        (replace(site.connect_param(), sign=None), "no-signature"),
     ):
         assert (await refusal(site, FakeLink(), wrong)).code == 423
-        assert why(site, device.did) == [code]
+        assert refusal_codes(site, device.did) == [code]
 
 
 async def test_every_refusal_names_the_field_to_look_at(clock: FrozenClock) -> None:
     site = gate(clock, require_did="always")
     device = await site.enrol()
-    used_up = site.knock(did=device.did)
+    used_up = site.connect_param(did=device.did)
     await site.connect(FakeLink(), used_up)
     for param, field in (
-        (site.knock("NOBODY"), "sn"),
-        (replace(site.knock(), sign=None), "sign"),
-        (site.knock(code="OTHER"), "sign"),
-        (site.knock(ts=int(clock.seconds) - 301), "ts"),
+        (site.connect_param("NOBODY"), "sn"),
+        (replace(site.connect_param(), sign=None), "sign"),
+        (site.connect_param(code="OTHER"), "sign"),
+        (site.connect_param(ts=int(clock.seconds) - 301), "ts"),
         (used_up, "ts"),
-        (site.knock(ts=int(clock.seconds) - 1, did="999"), "did"),
-        (site.knock(ts=int(clock.seconds) - 1, did=""), "did"),
+        (site.connect_param(ts=int(clock.seconds) - 1, did="999"), "did"),
+        (site.connect_param(ts=int(clock.seconds) - 1, did=""), "did"),
     ):
         assert (await refusal(site, FakeLink(), param)).message.startswith(f"{field}: ")
 
@@ -131,17 +138,17 @@ async def test_every_refusal_names_the_field_to_look_at(clock: FrozenClock) -> N
 async def test_a_devices_own_key_goes_before_the_site_key(clock: FrozenClock) -> None:
     site = gate(clock)
     await site.enrol(key=public_pem(1))
-    assert (await refusal(site, FakeLink(), site.knock(key=0))).code == 423
-    await site.connect(FakeLink(), site.knock(key=1))
+    assert (await refusal(site, FakeLink(), site.connect_param(key=0))).code == 423
+    await site.connect(FakeLink(), site.connect_param(key=1))
 
 
 async def test_without_any_key_no_signature_can_be_good(clock: FrozenClock) -> None:
     site = gate(clock)
     device = await site.devices.add(NewDevice(sn=SN, code=CODE))
-    error = await refusal(site, FakeLink(), site.knock())
+    error = await refusal(site, FakeLink(), site.connect_param())
     assert error.code == 423
     assert "site key" in error.message
-    assert why(site, device.did) == ["no-key"]
+    assert refusal_codes(site, device.did) == ["no-key"]
 
 
 @pytest.mark.parametrize(
@@ -152,7 +159,7 @@ async def test_a_clock_beyond_the_skew_is_answered_423_and_told(
 ) -> None:
     site = gate(clock)
     device = await site.enrol()
-    error = await refusal(site, FakeLink(), site.knock(ts=int(clock.seconds) + off))
+    error = await refusal(site, FakeLink(), site.connect_param(ts=int(clock.seconds) + off))
     assert error.code == 423
     assert side in error.message
     view = site.devices.get(device.did)
@@ -164,21 +171,21 @@ async def test_a_clock_beyond_the_skew_is_answered_423_and_told(
 async def test_a_clock_within_the_skew_is_taken(clock: FrozenClock) -> None:
     site = gate(clock)
     device = await site.enrol()
-    await site.connect(FakeLink(), site.knock(ts=int(clock.seconds) - 300))
+    await site.connect(FakeLink(), site.connect_param(ts=int(clock.seconds) - 300))
     assert site.devices.get(device.did).clock_offset == pytest.approx(-300)
 
 
 async def test_a_clock_that_is_not_trusted_is_not_asked(clock: FrozenClock) -> None:
     site = gate(clock)
     await site.enrol(clock_trusted=False)
-    await site.connect(FakeLink(), site.knock(ts=1000))
-    assert (await refusal(site, FakeLink(), site.knock(ts=1000))).code == 423
+    await site.connect(FakeLink(), site.connect_param(ts=1000))
+    assert (await refusal(site, FakeLink(), site.connect_param(ts=1000))).code == 423
 
 
 async def test_the_signature_is_over_milliseconds_as_they_were_sent(clock: FrozenClock) -> None:
     site = gate(clock)
     await site.enrol()
-    param = replace(site.knock(ts=clock.ms), ts=clock.seconds)
+    param = replace(site.connect_param(ts=clock.ms), ts=clock.seconds)
     await site.connect(FakeLink(), param)
 
 
@@ -187,7 +194,7 @@ async def test_a_replayed_connect_is_refused(clock: FrozenClock) -> None:
     device = await site.enrol()
     param = await came_and_went(site)
     error = await refusal(site, FakeLink(), param)
-    assert (error.code, why(site, device.did)) == (423, ["replayed"])
+    assert (error.code, refusal_codes(site, device.did)) == (423, ["replayed"])
 
 
 async def test_a_connect_that_comes_again_when_it_is_old_says_nothing_of_a_clock(
@@ -198,7 +205,7 @@ async def test_a_connect_that_comes_again_when_it_is_old_says_nothing_of_a_clock
     param = await came_and_went(site)
     clock.advance(400)  # Too old by now, and still remembered.
     error = await refusal(site, FakeLink(), param)
-    assert (error.code, why(site, device.did)) == (423, ["replayed"])
+    assert (error.code, refusal_codes(site, device.did)) == (423, ["replayed"])
     assert site.devices.get(device.did).clock_offset == pytest.approx(0, abs=1)
 
 
@@ -207,16 +214,16 @@ async def test_a_time_that_stands_still_is_told_from_the_second_connect_on(
 ) -> None:
     site = gate(clock)
     device = await site.enrol()
-    param = site.knock(ts=1000)
+    param = site.connect_param(ts=1000)
     told = []
     # Two in one second have the same time, however good its clock is.
     for seconds in (0, 1, 30, 30):
         clock.advance(seconds)
         await refusal(site, FakeLink(), param)
-        told += why(site, device.did)
+        told += refusal_codes(site, device.did)
     assert told == ["clock-off", "clock-off", "replayed", "replayed"]
-    await refusal(site, FakeLink(), site.knock(ts=1030))
-    assert why(site, device.did) == ["clock-off"]
+    await refusal(site, FakeLink(), site.connect_param(ts=1030))
+    assert refusal_codes(site, device.did) == ["clock-off"]
 
 
 async def test_a_time_that_stands_still_is_no_reason_once_the_clock_is_not_trusted(
@@ -224,14 +231,14 @@ async def test_a_time_that_stands_still_is_no_reason_once_the_clock_is_not_trust
 ) -> None:
     site = gate(clock)
     device = await site.enrol()
-    param = site.knock(ts=1000)
+    param = site.connect_param(ts=1000)
     for _ in range(2):
         clock.advance(30)
         await refusal(site, FakeLink(), param)
     await site.devices.change(device.did, DeviceChange(code="OTHER"))
-    assert why(site, device.did) == ["code-mismatch", "replayed"]
+    assert refusal_codes(site, device.did) == ["code-mismatch", "replayed"]
     await site.devices.change(device.did, DeviceChange(code=CODE, clock_trusted=False))
-    assert why(site, device.did) == []
+    assert refusal_codes(site, device.did) == []
     await site.connect(FakeLink(), param)
 
 
@@ -243,7 +250,7 @@ async def test_a_connect_that_was_accepted_is_a_repeat_though_the_clock_is_not_t
     param = await came_and_went(site)
     await refusal(site, FakeLink(), param)
     await site.devices.change(device.did, DeviceChange(clock_trusted=False))
-    assert why(site, device.did) == ["replayed"]
+    assert refusal_codes(site, device.did) == ["replayed"]
 
 
 async def test_of_a_camera_that_waits_a_time_that_stands_still_is_told_too(
@@ -251,12 +258,12 @@ async def test_of_a_camera_that_waits_a_time_that_stands_still_is_told_too(
 ) -> None:
     site = gate(clock)
     await site.devices.set_site_key(public_pem())
-    param = site.knock(ts=1000)
+    param = site.connect_param(ts=1000)
     for told in ("clock-off", "replayed"):
         link = FakeLink()
         await refusal(site, link, param)
         site.admission.leave(link, "gone")
-        assert why_waiting(site) == [told]
+        assert pending_codes(site) == [told]
         clock.advance(30)
     assert site.enrolment.check_code(SN, "WRONG").reasons == (
         RefusalReason("code-mismatch"),
@@ -269,7 +276,7 @@ async def test_of_a_camera_that_waits_a_time_that_stands_still_is_told_too(
 async def test_of_two_equal_connects_at_once_one_is_a_replay(clock: FrozenClock) -> None:
     site = gate(clock)
     await site.enrol()
-    param = site.knock()
+    param = site.connect_param()
     codes: list[int] = []
 
     async def connect() -> None:
@@ -290,8 +297,8 @@ async def test_an_accepted_ts_is_remembered_for_twice_the_skew(clock: FrozenCloc
     site = gate(clock, clock_skew=120)
     await site.enrol()
     await site.enrol("LOST-CLOCK", clock_trusted=False)
-    await site.connect(FakeLink(), site.knock())
-    await site.connect(FakeLink(), site.knock("LOST-CLOCK"))
+    await site.connect(FakeLink(), site.connect_param())
+    await site.connect(FakeLink(), site.connect_param("LOST-CLOCK"))
     assert dict(site.store.rows("SELECT sn, keep_until FROM accepted")) == {
         SN: clock.ms + 240_000,
         "LOST-CLOCK": None,
@@ -302,7 +309,7 @@ async def test_only_an_answer_of_200_uses_up_a_ts(clock: FrozenClock) -> None:
     site = gate(clock)
     device = await site.enrol()
     await site.devices.change(device.did, DeviceChange(enabled=False))
-    param = site.knock()
+    param = site.connect_param()
     assert (await refusal(site, FakeLink(), param)).code == 401
     await site.devices.change(device.did, DeviceChange(enabled=True))
     await site.connect(FakeLink(), param)
@@ -312,14 +319,14 @@ async def test_a_disabled_device_is_answered_401(clock: FrozenClock) -> None:
     site = gate(clock)
     device = await site.enrol()
     await site.devices.change(device.did, DeviceChange(enabled=False))
-    assert (await refusal(site, FakeLink(), site.knock())).code == 401
+    assert (await refusal(site, FakeLink(), site.connect_param())).code == 401
     assert site.devices.get(device.did).state == "disabled"
 
 
 async def test_a_did_that_is_not_the_sns_own_is_answered_421(clock: FrozenClock) -> None:
     site = gate(clock)
     device = await site.enrol()
-    error = await refusal(site, FakeLink(), site.knock(did="999"))
+    error = await refusal(site, FakeLink(), site.connect_param(did="999"))
     assert error.code == 421
     view = site.devices.get(device.did)
     assert view.waiting is not None
@@ -330,15 +337,15 @@ async def test_the_checks_come_in_the_order_of_d2(clock: FrozenClock) -> None:
     """Everything is wrong at first, and put right one thing after the other."""
     site = gate(clock, require_did="always")
     link = FakeLink()
-    used = site.knock("OTHER-SN", did="999")
+    used = site.connect_param("OTHER-SN", did="999")
     device = await site.enrol()
     everything_wrong = {"code": "OTHER", "ts": 1000, "did": "999"}
     assert (await refusal(site, link, used)).code == 421  # an unknown SN goes before its signature
     await site.devices.change(device.did, DeviceChange(enabled=False))
 
     async def reason(**wrong: Any) -> str:
-        await refusal(site, link, site.knock(**wrong))
-        found = site.room.failure(device.did)
+        await refusal(site, link, site.connect_param(**wrong))
+        found = site.pending.failure(device.did)
         assert found is not None
         return found.reasons[0].code
 
@@ -346,7 +353,7 @@ async def test_the_checks_come_in_the_order_of_d2(clock: FrozenClock) -> None:
     assert await reason(ts=1000, did="999") == "clock-off"
     ts = int(clock.seconds) - 7
     await site.devices.change(device.did, DeviceChange(enabled=True))
-    await site.connect(FakeLink(), site.knock(ts=ts, did=device.did))
+    await site.connect(FakeLink(), site.connect_param(ts=ts, did=device.did))
     await site.devices.change(device.did, DeviceChange(enabled=False))
     assert await reason(ts=ts, did="999") == "replayed"
     assert await reason(did="999") == "disabled"
@@ -358,26 +365,26 @@ async def test_the_checks_come_in_the_order_of_d2(clock: FrozenClock) -> None:
 async def test_a_missing_ip_is_the_connections_address(clock: FrozenClock) -> None:
     site = gate(clock)
     device = await site.enrol()
-    await site.connect(FakeLink("10.0.0.9"), site.knock())
+    await site.connect(FakeLink("10.0.0.9"), site.connect_param())
     assert site.devices.get(device.did).ip == "10.0.0.9"
-    await site.connect(FakeLink("10.0.0.9"), site.knock(ip="192.168.1.2"))
+    await site.connect(FakeLink("10.0.0.9"), site.connect_param(ip="192.168.1.2"))
     assert site.devices.get(device.did).ip == "192.168.1.2"
 
 
 async def test_with_never_an_empty_did_is_answered_200_at_once(clock: FrozenClock) -> None:
     site = gate(clock, require_did="never")
     await site.enrol()
-    await site.connect(FakeLink(), site.knock())
+    await site.connect(FakeLink(), site.connect_param())
 
 
 async def test_with_always_an_empty_did_is_answered_421_for_ever(clock: FrozenClock) -> None:
     site = gate(clock, require_did="always")
     device = await site.enrol()
     for _ in range(3):
-        error = await refusal(site, FakeLink(), site.knock())
+        error = await refusal(site, FakeLink(), site.connect_param())
         assert isinstance(error, MissingDid)
-        await site.enrolment.initial.settle_did(device.did, "none")
-    await site.connect(FakeLink(), site.knock(did=device.did))
+        await site.enrolment.provisioning.settle_did(device.did, "none")
+    await site.connect(FakeLink(), site.connect_param(did=device.did))
 
 
 async def test_with_auto_an_empty_did_is_answered_421_once_with_the_parameters_to_follow(
@@ -385,7 +392,7 @@ async def test_with_auto_an_empty_did_is_answered_421_once_with_the_parameters_t
 ) -> None:
     site = gate(clock, require_did="auto")
     device = await site.enrol()
-    error = await refusal(site, FakeLink(), site.knock())
+    error = await refusal(site, FakeLink(), site.connect_param())
     assert isinstance(error, MissingDid)
     assert (error.did, error.offer) == (device.did, True)
 
@@ -393,8 +400,8 @@ async def test_with_auto_an_empty_did_is_answered_421_once_with_the_parameters_t
 async def test_a_device_known_to_have_no_did_comes_in_without(clock: FrozenClock) -> None:
     site = gate(clock, require_did="auto")
     device = await site.enrol()
-    await site.enrolment.initial.settle_did(device.did, "none")
-    await site.connect(FakeLink(), site.knock())
+    await site.enrolment.provisioning.settle_did(device.did, "none")
+    await site.connect(FakeLink(), site.connect_param())
 
 
 async def test_taking_the_parameters_and_coming_without_a_did_means_having_none(
@@ -402,10 +409,10 @@ async def test_taking_the_parameters_and_coming_without_a_did_means_having_none(
 ) -> None:
     site = gate(clock, require_did="auto")
     device = await site.enrol()
-    await site.enrolment.initial.settle_did(device.did, "sent")
-    await site.connect(FakeLink(), site.knock())
+    await site.enrolment.provisioning.settle_did(device.did, "sent")
+    await site.connect(FakeLink(), site.connect_param())
     assert site.store.devices.by_did(device.did).did_state == "none"
-    await site.connect(FakeLink(), site.knock())
+    await site.connect(FakeLink(), site.connect_param())
 
 
 async def test_a_device_that_took_its_did_and_lost_it_later_is_sent_it_again(
@@ -413,10 +420,10 @@ async def test_a_device_that_took_its_did_and_lost_it_later_is_sent_it_again(
 ) -> None:
     site = gate(clock, require_did="auto")
     device = await site.enrol()
-    await site.enrolment.initial.settle_did(device.did, "sent")
-    await site.connect(FakeLink(), site.knock(did=device.did))
+    await site.enrolment.provisioning.settle_did(device.did, "sent")
+    await site.connect(FakeLink(), site.connect_param(did=device.did))
     assert site.store.devices.by_did(device.did).did_state == "known"
-    error = await refusal(site, FakeLink(), site.knock())
+    error = await refusal(site, FakeLink(), site.connect_param())
     assert isinstance(error, MissingDid)
 
 
@@ -424,36 +431,36 @@ async def test_an_earlier_token_lives_on_for_a_minute(clock: FrozenClock) -> Non
     site = gate(clock)
     await site.enrol()
     link = FakeLink()
-    first = (await site.connect(link, site.knock())).result.token
+    first = (await site.connect(link, site.connect_param())).result.token
     second = (await site.admission.renew(first, NOBODY, link)).token
-    third = (await site.connect(link, site.knock())).result.token
+    third = (await site.connect(link, site.connect_param())).result.token
     clock.advance(59)
     for token in (first, second, third):
-        site.admission.holder(token)
+        site.authentication.by_token(token)
     clock.advance(2)
     for token in (first, second):
         with pytest.raises(NotAuthorised, match="expired"):
-            site.admission.holder(token)
-    site.admission.holder(third)
+            site.authentication.by_token(token)
+    site.authentication.by_token(third)
 
 
 async def test_an_earlier_token_does_not_outlive_its_own_time(clock: FrozenClock) -> None:
     site = gate(clock, token_ttl=30)
     await site.enrol()
     link = FakeLink()
-    first = (await site.connect(link, site.knock())).result.token
+    first = (await site.connect(link, site.connect_param())).result.token
     clock.advance(20)
     await site.admission.renew(first, NOBODY, link)
     clock.advance(11)
     with pytest.raises(NotAuthorised, match="expired"):
-        site.admission.holder(first)
+        site.authentication.by_token(first)
 
 
 async def test_an_update_of_a_token_gives_a_new_one_with_its_full_time(clock: FrozenClock) -> None:
     site = gate(clock)
     await site.enrol()
     link = FakeLink()
-    token = (await site.connect(link, site.knock())).result.token
+    token = (await site.connect(link, site.connect_param())).result.token
     clock.advance(100)
     renewed = await site.admission.renew(token, NOBODY, link)
     assert renewed.token != token
@@ -467,7 +474,7 @@ async def test_a_heartbeat_answers_the_seconds_left_of_the_token_that_it_carries
     site = gate(clock)
     device = await site.enrol()
     link = FakeLink()
-    first = (await site.connect(link, site.knock())).result.token
+    first = (await site.connect(link, site.connect_param())).result.token
     clock.advance(100.5)
     own = KeepaliveParam(did=device.did, sn=SN)
     assert site.admission.heartbeat(first, own, link).expire == 3499
@@ -480,7 +487,7 @@ async def test_heartbeats_write_nothing(clock: FrozenClock) -> None:
     site = gate(clock)
     device = await site.enrol()
     link = FakeLink()
-    token = (await site.connect(link, site.knock())).result.token
+    token = (await site.connect(link, site.connect_param())).result.token
     written = site.store.writes
     clock.advance(30)
     with trio.testing.assert_no_checkpoints():
@@ -497,7 +504,7 @@ async def test_a_foreign_did_or_sn_in_a_heartbeat_is_421_and_changes_nothing(
     site = gate(clock)
     device = await site.enrol()
     link = FakeLink()
-    token = (await site.connect(link, site.knock())).result.token
+    token = (await site.connect(link, site.connect_param())).result.token
     before = site.devices.get(device.did)
     clock.advance(30)
     with pytest.raises(DeviceNotRegistered):
@@ -513,8 +520,8 @@ async def test_a_missing_unknown_or_expired_token_is_401(clock: FrozenClock) -> 
     await site.enrol()
     await site.enrol("OTHER-SN")
     link, other = FakeLink(), FakeLink()
-    token = (await site.connect(link, site.knock())).result.token
-    foreign = (await site.connect(other, site.knock("OTHER-SN"))).result.token
+    token = (await site.connect(link, site.connect_param())).result.token
+    foreign = (await site.connect(other, site.connect_param("OTHER-SN"))).result.token
     for wrong in (None, "", "nonsense", "x" * 1000, "\udcff", foreign):
         with pytest.raises(NotAuthorised):
             site.admission.heartbeat(wrong, NOBODY, link)
@@ -526,35 +533,35 @@ async def test_a_missing_unknown_or_expired_token_is_401(clock: FrozenClock) -> 
 async def test_the_token_of_a_disabled_or_removed_device_is_401(clock: FrozenClock) -> None:
     site = gate(clock)
     device = await site.enrol()
-    token = (await site.connect(FakeLink(), site.knock())).result.token
+    token = (await site.connect(FakeLink(), site.connect_param())).result.token
     await site.devices.change(device.did, DeviceChange(enabled=False))
     with pytest.raises(NotAuthorised):
-        site.admission.holder(token)
+        site.authentication.by_token(token)
     await site.devices.change(device.did, DeviceChange(enabled=True))
     await site.devices.remove(device.did)
     with pytest.raises(NotAuthorised):
-        site.admission.holder(token)
+        site.authentication.by_token(token)
 
 
 async def test_a_second_connection_of_a_device_replaces_the_first(clock: FrozenClock) -> None:
     site = gate(clock)
     device = await site.enrol()
     first, second = FakeLink(), FakeLink()
-    token = (await site.connect(first, site.knock())).result.token
-    await site.connect(second, site.knock())
+    token = (await site.connect(first, site.connect_param())).result.token
+    await site.connect(second, site.connect_param())
     assert first.closed is not None
     site.admission.leave(first, first.closed)
     assert site.registry.get(device.did) is second
     assert site.devices.get(device.did).state == "online"
-    site.admission.holder(token)
+    site.authentication.by_token(token)
 
 
 async def test_a_connect_on_a_connection_that_is_in_closes_nothing(clock: FrozenClock) -> None:
     site = gate(clock)
     device = await site.enrol()
     link = FakeLink()
-    first = await site.connect(link, site.knock())
-    second = await site.connect(link, site.knock())
+    first = await site.connect(link, site.connect_param())
+    second = await site.connect(link, site.connect_param())
     assert link.closed is None
     assert site.registry.get(device.did) is link
     assert first.result.token != second.result.token
@@ -565,8 +572,8 @@ async def test_coming_in_and_leaving_are_told_to_listeners(clock: FrozenClock) -
     device = await site.enrol()
     link = FakeLink()
     with site.changes.subscribe() as changes:
-        await site.connect(link, site.knock())
-        await site.connect(link, site.knock())
+        await site.connect(link, site.connect_param())
+        await site.connect(link, site.connect_param())
         assert await changes.next() == [Change("device", device.did)]
         site.admission.leave(link, "gone")
         site.admission.leave(link, "gone")
@@ -588,7 +595,7 @@ async def test_a_device_changed_while_its_token_is_written_does_not_come_in(
             site: Gate = site, link: FakeLink = link, connected: list[str] = connected
         ) -> None:
             with suppress(HubError):
-                connected.append((await site.connect(link, site.knock())).result.token)
+                connected.append((await site.connect(link, site.connect_param())).result.token)
 
         async with trio.open_nursery() as nursery:
             nursery.start_soon(connect)
@@ -602,14 +609,14 @@ async def test_a_device_changed_while_its_token_is_written_does_not_come_in(
         assert site.store.rows("SELECT 1 FROM token WHERE did = ?", device.did) == []
         for token in connected:
             with pytest.raises(NotAuthorised):
-                site.admission.holder(token)
+                site.authentication.by_token(token)
 
 
 async def test_where_nothing_can_be_stored_nobody_comes_in(clock: FrozenClock) -> None:
     site = gate(clock)
     await site.enrol()
     site.store.refuses = True
-    param = site.knock()
+    param = site.connect_param()
     with pytest.raises(CannotStoreNow):
         await site.connect(FakeLink(), param)
     site.store.refuses = False
@@ -623,14 +630,14 @@ async def test_after_five_failures_within_a_minute_answers_are_held_back(
     await site.enrol()
     link = FakeLink()
     for _ in range(5):
-        await refusal(site, link, site.knock(code="OTHER"))
+        await refusal(site, link, site.connect_param(code="OTHER"))
     assert link.held == []
     for _ in range(7):
-        await refusal(site, link, site.knock(code="OTHER"))
+        await refusal(site, link, site.connect_param(code="OTHER"))
         clock.advance(link.held[-1])
     assert link.held == [1, 2, 4, 8, 16, 30, 30]
     clock.advance(61)
-    await refusal(site, link, site.knock(code="OTHER"))
+    await refusal(site, link, site.connect_param(code="OTHER"))
     assert len(link.held) == 7
 
 
@@ -640,12 +647,12 @@ async def test_a_good_signature_is_never_held_back(clock: FrozenClock) -> None:
     device = await site.enrol()
     attacker, camera = FakeLink(), FakeLink()
     for _ in range(20):
-        await refusal(site, attacker, site.knock(code="GUESS"))
-    await site.connect(camera, site.knock())
+        await refusal(site, attacker, site.connect_param(code="GUESS"))
+    await site.connect(camera, site.connect_param())
     assert camera.held == []
     late = FakeLink()
     for _ in range(20):
-        await refusal(site, late, site.knock(did="999"))
+        await refusal(site, late, site.connect_param(did="999"))
     assert late.held == []
     assert site.registry.get(device.did) is camera
 
@@ -659,12 +666,12 @@ async def test_one_bad_camera_behind_a_shared_address_does_not_slow_the_others(
     for number in range(63):
         await site.enrol(f"GOOD{number}")
     for _ in range(30):
-        await refusal(site, bad, site.knock("BAD", code="OTHER"))
+        await refusal(site, bad, site.connect_param("BAD", code="OTHER"))
     assert bad.held
     for number in range(63):
         link = FakeLink()
-        await refusal(site, link, site.knock(f"GOOD{number}", code="OTHER"))
-        await site.connect(link, site.knock(f"GOOD{number}"))
+        await refusal(site, link, site.connect_param(f"GOOD{number}", code="OTHER"))
+        await site.connect(link, site.connect_param(f"GOOD{number}"))
         assert link.held == []
 
 
@@ -673,82 +680,8 @@ async def test_unknown_sns_are_slowed_by_address(clock: FrozenClock) -> None:
     await site.enrol()
     flood, neighbour = FakeLink("10.6.6.6"), FakeLink()
     for number in range(6):
-        await refusal(site, flood, site.knock(f"NOBODY{number}"))
+        await refusal(site, flood, site.connect_param(f"NOBODY{number}"))
     assert flood.held == [1]
     assert site.enrolment.waiting()[-1].slowed_until == clock.ms + 1000
-    await refusal(site, neighbour, site.knock("NOBODY0"))
+    await refusal(site, neighbour, site.connect_param("NOBODY0"))
     assert neighbour.held == []
-
-
-def signed(site: Gate, did: str, **params: str) -> dict[str, str]:
-    device = site.store.devices.by_did(did)
-    query = {"appid": device.appid, "ts": str(int(site.clock.seconds)), **params}
-    return {**query, "sign": sign_params(query, site.store.devices.secrets(did).secret)}
-
-
-async def test_the_signature_of_3_names_its_device(clock: FrozenClock) -> None:
-    site = gate(clock)
-    device = await site.enrol()
-    query = signed(site, device.did, page="1")
-    assert site.admission.holder_by_sign(query, None).did == device.did
-    with_body = signed(site, device.did, body_md5=body_md5(b"{}"))
-    assert site.admission.holder_by_sign(with_body, body_md5(b"{}")).did == device.did
-
-
-async def test_a_wrong_signature_of_3_is_refused_with_its_code(clock: FrozenClock) -> None:
-    site = gate(clock)
-    device = await site.enrol()
-    query = signed(site, device.did)
-    for wrong, md5 in (
-        ({**query, "page": "2"}, None),
-        ({key: value for key, value in query.items() if key != "sign"}, None),
-        (signed(site, device.did, ts=str(int(clock.seconds) - 301)), None),
-        (signed(site, device.did, ts="soon"), None),
-        (signed(site, device.did, body_md5=body_md5(b"{}")), body_md5(b"[]")),
-    ):
-        with pytest.raises(WrongSignature):
-            site.admission.holder_by_sign(wrong, md5)
-    with pytest.raises(InvalidAppId):
-        site.admission.holder_by_sign({**query, "appid": "NOBODY"}, None)
-    await site.devices.change(device.did, DeviceChange(enabled=False))
-    with pytest.raises(NotAuthorised):
-        site.admission.holder_by_sign(query, None)
-
-
-async def test_an_address_stands_for_a_device_only_while_it_is_online_from_there(
-    clock: FrozenClock,
-) -> None:
-    site = gate(clock)
-    device = await site.enrol()
-    link = FakeLink("10.0.0.8")
-    assert site.admission.holder_by_address(SN, "", "10.0.0.8") is None
-    assert not site.admission.expects_from("10.0.0.8")
-    await site.connect(link, site.knock())
-    found = site.admission.holder_by_address(SN, "", "10.0.0.8")
-    assert found is not None
-    assert found.did == device.did
-    assert site.admission.expects_from("10.0.0.8")
-    assert site.admission.holder_by_address(SN, "", "10.0.0.9") is None
-    site.admission.leave(link, "gone")
-    assert site.admission.holder_by_address(SN, "", "10.0.0.8") is None
-
-
-async def test_without_a_token_a_did_that_is_nobodys_is_421(clock: FrozenClock) -> None:
-    site = gate(clock)
-    await site.enrol()
-    other = await site.enrol("OTHER")
-    await site.connect(FakeLink("10.0.0.8"), site.knock())
-    with pytest.raises(DeviceNotRegistered, match="did: "):
-        site.admission.holder_by_address(SN, "999", "10.0.0.8")
-    assert site.admission.holder_by_address(SN, "999", "10.0.0.9") is None
-    # Another device's own did is foreign, and refused where the body is read.
-    assert site.admission.holder_by_address(SN, other.did, "10.0.0.8") is not None
-
-
-async def test_whoever_uploads_was_heard(clock: FrozenClock) -> None:
-    site = gate(clock)
-    device = await site.enrol()
-    token = (await site.connect(FakeLink(), site.knock())).result.token
-    clock.advance(10)
-    site.admission.holder(token)
-    assert site.devices.get(device.did).last_seen == clock.ms

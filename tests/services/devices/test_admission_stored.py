@@ -28,16 +28,16 @@ async def test_tokens_survive_a_restart(clock: FrozenClock, tmp_path: Path) -> N
     async with running(tmp_path, clock) as site:
         device = await site.enrol(did="12")
         link = FakeLink()
-        first = (await site.connect(link, site.knock(did="12"))).result.token
-        second = (await site.connect(link, site.knock(did="12"))).result.token
+        first = (await site.connect(link, site.connect_param(did="12"))).result.token
+        second = (await site.connect(link, site.connect_param(did="12"))).result.token
     clock.advance(30)
     async with running(tmp_path, clock) as site:
-        assert site.admission.holder(first).did == device.did
-        assert site.admission.holder(second).did == device.did
+        assert site.authentication.by_token(first).did == device.did
+        assert site.authentication.by_token(second).did == device.did
         clock.advance(31)
         with pytest.raises(NotAuthorised):
-            site.admission.holder(first)
-        site.admission.holder(second)
+            site.authentication.by_token(first)
+        site.authentication.by_token(second)
 
 
 async def test_a_replayed_connect_is_refused_after_a_restart(
@@ -45,7 +45,7 @@ async def test_a_replayed_connect_is_refused_after_a_restart(
 ) -> None:
     async with running(tmp_path, clock) as site:
         await site.enrol(did="12")
-        param = site.knock(did="12")
+        param = site.connect_param(did="12")
         await site.connect(FakeLink(), param)
     async with running(tmp_path, clock) as site:
         with pytest.raises(WrongSignature, match="repeats"):
@@ -57,7 +57,7 @@ async def test_of_many_equal_connects_at_once_one_is_let_in(
 ) -> None:
     async with running(tmp_path, clock) as site:
         await site.enrol(did="12")
-        param = site.knock(did="12")
+        param = site.connect_param(did="12")
         codes: list[int] = []
 
         async def connect() -> None:
@@ -80,16 +80,16 @@ async def test_what_a_device_showed_of_itself_survives_a_restart(
     async with running(tmp_path, clock) as site:
         device = await site.enrol(name="Gate")
         with pytest.raises(HubError):
-            await site.connect(FakeLink(), site.knock())
-        await site.enrolment.initial.settle_did(device.did, "none")
-        await site.connect(FakeLink(), site.knock(form="md5-hex-lower", ip="192.168.1.5"))
+            await site.connect(FakeLink(), site.connect_param())
+        await site.enrolment.provisioning.settle_did(device.did, "none")
+        await site.connect(FakeLink(), site.connect_param(form="md5-hex-lower", ip="192.168.1.5"))
         await site.devices.flush()
         before = site.devices.get(device.did)
     async with running(tmp_path, clock) as site:
         after = site.devices.get(device.did)
         assert after.sign_form == "md5-hex-lower"
         assert (after.ip, after.last_seen) == ("192.168.1.5", before.last_seen)
-        await site.connect(FakeLink(), site.knock(ts=int(clock.seconds) - 9))
+        await site.connect(FakeLink(), site.connect_param(ts=int(clock.seconds) - 9))
 
 
 async def test_a_device_disabled_while_it_connects_gets_no_lasting_token(
@@ -101,7 +101,7 @@ async def test_a_device_disabled_while_it_connects_gets_no_lasting_token(
 
         async def connect() -> None:
             with suppress(HubError):
-                admitted = await site.connect(FakeLink(), site.knock(did="12"))
+                admitted = await site.connect(FakeLink(), site.connect_param(did="12"))
                 tokens.append(admitted.result.token)
 
         async with trio.open_nursery() as nursery:
@@ -110,7 +110,7 @@ async def test_a_device_disabled_while_it_connects_gets_no_lasting_token(
         assert site.devices.get("12").state == "disabled"
         for token in tokens:
             with pytest.raises(NotAuthorised):
-                site.admission.holder(token)
+                site.authentication.by_token(token)
 
 
 async def test_an_import_of_a_thousand_is_one_write(clock: FrozenClock, tmp_path: Path) -> None:

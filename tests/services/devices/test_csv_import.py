@@ -8,8 +8,8 @@ import io
 import pytest
 
 from hub.services.devices.csv_import import (
-    MOST_NAMED,
-    MOST_ROWS,
+    MAX_NAMED,
+    MAX_ROWS,
     BadCsv,
     DeviceCsv,
     ImportRow,
@@ -73,15 +73,15 @@ def test_what_is_no_csv_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_rows_of_one_import_are_bounded() -> None:
-    rows = "".join(f"SN{n},1\n" for n in range(MOST_ROWS + 1000))
-    assert faults_of(f"sn,code\n{rows}") == [(MOST_ROWS + 2, "rows", "")]
+    rows = "".join(f"SN{n},1\n" for n in range(MAX_ROWS + 1000))
+    assert faults_of(f"sn,code\n{rows}") == [(MAX_ROWS + 2, "rows", "")]
 
 
 def test_a_message_names_twenty_and_counts_the_rest() -> None:
     faults = [RowFault(n, "wrong", "sn: wrong", "sn") for n in range(2, 50)]
     message = BadCsv(faults).message
     assert message.startswith("line 2: sn: wrong; line 3: sn: wrong; ")
-    assert message.endswith(f"line {MOST_NAMED + 1}: sn: wrong; and 28 more")
+    assert message.endswith(f"line {MAX_NAMED + 1}: sn: wrong; and 28 more")
 
 
 async def test_an_export_is_an_import_without_its_codes(clock: FrozenClock) -> None:

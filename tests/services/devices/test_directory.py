@@ -96,8 +96,8 @@ async def test_an_import_is_all_or_nothing_and_names_the_line(clock: FrozenClock
         (new("B", code=""), "line 3: code: "),
         (new("TAKEN"), "line 3: sn: "),
         (new("B", did="1"), "line 3: did: "),
-        (new("A"), "line 3: sn: A stands in line 2"),
-        (new("B", did="7"), "line 3: did: 7 stands in line 2"),
+        (new("A"), "line 3: sn: A is already in line 2"),
+        (new("B", did="7"), "line 3: did: 7 is already in line 2"),
         (new("B", key="x"), "line 3: key: "),
     ):
         with pytest.raises(BadParameter) as caught:
@@ -165,25 +165,11 @@ async def test_who_may_no_longer_come_in_is_put_out_at_once(
     site = gate(clock)
     device = await site.enrol()
     link = FakeLink()
-    token = (await site.connect(link, site.knock())).result.token
+    token = (await site.connect(link, site.connect_param())).result.token
     await site.devices.change(device.did, change)
     assert link.closed == "the device was changed"
     with pytest.raises(NotAuthorised):
-        site.admission.holder(token)
-
-
-async def test_a_change_is_carried_through_though_whoever_asked_hangs_up(
-    clock: FrozenClock,
-) -> None:
-    site = gate(clock)
-    device = await site.enrol()
-    link = FakeLink()
-    await site.connect(link, site.knock())
-    with trio.CancelScope() as page:
-        page.cancel()
-        await site.devices.change(device.did, DeviceChange(code="NEWCODE1"))
-    assert link.closed is not None
-    assert site.store.rows("SELECT 1 FROM token WHERE did = ?", device.did) == []
+        site.authentication.by_token(token)
 
 
 @pytest.mark.parametrize(
@@ -195,12 +181,12 @@ async def test_other_changes_leave_the_connection_alone(
     site = gate(clock)
     device = await site.enrol()
     link = FakeLink()
-    token = (await site.connect(link, site.knock())).result.token
+    token = (await site.connect(link, site.connect_param())).result.token
     with site.changes.subscribe() as changes:
         await site.devices.change(device.did, change)
         assert await changes.next() == [Change("device", device.did)]
     assert link.closed is None
-    site.admission.holder(token)
+    site.authentication.by_token(token)
 
 
 async def test_a_change_with_a_bad_field_changes_nothing(clock: FrozenClock) -> None:
@@ -226,15 +212,15 @@ async def test_a_camera_takes_the_place_of_a_broken_one(clock: FrozenClock) -> N
     """D3: by giving its did a new SN, code and key."""
     site = gate(clock, require_did="auto")
     device = await site.enrol(name="Gate")
-    await site.enrolment.initial.settle_did(device.did, "none")
-    await site.connect(FakeLink(), site.knock())
+    await site.enrolment.provisioning.settle_did(device.did, "none")
+    await site.connect(FakeLink(), site.connect_param())
     change = DeviceChange(sn="NEW-SN", code="NEWCODE1", key=public_pem(1))
     view = await site.devices.change(device.did, change)
     assert (view.did, view.name, view.sign_form) == (device.did, "Gate", None)
     assert site.devices.device(device.did).did_state == "unknown"
     with pytest.raises(HubError):
-        await site.connect(FakeLink(), site.knock())
-    replacement = site.knock("NEW-SN", code="NEWCODE1", key=1, did=device.did)
+        await site.connect(FakeLink(), site.connect_param())
+    replacement = site.connect_param("NEW-SN", code="NEWCODE1", key=1, did=device.did)
     assert (await site.connect(FakeLink(), replacement)).device.did == device.did
 
 
@@ -242,14 +228,14 @@ async def test_a_device_that_fails_says_why_while_it_is_offline(clock: FrozenClo
     site = gate(clock)
     device = await site.enrol()
     with pytest.raises(HubError):
-        await site.connect(FakeLink(), site.knock(code="WRONG"))
+        await site.connect(FakeLink(), site.connect_param(code="WRONG"))
     view = site.devices.get(device.did)
     assert view.waiting_reason == "the code does not match the signature"
     await site.devices.change(device.did, DeviceChange(code="WRONG"))
     assert site.devices.get(device.did).waiting_reason is None
-    await site.connect(FakeLink(), site.knock(code="WRONG"))
+    await site.connect(FakeLink(), site.connect_param(code="WRONG"))
     with pytest.raises(HubError):
-        await site.connect(FakeLink("10.6.6.6"), site.knock())
+        await site.connect(FakeLink("10.6.6.6"), site.connect_param())
     assert site.devices.get(device.did).waiting_reason is None
 
 
@@ -257,7 +243,7 @@ async def test_removing_a_device_ends_all_that_was_its_own(clock: FrozenClock) -
     site = gate(clock)
     device = await site.enrol()
     link = FakeLink()
-    token = (await site.connect(link, site.knock())).result.token
+    token = (await site.connect(link, site.connect_param())).result.token
     await site.devices.remove(device.did)
     assert link.closed is not None
     for did in (device.did, "999"):
@@ -266,7 +252,7 @@ async def test_removing_a_device_ends_all_that_was_its_own(clock: FrozenClock) -
     with pytest.raises(NoSuchResource):
         site.devices.get(device.did)
     with pytest.raises(NotAuthorised):
-        site.admission.holder(token)
+        site.authentication.by_token(token)
 
 
 @pytest.mark.parametrize("is_removed", [False, True])
@@ -344,7 +330,7 @@ async def test_what_was_heard_of_many_devices_is_saved_in_one_write(clock: Froze
     for number in range(50):
         await site.enrol(f"SN{number}")
         link = FakeLink()
-        token = (await site.connect(link, site.knock(f"SN{number}"))).result.token
+        token = (await site.connect(link, site.connect_param(f"SN{number}"))).result.token
         for _ in range(10):
             site.admission.heartbeat(token, KeepaliveParam(), link)
     written = site.store.writes

@@ -26,7 +26,16 @@ from hub.services.devices.provisioning import kept_delivery
 from hub.wire.session import InitParam
 from hub.wire.uploads.bodies import DeviceInfo
 from tests.support.clock import FrozenClock
-from tests.support.gate import CODE, SN, FakeLink, Gate, gate, public_pem, why, why_waiting
+from tests.support.gate import (
+    CODE,
+    SN,
+    FakeLink,
+    Gate,
+    gate,
+    pending_codes,
+    public_pem,
+    refusal_codes,
+)
 
 TAKEN = DeviceAnswer(200, "OK")
 
@@ -42,7 +51,7 @@ async def knocking(clock: FrozenClock, **config: str) -> tuple[Gate, FakeLink]:
 
 async def turned_away(site: Gate, link: FakeLink, **fields: object) -> HubError:
     with pytest.raises(HubError) as caught:
-        await site.connect(link, site.knock(**fields))
+        await site.connect(link, site.connect_param(**fields))
     return caught.value
 
 
@@ -54,7 +63,7 @@ async def test_a_device_that_knocks_waits_in_one_row(clock: FrozenClock) -> None
     (row,) = site.enrolment.waiting()
     assert (row.sn, row.attempt.ip, row.attempt.address) == (SN, "192.168.1.9", link.address)
     assert (row.first_seen, row.last_seen, row.tries) == (first, clock.ms, 2)
-    assert why_waiting(site) == ["unknown"]
+    assert pending_codes(site) == ["unknown"]
 
 
 async def test_the_reason_says_what_the_installer_should_know_first(clock: FrozenClock) -> None:
@@ -63,7 +72,7 @@ async def test_the_reason_says_what_the_installer_should_know_first(clock: Froze
 
     async def reason(**fields: object) -> str:
         await turned_away(site, link, **fields)
-        return " ".join(why_waiting(site))
+        return " ".join(pending_codes(site))
 
     assert await reason() == "no-key"
     await site.devices.set_site_key(public_pem())
@@ -98,7 +107,7 @@ async def test_an_accepted_device_connects_again_on_the_same_connection(
     site, link = await knocking(clock)
     link.answers = [TAKEN]
     accepted = await site.enrolment.accept(SN, CODE)
-    await site.connect(link, site.knock(did=accepted.device.did))
+    await site.connect(link, site.connect_param(did=accepted.device.did))
     assert site.devices.get(accepted.device.did).state == "online"
     assert site.store.devices.by_did(accepted.device.did).did_state == "known"
 
@@ -114,7 +123,7 @@ async def test_a_signature_that_does_not_fit_is_423_and_nothing_is_stored(
         await site.enrolment.accept(SN, code, key=None if key is None else public_pem(key))
     assert site.devices.list() == []
     assert link.requests == []
-    assert why_waiting(site) == [reason]
+    assert pending_codes(site) == [reason]
 
 
 async def test_without_a_key_a_signature_cannot_be_checked(clock: FrozenClock) -> None:
@@ -204,7 +213,7 @@ async def test_how_the_parameters_were_taken_is_told_and_kept(
     accepted = await site.enrolment.accept(SN, CODE)
     assert (accepted.outcome, accepted.message) == (outcome, message)
     assert site.devices.get(accepted.device.did).init_outcome == message
-    await site.connect(link, site.knock())
+    await site.connect(link, site.connect_param())
     assert site.store.devices.by_did(accepted.device.did).did_state == "none"
 
 
@@ -212,7 +221,7 @@ async def test_a_device_that_has_left_is_sent_its_parameters_at_its_next_connect
     clock: FrozenClock,
 ) -> None:
     site, link = await knocking(clock)
-    site.room.leave(link)
+    site.pending.leave(link)
     accepted = await site.enrolment.accept(SN, CODE)
     assert accepted.outcome == "not-sent"
     assert site.devices.device(accepted.device.did).did_state == "unknown"
@@ -222,7 +231,7 @@ async def test_a_device_that_leaves_while_it_is_stored_is_not_called_mute(
     clock: FrozenClock,
 ) -> None:
     site, link = await knocking(clock)
-    site.store.before_write = lambda: site.room.leave(link)
+    site.store.before_write = lambda: site.pending.leave(link)
     accepted = await site.enrolment.accept(SN, CODE)
     assert accepted.outcome == "not-sent"
     assert site.devices.device(accepted.device.did).did_state == "unknown"
@@ -244,7 +253,7 @@ async def offered(clock: FrozenClock, *answers: DeviceAnswer | Exception) -> tup
     link = FakeLink()
     link.answers = list(answers)
     await turned_away(site, link)
-    await site.enrolment.initial.offer(device.did, link)
+    await site.enrolment.provisioning.offer(device.did, link)
     assert len(link.requests) == 1
     return site, device.did
 
@@ -256,14 +265,14 @@ async def test_a_device_that_does_not_take_a_did_comes_in_without(
     """D2: an error, 10 s of silence, and the end of the connection all mean so."""
     site, did = await offered(clock, answer)
     assert site.store.devices.by_did(did).did_state == "none"
-    await site.connect(FakeLink(), site.knock())
-    await site.connect(FakeLink(), site.knock())
+    await site.connect(FakeLink(), site.connect_param())
+    await site.connect(FakeLink(), site.connect_param())
 
 
 async def test_a_device_that_takes_its_did_comes_in_with_it(clock: FrozenClock) -> None:
     site, did = await offered(clock, TAKEN)
     assert site.store.devices.by_did(did).did_state == "sent"
-    await site.connect(FakeLink(), site.knock(did=did))
+    await site.connect(FakeLink(), site.connect_param(did=did))
     assert site.store.devices.by_did(did).did_state == "known"
 
 
@@ -276,13 +285,13 @@ async def test_a_connect_right_behind_the_answer_is_judged_by_it(clock: FrozenCl
 
     async def connect_again() -> None:
         site.store.before_write = None
-        await site.connect(link, site.knock())
+        await site.connect(link, site.connect_param())
 
     async with trio.open_nursery() as nursery:
         site.store.before_write = lambda: nursery.start_soon(connect_again)
-        await site.enrolment.initial.offer(device.did, link)
+        await site.enrolment.provisioning.offer(device.did, link)
     assert site.registry.get(device.did)
-    await site.connect(FakeLink(), site.knock())
+    await site.connect(FakeLink(), site.connect_param())
 
 
 async def test_a_device_that_connects_with_its_did_has_it_whatever_it_answers(
@@ -290,15 +299,15 @@ async def test_a_device_that_connects_with_its_did_has_it_whatever_it_answers(
 ) -> None:
     site = gate(clock, require_did="auto")
     device = await site.enrol()
-    await site.enrolment.initial.settle_did(device.did, "sent")
+    await site.enrolment.provisioning.settle_did(device.did, "sent")
     link = FakeLink()
     link.answers = [DeviceSilent()]
 
     async def connect_with_did() -> None:
-        await site.connect(link, site.knock(did=device.did))
+        await site.connect(link, site.connect_param(did=device.did))
 
     link.meanwhile = connect_with_did
-    await site.enrolment.initial.offer(device.did, link)
+    await site.enrolment.provisioning.offer(device.did, link)
     assert site.store.devices.by_did(device.did).did_state == "known"
 
 
@@ -311,10 +320,10 @@ async def test_parameters_on_their_way_are_not_sent_twice(clock: FrozenClock) ->
     async def connect_meanwhile() -> None:
         error = await turned_away(site, link)
         assert getattr(error, "offer", None) is False
-        await site.enrolment.initial.offer(device.did, link)
+        await site.enrolment.provisioning.offer(device.did, link)
 
     link.meanwhile = connect_meanwhile
-    await site.enrolment.initial.offer(device.did, link)
+    await site.enrolment.provisioning.offer(device.did, link)
     assert len(link.requests) == 1
 
 
@@ -331,7 +340,7 @@ async def test_how_a_camera_took_its_parameters_is_not_said_of_the_one_in_its_pl
         await site.devices.change(device.did, DeviceChange(sn="NEW-SN"))
 
     link.meanwhile = replace_it
-    await site.enrolment.initial.offer(device.did, link)
+    await site.enrolment.provisioning.offer(device.did, link)
     after = site.devices.device(device.did)
     assert (after.did_state, after.init_outcome) == ("unknown", None)
 
@@ -348,8 +357,8 @@ async def test_an_offer_to_a_device_that_is_removed_meanwhile_ends_quietly(
         await site.devices.remove(device.did)
 
     link.meanwhile = remove
-    await site.enrolment.initial.offer(device.did, link)
-    assert not site.enrolment.initial.is_offering(device.did)
+    await site.enrolment.provisioning.offer(device.did, link)
+    assert not site.enrolment.provisioning.is_offering(device.did)
 
 
 async def test_an_enrolled_sn_that_knocks_is_told_at_once_whether_it_fits(
@@ -357,7 +366,7 @@ async def test_an_enrolled_sn_that_knocks_is_told_at_once_whether_it_fits(
 ) -> None:
     site, _ = await knocking(clock)
     view = await site.devices.add(NewDevice(sn=SN, code="WRONG"))
-    assert (why(site, view.did), view.state) == (["code-mismatch"], "offline")
+    assert (refusal_codes(site, view.did), view.state) == (["code-mismatch"], "offline")
     assert site.enrolment.waiting() == []
 
 
@@ -365,7 +374,7 @@ async def test_replays_of_a_knock_do_not_enrol(clock: FrozenClock) -> None:
     """The last signature counts, so a good one that was overheard does not stay good for long."""
     site, link = await knocking(clock)
     with pytest.raises(HubError):
-        await site.connect(link, replace(site.knock(), sign="AAAA"))
+        await site.connect(link, replace(site.connect_param(), sign="AAAA"))
     with pytest.raises(WrongSignature):
         await site.enrolment.accept(SN, CODE)
 
@@ -374,7 +383,7 @@ async def test_a_key_of_another_camera_is_told_before_any_code_is_typed(clock: F
     site = gate(clock)
     await site.devices.set_site_key(public_pem(1))
     await turned_away(site, FakeLink())
-    assert why_waiting(site) == ["key-mismatch"]
+    assert pending_codes(site) == ["key-mismatch"]
 
 
 async def test_all_that_is_wrong_is_told_at_once(clock: FrozenClock) -> None:
@@ -382,7 +391,7 @@ async def test_all_that_is_wrong_is_told_at_once(clock: FrozenClock) -> None:
     await turned_away(site, link, ts=int(clock.seconds) - 28_680)
     with pytest.raises(WrongSignature, match=r"code does not match.*; its clock is 7 h 58 min"):
         await site.enrolment.accept(SN, "WRONG")
-    assert why_waiting(site) == ["code-mismatch", "clock-off"]
+    assert pending_codes(site) == ["code-mismatch", "clock-off"]
 
 
 async def test_an_accepted_device_whose_clock_is_off_is_told_so_before_it_tries(
@@ -393,7 +402,7 @@ async def test_an_accepted_device_whose_clock_is_off_is_told_so_before_it_tries(
     await turned_away(site, link, ts=int(clock.seconds) - 28_680)
     accepted = await site.enrolment.accept(SN, CODE)
     assert accepted.outcome == "taken"
-    assert why(site, accepted.device.did) == ["clock-off"]
+    assert refusal_codes(site, accepted.device.did) == ["clock-off"]
     view = await site.devices.change(accepted.device.did, DeviceChange(clock_trusted=False))
     assert view.waiting is None
 
@@ -487,7 +496,7 @@ async def test_codes_are_tried_only_so_fast(clock: FrozenClock, autojump_clock: 
 async def test_a_waiting_camera_takes_the_place_of_a_broken_one(clock: FrozenClock) -> None:
     site = gate(clock, require_did="auto")
     broken = await site.enrol("BROKEN", name="Gate")
-    await site.connect(FakeLink(), site.knock("BROKEN", did=broken.did))
+    await site.connect(FakeLink(), site.connect_param("BROKEN", did=broken.did))
     site.devices.note_report(broken, DeviceInfo(fw_ver="1.2"))
     await site.devices.flush()
     link = FakeLink()
@@ -501,7 +510,7 @@ async def test_a_waiting_camera_takes_the_place_of_a_broken_one(clock: FrozenClo
     assert (view.did, view.sn, view.name, view.fw_ver) == (broken.did, SN, "Gate", None)
     assert link.requests[0][1].did == broken.did
     assert len(site.devices.list()) == 1
-    await site.connect(link, site.knock(did=broken.did))
+    await site.connect(link, site.connect_param(did=broken.did))
 
 
 async def test_a_change_to_a_camera_that_knocks_is_checked_as_accepting_it_is(
@@ -517,12 +526,12 @@ async def test_a_change_to_a_camera_that_knocks_is_checked_as_accepting_it_is(
     ):
         with pytest.raises(WrongSignature) as caught:
             await site.devices.change(broken.did, change)
-        (reason,) = site.room.find(SN).reasons  # type: ignore[union-attr]
+        (reason,) = site.pending.find(SN).reasons  # type: ignore[union-attr]
         assert caught.value.message == reason.sentence
         assert reason.code == ("key-mismatch" if change.code == CODE else "code-mismatch")
     assert site.devices.get(broken.did).sn == "BROKEN"
     await site.devices.change(broken.did, DeviceChange(sn=SN, code=CODE))
-    assert why_waiting(site) == []
+    assert pending_codes(site) == []
 
 
 async def test_a_change_of_the_serial_number_alone_keeps_the_code_and_is_checked_with_it(
@@ -542,7 +551,7 @@ async def test_a_stranger_that_knocks_with_a_cameras_sn_is_in_nobodys_way(
 ) -> None:
     site = gate(clock)
     broken = await site.enrol("BROKEN")
-    stranger = replace(site.knock(), sign="AAAA")
+    stranger = replace(site.connect_param(), sign="AAAA")
     with pytest.raises(HubError):
         await site.connect(FakeLink("10.0.0.9"), stranger)
     # It alone knocks: what it sends proves nothing, and the change is taken.
@@ -565,7 +574,7 @@ async def test_a_change_to_a_camera_that_sends_no_signature_is_taken_as_acceptin
     site = gate(clock)
     broken = await site.enrol("BROKEN")
     with pytest.raises(HubError):
-        await site.connect(FakeLink(), replace(site.knock(), sign=None))
+        await site.connect(FakeLink(), replace(site.connect_param(), sign=None))
     await site.devices.change(broken.did, DeviceChange(sn=SN, code="WRONG"))
     assert site.devices.get(broken.did).waiting_reason == "it sends no signature"
 
@@ -576,18 +585,18 @@ async def test_a_place_that_is_nobodys_cannot_be_taken(clock: FrozenClock) -> No
         await site.enrolment.accept(SN, CODE, replaces="99")
     with pytest.raises(BadParameter):
         await site.enrolment.accept(SN, CODE, replaces="99", did="5")
-    assert why_waiting(site) == ["unknown"]
+    assert pending_codes(site) == ["unknown"]
 
 
 async def test_parameters_are_sent_once_more_to_a_device_that_is_online(clock: FrozenClock) -> None:
     site = gate(clock)
     device = await site.enrol()
     link = FakeLink()
-    await site.connect(link, site.knock())
+    await site.connect(link, site.connect_param())
     link.answers = [DeviceAnswer(404, "no such uri"), TAKEN]
-    refused = await site.enrolment.initial.send_again(device.did)
+    refused = await site.enrolment.provisioning.send_again(device.did)
     assert (refused.outcome, refused.code, refused.device_msg) == ("refused", "404", "no such uri")
-    assert (await site.enrolment.initial.send_again(device.did)).outcome == "taken"
+    assert (await site.enrolment.provisioning.send_again(device.did)).outcome == "taken"
     assert site.devices.get(device.did).init_outcome == "taken"
     assert [param.did for _, param in link.requests] == [device.did] * 2
 
@@ -596,10 +605,10 @@ async def test_who_looks_is_told_how_parameters_were_taken(clock: FrozenClock) -
     site = gate(clock)
     device = await site.enrol()
     link = FakeLink()
-    await site.connect(link, site.knock())
+    await site.connect(link, site.connect_param())
     link.answers = [TAKEN]
     with site.changes.subscribe() as changes:
-        await site.enrolment.initial.send_again(device.did)
+        await site.enrolment.provisioning.send_again(device.did)
         assert await changes.next() == [Change("device", device.did)]
 
 
@@ -608,12 +617,12 @@ async def test_a_device_that_is_offline_is_offered_its_parameters_at_its_next_co
 ) -> None:
     site = gate(clock, require_did="auto")
     device = await site.enrol()
-    await site.enrolment.initial.settle_did(device.did, "none")
-    assert (await site.enrolment.initial.send_again(device.did)).outcome == "not-sent"
+    await site.enrolment.provisioning.settle_did(device.did, "none")
+    assert (await site.enrolment.provisioning.send_again(device.did)).outcome == "not-sent"
     error = await turned_away(site, FakeLink())
     assert getattr(error, "offer", None) is True
     with pytest.raises(NoSuchResource):
-        await site.enrolment.initial.send_again("99")
+        await site.enrolment.provisioning.send_again("99")
 
 
 @pytest.mark.parametrize(

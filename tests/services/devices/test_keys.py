@@ -14,14 +14,23 @@ from hub.errors import HubError, NotAuthorised
 from hub.services.devices.directory import DeviceChange, NewDevice
 from hub.services.devices.keys import GRACE_MS
 from tests.support.clock import FrozenClock
-from tests.support.gate import CODE, SN, FakeLink, Gate, gate, private_key, public_pem, why
+from tests.support.gate import (
+    CODE,
+    SN,
+    FakeLink,
+    Gate,
+    gate,
+    private_key,
+    public_pem,
+    refusal_codes,
+)
 
 WEEK_SECONDS = GRACE_MS // 1000
 
 
 async def comes_in(site: Gate, key: int, sn: str = SN) -> bool:
     try:
-        await site.connect(FakeLink(), site.knock(sn, key=key, ts=int(site.clock.seconds)))
+        await site.connect(FakeLink(), site.connect_param(sn, key=key, ts=int(site.clock.seconds)))
     except HubError:
         return False
     finally:
@@ -33,10 +42,10 @@ async def test_a_new_key_alone_throws_nobody_out(clock: FrozenClock) -> None:
     site = gate(clock)
     device = await site.enrol(key=public_pem(1))
     link = FakeLink()
-    token = (await site.connect(link, site.knock(key=1))).result.token
+    token = (await site.connect(link, site.connect_param(key=1))).result.token
     view = await site.devices.change(device.did, DeviceChange(key=public_pem(2)))
     assert link.closed is None
-    site.admission.holder(token)
+    site.authentication.by_token(token)
     assert view.previous_key_until == clock.ms + GRACE_MS
 
 
@@ -52,7 +61,9 @@ async def test_the_earlier_key_is_good_until_the_device_signs_with_the_new_one(
     assert await comes_in(site, key=2)
     assert site.devices.get(device.did).previous_key_until is None
     assert not await comes_in(site, key=1)
-    assert why(site, device.did) == []  # it is online; the impostor's failure is not its own
+    assert (
+        refusal_codes(site, device.did) == []
+    )  # it is online; the impostor's failure is not its own
 
 
 async def test_the_earlier_key_is_good_for_a_week_at_most(clock: FrozenClock) -> None:
@@ -86,7 +97,7 @@ async def test_a_connect_ends_no_key_where_another_was_given_meanwhile(clock: Fr
     await site.devices.change(did, DeviceChange(key=public_pem(2)))
     seen_at_its_connect = site.store.devices.by_did(did)
     await site.devices.change(did, DeviceChange(key=public_pem(3)))
-    await site.devices.settle_key(seen_at_its_connect, public_pem(2))
+    await site.devices.keys.settle(seen_at_its_connect, public_pem(2))
     assert site.devices.get(did).previous_key_until is not None
 
 
@@ -128,12 +139,12 @@ async def test_an_earlier_key_that_was_stolen_is_ended_at_once(clock: FrozenCloc
     device = await site.enrol(key=public_pem(1))
     clock.advance(1)
     link = FakeLink()
-    token = (await site.connect(link, site.knock(key=1))).result.token
+    token = (await site.connect(link, site.connect_param(key=1))).result.token
     await site.devices.change(device.did, DeviceChange(key=public_pem(2)))
     await site.devices.change(device.did, DeviceChange(previous_key=None))
     assert link.closed == "the device was changed"
     with pytest.raises(NotAuthorised):
-        site.admission.holder(token)
+        site.authentication.by_token(token)
     assert not await comes_in(site, key=1)
 
 
@@ -185,14 +196,14 @@ async def test_without_the_site_key_who_relies_on_it_is_put_out(clock: FrozenClo
     relying, own = await site.enrol("SN-1"), await site.enrol("SN-2", key=public_pem(1))
     clock.advance(1)
     links = FakeLink(), FakeLink()
-    await site.connect(links[0], site.knock("SN-1"))
-    await site.connect(links[1], site.knock("SN-2", key=1))
+    await site.connect(links[0], site.connect_param("SN-1"))
+    await site.connect(links[1], site.connect_param("SN-2", key=1))
     await site.devices.remove_site_key()
     assert [link.closed for link in links] == ["the site key was removed", None]
     assert site.store.rows("SELECT 1 FROM token WHERE did = ?", relying.did) == []
     site.admission.leave(links[0], "gone")
     assert not await comes_in(site, key=0, sn="SN-1")
-    assert why(site, relying.did) == ["no-key"]
+    assert refusal_codes(site, relying.did) == ["no-key"]
     assert site.devices.get(own.did).state == "online"
 
 
@@ -203,9 +214,9 @@ async def test_who_waits_is_told_at_once_what_another_site_key_changes(clock: Fr
     assert not await comes_in(site, key=0, sn="SN-2")
 
     def told() -> tuple[list[str], list[str]]:
-        waiting = site.room.find("SN-2")
+        waiting = site.pending.find("SN-2")
         assert waiting is not None
-        return why(site, enrolled), [reason.code for reason in waiting.reasons]
+        return refusal_codes(site, enrolled), [reason.code for reason in waiting.reasons]
 
     assert told() == (["no-key"], ["no-key"])
     await site.devices.set_site_key(public_pem(1))

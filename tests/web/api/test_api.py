@@ -464,7 +464,10 @@ async def test_many_devices_are_imported_all_or_none(api: Client, as_csv: bool) 
     status, code, message = await refusal(await sent(rows[0], {"sn": "B"}, rows[0]))
     assert (status, code) == (400, 420)
     first = 2 if as_csv else 1
-    for text in (f"line {first + 1}: code: ", f"line {first + 2}: sn: A stands in line {first}"):
+    for text in (
+        f"line {first + 1}: code: ",
+        f"line {first + 2}: sn: A is already in line {first}",
+    ):
         assert text in message
     assert await good(await sent(*rows)) == {"count": 2, "dids": ["1", "2"]}
     assert [item["name"] for item in (await api.get("devices"))["items"]] == ["北门", ""]

@@ -20,6 +20,7 @@ from trio.testing import MockClock
 from hub.config import Config, DevicesConfig
 from hub.errors import CODES
 from hub.services.devices.admission import Admission
+from hub.services.devices.authentication import Authentication
 from hub.services.devices.directory import DeviceChange, NewDevice
 from hub.services.firmware.releases import Release
 from hub.store.records.record_query import RecordFilter
@@ -72,9 +73,10 @@ class Hub(FirmwareSite):
         self.registry = hub.registry
         config = hub.services.config.devices
         changes = hub.services.change_feed
+        authentication = Authentication(hub.store, hub.registry, config, clock)
         parts = (hub.store, hub.registry, hub.room, self.devices, hub.services.enrolment)
-        self.admission = Admission(*parts, changes, config, clock)
-        parts = replace(hub.services, admission=self.admission, ingest=self.ingest)
+        self.admission = Admission(*parts, authentication.tokens, changes, config, clock)
+        parts = replace(hub.services, authentication=authentication, ingest=self.ingest)
         self.api = device_api(parts, Bodies(parts.config.web))
         self.token = ""
 

@@ -120,7 +120,7 @@ async def test_d5_authentication_by_the_signature_of_three(api: Any, parts: Any)
         seen.append(query)
         return GATE
 
-    parts.admission.by_sign = by_sign
+    parts.authentication.on_signature = by_sign
     body = b'{"a": 1}'
     query = f"appid=A%2B1&ts=1&empty=&sign=S&body_md5={body_md5(body)}"
     assert (await ask(api, body, token=None, query=query)).outcome == (200, 200)
@@ -130,7 +130,7 @@ async def test_d5_authentication_by_the_signature_of_three(api: Any, parts: Any)
 
 
 async def test_d5_a_body_md5_has_to_fit(api: Any, parts: Any) -> None:
-    parts.admission.by_sign = lambda query: GATE
+    parts.authentication.on_signature = lambda query: GATE
     query = f"appid=A&ts=1&sign=S&body_md5={body_md5(b'other')}"
     call = await ask(api, token=None, query=query)
     assert call.outcome == (200, 423)
@@ -152,7 +152,7 @@ async def test_d6_what_admission_says_of_a_signature_is_answered(
     def refuse(query: dict[str, str]) -> Any:
         raise error
 
-    parts.admission.by_sign = refuse
+    parts.authentication.on_signature = refuse
     call = await ask(api, token=None, query="appid=A&ts=1&sign=S")
     assert call.outcome == (200, error.code)
     assert not call.wanted
@@ -164,7 +164,7 @@ async def test_a_flood_of_query_parameters_is_420(api: Any) -> None:
 
 
 async def test_d8_token_alone_is_the_default(api: Any, parts: Any) -> None:
-    parts.admission.by_address[GATE.sn, "10.0.0.8"] = GATE
+    parts.authentication.online_from[GATE.sn, "10.0.0.8"] = GATE
     assert (await ask(api, b'{"sn": "%s"}' % GATE.sn.encode(), token=None)).outcome == (401, 401)
 
 
@@ -174,7 +174,7 @@ class TestTokenOrAddress:
     @pytest.fixture
     def parts(self) -> Any:
         parts = services(devices={"http_auth": "token-or-address"})
-        parts.admission.by_address[GATE.sn, "10.0.0.8"] = GATE
+        parts.authentication.online_from[GATE.sn, "10.0.0.8"] = GATE
         return parts
 
     @pytest.mark.parametrize("token", [None, "expired"])

@@ -208,10 +208,10 @@ async def test_initial_parameters_are_sent_once_more(admin: Visitor) -> None:
     await admin.get("/cameras/1/manage")
     assert "no response" in admin.text
     assert "enter this one on its web page" in admin.text
-    admin.hub.enrolment.initial.delivery = Delivery("refused", "refused with 404")
+    admin.hub.enrolment.provisioning.delivery = Delivery("refused", "refused with 404")
     await admin.send("/cameras/1/init")
     assert admin.goes_to == "/cameras/1/manage?done=init-refused"
-    assert admin.hub.enrolment.initial.sent == ["1"]
+    assert admin.hub.enrolment.provisioning.sent == ["1"]
     assert admin.hub.accounts.audited == [("user admin", "device.init", "1")]
 
 

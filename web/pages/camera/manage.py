@@ -102,7 +102,7 @@ async def send_parameters(did: int) -> Response:
     me = await auth.require_role("admin")
     await auth.check_csrf()
     hub = auth.services()
-    delivery = await hub.enrolment.initial.send_again(str(did))
+    delivery = await hub.enrolment.provisioning.send_again(str(did))
     await hub.audit.add(auth.actor(me), "device.init", str(did))
     return redirect_to(f"/cameras/{did}/manage?done=init-{delivery.outcome}")
 

@@ -6,7 +6,7 @@ from msgspec import Struct
 from quart import Blueprint, Response
 
 from hub.errors import BadParameter
-from hub.services.devices.csv_import import MOST_BYTES, BadCsv, DeviceCsv, RowFault
+from hub.services.devices.csv_import import MAX_CSV_BYTES, BadCsv, DeviceCsv, RowFault
 from web import auth
 from web.forms.file_forms import FileForm, read_file_form
 from web.pages.labels import describe_field_error, describe_row_fault
@@ -17,7 +17,7 @@ from web.pages.upload_errors import UPLOAD_ERRORS, describe_form_error, file_too
 blueprint = Blueprint("sheets", __name__, url_prefix="/cameras")
 
 #: The preview returns the text in a field; browsers send each line end as two characters.
-_MAX_FORM_BYTES = MOST_BYTES + (1 << 20)
+_MAX_FORM_BYTES = MAX_CSV_BYTES + (1 << 20)
 #: Rows that a preview shows; the rest is counted.
 _MAX_SHOWN = 200
 
@@ -114,7 +114,7 @@ async def _import_page(
 
 def _max_file_mb() -> int:
     """The size limit of a CSV file."""
-    return min(MOST_BYTES >> 20, auth.services().config.web.max_body_mb)
+    return min(MAX_CSV_BYTES >> 20, auth.services().config.web.max_body_mb)
 
 
 def _read_text(form: FileForm) -> str | None:

@@ -1,0 +1,81 @@
+"""Authentication of a device's HTTP requests: by token, by signature (三), or by address (D8)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from hub.config import DevicesConfig
+from hub.errors import (
+    BadParameter,
+    DeviceNotRegistered,
+    InvalidAppId,
+    NotAuthorised,
+    WrongSignature,
+)
+from hub.live.registry import Registry
+from hub.services.devices.directory import Device
+from hub.services.devices.tokens import DeviceTokens
+from hub.store.db import Store
+from hub.wire.signing import is_within_skew, ts_seconds, verify_params_sign
+
+
+class Authentication:
+    """Finds the device that sent a request, and marks it as seen. Only memory is read."""
+
+    def __init__(
+        self, store: Store, registry: Registry, config: DevicesConfig, now: Callable[[], float]
+    ) -> None:
+        self._store = store
+        self._registry = registry
+        self._config = config
+        self._now = now
+        self.tokens = DeviceTokens(store.tokens, config.token_ttl, now)
+
+    def by_token(self, token: str | None) -> Device:
+        """Return the device that the token was issued to. Raises NotAuthorised."""
+        return self._seen(self._store.devices.by_did(self.tokens.lookup(token).did))
+
+    def by_signature(self, query: Mapping[str, str]) -> Device:
+        """Return the device that signed the query as in 三, with the appid and secret of D3.
+
+        A `body_md5` in the query is signed with it; the caller compares it with the body. Raises
+        InvalidAppId, WrongSignature, NotAuthorised.
+        """
+        device = self._store.devices.by_appid(query.get("appid", ""))
+        if device is None:
+            raise InvalidAppId()
+        if not verify_params_sign(query, self._store.devices.secrets(device.did).secret):
+            raise WrongSignature("the signature does not match the parameters")
+        self._check_time(device, query.get("ts", ""))
+        return self._seen(device)
+
+    def by_address(self, sn: str, did: str, address: str) -> Device | None:
+        """D8: return the device with this SN if it is online from this address, otherwise None.
+
+        Raises DeviceNotRegistered if a `did` is given that no device has, and NotAuthorised.
+        """
+        if not self._registry.is_online_from(sn, address):
+            return None
+        if did and self._store.devices.by_did(did) is None:
+            raise DeviceNotRegistered(f"did: no device with {did} is registered")
+        return self._seen(self._store.devices.by_sn(sn))
+
+    def is_address_known(self, address: str) -> bool:
+        """Whether any device is online from this address."""
+        return self._registry.is_any_online_from(address)
+
+    def _check_time(self, device: Device, ts_text: str) -> None:
+        try:
+            signed_at = ts_seconds(ts_text)
+        except BadParameter:
+            raise WrongSignature("ts: UNIX time in seconds is required") from None
+        if device.clock_trusted and not is_within_skew(
+            signed_at, self._now(), self._config.clock_skew
+        ):
+            raise WrongSignature("ts is too far from the hub's time")
+
+    def _seen(self, device: Device | None) -> Device:
+        if device is None or not device.enabled:
+            raise NotAuthorised("the device is disabled")
+        self._registry.touch(device.did)
+        return device
