@@ -23,7 +23,8 @@ from hub.errors import (
     WrongSignature,
 )
 from hub.live.feed import Change, Feed
-from hub.live.pending_devices import ConnectAttempt, RefusalReason
+from hub.live.pending_devices import ConnectAttempt
+from hub.live.refusal_reasons import RefusalReason
 from hub.services.access.audit import Actor
 from hub.services.access.sessions import SignedIn
 from hub.services.access.users import User

@@ -16,7 +16,8 @@ from hub.errors import (
     WrongSignature,
 )
 from hub.live.feed import Change, Feed
-from hub.live.pending_devices import ConnectAttempt, PendingDevice, PendingDevices, RefusalReason
+from hub.live.pending_devices import ConnectAttempt, PendingDevice, PendingDevices
+from hub.live.refusal_reasons import RefusalReason
 from hub.live.registry import Link, Registry
 from hub.log import limited
 from hub.net.rate_limits import Backoff

@@ -12,8 +12,9 @@ from msgspec.structs import replace
 from hub.config import DevicesConfig
 from hub.errors import AlreadyExists, BadParameter, NoSuchResource, TooManyRequests
 from hub.live.pending_devices import PendingDevice as PendingDevice
-from hub.live.pending_devices import PendingDevices, RefusalCode
-from hub.live.pending_devices import RefusalReason as RefusalReason
+from hub.live.pending_devices import PendingDevices
+from hub.live.refusal_reasons import RefusalCode
+from hub.live.refusal_reasons import RefusalReason as RefusalReason
 from hub.live.registry import Link
 from hub.net.rate_limits import TokenBucket
 from hub.services.devices.directory import DeviceChange, Devices, NewDevice

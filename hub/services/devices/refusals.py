@@ -9,13 +9,8 @@ from __future__ import annotations
 from msgspec import UNSET
 
 from hub.errors import WrongSignature
-from hub.live.pending_devices import (
-    ConnectAttempt,
-    PendingDevice,
-    PendingDevices,
-    RefusalReason,
-    has_proved_key,
-)
+from hub.live.pending_devices import ConnectAttempt, PendingDevice, PendingDevices
+from hub.live.refusal_reasons import RefusalReason, has_proved_key
 from hub.services.devices.keys import DeviceKeys
 from hub.services.devices.verification import VerifiedSign, all_reasons, verify_connect
 from hub.store.db import Store

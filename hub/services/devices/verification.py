@@ -8,7 +8,7 @@ from typing import Protocol
 
 from msgspec import Struct
 
-from hub.live.pending_devices import RefusalReason
+from hub.live.refusal_reasons import RefusalReason
 from hub.wire.signing import find_sign_form, is_readable_sign, load_public_key, recover_signed
 
 #: Parsing a PEM costs as much as verifying a signature.

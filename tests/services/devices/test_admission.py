@@ -19,7 +19,7 @@ from hub.errors import (
     NotAuthorised,
 )
 from hub.live.feed import Change
-from hub.live.pending_devices import RefusalReason
+from hub.live.refusal_reasons import RefusalReason
 from hub.services.devices.admission import FREE_FAILURES, MissingDid
 from hub.services.devices.directory import DeviceChange, NewDevice
 from hub.wire.session import KeepaliveParam

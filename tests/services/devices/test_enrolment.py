@@ -414,8 +414,8 @@ async def test_too_many_failures_are_told_with_their_end(clock: FrozenClock) -> 
     (row,) = site.enrolment.waiting()
     assert row.slowed_until == clock.ms + 1000
     assert row.reason.endswith(
-        "too many tries failed, its own or those of unknown devices behind its address: "
-        "answers are held back until 12:00:01 UTC"
+        "too many attempts failed, its own or those of unknown devices at its address: "
+        "answers are delayed until 12:00:01 UTC"
     )
     clock.advance(1)
     assert site.enrolment.waiting()[0].slowed_until is None

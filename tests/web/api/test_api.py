@@ -10,7 +10,8 @@ import pytest
 from quart.wrappers import Response
 
 from hub.config import Config
-from hub.live.pending_devices import ConnectAttempt, RefusalReason
+from hub.live.pending_devices import ConnectAttempt
+from hub.live.refusal_reasons import RefusalReason
 from hub.services.access.audit import COMMAND_LINE
 from hub.wire.signing import body_md5, sign_connect, sign_params
 from hub.wire.uploads.bodies import CheckedUpload
@@ -381,8 +382,8 @@ async def test_a_waiting_device_is_listed_and_accepted(api: Client, clock: Froze
                 "first_seen": "2026-11-25T12:00:00.000Z",
                 "last_seen": "2026-11-25T12:00:00.000Z",
                 "reason": "it is not known here: accept it with its security code; "
-                "too many tries failed, its own or those of unknown devices behind its address: "
-                "answers are held back until 12:00:04 UTC",
+                "too many attempts failed, its own or those of unknown devices at its address: "
+                "answers are delayed until 12:00:04 UTC",
                 "reasons": ["unknown", "slowed"],
                 "tries": 1,
                 "clock_offset": 0.4,

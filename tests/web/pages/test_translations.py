@@ -15,7 +15,7 @@ from babel.messages.extract import extract_from_dir
 from babel.messages.pofile import read_po
 
 import web
-from hub.live.pending_devices import RefusalCode
+from hub.live.refusal_reasons import RefusalCode
 from hub.services.devices.enrolment import Outcome
 from hub.services.site.health import Fault, Notice
 from hub.store.health import SQLITE_REASONS, describe
