@@ -267,14 +267,14 @@ def _staged(data_dir: Path, source: Path) -> Iterator[str]:
     It is on the disk then, and on the same file system, so the hub need not copy it again.
     """
     from hub.process import data_directory
-    from hub.services.firmware.releases import MOST_BYTES, staging_path
+    from hub.services.firmware.releases import MAX_FILE_BYTES, staging_path
     from hub.store.disk import DIRECTORY_MODE
 
     data_directory.prepare(data_dir)
     path = staging_path(data_dir)
     try:
-        if source.stat().st_size > MOST_BYTES:
-            raise StartFault(f"{source} is too large: at most {MOST_BYTES // 1024**2} MB")
+        if source.stat().st_size > MAX_FILE_BYTES:
+            raise StartFault(f"{source} is too large: at most {MAX_FILE_BYTES // 1024**2} MB")
         path.parent.mkdir(mode=DIRECTORY_MODE, parents=True, exist_ok=True)
         _copy(source, path, data_dir)
         yield path.name

@@ -1,10 +1,10 @@
-"""The firmware files on the disk: taken in whole or not at all, read in pieces.
+"""The firmware files on disk: received as a whole or not at all, read in pieces.
 
-    firmware/SHA256            a file, complete and flushed before it has its name
-    firmware/N.part            one that is being received: never outlives the process
-    firmware/staged/NAME       one that the command line laid down for the hub to take
+    firmware/SHA256            a file; it gets this name once it is complete and flushed
+    firmware/N.part            a file that is being received
+    firmware/staged/NAME       a file that the command line put there for the hub to take
 
-A name that no row knows is removed at the start: a kill left it.
+A start removes files that no row names: they were left by a crash.
 """
 
 from __future__ import annotations
@@ -32,20 +32,20 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 STAGED = "staged"
-MOST_BYTES = 512 * 1024 * 1024
+MAX_FILE_BYTES = 512 * 1024 * 1024
 
 _PART = ".part"
 _STAGED_NAME = re.compile(r"[0-9a-f]{32}", re.ASCII)
-#: Written and hashed in one step of the thread.
+#: Written and hashed per step of the thread.
 _STEP_BYTES = 1024 * 1024
-_MOST_RECEIVING = 4
+_MAX_RECEIVING = 4
 _DISCARD_SECONDS = 5.0
-#: What the command line laid down and did not take back itself: it was killed.
+#: A staged file older than this was left by a command that was killed.
 _STAGED_SECONDS = 3600.0
 
 
 class Receiving:
-    """One file on its way in: a context, which leaves nothing behind unless it was finished."""
+    """An async context that receives one file. On exit it removes what `keep` did not take."""
 
     def __init__(self, files: FirmwareFiles, path: Path) -> None:
         self._files = files
@@ -75,7 +75,7 @@ class Receiving:
             await trio.to_thread.run_sync(self._discard, limiter=self._files.writing)
 
     async def write(self, chunk: bytes) -> None:
-        """Take the next bytes. Raises TooLarge, CannotStoreNow."""
+        """Append bytes. Raises TooLarge, or CannotStoreNow if they cannot be written."""
         self._files.check_size(self._size + len(self._buffer) + len(chunk))
         self._buffer += chunk
         if len(self._buffer) >= _STEP_BYTES:
@@ -84,7 +84,11 @@ class Receiving:
             await trio.lowlevel.checkpoint()
 
     async def finish(self, added_at: int) -> StoredFile:
-        """All of it is on the disk; `keep` gives it its name. Raises CannotStoreNow."""
+        """Flush the file and return its digests; then `keep` gives it its name.
+
+        `added_at`: UNIX milliseconds, returned with them. Raises CannotStoreNow, or BadParameter if
+        the file is empty.
+        """
         await self._empty_buffer()
         await self._files._run(self._close, flush=True)
         return self._digest.found(self._size, added_at)
@@ -116,7 +120,7 @@ class Receiving:
 
 
 class FirmwareFiles:
-    """The directory `firmware`. Its rows are another's business."""
+    """The directory `firmware`. `FirmwareTable` keeps the rows of its files."""
 
     def __init__(self, directory: Path, disk: Disk) -> None:
         self.directory = directory
@@ -126,36 +130,49 @@ class FirmwareFiles:
         self._receiving = 0
 
     def receive(self) -> Receiving:
-        """Entering it raises TooManyRequests, CannotStoreNow."""
+        """Return a context that receives a file.
+
+        Entering it raises TooManyRequests if four are being received, CannotStoreNow if the file
+        cannot be created.
+        """
         return Receiving(self, self.directory / f"{secrets.token_hex(8)}{_PART}")
 
     async def digest_staged(self, name: str, added_at: int) -> StoredFile:
-        """What the command line laid down; `keep` takes it. Raises NoSuchResource, TooLarge."""
+        """Read and flush a staged file and return its digests; then `keep` takes it.
+
+        Raises NoSuchResource, TooLarge, CannotStoreNow, or BadParameter for a bad name or an empty
+        file.
+        """
         path = self.staged(name)
         if not path.is_file():
-            raise NoSuchResource("the file is not where the command laid it: try again")
+            raise NoSuchResource("the staged file is gone: try again")
         self.check_size(path.stat().st_size)
         return await self._run(_digest_of, path, self.disk, added_at)
 
     async def keep(self, path: Path, found: StoredFile) -> None:
-        """Give a complete file its name; one that has it already stays, unless it is damaged."""
+        """Give a complete, flushed file its name, unless a sound file has it already.
+
+        Durable on return. Raises CannotStoreNow.
+        """
         await self._run(self._keep, path, found)
 
     async def read(self, sha256: str, offset: int, size: int) -> bytes:
-        """Fewer bytes than asked for where the file ends before. Raises OSError."""
+        """Read `size` bytes at `offset`, fewer if the file ends before. Raises OSError."""
         return await trio.to_thread.run_sync(
             read_at, self.directory / sha256, offset, size, limiter=self._reading
         )
 
     async def remove(self, sha256: str) -> None:
-        """On Windows one that is being read stays until the next start."""
+        """Delete a file. On Windows one that is being read stays until the next start."""
         await trio.to_thread.run_sync(remove_file, self.directory / sha256, limiter=self.writing)
 
     def check_size(self, size: int) -> None:
-        if size > MOST_BYTES:
-            raise TooLarge(f"a file has at most {MOST_BYTES // 1024**2} MB", field="file")
+        """Raise TooLarge if a file of `size` bytes is not accepted."""
+        if size > MAX_FILE_BYTES:
+            raise TooLarge(f"a file has at most {MAX_FILE_BYTES // 1024**2} MB", field="file")
 
     def staged(self, name: str) -> Path:
+        """Return the path of a staged file. BadParameter if the name is not one that we make."""
         if not _STAGED_NAME.fullmatch(name):
             raise BadParameter("32 hexadecimal digits are expected", field="staged")
         return self.directory / STAGED / name
@@ -174,14 +191,14 @@ class FirmwareFiles:
             raise
 
     async def _run(self, step: Callable[..., T], *args: object, **how: object) -> T:
-        """One step in a thread; a disk that cannot take it refuses in its words."""
+        """Run one step in a thread. Raises CannotStoreNow in place of an OSError."""
         try:
             return await trio.to_thread.run_sync(lambda: step(*args, **how), limiter=self.writing)
         except OSError as error:
             raise CannotStoreNow(describe(error)) from error
 
     def _enter(self) -> None:
-        if self._receiving >= _MOST_RECEIVING:
+        if self._receiving >= _MAX_RECEIVING:
             raise TooManyRequests("too many files are being received", retry_after=10)
         self._receiving += 1
 
@@ -190,7 +207,7 @@ class FirmwareFiles:
 
 
 class _Digest:
-    """Both digests of 2.3 on the way. MD5 is what the specification asks for, not what we trust."""
+    """Both digests of 2.3. MD5 is only there because the specification asks for it."""
 
     def __init__(self) -> None:
         self._md5 = hashlib.md5(usedforsecurity=False)
@@ -207,9 +224,10 @@ class _Digest:
 
 
 def _digest_of(path: Path, disk: Disk, added_at: int) -> StoredFile:
-    """Read a file as a whole, and make sure that it is on the disk."""
+    """Read a whole file, and flush it."""
     digest, size = _Digest(), 0
-    # To write, for Windows flushes no other; never made anew, where it was taken back meanwhile.
+    # Opened for writing, because Windows flushes no other file; never created, because the command
+    # may have removed it by now.
     with path.open("r+b", buffering=0) as file:
         while chunk := file.read(_STEP_BYTES):
             digest.update(chunk)
@@ -219,13 +237,16 @@ def _digest_of(path: Path, disk: Disk, added_at: int) -> StoredFile:
 
 
 def prepare_firmware(directory: Path, known: Collection[StoredFile], now: float) -> list[str]:
-    """At the start: make the directory, remove what no row knows; what is missing, in words."""
+    """Make the directory, remove files that no row names; return texts about damage.
+
+    `known`: the rows. `now`: UNIX seconds.
+    """
     staged = directory / STAGED
     staged.mkdir(mode=DIRECTORY_MODE, parents=True, exist_ok=True)
     names = {file.sha256 for file in known}
     for path in list(directory.iterdir()):
         if path.name not in names and path != staged:
-            log.info("%s: removed, for no release knows it", path.name)
+            log.info("removed the firmware file %s, which no row names", path.name)
             remove_file(path)
     for path in list(staged.iterdir()):
         if abs(now - path.stat().st_mtime) > _STAGED_SECONDS:
@@ -244,7 +265,7 @@ def _damage(path: Path, file: StoredFile) -> str:
 
 
 def remove_file(path: Path) -> None:
-    """Delete a file. On Windows one that is in use stays, until the next start if need be."""
+    """Delete a file. On Windows a file in use stays, until the next start if necessary."""
     try:
         path.unlink(missing_ok=True)
     except OSError as error:

@@ -1,4 +1,4 @@
-"""Bringing a database to this version's schema, or saying plainly why it cannot be used."""
+"""Migrates a database to this version's schema, or says why it cannot be used."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from pathlib import Path
 from hub.errors import StartFault
 from hub.store.sql import one
 
-#: "SHUB": marks a database as ours.
+#: "SHUB": identifies a database of sitehub.
 APPLICATION_ID = 0x53485542
 _HEADER = b"SQLite format 3\0"
-#: STRICT tables.
-_LEAST_SQLITE = (3, 37)
+#: The first version with STRICT tables.
+_MIN_SQLITE = (3, 37)
 
 
 def migrations() -> dict[int, str]:
-    """Number -> text of each step, in order."""
+    """Return the SQL of each migration by its number, in order."""
     folder = resources.files("hub.store") / "schema"
     steps = {
         int(entry.name[:4]): entry.read_text("utf-8")
@@ -31,11 +31,15 @@ def migrations() -> dict[int, str]:
 
 
 def bring_up_to_date(path: Path, steps: dict[int, str]) -> None:
-    """Create the database, or migrate it after a copy was laid beside it. StartFault."""
-    if sqlite3.sqlite_version_info < _LEAST_SQLITE:
+    """Create the database, or migrate it after making a copy beside it.
+
+    `steps`: as `migrations` returns them. Raises StartFault if the database cannot be used; it is
+    then unchanged, except for the steps that had succeeded.
+    """
+    if sqlite3.sqlite_version_info < _MIN_SQLITE:
         raise StartFault(
             f"SQLite {sqlite3.sqlite_version} is too old: "
-            "install a Python that comes with SQLite 3.37 or later"
+            "install a Python with SQLite 3.37 or later"
         )
     is_new = not path.exists() or path.stat().st_size == 0
     if not is_new:
@@ -49,10 +53,10 @@ def bring_up_to_date(path: Path, steps: dict[int, str]) -> None:
 
 
 def refuse_newer(path: Path, newest: int) -> None:
-    """Raises StartFault of a database that this version could not go on with; changes nothing.
+    """Raise StartFault if a database has a newer schema or belongs to another program.
 
-    SQLite is asked, for the file alone may be behind its write-ahead log. What else ails the
-    database, a start tells.
+    Changes nothing. Opens the database with SQLite, because the file alone may be older than its
+    write-ahead log. Ignores other faults, which a start reports.
     """
     if not path.is_file():
         return
@@ -63,17 +67,17 @@ def refuse_newer(path: Path, newest: int) -> None:
 
 
 def unusable(path: Path, error: sqlite3.Error | OSError) -> StartFault:
-    """The fault of a database that cannot be used, with what helps against that very reason."""
+    """Return the fault of a database that cannot be used, with the remedy for its cause."""
     code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_OK) & _PRIMARY_CODE
     if code == sqlite3.SQLITE_FULL or getattr(error, "errno", None) == errno.ENOSPC:
-        return StartFault(f"no room is left on the disk of {path}: free some, then start again")
+        return StartFault(f"the disk of {path} is full: free some space, then start again")
     return StartFault(f"{path} cannot be used ({error}): {_CURES.get(code, CURE)}")
 
 
-# Pictures that no database knows are removed at the start: whoever wants them moves them away too.
+# The folder media must be moved too, because a start removes pictures that no database names.
 CURE = "restore it from a backup, or move it and the folder media away to start anew"
-_NOT_PERMITTED = "give it, and what lies beside it, to this user"
-_IN_USE = "another program has it open: end that"
+_NOT_PERMITTED = "make this user the owner of it and of the files beside it"
+_IN_USE = "another program has it open: stop that program"
 _CURES = {
     sqlite3.SQLITE_READONLY: _NOT_PERMITTED,
     sqlite3.SQLITE_CANTOPEN: _NOT_PERMITTED,
@@ -81,7 +85,7 @@ _CURES = {
     sqlite3.SQLITE_BUSY: _IN_USE,
     sqlite3.SQLITE_LOCKED: _IN_USE,
 }
-#: Of SQLite's extended codes.
+#: Mask of the primary code in SQLite's extended result codes.
 _PRIMARY_CODE = 0xFF
 
 
@@ -96,7 +100,7 @@ def _check_header(path: Path) -> None:
 
 
 def _create_file(path: Path) -> None:
-    """SQLite gives its companion files the mode of the database."""
+    """Create the file with mode 0600, which SQLite also gives to the files beside it."""
     os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
     if os.name != "nt":
         path.chmod(0o600)
@@ -132,12 +136,12 @@ def _checked_version(connection: sqlite3.Connection, path: Path, newest: int) ->
 
 
 def _copy_of(path: Path, number: int) -> Path:
-    """Where the database is kept as it was before that step."""
+    """Return the path of the copy that is made before that step."""
     return path.with_name(f"{path.name}.before-{number:04d}")
 
 
 def _copy_beside(connection: sqlite3.Connection, path: Path, number: int) -> None:
-    """A copy that the older version can go on with, complete before it has its name."""
+    """Make a copy that the older version can use. It has its name only once it is complete."""
     copy = _copy_of(path, number)
     partial = copy.with_name(copy.name + ".partial")
     partial.unlink(missing_ok=True)
@@ -148,7 +152,7 @@ def _copy_beside(connection: sqlite3.Connection, path: Path, number: int) -> Non
 
 
 def _apply(connection: sqlite3.Connection, number: int, text: str) -> None:
-    """One migration in one transaction, its number included."""
+    """Run one migration in one transaction, which also sets the schema's number."""
     try:
         connection.executescript(
             f"BEGIN IMMEDIATE;\n{text}\n"

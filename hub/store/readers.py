@@ -1,4 +1,4 @@
-"""A few connections that only read, each with its thread, and a bounded wait for one of them."""
+"""A pool of read-only connections, with a bounded wait for a free one."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from hub.store.health import HealthMonitor, describe, is_damage, is_storage_erro
 
 T = TypeVar("T")
 
-_MOST_WAITING = 512
+_MAX_WAITING = 512
 _WAIT_SECONDS = 10.0
 
 
 class Readers:
-    """A pool; one job has one connection and one hop."""
+    """Runs each job on a connection of the pool."""
 
     def __init__(self, bridges: list[Bridge], monitor: HealthMonitor) -> None:
         self._monitor = monitor
@@ -30,16 +30,17 @@ class Readers:
             self._send.send_nowait(bridge)
 
     async def read(self, job: Job[T]) -> T:
-        """Run `job` on a connection that sees every commit so far.
+        """Run `job` on a connection that sees every commit so far; return its result.
 
-        TooManyRequests where none becomes free in time; CannotStoreNow, with the reason, where the
-        disk or the database is at fault. Cancelled: the query is interrupted.
+        The job runs in the connection's thread. If cancelled, its query is interrupted. Raises
+        TooManyRequests if no connection becomes free within 10 s or too many tasks wait for one,
+        CannotStoreNow if the disk or the database is at fault, and what the job raises otherwise.
         """
         bridge = await self._borrow()
         try:
             return await bridge.run(job)
         except sqlite3.Error as error:
-            # A job that would write has itself to blame.
+            # A job that tries to write is wrong; the database is not.
             if not is_storage_error(error) or primary_code(error) == sqlite3.SQLITE_READONLY:
                 raise
             if is_damage(error):
@@ -51,7 +52,7 @@ class Readers:
     async def _borrow(self) -> Bridge:
         with suppress(trio.WouldBlock):
             return self._receive.receive_nowait()
-        if self._receive.statistics().tasks_waiting_receive < _MOST_WAITING:
+        if self._receive.statistics().tasks_waiting_receive < _MAX_WAITING:
             with trio.move_on_after(_WAIT_SECONDS):
                 return await self._receive.receive()
         metrics.limits_reached.labels("store readers").inc()

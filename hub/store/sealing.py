@@ -1,6 +1,6 @@
-"""Secrets that must be recovered, sealed with a key that lies beside the database, not in it.
+"""Encrypts secrets that must be recovered, with a key kept in a file beside the database.
 
-So the database file alone gives none of them away. Each is bound to the row that it belongs to.
+The database alone therefore reveals none of them. Each is bound to the row that it belongs to.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from hub.errors import StartFault
 from hub.store.disk import Disk
 
-_KEY_SIZE = 32
-_NONCE_SIZE = 12
+_KEY_BYTES = 32
+_NONCE_BYTES = 12
 
 Random = Callable[[int], bytes]
 
 
 class SecretBox:
-    """Seals and opens with AES-GCM."""
+    """Encrypts and decrypts text with AES-GCM. `random(n)` returns n random bytes."""
 
     def __init__(self, key: bytes, random: Random) -> None:
         self._key = key
@@ -31,21 +31,21 @@ class SecretBox:
         self._random = random
 
     def seal(self, text: str, context: str) -> bytes:
-        """Encrypt for one row: `context` is its identity."""
-        nonce = self._random(_NONCE_SIZE)
+        """Encrypt text for one row, which `context` identifies."""
+        nonce = self._random(_NONCE_BYTES)
         return nonce + self._cipher.encrypt(nonce, text.encode(), context.encode())
 
     def open(self, sealed: bytes, context: str) -> str:
-        """The text that was sealed for this row. InvalidTag where key or row is another."""
-        nonce, rest = sealed[:_NONCE_SIZE], sealed[_NONCE_SIZE:]
+        """Decrypt the text of this row. Raises InvalidTag if the key or the row is another."""
+        nonce, rest = sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:]
         return self._cipher.decrypt(nonce, rest, context.encode()).decode()
 
     def derived(self, purpose: str) -> bytes:
-        """A key for something else than sealing, which tells nothing of this one."""
+        """Derive a key for another purpose; it reveals nothing about this one."""
         return hmac.digest(self._key, purpose.encode(), "sha256")
 
     def fits(self, sealed: bytes, context: str) -> bool:
-        """Whether this key sealed it."""
+        """Whether this key sealed the text of this row."""
         try:
             self.open(sealed, context)
         except InvalidTag:
@@ -54,7 +54,7 @@ class SecretBox:
 
 
 def read_key(path: Path) -> bytes | None:
-    """The key in a file, None where there is no file."""
+    """Read the key in a file; None if there is no file. StartFault if it cannot be read."""
     try:
         key = bytes.fromhex(path.read_text("ascii"))
     except FileNotFoundError:
@@ -63,17 +63,17 @@ def read_key(path: Path) -> bytes | None:
         raise StartFault(f"{path} cannot be read: {error.strerror}") from error
     except ValueError:
         key = b""
-    if len(key) != _KEY_SIZE:
-        raise StartFault(f"{path} is not a key file of sitehub: bring back the right one")
+    if len(key) != _KEY_BYTES:
+        raise StartFault(f"{path} is not a key file of sitehub: restore the right one")
     return key
 
 
 def create_key(path: Path, random: Random, disk: Disk) -> bytes:
-    """Make a key and its file, whole or not at all, which only the owner may read.
+    """Create a key and, atomically, its file, which only the owner may read.
 
-    On Windows the directory's own permissions (those of the user's profile) guard it.
+    On Windows the permissions of the directory protect it. Raises OSError.
     """
-    key = random(_KEY_SIZE)
+    key = random(_KEY_BYTES)
     draft = path.with_name(f"{path.name}.new")
     draft.unlink(missing_ok=True)
     with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:

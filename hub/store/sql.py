@@ -1,4 +1,4 @@
-"""The smallest things that are done with a statement and its values."""
+"""Helpers for single SQL statements."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ import sqlite3
 
 
 def one(connection: sqlite3.Connection, sql: str, values: tuple[object, ...] = ()) -> object:
-    """The first column of the first row, None where there is no row."""
+    """Return the first column of the first row, None if there is no row."""
     row = connection.execute(sql, values).fetchone()
     return None if row is None else row[0]
 
 
 def execute(sql: str, values: tuple[object, ...], connection: sqlite3.Connection) -> None:
-    """One statement as a job, by `partial(execute, SQL, values)`."""
+    """Run one statement. `partial(execute, SQL, values)` is a job."""
     connection.execute(sql, values)
 
 
 def clamp(number: int) -> int:
-    """The nearest number that SQLite can hold."""
+    """Return the nearest number that SQLite can hold."""
     return max(-(2**63), min(2**63 - 1, number))

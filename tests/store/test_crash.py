@@ -154,7 +154,7 @@ async def test_a_pack_tells_its_pictures_without_the_database(
     told = list(entries(pack, end))
     assert [entry.name for entry in told] == ["face", "body", "background"] * 2
     assert [entry.digest for entry in told] == [batch(clock, n).digest for n in (1, 1, 1, 2, 2, 2)]
-    assert all(entry.sound for entry in told)
+    assert all(entry.is_sound for entry in told)
 
 
 async def test_a_seq_is_never_used_twice_even_after_the_newest_were_dropped(

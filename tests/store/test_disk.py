@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from hub.store.disk import Buffer, Disk, write_gathered, write_plainly
+from hub.store.disk import Buffer, Disk, write_first, write_gathered
 from hub.store.media import packs
 from tests.support.clock import FrozenClock
 from tests.support.stores import batch, is_whole, opened
@@ -18,7 +18,7 @@ WAYS = [
         write_gathered,
         marks=pytest.mark.skipif(not hasattr(os, "pwritev"), reason="there is no gathered write"),
     ),
-    write_plainly,
+    write_first,
 ]
 
 
@@ -69,13 +69,13 @@ async def test_old_pictures_do_not_stay_in_memory_and_that_is_but_advice(
     advised: list[tuple[int, int]] = []
 
     class DeafDisk(Disk):
-        def let_go(self, file: int, start: int, size: int) -> None:
-            super().let_go(file, start, size)
+        def drop_cache(self, file: int, start: int, size: int) -> None:
+            super().drop_cache(file, start, size)
             advised.append((start, size))
             raise OSError(22, "Invalid argument")
 
-    monkeypatch.setattr(packs, "_WARM_SIZE", 5_000)
-    monkeypatch.setattr(packs, "_LET_GO_SIZE", 5_000)
+    monkeypatch.setattr(packs, "_CACHED_BYTES", 5_000)
+    monkeypatch.setattr(packs, "_DROP_CACHE_BYTES", 5_000)
     async with opened(tmp_path / "data", clock, disk=DeafDisk()) as store:
         for seed in range(4):
             await store.records.append(batch(clock, seed))

@@ -100,7 +100,7 @@ async def test_only_so_many_are_received_at_once(tmp_path: Path, clock: FrozenCl
 async def test_a_file_has_a_bound_and_is_not_empty(
     tmp_path: Path, clock: FrozenClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(firmware_files, "MOST_BYTES", 1_000_000)
+    monkeypatch.setattr(firmware_files, "MAX_FILE_BYTES", 1_000_000)
     async with opened(tmp_path, clock) as store:
         with pytest.raises(TooLarge):
             await received(store)

@@ -144,16 +144,16 @@ def test_of_a_database_that_cannot_be_read_nothing_is_known(tmp_path: Path) -> N
 def test_a_full_disk_is_no_reason_to_restore_a_backup(tmp_path: Path) -> None:
     path = tmp_path / "hub.sqlite"
     filling = {1: "PRAGMA max_page_count = 2; CREATE TABLE a (x); CREATE TABLE b (x);"}
-    with pytest.raises(StartFault, match=r"no room is left on the disk of .*: free some"):
+    with pytest.raises(StartFault, match=r"the disk of .* is full: free some space"):
         bring_up_to_date(path, filling)
 
 
 @pytest.mark.parametrize(
     ("code", "advice"),
     [
-        (sqlite3.SQLITE_READONLY, "give it, and what lies beside it, to this user"),
-        (sqlite3.SQLITE_CANTOPEN, "give it, and what lies beside it, to this user"),
-        (sqlite3.SQLITE_BUSY, "another program has it open: end that"),
+        (sqlite3.SQLITE_READONLY, "make this user the owner of it"),
+        (sqlite3.SQLITE_CANTOPEN, "make this user the owner of it"),
+        (sqlite3.SQLITE_BUSY, "another program has it open: stop that program"),
         (sqlite3.SQLITE_CORRUPT, "restore it from a backup"),
         (sqlite3.SQLITE_IOERR_READ, "restore it from a backup"),
     ],

@@ -14,7 +14,7 @@ from hub.services.firmware.downloads import Download
 from hub.services.firmware.releases import (
     LONGEST_DESCRIPTION,
     LONGEST_NAME,
-    MOST_BYTES,
+    MAX_FILE_BYTES,
     MOST_COMPONENTS,
     Component,
     NewComponent,
@@ -154,11 +154,11 @@ UPLOAD = Endpoint(
     tag=TAG,
     summary="Upload a file",
     description=(
-        f"The body is the file itself, of up to {MOST_BYTES // 1024**2} MB. The same file twice is "
-        "one file. A signed request names the file's `body_md5`."
+        f"The body is the file itself, of up to {MAX_FILE_BYTES // 1024**2} MB. The same file "
+        "twice is one file. A signed request names the file's `body_md5`."
     ),
     body_file="application/octet-stream",
-    max_body_bytes=MOST_BYTES,
+    max_body_bytes=MAX_FILE_BYTES,
     answer=answers.FirmwareFile,
     answer_example=_FILE_EXAMPLE,
     refusals=(TooSlow,),

@@ -21,7 +21,7 @@ from hub.services.shielding import shielded
 from hub.services.site.disk_space import GB, DiskSpace
 from hub.services.site.site import Site
 from hub.store.db import Store
-from hub.store.firmware_files import MOST_BYTES as MOST_BYTES
+from hub.store.firmware_files import MAX_FILE_BYTES as MAX_FILE_BYTES
 from hub.store.firmware_files import STAGED, Receiving
 from hub.store.startup import FIRMWARE
 from hub.store.tables.firmware import Component as Component

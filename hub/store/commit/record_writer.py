@@ -25,7 +25,7 @@ from hub.store.commit.record_rows import (
     latest_access,
 )
 from hub.store.media.day_index import DayIndex, PackDay, save_day
-from hub.store.media.packs import Packs, StoredImage, Tail, day_of, public_images
+from hub.store.media.packs import Packs, PackTail, StoredImage, day_of, public_images
 from hub.store.sql import clamp
 from hub.wire.uploads.bodies import CheckedUpload
 from hub.wire.uploads.records import AccessDetail, Detail, EventDetail, Record
@@ -85,7 +85,7 @@ class RecordWriter:
         return list(firsts.values())
 
     def _append_pictures(self, fresh: Sequence[RecordBatch]) -> None:
-        tail = Tail(self._end)
+        tail = PackTail(self._end)
         for batch in fresh:
             batch.images = [
                 tuple(tail.add(batch.digest, n, picture) for picture in upload.pictures)

@@ -1,10 +1,10 @@
-"""The pack: one file a day that pictures are appended to, each behind a small header.
+"""Packs: one file per UTC day to which pictures are appended, each after a small header.
 
     header = magic "SHP1", length (4 bytes), checksum of the picture (xxh3-64, 8 bytes), digest of
              the upload (16 bytes), which record of that upload (2 bytes), name (14 bytes)
 
-All little-endian. The header lets a pack be verified, and its index be rebuilt, without the
-database. What counts is the committed end that the database knows: whatever lies beyond was never
+All numbers are little-endian. The header allows a pack to be verified, and its index to be rebuilt,
+without the database. The database knows the committed end of each pack; bytes beyond it were never
 acknowledged.
 """
 
@@ -31,14 +31,15 @@ _HEADER = struct.Struct("<4sIQ16sH14s")
 HEADER_SIZE = _HEADER.size
 _DAY_MS = 86_400_000
 SUFFIX = ".pack"
-_PROBE_SIZE = 256 * 1024
-#: What stays in memory of the open pack, for the live wall; the rest is let go in such portions.
-_WARM_SIZE = 64 * 1024 * 1024
-_LET_GO_SIZE = 8 * 1024 * 1024
+_PROBE_BYTES = 256 * 1024
+#: The newest part of the open pack stays in the page cache, for the live page.
+_CACHED_BYTES = 64 * 1024 * 1024
+#: The rest is dropped from the cache in portions of at least this size.
+_DROP_CACHE_BYTES = 8 * 1024 * 1024
 
 
 class StoredImage(Struct, frozen=True, array_like=True):
-    """Where a picture lies in the pack of its record's day. `checksum` is xxh3-64 in hex."""
+    """Where a picture lies in the pack of its day, in bytes. `checksum`: xxh3-64 in hex."""
 
     name: str
     mime: str
@@ -48,14 +49,14 @@ class StoredImage(Struct, frozen=True, array_like=True):
 
 
 class PackEntry(Struct, frozen=True):
-    """A picture as a pack itself tells it."""
+    """A picture as described by its header in a pack. `is_sound`: its checksum is right."""
 
     digest: bytes
     ordinal: int
     name: str
     offset: int
     size: int
-    sound: bool
+    is_sound: bool
 
 
 _images_encoder = msgspec.json.Encoder()
@@ -65,29 +66,30 @@ decode_images = _images_decoder.decode
 
 
 def public_images(seq: int, images: Sequence[StoredImage]) -> tuple[Image, ...]:
-    """A record's pictures as its readers see them."""
+    """Return a record's pictures as its readers see them, with their URL paths."""
     return tuple(
         Image(i.name, i.mime, f"/media/{seq}/{i.name}.{EXTENSIONS[i.mime]}", i.size) for i in images
     )
 
 
 def day_of(ms: int) -> str:
-    """The UTC day that a record received at `ms` belongs to."""
+    """Return the UTC day, "2026-11-25", of a time in UNIX milliseconds."""
     return datetime.fromtimestamp(ms // _DAY_MS * 86_400, UTC).strftime("%Y-%m-%d")
 
 
 def day_bounds(day: str) -> tuple[int, int]:
-    """First millisecond of a day, and of the next."""
+    """Return the first millisecond of a day and of the next day."""
     start = int(datetime.fromisoformat(day).replace(tzinfo=UTC).timestamp()) * 1000
     return start, start + _DAY_MS
 
 
 def checksum(data: Buffer) -> int:
+    """Return the xxh3-64 of a picture."""
     return xxhash.xxh3_64_intdigest(data)
 
 
-class Tail:
-    """Pictures that wait to be appended to a pack in one write, and where each will lie."""
+class PackTail:
+    """Pictures to be appended to a pack in one write."""
 
     def __init__(self, offset: int) -> None:
         self.buffers: list[Buffer] = []
@@ -95,6 +97,7 @@ class Tail:
         self.end = offset
 
     def add(self, digest: bytes, ordinal: int, picture: Picture) -> StoredImage:
+        """Add a picture of an upload's record; return where it will lie. Copies no bytes."""
         data = picture.data
         sum_ = checksum(data)
         name = picture.name.encode()[:14]
@@ -106,59 +109,62 @@ class Tail:
 
 
 class Packs:
-    """The writer's side of the packs: used by the one thread that writes, by nobody else."""
+    """Appends to the packs and keeps the current one open. Used by the writer's thread only."""
 
     def __init__(self, directory: Path, disk: Disk) -> None:
         self.directory = directory
         self._disk = disk
         self._day = ""
         self._file: int | None = None
-        #: Up to where the system was told that it need not keep the open pack in memory.
-        self._let_go = 0
+        #: Up to here the open pack was dropped from the page cache.
+        self._dropped_end = 0
 
     def path(self, day: str) -> Path:
         return self.directory / f"{day}{SUFFIX}"
 
-    def append(self, day: str, tail: Tail) -> None:
-        """Write the tail and flush it. OSError where it cannot be written as a whole."""
+    def append(self, day: str, tail: PackTail) -> None:
+        """Write the tail and flush it. Raises OSError if it cannot be written as a whole."""
         if tail.buffers:
             file = self._open(day, tail.start)
             self._disk.write(file, tail.buffers, tail.start)
             self._disk.flush(file)
-            self._keep_memory_free(file, tail.end)
+            self._drop_cache(file, tail.end)
 
-    def _keep_memory_free(self, file: int, end: int) -> None:
-        """Let go of all but the newest pictures.
+    def _drop_cache(self, file: int, end: int) -> None:
+        """Drop all but the newest pictures from the page cache.
 
-        A day of them would push the database out of a small machine's memory; and memory that is
-        used again is several times faster to write to than fresh memory.
+        A day of pictures would displace the database in a small machine's memory. Also, writing to
+        reused pages is several times faster than writing to fresh ones.
         """
-        size = end - _WARM_SIZE - self._let_go
-        if size >= _LET_GO_SIZE:
-            with suppress(OSError):  # it is but advice
-                self._disk.let_go(file, self._let_go, size)
-            self._let_go += size
+        size = end - _CACHED_BYTES - self._dropped_end
+        if size >= _DROP_CACHE_BYTES:
+            with suppress(OSError):  # only advice
+                self._disk.drop_cache(file, self._dropped_end, size)
+            self._dropped_end += size
 
     def probe(self, day: str, end: int) -> None:
-        """Find out whether a pack can be written: write beyond the committed end, take it back."""
+        """Test whether a pack can be written: write beyond the committed end and cut it off again.
+
+        Raises OSError if it cannot.
+        """
         file = self._open(day, end)
         try:
-            self._disk.write(file, [bytes(_PROBE_SIZE)], end)
+            self._disk.write(file, [bytes(_PROBE_BYTES)], end)
             self._disk.flush(file)
         finally:
             self.cut_back(day, end)
 
     def cut_back(self, day: str, end: int) -> None:
-        """Drop what a refused group left. Where even that fails, the next group overwrites it."""
+        """Cut off what a refused group left. If that fails too, the next group overwrites it."""
         if self._file is None or self._day != day:
             return
         try:
             self._disk.cut(self._file, end)
         except OSError as error:
-            log.warning("pack of %s could not be cut back: %s", self._day, error)
+            log.warning("the pack of %s could not be cut back: %s", self._day, error)
 
     def close(self, day: str | None = None) -> None:
-        """Let go of the open pack, or of it only where it is that of `day`."""
+        """Close the open pack; with `day`, only if it is the pack of that day."""
         if self._file is not None and day in (None, self._day):
             file, self._file = self._file, None
             self._disk.close(file)
@@ -170,35 +176,38 @@ class Packs:
         file = self._disk.open(self.path(day))
         try:
             if end == 0:
-                # The name must be durable before a commit counts on it: else midnight loses
-                # pictures to a power failure.
+                # The name must be durable before a commit relies on it, or a power failure after
+                # midnight loses pictures.
                 self._disk.flush_directory(self.directory)
         except BaseException:
             self._disk.close(file)
             raise
-        self._day, self._file, self._let_go = day, file, 0
+        self._day, self._file, self._dropped_end = day, file, 0
         return file
 
 
 def recover(directory: Path, disk: Disk, ends: dict[str, int]) -> list[str]:
-    """Cut off what no commit names; what is damaged, in words. `ends`: committed end by day."""
+    """Cut off what no commit names; return texts about damaged packs.
+
+    `ends`: the committed end of each day's pack.
+    """
     for path in sorted(directory.glob(f"*{SUFFIX}")):
         end = ends.get(path.stem, 0)
         if end == 0:
-            log.info("%s: removed, for no commit names it", path.name)
+            log.info("removed %s, which no commit names", path.name)
             remove_pack(path)
         elif path.stat().st_size > end:
-            log.info("%s: cut off what was never acknowledged beyond byte %d", path.name, end)
+            log.info("cut off %s after byte %d: the rest was never acknowledged", path.name, end)
             _cut(path, disk, end)
     return [text for day, end in sorted(ends.items()) if (text := _damage(directory, day, end))]
 
 
 def remove_pack(path: Path) -> None:
-    """Delete a pack. On Windows one that is in use stays, until the next start if need be."""
+    """Delete a pack. On Windows a pack in use stays, until the next start if necessary."""
     try:
         path.unlink(missing_ok=True)
     except PermissionError:
-        log.info("%s is in use and is deleted later", path.name)
+        log.info("%s is in use and will be deleted later", path.name)
 
 
 def _cut(path: Path, disk: Disk, end: int) -> None:
@@ -215,16 +224,16 @@ def _damage(directory: Path, day: str, end: int) -> str:
     if end == 0:
         return ""
     if not path.exists():
-        return f"the pictures of {day} are missing: {path.name} is not there"
+        return f"the pictures of {day} are missing: there is no {path.name}"
     if (size := path.stat().st_size) < end:
-        return f"{path.name} is damaged: {size} of {end} bytes are there"
+        return f"{path.name} is damaged: it has {size} of {end} bytes"
     return ""
 
 
 def read_at(path: Path, offset: int, size: int) -> bytes:
-    """One positioned read on a handle of its own, so that no open file stands in a deletion's way.
+    """Read `size` bytes at `offset`; fewer if the file ends before.
 
-    Fewer bytes than asked for where the file ends before.
+    Opens and closes the file, because Windows does not delete an open one.
     """
     with path.open("rb", buffering=0) as file:
         file.seek(offset)
@@ -232,7 +241,7 @@ def read_at(path: Path, offset: int, size: int) -> bytes:
 
 
 def entries(path: Path, end: int) -> Iterator[PackEntry]:
-    """Every picture that the pack itself tells of, up to `end`; stops at what is no header."""
+    """Yield the pictures that a pack's headers describe, up to `end` or an invalid header."""
     with path.open("rb") as file:
         while file.tell() + HEADER_SIZE <= end:
             magic, size, sum_, digest, ordinal, name = _HEADER.unpack(file.read(HEADER_SIZE))
@@ -240,5 +249,5 @@ def entries(path: Path, end: int) -> Iterator[PackEntry]:
                 return
             offset = file.tell()
             data = file.read(size)
-            sound = len(data) == size and checksum(data) == sum_
-            yield PackEntry(digest, ordinal, name.rstrip(b"\0").decode(), offset, size, sound)
+            is_sound = len(data) == size and checksum(data) == sum_
+            yield PackEntry(digest, ordinal, name.rstrip(b"\0").decode(), offset, size, is_sound)

@@ -160,7 +160,7 @@ async def test_a_sender_who_leaves_leaves_nothing_behind(api: Api) -> None:
 async def test_a_file_that_is_too_large_is_refused_while_it_comes(
     api: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(firmware_files, "MOST_BYTES", len(FILE) - 1)
+    monkeypatch.setattr(firmware_files, "MAX_FILE_BYTES", len(FILE) - 1)
     before = files_on_disk(api)
     answer = await api.upload(FILE[:-10], FILE[-10:], b"never asked for")
     assert (answer.status, answer.json["code"]) == (413, 420)

@@ -221,7 +221,7 @@ async def test_a_release_without_files_is_refused_in_words(admin: Operator) -> N
 async def test_an_empty_and_a_large_file_are_refused_and_those_before_stay(
     admin: Operator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(firmware_files, "MOST_BYTES", len(FILE))
+    monkeypatch.setattr(firmware_files, "MAX_FILE_BYTES", len(FILE))
     for bad, sentence in ((b"", "The file is empty"), (FILE + b"!", "At most 512 MB per file")):
         await admin.get("/firmware/add")
         await admin.send_release(("app.bin", FILE), ("bad.bin", bad), **GOOD)

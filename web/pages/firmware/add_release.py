@@ -14,7 +14,7 @@ from hub.errors import BadParameter, HubError, NotAllowed
 from hub.services.firmware.releases import (
     LONGEST_DESCRIPTION,
     LONGEST_NAME,
-    MOST_BYTES,
+    MAX_FILE_BYTES,
     MOST_COMPONENTS,
     NewComponent,
     NewRelease,
@@ -95,7 +95,7 @@ async def _form_page(
         code_expected=describe_form_error(BadParameter(field="ver_code")),
         longest_name=LONGEST_NAME,
         longest_description=LONGEST_DESCRIPTION,
-        most_bytes=MOST_BYTES,
+        most_bytes=MAX_FILE_BYTES,
         file_expected=file_expected(),
     )
 

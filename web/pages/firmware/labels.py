@@ -19,7 +19,7 @@ from hub.services.firmware.campaigns import Campaign, CampaignDevice, CampaignSt
 from hub.services.firmware.releases import (
     LONGEST_DESCRIPTION,
     LONGEST_NAME,
-    MOST_BYTES,
+    MAX_FILE_BYTES,
     MOST_BYTES_OF_ALL,
     MOST_COMPONENTS,
     MOST_RELEASES,
@@ -273,7 +273,7 @@ def _describe_wrong_file(error: BadParameter) -> str:
 
 def file_expected() -> str:
     """The size limit of a file, as a hint and as an error."""
-    return gettext("At most %(most)s MB per file.") % {"most": MOST_BYTES // _MB}
+    return gettext("At most %(most)s MB per file.") % {"most": MAX_FILE_BYTES // _MB}
 
 
 def _describe_wrong_component(place: str, field: str) -> str:
