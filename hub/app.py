@@ -30,8 +30,8 @@ from hub.live.pending_devices import PendingDevices
 from hub.live.registry import Registry
 from hub.net.binding import check_ports
 from hub.process.control.channel import remove_channel_file, serve_control
-from hub.process.memory import give_back
-from hub.process.signals import ENDING
+from hub.process.memory import release_regularly
+from hub.process.signals import STOP_SIGNALS
 from hub.services import Services
 from hub.services.access.api_keys import ApiKeys
 from hub.services.access.audit import Audit
@@ -226,7 +226,7 @@ async def _run_parts(
         await start("the care for firmware", services.releases.run)
         await start("the saving of what is downloaded", services.downloads.run)
         await start("the watch over the hub's health", services.health.run)
-        await start("the giving back of memory", give_back)
+        await start("the giving back of memory", release_regularly)
         if manager is not None:
             await start("the word to the service manager", manager.watch)
         async with trio.open_nursery() as ports:
@@ -276,7 +276,7 @@ async def _watch_signals(
     *,
     task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
 ) -> None:
-    with trio.open_signal_receiver(*ENDING) as signals:
+    with trio.open_signal_receiver(*STOP_SIGNALS) as signals:
         task_status.started()
         first_at = -math.inf
         async for number in signals:

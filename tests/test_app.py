@@ -19,7 +19,7 @@ from hub.process.control.access import ListAudit
 from hub.process.control.channel import FILE_NAME, ask_running_hub
 from hub.process.control.devices import AddDevice, ListDevices, RemoveDevice
 from hub.process.control.urls import device_urls
-from hub.process.signals import ENDING
+from hub.process.signals import STOP_SIGNALS
 from hub.services import Services
 from hub.services.access.audit import Actor
 from hub.services.devices.directory import NewDevice
@@ -69,7 +69,7 @@ async def running(
             nursery.start_soon(run)
             await there.wait()
             yield announced[0]
-            signal.raise_signal(ENDING[-1])
+            signal.raise_signal(STOP_SIGNALS[-1])
 
 
 async def test_a_hub_announces_itself_once_everything_serves_and_ends_at_a_signal(
@@ -191,14 +191,14 @@ async def test_a_second_signal_hurries_the_end(
         await trio.sleep_forever()
 
     async def signal_twice(services: Services) -> None:
-        signal.raise_signal(ENDING[-1])
+        signal.raise_signal(STOP_SIGNALS[-1])
 
     with trio.fail_after(5):
         async with trio.open_nursery() as nursery:
 
             async def signal_again() -> None:
                 await hanging.wait()
-                signal.raise_signal(ENDING[-1])
+                signal.raise_signal(STOP_SIGNALS[-1])
 
             nursery.start_soon(signal_again)
             await run_hub(CONFIG, tmp_path, serve_web=stubborn_web, announce=signal_twice)
@@ -208,9 +208,9 @@ async def test_one_signal_that_arrives_twice_is_one(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     async def signal_twice(services: Services) -> None:
-        signal.raise_signal(ENDING[-1])
+        signal.raise_signal(STOP_SIGNALS[-1])
         await services.closing.wait()
-        signal.raise_signal(ENDING[-1])
+        signal.raise_signal(STOP_SIGNALS[-1])
 
     await run_hub(CONFIG, tmp_path, serve_web=quiet_web, announce=signal_twice)
     assert "at once" not in caplog.text

@@ -22,9 +22,9 @@ _RUNNING, _NOT_RUNNING, _NOT_INSTALLED = 0, 3, 4
 def _only_where_it_is(
     context: click.Context, parameter: click.Parameter, value: Path | None
 ) -> None:
-    from hub.service_manager.system import this_system
+    from hub.service_manager.system import system_service
 
-    data = this_system().data
+    data = system_service().data
     if value not in (None, data):
         raise click.UsageError(f"the data of the service is in {data}; mount a larger disk there")
 
@@ -55,9 +55,9 @@ def install() -> None:
 
     The executable is copied to where programs are, so the file that you started may go.
     """
-    from hub.service_manager.system import this_system
+    from hub.service_manager.system import system_service
 
-    system = this_system()
+    system = system_service()
     _refuse_without_rights("install")
     executable = _this_executable()
     _refuse_newer_data(system)
@@ -70,9 +70,9 @@ def install() -> None:
 @_data_option
 def uninstall() -> None:
     """Stop the service and remove it. Its data stays."""
-    from hub.service_manager.system import this_system
+    from hub.service_manager.system import system_service
 
-    system = this_system()
+    system = system_service()
     _refuse_without_rights("uninstall")
     system.uninstall()
     click.echo("The service is not installed any more.")
@@ -84,29 +84,29 @@ def uninstall() -> None:
 @_data_option
 def start() -> None:
     """Start the service, and wait until it serves."""
-    from hub.service_manager.system import this_system
+    from hub.service_manager.system import system_service
 
     _refuse_without_rights("start")
-    this_system().start()
+    system_service().start()
 
 
 @service.command()
 @_data_option
 def stop() -> None:
     """Stop the service; it starts again when the system does."""
-    from hub.service_manager.system import this_system
+    from hub.service_manager.system import system_service
 
     _refuse_without_rights("stop")
-    this_system().stop()
+    system_service().stop()
 
 
 @service.command()
 @_data_option
 def status() -> int:
     """Say how the service is: exit status 0 if it runs, 3 if not, 4 if it is not installed."""
-    from hub.service_manager.system import this_system
+    from hub.service_manager.system import system_service
 
-    system = this_system()
+    system = system_service()
     found = system.status()
     click.echo(f"The service is {found.state}.")
     if found.state == "not installed":
@@ -125,11 +125,11 @@ if sys.platform == "win32":
         """What the service manager of Windows starts; it is of no use to a person."""
         from hub.cli.run import windows_console
         from hub.cli.run.windows_service import run_controlled
-        from hub.service_manager.system import this_system
+        from hub.service_manager.system import system_service
         from hub.service_manager.windows.advapi import Advapi
 
         windows_console.outlive_sessions()
-        run_controlled(Advapi(), this_system().data, signal.SIGBREAK)
+        run_controlled(Advapi(), system_service().data, signal.SIGBREAK)
 
 
 def _installed(system: SystemService) -> Iterator[str]:
@@ -156,10 +156,10 @@ def _link_for_the_first_administrator(data_dir: Path) -> str | None:
 
 
 def _refuse_without_rights(verb: str) -> None:
-    from hub.service_manager.system import has_rights, with_rights
+    from hub.service_manager.system import elevated_command, is_administrator
 
-    if not has_rights():
-        command = with_rights([sys.executable, *_module(), "service", verb])
+    if not is_administrator():
+        command = elevated_command([sys.executable, *_module(), "service", verb])
         raise StartFault(f"this needs an administrator's rights. Give this command: {command}")
 
 

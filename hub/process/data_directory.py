@@ -1,4 +1,4 @@
-"""The data directory: where it is, that we may write there, and that one process at a time does."""
+"""The data directory: its location, its owner, and the lock that one process at a time holds."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from msgspec import Struct
 from hub import service_manager
 from hub.errors import StartFault
 from hub.process import executable
-from hub.service_manager.system import has_rights, this_system
+from hub.service_manager.system import is_administrator, system_service
 
 LOCK = "hub.lock"
 LOGS = "logs"
@@ -24,32 +24,34 @@ LOGS = "logs"
 Role = Literal["hub", "command"]
 
 POLL_SECONDS = 0.05
-#: No command takes longer, but for one that meets a disk that does not answer.
-_COMMAND_SECONDS = 10.0
+#: How long a hub waits for a command to release the directory.
+_MAX_COMMAND_SECONDS = 10.0
 _HOLDER_BYTES = 32
-#: Windows locks bytes, and what is locked cannot be read: this one is far behind the text.
+#: Windows locks bytes and prevents reading them: this byte is far behind the text.
 _LOCKED_BYTE = 1 << 30
 
 
 class Holder(Struct, frozen=True):
-    """Who holds the data directory, as it said itself."""
+    """The process that holds the data directory, as it wrote into the lock file."""
 
     role: Role
     pid: int
 
 
 def default_path(name: str = "sitehub") -> Path:
-    """The platform's place for the data of this user's program.
+    """Return the platform's directory for the data of the current user.
 
-    Whoever may look after the service means the service's, where there is one.
+    For an administrator it is the data directory of the service, if there is one.
     """
-    if name == service_manager.NAME and has_rights() and (system := this_system()).has_data():
-        return system.data
+    if name == service_manager.NAME and is_administrator():
+        service = system_service()
+        if service.has_data():
+            return service.data
     return Path(platformdirs.user_data_dir(name, appauthor=False))
 
 
 def prepare(path: Path) -> None:
-    """Make the directory, for its owner alone. Raises StartFault where we may not write there."""
+    """Make the directory, private to its owner. Raises StartFault if it is not writable."""
     probe = path / LOCK
     try:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -58,23 +60,23 @@ def prepare(path: Path) -> None:
     except OSError as error:
         raise StartFault(
             f"cannot write to the data directory {path}: {error.strerror}. "
-            "Choose another with --data, or give it to this user"
+            "Choose another with --data, or change its owner"
         ) from None
 
 
 class Taken(StartFault):
-    """Another process holds the directory; by its own words, as far as they could be read."""
+    """Another process holds the directory; `holder` is None if the lock file is unreadable."""
 
     def __init__(self, path: Path, holder: Holder | None) -> None:
         self.by_a_hub = holder is not None and holder.role == "hub"
         who = f"process {holder.pid}" if holder is not None else "another process"
-        what = "a hub is already running on" if self.by_a_hub else "in use just now is"
+        what = "a hub is already running on" if self.by_a_hub else "another command is using"
         super().__init__(f"{what} {path} ({who}): stop it first, or choose another with --data")
 
 
 @contextmanager
 def held(path: Path, role: Role) -> Iterator[None]:
-    """Hold the directory; the system frees it when this process ends, however. Raises Taken."""
+    """Hold the directory; the system releases it when this process ends. Raises Taken."""
     handle = os.open(path / LOCK, os.O_RDWR | os.O_CREAT, 0o600)
     try:
         if not _try_lock(handle):
@@ -88,9 +90,9 @@ def held(path: Path, role: Role) -> Iterator[None]:
 
 @contextmanager
 def held_as_hub(path: Path) -> Iterator[None]:
-    """Hold the directory for a hub: a command that has it is waited for. Raises Taken."""
+    """Hold the directory for a hub, and wait for a command that holds it. Raises Taken."""
     with ExitStack() as stack:
-        deadline = time.monotonic() + _COMMAND_SECONDS
+        deadline = time.monotonic() + _MAX_COMMAND_SECONDS
         while True:
             try:
                 stack.enter_context(held(path, "hub"))
@@ -103,7 +105,7 @@ def held_as_hub(path: Path) -> Iterator[None]:
 
 
 def _write_holder(handle: int, text: str) -> None:
-    """Always as long, and over what is there: a full disk has no room for more."""
+    """Overwrite the text with one of the same length: a full disk has no room for more."""
     os.lseek(handle, 0, os.SEEK_SET)
     with suppress(OSError):
         os.write(handle, text.encode("ascii").ljust(_HOLDER_BYTES))
@@ -121,11 +123,11 @@ if sys.platform == "win32":
     import msvcrt
 
     def act_for_owner(path: Path) -> None:
-        """What an administrator makes in there is the service's too: it inherits the rights."""
+        """Do nothing: on Windows new files inherit the permissions of the directory."""
 
     @contextmanager
     def acting_for_owner(path: Path) -> Iterator[None]:
-        """The same for a while."""
+        """Do nothing, like act_for_owner()."""
         yield
 
     def _try_lock(handle: int) -> bool:
@@ -139,27 +141,27 @@ else:
     import fcntl
 
     def act_for_owner(path: Path) -> None:
-        """Give up root's rights for those of the directory's owner, for this process's life.
+        """As root, become the directory's owner for the rest of this process.
 
-        What root makes in there, a service that is another user could not open.
+        Files of root in it could not be opened by a service that is another user.
         """
         if (owner := _other_owner(path)) is not None:
             executable.make_readable_for_other_users()
-            with _ending_with_the_outer_process():
+            with _still_exiting_with_parent():
                 os.setgroups([])
                 os.setgid(owner.st_gid)
                 os.setuid(owner.st_uid)
 
     @contextmanager
     def acting_for_owner(path: Path) -> Iterator[None]:
-        """The same for a while, where root goes on with what is root's."""
+        """Become the directory's owner within the block, and root again after it."""
         owner = _other_owner(path)
         if owner is None:
             yield
             return
         group, groups = os.getegid(), os.getgroups()
         executable.make_readable_for_other_users()
-        with _ending_with_the_outer_process():
+        with _still_exiting_with_parent():
             os.setgroups([])
             os.setegid(owner.st_gid)
             os.seteuid(owner.st_uid)
@@ -171,20 +173,20 @@ else:
                 os.setgroups(groups)
 
     def _other_owner(path: Path) -> os.stat_result | None:
-        """Of a directory that is not root's, where this is root."""
+        """Return the owner, if this process is root and the owner is not."""
         if os.geteuid() == 0 and path.is_dir() and (owner := path.stat()).st_uid != 0:
             return owner
         return None
 
     @contextmanager
-    def _ending_with_the_outer_process() -> Iterator[None]:
-        """Where a process becomes another user, the kernel forgets with which one it is to end."""
-        outer = os.getppid()
+    def _still_exiting_with_parent() -> Iterator[None]:
+        """Repeat exit_with_parent(): changing the user makes the kernel forget it."""
+        bootloader = os.getppid()
         try:
             yield
         finally:
             if executable.unpacked_folder() is not None:
-                executable.exit_with_parent(outer)
+                executable.exit_with_parent(bootloader)
 
     def _try_lock(handle: int) -> bool:
         try:

@@ -1,7 +1,7 @@
-"""Memory that nobody uses goes back to the system.
+"""Returning unused memory to the system.
 
-C's allocator keeps what a burst of uploads took, as long as anything small lies behind it: after
-the first pictures of 64 cameras that is a tenth of the whole process, for ever.
+The C allocator keeps the memory of a burst of uploads as long as a small block lies behind it:
+after the first pictures of 64 cameras that is a tenth of the process, permanently.
 """
 
 from __future__ import annotations
@@ -13,28 +13,28 @@ from functools import partial
 
 import trio
 
-_SECONDS = 30.0
+_INTERVAL_SECONDS = 30.0
 
 
-def _of_the_allocator() -> Callable[[], object]:
-    """What has C's allocator give back what it can."""
+def _find_trim() -> Callable[[], object]:
+    """Return the function that makes the C allocator release unused memory."""
     if sys.platform == "linux":
-        # Of glibc; other C libraries do it by themselves.
+        # glibc has it; other C libraries release memory by themselves.
         trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
         if trim is not None:
             return partial(trim, 0)
     return lambda: None
 
 
-async def give_back(
+async def release_regularly(
     *,
     trim: Callable[[], object] | None = None,
     task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
 ) -> None:
-    """Give it back again and again: a millisecond each time, where there is little."""
-    # Once: a library of ctypes is garbage for the collector, which an idle hub does not call.
-    trim = trim or _of_the_allocator()
+    """Release unused memory every 30 s until cancelled; it takes about a millisecond."""
+    # Look it up once: ctypes leaves reference cycles, which an idle hub never collects.
+    trim = trim or _find_trim()
     task_status.started()
     while True:
-        await trio.sleep(_SECONDS)
+        await trio.sleep(_INTERVAL_SECONDS)
         trim()

@@ -1,4 +1,4 @@
-"""What ends a process of ours in order: Ctrl-C, and what other programs send."""
+"""The signals that stop a process in an orderly way."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import signal
 import sys
 
 if sys.platform == "win32":
-    # SIGTERM is there in name alone: who sends it ends the process at once.
-    ENDING = (signal.SIGINT, signal.SIGBREAK)
+    # Sending SIGTERM on Windows kills the process at once.
+    STOP_SIGNALS = (signal.SIGINT, signal.SIGBREAK)
 else:
-    ENDING = (signal.SIGINT, signal.SIGTERM)
+    STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)

@@ -1,4 +1,4 @@
-"""Files of a service, put where they stay: as a whole or not at all."""
+"""Installing files of a service, completely or not at all."""
 
 from __future__ import annotations
 
@@ -10,24 +10,27 @@ from contextlib import suppress
 from pathlib import Path
 
 
-def copy_if_other(source: Path, target: Path, *, mode: int) -> bool:
-    """Gives whether the target was another before. Raises OSError, and then nothing is changed."""
+def copy_if_different(source: Path, target: Path, *, mode: int) -> bool:
+    """Copy `source` to `target`, and return whether that changed anything.
+
+    Raises OSError, and then nothing is changed.
+    """
     if target.exists() and filecmp.cmp(source, target, shallow=False):
         return False
-    _put(target, mode, lambda draft: shutil.copyfile(source, draft))
+    _install(target, mode, lambda draft: shutil.copyfile(source, draft))
     return True
 
 
-def write_if_other(text: str, target: Path, *, mode: int) -> bool:
-    """The same for a text."""
+def write_if_different(text: str, target: Path, *, mode: int) -> bool:
+    """Write `text` to `target`, with the contract of copy_if_different()."""
     if target.exists() and target.read_text("utf-8") == text:
         return False
-    _put(target, mode, lambda draft: draft.write_text(text, "utf-8", newline="\n"))
+    _install(target, mode, lambda draft: draft.write_text(text, "utf-8", newline="\n"))
     return True
 
 
-def _put(target: Path, mode: int, fill: Callable[[Path], object]) -> None:
-    """What runs is not written over: a process that has the old file open keeps it."""
+def _install(target: Path, mode: int, fill: Callable[[Path], object]) -> None:
+    """Replace the file: a process that runs the old one keeps it."""
     target.parent.mkdir(parents=True, exist_ok=True)
     draft = target.with_name(f".{target.name}.new")
     try:

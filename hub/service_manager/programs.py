@@ -1,4 +1,4 @@
-"""Programs of the system, run for what they do and answer."""
+"""Running programs of the system."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from typing import NamedTuple
 
 from hub.errors import StartFault
 
-#: A service that starts may bring its database to a new form first.
-_PATIENCE_SECONDS = 600
+#: A service that starts may have to migrate its database first.
+_TIMEOUT_SECONDS = 600
 
 
-class Answer(NamedTuple):
-    """How a program ended, and what it wrote."""
+class ProgramResult(NamedTuple):
+    """A program's exit status, and its standard output and error as text."""
 
     status: int
     text: str
@@ -26,46 +26,46 @@ class Answer(NamedTuple):
         return lines[-1] if lines else f"status {self.status}"
 
 
-Run = Callable[[Sequence[str]], Answer]
+Run = Callable[[Sequence[str]], ProgramResult]
 
 
-def run(words: Sequence[str]) -> Answer:
-    """Raises StartFault where the program is not there, or does not come to its end."""
+def run(words: Sequence[str]) -> ProgramResult:
+    """Run a program to its end. Raises StartFault if it is missing or takes too long."""
     try:
         done = subprocess.run(
-            [_found(words[0]), *words[1:]],
+            [_full_path(words[0]), *words[1:]],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            timeout=_PATIENCE_SECONDS,
+            timeout=_TIMEOUT_SECONDS,
         )
     except FileNotFoundError:
-        raise StartFault(f"the program {words[0]} is not there") from None
+        raise StartFault(f"the program {words[0]} is missing") from None
     except (OSError, subprocess.SubprocessError) as error:
         raise StartFault(f"{words[0]} could not be run: {error}") from None
-    # Windows' own programs write in whatever the console speaks; what is parsed is ASCII.
-    return Answer(done.returncode, done.stdout.decode("utf-8", "replace"))
+    # Programs of Windows write in the encoding of the console; what is parsed is ASCII.
+    return ProgramResult(done.returncode, done.stdout.decode("utf-8", "replace"))
 
 
-def need(run: Run, words: Sequence[str]) -> Answer:
-    """Raises StartFault where the program fails, with its last words."""
-    answer = run(words)
-    if answer.status:
-        raise StartFault(f"{' '.join(words[:3])} failed: {answer.last_line}")
-    return answer
+def run_checked(run: Run, words: Sequence[str]) -> ProgramResult:
+    """Run a program; raises StartFault with its last line of output if it fails."""
+    result = run(words)
+    if result.status:
+        raise StartFault(f"{' '.join(words[:3])} failed: {result.last_line}")
+    return result
 
 
 if sys.platform == "win32":
     import ctypes
 
-    _PATH_LENGTH = 260
+    _MAX_PATH_LENGTH = 260
 
-    def _found(program: str) -> str:
-        """Windows would look beside our executable first: among downloads, where anything lies."""
-        directory = ctypes.create_unicode_buffer(_PATH_LENGTH)
-        ctypes.windll.kernel32.GetSystemDirectoryW(directory, _PATH_LENGTH)
+    def _full_path(program: str) -> str:
+        """Windows would search the folder of our executable first, where other downloads may be."""
+        directory = ctypes.create_unicode_buffer(_MAX_PATH_LENGTH)
+        ctypes.windll.kernel32.GetSystemDirectoryW(directory, _MAX_PATH_LENGTH)
         return os.path.join(directory.value, program)
 else:
 
-    def _found(program: str) -> str:
+    def _full_path(program: str) -> str:
         return program

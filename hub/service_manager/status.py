@@ -1,4 +1,4 @@
-"""How a service is, in the same words on every system."""
+"""The status of a service, in the same words on every system."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ State = Literal["running", "starting", "stopping", "stopped", "failed", "not ins
 
 
 class Status(Struct, frozen=True):
-    """How the service is."""
+    """Whether the service runs now and starts at boot."""
 
     state: State
-    #: Does it start with the system?
     at_boot: bool = False

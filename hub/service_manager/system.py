@@ -1,4 +1,4 @@
-"""What a service can be asked for on every system, and whose business that is."""
+"""The interface to the service on every system, and the rights that it needs."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from hub.service_manager.windows.service import WindowsService
 
 
 class SystemService(Protocol):
-    """The hub as a service of one kind of system. Everything raises StartFault for a person."""
+    """The hub as a service of one kind of system. Methods raise StartFault for a person."""
 
     @property
     def data(self) -> Path:
@@ -22,16 +22,16 @@ class SystemService(Protocol):
 
     @property
     def executable(self) -> Path:
-        """What the service runs."""
+        """The executable that the service runs."""
 
     def install(self, source: Path) -> None:
-        """Copy the executable to where it stays, and start it with the system, and now.
+        """Install the executable `source` as a service, and start it now and at every boot.
 
-        What is so already is left as it is; a new executable replaces the old one.
+        A different executable replaces an installed one; otherwise nothing changes.
         """
 
     def uninstall(self) -> None:
-        """Stop the service and take it away; its data stays."""
+        """Stop and remove the service; its data stays."""
 
     def start(self) -> None: ...
 
@@ -40,10 +40,10 @@ class SystemService(Protocol):
     def status(self) -> Status: ...
 
     def runs_services_now(self) -> bool:
-        """Not so in a system that is being put together and has not been booted."""
+        """Return whether services can run: not in an image that is being built."""
 
     def has_data(self) -> bool:
-        """Whether there is a data directory that only an administrator can have made."""
+        """Return whether there is a data directory that an administrator must have made."""
 
 
 if sys.platform == "win32":
@@ -51,29 +51,29 @@ if sys.platform == "win32":
 
     from hub.service_manager.windows.file_owner import owner_of
 
-    def this_system() -> SystemService:
+    def system_service() -> SystemService:
         return WindowsService(owner_of)
 
-    def has_rights() -> bool:
+    def is_administrator() -> bool:
         return bool(ctypes.windll.shell32.IsUserAnAdmin())
 
-    def with_rights(words: Sequence[str]) -> str:
-        return with_rights_on_windows(words)
+    def elevated_command(words: Sequence[str]) -> str:
+        return elevated_command_on_windows(words)
 else:
     import shlex
 
-    def this_system() -> SystemService:
+    def system_service() -> SystemService:
         return SystemdService()
 
-    def has_rights() -> bool:
+    def is_administrator() -> bool:
         return os.geteuid() == 0
 
-    def with_rights(words: Sequence[str]) -> str:
-        """The one command that does it, as it is typed."""
+    def elevated_command(words: Sequence[str]) -> str:
+        """Return the command line that runs `words` as administrator."""
         return f"sudo {shlex.join(words)}"
 
 
-def with_rights_on_windows(words: Sequence[str]) -> str:
-    """For PowerShell; Windows asks for the consent, and a window of its own shows the outcome."""
+def elevated_command_on_windows(words: Sequence[str]) -> str:
+    """Return the same for PowerShell: Windows asks for consent and opens another window."""
     quoted = ["'" + word.replace("'", "''") + "'" for word in words]
     return f"Start-Process -Verb RunAs -FilePath {quoted[0]} -ArgumentList {','.join(quoted[1:])}"

@@ -42,8 +42,8 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     executable.write_text("the executable")
     monkeypatch.setattr(sys, "frozen", True, raising=False)
     monkeypatch.setattr(sys, "executable", str(executable))
-    monkeypatch.setattr(system, "this_system", lambda: SystemdService(root))
-    monkeypatch.setattr(system, "has_rights", lambda: True)
+    monkeypatch.setattr(system, "system_service", lambda: SystemdService(root))
+    monkeypatch.setattr(system, "is_administrator", lambda: True)
     return root
 
 
@@ -103,7 +103,7 @@ def test_a_version_that_is_older_than_the_data_does_not_replace_a_newer_one(
 def test_without_rights_nothing_is_done_and_one_command_is_told(
     sitehub: Sitehub, root: Path, monkeypatch: pytest.MonkeyPatch, verb: str
 ) -> None:
-    monkeypatch.setattr(system, "has_rights", lambda: False)
+    monkeypatch.setattr(system, "is_administrator", lambda: False)
     outcome = sitehub("service", verb)
     assert outcome.status == 1
     assert outcome.err == (
@@ -114,7 +114,7 @@ def test_without_rights_nothing_is_done_and_one_command_is_told(
 
 
 def test_everybody_may_look(sitehub: Sitehub, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(system, "has_rights", lambda: False)
+    monkeypatch.setattr(system, "is_administrator", lambda: False)
     assert sitehub("service", "status").status == 4
 
 

@@ -1,4 +1,4 @@
-"""One process at a time uses a data directory, and whoever comes second is told."""
+"""One process at a time uses a data directory; a second one is refused."""
 
 from __future__ import annotations
 
@@ -20,28 +20,28 @@ from hub.service_manager.linux.systemd import SystemdService
 _NOBODY = 65534
 
 
-def test_a_new_directory_is_for_its_owner_alone(tmp_path: Path) -> None:
+def test_a_new_directory_is_private_to_its_owner(tmp_path: Path) -> None:
     path = tmp_path / "a" / "b"
     data_directory.prepare(path)
     if sys.platform != "win32":
         assert stat.S_IMODE(path.stat().st_mode) == 0o700
 
 
-def test_a_directory_that_cannot_be_written_is_told_in_one_line(tmp_path: Path) -> None:
+def test_a_directory_that_is_not_writable_is_named_in_one_line(tmp_path: Path) -> None:
     in_the_way = tmp_path / "file"
     in_the_way.write_text("")
     with pytest.raises(StartFault, match="cannot write to the data directory"):
         data_directory.prepare(in_the_way / "data")
 
 
-def test_a_second_hub_is_refused_at_once_and_told_who_was_first(tmp_path: Path) -> None:
+def test_a_second_hub_is_refused_at_once_with_the_process_id_of_the_first(tmp_path: Path) -> None:
     with data_directory.held_as_hub(tmp_path):
         with pytest.raises(data_directory.Taken) as taken, data_directory.held_as_hub(tmp_path):
             pass
         assert f"a hub is already running on {tmp_path} (process {os.getpid()})" in str(taken.value)
 
 
-def test_a_command_that_meets_a_hub_learns_that_it_is_one(tmp_path: Path) -> None:
+def test_a_command_learns_that_a_hub_holds_the_directory(tmp_path: Path) -> None:
     with data_directory.held_as_hub(tmp_path):
         with pytest.raises(data_directory.Taken) as taken, data_directory.held(tmp_path, "command"):
             pass
@@ -63,13 +63,13 @@ def test_a_hub_waits_for_a_command_to_end(tmp_path: Path, monkeypatch: pytest.Mo
         assert len(naps) == 3
 
 
-def test_it_can_be_held_again_after_it_was_let_go(tmp_path: Path) -> None:
+def test_it_can_be_held_again_after_it_was_released(tmp_path: Path) -> None:
     for _ in range(2):
         with data_directory.held_as_hub(tmp_path):
             pass
 
 
-def test_the_system_frees_it_when_a_process_is_killed(tmp_path: Path) -> None:
+def test_the_system_releases_it_when_a_process_is_killed(tmp_path: Path) -> None:
     program = (
         "import sys, pathlib\n"
         "from hub.process import data_directory\n"
@@ -92,13 +92,13 @@ def test_the_system_frees_it_when_a_process_is_killed(tmp_path: Path) -> None:
             pass
 
 
-def test_whoever_looks_after_a_service_means_its_data(
+def test_the_default_for_an_administrator_is_the_data_of_the_service(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rights = True
     service = SystemdService(tmp_path)
-    monkeypatch.setattr(data_directory, "has_rights", lambda: rights)
-    monkeypatch.setattr(data_directory, "this_system", lambda: service)
+    monkeypatch.setattr(data_directory, "is_administrator", lambda: rights)
+    monkeypatch.setattr(data_directory, "system_service", lambda: service)
     own = data_directory.default_path()
     assert tmp_path not in own.parents
     service.data.mkdir(parents=True)
@@ -110,10 +110,10 @@ def test_whoever_looks_after_a_service_means_its_data(
 
 @pytest.fixture
 def services_dir() -> Iterator[Path]:
-    """A data directory of a service, which is another user."""
+    """The data directory of a service that is another user."""
     if sys.platform == "win32" or os.geteuid() != 0:
         pytest.skip("only root can give a directory to another user")
-    parent = Path(tempfile.mkdtemp())  # where that user may pass, unlike in tmp_path
+    parent = Path(tempfile.mkdtemp())  # That user cannot enter tmp_path.
     parent.chmod(0o755)
     data_dir = parent / "data"
     data_dir.mkdir(mode=0o700)
@@ -123,7 +123,7 @@ def services_dir() -> Iterator[Path]:
 
 
 def by_root(command: str, data_dir: Path) -> list[str]:
-    """A program that does so with `path`, for what it gives up it cannot take back."""
+    """Run code in a process of its own, which cannot become root again."""
     program = (
         "import os, sys, time; from pathlib import Path\n"
         "from hub.process import data_directory, executable\n"
@@ -131,13 +131,13 @@ def by_root(command: str, data_dir: Path) -> list[str]:
     return [sys.executable, "-c", f"{program}path = Path(sys.argv[1])\n{command}", str(data_dir)]
 
 
-def test_what_root_makes_in_a_services_directory_is_the_services(services_dir: Path) -> None:
+def test_files_that_root_makes_for_a_service_belong_to_it(services_dir: Path) -> None:
     command = "data_directory.act_for_owner(path); data_directory.prepare(path)"
     subprocess.run(by_root(command, services_dir), check=True)
     assert [path.stat().st_uid for path in services_dir.iterdir()] == [_NOBODY]
 
 
-def test_who_acts_for_the_service_for_a_while_is_root_again(services_dir: Path) -> None:
+def test_after_acting_for_the_service_the_process_is_root_again(services_dir: Path) -> None:
     command = """
 before = os.geteuid(), os.getegid(), os.getgroups()
 with data_directory.acting_for_owner(path):
@@ -154,7 +154,7 @@ assert (os.geteuid(), os.getegid(), os.getgroups()) == before
     "act",
     ["data_directory.act_for_owner(path)", "with data_directory.acting_for_owner(path): pass"],
 )
-def test_who_acts_for_the_service_still_ends_with_the_process_that_unpacked_it(
+def test_a_process_that_acts_for_the_service_still_ends_with_the_bootloader(
     services_dir: Path, act: str
 ) -> None:
     command = f"""

@@ -1,4 +1,4 @@
-"""Unused memory is given back while the hub runs."""
+"""Unused memory is returned to the system while the hub runs."""
 
 from __future__ import annotations
 
@@ -8,29 +8,29 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from hub.process.memory import give_back
+from hub.process.memory import release_regularly
 
 
-async def test_unused_memory_is_given_back_again_and_again(autojump_clock: MockClock) -> None:
+async def test_unused_memory_is_released_every_30_seconds(autojump_clock: MockClock) -> None:
     times: list[float] = []
 
     def trim() -> None:
         times.append(trio.current_time())
 
     with trio.move_on_after(100):
-        await give_back(trim=trim)
+        await release_regularly(trim=trim)
     assert len(times) == 3
 
 
-async def test_the_system_takes_it(autojump_clock: MockClock) -> None:
+async def test_the_allocator_of_this_system_can_be_called(autojump_clock: MockClock) -> None:
     with trio.move_on_after(31):
-        await give_back()
+        await release_regularly()
 
 
 async def test_the_allocator_is_looked_up_once(
     autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Each time it would leave some KB to the collector, which an idle hub does not call."""
+    """Each lookup would leave some KB to the garbage collector."""
     asked: list[str | None] = []
     library = ctypes.CDLL
 
@@ -40,5 +40,5 @@ async def test_the_allocator_is_looked_up_once(
 
     monkeypatch.setattr(ctypes, "CDLL", looked_up)
     with trio.move_on_after(100):
-        await give_back()
+        await release_regularly()
     assert len(asked) <= 1

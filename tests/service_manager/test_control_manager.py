@@ -1,4 +1,4 @@
-"""The talk with Windows' service manager, with one that is not Windows'."""
+"""The process of a Windows service, with a fake of the control manager."""
 
 from __future__ import annotations
 
@@ -53,7 +53,9 @@ def test_a_service_starts_runs_and_stops(manager: FakeControlManager) -> None:
     assert not manager.reports[-1].failed
 
 
-def test_a_failure_is_told_so_that_the_recovery_begins(manager: FakeControlManager) -> None:
+def test_a_failure_is_reported_so_that_the_manager_restarts_the_service(
+    manager: FakeControlManager,
+) -> None:
     service = ControlledService(manager, lambda: None)
     service.connect()
     service.stopped(failed=True)
@@ -61,7 +63,7 @@ def test_a_failure_is_told_so_that_the_recovery_begins(manager: FakeControlManag
 
 
 @pytest.mark.parametrize("control", [STOP, PRESHUTDOWN])
-def test_the_hub_ends_when_it_is_to_stop_or_the_system_goes_down(
+def test_the_hub_stops_on_request_and_before_a_shutdown(
     service: ControlledService, manager: FakeControlManager, ended: threading.Event, control: int
 ) -> None:
     service.ready()
@@ -71,26 +73,28 @@ def test_the_hub_ends_when_it_is_to_stop_or_the_system_goes_down(
     assert manager.reports[-1] == Report("stopping", within_seconds=20)
 
 
-def test_who_asks_is_told_again(service: ControlledService, manager: FakeControlManager) -> None:
+def test_interrogate_repeats_the_last_report(
+    service: ControlledService, manager: FakeControlManager
+) -> None:
     service.ready()
     assert manager.control(INTERROGATE) == NO_ERROR
     assert manager.reports[-2:] == [Report("running"), Report("running")]
 
 
-def test_what_the_hub_cannot_do_is_said(
+def test_other_controls_are_not_implemented(
     service: ControlledService, manager: FakeControlManager, ended: threading.Event
 ) -> None:
     assert manager.control(_PAUSE) == NOT_IMPLEMENTED
     assert not ended.is_set()
 
 
-def test_a_person_is_told_what_starts_the_service() -> None:
+def test_without_the_manager_the_command_names_service_start() -> None:
     service = ControlledService(FakeControlManager(refuses=True), lambda: None)
     with pytest.raises(StartFault, match="sitehub service start"):
         service.connect()
 
 
-async def test_nothing_is_told_of_a_loop_that_turns(
+async def test_windows_has_no_watchdog(
     service: ControlledService,
     manager: FakeControlManager,
     autojump_clock: trio.testing.MockClock,

@@ -1,4 +1,4 @@
-"""Who owns a name on a disk of Windows."""
+"""The owner of a file on Windows."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 if sys.platform != "win32":
-    pytest.skip("owners have such numbers on Windows alone", allow_module_level=True)
+    pytest.skip("only Windows has SIDs", allow_module_level=True)
 
 from hub.service_manager.windows.file_owner import owner_of
 
@@ -20,6 +20,6 @@ def test_a_folder_and_a_file_have_an_owner(tmp_path: Path) -> None:
     assert owner_of(tmp_path) == owner_of(tmp_path / "数据")
 
 
-def test_what_is_not_there_has_none(tmp_path: Path) -> None:
+def test_a_missing_file_raises(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         owner_of(tmp_path / "nothing")

@@ -1,4 +1,4 @@
-"""Whose rights are needed, and the command that has them."""
+"""The command lines that run a command as administrator."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ import sys
 
 import pytest
 
-from hub.service_manager.system import with_rights, with_rights_on_windows
+from hub.service_manager.system import elevated_command, elevated_command_on_windows
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no sudo")
-def test_the_command_can_be_given_as_it_stands() -> None:
+def test_the_command_can_be_pasted_into_a_shell() -> None:
     words = ["/home/anna/My Files/sitehub", "service", "install"]
-    assert with_rights(words) == "sudo '/home/anna/My Files/sitehub' service install"
+    assert elevated_command(words) == "sudo '/home/anna/My Files/sitehub' service install"
 
 
-def test_on_windows_it_asks_for_consent() -> None:
+def test_on_windows_the_command_asks_for_consent() -> None:
     words = [r"C:\Users\O'Neill\sitehub.exe", "service", "install"]
-    assert with_rights_on_windows(words) == (
+    assert elevated_command_on_windows(words) == (
         r"Start-Process -Verb RunAs -FilePath 'C:\Users\O''Neill\sitehub.exe' "
         "-ArgumentList 'service','install'"
     )

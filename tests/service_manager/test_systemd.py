@@ -1,4 +1,4 @@
-"""The service of systemd: what is done to the files, and what systemctl is asked for."""
+"""The systemd service: its files, and the calls of systemctl."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 from hub.errors import StartFault
 from hub.service_manager.linux.systemd import SystemdService
 from hub.service_manager.linux.unit import unit_text
-from hub.service_manager.programs import Answer
+from hub.service_manager.programs import ProgramResult
 from hub.service_manager.status import Status
 
 if sys.platform == "win32":
@@ -22,20 +22,20 @@ _ACCOUNT = "getent passwd sitehub"
 
 
 class System:
-    """A system below a directory, with what its programs would answer."""
+    """A system below a directory, with the results that its programs return."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        self.asked: list[str] = []
-        self.answers: dict[str, Answer] = {_ACCOUNT: Answer(2, "")}
+        self.commands: list[str] = []
+        self.results: dict[str, ProgramResult] = {_ACCOUNT: ProgramResult(2, "")}
         self.service = SystemdService(root, self.run, now=lambda: 1_700_000_000.25)
         self.download = root / "home/anna/Downloads/sitehub"
         self.put(self.download, "version 1")
 
-    def run(self, words: Sequence[str]) -> Answer:
+    def run(self, words: Sequence[str]) -> ProgramResult:
         command = " ".join(words)
-        self.asked.append(command)
-        return self.answers.get(command, Answer(0, ""))
+        self.commands.append(command)
+        return self.results.get(command, ProgramResult(0, ""))
 
     def boot(self) -> None:
         (self.root / "run/systemd/system").mkdir(parents=True)
@@ -46,9 +46,9 @@ class System:
         (self.root / "usr/bin").mkdir()
         (self.root / "usr/bin/sitehub").symlink_to("../lib/sitehub/sitehub")
 
-    def asked_since(self) -> list[str]:
-        asked, self.asked = self.asked, []
-        return asked
+    def take_commands(self) -> list[str]:
+        commands, self.commands = self.commands, []
+        return commands
 
     @staticmethod
     def put(path: Path, text: str) -> None:
@@ -73,7 +73,7 @@ def system(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> System:
     return made
 
 
-def test_an_installation_makes_the_user_the_program_and_the_unit_and_starts_it(
+def test_install_makes_user_executable_and_unit_and_starts_the_service(
     system: System,
 ) -> None:
     system.boot()
@@ -82,7 +82,7 @@ def test_an_installation_makes_the_user_the_program_and_the_unit_and_starts_it(
     assert stat.S_IMODE(system.program.stat().st_mode) == 0o755
     assert system.unit.read_text() == unit_text(PurePosixPath("/usr/local/bin/sitehub"))
     assert stat.S_IMODE(system.unit.stat().st_mode) == 0o644
-    assert system.asked == [
+    assert system.commands == [
         _ACCOUNT,
         "useradd --system --user-group --home-dir /var/lib/sitehub --no-create-home "
         "--shell /usr/sbin/nologin sitehub",
@@ -92,46 +92,46 @@ def test_an_installation_makes_the_user_the_program_and_the_unit_and_starts_it(
     ]
 
 
-def test_a_second_installation_changes_nothing_and_disturbs_nobody(system: System) -> None:
+def test_a_second_install_changes_nothing(system: System) -> None:
     system.boot()
     system.service.install(system.download)
     account = "sitehub:x:998:998::/var/lib/sitehub:/usr/sbin/nologin\n"
-    system.answers[_ACCOUNT] = Answer(0, account)
-    system.asked_since()
+    system.results[_ACCOUNT] = ProgramResult(0, account)
+    system.take_commands()
     before = system.program.stat()
     system.service.install(system.download)
-    # Who compares it reads it, and so changes a time, too.
+    # Comparing reads the file, and so changes its access time.
     after = system.program.stat()
     assert (after.st_ino, after.st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
-    assert [words for words in system.asked_since() if "start" in words] == [
+    assert [words for words in system.take_commands() if "start" in words] == [
         "systemctl start sitehub.service"
     ]
 
 
-def test_a_newer_version_takes_the_place_and_is_started(system: System) -> None:
+def test_a_newer_version_replaces_the_older_and_is_started(system: System) -> None:
     system.boot()
     system.service.install(system.download)
-    system.asked_since()
+    system.take_commands()
     system.put(system.download, "version 2")
     with system.program.open() as running:
         system.service.install(system.download)
         assert running.read() == "version 1"
     assert system.program.read_text() == "version 2"
-    assert system.asked_since()[-1] == "systemctl restart sitehub.service"
+    assert system.take_commands()[-1] == "systemctl restart sitehub.service"
     assert [path.name for path in system.program.parent.iterdir()] == ["sitehub"]
 
 
-def test_the_installed_program_can_install_itself_again(system: System) -> None:
+def test_the_installed_executable_can_install_itself_again(system: System) -> None:
     system.service.install(system.download)
     system.download.unlink()
     system.service.install(system.program)
     assert system.program.read_text() == "version 1"
 
 
-def test_where_systemd_does_not_run_it_starts_with_the_next_boot(system: System) -> None:
+def test_without_a_running_systemd_the_service_starts_with_the_next_boot(system: System) -> None:
     system.service.install(system.download)
-    assert system.asked[-1] == "systemctl --quiet enable sitehub.service"
-    with pytest.raises(StartFault, match="systemd does not run here"):
+    assert system.commands[-1] == "systemctl --quiet enable sitehub.service"
+    with pytest.raises(StartFault, match="systemd is not running"):
         system.service.start()
 
 
@@ -145,49 +145,55 @@ def test_without_systemd_nothing_is_changed(
     assert not system.program.exists()
 
 
-def test_a_disk_that_is_read_only_is_told_and_leaves_nothing_half_done(system: System) -> None:
+def test_a_read_only_disk_is_named_and_nothing_is_changed(system: System) -> None:
     system.put(system.program.parent, "not a directory")
     with pytest.raises(StartFault, match=r"the service was not installed: .*usr/local/bin"):
         system.service.install(system.download)
     assert not system.unit.exists()
-    assert system.asked == [_ACCOUNT]
+    assert system.commands == [_ACCOUNT]
 
 
 @pytest.mark.parametrize("account", ["1000:1000::/var/lib/sitehub", "998:998::/home/sitehub"])
-def test_an_account_that_is_not_the_services_is_not_taken(system: System, account: str) -> None:
-    system.answers[_ACCOUNT] = Answer(0, f"sitehub:x:{account}:/bin/bash\n")
+def test_an_account_of_that_name_that_is_not_the_services_is_refused(
+    system: System, account: str
+) -> None:
+    system.results[_ACCOUNT] = ProgramResult(0, f"sitehub:x:{account}:/bin/bash\n")
     with pytest.raises(StartFault, match="the account sitehub is not a system account"):
         system.service.install(system.download)
     assert not system.unit.exists()
     assert not system.program.exists()
-    assert system.asked == [_ACCOUNT]
+    assert system.commands == [_ACCOUNT]
 
 
 def test_a_start_that_fails_says_why(system: System) -> None:
     system.boot()
-    system.answers["systemctl restart sitehub.service"] = Answer(1, "Job failed. See journalctl.")
-    # Not what an earlier start has said.
+    system.results["systemctl restart sitehub.service"] = ProgramResult(
+        1, "Job failed. See journalctl."
+    )
+    # Only the output of this start.
     said = "journalctl -u sitehub.service --since=@1700000000.250000 -o cat --no-pager"
-    system.answers[said] = Answer(
+    system.results[said] = ProgramResult(
         0, "Starting\nsitehub: port 8443 is taken by another program\nFailed\n"
     )
     with pytest.raises(StartFault, match=r"did not start: port 8443 is taken by another program$"):
         system.service.install(system.download)
 
 
-def test_what_systemctl_refuses_is_told_in_its_words(system: System) -> None:
-    system.answers["systemctl --quiet enable sitehub.service"] = Answer(1, "Unit is masked.\n")
+def test_a_failure_of_systemctl_is_reported_with_its_message(system: System) -> None:
+    system.results["systemctl --quiet enable sitehub.service"] = ProgramResult(
+        1, "Unit is masked.\n"
+    )
     with pytest.raises(StartFault, match=r"systemctl --quiet enable failed: Unit is masked\.$"):
         system.service.install(system.download)
 
 
-def test_an_uninstallation_leaves_the_data(system: System) -> None:
+def test_uninstall_leaves_the_data(system: System) -> None:
     system.boot()
     system.service.install(system.download)
     system.put(system.service.data / "hub.sqlite", "records")
-    system.asked_since()
+    system.take_commands()
     system.service.uninstall()
-    assert system.asked_since() == [
+    assert system.take_commands() == [
         "systemctl --quiet disable --now sitehub.service",
         "systemctl --quiet daemon-reload",
     ]
@@ -196,24 +202,24 @@ def test_an_uninstallation_leaves_the_data(system: System) -> None:
     assert (system.service.data / "hub.sqlite").read_text() == "records"
 
 
-def test_what_is_not_installed_is_uninstalled_already(system: System) -> None:
+def test_uninstall_without_an_installed_service_does_nothing(system: System) -> None:
     system.service.uninstall()
-    assert system.asked == []
+    assert system.commands == []
 
 
-def test_start_and_stop_are_systemctls(system: System) -> None:
+def test_start_and_stop_call_systemctl(system: System) -> None:
     system.boot()
     system.service.install(system.download)
-    system.asked_since()
+    system.take_commands()
     system.service.stop()
     system.service.start()
-    assert system.asked == [
+    assert system.commands == [
         "systemctl --quiet stop sitehub.service",
         "systemctl start sitehub.service",
     ]
 
 
-def test_what_is_not_installed_is_not_started(system: System) -> None:
+def test_start_without_an_installed_service_is_refused(system: System) -> None:
     system.boot()
     for verb in (system.service.start, system.service.stop):
         with pytest.raises(StartFault, match="the service is not installed"):
@@ -230,16 +236,16 @@ def test_what_is_not_installed_is_not_started(system: System) -> None:
         ("inactive", "stopped"),
     ],
 )
-def test_the_status_is_systemctls(system: System, active: str, state: str) -> None:
+def test_the_status_is_that_of_systemctl(system: System, active: str, state: str) -> None:
     system.boot()
     assert system.service.status() == Status("not installed")
     system.service.install(system.download)
-    system.answers["systemctl is-active sitehub.service"] = Answer(3, f"{active}\n")
-    system.answers["systemctl is-enabled sitehub.service"] = Answer(0, "enabled\n")
+    system.results["systemctl is-active sitehub.service"] = ProgramResult(3, f"{active}\n")
+    system.results["systemctl is-enabled sitehub.service"] = ProgramResult(0, "enabled\n")
     assert system.service.status() == Status(state, at_boot=True)  # type: ignore[arg-type]
 
 
-def test_a_packages_service_is_the_packages(system: System) -> None:
+def test_the_service_of_a_package_is_changed_by_the_package_only(system: System) -> None:
     system.boot()
     system.add_package()
     with pytest.raises(StartFault, match="the package sitehub is installed"):
@@ -249,5 +255,5 @@ def test_a_packages_service_is_the_packages(system: System) -> None:
     assert not system.program.exists()
     system.service.install(system.root / "usr/lib/sitehub/sitehub")
     assert not system.unit.exists()
-    assert system.asked[-1] == "systemctl start sitehub.service"
+    assert system.commands[-1] == "systemctl start sitehub.service"
     assert system.service.executable == system.root / "usr/bin/sitehub"

@@ -1,4 +1,4 @@
-"""The service of Windows: the commands it takes, and what is read in their answers."""
+"""The Windows service: the commands that install it, and parsing their output."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from typing import Any, TypeVar
 import pytest
 
 from hub.errors import StartFault
-from hub.service_manager.programs import Answer
+from hub.service_manager.programs import ProgramResult
 from hub.service_manager.status import Status
 from hub.service_manager.windows.service import (
     WindowsService,
-    giving_the_data,
-    opening_the_firewall,
-    registering,
-    renewing_what_lies_in,
-    state_in,
-    unpacking_to,
+    data_permission_commands,
+    open_firewall_command,
+    parse_state,
+    registration_commands,
+    reset_permission_commands,
+    temporary_folder_command,
 )
 
 T = TypeVar("T")
@@ -52,10 +52,10 @@ _CONFIGURED = """
 
 
 class Windows:
-    """Its service manager, with at most one service, and a list of what it was asked for."""
+    """A fake of the service manager with at most one service; it records the commands."""
 
     def __init__(self, root: Path) -> None:
-        self.asked: list[str] = []
+        self.commands: list[str] = []
         self.state = 0  # none is installed
         self.starts_well = True
         self.delays = 0
@@ -73,50 +73,50 @@ class Windows:
         path.lstat()
         return self.owner
 
-    def run(self, words: Sequence[str]) -> Answer:
+    def run(self, words: Sequence[str]) -> ProgramResult:
         program, verb = words[:2]
         if verb not in ("query", "qc"):
-            self.asked.append(" ".join(words))
+            self.commands.append(" ".join(words))
         if program == "netsh.exe" and not self.has_firewall:
-            return Answer(1, "no firewall")
+            return ProgramResult(1, "no firewall")
         if program != "sc.exe":
-            return Answer(0, "Ok.")
+            return ProgramResult(0, "Ok.")
         return getattr(self, f"_{verb}", self._other)()
 
-    def _query(self) -> Answer:
+    def _query(self) -> ProgramResult:
         if self.state == 0:
-            return Answer(1060, "FAILED 1060: The specified service does not exist")
+            return ProgramResult(1060, "FAILED 1060: The specified service does not exist")
         if self.state in (2, 3):
             self.delays -= 1
             if self.delays < 0:
                 self.state = 1 if self.state == 3 or not self.starts_well else 4
-        return Answer(0, _QUERY.format(number=self.state, word="WHATEVER"))
+        return ProgramResult(0, _QUERY.format(number=self.state, word="WHATEVER"))
 
-    def _qc(self) -> Answer:
-        return Answer(0, _CONFIGURED)
+    def _qc(self) -> ProgramResult:
+        return ProgramResult(0, _CONFIGURED)
 
-    def _create(self) -> Answer:
+    def _create(self) -> ProgramResult:
         self.state = 1
-        return Answer(0, "SUCCESS")
+        return ProgramResult(0, "SUCCESS")
 
-    def _delete(self) -> Answer:
+    def _delete(self) -> ProgramResult:
         self.state = 0
-        return Answer(0, "SUCCESS")
+        return ProgramResult(0, "SUCCESS")
 
-    def _start(self) -> Answer:
+    def _start(self) -> ProgramResult:
         if self.state == 4:
-            return Answer(1056, "FAILED 1056")
+            return ProgramResult(1056, "FAILED 1056")
         self.state, self.delays = 2, 3
-        return Answer(0, "START_PENDING")
+        return ProgramResult(0, "START_PENDING")
 
-    def _stop(self) -> Answer:
+    def _stop(self) -> ProgramResult:
         if self.state == 1:
-            return Answer(1062, "FAILED 1062")
+            return ProgramResult(1062, "FAILED 1062")
         self.state, self.delays = 3, 3
-        return Answer(0, "STOP_PENDING")
+        return ProgramResult(0, "STOP_PENDING")
 
-    def _other(self) -> Answer:
-        return Answer(0, "SUCCESS")
+    def _other(self) -> ProgramResult:
+        return ProgramResult(0, "SUCCESS")
 
 
 @pytest.fixture
@@ -124,9 +124,9 @@ def windows(tmp_path: Path) -> Windows:
     return Windows(tmp_path)
 
 
-def test_the_service_is_described_as_sc_takes_it() -> None:
-    create, *more = registering(_PROGRAM, is_there=False)  # type: ignore[arg-type]
-    # How Windows puts words into one line, and a program of Microsoft's takes them apart again.
+def test_the_registration_commands_are_as_sc_expects_them() -> None:
+    create, *more = registration_commands(_PROGRAM, exists=False)  # type: ignore[arg-type]
+    # One line, quoted in the way that programs of Microsoft parse it.
     assert subprocess.list2cmdline(create) == (
         r'sc.exe create sitehub binPath= "\"C:\Program Files\sitehub\sitehub.exe\" service run" '
         r'start= auto obj= "NT SERVICE\sitehub" DisplayName= sitehub'
@@ -139,25 +139,25 @@ def test_the_service_is_described_as_sc_takes_it() -> None:
     ]
 
 
-def test_the_service_unpacks_below_its_data() -> None:
+def test_the_temporary_folder_of_the_service_is_below_its_data() -> None:
     folder = PureWindowsPath(r"C:\ProgramData\sitehub\unpacked")
-    assert subprocess.list2cmdline(unpacking_to(folder)) == (  # type: ignore[arg-type]
+    assert subprocess.list2cmdline(temporary_folder_command(folder)) == (  # type: ignore[arg-type]
         r"reg.exe add HKLM\SYSTEM\CurrentControlSet\Services\sitehub /v Environment "
         r"/t REG_MULTI_SZ /s | "
         r"/d TMP=C:\ProgramData\sitehub\unpacked|TEMP=C:\ProgramData\sitehub\unpacked /f"
     )
 
 
-def test_the_firewall_lets_the_program_be_reached() -> None:
-    assert subprocess.list2cmdline(opening_the_firewall(_PROGRAM)) == (  # type: ignore[arg-type]
+def test_the_firewall_rule_allows_connections_to_the_program() -> None:
+    assert subprocess.list2cmdline(open_firewall_command(_PROGRAM)) == (  # type: ignore[arg-type]
         "netsh.exe advfirewall firewall add rule name=sitehub dir=in action=allow protocol=TCP "
         r'profile=any "program=C:\Program Files\sitehub\sitehub.exe"'
     )
 
 
-def test_the_data_is_the_services_and_the_administrators() -> None:
+def test_only_the_service_and_administrators_have_access_to_the_data() -> None:
     data = PureWindowsPath(r"C:\ProgramData\sitehub")
-    commands = giving_the_data(data)  # type: ignore[arg-type]
+    commands = data_permission_commands(data)  # type: ignore[arg-type]
     assert [subprocess.list2cmdline(command) for command in commands] == [
         r"icacls.exe C:\ProgramData\sitehub /setowner *S-1-5-32-544",
         r"icacls.exe C:\ProgramData\sitehub /inheritance:r /grant:r *S-1-5-18:(OI)(CI)F "
@@ -165,35 +165,35 @@ def test_the_data_is_the_services_and_the_administrators() -> None:
     ]
 
 
-def test_what_lies_in_it_already_is_theirs_too() -> None:
+def test_existing_files_get_the_permissions_of_the_data_directory() -> None:
     data = PureWindowsPath(r"C:\ProgramData\sitehub")
-    commands = renewing_what_lies_in(data)  # type: ignore[arg-type]
+    commands = reset_permission_commands(data)  # type: ignore[arg-type]
     assert [subprocess.list2cmdline(command) for command in commands] == [
         r"icacls.exe C:\ProgramData\sitehub\* /setowner *S-1-5-32-544 /T /L /Q",
         r"icacls.exe C:\ProgramData\sitehub\* /reset /T /L /Q",
     ]
 
 
-def test_what_lies_in_the_data_is_renewed_once_nobody_else_can_come_in(windows: Windows) -> None:
+def test_existing_files_are_reset_after_the_directory_is_protected(windows: Windows) -> None:
     windows.service.data.mkdir(parents=True)
     (windows.service.data / "sitehub.toml").touch()
     windows.service.install(windows.download)
     data = windows.service.data
-    asked = [words for words in windows.asked if words.startswith("icacls")]
-    assert [words.split()[1:3] for words in asked] == [
+    commands = [words for words in windows.commands if words.startswith("icacls")]
+    assert [words.split()[1:3] for words in commands] == [
         *([str(data), "/setowner"], [str(data), "/inheritance:r"]),
         *([str(data / "*"), "/setowner"], [str(data / "*"), "/reset"]),
     ]
 
 
-def test_a_folder_that_anybody_has_made_is_refused_before_anything_is_changed(
+def test_a_data_directory_of_another_user_is_refused_before_anything_is_changed(
     windows: Windows,
 ) -> None:
     windows.service.data.mkdir(parents=True)
     windows.owner = "S-1-5-21-1-2-3-1001"
     with pytest.raises(StartFault, match=r"was not made by an administrator; move it away first$"):
         windows.service.install(windows.download)
-    assert windows.asked == []
+    assert windows.commands == []
     assert not windows.service.executable.exists()
 
 
@@ -201,19 +201,19 @@ def test_a_folder_that_anybody_has_made_is_refused_before_anything_is_changed(
     ("number", "state"),
     [(1, "stopped"), (2, "starting"), (3, "stopping"), (4, "running"), (7, "stopped")],
 )
-def test_the_state_is_read(number: int, state: str) -> None:
-    assert state_in(_QUERY.format(number=number, word="...")) == state
+def test_the_state_is_parsed(number: int, state: str) -> None:
+    assert parse_state(_QUERY.format(number=number, word="...")) == state
 
 
-def test_the_state_is_read_in_other_languages_too() -> None:
-    assert state_in(_GERMAN) == "stopped"
+def test_the_state_is_parsed_in_other_languages_too() -> None:
+    assert parse_state(_GERMAN) == "stopped"
 
 
 def verbs(windows: Windows) -> list[str]:
-    return [" ".join(words.split()[:2]) for words in windows.asked]
+    return [" ".join(words.split()[:2]) for words in windows.commands]
 
 
-def test_data_that_anybody_has_made_is_not_the_services(windows: Windows) -> None:
+def test_a_data_directory_of_another_user_is_not_the_services(windows: Windows) -> None:
     assert not windows.service.has_data()
     windows.service.data.mkdir(parents=True)
     assert windows.service.has_data()
@@ -221,7 +221,7 @@ def test_data_that_anybody_has_made_is_not_the_services(windows: Windows) -> Non
     assert not windows.service.has_data()
 
 
-def test_an_installation_copies_registers_opens_and_starts(windows: Windows) -> None:
+def test_install_copies_registers_protects_and_starts(windows: Windows) -> None:
     windows.service.install(windows.download)
     assert windows.service.executable.read_text() == "version 1"
     assert (windows.service.data / "unpacked").is_dir()
@@ -236,58 +236,58 @@ def test_an_installation_copies_registers_opens_and_starts(windows: Windows) -> 
     assert windows.service.status() == Status("running", at_boot=True)
 
 
-def test_a_newer_version_takes_the_place_of_one_that_has_stopped(
+def test_a_newer_version_replaces_the_older_once_its_file_is_released(
     windows: Windows, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     windows.service.install(windows.download)
-    windows.asked.clear()
+    windows.commands.clear()
     windows.download.write_text("version 2")
-    monkeypatch.setattr(Path, "replace", _held_for_a_while(Path.replace))
+    monkeypatch.setattr(Path, "replace", _failing_twice(Path.replace))
     windows.service.install(windows.download)
     assert windows.service.executable.read_text() == "version 2"
     assert verbs(windows)[:2] == ["sc.exe stop", "sc.exe config"]
     assert "sc.exe start" in verbs(windows)
 
 
-def _held_for_a_while(change: Callable[..., T]) -> Callable[..., T]:
-    """The outer process of a one-file executable tidies up after the inner one has ended."""
+def _failing_twice(change: Callable[..., T]) -> Callable[..., T]:
+    """Fail twice: the bootloader runs for a moment longer than the hub."""
     tries = 0
 
-    def held(path: Path, *arguments: Any, **options: Any) -> T:
+    def fails_twice(path: Path, *arguments: Any, **options: Any) -> T:
         nonlocal tries
         tries += 1
         if tries < 3:
             raise PermissionError(13, "in use", str(path))
         return change(path, *arguments, **options)
 
-    return held
+    return fails_twice
 
 
-def test_an_uninstallation_leaves_the_data(windows: Windows) -> None:
+def test_uninstall_leaves_the_data(windows: Windows) -> None:
     windows.service.install(windows.download)
     (windows.service.data / "hub.sqlite").write_text("records")
     (windows.service.data / "unpacked" / "_MEI1").mkdir()
-    windows.asked.clear()
+    windows.commands.clear()
     windows.service.uninstall()
     assert verbs(windows) == ["sc.exe stop", "sc.exe delete", "netsh.exe advfirewall"]
     assert not windows.service.executable.exists()
     assert os.listdir(windows.service.data) == ["hub.sqlite"]
     assert windows.service.status() == Status("not installed")
-    windows.asked.clear()
+    windows.commands.clear()
     windows.service.uninstall()
-    assert windows.asked == []
+    assert windows.commands == []
 
 
-def test_an_uninstallation_waits_for_the_program_that_has_stopped(
+def test_uninstall_waits_until_the_file_of_the_program_is_released(
     windows: Windows, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     windows.service.install(windows.download)
-    monkeypatch.setattr(Path, "unlink", _held_for_a_while(Path.unlink))
+    monkeypatch.setattr(Path, "unlink", _failing_twice(Path.unlink))
     windows.service.uninstall()
     assert not windows.service.executable.parent.exists()
 
 
-def test_the_program_that_runs_cannot_delete_itself_and_says_so(
+def test_uninstall_says_that_the_running_program_cannot_delete_itself(
     windows: Windows, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     windows.service.install(windows.download)
@@ -296,7 +296,7 @@ def test_the_program_that_runs_cannot_delete_itself_and_says_so(
         raise PermissionError(13, "in use", str(path))
 
     monkeypatch.setattr(Path, "unlink", refuse)
-    with pytest.raises(StartFault, match=r"not installed any more; delete .* by hand"):
+    with pytest.raises(StartFault, match=r"was removed, but .*: delete .* yourself"):
         windows.service.uninstall()
 
 
@@ -308,16 +308,16 @@ def test_a_start_that_fails_says_why(windows: Windows) -> None:
         windows.service.install(windows.download)
 
 
-def test_where_the_firewall_cannot_be_opened_the_service_runs_all_the_same(
+def test_the_service_runs_even_if_the_firewall_cannot_be_opened(
     windows: Windows,
 ) -> None:
     windows.has_firewall = False
-    with pytest.raises(StartFault, match=r"runs, but .* firewall was not opened.*: no firewall$"):
+    with pytest.raises(StartFault, match=r"but the firewall was not opened.*: no firewall$"):
         windows.service.install(windows.download)
     assert windows.service.status().state == "running"
 
 
-def test_start_and_stop_may_be_said_twice(windows: Windows) -> None:
+def test_start_and_stop_are_idempotent(windows: Windows) -> None:
     windows.service.install(windows.download)
     windows.service.start()
     windows.service.stop()

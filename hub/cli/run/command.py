@@ -73,10 +73,10 @@ def run(
     by which the first administrator is made.
     """
     from hub.cli.run import windows_console
-    from hub.service_manager.linux.notify import systemd_of
+    from hub.service_manager.linux.notify import systemd_from
 
     windows_console.end_with_window()
-    run_for(systemd_of(os.environ), data_dir, config_file, overrides, demo, in_browser)
+    run_for(systemd_from(os.environ), data_dir, config_file, overrides, demo, in_browser)
 
 
 def run_for(

@@ -17,7 +17,7 @@ from msgspec import Struct
 
 from hub.cli.output import print_line
 from hub.errors import StartFault
-from hub.process.signals import ENDING
+from hub.process.signals import STOP_SIGNALS
 from hub.simulator.endpoint import HubEndpoint
 from hub.simulator.events import CameraEvent
 from hub.simulator.faults import FAULTLESS, Quirks
@@ -97,7 +97,7 @@ async def _simulate(simulation: FleetRun) -> None:
 
 
 async def _end_at_a_signal(scope: trio.CancelScope, *, task_status: trio.TaskStatus[None]) -> None:
-    with trio.open_signal_receiver(*ENDING) as signals:
+    with trio.open_signal_receiver(*STOP_SIGNALS) as signals:
         task_status.started()
         async for _ in signals:
             scope.cancel()

@@ -1,4 +1,4 @@
-"""What systemd hears from the hub: that it is ready, that it lives, that it ends (sd_notify(3))."""
+"""Notifying systemd that the hub is ready, alive and stopping (sd_notify(3))."""
 
 from __future__ import annotations
 
@@ -13,52 +13,51 @@ log = logging.getLogger(__name__)
 
 
 class Systemd:
-    """Tells systemd how the hub goes. What cannot be told is logged, and never ends the hub."""
+    """Notifies systemd. A notification that fails is logged, and never ends the hub."""
 
     def __init__(self, address: str, watchdog_seconds: float | None) -> None:
-        # One that begins with @ is in Linux's abstract namespace: no file, and a NUL before it.
+        # An address with @ is in Linux's abstract namespace, where it begins with a NUL.
         self._address = f"\0{address[1:]}" if address.startswith("@") else address
         self._watchdog_seconds = watchdog_seconds
 
     def ready(self) -> None:
-        self._tell("READY=1")
+        self._notify("READY=1")
 
     def stopping(self) -> None:
-        self._tell("STOPPING=1")
+        self._notify("STOPPING=1")
 
     async def watch(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
-        """Tell again and again that the loop turns; of one that is stuck, systemd hears no more.
+        """Notify the watchdog until cancelled, so that systemd restarts a hub whose loop is stuck.
 
-        A third of the time that systemd waits: one turn that is late does no harm.
+        The interval is a third of systemd's timeout: a single delay does no harm.
         """
         task_status.started()
         while self._watchdog_seconds is not None:
-            self._tell("WATCHDOG=1")
+            self._notify("WATCHDOG=1")
             await trio.sleep(self._watchdog_seconds / 3)
         await trio.sleep_forever()
 
     if sys.platform != "win32":
 
-        def _tell(self, state: str) -> None:
+        def _notify(self, state: str) -> None:
             try:
                 with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as channel:
-                    # Where the machine is about to give in, systemd reads slowly.
+                    # On an overloaded machine, systemd reads slowly.
                     channel.setblocking(False)
                     channel.sendto(state.encode("ascii"), self._address)
             except OSError as error:
-                log.warning("systemd was not told %s: %s", state, error)
+                log.warning("cannot notify systemd of %s: %s", state, error)
     else:
 
-        def _tell(self, state: str) -> None:
-            """There is no systemd here."""
+        def _notify(self, state: str) -> None:
+            """Do nothing: there is no systemd on Windows."""
 
 
-def systemd_of(environment: MutableMapping[str, str]) -> Systemd | None:
-    """The systemd that started this process, as its environment says; None where none did.
+def systemd_from(environment: MutableMapping[str, str]) -> Systemd | None:
+    """Return the systemd that started this process, according to its environment, or None.
 
-    WATCHDOG_PID is not looked at: it names the outer one of the two processes of a one-file
-    executable, and the hub is the inner one. So the variables are taken out of the environment,
-    that no process which is started from here believes that it is meant.
+    WATCHDOG_PID is ignored: it names the bootloader of a one-file executable, not the hub. The
+    variables are removed from the environment, so that processes started from here ignore them.
     """
     address = environment.pop("NOTIFY_SOCKET", "")
     microseconds = environment.pop("WATCHDOG_USEC", "")

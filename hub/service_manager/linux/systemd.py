@@ -10,14 +10,14 @@ from pathlib import Path, PurePosixPath
 
 from hub.errors import StartFault
 from hub.service_manager import NAME, programs
-from hub.service_manager.files import copy_if_other, write_if_other
+from hub.service_manager.files import copy_if_different, write_if_different
 from hub.service_manager.linux.unit import DATA, unit_text
 from hub.service_manager.status import State, Status
 
 UNIT = f"{NAME}.service"
 EXECUTABLE = PurePosixPath("/usr/local/bin") / NAME
-#: The least number of an account that is a person's (UID_MIN in login.defs).
-_FIRST_PERSON = 1000
+#: The lowest user id of a person's account (UID_MIN in login.defs).
+_MIN_PERSON_UID = 1000
 
 _STATES: dict[str, State] = {
     "active": "running",
@@ -29,7 +29,7 @@ _STATES: dict[str, State] = {
 
 
 class SystemdService:
-    """Files below `root`, and systemctl for the rest."""
+    """Installs files below `root`, and calls systemctl for the rest."""
 
     def __init__(
         self,
@@ -53,20 +53,20 @@ class SystemdService:
     def install(self, source: Path) -> None:
         self._refuse_without_systemd()
         if self._is_packaged():
-            self._refuse_another_than_the_package(source)
+            self._refuse_unless_packaged(source)
             changed = False
         else:
             has_user = self._has_user()
-            with _faults_named("the service was not installed"):
-                copied = copy_if_other(source, self._own_executable, mode=0o755)
+            with _start_faults("the service was not installed"):
+                copied = copy_if_different(source, self._own_executable, mode=0o755)
                 if not has_user:
                     self._make_user()
-                written = write_if_other(unit_text(EXECUTABLE), self._unit, mode=0o644)
+                written = write_if_different(unit_text(EXECUTABLE), self._unit, mode=0o644)
             changed = copied or written
         self._reload()
         self._systemctl("enable", UNIT)
         if self.runs_services_now():
-            self._bring_up("restart" if changed else "start")
+            self._start_and_wait("restart" if changed else "start")
 
     def uninstall(self) -> None:
         if self._is_packaged():
@@ -75,23 +75,23 @@ class SystemdService:
             return
         now = ["--now"] if self.runs_services_now() else []
         self._systemctl("disable", *now, UNIT)
-        with _faults_named("the service was not removed"):
+        with _start_faults("the service was not removed"):
             self._unit.unlink()
             self._own_executable.unlink(missing_ok=True)
         self._reload()
 
     def start(self) -> None:
-        self._refuse_where_it_cannot_run()
-        self._bring_up("start")
+        self._refuse_unless_it_can_run()
+        self._start_and_wait("start")
 
     def stop(self) -> None:
-        self._refuse_where_it_cannot_run()
+        self._refuse_unless_it_can_run()
         self._systemctl("stop", UNIT)
 
     def status(self) -> Status:
         if not self._is_installed():
             return Status("not installed")
-        # Where systemd does not run, this reads the links that it would follow.
+        # This works without a running systemd, too: it reads the links of enabled units.
         at_boot = self._run(["systemctl", "is-enabled", UNIT]).text.strip() == "enabled"
         if not self.runs_services_now():
             return Status("stopped", at_boot)
@@ -113,29 +113,29 @@ class SystemdService:
     def _refuse_without_systemd(self) -> None:
         if shutil.which("systemctl") is None:
             raise StartFault(
-                "this system has no systemd: let its own service manager start the hub"
+                "this system has no systemd: have its own service manager run 'sitehub run'"
             )
 
-    def _refuse_another_than_the_package(self, source: Path) -> None:
+    def _refuse_unless_packaged(self, source: Path) -> None:
         if source.resolve() != self._packaged_executable.resolve():
             raise StartFault(
                 f"the package {NAME} is installed, and has a service of its own: "
                 f"install the newer package, or first: sudo apt remove {NAME}"
             )
 
-    def _refuse_where_it_cannot_run(self) -> None:
+    def _refuse_unless_it_can_run(self) -> None:
         if not self._is_installed():
             raise StartFault("the service is not installed")
         if not self.runs_services_now():
-            raise StartFault("systemd does not run here: the service starts when it does")
+            raise StartFault("systemd is not running: the service starts with the next boot")
 
     def _has_user(self) -> bool:
-        """Refuses where somebody else is called so: the service would run as that one."""
+        """Return whether the service's user exists. Refuses another account of that name."""
         answer = self._run(["getent", "passwd", NAME])
         if answer.status:
             return False
         _, _, uid, _, _, home, _ = answer.text.strip().split(":")
-        if not 0 < int(uid) < _FIRST_PERSON or home != str(DATA):
+        if not 0 < int(uid) < _MIN_PERSON_UID or home != str(DATA):
             raise StartFault(
                 f"the account {NAME} is not a system account with the home {DATA}, "
                 "and the service needs one of that name: rename or remove it"
@@ -151,8 +151,8 @@ class SystemdService:
         if self.runs_services_now():
             self._systemctl("daemon-reload")
 
-    def _bring_up(self, verb: str) -> None:
-        """Comes back when the hub serves: it tells systemd so itself."""
+    def _start_and_wait(self, verb: str) -> None:
+        """Start the service, and return when the hub has notified systemd that it is ready."""
         since = f"--since=@{self._now():.6f}"
         if self._run(["systemctl", verb, UNIT]).status == 0:
             return
@@ -165,11 +165,11 @@ class SystemdService:
         self._need("systemctl", "--quiet", *words)
 
     def _need(self, *words: str) -> None:
-        programs.need(self._run, words)
+        programs.run_checked(self._run, words)
 
 
 @contextmanager
-def _faults_named(what: str) -> Iterator[None]:
+def _start_faults(what: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:

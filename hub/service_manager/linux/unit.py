@@ -1,4 +1,4 @@
-"""The unit by which systemd runs the hub: what it may, and what becomes of it."""
+"""The systemd unit of the hub: its restart policy and its restrictions."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ def unit_text(executable: PurePosixPath) -> str:
     return _UNIT.format(executable=executable, name=NAME, data=DATA, unpacked=UNPACKED)
 
 
-# NotifyAccess, KillMode: a one-file executable is two processes. The inner one speaks; the outer
-# one hands a signal on, and a second SIGTERM beside it would mean "at once".
-# TimeoutStopSec: the hub takes 10 s at most.
-# RestrictAddressFamilies: the machine's addresses are asked for over netlink.
-# SystemCallFilter: @resources stays, for the limit of open files is raised at the start.
+# NotifyAccess, KillMode: a one-file executable is two processes. The inner one notifies; the outer
+# one passes signals on, and a second SIGTERM would make the hub stop without waiting.
+# TimeoutStopSec: the hub needs up to 10 s.
+# RestrictAddressFamilies: the machine's addresses are read over netlink.
+# SystemCallFilter: @resources stays allowed, because the hub raises its limit of open files.
 _UNIT = """\
 [Unit]
 Description=sitehub, the hub of this site's cameras
 After=network.target
-# A port that is taken, or a full disk, is tried again for as long as it takes.
+# With a port in use or a full disk, try again for as long as it takes.
 StartLimitIntervalSec=0
 
 [Service]

@@ -1,4 +1,4 @@
-"""Windows' own calls for a service: advapi32, by ctypes."""
+"""The service functions of Windows (advapi32), called by ctypes."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ if sys.platform == "win32":
         )
 
     class Advapi:
-        """The ControlManager that there is."""
+        """The ControlManager of Windows."""
 
         def __init__(self) -> None:
             library = ctypes.WinDLL("advapi32", use_last_error=True)
@@ -59,21 +59,21 @@ if sys.platform == "win32":
 
         def dispatch(self, main: Callable[[], None]) -> None:
             called = _MainFunction(lambda count, words: main())
-            # The table ends with an entry of nothing.
+            # An empty entry ends the table.
             table = (_Entry * 2)(_Entry(NAME, called), _Entry(None, _MainFunction()))
             if not self._start_dispatcher(table):
                 raise ctypes.WinError(ctypes.get_last_error())
 
         def register(self, handle: Callable[[int], int]) -> None:
-            # Kept, for Windows calls it until the process ends.
+            # Keep a reference: Windows calls it until the process ends.
             self._handler = _HandlerFunction(lambda control, kind, data, context: handle(control))
             self._service = self._register(NAME, self._handler, None)
             if not self._service:
                 raise ctypes.WinError(ctypes.get_last_error())
 
         def report(self, report: Report) -> None:
-            passing = report.within_seconds > 0
-            self._check_point = self._check_point + 1 if passing else 0
+            is_pending = report.within_seconds > 0
+            self._check_point = self._check_point + 1 if is_pending else 0
             accepts = _ACCEPTS_STOP | _ACCEPTS_PRESHUTDOWN if report.phase == "running" else 0
             status = _Status(
                 _OWN_PROCESS,
@@ -84,5 +84,5 @@ if sys.platform == "win32":
                 self._check_point,
                 report.within_seconds * 1000,
             )
-            # There is nobody to tell where it fails; the manager then sees the process end.
+            # A failure cannot be reported; the manager notices when the process ends.
             self._set_status(self._service, ctypes.byref(status))

@@ -1,8 +1,8 @@
-"""The talk with the service control manager of Windows, as a process of a service has it.
+"""The process of a Windows service and the service control manager.
 
-The manager starts the process, and waits until a thread of it asks for work (`dispatch`). In a
-second thread the manager then runs what it takes for the service's own work, and in the first one
-it asks for the service to stop. The hub itself stays in the main thread, where it is everywhere.
+The manager starts the process and waits until one of its threads connects (`dispatch`). It runs
+the service's main function in a second thread, and delivers controls, such as stop, in the first
+one. The hub itself runs in the main thread, as on every system.
 """
 
 from __future__ import annotations
@@ -21,45 +21,47 @@ Phase = Literal["starting", "running", "stopping", "stopped"]
 STOP, INTERROGATE, PRESHUTDOWN = 0x1, 0x4, 0xF
 NO_ERROR, NOT_IMPLEMENTED = 0, 120
 
-_CONNECT_SECONDS = 30.0
+_CONNECT_TIMEOUT_SECONDS = 30.0
 
 
 class Report(Struct, frozen=True):
-    """What the manager is told of the service."""
+    """The status that is reported to the manager."""
 
     phase: Phase
-    #: Until when the manager shall hear of it again, if the phase is a passing one.
+    #: How long the manager waits for the next report, in a pending phase.
     within_seconds: int = 0
     failed: bool = False
 
 
 class ControlManager(Protocol):
-    """The three calls of Windows, and what it calls back."""
+    """The three functions of Windows that a service needs."""
 
     def dispatch(self, main: Callable[[], None]) -> None:
-        """Comes back when the service has stopped. Raises OSError where no manager listens."""
+        """Run `main` as the service; returns when it has stopped. OSError without a manager."""
 
-    def register(self, handle: Callable[[int], int]) -> None: ...
+    def register(self, handle: Callable[[int], int]) -> None:
+        """Have `handle(control)` called for each control; it returns an error code."""
 
-    def report(self, report: Report) -> None: ...
+    def report(self, report: Report) -> None:
+        """Report the service's status."""
 
 
 class ControlledService:
-    """The hub as the manager's service; `end` is called in another thread, to end the hub."""
+    """The hub as a Windows service; `end` is called in another thread to stop the hub."""
 
     def __init__(self, manager: ControlManager, end: Callable[[], None]) -> None:
         self._manager = manager
         self._end = end
         self._last = Report("starting", within_seconds=300)
-        self._known = threading.Event()
+        self._connected = threading.Event()
         self._refused: OSError | None = None
-        self._over = threading.Event()
+        self._stopped = threading.Event()
         self._dispatcher = threading.Thread(target=self._dispatch, daemon=True)
 
     def connect(self) -> None:
-        """Raises StartFault in a process that the manager did not start."""
+        """Connect to the manager. Raises StartFault if it did not start this process."""
         self._dispatcher.start()
-        if not self._known.wait(_CONNECT_SECONDS) or self._refused is not None:
+        if not self._connected.wait(_CONNECT_TIMEOUT_SECONDS) or self._refused is not None:
             raise StartFault("this command is for Windows' service manager: sitehub service start")
 
     def ready(self) -> None:
@@ -69,29 +71,29 @@ class ControlledService:
         self._report(Report("stopping", within_seconds=20))
 
     async def watch(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
-        """Windows does not ask whether a service is stuck."""
+        """Do nothing: Windows has no watchdog for services."""
         task_status.started()
         await trio.sleep_forever()
 
     def stopped(self, *, failed: bool) -> None:
-        """The last word. The process is to end after it."""
+        """Report that the service has stopped; the process must exit after this."""
         self._report(Report("stopped", failed=failed))
-        self._over.set()
-        self._dispatcher.join(_CONNECT_SECONDS)
+        self._stopped.set()
+        self._dispatcher.join(_CONNECT_TIMEOUT_SECONDS)
 
     def _dispatch(self) -> None:
         try:
             self._manager.dispatch(self._main)
         except OSError as error:
             self._refused = error
-            self._known.set()
+            self._connected.set()
 
     def _main(self) -> None:
-        """What Windows takes for the service: it lasts as long as that does."""
+        """The service's main function: it returns when the hub has stopped."""
         self._manager.register(self._handle)
         self._report(self._last)
-        self._known.set()
-        self._over.wait()
+        self._connected.set()
+        self._stopped.wait()
 
     def _handle(self, control: int) -> int:
         if control in (STOP, PRESHUTDOWN):

@@ -1,4 +1,4 @@
-"""Who made what lies under a name on a disk of Windows, by ctypes."""
+"""The owner of a file on Windows, by ctypes."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ if sys.platform == "win32":
 
     _READ_CONTROL = 0x20000
     _SHARE_ALL, _OPEN_EXISTING = 0x7, 3
-    #: A directory, and what it is itself where it leads elsewhere.
-    _DIRECTORY, _ITSELF = 0x02000000, 0x00200000
-    _A_FILE, _ITS_OWNER = 1, 1
+    #: Open a directory, and a link itself instead of its target.
+    _BACKUP_SEMANTICS, _OPEN_REPARSE_POINT = 0x02000000, 0x00200000
+    _SE_FILE_OBJECT, _OWNER_INFORMATION = 1, 1
     _NO_HANDLE = ctypes.c_void_p(-1).value
 
     _kernel = ctypes.WinDLL("kernel32", use_last_error=True)
@@ -32,31 +32,31 @@ if sys.platform == "win32":
     _advapi.ConvertSidToStringSidW.argtypes = (ctypes.c_void_p, ctypes.POINTER(ctypes.c_wchar_p))
 
     def owner_of(path: Path) -> str:
-        """The number of its owner, such as S-1-5-18, in words. Raises OSError."""
+        """Return the SID of the owner as text, such as S-1-5-18. Raises OSError."""
         handle = _kernel.CreateFileW(
             *(str(path), _READ_CONTROL, _SHARE_ALL, None),
-            *(_OPEN_EXISTING, _DIRECTORY | _ITSELF, None),
+            *(_OPEN_EXISTING, _BACKUP_SEMANTICS | _OPEN_REPARSE_POINT, None),
         )
         if handle == _NO_HANDLE:
             raise ctypes.WinError(ctypes.get_last_error())
-        owner, described = ctypes.c_void_p(), ctypes.c_void_p()
+        owner, descriptor = ctypes.c_void_p(), ctypes.c_void_p()
         try:
             status = _advapi.GetSecurityInfo(
-                *(handle, _A_FILE, _ITS_OWNER),
-                *(ctypes.byref(owner), None, None, None, ctypes.byref(described)),
+                *(handle, _SE_FILE_OBJECT, _OWNER_INFORMATION),
+                *(ctypes.byref(owner), None, None, None, ctypes.byref(descriptor)),
             )
             if status:
                 raise ctypes.WinError(status)
-            return _in_words(owner)
+            return _sid_text(owner)
         finally:
-            _kernel.LocalFree(described)
+            _kernel.LocalFree(descriptor)
             _kernel.CloseHandle(handle)
 
-    def _in_words(owner: ctypes.c_void_p) -> str:
-        words = ctypes.c_wchar_p()
-        if not _advapi.ConvertSidToStringSidW(owner, ctypes.byref(words)):
+    def _sid_text(owner: ctypes.c_void_p) -> str:
+        text = ctypes.c_wchar_p()
+        if not _advapi.ConvertSidToStringSidW(owner, ctypes.byref(text)):
             raise ctypes.WinError(ctypes.get_last_error())
         try:
-            return words.value or ""
+            return text.value or ""
         finally:
-            _kernel.LocalFree(words)
+            _kernel.LocalFree(text)

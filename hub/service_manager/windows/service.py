@@ -1,4 +1,4 @@
-"""The hub as a service of Windows: the commands that make it, and what they answer."""
+"""The hub as a Windows service: the commands that install and control it."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from pathlib import Path
 
 from hub.errors import StartFault
 from hub.service_manager import NAME, UNPACKED, programs
-from hub.service_manager.files import copy_if_other
+from hub.service_manager.files import copy_if_different
 from hub.service_manager.status import State, Status
 
-#: A user that exists for this service alone, has no password, and may do nothing else.
+#: A virtual account, which exists for this service alone and has no password.
 ACCOUNT = rf"NT SERVICE\{NAME}"
-#: Where the service writes what nobody sees on a screen: its addresses, or why it ended.
+#: The file with the output of the last start: the hub's addresses, or why it ended.
 LAST_START = "last-start.txt"
 
-#: Windows calls its own groups by other names in other languages; never by other numbers.
+#: The names of these groups depend on the language of Windows; their SIDs do not.
 _SYSTEM, _ADMINISTRATORS = "S-1-5-18", "S-1-5-32-544"
 _TRUSTED = (_SYSTEM, _ADMINISTRATORS)
-_OWNED = ["/setowner", f"*{_ADMINISTRATORS}"]
+_SET_OWNER = ["/setowner", f"*{_ADMINISTRATORS}"]
 _NO_SUCH_SERVICE = 1060
 _ALREADY_RUNNING, _NOT_RUNNING = 1056, 1062
 
-#: The numbers of SERVICE_STATUS; the words beside them are not always English.
+#: The states of SERVICE_STATUS by number; their names depend on the language of Windows.
 _STATES: dict[int, State] = {
     1: "stopped",
     2: "starting",
@@ -42,14 +42,14 @@ _AUTOMATIC_LINE = re.compile(r": 2 +AUTO_START\b")
 
 _KEY = rf"HKLM\SYSTEM\CurrentControlSet\Services\{NAME}"
 
-_PATIENCE_SECONDS = 120.0
+_TIMEOUT_SECONDS = 120.0
 _POLL_SECONDS = 0.5
-#: Until a program that has stopped is not held any more.
-_ENDING_SECONDS = 15.0
+#: How long the file of a program may be in use after it has stopped.
+_RELEASE_SECONDS = 15.0
 
 
 class WindowsService:
-    """Copies the executable to Program Files; sc, reg, icacls and netsh have the rest to do."""
+    """Copies the executable to Program Files, and calls sc, reg, icacls and netsh for the rest."""
 
     def __init__(
         self,
@@ -69,44 +69,44 @@ class WindowsService:
         self._unpacked = self.data / UNPACKED
 
     def install(self, source: Path) -> None:
-        self._refuse_what_anybody_made()
+        self._refuse_a_foreign_data_directory()
         is_there = self.status().state != "not installed"
         if is_there:
             self.stop()
-        self._put_in_place(source)
-        for command in registering(self.executable, is_there=is_there):
-            programs.need(self._run, command)
-        programs.need(self._run, unpacking_to(self._unpacked))
-        self._give_the_data_to_the_service()
+        self._copy_executable(source)
+        for command in registration_commands(self.executable, exists=is_there):
+            programs.run_checked(self._run, command)
+        programs.run_checked(self._run, temporary_folder_command(self._unpacked))
+        self._protect_data()
         self.start()
-        self._open_the_firewall()
+        self._open_firewall()
 
     def uninstall(self) -> None:
         if self.status().state == "not installed":
             return
         self.stop()
-        programs.need(self._run, ["sc.exe", "delete", NAME])
-        self._run(closing_the_firewall())
-        is_gone = self._remove_the_executable()
+        programs.run_checked(self._run, ["sc.exe", "delete", NAME])
+        self._run(close_firewall_command())
+        is_gone = self._remove_executable()
         shutil.rmtree(self._unpacked, ignore_errors=True)
         if not is_gone:
             raise StartFault(
-                f"the service is not installed any more; delete {self.executable.parent} by hand, "
-                f"for the program in it is at work. Its data is still in {self.data}"
+                f"the service was removed, but its program is still in use: delete "
+                f"{self.executable.parent} yourself. The data is still in {self.data}"
             )
 
     def start(self) -> None:
         answer = self._run(["sc.exe", "start", NAME])
         if answer.status not in (0, _ALREADY_RUNNING):
             raise StartFault(f"the service cannot be started: {answer.last_line}")
-        if not self._comes_to("running", unless="stopped"):
-            raise StartFault(f"the service did not start: {self._last_words()}")
+        if not self._wait_for_state("running", unless="stopped"):
+            raise StartFault(f"the service did not start: {self._last_line()}")
 
     def stop(self) -> None:
         answer = self._run(["sc.exe", "stop", NAME])
         if answer.status not in (0, _NOT_RUNNING):
             raise StartFault(f"the service cannot be stopped: {answer.last_line}")
-        if not self._comes_to("stopped"):
+        if not self._wait_for_state("stopped"):
             raise StartFault("the service did not stop in time")
 
     def status(self) -> Status:
@@ -114,7 +114,7 @@ class WindowsService:
         if answer.status == _NO_SUCH_SERVICE:
             return Status("not installed")
         configured = self._run(["sc.exe", "qc", NAME])
-        return Status(state_in(answer.text), bool(_AUTOMATIC_LINE.search(configured.text)))
+        return Status(parse_state(answer.text), bool(_AUTOMATIC_LINE.search(configured.text)))
 
     def runs_services_now(self) -> bool:
         return True
@@ -125,25 +125,25 @@ class WindowsService:
         except OSError:
             return False
 
-    def _refuse_what_anybody_made(self) -> None:
-        """Everybody may make a folder beside it, and goes on owning it, and what it leads to."""
+    def _refuse_a_foreign_data_directory(self) -> None:
+        """Refuse a directory that another user made: users can create folders in ProgramData."""
         try:
             owner = self._owner_of(self.data)
         except FileNotFoundError:
             return
         except OSError as error:
-            raise StartFault(f"cannot look at {self.data}: {error.strerror}") from None
+            raise StartFault(f"cannot read the owner of {self.data}: {error.strerror}") from None
         if owner not in _TRUSTED:
             raise StartFault(
                 f"the service was not installed: {self.data} was not made by an administrator; "
                 "move it away first"
             )
 
-    def _put_in_place(self, source: Path) -> None:
-        """A program that ended a moment ago is held for another one."""
-        for _ in self._moments():
+    def _copy_executable(self, source: Path) -> None:
+        """Copy the executable; that of a service that has just stopped may still be in use."""
+        for _ in self._poll():
             try:
-                copy_if_other(source, self.executable, mode=0o755)
+                copy_if_different(source, self.executable, mode=0o755)
                 return
             except PermissionError:
                 continue
@@ -153,52 +153,52 @@ class WindowsService:
                 ) from None
         raise StartFault(f"the service was not installed: {self.executable} is in use")
 
-    def _remove_the_executable(self) -> bool:
-        """Not where it is what runs just now."""
-        for _ in self._moments(_ENDING_SECONDS):
+    def _remove_executable(self) -> bool:
+        """Remove the executable; return False if it is in use, by this process for example."""
+        for _ in self._poll(_RELEASE_SECONDS):
             with suppress(OSError):
                 self.executable.unlink(missing_ok=True)
-                with suppress(OSError):  # somebody has put more into it
+                with suppress(OSError):  # There are other files in it.
                     self.executable.parent.rmdir()
                 return True
         return False
 
-    def _give_the_data_to_the_service(self) -> None:
+    def _protect_data(self) -> None:
         try:
             self.data.mkdir(parents=True, exist_ok=True)
-            for command in giving_the_data(self.data):
-                programs.need(self._run, command)
-            # Nobody else comes in any more.
+            for command in data_permission_commands(self.data):
+                programs.run_checked(self._run, command)
+            # From here on nobody else can put files into it.
             if any(self.data.iterdir()):
-                for command in renewing_what_lies_in(self.data):
-                    programs.need(self._run, command)
+                for command in reset_permission_commands(self.data):
+                    programs.run_checked(self._run, command)
             self._unpacked.mkdir(exist_ok=True)
         except OSError as error:
             raise StartFault(f"cannot make {self.data}: {error.strerror}") from None
 
-    def _open_the_firewall(self) -> None:
-        """Last: where its service was turned off, nothing is in the way of ours."""
-        self._run(closing_the_firewall())
-        answer = self._run(opening_the_firewall(self.executable))
+    def _open_firewall(self) -> None:
+        """Called last: it fails if the firewall is turned off, and then it is not needed."""
+        self._run(close_firewall_command())
+        answer = self._run(open_firewall_command(self.executable))
         if answer.status:
             raise StartFault(
-                "the service is installed and runs, but the firewall was not opened for it: "
+                "the service is installed and running, but the firewall was not opened for it: "
                 f"{answer.last_line}"
             )
 
-    def _comes_to(self, wanted: State, *, unless: State | None = None) -> bool:
-        for _ in self._moments():
+    def _wait_for_state(self, wanted: State, *, unless: State | None = None) -> bool:
+        for _ in self._poll():
             state = self.status().state
             if state in (wanted, unless):
                 return state == wanted
         return False
 
-    def _moments(self, seconds: float = _PATIENCE_SECONDS) -> Iterator[None]:
+    def _poll(self, seconds: float = _TIMEOUT_SECONDS) -> Iterator[None]:
         for _ in range(round(seconds / _POLL_SECONDS)):
             yield
             self._sleep(_POLL_SECONDS)
 
-    def _last_words(self) -> str:
+    def _last_line(self) -> str:
         try:
             lines = (self.data / LAST_START).read_text("utf-8").splitlines()
         except OSError:
@@ -206,10 +206,10 @@ class WindowsService:
         return lines[-1] if lines else f"see {self.data / 'logs'}"
 
 
-def registering(executable: Path, *, is_there: bool) -> Iterator[list[str]]:
-    """The service, what it is, and that it is started again after 5 s whenever it fails."""
+def registration_commands(executable: Path, *, exists: bool) -> Iterator[list[str]]:
+    """Return the commands that define the service and its restart 5 s after a failure."""
     yield [
-        *("sc.exe", "config" if is_there else "create", NAME),
+        *("sc.exe", "config" if exists else "create", NAME),
         *("binPath=", f'"{executable}" service run'),
         *("start=", "auto"),
         *("obj=", ACCOUNT),
@@ -218,47 +218,48 @@ def registering(executable: Path, *, is_there: bool) -> Iterator[list[str]]:
     yield ["sc.exe", "description", NAME, "The hub of this site's cameras"]
     again = "/".join(["restart/5000"] * 3)
     yield ["sc.exe", "failure", NAME, "reset=", "86400", "actions=", again]
-    # Also where it ends by itself and says that it failed.
+    # Restart it as well if it stops by itself and reports a failure.
     yield ["sc.exe", "failureflag", NAME, "1"]
-    # All that such a user has otherwise; this one lets it pass through folders on its way.
+    # Drop all privileges except the one to traverse parent folders.
     yield ["sc.exe", "privs", NAME, "SeChangeNotifyPrivilege"]
 
 
-def unpacking_to(folder: Path) -> list[str]:
-    """Set the service's folder for temporary files, which the executable unpacks into."""
+def temporary_folder_command(folder: Path) -> list[str]:
+    """Return the command that sets the service's TMP, where its executable unpacks."""
     variables = "|".join(f"{name}={folder}" for name in ("TMP", "TEMP"))
     value = ("/v", "Environment", "/t", "REG_MULTI_SZ", "/s", "|", "/d", variables)
     return ["reg.exe", "add", _KEY, *value, "/f"]
 
 
-def giving_the_data(data: Path) -> Iterator[list[str]]:
-    """Others than the service and administrators have no business in there."""
+def data_permission_commands(data: Path) -> Iterator[list[str]]:
+    """Return the commands that restrict the data directory to the service and administrators."""
     full, change = "(OI)(CI)F", "(OI)(CI)M"
     grants = (f"*{_SYSTEM}:{full}", f"*{_ADMINISTRATORS}:{full}", f"{ACCOUNT}:{change}")
-    yield ["icacls.exe", str(data), *_OWNED]
+    yield ["icacls.exe", str(data), *_SET_OWNER]
     yield ["icacls.exe", str(data), "/inheritance:r", "/grant:r", *grants]
 
 
-def renewing_what_lies_in(data: Path) -> Iterator[list[str]]:
-    """Whoever laid it there, it gets the rights of the folder, and nobody has others on it."""
-    # /L: not what a link in there leads to.
-    for change in (_OWNED, ["/reset"]):
+def reset_permission_commands(data: Path) -> Iterator[list[str]]:
+    """Return the commands that give existing files the owner and permissions of the folder."""
+    # /L: change links themselves, not their targets.
+    for change in (_SET_OWNER, ["/reset"]):
         yield ["icacls.exe", str(data / "*"), *change, "/T", "/L", "/Q"]
 
 
-def opening_the_firewall(executable: Path) -> list[str]:
-    """For whatever ports the configuration names, now and later: it is this program that may."""
+def open_firewall_command(executable: Path) -> list[str]:
+    """Return the command that allows connections to the program on any port."""
     return [
         *("netsh.exe", "advfirewall", "firewall", "add", "rule", f"name={NAME}"),
         *("dir=in", "action=allow", "protocol=TCP", "profile=any", f"program={executable}"),
     ]
 
 
-def closing_the_firewall() -> list[str]:
+def close_firewall_command() -> list[str]:
+    """Return the command that removes the firewall rule."""
     return ["netsh.exe", "advfirewall", "firewall", "delete", "rule", f"name={NAME}"]
 
 
-def state_in(text: str) -> State:
-    """What `sc query` says; its first line with one digit is the state in every language."""
+def parse_state(text: str) -> State:
+    """Return the state in the output of `sc query`, whose format is the same in all languages."""
     found = _STATE_LINE.search(text)
     return _STATES[int(found[1])] if found else "stopped"
