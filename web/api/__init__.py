@@ -7,6 +7,7 @@ from quart import Blueprint, Response, render_template, request
 
 import hub
 from hub.services import Services
+from web.api.audit import add_audit
 from web.api.commands import describe_commands
 from web.api.devices import add_devices
 from web.api.docs import chapters, paragraphs
@@ -48,6 +49,7 @@ def blueprint(services: Services) -> Blueprint:
     add_firmware(routes, services)
     add_records(routes, services)
     add_stream(routes, services)
+    add_audit(routes, services)
     described = document(
         [*routes.operations, MEDIA, DEVICE_MEDIA, _OPENAPI, _DOCS], hub.__version__
     )

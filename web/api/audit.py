@@ -1,0 +1,97 @@
+"""GET /audit: who changed what, for programs that keep the log elsewhere."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+from hub.errors import NotAllowed
+from hub.services import Services
+from hub.services.access.api_keys import ApiKey
+from hub.services.access.audit import AuditEntry as StoredEntry
+from hub.wire.times import format_rfc3339
+from web.api.answers import Time
+from web.api.endpoint import PREFIX, Call, Endpoint, Nothing, Routes, Seq
+
+
+class AuditQuery(Struct, frozen=True, forbid_unknown_fields=True):
+    after: Annotated[
+        Seq, Meta(description="entries with ids above this one: `next` of the last page")
+    ] = 0
+    limit: Annotated[int, Meta(ge=1, le=1000, description="items of one page")] = 100
+
+
+class AuditEntry(Struct, frozen=True, kw_only=True):
+    """One change."""
+
+    id: Annotated[int, Meta(description="strictly increasing")]
+    time: Time
+    who: Annotated[
+        str, Meta(description="`user NAME`, `key APPID`, `command line` or `set-up link`")
+    ]
+    address: Annotated[str, Meta(description="where the change came from; empty: this computer")]
+    action: Annotated[str, Meta(description="what was done, such as `device.add`")]
+    target: Annotated[
+        str, Meta(description="what it was done to, such as a did or a user's name, and details")
+    ]
+
+
+class AuditList(Struct, frozen=True):
+    """`next` is null on the last page."""
+
+    items: list[AuditEntry]
+    next: int | None
+
+
+LIST = Endpoint(
+    method="GET",
+    path=f"{PREFIX}/audit",
+    tag="This hub",
+    summary="Who changed what, page by page",
+    description=(
+        "Ascending by `id`, so that a reader that keeps the last one catches up. The hub keeps "
+        "the last 100,000 entries. For administrators and API keys that are not read-only."
+    ),
+    query=AuditQuery,
+    query_example="after=0&limit=100",
+    answer=AuditList,
+    answer_example=AuditList(
+        [
+            AuditEntry(
+                id=4711,
+                time="2026-11-25T08:00:00.000Z",
+                who="user mei",
+                address="192.168.1.20",
+                action="device.accept",
+                target="12 Y3CA12348912345",
+            )
+        ],
+        4711,
+    ),
+    role="admin",
+)
+
+
+def add_audit(routes: Routes, services: Services) -> None:
+    async def list_audit(call: Call[AuditQuery, Nothing]) -> AuditList:
+        if isinstance(call.caller.who, ApiKey) and call.caller.who.read_only:
+            raise NotAllowed("a read-only API key cannot read the audit log")
+        query = call.query
+        found = await services.audit.oldest(after=query.after, limit=query.limit + 1)
+        entries = found[: query.limit]
+        has_more = len(found) > len(entries)
+        return AuditList([_entry(one) for one in entries], entries[-1].id if has_more else None)
+
+    routes.add(LIST, list_audit)
+
+
+def _entry(stored: StoredEntry) -> AuditEntry:
+    return AuditEntry(
+        id=stored.id,
+        time=format_rfc3339(stored.at),
+        who=stored.who,
+        address=stored.address,
+        action=stored.action,
+        target=stored.target,
+    )
