@@ -186,7 +186,10 @@ function addSelectAllButtons() {
 function scrollToSelected() {
   const rows = ".segments, .strip-list, .tabs";
   for (const chosen of all(`:is(${rows}) [aria-current]`)) {
-    chosen.scrollIntoView({ block: "nearest", inline: "center" });
+    // Only the row: scrollIntoView would scroll the page as well.
+    const row = chosen.closest(rows);
+    const [outer, inner] = [row.getBoundingClientRect(), chosen.getBoundingClientRect()];
+    row.scrollLeft += inner.left - outer.left - (outer.width - inner.width) / 2;
   }
 }
 
