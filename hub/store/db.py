@@ -23,7 +23,7 @@ from hub.store.tables.audit import AuditTable
 from hub.store.tables.campaigns import CampaignTable
 from hub.store.tables.device_pictures import DevicePictureTable
 from hub.store.tables.device_settings import DeviceSettingTable
-from hub.store.tables.devices import DeviceTable
+from hub.store.tables.device_table import DeviceTable
 from hub.store.tables.downloads import DownloadTable
 from hub.store.tables.firmware import FirmwareTable
 from hub.store.tables.sessions import SessionTable

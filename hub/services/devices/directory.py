@@ -25,8 +25,8 @@ from hub.services.devices.views import DevicePage, DeviceView, DeviceViews
 from hub.store.db import Store
 from hub.store.tables.devices import Device as Device
 from hub.store.tables.devices import DeviceChange as DeviceChange
-from hub.store.tables.devices import DeviceNote
 from hub.store.tables.devices import NewDevice as NewDevice
+from hub.store.tables.devices import StatusUpdate
 from hub.wire.uploads.bodies import DeviceInfo
 from hub.wire.uploads.records import Record
 
@@ -224,13 +224,13 @@ class Devices:
         sign_form: str | None = None,
     ) -> None:
         """Remember what was observed of a camera; the next flush saves it."""
-        self._status.add(sn, DeviceNote(ip=ip, clock_offset=clock_offset, sign_form=sign_form))
+        self._status.add(sn, StatusUpdate(ip=ip, clock_offset=clock_offset, sign_form=sign_form))
 
     def note_report(self, device: Device, info: DeviceInfo) -> None:
         """2.2: remember the versions and the name that a device reported."""
         self._status.add(
             device.sn,
-            DeviceNote(
+            StatusUpdate(
                 fw_ver=info.fw_ver,
                 sw_ver=info.sw_ver,
                 os_ver=info.os_ver,

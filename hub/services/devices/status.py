@@ -15,7 +15,8 @@ from msgspec.structs import replace
 from hub.errors import HubError
 from hub.live.registry import Registry
 from hub.log import limited
-from hub.store.tables.devices import Device, DeviceNote, DeviceTable
+from hub.store.tables.device_table import DeviceTable
+from hub.store.tables.devices import Device, StatusUpdate
 
 log = logging.getLogger(__name__)
 
@@ -30,9 +31,9 @@ class DeviceStatus:
         self._devices = devices
         self._registry = registry
         #: By SN, so that reports of a camera do not count for the one that replaces it.
-        self._unsaved: dict[str, DeviceNote] = {}
+        self._unsaved: dict[str, StatusUpdate] = {}
 
-    def add(self, sn: str, note: DeviceNote) -> None:
+    def add(self, sn: str, note: StatusUpdate) -> None:
         """Merge the fields of the note that are not None into the camera's status."""
         earlier = self._unsaved.get(sn)
         self._unsaved[sn] = note if earlier is None else replace(earlier, **_set_fields(note))
@@ -50,11 +51,11 @@ class DeviceStatus:
         """Save all updates. Raises CannotStoreNow; the next flush saves them then."""
         for did, last_seen in self._registry.take_unsaved().items():
             if (device := self._devices.by_did(did)) is not None:
-                self.add(device.sn, DeviceNote(last_seen=last_seen))
+                self.add(device.sn, StatusUpdate(last_seen=last_seen))
         notes = dict(self._unsaved)
         if not notes:
             return
-        await self._devices.note(notes)
+        await self._devices.update_status(notes)
         for sn, note in notes.items():
             if self._unsaved.get(sn) is note:
                 del self._unsaved[sn]
@@ -82,7 +83,7 @@ class DeviceStatus:
             )
 
 
-def _set_fields(note: DeviceNote) -> dict[str, object]:
+def _set_fields(note: StatusUpdate) -> dict[str, object]:
     """Return the fields that are not None."""
     return {
         name: value for name, value in msgspec.structs.asdict(note).items() if value is not None

@@ -28,7 +28,7 @@ from hub.store.tables.api_keys import ApiKey
 from hub.store.tables.campaigns import CampaignTarget
 from hub.store.tables.device_pictures import stored_picture
 from hub.store.tables.device_settings import DeviceSetting
-from hub.store.tables.devices import DeviceChange, DeviceNote, NewDevice
+from hub.store.tables.devices import DeviceChange, NewDevice, StatusUpdate
 from hub.store.tables.firmware import NewComponent, NewRelease, StoredFile
 from hub.store.tables.sessions import Session
 from hub.store.tables.tokens import Accepted
@@ -57,7 +57,7 @@ DEVICES = (
     NewDevice(sn="SN2", code="CODE0002", did="2", key="PEM", clock_trusted=False),
 )
 CHANGE = DeviceChange(enabled=False, init_outcome="taken", sign_form="md5")
-NOTE = DeviceNote(
+NOTE = StatusUpdate(
     ip="10.0.0.8",
     last_seen=NOW * 1000,
     fw_ver="fw1",
@@ -159,7 +159,7 @@ async def fill(store: Store) -> None:
 async def fill_schema_1(store: Store) -> None:
     await store.devices.add(DEVICES)
     await store.devices.change("2", CHANGE)
-    await store.devices.note({"SN1": NOTE})
+    await store.devices.update_status({"SN1": NOTE})
     await store.tokens.issue(
         "1", TOKEN_HASH, expires_at=EXPIRES_AT, grace_until=0, accepted=ACCEPTED
     )

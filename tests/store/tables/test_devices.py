@@ -10,7 +10,7 @@ import trio
 
 from hub.errors import AlreadyExists, HubError, NoSuchResource
 from hub.store.db import Store
-from hub.store.tables.devices import Device, DeviceChange, DeviceNote, NewDevice
+from hub.store.tables.devices import Device, DeviceChange, NewDevice, StatusUpdate
 from tests.support.clock import FrozenClock
 from tests.support.stores import batch, opened
 
@@ -53,7 +53,7 @@ async def test_devices_survive_a_restart(tmp_path: Path, clock: FrozenClock) -> 
     async with opened(data, clock) as store:
         await store.devices.add([new("S1", did="18446744073709551615", key="PEM"), new("S2")])
         await store.devices.change("1", DeviceChange(enabled=False, did_state="none"))
-        await store.devices.note({"S1": DeviceNote(ip="10.0.0.8", clock_offset=-2.5)})
+        await store.devices.update_status({"S1": StatusUpdate(ip="10.0.0.8", clock_offset=-2.5)})
         before = store.devices.all()
     async with opened(data, clock) as store:
         assert store.devices.all() == before
@@ -122,19 +122,19 @@ async def test_a_broken_camera_is_replaced_under_its_did(store: Store) -> None:
 
 async def test_notes_of_many_devices_are_one_write(store: Store) -> None:
     await store.devices.add([new("S1"), new("S2")])
-    await store.devices.note(
+    await store.devices.update_status(
         {
-            "S1": DeviceNote(ip="10.0.0.1", last_seen=5, fw_ver="V1", sign_form="md5-digest"),
-            "S2": DeviceNote(did_state="known"),
-            "S99": DeviceNote(ip="10.0.0.9"),
+            "S1": StatusUpdate(ip="10.0.0.1", last_seen=5, fw_ver="V1", sign_form="md5-digest"),
+            "S2": StatusUpdate(did_state="known"),
+            "S99": StatusUpdate(ip="10.0.0.9"),
         }
     )
-    await store.devices.note({"S1": DeviceNote(last_seen=9)})
+    await store.devices.update_status({"S1": StatusUpdate(last_seen=9)})
     one, two = store.devices.all()
     assert (one.ip, one.last_seen, one.fw_ver, one.sign_form) == ("10.0.0.1", 9, "V1", "md5-digest")
     assert (two.ip, two.did_state) == (None, "known")
     assert store.devices.by_did("99") is None
-    await store.devices.note({})
+    await store.devices.update_status({})
 
 
 async def test_a_removed_device_is_gone_with_its_tokens_and_leaves_its_records(
@@ -164,7 +164,7 @@ async def test_memory_does_not_run_ahead_of_the_commit(
     def fail(*_: object) -> None:
         raise Refused
 
-    monkeypatch.setattr("hub.store.tables.devices._save", fail)
+    monkeypatch.setattr("hub.store.tables.devices.save_device", fail)
     with pytest.raises(Refused):
         await store.devices.change("1", DeviceChange(name="North"))
     found = store.devices.by_did("1")
@@ -175,14 +175,14 @@ async def test_memory_does_not_run_ahead_of_the_commit(
 async def test_what_was_seen_of_a_camera_goes_with_it(store: Store) -> None:
     """D3: another SN in its place is another camera."""
     await store.devices.add([new("S1", name="Gate", key="PEM")])
-    seen = {"S1": DeviceNote(ip="10.0.0.8", fw_ver="1.2", sign_form="md5-digest")}
-    await store.devices.note(seen)
+    seen = {"S1": StatusUpdate(ip="10.0.0.8", fw_ver="1.2", sign_form="md5-digest")}
+    await store.devices.update_status(seen)
     await store.devices.change("1", DeviceChange(init_outcome="taken", did_state="known"))
     device = await store.devices.change("1", DeviceChange(sn="S2"))
     assert (device.did, device.name, device.key) == ("1", "Gate", "PEM")
     assert (device.ip, device.fw_ver, device.sign_form, device.init_outcome) == (None,) * 4
     assert device.did_state == "unknown"
-    await store.devices.note(seen)
+    await store.devices.update_status(seen)
     assert store.devices.by_did("1") == device
 
 

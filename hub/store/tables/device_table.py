@@ -1,0 +1,256 @@
+"""The devices in memory, with their secrets sealed."""
+
+from __future__ import annotations
+
+import sqlite3
+from bisect import bisect_right
+from collections.abc import Callable, Collection, Mapping, Sequence
+
+import msgspec
+from msgspec import UNSET
+from msgspec.structs import replace
+
+from hub.errors import NoSuchResource
+from hub.store.commit.group_commit import GroupCommit
+from hub.store.sealing import Random, SecretBox
+from hub.store.tables import devices as rows
+from hub.store.tables.devices import (
+    CAMERA_DEFAULTS,
+    Device,
+    DeviceChange,
+    DeviceSecrets,
+    NewDevice,
+    StatusUpdate,
+    StoredDevice,
+)
+
+
+class DeviceTable:
+    """All devices. Reading is synchronous and from memory; changes are durable on return.
+
+    Every change raises CannotStoreNow if it cannot be stored. `on_removed` and `on_replaced` are
+    called with a did after the commit that removed the device, or replaced its camera.
+    """
+
+    def __init__(
+        self,
+        writer: GroupCommit,
+        box: SecretBox,
+        random: Random,
+        devices: Sequence[StoredDevice],
+        now: Callable[[], float],
+        on_removed: Callable[[str], None],
+        on_replaced: Callable[[str], None],
+    ) -> None:
+        self._writer = writer
+        self._box = box
+        self._random = random
+        self._now = now
+        self._on_removed = on_removed
+        self._on_replaced = on_replaced
+        self._by_did: dict[str, StoredDevice] = {}
+        self._by_sn: dict[str, str] = {}
+        self._by_appid: dict[str, str] = {}
+        for stored in devices:
+            self._put(stored)
+
+    def by_did(self, did: str) -> Device | None:
+        stored = self._by_did.get(did)
+        return None if stored is None else stored.device
+
+    def by_sn(self, sn: str) -> Device | None:
+        return self.by_did(self._by_sn.get(sn, ""))
+
+    def by_appid(self, appid: str) -> Device | None:
+        return self.by_did(self._by_appid.get(appid, ""))
+
+    def all(self, after: str | None = None) -> tuple[Device, ...]:
+        """Return the devices in numeric order of their dids, those after `after` if it is given."""
+        dids = sorted(self._by_did, key=_did_order)
+        if after is not None:
+            dids = dids[bisect_right(dids, _did_order(after), key=_did_order) :]
+        return tuple(self._by_did[did].device for did in dids)
+
+    def secrets(self, did: str) -> DeviceSecrets:
+        """Return a device's secrets, decrypted. Raises NoSuchResource."""
+        stored = self._by_did.get(did)
+        if stored is None:
+            raise NoSuchResource(f"no device {did}")
+        return DeviceSecrets(
+            self._box.open(stored.code, _context(did, "code")),
+            self._box.open(stored.secret, _context(did, "secret")),
+        )
+
+    async def add(self, new: Sequence[NewDevice]) -> tuple[Device, ...]:
+        """Enrol all devices or none. AlreadyExists, with its field, if a did or SN is taken."""
+
+        def job(connection: sqlite3.Connection) -> list[StoredDevice]:
+            # A did given in this call must not be assigned to another of its devices.
+            given = {device.did for device in new}
+            return [self._insert(connection, device, given) for device in new]
+
+        def added(devices: list[StoredDevice]) -> None:
+            for stored in devices:
+                self._put(stored)
+
+        return tuple(stored.device for stored in await self._writer.write(job, added))
+
+    async def change(self, did: str, change: DeviceChange) -> Device:
+        """Change a device and return it as changed.
+
+        A new SN means that the physical camera was replaced (D3): the old one's tokens, settings,
+        pictures and secret become invalid. Raises NoSuchResource, or AlreadyExists if the SN is
+        taken.
+        """
+
+        def job(connection: sqlite3.Connection) -> StoredDevice:
+            stored = rows.load_device(connection, did)
+            if stored is None:
+                raise NoSuchResource(f"no device {did}")
+            changed = self._changed(stored, change)
+            if changed.device.sn != stored.device.sn:
+                rows.check_sn_free(connection, changed.device.sn)
+                rows.reset_camera(connection, did)
+            rows.save_device(connection, changed)
+            return changed
+
+        def committed(changed: StoredDevice) -> None:
+            before = self._by_did[did].device.sn
+            self._replace(changed)
+            if changed.device.sn != before:
+                self._on_replaced(did)
+
+        return (await self._writer.write(job, committed)).device
+
+    async def keep_previous_key(self, pem: str, until: int) -> None:
+        """Let devices without a key of their own sign with `pem` too, until then (milliseconds).
+
+        A previous key that is still accepted stays instead.
+        """
+        now = int(self._now() * 1000)
+
+        def job(connection: sqlite3.Connection) -> None:
+            rows.keep_previous_key(connection, pem, until, now)
+
+        def keep(device: Device) -> Device:
+            is_live = (device.previous_key_until or 0) > now
+            used = device.previous_key if is_live else pem
+            return replace(device, previous_key=used, previous_key_until=until)
+
+        await self._writer.write(job, lambda _: self._change_each_without_key(keep))
+
+    async def forget_previous_keys(self) -> None:
+        """Accept the previous key no longer, for all devices without a key of their own."""
+
+        def forget(device: Device) -> Device:
+            return replace(device, previous_key=None, previous_key_until=None)
+
+        await self._writer.write(
+            rows.forget_previous_keys, lambda _: self._change_each_without_key(forget)
+        )
+
+    async def update_status(self, updates: Mapping[str, StatusUpdate]) -> None:
+        """Save the status of many cameras, by SN, in one write. Unknown SNs are skipped."""
+        items = list(updates.items())
+        if not items:
+            return
+
+        def committed(_: None) -> None:
+            for sn, update in items:
+                if (stored := self._by_did.get(self._by_sn.get(sn, ""))) is not None:
+                    told = {
+                        k: v for k, v in msgspec.structs.asdict(update).items() if v is not None
+                    }
+                    self._put(replace(stored, device=replace(stored.device, **told)))
+
+        await self._writer.write(lambda c: rows.update_status(c, items), committed)
+
+    async def remove(self, did: str) -> None:
+        """Remove a device with its tokens; its records stay. Raises NoSuchResource."""
+
+        def removed(_: None) -> None:
+            self._drop(did)
+            self._on_removed(did)
+
+        await self._writer.write(lambda c: rows.remove_device(c, did), removed)
+
+    def _insert(
+        self, connection: sqlite3.Connection, new: NewDevice, given: Collection[str | None]
+    ) -> StoredDevice:
+        rows.check_sn_free(connection, new.sn)
+        stored = self._enrolled(new, new.did or rows.assign_did(connection, given))
+        rows.insert_device(connection, stored)
+        return stored
+
+    def _enrolled(self, new: NewDevice, did: str) -> StoredDevice:
+        device = Device(
+            did=did,
+            sn=new.sn,
+            name=new.name,
+            enabled=True,
+            clock_trusted=new.clock_trusted,
+            key=new.key,
+            sign_form=None,
+            did_state="unknown",
+            appid=self._new_name("D"),
+            ota_id=self._new_name("O"),
+            ip=None,
+            last_seen=None,
+            fw_ver=None,
+            sw_ver=None,
+            os_ver=None,
+            hw_ver=None,
+            dev_name=None,
+            clock_offset=None,
+            init_outcome=None,
+            created_at=int(self._now() * 1000),
+        )
+        code = self._box.seal(new.code, _context(did, "code"))
+        return StoredDevice(device, code, self._new_secret(did))
+
+    def _new_name(self, kind: str) -> str:
+        return f"{kind}{self._random(8).hex().upper()}"
+
+    def _new_secret(self, did: str) -> bytes:
+        return self._box.seal(self._random(16).hex().upper(), _context(did, "secret"))
+
+    def _changed(self, stored: StoredDevice, change: DeviceChange) -> StoredDevice:
+        wanted = {k: v for k, v in msgspec.structs.asdict(change).items() if v is not UNSET}
+        code = wanted.pop("code", None)
+        if code is not None:
+            sealed = self._box.seal(code, _context(stored.device.did, "code"))
+            stored = replace(stored, code=sealed)
+        if wanted.get("sn", stored.device.sn) != stored.device.sn:
+            names = {"appid": self._new_name("D"), "ota_id": self._new_name("O")}
+            wanted = {**CAMERA_DEFAULTS, **names, **wanted}
+            stored = replace(stored, secret=self._new_secret(stored.device.did))
+        return replace(stored, device=replace(stored.device, **wanted))
+
+    def _change_each_without_key(self, change: Callable[[Device], Device]) -> None:
+        for stored in list(self._by_did.values()):
+            if stored.device.key is None:
+                self._put(replace(stored, device=change(stored.device)))
+
+    def _put(self, stored: StoredDevice) -> None:
+        device = stored.device
+        self._by_did[device.did] = stored
+        self._by_sn[device.sn] = device.did
+        self._by_appid[device.appid] = device.did
+
+    def _replace(self, stored: StoredDevice) -> None:
+        self._drop(stored.device.did)
+        self._put(stored)
+
+    def _drop(self, did: str) -> None:
+        stored = self._by_did.pop(did, None)
+        if stored is not None:
+            del self._by_sn[stored.device.sn]
+            del self._by_appid[stored.device.appid]
+
+
+def _context(did: str, field: str) -> str:
+    return f"device/{did}/{field}"
+
+
+def _did_order(did: str) -> tuple[int, str]:
+    return len(did), did
