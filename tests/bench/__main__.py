@@ -1,7 +1,7 @@
-"""The figures of the hub, measured: `python -m tests.bench` prints a table and JSON.
+"""Measure the performance of a real hub; print a table and JSON.
 
-A real hub in a temporary directory, and the load beside it on the same machine. Nothing is
-asserted: machines differ, and are noisy. `--help` tells what can be chosen.
+The hub runs in a temporary directory, and the load on the same machine. Nothing is asserted, since
+machines differ and results vary from run to run. Compare only results of one machine.
 """
 
 from __future__ import annotations
@@ -19,40 +19,40 @@ from pathlib import Path
 import msgspec
 
 from tests.bench import bodies
-from tests.bench.downloads import Downloaded, downloading, give_firmware
+from tests.bench.downloads import DownloadResult, downloading, start_campaigns
 from tests.bench.enrolment import accept_to_first_capture
-from tests.bench.hubprocess import HOST, cameras_of, raise_limit_of_open_files, running_hub
-from tests.bench.steady import Acknowledged, Load
-from tests.bench.wrk import Wrk, run_wrk, run_wrk_on_nothing
+from tests.bench.hub_process import HOST, cameras_of, raise_limit_of_open_files, running_hub
+from tests.bench.steady_load import LatencyResult, Load
+from tests.bench.wrk import WrkResult, run_wrk, run_wrk_on_empty_app
 
-_SENDERS = 200
-_CONNECTED = 1000
-_ASKING = 32
-#: As many as may at a time.
+_DEVICES = 200
+_MANY_DEVICES = 1000
+_CONCURRENT_COMMANDS = 32
+#: The number of downloads that the hub allows at once.
 _DOWNLOADING = 10
-_TURNS = 4
+_ROUNDS = 4
 _SETTLE_SECONDS = 1.0
 
 
 class Reading(msgspec.Struct):
-    """One number of the table. `reach`: what the issue asks for."""
+    """One line of the table. `target` is the value to reach, as text."""
 
     figure: str
     tls: bool
     value: float
     unit: str
-    reach: str
+    target: str
     note: str = ""
 
 
-class CommandQueue:
-    """Several runs of wrk, taken together: a busy machine is not as fast in each of them."""
+class RepeatedRuns:
+    """The sum of several runs of wrk, since the speed of a busy machine varies."""
 
     def __init__(self) -> None:
-        self.runs: list[Wrk] = []
-        self.downloaded: list[Downloaded] = []
+        self.runs: list[WrkResult] = []
+        self.downloads: list[DownloadResult] = []
 
-    def add(self, run: Wrk) -> None:
+    def add(self, run: WrkResult) -> None:
         self.runs.append(run)
 
     @property
@@ -65,172 +65,184 @@ class CommandQueue:
 
     @property
     def megabytes_a_second(self) -> float:
-        seconds = sum(one.seconds for one in self.downloaded)
-        return sum(one.bytes for one in self.downloaded) / seconds / 1e6
+        seconds = sum(one.seconds for one in self.downloads)
+        return sum(one.bytes for one in self.downloads) / seconds / 1e6
 
 
-class Choice(msgspec.Struct):
+class Options(msgspec.Struct):
     tls: bool
     seconds: float
 
 
-def captures(choice: Choice) -> Iterator[Reading]:
-    """Durable captures a second, beside the same requests to an application that does nothing."""
-    reach = ">= 650" if choice.tls else ">= 850"
-    bare = {count: run_wrk_on_nothing(choice.tls, count, choice.seconds) for count in (16, 64)}
-    with running_hub(tls=choice.tls, devices=_SENDERS) as hub, cameras_of(hub, _SENDERS) as cameras:
+def captures(options: Options) -> Iterator[Reading]:
+    """Durable captures per second, compared with an application that does nothing."""
+    target = ">= 650" if options.tls else ">= 850"
+    bare = {count: run_wrk_on_empty_app(options.tls, count, options.seconds) for count in (16, 64)}
+    with (
+        running_hub(tls=options.tls, devices=_DEVICES) as hub,
+        cameras_of(hub, _DEVICES) as cameras,
+    ):
         cameras.connect()
         script = bodies.wrk_script(
             bodies.capture_parts(int(time.time())), bodies.CAPTURE_PATH, cameras.tokens()
         )
         for connections, empty in bare.items():
             before = hub.cpu_seconds()
-            found = run_wrk(script, hub.web_port, choice.tls, connections, choice.seconds)
+            found = run_wrk(script, hub.web_port, options.tls, connections, options.seconds)
             cpu = (hub.cpu_seconds() - before) / found.requests
             yield Reading(
                 f"captures/s, {connections} connections",
-                choice.tls,
+                options.tls,
                 found.rate,
                 "/s",
-                reach,
+                target,
                 f"{found.rate / empty.rate:.0%} of the {empty.rate:,.0f}/s of an empty application;"
                 f" p99 {found.p99 / 1000:.0f} ms, {found.errors} errors,"
                 f" {cpu * 1e6:,.0f} us of the hub's CPU each",
             )
 
 
-def latency(choice: Choice) -> Iterator[Reading]:
-    """p99 of an acknowledgement at 40 captures/s and 10 events/s from 200 devices."""
-    with running_hub(tls=choice.tls, devices=_SENDERS) as hub, cameras_of(hub, _SENDERS) as cameras:
+def latency(options: Options) -> Iterator[Reading]:
+    """Latency of acknowledgements (p50, p99) at 40 captures/s and 10 events/s from 200 devices."""
+    with (
+        running_hub(tls=options.tls, devices=_DEVICES) as hub,
+        cameras_of(hub, _DEVICES) as cameras,
+    ):
         cameras.connect()
         load = Load(
-            HOST, hub.web_port, choice.tls, cameras.tokens(), 40, 10, max(choice.seconds, 10)
+            HOST, hub.web_port, options.tls, cameras.tokens(), 40, 10, max(options.seconds, 10)
         )
         answer = subprocess.run(
-            [sys.executable, "-m", "tests.bench.steady"],
+            [sys.executable, "-m", "tests.bench.steady_load"],
             input=msgspec.json.encode(load) + b"\n",
             stdout=subprocess.PIPE,
             check=True,
         )
-        found = msgspec.json.decode(answer.stdout, type=Acknowledged)
+        found = msgspec.json.decode(answer.stdout, type=LatencyResult)
         yield Reading(
             "p99 of an acknowledgement",
-            choice.tls,
+            options.tls,
             found.p99,
             "ms",
-            "<= 19" if choice.tls else "<= 12",
+            "<= 19" if options.tls else "<= 12",
             f"{found.count} uploads, {found.failed} failed, p50 {found.p50:.1f} ms,"
             f" worst {found.worst:.1f} ms",
         )
 
 
-def cameras(choice: Choice) -> Iterator[Reading]:
-    """A thousand cameras at once: until all are in, their heartbeats, and the memory of each."""
-    with running_hub(tls=choice.tls, devices=_CONNECTED) as hub:
+def cameras(options: Options) -> Iterator[Reading]:
+    """1,000 cameras: time to connect at once, memory per camera, heartbeats per second."""
+    with running_hub(tls=options.tls, devices=_MANY_DEVICES) as hub:
         time.sleep(_SETTLE_SECONDS)
         before = hub.resident_kib()
-        with cameras_of(hub, _CONNECTED) as crowd:
+        with cameras_of(hub, _MANY_DEVICES) as pool:
             used = hub.cpu_seconds()
-            connected = crowd.connect()
+            connected = pool.connect()
             used = hub.cpu_seconds() - used
             yield Reading(
                 "1,000 connect at once, until all have a token",
-                choice.tls,
+                options.tls,
                 connected.seconds,
                 "s",
-                "<= 2.0" if choice.tls else "<= 1.0",
+                "<= 2.0" if options.tls else "<= 1.0",
                 f"{connected.failed} failed, {used:.2f} s of the hub's CPU",
             )
             time.sleep(_SETTLE_SECONDS)
             yield Reading(
                 "memory per connected camera",
-                choice.tls,
-                (hub.resident_kib() - before) / _CONNECTED,
+                options.tls,
+                (hub.resident_kib() - before) / _MANY_DEVICES,
                 "KiB",
-                "<= 70" if choice.tls else "<= 40",
+                "<= 70" if options.tls else "<= 40",
             )
             used = hub.cpu_seconds()
-            beaten = crowd.beat(choice.seconds)
+            beaten = pool.beat(options.seconds)
             used = (hub.cpu_seconds() - used) / beaten.beats
             yield Reading(
                 "heartbeats/s, 1,000 connected",
-                choice.tls,
+                options.tls,
                 beaten.beats / beaten.seconds,
                 "/s",
-                ">= 4,500" if choice.tls else ">= 7,000",
+                ">= 4,500" if options.tls else ">= 7,000",
                 f"{used * 1e6:,.0f} us of the hub's CPU each",
             )
 
 
-def commands(choice: Choice) -> Iterator[Reading]:
-    """Commands a second to devices that answer at once, asked for by API."""
-    with running_hub(tls=choice.tls, devices=_SENDERS) as hub, cameras_of(hub, _SENDERS) as cameras:
+def commands(options: Options) -> Iterator[Reading]:
+    """Commands per second through the API, to devices that answer at once (p50, p99)."""
+    with (
+        running_hub(tls=options.tls, devices=_DEVICES) as hub,
+        cameras_of(hub, _DEVICES) as cameras,
+    ):
         cameras.connect()
         dids = [one.did for one in hub.identities]
         script = bodies.wrk_commands_script(dids, hub.bearer())
-        cameras.start_answering(choice.seconds + _SETTLE_SECONDS)
+        cameras.start_answering(options.seconds + _SETTLE_SECONDS)
         before = hub.cpu_seconds()
-        found = run_wrk(script, hub.web_port, choice.tls, _ASKING, choice.seconds)
+        found = run_wrk(script, hub.web_port, options.tls, _CONCURRENT_COMMANDS, options.seconds)
         cpu = (hub.cpu_seconds() - before) / found.requests
         cameras.answered()
         yield Reading(
-            f"commands/s, {_SENDERS} devices, {_ASKING} at a time",
-            choice.tls,
+            f"commands/s, {_DEVICES} devices, {_CONCURRENT_COMMANDS} at a time",
+            options.tls,
             found.rate,
             "/s",
-            "" if choice.tls else ">= 5,000",
+            "" if options.tls else ">= 5,000",
             f"p50 {found.p50 / 1000:.1f} ms, p99 {found.p99 / 1000:.1f} ms, {found.errors} errors,"
             f" {cpu * 1e6:,.0f} us of the hub's CPU each",
         )
 
 
-def downloads(choice: Choice) -> Iterator[Reading]:
-    """Captures a second while devices download firmware, beside the same without them."""
-    with running_hub(tls=choice.tls, devices=_SENDERS) as hub, cameras_of(hub, _SENDERS) as cameras:
+def downloads(options: Options) -> Iterator[Reading]:
+    """Captures per second during firmware downloads, compared with none."""
+    with (
+        running_hub(tls=options.tls, devices=_DEVICES) as hub,
+        cameras_of(hub, _DEVICES) as cameras,
+    ):
         cameras.connect()
         tokens = cameras.tokens()
-        give_firmware(hub, [one.did for one in hub.identities[:_DOWNLOADING]])
+        start_campaigns(hub, [one.did for one in hub.identities[:_DOWNLOADING]])
         parts = bodies.capture_parts(int(time.time()))
         script = bodies.wrk_script(parts, bodies.CAPTURE_PATH, tokens)
-        alone, beside = CommandQueue(), CommandQueue()
-        for _ in range(_TURNS):
-            alone.add(run_wrk(script, hub.web_port, choice.tls, 16, choice.seconds))
+        alone, beside = RepeatedRuns(), RepeatedRuns()
+        for _ in range(_ROUNDS):
+            alone.add(run_wrk(script, hub.web_port, options.tls, 16, options.seconds))
             with downloading(hub, tokens[:_DOWNLOADING]) as done:
-                beside.add(run_wrk(script, hub.web_port, choice.tls, 16, choice.seconds))
-            beside.downloaded += done
+                beside.add(run_wrk(script, hub.web_port, options.tls, 16, options.seconds))
+            beside.downloads += done
         yield Reading(
             f"captures/s while {_DOWNLOADING} download firmware",
-            choice.tls,
+            options.tls,
             beside.rate,
             "/s",
             f">= {alone.rate * 0.9:,.0f}",
             f"{beside.rate / alone.rate - 1:+.0%} of the {alone.rate:,.0f}/s without them,"
-            f" in {_TURNS} turns each; {beside.megabytes_a_second:.1f} MB/s of firmware,"
-            f" {sum(one.broken for one in beside.downloaded)} downloads broken",
+            f" in {_ROUNDS} rounds each; {beside.megabytes_a_second:.1f} MB/s of firmware,"
+            f" {sum(one.broken for one in beside.downloads)} downloads broken",
         )
 
 
-def accept(choice: Choice) -> Iterator[Reading]:
-    """From the click on "accept" to the camera's first capture on the page."""
-    with running_hub(tls=choice.tls, devices=1) as hub:
+def accept(options: Options) -> Iterator[Reading]:
+    """Time from accepting a pending camera to its first picture on the page."""
+    with running_hub(tls=options.tls, devices=1) as hub:
         yield Reading(
             "from accept to the first capture on the page",
-            choice.tls,
+            options.tls,
             accept_to_first_capture(hub) * 1000,
             "ms",
             "",
-            "the camera's own time, with two signatures, is in it",
+            "includes the camera's own time, with two signatures",
         )
 
 
-def start(choice: Choice) -> Iterator[Reading]:
-    """The second start, until /healthz answers."""
-    with running_hub(tls=choice.tls, devices=_SENDERS) as hub:
+def start(options: Options) -> Iterator[Reading]:
+    """Time of the second start, until /healthz answers."""
+    with running_hub(tls=options.tls, devices=_DEVICES) as hub:
         hub.stop()
-        yield Reading("second start until /healthz", choice.tls, hub.start(), "s", "<= 1.0")
+        yield Reading("second start until /healthz", options.tls, hub.start(), "s", "<= 1.0")
 
 
-FIGURES: dict[str, Callable[[Choice], Iterator[Reading]]] = {
+FIGURES: dict[str, Callable[[Options], Iterator[Reading]]] = {
     "captures": captures,
     "latency": latency,
     "cameras": cameras,
@@ -241,14 +253,14 @@ FIGURES: dict[str, Callable[[Choice], Iterator[Reading]]] = {
 }
 
 
-def _show(readings: list[Reading]) -> None:
-    rows = [("figure", "", "measured", "reach", "")]
+def _print_table(readings: list[Reading]) -> None:
+    rows = [("figure", "", "measured", "target", "")]
     rows += [
         (
             reading.figure,
             "TLS" if reading.tls else "plain",
             f"{reading.value:,.{0 if reading.value >= 100 else 2}f} {reading.unit}",
-            reading.reach,
+            reading.target,
             reading.note,
         )
         for reading in readings
@@ -259,41 +271,50 @@ def _show(readings: list[Reading]) -> None:
         print("  ".join([*cells, row[4]]).rstrip())
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
-    parser.add_argument(
-        "figures", nargs="*", metavar="FIGURE", help=f"{', '.join(FIGURES)}; all of them by default"
+def _parse_arguments() -> argparse.Namespace:
+    figures = "\n".join(f"  {name:10}{measure.__doc__}" for name, measure in FIGURES.items())
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.bench",
+        description=f"{__doc__}\nFigures:\n{figures}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--seconds", type=float, default=5, help="of each load (5)")
-    parser.add_argument("--only", choices=["plain", "tls"], help="one of the two")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there as well")
-    options = parser.parse_args()
-    unknown = set(options.figures) - set(FIGURES)
-    if unknown:
-        parser.error(f"unknown figure: {', '.join(unknown)}")
+    parser.add_argument("figures", nargs="*", metavar="FIGURE", help="default: all of them")
+    parser.add_argument(
+        "--seconds", type=float, default=5, help="duration of each load (default: 5)"
+    )
+    parser.add_argument("--only", choices=["plain", "tls"], help="measure with or without TLS only")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the JSON to a file")
+    arguments = parser.parse_args()
+    if unknown := set(arguments.figures) - set(FIGURES):
+        parser.error(f"unknown figure: {', '.join(sorted(unknown))}")
+    return arguments
+
+
+def main() -> None:
+    arguments = _parse_arguments()
     raise_limit_of_open_files()
-    busy = os.getloadavg()[0] if hasattr(os, "getloadavg") else None
+    load_before = os.getloadavg()[0] if hasattr(os, "getloadavg") else None
     readings: list[Reading] = []
-    for name in options.figures or FIGURES:
+    for name in arguments.figures or FIGURES:
         if name in ("captures", "commands", "downloads") and shutil.which("wrk") is None:
             print(f"{name}: skipped, wrk is not installed", file=sys.stderr)
             continue
         for tls in (False, True):
-            if options.only in (None, "tls" if tls else "plain"):
+            if arguments.only in (None, "tls" if tls else "plain"):
                 print(f"{name}, {'TLS' if tls else 'plain'} ...", file=sys.stderr)
-                readings += FIGURES[name](Choice(tls, options.seconds))
-    _show(readings)
+                readings += FIGURES[name](Options(tls, arguments.seconds))
+    _print_table(readings)
     report = {
         "machine": platform.platform(),
         "cores": os.cpu_count(),
         "python": platform.python_version(),
-        "load_before": busy,
+        "load_before": load_before,
         "readings": readings,
     }
     text = msgspec.json.format(msgspec.json.encode(report))
     print(text.decode())
-    if options.json:
-        options.json.write_bytes(text)
+    if arguments.json:
+        arguments.json.write_bytes(text)
 
 
 if __name__ == "__main__":

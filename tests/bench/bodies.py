@@ -1,4 +1,4 @@
-"""What the bench uploads: captures of 220 KB with three pictures, no two the same, and events."""
+"""The bodies of uploads: unique captures of 220 KB with three pictures, and events."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from collections.abc import Sequence
 CAPTURE_PATH = "/api/v1/adapter/lenfocus/face/capture"
 EVENT_PATH = "/api/v1/device/report/event"
 
-#: (the picture's key, its bytes)
+#: Key and size in bytes of each picture.
 _PICTURES = (("face_data", 15_000), ("body_data", 30_000), ("bg_data", 120_000))
-#: Stands where a capture's number goes: in the JSON, and in the midst of each picture, where its
-#: eight digits are base64 as well. So every picture differs, and none changes its length.
+#: The placeholder for a capture's number: in the JSON, and in the middle of each picture, where
+#: eight digits are valid base64. So all pictures differ, and have the same length.
 _MARK = "NNNNNNNN"
 _JPEG = b"\xff\xd8\xff\xe0\x00\x10JFIF\x00\x01\x01\x00\x00\x01\x00\x01\x00\x00"
 
 
 def capture_parts(unix_seconds: int) -> list[str]:
-    """The text of a capture (2.1), cut where its number goes."""
-    noise = random.Random(0)
-    pictures = ",".join(f'"{key}":"{_picture(noise, size)}"' for key, size in _PICTURES)
+    """The text of a capture (2.1), split at the placeholders for its number."""
+    rng = random.Random(0)
+    pictures = ",".join(f'"{key}":"{_picture(rng, size)}"' for key, size in _PICTURES)
     text = (
         f'{{"did":"","time":{unix_seconds},"name":"Bench","age":30,"gender":1,'
         f'"uuid":"{_MARK}","data":{{{pictures}}}}}'
@@ -38,7 +38,7 @@ def event(unix_seconds: int, number: int) -> bytes:
 
 
 def wrk_script(parts: Sequence[str], path: str, tokens: Sequence[str]) -> str:
-    """Lua for wrk: captures of one device after the other, numbered from its first argument on."""
+    """A Lua script for wrk: captures from each device in turn, numbered from its first argument."""
     return _LUA % {
         "parts": ",\n".join(f"[[{part}]]" for part in parts),
         "tokens": ", ".join(f'"{token}"' for token in tokens),
@@ -47,12 +47,12 @@ def wrk_script(parts: Sequence[str], path: str, tokens: Sequence[str]) -> str:
 
 
 def wrk_commands_script(dids: Sequence[str], bearer: str) -> str:
-    """Lua for wrk: a light command (1.14) to one device after the other."""
+    """A Lua script for wrk: a light command (1.14) to each device in turn."""
     return _LUA_COMMANDS % {"dids": ", ".join(f'"{did}"' for did in dids), "bearer": bearer}
 
 
-def _picture(noise: random.Random, size: int) -> str:
-    text = base64.b64encode(_JPEG + noise.randbytes(size - len(_JPEG))).decode()
+def _picture(rng: random.Random, size: int) -> str:
+    text = base64.b64encode(_JPEG + rng.randbytes(size - len(_JPEG))).decode()
     middle = len(text) // 8 * 4
     return text[:middle] + _MARK + text[middle + len(_MARK) :]
 
@@ -106,7 +106,7 @@ function response(status, headers, body)
   end
 end
 """
-#: What each script tells at its end.
+#: Prints the result of a script as JSON (`WrkResult`).
 LUA_DONE = """\
 function done(summary, latency, requests)
   local e = summary.errors

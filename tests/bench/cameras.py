@@ -1,8 +1,9 @@
-"""A thousand cameras in one process, as light as can be: it measures the hub and not itself.
+"""A thousand cameras in one process, with so little overhead that the hub is measured.
 
 Run as `python -m tests.bench.cameras`. The first line on stdin is a `Plan`; each further line is
-"connect", "beat SECONDS", "answer SECONDS" or "tokens", answered by one line of JSON on stdout. The
-cameras stay connected until stdin ends. Signatures and frames are made before the clock starts.
+"connect", "beat SECONDS", "answer SECONDS" or "tokens", and is answered by one line of JSON on
+stdout. The cameras stay connected until stdin ends. Signatures and frames are made before the
+measurement starts.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ class Identity(msgspec.Struct):
 
 
 class Plan(msgspec.Struct):
-    """`key`: the private key that all cameras share, as PEM."""
+    """Which cameras connect where. `key` is the private key that they share (PEM)."""
 
     host: str
     port: int
@@ -44,20 +45,20 @@ class Plan(msgspec.Struct):
     cameras: list[Identity]
 
 
-class Connected(msgspec.Struct):
-    """How long it took until the last one had its token, and how many got none."""
+class ConnectedResult(msgspec.Struct):
+    """The time until the last camera had its token, and how many got none."""
 
     seconds: float
     failed: int
 
 
-class Beaten(msgspec.Struct):
+class HeartbeatResult(msgspec.Struct):
     seconds: float
     beats: int
 
 
-class Answered(msgspec.Struct):
-    """To how many commands the cameras answered."""
+class AnsweredResult(msgspec.Struct):
+    """The number of commands that the cameras answered."""
 
     commands: int
 
@@ -79,7 +80,7 @@ class _Frame(msgspec.Struct):
 _FRAME = msgspec.json.Decoder(_Frame)
 
 
-#: How a command of the hub's begins, and what is answered to each behind its msgid: 1.14.
+#: The beginning of a command from the hub, and the answer (1.14) that follows its msgid.
 _COMMAND = b'{"msgid":"'
 _ANSWER = (
     b'","data":{"uri":"/person/query","code":0,"msg":"OK","result":{"pid":"1001","name":"Li Lei",'
@@ -89,7 +90,7 @@ _ANSWER = (
 
 
 def text_frame(payload: bytes) -> bytes:
-    """A client's frame. A mask of zeros is a mask, and costs nothing."""
+    """Make a client's WebSocket frame. A mask of zeros is valid, and free of cost."""
     if len(payload) < 126:
         head = bytes([0x81, 0x80 | len(payload)])
     else:
@@ -104,7 +105,10 @@ def request(uri: str, token: str | None, **param: str | int) -> bytes:
 
 
 class Camera:
-    """One connection and how far it is: connecting, shaking hands, upgrading, waiting, in."""
+    """One connection. `step` handles the next event in its current phase.
+
+    Each step returns the selector events to wait for next.
+    """
 
     def __init__(self, identity: Identity, connect: bytes) -> None:
         self.identity = identity
@@ -125,7 +129,6 @@ class Camera:
             raise OSError(code, "connect")
 
     def on_connected(self) -> int:
-        """Each step gives what to wait for next."""
         if code := self.socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
             raise OSError(code, "connect")
         if isinstance(self.socket, ssl.SSLSocket):
@@ -184,7 +187,7 @@ class Camera:
         return selectors.EVENT_READ
 
     def on_command(self) -> int:
-        """Answer at once, each command as all others."""
+        """Answer every command at once, with the same answer."""
         for payload in self.frames():
             start = len(_COMMAND)
             if not payload.startswith(_COMMAND) or b'"code":' in payload:
@@ -195,7 +198,7 @@ class Camera:
         return selectors.EVENT_READ
 
     def frames(self) -> list[bytes]:
-        """Whole text frames; the hub's others say nothing here."""
+        """The payloads of complete text frames; other frames are skipped."""
         self.receive()
         found = []
         while len(self.received) >= 2:
@@ -220,8 +223,8 @@ class Camera:
             return
 
 
-class Crowd:
-    """All cameras of a plan, driven by one selector."""
+class CameraPool:
+    """All cameras of a plan, in one selector loop."""
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
@@ -244,36 +247,36 @@ class Crowd:
             "/connect", None, did=one.did, sn=one.sn, ip="192.168.100.168", ts=ts, sign=sign
         )
 
-    def connect(self) -> Connected:
-        begun = time.perf_counter()
+    def connect(self) -> ConnectedResult:
+        started = time.perf_counter()
         for camera in self.cameras:
             camera.start(self.plan.host, self.plan.port)
             self.selector.register(camera.socket, selectors.EVENT_WRITE, camera)
-        failed = self.drive(begun + _CONNECT_SECONDS, lambda: all(c.token for c in self.cameras))
-        return Connected(time.perf_counter() - begun, failed)
+        failed = self.drive(started + _CONNECT_SECONDS, lambda: all(c.token for c in self.cameras))
+        return ConnectedResult(time.perf_counter() - started, failed)
 
-    def beat(self, seconds: float) -> Beaten:
+    def beat(self, seconds: float) -> HeartbeatResult:
         """Each camera sends its next heartbeat as soon as the last one is answered."""
         for camera in self.cameras:
             camera.beats = 0
             camera.socket.send(camera.beat)
-        begun = time.perf_counter()
-        self.drive(begun + seconds, lambda: False)
-        lasted = time.perf_counter() - begun
-        return Beaten(lasted, sum(camera.beats for camera in self.cameras))
+        started = time.perf_counter()
+        self.drive(started + seconds, lambda: False)
+        lasted = time.perf_counter() - started
+        return HeartbeatResult(lasted, sum(camera.beats for camera in self.cameras))
 
-    def answer(self, seconds: float) -> Answered:
-        """Each camera answers what it is asked."""
+    def answer(self, seconds: float) -> AnsweredResult:
+        """Each camera answers commands."""
         for camera in self.cameras:
             camera.answered = 0
             camera.step = camera.on_command
         self.drive(time.perf_counter() + seconds, lambda: False)
-        return Answered(sum(camera.answered for camera in self.cameras))
+        return AnsweredResult(sum(camera.answered for camera in self.cameras))
 
-    def drive(self, until: float, is_over: Callable[[], bool]) -> int:
-        """Let the cameras go on; how many failed. What `is_over` asks is asked now and then."""
+    def drive(self, deadline: float, is_over: Callable[[], bool]) -> int:
+        """Run the cameras until the time, or until `is_over`; return how many failed."""
         failed = 0
-        while (left := until - time.perf_counter()) > 0 and not is_over():
+        while (left := deadline - time.perf_counter()) > 0 and not is_over():
             for key, _ in self.selector.select(min(left, 0.05)):
                 camera: Camera = key.data
                 try:
@@ -290,18 +293,18 @@ class Crowd:
 
 
 def main() -> None:
-    crowd = Crowd(msgspec.json.decode(sys.stdin.readline(), type=Plan))
+    pool = CameraPool(msgspec.json.decode(sys.stdin.readline(), type=Plan))
     print("{}", flush=True)
     for line in sys.stdin:
         match line.split():
             case ["connect"]:
-                answer: object = crowd.connect()
+                answer: object = pool.connect()
             case ["beat", seconds]:
-                answer = crowd.beat(float(seconds))
+                answer = pool.beat(float(seconds))
             case ["answer", seconds]:
-                answer = crowd.answer(float(seconds))
+                answer = pool.answer(float(seconds))
             case ["tokens"]:
-                answer = [camera.token for camera in crowd.cameras]
+                answer = [camera.token for camera in pool.cameras]
             case _:
                 raise SystemExit(f"unknown command: {line}")
         print(msgspec.json.encode(answer).decode(), flush=True)

@@ -1,7 +1,7 @@
-"""Devices that download firmware, one after the other file without a pause.
+"""Devices that download firmware, one file after another without a pause.
 
-Run as `python -m tests.bench.downloads` with a `Plan` on stdin; says "ready" once all of them
-download, stops at the end of stdin, and gives `Downloaded` on stdout.
+Run as `python -m tests.bench.downloads` with a `DownloadPlan` on stdin. It prints "ready" once all
+devices download, stops at the end of stdin, and prints a `DownloadResult`.
 """
 
 from __future__ import annotations
@@ -20,28 +20,28 @@ from tempfile import TemporaryDirectory
 
 import msgspec
 
-from tests.bench.hubprocess import HOST, Hub
+from tests.bench.hub_process import HOST, Hub
 
 _FILE_BYTES = 64 * 1024 * 1024
 _READ_BYTES = 256 * 1024
 
 
-class Plan(msgspec.Struct):
-    """Where each device is given its links: it asks (2.3) with its token."""
+class DownloadPlan(msgspec.Struct):
+    """Which devices download, by their tokens; they query (2.3) on this port."""
 
     port: int
     tls: bool
     tokens: list[str]
 
 
-class Downloaded(msgspec.Struct):
+class DownloadResult(msgspec.Struct):
     bytes: int
     seconds: float
     broken: int
 
 
-def give_firmware(hub: Hub, dids: Sequence[str]) -> None:
-    """A release for these devices, each in a campaign of its own, so that all may go at once."""
+def start_campaigns(hub: Hub, dids: Sequence[str]) -> None:
+    """Add a release, and start one campaign per device, so that all download at once."""
     with TemporaryDirectory(prefix="sitehub-bench-") as directory:
         file = Path(directory) / "firmware.bin"
         file.write_bytes(random.Random(0).randbytes(_FILE_BYTES))
@@ -51,9 +51,9 @@ def give_firmware(hub: Hub, dids: Sequence[str]) -> None:
 
 
 @contextmanager
-def downloading(hub: Hub, tokens: Sequence[str]) -> Iterator[list[Downloaded]]:
-    """Devices download as long as the context lasts; what they did is in the list then."""
-    plan = Plan(hub.web_port, hub.tls, list(tokens))
+def downloading(hub: Hub, tokens: Sequence[str]) -> Iterator[list[DownloadResult]]:
+    """Devices download while the context lasts; its result is in the list afterwards."""
+    plan = DownloadPlan(hub.web_port, hub.tls, list(tokens))
     process = subprocess.Popen(
         [sys.executable, "-m", "tests.bench.downloads"],
         stdin=subprocess.PIPE,
@@ -61,7 +61,7 @@ def downloading(hub: Hub, tokens: Sequence[str]) -> Iterator[list[Downloaded]]:
     )
     assert process.stdin is not None
     assert process.stdout is not None
-    found: list[Downloaded] = []
+    found: list[DownloadResult] = []
     process.stdin.write(msgspec.json.encode(plan) + b"\n")
     process.stdin.flush()
     process.stdout.readline()
@@ -69,16 +69,16 @@ def downloading(hub: Hub, tokens: Sequence[str]) -> Iterator[list[Downloaded]]:
         yield found
     finally:
         process.stdin.close()
-        found.append(msgspec.json.decode(process.stdout.readline(), type=Downloaded))
+        found.append(msgspec.json.decode(process.stdout.readline(), type=DownloadResult))
         process.stdout.close()
         process.wait(15)
 
 
 class _Device:
-    def __init__(self, plan: Plan, token: str, stop: threading.Event) -> None:
+    def __init__(self, plan: DownloadPlan, token: str, stop: threading.Event) -> None:
         self.bytes = 0
         self.broken = 0
-        self.began = threading.Event()
+        self.has_begun = threading.Event()
         self._plan = plan
         self._token = token
         self._stop = stop
@@ -108,7 +108,7 @@ class _Device:
         buffer = memoryview(bytearray(_READ_BYTES))
         while not self._stop.is_set() and (size := answer.readinto(buffer)):
             self.bytes += size
-            self.began.set()
+            self.has_begun.set()
         connection.close()
 
     def _connection(self) -> http.client.HTTPConnection:
@@ -124,24 +124,24 @@ def _command(hub: Hub, *words: str) -> None:
 
 
 def main() -> None:
-    plan = msgspec.json.decode(sys.stdin.buffer.readline(), type=Plan)
+    plan = msgspec.json.decode(sys.stdin.buffer.readline(), type=DownloadPlan)
     stop = threading.Event()
     devices = [_Device(plan, token, stop) for token in plan.tokens]
     threads = [threading.Thread(target=device.run) for device in devices]
     for thread in threads:
         thread.start()
     for device in devices:
-        device.began.wait(30)
+        device.has_begun.wait(30)
     print("ready", flush=True)
-    begun, before = time.perf_counter(), sum(device.bytes for device in devices)
+    started, before = time.perf_counter(), sum(device.bytes for device in devices)
     sys.stdin.buffer.readline()
     downloaded = sum(device.bytes for device in devices) - before
-    seconds = time.perf_counter() - begun
+    seconds = time.perf_counter() - started
     stop.set()
     for thread in threads:
         thread.join(30)
     broken = sum(device.broken for device in devices)
-    print(msgspec.json.encode(Downloaded(downloaded, seconds, broken)).decode())
+    print(msgspec.json.encode(DownloadResult(downloaded, seconds, broken)).decode())
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""From the click on "accept" to the new camera's first capture on the page.
+"""The time from accepting a pending camera to its first capture on the page.
 
-A camera that was never seen knocks and waits; it is accepted by API, takes its initial parameters,
-connects with its did, and uploads a capture; the page's own stream tells of it.
+An unknown camera connects and waits. It is accepted by API, takes its initial parameters, connects
+with its did, and uploads a capture, which arrives in the stream of the page.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from hub.wire.signing import sign_connect
 from tests.bench import bodies
 from tests.bench.cameras import UPGRADE, Plan, request, text_frame
-from tests.bench.hubprocess import HOST, Hub
+from tests.bench.hub_process import HOST, Hub
 
 _SN = "BENCHNEWCOMER01"
-_SECONDS = 20.0
+_TIMEOUT_SECONDS = 20.0
 _ADDRESS = "192.168.100.169"
 
 
@@ -46,30 +46,30 @@ class _Frame(msgspec.Struct):
     data: _Data
 
 
-class Newcomer:
-    """A camera with a blocking socket, which does as the specification says."""
+class NewCamera:
+    """An unknown camera with a blocking socket."""
 
     def __init__(self, plan: Plan, web: httpx.Client) -> None:
         key = load_pem_private_key(plan.key.encode(), None)
         assert isinstance(key, rsa.RSAPrivateKey)
         self._plan, self._key, self._web = plan, key, web
-        self._socket: socket.socket = socket.create_connection((HOST, plan.port), _SECONDS)
+        self._socket: socket.socket = socket.create_connection((HOST, plan.port), _TIMEOUT_SECONDS)
         if plan.tls:
-            self._socket = _trusting_anybody().wrap_socket(self._socket)
+            self._socket = _unverified_context().wrap_socket(self._socket)
         self._received = b""
 
-    def knock(self) -> None:
-        """It is refused, and waits."""
+    def connect(self) -> None:
+        """Connect, and be told to wait (421)."""
         self._socket.sendall(UPGRADE)
         while b"\r\n\r\n" not in self._received:
             self._receive()
         self._received = self._received.partition(b"\r\n\r\n")[2]
         self._connect("")
         if (code := self._frame().data.code) != 421:
-            raise SystemExit(f"the newcomer was answered {code}")
+            raise SystemExit(f"the camera was answered {code}")
 
-    def go_in(self) -> None:
-        """Take the initial parameters, connect, and upload a capture."""
+    def enrol(self) -> None:
+        """Take the initial parameters, connect with the did, and upload a capture."""
         init = self._frame()
         taken = {"msgid": init.msgid, "data": {"uri": init.data.uri, "code": 200, "msg": "OK"}}
         self._socket.sendall(text_frame(msgspec.json.encode(taken)))
@@ -106,32 +106,32 @@ class Newcomer:
     def _receive(self) -> None:
         data = self._socket.recv(65536)
         if not data:
-            raise SystemExit("the hub ended the newcomer's connection")
+            raise SystemExit("the hub ended the camera's connection")
         self._received += data
 
 
 def accept_to_first_capture(hub: Hub) -> float:
-    """In seconds."""
+    """Return the time in seconds."""
     plan = hub.plan(1)
     with _client(hub) as web, _signed_in(hub) as browser:
         bearer = {"Authorization": hub.bearer()}
-        newcomer = Newcomer(plan, web)
-        newcomer.knock()
+        camera = NewCamera(plan, web)
+        camera.connect()
         with browser.stream("GET", "/stream") as page:
             events = page.iter_lines()
             next(events)
-            camera = threading.Thread(target=newcomer.go_in)
-            camera.start()
-            begun = time.perf_counter()
+            enrol = threading.Thread(target=camera.enrol)
+            enrol.start()
+            started = time.perf_counter()
             accept = threading.Thread(target=_accept, args=(hub, plan.code, bearer))
             accept.start()
             for line in events:
                 if line == "event: card":
                     break
-            lasted = time.perf_counter() - begun
-        camera.join()
+            lasted = time.perf_counter() - started
+        enrol.join()
         accept.join()
-        newcomer.close()
+        camera.close()
     return lasted
 
 
@@ -145,7 +145,7 @@ def _accept(hub: Hub, code: str, bearer: dict[str, str]) -> None:
 def _client(hub: Hub) -> Iterator[httpx.Client]:
     scheme = "https" if hub.tls else "http"
     with httpx.Client(
-        base_url=f"{scheme}://{HOST}:{hub.web_port}", verify=False, timeout=_SECONDS
+        base_url=f"{scheme}://{HOST}:{hub.web_port}", verify=False, timeout=_TIMEOUT_SECONDS
     ) as client:
         yield client
 
@@ -163,7 +163,7 @@ def _signed_in(hub: Hub) -> Iterator[httpx.Client]:
         yield browser
 
 
-def _trusting_anybody() -> ssl.SSLContext:
+def _unverified_context() -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE

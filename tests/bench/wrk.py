@@ -1,4 +1,4 @@
-"""wrk, the load generator for captures and commands: how it is run, and what it tells."""
+"""Runs wrk, the load generator for captures and commands."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from tempfile import TemporaryDirectory
 import msgspec
 
 from tests.bench import bodies
-from tests.bench.hubprocess import HOST
+from tests.bench.hub_process import HOST
 
 
-class Wrk(msgspec.Struct):
-    """What the script for wrk tells at its end; latencies in microseconds."""
+class WrkResult(msgspec.Struct):
+    """The result that a script for wrk prints; latencies in microseconds."""
 
     requests: int
     microseconds: int
@@ -30,26 +30,26 @@ class Wrk(msgspec.Struct):
         return self.requests / (self.microseconds / 1e6)
 
 
-def run_wrk(script: str, port: int, tls: bool, connections: int, seconds: float) -> Wrk:
+def run_wrk(script: str, port: int, tls: bool, connections: int, seconds: float) -> WrkResult:
     scheme = "https" if tls else "http"
     with TemporaryDirectory(prefix="sitehub-bench-") as directory:
         path = Path(directory) / "load.lua"
         path.write_text(script + bodies.LUA_DONE)
         command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds:g}s", f"-s{path}"]
-        # Where the captures' numbers begin: so none repeats one of an earlier run.
+        # The first number of a capture: random, so that no run repeats captures of another.
         words = [f"{scheme}://{HOST}:{port}", "--", str(random.randrange(10**7))]
         done = subprocess.run([*command, *words], capture_output=True, text=True, check=False)
     if done.returncode or "REFUSED" in done.stderr:
         raise SystemExit(f"wrk: {done.stderr or done.stdout}")
     (line,) = (line for line in done.stdout.splitlines() if line.startswith("JSON "))
-    return msgspec.json.decode(line.removeprefix("JSON "), type=Wrk)
+    return msgspec.json.decode(line.removeprefix("JSON "), type=WrkResult)
 
 
-def run_wrk_on_nothing(tls: bool, connections: int, seconds: float) -> Wrk:
-    """The same captures, sent to an application that does nothing on the same server."""
+def run_wrk_on_empty_app(tls: bool, connections: int, seconds: float) -> WrkResult:
+    """Send the same captures to an application that does nothing on the same server."""
     script = bodies.wrk_script(bodies.capture_parts(int(time.time())), "/", ["none"])
     with TemporaryDirectory(prefix="sitehub-bench-") as directory:
-        words = [sys.executable, "-m", "tests.bench.empty", *([directory] if tls else [])]
+        words = [sys.executable, "-m", "tests.bench.empty_app", *([directory] if tls else [])]
         with subprocess.Popen(words, stdout=subprocess.PIPE) as process:
             assert process.stdout is not None
             try:

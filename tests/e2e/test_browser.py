@@ -6,10 +6,12 @@ import csv
 import json
 import socket
 import subprocess
+import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
+import httpx
 import pytest
 from PIL import Image
 from selenium.webdriver.common.action_chains import ActionChains
@@ -19,7 +21,7 @@ from selenium.webdriver.support.ui import Select
 
 from tests.e2e.browser import PASSWORD, Browser, open_chromium
 from tests.e2e.conftest import MakeHub
-from tests.e2e.hub_process import SITEHUB, HubProcess
+from tests.e2e.hub_process import SITEHUB, TIMEOUT_SECONDS, HubProcess, copy_certificates
 
 pytestmark = pytest.mark.browser
 
@@ -37,15 +39,41 @@ def _simulated_camera(hub: HubProcess, *options: str | Path) -> Iterator[None]:
             process.kill()
 
 
+@pytest.fixture(scope="module")
+def shared_hub(
+    hub: HubProcess, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[HubProcess, httpx.Client]]:
+    """A hub with one camera, the guard mei and the administrator ada; and a client of its API."""
+    directory = tmp_path_factory.mktemp("busy")
+    copy_certificates(hub.data_dir, directory / "data")
+    with closing(HubProcess(directory / "data")) as process:
+        process.start()
+        for name, role in (("mei", "guard"), ("ada", "admin")):
+            process.cli("user", "add", name, "--role", role, "--password-stdin", stdin=PASSWORD)
+        key_file = directory / "apikey.json"
+        key_file.write_text(process.cli("apikey", "add", "cameras"), "utf-8")
+        with (
+            _simulated_camera(process, "--apikey-file", key_file),
+            process.sync_client(headers=process.add_api_key()) as client,
+        ):
+            yield process, client
+
+
 @pytest.fixture
-def busy_hub(make_hub: MakeHub, tmp_path: Path) -> Iterator[HubProcess]:
-    """A hub with an online camera, and the guard mei."""
-    hub = make_hub().start()
-    hub.cli("user", "add", "mei", "--role", "guard", "--password-stdin", stdin=PASSWORD)
-    key_file = tmp_path / "apikey.json"
-    key_file.write_text(hub.cli("apikey", "add", "cameras"), "utf-8")
-    with _simulated_camera(hub, "--apikey-file", key_file):
-        yield hub
+def busy_hub(shared_hub: tuple[HubProcess, httpx.Client]) -> HubProcess:
+    """The shared hub with its camera online and no page open.
+
+    Tests may restart the hub, but not leave it stopped.
+    """
+    process, client = shared_hub
+    deadline = time.monotonic() + TIMEOUT_SECONDS
+    while (
+        '"online"' not in client.get("/api/hub/v1/devices").text
+        or "sitehub_stream_readers 0.0" not in client.get("/metrics").text
+    ):
+        assert time.monotonic() < deadline, "the camera is offline, or a page is still open"
+        time.sleep(0.05)
+    return process
 
 
 def _first_run(browser: Browser, hub: HubProcess) -> None:
@@ -158,24 +186,27 @@ def test_a_record_committed_while_the_page_renders_is_shown_once(
     assert shown == sorted(set(shown), reverse=True)
 
 
-def test_two_tabs_share_one_stream(browser: Browser, busy_hub: HubProcess) -> None:
+def test_two_tabs_share_one_stream(
+    browser: Browser, busy_hub: HubProcess, shared_hub: tuple[HubProcess, httpx.Client]
+) -> None:
+    _, client = shared_hub
     browser.sign_in(busy_hub)
     browser.wait_until(browser.wall_seqs, "no records arrive")
     first = browser.driver.current_window_handle
     browser.driver.switch_to.new_window("tab")
     browser.open(busy_hub.url)
     second = browser.driver.current_window_handle
+    browser.wait_until(browser.wall_seqs, "the second tab has no wall")
     top = browser.wall_seqs()[0]
     browser.wait_until(lambda: browser.wall_seqs()[0] > top, "the second tab is not updated")
-    browser.open(f"{busy_hub.url}/metrics")
-    assert browser.has_text("sitehub_stream_readers 1.0")
+    assert "sitehub_stream_readers 1.0" in client.get("/metrics").text
     # The tab that reads the stream is closed: the other one takes over.
-    browser.open(busy_hub.url)
     browser.driver.switch_to.window(first)
     browser.driver.close()
     browser.driver.switch_to.window(second)
     top = browser.wall_seqs()[0]
     browser.wait_until(lambda: browser.wall_seqs()[0] > top, "the second tab does not take over")
+    assert "sitehub_stream_readers 1.0" in client.get("/metrics").text
 
 
 _SUBSCRIBE_LATER = """
@@ -264,8 +295,7 @@ def test_a_trace_is_updated_live_and_can_be_paused(browser: Browser, busy_hub: H
         last = busy_hub.cli("device", "trace", "1", "--json").splitlines()[-1]
         return int(json.loads(last)["number"])
 
-    busy_hub.cli("user", "add", "ann", "--role", "admin", "--password-stdin", stdin=PASSWORD)
-    browser.sign_in(busy_hub, "ann")
+    browser.sign_in(busy_hub, "ada")
     browser.open(f"{busy_hub.url}/cameras/1/trace")
     browser.wait_until(lambda: newest() > 0, "the trace is empty")
     browser.wait_for_text("POST /api/v1/")
@@ -353,7 +383,6 @@ def test_the_pages_work_without_javascript(make_hub: MakeHub, tmp_path: Path) ->
 def test_a_camera_is_configured_browsed_and_restarted(
     browser: Browser, busy_hub: HubProcess
 ) -> None:
-    busy_hub.cli("user", "add", "ada", "--role", "admin", "--password-stdin", stdin=PASSWORD)
     (camera,) = json.loads(busy_hub.cli("device", "list", "--json"))
     browser.sign_in(busy_hub, "ada")
     browser.open(f"{busy_hub.url}/cameras/{camera['did']}")
@@ -417,7 +446,6 @@ def test_a_missing_picture_leaves_a_placeholder(
 def test_a_person_is_added_to_a_camera_searched_for_and_deleted(
     browser: Browser, busy_hub: HubProcess, tmp_path: Path
 ) -> None:
-    busy_hub.cli("user", "add", "ada", "--role", "admin", "--password-stdin", stdin=PASSWORD)
     (camera,) = json.loads(busy_hub.cli("device", "list", "--json"))
     photo = tmp_path / "face.png"
     # As large as a photo of a phone, and not a JPEG.

@@ -1,8 +1,8 @@
-"""A steady load from many devices, and how long each upload takes to be acknowledged.
+"""A steady load from many devices, and the latency of its acknowledgements.
 
-Run as `python -m tests.bench.steady` with a `Load` on stdin; gives `Acknowledged` on stdout. The
-load is open: an upload is due at its time whether the hub has answered the last one or not, and
-its time counts from when it was due.
+Run as `python -m tests.bench.steady_load` with a `Load` on stdin; prints a `LatencyResult`. The
+load is open: an upload is due at its time even if earlier ones are not acknowledged yet, and its
+latency counts from then.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from tests.bench import bodies
 
 
 class Load(msgspec.Struct):
-    """Uploads a second, spread over the devices that have the tokens."""
+    """Uploads per second, spread over the devices with these tokens."""
 
     host: str
     port: int
@@ -31,8 +31,8 @@ class Load(msgspec.Struct):
     seconds: float
 
 
-class Acknowledged(msgspec.Struct):
-    """Milliseconds of the captures and events together."""
+class LatencyResult(msgspec.Struct):
+    """Latencies in milliseconds, of captures and events together."""
 
     count: int
     failed: int
@@ -42,19 +42,19 @@ class Acknowledged(msgspec.Struct):
 
 
 class Sender:
-    """One device's connection; its uploads wait for each other."""
+    """One device's connection. It sends one upload at a time."""
 
     def __init__(self, stream: trio.abc.Stream, token: str) -> None:
         self._stream = stream
         self._token = token
-        self._turn = trio.Lock()
+        self._lock = trio.Lock()
 
     async def upload(self, path: str, body: bytes) -> bool:
         head = (
             f"POST {path} HTTP/1.1\r\nHost: hub\r\nAuthorization: Bearer {self._token}\r\n"
             f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
         )
-        async with self._turn:
+        async with self._lock:
             await self._stream.send_all(head.encode() + body)
             answer = b""
             while b"}" not in answer:
@@ -65,7 +65,7 @@ class Sender:
         return b'"code":200' in answer
 
 
-async def run(load: Load) -> Acknowledged:
+async def run(load: Load) -> LatencyResult:
     senders = [Sender(await _open(load), token) for token in load.tokens]
     due = _schedule(load)
     times: list[float] = []
@@ -79,12 +79,12 @@ async def run(load: Load) -> Acknowledged:
         else:
             failures += 1
 
-    begun = trio.current_time() + 0.2
+    started = trio.current_time() + 0.2
     async with trio.open_nursery() as nursery:
         for (offset, path, body), sender in zip(due, itertools.cycle(senders)):
-            nursery.start_soon(upload, sender, begun + offset, path, body)
+            nursery.start_soon(upload, sender, started + offset, path, body)
     times.sort()
-    return Acknowledged(
+    return LatencyResult(
         count=len(times),
         failed=failures,
         p50=times[len(times) // 2],
@@ -94,17 +94,17 @@ async def run(load: Load) -> Acknowledged:
 
 
 def _schedule(load: Load) -> list[tuple[float, str, bytes]]:
-    """When each upload is due: at random, as devices that know nothing of each other do."""
+    """The uploads and when each is due: at random times, as from independent devices."""
     now = int(time.time())
     parts = bodies.capture_parts(now)
-    chance = random.Random(1)
+    rng = random.Random(1)
     first = now % 10**8
     captures = [
-        (chance.uniform(0, load.seconds), bodies.CAPTURE_PATH, bodies.capture(parts, first + n))
+        (rng.uniform(0, load.seconds), bodies.CAPTURE_PATH, bodies.capture(parts, first + n))
         for n in range(int(load.captures * load.seconds))
     ]
     events = [
-        (chance.uniform(0, load.seconds), bodies.EVENT_PATH, bodies.event(now, first + n))
+        (rng.uniform(0, load.seconds), bodies.EVENT_PATH, bodies.event(now, first + n))
         for n in range(int(load.events * load.seconds))
     ]
     return sorted(captures + events)

@@ -1,4 +1,4 @@
-"""A real hub in a directory of its own, as a user would run it."""
+"""A real hub in a temporary directory, and the process with its cameras."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ import msgspec
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from tests.bench.cameras import Answered, Beaten, Connected, Identity, Plan
+from tests.bench.cameras import AnsweredResult, ConnectedResult, HeartbeatResult, Identity, Plan
 
 HOST = "127.0.0.1"
 CODE = "12345678"
@@ -34,7 +34,7 @@ def free_port() -> int:
 
 
 class Hub:
-    """One data directory with enrolled devices, and the hub that runs on it."""
+    """A hub with its data directory, in which devices are enrolled."""
 
     def __init__(self, directory: Path, *, tls: bool, devices: int) -> None:
         self.data = directory / "data"
@@ -44,7 +44,7 @@ class Hub:
         self._log_path = directory / "hub.log"
         self._log = self._log_path.open("wb")
         self._process: subprocess.Popen[bytes] | None = None
-        # One key for all of them, as vendors burn one key pair into a series (D2).
+        # One key for all devices, as vendors use for a series (D2).
         self._key = rsa.generate_private_key(public_exponent=65537, key_size=1024)
         self.identities = [
             Identity(str(number), f"BENCH{number:010d}") for number in range(1, devices + 1)
@@ -52,7 +52,7 @@ class Hub:
         self._enrol(directory)
 
     def start(self) -> float:
-        """Seconds until /healthz answers."""
+        """Start the hub; return the seconds until /healthz answers."""
         settings = {
             "web.bind": HOST,
             "web.port": self.web_port,
@@ -65,18 +65,18 @@ class Hub:
             "log.level": "warning",
         }
         options = [word for key, value in settings.items() for word in ("--set", f"{key}={value}")]
-        begun = time.perf_counter()
+        started = time.perf_counter()
         self._process = subprocess.Popen(
             [*_command("run"), "--data", str(self.data), *options],
             stdin=subprocess.DEVNULL,
             stdout=self._log,
             stderr=self._log,
         )
-        while not self._is_well():
-            if self._process.poll() is not None or time.perf_counter() - begun > _START_SECONDS:
+        while not self._is_healthy():
+            if self._process.poll() is not None or time.perf_counter() - started > _START_SECONDS:
                 raise SystemExit(f"the hub did not start:\n{self._log_path.read_text()}")
             time.sleep(0.005)
-        return time.perf_counter() - begun
+        return time.perf_counter() - started
 
     def stop(self) -> None:
         if self._process is not None:
@@ -89,16 +89,16 @@ class Hub:
         self._log.close()
 
     def resident_kib(self) -> int:
-        """The memory that the process has, as Linux counts it."""
+        """The resident memory of the process (Linux)."""
         assert self._process is not None
         status = Path(f"/proc/{self._process.pid}/status").read_text()
         (line,) = (line for line in status.splitlines() if line.startswith("VmRSS:"))
         return int(line.split()[1])
 
     def cpu_seconds(self) -> float:
-        """What the process has used of the processors, in user and kernel mode."""
+        """The CPU time that the process has used, in user and kernel mode."""
         assert self._process is not None
-        # After the name in brackets, which may hold anything: utime and stime are 14 and 15.
+        # proc(5): fields 14 and 15, counted after the name in brackets, which may contain spaces.
         fields = Path(f"/proc/{self._process.pid}/stat").read_text().rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
@@ -112,15 +112,15 @@ class Hub:
         return Plan(HOST, self.device_port, self.tls, key.decode(), CODE, identities)
 
     def bearer(self) -> str:
-        """A new API key, as it goes into a header."""
+        """Add an API key; return the value of the Authorization header."""
         key = msgspec.json.decode(self._run("apikey", "add", "bench"), type=dict[str, str])
         return f"Bearer {key['appid']}:{key['secret']}"
 
     def administrator(self) -> tuple[str, str]:
-        """Name and password of a new one."""
+        """Add an administrator; return name and password."""
         name, password = f"admin{secrets.token_hex(4)}", secrets.token_hex(8)
         words = ("user", "add", name, "--role", "admin", "--password-stdin")
-        self._run(*words, said=password.encode())
+        self._run(*words, stdin=password.encode())
         return name, password
 
     def _enrol(self, directory: Path) -> None:
@@ -136,13 +136,13 @@ class Hub:
         self._run("site-key", str(public))
         self._run("device", "import", str(table))
 
-    def _run(self, *words: str, said: bytes = b"") -> bytes:
+    def _run(self, *words: str, stdin: bytes = b"") -> bytes:
         command = [*_command(*words), "--data", str(self.data)]
         return subprocess.run(
-            command, check=True, input=said, stdout=subprocess.PIPE, stderr=self._log
+            command, check=True, input=stdin, stdout=subprocess.PIPE, stderr=self._log
         ).stdout
 
-    def _is_well(self) -> bool:
+    def _is_healthy(self) -> bool:
         context = ssl._create_unverified_context()
         connection = (
             http.client.HTTPSConnection(HOST, self.web_port, context=context, timeout=5)
@@ -170,7 +170,7 @@ def running_hub(*, tls: bool, devices: int) -> Iterator[Hub]:
 
 
 class Cameras:
-    """The process with the cameras of a plan."""
+    """Controls the process that runs the cameras of a plan."""
 
     def __init__(self, plan: Plan) -> None:
         self._process = subprocess.Popen(
@@ -180,37 +180,37 @@ class Cameras:
         )
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        self._questions, self._answers = self._process.stdin, self._process.stdout
-        self._ask(msgspec.json.encode(plan))
+        self._requests, self._results = self._process.stdin, self._process.stdout
+        self._request(msgspec.json.encode(plan))
 
-    def connect(self) -> Connected:
-        return msgspec.json.decode(self._ask(b"connect"), type=Connected)
+    def connect(self) -> ConnectedResult:
+        return msgspec.json.decode(self._request(b"connect"), type=ConnectedResult)
 
-    def beat(self, seconds: float) -> Beaten:
-        return msgspec.json.decode(self._ask(b"beat %f" % seconds), type=Beaten)
+    def beat(self, seconds: float) -> HeartbeatResult:
+        return msgspec.json.decode(self._request(b"beat %f" % seconds), type=HeartbeatResult)
 
     def start_answering(self, seconds: float) -> None:
-        """Let them answer commands; `answered` waits for the end of it."""
-        self._tell(b"answer %f" % seconds)
+        """Let the cameras answer commands for so long; `answered` waits for the end."""
+        self._send(b"answer %f" % seconds)
 
     def answered(self) -> int:
-        return msgspec.json.decode(self._answers.readline(), type=Answered).commands
+        return msgspec.json.decode(self._results.readline(), type=AnsweredResult).commands
 
     def tokens(self) -> list[str]:
-        return msgspec.json.decode(self._ask(b"tokens"), type=list[str])
+        return msgspec.json.decode(self._request(b"tokens"), type=list[str])
 
     def close(self) -> None:
-        self._questions.close()
+        self._requests.close()
         self._process.wait(15)
-        self._answers.close()
+        self._results.close()
 
-    def _ask(self, line: bytes) -> bytes:
-        self._tell(line)
-        return self._answers.readline()
+    def _request(self, line: bytes) -> bytes:
+        self._send(line)
+        return self._results.readline()
 
-    def _tell(self, line: bytes) -> None:
-        self._questions.write(line + b"\n")
-        self._questions.flush()
+    def _send(self, line: bytes) -> None:
+        self._requests.write(line + b"\n")
+        self._requests.flush()
 
 
 @contextmanager
@@ -227,7 +227,7 @@ def _command(*words: str) -> Sequence[str]:
 
 
 def raise_limit_of_open_files() -> None:
-    """A thousand cameras are a thousand sockets on either side."""
+    """A thousand cameras need a thousand sockets on each side."""
     if os.name == "posix":
         import resource
 

@@ -1,7 +1,7 @@
-"""An ASGI application that does nothing, on the hub's own web server: what a request costs bare.
+"""An ASGI application that does nothing on the hub's web server: the cost of a bare request.
 
-Run as `python -m tests.bench.empty [DIRECTORY]`; with a directory for a certificate it serves TLS.
-It prints its port once it serves.
+Run as `python -m tests.bench.empty_app [DIRECTORY]`. With a directory (for a certificate) it serves
+TLS. It prints its port once it serves.
 """
 
 from __future__ import annotations
