@@ -40,7 +40,7 @@ _POLL_SECONDS = 0.01
 _STARTS = 3
 #: Each camera shows itself by an upload after its connect.
 _SETTLING_SECONDS = 10.0
-#: Longer than a connection stays open on which nothing comes any more (web/http/http1.py).
+#: Longer than a connection stays open on which nothing comes any more (web/http/connection.py).
 _MEASURED_SECONDS = 80.0
 _TRUSTING = ssl._create_unverified_context()
 

@@ -1,7 +1,7 @@
-"""The web port: hub.net.listener below, hypercorn's pieces in the middle, the applications on top.
+"""The web port: hub.net.listener accepts, web.http speaks HTTP, the applications answer.
 
-The paths of the devices go to the device API before Quart sees them, and commands to devices to
-the commands API. The plain extra port for cameras that cannot use our TLS serves the paths of the
+The paths of the devices go to the device API, and commands to devices to the commands API, before
+Quart sees them. The plain extra port, for cameras that cannot use our TLS, serves the paths of the
 devices and nothing else.
 """
 
@@ -15,8 +15,8 @@ from functools import partial
 
 import trio
 from hypercorn.app_wrappers import ASGIWrapper
+from hypercorn.config import Config as LifespanConfig
 from hypercorn.trio.lifespan import Lifespan
-from hypercorn.trio.worker_context import WorkerContext
 from hypercorn.typing import ASGIFramework, ASGIReceiveCallable, ASGISendCallable, Scope
 from hypercorn.utils import LifespanTimeoutError
 
@@ -30,14 +30,16 @@ from hub.services import Services
 from web.api.commands import commands_api
 from web.device_api.uploads import PREFIX, device_api, refuse, tidy
 from web.http.bodies import Bodies
-from web.http.http1 import Connection, Settings
+from web.http.connection import Connection
 
 log = logging.getLogger(__name__)
 
-#: What is in work when the hub is told to go may take this long; then it is cut off.
+#: Requests that are in work when the hub ends are cut off after this time.
 GRACE_SECONDS = 4.0
-#: From TCP accept until TLS stands, or until somebody has said in plain what he wants.
+#: From TCP accept to the end of the TLS handshake, or of a request in plain HTTP.
 _HANDSHAKE_SECONDS = 10.0
+#: For the application's own shutdown.
+_LIFESPAN_SECONDS = 3.0
 
 
 async def serve(
@@ -56,35 +58,33 @@ async def serve(
     web, devices = services.config.web, services.config.devices
     api = device_api(services, bodies)
     others = commands_api(services, bodies, app)
-    settings, context = Settings(), WorkerContext(None)
+    closing = trio.Event()
     tls = services.certificates.context if web.tls else None
     limits = Limits(web.max_connections, web.max_connections_per_address)
     listeners = await open_listeners(web.bind, web.port, setting="web.port")
     deadlines = Deadlines()
-    ports = [_Port("web", listeners, front(api, others), settings, context, tls, deadlines)]
+    ports = [_Port("web", listeners, front(api, others), closing, tls, deadlines)]
     if devices.plain_http_port:
         listeners = await open_listeners(
             devices.bind, devices.plain_http_port, setting="devices.plain_http_port"
         )
-        app_of_devices = front(api, _nothing)
-        ports.append(
-            _Port("plain-http", listeners, app_of_devices, settings, context, None, deadlines)
-        )
-    async with _running(app, settings), deadlines.watched(), trio.open_nursery() as connections:
+        devices_only = front(api, _not_found)
+        ports.append(_Port("plain-http", listeners, devices_only, closing, None, deadlines))
+    async with _running(app), deadlines.watched(), trio.open_nursery() as connections:
         async with trio.open_nursery() as accepting:
             for port in ports:
                 await accepting.start(partial(port.accept, limits, connections))
             task_status.started()
             await shutdown.wait()
             accepting.cancel_scope.cancel()
-        await context.terminated.set()
+        closing.set()
         for port in ports:
             port.stop()
         connections.cancel_scope.deadline = trio.current_time() + GRACE_SECONDS
 
 
 def front(devices: ASGIFramework, others: ASGIFramework) -> ASGIFramework:
-    """The paths of the devices to `devices`, all else to `others`."""
+    """Route the paths of the devices to `devices`, everything else to `others`."""
 
     async def app(scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
         for_devices = scope["type"] == "http" and tidy(scope["path"]).startswith(PREFIX)
@@ -93,15 +93,18 @@ def front(devices: ASGIFramework, others: ASGIFramework) -> ASGIFramework:
     return app
 
 
-async def _nothing(scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
-    """What else there is on the plain port for devices."""
+async def _not_found(scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
+    """Answers all other paths on the plain port for devices."""
     await refuse(send, NoSuchPath())
 
 
 @asynccontextmanager
-async def _running(app: ASGIFramework, settings: Settings) -> AsyncIterator[None]:
-    """`app` between its start-up and its shutdown, as the lifespan of ASGI has it."""
-    lifespan = Lifespan(ASGIWrapper(app), settings, {})
+async def _running(app: ASGIFramework) -> AsyncIterator[None]:
+    """Start `app` up, and shut it down at the end, by the lifespan events of ASGI."""
+    config = LifespanConfig()
+    config.errorlog = log
+    config.shutdown_timeout = _LIFESPAN_SECONDS
+    lifespan = Lifespan(ASGIWrapper(app), config, {})
     async with trio.open_nursery() as nursery:
         await nursery.start(lifespan.handle_lifespan)
         await lifespan.wait_for_startup()
@@ -114,23 +117,21 @@ async def _running(app: ASGIFramework, settings: Settings) -> AsyncIterator[None
 
 
 class _Port:
-    """One port and the connections that came in through it."""
+    """One port and its connections."""
 
     def __init__(
         self,
         name: str,
         listeners: Sequence[trio.SocketListener],
         app: ASGIFramework,
-        settings: Settings,
-        context: WorkerContext,
+        closing: trio.Event,
         tls: Callable[[], ssl.SSLContext] | None,
         deadlines: Deadlines,
     ) -> None:
         self._name = name
         self._listeners = listeners
-        self._app = ASGIWrapper(app)
-        self._settings = settings
-        self._context = context
+        self._app = app
+        self._closing = closing
         self._tls = tls
         self._address: tuple[str, int] = listeners[0].socket.getsockname()[:2]
         self._connections: set[Connection] = set()
@@ -162,8 +163,7 @@ class _Port:
     async def _serve(self, stream: trio.abc.Stream, peer: Peer) -> None:
         connection = Connection(
             self._app,
-            self._settings,
-            self._context,
+            self._closing,
             stream,
             peer,
             self._address,

@@ -14,7 +14,7 @@ from tests.bench.hub_process import raise_limit_of_open_files
 from tests.support.certificates import server_context
 from tests.support.web import connected, free_port, request, services, serving
 from web import server
-from web.http import http1
+from web.http import connection, sender
 from web.http.bodies import Bodies
 
 
@@ -96,7 +96,7 @@ async def tell_whole(scope: Any, receive: Any, send: Any) -> None:
     await respond(send, b"whole" if WHOLE in scope["extensions"] else b"part")
 
 
-WHOLE = http1.WHOLE_BODY
+WHOLE = connection.WHOLE_BODY
 CHANGED: list[bool] = []
 ECHOES_LEFT: list[bytes] = []
 ACTS = {
@@ -453,10 +453,23 @@ async def test_who_sends_a_body_that_nobody_wants_gets_to_read_the_answer(parts:
         assert (await client.ask(request("GET", "/next"))).body == b"/next"
 
 
+async def test_a_chunked_body_that_nobody_wants_is_dropped_unparsed(parts: Any) -> None:
+    """Its end is not looked for, and so the connection is closed after the answer."""
+    async with serving(app, parts), connected(parts) as client:
+        await client.say(request("POST", "/page", headers={"Transfer-Encoding": "chunked"}))
+        answer = await client.answer()
+        assert (answer.status, answer.headers["connection"]) == (200, "close")
+        await client.say(b"this is no chunk\r\n" * 1000)
+        if isinstance(client.stream, trio.SocketStream):
+            await client.stream.send_eof()
+            assert await client.ended() == b""
+        assert await is_served(parts)
+
+
 async def test_who_says_nothing_is_sent_away(plain: Any, mock_clock: MockClock) -> None:
     async with serving(app, plain), connected(plain) as client:
         await wait_all_tasks_blocked(0.01)
-        mock_clock.jump(http1.HEAD_SECONDS + 1)
+        mock_clock.jump(connection.HEAD_SECONDS + 1)
         assert await client.ended() == b""
 
 
@@ -465,7 +478,7 @@ async def test_headers_that_trickle_are_answered_408(plain: Any, mock_clock: Moc
         for byte in b"GET / HTTP/1.1\r\n"[:9]:
             await client.say(bytes([byte]))
             await wait_all_tasks_blocked(0.01)
-            mock_clock.jump(http1.HEAD_SECONDS / 8)
+            mock_clock.jump(connection.HEAD_SECONDS / 8)
         assert (await client.answer()).status == 408
         assert await client.ended() == b""
 
@@ -476,10 +489,10 @@ async def test_an_idle_connection_is_closed_and_a_second_request_may_take_its_ti
     async with serving(app, plain), connected(plain) as client:
         await client.ask(request("GET", "/1"))
         await wait_all_tasks_blocked(0.01)
-        mock_clock.jump(http1.IDLE_SECONDS - 1)
+        mock_clock.jump(connection.IDLE_SECONDS - 1)
         await client.ask(request("GET", "/2"))
         await wait_all_tasks_blocked(0.01)
-        mock_clock.jump(http1.IDLE_SECONDS + 1)
+        mock_clock.jump(connection.IDLE_SECONDS + 1)
         assert await client.ended() == b""
 
 
@@ -498,9 +511,9 @@ async def test_a_peer_that_does_not_read_is_given_up(
     async with serving(app, parts), connected(parts) as client:
         await client.say(request("GET", path))
         await wait_all_tasks_blocked(0.1)
-        mock_clock.jump(http1.SEND_SECONDS + 1)
+        mock_clock.jump(sender.SEND_SECONDS + 1)
         await wait_all_tasks_blocked(0.05)
-        mock_clock.jump(http1.LINGER_SECONDS + 1)
+        mock_clock.jump(connection.LINGER_SECONDS + 1)
         assert len(await client.ended()) < 40_000_000
 
 
@@ -620,66 +633,11 @@ async def test_five_hundred_that_say_nothing_keep_nobody_out(plain: Any) -> None
             assert await is_served(plain)
 
 
-async def test_a_body_waits_in_a_bounded_window_until_it_is_wanted(mock_clock: MockClock) -> None:
-    async def wanted() -> None:
-        pass
-
-    inbox = http1.Inbox(wanted)
-    chunk: Any = {"type": "http.request", "body": bytes(200_000), "more_body": True}
-    async with trio.open_nursery() as nursery:
-
-        async def fill() -> None:
-            for _ in range(10):
-                await inbox.put(chunk)
-
-        nursery.start_soon(fill)
-        await wait_all_tasks_blocked()
-        for _ in range(10):
-            assert len(inbox._messages) <= 2
-            await inbox.receive()
-            await wait_all_tasks_blocked()
-
-
-async def test_a_window_holds_few_pieces_however_small_they_are() -> None:
-    async def wanted() -> None:
-        pass
-
-    inbox = http1.Inbox(wanted)
-    async with trio.open_nursery() as nursery:
-
-        async def fill() -> None:
-            while True:
-                await inbox.put({"type": "http.request", "body": b"x", "more_body": True})
-
-        nursery.start_soon(fill)
-        await wait_all_tasks_blocked()
-        assert len(inbox._messages) < 1000
-        nursery.cancel_scope.cancel()
-
-
 async def test_a_flood_of_tiny_chunks_lets_the_others_have_their_turn(plain: Any) -> None:
     async with serving(app, plain), connected(plain) as flood:
-        await flood.say(request("POST", "/page", headers={"Transfer-Encoding": "chunked"}))
-        await flood.answer()
+        await flood.say(request("POST", "/echo", headers={"Transfer-Encoding": "chunked"}))
         async with trio.open_nursery() as nursery:
             nursery.start_soon(flood.say, b"1\r\nx\r\n" * 40_000)
             async with connected(plain) as client:
                 assert (await client.ask(request("GET", "/still"))).body == b"/still"
             nursery.cancel_scope.cancel()
-
-
-async def test_a_body_that_nobody_waits_for_any_more_is_dropped() -> None:
-    async def wanted() -> None:
-        pass
-
-    inbox = http1.Inbox(wanted)
-    chunk: Any = {"type": "http.request", "body": bytes(200_000), "more_body": True}
-    async with trio.open_nursery() as nursery:
-
-        async def fill() -> None:
-            for _ in range(10):
-                await inbox.put(chunk)
-
-        nursery.start_soon(fill)
-        await wait_all_tasks_blocked()
-        inbox.close()

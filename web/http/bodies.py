@@ -15,7 +15,8 @@ from hub.config import Web
 from hub.errors import BadParameter, HubError, TooLarge
 from hub.log import limited
 from web.http.budget import Budget, Share
-from web.http.http1 import WHOLE_BODY
+from web.http.connection import WHOLE_BODY
+from web.http.http_heads import body_length
 
 log = logging.getLogger(__name__)
 
@@ -62,7 +63,7 @@ class Bodies:
         Raises TooLarge; entering the context raises TooLarge, TooSlow, CannotStoreNow or PeerLeft.
         """
         max_bytes = self._max_bytes if max_bytes is None else min(max_bytes, self._max_bytes)
-        length = body_length(scope)
+        length = body_length(scope["headers"])
         check_size(length or 0, max_bytes, scope)
         is_free = length is not None and length <= free_bytes
         share = None if is_free else self._budget.share(length, sender)
@@ -153,16 +154,6 @@ def check_size(size: int, max_bytes: int, scope: HTTPScope) -> None:
     """Raises TooLarge when a body of `size` exceeds `max_bytes`."""
     if size > max_bytes:
         raise count_limit(TooLarge(f"body: longer than {max_bytes} bytes"), scope)
-
-
-def body_length(scope: HTTPScope) -> int | None:
-    """The length that the head announces (already checked to be a number); None if unknown."""
-    for name, value in scope["headers"]:
-        if name == b"content-length":
-            return int(value)
-        if name == b"transfer-encoding":
-            return None
-    return 0
 
 
 async def _next_part(receive: ASGIReceiveCallable) -> tuple[bytes, bool]:

@@ -1,8 +1,11 @@
-"""The one form of head that nearly all requests and answers have, read and written at once.
+"""The one form of head that nearly all requests and answers have, read and written fast.
 
-h11 reads and writes every head, at ten times the cost. What is the least unusual, or wrong, is
-left to it: each head that is read here means the same to h11, and a test holds it to that.
+h11 reads and writes every head, at several times the cost, and gets every head that is in the
+least unusual or wrong. A head that is read here means the same to h11, as a test shows.
 """
+
+# llhttp (httptools) reads a head 5 to 10 µs faster, of 800 µs that a capture takes, and adds
+# 163 KB; h11 would stay for chunked bodies and for writing, and the checks below for its rules.
 
 from __future__ import annotations
 
@@ -14,7 +17,21 @@ from typing import NamedTuple
 
 import h11
 
+from hub.net.https_redirect import origin_form
+
 Headers = list[tuple[bytes, bytes]]
+
+#: Request line and headers.
+MAX_HEAD_BYTES = 16 * 1024
+CLOSE = (b"connection", b"close")
+STATUS_MESSAGES = {
+    400: "malformed request",
+    408: "the request took too long",
+    431: f"the request line and headers are longer than {MAX_HEAD_BYTES} bytes",
+    500: "the hub failed to answer: see its log",
+    501: "transfer encodings other than chunked are not supported",
+    505: "the hub speaks HTTP/1.1",
+}
 
 _REQUEST_LINE = re.compile(rb"(GET|POST|PUT|PATCH|DELETE) (/[\x21-\x7e]*) HTTP/1\.1")
 #: One or more fields; a name that a token may be, and a value of plain ASCII.
@@ -22,6 +39,7 @@ _FIELDS = re.compile(rb"(?:\r\n[!#$%&'*+\-.^_`|~0-9A-Za-z]+:[\t\x20-\x7e]*)+\r\n
 _LENGTH = re.compile(rb"[0-9]{1,15}")
 #: Where one of these is, h11 says what becomes of the connection and its body.
 _UNUSUAL = {b"transfer-encoding", b"expect", b"upgrade"}
+_BOTH_LENGTHS = {b"content-length", b"transfer-encoding"}
 _NOSNIFF = b"x-content-type-options"
 #: These answers have no body, whatever their head says.
 _WITHOUT_BODY = (204, 304)
@@ -64,6 +82,27 @@ def read_head(head: bytes) -> RequestHead | None:
     return RequestHead(line[1].decode(), line[2], headers, max(length, 0))
 
 
+def refusal_of(request: h11.Request, headers: Headers) -> tuple[int, str] | None:
+    """The status and the message for a request that is not served here at all."""
+    if request.http_version not in (b"1.0", b"1.1"):
+        return 505, STATUS_MESSAGES[505]
+    if request.method == b"CONNECT":
+        return 400, "CONNECT is not supported"
+    if _BOTH_LENGTHS.issubset(name for name, _ in headers):
+        # RFC 9112, 6.1: a proxy that goes by the other one lets requests be smuggled.
+        return 400, "content-length and transfer-encoding exclude each other"
+    if request.http_version == b"1.0" and any(name == b"transfer-encoding" for name, _ in headers):
+        # RFC 9112, 6.1: a proxy that passed it on may not have understood the framing.
+        return 400, "HTTP/1.0 has no transfer-encoding"
+    for name, value in headers:
+        if name == b"upgrade" and b"websocket" in value.lower():
+            # A camera that is pointed at the wrong port: its log shows this message.
+            return 400, "no WebSocket on this port: cameras connect to devices.port"
+    if origin_form(request.target)[:1] != b"/":
+        return 400, "the target of a request begins with /"
+    return None
+
+
 class AnswerHead(NamedTuple):
     """`start` lacks the date and the blank line."""
 
@@ -87,6 +126,17 @@ def write_head(status: int, headers: tuple[tuple[bytes, bytes], ...]) -> AnswerH
     connection.next_event()
     written = connection.send(answer_head(status, tuple(with_nosniff(headers))))
     return AnswerHead(written[:-2], int(lengths[0]))
+
+
+def body_length(headers: Iterable[tuple[bytes, bytes]]) -> int | None:
+    """The length of the body that a checked head announces; None if it is chunked."""
+    length = 0
+    for name, value in headers:
+        if name == b"content-length":
+            length = int(value)
+        elif name == b"transfer-encoding":
+            return None
+    return length
 
 
 def with_nosniff(headers: Iterable[tuple[bytes, bytes]]) -> Headers:

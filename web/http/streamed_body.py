@@ -5,7 +5,8 @@ from __future__ import annotations
 import trio
 from hypercorn.typing import ASGIReceiveCallable, HTTPScope
 
-from web.http.bodies import PeerLeft, TooSlow, body_length, check_size, count_limit
+from web.http.bodies import PeerLeft, TooSlow, check_size, count_limit
+from web.http.http_heads import body_length
 
 #: A sender has to get this much further ...
 STEP_BYTES = 256 * 1024
@@ -23,7 +24,7 @@ class StreamedBody:
         self._receive = receive
         self._scope = scope
         self._max_bytes = max_bytes
-        self._length = body_length(scope) or 0
+        self._length = body_length(scope["headers"]) or 0
         self._received = 0
         self._has_more = True
         self._step_bytes = 0

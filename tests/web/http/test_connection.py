@@ -14,8 +14,6 @@ from typing import Any
 
 import pytest
 import trio
-from hypercorn.app_wrappers import ASGIWrapper
-from hypercorn.trio.worker_context import WorkerContext
 from trio.testing import MockClock, memory_stream_pair, wait_all_tasks_blocked
 
 from hub.net.connection import Peer
@@ -24,7 +22,9 @@ from hub.net.socket_stream import SocketStream
 from hub.net.tls_stream import TlsStream
 from tests.support.certificates import server_context, trusting_anybody
 from tests.support.web import Client, request
-from web.http import http1
+from web.http import sender
+from web.http.connection import Connection
+from web.http.protocol import MAX_HEAD_BYTES
 
 #: The least that a kernel allows; it makes a few KB of it.
 TINY = 1
@@ -35,7 +35,7 @@ ANSWER = bytes(range(256)) * 60
 class Wire:
     """The server's connection, and a client at its other end."""
 
-    def __init__(self, connection: http1.Connection, client: Client) -> None:
+    def __init__(self, connection: Connection, client: Client) -> None:
         self.connection = connection
         self.client = client
         self.has_ended = trio.Event()
@@ -47,11 +47,10 @@ class Wire:
             self.has_ended.set()
 
 
-def connection_over(app: Any, stream: Any, *, tls: bool) -> http1.Connection:
-    return http1.Connection(
-        ASGIWrapper(app),
-        http1.Settings(),
-        WorkerContext(None),
+def connection_over(app: Any, stream: Any, *, tls: bool) -> Connection:
+    return Connection(
+        app,
+        trio.Event(),
         stream,
         Peer("10.0.0.9", 50_000, trio.current_time()),
         ("10.0.0.1", 8443),
@@ -160,11 +159,11 @@ async def heads_in_two_reads(first: int, second: int) -> int:
 @pytest.mark.parametrize(
     ("first", "second", "status"),
     [
-        (http1.HEAD_BYTES - 100, 100, 200),
-        (http1.HEAD_BYTES - 100, 102, 431),
-        (http1.HEAD_BYTES - 100, http1.HEAD_BYTES, 431),
-        (100, http1.HEAD_BYTES - 100, 200),
-        (100, http1.HEAD_BYTES - 98, 431),
+        (MAX_HEAD_BYTES - 100, 100, 200),
+        (MAX_HEAD_BYTES - 100, 102, 431),
+        (MAX_HEAD_BYTES - 100, MAX_HEAD_BYTES, 431),
+        (100, MAX_HEAD_BYTES - 100, 200),
+        (100, MAX_HEAD_BYTES - 98, 431),
     ],
 )
 async def test_a_head_has_its_limit_however_it_comes(first: int, second: int, status: int) -> None:
@@ -189,14 +188,14 @@ async def test_senders_at_once_never_mix_what_they_send(tls: ssl.SSLContext | No
     async with wired(echo, tls) as wire, trio.open_nursery() as nursery:
         parts = [bytes([n]) * size for n, size in enumerate((90_000, 9000, 30, 16_000, 30) * 4)]
         for part in parts:
-            nursery.start_soon(wire.connection._send, part)
+            nursery.start_soon(wire.connection._sender.send, part)
         got = b""
         while len(got) < sum(map(len, parts)):
             got += await wire.client.stream.receive_some(5000)
             # One more, each time that there is room for a part of it.
             if len(parts) < 60:
                 parts.append(bytes([len(parts)]) * 3000)
-                nursery.start_soon(wire.connection._send, parts[-1])
+                nursery.start_soon(wire.connection._sender.send, parts[-1])
     runs = [got[0]]
     for byte in got:
         if byte != runs[-1]:
@@ -237,7 +236,7 @@ async def test_of_what_a_peer_asks_that_does_not_read_nothing_more_is_done(
         await wait_all_tasks_blocked(0.01)
         begun = len(asked)
         assert begun < 9
-        mock_clock.jump(http1.SEND_SECONDS)
+        mock_clock.jump(sender.SEND_SECONDS)
         await wire.has_ended.wait()
     assert len(asked) == begun
 
@@ -323,13 +322,13 @@ async def test_an_idle_connection_keeps_nothing_of_what_was_read(
     tls: ssl.SSLContext | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pieces: list[bytes] = []
-    receive = http1.Connection._receive
+    receive = Connection._receive
 
-    async def received(connection: http1.Connection) -> bytes:
+    async def received(connection: Connection) -> bytes:
         pieces.append(await receive(connection))
         return pieces[-1]
 
-    monkeypatch.setattr(http1.Connection, "_receive", received)
+    monkeypatch.setattr(Connection, "_receive", received)
     async with wired(echo, tls) as wire:
         await wire.client.ask(request("POST", "/", b"?"))
         await wait_all_tasks_blocked()

@@ -1,0 +1,293 @@
+"""One HTTP connection: reads, deadlines and requests in their order, around ServerProtocol."""
+
+from __future__ import annotations
+
+import logging
+import math
+import time
+from contextlib import suppress
+from email.utils import formatdate
+from functools import lru_cache
+from urllib.parse import unquote
+
+import msgspec
+import trio
+from hypercorn.typing import ASGIFramework, ConnectionState, HTTPScope
+
+from hub.log import limited
+from hub.net.connection import Peer
+from hub.net.deadlines import Deadlines
+from web.http.exchange import Exchange
+from web.http.http_heads import CLOSE, STATUS_MESSAGES, Headers
+from web.http.protocol import BodyPart, Refusal, Request, ServerProtocol, Wait
+from web.http.sender import PeerLost, Sender
+
+log = logging.getLogger(__name__)
+
+#: A read takes what is there up to this: a capture of 220 KB comes in few of them.
+READ_BYTES = 256 * 1024
+#: From the first byte of a request, or from the start of the connection, to its last header.
+HEAD_SECONDS = 10.0
+#: Between two requests.
+IDLE_SECONDS = 75.0
+#: A body that was refused is read and dropped, so that the sender gets to read why.
+DROP_SECONDS = 10.0
+#: A peer that is told to go is read for this long, or it would lose the answer to a reset.
+LINGER_SECONDS = 3.0
+#: Tells the application that the whole body is there: to receive it takes no time.
+WHOLE_BODY = "sitehub.whole_body"
+#: After so many parts of bodies, the other connections have their turn.
+_PARTS_AT_ONCE = 16
+
+
+@lru_cache(maxsize=1)
+def _date(unix_seconds: int) -> bytes:
+    """The Date header, formatted once a second."""
+    return formatdate(unix_seconds, usegmt=True).encode()
+
+
+class Connection:
+    """One connection over a stream that is ready for HTTP, from its first byte to its end.
+
+    `closing` is set when the hub ends: no further request is begun.
+    """
+
+    def __init__(
+        self,
+        app: ASGIFramework,
+        closing: trio.Event,
+        stream: trio.abc.Stream,
+        peer: Peer,
+        server: tuple[str, int],
+        deadlines: Deadlines,
+        *,
+        tls: bool,
+    ) -> None:
+        self._app = app
+        self._closing = closing
+        self._stream = stream
+        self._peer = peer
+        self._server = server
+        self._scheme = "https" if tls else "http"
+        self._deadlines = deadlines
+        #: Until then the next bytes must come; see hub.net.deadlines.
+        self.deadline = math.inf
+        self._reading = trio.CancelScope()
+        self._sender = Sender(stream, peer.address, self._reading.cancel)
+        self._protocol = ServerProtocol()
+        #: The request that is being answered.
+        self._exchange: Exchange | None = None
+        self._next_cycle = trio.lowlevel.ParkingLot()
+        self._is_idle = True
+        self._has_begun_head = False
+        self._parts = 0
+
+    async def run(self) -> None:
+        """Serve until the connection ends; the stream is closed then, unless cancelled."""
+        self._allow(HEAD_SECONDS)
+        self._deadlines.add(self)
+        try:
+            async with trio.open_nursery() as self._tasks:
+                await self._read()
+        finally:
+            self._deadlines.discard(self)
+            # Break the reference cycle, or 50 KB of TLS state wait for the garbage collector.
+            del self._tasks
+        await self._stream.aclose()
+
+    def expire(self) -> None:
+        """The deadline has passed."""
+        self._reading.cancel()
+
+    def stop(self) -> None:
+        """The hub is ending: close now, or when the current request is answered."""
+        if self._exchange is None:
+            self._reading.cancel()
+
+    # In
+
+    async def _read(self) -> None:
+        with suppress(PeerLost):
+            with self._reading:
+                while data := await self._receive():
+                    await self._feed(data)
+                    data = b""  # Up to 256 KB would be kept while the next is waited for.
+                    if self._is_idle:
+                        self._limit_head()
+                if self._exchange is not None and not self._protocol.is_request_complete:
+                    await self._refuse(400, "body: ended before it was complete")
+            if self._reading.cancelled_caught and self._has_begun_head:
+                await self._refuse(408)
+        if self._exchange is not None:
+            self._exchange.peer_left()
+
+    async def _receive(self) -> bytes:
+        try:
+            return bytes(await self._stream.receive_some(READ_BYTES))
+        except (trio.BrokenResourceError, trio.ClosedResourceError):
+            return b""
+
+    async def _feed(self, data: bytes) -> None:
+        self._protocol.receive_data(data)
+        while (event := self._protocol.next_event()) is not Wait.NEED_DATA:
+            if event is Wait.PAUSED:
+                await self._next_cycle.park()
+            elif isinstance(event, BodyPart):
+                await self._take_part(event)
+            elif isinstance(event, Request):
+                await self._begin(event)
+            elif isinstance(event, Refusal):
+                self._log_refusal(event)
+                await self._refuse(event.status, event.message)
+
+    async def _begin(self, request: Request) -> None:
+        """Run the application for a request.
+
+        A change is finished though its sender hangs up, so nobody needs to listen for that: when
+        the whole of it is there it is answered before anything else is read, without a task.
+        """
+        self._set_idle(False)
+        scope = self._scope_of(request)
+        exchange = self._exchange = Exchange(self, scope, self._invite_body)
+        if request.body is None or request.method in ("GET", "HEAD"):
+            self._tasks.start_soon(exchange.run, self._app)
+            if request.body is not None:
+                await exchange.take_body(request.body, more=False)
+            return
+        scope["extensions"] = {WHOLE_BODY: {}}
+        await exchange.take_body(request.body, more=False)
+        await exchange.run(self._app)
+        if self._protocol.has_data:
+            # A flood of requests, sent without waiting for answers: the others have their turn.
+            await trio.lowlevel.checkpoint()
+
+    async def _take_part(self, part: BodyPart) -> None:
+        if self._exchange is not None:
+            await self._exchange.take_body(part.data, more=part.more)
+        elif not part.more:
+            # It was answered before all of it was there.
+            await self.finish_exchange()
+        self._parts += 1
+        if self._parts % _PARTS_AT_ONCE == 0:
+            await trio.lowlevel.checkpoint()
+
+    def _scope_of(self, request: Request) -> HTTPScope:
+        path, _, query = request.target.partition(b"?")
+        return {
+            "type": "http",
+            "http_version": request.version,
+            "asgi": {"spec_version": "2.1", "version": "3.0"},
+            "method": request.method,
+            "scheme": self._scheme,
+            "path": unquote(path.decode("ascii")) if b"%" in path else path.decode("ascii"),
+            "raw_path": path,
+            "query_string": query,
+            "root_path": "",
+            "headers": request.headers,
+            "client": (self._peer.address, self._peer.port),
+            "server": self._server,
+            "state": ConnectionState({}),
+            "extensions": {},
+        }
+
+    async def _refuse(self, status: int, message: str = "") -> None:
+        """Answer in a short form, unless an answer has begun, and end the connection."""
+        # Before anything else can run: the application may have its own answer ready by now.
+        self._protocol.drop_rest()
+        self._end_exchange()
+        if self._protocol.can_answer:
+            await self.send_error(status, message)
+        await self._leave(half_close=True)
+
+    def _log_refusal(self, refusal: Refusal) -> None:
+        limited(
+            log,
+            logging.INFO,
+            f"refused {self._peer.address} {refusal.message}",
+            "refused a request from %s on the web port: %s",
+            self._peer.address,
+            refusal.message,
+        )
+
+    # Out; what an Exchange calls
+
+    async def send_head(self, status: int, headers: Headers) -> None:
+        date = _date(int(time.time()))
+        await self._send(
+            self._protocol.head(status, headers, date=date, close=self._closing.is_set())
+        )
+
+    async def send_body(self, data: bytes) -> None:
+        await self._send(self._protocol.body(data))
+
+    async def send_end(self) -> None:
+        await self._send(self._protocol.end())
+
+    async def send_error(self, status: int, message: str = "") -> None:
+        """An answer of the hub's own, and the connection's last."""
+        code = 503 if status == 500 else 420
+        body = msgspec.json.encode({"code": code, "msg": message or STATUS_MESSAGES[status]})
+        headers = [
+            (b"content-type", b"application/json"),
+            (b"content-length", b"%d" % len(body)),
+            CLOSE,
+        ]
+        await self.send_head(status, headers)
+        if self._protocol.has_answer_body:
+            await self.send_body(body)
+        await self.send_end()
+
+    async def finish_exchange(self) -> None:
+        """An answer is out, or the rest of its request is in: go on to the next one, or close."""
+        self._end_exchange()
+        can_go_on = self._protocol.can_go_on and not self._sender.is_broken
+        if not self._protocol.is_request_complete:
+            await self._leave(half_close=not can_go_on)
+        elif can_go_on and not self._closing.is_set():
+            self._protocol.start_next_cycle()
+            self._set_idle(True)
+            if self._next_cycle:
+                self._next_cycle.unpark_all()
+        else:
+            self._reading.cancel()
+
+    async def _invite_body(self) -> None:
+        """The application waits for the body of a sender that may wait to be asked."""
+        await self._send(self._protocol.invite_body())
+
+    async def _send(self, data: bytes) -> None:
+        if data:
+            await self._sender.send(data)
+
+    def _end_exchange(self) -> None:
+        if self._exchange is not None:
+            self._exchange.end()
+            self._exchange = None
+
+    # Deadlines
+
+    def _set_idle(self, is_idle: bool) -> None:
+        self._is_idle = is_idle
+        self._has_begun_head = False
+        self._allow(IDLE_SECONDS if is_idle else math.inf)
+
+    def _limit_head(self) -> None:
+        """A head that has begun must be complete soon, however it trickles."""
+        if not self._has_begun_head and self._protocol.has_partial_head:
+            self._has_begun_head = True
+            self.deadline = min(self.deadline, trio.current_time() + HEAD_SECONDS)
+
+    async def _leave(self, *, half_close: bool) -> None:
+        """The answer is out before its request is in: read on for a while, and drop what comes."""
+        self._has_begun_head = False
+        self._allow(LINGER_SECONDS if half_close else DROP_SECONDS)
+        if half_close:
+            self._protocol.drop_rest()
+            if isinstance(self._stream, trio.abc.HalfCloseableStream):
+                try:
+                    await self._stream.send_eof()
+                except (trio.BrokenResourceError, trio.ClosedResourceError):
+                    self._reading.cancel()
+
+    def _allow(self, seconds: float) -> None:
+        self.deadline = trio.current_time() + seconds
