@@ -15,7 +15,7 @@ from hub.cli.options import data_option
 from hub.errors import BadParameter, StartFault
 
 if TYPE_CHECKING:
-    from hub.services.firmware.campaigns import Campaign, CampaignDevice
+    from hub.services.firmware.campaign_views import Campaign, CampaignDevice
     from hub.services.firmware.downloads import Download
     from hub.services.firmware.releases import NewRelease, Release
     from hub.wire.uploads.firmware import Versions
@@ -83,7 +83,8 @@ def add(
     """Make a release of 1 to 5 files; prints its number."""
     from hub.cli.requests import execute
     from hub.process.control.firmware import AddRelease
-    from hub.services.firmware.releases import NewComponent, NewRelease, check_release
+    from hub.services.firmware.release_validation import check_release
+    from hub.services.firmware.releases import NewComponent, NewRelease
 
     given = [(path, _TYPES[option]) for option, paths in files.items() for path in paths]
     release = NewRelease(

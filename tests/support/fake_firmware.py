@@ -11,9 +11,15 @@ from msgspec.structs import replace
 
 from hub.errors import BadParameter, NoSuchResource
 from hub.live.feed import Change, Feed
-from hub.services.firmware.campaigns import Campaign, CampaignOutline, DeviceCampaign, Standing
+from hub.services.firmware.campaign_views import (
+    Campaign,
+    CampaignOutline,
+    DeviceCampaign,
+    DeviceProgress,
+)
 from hub.services.firmware.downloads import Download
-from hub.services.firmware.releases import Component, NewRelease, Release, StoredFile, check_release
+from hub.services.firmware.release_validation import check_release
+from hub.services.firmware.releases import Component, NewRelease, Release, StoredFile
 
 
 class FakeUpload:
@@ -115,9 +121,9 @@ class FakeCampaigns:
     def outlines(self) -> list[CampaignOutline]:
         return [_outline(one) for one in reversed(self.made.values())]
 
-    def standings(self) -> dict[str, Standing]:
+    def progress_by_did(self) -> dict[str, DeviceProgress]:
         return {
-            device.did: Standing(_outline(campaign), device.state)
+            device.did: DeviceProgress(_outline(campaign), device.state)
             for campaign in self.made.values()
             for device in campaign.devices
         }

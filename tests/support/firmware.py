@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from hub.services.devices.directory import NewDevice
-from hub.services.firmware.campaigns import Campaign
+from hub.services.firmware.campaign_views import Campaign
 from hub.services.firmware.downloads import PATH, Transfer
 from hub.services.firmware.releases import NewComponent, NewRelease, Release, StoredFile
 from hub.services.records.ingest import Ingest

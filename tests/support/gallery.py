@@ -22,7 +22,7 @@ from PIL import ImageDraw, ImageFilter
 from hub.config import Web
 from hub.services.access.audit import AuditEntry
 from hub.services.devices.frame_trace import TracedUpload
-from hub.services.firmware.campaigns import Campaign, CampaignDevice, DeviceState
+from hub.services.firmware.campaign_views import Campaign, CampaignDevice, DeviceState
 from hub.services.firmware.downloads import Download
 from hub.services.firmware.releases import Component, Release
 from hub.services.site.health import HealthReason

@@ -9,7 +9,7 @@ from msgspec import Meta, Raw, Struct
 from hub.services.devices.enrolment import CodeMatch, PendingDevice
 from hub.services.devices.provisioning import Outcome, kept_delivery
 from hub.services.devices.views import DeviceView
-from hub.services.firmware.campaigns import CampaignState, DeviceState
+from hub.services.firmware.campaign_views import CampaignState, DeviceState
 from hub.wire.times import format_rfc3339
 
 Time = Annotated[str, Meta(description="RFC 3339 in UTC with milliseconds")]

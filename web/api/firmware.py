@@ -9,13 +9,16 @@ from msgspec import Meta, Struct
 
 from hub.errors import NoSuchResource
 from hub.services import Services
-from hub.services.firmware.campaigns import MOST_DEVICES, Campaign, CampaignDevice, CampaignOutline
+from hub.services.firmware.campaign_views import Campaign, CampaignDevice, CampaignOutline
+from hub.services.firmware.campaigns import MAX_DEVICES
 from hub.services.firmware.downloads import Download
+from hub.services.firmware.release_validation import (
+    MAX_COMPONENTS,
+    MAX_DESCRIPTION_LENGTH,
+    MAX_NAME_LENGTH,
+)
 from hub.services.firmware.releases import (
-    LONGEST_DESCRIPTION,
-    LONGEST_NAME,
     MAX_FILE_BYTES,
-    MOST_COMPONENTS,
     Component,
     NewComponent,
     NewRelease,
@@ -47,7 +50,7 @@ class VersionsBody(Struct, frozen=True, forbid_unknown_fields=True, omit_default
 
 
 class ComponentBody(Struct, frozen=True, forbid_unknown_fields=True):
-    name: Annotated[str, Meta(max_length=LONGEST_NAME)]
+    name: Annotated[str, Meta(max_length=MAX_NAME_LENGTH)]
     type: Annotated[
         int,
         Meta(ge=1, le=5, description="1 description, 2 firmware, 3 app, 4 model, 5 license"),
@@ -59,11 +62,11 @@ class NewReleaseBody(Struct, frozen=True, forbid_unknown_fields=True, omit_defau
     ver_code: Annotated[
         int, Meta(ge=0, le=_MOST_CODE, description="the number that devices compare")
     ]
-    ver_name: Annotated[str, Meta(max_length=LONGEST_NAME)]
+    ver_name: Annotated[str, Meta(max_length=MAX_NAME_LENGTH)]
     components: Annotated[
-        list[ComponentBody], Meta(description=f"1 to {MOST_COMPONENTS}, name, type and sha256 each")
+        list[ComponentBody], Meta(description=f"1 to {MAX_COMPONENTS}, name, type and sha256 each")
     ]
-    description: Annotated[str, Meta(max_length=LONGEST_DESCRIPTION)] = ""
+    description: Annotated[str, Meta(max_length=MAX_DESCRIPTION_LENGTH)] = ""
     release_date: Annotated[
         Annotated[str, Meta(max_length=19)] | None,
         Meta(description="yyyy-MM-dd HH:mm:ss in the site's time; else it is now"),
@@ -81,7 +84,7 @@ class NewCampaignBody(Struct, frozen=True, forbid_unknown_fields=True):
     release: Seq
     dids: Annotated[
         list[Did],
-        Meta(description=f"1 to {MOST_DEVICES}; the first that has not got it goes alone"),
+        Meta(description=f"1 to {MAX_DEVICES}; the first that has not got it goes alone"),
     ]
 
 

@@ -1,7 +1,7 @@
 """The form of a new release, whose files are written to the disk as they come.
 
-A file may have MAX_FILE_BYTES, far too much to hold in memory. Files that are complete are kept for
-a day when the rest of the form does not come, or is refused: nothing has to be sent twice.
+A file may have MAX_FILE_BYTES, far too much to hold in memory. Files that are complete are kept
+(for a day) when the rest of the form does not come, or is refused: nothing has to be sent twice.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ from werkzeug.sansio.multipart import (
 )
 
 from hub.errors import BadParameter, HubError, TooLarge
-from hub.services.firmware.releases import MAX_FILE_BYTES, MOST_COMPONENTS, StoredFile
+from hub.services.firmware.release_validation import MAX_COMPONENTS
+from hub.services.firmware.releases import MAX_FILE_BYTES, StoredFile
 from web import auth
 from web.api.endpoint import MOST_BODY_BYTES
 from web.forms.file_forms import boundary_of
@@ -33,7 +34,7 @@ from web.quart_app import request_body
 _MAX_PARTS = 64
 #: Everything but the files; and what the parser holds at a time.
 _MAX_OTHER_BYTES = 1024 * 1024
-_MAX_FORM_BYTES = MOST_COMPONENTS * MAX_FILE_BYTES + _MAX_OTHER_BYTES
+_MAX_FORM_BYTES = MAX_COMPONENTS * MAX_FILE_BYTES + _MAX_OTHER_BYTES
 
 
 class SentFile(Struct, frozen=True):
@@ -94,8 +95,8 @@ class _FormReader:
         return text.decode("utf-8", "replace")
 
     async def _store_file(self, part: File, events: _FormEvents) -> None:
-        if part.name in self._files or len(self._files) >= MOST_COMPONENTS:
-            raise BadParameter(f"at most {MOST_COMPONENTS} files are expected", field="files")
+        if part.name in self._files or len(self._files) >= MAX_COMPONENTS:
+            raise BadParameter(f"at most {MAX_COMPONENTS} files are expected", field="files")
         # The CSRF token precedes the files; nothing is stored unless it is valid.
         await auth.check_csrf(self._fields)
         # Room for the following files, too: a form that has no room as a whole is not begun.

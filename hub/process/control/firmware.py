@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from hub.process.control.request import ControlRequest
 from hub.services.access.audit import COMMAND_LINE
-from hub.services.firmware.campaigns import Campaign
+from hub.services.firmware.campaign_views import Campaign
 from hub.services.firmware.downloads import Download
 from hub.services.firmware.releases import NewRelease, Release
 

@@ -1,8 +1,8 @@
-"""Downloads of firmware: links that nobody guesses, few at a time, paced, and all of them seen.
+"""Firmware downloads: signed links, few at a time, at a limited rate, and recorded.
 
-A link says which device may have which file, and until when; it is signed with a key that outlives
-a restart, so a device goes on where it was. It leads somewhere as long as the device's campaign
-has not been stopped, and no other camera has the device's place.
+A link names the device, the file and an expiry time. It is signed with a key that outlives a
+restart, so that a device can continue after one. It stays valid while the device's campaign is not
+stopped and the same camera is the device's.
 """
 
 from __future__ import annotations
@@ -34,31 +34,31 @@ from hub.wire.uploads.firmware import file_name
 log = logging.getLogger(__name__)
 
 PATH = "/api/v1/firmware/"
-#: Downloads at a time: of all devices, and of one.
-MOST_AT_ONCE = 10
-MOST_OF_A_DEVICE = 2
-#: While so many are under way, nobody is given a second one: some who take their time with two
-#: each would keep all others out.
-MOST_WITH_SECONDS = 5
-#: For those who find no place.
+#: Concurrent downloads of all devices, and of one.
+MAX_DOWNLOADS = 10
+MAX_DOWNLOADS_PER_DEVICE = 2
+#: While so many run, no device gets a second one: otherwise a few slow devices with two each would
+#: keep all others out.
+MAX_DOWNLOADS_FOR_SECOND = 5
+#: What a device without a slot is told to wait.
 RETRY_SECONDS = 30
-#: What all downloads together are sent a second: captures go first.
-BYTES_A_SECOND = 8 * 1024 * 1024
-#: What is read and sent in one step: smaller ones cost the processor more for the same bytes.
+#: Of all downloads together, so that captures have priority.
+MAX_BYTES_PER_SECOND = 8 * 1024 * 1024
+#: Read and sent in one step; smaller steps cost more CPU time for the same bytes.
 STEP_BYTES = 256 * 1024
 
 #: did, when it expires, the first bytes of the file's SHA-256; 16 bytes of HMAC follow.
 _LINK = struct.Struct("<QI4s")
 _MAC_BYTES = 16
-#: A device that asks again in the same hour is given the very same link, good for a day at least.
-_HOUR = 3600
+#: A device gets the same link again within an hour; a link is valid for a day at least.
+_HOUR_SECONDS = 3600
 _LIFE_HOURS = 25
 _SAVE_SECONDS = 5.0
 _LAST_SAVE_SECONDS = 5.0
 
 
 class Transfer:
-    """One request for (a part of) a file: a context that holds one of the places."""
+    """One request for a file or a part of it: a context manager that holds a download slot."""
 
     def __init__(self, downloads: Downloads, device: Device, file: StoredFile) -> None:
         self._downloads = downloads
@@ -68,8 +68,8 @@ class Transfer:
         self._record: Download | None = None
 
     def __enter__(self) -> Transfer:
-        """Raises CannotStoreNow, with the time to wait, where no place is free."""
-        self._downloads.take_place(self.did)
+        """Raises CannotStoreNow, with the time to wait, if no slot is free."""
+        self._downloads.acquire_slot(self.did)
         return self
 
     def __exit__(
@@ -78,25 +78,25 @@ class Transfer:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._downloads.give_place_back(self.did)
+        self._downloads.release_slot(self.did)
 
     async def read(self, offset: int, end: int) -> bytes:
-        """The next bytes, once it is their turn; b"" where it may not, or cannot, go on."""
+        """Wait for the rate limit and return the next bytes; b"" if the download must end."""
         size = min(STEP_BYTES, end - offset)
-        await self._downloads.wait_for_turn(size)
-        if not self._downloads.may_have(self._device, self.file.sha256):
+        await self._downloads.wait_for_rate_limit(size)
+        if not self._downloads.is_allowed(self._device, self.file.sha256):
             return b""
         data = await self._downloads.read(self.file.sha256, offset, size)
         return data if len(data) == size else b""
 
     async def sent(self, offset: int, size: int) -> None:
-        """These bytes are on their way. The last of a file make the download complete."""
-        if self._downloads.is_its_camera(self._device):
+        """Record that these bytes were sent. The last bytes of a file complete the download."""
+        if self._downloads.is_same_camera(self._device):
             self._record = await self._downloads.note(self._record, self, offset, size)
 
 
 class Downloads:
-    """What devices download, and who did."""
+    """Checks download links, limits downloads, and records them."""
 
     def __init__(
         self, store: Store, devices: Devices, campaigns: Campaigns, now: Callable[[], float]
@@ -108,13 +108,13 @@ class Downloads:
         self._devices = devices
         self._campaigns = campaigns
         self._now = now
-        self._places: Counter[str] = Counter()
-        self._rate_limit = TokenBucket(BYTES_A_SECOND, burst=STEP_BYTES)
+        self._slots: Counter[str] = Counter()
+        self._rate_limit = TokenBucket(MAX_BYTES_PER_SECOND, burst=STEP_BYTES)
 
     async def run(
         self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
     ) -> NoReturn:
-        """Save now and then what was sent, and once more when cancelled."""
+        """Save the records from time to time, and once more when cancelled."""
         task_status.started()
         try:
             while True:
@@ -125,53 +125,53 @@ class Downloads:
                 await _or_log(self._rows.save)
 
     def downloads(self, did: str | None = None) -> list[Download]:
-        """The last ones, newest first; of one device, or of all."""
+        """Return the last downloads of a device, or of all devices; newest first."""
         return [one for one in self._rows.all() if did in (None, one.did)]
 
     def path_for(self, did: str, component: Component) -> str:
-        """The link for this device to this file."""
-        expires = (int(self._now()) // _HOUR + _LIFE_HOURS) * _HOUR
+        """Return the URL path under which this device can download this file."""
+        expires = (int(self._now()) // _HOUR_SECONDS + _LIFE_HOURS) * _HOUR_SECONDS
         head = _LINK.pack(int(did), expires, bytes.fromhex(component.sha256)[:4])
         mac = self._mac(head, component.sha256, self._devices.device(did))
         token = base64.urlsafe_b64encode(head + mac)
         return f"{PATH}{token.decode().rstrip('=')}/{file_name(component.name)}"
 
     def find(self, token: str) -> Transfer:
-        """What a link leads to. Raises NoSuchPath where that is nothing (any more)."""
+        """Return the transfer that a link allows. Raises NoSuchPath if it is not valid."""
         device, file = self._read_link(token)
-        if not self.may_have(device, file.sha256):
-            raise NoSuchPath("this link leads nowhere any more")
+        if not self.is_allowed(device, file.sha256):
+            raise NoSuchPath("this link is not valid any more")
         return Transfer(self, device, file)
 
-    def may_have(self, device: Device, sha256: str) -> bool:
-        """Whether it is let in still, and is given this file by a campaign not stopped."""
+    def is_allowed(self, device: Device, sha256: str) -> bool:
+        """Whether the device is enabled, and a campaign that is not stopped gives it this file."""
         return (
-            self.is_its_camera(device)
+            self.is_same_camera(device)
             and self._devices.device(device.did).enabled
-            and self._campaigns.gives(device.did, sha256)
+            and self._campaigns.may_download(device.did, sha256)
         )
 
-    def is_its_camera(self, device: Device) -> bool:
-        """Whether it is the very camera that it was."""
+    def is_same_camera(self, device: Device) -> bool:
+        """Whether the device still is the same camera."""
         try:
             return self._devices.device(device.did).sn == device.sn
         except NoSuchResource:
             return False
 
-    def take_place(self, did: str) -> None:
-        """Raises CannotStoreNow where none is free."""
-        taken, own = self._places.total(), self._places[did]
-        most = MOST_WITH_SECONDS if own else MOST_AT_ONCE
-        if taken >= most or own >= MOST_OF_A_DEVICE:
+    def acquire_slot(self, did: str) -> None:
+        """Raises CannotStoreNow if no slot is free."""
+        taken, own = self._slots.total(), self._slots[did]
+        limit = MAX_DOWNLOADS_FOR_SECOND if own else MAX_DOWNLOADS
+        if taken >= limit or own >= MAX_DOWNLOADS_PER_DEVICE:
             raise CannotStoreNow("too many downloads at once", retry_after=RETRY_SECONDS)
-        self._places[did] += 1
+        self._slots[did] += 1
 
-    def give_place_back(self, did: str) -> None:
-        self._places[did] -= 1
-        if not self._places[did]:
-            del self._places[did]
+    def release_slot(self, did: str) -> None:
+        self._slots[did] -= 1
+        if not self._slots[did]:
+            del self._slots[did]
 
-    async def wait_for_turn(self, size: int) -> None:
+    async def wait_for_rate_limit(self, size: int) -> None:
         """Wait until the rate limit that all downloads share allows `size` more bytes."""
         await trio.sleep(self._rate_limit.take(trio.current_time(), size))
 
@@ -185,13 +185,13 @@ class Downloads:
     async def note(
         self, record: Download | None, transfer: Transfer, offset: int, size: int
     ) -> Download:
-        """Bytes of a file were sent; `record` is what the last call for this transfer gave."""
+        """Record that bytes were sent; `record` is the result of the transfer's last call."""
         now = int(self._now() * 1000)
         current = record and self._rows.get(record.id)
         if current is None:
-            current = self._begun(transfer, now)
+            current = self._current_record(transfer, now)
             await _or_log(self._campaigns.downloading, transfer.did)
-            # Another request of the device may have added to it meanwhile.
+            # Another request of the device may have added to the record meanwhile.
             current = self._rows.get(current.id) or current
         before = current
         current = replace(
@@ -202,15 +202,15 @@ class Downloads:
         )
         self._rows.put(current)
         if _percent(current) != _percent(before):
-            self._campaigns.tell_of_progress(transfer.did)
+            self._campaigns.publish_progress(transfer.did)
         if current.complete and not before.complete:
             log.info("device %s has downloaded %s", transfer.did, transfer.file.sha256[:12])
             await _or_log(self._rows.save)
             await _or_log(self._campaigns.downloaded, transfer.did)
         return current
 
-    def _begun(self, transfer: Transfer, now: int) -> Download:
-        """A download that is not complete goes on with a further request."""
+    def _current_record(self, transfer: Transfer, now: int) -> Download:
+        """Return the device's incomplete record of the file, or a new one."""
         file = transfer.file
         last = self._rows.last_of(transfer.did, file.sha256)
         if last is None or last.complete:
@@ -244,8 +244,8 @@ def _percent(download: Download) -> int:
 
 
 async def _or_log(step: Callable[..., Awaitable[None]], *args: str) -> None:
-    """A full disk ends no download: what was sent is saved later."""
+    """Do not end a download because of a full disk: its record is saved later."""
     try:
         await step(*args)
     except HubError as error:
-        limited(log, logging.WARNING, "downloads", "downloads are saved later: %s", error)
+        limited(log, logging.WARNING, "downloads", "cannot save downloads now: %s", error)

@@ -1,9 +1,8 @@
-"""Firmware as an operator has it: files that are received, and releases made of them (2.3)."""
+"""Firmware of operators: files that are received, and the releases made of them (2.3)."""
 
 from __future__ import annotations
 
 import logging
-import re
 import secrets
 from collections.abc import Callable
 from datetime import datetime
@@ -16,8 +15,7 @@ import trio
 from hub.errors import BadParameter, HubError, NoSuchResource, TooLarge
 from hub.live.feed import Change, Feed
 from hub.log import limited
-from hub.services.devices.validation import check_text
-from hub.services.shielding import shielded
+from hub.services.firmware.release_validation import check_release, read_date
 from hub.services.site.disk_space import GB, DiskSpace
 from hub.services.site.site import Site
 from hub.store.db import Store
@@ -29,33 +27,28 @@ from hub.store.tables.firmware import NewComponent as NewComponent
 from hub.store.tables.firmware import NewRelease as NewRelease
 from hub.store.tables.firmware import Release as Release
 from hub.store.tables.firmware import StoredFile as StoredFile
-from hub.wire.uploads.firmware import COMPONENT_TYPES, Versions, check_ver_code, check_version
 
 log = logging.getLogger(__name__)
 
-MOST_COMPONENTS = 5
-MOST_RELEASES = 100
-LONGEST_NAME = 64
-LONGEST_DESCRIPTION = 2000
+MAX_RELEASES = 100
 #: Of all files together: the records need the disk more.
-MOST_BYTES_OF_ALL = 8 * 1024 * 1024 * 1024
+MAX_TOTAL_BYTES = 8 * 1024 * 1024 * 1024
 
-_DATE = re.compile(r"\d{4}-\d\d-\d\d(?: \d\d:\d\d:\d\d)?", re.ASCII)
 _DATE_FORMAT = "%Y-%m-%d %H:%M:%S"
-#: A file that no release was made of goes after a day.
+#: A file without a release is removed after a day.
 _UNUSED_MS = 86_400_000
-_LOOK_SECONDS = 3600.0
+_CLEANUP_SECONDS = 3600.0
 
 
-class Upload:
-    """A file that is being received: a context, which leaves nothing behind unless finished."""
+class FirmwareUpload:
+    """A file that is being received: a context manager that keeps nothing unless finished."""
 
     def __init__(self, releases: Releases, receiving: Receiving, size: int) -> None:
         self._releases = releases
         self._receiving = receiving
         self._size = size
 
-    async def __aenter__(self) -> Upload:
+    async def __aenter__(self) -> FirmwareUpload:
         self._releases.check_disk(self._size)
         await self._receiving.__aenter__()
         return self
@@ -69,70 +62,72 @@ class Upload:
         await self._receiving.__aexit__(kind, error, trace)
 
     async def write(self, chunk: bytes) -> None:
-        """Take the next bytes. Raises TooLarge, CannotStoreNow."""
+        """Append the next bytes. Raises TooLarge, CannotStoreNow."""
         self._releases.check_disk(len(chunk))
         await self._receiving.write(chunk)
 
     async def finish(self) -> StoredFile:
-        """The file, durable; one that was here already is the same one. CannotStoreNow."""
+        """Return the file, durable; a file that is stored already is kept once.
+
+        Raises TooLarge, CannotStoreNow.
+        """
         found = await self._receiving.finish(self._releases.now_ms())
-        with shielded():
-            return await self._releases.keep(self._receiving.path, found)
+        return await self._releases.keep(self._receiving.path, found)
 
 
 class Releases:
-    """Changes are durable, and seen by every reader, once the call returns."""
+    """Changes are durable, and visible to every reader, when the call returns."""
 
     def __init__(
         self,
         store: Store,
         site: Site,
-        room: DiskSpace,
+        disk: DiskSpace,
         changes: Feed[Change],
         now: Callable[[], float],
     ) -> None:
         self._rows = store.firmware
         self._files = store.firmware_files
         self._site = site
-        self._room = room
+        self._disk = disk
         self._changes = changes
         self._now = now
-        #: A file and its row come and go together.
+        #: A file and its row are added and removed together.
         self._keeping = trio.Lock()
 
     async def run(
         self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
     ) -> NoReturn:
-        """Remove, now and then, the files that no release was made of."""
+        """Remove unused files from time to time."""
         task_status.started()
         while True:
-            await trio.sleep(_LOOK_SECONDS)
+            await trio.sleep(_CLEANUP_SECONDS)
             try:
                 await self.remove_unused()
             except HubError as error:
-                limited(log, logging.WARNING, "firmware", "unused files go later: %s", error)
+                limited(log, logging.WARNING, "firmware", "cannot remove unused files: %s", error)
 
-    def receive(self, size: int = 0) -> Upload:
-        """`async with releases.receive() as upload`; `size`: of what comes, as far as known.
+    def receive(self, size: int = 0) -> FirmwareUpload:
+        """Receive a file: `async with releases.receive() as upload`.
 
-        Entering it raises TooManyRequests, TooLarge, CannotStoreNow.
+        `size` is the expected size in bytes, if known. Entering the context raises
+        TooManyRequests, TooLarge, CannotStoreNow.
         """
-        return Upload(self, self._files.receive(), size)
+        return FirmwareUpload(self, self._files.receive(), size)
 
     async def take_staged(self, name: str) -> StoredFile:
-        """Take a file over that was laid into `staging_path`. NoSuchResource, TooLarge."""
-        # It takes its room already: whoever laid it there takes it away again.
+        """Take over a file that was written to `staging_path`. Raises NoSuchResource, TooLarge."""
+        # The file occupies its space already; the command that wrote it removes it again.
         self.check_disk(0)
         found = await self._files.digest_staged(name, self.now_ms())
-        with shielded():
-            return await self.keep(self._files.staged(name), found)
+        return await self.keep(self._files.staged(name), found)
 
     def files(self) -> tuple[StoredFile, ...]:
-        """Newest first, those of no release too."""
+        """Return all files, newest first, including those without a release."""
         return self._rows.files()
 
     def all(self) -> tuple[Release, ...]:
-        """Newest first."""
+        """Return all releases, newest first."""
         return self._rows.releases()
 
     def get(self, id: int) -> Release:
@@ -143,11 +138,11 @@ class Releases:
         return release
 
     async def add(self, new: NewRelease) -> Release:
-        """Raises BadParameter that names the field, NoSuchResource for a file that is not here."""
+        """Add a release of stored files. Raises BadParameter that names the field."""
         check_release(new)
-        if len(self._rows.releases()) >= MOST_RELEASES:
+        if len(self._rows.releases()) >= MAX_RELEASES:
             raise BadParameter(
-                f"there are {MOST_RELEASES} already: remove one first", field="releases"
+                f"there are {MAX_RELEASES} already: remove one first", field="releases"
             )
         date = self._release_date(new.release_date)
         async with self._keeping:
@@ -158,40 +153,38 @@ class Releases:
         return release
 
     async def remove(self, id: int) -> None:
-        """With the files that no other release has, and its ended campaigns.
+        """Remove a release, its ended campaigns, and the files that no other release uses.
 
         Raises NoSuchResource, and BadParameter while a campaign gives it to devices.
         """
         self.get(id)
-        with shielded():
-            async with self._keeping:
-                release = await self._rows.remove_release(id)
-                for sha256 in {component.sha256 for component in release.components}:
-                    if not self._rows.is_used(sha256):
-                        await self._remove_file(sha256)
+        async with self._keeping:
+            release = await self._rows.remove_release(id)
+            for sha256 in {component.sha256 for component in release.components}:
+                if not self._rows.is_used(sha256):
+                    await self._remove_file(sha256)
         log.info("release %d (%s) was removed", id, release.ver_name)
         self._publish(id)
 
     async def remove_file(self, sha256: str) -> None:
-        """Raises NoSuchResource, and BadParameter where a release has it."""
-        with shielded():
-            async with self._keeping:
-                await self._remove_file(sha256)
+        """Remove a file. Raises NoSuchResource, and BadParameter if a release uses it."""
+        async with self._keeping:
+            await self._remove_file(sha256)
 
     async def remove_unused(self) -> None:
-        """Remove the files that a day after they came no release was made of."""
+        """Remove the files that are a day old and that no release uses."""
         oldest = self.now_ms() - _UNUSED_MS
         for file in self._rows.files():
             if file.added_at < oldest and not self._rows.is_used(file.sha256):
-                log.info("firmware file %s goes: no release was made of it", file.sha256[:12])
+                log.info("removing firmware file %s: no release uses it", file.sha256[:12])
                 await self.remove_file(file.sha256)
 
     async def keep(self, path: Path, found: StoredFile) -> StoredFile:
-        """Give a complete file its name and its row, both or neither."""
+        """Store a complete file under its name and add its row, both or neither."""
         async with self._keeping:
             known = self._rows.file(found.sha256)
             if known is None:
-                self._check_room(found.size)
+                self._check_total(found.size)
             await self._files.keep(path, found)
             if known is not None:
                 return known
@@ -204,8 +197,8 @@ class Releases:
         return found
 
     def check_disk(self, size: int) -> None:
-        """Raises TooLarge where so many bytes more would cost the oldest day of records."""
-        if shortage := self._room.shortage(size):
+        """Raises TooLarge if `size` more bytes would cost the oldest day of records."""
+        if shortage := self._disk.shortage(size):
             raise TooLarge(
                 f"{shortage.wanted_bytes / GB:g} GB of the disk are kept for records: "
                 "remove a release, or free some space",
@@ -219,11 +212,11 @@ class Releases:
         await self._rows.remove_file(sha256)
         await self._files.remove(sha256)
 
-    def _check_room(self, size: int) -> None:
+    def _check_total(self, size: int) -> None:
         held = sum(file.size for file in self._rows.files())
-        if held + size > MOST_BYTES_OF_ALL:
+        if held + size > MAX_TOTAL_BYTES:
             raise TooLarge(
-                f"all firmware together has at most {MOST_BYTES_OF_ALL // 1024**3} GB: "
+                f"all firmware together has at most {MAX_TOTAL_BYTES // 1024**3} GB: "
                 "remove a release first",
                 field="files",
             )
@@ -237,9 +230,9 @@ class Releases:
                 )
 
     def _release_date(self, text: str | None) -> str:
-        """As devices are told it: in the site's own time."""
+        """Return the date as it is sent to devices: in the site's time zone."""
         if text is not None:
-            return _read_date(text).strftime(_DATE_FORMAT)
+            return read_date(text).strftime(_DATE_FORMAT)
         return datetime.fromtimestamp(self._now(), self._site.zone()).strftime(_DATE_FORMAT)
 
     def _publish(self, id: int) -> None:
@@ -247,50 +240,5 @@ class Releases:
 
 
 def staging_path(data_dir: Path) -> Path:
-    """Where the command line lays a file, under a new name, for `take_staged`."""
+    """Return a new path to which the command line writes a file for `take_staged`."""
     return data_dir / FIRMWARE / STAGED / secrets.token_hex(16)
-
-
-def check_release(new: NewRelease) -> None:
-    """Raises BadParameter that names the field."""
-    check_ver_code(new.ver_code, "ver_code")
-    check_text(new.ver_name, "ver_name", max_length=LONGEST_NAME)
-    _check_description(new.description)
-    if not 1 <= len(new.components) <= MOST_COMPONENTS:
-        raise BadParameter(f"1 to {MOST_COMPONENTS} files are expected", field="components")
-    for number, component in enumerate(new.components):
-        _check_component(component, f"components.{number}")
-    if new.release_date is not None:
-        _read_date(new.release_date)
-    _check_versions(new.reports, "reports")
-    _check_versions(new.least, "least")
-
-
-def _read_date(text: str) -> datetime:
-    try:
-        if not _DATE.fullmatch(text):
-            raise ValueError
-        return datetime.fromisoformat(text)
-    except ValueError:
-        raise BadParameter(
-            "a date as yyyy-MM-dd HH:mm:ss is expected", field="release_date"
-        ) from None
-
-
-def _check_component(component: NewComponent, field: str) -> None:
-    check_text(component.name, f"{field}.name", max_length=LONGEST_NAME)
-    if component.type not in COMPONENT_TYPES:
-        raise BadParameter("a type from 1 to 5 is expected", field=f"{field}.type")
-
-
-def _check_versions(versions: Versions, field: str) -> None:
-    for name, version in versions.told():
-        check_version(version, f"{field}.{name}")
-
-
-def _check_description(text: str) -> None:
-    plain = text.replace("\n", "").replace("\r", "").replace("\t", "")
-    if len(text) > LONGEST_DESCRIPTION or (plain and not plain.isprintable()):
-        raise BadParameter(
-            f"at most {LONGEST_DESCRIPTION} printable characters", field="description"
-        )

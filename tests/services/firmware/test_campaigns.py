@@ -324,7 +324,7 @@ async def test_a_campaign_of_what_is_not_there_is_426(site: FirmwareSite) -> Non
 async def test_old_campaigns_that_have_ended_make_room(
     site: FirmwareSite, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(campaigns_module, "MOST_CAMPAIGNS", 2)
+    monkeypatch.setattr(campaigns_module, "MAX_CAMPAIGNS", 2)
     release = await site.add_release()
     ended = await site.campaigns.start(release.id, ["1"])
     await site.campaigns.stop(ended.id)

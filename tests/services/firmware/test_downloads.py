@@ -19,9 +19,9 @@ from trio.testing import MockClock
 from hub.errors import CannotStoreNow, NoSuchPath
 from hub.services.devices.directory import DeviceChange
 from hub.services.firmware.downloads import (
-    BYTES_A_SECOND,
-    MOST_AT_ONCE,
-    MOST_OF_A_DEVICE,
+    MAX_BYTES_PER_SECOND,
+    MAX_DOWNLOADS,
+    MAX_DOWNLOADS_PER_DEVICE,
     RETRY_SECONDS,
     STEP_BYTES,
     Downloads,
@@ -146,7 +146,7 @@ async def test_what_is_being_downloaded_ends_with_its_camera(site: FirmwareSite)
 async def test_so_many_at_once_and_the_others_are_told_when_to_come_again(
     tmp_path: Path, clock: FrozenClock
 ) -> None:
-    dids = [str(number) for number in range(1, MOST_AT_ONCE + 2)]
+    dids = [str(number) for number in range(1, MAX_DOWNLOADS + 2)]
     async with firmware_site(tmp_path, clock, *dids) as site:
         release = await site.add_release(DATA)
         await site.campaigns.start(release.id, dids)
@@ -165,7 +165,7 @@ async def test_so_many_at_once_and_the_others_are_told_when_to_come_again(
 
 async def test_one_device_does_not_take_all_places(site: FirmwareSite) -> None:
     link = await one_link(site)
-    for _ in range(MOST_OF_A_DEVICE):
+    for _ in range(MAX_DOWNLOADS_PER_DEVICE):
         site.downloads.find(link).__enter__()
     with pytest.raises(CannotStoreNow), site.downloads.find(link):
         raise AssertionError("there is no place")
@@ -274,14 +274,14 @@ async def test_all_downloads_together_are_sent_so_much_a_second(
 
     async def pull() -> None:
         nonlocal sent
-        while sent < 20 * BYTES_A_SECOND:
-            await downloads.wait_for_turn(STEP_BYTES)
+        while sent < 20 * MAX_BYTES_PER_SECOND:
+            await downloads.wait_for_rate_limit(STEP_BYTES)
             sent += STEP_BYTES
 
     async with trio.open_nursery() as nursery:
         for _ in range(10):
             nursery.start_soon(pull)
-    assert trio.current_time() - began == pytest.approx(sent / BYTES_A_SECOND, rel=0.05)
+    assert trio.current_time() - began == pytest.approx(sent / MAX_BYTES_PER_SECOND, rel=0.05)
 
 
 async def test_old_downloads_make_room(site: FirmwareSite, monkeypatch: pytest.MonkeyPatch) -> None:

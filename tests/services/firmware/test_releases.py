@@ -147,10 +147,10 @@ async def test_releases_and_all_files_together_have_a_bound(
     site: FirmwareSite, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     await site.add_release(b"12345678")
-    monkeypatch.setattr(firmware_module, "MOST_RELEASES", 1)
+    monkeypatch.setattr(firmware_module, "MAX_RELEASES", 1)
     with pytest.raises(BadParameter, match="remove one first"):
         await site.add_release(b"12345678")
-    monkeypatch.setattr(firmware_module, "MOST_BYTES_OF_ALL", 10)
+    monkeypatch.setattr(firmware_module, "MAX_TOTAL_BYTES", 10)
     with pytest.raises(TooLarge, match="all firmware together"):
         await site.receive(b"123")
     assert on_disk(tmp_path) == 1

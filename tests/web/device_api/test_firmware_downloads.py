@@ -12,7 +12,7 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from hub.services.firmware.downloads import MOST_OF_A_DEVICE, PATH, STEP_BYTES
+from hub.services.firmware.downloads import MAX_DOWNLOADS_PER_DEVICE, PATH, STEP_BYTES
 from tests.support.clock import FrozenClock
 from tests.support.firmware import FirmwareSite, firmware_site
 from tests.support.web import Answer, connected, free_port, request, services, serving
@@ -121,7 +121,7 @@ async def test_a_link_that_is_none_is_404(port: Port, path: str) -> None:
 
 async def test_503_with_the_time_to_wait_while_there_is_no_place(port: Port) -> None:
     token = port.path.removeprefix(PATH).partition("/")[0]
-    for _ in range(MOST_OF_A_DEVICE):
+    for _ in range(MAX_DOWNLOADS_PER_DEVICE):
         port.site.downloads.find(token).__enter__()
     answer = await port.ask()
     assert (answer.status, answer.json["code"]) == (503, 503)

@@ -11,15 +11,12 @@ from msgspec import Struct
 from quart import Blueprint, Response
 
 from hub.errors import BadParameter, HubError, NotAllowed
-from hub.services.firmware.releases import (
-    LONGEST_DESCRIPTION,
-    LONGEST_NAME,
-    MAX_FILE_BYTES,
-    MOST_COMPONENTS,
-    NewComponent,
-    NewRelease,
-    StoredFile,
+from hub.services.firmware.release_validation import (
+    MAX_COMPONENTS,
+    MAX_DESCRIPTION_LENGTH,
+    MAX_NAME_LENGTH,
 )
+from hub.services.firmware.releases import MAX_FILE_BYTES, NewComponent, NewRelease, StoredFile
 from hub.wire.coercion import MAX_NUMBER
 from hub.wire.uploads.firmware import VERSION_NAMES, Versions
 from web import auth
@@ -93,8 +90,8 @@ async def _form_page(
         least=_version_fields("least", fields),
         most_code=MAX_NUMBER,
         code_expected=describe_form_error(BadParameter(field="ver_code")),
-        longest_name=LONGEST_NAME,
-        longest_description=LONGEST_DESCRIPTION,
+        longest_name=MAX_NAME_LENGTH,
+        longest_description=MAX_DESCRIPTION_LENGTH,
         most_bytes=MAX_FILE_BYTES,
         file_expected=file_expected(),
     )
@@ -118,7 +115,7 @@ def _find_kept_files(form: FirmwareForm) -> dict[int, _KeptFile]:
     """The files that came with this form or with an earlier one, by number."""
     stored = {file.sha256: file for file in auth.services().releases.files()}
     kept = {}
-    for number in range(1, MOST_COMPONENTS + 1):
+    for number in range(1, MAX_COMPONENTS + 1):
         if (sent := form.files.get(f"file_{number}")) is not None:
             kept[number] = _KeptFile(sent.name, sent.stored)
         elif (file := stored.get(form.fields.get(f"kept_{number}", ""))) is not None:
@@ -152,7 +149,7 @@ def _file_row(
 def _clean_file_name(name: str) -> str:
     """The base name of the file, without characters that are not allowed."""
     last = name.replace("\\", "/").rpartition("/")[2]
-    return "".join(c for c in last if c.isprintable()).strip()[:LONGEST_NAME].strip()
+    return "".join(c for c in last if c.isprintable()).strip()[:MAX_NAME_LENGTH].strip()
 
 
 def _new_release(fields: Mapping[str, str], rows: list[ReleaseFileRow]) -> NewRelease:

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from quart import Blueprint, Response, request
 
 from hub.errors import BadParameter
-from hub.services.firmware.campaigns import Campaign
+from hub.services.firmware.campaign_views import Campaign
 from web import auth
 from web.pages.firmware.labels import campaign_sentence
 from web.pages.firmware.rows import campaign_device_rows, campaign_row

@@ -15,16 +15,18 @@ from hub.errors import (
     TooLarge,
     TooManyRequests,
 )
-from hub.services.firmware.campaigns import Campaign, CampaignDevice, CampaignState, DeviceState
-from hub.services.firmware.releases import (
-    LONGEST_DESCRIPTION,
-    LONGEST_NAME,
-    MAX_FILE_BYTES,
-    MOST_BYTES_OF_ALL,
-    MOST_COMPONENTS,
-    MOST_RELEASES,
-    Release,
+from hub.services.firmware.campaign_views import (
+    Campaign,
+    CampaignDevice,
+    CampaignState,
+    DeviceState,
 )
+from hub.services.firmware.release_validation import (
+    MAX_COMPONENTS,
+    MAX_DESCRIPTION_LENGTH,
+    MAX_NAME_LENGTH,
+)
+from hub.services.firmware.releases import MAX_FILE_BYTES, MAX_RELEASES, MAX_TOTAL_BYTES, Release
 from hub.wire.coercion import MAX_NUMBER
 from hub.wire.uploads.firmware import Versions, is_older
 from web import auth
@@ -243,16 +245,16 @@ def _describe_wrong_field(error: BadParameter) -> str:
         "ver_name": gettext(
             "The version name must have 1 to %(most)s characters and no spaces at either end."
         )
-        % {"most": LONGEST_NAME},
+        % {"most": MAX_NAME_LENGTH},
         "description": gettext("The release notes are longer than %(most)s characters.")
-        % {"most": LONGEST_DESCRIPTION},
+        % {"most": MAX_DESCRIPTION_LENGTH},
         "release_date": gettext("This is not a valid date."),
-        "components": gettext("Choose 1 to %(most)s files.") % {"most": MOST_COMPONENTS},
+        "components": gettext("Choose 1 to %(most)s files.") % {"most": MAX_COMPONENTS},
         "file": _describe_wrong_file(error),
         "files": gettext(
             "All firmware together can take up at most %(most)s GB. Remove a release first."
         )
-        % {"most": MOST_BYTES_OF_ALL // 1024**3},
+        % {"most": MAX_TOTAL_BYTES // 1024**3},
         "disk": gettext(
             "There is not enough disk space beyond what is reserved for records. Remove a"
             " release or free up some space, then send it again."
@@ -260,7 +262,7 @@ def _describe_wrong_field(error: BadParameter) -> str:
         "releases": gettext(
             "There are already %(most)s releases, which is the limit. Remove one first."
         )
-        % {"most": MOST_RELEASES},
+        % {"most": MAX_RELEASES},
     }
     return wrong.get(name, "")
 

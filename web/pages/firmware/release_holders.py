@@ -15,7 +15,7 @@ class ReleaseHolders:
 
     def __init__(self) -> None:
         hub = auth.services()
-        devices, standings = hub.devices.list(), hub.campaigns.standings()
+        devices, standings = hub.devices.list(), hub.campaigns.progress_by_did()
         self.cameras = len(devices)
         #: Grouped, because most cameras of a site report the same versions.
         self._reporting: defaultdict[Versions, list[DeviceView]] = defaultdict(list)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from msgspec import Struct
 
 from hub.services.devices.views import DeviceView
-from hub.services.firmware.campaigns import Campaign, CampaignDevice, CampaignOutline
+from hub.services.firmware.campaign_views import Campaign, CampaignDevice, CampaignOutline
 from hub.services.firmware.releases import Component, Release
 from web import auth
 from web.pages.firmware.labels import (

@@ -6,7 +6,7 @@ from msgspec import Struct
 from quart import Blueprint, Response, request
 
 from hub.errors import HubError
-from hub.services.firmware.campaigns import Standing
+from hub.services.firmware.campaign_views import DeviceProgress
 from hub.services.firmware.releases import Release
 from hub.wire.uploads.firmware import Versions
 from web import auth
@@ -66,7 +66,7 @@ async def _start_page(
     release: Release, chosen: list[str], first: str = "", fault: str = ""
 ) -> Response:
     cameras = sorted(auth.services().devices.list(), key=lambda one: (one.name.casefold(), one.did))
-    standings, wanted = auth.services().campaigns.standings(), set(chosen)
+    standings, wanted = auth.services().campaigns.progress_by_did(), set(chosen)
     choices = [
         _make_choice(camera_row(one), release, standings.get(one.did), one.did in wanted)
         for one in cameras
@@ -84,7 +84,7 @@ async def _start_page(
 
 
 def _make_choice(
-    camera: CameraRow, release: Release, standing: Standing | None, chosen: bool
+    camera: CameraRow, release: Release, standing: DeviceProgress | None, chosen: bool
 ) -> CameraChoice:
     device = camera.device
     reported = Versions.of(device)
@@ -100,7 +100,7 @@ def _make_choice(
 
 
 def _find_obstacle(
-    camera: CameraRow, reported: Versions, release: Release, standing: Standing | None
+    camera: CameraRow, reported: Versions, release: Release, standing: DeviceProgress | None
 ) -> tuple[str, int | None]:
     """Why the camera cannot be selected, and the campaign that it is in."""
     if standing is not None and not standing.campaign.has_ended:
