@@ -7,12 +7,13 @@ import json
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, Self
 
 import trio
 from quart import Response
 
-from tests.support.fake_services import PASSWORD, FakeServices
+from tests.support.fake_services import FakeServices
+from tests.support.page_site import PASSWORD, PageSite
 from web.app import create_app
 
 _TOKEN = re.compile(r'name="csrf_token" value="([0-9a-f]+)"')
@@ -23,9 +24,9 @@ _IMPORT = re.compile(r'^import .* from "\./(.+)";$', re.MULTILINE)
 class Visitor:
     """Somebody with cookies. `text` is the last page."""
 
-    def __init__(self, hub: FakeServices) -> None:
-        self.hub = hub
-        self.app = create_app(hub)  # type: ignore[arg-type]
+    def __init__(self, hub: FakeServices | PageSite) -> None:
+        self.hub: Any = hub
+        self.app = create_app(getattr(hub, "services", hub))  # type: ignore[arg-type]
         self._client = self.app.test_client()
         self.response: Response
         self.text = ""
@@ -53,6 +54,12 @@ class Visitor:
         if found := _TOKEN.search(self.text):
             self._token = found[1]
         return self._token
+
+    @classmethod
+    async def signed_in(cls, hub: FakeServices | PageSite, name: str = "admin") -> Self:
+        visitor = cls(hub)
+        await visitor.sign_in(name)
+        return visitor
 
     async def sign_in(self, name: str = "admin") -> None:
         await self.get("/sign-in")

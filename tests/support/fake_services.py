@@ -42,8 +42,8 @@ from hub.simulator.faults import FAULTLESS, Quirks
 from hub.wire.pictures import Image
 from hub.wire.uploads.records import Detail, FaceDetail, Record, RecordKind
 from tests.support.clock import NOON
-from tests.support.fake_commands import AnsweringDevices, SimulatedLink
 from tests.support.fake_firmware import FakeCampaigns, FakeDownloads, FakeReleases
+from tests.support.simulated_link import AnsweringDevices, SimulatedLink
 from tests.support.traces import new_traces
 from tests.support.web import FakeAuthentication, FakeIngest
 

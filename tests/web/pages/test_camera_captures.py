@@ -4,39 +4,16 @@ from __future__ import annotations
 
 import re
 
-import msgspec
 import pytest
-from msgspec import Raw
 
 from hub.errors import DeviceRefused
 from hub.live.registry import DeviceAnswer
 from hub.simulator.faults import Quirks
 from tests.support.browsing import Visitor
-from tests.support.fake_commands import SimulatedLink
-from tests.support.fake_services import FakeServices, device
+from tests.support.page_site import PageSite
+from tests.support.simulated_link import SimulatedLink, ok_answer
 
 RANGE = "from=2026-11-20T00:00&until=2026-11-25T23:59:59"
-
-
-@pytest.fixture
-def hub() -> FakeServices:
-    return FakeServices()
-
-
-@pytest.fixture
-def camera(hub: FakeServices) -> SimulatedLink:
-    return hub.connect(device("1", "Gate", "online"))
-
-
-@pytest.fixture
-async def guard(hub: FakeServices, camera: SimulatedLink) -> Visitor:
-    visitor = Visitor(hub)
-    await visitor.sign_in("guard")
-    return visitor
-
-
-def says(**result: object) -> DeviceAnswer:
-    return DeviceAnswer(0, "OK", Raw(msgspec.json.encode(result)))
 
 
 FACE = {
@@ -50,18 +27,23 @@ FACE = {
 }
 
 
+@pytest.fixture
+async def guard(guard: Visitor, camera: SimulatedLink) -> Visitor:
+    return guard
+
+
 @pytest.mark.parametrize("age", [0, -1, None])
 async def test_an_age_that_is_none_is_not_shown(
     guard: Visitor, camera: SimulatedLink, age: int | None
 ) -> None:
-    camera.outcome = says(face_total=1, face_list=[{**FACE, "age": age}])
+    camera.outcome = ok_answer(face_total=1, face_list=[{**FACE, "age": age}])
     await guard.get(f"/cameras/1/captures?{RANGE}")
     assert "80% similar" in guard.text
     assert "years" not in guard.text
 
 
 async def test_faces_are_shown_with_their_pictures(guard: Visitor, camera: SimulatedLink) -> None:
-    camera.outcome = says(face_total=1, face_list=[FACE])
+    camera.outcome = ok_answer(face_total=1, face_list=[FACE])
     await guard.get(f"/cameras/1/captures?{RANGE}")
     for text in ("张三", "80% similar · female · 27 years old", "2026-11-24 14:27:41", "1 of 1"):
         assert text in guard.text, text
@@ -73,7 +55,7 @@ async def test_faces_are_shown_with_their_pictures(guard: Visitor, camera: Simul
 async def test_a_capture_of_nobody_known_and_without_pictures_is_shown(
     guard: Visitor, camera: SimulatedLink
 ) -> None:
-    camera.outcome = says(face_total=1, face_list=[{"time": "<now>", "gender": 0}])
+    camera.outcome = ok_answer(face_total=1, face_list=[{"time": "<now>", "gender": 0}])
     await guard.get(f"/cameras/1/captures?{RANGE}")
     assert "Stranger" in guard.text
     assert "&lt;now&gt;" in guard.text
@@ -81,7 +63,7 @@ async def test_a_capture_of_nobody_known_and_without_pictures_is_shown(
 
 
 async def test_the_filters_are_asked_for_and_kept(guard: Visitor, camera: SimulatedLink) -> None:
-    camera.outcome = says(face_total=0, face_list=[])
+    camera.outcome = ok_answer(face_total=0, face_list=[])
     await guard.get(f"/cameras/1/captures?{RANGE}&name=%E5%BC%A0%E4%B8%89&workId=&phone=136")
     uri, sent = camera.asked[0]
     assert uri == "/ivp/face/get_cap_history"
@@ -100,7 +82,7 @@ async def test_the_filters_are_asked_for_and_kept(guard: Visitor, camera: Simula
 async def test_people_who_pass_are_asked_for_without_filters(
     guard: Visitor, camera: SimulatedLink
 ) -> None:
-    camera.outcome = says(total=1, list=[{"time": "2026-11-24 14:27:41"}])
+    camera.outcome = ok_answer(total=1, list=[{"time": "2026-11-24 14:27:41"}])
     await guard.get(f"/cameras/1/captures?kind=people&{RANGE}&name=x")
     uri, sent = camera.asked[0]
     assert uri == "/person/get_cap_history"
@@ -144,11 +126,10 @@ async def test_what_cannot_be_asked_for_is_told_in_the_form(
 @pytest.mark.parametrize("first_page", [0, 1])
 @pytest.mark.parametrize("kind", ["faces", "people"])
 async def test_a_long_list_goes_on_at_an_address_until_its_end(
-    hub: FakeServices, kind: str, first_page: int
+    hub: PageSite, kind: str, first_page: int
 ) -> None:
-    hub.connect(device("1", "Gate", "online"), Quirks(first_page=first_page))
-    guard = Visitor(hub)
-    await guard.sign_in("guard")
+    await hub.connect("Gate", Quirks(first_page=first_page))
+    guard = await Visitor.signed_in(hub, "guard")
     address, times = f"/cameras/1/captures?kind={kind}&{RANGE}", list[str]()
     for _ in range(40):
         await guard.get(address)
@@ -212,10 +193,9 @@ async def test_a_picture_of_a_capture_is_read_from_the_camera(
     assert response.content_type == "image/jpeg"
 
 
-async def test_whom_a_camera_saw_is_not_for_viewers(hub: FakeServices) -> None:
-    hub.connect(device("1", "Gate", "online"))
-    viewer = Visitor(hub)
-    await viewer.sign_in("viewer")
+async def test_whom_a_camera_saw_is_not_for_viewers(hub: PageSite) -> None:
+    await hub.connect()
+    viewer = await Visitor.signed_in(hub, "viewer")
     await viewer.get("/cameras/1")
     assert "/cameras/1/captures" not in viewer.text
     await viewer.get("/cameras/1/captures")

@@ -9,7 +9,6 @@ from typing import Any
 
 import msgspec
 import pytest
-from msgspec import Raw
 from PIL import Image
 
 from hub.errors import DeviceLeft, DeviceRefused, DeviceSilent, HubError
@@ -18,9 +17,9 @@ from hub.simulator.faults import Quirks
 from hub.wire.commands.field_specs import field_specs
 from hub.wire.commands.messages import Person as PersonRow
 from hub.wire.commands.messages import PersonAdd
-from tests.support.fake_commands import SimulatedLink
-from tests.support.fake_services import FakeServices, device
+from tests.support.page_site import PageSite
 from tests.support.photographer import Photographer, photo
+from tests.support.simulated_link import SimulatedLink, ok_answer
 
 PERSON = {
     "pid": "123456",
@@ -38,33 +37,13 @@ FORM = {"name": "Maria", "pid": "4711", "category": "3", "gender": "2", "age": "
 
 
 @pytest.fixture
-def hub() -> FakeServices:
-    return FakeServices()
+async def guard(guard: Photographer, camera: SimulatedLink) -> Photographer:
+    return guard
 
 
 @pytest.fixture
-def camera(hub: FakeServices) -> SimulatedLink:
-    return hub.connect(device("1", "Gate", "online"))
-
-
-async def signed_in(hub: FakeServices, role: str) -> Photographer:
-    visitor = Photographer(hub)
-    await visitor.sign_in(role)
-    return visitor
-
-
-@pytest.fixture
-async def guard(hub: FakeServices, camera: SimulatedLink) -> Photographer:
-    return await signed_in(hub, "guard")
-
-
-@pytest.fixture
-async def admin(hub: FakeServices, camera: SimulatedLink) -> Photographer:
-    return await signed_in(hub, "admin")
-
-
-def says(**result: object) -> DeviceAnswer:
-    return DeviceAnswer(0, "OK", Raw(msgspec.json.encode(result)))
+async def admin(admin: Photographer, camera: SimulatedLink) -> Photographer:
+    return admin
 
 
 # The list
@@ -73,7 +52,7 @@ def says(**result: object) -> DeviceAnswer:
 async def test_people_are_listed_as_the_camera_lists_them(
     guard: Photographer, camera: SimulatedLink
 ) -> None:
-    camera.outcome = says(total=1, list=[PERSON])
+    camera.outcome = ok_answer(total=1, list=[PERSON])
     await guard.get("/cameras/1/people")
     assert camera.asked == [("/person/list", {"page_num": 1, "page_size": 32})]
     for text in (
@@ -90,7 +69,7 @@ async def test_people_are_listed_as_the_camera_lists_them(
 async def test_the_filters_are_asked_for_and_kept(
     guard: Photographer, camera: SimulatedLink
 ) -> None:
-    camera.outcome = says(total=0, list=[])
+    camera.outcome = ok_answer(total=0, list=[])
     await guard.get("/cameras/1/people?name=%E5%BC%A0&workId=7&idCard=3&phone=136&category=2")
     assert camera.asked[0][1] == {
         "page_num": 1,
@@ -118,11 +97,11 @@ async def test_a_filter_that_is_none_asks_nothing(
     assert camera.asked == []
 
 
-async def test_a_long_list_goes_on_by_its_address(hub: FakeServices) -> None:
-    camera = hub.connect(device("1", "Gate", "online"))
+async def test_a_long_list_goes_on_by_its_address(hub: PageSite) -> None:
+    camera = await hub.connect()
     for n in range(70):
         camera.state.add_person(msgspec.convert({**PERSON, "pid": str(n + 1)}, PersonRow), b"")
-    guard = await signed_in(hub, "guard")
+    guard = await Photographer.signed_in(hub, "guard")
     await guard.get("/cameras/1/people?category=2")
     seen = re.findall(r'href="/cameras/1/people/(\d+)"', guard.text)
     (more,) = re.findall(r'href="(\?[^"]*)" rel="next"', guard.text)
@@ -137,7 +116,9 @@ async def test_a_long_list_goes_on_by_its_address(hub: FakeServices) -> None:
 async def test_a_number_that_is_none_leads_nowhere(
     guard: Photographer, camera: SimulatedLink
 ) -> None:
-    camera.outcome = says(total=1, list=[{**PERSON, "pid": "../1", "name": None, "category": None}])
+    camera.outcome = ok_answer(
+        total=1, list=[{**PERSON, "pid": "../1", "name": None, "category": None}]
+    )
     await guard.get("/cameras/1/people")
     assert "No name" in guard.text
     assert "people/.." not in guard.text
@@ -149,7 +130,7 @@ async def test_a_number_that_is_none_leads_nowhere(
 async def test_a_camera_that_knows_nobody_is_told_so(
     guard: Photographer, camera: SimulatedLink
 ) -> None:
-    camera.outcome = says(total=0, list=[])
+    camera.outcome = ok_answer(total=0, list=[])
     await guard.get("/cameras/1/people")
     assert "no people on the camera yet" in guard.text
 
@@ -161,7 +142,7 @@ async def test_a_camera_that_knows_nobody_is_told_so(
         (DeviceSilent("x"), "did not respond in time"),
         (DeviceLeft("x"), "disconnected before it responded"),
         (DeviceRefused(426, "no <such>"), "“no &lt;such&gt;” (code 426)"),
-        (says(list="none"), "could not be understood"),
+        (ok_answer(list="none"), "could not be understood"),
     ],
 )
 async def test_a_camera_in_trouble_is_a_sentence(
@@ -177,9 +158,9 @@ async def test_a_camera_in_trouble_is_a_sentence(
     assert sentence in admin.text
 
 
-async def test_an_offline_camera_is_told_before_a_form_is_filled_in(hub: FakeServices) -> None:
-    hub.devices.put(device("2", "Bay", "offline"))
-    admin = await signed_in(hub, "admin")
+async def test_an_offline_camera_is_told_before_a_form_is_filled_in(hub: PageSite) -> None:
+    await hub.enrol("Bay", did="2")
+    admin = await Photographer.signed_in(hub, "admin")
     for path in ("people/add", "search"):
         await admin.get(f"/cameras/2/{path}")
         assert "not connected" in admin.text
@@ -193,7 +174,7 @@ async def test_an_offline_camera_is_told_before_a_form_is_filled_in(hub: FakeSer
 async def test_a_person_is_shown_with_all_that_the_camera_knows(
     guard: Photographer, camera: SimulatedLink
 ) -> None:
-    camera.outcome = says(**PERSON)
+    camera.outcome = ok_answer(**PERSON)
     await guard.get("/cameras/1/people/123456")
     assert camera.asked == [("/person/query", {"pid": "123456"})]
     for text in (
@@ -215,7 +196,7 @@ async def test_a_person_is_shown_with_all_that_the_camera_knows(
 async def test_what_is_not_known_of_a_person_is_left_out(
     guard: Photographer, camera: SimulatedLink
 ) -> None:
-    camera.outcome = says(pid="5", age=0, gender=9, category=0)
+    camera.outcome = ok_answer(pid="5", age=0, gender=9, category=0)
     await guard.get("/cameras/1/people/5")
     for text in ("No name", "Stranger", "Unknown (9)"):
         assert text in guard.text
@@ -257,7 +238,7 @@ async def test_a_person_is_added_with_every_field(
     assert Image.open(io.BytesIO(jpeg)).format == "JPEG"
     assert uri == "/person/add"
     assert sent == {**FORM, **further, "category": 3, "gender": 2, "age": 34}
-    assert admin.hub.accounts.audited == [("user admin", "device.person_add", "1 4711")]
+    assert await admin.hub.audited() == [("user admin", "device.person_add", "1 4711")]
     await admin.get(admin.goes_to)
     assert "The person was added to the camera" in admin.text
     assert "Maria" in admin.text
@@ -273,7 +254,7 @@ async def test_a_person_is_replaced_only_by_who_says_so(
     assert "ID 100001 already belongs to 王秀英" in admin.text
     assert 'value="Maria"' in admin.text
     assert [uri for uri, _ in camera.asked] == ["/person/query"]
-    assert admin.hub.accounts.audited == []
+    assert await admin.hub.audited() == []
     await admin.send_photo("/cameras/1/people/add", photo(), **taken, replace="yes")
     assert admin.goes_to == "/cameras/1/people/100001?done=person-added"
     assert camera.asked[-1][0] == "/person/add"
@@ -322,7 +303,7 @@ async def test_what_is_not_allowed_is_marked_and_nothing_is_sent(
     assert "It is marked below" in admin.text
     assert "Choose the photo again" in admin.text
     assert camera.asked == []
-    assert admin.hub.accounts.audited == []
+    assert await admin.hub.audited() == []
 
 
 async def test_the_form_has_every_field_with_the_bounds_of_the_wire(admin: Photographer) -> None:
@@ -386,7 +367,7 @@ async def test_a_camera_that_does_not_take_a_person_is_told_with_what_was_typed(
     await admin.send_photo("/cameras/1/people/add", photo(), **FORM)
     assert sentence in admin.text
     assert 'value="Maria"' in admin.text
-    assert bool(admin.hub.accounts.audited) == audited
+    assert bool(await admin.hub.audited()) == audited
 
 
 async def test_a_form_of_another_page_adds_nobody(
@@ -423,7 +404,7 @@ async def test_deleting_asks_once_and_names_the_person_and_the_camera(
     assert admin.goes_to == "/cameras/1/people?done=person-deleted"
     assert camera.asked[-1] == ("/person/delete", {"pid": pid})
     assert pid not in camera.state.people
-    assert admin.hub.accounts.audited == [("user admin", "device.person_delete", f"1 {pid}")]
+    assert await admin.hub.audited() == [("user admin", "device.person_delete", f"1 {pid}")]
     await admin.get(admin.goes_to)
     assert "The person was deleted from the camera" in admin.text
 
@@ -459,9 +440,9 @@ async def test_a_camera_that_does_not_delete_is_a_sentence(
     ],
 )
 async def test_looking_is_for_guards_and_changing_for_administrators(
-    hub: FakeServices, camera: SimulatedLink, role: str, path: str, status: int
+    hub: PageSite, camera: SimulatedLink, role: str, path: str, status: int
 ) -> None:
-    visitor = await signed_in(hub, role)
+    visitor = await Photographer.signed_in(hub, role)
     await visitor.get(f"/cameras/1/{path}")
     assert visitor.response.status_code == status
     await visitor.get("/cameras/1/recordings")
@@ -480,9 +461,9 @@ async def test_looking_is_for_guards_and_changing_for_administrators(
     ],
 )
 async def test_nobody_else_sends_anything(
-    hub: FakeServices, camera: SimulatedLink, role: str, path: str, status: int
+    hub: PageSite, camera: SimulatedLink, role: str, path: str, status: int
 ) -> None:
-    visitor = await signed_in(hub, role) if role else Photographer(hub)
+    visitor = await Photographer.signed_in(hub, role) if role else Photographer(hub)
     await visitor.get("/account")
     await visitor.send_photo(f"/cameras/1/{path}", photo(), **FORM)
     assert visitor.response.status_code == status
@@ -490,23 +471,23 @@ async def test_nobody_else_sends_anything(
 
 
 async def test_of_who_is_not_a_guard_no_large_body_is_read(
-    hub: FakeServices, camera: SimulatedLink, monkeypatch: pytest.MonkeyPatch
+    hub: PageSite, camera: SimulatedLink, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def read(*_: Any) -> None:
         raise AssertionError("it was read")
 
     monkeypatch.setattr("web.quart_app.RequestBody.read", read)
-    for visitor in (Photographer(hub), await signed_in(hub, "viewer")):
+    for visitor in (Photographer(hub), await Photographer.signed_in(hub, "viewer")):
         await visitor.send_photo("/cameras/1/search", bytes(1 << 20), token="x")
         assert visitor.response.status_code in (303, 403)
 
 
-async def test_the_faults_of_a_camera_leave_the_page_readable(hub: FakeServices) -> None:
-    guard = await signed_in(hub, "guard")
+async def test_the_faults_of_a_camera_leave_the_page_readable(hub: PageSite) -> None:
+    guard = await Photographer.signed_in(hub, "guard")
     for number, quirks in enumerate(
         (Quirks(results="huge"), Quirks(results="missing"), Quirks(pages="endless")), 2
     ):
-        hub.connect(device(str(number), "Gate", "online"), quirks)
+        await hub.connect("Gate", quirks, did=str(number))
         await guard.get(f"/cameras/{number}/people")
         assert guard.response.status_code == 200
         assert guard.text.rstrip().endswith("</html>")

@@ -16,30 +16,14 @@ from hub.simulator.device.recordings import counts_of_month
 from hub.simulator.faults import Quirks
 from hub.wire.commands.messages import DayCount
 from tests.support.browsing import Visitor
-from tests.support.fake_commands import SimulatedLink
-from tests.support.fake_services import FakeServices, device
+from tests.support.page_site import PageSite
+from tests.support.simulated_link import SimulatedLink, ok_answer
 from web.pages.camera.recordings.calendar import make_month, months_around
 
 
 @pytest.fixture
-def hub() -> FakeServices:
-    return FakeServices()
-
-
-@pytest.fixture
-def camera(hub: FakeServices) -> SimulatedLink:
-    return hub.connect(device("1", "Gate", "online"))
-
-
-@pytest.fixture
-async def viewer(hub: FakeServices, camera: SimulatedLink) -> Visitor:
-    visitor = Visitor(hub)
-    await visitor.sign_in("viewer")
-    return visitor
-
-
-def says(*rows: object, **result: object) -> DeviceAnswer:
-    return DeviceAnswer(0, "OK", Raw(msgspec.json.encode(result or rows)))
+async def viewer(viewer: Visitor, camera: SimulatedLink) -> Visitor:
+    return viewer
 
 
 def recordings(day: str, *starts: str) -> list[dict[str, str]]:
@@ -87,7 +71,7 @@ def test_beside_a_month_are_its_neighbours(month: tuple[int, int], around: tuple
 async def test_a_month_is_asked_for_counting_from_zero_and_shown_as_a_calendar(
     viewer: Visitor, camera: SimulatedLink
 ) -> None:
-    camera.outcome = says({"day": 3, "count": 138}, {"day": "4", "count": 1})
+    camera.outcome = ok_answer({"day": 3, "count": 138}, {"day": "4", "count": 1})
     await viewer.get("/cameras/1/recordings?month=2026-10")
     assert camera.asked == [("/storage/record_by_month", {"year": 2026, "month": 9})]
     assert "October 2026" in viewer.text
@@ -99,7 +83,7 @@ async def test_a_month_is_asked_for_counting_from_zero_and_shown_as_a_calendar(
 async def test_without_a_month_it_is_the_present_one_and_none_comes_after(
     viewer: Visitor, camera: SimulatedLink
 ) -> None:
-    camera.outcome = says()
+    camera.outcome = ok_answer()
     for address in ("/cameras/1/recordings", "/cameras/1/recordings?month=2026-13"):
         await viewer.get(address)
         assert viewer.response.status_code == 200
@@ -117,13 +101,13 @@ async def test_the_first_month_has_none_before_it(viewer: Visitor, camera: Simul
 
 
 async def test_the_page_is_there_before_the_camera_has_answered(
-    viewer: Visitor, hub: FakeServices
+    viewer: Visitor, hub: PageSite
 ) -> None:
     answered = trio.Event()
 
     async def wait(*args: object, **kwargs: object) -> DeviceAnswer:
         await answered.wait()
-        return says({"day": 3, "count": 138})
+        return ok_answer({"day": 3, "count": 138})
 
     hub.links["1"].request = wait  # type: ignore[method-assign]
     text = ""
@@ -188,7 +172,7 @@ async def test_a_look_at_the_head_of_a_page_asks_no_camera(
 
 
 async def test_who_leaves_before_the_answer_leaves_nothing_behind(
-    viewer: Visitor, hub: FakeServices
+    viewer: Visitor, hub: PageSite
 ) -> None:
     was_given_up = trio.Event()
 
@@ -222,7 +206,7 @@ async def test_a_day_is_a_list_with_its_times_as_the_camera_has_them(
     viewer: Visitor, camera: SimulatedLink
 ) -> None:
     rows = [*recordings("2026-10-03", "10:05:00"), {"filename": "<x>", "start_time": "noon"}]
-    camera.outcome = says(total_page=1, total_file=2, page_size=72, recordlist=rows)
+    camera.outcome = ok_answer(total_page=1, total_file=2, page_size=72, recordlist=rows)
     await viewer.get("/cameras/1/recordings/2026-10-03")
     assert camera.asked[0] == (
         "/storage/get_record_list",
@@ -247,26 +231,25 @@ async def test_what_began_the_day_before_is_drawn_from_midnight_on(
     viewer: Visitor, camera: SimulatedLink
 ) -> None:
     row = {"filename": "a", "start_time": "2026-10-02 23:50:00", "end_time": "2026-10-03 00:10:00"}
-    camera.outcome = says(total_file=1, recordlist=[row])
+    camera.outcome = ok_answer(total_file=1, recordlist=[row])
     await viewer.get("/cameras/1/recordings/2026-10-03")
     assert "2026-10-02 23:50:00 – 00:10:00" in viewer.text
     assert "M0.0 0h10.0v40" in viewer.text
 
 
 async def test_an_empty_day_says_so(viewer: Visitor, camera: SimulatedLink) -> None:
-    camera.outcome = says(total_file=0, recordlist=[])
+    camera.outcome = ok_answer(total_file=0, recordlist=[])
     await viewer.get("/cameras/1/recordings/2026-10-03")
     assert "no recordings for this day" in viewer.text
 
 
 @pytest.mark.parametrize("quirks", [Quirks(), Quirks(first_page=1)])
 async def test_a_long_day_goes_on_at_an_address_until_its_end(
-    hub: FakeServices, quirks: Quirks, monkeypatch: pytest.MonkeyPatch
+    hub: PageSite, quirks: Quirks, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("web.pages.camera.recordings.views._PAGE_SIZE", 10)
-    hub.connect(device("1", "Gate", "online"), quirks)
-    viewer = Visitor(hub)
-    await viewer.sign_in("viewer")
+    await hub.connect("Gate", quirks)
+    viewer = await Visitor.signed_in(hub, "viewer")
     address: str | None = _a_day_with_recordings(hub)
     found: list[str] = []
     for _ in range(40):
@@ -281,7 +264,7 @@ async def test_a_long_day_goes_on_at_an_address_until_its_end(
     assert len(found) == len(set(found)) == int(total[1]) == int(total[2]) > 20
 
 
-def _a_day_with_recordings(hub: FakeServices) -> str:
+def _a_day_with_recordings(hub: PageSite) -> str:
     state = hub.links["1"].state
     counts = counts_of_month(state.sn, 2026, 10, now=state.clock())
     day = max(counts, key=lambda one: one[1])[0]

@@ -7,41 +7,23 @@ import io
 import re
 from typing import Any
 
-import msgspec
 import pytest
-from msgspec import Raw
 from PIL import Image
 
 from hub.errors import DeviceLeft, DeviceRefused, DeviceSilent, HubError
 from hub.live.registry import DeviceAnswer
 from hub.simulator.faults import Quirks
-from tests.support.fake_commands import SimulatedLink
-from tests.support.fake_services import FakeServices, device
+from tests.support.page_site import PageSite
 from tests.support.photographer import Photographer, photo
+from tests.support.simulated_link import SimulatedLink, ok_answer
 
 FORM = {"threshold": "80", "from": "2026-11-24T12:00", "until": "2026-11-25T12:00:30"}
 
 
 @pytest.fixture
-def hub() -> FakeServices:
-    return FakeServices()
-
-
-@pytest.fixture
-def camera(hub: FakeServices) -> SimulatedLink:
-    return hub.connect(device("1", "Gate", "online"))
-
-
-@pytest.fixture
-async def guard(hub: FakeServices, camera: SimulatedLink) -> Photographer:
-    visitor = Photographer(hub)
-    await visitor.sign_in("guard")
-    await visitor.get("/cameras/1/search")
-    return visitor
-
-
-def says(**result: object) -> DeviceAnswer:
-    return DeviceAnswer(0, "OK", Raw(msgspec.json.encode(result)))
+async def guard(guard: Photographer, camera: SimulatedLink) -> Photographer:
+    await guard.get("/cameras/1/search")
+    return guard
 
 
 def match(score: int | None, time: str = "2026-11-25 08:00:00", **more: object) -> dict[str, Any]:
@@ -55,7 +37,7 @@ async def test_the_form_begins_with_the_last_day_in_the_zone_of_the_site(
     (end,) = re.findall(r'name="until" value="([^"]*)"', guard.text)
     assert (start[:10], end[:10]) == ("2026-11-24", "2026-11-25")
     assert start[10:] == end[10:]
-    assert str(guard.hub.site.zone_name()) in guard.text
+    assert str(guard.hub.services.site.zone_name()) in guard.text
     assert 'name="threshold" value="80" min="0" max="100"' in guard.text
     assert "Neither the photo nor the results are stored" in guard.text
     assert camera.asked == []
@@ -64,7 +46,7 @@ async def test_the_form_begins_with_the_last_day_in_the_zone_of_the_site(
 async def test_the_camera_is_asked_with_a_jpeg_and_its_own_times(
     guard: Photographer, camera: SimulatedLink
 ) -> None:
-    camera.outcome = says(total=0, face_list=[])
+    camera.outcome = ok_answer(total=0, face_list=[])
     await guard.send_photo("/cameras/1/search", photo("WEBP"), **FORM)
     ((uri, sent),) = camera.asked
     assert Image.open(io.BytesIO(base64.b64decode(sent.pop("photo")))).format == "JPEG"
@@ -81,7 +63,7 @@ async def test_the_camera_is_asked_with_a_jpeg_and_its_own_times(
 async def test_what_is_found_is_shown_best_first_with_its_pictures(
     guard: Photographer, camera: SimulatedLink
 ) -> None:
-    camera.outcome = says(
+    camera.outcome = ok_answer(
         total=4,
         face_list=[
             match(81),
@@ -108,7 +90,7 @@ async def test_what_is_found_is_shown_best_first_with_its_pictures(
 
 
 async def test_of_very_many_the_best_are_shown(guard: Photographer, camera: SimulatedLink) -> None:
-    camera.outcome = says(
+    camera.outcome = ok_answer(
         total=9000, face_list=[match(80 + n % 20) for n in range(300)] + [{"score": 5}]
     )
     await guard.send_photo("/cameras/1/search", photo(), **FORM)
@@ -123,7 +105,7 @@ async def test_of_very_many_the_best_are_shown(guard: Photographer, camera: Simu
 async def test_an_answer_of_which_nothing_can_be_read_is_told_apart_from_none(
     guard: Photographer, camera: SimulatedLink
 ) -> None:
-    camera.outcome = says(total=1, face_list=[{"score": 5}])
+    camera.outcome = ok_answer(total=1, face_list=[{"score": 5}])
     await guard.send_photo("/cameras/1/search", photo(), **FORM)
     assert "None of the camera's results could be read" in guard.text.replace("&#39;", "'")
 
@@ -132,7 +114,7 @@ async def test_the_page_is_there_before_the_camera_has_found_anything(
     guard: Photographer, camera: SimulatedLink
 ) -> None:
     """Sent piece by piece: the word that it searches comes before the answer."""
-    camera.outcome = says(total=1, face_list=[match(90)])
+    camera.outcome = ok_answer(total=1, face_list=[match(90)])
     await guard.send_photo("/cameras/1/search", photo(), **FORM)
     searching = guard.text.index("The camera is searching. This may take up to 30 seconds")
     assert searching < guard.text.index("1 capture looks like the photo")
@@ -144,7 +126,7 @@ async def test_the_page_is_there_before_the_camera_has_found_anything(
         (DeviceSilent("x"), "did not respond in time"),
         (DeviceLeft("x"), "disconnected before it responded"),
         (DeviceRefused(420, "no <face>"), "“no &lt;face&gt;” (code 420)"),
-        (says(face_list="none"), "could not be understood"),
+        (ok_answer(face_list="none"), "could not be understood"),
     ],
 )
 async def test_a_camera_in_trouble_is_a_sentence(
@@ -159,9 +141,9 @@ async def test_a_camera_in_trouble_is_a_sentence(
 
 @pytest.mark.parametrize("results", ["huge", "missing", "wrong"])
 async def test_whatever_the_camera_answers_the_page_is_whole(
-    hub: FakeServices, guard: Photographer, results: Any
+    hub: PageSite, guard: Photographer, results: Any
 ) -> None:
-    hub.connect(device("2", "Bay", "online"), Quirks(results=results))
+    await hub.connect("Bay", Quirks(results=results), did="2")
     await guard.send_photo("/cameras/2/search", photo(), **{**FORM, "threshold": "0"})
     assert guard.response.status_code == 200
     assert guard.text.rstrip().endswith("</html>")
@@ -209,7 +191,7 @@ async def test_a_form_of_another_page_searches_for_nobody(
 
 
 async def test_a_search_leaves_nothing_behind(guard: Photographer, camera: SimulatedLink) -> None:
-    camera.outcome = says(total=1, face_list=[match(90)])
+    camera.outcome = ok_answer(total=1, face_list=[match(90)])
     await guard.send_photo("/cameras/1/search", photo(), **FORM)
     assert guard.response.headers["Cache-Control"] == "no-store"
     await guard.get("/cameras/1/search")

@@ -21,8 +21,8 @@ from hub.wire.commands.dialect import SET_FACE, SET_RECORDING
 from hub.wire.commands.field_specs import field_specs
 from hub.wire.commands.messages import FaceParam, RecordParam
 from tests.support.browsing import Visitor
-from tests.support.fake_commands import SimulatedLink
-from tests.support.fake_services import FakeServices, device
+from tests.support.page_site import PageSite
+from tests.support.simulated_link import SimulatedLink
 from web.pages.camera.settings.forms import FACE, RECORDING, SettingForm, param_values
 
 FACE_VALUES = param_values(SET_FACE.example)
@@ -30,21 +30,9 @@ RECORD_VALUES = param_values(SET_RECORDING.example)
 
 
 @pytest.fixture
-def hub() -> FakeServices:
-    return FakeServices()
-
-
-@pytest.fixture
-def camera(hub: FakeServices) -> SimulatedLink:
-    return hub.connect(device("1", "Gate", "online"))
-
-
-@pytest.fixture
-async def admin(hub: FakeServices, camera: SimulatedLink) -> Visitor:
-    visitor = Visitor(hub)
-    await visitor.sign_in()
-    await visitor.get("/cameras/1/settings")
-    return visitor
+async def admin(admin: Visitor, camera: SimulatedLink) -> Visitor:
+    await admin.get("/cameras/1/settings")
+    return admin
 
 
 def field(page: str, name: str) -> str:
@@ -86,7 +74,7 @@ async def test_a_camera_takes_its_face_settings(admin: Visitor, camera: Simulate
     assert sent["play_audio_white"] is False
     assert "play_audio_vip" not in sent
     assert sent["alarm_out"] == {"interval": 10, "alarm_push": True}
-    assert admin.hub.accounts.audited == [("user admin", "device.set_face", "1")]
+    assert await admin.hub.audited() == [("user admin", "device.set_face", "1")]
     await admin.get(admin.goes_to)
     assert "The camera has applied the settings for faces and people." in admin.text
     assert "Applied by the camera on " in admin.text
@@ -98,7 +86,7 @@ async def test_a_camera_takes_its_recording_settings(admin: Visitor, camera: Sim
     await admin.send("/cameras/1/settings/recording", **{**RECORD_VALUES, "strategy": "1"})
     assert admin.goes_to == "/cameras/1/settings?done=recording-set"
     assert camera.asked[0][1]["strategy"] == 1
-    assert admin.hub.accounts.audited == [("user admin", "device.set_recording", "1")]
+    assert await admin.hub.audited() == [("user admin", "device.set_recording", "1")]
 
 
 @pytest.mark.parametrize(
@@ -133,7 +121,7 @@ async def test_a_value_out_of_its_bounds_is_marked_kept_and_not_sent(
     )
     assert 'value="3"' in field(admin.text, other)
     assert camera.asked == []
-    assert admin.hub.accounts.audited == []
+    assert await admin.hub.audited() == []
 
 
 async def test_a_refusal_keeps_the_values_and_is_remembered(
@@ -171,7 +159,7 @@ async def test_whatever_a_camera_does_instead_is_a_sentence(
     assert admin.response.status_code == error.status
     assert sentence in admin.text.replace("&#39;", "'")
     # It is in the audit log where the camera may have done it all the same.
-    assert len(admin.hub.accounts.audited) == may_be_done
+    assert len(await admin.hub.audited()) == may_be_done
     doubt = "The change may have been made anyway." in admin.text
     assert doubt == isinstance(error, Unanswered)
 
@@ -186,7 +174,7 @@ async def test_restarting_asks_once_and_names_the_camera(
     await admin.send("/cameras/1/reboot", delay="5")
     assert admin.goes_to == "/cameras/1?done=rebooting"
     assert camera.asked == [("/system/maintain/reboot", {"delay_ms": 5000})]
-    assert admin.hub.accounts.audited == [("user admin", "device.reboot", "1")]
+    assert await admin.hub.audited() == [("user admin", "device.reboot", "1")]
 
 
 @pytest.mark.parametrize("delay", ["-1", "soon", "", "1.5", "２", "2147484", "9" * 5000])
@@ -199,20 +187,18 @@ async def test_a_delay_that_is_none_is_refused(
     assert camera.asked == []
 
 
-async def test_of_a_camera_that_is_away_the_settings_can_still_be_seen(hub: FakeServices) -> None:
-    hub.devices.put(device("1", "Gate", "offline"))
-    admin = Visitor(hub)
-    await admin.sign_in()
+async def test_of_a_camera_that_is_away_the_settings_can_still_be_seen(hub: PageSite) -> None:
+    await hub.enrol()
+    admin = await Visitor.signed_in(hub)
     await admin.get("/cameras/1/settings")
     assert "You can change its settings once it is back" in admin.text
 
 
 @pytest.mark.parametrize("role", ["guard", "viewer"])
 @pytest.mark.parametrize("path", ["/cameras/1/settings", "/cameras/1/reboot"])
-async def test_settings_are_for_administrators(hub: FakeServices, path: str, role: str) -> None:
-    hub.connect(device("1", "Gate", "online"))
-    visitor = Visitor(hub)
-    await visitor.sign_in(role)
+async def test_settings_are_for_administrators(hub: PageSite, path: str, role: str) -> None:
+    await hub.connect()
+    visitor = await Visitor.signed_in(hub, role)
     await visitor.get("/cameras/1")
     assert "/cameras/1/settings" not in visitor.text
     assert "/cameras/1/reboot" not in visitor.text

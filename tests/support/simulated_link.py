@@ -1,4 +1,4 @@
-"""Devices that answer, behind the real service of commands and without a connection."""
+"""The link of a simulated camera, without a connection."""
 
 from __future__ import annotations
 
@@ -25,14 +25,25 @@ from hub.simulator.scenario.population import make_population
 from hub.wire.envelope import Request, Response, decode_frame
 
 
+def ok_answer(*rows: object, **result: object) -> DeviceAnswer:
+    """An answer whose result is this object, or these rows."""
+    return DeviceAnswer(0, "OK", Raw(msgspec.json.encode(result or rows)))
+
+
 class SimulatedLink:
     """The connection to a simulated camera, as the hub sees it. `asked` is what it was sent."""
 
-    def __init__(self, name: str, now: Callable[[], float], *, quirks: Quirks = FAULTLESS) -> None:
-        identity = CameraIdentity(
-            sn=f"SIM{name}", code="12345678", private_key="", name=name, place="gate"
-        )
+    def __init__(
+        self, did: str, sn: str, now: Callable[[], float], *, quirks: Quirks = FAULTLESS
+    ) -> None:
+        identity = CameraIdentity(sn=sn, code="12345678", private_key="", name=sn, place="gate")
+        self.did = did
+        self.sn = sn
+        self.address = "192.168.1.77"
+        self.ip = f"192.168.1.{int(did) % 200 + 10}"
+        self.since = round(now() * 1000) - 3_600_000
         self.state = DeviceState(identity, make_population(1), now=now, preload_faces=True)
+        self.closed: str | None = None
         self.asked: list[tuple[str, Any]] = []
         #: What it does instead of answering, or the answer that it gives to everything.
         self.outcome: HubError | DeviceAnswer | None = None
@@ -57,6 +68,12 @@ class SimulatedLink:
         finally:
             if on_free is not None:
                 on_free()
+
+    def close(self, reason: str) -> None:
+        self.closed = reason
+
+    async def hold_back(self, seconds: float) -> None:
+        raise NotImplementedError
 
     async def _answer(self, request: Request) -> DeviceAnswer:
         steps = self._responder.respond(request)
