@@ -240,7 +240,7 @@ async def _run_parts(
                     await start("the simulated cameras", partial(visitors, services))
                 await announce(services)
                 # Whoever waits for /healthz finds what was announced, too.
-                services.health.serving()
+                services.health.mark_serving()
                 if manager is not None:
                     manager.ready()
                 await closing.wait()

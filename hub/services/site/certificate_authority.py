@@ -1,8 +1,8 @@
-"""The site's own certificate authority: made at the first run, it signs the hub's certificates.
+"""The site's own certificate authority, which signs the hub's certificates.
 
-Its key is RSA, so that a camera that knows nothing newer can check what it signs. The certificates
-are short-lived and for the host's names and addresses; the authority lives ten years, and whoever
-was told to trust it need not be told again.
+It is made at the first run. Its key is RSA, which old cameras can verify. The hub's certificates
+are short-lived and hold the host's names and addresses; the authority is valid for ten years, so
+that browsers and cameras have to be told to trust it only once.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from hub.errors import StartFault
 
-_AUTHORITY_LIFE = datetime.timedelta(days=3652)
-#: Browsers take no server certificate that lives longer than 398 days.
-_LEAF_LIFE = datetime.timedelta(days=397)
-#: So much before its end a certificate is replaced.
+_AUTHORITY_LIFETIME = datetime.timedelta(days=3652)
+#: Browsers reject server certificates that are valid for more than 398 days.
+_LEAF_LIFETIME = datetime.timedelta(days=397)
+#: A certificate is replaced this long before it expires.
 _RENEWAL_MARGIN = datetime.timedelta(days=30)
-#: Cameras with slow clocks must not find it "not yet valid".
+#: Certificates are valid from this long ago, for cameras whose clocks are slow.
 _BACKDATED = datetime.timedelta(days=1)
-_NOTHING = datetime.timedelta(0)
-#: A clock that stands before this has lost its battery.
+_ZERO = datetime.timedelta(0)
+#: A clock that shows an earlier time was never set, or lost its battery.
 EARLIEST_PLAUSIBLE = datetime.datetime(2025, 1, 1, tzinfo=datetime.UTC).timestamp()
 _AUTHORITY_KEY_BITS = 3072
 _LEAF_KEY_BITS = 2048
@@ -47,7 +47,7 @@ def new_ecdsa_key() -> ec.EllipticCurvePrivateKey:
 
 
 class Authority:
-    """A certificate in `ca.crt`, and the key to it in `ca.key`, which is read only to sign."""
+    """The certificate in `ca.crt`. Its key, `ca.key`, is read only to sign."""
 
     def __init__(self, directory: Path, certificate: x509.Certificate) -> None:
         self._directory = directory
@@ -55,9 +55,9 @@ class Authority:
 
     @classmethod
     def open(cls, directory: Path, now: float) -> Authority:
-        """The authority in `directory`; made, or renewed with the same key, where need be.
+        """Read the authority in `directory`; make it, or renew it with the same key, if needed.
 
-        Raises StartFault where the files do not fit together, or cannot be read or written.
+        Raises StartFault where the files do not match each other, or cannot be read or written.
         """
         cert_file, key_file = directory / "ca.crt", directory / "ca.key"
         try:
@@ -65,7 +65,7 @@ class Authority:
             if certificate is None and not key_file.exists():
                 key = rsa.generate_private_key(public_exponent=65537, key_size=_AUTHORITY_KEY_BITS)
                 write_file(key_file, key_pem(key), secret=True)
-            if certificate is None or is_due(certificate, now, outlive=_LEAF_LIFE):
+            if certificate is None or is_due(certificate, now, outlive=_LEAF_LIFETIME):
                 certificate = _self_signed(_read_key(directory, certificate), certificate, now)
                 write_file(cert_file, certificate_pem(certificate))
         except OSError as error:
@@ -75,9 +75,9 @@ class Authority:
         return cls(directory, certificate)
 
     def issue(self, key: LeafKey, names: Iterable[str], now: float) -> x509.Certificate:
-        """A server's certificate for `names`: names of hosts and addresses. Raises StartFault."""
+        """Sign a server certificate for these host names and IP addresses. Raises StartFault."""
         issuer = self.certificate
-        # Where the host's clock went back, it still has to lie within the authority's life.
+        # Even after the clock went back, it must not begin before the authority's own.
         start = max(_utc(now) - _BACKDATED, issuer.not_valid_before_utc)
         identifier = issuer.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
         return (
@@ -87,7 +87,7 @@ class Authority:
             .public_key(key.public_key())
             .serial_number(x509.random_serial_number())
             .not_valid_before(start)
-            .not_valid_after(min(start + _LEAF_LIFE, issuer.not_valid_after_utc))
+            .not_valid_after(min(start + _LEAF_LIFETIME, issuer.not_valid_after_utc))
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
             .add_extension(_leaf_usage(key), critical=True)
             .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
@@ -103,6 +103,7 @@ class Authority:
         )
 
     def signed(self, certificate: x509.Certificate) -> bool:
+        """Whether the certificate was issued by this authority."""
         try:
             certificate.verify_directly_issued_by(self.certificate)
         except (ValueError, TypeError, InvalidSignature):
@@ -111,8 +112,8 @@ class Authority:
 
 
 _REMEDY = (
-    "restore it from a backup, or remove the folder {} to have a new authority made "
-    "(browsers and cameras have to be told to trust that one)"
+    "restore it from a backup, or delete the folder {} to create a new authority "
+    "(which browsers and cameras then have to trust)"
 )
 
 
@@ -129,6 +130,7 @@ def key_pem(key: LeafKey) -> bytes:
 
 
 def names_in(certificate: x509.Certificate) -> frozenset[str]:
+    """The host names and IP addresses of a certificate."""
     try:
         extension = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName)
     except x509.ExtensionNotFound:
@@ -139,12 +141,12 @@ def names_in(certificate: x509.Certificate) -> frozenset[str]:
 
 
 def is_due(
-    certificate: x509.Certificate, now: float, *, outlive: datetime.timedelta = _NOTHING
+    certificate: x509.Certificate, now: float, *, outlive: datetime.timedelta = _ZERO
 ) -> bool:
-    """Whether to make another in its place: it ends soon, or does not hold yet.
+    """Whether to replace a certificate: it expires soon, or is not valid yet.
 
-    `outlive`: what it signs today lives so long. While the clock is plainly wrong nothing is due:
-    what is there is better than anything that could be made now.
+    `outlive` is how long it has to remain valid, for what it signs today. While the clock is
+    plainly wrong nothing is due: a certificate made now would be worse.
     """
     if now < EARLIEST_PLAUSIBLE:
         return False
@@ -153,7 +155,7 @@ def is_due(
 
 
 def write_file(path: Path, data: bytes, *, secret: bool = False) -> None:
-    """Write a file whole or not at all; a secret one can be read by its owner only."""
+    """Write a file atomically and durably; only its owner can read a secret one. Raises OSError."""
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
     try:
@@ -179,7 +181,7 @@ def _read_key(directory: Path, certificate: x509.Certificate | None) -> rsa.RSAP
     except (ValueError, TypeError, UnsupportedAlgorithm):
         key = None
     if not isinstance(key, rsa.RSAPrivateKey):
-        raise StartFault(f"{path} holds no RSA key; {_REMEDY.format(directory)}")
+        raise StartFault(f"{path} contains no RSA key; {_REMEDY.format(directory)}")
     if certificate and certificate.public_key() != key.public_key():
         raise StartFault(f"{path} is not the key of ca.crt beside it; {_REMEDY.format(directory)}")
     return key
@@ -189,13 +191,14 @@ def _read_certificate(path: Path) -> x509.Certificate:
     try:
         return x509.load_pem_x509_certificate(path.read_bytes())
     except ValueError:
-        raise StartFault(f"{path} holds no certificate; {_REMEDY.format(path.parent)}") from None
+        raise StartFault(f"{path} contains no certificate; {_REMEDY.format(path.parent)}") from None
 
 
 def _self_signed(
     key: rsa.RSAPrivateKey, before: x509.Certificate | None, now: float
 ) -> x509.Certificate:
-    """With the same name and key as `before`, what either of the two signed holds under both."""
+    """The authority's certificate. It keeps the name of the one `before`, so that certificates
+    signed by either are valid under both."""
     start = _utc(now) - _BACKDATED
     name = before.subject if before else _name(f"sitehub authority {secrets.token_hex(3)}")
     public_key = key.public_key()
@@ -206,7 +209,7 @@ def _self_signed(
         .public_key(public_key)
         .serial_number(x509.random_serial_number())
         .not_valid_before(start)
-        .not_valid_after(start + _AUTHORITY_LIFE)
+        .not_valid_after(start + _AUTHORITY_LIFETIME)
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         .add_extension(_usage(key_cert_sign=True, crl_sign=True), critical=True)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(public_key), critical=False)
@@ -215,7 +218,7 @@ def _self_signed(
 
 
 def _leaf_usage(key: LeafKey) -> x509.KeyUsage:
-    # An old camera may know no other exchange than one that encrypts with the RSA key.
+    # Old cameras may support only the key exchange that encrypts with the RSA key.
     return _usage(digital_signature=True, key_encipherment=isinstance(key, rsa.RSAPrivateKey))
 
 

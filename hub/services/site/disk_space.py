@@ -1,4 +1,7 @@
-"""The room that the disk keeps: for records the oldest day goes, all else is refused."""
+"""How much of the disk has to stay free.
+
+When space runs short, the oldest day of records is dropped, and firmware files are refused.
+"""
 
 from __future__ import annotations
 
@@ -12,29 +15,32 @@ from hub.log import limited
 log = logging.getLogger(__name__)
 
 GB = 1_000_000_000
-#: Less than this is a full disk, whatever `store.min_free_gb` allows.
+#: The disk counts as full below this, whatever `store.min_free_gb` says.
 _FULL_BYTES = 4_000_000
 
 
 class Shortage(Struct, frozen=True):
-    """There is less room than there should be."""
+    """Less disk space is free than is wanted."""
 
     free_bytes: int
     wanted_bytes: int
 
 
 class DiskSpace:
-    """`min_free_gb`: what should be free on the disk at any time."""
+    """Compares the free space with `min_free_gb`, the setting of what has to stay free.
+
+    `free_bytes` gives the free space of the disk, or raises OSError.
+    """
 
     def __init__(self, min_free_gb: float, free_bytes: Callable[[], int]) -> None:
         self._wanted = max(int(min_free_gb * GB), _FULL_BYTES)
         self._free_bytes = free_bytes
 
     def shortage(self, more: int = 0) -> Shortage | None:
-        """What it comes to with so many bytes more; None where there is room, or none can tell."""
+        """The shortage after writing `more` bytes; None if there is none, or it is not known."""
         try:
             free = self._free_bytes() - more
         except OSError as error:
-            limited(log, logging.WARNING, "disk", "the room on the disk is not known: %s", error)
+            limited(log, logging.WARNING, "disk", "cannot read the free disk space: %s", error)
             return None
         return Shortage(free, self._wanted) if free < self._wanted else None

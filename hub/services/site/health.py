@@ -1,7 +1,7 @@
-"""What is not well with the hub, in plain words: for /healthz and for the page.
+"""Problems of the hub, for /healthz and for the pages.
 
-Codes, and what their `args` hold for a translation; those marked ! are faults, with which the hub
-does not do its work:
+The codes, and the `args` of each for its translation. Those marked ! are faults: the hub cannot do
+its work.
 
     starting              !
     cannot-store          ! reason
@@ -31,7 +31,7 @@ from hub.services.site.disk_space import GB
 from hub.services.site.maintenance import Maintenance
 from hub.store.db import Store
 
-Fault = Literal[
+FaultCode = Literal[
     "starting",
     "cannot-store",
     "damaged",
@@ -39,28 +39,28 @@ Fault = Literal[
     "certificate-ended",
     "certificate-early",
 ]
-Notice = Literal["clock-went-back", "certificate-ends", "certificate-stays", "disk-low"]
+NoticeCode = Literal["clock-went-back", "certificate-ends", "certificate-stays", "disk-low"]
 
-_LOOK_SECONDS = 2
+_CHECK_SECONDS = 2
 _DAY_SECONDS = 86_400
-#: A certificate of ours is renewed 30 days before its end: so late, something prevents it.
-_CERTIFICATE_DAYS = 14
+#: The hub renews its certificate 30 days before the end. Later than this, something prevents it.
+_EXPIRY_NOTICE_DAYS = 14
 
 
 class HealthReason(Struct, frozen=True):
-    """Something that a person should see to; `text` is a plain English sentence."""
+    """A problem that needs a person. `text` is an English sentence, `args` are its values."""
 
-    code: Fault | Notice
+    code: FaultCode | NoticeCode
     text: str
     args: dict[str, str] = {}
 
     @property
     def is_fault(self) -> bool:
-        return self.code in get_args(Fault)
+        return self.code in get_args(FaultCode)
 
 
 class Health:
-    """Looks at the parts when it is asked; run() tells the pages when the answer changes."""
+    """Finds the problems of the hub's parts. run() publishes a change when they change."""
 
     def __init__(
         self,
@@ -76,44 +76,45 @@ class Health:
         self._maintenance = maintenance
         self._change_feed = change_feed
         self._now = now
-        self._serves = False
+        self._is_serving = False
 
-    def serving(self) -> None:
-        """Every port is open: what /healthz waits for."""
-        self._serves = True
+    def mark_serving(self) -> None:
+        """Note that every port is open; until then the hub is "starting"."""
+        self._is_serving = True
 
     def reasons(self) -> list[HealthReason]:
-        """All that is not well, the worst first; empty when all is."""
-        found = list(self._look())
+        """All problems, faults first."""
+        found = list(self._find())
         return sorted(found, key=lambda reason: not reason.is_fault)
 
     def faults(self) -> list[HealthReason]:
-        """What keeps the hub from its work, so that /healthz says 503."""
-        return [reason for reason in self._look() if reason.is_fault]
+        """The problems for which /healthz answers 503."""
+        return [reason for reason in self._find() if reason.is_fault]
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Check every 2 s, until cancelled, and publish a change when the problems change."""
         task_status.started()
         shown = self.reasons()
         while True:
-            await trio.sleep(_LOOK_SECONDS)
+            await trio.sleep(_CHECK_SECONDS)
             if (current := self.reasons()) != shown:
                 self._change_feed.publish([Change("health")])
             shown = current
 
-    def _look(self) -> Iterator[HealthReason]:
-        if not self._serves:
+    def _find(self) -> Iterator[HealthReason]:
+        if not self._is_serving:
             yield HealthReason("starting", "the hub is starting")
             return
-        yield from self._look_at_the_store()
+        yield from self._check_store()
         if self._now() < EARLIEST_PLAUSIBLE:
             clock = f"{_utc(self._now()):%Y-%m-%d %H:%M} UTC"
-            text = f"the clock of this host is wrong: it says {clock}"
+            text = f"the clock of this host is wrong: it shows {clock}"
             yield HealthReason("clock-unset", text, {"clock": clock})
         else:
-            yield from self._look_at_the_calendar()
-            yield from self._look_at_the_certificate()
+            yield from self._check_record_days()
+            yield from self._check_certificate()
 
-    def _look_at_the_store(self) -> Iterator[HealthReason]:
+    def _check_store(self) -> Iterator[HealthReason]:
         health = self._store.health
         if not health.storable:
             yield HealthReason(
@@ -129,47 +130,49 @@ class Health:
             free, wanted = f"{shortage.free_bytes / GB:.1f}", f"{shortage.wanted_bytes / GB:g}"
             yield HealthReason(
                 "disk-low",
-                f"only {free} GB are free on the disk, {wanted} GB should be, "
-                "and no older day can be dropped",
+                f"only {free} GB of disk space is free, {wanted} GB is needed, "
+                "and no older day is left to drop",
                 {"free": free, "wanted": wanted},
             )
 
-    def _look_at_the_calendar(self) -> Iterator[HealthReason]:
+    def _check_record_days(self) -> Iterator[HealthReason]:
         days = self._store.retention.days()
         if days and date.fromisoformat(days[-1].day) > self._tomorrow():
             yield HealthReason(
                 "clock-went-back",
-                f"there are records of {days[-1].day}, which is yet to come: "
-                "the clock of this host is wrong, or was when they came",
+                f"there are records dated {days[-1].day}, which is in the future: "
+                "the clock of this host is wrong, or was wrong when they arrived",
                 {"day": days[-1].day},
             )
 
     def _tomorrow(self) -> date:
         return _utc(self._now()).date() + timedelta(days=1)
 
-    def _look_at_the_certificate(self) -> Iterator[HealthReason]:
+    def _check_certificate(self) -> Iterator[HealthReason]:
         now, certificates = self._now(), self._certificates
         left = certificates.expires_at - now
         day = f"{_utc(certificates.expires_at):%Y-%m-%d}"
         if left <= 0:
-            yield HealthReason("certificate-ended", f"the certificate ended on {day}", {"day": day})
-        elif left < _CERTIFICATE_DAYS * _DAY_SECONDS:
+            yield HealthReason(
+                "certificate-ended", f"the certificate expired on {day}", {"day": day}
+            )
+        elif left < _EXPIRY_NOTICE_DAYS * _DAY_SECONDS:
             days = f"{left / _DAY_SECONDS:.0f}"
             yield HealthReason(
                 "certificate-ends",
-                f"the certificate ends on {day}, in {days} days",
+                f"the certificate expires on {day}, in {days} days",
                 {"day": day, "days": days},
             )
         if now < certificates.starts_at:
             begin = f"{_utc(certificates.starts_at):%Y-%m-%d}"
             yield HealthReason(
-                "certificate-early", f"the certificate holds from {begin} on", {"day": begin}
+                "certificate-early", f"the certificate is not valid before {begin}", {"day": begin}
             )
-        if certificates.trouble:
+        if certificates.problem:
             yield HealthReason(
                 "certificate-stays",
-                f"the certificate stays as it is: {certificates.trouble}",
-                {"reason": certificates.trouble},
+                f"the certificate could not be renewed: {certificates.problem}",
+                {"reason": certificates.problem},
             )
 
 

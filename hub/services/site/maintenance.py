@@ -1,7 +1,7 @@
 """Maintenance: retention, free disk space, expired rows, and the nightly check of the database.
 
-Whole days go, the oldest first; never the one that is being written. Where that is all there is
-and the disk fills up, the store refuses uploads by itself until there is room again.
+Retention drops whole days, the oldest first, but never the day that is being written. If the disk
+fills up when only that day is left, the store refuses uploads until space is free again.
 """
 
 from __future__ import annotations
@@ -21,63 +21,68 @@ from hub.store.db import Store
 
 log = logging.getLogger(__name__)
 
-_GUARD_SECONDS = 10
+_DISK_CHECK_SECONDS = 10
 _PRUNE_SECONDS = 3600
-_LOOK_AT_THE_CLOCK_SECONDS = 60
-#: When guards look at the wall least.
+_CLOCK_CHECK_SECONDS = 60
+#: The hour of the site's zone when the nightly work begins.
 _NIGHT_HOUR = 3
+#: A clock that was set by more than this is not trusted for a day.
 _CLOCK_JUMP_SECONDS = 3600
-_AFTER_A_JUMP_SECONDS = 86_400
+_DISTRUST_SECONDS = 86_400
 
 
 class Maintenance:
-    """Keeps the store within its limits. `shortage`: there is one, and nothing left may go."""
+    """Keeps the store within its limits: age, size, and free disk space.
+
+    `shortage` is set while too little disk space is free and no older day is left to drop.
+    """
 
     def __init__(
         self,
         store: Store,
         config: Storage,
-        room: DiskSpace,
+        disk_space: DiskSpace,
         *,
         now: Callable[[], float],
         zone: Callable[[], tzinfo],
     ) -> None:
         self._store = store
         self._config = config
-        self._room = room
+        self._disk_space = disk_space
         self._now = now
         self._zone = zone
         self._dropping = trio.Lock()
         self.shortage: Shortage | None = None
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Run until cancelled. Errors of the store are logged, and the step is tried again."""
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(self._guard_the_disk)
+            nursery.start_soon(self._watch_disk_space)
             nursery.start_soon(self._prune_every_hour)
-            nursery.start_soon(self._wait_for_nights)
+            nursery.start_soon(self._work_every_night)
             task_status.started()
 
-    async def _guard_the_disk(self) -> None:
+    async def _watch_disk_space(self) -> None:
         while True:
-            await self._drop_while(self._is_too_much)
-            self.shortage = self._room.shortage()
-            await trio.sleep(_GUARD_SECONDS)
+            await self._drop_while(self._exceeds_space)
+            self.shortage = self._disk_space.shortage()
+            await trio.sleep(_DISK_CHECK_SECONDS)
 
     async def _prune_every_hour(self) -> None:
         while True:
             try:
                 await self._prune()
             except HubError as error:
-                _tell("what has expired is forgotten later", error)
+                _log_postponed("expired tokens and sessions are removed later", error)
             await trio.sleep(_PRUNE_SECONDS)
 
-    async def _wait_for_nights(self) -> None:
-        """Age is looked at soon after the start, and every night; the database every night."""
-        clock = _ClockWatch(self._now)
+    async def _work_every_night(self) -> None:
+        """Drop old days at the start and every night, and check the database every night."""
+        clock = _ClockMonitor(self._now)
         night = self._night()
         await self._drop_by_age()
         while True:
-            await trio.sleep(_LOOK_AT_THE_CLOCK_SECONDS)
+            await trio.sleep(_CLOCK_CHECK_SECONDS)
             trusted = clock.is_steady()
             if self._night() == night:
                 continue
@@ -85,7 +90,7 @@ class Maintenance:
             if trusted:
                 await self._drop_by_age()
             else:
-                log.warning("no records are dropped by age tonight: the clock was set lately")
+                log.warning("no records are dropped by age tonight: the clock was set recently")
             await self._store.check()
 
     async def _prune(self) -> None:
@@ -96,56 +101,56 @@ class Maintenance:
         )
 
     async def _drop_by_age(self) -> None:
-        await self._drop_while(self._is_too_old)
+        await self._drop_while(self._exceeds_age)
         kept_since = self._now() - timedelta(days=self._config.keep_days).total_seconds()
         try:
             await self._store.device_pictures.drop_older(int(kept_since * 1000))
         except HubError as error:
-            _tell("pictures that were read from devices are dropped later", error)
+            _log_postponed("pictures read from devices are dropped later", error)
 
     async def _drop_while(self, reason: Callable[[str], str]) -> None:
-        """Drop the oldest day while `reason` gives one."""
+        """Drop the oldest day as long as `reason` returns one for it."""
         async with self._dropping:
-            while (oldest := self._oldest()) and (why := reason(oldest)):
+            while (oldest := self._oldest_droppable()) and (why := reason(oldest)):
                 log.info("dropping %s: %s", oldest, why)
                 try:
                     await self._store.retention.drop_day(oldest)
                 except HubError as error:
-                    _tell(f"{oldest} is dropped later", error)
+                    _log_postponed(f"{oldest} is dropped later", error)
                     return
 
-    def _oldest(self) -> str | None:
-        """The oldest day that may go: today, in UTC as the packs are, is being written."""
+    def _oldest_droppable(self) -> str | None:
+        """The oldest day before today. Today's pack, of the day in UTC, is being written."""
         days = [use.day for use in self._store.retention.days()]
         return days[0] if days and days[0] < self._today().isoformat() else None
 
     def _today(self) -> date:
         return datetime.fromtimestamp(self._now(), UTC).date()
 
-    def _is_too_old(self, day: str) -> str:
+    def _exceeds_age(self, day: str) -> str:
         kept = self._config.keep_days
         if date.fromisoformat(day) < self._today() - timedelta(days=kept):
             return f"it is more than {kept} days old"
         return ""
 
-    def _is_too_much(self, day: str) -> str:
+    def _exceeds_space(self, day: str) -> str:
         stored = sum(use.bytes for use in self._store.retention.days())
         if self._config.max_gb and stored > self._config.max_gb * GB:
             return f"the pictures take more than {self._config.max_gb:g} GB"
-        if shortage := self._room.shortage():
-            return f"only {shortage.free_bytes / GB:.1f} GB are free on the disk"
+        if shortage := self._disk_space.shortage():
+            return f"only {shortage.free_bytes / GB:.1f} GB of disk space is free"
         return ""
 
     def _night(self) -> date:
-        """Another one from three o'clock of the site's zone on."""
+        """The date of the current night, which begins at 3 o'clock in the site's zone."""
         local = datetime.fromtimestamp(self._now(), self._zone())
         return (local - timedelta(hours=_NIGHT_HOUR)).date()
 
 
-class _ClockWatch:
-    """Whether the wall clock runs as time does.
+class _ClockMonitor:
+    """Notices when the wall clock is set, by comparing it with trio's clock.
 
-    Somebody who sets the year wrong for a minute must not lose every record of the site.
+    Setting the year wrong for a minute must not drop every record of the site.
     """
 
     def __init__(self, now: Callable[[], float]) -> None:
@@ -154,14 +159,14 @@ class _ClockWatch:
         self._steady_from = trio.current_time()
 
     def is_steady(self) -> bool:
-        """Whether it has not jumped for a day, as far as was looked."""
+        """Compare the clocks. Returns whether the wall clock has not jumped for a day."""
         offset = self._now() - trio.current_time()
         if abs(offset - self._offset) > _CLOCK_JUMP_SECONDS:
-            self._steady_from = trio.current_time() + _AFTER_A_JUMP_SECONDS
+            self._steady_from = trio.current_time() + _DISTRUST_SECONDS
             log.warning("the clock jumped by %.0f s", offset - self._offset)
         self._offset = offset
         return trio.current_time() >= self._steady_from
 
 
-def _tell(what: str, error: Exception) -> None:
+def _log_postponed(what: str, error: Exception) -> None:
     limited(log, logging.WARNING, what, "%s: %s", what, error)

@@ -1,4 +1,4 @@
-"""The site itself: its name, zone and language, and the addresses at which cameras reach it."""
+"""The site: its name, time zone and language, and the addresses at which cameras reach the hub."""
 
 from __future__ import annotations
 
@@ -22,12 +22,17 @@ if TYPE_CHECKING:
 Language = Literal["auto", "zh", "en"]
 LANGUAGES: tuple[Language, ...] = get_args(Language)
 
-_LONGEST_NAME = 100
-#: Interfaces of containers and virtual machines: no camera is there, most likely.
-_VIRTUAL = ("docker", "br-", "veth", "virbr", "vmnet", "vboxnet", "cni", "podman", "vethernet")
+MAX_NAME_LENGTH = 100
+#: Interfaces of containers and virtual machines, where cameras are unlikely.
+_VIRTUAL_PREFIXES = (
+    *("docker", "br-", "veth", "cni", "podman"),
+    *("virbr", "vmnet", "vboxnet", "vethernet"),
+)
 
 
 class SiteSettings(Struct, frozen=True):
+    """What an administrator sets, not checked yet; see Site.check()."""
+
     name: str
     #: An IANA name, "Asia/Shanghai".
     zone: str
@@ -35,7 +40,7 @@ class SiteSettings(Struct, frozen=True):
 
 
 class Site:
-    """What was set on the page counts; else the configuration; else what the host says."""
+    """Settings of the site: those set on the page, else the configuration, else the host's own."""
 
     def __init__(
         self,
@@ -52,29 +57,32 @@ class Site:
         self._host_zone = _host_zone_name()
 
     def name(self) -> str:
+        """The name; the host's where none is set."""
         return self._settings.get("site.name") or self._config.site.name or socket.gethostname()
 
     def zone_name(self) -> str:
+        """The IANA name of the time zone."""
         return self._settings.get("site.timezone") or self._config.site.timezone or self._host_zone
 
     def zone(self) -> ZoneInfo:
+        """The time zone."""
         return ZoneInfo(self.zone_name())
 
     def language(self) -> Language:
-        """`auto`: as each browser asks."""
+        """The language of the pages; `auto` is that of each browser."""
         chosen = self._settings.get("site.language")
         return _language(chosen) if chosen else self._config.site.language
 
     def check(self, new: SiteSettings) -> None:
-        """Raises BadParameter naming "name", "zone" or "language"."""
+        """Raise BadParameter for the field "name", "zone" or "language" unless all are valid."""
         name = new.name.strip()
-        if not 1 <= len(name) <= _LONGEST_NAME or not name.isprintable():
-            raise BadParameter(f"1 to {_LONGEST_NAME} printable characters", field="name")
+        if not 1 <= len(name) <= MAX_NAME_LENGTH or not name.isprintable():
+            raise BadParameter(f"1 to {MAX_NAME_LENGTH} printable characters", field="name")
         check_zone(new.zone)
         _language(new.language)
 
     async def set(self, new: SiteSettings) -> None:
-        """Holds at once, and after a restart. Raises BadParameter as `check` does."""
+        """Store the settings, which apply at once. Raises BadParameter as check() does."""
         self.check(new)
         await self._settings.set("site.name", new.name.strip())
         await self._settings.set("site.timezone", new.zone)
@@ -82,7 +90,10 @@ class Site:
         self._change_feed.publish([Change("site", "")])
 
     def addresses(self) -> list[str]:
-        """This host's addresses on the network, the likeliest first; none of loopback."""
+        """This host's addresses on the network, those of physical interfaces first.
+
+        Without loopback and link-local ones. Raises OSError.
+        """
         bind = self._config.devices.bind
         if bind not in ("0.0.0.0", "::"):
             return [bind]
@@ -91,18 +102,18 @@ class Site:
             for adapter in self._adapters()
             for address in map(_address, adapter.ips)
             if not (address.is_loopback or address.is_link_local)
-            # Only "::" serves both families.
+            # The port serves IPv6 only where it is bound to "::".
             and (address.version == 4 or bind == "::")
         ]
         return list(dict.fromkeys(text for _, _, text in sorted(found, key=lambda f: f[:2])))
 
 
 def _is_virtual(interface: str) -> bool:
-    return interface.lower().startswith(_VIRTUAL)
+    return interface.lower().startswith(_VIRTUAL_PREFIXES)
 
 
 def check_zone(name: str) -> None:
-    """Raises BadParameter for "zone" where `name` is no time zone that this host knows."""
+    """Raise BadParameter for "zone" unless the host knows this time zone."""
     try:
         ZoneInfo(name)
     except (ValueError, OSError, KeyError):  # ZoneInfoNotFoundError is a KeyError
@@ -121,7 +132,7 @@ def _address(ip: ifaddr.IP) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
 
 
 def _host_zone_name() -> str:
-    """The host's zone by its IANA name; UTC where it has none."""
+    """The IANA name of the host's time zone, or UTC if it has none."""
     name = getattr(get_localzone(), "key", "UTC")
     try:
         check_zone(name)

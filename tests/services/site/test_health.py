@@ -27,7 +27,7 @@ class CertificateDates:
     def __init__(self, clock: FrozenClock) -> None:
         self.starts_at = clock() - DAY
         self.expires_at = clock() + 100 * DAY
-        self.trouble = ""
+        self.problem = ""
 
 
 class Room:
@@ -51,7 +51,7 @@ class Parts:
             self.changes,
             now=clock,
         )
-        self.health.serving()
+        self.health.mark_serving()
 
     def codes(self) -> list[str]:
         return [reason.code for reason in self.health.reasons()]
@@ -69,12 +69,12 @@ def parts(clock: FrozenClock) -> Parts:
     return Parts(clock)
 
 
-def test_all_is_well(parts: Parts) -> None:
+def test_a_healthy_hub_has_no_problems(parts: Parts) -> None:
     parts.store.keep("2026-11-25", 30)
     assert parts.health.reasons() == []
 
 
-def test_a_start_is_a_fault_until_every_port_serves(clock: FrozenClock, parts: Parts) -> None:
+def test_starting_is_a_fault_until_every_port_serves(clock: FrozenClock, parts: Parts) -> None:
     fresh = Health(
         cast("Store", parts.store),
         cast("Certificates", parts.certificates),
@@ -83,11 +83,11 @@ def test_a_start_is_a_fault_until_every_port_serves(clock: FrozenClock, parts: P
         now=clock,
     )
     assert [reason.code for reason in fresh.faults()] == ["starting"]
-    fresh.serving()
+    fresh.mark_serving()
     assert fresh.reasons() == []
 
 
-def test_a_store_that_cannot_store_is_a_fault(parts: Parts) -> None:
+def test_being_unable_to_store_is_a_fault(parts: Parts) -> None:
     parts.store.health = StoreHealth(storable=False, reason="the disk is full")
     assert parts.faults() == ["cannot-store"]
     assert parts.sentence() == "nothing can be stored now: the disk is full"
@@ -99,20 +99,20 @@ def test_damage_is_a_fault(parts: Parts) -> None:
     assert "row 7 missing" in parts.sentence()
 
 
-def test_a_low_disk_is_a_warning(parts: Parts) -> None:
+def test_low_disk_space_is_a_notice(parts: Parts) -> None:
     parts.maintenance.shortage = Shortage(free_bytes=int(1.26 * GB), wanted_bytes=2 * GB)
     assert parts.faults() == []
-    assert parts.sentence().startswith("only 1.3 GB are free on the disk, 2 GB should be")
+    assert parts.sentence().startswith("only 1.3 GB of disk space is free, 2 GB is needed")
 
 
-def test_a_clock_without_battery_is_a_fault(parts: Parts, clock: FrozenClock) -> None:
+def test_a_clock_that_was_never_set_is_a_fault(parts: Parts, clock: FrozenClock) -> None:
     clock.seconds = 1_000_000.0
     assert parts.faults() == ["clock-unset"]
     assert "1970-01-12 13:46 UTC" in parts.sentence()
 
 
-def test_records_of_days_to_come_are_a_warning(parts: Parts) -> None:
-    parts.store.keep("2026-11-26", 2)  # Within the night around midnight that is nothing.
+def test_records_dated_in_the_future_are_a_notice(parts: Parts) -> None:
+    parts.store.keep("2026-11-26", 2)  # Expected around midnight.
     assert parts.codes() == []
     parts.store.keep("2026-11-27", 2)
     assert parts.codes() == ["clock-went-back"]
@@ -120,41 +120,41 @@ def test_records_of_days_to_come_are_a_warning(parts: Parts) -> None:
     assert "2026-11-27" in parts.sentence()
 
 
-def test_a_certificate_near_its_end_is_a_warning(parts: Parts, clock: FrozenClock) -> None:
+def test_a_certificate_that_expires_soon_is_a_notice(parts: Parts, clock: FrozenClock) -> None:
     parts.certificates.expires_at = clock() + 15 * DAY
     assert parts.codes() == []
     parts.certificates.expires_at = clock() + 13 * DAY
     assert parts.faults() == []
-    assert parts.sentence() == "the certificate ends on 2026-12-08, in 13 days"
+    assert parts.sentence() == "the certificate expires on 2026-12-08, in 13 days"
 
 
-def test_a_certificate_past_its_end_is_a_fault(parts: Parts, clock: FrozenClock) -> None:
+def test_an_expired_certificate_is_a_fault(parts: Parts, clock: FrozenClock) -> None:
     parts.certificates.expires_at = clock() - 1
     assert parts.faults() == ["certificate-ended"]
 
 
-def test_a_certificate_before_its_time_is_a_fault(parts: Parts, clock: FrozenClock) -> None:
+def test_a_certificate_that_is_not_valid_yet_is_a_fault(parts: Parts, clock: FrozenClock) -> None:
     parts.certificates.starts_at = clock() + DAY
     assert parts.faults() == ["certificate-early"]
-    assert parts.sentence() == "the certificate holds from 2026-11-26 on"
+    assert parts.sentence() == "the certificate is not valid before 2026-11-26"
 
 
-def test_a_certificate_that_cannot_be_replaced_is_a_warning(parts: Parts) -> None:
-    parts.certificates.trouble = "tls.cert: /etc/hub.crt holds no certificate in PEM"
+def test_a_certificate_that_cannot_be_renewed_is_a_notice(parts: Parts) -> None:
+    parts.certificates.problem = "tls.cert: /etc/hub.crt contains no certificate in PEM"
     assert parts.codes() == ["certificate-stays"]
     assert parts.faults() == []
 
 
 def test_faults_come_first(parts: Parts) -> None:
     parts.maintenance.shortage = Shortage(0, GB)
-    parts.certificates.trouble = "no"
+    parts.certificates.problem = "no"
     parts.store.health = StoreHealth(storable=False, reason="the disk is full", damaged="a pack")
     assert parts.codes()[:2] == ["cannot-store", "damaged"]
 
 
-def test_every_reason_says_what_a_translation_needs(parts: Parts, clock: FrozenClock) -> None:
+def test_a_text_contains_the_values_for_its_translation(parts: Parts, clock: FrozenClock) -> None:
     parts.maintenance.shortage = Shortage(0, GB)
-    parts.certificates.trouble = "no"
+    parts.certificates.problem = "no"
     parts.certificates.expires_at = clock() + 2 * DAY
     parts.store.health = StoreHealth(storable=False, reason="full", damaged="a pack")
     parts.store.keep("2027-01-01", 1)

@@ -17,7 +17,7 @@ from babel.messages.pofile import read_po
 import web
 from hub.live.refusal_reasons import RefusalCode
 from hub.services.devices.enrolment import Outcome
-from hub.services.site.health import Fault, Notice
+from hub.services.site.health import FaultCode, NoticeCode
 from hub.store.health import SQLITE_REASONS, describe
 from web.pages import labels
 
@@ -132,7 +132,7 @@ def test_every_reason_and_outcome_of_the_services_has_words() -> None:
     for outcome in get_args(Outcome):
         assert f"accepted-{outcome}" in labels.DONE
         assert outcome in labels.INIT_OUTCOMES
-    assert set(labels.HEALTH) == {*get_args(Fault), *get_args(Notice)}
+    assert set(labels.HEALTH) == {*get_args(FaultCode), *get_args(NoticeCode)}
 
 
 def test_every_reason_of_a_store_that_cannot_store_has_words() -> None:
