@@ -19,7 +19,7 @@ class Credentials:
         no_did = quirks.did == "never"
         self.identity = msgspec.structs.replace(identity, did=None) if no_did else identity
         self.token: str | None = None
-        #: Set when an upload is answered 401, so that the link connects anew.
+        #: Set when an upload is answered 401, so that the link connects again.
         self.token_rejected = trio.Event()
         self._quirks = quirks
         self._now = now

@@ -49,7 +49,7 @@ class Link:
     """Speaks the protocol over one connection at a time.
 
     `drawing_limiter` limits the threads in which answers with pictures are drawn; without it they
-    are drawn in the calling task. `on_restart` is called with the seconds until the camera shall
+    are drawn in the calling task. `on_restart` is called with the seconds until the camera must
     restart (1.9).
     """
 

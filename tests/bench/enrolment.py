@@ -59,7 +59,7 @@ class NewCamera:
         self._received = b""
 
     def connect(self) -> None:
-        """Connect, and be told to wait (421)."""
+        """Connect, and be answered that it must wait (421)."""
         self._socket.sendall(UPGRADE)
         while b"\r\n\r\n" not in self._received:
             self._receive()

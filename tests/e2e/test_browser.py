@@ -99,17 +99,17 @@ def test_from_the_first_run_to_a_picture_on_the_wall(
         browser.find(".pending")
         with csv_file.open(encoding="utf-8", newline="") as file:
             camera = next(csv.DictReader(file))
-        knock = f'.pending[data-key="{camera["sn"]}"]'
-        browser.fill("code", camera["code"], within=knock)
-        browser.fill("name", "Main gate", within=knock)
-        browser.fill("key", (tmp_path / camera["key"]).read_text("utf-8"), within=knock)
+        pending = f'.pending[data-key="{camera["sn"]}"]'
+        browser.fill("code", camera["code"], within=pending)
+        browser.fill("name", "Main gate", within=pending)
+        browser.fill("key", (tmp_path / camera["key"]).read_text("utf-8"), within=pending)
         # Another camera appears in the meantime: what was typed stays.
         with _simulated_camera(hub, "--seed", "8"):
             browser.wait_until(
                 lambda: len(browser.find_all(".pending")) == 2, "the other camera does not appear"
             )
-        assert browser.find(f'{knock} [name="code"]').get_attribute("value") == camera["code"]
-        browser.click(f"{knock} .button-main")
+        assert browser.find(f'{pending} [name="code"]').get_attribute("value") == camera["code"]
+        browser.click(f"{pending} .button-main")
         browser.wait_for_text("The camera was accepted")
         browser.click('.rail a[href="/"]')
         browser.wait_until(browser.has_loaded_pictures, "no picture on the wall")
@@ -272,17 +272,17 @@ def test_a_code_is_checked_while_it_is_typed(
         browser.find(".pending")
         with csv_file.open(encoding="utf-8", newline="") as file:
             camera = next(csv.DictReader(file))
-        knock = f'.pending[data-key="{camera["sn"]}"]'
-        browser.fill("code", camera["code"], within=knock)
+        pending = f'.pending[data-key="{camera["sn"]}"]'
+        browser.fill("code", camera["code"], within=pending)
         browser.wait_for_text("There is no key to verify its signature with")
-        browser.fill("key", (tmp_path / camera["key"]).read_text("utf-8"), within=knock)
+        browser.fill("key", (tmp_path / camera["key"]).read_text("utf-8"), within=pending)
         browser.wait_for_text("Matches the camera's signature.")
-        browser.fill("code", camera["code"][:-1], within=knock)
+        browser.fill("code", camera["code"][:-1], within=pending)
         browser.wait_for_text("The security code does not match the camera's signature.")
         assert hub.cli("device", "list", "--json").strip() == "[]"
-        browser.find(f'{knock} [name="code"]').send_keys(camera["code"][-1])
+        browser.find(f'{pending} [name="code"]').send_keys(camera["code"][-1])
         browser.wait_for_text("Matches the camera's signature.")
-        browser.click(f"{knock} .button-main")
+        browser.click(f"{pending} .button-main")
         browser.wait_for_text("The camera was accepted")
 
 

@@ -19,8 +19,8 @@ async def test_a_pending_camera_is_accepted_on_the_command_line(
 ) -> None:
     hub = make_hub().start()
     camera = Camera.make(tmp_path)
-    said = camera.connect_frame(ts=int(time.time()) - 20)
-    assert await try_connect(hub.device_url, hub.trust(), said) == 421
+    connect = camera.connect_frame(ts=int(time.time()) - 20)
+    assert await try_connect(hub.device_url, hub.trust(), connect) == 421
 
     def cli(*words: str, check: bool = True) -> str:
         return hub.cli("device", *words, check=check)

@@ -101,13 +101,13 @@ async def test_a_campaign_updates_one_simulated_camera_and_then_the_others(
 ) -> None:
     hub = make_hub().start()
     # The second camera downloads the release, but does not install it.
-    all_of_them, dids = enrolled(hub, tmp_path, 4, stubborn=1)
+    cameras, dids = enrolled(hub, tmp_path, 4, failing=1)
     given = hub.cli("firmware", "give", add_release(hub, file), *dids).strip()
     with hub.sync_client(headers=hub.add_api_key()) as client:
         async with trio.open_nursery() as nursery:
-            first, stubborn, *others = all_of_them
-            for late in (stubborn, *others):
-                nursery.start_soon(live, late)
+            first, failing, *others = cameras
+            for other in (failing, *others):
+                nursery.start_soon(live, other)
             await until(lambda: online(client) == 3)
             # They query at once, and are offered nothing yet.
             assert set(states(client, given).values()) == {"waiting"}
@@ -122,7 +122,7 @@ async def test_a_campaign_updates_one_simulated_camera_and_then_the_others(
 
 
 def enrolled(
-    hub: HubProcess, tmp_path: Path, count: int, *, stubborn: int | None = None
+    hub: HubProcess, tmp_path: Path, count: int, *, failing: int | None = None
 ) -> tuple[list[SimulatedCamera], list[str]]:
     """Enrol simulated cameras; return them and their dids."""
     identities = make_cameras(count, seed=3, one_key=True)
@@ -133,7 +133,7 @@ def enrolled(
         hub.cli("device", "add", "--sn", one.sn, "--code", one.code).strip() for one in identities
     ]
     cameras = [
-        simulated(one, hub, number, ("fails-upgrade",) if number == stubborn else ())
+        simulated(one, hub, number, ("fails-upgrade",) if number == failing else ())
         for number, one in enumerate(identities)
     ]
     return cameras, dids
@@ -148,7 +148,7 @@ def simulated(
         population=make_population(0),
         now=time.time,
         rng=random.Random(number),
-        on_event=lambda told: None,
+        on_event=lambda event: None,
         quirks=quirks_of(faults),
         timing=Timing(connect_retry_seconds=0.2, restart_seconds=0.1, upgrade_check_seconds=0.2),
     )

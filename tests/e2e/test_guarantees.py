@@ -75,8 +75,8 @@ async def test_sigterm_does_not_wait_for_answers_from_devices(
     ):
 
         async def ask(pid: str) -> None:
-            said = {"uri": "/person/delete", "param": {"pid": pid}}
-            answer = await client.post(f"/api/hub/v1/devices/{did}/commands", json=said)
+            command = {"uri": "/person/delete", "param": {"pid": pid}}
+            answer = await client.post(f"/api/hub/v1/devices/{did}/commands", json=command)
             answers.append(answer.json()["code"])
 
         # Four commands are sent, and the fifth is queued.
@@ -95,15 +95,15 @@ async def test_after_a_restart_tokens_are_valid_and_replays_are_refused(
     did = hub.add_device(camera.sn, camera.code, camera.public_key)
     headers = hub.add_api_key()
     body = Capture.random(random.Random(3), 10, 10, 10).body()
-    said = camera.connect_frame(did)
+    connect = camera.connect_frame(did)
     async with (
-        camera.connect(hub.device_url, hub.trust(), did, connect_frame=said) as (_, token),
+        camera.connect(hub.device_url, hub.trust(), did, connect_frame=connect) as (_, token),
         hub.client() as client,
     ):
         assert await upload(client, token, body) == 200
     assert hub.stop() == 0
     hub.start()
-    assert await try_connect(hub.device_url, hub.trust(), said) == 423
+    assert await try_connect(hub.device_url, hub.trust(), connect) == 423
     async with hub.client(headers=headers) as client:
         assert (
             await upload(client, token, Capture.random(random.Random(4), 10, 10, 10).body()) == 200

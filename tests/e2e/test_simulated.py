@@ -37,9 +37,9 @@ def test_the_demo_has_cameras_at_once_and_the_same_ones_after_a_restart(
             first = devices(client)
             wait_until(lambda: bool(client.get(RECORDS).json()["items"]))
             # They also answer commands, and have people in their face library.
-            asked = {"uri": "/person/list", "param": {"page_size": 5}}
+            command = {"uri": "/person/list", "param": {"page_size": 5}}
             path = f"/api/hub/v1/devices/{first[0]['did']}/commands"
-            people = client.post(path, json=asked).json()["result"]
+            people = client.post(path, json=command).json()["result"]
             assert len(people["list"]) == 5 < people["total"]
         assert demo.stop() == 0
         demo.start()

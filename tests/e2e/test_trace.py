@@ -60,17 +60,17 @@ def test_a_trace_can_be_followed_live(hub: HubProcess, camera: Camera) -> None:
     with subprocess.Popen([*SITEHUB, *words], stdout=subprocess.PIPE, encoding="utf-8") as follower:
         assert follower.stdout is not None
         try:
-            said = camera.connect_frame(did)
-            assert trio.run(try_connect, hub.device_url, hub.trust(), said) == 200
-            told = list(islice(filter(is_frame, map(json.loads, follower.stdout)), 2))
+            connect = camera.connect_frame(did)
+            assert trio.run(try_connect, hub.device_url, hub.trust(), connect) == 200
+            traced_frames = list(islice(filter(is_frame, map(json.loads, follower.stdout)), 2))
         finally:
             follower.kill()
-    assert [(one["kind"], one["uri"]) for one in told] == [
+    assert [(one["kind"], one["uri"]) for one in traced_frames] == [
         ("request", "/connect"),
         ("answer", "/connect"),
     ]
-    assert told[1]["matched"] == told[0]["number"]
-    assert told[1]["duration_ms"] >= 0
+    assert traced_frames[1]["matched"] == traced_frames[0]["number"]
+    assert traced_frames[1]["duration_ms"] >= 0
 
 
 def test_a_trace_needs_a_running_hub(make_hub: MakeHub) -> None:

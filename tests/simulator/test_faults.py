@@ -223,9 +223,9 @@ def test_silent_never_answers_a_command(responder: MakeResponder) -> None:
 
 
 def test_refuses_answers_420_and_does_nothing(cameras: tuple[CameraIdentity, ...]) -> None:
-    state, asked = device(cameras[0], quirks_of(["refuses"]))
+    state, responder = device(cameras[0], quirks_of(["refuses"]))
     for command in DIALECT.commands:
-        assert answer(asked, command)["code"] == 420
+        assert answer(responder, command)["code"] == 420
     assert state.face is None
 
 
@@ -313,11 +313,11 @@ def test_text_numbers_are_digits_in_quotes(responder: MakeResponder) -> None:
 
 
 def test_old_uri_accepts_1_5_under_its_second_uri_only(cameras: tuple[CameraIdentity, ...]) -> None:
-    state, asked = device(cameras[0], quirks_of(["old-uri"]))
-    assert answer(asked, SET_FACE)["code"] == 404
+    state, responder = device(cameras[0], quirks_of(["old-uri"]))
+    assert answer(responder, SET_FACE)["code"] == 404
     assert state.face is None
     param = encode_param(SET_FACE, SET_FACE.example)
-    (message,) = messages(asked.respond(Request("m1", SET_FACE.uris[1], param)))
+    (message,) = messages(responder.respond(Request("m1", SET_FACE.uris[1], param)))
     assert json.loads(message)["data"]["code"] == 200
     assert state.face == SET_FACE.example
 

@@ -68,8 +68,8 @@ async def test_2_3_it_downloads_in_ranges_installs_restarts_and_reports(
     before, after = await running.wait_reports(INFO, 2)
     assert (before["swVer"], after["swVer"]) == (FACTORY_VERSIONS.sw_ver, "V3.0.1")
     assert after["fwVer"] == FACTORY_VERSIONS.fw_ver
-    asked = await running.wait_reports(OTA, 2)
-    assert [one["swVer"] for one in asked] == [FACTORY_VERSIONS.sw_ver, "V3.0.1"]
+    queries = await running.wait_reports(OTA, 2)
+    assert [query["swVer"] for query in queries] == [FACTORY_VERSIONS.sw_ver, "V3.0.1"]
     assert [wanted for _, wanted in running.hub.fetched] == [
         "bytes=0-262143",
         "bytes=262144-524287",
@@ -87,9 +87,9 @@ async def test_2_3_a_description_adds_to_the_reported_versions(
     start_camera: StartCamera, autojump_clock: MockClock
 ) -> None:
     running = start_camera()
-    said = b'{"osVer": "V5.1", "hwVer": "V1.2"}'
-    running.hub.files = {"/f": APP, "/d": said}
-    running.hub.release = release(component(said, 1, "/d"), component(APP, 2, "/f"))
+    description = b'{"osVer": "V5.1", "hwVer": "V1.2"}'
+    running.hub.files = {"/f": APP, "/d": description}
+    running.hub.release = release(component(description, 1, "/d"), component(APP, 2, "/f"))
     _, after = await running.wait_reports(INFO, 2)
     assert (after["fwVer"], after["swVer"]) == ("V3.0.1", FACTORY_VERSIONS.sw_ver)
     assert (after["osVer"], after["hwVer"]) == ("V5.1", "V1.2")
@@ -102,8 +102,8 @@ async def test_2_3_a_file_with_a_wrong_digest_is_not_installed(
 ) -> None:
     running = start_camera()
     running.hub.release = release(component(APP, 3, **{field: "0" * 32}))
-    asked = await running.wait_reports(OTA, 3)
-    assert {one["swVer"] for one in asked} == {FACTORY_VERSIONS.sw_ver}
+    queries = await running.wait_reports(OTA, 3)
+    assert {query["swVer"] for query in queries} == {FACTORY_VERSIONS.sw_ver}
     assert len(running.hub.sockets) == 1
     await running.camera.aclose()
 
@@ -123,7 +123,7 @@ async def test_fails_upgrade_downloads_and_keeps_its_versions(
 ) -> None:
     running = start_camera("fails-upgrade")
     running.hub.release = release(component(APP, 3))
-    asked = await running.wait_reports(OTA, 3)
+    queries = await running.wait_reports(OTA, 3)
     assert len(running.hub.fetched) == 2 * 3
-    assert {one["swVer"] for one in asked} == {FACTORY_VERSIONS.sw_ver}
+    assert {query["swVer"] for query in queries} == {FACTORY_VERSIONS.sw_ver}
     await running.camera.aclose()

@@ -199,8 +199,8 @@ class CommandResults:
             (param.idCard, known.row.id_card_no if known else ""),
             (param.phone, known.row.phone if known else ""),
         )
-        named = not param.name or param.name in person.name
-        return named and all(not asked or asked == has for asked, has in wanted)
+        has_name = not param.name or param.name in person.name
+        return has_name and all(not value or value == actual for value, actual in wanted)
 
 
 def _score(photo: bytes, person: Person) -> int:
@@ -258,8 +258,8 @@ def _matches(row: PersonRow, param: PersonList) -> bool:
         (param.idCard, row.id_card_no),
         (param.phone, row.phone),
     )
-    named = not param.name or param.name in (row.name or "")
-    return named and all(not asked or asked == has for asked, has in wanted)
+    has_name = not param.name or param.name in (row.name or "")
+    return has_name and all(not value or value == actual for value, actual in wanted)
 
 
 def _span(start: str, end: str) -> tuple[datetime, datetime]:
