@@ -1,4 +1,4 @@
-"""From argv to the command line, and from whatever goes wrong to one line and an exit status."""
+"""The entry point: runs the command line, and turns errors into one line and an exit status."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ _DONE, _FAILED, _WRONG_USAGE = 0, 1, 2
 def main(arguments: Sequence[str] | None = None) -> None:
     """The command `sitehub`, and `python -m hub`."""
     executable.prepare_process()
-    _open_what_is_closed()
+    _open_missing_streams()
     for stream in (sys.stdout, sys.stderr):
-        # A name in Chinese must not end a command on a console that cannot show it.
+        # Characters that the console cannot show must not end a command.
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
-    if arguments is None and double_click.is_one(sys.argv[1:]):
-        sys.exit(double_click.serve(_carry_out))
+    if arguments is None and double_click.is_double_click(sys.argv[1:]):
+        sys.exit(double_click.serve(_execute))
     sys.exit(run(arguments))
 
 
-def _open_what_is_closed() -> None:
-    """A service may be started without a console, and then has None where its streams should be.
+def _open_missing_streams() -> None:
+    """Open the null device for standard streams that are None, as in a service without a console.
 
-    In this order the files also take the numbers 0 to 2, which no socket or database gets then.
+    In this order they get the descriptors 0 to 2, so that no socket or database does.
     """
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
@@ -42,24 +42,24 @@ def _open_what_is_closed() -> None:
 
 
 def run(arguments: Sequence[str] | None = None) -> int:
-    """Carry out one command line; gives the exit status."""
-    return _carry_out(arguments).status
+    """Execute one command line and return the exit status."""
+    return _execute(arguments).status
 
 
-def _carry_out(arguments: Sequence[str] | None) -> Outcome:
+def _execute(arguments: Sequence[str] | None) -> Outcome:
     try:
         status = sitehub.main(arguments, prog_name="sitehub", standalone_mode=False)
     except click.UsageError as error:
         error.show()
         return Outcome(_WRONG_USAGE)
     except (click.Abort, KeyboardInterrupt):
-        return _failed("given up")
+        return _failed("cancelled")
     except click.ClickException as error:
         return _failed(error.format_message())
     except Exception as error:
         fault = hub_error_in(error)
         return _failed(
-            fault.message if fault else f"internal fault, {_last_words(error)}",
+            fault.message if fault else f"internal error, {_report_text(error)}",
             already_running=isinstance(fault, Taken) and fault.by_a_hub,
         )
     return Outcome(status if isinstance(status, int) else _DONE)
@@ -73,14 +73,14 @@ def _failed(message: str, *, already_running: bool = False) -> Outcome:
     return Outcome(_FAILED, line, already_running)
 
 
-def _last_words(error: Exception) -> str:
-    """Where an error nobody expected came up: enough to report it, and still one line."""
+def _report_text(error: Exception) -> str:
+    """Describe an unexpected error in one line, with where it was raised."""
     while isinstance(error, ExceptionGroup):
         error = error.exceptions[0]
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next
-    where = f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}" if trace else "somewhere"
+    where = f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}" if trace else "unknown place"
     return f"please report it: {type(error).__name__}: {error} ({where})"
 
 

@@ -1,7 +1,7 @@
 """The command line: one module per group of commands.
 
-What is heavy (trio, the store, the web) is imported where a command runs: `sitehub version` and
-`--help` answer at once.
+Slow imports (trio, the store, the web) are inside the commands, so that `sitehub version` and
+`--help` are fast.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ from hub.cli.user import user
 def sitehub() -> None:
     """The hub of one site: its cameras, their records and its people, on one PC.
 
-    Begin with "sitehub run", or look around first with "sitehub run --demo". The commands that
-    change something work while the hub runs, and without it.
+    Start with "sitehub run", or try it first with "sitehub run --demo". Commands that change
+    something work whether the hub is running or not.
     """
 
 

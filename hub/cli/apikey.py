@@ -16,10 +16,10 @@ def apikey() -> None:
 
 @apikey.command("add")
 @click.argument("name")
-@click.option("--read-only", is_flag=True, help="A key that can look, and change nothing.")
+@click.option("--read-only", is_flag=True, help="The key can only read.")
 @data_option()
 def add(data_dir: Path, name: str, read_only: bool) -> None:
-    """Make a key; prints {"appid", "secret"}. The secret is shown this once."""
+    """Make a key and print {"appid", "secret"}. The secret cannot be shown again."""
     from hub.cli.output import print_json
     from hub.cli.requests import execute
     from hub.process.control.access import AddApiKey
@@ -50,7 +50,7 @@ def list_(data_dir: Path, as_json: bool) -> None:
 @click.argument("appid")
 @data_option()
 def remove(data_dir: Path, appid: str) -> None:
-    """Remove a key: it is good no more, at once."""
+    """Remove a key. It stops working at once."""
     from hub.cli.requests import execute
     from hub.process.control.access import RemoveApiKey
 

@@ -1,4 +1,4 @@
-"""`sitehub firmware`: releases for cameras, and the campaigns that give them out."""
+"""`sitehub firmware`: releases for cameras, and the campaigns that roll them out."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ if TYPE_CHECKING:
     from hub.wire.uploads.firmware import Versions
 
 _CHUNK_BYTES = 1024 * 1024
-#: Option -> type of 2.3.
-_TYPES = {"description_file": 1, "firmware": 2, "app": 3, "model": 4, "license": 5}
+#: Option -> file type (2.3).
+_FILE_TYPES = {"description_file": 1, "firmware": 2, "app": 3, "model": 4, "license": 5}
 
-#: A file, and its type.
-File = tuple[Path, int]
+#: A path and its file type.
+TypedFile = tuple[Path, int]
 
 
 @click.group()
 def firmware() -> None:
-    """Firmware for cameras: releases, and the campaigns that give them out.
+    """Firmware for cameras: releases, and the campaigns that roll them out.
 
-    A release is given to chosen cameras by a campaign: to one of them first, and once that one
-    reports the new version, to the others.
+    A campaign offers a release to chosen cameras: first to one, and when that one reports the new
+    version, to the others.
     """
 
 
@@ -48,8 +48,8 @@ def _file_option(name: str, help: str) -> Callable[[Any], Any]:
 
 
 @firmware.command("add")
-@click.option("--ver-code", type=int, required=True, help="The number that cameras compare.")
-@click.option("--ver-name", required=True, help="The version as people read it: v1.2.3")
+@click.option("--ver-code", type=int, required=True, help="The version that cameras compare.")
+@click.option("--ver-name", required=True, help="The version for people, such as v1.2.3.")
 @click.option("--description", default="", help="What is new.")
 @click.option("--date", help="yyyy-MM-dd HH:mm:ss [default: now].")
 @_file_option("description-file", "A description file (type 1).")
@@ -61,13 +61,13 @@ def _file_option(name: str, help: str) -> Callable[[Any], Any]:
     "--reports",
     multiple=True,
     metavar="NAME=VERSION",
-    help="What a camera reports once it is installed: fwVer=V1.2; also swVer, osVer, hwVer.",
+    help="What a camera reports after the upgrade: fwVer=V1.2; also swVer, osVer, hwVer.",
 )
 @click.option(
     "--least",
     multiple=True,
     metavar="NAME=VERSION",
-    help="The least version that it can be installed over: fwVer=V1.0 ...",
+    help="The minimum version that it can replace: fwVer=V1.0 ...",
 )
 @data_option()
 def add(
@@ -80,13 +80,13 @@ def add(
     least: Sequence[str],
     **files: Sequence[Path],
 ) -> None:
-    """Make a release of 1 to 5 files; prints its number."""
+    """Make a release of 1 to 5 files and print its number."""
     from hub.cli.requests import execute
     from hub.process.control.firmware import AddRelease
     from hub.services.firmware.release_validation import check_release
     from hub.services.firmware.releases import NewComponent, NewRelease
 
-    given = [(path, _TYPES[option]) for option, paths in files.items() for path in paths]
+    given = [(path, _FILE_TYPES[option]) for option, paths in files.items() for path in paths]
     release = NewRelease(
         ver_code=ver_code,
         ver_name=ver_name,
@@ -122,7 +122,7 @@ def list_(data_dir: Path, as_json: bool) -> None:
 @click.argument("release", type=int)
 @data_option()
 def remove(data_dir: Path, release: int) -> None:
-    """Remove a release, with its files and its campaigns that have ended."""
+    """Remove a release with its files and its ended campaigns."""
     from hub.cli.requests import execute
     from hub.process.control.firmware import RemoveRelease
 
@@ -132,15 +132,15 @@ def remove(data_dir: Path, release: int) -> None:
 @firmware.command("give")
 @click.argument("release", type=int)
 @click.argument("dids", metavar="[DID]...", nargs=-1)
-@click.option("--all", "to_all", is_flag=True, help="Every camera that is enabled.")
+@click.option("--all", "to_all", is_flag=True, help="All enabled cameras.")
 @data_option()
 def give(data_dir: Path, release: int, dids: tuple[str, ...], to_all: bool) -> None:
-    """Start a campaign: RELEASE to the first DID, then to the others; prints its number."""
+    """Start a campaign for RELEASE, first on the first DID; print its number."""
     from hub.cli.requests import execute
     from hub.process.control.firmware import StartCampaign
 
     if to_all == bool(dids):
-        raise click.UsageError("name the cameras, or say --all")
+        raise click.UsageError("give either the cameras or --all")
     click.echo(execute(data_dir, StartCampaign(release, None if to_all else dids)))
 
 
@@ -165,7 +165,7 @@ def campaigns(data_dir: Path, as_json: bool) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON object.")
 @data_option()
 def campaign(data_dir: Path, campaign: int, as_json: bool) -> None:
-    """Show how far the cameras of a campaign are."""
+    """Show the progress of a campaign by camera."""
     from hub.cli.output import print_json, print_table
     from hub.cli.requests import execute
     from hub.process.control.firmware import ListCampaigns
@@ -181,7 +181,7 @@ def campaign(data_dir: Path, campaign: int, as_json: bool) -> None:
 @click.argument("campaign", type=int)
 @data_option()
 def pause(data_dir: Path, campaign: int) -> None:
-    """Offer the release of a campaign to nobody until it is resumed."""
+    """Stop offering the release of a campaign until it is resumed."""
     _change(data_dir, campaign, "pause")
 
 
@@ -189,7 +189,7 @@ def pause(data_dir: Path, campaign: int) -> None:
 @click.argument("campaign", type=int)
 @data_option()
 def resume(data_dir: Path, campaign: int) -> None:
-    """Go on with a campaign that was paused."""
+    """Resume a paused campaign."""
     _change(data_dir, campaign, "resume")
 
 
@@ -197,7 +197,7 @@ def resume(data_dir: Path, campaign: int) -> None:
 @click.argument("campaign", type=int)
 @data_option()
 def stop(data_dir: Path, campaign: int) -> None:
-    """End a campaign for good."""
+    """End a campaign permanently."""
     _change(data_dir, campaign, "stop")
 
 
@@ -205,7 +205,7 @@ def stop(data_dir: Path, campaign: int) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON list of objects.")
 @data_option()
 def downloads(data_dir: Path, as_json: bool) -> None:
-    """List who downloaded what, newest first."""
+    """List the downloads of firmware files, newest first."""
     from hub.cli.output import print_json, print_table
     from hub.cli.requests import execute
     from hub.process.control.firmware import ListDownloads
@@ -218,7 +218,7 @@ def downloads(data_dir: Path, as_json: bool) -> None:
 
 
 def _with_times(value: Any) -> Any:
-    """For JSON: every moment as RFC 3339, as in all that programs read of the hub."""
+    """Return `value` with its times as RFC 3339, for JSON."""
     import msgspec
 
     from hub.wire.times import format_rfc3339
@@ -244,14 +244,14 @@ def _change(data_dir: Path, campaign: int, step: Any) -> None:
     execute(data_dir, ChangeCampaign(campaign, step))
 
 
-def _with_files(data_dir: Path, release: NewRelease, files: Sequence[File]) -> NewRelease:
-    """The release with its files, each handed over to the hub."""
+def _with_files(data_dir: Path, release: NewRelease, files: Sequence[TypedFile]) -> NewRelease:
+    """Hand the files over to the hub, and return the release with their checksums."""
     from msgspec.structs import replace
 
     from hub.cli.requests import execute
     from hub.process.control.firmware import CheckFirmwareRoom, TakeFirmwareFile
 
-    # Before anything is copied: that alone would take the room that is kept for records.
+    # Before copying, which alone could use the space that is kept free for records.
     execute(data_dir, CheckFirmwareRoom(sum(path.stat().st_size for path, _ in files)))
     components = []
     for component, (path, _) in zip(release.components, files, strict=True):
@@ -263,9 +263,10 @@ def _with_files(data_dir: Path, release: NewRelease, files: Sequence[File]) -> N
 
 @contextmanager
 def _staged(data_dir: Path, source: Path) -> Iterator[str]:
-    """Lay a copy of a file where the hub takes it over: its own user may not read `source`.
+    """Copy a file into the data directory; yields its name there, and removes it afterwards.
 
-    It is on the disk then, and on the same file system, so the hub need not copy it again.
+    The hub's user may not be able to read `source`. The hub moves the copy, which is on the same
+    file system, without copying it again.
     """
     from hub.process import data_directory
     from hub.services.firmware.releases import MAX_FILE_BYTES, staging_path
@@ -280,7 +281,7 @@ def _staged(data_dir: Path, source: Path) -> Iterator[str]:
         _copy(source, path, data_dir)
         yield path.name
     except OSError as error:
-        raise StartFault(f"cannot hand {source} to the hub: {error.strerror}") from None
+        raise StartFault(f"cannot copy {source} for the hub: {error.strerror}") from None
     finally:
         path.unlink(missing_ok=True)
 
@@ -300,12 +301,11 @@ def _copy(source: Path, target: Path, data_dir: Path) -> None:
 if sys.platform == "win32":
 
     def _give_to_owner(file: int, path: Path, data_dir: Path) -> None:
-        """What lies in the directory has its permissions."""
+        """Do nothing: on Windows the file inherits the permissions of the directory."""
 else:
 
     def _give_to_owner(file: int, path: Path, data_dir: Path) -> None:
-        """The command may be root's, and the hub a service's user, who gets nothing else by it:
-        a link in the place of what is given is followed nowhere."""
+        """As root, give the file to the hub's user, without following any link of theirs."""
         if os.geteuid() == 0:
             owner = data_dir.stat()
             for directory in (path.parent.parent, path.parent):
@@ -321,12 +321,12 @@ def _versions(given: Sequence[str], option: str) -> Versions:
     for text in given:
         name, _, version = text.partition("=")
         if name not in fields or not version:
-            raise BadParameter(f"{', '.join(fields)} are expected, as fwVer=V1.2", field=option)
+            raise BadParameter(f"allowed are {', '.join(fields)}, such as fwVer=V1.2", field=option)
         found[fields[name]] = version
     return Versions(**found)
 
 
-def _told(versions: Versions) -> str:
+def _versions_text(versions: Versions) -> str:
     return " ".join(f"{name}={version}" for name, version in versions.told()) or "-"
 
 
@@ -337,7 +337,7 @@ def _cells(release: Release) -> Sequence[str]:
         release.ver_name,
         release.release_date,
         ", ".join(component.name for component in release.components),
-        _told(release.reports),
+        _versions_text(release.reports),
     )
 
 
@@ -357,7 +357,7 @@ def _device_cells(device: CampaignDevice) -> Sequence[str]:
         device.did,
         device.name,
         f"{state}, goes first" if device.is_next else state,
-        _told(device.reported),
+        _versions_text(device.reported),
         str(device.received),
     )
 

@@ -15,7 +15,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 def data_option(*, expose_value: bool = True) -> Callable[[F], F]:
-    """`--data`, which every command takes: scripts need not know which of them look there."""
+    """`--data`: every command accepts it, so that scripts can always pass it."""
     return click.option(
         "--data",
         "data_dir",
@@ -24,7 +24,7 @@ def data_option(*, expose_value: bool = True) -> Callable[[F], F]:
         callback=_or_default,
         expose_value=expose_value,
         metavar="DIR",
-        help="The data directory of the hub [default: the user's own; also SITEHUB_DATA].",
+        help="The data directory of the hub [default: the user's; also SITEHUB_DATA].",
     )
 
 
@@ -47,7 +47,7 @@ def key_option(help: str) -> Callable[[F], F]:
 
 
 def read_key(path: Path) -> str:
-    """A public key as PEM text. Raises StartFault where the file cannot be read."""
+    """Return a public key as PEM text. Raises StartFault if the file cannot be read."""
     try:
         return path.read_text(encoding="ascii")
     except OSError as error:
@@ -57,13 +57,13 @@ def read_key(path: Path) -> str:
 
 
 def password_option() -> Callable[[F], F]:
-    """`--password-stdin`; without it the password is asked for at the terminal, unseen."""
+    """`--password-stdin`; without it, the terminal prompts for the password."""
     return click.option(
         "--password-stdin",
         "password",
         is_flag=True,
         callback=lambda context, parameter, from_stdin: _read_password(from_stdin),
-        help="Read the password from standard input instead of asking for it.",
+        help="Read the password from standard input instead of prompting for it.",
     )
 
 
@@ -71,6 +71,6 @@ def _read_password(from_stdin: bool) -> str:
     if from_stdin:
         return sys.stdin.readline().rstrip("\r\n")
     if not sys.stdin.isatty():
-        raise click.UsageError("there is no terminal to ask for the password: --password-stdin")
+        raise click.UsageError("without a terminal, the password needs --password-stdin")
     password: str = click.prompt("Password", hide_input=True, confirmation_prompt=True)
     return password

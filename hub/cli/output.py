@@ -1,6 +1,6 @@
-"""Answers on stdout: a table or lines for people, JSON for programs.
+"""Output of commands: tables or lines for people, JSON for programs.
 
-People read in a terminal, which obeys control characters: what a camera says of itself has none.
+A terminal obeys control characters: they are removed from text that came from cameras.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from hub.log import visible
 
 
 def print_json(value: object) -> None:
-    """In UTF-8 whatever the console's encoding is: programs read this."""
+    """Print UTF-8, whatever the encoding of the console: programs read this."""
     sys.stdout.flush()
     sys.stdout.buffer.write(msgspec.json.encode(value) + b"\n")
     sys.stdout.buffer.flush()
@@ -37,5 +37,5 @@ def print_table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
 
 
 def _width(text: str) -> int:
-    """Columns of a terminal: a Chinese character takes two."""
+    """Return the number of terminal columns: a Chinese character takes two."""
     return sum(2 if east_asian_width(character) in "WF" else 1 for character in text)

@@ -15,11 +15,11 @@ from hub.errors import StartFault
 if TYPE_CHECKING:
     from hub.service_manager.system import SystemService
 
-#: As `systemctl status` has it.
+#: As those of `systemctl status`.
 _RUNNING, _NOT_RUNNING, _NOT_INSTALLED = 0, 3, 4
 
 
-def _only_where_it_is(
+def _check_data_directory(
     context: click.Context, parameter: click.Parameter, value: Path | None
 ) -> None:
     from hub.service_manager.system import system_service
@@ -32,28 +32,28 @@ def _only_where_it_is(
 _data_option = click.option(
     "--data",
     type=click.Path(path_type=Path),
-    callback=_only_where_it_is,
+    callback=_check_data_directory,
     expose_value=False,
     metavar="DIR",
-    help="The one place where the service keeps its data, for scripts that give it always.",
+    help="The data directory of the service, which cannot be changed.",
 )
 
 
 @click.group()
 def service() -> None:
-    """Run the hub as a service of this system: from when it boots, whoever is signed in.
+    """Run the hub as a service of this system.
 
-    On Linux systemd runs it, on Windows the service manager, as a user of its own that may do
-    nothing else.
+    It starts at boot, without anybody being signed in: under systemd on Linux, under the service
+    manager on Windows, and as a user of its own without other rights.
     """
 
 
 @service.command()
 @_data_option
 def install() -> None:
-    """Install the service and start it; or put this version in the place of an older one.
+    """Install and start the service, or replace an installed one by this version.
 
-    The executable is copied to where programs are, so the file that you started may go.
+    The executable is copied to where programs are installed: you can delete the original.
     """
     from hub.service_manager.system import system_service
 
@@ -69,7 +69,7 @@ def install() -> None:
 @service.command()
 @_data_option
 def uninstall() -> None:
-    """Stop the service and remove it. Its data stays."""
+    """Stop and remove the service. Its data stays."""
     from hub.service_manager.system import system_service
 
     system = system_service()
@@ -83,7 +83,7 @@ def uninstall() -> None:
 @service.command()
 @_data_option
 def start() -> None:
-    """Start the service, and wait until it serves."""
+    """Start the service, and wait until it is ready."""
     from hub.service_manager.system import system_service
 
     _refuse_without_rights("start")
@@ -93,7 +93,7 @@ def start() -> None:
 @service.command()
 @_data_option
 def stop() -> None:
-    """Stop the service; it starts again when the system does."""
+    """Stop the service until the next boot."""
     from hub.service_manager.system import system_service
 
     _refuse_without_rights("stop")
@@ -103,7 +103,7 @@ def stop() -> None:
 @service.command()
 @_data_option
 def status() -> int:
-    """Say how the service is: exit status 0 if it runs, 3 if not, 4 if it is not installed."""
+    """Show the status. Exit status: 0 running, 3 not running, 4 not installed."""
     from hub.service_manager.system import system_service
 
     system = system_service()
@@ -122,7 +122,7 @@ if sys.platform == "win32":
     @service.command(hidden=True)
     @_data_option
     def run() -> None:
-        """What the service manager of Windows starts; it is of no use to a person."""
+        """Run by the service manager of Windows, not by people."""
         from hub.cli.run import windows_console
         from hub.cli.run.windows_service import run_controlled
         from hub.service_manager.system import system_service
@@ -139,12 +139,12 @@ def _installed(system: SystemService) -> Iterator[str]:
     yield "The service runs, and starts with the system."
     yield f"  Program  {system.executable}"
     yield f"  Data     {system.data}"
-    if link := _link_for_the_first_administrator(system.data):
+    if link := _first_setup_link(system.data):
         yield "Open this link once, within a day, to make yourself administrator:"
         yield f"  {link}"
 
 
-def _link_for_the_first_administrator(data_dir: Path) -> str | None:
+def _first_setup_link(data_dir: Path) -> str | None:
     import trio
 
     from hub.process.control import channel
@@ -160,11 +160,11 @@ def _refuse_without_rights(verb: str) -> None:
 
     if not is_administrator():
         command = elevated_command([sys.executable, *_module(), "service", verb])
-        raise StartFault(f"this needs an administrator's rights. Give this command: {command}")
+        raise StartFault(f"this needs administrator rights. Run: {command}")
 
 
 def _refuse_newer_data(system: SystemService) -> None:
-    """In the place of a newer version, this one would be started for ever, and never serve."""
+    """Refuse data of a newer version: this one could not open it."""
     from hub.process import data_directory
     from hub.store.migrate import migrations, refuse_newer
     from hub.store.startup import DATABASE
@@ -182,8 +182,8 @@ def _module() -> list[str]:
 def _this_executable() -> Path:
     if not _is_executable():
         raise StartFault(
-            "a service needs the executable, which stays as it is when a Python environment "
-            "changes: python packaging/build.py makes it"
+            "the service needs the executable, which does not depend on a Python environment: "
+            "python packaging/build.py makes it"
         )
     return Path(sys.executable)
 

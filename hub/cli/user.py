@@ -1,4 +1,4 @@
-"""`sitehub user`: who signs in to the dashboard."""
+"""`sitehub user`: users of the dashboard."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _ROLES = ("admin", "guard", "viewer")
 
 @click.group()
 def user() -> None:
-    """Who signs in to the dashboard."""
+    """Users of the dashboard."""
 
 
 @user.command("add")
@@ -22,12 +22,12 @@ def user() -> None:
     "--role",
     required=True,
     type=click.Choice(_ROLES),
-    help="admin may do everything; guard works with records and cameras; viewer looks on.",
+    help="admin: everything; guard: records and cameras; viewer: read only.",
 )
 @password_option()
 @data_option()
 def add(data_dir: Path, name: str, role: str, password: str) -> None:
-    """Add a user. The password has at least 8 characters."""
+    """Add a user. The password must have at least 8 characters."""
     from hub.cli.requests import execute
     from hub.process.control.access import AddUser
 
@@ -66,7 +66,7 @@ def list_(data_dir: Path, as_json: bool) -> None:
 @click.argument("name")
 @data_option()
 def remove(data_dir: Path, name: str) -> None:
-    """Remove a user, who is signed out everywhere."""
+    """Remove a user and sign them out everywhere."""
     from hub.cli.requests import execute
     from hub.process.control.access import RemoveUser
 
@@ -76,9 +76,9 @@ def remove(data_dir: Path, name: str) -> None:
 @user.command("setup-link")
 @data_option()
 def setup_link(data_dir: Path) -> None:
-    """Print a new link for making an administrator: good once, for a day.
+    """Print a new link with which to make an administrator.
 
-    An earlier link is good no more.
+    It works once, within a day. Earlier links stop working.
     """
     from hub.cli.requests import execute
     from hub.process.control.access import NewSetupLink

@@ -1,4 +1,4 @@
-"""Commands given in this process, on a data directory of their own."""
+"""Running commands in this process, on a data directory of the test."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def data_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def sitehub(
     data_dir: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> Sitehub:
-    """Give a command line; get its exit status and what it wrote."""
+    """Run a command line; returns its exit status and output."""
 
     def give(*arguments: str, stdin: str = "") -> Outcome:
         monkeypatch.setattr(sys, "stdin", io.StringIO(stdin))

@@ -1,4 +1,4 @@
-"""What holds for every command: help, exit status, one line for a fault, and quick to begin."""
+"""Rules for every command: help, exit status, one line per error, a fast start."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ COMMANDS = list(every_command(root))
 
 
 @pytest.mark.parametrize("path", COMMANDS, ids=" ".join)
-def test_every_command_explains_itself(sitehub: Sitehub, path: tuple[str, ...]) -> None:
+def test_every_command_has_help(sitehub: Sitehub, path: tuple[str, ...]) -> None:
     outcome = sitehub(*path, "--help")
     assert outcome.status == 0
     assert outcome.out.startswith(f"Usage: sitehub {' '.join(path)}")
@@ -41,7 +41,7 @@ def test_every_command_explains_itself(sitehub: Sitehub, path: tuple[str, ...]) 
 
 
 @pytest.mark.parametrize("path", COMMANDS, ids=" ".join)
-def test_every_command_takes_a_data_directory(path: tuple[str, ...]) -> None:
+def test_every_command_accepts_a_data_directory(path: tuple[str, ...]) -> None:
     command: click.Command = root
     for name in path:
         assert isinstance(command, click.Group)
@@ -50,7 +50,7 @@ def test_every_command_takes_a_data_directory(path: tuple[str, ...]) -> None:
         assert any("--data" in parameter.opts for parameter in command.params)
 
 
-def test_the_contracts_commands_are_there_and_no_others() -> None:
+def test_the_commands_are_those_of_the_contract() -> None:
     assert {" ".join(path) for path in COMMANDS} == {
         "run",
         *("device", "device add", "device import", "device list", "device remove"),
@@ -70,7 +70,7 @@ def test_the_contracts_commands_are_there_and_no_others() -> None:
     }
 
 
-def test_version_is_the_distributions(sitehub: Sitehub) -> None:
+def test_version_is_that_of_the_distribution(sitehub: Sitehub) -> None:
     assert sitehub("version") == (0, f"sitehub {__version__}\n", "")
 
 
@@ -83,7 +83,7 @@ def test_the_module_is_the_same_command() -> None:
     ("arguments", "status"),
     [(["version"], 0), (["user", "passwd", "anna", "--password-stdin"], 1)],
 )
-def test_a_command_works_without_any_stream(
+def test_a_command_works_without_standard_streams(
     data_dir: Path, arguments: list[str], status: int
 ) -> None:
     program = (
@@ -94,7 +94,7 @@ def test_a_command_works_without_any_stream(
     assert (done.returncode, done.stdout, done.stderr) == (status, "", "")
 
 
-def test_nothing_heavy_is_imported_before_a_command_needs_it() -> None:
+def test_slow_modules_are_imported_only_by_commands_that_need_them() -> None:
     program = "import sys, hub.__main__; print([m for m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     for heavy in ("trio", "sqlite3", "quart", "hypercorn", "cryptography", "httpx", "PIL"):
@@ -111,7 +111,7 @@ def test_wrong_usage_is_status_2(sitehub: Sitehub, line: list[str]) -> None:
     assert "Usage: sitehub" in outcome.err
 
 
-def test_a_fault_is_one_line_and_status_1(sitehub: Sitehub) -> None:
+def test_an_error_is_one_line_and_status_1(sitehub: Sitehub) -> None:
     outcome = sitehub("device", "remove", "4711")
     assert outcome == (1, "", "sitehub: no device with did 4711\n")
 
@@ -137,7 +137,9 @@ def test_a_directory_given_as_a_file_is_one_line_too(
     assert str(tmp_path) in line
 
 
-def test_a_fault_of_ours_is_one_line_too(sitehub: Sitehub, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_internal_error_is_one_line_too(
+    sitehub: Sitehub, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def fail(*args: object, **kwargs: object) -> None:
         raise ValueError("what\nnow")
 

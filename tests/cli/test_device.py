@@ -24,7 +24,7 @@ def test_add_prints_the_did_alone(sitehub: Sitehub) -> None:
     assert given == (0, "77\n", "")
 
 
-def test_list_tells_did_sn_name_state_and_ip(sitehub: Sitehub) -> None:
+def test_list_shows_did_sn_name_state_and_ip(sitehub: Sitehub) -> None:
     sitehub("device", "add", "--sn", "SN-A", "--code", "12345678", "--name", "大门")
     [device] = listed(sitehub)
     assert device["did"] == "1"
@@ -67,7 +67,7 @@ def test_disable_enable_and_remove(sitehub: Sitehub) -> None:
     assert listed(sitehub) == []
 
 
-def test_set_changes_what_is_given(sitehub: Sitehub) -> None:
+def test_set_changes_only_the_given_properties(sitehub: Sitehub) -> None:
     sitehub("device", "add", "--sn", "A", "--code", "1", "--name", "Gate")
     assert sitehub("device", "set", "1", "--no-clock-check").status == 0
     assert listed(sitehub)[0]["name"] == "Gate"
@@ -83,7 +83,9 @@ def test_replace_keeps_did_and_name(sitehub: Sitehub) -> None:
     assert (device["did"], device["sn"], device["name"]) == ("9", "NEW", "Gate")
 
 
-def test_import_takes_a_spreadsheets_file(sitehub: Sitehub, tmp_path: Path, key_pem: str) -> None:
+def test_import_reads_the_csv_of_a_spreadsheet(
+    sitehub: Sitehub, tmp_path: Path, key_pem: str
+) -> None:
     (tmp_path / "gate.pem").write_text(key_pem)
     file = tmp_path / "cameras.csv"
     file.write_bytes(
@@ -152,7 +154,7 @@ def test_every_bad_row_is_named(sitehub: Sitehub, tmp_path: Path) -> None:
     assert listed(sitehub) == []
 
 
-def test_an_export_is_taken_again_once_its_codes_are_filled_in(
+def test_an_export_can_be_imported_once_its_codes_are_filled_in(
     sitehub: Sitehub, tmp_path: Path, key_pem: str
 ) -> None:
     key, file = tmp_path / "key.pem", tmp_path / "cameras.csv"
@@ -173,7 +175,7 @@ def test_an_export_is_taken_again_once_its_codes_are_filled_in(
     assert listed(sitehub) == before
 
 
-def test_nobody_waits_where_no_hub_runs(sitehub: Sitehub) -> None:
+def test_without_a_running_hub_no_device_is_pending(sitehub: Sitehub) -> None:
     assert sitehub("device", "waiting", "--json") == (0, "[]\n", "")
     assert sitehub("device", "waiting").out.split()[:2] == ["SN", "ADDRESS"]
     outcome = sitehub("device", "accept", "SN-A", "--code", "1")
@@ -182,7 +184,7 @@ def test_nobody_waits_where_no_hub_runs(sitehub: Sitehub) -> None:
     assert sitehub("device", "check", "SN-A", "--code", "1").status == 1
 
 
-def test_parameters_are_sent_later_to_a_camera_that_is_offline(sitehub: Sitehub) -> None:
+def test_initial_parameters_of_an_offline_camera_are_sent_later(sitehub: Sitehub) -> None:
     sitehub("device", "add", "--sn", "A", "--code", "1")
     outcome = sitehub("device", "init", "1")
     assert outcome.status == 0

@@ -1,4 +1,4 @@
-"""The executable without arguments and without a terminal: it runs, shows itself, and explains."""
+"""A double click on the executable: it runs the hub, opens the browser, and explains failures."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ class Terminal(io.StringIO):
 
 @pytest.fixture
 def executable(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As if this were one, started from a desktop."""
+    """Make this process look like the executable, started from a desktop."""
     monkeypatch.setattr(sys, "frozen", True, raising=False)
     monkeypatch.setenv("DISPLAY", ":0")
 
 
 @pytest.fixture
 def opened(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The addresses that a browser was opened with."""
+    """The addresses that were opened in the browser."""
     addresses: list[str] = []
     monkeypatch.setattr("webbrowser.open", addresses.append)
     return addresses
@@ -45,23 +45,21 @@ posix = pytest.mark.skipif(sys.platform == "win32", reason="Windows counts who h
 
 @posix
 @pytest.mark.usefixtures("executable")
-def test_an_executable_without_arguments_and_terminal_was_double_clicked() -> None:
-    assert double_click.is_one([])
-    assert not double_click.is_one(["version"])
+def test_an_executable_without_arguments_and_terminal_is_a_double_click() -> None:
+    assert double_click.is_double_click([])
+    assert not double_click.is_double_click(["version"])
 
 
 @posix
 @pytest.mark.usefixtures("executable")
 @pytest.mark.parametrize("name", ["stdin", "stdout", "stderr"])
-def test_at_a_terminal_nothing_was_double_clicked(
-    name: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_with_a_terminal_it_is_no_double_click(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, name, Terminal())
-    assert not double_click.is_one([])
+    assert not double_click.is_double_click([])
 
 
-def test_the_command_of_an_environment_is_never_double_clicked() -> None:
-    assert not double_click.is_one([])
+def test_the_command_of_a_python_environment_is_no_double_click() -> None:
+    assert not double_click.is_double_click([])
 
 
 @pytest.mark.usefixtures("executable")
@@ -91,7 +89,7 @@ def test_without_a_desktop_no_browser_is_opened(
 
 
 @pytest.mark.usefixtures("executable")
-def test_who_clicks_again_sees_the_hub_that_runs(
+def test_a_second_double_click_opens_the_dashboard_of_the_running_hub(
     opened: list[str], data_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(double_click, "_BROWSER_SECONDS", 0)
@@ -105,7 +103,7 @@ def test_who_clicks_again_sees_the_hub_that_runs(
 
 @posix
 @pytest.mark.usefixtures("executable")
-def test_a_fault_is_shown_in_a_window_with_what_to_do_in_both_languages(
+def test_a_failure_is_shown_in_a_dialog_in_both_languages(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     said = tmp_path / "said"

@@ -67,12 +67,12 @@ def test_a_release_is_made_of_files_and_listed(
     ("more", "why"),
     [
         (("--reports", "fwVer=beta"), "reports.fwVer"),
-        (("--least", "version=1"), "--least: fwVer"),
+        (("--least", "version=1"), "--least: allowed are fwVer"),
         (("--date", "tomorrow"), "release_date"),
         (("--ver-name", " "), "ver_name"),
     ],
 )
-def test_what_is_wrong_is_told_before_a_file_is_handed_over(
+def test_a_bad_option_is_named_before_a_file_is_copied(
     sitehub: Sitehub, file: Path, data_dir: Path, more: tuple[str, ...], why: str
 ) -> None:
     outcome = add(sitehub, file, *more)
@@ -82,7 +82,7 @@ def test_what_is_wrong_is_told_before_a_file_is_handed_over(
     assert not (data_dir / "firmware").exists()
 
 
-def test_a_release_has_a_file(sitehub: Sitehub) -> None:
+def test_a_release_without_a_file_is_refused(sitehub: Sitehub) -> None:
     outcome = sitehub("firmware", "add", "--ver-code", "1", "--ver-name", "v1")
     assert (outcome.status, "1 to 5 files" in outcome.err) == (1, True)
 
@@ -96,7 +96,7 @@ def test_an_empty_file_is_refused_and_leaves_nothing(
     assert left_over(data_dir) == []
 
 
-def test_where_the_disk_has_no_room_that_is_told_before_a_file_is_copied(
+def test_a_full_disk_is_reported_before_a_file_is_copied(
     sitehub: Sitehub, file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def copy(*_: object) -> None:
@@ -110,7 +110,7 @@ def test_where_the_disk_has_no_room_that_is_told_before_a_file_is_copied(
     assert outcome.err.startswith("sitehub: disk: 500000 GB of the disk are kept for records")
 
 
-def test_a_file_that_is_not_there_is_wrong_usage(sitehub: Sitehub, tmp_path: Path) -> None:
+def test_a_missing_file_is_wrong_usage(sitehub: Sitehub, tmp_path: Path) -> None:
     assert add(sitehub, tmp_path / "none").status == 2
 
 
@@ -157,7 +157,7 @@ def test_every_change_is_in_the_audit_log(sitehub: Sitehub, file: Path, data_dir
     ]
 
 
-def test_all_cameras_means_those_that_are_enabled(sitehub: Sitehub, file: Path) -> None:
+def test_all_means_all_enabled_cameras(sitehub: Sitehub, file: Path) -> None:
     for sn in ("A", "B", "C"):
         sitehub("device", "add", "--sn", sn, "--code", "12345678")
     sitehub("device", "disable", "2")
@@ -181,10 +181,10 @@ def test_downloads_are_listed(sitehub: Sitehub) -> None:
 @pytest.mark.skipif(
     sys.platform == "win32" or os.geteuid() != 0, reason="only root gives files to another user"
 )
-def test_root_gives_the_hubs_user_the_staged_file_and_nothing_behind_a_link(
+def test_root_gives_the_staged_file_to_the_hubs_user_without_following_links(
     tmp_path: Path, file: Path
 ) -> None:
-    """Whoever runs as that user may have laid the link there."""
+    """A process of that user may have made the link."""
     data_dir, elsewhere = tmp_path / "hub", tmp_path / "elsewhere"
     data_dir.mkdir()
     elsewhere.mkdir()

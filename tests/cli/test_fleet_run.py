@@ -1,4 +1,4 @@
-"""`sitehub simulate`: where its hub is, and that it removes what it enrolled there."""
+"""`sitehub simulate`: its options, and the removal of the cameras that it enrolled."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.e2e.hub_process import free_ports
 
 
 class Hub:
-    """As much of the API as enrols and removes; where `did` is "1" it refuses to remove."""
+    """A fake of the API that enrols and removes devices; it refuses to remove did 1."""
 
     def __init__(self) -> None:
         self.known: list[str] = []
@@ -36,7 +36,7 @@ class Hub:
         return httpx.AsyncClient(base_url=url, transport=httpx.MockTransport(self.answer))
 
 
-async def test_one_that_cannot_be_removed_does_not_keep_the_others(
+async def test_a_camera_that_cannot_be_removed_does_not_stop_the_removal_of_others(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     hub = Hub()
@@ -72,7 +72,9 @@ def test_a_hub_may_be_named_by_its_ipv6_address(
 
 
 @pytest.mark.parametrize("host", ["https://10.0.0.5:8443", "10.0.0.5:8443", "a b", ""])
-def test_what_is_no_name_and_no_address_is_wrong_usage(sitehub: Sitehub, host: str) -> None:
+def test_a_host_that_is_neither_name_nor_address_is_wrong_usage(
+    sitehub: Sitehub, host: str
+) -> None:
     outcome = sitehub("simulate", "--hub", host)
     assert outcome.status == 2
     assert "a name or an address" in outcome.err
@@ -94,13 +96,15 @@ def test_the_faults_are_listed_with_a_sentence_each(sitehub: Sitehub) -> None:
         ("success-0,success-200", '"success-200" contradicts another fault of the same camera'),
     ],
 )
-def test_a_fault_that_cannot_be_is_wrong_usage(sitehub: Sitehub, faults: str, said: str) -> None:
+def test_an_unknown_or_contradictory_fault_is_wrong_usage(
+    sitehub: Sitehub, faults: str, said: str
+) -> None:
     outcome = sitehub("simulate", "--hub", "127.0.0.1", "--fault", faults)
     assert outcome.status == 2
     assert said in outcome.err
 
 
-def test_cameras_take_the_faults_that_are_given_in_turn(
+def test_the_cameras_have_the_given_faults_in_turn(
     sitehub: Sitehub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[FleetRun] = []

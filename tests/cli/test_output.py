@@ -1,4 +1,4 @@
-"""What a camera says of itself is printed, and obeyed by no terminal."""
+"""Text that came from cameras is printed without control characters."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def test_a_table_and_a_line_hold_no_control_characters(capsys: pytest.CaptureFix
     ]
 
 
-def test_why_a_command_failed_is_told_without_control_characters(
+def test_an_error_message_holds_no_control_characters(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     _failed(f"the device says {CLEAR}")

@@ -1,4 +1,4 @@
-"""`sitehub run`, as far as it does not come to a hub that runs."""
+"""`sitehub run` before the hub starts."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hub.process import data_directory
 from tests.cli.conftest import Sitehub
 
 
-def test_root_acts_for_the_owner_of_a_directory_before_anything_is_done_in_there(
+def test_root_becomes_the_owner_of_the_directory_before_touching_it(
     sitehub: Sitehub, data_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     done: list[str] = []

@@ -1,4 +1,4 @@
-"""`sitehub service`, with programs of the system that are not the system's."""
+"""`sitehub service`, with fakes of the system's programs."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ esac
 
 @pytest.fixture
 def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A system of its own, with an executable that was downloaded, and root's rights."""
+    """A system below a directory, with a downloaded executable and root's rights."""
     root = tmp_path / "root"
     (root / "run/systemd/system").mkdir(parents=True)
     programs = root / "bin"
@@ -47,7 +47,7 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return root
 
 
-def test_it_is_installed_looked_at_and_uninstalled(sitehub: Sitehub, root: Path) -> None:
+def test_install_status_and_uninstall(sitehub: Sitehub, root: Path) -> None:
     assert sitehub("service", "status") == (4, "The service is not installed.\n", "")
     installed = sitehub("service", "install")
     assert installed.status == 0
@@ -68,7 +68,7 @@ def test_it_is_installed_looked_at_and_uninstalled(sitehub: Sitehub, root: Path)
     assert "disable --now sitehub.service" in (root / "asked").read_text()
 
 
-def test_one_that_does_not_run_is_status_3(sitehub: Sitehub, root: Path) -> None:
+def test_a_service_that_is_not_running_is_status_3(sitehub: Sitehub, root: Path) -> None:
     sitehub("service", "install")
     (root / "bin/systemctl").write_text("#!/bin/sh\necho inactive\nexit 3\n")
     assert sitehub("service", "status") == (
@@ -79,9 +79,7 @@ def test_one_that_does_not_run_is_status_3(sitehub: Sitehub, root: Path) -> None
     )
 
 
-def test_a_version_that_is_older_than_the_data_does_not_replace_a_newer_one(
-    sitehub: Sitehub, root: Path
-) -> None:
+def test_a_version_older_than_the_data_is_not_installed(sitehub: Sitehub, root: Path) -> None:
     sitehub("service", "install")
     (root / "sitehub").write_text("an older executable")
     data = root / "var/lib/sitehub"
@@ -100,25 +98,26 @@ def test_a_version_that_is_older_than_the_data_does_not_replace_a_newer_one(
 
 
 @pytest.mark.parametrize("verb", ["install", "uninstall", "start", "stop"])
-def test_without_rights_nothing_is_done_and_one_command_is_told(
+def test_without_rights_nothing_is_done_and_a_command_is_suggested(
     sitehub: Sitehub, root: Path, monkeypatch: pytest.MonkeyPatch, verb: str
 ) -> None:
     monkeypatch.setattr(system, "is_administrator", lambda: False)
     outcome = sitehub("service", verb)
     assert outcome.status == 1
     assert outcome.err == (
-        "sitehub: this needs an administrator's rights. "
-        f"Give this command: sudo {root}/sitehub service {verb}\n"
+        f"sitehub: this needs administrator rights. Run: sudo {root}/sitehub service {verb}\n"
     )
     assert not (root / "asked").exists()
 
 
-def test_everybody_may_look(sitehub: Sitehub, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_user_can_see_the_status(
+    sitehub: Sitehub, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(system, "is_administrator", lambda: False)
     assert sitehub("service", "status").status == 4
 
 
-def test_a_python_environment_is_no_service(
+def test_a_python_environment_cannot_be_installed(
     sitehub: Sitehub, root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sys, "frozen", False)
@@ -128,7 +127,7 @@ def test_a_python_environment_is_no_service(
     assert not (root / "asked").exists()
 
 
-def test_its_data_is_at_one_place(sitehub: Sitehub, root: Path) -> None:
+def test_the_data_directory_of_the_service_cannot_be_changed(sitehub: Sitehub, root: Path) -> None:
     elsewhere = sitehub("service", "status", "--data", "/srv/data")
     assert elsewhere.status == 2
     assert "mount a larger disk there" in elsewhere.err

@@ -19,20 +19,20 @@ def test_users_are_added_listed_and_removed(sitehub: Sitehub) -> None:
     assert [u["name"] for u in json.loads(sitehub("user", "list", "--json").out)] == ["anna"]
 
 
-def test_a_password_has_at_least_8_characters(sitehub: Sitehub) -> None:
+def test_a_password_must_have_at_least_8_characters(sitehub: Sitehub) -> None:
     outcome = sitehub("user", "add", "anna", "--role", "admin", "--password-stdin", stdin="short\n")
     assert outcome.status == 1
     assert outcome.err.startswith("sitehub: password: ")
     assert "short" not in outcome.err
 
 
-def test_a_password_is_not_asked_for_where_there_is_no_terminal(sitehub: Sitehub) -> None:
+def test_without_a_terminal_there_is_no_prompt_for_a_password(sitehub: Sitehub) -> None:
     outcome = sitehub("user", "passwd", "anna", stdin="correct horse\n")
     assert outcome.status == 2
     assert "--password-stdin" in outcome.err
 
 
-def test_what_is_no_utf8_is_refused_in_one_line(sitehub: Sitehub) -> None:
+def test_arguments_that_are_not_utf8_are_refused_in_one_line(sitehub: Sitehub) -> None:
     said = "sitehub: the arguments are not all text in UTF-8\n"
     guard = ("user", "add", "anna", "--role", "guard", "--password-stdin")
     assert sitehub(*guard, stdin="caf\udce9 caf\udce9\n") == (1, "", said)

@@ -1,4 +1,4 @@
-"""A whole hub as the service manager of Windows has it, with a manager that is not Windows'."""
+"""A whole hub as a Windows service, with a fake of the control manager."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def test_the_hub_runs_until_the_manager_stops_it(data_dir: Path) -> None:
     assert "/setup/" in (data_dir / "last-start.txt").read_text("utf-8")
 
 
-def test_the_log_is_in_files_although_the_process_was_given_a_console(
+def test_the_log_goes_to_files_even_if_the_process_has_a_console(
     data_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(hub.log, "_is_terminal", lambda stream: stream is sys.__stderr__)
@@ -60,7 +60,7 @@ def test_the_log_is_in_files_although_the_process_was_given_a_console(
     assert "the hub has ended" in (data_dir / "logs" / "sitehub.log").read_text("utf-8")
 
 
-def test_why_it_did_not_start_is_in_a_file_and_the_manager_hears_of_it(
+def test_a_failed_start_is_reported_to_the_manager_and_explained_in_a_file(
     data_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SITEHUB_WEB_PORT", "many")

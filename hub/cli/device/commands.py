@@ -31,9 +31,9 @@ for _command in (*enrolment.COMMANDS, *csv_import.COMMANDS, trace):
 @click.option("--sn", required=True, help="The serial number that the camera connects with.")
 @click.option("--code", required=True, help="The security code on the camera.")
 @key_option(_KEY_HELP)
-@click.option("--did", help="The number that the camera knows itself by [default: the next free].")
-@click.option("--name", default="", help="What it is called on the pages: Gate, Lobby ...")
-@click.option("--no-clock-check", is_flag=True, help="Let it in whatever time its clock shows.")
+@click.option("--did", help="The device number of the camera [default: the next free].")
+@click.option("--name", default="", help="The name on the pages, such as Gate or Lobby.")
+@click.option("--no-clock-check", is_flag=True, help="Accept it even if its clock is wrong.")
 @data_option()
 def add(
     data_dir: Path,
@@ -44,7 +44,7 @@ def add(
     name: str,
     no_clock_check: bool,
 ) -> None:
-    """Enrol a camera; prints its did."""
+    """Enrol a camera and print its did."""
     from hub.cli.requests import execute
     from hub.process.control.devices import AddDevice
     from hub.services.devices.directory import NewDevice
@@ -84,7 +84,7 @@ def remove(data_dir: Path, did: str) -> None:
 @click.argument("did")
 @data_option()
 def disable(data_dir: Path, did: str) -> None:
-    """Let a camera in no more, until it is enabled again."""
+    """Refuse a camera until it is enabled again."""
     _change(data_dir, did, enabled=False)
 
 
@@ -92,24 +92,24 @@ def disable(data_dir: Path, did: str) -> None:
 @click.argument("did")
 @data_option()
 def enable(data_dir: Path, did: str) -> None:
-    """Let a disabled camera in again."""
+    """Accept a disabled camera again."""
     _change(data_dir, did, enabled=True)
 
 
 @device.command("set")
 @click.argument("did")
-@click.option("--name", help="What it is called on the pages.")
-@click.option("--code", help="Its security code.")
-@key_option("Its public key or certificate (PEM). The earlier one stays good until it is unused.")
-@click.option("--site-key", "to_site_key", is_flag=True, help="No key of its own any more.")
+@click.option("--name", help="The name on the pages.")
+@click.option("--code", help="The security code.")
+@key_option("The public key or certificate (PEM). The old one works until this one is used.")
+@click.option("--site-key", "to_site_key", is_flag=True, help="Use the site key from now on.")
 @click.option(
-    "--drop-earlier-key", "drop_earlier", is_flag=True, help="End the earlier key now, and its use."
+    "--drop-earlier-key", "drop_earlier", is_flag=True, help="Stop accepting the previous key now."
 )
 @click.option(
     "--clock-check/--no-clock-check",
     "clock_check",
     default=None,
-    help="Refuse it while its clock is off, or let it in whatever its clock shows.",
+    help="Refuse the camera if its clock is wrong, or accept it all the same.",
 )
 @data_option()
 def set_(
@@ -122,9 +122,9 @@ def set_(
     drop_earlier: bool,
     clock_check: bool | None,
 ) -> None:
-    """Change what is given; the rest stays."""
+    """Change the given properties of a camera."""
     if key is not None and to_site_key:
-        raise click.UsageError("either --key or --site-key")
+        raise click.UsageError("give either --key or --site-key")
     given = {"name": name, "code": code, "key": key, "clock_trusted": clock_check}
     changes: dict[str, Any] = {f: value for f, value in given.items() if value is not None}
     if to_site_key:
@@ -132,7 +132,7 @@ def set_(
     if drop_earlier:
         changes["previous_key"] = None
     if not changes:
-        raise click.UsageError("say what to change, as --name, --code or --key: see --help")
+        raise click.UsageError("give a change, such as --name, --code or --key: see --help")
     _change(data_dir, did, **changes)
 
 
@@ -143,9 +143,9 @@ def set_(
 @key_option(_KEY_HELP)
 @data_option()
 def replace(data_dir: Path, did: str, sn: str, code: str, key: str | None) -> None:
-    """Put a new camera in a broken one's place.
+    """Replace a broken camera by a new one.
 
-    Its did, name and history stay.
+    The did, the name and the history stay.
     """
     _change(data_dir, did, sn=sn, code=code, key=key)
 

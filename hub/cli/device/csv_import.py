@@ -1,4 +1,4 @@
-"""`sitehub device import` and `export`: many cameras as a sheet (CSV)."""
+"""`sitehub device import` and `export`: many cameras as CSV."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 def import_(data_dir: Path, file: Path) -> None:
     """Enrol the cameras of a CSV file.
 
-    All of them, or none where a row is wrong. Its first line names the columns:
+    If a row is wrong, no camera is enrolled. The first line names the columns:
     sn,code,did,name,key. did, name and key may be empty; key is PEM text in quotes, or the path of
-    a PEM file, from where FILE is.
+    a PEM file relative to FILE.
     """
     from hub.cli.requests import execute
     from hub.process.control.devices import ImportDevices
@@ -39,10 +39,10 @@ def import_(data_dir: Path, file: Path) -> None:
 @click.argument("file", required=False, type=click.Path(path_type=Path))
 @data_option()
 def export(data_dir: Path, file: Path | None) -> None:
-    """Write all cameras as CSV, in the columns of an import.
+    """Write all cameras as CSV, with the columns of an import.
 
-    To FILE, or without it to standard output. The security codes are sealed and left out: an import
-    wants them filled in.
+    Writes to FILE or standard output. The security codes are encrypted and left out: fill them in
+    before an import.
     """
     from hub.cli.requests import execute
     from hub.process.control.devices import ExportDevices
@@ -54,7 +54,7 @@ def export(data_dir: Path, file: Path | None) -> None:
         sys.stdout.buffer.flush()
         return
     try:
-        # What spreadsheets take for UTF-8.
+        # Spreadsheets recognise UTF-8 by the byte order mark.
         file.write_text(text, encoding="utf-8-sig", newline="")
     except OSError as error:
         raise StartFault(f"cannot write {file}: {error.strerror}") from None
@@ -73,7 +73,7 @@ def _read(path: Path) -> str:
 
 
 def _with_keys(sheet: DeviceCsv, directory: Path) -> DeviceCsv:
-    """With the keys of the files that are named instead of them."""
+    """Replace the paths of key files by their contents."""
     from hub.services.devices.csv_import import RowFault
 
     rows: list[ImportRow] = []

@@ -1,4 +1,4 @@
-"""`sitehub device waiting`, `check`, `accept` and `init`: cameras that knock at a running hub."""
+"""`sitehub device waiting`, `check`, `accept` and `init`: cameras that connect to enrol."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _KEY_HELP = "The camera's public key or certificate (PEM); without it the site k
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON list of objects.")
 @data_option()
 def waiting(data_dir: Path, as_json: bool) -> None:
-    """List the cameras that wait for enrolment, and why."""
+    """List the pending cameras, with the reasons why they are refused."""
     from hub.cli.output import print_json, print_table
     from hub.cli.requests import execute
     from hub.process.control.devices import ListPendingDevices
@@ -38,10 +38,10 @@ def waiting(data_dir: Path, as_json: bool) -> None:
 @key_option(_KEY_HELP)
 @data_option()
 def check(data_dir: Path, sn: str, code: str, key: str | None) -> None:
-    """Tell whether a code fits the last signature of a camera that is not let in.
+    """Check a security code against the last signature of a pending camera.
 
-    Nothing is stored. Prints "fits" where it does, and whatever keeps it out besides; else the
-    reasons, and exits with 1.
+    Nothing is stored. If the code fits, prints "fits" and any other reasons for which the camera is
+    refused; otherwise prints why not, and exits with status 1.
     """
     from hub.cli.output import print_line
     from hub.cli.requests import execute
@@ -59,9 +59,9 @@ def check(data_dir: Path, sn: str, code: str, key: str | None) -> None:
 @click.argument("sn")
 @click.option("--code", required=True, help="The security code on the camera.")
 @key_option(_KEY_HELP)
-@click.option("--name", default="", help="What it is called on the pages: Gate, Lobby ...")
-@click.option("--did", help="The number that the camera knows itself by [default: the next free].")
-@click.option("--replaces", metavar="DID", help="The broken camera whose place it takes.")
+@click.option("--name", default="", help="The name on the pages, such as Gate or Lobby.")
+@click.option("--did", help="The device number of the camera [default: the next free].")
+@click.option("--replaces", metavar="DID", help="The broken camera that it replaces.")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON object.")
 @data_option()
 def accept(
@@ -74,16 +74,16 @@ def accept(
     replaces: str | None,
     as_json: bool,
 ) -> None:
-    """Enrol a camera that waits, and send it its initial parameters.
+    """Enrol a pending camera, and send it its initial parameters.
 
-    Prints its did, and below it how it took them. A code that does not fit its last signature is
-    refused, and nothing is stored.
+    Prints its did, and the camera's response below it. If the code does not fit the camera's last
+    signature, nothing is stored.
     """
     from hub.cli.requests import execute
     from hub.process.control.devices import AcceptDevice
 
     new = AcceptDevice(sn=sn, code=code, key=key, name=name, did=did, replaces=replaces)
-    _tell(execute(data_dir, new), as_json)
+    _print(execute(data_dir, new), as_json)
 
 
 @click.command("init")
@@ -91,20 +91,20 @@ def accept(
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON object.")
 @data_option()
 def init(data_dir: Path, did: str, as_json: bool) -> None:
-    """Send a camera its initial parameters once more.
+    """Send a camera its initial parameters again.
 
-    Prints its did, and below it how it took them.
+    Prints its did, and the camera's response below it.
     """
     from hub.cli.requests import execute
     from hub.process.control.devices import SendInitialParameters
 
-    _tell(execute(data_dir, SendInitialParameters(did)), as_json)
+    _print(execute(data_dir, SendInitialParameters(did)), as_json)
 
 
 COMMANDS: tuple[click.Command, ...] = (waiting, check, accept, init)
 
 
-def _tell(delivered: ProvisionedDevice, as_json: bool) -> None:
+def _print(delivered: ProvisionedDevice, as_json: bool) -> None:
     from hub.cli.output import print_json, print_line
 
     if as_json:

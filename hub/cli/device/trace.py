@@ -1,4 +1,4 @@
-"""`sitehub device trace`: what a device and the running hub say to each other, in a terminal."""
+"""`sitehub device trace`: the frames between a device and the running hub."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from hub.cli.options import data_option
 if TYPE_CHECKING:
     from hub.services.devices.frame_trace import Frame
 
-#: A running hub is asked again after so many seconds without a frame.
+#: How long one request to the running hub waits for a frame.
 _WAIT_SECONDS = 10
 
 
 @click.command("trace")
 @click.argument("device", metavar="DID")
-@click.option("--follow", is_flag=True, help="Go on with what comes, until Ctrl-C.")
-@click.option("--json", "as_json", is_flag=True, help="Print a JSON object a line.")
+@click.option("--follow", is_flag=True, help="Show new frames as well, until Ctrl-C.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object per line.")
 @data_option()
 def trace(data_dir: Path, device: str, follow: bool, as_json: bool) -> None:
-    """Show the last frames of a camera, both ways.
+    """Show the last frames from and to a camera.
 
-    DID may be the serial number of a camera that waits. Secrets and personal numbers are masked,
-    pictures are shown by their size. The hub has to run: it keeps the frames in memory.
+    DID may be the serial number of a pending camera. Secrets and personal numbers are redacted, and
+    pictures are replaced by their size. The hub must be running: it keeps the frames in memory.
     """
     from hub.cli.output import print_json
 

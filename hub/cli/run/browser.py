@@ -1,4 +1,4 @@
-"""The browser of whoever sits at this computer."""
+"""Opening the browser on this computer."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from collections.abc import Mapping
 
 
 def has_desktop(environment: Mapping[str, str] = os.environ) -> bool:
-    """Can a window be opened? Without one, a browser for the terminal would take it over."""
+    """Return whether windows can be opened. Otherwise a text browser would use the terminal."""
     return sys.platform == "win32" or any(
         environment.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY")
     )
 
 
 def show(address: str) -> None:
-    """Open the address where there is a desktop; nobody waits for the browser."""
+    """Open the address if there is a desktop; does not wait for the browser."""
     if has_desktop():
         threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()

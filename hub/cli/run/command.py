@@ -27,22 +27,21 @@ _DEMO_CAMERAS = 6
     envvar="SITEHUB_DATA",
     type=click.Path(path_type=Path),
     metavar="DIR",
-    help="The data directory, made if it is not there [default: the user's own; "
-    "also SITEHUB_DATA].",
+    help="The data directory, created if missing [default: the user's; also SITEHUB_DATA].",
 )
 @click.option(
     "--config",
     "config_file",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="A configuration other than sitehub.toml in the data directory.",
+    help="Use this configuration file instead of sitehub.toml in the data directory.",
 )
 @click.option(
     "--set",
     "overrides",
     multiple=True,
     metavar="SECTION.KEY=VALUE",
-    help="One setting for this run, over file and environment. Can be given again.",
+    help="Set one setting for this run, overriding file and environment. Repeatable.",
 )
 @click.option(
     "--demo",
@@ -51,14 +50,14 @@ _DEMO_CAMERAS = 6
     flag_value=_DEMO_CAMERAS,
     type=click.IntRange(1, 200),
     metavar="[N]",
-    help=f"Look around: N simulated cameras [default: {_DEMO_CAMERAS}] and, unless --data is "
-    "given, a data directory of its own.",
+    help=f"Run N simulated cameras [default: {_DEMO_CAMERAS}] and, unless --data is given, use a "
+    "separate data directory.",
 )
 @click.option(
     "--open",
     "in_browser",
     is_flag=True,
-    help="Open the dashboard in the browser once the hub serves, or the link of the first run.",
+    help="Open the dashboard, or the link of the first run, in the browser.",
 )
 def run(
     data_dir: Path | None,
@@ -69,13 +68,13 @@ def run(
 ) -> None:
     """Run the hub until Ctrl-C or SIGTERM.
 
-    The first run makes everything that is needed, and prints where the dashboard is and the link
-    by which the first administrator is made.
+    The first run creates everything it needs, and prints the address of the dashboard and a link
+    with which to make the first administrator.
     """
     from hub.cli.run import windows_console
     from hub.service_manager.linux.notify import systemd_from
 
-    windows_console.end_with_window()
+    windows_console.stop_with_window()
     run_for(systemd_from(os.environ), data_dir, config_file, overrides, demo, in_browser)
 
 
@@ -87,8 +86,8 @@ def run_for(
     demo: int | None = None,
     in_browser: bool = False,
 ) -> None:
-    """Run the hub as `manager` has it run, or for whoever gave the command."""
-    # Nothing that a start builds is to be collected: the passes over it would be its tenth part.
+    """Run the hub, for the service manager `manager` if it is not None."""
+    # What a start builds is permanent: garbage collection would be a tenth of its time.
     gc.disable()
     try:
         _run_in(manager, data_dir, config_file, overrides, demo, in_browser)
@@ -114,8 +113,8 @@ def _run_in(
         config.load, directory, file=config_file, environment=os.environ, overrides=overrides
     )
     if not os.path.lexists(directory):
-        # Where a first run cannot start, it leaves nothing behind.
-        _check(load())
+        # A first run that cannot start must not create anything.
+        _check_ports(load())
     data_directory.prepare(directory)
     loaded = load()
     with data_directory.held_as_hub(directory):
@@ -126,12 +125,12 @@ def _run_in(
         finally:
             all_written = stop_log()
     if not all_written:
-        # Somebody holds the console: waiting for it at the end would be waiting for ever.
+        # The console is blocked: a normal exit would wait for it indefinitely.
         sys.stdout.flush()
         os._exit(0)
 
 
-def _check(loaded: Config) -> None:
+def _check_ports(loaded: Config) -> None:
     import trio
 
     from hub.net.binding import check_ports
@@ -170,7 +169,7 @@ def _run(
         address = await announce(services, simulated=demo)
         if in_browser:
             browser.show(address)
-        _spare_garbage_collection()
+        _reduce_garbage_collection()
 
     visitors: Part | None = None
     if demo is not None:
@@ -195,10 +194,11 @@ def _run(
         raise
 
 
-def _spare_garbage_collection() -> None:
-    """What was built at the start lives for ever, and nothing per frame or body makes cycles.
+def _reduce_garbage_collection() -> None:
+    """Exclude what the start built from garbage collection, and collect less often.
 
-    A full pass over all of it would hold up every device for some 40 ms, again and again.
+    A full collection of it would stop every device for 40 ms, and handling a frame or a body makes
+    no reference cycles.
     """
     gc.collect()
     gc.freeze()

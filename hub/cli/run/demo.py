@@ -1,4 +1,4 @@
-"""The cameras of `run --demo`: simulated, enrolled, and the same ones at every start."""
+"""The simulated cameras of `run --demo`: enrolled, and the same ones at every start."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from hub.simulator.fleet import run_fleet
 from hub.simulator.identity import CameraIdentity, from_json, make_cameras, to_json
 
 FILE_NAME = "demo-cameras.json"
-#: Of each camera at the busiest hour: something new on the wall every few seconds.
-_SIGHTS_PER_SECOND = 0.1
-#: What real cameras send says more of people than what is documented (D8).
+#: For each camera at the busiest hour: a new picture every few seconds.
+_CAPTURES_PER_SECOND = 0.1
+#: Bodies as real cameras send them (D8): they describe people in more detail.
 _QUIRKS = Quirks(bodies="real")
 _DEMO = Actor("demo")
 
@@ -29,14 +29,14 @@ _DEMO = Actor("demo")
 async def run_demo_cameras(
     count: int, services: Services, *, task_status: trio.TaskStatus[None]
 ) -> None:
-    """Enrol `count` simulated cameras where they are not, and run them on the hub's own ports."""
+    """Enrol `count` simulated cameras, unless they are, and run them on the hub's ports."""
     path = services.data_dir / FILE_NAME
-    cameras = await trio.to_thread.run_sync(_kept_cameras, path, count)
+    cameras = await trio.to_thread.run_sync(_load_cameras, path, count)
     enrolled = await _enrol(services, cameras)
     await run_fleet(
         enrolled,
         _own_ports(services),
-        rate=_SIGHTS_PER_SECOND * count,
+        rate=_CAPTURES_PER_SECOND * count,
         quirks=(_QUIRKS,),
         task_status=task_status,
     )
@@ -66,17 +66,17 @@ def _own_ports(services: Services) -> HubEndpoint:
     )
 
 
-def _kept_cameras(path: Path, count: int) -> tuple[CameraIdentity, ...]:
-    """The first `count` cameras of the file; what is missing there is made and kept."""
+def _load_cameras(path: Path, count: int) -> tuple[CameraIdentity, ...]:
+    """Return the first `count` cameras of the file, after adding the missing ones to it."""
     kept: tuple[CameraIdentity, ...] = ()
     if path.exists():
         try:
             kept = from_json(path.read_bytes())
         except msgspec.DecodeError as error:
-            raise StartFault(f"{path} cannot be read ({error}): remove it to start anew") from None
+            raise StartFault(f"{path} cannot be read ({error}): delete it to start anew") from None
     if len(kept) < count:
         kept += make_cameras(count)[len(kept) :]
-        # It has the cameras' private keys.
+        # Private: it contains the cameras' private keys.
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(handle, "wb") as file:
             file.write(to_json(kept))

@@ -1,4 +1,4 @@
-"""The executable started by a double click: it runs the hub, and speaks to who has no terminal."""
+"""The executable started by a double click: it runs the hub, for a user without a terminal."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ import click
 
 from hub.cli.run import browser
 
-_WORDS = ("run", "--open")
-#: What shows a message in a window, where programs have no console of their own.
-_WINDOWS = (
+_COMMAND = ("run", "--open")
+#: Programs that show a message in a window, on systems that open no console.
+_DIALOGS = (
     ("zenity", "--error", "--no-markup", "--text"),
     ("kdialog", "--error"),
     ("xmessage", "-center"),
 )
-#: A browser is to be on its way before the console closes.
+#: Time for the browser to start before the console closes.
 _BROWSER_SECONDS = 2.0
 
 _WHAT_TO_DO = """\
-sitehub did not start. The line above says why, and what to do. After that, start it again.
-  In use (port, data)     another sitehub, or another program: end it
-  Not permitted, read-only   move the data to a place of your own: sitehub run --data FOLDER
-  A newer version         take the newer sitehub that wrote the data
+sitehub did not start. The line above says why. Solve the problem, then start it again.
+  In use (port, data)        close the other sitehub, or the program that uses the port
+  Not permitted, read-only   use another data directory: sitehub run --data FOLDER
+  A newer version            use the newer sitehub that wrote the data
 
 sitehub 没有启动。上面一行是原因（英文）。处理后请重新启动。
   端口或数据被占用（in use, already running）：请先关闭另一个 sitehub 或占用端口的程序
@@ -39,31 +39,31 @@ _CLOSE = "Press Enter to close this window. 按回车键关闭窗口。"
 
 
 class Outcome(NamedTuple):
-    """How a command line ended."""
+    """The result of a command line."""
 
     status: int
-    #: One line; empty where nothing failed.
+    #: One line; empty if nothing failed.
     fault: str = ""
     already_running: bool = False
 
 
-def is_one(arguments: Sequence[str]) -> bool:
-    """Without arguments, and without a terminal but one that was opened for it alone."""
+def is_double_click(arguments: Sequence[str]) -> bool:
+    """Return whether this is the executable without arguments, and without a user's terminal."""
     return getattr(sys, "frozen", False) and not arguments and not _has_terminal()
 
 
 def serve(carry_out: Callable[[Sequence[str]], Outcome]) -> int:
-    """Run the hub until it is ended; gives the exit status."""
-    outcome = carry_out(_WORDS)
+    """Run the hub until it is stopped, and return the exit status."""
+    outcome = carry_out(_COMMAND)
     if outcome.already_running and browser.has_desktop():
-        return _show_the_running_one()
+        return _show_running_hub()
     if outcome.fault:
         _keep_open(outcome.fault)
     return outcome.status
 
 
-def _show_the_running_one() -> int:
-    """Who clicks again wants to see it."""
+def _show_running_hub() -> int:
+    """Open the dashboard of the hub that is running already."""
     from hub import config
     from hub.process import data_directory
 
@@ -76,7 +76,7 @@ def _show_the_running_one() -> int:
 if sys.platform == "win32":
 
     def _has_terminal() -> bool:
-        """A console that was there before has a shell in it besides our two processes."""
+        """A console that was not opened for us contains a shell besides our two processes."""
         import ctypes
 
         processes = (ctypes.c_ulong * 4)()
@@ -91,8 +91,8 @@ else:
         return any(stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr))
 
     def _keep_open(fault: str) -> None:
-        """There is no window of ours: one is opened for the message, if anything here can."""
+        """Show the message in a dialog, if there is a program for that."""
         click.echo(_WHAT_TO_DO, err=True)
-        known = [words for words in _WINDOWS if shutil.which(words[0])]
+        known = [words for words in _DIALOGS if shutil.which(words[0])]
         if browser.has_desktop() and known:
             subprocess.run([*known[0], f"{fault}\n\n{_WHAT_TO_DO}"], check=False)

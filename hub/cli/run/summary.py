@@ -1,4 +1,4 @@
-"""What a start prints: where everything is, and on a first run how to sign in."""
+"""The summary that a start prints: all addresses and, on a first run, the setup link."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ _LABEL_WIDTH = 15
 
 
 async def announce(services: Services, *, simulated: int | None) -> str:
-    """Print the summary on stdout, at once and as a whole. A first run gets its link here.
+    """Print the summary on stdout in one write, with a new setup link on a first run.
 
-    Gives the address to be opened first: that link, or the dashboard's.
+    Returns the address to open first: that link, or the dashboard.
     """
     address, lines = await _first_run(services)
     sys.stdout.write("\n".join([*_summary(services, simulated), *lines]) + "\n")
@@ -32,7 +32,7 @@ async def _first_run(services: Services) -> tuple[str, list[str]]:
     try:
         token = await services.setup_links.create(by=COMMAND_LINE)
     except CannotStoreNow as error:
-        # The hub goes on: it may well be that an administrator has to make room for it.
+        # The hub runs all the same: an administrator may have to free disk space first.
         return dashboard, [f"  No link for the first administrator yet: {error.message}", ""]
     link = f"{dashboard}setup/{token}"
     lines = [

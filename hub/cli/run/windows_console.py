@@ -1,7 +1,7 @@
-"""What Windows tells a process of its console: its window is closed, or somebody signs off.
+"""Console events of Windows: the window is closed, a user signs off.
 
-The C library makes SIGBREAK of both and returns, and Windows ends a process that returned. What is
-registered here is asked before: the hub of a window ends in order, that of a service stays.
+The C library turns both into SIGBREAK and returns, whereupon Windows ends the process. The handlers
+here run before it: a hub in a window stops in an orderly way, a hub that is a service stays.
 """
 
 from __future__ import annotations
@@ -18,27 +18,32 @@ if sys.platform == "win32":
     _CLOSE, _LOGOFF, _SHUTDOWN = 2, 5, 6
     _Handler = ctypes.WINFUNCTYPE(wintypes.BOOL, wintypes.DWORD)
 
-    def end_in_order(event: int) -> bool:
-        """In a thread of Windows' own, which gives a process that does not return five seconds."""
+    def stop_and_wait(event: int) -> bool:
+        """Stop the hub. Called in a thread of Windows, which waits five seconds for its return."""
         if event not in (_CLOSE, _LOGOFF, _SHUTDOWN):
             return False
         _thread.interrupt_main(signal.SIGBREAK)
         threading.Event().wait()
         return True
 
-    def stay(event: int) -> bool:
-        """Whoever signs off, a service is told of it; and to stop, by its manager alone."""
+    def ignore_session_end(event: int) -> bool:
+        """Ignore that users sign off: only the service manager stops a service."""
         return event in (_LOGOFF, _SHUTDOWN)
 
-    # Kept, for Windows calls them until the process ends.
-    _end_in_order, _stay = _Handler(end_in_order), _Handler(stay)
+    # Keep references: Windows calls them until the process ends.
+    _stop_handler, _session_handler = (
+        _Handler(stop_and_wait),
+        _Handler(ignore_session_end),
+    )
 
-    def end_with_window() -> None:
-        ctypes.windll.kernel32.SetConsoleCtrlHandler(_end_in_order, True)
+    def stop_with_window() -> None:
+        """Have the hub stop when its window is closed."""
+        ctypes.windll.kernel32.SetConsoleCtrlHandler(_stop_handler, True)
 
     def outlive_sessions() -> None:
-        ctypes.windll.kernel32.SetConsoleCtrlHandler(_stay, True)
+        """Have a service stay when users sign off."""
+        ctypes.windll.kernel32.SetConsoleCtrlHandler(_session_handler, True)
 else:
 
-    def end_with_window() -> None:
-        """Elsewhere a window that is closed is a signal like any other."""
+    def stop_with_window() -> None:
+        """Do nothing: elsewhere, closing a window sends a signal."""

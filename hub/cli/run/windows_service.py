@@ -1,4 +1,4 @@
-"""The hub in a process that the service manager of Windows started."""
+"""Running the hub in the process of a Windows service."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ if TYPE_CHECKING:
     from hub.service_manager.windows.control_manager import ControlManager
 
 
-def run_controlled(manager: ControlManager, data_dir: Path, ending: signal.Signals) -> None:
-    """Run the hub until the manager has it end, as by the signal `ending`, or until it fails."""
+def run_controlled(manager: ControlManager, data_dir: Path, stop: signal.Signals) -> None:
+    """Run the hub until the manager stops it, by raising the signal `stop`, or until it fails."""
     from hub.cli.run.command import run_for
     from hub.service_manager.windows.control_manager import ControlledService
     from hub.service_manager.windows.service import LAST_START
 
-    service = ControlledService(manager, partial(_thread.interrupt_main, ending))
+    service = ControlledService(manager, partial(_thread.interrupt_main, stop))
     service.connect()
     failed = True
     try:
-        with _without_screen(), _told_in(data_dir / LAST_START):
+        with _without_stderr(), _stdout_to(data_dir / LAST_START):
             run_for(service, data_dir)
         failed = False
     finally:
@@ -36,23 +36,23 @@ def run_controlled(manager: ControlManager, data_dir: Path, ending: signal.Signa
 
 
 @contextmanager
-def _without_screen() -> Iterator[None]:
-    """A console that came with the process is nobody's: the log goes to its files."""
+def _without_stderr() -> Iterator[None]:
+    """Ignore a console that nobody sees: the log goes to its files."""
     with open(os.devnull, "w", encoding="utf-8") as nowhere, redirect_stderr(nowhere):
         yield
 
 
 @contextmanager
-def _told_in(path: Path) -> Iterator[None]:
-    """A service has no screen: where it is, and why it ended, is in a file of the last start."""
+def _stdout_to(path: Path) -> Iterator[None]:
+    """Write stdout to a file, with the reason if the hub fails: a service has no console."""
     try:
-        told = path.open("w", encoding="utf-8")
+        output = path.open("w", encoding="utf-8")
     except OSError as error:
         raise StartFault(f"cannot write to {path}: {error.strerror}") from None
-    with told, redirect_stdout(told):
+    with output, redirect_stdout(output):
         try:
             yield
         except Exception as error:
             fault = hub_error_in(error)
-            told.write(f"{fault.message if fault else repr(error)}\n")
+            output.write(f"{fault.message if fault else repr(error)}\n")
             raise

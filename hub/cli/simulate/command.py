@@ -1,4 +1,4 @@
-"""`sitehub simulate`: simulated cameras against a hub anywhere, for acceptance without cameras."""
+"""`sitehub simulate`: simulated cameras against any hub, for tests without cameras."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ if TYPE_CHECKING:
 
 
 def _host(context: click.Context, parameter: click.Parameter, value: str) -> str:
-    """A name or an address; the ports are options of their own."""
+    """Accept a host name or an address, without a port."""
     with suppress(ValueError):
         return str(IPv6Address(value.removeprefix("[").removesuffix("]")))
     if not re.fullmatch(r"[\w.-]+", value):
-        raise click.BadParameter("a name or an address is allowed, such as 192.168.1.5")
+        raise click.BadParameter("allowed is a name or an address, such as 192.168.1.5")
     return value
 
 
 def _quirks(
     _context: click.Context, _parameter: click.Parameter, values: tuple[str, ...]
 ) -> tuple[Quirks, ...]:
-    """What each camera does, in turn."""
+    """Return the quirks that the cameras have in turn."""
     from hub.simulator.faults import FAULTLESS, quirks_of
 
     try:
@@ -56,7 +56,7 @@ def _list_faults(context: click.Context, _parameter: click.Parameter, wanted: bo
     required=True,
     callback=_host,
     metavar="HOST",
-    help="The hub's address or name.",
+    help="The address or name of the hub.",
 )
 @click.option(
     "--cameras",
@@ -71,26 +71,26 @@ def _list_faults(context: click.Context, _parameter: click.Parameter, wanted: bo
     type=click.FloatRange(0, 1000, min_open=True),
     default=0.6,
     show_default=True,
-    help="What all cameras together see in a second, at the busiest hour of the day.",
+    help="Captures per second of all cameras together, at the busiest hour.",
 )
 @click.option(
     "--apikey-file",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help='A key as "sitehub apikey add" prints it: the cameras are enrolled before and removed '
-    "after. Without it they knock, and wait to be accepted.",
+    help='Output of "sitehub apikey add", with which the cameras are enrolled and, at the end, '
+    "removed. Without it they connect and wait to be accepted.",
 )
 @click.option(
     "--write-csv",
     "csv_file",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help='Write what "sitehub device import" takes, and the public keys beside it.',
+    help='Write a CSV file for "sitehub device import", and the public keys beside it.',
 )
 @click.option(
     "--seed",
     type=int,
-    help="Cameras of the same numbers see the same things [default: new ones each time].",
+    help="The same seed gives the same cameras and captures [default: random].",
 )
 @click.option(
     "--web-port",
@@ -106,16 +106,16 @@ def _list_faults(context: click.Context, _parameter: click.Parameter, wanted: bo
     show_default=True,
     help="The hub's devices.port, for the WebSocket.",
 )
-@click.option("--no-tls", is_flag=True, help="Both ports are plain ones.")
+@click.option("--no-tls", is_flag=True, help="Connect to both ports without TLS.")
 @click.option(
     "--fault",
     "quirks",
     multiple=True,
     callback=_quirks,
     metavar="NAME[,NAME...]",
-    help="The faults of a camera. Given several times, the cameras take them in turn: with "
-    '"--fault slow,no-ip --fault none" every other camera is slow and tells no address, and the '
-    "others are without fault [default: none].",
+    help="The faults of a camera. Repeat it to give the cameras different faults in turn: with "
+    '"--fault slow,no-ip --fault none" every other camera is slow and sends no address, and the '
+    "others have no faults [default: none].",
 )
 @click.option(
     "--faults",
@@ -123,7 +123,7 @@ def _list_faults(context: click.Context, _parameter: click.Parameter, wanted: bo
     is_eager=True,
     expose_value=False,
     callback=_list_faults,
-    help="List the faults that there are, and end.",
+    help="List the available faults and exit.",
 )
 @data_option(expose_value=False)
 def simulate(
@@ -140,9 +140,9 @@ def simulate(
 ) -> None:
     """Run simulated cameras against a hub, until Ctrl-C.
 
-    They connect with keys of their own, send heartbeats, upload faces, events and vehicles, answer
-    every command, and upgrade themselves. They do as it is documented, unless they are given
-    faults. The hub's certificate is not checked: most cameras do not.
+    They connect with keys of their own, send heartbeats, upload faces, events and vehicles, respond
+    to every command, and install upgrades. They follow the protocol unless they are given faults.
+    Like most cameras, they do not check the hub's certificate.
     """
     import secrets
 

@@ -1,4 +1,4 @@
-"""A run of simulated cameras: enrolled before, told of while they run, removed after."""
+"""One run of simulated cameras: enrol them, report what they do, remove them."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ from hub.simulator.identity import CameraIdentity, make_cameras
 _DEVICES = "/api/hub/v1/devices"
 _REMOVAL_SECONDS = 30.0
 _REPORT_SECONDS = 10.0
-#: What happens once in a while is told at once; what happens all the time is counted.
-_COUNTED = ("sent", "not-sent")
+#: Frequent events, which are counted; the others are printed.
+_COUNTED_EVENTS = ("sent", "not-sent")
 
 
 class ApiKey(Struct, frozen=True):
-    """As `sitehub apikey add` prints it."""
+    """An API key in the format of `sitehub apikey add`."""
 
     appid: str
     secret: str
@@ -40,7 +40,7 @@ class ApiKey(Struct, frozen=True):
 
 @dataclass(frozen=True)
 class FleetRun:
-    """What is asked for. Without `api_key` the cameras knock, and wait to be accepted."""
+    """The options of a run. Without `api_key` the cameras connect without being enrolled."""
 
     endpoint: HubEndpoint
     web_url: str
@@ -49,7 +49,7 @@ class FleetRun:
     seed: int
     api_key: ApiKey | None
     csv_file: Path | None
-    #: The cameras take them in turn.
+    #: The cameras have them in turn.
     quirks: Sequence[Quirks] = (FAULTLESS,)
 
 
@@ -60,7 +60,7 @@ def read_api_key(path: Path) -> ApiKey:
         raise StartFault(f"cannot read the API key {path}: {error.strerror}") from None
     except msgspec.DecodeError:
         raise StartFault(
-            f'{path} is no API key: it holds what "sitehub apikey add" prints'
+            f'{path} is not an API key: use the output of "sitehub apikey add"'
         ) from None
 
 
@@ -74,42 +74,41 @@ async def _simulate(simulation: FleetRun) -> None:
         _write_csv(simulation.csv_file, cameras)
     counts: Counter[str] = Counter()
 
-    def tell(told: CameraEvent) -> None:
-        counts[told.kind] += 1
-        if told.kind not in _COUNTED:
-            said = f": {told.text}" if told.text else ""
-            # What the hub answers may be anything.
-            print_line(f"{told.identity.sn} ({told.identity.name}) is {told.kind}{said}")
+    def report(event: CameraEvent) -> None:
+        counts[event.kind] += 1
+        if event.kind not in _COUNTED_EVENTS:
+            said = f": {event.text}" if event.text else ""
+            print_line(f"{event.identity.sn} ({event.identity.name}) is {event.kind}{said}")
 
     async with trio.open_nursery() as nursery:
-        await nursery.start(_end_at_a_signal, nursery.cancel_scope)
+        await nursery.start(_stop_on_signal, nursery.cancel_scope)
         async with _enrolled(simulation, cameras) as known:
-            nursery.start_soon(_report, counts)
+            nursery.start_soon(_report_regularly, counts)
             await run_fleet(
                 known,
                 simulation.endpoint,
                 rate=simulation.rate,
                 seed=simulation.seed,
                 quirks=simulation.quirks,
-                on_event=tell,
+                on_event=report,
             )
-    click.echo(_sum(counts))
+    click.echo(_summary(counts))
 
 
-async def _end_at_a_signal(scope: trio.CancelScope, *, task_status: trio.TaskStatus[None]) -> None:
+async def _stop_on_signal(scope: trio.CancelScope, *, task_status: trio.TaskStatus[None]) -> None:
     with trio.open_signal_receiver(*STOP_SIGNALS) as signals:
         task_status.started()
         async for _ in signals:
             scope.cancel()
 
 
-async def _report(counts: Counter[str]) -> None:
+async def _report_regularly(counts: Counter[str]) -> None:
     while True:
         await trio.sleep(_REPORT_SECONDS)
-        click.echo(_sum(counts))
+        click.echo(_summary(counts))
 
 
-def _sum(counts: Counter[str]) -> str:
+def _summary(counts: Counter[str]) -> str:
     refused = f", {counts['not-sent']} not taken" if counts["not-sent"] else ""
     return f"{counts['sent']} uploads taken{refused}"
 
@@ -118,7 +117,7 @@ def _sum(counts: Counter[str]) -> str:
 async def _enrolled(
     simulation: FleetRun, cameras: Sequence[CameraIdentity]
 ) -> AsyncIterator[Sequence[CameraIdentity]]:
-    """The cameras with the dids that the hub gave them; removed again at the end."""
+    """Yield the cameras with the dids that the hub assigned; removes them at the end."""
     if simulation.api_key is None:
         yield cameras
         return
@@ -134,7 +133,7 @@ async def _enrolled(
 
 
 async def _remove(client: httpx.AsyncClient, cameras: Sequence[CameraIdentity]) -> None:
-    """All that can be; somebody may have removed one already."""
+    """Remove the cameras; one that is already removed does not stop the others."""
     for camera in cameras:
         try:
             await _call(client, "DELETE", f"{_DEVICES}/{camera.did}")
@@ -144,7 +143,7 @@ async def _remove(client: httpx.AsyncClient, cameras: Sequence[CameraIdentity]) 
 
 def _client(url: str, key: ApiKey) -> httpx.AsyncClient:
     headers = {"Authorization": f"Bearer {key.appid}:{key.secret}"}
-    # As the cameras do: the hub's certificate is its own, and not known here.
+    # Like the cameras, do not check the hub's certificate, which it made itself.
     return httpx.AsyncClient(base_url=url, headers=headers, verify=False)
 
 
@@ -155,25 +154,25 @@ async def _enrol(client: httpx.AsyncClient, camera: CameraIdentity) -> CameraIde
         "name": camera.name,
         "key": camera.public_pem(),
     }
-    answer = await _call(client, "POST", _DEVICES, body)
-    return msgspec.structs.replace(camera, did=answer.json()["did"])
+    response = await _call(client, "POST", _DEVICES, body)
+    return msgspec.structs.replace(camera, did=response.json()["did"])
 
 
 async def _call(
     client: httpx.AsyncClient, method: str, path: str, body: object = None
 ) -> httpx.Response:
-    """A call of the integrator API. Raises StartFault with the hub's words."""
+    """Call the integrator API. Raises StartFault with the hub's message."""
     try:
-        answer = await client.request(method, path, json=body)
+        response = await client.request(method, path, json=body)
     except httpx.TransportError as error:
         raise StartFault(f"cannot reach the hub at {client.base_url}: {error}") from None
-    if answer.is_error:
-        raise StartFault(f"the hub refuses {method} {path}: {answer.text.strip()}")
-    return answer
+    if response.is_error:
+        raise StartFault(f"the hub refuses {method} {path}: {response.text.strip()}")
+    return response
 
 
 def _write_csv(path: Path, cameras: Sequence[CameraIdentity]) -> None:
-    """What `device import` takes: a row a camera, and its public key in a file beside."""
+    """Write a file for `device import`, and the public keys in files beside it."""
     try:
         with path.open("w", encoding="utf-8", newline="") as file:
             writer = csv.writer(file)
