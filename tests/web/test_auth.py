@@ -11,6 +11,7 @@ from quart_trio import QuartTrio
 
 from hub.config import Config
 from hub.errors import HubError
+from hub.services.access.audit import Actor
 from hub.services.access.sessions import MAX_AGE_MS
 from tests.support.clock import FrozenClock
 from tests.support.hub_services import HubServices, open_hub_services
@@ -151,7 +152,7 @@ async def test_a_role_reaches_what_lower_ones_reach(
 async def test_a_changed_role_holds_at_once(hub: HubServices, client: QuartClient) -> None:
     await hub.add_user("root")
     cookie = signed_in(await hub.add_user("ann", "admin"))
-    await hub.services.users.set_role("ann", "viewer", by=auth.Actor("test"))
+    await hub.services.users.set_role("ann", "viewer", by=Actor("test"))
     assert (await client.get("/needs/guard", headers=cookie)).status_code == 403
 
 

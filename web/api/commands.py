@@ -137,7 +137,7 @@ class _CommandsApi:
                 return await self._ask(caller, did, body)
         head = auth.head_of(scope)
         check_no_query(head)
-        caller = await auth.caller_of(
+        caller = await auth.authenticate(
             self._services, head, auth.address_of(scope), write=True, role=_ASKS
         )
         async with self._body(scope, receive, caller) as body:
@@ -156,7 +156,9 @@ class _CommandsApi:
         for name, value in scope["headers"]:
             if name == b"authorization":
                 address = auth.address_of(scope)
-                return auth.key_of(self._services, value.decode("latin-1"), address, write=True)
+                return auth.authenticate_bearer(
+                    self._services, value.decode("latin-1"), address, write=True
+                )
         return None
 
     async def _ask(self, caller: auth.Caller, did: str, body: bytes) -> CommandAnswer:

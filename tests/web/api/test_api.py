@@ -208,9 +208,9 @@ async def test_a_signed_in_user_writes_with_the_role_and_the_csrf_token(
 
 
 def csrf_of(token: str) -> str:
-    from web.auth import _token_for
+    from web.auth.csrf import token_for
 
-    return _token_for(token)
+    return token_for(token)
 
 
 # Devices

@@ -1,0 +1,60 @@
+"""Who sends a request, and what they may do.
+
+current     the services, and the client's address, of the current request
+sessions    users who are signed in by cookie, and their roles
+csrf        forms come from our own pages
+api         callers of the API: a key, a signature (三), or a signed-in user
+signatures  the body of a signed request
+"""
+
+from __future__ import annotations
+
+from web.auth.api import Caller, authenticate, authenticate_bearer, require_api
+from web.auth.csrf import check_csrf, csrf_token
+from web.auth.current import address_of, client_address, head_of, install, services
+from web.auth.sessions import (
+    RoleMissing,
+    actor,
+    check_role,
+    current_user,
+    forget,
+    reaches,
+    remember,
+    require_role,
+    session_token,
+)
+from web.auth.signatures import (
+    check_body_md5,
+    check_signed_body,
+    is_signed,
+    refuse_repeated_parameters,
+    signed_body_md5,
+)
+
+__all__ = [
+    "Caller",
+    "RoleMissing",
+    "actor",
+    "address_of",
+    "authenticate",
+    "authenticate_bearer",
+    "check_body_md5",
+    "check_csrf",
+    "check_role",
+    "check_signed_body",
+    "client_address",
+    "csrf_token",
+    "current_user",
+    "forget",
+    "head_of",
+    "install",
+    "is_signed",
+    "reaches",
+    "refuse_repeated_parameters",
+    "remember",
+    "require_api",
+    "require_role",
+    "services",
+    "session_token",
+    "signed_body_md5",
+]

@@ -1,0 +1,84 @@
+"""Callers of the API: an API key, by Bearer or by a signature (三), or a signed-in user."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+from quart import request
+from werkzeug.sansio.request import Request as Head
+
+from hub.errors import NotAllowed, NotAuthorised
+from hub.services import Services
+from hub.services.access.api_keys import ApiKey
+from hub.services.access.audit import Actor
+from hub.services.access.users import Role, User
+from web.auth.csrf import check_csrf_header
+from web.auth.current import client_address, services
+from web.auth.sessions import check_role, user_of
+from web.auth.signatures import is_signed, refuse_repeated_parameters
+
+
+class Caller(Struct, frozen=True):
+    """Who calls the API, and from which address."""
+
+    who: User | ApiKey
+    address: str
+
+    @property
+    def actor(self) -> Actor:
+        """The author of audit entries."""
+        if isinstance(self.who, ApiKey):
+            return Actor(f"key {self.who.appid}", self.address)
+        return Actor(f"user {self.who.name}", self.address)
+
+    @property
+    def sender(self) -> str:
+        """Whose part of the budget of uploads a body uses."""
+        return self.who.appid if isinstance(self.who, ApiKey) else self.who.name
+
+
+async def require_api(*, write: bool = False, role: Role = "viewer") -> Caller:
+    """The caller of the current request, authenticated by its head as `authenticate` does it.
+
+    A view that reads the body passes it to `check_signed_body`.
+    """
+    refuse_repeated_parameters(request)
+    return await authenticate(services(), request, client_address(), write=write, role=role)
+
+
+async def authenticate(
+    services: Services, head: Head, address: str, *, write: bool, role: Role
+) -> Caller:
+    """The caller of the request with this head. Of a signed one the body is still to be checked.
+
+    A user needs `role`, and to write the CSRF token in the header; a read-only key may not write.
+    Raises NotAuthorised, NotAllowed, InvalidAppId, WrongSignature.
+    """
+    if authorization := head.headers.get("Authorization"):
+        return authenticate_bearer(services, authorization, address, write=write)
+    if is_signed(head):
+        key = services.api_keys.authenticate_signed(head.args.to_dict())
+        return _caller_with(key, address, write=write)
+    user = await user_of(services, head)
+    if user is None:
+        raise NotAuthorised("an API key, or a signed-in user, is needed")
+    check_role(user, role)
+    if write:
+        check_csrf_header(services, head)
+    return Caller(user, address)
+
+
+def authenticate_bearer(
+    services: Services, authorization: str, address: str, *, write: bool
+) -> Caller:
+    """The caller with the key of an Authorization header. Raises NotAuthorised, NotAllowed."""
+    scheme, _, credentials = authorization.partition(" ")
+    if scheme.lower() != "bearer":
+        raise NotAuthorised("Authorization: only Bearer APPID:SECRET is supported")
+    key = services.api_keys.authenticate(credentials.strip())
+    return _caller_with(key, address, write=write)
+
+
+def _caller_with(key: ApiKey, address: str, *, write: bool) -> Caller:
+    if write and key.read_only:
+        raise NotAllowed("this API key is read-only")
+    return Caller(key, address)

@@ -1,0 +1,95 @@
+"""Protection of forms against cross-site request forgery.
+
+A request that changes something must come from our own origin (Sec-Fetch-Site, Origin), with a
+token that is bound to the session or, before a sign-in, to a cookie of its own.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import secrets
+from collections.abc import Mapping
+from typing import cast
+from urllib.parse import urlsplit
+
+from quart import after_this_request, g, request
+from quart.typing import ResponseTypes
+from werkzeug.sansio.request import Request as Head
+
+from hub.errors import NotAllowed
+from hub.services import Services
+from web.auth.current import services
+from web.auth.sessions import cookie_name, session_token, session_token_of, set_cookie
+
+_FORM_COOKIE = "sitehub_form"
+_FIELD = "csrf_token"
+_HEADER = "X-CSRF-Token"
+
+
+def csrf_token() -> str:
+    """What a form sends as `csrf_token`, or a script as `X-CSRF-Token`."""
+    return token_for(session_token() or _form_secret())
+
+
+async def check_csrf(fields: Mapping[str, str] | None = None) -> None:
+    """Check that the current request comes from our own page. Raises NotAllowed.
+
+    `fields` are those of a form that Quart did not read.
+    """
+    _check_origin(request)
+    sent = request.headers.get(_HEADER)
+    if not sent:
+        sent = (await request.form if fields is None else fields).get(_FIELD, "")
+    form_secret = request.cookies.get(cookie_name(_FORM_COOKIE, services()), "")
+    _check_token(sent, session_token() or form_secret)
+
+
+def check_csrf_header(services: Services, head: Head) -> None:
+    """The same for a signed-in user's call of the API, by the header alone. Raises NotAllowed."""
+    _check_origin(head)
+    _check_token(head.headers.get(_HEADER, ""), session_token_of(services, head))
+
+
+def token_for(secret: str) -> str:
+    """The token that is bound to `secret` and does not reveal it."""
+    return hashlib.sha256(b"csrf:" + secret.encode()).hexdigest()
+
+
+def _check_origin(head: Head) -> None:
+    if not _is_same_origin(head):
+        raise NotAllowed("this form was sent from another site")
+
+
+def _is_same_origin(head: Head) -> bool:
+    site = head.headers.get("Sec-Fetch-Site")
+    if site is not None:
+        return site in ("same-origin", "none")
+    origin = head.headers.get("Origin")
+    # Browsers send the origin of every form; other clients have no cookie to abuse.
+    if origin is None:
+        return True
+    try:
+        return urlsplit(origin).netloc == head.host
+    except ValueError:  # Not a URL, such as "http://[".
+        return False
+
+
+def _check_token(sent: str, secret: str) -> None:
+    if not secret or not hmac.compare_digest(token_for(secret).encode(), sent.encode()):
+        raise NotAllowed("this form is too old: load the page again")
+
+
+def _form_secret() -> str:
+    """The secret of a browser that is not signed in; a new one is set with this response."""
+    known = request.cookies.get(cookie_name(_FORM_COOKIE, services())) or g.get("form_secret")
+    if known:
+        return cast(str, known)
+    g.form_secret = secret = secrets.token_urlsafe(24)
+
+    @after_this_request
+    def set_form_cookie(response: ResponseTypes) -> ResponseTypes:
+        set_cookie(response, _FORM_COOKIE, secret, max_age_seconds=None)
+        return response
+
+    return secret

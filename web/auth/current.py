@@ -1,0 +1,50 @@
+"""The services and the client of a request, in Quart and in front of it."""
+
+from __future__ import annotations
+
+from typing import cast
+
+from hypercorn.typing import HTTPScope, WebsocketScope
+from quart import Quart, current_app, request
+from werkzeug.datastructures import Headers
+from werkzeug.sansio.request import Request as Head
+
+from hub.services import Services
+
+_EXTENSION = "sitehub"
+
+
+def install(app: Quart, services: Services) -> None:
+    """Give the views of `app` the services; once, when the application is made."""
+    app.extensions[_EXTENSION] = services
+
+
+def services() -> Services:
+    """The services of the hub that answers the current request."""
+    return cast(Services, current_app.extensions[_EXTENSION])
+
+
+def client_address() -> str:
+    """The IP address of the client of the current request."""
+    return address_of(request.scope)
+
+
+def address_of(scope: HTTPScope | WebsocketScope) -> str:
+    """The IP address of the client; empty where it is not known."""
+    client = scope.get("client")
+    return client[0] if client else ""
+
+
+def head_of(scope: HTTPScope) -> Head:
+    """The head of a request that is answered in front of Quart."""
+    return Head(
+        scope["method"],
+        scope["scheme"],
+        # ASGI may leave this out, and the client.
+        scope.get("server"),
+        "",
+        scope["path"],
+        scope["query_string"],
+        Headers([(n.decode("latin-1"), v.decode("latin-1")) for n, v in scope["headers"]]),
+        address_of(scope),
+    )

@@ -1,0 +1,109 @@
+"""Users who are signed in by the cookie of a session, and their roles."""
+
+from __future__ import annotations
+
+from typing import cast
+
+from quart import Response, g, request
+from quart.typing import ResponseTypes
+from werkzeug.sansio.request import Request as Head
+
+from hub.errors import NotAllowed, NotAuthorised
+from hub.services import Services
+from hub.services.access.audit import Actor
+from hub.services.access.sessions import MAX_AGE_MS
+from hub.services.access.users import Role, User
+from hub.services.access.validation import ROLES
+from web.auth.current import client_address, services
+
+_COOKIE = "sitehub_session"
+
+
+class RoleMissing(NotAllowed):
+    """The user's role is too low. `role` is the one needed, which pages say in their words."""
+
+    def __init__(self, role: Role) -> None:
+        super().__init__(f"this needs the role {role}")
+        self.role = role
+
+
+def session_token() -> str:
+    """The session token in the cookie of the current request; empty where there is none."""
+    return session_token_of(services(), request)
+
+
+def session_token_of(services: Services, head: Head) -> str:
+    """The session token in the cookie of `head`; empty where there is none."""
+    return head.cookies.get(cookie_name(_COOKIE, services), "")
+
+
+async def user_of(services: Services, head: Head) -> User | None:
+    """The user who is signed in by the cookie of `head`."""
+    token = session_token_of(services, head)
+    return await services.sessions.user_of(token) if token else None
+
+
+async def current_user() -> User | None:
+    """The user who is signed in; looked up once per request."""
+    if "user" not in g:
+        g.user = await user_of(services(), request)
+    return cast("User | None", g.user)
+
+
+async def require_role(role: Role) -> User:
+    """The signed-in user, who has `role` or a higher one.
+
+    Raises NotAuthorised when nobody is signed in, RoleMissing when the user's role is lower.
+    """
+    user = await current_user()
+    if user is None:
+        raise NotAuthorised("sign in first")
+    check_role(user, role)
+    return user
+
+
+def check_role(user: User, role: Role) -> None:
+    """Check that `user` has `role` or a higher one. Raises RoleMissing."""
+    if not reaches(user, role):
+        raise RoleMissing(role)
+
+
+def reaches(user: User, role: Role) -> bool:
+    """Whether `user` has `role` or a higher one: an administrator may do what a guard may."""
+    return ROLES.index(user.role) <= ROLES.index(role)
+
+
+def actor(user: User) -> Actor:
+    """`user` as the author of an audit entry of the current request."""
+    return Actor(f"user {user.name}", client_address())
+
+
+def remember(response: Response, token: str) -> None:
+    """Set the cookie of a new session."""
+    set_cookie(response, _COOKIE, token, max_age_seconds=MAX_AGE_MS // 1000)
+
+
+def forget(response: Response) -> None:
+    """Delete the cookie of the session."""
+    set_cookie(response, _COOKIE, "", max_age_seconds=0)
+
+
+def cookie_name(name: str, services: Services) -> str:
+    """The name of a cookie of ours as browsers send it."""
+    # The prefix, which needs TLS, keeps a host on a sibling domain from planting a cookie.
+    return f"__Host-{name}" if services.config.web.tls else name
+
+
+def set_cookie(
+    response: ResponseTypes, name: str, value: str, *, max_age_seconds: int | None
+) -> None:
+    """Set a cookie that scripts cannot read; None: until the browser is closed."""
+    response.set_cookie(
+        cookie_name(name, services()),
+        value,
+        max_age=max_age_seconds,
+        path="/",
+        secure=services().config.web.tls,
+        httponly=True,
+        samesite="Lax",
+    )

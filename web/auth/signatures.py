@@ -1,0 +1,48 @@
+"""Requests that are signed as chapter 三 has it: the parameters, and by its MD5 the body."""
+
+from __future__ import annotations
+
+import hmac
+
+from werkzeug.sansio.request import Request as Head
+
+from hub.errors import BadParameter, WrongSignature
+from hub.wire.signing import body_md5
+
+
+def is_signed(head: Head) -> bool:
+    """Whether the request is authenticated by a signature, not by its Authorization header."""
+    has_header = bool(head.headers.get("Authorization"))
+    return not has_header and ("appid" in head.args or "sign" in head.args)
+
+
+def check_signed_body(head: Head, body: bytes) -> None:
+    """Check `body_md5`, which binds the body to the signed parameters. Raises WrongSignature."""
+    if body:
+        signed_body_md5(head)
+    if "body_md5" in head.args:
+        check_body_md5(head, body_md5(body))
+
+
+def signed_body_md5(head: Head) -> str:
+    """The signed parameter `body_md5`. Raises WrongSignature where it is missing."""
+    signed = head.args.get("body_md5")
+    if signed is None:
+        raise WrongSignature("body_md5: missing; sign it along with the other parameters")
+    return signed
+
+
+def check_body_md5(head: Head, found: str) -> None:
+    """Compare `body_md5` with the MD5 that was `found`, in upper-case hex. WrongSignature."""
+    if not hmac.compare_digest(found.encode(), signed_body_md5(head).encode()):
+        raise WrongSignature("body_md5: does not fit the body")
+
+
+def refuse_repeated_parameters(head: Head) -> None:
+    """Refuse a parameter that is given twice: one could be signed, and the other one read.
+
+    Raises BadParameter.
+    """
+    for name, values in head.args.lists():
+        if len(values) > 1:
+            raise BadParameter("given more than once", field=name)
