@@ -60,29 +60,26 @@ _ERROR_TEXTS = {
         ),
     ),
 }
-#: What a person at a page can cause, in the words of the services and in ours.
-_DETAILS = tuple(
-    (re.compile(said), text)
-    for said, text in (
-        (r"no device with did (?P<did>.+)", N_("There is no camera with the device ID %(did)s.")),
-        (
-            r"no device with sn (?P<sn>.+) is waiting",
-            N_("No camera with the serial number %(sn)s is waiting."),
-        ),
-        (r"there is no record (?P<seq>.+)", N_("There is no record %(seq)s.")),
-        (
-            r"there is no picture .+ of record (?P<seq>.+)",
-            N_("There is no such picture of record %(seq)s."),
-        ),
-        (r"no release (?P<id>.+)", N_("There is no release %(id)s.")),
-        (r"no campaign (?P<id>.+)", N_("There is no campaign %(id)s.")),
-        (
-            r"(?P<name>\w+): the number of a record",
-            N_("%(name)s: must be the number of a record."),
-        ),
-        (r"this form was sent from another site", N_("This form was sent from another site.")),
-        (r"this form is too old.+", N_("This form has expired. Reload the page.")),
-    )
+#: Messages of the services that a page can show, by pattern, with their translatable texts. A test
+#: finds messages in the source that no pattern matches.
+MESSAGE_TEXTS = (
+    (r"no device with did (?P<did>\S+)", N_("There is no camera with the device ID %(did)s.")),
+    (r"no device (?P<did>\S+)( with sn .+)?", N_("There is no camera with the device ID %(did)s.")),
+    (
+        r"no device with sn (?P<sn>.+) is waiting",
+        N_("No camera with the serial number %(sn)s is waiting."),
+    ),
+    (r"there is no record (?P<seq>.+)", N_("There is no record %(seq)s.")),
+    (
+        r"there is no picture .+ of record (?P<seq>.+)",
+        N_("There is no such picture of record %(seq)s."),
+    ),
+    (r"no release (?P<id>\S+)", N_("There is no release %(id)s.")),
+    (r"no campaign (?P<id>\S+)", N_("There is no campaign %(id)s.")),
+    (r"there is no address .+", N_("There is no such address.")),
+    (r"(?P<name>\w+): the number of a record", N_("%(name)s: must be the number of a record.")),
+    (r"this form was sent from another site", N_("This form was sent from another site.")),
+    (r"this form is too old.+", N_("This form has expired. Reload the page.")),
 )
 _SIMILAR_STATUS = {401: 403, 405: 404, 408: 400, 409: 400, 415: 400, 422: 400, 504: 503}
 
@@ -126,10 +123,16 @@ def _describe_detail(error: Exception, status: int) -> _ErrorDetail | None:
         return None
     if isinstance(error, (*DEVICE_ERRORS, auth.RoleMissing)):
         return None
-    for said, text in _DETAILS:
-        if found := said.fullmatch(error.message):
-            return _ErrorDetail(gettext(text) % found.groupdict(), is_english=False)
-    return _ErrorDetail(error.message, is_english=True)
+    translated = translate_message(error.message)
+    return _ErrorDetail(translated or error.message, is_english=not translated)
+
+
+def translate_message(message: str) -> str:
+    """The message in the language of the request; empty if it has no translation."""
+    for pattern, text in MESSAGE_TEXTS:
+        if found := re.fullmatch(pattern, message):
+            return gettext(text) % found.groupdict()
+    return ""
 
 
 def _ask_to_sign_in() -> Response:

@@ -1,29 +1,55 @@
-"""Pages for what went wrong: what a person can cause is told in the person's language."""
+"""Error pages: what a person can cause is explained in that person's language."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import ast
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from hub.config import Config, Web
-from hub.services.access.audit import COMMAND_LINE
-from tests.support.browsing import Visitor
-from tests.support.clock import FrozenClock
-from tests.support.fake_services import PASSWORD
-from tests.support.hub_services import open_hub_services
+import hub
+import web
+from tests.support.photographer import Photographer
+from web.pages.error_pages import translate_message
+
+HUB, WEB = Path(hub.__file__).parent, Path(web.__file__).parent
+#: The code whose errors a page can show.
+SOURCES = [
+    HUB / "services" / "records" / "record_log.py",
+    *sorted((HUB / "services" / "devices").glob("*.py")),
+    HUB / "services" / "firmware" / "campaigns.py",
+    HUB / "services" / "firmware" / "releases.py",
+    *sorted((HUB / "store" / "tables").glob("device*.py")),
+    WEB / "auth.py",
+    *sorted((WEB / "pages").rglob("*.py")),
+]
+#: Messages that only devices and API keys can cause.
+NEVER_ON_A_PAGE = {"no release is meant for this device", "this API key is read-only"}
 
 
-@pytest.fixture
-async def admin(tmp_path: Path, clock: FrozenClock) -> AsyncIterator[Visitor]:
-    """On real services: it is their words that are put into others."""
-    async with open_hub_services(tmp_path, clock, Config(web=Web(tls=False))) as hub:
-        await hub.services.users.add("admin", "admin", PASSWORD, by=COMMAND_LINE)
-        visitor = Visitor(hub.services)  # type: ignore[arg-type]
-        await visitor.sign_in()
-        await visitor.get("/account")
-        yield visitor
+def messages() -> Iterator[str]:
+    """What these errors say in the source, with 7 for each value."""
+    for path in SOURCES:
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if not isinstance(node, ast.Raise) or not isinstance(node.exc, ast.Call):
+                continue
+            call = node.exc
+            if getattr(call.func, "id", "") in ("NoSuchResource", "NotAllowed") and call.args:
+                yield _sample(call.args[0])
+
+
+def _sample(text: ast.expr) -> str:
+    if isinstance(text, ast.JoinedStr):
+        return "".join(_sample(part) for part in text.values)
+    return str(text.value) if isinstance(text, ast.Constant) else "7"
+
+
+def test_every_message_that_a_page_can_show_is_translated() -> None:
+    found = set(messages())
+    assert len(found) > 8
+    assert [m for m in found - NEVER_ON_A_PAGE if not translate_message(m)] == []
+    assert found > NEVER_ON_A_PAGE
 
 
 @pytest.mark.parametrize(
@@ -43,8 +69,8 @@ async def admin(tmp_path: Path, clock: FrozenClock) -> AsyncIterator[Visitor]:
         ("/?before=x", 400, "before: must be the number of a record", "before：应为记录的编号。"),
     ],
 )
-async def test_what_is_not_there_is_told_in_both_languages(
-    admin: Visitor, path: str, status: int, english: str, chinese: str
+async def test_a_missing_item_is_explained_in_both_languages(
+    admin: Photographer, path: str, status: int, english: str, chinese: str
 ) -> None:
     for language, text in (("en", english), ("zh", chinese)):
         await admin.get("/account")
@@ -55,7 +81,7 @@ async def test_what_is_not_there_is_told_in_both_languages(
         assert '<p class="quiet" lang="en">' not in admin.text
 
 
-async def test_a_form_that_is_refused_says_why_in_both_languages(admin: Visitor) -> None:
+async def test_a_refused_form_is_explained_in_both_languages(admin: Photographer) -> None:
     for language, text in (
         ("en", "This form has expired. Reload the page."),
         ("zh", "此表单已过期，请刷新页面。"),
