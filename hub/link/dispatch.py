@@ -18,8 +18,9 @@ from hub.errors import (
 from hub.link.connection import DeviceLink
 from hub.link.websocket import TRY_AGAIN_LATER
 from hub.live.frame_trace import FrameTraces
-from hub.services.devices.admission import Admission, Admitted, MissingDid
-from hub.services.devices.enrolment import Enrolment
+from hub.services.admission.connect import Admission, Admitted
+from hub.services.admission.connect_checks import MissingDid
+from hub.services.admission.enrolment import Enrolment
 from hub.threads import WorkerThreads
 from hub.wire.envelope import (
     BadFrame,

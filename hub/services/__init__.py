@@ -21,13 +21,13 @@ if TYPE_CHECKING:
     from hub.services.access.sessions import Sessions
     from hub.services.access.setup_links import SetupLinks
     from hub.services.access.users import Users
+    from hub.services.admission.authentication import Authentication
+    from hub.services.admission.connect import Admission
+    from hub.services.admission.enrolment import Enrolment
     from hub.services.commands.calls import Commands
     from hub.services.commands.files import DeviceFiles
     from hub.services.commands.photos import Photos
-    from hub.services.devices.admission import Admission
-    from hub.services.devices.authentication import Authentication
     from hub.services.devices.directory import Devices
-    from hub.services.devices.enrolment import Enrolment
     from hub.services.devices.frame_trace import Trace
     from hub.services.firmware.campaigns import Campaigns
     from hub.services.firmware.downloads import Downloads

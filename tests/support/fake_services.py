@@ -28,12 +28,12 @@ from hub.live.refusal_reasons import RefusalReason
 from hub.services.access.audit import Actor
 from hub.services.access.sessions import SignedIn
 from hub.services.access.users import User
+from hub.services.admission.enrolment import Accepted, CodeCheck, PendingDevice
+from hub.services.admission.provisioning import Delivery
 from hub.services.commands.photos import Photos
 from hub.services.devices.csv_import import DeviceCsv, check_csv, read_csv
 from hub.services.devices.directory import DeviceChange, NewDevice
-from hub.services.devices.enrolment import Accepted, CodeCheck, PendingDevice
 from hub.services.devices.frame_trace import Trace
-from hub.services.devices.provisioning import Delivery
 from hub.services.devices.views import DeviceView
 from hub.services.records.record_log import LogReader, RecordFilter, RecordPage
 from hub.services.site.health import HealthReason

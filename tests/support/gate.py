@@ -14,10 +14,10 @@ from hub.config import DevicesConfig as DevicesConfig
 from hub.live.feed import Change, Feed
 from hub.live.pending_devices import PendingDevices
 from hub.live.registry import DeviceAnswer, Registry
-from hub.services.devices.admission import Admission, Admitted
-from hub.services.devices.authentication import Authentication
+from hub.services.admission.authentication import Authentication
+from hub.services.admission.connect import Admission, Admitted
+from hub.services.admission.enrolment import Enrolment
 from hub.services.devices.directory import Device, Devices, NewDevice
-from hub.services.devices.enrolment import Enrolment
 from hub.wire.session import ConnectParam
 from hub.wire.signing import sign_connect
 from hub.wire.uploads.records import Record

@@ -84,7 +84,7 @@ class FakeTrace:
     def __init__(self) -> None:
         self.uploads: list[tuple[str, str, TracedUpload]] = []
 
-    def uploaded(self, device: Device | None, address: str, upload: TracedUpload) -> None:
+    def add_upload(self, device: Device | None, address: str, upload: TracedUpload) -> None:
         self.uploads.append((device.did if device else "", address, upload))
 
 

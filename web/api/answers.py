@@ -6,8 +6,8 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Raw, Struct
 
-from hub.services.devices.enrolment import CodeMatch, PendingDevice
-from hub.services.devices.provisioning import Outcome, kept_delivery
+from hub.services.admission.enrolment import CodeMatch, PendingDevice
+from hub.services.admission.provisioning import Outcome, kept_delivery
 from hub.services.devices.views import DeviceView
 from hub.services.firmware.campaign_views import CampaignState, DeviceState
 from hub.wire.times import format_rfc3339

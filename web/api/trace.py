@@ -130,7 +130,7 @@ def add_trace(routes: Routes, services: Services) -> None:
 
     async def get_waiting_trace(call: Call[TraceQuery, Nothing]) -> TraceList:
         query = call.query
-        frames = await trace.wait_for_waiting(call.path["sn"], query.after, query.wait)
+        frames = await trace.wait_for_pending(call.path["sn"], query.after, query.wait)
         return _list(frames, query.after)
 
     routes.add(TRACE, get_trace)

@@ -137,7 +137,7 @@ class _DeviceApi:
         self._downloads = FirmwareDownloads(services)
         self._now = services.now
         self._authentication = services.authentication
-        self._traced = services.trace.uploaded
+        self._traced = services.trace.add_upload
         self._max_depth = services.config.devices.max_depth
         self._by_address = services.config.devices.http_auth == "token-or-address"
         # A second's worth of requests may come at once.

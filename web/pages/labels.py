@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from hub.errors import AlreadyExists, BadParameter, HubError
+from hub.services.admission.enrolment import PendingDevice, RefusalReason
+from hub.services.admission.provisioning import kept_delivery
 from hub.services.devices.csv_import import COLUMNS, MAX_ROWS, RowFault
-from hub.services.devices.enrolment import PendingDevice, RefusalReason
-from hub.services.devices.provisioning import kept_delivery
 from hub.services.devices.views import DeviceView
 from hub.services.site.health import HealthReason
 from hub.wire.commands.field_specs import FieldSpec

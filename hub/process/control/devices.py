@@ -9,11 +9,11 @@ from msgspec import Struct
 from hub.errors import NoSuchResource
 from hub.process.control.request import ControlRequest
 from hub.services.access.audit import COMMAND_LINE
+from hub.services.admission.enrolment import CodeCheck
+from hub.services.admission.provisioning import Outcome
 from hub.services.devices.csv_import import DeviceCsv
 from hub.services.devices.directory import DeviceChange, NewDevice
-from hub.services.devices.enrolment import CodeCheck
 from hub.services.devices.frame_trace import Frame
-from hub.services.devices.provisioning import Outcome
 from hub.wire.times import format_rfc3339
 
 if TYPE_CHECKING:
@@ -223,7 +223,7 @@ class TraceDevice(ControlRequest[list[Frame]], frozen=True, tag="device.trace"):
         try:
             return await trace.wait(self.device, self.after, self.seconds)
         except NoSuchResource:
-            return await trace.wait_for_waiting(self.device, self.after, self.seconds)
+            return await trace.wait_for_pending(self.device, self.after, self.seconds)
 
 
 class SetSiteKey(ControlRequest[None], frozen=True, tag="site-key"):

@@ -1,7 +1,7 @@
-"""The trace of a device: its last frames, both ways, masked, and whoever waits for the next.
+"""Frame traces: the last frames of a device, in both directions, and waiting for the next ones.
 
-Frames are kept as they came (hub.live.frame_trace) and read, matched and masked here, when somebody
-looks. What is shown holds names all the same: it is for administrators.
+Frames are stored as received (hub.live.frame_trace) and decoded, matched and redacted here, when
+somebody reads them. The result may still hold names of people: it is for administrators.
 """
 
 from __future__ import annotations
@@ -23,30 +23,30 @@ from hub.services.devices.directory import Device, Devices
 from hub.wire.envelope import BadFrame, Response, decode_frame
 from hub.wire.redaction import redact_frame, redact_text, redact_uri
 
-#: A frame; one that is none, or of which too little was kept; a request over HTTP; the end of a
-#: connection.
-Kind = Literal["request", "answer", "bad", "part", "upload", "ended"]
+#: "request" and "answer": frames · "bad": not a frame · "part": too little of a frame was kept
+#: to decode it · "upload": an HTTP request · "ended": the end of a connection.
+FrameKind = Literal["request", "answer", "bad", "part", "upload", "ended"]
 
-#: The longest that one call waits.
-LONGEST_WAIT = 25.0
-#: What comes within so many seconds after the first is told along with it.
-_GATHERED_SECONDS = 0.2
+#: How long one call waits at most.
+MAX_WAIT_SECONDS = 25.0
+#: Frames that follow the first one within this time are returned with it.
+_GATHER_SECONDS = 0.2
 _MAX_DEPTH = 64
-#: Of what a request over HTTP was answered, as far as it is kept: it may name what was sent.
-_LONGEST_MSG = 300
+#: Characters of an HTTP answer that are kept; it may quote what was sent.
+_MAX_MSG_LENGTH = 300
 
 
 class Frame(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One frame, or what stands in for one. `number` grows; `at` is UNIX milliseconds.
+    """One entry of a trace. `number` increases; `at` is UNIX milliseconds; `size` is in bytes.
 
-    `matched`: of an answer, the number of its request, and `duration_ms` the time between. An
-    upload tells its method and path as `uri`. `text`: the frame, masked and shortened.
+    `matched`: for an answer, the number of its request; `duration_ms` is the time between the two.
+    `uri`: for an upload, its method and path. `text`: the frame, redacted and shortened.
     """
 
     number: int
     at: int
     direction: Direction
-    kind: Kind
+    kind: FrameKind
     size: int
     uri: str = ""
     code: int | None = None
@@ -56,54 +56,57 @@ class Frame(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class _Source(Struct, frozen=True):
-    """Whose frames: `address` is where its requests come from that tell no token."""
+    """A device; `address` is the source of its requests that carry no token."""
 
     sn: str
     address: str
 
 
 class Trace:
-    """By did, and by serial number for what knocks and is not enrolled."""
+    """Traces of enrolled devices by did, and of pending devices by serial number."""
 
     def __init__(
-        self, traces: FrameTraces, devices: Devices, room: PendingDevices, closing: trio.Event
+        self, traces: FrameTraces, devices: Devices, pending: PendingDevices, closing: trio.Event
     ) -> None:
         self._traces = traces
         self._devices = devices
-        self._room = room
+        self._pending = pending
         self._closing = closing
 
     def frames(self, did: str, after: int = 0) -> list[Frame]:
-        """What is kept and comes after that number, oldest first. Raises NoSuchResource."""
-        return self._frames_of(self._device(did), after)
+        """Return the entries after the number `after`, oldest first. Raises NoSuchResource."""
+        return self._frames_of(self._source(did), after)
 
     async def wait(self, did: str, after: int, seconds: float) -> list[Frame]:
-        """The same, as soon as there is something; nothing where that takes too long."""
-        return await self._wait_for(self._device(did), after, seconds)
+        """Return the same, and wait up to `seconds` for an entry if there is none.
 
-    def waiting_frames(self, sn: str, after: int = 0) -> list[Frame]:
-        """As frames(), of a device that waits for enrolment. Raises NoSuchResource."""
-        return self._frames_of(self._waiting(sn), after)
+        Raises NoSuchResource.
+        """
+        return await self._wait_for(self._source(did), after, seconds)
 
-    async def wait_for_waiting(self, sn: str, after: int, seconds: float) -> list[Frame]:
-        """As wait(), of a device that waits for enrolment. Raises NoSuchResource."""
-        return await self._wait_for(self._waiting(sn), after, seconds)
+    def pending_frames(self, sn: str, after: int = 0) -> list[Frame]:
+        """Do what frames() does, for a device that waits for enrolment."""
+        return self._frames_of(self._pending_source(sn), after)
 
-    def uploaded(self, device: Device | None, address: str, upload: TracedUpload) -> None:
-        """A request over HTTP was answered; without a device, none is known that sent it."""
-        if len(upload.msg) > _LONGEST_MSG:
-            upload = replace(upload, msg=upload.msg[:_LONGEST_MSG])
+    async def wait_for_pending(self, sn: str, after: int, seconds: float) -> list[Frame]:
+        """Do what wait() does, for a device that waits for enrolment."""
+        return await self._wait_for(self._pending_source(sn), after, seconds)
+
+    def add_upload(self, device: Device | None, address: str, upload: TracedUpload) -> None:
+        """Record an HTTP request that was answered; `device` is None if its sender is unknown."""
+        if len(upload.msg) > _MAX_MSG_LENGTH:
+            upload = replace(upload, msg=upload.msg[:_MAX_MSG_LENGTH])
         if device is None:
             self._traces.add_upload_from(address, upload)
         else:
             self._traces.add_upload(device.sn, upload)
 
-    def _device(self, did: str) -> _Source:
+    def _source(self, did: str) -> _Source:
         device = self._devices.get(did)
         return _Source(device.sn, device.ip or "")
 
-    def _waiting(self, sn: str) -> _Source:
-        waiting = self._room.find(sn)
+    def _pending_source(self, sn: str) -> _Source:
+        waiting = self._pending.find(sn)
         if waiting is None:
             raise NoSuchResource(f"no device with sn {sn} is waiting")
         return _Source(sn, waiting.attempt.address)
@@ -113,18 +116,18 @@ class Trace:
         return rendered(entries, after)
 
     async def _wait_for(self, source: _Source, after: int, seconds: float) -> list[Frame]:
-        # No address is known of one that was never in; so many connections have no name yet.
-        with self._traces.watch(*filter(None, (source.sn, source.address))) as news:
+        # The address of a device that was never online is unknown.
+        with self._traces.watch(*filter(None, (source.sn, source.address))) as entry_added:
             frames = self._frames_of(source, after)
             if frames or seconds <= 0:
                 await trio.lowlevel.checkpoint()
                 return frames
-            with trio.move_on_after(min(seconds, LONGEST_WAIT)):
-                await self._news_or_closing(news)
-                await trio.sleep(_GATHERED_SECONDS)
+            with trio.move_on_after(min(seconds, MAX_WAIT_SECONDS)):
+                await self._entry_or_closing(entry_added)
+                await trio.sleep(_GATHER_SECONDS)
         return self._frames_of(source, after)
 
-    async def _news_or_closing(self, news: trio.Event) -> None:
+    async def _entry_or_closing(self, entry_added: trio.Event) -> None:
         async with trio.open_nursery() as nursery:
 
             async def closing() -> None:
@@ -132,25 +135,28 @@ class Trace:
                 nursery.cancel_scope.cancel()
 
             nursery.start_soon(closing)
-            await news.wait()
+            await entry_added.wait()
             nursery.cancel_scope.cancel()
 
 
-class _Read(Struct, frozen=True):
-    """A frame with the msgid that was sent, which need not be the one that is shown."""
+class _ReadFrame(Struct, frozen=True):
+    """A frame with its msgid as sent; the text may show it redacted."""
 
     frame: Frame
     msgid: str = ""
 
 
 def rendered(entries: Iterable[TraceEntry], after: int = 0) -> list[Frame]:
-    """The entries after that number as frames, answers matched with their requests."""
+    """Return the entries after a number as frames, with answers matched to their requests.
+
+    Earlier entries are decoded too, for the matching, but not redacted or returned.
+    """
     frames: list[Frame] = []
-    #: (direction, msgid) -> the latest request that is not answered yet, and when it came.
+    #: (direction, msgid) -> the latest request without an answer.
     unanswered: dict[tuple[Direction, str], TraceEntry] = {}
     for entry in entries:
-        is_told = entry.number > after
-        read = _read(entry, is_told=is_told)
+        is_returned = entry.number > after
+        read = _read(entry, is_returned=is_returned)
         frame = read.frame
         if frame.kind in ("request", "bad"):
             unanswered[entry.direction, read.msgid] = entry
@@ -160,40 +166,41 @@ def rendered(entries: Iterable[TraceEntry], after: int = 0) -> list[Frame]:
             if request is not None:
                 took = _milliseconds(entry.at - request.at)
                 frame = replace(frame, matched=request.number, duration_ms=took)
-        if is_told:
+        if is_returned:
             frames.append(frame)
     return frames
 
 
-def _read(entry: TraceEntry, *, is_told: bool) -> _Read:
-    """What is not told is matched with what is, and not masked for that."""
+def _read(entry: TraceEntry, *, is_returned: bool) -> _ReadFrame:
     kept = entry.kept
     if isinstance(kept, TracedUpload):
-        return _Read(_upload(entry, kept))
+        return _ReadFrame(_upload(entry, kept))
     if isinstance(kept, ConnectionEnded):
-        return _Read(_plain(entry, "ended", text=kept.reason))
+        return _ReadFrame(_plain(entry, "ended", text=kept.reason))
     if isinstance(kept, Shortened):
-        # It was masked along with that.
+        # It was redacted when it was shortened.
         return _read_frame(entry, kept.text, kept.text, otherwise="part")
-    return _read_frame(entry, kept, redact_frame(kept) if is_told else "", otherwise="bad")
+    return _read_frame(entry, kept, redact_frame(kept) if is_returned else "", otherwise="bad")
 
 
-def _read_frame(entry: TraceEntry, sent: str | bytes, text: str, *, otherwise: Kind) -> _Read:
+def _read_frame(
+    entry: TraceEntry, sent: str | bytes, text: str, *, otherwise: FrameKind
+) -> _ReadFrame:
     try:
         frame = decode_frame(sent, max_depth=_MAX_DEPTH)
     except BadFrame as error:
-        return _Read(_plain(entry, otherwise, text=text), error.msgid)
+        return _ReadFrame(_plain(entry, otherwise, text=text), error.msgid)
     # An answer need not name a uri (D1).
     uri = redact_uri(frame.uri.rstrip("/"))
     if isinstance(frame, Response):
-        told = _plain(entry, "answer", uri=uri, code=frame.code, text=text)
+        plain = _plain(entry, "answer", uri=uri, code=frame.code, text=text)
     else:
-        told = _plain(entry, "request", uri=uri, text=text)
-    return _Read(told, frame.msgid)
+        plain = _plain(entry, "request", uri=uri, text=text)
+    return _ReadFrame(plain, frame.msgid)
 
 
 def _plain(
-    entry: TraceEntry, kind: Kind, *, uri: str = "", code: int | None = None, text: str = ""
+    entry: TraceEntry, kind: FrameKind, *, uri: str = "", code: int | None = None, text: str = ""
 ) -> Frame:
     return Frame(
         number=entry.number,
@@ -219,7 +226,7 @@ def _upload(entry: TraceEntry, upload: TracedUpload) -> Frame:
 
 
 def _size(kept: Kept) -> int:
-    """In bytes."""
+    """Return the size of the entry in bytes."""
     if isinstance(kept, str):
         return len(kept.encode("utf-8", "replace"))
     if isinstance(kept, bytes):
@@ -228,5 +235,5 @@ def _size(kept: Kept) -> int:
 
 
 def _milliseconds(seconds: float) -> float:
-    # The wall clock may have been set back meanwhile.
+    # Negative if the wall clock was set back between the two.
     return round(max(0.0, seconds) * 1000, 1)

@@ -119,7 +119,7 @@ def test_of_what_is_too_much_to_read_the_beginning_is_kept(site: Site) -> None:
 def test_uploads_and_the_end_of_the_connection_are_told(site: Site) -> None:
     device: Any = site.known["1"]
     upload = TracedUpload("POST", "/api/v1/vehicle/capture", 200, 200, "OK", 0.0421, 213_000)
-    site.trace.uploaded(device, ADDRESS, upload)
+    site.trace.add_upload(device, ADDRESS, upload)
     ring = site.ring()
     site.traces.ended(ring, "no frame came in time")
     assert site.trace.frames("1") == [
@@ -147,8 +147,8 @@ def test_uploads_and_the_end_of_the_connection_are_told(site: Site) -> None:
 
 def test_a_request_without_a_token_is_seen_with_the_devices_of_its_address(site: Site) -> None:
     upload = TracedUpload("POST", "/api/v1/vehicle/capture", 401, 401, "not authorised", 0.001, 0)
-    site.trace.uploaded(None, ADDRESS, upload)
-    for frames in (site.trace.frames("1"), site.trace.waiting_frames("SN2")):
+    site.trace.add_upload(None, ADDRESS, upload)
+    for frames in (site.trace.frames("1"), site.trace.pending_frames("SN2")):
         assert [(frame.kind, frame.code) for frame in frames] == [("upload", 401)]
 
 
@@ -178,14 +178,14 @@ def test_what_was_told_before_is_not_masked_again(
 
 def test_of_what_a_request_was_answered_only_so_much_is_kept(site: Site) -> None:
     upload = TracedUpload("POST", "/x", 404, 404, "no such path: /" + "1" * 60_000, 0.001, 0)
-    site.trace.uploaded(None, ADDRESS, upload)
+    site.trace.add_upload(None, ADDRESS, upload)
     (entry,) = site.traces.entries("", ADDRESS)
     assert len(str(entry.kept)) < 1000
 
 
 def test_only_what_is_enrolled_or_waits_has_a_trace(site: Site) -> None:
     site.ring("SN3").received("{}")
-    for ask in (lambda: site.trace.frames("9"), lambda: site.trace.waiting_frames("SN3")):
+    for ask in (lambda: site.trace.frames("9"), lambda: site.trace.pending_frames("SN3")):
         with pytest.raises(NoSuchResource):
             ask()
 
@@ -218,7 +218,7 @@ async def test_what_is_there_already_is_not_waited_for(
 
 
 async def test_nobody_waits_longer_than_he_wants_to(site: Site, autojump_clock: MockClock) -> None:
-    assert await site.trace.wait_for_waiting("SN2", 0, 3) == []
+    assert await site.trace.wait_for_pending("SN2", 0, 3) == []
     assert trio.current_time() == pytest.approx(3)
     assert site.traces.watched == {}
 

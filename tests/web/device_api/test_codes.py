@@ -19,8 +19,8 @@ from trio.testing import MockClock
 
 from hub.config import Config, DevicesConfig
 from hub.errors import CODES
-from hub.services.devices.admission import Admission
-from hub.services.devices.authentication import Authentication
+from hub.services.admission.authentication import Authentication
+from hub.services.admission.connect import Admission
 from hub.services.devices.directory import DeviceChange, NewDevice
 from hub.services.firmware.releases import Release
 from hub.store.records.record_query import RecordFilter

@@ -10,7 +10,7 @@ from msgspec import structs
 
 from hub.config import Web
 from hub.errors import AlreadyExists, TooManyRequests
-from hub.services.devices.provisioning import Delivery
+from hub.services.admission.provisioning import Delivery
 from tests.support.browsing import Visitor
 from tests.support.fake_services import CODE, FakeServices, device, waiting
 from tests.support.file_sender import FileSender

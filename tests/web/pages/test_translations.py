@@ -16,7 +16,7 @@ from babel.messages.pofile import read_po
 
 import web
 from hub.live.refusal_reasons import RefusalCode
-from hub.services.devices.enrolment import Outcome
+from hub.services.admission.enrolment import Outcome
 from hub.services.site.health import FaultCode, NoticeCode
 from hub.store.health import SQLITE_REASONS, describe
 from web.pages import labels

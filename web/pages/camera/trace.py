@@ -153,7 +153,7 @@ async def show_waiting_trace(sn: str) -> Response:
     if enrolled is not None:
         # It has been accepted in the meantime; its trace moved with it.
         return redirect_to(f"/cameras/{enrolled.did}/trace")
-    frames = hub.trace.waiting_frames(sn)
+    frames = hub.trace.pending_frames(sn)
     waiting = next((one for one in hub.enrolment.waiting() if one.sn == sn), None)
     return await page(
         "cameras/pending_trace.html",
@@ -167,5 +167,5 @@ async def show_waiting_trace(sn: str) -> Response:
 @blueprint.get("/waiting/<path:sn>/trace/news")
 async def waiting_news(sn: str) -> Response:
     await auth.require_role("admin")
-    frames = await auth.services().trace.wait_for_waiting(sn, _read_after(), _WAIT_SECONDS)
+    frames = await auth.services().trace.wait_for_pending(sn, _read_after(), _WAIT_SECONDS)
     return await page("camera/_exchanges.html", exchanges=pair_exchanges(frames))

@@ -7,7 +7,7 @@ from msgspec import Struct
 from quart import Blueprint, Response, request
 
 from hub.errors import BadParameter, HubError, NoSuchResource, TooManyRequests, WrongSignature
-from hub.services.devices.enrolment import CodeCheck
+from hub.services.admission.enrolment import CodeCheck
 from web import auth
 from web.pages.cameras.connect import connect_page
 from web.pages.cameras.pending_list import PendingRow, make_pending_row, pending_list

@@ -6,7 +6,7 @@ from msgspec import Struct
 from quart import request
 
 from hub.errors import NoSuchResource
-from hub.services.devices.enrolment import PendingDevice
+from hub.services.admission.enrolment import PendingDevice
 from hub.services.devices.views import DeviceView
 from web import auth
 from web.pages.labels import clock_offset, device_reason, init_outcome, waiting_reasons

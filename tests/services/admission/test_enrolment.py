@@ -20,9 +20,9 @@ from hub.errors import (
 )
 from hub.live.feed import Change
 from hub.live.registry import DeviceAnswer
+from hub.services.admission.enrolment import CHECKS_PER_SECOND
+from hub.services.admission.provisioning import kept_delivery
 from hub.services.devices.directory import DeviceChange, NewDevice
-from hub.services.devices.enrolment import CHECKS_PER_SECOND
-from hub.services.devices.provisioning import kept_delivery
 from hub.wire.session import InitParam
 from hub.wire.uploads.bodies import DeviceInfo
 from tests.support.clock import FrozenClock

@@ -11,20 +11,23 @@ from hub import metrics
 from hub.config import DevicesConfig as DevicesConfig
 from hub.errors import (
     DeviceNotRegistered,
-    HubError,
     NotAuthorised,
     WrongSignature,
 )
 from hub.live.feed import Change, Feed
-from hub.live.pending_devices import ConnectAttempt, PendingDevice, PendingDevices
-from hub.live.refusal_reasons import RefusalReason
+from hub.live.pending_devices import ConnectAttempt, PendingDevices
 from hub.live.registry import Link, Registry
 from hub.log import limited
 from hub.net.rate_limits import Backoff
+from hub.services.admission.connect_checks import (
+    ConnectChecks,
+    MissingDid,
+    Refused,
+    replayed,
+)
+from hub.services.admission.enrolment import Enrolment
+from hub.services.admission.tokens import DeviceTokens
 from hub.services.devices.directory import Device, Devices
-from hub.services.devices.enrolment import Enrolment
-from hub.services.devices.tokens import DeviceTokens
-from hub.services.devices.verification import VerifiedSign, all_reasons, verify_connect
 from hub.store.db import Store
 from hub.store.tables.tokens import Accepted, TokenRow
 from hub.wire.session import (
@@ -34,12 +37,9 @@ from hub.wire.session import (
     KeepaliveParam,
     TokenResult,
 )
-from hub.wire.signing import is_within_skew
 
 log = logging.getLogger(__name__)
 
-#: Two connects this far apart have different timestamps (1.1) unless the clock stands still.
-_SAME_TIME_MS = 2000
 #: D2: so many failures within a minute are answered at once.
 FREE_FAILURES = 5
 _FAILURE_WINDOW_SECONDS = 60.0
@@ -48,25 +48,6 @@ _FAILURE_WINDOW_SECONDS = 60.0
 class Admitted(Struct, frozen=True):
     device: Device
     result: ConnectResult
-
-
-class MissingDid(DeviceNotRegistered):
-    """D2: a good connect without a did. `offer`: send the initial parameters now."""
-
-    def __init__(self, did: str, *, offer: bool) -> None:
-        super().__init__("did: missing: take the initial parameters, then connect with it")
-        self.did = did
-        self.offer = offer
-
-
-class _Refused(Exception):
-    """A check failed. `signed`: the signature was good, so the answer is not delayed (D2)."""
-
-    def __init__(self, error: HubError, *reasons: RefusalReason, signed: bool = True) -> None:
-        super().__init__(reasons[0].sentence)
-        self.error = error
-        self.reasons = reasons
-        self.signed = signed
 
 
 class Admission:
@@ -91,7 +72,7 @@ class Admission:
         self._registry = registry
         self._pending = pending
         self._devices = devices
-        self._provisioning = enrolment.provisioning
+        self._checks = ConnectChecks(store, pending, devices, enrolment.provisioning, config, now)
         self._tokens = tokens
         self._changes = changes
         self._config = config
@@ -110,11 +91,11 @@ class Admission:
             raise DeviceNotRegistered(f"sn: no device with {param.sn} is registered")
         disconnects = self._devices.disconnects(device.did)
         try:
-            verified = self._check(device, param)
-            await self._check_empty_did(device, param)
+            verified = self._checks.run(device, param)
+            await self._checks.check_empty_did(device, param)
             await self._devices.keys.settle(device, verified.key)
             token = await self._issue(device, param)
-        except _Refused as refusal:
+        except Refused as refusal:
             await self._refuse(device, param, link, refusal)
             raise refusal.error from None
         if self._devices.disconnects(device.did) != disconnects:
@@ -172,68 +153,6 @@ class Admission:
             raise NotAuthorised("the token belongs to another device")
         return row
 
-    def _check(self, device: Device, param: ConnectParam) -> VerifiedSign:
-        """Run the checks of D2 up to the one for a foreign did. Raises _Refused."""
-        verified = verify_connect(
-            param,
-            keys=self._devices.keys.of(device),
-            code=self._store.devices.secrets(device.did).code,
-        )
-        time = None
-        if device.clock_trusted:
-            time = self._time_reason(param, self._pending.failure(device.did))
-        if isinstance(verified, RefusalReason):
-            reasons = all_reasons(verified, time)
-            raise _Refused(WrongSignature(verified.refusal), *reasons, signed=False)
-        if time is not None:
-            if time.code == "clock-off":
-                self._devices.note(device.sn, clock_offset=param.ts - self._now())
-            raise _Refused(WrongSignature(time.refusal), time)
-        if self._store.tokens.was_accepted(param.sn, param.ts_text):
-            raise _replayed()
-        if not device.enabled:
-            reason = RefusalReason("disabled")
-            raise _Refused(NotAuthorised(reason.refusal), reason)
-        if param.did and param.did != device.did:
-            reason = RefusalReason("foreign-did", {"did": param.did})
-            raise _Refused(DeviceNotRegistered(reason.refusal), reason)
-        return verified
-
-    def _time_reason(
-        self, param: ConnectParam, before: PendingDevice | None
-    ) -> RefusalReason | None:
-        """Why the connect's timestamp is refused (clock off, or replayed); None if it is not.
-
-        `before` is the last connect of the device, if that failed.
-        """
-        if is_within_skew(param.ts, self._now(), self._config.clock_skew):
-            return None
-        stands_still = (
-            before is not None
-            and before.attempt.ts_text == param.ts_text
-            and self._now_ms() - before.last_seen > _SAME_TIME_MS
-        )
-        # The timestamp of an earlier connect says nothing about the clock now.
-        if stands_still or self._store.tokens.was_accepted(param.sn, param.ts_text):
-            return RefusalReason("replayed")
-        return RefusalReason("clock-off", {"seconds": f"{param.ts - self._now():.0f}"})
-
-    async def _check_empty_did(self, device: Device, param: ConnectParam) -> None:
-        state = self._provisioning.did_state(device)
-        if param.did:
-            if state in ("sent", "none"):
-                await self._provisioning.settle_did(device.did, "known")
-            return
-        mode = self._config.require_did
-        if mode == "never" or (mode == "auto" and state == "none"):
-            return
-        if mode == "auto" and state == "sent":
-            # It took the parameters, and still connects without a did: it cannot keep one.
-            await self._provisioning.settle_did(device.did, "none")
-            return
-        offer = not self._provisioning.is_offering(device.did)
-        raise _Refused(MissingDid(device.did, offer=offer), RefusalReason("no-did"))
-
     async def _issue(self, device: Device, param: ConnectParam) -> str:
         keep_until = self._now_ms() + 2000 * self._config.clock_skew
         accepted = Accepted(param.sn, param.ts_text, keep_until if device.clock_trusted else None)
@@ -241,12 +160,12 @@ class Admission:
             return await self._tokens.issue(device.did, accepted)
         except WrongSignature:
             # The same connect arrived twice at once.
-            raise _replayed() from None
+            raise replayed() from None
 
     async def _refuse_unknown(self, param: ConnectParam, link: Link) -> None:
         delay = self._backoff.failed(link.address)
         attempt = self._attempt(param, link)
-        time = self._time_reason(param, self._pending.find(param.sn))
+        time = self._checks.time_reason(param, self._pending.find(param.sn))
         reasons = self._devices.refusals.of_unknown(attempt, time)
         self._pending.record_unknown(attempt, reasons, link, slowed_seconds=delay)
         limited(
@@ -262,7 +181,7 @@ class Admission:
         await self._delay(link, delay)
 
     async def _refuse(
-        self, device: Device, param: ConnectParam, link: Link, refusal: _Refused
+        self, device: Device, param: ConnectParam, link: Link, refusal: Refused
     ) -> None:
         delay = 0.0
         if not refusal.signed:
@@ -312,8 +231,3 @@ def _check_identity(param: KeepaliveParam, link: Link) -> None:
     for field, sent, own in (("did", param.did, link.did), ("sn", param.sn, link.sn)):
         if sent and sent != own:
             raise DeviceNotRegistered(f"{field}: {sent} is not the device of this connection")
-
-
-def _replayed() -> _Refused:
-    reason = RefusalReason("replayed")
-    return _Refused(WrongSignature(reason.refusal), reason)

@@ -13,8 +13,8 @@ from hub.errors import (
     WrongSignature,
 )
 from hub.live.registry import Registry
+from hub.services.admission.tokens import DeviceTokens
 from hub.services.devices.directory import Device
-from hub.services.devices.tokens import DeviceTokens
 from hub.store.db import Store
 from hub.wire.signing import is_within_skew, ts_seconds, verify_params_sign
 

@@ -20,7 +20,8 @@ from hub.errors import (
 )
 from hub.live.feed import Change
 from hub.live.refusal_reasons import RefusalReason
-from hub.services.devices.admission import FREE_FAILURES, MissingDid
+from hub.services.admission.connect import FREE_FAILURES
+from hub.services.admission.connect_checks import MissingDid
 from hub.services.devices.directory import DeviceChange, NewDevice
 from hub.wire.session import KeepaliveParam
 from hub.wire.signing import SIGN_FORMS

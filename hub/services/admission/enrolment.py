@@ -17,8 +17,7 @@ from hub.live.refusal_reasons import RefusalCode
 from hub.live.refusal_reasons import RefusalReason as RefusalReason
 from hub.live.registry import Link
 from hub.net.rate_limits import TokenBucket
-from hub.services.devices.directory import DeviceChange, Devices, NewDevice
-from hub.services.devices.provisioning import (
+from hub.services.admission.provisioning import (
     NOT_SENT_CLOSED,
     NOT_SENT_TWICE,
     NOT_SENT_UNSIGNED,
@@ -26,6 +25,7 @@ from hub.services.devices.provisioning import (
     Outcome,
     Provisioning,
 )
+from hub.services.devices.directory import DeviceChange, Devices, NewDevice
 from hub.services.devices.validation import check_key, check_new, check_text
 from hub.services.devices.verification import VerifiedSign, all_reasons, verify_connect
 from hub.services.devices.views import DeviceView

@@ -1,0 +1,127 @@
+"""The checks that a connect must pass, in the order of D2."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from hub.config import DevicesConfig
+from hub.errors import DeviceNotRegistered, HubError, NotAuthorised, WrongSignature
+from hub.live.pending_devices import PendingDevice, PendingDevices
+from hub.live.refusal_reasons import RefusalReason
+from hub.services.admission.provisioning import Provisioning
+from hub.services.devices.directory import Device, Devices
+from hub.services.devices.verification import VerifiedSign, all_reasons, verify_connect
+from hub.store.db import Store
+from hub.wire.session import ConnectParam
+from hub.wire.signing import is_within_skew
+
+#: Two connects this far apart have different timestamps (1.1) unless the clock stands still.
+_SAME_TIME_MS = 2000
+
+
+class MissingDid(DeviceNotRegistered):
+    """D2: a good connect without a did. `offer`: send the initial parameters now."""
+
+    def __init__(self, did: str, *, offer: bool) -> None:
+        super().__init__("did: missing: take the initial parameters, then connect with it")
+        self.did = did
+        self.offer = offer
+
+
+class Refused(Exception):
+    """A check failed. `signed`: the signature was good, so the answer is not delayed (D2)."""
+
+    def __init__(self, error: HubError, *reasons: RefusalReason, signed: bool = True) -> None:
+        super().__init__(reasons[0].sentence)
+        self.error = error
+        self.reasons = reasons
+        self.signed = signed
+
+
+class ConnectChecks:
+    def __init__(
+        self,
+        store: Store,
+        pending: PendingDevices,
+        devices: Devices,
+        provisioning: Provisioning,
+        config: DevicesConfig,
+        now: Callable[[], float],
+    ) -> None:
+        self._store = store
+        self._pending = pending
+        self._devices = devices
+        self._provisioning = provisioning
+        self._config = config
+        self._now = now
+
+    def run(self, device: Device, param: ConnectParam) -> VerifiedSign:
+        """Run all checks that need no write, up to the one for a foreign did. Raises Refused."""
+        verified = verify_connect(
+            param,
+            keys=self._devices.keys.of(device),
+            code=self._store.devices.secrets(device.did).code,
+        )
+        time = None
+        if device.clock_trusted:
+            time = self.time_reason(param, self._pending.failure(device.did))
+        if isinstance(verified, RefusalReason):
+            reasons = all_reasons(verified, time)
+            raise Refused(WrongSignature(verified.refusal), *reasons, signed=False)
+        if time is not None:
+            if time.code == "clock-off":
+                self._devices.note(device.sn, clock_offset=param.ts - self._now())
+            raise Refused(WrongSignature(time.refusal), time)
+        if self._store.tokens.was_accepted(param.sn, param.ts_text):
+            raise replayed()
+        if not device.enabled:
+            reason = RefusalReason("disabled")
+            raise Refused(NotAuthorised(reason.refusal), reason)
+        if param.did and param.did != device.did:
+            reason = RefusalReason("foreign-did", {"did": param.did})
+            raise Refused(DeviceNotRegistered(reason.refusal), reason)
+        return verified
+
+    def time_reason(
+        self, param: ConnectParam, before: PendingDevice | None
+    ) -> RefusalReason | None:
+        """Why the connect's timestamp is refused (clock off, or replayed); None if it is not.
+
+        `before` is the last connect of the device, if that failed.
+        """
+        if is_within_skew(param.ts, self._now(), self._config.clock_skew):
+            return None
+        stands_still = (
+            before is not None
+            and before.attempt.ts_text == param.ts_text
+            and int(self._now() * 1000) - before.last_seen > _SAME_TIME_MS
+        )
+        # The timestamp of an earlier connect says nothing about the clock now.
+        if stands_still or self._store.tokens.was_accepted(param.sn, param.ts_text):
+            return RefusalReason("replayed")
+        return RefusalReason("clock-off", {"seconds": f"{param.ts - self._now():.0f}"})
+
+    async def check_empty_did(self, device: Device, param: ConnectParam) -> None:
+        """Check that a connect without a did is acceptable, and store what it shows of the device.
+
+        Raises Refused with MissingDid.
+        """
+        state = self._provisioning.did_state(device)
+        if param.did:
+            if state in ("sent", "none"):
+                await self._provisioning.settle_did(device.did, "known")
+            return
+        mode = self._config.require_did
+        if mode == "never" or (mode == "auto" and state == "none"):
+            return
+        if mode == "auto" and state == "sent":
+            # It took the parameters, and still connects without a did: it cannot keep one.
+            await self._provisioning.settle_did(device.did, "none")
+            return
+        offer = not self._provisioning.is_offering(device.did)
+        raise Refused(MissingDid(device.did, offer=offer), RefusalReason("no-did"))
+
+
+def replayed() -> Refused:
+    reason = RefusalReason("replayed")
+    return Refused(WrongSignature(reason.refusal), reason)
