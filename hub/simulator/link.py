@@ -53,6 +53,10 @@ class Link:
     restart (1.9).
     """
 
+    #: Those of the current connection.
+    _socket: CameraSocket
+    _pending: PendingRequests
+
     def __init__(
         self,
         endpoint: Endpoint,
@@ -90,10 +94,10 @@ class Link:
         try:
             async with trio.open_nursery() as nursery:
                 with trio.fail_after(_ANSWER_SECONDS):
-                    socket = await open_camera_socket(
+                    self._socket = await open_camera_socket(
                         nursery, stream, self._endpoint.host, max_message_bytes=_MAX_MESSAGE_BYTES
                     )
-                await self._converse(socket)
+                await self._converse()
         except* (
             HandshakeError,
             trio.TooSlowError,
@@ -105,25 +109,25 @@ class Link:
         finally:
             await trio.aclose_forcefully(stream)
 
-    async def _converse(self, socket: CameraSocket) -> None:
-        pending = PendingRequests(_MAX_PENDING_REQUESTS)
+    async def _converse(self) -> None:
+        self._pending = PendingRequests(_MAX_PENDING_REQUESTS)
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(self._read, socket, pending, nursery)
+            nursery.start_soon(self._read, nursery)
             while True:
-                result = await self._connect(socket, pending)
+                result = await self._connect()
                 self._events.report_state("online")
-                await self._keep_alive(socket, pending, result)
+                await self._keep_alive(result)
 
-    async def _connect(self, socket: CameraSocket, pending: PendingRequests) -> ConnectResult:
+    async def _connect(self) -> ConnectResult:
         """Send connects until one is accepted. An unknown camera waits for its parameters (D3)."""
         while True:
             self._provisioned = trio.Event()
             param = self._credentials.connect_param()
             if self._quirks.drops == "connect" and next(self._connects) % 2 == 0:
-                await socket.send(encode_request("1", None, "/connect", param))
-                await socket.disconnect()
+                await self._socket.send(encode_request("1", None, "/connect", param))
+                await self._socket.disconnect()
                 raise HubAway("it disconnected after its connect")
-            response = await self._request(socket, pending, "/connect", param)
+            response = await self._request("/connect", param)
             if response.code == 200:
                 result = _decode_result(response, ConnectResult)
                 self._credentials.set_token(result.token)
@@ -133,9 +137,7 @@ class Link:
             with trio.move_on_after(self._connect_retry_seconds * self._rng.uniform(0.8, 1.2)):
                 await self._provisioned.wait()
 
-    async def _keep_alive(
-        self, socket: CameraSocket, pending: PendingRequests, result: ConnectResult
-    ) -> None:
+    async def _keep_alive(self, result: ConnectResult) -> None:
         """Send heartbeats (1.3) and renew the token (1.2). Returns when a new connect is due."""
         credentials = self._credentials
         who = credentials.who()
@@ -147,9 +149,9 @@ class Link:
             with trio.move_on_after(interval * self._rng.uniform(0.8, 1.0)):
                 await credentials.token_rejected.wait()
                 return
-            response = await self._request(socket, pending, "/heartbeat", beat)
+            response = await self._request("/heartbeat", beat)
             if response.code == 200 and trio.current_time() >= renew_at:
-                response = await self._request(socket, pending, "/token/update", who)
+                response = await self._request("/token/update", who)
                 if response.code == 200:
                     renewed = _decode_result(response, TokenResult)
                     credentials.set_token(renewed.token)
@@ -157,9 +159,7 @@ class Link:
             if response.code != 200:
                 return
 
-    async def _request(
-        self, socket: CameraSocket, pending: PendingRequests, uri: str, param: object
-    ) -> Response:
+    async def _request(self, uri: str, param: object) -> Response:
         """Send one request and wait for its response. Raises HubAway if none arrives."""
         arrived = trio.Event()
         outcome: list[RequestOutcome] = []
@@ -169,46 +169,44 @@ class Link:
             arrived.set()
 
         msgid = f"{int(self._now())}-{next(self._msgids)}"
-        pending.expect(msgid, on_done)
+        self._pending.expect(msgid, on_done)
         try:
             for _ in range(self._quirks.copies):
-                await socket.send(encode_request(msgid, self._credentials.token, uri, param))
+                await self._socket.send(encode_request(msgid, self._credentials.token, uri, param))
             with trio.move_on_after(_ANSWER_SECONDS):
                 await arrived.wait()
         finally:
-            pending.forget(msgid)
+            self._pending.forget(msgid)
         if not outcome or not isinstance(outcome[0], Response):
             raise HubAway(f"no answer to {uri}")
         return outcome[0]
 
-    async def _read(
-        self, socket: CameraSocket, pending: PendingRequests, nursery: trio.Nursery
-    ) -> None:
+    async def _read(self, nursery: trio.Nursery) -> None:
         while True:
             try:
-                frame = decode_frame(await socket.receive(), max_depth=_MAX_DEPTH)
+                frame = decode_frame(await self._socket.receive(), max_depth=_MAX_DEPTH)
             except HubError as error:
                 sn = self._credentials.identity.sn
                 log.debug("simulated camera %s received an invalid frame: %s", sn, error)
                 continue
             if isinstance(frame, Response):
-                pending.resolve(frame)
+                self._pending.resolve(frame)
             else:
-                await self._answer(socket, frame, nursery)
+                await self._answer(frame, nursery)
 
-    async def _answer(self, socket: CameraSocket, request: Request, nursery: trio.Nursery) -> None:
+    async def _answer(self, request: Request, nursery: trio.Nursery) -> None:
         """Answer at once; an answer that takes time is prepared while reading goes on."""
         is_drawn = self._drawing_limiter is not None and self._responder.is_drawn(request)
         if not is_drawn and not self._quirks.delay:
-            await self._perform(socket, self._responder.respond(request))
+            await self._perform(self._responder.respond(request))
         elif self._concurrent_answers < _MAX_CONCURRENT_ANSWERS:
             self._concurrent_answers += 1
-            nursery.start_soon(self._answer_later, socket, request, is_drawn)
+            nursery.start_soon(self._answer_later, request, is_drawn)
         else:
             error = DeviceBusy("too many commands at once")
-            await socket.send(encode_error(request.msgid, request.uri, error))
+            await self._socket.send(encode_error(request.msgid, request.uri, error))
 
-    async def _answer_later(self, socket: CameraSocket, request: Request, is_drawn: bool) -> None:
+    async def _answer_later(self, request: Request, is_drawn: bool) -> None:
         try:
             if is_drawn:
                 actions = await trio.to_thread.run_sync(
@@ -216,21 +214,21 @@ class Link:
                 )
             else:
                 actions = self._responder.respond(request)
-            await self._perform(socket, actions)
+            await self._perform(actions)
         finally:
             self._concurrent_answers -= 1
 
-    async def _perform(self, socket: CameraSocket, actions: tuple[Action, ...]) -> None:
+    async def _perform(self, actions: tuple[Action, ...]) -> None:
         for action in actions:
             match action:
                 case Send():
-                    await socket.send(action.message)
+                    await self._socket.send(action.message)
                 case SendFragmented():
-                    await socket.send_fragmented(action.message)
+                    await self._socket.send_fragmented(action.message)
                 case SendTruncated():
-                    await socket.send_truncated(action.message)
+                    await self._socket.send_truncated(action.message)
                 case Disconnect():
-                    await socket.disconnect()
+                    await self._socket.disconnect()
                 case Wait():
                     await trio.sleep(action.seconds)
                 case ReconnectAs():
