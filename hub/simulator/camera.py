@@ -26,7 +26,7 @@ from hub.simulator.http_client import HttpClient, UploadReply
 from hub.simulator.identity import CameraIdentity
 from hub.simulator.link import Link
 from hub.simulator.scenario.population import Population
-from hub.simulator.uploads import Upload, device_info
+from hub.simulator.uploads import UploadRequest, device_info
 
 log = logging.getLogger(__name__)
 
@@ -119,7 +119,7 @@ class Camera:
         """Wait until the hub has accepted the camera's report of itself (2.2)."""
         await self._reported.wait()
 
-    async def upload(self, upload: Upload) -> UploadReply:
+    async def upload(self, upload: UploadRequest) -> UploadReply:
         """Send an upload, and repeat the same bytes until the hub accepts or refuses it."""
         if self.quirks.drops in ("upload", "reply"):
             await self._upload_truncated(upload, share=0.5 if self.quirks.drops == "upload" else 1)
@@ -132,7 +132,7 @@ class Camera:
         """Close the connection that `upload` keeps open. Works while being cancelled."""
         await self._http.aclose()
 
-    async def _upload(self, upload: Upload) -> UploadReply:
+    async def _upload(self, upload: UploadRequest) -> UploadReply:
         backoff = 1.0
         while True:
             await self._credentials.wait_token()
@@ -152,7 +152,7 @@ class Camera:
                 backoff = max(backoff, reply.retry_after)
             backoff = await self._back_off(backoff)
 
-    async def _upload_truncated(self, upload: Upload, *, share: float) -> None:
+    async def _upload_truncated(self, upload: UploadRequest, *, share: float) -> None:
         await self._credentials.wait_token()
         try:
             await self._http.send_truncated(

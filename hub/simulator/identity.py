@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from msgspec import Struct
 
-from hub.simulator.scenario.population import PLACES, Place
+from hub.simulator.scenario.population import PLACES, CameraPlace
 
 #: The size of the keys in cameras of this make (D8).
 KEY_BITS = 1024
@@ -30,7 +30,7 @@ class CameraIdentity(Struct, frozen=True):
     code: str
     private_key: str
     name: str
-    place: Place
+    place: CameraPlace
     did: str | None = None
 
     def signer(self) -> rsa.RSAPrivateKey:

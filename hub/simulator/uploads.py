@@ -20,7 +20,7 @@ from hub.wire.uploads.firmware import Versions
 _PROVINCES = {"粤": "YUE", "湘": "XIANG", "桂": "GUI", "京": "JING", "沪": "HU"}
 
 
-class Upload(Struct, frozen=True):
+class UploadRequest(Struct, frozen=True):
     """One request to the hub's device HTTP interface."""
 
     method: str
@@ -40,7 +40,7 @@ class Observation(Struct, frozen=True):
     is_real_format: bool = False
 
 
-def upload_of(observation: Observation, rng: random.Random) -> Upload:
+def upload_of(observation: Observation, rng: random.Random) -> UploadRequest:
     """Make the upload of an observation. Draws pictures: call it in a thread."""
     sighting = observation.sighting
     if isinstance(sighting, FaceSeen):
@@ -52,13 +52,13 @@ def upload_of(observation: Observation, rng: random.Random) -> Upload:
     return _access(observation, sighting)
 
 
-def device_info(identity: CameraIdentity, versions: Versions) -> Upload:
+def device_info(identity: CameraIdentity, versions: Versions) -> UploadRequest:
     """Make the report of the device itself (2.2), sent after each start."""
     body = {**_who(identity), **msgspec.to_builtins(versions), "devName": identity.name}
-    return Upload("POST", "/api/v1/device/report/info", msgspec.json.encode(body))
+    return UploadRequest("POST", "/api/v1/device/report/info", msgspec.json.encode(body))
 
 
-def _face(seen: Observation, face: FaceSeen, rng: random.Random) -> Upload:
+def _face(seen: Observation, face: FaceSeen, rng: random.Random) -> UploadRequest:
     person = face.person
     body = {
         **_who(seen.identity),
@@ -81,7 +81,7 @@ def _face(seen: Observation, face: FaceSeen, rng: random.Random) -> Upload:
     return _post(seen, "/api/v1/adapter/lenfocus/face/capture", body)
 
 
-def _event(seen: Observation, event: EventSeen) -> Upload:
+def _event(seen: Observation, event: EventSeen) -> UploadRequest:
     body = {
         **_who(seen.identity),
         "type": event.type,
@@ -104,7 +104,7 @@ def _event(seen: Observation, event: EventSeen) -> Upload:
     return _post(seen, "/api/v1/device/report/event", {**body, "data": data})
 
 
-def _vehicle(seen: Observation, sighting: CarSeen) -> Upload:
+def _vehicle(seen: Observation, sighting: CarSeen) -> UploadRequest:
     car = sighting.car
     province = _PROVINCES.get(car.plate[0], car.plate[0])
     full, vehicle, plate = vehicles.vehicle_jpegs(
@@ -130,7 +130,7 @@ def _vehicle(seen: Observation, sighting: CarSeen) -> Upload:
     return _post(seen, "/api/v1/vehicle/capture", body)
 
 
-def _access(seen: Observation, access: AccessGranted) -> Upload:
+def _access(seen: Observation, access: AccessGranted) -> UploadRequest:
     record = {
         "rid": str(_milliseconds(seen)),
         "did": seen.identity.did or "",
@@ -143,7 +143,7 @@ def _access(seen: Observation, access: AccessGranted) -> Upload:
         "score": 0.97,
     }
     body = {"sn": seen.identity.sn, "data": [record]}
-    return Upload("PUT", "/api/v1/access/record", _encode(seen, body))
+    return UploadRequest("PUT", "/api/v1/access/record", _encode(seen, body))
 
 
 def _who(identity: CameraIdentity) -> dict[str, object]:
@@ -182,8 +182,8 @@ def _portraits(seen: Observation, person: Person, pose: int, position: float) ->
     }
 
 
-def _post(seen: Observation, path: str, body: Mapping[str, object]) -> Upload:
-    return Upload("POST", path, _encode(seen, body))
+def _post(seen: Observation, path: str, body: Mapping[str, object]) -> UploadRequest:
+    return UploadRequest("POST", path, _encode(seen, body))
 
 
 def _encode(seen: Observation, body: Mapping[str, object]) -> bytes:

@@ -30,7 +30,7 @@ from hub.simulator.events import CameraEvent
 from hub.simulator.faults import FAULTS, Quirks, quirks_of
 from hub.simulator.identity import CameraIdentity, make_cameras
 from hub.simulator.scenario.population import make_population
-from hub.simulator.uploads import Upload
+from hub.simulator.uploads import UploadRequest
 from hub.wire.commands.dialect import DIALECT, PERSON_SEARCH, REBOOT, Command
 from hub.wire.commands.params import encode_param
 from tests.e2e.camera import FACE_PATH, Capture
@@ -177,7 +177,7 @@ class Fleet:
             while True:
                 await trio.sleep(rng.uniform(0.5, 1.5))
                 capture = Capture.random(rng, 3000, 3000, 10_000)
-                reply = await camera.upload(Upload("POST", FACE_PATH, capture.body()))
+                reply = await camera.upload(UploadRequest("POST", FACE_PATH, capture.body()))
                 if reply.code == 200:
                     self.acknowledged.add(capture.uuid)
         finally:

@@ -10,7 +10,7 @@ from hub.errors import DeviceNotRegistered, HubError, NotAuthorised, WrongSignat
 from hub.simulator.camera import DEFAULT_TIMING
 from hub.simulator.faults import Quirks
 from hub.simulator.identity import CameraIdentity
-from hub.simulator.uploads import Upload
+from hub.simulator.uploads import UploadRequest
 from hub.wire import signing
 from hub.wire.envelope import Request, encode_error, encode_ok
 from hub.wire.session import ConnectResult, InitParam, TokenResult, decode_connect
@@ -18,7 +18,7 @@ from tests.simulator.running_camera import RunningCamera
 from tests.support.fake_hub import INFO, accept
 from tests.support.signatures import connect_sign_form
 
-CAPTURE = Upload("POST", "/api/v1/adapter/lenfocus/face/capture", b'{"time":1}')
+CAPTURE = UploadRequest("POST", "/api/v1/adapter/lenfocus/face/capture", b'{"time":1}')
 
 
 @pytest.fixture

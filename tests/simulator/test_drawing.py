@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from hub.simulator.drawing import pen, people, scenes, vehicles
-from hub.simulator.scenario.population import PLACES, Place, Population
+from hub.simulator.scenario.population import PLACES, CameraPlace, Population
 from hub.wire.pictures import real_type
 
 
@@ -33,7 +33,7 @@ def test_each_pose_of_a_person_looks_different(population: Population) -> None:
 
 @pytest.mark.parametrize("place", [place for place, _ in PLACES])
 def test_every_place_has_a_scene_for_each_part_of_the_day(
-    population: Population, place: Place
+    population: Population, place: CameraPlace
 ) -> None:
     person = population.known[0]
     pictures = {

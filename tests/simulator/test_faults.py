@@ -16,7 +16,7 @@ from hub.simulator.device.actions import Send, SendFragmented, SendTruncated, Wa
 from hub.simulator.device.responder import Responder
 from hub.simulator.faults import FAULTLESS, FAULTS, NO_FAULT, Quirks, quirks_of
 from hub.simulator.identity import CameraIdentity
-from hub.simulator.uploads import Upload
+from hub.simulator.uploads import UploadRequest
 from hub.wire import signing
 from hub.wire.commands.dialect import (
     DIALECT,
@@ -39,7 +39,7 @@ from tests.simulator.running_camera import NOW, RunningCamera
 from tests.support.fake_hub import INFO
 from tests.support.signatures import connect_sign_form
 
-CAPTURE = Upload("POST", "/api/v1/adapter/lenfocus/face/capture", b'{"time":1764028800}')
+CAPTURE = UploadRequest("POST", "/api/v1/adapter/lenfocus/face/capture", b'{"time":1764028800}')
 INIT = InitParam("12", "o", "a", "s")
 PHOTO_PATH = f"data/facelib/{POPULATION.known[0].uuid}.jpg"
 

@@ -6,7 +6,7 @@ import itertools
 import random
 from collections import Counter
 
-from hub.simulator.scenario.population import PLACES, Place, Population, make_population
+from hub.simulator.scenario.population import PLACES, CameraPlace, Population, make_population
 from hub.simulator.scenario.schedule import (
     HOURLY_ACTIVITY,
     AccessGranted,
@@ -20,7 +20,7 @@ from hub.wire.code_tables import EVENT_TYPES, PLATE_TYPES, VEHICLE_TYPES
 
 
 def things(
-    place: Place, population: Population, count: int, hour: int = 9
+    place: CameraPlace, population: Population, count: int, hour: int = 9
 ) -> list[tuple[float, Sighting]]:
     script = Schedule(place, population, random.Random(5))
     return [script.next(hour, 10) for _ in range(count)]

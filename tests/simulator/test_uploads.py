@@ -13,7 +13,7 @@ from hub.simulator.device.state import FACTORY_VERSIONS
 from hub.simulator.identity import CameraIdentity
 from hub.simulator.scenario.population import Population
 from hub.simulator.scenario.schedule import AccessGranted, CarSeen, EventSeen, FaceSeen, Sighting
-from hub.simulator.uploads import Observation, Upload, device_info, upload_of
+from hub.simulator.uploads import Observation, UploadRequest, device_info, upload_of
 from hub.wire.uploads import bodies
 from hub.wire.uploads.records import AccessDetail, EventDetail, FaceDetail, VehicleDetail
 
@@ -23,7 +23,7 @@ Cameras = tuple[CameraIdentity, ...]
 both = pytest.mark.parametrize("real", [False, True], ids=["documented", "real"])
 
 
-def sent(camera: CameraIdentity, seen: Sighting, *, real: bool) -> Upload:
+def sent(camera: CameraIdentity, seen: Sighting, *, real: bool) -> UploadRequest:
     return upload_of(
         Observation(camera, seen, AT, "sdcard/20251125/00/0000_7", real), random.Random(1)
     )

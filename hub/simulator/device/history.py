@@ -17,7 +17,7 @@ from msgspec import Struct
 
 from hub.simulator.drawing import people, scenes
 from hub.simulator.drawing.pen import halved_jpeg
-from hub.simulator.scenario.population import Person, Place, Population
+from hub.simulator.scenario.population import CameraPlace, Person, Population
 from hub.simulator.scenario.schedule import HOURLY_ACTIVITY, EventSeen, FaceSeen, Sighting
 
 DAYS = 30
@@ -63,7 +63,9 @@ class Capture(Struct, frozen=True):
 class History:
     """The captures of one camera. Those before `since`, its start, are generated."""
 
-    def __init__(self, sn: str, place: Place, population: Population, since: datetime) -> None:
+    def __init__(
+        self, sn: str, place: CameraPlace, population: Population, since: datetime
+    ) -> None:
         self._sn = sn
         self._place = place
         self._population = population

@@ -23,7 +23,7 @@ from hub.simulator.drawing.pen import (
     to_jpeg,
 )
 from hub.simulator.drawing.scenes import SCENE_SIZE, part_of_day, scene
-from hub.simulator.scenario.population import Colour, Look, Person, Place
+from hub.simulator.scenario.population import CameraPlace, Colour, Look, Person
 
 FACE_SIZE = (240, 300)
 FIGURE_SIZE = (200, 480)
@@ -43,7 +43,7 @@ def face_jpeg(person: Person, pose: int) -> bytes:
     return to_jpeg(finish(image, FACE_SIZE))
 
 
-def body_jpeg(person: Person, pose: int, place: Place, hour: int) -> bytes:
+def body_jpeg(person: Person, pose: int, place: CameraPlace, hour: int) -> bytes:
     """Draw the whole person, cropped from the scene."""
     backdrop = scene(place, part_of_day(hour)).crop((380, 60, 580, 540)).resize(FIGURE_SIZE)
     figure = _figure(person, pose % len(POSES))
@@ -52,7 +52,7 @@ def body_jpeg(person: Person, pose: int, place: Place, hour: int) -> bytes:
 
 
 def background_jpeg(
-    person: Person, pose: int, place: Place, hour: int, *, position: float, caption: str
+    person: Person, pose: int, place: CameraPlace, hour: int, *, position: float, caption: str
 ) -> bytes:
     """Draw the full picture: the scene with the person at `position` (0 is left, 1 is right)."""
     picture = scene(place, part_of_day(hour)).copy()

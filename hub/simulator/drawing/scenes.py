@@ -8,14 +8,14 @@ from functools import lru_cache
 from PIL import Image, ImageDraw
 
 from hub.simulator.drawing.pen import GREY, INK, WHITE, Pen, canvas, captioned_jpeg, finish, mix
-from hub.simulator.scenario.population import Colour, Place
+from hub.simulator.scenario.population import CameraPlace, Colour
 
 SCENE_SIZE = (960, 540)
 #: Types of events (2.4) that change the scene.
 _COVERED_LENS, _FIRE = 3, 8
 
 
-def scene_jpeg(place: Place, hour: int, *, event: int, caption: str) -> bytes:
+def scene_jpeg(place: CameraPlace, hour: int, *, event: int, caption: str) -> bytes:
     """Draw the full picture of an event (2.4) without a person."""
     picture = scene(place, part_of_day(hour)).copy()
     frame = ImageDraw.Draw(picture)
@@ -36,7 +36,7 @@ def part_of_day(hour: int) -> str:
 
 
 @lru_cache(maxsize=24)
-def scene(place: Place, part: str) -> Image.Image:
+def scene(place: CameraPlace, part: str) -> Image.Image:
     """Draw an empty scene. It is cached: copy it before drawing on it."""
     image = canvas(SCENE_SIZE, (206, 222, 232))
     _SCENES[place](Pen(image))
@@ -183,7 +183,7 @@ def _draw_workshop(pen: Pen) -> None:
     pen.rect(0, 14, 960, 28, (238, 180, 76))
 
 
-_SCENES: dict[Place, Callable[[Pen], None]] = {
+_SCENES: dict[CameraPlace, Callable[[Pen], None]] = {
     "gate": _draw_gate,
     "lobby": _draw_lobby,
     "corridor": _draw_corridor,

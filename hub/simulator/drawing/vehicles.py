@@ -18,7 +18,7 @@ from hub.simulator.drawing.pen import (
     to_jpeg,
 )
 from hub.simulator.drawing.scenes import part_of_day, scene
-from hub.simulator.scenario.population import Car, Colour, Place
+from hub.simulator.scenario.population import CameraPlace, Car, Colour
 
 VEHICLE_SIZE = (420, 330)
 PLATE_SIZE = (240, 76)
@@ -28,7 +28,7 @@ PLATE_LOC = (300 + 158, 190 + 236, 104, 33)
 
 
 def vehicle_jpegs(
-    car: Car, province: str, place: Place, hour: int, *, caption: str
+    car: Car, province: str, place: CameraPlace, hour: int, *, caption: str
 ) -> tuple[bytes, bytes, bytes]:
     """Draw the full picture, the vehicle and its plate (2.5)."""
     vehicle = _vehicle(car, province)

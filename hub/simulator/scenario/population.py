@@ -8,10 +8,10 @@ from typing import Literal
 import msgspec
 from msgspec import Struct
 
-Place = Literal["gate", "lobby", "corridor", "carpark", "yard", "workshop"]
+CameraPlace = Literal["gate", "lobby", "corridor", "carpark", "yard", "workshop"]
 
 #: The places of cameras and their names. Cameras are assigned to them in this order.
-PLACES: tuple[tuple[Place, str], ...] = (
+PLACES: tuple[tuple[CameraPlace, str], ...] = (
     ("gate", "Main gate"),
     ("lobby", "Lobby"),
     ("carpark", "Car park"),

@@ -6,7 +6,7 @@ import random
 
 from msgspec import Struct
 
-from hub.simulator.scenario.population import Car, Person, Place, Population
+from hub.simulator.scenario.population import CameraPlace, Car, Person, Population
 
 #: Activity per hour, relative to the busiest one. It never ends, so that demos show something.
 HOURLY_ACTIVITY = (
@@ -51,7 +51,7 @@ class AccessGranted(Struct, frozen=True):
 Sighting = FaceSeen | EventSeen | CarSeen | AccessGranted
 
 #: Relative frequency of sightings by place: faces, cars, accesses, and types of events.
-_FREQUENCIES: dict[Place, dict[str, float]] = {
+_FREQUENCIES: dict[CameraPlace, dict[str, float]] = {
     "gate": {"face": 66, "car": 12, "11": 9, "12": 6, "2": 5, "1": 2},
     "lobby": {"face": 66, "access": 16, "12": 5, "5": 4, "14": 7, "4": 2},
     "corridor": {"face": 74, "11": 10, "6": 7, "7": 5, "13": 4},
@@ -68,7 +68,7 @@ _WITH_PERSON = (2, 6, 7, 11, 14)
 class Schedule:
     """The sightings of one camera, one after another. Equal arguments give equal sightings."""
 
-    def __init__(self, place: Place, population: Population, rng: random.Random) -> None:
+    def __init__(self, place: CameraPlace, population: Population, rng: random.Random) -> None:
         self._population = population
         self._rng = rng
         self._kinds = list(_FREQUENCIES[place])
