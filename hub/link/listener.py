@@ -1,4 +1,4 @@
-"""The device port: every connection becomes a link; all of them end together, and in time."""
+"""The device ports: each connection becomes a link; all links end with the hub, within seconds."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ from hub.net.https_redirect import redirect_to_https
 from hub.net.listener import Limits, serve_port
 from hub.services import Services
 
-#: Gives the certificate's context of the moment.
-Context = Callable[[], ssl.SSLContext]
+#: Returns the TLS context to use for the next connection; certificates change while the hub runs.
+CurrentContext = Callable[[], ssl.SSLContext]
 
 PORT = "devices"
 PLAIN_PORT = "devices-plain"
 
-#: Beyond the goodbyes, which take two seconds at the most.
+#: Longer than a close handshake may take (CLOSE_SECONDS of the link).
 _SHUTDOWN_SECONDS = 3.0
 
 
 class Links:
-    """The open links of the device ports."""
+    """The open links of all device ports."""
 
     def __init__(self, services: Services, deadlines: Deadlines) -> None:
         self._config = services.config.devices
@@ -42,6 +42,7 @@ class Links:
         self._deadlines = deadlines
 
     async def handle(self, stream: trio.abc.Stream, peer: Peer) -> None:
+        """Serve one connection until it ends."""
         link = DeviceLink(
             stream,
             peer,
@@ -57,7 +58,8 @@ class Links:
         finally:
             self._open.discard(link)
 
-    def close(self) -> None:
+    def close_all(self) -> None:
+        """End every link soon."""
         for link in self._open:
             link.close("the hub stops", GOING_AWAY)
 
@@ -68,9 +70,9 @@ async def serve_devices(
     shutdown: trio.Event,
     task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
 ) -> None:
-    """Serve the device ports until `shutdown`, then say goodbye to every device and return.
+    """Serve the device ports until `shutdown` is set, then close every link and return.
 
-    Raises StartFault where a port cannot be had.
+    Started when all ports are open. Raises StartFault if a port cannot be opened.
     """
     config = services.config.devices
     opened = await _open_ports(services)
@@ -94,7 +96,7 @@ async def serve_devices(
             task_status.started()
             await shutdown.wait()
             ports.cancel_scope.cancel()
-        links.close()
+        links.close_all()
         handlers.cancel_scope.deadline = trio.current_time() + _SHUTDOWN_SECONDS
 
 
@@ -102,11 +104,11 @@ async def serve_devices(
 class _OpenPort:
     name: str
     listeners: list[trio.SocketListener]
-    tls: Context | None
+    tls: CurrentContext | None
 
 
 async def _open_ports(services: Services) -> list[_OpenPort]:
-    """All of them, or none and a StartFault."""
+    """Open all configured ports. Raises StartFault, with none left open."""
     config = services.config.devices
     tls = services.certificates.context if config.tls else None
     wanted = [(PORT, "devices.port", config.port, tls)]

@@ -1,10 +1,10 @@
-"""The WebSocket under a device link: trio-websocket's connection, read in the link's own task.
+"""The WebSocket of a device link: trio-websocket's connection, read in the link's own task.
 
-trio-websocket reads in a background task and hands messages over through a channel. Here each
-message is handled where it is read: one task and one switch less for each of thousands of cameras,
-and a device that sends faster than it is answered is simply not read. Two more things differ: the
-limit of a message can be changed, and a message in a million fragments takes no more memory than
-its bytes. No extension is ever accepted, so nothing inflates.
+trio-websocket reads in a background task and passes messages on through a channel. Here a message
+is handled in the task that reads it, which saves a task and a switch for each of thousands of
+cameras, and gives back-pressure: a device that sends faster than it is answered is not read. Also,
+the size limit can be changed while connected, and a message in many fragments takes no more memory
+than its bytes. No extension is accepted, so no message is ever inflated.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ from hub.link.server_protocol import ServerProtocol
 from hub.net.socket_stream import QuickStream
 
 _RECEIVE_BYTES = 16 * 1024
-#: A frame of up to so much goes out at once where nothing is in its way.
-_AT_ONCE_BYTES = 16 * 1024
+#: A frame of up to so much is sent without waiting if nothing else is being sent.
+_IMMEDIATE_BYTES = 16 * 1024
 
 #: Codes of RFC 6455, 7.4.1.
 NORMAL = 1000
@@ -44,21 +44,21 @@ TOO_BIG = 1009
 TRY_AGAIN_LATER = 1013
 
 _MESSAGES = (TextMessage, BytesMessage)
-_CAN_SAY_GOODBYE = (ConnectionState.OPEN, ConnectionState.REMOTE_CLOSING)
-_LONGEST_REASON_BYTES = 120
-#: A fragment of fewer bytes costs more work than bytes: a flood of them is slowed like messages.
+_CAN_CLOSE = (ConnectionState.OPEN, ConnectionState.REMOTE_CLOSING)
+_MAX_REASON_BYTES = 120
+#: A smaller fragment costs more work than its bytes, so it counts for the rate limit as a message.
 _TINY_BYTES = 126
 
-#: Takes a message, and may send; the next one is read when it returns.
+#: Handles a message, and may send. The next message is read when it returns.
 Handler = Callable[[str | bytes], Awaitable[None]]
-#: Waits where the peer is too quick; called for each message, tiny fragment, ping and pong.
-Pace = Callable[[], Awaitable[None]]
+#: Waits if the peer is too fast; called for each message, tiny fragment, ping and pong.
+LimitRate = Callable[[], Awaitable[None]]
 
 
 class Ending(Struct, frozen=True):
-    """How a connection ends: the WebSocket's close code and a few plain words.
+    """How a connection ends: the WebSocket close code and the reason in a few words.
 
-    `limit` is the one that the peer has reached, where that ended it.
+    `limit`: the name of the limit that the peer reached, if that is the reason.
     """
 
     code: int
@@ -67,10 +67,10 @@ class Ending(Struct, frozen=True):
 
 
 class DeviceSocket(WebSocketConnection):
-    """The server's side of one WebSocket over `stream`, which it owns.
+    """The server side of one WebSocket over `stream`, which it owns.
 
-    One task calls serve(), any may send_text(). A send that is cancelled leaves half a frame
-    behind: after it, finish() closes without a farewell.
+    One task calls serve(); any task may send. A send that is cancelled in the middle of a frame
+    makes the connection unusable (`is_torn`): finish() then closes it without a close frame.
     """
 
     _wsproto: ServerProtocol
@@ -78,22 +78,25 @@ class DeviceSocket(WebSocketConnection):
     def __init__(self, stream: trio.abc.Stream, *, limit: int) -> None:
         super().__init__(stream, ServerProtocol(), message_queue_size=0)
         self._quick = stream if isinstance(stream, QuickStream) else None
-        #: Bytes of the largest message that is taken.
+        #: Bytes of the largest message that is accepted.
         self.limit = limit
         self._fragments = bytearray()
         self._torn = False
 
     @property
     def is_torn(self) -> bool:
-        """Whether half a frame is out for good: nothing can be sent behind it."""
+        """Whether half a frame was sent for good, so that nothing can be sent any more."""
         return self._torn and not self._stream_lock.locked()
 
-    async def serve(self, handle: Handler, pace: Pace) -> Ending:
-        """Do the upgrade, then handle messages until the peer ends it or breaks a rule."""
+    async def serve(self, handle: Handler, limit_rate: LimitRate) -> Ending:
+        """Answer the upgrade, then handle messages until the peer closes or breaks a rule.
+
+        Raises only what `handle` raises.
+        """
         try:
             while True:
                 for event in self._wsproto.events():
-                    ending = await self._take(event, handle, pace)
+                    ending = await self._handle_event(event, handle, limit_rate)
                     if ending is not None:
                         return ending
                 data = bytes(await self._stream.receive_some(_RECEIVE_BYTES))
@@ -103,7 +106,7 @@ class DeviceSocket(WebSocketConnection):
                 if text is None:
                     self._wsproto.receive_data(data)
                 else:
-                    await self._take_data(text, handle, pace, finished=True)
+                    await self._handle_data(text, handle, limit_rate, finished=True)
         except RemoteProtocolError as error:
             return await self._refuse(error)
         except _TooBig:
@@ -112,20 +115,21 @@ class DeviceSocket(WebSocketConnection):
             return Ending(ABNORMAL, "the connection broke")
 
     async def send_text(self, text: str) -> None:
-        """Send a message. Raises ConnectionClosed."""
+        """Send a message. Raises ConnectionClosed. A cancellation may leave half a frame."""
         rest = self.begin_text(text)
         if rest is not None:
             await self.send_rest(rest)
 
     def begin_text(self, text: str) -> bytes | None:
-        """Send a message as far as it goes without waiting: None, or what is for send_rest().
+        """Send as much of a message as possible without waiting.
 
-        Raises ConnectionClosed.
+        Returns None if all of it was sent; otherwise the bytes to pass to send_rest(), which may be
+        empty: the stream keeps the rest. Raises ConnectionClosed.
         """
         if self._wsproto.state is not ConnectionState.OPEN:
             raise ConnectionClosed(None)
         frame = text_frame(text)
-        if self._quick is None or self._stream_lock.locked() or len(frame) > _AT_ONCE_BYTES:
+        if self._quick is None or self._stream_lock.locked() or len(frame) > _IMMEDIATE_BYTES:
             return frame
         if self._torn:
             raise ConnectionClosed(None)
@@ -135,20 +139,25 @@ class DeviceSocket(WebSocketConnection):
             raise ConnectionClosed(None) from None
 
     async def finish(self, ending: Ending) -> None:
-        """Say goodbye, wait for the peer's own, and close. The caller sets the deadline."""
+        """Do the close handshake, then close the stream. The caller sets the deadline.
+
+        Raises nothing of the peer's. If cancelled, it closes the stream at once.
+        """
         try:
-            if not self._torn and self._wsproto.state in _CAN_SAY_GOODBYE:
-                reason = ending.reason.encode()[:_LONGEST_REASON_BYTES].decode(errors="ignore")
+            if not self._torn and self._wsproto.state in _CAN_CLOSE:
+                reason = ending.reason.encode()[:_MAX_REASON_BYTES].decode(errors="ignore")
                 await self._send(CloseConnection(code=ending.code, reason=reason))
-                await self._wait_for_farewell()
+                await self._wait_for_peers_close()
                 await self._stream.aclose()
         except (ConnectionClosed, trio.BrokenResourceError):
             pass
         finally:
             await trio.aclose_forcefully(self._stream)
 
-    async def _wait_for_farewell(self) -> None:
-        """Read on: to close with something unread would reset the connection, farewell and all."""
+    async def _wait_for_peers_close(self) -> None:
+        """Read until the peer closes: a socket closed with unread data is reset, and the peer would
+        not see the close frame.
+        """
         while self._wsproto.state is ConnectionState.LOCAL_CLOSING:
             data = await self._stream.receive_some(_RECEIVE_BYTES)
             if not data:
@@ -157,43 +166,45 @@ class DeviceSocket(WebSocketConnection):
             for _ in self._wsproto.events():
                 pass
 
-    async def _take(self, event: Event, handle: Handler, pace: Pace) -> Ending | None:
-        """Handle one event; returns how the connection ends if it does."""
+    async def _handle_event(
+        self, event: Event, handle: Handler, limit_rate: LimitRate
+    ) -> Ending | None:
+        """Handle one event. Returns how the connection ends, if it does."""
         if isinstance(event, _MESSAGES):
             data = event.data if isinstance(event.data, str) else bytes(event.data)
-            await self._take_data(data, handle, pace, finished=event.message_finished)
+            await self._handle_data(data, handle, limit_rate, finished=event.message_finished)
         elif isinstance(event, Ping):
-            await pace()
+            await limit_rate()
             await self._send(event.response())
         elif isinstance(event, Pong):
-            await pace()
+            await limit_rate()
         elif isinstance(event, CloseConnection):
-            # The peer's farewell, or wsproto's word for a frame that breaks WebSocket.
+            # The peer's close frame, or wsproto's result for a frame that breaks the protocol.
             code = NORMAL if event.code == NO_STATUS else event.code
             if code == NO_TEXT:
-                return Ending(code, "a text message has to be UTF-8")
+                return Ending(code, "a text message must be UTF-8")
             return Ending(code, event.reason or "the peer closed the connection")
         elif isinstance(event, Request):
             await self._accept(event, None, [])
         return None
 
-    async def _take_data(
-        self, data: str | bytes, handle: Handler, pace: Pace, *, finished: bool
+    async def _handle_data(
+        self, data: str | bytes, handle: Handler, limit_rate: LimitRate, *, finished: bool
     ) -> None:
         message = self._collect(data, finished=finished)
         if message is not None or len(data) < _TINY_BYTES:
-            await pace()
+            await limit_rate()
         if message is not None:
             await handle(message)
 
     def _collect(self, data: str | bytes, *, finished: bool) -> str | bytes | None:
-        """The message once it is whole. Raises _TooBig."""
-        whole_at_once = finished and not self._fragments
-        if not whole_at_once:
+        """Return the message once it is complete. Raises _TooBig."""
+        is_unfragmented = finished and not self._fragments
+        if not is_unfragmented:
             self._fragments += data.encode() if isinstance(data, str) else data
-        if (_size(data) if whole_at_once else len(self._fragments)) > self.limit:
+        if (_utf8_size(data) if is_unfragmented else len(self._fragments)) > self.limit:
             raise _TooBig
-        if whole_at_once:
+        if is_unfragmented:
             return data
         if not finished:
             return None
@@ -201,7 +212,7 @@ class DeviceSocket(WebSocketConnection):
         return message
 
     async def _refuse(self, error: RemoteProtocolError) -> Ending:
-        """What came was no upgrade."""
+        """Answer what is not an upgrade, or breaks the protocol."""
         if error.event_hint is not None:
             await self._send(error.event_hint)
         return Ending(ABNORMAL, str(error))
@@ -214,12 +225,12 @@ class DeviceSocket(WebSocketConnection):
         await self.send_rest(data)
 
     async def send_rest(self, data: bytes) -> None:
-        """Send all of `data`, and before it what the stream has kept. Raises ConnectionClosed."""
+        """Send what the stream has kept, then `data`. Raises ConnectionClosed."""
         await self._acquire_stream()
         try:
             if self._torn:
                 raise ConnectionClosed(None)
-            # Whoever has left already leaves nothing half.
+            # A cancellation that came before must not leave half a frame.
             await trio.lowlevel.checkpoint_if_cancelled()
             self._torn = True
             await self._stream.send_all(data)
@@ -231,18 +242,18 @@ class DeviceSocket(WebSocketConnection):
 
     async def _acquire_stream(self) -> None:
         try:
-            # Nearly always free, and then without the turn through the scheduler.
+            # Nearly always free; then no checkpoint is needed.
             self._stream_lock.acquire_nowait()
         except trio.WouldBlock:
             await self._stream_lock.acquire()
 
 
 class _TooBig(Exception):
-    """A message is beyond the limit."""
+    """A message is larger than the limit."""
 
 
-def _size(data: str | bytes) -> int:
-    """In bytes of UTF-8."""
+def _utf8_size(data: str | bytes) -> int:
+    """Size of the data in bytes, of text as UTF-8."""
     if isinstance(data, bytes) or data.isascii():
         return len(data)
     return len(data.encode())

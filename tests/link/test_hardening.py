@@ -216,7 +216,7 @@ async def test_a_text_that_is_not_utf_8_is_told_of_in_plain_words(
         stream = await upgraded(port)
         text = "门口".encode("gbk")
         await stream.send_all(bytes((0x81, 0x80 | len(text), 0, 0, 0, 0)) + text)
-        assert b"a text message has to be UTF-8" in await everything(stream)
+        assert b"a text message must be UTF-8" in await everything(stream)
 
 
 async def test_before_a_good_connect_a_frame_is_small_and_after_it_large(
