@@ -1,4 +1,4 @@
-"""The specification's numbers and what they mean, in both languages of the product."""
+"""The protocol's numeric codes and their names, in both languages of the product."""
 
 from __future__ import annotations
 
@@ -11,16 +11,17 @@ Language = Literal["zh", "en"]
 
 
 class CodeName(Struct, frozen=True):
-    """What one number is called."""
+    """The name of one code."""
 
     en: str
     zh: str
 
     def of(self, language: Language) -> str:
+        """The name in this language."""
         return self.zh if language == "zh" else self.en
 
 
-#: 2.4
+#: Types of events (2.4).
 EVENT_TYPES: dict[int, CodeName] = {
     1: CodeName("Motion detected", "移动侦测"),
     2: CodeName("Intrusion or line crossing", "区域入侵或绊线"),
@@ -38,7 +39,7 @@ EVENT_TYPES: dict[int, CodeName] = {
     14: CodeName("Body temperature", "体温检测"),
 }
 
-#: 2.5; 14 is not given away.
+#: Types of vehicles (2.5). 14 is not assigned.
 VEHICLE_TYPES: dict[int, CodeName] = {
     0: CodeName("unknown", "未知"),
     1: CodeName("car", "轿车"),
@@ -78,7 +79,7 @@ VEHICLE_TYPES: dict[int, CodeName] = {
     36: CodeName("crane", "吊车"),
 }
 
-#: 2.5; 12 is not given away.
+#: Types of plates (2.5). 12 is not assigned.
 PLATE_TYPES: dict[int, CodeName] = {
     0: CodeName("unknown", "未知类型"),
     1: CodeName("blue", "普通蓝牌"),
@@ -100,7 +101,7 @@ PLATE_TYPES: dict[int, CodeName] = {
     18: CodeName("other", "其他类型"),
 }
 
-#: 1.12, and the 0 of D8.
+#: Categories of persons (1.12); 0 comes from real cameras (D8).
 CATEGORIES: dict[int, CodeName] = {
     0: CodeName("stranger", "陌生人"),
     1: CodeName("whitelist", "白名单"),
@@ -109,29 +110,33 @@ CATEGORIES: dict[int, CodeName] = {
     4: CodeName("visitor", "访客"),
 }
 
-#: 2.1
+#: Genders (2.1).
 GENDERS: dict[int, CodeName] = {1: CodeName("male", "男"), 2: CodeName("female", "女")}
 
 
 def event_name(number: int, language: Language = "en") -> str:
-    """The event type's name; "type N" where the number is none of the table's."""
+    """The event type's name; "type N" if the number is not in the table."""
     names = EVENT_TYPES.get(number, CodeName(f"type {number}", f"类型 {number}"))
     return names.of(language)
 
 
 def vehicle_name(number: int, language: Language = "en") -> str:
+    """The vehicle type's name; "unknown (N)" if the number is not in the table."""
     return _name(VEHICLE_TYPES, number, language)
 
 
 def plate_name(number: int, language: Language = "en") -> str:
+    """The plate type's name; "unknown (N)" if the number is not in the table."""
     return _name(PLATE_TYPES, number, language)
 
 
 def category_name(number: int, language: Language = "en") -> str:
+    """The person category's name; "unknown (N)" if the number is not in the table."""
     return _name(CATEGORIES, number, language)
 
 
 def gender_name(number: int, language: Language = "en") -> str:
+    """The gender's name; "unknown (N)" if the number is not in the table."""
     return _name(GENDERS, number, language)
 
 

@@ -1,7 +1,7 @@
-"""Values of the tables: numbers that come as strings, strings that come as numbers (D1).
+"""Coercion of field values: devices send numbers as strings, and strings as numbers (D1).
 
-Each function takes what was decoded and the field's path, gives the value or None where the field
-is absent or empty, and raises BadParameter that names the field and what is allowed.
+Each function takes a decoded value and the path of its field. It returns None if the field is
+absent or blank, and raises BadParameter, which names the field and what is allowed.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from hub.errors import BadParameter
 
 T = TypeVar("T", int, float, int | float)
 
-#: What a field may hold on the wire where the table says integer or string.
+#: What devices may send where the protocol says string, or number.
 LooseText = str | int | None
 LooseNumber = int | float | str | None
 
-#: Beyond it, a reader of JSON may lose digits; no table needs more.
+#: A larger number may lose digits in another JSON reader; no field needs one.
 MAX_NUMBER = 2**53
 MAX_TEXT_LENGTH = 1024
 
@@ -25,21 +25,21 @@ _WHOLE = re.compile(r"[+-]?[0-9]{1,16}")
 _DECIMAL = re.compile(r"[+-]?[0-9]{1,16}(?:\.[0-9]{1,20})?")
 
 
-def coerce_text(value: LooseText, field: str, *, longest: int = MAX_TEXT_LENGTH) -> str | None:
-    """A text as it came, a number as its digits."""
+def coerce_text(value: LooseText, field: str, *, max_length: int = MAX_TEXT_LENGTH) -> str | None:
+    """A string unchanged, or an integer as its digits."""
     if value is None:
         return None
     if isinstance(value, int):
-        if abs(value) >= 10**longest:
-            raise BadParameter(f"at most {longest} characters are allowed", field=field)
+        if abs(value) >= 10**max_length:
+            raise BadParameter(f"at most {max_length} characters are allowed", field=field)
         value = str(value)
-    if len(value) > longest:
-        raise BadParameter(f"at most {longest} characters are allowed", field=field)
+    if len(value) > max_length:
+        raise BadParameter(f"at most {max_length} characters are allowed", field=field)
     return value if value.strip() else None
 
 
 def coerce_int(value: LooseNumber, field: str) -> int | None:
-    """An integer of at most 2^53, from a number or its digits."""
+    """An integer within 2^53, sent as a number or as its digits."""
     if isinstance(value, str):
         value = value.strip()
         if not value:
@@ -55,7 +55,7 @@ def coerce_int(value: LooseNumber, field: str) -> int | None:
 
 
 def coerce_number(value: LooseNumber, field: str) -> int | float | None:
-    """A number of at most 2^53, from a number or its digits."""
+    """A number within 2^53, sent as a number or as its digits."""
     if isinstance(value, str):
         value = value.strip()
         if not value:

@@ -1,4 +1,4 @@
-"""Request and response frames on the device WebSocket (D1), and the tolerant second reading."""
+"""Request and response frames of the device WebSocket, read tolerantly (D1)."""
 
 from __future__ import annotations
 
@@ -15,17 +15,20 @@ from hub.wire.coercion import LooseNumber, LooseText, coerce_int, coerce_text
 
 T = TypeVar("T")
 
-#: Devices write the msgid first; it is not looked for beyond so many bytes.
-_MSGID_WITHIN = 4096
-_MSGID_LOOK = re.compile(rb'"msgid ?"\s*:\s*"([\w-]{1,64})"')
+#: Devices write the msgid first; only so many bytes are searched for it.
+_MSGID_SEARCH_BYTES = 4096
+_MSGID_PATTERN = re.compile(rb'"msgid ?"\s*:\s*"([\w-]{1,64})"')
 
 
-#: Stands in for a token that is too long to be one. No issued token contains a blank.
+#: Replaces a token that is too long to be valid. No issued token contains a blank.
 OVERLONG_TOKEN = "too long"
 
 
 class Request(Struct, frozen=True):
-    """A frame whose `data` has `param`. `uri` has one leading slash and no blanks."""
+    """A frame whose `data` has `param`, which is undecoded JSON.
+
+    `uri` has one leading slash and no blanks. `token`: None if it is absent or blank.
+    """
 
     msgid: str
     uri: str
@@ -34,7 +37,10 @@ class Request(Struct, frozen=True):
 
 
 class Response(Struct, frozen=True):
-    """A frame whose `data` has `code`. It belongs to a request by `msgid` alone."""
+    """A frame whose `data` has `code`. Only `msgid` tells which request it answers.
+
+    `result` is undecoded JSON; None if it is absent or null.
+    """
 
     msgid: str
     uri: str
@@ -44,7 +50,7 @@ class Response(Struct, frozen=True):
 
 
 class BadFrame(BadParameter):
-    """A frame that is neither a request nor a response; `msgid` as far as it could be read."""
+    """A frame that is neither a request nor a response. `msgid`: empty if it is unreadable."""
 
     def __init__(self, message: str, *, field: str = "", msgid: str = "") -> None:
         super().__init__(message, field=field)
@@ -52,10 +58,10 @@ class BadFrame(BadParameter):
 
 
 def decode_frame(data: str | bytes, *, max_depth: int) -> Request | Response:
-    """One frame, text or binary. Raises BadFrame.
+    """Decode one message, text or binary. Raises BadFrame and nothing else.
 
-    Keys are matched exactly first. Only a frame that fails so is read again with the blanks
-    stripped from its keys: the specification itself prints `"msgid "` (1.3).
+    `max_depth`: the deepest nesting of JSON that is accepted. Keys are matched exactly first; only
+    if that fails, blanks are stripped from them: the protocol itself prints `"msgid "` (1.3).
     """
     frame = data.encode("utf-8", "replace") if isinstance(data, str) else data
     try:
@@ -69,21 +75,22 @@ def decode_frame(data: str | bytes, *, max_depth: int) -> Request | Response:
 
 
 def guess_msgid(data: str | bytes) -> str:
-    """What looks like the msgid of a frame that is no JSON; empty where nothing does.
+    """What looks like the msgid of a frame that is not JSON; empty if nothing does.
 
-    Only good to find the request of ours that such a frame was meant to answer.
+    Good enough only to find the hub's request that such a frame was meant to answer.
     """
-    start = data[:_MSGID_WITHIN]
-    found = _MSGID_LOOK.search(
+    start = data[:_MSGID_SEARCH_BYTES]
+    found = _MSGID_PATTERN.search(
         start.encode("utf-8", "replace") if isinstance(start, str) else start
     )
     return "" if found is None else found[1].decode()
 
 
 def read_tolerantly(read: Callable[[bytes], T], data: bytes, *inner: str) -> T:
-    """Read an object exactly, and only if that fails with the blanks stripped from its keys.
+    """Call `read` with a JSON object, and if it fails again with blanks stripped from the keys.
 
-    What is wrong is told as the exact reading saw it. Raises BadParameter.
+    `inner`: the path of nested objects whose keys are stripped too. Raises the BadParameter of the
+    first call.
     """
     try:
         return read(data)
@@ -96,7 +103,7 @@ def read_tolerantly(read: Callable[[bytes], T], data: bytes, *inner: str) -> T:
 
 
 def strip_key_blanks(data: bytes, *inner: str) -> bytes:
-    """The object with blanks stripped from its keys, and of those found by the names `inner`."""
+    """Strip blanks from the keys of an object, and of those nested at the path `inner`."""
     json_limits.check_fields(data)
     fields = {
         key.strip(): value for key, value in json_limits.decode(_FIELDS, data, "the frame").items()
@@ -107,25 +114,25 @@ def strip_key_blanks(data: bytes, *inner: str) -> bytes:
 
 
 def encode_request(msgid: str, token: str | None, uri: str, param: object) -> str:
-    """A request of the hub's to a device; `param` is anything that msgspec encodes."""
+    """Encode a request to a device. `param` is anything that msgspec encodes."""
     frame = _RequestOut(msgid, _RequestData(normalise_uri(uri), param), token or UNSET)
     return msgspec.json.encode(frame).decode()
 
 
 def encode_ok(request: Request, result: object | None = None) -> str:
-    """The answer 200 to a request."""
+    """Encode the answer 200 to a request. `result` is anything that msgspec encodes."""
     data = _ResponseData(request.uri, OK, "OK", UNSET if result is None else result)
     return msgspec.json.encode(_ResponseOut(request.msgid, data)).decode()
 
 
 def encode_error(msgid: str, uri: str, error: HubError) -> str:
-    """The answer to a request that is refused; `uri` empty where it could not be read."""
+    """Encode the refusal of a request. `uri` and `msgid` are empty if they were unreadable."""
     data = _ResponseData(uri or UNSET, error.code, error.message)
     return msgspec.json.encode(_ResponseOut(msgid, data)).decode()
 
 
 def normalise_uri(uri: str) -> str:
-    """`ivp/x`, `/ivp/x` and ` /ivp/x` are the same (D1)."""
+    """Reduce the forms `ivp/x`, `/ivp/x` and ` /ivp/x` to one (D1)."""
     return "/" + "".join(uri.split()).lstrip("/")
 
 
@@ -189,7 +196,7 @@ def _read(frame: bytes) -> Request | Response:
 
 
 def _token(value: LooseText) -> str | None:
-    """A token of any length, so that one that cannot be ours is answered 401 and not 420."""
+    """The token, or its replacement: one that cannot be valid is answered 401 and not 420."""
     try:
         return coerce_text(value, "token")
     except BadParameter:
@@ -206,7 +213,7 @@ def _response(msgid: str, data: _Data) -> Response:
 
 
 def _msgid_of(frame: bytes) -> str:
-    """The msgid of a frame of which nothing more could be understood."""
+    """The msgid of a frame that could not be decoded as a whole."""
     try:
         sent = read_tolerantly(lambda data: json_limits.decode(_MSGID, data, "the frame"), frame)
     except BadParameter:

@@ -1,7 +1,7 @@
-"""JSON as devices send it: bounds before it is decoded, and errors that name the field.
+"""Limits of JSON documents, checked before they are decoded, and errors that name the field.
 
-msgspec decodes; this module says what may be decoded at all (nesting, number of fields), reads
-once more what only a lone surrogate spoils, and turns msgspec's messages into the hub's.
+msgspec decodes. This module limits what it is given (nesting, number of fields and items), repairs
+lone surrogates, and rewords msgspec's errors.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from hub.errors import BadParameter
 
 T = TypeVar("T")
 
-#: Fields of one document. Real ones have some thirty; each costs memory once it is decoded.
+#: Fields of one document. Real ones have about thirty; each costs memory once it is decoded.
 MAX_FIELDS = 20_000
-#: Commas of one document: whatever is decoded is counted by them, or is a field, or is nested.
+#: Items of all lists and objects of one document, counted by their commas.
 MAX_ITEMS = 60_000
 
-#: A JSON string. One that is never closed reaches to the end, so that no input costs O(n²).
+#: A JSON string. An unclosed one extends to the end, so that no input takes quadratic time.
 _STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)', re.DOTALL)
 #: Any escape; group 1 is a pair of surrogates, group 2 a lone one.
 _ESCAPE = re.compile(
@@ -32,7 +32,7 @@ _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 _AT = re.compile(r"^(?P<what>.*?)(?: - at `(?P<path>\$?[^`]*)`)?$", re.DOTALL)
 _EXPECTED = re.compile(r"^Expected `(?P<expected>[^`]+)`, got `(?P<got>[^`]+)`$")
 _MISSING = re.compile(r"^Object missing required field `(?P<name>[^`]+)`$")
-_LONGEST_KEY = 100
+_MAX_KEY_LENGTH = 100
 _KEY_BEFORE = re.compile(rb'"([A-Za-z0-9_]+)"\s*:\s*"\Z')
 _WORDS = {
     "int": "a number",
@@ -46,16 +46,16 @@ _WORDS = {
 
 
 def check_depth(data: bytes, limit: int) -> None:
-    """Refuse nesting beyond `limit`. Brackets in strings do not count.
+    """Raise BadParameter if the nesting is deeper than `limit`. Brackets in strings do not count.
 
-    The exact pass runs only where there are more than `limit` opening brackets at all.
+    The exact pass runs only if there are more than `limit` opening brackets at all.
     """
     if count_to(limit, data, b"[", b"{") > limit:
         _check_depth_exactly(data, limit)
 
 
 def check_fields(data: bytes) -> None:
-    """Refuse a document of more than `MAX_FIELDS` fields: it would take much memory."""
+    """Raise BadParameter if the document has more than `MAX_FIELDS` fields."""
     if count_to(MAX_FIELDS, data, b":") <= MAX_FIELDS:
         return
     if _STRING.sub(b"", data).count(b":") > MAX_FIELDS:
@@ -63,7 +63,7 @@ def check_fields(data: bytes) -> None:
 
 
 def check_items(data: bytes) -> None:
-    """Refuse a document of more than `MAX_ITEMS` items, of lists and objects together."""
+    """Raise BadParameter if the document has more than `MAX_ITEMS` items."""
     if count_to(MAX_ITEMS, data, b",") <= MAX_ITEMS:
         return
     if _STRING.sub(b"", data).count(b",") > MAX_ITEMS:
@@ -71,28 +71,28 @@ def check_items(data: bytes) -> None:
 
 
 def decode(decoder: msgspec.json.Decoder[T], data: bytes, what: str, *, path: str = "") -> T:
-    """Decode `data`, called `what` in messages; fields are named from `path` on.
+    """Decode `data`. Raises BadParameter and nothing else.
 
-    Raises BadParameter and nothing else. A lone surrogate, which JSON allows and no text can
-    hold, is held as the text of its escape.
+    Messages call the document `what` and begin the names of fields with `path`. A lone surrogate,
+    which JSON allows and a string cannot hold, becomes the text of its escape.
     """
     try:
         return decoder.decode(data)
     except msgspec.ValidationError as error:
-        raise _in_words(error, data, what, path) from None
+        raise _reworded(error, data, what, path) from None
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        # Looked for first: the repair costs much with a flood of escapes of any other kind.
+        # Searched first, because the repair is slow for a flood of other escapes.
         is_repairable = _SURROGATE.search(data) is not None
         repaired = _ESCAPE.sub(_escape_lone_surrogate, data) if is_repairable else data
         if repaired == data:
-            raise _in_words(error, data, what, path) from None
+            raise _reworded(error, data, what, path) from None
     return decode(decoder, repaired, what, path=path)
 
 
 def count_to(limit: int, data: bytes, *needles: bytes) -> int:
-    """How often the needles occur, counted no further than to `limit` + 1.
+    """How often the needles occur, counting no further than `limit` + 1.
 
-    At the speed of memchr where they are rare, as in base64; `bytes.count` is ten times slower.
+    Runs at the speed of memchr if they are rare, as in base64; `bytes.count` is ten times slower.
     """
     found = 0
     for needle in needles:
@@ -110,7 +110,7 @@ _NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 
 
 def _check_depth_exactly(data: bytes, limit: int) -> None:
-    """Peel innermost pairs: what is left after `limit` times is nested deeper or not closed."""
+    """Remove innermost pairs `limit` times; what is left is nested deeper or never closed."""
     left = _STRING.sub(b"", data).translate(_BRACKETS, _NO_BRACKETS)
     for _ in range(limit):
         outer = left.replace(b"[]", b"")
@@ -125,13 +125,13 @@ def _escape_lone_surrogate(escape: re.Match[bytes]) -> bytes:
     return b"\\" + escape[0] if escape[2] else escape[0]
 
 
-def _in_words(error: Exception, data: bytes, what: str, path: str) -> BadParameter:
+def _reworded(error: Exception, data: bytes, what: str, path: str) -> BadParameter:
     if isinstance(error, UnicodeDecodeError):
         field = _join(path, _key_of(error.object, data))
-        text = "valid UTF-8 is expected" if field else f"{what} is no valid UTF-8"
+        text = "valid UTF-8 is expected" if field else f"{what} is not valid UTF-8"
         return BadParameter(text, field=field)
     if not isinstance(error, msgspec.ValidationError):
-        return BadParameter(f"{what} is no JSON: {error}", field=path)
+        return BadParameter(f"{what} is not JSON: {error}", field=path)
     found = _AT.match(str(error))
     assert found is not None
     field = _join(path, found["path"] or "")
@@ -146,9 +146,9 @@ def _in_words(error: Exception, data: bytes, what: str, path: str) -> BadParamet
 
 
 def _key_of(text: bytes, data: bytes) -> str:
-    """The key whose value `text` is; "" where that cannot be told."""
+    """The key of the value `text`; empty if it cannot be found."""
     at = data.find(text)
-    found = _KEY_BEFORE.search(data, max(0, at - _LONGEST_KEY), max(0, at))
+    found = _KEY_BEFORE.search(data, max(0, at - _MAX_KEY_LENGTH), max(0, at))
     return found[1].decode() if found else ""
 
 
@@ -160,6 +160,6 @@ def _join(path: str, more: str) -> str:
 
 
 def _kinds(expected: str) -> str:
-    """msgspec's `int | str | null` as "a number or a text"."""
+    """Reword msgspec's `int | str | null` as "a number or a text"."""
     kinds = [kind for kind in expected.split(" | ") if kind != "null" or expected == "null"]
     return " or ".join(dict.fromkeys(_WORDS.get(kind, kind) for kind in kinds))

@@ -1,4 +1,4 @@
-"""Pictures: base64 or a data URI, as it stands in the JSON, to bytes and their real type (D5)."""
+"""Pictures: decoded from base64 or a data URI within JSON, with their real type (D5)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from msgspec import Raw, Struct
 
 from hub.errors import BadParameter
 
-#: What is kept, and the extension that it is served with.
+#: MIME types that are accepted, and the file extension of each.
 EXTENSIONS: dict[str, str] = {
     "image/jpeg": "jpg",
     "image/png": "png",
@@ -23,14 +23,14 @@ EXTENSIONS: dict[str, str] = {
 
 _DATA_URI = re.compile(rb"data:[^,]{0,200};base64,", re.IGNORECASE)
 _PADDING = rb"\u003d"
-_LONGEST_PADDING = 2 * len(_PADDING)
+_MAX_PADDING_LENGTH = 2 * len(_PADDING)
 _ESCAPED_PADDING = re.compile(rb"(?:\\u003[dD]){1,2}\Z")
-#: File header and the smallest of the headers that follow it.
-_BMP_HEAD = 26
+#: The file header and the smallest of the headers that follow it.
+_BMP_HEADER_BYTES = 26
 
 
 class Picture(Struct, frozen=True):
-    """A picture as it was sent, decoded. `mime` is the real type, read from its first bytes."""
+    """A decoded picture. `name` says what it shows; `mime` is the type found in its first bytes."""
 
     name: str
     mime: str
@@ -38,7 +38,7 @@ class Picture(Struct, frozen=True):
 
 
 class Image(Struct, frozen=True):
-    """A stored picture: where it is fetched from, and how long it is in bytes."""
+    """A stored picture: the path to fetch it from, and its size in bytes."""
 
     name: str
     mime: str
@@ -47,9 +47,9 @@ class Image(Struct, frozen=True):
 
 
 def decode_picture(raw: Raw | bytes, *, name: str, field: str) -> Picture | None:
-    """The picture that a raw JSON value holds; None where it is null or empty.
+    """Decode a JSON value that holds a picture as base64; None if it is null or empty.
 
-    Raises BadParameter that names `field`.
+    Raises BadParameter, which names `field`.
     """
     value = memoryview(raw)
     first = bytes(value[:4])
@@ -61,11 +61,14 @@ def decode_picture(raw: Raw | bytes, *, name: str, field: str) -> Picture | None
 
 
 def picture_of_text(content: memoryview, *, name: str, field: str) -> Picture | None:
-    """The picture of the inside of a JSON string, or of a body that is no JSON (D8)."""
+    """Decode the inside of a JSON string, or a body that is a plain data URI (D8).
+
+    Returns None if it is empty. Raises BadParameter, which names `field`.
+    """
     try:
-        data = _strictly(content)
+        data = _decode_strictly(content)
     except binascii.Error:
-        data = _slowly(content, field)
+        data = _decode_tolerantly(content, field)
     if not data:
         return None
     mime = real_type(data)
@@ -75,19 +78,22 @@ def picture_of_text(content: memoryview, *, name: str, field: str) -> Picture | 
 
 
 def real_type(data: bytes) -> str | None:
-    """The type by the first bytes; what a device declares is not trusted."""
+    """The MIME type by the first bytes, not by what is declared; None if it is not accepted."""
     for mime, is_of_type in _TYPES:
         if is_of_type(data):
             return mime
     return None
 
 
-def _strictly(content: memoryview) -> bytes:
-    """The way of nearly every picture. Only `validate=True` is both strict and fast."""
+def _decode_strictly(content: memoryview) -> bytes:
+    """Decode what nearly every camera sends. Only `validate=True` is both strict and fast.
+
+    Raises binascii.Error.
+    """
     if prefix := _DATA_URI.match(content):
         content = content[prefix.end() :]
-    if padding := _ESCAPED_PADDING.search(bytes(content[-_LONGEST_PADDING:])):
-        # Real cameras escape the padding and nothing else (D8): only the last quantum is copied.
+    if padding := _ESCAPED_PADDING.search(bytes(content[-_MAX_PADDING_LENGTH:])):
+        # Real cameras escape the padding and nothing else (D8), so only the last quantum is copied.
         content = content[: len(content) - len(padding[0])]
         whole = len(content) // 4 * 4
         last = bytes(content[whole:]) + b"=" * (len(padding[0]) // len(_PADDING))
@@ -99,19 +105,19 @@ def _b64decode(content: memoryview | bytes) -> bytes:
     return pybase64.b64decode(content, validate=True)
 
 
-def _slowly(content: memoryview, field: str) -> bytes:
-    """D5: JSON-unescape, drop line breaks, pad, and decode strictly again."""
+def _decode_tolerantly(content: memoryview, field: str) -> bytes:
+    """Remove JSON escapes and line breaks, add padding, and decode strictly again (D5)."""
     try:
         encoded = _without_breaks(_unescape(_without_breaks(bytes(content))))
         if prefix := _DATA_URI.match(encoded):
             encoded = encoded[prefix.end() :]
         return _b64decode(encoded + b"=" * (-len(encoded) % 4))
     except (binascii.Error, msgspec.MsgspecError, UnicodeError):
-        raise BadParameter("the picture is no valid base64", field=field) from None
+        raise BadParameter("the picture is not valid base64", field=field) from None
 
 
 def _unescape(content: bytes) -> bytes:
-    """The inside of a JSON string without its escapes."""
+    """The inside of a JSON string, with its escapes decoded."""
     if b"\\" not in content:
         return content
     return msgspec.json.decode(b'"%b"' % content, type=str).encode("ascii")
@@ -122,8 +128,8 @@ def _without_breaks(content: bytes) -> bytes:
 
 
 def _is_bmp(data: bytes) -> bool:
-    """The letters "BM" begin many a text too, but a bitmap's header holds what no text does."""
-    head = data[:_BMP_HEAD]
+    """Text may begin with "BM" too, but only a bitmap's header has unprintable bytes."""
+    head = data[:_BMP_HEADER_BYTES]
     return head.startswith(b"BM") and not (head.isascii() and head.decode("ascii").isprintable())
 
 

@@ -1,8 +1,8 @@
-"""A frame as it may be shown: pictures by their size, long lists by their number, no secrets.
+"""Redaction of frames for display: pictures become their size, lists are cut, secrets are masked.
 
-What is good JSON is read, and masked by the names of its fields and by what values look like. Of
-anything else only the words of the protocol are shown, since nothing says where a value begins.
-Personal numbers keep their last characters, by which somebody who knows them knows them again.
+Valid JSON is decoded and masked by the names of its fields and by what its values look like. Of
+anything else only words of the protocol are shown, since nothing tells where a value begins.
+Personal numbers keep their last characters, so that somebody who knows a number recognises it.
 """
 
 from __future__ import annotations
@@ -13,28 +13,28 @@ import msgspec
 
 MASK = "***"
 
-#: Characters of one text, of a whole frame, and of one that is no JSON, that are shown at most.
-_LONGEST_TEXT = 160
-_LONGEST_SHOWN = 4000
-_LONGEST_BAD = 600
-#: Characters that are looked at for that: whoever sends frames does not choose what they cost.
-_LONGEST_LOOKED_AT = 512
-_MOST_LOOKED_AT = 2 * _LONGEST_SHOWN
-#: What a value counts besides.
-_LEAST = 8
+#: Characters shown of one text, of a whole frame, and of a frame that is not JSON.
+_MAX_TEXT_LENGTH = 160
+_MAX_FRAME_LENGTH = 4000
+_MAX_INVALID_LENGTH = 600
+#: Characters examined of one text and of a frame: senders must not decide how long that takes.
+_MAX_EXAMINED_TEXT = 512
+_MAX_EXAMINED_FRAME = 2 * _MAX_FRAME_LENGTH
+#: What every value adds to that.
+_VALUE_COST = 8
 #: Items of a list that are shown; the others are counted.
-_MOST_ITEMS = 3
-#: A string of more characters is cut out before the frame is read.
+_MAX_ITEMS = 3
+#: A longer string is replaced by its size before the frame is decoded.
 _LONG_STRING = 512
-#: What is longer without its long strings, or has more quotation marks, is not read for this.
-_LONGEST_READ = 128 * 1024
-_MOST_QUOTES = 10_000
+#: A frame that is longer even so, or has more quotation marks, is not decoded.
+_MAX_DECODED_LENGTH = 128 * 1024
+_MAX_QUOTES = 10_000
 
-#: Names of fields, as `_plain` gives them. Values of these are never shown.
+#: Names of fields, reduced by `_letters`. The values of these are never shown.
 _SECRET_NAMES = re.compile(
     r".*(?:token|secret|passw|pwd|signature|feature|authoriz|apikey|privatekey).*|sign|(?!ver).*code"
 )
-#: On a device's disk a picture is a path, which is shown; else the value is the picture.
+#: A value that is a path on the device is shown; otherwise it is the picture.
 _PICTURE_NAMES = re.compile(
     r"photo|base64|picture|image|img|(?:face|body|bg)data|(?:vehicle|plate)pic"
 )
@@ -42,20 +42,20 @@ _PERSONAL_NAMES = re.compile(
     r"(?:id|ic)(?:card)?(?:no|num|number)|(?:id|ic)card|card(?:no|num|number)"
     r"|work(?:id|no)|.*(?:phone|mobile).*|tel|passport|email"
 )
-#: They say which device, frame, person or file it is: what is numbers here is no personal one.
+#: Fields that identify a device, frame, person or file: their digits are not personal numbers.
 _IDENTIFYING_NAMES = re.compile(
     r"msgid|[dpr]id|sn|uuid|id|(?:ota|app)id|path|filename|md|sha|ts|time|accesstime"
 )
 _PATH = re.compile(r"[\w./ :-]{1,250}\.(?:jpe?g|png|webp|gif|bmp|mp4)", re.IGNORECASE | re.ASCII)
-#: The size of a string that was cut out.
+#: What replaces a long string.
 _SIZE = re.compile(r"\[[0-9.]+ (?:B|KB|MB)\]")
-#: Runs that may be no words: tokens, signatures, base64.
+#: Runs of characters that may be tokens, signatures or base64.
 _RUN = re.compile(r"[A-Za-z0-9+/_=-]{20,}")
-_LONGEST_WORD = 31
-_IN_A_RUN = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/_=-"
-#: The numbers of identity cards and of mobile phones.
+_MAX_WORD_LENGTH = 31
+_RUN_CHARACTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/_=-"
+#: Numbers of identity cards and mobile phones.
 _PERSONAL = re.compile(r"(?<![0-9])(?:[0-9]{17}[0-9Xx]|[0-9]{15}|1[3-9][0-9]{9})(?![0-9])")
-#: As in an address or in a sentence: `token=...`, `Bearer ...`, `secret: 12ab`.
+#: Secrets in a query or a sentence: `token=...`, `Bearer ...`, `secret: 12ab`.
 _ASSIGNED = re.compile(
     r"""((?:token|sign|secret|password|pwd|code)=|bearer\s+"""
     r"""|(?:token|secret|password|pwd)["']?\s*:\s*["']?(?=[^\s&"'0-9]{0,64}+[0-9]))[^\s&"']+""",
@@ -66,7 +66,7 @@ _DIGIT = re.compile(r"[0-9]")
 _LETTER = re.compile(r"[A-Za-z]")
 _WORD = re.compile(r"[\w+/=.@-]{3,}")
 
-#: What is shown of a frame that is no JSON: names and uris of the protocol.
+#: Shown of a frame that is not JSON: names and uris of the protocol.
 _WORDS = frozenset(
     """
     msgid token data uri param code msg result true false null
@@ -94,7 +94,7 @@ Json = dict[str, "Json"] | list["Json"] | str | int | float | bool | None
 
 
 def redact_frame(frame: str | bytes) -> str:
-    """The frame on one line, masked; never longer than some thousand characters."""
+    """The frame on one line, redacted, at most about 4,000 characters."""
     text = frame if isinstance(frame, str) else frame.decode("utf-8", "replace")
     short = _without_long_strings(text)
     if short is None:
@@ -104,23 +104,23 @@ def redact_frame(frame: str | bytes) -> str:
         masked = msgspec.json.encode(_Masking().value(msgspec.json.decode(data), "", ""))
     except (msgspec.MsgspecError, ValueError, RecursionError):
         return _words_of(short)
-    return _clipped(msgspec.json.format(masked, indent=0).decode(), _LONGEST_SHOWN)
+    return _clipped(msgspec.json.format(masked, indent=0).decode(), _MAX_FRAME_LENGTH)
 
 
 def redact_text(text: str) -> str:
-    """A text that stands alone."""
+    """Redact a text without a field name."""
     text = _ASSIGNED.sub(rf"\1{MASK}", _beginning(text))
     text = _PERSONAL.sub(lambda found: _last_characters(found[0]), text)
     return _clipped(_RUN.sub(_word_or_mask, text))
 
 
 def redact_uri(uri: str) -> str:
-    """A uri or a path: words between slashes."""
+    """Redact a uri or a path part by part."""
     return _clipped("/".join(map(redact_text, uri.split("/"))))
 
 
 def format_size(count: int) -> str:
-    """Bytes for people: "213 KB"."""
+    """A number of bytes as text: "213 KB"."""
     if count < 1000:
         return f"{count} B"
     if count < 10_000:
@@ -129,15 +129,15 @@ def format_size(count: int) -> str:
 
 
 def _without_long_strings(text: str) -> str | None:
-    """Each long string replaced by its size; None for what is too much even so.
+    """Replace each long string by its size; None if the frame is too long even so.
 
-    From one quotation mark to the next: in a picture that is the speed of memchr.
+    Searches from quotation mark to quotation mark, which in a picture is as fast as memchr.
     """
-    if len(text) <= _LONGEST_READ and max(map(len, text.split('"'))) <= _LONG_STRING:
+    if len(text) <= _MAX_DECODED_LENGTH and max(map(len, text.split('"'))) <= _LONG_STRING:
         return text
     parts: list[str] = []
     taken, opening, quote = 0, -1, text.find('"')
-    for _ in range(_MOST_QUOTES):
+    for _ in range(_MAX_QUOTES):
         if quote < 0:
             break
         if opening < 0:
@@ -151,7 +151,7 @@ def _without_long_strings(text: str) -> str | None:
     else:
         return None
     short = "".join((*parts, text[taken:]))
-    return short if len(short) <= _LONGEST_READ else None
+    return short if len(short) <= _MAX_DECODED_LENGTH else None
 
 
 def _is_escaped(text: str, at: int) -> bool:
@@ -160,17 +160,17 @@ def _is_escaped(text: str, at: int) -> bool:
 
 
 class _Masking:
-    """The values of one frame as they are shown, in their order, until enough was looked at."""
+    """Masks the values of one frame in their order, until enough characters were examined."""
 
     __slots__ = ("_left",)
 
     def __init__(self) -> None:
-        self._left = _MOST_LOOKED_AT
+        self._left = _MAX_EXAMINED_FRAME
 
     def value(self, value: Json, name: str, above: str) -> Json:
-        """`name`: of the field that it is in, plain; `above`: of the one that this is in."""
+        """Mask a value. `name`: of its field; `above`: of the field around it; letters only."""
         if _is_secret(value, name, above):
-            # Whether it is there at all is told: that is what an installer looks for.
+            # Whether a secret is present at all is shown, since installers look for that.
             return value if value is None or value == "" else MASK
         if isinstance(value, dict):
             return self._object(value, name)
@@ -189,15 +189,15 @@ class _Masking:
             if self._left <= 0:
                 masked["…"] = f"[{len(fields) - count} more]"
                 break
-            self._left -= len(key) + _LEAST
-            masked[redact_text(key)] = self.value(inner, _plain(key), name)
+            self._left -= len(key) + _VALUE_COST
+            masked[redact_text(key)] = self.value(inner, _letters(key), name)
         return masked
 
     def _list(self, items: list[Json], name: str, above: str) -> Json:
-        self._left -= _LEAST
-        masked = [self.value(item, name, above) for item in items[:_MOST_ITEMS]]
-        if len(items) > _MOST_ITEMS:
-            masked.append(f"[{len(items) - _MOST_ITEMS} more]")
+        self._left -= _VALUE_COST
+        masked = [self.value(item, name, above) for item in items[:_MAX_ITEMS]]
+        if len(items) > _MAX_ITEMS:
+            masked.append(f"[{len(items) - _MAX_ITEMS} more]")
         return masked
 
 
@@ -211,7 +211,7 @@ def _masked_string(value: str, name: str) -> str:
     if _PERSONAL_NAMES.fullmatch(name):
         return _last_characters(value)
     if value.lstrip()[:1] in ("{", "["):
-        return _clipped(redact_frame(value))  # JSON within JSON.
+        return _clipped(redact_frame(value))  # JSON within JSON
     if name == "uri":
         return redact_uri(value)
     if _IDENTIFYING_NAMES.fullmatch(name):
@@ -230,7 +230,7 @@ def _masked_number(value: float, name: str) -> Json:
 
 def _is_secret(value: Json, name: str, above: str) -> bool:
     if name == "code" and above == "data":
-        # An answer's; the security code of a device has 8 characters.
+        # The code of an answer; a device's security code has 8 characters.
         return len(str(value)) > 4
     return _SECRET_NAMES.fullmatch(name) is not None
 
@@ -244,25 +244,25 @@ def _word_or_mask(run: re.Match[str]) -> str:
     text = run[0]
     if _DIGIT.search(text):
         return MASK if _LETTER.search(text) else text
-    return text if len(text) <= _LONGEST_WORD else MASK
+    return text if len(text) <= _MAX_WORD_LENGTH else MASK
 
 
 def _beginning(text: str) -> str:
-    """As much as is looked at. It ends with no part of a run, which nobody could tell for one."""
-    if len(text) <= _LONGEST_LOOKED_AT:
+    """The examined part of a text, without a run at its end that is cut off: part of a secret."""
+    if len(text) <= _MAX_EXAMINED_TEXT:
         return text
-    return text[:_LONGEST_LOOKED_AT].rstrip(_IN_A_RUN) + MASK
+    return text[:_MAX_EXAMINED_TEXT].rstrip(_RUN_CHARACTERS) + MASK
 
 
-def _clipped(text: str, longest: int = _LONGEST_TEXT) -> str:
-    return text if len(text) <= longest else f"{text[:longest]}…"
+def _clipped(text: str, max_length: int = _MAX_TEXT_LENGTH) -> str:
+    return text if len(text) <= max_length else f"{text[:max_length]}…"
 
 
 def _words_of(text: str) -> str:
-    """The beginning of what is no JSON: its punctuation, and the words of the protocol."""
-    beginning = text[:_LONGEST_BAD]
+    """The beginning of what is not JSON: its punctuation, and words of the protocol."""
+    beginning = text[:_MAX_INVALID_LENGTH]
     words = _WORD.sub(_word, " ".join(beginning.split()))
-    return words + ("…" if len(text) > _LONGEST_BAD else "")
+    return words + ("…" if len(text) > _MAX_INVALID_LENGTH else "")
 
 
 def _word(found: re.Match[str]) -> str:
@@ -270,5 +270,5 @@ def _word(found: re.Match[str]) -> str:
     return word if word.strip("/").lower() in _WORDS else MASK
 
 
-def _plain(name: str) -> str:
+def _letters(name: str) -> str:
     return _NO_LETTERS.sub("", name.lower())

@@ -1,6 +1,5 @@
-"""One device's connection as the protocol sees it (1.1 to 1.3, D3): what is asked and answered.
-
-Pure: nothing here waits. The link feeds it frames, and is told by callbacks when an answer is in.
+"""Params and results of connect, token update, heartbeat and provisioning (1.1 to 1.3, D3), and the
+table of the hub's pending requests. Nothing here waits: answers are passed on by callbacks.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from hub.wire.coercion import LooseText, coerce_text
 from hub.wire.envelope import Response, read_tolerantly
 from hub.wire.signing import ts_seconds
 
-# Whoever waits for enrolment is kept in memory and shown: what it says of itself is bounded.
+# Pending devices are kept in memory and shown, so their fields are bounded.
 MAX_SN_LENGTH = 64
 MAX_DID_LENGTH = 20
 MAX_IP_LENGTH = 64
@@ -24,7 +23,7 @@ MAX_SIGN_LENGTH = 4096
 
 
 class ConnectParam(Struct, frozen=True):
-    """1.1. `ts_text` is the ts as it was sent, which the signature is over; `ts` is in seconds."""
+    """The param of a connect (1.1). The signature covers `ts_text`; `ts` is the same in seconds."""
 
     sn: str
     ts: float
@@ -35,7 +34,10 @@ class ConnectParam(Struct, frozen=True):
 
 
 class KeepaliveParam(Struct, frozen=True):
-    """1.2 and 1.3; what is named must be the connection's own."""
+    """The param of token update (1.2) and heartbeat (1.3).
+
+    A did or sn that is given must be the connection's own.
+    """
 
     did: str | None = None
     sn: str | None = None
@@ -43,24 +45,28 @@ class KeepaliveParam(Struct, frozen=True):
 
 
 class ConnectResult(Struct, frozen=True):
+    """The result of a connect (1.1). `expire` and `interval` in seconds."""
+
     token: str
     expire: int
     interval: int
 
 
 class TokenResult(Struct, frozen=True):
+    """The result of a token update (1.2). `expire` in seconds."""
+
     token: str
     expire: int
 
 
 class HeartbeatResult(Struct, frozen=True):
-    """`expire`: the seconds that the token still has."""
+    """The result of a heartbeat (1.3). `expire`: seconds that the token remains valid."""
 
     expire: int
 
 
 class InitParam(Struct, frozen=True):
-    """The initial parameters of D3, with the protocol's own names."""
+    """The param of provisioning (D3), with the protocol's field names."""
 
     did: str
     otaId: str
@@ -69,12 +75,12 @@ class InitParam(Struct, frozen=True):
 
 
 def decode_connect(param: Raw) -> ConnectParam:
-    """The param of `/connect`. Raises BadParameter that names the field."""
+    """Decode the param of `/connect`. Raises BadParameter, which names the field."""
     return read_tolerantly(_read_connect, bytes(param))
 
 
 def find_sn(param: Raw) -> str | None:
-    """The serial number that a connect gives, however wrong the rest of it is."""
+    """The serial number in a connect's param, even if the rest is invalid; None without one."""
     try:
         return read_tolerantly(_read_sn, bytes(param))
     except BadParameter:
@@ -82,7 +88,10 @@ def find_sn(param: Raw) -> str | None:
 
 
 def decode_keepalive(param: Raw) -> KeepaliveParam:
-    """The param of `/token/update` and `/heartbeat`. Raises BadParameter that names the field."""
+    """Decode the param of `/token/update` or `/heartbeat`.
+
+    Raises BadParameter, which names the field.
+    """
     return read_tolerantly(_read_keepalive, bytes(param))
 
 
@@ -90,10 +99,10 @@ RequestOutcome = Response | HubError
 
 
 class PendingRequests:
-    """Requests sent to the device and not answered yet, by msgid; at most `limit` of them.
+    """The requests that a device has not answered yet, by msgid; at most `limit` of them.
 
-    Each one's `on_done` is called exactly once, from within `resolve`, `fail` or `close`, unless it
-    is forgotten before.
+    The `on_done` of each is called exactly once, by resolve(), fail() or close(), unless forget()
+    was called before.
     """
 
     def __init__(self, limit: int) -> None:
@@ -102,24 +111,25 @@ class PendingRequests:
         self._closed: HubError | None = None
 
     @property
-    def full(self) -> bool:
+    def is_full(self) -> bool:
+        """Whether expect() would raise DeviceBusy."""
         return len(self._waiting) >= self._limit
 
     def expect(self, msgid: str, on_done: Callable[[RequestOutcome], None]) -> None:
-        """Call `on_done` with the response to `msgid`, or with what ended the wait for it.
+        """Call `on_done` later, with the response to `msgid` or the error that ended the wait.
 
-        Raises DeviceBusy where too many wait already, and the error of `close` after it.
+        Raises DeviceBusy if the table is full, and the error of close() after it.
         """
         if self._closed is not None:
             raise self._closed
-        if self.full:
+        if self.is_full:
             raise DeviceBusy(f"{self._limit} requests to this device are not answered yet")
         if msgid in self._waiting:
             raise ValueError(f"msgid {msgid!r} is in use")
         self._waiting[msgid] = on_done
 
     def resolve(self, response: Response) -> bool:
-        """Give a response to whoever waits for it; False where nobody does (any more)."""
+        """Pass a response to its request. Returns False if there is none (any more)."""
         on_done = self._waiting.pop(response.msgid, None)
         if on_done is None:
             return False
@@ -127,17 +137,17 @@ class PendingRequests:
         return True
 
     def fail(self, msgid: str, error: HubError) -> None:
-        """End the wait for this response, where anybody waits, with `error`."""
+        """End this request, if it is still pending, with `error`."""
         on_done = self._waiting.pop(msgid, None)
         if on_done is not None:
             on_done(error)
 
     def forget(self, msgid: str) -> None:
-        """Nobody waits for this answer any more: it comes too late, if it comes."""
+        """Remove a request without a call: its answer, if it comes, comes too late."""
         self._waiting.pop(msgid, None)
 
     def close(self, error: HubError) -> None:
-        """End every wait with `error`, those to come too."""
+        """End every request with `error`, later ones too."""
         self._closed = error
         while self._waiting:
             _, on_done = self._waiting.popitem()
@@ -178,8 +188,8 @@ def _read_connect(param: bytes) -> ConnectParam:
         sn=sn,
         ts=ts_seconds(ts_text, "data.param.ts"),
         ts_text=ts_text,
-        sign=coerce_text(sent.sign, "data.param.sign", longest=MAX_SIGN_LENGTH),
-        did=coerce_text(sent.did, "data.param.did", longest=MAX_DID_LENGTH),
+        sign=coerce_text(sent.sign, "data.param.sign", max_length=MAX_SIGN_LENGTH),
+        did=coerce_text(sent.did, "data.param.did", max_length=MAX_DID_LENGTH),
         ip=_ip(sent.ip),
     )
 
@@ -190,25 +200,25 @@ def _read_sn(param: bytes) -> str | None:
 
 def _read_keepalive(param: bytes) -> KeepaliveParam:
     sent = json_limits.decode(_KEEPALIVE, param, "param", path="data.param")
-    did = coerce_text(sent.did, "data.param.did", longest=MAX_DID_LENGTH)
+    did = coerce_text(sent.did, "data.param.did", max_length=MAX_DID_LENGTH)
     return KeepaliveParam(did, _sn(sent.sn), _ip(sent.ip))
 
 
 def _sn(value: LooseText) -> str | None:
-    sn = coerce_text(value, "data.param.sn", longest=MAX_SN_LENGTH)
+    sn = coerce_text(value, "data.param.sn", max_length=MAX_SN_LENGTH)
     if sn is not None and not sn.isprintable():
-        raise BadParameter("printable characters alone are allowed", field="data.param.sn")
+        raise BadParameter("only printable characters are allowed", field="data.param.sn")
     return sn
 
 
 def _ip(value: LooseText) -> str | None:
-    """Only shown: one that cannot be an address counts as missing."""
+    """The address is only displayed, so an invalid one counts as absent."""
     ip = str(value).strip() if isinstance(value, str) else ""
     return ip if 0 < len(ip) <= MAX_IP_LENGTH and ip.isprintable() else None
 
 
 def _ts_text(raw: bytes) -> str:
-    """The digits as they were sent: a number or a text."""
+    """The timestamp as it was sent, as a number or a string."""
     if raw in (b"", b"null", b'""'):
         raise BadParameter("UNIX time in seconds is required", field="data.param.ts")
     value = json_limits.decode(_TS, raw, "ts", path="data.param.ts")

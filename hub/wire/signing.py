@@ -1,4 +1,4 @@
-"""The two signatures of the protocol: a connect's RSA (1.1, D2) and the digest of 三 (D6)."""
+"""The two signatures: RSA over a connect (1.1, D2), MD5 over HTTP parameters (三, D6)."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from hub.errors import BadParameter
 from hub.wire.times import MILLISECONDS_FROM
 
-#: How the MD5 may enter the RSA operation (D2), by the name that is stored and shown.
+#: The forms in which devices sign the MD5 (D2), by the name that is stored and shown.
 SIGN_FORMS = (
     "md5-digestinfo",
     "md5-digest",
@@ -38,7 +38,7 @@ _TS = re.compile(r"[0-9]{1,15}", re.ASCII)
 
 
 def load_public_key(pem: str | bytes) -> RSAPublicKey:
-    """An RSA key from PEM: SubjectPublicKeyInfo, PKCS#1 or an X.509 certificate (D2).
+    """Load an RSA public key from PEM: SubjectPublicKeyInfo, PKCS#1 or X.509 certificate (D2).
 
     Raises BadParameter for the field `key`.
     """
@@ -60,7 +60,7 @@ def load_public_key(pem: str | bytes) -> RSAPublicKey:
 
 
 def recover_signed(key: RSAPublicKey, sign: str) -> bytes | None:
-    """What was signed, by one public-key operation; None where it was not with this key."""
+    """Recover the signed bytes with one public-key operation; None if another key signed them."""
     try:
         signature = _decode_sign(sign)
         return key.recover_data_from_signature(signature, PKCS1v15(), NoDigestInfo())
@@ -69,7 +69,7 @@ def recover_signed(key: RSAPublicKey, sign: str) -> bytes | None:
 
 
 def is_readable_sign(sign: str) -> bool:
-    """Whether a signature can be read at all, in any of the ways of D2."""
+    """Whether a signature is Base64 in any of the variants of D2, and not empty."""
     try:
         return bool(_decode_sign(sign))
     except (binascii.Error, UnicodeError, ValueError):
@@ -77,7 +77,10 @@ def is_readable_sign(sign: str) -> bool:
 
 
 def find_sign_form(signed: bytes, *, sn: str, code: str, ts_text: str) -> str | None:
-    """The form in which what was signed is this connect; each is compared in constant time."""
+    """The form in which these signed bytes sign this connect; None if they do not.
+
+    All forms are compared, each in constant time.
+    """
     found = None
     for form, payload in _payloads(sn, code, ts_text).items():
         if hmac.compare_digest(signed, payload):
@@ -88,32 +91,32 @@ def find_sign_form(signed: bytes, *, sn: str, code: str, ts_text: str) -> str | 
 def sign_connect(
     private_key: RSAPrivateKey, *, sn: str, code: str, ts: int | str, form: str = "md5-digestinfo"
 ) -> str:
-    """The `sign` of a connect, as a camera makes it."""
+    """Make the `sign` of a connect, as a camera does."""
     payload = _payloads(sn, code, str(ts))[form]
     signature = private_key.sign(payload, PKCS1v15(), NoDigestInfo())
     return pybase64.b64encode(signature).decode()
 
 
 def sign_params(params: Mapping[str, str | int], secret: str) -> str:
-    """The signature of 三 over all parameters but `sign`; blank ones are left out."""
+    """Sign HTTP parameters (三): all but `sign` and blank ones. Upper-case hex."""
     signed = sorted((key, str(value)) for key, value in params.items() if key != "sign")
     joined = "".join(key + value for key, value in signed if value.strip())
     return _md5_hex((joined + secret).encode("utf-8", "replace")).upper()
 
 
 def verify_params_sign(params: Mapping[str, str], secret: str) -> bool:
-    """Whether `sign` among the parameters is the signature of the others."""
+    """Whether `sign` is the signature of the other parameters; compared in constant time."""
     sign = params.get("sign", "").encode("utf-8", "replace")
     return hmac.compare_digest(sign, sign_params(params, secret).encode())
 
 
 def body_md5(body: bytes) -> str:
-    """Upper-case hex MD5 of a body, as it stands among signed parameters."""
+    """The upper-case hex MD5 of a body, for the signed parameter `body_md5`."""
     return _md5_hex(body).upper()
 
 
 def ts_seconds(ts_text: str, field: str = "ts") -> float:
-    """A `ts` in seconds; of 13 digits it is milliseconds (D2). Raises BadParameter."""
+    """A connect's `ts` as UNIX seconds; 13 digits are milliseconds (D2). Raises BadParameter."""
     if not _TS.fullmatch(ts_text):
         raise BadParameter("UNIX time in seconds is expected", field=field)
     ts = int(ts_text)
@@ -121,11 +124,12 @@ def ts_seconds(ts_text: str, field: str = "ts") -> float:
 
 
 def is_within_skew(seconds: float, now: float, skew: float) -> bool:
+    """Whether two times in seconds differ by at most `skew` seconds."""
     return abs(seconds - now) <= skew
 
 
 def _payloads(sn: str, code: str, ts_text: str) -> dict[str, bytes]:
-    """What may stand under the padding, by form."""
+    """The bytes that a device may sign for this connect, by form."""
     digest = hashlib.md5(f"{sn}{code}{ts_text}".encode("utf-8", "replace"), usedforsecurity=False)
     lower = digest.hexdigest().encode()
     upper = lower.upper()
@@ -140,7 +144,7 @@ def _payloads(sn: str, code: str, ts_text: str) -> dict[str, bytes]:
 
 
 def _decode_sign(sign: str) -> bytes:
-    """Base64 in either alphabet, padded or not, with or without line breaks (D2)."""
+    """Decode Base64 in either alphabet, with or without padding and line breaks (D2)."""
     encoded = sign.encode("ascii").translate(_URL_SAFE, _BLANKS).rstrip(b"=")
     return pybase64.b64decode(encoded + b"=" * (-len(encoded) % 4), validate=True)
 

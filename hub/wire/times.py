@@ -1,4 +1,4 @@
-"""Times: a device's seconds, milliseconds or local clock to UNIX milliseconds, and RFC 3339."""
+"""Times of devices (seconds, milliseconds, local time) as UNIX milliseconds, and RFC 3339."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from datetime import UTC, datetime, timedelta, tzinfo
 from hub.errors import BadParameter
 from hub.wire.coercion import LooseNumber, coerce_number
 
-#: From here on a number is milliseconds (D5); as seconds it would be the year 5138.
+#: A number from here on is milliseconds (D5); as seconds it would be the year 5138.
 MILLISECONDS_FROM = 10**11
 #: The first millisecond of the year 10000.
-_END_OF_TIME = 253_402_300_800_000
+_YEAR_10000 = 253_402_300_800_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
 _LOCAL = re.compile(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d", re.ASCII)
@@ -21,18 +21,22 @@ _RFC3339 = re.compile(
 
 
 def parse_device_time(value: LooseNumber, field: str) -> int | None:
-    """UNIX seconds or milliseconds, told apart by magnitude (D5), as milliseconds."""
+    """UNIX seconds or milliseconds, distinguished by magnitude (D5), as milliseconds.
+
+    None if it is absent or blank. Raises BadParameter.
+    """
     since_epoch = coerce_number(value, field)
     if since_epoch is None:
         return None
     if since_epoch < MILLISECONDS_FROM:
         since_epoch *= 1000
-    if not 0 <= since_epoch < _END_OF_TIME:
+    if not 0 <= since_epoch < _YEAR_10000:
         raise BadParameter("UNIX time in seconds or milliseconds is expected", field=field)
     return round(since_epoch)
 
 
 def require_device_time(value: LooseNumber, field: str) -> int:
+    """As parse_device_time(), but also raises BadParameter if it is absent or blank."""
     at = parse_device_time(value, field)
     if at is None:
         raise BadParameter("UNIX time in seconds or milliseconds is required", field=field)
@@ -40,7 +44,10 @@ def require_device_time(value: LooseNumber, field: str) -> int:
 
 
 def parse_local_time(value: LooseNumber, field: str, zone: tzinfo) -> int | None:
-    """`yyyy-MM-dd HH:mm:ss` of the site's zone (D8), or UNIX time, as milliseconds."""
+    """`yyyy-MM-dd HH:mm:ss` in the site's zone (D8), or UNIX time, as UNIX milliseconds.
+
+    None if it is absent or blank. Raises BadParameter.
+    """
     if not isinstance(value, str) or not _LOCAL.fullmatch(value.strip()):
         if isinstance(value, str) and not re.fullmatch(r"\s*[0-9.]*\s*", value):
             raise BadParameter("a time as yyyy-MM-dd HH:mm:ss is expected", field=field)
@@ -49,14 +56,14 @@ def parse_local_time(value: LooseNumber, field: str, zone: tzinfo) -> int | None
         at = datetime.fromisoformat(value.strip()).replace(tzinfo=zone)
         since_epoch = (at.astimezone(UTC) - _EPOCH) // _MILLISECOND
     except (ValueError, OverflowError):
-        raise BadParameter("no such date or time", field=field) from None
+        raise BadParameter("this date or time does not exist", field=field) from None
     if since_epoch < 0:
         raise BadParameter("a time from 1970 on is expected", field=field)
     return since_epoch
 
 
 def read_local_time(value: str | None, zone: tzinfo) -> int | None:
-    """A time that stands in a device's answer, as milliseconds; None where it cannot be read."""
+    """A time in a device's answer, as UNIX milliseconds; None if it is unreadable."""
     try:
         return parse_local_time(value, "time", zone)
     except BadParameter:
@@ -64,7 +71,7 @@ def read_local_time(value: str | None, zone: tzinfo) -> int | None:
 
 
 def format_local_time(at: int, zone: tzinfo) -> str:
-    """UNIX milliseconds as devices are told them: `yyyy-MM-dd HH:mm:ss` of the site's zone."""
+    """UNIX milliseconds as commands send them: `yyyy-MM-dd HH:mm:ss` in the site's zone."""
     return f"{(_EPOCH + at * _MILLISECOND).astimezone(zone):%Y-%m-%d %H:%M:%S}"
 
 
@@ -75,7 +82,7 @@ def format_rfc3339(at: int) -> str:
 
 
 def parse_rfc3339(value: str, field: str = "time") -> int:
-    """RFC 3339, with or without a fraction, as UNIX milliseconds."""
+    """RFC 3339, with or without a fraction, as UNIX milliseconds. Raises BadParameter."""
     try:
         if not _RFC3339.fullmatch(value):
             raise ValueError

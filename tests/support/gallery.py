@@ -350,7 +350,7 @@ def talk(hub: FakeServices) -> Iterator[None]:
         "POST", "/api/v1/adapter/lenfocus/face/capture", 200, 200, "OK", 0.0124, 213_400
     )
     ring.received('{"msgid": "77", "token": "abcdefgh123456", data: {"uri": "/heartbeat"}}')
-    ring.sent('{"msgid": "", "data": {"code": 420, "msg": "the frame is no JSON"}}')
+    ring.sent('{"msgid": "", "data": {"code": 420, "msg": "the frame is not JSON"}}')
     for number in itertools.count():
         now[0] = time.time()
         said = TALK[number % len(TALK)]

@@ -94,7 +94,7 @@ OUTER = msgspec.json.Decoder(Outer)
         ),
         (b"[]", "", "the body: an object is expected, not a list"),
         (b'{"note" : "caf\xe9"}', "note", "note: valid UTF-8 is expected"),
-        (b'{"note":"a\\ncaf\xe9"}', "", "the body is no valid UTF-8"),
+        (b'{"note":"a\\ncaf\xe9"}', "", "the body is not valid UTF-8"),
     ],
 )
 def test_a_refusal_names_the_field_and_what_is_allowed(
@@ -114,15 +114,15 @@ def test_a_refusal_names_the_field_from_the_outermost_object_on() -> None:
 @pytest.mark.parametrize(
     ("body", "said"),
     [
-        (b"", "no JSON"),
-        (b"hello", "no JSON"),
-        (b'{"inner":{"size":NaN}}', "no JSON"),
-        (b'\xef\xbb\xbf{"inner":{"size":1}}', "no JSON"),
-        (b'{"inner":{"size":1},}', "no JSON"),
-        (b'{"inner":{"size":1}}x', "no JSON"),
-        ('{"note"："full-width"}'.encode(), "no JSON"),
+        (b"", "not JSON"),
+        (b"hello", "not JSON"),
+        (b'{"inner":{"size":NaN}}', "not JSON"),
+        (b'\xef\xbb\xbf{"inner":{"size":1}}', "not JSON"),
+        (b'{"inner":{"size":1},}', "not JSON"),
+        (b'{"inner":{"size":1}}x', "not JSON"),
+        ('{"note"："full-width"}'.encode(), "not JSON"),
         (b'{"inner":{"size":1},"note":"\xff"}', "note: valid UTF-8"),
-        ('{"inner":{"size":1}}'.encode("utf-16"), "no JSON"),
+        ('{"inner":{"size":1}}'.encode("utf-16"), "not JSON"),
     ],
 )
 def test_what_is_no_json_is_said_to_be_none(body: bytes, said: str) -> None:
@@ -146,5 +146,5 @@ def test_a_lone_surrogate_is_held_as_the_text_of_its_escape(sent: bytes, held: s
 
 
 def test_an_overlong_escape_in_a_lone_surrogate_is_no_json() -> None:
-    with pytest.raises(BadParameter, match="no JSON"):
+    with pytest.raises(BadParameter, match="not JSON"):
         json_limits.decode(OUTER, rb'{"inner":{"size":1},"note":"\ud8"}', "the body")

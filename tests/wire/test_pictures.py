@@ -81,7 +81,7 @@ def test_d5_an_empty_picture_is_none(raw: str) -> None:
     ],
 )
 def test_d5_what_is_no_base64_is_420_and_never_a_damaged_picture(raw: str) -> None:
-    with pytest.raises(BadParameter, match=r"data\.face_data: the picture is no valid base64"):
+    with pytest.raises(BadParameter, match=r"data\.face_data: the picture is not valid base64"):
         decode(raw)
 
 

@@ -163,7 +163,7 @@ def test_a_response_that_nobody_waits_for_any_more_is_told_so() -> None:
 def test_requests_that_wait_are_bounded() -> None:
     pending = PendingRequests(1)
     pending.expect("1", Waiter())
-    assert pending.full
+    assert pending.is_full
     with pytest.raises(DeviceBusy):
         pending.expect("2", Waiter())
     pending.forget("1")
@@ -256,7 +256,7 @@ class EveryWaitEndsOnce(RuleBasedStateMachine):
     def nobody_is_told_early_or_twice(self) -> None:
         assert all(waiter.got == [] for waiter in self.waiting.values())
         assert all(len(waiter.got) == 1 for waiter in self.done)
-        assert self.pending.full is (len(self.waiting) == 3)
+        assert self.pending.is_full is (len(self.waiting) == 3)
 
 
 TestEveryWaitEndsOnce = EveryWaitEndsOnce.TestCase

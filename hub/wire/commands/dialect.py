@@ -1,5 +1,6 @@
-"""How each command travels: the table of uris, shapes and codes (D4). Another dialect of the
-firmware is another table (D9).
+"""How each command is sent: the table of uris, params, answers and codes (D4).
+
+Firmware that speaks another dialect gets another table (D9).
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ from hub.wire.envelope import normalise_uri
 P = TypeVar("P", bound=Struct)
 A = TypeVar("A", bound=Struct)
 
-#: D4: how long an answer may take, in seconds.
+#: How long a device may take to answer (D4).
 LIGHT_SECONDS = 10
 PHOTO_SECONDS = 30
 
@@ -49,10 +50,11 @@ PHOTO_SECONDS = 30
 class Command(Struct, Generic[P, A], frozen=True, kw_only=True):
     """One row of the dialect.
 
-    `uris`: the first is sent; a device that answers it with 404 may know the next.
-    `first_page`: the number of the first page as documented, of a command that has pages.
-    `has_photo`: a photo travels, for which a device needs long; it handles one at a time.
-    `booleans`: as what they are sent, `bool` (true/false) or `int` (1/0).
+    `section`: of the protocol. `uris`: the first is sent; a device that answers 404 may know the
+    next. `param`, `answer`: their structs. `example`: a param that is valid. `first_page`: the
+    documented number of the first page, if the command has pages. `has_photo`: a photo is sent or
+    answered, which takes a device long; it handles one such command at a time. `booleans`: whether
+    they are sent as true/false (`bool`) or 1/0 (`int`). `ok_codes`: codes that mean success.
     """
 
     name: str
@@ -68,23 +70,24 @@ class Command(Struct, Generic[P, A], frozen=True, kw_only=True):
 
     @property
     def uri(self) -> str:
+        """The uri that is sent first."""
         return self.uris[0]
 
     @property
     def seconds(self) -> int:
-        """How long its answer may take."""
+        """How long the device may take to answer."""
         return PHOTO_SECONDS if self.has_photo else LIGHT_SECONDS
 
 
 class Dialect:
-    """The commands that a kind of firmware knows, in the order of their sections."""
+    """The commands that one kind of firmware knows, in the order of their sections."""
 
     def __init__(self, commands: Iterable[Command[Any, Any]]) -> None:
         self.commands = tuple(commands)
         self._by_uri = {uri: command for command in self.commands for uri in command.uris}
 
     def by_uri(self, uri: str) -> Command[Any, Any]:
-        """The command with this uri, in any of the forms of D1. Raises BadParameter."""
+        """Find a command by any of its uris, in any form of D1. Raises BadParameter."""
         command = self._by_uri.get(normalise_uri(uri))
         if command is None:
             known = ", ".join(command.uri for command in self.commands)
@@ -94,7 +97,7 @@ class Dialect:
 
 _START = "2021-10-03 10:30:00"
 _END = "2021-10-03 16:00:00"
-#: The smallest JPEG there is, for the examples.
+#: A minimal JPEG.
 _PHOTO = "/9j/4AAQSkZJRgABAQAAAQABAAD/2Q=="
 
 SET_FACE = Command(
@@ -242,7 +245,7 @@ FILE_READ = Command(
     example=FileRead(path="sdcard/20210924/14/2741_179.jpg"),
 )
 
-#: The one that the specification describes.
+#: The dialect that docs/protocol.md describes.
 DIALECT = Dialect(
     (
         SET_FACE,

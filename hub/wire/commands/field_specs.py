@@ -1,4 +1,7 @@
-"""What the fields of a command may hold, read from its struct: for the check, forms and OpenAPI."""
+"""What the fields of a command's param may hold, read from its struct.
+
+The check of a param, the forms and the API's description all use these specs.
+"""
 
 from __future__ import annotations
 
@@ -15,10 +18,10 @@ FieldKind = Literal["integer", "boolean", "text", "time", "pid", "photo", "objec
 
 
 class FieldSpec(Struct, frozen=True, kw_only=True):
-    """What one field may hold. `least` and `most` are of a number, or of a text's length.
+    """What one field may hold.
 
-    `default` is what stands for a field that is not given; None where it is then not sent.
-    `inner` are the fields of an object, and `type` its struct.
+    `least`, `most`: of a number, or of the length of a text. `default`: replaces a field that is
+    not given; None means that it is not sent. `inner`: the fields of an object; `type`: its struct.
     """
 
     kind: FieldKind
@@ -33,7 +36,7 @@ class FieldSpec(Struct, frozen=True, kw_only=True):
 
     @property
     def expected(self) -> str:
-        """What is allowed, in words."""
+        """What is allowed, for messages: "an integer from 0 to 100"."""
         match self.kind:
             case "integer":
                 return f"an integer from {self.least} to {self.most}"
@@ -55,40 +58,40 @@ class FieldSpec(Struct, frozen=True, kw_only=True):
 
 @cache
 def field_specs(param: type[Struct]) -> Mapping[str, FieldSpec]:
-    """The bounds of each field of a command's param, in the order of the specification."""
+    """The specs of the fields of a param, by name, in the order of the protocol."""
     info = inspect.type_info(param)
     assert isinstance(info, inspect.StructType)
-    return {field.name: _bound(field) for field in info.fields}
+    return {field.name: _spec(field) for field in info.fields}
 
 
-def optional_inner_type(kind: inspect.Type) -> inspect.Type:
-    """`X | None` as X, without what is told about it."""
+def unwrapped_type(kind: inspect.Type) -> inspect.Type:
+    """The type X of a field whose type is X, `X | None`, or either with metadata."""
     return _metadata(kind).type
 
 
-def _bound(field: inspect.Field) -> FieldSpec:
-    kind = optional_inner_type(field.type)
-    told = _metadata(field.type)
-    extra = told.extra or {}
+def _spec(field: inspect.Field) -> FieldSpec:
+    kind = unwrapped_type(field.type)
+    metadata = _metadata(field.type)
+    extra = metadata.extra or {}
     name: FieldKind = extra.get("kind", "text")
-    bound = FieldSpec(
+    spec = FieldSpec(
         kind=name,
         required=field.required,
         default=None if field.default is msgspec.NODEFAULT else field.default,
         unit=extra.get("unit", ""),
-        description=(told.extra_json_schema or {}).get("description", ""),
+        description=(metadata.extra_json_schema or {}).get("description", ""),
     )
     change = msgspec.structs.replace
     match kind:
         case inspect.BoolType():
-            return change(bound, kind="boolean")
+            return change(spec, kind="boolean")
         case inspect.IntType():
-            return change(bound, kind="integer", least=kind.ge, most=kind.le)
+            return change(spec, kind="integer", least=kind.ge, most=kind.le)
         case inspect.StrType():
-            return change(bound, least=kind.min_length, most=kind.max_length)
+            return change(spec, least=kind.min_length, most=kind.max_length)
         case inspect.StructType():
-            return change(bound, kind="object", type=kind.cls, inner=field_specs(kind.cls))
-    raise TypeError(f"{field.name}: no kind of a command's field: {kind}")
+            return change(spec, kind="object", type=kind.cls, inner=field_specs(kind.cls))
+    raise TypeError(f"{field.name}: unsupported type of a field: {kind}")
 
 
 def _metadata(kind: inspect.Type) -> inspect.Metadata:

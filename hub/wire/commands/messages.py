@@ -1,8 +1,8 @@
-"""What the hub asks of a device and what it answers (1.5 to 1.16, D3): one struct for each.
+"""The params and answers of the commands to devices (1.5 to 1.16, D3): one struct for each.
 
-Fields are named as on the wire; their bounds (D4) stand with their types and nowhere else. How a
-command travels is the dialect's (`hub.wire.commands.dialect`). A time is text as the device has it,
-local to the site's zone: `times.local_text` and `times.of_local_text` are the way there and back.
+Fields are named as on the wire. Their bounds (D4) are in their types and nowhere else. The dialect
+(`hub.wire.commands.dialect`) says how a command is sent. Times are text in the site's zone, which
+`times.format_local_time` and `times.read_local_time` convert.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from msgspec import Meta, Struct, field
 
 from hub.wire.pictures import Picture
 
-#: A frame holds 8 MB, and base64 takes four bytes for three.
+#: A frame holds 8 MB, and base64 needs four bytes for three.
 MAX_PHOTO_BYTES = 5 << 20
 MAX_PID = 2**64 - 1
 
@@ -23,7 +23,7 @@ Category = Annotated[
 ]
 Gender = Annotated[int, Meta(ge=1, le=2, description="1 male, 2 female")]
 PageNumber = Annotated[int, Meta(ge=0, le=1_000_000)]
-MaxPageSize32 = Annotated[int, Meta(ge=1, le=32)]
+PageSize32 = Annotated[int, Meta(ge=1, le=32)]
 Name = Annotated[str, Meta(min_length=1, max_length=128)]
 ShortText = Annotated[str, Meta(max_length=128)]
 LocalTime = Annotated[
@@ -53,14 +53,14 @@ Photo = Annotated[
 
 
 class AlarmOut(Struct, frozen=True, kw_only=True):
-    """1.5. `interval` in seconds."""
+    """Alarm output within the face parameters (1.5). `interval` in seconds."""
 
     interval: Annotated[int, Meta(ge=10, le=60, extra={"unit": "s"})]
     alarm_push: bool
 
 
 class FaceParam(Struct, frozen=True, kw_only=True):
-    """1.5, the parameters of face recognition. Sizes in pixels; what is None is not sent."""
+    """Set the face recognition parameters (1.5). Sizes in pixels. None: the field is not sent."""
 
     enable: bool
     show_face: bool
@@ -77,7 +77,7 @@ class FaceParam(Struct, frozen=True, kw_only=True):
     threshold: Percent
     reg_threshold: Percent
     mini_face: Annotated[int, Meta(ge=30, le=500)]
-    # The example's own 50 is outside, and refused (D4).
+    # The protocol's own example has 50, which is refused (D4).
     mini_human: Annotated[int, Meta(ge=60, le=1000)]
     quality_face: Percent
     quality_human: Percent
@@ -86,14 +86,17 @@ class FaceParam(Struct, frozen=True, kw_only=True):
 
 
 class PreRecord(Struct, frozen=True, kw_only=True):
-    """1.6. `duration` in seconds."""
+    """Pre-recording within the recording parameters (1.6). `duration` in seconds."""
 
     enable: bool
     duration: Annotated[int, Meta(ge=0, le=10, extra={"unit": "s"})]
 
 
 class RecordParam(Struct, frozen=True, kw_only=True):
-    """1.6, recording. `file_len` in minutes; `strategy` 0 overwrites, 1 stops when full."""
+    """Set the recording parameters (1.6).
+
+    `file_len` in minutes; `strategy`: 0 overwrites, 1 stops when the storage is full.
+    """
 
     normal_record: bool
     disconnect_record: bool
@@ -101,13 +104,13 @@ class RecordParam(Struct, frozen=True, kw_only=True):
     audio_enable: bool
     file_len: Annotated[int, Meta(ge=1, le=60, extra={"unit": "min"})]
     strategy: Annotated[int, Meta(ge=0, le=1, description="0 overwrites, 1 stops when full")]
-    # Stands in the example only.
+    # In the example of the protocol only.
     face_server_enable: bool | None = None
     pre_record: PreRecord
 
 
 class RecordByMonth(Struct, frozen=True, kw_only=True):
-    """1.7. `month` as it travels: 0 is January. `of` takes months as people count them."""
+    """List the days of a month that have recordings (1.7). `month`: 0 is January."""
 
     FIRST_MONTH: ClassVar[int] = 0
 
@@ -116,12 +119,12 @@ class RecordByMonth(Struct, frozen=True, kw_only=True):
 
     @classmethod
     def of(cls, year: int, month: int) -> RecordByMonth:
-        """`month` from 1 to 12."""
+        """The param for a month from 1 to 12."""
         return cls(year=year, month=month - 1 + cls.FIRST_MONTH)
 
 
 class RecordList(Struct, frozen=True, kw_only=True):
-    """1.8. Without `page_num` the first page as documented."""
+    """List recordings (1.8). Without `page_num`: the documented first page."""
 
     start_time: LocalTime
     end_time: LocalTime
@@ -130,18 +133,21 @@ class RecordList(Struct, frozen=True, kw_only=True):
 
 
 class Reboot(Struct, frozen=True, kw_only=True):
-    """1.9. `delay_ms` in milliseconds."""
+    """Restart the device (1.9), after `delay_ms` milliseconds."""
 
     delay_ms: Annotated[int, Meta(ge=0, le=2**31 - 1, extra={"unit": "ms"})]
 
 
 class FaceHistory(Struct, frozen=True, kw_only=True):
-    """1.10. Without `page_num` the first page as documented; empty filters are not sent."""
+    """List captured faces (1.10). Without `page_num`: the documented first page.
+
+    Empty filters are not sent.
+    """
 
     start_time: LocalTime
     end_time: LocalTime
     page_num: PageNumber | None = None
-    page_size: MaxPageSize32 = 32
+    page_size: PageSize32 = 32
     name: ShortText | None = None
     workId: ShortText | None = None
     idCard: ShortText | None = None
@@ -149,16 +155,16 @@ class FaceHistory(Struct, frozen=True, kw_only=True):
 
 
 class PersonHistory(Struct, frozen=True, kw_only=True):
-    """1.11. Without `page_num` the first page as documented."""
+    """List captures of persons (1.11). Without `page_num`: the documented first page."""
 
     start_time: LocalTime
     end_time: LocalTime
     page_num: PageNumber | None = None
-    page_size: MaxPageSize32 = 32
+    page_size: PageSize32 = 32
 
 
 class PersonAdd(Struct, frozen=True, kw_only=True):
-    """1.12. All fields are sent, empty ones too; `phone` only where it is known (D4)."""
+    """Add a person (1.12). All fields are sent, even if empty, except an unknown `phone` (D4)."""
 
     pid: Pid
     name: Name
@@ -174,10 +180,10 @@ class PersonAdd(Struct, frozen=True, kw_only=True):
 
 
 class PersonList(Struct, frozen=True, kw_only=True):
-    """1.13. No filter means all. Without `page_num` the first page as documented."""
+    """List persons (1.13), all without filters. Without `page_num`: the documented first page."""
 
     page_num: PageNumber | None = None
-    page_size: MaxPageSize32 = 32
+    page_size: PageSize32 = 32
     category: Category | None = None
     name: ShortText | None = None
     workId: ShortText | None = None
@@ -186,19 +192,19 @@ class PersonList(Struct, frozen=True, kw_only=True):
 
 
 class PersonQuery(Struct, frozen=True, kw_only=True):
-    """1.14"""
+    """Get one person (1.14)."""
 
     pid: Pid
 
 
 class PersonDelete(Struct, frozen=True, kw_only=True):
-    """1.15. `pid` is "not required" there; to leave it out may mean "delete all" (D4)."""
+    """Delete a person (1.15). `pid` is required: without it, a device may delete all (D4)."""
 
     pid: Pid
 
 
 class PersonSearch(Struct, frozen=True, kw_only=True):
-    """1.16. `photo` is marked optional there; without it there is nothing to search for (D4)."""
+    """Search captures that look like a photo (1.16). `photo` is required (D4)."""
 
     photo: Photo
     threshold: Percent
@@ -207,7 +213,7 @@ class PersonSearch(Struct, frozen=True, kw_only=True):
 
 
 class FileRead(Struct, frozen=True, kw_only=True):
-    """D3, a picture whose path stands in an answer or in 2.4."""
+    """Get a picture by its path on the device, from an answer or an event (D3)."""
 
     path: Annotated[str, Meta(min_length=1, max_length=1024)]
 
@@ -218,9 +224,9 @@ Count = Annotated[int, Meta(ge=0)]
 
 
 class DevicePage(Protocol[Row]):
-    """One page of a list that a device gives in parts.
+    """One page of a list that a device sends page by page.
 
-    `total` is None where the device does not tell it; `unreadable` rows were skipped.
+    `total`: None if the device does not report it. `unreadable`: how many rows were skipped.
     """
 
     @property
@@ -232,25 +238,25 @@ class DevicePage(Protocol[Row]):
 
 
 class Done(Struct, frozen=True):
-    """1.5, 1.6, 1.9, 1.12, 1.15: the code says all."""
+    """The answer of commands without a result (1.5, 1.6, 1.9, 1.12, 1.15)."""
 
 
 class DayCount(Struct, frozen=True):
-    """1.7: how many recordings a day of the month has, from 1."""
+    """How many recordings a day has (1.7). `day`: of the month, from 1."""
 
     day: Annotated[int, Meta(ge=1, le=31)]
     count: Count
 
 
 class RecordDays(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """1.7. On the wire the list alone is the result."""
+    """The answer of 1.7. On the wire, the result is the list itself."""
 
     days: Annotated[tuple[DayCount, ...], Meta(max_length=62)]
     unreadable: int = 0
 
 
 class Recording(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """1.8, where none of it is required."""
+    """A recording (1.8). No field is required."""
 
     filename: str | None = None
     start_time: str | None = None
@@ -258,7 +264,7 @@ class Recording(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class RecordListPage(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """1.8"""
+    """The answer of 1.8."""
 
     total_page: Count | None = None
     total_file: Count | None = None
@@ -276,7 +282,7 @@ class RecordListPage(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class FaceCapture(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """1.10. The pictures are paths on the device."""
+    """A captured face (1.10). Pictures are paths on the device."""
 
     time: str
     jpeg_url_face: str | None = None
@@ -289,7 +295,7 @@ class FaceCapture(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class FaceHistoryPage(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """1.10"""
+    """The answer of 1.10."""
 
     face_total: Count | None = None
     face_list: Annotated[tuple[FaceCapture, ...], Meta(max_length=1000)]
@@ -305,7 +311,7 @@ class FaceHistoryPage(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class PersonCapture(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """1.11. The pictures are paths on the device."""
+    """A capture of a person (1.11). Pictures are paths on the device."""
 
     time: str
     jpeg_url_face: str | None = None
@@ -314,7 +320,7 @@ class PersonCapture(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class PersonHistoryPage(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """1.11"""
+    """The answer of 1.11."""
 
     total: Count | None = None
     list: Annotated[tuple[PersonCapture, ...], Meta(max_length=1000)]
@@ -326,7 +332,7 @@ class PersonHistoryPage(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Person(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """1.13 and 1.14: a person as the device has it. `photo` is a path on the device."""
+    """A person as stored on the device (1.13, 1.14). `photo` is a path on the device."""
 
     pid: str
     name: str | None = None
@@ -342,7 +348,7 @@ class Person(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class PersonPage(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """1.13"""
+    """The answer of 1.13."""
 
     total: Count | None = None
     list: Annotated[tuple[Person, ...], Meta(max_length=1000)]
@@ -354,7 +360,7 @@ class PersonPage(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Match(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """1.16: a capture that looks like the photo. The picture is a path on the device."""
+    """A capture that looks like the photo (1.16). The picture is a path on the device."""
 
     time: str
     score: int | None = None
@@ -362,7 +368,7 @@ class Match(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class SearchResult(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """1.16"""
+    """The answer of 1.16."""
 
     total: Count | None = None
     face_list: Annotated[tuple[Match, ...], Meta(max_length=5000)]
@@ -370,7 +376,7 @@ class SearchResult(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class FileContent(Struct, frozen=True, kw_only=True):
-    """D3: a file's content, which is a picture by its first bytes."""
+    """A file's content (D3), accepted only if its first bytes are those of a picture."""
 
     path: str | None = None
     picture: Picture = field(name="base64")

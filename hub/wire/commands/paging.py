@@ -1,9 +1,9 @@
-"""Which page of a device's list to ask for next, and which of its rows are new (D4).
+"""Which page of a device's list to request next, and which of its rows are new (D4).
 
-Pure, and it ends with every device: by the total, by an empty page, by a page that repeats what
-was read, or at a bound. A device that counts its pages from the other number than documented
-shows it: from 1 instead of 0, by a page 1 that repeats (or a page 0 that is empty or refused);
-from 0 instead of 1, by rows that are missing in the end, which are its page 0.
+This ends with every device: by the total, at an empty page, at a page that only repeats rows, or at
+a limit. Some devices number their pages from 1 where 0 is documented, or the reverse. The first
+kind repeats page 0 as page 1, or has nothing or an error as page 0. Of the second kind rows are
+missing at the end, which are on its page 0.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ from hub.wire.commands.messages import DevicePage
 
 Row = TypeVar("Row")
 
-#: Of one list. No device holds so much; one that never ends does.
+#: Of one list. No device holds so many; a device that never ends its list reaches this.
 MAX_PAGES = 10_000
 MAX_ROWS = 500_000
-#: Of a list that was left; devices give 32 rows at a time, or 72 recordings.
+#: Rows that a position remembers; devices send 32 rows at a time, or 72 recordings.
 MAX_MARKS = 100
 
 
 class ListPosition(Struct, frozen=True):
-    """What is known of a list that was left: rows that came, and marks of the last of them.
+    """A position in a list, to continue from later: the rows read so far, and hashes of the last.
 
-    A row that was put in meanwhile moves others on to the next page, and some devices repeat their
-    last page for ever: both show in what came last. To know all rows would be too much to carry.
+    The hashes show whether rows moved to the next page because others were inserted, and whether a
+    device repeats its last page. Hashes of all rows would be too many for an address.
     """
 
     read: int = 0
@@ -41,10 +41,10 @@ LIST_START = ListPosition()
 
 
 class PageCursor(Generic[Row]):
-    """The pages of one list: ask for the page `wanted` and tell of the answer, until it is None.
+    """Request the page `wanted` and pass on the answer, by take() or refuse(), until it is None.
 
-    A list that was `left` is gone on with from its `page`. `total` is what the device told last,
-    `unreadable` counts the rows that could not be read.
+    To continue from a position, pass its `page` and `left`. `total`: what the device reported last;
+    None if it reports none. `unreadable`: how many rows could not be decoded.
     """
 
     def __init__(
@@ -63,16 +63,16 @@ class PageCursor(Generic[Row]):
 
     @property
     def read(self) -> int:
-        """How many different rows there were up to now."""
+        """How many different rows were read so far."""
         return self._before + len(self._seen)
 
     @property
     def left(self) -> ListPosition:
-        """What to go on with from here on."""
+        """The position to continue from."""
         return ListPosition(self.read, tuple(map(_mark, self._last)))
 
     def take(self, page: DevicePage[Row]) -> tuple[Row, ...]:
-        """The device answered with this page: its rows that did not come before."""
+        """The device answered with this page. Returns the rows that are new."""
         asked = self._ask()
         new = tuple(self._new(page.rows))
         self._last = page.rows[-MAX_MARKS:] or self._last
@@ -85,12 +85,15 @@ class PageCursor(Generic[Row]):
         return new
 
     def refuse(self) -> bool:
-        """The device refused the page: whether that is to be overlooked, and the list goes on."""
+        """The device refused the page. Returns False if that is an error of the whole list.
+
+        True: the list goes on with the page `wanted`, or it had ended before.
+        """
         asked = self._ask()
         if asked == self._first and not self.read:
             self.wanted = 1 - self._first
         else:
-            self.wanted = 0 if self._may_miss_page_0_alone(asked) else None
+            self.wanted = 0 if self._may_miss_only_page_0(asked) else None
         return self.wanted is not None or (self._is_last_guess(asked) and self.read > 0)
 
     def _ask(self) -> int:
@@ -103,13 +106,13 @@ class PageCursor(Generic[Row]):
         for row in rows:
             if self._marks_before and _mark(row) in self._marks_before:
                 continue
-            # The hash alone: half a million rows would be much to remember.
+            # Only the hash: half a million rows would take much memory.
             if (known := hash(row)) not in self._seen:
                 self._seen.add(known)
                 yield row
 
     def _after(self, asked: int, *, has_new: bool, is_empty: bool) -> int | None:
-        if self._is_last_guess(asked) or not self._misses_rows() or self._is_at_bound():
+        if self._is_last_guess(asked) or not self._misses_rows() or self._is_at_limit():
             return None
         if has_new or (self._may_have_moved() and not is_empty):
             return asked + 1
@@ -118,29 +121,29 @@ class PageCursor(Generic[Row]):
         return 0 if self._first == 1 else None
 
     def _may_have_moved(self) -> bool:
-        """Whether a page of what came last may be no end: as much was put in since it was left.
+        """Whether a page without new rows need not be the end: rows may have been inserted.
 
-        Where the device tells no total it is rather one that repeats its last page.
+        Without a total it is more likely that the device repeats its last page.
         """
         return self._asked == 1 and bool(self._marks_before) and self.total is not None
 
     def _is_last_guess(self, asked: int) -> bool:
-        """Whether it was page 0 of a list that begins at 1, which is asked for in the end."""
+        """Whether it was page 0 of a list that begins at 1, which is requested last."""
         return asked < self._first
 
     def _misses_rows(self) -> bool:
-        """Whether there may be more; what the device tells decides, where it tells."""
+        """Whether there may be more rows, by the total if the device reports one."""
         return self.total is None or self.read + self.unreadable < self.total
 
-    def _may_miss_page_0_alone(self, asked: int) -> bool:
+    def _may_miss_only_page_0(self, asked: int) -> bool:
         if asked <= self._first or self._first == 0 or self.total is None:
             return False
         return 0 < self.total - self.read - self.unreadable <= self._largest
 
-    def _is_at_bound(self) -> bool:
+    def _is_at_limit(self) -> bool:
         return self._asked >= MAX_PAGES or self.read >= MAX_ROWS
 
 
 def _mark(row: object) -> int:
-    """The same in every process, in 32 bits."""
+    """A 32-bit hash, the same in every process."""
     return xxhash.xxh32_intdigest(msgspec.json.encode(row))

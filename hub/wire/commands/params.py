@@ -28,12 +28,12 @@ _MAX_DEPTH = 4
 _PARAM = msgspec.json.Decoder(dict[str, object])
 _RAWS = msgspec.json.Decoder(dict[str, Raw])
 _VALUE = msgspec.json.Decoder(object)
-_LONGEST_NAME = 64
+_MAX_NAME_LENGTH = 64
 _PID = re.compile(r"[0-9]{1,20}")
 _TIME = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", re.ASCII)
-#: With lone surrogates, which no frame can hold. Full-width blanks stand in many a name.
+#: With lone surrogates, which no frame can hold. Full-width blanks are common in names.
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
-_TRUTHS: dict[object, bool] = {"true": True, "1": True, "false": False, "0": False}
+_BOOLEANS: dict[object, bool] = {"true": True, "1": True, "false": False, "0": False}
 
 
 def check_fields(command: Command[P, Any], fields: Mapping[str, object]) -> P:
@@ -42,7 +42,7 @@ def check_fields(command: Command[P, Any], fields: Mapping[str, object]) -> P:
     Numbers may be given as texts and texts as numbers, booleans as 1/0 (D1); blank text counts as
     not given. Raises BadParameter that names the field, as `param.NAME`, and what is allowed.
     """
-    return _read(command.param, fields, "param")
+    return _checked(command.param, fields, "param")
 
 
 def check_param(command: Command[P, Any], raw: bytes | Raw) -> P:
@@ -68,10 +68,10 @@ def _decoded(data: bytes) -> dict[str, object]:
     try:
         return json_limits.decode(_PARAM, data, "param", path="param")
     except BadParameter:
-        # Values without a type of their own are not named: which one is it?
+        # msgspec does not name an untyped value that is invalid: find it.
         for name, raw in json_limits.decode(_RAWS, data, "param", path="param").items():
             json_limits.decode(
-                _VALUE, bytes(raw), "the value", path=f"param.{name[:_LONGEST_NAME]}"
+                _VALUE, bytes(raw), "the value", path=f"param.{name[:_MAX_NAME_LENGTH]}"
             )
         raise
 
@@ -87,106 +87,106 @@ def _sent(param: Struct, booleans: Callable[[bool], object]) -> dict[str, object
     return sent
 
 
-def _read(kind: type[P], given: Mapping[str, object], path: str) -> P:
-    bounds = field_specs(kind)
-    for name in given:
-        if name not in bounds:
-            known = ", ".join(bounds)
+def _checked(kind: type[P], fields: Mapping[str, object], path: str) -> P:
+    specs = field_specs(kind)
+    for name in fields:
+        if name not in specs:
+            known = ", ".join(specs)
             raise BadParameter(
-                f"no such field; there are {known}", field=f"{path}.{name[:_LONGEST_NAME]}"
+                f"no such field; there are {known}", field=f"{path}.{name[:_MAX_NAME_LENGTH]}"
             )
-    taken = {
-        name: _value(bound, given.get(name), f"{path}.{name}") for name, bound in bounds.items()
+    values = {
+        name: _value(spec, fields.get(name), f"{path}.{name}") for name, spec in specs.items()
     }
-    _check_span(taken, path)
-    return kind(**taken)
+    _check_span(values, path)
+    return kind(**values)
 
 
-def _value(bound: FieldSpec, sent: object, field: str) -> object:
-    """The field's value, or its default where nothing is given. Blank text is nothing."""
-    value = None if _is_blank(sent) else _READERS[bound.kind](bound, sent, field)
+def _value(spec: FieldSpec, sent: object, field: str) -> object:
+    """The checked value, or the default if it is absent or blank."""
+    value = None if _is_blank(sent) else _READERS[spec.kind](spec, sent, field)
     if value is not None:
         return value
-    if bound.required:
-        raise BadParameter(f"is required: {bound.expected}", field=field)
-    return bound.default
+    if spec.required:
+        raise BadParameter(f"is required: {spec.expected}", field=field)
+    return spec.default
 
 
 def _is_blank(sent: object) -> bool:
     return sent is None or (isinstance(sent, str) and not sent.strip())
 
 
-def _not(bound: FieldSpec, field: str) -> BadParameter:
-    return BadParameter(f"{bound.expected} is expected", field=field)
+def _unexpected(spec: FieldSpec, field: str) -> BadParameter:
+    return BadParameter(f"{spec.expected} is expected", field=field)
 
 
-def _integer(bound: FieldSpec, sent: object, field: str) -> int | None:
+def _integer(spec: FieldSpec, sent: object, field: str) -> int | None:
     if isinstance(sent, bool) or not isinstance(sent, int | float | str):
-        raise _not(bound, field)
+        raise _unexpected(spec, field)
     try:
         value = coercion.coerce_int(sent, field)
     except BadParameter:
-        raise _not(bound, field) from None
-    if value is None or not (bound.least or 0) <= value <= (bound.most or 0):
-        raise _not(bound, field)
+        raise _unexpected(spec, field) from None
+    if value is None or not (spec.least or 0) <= value <= (spec.most or 0):
+        raise _unexpected(spec, field)
     return value
 
 
-def _boolean(bound: FieldSpec, sent: object, field: str) -> bool:
+def _boolean(spec: FieldSpec, sent: object, field: str) -> bool:
     word = str(sent).strip().lower() if isinstance(sent, bool | int | str) else None
-    value = _TRUTHS.get(word)
+    value = _BOOLEANS.get(word)
     if value is None:
-        raise _not(bound, field)
+        raise _unexpected(spec, field)
     return value
 
 
-def _text(bound: FieldSpec, sent: object, field: str) -> str | None:
+def _text(spec: FieldSpec, sent: object, field: str) -> str | None:
     if isinstance(sent, bool) or not isinstance(sent, str | int):
-        raise _not(bound, field)
+        raise _unexpected(spec, field)
     value = str(sent).strip()
-    if not (bound.least or 0) <= len(value) <= (bound.most or 0):
-        raise _not(bound, field)
+    if not (spec.least or 0) <= len(value) <= (spec.most or 0):
+        raise _unexpected(spec, field)
     if _CONTROL.search(value):
         raise BadParameter("a text without control characters is expected", field=field)
     return value
 
 
-def _time(bound: FieldSpec, sent: object, field: str) -> str:
+def _time(spec: FieldSpec, sent: object, field: str) -> str:
     value = sent.strip() if isinstance(sent, str) else ""
     if not _TIME.fullmatch(value):
-        raise _not(bound, field)
+        raise _unexpected(spec, field)
     try:
         datetime.fromisoformat(value)
     except ValueError:
-        raise BadParameter("no such date or time", field=field) from None
+        raise BadParameter("this date or time does not exist", field=field) from None
     return value
 
 
-def _pid(bound: FieldSpec, sent: object, field: str) -> str:
+def _pid(spec: FieldSpec, sent: object, field: str) -> str:
     value = str(sent).strip()
     if not _PID.fullmatch(value) or not 1 <= int(value) <= MAX_PID:
-        raise _not(bound, field)
+        raise _unexpected(spec, field)
     return value
 
 
-def _photo(bound: FieldSpec, sent: object, field: str) -> str:
-    """1.12: base64 of a JPEG, sent without the prefix that it may have come with."""
+def _photo(spec: FieldSpec, sent: object, field: str) -> str:
+    """Base64 of a JPEG (1.12), re-encoded without a data: prefix."""
     if not isinstance(sent, str):
-        raise _not(bound, field)
+        raise _unexpected(spec, field)
     content = memoryview(sent.strip().encode("utf-8", "replace"))
     try:
         picture = picture_of_text(content, name="photo", field=field)
     except BadParameter:
         picture = None
     if picture is None or picture.mime != "image/jpeg" or len(picture.data) > MAX_PHOTO_BYTES:
-        raise _not(bound, field)
+        raise _unexpected(spec, field)
     return pybase64.b64encode(picture.data).decode()
 
 
-def _object(bound: FieldSpec, sent: object, field: str) -> Struct:
-    if not isinstance(sent, Mapping) or bound.type is None:
-        raise _not(bound, field)
-    return _read(bound.type, sent, field)
+def _object(spec: FieldSpec, sent: object, field: str) -> Struct:
+    if not isinstance(sent, Mapping) or spec.type is None:
+        raise _unexpected(spec, field)
+    return _checked(spec.type, sent, field)
 
 
 _READERS: dict[str, Callable[[FieldSpec, object, str], object]] = {
@@ -200,8 +200,8 @@ _READERS: dict[str, Callable[[FieldSpec, object, str], object]] = {
 }
 
 
-def _check_span(taken: Mapping[str, object], path: str) -> None:
-    """Texts of the form of 1.8 sort as their times do."""
-    start, end = taken.get("start_time"), taken.get("end_time")
+def _check_span(values: Mapping[str, object], path: str) -> None:
+    """Check that the range does not end before it starts: these texts sort as their times do."""
+    start, end = values.get("start_time"), values.get("end_time")
     if isinstance(start, str) and isinstance(end, str) and start > end:
         raise BadParameter("is before start_time", field=f"{path}.end_time")

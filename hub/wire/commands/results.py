@@ -1,8 +1,8 @@
-"""What a device answers to a command: as untrusted as any input, and read as far as it can be.
+"""Decoding of devices' answers to commands: untrusted input, decoded as far as possible.
 
-A result that is missing, too long or of another shape is nonsense, and the error says what is
-wrong. In a list, a row of which nothing can be read, or not what makes it one (its time, its pid),
-is skipped and counted; any other field that cannot be read counts as missing.
+A result that is missing, too long or of another shape raises an error that says what is wrong. In a
+list, a row without readable fields, or without a required one (its time, its pid), is skipped and
+counted. Any other field that is unreadable counts as absent.
 """
 
 from __future__ import annotations
@@ -16,21 +16,21 @@ from msgspec import Raw, Struct, inspect
 from hub.errors import BadParameter, DeviceNonsense
 from hub.wire import json_limits
 from hub.wire.commands.dialect import Command
-from hub.wire.commands.field_specs import optional_inner_type
+from hub.wire.commands.field_specs import unwrapped_type
 from hub.wire.commands.messages import Done
 from hub.wire.extra_fields import FieldReader
 
 A = TypeVar("A", bound=Struct)
 
 _LIST = msgspec.json.Decoder(list[Raw])
-#: What stands for an empty list too: some writers of JSON cannot tell it from an empty object.
-_NO_LIST = (b"null", b"{}", b'""')
+#: Also mean an empty list: some JSON writers cannot tell it from an empty object.
+_EMPTY_LISTS = (b"null", b"{}", b'""')
 
 
 def decode_answer(command: Command[Any, A], raw: Raw | None) -> A:
-    """The result of an answer whose code is one of the command's `ok_codes`.
+    """Decode the result of an answer whose code is one of the command's `ok_codes`.
 
-    Raises DeviceNonsense that names what is wrong.
+    Raises DeviceNonsense, which says what is wrong.
     """
     if command.answer is Done:
         return command.answer()
@@ -42,8 +42,8 @@ def decode_answer(command: Command[Any, A], raw: Raw | None) -> A:
         ) from None
 
 
-class _Part(Struct, frozen=True):
-    """A field of an answer: its name here and on the wire, and what it holds."""
+class _AnswerField(Struct, frozen=True):
+    """A field of an answer struct: its name here, its key in JSON, and its type."""
 
     name: str
     key: str
@@ -52,11 +52,11 @@ class _Part(Struct, frozen=True):
 
 
 @cache
-def _parts(kind: type[Struct]) -> tuple[_Part, ...]:
+def _answer_fields(kind: type[Struct]) -> tuple[_AnswerField, ...]:
     info = inspect.type_info(kind)
     assert isinstance(info, inspect.StructType)
     return tuple(
-        _Part(field.name, field.encode_name, field.required, optional_inner_type(field.type))
+        _AnswerField(field.name, field.encode_name, field.required, unwrapped_type(field.type))
         for field in info.fields
         if field.name != "unreadable"
     )
@@ -66,35 +66,37 @@ def _result(kind: type[A], data: bytes) -> A:
     if data in (b"", b"null"):
         raise BadParameter("is missing", field="result")
     json_limits.check_items(data)
-    lists = [part.key for part in _parts(kind) if isinstance(part.type, inspect.VarTupleType)]
+    lists = [
+        spec.key for spec in _answer_fields(kind) if isinstance(spec.type, inspect.VarTupleType)
+    ]
     if lists and data[:1] == b"[":
-        # 1.7: the list alone is the result.
+        # The result of 1.7 is the list itself.
         return _object(kind, FieldReader({lists[0]: Raw(data)}, "result"))
     return _object(kind, FieldReader.decode(data, "result"))
 
 
 def _object(kind: type[A], fields: FieldReader) -> A:
-    """Raises BadParameter for a required field that cannot be read, and a list that is none."""
-    told: dict[str, object] = {}
-    for part in _parts(kind):
-        if isinstance(part.type, inspect.VarTupleType):
-            told[part.name], told["unreadable"] = _rows(part, part.type, fields)
+    """Build the struct. Raises BadParameter for an unreadable required field or list."""
+    values: dict[str, object] = {}
+    for spec in _answer_fields(kind):
+        if isinstance(spec.type, inspect.VarTupleType):
+            values[spec.name], values["unreadable"] = _rows(spec, spec.type, fields)
             continue
-        value = _value(part, fields)
+        value = _value(spec, fields)
         if value is not None:
-            told[part.name] = value
-        elif part.required:
-            raise BadParameter("is missing", field=fields.path_of(part.key))
-    return kind(**told)
+            values[spec.name] = value
+        elif spec.required:
+            raise BadParameter("is missing", field=fields.path_of(spec.key))
+    return kind(**values)
 
 
 def _rows(
-    part: _Part, kind: inspect.VarTupleType, fields: FieldReader
+    spec: _AnswerField, kind: inspect.VarTupleType, fields: FieldReader
 ) -> tuple[tuple[Struct, ...], int]:
-    """The rows that can be read, and how many cannot."""
+    """The readable rows, and the number of unreadable ones."""
     assert isinstance(kind.item_type, inspect.StructType)
-    name, raw = fields.path_of(part.key), fields.raw(part.key)
-    if raw is None or bytes(raw) in _NO_LIST:
+    name, raw = fields.path_of(spec.key), fields.raw(spec.key)
+    if raw is None or bytes(raw) in _EMPTY_LISTS:
         return (), 0
     raws = json_limits.decode(_LIST, bytes(raw), "the list", path=name)
     if len(raws) > (kind.max_length or 0):
@@ -111,18 +113,18 @@ def _row(kind: type[A], raw: Raw, path: str) -> A | None:
     return row if any(getattr(row, name) is not None for name in row.__struct_fields__) else None
 
 
-def _value(part: _Part, fields: FieldReader) -> object:
-    """None where it is missing, or cannot be read and need not be there."""
+def _value(spec: _AnswerField, fields: FieldReader) -> object:
+    """The value; None if it is absent, or unreadable and not required. Raises BadParameter."""
     try:
-        match part.type:
+        match spec.type:
             case inspect.IntType(ge=least, le=most):
-                return _within(fields.integer(part.key), least, most, fields.path_of(part.key))
+                return _within(fields.integer(spec.key), least, most, fields.path_of(spec.key))
             case inspect.StrType():
-                return fields.text(part.key)
+                return fields.text(spec.key)
             case _:
-                return fields.picture(part.key, part.name)
+                return fields.picture(spec.key, spec.name)
     except BadParameter:
-        if part.required:
+        if spec.required:
             raise
         return None
 
@@ -131,5 +133,5 @@ def _within(value: int | None, least: int | None, most: int | None, field: str) 
     if value is not None and (
         (least is not None and value < least) or (most is not None and value > most)
     ):
-        raise BadParameter(f"{value} cannot be", field=field)
+        raise BadParameter(f"{value} is out of range", field=field)
     return value

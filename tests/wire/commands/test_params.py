@@ -158,11 +158,11 @@ def test_a_day_that_there_is(day: str) -> None:
 @pytest.mark.parametrize(
     ("raw", "wrong"),
     [
-        (b"", "param: param is no JSON"),
+        (b"", "param: param is not JSON"),
         (b"null", "param: an object is expected, not null"),
         (b"[]", "param: an object is expected, not a list"),
         (b'"x"', "param: an object is expected, not a text"),
-        (b"{", "param: param is no JSON"),
+        (b"{", "param: param is not JSON"),
         (b'{"delay_ms":1e999}', r"param\.delay_ms: number out of range"),
         (b'{"delay_ms":' + b"[" * 100_000, "nested deeper than 4 levels"),
         (b'{"a":' + b"[" + b"1," * 100_000 + b"1]}", "more than 60000 items"),
