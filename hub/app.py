@@ -1,8 +1,9 @@
 """The composition root: every part of a running hub is a named line here.
 
-Lifetimes are indentation: the store ⊃ live values and services ⊃ what runs in the background ⊃
-the ports. A signal ends them from the inside out: the ports take nothing more and finish what is
-in work, links are closed, the background saves what it holds, the store is closed.
+Indentation shows lifetimes: the store contains the services, which contain the background tasks,
+which contain the ports. A signal ends them from the inside out: the ports accept nothing new,
+finish the requests in progress and close the links; the background tasks save what they hold; the
+store is closed.
 """
 
 from __future__ import annotations
@@ -65,20 +66,20 @@ from hub.wire.uploads.records import Record
 
 log = logging.getLogger(__name__)
 
-#: A part runs until it is cancelled or told to end, and says when it is ready.
+#: Runs until it is cancelled or told to stop, and reports through task_status when it is ready.
 Part = Callable[..., Awaitable[None]]
-#: Called once everything serves.
+#: Called when every port is open.
 Announce = Callable[[Services], Awaitable[None]]
 
-#: The ports get this long to finish what is in work; the whole end has 10 s.
-_PORTS_SECONDS = 7.0
-#: One Ctrl-C reaches a one-file executable twice: from the terminal, and handed on by its outer
-#: process. So does a SIGTERM to all processes of a service.
-_ECHO_SECONDS = 0.3
+#: The ports have this long to finish requests in progress; stopping takes at most 10 s in all.
+_CLOSE_PORTS_SECONDS = 7.0
+#: A one-file executable receives one Ctrl-C twice: from the terminal, and from its outer process,
+#: which forwards it; likewise a SIGTERM that is sent to all processes of a service.
+_REPEATED_SIGNAL_SECONDS = 0.3
 
 
 class ServeWeb(Protocol):
-    """The web server, which this package knows by its shape alone."""
+    """The web server. This package does not import `web`, and is given the server by its caller."""
 
     async def __call__(
         self,
@@ -90,14 +91,16 @@ class ServeWeb(Protocol):
 
 
 class ServiceManager(Protocol):
-    """What started the hub as a service of the system, and hears how it goes."""
+    """The system's service manager, which started the hub and is told its state."""
 
-    def ready(self) -> None: ...
+    def ready(self) -> None:
+        """Every port is open."""
 
-    def stopping(self) -> None: ...
+    def stopping(self) -> None:
+        """The ports are about to close."""
 
     async def watch(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
-        """Runs along, so that a hub that is stuck is noticed."""
+        """Send signs of life until cancelled, so that a hub that hangs is restarted."""
 
 
 async def run_hub(
@@ -106,26 +109,25 @@ async def run_hub(
     *,
     serve_web: ServeWeb,
     announce: Announce,
-    visitors: Part | None = None,
+    demo_cameras: Part | None = None,
     manager: ServiceManager | None = None,
     now: Callable[[], float] = time.time,
 ) -> None:
-    """Run the hub until SIGINT or SIGTERM; a second signal hurries it.
+    """Run the hub until SIGINT or SIGTERM; a second signal ends it at once.
 
-    The caller holds the data directory. `visitors`, the cameras of the demo, come once the ports
-    are open; the `manager` hears how it goes. Raises StartFault, perhaps in a group, where the hub
-    cannot start or go on.
+    The caller holds the lock of the data directory. `demo_cameras` start once the ports are open.
+    Raises StartFault, or an exception group that contains one, if the hub cannot start or go on.
     """
-    _raise_limit_of_open_files()
-    _warn_of_a_clock_never_set(now())
-    # Before the store is opened: it may be an older version's, which could not go back to it.
+    _raise_open_file_limit()
+    _warn_if_clock_was_never_set(now())
+    # Before the store is opened, which may migrate it: older versions cannot read it then.
     await check_ports(config)
     remove_channel_file(data_dir)
     closing = trio.Event()
     async with trio.open_nursery() as nursery:
         await nursery.start(_watch_signals, closing, nursery.cancel_scope)
         async with open_services(config, data_dir, closing=closing, now=now) as services:
-            await _run_parts(services, serve_web, announce, visitors, manager)
+            await _run_parts(services, serve_web, announce, demo_cameras, manager)
         nursery.cancel_scope.cancel()
     log.info("the hub has ended")
 
@@ -134,20 +136,20 @@ async def run_hub(
 async def open_services(
     config: Config, data_dir: Path, *, closing: trio.Event, now: Callable[[], float] = time.time
 ) -> AsyncIterator[Services]:
-    """The store and everything that stands on it, without the ports."""
+    """Open the store and build the services on it, without background tasks and ports."""
     record_feed: Feed[Record] = Feed(record_weight)
     change_feed: Feed[Change] = Feed()
     async with open_store(data_dir, now=now, on_records=record_feed.publish) as store:
         registry = Registry(now)
-        room = PendingDevices(config.devices.max_waiting, change_feed, now)
+        pending_devices = PendingDevices(config.devices.max_waiting, change_feed, now)
         traces = FrameTraces(
             now,
             redact_frame,
-            is_listed=lambda sn: room.has_row(sn) or store.devices.by_sn(sn) is not None,
+            is_listed=lambda sn: pending_devices.has_row(sn) or store.devices.by_sn(sn) is not None,
             # The pending devices, and as many enrolled ones that are refused.
             max_pending=2 * config.devices.max_waiting,
         )
-        room_on_disk = DiskSpace(config.store.min_free_gb, lambda: shutil.disk_usage(data_dir).free)
+        disk_space = DiskSpace(config.store.min_free_gb, lambda: shutil.disk_usage(data_dir).free)
         site = Site(store.settings, config, change_feed)
         certificates = Certificates(data_dir, config.tls, now=now)
         audit = Audit(store, now)
@@ -157,13 +159,13 @@ async def open_services(
         users = Users(store, passwords, sign_in, sessions, audit, now)
         setup_links = SetupLinks(store, site, passwords, users, sessions, audit, now)
         api_keys = ApiKeys(store, audit, clock_skew=config.devices.clock_skew, now=now)
-        devices = Devices(store, registry, room, traces, record_feed, change_feed, now)
-        enrolment = Enrolment(store, devices, room, config.devices)
+        devices = Devices(store, registry, pending_devices, traces, record_feed, change_feed, now)
+        enrolment = Enrolment(store, devices, pending_devices, config.devices)
         authentication = Authentication(store, registry, config.devices, now)
         admission = Admission(
             store,
             registry,
-            room,
+            pending_devices,
             devices,
             enrolment,
             authentication.tokens,
@@ -171,11 +173,11 @@ async def open_services(
             config.devices,
             now,
         )
-        releases = Releases(store, site, room_on_disk, change_feed, now)
+        releases = Releases(store, site, disk_space, change_feed, now)
         campaigns = Campaigns(store, releases, devices, change_feed, now)
         downloads = Downloads(store, devices, campaigns, now)
         commands = Commands(store, registry, devices, change_feed, now)
-        maintenance = Maintenance(store, config.store, room_on_disk, now=now, zone=site.zone)
+        maintenance = Maintenance(store, config.store, disk_space, now=now, zone=site.zone)
         yield Services(
             config=config,
             data_dir=data_dir,
@@ -203,7 +205,7 @@ async def open_services(
             downloads=downloads,
             ingest=Ingest(store, devices, site, campaigns, downloads, config.devices, now),
             records=RecordLog(store, record_feed),
-            trace=Trace(traces, devices, room, closing),
+            trace=Trace(traces, devices, pending_devices, closing),
             maintenance=maintenance,
             health=Health(store, certificates, maintenance, change_feed, now=now),
         )
@@ -213,41 +215,41 @@ async def _run_parts(
     services: Services,
     serve_web: ServeWeb,
     announce: Announce,
-    visitors: Part | None,
+    demo_cameras: Part | None,
     manager: ServiceManager | None,
 ) -> None:
     closing = services.closing
     await services.certificates.load()
     async with trio.open_nursery() as background:
         start = partial(_start, background, closing)
-        await start("device status", services.devices.run)
-        await start("the renewal of certificates", services.certificates.run)
-        await start("the maintenance of the store", services.maintenance.run)
-        await start("the care for firmware", services.releases.run)
-        await start("the saving of what is downloaded", services.downloads.run)
-        await start("the watch over the hub's health", services.health.run)
-        await start("the giving back of memory", release_regularly)
+        await start("the saving of device status", services.devices.run)
+        await start("the certificate renewal", services.certificates.run)
+        await start("the store maintenance", services.maintenance.run)
+        await start("the firmware maintenance", services.releases.run)
+        await start("the saving of downloads", services.downloads.run)
+        await start("the health check", services.health.run)
+        await start("the release of memory", release_regularly)
         if manager is not None:
-            await start("the word to the service manager", manager.watch)
+            await start("the watchdog of the service manager", manager.watch)
         async with trio.open_nursery() as ports:
             start = partial(_start, ports, closing)
             await start("the device port", partial(serve_devices, services, shutdown=closing))
             await start("the web port", partial(serve_web, services, shutdown=closing))
-            async with trio.open_nursery() as guests:
-                start = partial(_start, guests, closing)
-                await start("the channel for commands", partial(serve_control, services))
-                if visitors is not None:
-                    await start("the simulated cameras", partial(visitors, services))
+            async with trio.open_nursery() as clients:
+                start = partial(_start, clients, closing)
+                await start("the control channel", partial(serve_control, services))
+                if demo_cameras is not None:
+                    await start("the simulated cameras", partial(demo_cameras, services))
                 await announce(services)
-                # Whoever waits for /healthz finds what was announced, too.
+                # Last, so that what was announced is there when /healthz first answers 200.
                 services.health.mark_serving()
                 if manager is not None:
                     manager.ready()
                 await closing.wait()
                 if manager is not None:
                     manager.stopping()
-                guests.cancel_scope.cancel()
-            ports.cancel_scope.deadline = trio.current_time() + _PORTS_SECONDS
+                clients.cancel_scope.cancel()
+            ports.cancel_scope.deadline = trio.current_time() + _CLOSE_PORTS_SECONDS
         background.cancel_scope.cancel()
 
 
@@ -258,7 +260,7 @@ async def _start(nursery: trio.Nursery, closing: trio.Event, name: str, part: Pa
 async def _run_part(
     name: str, part: Part, closing: trio.Event, *, task_status: trio.TaskStatus[None]
 ) -> None:
-    """A part that fails, or ends before it was told to, ends the hub with one clear line."""
+    """Run a part. If it fails, or ends before `closing` is set, raise PartFailed."""
     try:
         await part(task_status=task_status)
     except Exception as error:
@@ -267,12 +269,12 @@ async def _run_part(
         log.critical("%s failed", name, exc_info=error)
         raise PartFailed(f"{name} failed ({type(error).__name__}: {error}); see the log") from error
     if not closing.is_set():
-        raise PartFailed(f"{name} ended by itself; see the log")
+        raise PartFailed(f"{name} ended unexpectedly; see the log")
 
 
 async def _watch_signals(
     closing: trio.Event,
-    everything: trio.CancelScope,
+    hub_scope: trio.CancelScope,
     *,
     task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
 ) -> None:
@@ -282,32 +284,33 @@ async def _watch_signals(
         async for number in signals:
             name = signal.Signals(number).name
             if not closing.is_set():
-                log.info("%s: the hub ends", name)
+                log.info("%s: stopping", name)
                 first_at = trio.current_time()
                 closing.set()
-            elif trio.current_time() > first_at + _ECHO_SECONDS:
-                log.warning("%s again: the hub ends at once", name)
-                everything.cancel()
+            elif trio.current_time() > first_at + _REPEATED_SIGNAL_SECONDS:
+                log.warning("%s again: stopping at once", name)
+                hub_scope.cancel()
                 return
 
 
-def _warn_of_a_clock_never_set(seconds: float) -> None:
+def _warn_if_clock_was_never_set(seconds: float) -> None:
     if seconds < EARLIEST_PLAUSIBLE:
         log.warning(
-            "this computer's clock says %s: set it, or cameras are refused and records misdated",
+            "the clock of this computer shows %s: set it, or cameras are refused and records get "
+            "wrong dates",
             time.strftime("%Y-%m-%d", time.gmtime(seconds)),
         )
 
 
 if sys.platform == "win32":
 
-    def _raise_limit_of_open_files() -> None:
-        """Sockets are not counted as files here."""
+    def _raise_open_file_limit() -> None:
+        """Windows has no such limit for sockets."""
 else:
     import resource
 
-    def _raise_limit_of_open_files() -> None:
-        """Thousands of connections are files; the soft limit is often 1,024."""
+    def _raise_open_file_limit() -> None:
+        """Allow thousands of connections, each an open file; the soft limit is often 1,024."""
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
         try:
             resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

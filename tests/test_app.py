@@ -1,4 +1,4 @@
-"""The whole hub in this process, with a web server of the test's own."""
+"""The whole hub in the test's process, with a web server made by the test."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ async def quiet_web(
     shutdown: trio.Event,
     task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
 ) -> None:
-    """Serves nobody, until it is told to end."""
+    """A web server without connections, until `shutdown`."""
     task_status.started()
     await shutdown.wait()
 
@@ -53,7 +53,7 @@ async def nothing(services: Services) -> None:
 async def running(
     data_dir: Path, serve_web: WebServer = quiet_web, manager: ServiceManager | None = None
 ) -> AsyncIterator[Services]:
-    """A hub from when it has announced itself until it is ended, and its end."""
+    """Run a hub from its announcement; after the block it is stopped by a signal."""
     announced: list[Services] = []
     there = trio.Event()
 
@@ -72,7 +72,7 @@ async def running(
             signal.raise_signal(STOP_SIGNALS[-1])
 
 
-async def test_a_hub_announces_itself_once_everything_serves_and_ends_at_a_signal(
+async def test_a_hub_announces_itself_when_every_port_is_open_and_ends_on_a_signal(
     tmp_path: Path,
 ) -> None:
     async with running(tmp_path) as services:
@@ -83,26 +83,26 @@ async def test_a_hub_announces_itself_once_everything_serves_and_ends_at_a_signa
     assert not (tmp_path / FILE_NAME).exists()
 
 
-class Listener:
-    """A service manager that keeps what it hears, and whether a port was open then."""
+class RecordingManager:
+    """A service manager that records what it is told, and whether the device port was open."""
 
     def __init__(self) -> None:
-        self.heard: list[tuple[str, bool]] = []
+        self.calls: list[tuple[str, bool]] = []
 
     def ready(self) -> None:
-        self.heard.append(("ready", self._is_open()))
+        self.calls.append(("ready", self._is_open()))
 
     def stopping(self) -> None:
-        self.heard.append(("stopping", self._is_open()))
-        self.heard.append(("watched", self.watched))
+        self.calls.append(("stopping", self._is_open()))
+        self.calls.append(("watching", self.is_watching))
 
     async def watch(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
-        self.watched = True
+        self.is_watching = True
         task_status.started()
         try:
             await trio.sleep_forever()
         finally:
-            self.watched = False
+            self.is_watching = False
 
     @staticmethod
     def _is_open() -> bool:
@@ -110,17 +110,17 @@ class Listener:
             return peer.connect_ex(("127.0.0.1", CONFIG.devices.port)) == 0
 
 
-async def test_a_service_manager_hears_when_the_ports_are_open_and_before_they_close(
+async def test_the_service_manager_is_told_when_the_ports_are_open_and_before_they_close(
     tmp_path: Path,
 ) -> None:
-    manager = Listener()
+    manager = RecordingManager()
     async with running(tmp_path, manager=manager):
         pass
-    assert manager.heard == [("ready", True), ("stopping", True), ("watched", True)]
-    assert not manager.watched
+    assert manager.calls == [("ready", True), ("stopping", True), ("watching", True)]
+    assert not manager.is_watching
 
 
-async def test_streams_hear_of_the_end_before_the_web_server_has_to_wait_for_them(
+async def test_streams_are_told_to_end_before_the_web_server_waits_for_them(
     tmp_path: Path,
 ) -> None:
     async def web_with_a_stream(
@@ -135,7 +135,7 @@ async def test_streams_hear_of_the_end_before_the_web_server_has_to_wait_for_the
 
 
 @pytest.mark.expects_error("the web port failed")
-async def test_a_part_that_fails_ends_the_hub_with_one_line(tmp_path: Path) -> None:
+async def test_a_failed_part_ends_the_hub_with_one_line(tmp_path: Path) -> None:
     async def broken_web(
         services: Services, *, shutdown: trio.Event, task_status: trio.TaskStatus[None]
     ) -> None:
@@ -150,7 +150,7 @@ async def test_a_part_that_fails_ends_the_hub_with_one_line(tmp_path: Path) -> N
     assert fault.message == "the web port failed (RuntimeError: out of ideas); see the log"
 
 
-async def test_a_part_that_ends_by_itself_ends_the_hub(tmp_path: Path) -> None:
+async def test_a_part_that_ends_unexpectedly_ends_the_hub(tmp_path: Path) -> None:
     async def short_web(
         services: Services, *, shutdown: trio.Event, task_status: trio.TaskStatus[None]
     ) -> None:
@@ -160,7 +160,7 @@ async def test_a_part_that_ends_by_itself_ends_the_hub(tmp_path: Path) -> None:
         await run_hub(CONFIG, tmp_path, serve_web=short_web, announce=nothing)
     fault = hub_error_in(group.value)
     assert isinstance(fault, PartFailed)
-    assert fault.message == "the web port ended by itself; see the log"
+    assert fault.message == "the web port ended unexpectedly; see the log"
 
 
 async def test_a_part_that_cannot_start_says_why(tmp_path: Path) -> None:
@@ -176,10 +176,10 @@ async def test_a_part_that_cannot_start_says_why(tmp_path: Path) -> None:
     assert fault.message == "port 8443 is in use"
 
 
-async def test_a_second_signal_hurries_the_end(
+async def test_a_second_signal_ends_the_hub_at_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(app, "_ECHO_SECONDS", 0)
+    monkeypatch.setattr(app, "_REPEATED_SIGNAL_SECONDS", 0)
     hanging = trio.Event()
 
     async def stubborn_web(
@@ -204,7 +204,7 @@ async def test_a_second_signal_hurries_the_end(
             await run_hub(CONFIG, tmp_path, serve_web=stubborn_web, announce=signal_twice)
 
 
-async def test_one_signal_that_arrives_twice_is_one(
+async def test_a_signal_that_arrives_twice_within_a_moment_counts_once(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     async def signal_twice(services: Services) -> None:
@@ -216,14 +216,14 @@ async def test_one_signal_that_arrives_twice_is_one(
     assert "at once" not in caplog.text
 
 
-async def test_a_clock_that_was_never_set_is_told(
+async def test_a_clock_that_was_never_set_is_logged(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     async def end(services: Services) -> None:
         services.closing.set()
 
     await run_hub(CONFIG, tmp_path, serve_web=quiet_web, announce=end, now=lambda: 1000.0)
-    assert "this computer's clock says 1970-01-01" in caplog.text
+    assert "the clock of this computer shows 1970-01-01" in caplog.text
 
 
 async def test_a_running_hub_executes_control_requests(
@@ -274,7 +274,7 @@ async def test_what_the_command_line_changes_is_in_the_audit_log(tmp_path: Path)
         ]
 
 
-async def test_no_secret_of_an_operation_is_shown_when_it_is_printed() -> None:
+async def test_a_control_request_is_printed_without_its_secrets() -> None:
     assert "SECRET" not in repr(AddDevice(NewDevice(sn="SN", code="SECRET")))
 
 
@@ -287,7 +287,7 @@ async def test_no_secret_of_an_operation_is_shown_when_it_is_printed() -> None:
         ("fd00::7", ["ws://[fd00::7]:8444/"]),
     ],
 )
-async def test_addresses_are_those_that_answer(
+async def test_the_device_urls_are_those_that_the_hub_listens_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bind: str, expected: list[str]
 ) -> None:
     config = Config(devices=DevicesConfig(bind=bind, tls=False))

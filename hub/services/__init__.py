@@ -1,6 +1,6 @@
-"""The rules: what the hub does, in the words of the field.
+"""The services: the rules of the hub.
 
-`Services` is what the edges (devices, web, command line) are given; `hub.app` builds it.
+The edges (device link, web, command line) are given `Services`, which `hub.app` builds.
 """
 
 from __future__ import annotations
@@ -43,13 +43,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Services:
-    """Every service of one running hub, in the order in which they come to life."""
+    """Every service of one running hub, in the order in which they are built."""
 
     config: Config
     data_dir: Path
-    #: The wall clock, UNIX seconds.
+    #: The wall clock, in UNIX seconds.
     now: Callable[[], float]
-    #: Set first of all when the hub is asked to end: streams finish by themselves.
+    #: Set first when the hub is told to stop, so that streams end by themselves.
     closing: trio.Event
     record_feed: Feed[Record]
     change_feed: Feed[Change]

@@ -1,4 +1,8 @@
-"""Finish a change that has begun, though the client that asked for it hangs up meanwhile."""
+"""Complete a change that has begun, even if its client hangs up.
+
+The edges use it: requests to Quart, device commands of the API, and the control channel. Services
+need not shield what they do.
+"""
 
 from __future__ import annotations
 
@@ -8,19 +12,19 @@ from contextlib import contextmanager
 
 import trio
 
-#: Longer than a device may take to answer with the queue before it, or a full disk to refuse.
+#: More than a device may need to answer behind a full queue, or a full disk to refuse a write.
 _LIMIT_SECONDS = 100.0
 
 
 class Shield:
-    """The shield around a change."""
+    """The shield around a change; see shielded()."""
 
     def __init__(self, scope: trio.CancelScope) -> None:
         self._scope = scope
 
     @contextmanager
     def suspended(self) -> Iterator[None]:
-        """Let cancellation through and stop the clock, while the change still waits for input."""
+        """Allow cancellation and stop the clock while the change still waits for its input."""
         self._scope.shield, self._scope.deadline = False, math.inf
         try:
             yield
@@ -33,7 +37,7 @@ class Shield:
 def shielded() -> Iterator[Shield]:
     """Delay cancellation from outside until the block ends.
 
-    Raises trio.TooSlowError when the block takes longer than _LIMIT_SECONDS.
+    Raises trio.TooSlowError if the block takes longer than 100 s.
     """
     with trio.fail_after(_LIMIT_SECONDS, shield=True) as scope:
         yield Shield(scope)

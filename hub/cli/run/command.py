@@ -171,11 +171,11 @@ def _run(
             browser.show(address)
         _reduce_garbage_collection()
 
-    visitors: Part | None = None
+    demo_cameras: Part | None = None
     if demo is not None:
         from hub.cli.run.demo import run_demo_cameras
 
-        visitors = partial(run_demo_cameras, demo)
+        demo_cameras = partial(run_demo_cameras, demo)
     try:
         trio.run(
             partial(
@@ -184,7 +184,7 @@ def _run(
                 directory,
                 serve_web=serve_web,
                 announce=ready,
-                visitors=visitors,
+                demo_cameras=demo_cameras,
                 manager=manager,
             )
         )

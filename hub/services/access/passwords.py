@@ -1,4 +1,4 @@
-"""Argon2id for the passwords of users: the parameters stand in each hash, the work in a thread."""
+"""Hashes of passwords: Argon2id, with its parameters in each hash, computed in a thread."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from hub.errors import TooManyRequests
 
 _SALT_BYTES = 16
 _HASH_BYTES = 32
-_MOST_WAITING = 32
+_MAX_WAITING = 32
 
 
 class Cost(Struct, frozen=True):
-    """What one guess costs. As it stands about a quarter of a second on an old PC's one core."""
+    """What one check costs: by default about a quarter of a second on one core of an old PC."""
 
     memory_kib: int = 64 * 1024
     iterations: int = 3
@@ -27,8 +27,7 @@ class Cost(Struct, frozen=True):
 
 
 class Passwords:
-    """Makes and checks hashes, one at a time, so that a flood of sign-ins takes one core at most
-    and 64 MiB of memory."""
+    """Makes and checks hashes one at a time: many sign-ins take one core and 64 MiB at most."""
 
     def __init__(self, cost: Cost = Cost()) -> None:  # noqa: B008 - frozen
         self._cost = cost
@@ -36,7 +35,7 @@ class Passwords:
         self._nobody = self._unmatched_hash()
 
     async def make(self, password: str) -> str:
-        """The hash of a new password, in PHC form."""
+        """Make the hash of a new password, in PHC format."""
         kdf = Argon2id(
             salt=secrets.token_bytes(_SALT_BYTES),
             length=_HASH_BYTES,
@@ -48,17 +47,17 @@ class Passwords:
         return await trio.to_thread.run_sync(derive, limiter=self._limiter)
 
     async def fits(self, password: str, stored: str | None) -> bool:
-        """Whether `password` is the one of `stored`; None (no such user) costs the same work.
+        """Whether the password matches the hash. For None (no such user) the work is the same.
 
-        Raises TooManyRequests when too many wait for their turn already.
+        Raises TooManyRequests if too many checks are waiting.
         """
-        if self._limiter.statistics().tasks_waiting >= _MOST_WAITING:
+        if self._limiter.statistics().tasks_waiting >= _MAX_WAITING:
             raise TooManyRequests("too many sign-ins at once", retry_after=5)
         verify = partial(_verify, password.encode(), stored or self._nobody)
         return await trio.to_thread.run_sync(verify, limiter=self._limiter) and stored is not None
 
     def _unmatched_hash(self) -> str:
-        """A hash of today's cost that no password fits, made without the work of making one."""
+        """A hash of the current cost that matches no password, made without computing one."""
         salt, digest = (
             base64.b64encode(secrets.token_bytes(size)).decode().rstrip("=")
             for size in (_SALT_BYTES, _HASH_BYTES)

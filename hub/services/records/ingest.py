@@ -1,4 +1,4 @@
-"""Uploads become records: whose they are, what they say, and stored before they are answered."""
+"""Ingest: check and decode what devices upload, and store it as records."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ _INLINE_BYTES = 1024 * 1024
 
 
 class Ingest:
-    """Takes the bodies of chapter 二 and D8 from a device that is known.
+    """Takes the upload bodies of chapter 2 and D8 from an authenticated device.
 
-    Every method raises HubErrors with the code of the protocol, and then nothing is stored; when
-    it returns, all of the body is on disk.
+    When a method returns, everything in the body is on disk. When it raises a HubError, whose code
+    is that of the protocol, nothing is stored.
     """
 
     def __init__(
@@ -58,12 +58,12 @@ class Ingest:
         self._threads = WorkerThreads(inline_bytes=_INLINE_BYTES)
 
     async def face(self, device: Device, body: bytes) -> None:
-        """2.1"""
+        """Store a capture of a face (2.1)."""
         upload = await self._decode(bodies.decode_face, body, max_depth=self._config.max_depth)
         await self._store(device, "face", body, [upload])
 
     async def event(self, device: Device, body: bytes) -> None:
-        """2.4"""
+        """Store an event (2.4)."""
         upload = await self._decode(
             bodies.decode_event,
             body,
@@ -73,12 +73,12 @@ class Ingest:
         await self._store(device, "event", body, [upload])
 
     async def vehicle(self, device: Device, body: bytes) -> None:
-        """2.5"""
+        """Store a capture of a vehicle (2.5)."""
         upload = await self._decode(bodies.decode_vehicle, body, max_depth=self._config.max_depth)
         await self._store(device, "vehicle", body, [upload])
 
     async def access(self, device: Device, body: bytes) -> None:
-        """D8: access records. All of them are stored, or none."""
+        """Store access records, all of them or none (D8)."""
         access = await self._decode(
             bodies.decode_access,
             body,
@@ -89,26 +89,26 @@ class Ingest:
         await self._store(device, "access", body, access.entries)
 
     async def base64img(self, device: Device, body: bytes) -> None:
-        """D8: a lone picture is a record of its own, `of` the device's latest access record."""
+        """Store a single picture as a record `of` the device's latest access record (D8)."""
         picture = await self._decode(bodies.decode_base64img, body)
         upload = CheckedUpload(kind="access", detail=AccessDetail(), pictures=(picture,))
         await self._store(device, "base64img", body, [upload], follows_access=True)
 
     async def device_info(self, device: Device, body: bytes) -> None:
-        """2.2: versions and name, as the device tells them when it starts."""
+        """Note the versions and name that a device reports when it starts (2.2)."""
         info = bodies.decode_device_info(body, max_depth=self._config.max_depth)
         await self._take_report(device, info)
         await self._devices.flush()
 
     async def ota_query(self, device: Device, body: bytes, *, base_url: str) -> OtaAnswer | None:
-        """2.3: the release that is meant for the device, None where it has that already.
+        """The release that the device should install (2.3); None if it has it already.
 
-        Its files are at `base_url`. Raises ClientTooOld and NoSuchResource as well.
+        The links to its files begin with `base_url`. Also raises ClientTooOld and NoSuchResource.
         """
         query = decode_ota_query(body, max_depth=self._config.max_depth)
         await self._take_report(device, query.info)
         if query.ota_id not in (None, device.ota_id):
-            raise NoSuchResource("otaId: not the one of this device")
+            raise NoSuchResource("otaId: does not belong to this device")
         reported = Versions.of(self._devices.device(device.did))
         release = await self._campaigns.offer(device.did, reported)
         return None if release is None else self._ota_answer(device, release, base_url)
@@ -165,13 +165,13 @@ class Ingest:
 
 
 def _check_owner(device: Device, *, did: str | None, sn: str | None) -> None:
-    """D5, whose did: a device speaks for itself only; empty means itself."""
+    """Raise NotAuthorised if a body names another device (D5); empty means the sender."""
     if did and did != device.did:
-        raise NotAuthorised("did: not the one of this token")
+        raise NotAuthorised("did: does not belong to this token")
     if sn and sn != device.sn:
-        raise NotAuthorised("sn: not the one of this token")
+        raise NotAuthorised("sn: does not belong to this token")
 
 
 def _digest(path: str, body: bytes) -> bytes:
-    """What tells a repeat (guarantee 2): the same path and bytes; the store adds whose it is."""
+    """Recognises a repeated upload by its path and bytes; the store compares per device."""
     return xxhash.xxh3_128_digest(body, seed=xxhash.xxh32_intdigest(path.encode()))

@@ -19,50 +19,52 @@ from hub.wire.uploads.records import EventDetail, Record
 if TYPE_CHECKING:
     from hub.store.db import Store
 
-_BATCH = 100
-#: So long a reader waits where too many others read from the log.
+_BATCH_RECORDS = 100
+#: How long a reader waits when too many others are reading from the store.
 _BUSY_SECONDS = 1.0
 
 
 def record_weight(record: Record) -> int:
-    """The bytes that a record keeps in memory, as far as a device decides on them."""
+    """The bytes of a record in memory whose number the device decides."""
     data = record.detail.data if isinstance(record.detail, EventDetail) else b""
     return memoryview(record.extra).nbytes + memoryview(data).nbytes
 
 
 class LogReader:
-    """A cursor on the log for one task: every record once, in order, however slow its reader is.
+    """A cursor on the log, for one task: returns every record once, in order of `seq`.
 
-    What is committed while the reader keeps up comes from the feed; a reader that starts in the
-    past, or was too slow for the feed, reads from the log until it is level again.
+    A reader that keeps up gets records from the feed. One that starts in the past, or falls behind
+    the feed, reads from the store until it has caught up. So slow readers miss nothing.
     """
 
-    def __init__(self, store: Store, live: Subscription[Record], after: int, behind: bool) -> None:
+    def __init__(
+        self, store: Store, live: Subscription[Record], after: int, is_behind: bool
+    ) -> None:
         self._store = store
         self._live = live
-        self._behind = behind
+        self._is_behind = is_behind
         self._fresh: list[Record] = []
-        #: The last record that was handed out.
+        #: Of the last record that was returned.
         self.seq = after
 
     async def wait(self) -> None:
-        """Until `take` has something to look at. Cancelled, it loses nothing."""
-        if self._behind or self._fresh:
+        """Wait until take() may return records. Loses nothing when cancelled."""
+        if self._is_behind or self._fresh:
             await trio.lowlevel.checkpoint()
         else:
             self._fresh = await self._live.next()
 
     async def take(self) -> list[Record]:
-        """What is there to be read now; may be empty. Cancelled, it loses nothing."""
+        """The records that can be read now; may be empty. Loses nothing when cancelled."""
         if self._live.lagged:
             metrics.stream_lags.inc()
-            # First hold new records again, then read what was missed: so no gap is left.
+            # Subscribe again before reading what was missed, so that no gap is left.
             self._live.catch_up()
-            self._fresh, self._behind = [], True
-        if self._behind:
+            self._fresh, self._is_behind = [], True
+        if self._is_behind:
             items = await self._read_on()
         else:
-            # Some may have been read from the log already.
+            # Some may have been read from the store already.
             items = [record for record in self._fresh if record.seq > self.seq]
             self._fresh = []
         if items:
@@ -70,25 +72,27 @@ class LogReader:
         return items
 
     async def next(self) -> list[Record]:
-        """Wait for records and hand them out, in the log's order."""
+        """Wait for records and return them. Loses nothing when cancelled."""
         while True:
             await self.wait()
             if items := await self.take():
                 return items
 
     async def _read_on(self) -> list[Record]:
-        """The next of the log; nothing where it is too busy, it is then asked again."""
+        """The next records of the store; none if it is too busy."""
         try:
-            page = await self._store.records.page(RecordFilter(), after=self.seq, limit=_BATCH)
+            page = await self._store.records.page(
+                RecordFilter(), after=self.seq, limit=_BATCH_RECORDS
+            )
         except TooManyRequests:
             await trio.sleep(_BUSY_SECONDS)
             return []
-        self._behind = page.next is not None
+        self._is_behind = page.next is not None
         return list(page.items)
 
 
 class RecordLog:
-    """The append-only log of everything that devices reported."""
+    """Reads the append-only log of everything that devices reported."""
 
     def __init__(self, store: Store, record_feed: Feed[Record]) -> None:
         self._store = store
@@ -108,19 +112,20 @@ class RecordLog:
         newest_first: bool = False,
         limit: int = 100,
     ) -> RecordPage:
+        """The records that match, by `seq`; `next` of the page is None at the end."""
         return await self._store.records.page(
             filter, after=after, before=before, newest_first=newest_first, limit=limit
         )
 
     async def get(self, seq: int) -> Record:
-        """Raises NoSuchResource."""
+        """One record. Raises NoSuchResource."""
         record = await self._store.records.get(seq)
         if record is None:
             raise NoSuchResource(f"there is no record {seq}")
         return record
 
     async def picture(self, seq: int, name: str) -> StoredPicture:
-        """Raises NoSuchResource."""
+        """A picture of a record, by its name. Raises NoSuchResource."""
         picture = await self._store.pictures.read(seq, name)
         if picture is None:
             raise NoSuchResource(f"there is no picture {name!r} of record {seq}")
@@ -128,11 +133,11 @@ class RecordLog:
 
     @contextmanager
     def open_reader(self, after: int | None = None) -> Iterator[LogReader]:
-        """Follow the log from the record after `after`, or, for None, from what comes next.
+        """Open a reader that begins after the seq `after`, or for None after the last record.
 
-        A cursor beyond the log's end (an older backup was restored) counts as its end.
+        A seq beyond the end of the log (after a restored backup) counts as its end.
         """
         with self._feed.subscribe() as live:
             last = self.last_seq
             start = last if after is None else min(after, last)
-            yield LogReader(self._store, live, start, behind=start < last)
+            yield LogReader(self._store, live, start, is_behind=start < last)

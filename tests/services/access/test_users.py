@@ -116,7 +116,7 @@ async def test_a_password_change_refused_by_a_full_queue_does_not_count_as_a_gue
 ) -> None:
     token = await hub.add_user("ann")
     me = Actor("user ann", ELSEWHERE)
-    monkeypatch.setattr("hub.services.access.passwords._MOST_WAITING", 0)
+    monkeypatch.setattr("hub.services.access.passwords._MAX_WAITING", 0)
     for _ in range(6):
         with pytest.raises(TooManyRequests, match="at once"):
             await hub.services.users.change_password(
