@@ -26,7 +26,7 @@ from hub.store.tables.downloads import Download, load_downloads
 from hub.store.tables.firmware import FirmwareRows, load_firmware
 from hub.store.tables.sessions import Session, load_sessions
 from hub.store.tables.settings import load_settings, save_setting
-from hub.store.tables.tokens import Accepted, StoredToken, load_accepted, load_tokens
+from hub.store.tables.tokens import AcceptedConnect, StoredToken, load_accepted, load_tokens
 from hub.store.tables.users import User, load_users
 
 # Names in the data directory.
@@ -54,7 +54,7 @@ class StartState(Struct, frozen=True):
     devices: list[StoredDevice]
     device_settings: list[DeviceSetting]
     tokens: list[StoredToken]
-    accepted: list[Accepted]
+    accepted: list[AcceptedConnect]
     users: list[User]
     sessions: list[Session]
     api_keys: list[SealedApiKey]

@@ -152,7 +152,7 @@ async def test_firmware_and_campaigns_are_read_back(schema: int, store: Store) -
     assert (release.reports, release.least) == (written.RELEASE.reports, written.RELEASE.least)
     assert [part.sha256 for part in release.components] == [written.FILE.sha256]
     (campaign,) = store.campaigns.all()
-    assert (campaign.release_id, campaign.will) == (release.id, "running")
+    assert (campaign.release_id, campaign.desired_state) == (release.id, "running")
     assert campaign.targets == (written.DONE, written.TARGETS[1])
     assert campaign.proved_at == written.DONE.done_at
     (download,) = store.downloads.all()

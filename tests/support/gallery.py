@@ -22,7 +22,7 @@ from PIL import ImageDraw, ImageFilter
 from hub.config import Web
 from hub.services.access.audit import AuditEntry
 from hub.services.devices.frame_trace import TracedUpload
-from hub.services.firmware.campaign_views import Campaign, CampaignDevice, DeviceState
+from hub.services.firmware.campaign_views import Campaign, CampaignDevice, TargetState
 from hub.services.firmware.downloads import Download
 from hub.services.firmware.releases import Component, Release
 from hub.services.site.health import HealthReason
@@ -268,7 +268,7 @@ def give_firmware(hub: FakeServices) -> Iterator[None]:
     ]
     for release in releases:
         hub.releases.put(release)
-    states: tuple[DeviceState, ...] = ("done", "downloading", "downloaded", "offered", "waiting")
+    states: tuple[TargetState, ...] = ("done", "downloading", "downloaded", "offered", "waiting")
     devices = [
         CampaignDevice(
             did=str(at),

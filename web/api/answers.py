@@ -9,7 +9,7 @@ from msgspec import Meta, Raw, Struct
 from hub.services.admission.enrolment import CodeMatch, PendingDevice
 from hub.services.admission.provisioning import Outcome, kept_delivery
 from hub.services.devices.views import DeviceView
-from hub.services.firmware.campaign_views import CampaignState, DeviceState
+from hub.services.firmware.campaign_views import CampaignState, TargetState
 from hub.wire.times import format_rfc3339
 
 Time = Annotated[str, Meta(description="RFC 3339 in UTC with milliseconds")]
@@ -288,7 +288,7 @@ class CampaignDevice(Struct, frozen=True, kw_only=True):
     did: Did
     name: str
     state: Annotated[
-        DeviceState,
+        TargetState,
         Meta(
             description="`too_old`: below the least versions · `offered`: it was told of the "
             "release · `downloaded`: all of it, and the device has not reported it yet"

@@ -29,7 +29,7 @@ from hub.services.admission.enrolment import Enrolment
 from hub.services.admission.tokens import DeviceTokens
 from hub.services.devices.directory import Device, Devices
 from hub.store.db import Store
-from hub.store.tables.tokens import Accepted, TokenRow
+from hub.store.tables.tokens import AcceptedConnect, TokenRow
 from hub.wire.session import (
     ConnectParam,
     ConnectResult,
@@ -155,7 +155,9 @@ class Admission:
 
     async def _issue(self, device: Device, param: ConnectParam) -> str:
         keep_until = self._now_ms() + 2000 * self._config.clock_skew
-        accepted = Accepted(param.sn, param.ts_text, keep_until if device.clock_trusted else None)
+        accepted = AcceptedConnect(
+            param.sn, param.ts_text, keep_until if device.clock_trusted else None
+        )
         try:
             return await self._tokens.issue(device.did, accepted)
         except WrongSignature:

@@ -7,7 +7,7 @@ import secrets
 from collections.abc import Callable
 
 from hub.errors import NoSuchResource, NotAuthorised
-from hub.store.tables.tokens import Accepted, TokenRow, TokenTable
+from hub.store.tables.tokens import AcceptedConnect, TokenRow, TokenTable
 
 #: 24 ASCII characters: 1.1 allows 32, and its example has 23.
 _TOKEN_BYTES = 18
@@ -21,7 +21,7 @@ class DeviceTokens:
         self._lifetime_ms = lifetime_seconds * 1000
         self._now = now
 
-    async def issue(self, did: str, accepted: Accepted | None = None) -> str:
+    async def issue(self, did: str, accepted: AcceptedConnect | None = None) -> str:
         """Issue a token, durable on return; `accepted` is the connect (sn, ts) that it answers.
 
         Raises WrongSignature if that connect was answered before, and NotAuthorised if the device

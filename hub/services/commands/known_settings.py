@@ -77,7 +77,7 @@ class KnownSettings:
             return
         try:
             setting = self._setting(camera.did, command, uri, param, answer)
-            await self._store.device_settings.note(setting, camera.sn)
+            await self._store.device_settings.save(setting, camera.sn)
         except HubError as error:
             # Removed or replaced meanwhile, or the store refuses: the device took it all the same.
             limited(

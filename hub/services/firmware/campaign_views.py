@@ -10,7 +10,7 @@ from msgspec import Struct
 from hub.services.devices.directory import Devices
 from hub.services.firmware.releases import Release, Releases
 from hub.store.tables.campaigns import CampaignTarget, StoredCampaign
-from hub.store.tables.campaigns import DeviceState as DeviceState
+from hub.store.tables.campaigns import TargetState as TargetState
 from hub.store.tables.downloads import DownloadTable
 from hub.wire.uploads.firmware import Versions
 
@@ -27,7 +27,7 @@ class CampaignDevice(Struct, frozen=True, kw_only=True):
 
     did: str
     name: str
-    state: DeviceState
+    state: TargetState
     is_next: bool
     reported: Versions
     received: int
@@ -62,7 +62,7 @@ class DeviceProgress(Struct, frozen=True):
     """How far one device is in the newest campaign that includes it."""
 
     campaign: CampaignOutline
-    state: DeviceState
+    state: TargetState
 
 
 class Campaign(Struct, frozen=True, kw_only=True):
@@ -181,14 +181,14 @@ def says_versions(release: Release) -> bool:
 
 def _next_did(campaign: StoredCampaign) -> str | None:
     """Return the device that goes alone now. Computed once per campaign: it may have thousands."""
-    return campaign.goes_alone if campaign.will == "running" else None
+    return campaign.pilot_did if campaign.desired_state == "running" else None
 
 
 def _state(campaign: StoredCampaign) -> CampaignState:
-    if campaign.will == "stopped":
+    if campaign.desired_state == "stopped":
         return "stopped"
     if campaign.all_done:
         return "done"
-    if campaign.will == "paused":
+    if campaign.desired_state == "paused":
         return "paused"
     return "first" if campaign.proved_at is None else "rest"

@@ -27,7 +27,7 @@ from hub.services.firmware.campaign_views import (
 )
 from hub.services.firmware.releases import Release, Releases
 from hub.store.db import Store
-from hub.store.tables.campaigns import CampaignTarget, DeviceState, StoredCampaign, Will
+from hub.store.tables.campaigns import CampaignTarget, DesiredState, StoredCampaign, TargetState
 from hub.wire.uploads.firmware import Versions
 
 log = logging.getLogger(__name__)
@@ -102,21 +102,21 @@ class Campaigns:
 
     async def pause(self, id: int) -> Campaign:
         """Stop offering the release until `resume`; downloads that were offered go on."""
-        return await self._set_will(id, "paused")
+        return await self._set_desired_state(id, "paused")
 
     async def resume(self, id: int) -> Campaign:
-        return await self._set_will(id, "running")
+        return await self._set_desired_state(id, "running")
 
     async def stop(self, id: int) -> Campaign:
         """End the campaign for good: nothing is offered, and running downloads end."""
-        return await self._set_will(id, "stopped")
+        return await self._set_desired_state(id, "stopped")
 
     # What devices do
 
     def may_download(self, did: str, sha256: str) -> bool:
         """Whether the release that this device is given has the file."""
         campaign = self._rows.last_of(did)
-        if campaign is None or campaign.will == "stopped" or not campaign.is_turn_of(did):
+        if campaign is None or campaign.desired_state == "stopped" or not campaign.may_update(did):
             return False
         components = self._releases.get(campaign.release_id).components
         return any(one.sha256 == sha256 for one in components)
@@ -129,7 +129,11 @@ class Campaigns:
         """
         async with self._stepping:
             campaign = self._rows.last_of(did)
-            if campaign is None or campaign.will != "running" or not campaign.is_turn_of(did):
+            if (
+                campaign is None
+                or campaign.desired_state != "running"
+                or not campaign.may_update(did)
+            ):
                 raise NoSuchResource("no release is meant for this device")
             release = self._releases.get(campaign.release_id)
             if too_old := reported.below(release.least):
@@ -144,7 +148,7 @@ class Campaigns:
         """A device reported its versions (2.2, 2.3), and may be done."""
         async with self._stepping:
             campaign = self._rows.last_of(did)
-            if campaign is None or campaign.will == "stopped":
+            if campaign is None or campaign.desired_state == "stopped":
                 return
             release = self._releases.get(campaign.release_id)
             if self._views.is_done(release, campaign.target(did)):
@@ -173,7 +177,7 @@ class Campaigns:
         if campaign is not None:
             self._publish(campaign.id)
 
-    async def _advance(self, campaign: StoredCampaign, did: str, state: DeviceState) -> None:
+    async def _advance(self, campaign: StoredCampaign, did: str, state: TargetState) -> None:
         """Take a device to the state, unless it is there or beyond."""
         target = campaign.target(did)
         if not _leads_on(target.state, state):
@@ -186,18 +190,18 @@ class Campaigns:
             changed = replace(changed, downloaded_at=now)
         elif state == "done":
             changed = replace(changed, done_at=now)
-        proves = state == "done" and campaign.is_turn_of(did)
-        await self._rows.note(campaign.id, changed, proved_at=now if proves else None)
+        proves = state == "done" and campaign.may_update(did)
+        await self._rows.update_target(campaign.id, changed, proved_at=now if proves else None)
         log.info("campaign %d: device %s is %s", campaign.id, did, state.replace("_", " "))
         self._publish(campaign.id)
 
-    async def _set_will(self, id: int, will: Will) -> Campaign:
+    async def _set_desired_state(self, id: int, desired_state: DesiredState) -> Campaign:
         async with self._stepping:
             campaign = self._stored(id)
             if campaign.has_ended:
                 raise BadParameter(f"campaign {id} has ended")
-            await self._rows.set_will(id, will)
-        log.info("campaign %d is %s", id, will)
+            await self._rows.set_desired_state(id, desired_state)
+        log.info("campaign %d is %s", id, desired_state)
         self._publish(id)
         return self.campaign(id)
 
@@ -237,10 +241,10 @@ class Campaigns:
 
 
 #: The order of states. Only "too_old" goes back, when the device is offered the release again.
-_ORDER: tuple[DeviceState, ...] = ("waiting", "offered", "downloading", "downloaded", "done")
+_ORDER: tuple[TargetState, ...] = ("waiting", "offered", "downloading", "downloaded", "done")
 
 
-def _leads_on(before: DeviceState, after: DeviceState) -> bool:
+def _leads_on(before: TargetState, after: TargetState) -> bool:
     if after == "too_old":
         return before in ("waiting", "offered")
     if before == "too_old":

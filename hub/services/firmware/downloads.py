@@ -203,7 +203,7 @@ class Downloads:
         self._rows.put(current)
         if _percent(current) != _percent(before):
             self._campaigns.publish_progress(transfer.did)
-        if current.complete and not before.complete:
+        if current.is_complete and not before.is_complete:
             log.info("device %s has downloaded %s", transfer.did, transfer.file.sha256[:12])
             await _or_log(self._rows.save)
             await _or_log(self._campaigns.downloaded, transfer.did)
@@ -213,7 +213,7 @@ class Downloads:
         """Return the device's incomplete record of the file, or a new one."""
         file = transfer.file
         last = self._rows.last_of(transfer.did, file.sha256)
-        if last is None or last.complete:
+        if last is None or last.is_complete:
             return self._rows.begin(transfer.did, file.sha256, file.size, now)
         return last
 

@@ -1,4 +1,4 @@
-"""The integrators' keys."""
+"""API keys of integrators."""
 
 from __future__ import annotations
 
@@ -17,11 +17,12 @@ _ALL = "SELECT appid, name, read_only, created_at, secret FROM api_key"
 _ADD = "INSERT INTO api_key (appid, name, read_only, created_at, secret) VALUES (?, ?, ?, ?, ?)"
 _REMOVE = "DELETE FROM api_key WHERE appid = ?"
 
-
 _DIGEST_KEY_BYTES = 32
 
 
 class ApiKey(Struct, frozen=True):
+    """An API key without its secret. `created_at` in UNIX milliseconds."""
+
     appid: str
     name: str
     read_only: bool
@@ -29,7 +30,7 @@ class ApiKey(Struct, frozen=True):
 
 
 class SealedApiKey(Struct, frozen=True):
-    """A key with its secret as it is stored."""
+    """A key with its encrypted secret."""
 
     key: ApiKey
     secret: bytes
@@ -43,14 +44,14 @@ def load_api_keys(connection: sqlite3.Connection) -> list[SealedApiKey]:
 
 
 class ApiKeyTable:
-    """All of them in memory, their secrets sealed; changes are durable on return."""
+    """All API keys, in memory with their secrets encrypted. Changes are durable on return."""
 
     def __init__(self, writer: GroupCommit, box: SecretBox, keys: list[SealedApiKey]) -> None:
         self._writer = writer
         self._box = box
         self._keys = {sealed.key.appid: sealed for sealed in keys}
-        #: Of secrets that were asked for. To open a seal at each call would cost more; and the
-        #: digests tell nothing without the key, which is this process's own.
+        #: Digests of secrets in use, because decrypting one at each call would cost more. They
+        #: reveal nothing without the key, which only this process has.
         self._digests: dict[str, bytes] = {}
         self._digest_key = os.urandom(_DIGEST_KEY_BYTES)
 
@@ -59,14 +60,14 @@ class ApiKeyTable:
         return None if sealed is None else sealed.key
 
     def secret(self, appid: str) -> str:
-        """NoSuchResource where there is no such key."""
+        """Return a key's secret, decrypted. Raises NoSuchResource."""
         sealed = self._keys.get(appid)
         if sealed is None:
             raise NoSuchResource(f"no API key {appid}")
         return self._box.open(sealed.secret, _context(appid))
 
     def fits(self, appid: str, secret: str) -> bool:
-        """Whether it is that key's secret; False too where there is no such key."""
+        """Whether this is the key's secret. False if there is no such key."""
         if appid not in self._keys:
             return False
         expected = self._digests.get(appid)
@@ -78,12 +79,12 @@ class ApiKeyTable:
         return hashlib.blake2b(secret.encode(), key=self._digest_key).digest()
 
     def all(self) -> tuple[ApiKey, ...]:
-        """Oldest first."""
+        """Return all keys, oldest first."""
         keys = [sealed.key for sealed in self._keys.values()]
         return tuple(sorted(keys, key=lambda key: (key.created_at, key.appid)))
 
     async def add(self, key: ApiKey, secret: str) -> None:
-        """AlreadyExists where the appid is taken."""
+        """Add a key. Raises AlreadyExists if the appid is taken."""
         sealed = SealedApiKey(key, self._box.seal(secret, _context(key.appid)))
 
         def job(connection: sqlite3.Connection) -> None:
@@ -99,7 +100,7 @@ class ApiKeyTable:
         await self._writer.write(job, added)
 
     async def remove(self, appid: str) -> None:
-        """NoSuchResource where there is no such key."""
+        """Remove a key. Raises NoSuchResource."""
 
         def job(connection: sqlite3.Connection) -> None:
             if connection.execute(_REMOVE, (appid,)).rowcount == 0:

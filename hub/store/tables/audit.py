@@ -10,8 +10,8 @@ from msgspec import Struct
 from hub.store.commit.group_commit import GroupCommit
 from hub.store.readers import Readers
 
-#: Older entries make room.
-_MOST_ENTRIES = 100_000
+#: The oldest entries beyond this number are removed.
+_MAX_ENTRIES = 100_000
 
 _ADD = "INSERT INTO audit (at, who, action, target, address) VALUES (?, ?, ?, ?, ?)"
 _TRIM = "DELETE FROM audit WHERE id <= ?"
@@ -24,7 +24,7 @@ SELECT id, at, who, action, target, address FROM audit WHERE id > ? ORDER BY id 
 
 
 class AuditEntry(Struct, frozen=True):
-    """`at` in UNIX milliseconds."""
+    """An audited action. `at` in UNIX milliseconds; `address` of the client."""
 
     id: int
     at: int
@@ -35,25 +35,26 @@ class AuditEntry(Struct, frozen=True):
 
 
 class AuditTable:
-    """Written by every change that a person or a command makes; never rewritten."""
+    """The audit log on disk. Entries are never changed."""
 
     def __init__(self, writer: GroupCommit, readers: Readers) -> None:
         self._writer = writer
         self._readers = readers
 
     async def add(self, at: int, who: str, action: str, target: str, address: str) -> None:
+        """Add one entry; see `AuditEntry`."""
         await self.add_each(at, who, action, [target], address)
 
     async def add_each(
         self, at: int, who: str, action: str, targets: Sequence[str], address: str
     ) -> None:
-        """An entry for each target, in one write."""
+        """Add an entry for each target, in one write."""
 
         def job(connection: sqlite3.Connection) -> None:
             entry = None
             for target in targets:
                 entry = connection.execute(_ADD, (at, who, action, target, address)).lastrowid
-            connection.execute(_TRIM, ((entry or 0) - _MOST_ENTRIES,))
+            connection.execute(_TRIM, ((entry or 0) - _MAX_ENTRIES,))
 
         await self._writer.write(job)
 

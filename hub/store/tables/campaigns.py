@@ -1,4 +1,4 @@
-"""Campaigns: which release goes to which devices, and how far each of them is."""
+"""Firmware campaigns: which release goes to which devices, and the progress of each."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from msgspec.structs import replace
 from hub.errors import NoSuchResource
 from hub.store.commit.group_commit import GroupCommit
 
-#: What the operator wants.
-Will = Literal["running", "paused", "stopped"]
-DeviceState = Literal["waiting", "too_old", "offered", "downloading", "downloaded", "done"]
+#: What the operator wants. The column is called `will`.
+DesiredState = Literal["running", "paused", "stopped"]
+TargetState = Literal["waiting", "too_old", "offered", "downloading", "downloaded", "done"]
 
 _CAMPAIGNS = "SELECT id, release, will, proved_at, started_at FROM campaign ORDER BY id"
 _DEVICES = """
@@ -28,9 +28,9 @@ VALUES (?, ?, ?, ?, ?, 1)
 """
 _SUPERSEDE = "UPDATE campaign_device SET counts = 0 WHERE did = ?"
 _FORGET = "DELETE FROM campaign WHERE id = ?"
-_SET_WILL = "UPDATE campaign SET will = ? WHERE id = ?"
+_SET_DESIRED_STATE = "UPDATE campaign SET will = ? WHERE id = ?"
 _PROVE = "UPDATE campaign SET proved_at = ? WHERE id = ? AND proved_at IS NULL"
-_NOTE = """
+_UPDATE_TARGET = """
 UPDATE campaign_device SET state = ?, offered_at = ?, downloaded_at = ?, done_at = ?
 WHERE campaign = ? AND did = ?
 """
@@ -39,11 +39,11 @@ WHERE campaign = ? AND did = ?
 class CampaignTarget(Struct, frozen=True):
     """One device of a campaign. Times in UNIX milliseconds.
 
-    `counts`: no later campaign has, or had, the device.
+    `counts`: this is the newest campaign that has, or had, the device.
     """
 
     did: str
-    state: DeviceState = "waiting"
+    state: TargetState = "waiting"
     offered_at: int | None = None
     downloaded_at: int | None = None
     done_at: int | None = None
@@ -51,11 +51,11 @@ class CampaignTarget(Struct, frozen=True):
 
 
 class StoredCampaign(Struct, frozen=True):
-    """`proved_at`: when its first device was done."""
+    """A campaign. `proved_at`: when its first device was done, in UNIX milliseconds."""
 
     id: int
     release_id: int
-    will: Will
+    desired_state: DesiredState
     proved_at: int | None
     started_at: int
     targets: tuple[CampaignTarget, ...]
@@ -66,24 +66,25 @@ class StoredCampaign(Struct, frozen=True):
 
     @property
     def has_ended(self) -> bool:
-        return self.will == "stopped" or self.all_done
+        return self.desired_state == "stopped" or self.all_done
 
     def target(self, did: str) -> CampaignTarget:
-        """Raises LookupError where the campaign does not hold the device."""
+        """Return the campaign's entry of a device. Raises LookupError."""
         for target in self.targets:
             if target.did == did:
                 return target
         raise LookupError(did)
 
     @property
-    def goes_alone(self) -> str | None:
-        """The first that is not done, until it is done; then all go."""
+    def pilot_did(self) -> str | None:
+        """The device that is updated alone before the others; None once one is done."""
         if self.proved_at is not None:
             return None
         return next((one.did for one in self.targets if one.done_at is None), None)
 
-    def is_turn_of(self, did: str) -> bool:
-        return self.goes_alone in (None, did) or self.target(did).done_at is not None
+    def may_update(self, did: str) -> bool:
+        """Whether a device need not wait for the pilot, or is done itself."""
+        return self.pilot_did in (None, did) or self.target(did).done_at is not None
 
 
 def load_campaigns(connection: sqlite3.Connection) -> list[StoredCampaign]:
@@ -100,12 +101,12 @@ def load_campaigns(connection: sqlite3.Connection) -> list[StoredCampaign]:
 
 
 class CampaignTable:
-    """All of them in memory; changes are durable on return."""
+    """All campaigns, in memory. Changes are durable on return."""
 
     def __init__(self, writer: GroupCommit, campaigns: Sequence[StoredCampaign]) -> None:
         self._writer = writer
         self._campaigns = {campaign.id: campaign for campaign in campaigns}
-        #: did -> the campaign that counts for it.
+        #: did -> id of the newest campaign that has it.
         self._last: dict[str, int] = {}
         self._index()
 
@@ -113,11 +114,11 @@ class CampaignTable:
         return self._campaigns.get(id)
 
     def all(self) -> tuple[StoredCampaign, ...]:
-        """Newest first."""
+        """Return all campaigns, newest first."""
         return tuple(reversed(self._campaigns.values()))
 
     def last_of(self, did: str) -> StoredCampaign | None:
-        """The campaign that counts for this device: the newest one that had it."""
+        """Return the newest campaign that has, or had, this device."""
         return self._campaigns.get(self._last.get(did, 0))
 
     async def add(
@@ -125,12 +126,15 @@ class CampaignTable:
         release_id: int,
         targets: Sequence[CampaignTarget],
         started_at: int,
-        forget: Sequence[int],
+        remove: Sequence[int],
     ) -> StoredCampaign:
-        """Start one, and forget old ones. NoSuchResource: its release or a device is gone."""
+        """Start a campaign and remove old ones, by id, in one write.
+
+        Raises NoSuchResource if its release or a device is gone.
+        """
 
         def job(connection: sqlite3.Connection) -> int:
-            connection.executemany(_FORGET, [(id_,) for id_ in forget])
+            connection.executemany(_FORGET, [(id_,) for id_ in remove])
             connection.executemany(_SUPERSEDE, [(target.did,) for target in targets])
             try:
                 id_ = connection.execute(_ADD, (release_id, started_at)).lastrowid
@@ -142,7 +146,7 @@ class CampaignTable:
             return id_
 
         def added(id_: int) -> None:
-            for old in forget:
+            for old in remove:
                 self._campaigns.pop(old, None)
             self._supersede({target.did for target in targets})
             self._campaigns[id_] = StoredCampaign(
@@ -152,35 +156,36 @@ class CampaignTable:
 
         return self._campaigns[await self._writer.write(job, added)]
 
-    async def set_will(self, id: int, will: Will) -> None:
-        """NoSuchResource."""
+    async def set_desired_state(self, id: int, desired_state: DesiredState) -> None:
+        """Run, pause or stop a campaign. Raises NoSuchResource."""
 
         def job(connection: sqlite3.Connection) -> None:
-            if connection.execute(_SET_WILL, (will, id)).rowcount == 0:
+            if connection.execute(_SET_DESIRED_STATE, (desired_state, id)).rowcount == 0:
                 raise NoSuchResource(f"no campaign {id}")
 
-        await self._writer.write(job, lambda _: self._change(id, will=will))
+        await self._writer.write(job, lambda _: self._change(id, desired_state=desired_state))
 
-    async def note(self, id: int, target: CampaignTarget, *, proved_at: int | None = None) -> None:
-        """Remember how far a device is; nothing where it left the campaign meanwhile."""
+    async def update_target(
+        self, id: int, target: CampaignTarget, *, proved_at: int | None = None
+    ) -> None:
+        """Save the progress of a device. Does nothing if it left the campaign meanwhile."""
 
         def job(connection: sqlite3.Connection) -> None:
             values = (target.state, target.offered_at, target.downloaded_at, target.done_at)
-            connection.execute(_NOTE, (*values, id, target.did))
+            connection.execute(_UPDATE_TARGET, (*values, id, target.did))
             if proved_at is not None:
                 connection.execute(_PROVE, (proved_at, id))
 
-        def noted(_: None) -> None:
+        def committed(_: None) -> None:
             campaign = self._campaigns.get(id)
             if campaign is not None:
                 targets = tuple(target if t.did == target.did else t for t in campaign.targets)
                 self._change(id, targets=targets, proved_at=campaign.proved_at or proved_at)
 
-        await self._writer.write(job, noted)
+        await self._writer.write(job, committed)
 
     def reset_device(self, did: str) -> None:
-        """Another camera has the device's place, and nothing of what was not done: memory
-        follows."""
+        """The database reset the device's targets that were not done: do so in memory."""
         for campaign in self.all():
             targets = tuple(
                 CampaignTarget(did, counts=one.counts)
@@ -191,14 +196,14 @@ class CampaignTable:
             self._change(campaign.id, targets=targets)
 
     def forget_device(self, did: str) -> None:
-        """The device's rows are gone: memory follows."""
+        """The database removed the device's rows: remove them from memory."""
         for campaign in self.all():
             rest = tuple(target for target in campaign.targets if target.did != did)
             self._change(campaign.id, targets=rest)
         self._last.pop(did, None)
 
     def forget_release(self, release_id: int) -> None:
-        """The release's rows are gone: memory follows."""
+        """The database removed the release's campaigns: remove them from memory."""
         for campaign in self.all():
             if campaign.release_id == release_id:
                 del self._campaigns[campaign.id]

@@ -1,4 +1,4 @@
-"""How devices took what was set on them last (1.5, 1.6): they cannot be asked for it."""
+"""The settings that devices last accepted (1.5, 1.6), because devices cannot be asked for them."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ SettingName = Literal["face", "recording"]
 
 
 class DeviceSetting(Struct, frozen=True, kw_only=True):
-    """A device's last answer to one of the settings, and what it took last.
+    """A device's last answer to a setting, and what it last accepted.
 
-    `taken`: that param as JSON, None where it never took one. `uri`: the one that this device
-    knows; 1.5 has two. Times in milliseconds.
+    `taken`: the accepted param as JSON, None if none was ever accepted. `uri`: the one that this
+    device knows, as 1.5 has two. `code`, `msg`: its last answer. Times in UNIX milliseconds.
     """
 
     did: str
@@ -34,7 +34,7 @@ class DeviceSetting(Struct, frozen=True, kw_only=True):
 
 _COLUMNS = ", ".join(DeviceSetting.__struct_fields__)
 _ALL = f"SELECT {_COLUMNS} FROM device_setting"
-_NOTE = f"""
+_SAVE = f"""
 INSERT INTO device_setting ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (did, name) DO UPDATE SET
     taken = coalesce(excluded.taken, taken),
@@ -52,7 +52,7 @@ def load_device_settings(connection: sqlite3.Connection) -> list[DeviceSetting]:
 
 
 class DeviceSettingTable:
-    """All of them in memory; changes are durable on return."""
+    """All settings of devices, in memory. Changes are durable on return."""
 
     def __init__(self, writer: GroupCommit, settings: Sequence[DeviceSetting]) -> None:
         self._writer = writer
@@ -61,23 +61,23 @@ class DeviceSettingTable:
     def get(self, did: str, name: SettingName) -> DeviceSetting | None:
         return self._settings.get((did, name))
 
-    async def note(self, setting: DeviceSetting, sn: str) -> None:
-        """Keep the answer of the camera with this SN; of what is None, what was known before.
+    async def save(self, setting: DeviceSetting, sn: str) -> None:
+        """Save the answer of the camera with this SN. Fields that are None keep their old value.
 
-        NoSuchResource where it is not the device's any more.
+        Raises NoSuchResource if the device has another camera by now.
         """
 
         def job(connection: sqlite3.Connection) -> DeviceSetting:
             check_camera(connection, setting.did, sn)
-            return _setting(connection.execute(_NOTE, astuple(setting)).fetchone())
+            return _setting(connection.execute(_SAVE, astuple(setting)).fetchone())
 
-        def noted(setting: DeviceSetting) -> None:
+        def committed(setting: DeviceSetting) -> None:
             self._settings[setting.did, setting.name] = setting
 
-        await self._writer.write(job, noted)
+        await self._writer.write(job, committed)
 
     def forget_device(self, did: str) -> None:
-        """The rows are gone with the device, or with the camera: memory follows."""
+        """The database removed the device's rows: remove them from memory."""
         for key in [key for key in self._settings if key[0] == did]:
             del self._settings[key]
 

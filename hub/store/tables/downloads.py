@@ -1,4 +1,4 @@
-"""Who downloaded which firmware file, and how much of it."""
+"""Downloads of firmware files by devices, and how much of each file was sent."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from msgspec import Struct
 
 from hub.store.commit.group_commit import GroupCommit
 
-#: Older ones make room.
-MOST_DOWNLOADS = 1000
-#: Pieces of one file that are remembered apart; a device that wants more of them begins anew.
-_MOST_SPANS = 64
+#: The oldest downloads beyond this number are removed.
+MAX_DOWNLOADS = 1000
+#: Separate parts of one file that are remembered.
+_MAX_SPANS = 64
 
 _ALL = """
 SELECT id, did, sha256, size, started_at, ended_at, sent, spans FROM firmware_download ORDER BY id
@@ -30,9 +30,9 @@ Spans = tuple[tuple[int, int], ...]
 
 
 class Download(Struct, frozen=True):
-    """One device's download of one file, in however many requests. Times in UNIX milliseconds.
+    """One device's download of one file, in one or more requests. Times in UNIX milliseconds.
 
-    `sent`: bytes, those sent twice too. `spans`: what of the file was sent.
+    `sent`: bytes sent, counting repeated ones again. `spans`: the parts of the file that were sent.
     """
 
     id: int
@@ -46,23 +46,23 @@ class Download(Struct, frozen=True):
 
     @property
     def covered(self) -> int:
-        """Bytes of the file that were sent at least once."""
+        """How many bytes of the file were sent at least once."""
         return sum(end - start for start, end in self.spans)
 
     @property
-    def complete(self) -> bool:
+    def is_complete(self) -> bool:
         return self.covered == self.size
 
 
 def joined(spans: Spans, start: int, end: int) -> Spans:
-    """`spans` and one more; what touches becomes one, and of too many the shortest is forgotten."""
+    """Return `spans` with one more: touching ones merged, and without the shortest of too many."""
     result: list[tuple[int, int]] = []
     for one in sorted((*spans, (start, end))):
         if result and one[0] <= result[-1][1]:
             result[-1] = (result[-1][0], max(result[-1][1], one[1]))
         else:
             result.append(one)
-    if len(result) > _MOST_SPANS:
+    if len(result) > _MAX_SPANS:
         result.remove(min(result, key=lambda span: span[1] - span[0]))
     return tuple(result)
 
@@ -86,7 +86,7 @@ def _loaded(
 
 
 class DownloadTable:
-    """Current in memory, saved when asked: bytes that were sent cost no write."""
+    """All downloads, in memory. Only `save` writes, so that each piece sent costs no write."""
 
     def __init__(self, writer: GroupCommit, downloads: Sequence[Download]) -> None:
         self._writer = writer
@@ -97,20 +97,21 @@ class DownloadTable:
         self._unsaved: set[int] = set()
 
     def all(self) -> tuple[Download, ...]:
-        """Newest first."""
+        """Return all downloads, newest first."""
         return tuple(reversed(self._downloads.values()))
 
     def last_of(self, did: str, sha256: str) -> Download | None:
-        """The device's newest download of this file."""
+        """Return the device's newest download of this file."""
         return self._downloads.get(self._last.get((did, sha256), 0))
 
     def begin(self, did: str, sha256: str, size: int, at: int) -> Download:
+        """Add a download, in memory. `at` in UNIX milliseconds."""
         self._last_id += 1
         download = Download(self._last_id, did, sha256, size, at, at)
         self._downloads[download.id] = download
         self._last[did, sha256] = download.id
         self.put(download)
-        while len(self._downloads) > MOST_DOWNLOADS:
+        while len(self._downloads) > MAX_DOWNLOADS:
             self._forget(next(iter(self._downloads)))
         return download
 
@@ -118,13 +119,13 @@ class DownloadTable:
         return self._downloads.get(id)
 
     def put(self, download: Download) -> None:
-        """Remember it, until the next `save` in memory only; its device may be gone."""
+        """Replace a download, in memory until `save`. Ignored if its device was removed."""
         if download.id in self._downloads:
             self._downloads[download.id] = download
             self._unsaved.add(download.id)
 
     async def save(self) -> None:
-        """Raises CannotStoreNow; the next call has it then."""
+        """Make all changes durable. Raises CannotStoreNow; the next call then saves them."""
         ids, self._unsaved = self._unsaved, set()
         changed = [self._downloads[id_] for id_ in sorted(ids) if id_ in self._downloads]
         if not changed:
@@ -136,7 +137,7 @@ class DownloadTable:
             raise
 
     def forget_device(self, did: str) -> None:
-        """The rows are gone with the device, or with the camera: memory follows."""
+        """The database removed the device's downloads: remove them from memory."""
         for download in self.all():
             if download.did == did:
                 self._forget(download.id)
@@ -154,4 +155,4 @@ def _save(connection: sqlite3.Connection, downloads: Iterable[Download], last_id
         for one in downloads
     ]
     connection.executemany(_PUT, rows)
-    connection.execute(_TRIM, (last_id - MOST_DOWNLOADS,))
+    connection.execute(_TRIM, (last_id - MAX_DOWNLOADS,))

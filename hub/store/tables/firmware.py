@@ -1,4 +1,4 @@
-"""Firmware files and the releases made of them: their rows, in memory too."""
+"""Firmware files and the releases made of them."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ SELECT campaign.id FROM campaign WHERE release = ? AND will != 'stopped' AND EXI
 
 
 class StoredFile(Struct, frozen=True):
-    """A file as it was received. Digests in lower-case hex."""
+    """A firmware file. Digests in lower-case hex; `added_at` in UNIX milliseconds."""
 
     sha256: str
     md5: str
@@ -53,7 +53,7 @@ class StoredFile(Struct, frozen=True):
 
 
 class Component(Struct, frozen=True):
-    """One file of a release; `type` as in 2.3."""
+    """One file of a release. `type` as in 2.3."""
 
     name: str
     type: int
@@ -63,7 +63,7 @@ class Component(Struct, frozen=True):
 
 
 class NewComponent(Struct, frozen=True):
-    """A file that is here already, as a part of a new release."""
+    """A stored file as a part of a new release. `type` as in 2.3."""
 
     name: str
     type: int
@@ -71,9 +71,11 @@ class NewComponent(Struct, frozen=True):
 
 
 class NewRelease(Struct, frozen=True, kw_only=True):
-    """`reports`: what a device tells once it is installed; `least`: what it can be put over.
+    """A release to be added.
 
-    `release_date` is `yyyy-MM-dd HH:mm:ss`, or the day alone; None is now.
+    `reports`: versions that a device reports once it is installed. `least`: the lowest versions
+    that it can be installed over. `release_date`: `yyyy-MM-dd HH:mm:ss`, or the day alone; None
+    means now.
     """
 
     ver_code: int
@@ -86,6 +88,8 @@ class NewRelease(Struct, frozen=True, kw_only=True):
 
 
 class Release(Struct, frozen=True, kw_only=True):
+    """A stored release; see `NewRelease`. `created_at` in UNIX milliseconds."""
+
     id: int
     ver_code: int
     ver_name: str
@@ -98,12 +102,12 @@ class Release(Struct, frozen=True, kw_only=True):
 
     @property
     def size(self) -> int:
-        """Bytes to download: a file that is in there twice counts once."""
+        """Bytes to download. A file that occurs twice counts once."""
         return sum(size for _, size in {(one.sha256, one.size) for one in self.components})
 
 
 class FirmwareRows(Struct, frozen=True):
-    """What a start reads."""
+    """The rows as a start reads them."""
 
     files: list[StoredFile]
     releases: list[Release]
@@ -134,7 +138,7 @@ def load_firmware(connection: sqlite3.Connection) -> FirmwareRows:
 
 
 class FirmwareTable:
-    """All of them in memory; changes are durable on return."""
+    """All files and releases, in memory. Changes are durable on return."""
 
     def __init__(
         self, writer: GroupCommit, rows: FirmwareRows, on_release_removed: Callable[[int], None]
@@ -148,18 +152,18 @@ class FirmwareTable:
         return self._files.get(sha256)
 
     def files(self) -> tuple[StoredFile, ...]:
-        """Newest first."""
+        """Return all files, newest first."""
         return tuple(sorted(self._files.values(), key=lambda f: (-f.added_at, f.sha256)))
 
     def release(self, id: int) -> Release | None:
         return self._releases.get(id)
 
     def releases(self) -> tuple[Release, ...]:
-        """Newest first."""
+        """Return all releases, newest first."""
         return tuple(reversed(self._releases.values()))
 
     def is_used(self, sha256: str) -> bool:
-        """Whether a release has this file."""
+        """Whether a release contains this file."""
         return any(
             component.sha256 == sha256
             for release in self._releases.values()
@@ -167,6 +171,7 @@ class FirmwareTable:
         )
 
     async def add_file(self, file: StoredFile) -> None:
+        """Add the row of a file that `FirmwareFiles.keep` has made durable."""
         values = msgspec.structs.astuple(file)
 
         def job(connection: sqlite3.Connection) -> None:
@@ -178,12 +183,12 @@ class FirmwareTable:
         await self._writer.write(job, added)
 
     async def remove_file(self, sha256: str) -> None:
-        """NoSuchResource; BadParameter where a release has it."""
+        """Remove a file's row. Raises NoSuchResource, or BadParameter if a release contains it."""
 
         def job(connection: sqlite3.Connection) -> None:
             release = one(connection, _IS_COMPONENT, (sha256,))
             if release is not None:
-                raise BadParameter(f"release {release} has this file", field="sha256")
+                raise BadParameter(f"release {release} contains this file", field="sha256")
             if connection.execute(_REMOVE_FILE, (sha256,)).rowcount == 0:
                 raise NoSuchResource(f"no file {sha256}")
 
@@ -193,7 +198,7 @@ class FirmwareTable:
         await self._writer.write(job, removed)
 
     async def add_release(self, new: NewRelease, release_date: str, created_at: int) -> Release:
-        """NoSuchResource where a file is not here (any more)."""
+        """Add a release. Raises NoSuchResource if one of its files is not stored."""
 
         def job(connection: sqlite3.Connection) -> int:
             id_ = connection.execute(_ADD_RELEASE, values).lastrowid
@@ -202,7 +207,7 @@ class FirmwareTable:
             try:
                 connection.executemany(_ADD_COMPONENT, rows)
             except sqlite3.IntegrityError as error:
-                raise NoSuchResource("a file of the release is not here") from error
+                raise NoSuchResource("a file of the release is not stored") from error
             return id_
 
         def added(id_: int) -> None:
@@ -230,15 +235,15 @@ class FirmwareTable:
         return self._releases[await self._writer.write(job, added)]
 
     async def remove_release(self, id: int) -> Release:
-        """With its campaigns that have ended; the release as it was.
+        """Remove a release and its ended campaigns; return the release.
 
-        NoSuchResource; BadParameter while a campaign gives it to devices.
+        Raises NoSuchResource, or BadParameter while a campaign distributes it.
         """
 
         def job(connection: sqlite3.Connection) -> None:
             campaign = one(connection, _IN_CAMPAIGN, (id,))
             if campaign is not None:
-                raise BadParameter(f"campaign {campaign} gives it to devices: stop that first")
+                raise BadParameter(f"campaign {campaign} distributes it: stop the campaign first")
             if connection.execute(_REMOVE_RELEASE, (id,)).rowcount == 0:
                 raise NoSuchResource(f"no release {id}")
 

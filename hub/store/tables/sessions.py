@@ -1,4 +1,4 @@
-"""Who is signed in: a row a browser, so that any of them can be ended."""
+"""Sessions of signed-in users, one per browser."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _REMOVE = "DELETE FROM session WHERE token_hash = ?"
 
 
 class Session(Struct, frozen=True):
-    """`token_hash`: of the cookie's token, which is stored nowhere. Times in milliseconds."""
+    """`token_hash`: of the cookie's token, which is not stored. Times in UNIX milliseconds."""
 
     token_hash: bytes
     user: str
@@ -36,7 +36,7 @@ def load_sessions(connection: sqlite3.Connection) -> list[Session]:
 
 
 class SessionTable:
-    """All of them in memory; changes are durable on return."""
+    """All sessions, in memory. Changes are durable on return."""
 
     def __init__(self, writer: GroupCommit, sessions: list[Session]) -> None:
         self._writer = writer
@@ -46,12 +46,12 @@ class SessionTable:
         return self._sessions.get(token_hash)
 
     def of_user(self, name: str) -> tuple[Session, ...]:
-        """A user's sessions, oldest first."""
+        """Return a user's sessions, oldest first."""
         mine = [session for session in self._sessions.values() if session.user == name]
         return tuple(sorted(mine, key=lambda session: session.created_at))
 
     async def add(self, session: Session) -> None:
-        """NoSuchResource where the user is gone."""
+        """Add a session. Raises NoSuchResource if the user is gone."""
 
         def job(connection: sqlite3.Connection) -> None:
             values = (
@@ -72,7 +72,7 @@ class SessionTable:
         await self._writer.write(job, added)
 
     async def touch(self, token_hash: bytes, at: int) -> None:
-        """Remember when a session was last used; coalesced by the caller."""
+        """Save when a session was last used. The caller does so at intervals only."""
 
         def touched(_: None) -> None:
             known = self._sessions.get(token_hash)
@@ -82,6 +82,7 @@ class SessionTable:
         await self._writer.write(partial(execute, _TOUCH, (at, token_hash)), touched)
 
     async def remove(self, token_hash: bytes) -> None:
+        """End a session, if it exists."""
         await self._remove(lambda session: session.token_hash == token_hash)
 
     async def remove_user(self, name: str) -> None:
@@ -89,24 +90,24 @@ class SessionTable:
         await self._remove(lambda session: session.user == name)
 
     async def prune(self, *, created_before: int, used_before: int) -> None:
-        """End the sessions that were created, or last used, before these times."""
+        """End the sessions that were created, or last used, before a time (UNIX milliseconds)."""
         await self._remove(lambda s: s.created_at < created_before or s.last_used_at < used_before)
 
     def forget_user(self, name: str) -> None:
-        """The user's rows are gone with the user: memory follows."""
+        """The database removed the user's sessions: remove them from memory."""
         for session in self.of_user(name):
             del self._sessions[session.token_hash]
 
-    async def _remove(self, is_over: Callable[[Session], bool]) -> None:
-        over = [session.token_hash for session in self._sessions.values() if is_over(session)]
-        if not over:
+    async def _remove(self, is_ended: Callable[[Session], bool]) -> None:
+        ended = [session.token_hash for session in self._sessions.values() if is_ended(session)]
+        if not ended:
             return
 
         def job(connection: sqlite3.Connection) -> None:
-            connection.executemany(_REMOVE, [(token_hash,) for token_hash in over])
+            connection.executemany(_REMOVE, [(token_hash,) for token_hash in ended])
 
         def removed(_: None) -> None:
-            for token_hash in over:
+            for token_hash in ended:
                 self._sessions.pop(token_hash, None)
 
         await self._writer.write(job, removed)

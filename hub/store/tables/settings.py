@@ -1,4 +1,4 @@
-"""Settings that are made while the hub runs: a few keys with text, in memory too."""
+"""Settings that are made while the hub runs: a few keys with text."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ def load_settings(connection: sqlite3.Connection) -> dict[str, str]:
 
 
 def save_setting(connection: sqlite3.Connection, key: str, value: str | None) -> None:
+    """Set a value in the database alone; None removes the key."""
     if value is None:
         connection.execute(_REMOVE, (key,))
     else:
@@ -23,7 +24,7 @@ def save_setting(connection: sqlite3.Connection, key: str, value: str | None) ->
 
 
 class SettingTable:
-    """`get` answers from memory; `set` is durable on return."""
+    """All settings, in memory. Changes are durable on return."""
 
     def __init__(self, writer: GroupCommit, values: dict[str, str]) -> None:
         self._writer = writer
@@ -33,7 +34,7 @@ class SettingTable:
         return self._values.get(key)
 
     async def set(self, key: str, value: str | None) -> None:
-        """Store a value; None removes the key."""
+        """Set a value; None removes the key."""
 
         def saved(_: None) -> None:
             if value is None:

@@ -1,6 +1,7 @@
-"""The devices' tokens, by hash alone, and which `(sn, ts)` were accepted (D2).
+"""Tokens of devices, and the replay window: `(sn, ts)` of accepted connects (D2).
 
-Both live in memory too, so that an upload's token costs no query; both are bounded.
+Both are held in memory, so that checking an upload's token costs no query, and both are bounded.
+Tokens are stored as hashes only.
 """
 
 from __future__ import annotations
@@ -16,10 +17,10 @@ from hub.errors import NoSuchResource, TooManyRequests, WrongSignature
 from hub.store.commit.group_commit import GroupCommit
 from hub.store.sql import execute
 
-#: D2: what is remembered of a device whose clock is not trusted; nobody gets more than this.
-_MOST_ACCEPTED = 10_000
-#: Tokens of one device that are alive at once, within the grace of the earlier ones.
-_MOST_TOKENS = 64
+#: Accepted connects remembered per device: D2 for untrusted clocks, and a limit for all others.
+_MAX_ACCEPTED = 10_000
+#: Valid tokens of one device, while earlier ones are in their grace period.
+_MAX_TOKENS = 64
 
 _TOKENS = "SELECT token_hash, did, issued_at, expires_at FROM token ORDER BY issued_at"
 _PUT_TOKEN = "INSERT INTO token (token_hash, did, issued_at, expires_at) VALUES (?, ?, ?, ?)"
@@ -33,14 +34,17 @@ _FORGET_ACCEPTED = "DELETE FROM accepted WHERE sn = ? AND ts_text = ?"
 
 
 class TokenRow(Struct, frozen=True):
-    """Whose token it is, and until when, in milliseconds. The caller compares the time."""
+    """A token's device and expiry in UNIX milliseconds, which the caller checks."""
 
     did: str
     expires_at: int
 
 
-class Accepted(Struct, frozen=True):
-    """A `(sn, ts)` that a good connect used up. `keep_until` None: one of the last 10,000."""
+class AcceptedConnect(Struct, frozen=True):
+    """The `(sn, ts)` of an accepted connect, which must not be accepted again.
+
+    Remembered until `keep_until` (UNIX milliseconds); if None, among the device's last 10,000.
+    """
 
     sn: str
     ts_text: str
@@ -48,6 +52,8 @@ class Accepted(Struct, frozen=True):
 
 
 class StoredToken(Struct, frozen=True):
+    """A token's row. Times in UNIX milliseconds."""
+
     token_hash: bytes
     did: str
     issued_at: int
@@ -58,26 +64,26 @@ def load_tokens(connection: sqlite3.Connection) -> list[StoredToken]:
     return [StoredToken(*row) for row in connection.execute(_TOKENS)]
 
 
-def load_accepted(connection: sqlite3.Connection) -> list[Accepted]:
-    return [Accepted(*row) for row in connection.execute(_ACCEPTED)]
+def load_accepted(connection: sqlite3.Connection) -> list[AcceptedConnect]:
+    return [AcceptedConnect(*row) for row in connection.execute(_ACCEPTED)]
 
 
 class TokenTable:
-    """`holder` and `was_accepted` answer from memory; changes are durable on return."""
+    """All tokens and accepted connects, in memory. Changes are durable on return."""
 
     def __init__(
         self,
         writer: GroupCommit,
         tokens: Iterable[StoredToken],
-        accepted: Iterable[Accepted],
+        accepted: Iterable[AcceptedConnect],
         now: Callable[[], float],
     ) -> None:
         self._writer = writer
         self._now = now
         self._holders: dict[bytes, TokenRow] = {}
-        #: did -> its tokens, oldest first.
+        #: did -> hashes of its tokens, oldest first.
         self._tokens: dict[str, list[bytes]] = {}
-        #: sn -> ts as sent -> until when it is kept; oldest first.
+        #: sn -> ts as sent -> keep_until; oldest first.
         self._accepted: dict[str, dict[str, int | None]] = {}
         for token in tokens:
             self._put(token)
@@ -97,24 +103,25 @@ class TokenTable:
         *,
         expires_at: int,
         grace_until: int,
-        accepted: Accepted | None,
+        accepted: AcceptedConnect | None,
     ) -> None:
-        """Store a new token; the device's earlier ones end at `grace_until` or before.
+        """Store a new token; the device's earlier ones expire at `grace_until` or before.
 
-        WrongSignature where the `(sn, ts)` is used up, also by an issue that is being written;
-        NoSuchResource where the device is gone; TooManyRequests where it connects so often that
-        its replays could no longer be told.
+        `accepted`: the connect that the token is issued for. Times in UNIX milliseconds. Raises
+        WrongSignature if that connect was accepted before, also by an issue that is being written;
+        NoSuchResource if the device is gone; TooManyRequests if it connects so often that replays
+        could no longer be recognised.
         """
         now = self._now_ms()
-        over = self._over(accepted, now) if accepted else []
-        # Judged by what is committed: a device that issues many at once has a few more for a while.
-        crowded = self._tokens.get(did, [])[: 1 - _MOST_TOKENS]
+        outdated = self._outdated(accepted, now) if accepted else []
+        # Counts committed tokens only: several issues at once may exceed the limit for a while.
+        crowded = self._tokens.get(did, [])[: 1 - _MAX_TOKENS]
         token = StoredToken(token_hash, did, now, expires_at)
 
         def job(connection: sqlite3.Connection) -> None:
             if accepted is not None:
-                _use_up(connection, accepted)
-                connection.executemany(_FORGET_ACCEPTED, [(accepted.sn, ts) for ts in over])
+                _put_accepted(connection, accepted)
+                connection.executemany(_FORGET_ACCEPTED, [(accepted.sn, ts) for ts in outdated])
             connection.execute(_SHORTEN, (grace_until, did, grace_until))
             connection.executemany(_DROP_TOKEN, [(old,) for old in crowded])
             _put_token(connection, token)
@@ -128,19 +135,19 @@ class TokenTable:
             if accepted is not None:
                 remembered = self._accepted.setdefault(accepted.sn, {})
                 remembered[accepted.ts_text] = accepted.keep_until
-                for ts_text in over:
+                for ts_text in outdated:
                     remembered.pop(ts_text, None)
 
         await self._writer.write(job, issued)
 
     async def drop(self, did: str) -> None:
-        """End all tokens of a device at once."""
+        """Revoke all tokens of a device."""
         await self._writer.write(
             partial(execute, _DROP_DEVICE, (did,)), lambda _: self.forget_device(did)
         )
 
     async def prune(self) -> None:
-        """Forget what has expired, tokens and accepted `(sn, ts)` alike."""
+        """Remove expired tokens and accepted connects."""
         now = self._now_ms()
         tokens = [hash_ for hash_, row in self._holders.items() if row.expires_at < now]
         accepted = [
@@ -165,19 +172,19 @@ class TokenTable:
             await self._writer.write(job, pruned)
 
     def forget_device(self, did: str) -> None:
-        """The device's rows are gone: memory follows."""
+        """The database removed the device's tokens: remove them from memory."""
         self._forget(list(self._tokens.get(did, ())))
 
-    def _over(self, accepted: Accepted, now: int) -> list[str]:
-        """What need no longer be remembered of this SN."""
+    def _outdated(self, accepted: AcceptedConnect, now: int) -> list[str]:
+        """Return the timestamps of this SN that need not be remembered any more."""
         remembered = self._accepted.get(accepted.sn, {})
-        over = [ts for ts, until in remembered.items() if until is not None and until < now]
+        outdated = [ts for ts, until in remembered.items() if until is not None and until < now]
         if accepted.keep_until is None:
             lasting = [ts for ts, until in remembered.items() if until is None]
-            over += lasting[: max(0, len(lasting) + 1 - _MOST_ACCEPTED)]
-        if len(remembered) - len(over) >= _MOST_ACCEPTED:
+            outdated += lasting[: max(0, len(lasting) + 1 - _MAX_ACCEPTED)]
+        if len(remembered) - len(outdated) >= _MAX_ACCEPTED:
             raise TooManyRequests("this device connects too often", retry_after=60)
-        return over
+        return outdated
 
     def _put(self, token: StoredToken) -> None:
         self._holders[token.token_hash] = TokenRow(token.did, token.expires_at)
@@ -196,7 +203,7 @@ class TokenTable:
         return int(self._now() * 1000)
 
 
-def _use_up(connection: sqlite3.Connection, accepted: Accepted) -> None:
+def _put_accepted(connection: sqlite3.Connection, accepted: AcceptedConnect) -> None:
     values = (accepted.sn, accepted.ts_text, accepted.keep_until)
     try:
         connection.execute(_PUT_ACCEPTED, values)

@@ -1,4 +1,4 @@
-"""The people who sign in."""
+"""Users who can sign in."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _REMOVE = "DELETE FROM user WHERE name = ?"
 
 
 class User(Struct, frozen=True):
-    """`password_hash` is opaque text here."""
+    """A user. `password_hash` is opaque text here; `created_at` in UNIX milliseconds."""
 
     name: str
     role: Role
@@ -37,7 +37,7 @@ def load_users(connection: sqlite3.Connection) -> list[User]:
 
 
 class UserTable:
-    """All of them in memory; changes are durable on return."""
+    """All users, in memory. Changes are durable on return."""
 
     def __init__(
         self, writer: GroupCommit, users: list[User], on_removed: Callable[[str], None]
@@ -50,10 +50,11 @@ class UserTable:
         return self._users.get(name)
 
     def all(self) -> tuple[User, ...]:
+        """Return all users, ordered by name."""
         return tuple(self._users[name] for name in sorted(self._users))
 
     async def add(self, user: User) -> None:
-        """AlreadyExists where the name is taken."""
+        """Add a user. Raises AlreadyExists if the name is taken."""
 
         def job(connection: sqlite3.Connection) -> None:
             values = (user.name, user.role, user.password_hash, user.created_at)
@@ -65,13 +66,15 @@ class UserTable:
         await self._writer.write(job, lambda _: self._put(user))
 
     async def set_password(self, name: str, password_hash: str) -> None:
+        """Raises NoSuchResource."""
         await self._change(name, lambda user: replace(user, password_hash=password_hash))
 
     async def set_role(self, name: str, role: Role) -> None:
+        """Raises NoSuchResource."""
         await self._change(name, lambda user: replace(user, role=role))
 
     async def remove(self, name: str) -> None:
-        """With the user's sessions. NoSuchResource where there is no such user."""
+        """Remove a user and the user's sessions. Raises NoSuchResource."""
 
         def job(connection: sqlite3.Connection) -> None:
             if connection.execute(_REMOVE, (name,)).rowcount == 0:

@@ -200,7 +200,7 @@ async def test_who_downloaded_what_is_seen_and_outlives_a_restart(
         await site.fetch(link, 0, 1000)
         clock.advance(5)
         (half,) = site.downloads.downloads("1")
-        assert (half.covered, half.complete) == (1000, False)
+        assert (half.covered, half.is_complete) == (1000, False)
         await site.store.downloads.save()
     async with firmware_site(tmp_path / "data", clock) as site:
         assert site.downloads.downloads() == [half]
@@ -209,7 +209,7 @@ async def test_who_downloaded_what_is_seen_and_outlives_a_restart(
     sha256 = release.components[0].sha256
     size = len(DATA)
     assert whole == Download(half.id, "1", sha256, size, begun, clock.ms, size + 500, ((0, size),))
-    assert whole.complete
+    assert whole.is_complete
     async with firmware_site(tmp_path / "data", clock) as site:
         assert site.downloads.downloads("1") == [whole]
         assert site.downloads.downloads("2") == []
@@ -223,7 +223,7 @@ async def test_a_file_that_is_downloaded_again_is_a_download_of_its_own(
     link = await one_link(site)
     await site.fetch(link)
     await site.fetch(link, 0, 10)
-    assert [one.complete for one in site.downloads.downloads("1")] == [False, True]
+    assert [one.is_complete for one in site.downloads.downloads("1")] == [False, True]
 
 
 async def test_a_campaign_counts_a_file_as_downloaded_once_all_of_it_was_sent(
@@ -248,12 +248,12 @@ async def test_a_full_disk_ends_no_download(
         raise CannotStoreNow("the disk is full")
 
     with monkeypatch.context() as patched:
-        patched.setattr(site.store.campaigns, "note", full)
+        patched.setattr(site.store.campaigns, "update_target", full)
         patched.setattr(site.store.downloads, "save", full)
         assert await site.fetch(link) == DATA
     await site.store.downloads.save()
     (download,) = site.downloads.downloads()
-    assert download.complete
+    assert download.is_complete
 
 
 async def test_a_file_that_cannot_be_read_gives_nothing(site: FirmwareSite, tmp_path: Path) -> None:
@@ -285,7 +285,7 @@ async def test_all_downloads_together_are_sent_so_much_a_second(
 
 
 async def test_old_downloads_make_room(site: FirmwareSite, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(store_downloads, "MOST_DOWNLOADS", 3)
+    monkeypatch.setattr(store_downloads, "MAX_DOWNLOADS", 3)
     link = await one_link(site)
     for _ in range(5):
         await site.fetch(link)

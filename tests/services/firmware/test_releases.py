@@ -67,7 +67,7 @@ async def test_a_release_in_use_cannot_be_removed(site: FirmwareSite) -> None:
     release = await site.add_release()
     campaign = await site.campaigns.start(release.id, ["1"])
     for change in (site.campaigns.pause, site.campaigns.resume):
-        with pytest.raises(BadParameter, match=f"campaign {campaign.id} gives it to devices"):
+        with pytest.raises(BadParameter, match=f"campaign {campaign.id} distributes it"):
             await site.releases.remove(release.id)
         await change(campaign.id)
     await site.campaigns.stop(campaign.id)

@@ -31,7 +31,7 @@ from hub.store.tables.device_settings import DeviceSetting
 from hub.store.tables.devices import DeviceChange, NewDevice, StatusUpdate
 from hub.store.tables.firmware import NewComponent, NewRelease, StoredFile
 from hub.store.tables.sessions import Session
-from hub.store.tables.tokens import Accepted
+from hub.store.tables.tokens import AcceptedConnect
 from hub.store.tables.users import User
 from hub.wire.pictures import Picture
 from hub.wire.uploads.bodies import CheckedUpload
@@ -69,7 +69,7 @@ NOTE = StatusUpdate(
     did_state="known",
 )
 TOKEN_HASH, EXPIRES_AT = b"t" * 32, NOW * 1000 + 86_400_000
-ACCEPTED = Accepted("SN1", "1795608000", None)
+ACCEPTED = AcceptedConnect("SN1", "1795608000", None)
 USER = User("alice", "admin", "scrypt$0", NOW * 1000)
 SESSION = Session(b"s" * 32, "alice", NOW * 1000, NOW * 1000 + 5, "10.0.0.1")
 API_KEY, API_SECRET = ApiKey("APP1", "VMS", True, NOW * 1000), "api secret"
@@ -175,7 +175,7 @@ async def fill_schema_1(store: Store) -> None:
 
 async def fill_schema_2(store: Store) -> None:
     await store.devices.keep_previous_key(PREVIOUS_KEY, PREVIOUS_KEY_UNTIL)
-    await store.device_settings.note(SETTING, "SN1")
+    await store.device_settings.save(SETTING, "SN1")
     await store.device_pictures.put("1", "SN1", PICTURE_PATH, PICTURE, NOW * 1000)
 
 
@@ -186,7 +186,7 @@ async def fill_schema_3(store: Store) -> None:
     await store.firmware.add_file(FILE)
     release = await store.firmware.add_release(RELEASE, RELEASE_DATE, NOW * 1000)
     campaign = await store.campaigns.add(release.id, TARGETS, NOW * 1000, [])
-    await store.campaigns.note(campaign.id, DONE, proved_at=NOW * 1000 + 2)
+    await store.campaigns.update_target(campaign.id, DONE, proved_at=NOW * 1000 + 2)
     store.downloads.begin("1", FILE.sha256, FILE.size, NOW * 1000)
     await store.downloads.save()
 

@@ -148,7 +148,7 @@ async def test_a_setting_is_set_and_removed(store: Store) -> None:
 async def test_the_audit_log_is_read_newest_first_and_bounded(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(audit, "_MOST_ENTRIES", 4)
+    monkeypatch.setattr(audit, "_MAX_ENTRIES", 4)
     for n in range(6):
         await store.audit.add(n, "ann", "device.add", str(n), "10.0.0.1")
     page = await store.audit.newest(None, 3)

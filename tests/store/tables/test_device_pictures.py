@@ -24,10 +24,10 @@ async def store(tmp_path: Path, clock: FrozenClock) -> AsyncIterator[Store]:
         yield store
 
 
-def small(store: Store, most_bytes: int) -> DevicePictureTable:
+def small(store: Store, max_bytes: int) -> DevicePictureTable:
     """The same table with less room."""
     whole = store.device_pictures
-    return DevicePictureTable(whole._writer, whole._readers, most_bytes)
+    return DevicePictureTable(whole._writer, whole._readers, max_bytes)
 
 
 async def put(pictures: DevicePictureTable, *paths: str, did: str = "1", size: int = 10) -> None:

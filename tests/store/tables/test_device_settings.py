@@ -32,9 +32,9 @@ def setting(did: str = "1", name: Any = "face", **fields: Any) -> DeviceSetting:
 async def test_a_refusal_leaves_what_was_taken_before(store: Store) -> None:
     refused = setting(taken=None, taken_at=None, uri=None, code=420, msg="no")
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(store.device_settings.note, setting(), "S1")
-        nursery.start_soon(store.device_settings.note, setting(uri="/y"), "S1")
-    await store.device_settings.note(refused, "S1")
+        nursery.start_soon(store.device_settings.save, setting(), "S1")
+        nursery.start_soon(store.device_settings.save, setting(uri="/y"), "S1")
+    await store.device_settings.save(refused, "S1")
     kept = store.device_settings.get("1", "face")
     assert kept is not None
     assert (kept.taken, kept.taken_at, kept.code, kept.msg) == ('{"a":1}', 5, 420, "no")
@@ -49,7 +49,7 @@ async def test_a_setting_replaces_the_one_before_and_survives_a_restart(
         await store.devices.add([NewDevice(sn="S1", code="1")])
         assert store.device_settings.get("1", "face") is None
         for one in (setting(code=404), setting(), refused):
-            await store.device_settings.note(one, "S1")
+            await store.device_settings.save(one, "S1")
     async with opened(tmp_path / "data", clock) as store:
         assert store.device_settings.get("1", "face") == setting()
         assert store.device_settings.get("1", "recording") == refused
@@ -58,23 +58,23 @@ async def test_a_setting_replaces_the_one_before_and_survives_a_restart(
 
 async def test_settings_go_with_the_device(store: Store) -> None:
     for did in ("1", "2"):
-        await store.device_settings.note(setting(did), f"S{did}")
+        await store.device_settings.save(setting(did), f"S{did}")
     await store.devices.remove("1")
     assert store.device_settings.get("1", "face") is None
     assert store.device_settings.get("2", "face") is not None
     with pytest.raises(NoSuchResource):
-        await store.device_settings.note(setting("1"), "S1")
+        await store.device_settings.save(setting("1"), "S1")
     assert store.device_settings.get("1", "face") is None
 
 
 async def test_what_another_camera_took_is_forgotten(tmp_path: Path, store: Store) -> None:
     for did in ("1", "2"):
-        await store.device_settings.note(setting(did), f"S{did}")
+        await store.device_settings.save(setting(did), f"S{did}")
     await store.devices.change("1", DeviceChange(sn="ANOTHER"))
     assert store.device_settings.get("1", "face") is None
     assert store.device_settings.get("2", "face") is not None
     rows = await store.read(lambda c: c.execute("SELECT did FROM device_setting").fetchall())
     assert rows == [("2",)]
     with pytest.raises(NoSuchResource):
-        await store.device_settings.note(setting("1"), "S1")
+        await store.device_settings.save(setting("1"), "S1")
     assert store.device_settings.get("1", "face") is None

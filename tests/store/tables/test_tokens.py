@@ -12,7 +12,7 @@ from hub.errors import NoSuchResource, TooManyRequests, WrongSignature
 from hub.store.db import Store
 from hub.store.tables import tokens
 from hub.store.tables.devices import NewDevice
-from hub.store.tables.tokens import Accepted, TokenRow
+from hub.store.tables.tokens import AcceptedConnect, TokenRow
 from tests.support.clock import FrozenClock
 from tests.support.stores import opened
 
@@ -30,7 +30,7 @@ async def issue(
     token: bytes,
     *,
     did: str = "1",
-    accepted: Accepted | None = None,
+    accepted: AcceptedConnect | None = None,
     life: int = 3_600_000,
 ) -> None:
     await store.tokens.issue(
@@ -66,7 +66,7 @@ async def test_tokens_and_replays_survive_a_restart(tmp_path: Path, clock: Froze
     data = tmp_path / "data"
     async with opened(data, clock) as store:
         await store.devices.add([NewDevice(sn="S1", code="c")])
-        await issue(store, clock, b"a", accepted=Accepted("S1", "100", clock.ms + 600_000))
+        await issue(store, clock, b"a", accepted=AcceptedConnect("S1", "100", clock.ms + 600_000))
         await issue(store, clock, b"b")
         before = store.tokens.holder(b"a"), store.tokens.holder(b"b")
     async with opened(data, clock) as store:
@@ -87,7 +87,7 @@ async def test_the_token_itself_stands_in_no_file(tmp_path: Path, clock: FrozenC
 async def test_an_sn_and_ts_are_used_up_once_even_by_two_at_once(
     store: Store, clock: FrozenClock
 ) -> None:
-    accepted = Accepted("S1", "100", clock.ms + 600_000)
+    accepted = AcceptedConnect("S1", "100", clock.ms + 600_000)
     outcomes: list[str] = []
 
     async def connect(token: bytes) -> None:
@@ -106,7 +106,7 @@ async def test_an_sn_and_ts_are_used_up_once_even_by_two_at_once(
 
 async def test_a_device_that_is_gone_gets_no_token(store: Store, clock: FrozenClock) -> None:
     with pytest.raises(NoSuchResource):
-        await issue(store, clock, b"a", did="9", accepted=Accepted("S9", "1", None))
+        await issue(store, clock, b"a", did="9", accepted=AcceptedConnect("S9", "1", None))
     assert store.tokens.holder(b"a") is None
     assert not store.tokens.was_accepted("S9", "1")
 
@@ -121,8 +121,10 @@ async def test_dropping_ends_all_tokens_of_a_device(store: Store, clock: FrozenC
 
 
 async def test_what_has_expired_is_forgotten(store: Store, clock: FrozenClock) -> None:
-    await issue(store, clock, b"a", accepted=Accepted("S1", "1", clock.ms + 600_000), life=1000)
-    await issue(store, clock, b"b", accepted=Accepted("S1", "2", None))
+    await issue(
+        store, clock, b"a", accepted=AcceptedConnect("S1", "1", clock.ms + 600_000), life=1000
+    )
+    await issue(store, clock, b"b", accepted=AcceptedConnect("S1", "2", None))
     clock.advance(601)
     await store.tokens.prune()
     assert store.tokens.holder(b"a") is None
@@ -137,9 +139,9 @@ async def test_what_has_expired_is_forgotten(store: Store, clock: FrozenClock) -
 async def test_a_connect_forgets_what_its_sn_no_longer_needs(
     store: Store, clock: FrozenClock
 ) -> None:
-    await issue(store, clock, b"a", accepted=Accepted("S1", "1", clock.ms + 600_000))
+    await issue(store, clock, b"a", accepted=AcceptedConnect("S1", "1", clock.ms + 600_000))
     clock.advance(601)
-    await issue(store, clock, b"b", accepted=Accepted("S1", "2", clock.ms + 600_000))
+    await issue(store, clock, b"b", accepted=AcceptedConnect("S1", "2", clock.ms + 600_000))
     rows = await store.read(lambda c: c.execute("SELECT ts_text FROM accepted").fetchall())
     assert rows == [("2",)]
 
@@ -147,9 +149,9 @@ async def test_a_connect_forgets_what_its_sn_no_longer_needs(
 async def test_of_a_device_without_a_trusted_clock_the_last_ones_are_kept(
     store: Store, clock: FrozenClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tokens, "_MOST_ACCEPTED", 3)
+    monkeypatch.setattr(tokens, "_MAX_ACCEPTED", 3)
     for n in range(5):
-        await issue(store, clock, b"%d" % n, accepted=Accepted("S1", str(n), None))
+        await issue(store, clock, b"%d" % n, accepted=AcceptedConnect("S1", str(n), None))
     clock.advance(10**7)
     await store.tokens.prune()
     assert [store.tokens.was_accepted("S1", str(n)) for n in range(5)] == [
@@ -164,20 +166,22 @@ async def test_of_a_device_without_a_trusted_clock_the_last_ones_are_kept(
 async def test_memory_of_replays_is_bounded_by_refusing_more(
     store: Store, clock: FrozenClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tokens, "_MOST_ACCEPTED", 3)
+    monkeypatch.setattr(tokens, "_MAX_ACCEPTED", 3)
     for n in range(3):
-        await issue(store, clock, b"%d" % n, accepted=Accepted("S1", str(n), clock.ms + 1000))
+        await issue(
+            store, clock, b"%d" % n, accepted=AcceptedConnect("S1", str(n), clock.ms + 1000)
+        )
     with pytest.raises(TooManyRequests):
-        await issue(store, clock, b"x", accepted=Accepted("S1", "x", clock.ms + 1000))
-    await issue(store, clock, b"y", did="2", accepted=Accepted("S2", "x", clock.ms + 1000))
+        await issue(store, clock, b"x", accepted=AcceptedConnect("S1", "x", clock.ms + 1000))
+    await issue(store, clock, b"y", did="2", accepted=AcceptedConnect("S2", "x", clock.ms + 1000))
     clock.advance(2)
-    await issue(store, clock, b"x", accepted=Accepted("S1", "x", clock.ms + 1000))
+    await issue(store, clock, b"x", accepted=AcceptedConnect("S1", "x", clock.ms + 1000))
 
 
 async def test_the_tokens_of_one_device_are_bounded(
     store: Store, clock: FrozenClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tokens, "_MOST_TOKENS", 3)
+    monkeypatch.setattr(tokens, "_MAX_TOKENS", 3)
     for n in range(6):
         await issue(store, clock, b"%d" % n)
     assert [store.tokens.holder(b"%d" % n) is not None for n in range(6)] == [False] * 3 + [
@@ -195,7 +199,11 @@ async def test_a_thousand_connects_at_once_share_a_few_commits(
         for device in devices:
             nursery.start_soon(
                 lambda d: issue(
-                    store, clock, d.sn.encode(), did=d.did, accepted=Accepted(d.sn, "1", clock.ms)
+                    store,
+                    clock,
+                    d.sn.encode(),
+                    did=d.did,
+                    accepted=AcceptedConnect(d.sn, "1", clock.ms),
                 ),
                 device,
             )

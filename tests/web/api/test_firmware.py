@@ -243,7 +243,7 @@ async def test_a_file_that_no_release_has_can_be_removed_and_no_other(api: Api) 
     await api.upload(b"another")
     release = await api.ask("POST", "releases", new_release())
     refused = await api.ask("DELETE", f"files/{SHA256}", status=400)
-    assert refused["msg"] == f"sha256: release {release['id']} has this file"
+    assert refused["msg"] == f"sha256: release {release['id']} contains this file"
     other = hashlib.sha256(b"another").hexdigest()
     assert (await api.ask("DELETE", f"files/{other}"))["sha256"] == other
     await api.ask("DELETE", f"files/{other}", status=404)

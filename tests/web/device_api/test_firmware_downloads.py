@@ -69,7 +69,7 @@ async def test_a_file_is_downloaded_without_a_login(port: Port) -> None:
     assert answer.headers["content-type"] == "application/octet-stream"
     assert answer.headers["content-length"] == str(SIZE)
     (download,) = port.site.downloads.downloads("1")
-    assert download.complete
+    assert download.is_complete
 
 
 async def test_a_broken_download_goes_on_where_it_was(port: Port) -> None:
@@ -79,7 +79,7 @@ async def test_a_broken_download_goes_on_where_it_was(port: Port) -> None:
     assert rest.status == 206
     assert first.body + rest.body == DATA
     (download,) = port.site.downloads.downloads("1")
-    assert download.complete
+    assert download.is_complete
 
 
 async def test_a_range_of_the_whole_file_is_a_part_of_it_too(port: Port) -> None:

@@ -19,7 +19,7 @@ from hub.services.firmware.campaign_views import (
     Campaign,
     CampaignDevice,
     CampaignState,
-    DeviceState,
+    TargetState,
 )
 from hub.services.firmware.release_validation import (
     MAX_COMPONENTS,
@@ -60,7 +60,7 @@ CAMPAIGN_STATES: dict[CampaignState, str] = {
     "done": N_("Done"),
 }
 
-DEVICE_STATES: dict[DeviceState, str] = {
+DEVICE_STATES: dict[TargetState, str] = {
     "waiting": N_("Waiting"),
     "too_old": N_("Version too old"),
     "offered": N_("Offered"),
@@ -77,7 +77,7 @@ CAMPAIGN_LOOKS: dict[CampaignState, str] = {
     "stopped": "offline",
     "done": "online",
 }
-DEVICE_LOOKS: dict[DeviceState, str] = {
+DEVICE_LOOKS: dict[TargetState, str] = {
     "waiting": "disabled",
     "too_old": "offline",
     "offered": "waiting",
