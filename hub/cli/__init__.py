@@ -12,7 +12,7 @@ from hub import __version__
 from hub.cli.apikey import apikey
 from hub.cli.audit import audit
 from hub.cli.device.commands import device
-from hub.cli.firmware import firmware
+from hub.cli.firmware.commands import firmware
 from hub.cli.options import data_option
 from hub.cli.run.command import run
 from hub.cli.service import service

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from hub.cli.firmware import _staged
+from hub.cli.firmware import staging
 from tests.cli.conftest import Outcome, Sitehub
 
 
@@ -103,7 +103,7 @@ def test_a_full_disk_is_reported_before_a_file_is_copied(
         raise AssertionError("it was copied")
 
     # The package has a command of that name.
-    monkeypatch.setattr(sys.modules["hub.cli.firmware"], "_copy", copy)
+    monkeypatch.setattr(staging, "_copy", copy)
     monkeypatch.setenv("SITEHUB_STORE_MIN_FREE_GB", "500000")
     outcome = add(sitehub, file)
     assert outcome.status == 1
@@ -190,6 +190,6 @@ def test_root_gives_the_staged_file_to_the_hubs_user_without_following_links(
     elsewhere.mkdir()
     (data_dir / "firmware").symlink_to(elsewhere)
     os.chown(data_dir, 12345, 12345)
-    with _staged(data_dir, file) as name:
+    with staging.staged(data_dir, file) as name:
         assert (elsewhere / "staged" / name).stat().st_uid == 12345
     assert elsewhere.stat().st_uid == 0
