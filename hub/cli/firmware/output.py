@@ -29,4 +29,4 @@ def with_times(value: Any) -> Any:
 
 
 def versions_text(versions: Versions) -> str:
-    return " ".join(f"{name}={version}" for name, version in versions.told()) or "-"
+    return " ".join(f"{name}={version}" for name, version in versions.given()) or "-"

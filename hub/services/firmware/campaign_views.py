@@ -143,7 +143,7 @@ class CampaignViews:
         """
         if says_versions(release):
             reported = Versions.of(self._devices.device(target.did))
-            return reported.hold(release.reports)
+            return reported.matches(release.reports)
         return target.offered_at is not None and self.has_all(release, target)
 
     def has_all(self, release: Release, target: CampaignTarget) -> bool:
@@ -176,7 +176,7 @@ class CampaignViews:
 
 def says_versions(release: Release) -> bool:
     """Whether the release names versions that a device reports once it runs it."""
-    return any(release.reports.told())
+    return any(release.reports.given())
 
 
 def _next_did(campaign: StoredCampaign) -> str | None:

@@ -136,10 +136,10 @@ class Campaigns:
             ):
                 raise NoSuchResource("no release is meant for this device")
             release = self._releases.get(campaign.release_id)
-            if too_old := reported.below(release.least):
+            if too_old := reported.first_older_than(release.least):
                 await self._advance(campaign, did, "too_old")
                 raise ClientTooOld(too_old)
-            if says_versions(release) and reported.hold(release.reports):
+            if says_versions(release) and reported.matches(release.reports):
                 return None
             await self._advance(campaign, did, "offered")
             return release

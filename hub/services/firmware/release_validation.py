@@ -51,7 +51,7 @@ def _check_component(component: NewComponent, field: str) -> None:
 
 
 def _check_versions(versions: Versions, field: str) -> None:
-    for name, version in versions.told():
+    for name, version in versions.given():
         check_version(version, f"{field}.{name}")
 
 

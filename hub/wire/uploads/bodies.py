@@ -1,26 +1,23 @@
-"""The bodies that devices upload (2.1, 2.2, 2.4, 2.5 and the extra paths of D8) as structs.
+"""Decoding of the bodies that devices upload (2.1, 2.2, 2.4, 2.5 and the extra paths of D8).
 
-One pass of msgspec reads a body with the fields of the tables and those that real cameras were
-seen to send (D8). Only a body that holds others, or is wrong, is read once more, to keep what is
-unknown and to say what is wrong. Pictures stay undecoded until they are base64-decoded straight
-from the body.
+Each function returns what was uploaded, coerced and checked. Extra fields are kept undecoded (D5).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from datetime import tzinfo
-from typing import Generic, TypeVar
+from typing import TypeVar
 
-import msgspec
 from msgspec import Raw, Struct
 
 from hub.errors import BadParameter, UnknownEventType
-from hub.wire import json_limits, times
+from hub.wire import times
 from hub.wire.code_tables import EVENT_TYPES
-from hub.wire.coercion import LooseNumber, LooseText, coerce_int, coerce_text
+from hub.wire.coercion import LooseNumber, coerce_int, coerce_text
 from hub.wire.extra_fields import ExtraField, FieldReader, extra_object
 from hub.wire.pictures import Picture, decode_picture, picture_of_text
+from hub.wire.uploads.body_decoder import ABSENT, EVENT, FACE, VEHICLE, check_limits
 from hub.wire.uploads.records import (
     AccessDetail,
     Detail,
@@ -33,17 +30,20 @@ from hub.wire.uploads.records import (
     VehicleDetail,
 )
 
+T = TypeVar("T")
+
 #: Access records in one upload (D8).
 MAX_ACCESS_RECORDS = 1000
 
-#: Key in `data` of 2.1 and 2.4 -> name of the image.
+#: Key in `data` of 2.1 and 2.4, and the name of that picture.
 FACE_PICTURES = (("face_data", "face"), ("body_data", "body"), ("bg_data", "background"))
 
 
 class CheckedUpload(Struct, frozen=True, kw_only=True):
-    """One thing that a device reported. `did` and `sn` as the body names them, if it does.
+    """One thing that a device reported, decoded and checked.
 
-    `occurred_at` is None where the body tells no time.
+    `did` and `sn`: as the body names them; None if it does not. `occurred_at`: UNIX milliseconds;
+    None if the body has no time. `extra`: a JSON object of the extra fields.
     """
 
     kind: RecordKind
@@ -56,14 +56,14 @@ class CheckedUpload(Struct, frozen=True, kw_only=True):
 
 
 class AccessBody(Struct, frozen=True):
-    """The access records of one body (D8); each may name its own did."""
+    """The access records of one body (D8). Each may name its own did."""
 
     sn: str | None
     entries: tuple[CheckedUpload, ...]
 
 
 class DeviceInfo(Struct, frozen=True):
-    """2.2, what a device tells of itself when it starts."""
+    """What a device reports about itself when it starts (2.2)."""
 
     did: str | None = None
     sn: str | None = None
@@ -76,11 +76,11 @@ class DeviceInfo(Struct, frozen=True):
 
 
 def decode_face(body: bytes, *, max_depth: int) -> CheckedUpload:
-    """2.1: a capture of a face. Raises BadParameter."""
-    sent, further = _FACE.read(body, max_depth)
+    """Decode a face capture (2.1). Raises BadParameter."""
+    sent, extra = FACE.decode(body, max_depth)
     data = FieldReader(sent.data or {}, "data")
     pictures = _face_pictures(data)
-    uuid = coerce_text(sent.uuid, "uuid") or _pid(sent.pid, further)
+    uuid = coerce_text(sent.uuid, "uuid") or _pid(sent.pid, extra)
     return CheckedUpload(
         kind="face",
         did=coerce_text(sent.did, "did"),
@@ -91,16 +91,19 @@ def decode_face(body: bytes, *, max_depth: int) -> CheckedUpload:
             age=coerce_int(sent.age, "age"),
             gender=coerce_int(sent.gender, "gender"),
             uuid=uuid,
-            category=_if_any(FieldReader.integer, sent.category, "category", further),
+            category=_undocumented(FieldReader.integer, sent.category, "category", extra),
         ),
-        extra=_extra(further, data),
+        extra=_extra(extra, data),
         pictures=pictures,
     )
 
 
 def decode_event(body: bytes, *, max_depth: int, keep_unknown: bool) -> CheckedUpload:
-    """2.4: an event. Raises BadParameter, and UnknownEventType unless `keep_unknown`."""
-    sent, further = _EVENT.read(body, max_depth)
+    """Decode an event (2.4). Raises BadParameter.
+
+    A type beyond 14 raises UnknownEventType unless `keep_unknown`.
+    """
+    sent, extra = EVENT.decode(body, max_depth)
     data = FieldReader(sent.data or {}, "data")
     pictures = _face_pictures(data)
     return CheckedUpload(
@@ -111,21 +114,21 @@ def decode_event(body: bytes, *, max_depth: int, keep_unknown: bool) -> CheckedU
         detail=EventDetail(
             type=_event_type(sent.type, keep_unknown),
             data=extra_object(data.remaining()),
-            name=_if_any(FieldReader.text, sent.name, "name", further),
-            uuid=_if_any(FieldReader.text, sent.uuid, "uuid", further) or _pid(sent.pid, further),
-            category=_if_any(FieldReader.integer, sent.category, "category", further),
+            name=_undocumented(FieldReader.text, sent.name, "name", extra),
+            uuid=_undocumented(FieldReader.text, sent.uuid, "uuid", extra) or _pid(sent.pid, extra),
+            category=_undocumented(FieldReader.integer, sent.category, "category", extra),
         ),
-        extra=extra_object(further),
+        extra=extra_object(extra),
         pictures=pictures,
     )
 
 
 def decode_vehicle(body: bytes, *, max_depth: int) -> CheckedUpload:
-    """2.5: a vehicle and its plate. Raises BadParameter."""
-    sent, further = _VEHICLE.read(body, max_depth)
+    """Decode a vehicle and its plate (2.5). Raises BadParameter."""
+    sent, extra = VEHICLE.decode(body, max_depth)
     data = FieldReader(sent.data or {}, "data")
     plate = data.nested("plate") or FieldReader({}, "data.plate")
-    pictures = _present(
+    pictures = _without_none(
         data.picture("full_image", "full"),
         data.picture("vehicle_pic", "vehicle"),
         plate.picture("plate_pic", "plate"),
@@ -145,13 +148,13 @@ def decode_vehicle(body: bytes, *, max_depth: int) -> CheckedUpload:
         sn=coerce_text(sent.sn, "sn"),
         occurred_at=times.require_device_time(sent.time, "time"),
         detail=detail,
-        extra=_extra(further, data),
+        extra=_extra(extra, data),
         pictures=pictures,
     )
 
 
 def decode_access(body: bytes, *, max_depth: int, zone: tzinfo) -> AccessBody:
-    """Access records (D8); their times are local to `zone`. Raises BadParameter."""
+    """Decode access records (D8), whose times are local to `zone`. Raises BadParameter."""
     sent = _fields(body, max_depth)
     sn = sent.text("sn")
     entries = sent.nested_list("data", MAX_ACCESS_RECORDS)
@@ -161,7 +164,7 @@ def decode_access(body: bytes, *, max_depth: int, zone: tzinfo) -> AccessBody:
 
 
 def decode_device_info(body: bytes, *, max_depth: int) -> DeviceInfo:
-    """2.2: versions and name. Raises BadParameter."""
+    """Decode versions and name of a device (2.2). Raises BadParameter."""
     sent = _fields(body, max_depth)
     return DeviceInfo(
         did=sent.text("did"),
@@ -176,7 +179,7 @@ def decode_device_info(body: bytes, *, max_depth: int) -> DeviceInfo:
 
 
 def decode_base64img(body: bytes) -> Picture:
-    """A lone picture: the body is one data URI, not JSON (D8). Raises BadParameter."""
+    """Decode a single picture: the body is a data URI and not JSON (D8). Raises BadParameter."""
     content = body.strip()
     if content[:1] == b'"':
         picture = decode_picture(content, name="face", field="body")
@@ -187,138 +190,44 @@ def decode_base64img(body: bytes) -> Picture:
     return picture
 
 
-#: The default of undecoded fields; told from what was sent by identity.
-_ABSENT = Raw()
-
-
-class _Body(Struct):
-    """What 2.1, 2.4 and 2.5 have in common."""
-
-    did: LooseText = None
-    sn: LooseText = None
-    time: LooseNumber = None
-    #: Undecoded: pictures are decoded from here, and the rest is kept as it came.
-    data: dict[str, Raw] | None = None
-
-
-class _Face(_Body):
-    name: LooseText = None
-    age: LooseNumber = None
-    gender: LooseNumber = None
-    uuid: LooseText = None
-    pid: Raw = _ABSENT
-    category: Raw = _ABSENT
-
-
-class _Event(_Body):
-    """Who was seen stands in no table of 2.4, so it may hold anything (D8)."""
-
-    type: LooseNumber = None
-    name: Raw = _ABSENT
-    uuid: Raw = _ABSENT
-    pid: Raw = _ABSENT
-    category: Raw = _ABSENT
-
-
-#: The further fields that real cameras send with a capture or an event (D8).
-_SEEN = (
-    "id_card",
-    "work_id",
-    "phone",
-    "department",
-    "otherInfo",
-    "score",
-    "helmet",
-    "smoke",
-    "handed",
-    "feature",
-)
-
-B = TypeVar("B", bound=_Body)
-T = TypeVar("T")
-
-
-class _Reader(Generic[B]):
-    """Reads the bodies of one path: with fields that are known and seen in one pass of msgspec,
-    with whatever else in three.
-    """
-
-    def __init__(self, known: type[B], seen: tuple[str, ...] = ()) -> None:
-        self._known = msgspec.json.Decoder(known)
-        self._names = frozenset(known.__struct_fields__)
-        self._further = seen
-        exact: type[B] = msgspec.defstruct(  # type: ignore[assignment]
-            f"{known.__name__}Seen",
-            [(name, Raw, _ABSENT) for name in seen],
-            bases=(known,),
-            forbid_unknown_fields=True,
-        )
-        self._exact = msgspec.json.Decoder(exact)
-
-    def read(self, body: bytes, max_depth: int) -> tuple[B, list[ExtraField]]:
-        """The fields that are known, and the further ones as they came."""
-        _check(body, max_depth)
-        try:
-            sent: B = self._exact.decode(body)
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-            return self._read_slowly(body)
-        values = ((name, getattr(sent, name)) for name in self._further)
-        return sent, [(name, raw) for name, raw in values if raw is not _ABSENT]
-
-    def _read_slowly(self, body: bytes) -> tuple[B, list[ExtraField]]:
-        sent = json_limits.decode(self._known, body, "the body")
-        fields = FieldReader.decode(body).remaining()
-        return sent, [(name, raw) for name, raw in fields if name not in self._names]
-
-
-_FACE = _Reader(_Face, (*_SEEN, "type"))
-_EVENT = _Reader(_Event, (*_SEEN, "age", "gender"))
-_VEHICLE = _Reader(_Body)
-
-
-def _check(body: bytes, max_depth: int) -> None:
-    json_limits.check_depth(body, max_depth)
-    json_limits.check_fields(body)
-
-
 def _fields(body: bytes, max_depth: int) -> FieldReader:
-    _check(body, max_depth)
+    check_limits(body, max_depth)
     return FieldReader.decode(body)
 
 
 def _face_pictures(data: FieldReader) -> tuple[Picture, ...]:
-    return _present(*(data.picture(key, name) for key, name in FACE_PICTURES))
+    return _without_none(*(data.picture(key, name) for key, name in FACE_PICTURES))
 
 
-def _present(*pictures: Picture | None) -> tuple[Picture, ...]:
+def _without_none(*pictures: Picture | None) -> tuple[Picture, ...]:
     return tuple(picture for picture in pictures if picture is not None)
 
 
-def _if_any(
-    read: Callable[[FieldReader, str], T | None], raw: Raw, key: str, further: list[ExtraField]
+def _undocumented(
+    read: Callable[[FieldReader, str], T | None], raw: Raw, key: str, extra: list[ExtraField]
 ) -> T | None:
-    """A field that stands in no table (D8): what cannot be read so stays further."""
-    if raw is _ABSENT:
+    """Read an undocumented field (D8). If it is unreadable it stays an extra field."""
+    if raw is ABSENT:
         return None
     try:
         return read(FieldReader({key: raw}), key)
     except BadParameter:
-        further.append((key, raw))
+        extra.append((key, raw))
         return None
 
 
-def _pid(raw: Raw, further: list[ExtraField]) -> str | None:
-    """The `pid` that stands for `uuid` (D8); it stays further as well."""
-    uuid = _if_any(FieldReader.text, raw, "pid", [])
-    if raw is not _ABSENT:
-        further.append(("pid", raw))
+def _pid(raw: Raw, extra: list[ExtraField]) -> str | None:
+    """Read the `pid` that cameras send instead of `uuid` (D8). It stays an extra field too."""
+    uuid = _undocumented(FieldReader.text, raw, "pid", [])
+    if raw is not ABSENT:
+        extra.append(("pid", raw))
     return uuid
 
 
-def _extra(further: Iterable[ExtraField], data: FieldReader) -> Raw:
-    """The further fields, those of `data` under its name."""
+def _extra(extra: Iterable[ExtraField], data: FieldReader) -> Raw:
+    """The extra fields of a body, with those of its `data` nested under that name."""
     inner = data.remaining()
-    return extra_object([*further, ("data", extra_object(inner))] if inner else further)
+    return extra_object([*extra, ("data", extra_object(inner))] if inner else extra)
 
 
 def _event_type(sent: LooseNumber, keep_unknown: bool) -> int:
@@ -326,21 +235,21 @@ def _event_type(sent: LooseNumber, keep_unknown: bool) -> int:
         raise BadParameter("an event type from 1 to 14 is required", field="type")
     number = coerce_int(sent, "type")
     if number is None or (number not in EVENT_TYPES and not (keep_unknown and number > 0)):
-        raise UnknownEventType(f"type: {number} is none of the event types 1 to 14")
+        raise UnknownEventType(f"type: {number} is not one of the event types 1 to 14")
     return number
 
 
 def _rect(fields: FieldReader, key: str) -> Rect | None:
-    """A place in the full picture; a RECT has all of its four numbers, or is empty."""
+    """A rectangle in the full picture; either all four numbers are given, or none."""
     rect = fields.nested(key)
     sides = {side: rect.number(side) for side in "xywh"} if rect else {}
-    told = [value for value in sides.values() if value is not None]
-    if not told:
+    given = [value for value in sides.values() if value is not None]
+    if not given:
         return None
     for side, value in sides.items():
         if value is None:
             raise BadParameter("a number is required", field=f"{fields.path_of(key)}.{side}")
-    return Rect(*told)
+    return Rect(*given)
 
 
 def _access_entry(entry: FieldReader, sn: str | None, zone: tzinfo) -> CheckedUpload:
@@ -359,6 +268,6 @@ def _access_entry(entry: FieldReader, sn: str | None, zone: tzinfo) -> CheckedUp
             temperature=entry.scalar("temperature"),
             score=entry.scalar("score"),
         ),
-        pictures=_present(entry.picture("faceImg", "face")),
+        pictures=_without_none(entry.picture("faceImg", "face")),
         extra=extra_object(entry.remaining()),
     )

@@ -1,4 +1,4 @@
-"""2.3: what a device asks about new firmware, how versions compare, and what it is answered."""
+"""Firmware queries of devices and their answers (2.3), and the comparison of versions (D5)."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from hub.wire.coercion import MAX_NUMBER
 from hub.wire.extra_fields import FieldReader
 from hub.wire.uploads.bodies import DeviceInfo, decode_device_info
 
-#: 2.3: what a component is, by its `type`.
+#: What a component is, by its `type` (2.3).
 COMPONENT_TYPES = {1: "description", 2: "firmware", 3: "app", 4: "model", 5: "license"}
 
 _NUMBERS = re.compile(r"\s*[Vv]?\s*([0-9]{1,9}(?:\.[0-9]{1,9}){0,7})\s*", re.ASCII)
 _HOST = re.compile(r"(?:[A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?", re.ASCII)
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]+", re.ASCII)
-_LONGEST_FILE_NAME = 64
+_MAX_FILE_NAME_LENGTH = 64
 
 
 class HasVersions(Protocol):
-    """A device as stored, or what one told of itself."""
+    """A stored device, or what a device reported about itself."""
 
     @property
     def fw_ver(self) -> str | None: ...
@@ -37,7 +37,7 @@ class HasVersions(Protocol):
 
 
 class Versions(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """The four versions of 2.2 and 2.3 as text; None: nothing is said of it."""
+    """The four versions of 2.2 and 2.3 as text; None: not reported, or not required."""
 
     fw_ver: str | None = None
     sw_ver: str | None = None
@@ -46,6 +46,7 @@ class Versions(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=
 
     @classmethod
     def of(cls, source: HasVersions) -> Versions:
+        """Copy the versions of `source`."""
         return cls(
             fw_ver=source.fw_ver,
             sw_ver=source.sw_ver,
@@ -53,25 +54,25 @@ class Versions(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=
             hw_ver=source.hw_ver,
         )
 
-    def told(self) -> Iterator[tuple[str, str]]:
-        """(name on the wire, version) of those that something is said of."""
+    def given(self) -> Iterator[tuple[str, str]]:
+        """The versions that are given, each as (name on the wire, version)."""
         values = asdict(self)
         for name, wire_name in VERSION_NAMES.items():
             if values[name]:
                 yield wire_name, values[name]
 
-    def below(self, least: Versions) -> str:
-        """What of these is older than `least` allows, in words; "" where nothing is known to be."""
-        reported = dict(self.told())
-        for name, wanted in least.told():
+    def first_older_than(self, least: Versions) -> str:
+        """What is older than `least` allows, in words; empty if nothing is known to be."""
+        reported = dict(self.given())
+        for name, wanted in least.given():
             if name in reported and is_older(reported[name], wanted):
                 return f"{name}: {reported[name]} is older than {wanted}"
         return ""
 
-    def hold(self, wanted: Versions) -> bool:
-        """Whether every version that `wanted` names is reported here."""
-        reported = dict(self.told())
-        return all(is_same(reported.get(name, ""), version) for name, version in wanted.told())
+    def matches(self, wanted: Versions) -> bool:
+        """Whether each version that `wanted` gives is the same here."""
+        reported = dict(self.given())
+        return all(is_same(reported.get(name, ""), version) for name, version in wanted.given())
 
 
 #: Field -> name on the wire.
@@ -81,14 +82,14 @@ VERSION_NAMES = dict(
 
 
 class OtaQuery(Struct, frozen=True):
-    """The question. `ota_id` is None where it is empty or missing: the token says who asks."""
+    """A firmware query (2.3). Without an `ota_id` the token identifies the device."""
 
     ota_id: str | None
     info: DeviceInfo
 
 
 class OtaComponent(Struct, frozen=True, kw_only=True):
-    """A file of a release; digests in lower-case hex, `size` in bytes."""
+    """A file of a release (2.3). Digests in lower-case hex, `size` in bytes."""
 
     name: str
     type: int
@@ -99,7 +100,7 @@ class OtaComponent(Struct, frozen=True, kw_only=True):
 
 
 class OtaAnswer(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """`data` of the answer: a release, which the device compares by `ver_code`."""
+    """The `data` of the answer (2.3): a release. The device compares `ver_code` with its own."""
 
     ver_code: int
     ver_name: str
@@ -109,13 +110,13 @@ class OtaAnswer(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults
 
 
 def decode_ota_query(body: bytes, *, max_depth: int) -> OtaQuery:
-    """Raises BadParameter."""
+    """Decode a firmware query (2.3). Raises BadParameter."""
     info = decode_device_info(body, max_depth=max_depth)
     return OtaQuery(FieldReader.decode(body).text("otaId"), info)
 
 
 def parse_version(text: str) -> tuple[int, ...] | None:
-    """Dotted numbers with or without a leading V (D5); 1.0 is 1. None: it cannot be read."""
+    """Dotted numbers, with or without a leading V (D5); 1.0 equals 1. None if unreadable."""
     match = _NUMBERS.fullmatch(text)
     if match is None:
         return None
@@ -126,36 +127,37 @@ def parse_version(text: str) -> tuple[int, ...] | None:
 
 
 def is_older(reported: str, wanted: str) -> bool:
-    """D5: what cannot be read is never older."""
+    """Whether `reported` is older than `wanted`. An unreadable version is never older (D5)."""
     one, other = parse_version(reported), parse_version(wanted)
     return one is not None and other is not None and one < other
 
 
 def is_same(reported: str, wanted: str) -> bool:
-    """D5: what cannot be read is different."""
+    """Whether two versions are equal. An unreadable version differs from all (D5)."""
     one = parse_version(reported)
     return one is not None and one == parse_version(wanted)
 
 
 def check_version(text: str, field: str) -> None:
-    """A release names versions that compare: another one would be different for ever."""
+    """Raise BadParameter unless a release's version can be compared: it would always differ."""
     if parse_version(text) is None:
         raise BadParameter("a version as dotted numbers is expected, such as V1.2.3", field=field)
 
 
 def check_ver_code(number: int, field: str) -> None:
+    """Raise BadParameter unless this is a version code that every JSON reader can hold."""
     if not 0 <= number <= MAX_NUMBER:
         raise BadParameter("a whole number from 0 to 2^53 is expected", field=field)
 
 
 def base_url(scheme: str, host: str) -> str:
-    """Where the device itself found the hub (D5). Raises BadParameter where that is no host."""
+    """The hub's address as the device used it (D5). Raises BadParameter if `host` is invalid."""
     if not _HOST.fullmatch(host):
         raise BadParameter("the hub's address as the device knows it is expected", field="Host")
     return f"{scheme}://{host}"
 
 
 def file_name(component_name: str) -> str:
-    """The last part of a component's url: plain enough for any device."""
+    """The file name in a component's url, reduced to characters that any device accepts."""
     plain = _UNSAFE.sub("-", component_name).strip("-.")
-    return plain[:_LONGEST_FILE_NAME] or "file"
+    return plain[:_MAX_FILE_NAME_LENGTH] or "file"

@@ -19,7 +19,7 @@ RECORD_KINDS: tuple[RecordKind, ...] = ("face", "event", "vehicle", "access")
 
 
 class Rect(Struct, frozen=True):
-    """A place in the full picture, in the device's pixels (2.5)."""
+    """A rectangle in the full picture, in pixels of the device (2.5)."""
 
     x: int | float
     y: int | float
@@ -28,7 +28,7 @@ class Rect(Struct, frozen=True):
 
 
 class FaceDetail(Struct, frozen=True, omit_defaults=True):
-    """2.1. `gender` 1 male, 2 female; `category` 0 stranger, 1 to 4 as in 1.12 (D8)."""
+    """The detail of a face capture (2.1). Codes as in hub.wire.code_tables."""
 
     name: str | None = None
     age: int | None = None
@@ -38,7 +38,7 @@ class FaceDetail(Struct, frozen=True, omit_defaults=True):
 
 
 class EventDetail(Struct, frozen=True, omit_defaults=True):
-    """2.4. `data` is the event's object as it came, without its pictures."""
+    """The detail of an event (2.4). `data`: its object as it was sent, without the pictures."""
 
     type: int
     data: Raw = Raw(b"{}")
@@ -48,26 +48,33 @@ class EventDetail(Struct, frozen=True, omit_defaults=True):
 
 
 class Plate(Struct, frozen=True, omit_defaults=True):
+    """A number plate (2.5). `loc`: its place in the full picture."""
+
     id: str | None = None
     type: int | None = None
     loc: Rect | None = None
 
 
 class Vehicle(Struct, frozen=True, omit_defaults=True):
+    """A vehicle (2.5). `loc`: its place in the full picture."""
+
     type: int | None = None
     brand: str | None = None
     loc: Rect | None = None
 
 
 class VehicleDetail(Struct, frozen=True):
-    """2.5. Unknown numbers of types are kept as they are."""
+    """The detail of a vehicle capture (2.5). Type codes that are not in the tables are kept."""
 
     plate: Plate = Plate()
     vehicle: Vehicle = Vehicle()
 
 
 class AccessDetail(Struct, frozen=True, omit_defaults=True):
-    """The access record of D8. `of`: the seq of the record that a lone picture belongs to."""
+    """The detail of an access record (D8).
+
+    `of`: the seq of the access record that a separately uploaded picture belongs to.
+    """
 
     rid: str | None = None
     uuid: str | None = None
@@ -89,7 +96,7 @@ DETAILS: dict[RecordKind, type[Detail]] = {
 
 
 class Record(Struct, frozen=True, kw_only=True):
-    """A committed record. It never changes."""
+    """A committed record. It never changes. `seq` increases in the order of the commits."""
 
     seq: int
     kind: RecordKind
@@ -104,13 +111,13 @@ class Record(Struct, frozen=True, kw_only=True):
 
 
 def decode_detail(kind: RecordKind, data: bytes) -> Detail:
-    """The detail of a record as the store keeps it, from JSON."""
+    """Decode a detail from the JSON that the store keeps."""
     detail: Detail = msgspec.json.decode(data, type=DETAILS[kind])
     return detail
 
 
 def render(record: Record) -> bytes:
-    """The record as the integrator API, the stream and the page give it: JSON on one line."""
+    """Encode a record as one line of JSON, for the API, the stream and the page."""
     return msgspec.json.encode(
         {
             "seq": record.seq,
@@ -128,7 +135,7 @@ def render(record: Record) -> bytes:
 
 
 def _shown(detail: Detail) -> dict[str, object]:
-    """The fields of one kind: as far as sent."""
+    """The fields of one kind of record, without those that were not sent."""
     if isinstance(detail, VehicleDetail):
         return {"plate": detail.plate, "vehicle": detail.vehicle}
     shown = {

@@ -71,16 +71,16 @@ def test_what_cannot_be_read_is_different_and_never_older(one: str, other: str) 
 
 def test_what_is_below_the_least_is_named() -> None:
     least = Versions(fw_ver="V1.5", hw_ver="2.0")
-    assert Versions(fw_ver="1.4").below(least) == "fwVer: 1.4 is older than V1.5"
-    assert Versions(fw_ver="1.5", hw_ver="nobody knows").below(least) == ""
-    assert Versions().below(least) == ""
+    assert Versions(fw_ver="1.4").first_older_than(least) == "fwVer: 1.4 is older than V1.5"
+    assert Versions(fw_ver="1.5", hw_ver="nobody knows").first_older_than(least) == ""
+    assert Versions().first_older_than(least) == ""
 
 
 def test_all_that_is_wanted_has_to_be_reported() -> None:
     wanted = Versions(fw_ver="2.0", sw_ver="1.1")
-    assert Versions(fw_ver="V2", sw_ver="1.1.0", os_ver="9").hold(wanted)
-    assert not Versions(fw_ver="V2").hold(wanted)
-    assert not Versions(fw_ver="V2", sw_ver="1.2").hold(wanted)
+    assert Versions(fw_ver="V2", sw_ver="1.1.0", os_ver="9").matches(wanted)
+    assert not Versions(fw_ver="V2").matches(wanted)
+    assert not Versions(fw_ver="V2", sw_ver="1.2").matches(wanted)
 
 
 def test_the_question_tells_who_asks_and_what_it_has() -> None:

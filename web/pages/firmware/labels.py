@@ -99,7 +99,7 @@ class NamedVersion(Struct, frozen=True):
 
 def versions(reported: Versions) -> list[NamedVersion]:
     """The versions that are given."""
-    return [NamedVersion(name, gettext(VERSIONS[name]), value) for name, value in reported.told()]
+    return [NamedVersion(name, gettext(VERSIONS[name]), value) for name, value in reported.given()]
 
 
 def versions_line(reported: Versions) -> str:
@@ -188,8 +188,8 @@ def too_old_sentence(reported: Versions, release: Release) -> str:
 
 
 def _versions_below(reported: Versions, least: Versions) -> Iterator[tuple[str, str, str]]:
-    known = dict(reported.told())
-    for name, wanted in least.told():
+    known = dict(reported.given())
+    for name, wanted in least.given():
         if name in known and is_older(known[name], wanted):
             yield name, known[name], wanted
 

@@ -28,11 +28,11 @@ class ReleaseHolders:
 
     def of(self, release: Release) -> list[DeviceView]:
         """Cameras that report the release, or if it has no versions, that a campaign updated."""
-        if not any(release.reports.told()):
+        if not any(release.reports.given()):
             return self._given[release.id]
         return [
             device
             for reported, devices in self._reporting.items()
-            if reported.hold(release.reports)
+            if reported.matches(release.reports)
             for device in devices
         ]

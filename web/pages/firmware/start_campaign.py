@@ -106,7 +106,7 @@ def _find_obstacle(
     if standing is not None and not standing.campaign.has_ended:
         text = gettext("It is being updated to %(version)s.")
         return text % {"version": standing.campaign.release.ver_name}, standing.campaign.id
-    if any(release.reports.told()) and reported.hold(release.reports):
+    if any(release.reports.given()) and reported.matches(release.reports):
         return gettext("It already has this release."), None
     if not camera.device.enabled:
         return gettext("It is disabled."), None

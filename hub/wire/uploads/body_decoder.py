@@ -1,0 +1,115 @@
+"""The bodies of 2.1, 2.4 and 2.5 as structs, decoded in one pass where possible.
+
+Pictures stay undecoded, to be base64-decoded straight from the body.
+"""
+
+from __future__ import annotations
+
+from typing import Generic, TypeVar
+
+import msgspec
+from msgspec import Raw, Struct
+
+from hub.wire import json_limits
+from hub.wire.coercion import LooseNumber, LooseText
+from hub.wire.extra_fields import ExtraField, FieldReader
+
+#: The default of undecoded fields. Compare by identity: a device may send the same bytes.
+ABSENT = Raw()
+
+
+class CommonBody(Struct):
+    """The fields that 2.1, 2.4 and 2.5 have in common, and all of 2.5."""
+
+    did: LooseText = None
+    sn: LooseText = None
+    time: LooseNumber = None
+    #: Undecoded: pictures are decoded from here, and the rest is kept as it was sent.
+    data: dict[str, Raw] | None = None
+
+
+class FaceBody(CommonBody):
+    """The fields of a face capture (2.1)."""
+
+    name: LooseText = None
+    age: LooseNumber = None
+    gender: LooseNumber = None
+    uuid: LooseText = None
+    pid: Raw = ABSENT
+    category: Raw = ABSENT
+
+
+class EventBody(CommonBody):
+    """The fields of an event (2.4). The undocumented ones about a person may hold anything (D8)."""
+
+    type: LooseNumber = None
+    name: Raw = ABSENT
+    uuid: Raw = ABSENT
+    pid: Raw = ABSENT
+    category: Raw = ABSENT
+
+
+#: The extra fields that real cameras send with a capture or an event (D8).
+_USUAL_EXTRA = (
+    "id_card",
+    "work_id",
+    "phone",
+    "department",
+    "otherInfo",
+    "score",
+    "helmet",
+    "smoke",
+    "handed",
+    "feature",
+)
+
+B = TypeVar("B", bound=CommonBody)
+
+
+class BodyDecoder(Generic[B]):
+    """Decodes the bodies of one path.
+
+    One pass of msgspec decodes a body that has only the documented and the usual extra fields; any
+    other body takes three.
+    """
+
+    def __init__(self, known: type[B], usual_extra: tuple[str, ...] = ()) -> None:
+        self._known = msgspec.json.Decoder(known)
+        self._names = frozenset(known.__struct_fields__)
+        self._usual_extra = usual_extra
+        exact: type[B] = msgspec.defstruct(  # type: ignore[assignment]
+            f"{known.__name__}WithExtra",
+            [(name, Raw, ABSENT) for name in usual_extra],
+            bases=(known,),
+            forbid_unknown_fields=True,
+        )
+        self._exact = msgspec.json.Decoder(exact)
+
+    def decode(self, body: bytes, max_depth: int) -> tuple[B, list[ExtraField]]:
+        """Return the documented fields, and the extra ones as they were sent.
+
+        Raises BadParameter, also for nesting beyond `max_depth`.
+        """
+        check_limits(body, max_depth)
+        try:
+            sent: B = self._exact.decode(body)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            return self._decode_any(body)
+        values = ((name, getattr(sent, name)) for name in self._usual_extra)
+        return sent, [(name, raw) for name, raw in values if raw is not ABSENT]
+
+    def _decode_any(self, body: bytes) -> tuple[B, list[ExtraField]]:
+        sent = json_limits.decode(self._known, body, "the body")
+        fields = FieldReader.decode(body).remaining()
+        return sent, [(name, raw) for name, raw in fields if name not in self._names]
+
+
+FACE = BodyDecoder(FaceBody, (*_USUAL_EXTRA, "type"))
+EVENT = BodyDecoder(EventBody, (*_USUAL_EXTRA, "age", "gender"))
+VEHICLE = BodyDecoder(CommonBody)
+
+
+def check_limits(body: bytes, max_depth: int) -> None:
+    """Raise BadParameter if a body is nested deeper than `max_depth` or has too many fields."""
+    json_limits.check_depth(body, max_depth)
+    json_limits.check_fields(body)
