@@ -11,11 +11,10 @@ from hub import metrics
 from hub.errors import HubError, NoSuchPath
 from hub.services import Services
 from web import api, auth, pages
-from web.api import media
-from web.api.endpoint import MOST_BODY_BYTES
+from web.api.records import media
 from web.assets import Assets
 from web.error_responses import CACHE_CONTROL, REFERRER_POLICY, headers_of, refusal
-from web.http.bodies import Bodies
+from web.http.bodies import MAX_SHORT_BODY_BYTES, Bodies
 from web.quart_app import HubQuart
 
 _ROOT = Path(__file__).parent
@@ -43,7 +42,7 @@ def create_app(services: Services) -> HubQuart:
         # An event stream or a slow picture is not ended by a clock.
         RESPONSE_TIMEOUT=None,
         BODY_TIMEOUT=web.body_seconds,
-        MAX_CONTENT_LENGTH=MOST_BODY_BYTES,
+        MAX_CONTENT_LENGTH=MAX_SHORT_BODY_BYTES,
     )
     app.bodies = Bodies(web)
     auth.install(app, services)
@@ -130,7 +129,7 @@ async def _answer_http_error(error: HTTPException) -> Response:
     status = error.code or 500
     if _is_for_a_person():
         return await pages.error_page(error, status)
-    message = f"a body has at most {MOST_BODY_BYTES} bytes" if status == 413 else error.name
+    message = f"a body has at most {MAX_SHORT_BODY_BYTES} bytes" if status == 413 else error.name
     response = _error_for_programs(status, _CODES.get(status, status), message)
     if isinstance(error, MethodNotAllowed) and error.valid_methods:
         response.headers["Allow"] = ", ".join(error.valid_methods)

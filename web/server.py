@@ -27,7 +27,7 @@ from hub.net.deadlines import Deadlines
 from hub.net.https_redirect import redirect_to_https
 from hub.net.listener import Limits, serve_port
 from hub.services import Services
-from web.api.commands import commands_api
+from web.api.devices.commands import commands_api
 from web.device_api.uploads import PREFIX, device_api, refuse, tidy
 from web.http.bodies import Bodies
 from web.http.connection import Connection

@@ -8,17 +8,20 @@ from quart import Blueprint, Response, render_template, request
 import hub
 from hub.services import Services
 from web.api.audit import add_audit
-from web.api.commands import describe_commands
-from web.api.devices import add_devices
+from web.api.devices.commands import describe_commands
+from web.api.devices.devices import add_devices
+from web.api.devices.enrolment import add_enrolment
+from web.api.devices.trace import add_trace
 from web.api.docs import chapters, paragraphs
-from web.api.endpoint import PREFIX, Call, Endpoint, Nothing, Routes
-from web.api.enrolment import add_enrolment
-from web.api.firmware import add_firmware
-from web.api.media import DEVICE_MEDIA, MEDIA
+from web.api.endpoint import PREFIX, Endpoint, Nothing
+from web.api.firmware.campaigns import add_campaigns
+from web.api.firmware.files import add_files
+from web.api.firmware.releases import add_releases
 from web.api.openapi import document
-from web.api.records import add_records
-from web.api.stream import add_stream
-from web.api.trace import add_trace
+from web.api.records.media import DEVICE_MEDIA, MEDIA
+from web.api.records.records import add_records
+from web.api.records.stream import add_stream
+from web.api.routes import Call, Routes
 
 _OPENAPI = Endpoint(
     method="GET",
@@ -46,13 +49,13 @@ def blueprint(services: Services) -> Blueprint:
     add_devices(routes, services)
     describe_commands(routes)
     add_trace(routes, services)
-    add_firmware(routes, services)
+    add_files(routes, services)
+    add_releases(routes, services)
+    add_campaigns(routes, services)
     add_records(routes, services)
     add_stream(routes, services)
     add_audit(routes, services)
-    described = document(
-        [*routes.operations, MEDIA, DEVICE_MEDIA, _OPENAPI, _DOCS], hub.__version__
-    )
+    described = document([*routes.endpoints, MEDIA, DEVICE_MEDIA, _OPENAPI, _DOCS], hub.__version__)
     encoded = msgspec.json.encode(described)
 
     async def openapi_json(call: Call[Nothing, Nothing]) -> Response:

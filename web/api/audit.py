@@ -12,7 +12,8 @@ from hub.services.access.api_keys import ApiKey
 from hub.services.access.audit import AuditEntry as StoredEntry
 from hub.wire.times import format_rfc3339
 from web.api.answers import Time
-from web.api.endpoint import PREFIX, Call, Endpoint, Nothing, Routes, Seq
+from web.api.endpoint import PREFIX, Endpoint, Nothing, Seq
+from web.api.routes import Call, Routes
 
 
 class AuditQuery(Struct, frozen=True, forbid_unknown_fields=True):

@@ -10,7 +10,7 @@ from typing import Any
 from markupsafe import Markup, escape
 from msgspec import Struct
 
-from web.api.endpoint import allowed, without_null
+from web.api.schemas import allowed, without_null
 
 Json = Mapping[str, Any]
 

@@ -22,7 +22,8 @@ from hub.errors import (
     WrongSignature,
 )
 from web.api.answers import Refusal
-from web.api.endpoint import PREFIX, Endpoint, Nothing, parameter_schemas
+from web.api.endpoint import PREFIX, Endpoint, Nothing
+from web.api.schemas import parameter_schemas
 
 Json = dict[str, Any]
 
@@ -76,12 +77,12 @@ _SECURITY_SCHEMES: Json = {
 }
 
 
-def document(operations: Sequence[Endpoint], version: str) -> Json:
+def document(endpoints: Sequence[Endpoint], version: str) -> Json:
     """The whole document, ready to be encoded."""
-    schemas = _Schemas(operations)
+    schemas = _Schemas(endpoints)
     paths: dict[str, Json] = {}
-    for operation in operations:
-        paths.setdefault(operation.path, {})[operation.method.lower()] = schemas.describe(operation)
+    for endpoint in endpoints:
+        paths.setdefault(endpoint.path, {})[endpoint.method.lower()] = schemas.describe(endpoint)
     return {
         "openapi": "3.1.0",
         "info": {"title": "sitehub", "version": version, "description": _DESCRIPTION},
@@ -93,57 +94,57 @@ def document(operations: Sequence[Endpoint], version: str) -> Json:
 
 
 class _Schemas:
-    """The structs of the operations, as JSON schemas that refer to each other by name."""
+    """The structs of the endpoints, as JSON schemas that refer to each other by name."""
 
-    def __init__(self, operations: Sequence[Endpoint]) -> None:
+    def __init__(self, endpoints: Sequence[Endpoint]) -> None:
         types: list[Any] = [Refusal]
-        types += [op.answer for op in operations if op.answer is not None]
-        types += [op.body for op in operations if op.body is not Nothing]
+        types += [one.answer for one in endpoints if one.answer is not None]
+        types += [one.body for one in endpoints if one.body is not Nothing]
         types = list(dict.fromkeys(types))
         schemas, self.components = msgspec.json.schema_components(types, ref_template=_REF)
         self._of = dict(zip(types, schemas, strict=True))
 
-    def describe(self, operation: Endpoint) -> Json:
+    def describe(self, endpoint: Endpoint) -> Json:
         described: Json = {
-            "operationId": operation_id(operation),
-            "tags": [operation.tag],
-            "summary": operation.summary,
-            "description": operation.description,
-            "parameters": _path_parameters(operation) + _query_parameters(operation.query),
-            "responses": {"200": self._answer(operation)} | self._refusals(operation),
+            "operationId": operation_id(endpoint),
+            "tags": [endpoint.tag],
+            "summary": endpoint.summary,
+            "description": endpoint.description,
+            "parameters": _path_parameters(endpoint) + _query_parameters(endpoint.query),
+            "responses": {"200": self._answer(endpoint)} | self._refusals(endpoint),
         }
-        if operation.query_example:
-            described["x-query-example"] = operation.query_example
-        if operation.body is not Nothing:
+        if endpoint.query_example:
+            described["x-query-example"] = endpoint.query_example
+        if endpoint.body is not Nothing:
             described["requestBody"] = {
                 "required": True,
                 "content": {
                     "application/json": {
-                        "schema": self._of[operation.body],
-                        **_examples(operation),
+                        "schema": self._of[endpoint.body],
+                        **_examples(endpoint),
                     }
                 },
             }
-            if operation.body_text:
-                text = {operation.body_text: {"schema": {"type": "string"}}}
+            if endpoint.body_text:
+                text = {endpoint.body_text: {"schema": {"type": "string"}}}
                 described["requestBody"]["content"] |= text
-        if operation.body_file:
-            file = {operation.body_file: {"schema": {"type": "string", "format": "binary"}}}
+        if endpoint.body_file:
+            file = {endpoint.body_file: {"schema": {"type": "string", "format": "binary"}}}
             described["requestBody"] = {"required": True, "content": file}
         return described
 
-    def _answer(self, operation: Endpoint) -> Json:
+    def _answer(self, endpoint: Endpoint) -> Json:
         content: Json = {"schema": {"type": "string"}}
-        if operation.answer is not None:
-            content["schema"] = self._of[operation.answer]
-        if operation.answer_example is not None:
-            content["example"] = _builtins(operation.answer_example)
-        return {"description": "OK", "content": {operation.media_type: content}}
+        if endpoint.answer is not None:
+            content["schema"] = self._of[endpoint.answer]
+        if endpoint.answer_example is not None:
+            content["example"] = _builtins(endpoint.answer_example)
+        return {"description": "OK", "content": {endpoint.media_type: content}}
 
-    def _refusals(self, operation: Endpoint) -> Json:
+    def _refusals(self, endpoint: Endpoint) -> Json:
         texts: dict[str, list[str]] = {}
-        for error in (*_ERRORS, *operation.refusals):
-            if error not in _OF_WRITES or operation.writes:
+        for error in (*_ERRORS, *endpoint.refusals):
+            if error not in _OF_WRITES or endpoint.writes:
                 text = f"`{error.code}` {error().message}"
                 texts.setdefault(str(error.status), []).append(text)
         content = {"application/json": {"schema": self._of[Refusal]}}
@@ -153,22 +154,22 @@ class _Schemas:
         }
 
 
-def operation_id(operation: Endpoint) -> str:
+def operation_id(endpoint: Endpoint) -> str:
     """The same for as long as method and path are: "get_devices_did"."""
-    words = operation.path.removeprefix(PREFIX).replace(".", "/").split("/")
-    return "_".join([operation.method.lower(), *(w.strip("{}") for w in words if w)])
+    words = endpoint.path.removeprefix(PREFIX).replace(".", "/").split("/")
+    return "_".join([endpoint.method.lower(), *(w.strip("{}") for w in words if w)])
 
 
-def _path_parameters(operation: Endpoint) -> list[Json]:
+def _path_parameters(endpoint: Endpoint) -> list[Json]:
     return [
         {
             "name": name,
             "in": "path",
             "required": True,
             "schema": {"type": "string", "maxLength": 64},
-            "example": operation.path_example[name],
+            "example": endpoint.path_example[name],
         }
-        for name in operation.placeholders
+        for name in endpoint.placeholders
     ]
 
 
@@ -184,13 +185,13 @@ def _query_parameters(query: type[Struct]) -> list[Json]:
     ]
 
 
-def _examples(operation: Endpoint) -> Json:
-    if not operation.body_examples:
-        return {"example": _builtins(operation.body_example)}
+def _examples(endpoint: Endpoint) -> Json:
+    if not endpoint.body_examples:
+        return {"example": _builtins(endpoint.body_example)}
     return {
         "examples": {
             name: {"summary": type(body).__doc__, "value": _given(_builtins(body))}
-            for name, body in operation.body_examples.items()
+            for name, body in endpoint.body_examples.items()
         }
     }
 

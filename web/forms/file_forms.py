@@ -1,8 +1,8 @@
 """Forms with one file that is held in memory: a photo, or the CSV file of a site.
 
-Other forms are short, and visitors who are not signed in may send one (MOST_BODY_BYTES). A photo
-from a phone has several MB: a view reads such a form once it knows that the user may send it, and
-the form counts in the budget of uploads.
+Other forms are short (MAX_SHORT_BODY_BYTES), and visitors who are not signed in may send one. A
+photo from a phone has several MB: a view reads such a form once it knows that the user may send it,
+and the form counts in the budget of uploads.
 """
 
 from __future__ import annotations

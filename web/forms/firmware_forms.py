@@ -26,8 +26,8 @@ from hub.errors import BadParameter, HubError, TooLarge
 from hub.services.firmware.release_validation import MAX_COMPONENTS
 from hub.services.firmware.releases import MAX_FILE_BYTES, StoredFile
 from web import auth
-from web.api.endpoint import MOST_BODY_BYTES
 from web.forms.file_forms import boundary_of
+from web.http.bodies import MAX_SHORT_BODY_BYTES
 from web.http.streamed_body import StreamedBody
 from web.quart_app import request_body
 
@@ -90,8 +90,8 @@ class _FormReader:
             data, more = await events.data()
             text += data
             self._text_bytes += len(data)
-            if self._text_bytes > MOST_BODY_BYTES:
-                raise TooLarge(f"the fields together have at most {MOST_BODY_BYTES} bytes")
+            if self._text_bytes > MAX_SHORT_BODY_BYTES:
+                raise TooLarge(f"the fields together have at most {MAX_SHORT_BODY_BYTES} bytes")
         return text.decode("utf-8", "replace")
 
     async def _store_file(self, part: File, events: _FormEvents) -> None:

@@ -20,6 +20,10 @@ from web.http.http_heads import body_length
 
 log = logging.getLogger(__name__)
 
+#: For bodies that are no uploads. Thousands of visitors who are not signed in may send one at once;
+#: the longest that is needed is a key in PEM.
+MAX_SHORT_BODY_BYTES = 64 * 1024
+
 _MAX_PARTS = 64
 
 

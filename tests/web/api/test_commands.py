@@ -22,9 +22,8 @@ from hub.wire.signing import body_md5, sign_params
 from tests.support.clock import FrozenClock
 from tests.support.commanded_link import AskedLink, answer
 from tests.support.hub_services import HubServices, open_hub_services
-from web.api.commands import COMMAND, commands_api
-from web.api.endpoint import MOST_BODY_BYTES
-from web.http.bodies import Bodies
+from web.api.devices.commands import COMMAND, commands_api
+from web.http.bodies import MAX_SHORT_BODY_BYTES, Bodies
 
 PATH = "/api/hub/v1/devices/1/commands"
 QUERY = {"uri": "/person/query", "param": {"pid": "1001"}}
@@ -373,7 +372,7 @@ async def test_photos_share_the_budget_of_all_uploads(tmp_path: Path, clock: Fro
         nursery.start_soon(api.ask, QUERY)
         while len(api.link.asked) < 2:
             await wait_all_tasks_blocked(0.01)
-        assert bodies._budget.used < 2_000_000 + MOST_BODY_BYTES
+        assert bodies._budget.used < 2_000_000 + MAX_SHORT_BODY_BYTES
         for asked in api.link.asked:
             asked.give(answer(0))
         while bodies._budget.used:

@@ -20,7 +20,7 @@ from hub.store import firmware_files
 from hub.wire.signing import sign_params
 from tests.support.clock import NOON, FrozenClock
 from tests.support.firmware import FirmwareSite, firmware_site
-from web.api.firmware import UPLOAD
+from web.api.firmware.files import UPLOAD
 from web.app import create_app
 from web.http import streamed_body
 from web.http.streamed_body import StreamedBody

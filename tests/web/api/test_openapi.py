@@ -25,12 +25,14 @@ from hub.wire.uploads.records import (
 )
 from tests.support.clock import FrozenClock
 from tests.support.hub_services import HubServices, open_hub_services
-from web.api import answers
-from web.api.commands import COMMAND
-from web.api.devices import DeviceChangeBody, NewDeviceBody
-from web.api.endpoint import Endpoint, Routes
-from web.api.enrolment import AcceptBody, CheckBody, ImportBody
-from web.api.firmware import NewCampaignBody, NewReleaseBody
+from web.api.devices.commands import COMMAND
+from web.api.devices.devices import DeviceChangeBody, NewDeviceBody
+from web.api.devices.enrolment import AcceptBody, CheckBody, ImportBody
+from web.api.endpoint import Endpoint
+from web.api.firmware.campaigns import NewCampaignBody
+from web.api.firmware.releases import NewReleaseBody
+from web.api.records import answers
+from web.api.routes import Routes
 from web.app import create_app
 
 METHODS = ("get", "post", "patch", "delete")
@@ -43,21 +45,21 @@ async def hub(tmp_path: Path, clock: FrozenClock) -> AsyncIterator[HubServices]:
 
 
 @pytest.fixture
-def operations(monkeypatch: pytest.MonkeyPatch) -> list[Endpoint]:
+def endpoints(monkeypatch: pytest.MonkeyPatch) -> list[Endpoint]:
     """What the application, once made, has routes for."""
-    operations: list[Endpoint] = []
+    endpoints: list[Endpoint] = []
     add = Routes.add
 
-    def note(self: Routes, operation: Endpoint, view: Any) -> None:
-        operations.append(operation)
-        add(self, operation, view)
+    def note(self: Routes, endpoint: Endpoint, view: Any) -> None:
+        endpoints.append(endpoint)
+        add(self, endpoint, view)
 
     monkeypatch.setattr(Routes, "add", note)
-    return operations
+    return endpoints
 
 
 @pytest.fixture
-def app(hub: HubServices, operations: list[Endpoint]) -> Quart:
+def app(hub: HubServices, endpoints: list[Endpoint]) -> Quart:
     return create_app(hub.services)
 
 
@@ -78,9 +80,9 @@ def described(document: Any) -> Iterator[tuple[str, str, Any]]:
 
 
 async def test_it_describes_exactly_the_routes_that_there_are(
-    app: Quart, document: Any, operations: list[Endpoint]
+    app: Quart, document: Any, endpoints: list[Endpoint]
 ) -> None:
-    aliases = {operation.alias for operation in operations}
+    aliases = {endpoint.alias for endpoint in endpoints}
     routes = {
         (re.sub(r"<(\w+)>", r"{\1}", rule.rule), method.lower())
         for rule in app.url_map.iter_rules()
@@ -96,30 +98,30 @@ async def test_it_describes_exactly_the_routes_that_there_are(
 async def test_what_it_refers_to_is_there(document: Any) -> None:
     references = set(re.findall(r'"#/components/schemas/(\w+)"', json.dumps(document)))
     assert references == set(document["components"]["schemas"])
-    ids = [operation["operationId"] for _, _, operation in described(document)]
+    ids = [endpoint["operationId"] for _, _, endpoint in described(document)]
     assert len(set(ids)) == len(ids)
 
 
 async def test_every_placeholder_of_a_path_is_described(document: Any) -> None:
-    for path, _, operation in described(document):
-        names = [p["name"] for p in operation["parameters"] if p["in"] == "path"]
+    for path, _, endpoint in described(document):
+        names = [p["name"] for p in endpoint["parameters"] if p["in"] == "path"]
         assert names == re.findall(r"{(\w+)}", path)
 
 
 async def test_the_examples_are_what_would_be_taken_and_answered(
-    document: Any, operations: list[Endpoint]
+    document: Any, endpoints: list[Endpoint]
 ) -> None:
     bodies = {NewDeviceBody, DeviceChangeBody, AcceptBody, CheckBody, ImportBody}
     bodies |= {NewReleaseBody, NewCampaignBody}
-    assert {type(op.body_example) for op in operations if op.body_example} == bodies
-    for operation in operations:
-        call = document["paths"][operation.path][operation.method.lower()]
-        if operation.body_example is not None:
+    assert {type(one.body_example) for one in endpoints if one.body_example} == bodies
+    for endpoint in endpoints:
+        call = document["paths"][endpoint.path][endpoint.method.lower()]
+        if endpoint.body_example is not None:
             body = call["requestBody"]["content"]["application/json"]["example"]
-            assert msgspec.convert(body, operation.body) == operation.body_example
-        if operation.answer is not None:
+            assert msgspec.convert(body, endpoint.body) == endpoint.body_example
+        if endpoint.answer is not None:
             answer = call["responses"]["200"]["content"]["application/json"]["example"]
-            strictly(answer, operation.answer)
+            strictly(answer, endpoint.answer)
 
 
 COMMON: dict[str, Any] = {
@@ -195,9 +197,9 @@ async def test_the_docs_show_every_call_with_a_line_for_curl(
     assert response.status_code == 200
     for field in ("code", "clock_trusted"):
         assert f"<dt><code>{field}</code></dt>" in page
-    for path, method, operation in described(document):
+    for path, method, endpoint in described(document):
         assert f"{method.upper()} {path}" in page
-        assert f'id="{operation["operationId"]}"' in page
+        assert f'id="{endpoint["operationId"]}"' in page
     assert page.count("curl --cacert ca.crt") == len(list(described(document)))
     assert not re.search(
         r"<script(?![^>]*src=\"/static/)|<style|\son\w+=|\sstyle=|//[a-z]+\.", page

@@ -10,7 +10,7 @@ from msgspec import Struct
 from hub.errors import HubError
 from hub.services.commands.photos import MAX_PIXELS, BadPhoto
 from web import auth
-from web.api.endpoint import MOST_BODY_BYTES
+from web.http.bodies import MAX_SHORT_BODY_BYTES
 from web.pages.language import N_, gettext
 from web.pages.upload_errors import describe_form_error, file_too_large
 
@@ -36,7 +36,7 @@ class PhotoField(Struct, frozen=True):
 def photo_field() -> PhotoField:
     return PhotoField(
         # Leave room for the other fields.
-        most=(_megabytes() << 20) - MOST_BODY_BYTES,
+        most=(_megabytes() << 20) - MAX_SHORT_BODY_BYTES,
         too_large=file_too_large(_megabytes()),
         expected=gettext(_PHOTO_MISSING),
     )

@@ -15,8 +15,9 @@ from hub.services.access.api_keys import ApiKey
 from hub.services.access.audit import Actor
 from hub.wire.uploads.records import Record, RecordKind, render
 from web import auth
-from web.api.answers import RemovedDevice, device_fields
-from web.api.endpoint import PREFIX, Call, Did, Endpoint, Nothing, Routes, Seq, seq_of
+from web.api.devices.answers import RemovedDevice, device_fields
+from web.api.endpoint import PREFIX, Did, Endpoint, Nothing, Seq
+from web.api.routes import Call, Routes, seq_of
 from web.live_events import News, open_live_events, refuse_too_many
 
 

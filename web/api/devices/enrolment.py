@@ -11,9 +11,10 @@ from quart import Response
 from hub.services import Services
 from hub.services.devices.csv_import import MAX_CSV_BYTES, MAX_ROWS, DeviceCsv, ImportRow
 from hub.services.devices.directory import NewDevice
-from web.api import answers
-from web.api.devices import DEVICE_EXAMPLE, TAG, Code, Name, Pem
-from web.api.endpoint import PREFIX, Call, Did, Endpoint, Nothing, Routes
+from web.api.devices import answers
+from web.api.devices.devices import DEVICE_EXAMPLE, TAG, Code, Name, Pem
+from web.api.endpoint import PREFIX, Did, Endpoint, Nothing
+from web.api.routes import Call, Routes
 
 
 class AcceptBody(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):

@@ -10,7 +10,8 @@ from hub.services import Services
 from hub.services.devices.frame_trace import Frame
 from hub.wire.times import format_rfc3339
 from web.api.answers import Time
-from web.api.endpoint import PREFIX, Call, Endpoint, Nothing, Routes, Seq
+from web.api.endpoint import PREFIX, Endpoint, Nothing, Seq
+from web.api.routes import Call, Routes
 
 
 class TraceQuery(Struct, frozen=True, forbid_unknown_fields=True):

@@ -11,7 +11,8 @@ from hub.errors import DeviceNonsense, DeviceSilent, NoSuchResource, NotSent
 from hub.services import Services
 from hub.services.records.record_log import StoredPicture
 from hub.wire.pictures import EXTENSIONS
-from web.api.endpoint import Call, Endpoint, Nothing, Routes, seq_of
+from web.api.endpoint import Endpoint, Nothing
+from web.api.routes import Call, Routes, seq_of
 
 MEDIA = Endpoint(
     method="GET",

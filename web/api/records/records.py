@@ -12,8 +12,9 @@ from hub.services import Services
 from hub.services.records.record_log import RecordFilter
 from hub.wire.times import parse_rfc3339
 from hub.wire.uploads.records import RecordKind, render
-from web.api import answers
-from web.api.endpoint import PREFIX, Call, Did, Endpoint, Nothing, Routes, Seq, Text, Whole, seq_of
+from web.api.endpoint import PREFIX, Did, Endpoint, Nothing, Seq, Text, Whole
+from web.api.records import answers
+from web.api.routes import Call, Routes, seq_of
 
 
 class RecordQuery(Struct, frozen=True, forbid_unknown_fields=True):

@@ -30,9 +30,10 @@ from hub.services.shielding import shielded
 from hub.wire import json_limits
 from hub.wire.commands.dialect import DIALECT, Command
 from web import auth
-from web.api.endpoint import MOST_BODY_BYTES, PREFIX, Endpoint, Routes, check_no_query
+from web.api.endpoint import PREFIX, Endpoint
+from web.api.routes import Routes, check_no_query
 from web.error_responses import refuse, send_json
-from web.http.bodies import Bodies, Body, PeerLeft, TooSlow
+from web.http.bodies import MAX_SHORT_BODY_BYTES, Bodies, Body, PeerLeft, TooSlow
 
 #: What a signed-in user needs to ask a device, and to change something on it.
 _ASKS: Role = "guard"
@@ -147,7 +148,7 @@ class _CommandsApi:
 
     def _body(self, scope: HTTPScope, receive: ASGIReceiveCallable, caller: auth.Caller) -> Body:
         # As small as any other call's: that needs no room of its own.
-        return self._bodies.body(scope, receive, caller.sender, free_bytes=MOST_BODY_BYTES)
+        return self._bodies.body(scope, receive, caller.sender, free_bytes=MAX_SHORT_BODY_BYTES)
 
     def _key_of(self, scope: HTTPScope) -> auth.Caller | None:
         """Who calls with nothing but a key in the head, as nearly all do."""

@@ -9,8 +9,10 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from hub.services import Services
 from hub.services.devices.directory import DeviceChange, NewDevice
-from web.api import answers
-from web.api.endpoint import PREFIX, Call, Did, Endpoint, Nothing, Routes
+from web.api.answers import Versions
+from web.api.devices import answers
+from web.api.endpoint import PREFIX, Did, Endpoint, Nothing
+from web.api.routes import Call, Routes
 
 Sn = Annotated[str, Meta(min_length=1, max_length=64)]
 Code = Annotated[str, Meta(min_length=1, max_length=128)]
@@ -60,7 +62,7 @@ DEVICE_EXAMPLE = answers.Device(
     state="online",
     ip="192.168.1.20",
     last_seen="2026-11-25T08:00:00.000Z",
-    versions=answers.Versions("V1.2.3", "V3.2.1", "V4.4.167", "V1.0"),
+    versions=Versions("V1.2.3", "V3.2.1", "V4.4.167", "V1.0"),
     devName="IPC",
     clock_offset=-0.4,
     waiting_reason=None,

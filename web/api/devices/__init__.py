@@ -1,0 +1,1 @@
+"""Devices: enrolled and pending ones, commands to them, and their frame traces."""

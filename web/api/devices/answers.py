@@ -1,0 +1,159 @@
+"""Answers about devices."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct
+
+from hub.services.admission.enrolment import CodeMatch, PendingDevice
+from hub.services.admission.provisioning import Outcome, kept_delivery
+from hub.services.devices.views import DeviceView
+from hub.wire.times import format_rfc3339
+from web.api.answers import Did, Time, Versions
+
+
+class Init(Struct, frozen=True):
+    """How the initial parameters (did, otaId, appid, secret) were taken."""
+
+    outcome: Annotated[
+        Outcome,
+        Meta(
+            description="`refused`: the device answered an error; `silent`: nothing in time, or "
+            "it left; `not-sent`: they are sent at a good connect without a did"
+        ),
+    ]
+    message: str
+
+
+class Device(Struct, frozen=True, kw_only=True):
+    """An enrolled device: a camera or a comparison box."""
+
+    did: Did
+    sn: str
+    name: str
+    state: Literal["online", "offline", "disabled"]
+    ip: str | None
+    last_seen: Time | None
+    versions: Versions
+    devName: str | None
+    clock_offset: Annotated[
+        float | None, Meta(description="seconds by which its clock is ahead of the hub's")
+    ]
+    waiting_reason: Annotated[
+        str | None, Meta(description="why it does not get in, where it knocks in vain")
+    ]
+    waiting_reasons: Annotated[list[str], Meta(description="their codes")]
+    enabled: bool
+    clock_trusted: Annotated[
+        bool, Meta(description="false: a connect is taken whatever its time is")
+    ]
+    own_key: Annotated[bool, Meta(description="false: the site key applies")]
+    earlier_key_until: Annotated[
+        Time | None,
+        Meta(description="its earlier key is good too, until it signs with the new one, or then"),
+    ]
+    init: Annotated[Init | None, Meta(description="null: they were never sent")]
+
+
+class CodeCheck(Struct, frozen=True):
+    """Whether code and key fit the device's last signature."""
+
+    outcome: CodeMatch
+    reasons: Annotated[list[str], Meta(description="what keeps it out all the same, by code")]
+    reason: Annotated[str, Meta(description="the same in words")]
+    sign_form: Annotated[str | None, Meta(description="the form of the signature that fits")]
+
+
+class ImportedDevices(Struct, frozen=True):
+    """What was enrolled; with `dry_run` what would be, where a did of null is assigned then."""
+
+    count: int
+    dids: list[str | None]
+
+
+class RemovedDevice(Struct, frozen=True):
+    """What the stream's `device` event tells of a device that is no more."""
+
+    did: Did
+    state: Literal["removed"] = "removed"
+
+
+class DeviceList(Struct, frozen=True):
+    """`next` goes into `after` of the next call; null: that was all."""
+
+    items: list[Device]
+    next: Did | None = None
+
+
+class WaitingDevice(Struct, frozen=True):
+    """A device that knocks and is not enrolled, or does not get in."""
+
+    sn: str
+    ip: str
+    first_seen: Time
+    last_seen: Time
+    reason: Annotated[str, Meta(description="every reason, in words")]
+    reasons: Annotated[
+        list[str],
+        Meta(
+            description="their codes: unknown, no-signature, bad-signature, no-key, key-mismatch, "
+            "code-mismatch, clock-off, replayed, slowed"
+        ),
+    ]
+    tries: Annotated[int, Meta(description="connects since first_seen")]
+    clock_offset: Annotated[
+        float, Meta(description="seconds by which its clock is ahead of the hub's")
+    ]
+    slowed_until: Annotated[
+        Time | None, Meta(description="its answers are held back, for it failed too often")
+    ]
+
+
+class WaitingList(Struct, frozen=True):
+    items: list[WaitingDevice]
+    next: None = None
+
+
+def device_fields(view: DeviceView) -> Device:
+    return Device(
+        did=view.did,
+        sn=view.sn,
+        name=view.name,
+        state=view.state,
+        ip=view.ip,
+        last_seen=None if view.last_seen is None else format_rfc3339(view.last_seen),
+        versions=Versions(view.fw_ver, view.sw_ver, view.os_ver, view.hw_ver),
+        devName=view.dev_name,
+        clock_offset=view.clock_offset,
+        waiting_reason=view.waiting_reason,
+        waiting_reasons=[reason.code for reason in view.waiting.all_reasons]
+        if view.waiting
+        else [],
+        enabled=view.enabled,
+        clock_trusted=view.clock_trusted,
+        own_key=view.has_own_key,
+        earlier_key_until=None
+        if view.previous_key_until is None
+        else format_rfc3339(view.previous_key_until),
+        init=None if view.init_outcome is None else _init(view.init_outcome),
+    )
+
+
+def _init(kept: str) -> Init:
+    delivery = kept_delivery(kept)
+    return Init(delivery.outcome, delivery.message)
+
+
+def waiting_fields(waiting: PendingDevice) -> WaitingDevice:
+    return WaitingDevice(
+        sn=waiting.sn,
+        ip=waiting.attempt.ip,
+        first_seen=format_rfc3339(waiting.first_seen),
+        last_seen=format_rfc3339(waiting.last_seen),
+        reason=waiting.reason,
+        reasons=[reason.code for reason in waiting.all_reasons],
+        tries=waiting.tries,
+        clock_offset=round(waiting.attempt.clock_offset, 3),
+        slowed_until=None if waiting.slowed_until is None else format_rfc3339(waiting.slowed_until),
+    )

@@ -1,0 +1,150 @@
+"""/firmware/campaigns: giving a release to devices."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta, Struct
+
+from hub.services import Services
+from hub.services.firmware.campaigns import MAX_DEVICES
+from web.api.answers import Versions
+from web.api.endpoint import PREFIX, Did, Endpoint, Nothing, Seq
+from web.api.firmware import answers
+from web.api.firmware.fields import campaign_fields, summary_fields
+from web.api.firmware.files import TAG
+from web.api.routes import Call, Routes, id_of
+
+_CAMPAIGNS = f"{PREFIX}/firmware/campaigns"
+
+
+class NewCampaignBody(Struct, frozen=True, forbid_unknown_fields=True):
+    release: Seq
+    dids: Annotated[
+        list[Did],
+        Meta(description=f"1 to {MAX_DEVICES}; the first that has not got it goes alone"),
+    ]
+
+
+_SUMMARY_EXAMPLE = answers.CampaignSummary(
+    id=7,
+    release=3,
+    ver_name="v2.3.0",
+    state="first",
+    started_at="2026-11-25T08:05:00.000Z",
+    count=1,
+    done=0,
+)
+_CAMPAIGN_EXAMPLE = answers.Campaign(
+    **msgspec.structs.asdict(_SUMMARY_EXAMPLE),
+    size=31_457_280,
+    devices=[
+        answers.CampaignDevice(
+            did="12",
+            name="Gate",
+            state="downloading",
+            is_next=True,
+            versions=Versions(swVer="V2.2.1", hwVer="V1.0"),
+            received=9_437_184,
+            offered_at="2026-11-25T08:06:10.000Z",
+            downloaded_at=None,
+            done_at=None,
+        )
+    ],
+)
+
+LIST_CAMPAIGNS = Endpoint(
+    method="GET",
+    path=_CAMPAIGNS,
+    tag=TAG,
+    summary="Campaigns",
+    description="Newest first; those that have ended too.",
+    answer=answers.CampaignList,
+    answer_example=answers.CampaignList([_SUMMARY_EXAMPLE]),
+)
+GET_CAMPAIGN = Endpoint(
+    method="GET",
+    path=f"{_CAMPAIGNS}/{{campaign}}",
+    tag=TAG,
+    summary="How far each device of a campaign is",
+    answer=answers.Campaign,
+    answer_example=_CAMPAIGN_EXAMPLE,
+    path_example={"campaign": "7"},
+)
+START_CAMPAIGN = Endpoint(
+    method="POST",
+    path=_CAMPAIGNS,
+    tag=TAG,
+    summary="Give a release to devices",
+    description=(
+        "One device goes alone; once it reports the new version, the others go. Devices ask for "
+        "it by themselves (2.3). A device in a campaign that goes on is refused (409)."
+    ),
+    body=NewCampaignBody,
+    body_example=NewCampaignBody(3, ["12"]),
+    answer=answers.Campaign,
+    answer_example=_CAMPAIGN_EXAMPLE,
+    role="admin",
+)
+
+Step = Literal["pause", "resume", "stop"]
+_STEPS: dict[Step, tuple[str, str]] = {
+    "pause": (
+        "Pause a campaign",
+        "It is offered to nobody until it is resumed; what was offered may be downloaded.",
+    ),
+    "resume": ("Go on with a paused campaign", ""),
+    "stop": ("Stop a campaign for good", "Nothing more is offered or downloaded."),
+}
+CHANGE_CAMPAIGN: dict[Step, Endpoint] = {
+    step: Endpoint(
+        method="POST",
+        path=f"{_CAMPAIGNS}/{{campaign}}/{step}",
+        tag=TAG,
+        summary=summary,
+        description=description,
+        answer=answers.Campaign,
+        answer_example=_CAMPAIGN_EXAMPLE,
+        role="admin",
+        path_example={"campaign": "7"},
+    )
+    for step, (summary, description) in _STEPS.items()
+}
+
+
+def add_campaigns(routes: Routes, services: Services) -> None:
+    campaigns, audit = services.campaigns, services.audit
+
+    async def list_campaigns(call: Call[Nothing, Nothing]) -> answers.CampaignList:
+        return answers.CampaignList([summary_fields(one) for one in campaigns.outlines()])
+
+    async def get_campaign(call: Call[Nothing, Nothing]) -> answers.Campaign:
+        return campaign_fields(campaigns.campaign(id_of(call, "campaign")))
+
+    async def start_campaign(call: Call[Nothing, NewCampaignBody]) -> answers.Campaign:
+        started = await campaigns.start(call.body.release, call.body.dids)
+        await audit.add(call.caller.actor, "campaign.start", str(started.id))
+        return campaign_fields(started)
+
+    async def change(call: Call[Nothing, Nothing], step: Step) -> answers.Campaign:
+        steps = {"pause": campaigns.pause, "resume": campaigns.resume, "stop": campaigns.stop}
+        changed = await steps[step](id_of(call, "campaign"))
+        await audit.add(call.caller.actor, f"campaign.{step}", str(changed.id))
+        return campaign_fields(changed)
+
+    async def pause_campaign(call: Call[Nothing, Nothing]) -> answers.Campaign:
+        return await change(call, "pause")
+
+    async def resume_campaign(call: Call[Nothing, Nothing]) -> answers.Campaign:
+        return await change(call, "resume")
+
+    async def stop_campaign(call: Call[Nothing, Nothing]) -> answers.Campaign:
+        return await change(call, "stop")
+
+    routes.add(LIST_CAMPAIGNS, list_campaigns)
+    routes.add(GET_CAMPAIGN, get_campaign)
+    routes.add(START_CAMPAIGN, start_campaign)
+    routes.add(CHANGE_CAMPAIGN["pause"], pause_campaign)
+    routes.add(CHANGE_CAMPAIGN["resume"], resume_campaign)
+    routes.add(CHANGE_CAMPAIGN["stop"], stop_campaign)

@@ -1,0 +1,174 @@
+"""/firmware/releases: the files that are given to devices together."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+from hub.services import Services
+from hub.services.firmware.release_validation import (
+    MAX_COMPONENTS,
+    MAX_DESCRIPTION_LENGTH,
+    MAX_NAME_LENGTH,
+)
+from hub.services.firmware.releases import NewComponent, NewRelease
+from hub.wire.uploads.firmware import Versions
+from web.api.answers import Versions as VersionsAnswer
+from web.api.endpoint import PREFIX, Endpoint, Nothing
+from web.api.firmware import answers
+from web.api.firmware.fields import release_fields
+from web.api.firmware.files import MD5, SHA256, TAG
+from web.api.routes import Call, Routes, id_of
+
+_RELEASES = f"{PREFIX}/firmware/releases"
+_MAX_CODE = 2**53
+_Version = Annotated[str, Meta(max_length=100)]
+
+
+class VersionsBody(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """Dotted numbers, such as V1.2.3; what is not given is not looked at."""
+
+    fwVer: _Version | None = None
+    swVer: _Version | None = None
+    osVer: _Version | None = None
+    hwVer: _Version | None = None
+
+
+class ComponentBody(Struct, frozen=True, forbid_unknown_fields=True):
+    name: Annotated[str, Meta(max_length=MAX_NAME_LENGTH)]
+    type: Annotated[
+        int,
+        Meta(ge=1, le=5, description="1 description, 2 firmware, 3 app, 4 model, 5 license"),
+    ]
+    sha256: Annotated[str, Meta(max_length=64, description="of a file that was uploaded")]
+
+
+class NewReleaseBody(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    ver_code: Annotated[
+        int, Meta(ge=0, le=_MAX_CODE, description="the number that devices compare")
+    ]
+    ver_name: Annotated[str, Meta(max_length=MAX_NAME_LENGTH)]
+    components: Annotated[
+        list[ComponentBody], Meta(description=f"1 to {MAX_COMPONENTS}, name, type and sha256 each")
+    ]
+    description: Annotated[str, Meta(max_length=MAX_DESCRIPTION_LENGTH)] = ""
+    release_date: Annotated[
+        Annotated[str, Meta(max_length=19)] | None,
+        Meta(description="yyyy-MM-dd HH:mm:ss in the site's time; else it is now"),
+    ] = None
+    reports: Annotated[
+        VersionsBody | None,
+        Meta(description="what a device reports once it is installed: `fwVer`, `swVer`, ..."),
+    ] = None
+    least: Annotated[
+        VersionsBody | None, Meta(description="the least versions it can be installed over")
+    ] = None
+
+
+_RELEASE_EXAMPLE = answers.Release(
+    id=3,
+    ver_code=453523,
+    ver_name="v2.3.0",
+    description="Sees better at night.",
+    release_date="2026-11-25 16:00:00",
+    components=[answers.Component("app.bin", 3, 31_457_280, MD5, SHA256)],
+    reports=VersionsAnswer(swVer="V2.3.0"),
+    least=VersionsAnswer(hwVer="V1.0"),
+    created_at="2026-11-25T08:00:00.000Z",
+)
+
+LIST_RELEASES = Endpoint(
+    method="GET",
+    path=_RELEASES,
+    tag=TAG,
+    summary="Releases",
+    description="Newest first.",
+    answer=answers.ReleaseList,
+    answer_example=answers.ReleaseList([_RELEASE_EXAMPLE]),
+)
+GET_RELEASE = Endpoint(
+    method="GET",
+    path=f"{_RELEASES}/{{release}}",
+    tag=TAG,
+    summary="One release",
+    answer=answers.Release,
+    answer_example=_RELEASE_EXAMPLE,
+    path_example={"release": "3"},
+)
+ADD_RELEASE = Endpoint(
+    method="POST",
+    path=_RELEASES,
+    tag=TAG,
+    summary="Make a release of files",
+    body=NewReleaseBody,
+    body_example=NewReleaseBody(
+        ver_code=453523,
+        ver_name="v2.3.0",
+        components=[ComponentBody("app.bin", 3, SHA256)],
+        description="Sees better at night.",
+        reports=VersionsBody(swVer="V2.3.0"),
+        least=VersionsBody(hwVer="V1.0"),
+    ),
+    answer=answers.Release,
+    answer_example=_RELEASE_EXAMPLE,
+    role="admin",
+)
+REMOVE_RELEASE = Endpoint(
+    method="DELETE",
+    path=f"{_RELEASES}/{{release}}",
+    tag=TAG,
+    summary="Remove a release",
+    description=(
+        "With the files that no other release has, and with its campaigns that have ended. One "
+        "that a campaign gives to devices is refused (400)."
+    ),
+    answer=answers.Release,
+    answer_example=_RELEASE_EXAMPLE,
+    role="admin",
+    path_example={"release": "3"},
+)
+
+
+def add_releases(routes: Routes, services: Services) -> None:
+    releases, audit = services.releases, services.audit
+
+    async def list_releases(call: Call[Nothing, Nothing]) -> answers.ReleaseList:
+        return answers.ReleaseList([release_fields(one) for one in releases.all()])
+
+    async def get_release(call: Call[Nothing, Nothing]) -> answers.Release:
+        return release_fields(releases.get(id_of(call, "release")))
+
+    async def add_release(call: Call[Nothing, NewReleaseBody]) -> answers.Release:
+        added = await releases.add(_new_release(call.body))
+        await audit.add(call.caller.actor, "firmware.add", str(added.id))
+        return release_fields(added)
+
+    async def remove_release(call: Call[Nothing, Nothing]) -> answers.Release:
+        release = releases.get(id_of(call, "release"))
+        await releases.remove(release.id)
+        await audit.add(call.caller.actor, "firmware.remove", str(release.id))
+        return release_fields(release)
+
+    routes.add(LIST_RELEASES, list_releases)
+    routes.add(GET_RELEASE, get_release)
+    routes.add(ADD_RELEASE, add_release)
+    routes.add(REMOVE_RELEASE, remove_release)
+
+
+def _new_release(body: NewReleaseBody) -> NewRelease:
+    return NewRelease(
+        ver_code=body.ver_code,
+        ver_name=body.ver_name,
+        components=tuple(NewComponent(c.name, c.type, c.sha256) for c in body.components),
+        description=body.description,
+        release_date=body.release_date,
+        reports=_new_versions(body.reports),
+        least=_new_versions(body.least),
+    )
+
+
+def _new_versions(body: VersionsBody | None) -> Versions:
+    if body is None:
+        return Versions()
+    return Versions(fw_ver=body.fwVer, sw_ver=body.swVer, os_ver=body.osVer, hw_ver=body.hwVer)

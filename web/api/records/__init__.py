@@ -1,0 +1,1 @@
+"""Records: lists, the stream, and pictures."""

@@ -1,0 +1,98 @@
+"""Records as the API answers them; hub.wire.uploads.records renders them."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from msgspec import Meta, Raw, Struct
+
+from web.api.answers import Did, Time
+
+Seq = Annotated[int, Meta(description="the record's place in the log; strictly increasing")]
+
+
+class Rect(Struct, frozen=True):
+    x: float
+    y: float
+    w: float
+    h: float
+
+
+class Plate(Struct, frozen=True, omit_defaults=True):
+    id: str | None = None
+    type: int | None = None
+    loc: Rect | None = None
+
+
+class Vehicle(Struct, frozen=True, omit_defaults=True):
+    type: int | None = None
+    brand: str | None = None
+    loc: Rect | None = None
+
+
+class _Record(Struct, frozen=True, kw_only=True, tag_field="kind"):
+    seq: Seq
+    did: Did
+    sn: str
+    device_name: str
+    occurred_at: Time
+    received_at: Time
+    images: Annotated[
+        dict[str, str], Meta(description="name of each picture -> path to get it from")
+    ]
+    extra: Annotated[dict[str, Raw], Meta(description="further fields, as the device sent them")]
+
+
+class FaceRecord(_Record, frozen=True, kw_only=True, omit_defaults=True, tag="face"):
+    """A captured face (2.1), as far as sent."""
+
+    name: str | None = None
+    age: int | None = None
+    gender: Annotated[int | None, Meta(description="1 male, 2 female")] = None
+    uuid: str | None = None
+    category: Annotated[
+        int | None,
+        Meta(description="0 stranger, 1 whitelist, 2 blacklist, 3 VIP, 4 visitor"),
+    ] = None
+
+
+class EventRecord(_Record, frozen=True, kw_only=True, omit_defaults=True, tag="event"):
+    """An event (2.4), as far as sent."""
+
+    type: int
+    type_name: str
+    data: Annotated[
+        dict[str, Raw], Meta(description="the event's own object, without its pictures")
+    ]
+    name: str | None = None
+    uuid: str | None = None
+    category: int | None = None
+
+
+class VehicleRecord(_Record, frozen=True, kw_only=True, omit_defaults=True, tag="vehicle"):
+    """A captured vehicle (2.5)."""
+
+    plate: Plate
+    vehicle: Vehicle
+
+
+class AccessRecord(_Record, frozen=True, kw_only=True, omit_defaults=True, tag="access"):
+    """A passage, or a lone picture of one; `of` is the seq of the record that it belongs to."""
+
+    rid: str | None = None
+    uuid: str | None = None
+    type: float | str | None = None
+    status: float | str | None = None
+    temperature: float | str | None = None
+    score: float | str | None = None
+    of: int | None = None
+
+
+Record = FaceRecord | EventRecord | VehicleRecord | AccessRecord
+
+
+class Records(Struct, frozen=True):
+    """`next` goes into `after` of the next call; null: that was all."""
+
+    items: list[Record]
+    next: int | None

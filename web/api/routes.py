@@ -1,0 +1,188 @@
+"""The endpoints of the API as routes of Quart: each request is authenticated, checked, answered."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar, cast
+
+import msgspec
+from msgspec import Struct
+from quart import Blueprint, Response, request
+from werkzeug.sansio.request import Request as Head
+
+from hub.errors import BadParameter, NoSuchResource
+from hub.services import Services
+from hub.wire import json_limits
+from web import auth
+from web.api.endpoint import SIGNATURE, Endpoint, Nothing
+from web.api.schemas import allowed, parameter_schemas
+from web.http.bodies import MAX_SHORT_BODY_BYTES
+from web.http.streamed_body import StreamedBody
+from web.quart_app import request_body
+
+Q = TypeVar("Q", bound=Struct)
+B = TypeVar("B", bound=Struct)
+
+
+@dataclass(frozen=True)
+class Call(Generic[Q, B]):
+    """One request, authenticated and checked."""
+
+    caller: auth.Caller
+    query: Q
+    body: B
+    path: Mapping[str, str]
+
+
+View = Callable[[Call[Any, Any]], Awaitable[object]]
+
+
+class Routes:
+    """Operations and the views that answer them, as routes of a blueprint."""
+
+    def __init__(self, blueprint: Blueprint, services: Services) -> None:
+        self.endpoints: list[Endpoint] = []
+        self._blueprint = blueprint
+        self._services = services
+
+    def add(self, endpoint: Endpoint, view: View) -> None:
+        """Answer `endpoint` by `view`: a struct becomes JSON, a Response goes out as it is."""
+        self.endpoints.append(endpoint)
+        query = msgspec.json.Decoder(endpoint.query, strict=False)
+        body = msgspec.json.Decoder(endpoint.body)
+
+        async def answer(**path: str) -> Response:
+            caller = await auth.require_api(write=endpoint.writes, role=endpoint.role)
+            call: Call[Any, Any] = Call(
+                caller=caller,
+                query=_read_query(query),
+                body=await self._read_body(endpoint, caller, body),
+                path=path,
+            )
+            return _response(await view(call))
+
+        for path in filter(None, (endpoint.path, endpoint.alias)):
+            self._blueprint.add_url_rule(
+                re.sub(r"{(\w+)}", r"<\1>", path),
+                endpoint=view.__name__,
+                view_func=answer,
+                methods=[endpoint.method],
+            )
+
+    def describe(self, endpoint: Endpoint) -> None:
+        """An endpoint that is answered in front of Quart."""
+        self.endpoints.append(endpoint)
+
+    async def _read_body(
+        self, endpoint: Endpoint, caller: auth.Caller, decoder: msgspec.json.Decoder[Any]
+    ) -> object:
+        if endpoint.body_file:
+            return _file_body(endpoint)
+        data = await _read_data(endpoint, caller)
+        if not endpoint.writes:
+            return None
+        if endpoint.body_text and request.mimetype == endpoint.body_text:
+            return _text(data)
+        if decoder.type is Nothing:
+            return Nothing()
+        json_limits.check_depth(data, self._services.config.devices.max_depth)
+        return json_limits.decode(decoder, data, "body")
+
+
+class FileBody:
+    """A body that is a file: read part by part, and bound to the signature of a signed request."""
+
+    def __init__(self, body: StreamedBody) -> None:
+        self._body = body
+        self._md5 = None
+        if auth.is_signed(request):
+            auth.signed_body_md5(request)
+            self._md5 = hashlib.md5(usedforsecurity=False)
+
+    @property
+    def bytes_left(self) -> int:
+        return self._body.bytes_left
+
+    async def next(self) -> bytes:
+        """The next bytes, b"" at the end. Raises TooLarge, TooSlow, WrongSignature."""
+        part = await self._body.next()
+        if self._md5 is not None:
+            self._md5.update(part)
+            if not part:
+                auth.check_body_md5(request, self._md5.hexdigest().upper())
+        return part
+
+
+def _file_body(endpoint: Endpoint) -> FileBody:
+    if request.mimetype != endpoint.body_file:
+        raise BadParameter(f"{endpoint.body_file} is expected", field="Content-Type")
+    return FileBody(request_body().stream(endpoint.max_body_bytes))
+
+
+async def _read_data(endpoint: Endpoint, caller: auth.Caller) -> bytes:
+    """The whole body. Of a call that only reads it is wanted for the signature alone."""
+    data = b""
+    if endpoint.max_body_bytes > MAX_SHORT_BODY_BYTES:
+        data = await request_body().read(
+            caller.sender, max_bytes=endpoint.max_body_bytes, free_bytes=MAX_SHORT_BODY_BYTES
+        )
+    elif endpoint.writes or auth.is_signed(request):
+        data = cast(bytes, await request.get_data())
+    if auth.is_signed(request):
+        auth.check_signed_body(request, data)
+    return data
+
+
+def _read_query(decoder: msgspec.json.Decoder[Any]) -> object:
+    """The query as `decoder`'s struct. Empty values count as not given, as in 三; names that are
+    not known are refused, since a misspelt filter would quietly answer with everything."""
+    if decoder.type is Nothing:
+        check_no_query(request)
+        return Nothing()
+    given = {k: v for k, v in request.args.items() if v.strip() and k not in SIGNATURE}
+    try:
+        return json_limits.decode(decoder, msgspec.json.encode(given), "query")
+    except BadParameter as error:
+        schema = parameter_schemas(decoder.type).get(error.field)
+        if schema is None:
+            raise
+        raise BadParameter(f"{allowed(schema)} is expected", field=error.field) from None
+
+
+def check_no_query(head: Head) -> None:
+    """Raises BadParameter where a request that takes no parameters has any but a signature's."""
+    auth.refuse_repeated_parameters(head)
+    for name, value in head.args.items():
+        if value.strip() and name not in SIGNATURE:
+            raise BadParameter("is not known", field=name)
+
+
+def _response(answer: object) -> Response:
+    if isinstance(answer, Response):
+        return answer
+    return Response(msgspec.json.encode(answer), content_type="application/json")
+
+
+def _text(data: bytes) -> str:
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        raise BadParameter("the body is not UTF-8 text") from None
+
+
+def seq_of(text: str, field: str = "seq") -> int:
+    """A seq that is no query parameter. Raises BadParameter."""
+    if not (text.isascii() and text.isdecimal()) or len(text) > 18:
+        raise BadParameter("the seq of a record is expected, a decimal number", field=field)
+    return int(text)
+
+
+def id_of(call: Call[Any, Any], name: str) -> int:
+    """The number in the path of a call. Raises NoSuchResource where it is not one of ours."""
+    text = call.path[name]
+    if not (text.isascii() and text.isdecimal()) or len(text) > 18:
+        raise NoSuchResource(f"no such {name}")
+    return int(text)

@@ -1,0 +1,48 @@
+"""JSON schemas of the values that a call takes, and what they allow in words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from web.api.endpoint import MAX_INTEGER
+
+
+def allowed(schema: Mapping[str, Any]) -> str:
+    """What a value may be, in few words."""
+    if choices := schema.get("enum"):
+        return f"one of {', '.join(choices)}"
+    if "$ref" in schema:
+        return "an object"
+    if schema["type"] == "integer":
+        least, most = schema["minimum"], schema["maximum"]
+        return f"a whole number from {least} to {most}" if most < MAX_INTEGER else "a whole number"
+    if schema["type"] == "boolean":
+        return "true or false"
+    if schema["type"] == "array":
+        return "a list"
+    if schema["type"] == "null":
+        return "null"
+    if "pattern" in schema:
+        return "a decimal number"
+    return f"a text of at most {schema['maxLength']} characters"
+
+
+def parameter_schemas(query: type[Struct]) -> dict[str, dict[str, Any]]:
+    """The JSON schema of each parameter. None of them may be null, for null cannot be sent."""
+    schemas = msgspec.json.schema(query)["$defs"][query.__name__]["properties"]
+    return {name: without_null(schema) for name, schema in schemas.items()}
+
+
+def without_null(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """The schema of a value that is there."""
+    there = {key: value for key, value in schema.items() if key != "anyOf"}
+    if there.get("default", "") is None:
+        del there["default"]
+    for choice in schema.get("anyOf", ()):
+        if choice != {"type": "null"}:
+            there = choice | there
+    return there
