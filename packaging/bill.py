@@ -1,8 +1,8 @@
-"""Say what is inside the executable: a bill of materials (CycloneDX, JSON), and all licences.
+"""Write the bill of materials of the executable (CycloneDX, JSON), and all licences.
 
     python packaging/bill.py build/pyinstaller/contents.json dist
 
-It runs in the environment of the build: what the bill says of a package is what was built in.
+It runs in the environment of the build, and describes the packages installed there.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _ALWAYS = ("sitehub", "pyinstaller", "tzdata")
 _LICENCE_FILE = re.compile(r"^(licen[cs]e|copying|notice|copyright)", re.IGNORECASE)
 _RULE = "=" * 78
 
-#: Where no package tells of a library: prefix of its file -> name and version.
+#: Libraries that belong to no package: prefix of the file -> name and version.
 _BY_FILE = {
     "libcrypto": ("OpenSSL", ssl.OPENSSL_VERSION.split()[1]),
     "libssl": ("OpenSSL", ssl.OPENSSL_VERSION.split()[1]),
@@ -39,21 +39,21 @@ _BY_FILE = {
 
 @dataclass(frozen=True)
 class Part:
-    """One thing that is inside, with a name and a licence of its own."""
+    """One component, with a name and a licence of its own."""
 
     name: str
     version: str
-    #: As https://github.com/package-url has it; empty where there is no such address.
+    #: See https://github.com/package-url; empty if there is none.
     purl: str = ""
-    #: An expression or a name.
+    #: An SPDX expression or a name.
     licence: str = ""
     texts: tuple[Path, ...] = ()
-    #: What was linked into it, as its own bill says.
+    #: Components linked into it, according to its own bill.
     within: tuple[dict[str, Any], ...] = field(default=(), compare=False)
 
 
 def parts_of(contents: Iterable[tuple[str, str]]) -> list[Part]:
-    """Everything that the files in `contents` (name inside, path of the source) belong to."""
+    """Return the components that `contents` (name inside, path of the source) belongs to."""
     owners = _owners()
     found = {_of_python(), *(_of_distribution(metadata.distribution(name)) for name in _ALWAYS)}
     for _, source in contents:
@@ -79,7 +79,7 @@ def _is_library(path: Path) -> bool:
 
 
 def _is_pythons(path: Path) -> bool:
-    """The interpreter's own, extension modules included."""
+    """Return whether a file belongs to the interpreter, including its extension modules."""
     own = {Path(sysconfig.get_path(name)) for name in ("stdlib", "platstdlib")}
     return any(root in path.parents for root in own) or "python" in path.name.lower()
 
@@ -114,7 +114,7 @@ def _of_distribution(distribution: metadata.Distribution) -> Part:
 
 
 def _licence_of(about: Any) -> str:
-    """As said in the way of today, of yesterday, or by a classifier."""
+    """Return the licence from the current or the old metadata field, or a classifier."""
     said = about.get("License-Expression") or about.get("License") or ""
     if said and "\n" not in said and len(said) < 100:
         return str(said)
@@ -123,7 +123,7 @@ def _licence_of(about: Any) -> str:
 
 
 def _components_of(bill: Path) -> Iterator[dict[str, Any]]:
-    """What a package's own bill says was linked into it."""
+    """Return the components that a package's own bill lists."""
     kept = ("type", "name", "version", "purl", "licenses")
     for component in json.loads(bill.read_text("utf-8")).get("components", ()):
         yield {key: component[key] for key in kept if key in component}
@@ -142,7 +142,7 @@ def _of_library(path: Path) -> Part:
 def _debian_package(path: Path) -> tuple[str, str] | None:
     if shutil.which("dpkg-query") is None:
         return None
-    # A merged /usr: the package may know its file by either path.
+    # With a merged /usr the package may list its file under either path.
     for candidate in {path, path.resolve(), Path(str(path.resolve()).removeprefix("/usr"))}:
         owner = _output("dpkg-query", "--search", str(candidate)).partition(":")[0]
         if owner:
@@ -162,7 +162,7 @@ def bill_of(parts: Iterable[Part], version: str) -> dict[str, Any]:
         "$schema": "http://cyclonedx.org/schema/bom-1.6.schema.json",
         "bomFormat": "CycloneDX",
         "specVersion": "1.6",
-        # The same things give the same bill.
+        # The same components give the same bill.
         "serialNumber": f"urn:uuid:{uuid.uuid5(uuid.NAMESPACE_OID, inside)}",
         "version": 1,
         "metadata": {
@@ -195,7 +195,7 @@ def _component(part: Part) -> dict[str, Any]:
 
 
 def licences_of(parts: Iterable[Part]) -> Iterator[str]:
-    """All texts, one after the other; where a package brings none, what it says of itself."""
+    """Return all licence texts; for a package without one, its name for the licence."""
     for part in parts:
         yield f"{_RULE}\n{part.name} {part.version}".rstrip()
         if part.licence:

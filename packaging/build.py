@@ -1,14 +1,14 @@
-"""Build the executable from a fresh clone: python packaging/build.py, and nothing before it.
+"""Build the executable from a fresh clone: python packaging/build.py
 
-Its virtual environment and its work lie in `build`; what is to be given on lies in `dist`:
+The virtual environment and intermediate files are in `build`; the results are in `dist`:
 
-    sitehub or sitehub.exe      the executable, one file
-    onedir/                     the same as a directory, for packages of a system
-    *.zip                       on Windows: the executable and what to read first
-    *.deb                       where there is dpkg-deb
-    sitehub.cdx.json            what is inside, as a bill of materials (CycloneDX)
-    LICENCES.txt                the licences of all that
-    SHA256SUMS                  of all the files
+    sitehub or sitehub.exe      the executable in one file
+    onedir/                     the executable as a directory, for packages
+    *.zip                       on Windows: the executable and a README
+    *.deb                       if dpkg-deb is there: the Debian package
+    sitehub.cdx.json            the bill of materials (CycloneDX)
+    LICENCES.txt                the licences of everything in it
+    SHA256SUMS                  the checksums of these files
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _WINDOWS = sys.platform == "win32"
 PYTHON = ENVIRONMENT / ("Scripts/python.exe" if _WINDOWS else "bin/python")
 EXECUTABLE = DIST / ("sitehub.exe" if _WINDOWS else "sitehub")
 SUMS = "SHA256SUMS"
-#: From ROOT: pip splits it at blanks.
+#: Relative to ROOT: pip splits the variable at blanks, which ROOT may contain.
 CONSTRAINTS = "packaging/constraints.txt"
 
 
@@ -38,14 +38,14 @@ def main() -> None:
         sys.exit(f"Python 3.11 to 3.13 is needed; this is {sys.version.split()[0]}")
     make_environment()
     freeze()
-    tell_what_is_inside()
+    write_bill()
     make_packages()
     write_sums()
     python("packaging/smoke.py", EXECUTABLE)
 
 
 def make_environment() -> None:
-    """The pinned versions, and nothing else that could get into the executable."""
+    """Install the pinned versions, and nothing else that could get into the executable."""
     print("== environment", flush=True)
     venv.create(ENVIRONMENT, with_pip=True, clear=True)
     python("-m", "pip", "install", "-q", ".[build]")
@@ -61,7 +61,7 @@ def freeze() -> None:
     )
 
 
-def tell_what_is_inside() -> None:
+def write_bill() -> None:
     python("packaging/bill.py", BUILD / "pyinstaller" / "contents.json", DIST)
 
 
@@ -73,18 +73,18 @@ def make_packages() -> None:
 
 
 def write_sums() -> None:
-    """As sha256sum writes them and reads them."""
+    """Write the checksums in the format of sha256sum."""
     files = sorted(path for path in DIST.iterdir() if path.is_file() and path.name != SUMS)
     sums = [f"{hashlib.sha256(path.read_bytes()).hexdigest()} *{path.name}" for path in files]
     (DIST / SUMS).write_text("\n".join(sums) + "\n", "ascii")
 
 
 def python(*words: str | Path) -> None:
-    """Run something in the environment of the build; its failure is ours."""
-    # The same sources give the same sets, and so the same order of what is packed. Where in its
-    # line something is, which only marks it in a traceback, is a megabyte of each process.
+    """Run Python in the environment of the build; exit with its status if it fails."""
+    # With a fixed hash seed, sets and so the order of files are the same in every build. Column
+    # numbers, which only mark places in tracebacks, would take a megabyte of memory.
     environment = {**os.environ, "PYTHONHASHSEED": "0", "PYTHONNODEBUGRANGES": "1"}
-    # What builds the packages is pinned as they are; newer pips know it by the second name.
+    # The constraints apply to build dependencies as well; newer pips use the second name.
     environment |= dict.fromkeys(("PIP_CONSTRAINT", "PIP_BUILD_CONSTRAINT"), CONSTRAINTS)
     done = subprocess.run([PYTHON, *words], cwd=ROOT, env=environment)
     if done.returncode:

@@ -1,10 +1,10 @@
-"""Make the package for Debian, Ubuntu and their kin of the executable in one directory.
+"""Make the Debian package from the executable in one directory.
 
     python packaging/deb.py dist/onedir dist
 
-It is /usr/lib/sitehub with a link in /usr/bin, and the unit of its service. One directory serves
-a service better than one file: nothing is unpacked at a start, and what runs is root's and read
-only to the user that runs it. Prints the package's path.
+It installs /usr/lib/sitehub, a link in /usr/bin, and the unit of the service. Unlike one file, a
+directory need not be unpacked at a start, and belongs to root, so that the service cannot change
+it. Prints the path of the package.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def main() -> None:
 
 
 def lay_out(program: Path, tree: Path) -> None:
-    """The files, as they will be on the machine."""
+    """Lay the files out as they will be installed."""
     shutil.copytree(program, tree / "usr/lib/sitehub", symlinks=True)
     (tree / "usr/bin").mkdir()
     (tree / "usr/bin/sitehub").symlink_to("../lib/sitehub/sitehub")
@@ -83,16 +83,16 @@ Depends: libc6 (>= {needed_glibc(tree)}), zlib1g, passwd, init-system-helpers (>
 Section: net
 Priority: optional
 Description: hub of one site's face-recognising cameras
- Cameras connect to it, upload what they see, and a guard watches it live in a
+ Cameras connect to it and upload what they see, and guards watch it live in a
  browser. It keeps everything in one directory, and needs no other server, no
- cloud and no internet. It runs as a service, on the ports 8443 and 8444.
+ cloud and no internet. It runs as a service on the ports 8443 and 8444.
 """,
         "utf-8",
     )
 
 
 def needed_glibc(tree: Path) -> str:
-    """The newest version of glibc that any of the binaries asks for, as it stands in them."""
+    """Return the newest version of glibc that one of the binaries requires."""
     found = {
         (int(major), int(minor))
         for path in tree.rglob("*")
@@ -107,7 +107,7 @@ def _architecture() -> str:
 
 
 def _normalise(tree: Path, date: int) -> None:
-    """The same whoever builds it, and readable to the user that the service runs as."""
+    """Set times and modes, so that every build is the same and the service's user can read it."""
     scripts = tree / "DEBIAN"
     for path in (tree, *tree.rglob("*")):
         if not path.is_symlink():
@@ -119,7 +119,7 @@ def _normalise(tree: Path, date: int) -> None:
 
 
 def _source_date() -> str:
-    """Of the last change, so that the same source gives the same package."""
+    """Return the time of the last commit: the same source gives the same package."""
     if given := os.environ.get("SOURCE_DATE_EPOCH"):
         return given
     log = ["git", "-C", str(ROOT), "log", "-1", "--format=%ct"]

@@ -1,12 +1,12 @@
-"""Start the executable as a strange machine does, and print how it does: size, start, memory, CPU.
+"""Run the executable as on another machine, and print its size, start time, memory and CPU use.
 
     python packaging/smoke.py dist/sitehub
 
-It is copied into a directory of its own, and gets an environment without anything: no PATH, another
-user (if we are root), a current directory that it may not write to, and a data directory with
-blanks and Chinese characters in its path. Exit status 1 where it does not work, or is too large as
-a file or in memory; a time or a share of the processor that misses its aim is marked, for a busy
-machine misses them too. A MB is a million bytes.
+It runs from a directory of its own, with an empty environment, as another user (if we are root),
+in a read-only current directory, and with blanks and Chinese characters in the path of its data.
+The exit status is 1 if it does not work, or needs too much space on disk or in memory. Times and
+CPU use above their limits are only marked: they depend on what else the machine does. 1 MB is a
+million bytes.
 """
 
 from __future__ import annotations
@@ -28,19 +28,19 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
-MOST_MB = 30.0
-MOST_START_SECONDS = 1.5
-MOST_RESIDENT_MB = 90.0
-MOST_CPU_PERCENT = 1.0
+MAX_MB = 30.0
+MAX_START_SECONDS = 1.5
+MAX_RESIDENT_MB = 90.0
+MAX_CPU_PERCENT = 1.0
 CAMERAS = 64
 
 _WINDOWS = sys.platform == "win32"
-_PATIENCE_SECONDS = 60.0
+_TIMEOUT_SECONDS = 60.0
 _POLL_SECONDS = 0.01
 _STARTS = 3
-#: Each camera shows itself by an upload after its connect.
+#: After its connect, each camera uploads a capture.
 _SETTLING_SECONDS = 10.0
-#: Longer than a connection stays open on which nothing comes any more (web/http/connection.py).
+#: Longer than an idle HTTP connection stays open (web/http).
 _MEASURED_SECONDS = 80.0
 _TRUSTING = ssl._create_unverified_context()
 
@@ -48,22 +48,22 @@ _TRUSTING = ssl._create_unverified_context()
 class Figure(NamedTuple):
     what: str
     value: float
-    most: float
+    limit: float
     unit: str
-    #: Whether it follows from the build alone, whatever else the machine does.
+    #: Whether it depends on the build alone, and not on the load of the machine.
     is_certain: bool = False
 
     @property
     def is_met(self) -> bool:
-        return self.value <= self.most
+        return self.value <= self.limit
 
     def __str__(self) -> str:
         verdict = "" if self.is_met else "   MISSED"
-        return f"{self.what:<42} {self.value:8.2f} {self.unit:<4} at most {self.most:g}{verdict}"
+        return f"{self.what:<42} {self.value:8.2f} {self.unit:<4} at most {self.limit:g}{verdict}"
 
 
 class Site:
-    """A machine of nobody's with the executable on it, and a hub that runs there."""
+    """A copy of the executable, with data and ports of its own."""
 
     def __init__(self, executable: Path, folder: Path) -> None:
         self.executable = folder / f"a copy of {executable.name}"
@@ -90,35 +90,35 @@ class Site:
             streams = {"stdin": subprocess.DEVNULL, "stdout": log, "stderr": log}
             return subprocess.Popen([str(self.executable), *words], **self.options(), **streams)
 
-    def tell(self, *words: str) -> str:
-        """A command that ends by itself; gives what it says."""
+    def output_of(self, *words: str) -> str:
+        """Run a command to its end, and return its output."""
         command = [str(self.executable), *words, "--data", str(self.data)]
         done = subprocess.run(command, **self.options(), capture_output=True, check=True)
         return done.stdout.decode()
 
     @contextmanager
     def hub(self) -> Iterator[tuple[subprocess.Popen[bytes], float]]:
-        """A hub that answers, and how many seconds it took to."""
+        """Run a hub; yields its process, and the seconds until /healthz responded."""
         ports = (f"web.port={self.web_port}", f"devices.port={self.device_port}")
         settings = [word for setting in ports for word in ("--set", setting)]
         begin = time.monotonic()
         with _running(self.start("run", "--data", str(self.data), *settings)) as process:
             while not self._is_healthy():
-                if process.poll() is not None or time.monotonic() - begin > _PATIENCE_SECONDS:
+                if process.poll() is not None or time.monotonic() - begin > _TIMEOUT_SECONDS:
                     raise SystemExit(f"the hub did not start:\n{self.log_file.read_text('utf-8')}")
                 time.sleep(_POLL_SECONDS)
             yield process, time.monotonic() - begin
 
     @contextmanager
     def cameras(self) -> Iterator[None]:
-        """Connected, and as good as idle: their next pictures are hours away."""
-        self.key_file.write_text(self.tell("apikey", "add", "smoke"))
+        """Run connected cameras that are practically idle: their next captures are hours away."""
+        self.key_file.write_text(self.output_of("apikey", "add", "smoke"))
         self.key_file.chmod(0o644)
         words = ("simulate", "--hub", "127.0.0.1", "--cameras", str(CAMERAS), "--rate", "0.0001")
         ports = ("--web-port", str(self.web_port), "--device-port", str(self.device_port))
         key = ("--apikey-file", str(self.key_file))
         with _running(self.start(*words, *ports, *key)):
-            deadline = time.monotonic() + _PATIENCE_SECONDS
+            deadline = time.monotonic() + _TIMEOUT_SECONDS
             while self._online() < CAMERAS:
                 if time.monotonic() > deadline:
                     raise SystemExit(f"{self._online()} of {CAMERAS} cameras came")
@@ -172,17 +172,17 @@ def _running(process: subprocess.Popen[bytes]) -> Iterator[subprocess.Popen[byte
             process.terminate()
         else:
             process.send_signal(signal.SIGTERM)
-        process.wait(_PATIENCE_SECONDS)
+        process.wait(_TIMEOUT_SECONDS)
 
 
 def _family(pid: int) -> list[int]:
-    """The process that unpacks, and the hub below it."""
+    """Return the process ids of the bootloader and of the hub, its child."""
     children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
     return [pid, *(int(child) for child in children)]
 
 
 def _resident_mb(pids: list[int]) -> float:
-    """What both hold: pages that they share, as those of the C library, are counted twice."""
+    """Return the sum of both; shared pages, such as those of the C library, count twice."""
     pages = sum(int(Path(f"/proc/{pid}/statm").read_text().split()[1]) for pid in pids)
     return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
 
@@ -196,43 +196,43 @@ def _cpu_seconds(pids: list[int]) -> float:
 
 
 def _started_again(site: Site) -> Figure:
-    """The fastest of a few: what makes another one slower is the machine."""
+    """Measure the fastest of a few starts; slower ones are due to the machine."""
     fastest = math.inf
     for _ in range(_STARTS):
         with site.hub() as (_, seconds):
             fastest = min(fastest, seconds)
-    return Figure("/healthz after a second start", fastest, MOST_START_SECONDS, "s")
+    return Figure("/healthz after a second start", fastest, MAX_START_SECONDS, "s")
 
 
 def _idle(site: Site) -> Iterator[Figure]:
     with site.hub() as (process, _):
         if not Path("/proc/self/statm").exists():
-            print("memory and CPU are measured on Linux alone")
+            print("memory and CPU are measured only on Linux")
             return
         pids = _family(process.pid)
-        yield Figure("resident, nobody there", _resident_mb(pids), MOST_RESIDENT_MB, "MB", True)
+        yield Figure("resident, nobody there", _resident_mb(pids), MAX_RESIDENT_MB, "MB", True)
         with site.cameras():
             time.sleep(_SETTLING_SECONDS)
             before = _cpu_seconds(pids)
             time.sleep(_MEASURED_SECONDS)
             percent = 100 * (_cpu_seconds(pids) - before) / _MEASURED_SECONDS
             whom = f"idle with {CAMERAS} cameras"
-            yield Figure(f"resident, {whom}", _resident_mb(pids), MOST_RESIDENT_MB, "MB", True)
-            yield Figure(f"CPU, {whom}", percent, MOST_CPU_PERCENT, "%")
+            yield Figure(f"resident, {whom}", _resident_mb(pids), MAX_RESIDENT_MB, "MB", True)
+            yield Figure(f"CPU, {whom}", percent, MAX_CPU_PERCENT, "%")
 
 
 def measure(executable: Path) -> Iterator[Figure]:
-    """Each figure as soon as it is known."""
-    yield Figure("size of the file", executable.stat().st_size / 1e6, MOST_MB, "MB", True)
-    # Not below a directory that another user may not enter. On Windows the inner process of one
-    # that was ended may hold its files for another moment.
+    """Yield each figure as soon as it is known."""
+    yield Figure("size of the file", executable.stat().st_size / 1e6, MAX_MB, "MB", True)
+    # Not below a directory that another user cannot enter. On Windows the hub may keep its files
+    # open for a moment after its bootloader was terminated.
     with tempfile.TemporaryDirectory(
         prefix="sitehub-smoke-", ignore_cleanup_errors=_WINDOWS
     ) as folder:
         site = Site(executable, Path(folder).resolve())
-        print(f"{'version':<42} {site.tell('version').strip()}")
+        print(f"{'version':<42} {site.output_of('version').strip()}")
         with site.hub() as (_, seconds):
-            # Keys and certificates are made: this is told, and has no aim.
+            # The first start makes keys and certificates, and has no limit.
             print(f"{'/healthz after the first start':<42} {seconds:8.2f} s")
         yield _started_again(site)
         yield from _idle(site)

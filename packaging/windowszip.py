@@ -1,8 +1,8 @@
-"""Make the ZIP that an installer gets for Windows: the executable, and what to know before.
+"""Make the ZIP for Windows: the executable and a README.
 
     python packaging/windowszip.py dist/sitehub.exe dist
 
-It takes the executable as it is, so it can be made anywhere. Prints the ZIP's path.
+It runs on every system. Prints the path of the ZIP.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ sys.path.insert(0, str(ROOT))
 from hub import __version__  # noqa: E402
 
 _README = ROOT / "packaging" / "windows" / "README.txt"
-#: The first day that a ZIP can name: the same files give the same ZIP.
+#: The earliest date of a ZIP; a fixed one, so that the same files give the same ZIP.
 _DATE = (1980, 1, 1, 0, 0, 0)
 
 
@@ -34,7 +34,7 @@ def main() -> None:
 
 
 def readme() -> bytes:
-    """As every editor of Windows shows it: with its ends of lines, and a mark of its encoding."""
+    """Return the README with the line ends and the byte order mark of Windows."""
     text = _README.read_text("utf-8")
     return text.replace("\n", "\r\n").encode("utf-8-sig")
 

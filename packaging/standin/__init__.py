@@ -1,7 +1,6 @@
-"""Stands in the executable for a module that a library imports and a hub never uses.
+"""Replaces, in the executable, a module that a library imports and a hub never uses.
 
-It has every name that is asked of it. Whoever goes on to use one gets the error that importing it
-would have been.
+Every name can be imported from it; using one raises ImportError.
 """
 
 from __future__ import annotations
@@ -16,5 +15,5 @@ def __getattr__(name: str) -> type[Exception]:
     def refuse(*_: object, **__: object) -> NoReturn:
         raise ImportError(f"{__name__}.{name} is not in this executable")
 
-    # An exception, for it may stand behind `except`.
+    # An exception class, because it may be used in `except`.
     return type(name, (Exception,), {"__new__": refuse})

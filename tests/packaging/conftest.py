@@ -1,4 +1,4 @@
-"""Packages made of a program that only says that it is ready: what is tried is all around it."""
+"""Debian packages with a program that only notifies systemd that it is ready."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ exec sleep infinity
 
 
 def make_package(folder: Path, version: str) -> Path:
-    """Gives a package; `version` is only a mark in the program, as that of a package is fixed."""
+    """Make a package; `version` is a comment in its program, the package's version is fixed."""
     program = folder / version / "onedir"
     (program / "_internal").mkdir(parents=True)
     (program / "sitehub").write_text(_PROGRAM.format(version=version))
@@ -39,7 +39,7 @@ def make_package(folder: Path, version: str) -> Path:
 
 @pytest.fixture(scope="session")
 def packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A directory with old.deb, new.deb, and failing.deb, which does not let itself be unpacked."""
+    """A directory with old.deb, new.deb, and failing.deb, whose unpacking fails."""
     if shutil.which("dpkg-deb") is None:
         pytest.skip("there is no dpkg-deb here")
     folder = tmp_path_factory.mktemp("packages")

@@ -1,4 +1,4 @@
-"""The bill of materials names what files belong to, and each has its licence."""
+"""The bill of materials names the components of files, each with its licence."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ def bill() -> ModuleType:
 
 @pytest.fixture(autouse=True)
 def no_freezer_needed(bill: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The environment of the tests cannot build."""
+    """Leave PyInstaller out: the environment of the tests does not have it."""
     monkeypatch.setattr(bill, "_ALWAYS", ("sitehub", "tzdata"))
 
 
-def test_a_file_stands_for_its_package(bill: ModuleType) -> None:
+def test_a_file_is_attributed_to_its_package(bill: ModuleType) -> None:
     contents = [("trio._core", str(Path(trio.__file__).parent / "_core" / "__init__.py"))]
     parts = {part.name: part for part in bill.parts_of(contents)}
     assert parts.keys() == {"CPython", "sitehub", "trio", "tzdata"}
@@ -41,13 +41,13 @@ def test_a_file_stands_for_its_package(bill: ModuleType) -> None:
     assert parts["trio"].texts
 
 
-def test_the_bill_is_the_same_for_the_same_things(bill: ModuleType) -> None:
+def test_the_same_components_give_the_same_bill(bill: ModuleType) -> None:
     one, other = (json.dumps(bill.bill_of(bill.parts_of([]), "1.0")) for _ in range(2))
     assert one == other
     assert '"bomFormat": "CycloneDX"' in one
 
 
-def test_the_text_of_each_licence_is_there(bill: ModuleType) -> None:
+def test_the_licences_contain_the_text_of_each(bill: ModuleType) -> None:
     text = "\n".join(bill.licences_of(bill.parts_of([])))
     assert "sitehub" in text
     assert "Permission is hereby granted, free of charge" in text

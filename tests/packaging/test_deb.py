@@ -1,4 +1,4 @@
-"""The package for Debian: made, installed, replaced, removed, purged; with systemd and without."""
+"""The Debian package: built, installed, upgraded, removed, purged; with and without systemd."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ def make_machine(tmp_path: Path, packages: Path) -> Iterator[MakeMachine]:
         yield make
 
 
-def test_a_package_is_the_same_whenever_it_is_made(packages: Path, tmp_path: Path) -> None:
+def test_the_same_source_gives_the_same_package(packages: Path, tmp_path: Path) -> None:
     again = make_package(tmp_path, "old")
     assert again.read_bytes() == (packages / "old.deb").read_bytes()
 
 
-def test_what_is_in_it_is_roots_and_everybody_may_run_it(packages: Path) -> None:
+def test_its_files_belong_to_root_and_every_user_can_run_it(packages: Path) -> None:
     listed = subprocess.run(
         ["dpkg-deb", "--contents", str(packages / "old.deb")],
         capture_output=True,
@@ -63,7 +63,7 @@ def test_it_names_the_glibc_that_its_binaries_need(packages: Path) -> None:
     assert re.match(r"libc6 \(>= 2\.\d+\), ", depends)
 
 
-def test_where_systemd_does_not_run_it_is_installed_for_the_next_boot(
+def test_without_a_running_systemd_it_starts_with_the_next_boot(
     make_machine: MakeMachine,
 ) -> None:
     machine = make_machine(booted=False)
@@ -89,12 +89,12 @@ def test_where_systemd_does_not_run_it_is_installed_for_the_next_boot(
     assert machine.shell("find /etc /usr /var/lib -name '*sitehub*'").out == ""
 
 
-def test_where_systemd_runs_it_starts_is_replaced_and_stops(make_machine: MakeMachine) -> None:
+def test_with_systemd_it_starts_is_upgraded_and_stops(make_machine: MakeMachine) -> None:
     machine = make_machine(booted=True)
     installed = machine.run("dpkg", "-i", "/run/exchange/old.deb")
     assert "sudo sitehub user setup-link" in installed.out
     assert machine.run("systemctl", "is-active", "sitehub").out == "active\n"
-    # Nobody else may read what it writes.
+    # Its files are private.
     assert machine.run("cat", "/var/lib/sitehub/started").out == "0077\n"
     assert machine.run("stat", "-c", "%U %a", "/var/lib/sitehub").out == "sitehub 700\n"
     first = machine.run("systemctl", "show", "-P", "MainPID", "sitehub").out
@@ -114,7 +114,7 @@ def test_where_systemd_runs_it_starts_is_replaced_and_stops(make_machine: MakeMa
     machine.shell("! test -e /var/lib/sitehub && ! id sitehub")
 
 
-def test_what_an_administrator_disabled_stays_so(make_machine: MakeMachine) -> None:
+def test_a_disabled_service_stays_disabled(make_machine: MakeMachine) -> None:
     machine = make_machine(booted=True)
     machine.run("dpkg", "-i", "/run/exchange/old.deb")
     machine.run("systemctl", "disable", "--now", "sitehub")
@@ -123,7 +123,7 @@ def test_what_an_administrator_disabled_stays_so(make_machine: MakeMachine) -> N
     assert machine.run("systemctl", "is-active", "sitehub", check=False).out == "inactive\n"
 
 
-def test_a_service_of_a_copied_executable_is_removed_first(make_machine: MakeMachine) -> None:
+def test_a_service_of_a_copied_executable_must_be_removed_first(make_machine: MakeMachine) -> None:
     machine = make_machine(booted=False)
     machine.run("touch", "/etc/systemd/system/sitehub.service")
     refused = machine.run("dpkg", "-i", "/run/exchange/old.deb", check=False)
@@ -132,7 +132,7 @@ def test_a_service_of_a_copied_executable_is_removed_first(make_machine: MakeMac
     machine.shell("! test -e /usr/lib/sitehub")
 
 
-def test_a_service_of_a_copied_executable_outlives_the_purge_of_a_package(
+def test_purging_a_package_keeps_the_service_of_a_copied_executable(
     make_machine: MakeMachine,
 ) -> None:
     machine = make_machine(booted=False)
@@ -147,7 +147,7 @@ def test_a_service_of_a_copied_executable_outlives_the_purge_of_a_package(
     assert machine.run("systemctl", "is-enabled", "sitehub").out == "enabled\n"
 
 
-def test_an_account_that_is_not_the_services_is_neither_taken_nor_deleted(
+def test_another_account_of_that_name_is_neither_used_nor_deleted(
     make_machine: MakeMachine,
 ) -> None:
     machine = make_machine(booted=False)
@@ -164,7 +164,7 @@ def test_an_account_that_is_not_the_services_is_neither_taken_nor_deleted(
     machine.run("id", "sitehub")
 
 
-def test_data_that_a_newer_version_wrote_keeps_an_older_package_out(
+def test_an_older_package_is_refused_for_data_of_a_newer_version(
     make_machine: MakeMachine,
 ) -> None:
     machine = make_machine(booted=False)
@@ -182,7 +182,7 @@ def test_data_that_a_newer_version_wrote_keeps_an_older_package_out(
     machine.run("dpkg", "-i", "/run/exchange/old.deb")
 
 
-def test_a_purge_empties_a_disk_that_is_mounted_for_the_data(make_machine: MakeMachine) -> None:
+def test_a_purge_empties_a_disk_mounted_for_the_data(make_machine: MakeMachine) -> None:
     machine = make_machine(booted=False)
     machine.run("dpkg", "-i", "/run/exchange/old.deb")
     machine.shell("mkdir /var/lib/sitehub && mount -t tmpfs tmpfs /var/lib/sitehub")
@@ -192,7 +192,7 @@ def test_a_purge_empties_a_disk_that_is_mounted_for_the_data(make_machine: MakeM
     machine.shell("! id sitehub")
 
 
-def test_a_systemd_that_does_not_answer_is_in_no_packages_way(make_machine: MakeMachine) -> None:
+def test_errors_of_systemd_do_not_make_an_installation_fail(make_machine: MakeMachine) -> None:
     machine = make_machine(booted=False)
     machine.run("mkdir", "-p", "/run/systemd/system")
     assert machine.run("systemctl", "daemon-reload", check=False).status != 0

@@ -1,4 +1,4 @@
-"""What the executable has less of than the packages in it is nothing that a hub uses."""
+"""A hub does not need what the executable leaves out."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 
-#: Has the stand-ins where the modules would be, and then all that a hub imports, and a client.
+#: Replaces the modules by the stand-ins, then imports all that a hub and a client import.
 _PROGRAM = """
 import importlib.util, sys
 sys.path.insert(0, "packaging")
@@ -35,7 +35,7 @@ httpx.Client().close()
 sys.modules["h2.connection"].H2Connection()
 """
 
-#: Writes as the pages do; of babel's data there is what argv[1] has, where it is given.
+#: Formats dates as the pages do, with the babel data in argv[1] if it is given.
 _WRITER = """
 import datetime, sys
 from babel import core, localedata
@@ -63,7 +63,7 @@ def run(program: str, *words: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_a_hub_and_a_client_are_imported_whole_with_the_stand_ins() -> None:
+def test_a_hub_and_a_client_can_be_imported_with_the_stand_ins() -> None:
     done = run(_PROGRAM)
     assert done.stderr.endswith("h2.connection.H2Connection is not in this executable\n")
     imported = done.stdout.split()
@@ -72,7 +72,7 @@ def test_a_hub_and_a_client_are_imported_whole_with_the_stand_ins() -> None:
     assert not any(name.startswith("greenlet.") for name in imported)
 
 
-def test_days_are_written_the_same_with_a_calendar_alone(
+def test_dates_are_formatted_the_same_with_the_thinned_data(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.syspath_prepend(ROOT / "packaging")

@@ -1,4 +1,4 @@
-"""The ZIP for Windows: the executable, and a read-me that everybody there can read."""
+"""The ZIP for Windows: the executable, and a README for Windows editors."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_the_same_files_give_the_same_zip(tmp_path: Path) -> None:
     assert one.read_bytes() == other.read_bytes()
 
 
-def test_the_read_me_says_the_same_in_both_languages() -> None:
+def test_the_read_me_names_the_same_facts_in_both_languages() -> None:
     english, chinese = WORDS.split("\n\n\n")
     config = Config()
     facts = [
