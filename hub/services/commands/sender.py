@@ -116,7 +116,7 @@ class CommandSender:
             raise
 
     def _link(self, did: str) -> Link:
-        """Raises DeviceOffline, NoSuchResource."""
+        """Return the device's connection. Raises DeviceOffline, NoSuchResource."""
         link = self._registry.get(did)
         if link is None:
             device = self._devices.device(did)

@@ -83,7 +83,7 @@ class Devices:
         return DevicePage(items, items[-1].did if len(found) > limit else None)
 
     def get(self, did: str) -> DeviceView:
-        """Raises NoSuchResource."""
+        """Return what is known of a device. Raises NoSuchResource."""
         return self._views.view(self.device(did))
 
     def device(self, did: str) -> Device:

@@ -16,7 +16,7 @@ _MAX_KEY_LENGTH = 16_384
 
 
 def check_new(new: NewDevice) -> None:
-    """Raises BadParameter that names the field."""
+    """Check all fields of a new device. Raises BadParameter that names the field."""
     check_text(new.sn, "sn", max_length=64)
     check_text(new.code, "code", max_length=128)
     _check_name(new.name)
@@ -27,7 +27,7 @@ def check_new(new: NewDevice) -> None:
 
 
 def check_change(change: DeviceChange) -> None:
-    """Raises BadParameter that names the field."""
+    """Check the fields that are changed. Raises BadParameter that names the field."""
     if change.sn is not UNSET:
         check_text(change.sn, "sn", max_length=64)
     if change.code is not UNSET:

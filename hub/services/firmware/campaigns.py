@@ -68,7 +68,7 @@ class Campaigns:
         return [self._views.outline(campaign) for campaign in self._rows.all()]
 
     def campaign(self, id: int) -> Campaign:
-        """Raises NoSuchResource."""
+        """Return one campaign with its devices. Raises NoSuchResource."""
         return self._views.campaign(self._stored(id))
 
     def progress_by_did(self) -> dict[str, DeviceProgress]:

@@ -68,7 +68,7 @@ class Transfer:
         self._record: Download | None = None
 
     def __enter__(self) -> Transfer:
-        """Raises CannotStoreNow, with the time to wait, if no slot is free."""
+        """Take a slot. Raises CannotStoreNow, with the time to wait, if none is free."""
         self._downloads.acquire_slot(self.did)
         return self
 
@@ -159,7 +159,7 @@ class Downloads:
             return False
 
     def acquire_slot(self, did: str) -> None:
-        """Raises CannotStoreNow if no slot is free."""
+        """Take one of the slots of all devices. Raises CannotStoreNow if none is free."""
         taken, own = self._slots.total(), self._slots[did]
         limit = MAX_DOWNLOADS_FOR_SECOND if own else MAX_DOWNLOADS
         if taken >= limit or own >= MAX_DOWNLOADS_PER_DEVICE:

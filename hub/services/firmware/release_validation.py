@@ -18,7 +18,7 @@ _DATE = re.compile(r"\d{4}-\d\d-\d\d(?: \d\d:\d\d:\d\d)?", re.ASCII)
 
 
 def check_release(new: NewRelease) -> None:
-    """Raises BadParameter that names the field."""
+    """Check all fields of a new release. Raises BadParameter that names the field."""
     check_ver_code(new.ver_code, "ver_code")
     check_text(new.ver_name, "ver_name", max_length=MAX_NAME_LENGTH)
     _check_description(new.description)

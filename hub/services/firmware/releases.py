@@ -131,7 +131,7 @@ class Releases:
         return self._rows.releases()
 
     def get(self, id: int) -> Release:
-        """Raises NoSuchResource."""
+        """Return one release. Raises NoSuchResource."""
         release = self._rows.release(id)
         if release is None:
             raise NoSuchResource(f"no release {id}")
@@ -197,7 +197,7 @@ class Releases:
         return found
 
     def check_disk(self, size: int) -> None:
-        """Raises TooLarge if `size` more bytes would cost the oldest day of records."""
+        """Check for `size` free bytes. Raises TooLarge if they would cost the oldest records."""
         if shortage := self._disk.shortage(size):
             raise TooLarge(
                 f"{shortage.wanted_bytes / GB:g} GB of the disk are kept for records: "
