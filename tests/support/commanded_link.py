@@ -1,4 +1,4 @@
-"""A device as the services see it: a link whose requests wait for the test, or are answered."""
+"""A device as the services see it: a link whose requests the test answers."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from msgspec import Raw
 from hub.errors import DeviceLeft, DeviceSilent, HubError
 from hub.live.registry import DeviceAnswer
 
-#: What a device says to a uri and its param.
+#: Computes a device's answer to a uri and its param.
 Reply = Callable[[str, Any], DeviceAnswer | HubError]
 
 
@@ -22,7 +22,7 @@ def answer(code: int = 200, msg: str = "OK", result: object = None) -> DeviceAns
 
 
 class Asked:
-    """One request that the device has: `give` an answer to it, or let it be."""
+    """One request that the device received: `give` it an answer, or leave it unanswered."""
 
     def __init__(self, uri: str, param: Any, on_free: Callable[[], None] | None) -> None:
         self.uri = uri
@@ -38,7 +38,7 @@ class Asked:
         self.free()
 
     def free(self) -> None:
-        """The device has done with it."""
+        """The device is done with it."""
         on_free, self._on_free = self._on_free, None
         if on_free is not None:
             on_free()
@@ -72,7 +72,7 @@ class AskedLink:
 
     @property
     def open(self) -> list[Asked]:
-        """What the device is at."""
+        """The requests that the device is working on."""
         return [asked for asked in self.asked if asked._on_free is not None]
 
     @property
@@ -83,7 +83,7 @@ class AskedLink:
         self.closed = reason
 
     def leave(self) -> None:
-        """The connection ends."""
+        """End the connection."""
         for asked in self.open:
             asked.give(DeviceLeft("the connection ended before the device answered"))
 

@@ -11,7 +11,7 @@ FACE = "/api/v1/adapter/lenfocus/face/capture"
 
 
 class Call:
-    """One request to the application, its body in the test's hand."""
+    """One request to the application; the test sends its body."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""Firmware in memory: releases, campaigns as they were made, and downloads; nothing is stored."""
+"""Firmware in memory: releases, campaigns and downloads, without rules and without a store."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class FakeUpload:
 
 
 class FakeReleases:
-    """`put` gives it a release as it is."""
+    """`put` adds a release as it is."""
 
     def __init__(self, changes: Feed[Change], now: Callable[[], float]) -> None:
         self._changes = changes
@@ -103,7 +103,7 @@ class FakeReleases:
 
 
 class FakeCampaigns:
-    """`put` gives it a campaign, or what has become of one."""
+    """`put` adds or replaces a campaign."""
 
     def __init__(self, changes: Feed[Change]) -> None:
         self._changes = changes

@@ -1,4 +1,4 @@
-"""A site with cameras and firmware for them, on real services, and what its cameras ask."""
+"""A site with cameras and firmware on real services, and requests of its cameras."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ NEW = Versions(fw_ver="V2.0")
 
 
 class FirmwareSite:
-    """Shortcuts; `ask` and `report` are what a camera does, by 2.3 and 2.2."""
+    """Shortcuts; `ask` and `report` do what a camera does (2.3, 2.2)."""
 
     def __init__(self, hub: HubServices, clock: FrozenClock) -> None:
         services = hub.services
@@ -55,7 +55,7 @@ class FirmwareSite:
             return await upload.finish()
 
     async def add_release(self, *files: bytes, **fields: Any) -> Release:
-        """A release of these files, each a component of its own type; it reports NEW."""
+        """Add a release of these files, each a component of its own type, which reports NEW."""
         stored = [await self.receive(data) for data in files or (b"firmware",)]
         components = tuple(
             NewComponent(f"part {number}.bin", number, file.sha256)
@@ -65,22 +65,22 @@ class FirmwareSite:
         return await self.releases.add(NewRelease(components=components, **given))
 
     async def ask(self, camera: str, /, **fields: object) -> OtaAnswer | None:
-        """2.3"""
+        """Ask for a release, as a camera does (2.3)."""
         device = self.devices.device(camera)
         return await self.ingest.ota_query(device, msgspec.json.encode(fields), base_url=BASE)
 
     async def report(self, camera: str, /, **fields: object) -> None:
-        """2.2"""
+        """Report versions, as a camera does (2.2)."""
         await self.ingest.device_info(self.devices.device(camera), msgspec.json.encode(fields))
 
     async def links(self, did: str) -> list[str]:
-        """The tokens of the links that a camera is given now."""
+        """Return the tokens of the links that a camera gets now."""
         answer = await self.ask(did)
         assert answer is not None
         return [one.url.removeprefix(BASE + PATH).split("/")[0] for one in answer.component_list]
 
     async def download(self, did: str) -> bytes:
-        """All of what is meant for it, as a camera fetches it."""
+        """Download all files of the release that is meant for a camera."""
         return b"".join([await self.fetch(token) for token in await self.links(did)])
 
     async def fetch(self, token: str, start: int = 0, end: int | None = None) -> bytes:

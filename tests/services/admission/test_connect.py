@@ -1,4 +1,4 @@
-"""D2, row by row: the checks and their order, tokens, heartbeats, and who is slowed down."""
+"""D2, row by row: the checks and their order, tokens, heartbeats, and delays after failures."""
 
 from __future__ import annotations
 
@@ -32,6 +32,7 @@ from tests.support.gate import (
     FakeLink,
     Gate,
     gate,
+    online,
     pending_codes,
     public_pem,
     refusal_codes,
@@ -47,7 +48,7 @@ async def refusal(site: Gate, link: FakeLink, param: Any) -> HubError:
 
 
 async def came_and_went(site: Gate) -> Any:
-    """The connect of a device that was let in, and whose connection has ended."""
+    """Return the connect of a device that was admitted, and whose connection has ended."""
     param = site.connect_param()
     link = FakeLink()
     await site.connect(link, param)
@@ -55,7 +56,9 @@ async def came_and_went(site: Gate) -> Any:
     return param
 
 
-async def test_a_good_connect_gets_a_token_its_time_and_the_interval(clock: FrozenClock) -> None:
+async def test_a_good_connect_gets_a_token_its_lifetime_and_the_heartbeat_interval(
+    clock: FrozenClock,
+) -> None:
     site = gate(clock, token_ttl=1800, heartbeat_interval=20)
     device = await site.enrol()
     admitted = await site.connect(FakeLink(), site.connect_param())
@@ -74,7 +77,7 @@ async def test_only_the_hash_of_a_token_is_stored(clock: FrozenClock) -> None:
     assert site.store.tokens.holder(token.encode()) is None
 
 
-async def test_an_unknown_sn_is_answered_421_and_waits(clock: FrozenClock) -> None:
+async def test_an_unknown_sn_is_answered_421_and_becomes_pending(clock: FrozenClock) -> None:
     site = gate(clock)
     link = FakeLink()
     error = await refusal(site, link, site.connect_param("NOBODY"))
@@ -97,7 +100,7 @@ async def test_a_flood_of_made_up_sns_does_not_flood_the_log(
 
 
 @pytest.mark.parametrize("form", SIGN_FORMS)
-async def test_every_form_of_the_signature_is_taken_and_remembered(
+async def test_every_form_of_the_signature_is_accepted_and_remembered(
     clock: FrozenClock, form: str
 ) -> None:
     site = gate(clock)
@@ -119,7 +122,7 @@ async def test_a_wrong_or_missing_signature_is_answered_423(clock: FrozenClock) 
         assert refusal_codes(site, device.did) == [code]
 
 
-async def test_every_refusal_names_the_field_to_look_at(clock: FrozenClock) -> None:
+async def test_every_refusal_names_the_field(clock: FrozenClock) -> None:
     site = gate(clock, require_did="always")
     device = await site.enrol()
     used_up = site.connect_param(did=device.did)
@@ -136,14 +139,14 @@ async def test_every_refusal_names_the_field_to_look_at(clock: FrozenClock) -> N
         assert (await refusal(site, FakeLink(), param)).message.startswith(f"{field}: ")
 
 
-async def test_a_devices_own_key_goes_before_the_site_key(clock: FrozenClock) -> None:
+async def test_a_devices_own_key_has_precedence_over_the_site_key(clock: FrozenClock) -> None:
     site = gate(clock)
     await site.enrol(key=public_pem(1))
     assert (await refusal(site, FakeLink(), site.connect_param(key=0))).code == 423
     await site.connect(FakeLink(), site.connect_param(key=1))
 
 
-async def test_without_any_key_no_signature_can_be_good(clock: FrozenClock) -> None:
+async def test_without_a_key_every_signature_is_refused(clock: FrozenClock) -> None:
     site = gate(clock)
     device = await site.devices.add(NewDevice(sn=SN, code=CODE))
     error = await refusal(site, FakeLink(), site.connect_param())
@@ -155,7 +158,7 @@ async def test_without_any_key_no_signature_can_be_good(clock: FrozenClock) -> N
 @pytest.mark.parametrize(
     ("off", "side"), [(-28_680, "7 h 58 min behind"), (301, "5 min 1 s ahead")]
 )
-async def test_a_clock_beyond_the_skew_is_answered_423_and_told(
+async def test_a_clock_beyond_the_skew_is_answered_423_and_reported(
     clock: FrozenClock, off: int, side: str
 ) -> None:
     site = gate(clock)
@@ -169,25 +172,26 @@ async def test_a_clock_beyond_the_skew_is_answered_423_and_told(
     assert view.clock_offset == pytest.approx(off)
 
 
-async def test_a_clock_within_the_skew_is_taken(clock: FrozenClock) -> None:
+async def test_a_clock_within_the_skew_is_accepted(clock: FrozenClock) -> None:
     site = gate(clock)
     device = await site.enrol()
     await site.connect(FakeLink(), site.connect_param(ts=int(clock.seconds) - 300))
     assert site.devices.get(device.did).clock_offset == pytest.approx(-300)
 
 
-async def test_a_clock_that_is_not_trusted_is_not_asked(clock: FrozenClock) -> None:
+async def test_a_clock_that_is_not_trusted_is_not_checked(clock: FrozenClock) -> None:
     site = gate(clock)
     await site.enrol(clock_trusted=False)
     await site.connect(FakeLink(), site.connect_param(ts=1000))
     assert (await refusal(site, FakeLink(), site.connect_param(ts=1000))).code == 423
 
 
-async def test_the_signature_is_over_milliseconds_as_they_were_sent(clock: FrozenClock) -> None:
+async def test_the_signature_covers_the_ts_as_it_was_sent(clock: FrozenClock) -> None:
     site = gate(clock)
     await site.enrol()
     param = replace(site.connect_param(ts=clock.ms), ts=clock.seconds)
     await site.connect(FakeLink(), param)
+    assert online(site) == 1
 
 
 async def test_a_replayed_connect_is_refused(clock: FrozenClock) -> None:
@@ -198,7 +202,7 @@ async def test_a_replayed_connect_is_refused(clock: FrozenClock) -> None:
     assert (error.code, refusal_codes(site, device.did)) == (423, ["replayed"])
 
 
-async def test_a_connect_that_comes_again_when_it_is_old_says_nothing_of_a_clock(
+async def test_a_late_replay_does_not_count_as_a_wrong_clock(
     clock: FrozenClock,
 ) -> None:
     site = gate(clock)
@@ -210,14 +214,14 @@ async def test_a_connect_that_comes_again_when_it_is_old_says_nothing_of_a_clock
     assert site.devices.get(device.did).clock_offset == pytest.approx(0, abs=1)
 
 
-async def test_a_time_that_stands_still_is_told_from_the_second_connect_on(
+async def test_a_clock_that_stands_still_is_reported_from_the_second_connect(
     clock: FrozenClock,
 ) -> None:
     site = gate(clock)
     device = await site.enrol()
     param = site.connect_param(ts=1000)
     told = []
-    # Two in one second have the same time, however good its clock is.
+    # Two connects within a second have the same ts even with a good clock.
     for seconds in (0, 1, 30, 30):
         clock.advance(seconds)
         await refusal(site, FakeLink(), param)
@@ -227,7 +231,7 @@ async def test_a_time_that_stands_still_is_told_from_the_second_connect_on(
     assert refusal_codes(site, device.did) == ["clock-off"]
 
 
-async def test_a_time_that_stands_still_is_no_reason_once_the_clock_is_not_trusted(
+async def test_a_clock_that_stands_still_is_accepted_once_it_is_not_trusted(
     clock: FrozenClock,
 ) -> None:
     site = gate(clock)
@@ -243,7 +247,7 @@ async def test_a_time_that_stands_still_is_no_reason_once_the_clock_is_not_trust
     await site.connect(FakeLink(), param)
 
 
-async def test_a_connect_that_was_accepted_is_a_repeat_though_the_clock_is_not_trusted(
+async def test_a_replay_is_refused_even_if_the_clock_is_not_trusted(
     clock: FrozenClock,
 ) -> None:
     site = gate(clock)
@@ -254,7 +258,7 @@ async def test_a_connect_that_was_accepted_is_a_repeat_though_the_clock_is_not_t
     assert refusal_codes(site, device.did) == ["replayed"]
 
 
-async def test_of_a_camera_that_waits_a_time_that_stands_still_is_told_too(
+async def test_a_clock_that_stands_still_is_reported_of_a_pending_camera_too(
     clock: FrozenClock,
 ) -> None:
     site = gate(clock)
@@ -274,7 +278,7 @@ async def test_of_a_camera_that_waits_a_time_that_stands_still_is_told_too(
     assert accepted.device.waiting_reason == "it repeats an earlier connect"
 
 
-async def test_of_two_equal_connects_at_once_one_is_a_replay(clock: FrozenClock) -> None:
+async def test_one_of_two_equal_simultaneous_connects_is_a_replay(clock: FrozenClock) -> None:
     site = gate(clock)
     await site.enrol()
     param = site.connect_param()
@@ -306,7 +310,7 @@ async def test_an_accepted_ts_is_remembered_for_twice_the_skew(clock: FrozenCloc
     }
 
 
-async def test_only_an_answer_of_200_uses_up_a_ts(clock: FrozenClock) -> None:
+async def test_only_a_successful_connect_uses_up_its_ts(clock: FrozenClock) -> None:
     site = gate(clock)
     device = await site.enrol()
     await site.devices.change(device.did, DeviceChange(enabled=False))
@@ -324,7 +328,7 @@ async def test_a_disabled_device_is_answered_401(clock: FrozenClock) -> None:
     assert site.devices.get(device.did).state == "disabled"
 
 
-async def test_a_did_that_is_not_the_sns_own_is_answered_421(clock: FrozenClock) -> None:
+async def test_a_did_of_another_device_is_answered_421(clock: FrozenClock) -> None:
     site = gate(clock)
     device = await site.enrol()
     error = await refusal(site, FakeLink(), site.connect_param(did="999"))
@@ -334,8 +338,8 @@ async def test_a_did_that_is_not_the_sns_own_is_answered_421(clock: FrozenClock)
     assert view.waiting.reasons == (RefusalReason("foreign-did", {"did": "999"}),)
 
 
-async def test_the_checks_come_in_the_order_of_d2(clock: FrozenClock) -> None:
-    """Everything is wrong at first, and put right one thing after the other."""
+async def test_the_checks_run_in_the_order_of_d2(clock: FrozenClock) -> None:
+    """Everything is wrong at first, and is corrected one thing after the other."""
     site = gate(clock, require_did="always")
     link = FakeLink()
     used = site.connect_param("OTHER-SN", did="999")
@@ -363,7 +367,7 @@ async def test_the_checks_come_in_the_order_of_d2(clock: FrozenClock) -> None:
     assert await reason() == "no-did"
 
 
-async def test_a_missing_ip_is_the_connections_address(clock: FrozenClock) -> None:
+async def test_a_missing_ip_defaults_to_the_connections_address(clock: FrozenClock) -> None:
     site = gate(clock)
     device = await site.enrol()
     await site.connect(FakeLink("10.0.0.9"), site.connect_param())
@@ -372,13 +376,14 @@ async def test_a_missing_ip_is_the_connections_address(clock: FrozenClock) -> No
     assert site.devices.get(device.did).ip == "192.168.1.2"
 
 
-async def test_with_never_an_empty_did_is_answered_200_at_once(clock: FrozenClock) -> None:
+async def test_an_empty_did_is_accepted_at_once_if_never_required(clock: FrozenClock) -> None:
     site = gate(clock, require_did="never")
     await site.enrol()
     await site.connect(FakeLink(), site.connect_param())
+    assert online(site) == 1
 
 
-async def test_with_always_an_empty_did_is_answered_421_for_ever(clock: FrozenClock) -> None:
+async def test_an_empty_did_is_always_answered_421_if_always_required(clock: FrozenClock) -> None:
     site = gate(clock, require_did="always")
     device = await site.enrol()
     for _ in range(3):
@@ -388,7 +393,7 @@ async def test_with_always_an_empty_did_is_answered_421_for_ever(clock: FrozenCl
     await site.connect(FakeLink(), site.connect_param(did=device.did))
 
 
-async def test_with_auto_an_empty_did_is_answered_421_once_with_the_parameters_to_follow(
+async def test_an_empty_did_is_answered_421_with_an_offer_of_parameters_in_auto_mode(
     clock: FrozenClock,
 ) -> None:
     site = gate(clock, require_did="auto")
@@ -398,14 +403,15 @@ async def test_with_auto_an_empty_did_is_answered_421_once_with_the_parameters_t
     assert (error.did, error.offer) == (device.did, True)
 
 
-async def test_a_device_known_to_have_no_did_comes_in_without(clock: FrozenClock) -> None:
+async def test_a_device_that_cannot_keep_a_did_is_admitted_without(clock: FrozenClock) -> None:
     site = gate(clock, require_did="auto")
     device = await site.enrol()
     await site.enrolment.provisioning.settle_did(device.did, "none")
     await site.connect(FakeLink(), site.connect_param())
+    assert online(site) == 1
 
 
-async def test_taking_the_parameters_and_coming_without_a_did_means_having_none(
+async def test_a_device_that_took_its_parameters_and_sends_no_did_cannot_keep_one(
     clock: FrozenClock,
 ) -> None:
     site = gate(clock, require_did="auto")
@@ -416,7 +422,7 @@ async def test_taking_the_parameters_and_coming_without_a_did_means_having_none(
     await site.connect(FakeLink(), site.connect_param())
 
 
-async def test_a_device_that_took_its_did_and_lost_it_later_is_sent_it_again(
+async def test_a_device_that_lost_its_did_is_sent_it_again(
     clock: FrozenClock,
 ) -> None:
     site = gate(clock, require_did="auto")
@@ -428,7 +434,7 @@ async def test_a_device_that_took_its_did_and_lost_it_later_is_sent_it_again(
     assert isinstance(error, MissingDid)
 
 
-async def test_an_earlier_token_lives_on_for_a_minute(clock: FrozenClock) -> None:
+async def test_an_earlier_token_stays_valid_for_a_minute(clock: FrozenClock) -> None:
     site = gate(clock)
     await site.enrol()
     link = FakeLink()
@@ -445,7 +451,7 @@ async def test_an_earlier_token_lives_on_for_a_minute(clock: FrozenClock) -> Non
     site.authentication.by_token(third)
 
 
-async def test_an_earlier_token_does_not_outlive_its_own_time(clock: FrozenClock) -> None:
+async def test_an_earlier_token_does_not_outlive_its_lifetime(clock: FrozenClock) -> None:
     site = gate(clock, token_ttl=30)
     await site.enrol()
     link = FakeLink()
@@ -457,7 +463,7 @@ async def test_an_earlier_token_does_not_outlive_its_own_time(clock: FrozenClock
         site.authentication.by_token(first)
 
 
-async def test_an_update_of_a_token_gives_a_new_one_with_its_full_time(clock: FrozenClock) -> None:
+async def test_a_renewal_issues_a_token_with_its_full_lifetime(clock: FrozenClock) -> None:
     site = gate(clock)
     await site.enrol()
     link = FakeLink()
@@ -469,7 +475,7 @@ async def test_an_update_of_a_token_gives_a_new_one_with_its_full_time(clock: Fr
     assert site.admission.heartbeat(renewed.token, NOBODY, link).expire == 3600
 
 
-async def test_a_heartbeat_answers_the_seconds_left_of_the_token_that_it_carries(
+async def test_a_heartbeat_returns_the_seconds_left_of_its_token(
     clock: FrozenClock,
 ) -> None:
     site = gate(clock)
@@ -557,7 +563,7 @@ async def test_a_second_connection_of_a_device_replaces_the_first(clock: FrozenC
     site.authentication.by_token(token)
 
 
-async def test_a_connect_on_a_connection_that_is_in_closes_nothing(clock: FrozenClock) -> None:
+async def test_a_second_connect_on_the_same_connection_closes_nothing(clock: FrozenClock) -> None:
     site = gate(clock)
     device = await site.enrol()
     link = FakeLink()
@@ -568,7 +574,7 @@ async def test_a_connect_on_a_connection_that_is_in_closes_nothing(clock: Frozen
     assert first.result.token != second.result.token
 
 
-async def test_coming_in_and_leaving_are_told_to_listeners(clock: FrozenClock) -> None:
+async def test_going_online_and_offline_is_published(clock: FrozenClock) -> None:
     site = gate(clock)
     device = await site.enrol()
     link = FakeLink()
@@ -582,10 +588,10 @@ async def test_coming_in_and_leaving_are_told_to_listeners(clock: FrozenClock) -
 
 
 @pytest.mark.parametrize("change", [None, DeviceChange(enabled=False), DeviceChange(code="NEW")])
-async def test_a_device_changed_while_its_token_is_written_does_not_come_in(
+async def test_a_device_that_is_changed_while_its_token_is_stored_is_not_admitted(
     clock: FrozenClock, change: DeviceChange | None
 ) -> None:
-    """None: it is removed. Whichever of the two writes is first, the camera is out after both."""
+    """A change of None removes it. Whichever write is first, the camera is offline after both."""
     for pause in range(8):
         site = gate(clock)
         device = await site.enrol()
@@ -613,7 +619,7 @@ async def test_a_device_changed_while_its_token_is_written_does_not_come_in(
                 site.authentication.by_token(token)
 
 
-async def test_where_nothing_can_be_stored_nobody_comes_in(clock: FrozenClock) -> None:
+async def test_no_device_is_admitted_while_nothing_can_be_stored(clock: FrozenClock) -> None:
     site = gate(clock)
     await site.enrol()
     site.store.refuses = True
@@ -624,7 +630,7 @@ async def test_where_nothing_can_be_stored_nobody_comes_in(clock: FrozenClock) -
     await site.connect(FakeLink(), param)
 
 
-async def test_after_five_failures_within_a_minute_answers_are_held_back(
+async def test_answers_are_delayed_after_five_failures_within_a_minute(
     clock: FrozenClock,
 ) -> None:
     site = gate(clock)
@@ -642,8 +648,8 @@ async def test_after_five_failures_within_a_minute_answers_are_held_back(
     assert len(link.held) == 7
 
 
-async def test_a_good_signature_is_never_held_back(clock: FrozenClock) -> None:
-    """So nobody locks a camera out by using its SN, even from its own address."""
+async def test_the_answer_to_a_good_signature_is_never_delayed(clock: FrozenClock) -> None:
+    """Nobody can lock a camera out by using its SN, even from its address."""
     site = gate(clock)
     device = await site.enrol()
     attacker, camera = FakeLink(), FakeLink()
@@ -658,7 +664,7 @@ async def test_a_good_signature_is_never_held_back(clock: FrozenClock) -> None:
     assert site.registry.get(device.did) is camera
 
 
-async def test_one_bad_camera_behind_a_shared_address_does_not_slow_the_others(
+async def test_a_failing_camera_does_not_delay_others_behind_its_address(
     clock: FrozenClock,
 ) -> None:
     site = gate(clock)
@@ -676,7 +682,7 @@ async def test_one_bad_camera_behind_a_shared_address_does_not_slow_the_others(
         assert link.held == []
 
 
-async def test_unknown_sns_are_slowed_by_address(clock: FrozenClock) -> None:
+async def test_attempts_with_unknown_sns_are_delayed_by_address(clock: FrozenClock) -> None:
     site = gate(clock)
     await site.enrol()
     flood, neighbour = FakeLink("10.6.6.6"), FakeLink()

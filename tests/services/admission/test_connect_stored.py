@@ -1,4 +1,4 @@
-"""What must outlive a restart, on the real store: tokens, the refusal of replays, what is known."""
+"""What must survive a restart, on the real store: tokens, accepted connects, device status."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.support.gate import CODE, SN, FakeLink, Gate
 
 @asynccontextmanager
 async def running(data_dir: Path, clock: FrozenClock) -> AsyncIterator[Gate]:
-    """One run of the hub, on what the run before has left."""
+    """One run of the hub on the data of the run before."""
     async with open_store(data_dir, now=clock, on_records=lambda _: None) as store:
         yield Gate(store, clock, require_did="auto")
 
@@ -52,7 +52,7 @@ async def test_a_replayed_connect_is_refused_after_a_restart(
             await site.connect(FakeLink(), param)
 
 
-async def test_of_many_equal_connects_at_once_one_is_let_in(
+async def test_one_of_many_equal_simultaneous_connects_is_admitted(
     clock: FrozenClock, tmp_path: Path
 ) -> None:
     async with running(tmp_path, clock) as site:
@@ -74,7 +74,7 @@ async def test_of_many_equal_connects_at_once_one_is_let_in(
         assert sorted(codes) == [200] + [423] * 19
 
 
-async def test_what_a_device_showed_of_itself_survives_a_restart(
+async def test_what_is_known_of_a_device_survives_a_restart(
     clock: FrozenClock, tmp_path: Path
 ) -> None:
     async with running(tmp_path, clock) as site:
@@ -113,7 +113,9 @@ async def test_a_device_disabled_while_it_connects_gets_no_lasting_token(
                 site.authentication.by_token(token)
 
 
-async def test_an_import_of_a_thousand_is_one_write(clock: FrozenClock, tmp_path: Path) -> None:
+async def test_an_import_of_a_thousand_devices_is_one_write(
+    clock: FrozenClock, tmp_path: Path
+) -> None:
     async with running(tmp_path, clock) as site:
         rows = [
             ImportRow(number + 2, NewDevice(sn=f"{SN}{number}", code=CODE))

@@ -1,4 +1,4 @@
-"""D3: devices that knock, accepting one, and handing it its initial parameters."""
+"""D3: pending devices, accepting one, and sending its initial parameters."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ TAKEN = DeviceAnswer(200, "OK")
 
 
 async def knocking(clock: FrozenClock, **config: str) -> tuple[Gate, FakeLink]:
-    """A site with its key, and a camera of it that knocks."""
+    """A site with its key, and a pending camera."""
     site = gate(clock, **{"require_did": "auto", **config})
     await site.devices.set_site_key(public_pem())
     link = FakeLink()
@@ -55,7 +55,7 @@ async def turned_away(site: Gate, link: FakeLink, **fields: object) -> HubError:
     return caught.value
 
 
-async def test_a_device_that_knocks_waits_in_one_row(clock: FrozenClock) -> None:
+async def test_attempts_of_an_unknown_device_make_one_pending_row(clock: FrozenClock) -> None:
     site, link = await knocking(clock)
     first = clock.ms
     clock.advance(20)
@@ -66,7 +66,7 @@ async def test_a_device_that_knocks_waits_in_one_row(clock: FrozenClock) -> None
     assert pending_codes(site) == ["unknown"]
 
 
-async def test_the_reason_says_what_the_installer_should_know_first(clock: FrozenClock) -> None:
+async def test_the_reason_names_what_the_installer_should_know_first(clock: FrozenClock) -> None:
     site = gate(clock)
     link = FakeLink()
 
@@ -84,7 +84,7 @@ async def test_the_reason_says_what_the_installer_should_know_first(clock: Froze
     assert await reason(sign=None) == "no-signature"
 
 
-async def test_accepting_a_device_sends_it_its_parameters_over_the_open_connection(
+async def test_accepting_a_device_sends_its_parameters_over_the_open_connection(
     clock: FrozenClock,
 ) -> None:
     site, link = await knocking(clock, init_uri="/device/init")
@@ -115,7 +115,7 @@ async def test_an_accepted_device_connects_again_on_the_same_connection(
 @pytest.mark.parametrize(
     ("code", "key", "reason"), [("WRONG", None, "code-mismatch"), (CODE, 1, "key-mismatch")]
 )
-async def test_a_signature_that_does_not_fit_is_423_and_nothing_is_stored(
+async def test_accepting_with_a_code_that_does_not_match_is_423_and_stores_nothing(
     clock: FrozenClock, code: str, key: int | None, reason: str
 ) -> None:
     site, link = await knocking(clock)
@@ -126,7 +126,7 @@ async def test_a_signature_that_does_not_fit_is_423_and_nothing_is_stored(
     assert pending_codes(site) == [reason]
 
 
-async def test_without_a_key_a_signature_cannot_be_checked(clock: FrozenClock) -> None:
+async def test_accepting_without_any_key_is_423(clock: FrozenClock) -> None:
     site = gate(clock)
     link = FakeLink()
     link.answers = [TAKEN]
@@ -136,10 +136,10 @@ async def test_without_a_key_a_signature_cannot_be_checked(clock: FrozenClock) -
     assert (await site.enrolment.accept(SN, CODE, key=public_pem())).device.has_own_key
 
 
-async def test_where_no_signature_was_seen_the_parameters_follow_after_a_good_connect(
+async def test_parameters_are_not_sent_before_a_signature_was_verified(
     clock: FrozenClock,
 ) -> None:
-    """They hold a secret."""
+    """The parameters hold a secret."""
     site = gate(clock, require_did="auto")
     await site.devices.set_site_key(public_pem())
     link = FakeLink()
@@ -166,7 +166,7 @@ async def test_accepting_with_a_bad_field_names_it(clock: FrozenClock) -> None:
     assert len(site.enrolment.waiting()) == 1
 
 
-async def test_accepting_what_does_not_wait_says_so(clock: FrozenClock) -> None:
+async def test_accepting_a_device_that_is_not_pending_is_an_error(clock: FrozenClock) -> None:
     site, _ = await knocking(clock)
     with pytest.raises(NoSuchResource):
         await site.enrolment.accept("NOBODY", CODE)
@@ -175,7 +175,7 @@ async def test_accepting_what_does_not_wait_says_so(clock: FrozenClock) -> None:
         await site.enrolment.accept(SN, CODE)
 
 
-async def test_accepted_twice_at_once_it_is_one_device(clock: FrozenClock) -> None:
+async def test_accepting_twice_at_once_makes_one_device(clock: FrozenClock) -> None:
     site, link = await knocking(clock)
     link.answers = [TAKEN]
     outcomes: list[str] = []
@@ -204,10 +204,10 @@ async def test_accepted_twice_at_once_it_is_one_device(clock: FrozenClock) -> No
         (DeviceNonsense(), "silent", "no answer that can be read"),
     ],
 )
-async def test_how_the_parameters_were_taken_is_told_and_kept(
+async def test_the_outcome_of_provisioning_is_returned_and_stored(
     clock: FrozenClock, answer: DeviceAnswer | Exception, outcome: str, message: str
 ) -> None:
-    """A device that answers an error stays enrolled; it has no did, and comes in without (D2)."""
+    """A device that answers an error stays enrolled, and is admitted without a did (D2)."""
     site, link = await knocking(clock)
     link.answers = [answer]
     accepted = await site.enrolment.accept(SN, CODE)
@@ -217,7 +217,7 @@ async def test_how_the_parameters_were_taken_is_told_and_kept(
     assert site.store.devices.by_did(accepted.device.did).did_state == "none"
 
 
-async def test_a_device_that_has_left_is_sent_its_parameters_at_its_next_connect(
+async def test_a_device_that_left_is_sent_its_parameters_at_its_next_connect(
     clock: FrozenClock,
 ) -> None:
     site, link = await knocking(clock)
@@ -227,7 +227,7 @@ async def test_a_device_that_has_left_is_sent_its_parameters_at_its_next_connect
     assert site.devices.device(accepted.device.did).did_state == "unknown"
 
 
-async def test_a_device_that_leaves_while_it_is_stored_is_not_called_mute(
+async def test_a_device_that_leaves_while_it_is_being_stored_is_not_reported_as_silent(
     clock: FrozenClock,
 ) -> None:
     site, link = await knocking(clock)
@@ -237,7 +237,7 @@ async def test_a_device_that_leaves_while_it_is_stored_is_not_called_mute(
     assert site.devices.device(accepted.device.did).did_state == "unknown"
 
 
-async def test_nothing_is_sent_where_nothing_can_be_stored(clock: FrozenClock) -> None:
+async def test_no_parameters_are_sent_if_the_device_cannot_be_stored(clock: FrozenClock) -> None:
     site, link = await knocking(clock)
     site.store.refuses = True
     with pytest.raises(HubError):
@@ -259,25 +259,27 @@ async def offered(clock: FrozenClock, *answers: DeviceAnswer | Exception) -> tup
 
 
 @pytest.mark.parametrize("answer", [DeviceAnswer(420, "?"), DeviceSilent(), DeviceBusy()])
-async def test_a_device_that_does_not_take_a_did_comes_in_without(
+async def test_a_device_that_does_not_take_a_did_is_admitted_without(
     clock: FrozenClock, answer: DeviceAnswer | Exception
 ) -> None:
-    """D2: an error, 10 s of silence, and the end of the connection all mean so."""
+    """D2: an error, 10 s of silence, and the end of the connection all mean that."""
     site, did = await offered(clock, answer)
     assert site.store.devices.by_did(did).did_state == "none"
     await site.connect(FakeLink(), site.connect_param())
     await site.connect(FakeLink(), site.connect_param())
 
 
-async def test_a_device_that_takes_its_did_comes_in_with_it(clock: FrozenClock) -> None:
+async def test_a_device_that_takes_its_did_is_admitted_with_it(clock: FrozenClock) -> None:
     site, did = await offered(clock, TAKEN)
     assert site.store.devices.by_did(did).did_state == "sent"
     await site.connect(FakeLink(), site.connect_param(did=did))
     assert site.store.devices.by_did(did).did_state == "known"
 
 
-async def test_a_connect_right_behind_the_answer_is_judged_by_it(clock: FrozenClock) -> None:
-    """The answer is read, its meaning not stored yet, and the device connects again already."""
+async def test_a_connect_directly_after_the_answer_is_checked_with_its_meaning(
+    clock: FrozenClock,
+) -> None:
+    """The answer was read, its meaning is not stored yet, and the device connects again."""
     site = gate(clock, require_did="auto")
     device = await site.enrol()
     link = FakeLink()
@@ -294,7 +296,7 @@ async def test_a_connect_right_behind_the_answer_is_judged_by_it(clock: FrozenCl
     await site.connect(FakeLink(), site.connect_param())
 
 
-async def test_a_device_that_connects_with_its_did_has_it_whatever_it_answers(
+async def test_a_device_that_connects_with_its_did_has_it_whatever_it_answered(
     clock: FrozenClock,
 ) -> None:
     site = gate(clock, require_did="auto")
@@ -311,7 +313,7 @@ async def test_a_device_that_connects_with_its_did_has_it_whatever_it_answers(
     assert site.store.devices.by_did(device.did).did_state == "known"
 
 
-async def test_parameters_on_their_way_are_not_sent_twice(clock: FrozenClock) -> None:
+async def test_parameters_are_not_sent_while_an_answer_is_awaited(clock: FrozenClock) -> None:
     site = gate(clock, require_did="auto")
     device = await site.enrol()
     link = FakeLink()
@@ -328,7 +330,7 @@ async def test_parameters_on_their_way_are_not_sent_twice(clock: FrozenClock) ->
 
 
 @pytest.mark.parametrize("answer", [TAKEN, DeviceBusy()])
-async def test_how_a_camera_took_its_parameters_is_not_said_of_the_one_in_its_place(
+async def test_the_answer_of_a_replaced_camera_is_not_stored(
     clock: FrozenClock, answer: DeviceAnswer | Exception
 ) -> None:
     site = gate(clock, require_did="auto")
@@ -345,7 +347,7 @@ async def test_how_a_camera_took_its_parameters_is_not_said_of_the_one_in_its_pl
     assert (after.did_state, after.init_outcome) == ("unknown", None)
 
 
-async def test_an_offer_to_a_device_that_is_removed_meanwhile_ends_quietly(
+async def test_an_offer_to_a_device_that_is_removed_meanwhile_ends_without_error(
     clock: FrozenClock,
 ) -> None:
     site = gate(clock, require_did="auto")
@@ -361,7 +363,7 @@ async def test_an_offer_to_a_device_that_is_removed_meanwhile_ends_quietly(
     assert not site.enrolment.provisioning.is_offering(device.did)
 
 
-async def test_an_enrolled_sn_that_knocks_is_told_at_once_whether_it_fits(
+async def test_adding_a_pending_sn_shows_at_once_whether_its_signature_matches(
     clock: FrozenClock,
 ) -> None:
     site, _ = await knocking(clock)
@@ -370,8 +372,8 @@ async def test_an_enrolled_sn_that_knocks_is_told_at_once_whether_it_fits(
     assert site.enrolment.waiting() == []
 
 
-async def test_replays_of_a_knock_do_not_enrol(clock: FrozenClock) -> None:
-    """The last signature counts, so a good one that was overheard does not stay good for long."""
+async def test_replayed_attempts_cannot_be_accepted(clock: FrozenClock) -> None:
+    """The last signature decides, so a good one that was intercepted is not valid for long."""
     site, link = await knocking(clock)
     with pytest.raises(HubError):
         await site.connect(link, replace(site.connect_param(), sign="AAAA"))
@@ -379,14 +381,14 @@ async def test_replays_of_a_knock_do_not_enrol(clock: FrozenClock) -> None:
         await site.enrolment.accept(SN, CODE)
 
 
-async def test_a_key_of_another_camera_is_told_before_any_code_is_typed(clock: FrozenClock) -> None:
+async def test_a_wrong_key_is_reported_before_any_code_is_entered(clock: FrozenClock) -> None:
     site = gate(clock)
     await site.devices.set_site_key(public_pem(1))
     await turned_away(site, FakeLink())
     assert pending_codes(site) == ["key-mismatch"]
 
 
-async def test_all_that_is_wrong_is_told_at_once(clock: FrozenClock) -> None:
+async def test_all_reasons_are_reported_at_once(clock: FrozenClock) -> None:
     site, link = await knocking(clock)
     await turned_away(site, link, ts=int(clock.seconds) - 28_680)
     with pytest.raises(WrongSignature, match=r"code does not match.*; its clock is 7 h 58 min"):
@@ -394,7 +396,7 @@ async def test_all_that_is_wrong_is_told_at_once(clock: FrozenClock) -> None:
     assert pending_codes(site) == ["code-mismatch", "clock-off"]
 
 
-async def test_an_accepted_device_whose_clock_is_off_is_told_so_before_it_tries(
+async def test_a_wrong_clock_of_an_accepted_device_is_reported_before_its_next_connect(
     clock: FrozenClock,
 ) -> None:
     site, link = await knocking(clock)
@@ -407,7 +409,7 @@ async def test_an_accepted_device_whose_clock_is_off_is_told_so_before_it_tries(
     assert view.waiting is None
 
 
-async def test_too_many_failures_are_told_with_their_end(clock: FrozenClock) -> None:
+async def test_a_delay_is_reported_with_its_end(clock: FrozenClock) -> None:
     site, link = await knocking(clock)
     for _ in range(5):
         await turned_away(site, link)
@@ -421,7 +423,7 @@ async def test_too_many_failures_are_told_with_their_end(clock: FrozenClock) -> 
     assert site.enrolment.waiting()[0].slowed_until is None
 
 
-async def test_an_enrolled_device_that_fails_too_often_is_told_so_too(clock: FrozenClock) -> None:
+async def test_a_delay_of_an_enrolled_device_is_reported_too(clock: FrozenClock) -> None:
     site = gate(clock)
     device = await site.enrol()
     for _ in range(6):
@@ -440,7 +442,7 @@ async def test_an_enrolled_device_that_fails_too_often_is_told_so_too(clock: Fro
         (CODE, 0, "fits"),
     ],
 )
-async def test_a_code_is_tried_without_storing_or_sending_anything(
+async def test_checking_a_code_stores_and_sends_nothing(
     clock: FrozenClock, code: str, key: int | None, outcome: str
 ) -> None:
     site, link = await knocking(clock)
@@ -452,14 +454,14 @@ async def test_a_code_is_tried_without_storing_or_sending_anything(
     assert link.requests == []
 
 
-async def test_a_code_that_fits_does_not_hide_a_clock_that_is_off(clock: FrozenClock) -> None:
+async def test_a_matching_code_does_not_hide_a_wrong_clock(clock: FrozenClock) -> None:
     site, link = await knocking(clock)
     await turned_away(site, link, ts=int(clock.seconds) + 400)
     check = site.enrolment.check_code(SN, CODE)
     assert (check.outcome, [reason.code for reason in check.reasons]) == ("fits", ["clock-off"])
 
 
-async def test_a_code_cannot_be_tried_without_a_signature_or_a_key(clock: FrozenClock) -> None:
+async def test_a_code_cannot_be_checked_without_a_signature_or_a_key(clock: FrozenClock) -> None:
     site = gate(clock)
     await turned_away(site, FakeLink())
     assert site.enrolment.check_code(SN, CODE).outcome == "no-key"
@@ -472,8 +474,10 @@ async def test_a_code_cannot_be_tried_without_a_signature_or_a_key(clock: Frozen
             site.enrolment.check_code(SN, code, key)
 
 
-async def test_a_code_is_tried_on_an_enrolled_device_that_fails(clock: FrozenClock) -> None:
-    """Its own key counts: what is to be found is the code that was mistyped at enrolment."""
+async def test_a_code_can_be_checked_against_an_enrolled_device_that_fails(
+    clock: FrozenClock,
+) -> None:
+    """Its own key is used: the code was mistyped at enrolment."""
     site = gate(clock)
     await site.enrol(key=public_pem(1), code="MISTYPED")
     with pytest.raises(NoSuchResource):
@@ -483,7 +487,9 @@ async def test_a_code_is_tried_on_an_enrolled_device_that_fails(clock: FrozenClo
     assert site.enrolment.check_code(SN, CODE).outcome == "fits"
 
 
-async def test_codes_are_tried_only_so_fast(clock: FrozenClock, autojump_clock: MockClock) -> None:
+async def test_checks_of_codes_are_rate_limited(
+    clock: FrozenClock, autojump_clock: MockClock
+) -> None:
     site, _ = await knocking(clock)
     for _ in range(CHECKS_PER_SECOND):
         site.enrolment.check_code(SN, "GUESS")
@@ -493,7 +499,7 @@ async def test_codes_are_tried_only_so_fast(clock: FrozenClock, autojump_clock: 
     site.enrolment.check_code(SN, "GUESS")
 
 
-async def test_a_waiting_camera_takes_the_place_of_a_broken_one(clock: FrozenClock) -> None:
+async def test_a_pending_camera_replaces_a_broken_one(clock: FrozenClock) -> None:
     site = gate(clock, require_did="auto")
     broken = await site.enrol("BROKEN", name="Gate")
     await site.connect(FakeLink(), site.connect_param("BROKEN", did=broken.did))
@@ -513,7 +519,7 @@ async def test_a_waiting_camera_takes_the_place_of_a_broken_one(clock: FrozenClo
     await site.connect(link, site.connect_param(did=broken.did))
 
 
-async def test_a_change_to_a_camera_that_knocks_is_checked_as_accepting_it_is(
+async def test_a_change_to_a_pending_camera_is_verified(
     clock: FrozenClock,
 ) -> None:
     site = gate(clock)
@@ -534,7 +540,7 @@ async def test_a_change_to_a_camera_that_knocks_is_checked_as_accepting_it_is(
     assert pending_codes(site) == []
 
 
-async def test_a_change_of_the_serial_number_alone_keeps_the_code_and_is_checked_with_it(
+async def test_a_change_of_the_sn_alone_is_verified_with_the_stored_code(
     clock: FrozenClock,
 ) -> None:
     site = gate(clock)
@@ -546,7 +552,7 @@ async def test_a_change_of_the_serial_number_alone_keeps_the_code_and_is_checked
     await site.devices.change(other.did, DeviceChange(sn=SN))
 
 
-async def test_a_stranger_that_knocks_with_a_cameras_sn_is_in_nobodys_way(
+async def test_attempts_of_a_stranger_with_the_same_sn_are_ignored(
     clock: FrozenClock,
 ) -> None:
     site = gate(clock)
@@ -554,10 +560,10 @@ async def test_a_stranger_that_knocks_with_a_cameras_sn_is_in_nobodys_way(
     stranger = replace(site.connect_param(), sign="AAAA")
     with pytest.raises(HubError):
         await site.connect(FakeLink("10.0.0.9"), stranger)
-    # It alone knocks: what it sends proves nothing, and the change is taken.
+    # Only the stranger tries: its attempt proves nothing, and the change is accepted.
     await site.devices.change(broken.did, DeviceChange(sn=SN, code=CODE))
     await site.devices.change(broken.did, DeviceChange(sn="BROKEN"))
-    # The camera knocks too: it is the one that is looked at, and accepted.
+    # The camera tries too: its attempt is the one that is verified.
     camera = FakeLink()
     camera.answers = [TAKEN]
     await turned_away(site, camera)
@@ -568,7 +574,7 @@ async def test_a_stranger_that_knocks_with_a_cameras_sn_is_in_nobodys_way(
     assert (await site.enrolment.accept(SN, CODE)).device.sn == SN
 
 
-async def test_a_change_to_a_camera_that_sends_no_signature_is_taken_as_accepting_it_is(
+async def test_a_change_to_a_camera_without_a_signature_is_accepted(
     clock: FrozenClock,
 ) -> None:
     site = gate(clock)
@@ -579,7 +585,7 @@ async def test_a_change_to_a_camera_that_sends_no_signature_is_taken_as_acceptin
     assert site.devices.get(broken.did).waiting_reason == "it sends no signature"
 
 
-async def test_a_place_that_is_nobodys_cannot_be_taken(clock: FrozenClock) -> None:
+async def test_a_device_that_does_not_exist_cannot_be_replaced(clock: FrozenClock) -> None:
     site, _ = await knocking(clock)
     with pytest.raises(NoSuchResource):
         await site.enrolment.accept(SN, CODE, replaces="99")
@@ -588,7 +594,7 @@ async def test_a_place_that_is_nobodys_cannot_be_taken(clock: FrozenClock) -> No
     assert pending_codes(site) == ["unknown"]
 
 
-async def test_parameters_are_sent_once_more_to_a_device_that_is_online(clock: FrozenClock) -> None:
+async def test_parameters_can_be_sent_again_to_an_online_device(clock: FrozenClock) -> None:
     site = gate(clock)
     device = await site.enrol()
     link = FakeLink()
@@ -601,7 +607,7 @@ async def test_parameters_are_sent_once_more_to_a_device_that_is_online(clock: F
     assert [param.did for _, param in link.requests] == [device.did] * 2
 
 
-async def test_who_looks_is_told_how_parameters_were_taken(clock: FrozenClock) -> None:
+async def test_the_outcome_of_provisioning_is_published(clock: FrozenClock) -> None:
     site = gate(clock)
     device = await site.enrol()
     link = FakeLink()
@@ -612,7 +618,7 @@ async def test_who_looks_is_told_how_parameters_were_taken(clock: FrozenClock) -
         assert await changes.next() == [Change("device", device.did)]
 
 
-async def test_a_device_that_is_offline_is_offered_its_parameters_at_its_next_connect(
+async def test_parameters_for_an_offline_device_are_offered_at_its_next_connect(
     clock: FrozenClock,
 ) -> None:
     site = gate(clock, require_did="auto")
@@ -636,6 +642,6 @@ async def test_a_device_that_is_offline_is_offered_its_parameters_at_its_next_co
         ("no answer that can be read", "silent", ""),
     ],
 )
-def test_what_was_kept_of_an_answer_is_understood_again(kept: str, outcome: str, code: str) -> None:
+def test_a_stored_outcome_is_read_back(kept: str, outcome: str, code: str) -> None:
     delivery = kept_delivery(kept)
     assert (delivery.outcome, delivery.code) == (outcome, code)

@@ -156,6 +156,7 @@ async def test_a_person_is_deleted_even_if_the_store_refuses_to_forget_pictures(
     one = await album(clock, lambda uri, param: answer(0))
     one.site.store.refuses = True
     await one.commands.person_delete(one.did, "7")
+    assert one.link.uris == ["/person/delete"]
 
 
 async def test_the_type_is_detected_from_the_bytes(clock: FrozenClock) -> None:

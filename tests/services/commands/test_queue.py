@@ -78,6 +78,7 @@ async def test_a_free_slot_is_acquired_without_a_checkpoint() -> None:
     queue = CommandQueue(1)
     with trio.testing.assert_no_checkpoints():
         await acquire(queue)
+    assert not queue.is_idle
 
 
 async def test_callers_are_served_in_their_order(nursery: trio.Nursery) -> None:

@@ -1,4 +1,4 @@
-"""A sheet of devices: read, checked row by row, and written again."""
+"""CSV files of devices: read, checked row by row, and written."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def faults_of(text: str) -> list[tuple[int, str, str]]:
     return [(fault.line, fault.code, fault.field) for fault in caught.value.faults]
 
 
-def test_a_sheet_is_read_as_spreadsheets_write_it() -> None:
+def test_a_csv_file_is_read_as_spreadsheets_write_it() -> None:
     sheet = read_csv('\ufeffsn, code ,name,did\r\nA,1,"Gate, north",7\r\n\r\n B ,2\r\n,,,\r\n')
     assert sheet == DeviceCsv(
         (
@@ -39,12 +39,12 @@ def test_a_sheet_is_read_as_spreadsheets_write_it() -> None:
     )
 
 
-def test_a_key_in_quotes_goes_over_several_lines_and_the_next_row_has_its_own_line() -> None:
+def test_a_quoted_key_spans_lines_and_rows_keep_their_line_numbers() -> None:
     sheet = read_csv('sn,code,key\nA,1,"one\ntwo\nthree"\nB,2,\n')
     assert [(row.line, row.device.key) for row in sheet.rows] == [(2, "one\ntwo\nthree"), (5, None)]
 
 
-def test_every_bad_row_is_named_not_only_the_first() -> None:
+def test_every_bad_row_is_named() -> None:
     text = "sn,code,did,key\nA,1,,\nA,1,,\n,1,,\nTAKEN,1,,\nB,1,1,\nC,1,007,\nD,1,,x\nE,1,,,,\nF,\n"
     assert faults_of(text) == [
         (3, "repeated", "sn"),
@@ -59,32 +59,32 @@ def test_every_bad_row_is_named_not_only_the_first() -> None:
 
 
 @pytest.mark.parametrize("head", ["", "sn\n", "sn;code\nA;1\n", "sn,code,colour\n", "sn,code,sn\n"])
-def test_without_the_right_columns_no_row_is_read(head: str) -> None:
+def test_a_file_with_wrong_columns_is_refused(head: str) -> None:
     assert faults_of(head) == [(1, "columns", "")]
 
 
-def test_a_sheet_without_a_device_is_refused() -> None:
+def test_a_file_without_rows_is_refused() -> None:
     assert faults_of("sn,code\n\n") == [(1, "empty", "")]
 
 
-def test_what_is_no_csv_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_text_that_is_not_csv_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     huge = '"' + "x" * 200_000
     assert faults_of(f"sn,code\n{huge}\n") == [(2, "csv", "")]
 
 
-def test_the_rows_of_one_import_are_bounded() -> None:
+def test_the_number_of_rows_is_bounded() -> None:
     rows = "".join(f"SN{n},1\n" for n in range(MAX_ROWS + 1000))
     assert faults_of(f"sn,code\n{rows}") == [(MAX_ROWS + 2, "rows", "")]
 
 
-def test_a_message_names_twenty_and_counts_the_rest() -> None:
+def test_the_message_names_twenty_rows_and_counts_the_others() -> None:
     faults = [RowFault(n, "wrong", "sn: wrong", "sn") for n in range(2, 50)]
     message = BadCsv(faults).message
     assert message.startswith("line 2: sn: wrong; line 3: sn: wrong; ")
     assert message.endswith(f"line {MAX_NAMED + 1}: sn: wrong; and 28 more")
 
 
-async def test_an_export_is_an_import_without_its_codes(clock: FrozenClock) -> None:
+async def test_an_export_can_be_imported_once_codes_are_added(clock: FrozenClock) -> None:
     site = gate(clock)
     await site.enrol("SN-A", name='Gate "north"', did="7")
     await site.enrol("SN-B", key=public_pem(1))
@@ -102,9 +102,7 @@ async def test_an_export_is_an_import_without_its_codes(clock: FrozenClock) -> N
 
 
 @pytest.mark.parametrize("said", ["=1+1", "+1", "-1", "@SUM(1)", "'=1", "'plain", "plain"])
-async def test_what_a_camera_says_is_no_formula_in_a_spreadsheet(
-    clock: FrozenClock, said: str
-) -> None:
+async def test_exported_text_is_no_formula_in_a_spreadsheet(clock: FrozenClock, said: str) -> None:
     site = gate(clock)
     await site.enrol(said, name=said)
     text = site.devices.export_csv()
@@ -115,5 +113,5 @@ async def test_what_a_camera_says_is_no_formula_in_a_spreadsheet(
     assert (row.device.sn, row.device.name) == (said, said)
 
 
-def test_an_empty_site_exports_the_columns() -> None:
+def test_an_export_without_devices_has_the_columns() -> None:
     assert write_csv([]) == "sn,code,did,name,key\r\n"

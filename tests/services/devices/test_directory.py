@@ -1,4 +1,4 @@
-"""The site's devices: adding, importing, changing and removing, and what is told of them."""
+"""The directory of devices: adding, importing, changing, removing, and their status."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ async def test_a_device_is_added_and_listed(clock: FrozenClock) -> None:
     assert site.devices.get(view.did) == view
 
 
-async def test_the_list_goes_on_behind_a_did_that_is_no_device_any_more(clock: FrozenClock) -> None:
+async def test_the_list_continues_after_a_did_that_was_removed(clock: FrozenClock) -> None:
     site = gate(clock)
     for did in ("3", "20", "100"):
         await site.devices.add(new(f"SN{did}", did=did))
@@ -122,10 +122,10 @@ async def test_an_import_is_all_or_nothing_and_names_the_line(clock: FrozenClock
     assert [(view.sn, view.name) for view in added] == [("A", ""), ("B", "Gate")]
 
 
-async def test_others_are_served_while_a_sheet_is_read_and_checked(
+async def test_a_csv_file_is_read_and_checked_in_a_thread(
     clock: FrozenClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """In a thread, and in one that nobody else waits for."""
+    """The thread is one of its own limiter."""
     sheet, worked_in = DeviceCsv((ImportRow(2, new("A")),)), []
 
     def work(*_: object) -> DeviceCsv:
@@ -159,7 +159,7 @@ async def test_an_import_refused_by_the_store_adds_nothing(clock: FrozenClock) -
         DeviceChange(previous_key=None),
     ],
 )
-async def test_who_may_no_longer_come_in_is_put_out_at_once(
+async def test_a_change_that_matters_for_admission_ends_connection_and_tokens(
     clock: FrozenClock, change: DeviceChange
 ) -> None:
     site = gate(clock)
@@ -175,9 +175,7 @@ async def test_who_may_no_longer_come_in_is_put_out_at_once(
 @pytest.mark.parametrize(
     "change", [DeviceChange(name="New"), DeviceChange(clock_trusted=False), DeviceChange()]
 )
-async def test_other_changes_leave_the_connection_alone(
-    clock: FrozenClock, change: DeviceChange
-) -> None:
+async def test_other_changes_keep_the_connection(clock: FrozenClock, change: DeviceChange) -> None:
     site = gate(clock)
     device = await site.enrol()
     link = FakeLink()
@@ -208,7 +206,7 @@ async def test_a_change_with_a_bad_field_changes_nothing(clock: FrozenClock) -> 
         await site.devices.change("999", DeviceChange(name="x"))
 
 
-async def test_a_camera_takes_the_place_of_a_broken_one(clock: FrozenClock) -> None:
+async def test_a_camera_replaces_a_broken_one(clock: FrozenClock) -> None:
     """D3: by giving its did a new SN, code and key."""
     site = gate(clock, require_did="auto")
     device = await site.enrol(name="Gate")
@@ -224,7 +222,9 @@ async def test_a_camera_takes_the_place_of_a_broken_one(clock: FrozenClock) -> N
     assert (await site.connect(FakeLink(), replacement)).device.did == device.did
 
 
-async def test_a_device_that_fails_says_why_while_it_is_offline(clock: FrozenClock) -> None:
+async def test_the_reason_of_a_failed_connect_is_shown_while_the_device_is_offline(
+    clock: FrozenClock,
+) -> None:
     site = gate(clock)
     device = await site.enrol()
     with pytest.raises(HubError):
@@ -239,7 +239,7 @@ async def test_a_device_that_fails_says_why_while_it_is_offline(clock: FrozenClo
     assert site.devices.get(device.did).waiting_reason is None
 
 
-async def test_removing_a_device_ends_all_that_was_its_own(clock: FrozenClock) -> None:
+async def test_removing_a_device_removes_everything_of_it(clock: FrozenClock) -> None:
     site = gate(clock)
     device = await site.enrol()
     link = FakeLink()
@@ -256,7 +256,9 @@ async def test_removing_a_device_ends_all_that_was_its_own(clock: FrozenClock) -
 
 
 @pytest.mark.parametrize("is_removed", [False, True])
-async def test_the_frames_of_a_camera_go_with_it(clock: FrozenClock, is_removed: bool) -> None:
+async def test_the_traced_frames_of_a_camera_are_dropped_with_it(
+    clock: FrozenClock, is_removed: bool
+) -> None:
     site = gate(clock)
     device = await site.enrol()
     site.traces.admitted(site.traces.open(), device.sn).received("a")
@@ -278,7 +280,7 @@ async def test_the_site_key_is_checked_before_it_is_set(clock: FrozenClock) -> N
     assert site.devices.site_key() == public_pem()
 
 
-async def test_what_a_device_reports_of_itself_shows_at_once_and_is_saved_later(
+async def test_a_reported_status_is_shown_at_once_and_saved_later(
     clock: FrozenClock,
 ) -> None:
     site = gate(clock)
@@ -294,7 +296,7 @@ async def test_what_a_device_reports_of_itself_shows_at_once_and_is_saved_later(
     assert (stored.fw_ver, stored.sw_ver, stored.dev_name) == ("1.2", "3", "IPC")
 
 
-async def test_what_is_still_told_by_a_camera_is_not_said_of_the_one_in_its_place(
+async def test_the_status_of_a_replaced_camera_is_not_shown(
     clock: FrozenClock,
 ) -> None:
     site = gate(clock)
@@ -307,7 +309,7 @@ async def test_what_is_still_told_by_a_camera_is_not_said_of_the_one_in_its_plac
     assert site.devices.get(device.did).fw_ver is None
 
 
-async def test_notes_that_are_being_saved_are_not_of_the_camera_that_comes_meanwhile(
+async def test_status_that_is_being_saved_is_not_applied_to_a_replacement(
     clock: FrozenClock, nursery: trio.Nursery
 ) -> None:
     site = gate(clock)
@@ -325,7 +327,7 @@ async def _replaced(site: Gate, did: str, *, task_status: trio.TaskStatus[None])
     await site.devices.change(did, DeviceChange(sn="NEW-SN"))
 
 
-async def test_what_was_heard_of_many_devices_is_saved_in_one_write(clock: FrozenClock) -> None:
+async def test_the_status_of_many_devices_is_saved_in_one_write(clock: FrozenClock) -> None:
     site = gate(clock)
     for number in range(50):
         await site.enrol(f"SN{number}")
@@ -341,7 +343,7 @@ async def test_what_was_heard_of_many_devices_is_saved_in_one_write(clock: Froze
     assert site.store.writes == written + 1
 
 
-async def test_what_is_heard_while_notes_are_being_saved_is_not_lost(clock: FrozenClock) -> None:
+async def test_status_reported_during_a_flush_is_not_lost(clock: FrozenClock) -> None:
     site = gate(clock)
     device = await site.enrol()
     site.devices.note(device.sn, ip="10.0.0.1")
@@ -361,7 +363,7 @@ async def running(site: Gate, nursery: trio.Nursery) -> None:
     await nursery.start(site.devices.run)
 
 
-async def test_notes_are_saved_every_minute_and_at_the_end(
+async def test_status_is_saved_every_minute_and_at_the_end(
     clock: FrozenClock, autojump_clock: MockClock
 ) -> None:
     site = gate(clock)
@@ -376,7 +378,7 @@ async def test_notes_are_saved_every_minute_and_at_the_end(
     assert site.store.devices.by_did(device.did).ip == "10.0.0.2"
 
 
-async def test_notes_wait_while_nothing_can_be_stored(
+async def test_status_is_saved_later_if_nothing_can_be_stored(
     clock: FrozenClock, autojump_clock: MockClock
 ) -> None:
     site = gate(clock)
@@ -411,7 +413,7 @@ def record(did: str, *images: Image) -> Record:
     )
 
 
-async def test_the_last_picture_is_known_from_the_start_and_follows_the_records(
+async def test_the_latest_picture_is_loaded_at_start_and_follows_the_records(
     clock: FrozenClock, nursery: trio.Nursery
 ) -> None:
     site = gate(clock)

@@ -19,7 +19,7 @@ ADDRESS = "192.168.1.20"
 
 
 class Site:
-    """One enrolled device, one that waits, and what they say."""
+    """An enrolled device, a pending one, and their frames."""
 
     def __init__(self) -> None:
         self.clock = FrozenClock()
@@ -46,9 +46,7 @@ def site() -> Site:
 
 
 @pytest.mark.parametrize("said", TALK, ids=[said.uri for said in TALK])
-def test_each_request_and_its_answer_belong_together_and_no_secret_is_shown(
-    site: Site, said: Said
-) -> None:
+def test_answers_are_matched_to_requests_and_secrets_are_redacted(site: Site, said: Said) -> None:
     have_said(site.ring(), said, "m1")
     asked, answered = site.trace.frames("1")
     ways = ("in", "out") if said.by == "device" else ("out", "in")
@@ -62,7 +60,7 @@ def test_each_request_and_its_answer_belong_together_and_no_secret_is_shown(
     assert [secret for secret in SECRETS if secret in shown] == []
 
 
-def test_the_time_between_a_request_and_its_answer_is_told(site: Site) -> None:
+def test_the_time_between_a_request_and_its_answer_is_returned(site: Site) -> None:
     ring = site.ring()
     ring.received('{"msgid": "7", "data": {"uri": "/heartbeat", "param": {}}}')
     site.clock.seconds += 0.0123
@@ -75,7 +73,7 @@ def test_the_time_between_a_request_and_its_answer_is_told(site: Site) -> None:
     assert site.trace.frames("1")[-1].duration_ms is None
 
 
-def test_a_msgid_used_again_matches_the_latest_request_that_is_open(site: Site) -> None:
+def test_a_reused_msgid_matches_the_latest_open_request(site: Site) -> None:
     ring = site.ring()
     for _ in range(2):
         ring.received('{"msgid": 7, "data": {"uri": "/heartbeat", "param": {}}}')
@@ -85,7 +83,7 @@ def test_a_msgid_used_again_matches_the_latest_request_that_is_open(site: Site) 
     assert (one.matched, two.matched, stray.matched) == (first.number, second.number, None)
 
 
-def test_each_side_answers_the_other_and_not_itself(site: Site) -> None:
+def test_an_answer_matches_a_request_of_the_other_side_only(site: Site) -> None:
     ring = site.ring()
     ring.sent('{"msgid": "1", "data": {"uri": "/person/query", "param": {}}}')
     ring.received('{"msgid": "1", "data": {"uri": "/heartbeat", "param": {}}}')
@@ -95,7 +93,7 @@ def test_each_side_answers_the_other_and_not_itself(site: Site) -> None:
     assert (to_them.matched, to_us.matched) == (theirs.number, ours.number)
 
 
-def test_what_is_no_frame_is_told_as_such_with_what_it_was_answered(site: Site) -> None:
+def test_text_that_is_no_frame_is_returned_with_its_answer(site: Site) -> None:
     ring = site.ring()
     ring.received(f'{{"msgid": "7", "token": "{TOKEN}"}}')
     ring.sent('{"msgid": "7", "data": {"code": 420, "msg": "data: is required"}}')
@@ -106,7 +104,7 @@ def test_what_is_no_frame_is_told_as_such_with_what_it_was_answered(site: Site) 
     assert (worse.kind, worse.text) == ("bad", "{'token': '***'")
 
 
-def test_of_what_is_too_much_to_read_the_beginning_is_kept(site: Site) -> None:
+def test_the_beginning_of_an_oversized_frame_is_kept(site: Site) -> None:
     ring = site.ring()
     frame = f'{{"token": "{TOKEN}", "data": [' + "1," * 500_000 + '0], "msgid": "1"}'
     ring.received(frame)
@@ -116,7 +114,7 @@ def test_of_what_is_too_much_to_read_the_beginning_is_kept(site: Site) -> None:
     assert len(part.text) < 1000
 
 
-def test_uploads_and_the_end_of_the_connection_are_told(site: Site) -> None:
+def test_uploads_and_the_end_of_the_connection_are_entries(site: Site) -> None:
     device: Any = site.known["1"]
     upload = TracedUpload("POST", "/api/v1/vehicle/capture", 200, 200, "OK", 0.0421, 213_000)
     site.trace.add_upload(device, ADDRESS, upload)
@@ -145,7 +143,7 @@ def test_uploads_and_the_end_of_the_connection_are_told(site: Site) -> None:
     ]
 
 
-def test_a_request_without_a_token_is_seen_with_the_devices_of_its_address(site: Site) -> None:
+def test_a_request_without_a_token_is_shown_with_the_devices_of_its_address(site: Site) -> None:
     upload = TracedUpload("POST", "/api/v1/vehicle/capture", 401, 401, "not authorised", 0.001, 0)
     site.trace.add_upload(None, ADDRESS, upload)
     for frames in (site.trace.frames("1"), site.trace.pending_frames("SN2")):
@@ -161,7 +159,7 @@ def test_frames_after_a_number_are_matched_with_those_before_it(site: Site) -> N
     assert answered.matched == asked.number
 
 
-def test_what_was_told_before_is_not_masked_again(
+def test_entries_returned_before_are_not_redacted_again(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ring = site.ring()
@@ -176,21 +174,21 @@ def test_what_was_told_before_is_not_masked_again(
     assert site.trace.frames("1", newest) == []
 
 
-def test_of_what_a_request_was_answered_only_so_much_is_kept(site: Site) -> None:
+def test_the_answer_text_of_an_upload_is_bounded(site: Site) -> None:
     upload = TracedUpload("POST", "/x", 404, 404, "no such path: /" + "1" * 60_000, 0.001, 0)
     site.trace.add_upload(None, ADDRESS, upload)
     (entry,) = site.traces.entries("", ADDRESS)
     assert len(str(entry.kept)) < 1000
 
 
-def test_only_what_is_enrolled_or_waits_has_a_trace(site: Site) -> None:
+def test_only_enrolled_and_pending_devices_have_a_trace(site: Site) -> None:
     site.ring("SN3").received("{}")
     for ask in (lambda: site.trace.frames("9"), lambda: site.trace.pending_frames("SN3")):
         with pytest.raises(NoSuchResource):
             ask()
 
 
-async def test_who_waits_gets_what_comes_with_what_follows_at_once(
+async def test_waiting_returns_a_new_entry_with_those_that_follow_at_once(
     site: Site, autojump_clock: MockClock
 ) -> None:
     ring = site.ring()
@@ -207,7 +205,7 @@ async def test_who_waits_gets_what_comes_with_what_follows_at_once(
     assert trio.current_time() < 6
 
 
-async def test_what_is_there_already_is_not_waited_for(
+async def test_waiting_returns_at_once_if_there_are_entries(
     site: Site, autojump_clock: MockClock
 ) -> None:
     site.ring().received("{}")
@@ -217,13 +215,13 @@ async def test_what_is_there_already_is_not_waited_for(
     assert trio.current_time() == started
 
 
-async def test_nobody_waits_longer_than_he_wants_to(site: Site, autojump_clock: MockClock) -> None:
+async def test_waiting_ends_after_the_given_time(site: Site, autojump_clock: MockClock) -> None:
     assert await site.trace.wait_for_pending("SN2", 0, 3) == []
     assert trio.current_time() == pytest.approx(3)
     assert site.traces.watched == {}
 
 
-async def test_a_connection_that_named_nothing_wakes_nobody(
+async def test_an_anonymous_connection_wakes_no_reader(
     site: Site, autojump_clock: MockClock
 ) -> None:
     site.known["1"].ip = None
@@ -234,9 +232,7 @@ async def test_a_connection_that_named_nothing_wakes_nobody(
     assert trio.current_time() == pytest.approx(20)
 
 
-async def test_a_hub_that_ends_is_not_held_up_by_who_waits(
-    site: Site, autojump_clock: MockClock
-) -> None:
+async def test_waiting_ends_when_the_hub_shuts_down(site: Site, autojump_clock: MockClock) -> None:
     async with trio.open_nursery() as nursery:
         nursery.start_soon(site.trace.wait, "1", 0, 20.0)
         await wait_all_tasks_blocked()

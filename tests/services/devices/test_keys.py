@@ -1,4 +1,4 @@
-"""A key is replaced without a gap: the one that a device signs with stays good for a while."""
+"""Keys are replaced without a gap: the one that a device signs with stays valid for a while."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ async def comes_in(site: Gate, key: int, sn: str = SN) -> bool:
     return True
 
 
-async def test_a_new_key_alone_throws_nobody_out(clock: FrozenClock) -> None:
+async def test_a_new_key_alone_keeps_the_connection(clock: FrozenClock) -> None:
     site = gate(clock)
     device = await site.enrol(key=public_pem(1))
     link = FakeLink()
@@ -49,7 +49,7 @@ async def test_a_new_key_alone_throws_nobody_out(clock: FrozenClock) -> None:
     assert view.previous_key_until == clock.ms + GRACE_MS
 
 
-async def test_the_earlier_key_is_good_until_the_device_signs_with_the_new_one(
+async def test_the_earlier_key_is_valid_until_the_device_signs_with_the_new_one(
     clock: FrozenClock,
 ) -> None:
     site = gate(clock)
@@ -66,7 +66,7 @@ async def test_the_earlier_key_is_good_until_the_device_signs_with_the_new_one(
     )  # it is online; the impostor's failure is not its own
 
 
-async def test_the_earlier_key_is_good_for_a_week_at_most(clock: FrozenClock) -> None:
+async def test_the_earlier_key_is_valid_for_a_week_at_most(clock: FrozenClock) -> None:
     site = gate(clock)
     device = await site.enrol(key=public_pem(1))
     await site.devices.change(device.did, DeviceChange(key=public_pem(2)))
@@ -77,10 +77,10 @@ async def test_the_earlier_key_is_good_for_a_week_at_most(clock: FrozenClock) ->
     assert await comes_in(site, key=2)
 
 
-async def test_a_key_that_was_never_used_is_replaced_and_the_used_one_stays(
+async def test_replacing_an_unused_key_keeps_the_one_in_use(
     clock: FrozenClock,
 ) -> None:
-    """The wrong file first, then the right one: the camera signs with the old one all the time."""
+    """The wrong file was set first, then the right one; the camera signs with the old key."""
     site = gate(clock)
     device = await site.enrol(key=public_pem(1))
     clock.advance(1)
@@ -91,7 +91,9 @@ async def test_a_key_that_was_never_used_is_replaced_and_the_used_one_stays(
     assert await comes_in(site, key=3)
 
 
-async def test_a_connect_ends_no_key_where_another_was_given_meanwhile(clock: FrozenClock) -> None:
+async def test_a_connect_does_not_drop_a_key_if_another_was_set_meanwhile(
+    clock: FrozenClock,
+) -> None:
     site = gate(clock)
     did = (await site.enrol(key=public_pem(1))).did
     await site.devices.change(did, DeviceChange(key=public_pem(2)))
@@ -101,7 +103,7 @@ async def test_a_connect_ends_no_key_where_another_was_given_meanwhile(clock: Fr
     assert site.devices.get(did).previous_key_until is not None
 
 
-async def test_going_back_to_the_key_in_use_needs_no_other(clock: FrozenClock) -> None:
+async def test_setting_the_key_in_use_again_drops_the_other(clock: FrozenClock) -> None:
     site = gate(clock)
     device = await site.enrol(key=public_pem(1))
     await site.devices.change(device.did, DeviceChange(key=public_pem(2)))
@@ -109,7 +111,7 @@ async def test_going_back_to_the_key_in_use_needs_no_other(clock: FrozenClock) -
     assert view.previous_key_until is None
 
 
-async def test_the_way_from_its_own_key_to_the_site_key_and_back_has_no_gap(
+async def test_switching_between_own_key_and_site_key_has_no_gap(
     clock: FrozenClock,
 ) -> None:
     site = gate(clock)
@@ -124,7 +126,7 @@ async def test_the_way_from_its_own_key_to_the_site_key_and_back_has_no_gap(
 
 
 @pytest.mark.parametrize("change", [DeviceChange(code="NEWCODE1"), DeviceChange(sn="NEW-SN")])
-async def test_another_camera_or_code_ends_the_earlier_key(
+async def test_a_new_sn_or_code_drops_the_earlier_key(
     clock: FrozenClock, change: DeviceChange
 ) -> None:
     site = gate(clock)
@@ -134,7 +136,7 @@ async def test_another_camera_or_code_ends_the_earlier_key(
     assert view.previous_key_until is None
 
 
-async def test_an_earlier_key_that_was_stolen_is_ended_at_once(clock: FrozenClock) -> None:
+async def test_an_earlier_key_can_be_dropped_at_once(clock: FrozenClock) -> None:
     site = gate(clock)
     device = await site.enrol(key=public_pem(1))
     clock.advance(1)
@@ -148,8 +150,8 @@ async def test_an_earlier_key_that_was_stolen_is_ended_at_once(clock: FrozenCloc
     assert not await comes_in(site, key=1)
 
 
-async def test_a_certificate_counts_for_its_key_though_it_has_ended(clock: FrozenClock) -> None:
-    """A camera keeps its key as long as it lives; nobody renews a certificate for it."""
+async def test_an_expired_certificate_is_accepted_for_its_key(clock: FrozenClock) -> None:
+    """A camera keeps its key for life; nobody renews a certificate for it."""
     site = gate(clock)
     await site.enrol(key=ended_certificate(1))
     assert await comes_in(site, key=1)
@@ -184,14 +186,16 @@ async def test_the_site_key_is_replaced_without_a_gap_camera_by_camera(clock: Fr
     assert not await comes_in(site, key=0, sn="SN-2")
 
 
-async def test_the_same_site_key_once_more_changes_nothing(clock: FrozenClock) -> None:
+async def test_setting_the_same_site_key_changes_nothing(clock: FrozenClock) -> None:
     site = gate(clock)
     device = await site.enrol()
     await site.devices.set_site_key(f"\n{public_pem()}\n")
     assert site.devices.get(device.did).previous_key_until is None
 
 
-async def test_without_the_site_key_who_relies_on_it_is_put_out(clock: FrozenClock) -> None:
+async def test_removing_the_site_key_disconnects_the_devices_that_need_it(
+    clock: FrozenClock,
+) -> None:
     site = gate(clock)
     relying, own = await site.enrol("SN-1"), await site.enrol("SN-2", key=public_pem(1))
     clock.advance(1)
@@ -207,7 +211,7 @@ async def test_without_the_site_key_who_relies_on_it_is_put_out(clock: FrozenClo
     assert site.devices.get(own.did).state == "online"
 
 
-async def test_who_waits_is_told_at_once_what_another_site_key_changes(clock: FrozenClock) -> None:
+async def test_a_new_site_key_updates_the_reasons_of_pending_devices(clock: FrozenClock) -> None:
     site = gate(clock)
     enrolled = (await site.devices.add(NewDevice(sn="SN-1", code=CODE))).did
     assert not await comes_in(site, key=0, sn="SN-1")

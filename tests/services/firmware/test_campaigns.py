@@ -1,4 +1,4 @@
-"""2.3 and campaigns: what a device is answered, and how a release gets around (D5)."""
+"""2.3 and campaigns: the answers to devices, and how a release is rolled out (D5)."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ async def site(tmp_path: Path, clock: FrozenClock) -> AsyncIterator[FirmwareSite
         yield site
 
 
-async def test_a_device_is_told_of_its_release_with_links_at_the_host_that_it_used(
+async def test_a_device_gets_its_release_with_links_to_the_host_that_it_used(
     site: FirmwareSite,
 ) -> None:
     release = await site.add_release(
@@ -69,7 +69,7 @@ async def test_an_ota_id_of_its_own_or_none_means_the_device_of_the_token(
         assert await site.ask("1", otaId=ota_id) is not None
 
 
-async def test_401_a_foreign_did_asks_for_nothing(site: FirmwareSite) -> None:
+async def test_401_a_did_of_another_device(site: FirmwareSite) -> None:
     release = await site.add_release()
     await site.campaigns.start(release.id, ["1"])
     with pytest.raises(NotAuthorised):
@@ -77,7 +77,7 @@ async def test_401_a_foreign_did_asks_for_nothing(site: FirmwareSite) -> None:
     assert site.devices.device("1").fw_ver is None
 
 
-async def test_425_a_reported_version_below_the_least(site: FirmwareSite) -> None:
+async def test_425_a_reported_version_below_the_minimum(site: FirmwareSite) -> None:
     least = Versions(fw_ver="1.5", hw_ver="2")
     campaign = await site.campaigns.start((await site.add_release(least=least)).id, ["1"])
     with pytest.raises(ClientTooOld, match=r"hwVer: 1\.9 is older than 2"):
@@ -95,7 +95,9 @@ async def test_a_version_that_cannot_be_read_is_different_and_never_older(
     assert await site.ask("1", fwVer="release-0.1") is not None
 
 
-async def test_200_without_data_when_all_is_reported_already(site: FirmwareSite) -> None:
+async def test_200_without_data_if_the_device_reports_the_release_already(
+    site: FirmwareSite,
+) -> None:
     reports = Versions(fw_ver="V2.0", sw_ver="3.1")
     release = await site.add_release(reports=reports)
     campaign = await site.campaigns.start(release.id, ["1"])
@@ -106,7 +108,7 @@ async def test_200_without_data_when_all_is_reported_already(site: FirmwareSite)
     assert await site.ask("1", fwVer="2.0") is None
 
 
-async def test_first_one_device_then_when_it_reports_the_new_version_the_others(
+async def test_one_device_goes_first_and_the_others_follow_once_it_reports_the_version(
     site: FirmwareSite,
 ) -> None:
     release = await site.add_release()
@@ -127,7 +129,9 @@ async def test_first_one_device_then_when_it_reports_the_new_version_the_others(
     assert site.state(campaign) == "done"
 
 
-async def test_what_was_offered_or_downloaded_is_not_done(site: FirmwareSite) -> None:
+async def test_a_device_is_not_done_when_it_was_offered_or_downloaded_the_release(
+    site: FirmwareSite,
+) -> None:
     campaign = await site.campaigns.start((await site.add_release()).id, ["1", "2"])
     await site.ask("1")
     await site.download("1")
@@ -136,7 +140,7 @@ async def test_what_was_offered_or_downloaded_is_not_done(site: FirmwareSite) ->
     assert site.state(campaign) == "first"
 
 
-async def test_of_a_release_that_says_nothing_a_device_is_done_when_it_tells_of_itself_after_all(
+async def test_a_release_without_versions_is_done_when_the_device_reports_after_the_download(
     site: FirmwareSite,
 ) -> None:
     release = await site.add_release(b"one", b"two", reports=Versions())
@@ -151,7 +155,7 @@ async def test_of_a_release_that_says_nothing_a_device_is_done_when_it_tells_of_
     assert (site.states(campaign)["1"], site.state(campaign)) == ("done", "rest")
 
 
-async def test_a_camera_that_takes_anothers_place_has_nothing_of_what_that_downloaded(
+async def test_a_replacement_camera_starts_its_download_anew(
     tmp_path: Path, clock: FrozenClock
 ) -> None:
     async with firmware_site(tmp_path, clock, "1", "2") as site:
@@ -175,7 +179,7 @@ async def test_a_camera_that_takes_anothers_place_has_nothing_of_what_that_downl
         assert site.states(campaign)["1"] == "done"
 
 
-async def test_a_device_that_has_the_release_already_is_done_and_proves_nothing(
+async def test_a_device_that_has_the_release_already_does_not_release_the_others(
     site: FirmwareSite,
 ) -> None:
     await site.report("1", fwVer="2.0")
@@ -187,7 +191,7 @@ async def test_a_device_that_has_the_release_already_is_done_and_proves_nothing(
         await site.ask("3")
 
 
-async def test_a_device_upgraded_by_hand_out_of_turn_lets_nobody_follow(
+async def test_a_device_upgraded_by_hand_out_of_turn_does_not_release_the_others(
     site: FirmwareSite,
 ) -> None:
     campaign = await site.campaigns.start((await site.add_release()).id, ["1", "2", "3"])
@@ -196,7 +200,9 @@ async def test_a_device_upgraded_by_hand_out_of_turn_lets_nobody_follow(
     assert site.state(campaign) == "first"
 
 
-async def test_pause_offers_nothing_and_lets_what_is_under_way_finish(site: FirmwareSite) -> None:
+async def test_a_paused_campaign_offers_nothing_and_lets_downloads_finish(
+    site: FirmwareSite,
+) -> None:
     campaign = await site.campaigns.start((await site.add_release()).id, ["1", "2"])
     (link,) = await site.links("1")
     assert (await site.campaigns.pause(campaign.id)).state == "paused"
@@ -211,7 +217,7 @@ async def test_pause_offers_nothing_and_lets_what_is_under_way_finish(site: Firm
     assert await site.ask("2") is not None
 
 
-async def test_stop_ends_it_and_its_links(site: FirmwareSite) -> None:
+async def test_a_stopped_campaign_invalidates_its_links(site: FirmwareSite) -> None:
     campaign = await site.campaigns.start((await site.add_release()).id, ["1"])
     await site.links("1")
     assert (await site.campaigns.stop(campaign.id)).state == "stopped"
@@ -224,7 +230,7 @@ async def test_stop_ends_it_and_its_links(site: FirmwareSite) -> None:
             await change(campaign.id)
 
 
-async def test_a_device_is_in_one_campaign_that_goes_on(site: FirmwareSite) -> None:
+async def test_a_device_is_in_one_running_campaign_at_most(site: FirmwareSite) -> None:
     release = await site.add_release()
     first = await site.campaigns.start(release.id, ["1", "2"])
     with pytest.raises(AlreadyExists, match=f"device 2 is in campaign {first.id}"):
@@ -234,7 +240,7 @@ async def test_a_device_is_in_one_campaign_that_goes_on(site: FirmwareSite) -> N
     assert [one.id for one in site.campaigns.campaigns()] == [second.id, first.id]
 
 
-async def test_the_last_campaign_of_a_device_counts_and_a_stopped_one_means_none(
+async def test_the_newest_campaign_of_a_device_decides_and_a_stopped_one_means_none(
     site: FirmwareSite,
 ) -> None:
     old = await site.campaigns.start((await site.add_release()).id, ["1"])
@@ -248,7 +254,7 @@ async def test_the_last_campaign_of_a_device_counts_and_a_stopped_one_means_none
         await site.ask("1")
 
 
-async def test_no_older_release_comes_back_when_the_newest_is_removed(
+async def test_removing_the_newest_release_does_not_bring_back_an_older_one(
     site: FirmwareSite,
 ) -> None:
     await site.campaigns.start((await site.add_release()).id, ["1"])
@@ -261,7 +267,7 @@ async def test_no_older_release_comes_back_when_the_newest_is_removed(
         await site.ask("1", fwVer="3.0")
 
 
-async def test_what_counts_for_a_device_outlives_a_restart(
+async def test_the_campaign_of_a_device_survives_a_restart(
     tmp_path: Path, clock: FrozenClock
 ) -> None:
     async with firmware_site(tmp_path / "data", clock, "1") as site:
@@ -291,7 +297,7 @@ async def test_a_removed_device_leaves_its_campaign_and_the_next_goes_first(
         await site.ask("1")
 
 
-async def test_a_campaign_outlives_a_restart(tmp_path: Path, clock: FrozenClock) -> None:
+async def test_a_campaign_survives_a_restart(tmp_path: Path, clock: FrozenClock) -> None:
     async with firmware_site(tmp_path / "data", clock, "1", "2", "3") as site:
         campaign = await site.campaigns.start((await site.add_release()).id, ["2", "1", "3"])
         await site.download("2")
@@ -305,13 +311,13 @@ async def test_a_campaign_outlives_a_restart(tmp_path: Path, clock: FrozenClock)
 
 
 @pytest.mark.parametrize("dids", [[], ["1", "1"]])
-async def test_a_campaign_has_devices_each_once(site: FirmwareSite, dids: list[str]) -> None:
+async def test_a_campaign_needs_devices_each_once(site: FirmwareSite, dids: list[str]) -> None:
     release = await site.add_release()
     with pytest.raises(BadParameter, match="dids"):
         await site.campaigns.start(release.id, dids)
 
 
-async def test_a_campaign_of_what_is_not_there_is_426(site: FirmwareSite) -> None:
+async def test_unknown_campaigns_releases_and_devices_are_426(site: FirmwareSite) -> None:
     release = await site.add_release()
     with pytest.raises(NoSuchResource, match="release"):
         await site.campaigns.start(release.id + 1, ["1"])
@@ -321,7 +327,7 @@ async def test_a_campaign_of_what_is_not_there_is_426(site: FirmwareSite) -> Non
         site.campaigns.campaign(1)
 
 
-async def test_old_campaigns_that_have_ended_make_room(
+async def test_the_oldest_ended_campaigns_are_removed(
     site: FirmwareSite, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(campaigns_module, "MAX_CAMPAIGNS", 2)
@@ -335,7 +341,7 @@ async def test_old_campaigns_that_have_ended_make_room(
         await site.campaigns.start(release.id, ["3"])
 
 
-async def test_whoever_looks_is_told_of_each_step(site: FirmwareSite) -> None:
+async def test_each_step_is_published(site: FirmwareSite) -> None:
     release = await site.add_release()
     with site.services.change_feed.subscribe() as changes:
         campaign = await site.campaigns.start(release.id, ["1"])
@@ -344,7 +350,7 @@ async def test_whoever_looks_is_told_of_each_step(site: FirmwareSite) -> None:
     assert told == [str(campaign.id)] * 2
 
 
-async def test_an_outline_tells_the_same_without_the_devices(site: FirmwareSite) -> None:
+async def test_an_outline_agrees_with_its_campaign(site: FirmwareSite) -> None:
     release = await site.add_release()
     started = await site.campaigns.start(release.id, ["1", "2"])
     await site.ask("1")
@@ -354,7 +360,7 @@ async def test_an_outline_tells_the_same_without_the_devices(site: FirmwareSite)
     assert (outline.count, outline.done, outline.has_ended) == (2, 1, False)
 
 
-async def test_a_device_knows_the_campaign_that_counts_for_it(site: FirmwareSite) -> None:
+async def test_the_campaign_of_a_device_can_be_read(site: FirmwareSite) -> None:
     release = await site.add_release()
     assert site.campaigns.of_device("1") is None
     started = await site.campaigns.start(release.id, ["1"])

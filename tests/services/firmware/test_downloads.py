@@ -1,4 +1,4 @@
-"""Downloads of firmware: whose links they are, how many at a time, how fast, and who did."""
+"""Firmware downloads: links, slots, the rate limit, and the records."""
 
 from __future__ import annotations
 
@@ -48,9 +48,7 @@ async def one_link(site: FirmwareSite, did: str = "1") -> str:
     return link
 
 
-async def test_a_link_leads_to_the_file_for_a_day_and_no_longer(
-    site: FirmwareSite, clock: FrozenClock
-) -> None:
+async def test_a_link_is_valid_for_a_day(site: FirmwareSite, clock: FrozenClock) -> None:
     link = await one_link(site)
     clock.advance(DAY)
     assert await site.fetch(link) == DATA
@@ -59,7 +57,7 @@ async def test_a_link_leads_to_the_file_for_a_day_and_no_longer(
         site.downloads.find(link)
 
 
-async def test_who_asks_again_soon_is_given_the_very_same_link(
+async def test_a_device_that_asks_again_soon_gets_the_same_link(
     site: FirmwareSite, clock: FrozenClock
 ) -> None:
     link = await one_link(site)
@@ -67,7 +65,7 @@ async def test_who_asks_again_soon_is_given_the_very_same_link(
     assert await one_link(site) == link
 
 
-async def test_a_link_is_good_after_a_restart(tmp_path: Path, clock: FrozenClock) -> None:
+async def test_a_link_survives_a_restart(tmp_path: Path, clock: FrozenClock) -> None:
     async with firmware_site(tmp_path / "data", clock, "1") as site:
         release = await site.add_release(DATA)
         await site.campaigns.start(release.id, ["1"])
@@ -76,7 +74,7 @@ async def test_a_link_is_good_after_a_restart(tmp_path: Path, clock: FrozenClock
         assert await site.fetch(link) == DATA
 
 
-async def test_a_link_of_another_hub_leads_nowhere(
+async def test_a_link_of_another_hub_is_not_valid(
     site: FirmwareSite, tmp_path: Path, clock: FrozenClock
 ) -> None:
     async with firmware_site(tmp_path / "other", clock, "1") as other:
@@ -96,7 +94,7 @@ async def test_no_bit_of_a_link_can_be_changed(site: FirmwareSite) -> None:
 
 
 @pytest.mark.parametrize("link", ["", "x", "a" * 42, "ä" * 43, "A" * 4000, "=" * 43, "%00" * 20])
-async def test_what_is_no_link_leads_nowhere(site: FirmwareSite, link: str) -> None:
+async def test_text_that_is_no_link_is_refused(site: FirmwareSite, link: str) -> None:
     with pytest.raises(NoSuchPath):
         site.downloads.find(link)
 
@@ -104,7 +102,9 @@ async def test_what_is_no_link_leads_nowhere(site: FirmwareSite, link: str) -> N
 @pytest.mark.parametrize(
     "what", ["disabled", "removed", "replaced", "stopped", "in another campaign"]
 )
-async def test_a_link_ends_with_what_it_stands_on(site: FirmwareSite, what: str) -> None:
+async def test_a_link_ends_with_its_device_release_or_campaign(
+    site: FirmwareSite, what: str
+) -> None:
     link = await one_link(site)
     (campaign,) = site.campaigns.campaigns()
     if what == "disabled":
@@ -122,7 +122,7 @@ async def test_a_link_ends_with_what_it_stands_on(site: FirmwareSite, what: str)
         site.downloads.find(link)
 
 
-async def test_what_is_being_downloaded_ends_with_its_campaign(site: FirmwareSite) -> None:
+async def test_a_running_download_ends_with_its_campaign(site: FirmwareSite) -> None:
     (campaign,) = site.campaigns.campaigns()
     with site.downloads.find(await one_link(site)) as transfer:
         assert await transfer.read(0, 100) == DATA[:100]
@@ -132,7 +132,7 @@ async def test_what_is_being_downloaded_ends_with_its_campaign(site: FirmwareSit
         assert await transfer.read(200, 300) == b""
 
 
-async def test_what_is_being_downloaded_ends_with_its_camera(site: FirmwareSite) -> None:
+async def test_a_running_download_ends_with_its_camera(site: FirmwareSite) -> None:
     with site.downloads.find(await one_link(site)) as transfer:
         assert await transfer.read(0, 100) == DATA[:100]
         await transfer.sent(0, 100)
@@ -143,7 +143,7 @@ async def test_what_is_being_downloaded_ends_with_its_camera(site: FirmwareSite)
     assert site.downloads.downloads() == []
 
 
-async def test_so_many_at_once_and_the_others_are_told_when_to_come_again(
+async def test_downloads_beyond_the_limit_get_a_time_to_wait(
     tmp_path: Path, clock: FrozenClock
 ) -> None:
     dids = [str(number) for number in range(1, MAX_DOWNLOADS + 2)]
@@ -163,7 +163,7 @@ async def test_so_many_at_once_and_the_others_are_told_when_to_come_again(
             pass
 
 
-async def test_one_device_does_not_take_all_places(site: FirmwareSite) -> None:
+async def test_one_device_cannot_take_all_slots(site: FirmwareSite) -> None:
     link = await one_link(site)
     for _ in range(MAX_DOWNLOADS_PER_DEVICE):
         site.downloads.find(link).__enter__()
@@ -171,7 +171,7 @@ async def test_one_device_does_not_take_all_places(site: FirmwareSite) -> None:
         raise AssertionError("there is no place")
 
 
-async def test_a_second_place_is_given_only_while_half_of_all_are_free(
+async def test_a_second_slot_is_given_only_while_half_of_all_are_free(
     tmp_path: Path, clock: FrozenClock
 ) -> None:
     dids = [str(number) for number in range(1, 8)]
@@ -189,7 +189,7 @@ async def test_a_second_place_is_given_only_while_half_of_all_are_free(
             pass
 
 
-async def test_who_downloaded_what_is_seen_and_outlives_a_restart(
+async def test_downloads_are_recorded_and_survive_a_restart(
     tmp_path: Path, clock: FrozenClock
 ) -> None:
     async with firmware_site(tmp_path / "data", clock, "1") as site:
@@ -217,7 +217,7 @@ async def test_who_downloaded_what_is_seen_and_outlives_a_restart(
         assert site.downloads.downloads() == []
 
 
-async def test_a_file_that_is_downloaded_again_is_a_download_of_its_own(
+async def test_downloading_a_file_again_makes_a_new_record(
     site: FirmwareSite,
 ) -> None:
     link = await one_link(site)
@@ -226,7 +226,7 @@ async def test_a_file_that_is_downloaded_again_is_a_download_of_its_own(
     assert [one.is_complete for one in site.downloads.downloads("1")] == [False, True]
 
 
-async def test_a_campaign_counts_a_file_as_downloaded_once_all_of_it_was_sent(
+async def test_a_file_counts_as_downloaded_once_all_bytes_were_sent(
     site: FirmwareSite,
 ) -> None:
     (campaign,) = site.campaigns.campaigns()
@@ -239,7 +239,7 @@ async def test_a_campaign_counts_a_file_as_downloaded_once_all_of_it_was_sent(
     assert site.states(campaign)["1"] == "downloaded"
 
 
-async def test_a_full_disk_ends_no_download(
+async def test_a_full_disk_does_not_end_a_download(
     site: FirmwareSite, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     link = await one_link(site)
@@ -256,7 +256,9 @@ async def test_a_full_disk_ends_no_download(
     assert download.is_complete
 
 
-async def test_a_file_that_cannot_be_read_gives_nothing(site: FirmwareSite, tmp_path: Path) -> None:
+async def test_a_file_that_cannot_be_read_ends_the_download(
+    site: FirmwareSite, tmp_path: Path
+) -> None:
     link = await one_link(site)
     (file,) = site.releases.files()
     (tmp_path / "firmware" / file.sha256).unlink()
@@ -264,7 +266,7 @@ async def test_a_file_that_cannot_be_read_gives_nothing(site: FirmwareSite, tmp_
         assert await transfer.read(0, 100) == b""
 
 
-async def test_all_downloads_together_are_sent_so_much_a_second(
+async def test_all_downloads_share_one_rate_limit(
     autojump_clock: MockClock,
 ) -> None:
     store: Any = SimpleNamespace(link_key=b"", downloads=None, firmware=None, firmware_files=None)
@@ -284,7 +286,9 @@ async def test_all_downloads_together_are_sent_so_much_a_second(
     assert trio.current_time() - began == pytest.approx(sent / MAX_BYTES_PER_SECOND, rel=0.05)
 
 
-async def test_old_downloads_make_room(site: FirmwareSite, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_oldest_download_records_are_removed(
+    site: FirmwareSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(store_downloads, "MAX_DOWNLOADS", 3)
     link = await one_link(site)
     for _ in range(5):
@@ -297,7 +301,7 @@ async def test_old_downloads_make_room(site: FirmwareSite, monkeypatch: pytest.M
 
 
 @given(st.lists(st.tuples(st.integers(0, 50), st.integers(1, 20)), max_size=20))
-def test_spans_are_what_was_sent(pieces: list[tuple[int, int]]) -> None:
+def test_spans_cover_the_bytes_that_were_sent(pieces: list[tuple[int, int]]) -> None:
     spans: tuple[tuple[int, int], ...] = ()
     covered: set[int] = set()
     for start, size in pieces:
@@ -307,14 +311,14 @@ def test_spans_are_what_was_sent(pieces: list[tuple[int, int]]) -> None:
     assert all(end < start for (_, end), (start, _) in itertools.pairwise(spans))
 
 
-def test_a_device_that_fetches_crumbs_is_not_remembered_without_bound() -> None:
+def test_the_spans_of_many_small_requests_are_bounded() -> None:
     spans: tuple[tuple[int, int], ...] = ()
     for number in range(1000):
         spans = joined(spans, number * 10, number * 10 + 5)
     assert len(spans) <= 64
 
 
-async def test_whoever_looks_is_told_how_a_download_gets_on(site: FirmwareSite) -> None:
+async def test_the_progress_of_a_download_is_published(site: FirmwareSite) -> None:
     (campaign,) = site.campaigns.campaigns()
     link = await one_link(site)
     with site.services.change_feed.subscribe() as changes:
@@ -323,6 +327,6 @@ async def test_whoever_looks_is_told_how_a_download_gets_on(site: FirmwareSite) 
         await site.fetch(link, STEP_BYTES, STEP_BYTES + 10)
         await site.fetch(link, STEP_BYTES + 10, 2 * STEP_BYTES)
         further = [one.key for one in await changes.next() if one.kind == "firmware"]
-    # That it has begun, and the first third; ten bytes are no news.
+    # Its start and the first third are published; ten bytes are not.
     assert begun == [str(campaign.id)] * 2
     assert further == [str(campaign.id)]

@@ -1,4 +1,4 @@
-"""Releases and their files, as an operator has them (D5, 2.3)."""
+"""Releases and their files (D5, 2.3)."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def on_disk(path: Path) -> int:
     return sum(entry.is_file() for entry in (path / "firmware").iterdir())
 
 
-async def test_a_release_outlives_a_restart(tmp_path: Path, clock: FrozenClock) -> None:
+async def test_a_release_survives_a_restart(tmp_path: Path, clock: FrozenClock) -> None:
     async with firmware_site(tmp_path / "data", clock) as site:
         least = Versions(hw_ver="1.0")
         release = await site.add_release(b"one", b"two", description="a\nb", least=least)
@@ -45,7 +45,7 @@ async def test_the_same_file_twice_is_one_file(site: FirmwareSite, tmp_path: Pat
     assert on_disk(tmp_path) == 1
 
 
-async def test_a_file_goes_with_the_last_release_that_has_it(
+async def test_a_file_is_removed_with_the_last_release_that_uses_it(
     site: FirmwareSite, tmp_path: Path
 ) -> None:
     one = await site.add_release(b"shared", b"only of the first")
@@ -57,7 +57,7 @@ async def test_a_file_goes_with_the_last_release_that_has_it(
     assert on_disk(tmp_path) == 0
 
 
-async def test_a_release_that_has_one_file_twice_is_removed_with_it(site: FirmwareSite) -> None:
+async def test_a_release_that_uses_a_file_twice_can_be_removed(site: FirmwareSite) -> None:
     release = await site.add_release(b"same", b"same")
     await site.releases.remove(release.id)
     assert site.releases.files() == ()
@@ -85,7 +85,7 @@ async def test_a_release_of_a_campaign_that_is_done_can_be_removed(site: Firmwar
         await site.ask("1")
 
 
-async def test_a_file_of_a_release_cannot_be_removed_by_itself(site: FirmwareSite) -> None:
+async def test_a_file_in_use_cannot_be_removed(site: FirmwareSite) -> None:
     release = await site.add_release()
     sha256 = release.components[0].sha256
     with pytest.raises(BadParameter, match=f"release {release.id}"):
@@ -97,7 +97,7 @@ async def test_a_file_of_a_release_cannot_be_removed_by_itself(site: FirmwareSit
     assert [file.sha256 for file in site.releases.files()] == [sha256]
 
 
-async def test_what_is_not_there_is_426(site: FirmwareSite) -> None:
+async def test_unknown_releases_and_files_are_426(site: FirmwareSite) -> None:
     with pytest.raises(NoSuchResource):
         site.releases.get(1)
     with pytest.raises(NoSuchResource):
@@ -125,7 +125,7 @@ async def test_what_is_not_there_is_426(site: FirmwareSite) -> None:
         ("least.hwVer", {"least": Versions(hw_ver="any")}),
     ],
 )
-async def test_what_is_wrong_with_a_release_is_named_and_nothing_is_stored(
+async def test_a_bad_field_of_a_release_is_named_and_nothing_is_stored(
     site: FirmwareSite, field: str, wrong: dict[str, Any]
 ) -> None:
     file = await site.receive(b"firmware")
@@ -143,7 +143,7 @@ async def test_six_components_are_too_many(site: FirmwareSite) -> None:
         await site.releases.add(NewRelease(ver_code=1, ver_name="v1", components=(part,) * 6))
 
 
-async def test_releases_and_all_files_together_have_a_bound(
+async def test_the_number_of_releases_and_the_size_of_all_files_are_bounded(
     site: FirmwareSite, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     await site.add_release(b"12345678")
@@ -156,7 +156,7 @@ async def test_releases_and_all_files_together_have_a_bound(
     assert on_disk(tmp_path) == 1
 
 
-async def test_a_file_takes_no_room_that_is_kept_for_records(
+async def test_a_file_does_not_use_space_reserved_for_records(
     site: FirmwareSite, tmp_path: Path
 ) -> None:
     site.free.bytes = 2 * GB + 10
@@ -168,7 +168,7 @@ async def test_a_file_takes_no_room_that_is_kept_for_records(
     assert (await site.receive(b"1234567890")).size == 10
 
 
-async def test_a_file_ends_where_records_fill_the_disk_meanwhile(
+async def test_an_upload_ends_if_records_fill_the_disk_meanwhile(
     site: FirmwareSite, tmp_path: Path
 ) -> None:
     async with site.releases.receive(10) as upload:
@@ -179,7 +179,7 @@ async def test_a_file_ends_where_records_fill_the_disk_meanwhile(
     assert on_disk(tmp_path) == 0
 
 
-async def test_a_row_that_cannot_be_stored_leaves_no_file(
+async def test_no_file_remains_if_its_row_cannot_be_stored(
     site: FirmwareSite, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     async def full(file: object) -> None:
@@ -191,7 +191,7 @@ async def test_a_row_that_cannot_be_stored_leaves_no_file(
     assert on_disk(tmp_path) == 0
 
 
-async def test_a_file_of_no_release_goes_after_a_day(
+async def test_an_unused_file_is_removed_after_a_day(
     site: FirmwareSite, clock: FrozenClock, tmp_path: Path
 ) -> None:
     await site.add_release(b"used")
@@ -205,7 +205,7 @@ async def test_a_file_of_no_release_goes_after_a_day(
     assert on_disk(tmp_path) == 1
 
 
-async def test_the_date_of_a_release_is_now_in_the_sites_own_time_unless_told(
+async def test_the_default_date_of_a_release_is_now_in_the_sites_time_zone(
     site: FirmwareSite, clock: FrozenClock
 ) -> None:
     await site.services.site.set(SiteSettings("Site", "Asia/Shanghai", "zh"))
@@ -220,7 +220,7 @@ async def test_a_staged_file_is_taken_over(site: FirmwareSite, tmp_path: Path) -
     assert not path.exists()
 
 
-async def test_a_staged_file_in_the_records_room_is_not_taken(
+async def test_a_staged_file_in_space_reserved_for_records_is_refused(
     site: FirmwareSite, tmp_path: Path
 ) -> None:
     path = staging_path(tmp_path)
