@@ -1,4 +1,4 @@
-"""The services of a hub on a real store, without its edges: what the web's own tests need."""
+"""The services of a hub on a real store, without its edges."""
 
 from __future__ import annotations
 
@@ -45,13 +45,13 @@ from hub.wire.uploads.records import FaceDetail, Record
 from tests.support.clock import FrozenClock
 from tests.support.traces import new_traces
 
-#: A hash that costs next to nothing.
+#: Makes password hashes fast.
 CHEAP = Cost(memory_kib=8, iterations=1)
 PASSWORD = "correct horse"
 
 
 class FreeBytes:
-    """What is free on the disk: set `bytes`."""
+    """The free disk space; tests set `bytes`."""
 
     def __init__(self) -> None:
         self.bytes = 100 * GB
@@ -61,7 +61,7 @@ class FreeBytes:
 
 
 class HubServices:
-    """A store, the services on it, and shortcuts to fill them."""
+    """A store, the services on it, and shortcuts to fill it."""
 
     def __init__(
         self,
@@ -74,16 +74,16 @@ class HubServices:
         self.store = store
         self.services = services
         self.room = room
-        #: Who is online: attach a `tests.support.commanded_link.AskedLink`.
+        #: The devices that are online: attach a `tests.support.commanded_link.AskedLink`.
         self.registry = registry
         self.free = free
 
     async def add_faces(self, *names: str, did: str = "1", pictures: bool = False) -> list[int]:
-        """Store one capture for each name, each an upload of its own."""
+        """Store a capture for each name, each as an upload of its own; returns their seqs."""
         return [await self.add(face(name, pictures=pictures), did=did) for name in names]
 
     async def add(self, upload: CheckedUpload, *, did: str = "1") -> int:
-        """Store one record of a device."""
+        """Store one record of a device; returns its seq."""
         batch = RecordBatch(
             [upload],
             did=did,
@@ -96,12 +96,12 @@ class HubServices:
         return seq
 
     async def add_user(self, name: str, role: str = "admin") -> str:
-        """A user who is signed in; returns the session's token."""
+        """Add a user who is signed in; returns the session's token."""
         await self.services.users.add(name, role, PASSWORD, by=COMMAND_LINE)
         return (await self.services.sessions.sign_in(name, PASSWORD, "10.0.0.1")).token
 
     async def bearer(self, *, read_only: bool = False) -> dict[str, str]:
-        """The header of a new API key."""
+        """Make an API key; returns the header with it."""
         key = await self.services.api_keys.add("test", read_only, by=COMMAND_LINE)
         return {"Authorization": f"Bearer {key.appid}:{key.secret}"}
 
@@ -171,7 +171,7 @@ async def open_hub_services(
             records=RecordLog(store, record_feed),
             trace=Trace(traces, devices, room, closing),
             health=cast(Any, SimpleNamespace(reasons=list)),
-            # What these tests never call.
+            # Not used by these tests.
             certificates=cast(Any, None),
             authentication=cast(Any, None),
             admission=cast(Any, None),

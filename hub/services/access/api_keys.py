@@ -56,7 +56,7 @@ class ApiKeys:
         return new
 
     async def remove(self, appid: str, *, by: Actor) -> None:
-        """Raises NoSuchResource."""
+        """Remove a key, which stops working at once. Raises NoSuchResource."""
         await self._keys.remove(appid)
         await self._audit.add(by, "apikey.remove", appid)
 

@@ -51,7 +51,7 @@ class Users:
         return self._users.all()
 
     def get(self, name: str) -> User:
-        """Raises NoSuchResource."""
+        """Find a user by name. Raises NoSuchResource."""
         user = self._users.get(normalise_name(name))
         if user is None:
             raise NoSuchResource(f"there is no user {name!r}")
@@ -62,12 +62,12 @@ class Users:
         return any(user.role == "admin" and user.name != besides for user in self.all())
 
     def check_is_free(self, name: str) -> None:
-        """Raises AlreadyExists where a user has this name."""
+        """Raise AlreadyExists if a user has this name."""
         if self._users.get(name) is not None:
             raise AlreadyExists(f"there is a user {name!r} already", field="name")
 
     async def add(self, name: str, role: str, password: str, *, by: Actor) -> User:
-        """Raises BadParameter for "name", "role" or "password", and AlreadyExists."""
+        """Add a user. Raises AlreadyExists, and BadParameter for "name", "role" or "password"."""
         name = check_name(name)
         checked = check_role(role)
         check_password(password)
@@ -85,7 +85,10 @@ class Users:
         return user
 
     async def set_role(self, name: str, role: str, *, by: Actor) -> None:
-        """Raises NoSuchResource, and BadParameter for "role" or the last administrator's name."""
+        """Change a user's role.
+
+        Raises NoSuchResource, and BadParameter for "role", or for "name" of the last administrator.
+        """
         checked = check_role(role)
         async with self.changing:
             user = self.get(name)
@@ -136,6 +139,6 @@ class Users:
         await self._audit.add(by, "user.remove", user.name)
 
     def _check_is_dispensable(self, user: User) -> None:
-        """Raises BadParameter where nobody could administer the site without this user."""
+        """Raise BadParameter if nobody could administer the site without this user."""
         if user.role == "admin" and not self.has_administrator(besides=user.name):
             raise BadParameter("the last administrator stays one", field="name")

@@ -30,7 +30,7 @@ def check_name(name: str) -> str:
 
 
 def check_role(role: str) -> Role:
-    """Raises BadParameter."""
+    """The role, if there is such a one. Raises BadParameter."""
     for known in ROLES:
         if role == known:
             return known
@@ -38,7 +38,7 @@ def check_role(role: str) -> Role:
 
 
 def check_password(password: str, *, field: str = "password") -> None:
-    """Raises BadParameter."""
+    """Check the length of a new password. Raises BadParameter for `field`."""
     if not MIN_PASSWORD_LENGTH <= len(password) <= MAX_PASSWORD_LENGTH:
         raise BadParameter(
             f"{MIN_PASSWORD_LENGTH} to {MAX_PASSWORD_LENGTH} characters", field=field

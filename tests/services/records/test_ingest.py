@@ -1,4 +1,4 @@
-"""Ingest on the real store: D5's rows on whose did, repeats and refusals, and D8's extra paths."""
+"""Ingest on the real store: D5 (sender, repeats, refusals) and the additional paths of D8."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ MILLISECONDS = SECONDS * 1000
 
 
 class Hub:
-    """A store with a gate and a yard in it, and ingest on top."""
+    """A store with two devices, gate and yard, and ingest on it."""
 
     def __init__(self, store: Store, devices: tuple[Device, ...], clock: FrozenClock) -> None:
         self.store = store
         self.clock = clock
         self.gate, self.yard = devices
         self.reports: list[tuple[str, DeviceInfo]] = []
-        #: Whose campaign was told that it reported.
+        #: The dids whose report was passed on to the campaigns.
         self.told: list[str] = []
         self.flushed = 0
         self.ingest = self.with_config(DevicesConfig())
@@ -102,7 +102,7 @@ async def test_a_capture_becomes_a_record_of_its_device_with_its_pictures(hub: H
 
 
 @pytest.mark.parametrize("own", ["", None])
-async def test_d5_whose_did_empty_or_absent_means_the_token_says_who(
+async def test_d5_whose_did_an_empty_or_absent_did_means_the_sender(
     hub: Hub, own: str | None
 ) -> None:
     await hub.ingest.face(hub.gate, face(did=own, sn=own))
@@ -121,7 +121,7 @@ async def test_d5_whose_did_empty_or_absent_means_the_token_says_who(
     ],
 )
 @pytest.mark.parametrize("field", ["did", "sn"])
-async def test_d5_whose_did_another_ones_did_or_sn_is_401_and_nothing_is_stored(
+async def test_d5_whose_did_the_did_or_sn_of_another_device_is_401_and_nothing_is_stored(
     hub: Hub, kind: str, more: dict[str, object], field: str
 ) -> None:
     foreign = {"did": hub.yard.did, "sn": "SN2"}[field]
@@ -140,7 +140,7 @@ async def test_d5_repeats_are_one_record(hub: Hub) -> None:
     assert len(await hub.records()) == 1
 
 
-async def test_d5_repeats_another_device_or_path_is_no_repeat(hub: Hub) -> None:
+async def test_d5_repeats_another_device_or_path_is_not_a_repeat(hub: Hub) -> None:
     sent = face(type=1)
     await hub.ingest.face(hub.gate, sent)
     await hub.ingest.face(hub.yard, sent)
@@ -148,7 +148,7 @@ async def test_d5_repeats_another_device_or_path_is_no_repeat(hub: Hub) -> None:
     assert len(await hub.records()) == 3
 
 
-async def test_d5_repeats_are_known_for_a_day(hub: Hub) -> None:
+async def test_d5_repeats_are_recognised_for_a_day(hub: Hub) -> None:
     await hub.ingest.face(hub.gate, face())
     hub.clock.advance(23 * 3600)
     await hub.ingest.face(hub.gate, face())
@@ -186,7 +186,7 @@ async def test_bad_input_is_420_and_nothing_is_stored(hub: Hub, kind: str, sent:
     assert await hub.records() == []
 
 
-async def test_d5_2_4_type_beyond_14_is_424_unless_it_is_to_be_kept(hub: Hub) -> None:
+async def test_d5_2_4_a_type_beyond_14_is_424_unless_unknown_types_are_kept(hub: Hub) -> None:
     sent = body(type=15, time=MILLISECONDS)
     with pytest.raises(UnknownEventType):
         await hub.ingest.event(hub.gate, sent)
@@ -207,7 +207,7 @@ def access_entry(**fields: object) -> dict[str, object]:
     return {"rid": "1", "accessTime": "2026-11-25 20:00:00", **fields}
 
 
-async def test_d8_access_times_are_local_to_the_site(hub: Hub) -> None:
+async def test_d8_access_times_are_in_the_zone_of_the_site(hub: Hub) -> None:
     entries = [access_entry(), access_entry(rid="2", faceImg=b64(JPEG))]
     await hub.ingest.access(hub.gate, body(sn="SN1", data=entries))
     first, second = await hub.records()
@@ -215,7 +215,7 @@ async def test_d8_access_times_are_local_to_the_site(hub: Hub) -> None:
     assert [image.name for image in second.images] == ["face"]
 
 
-async def test_d8_one_foreign_access_record_refuses_all_of_them(hub: Hub) -> None:
+async def test_d8_one_access_record_of_another_device_refuses_all_of_them(hub: Hub) -> None:
     entries = [access_entry(), access_entry(did=hub.yard.did)]
     with pytest.raises(NotAuthorised):
         await hub.ingest.access(hub.gate, body(sn="SN1", data=entries))
@@ -224,7 +224,9 @@ async def test_d8_one_foreign_access_record_refuses_all_of_them(hub: Hub) -> Non
     assert await hub.records() == []
 
 
-async def test_d8_a_lone_picture_is_of_the_latest_access_record_of_its_device(hub: Hub) -> None:
+async def test_d8_a_single_picture_belongs_to_the_latest_access_record_of_its_device(
+    hub: Hub,
+) -> None:
     lone = b"data:image/jpeg;base64," + base64.b64encode(JPEG)
     await hub.ingest.base64img(hub.gate, lone)
     await hub.ingest.access(hub.gate, body(sn="SN1", data=[access_entry()]))
@@ -238,7 +240,7 @@ async def test_d8_a_lone_picture_is_of_the_latest_access_record_of_its_device(hu
     assert await hub.picture(after, "face") == JPEG
 
 
-async def test_2_2_device_info_is_noted_and_saved_before_it_is_answered(hub: Hub) -> None:
+async def test_2_2_device_info_is_saved_before_it_is_answered(hub: Hub) -> None:
     await hub.ingest.device_info(hub.gate, body(did="", fwVer="V1.0", devName="NFY-01"))
     ((did, info),) = hub.reports
     assert (did, info.fw_ver, info.dev_name) == (hub.gate.did, "V1.0", "NFY-01")
@@ -246,7 +248,7 @@ async def test_2_2_device_info_is_noted_and_saved_before_it_is_answered(hub: Hub
     assert hub.told == [hub.gate.did]
 
 
-async def test_a_large_body_is_decoded_beside_the_others(
+async def test_a_large_body_is_decoded_in_a_thread(
     hub: Hub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     threads: list[bool] = []
@@ -263,6 +265,6 @@ async def test_a_large_body_is_decoded_beside_the_others(
     assert len(await hub.records()) == 2
 
 
-async def test_a_fault_in_a_large_body_is_told_alike(hub: Hub) -> None:
+async def test_an_error_in_a_large_body_is_reported_as_in_a_small_one(hub: Hub) -> None:
     with pytest.raises(HubError, match="time"):
         await hub.ingest.face(hub.gate, face(time=None, name="x" * 2_000_000))

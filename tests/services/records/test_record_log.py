@@ -29,7 +29,7 @@ async def read(reader: LogReader, count: int) -> list[int]:
     return seqs
 
 
-async def test_a_reader_without_a_cursor_starts_with_what_comes_next(hub: HubServices) -> None:
+async def test_a_reader_without_a_cursor_starts_after_the_last_record(hub: HubServices) -> None:
     await hub.add_faces("a", "b")
     with hub.services.records.open_reader() as reader:
         await hub.add_faces("c")
@@ -45,7 +45,7 @@ async def test_a_reader_goes_on_after_its_cursor(hub: HubServices) -> None:
         assert reader.seq == 4
 
 
-async def test_what_is_committed_while_the_past_is_read_comes_once(hub: HubServices) -> None:
+async def test_a_record_committed_while_the_past_is_read_is_returned_once(hub: HubServices) -> None:
     await hub.add_faces(*"abc")
     with hub.services.records.open_reader(0) as reader:
         await hub.add_faces(*"de")
@@ -54,7 +54,7 @@ async def test_what_is_committed_while_the_past_is_read_comes_once(hub: HubServi
         assert await read(reader, 1) == [6]
 
 
-async def test_a_reader_that_is_too_slow_falls_back_to_the_log(hub: HubServices) -> None:
+async def test_a_reader_that_falls_behind_reads_from_the_store(hub: HubServices) -> None:
     with hub.services.records.open_reader() as reader:
         await hub.add_faces(*map(str, range(300)))
         assert reader._live.lagged
@@ -64,7 +64,7 @@ async def test_a_reader_that_is_too_slow_falls_back_to_the_log(hub: HubServices)
         assert await read(reader, 1) == [301]
 
 
-async def test_a_reader_that_waits_is_cancelled_without_losing_anything(hub: HubServices) -> None:
+async def test_a_waiting_reader_loses_nothing_when_cancelled(hub: HubServices) -> None:
     with hub.services.records.open_reader() as reader:
         for n in range(1, 20):
             with trio.CancelScope() as scope:
@@ -77,7 +77,7 @@ async def test_a_reader_that_waits_is_cancelled_without_losing_anything(hub: Hub
             assert await read(reader, 1) == [n]
 
 
-async def test_a_reader_that_finds_the_log_too_busy_does_not_ask_without_end(
+async def test_a_reader_pauses_while_the_store_is_too_busy(
     hub: HubServices, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked = []
@@ -95,7 +95,7 @@ async def test_a_reader_that_finds_the_log_too_busy_does_not_ask_without_end(
         assert await read(reader, 1) == [1]
 
 
-async def test_many_readers_of_every_speed_get_each_record_once_in_order(hub: HubServices) -> None:
+async def test_readers_of_every_speed_get_each_record_once_in_order(hub: HubServices) -> None:
     chance = random.Random(1)
     total = 600
     seen: list[list[int]] = []
@@ -131,7 +131,7 @@ async def test_a_cursor_beyond_the_end_counts_as_the_end(hub: HubServices) -> No
         assert await read(reader, 1) == [2]
 
 
-async def test_a_reader_that_left_is_held_nothing_for(hub: HubServices) -> None:
+async def test_nothing_is_held_for_a_closed_reader(hub: HubServices) -> None:
     with hub.services.records.open_reader():
         assert len(hub.services.record_feed._subscriptions) == 1
     assert not hub.services.record_feed._subscriptions
@@ -147,7 +147,7 @@ async def test_a_record_is_found_by_seq_and_by_filter(hub: HubServices) -> None:
         await log.get(3)
 
 
-async def test_a_picture_is_what_was_sent(hub: HubServices) -> None:
+async def test_a_picture_is_returned_as_it_was_sent(hub: HubServices) -> None:
     await hub.add_faces("a", pictures=True)
     picture = await hub.services.records.picture(1, "face")
     assert (picture.mime, picture.data) == ("image/jpeg", b"\xff\xd8\xffa")
@@ -156,7 +156,7 @@ async def test_a_picture_is_what_was_sent(hub: HubServices) -> None:
             await hub.services.records.picture(seq, name)
 
 
-def test_a_record_weighs_what_a_device_can_make_it_weigh() -> None:
+def test_the_weight_of_a_record_counts_what_the_device_decides() -> None:
     record = Record(
         seq=1,
         kind="event",

@@ -20,7 +20,7 @@ from hub.errors import StartFault
 from hub.net.binding import open_listeners
 from hub.net.connection import Peer
 from hub.net.listener import Limits, serve_port
-from hub.services.site.certificate_authority import key_pem, new_rsa_key
+from hub.services.site.certificate_authority import key_pem, names_in, new_rsa_key
 from hub.services.site.certificates import Certificates, names_of_this_host
 from tests.support.certificates import self_signed
 
@@ -32,7 +32,7 @@ needs_openssl = pytest.mark.skipif(not shutil.which("openssl"), reason="needs op
 
 
 class Site:
-    """A host with a clock and names that the test changes, and its certificates."""
+    """The certificates of a host whose clock and names the test can change."""
 
     def __init__(self, directory: Path, *, now: float = NOW, config: Tls | None = None) -> None:
         self.directory = directory
@@ -72,7 +72,7 @@ async def site(first_run: Path, tmp_path: Path) -> Site:
 
 
 def trusting(certificates: Certificates) -> ssl.SSLContext:
-    """A client as strict as Python 3.13's default, that does not look at the clock."""
+    """A client as strict as Python 3.13's default, but without a check of the time."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.load_verify_locations(cadata=certificates.ca_pem().decode())
     context.verify_flags |= ssl.VERIFY_X509_STRICT
@@ -87,7 +87,7 @@ _NO_CHECK_TIME = 0x200000
 def shake_hands(
     server_context: ssl.SSLContext, client_context: ssl.SSLContext, name: str = "localhost"
 ) -> ssl.SSLObject:
-    """The client's side of a connection over memory; raises ssl.SSLError where it fails."""
+    """Do a handshake over memory; returns the client's side. Raises ssl.SSLError if it fails."""
     to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
     server = server_context.wrap_bio(to_server, to_client, server_side=True)
     client = client_context.wrap_bio(to_client, to_server, server_hostname=name)
@@ -117,7 +117,7 @@ def leaf(site: Site) -> x509.Certificate:
 # The site's own authority
 
 
-async def test_a_first_run_makes_all_that_is_needed(site: Site) -> None:
+async def test_the_first_run_makes_authority_and_certificates(site: Site) -> None:
     made = {path.name for path in (site.directory / "tls").iterdir()}
     assert made == {"ca.crt", "ca.key", "hub-ecdsa.pem", "hub-rsa.pem"}
     assert site.certificates.ca_pem() == (site.directory / "tls" / "ca.crt").read_bytes()
@@ -125,11 +125,11 @@ async def test_a_first_run_makes_all_that_is_needed(site: Site) -> None:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such modes")
 @pytest.mark.parametrize("name", ["ca.key", "hub-ecdsa.pem", "hub-rsa.pem"])
-async def test_keys_are_for_their_owner_only(site: Site, name: str) -> None:
+async def test_only_the_owner_can_read_the_keys(site: Site, name: str) -> None:
     assert (site.directory / "tls" / name).stat().st_mode & 0o777 == 0o600
 
 
-async def test_a_second_start_takes_what_is_there(site: Site) -> None:
+async def test_a_second_start_uses_the_existing_files(site: Site) -> None:
     before = leaf(site)
     fingerprint = site.certificates.fingerprint()
     await site.start()
@@ -138,12 +138,12 @@ async def test_a_second_start_takes_what_is_there(site: Site) -> None:
 
 
 @pytest.mark.parametrize("name", sorted(NAMES))
-async def test_a_strict_client_takes_every_name_and_address(site: Site, name: str) -> None:
+async def test_a_strict_client_accepts_every_name_and_address(site: Site, name: str) -> None:
     context, client = site.certificates.context(), trusting(site.certificates)
     assert shake_hands(context, client, name).version() == "TLSv1.3"
 
 
-async def test_another_name_is_not_taken(site: Site) -> None:
+async def test_a_strict_client_refuses_another_name(site: Site) -> None:
     context, client = site.certificates.context(), trusting(site.certificates)
     with pytest.raises(ssl.SSLCertVerificationError):
         shake_hands(context, client, "10.0.0.6")
@@ -160,13 +160,13 @@ async def test_openssl_verifies_both_certificates_strictly(site: Site, kind: str
     assert done.returncode == 0, done.stderr
 
 
-async def test_the_authority_lives_ten_years_and_is_backdated_a_day(site: Site) -> None:
+async def test_the_authority_is_valid_for_ten_years_and_backdated_by_a_day(site: Site) -> None:
     authority = x509.load_pem_x509_certificate(site.certificates.ca_pem())
     assert authority.not_valid_before_utc.timestamp() == NOW - DAY
     assert authority.not_valid_after_utc.timestamp() > NOW + 10 * 365 * DAY
 
 
-async def test_a_certificate_lives_no_longer_than_browsers_allow(site: Site) -> None:
+async def test_a_certificate_is_valid_no_longer_than_browsers_allow(site: Site) -> None:
     found = leaf(site)
     life = found.not_valid_after_utc - found.not_valid_before_utc
     assert life.days <= 397
@@ -191,7 +191,7 @@ def tls_1_2(certificates: Certificates, ciphers: str) -> ssl.SSLContext:
     ],
     ids=["any", "rsa only", "no ecdhe", "cbc only"],
 )
-async def test_each_client_gets_the_best_that_it_can_use(
+async def test_each_client_gets_the_strongest_cipher_that_it_supports(
     site: Site, ciphers: str, cipher: str, key: str
 ) -> None:
     client = tls_1_2(site.certificates, ciphers)
@@ -209,7 +209,7 @@ async def test_tls_before_1_2_is_refused(site: Site) -> None:
         shake_hands(site.certificates.context(), client)
 
 
-async def test_a_certificate_is_renewed_a_month_before_its_end(site: Site) -> None:
+async def test_a_certificate_is_renewed_a_month_before_it_expires(site: Site) -> None:
     before, context = leaf(site), site.certificates.context()
     site.now = site.certificates.expires_at - 31 * DAY
     await site.certificates.check()
@@ -221,21 +221,24 @@ async def test_a_certificate_is_renewed_a_month_before_its_end(site: Site) -> No
     assert site.certificates.problem == ""
 
 
-async def test_a_new_address_gets_into_the_certificate(site: Site) -> None:
+async def test_a_new_address_is_added_to_the_certificate(site: Site) -> None:
     site.names = NAMES | {"10.0.0.77", "gate-pc-2"}
     await site.certificates.check()
+    assert {"10.0.0.77", "gate-pc-2"} <= names_in(leaf(site))
     for name in ("10.0.0.77", "gate-pc-2"):
         shake_hands(site.certificates.context(), trusting(site.certificates), name)
 
 
-async def test_an_address_that_went_changes_nothing(site: Site) -> None:
+async def test_a_lost_address_changes_nothing(site: Site) -> None:
     context = site.certificates.context()
     site.names = NAMES - {"10.0.0.5"}
     await site.certificates.check()
     assert site.certificates.context() is context
 
 
-async def test_it_looks_every_minute(site: Site, autojump_clock: trio.testing.MockClock) -> None:
+async def test_the_certificate_is_checked_every_minute(
+    site: Site, autojump_clock: trio.testing.MockClock
+) -> None:
     looks: list[float] = []
 
     def names() -> frozenset[str]:
@@ -250,7 +253,7 @@ async def test_it_looks_every_minute(site: Site, autojump_clock: trio.testing.Mo
     assert [moment - started for moment in looks[-2:]] == [60, 120]
 
 
-async def test_a_renewed_authority_is_trusted_by_who_trusted_the_old(site: Site) -> None:
+async def test_clients_that_trust_the_old_authority_trust_the_renewed_one(site: Site) -> None:
     old = trusting(site.certificates)
     before = site.certificates.ca_pem()
     site.now = NOW + (3652 - 400) * DAY
@@ -262,14 +265,14 @@ async def test_a_renewed_authority_is_trusted_by_who_trusted_the_old(site: Site)
     assert site.certificates.problem == ""
 
 
-async def test_a_clock_that_lost_its_battery_changes_nothing(site: Site) -> None:
+async def test_while_the_clock_is_plainly_wrong_nothing_is_renewed(site: Site) -> None:
     before = leaf(site)
     site.now = 1_000_000.0
     await site.start()
     assert leaf(site) == before
 
 
-async def test_a_first_run_with_a_clock_ahead_heals(tmp_path: Path) -> None:
+async def test_certificates_of_a_first_run_with_a_fast_clock_are_replaced(tmp_path: Path) -> None:
     site = await Site(tmp_path, now=NOW + 3000 * DAY).start()
     client = trusting(site.certificates)
     site.now = NOW
@@ -282,7 +285,7 @@ async def test_a_first_run_with_a_clock_ahead_heals(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["hub-ecdsa.pem", "hub-rsa.pem"])
 @pytest.mark.parametrize("content", [b"", b"not PEM", None], ids=["empty", "no pem", "missing"])
-async def test_a_damaged_certificate_is_made_anew(
+async def test_a_damaged_certificate_is_replaced(
     site: Site, name: str, content: bytes | None
 ) -> None:
     path = site.directory / "tls" / name
@@ -295,20 +298,20 @@ async def test_a_damaged_certificate_is_made_anew(
     assert b"PRIVATE KEY" in path.read_bytes()
 
 
-async def test_a_missing_authority_key_stops_the_start(site: Site) -> None:
+async def test_without_the_authority_key_the_hub_does_not_start(site: Site) -> None:
     (site.directory / "tls" / "ca.key").unlink()
     with pytest.raises(StartFault, match=r"ca\.key is missing; restore it"):
         await site.start()
 
 
-async def test_a_damaged_authority_stops_the_start(site: Site) -> None:
+async def test_with_a_damaged_authority_the_hub_does_not_start(site: Site) -> None:
     (site.directory / "tls" / "ca.crt").write_bytes(b"nonsense")
     with pytest.raises(StartFault, match=r"ca\.crt contains no certificate"):
         await site.start()
 
 
 @pytest.mark.expects_error("the certificate could not be renewed: .* is not the key of ca.crt")
-async def test_a_key_of_another_authority_leaves_the_old_certificate_in_use(
+async def test_with_the_key_of_another_authority_the_old_certificate_stays_in_use(
     site: Site, caplog: pytest.LogCaptureFixture
 ) -> None:
     key = site.directory / "tls" / "ca.key"
@@ -327,7 +330,7 @@ async def test_a_key_of_another_authority_leaves_the_old_certificate_in_use(
 
 
 @pytest.mark.expects_error("the certificate could not be renewed: Too many open files")
-async def test_a_check_that_finds_no_file_left_ends_nothing(site: Site) -> None:
+async def test_a_check_without_free_file_descriptors_is_reported_and_repeated(site: Site) -> None:
     before = leaf(site)
     site.files_left = False
     await site.certificates.check()
@@ -390,11 +393,11 @@ async def test_openssl_connects_and_verifies(site: Site, wishes: list[str]) -> N
         nursery.cancel_scope.cancel()
 
 
-# A certificate of one's own
+# Configured certificates
 
 
 class Own:
-    """Files that somebody else makes, and a site that uses them."""
+    """Certificate files made by somebody else, and a site that uses them."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
@@ -413,7 +416,7 @@ def own(tmp_path: Path) -> Own:
     return Own(tmp_path)
 
 
-async def test_an_own_certificate_is_used_and_no_authority_made(own: Own) -> None:
+async def test_a_configured_certificate_is_used_and_no_authority_is_made(own: Own) -> None:
     site = await own.site()
     assert not (own.directory / "data").exists()
     served = leaf(site)
@@ -422,13 +425,13 @@ async def test_an_own_certificate_is_used_and_no_authority_made(own: Own) -> Non
     assert len(site.certificates.fingerprint()) == 32 * 3 - 1
 
 
-async def test_a_relative_path_starts_in_the_data_directory(own: Own) -> None:
+async def test_a_relative_path_is_relative_to_the_data_directory(own: Own) -> None:
     site = Site(own.directory, config=Tls(cert=own.cert.name, key=own.key.name))
     await site.start()
     assert site.certificates.ca_pem() == own.cert.read_bytes()
 
 
-async def test_half_a_setting_is_told(own: Own) -> None:
+async def test_a_certificate_without_a_key_is_reported(own: Own) -> None:
     own.config = Tls(cert=str(own.cert))
     with pytest.raises(StartFault, match=r"tls\.cert is set and tls\.key is not"):
         await own.site()
@@ -452,7 +455,7 @@ async def test_a_file_that_is_no_key_is_named(own: Own) -> None:
         await own.site()
 
 
-async def test_a_key_with_a_passphrase_is_told(own: Own) -> None:
+async def test_a_key_with_a_passphrase_is_reported(own: Own) -> None:
     key = serialization.load_pem_private_key(own.key.read_bytes(), password=None)
     own.key.write_bytes(
         key.private_bytes(
@@ -465,14 +468,14 @@ async def test_a_key_with_a_passphrase_is_told(own: Own) -> None:
         await own.site()
 
 
-async def test_a_key_of_another_certificate_is_told(own: Own) -> None:
+async def test_a_key_of_another_certificate_is_reported(own: Own) -> None:
     _, other = self_signed(own.directory, "elsewhere")
     own.key.write_bytes(other.read_bytes())
     with pytest.raises(StartFault, match=r"localhost\.key is not the key of the first"):
         await own.site()
 
 
-async def test_an_expired_certificate_is_told(own: Own) -> None:
+async def test_an_expired_certificate_is_reported(own: Own) -> None:
     own.renew(NOW - 60 * DAY)
     with pytest.raises(StartFault, match=r"localhost\.crt expired on 20\d\d-\d\d-\d\d"):
         await own.site()
@@ -489,7 +492,7 @@ async def test_changed_files_are_read_again(own: Own) -> None:
 
 
 @pytest.mark.expects_error("the certificate could not be renewed: .* contains no certificate")
-async def test_a_bad_new_file_leaves_the_old_one_in_use(own: Own) -> None:
+async def test_with_an_invalid_new_file_the_old_certificate_stays_in_use(own: Own) -> None:
     site = await own.site()
     before = leaf(site)
     own.cert.write_bytes(b"half a cert")

@@ -1,4 +1,4 @@
-"""What is told when something is not well."""
+"""The problems of the hub that are reported."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ DAY = 86_400
 
 
 class CertificateDates:
-    """As much of the certificates as health looks at."""
+    """What Health reads of Certificates."""
 
     def __init__(self, clock: FrozenClock) -> None:
         self.starts_at = clock() - DAY
@@ -30,19 +30,19 @@ class CertificateDates:
         self.problem = ""
 
 
-class Room:
-    """As much of upkeep as health looks at."""
+class ShortageHolder:
+    """What Health reads of Maintenance."""
 
     shortage: Shortage | None = None
 
 
 class Parts:
-    """The parts that health looks at, all well."""
+    """The parts that Health checks, without problems."""
 
     def __init__(self, clock: FrozenClock) -> None:
         self.store = KeptDays()
         self.certificates = CertificateDates(clock)
-        self.maintenance = Room()
+        self.maintenance = ShortageHolder()
         self.changes: Feed[Change] = Feed()
         self.health = Health(
             cast("Store", self.store),

@@ -1,4 +1,4 @@
-"""Retention, room on the disk, pruning and the nightly check."""
+"""Retention, disk space, pruning and the nightly check."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def store() -> KeptDays:
 
 
 class RunningClock:
-    """A wall clock that runs as trio's does, and can be set."""
+    """A wall clock that advances with trio's clock, and can be set."""
 
     def __init__(self, start: datetime) -> None:
         self._offset = start.timestamp() - trio.current_time()
@@ -51,14 +51,14 @@ def noon() -> RunningClock:
 
 
 @asynccontextmanager
-async def kept_up(
+async def running_maintenance(
     store: KeptDays,
     config: Storage = UNLIMITED,
     *,
     now: Callable[[], float] | None = None,
     zone: tzinfo = UTC,
 ) -> AsyncIterator[Maintenance]:
-    """Upkeep at work, after what it does at the start."""
+    """Run maintenance, from after its work at the start."""
     maintenance = Maintenance(
         cast("Store", store),
         config,
@@ -76,37 +76,39 @@ async def kept_up(
 # Age
 
 
-async def test_days_older_than_keep_days_go_soon_after_the_start(
+async def test_days_older_than_keep_days_are_dropped_soon_after_the_start(
     store: KeptDays, autojump_clock: MockClock
 ) -> None:
     store.keep(TODAY, 10)
-    async with kept_up(store, Storage(keep_days=7, min_free_gb=0)):
+    async with running_maintenance(store, Storage(keep_days=7, min_free_gb=0)):
         assert store.dropped == ["2026-11-16", "2026-11-17"]
 
 
-async def test_pictures_that_were_read_from_devices_go_by_age_too(
+async def test_pictures_read_from_devices_are_dropped_by_age_too(
     store: KeptDays, autojump_clock: MockClock
 ) -> None:
     now = noon()
     started = now()
-    async with kept_up(store, Storage(keep_days=7, min_free_gb=0), now=now):
+    async with running_maintenance(store, Storage(keep_days=7, min_free_gb=0), now=now):
         assert store.dropped_older == [int((started - 7 * DAY) * 1000)]
         await trio.sleep(DAY)
         assert len(store.dropped_older) == 2
 
 
-async def test_a_kept_day_is_a_whole_one(store: KeptDays, autojump_clock: MockClock) -> None:
+async def test_a_day_is_kept_whole(store: KeptDays, autojump_clock: MockClock) -> None:
     store.keep(TODAY, 2)
-    async with kept_up(store, Storage(keep_days=1, min_free_gb=0)):
+    async with running_maintenance(store, Storage(keep_days=1, min_free_gb=0)):
         assert store.dropped == []
 
 
-async def test_the_next_day_goes_at_three_in_the_night_of_the_site(
+async def test_the_next_day_is_dropped_at_3_o_clock_in_the_zone_of_the_site(
     store: KeptDays, autojump_clock: MockClock
 ) -> None:
     store.keep(TODAY, 8)
     start = RunningClock(datetime(2026, 11, 25, 12, 0, tzinfo=SHANGHAI))
-    async with kept_up(store, Storage(keep_days=7, min_free_gb=0), now=start, zone=SHANGHAI):
+    async with running_maintenance(
+        store, Storage(keep_days=7, min_free_gb=0), now=start, zone=SHANGHAI
+    ):
         await trio.sleep(14.9 * HOUR)  # 2:54 in Shanghai, still the day before in UTC
         assert store.dropped == []
         await trio.sleep(0.2 * HOUR)
@@ -115,12 +117,12 @@ async def test_the_next_day_goes_at_three_in_the_night_of_the_site(
         assert store.dropped == ["2026-11-18"]
 
 
-async def test_nobody_loses_the_records_by_setting_the_year_wrong(
+async def test_setting_the_year_wrong_for_an_hour_drops_nothing(
     store: KeptDays, autojump_clock: MockClock
 ) -> None:
     store.keep(TODAY, 5)
     now = noon()
-    async with kept_up(store, Storage(keep_days=7, min_free_gb=0), now=now):
+    async with running_maintenance(store, Storage(keep_days=7, min_free_gb=0), now=now):
         now.jump(10 * 365 * DAY)
         await trio.sleep(HOUR)
         now.jump(-10 * 365 * DAY)
@@ -128,12 +130,12 @@ async def test_nobody_loses_the_records_by_setting_the_year_wrong(
         assert store.dropped == []
 
 
-async def test_a_clock_that_was_set_is_believed_after_a_day(
+async def test_a_clock_that_was_set_is_trusted_after_a_day(
     store: KeptDays, autojump_clock: MockClock
 ) -> None:
     store.keep(TODAY, 5)
     now = noon()
-    async with kept_up(store, Storage(keep_days=7, min_free_gb=0), now=now):
+    async with running_maintenance(store, Storage(keep_days=7, min_free_gb=0), now=now):
         now.jump(100 * DAY)
         await trio.sleep(2 * DAY)
         assert len(store.dropped) == 5
@@ -142,76 +144,78 @@ async def test_a_clock_that_was_set_is_believed_after_a_day(
 # Size
 
 
-async def test_the_oldest_go_while_the_pictures_take_more_than_allowed(
+async def test_the_oldest_days_are_dropped_while_pictures_exceed_max_gb(
     store: KeptDays, autojump_clock: MockClock
 ) -> None:
     store.keep(TODAY, 10)
-    async with kept_up(store, Storage(keep_days=30, max_gb=7.5, min_free_gb=0)):
+    async with running_maintenance(store, Storage(keep_days=30, max_gb=7.5, min_free_gb=0)):
         assert store.dropped == ["2026-11-16", "2026-11-17", "2026-11-18"]
 
 
-async def test_the_oldest_go_while_the_disk_is_short(
+async def test_the_oldest_days_are_dropped_while_disk_space_is_short(
     store: KeptDays, autojump_clock: MockClock
 ) -> None:
     store.keep(TODAY, 10)
     store.free = GB // 2
-    async with kept_up(store, Storage(min_free_gb=2)) as maintenance:
+    async with running_maintenance(store, Storage(min_free_gb=2)) as maintenance:
         assert store.dropped == ["2026-11-16", "2026-11-17"]
         assert maintenance.shortage is None
 
 
-async def test_a_disk_that_gets_short_later_is_noticed_within_seconds(
+async def test_a_later_shortage_is_noticed_within_seconds(
     store: KeptDays, autojump_clock: MockClock
 ) -> None:
     store.keep(TODAY, 10)
-    async with kept_up(store, Storage(min_free_gb=2)):
+    async with running_maintenance(store, Storage(min_free_gb=2)):
         store.free = GB
         await trio.sleep(10)
         assert store.dropped == ["2026-11-16"]
 
 
-async def test_a_full_disk_takes_the_oldest_whatever_is_allowed(
+async def test_a_full_disk_drops_the_oldest_days_even_without_a_limit(
     store: KeptDays, autojump_clock: MockClock
 ) -> None:
     store.keep(TODAY, 3)
     store.free = 1000
-    async with kept_up(store, UNLIMITED):
+    async with running_maintenance(store, UNLIMITED):
         assert store.dropped == ["2026-11-23"]
 
 
-async def test_today_never_goes(store: KeptDays, autojump_clock: MockClock) -> None:
+async def test_today_is_never_dropped(store: KeptDays, autojump_clock: MockClock) -> None:
     store.keep(TODAY, 3, size=0)
     store.free = GB
-    async with kept_up(store, Storage(keep_days=1, max_gb=0.5, min_free_gb=2)) as maintenance:
+    async with running_maintenance(
+        store, Storage(keep_days=1, max_gb=0.5, min_free_gb=2)
+    ) as maintenance:
         assert [use.day for use in store.kept] == [TODAY]
         assert maintenance.shortage == Shortage(free_bytes=GB, wanted_bytes=2 * GB)
 
 
-async def test_the_shortage_ends_when_somebody_makes_room(
+async def test_the_shortage_ends_when_space_is_freed(
     store: KeptDays, autojump_clock: MockClock
 ) -> None:
     store.keep(TODAY, 1)
     store.free = GB
-    async with kept_up(store, Storage(min_free_gb=2)) as maintenance:
+    async with running_maintenance(store, Storage(min_free_gb=2)) as maintenance:
         assert maintenance.shortage is not None
         store.free = 3 * GB
         await trio.sleep(10)
         assert maintenance.shortage is None
 
 
-async def test_what_cannot_be_dropped_now_is_dropped_later(
+async def test_a_day_that_cannot_be_dropped_is_tried_again(
     store: KeptDays, autojump_clock: MockClock
 ) -> None:
     store.keep(TODAY, 10)
     store.refuses = True
-    async with kept_up(store, Storage(max_gb=9, min_free_gb=0)):
+    async with running_maintenance(store, Storage(max_gb=9, min_free_gb=0)):
         assert store.dropped == []
         store.refuses = False
         await trio.sleep(10)
         assert store.dropped == ["2026-11-16"]
 
 
-async def test_a_disk_that_cannot_be_asked_costs_nothing(
+async def test_nothing_is_dropped_while_the_free_space_is_not_known(
     store: KeptDays, autojump_clock: MockClock
 ) -> None:
     store.keep(TODAY, 10)
@@ -220,7 +224,7 @@ async def test_a_disk_that_cannot_be_asked_costs_nothing(
         raise OSError("no such device")
 
     store.free_bytes = unknown  # type: ignore[method-assign]
-    async with kept_up(store, Storage(min_free_gb=2)) as maintenance:
+    async with running_maintenance(store, Storage(min_free_gb=2)) as maintenance:
         assert store.dropped == []
         assert maintenance.shortage is None
 
@@ -228,10 +232,10 @@ async def test_a_disk_that_cannot_be_asked_costs_nothing(
 # The rest
 
 
-async def test_what_has_expired_is_forgotten_every_hour(
+async def test_expired_tokens_and_sessions_are_removed_every_hour(
     store: KeptDays, autojump_clock: MockClock
 ) -> None:
-    async with kept_up(store):
+    async with running_maintenance(store):
         assert store.pruned == ["tokens", "sessions"]
         store.refuses = True
         await trio.sleep(HOUR)
@@ -243,13 +247,13 @@ async def test_what_has_expired_is_forgotten_every_hour(
 async def test_the_database_is_checked_every_night(
     store: KeptDays, autojump_clock: MockClock
 ) -> None:
-    async with kept_up(store):
+    async with running_maintenance(store):
         assert store.checks == 0
         await trio.sleep(3 * DAY)
         assert store.checks == 3
 
 
-async def test_a_real_store_loses_its_old_days_and_keeps_today(
+async def test_a_real_store_drops_its_old_days_and_keeps_today(
     tmp_path: Path, clock: FrozenClock
 ) -> None:
     async with opened(tmp_path / "data", clock) as store:

@@ -33,7 +33,7 @@ def site_with(*adapters: ifaddr.Adapter, bind: str) -> Site:
     return Site(settings, config, Feed(), adapters=lambda: adapters)  # type: ignore[arg-type]
 
 
-async def test_what_was_set_on_the_page_counts_before_the_configuration(
+async def test_settings_of_the_page_override_the_configuration(
     hub: HubServices,
 ) -> None:
     config = Config(site=SiteConfig(name="From file", timezone="Europe/Berlin", language="en"))
@@ -43,14 +43,14 @@ async def test_what_was_set_on_the_page_counts_before_the_configuration(
     assert (site.name(), site.zone().key, site.language()) == ("North plant", "Asia/Shanghai", "zh")
 
 
-async def test_without_either_the_host_says_who_it_is(hub: HubServices) -> None:
+async def test_without_settings_the_name_and_zone_of_the_host_are_used(hub: HubServices) -> None:
     site = hub.services.site
     assert site.name() == socket.gethostname()
     assert site.language() == "auto"
     assert site.zone().key == site.zone_name()
 
 
-async def test_a_change_is_told_to_whoever_listens(hub: HubServices) -> None:
+async def test_a_change_is_published(hub: HubServices) -> None:
     with hub.services.change_feed.subscribe() as changes:
         await hub.services.site.set(SiteSettings("x", "UTC", "auto"))
         assert await changes.next() == [Change("site")]
@@ -67,7 +67,7 @@ async def test_a_change_is_told_to_whoever_listens(hub: HubServices) -> None:
         (SiteSettings("x", "UTC", "fr"), "language"),
     ],
 )
-async def test_a_bad_setting_is_refused_by_its_field_and_nothing_is_stored(
+async def test_an_invalid_setting_is_refused_by_its_field_and_nothing_is_stored(
     hub: HubServices, settings: SiteSettings, field: str
 ) -> None:
     with pytest.raises(BadParameter) as caught:
@@ -84,7 +84,7 @@ async def test_a_bad_setting_is_refused_by_its_field_and_nothing_is_stored(
         ("10.1.1.1", ["10.1.1.1"]),
     ],
 )
-def test_cameras_are_pointed_at_what_is_served_the_lan_first_and_never_loopback(
+def test_addresses_are_those_served_physical_ones_first_without_loopback(
     bind: str, addresses: list[str]
 ) -> None:
     site = site_with(
