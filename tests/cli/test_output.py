@@ -7,7 +7,7 @@ import pytest
 from hub.__main__ import _failed
 from hub.cli.device.trace import _print
 from hub.cli.output import print_line, print_table
-from hub.services.devices.frame_trace import rendered
+from hub.services.devices.frame_trace import render_frames
 from tests.support.traces import new_traces
 
 #: Clears the screen, in both ways of writing that.
@@ -42,7 +42,7 @@ def test_a_trace_holds_no_control_characters(
 ) -> None:
     ring = new_traces().open()
     ring.received(frame)
-    for shown in rendered(ring.entries()):
+    for shown in render_frames(ring.entries()):
         _print(shown)
     out = capsys.readouterr().out
     assert "x1b" in out or "x9b" in out

@@ -28,7 +28,7 @@ from hub.live.refusal_reasons import RefusalReason
 from hub.services.access.audit import Actor
 from hub.services.access.sessions import SignedIn
 from hub.services.access.users import User
-from hub.services.admission.enrolment import Accepted, CodeCheck, PendingDevice
+from hub.services.admission.enrolment import AcceptedDevice, CodeCheck, PendingDevice
 from hub.services.admission.provisioning import Delivery
 from hub.services.commands.photos import Photos
 from hub.services.devices.csv_import import DeviceCsv, check_csv, read_csv
@@ -295,7 +295,7 @@ class FakeEnrolment:
         name: str = "",
         did: str | None = None,
         replaces: str | None = None,
-    ) -> Accepted:
+    ) -> AcceptedDevice:
         if sn not in self.rows:
             raise NoSuchResource(f"no device with sn {sn} is waiting")
         if code != CODE:
@@ -307,13 +307,13 @@ class FakeEnrolment:
             change = DeviceChange(sn=sn, code=code, key=key)
             view = await self._devices.change(replaces, change)
             del self.rows[sn]
-            return Accepted(view, "taken", "taken")
+            return AcceptedDevice(view, "taken", "taken")
         await self._devices.add(NewDevice(sn=sn, code=code, did=did, name=name, key=key))
         del self.rows[sn]
         self._changes.publish([Change("waiting", sn)])
         view = next(one for one in self._devices.list() if one.sn == sn)
         self._devices.put(replace(view, state="online", online_since=NOON_MS))
-        return Accepted(view, "taken", "it took them")
+        return AcceptedDevice(view, "taken", "it took them")
 
 
 class FakeAccounts:

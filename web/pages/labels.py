@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hub.errors import AlreadyExists, BadParameter, HubError
 from hub.services.admission.enrolment import PendingDevice, RefusalReason
-from hub.services.admission.provisioning import kept_delivery
+from hub.services.admission.provisioning import stored_delivery
 from hub.services.devices.csv_import import COLUMNS, MAX_ROWS, RowFault
 from hub.services.devices.views import DeviceView
 from hub.services.site.health import HealthReason
@@ -195,7 +195,7 @@ def init_outcome(kept: str | None) -> str:
     """How a camera took its initial parameters (D3)."""
     if kept is None:
         return ""
-    delivery = kept_delivery(kept)
+    delivery = stored_delivery(kept)
     text = gettext(INIT_OUTCOMES[delivery.outcome])
     if delivery.outcome == "refused":
         return text % {"answer": f"{delivery.code} {delivery.device_msg}".strip()}

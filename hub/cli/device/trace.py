@@ -12,7 +12,7 @@ import click
 from hub.cli.options import data_option
 
 if TYPE_CHECKING:
-    from hub.services.devices.frame_trace import Frame
+    from hub.services.devices.frame_trace import TracedFrame
 
 #: How long one request to the running hub waits for a frame.
 _WAIT_SECONDS = 10
@@ -38,7 +38,7 @@ def trace(data_dir: Path, device: str, follow: bool, as_json: bool) -> None:
             _print(frame)
 
 
-def _frames(data_dir: Path, device: str, *, follow: bool) -> Iterator[Frame]:
+def _frames(data_dir: Path, device: str, *, follow: bool) -> Iterator[TracedFrame]:
     from hub.cli.requests import execute
     from hub.process.control.devices import TraceDevice
 
@@ -52,7 +52,7 @@ def _frames(data_dir: Path, device: str, *, follow: bool) -> Iterator[Frame]:
         seconds = _WAIT_SECONDS
 
 
-def _print(frame: Frame) -> None:
+def _print(frame: TracedFrame) -> None:
     from hub.cli.output import print_line
 
     print_line("  ".join(_cells(frame)))
@@ -60,7 +60,7 @@ def _print(frame: Frame) -> None:
         print_line(f"    {frame.text}")
 
 
-def _cells(frame: Frame) -> tuple[str, ...]:
+def _cells(frame: TracedFrame) -> tuple[str, ...]:
     at = time.localtime(frame.at // 1000)
     took = "" if frame.duration_ms is None else f"{frame.duration_ms:g} ms"
     return (

@@ -10,10 +10,10 @@ from hub.errors import NoSuchResource
 from hub.process.control.request import ControlRequest
 from hub.services.access.audit import COMMAND_LINE
 from hub.services.admission.enrolment import CodeCheck
-from hub.services.admission.provisioning import Outcome
+from hub.services.admission.provisioning import DeliveryOutcome
 from hub.services.devices.csv_import import DeviceCsv
 from hub.services.devices.directory import DeviceChange, NewDevice
-from hub.services.devices.frame_trace import Frame
+from hub.services.devices.frame_trace import TracedFrame
 from hub.wire.times import format_rfc3339
 
 if TYPE_CHECKING:
@@ -156,7 +156,7 @@ class ProvisionedDevice(Struct, frozen=True):
     """A device, and the outcome of sending it its initial parameters."""
 
     did: str
-    outcome: Outcome
+    outcome: DeliveryOutcome
     message: str
 
 
@@ -205,7 +205,7 @@ class RemoveSiteKey(ControlRequest[None], frozen=True, tag="site-key.remove"):
         await services.audit.add(COMMAND_LINE, "site-key.remove", "")
 
 
-class TraceDevice(ControlRequest[list[Frame]], frozen=True, tag="device.trace"):
+class TraceDevice(ControlRequest[list[TracedFrame]], frozen=True, tag="device.trace"):
     """Return the traced frames with numbers above `after`.
 
     `device` is a did, or the serial number of a pending device. If there are no such frames, the
@@ -215,10 +215,10 @@ class TraceDevice(ControlRequest[list[Frame]], frozen=True, tag="device.trace"):
     device: str
     after: int
     seconds: float
-    result: ClassVar[Any] = list[Frame]
+    result: ClassVar[Any] = list[TracedFrame]
     needs_running_hub: ClassVar[bool] = True
 
-    async def perform(self, services: Services) -> list[Frame]:
+    async def perform(self, services: Services) -> list[TracedFrame]:
         trace = services.trace
         try:
             return await trace.wait(self.device, self.after, self.seconds)

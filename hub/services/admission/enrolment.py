@@ -22,7 +22,7 @@ from hub.services.admission.provisioning import (
     NOT_SENT_TWICE,
     NOT_SENT_UNSIGNED,
     Delivery,
-    Outcome,
+    DeliveryOutcome,
     Provisioning,
 )
 from hub.services.devices.directory import DeviceChange, Devices, NewDevice
@@ -51,11 +51,11 @@ _MISMATCHES: dict[RefusalCode, CodeMatch] = {
 }
 
 
-class Accepted(Struct, frozen=True):
+class AcceptedDevice(Struct, frozen=True):
     """The new device, and how it took its initial parameters; `message` is the text of that."""
 
     device: DeviceView
-    outcome: Outcome
+    outcome: DeliveryOutcome
     message: str
 
 
@@ -110,7 +110,7 @@ class Enrolment:
         name: str = "",
         did: str | None = None,
         replaces: str | None = None,
-    ) -> Accepted:
+    ) -> AcceptedDevice:
         """Enrol a pending device, and send it its initial parameters.
 
         `replaces`: the did of a broken camera whose place it takes, with its did, its history, and
@@ -133,7 +133,7 @@ class Enrolment:
             self._devices.note(device.sn, sign_form=verified.form)
             delivery = await self._deliver_if_open(device.did, connection)
         log.info("device %s (%s) was accepted: %s", device.did, name or sn, delivery.message)
-        return Accepted(self._devices.get(device.did), delivery.outcome, delivery.message)
+        return AcceptedDevice(self._devices.get(device.did), delivery.outcome, delivery.message)
 
     def _count_check(self) -> None:
         if self._checks.take(trio.current_time(), max_wait=0):

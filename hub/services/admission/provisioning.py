@@ -26,7 +26,7 @@ from hub.wire.session import InitParam
 log = logging.getLogger(__name__)
 
 DidState = Literal["unknown", "sent", "none", "known"]
-Outcome = Literal["taken", "refused", "silent", "not-sent"]
+DeliveryOutcome = Literal["taken", "refused", "silent", "not-sent"]
 
 #: D2: how long a device may take to answer the initial parameters.
 INIT_SECONDS = 10.0
@@ -40,7 +40,7 @@ _REFUSED = re.compile(r"refused with (?P<code>-?[0-9]+) ?(?P<msg>.*)", re.DOTALL
 class Delivery(Struct, frozen=True):
     """How a device took its initial parameters; `message` is the text that is stored."""
 
-    outcome: Outcome
+    outcome: DeliveryOutcome
     message: str
 
     @property
@@ -74,7 +74,7 @@ NOT_SENT_OFFLINE = Delivery(
 )
 
 
-def kept_delivery(message: str) -> Delivery:
+def stored_delivery(message: str) -> Delivery:
     """Return the delivery of which `message` was stored."""
     if message == "taken":
         return Delivery("taken", message)

@@ -104,19 +104,19 @@ def read_csv(text: str) -> DeviceCsv:
     return DeviceCsv(tuple(rows), tuple(faults))
 
 
-def check_csv(sheet: DeviceCsv, taken: Collection[tuple[str, str]]) -> None:
+def check_csv(csv_file: DeviceCsv, taken: Collection[tuple[str, str]]) -> None:
     """Check every row. `taken` holds (field, value) of the sn and did of all devices.
 
     Raises BadCsv.
     """
-    faults = list(sheet.faults)
+    faults = list(csv_file.faults)
     #: (field, value) of the rows so far -> line.
     lines: dict[tuple[str, str], int] = {}
-    for row in sheet.rows:
+    for row in csv_file.rows:
         fault = _fault_of(row, lines, taken)
         if fault is not None:
             faults.append(fault)
-    if not sheet.rows and not faults:
+    if not csv_file.rows and not faults:
         faults.append(RowFault(1, "empty", "there is no row below the column names"))
     if faults:
         raise BadCsv(sorted(faults, key=lambda fault: fault.line))

@@ -168,18 +168,18 @@ class Devices:
         """Read the rows of a CSV file. Raises BadCsv."""
         return await trio.to_thread.run_sync(read_csv, text, limiter=self._threads)
 
-    async def check_import(self, sheet: DeviceCsv) -> None:
+    async def check_import(self, csv_file: DeviceCsv) -> None:
         """Check whether `import_csv` would accept the rows. Raises BadCsv."""
         known = self._store.devices.all()
         taken = {("sn", device.sn) for device in known} | {("did", device.did) for device in known}
-        await trio.to_thread.run_sync(check_csv, sheet, taken, limiter=self._threads)
+        await trio.to_thread.run_sync(check_csv, csv_file, taken, limiter=self._threads)
 
-    async def import_csv(self, sheet: DeviceCsv) -> tuple[Device, ...]:
+    async def import_csv(self, csv_file: DeviceCsv) -> tuple[Device, ...]:
         """Add all devices or none. Raises BadCsv with every row that is wrong."""
-        await self.check_import(sheet)
-        added = await self._store.devices.add([row.device for row in sheet.rows])
+        await self.check_import(csv_file)
+        added = await self._store.devices.add([row.device for row in csv_file.rows])
         pending = {device.sn for device in self._pending.pending()}
-        for device, row in zip(added, sheet.rows, strict=True):
+        for device, row in zip(added, csv_file.rows, strict=True):
             if device.sn in pending:
                 self.refusals.reassess(device, row.device.code)
         self._changes.publish([Change("device", device.did) for device in added])

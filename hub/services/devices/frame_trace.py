@@ -36,7 +36,7 @@ _MAX_DEPTH = 64
 _MAX_MSG_LENGTH = 300
 
 
-class Frame(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class TracedFrame(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One entry of a trace. `number` increases; `at` is UNIX milliseconds; `size` is in bytes.
 
     `matched`: for an answer, the number of its request; `duration_ms` is the time between the two.
@@ -73,22 +73,22 @@ class Trace:
         self._pending = pending
         self._closing = closing
 
-    def frames(self, did: str, after: int = 0) -> list[Frame]:
+    def frames(self, did: str, after: int = 0) -> list[TracedFrame]:
         """Return the entries after the number `after`, oldest first. Raises NoSuchResource."""
         return self._frames_of(self._source(did), after)
 
-    async def wait(self, did: str, after: int, seconds: float) -> list[Frame]:
+    async def wait(self, did: str, after: int, seconds: float) -> list[TracedFrame]:
         """Return the same, and wait up to `seconds` for an entry if there is none.
 
         Raises NoSuchResource.
         """
         return await self._wait_for(self._source(did), after, seconds)
 
-    def pending_frames(self, sn: str, after: int = 0) -> list[Frame]:
+    def pending_frames(self, sn: str, after: int = 0) -> list[TracedFrame]:
         """Do what frames() does, for a device that waits for enrolment."""
         return self._frames_of(self._pending_source(sn), after)
 
-    async def wait_for_pending(self, sn: str, after: int, seconds: float) -> list[Frame]:
+    async def wait_for_pending(self, sn: str, after: int, seconds: float) -> list[TracedFrame]:
         """Do what wait() does, for a device that waits for enrolment."""
         return await self._wait_for(self._pending_source(sn), after, seconds)
 
@@ -111,11 +111,11 @@ class Trace:
             raise NoSuchResource(f"no device with sn {sn} is waiting")
         return _Source(sn, waiting.attempt.address)
 
-    def _frames_of(self, source: _Source, after: int) -> list[Frame]:
+    def _frames_of(self, source: _Source, after: int) -> list[TracedFrame]:
         entries = self._traces.entries(source.sn, source.address)
-        return rendered(entries, after)
+        return render_frames(entries, after)
 
-    async def _wait_for(self, source: _Source, after: int, seconds: float) -> list[Frame]:
+    async def _wait_for(self, source: _Source, after: int, seconds: float) -> list[TracedFrame]:
         # The address of a device that was never online is unknown.
         with self._traces.watch(*filter(None, (source.sn, source.address))) as entry_added:
             frames = self._frames_of(source, after)
@@ -142,16 +142,16 @@ class Trace:
 class _ReadFrame(Struct, frozen=True):
     """A frame with its msgid as sent; the text may show it redacted."""
 
-    frame: Frame
+    frame: TracedFrame
     msgid: str = ""
 
 
-def rendered(entries: Iterable[TraceEntry], after: int = 0) -> list[Frame]:
+def render_frames(entries: Iterable[TraceEntry], after: int = 0) -> list[TracedFrame]:
     """Return the entries after a number as frames, with answers matched to their requests.
 
     Earlier entries are decoded too, for the matching, but not redacted or returned.
     """
-    frames: list[Frame] = []
+    frames: list[TracedFrame] = []
     #: (direction, msgid) -> the latest request without an answer.
     unanswered: dict[tuple[Direction, str], TraceEntry] = {}
     for entry in entries:
@@ -201,8 +201,8 @@ def _read_frame(
 
 def _plain(
     entry: TraceEntry, kind: FrameKind, *, uri: str = "", code: int | None = None, text: str = ""
-) -> Frame:
-    return Frame(
+) -> TracedFrame:
+    return TracedFrame(
         number=entry.number,
         at=round(entry.at * 1000),
         direction=entry.direction,
@@ -214,7 +214,7 @@ def _plain(
     )
 
 
-def _upload(entry: TraceEntry, upload: TracedUpload) -> Frame:
+def _upload(entry: TraceEntry, upload: TracedUpload) -> TracedFrame:
     frame = _plain(
         entry,
         "upload",

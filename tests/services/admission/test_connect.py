@@ -47,7 +47,7 @@ async def refusal(site: Gate, link: FakeLink, param: Any) -> HubError:
     return caught.value
 
 
-async def came_and_went(site: Gate) -> Any:
+async def past_connect(site: Gate) -> Any:
     """Return the connect of a device that was admitted, and whose connection has ended."""
     param = site.connect_param()
     link = FakeLink()
@@ -197,7 +197,7 @@ async def test_the_signature_covers_the_ts_as_it_was_sent(clock: FrozenClock) ->
 async def test_a_replayed_connect_is_refused(clock: FrozenClock) -> None:
     site = gate(clock)
     device = await site.enrol()
-    param = await came_and_went(site)
+    param = await past_connect(site)
     error = await refusal(site, FakeLink(), param)
     assert (error.code, refusal_codes(site, device.did)) == (423, ["replayed"])
 
@@ -207,7 +207,7 @@ async def test_a_late_replay_does_not_count_as_a_wrong_clock(
 ) -> None:
     site = gate(clock)
     device = await site.enrol()
-    param = await came_and_went(site)
+    param = await past_connect(site)
     clock.advance(400)  # Too old by now, and still remembered.
     error = await refusal(site, FakeLink(), param)
     assert (error.code, refusal_codes(site, device.did)) == (423, ["replayed"])
@@ -252,7 +252,7 @@ async def test_a_replay_is_refused_even_if_the_clock_is_not_trusted(
 ) -> None:
     site = gate(clock)
     device = await site.enrol()
-    param = await came_and_went(site)
+    param = await past_connect(site)
     await refusal(site, FakeLink(), param)
     await site.devices.change(device.did, DeviceChange(clock_trusted=False))
     assert refusal_codes(site, device.did) == ["replayed"]

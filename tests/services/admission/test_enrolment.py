@@ -21,7 +21,7 @@ from hub.errors import (
 from hub.live.feed import Change
 from hub.live.registry import DeviceAnswer
 from hub.services.admission.enrolment import CHECKS_PER_SECOND
-from hub.services.admission.provisioning import kept_delivery
+from hub.services.admission.provisioning import stored_delivery
 from hub.services.devices.directory import DeviceChange, NewDevice
 from hub.wire.session import InitParam
 from hub.wire.uploads.bodies import DeviceInfo
@@ -40,26 +40,26 @@ from tests.support.gate import (
 TAKEN = DeviceAnswer(200, "OK")
 
 
-async def knocking(clock: FrozenClock, **config: str) -> tuple[Gate, FakeLink]:
+async def pending_camera(clock: FrozenClock, **config: str) -> tuple[Gate, FakeLink]:
     """A site with its key, and a pending camera."""
     site = gate(clock, **{"require_did": "auto", **config})
     await site.devices.set_site_key(public_pem())
     link = FakeLink()
-    await turned_away(site, link)
+    await refused(site, link)
     return site, link
 
 
-async def turned_away(site: Gate, link: FakeLink, **fields: object) -> HubError:
+async def refused(site: Gate, link: FakeLink, **fields: object) -> HubError:
     with pytest.raises(HubError) as caught:
         await site.connect(link, site.connect_param(**fields))
     return caught.value
 
 
 async def test_attempts_of_an_unknown_device_make_one_pending_row(clock: FrozenClock) -> None:
-    site, link = await knocking(clock)
+    site, link = await pending_camera(clock)
     first = clock.ms
     clock.advance(20)
-    await turned_away(site, link, ip="192.168.1.9")
+    await refused(site, link, ip="192.168.1.9")
     (row,) = site.enrolment.waiting()
     assert (row.sn, row.attempt.ip, row.attempt.address) == (SN, "192.168.1.9", link.address)
     assert (row.first_seen, row.last_seen, row.tries) == (first, clock.ms, 2)
@@ -71,7 +71,7 @@ async def test_the_reason_names_what_the_installer_should_know_first(clock: Froz
     link = FakeLink()
 
     async def reason(**fields: object) -> str:
-        await turned_away(site, link, **fields)
+        await refused(site, link, **fields)
         return " ".join(pending_codes(site))
 
     assert await reason() == "no-key"
@@ -87,7 +87,7 @@ async def test_the_reason_names_what_the_installer_should_know_first(clock: Froz
 async def test_accepting_a_device_sends_its_parameters_over_the_open_connection(
     clock: FrozenClock,
 ) -> None:
-    site, link = await knocking(clock, init_uri="/device/init")
+    site, link = await pending_camera(clock, init_uri="/device/init")
     link.answers = [TAKEN]
     accepted = await site.enrolment.accept(SN, CODE, name="Gate")
     assert accepted.outcome == "taken"
@@ -104,7 +104,7 @@ async def test_accepting_a_device_sends_its_parameters_over_the_open_connection(
 async def test_an_accepted_device_connects_again_on_the_same_connection(
     clock: FrozenClock,
 ) -> None:
-    site, link = await knocking(clock)
+    site, link = await pending_camera(clock)
     link.answers = [TAKEN]
     accepted = await site.enrolment.accept(SN, CODE)
     await site.connect(link, site.connect_param(did=accepted.device.did))
@@ -118,7 +118,7 @@ async def test_an_accepted_device_connects_again_on_the_same_connection(
 async def test_accepting_with_a_code_that_does_not_match_is_423_and_stores_nothing(
     clock: FrozenClock, code: str, key: int | None, reason: str
 ) -> None:
-    site, link = await knocking(clock)
+    site, link = await pending_camera(clock)
     with pytest.raises(WrongSignature, match="does not match"):
         await site.enrolment.accept(SN, code, key=None if key is None else public_pem(key))
     assert site.devices.list() == []
@@ -130,7 +130,7 @@ async def test_accepting_without_any_key_is_423(clock: FrozenClock) -> None:
     site = gate(clock)
     link = FakeLink()
     link.answers = [TAKEN]
-    await turned_away(site, link)
+    await refused(site, link)
     with pytest.raises(WrongSignature, match="site key"):
         await site.enrolment.accept(SN, CODE)
     assert (await site.enrolment.accept(SN, CODE, key=public_pem())).device.has_own_key
@@ -143,17 +143,17 @@ async def test_parameters_are_not_sent_before_a_signature_was_verified(
     site = gate(clock, require_did="auto")
     await site.devices.set_site_key(public_pem())
     link = FakeLink()
-    await turned_away(site, link, sign=None)
+    await refused(site, link, sign=None)
     accepted = await site.enrolment.accept(SN, CODE)
     assert (accepted.outcome, link.requests) == ("not-sent", [])
-    await turned_away(site, link, code="WRONG")
+    await refused(site, link, code="WRONG")
     assert link.requests == []
-    error = await turned_away(site, link)
+    error = await refused(site, link)
     assert getattr(error, "offer", None) is True
 
 
 async def test_accepting_with_a_bad_field_names_it(clock: FrozenClock) -> None:
-    site, _ = await knocking(clock)
+    site, _ = await pending_camera(clock)
     for fields, field in (
         ({"code": ""}, "code"),
         ({"code": CODE, "did": "007"}, "did"),
@@ -167,7 +167,7 @@ async def test_accepting_with_a_bad_field_names_it(clock: FrozenClock) -> None:
 
 
 async def test_accepting_a_device_that_is_not_pending_is_an_error(clock: FrozenClock) -> None:
-    site, _ = await knocking(clock)
+    site, _ = await pending_camera(clock)
     with pytest.raises(NoSuchResource):
         await site.enrolment.accept("NOBODY", CODE)
     await site.devices.add(NewDevice(sn=SN, code=CODE))
@@ -176,7 +176,7 @@ async def test_accepting_a_device_that_is_not_pending_is_an_error(clock: FrozenC
 
 
 async def test_accepting_twice_at_once_makes_one_device(clock: FrozenClock) -> None:
-    site, link = await knocking(clock)
+    site, link = await pending_camera(clock)
     link.answers = [TAKEN]
     outcomes: list[str] = []
 
@@ -208,7 +208,7 @@ async def test_the_outcome_of_provisioning_is_returned_and_stored(
     clock: FrozenClock, answer: DeviceAnswer | Exception, outcome: str, message: str
 ) -> None:
     """A device that answers an error stays enrolled, and is admitted without a did (D2)."""
-    site, link = await knocking(clock)
+    site, link = await pending_camera(clock)
     link.answers = [answer]
     accepted = await site.enrolment.accept(SN, CODE)
     assert (accepted.outcome, accepted.message) == (outcome, message)
@@ -220,7 +220,7 @@ async def test_the_outcome_of_provisioning_is_returned_and_stored(
 async def test_a_device_that_left_is_sent_its_parameters_at_its_next_connect(
     clock: FrozenClock,
 ) -> None:
-    site, link = await knocking(clock)
+    site, link = await pending_camera(clock)
     site.pending.leave(link)
     accepted = await site.enrolment.accept(SN, CODE)
     assert accepted.outcome == "not-sent"
@@ -230,7 +230,7 @@ async def test_a_device_that_left_is_sent_its_parameters_at_its_next_connect(
 async def test_a_device_that_leaves_while_it_is_being_stored_is_not_reported_as_silent(
     clock: FrozenClock,
 ) -> None:
-    site, link = await knocking(clock)
+    site, link = await pending_camera(clock)
     site.store.before_write = lambda: site.pending.leave(link)
     accepted = await site.enrolment.accept(SN, CODE)
     assert accepted.outcome == "not-sent"
@@ -238,7 +238,7 @@ async def test_a_device_that_leaves_while_it_is_being_stored_is_not_reported_as_
 
 
 async def test_no_parameters_are_sent_if_the_device_cannot_be_stored(clock: FrozenClock) -> None:
-    site, link = await knocking(clock)
+    site, link = await pending_camera(clock)
     site.store.refuses = True
     with pytest.raises(HubError):
         await site.enrolment.accept(SN, CODE)
@@ -252,7 +252,7 @@ async def offered(clock: FrozenClock, *answers: DeviceAnswer | Exception) -> tup
     device = await site.enrol()
     link = FakeLink()
     link.answers = list(answers)
-    await turned_away(site, link)
+    await refused(site, link)
     await site.enrolment.provisioning.offer(device.did, link)
     assert len(link.requests) == 1
     return site, device.did
@@ -320,7 +320,7 @@ async def test_parameters_are_not_sent_while_an_answer_is_awaited(clock: FrozenC
     link.answers = [TAKEN]
 
     async def connect_meanwhile() -> None:
-        error = await turned_away(site, link)
+        error = await refused(site, link)
         assert getattr(error, "offer", None) is False
         await site.enrolment.provisioning.offer(device.did, link)
 
@@ -366,7 +366,7 @@ async def test_an_offer_to_a_device_that_is_removed_meanwhile_ends_without_error
 async def test_adding_a_pending_sn_shows_at_once_whether_its_signature_matches(
     clock: FrozenClock,
 ) -> None:
-    site, _ = await knocking(clock)
+    site, _ = await pending_camera(clock)
     view = await site.devices.add(NewDevice(sn=SN, code="WRONG"))
     assert (refusal_codes(site, view.did), view.state) == (["code-mismatch"], "offline")
     assert site.enrolment.waiting() == []
@@ -374,7 +374,7 @@ async def test_adding_a_pending_sn_shows_at_once_whether_its_signature_matches(
 
 async def test_replayed_attempts_cannot_be_accepted(clock: FrozenClock) -> None:
     """The last signature decides, so a good one that was intercepted is not valid for long."""
-    site, link = await knocking(clock)
+    site, link = await pending_camera(clock)
     with pytest.raises(HubError):
         await site.connect(link, replace(site.connect_param(), sign="AAAA"))
     with pytest.raises(WrongSignature):
@@ -384,13 +384,13 @@ async def test_replayed_attempts_cannot_be_accepted(clock: FrozenClock) -> None:
 async def test_a_wrong_key_is_reported_before_any_code_is_entered(clock: FrozenClock) -> None:
     site = gate(clock)
     await site.devices.set_site_key(public_pem(1))
-    await turned_away(site, FakeLink())
+    await refused(site, FakeLink())
     assert pending_codes(site) == ["key-mismatch"]
 
 
 async def test_all_reasons_are_reported_at_once(clock: FrozenClock) -> None:
-    site, link = await knocking(clock)
-    await turned_away(site, link, ts=int(clock.seconds) - 28_680)
+    site, link = await pending_camera(clock)
+    await refused(site, link, ts=int(clock.seconds) - 28_680)
     with pytest.raises(WrongSignature, match=r"code does not match.*; its clock is 7 h 58 min"):
         await site.enrolment.accept(SN, "WRONG")
     assert pending_codes(site) == ["code-mismatch", "clock-off"]
@@ -399,9 +399,9 @@ async def test_all_reasons_are_reported_at_once(clock: FrozenClock) -> None:
 async def test_a_wrong_clock_of_an_accepted_device_is_reported_before_its_next_connect(
     clock: FrozenClock,
 ) -> None:
-    site, link = await knocking(clock)
+    site, link = await pending_camera(clock)
     link.answers = [TAKEN]
-    await turned_away(site, link, ts=int(clock.seconds) - 28_680)
+    await refused(site, link, ts=int(clock.seconds) - 28_680)
     accepted = await site.enrolment.accept(SN, CODE)
     assert accepted.outcome == "taken"
     assert refusal_codes(site, accepted.device.did) == ["clock-off"]
@@ -410,9 +410,9 @@ async def test_a_wrong_clock_of_an_accepted_device_is_reported_before_its_next_c
 
 
 async def test_a_delay_is_reported_with_its_end(clock: FrozenClock) -> None:
-    site, link = await knocking(clock)
+    site, link = await pending_camera(clock)
     for _ in range(5):
-        await turned_away(site, link)
+        await refused(site, link)
     (row,) = site.enrolment.waiting()
     assert row.slowed_until == clock.ms + 1000
     assert row.reason.endswith(
@@ -427,7 +427,7 @@ async def test_a_delay_of_an_enrolled_device_is_reported_too(clock: FrozenClock)
     site = gate(clock)
     device = await site.enrol()
     for _ in range(6):
-        await turned_away(site, FakeLink(), code="WRONG")
+        await refused(site, FakeLink(), code="WRONG")
     view = site.devices.get(device.did)
     assert view.waiting is not None
     assert (view.waiting.tries, view.waiting.slowed_until) == (6, clock.ms + 1000)
@@ -445,7 +445,7 @@ async def test_a_delay_of_an_enrolled_device_is_reported_too(clock: FrozenClock)
 async def test_checking_a_code_stores_and_sends_nothing(
     clock: FrozenClock, code: str, key: int | None, outcome: str
 ) -> None:
-    site, link = await knocking(clock)
+    site, link = await pending_camera(clock)
     before = site.enrolment.waiting(), site.store.writes
     check = site.enrolment.check_code(SN, code, None if key is None else public_pem(key))
     assert check.outcome == outcome
@@ -455,17 +455,17 @@ async def test_checking_a_code_stores_and_sends_nothing(
 
 
 async def test_a_matching_code_does_not_hide_a_wrong_clock(clock: FrozenClock) -> None:
-    site, link = await knocking(clock)
-    await turned_away(site, link, ts=int(clock.seconds) + 400)
+    site, link = await pending_camera(clock)
+    await refused(site, link, ts=int(clock.seconds) + 400)
     check = site.enrolment.check_code(SN, CODE)
     assert (check.outcome, [reason.code for reason in check.reasons]) == ("fits", ["clock-off"])
 
 
 async def test_a_code_cannot_be_checked_without_a_signature_or_a_key(clock: FrozenClock) -> None:
     site = gate(clock)
-    await turned_away(site, FakeLink())
+    await refused(site, FakeLink())
     assert site.enrolment.check_code(SN, CODE).outcome == "no-key"
-    await turned_away(site, FakeLink(), sign=None)
+    await refused(site, FakeLink(), sign=None)
     assert site.enrolment.check_code(SN, CODE, public_pem()).outcome == "no-signature"
     with pytest.raises(NoSuchResource):
         site.enrolment.check_code("NOBODY", CODE)
@@ -482,7 +482,7 @@ async def test_a_code_can_be_checked_against_an_enrolled_device_that_fails(
     await site.enrol(key=public_pem(1), code="MISTYPED")
     with pytest.raises(NoSuchResource):
         site.enrolment.check_code(SN, CODE)
-    await turned_away(site, FakeLink(), key=1)
+    await refused(site, FakeLink(), key=1)
     assert site.enrolment.check_code(SN, "OTHER").outcome == "code-mismatch"
     assert site.enrolment.check_code(SN, CODE).outcome == "fits"
 
@@ -490,7 +490,7 @@ async def test_a_code_can_be_checked_against_an_enrolled_device_that_fails(
 async def test_checks_of_codes_are_rate_limited(
     clock: FrozenClock, autojump_clock: MockClock
 ) -> None:
-    site, _ = await knocking(clock)
+    site, _ = await pending_camera(clock)
     for _ in range(CHECKS_PER_SECOND):
         site.enrolment.check_code(SN, "GUESS")
     with pytest.raises(TooManyRequests):
@@ -507,7 +507,7 @@ async def test_a_pending_camera_replaces_a_broken_one(clock: FrozenClock) -> Non
     await site.devices.flush()
     link = FakeLink()
     link.answers = [TAKEN]
-    await turned_away(site, link)
+    await refused(site, link)
     with pytest.raises(WrongSignature):
         await site.enrolment.accept(SN, "WRONG", replaces=broken.did)
     assert site.devices.get(broken.did).sn == "BROKEN"
@@ -524,7 +524,7 @@ async def test_a_change_to_a_pending_camera_is_verified(
 ) -> None:
     site = gate(clock)
     broken = await site.enrol("BROKEN")
-    await turned_away(site, FakeLink())
+    await refused(site, FakeLink())
     for change in (
         DeviceChange(sn=SN, code="WRONG"),
         DeviceChange(sn=SN, code="WRONG", key=None),
@@ -545,7 +545,7 @@ async def test_a_change_of_the_sn_alone_is_verified_with_the_stored_code(
 ) -> None:
     site = gate(clock)
     other = await site.enrol("BROKEN", code="OTHER")
-    await turned_away(site, FakeLink())
+    await refused(site, FakeLink())
     with pytest.raises(WrongSignature):
         await site.devices.change(other.did, DeviceChange(sn=SN))
     await site.devices.change(other.did, DeviceChange(code=CODE))
@@ -566,7 +566,7 @@ async def test_attempts_of_a_stranger_with_the_same_sn_are_ignored(
     # The camera tries too: its attempt is the one that is verified.
     camera = FakeLink()
     camera.answers = [TAKEN]
-    await turned_away(site, camera)
+    await refused(site, camera)
     with pytest.raises(HubError):
         await site.connect(FakeLink("10.0.0.9"), stranger)
     with pytest.raises(WrongSignature):
@@ -586,7 +586,7 @@ async def test_a_change_to_a_camera_without_a_signature_is_accepted(
 
 
 async def test_a_device_that_does_not_exist_cannot_be_replaced(clock: FrozenClock) -> None:
-    site, _ = await knocking(clock)
+    site, _ = await pending_camera(clock)
     with pytest.raises(NoSuchResource):
         await site.enrolment.accept(SN, CODE, replaces="99")
     with pytest.raises(BadParameter):
@@ -625,7 +625,7 @@ async def test_parameters_for_an_offline_device_are_offered_at_its_next_connect(
     device = await site.enrol()
     await site.enrolment.provisioning.settle_did(device.did, "none")
     assert (await site.enrolment.provisioning.send_again(device.did)).outcome == "not-sent"
-    error = await turned_away(site, FakeLink())
+    error = await refused(site, FakeLink())
     assert getattr(error, "offer", None) is True
     with pytest.raises(NoSuchResource):
         await site.enrolment.provisioning.send_again("99")
@@ -643,5 +643,5 @@ async def test_parameters_for_an_offline_device_are_offered_at_its_next_connect(
     ],
 )
 def test_a_stored_outcome_is_read_back(kept: str, outcome: str, code: str) -> None:
-    delivery = kept_delivery(kept)
+    delivery = stored_delivery(kept)
     assert (delivery.outcome, delivery.code) == (outcome, code)

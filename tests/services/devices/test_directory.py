@@ -348,11 +348,11 @@ async def test_status_reported_during_a_flush_is_not_lost(clock: FrozenClock) ->
     device = await site.enrol()
     site.devices.note(device.sn, ip="10.0.0.1")
 
-    def hear_more() -> None:
+    def report_more() -> None:
         site.store.before_write = None
         site.devices.note(device.sn, ip="10.0.0.2")
 
-    site.store.before_write = hear_more
+    site.store.before_write = report_more
     await site.devices.flush()
     assert site.devices.get(device.did).ip == "10.0.0.2"
     await site.devices.flush()

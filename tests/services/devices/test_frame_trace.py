@@ -10,7 +10,7 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 from hub.errors import NoSuchResource
 from hub.live.frame_ring import FrameRing, TracedUpload
 from hub.live.frame_trace import FrameTraces
-from hub.services.devices.frame_trace import Frame, Trace
+from hub.services.devices.frame_trace import Trace, TracedFrame
 from tests.support.clock import NOON, FrozenClock
 from tests.support.talk import SECRETS, SN, TALK, TOKEN, Said, answer_of, have_said
 from tests.support.traces import new_traces
@@ -121,7 +121,7 @@ def test_uploads_and_the_end_of_the_connection_are_entries(site: Site) -> None:
     ring = site.ring()
     site.traces.ended(ring, "no frame came in time")
     assert site.trace.frames("1") == [
-        Frame(
+        TracedFrame(
             number=site.trace.frames("1")[0].number,
             at=round(NOON * 1000),
             direction="in",
@@ -132,7 +132,7 @@ def test_uploads_and_the_end_of_the_connection_are_entries(site: Site) -> None:
             duration_ms=42.1,
             text="HTTP 200 OK",
         ),
-        Frame(
+        TracedFrame(
             number=site.trace.frames("1")[1].number,
             at=round(NOON * 1000),
             direction="in",
@@ -192,7 +192,7 @@ async def test_waiting_returns_a_new_entry_with_those_that_follow_at_once(
     site: Site, autojump_clock: MockClock
 ) -> None:
     ring = site.ring()
-    got: list[Frame] = []
+    got: list[TracedFrame] = []
 
     async def wait() -> None:
         got.extend(await site.trace.wait("1", 0, 20))

@@ -28,7 +28,7 @@ from tests.support.gate import (
 WEEK_SECONDS = GRACE_MS // 1000
 
 
-async def comes_in(site: Gate, key: int, sn: str = SN) -> bool:
+async def is_admitted(site: Gate, key: int, sn: str = SN) -> bool:
     try:
         await site.connect(FakeLink(), site.connect_param(sn, key=key, ts=int(site.clock.seconds)))
     except HubError:
@@ -56,11 +56,11 @@ async def test_the_earlier_key_is_valid_until_the_device_signs_with_the_new_one(
     device = await site.enrol(key=public_pem(1))
     clock.advance(1)
     await site.devices.change(device.did, DeviceChange(key=public_pem(2)))
-    assert await comes_in(site, key=1)
-    assert await comes_in(site, key=1)
-    assert await comes_in(site, key=2)
+    assert await is_admitted(site, key=1)
+    assert await is_admitted(site, key=1)
+    assert await is_admitted(site, key=2)
     assert site.devices.get(device.did).previous_key_until is None
-    assert not await comes_in(site, key=1)
+    assert not await is_admitted(site, key=1)
     assert (
         refusal_codes(site, device.did) == []
     )  # it is online; the impostor's failure is not its own
@@ -71,10 +71,10 @@ async def test_the_earlier_key_is_valid_for_a_week_at_most(clock: FrozenClock) -
     device = await site.enrol(key=public_pem(1))
     await site.devices.change(device.did, DeviceChange(key=public_pem(2)))
     clock.advance(WEEK_SECONDS - 1)
-    assert await comes_in(site, key=1)
-    assert not await comes_in(site, key=1)
+    assert await is_admitted(site, key=1)
+    assert not await is_admitted(site, key=1)
     assert site.devices.get(device.did).previous_key_until is None
-    assert await comes_in(site, key=2)
+    assert await is_admitted(site, key=2)
 
 
 async def test_replacing_an_unused_key_keeps_the_one_in_use(
@@ -86,9 +86,9 @@ async def test_replacing_an_unused_key_keeps_the_one_in_use(
     clock.advance(1)
     for wrong_then_right in (2, 3):
         await site.devices.change(device.did, DeviceChange(key=public_pem(wrong_then_right)))
-    assert await comes_in(site, key=1)
-    assert not await comes_in(site, key=2)
-    assert await comes_in(site, key=3)
+    assert await is_admitted(site, key=1)
+    assert not await is_admitted(site, key=2)
+    assert await is_admitted(site, key=3)
 
 
 async def test_a_connect_does_not_drop_a_key_if_another_was_set_meanwhile(
@@ -118,11 +118,11 @@ async def test_switching_between_own_key_and_site_key_has_no_gap(
     device = await site.enrol(key=public_pem(1))
     clock.advance(1)
     await site.devices.change(device.did, DeviceChange(key=None))
-    assert await comes_in(site, key=1)
-    assert await comes_in(site, key=0)
+    assert await is_admitted(site, key=1)
+    assert await is_admitted(site, key=0)
     await site.devices.change(device.did, DeviceChange(key=public_pem(1)))
-    assert await comes_in(site, key=0)
-    assert await comes_in(site, key=1)
+    assert await is_admitted(site, key=0)
+    assert await is_admitted(site, key=1)
 
 
 @pytest.mark.parametrize("change", [DeviceChange(code="NEWCODE1"), DeviceChange(sn="NEW-SN")])
@@ -147,14 +147,14 @@ async def test_an_earlier_key_can_be_dropped_at_once(clock: FrozenClock) -> None
     assert link.closed == "the device was changed"
     with pytest.raises(NotAuthorised):
         site.authentication.by_token(token)
-    assert not await comes_in(site, key=1)
+    assert not await is_admitted(site, key=1)
 
 
 async def test_an_expired_certificate_is_accepted_for_its_key(clock: FrozenClock) -> None:
     """A camera keeps its key for life; nobody renews a certificate for it."""
     site = gate(clock)
     await site.enrol(key=ended_certificate(1))
-    assert await comes_in(site, key=1)
+    assert await is_admitted(site, key=1)
 
 
 def ended_certificate(number: int) -> str:
@@ -176,14 +176,14 @@ async def test_the_site_key_is_replaced_without_a_gap_camera_by_camera(clock: Fr
     own = await site.enrol("SN-3", key=public_pem(1))
     clock.advance(1)
     await site.devices.set_site_key(public_pem(2))
-    assert await comes_in(site, key=0, sn="SN-1")
-    assert await comes_in(site, key=2, sn="SN-1")
-    assert not await comes_in(site, key=0, sn="SN-1")
-    assert await comes_in(site, key=0, sn="SN-2")
+    assert await is_admitted(site, key=0, sn="SN-1")
+    assert await is_admitted(site, key=2, sn="SN-1")
+    assert not await is_admitted(site, key=0, sn="SN-1")
+    assert await is_admitted(site, key=0, sn="SN-2")
     untils = [site.devices.get(one.did).previous_key_until for one in (first, second, own)]
     assert [until is not None for until in untils] == [False, True, False]
     clock.advance(WEEK_SECONDS)
-    assert not await comes_in(site, key=0, sn="SN-2")
+    assert not await is_admitted(site, key=0, sn="SN-2")
 
 
 async def test_setting_the_same_site_key_changes_nothing(clock: FrozenClock) -> None:
@@ -206,7 +206,7 @@ async def test_removing_the_site_key_disconnects_the_devices_that_need_it(
     assert [link.closed for link in links] == ["the site key was removed", None]
     assert site.store.rows("SELECT 1 FROM token WHERE did = ?", relying.did) == []
     site.admission.leave(links[0], "gone")
-    assert not await comes_in(site, key=0, sn="SN-1")
+    assert not await is_admitted(site, key=0, sn="SN-1")
     assert refusal_codes(site, relying.did) == ["no-key"]
     assert site.devices.get(own.did).state == "online"
 
@@ -214,8 +214,8 @@ async def test_removing_the_site_key_disconnects_the_devices_that_need_it(
 async def test_a_new_site_key_updates_the_reasons_of_pending_devices(clock: FrozenClock) -> None:
     site = gate(clock)
     enrolled = (await site.devices.add(NewDevice(sn="SN-1", code=CODE))).did
-    assert not await comes_in(site, key=0, sn="SN-1")
-    assert not await comes_in(site, key=0, sn="SN-2")
+    assert not await is_admitted(site, key=0, sn="SN-1")
+    assert not await is_admitted(site, key=0, sn="SN-2")
 
     def told() -> tuple[list[str], list[str]]:
         waiting = site.pending.find("SN-2")

@@ -16,7 +16,7 @@ from babel.messages.pofile import read_po
 
 import web
 from hub.live.refusal_reasons import RefusalCode
-from hub.services.admission.enrolment import Outcome
+from hub.services.admission.enrolment import DeliveryOutcome
 from hub.services.site.health import FaultCode, NoticeCode
 from hub.store.health import SQLITE_REASONS, describe
 from web.pages import labels
@@ -129,7 +129,7 @@ def test_a_template_has_no_text_of_its_own(path: Path) -> None:
 
 def test_every_reason_and_outcome_of_the_services_has_words() -> None:
     assert set(labels.WAITING) == set(get_args(RefusalCode))
-    for outcome in get_args(Outcome):
+    for outcome in get_args(DeliveryOutcome):
         assert f"accepted-{outcome}" in labels.DONE
         assert outcome in labels.INIT_OUTCOMES
     assert set(labels.HEALTH) == {*get_args(FaultCode), *get_args(NoticeCode)}

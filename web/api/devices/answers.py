@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct
 
 from hub.services.admission.enrolment import CodeMatch, PendingDevice
-from hub.services.admission.provisioning import Outcome, kept_delivery
+from hub.services.admission.provisioning import DeliveryOutcome, stored_delivery
 from hub.services.devices.views import DeviceView
 from hub.wire.times import format_rfc3339
 from web.api.answers import Did, Time, Versions
@@ -17,7 +17,7 @@ class Init(Struct, frozen=True):
     """How the initial parameters (did, otaId, appid, secret) were taken."""
 
     outcome: Annotated[
-        Outcome,
+        DeliveryOutcome,
         Meta(
             description="`refused`: the device answered an error; `silent`: nothing in time, or "
             "it left; `not-sent`: they are sent at a good connect without a did"
@@ -141,7 +141,7 @@ def device_fields(view: DeviceView) -> Device:
 
 
 def _init(kept: str) -> Init:
-    delivery = kept_delivery(kept)
+    delivery = stored_delivery(kept)
     return Init(delivery.outcome, delivery.message)
 
 

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct
 
 from hub.services import Services
-from hub.services.devices.frame_trace import Frame
+from hub.services.devices.frame_trace import TracedFrame
 from hub.wire.times import format_rfc3339
 from web.api.answers import Time
 from web.api.endpoint import PREFIX, Endpoint, Nothing, Seq
@@ -138,11 +138,11 @@ def add_trace(routes: Routes, services: Services) -> None:
     routes.add(WAITING_TRACE, get_waiting_trace)
 
 
-def _list(frames: list[Frame], after: int) -> TraceList:
+def _list(frames: list[TracedFrame], after: int) -> TraceList:
     return TraceList([_fields(frame) for frame in frames], frames[-1].number if frames else after)
 
 
-def _fields(frame: Frame) -> TraceFrame:
+def _fields(frame: TracedFrame) -> TraceFrame:
     return TraceFrame(
         number=frame.number,
         time=format_rfc3339(frame.at),

@@ -8,7 +8,7 @@ from msgspec import Struct
 from quart import Blueprint, Response, request
 
 from hub.errors import OK
-from hub.services.devices.frame_trace import Frame
+from hub.services.devices.frame_trace import TracedFrame
 from hub.wire.redaction import format_size
 from web import auth
 from web.pages import language
@@ -63,7 +63,7 @@ class Exchange(Struct):
     answer: FrameLine | None = None
 
 
-def pair_exchanges(frames: Iterable[Frame]) -> list[Exchange]:
+def pair_exchanges(frames: Iterable[TracedFrame]) -> list[Exchange]:
     """Put each answer beside its request if both are there. Newest first."""
     found: dict[int, Exchange] = {}
     for frame in frames:
@@ -75,7 +75,7 @@ def pair_exchanges(frames: Iterable[Frame]) -> list[Exchange]:
     return list(reversed(found.values()))
 
 
-def _make_line(frame: Frame) -> FrameLine:
+def _make_line(frame: TracedFrame) -> FrameLine:
     zone = auth.services().site.zone()
     return FrameLine(
         number=frame.number,
@@ -97,7 +97,7 @@ def _make_line(frame: Frame) -> FrameLine:
     )
 
 
-def _format_duration(frame: Frame) -> str:
+def _format_duration(frame: TracedFrame) -> str:
     if frame.duration_ms is None:
         return ""
     if frame.duration_ms < 1000:
@@ -113,7 +113,7 @@ class TraceView(Struct, frozen=True):
     after: int
 
 
-def _trace_view(frames: Sequence[Frame]) -> TraceView:
+def _trace_view(frames: Sequence[TracedFrame]) -> TraceView:
     everything = pair_exchanges(frames)
     most = _MAX_EXCHANGES if request.args.get("all") else _FIRST_EXCHANGES
     return TraceView(everything[:most], len(everything) > most, frames[-1].number if frames else 0)
