@@ -47,7 +47,7 @@ def test_a_value_may_contain_an_equals_sign(tmp_path: Path) -> None:
 
 
 def test_bounds_are_wide_enough_for_a_test_site(tmp_path: Path) -> None:
-    load_text(
+    loaded = load_text(
         tmp_path,
         """
         [web]
@@ -64,6 +64,9 @@ def test_bounds_are_wide_enough_for_a_test_site(tmp_path: Path) -> None:
         min_free_gb = 0
         """,
     )
+    assert (loaded.web.body_seconds, loaded.web.max_connections) == (2, 20)
+    assert (loaded.devices.token_ttl, loaded.devices.heartbeat_interval) == (4, 2)
+    assert (loaded.devices.max_waiting, loaded.store.min_free_gb) == (10, 0)
 
 
 @pytest.mark.parametrize(

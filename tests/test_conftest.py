@@ -26,8 +26,9 @@ def test_a_test_cannot_reach_the_network() -> None:
 
 
 @pytest.mark.expects_error("the cellar is flooded")
-def test_a_test_can_expect_an_error_in_the_log() -> None:
+def test_a_test_can_expect_an_error_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
     logging.getLogger("hub.cellar").error("the cellar is flooded")
+    assert caplog.messages == ["the cellar is flooded"]
 
 
 def test_an_unexpected_error_in_the_log_fails_a_test(

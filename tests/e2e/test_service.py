@@ -1,4 +1,4 @@
-"""The executable as a service of a real systemd, on a machine of its own.
+"""The executable as a service of a real systemd, on a test machine.
 
 SITEHUB=dist/sitehub pytest tests/e2e/test_service.py
 """
@@ -21,7 +21,7 @@ _HEALTHY = "curl -sk https://127.0.0.1:8443/healthz | grep -q ok"
 
 @pytest.fixture(scope="module")
 def executable() -> Path:
-    """The one file, with a package beside it if one was made."""
+    """The one-file executable, with a package beside it if one was built."""
     if "SITEHUB" not in os.environ:
         pytest.skip("SITEHUB names no executable")
     return Path(os.environ["SITEHUB"])
@@ -41,26 +41,26 @@ def show(machine: Machine, name: str) -> str:
     return machine.run("systemctl", "show", "-P", name, "sitehub").out.strip()
 
 
-def test_it_is_installed_serves_is_restarted_and_leaves_its_data(machine: Machine) -> None:
+def test_install_restart_after_a_crash_and_uninstall(machine: Machine) -> None:
     installed = machine.run(_DOWNLOAD, "service", "install")
     assert "https://localhost:8443/setup/" in installed.out
     machine.shell(_HEALTHY)
     assert machine.run("stat", "-c", "%U", "/var/lib/sitehub/hub.sqlite").out == "sitehub\n"
     assert machine.run("sitehub", "service", "status").out.startswith("The service is running.")
-    outer = show(machine, "MainPID")
+    bootloader = show(machine, "MainPID")
 
-    # Once more, and nobody is disturbed; the download may go.
+    # A second install changes nothing; the download can be deleted.
     machine.run(_DOWNLOAD, "service", "install")
     machine.run("rm", _DOWNLOAD)
-    assert show(machine, "MainPID") == outer
+    assert show(machine, "MainPID") == bootloader
 
-    # The inner process does not outlive the outer one, and both are there again.
-    machine.run("kill", "-9", outer)
+    # The hub ends with its bootloader, and systemd starts both again.
+    machine.run("kill", "-9", bootloader)
     machine.wait_for(f"{_HEALTHY} && systemctl is-active sitehub")
-    assert show(machine, "MainPID") != outer
+    assert show(machine, "MainPID") != bootloader
     assert machine.run("pgrep", "-c", "-u", "sitehub").out == "2\n"
 
-    # What root does beside it is the service's own.
+    # Files that root makes belong to the service.
     machine.shell("echo correct horse | sitehub user add anna --role admin --password-stdin")
     machine.run("sitehub", "service", "stop")
     machine.shell("! pgrep -u sitehub")
@@ -81,14 +81,14 @@ def test_a_hub_that_is_stuck_is_restarted(machine: Machine) -> None:
     more = "/etc/systemd/system/sitehub.service.d"
     machine.shell(f"mkdir {more}; printf '[Service]\\nWatchdogSec=4\\n' > {more}/soon.conf")
     machine.shell("systemctl daemon-reload && systemctl restart sitehub")
-    outer = show(machine, "MainPID")
-    machine.shell(f"kill -STOP $(pgrep -P {outer})")
+    bootloader = show(machine, "MainPID")
+    machine.shell(f"kill -STOP $(pgrep -P {bootloader})")
     machine.wait_for(f"test $(systemctl show -P NRestarts sitehub) = 1 && {_HEALTHY}")
-    assert show(machine, "MainPID") != outer
+    assert show(machine, "MainPID") != bootloader
 
 
-def test_a_port_in_use_is_told_and_tried_again(machine: Machine) -> None:
-    # As it is where somebody looked around first, and left it running.
+def test_a_port_in_use_is_reported_and_retried(machine: Machine) -> None:
+    # As if a trial run had been left running.
     machine.shell(f"{_DOWNLOAD} run --data /root/other > /dev/null 2>&1 & echo $! > /run/other")
     machine.wait_for(_HEALTHY)
     refused = machine.run(_DOWNLOAD, "service", "install", check=False)
@@ -98,25 +98,25 @@ def test_a_port_in_use_is_told_and_tried_again(machine: Machine) -> None:
     machine.wait_for(f"{_HEALTHY} && systemctl is-active sitehub")
 
 
-def test_data_that_was_gathered_before_is_taken_over(machine: Machine) -> None:
+def test_existing_data_is_used(machine: Machine) -> None:
     add = "user add anna --role admin --password-stdin --data /root/other"
     machine.shell(f"echo correct horse | {_DOWNLOAD} {add}")
     machine.shell("cp -r /root/other /var/lib/sitehub")
     installed = machine.run(_DOWNLOAD, "service", "install")
-    assert "/setup/" not in installed.out  # there is an administrator already
+    assert "/setup/" not in installed.out  # There is an administrator already.
     assert "anna" in machine.run("sitehub", "user", "list").out
     assert machine.shell("find /var/lib/sitehub -user root").out == ""
 
 
-def test_what_is_not_ours_is_left_alone_and_what_is_older_is_refused(machine: Machine) -> None:
-    # Somebody who happens to be called so.
+def test_foreign_accounts_and_files_stay_and_newer_data_is_refused(machine: Machine) -> None:
+    # A person's account of the same name.
     machine.run("useradd", "-m", "sitehub")
     refused = machine.run(_DOWNLOAD, "service", "install", check=False)
     assert refused.status == 1
     assert refused.out.startswith("sitehub: the account sitehub is not a system account")
     machine.shell("! test -e /usr/local/bin/sitehub && userdel -r sitehub")
 
-    # Root in the directory of another user, whose link leads to a file of root's.
+    # Root, in the directory of another user who made a link to a file of root.
     machine.shell("install -d -o daemon -g daemon /srv/hub && echo precious > /root/file")
     machine.run("ln", "-s", "/root/file", "/srv/hub/hub.lock")
     refused = machine.run(_DOWNLOAD, "run", "--data", "/srv/hub", check=False)
@@ -129,17 +129,17 @@ def test_what_is_not_ours_is_left_alone_and_what_is_older_is_refused(machine: Ma
     machine.shell("pgrep -u daemon && kill -9 $(cat /run/outer)")
     machine.wait_for("! pgrep -u daemon")
 
-    # Data of a newer version, which is in the write-ahead log so far.
+    # Data of a newer version whose schema number is still in the write-ahead log.
     machine.run(_DOWNLOAD, "service", "install")
     database = "sqlite3.connect('/var/lib/sitehub/hub.sqlite')"
     marked = f"import sqlite3; {database}.execute('PRAGMA user_version = 999')"
     machine.run(os.path.realpath(sys.executable), "-c", marked)
-    outer = show(machine, "MainPID")
+    bootloader = show(machine, "MainPID")
     machine.shell(f"echo >> {_DOWNLOAD}")
     refused = machine.run(_DOWNLOAD, "service", "install", check=False)
     assert refused.status == 1
     assert refused.out.startswith("sitehub: /var/lib/sitehub/hub.sqlite was written by a newer")
-    assert show(machine, "MainPID") == outer
+    assert show(machine, "MainPID") == bootloader
     machine.shell(f"{_HEALTHY} && ! cmp {_DOWNLOAD} /usr/local/bin/sitehub")
     assert machine.shell("find /var/lib/sitehub -user root").out == ""
 
@@ -160,7 +160,7 @@ def test_the_package_runs_and_is_upgraded_over_itself(machine: Machine, executab
     machine.run("dpkg", "-r", "sitehub")
     machine.shell("! pgrep -u sitehub && test -e /var/lib/sitehub/hub.sqlite")
 
-    # A copied executable goes on with the data, and a purge of the package does not disturb it.
+    # A copied executable uses the data, and a purge of the package does not remove it.
     machine.run(_DOWNLOAD, "service", "install")
     machine.shell("cp /var/lib/dpkg/info/sitehub.postrm /run/postrm && dpkg -P sitehub")
     machine.shell(f"{_HEALTHY} && systemctl is-enabled sitehub")

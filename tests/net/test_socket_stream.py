@@ -55,11 +55,16 @@ async def test_data_arrives_complete_and_in_order(pair: Pair) -> None:
 
 
 async def test_it_passes_trios_checks_of_a_half_closeable_stream() -> None:
+    pairs: list[Pair] = []
+
     async def yielding() -> Pair:
         ours, theirs = await made()
-        return Yielding(ours.socket), Yielding(theirs.socket)
+        pairs.append((Yielding(ours.socket), Yielding(theirs.socket)))
+        return pairs[-1]
 
     await trio.testing.check_half_closeable_stream(yielding, None)
+    assert pairs
+    assert all(stream.socket.fileno() < 0 for pair in pairs for stream in pair)
 
 
 async def test_a_receive_is_a_checkpoint_even_when_data_is_there(pair: Pair) -> None:

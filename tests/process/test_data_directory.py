@@ -66,7 +66,9 @@ def test_a_hub_waits_for_a_command_to_end(tmp_path: Path, monkeypatch: pytest.Mo
 def test_it_can_be_held_again_after_it_was_released(tmp_path: Path) -> None:
     for _ in range(2):
         with data_directory.held_as_hub(tmp_path):
-            pass
+            text = (tmp_path / "hub.lock").read_bytes()
+            assert text.split()[:2] == [b"hub", str(os.getpid()).encode()]
+        assert not (tmp_path / "hub.lock").read_bytes().strip()
 
 
 def test_the_system_releases_it_when_a_process_is_killed(tmp_path: Path) -> None:

@@ -23,8 +23,9 @@ async def test_unused_memory_is_released_every_30_seconds(autojump_clock: MockCl
 
 
 async def test_the_allocator_of_this_system_can_be_called(autojump_clock: MockClock) -> None:
-    with trio.move_on_after(31):
+    with trio.move_on_after(31) as deadline:
         await release_regularly()
+    assert deadline.cancelled_caught
 
 
 async def test_the_allocator_is_looked_up_once(

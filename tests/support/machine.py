@@ -1,7 +1,7 @@
-"""A machine to try installations on: this one, but nothing that is done to it stays.
+"""A disposable copy of this machine, for tests of installations.
 
-Its files are this machine's below a layer that is forgotten, its processes, network and name are
-its own; booted, a real systemd runs as its first process. It needs Linux and root.
+Its files are an overlay over those of this machine; processes, network and host name are its own.
+If it is booted, a real systemd is its first process. It needs Linux and root.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from typing import NamedTuple
 _TOOLS = ("unshare", "nsenter", "pivot_root", "mount", "ip")
 _SYSTEMD = "/usr/lib/systemd/systemd"
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-_PATIENCE_SECONDS = 120.0
+_TIMEOUT_SECONDS = 120.0
 _POLL_SECONDS = 0.1
 
-#: Given the directory of the machine, its exchange directory, and the first process.
+#: Arguments: the directory of the machine, its exchange directory, the first process.
 _START = """
 set -eu
 base=$1 exchange=$2; shift 2
@@ -49,12 +49,12 @@ ln -s pts/ptmx dev/ptmx
 ln -s /proc/self/fd dev/fd
 mount --bind "$exchange" run/exchange
 : > etc/machine-id
-# What would reach through to the kernel that both machines share.
+# These would change settings of the kernel that both machines share.
 for unit in systemd-sysctl systemd-modules-load systemd-udevd systemd-udev-trigger \
         systemd-tmpfiles-setup-dev systemd-tmpfiles-setup-dev-early; do
     ln -sf /dev/null "etc/systemd/system/$unit.service"
 done
-# By which images of containers keep packages from starting anything.
+# Images of containers use it to prevent packages from starting services.
 rm -f usr/sbin/policy-rc.d
 ip link set lo up
 pivot_root . .
@@ -63,13 +63,13 @@ exec env -i container=test PATH="$PATH" "$@"
 """
 
 
-class Done(NamedTuple):
+class CommandResult(NamedTuple):
     status: int
     out: str
 
 
 class Machine:
-    """Use it with `with`; in it, `exchange` of here is /run/exchange."""
+    """A context manager; the directory `exchange` is /run/exchange inside."""
 
     def __init__(self, base: Path, *, booted: bool) -> None:
         self.exchange = base / "exchange"
@@ -106,15 +106,15 @@ class Machine:
         assert self._process is not None
         self._process.send_signal(signal.SIGKILL)
         self._process.wait()
-        # The first process took all others along; the mounts were its own.
-        deadline = time.monotonic() + _PATIENCE_SECONDS
+        # All other processes and the mounts ended with the first process.
+        deadline = time.monotonic() + _TIMEOUT_SECONDS
         while self._cgroup.exists() and time.monotonic() < deadline:
             for group in sorted(self._cgroup.rglob("*/"), reverse=True):
                 _remove(group)
             _remove(self._cgroup)
             time.sleep(_POLL_SECONDS)
 
-    def run(self, *words: str, check: bool = True) -> Done:
+    def run(self, *words: str, check: bool = True) -> CommandResult:
         """Run a command as root in the machine."""
         enter = ["nsenter", "-t", str(self._first_pid()), "-m", "-p", "-C", "-i", "-u", "-n"]
         done = subprocess.run(
@@ -123,17 +123,17 @@ class Machine:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             encoding="utf-8",
-            timeout=_PATIENCE_SECONDS,
+            timeout=_TIMEOUT_SECONDS,
         )
         assert not check or done.returncode == 0, f"{words}: {done.stdout}"
-        return Done(done.returncode, done.stdout)
+        return CommandResult(done.returncode, done.stdout)
 
-    def shell(self, script: str, *, check: bool = True) -> Done:
+    def shell(self, script: str, *, check: bool = True) -> CommandResult:
         return self.run("sh", "-c", script, check=check)
 
     def wait_for(self, script: str) -> None:
-        """Until the script succeeds."""
-        deadline = time.monotonic() + _PATIENCE_SECONDS
+        """Repeat the script until it succeeds."""
+        deadline = time.monotonic() + _TIMEOUT_SECONDS
         while self.shell(script, check=False).status:
             assert time.monotonic() < deadline, script
             time.sleep(_POLL_SECONDS)
@@ -141,15 +141,15 @@ class Machine:
     def _wait_until_up(self) -> None:
         assert self._process is not None
         is_up = "systemctl is-active basic.target" if self._first[0] == _SYSTEMD else "true"
-        deadline = time.monotonic() + _PATIENCE_SECONDS
-        while not self._has_begun() or self.shell(is_up, check=False).status:
+        deadline = time.monotonic() + _TIMEOUT_SECONDS
+        while not self._has_started() or self.shell(is_up, check=False).status:
             console = (self.exchange / "console").read_text("utf-8", "replace")
             assert self._process.poll() is None, console
             assert time.monotonic() < deadline, console
             time.sleep(_POLL_SECONDS)
 
-    def _has_begun(self) -> bool:
-        """The first process is what it is to be, and no more the script that leads to it."""
+    def _has_started(self) -> bool:
+        """Return whether the first process has replaced the script that starts it."""
         try:
             command = Path(f"/proc/{self._first_pid()}/cmdline").read_bytes()
         except (IndexError, OSError):
@@ -163,14 +163,14 @@ class Machine:
 
 
 def why_no_machine(*, booted: bool) -> str | None:
-    """The reason why there can be none here."""
+    """Return why there cannot be such a machine here, or None."""
     if sys.platform != "linux" or os.geteuid() != 0:
-        return "a machine of its own needs Linux and root"
+        return "a test machine needs Linux and root"
     if missing := [tool for tool in _TOOLS if shutil.which(tool, path=_PATH) is None]:
-        return f"a machine of its own needs {', '.join(missing)}"
+        return f"a test machine needs {', '.join(missing)}"
     probe = subprocess.run(["unshare", "-m", "-n", "-C", "true"], capture_output=True)
     if probe.returncode:
-        return "a machine of its own is not allowed here"
+        return "a test machine is not permitted here"
     if booted and not Path(_SYSTEMD).exists():
         return "there is no systemd here"
     return None
@@ -188,4 +188,4 @@ def _remove(group: Path) -> None:
     try:
         group.rmdir()
     except OSError:
-        return  # somebody is still on the way out
+        return  # A process in it is still ending.
