@@ -28,7 +28,7 @@ from wsproto.utilities import LocalProtocolError, RemoteProtocolError
 
 from hub.link.fast_frames import text_frame, whole_text
 from hub.link.server_protocol import ServerProtocol
-from hub.net.socket_stream import QuickStream
+from hub.net.socket_stream import SendNowaitStream
 
 _RECEIVE_BYTES = 16 * 1024
 #: A frame of up to so much is sent without waiting if nothing else is being sent.
@@ -77,7 +77,7 @@ class DeviceSocket(WebSocketConnection):
 
     def __init__(self, stream: trio.abc.Stream, *, limit: int) -> None:
         super().__init__(stream, ServerProtocol(), message_queue_size=0)
-        self._quick = stream if isinstance(stream, QuickStream) else None
+        self._nowait_stream = stream if isinstance(stream, SendNowaitStream) else None
         #: Bytes of the largest message that is accepted.
         self.limit = limit
         self._fragments = bytearray()
@@ -129,12 +129,16 @@ class DeviceSocket(WebSocketConnection):
         if self._wsproto.state is not ConnectionState.OPEN:
             raise ConnectionClosed(None)
         frame = text_frame(text)
-        if self._quick is None or self._stream_lock.locked() or len(frame) > _IMMEDIATE_BYTES:
+        if (
+            self._nowait_stream is None
+            or self._stream_lock.locked()
+            or len(frame) > _IMMEDIATE_BYTES
+        ):
             return frame
         if self._torn:
             raise ConnectionClosed(None)
         try:
-            return None if self._quick.send_nowait(frame) else b""
+            return None if self._nowait_stream.send_nowait(frame) else b""
         except (trio.BrokenResourceError, trio.ClosedResourceError):
             raise ConnectionClosed(None) from None
 

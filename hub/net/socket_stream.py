@@ -21,7 +21,7 @@ _SMALL_SEND_BYTES = 16 * 1024
 _CLOSED_ERRNOS = {errno.EBADF, errno.ENOTSOCK}
 
 
-class QuickStream(trio.abc.Stream):
+class SendNowaitStream(trio.abc.Stream):
     """A stream that can also send without awaiting, and so without a deadline."""
 
     __slots__ = ()
@@ -35,7 +35,7 @@ class QuickStream(trio.abc.Stream):
         """
 
 
-class SocketStream(trio.abc.HalfCloseableStream, QuickStream):
+class SocketStream(trio.abc.HalfCloseableStream, SendNowaitStream):
     """A stream over `sock`, which it owns and makes non-blocking.
 
     One task may send and one may receive at a time. receive_some() is always a checkpoint. A small

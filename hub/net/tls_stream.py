@@ -14,10 +14,10 @@ from contextlib import contextmanager, suppress
 
 import trio
 
-from hub.net.socket_stream import QuickStream
+from hub.net.socket_stream import SendNowaitStream
 
 #: The default of receive_some(max_bytes).
-RECEIVE_BYTES = 256 * 1024
+_RECEIVE_BYTES = 256 * 1024
 #: The most plaintext in one TLS record, and the least to ask the socket for.
 _RECORD_BYTES = 16 * 1024
 _MIN_READ_BYTES = _RECORD_BYTES + 1024
@@ -33,7 +33,7 @@ _CLOSE_SECONDS = 2
 _NOTHING = memoryview(b"")
 
 
-class TlsStream(QuickStream):
+class TlsStream(SendNowaitStream):
     """A server's TLS connection over `transport_stream`, which it owns.
 
     Call do_handshake() first. Then one task may send and one may receive at a time; a second one
@@ -91,7 +91,7 @@ class TlsStream(QuickStream):
 
     async def receive_some(self, max_bytes: int | None = None) -> bytes:
         """Wait for data, and return all that has arrived, up to `max_bytes`; b"" at the end."""
-        limit = RECEIVE_BYTES if max_bytes is None else max_bytes
+        limit = _RECEIVE_BYTES if max_bytes is None else max_bytes
         if limit < 1:
             raise ValueError("max_bytes must be at least 1")
         self._check_usable()
@@ -120,7 +120,7 @@ class TlsStream(QuickStream):
             raise trio.BusyResourceError("another task is sending on this TLS stream")
         with self._broken_unless_done():
             self._encrypt_all(data)
-            if self._flush_lock.locked() or not isinstance(self.transport_stream, QuickStream):
+            if self._flush_lock.locked() or not isinstance(self.transport_stream, SendNowaitStream):
                 return False
             return self.transport_stream.send_nowait(self._outgoing.read())
 

@@ -10,7 +10,7 @@ import trio
 
 from hub import metrics
 from hub.log import limited
-from hub.net.socket_stream import QuickStream
+from hub.net.socket_stream import SendNowaitStream
 
 log = logging.getLogger(__name__)
 
@@ -35,7 +35,7 @@ class Sender:
 
     def __init__(self, stream: trio.abc.Stream, address: str, on_break: Callable[[], None]) -> None:
         self._stream = stream
-        self._quick = stream if isinstance(stream, QuickStream) else None
+        self._nowait_stream = stream if isinstance(stream, SendNowaitStream) else None
         self._address = address
         self._on_break = on_break
         self._lock = trio.Lock()
@@ -43,9 +43,9 @@ class Sender:
 
     async def send(self, data: bytes) -> None:
         """Send all of `data`. Raises PeerLost."""
-        if self._quick is not None and self._is_quick(data):
+        if self._nowait_stream is not None and self._is_quick(data):
             with suppress(trio.BrokenResourceError, trio.ClosedResourceError):
-                if self._quick.send_nowait(data):
+                if self._nowait_stream.send_nowait(data):
                     return
                 data = b""  # The stream keeps the remainder: it goes out with the next send.
         try:
