@@ -7,10 +7,12 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any
 
+import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from hub.config import DevicesConfig as DevicesConfig
+from hub.errors import HubError
 from hub.live.feed import Change, Feed
 from hub.live.pending_devices import PendingDevices
 from hub.live.registry import DeviceAnswer, Registry
@@ -161,3 +163,19 @@ def online(site: Gate) -> int:
 def gate(clock: FrozenClock, **config: Any) -> Gate:
     """Build a gate on a store in memory; a did is required only if `require_did` says so."""
     return Gate(MemoryStore(clock), clock, **{"require_did": "never", **config})
+
+
+async def refusal(site: Gate, link: FakeLink, param: ConnectParam | None = None) -> HubError:
+    """Connect, and return the error that refuses it."""
+    with pytest.raises(HubError) as caught:
+        await site.connect(link, param or site.connect_param())
+    return caught.value
+
+
+async def pending_camera(clock: FrozenClock, **config: str) -> tuple[Gate, FakeLink]:
+    """Build a gate with a site key, and a pending camera on the link."""
+    site = gate(clock, **{"require_did": "auto", **config})
+    await site.devices.set_site_key(public_pem())
+    link = FakeLink()
+    await refusal(site, link)
+    return site, link

@@ -10,18 +10,13 @@ from trio.testing import MockClock
 from hub.errors import (
     AlreadyExists,
     BadParameter,
-    DeviceBusy,
-    DeviceNonsense,
-    DeviceSilent,
     HubError,
     NoSuchResource,
     TooManyRequests,
     WrongSignature,
 )
-from hub.live.feed import Change
 from hub.live.registry import DeviceAnswer
 from hub.services.admission.enrolment import CHECKS_PER_SECOND
-from hub.services.admission.provisioning import stored_delivery
 from hub.services.devices.directory import DeviceChange, NewDevice
 from hub.wire.session import InitParam
 from hub.wire.uploads.bodies import DeviceInfo
@@ -30,36 +25,22 @@ from tests.support.gate import (
     CODE,
     SN,
     FakeLink,
-    Gate,
     gate,
+    pending_camera,
     pending_codes,
     public_pem,
+    refusal,
     refusal_codes,
 )
 
 TAKEN = DeviceAnswer(200, "OK")
 
 
-async def pending_camera(clock: FrozenClock, **config: str) -> tuple[Gate, FakeLink]:
-    """A site with its key, and a pending camera."""
-    site = gate(clock, **{"require_did": "auto", **config})
-    await site.devices.set_site_key(public_pem())
-    link = FakeLink()
-    await refused(site, link)
-    return site, link
-
-
-async def refused(site: Gate, link: FakeLink, **fields: object) -> HubError:
-    with pytest.raises(HubError) as caught:
-        await site.connect(link, site.connect_param(**fields))
-    return caught.value
-
-
 async def test_attempts_of_an_unknown_device_make_one_pending_row(clock: FrozenClock) -> None:
     site, link = await pending_camera(clock)
     first = clock.ms
     clock.advance(20)
-    await refused(site, link, ip="192.168.1.9")
+    await refusal(site, link, site.connect_param(ip="192.168.1.9"))
     (row,) = site.enrolment.waiting()
     assert (row.sn, row.attempt.ip, row.attempt.address) == (SN, "192.168.1.9", link.address)
     assert (row.first_seen, row.last_seen, row.tries) == (first, clock.ms, 2)
@@ -71,7 +52,7 @@ async def test_the_reason_names_what_the_installer_should_know_first(clock: Froz
     link = FakeLink()
 
     async def reason(**fields: object) -> str:
-        await refused(site, link, **fields)
+        await refusal(site, link, site.connect_param(**fields))
         return " ".join(pending_codes(site))
 
     assert await reason() == "no-key"
@@ -130,7 +111,7 @@ async def test_accepting_without_any_key_is_423(clock: FrozenClock) -> None:
     site = gate(clock)
     link = FakeLink()
     link.answers = [TAKEN]
-    await refused(site, link)
+    await refusal(site, link)
     with pytest.raises(WrongSignature, match="site key"):
         await site.enrolment.accept(SN, CODE)
     assert (await site.enrolment.accept(SN, CODE, key=public_pem())).device.has_own_key
@@ -143,12 +124,12 @@ async def test_parameters_are_not_sent_before_a_signature_was_verified(
     site = gate(clock, require_did="auto")
     await site.devices.set_site_key(public_pem())
     link = FakeLink()
-    await refused(site, link, sign=None)
+    await refusal(site, link, site.connect_param(sign=None))
     accepted = await site.enrolment.accept(SN, CODE)
     assert (accepted.outcome, link.requests) == ("not-sent", [])
-    await refused(site, link, code="WRONG")
+    await refusal(site, link, site.connect_param(code="WRONG"))
     assert link.requests == []
-    error = await refused(site, link)
+    error = await refusal(site, link)
     assert getattr(error, "offer", None) is True
 
 
@@ -194,29 +175,6 @@ async def test_accepting_twice_at_once_makes_one_device(clock: FrozenClock) -> N
     assert len(site.devices.list()) == 1
 
 
-@pytest.mark.parametrize(
-    ("answer", "outcome", "message"),
-    [
-        (DeviceAnswer(0), "taken", "taken"),
-        (DeviceAnswer(404, "no such uri"), "refused", "refused with 404 no such uri"),
-        (DeviceSilent(), "silent", "no answer within 10 s"),
-        (DeviceBusy(), "silent", "the connection ended before an answer came"),
-        (DeviceNonsense(), "silent", "no answer that can be read"),
-    ],
-)
-async def test_the_outcome_of_provisioning_is_returned_and_stored(
-    clock: FrozenClock, answer: DeviceAnswer | Exception, outcome: str, message: str
-) -> None:
-    """A device that answers an error stays enrolled, and is admitted without a did (D2)."""
-    site, link = await pending_camera(clock)
-    link.answers = [answer]
-    accepted = await site.enrolment.accept(SN, CODE)
-    assert (accepted.outcome, accepted.message) == (outcome, message)
-    assert site.devices.get(accepted.device.did).init_outcome == message
-    await site.connect(link, site.connect_param())
-    assert site.store.devices.by_did(accepted.device.did).did_state == "none"
-
-
 async def test_a_device_that_left_is_sent_its_parameters_at_its_next_connect(
     clock: FrozenClock,
 ) -> None:
@@ -246,123 +204,6 @@ async def test_no_parameters_are_sent_if_the_device_cannot_be_stored(clock: Froz
     assert len(site.enrolment.waiting()) == 1
 
 
-async def offered(clock: FrozenClock, *answers: DeviceAnswer | Exception) -> tuple[Gate, str]:
-    """An enrolled device that connects without a did, and is offered its parameters."""
-    site = gate(clock, require_did="auto")
-    device = await site.enrol()
-    link = FakeLink()
-    link.answers = list(answers)
-    await refused(site, link)
-    await site.enrolment.provisioning.offer(device.did, link)
-    assert len(link.requests) == 1
-    return site, device.did
-
-
-@pytest.mark.parametrize("answer", [DeviceAnswer(420, "?"), DeviceSilent(), DeviceBusy()])
-async def test_a_device_that_does_not_take_a_did_is_admitted_without(
-    clock: FrozenClock, answer: DeviceAnswer | Exception
-) -> None:
-    """D2: an error, 10 s of silence, and the end of the connection all mean that."""
-    site, did = await offered(clock, answer)
-    assert site.store.devices.by_did(did).did_state == "none"
-    await site.connect(FakeLink(), site.connect_param())
-    await site.connect(FakeLink(), site.connect_param())
-
-
-async def test_a_device_that_takes_its_did_is_admitted_with_it(clock: FrozenClock) -> None:
-    site, did = await offered(clock, TAKEN)
-    assert site.store.devices.by_did(did).did_state == "sent"
-    await site.connect(FakeLink(), site.connect_param(did=did))
-    assert site.store.devices.by_did(did).did_state == "known"
-
-
-async def test_a_connect_directly_after_the_answer_is_checked_with_its_meaning(
-    clock: FrozenClock,
-) -> None:
-    """The answer was read, its meaning is not stored yet, and the device connects again."""
-    site = gate(clock, require_did="auto")
-    device = await site.enrol()
-    link = FakeLink()
-    link.answers = [TAKEN]
-
-    async def connect_again() -> None:
-        site.store.before_write = None
-        await site.connect(link, site.connect_param())
-
-    async with trio.open_nursery() as nursery:
-        site.store.before_write = lambda: nursery.start_soon(connect_again)
-        await site.enrolment.provisioning.offer(device.did, link)
-    assert site.registry.get(device.did)
-    await site.connect(FakeLink(), site.connect_param())
-
-
-async def test_a_device_that_connects_with_its_did_has_it_whatever_it_answered(
-    clock: FrozenClock,
-) -> None:
-    site = gate(clock, require_did="auto")
-    device = await site.enrol()
-    await site.enrolment.provisioning.settle_did(device.did, "sent")
-    link = FakeLink()
-    link.answers = [DeviceSilent()]
-
-    async def connect_with_did() -> None:
-        await site.connect(link, site.connect_param(did=device.did))
-
-    link.meanwhile = connect_with_did
-    await site.enrolment.provisioning.offer(device.did, link)
-    assert site.store.devices.by_did(device.did).did_state == "known"
-
-
-async def test_parameters_are_not_sent_while_an_answer_is_awaited(clock: FrozenClock) -> None:
-    site = gate(clock, require_did="auto")
-    device = await site.enrol()
-    link = FakeLink()
-    link.answers = [TAKEN]
-
-    async def connect_meanwhile() -> None:
-        error = await refused(site, link)
-        assert getattr(error, "offer", None) is False
-        await site.enrolment.provisioning.offer(device.did, link)
-
-    link.meanwhile = connect_meanwhile
-    await site.enrolment.provisioning.offer(device.did, link)
-    assert len(link.requests) == 1
-
-
-@pytest.mark.parametrize("answer", [TAKEN, DeviceBusy()])
-async def test_the_answer_of_a_replaced_camera_is_not_stored(
-    clock: FrozenClock, answer: DeviceAnswer | Exception
-) -> None:
-    site = gate(clock, require_did="auto")
-    device = await site.enrol()
-    link = FakeLink()
-    link.answers = [answer]
-
-    async def replace_it() -> None:
-        await site.devices.change(device.did, DeviceChange(sn="NEW-SN"))
-
-    link.meanwhile = replace_it
-    await site.enrolment.provisioning.offer(device.did, link)
-    after = site.devices.device(device.did)
-    assert (after.did_state, after.init_outcome) == ("unknown", None)
-
-
-async def test_an_offer_to_a_device_that_is_removed_meanwhile_ends_without_error(
-    clock: FrozenClock,
-) -> None:
-    site = gate(clock, require_did="auto")
-    device = await site.enrol()
-    link = FakeLink()
-    link.answers = [TAKEN]
-
-    async def remove() -> None:
-        await site.devices.remove(device.did)
-
-    link.meanwhile = remove
-    await site.enrolment.provisioning.offer(device.did, link)
-    assert not site.enrolment.provisioning.is_offering(device.did)
-
-
 async def test_adding_a_pending_sn_shows_at_once_whether_its_signature_matches(
     clock: FrozenClock,
 ) -> None:
@@ -384,13 +225,13 @@ async def test_replayed_attempts_cannot_be_accepted(clock: FrozenClock) -> None:
 async def test_a_wrong_key_is_reported_before_any_code_is_entered(clock: FrozenClock) -> None:
     site = gate(clock)
     await site.devices.set_site_key(public_pem(1))
-    await refused(site, FakeLink())
+    await refusal(site, FakeLink())
     assert pending_codes(site) == ["key-mismatch"]
 
 
 async def test_all_reasons_are_reported_at_once(clock: FrozenClock) -> None:
     site, link = await pending_camera(clock)
-    await refused(site, link, ts=int(clock.seconds) - 28_680)
+    await refusal(site, link, site.connect_param(ts=int(clock.seconds) - 28_680))
     with pytest.raises(WrongSignature, match=r"code does not match.*; its clock is 7 h 58 min"):
         await site.enrolment.accept(SN, "WRONG")
     assert pending_codes(site) == ["code-mismatch", "clock-off"]
@@ -401,7 +242,7 @@ async def test_a_wrong_clock_of_an_accepted_device_is_reported_before_its_next_c
 ) -> None:
     site, link = await pending_camera(clock)
     link.answers = [TAKEN]
-    await refused(site, link, ts=int(clock.seconds) - 28_680)
+    await refusal(site, link, site.connect_param(ts=int(clock.seconds) - 28_680))
     accepted = await site.enrolment.accept(SN, CODE)
     assert accepted.outcome == "taken"
     assert refusal_codes(site, accepted.device.did) == ["clock-off"]
@@ -412,7 +253,7 @@ async def test_a_wrong_clock_of_an_accepted_device_is_reported_before_its_next_c
 async def test_a_delay_is_reported_with_its_end(clock: FrozenClock) -> None:
     site, link = await pending_camera(clock)
     for _ in range(5):
-        await refused(site, link)
+        await refusal(site, link)
     (row,) = site.enrolment.waiting()
     assert row.slowed_until == clock.ms + 1000
     assert row.reason.endswith(
@@ -427,7 +268,7 @@ async def test_a_delay_of_an_enrolled_device_is_reported_too(clock: FrozenClock)
     site = gate(clock)
     device = await site.enrol()
     for _ in range(6):
-        await refused(site, FakeLink(), code="WRONG")
+        await refusal(site, FakeLink(), site.connect_param(code="WRONG"))
     view = site.devices.get(device.did)
     assert view.waiting is not None
     assert (view.waiting.tries, view.waiting.slowed_until) == (6, clock.ms + 1000)
@@ -456,16 +297,16 @@ async def test_checking_a_code_stores_and_sends_nothing(
 
 async def test_a_matching_code_does_not_hide_a_wrong_clock(clock: FrozenClock) -> None:
     site, link = await pending_camera(clock)
-    await refused(site, link, ts=int(clock.seconds) + 400)
+    await refusal(site, link, site.connect_param(ts=int(clock.seconds) + 400))
     check = site.enrolment.check_code(SN, CODE)
     assert (check.outcome, [reason.code for reason in check.reasons]) == ("fits", ["clock-off"])
 
 
 async def test_a_code_cannot_be_checked_without_a_signature_or_a_key(clock: FrozenClock) -> None:
     site = gate(clock)
-    await refused(site, FakeLink())
+    await refusal(site, FakeLink())
     assert site.enrolment.check_code(SN, CODE).outcome == "no-key"
-    await refused(site, FakeLink(), sign=None)
+    await refusal(site, FakeLink(), site.connect_param(sign=None))
     assert site.enrolment.check_code(SN, CODE, public_pem()).outcome == "no-signature"
     with pytest.raises(NoSuchResource):
         site.enrolment.check_code("NOBODY", CODE)
@@ -482,7 +323,7 @@ async def test_a_code_can_be_checked_against_an_enrolled_device_that_fails(
     await site.enrol(key=public_pem(1), code="MISTYPED")
     with pytest.raises(NoSuchResource):
         site.enrolment.check_code(SN, CODE)
-    await refused(site, FakeLink(), key=1)
+    await refusal(site, FakeLink(), site.connect_param(key=1))
     assert site.enrolment.check_code(SN, "OTHER").outcome == "code-mismatch"
     assert site.enrolment.check_code(SN, CODE).outcome == "fits"
 
@@ -507,7 +348,7 @@ async def test_a_pending_camera_replaces_a_broken_one(clock: FrozenClock) -> Non
     await site.devices.flush()
     link = FakeLink()
     link.answers = [TAKEN]
-    await refused(site, link)
+    await refusal(site, link)
     with pytest.raises(WrongSignature):
         await site.enrolment.accept(SN, "WRONG", replaces=broken.did)
     assert site.devices.get(broken.did).sn == "BROKEN"
@@ -524,7 +365,7 @@ async def test_a_change_to_a_pending_camera_is_verified(
 ) -> None:
     site = gate(clock)
     broken = await site.enrol("BROKEN")
-    await refused(site, FakeLink())
+    await refusal(site, FakeLink())
     for change in (
         DeviceChange(sn=SN, code="WRONG"),
         DeviceChange(sn=SN, code="WRONG", key=None),
@@ -545,7 +386,7 @@ async def test_a_change_of_the_sn_alone_is_verified_with_the_stored_code(
 ) -> None:
     site = gate(clock)
     other = await site.enrol("BROKEN", code="OTHER")
-    await refused(site, FakeLink())
+    await refusal(site, FakeLink())
     with pytest.raises(WrongSignature):
         await site.devices.change(other.did, DeviceChange(sn=SN))
     await site.devices.change(other.did, DeviceChange(code=CODE))
@@ -566,7 +407,7 @@ async def test_attempts_of_a_stranger_with_the_same_sn_are_ignored(
     # The camera tries too: its attempt is the one that is verified.
     camera = FakeLink()
     camera.answers = [TAKEN]
-    await refused(site, camera)
+    await refusal(site, camera)
     with pytest.raises(HubError):
         await site.connect(FakeLink("10.0.0.9"), stranger)
     with pytest.raises(WrongSignature):
@@ -592,56 +433,3 @@ async def test_a_device_that_does_not_exist_cannot_be_replaced(clock: FrozenCloc
     with pytest.raises(BadParameter):
         await site.enrolment.accept(SN, CODE, replaces="99", did="5")
     assert pending_codes(site) == ["unknown"]
-
-
-async def test_parameters_can_be_sent_again_to_an_online_device(clock: FrozenClock) -> None:
-    site = gate(clock)
-    device = await site.enrol()
-    link = FakeLink()
-    await site.connect(link, site.connect_param())
-    link.answers = [DeviceAnswer(404, "no such uri"), TAKEN]
-    refused = await site.enrolment.provisioning.send_again(device.did)
-    assert (refused.outcome, refused.code, refused.device_msg) == ("refused", "404", "no such uri")
-    assert (await site.enrolment.provisioning.send_again(device.did)).outcome == "taken"
-    assert site.devices.get(device.did).init_outcome == "taken"
-    assert [param.did for _, param in link.requests] == [device.did] * 2
-
-
-async def test_the_outcome_of_provisioning_is_published(clock: FrozenClock) -> None:
-    site = gate(clock)
-    device = await site.enrol()
-    link = FakeLink()
-    await site.connect(link, site.connect_param())
-    link.answers = [TAKEN]
-    with site.changes.subscribe() as changes:
-        await site.enrolment.provisioning.send_again(device.did)
-        assert await changes.next() == [Change("device", device.did)]
-
-
-async def test_parameters_for_an_offline_device_are_offered_at_its_next_connect(
-    clock: FrozenClock,
-) -> None:
-    site = gate(clock, require_did="auto")
-    device = await site.enrol()
-    await site.enrolment.provisioning.settle_did(device.did, "none")
-    assert (await site.enrolment.provisioning.send_again(device.did)).outcome == "not-sent"
-    error = await refused(site, FakeLink())
-    assert getattr(error, "offer", None) is True
-    with pytest.raises(NoSuchResource):
-        await site.enrolment.provisioning.send_again("99")
-
-
-@pytest.mark.parametrize(
-    ("kept", "outcome", "code"),
-    [
-        ("taken", "taken", ""),
-        ("refused with 404 no such uri", "refused", "404"),
-        ("refused with -1", "refused", "-1"),
-        ("no answer within 10 s", "silent", ""),
-        ("the connection ended before an answer came", "silent", ""),
-        ("no answer that can be read", "silent", ""),
-    ],
-)
-def test_a_stored_outcome_is_read_back(kept: str, outcome: str, code: str) -> None:
-    delivery = stored_delivery(kept)
-    assert (delivery.outcome, delivery.code) == (outcome, code)
