@@ -1,4 +1,4 @@
-"""What must not hurt: silence, floods, half frames, giants, peers that do not read, our bugs."""
+"""Hostile and broken peers: silence, floods, half and huge frames, no reading; our own faults."""
 
 from __future__ import annotations
 
@@ -32,22 +32,22 @@ UPGRADE = (
 
 
 async def everything(stream: trio.abc.ReceiveStream) -> bytes:
-    """What comes until the hub ends the connection."""
-    heard = b""
+    """All bytes until the hub closes the connection."""
+    received = b""
     try:
         while chunk := await stream.receive_some():
-            heard += chunk
+            received += chunk
     except trio.BrokenResourceError:
         pass
-    return heard
+    return received
 
 
 async def upgraded(port: Port) -> trio.StapledStream:
-    """A raw stream on which the WebSocket is open."""
+    """A raw stream after the WebSocket upgrade."""
     stream = port.plug()
     await stream.send_all(UPGRADE)
-    heard = await stream.receive_some()
-    assert heard.startswith(b"HTTP/1.1 101")
+    received = await stream.receive_some()
+    assert received.startswith(b"HTTP/1.1 101")
     return stream
 
 
@@ -56,14 +56,14 @@ def limits_reached(limit: str) -> float:
     return sample or 0.0
 
 
-def close_code(heard: bytes) -> int:
-    """Of the close frame at the very end."""
-    at = heard.rindex(b"\x88")
-    return int.from_bytes(heard[at + 2 : at + 4], "big")
+def close_code(received: bytes) -> int:
+    """The code of the close frame at the end."""
+    at = received.rindex(b"\x88")
+    return int.from_bytes(received[at + 2 : at + 4], "big")
 
 
 @pytest.mark.parametrize("begun", [b"", b"GET / HTTP/1.1\r\nHos", UPGRADE, UPGRADE + b"\x81"])
-async def test_what_has_sent_no_frame_in_time_is_ended(
+async def test_a_connection_without_a_frame_in_time_is_closed(
     autojump_clock: MockClock, begun: bytes
 ) -> None:
     async with device_port(first_message_seconds=10) as port:
@@ -74,19 +74,19 @@ async def test_what_has_sent_no_frame_in_time_is_ended(
         assert trio.current_time() == pytest.approx(10, abs=2.1)
 
 
-async def test_a_first_frame_right_behind_the_upgrade_is_heard(autojump_clock: MockClock) -> None:
+async def test_a_frame_sent_together_with_the_upgrade_is_handled(autojump_clock: MockClock) -> None:
     async with device_port() as port:
         stream = port.plug()
         (frame,) = fragments('{"msgid": "early", "data": {}}')
         await stream.send_all(UPGRADE + frame[:9])
         await stream.send_all(frame[9:])
-        heard = b""
-        while b"early" not in heard:
-            heard += await stream.receive_some()
-        assert heard.startswith(b"HTTP/1.1 101")
+        received = b""
+        while b"early" not in received:
+            received += await stream.receive_some()
+        assert received.startswith(b"HTTP/1.1 101")
 
 
-async def test_a_farewell_without_a_status_is_returned_as_a_normal_one(
+async def test_a_close_frame_without_a_code_is_answered_with_1000(
     autojump_clock: MockClock,
 ) -> None:
     async with device_port() as port:
@@ -95,7 +95,7 @@ async def test_a_farewell_without_a_status_is_returned_as_a_normal_one(
         assert close_code(await everything(stream)) == 1000
 
 
-async def test_half_a_frame_is_no_frame(autojump_clock: MockClock) -> None:
+async def test_half_a_frame_does_not_extend_the_deadline(autojump_clock: MockClock) -> None:
     async with device_port(first_message_seconds=10) as port:
         stream = await upgraded(port)
         await stream.send_all(b"\x81\xff")
@@ -103,7 +103,7 @@ async def test_half_a_frame_is_no_frame(autojump_clock: MockClock) -> None:
         assert trio.current_time() == pytest.approx(10, abs=2.1)
 
 
-async def test_one_byte_a_second_does_not_buy_time(autojump_clock: MockClock) -> None:
+async def test_one_byte_a_second_does_not_extend_the_deadline(autojump_clock: MockClock) -> None:
     async with device_port(first_message_seconds=10) as port:
         stream = port.plug()
 
@@ -137,7 +137,7 @@ async def test_the_time_for_the_first_frame_begins_at_the_tcp_accept(
         assert trio.current_time() == pytest.approx(10)
 
 
-async def test_a_thousand_connections_that_say_nothing_all_end(autojump_clock: MockClock) -> None:
+async def test_a_thousand_silent_connections_are_all_closed(autojump_clock: MockClock) -> None:
     async with device_port(first_message_seconds=10) as port:
         await port.site.enrol()
         streams = [port.plug() for _ in range(1000)]
@@ -174,15 +174,15 @@ async def test_no_extension_is_accepted_so_nothing_inflates(autojump_clock: Mock
         b"GET / HTTP/1.1\r\n" + b"X: y\r\n" * 20_000,
     ],
 )
-async def test_what_is_no_upgrade_is_refused_and_nothing_breaks(
+async def test_an_invalid_upgrade_is_refused_and_others_still_connect(
     autojump_clock: MockClock, request_head: bytes
 ) -> None:
     async with device_port() as port:
         await port.site.enrol()
         stream = port.plug()
         await stream.send_all(request_head)
-        heard = await everything(stream)
-        assert heard == b"" or heard.startswith((b"HTTP/1.1 4", b"HTTP/1.1 101"))
+        received = await everything(stream)
+        assert received == b"" or received.startswith((b"HTTP/1.1 4", b"HTTP/1.1 101"))
         camera = await port.camera()
         assert (await camera.connect())["code"] == 200
 
@@ -209,7 +209,7 @@ async def test_a_frame_that_breaks_websocket_ends_the_connection_with_its_code(
         assert close_code(await everything(stream)) == code
 
 
-async def test_a_text_that_is_not_utf_8_is_told_of_in_plain_words(
+async def test_a_text_that_is_not_utf_8_gets_a_plain_reason(
     autojump_clock: MockClock,
 ) -> None:
     async with device_port() as port:
@@ -219,7 +219,7 @@ async def test_a_text_that_is_not_utf_8_is_told_of_in_plain_words(
         assert b"a text message must be UTF-8" in await everything(stream)
 
 
-async def test_before_a_good_connect_a_frame_is_small_and_after_it_large(
+async def test_large_frames_are_accepted_only_after_a_good_connect(
     autojump_clock: MockClock,
 ) -> None:
     async with device_port(max_first_frame_kb=4, max_frame_kb=64) as port:
@@ -234,7 +234,7 @@ async def test_before_a_good_connect_a_frame_is_small_and_after_it_large(
         assert (await stranger.ended())[0] == 1009
 
 
-async def test_who_is_cut_off_at_a_limit_is_counted_and_told(
+async def test_a_peer_cut_off_at_a_limit_is_counted_and_logged(
     autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
 ) -> None:
     before = limits_reached("frame"), limits_reached("first_message")
@@ -268,7 +268,7 @@ async def test_a_frame_that_only_claims_to_be_large_takes_no_memory(
 
 
 @pytest.mark.parametrize("kind", ["a request", "half of JSON"])
-async def test_a_large_frame_is_decoded_aside_and_answered_alike(kind: str) -> None:
+async def test_a_large_frame_is_answered_like_a_small_one(kind: str) -> None:
     async with device_port() as port:
         await port.site.enrol()
         camera = await port.camera()
@@ -283,7 +283,7 @@ async def test_a_large_frame_is_decoded_aside_and_answered_alike(kind: str) -> N
 
 
 def fragments(*parts: str | bytes) -> list[bytes]:
-    """A message in frames of one part each, as a client sends them."""
+    """A message as a client sends it, in one frame for each part."""
     client = Connection(ConnectionType.CLIENT)
     last = len(parts) - 1
     return [
@@ -303,16 +303,16 @@ async def test_a_message_in_fragments_is_one_message(autojump_clock: MockClock) 
         for frame in fragments("", text[:12], "", text[12:], ""):
             for byte in frame:
                 await stream.send_all(bytes([byte]))
-        heard = b""
-        while b"}}" not in heard:
-            heard += await stream.receive_some()
-        assert json.loads(heard[heard.index(b"{") :])["msgid"] == "中文"
+        received = b""
+        while b"}}" not in received:
+            received += await stream.receive_some()
+        assert json.loads(received[received.index(b"{") :])["msgid"] == "中文"
 
 
 async def test_a_message_with_a_64_bit_length_may_come_in_two_pieces(
     autojump_clock: MockClock,
 ) -> None:
-    """The first piece is as long as a frame whose length would be the 127 of its second byte."""
+    """The first piece is as long as a frame of 127 bytes: its second byte has a 127 too."""
     async with device_port(max_first_frame_kb=128) as port:
         stream = await upgraded(port)
         text = json.dumps({"msgid": "whole", "data": {}}).encode().ljust(70_000)
@@ -320,11 +320,11 @@ async def test_a_message_with_a_64_bit_length_may_come_in_two_pieces(
         await stream.send_all(frame[:133])
         await wait_all_tasks_blocked()
         await stream.send_all(frame[133:])
-        heard = await stream.receive_some()
-        assert json.loads(heard[heard.index(b"{") :])["msgid"] == "whole"
+        received = await stream.receive_some()
+        assert json.loads(received[received.index(b"{") :])["msgid"] == "whole"
 
 
-async def test_endless_fragments_are_bounded_in_memory_and_in_size(
+async def test_endless_fragments_are_limited_in_memory_and_size(
     autojump_clock: MockClock,
 ) -> None:
     async with device_port(max_first_frame_kb=4) as port:
@@ -338,7 +338,7 @@ async def test_endless_fragments_are_bounded_in_memory_and_in_size(
         assert close_code(await everything(stream)) == 1009
 
 
-async def test_a_device_beyond_its_share_of_frames_is_slowed_not_cut(
+async def test_a_device_beyond_its_rate_limit_is_slowed_not_closed(
     autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with device_port(max_requests_per_second=10, heartbeat_interval=60) as port:
@@ -355,7 +355,7 @@ async def test_a_device_beyond_its_share_of_frames_is_slowed_not_cut(
         assert sum("is slowed down" in line for line in caplog.messages) == 1
 
 
-async def test_a_flood_of_pings_is_slowed_alike(autojump_clock: MockClock) -> None:
+async def test_a_flood_of_pings_is_slowed(autojump_clock: MockClock) -> None:
     async with device_port(max_requests_per_second=10) as port:
         await port.site.enrol()
         camera = await port.camera()
@@ -370,12 +370,12 @@ async def test_a_flood_of_pings_is_slowed_alike(autojump_clock: MockClock) -> No
     [b"\x8a\x80\0\0\0\0", b"\x00\x80\0\0\0\0", b"\x00\x81\0\0\0\0x"],
     ids=["pongs", "empty fragments", "fragments of a byte"],
 )
-async def test_a_flood_of_frames_that_say_nothing_is_slowed_alike(
+async def test_a_flood_of_empty_frames_is_slowed(
     autojump_clock: MockClock, frame: bytes, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with device_port(max_requests_per_second=10, first_message_seconds=10) as port:
         stream = await upgraded(port)
-        # The goodbye at the end is not reached in the time that there is.
+        # The close frame at the end is not reached in time.
         await stream.send_all(b"\x01\x80\0\0\0\0" + frame * 500 + b"\x88\x80\0\0\0\0")
         await everything(stream)
         assert trio.current_time() >= 10
@@ -383,7 +383,7 @@ async def test_a_flood_of_frames_that_say_nothing_is_slowed_alike(
 
 
 async def unread(port: Port) -> tuple[DeviceLink, trio.abc.Stream]:
-    """A link, and the device's end of it, on which nothing passes until it is read."""
+    """A link and the device's end of it; each send waits until the other end reads."""
     ours, theirs = lockstep_stream_pair()
     link = port.serve(ours)
     await theirs.send_all(UPGRADE)
@@ -391,20 +391,20 @@ async def unread(port: Port) -> tuple[DeviceLink, trio.abc.Stream]:
     return link, theirs
 
 
-async def test_a_device_that_does_not_take_its_answers_is_ended(
+async def test_a_device_that_does_not_read_its_answers_is_closed(
     autojump_clock: MockClock,
 ) -> None:
     async with device_port(max_requests_per_second=10) as port:
         await port.site.enrol()
         link, theirs = await unread(port)
         await theirs.send_all(fragments("not json")[0])
-        # Half an answer is out: no farewell is put behind it.
-        heard = await everything_late(theirs, 25)
-        assert b"\x88" not in heard
+        # Half an answer was sent: no close frame follows.
+        received = await everything_late(theirs, 25)
+        assert b"\x88" not in received
         assert link._overdue.reason == "its answer was not taken in time"
 
 
-async def test_a_device_that_does_not_take_a_request_is_ended(autojump_clock: MockClock) -> None:
+async def test_a_device_that_does_not_read_a_request_is_closed(autojump_clock: MockClock) -> None:
     async with device_port() as port:
         link, theirs = await unread(port)
         with pytest.raises(DeviceLeft, match="did not take"):
@@ -413,20 +413,20 @@ async def test_a_device_that_does_not_take_a_request_is_ended(autojump_clock: Mo
         assert b"\x88" not in await everything(theirs)
 
 
-async def test_a_request_that_is_given_up_when_half_of_it_is_out_ends_the_connection(
+async def test_a_request_cancelled_when_half_sent_closes_the_connection(
     autojump_clock: MockClock,
 ) -> None:
     async with device_port() as port:
         link, theirs = await unread(port)
         with trio.move_on_after(3):
             await link.request("/x", {}, seconds=60)
-        # Nothing is put behind the half frame, no farewell either.
+        # Nothing follows half a frame, not even a close frame.
         assert b"\x88" not in await everything(theirs)
         assert trio.current_time() < 10
         assert link._closing is not None
 
 
-async def test_who_gives_up_while_another_is_sending_harms_nobody(
+async def test_a_request_cancelled_while_another_is_sent_does_no_harm(
     autojump_clock: MockClock,
 ) -> None:
     async with device_port() as port, trio.open_nursery() as nursery:
@@ -444,7 +444,7 @@ async def test_who_gives_up_while_another_is_sending_harms_nobody(
         assert b"photo" in await theirs.receive_some()
 
 
-async def test_requests_on_a_socket_that_takes_little_at_a_time_come_whole(
+async def test_requests_through_a_small_socket_buffer_arrive_complete(
     mock_clock: MockClock,
 ) -> None:
     ours, theirs = socket.socketpair()
@@ -460,16 +460,18 @@ async def test_requests_on_a_socket_that_takes_little_at_a_time_come_whole(
             for uri, size in sizes.items():
                 nursery.start_soon(partial(link.request, uri, "x" * size, seconds=60))
             await wait_all_tasks_blocked()
-            reader, heard = Connection(ConnectionType.CLIENT), ""
-            while heard.count("msgid") < len(sizes) or not heard.endswith("}}"):
+            reader, received = Connection(ConnectionType.CLIENT), ""
+            while received.count("msgid") < len(sizes) or not received.endswith("}}"):
                 reader.receive_data(await camera.receive_some(1000))
-                heard += "".join(event.data for event in reader.events() if hasattr(event, "data"))
-            asked = [json.loads(frame)["data"] for frame in re.findall(r"{.*?}}", heard)]
+                received += "".join(
+                    event.data for event in reader.events() if hasattr(event, "data")
+                )
+            asked = [json.loads(frame)["data"] for frame in re.findall(r"{.*?}}", received)]
             assert {one["uri"]: len(one["param"]) for one in asked} == sizes
             nursery.cancel_scope.cancel()
 
 
-async def test_nothing_is_sent_behind_half_a_request(autojump_clock: MockClock) -> None:
+async def test_nothing_is_sent_after_half_a_request(autojump_clock: MockClock) -> None:
     async with device_port() as port, trio.open_nursery() as nursery:
         link, theirs = await unread(port)
 
@@ -488,7 +490,7 @@ async def everything_late(stream: trio.abc.ReceiveStream, seconds: float) -> byt
     return await everything(stream)
 
 
-async def test_a_peer_that_does_not_say_goodbye_is_not_waited_for(
+async def test_a_peer_that_does_not_answer_the_close_is_not_waited_for(
     autojump_clock: MockClock,
 ) -> None:
     async with device_port() as port:
@@ -498,7 +500,7 @@ async def test_a_peer_that_does_not_say_goodbye_is_not_waited_for(
         assert trio.current_time() <= 2
 
 
-async def test_a_bug_ends_its_own_connection_only(autojump_clock: MockClock) -> None:
+async def test_a_fault_in_a_handler_ends_only_its_own_connection(autojump_clock: MockClock) -> None:
     async with device_port() as port:
         await port.site.enrol()
         neighbour = await port.camera()
@@ -535,7 +537,7 @@ async def test_a_bug_ends_its_own_connection_only(autojump_clock: MockClock) -> 
         assert (await neighbour.ask("/heartbeat"))["code"] == 200
 
 
-async def test_more_waiting_devices_than_allowed_make_room_for_each_other(
+async def test_pending_devices_beyond_the_limit_replace_each_other(
     autojump_clock: MockClock,
 ) -> None:
     async with device_port(max_waiting=10) as port:
@@ -553,10 +555,10 @@ async def test_more_waiting_devices_than_allowed_make_room_for_each_other(
         assert legitimate.socket.closed is None
 
 
-async def test_enrolled_cameras_without_a_did_do_not_crowd_the_waiting_room(
+async def test_enrolled_cameras_without_a_did_do_not_count_as_pending(
     autojump_clock: MockClock,
 ) -> None:
-    """A whole site may connect for the first time at once; each is sent its parameters."""
+    """All cameras of a site may connect for the first time at once; each gets its parameters."""
     async with device_port(max_waiting=10, require_did="auto") as port:
         cameras = []
         for number in range(30):
@@ -571,8 +573,8 @@ async def test_enrolled_cameras_without_a_did_do_not_crowd_the_waiting_room(
         assert online(port.site) == 30
 
 
-async def test_garbage_of_all_kinds_never_breaks_a_link(autojump_clock: MockClock) -> None:
-    """Random bytes after the upgrade: whatever they mean, no error of ours comes out."""
+async def test_random_bytes_never_raise_from_a_link(autojump_clock: MockClock) -> None:
+    """Random bytes after the upgrade raise no error of the hub."""
     async with device_port() as port:
         for size in (1, 2, 7, 50, 300, 5000):
             for _ in range(20):

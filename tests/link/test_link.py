@@ -1,4 +1,4 @@
-"""1.1 to 1.3 as a camera sees them: over a WebSocket, by trio's clock."""
+"""Connect, token and heartbeat (1.1 to 1.3), and requests, over a WebSocket with a mock clock."""
 
 from __future__ import annotations
 
@@ -20,7 +20,9 @@ from tests.support.gate import CODE, SN, public_pem
 from tests.support.plug import device_port
 
 
-async def test_a_camera_connects_beats_and_updates_its_token(autojump_clock: MockClock) -> None:
+async def test_a_camera_connects_sends_heartbeats_and_updates_its_token(
+    autojump_clock: MockClock,
+) -> None:
     async with device_port(heartbeat_interval=30) as port:
         device = await port.site.enrol()
         camera = await port.camera()
@@ -44,7 +46,7 @@ async def test_the_uri_may_lack_its_slash_and_have_blanks(autojump_clock: MockCl
         assert (await camera.ask(" heartbeat"))["code"] == 200
 
 
-async def test_a_binary_message_is_taken_as_a_text_message(autojump_clock: MockClock) -> None:
+async def test_a_binary_message_is_handled_like_a_text_message(autojump_clock: MockClock) -> None:
     async with device_port() as port:
         await port.site.enrol()
         camera = await port.camera()
@@ -103,7 +105,7 @@ async def test_before_a_good_connect_every_other_uri_is_401(autojump_clock: Mock
         assert (await camera.connect())["code"] == 200
 
 
-async def test_after_it_an_unknown_uri_is_404_and_a_bad_token_401_and_the_connection_stays(
+async def test_after_a_good_connect_an_unknown_uri_is_404_and_a_bad_token_401(
     autojump_clock: MockClock,
 ) -> None:
     async with device_port(token_ttl=100) as port:
@@ -142,7 +144,7 @@ async def test_a_second_connection_closes_the_first(autojump_clock: MockClock) -
         assert (await second.ask("/heartbeat", token=second.token))["code"] == 200
 
 
-async def test_a_connect_on_a_connection_that_is_in_gives_a_new_token_and_closes_nothing(
+async def test_a_second_connect_on_one_connection_gives_a_new_token(
     autojump_clock: MockClock,
 ) -> None:
     async with device_port() as port:
@@ -156,7 +158,7 @@ async def test_a_connect_on_a_connection_that_is_in_gives_a_new_token_and_closes
             assert (await camera.ask("/heartbeat", token=token))["code"] == 200
 
 
-async def test_a_connection_that_comes_in_as_another_device_is_that_device(
+async def test_a_connection_may_be_admitted_as_another_device(
     autojump_clock: MockClock,
 ) -> None:
     async with device_port() as port:
@@ -220,7 +222,7 @@ async def test_a_device_is_offline_when_the_network_breaks(autojump_clock: MockC
         assert port.site.devices.get(device.did).state == "offline"
 
 
-async def test_an_unknown_device_waits_and_comes_in_once_it_is_accepted(
+async def test_an_unknown_device_is_pending_until_it_is_accepted(
     autojump_clock: MockClock,
 ) -> None:
     async with device_port(require_did="auto") as port:
@@ -244,7 +246,7 @@ async def test_an_unknown_device_waits_and_comes_in_once_it_is_accepted(
         assert (await camera.connect(did=camera_did[0]))["code"] == 200
 
 
-async def test_a_waiting_connection_is_closed_when_it_has_said_nothing_for_long(
+async def test_a_pending_connection_is_closed_after_a_long_silence(
     autojump_clock: MockClock,
 ) -> None:
     async with device_port() as port:
@@ -266,13 +268,13 @@ async def test_with_auto_a_camera_without_a_did_is_sent_its_parameters_after_the
         assert offer["data"]["param"]["did"] == device.did
         refusal = {"msgid": offer["msgid"], "data": {"uri": "x", "code": 404, "msg": "no"}}
         await camera.say(refusal)
-        # D2: an error means that this device has no did. It may stand right behind.
+        # D2: an error means that this device has no did. The next connect may follow at once.
         assert (await camera.connect())["code"] == 200
         await wait_all_tasks_blocked()
         assert port.site.devices.get(device.did).init_outcome == "refused with 404 no"
 
 
-async def test_a_camera_that_takes_the_parameters_and_has_no_did_comes_in_the_next_time(
+async def test_a_camera_that_accepts_its_parameters_without_using_them_is_admitted_next_time(
     autojump_clock: MockClock,
 ) -> None:
     async with device_port(require_did="auto") as port:
@@ -311,7 +313,7 @@ async def test_the_end_of_the_connection_means_that_a_camera_has_no_did(
         assert (await second.connect())["code"] == 200
 
 
-async def test_an_end_that_the_hub_made_tells_nothing_about_the_camera(
+async def test_a_connection_closed_by_the_hub_proves_nothing_about_the_camera(
     autojump_clock: MockClock,
 ) -> None:
     async with device_port(require_did="auto") as port:
@@ -330,12 +332,12 @@ async def test_disabling_a_device_closes_its_connection(autojump_clock: MockCloc
         camera = await port.camera()
         await camera.connect()
         await port.site.devices.change(device.did, DeviceChange(enabled=False))
-        # Not as one that has fallen silent, which would come later.
+        # At once, and not because of its silence.
         assert (await camera.ended())[1] == "the device was changed"
         assert not port.site.registry.get(device.did)
 
 
-async def test_a_held_back_answer_comes_later_and_others_do_not_wait_for_it(
+async def test_a_delayed_answer_does_not_delay_others(
     autojump_clock: MockClock,
 ) -> None:
     async with device_port() as port:
@@ -352,7 +354,7 @@ async def test_a_held_back_answer_comes_later_and_others_do_not_wait_for_it(
         assert trio.current_time() == 1
 
 
-async def test_a_connection_that_is_held_back_can_be_closed(autojump_clock: MockClock) -> None:
+async def test_a_connection_can_be_closed_during_a_delay(autojump_clock: MockClock) -> None:
     async with device_port() as port:
         camera = await port.camera()
         for _ in range(10):
@@ -365,7 +367,7 @@ async def test_a_connection_that_is_held_back_can_be_closed(autojump_clock: Mock
         assert trio.current_time() == held_since
 
 
-async def test_holding_back_outlasts_the_deadline_of_a_short_interval(
+async def test_a_delay_may_exceed_the_deadline_of_a_short_interval(
     autojump_clock: MockClock,
 ) -> None:
     async with device_port(heartbeat_interval=1) as port:
@@ -377,7 +379,7 @@ async def test_holding_back_outlasts_the_deadline_of_a_short_interval(
         assert (await camera.ask("/heartbeat"))["code"] == 200
 
 
-async def test_a_waiting_device_that_is_held_back_answers_its_parameters_at_once(
+async def test_a_request_ends_the_delay_of_a_pending_device(
     autojump_clock: MockClock,
 ) -> None:
     async with device_port(require_did="auto") as port:
@@ -397,10 +399,10 @@ async def test_a_waiting_device_that_is_held_back_answers_its_parameters_at_once
         assert (await port.site.enrolment.accept(SN, CODE)).outcome == "taken"
 
 
-async def test_where_nothing_can_be_stored_a_camera_is_told_to_come_later(
+async def test_a_connect_that_cannot_be_stored_is_closed_with_try_again_later(
     autojump_clock: MockClock,
 ) -> None:
-    """503 is a code of HTTP only (D7)."""
+    """The code 503 is for HTTP only (D7)."""
     async with device_port() as port:
         await port.site.enrol()
         camera = await port.camera()
@@ -435,7 +437,7 @@ async def test_a_request_to_a_device_is_matched_by_msgid_and_carries_the_token(
         assert json.loads(bytes(answers[0].result or b"")) == {"n": 2}
 
 
-async def test_an_answer_that_nobody_waits_for_is_dropped(autojump_clock: MockClock) -> None:
+async def test_an_answer_without_a_request_is_dropped(autojump_clock: MockClock) -> None:
     async with device_port() as port:
         await port.site.enrol()
         camera = await port.camera()
@@ -443,7 +445,7 @@ async def test_an_answer_that_nobody_waits_for_is_dropped(autojump_clock: MockCl
         assert (await camera.connect())["code"] == 200
 
 
-async def test_a_device_that_does_not_answer_is_silent_and_stays(autojump_clock: MockClock) -> None:
+async def test_a_request_without_an_answer_raises_device_silent(autojump_clock: MockClock) -> None:
     async with device_port() as port:
         await port.site.enrol()
         camera = await port.camera()
@@ -476,7 +478,7 @@ async def test_a_request_ends_with_its_connection(autojump_clock: MockClock) -> 
             await camera.link.request("/x", {}, seconds=60)
 
 
-async def test_requests_that_are_not_answered_are_bounded(autojump_clock: MockClock) -> None:
+async def test_unanswered_requests_are_limited(autojump_clock: MockClock) -> None:
     async with device_port() as port:
         await port.site.enrol()
         camera = await port.camera()
@@ -502,7 +504,7 @@ def stray_answers() -> float:
 
 
 class Freed:
-    """When a device had done with each of the requests."""
+    """The times at which the device had finished with a request."""
 
     def __init__(self) -> None:
         self.at: list[float] = []
@@ -512,7 +514,7 @@ class Freed:
 
 
 async def given_up(link: DeviceLink, freed: Freed, *, after: float) -> None:
-    """A request with a time-out of 10 s that its asker waits for as long as `after`."""
+    """Send a request with a time-out of 10 s, and give it up after `after` seconds."""
     with trio.move_on_after(after), suppress(DeviceSilent):
         await link.request("/x", {}, seconds=10, on_free=freed)
 
@@ -533,7 +535,7 @@ async def test_a_device_is_free_as_soon_as_it_has_answered(autojump_clock: MockC
 
 
 @pytest.mark.parametrize("after", [2, math.inf], ids=["hung up", "timed out"])
-async def test_a_device_is_not_free_before_its_late_answer_which_is_counted_and_dropped(
+async def test_a_device_is_busy_until_its_late_answer_which_is_dropped(
     autojump_clock: MockClock, after: float
 ) -> None:
     async with device_port() as port:
@@ -551,7 +553,7 @@ async def test_a_device_is_not_free_before_its_late_answer_which_is_counted_and_
         assert stray_answers() == strays + 1
 
 
-async def test_a_device_that_never_answers_is_free_after_its_time_once_more(
+async def test_a_device_that_never_answers_is_free_after_a_second_timeout(
     autojump_clock: MockClock,
 ) -> None:
     async with device_port() as port:
@@ -579,7 +581,7 @@ async def test_a_device_is_free_when_its_connection_ends(autojump_clock: MockClo
         assert freed.at == [4, 4]
 
 
-async def test_a_request_that_waited_is_no_reason_for_a_connection_to_outlive_its_end(
+async def test_an_abandoned_request_does_not_keep_a_connection_open(
     autojump_clock: MockClock,
 ) -> None:
     async with device_port() as port:

@@ -1,4 +1,4 @@
-"""The device ports over real sockets: TLS, the plain port, the fence, and the end of it all."""
+"""The device ports over real sockets: TLS, the plain port, faults, limits and shutdown."""
 
 from __future__ import annotations
 
@@ -67,19 +67,19 @@ async def camera(site: Gate, url: str, sn: str = SN) -> AsyncIterator[Camera]:
         try:
             yield Camera(site, websocket, None, sn)  # type: ignore[arg-type]
         finally:
-            # trio-websocket leaves it open where the hub ended the connection.
+            # trio-websocket leaves it open if the hub closed the connection.
             await trio.aclose_forcefully(websocket._stream)
 
 
 async def until_the_end(stream: trio.SocketStream) -> bytes:
-    heard = b""
+    received = b""
     with suppress(trio.BrokenResourceError):
         while chunk := await stream.receive_some():
-            heard += chunk
-    return heard
+            received += chunk
+    return received
 
 
-async def test_a_camera_comes_in_over_tls_and_another_over_the_plain_port(
+async def test_cameras_connect_over_tls_and_over_the_plain_port(
     clock: FrozenClock, tmp_path: Path
 ) -> None:
     site = a_site(clock, tls=True, plain_ws_port=free_port())
@@ -97,9 +97,7 @@ async def test_a_camera_comes_in_over_tls_and_another_over_the_plain_port(
         assert (await secure.ask("/heartbeat"))["code"] == 200
 
 
-async def test_a_camera_that_speaks_plain_to_the_tls_port_is_told_where_to_go(
-    clock: FrozenClock, tmp_path: Path
-) -> None:
+async def test_plain_http_on_the_tls_port_is_redirected(clock: FrozenClock, tmp_path: Path) -> None:
     site = a_site(clock, tls=True)
     async with serving(site, server_context(tmp_path)):
         stream = await trio.open_tcp_stream("127.0.0.1", site.config.port)
@@ -108,12 +106,12 @@ async def test_a_camera_that_speaks_plain_to_the_tls_port_is_told_where_to_go(
                 b"GET /ws HTTP/1.1\r\nHost: hub:8444\r\n"
                 b"Upgrade: websocket\r\nConnection: Upgrade\r\n\r\n"
             )
-            heard = await until_the_end(stream)
-    assert heard.startswith(b"HTTP/1.1 308 ")
-    assert b"location: https://hub:8444/ws\r\n" in heard
+            received = await until_the_end(stream)
+    assert received.startswith(b"HTTP/1.1 308 ")
+    assert b"location: https://hub:8444/ws\r\n" in received
 
 
-async def test_a_shutdown_says_goodbye_to_every_camera(clock: FrozenClock) -> None:
+async def test_a_shutdown_closes_every_connection_with_1001(clock: FrozenClock) -> None:
     site = a_site(clock)
     device = await site.enrol()
     async with serving(site) as shutdown, camera(site, f"ws://127.0.0.1:{site.config.port}") as one:
@@ -123,20 +121,19 @@ async def test_a_shutdown_says_goodbye_to_every_camera(clock: FrozenClock) -> No
     assert not site.registry.get(device.did)
 
 
-async def test_a_shutdown_does_not_wait_for_peers_that_say_nothing(clock: FrozenClock) -> None:
+async def test_a_shutdown_does_not_wait_for_silent_peers(clock: FrozenClock) -> None:
     site = a_site(clock)
     async with serving(site) as shutdown:
         streams = [await trio.open_tcp_stream("127.0.0.1", site.config.port) for _ in range(20)]
         await streams[0].send_all(b"GET / HTTP/1.1\r\n")
         shutdown.set()
         with trio.fail_after(SOON):
-            for stream in streams:
-                await until_the_end(stream)
+            assert [await until_the_end(stream) for stream in streams] == [b""] * 20
     for stream in streams:
         await trio.aclose_forcefully(stream)
 
 
-async def test_a_port_in_use_stops_the_start_with_a_plain_line(clock: FrozenClock) -> None:
+async def test_a_port_in_use_raises_a_start_fault_that_names_it(clock: FrozenClock) -> None:
     site = a_site(clock)
     with socket.socket() as other:
         other.bind(("127.0.0.1", site.config.port))
@@ -146,7 +143,7 @@ async def test_a_port_in_use_stops_the_start_with_a_plain_line(clock: FrozenCloc
 
 
 @pytest.mark.expects_error("an internal error ended a connection")
-async def test_a_bug_ends_its_own_connection_and_no_other(
+async def test_a_fault_of_the_hub_ends_only_its_own_connection(
     clock: FrozenClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     site = a_site(clock)

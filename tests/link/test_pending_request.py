@@ -1,4 +1,4 @@
-"""Commands over a device's real connection: turns, late answers, and its end."""
+"""Commands over a device's connection: the queue, late answers, and the end of the connection."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from hub.wire.commands.dialect import PERSON_ADD
 from tests.support.plug import Camera, Port, device_port
 
 
-class Asker:
-    """Asks the one device of a port, each time in a task of its own."""
+class Commander:
+    """Sends commands to the device of a port, each in a task of its own."""
 
     def __init__(self, port: Port, did: str) -> None:
         site = port.site
@@ -26,7 +26,7 @@ class Asker:
         self._nursery = port.nursery
 
     async def add(self, name: str) -> None:
-        """A command with a photo; `got` has how it ended, and when."""
+        """Send a command with a photo; `got` tells how and when it ended."""
 
         async def ask() -> None:
             outcome: Any = None
@@ -40,11 +40,11 @@ class Asker:
         await wait_all_tasks_blocked()
 
 
-async def online(port: Port) -> tuple[Camera, Asker]:
+async def online(port: Port) -> tuple[Camera, Commander]:
     device = await port.site.enrol()
     camera = await port.camera()
     await camera.connect()
-    return camera, Asker(port, device.did)
+    return camera, Commander(port, device.did)
 
 
 async def say_done(camera: Camera, frame: Any) -> None:
@@ -52,11 +52,11 @@ async def say_done(camera: Camera, frame: Any) -> None:
     await wait_all_tasks_blocked()
 
 
-async def test_a_command_goes_out_with_the_token_and_its_answer_comes_back(
+async def test_a_command_is_sent_with_the_token_and_returns_the_answer(
     autojump_clock: MockClock,
 ) -> None:
     async with device_port() as port:
-        camera, asker = await online(port)
+        camera, commander = await online(port)
 
         async def reply() -> None:
             frame = await camera.hear()
@@ -66,98 +66,98 @@ async def test_a_command_goes_out_with_the_token_and_its_answer_comes_back(
             await camera.say({"msgid": frame["msgid"], "data": data})
 
         port.nursery.start_soon(reply)
-        got = await asker.commands.send(asker.did, "/person/query", b'{"pid": "7"}')
+        got = await commander.commands.send(commander.did, "/person/query", b'{"pid": "7"}')
         assert json.loads(bytes(got.result or b"")) == {"pid": 7, "name": "Li Wei"}
 
 
-async def test_the_next_photo_goes_out_when_the_late_answer_to_the_last_is_there(
+async def test_the_next_photo_is_sent_when_the_late_answer_to_the_last_arrives(
     autojump_clock: MockClock,
 ) -> None:
     async with device_port(heartbeat_interval=60) as port:
-        camera, asker = await online(port)
-        await asker.add("first")
+        camera, commander = await online(port)
+        await commander.add("first")
         first = await camera.hear()
         await trio.sleep(20)
-        await asker.add("second")
+        await commander.add("second")
         await trio.sleep(15)
-        assert asker.got == {"first": (DeviceSilent, 30)}
+        assert commander.got == {"first": (DeviceSilent, 30)}
         await say_done(camera, first)
         await say_done(camera, await camera.hear())
-        assert asker.got["second"] == (None, 35)
+        assert commander.got["second"] == (None, 35)
 
 
-async def test_a_photo_that_is_never_answered_gives_its_turn_away_in_the_end(
+async def test_a_photo_that_is_never_answered_makes_way_for_the_next(
     autojump_clock: MockClock,
 ) -> None:
     async with device_port(heartbeat_interval=60) as port:
-        camera, asker = await online(port)
-        await asker.add("first")
+        camera, commander = await online(port)
+        await commander.add("first")
         await camera.hear()
-        await asker.add("waits in vain")
+        await commander.add("waits in vain")
         await trio.sleep(50)
-        await asker.add("second")
+        await commander.add("second")
         await say_done(camera, await camera.hear())
-        assert asker.got == {
+        assert commander.got == {
             "waits in vain": (DeviceBusy, 25),
             "first": (DeviceSilent, 30),
             "second": (None, 60),
         }
 
 
-async def test_who_leaves_before_anything_is_sent_costs_no_connection(
+async def test_a_cancellation_before_anything_is_sent_keeps_the_connection(
     autojump_clock: MockClock,
 ) -> None:
-    """A browser that goes on to another page asks for many pictures no more, all at once."""
+    """A browser that leaves a page cancels many requests for pictures at once."""
     async with device_port() as port:
-        camera, asker = await online(port)
+        camera, commander = await online(port)
         with trio.CancelScope() as left:
             left.cancel()
-            await asker.commands.person_query(asker.did, "7")
+            await commander.commands.person_query(commander.did, "7")
         assert left.cancelled_caught
-        await asker.add("next")
+        await commander.add("next")
         await say_done(camera, await camera.hear())
-        assert asker.got == {"next": (None, 0)}
+        assert commander.got == {"next": (None, 0)}
 
 
-async def test_the_end_of_the_connection_ends_what_is_out_and_what_waits(
+async def test_the_end_of_the_connection_ends_sent_and_queued_commands(
     autojump_clock: MockClock,
 ) -> None:
     async with device_port() as port:
-        camera, asker = await online(port)
-        await asker.add("out")
-        await asker.add("waits")
+        camera, commander = await online(port)
+        await commander.add("out")
+        await commander.add("waits")
         await camera.socket.aclose()
         await wait_all_tasks_blocked()
-        assert asker.got == {"out": (DeviceLeft, 0), "waits": (DeviceOffline, 0)}
+        assert commander.got == {"out": (DeviceLeft, 0), "waits": (DeviceOffline, 0)}
 
 
-async def test_what_waits_goes_out_on_a_connection_that_replaces_the_first(
+async def test_queued_commands_are_sent_on_the_connection_that_replaces_the_first(
     autojump_clock: MockClock,
 ) -> None:
     async with device_port() as port:
-        _, asker = await online(port)
-        await asker.add("out")
-        await asker.add("waits")
+        _, commander = await online(port)
+        await commander.add("out")
+        await commander.add("waits")
         newer = await port.camera()
         await newer.connect()
         await say_done(newer, await newer.hear())
-        assert asker.got == {"out": (DeviceLeft, 0), "waits": (None, 0)}
+        assert commander.got == {"out": (DeviceLeft, 0), "waits": (None, 0)}
 
 
-async def test_an_answer_that_is_owed_from_an_earlier_connection_answers_nothing_on_the_next(
+async def test_a_late_answer_on_a_newer_connection_is_ignored(
     autojump_clock: MockClock,
 ) -> None:
     async with device_port() as port:
-        camera, asker = await online(port)
-        await asker.add("first")
+        camera, commander = await online(port)
+        await commander.add("first")
         owed = await camera.hear()
         newer = await port.camera()
         await newer.connect()
-        await asker.add("second")
+        await commander.add("second")
         await say_done(newer, owed)
-        assert asker.got == {"first": (DeviceLeft, 0)}
+        assert commander.got == {"first": (DeviceLeft, 0)}
         await say_done(newer, await newer.hear())
-        assert asker.got["second"] == (None, 0)
+        assert commander.got["second"] == (None, 0)
 
 
 @pytest.mark.parametrize(
@@ -171,16 +171,16 @@ async def test_an_answer_that_is_owed_from_an_earlier_connection_answers_nothing
         '\ufeff{"msgid" : "%s", "data": {"code": 0}}',
     ],
 )
-async def test_an_answer_that_cannot_be_read_ends_the_wait_for_it_at_once(
+async def test_an_unreadable_answer_ends_its_request_at_once(
     autojump_clock: MockClock, answer: str
 ) -> None:
     async with device_port() as port:
-        camera, asker = await online(port)
-        await asker.add("asked")
-        await asker.add("next")
+        camera, commander = await online(port)
+        await commander.add("asked")
+        await commander.add("next")
         await camera.say(answer % (await camera.hear())["msgid"])
         assert (await camera.hear())["data"]["code"] == 420
         await wait_all_tasks_blocked()
-        assert asker.got == {"asked": (DeviceNonsense, 0)}
+        assert commander.got == {"asked": (DeviceNonsense, 0)}
         await say_done(camera, await camera.hear())
-        assert asker.got["next"] == (None, 0)
+        assert commander.got["next"] == (None, 0)

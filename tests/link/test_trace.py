@@ -1,4 +1,4 @@
-"""What the device link keeps of a conversation."""
+"""The frames that a device link traces."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from tests.support.gate import SN
 from tests.support.plug import Port, device_port
 
 
-def said(port: Port, sn: str = SN) -> list[str]:
-    """Each frame as who sent it, and its uri or code."""
+def traced(port: Port, sn: str = SN) -> list[str]:
+    """Each frame as its direction and its uri or code."""
     return [_named(entry) for entry in port.traces.entries(sn, "")]
 
 
@@ -37,7 +37,7 @@ async def test_everything_is_kept_both_ways(autojump_clock: MockClock) -> None:
         request = await camera.hear()
         await camera.say({"msgid": request["msgid"], "data": {"code": 0}})
         await camera.ask("/heartbeat", token="nonsense")
-        assert said(port) == [
+        assert traced(port) == [
             *("in /connect", "out 200"),
             *("in /heartbeat", "out 200"),
             *("out /person/query", "in 0}}"),
@@ -49,7 +49,7 @@ async def _ask(link: object) -> None:
     await link.request("/person/query", {"pid": "1"}, seconds=5)  # type: ignore[attr-defined]
 
 
-async def test_the_trace_goes_on_over_connections_and_tells_why_one_ended(
+async def test_the_trace_continues_over_connections_and_has_the_reason_of_each_end(
     autojump_clock: MockClock,
 ) -> None:
     async with device_port() as port:
@@ -59,7 +59,7 @@ async def test_the_trace_goes_on_over_connections_and_tells_why_one_ended(
         second = await port.camera()
         await second.connect()
         await first.ended()
-        assert sorted(said(port)) == sorted(
+        assert sorted(traced(port)) == sorted(
             [
                 *("in /connect", "out 200") * 2,
                 "ended: the device connected again",
@@ -67,7 +67,7 @@ async def test_the_trace_goes_on_over_connections_and_tells_why_one_ended(
         )
 
 
-async def test_what_a_refused_device_sends_is_kept_and_follows_it_in(
+async def test_frames_of_a_refused_device_are_kept_when_it_is_admitted(
     autojump_clock: MockClock,
 ) -> None:
     async with device_port() as port:
@@ -75,24 +75,24 @@ async def test_what_a_refused_device_sends_is_kept_and_follows_it_in(
         await camera.say("garbage")
         await camera.hear()
         assert (await camera.connect())["code"] == 421
-        assert said(port) == ["in ", "out 420", "in /connect", "out 421"]
+        assert traced(port) == ["in ", "out 420", "in /connect", "out 421"]
         await port.site.enrol()
         assert (await camera.connect())["code"] == 200
-        assert said(port)[-4:] == ["in /connect", "out 421", "in /connect", "out 200"]
+        assert traced(port)[-4:] == ["in /connect", "out 421", "in /connect", "out 200"]
 
 
-async def test_a_connect_that_lacks_all_but_its_serial_number_is_found_by_it(
+async def test_a_connect_with_only_a_serial_number_is_found_by_it(
     autojump_clock: MockClock,
 ) -> None:
     async with device_port() as port:
         camera = await port.camera()
         assert (await camera.ask("/connect", {"sn": SN, "sign": ["?"]}))["code"] == 420
-        assert said(port) == ["in /connect", "out 420"]
+        assert traced(port) == ["in /connect", "out 420"]
         assert (await camera.ask("/connect", {"sn": ["?"]}))["code"] == 420
-        assert said(port)[2:] == ["in /connect", "out 420"]
+        assert traced(port)[2:] == ["in /connect", "out 420"]
 
 
-async def test_a_frame_is_kept_before_its_answer_is_held_back(autojump_clock: MockClock) -> None:
+async def test_a_frame_is_traced_before_its_answer_is_delayed(autojump_clock: MockClock) -> None:
     async with device_port() as port:
         await port.site.enrol()
         camera = await port.camera()
@@ -102,4 +102,4 @@ async def test_a_frame_is_kept_before_its_answer_is_held_back(autojump_clock: Mo
             {"msgid": "x", "data": {"uri": "/connect", "param": camera.knock(code="1")}}
         )
         await trio.sleep(0.5)
-        assert said(port)[-2:] == ["out 423", "in /connect"]
+        assert traced(port)[-2:] == ["out 423", "in /connect"]

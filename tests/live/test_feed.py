@@ -7,7 +7,7 @@ import trio.testing
 from hub.live.feed import MAX_HELD_BYTES, Feed
 
 
-async def test_what_is_published_reaches_every_subscription_in_order() -> None:
+async def test_published_items_reach_every_subscription_in_order() -> None:
     feed: Feed[int] = Feed()
     with feed.subscribe() as one, feed.subscribe() as other:
         feed.publish([1, 2])
@@ -16,14 +16,14 @@ async def test_what_is_published_reaches_every_subscription_in_order() -> None:
         assert await other.next() == [1, 2, 3]
 
 
-def test_a_feed_counts_what_was_published() -> None:
+def test_a_feed_counts_published_items() -> None:
     feed: Feed[int] = Feed()
     feed.publish([1, 2])
     feed.publish([3])
     assert feed.published == 3
 
 
-async def test_a_waiting_reader_wakes_with_what_came(nursery: trio.Nursery) -> None:
+async def test_a_waiting_reader_gets_new_items(nursery: trio.Nursery) -> None:
     feed: Feed[int] = Feed()
     taken: list[list[int]] = []
     with feed.subscribe() as subscription:
@@ -42,7 +42,7 @@ async def test_a_waiting_reader_wakes_with_what_came(nursery: trio.Nursery) -> N
     assert taken == [[1], [2]]
 
 
-async def test_a_slow_reader_is_marked_lagged_and_holds_nothing_until_it_catches_up() -> None:
+async def test_a_slow_reader_is_lagged_and_queues_nothing_until_it_catches_up() -> None:
     feed: Feed[int] = Feed()
     with feed.subscribe(size=2) as slow, feed.subscribe(size=9) as quick:
         feed.publish([1, 2])
@@ -86,14 +86,15 @@ async def test_a_lagged_reader_that_waits_is_woken(nursery: trio.Nursery) -> Non
         assert subscription.lagged
 
 
-async def test_publishing_never_waits() -> None:
+async def test_publishing_has_no_checkpoint() -> None:
     feed: Feed[int] = Feed()
     with feed.subscribe(size=1), trio.testing.assert_no_checkpoints():
         for number in range(100):
             feed.publish([number])
+    assert feed.published == 100
 
 
-def test_a_subscription_that_ended_gets_nothing() -> None:
+def test_a_closed_subscription_gets_nothing() -> None:
     feed: Feed[int] = Feed()
     with pytest.raises(RuntimeError, match="reader gone"), feed.subscribe() as subscription:
         raise RuntimeError("reader gone")

@@ -43,7 +43,7 @@ def weight(ring: FrameRing) -> int:
     return sum(getsizeof(one.text if isinstance(one, Shortened) else one) for one in kept)
 
 
-def test_the_last_frames_are_kept_both_ways_in_their_order(traces: FrameTraces) -> None:
+def test_the_last_frames_of_both_directions_are_kept_in_order(traces: FrameTraces) -> None:
     ring = traces.admitted(traces.open(), "SN1")
     ring.received("a")
     ring.sent("b")
@@ -56,7 +56,7 @@ def test_the_last_frames_are_kept_both_ways_in_their_order(traces: FrameTraces) 
     assert kept(traces) == [str(number) for number in range(MAX_FRAMES)]
 
 
-def test_what_came_before_the_serial_number_stands_under_it(traces: FrameTraces) -> None:
+def test_frames_before_the_serial_number_are_found_by_it(traces: FrameTraces) -> None:
     ring = traces.open()
     ring.received("garbage")
     assert kept(traces) == []
@@ -67,7 +67,7 @@ def test_what_came_before_the_serial_number_stands_under_it(traces: FrameTraces)
     assert kept(traces) == ["garbage", "refused"]
 
 
-def test_frames_from_before_the_name_are_news_for_who_looks_on(traces: FrameTraces) -> None:
+def test_frames_before_the_serial_number_are_new_to_a_follower(traces: FrameTraces) -> None:
     early, watched = traces.open(), traces.admitted(traces.open(), "SN1")
     early.received("garbage")
     watched.received("a")
@@ -87,7 +87,7 @@ def test_a_device_keeps_its_frames_over_its_connections(traces: FrameTraces) -> 
     assert kept(traces) == ["a", ConnectionEnded("the peer left"), "b"]
 
 
-def test_who_only_uses_its_serial_number_pushes_no_frame_of_a_device_out(
+def test_a_stranger_with_its_serial_number_pushes_no_frame_of_a_device_out(
     traces: FrameTraces,
 ) -> None:
     traces.admitted(traces.open(), "SN1").received("own")
@@ -95,21 +95,21 @@ def test_who_only_uses_its_serial_number_pushes_no_frame_of_a_device_out(
         stranger = traces.open()
         traces.attempted(stranger, "SN1")
         for number in range(2 * MAX_ATTEMPTS):
-            stranger.received(f"knock {number}")
+            stranger.received(f"attempt {number}")
         traces.ended(stranger, "refused")
     assert kept(traces)[0] == "own"
     assert len(kept(traces)) == 1 + MAX_ATTEMPTS
 
 
-def test_so_many_connections_are_looked_at_as_knock_with_one_serial_number(
+def test_open_connections_with_one_serial_number_are_limited(
     traces: FrameTraces,
 ) -> None:
     rings = [traces.open() for _ in range(MAX_PENDING + 4)]
     for number, ring in enumerate(rings):
-        ring.received(f"knock {number}")
+        ring.received(f"attempt {number}")
         traces.attempted(ring, "SN1")
-    rings[0].received("it is no more followed")
-    assert kept(traces) == [f"knock {number}" for number in range(len(rings))]
+    rings[0].received("not followed any more")
+    assert kept(traces) == [f"attempt {number}" for number in range(len(rings))]
     traces.ended(rings[0], "it left")
     assert traces.admitted(rings[1], "SN1").entries() == []
 
@@ -122,7 +122,7 @@ def test_no_burst_of_uploads_pushes_a_frame_out(traces: FrameTraces) -> None:
     assert len(kept(traces)) == 1 + MAX_UPLOADS
 
 
-def test_a_request_that_names_no_device_stands_with_all_at_its_address(traces: FrameTraces) -> None:
+def test_an_upload_without_a_device_is_shown_with_all_at_its_address(traces: FrameTraces) -> None:
     traces.admitted(traces.open(), "SN1").received("a")
     traces.add_upload_from(ADDRESS, UPLOAD)
     assert kept(traces, address=ADDRESS) == ["a", UPLOAD]
@@ -143,7 +143,7 @@ def test_a_connection_that_names_another_serial_number_takes_its_frames_along(
     assert (kept(traces, "SN1"), kept(traces, "SN2")) == ([], ["a"])
 
 
-def test_a_device_that_comes_in_where_another_is_in_leaves_the_others_frames(
+def test_a_connection_admitted_as_another_device_leaves_the_first_ones_frames(
     traces: FrameTraces,
 ) -> None:
     first = traces.admitted(traces.open(), "SN1")
@@ -153,7 +153,7 @@ def test_a_device_that_comes_in_where_another_is_in_leaves_the_others_frames(
     assert (kept(traces, "SN1"), kept(traces, "SN2")) == (["a"], ["b"])
 
 
-def test_of_those_that_knock_the_one_heard_longest_ago_makes_room() -> None:
+def test_the_oldest_pending_serial_number_makes_room() -> None:
     traces = new_traces(max_pending=3)
     for number in range(5):
         ring = traces.open()
@@ -162,7 +162,7 @@ def test_of_those_that_knock_the_one_heard_longest_ago_makes_room() -> None:
     assert [kept(traces, f"SN{number}") for number in range(5)] == [[], [], ["a"], ["a"], ["a"]]
 
 
-def test_no_flood_of_serial_numbers_pushes_out_one_that_somebody_sees_in_a_list() -> None:
+def test_a_flood_of_serial_numbers_does_not_push_out_a_listed_one() -> None:
     traces = new_traces(listed={"SN1"}, max_pending=3)
     ring = traces.open()
     ring.received("looked for")
@@ -172,7 +172,7 @@ def test_no_flood_of_serial_numbers_pushes_out_one_that_somebody_sees_in_a_list(
     assert kept(traces) == ["looked for"]
 
 
-def test_where_all_are_listed_the_one_heard_longest_ago_makes_room() -> None:
+def test_if_all_are_listed_the_oldest_makes_room() -> None:
     traces = new_traces(listed={f"SN{number}" for number in range(5)}, max_pending=3)
     for number in range(5):
         ring = traces.open()
@@ -181,7 +181,7 @@ def test_where_all_are_listed_the_one_heard_longest_ago_makes_room() -> None:
     assert [kept(traces, f"SN{number}") for number in range(5)] == [[], [], ["a"], ["a"], ["a"]]
 
 
-def test_one_that_made_room_is_found_again_at_its_next_connect() -> None:
+def test_a_serial_number_that_made_room_returns_with_its_next_connect() -> None:
     traces = new_traces(max_pending=1)
     ring = traces.open()
     traces.attempted(ring, "SN1")
@@ -191,7 +191,7 @@ def test_one_that_made_room_is_found_again_at_its_next_connect() -> None:
     assert kept(traces, "SN1") == ["a"]
 
 
-def test_what_is_forgotten_begins_anew(traces: FrameTraces) -> None:
+def test_a_forgotten_device_starts_empty(traces: FrameTraces) -> None:
     ring = traces.admitted(traces.open(), "SN1")
     ring.received("a")
     traces.add_upload("SN1", UPLOAD)
@@ -216,7 +216,7 @@ def test_a_long_frame_is_shortened_and_its_size_kept(traces: FrameTraces) -> Non
     assert entry.kept == Shortened('{"msgid": "1", "photo": "[4.1 KB]"}', size)
 
 
-def test_of_a_long_frame_of_a_stranger_only_the_beginning_is_looked_at() -> None:
+def test_only_the_beginning_of_a_strangers_long_frame_is_redacted() -> None:
     looked_at: list[str | bytes] = []
     traces = FrameTraces(
         lambda: NOON,
@@ -233,7 +233,7 @@ def test_of_a_long_frame_of_a_stranger_only_the_beginning_is_looked_at() -> None
     assert looked_at[-1] == "{" * 60_000
 
 
-def test_a_frame_of_middle_length_is_kept_as_it_came(traces: FrameTraces) -> None:
+def test_a_medium_frame_is_kept_unchanged(traces: FrameTraces) -> None:
     ring = traces.admitted(traces.open(), "SN1")
     frame = "a" * MAX_WHOLE_LENGTH
     for _ in range(MAX_FRAMES):
@@ -243,7 +243,7 @@ def test_a_frame_of_middle_length_is_kept_as_it_came(traces: FrameTraces) -> Non
     assert 0 < len(kept) * MAX_WHOLE_LENGTH <= MAX_DEVICE_RING_BYTES
 
 
-def test_long_frames_take_no_more_memory_than_one_device_may_have(traces: FrameTraces) -> None:
+def test_long_frames_are_limited_by_their_memory(traces: FrameTraces) -> None:
     ring = traces.admitted(traces.open(), "SN1")
     for _ in range(MAX_FRAMES):
         ring.received('{"a": "中文 b", ' * 1000)
@@ -292,7 +292,7 @@ def test_a_removed_device_leaves_its_room_to_others() -> None:
     assert len(kept(traces, "SN")) == 20
 
 
-def test_numbers_go_on_where_the_hub_is_started_anew() -> None:
+def test_numbers_continue_after_a_restart() -> None:
     before = new_traces(lambda: NOON)
     ring = before.admitted(before.open(), "SN1")
     for _ in range(100):
@@ -302,7 +302,7 @@ def test_numbers_go_on_where_the_hub_is_started_anew() -> None:
     assert after.entries("SN1", "")[0].number > before.entries("SN1", "")[-1].number
 
 
-async def test_who_looks_on_is_woken_by_what_comes_next(traces: FrameTraces) -> None:
+async def test_a_follower_is_woken_by_the_next_entry(traces: FrameTraces) -> None:
     ring = traces.admitted(traces.open(), "SN1")
     with traces.watch("SN1", ADDRESS) as first, traces.watch("SN1") as second:
         traces.admitted(traces.open(), "SN2").received("not this")

@@ -71,7 +71,7 @@ def test_a_replaced_camera_with_a_new_sn_is_no_longer_online_under_the_old_one()
     assert live.is_online_from("NEW", "10.0.0.8")
 
 
-def test_last_seen_is_kept_after_the_link_ended_and_handed_to_the_store_once() -> None:
+def test_last_seen_outlives_the_link_and_is_taken_for_saving_once() -> None:
     live = registry(1000.5)
     link = FakeLink("12", "SN1")
     live.attach(link)
@@ -91,10 +91,10 @@ def test_a_removed_device_is_forgotten() -> None:
     assert live.take_unsaved() == {}
 
 
-async def test_the_registry_never_lets_another_task_in_between() -> None:
+async def test_registry_methods_have_no_checkpoint() -> None:
     live = registry()
     link = FakeLink("12", "SN1")
     with trio.testing.assert_no_checkpoints():
         live.attach(link)
         live.touch("12")
-        live.detach(link)
+        assert live.detach(link)

@@ -1,4 +1,4 @@
-"""RSA keys, made once: they are slow to make. And examples by hypothesis, the same in each run."""
+"""RSA keys, generated once because that is slow; hypothesis with the same examples in each run."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from hypothesis import HealthCheck, settings
 
-# No deadline: the machine that runs the tests may be busy with something else.
+# No deadline: the machine may be busy.
 settings.register_profile(
     "wire",
     derandomize=True,
@@ -20,5 +20,5 @@ settings.load_profile("wire")
 
 @pytest.fixture(scope="session")
 def small_key() -> rsa.RSAPrivateKey:
-    """1024 bits, as real cameras of this make have (D8)."""
+    """1024 bits, as real cameras have (D8)."""
     return rsa.generate_private_key(65537, 1024)

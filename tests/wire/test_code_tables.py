@@ -1,4 +1,4 @@
-"""The tables of 2.1, 2.4 and 2.5 in both languages."""
+"""The code tables of 2.1, 2.4 and 2.5 in both languages."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""D1: numbers as strings and strings as numbers, wherever a table says integer or string."""
+"""D1: numbers may be sent as strings, and strings as numbers."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hub.wire.coercion import LooseNumber, LooseText, coerce_int, coerce_number,
     ("sent", "taken"),
     [(None, None), ("", None), ("  ", None), ("12", "12"), (12, "12"), (2**63, str(2**63))],
 )
-def test_a_text_may_come_as_a_number(sent: LooseText, taken: str | None) -> None:
+def test_a_text_may_be_sent_as_a_number(sent: LooseText, taken: str | None) -> None:
     assert coerce_text(sent, "did") == taken
 
 
@@ -20,26 +20,26 @@ def test_a_text_may_come_as_a_number(sent: LooseText, taken: str | None) -> None
     ("sent", "taken"),
     [(None, None), ("", None), (" 7 ", 7), ("-7", -7), (7, 7), (7.0, 7), (2**53, 2**53)],
 )
-def test_an_integer_may_come_as_a_text(sent: LooseNumber, taken: int | None) -> None:
+def test_an_integer_may_be_sent_as_a_text(sent: LooseNumber, taken: int | None) -> None:
     assert coerce_int(sent, "age") == taken
 
 
 @pytest.mark.parametrize(
     "sent", ["seven", "7.5", 7.5, 2**53 + 1, -(2**53) - 1, 1e300, "9" * 17, "９", 10**400]
 )
-def test_what_is_no_integer_within_2_53_is_420_and_names_the_field(sent: LooseNumber) -> None:
+def test_an_integer_must_be_within_2_53(sent: LooseNumber) -> None:
     with pytest.raises(BadParameter, match="age: ") as refusal:
         coerce_int(sent, "age")
     assert refusal.value.code == 420
 
 
 @pytest.mark.parametrize(("sent", "taken"), [("36.5", 36.5), (36.5, 36.5), ("1", 1), (" ", None)])
-def test_a_number_may_come_as_a_text(sent: LooseNumber, taken: float | None) -> None:
+def test_a_number_may_be_sent_as_a_text(sent: LooseNumber, taken: float | None) -> None:
     assert coerce_number(sent, "temperature") == taken
 
 
 @pytest.mark.parametrize("sent", ["nan", "inf", "1e5", "0x1", 1e300, "-"])
-def test_what_is_no_number_is_420(sent: LooseNumber) -> None:
+def test_an_invalid_number_is_420(sent: LooseNumber) -> None:
     with pytest.raises(BadParameter, match="temperature: "):
         coerce_number(sent, "temperature")
 

@@ -1,4 +1,4 @@
-"""D5 `further fields`: kept as undecoded JSON that any strict reader can hold."""
+"""Extra fields are kept as undecoded JSON that any strict reader accepts (D5)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from hub.wire.extra_fields import NO_EXTRA, FieldReader, extra_object, to_strict
 
 
 def strictly(data: bytes) -> object:
-    """Read as a strict reader would: no NaN, no infinity, valid UTF-8."""
+    """Decode as a strict reader does: no NaN, no infinity, valid UTF-8."""
     assert b"\n" not in data
     return msgspec.json.decode(data)
 
@@ -45,7 +45,7 @@ def strictly(data: bytes) -> object:
         (b'["\\\\",1e400,"\\""]', ["\\", "1e400", '"']),
     ],
 )
-def test_d5_whatever_they_hold_a_strict_reader_can_read_it(sent: bytes, kept: object) -> None:
+def test_d5_a_strict_reader_can_read_any_extra_field(sent: bytes, kept: object) -> None:
     read = strictly(to_strict_json(Raw(sent)))
     if kept is None and sent != b"null":
         assert read == {"a": "1e400", "1e400": "1e400", "b": 0.0123456789012345678}
@@ -54,20 +54,20 @@ def test_d5_whatever_they_hold_a_strict_reader_can_read_it(sent: bytes, kept: ob
 
 
 @pytest.mark.parametrize("spoilt", [b"1e400", b"9007199254740993", b"\n1"])
-def test_d5_a_long_value_that_cannot_be_held_is_held_as_text(spoilt: bytes) -> None:
+def test_d5_a_long_unrepresentable_value_becomes_text(spoilt: bytes) -> None:
     long = b"[" + b"1," * 50_000
     assert to_strict_json(Raw(long + b"1]")) == long + b"1]"
     sent = long + spoilt + b"]"
     assert msgspec.json.decode(to_strict_json(Raw(sent))) == sent.decode()
 
 
-def test_d8_feature_is_not_kept() -> None:
+def test_d8_feature_is_dropped() -> None:
     assert extra_object([("feature", Raw(b"[1,2]"))]) is NO_EXTRA
     kept = extra_object([("a", Raw(b"1")), ("feature", Raw(b"[1,2]")), ("研", Raw(b'"x"'))])
     assert json.loads(bytes(kept)) == {"a": 1, "研": "x"}
 
 
-def test_fields_are_taken_one_by_one_and_the_rest_is_further() -> None:
+def test_fields_that_are_not_read_are_extra() -> None:
     fields = FieldReader.decode(b'{"a":"1","b":2,"c":"2.5","x":[1],"inner":{"y":1}}', "data")
     assert (fields.text("a"), fields.integer("b"), fields.number("c")) == ("1", 2, 2.5)
     inner = fields.nested("inner")
@@ -82,7 +82,7 @@ def test_fields_are_taken_one_by_one_and_the_rest_is_further() -> None:
 
 
 @pytest.mark.parametrize("digits", ["1.10", "-0.5", "12345678901.0"])
-def test_d1_a_fraction_where_a_text_is_expected_is_its_digits_as_they_came(digits: str) -> None:
+def test_d1_a_fraction_as_text_keeps_its_digits(digits: str) -> None:
     fields = FieldReader.decode(b'{"swVer":%b,"x":1}' % digits.encode())
     assert fields.text("swVer") == digits
     assert [name for name, _ in fields.remaining()] == ["x"]
@@ -106,7 +106,7 @@ def test_a_wrong_field_is_named_with_its_path(body: bytes, message: str) -> None
     assert refusal.value.message == message
 
 
-def test_the_items_of_a_list_are_named_by_their_place_and_bounded() -> None:
+def test_the_items_of_a_list_are_limited_and_named_by_index() -> None:
     fields = FieldReader.decode(b'{"data":[{"a":1},{"a":[]}]}')
     first, second = fields.nested_list("data", 2)
     assert first.integer("a") == 1

@@ -1,4 +1,4 @@
-"""Bounds before decoding (contract: max_depth, D5) and errors that name the field."""
+"""Limits of documents before they are decoded (D5), and errors that name the field."""
 
 from __future__ import annotations
 
@@ -14,9 +14,19 @@ def nested(levels: int) -> bytes:
     return b"[" * levels + b"]" * levels
 
 
+def passes(body: bytes, limit: int) -> bool:
+    try:
+        json_limits.check_depth(body, limit)
+    except BadParameter:
+        return False
+    return True
+
+
 @pytest.mark.parametrize("levels", [0, 1, 63, 64])
 def test_nesting_up_to_the_limit_passes(levels: int) -> None:
-    json_limits.check_depth(b'{"x":1}' if not levels else nested(levels), 64)
+    body = b'{"x":1}' if not levels else nested(levels)
+    assert passes(body, 64)
+    assert not levels or not passes(body, levels - 1)
 
 
 @pytest.mark.parametrize(
@@ -44,24 +54,25 @@ def test_nesting_beyond_the_limit_is_420(body: bytes) -> None:
         b'{"a":"\\\\","b":"' + b"{" * 1000 + b'"}',
     ],
 )
-def test_brackets_side_by_side_or_in_strings_are_no_nesting(body: bytes) -> None:
-    json_limits.check_depth(body, 64)
+def test_brackets_side_by_side_or_in_strings_do_not_nest(body: bytes) -> None:
+    assert passes(body, 2)
+    assert not passes(body, 0)
 
 
 @pytest.mark.parametrize("inside", [b"[", rb"\"[", b"[\\"])
-def test_a_string_that_is_never_closed_costs_no_more_than_its_length(inside: bytes) -> None:
+def test_an_unclosed_string_takes_linear_time(inside: bytes) -> None:
     with pytest.raises(BadParameter, match="never closed"):
         json_limits.check_depth(b'["' + inside * 200_000, 64)
 
 
-def test_fields_are_bounded_and_colons_in_strings_are_none() -> None:
+def test_fields_are_limited_not_counting_colons_in_strings() -> None:
     json_limits.check_fields(b'{"a":"' + b":" * 50_000 + b'"}')
     many = b"{" + b",".join(b'"%d":1' % at for at in range(json_limits.MAX_FIELDS + 1)) + b"}"
     with pytest.raises(BadParameter, match="more than 20000 fields"):
         json_limits.check_fields(many)
 
 
-def test_items_are_counted_beside_strings() -> None:
+def test_items_are_limited_not_counting_commas_in_strings() -> None:
     json_limits.check_items(b'["' + b"," * 100_000 + b'"]')
     json_limits.check_items(b"[" + b"1," * json_limits.MAX_ITEMS + b"1]")
     with pytest.raises(BadParameter, match="more than 60000 items"):
@@ -125,7 +136,7 @@ def test_a_refusal_names_the_field_from_the_outermost_object_on() -> None:
         ('{"inner":{"size":1}}'.encode("utf-16"), "not JSON"),
     ],
 )
-def test_what_is_no_json_is_said_to_be_none(body: bytes, said: str) -> None:
+def test_invalid_json_is_reported_as_not_json(body: bytes, said: str) -> None:
     with pytest.raises(BadParameter, match=said):
         json_limits.decode(OUTER, body, "the body")
 
@@ -140,11 +151,11 @@ def test_what_is_no_json_is_said_to_be_none(body: bytes, said: str) -> None:
         (rb"\\ud800\ud800", r"\ud800\ud800"),
     ],
 )
-def test_a_lone_surrogate_is_held_as_the_text_of_its_escape(sent: bytes, held: str) -> None:
+def test_a_lone_surrogate_becomes_the_text_of_its_escape(sent: bytes, held: str) -> None:
     outer = json_limits.decode(OUTER, b'{"inner":{"size":1},"note":"%b"}' % sent, "the body")
     assert outer.note == held
 
 
-def test_an_overlong_escape_in_a_lone_surrogate_is_no_json() -> None:
+def test_an_overlong_escape_in_a_lone_surrogate_is_not_json() -> None:
     with pytest.raises(BadParameter, match="not JSON"):
         json_limits.decode(OUTER, rb'{"inner":{"size":1},"note":"\ud8"}', "the body")

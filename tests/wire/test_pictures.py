@@ -1,4 +1,4 @@
-"""D5 `pictures`: base64 strictly, the slow way for what fails, and the real type."""
+"""Pictures: strict base64, the tolerant retry, and the real type (D5)."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_d5_the_real_type_is_read_from_the_first_bytes_whatever_is_declared(
         lambda text: text.replace("A", "\\u0041").rstrip("="),
     ],
 )
-def test_d5_every_way_of_writing_gives_the_same_bytes(size: int, prefix: str, written) -> None:
+def test_d5_every_encoding_gives_the_same_bytes(size: int, prefix: str, written) -> None:
     data = jpeg(size)
     assert decode('"' + written(prefix + b64(data)) + '"') == data
 
@@ -80,19 +80,19 @@ def test_d5_an_empty_picture_is_none(raw: str) -> None:
         '"\\ud800"',
     ],
 )
-def test_d5_what_is_no_base64_is_420_and_never_a_damaged_picture(raw: str) -> None:
+def test_d5_invalid_base64_is_420_and_never_a_damaged_picture(raw: str) -> None:
     with pytest.raises(BadParameter, match=r"data\.face_data: the picture is not valid base64"):
         decode(raw)
 
 
 @pytest.mark.parametrize("raw", [b'"\xff\xfe"', b'"AAAA\xff"'])
-def test_a_picture_in_wrong_utf8_is_420(raw: bytes) -> None:
+def test_a_picture_in_invalid_utf8_is_420(raw: bytes) -> None:
     with pytest.raises(BadParameter, match=r"data\.face_data: "):
         decode(raw)
 
 
 @pytest.mark.parametrize("raw", ["1", "true", "[]", '{"a":1}', "1e400"])
-def test_a_picture_that_is_no_text_is_420(raw: str) -> None:
+def test_a_picture_that_is_not_a_text_is_420(raw: str) -> None:
     with pytest.raises(BadParameter, match=r"data\.face_data: a picture as base64 text"):
         decode(raw)
 
@@ -101,7 +101,7 @@ def test_a_picture_that_is_no_text_is_420(raw: str) -> None:
     "data",
     [b"hello, world", b"BMW makes cars, and this is no bitmap", b"%PDF", b"\xff\xd8", b"\0"],
 )
-def test_d5_a_picture_that_is_none_is_420(data: bytes) -> None:
+def test_d5_a_picture_of_another_type_is_420(data: bytes) -> None:
     with pytest.raises(BadParameter, match="must be JPEG, PNG, WebP, GIF or BMP"):
         decode(json.dumps(b64(data)))
     assert real_type(data) is None

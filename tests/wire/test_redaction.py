@@ -30,7 +30,7 @@ def test_no_secret_of_any_frame_is_shown(said: Said) -> None:
 
 
 @pytest.mark.parametrize("said", TALK, ids=[said.uri for said in TALK])
-def test_no_secret_of_a_frame_that_is_spoilt_is_shown(said: Said) -> None:
+def test_no_secret_of_an_invalid_frame_is_shown(said: Said) -> None:
     for frame in both(said):
         spoilt = [
             frame[:-1],
@@ -51,7 +51,7 @@ def test_no_secret_of_a_frame_that_is_spoilt_is_shown(said: Said) -> None:
 
 
 @pytest.mark.parametrize("said", TALK, ids=[said.uri for said in TALK])
-def test_no_secret_is_shown_of_json_that_is_written_another_way(said: Said) -> None:
+def test_no_secret_is_shown_of_json_that_is_formatted_differently(said: Said) -> None:
     for frame in both(said):
         value = json.loads(frame)
         twice = {"msgid": "1", "data": {"uri": "/x", "param": json.dumps(value)}}
@@ -66,7 +66,7 @@ def test_no_secret_is_shown_of_json_that_is_written_another_way(said: Said) -> N
             assert leaks(redact_frame(text)) == [], text[:300]
 
 
-def test_what_an_installer_looks_for_is_shown() -> None:
+def test_fields_that_installers_need_are_shown() -> None:
     (connect, heartbeat) = (TALK[0], TALK[2])
     assert redact_frame(request_of(connect, "m1")) == (
         '{"msgid": "m1", "data": {"uri": "/connect", "param": {"sn": "Y3CA12348912345", '
@@ -112,7 +112,7 @@ def test_what_an_installer_looks_for_is_shown() -> None:
         ({"name": "张三"}, {"name": "张三"}),
     ],
 )
-def test_each_kind_of_value(value: object, seen: object) -> None:
+def test_each_kind_of_value_is_redacted_in_its_way(value: object, seen: object) -> None:
     assert json.loads(redact_frame(json.dumps(value))) == seen
 
 
@@ -128,53 +128,53 @@ def test_each_kind_of_value(value: object, seen: object) -> None:
         ('{"a": 1e400}', '{"a": ***}'),
     ],
 )
-def test_of_what_is_no_json_the_words_of_the_protocol_are_shown(
+def test_only_words_of_the_protocol_are_shown_of_a_frame_that_is_not_json(
     text: str | bytes, seen: str
 ) -> None:
     assert redact_frame(text) == seen
 
 
-def test_a_picture_of_megabytes_is_not_read_for_its_size() -> None:
+def test_a_large_picture_is_not_decoded_to_find_its_size() -> None:
     frame = json.dumps({"data": {"photo": "QUJD" * 2_000_000}, "msgid": "9"})
     assert redact_frame(frame) == '{"data": {"photo": "[8.0 MB]"}, "msgid": "9"}'
 
 
-def test_escaped_quotation_marks_end_no_string() -> None:
+def test_an_escaped_quotation_mark_does_not_end_a_string() -> None:
     frame = json.dumps({"msg": 'say "' + "a" * 600 + '"', "token": TOKEN, "note": "\\" * 600})
     assert json.loads(redact_frame(frame)) == {"msg": "[608 B]", "token": "***", "note": "[1.2 KB]"}
 
 
 @pytest.mark.parametrize("filler", ['"', '\\"', "[1,", '{"a":', "1 ", '"\\\\'])
-def test_a_flood_is_shown_by_its_beginning(filler: str) -> None:
+def test_only_the_beginning_of_a_huge_frame_is_shown(filler: str) -> None:
     text = redact_frame(filler * (4_000_000 // len(filler)))
     assert len(text) < 700
 
 
 @pytest.mark.parametrize("text", ["1" * 500, "token:" * 83, "a" * 500, ("a" * 31 + ".") * 15])
 @pytest.mark.parametrize("as_keys", [False, True])
-def test_a_frame_that_is_made_to_be_slow_to_mask_is_not(text: str, as_keys: bool) -> None:
+def test_a_malicious_frame_is_not_slow_to_redact(text: str, as_keys: bool) -> None:
     fields = {f"{text}{n}" if as_keys else f"k{n}": text for n in range(120)}
     began = time.process_time()
     redact_frame(json.dumps(fields))
-    # Some milliseconds; it was more than a second, and whoever knocks may send many.
+    # A few milliseconds. It was more than a second, and strangers may send many such frames.
     assert time.process_time() - began < 0.25
 
 
-def test_what_is_not_looked_at_is_counted() -> None:
+def test_fields_that_are_not_examined_are_counted() -> None:
     frame = json.dumps({"param": {f"f{n}": "a b " * 100 for n in range(100)}, "more": 1})
     seen = json.loads(redact_frame(frame))
     assert seen["param"]["…"] == f"[{100 - (len(seen['param']) - 1)} more]"
     assert seen["…"] == "[1 more]"
 
 
-def test_a_long_text_ends_with_no_part_of_what_would_be_masked() -> None:
+def test_a_long_text_is_not_cut_within_a_secret() -> None:
     for secret in (TOKEN, PHONE):
         for before in range(470, 512):
             assert secret[:10] not in redact_text(MASKED * 30 + " " * (before - 30 * 15) + secret)
 
 
 @given(st.text(max_size=300))
-def test_nothing_that_is_sent_fails_to_be_shown(text: str) -> None:
+def test_any_frame_can_be_redacted(text: str) -> None:
     assert len(redact_frame(text)) <= 4001
     assert len(redact_frame(f'{{"msgid": {text}')) <= 4001
     redact_frame(text.encode("utf-8", "surrogatepass"))
@@ -187,12 +187,12 @@ def test_nothing_that_is_sent_fails_to_be_shown(text: str) -> None:
         max_leaves=30,
     )
 )
-def test_a_number_of_a_phone_is_masked_wherever_it_stands(value: object) -> None:
+def test_a_phone_number_is_masked_in_any_field(value: object) -> None:
     frame = json.dumps({"data": {"param": [value, {"tel": PHONE}, f"call {PHONE}"]}})
     assert PHONE not in redact_frame(frame)
 
 
-def test_words_between_slashes_are_shown_and_tokens_are_not() -> None:
+def test_a_uri_is_shown_without_tokens() -> None:
     path = "/api/v1/adapter/lenfocus/face/capture"
     assert redact_uri(path) == path
     assert redact_uri(f"/firmware/{TOKEN}/a.bin") == "/firmware/***/a.bin"
@@ -206,7 +206,7 @@ def test_a_text_is_masked_by_what_it_looks_like() -> None:
     assert redact_text("Authorization: Bearer abc") == "Authorization: Bearer ***"
 
 
-def test_sizes_are_for_people() -> None:
+def test_sizes_are_readable() -> None:
     assert [format_size(n) for n in (0, 999, 1000, 9_999, 213_400, 8_400_000)] == [
         "0 B",
         "999 B",

@@ -1,4 +1,4 @@
-"""1.1 to 1.3: what a device sends, bounded, and the answers that are waited for."""
+"""The params of 1.1 to 1.3, and the table of pending requests."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def connect(text: str) -> ConnectParam:
     return decode_connect(Raw(text.encode()))
 
 
-def test_1_1_a_connect_of_the_table() -> None:
+def test_1_1_a_documented_connect() -> None:
     param = connect(
         '{"did":"1234512","sn":"Y3C122AP1234512","ip":"192.168.100.168","sign":"567y==",'
         '"ts":1635066908}'
@@ -41,7 +41,7 @@ def test_1_1_a_connect_of_the_table() -> None:
     )
 
 
-def test_d8_a_real_camera_sends_sn_sign_and_ts_alone() -> None:
+def test_d8_a_real_camera_sends_only_sn_sign_and_ts() -> None:
     param = connect('{"sn":"Y3C122AP1234512","sign":"x","ts":1635066908}')
     assert (param.did, param.ip) == (None, None)
 
@@ -56,7 +56,7 @@ def test_d8_a_real_camera_sends_sn_sign_and_ts_alone() -> None:
         ('"01635066908"', "01635066908", 1635066908.0),
     ],
 )
-def test_d2_ts_is_kept_as_it_was_sent_and_milliseconds_are_reduced(
+def test_d2_ts_is_kept_as_sent_and_also_given_in_seconds(
     ts: str, text: str, seconds: float
 ) -> None:
     param = connect(f'{{"sn":"S","ts":{ts}}}')
@@ -93,14 +93,14 @@ def test_d2_ts_is_kept_as_it_was_sent_and_milliseconds_are_reduced(
         ('{"sn":"S","ts":1,"did":"' + "1" * 21 + '"}', "did"),
     ],
 )
-def test_d2_what_is_missing_or_wrong_in_a_connect_is_420_and_named(param: str, field: str) -> None:
+def test_d2_an_invalid_connect_is_420_and_names_the_field(param: str, field: str) -> None:
     with pytest.raises(BadParameter) as refusal:
         connect(param)
     assert refusal.value.field == f"data.param.{field}"
 
 
 @pytest.mark.parametrize("param", ["null", "[]", '"x"', "5"])
-def test_a_param_that_is_no_object_is_420(param: str) -> None:
+def test_a_param_that_is_not_an_object_is_420(param: str) -> None:
     for decode in (decode_connect, decode_keepalive):
         with pytest.raises(BadParameter, match=r"data\.param: an object is expected"):
             decode(Raw(param.encode()))
@@ -111,22 +111,22 @@ def test_d2_an_empty_did_is_none(did: str) -> None:
     assert connect(f'{{"sn":"S","ts":1,"did":{did},"sign":{did},"ip":{did}}}').did is None
 
 
-def test_d1_a_did_may_be_a_number_and_further_fields_are_ignored() -> None:
+def test_d1_a_did_may_be_a_number_and_extra_fields_are_ignored() -> None:
     param = connect('{"sn":"S","ts":1,"did":18446744073709551615,"fw":1e400,"x":[{}]}')
     assert param.did == "18446744073709551615"
 
 
 @pytest.mark.parametrize("ip", ['"' + "x" * 65 + '"', '"a\\u0000"', "5", '""'])
-def test_d2_an_ip_that_can_be_none_counts_as_missing(ip: str) -> None:
+def test_d2_an_invalid_ip_counts_as_missing(ip: str) -> None:
     assert connect(f'{{"sn":"S","ts":1,"ip":{ip}}}').ip is None
 
 
-def test_d1_the_param_is_read_again_with_blanks_stripped_only_after_it_failed() -> None:
+def test_d1_blanks_in_keys_are_stripped_only_after_an_exact_reading_failed() -> None:
     assert connect('{"sn ":"S"," ts":5}').ts_text == "5"
     assert connect('{"sn":"S","ts":5,"sn ":"T"}').sn == "S"
 
 
-def test_1_2_and_1_3_name_the_device_as_far_as_sent() -> None:
+def test_1_2_and_1_3_may_name_the_device() -> None:
     assert decode_keepalive(Raw(b"{}")) == KeepaliveParam()
     assert decode_keepalive(Raw(b'{"did":7,"sn":"S","ip":"10.0.0.8"}')) == KeepaliveParam(
         "7", "S", "10.0.0.8"
@@ -141,7 +141,7 @@ class Waiter:
         self.got.append(outcome)
 
 
-def test_a_response_reaches_the_one_who_waits_for_its_msgid() -> None:
+def test_a_response_reaches_the_request_with_its_msgid() -> None:
     pending, first, second = PendingRequests(4), Waiter(), Waiter()
     pending.expect("1", first)
     pending.expect("2", second)
@@ -151,7 +151,7 @@ def test_a_response_reaches_the_one_who_waits_for_its_msgid() -> None:
     assert not pending.resolve(answer)
 
 
-def test_a_response_that_nobody_waits_for_any_more_is_told_so() -> None:
+def test_a_response_without_a_pending_request_is_reported() -> None:
     pending, waiter = PendingRequests(4), Waiter()
     pending.expect("1", waiter)
     pending.forget("1")
@@ -160,7 +160,7 @@ def test_a_response_that_nobody_waits_for_any_more_is_told_so() -> None:
     assert waiter.got == []
 
 
-def test_requests_that_wait_are_bounded() -> None:
+def test_pending_requests_are_limited() -> None:
     pending = PendingRequests(1)
     pending.expect("1", Waiter())
     assert pending.is_full
@@ -177,7 +177,7 @@ def test_a_msgid_is_used_once_at_a_time() -> None:
         pending.expect("1", Waiter())
 
 
-def test_the_end_of_the_connection_ends_every_wait_once() -> None:
+def test_close_ends_every_request_once() -> None:
     pending, waiters = PendingRequests(4), [Waiter(), Waiter()]
     for msgid, waiter in enumerate(waiters):
         pending.expect(str(msgid), waiter)
@@ -189,7 +189,7 @@ def test_the_end_of_the_connection_ends_every_wait_once() -> None:
 
 
 class EveryWaitEndsOnce(RuleBasedStateMachine):
-    """Whatever is expected, answered, forgotten, closed: nobody is told twice, or another's."""
+    """Any sequence of calls: each request ends at most once, and with its own response."""
 
     msgids = Bundle("msgids")
 
@@ -276,7 +276,7 @@ PARAMS = st.dictionaries(
 
 
 @given(param=PARAMS.map(json.dumps) | st.text())
-def test_whatever_a_device_says_of_itself_is_bounded_or_refused_by_name(param: str) -> None:
+def test_any_param_is_within_bounds_or_refused_with_the_field(param: str) -> None:
     raw = Raw(param.encode("utf-8", "replace"))
     for read in (decode_connect, decode_keepalive):
         said: ConnectParam | KeepaliveParam = KeepaliveParam()

@@ -1,4 +1,4 @@
-"""D2: every form of a connect's signature; D6: the signature of 三."""
+"""The signature of a connect in every form (D2), and that of HTTP parameters (三, D6)."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def form_of(key: rsa.RSAPrivateKey, sign: str, code: str = CODE, ts: str = TS) -
 
 
 @pytest.mark.parametrize("form", signing.SIGN_FORMS)
-def test_d2_every_form_is_recovered_and_told(small_key: rsa.RSAPrivateKey, form: str) -> None:
+def test_d2_every_form_is_recovered_and_named(small_key: rsa.RSAPrivateKey, form: str) -> None:
     sign = signing.sign_connect(small_key, sn=SN, code=CODE, ts=int(TS), form=form)
     assert form_of(small_key, sign) == form
     assert form_of(small_key, sign, code="ABCD1235") is None
@@ -46,7 +46,7 @@ def test_d2_the_signature_is_over_ts_as_it_was_sent(small_key: rsa.RSAPrivateKey
     assert form_of(small_key, sign, ts="1635066908") is None
 
 
-def test_d2_one_public_key_operation_tells_every_form(small_key: rsa.RSAPrivateKey) -> None:
+def test_d2_every_form_takes_one_public_key_operation(small_key: rsa.RSAPrivateKey) -> None:
     operations = 0
 
     class Counting:
@@ -94,17 +94,17 @@ def test_d2_base64_in_either_alphabet_padded_or_broken_into_lines(
 
 
 @pytest.mark.parametrize("sign", ["", "=", "A", "*" * 172, "AAAA", "签名", "A" * 172, "A" * 4000])
-def test_d2_what_is_no_signature_does_not_fit(small_key: rsa.RSAPrivateKey, sign: str) -> None:
+def test_d2_an_invalid_signature_does_not_match(small_key: rsa.RSAPrivateKey, sign: str) -> None:
     assert form_of(small_key, sign) is None
 
 
-def test_d2_another_keys_signature_does_not_fit(small_key: rsa.RSAPrivateKey) -> None:
+def test_d2_a_signature_by_another_key_does_not_match(small_key: rsa.RSAPrivateKey) -> None:
     other = rsa.generate_private_key(65537, 1024)
     assert form_of(small_key, signing.sign_connect(other, sn=SN, code=CODE, ts=TS)) is None
 
 
 @pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl is not installed")
-def test_d2_signatures_made_by_openssl_fit(small_key: rsa.RSAPrivateKey, tmp_path: Path) -> None:
+def test_d2_signatures_made_by_openssl_match(small_key: rsa.RSAPrivateKey, tmp_path: Path) -> None:
     pem = small_key.private_bytes(
         Encoding.PEM, serialization.PrivateFormat.TraditionalOpenSSL, NoEncryption()
     )
@@ -137,7 +137,7 @@ def certificate_of(key: rsa.RSAPrivateKey) -> bytes:
     return builder.sign(signer, hashes.SHA256()).public_bytes(Encoding.PEM)
 
 
-def test_d2_keys_come_as_spki_pkcs1_or_certificate(small_key: rsa.RSAPrivateKey) -> None:
+def test_d2_keys_are_loaded_from_spki_pkcs1_or_certificate(small_key: rsa.RSAPrivateKey) -> None:
     public = small_key.public_key()
     for pem in (
         public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo),
@@ -171,13 +171,13 @@ def pem_of_curve() -> bytes:
         "-----END PUBLIC KEY-----\n",
     ],
 )
-def test_d2_what_is_no_rsa_key_of_1024_bits_is_420(pem: str | bytes) -> None:
+def test_d2_a_key_other_than_rsa_of_1024_bits_is_420(pem: str | bytes) -> None:
     with pytest.raises(BadParameter, match="key: ") as refusal:
         signing.load_public_key(pem)
     assert refusal.value.field == "key"
 
 
-def test_a_private_key_given_by_mistake_is_told(small_key: rsa.RSAPrivateKey) -> None:
+def test_a_private_key_is_refused_as_such(small_key: rsa.RSAPrivateKey) -> None:
     pem = small_key.private_bytes(Encoding.PEM, serialization.PrivateFormat.PKCS8, NoEncryption())
     with pytest.raises(BadParameter, match="private key"):
         signing.load_public_key(pem)
@@ -208,7 +208,7 @@ def test_d6_keys_sort_by_code_point() -> None:
         ("\ud800", False),
     ],
 )
-def test_d6_a_sign_is_checked(sign: str, fits: bool) -> None:
+def test_d6_a_sign_is_verified(sign: str, fits: bool) -> None:
     params = {key: str(value) for key, value in PARAMS.items()}
     assert signing.verify_params_sign({**params, "sign": sign}, SECRET) is fits
     assert not signing.verify_params_sign(params, SECRET)
@@ -218,7 +218,7 @@ def test_d5_the_md5_of_a_body_is_upper_case_hex() -> None:
     assert signing.body_md5(b"") == "D41D8CD98F00B204E9800998ECF8427E"
 
 
-def test_d2_a_clock_is_taken_within_the_skew() -> None:
+def test_d2_a_clock_is_accepted_within_the_skew() -> None:
     assert signing.is_within_skew(1000.0, 1300.0, 300)
     assert signing.is_within_skew(1600.0, 1300.0, 300)
     assert not signing.is_within_skew(999.0, 1300.0, 300)
@@ -239,7 +239,7 @@ def test_d2_a_clock_is_taken_within_the_skew() -> None:
         ]
     ),
 )
-def test_d2_a_signature_is_that_of_its_own_connect_however_it_is_written(
+def test_d2_a_signature_matches_only_its_own_connect_in_any_encoding(
     small_key: rsa.RSAPrivateKey, sn: str, code: str, ts: str, form: str, written: Any
 ) -> None:
     key = small_key.public_key()
@@ -250,7 +250,7 @@ def test_d2_a_signature_is_that_of_its_own_connect_however_it_is_written(
 
 
 @given(sign=st.text() | st.binary(max_size=200).map(lambda data: base64.b64encode(data).decode()))
-def test_whatever_is_no_signature_signs_nothing(small_key: rsa.RSAPrivateKey, sign: str) -> None:
+def test_any_other_text_is_not_a_signature(small_key: rsa.RSAPrivateKey, sign: str) -> None:
     assert form_of(small_key, sign) is None
 
 
@@ -275,7 +275,7 @@ def test_d6_neither_order_nor_blank_values_matter(
 
 
 @given(params=PARAMETERS, secret=st.text(max_size=20), more=st.text("0123456789", min_size=1))
-def test_d6_another_value_or_secret_is_another_sign(
+def test_d6_another_value_or_secret_gives_another_sign(
     params: dict[str, str | int], secret: str, more: str
 ) -> None:
     sign = signing.sign_params({**params, "ts": "1"}, secret)
@@ -284,13 +284,13 @@ def test_d6_another_value_or_secret_is_another_sign(
 
 
 @given(pem=st.text() | st.binary())
-def test_whatever_is_no_key_is_refused_as_such(pem: str | bytes) -> None:
+def test_any_other_text_is_refused_as_a_key(pem: str | bytes) -> None:
     with pytest.raises(BadParameter, match=r"^key: "):
         signing.load_public_key(pem)
 
 
 @given(ts=st.text(max_size=16) | st.integers(0, 10**16).map(str))
-def test_d2_a_ts_is_seconds_or_no_ts(ts: str) -> None:
+def test_d2_any_ts_is_seconds_or_refused(ts: str) -> None:
     seconds, named = 0.0, "ts"
     try:
         seconds = signing.ts_seconds(ts)

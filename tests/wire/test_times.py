@@ -1,4 +1,4 @@
-"""D5 `time`: seconds or milliseconds by magnitude; D8: local times; the contract's RFC 3339."""
+"""Times of devices (D5), local times (D8), and RFC 3339."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ from hub.wire.coercion import LooseNumber
         (10**11, 10**11),
     ],
 )
-def test_d5_seconds_and_milliseconds_are_told_apart_by_magnitude(
+def test_d5_seconds_and_milliseconds_are_distinguished_by_magnitude(
     sent: LooseNumber, milliseconds: int
 ) -> None:
     assert times.parse_device_time(sent, "time") == milliseconds
 
 
 @pytest.mark.parametrize("sent", [-1, 253402300800000, 10**15, 10**30, 1e308, "soon", "-5"])
-def test_d5_a_time_that_makes_no_date_is_420(sent: LooseNumber) -> None:
+def test_d5_a_time_out_of_range_is_420(sent: LooseNumber) -> None:
     with pytest.raises(BadParameter, match="time: "):
         times.parse_device_time(sent, "time")
 
@@ -57,12 +57,12 @@ def test_d8_an_access_time_is_local_to_the_site() -> None:
     "sent",
     ["2026-13-01 00:00:00", "2026-02-30 00:00:00", "25.11.2026", "0001-01-01 00:00:00", "now"],
 )
-def test_d8_an_access_time_that_is_no_date_is_420(sent: str) -> None:
+def test_d8_an_invalid_access_time_is_420(sent: str) -> None:
     with pytest.raises(BadParameter, match="accessTime: "):
         times.parse_local_time(sent, "accessTime", ZoneInfo("Asia/Shanghai"))
 
 
-def test_the_first_day_of_all_overflows_no_zone() -> None:
+def test_the_first_day_of_the_epoch_overflows_in_no_zone() -> None:
     with pytest.raises(BadParameter, match="accessTime"):
         times.parse_local_time("9999-12-31 23:59:59", "accessTime", ZoneInfo("America/Los_Angeles"))
 
@@ -70,7 +70,7 @@ def test_the_first_day_of_all_overflows_no_zone() -> None:
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 
 
-def test_1_8_a_device_is_told_the_time_of_the_sites_clock() -> None:
+def test_1_8_times_are_sent_in_the_sites_zone() -> None:
     at = times.parse_local_time("2021-10-03 10:30:00", "start_time", SHANGHAI)
     assert at == 1633228200_000
     assert times.format_local_time(at, SHANGHAI) == "2021-10-03 10:30:00"
@@ -89,13 +89,11 @@ def test_1_8_a_device_is_told_the_time_of_the_sites_clock() -> None:
         (None, None),
     ],
 )
-def test_1_10_a_time_of_an_answer_is_read_where_it_can_be(
-    answered: str | None, at: int | None
-) -> None:
+def test_1_10_an_unreadable_time_in_an_answer_is_none(answered: str | None, at: int | None) -> None:
     assert times.read_local_time(answered, SHANGHAI) == at
 
 
-def test_rfc3339_has_milliseconds_and_comes_back() -> None:
+def test_rfc3339_has_milliseconds_and_round_trips() -> None:
     assert times.format_rfc3339(1666781577816) == "2022-10-26T10:52:57.816Z"
     assert times.parse_rfc3339("2022-10-26T10:52:57.816Z") == 1666781577816
     assert times.parse_rfc3339("2022-10-26T18:52:57+08:00") == 1666781577000
@@ -103,6 +101,6 @@ def test_rfc3339_has_milliseconds_and_comes_back() -> None:
 
 
 @pytest.mark.parametrize("text", ["", "2022-10-26", "2022-10-26T10:52:57", "2022-13-26T10:52:57Z"])
-def test_what_is_no_rfc3339_is_420(text: str) -> None:
+def test_an_invalid_rfc3339_time_is_420(text: str) -> None:
     with pytest.raises(BadParameter, match="since: a time in RFC 3339"):
         times.parse_rfc3339(text, "since")

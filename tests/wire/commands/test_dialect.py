@@ -1,4 +1,4 @@
-"""D4 and D9: the table of commands, found by uri; and that another firmware is another table."""
+"""The table of commands (D4), and another table for other firmware (D9)."""
 
 from __future__ import annotations
 
@@ -56,13 +56,13 @@ def test_1_5_has_two_uris() -> None:
 
 
 @pytest.mark.parametrize("uri", ["", "/", "/connect", "/person", "/PERSON/ADD", "/person/add/"])
-def test_an_unknown_uri_is_refused_with_the_known_ones(uri: str) -> None:
+def test_an_unknown_uri_is_refused_and_lists_the_known_ones(uri: str) -> None:
     with pytest.raises(BadParameter, match=r"uri: no such command; .*/person/add") as refusal:
         DIALECT.by_uri(uri)
     assert refusal.value.field == "uri"
 
 
-def test_d4_the_pages_begin_where_the_specification_says() -> None:
+def test_d4_pages_begin_at_the_documented_number() -> None:
     pages = {command.section: command.first_page for command in DIALECT.commands}
     assert {section for section, first in pages.items() if first == 0} == {"1.8", "1.11"}
     assert {section for section, first in pages.items() if first == 1} == {"1.10", "1.13"}

@@ -1,4 +1,4 @@
-"""The bounds of D4 as forms and the API's description read them: the same as the check's."""
+"""The field specs (D4) that the check, the forms and the API's description share."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from hub.wire.commands.messages import (
 )
 
 
-def test_d4_a_number_has_its_least_its_most_and_its_unit() -> None:
+def test_d4_a_number_has_bounds_and_a_unit() -> None:
     bounds = field_specs(FaceParam)
     assert (bounds["mini_human"].least, bounds["mini_human"].most) == (60, 1000)
     assert (bounds["mini_face"].least, bounds["mini_face"].most) == (30, 500)
@@ -30,7 +30,7 @@ def test_d4_a_number_has_its_least_its_most_and_its_unit() -> None:
     assert field_specs(Reboot)["delay_ms"].unit == "ms"
 
 
-def test_an_object_has_its_struct_and_the_bounds_of_its_fields() -> None:
+def test_an_object_has_its_struct_and_the_specs_of_its_fields() -> None:
     bound = field_specs(FaceParam)["alarm_out"]
     assert (bound.kind, bound.type, list(bound.inner)) == (
         "object",
@@ -39,7 +39,7 @@ def test_an_object_has_its_struct_and_the_bounds_of_its_fields() -> None:
     )
 
 
-def test_what_is_not_required_says_what_stands_for_it() -> None:
+def test_an_optional_field_has_its_default() -> None:
     bounds = field_specs(PersonList)
     assert (bounds["page_size"].required, bounds["page_size"].default) == (False, 32)
     assert (bounds["category"].required, bounds["category"].default) == (False, None)
@@ -47,11 +47,11 @@ def test_what_is_not_required_says_what_stands_for_it() -> None:
     assert field_specs(PersonAdd)["work_id"].default == ""
 
 
-def test_numbers_that_stand_for_something_say_for_what() -> None:
+def test_codes_are_described() -> None:
     assert field_specs(PersonAdd)["category"].description.startswith("1 whitelist, ")
 
 
-def test_texts_with_a_meaning_say_which() -> None:
+def test_texts_with_a_format_have_a_kind() -> None:
     bounds = field_specs(PersonAdd)
     assert [bounds[name].kind for name in ("pid", "photo", "name")] == ["pid", "photo", "text"]
     assert (bounds["name"].least, bounds["name"].most) == (1, 128)
@@ -62,7 +62,7 @@ def flat(bounds: Any) -> list[FieldSpec]:
 
 
 @pytest.mark.parametrize("command", DIALECT.commands, ids=lambda command: command.section)
-def test_no_number_and_no_text_is_without_bounds(command: Command[Any, Any]) -> None:
+def test_every_number_and_text_has_bounds(command: Command[Any, Any]) -> None:
     for bound in flat(field_specs(command.param)):
         assert bound.kind != "integer" or None not in (bound.least, bound.most)
         assert bound.kind != "text" or bound.most

@@ -1,4 +1,4 @@
-"""1.5 to 1.16 and D3, a table: each command as it is sent, each answer as it is understood."""
+"""Each command as it is encoded, and each answer as it is decoded (1.5 to 1.16, D3)."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ ADDED = PersonAdd(pid="123456", name="姓名", gender=1, age=25, photo=b64(JPEG)
 
 
 class Sent(NamedTuple):
-    """A param, and the JSON that a device is sent."""
+    """A param, and its JSON in the frame."""
 
     command: AnyCommand
     param: Struct
@@ -205,17 +205,17 @@ def test_a_command_as_it_is_sent(case: Sent) -> None:
 
 
 @pytest.mark.parametrize("case", SENT.values(), ids=SENT)
-def test_what_is_sent_is_written_as_the_example_writes_it(case: Sent) -> None:
-    # `true == 1` for the test above.
+def test_numbers_and_booleans_are_sent_as_in_the_documented_example(case: Sent) -> None:
+    # The test above compares decoded values, where `true == 1`.
     assert sorted(encoded(case)) == sorted(case.sent.encode())
 
 
 class Answered(NamedTuple):
-    """A result as a device sent it, and what it is understood as."""
+    """A result as a device sends it, and the struct that it is decoded to."""
 
     command: AnyCommand
     result: str | None
-    understood: Struct
+    decoded: Struct
 
 
 RECORDED = Recording(
@@ -386,12 +386,12 @@ ANSWERS = {
 
 
 @pytest.mark.parametrize("case", ANSWERS.values(), ids=ANSWERS)
-def test_an_answer_as_it_is_understood(case: Answered) -> None:
+def test_an_answer_as_it_is_decoded(case: Answered) -> None:
     raw = None if case.result is None else Raw(case.result.encode())
-    assert decode_answer(case.command, raw) == case.understood
+    assert decode_answer(case.command, raw) == case.decoded
 
 
-def test_a_name_that_is_no_utf_8_counts_as_missing() -> None:
+def test_a_name_in_invalid_utf_8_counts_as_missing() -> None:
     raw = Raw(b'{"pid":"1","name":"' + "张三".encode("gbk") + b'","age":27}')
     assert decode_answer(PERSON_QUERY, raw) == Person(pid="1", age=27)
 
@@ -459,7 +459,7 @@ NONSENSE = {
 
 
 @pytest.mark.parametrize(("command", "result", "wrong"), NONSENSE.values(), ids=NONSENSE)
-def test_an_answer_that_makes_no_sense_says_what_is_wrong(
+def test_an_invalid_answer_says_what_is_wrong(
     command: AnyCommand, result: str | None, wrong: str
 ) -> None:
     with pytest.raises(DeviceNonsense, match=wrong) as nonsense:
@@ -595,7 +595,7 @@ def name_of_refused(value: object) -> str | None:
 
 
 @pytest.mark.parametrize(("command", "given", "field", "allowed"), REFUSED, ids=name_of_refused)
-def test_d4_what_is_out_of_bounds_is_refused_with_the_field_and_what_is_allowed(
+def test_d4_a_value_out_of_bounds_is_refused_with_the_field_and_what_is_allowed(
     command: AnyCommand, given: dict[str, object], field: str, allowed: str
 ) -> None:
     param = json.loads(bytes(encode_param(command, command.example))) | given
@@ -605,5 +605,5 @@ def test_d4_what_is_out_of_bounds_is_refused_with_the_field_and_what_is_allowed(
 
 
 @pytest.mark.parametrize("command", DIALECT.commands, ids=lambda command: command.section)
-def test_every_command_takes_its_own_example_back(command: AnyCommand) -> None:
+def test_every_command_accepts_its_own_example(command: AnyCommand) -> None:
     assert check_param(command, encode_param(command, command.example)) == command.example

@@ -1,4 +1,4 @@
-"""D1 for what callers give: every form that a number, a text, a boolean or a photo may have."""
+"""Params of callers: the accepted forms of numbers, texts, booleans and photos (D1)."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def changed(command: Any, **given: object) -> Any:
 
 
 @pytest.mark.parametrize("command", DIALECT.commands, ids=lambda command: command.name)
-def test_a_callers_param_is_sent_as_one_of_ours_is(command: Any) -> None:
+def test_a_callers_json_is_encoded_like_a_struct(command: Any) -> None:
     ours = encode_param(command, command.example)
     assert bytes(encode_param(command, check_param(command, ours))) == bytes(ours)
     with pytest.raises(BadParameter, match="no such field"):
@@ -67,21 +67,19 @@ def test_d1_an_integer_may_come_as_a_text(sent: object, taken: int) -> None:
 @pytest.mark.parametrize(
     ("command", "field"), [(SET_FACE, "show_face"), (SET_RECORDING, "audio_enable")]
 )
-def test_d1_a_boolean_may_come_as_1_or_0(
-    command: Any, field: str, sent: object, taken: bool
-) -> None:
+def test_d1_a_boolean_may_be_1_or_0(command: Any, field: str, sent: object, taken: bool) -> None:
     assert getattr(changed(command, **{field: sent}), field) is taken
 
 
 @pytest.mark.parametrize("sent", ["13612345678", 13612345678, " 13612345678 "])
-def test_1_13_a_phone_may_come_as_a_number_and_is_sent_as_text(sent: object) -> None:
+def test_1_13_a_phone_given_as_a_number_is_sent_as_text(sent: object) -> None:
     param = changed(PERSON_LIST, phone=sent)
     assert param.phone == "13612345678"
     assert b'"phone":"13612345678"' in bytes(encode_param(PERSON_LIST, param))
 
 
 @pytest.mark.parametrize("sent", ["1", 1])
-def test_1_13_a_category_may_come_as_a_text(sent: object) -> None:
+def test_1_13_a_category_may_be_given_as_a_text(sent: object) -> None:
     assert changed(PERSON_LIST, category=sent).category == 1
 
 
@@ -90,7 +88,7 @@ def test_a_pid_is_a_decimal_text_up_to_2_64(sent: object) -> None:
     assert changed(PERSON_QUERY, pid=sent) == PersonQuery(pid=str(sent).strip())
 
 
-def test_a_pid_with_leading_zeros_stays_as_the_device_may_have_it() -> None:
+def test_a_pid_keeps_its_leading_zeros() -> None:
     assert changed(PERSON_QUERY, pid="00123").pid == "00123"
 
 
@@ -99,11 +97,11 @@ def test_a_name_may_be_written_in_any_script(name: str) -> None:
     assert changed(PERSON_ADD, name=name).name == name
 
 
-def test_an_escape_that_no_text_can_hold_is_taken_as_text() -> None:
+def test_a_lone_surrogate_in_json_becomes_text() -> None:
     assert check_param(PERSON_LIST, b'{"name":"a\\ud800"}') == PersonList(name="a\\ud800")
 
 
-def test_a_lone_surrogate_of_a_form_is_refused() -> None:
+def test_a_lone_surrogate_in_a_form_is_refused() -> None:
     with pytest.raises(BadParameter, match=r"param\.name: a text without control characters"):
         check_fields(PERSON_LIST, {"name": "a\ud800"})
 
@@ -118,7 +116,7 @@ def test_a_lone_surrogate_of_a_form_is_refused() -> None:
         "\n" + "\r\n".join(b64(JPEG)[at : at + 8] for at in range(0, len(b64(JPEG)), 8)) + "\n",
     ],
 )
-def test_a_photo_is_sent_as_bare_base64_however_it_came(written: str) -> None:
+def test_a_photo_is_always_sent_as_bare_base64(written: str) -> None:
     param = changed(PERSON_SEARCH, photo=written)
     assert param.photo == b64(JPEG)
     assert json.loads(bytes(encode_param(PERSON_SEARCH, param)))["photo"] == b64(JPEG)
@@ -129,7 +127,7 @@ def test_the_largest_photo_fits_into_a_frame_of_8_mb() -> None:
     assert len(bytes(encode_param(PERSON_ADD, param))) < (8 << 20) - 4096
 
 
-def test_a_photo_beyond_it_is_refused() -> None:
+def test_a_larger_photo_is_refused() -> None:
     with pytest.raises(BadParameter, match=r"param\.photo: a JPEG of at most 5 MB"):
         changed(PERSON_ADD, photo=b64(jpeg(MAX_PHOTO_BYTES + 1)))
 
@@ -148,7 +146,7 @@ def test_start_and_end_may_be_the_same_moment() -> None:
 
 
 @pytest.mark.parametrize("day", ["2024-02-29", "1999-12-31", "2099-12-31"])
-def test_a_day_that_there_is(day: str) -> None:
+def test_any_existing_day_is_accepted(day: str) -> None:
     param = check_param(
         RECORD_LIST, f'{{"start_time":"{day} 00:00:00","end_time":"{day} 23:59:59"}}'.encode()
     )
@@ -170,7 +168,7 @@ def test_a_day_that_there_is(day: str) -> None:
         (b'{"delay_ms":"\xff"}', "valid UTF-8"),
     ],
 )
-def test_what_is_no_object_of_the_command_is_refused(raw: bytes, wrong: str) -> None:
+def test_a_param_with_a_wrong_shape_is_refused(raw: bytes, wrong: str) -> None:
     with pytest.raises(BadParameter, match=wrong):
         check_param(REBOOT, raw)
 
@@ -198,7 +196,7 @@ JSON = st.recursive(
 
 @pytest.mark.parametrize("command", DIALECT.commands, ids=lambda command: command.section)
 @given(data=st.data())
-def test_whatever_is_given_is_refused_by_name_or_sent_within_bounds(
+def test_any_param_is_refused_with_the_field_or_sent_within_bounds(
     command: Any, data: st.DataObject
 ) -> None:
     param = json.loads(bytes(encode_param(command, command.example)))
@@ -209,7 +207,7 @@ def test_whatever_is_given_is_refused_by_name_or_sent_within_bounds(
     except BadParameter as refusal:
         named = refusal.field
     else:
-        # What is taken is sent, and what is sent would be taken.
+        # An accepted param can be encoded, and its encoding is accepted again.
         check_param(command, encode_param(command, taken))
         named = "param"
     assert named in ("param", "param.end_time") or named.startswith(f"param.{field}")

@@ -1,6 +1,6 @@
-"""A device's answer is as untrusted as any input: whatever it is, it costs little and is bounded.
+"""Answers of devices are untrusted: any input is decoded within limits, or refused.
 
-What each command's answer means stands in `test_commands`.
+`test_messages` shows the answer of each command.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def keys_of(kind: type[Struct]) -> list[str]:
 
 
 def like(kind: type[Struct]) -> st.SearchStrategy[Any]:
-    """JSON with the keys of an answer, anything in them."""
+    """JSON with the keys of an answer and any values."""
     scalars = (
         st.none()
         | st.booleans()
@@ -50,7 +50,7 @@ def like(kind: type[Struct]) -> st.SearchStrategy[Any]:
 
 @pytest.mark.parametrize("command", SPOKEN, ids=lambda command: command.section)
 @given(data=st.data())
-def test_whatever_is_answered_is_an_answer_or_nonsense(
+def test_any_result_is_an_answer_or_nonsense(
     command: Command[Any, Any], data: st.DataObject
 ) -> None:
     raw = Raw(json.dumps(data.draw(like(command.answer))).encode())
@@ -71,7 +71,7 @@ def test_whatever_is_answered_is_an_answer_or_nonsense(
         b"\xff",
     ],
 )
-def test_a_flood_is_nonsense(result: bytes) -> None:
+def test_a_huge_list_is_nonsense(result: bytes) -> None:
     with pytest.raises(DeviceNonsense):
         decode_answer(PERSON_QUERY, Raw(result))
 
@@ -81,13 +81,13 @@ def test_an_enormous_field_counts_as_missing() -> None:
     assert decode_answer(PERSON_QUERY, raw) == Person(pid="1")
 
 
-def test_a_row_that_is_nested_without_end_is_skipped() -> None:
+def test_a_deeply_nested_row_is_skipped() -> None:
     deep = b'{"pid":' + b"[" * 60 + b"]" * 60 + b"}"
     page = decode_answer(PERSON_LIST, Raw(b"[" + deep + b',{"pid":"1"}]'))
     assert page == PersonPage(list=(Person(pid="1"),), unreadable=1)
 
 
-def test_escapes_that_no_text_can_hold_do_not_cost_the_row() -> None:
+def test_a_row_with_lone_surrogates_is_kept() -> None:
     raw = Raw(b'{"face_list":[{"time":"2021-10-03 10:30:00","name":"a\\ud800"}]}')
     assert decode_answer(FACE_HISTORY, raw) == FaceHistoryPage(
         face_list=(FaceCapture(time="2021-10-03 10:30:00", name="a\\ud800"),)

@@ -1,4 +1,4 @@
-"""The bodies of 2.1, 2.2, 2.4, 2.5 and D8: what is taken, what is kept, what is refused."""
+"""The bodies of 2.1, 2.2, 2.4, 2.5 and D8: what is accepted, kept and refused."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def encode(body: object) -> bytes:
 
 
 def with_raw(body: dict[str, object], more: str) -> bytes:
-    """The body with raw JSON put in before its end."""
+    """The body with raw JSON inserted before its end."""
     return encode(body)[:-1] + b"," + more.encode() + b"}"
 
 
@@ -115,7 +115,7 @@ def pictures_of(upload: CheckedUpload) -> dict[str, bytes]:
     return {picture.name: picture.data for picture in upload.pictures}
 
 
-def test_2_1_a_capture_of_the_table() -> None:
+def test_2_1_a_documented_capture() -> None:
     upload = face(encode(FACE))
     assert (upload.kind, upload.did, upload.sn) == ("face", "1234512", None)
     assert upload.occurred_at == 1666781577000
@@ -154,7 +154,7 @@ def test_d8_a_capture_as_a_real_camera_sends_it() -> None:
     }
 
 
-def test_d8_a_pid_beyond_64_bits_stands_for_the_uuid() -> None:
+def test_d8_a_pid_beyond_64_bits_replaces_the_uuid() -> None:
     upload = face(with_raw({"time": 1666781577}, '"pid":9223372036854775808'))
     assert isinstance(upload.detail, FaceDetail)
     assert upload.detail.uuid == "9223372036854775808"
@@ -175,9 +175,7 @@ def test_d8_a_pid_beyond_64_bits_stands_for_the_uuid() -> None:
     ],
 )
 @pytest.mark.parametrize("name", ["x", "score"])
-def test_d5_further_fields_are_kept_and_never_a_reason_to_refuse(
-    further: str, kept: object, name: str
-) -> None:
+def test_d5_extra_fields_are_kept_and_never_refused(further: str, kept: object, name: str) -> None:
     more = further.replace('"x"', f'"{name}"')
     assert extra_of(face(with_raw(FACE, more))) == {name: kept}
     assert extra_of(event(with_raw(EVENT, more))) == {name: kept}
@@ -185,14 +183,14 @@ def test_d5_further_fields_are_kept_and_never_a_reason_to_refuse(
 
 
 @pytest.mark.parametrize("value", ["[1]", '{"a":1}', "true", "1e400", '"vip"', "1.5"])
-def test_d5_a_category_that_is_no_integer_stays_further(value: str) -> None:
+def test_d5_a_category_that_is_not_an_integer_stays_an_extra_field(value: str) -> None:
     upload = face(with_raw(FACE, f'"category":{value}'))
     assert isinstance(upload.detail, FaceDetail)
     assert upload.detail.category is None
     assert "category" in extra_of(upload)
 
 
-def test_d5_further_fields_in_wrong_utf8_are_held_as_text() -> None:
+def test_d5_extra_fields_in_invalid_utf8_are_kept_as_text() -> None:
     body = encode(FACE)[:-1] + b',"department":"\xd1\xd0\xb7\xa2"}'
     assert extra_of(face(body)) == {"department": "�з�"}
 
@@ -220,7 +218,7 @@ def test_d1_numbers_as_strings_and_strings_as_numbers() -> None:
     assert upload.detail == FaceDetail(name="8", age=95, gender=2, uuid="7", category=3)
 
 
-def test_2_4_an_event_of_the_table() -> None:
+def test_2_4_a_documented_event() -> None:
     upload = event(encode(EVENT))
     assert (upload.kind, upload.did, upload.occurred_at) == ("event", "1234512", 1666781577816)
     assert isinstance(upload.detail, EventDetail)
@@ -232,7 +230,7 @@ def test_2_4_an_event_of_the_table() -> None:
     assert extra_of(upload) == {}
 
 
-def test_d8_an_event_names_who_was_seen_as_far_as_sent() -> None:
+def test_d8_an_event_may_name_the_person_seen() -> None:
     sent = {"time": 1666781577, "type": "12", "name": "李四", "pid": 7, "category": "2", "age": 30}
     upload = event(encode(sent))
     assert isinstance(upload.detail, EventDetail)
@@ -245,7 +243,7 @@ def test_d8_an_event_names_who_was_seen_as_far_as_sent() -> None:
 
 
 @pytest.mark.parametrize("number", range(1, 15))
-def test_2_4_fourteen_types_are_taken(number: int) -> None:
+def test_2_4_fourteen_types_are_accepted(number: int) -> None:
     detail = event(encode({"time": 1666781577, "type": number})).detail
     assert isinstance(detail, EventDetail)
     assert detail.type == number
@@ -257,7 +255,7 @@ def test_2_4_another_type_is_424(number: int) -> None:
         event(encode({"time": 1666781577, "type": number}))
 
 
-def test_d5_another_positive_type_is_kept_where_the_setting_says_so() -> None:
+def test_d5_another_positive_type_is_kept_if_the_setting_says_so() -> None:
     detail = event(encode({"time": 1666781577, "type": 99}), keep_unknown=True).detail
     assert isinstance(detail, EventDetail)
     assert detail.type == 99
@@ -267,12 +265,12 @@ def test_d5_another_positive_type_is_kept_where_the_setting_says_so() -> None:
 
 
 @pytest.mark.parametrize("sent", ["", ',"type":null', ',"type":""', ',"type":"x"', ',"type":[]'])
-def test_2_4_a_type_that_is_missing_or_no_number_is_420(sent: str) -> None:
+def test_2_4_a_missing_or_invalid_type_is_420(sent: str) -> None:
     with pytest.raises(BadParameter, match="type: "):
         event(f'{{"time":1666781577{sent}}}'.encode())
 
 
-def test_2_5_a_vehicle_of_the_table() -> None:
+def test_2_5_a_documented_vehicle() -> None:
     upload = vehicle(encode(VEHICLE))
     assert (upload.kind, upload.did, upload.sn) == ("vehicle", "134", "Y3CA9PGDTKM7R1C")
     assert upload.occurred_at == 1673420964575
@@ -292,7 +290,7 @@ def test_d5_unknown_numbers_of_vehicles_and_plates_are_kept() -> None:
     assert extra_of(upload) == {"data": {"plate": {"color": "red"}, "n": 1}}
 
 
-def test_2_5_a_vehicle_without_anything_but_its_time() -> None:
+def test_2_5_a_vehicle_may_have_only_a_time() -> None:
     for data in (
         "",
         ',"data":null',
@@ -319,7 +317,7 @@ def test_2_5_a_vehicle_without_anything_but_its_time() -> None:
         ({"brand": {}}, "data.brand"),
     ],
 )
-def test_2_5_what_is_wrong_in_a_vehicle_is_420_and_named(data: object, field: str) -> None:
+def test_2_5_an_invalid_vehicle_is_420_and_names_the_field(data: object, field: str) -> None:
     with pytest.raises(BadParameter) as refusal:
         vehicle(encode({"time": 1673420964575, "data": data}))
     assert refusal.value.field == field
@@ -359,13 +357,13 @@ def test_d8_access_records() -> None:
         ({"data": [{}] * 1001}, "data"),
     ],
 )
-def test_d8_a_wrong_access_record_is_420_and_named(body: object, field: str) -> None:
+def test_d8_an_invalid_access_record_is_420_and_names_the_field(body: object, field: str) -> None:
     with pytest.raises(BadParameter) as refusal:
         access(encode(body))
     assert refusal.value.field == field
 
 
-def test_d8_a_lone_picture_is_one_data_uri() -> None:
+def test_d8_a_single_picture_is_one_data_uri() -> None:
     for body in (
         "data:image/jpeg;base64," + b64(PNG),
         '"data:image/jpeg;base64,' + b64(PNG) + '"',
@@ -377,12 +375,12 @@ def test_d8_a_lone_picture_is_one_data_uri() -> None:
 
 
 @pytest.mark.parametrize("body", [b"", b"  ", b"data:image/jpeg;base64,", b"hello!", b"{}", b'""'])
-def test_d8_a_lone_picture_that_is_none_is_420(body: bytes) -> None:
+def test_d8_an_invalid_single_picture_is_420(body: bytes) -> None:
     with pytest.raises(BadParameter, match="body: "):
         bodies.decode_base64img(body)
 
 
-def test_2_2_what_a_device_tells_of_itself() -> None:
+def test_2_2_a_device_reports_its_versions_and_name() -> None:
     info = bodies.decode_device_info(
         b'{"did":"1234512","fwVer":"V1.0","swVer":1,"osVer":"","devName":"NFY-01","cpu":[1e400]}',
         max_depth=64,
@@ -416,7 +414,7 @@ def test_2_2_what_a_device_tells_of_itself() -> None:
         ({**FACE, "data": {"bg_data": b64(b"not a picture")}}, "data.bg_data"),
     ],
 )
-def test_2_1_what_is_wrong_is_420_and_named(body: object, field: str) -> None:
+def test_2_1_an_invalid_capture_is_420_and_names_the_field(body: object, field: str) -> None:
     with pytest.raises(BadParameter) as refusal:
         face(encode(body))
     assert refusal.value.field == field
@@ -436,7 +434,7 @@ def test_d5_nesting_beyond_the_limit_refuses_the_whole_body() -> None:
 
 
 def code_of(decode: Callable[[bytes], object], body: bytes) -> int:
-    """The code that a body is answered with; its message can be sent."""
+    """The code that a body is answered with; its message can be encoded."""
     try:
         decode(body)
     except HubError as refusal:
@@ -519,7 +517,7 @@ EXOTIC: list[bytes] = [
 
 @pytest.mark.parametrize("decode", DECODERS)
 @pytest.mark.parametrize("body", EXOTIC, ids=lambda body: repr(body[:30]))
-def test_whatever_comes_is_taken_or_refused_with_a_code(
+def test_any_body_is_accepted_or_refused_with_a_code(
     decode: Callable[[bytes], object], body: bytes
 ) -> None:
     assert code_of(decode, body) in (200, 420, 424)
@@ -527,7 +525,7 @@ def test_whatever_comes_is_taken_or_refused_with_a_code(
 
 @pytest.mark.parametrize("decode", DECODERS)
 @pytest.mark.parametrize("body", [FACE, EVENT, VEHICLE, ACCESS], ids=lambda body: str(body)[:20])
-def test_a_body_cut_or_spoiled_anywhere_is_taken_or_refused_with_a_code(
+def test_a_body_that_is_cut_or_damaged_anywhere_is_accepted_or_refused(
     decode: Callable[[bytes], object], body: object
 ) -> None:
     whole = encode(body)

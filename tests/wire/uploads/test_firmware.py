@@ -1,4 +1,4 @@
-"""2.3 on the wire: how versions compare (D5), the question, the host, the answer."""
+"""Firmware queries and answers (2.3), and the comparison of versions (D5)."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def test_versions_compare_as_numbers(one: list[int], other: list[int]) -> None:
 
 
 @given(st.text(max_size=20), st.text(max_size=20))
-def test_what_cannot_be_read_is_different_and_never_older(one: str, other: str) -> None:
+def test_an_unreadable_version_is_different_and_never_older(one: str, other: str) -> None:
     if parse_version(one) is None:
         assert not is_older(one, other)
         assert not is_older(other, one)
@@ -69,21 +69,21 @@ def test_what_cannot_be_read_is_different_and_never_older(one: str, other: str) 
             check_version(one, "fwVer")
 
 
-def test_what_is_below_the_least_is_named() -> None:
+def test_the_version_below_the_least_is_named() -> None:
     least = Versions(fw_ver="V1.5", hw_ver="2.0")
     assert Versions(fw_ver="1.4").first_older_than(least) == "fwVer: 1.4 is older than V1.5"
     assert Versions(fw_ver="1.5", hw_ver="nobody knows").first_older_than(least) == ""
     assert Versions().first_older_than(least) == ""
 
 
-def test_all_that_is_wanted_has_to_be_reported() -> None:
+def test_every_wanted_version_must_be_reported() -> None:
     wanted = Versions(fw_ver="2.0", sw_ver="1.1")
     assert Versions(fw_ver="V2", sw_ver="1.1.0", os_ver="9").matches(wanted)
     assert not Versions(fw_ver="V2").matches(wanted)
     assert not Versions(fw_ver="V2", sw_ver="1.2").matches(wanted)
 
 
-def test_the_question_tells_who_asks_and_what_it_has() -> None:
+def test_a_query_has_the_ota_id_and_the_versions() -> None:
     query = decode_ota_query(
         b'{"otaId": "35646hgf56768", "sn": "S", "did": "7", "fwVer": "1.2", "x": 1}', max_depth=9
     )
@@ -97,12 +97,12 @@ def test_an_empty_ota_id_is_none(body: bytes) -> None:
 
 
 @pytest.mark.parametrize("body", [b"", b"[]", b'{"otaId": []}', b'{"fwVer": {}}', b'{"otaId": "'])
-def test_a_question_that_cannot_be_read_is_420(body: bytes) -> None:
+def test_an_invalid_query_is_420(body: bytes) -> None:
     with pytest.raises(BadParameter):
         decode_ota_query(body, max_depth=9)
 
 
-def test_the_answer_has_the_names_of_the_specification() -> None:
+def test_the_answer_has_the_documented_names() -> None:
     component = OtaComponent(name="Firmware", type=1, size=2, md5="a", sha256="b", url="u")
     answer = OtaAnswer(
         ver_code=453523,
@@ -130,7 +130,7 @@ def test_links_start_with_the_host_that_the_device_used(host: str) -> None:
 @pytest.mark.parametrize(
     "host", ["", "a b", "a/b", "a@b", 'a"', "a:b", "a:123456", "[::1", "a\r\nb", "ä", "a?b", "a#b"]
 )
-def test_what_is_no_host_starts_no_link(host: str) -> None:
+def test_an_invalid_host_is_refused(host: str) -> None:
     with pytest.raises(BadParameter, match="Host"):
         base_url("https", host)
 

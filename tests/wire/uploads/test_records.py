@@ -1,4 +1,4 @@
-"""The contract's JSON of a record."""
+"""The JSON of a record, as the API promises it."""
 
 from __future__ import annotations
 
@@ -95,6 +95,6 @@ def test_a_record_is_rendered_as_the_contract_says(
     assert decode_detail(kind, msgspec.json.encode(detail)) == detail
 
 
-def test_further_fields_are_rendered_as_they_are_kept() -> None:
+def test_extra_fields_are_rendered_as_stored() -> None:
     rendered = render(record("face", FaceDetail(), b'{"pid":"9223372036854775808","x":[1]}'))
     assert json.loads(rendered)["extra"] == {"pid": "9223372036854775808", "x": [1]}
