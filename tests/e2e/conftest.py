@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.browser import Browser, open_chromium
+from tests.e2e.browser import PASSWORD, Browser, open_chromium
 from tests.e2e.camera import Camera
 from tests.e2e.hub_process import HubProcess, copy_certificates
 
@@ -35,6 +35,24 @@ def make_hub(hub: HubProcess, tmp_path: Path) -> Iterator[MakeHub]:
             return stack.enter_context(closing(HubProcess(path, settings)))
 
         yield make
+
+
+@pytest.fixture(scope="session")
+def staffed_data(hub: HubProcess, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data directory to copy: it has a user of each role, vic, mei and ada, with PASSWORD."""
+    data_dir = tmp_path_factory.mktemp("staffed") / "data"
+    copy_certificates(hub.data_dir, data_dir)
+    for name, role in (("vic", "viewer"), ("mei", "guard"), ("ada", "admin")):
+        words = ("user", "add", name, "--role", role, "--password-stdin")
+        HubProcess(data_dir).cli(*words, stdin=PASSWORD)
+    return data_dir
+
+
+@pytest.fixture
+def staffed_hub(make_hub: MakeHub, staffed_data: Path, tmp_path: Path) -> HubProcess:
+    """A running hub for one test, with the users vic (viewer), mei (guard) and ada (admin)."""
+    shutil.copytree(staffed_data, tmp_path / "data")
+    return make_hub().start()
 
 
 @pytest.fixture

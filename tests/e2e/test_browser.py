@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 import socket
 import subprocess
 import time
@@ -21,7 +22,7 @@ from selenium.webdriver.support.ui import Select
 
 from tests.e2e.browser import PASSWORD, Browser, open_chromium
 from tests.e2e.conftest import MakeHub
-from tests.e2e.hub_process import SITEHUB, TIMEOUT_SECONDS, HubProcess, copy_certificates
+from tests.e2e.hub_process import SITEHUB, TIMEOUT_SECONDS, HubProcess
 
 pytestmark = pytest.mark.browser
 
@@ -41,15 +42,13 @@ def _simulated_camera(hub: HubProcess, *options: str | Path) -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def shared_hub(
-    hub: HubProcess, tmp_path_factory: pytest.TempPathFactory
+    staffed_data: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[HubProcess, httpx.Client]]:
-    """A hub with one camera, the guard mei and the administrator ada; and a client of its API."""
+    """A hub with users and one camera; and a client of its API."""
     directory = tmp_path_factory.mktemp("busy")
-    copy_certificates(hub.data_dir, directory / "data")
+    shutil.copytree(staffed_data, directory / "data")
     with closing(HubProcess(directory / "data")) as process:
         process.start()
-        for name, role in (("mei", "guard"), ("ada", "admin")):
-            process.cli("user", "add", name, "--role", role, "--password-stdin", stdin=PASSWORD)
         key_file = directory / "apikey.json"
         key_file.write_text(process.cli("apikey", "add", "cameras"), "utf-8")
         with (
@@ -220,31 +219,32 @@ window.fetch = async (url, options) => {
 """
 
 
-def hub_with_outdated_page(browser: Browser, make_hub: MakeHub) -> HubProcess:
+@pytest.fixture
+def outdated_page_hub(browser: Browser, staffed_hub: HubProcess) -> HubProcess:
     """A hub whose open page was loaded before a camera was added, and has not subscribed yet."""
-    hub = make_hub().start()
-    hub.cli("user", "add", "mei", "--role", "guard", "--password-stdin", stdin=PASSWORD)
     browser.run_before_each_page(_SUBSCRIBE_LATER)
-    browser.sign_in(hub)
+    browser.sign_in(staffed_hub)
     browser.wait_for_text("No cameras yet")
-    hub.cli("device", "add", "--sn", "Y3CA9PGDTKM7R1C", "--code", "12345678", "--name", "Gate")
-    return hub
+    staffed_hub.cli(
+        "device", "add", "--sn", "Y3CA9PGDTKM7R1C", "--code", "12345678", "--name", "Gate"
+    )
+    return staffed_hub
 
 
 def test_a_page_shows_changes_made_before_it_subscribed(
-    browser: Browser, make_hub: MakeHub
+    browser: Browser, outdated_page_hub: HubProcess
 ) -> None:
-    hub_with_outdated_page(browser, make_hub)
     browser.driver.execute_script("maySubscribe = true")
     browser.wait_for_text("Gate")
     assert not browser.has_text("No cameras yet")
 
 
-def test_a_page_update_does_not_interrupt_a_navigation(browser: Browser, make_hub: MakeHub) -> None:
-    hub = hub_with_outdated_page(browser, make_hub)
+def test_a_page_update_does_not_interrupt_a_navigation(
+    browser: Browser, outdated_page_hub: HubProcess
+) -> None:
     with (
         socket.create_server(("127.0.0.1", 0)) as slow,
-        hub.sync_client(headers=hub.add_api_key()) as client,
+        outdated_page_hub.sync_client(headers=outdated_page_hub.add_api_key()) as client,
     ):
         # With a delay, since the driver waits for a navigation that began at once.
         leave = "setTimeout(to => { location.assign(to); maySubscribe = 1 }, 100, arguments[0])"
@@ -313,15 +313,13 @@ def test_a_trace_is_updated_live_and_can_be_paused(browser: Browser, busy_hub: H
 
 
 def test_the_camera_list_updates_live_and_keeps_typed_text(
-    browser: Browser, make_hub: MakeHub, tmp_path: Path
+    browser: Browser, staffed_hub: HubProcess, tmp_path: Path
 ) -> None:
-    hub = make_hub().start()
     rows = "".join(f"SN{n:04},12345678,Camera {n:02}\n" for n in range(1, 41))
     (tmp_path / "many.csv").write_text(f"sn,code,name\n{rows}", "utf-8")
-    hub.cli("device", "import", str(tmp_path / "many.csv"))
-    hub.cli("user", "add", "mei", "--role", "viewer", "--password-stdin", stdin=PASSWORD)
-    browser.sign_in(hub)
-    browser.open(f"{hub.url}/cameras")
+    staffed_hub.cli("device", "import", str(tmp_path / "many.csv"))
+    browser.sign_in(staffed_hub, "vic")
+    browser.open(f"{staffed_hub.url}/cameras")
     browser.click('[rel="next"]')
     browser.wait_for_text("Camera 40")
     browser.fill("name", "era 0")
@@ -331,7 +329,7 @@ def test_the_camera_list_updates_live_and_keeps_typed_text(
 
     # A row also changes back to its first state.
     for done, state in (("disable", "Disabled"), ("enable", "Offline"), ("disable", "Disabled")):
-        hub.cli("device", done, "40")
+        staffed_hub.cli("device", done, "40")
         browser.wait_until(shows(state), f"the camera is not shown as {state}")
     assert browser.find('[name="name"]').get_attribute("value") == "era 0"
     browser.click(".camera-find button")
@@ -343,27 +341,23 @@ def test_the_camera_list_updates_live_and_keeps_typed_text(
     assert browser.console_errors() == []
 
 
-def test_navigation_works_by_keyboard(browser: Browser, make_hub: MakeHub) -> None:
-    hub = make_hub().start()
-    hub.cli("user", "add", "mei", "--role", "admin", "--password-stdin", stdin=PASSWORD)
-    browser.sign_in(hub)
-    browser.open(f"{hub.url}/cameras")
+def test_navigation_works_by_keyboard(browser: Browser, staffed_hub: HubProcess) -> None:
+    browser.sign_in(staffed_hub, "ada")
+    browser.open(f"{staffed_hub.url}/cameras")
     reached = []
     for _ in range(9):
         ActionChains(browser.driver).send_keys(Keys.TAB).perform()
         focused = browser.driver.switch_to.active_element
         reached.append(focused.get_attribute("href") or focused.tag_name)
-    paths = [url.removeprefix(hub.url) for url in reached]
+    paths = [url.removeprefix(staffed_hub.url) for url in reached]
     assert paths[:6] == ["/cameras#main", "/", "/", "/cameras", "/firmware", "summary"]
     assert {"/cameras/connect", "/cameras/add"} <= set(paths)
 
 
-def test_the_pages_work_without_javascript(make_hub: MakeHub, tmp_path: Path) -> None:
-    hub = make_hub().start()
-    hub.cli("user", "add", "mei", "--role", "admin", "--password-stdin", stdin=PASSWORD)
+def test_the_pages_work_without_javascript(staffed_hub: HubProcess, tmp_path: Path) -> None:
     with open_chromium(tmp_path / "profile") as browser:
         browser.driver.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": True})
-        browser.sign_in(hub)
+        browser.sign_in(staffed_hub, "ada")
         browser.find('.rail a[href="/cameras"]').click()
         browser.find('.head a[href="/cameras/add"]').click()
         browser.fill("sn", "Y3CA9PGDTKM7R1C")
@@ -377,7 +371,7 @@ def test_the_pages_work_without_javascript(make_hub: MakeHub, tmp_path: Path) ->
         browser.click('.button-bad[href$="/remove"]')
         browser.click("main .button-bad")
         browser.wait_until(lambda: browser.find(".done").text, "the removal is not confirmed")
-    assert json.loads(hub.cli("device", "list", "--json")) == []
+    assert json.loads(staffed_hub.cli("device", "list", "--json")) == []
 
 
 def test_a_camera_is_configured_browsed_and_restarted(
@@ -422,17 +416,15 @@ def test_a_camera_is_configured_browsed_and_restarted(
 
 
 def test_a_missing_picture_leaves_a_placeholder(
-    browser: Browser, make_hub: MakeHub, tmp_path: Path
+    browser: Browser, staffed_hub: HubProcess, tmp_path: Path
 ) -> None:
-    hub = make_hub().start()
-    hub.cli("user", "add", "mei", "--role", "guard", "--password-stdin", stdin=PASSWORD)
     key_file = tmp_path / "apikey.json"
-    key_file.write_text(hub.cli("apikey", "add", "cameras"), "utf-8")
-    with _simulated_camera(hub, "--apikey-file", key_file, "--fault", "no-pictures"):
-        browser.sign_in(hub)
+    key_file.write_text(staffed_hub.cli("apikey", "add", "cameras"), "utf-8")
+    with _simulated_camera(staffed_hub, "--apikey-file", key_file, "--fault", "no-pictures"):
+        browser.sign_in(staffed_hub)
         browser.wait_for_text("1 online")
-        (camera,) = json.loads(hub.cli("device", "list", "--json"))
-        browser.open(f"{hub.url}/cameras/{camera['did']}/captures")
+        (camera,) = json.loads(staffed_hub.cli("device", "list", "--json"))
+        browser.open(f"{staffed_hub.url}/cameras/{camera['did']}/captures")
         browser.driver.find_element(By.LINK_TEXT, "7 days").click()
         first = ".history > :nth-child(1 of .card) .card-picture"
         browser.find(f"{first} svg")

@@ -21,7 +21,7 @@ from hub.simulator.endpoint import HubEndpoint
 from hub.simulator.faults import quirks_of
 from hub.simulator.identity import CameraIdentity, make_cameras
 from hub.simulator.scenario.population import make_population
-from tests.e2e.browser import PASSWORD, Browser
+from tests.e2e.browser import Browser
 from tests.e2e.camera import Camera
 from tests.e2e.conftest import MakeHub
 from tests.e2e.hub_process import TIMEOUT_SECONDS, HubProcess, free_ports
@@ -175,25 +175,23 @@ async def until(condition: Callable[[], bool]) -> None:
 
 @pytest.mark.browser
 async def test_a_campaign_is_started_and_watched_on_its_page(
-    make_hub: MakeHub, browser: Browser, tmp_path: Path
+    staffed_hub: HubProcess, browser: Browser, tmp_path: Path
 ) -> None:
     large = tmp_path / "app.bin"
     large.write_bytes(FILE * 8)
-    hub = make_hub().start()
-    hub.cli("user", "add", "mei", "--role", "admin", "--password-stdin", stdin=PASSWORD)
-    cameras, dids = enrolled(hub, tmp_path, 3)
+    cameras, dids = enrolled(staffed_hub, tmp_path, 3)
     async with trio.open_nursery() as nursery:
         for camera in cameras:
             nursery.start_soon(live, camera)
-        with hub.sync_client(headers=hub.add_api_key()) as client:
+        with staffed_hub.sync_client(headers=staffed_hub.add_api_key()) as client:
             await until(lambda: online(client) == 3)
-            await trio.to_thread.run_sync(give_and_watch, browser, hub, large, dids)
+            await trio.to_thread.run_sync(give_and_watch, browser, staffed_hub, large, dids)
             assert states(client, "1") == dict.fromkeys(dids, "done")
         nursery.cancel_scope.cancel()
 
 
 def give_and_watch(browser: Browser, hub: HubProcess, file: Path, dids: list[str]) -> None:
-    browser.sign_in(hub)
+    browser.sign_in(hub, "ada")
     browser.click('.rail a[href="/firmware"]')
     browser.wait_for_text("No firmware yet")
     browser.open(f"{hub.url}/firmware/add")
