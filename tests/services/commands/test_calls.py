@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-from typing import Any
 
 import msgspec
 import pytest
@@ -21,11 +20,9 @@ from hub.errors import (
     DeviceOffline,
     DeviceRefused,
     DeviceSilent,
-    HubError,
     NoSuchResource,
 )
 from hub.live.feed import Change
-from hub.services.commands.calls import Commands
 from hub.services.commands.queue import MAX_WAITING
 from hub.services.devices.directory import DeviceChange
 from hub.wire.commands.dialect import (
@@ -37,85 +34,16 @@ from hub.wire.commands.dialect import (
 )
 from hub.wire.commands.messages import (
     DayCount,
-    Done,
-    FaceHistory,
     PersonList,
     PersonSearch,
-    RecordList,
 )
-from hub.wire.commands.paging import ListPosition
 from tests.support.clock import FrozenClock
-from tests.support.commanded_link import Asked, AskedLink, Reply, answer
-from tests.support.gate import Gate, gate
+from tests.support.commanded_device import commanded_device
+from tests.support.commanded_link import AskedLink, answer
 
 FIRST, SECOND = SET_FACE.uris
 FACE = SET_FACE.example
 RECORDING = SET_RECORDING.example
-TAKEN = answer(200)
-NO_SUCH_URI = answer(404, "no such uri")
-SPAN = {"start_time": "2021-10-03 10:30:00", "end_time": "2021-10-03 16:00:00"}
-
-
-class Desk:
-    """A device that is online, the callers that send it commands, and what they got."""
-
-    def __init__(self, site: Gate, did: str, link: AskedLink, nursery: trio.Nursery) -> None:
-        self.site = site
-        self.did = did
-        self.link = link
-        self.commands = commands_of(site)
-        self.got: dict[object, Any] = {}
-        self._nursery = nursery
-
-    async def ask(self, name: object, call: Any, *args: Any) -> trio.CancelScope:
-        """Call in a task of its own; `got` has the outcome by the name."""
-        scope = trio.CancelScope()
-
-        async def asker() -> None:
-            with scope:
-                try:
-                    self.got[name] = await call(self.did, *args)
-                except HubError as error:
-                    self.got[name] = error
-
-        self._nursery.start_soon(asker)
-        await wait_all_tasks_blocked()
-        return scope
-
-    async def query(self, name: object) -> trio.CancelScope:
-        """A light command."""
-        return await self.ask(name, self.commands.send, "/person/query", b'{"pid": "1"}')
-
-    async def add(self, name: object) -> trio.CancelScope:
-        """A command with a photo."""
-        return await self.ask(name, self.commands.person_add, PERSON_ADD.example)
-
-    async def give(self, asked: Asked, outcome: Any = None) -> None:
-        asked.give(outcome or answer(0))
-        await wait_all_tasks_blocked()
-
-    def connect(self, link: AskedLink | None = None) -> AskedLink:
-        """The device connects, perhaps again."""
-        self.link = link or AskedLink(self.did)
-        self.site.registry.attach(self.link)
-        return self.link
-
-    def leave(self) -> None:
-        """The connection ends, as a link ends it."""
-        self.link.leave()
-        self.site.registry.detach(self.link)
-
-
-def commands_of(site: Gate) -> Commands:
-    return Commands(site.store, site.registry, site.devices, site.changes, site.clock)
-
-
-async def desk(clock: FrozenClock, nursery: trio.Nursery, reply: Reply | None = None) -> Desk:
-    site = gate(clock)
-    device = await site.enrol()
-    link = AskedLink(device.did, reply)
-    site.registry.attach(link)
-    return Desk(site, device.did, link, nursery)
 
 
 # What is sent, and what is returned
@@ -124,7 +52,7 @@ async def desk(clock: FrozenClock, nursery: trio.Nursery, reply: Reply | None = 
 async def test_an_integrators_command_is_checked_and_answered_as_the_device_answers(
     clock: FrozenClock, nursery: trio.Nursery
 ) -> None:
-    one = await desk(clock, nursery, lambda uri, param: answer(17, "no", {"odd": [1]}))
+    one = await commanded_device(clock, nursery, lambda uri, param: answer(17, "no", {"odd": [1]}))
     got = await one.commands.send(one.did, " person/query", b'{"pid": 123}')
     assert (got.code, got.msg, json.loads(bytes(got.result or b""))) == (17, "no", {"odd": [1]})
     (asked,) = one.link.asked
@@ -144,7 +72,7 @@ async def test_an_integrators_command_is_checked_and_answered_as_the_device_answ
 async def test_a_param_out_of_bounds_is_not_sent(
     clock: FrozenClock, nursery: trio.Nursery, uri: str, param: bytes, field: str
 ) -> None:
-    one = await desk(clock, nursery)
+    one = await commanded_device(clock, nursery)
     with pytest.raises(BadParameter) as caught:
         await one.commands.send(one.did, uri, Raw(param))
     assert caught.value.field == field
@@ -154,7 +82,7 @@ async def test_a_param_out_of_bounds_is_not_sent(
 async def test_values_of_a_typed_call_are_checked_too(
     clock: FrozenClock, nursery: trio.Nursery
 ) -> None:
-    one = await desk(clock, nursery)
+    one = await commanded_device(clock, nursery)
     calls, did = one.commands, one.did
     for field, call in {
         "pid": lambda: calls.person_query(did, "x"),
@@ -173,7 +101,9 @@ async def test_each_command_has_its_call(clock: FrozenClock, nursery: trio.Nurse
         "/person/query": {"pid": "7", "name": "Li Wei"},
         "/person/search": {"total": 1, "face_list": [{"time": "2022-09-24 14:27:41"}]},
     }
-    one = await desk(clock, nursery, lambda uri, param: answer(0, "OK", results.get(uri)))
+    one = await commanded_device(
+        clock, nursery, lambda uri, param: answer(0, "OK", results.get(uri))
+    )
     calls, did = one.commands, one.did
     await calls.call(did, SET_FACE, FACE)
     await calls.call(did, SET_RECORDING, RECORDING)
@@ -203,7 +133,9 @@ async def test_each_command_has_its_call(clock: FrozenClock, nursery: trio.Nurse
 async def test_a_refusal_has_the_devices_code_and_message(
     clock: FrozenClock, nursery: trio.Nursery
 ) -> None:
-    one = await desk(clock, nursery, lambda uri, param: answer(420, "no face" + "!" * 1000))
+    one = await commanded_device(
+        clock, nursery, lambda uri, param: answer(420, "no face" + "!" * 1000)
+    )
     with pytest.raises(DeviceRefused) as caught:
         await one.commands.person_add(one.did, PERSON_ADD.example)
     assert caught.value.device_code == 420
@@ -214,7 +146,7 @@ async def test_a_refusal_has_the_devices_code_and_message(
 async def test_an_answer_that_cannot_be_understood_raises_device_nonsense(
     clock: FrozenClock, nursery: trio.Nursery, result: object
 ) -> None:
-    one = await desk(clock, nursery, lambda uri, param: answer(0, "OK", result))
+    one = await commanded_device(clock, nursery, lambda uri, param: answer(0, "OK", result))
     with pytest.raises(DeviceNonsense, match="/person/query"):
         await one.commands.person_query(one.did, "7")
 
@@ -223,7 +155,9 @@ async def test_a_large_answer_is_decoded_like_a_small_one(
     clock: FrozenClock, nursery: trio.Nursery
 ) -> None:
     rows = [{"pid": str(n), "name": "x" * 500} for n in range(1, 1000)]
-    one = await desk(clock, nursery, lambda uri, param: answer(0, "", {"total": 1, "list": rows}))
+    one = await commanded_device(
+        clock, nursery, lambda uri, param: answer(0, "", {"total": 1, "list": rows})
+    )
     pages = one.commands.people(one.did, PersonList())
     assert [person.pid for person in await pages.next() or ()] == [row["pid"] for row in rows]
 
@@ -231,7 +165,7 @@ async def test_a_large_answer_is_decoded_like_a_small_one(
 async def test_a_large_photo_is_checked_and_sent_like_a_small_one(
     clock: FrozenClock, nursery: trio.Nursery
 ) -> None:
-    one = await desk(clock, nursery, lambda uri, param: answer(0))
+    one = await commanded_device(clock, nursery, lambda uri, param: answer(0))
     photo = base64.b64encode(b"\xff\xd8\xff" + bytes(600_000)).decode()
     person = replace(PERSON_ADD.example, photo=photo)
     await one.commands.person_add(one.did, person)
@@ -248,7 +182,7 @@ async def test_a_large_photo_is_checked_and_sent_like_a_small_one(
 async def test_an_unknown_device_raises_no_such_resource(
     clock: FrozenClock, nursery: trio.Nursery
 ) -> None:
-    one = await desk(clock, nursery)
+    one = await commanded_device(clock, nursery)
     with pytest.raises(NoSuchResource):
         await one.commands.reboot("99", 0)
     with pytest.raises(NoSuchResource):
@@ -258,7 +192,7 @@ async def test_an_unknown_device_raises_no_such_resource(
 async def test_an_offline_or_disabled_device_raises_device_offline_at_once(
     clock: FrozenClock, nursery: trio.Nursery
 ) -> None:
-    one = await desk(clock, nursery)
+    one = await commanded_device(clock, nursery)
     one.leave()
     with pytest.raises(DeviceOffline, match="offline"):
         await one.commands.reboot(one.did, 0)
@@ -270,7 +204,7 @@ async def test_an_offline_or_disabled_device_raises_device_offline_at_once(
 async def test_a_device_that_left_and_one_that_is_silent_raise_different_errors(
     clock: FrozenClock, nursery: trio.Nursery, autojump_clock: MockClock
 ) -> None:
-    one = await desk(clock, nursery)
+    one = await commanded_device(clock, nursery)
     await one.query("left")
     one.leave()
     await wait_all_tasks_blocked()
@@ -288,7 +222,7 @@ async def test_a_command_with_a_photo_may_take_longer(
     has_photo: bool,
     seconds: int,
 ) -> None:
-    one = await desk(clock, nursery)
+    one = await commanded_device(clock, nursery)
     since = trio.current_time()
     command = PERSON_ADD if has_photo else PERSON_DELETE
     with pytest.raises(DeviceSilent):
@@ -302,7 +236,7 @@ async def test_a_command_with_a_photo_may_take_longer(
 async def test_four_light_commands_overlap_and_the_others_wait_in_order(
     clock: FrozenClock, nursery: trio.Nursery
 ) -> None:
-    one = await desk(clock, nursery)
+    one = await commanded_device(clock, nursery)
     for number in range(7):
         await one.query(number)
     assert len(one.link.asked) == 4
@@ -320,7 +254,7 @@ async def test_four_light_commands_overlap_and_the_others_wait_in_order(
 async def test_one_photo_is_sent_at_a_time_and_light_commands_beside_it(
     clock: FrozenClock, nursery: trio.Nursery
 ) -> None:
-    one = await desk(clock, nursery)
+    one = await commanded_device(clock, nursery)
     await one.add("a")
     await one.ask("search", one.commands.person_search, PERSON_SEARCH.example)
     await one.ask("file", one.commands.read_file, "sdcard/1.jpg")
@@ -336,7 +270,7 @@ async def test_one_photo_is_sent_at_a_time_and_light_commands_beside_it(
 async def test_a_photo_is_sent_before_files_that_wait_to_be_read(
     clock: FrozenClock, nursery: trio.Nursery
 ) -> None:
-    one = await desk(clock, nursery)
+    one = await commanded_device(clock, nursery)
     for number in range(3):
         await one.ask(number, one.commands.read_file, f"sdcard/{number}.jpg")
     await one.add("photo")
@@ -348,7 +282,7 @@ async def test_a_photo_is_sent_before_files_that_wait_to_be_read(
 async def test_devices_do_not_wait_for_each_other(
     clock: FrozenClock, nursery: trio.Nursery
 ) -> None:
-    one = await desk(clock, nursery)
+    one = await commanded_device(clock, nursery)
     other = await one.site.enrol("OTHER-SN")
     link = AskedLink(other.did, lambda uri, param: answer(0))
     one.site.registry.attach(link)
@@ -359,7 +293,7 @@ async def test_devices_do_not_wait_for_each_other(
 
 
 async def test_the_queue_is_bounded(clock: FrozenClock, nursery: trio.Nursery) -> None:
-    one = await desk(clock, nursery)
+    one = await commanded_device(clock, nursery)
     for number in range(4 + MAX_WAITING):
         await one.query(number)
     with pytest.raises(DeviceBusy, match="wait for this device already"):
@@ -372,7 +306,7 @@ async def test_the_queue_is_bounded(clock: FrozenClock, nursery: trio.Nursery) -
 async def test_a_cancelled_caller_leaves_the_queue(
     clock: FrozenClock, nursery: trio.Nursery
 ) -> None:
-    one = await desk(clock, nursery)
+    one = await commanded_device(clock, nursery)
     await one.add("first")
     waiting = await one.add("second")
     await one.add("third")
@@ -387,7 +321,7 @@ async def test_a_sent_photo_keeps_its_slot_until_the_device_is_done_with_it(
     clock: FrozenClock, nursery: trio.Nursery
 ) -> None:
     """D4: a device handles one at a time, even if nobody waits for the first any more."""
-    one = await desk(clock, nursery)
+    one = await commanded_device(clock, nursery)
     gone = await one.add("first")
     await one.add("second")
     gone.cancel()
@@ -401,7 +335,7 @@ async def test_a_sent_photo_keeps_its_slot_until_the_device_is_done_with_it(
 async def test_a_caller_behind_a_photo_that_never_ends_gets_device_busy(
     clock: FrozenClock, nursery: trio.Nursery, autojump_clock: MockClock
 ) -> None:
-    one = await desk(clock, nursery)
+    one = await commanded_device(clock, nursery)
     await one.add("first")
     since = trio.current_time()
     with pytest.raises(DeviceBusy, match="for 25 s"):
@@ -412,7 +346,7 @@ async def test_a_caller_behind_a_photo_that_never_ends_gets_device_busy(
 async def test_waiting_callers_get_device_offline_when_the_device_leaves(
     clock: FrozenClock, nursery: trio.Nursery
 ) -> None:
-    one = await desk(clock, nursery)
+    one = await commanded_device(clock, nursery)
     for name in ("out", "waiting", "waiting too"):
         await one.add(name)
     one.leave()
@@ -429,7 +363,7 @@ async def test_waiting_callers_get_device_offline_when_the_device_leaves(
 async def test_waiting_callers_are_served_on_the_new_connection(
     clock: FrozenClock, nursery: trio.Nursery
 ) -> None:
-    one = await desk(clock, nursery)
+    one = await commanded_device(clock, nursery)
     await one.add("out")
     await one.add("waiting")
     older = one.link
@@ -441,113 +375,10 @@ async def test_waiting_callers_are_served_on_the_new_connection(
     assert one.got["waiting"] is None
 
 
-# What is remembered of 1.5 and 1.6
-
-
-async def test_a_setting_that_a_device_took_is_remembered(
-    clock: FrozenClock, nursery: trio.Nursery
-) -> None:
-    replies = [TAKEN, answer(420, "mini_face")]
-    one = await desk(clock, nursery, lambda uri, param: replies.pop(0))
-    assert one.commands.settings(one.did).face is None
-    await one.commands.call(one.did, SET_FACE, FACE)
-    taken_at = clock.ms
-    clock.advance(60)
-    with pytest.raises(DeviceRefused):
-        await one.commands.call(one.did, SET_FACE, replace(FACE, mini_face=500))
-    known = one.commands.settings(one.did).face
-    assert known is not None
-    assert (known.taken, known.taken_at) == (FACE, taken_at)
-    assert (known.is_taken, known.code, known.msg) == (False, 420, "mini_face")
-    assert known.answered_at == clock.ms
-    assert one.commands.settings(one.did).recording is None
-
-
-async def test_a_setting_that_an_integrator_sent_is_remembered_too(
-    clock: FrozenClock, nursery: trio.Nursery
-) -> None:
-    """1.6 writes booleans as 1 and 0."""
-    one = await desk(clock, nursery, lambda uri, param: TAKEN)
-    await one.commands.call(one.did, SET_RECORDING, RECORDING)
-    sent = json.dumps(one.link.asked[0].param).encode()
-    assert one.link.asked[0].param["audio_enable"] == 1
-    await one.commands.send(one.did, "storage/record_set", sent)
-    known = one.commands.settings(one.did).recording
-    assert known is not None
-    assert (known.taken, known.is_taken) == (RECORDING, True)
-
-
-async def test_the_uri_that_a_device_knows_is_found_and_remembered(
-    clock: FrozenClock, nursery: trio.Nursery
-) -> None:
-    """D4: the table and the answer of 1.5 name another uri than its example."""
-    one = await desk(clock, nursery, lambda uri, param: TAKEN if uri == SECOND else NO_SUCH_URI)
-    await one.commands.call(one.did, SET_FACE, FACE)
-    assert one.link.uris == [FIRST, SECOND]
-    # After a restart of the hub, under either uri.
-    await commands_of(one.site).send(one.did, FIRST, json.dumps(one.link.asked[0].param).encode())
-    assert one.link.uris == [FIRST, SECOND, SECOND]
-
-
-async def test_the_uri_is_remembered_even_if_the_device_refuses_the_setting(
-    clock: FrozenClock, nursery: trio.Nursery
-) -> None:
-    refusal = answer(420, "mini_face")
-    one = await desk(clock, nursery, lambda uri, param: refusal if uri == SECOND else NO_SUCH_URI)
-    for _ in range(2):
-        with pytest.raises(DeviceRefused):
-            await one.commands.call(one.did, SET_FACE, FACE)
-    assert one.link.uris == [FIRST, SECOND, SECOND]
-
-
-async def test_the_first_uri_is_found_again_after_an_upgrade(
-    clock: FrozenClock, nursery: trio.Nursery
-) -> None:
-    one = await desk(clock, nursery)
-    for known in (SECOND, FIRST):
-        one.link.reply = lambda uri, param, known=known: TAKEN if uri == known else NO_SUCH_URI
-        await one.commands.call(one.did, SET_FACE, FACE)
-        await one.commands.call(one.did, SET_FACE, FACE)
-    assert one.link.uris == [FIRST, SECOND, SECOND, SECOND, FIRST, FIRST]
-
-
-async def test_a_device_that_knows_neither_uri_refuses(
-    clock: FrozenClock, nursery: trio.Nursery
-) -> None:
-    one = await desk(clock, nursery, lambda uri, param: NO_SUCH_URI)
-    for _ in range(2):
-        with pytest.raises(DeviceRefused, match="404 no such uri"):
-            await one.commands.call(one.did, SET_FACE, FACE)
-    assert one.link.uris == [FIRST, SECOND, FIRST, SECOND]
-    known = one.commands.settings(one.did).face
-    assert known is not None
-    assert (known.taken, known.code) == (None, 404)
-
-
-async def test_an_answer_of_a_replaced_camera_is_not_remembered(
-    clock: FrozenClock, nursery: trio.Nursery
-) -> None:
-    one = await desk(clock, nursery)
-    await one.ask("set", one.commands.call, SET_FACE, FACE)
-    await one.site.devices.change(one.did, DeviceChange(sn="NEW-SN"))
-    await one.give(one.link.asked[0], TAKEN)
-    assert one.got == {"set": Done()}
-    assert one.commands.settings(one.did).face is None
-
-
-async def test_a_setting_succeeds_even_if_the_store_refuses_to_remember_it(
-    clock: FrozenClock, nursery: trio.Nursery
-) -> None:
-    one = await desk(clock, nursery, lambda uri, param: TAKEN)
-    one.site.store.refuses = True
-    await one.commands.call(one.did, SET_FACE, FACE)
-    assert one.commands.settings(one.did).face is None
-
-
 async def test_commands_that_change_a_device_are_published(
     clock: FrozenClock, nursery: trio.Nursery
 ) -> None:
-    one = await desk(clock, nursery, lambda uri, param: answer(0, "OK", {"pid": "7"}))
+    one = await commanded_device(clock, nursery, lambda uri, param: answer(0, "OK", {"pid": "7"}))
     with one.site.changes.subscribe() as changes:
         await one.commands.person_query(one.did, "7")
         await one.commands.call(one.did, SET_FACE, FACE)
@@ -556,85 +387,3 @@ async def test_commands_that_change_a_device_are_published(
 
 
 # PageCursor
-
-
-def people(*pids: int, total: int | None = None) -> dict[str, object]:
-    rows = [{"pid": str(pid)} for pid in pids]
-    return {"list": rows} if total is None else {"list": rows, "total": total}
-
-
-def paged(pages: dict[int, dict[str, object]]) -> Reply:
-    """A device that has these pages by number, and refuses other numbers."""
-
-    def reply(uri: str, param: Any) -> Any:
-        page = pages.get(param["page_num"])
-        return answer(0, "OK", page) if page is not None else answer(420, "page_num")
-
-    return reply
-
-
-async def test_a_list_comes_page_by_page(clock: FrozenClock, nursery: trio.Nursery) -> None:
-    one = await desk(clock, nursery, paged({1: people(1, 2, total=3), 2: people(2, 3, total=3)}))
-    pages = one.commands.people(one.did, PersonList(category=2, page_size=2))
-    assert [person.pid for person in await pages.next() or ()] == ["1", "2"]
-    assert (pages.total, pages.read, pages.wanted) == (3, 2, 2)
-    assert len(one.link.asked) == 1
-    # Rows that were returned before are left out.
-    assert [person.pid for person in await pages.next() or ()] == ["3"]
-    assert await pages.next() is None
-    assert await pages.next() is None
-    assert one.link.asked[0].param == {"category": 2, "page_num": 1, "page_size": 2}
-
-
-async def test_a_list_can_be_continued_where_it_was_left(
-    clock: FrozenClock, nursery: trio.Nursery
-) -> None:
-    one = await desk(clock, nursery, paged({2: people(3, 4, total=4)}))
-    pages = one.commands.people(one.did, PersonList(page_num=2, page_size=2), left=ListPosition(2))
-    assert [person.pid for person in await pages.next() or ()] == ["3", "4"]
-    assert (await pages.next(), pages.read) == (None, 4)
-
-
-async def test_each_list_begins_at_its_documented_page(
-    clock: FrozenClock, nursery: trio.Nursery
-) -> None:
-    results: dict[str, object] = {
-        "/storage/get_record_list": {"total_file": 0, "recordlist": []},
-        "/ivp/face/get_cap_history": {"face_total": 0, "face_list": []},
-        "/person/get_cap_history": {"total": 0, "list": []},
-    }
-    one = await desk(clock, nursery, lambda uri, param: answer(0, "OK", results[uri]))
-    calls = one.commands
-    assert [rows async for rows in calls.recordings(one.did, RecordList(**SPAN))] == []
-    assert [rows async for rows in calls.face_history(one.did, FaceHistory(**SPAN))] == []
-    assert [asked.param["page_num"] for asked in one.link.asked[:2]] == [0, 1]
-
-
-async def test_an_endless_list_ends(clock: FrozenClock, nursery: trio.Nursery) -> None:
-    """The device returns the same page for every number."""
-    one = await desk(clock, nursery, lambda uri, param: answer(0, "OK", people(1, 2)))
-    pages = [rows async for rows in one.commands.people(one.did, PersonList())]
-    assert len(pages) == 1
-    assert len(one.link.asked) < 5
-
-
-async def test_a_refused_first_page_raises_device_refused(
-    clock: FrozenClock, nursery: trio.Nursery
-) -> None:
-    one = await desk(clock, nursery, paged({}))
-    with pytest.raises(DeviceRefused, match="page_num"):
-        await one.commands.people(one.did, PersonList()).next()
-
-
-async def test_a_page_that_was_not_answered_can_be_requested_again(
-    clock: FrozenClock, nursery: trio.Nursery, autojump_clock: MockClock
-) -> None:
-    one = await desk(clock, nursery)
-    pages = one.commands.people(one.did, PersonList())
-    with trio.move_on_after(1):
-        await pages.next()
-    with pytest.raises(DeviceSilent):
-        await pages.next()
-    one.link.reply = paged({1: people(1, total=1)})
-    assert [person.pid for person in await pages.next() or ()] == ["1"]
-    assert [asked.param["page_num"] for asked in one.link.asked] == [1, 1, 1]
