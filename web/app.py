@@ -1,4 +1,4 @@
-"""The Quart application of the web port: pages, integrator API, pictures, and what all share."""
+"""The Quart application of the web port: pages, API, pictures, and what all answers share."""
 
 from __future__ import annotations
 
@@ -20,26 +20,26 @@ from web.quart_app import HubQuart
 _ROOT = Path(__file__).parent
 _YEAR = 365 * 86_400
 
-#: No inline script or style anywhere, nothing of a third party, no framing.
+#: No inline scripts or styles, nothing from third parties, no framing.
 CONTENT_SECURITY_POLICY = (
     "default-src 'self'; frame-ancestors 'none'; form-action 'self'; "
     "base-uri 'none'; object-src 'none'"
 )
 
-#: Here programs listen, and get errors as the contract says: {"code", "msg"}.
-_FOR_PROGRAMS = ("/api/", "/media/", "/metrics", "/healthz", "/openapi.json", "/static/")
+#: Errors below these paths are for programs: {"code", "msg"}.
+_PROGRAM_PATHS = ("/api/", "/media/", "/metrics", "/healthz", "/openapi.json", "/static/")
 
-#: The code of an HTTP error of the framework's own.
-_CODES = {400: 420, 408: 420, 413: 420, 415: 420, 405: 404, 404: 404, 500: 503}
+#: The protocol's code for errors that Quart raises.
+_CODES_BY_STATUS = {400: 420, 408: 420, 413: 420, 415: 420, 405: 404, 404: 404, 500: 503}
 
 
 def create_app(services: Services) -> HubQuart:
-    """The application for one running hub."""
-    # Paths are given, since a frozen executable has no importable place to look them up in.
+    """The application for one running hub. Its `bodies` are for web.server.serve, too."""
+    # Explicit paths: in the frozen executable Quart cannot find them by the module.
     app = HubQuart(__name__, root_path=str(_ROOT), template_folder="templates", static_folder=None)
     web = services.config.web
     app.config.update(
-        # An event stream or a slow picture is not ended by a clock.
+        # None: event streams and slow downloads take as long as they take.
         RESPONSE_TIMEOUT=None,
         BODY_TIMEOUT=web.body_seconds,
         MAX_CONTENT_LENGTH=MAX_SHORT_BODY_BYTES,
@@ -70,7 +70,7 @@ def _serve_assets(app: HubQuart, assets: Assets) -> None:
         response.headers["Vary"] = "Accept-Encoding"
         if is_packed:
             response.headers["Content-Encoding"] = "gzip"
-        # A page of before an update asks with the old version: it must not keep the new file.
+        # A page from before an update asks for the old version: it must not cache the new file.
         response.headers["Cache-Control"] = (
             f"public, max-age={_YEAR}, immutable" if version == assets.version else "no-store"
         )
@@ -84,7 +84,7 @@ def _serve_assets(app: HubQuart, assets: Assets) -> None:
 def _serve_basics(app: HubQuart, services: Services) -> None:
     @app.get("/healthz")
     async def healthz() -> tuple[dict[str, object], int]:
-        # What the hub works in spite of, such as a disk that runs low, is on the pages alone.
+        # Only what keeps the hub from working; warnings, such as a low disk, are on the pages.
         faults = services.health.faults()
         if not faults:
             return {"status": "ok"}, 200
@@ -104,18 +104,18 @@ def _serve_basics(app: HubQuart, services: Services) -> None:
         return response
 
 
-def _is_for_a_person() -> bool:
-    if not request.path.startswith(_FOR_PROGRAMS):
+def _is_for_browser() -> bool:
+    if not request.path.startswith(_PROGRAM_PATHS):
         return True
-    # Somebody opens a picture in a tab of its own; a page that shows it asks for images.
+    # A picture opened in a tab of its own; a page that embeds it accepts images.
     return request.path.startswith("/media/") and "text/html" in request.headers.get("Accept", "")
 
 
 async def _answer_hub_error(error: HubError) -> Response:
     further = headers_of(error)
-    if _is_for_a_person():
+    if _is_for_browser():
         response = await pages.error_page(error, error.status)
-        # A browser would ask for a name and a password of its own.
+        # A browser would show its own dialog for name and password.
         further.pop("WWW-Authenticate", None)
         # A browser reads no answer before it has sent everything.
         further.pop("Connection", None)
@@ -127,10 +127,10 @@ async def _answer_hub_error(error: HubError) -> Response:
 
 async def _answer_http_error(error: HTTPException) -> Response:
     status = error.code or 500
-    if _is_for_a_person():
+    if _is_for_browser():
         return await pages.error_page(error, status)
     message = f"a body has at most {MAX_SHORT_BODY_BYTES} bytes" if status == 413 else error.name
-    response = _error_for_programs(status, _CODES.get(status, status), message)
+    response = _error_for_programs(status, _CODES_BY_STATUS.get(status, status), message)
     if isinstance(error, MethodNotAllowed) and error.valid_methods:
         response.headers["Allow"] = ", ".join(error.valid_methods)
     return response

@@ -1,4 +1,4 @@
-"""The files of `web/static`, read once and served under an address that changes with them."""
+"""The files of `web/static`, read once and served under a URL that changes with them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
-# mimetypes asks the registry on Windows, and gets what some program wrote there.
+# Not the module mimetypes: on Windows it reads the registry, which any program may have changed.
 _TYPES = {
     ".css": "text/css; charset=utf-8",
     ".js": "text/javascript; charset=utf-8",
@@ -17,7 +17,7 @@ _TYPES = {
 
 
 class Asset(Struct, frozen=True):
-    """`packed`: by gzip, for whoever takes that; all of them are text."""
+    """One file. `packed`: compressed by gzip."""
 
     mime: str
     data: bytes
@@ -25,8 +25,10 @@ class Asset(Struct, frozen=True):
 
 
 class Assets:
-    """All static files in memory. One version for all, so that modules import each other by
-    relative paths and still get the file of the same version."""
+    """All static files, in memory.
+
+    They share one version, so that scripts can import each other by relative paths.
+    """
 
     def __init__(self, folder: Path) -> None:
         self._files = {
@@ -43,7 +45,7 @@ class Assets:
         return self._files.get(name)
 
     def url(self, name: str) -> str:
-        """The address of a file; a name that is not there is a mistake of ours."""
+        """The URL of a file. Raises KeyError: an unknown name is a bug."""
         if name not in self._files:
             raise KeyError(f"no static file {name}")
         return f"/static/{self.version}/{name}"

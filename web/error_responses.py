@@ -1,4 +1,4 @@
-"""How a program is told no, by Quart and in front of it, and what every answer says."""
+"""Error responses for programs, by Quart and in front of it, and headers of all responses."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from web.http.bodies import TooSlow
 
 #: Not `no-referrer`: browsers would send `Origin: null` with forms over plain HTTP.
 REFERRER_POLICY = "same-origin"
-#: Unless an answer says otherwise.
+#: Unless a response says otherwise.
 CACHE_CONTROL = "no-store"
 
 _HEADERS = (
@@ -21,12 +21,12 @@ _HEADERS = (
 
 
 def refusal(code: int, message: str) -> bytes:
-    """The body."""
+    """The body of an error response."""
     return msgspec.json.encode({"code": code, "msg": message})
 
 
 def headers_of(error: HubError) -> dict[str, str]:
-    """What a client does next."""
+    """Headers that tell the client what to do next."""
     headers = {}
     if error.status == 401:
         headers["WWW-Authenticate"] = 'Bearer realm="sitehub"'
@@ -38,7 +38,7 @@ def headers_of(error: HubError) -> dict[str, str]:
 
 
 async def refuse(send: ASGISendCallable, error: HubError) -> None:
-    """The answer to a request that has not reached Quart."""
+    """Answer a request in front of Quart with an error."""
     further = [(n.lower().encode(), v.encode()) for n, v in headers_of(error).items()]
     await send_json(send, error.status, refusal(error.code, error.message), *further)
 
@@ -46,7 +46,7 @@ async def refuse(send: ASGISendCallable, error: HubError) -> None:
 async def send_json(
     send: ASGISendCallable, status: int, body: bytes, *further: tuple[bytes, bytes]
 ) -> None:
-    """An answer in front of Quart."""
+    """Answer a request in front of Quart."""
     headers = [*_HEADERS, (b"content-length", b"%d" % len(body)), *further]
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body, "more_body": False})

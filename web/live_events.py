@@ -1,4 +1,4 @@
-"""What a live page or stream is told of, as it happens: records in order, changes, and a beat."""
+"""Events for live pages and streams: records in order, changes, and a periodic beat."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from hub.services.records.record_log import LogReader
 from hub.wire.uploads.records import Record
 
 BEAT_SECONDS = 15.0
-#: Readers at once; each costs some memory and a share of every record.
-MOST_READERS = 512
-#: Of one user or key: a program that opens more and more does not shut the guards out.
-MOST_READERS_OF_ONE = 256
+#: Readers at once: each costs memory, and time for each record.
+MAX_READERS = 512
+#: Of one user or key, so that a faulty program does not shut the guards out.
+MAX_READERS_OF_ONE = 256
 
 
 class News(Struct, frozen=True):
-    """What happened since the last: records first. `beat`: 15 s have passed."""
+    """What happened since the last News. `beat`: BEAT_SECONDS have passed."""
 
     records: list[Record]
     changes: list[Change]
@@ -33,7 +33,7 @@ class News(Struct, frozen=True):
 
 
 class LiveEvents:
-    """One reader's place. However slow it is, it misses no record and holds nobody up."""
+    """The position of one reader. However slow it is, it misses no record and delays nobody."""
 
     def __init__(
         self, services: Services, records: LogReader, changes: Subscription[Change]
@@ -45,12 +45,12 @@ class LiveEvents:
         self._beat_at = trio.current_time() + BEAT_SECONDS
 
     async def next(self) -> News | None:
-        """Wait for news; None once the hub closes."""
+        """Wait for news. None: the hub is closing."""
         with trio.move_on_at(self._beat_at):
             await _first_of(self._records.wait, self._wait_for_changes, self._services.closing.wait)
         if self._services.closing.is_set():
             return None
-        # Taken out here, where nothing that happens elsewhere cancels the reading of the log.
+        # Not inside of _first_of, which would cancel the reading of the log.
         records = await self._records.take()
         return News(records, self._take_changes(), self._take_beat())
 
@@ -73,17 +73,17 @@ class LiveEvents:
         return True
 
 
-#: How many readers each user and key has; the gauge of /metrics shows their sum.
+#: The number of readers by user or key; the metric shows the sum.
 _readers: Counter[str] = Counter()
 
 
 def refuse_too_many(by: Actor) -> None:
-    """Raises TooManyRequests where there are as many readers as there may be."""
-    if _readers.total() < MOST_READERS and _readers[by.who] < MOST_READERS_OF_ONE:
+    """Check that one more reader is allowed. Raises TooManyRequests."""
+    if _readers.total() < MAX_READERS and _readers[by.who] < MAX_READERS_OF_ONE:
         return
     metrics.limits_reached.labels("stream-readers").inc()
     raise TooManyRequests(
-        f"at most {MOST_READERS} readers at once, {MOST_READERS_OF_ONE} of one user or key",
+        f"at most {MAX_READERS} readers at once, {MAX_READERS_OF_ONE} of one user or key",
         retry_after=30,
     )
 
@@ -92,7 +92,7 @@ def refuse_too_many(by: Actor) -> None:
 def open_live_events(
     services: Services, by: Actor, after: int | None = None
 ) -> Iterator[LiveEvents]:
-    """News from the record after `after` on, or, for None, from what comes next."""
+    """News from the record behind `after` on; None: from the next record on."""
     _count(by.who, 1)
     try:
         with (
@@ -112,7 +112,7 @@ def _count(who: str, more: int) -> None:
 
 
 async def _first_of(*waits: Callable[[], Awaitable[object]]) -> None:
-    """Until one of them is through; the others are cancelled, which costs them nothing."""
+    """Wait until one of them returns, and cancel the others; they must lose nothing by that."""
 
     async def run(wait: Callable[[], Awaitable[object]]) -> None:
         await wait()

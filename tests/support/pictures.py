@@ -1,4 +1,4 @@
-"""The smallest things that pass for pictures by their first bytes."""
+"""The smallest data that is recognised as pictures by its first bytes."""
 
 from __future__ import annotations
 
@@ -16,5 +16,5 @@ def b64(data: bytes) -> str:
 
 
 def jpeg(size: int) -> bytes:
-    """A JPEG by its first bytes, of `size` bytes that differ from one size to the next."""
+    """`size` bytes that begin as a JPEG does, and differ for each size."""
     return (JPEG + bytes(at * 31 % 251 for at in range(size)))[:size]

@@ -1,4 +1,4 @@
-"""A browser's side of a stream of server-sent events, on an application in the same process."""
+"""A client of server-sent events, for an application in the same process."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ from typing import Any
 import trio
 from msgspec import Struct
 
-#: What a connection holds between an application that sends and a reader that does not read.
-_PIECES = 10
-_SOON = 10
+#: How many pieces a connection buffers while the reader does not read.
+_MAX_BUFFERED = 10
+#: For what should happen at once.
+_SOON_SECONDS = 10
 
 
 class Event(Struct, frozen=True):
-    """One event as a browser takes it; a comment has neither name nor data."""
+    """One event; a comment has neither name nor data."""
 
     id: str
     name: str
@@ -44,7 +45,7 @@ class EventReader:
         return await self.next() if "retry" in fields else event
 
     async def ids(self, count: int) -> list[int]:
-        """The ids of the next so many record events; comments are passed over."""
+        """The ids of the next `count` record events; comments are skipped."""
         ids: list[int] = []
         while len(ids) < count:
             event = await self.next()
@@ -55,7 +56,7 @@ class EventReader:
         return ids
 
     async def _block(self) -> str:
-        with trio.fail_after(_SOON):
+        with trio.fail_after(_SOON_SECONDS):
             while "\n\n" not in self._text:
                 self._text += (await self._pieces.receive()).decode()
         block, self._text = self._text.split("\n\n", 1)
@@ -66,8 +67,8 @@ class EventReader:
 async def open_event_stream(
     app: Any, path: str, query: str, headers: Mapping[str, str]
 ) -> AsyncIterator[EventReader]:
-    """An open stream, until the block is left: then the reader hangs up."""
-    to_reader, pieces = trio.open_memory_channel[bytes](_PIECES)
+    """An open stream; the reader hangs up when the block ends."""
+    to_reader, pieces = trio.open_memory_channel[bytes](_MAX_BUFFERED)
     reader = EventReader(pieces)
     begun, hung_up = trio.Event(), trio.Event()
     requests = [{"type": "http.request", "body": b"", "more_body": False}]
@@ -91,7 +92,7 @@ async def open_event_stream(
 
     async with trio.open_nursery() as nursery:
         nursery.start_soon(app, _scope(path, query, headers), receive, send)
-        with trio.fail_after(_SOON):
+        with trio.fail_after(_SOON_SECONDS):
             await begun.wait()
         yield reader
         hung_up.set()

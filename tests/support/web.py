@@ -1,4 +1,4 @@
-"""A web server in the test's own process, and a client that says exactly the bytes it is given."""
+"""A web server in the test's process, and a client that sends exactly the bytes it is given."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ SOON = 5
 
 
 class Device(msgspec.Struct, frozen=True):
-    """As much of a device as an upload needs."""
+    """The fields of a device that an upload needs."""
 
     did: str
     sn: str
@@ -36,7 +36,7 @@ GATE = Device("12", "SN0000000000012", "Gate")
 
 
 class FakeAuthentication:
-    """Knows the token "good" of the gate, "1", "2" ... of others, and what a test puts in it."""
+    """Knows the token "good" of the gate, "1", "2" ... of others, and those that a test adds."""
 
     def __init__(self) -> None:
         self.tokens = {"good": GATE}
@@ -63,7 +63,7 @@ class FakeAuthentication:
 
 
 class FakeIngest:
-    """Keeps what it is given; `before` runs first, and may wait or raise."""
+    """Keeps what it is given. `before` runs first, and may wait or raise."""
 
     def __init__(self) -> None:
         self.taken: list[tuple[str, Device, bytes]] = []
@@ -79,7 +79,7 @@ class FakeIngest:
 
 
 class FakeTrace:
-    """Keeps what is told of requests: whose, from where, and what."""
+    """Keeps the requests that are traced: the device, the address and the upload."""
 
     def __init__(self) -> None:
         self.uploads: list[tuple[str, str, TracedUpload]] = []
@@ -94,7 +94,7 @@ def services(
     web: dict[str, Any] | None = None,
     devices: dict[str, Any] | None = None,
 ) -> Any:
-    """What web.server and web.device_api ask of Services; `web`, `devices`: their settings."""
+    """The part of Services that web.server and web.device_api use. `web`, `devices`: settings."""
     return SimpleNamespace(
         config=Config(
             web=Web(bind="127.0.0.1", port=free_port(), tls=tls is not None, **(web or {})),
@@ -118,7 +118,7 @@ def free_port() -> int:
 
 @asynccontextmanager
 async def serving(app: Any, parts: Any) -> AsyncIterator[trio.Event]:
-    """`app` behind the real server; gives the event that shuts it down, and waits for its end."""
+    """Serve `app` by the real server; yields the event that shuts it down."""
     shutdown = trio.Event()
 
     async def run(*, task_status: trio.TaskStatus[None]) -> None:
@@ -144,11 +144,11 @@ class Answer(msgspec.Struct):
 
 
 class Client:
-    """One connection. Every wait is a failure when it takes too long by the real clock."""
+    """One connection."""
 
     def __init__(self, stream: trio.abc.Stream) -> None:
         self.stream = stream
-        #: How much it reads at a time.
+        #: How many bytes it reads at a time.
         self.most: int | None = None
         self._read = b""
 
@@ -172,7 +172,7 @@ class Client:
         return await self.answer()
 
     async def ended(self) -> bytes:
-        """What comes until the server ends the connection."""
+        """Everything that comes until the server closes the connection."""
         try:
             while chunk := await self.stream.receive_some():
                 self._read += chunk
@@ -216,7 +216,7 @@ class Client:
 
 @asynccontextmanager
 async def connected(parts: Any, *, port: int | None = None) -> AsyncIterator[Client]:
-    """A client of the web port, or of another one that is plain."""
+    """A client of the web port, or of another port, without TLS."""
     stream: trio.abc.Stream = await trio.open_tcp_stream("127.0.0.1", port or parts.config.web.port)
     if port is None and parts.config.web.tls:
         stream = trio.SSLStream(
@@ -231,7 +231,7 @@ async def connected(parts: Any, *, port: int | None = None) -> AsyncIterator[Cli
 def request(
     method: str, path: str, body: bytes | None = None, headers: dict[str, str] | None = None
 ) -> bytes:
-    """A request as bytes; with the token of the gate and the length of `body`."""
+    """A request as bytes, with the token of the gate and the length of `body`."""
     lines = {"Host": "hub", "Authorization": "Bearer good", **(headers or {})}
     if body is not None:
         lines.setdefault("Content-Length", str(len(body)))

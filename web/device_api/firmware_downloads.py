@@ -1,6 +1,6 @@
-"""Firmware for devices: a file by its link, as a whole or a part, and never in the captures' way.
+"""Firmware for devices: a file by its link, as a whole or a part.
 
-No login stands before it: the link itself says who may have what (hub.services.releases.downloads).
+There is no login: the link itself authorises (hub.services.firmware.downloads).
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ from hub.services.firmware.downloads import Transfer
 
 log = logging.getLogger(__name__)
 
-#: A step (256 KB) that is not taken in this time ends the download: others wait for the place.
+#: A step (256 KB) that takes longer ends the download: others wait for its place.
 STEP_SECONDS = 20.0
 
 _RANGE = re.compile(r"bytes\s*=\s*(\d{0,18})\s*-\s*(\d{0,18})", re.ASCII | re.IGNORECASE)
 
 
-class Part(Struct, frozen=True):
-    """The bytes of a file from `start` up to before `end`.
+class FilePart(Struct, frozen=True):
+    """The bytes of a file from `start` to `end`, exclusive.
 
-    `is_range`: they were asked for by a range, be it of the whole file; the answer is a 206 then,
-    which is what a device that downloads in pieces looks for.
+    `is_range`: the request had a range, even if of the whole file. The answer is 206 then, which a
+    device that downloads in pieces looks for.
     """
 
     start: int
@@ -39,12 +39,12 @@ class Part(Struct, frozen=True):
     is_range: bool = True
 
 
-def _whole(size: int) -> Part:
-    return Part(0, size, is_range=False)
+def _whole(size: int) -> FilePart:
+    return FilePart(0, size, is_range=False)
 
 
 class FirmwareDownloads:
-    """Answers GET and HEAD below PATH. Raises HubErrors, and nothing was sent then."""
+    """Answers GET and HEAD below PATH. Raises a HubError before anything is sent."""
 
     def __init__(self, services: Services) -> None:
         self._downloads = services.downloads
@@ -68,13 +68,13 @@ class FirmwareDownloads:
             if await self._send_part(send, transfer, part):
                 await _end(send)
 
-    async def _send_part(self, send: ASGISendCallable, transfer: Transfer, part: Part) -> bool:
-        """Whether all of it was sent. Else the connection ends, and the device sees it is short."""
+    async def _send_part(self, send: ASGISendCallable, transfer: Transfer, part: FilePart) -> bool:
+        """Send `part`. False: it was cut short, and the connection is closed without the rest."""
         at = part.start
         while at < part.end and not self._closing.is_set():
             data = await transfer.read(at, part.end)
             if not data or not await _send_step(send, data):
-                _tell_of_an_end(transfer, at)
+                _report_cut_short(transfer, at)
                 return False
             await transfer.sent(at, len(data))
             metrics.firmware_bytes.inc(len(data))
@@ -83,13 +83,13 @@ class FirmwareDownloads:
 
 
 async def _send_step(send: ASGISendCallable, data: bytes) -> bool:
-    with trio.move_on_after(STEP_SECONDS) as patience:
+    with trio.move_on_after(STEP_SECONDS) as time_limit:
         await send({"type": "http.response.body", "body": data, "more_body": True})
-    return not patience.cancelled_caught
+    return not time_limit.cancelled_caught
 
 
-async def _begin(send: ASGISendCallable, transfer: Transfer, part: Part | None) -> None:
-    """The head of an answer with `part` of the file; None is the file, of which nothing is sent."""
+async def _begin(send: ASGISendCallable, transfer: Transfer, part: FilePart | None) -> None:
+    """Send the head of an answer with `part` of the file; None: of all of it, for HEAD."""
     size = transfer.file.size
     part = part or _whole(size)
     headers = [
@@ -117,11 +117,11 @@ async def _refuse_range(send: ASGISendCallable, transfer: Transfer) -> None:
     await _end(send)
 
 
-def part_of(scope: HTTPScope, size: int, etag: bytes) -> Part | None:
-    """What is asked for (RFC 9110, 14.2); None where the file has nothing of it.
+def part_of(scope: HTTPScope, size: int, etag: bytes) -> FilePart | None:
+    """The part that is asked for (RFC 9110, 14.2); None where it lies outside of the file.
 
-    A range that cannot be read, several of them, or one of another file (If-Range) is ignored, as
-    the RFC allows or wants it: all of the file is the answer.
+    A malformed range, several ranges, and a range of another file (If-Range) are ignored, as the
+    RFC allows or demands: the whole file is the answer.
     """
     wanted = _RANGE.fullmatch(_header(scope, b"range").strip())
     condition = _header(scope, b"if-range").strip()
@@ -134,11 +134,11 @@ def part_of(scope: HTTPScope, size: int, etag: bytes) -> Part | None:
     end = min(int(last) + 1, size) if last else size
     if last and int(last) < start:
         return _whole(size)
-    return Part(start, end) if start < size else None
+    return FilePart(start, end) if start < size else None
 
 
-def _last_bytes(count: int, size: int) -> Part | None:
-    return Part(max(0, size - count), size) if count else None
+def _last_bytes(count: int, size: int) -> FilePart | None:
+    return FilePart(max(0, size - count), size) if count else None
 
 
 def _common_headers(transfer: Transfer) -> list[tuple[bytes, bytes]]:
@@ -155,17 +155,17 @@ def _etag(transfer: Transfer) -> bytes:
 
 def _header(scope: HTTPScope, wanted: bytes) -> str:
     values = [value for name, value in scope["headers"] if name == wanted]
-    # Twice is none: which one was meant?
+    # A header that is given twice is ambiguous: ignore it.
     return values[0].decode("latin-1") if len(values) == 1 else ""
 
 
-def _tell_of_an_end(transfer: Transfer, at: int) -> None:
+def _report_cut_short(transfer: Transfer, at: int) -> None:
     metrics.limits_reached.labels("firmware").inc()
     limited(
         log,
         logging.WARNING,
         f"firmware {transfer.did}",
-        "the download of %s by device %s ended at %d of %d bytes",
+        "the download of %s by device %s was cut short at %d of %d bytes",
         transfer.file.sha256[:12],
         transfer.did,
         at,

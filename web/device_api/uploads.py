@@ -1,7 +1,7 @@
 """The device HTTP interface (chapter 二 and D8): one plain ASGI application in front of Quart.
 
-A request is refused as early as can be: path, who sends it, how often, how long it says it is;
-only then is its body asked for. 200 is answered when all of it is on disk.
+A request is refused as early as possible, by its path, its sender, the sender's rate and the
+announced length; only then is its body read. 200 is answered when the record is on disk.
 """
 
 from __future__ import annotations
@@ -54,19 +54,19 @@ PREFIX = "/api/v1/"
 _SERVER_TIME = ("GET", "/api/v1/server/time")
 _OTA_QUERY = ("POST", "/api/v1/ota/query")
 _SLASHES = re.compile("//+")
-_MOST_PARAMETERS = 64
+_MAX_PARAMETERS = 64
 #: A request that would have to wait longer for its turn is refused.
 MAX_WAIT_SECONDS = 2.0
-#: Of a path that is kept for the trace.
-_LONGEST_PATH = 200
+#: Of a path in the trace.
+_MAX_PATH_LENGTH = 200
 _OK_BODY = msgspec.json.encode({"code": OK, "msg": CODES[OK]})
 
 _Take = Callable[[Device, bytes], Awaitable[OtaAnswer | None]]
 _Headers = list[tuple[bytes, bytes]]
 
 
-class _Sent(msgspec.Struct):
-    """What the trace tells of a request, as far as it has come. `began`: by trio's clock."""
+class _UploadProgress(msgspec.Struct):
+    """What the trace needs of a request, as far as it is known. `began` is by trio's clock."""
 
     began: float
     device: Device | None = None
@@ -74,7 +74,7 @@ class _Sent(msgspec.Struct):
 
 
 class _Sender(msgspec.Struct):
-    """As much of a body as says whose it is (D8, "token-or-address")."""
+    """The fields of a body that identify its sender (D8, "token-or-address")."""
 
     sn: LooseText = None
     did: LooseText = None
@@ -88,7 +88,7 @@ def device_api(services: Services, bodies: Bodies) -> ASGIFramework:
 
 
 def tidy(path: str) -> str:
-    """Without doubled and trailing slashes: an installer types the hub's address with one."""
+    """`path` without double and trailing slashes: installers type the hub's address with one."""
     if "//" in path:
         path = _SLASHES.sub("/", path)
     return path[:-1] if path[-1:] == "/" else path
@@ -158,7 +158,7 @@ class _DeviceApi:
             await self._download(scope, path, send)
             return
         take = self._taker(route, scope)
-        sent = _Sent(trio.current_time())
+        sent = _UploadProgress(trio.current_time())
         try:
             if take is None:
                 raise NoSuchPath(f"no such path: {scope['method']} {path}")
@@ -169,16 +169,18 @@ class _DeviceApi:
             await refuse(send, error)
         except PeerLeft:
             metrics.uploads.labels(path, "left").inc()
-            self._trace(scope, sent, 0, 0, "it left before its body was complete")
+            self._trace(scope, sent, 0, 0, "the device hung up before its body was complete")
         else:
             metrics.uploads.labels(path, OK).inc()
             self._trace(scope, sent, 200, OK, CODES[OK])
             await _send(send, 200, _OK_BODY if answer is None else _ok_body(answer))
 
-    def _trace(self, scope: HTTPScope, sent: _Sent, status: int, code: int, msg: str) -> None:
+    def _trace(
+        self, scope: HTTPScope, sent: _UploadProgress, status: int, code: int, msg: str
+    ) -> None:
         upload = TracedUpload(
             method=scope["method"],
-            path=scope["path"][:_LONGEST_PATH],
+            path=scope["path"][:_MAX_PATH_LENGTH],
             status=status,
             code=code,
             msg=msg,
@@ -201,17 +203,17 @@ class _DeviceApi:
     async def _ask_for_release(
         self, scope: HTTPScope, device: Device, body: bytes
     ) -> OtaAnswer | None:
-        """2.3: the only upload whose answer holds more than a code."""
+        """2.3: the only upload whose answer has data."""
         base = base_url(scope["scheme"], _host(scope))
         return await self._ota_query(device, body, base_url=base)
 
     async def _tell_time(self, send: ASGISendCallable) -> None:
-        """D8, in UNIX seconds; a camera asks before it has a token, to set its clock."""
+        """D8: UNIX seconds. A camera asks before it has a token, to set its clock."""
         data = {"code": OK, "msg": CODES[OK], "data": {"time": int(self._now())}}
         await _send(send, 200, msgspec.json.encode(data))
 
     async def _upload(
-        self, take: _Take, sent: _Sent, scope: HTTPScope, receive: ASGIReceiveCallable
+        self, take: _Take, sent: _UploadProgress, scope: HTTPScope, receive: ASGIReceiveCallable
     ) -> OtaAnswer | None:
         address = _address(scope)
         query = _query(scope["query_string"])
@@ -237,7 +239,7 @@ class _DeviceApi:
         await trio.sleep(wait)
 
     def _sender(self, scope: HTTPScope, query: dict[str, str], address: str) -> Device | None:
-        """Who sends, as the head of the request says; None where the body has to say it."""
+        """The sender by the head of the request; None where the body must identify it."""
         token = _token(scope)
         if not token and "appid" in query:
             if not query.get("sign"):
@@ -251,11 +253,14 @@ class _DeviceApi:
             raise
 
     def _sender_by_body(self, body: bytes, address: str) -> Device:
-        """D8, "token-or-address"."""
+        """The sender by the body and the address (D8, "token-or-address").
+
+        Raises NotAuthorised, DeviceNotRegistered.
+        """
         json_limits.check_depth(body, self._max_depth)
         try:
             sender = json_limits.decode(_SENDER, body, "the body")
-        except BadParameter:  # It names nobody, whatever it is.
+        except BadParameter:  # It identifies no device; the error is that.
             sender = _Sender()
         sn, did = str(sender.sn or ""), str(sender.did or "")
         device = self._authentication.by_address(sn, did, address)
@@ -269,7 +274,7 @@ def _address(scope: HTTPScope) -> str:
 
 
 def _host(scope: HTTPScope) -> str:
-    """The address at which the sender found the hub; h11 has seen to it that there is one Host."""
+    """The Host header, of which there is exactly one: the hub's address as the device knows it."""
     hosts = [value for name, value in scope["headers"] if name == b"host"]
     return hosts[0].decode("latin-1") if hosts else ""
 
@@ -286,13 +291,13 @@ def _query(query: bytes) -> dict[str, str]:
     if not query:
         return {}
     try:
-        return dict(parse_qsl(query.decode("latin-1"), True, max_num_fields=_MOST_PARAMETERS))
+        return dict(parse_qsl(query.decode("latin-1"), True, max_num_fields=_MAX_PARAMETERS))
     except ValueError:
-        raise BadParameter(f"more than {_MOST_PARAMETERS} query parameters") from None
+        raise BadParameter(f"more than {_MAX_PARAMETERS} query parameters") from None
 
 
 def _check_md5(query: dict[str, str], body: bytes) -> None:
-    """D5: where `body_md5` is among the signed parameters, it has to fit the body."""
+    """D5: compare the signed parameter `body_md5`, if any, with the body. WrongSignature."""
     sent = query.get("body_md5")
     if sent and "appid" in query and sent.upper() != body_md5(body):
         raise WrongSignature("body_md5: not that of this body")

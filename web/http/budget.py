@@ -1,4 +1,7 @@
-"""The bytes of all bodies in flight: who wants more than there is waits a while, or goes away."""
+"""A budget for the bytes of all bodies in flight.
+
+A body that finds no room waits for a while, and is refused then.
+"""
 
 from __future__ import annotations
 
@@ -14,18 +17,18 @@ from hub.log import limited
 
 log = logging.getLogger(__name__)
 
-#: How long an upload waits for others to end.
+#: How long a body waits for room.
 WAIT_SECONDS = 10.0
-#: How many wait: each of them has the first part of its body read already.
-MOST_WAITING = 64
-#: What a body of unknown length begins with.
-FIRST_BYTES = 512 * 1024
-#: One sender has this part of the budget, and of the places to wait: the rest is for the others.
-PARTS = 4
+#: How many bodies wait at once; the first part of each is read already.
+MAX_WAITING = 64
+#: The room that a body of unknown length begins with.
+INITIAL_BYTES = 512 * 1024
+#: One sender may use 1 / SENDER_DIVISOR of the budget, and of the places in the queue.
+SENDER_DIVISOR = 4
 
 
 class Budget:
-    """At most `total` bytes of bodies. A larger body counts as all of them."""
+    """Room for `total` bytes. A body that is larger than that takes all of it."""
 
     def __init__(self, total: int) -> None:
         self._total = total
@@ -38,24 +41,24 @@ class Budget:
         return self._used
 
     def share(self, length: int | None, sender: str) -> Share:
-        """A context that holds room for a body of `length`; None is not known yet.
+        """A context that holds room for a body of `length` bytes; None: not known yet.
 
-        Entering it raises CannotStoreNow where there is no room within WAIT_SECONDS, and at once
-        where too many wait already.
+        Entering it raises CannotStoreNow when no room is free within WAIT_SECONDS, or at once when
+        too many are waiting already.
         """
-        return Share(self, FIRST_BYTES if length is None else length, sender)
+        return Share(self, INITIAL_BYTES if length is None else length, sender)
 
     async def take(self, wanted: int, *, held: int, sender: str) -> int:
-        """Take room until `wanted` is held; gives what is held then.
+        """Take room until `wanted` bytes are held; return how many are held then.
 
-        Who holds something goes before who holds nothing: it ends the sooner. Two that grow can
-        stand in each other's way for WAIT_SECONDS, and no longer.
+        A body that holds room already goes first, since it ends sooner. Two bodies that grow may
+        block each other, for WAIT_SECONDS at most. Raises CannotStoreNow.
         """
         wanted = min(wanted, self._total)
         if wanted <= held:
             return held
         waiter = _Waiter(sender, held, wanted)
-        if self._queue or not self._has_room(waiter) or self._is_beyond_its_part(waiter):
+        if self._queue or not self._has_room(waiter) or self._exceeds_sender_share(waiter):
             await self._wait(waiter)
         else:
             self._add(waiter.more, sender)
@@ -63,20 +66,20 @@ class Budget:
 
     def give_back(self, size: int, sender: str) -> None:
         self._add(-size, sender)
-        self._let_in()
+        self._grant()
 
     def _has_room(self, waiter: _Waiter) -> bool:
         return self._used + waiter.more <= self._total
 
-    def _is_beyond_its_part(self, waiter: _Waiter) -> bool:
-        """Whether it has to wait for its own sender; a body that is alone may be of any size."""
+    def _exceeds_sender_share(self, waiter: _Waiter) -> bool:
+        """Whether it must wait for other bodies of its sender; a single body may have any size."""
         others = self._by_sender[waiter.sender] - waiter.held
-        return others > 0 and others + waiter.wanted > self._total // PARTS
+        return others > 0 and others + waiter.wanted > self._total // SENDER_DIVISOR
 
-    def _let_in(self) -> None:
-        """In turn; but nobody waits for who waits for its own sender."""
+    def _grant(self) -> None:
+        """Grant room in turn, passing over those that wait for their own sender."""
         for waiter in tuple(self._queue):
-            if self._is_beyond_its_part(waiter):
+            if self._exceeds_sender_share(waiter):
                 continue
             if not self._has_room(waiter):
                 break
@@ -86,13 +89,13 @@ class Budget:
 
     async def _wait(self, waiter: _Waiter) -> None:
         of_this_sender = sum(other.sender == waiter.sender for other in self._queue)
-        if len(self._queue) >= MOST_WAITING or of_this_sender >= MOST_WAITING // PARTS:
+        if len(self._queue) >= MAX_WAITING or of_this_sender >= MAX_WAITING // SENDER_DIVISOR:
             raise self._refusal(waiter.sender)
         if waiter.held:
             self._queue.appendleft(waiter)
         else:
             self._queue.append(waiter)
-        self._let_in()
+        self._grant()
         try:
             with trio.move_on_after(WAIT_SECONDS):
                 await waiter.granted.wait()
@@ -108,7 +111,7 @@ class Budget:
 
     def _give_up(self, waiter: _Waiter) -> None:
         self._queue.remove(waiter)
-        self._let_in()
+        self._grant()
 
     def _refusal(self, sender: str) -> CannotStoreNow:
         metrics.limits_reached.labels("upload_budget").inc()
@@ -116,7 +119,7 @@ class Budget:
             log,
             logging.WARNING,
             "upload budget",
-            "refused an upload of %s: %d bytes of uploads are in flight, at most %d are allowed",
+            "refused an upload of %s: %d of at most %d bytes of uploads are in flight",
             sender,
             self._used,
             self._total,
@@ -132,7 +135,7 @@ class Budget:
 
 
 class Share:
-    """The room that one body holds, until its context ends."""
+    """The room that one body holds until its context ends."""
 
     def __init__(self, budget: Budget, length: int, sender: str) -> None:
         self._budget = budget
@@ -156,14 +159,14 @@ class Share:
         self._budget.give_back(self._held, self._sender)
 
     async def cover(self, received: int) -> None:
-        """Hold room for all that was received: twice as much as it gets there in few steps."""
+        """Hold room for all that was received; doubled each time, to get there in few steps."""
         if received > self._length:
             self._length = max(received, 2 * self._length)
             self._held = await self._budget.take(self._length, held=self._held, sender=self._sender)
 
 
 class _Waiter:
-    """A body that wants more than it holds."""
+    """A body that waits for more room than it holds."""
 
     def __init__(self, sender: str, held: int, wanted: int) -> None:
         self.sender = sender

@@ -211,7 +211,7 @@ async def test_a_stream_outlives_neither_its_key_nor_its_session(site: Site) -> 
 async def test_the_number_of_readers_is_bounded(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(web.live_events, "MOST_READERS", 2)
+    monkeypatch.setattr(web.live_events, "MAX_READERS", 2)
     async with site.stream():
         async with site.stream():
             assert (await site.refusal())[0] == 429
@@ -223,7 +223,7 @@ async def test_the_number_of_readers_is_bounded(
 async def test_one_reader_leaves_places_to_the_others(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(web.live_events, "MOST_READERS_OF_ONE", 1)
+    monkeypatch.setattr(web.live_events, "MAX_READERS_OF_ONE", 1)
     async with site.stream():
         assert (await site.refusal())[0] == 429
         async with site.stream(**await site.hub.bearer()):

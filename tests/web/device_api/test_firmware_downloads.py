@@ -16,7 +16,7 @@ from hub.services.firmware.downloads import MAX_DOWNLOADS_PER_DEVICE, PATH, STEP
 from tests.support.clock import FrozenClock
 from tests.support.firmware import FirmwareSite, firmware_site
 from tests.support.web import Answer, connected, free_port, request, services, serving
-from web.device_api.firmware_downloads import STEP_SECONDS, FirmwareDownloads, Part, part_of
+from web.device_api.firmware_downloads import STEP_SECONDS, FilePart, FirmwareDownloads, part_of
 
 DATA = random.Random(0).randbytes(2 * STEP_BYTES + 1000)
 SIZE = len(DATA)
@@ -192,7 +192,7 @@ async def test_a_reader_that_is_stuck_gives_its_place_up(autojump_clock: MockClo
     assert not one.holds_a_place
 
 
-WHOLE = Part(0, 100, is_range=False)
+WHOLE = FilePart(0, 100, is_range=False)
 
 
 def scope_of(range_: str, if_range: str = "") -> Any:
@@ -203,13 +203,13 @@ def scope_of(range_: str, if_range: str = "") -> Any:
 @pytest.mark.parametrize(
     ("wanted", "part"),
     [
-        ("bytes=0-9", Part(0, 10)),
-        ("bytes=90-", Part(90, 100)),
-        ("bytes=90-1000", Part(90, 100)),
-        ("bytes=-10", Part(90, 100)),
-        ("bytes=-1000", Part(0, 100)),
-        ("bytes=0-99", Part(0, 100)),
-        ("BYTES = 5 - 6", Part(5, 7)),
+        ("bytes=0-9", FilePart(0, 10)),
+        ("bytes=90-", FilePart(90, 100)),
+        ("bytes=90-1000", FilePart(90, 100)),
+        ("bytes=-10", FilePart(90, 100)),
+        ("bytes=-1000", FilePart(0, 100)),
+        ("bytes=0-99", FilePart(0, 100)),
+        ("BYTES = 5 - 6", FilePart(5, 7)),
         ("bytes=100-", None),
         ("bytes=-0", None),
         # Not understood, so ignored: all of it.
@@ -222,20 +222,20 @@ def scope_of(range_: str, if_range: str = "") -> Any:
         ("", WHOLE),
     ],
 )
-def test_which_part_is_asked_for(wanted: str, part: Part | None) -> None:
+def test_which_part_is_asked_for(wanted: str, part: FilePart | None) -> None:
     assert part_of(scope_of(wanted), 100, ETAG) == part
 
 
 @pytest.mark.parametrize(
     ("condition", "part"),
     [
-        ('"e"', Part(5, 100)),
+        ('"e"', FilePart(5, 100)),
         ('W/"e"', WHOLE),
         ('"f"', WHOLE),
         ("Wed, 25 Nov 2026 12:00:00 GMT", WHOLE),
     ],
 )
-def test_if_range_wants_the_very_same_file(condition: str, part: Part) -> None:
+def test_if_range_wants_the_very_same_file(condition: str, part: FilePart) -> None:
     assert part_of(scope_of("bytes=5-", condition), 100, ETAG) == part
 
 

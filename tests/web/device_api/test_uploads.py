@@ -425,8 +425,8 @@ async def test_chunked_bodies_that_grow_do_not_lock_each_other_for_ever(
 
 async def test_who_has_begun_to_send_goes_before_who_has_not(small: Any) -> None:
     growing = await small.begin(chunked=True)
-    holding = await small.begin(length=budget.FIRST_BYTES)
-    waiting = await small.begin(length=budget.FIRST_BYTES)
+    holding = await small.begin(length=budget.INITIAL_BYTES)
+    waiting = await small.begin(length=budget.INITIAL_BYTES)
     growing.body(bytes(600_000), more=True)
     await wait_all_tasks_blocked()
     holding.body(b"{}")
@@ -440,7 +440,7 @@ async def test_who_has_begun_to_send_goes_before_who_has_not(small: Any) -> None
 
 async def test_the_queue_for_the_budget_is_bounded(small: Any) -> None:
     first = await small.begin(length=MEGABYTE)
-    waiting = [await small.begin(length=1) for _ in range(budget.MOST_WAITING)]
+    waiting = [await small.begin(length=1) for _ in range(budget.MAX_WAITING)]
     assert (await small.begin(length=1)).outcome == (503, 503)
     first.hang_up()
     for call in waiting:
@@ -448,7 +448,7 @@ async def test_the_queue_for_the_budget_is_bounded(small: Any) -> None:
 
 
 async def test_one_sender_holds_a_part_of_the_budget_and_waits_for_more(small: Any) -> None:
-    part = MEGABYTE // budget.PARTS
+    part = MEGABYTE // budget.SENDER_DIVISOR
     slow = [await small.begin(token="good", length=part // 2) for _ in range(2)]
     assert all(call.wanted for call in slow)
     third = await small.begin(token="good", length=1)
@@ -474,7 +474,7 @@ async def test_large_bodies_of_one_sender_go_one_after_the_other(small: Any) -> 
 async def test_one_sender_has_a_part_of_the_places_to_wait(small: Any) -> None:
     calls = [
         await small.begin(token="good", length=900_000)
-        for _ in range(1 + budget.MOST_WAITING // budget.PARTS)
+        for _ in range(1 + budget.MAX_WAITING // budget.SENDER_DIVISOR)
     ]
     assert (await small.begin(token="good", length=900_000)).outcome == (503, 503)
     other = await small.begin(length=1000)
