@@ -12,7 +12,7 @@ from collections.abc import Callable, Hashable
 
 #: Delays double up to this bound.
 MAX_BACKOFF_SECONDS = 30.0
-#: Keys that a table remembers unless told otherwise.
+#: The default bound of a table of keys.
 TABLE_SIZE = 4096
 
 

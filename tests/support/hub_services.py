@@ -67,13 +67,13 @@ class HubServices:
         self,
         store: Store,
         services: Services,
-        room: PendingDevices,
+        pending_devices: PendingDevices,
         registry: Registry,
         free: FreeBytes,
     ) -> None:
         self.store = store
         self.services = services
-        self.room = room
+        self.pending_devices = pending_devices
         #: The devices that are online: attach a `tests.support.commanded_link.AskedLink`.
         self.registry = registry
         self.free = free
@@ -132,7 +132,7 @@ async def open_hub_services(
     async with open_store(data_dir, now=clock, on_records=on_records, disk=disk) as store:
         registry = Registry(clock)
         free = FreeBytes()
-        room = PendingDevices(config.devices.max_waiting, change_feed, clock)
+        pending_devices = PendingDevices(config.devices.max_waiting, change_feed, clock)
         traces = new_traces(clock)
         closing = trio.Event()
         site = Site(store.settings, config, change_feed)
@@ -141,7 +141,7 @@ async def open_hub_services(
         sign_in = SignIn(store, passwords, clock)
         sessions = Sessions(store, sign_in, audit, clock)
         users = Users(store, passwords, sign_in, sessions, audit, clock)
-        devices = Devices(store, registry, room, traces, record_feed, change_feed, clock)
+        devices = Devices(store, registry, pending_devices, traces, record_feed, change_feed, clock)
         room_on_disk = DiskSpace(config.store.min_free_gb, free)
         releases = Releases(store, site, room_on_disk, change_feed, clock)
         campaigns = Campaigns(store, releases, devices, change_feed, clock)
@@ -161,7 +161,7 @@ async def open_hub_services(
             setup_links=SetupLinks(store, site, passwords, users, sessions, audit, clock),
             api_keys=ApiKeys(store, audit, clock_skew=config.devices.clock_skew, now=clock),
             devices=devices,
-            enrolment=Enrolment(store, devices, room, config.devices),
+            enrolment=Enrolment(store, devices, pending_devices, config.devices),
             commands=commands,
             device_files=DeviceFiles(store, commands, clock),
             photos=Photos(),
@@ -169,7 +169,7 @@ async def open_hub_services(
             campaigns=campaigns,
             downloads=Downloads(store, devices, campaigns, clock),
             records=RecordLog(store, record_feed),
-            trace=Trace(traces, devices, room, closing),
+            trace=Trace(traces, devices, pending_devices, closing),
             health=cast(Any, SimpleNamespace(reasons=list)),
             # Not used by these tests.
             certificates=cast(Any, None),
@@ -178,4 +178,4 @@ async def open_hub_services(
             ingest=cast(Any, None),
             maintenance=cast(Any, None),
         )
-        yield HubServices(store, services, room, registry, free)
+        yield HubServices(store, services, pending_devices, registry, free)

@@ -1,4 +1,4 @@
-"""The one-time link of the first run: whoever opens it makes the first administrator."""
+"""Set-up links: with the one-time link of the first run, the first administrator is made."""
 
 from __future__ import annotations
 

@@ -40,7 +40,7 @@ class Hub:
         self.gate, self.yard = devices
         self.reports: list[tuple[str, DeviceInfo]] = []
         #: The dids whose report was passed on to the campaigns.
-        self.told: list[str] = []
+        self.reported: list[str] = []
         self.flushed = 0
         self.ingest = self.with_config(DevicesConfig())
 
@@ -55,7 +55,7 @@ class Hub:
         self.reports.append((device.did, info))
 
     async def _is_done(self, did: str) -> None:
-        self.told.append(did)
+        self.reported.append(did)
 
     async def _flush(self) -> None:
         self.flushed = len(self.reports)
@@ -245,7 +245,7 @@ async def test_2_2_device_info_is_saved_before_it_is_answered(hub: Hub) -> None:
     ((did, info),) = hub.reports
     assert (did, info.fw_ver, info.dev_name) == (hub.gate.did, "V1.0", "NFY-01")
     assert hub.flushed == 1
-    assert hub.told == [hub.gate.did]
+    assert hub.reported == [hub.gate.did]
 
 
 async def test_a_large_body_is_decoded_in_a_thread(

@@ -345,7 +345,7 @@ async def test_a_change_to_a_device_that_waits_is_refused_where_its_code_does_no
     ts = int(clock())
     sign = sign_connect(private_key(0), sn="SN0009", code="RIGHT", ts=ts)
     knock = ConnectAttempt("SN0009", "192.168.1.9", "10.1.1.9", sign, str(ts), 0.4)
-    api.hub.room.record_unknown(knock, [RefusalReason("unknown")], FakeLink())
+    api.hub.pending_devices.record_unknown(knock, [RefusalReason("unknown")], FakeLink())
     other = {"sn": "SN0009", "code": "WRONG"}
     assert await refusal(await api.raw("PATCH", "devices/1", other)) == (
         422,
@@ -372,7 +372,9 @@ async def test_every_change_is_in_the_audit_log(api: Client) -> None:
 
 async def test_a_waiting_device_is_listed_and_accepted(api: Client, clock: FrozenClock) -> None:
     knock = ConnectAttempt("SN0009", "192.168.1.9", "10.1.1.9", None, str(int(clock())), 0.4)
-    api.hub.room.record_unknown(knock, [RefusalReason("unknown")], FakeLink(), slowed_seconds=4)
+    api.hub.pending_devices.record_unknown(
+        knock, [RefusalReason("unknown")], FakeLink(), slowed_seconds=4
+    )
     waiting = await api.get("devices/waiting")
     assert waiting == {
         "items": [
@@ -407,7 +409,7 @@ async def test_a_code_is_tried_on_a_waiting_device(api: Client) -> None:
     signed = sign_connect(private_key(0), sn="SN0009", code="AB12CD34", ts=1)
     knock = ConnectAttempt("SN0009", "192.168.1.9", "10.1.1.9", signed, "1", -400)
     clock_off = RefusalReason("clock-off", {"seconds": "-400"})
-    api.hub.room.record_unknown(knock, [clock_off], FakeLink())
+    api.hub.pending_devices.record_unknown(knock, [clock_off], FakeLink())
     path = "devices/waiting/SN0009/check"
     assert await api.send("POST", path, {"code": "AB12CD34"}) == {
         "outcome": "fits",
@@ -425,7 +427,7 @@ async def test_a_code_is_tried_on_a_waiting_device(api: Client) -> None:
 async def test_a_waiting_device_takes_a_broken_ones_place(api: Client) -> None:
     await api.send("POST", "devices", NEW | {"did": "77", "name": "Gate"})
     knock = ConnectAttempt("SN0009", "192.168.1.9", "10.1.1.9", None, "1", 0)
-    api.hub.room.record_unknown(knock, [RefusalReason("no-signature")], FakeLink())
+    api.hub.pending_devices.record_unknown(knock, [RefusalReason("no-signature")], FakeLink())
     body = {"code": "AB12CD34", "replaces": "77"}
     accepted = await api.send("POST", "devices/waiting/SN0009/accept", body)
     assert (accepted["did"], accepted["sn"], accepted["name"]) == ("77", "SN0009", "Gate")

@@ -74,7 +74,7 @@ class Hub(FirmwareSite):
         config = hub.services.config.devices
         changes = hub.services.change_feed
         authentication = Authentication(hub.store, hub.registry, config, clock)
-        parts = (hub.store, hub.registry, hub.room, self.devices, hub.services.enrolment)
+        parts = (hub.store, hub.registry, hub.pending_devices, self.devices, hub.services.enrolment)
         self.admission = Admission(*parts, authentication.tokens, changes, config, clock)
         parts = replace(hub.services, authentication=authentication, ingest=self.ingest)
         self.api = device_api(parts, Bodies(parts.config.web))
