@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
+from msgspec import Raw
+
 from hub.config import Config, Web
+from hub.live.pending_devices import ConnectAttempt, RefusalCode, RefusalReason
+from hub.live.registry import DeviceAnswer
 from hub.services.access.audit import COMMAND_LINE
 from hub.services.devices.directory import DeviceChange, NewDevice
 from hub.services.site.health import HealthReason
 from hub.services.site.site import SiteSettings
 from hub.simulator.faults import FAULTLESS, Quirks
+from hub.store.commit.record_batch import RecordBatch
+from hub.wire.pictures import Picture
+from hub.wire.signing import sign_connect
+from hub.wire.uploads.bodies import CheckedUpload, DeviceInfo
+from hub.wire.uploads.records import Detail, FaceDetail, RecordKind
 from tests.support.clock import FrozenClock
+from tests.support.gate import FakeLink, private_key, public_pem
 from tests.support.hub_services import HubServices, open_hub_services
 from tests.support.simulated_link import SimulatedLink
 
@@ -36,12 +46,19 @@ class PageSite:
         self._uploads = 0
         self.services = replace(
             hub.services,
-            health=cast(Any, SimpleNamespace(reasons=lambda: self.health_reasons)),
+            health=cast(
+                Any,
+                SimpleNamespace(
+                    reasons=lambda: self.health_reasons,
+                    faults=lambda: [one for one in self.health_reasons if one.is_fault],
+                ),
+            ),
             certificates=cast(
                 Any,
                 SimpleNamespace(
                     ca_pem=lambda: b"-----BEGIN CERTIFICATE-----\n",
                     fingerprint=lambda: FINGERPRINT,
+                    context=lambda: None,
                 ),
             ),
         )
@@ -66,8 +83,126 @@ class PageSite:
         self.links[did] = link
         return link
 
-    def disconnect(self, did: str = "1") -> None:
-        self.hub.registry.detach(self.links.pop(did))
+    async def enrol_many(self, names: Sequence[str], *, online: bool = False) -> None:
+        """Enrol cameras 1, 2, ... with these names."""
+        rows = [
+            NewDevice(sn=f"Y3CA9PGDTKM{did:04d}", code=CODE, did=str(did), name=name)
+            for did, name in enumerate(names, 1)
+        ]
+        for device in await self.hub.store.devices.add(rows):
+            if online:
+                link = FakeLink(f"192.168.1.{int(device.did) % 200 + 10}")
+                link.did, link.sn = device.did, device.sn
+                self.hub.registry.attach(link)
+
+    def report(self, did: str = "1", **fields: Any) -> None:
+        """What the camera tells of itself: versions, name and address."""
+        devices = self.services.devices
+        ip, offset = fields.pop("ip", None), fields.pop("clock_offset", None)
+        device = devices.device(did)
+        if fields:
+            devices.note_report(device, DeviceInfo(**fields))
+        if ip is not None or offset is not None:
+            devices.note(device.sn, ip=ip, clock_offset=offset)
+
+    def attempt(self, sn: str, *, key: int = 0, **args: str) -> ConnectAttempt:
+        """A connect that is signed with CODE and this key of `tests.support.gate`."""
+        ts = int(self.clock())
+        return ConnectAttempt(
+            sn=sn,
+            ip="192.168.1.77",
+            address="192.168.1.77",
+            sign=sign_connect(private_key(key), sn=sn, code=CODE, ts=ts, form="md5-digestinfo"),
+            ts_text=str(ts),
+            clock_offset=float(args.get("seconds", "0.4")),
+        )
+
+    def pend(
+        self, sn: str, *codes: RefusalCode, tries: int = 1, slowed: float = 0, **args: str
+    ) -> FakeLink:
+        """A device that is not enrolled tried to connect, and was refused for these reasons.
+
+        The connection stays open; it accepts the initial parameters.
+        """
+        link = FakeLink("192.168.1.77")
+        link.answers = [DeviceAnswer(200, "OK")]
+        reasons = [RefusalReason(code, args) for code in codes or ("unknown",)]
+        for _ in range(tries):
+            attempt = self.attempt(sn, **args)
+            self.hub.room.record_unknown(attempt, reasons, link, slowed_seconds=slowed)
+        return link
+
+    def refuse(self, did: str, *codes: RefusalCode, **args: str) -> None:
+        """An enrolled device tried to connect, and was refused for these reasons."""
+        attempt = self.attempt(self.services.devices.get(did).sn, **args)
+        reasons = [RefusalReason(code, args) for code in codes]
+        self.hub.room.record_failure(did, attempt, reasons)
+
+    async def name_site(self, language: str = "auto") -> None:
+        settings = SiteSettings("Harbour East", "Asia/Shanghai", language)
+        await self.services.site.set(settings)
+
+    async def set_site_key(self, number: int = 0) -> None:
+        await self.services.devices.set_site_key(public_pem(number))
+
+    async def add_record(
+        self,
+        kind: RecordKind = "face",
+        detail: Detail | None = None,
+        *,
+        did: str = "1",
+        device_name: str = "Main gate",
+        pictures: Sequence[str] = (),
+        extra: bytes = b"{}",
+        occurred_at: int | None = None,
+    ) -> int:
+        """Store one record; each happens a second after the one before. Return its seq."""
+        (seq,) = await self.add_records(
+            1,
+            kind,
+            detail,
+            did=did,
+            device_name=device_name,
+            pictures=pictures,
+            extra=extra,
+            occurred_at=occurred_at,
+        )
+        return seq
+
+    async def add_records(
+        self,
+        count: int,
+        kind: RecordKind = "face",
+        detail: Detail | None = None,
+        *,
+        did: str = "1",
+        device_name: str = "Main gate",
+        pictures: Sequence[str] = (),
+        extra: bytes = b"{}",
+        occurred_at: int | None = None,
+    ) -> tuple[int, ...]:
+        uploads = []
+        for _ in range(count):
+            self._uploads += 1
+            happened = self.clock.ms + self._uploads * 1000 if occurred_at is None else occurred_at
+            uploads.append(
+                CheckedUpload(
+                    kind=kind,
+                    occurred_at=happened,
+                    detail=FaceDetail() if detail is None else detail,
+                    extra=Raw(extra),
+                    pictures=tuple(Picture(name, "image/png", b"\x89PNG") for name in pictures),
+                )
+            )
+        batch = RecordBatch(
+            uploads,
+            did=did,
+            sn=f"Y3CA9PGDTKM{int(did):04d}",
+            device_name=device_name,
+            digest=self._uploads.to_bytes(16, "big"),
+            arrived_at=self.clock.ms,
+        )
+        return (await self.hub.store.records.append(batch)).seqs
 
     async def audited(self) -> list[tuple[str, str, str]]:
         """Who did what to which device or setting, oldest first; without the users' sign-ins."""
@@ -76,11 +211,17 @@ class PageSite:
 
 
 @asynccontextmanager
-async def open_page_site(data_dir: Path, clock: FrozenClock) -> AsyncIterator[PageSite]:
-    async with open_hub_services(data_dir, clock, Config(web=Web(tls=False))) as hub:
+async def open_page_site(
+    data_dir: Path,
+    clock: FrozenClock,
+    *,
+    users: Sequence[str] = ("admin", "guard", "viewer"),
+    web: Web | None = None,
+) -> AsyncIterator[PageSite]:
+    """`users` are named after their roles."""
+    async with open_hub_services(data_dir, clock, Config(web=web or Web(tls=False))) as hub:
         site = PageSite(hub, clock)
-        settings = SiteSettings("Harbour East", "Asia/Shanghai", "auto")
-        await site.services.site.set(settings)
-        for role in ("admin", "guard", "viewer"):
+        await site.name_site()
+        for role in users:
             await site.services.users.add(role, role, PASSWORD, by=COMMAND_LINE)
         yield site

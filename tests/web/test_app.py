@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gzip
 import re
+from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 
@@ -11,16 +13,18 @@ from hub.errors import CannotStoreNow
 from hub.services.site.health import HealthReason
 from hub.wire.uploads.records import Record
 from tests.support.browsing import Visitor
-from tests.support.fake_services import FakeServices
+from tests.support.clock import FrozenClock
+from tests.support.page_site import PageSite, open_page_site
 
 
 @pytest.fixture
-def hub() -> FakeServices:
-    return FakeServices()
+async def hub(tmp_path: Path, clock: FrozenClock) -> AsyncIterator[PageSite]:
+    async with open_page_site(tmp_path, clock) as site:
+        yield site
 
 
 @pytest.fixture
-def visitor(hub: FakeServices) -> Visitor:
+def visitor(hub: PageSite) -> Visitor:
     return Visitor(hub)
 
 
@@ -53,16 +57,16 @@ async def test_a_referer_that_is_no_url_is_ignored(visitor: Visitor, referer: st
     assert 'name="password"' in visitor.text
 
 
-async def test_health_is_ok_or_says_why_not(hub: FakeServices, visitor: Visitor) -> None:
+async def test_health_is_ok_or_says_why_not(hub: PageSite, visitor: Visitor) -> None:
     await visitor.get("/healthz")
     assert (visitor.response.status_code, await visitor.response.get_json()) == (
         200,
         {"status": "ok"},
     )
-    hub.health.found = [HealthReason("disk-low", "the disk runs low")]
+    hub.health_reasons = [HealthReason("disk-low", "the disk runs low")]
     await visitor.get("/healthz")
     assert visitor.response.status_code == 200
-    hub.health.found = [HealthReason("cannot-store", "the disk is full")]
+    hub.health_reasons = [HealthReason("cannot-store", "the disk is full")]
     await visitor.get("/healthz")
     assert visitor.response.status_code == 503
     assert (await visitor.response.get_json())["reasons"] == ["the disk is full"]
@@ -162,22 +166,24 @@ async def test_people_get_errors_as_pages(visitor: Visitor) -> None:
 
 @pytest.mark.parametrize("path", ["/records/4711", "/api/hub/v1/records/4711"])
 async def test_what_passes_says_when_to_ask_again(
-    hub: FakeServices, visitor: Visitor, monkeypatch: pytest.MonkeyPatch, path: str
+    hub: PageSite, visitor: Visitor, monkeypatch: pytest.MonkeyPatch, path: str
 ) -> None:
     async def get(seq: int) -> Record:
         raise CannotStoreNow("the disk is full", retry_after=7)
 
     await visitor.sign_in()
-    monkeypatch.setattr(hub.records, "get", get)
+    monkeypatch.setattr(hub.services.records, "get", get)
     await visitor.get(path)
     assert visitor.response.status_code == 503
     assert visitor.response.headers["Retry-After"] == "7"
 
 
 @pytest.mark.expects_error("Exception on request GET /")
-async def test_a_fault_of_ours_is_a_page_that_says_so(hub: FakeServices, visitor: Visitor) -> None:
+async def test_a_fault_of_ours_is_a_page_that_says_so(
+    hub: PageSite, visitor: Visitor, monkeypatch: pytest.MonkeyPatch
+) -> None:
     await visitor.sign_in()
-    hub.enrolment.waiting = lambda: 1 / 0
+    monkeypatch.setattr(hub.services.enrolment, "waiting", lambda: 1 / 0)
     await visitor.get("/")
     assert visitor.response.status_code == 500
     assert "Something went wrong in the hub" in visitor.text

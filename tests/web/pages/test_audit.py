@@ -14,8 +14,8 @@ from hub.services.devices.directory import NewDevice
 from hub.services.site.site import SiteSettings
 from tests.support.browsing import Visitor
 from tests.support.clock import FrozenClock
-from tests.support.fake_services import PASSWORD
 from tests.support.hub_services import HubServices, open_hub_services
+from tests.support.page_site import PASSWORD
 from web.pages.audit import ACTIONS
 
 ANN = Actor("user ann", "10.0.0.9")

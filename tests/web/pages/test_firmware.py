@@ -20,9 +20,9 @@ from hub.wire.uploads.firmware import Versions
 from tests.support.browsing import Visitor
 from tests.support.clock import FrozenClock
 from tests.support.commanded_link import AskedLink
-from tests.support.fake_services import PASSWORD
 from tests.support.firmware import FirmwareSite
 from tests.support.hub_services import open_hub_services
+from tests.support.page_site import PASSWORD
 
 FILE = b"firmware" * 50_000
 SHA256 = hashlib.sha256(FILE).hexdigest()

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from pathlib import Path
+
 import pytest
 
+from hub.services.access.audit import COMMAND_LINE
+from hub.services.site.site import SiteSettings
 from tests.support.browsing import Visitor
-from tests.support.fake_services import PASSWORD, SETUP_TOKEN, FakeServices
+from tests.support.clock import FrozenClock
+from tests.support.page_site import PASSWORD, PageSite, open_page_site
 
-LINK = f"/setup/{SETUP_TOKEN}"
 GOOD = {
     "name": "mei",
     "password": PASSWORD,
@@ -18,27 +23,32 @@ GOOD = {
 
 
 @pytest.fixture
-def hub() -> FakeServices:
-    hub = FakeServices()
-    hub.accounts.people.clear()
-    hub.accounts.setup_token = SETUP_TOKEN
-    return hub
+async def hub(tmp_path: Path, clock: FrozenClock) -> AsyncIterator[PageSite]:
+    """Nobody has set it up yet."""
+    async with open_page_site(tmp_path, clock, users=()) as site:
+        yield site
 
 
 @pytest.fixture
-def visitor(hub: FakeServices) -> Visitor:
+async def link(hub: PageSite) -> str:
+    return f"/setup/{await hub.services.setup_links.create(by=COMMAND_LINE)}"
+
+
+@pytest.fixture
+def visitor(hub: PageSite) -> Visitor:
     return Visitor(hub)
 
 
 async def test_the_first_run_makes_an_administrator_and_names_the_site(
-    hub: FakeServices, visitor: Visitor
+    hub: PageSite, visitor: Visitor, link: str
 ) -> None:
-    await visitor.get(LINK)
+    await visitor.get(link)
     assert "Set up this hub" in visitor.text
     assert "<option selected>Asia/Shanghai</option>" in visitor.text
-    await visitor.send(LINK, **GOOD)
+    await visitor.send(link, **GOOD)
     assert visitor.goes_to == "/cameras/connect?first=1"
-    assert (hub.site.name(), hub.site.zone_name(), hub.site.language()) == (
+    site = hub.services.site
+    assert (site.name(), site.zone_name(), site.language()) == (
         "Harbour West",
         "Europe/Lisbon",
         "zh",
@@ -48,10 +58,10 @@ async def test_the_first_run_makes_an_administrator_and_names_the_site(
     assert "第 2 步" in visitor.text
 
 
-async def test_the_link_works_once(visitor: Visitor) -> None:
-    await visitor.get(LINK)
-    await visitor.send(LINK, **GOOD)
-    await visitor.get(LINK)
+async def test_the_link_works_once(visitor: Visitor, link: str) -> None:
+    await visitor.get(link)
+    await visitor.send(link, **GOOD)
+    await visitor.get(link)
     assert visitor.response.status_code == 404
     assert "sitehub user setup-link" in visitor.text
 
@@ -64,15 +74,15 @@ async def test_the_link_works_once(visitor: Visitor) -> None:
     ],
 )
 async def test_a_mistake_is_told_and_the_rest_is_kept(
-    hub: FakeServices, visitor: Visitor, field: str, value: str, words: str
+    hub: PageSite, visitor: Visitor, link: str, field: str, value: str, words: str
 ) -> None:
-    await visitor.get(LINK)
-    await visitor.send(LINK, **{**GOOD, field: value})
+    await visitor.get(link)
+    await visitor.send(link, **{**GOOD, field: value})
     assert visitor.response.status_code == 400
     assert words in visitor.text
     assert 'value="mei"' in visitor.text
     assert PASSWORD not in visitor.text
-    assert hub.accounts.people == {}
+    assert hub.services.users.all() == ()
 
 
 async def test_another_link_than_the_last_is_refused(visitor: Visitor) -> None:
@@ -96,9 +106,9 @@ async def test_another_link_than_the_last_is_refused(visitor: Visitor) -> None:
     ],
 )
 async def test_the_language_is_the_sites_else_the_browsers(
-    hub: FakeServices, visitor: Visitor, accepted: str, site: str, tag: str
+    hub: PageSite, visitor: Visitor, accepted: str, site: str, tag: str
 ) -> None:
-    hub.site.settings = type(hub.site.settings)("Site", "UTC", site)
+    await hub.services.site.set(SiteSettings("Site", "UTC", site))
     await visitor.get("/sign-in", Accept_Language=accepted)
     assert f'<html lang="{tag}"' in visitor.text
 

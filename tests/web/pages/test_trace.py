@@ -14,8 +14,9 @@ from hub.services.devices.directory import NewDevice
 from tests.support.browsing import Visitor
 from tests.support.clock import FrozenClock
 from tests.support.device_call import FACE, Call, ask
-from tests.support.fake_services import FakeServices, device, waiting
 from tests.support.hub_services import HubServices, open_hub_services
+from tests.support.page_site import PageSite
+from tests.support.photographer import Photographer
 from tests.support.talk import SECRETS, SN, TALK, have_said
 from tests.support.web import GATE, services
 from web.app import create_app
@@ -61,13 +62,13 @@ async def test_the_api_gives_the_frames_and_where_to_go_on(real_hub: HubServices
     )
 
 
-async def test_the_api_gives_what_a_waiting_device_sends(hub: FakeServices) -> None:
-    hub.enrolment.knock(waiting(SN, "unknown"))
-    ring = hub.traces.open()
-    hub.traces.attempted(ring, SN)
+async def test_the_api_gives_what_a_waiting_device_sends(hub: PageSite) -> None:
+    hub.pend(SN)
+    traces = hub.services.traces
+    ring = traces.open()
+    traces.attempted(ring, SN)
     have_said(ring, TALK[0], "m1")
-    visitor = Visitor(hub)
-    await visitor.sign_in()
+    visitor = await Visitor.signed_in(hub)
     response = await visitor.get(f"{API}/waiting/{SN}/trace")
     assert [item["uri"] for item in (await response.get_json())["items"]] == ["/connect"] * 2
 
@@ -94,27 +95,27 @@ async def test_a_trace_is_for_administrators_and_keys(real_hub: HubServices) -> 
 
 
 @pytest.fixture
-def hub() -> FakeServices:
-    hub = FakeServices()
-    hub.devices.put(device("1", "Gate", "online", sn=SN))
-    return hub
+async def admin(hub: PageSite, admin: Photographer) -> Photographer:
+    await hub.enrol(sn=SN)
+    return admin
 
 
-@pytest.fixture
-async def admin(hub: FakeServices) -> Visitor:
-    visitor = Visitor(hub)
-    await visitor.sign_in()
-    return visitor
+def open_ring(hub: PageSite) -> Any:
+    """The trace of the camera, on a connection that was admitted."""
+    traces = hub.services.traces
+    return traces.admitted(traces.open(), SN)
 
 
-async def test_the_page_says_that_nothing_was_said(admin: Visitor) -> None:
+async def test_the_page_says_that_nothing_was_said(admin: Photographer) -> None:
     await admin.get("/cameras/1/trace")
     assert "No frames since the hub was started" in admin.text
     assert 'data-after="0"' in admin.text
 
 
-async def test_the_page_shows_each_answer_with_its_request_and_no_secret(admin: Visitor) -> None:
-    ring = admin.hub.traces.admitted(admin.hub.traces.open(), SN)
+async def test_the_page_shows_each_answer_with_its_request_and_no_secret(
+    admin: Photographer,
+) -> None:
+    ring = open_ring(admin.hub)
     for said in TALK:
         have_said(ring, said, said.uri)
     await admin.get("/cameras/1/trace")
@@ -124,8 +125,8 @@ async def test_the_page_shows_each_answer_with_its_request_and_no_secret(admin: 
     assert [secret for secret in SECRETS if secret in admin.text] == []
 
 
-async def test_the_page_shows_the_latest_and_leads_to_the_rest(admin: Visitor) -> None:
-    ring = admin.hub.traces.admitted(admin.hub.traces.open(), SN)
+async def test_the_page_shows_the_latest_and_leads_to_the_rest(admin: Photographer) -> None:
+    ring = open_ring(admin.hub)
     for number in range(50):
         have_said(ring, TALK[2], str(number))
     await admin.get("/cameras/1/trace")
@@ -135,18 +136,18 @@ async def test_the_page_shows_the_latest_and_leads_to_the_rest(admin: Visitor) -
     assert admin.text.count('<li class="exchange">') == 50
 
 
-async def test_a_script_is_told_of_an_answer_and_whose_it_is(admin: Visitor) -> None:
-    ring = admin.hub.traces.admitted(admin.hub.traces.open(), SN)
+async def test_a_script_is_told_of_an_answer_and_whose_it_is(admin: Photographer) -> None:
+    ring = open_ring(admin.hub)
     ring.received('{"msgid": "7", "data": {"uri": "/heartbeat", "param": {}}}')
-    (asked,) = admin.hub.trace.frames("1")
+    (asked,) = admin.hub.services.trace.frames("1")
     ring.sent('{"msgid": "7", "data": {"uri": "/heartbeat", "code": 200}}')
     await admin.get(f"/cameras/1/trace/news?after={asked.number}")
     assert f'data-of="{asked.number}"' in admin.text
     assert admin.text.count("data-number=") == 1
 
 
-async def test_what_a_device_writes_is_text_on_the_page(admin: Visitor) -> None:
-    ring = admin.hub.traces.admitted(admin.hub.traces.open(), SN)
+async def test_what_a_device_writes_is_text_on_the_page(admin: Photographer) -> None:
+    ring = open_ring(admin.hub)
     ring.received('{"msgid": "7", "data": {"uri": "/<b>", "param": {"a": "<script>"}}}')
     await admin.get("/cameras/1/trace")
     assert "<script>" not in admin.text.partition("<ol")[2]
@@ -154,12 +155,13 @@ async def test_what_a_device_writes_is_text_on_the_page(admin: Visitor) -> None:
 
 
 async def test_a_waiting_devices_page_leads_to_its_trace_and_that_goes_with_it(
-    admin: Visitor,
+    admin: Photographer,
 ) -> None:
     hub = admin.hub
-    hub.enrolment.knock(waiting("SN/2", "unknown"))
-    ring = hub.traces.open()
-    hub.traces.attempted(ring, "SN/2")
+    hub.pend("SN/2")
+    traces = hub.services.traces
+    ring = traces.open()
+    traces.attempted(ring, "SN/2")
     have_said(ring, TALK[0]._replace(code=421, result=None), "m1")
     await admin.get("/cameras")
     assert 'href="/cameras/waiting/SN/2/trace"' in admin.text
@@ -167,15 +169,13 @@ async def test_a_waiting_devices_page_leads_to_its_trace_and_that_goes_with_it(
     assert "421" in admin.text
     await admin.get("/cameras/waiting/SN/2/trace/news?after=0")
     assert "421" in admin.text
-    hub.devices.put(device("2", "Bay", "online", sn="SN/2"))
+    await hub.enrol("Bay", did="2", sn="SN/2")
     await admin.get("/cameras/waiting/SN/2/trace")
     assert admin.goes_to == "/cameras/2/trace"
 
 
 @pytest.mark.parametrize("path", ["/cameras/1/trace", "/cameras/1/trace/news"])
-async def test_the_page_is_for_administrators(hub: FakeServices, path: str) -> None:
-    guard = Visitor(hub)
-    await guard.sign_in("guard")
+async def test_the_page_is_for_administrators(guard: Visitor, path: str) -> None:
     assert (await guard.get(path)).status_code == 403
 
 
