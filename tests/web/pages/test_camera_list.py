@@ -1,4 +1,4 @@
-"""The list of cameras: a page of them at a time, found by a word or by state."""
+"""The list of cameras: paged, searched by text, filtered by state."""
 
 from __future__ import annotations
 
@@ -8,35 +8,22 @@ import re
 import pytest
 
 from tests.support.browsing import Visitor
-from tests.support.fake_services import FakeServices, device, waiting
 from web.pages.cameras.camera_list import ROWS_PER_PAGE
 
 _CAMERA = re.compile(r'<tr data-key="(\d+)">')
 _NEXT = re.compile(r'<a class="button" rel="next" href="([^"]+)">')
 
 
-@pytest.fixture
-def hub() -> FakeServices:
-    return FakeServices()
-
-
-@pytest.fixture
-async def guard(hub: FakeServices) -> Visitor:
-    visitor = Visitor(hub)
-    await visitor.sign_in("guard")
-    return visitor
-
-
-async def stream_list(visitor: Visitor, path: str) -> list[str]:
+async def list_page(visitor: Visitor, path: str) -> list[str]:
     await visitor.get(path)
     assert visitor.response.status_code == 200
     return _CAMERA.findall(visitor.text)
 
 
-async def pages(visitor: Visitor, path: str = "/cameras") -> list[list[str]]:
+async def list_all_pages(visitor: Visitor, path: str = "/cameras") -> list[list[str]]:
     found = []
     while path:
-        found.append(await stream_list(visitor, path))
+        found.append(await list_page(visitor, path))
         further = _NEXT.search(visitor.text)
         path = html.unescape(further[1]) if further else ""
     return found
@@ -45,10 +32,10 @@ async def pages(visitor: Visitor, path: str = "/cameras") -> list[list[str]]:
 async def test_each_camera_is_on_one_page_in_the_order_of_names(guard: Visitor) -> None:
     # Names of the same letters, and none at all, are told apart by their numbers.
     names = ["Gate", "gate", "", "Tür & Tor?"] * ROWS_PER_PAGE
-    guard.hub.devices.put(*(device(str(n), name, "online") for n, name in enumerate(names, 1)))
-    found = await pages(guard)
+    await guard.hub.enrol_many(names)
+    found = await list_all_pages(guard)
     assert [len(page) for page in found] == [ROWS_PER_PAGE] * 4
-    views = [guard.hub.devices.get(did) for page in found for did in page]
+    views = [guard.hub.services.devices.get(did) for page in found for did in page]
     assert len({view.did for view in views}) == len(names)
     keys = [((view.name or view.sn).casefold(), int(view.did)) for view in views]
     assert keys == sorted(keys)
@@ -57,12 +44,12 @@ async def test_each_camera_is_on_one_page_in_the_order_of_names(guard: Visitor) 
 async def test_the_next_page_begins_where_this_one_ended_though_its_last_camera_is_gone(
     guard: Visitor,
 ) -> None:
-    guard.hub.devices.put(*(device(str(n), f"Camera {n:03}", "online") for n in range(1, 61)))
-    last = (await stream_list(guard, "/cameras"))[-1]
+    await guard.hub.enrol_many([f"Camera {n:03}" for n in range(1, 61)])
+    last = (await list_page(guard, "/cameras"))[-1]
     further = _NEXT.search(guard.text)
     assert further
-    del guard.hub.devices.views[last]
-    assert (await stream_list(guard, html.unescape(further[1])))[0] == str(int(last) + 1)
+    await guard.hub.services.devices.remove(last)
+    assert (await list_page(guard, html.unescape(further[1])))[0] == str(int(last) + 1)
     assert 'href="/cameras"' in guard.text.split("</table>")[1]
 
 
@@ -82,17 +69,16 @@ async def test_the_next_page_begins_where_this_one_ended_though_its_last_camera_
 async def test_cameras_are_found_by_name_number_address_and_state(
     guard: Visitor, query: str, found: list[str]
 ) -> None:
-    guard.hub.devices.put(
-        device("1", "South gate", "online"),
-        device("2", "North Gate", "offline"),
-        device("3", "Yard", "offline", ip=None),
-    )
-    assert await stream_list(guard, f"/cameras?{query}") == found
-    assert await stream_list(guard, f"/cameras/table?{query}") == found
+    await guard.hub.connect("South gate")
+    for did, name in (("2", "North Gate"), ("3", "Yard")):
+        await guard.hub.enrol(name, did=did)
+    guard.hub.report("2", ip="192.168.1.12")
+    assert await list_page(guard, f"/cameras?{query}") == found
+    assert await list_page(guard, f"/cameras/table?{query}") == found
 
 
 async def test_nothing_found_leads_back_to_all(guard: Visitor) -> None:
-    guard.hub.devices.put(device("1", "Gate", "online"))
+    await guard.hub.enrol()
     await guard.get("/cameras?name=nobody")
     assert "No camera matches." in guard.text
     assert "No cameras yet" not in guard.text
@@ -100,11 +86,9 @@ async def test_nothing_found_leads_back_to_all(guard: Visitor) -> None:
 
 
 async def test_each_state_says_how_many_of_those_found_are_in_it(guard: Visitor) -> None:
-    guard.hub.devices.put(
-        device("1", "Gate 1", "online"),
-        device("2", "Gate 2", "disabled"),
-        device("3", "Yard", "online"),
-    )
+    await guard.hub.connect("Gate 1")
+    await guard.hub.enrol("Gate 2", did="2", enabled=False)
+    await guard.hub.connect("Yard", did="3")
     await guard.get("/cameras?name=gate&state=online")
     link = r'<a href="(/cameras\?[^"]+)"[^>]*><span>(\w+)</span> (\d+)</a>'
     counts = re.findall(link, guard.text)
@@ -116,15 +100,13 @@ async def test_each_state_says_how_many_of_those_found_are_in_it(guard: Visitor)
     ]
 
 
-async def test_two_thousand_cameras_and_hundreds_who_knock_are_a_light_page(
-    hub: FakeServices,
+async def test_two_thousand_cameras_and_hundreds_of_pending_ones_are_a_light_page(
+    admin: Visitor,
 ) -> None:
-    hub.devices.put(
-        *(device(str(n), f"Camera {n} in the northern hall", "online") for n in range(1, 2001))
-    )
-    hub.enrolment.knock(*(waiting(f"Y3CA{n:011}", "code-mismatch") for n in range(1, 200)))
-    admin = Visitor(hub)
-    await admin.sign_in()
+    names = [f"Camera {n} in the northern hall" for n in range(1, 2001)]
+    await admin.hub.enrol_many(names, online=True)
+    for number in range(1, 200):
+        admin.hub.pend(f"Y3CA{number:011}", "code-mismatch")
     await admin.get("/cameras")
     assert await admin.weight("codecheck.js") < 100_000
 
@@ -133,12 +115,9 @@ async def test_two_thousand_cameras_and_hundreds_who_knock_are_a_light_page(
 async def test_a_long_list_can_be_searched_in_whatever_part_of_it_is_shown(
     guard: Visitor, path: str
 ) -> None:
-    one_offline = device("1", "Gate", "offline")
-    guard.hub.devices.put(
-        one_offline, *(device(str(n), "", "online") for n in range(2, ROWS_PER_PAGE + 1))
-    )
+    await guard.hub.enrol_many(["Gate"] + [""] * (ROWS_PER_PAGE - 1))
     await guard.get(path)
     assert 'name="name"' not in guard.text
-    guard.hub.devices.put(device("999", "Yard", "online"))
+    await guard.hub.enrol("Yard", did="999")
     await guard.get(path)
     assert 'name="name"' in guard.text

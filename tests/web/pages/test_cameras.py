@@ -1,27 +1,16 @@
-"""Cameras: the list, who knocks, and every change that an administrator can make."""
+"""Cameras: the list, pending devices, and every change that an administrator can make."""
 
 from __future__ import annotations
 
 import pytest
-from msgspec import structs
+import trio
+import trio.testing
 
-from hub.errors import WrongSignature
 from tests.support.browsing import Visitor
-from tests.support.fake_services import CODE, FakeServices, device, record, waiting
+from tests.support.gate import public_pem
+from tests.support.page_site import CODE, PageSite
 
-PEM = "-----BEGIN PUBLIC KEY-----\nMIGf\n-----END PUBLIC KEY-----"
-
-
-@pytest.fixture
-def hub() -> FakeServices:
-    return FakeServices()
-
-
-@pytest.fixture
-async def admin(hub: FakeServices) -> Visitor:
-    visitor = Visitor(hub)
-    await visitor.sign_in()
-    return visitor
+PEM = public_pem()
 
 
 async def test_without_cameras_the_page_says_how_to_get_one(admin: Visitor) -> None:
@@ -30,18 +19,17 @@ async def test_without_cameras_the_page_says_how_to_get_one(admin: Visitor) -> N
     assert "No cameras are waiting" in admin.text
 
 
-async def test_the_table_says_how_each_camera_is(admin: Visitor) -> None:
-    admin.hub.devices.put(
-        device("1", "Gate", "online", last_picture="/media/9/face.png"),
-        device(
-            "2",
-            "Bay",
-            "offline",
-            waiting=waiting("SN2", "clock-off", seconds="28680"),
-            clock_offset=28680.0,
-        ),
-        device("3", "Roof", "disabled", clock_offset=None, fw_ver=None, last_seen=None),
-    )
+async def test_the_table_says_how_each_camera_is(admin: Visitor, nursery: trio.Nursery) -> None:
+    hub = admin.hub
+    await hub.connect()
+    hub.report(ip="192.168.1.11", fw_ver="V2.3.15")
+    await nursery.start(hub.services.devices.run)
+    seq = await hub.add_record(pictures=["face"])
+    await trio.testing.wait_all_tasks_blocked()
+    await hub.enrol("Bay", did="2")
+    hub.refuse("2", "clock-off", seconds="28680")
+    hub.report("2", clock_offset=28680.0)
+    await hub.enrol("Roof", did="3", enabled=False)
     await admin.get("/cameras")
     for text in (
         "Online",
@@ -51,7 +39,7 @@ async def test_the_table_says_how_each_camera_is(admin: Visitor) -> None:
         "never seen",
         "192.168.1.11",
         "V2.3.15",
-        "/media/9/face.png",
+        f"/media/{seq}/face.png",
     ):
         assert text in admin.text, text
 
@@ -68,7 +56,8 @@ async def test_the_table_says_how_each_camera_is(admin: Visitor) -> None:
     ],
 )
 async def test_a_clock_offset_is_told_in_words(admin: Visitor, seconds: float, words: str) -> None:
-    admin.hub.devices.put(device("1", "Gate", "online", clock_offset=seconds))
+    await admin.hub.connect()
+    admin.hub.report(clock_offset=seconds)
     await admin.get("/cameras/1")
     assert words in admin.text
 
@@ -84,56 +73,63 @@ async def test_a_clock_offset_is_told_in_words(admin: Visitor, seconds: float, w
         ("key-mismatch", "The key does not match"),
     ],
 )
-async def test_who_knocks_is_told_why_it_waits(admin: Visitor, code: str, words: str) -> None:
-    admin.hub.enrolment.knock(waiting("SN1", code))
+async def test_the_reasons_of_a_pending_device_are_shown(
+    admin: Visitor, code: str, words: str
+) -> None:
+    admin.hub.pend("SN1", code)
     await admin.get("/cameras/waiting")
     assert "SN1" in admin.text
     assert words in admin.text
 
 
-async def test_a_guard_is_told_that_an_administrator_is_waited_for(hub: FakeServices) -> None:
-    guard = Visitor(hub)
-    await guard.sign_in("guard")
-    hub.enrolment.knock(waiting("SN1"))
+async def test_a_guard_sees_that_an_administrator_has_to_accept(
+    hub: PageSite, guard: Visitor
+) -> None:
+    hub.pend("SN1")
     await guard.get("/cameras")
     assert "Waiting for an administrator" in guard.text
     assert "Waiting to be accepted" not in guard.text
 
 
 async def test_a_camera_is_accepted_in_one_step(admin: Visitor) -> None:
-    admin.hub.enrolment.knock(waiting("SN1"))
+    await admin.hub.set_site_key()
+    admin.hub.pend("SN1")
     await admin.get("/cameras")
     await admin.send("/cameras/accept", sn="SN1", code=CODE, name="Gate", back="/cameras")
     assert admin.goes_to == "/cameras?done=accepted-taken&did=1"
     await admin.get(admin.goes_to)
     assert "has applied its initial parameters" in admin.text
     assert "Gate" in admin.text
-    assert admin.hub.accounts.audited == [("user admin", "device.accept", "1")]
+    assert await admin.hub.audited() == [("user admin", "device.accept", "1")]
 
 
 async def test_a_code_that_does_not_fit_is_told_where_it_was_typed(admin: Visitor) -> None:
-    admin.hub.enrolment.knock(waiting("SN1"), waiting("SN2"))
+    await admin.hub.set_site_key()
+    admin.hub.pend("SN1")
+    admin.hub.pend("SN2")
     await admin.get("/cameras")
     await admin.send("/cameras/accept", sn="SN2", code="wrong", name="My gate", back="/cameras")
     assert admin.response.status_code == 400
     assert "nothing was saved" in admin.text
     assert 'value="My gate"' in admin.text
     assert "wrong" not in admin.text.split('name="code"')[1][:60]
-    assert admin.hub.accounts.audited == []
+    assert await admin.hub.audited() == []
 
 
-async def test_the_latest_to_knock_stands_first_and_a_further_knock_moves_none(
+async def test_the_latest_pending_device_comes_first_and_further_attempts_move_none(
     admin: Visitor,
 ) -> None:
-    first, second = waiting("SN1"), waiting("SN2")
-    second = structs.replace(second, first_seen=first.first_seen + 1)
-    admin.hub.enrolment.knock(second, first)
+    for sn in ("SN1", "SN2", "SN1"):
+        admin.hub.pend(sn)
+        admin.hub.clock.advance(1)
     await admin.get("/cameras/waiting")
     assert admin.text.index("SN2") < admin.text.index("SN1")
 
 
 async def test_a_refusal_stands_where_one_looks(admin: Visitor) -> None:
-    admin.hub.enrolment.knock(waiting("SN1"), waiting("SN2"))
+    await admin.hub.set_site_key()
+    admin.hub.pend("SN1")
+    admin.hub.pend("SN2")
     await admin.get("/cameras")
     await admin.send("/cameras/accept", sn="SN2", code="wrong", back="/cameras")
     assert admin.text.count("autofocus") == 1
@@ -141,7 +137,8 @@ async def test_a_refusal_stands_where_one_looks(admin: Visitor) -> None:
 
 
 async def test_a_switch_on_a_page_that_refuses_leads_back_to_the_form(admin: Visitor) -> None:
-    admin.hub.enrolment.knock(waiting("SN1"))
+    await admin.hub.set_site_key()
+    admin.hub.pend("SN1")
     await admin.get("/cameras")
     await admin.send(
         "/cameras/accept",
@@ -154,7 +151,7 @@ async def test_a_switch_on_a_page_that_refuses_leads_back_to_the_form(admin: Vis
 
 
 async def test_a_key_that_is_none_is_told_on_the_page_where_it_was_typed(admin: Visitor) -> None:
-    admin.hub.enrolment.knock(waiting("SN1"))
+    admin.hub.pend("SN1")
     await admin.get("/cameras/connect")
     await admin.send("/cameras/accept", sn="SN1", code=CODE, key="no key", back="/cameras/connect")
     assert "This is not an RSA public key" in admin.text
@@ -171,7 +168,7 @@ async def test_a_camera_is_added_beforehand(admin: Visitor) -> None:
     await admin.get("/cameras/add")
     await admin.send("/cameras/add", sn="SN7", code=CODE, name="Gate", key=PEM, did="")
     assert admin.goes_to == "/cameras/1?done=added"
-    assert admin.hub.accounts.audited == [("user admin", "device.add", "1")]
+    assert await admin.hub.audited() == [("user admin", "device.add", "1")]
     await admin.get("/cameras/add")
     await admin.send("/cameras/add", sn="SN7", code=CODE, name="Again")
     assert "There is already a camera" in admin.text
@@ -179,67 +176,68 @@ async def test_a_camera_is_added_beforehand(admin: Visitor) -> None:
 
 
 async def test_a_camera_is_renamed(admin: Visitor) -> None:
-    admin.hub.devices.put(device("1", "Gate", "online"))
+    await admin.hub.connect()
     await admin.get("/cameras/1")
     await admin.send("/cameras/1/name", name="北门")
     assert admin.goes_to == "/cameras/1/manage?done=changed"
     await admin.get("/cameras/1/manage")
     assert "北门" in admin.text
-    assert admin.hub.accounts.audited == [("user admin", "device.rename", "1")]
+    assert await admin.hub.audited() == [("user admin", "device.rename", "1")]
 
 
 async def test_of_code_and_key_only_what_is_given_changes(admin: Visitor) -> None:
-    admin.hub.devices.put(device("1", "Gate", "online", sn="SN1"))
+    hub = admin.hub
+    await hub.enrol(sn="SN1")
+    secrets = hub.hub.store.devices.secrets
+    before = secrets("1")
     await admin.get("/cameras/1")
     await admin.send("/cameras/1/identity", sn="SN1", code="", key="")
+    assert secrets("1") == before
     await admin.send("/cameras/1/identity", sn="SN1", code="new", key="")
+    assert secrets("1").code == "new"
+    assert not hub.services.devices.get("1").has_own_key
     await admin.send("/cameras/1/identity", sn="SN2", code="", key=PEM)
-    changes = [change for _, change in admin.hub.devices.changed]
-    assert [(str(c.sn), str(c.code), str(c.key)) for c in changes] == [
-        ("UNSET", "UNSET", "UNSET"),
-        ("UNSET", "new", "UNSET"),
-        ("SN2", "UNSET", PEM),
-    ]
+    device = hub.services.devices.get("1")
+    assert (device.sn, device.has_own_key, secrets("1").code) == ("SN2", True, "new")
 
 
-async def test_a_code_that_the_camera_in_its_place_does_not_sign_with_is_told_at_once(
-    admin: Visitor, monkeypatch: pytest.MonkeyPatch
+async def test_a_code_that_the_replacement_camera_does_not_sign_with_is_refused(
+    admin: Visitor,
 ) -> None:
-    async def change(did: str, change: object) -> None:
-        raise WrongSignature("the code does not match the signature")
-
-    admin.hub.devices.put(device("1", "Gate", "offline", sn="SN1"))
-    admin.hub.enrolment.knock(waiting("SN2", "code-mismatch"))
+    await admin.hub.set_site_key()
+    await admin.hub.enrol(sn="SN1")
+    admin.hub.pend("SN2")
     await admin.get("/cameras/1")
-    monkeypatch.setattr(admin.hub.devices, "change", change)
     await admin.send("/cameras/1/identity", sn="SN2", code="wrong", key="")
     assert admin.response.status_code == 400
     assert "Nothing was changed. The security code does not match the camera" in admin.text
     assert 'value="SN2"' in admin.text
-    assert admin.hub.accounts.audited == []
+    assert await admin.hub.audited() == []
 
 
 async def test_a_bad_key_keeps_what_was_entered(admin: Visitor) -> None:
-    admin.hub.devices.put(device("1", "Gate", "online", sn="SN1"))
+    await admin.hub.enrol(sn="SN1")
     await admin.get("/cameras/1")
     await admin.send("/cameras/1/identity", sn="SN1", key="nonsense")
     assert admin.response.status_code == 400
     assert "This is not an RSA public key" in admin.text
     assert "nonsense" in admin.text
-    assert admin.hub.accounts.audited == []
+    assert await admin.hub.audited() == []
 
 
 async def test_a_camera_is_disabled_and_enabled(admin: Visitor) -> None:
-    admin.hub.devices.put(device("1", "Gate", "online"))
+    await admin.hub.connect()
     await admin.get("/cameras/1")
     await admin.send("/cameras/1/disable")
     assert admin.goes_to == "/cameras/1/manage?done=disabled"
+    devices = admin.hub.services.devices
+    assert devices.get("1").state == "disabled"
     await admin.send("/cameras/1/enable")
-    assert [change.enabled for _, change in admin.hub.devices.changed] == [False, True]
+    assert devices.get("1").enabled
 
 
 async def test_a_clock_is_trusted_or_not(admin: Visitor) -> None:
-    admin.hub.devices.put(device("1", "Gate", "online"))
+    await admin.hub.connect()
     await admin.get("/cameras/1")
     await admin.send("/cameras/1/clock", trusted="no")
     await admin.get("/cameras/1/manage")
@@ -247,15 +245,15 @@ async def test_a_clock_is_trusted_or_not(admin: Visitor) -> None:
 
 
 async def test_removing_asks_once_and_names_what_goes(admin: Visitor) -> None:
-    admin.hub.devices.put(device("1", "Gate", "online", sn="SN1"))
+    await admin.hub.enrol(sn="SN1")
     await admin.get("/cameras/1/remove")
     for text in ("Remove Gate?", "SN1", "are kept until their retention period ends"):
         assert text in admin.text
-    assert "1" in admin.hub.devices.views
+    assert len(admin.hub.services.devices.list()) == 1
     await admin.send("/cameras/1/remove")
     assert admin.goes_to == "/cameras?done=removed"
-    assert admin.hub.devices.views == {}
-    assert admin.hub.accounts.audited == [("user admin", "device.remove", "1")]
+    assert admin.hub.services.devices.list() == []
+    assert await admin.hub.audited() == [("user admin", "device.remove", "1")]
 
 
 @pytest.mark.parametrize("path", ["/cameras/9", "/cameras/9/state", "/cameras/9/remove"])
@@ -265,14 +263,11 @@ async def test_a_camera_that_is_not_there_is_not_found(admin: Visitor, path: str
 
 
 @pytest.mark.parametrize("role", ["guard", "viewer"])
-async def test_a_guard_sees_the_cameras_and_no_way_to_change_them(
-    hub: FakeServices, role: str
-) -> None:
-    hub.devices.put(device("1", "Gate", "online"))
-    hub.enrolment.knock(waiting("SN1"))
-    hub.records.add(record(1))
-    visitor = Visitor(hub)
-    await visitor.sign_in(role)
+async def test_a_guard_sees_the_cameras_and_no_way_to_change_them(hub: PageSite, role: str) -> None:
+    await hub.connect()
+    hub.pend("SN1")
+    await hub.add_record()
+    visitor = await Visitor.signed_in(hub, role)
     for path in ("/", "/cameras", "/cameras/1", "/records/1"):
         await visitor.get(path)
         assert visitor.response.status_code == 200
@@ -287,7 +282,11 @@ async def test_a_guard_sees_the_cameras_and_no_way_to_change_them(
 # Connect your cameras
 
 
-async def test_the_addresses_to_type_stand_as_text_and_as_code(admin: Visitor) -> None:
+async def test_the_addresses_are_shown_as_text_and_as_qr_code(
+    admin: Visitor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hosts = ["192.168.1.5", "10.0.0.5"]
+    monkeypatch.setattr(admin.hub.services.site, "addresses", lambda: hosts)
     await admin.get("/cameras/connect")
     for text in ("wss://192.168.1.5:8444/", "http://192.168.1.5:8443/", "10.0.0.5", "3F:A2:09"):
         assert text in admin.text, text
@@ -305,7 +304,7 @@ async def test_the_site_key_is_pasted_once(admin: Visitor) -> None:
     assert "This is not an RSA public key" in admin.text
     await admin.send("/cameras/connect/site-key", key=PEM)
     assert admin.goes_to == "/cameras/connect?done=site-key"
-    assert admin.hub.devices.key == PEM
-    assert admin.hub.accounts.audited == [("user admin", "site-key.set", "")]
+    assert admin.hub.services.devices.site_key() == PEM.strip()
+    assert await admin.hub.audited() == [("user admin", "site-key.set", "")]
     await admin.get("/cameras/connect")
     assert "A site key is set." in admin.text
