@@ -12,7 +12,6 @@ from typing import Any, Self
 import trio
 from quart import Response
 
-from tests.support.fake_services import FakeServices
 from tests.support.page_site import PASSWORD, PageSite
 from web.app import create_app
 
@@ -24,7 +23,7 @@ _IMPORT = re.compile(r'^import .* from "\./(.+)";$', re.MULTILINE)
 class Visitor:
     """Somebody with cookies. `text` is the last page."""
 
-    def __init__(self, hub: FakeServices | PageSite) -> None:
+    def __init__(self, hub: PageSite) -> None:
         self.hub: Any = hub
         self.app = create_app(getattr(hub, "services", hub))  # type: ignore[arg-type]
         self._client = self.app.test_client()
@@ -56,7 +55,7 @@ class Visitor:
         return self._token
 
     @classmethod
-    async def signed_in(cls, hub: FakeServices | PageSite, name: str = "admin") -> Self:
+    async def signed_in(cls, hub: PageSite, name: str = "admin") -> Self:
         visitor = cls(hub)
         await visitor.sign_in(name)
         return visitor

@@ -1,79 +1,66 @@
-"""Enrolment on the pages: a code tried while it is typed, many that knock, sheets, keys."""
+"""Enrolment on the pages: checking a code, pending devices, CSV import and keys."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import pytest
-from msgspec import structs
 
 from hub.config import Web
-from hub.errors import AlreadyExists, TooManyRequests
-from hub.services.admission.provisioning import Delivery
+from hub.errors import AlreadyExists
+from hub.live.registry import DeviceAnswer
+from hub.services.devices.directory import DeviceChange
 from tests.support.browsing import Visitor
-from tests.support.fake_services import CODE, FakeServices, device, waiting
+from tests.support.clock import FrozenClock
 from tests.support.file_sender import FileSender
+from tests.support.gate import public_pem
+from tests.support.page_site import CODE, PageSite, open_page_site
 from web.pages.cameras.pending_list import ROWS_PER_PAGE
 
-PEM = "-----BEGIN PUBLIC KEY-----\nMIGf\n-----END PUBLIC KEY-----"
+# Checking a code
 
 
-@pytest.fixture
-def hub() -> FakeServices:
-    return FakeServices()
-
-
-@pytest.fixture
-async def admin(hub: FakeServices) -> FileSender:
-    visitor = FileSender(hub)
-    await visitor.sign_in()
-    return visitor
-
-
-# Trying a code
-
-
-async def tried(visitor: Visitor, **fields: str) -> dict[str, Any]:
+async def check_code(visitor: Visitor, **fields: str) -> dict[str, Any]:
     await visitor.send("/cameras/check", **fields)
     assert visitor.response.content_type == "application/json"
     answer: dict[str, Any] = json.loads(visitor.text)
     return answer
 
 
-async def test_a_code_is_tried_while_it_is_typed(admin: Visitor) -> None:
-    admin.hub.enrolment.knock(waiting("SN1"))
+async def test_a_code_is_checked_while_it_is_typed(admin: Visitor) -> None:
+    await admin.hub.set_site_key()
+    admin.hub.pend("SN1")
     await admin.get("/cameras")
-    assert (await tried(admin, sn="SN1", code="1234"))["fits"] is False
-    fits = await tried(admin, sn="SN1", code=CODE)
+    assert (await check_code(admin, sn="SN1", code="1234"))["fits"] is False
+    fits = await check_code(admin, sn="SN1", code=CODE)
     assert fits == {"fits": True, "text": "Matches the camera's signature.", "more": ""}
-    assert "SN1" in admin.hub.enrolment.rows
-    assert admin.hub.accounts.audited == []
+    assert len(admin.hub.services.enrolment.waiting()) == 1
+    assert await admin.hub.audited() == []
 
 
-async def test_a_code_for_nobody_is_told_so(admin: Visitor) -> None:
+async def test_a_code_for_an_unknown_device_is_refused(admin: Visitor) -> None:
     await admin.get("/cameras/connect")
-    answer = await tried(admin, sn="NOBODY", code=CODE)
+    answer = await check_code(admin, sn="NOBODY", code=CODE)
     assert answer["text"].startswith("This camera has not tried to connect recently")
 
 
-async def test_who_tries_codes_too_fast_is_asked_to_wait(
-    admin: Visitor, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def refuse(*_: object) -> None:
-        raise TooManyRequests
-
+async def test_codes_are_not_checked_too_fast(admin: Visitor) -> None:
+    admin.hub.pend("SN1")
     await admin.get("/cameras/connect")
-    monkeypatch.setattr(admin.hub.enrolment, "check_code", refuse)
-    await tried(admin, sn="SN1", code=CODE)
-    assert admin.response.status_code == 429
+    for _ in range(100):
+        await admin.send("/cameras/check", sn="SN1", code=CODE)
+        if admin.response.status_code == 429:
+            return
+    raise AssertionError("every code was checked")
 
 
 @pytest.mark.parametrize("role", ["guard", "viewer"])
-async def test_only_an_administrator_tries_codes(hub: FakeServices, role: str) -> None:
-    visitor = Visitor(hub)
-    await visitor.sign_in(role)
-    hub.enrolment.knock(waiting("SN1"))
+async def test_only_an_administrator_checks_codes(hub: PageSite, role: str) -> None:
+    visitor = await Visitor.signed_in(hub, role)
+    hub.pend("SN1")
     for path in ("/cameras/check", "/cameras/import", "/cameras/connect/site-key/remove"):
         await visitor.send(path, sn="SN1", code=CODE, text="sn,code\n")
         assert visitor.response.status_code == 403, path
@@ -82,18 +69,17 @@ async def test_only_an_administrator_tries_codes(hub: FakeServices, role: str) -
         assert visitor.response.status_code == 403, path
 
 
-async def test_no_code_is_tried_from_another_site(admin: Visitor) -> None:
-    admin.hub.enrolment.knock(waiting("SN1"))
+async def test_no_code_is_checked_from_another_site(admin: Visitor) -> None:
+    admin.hub.pend("SN1")
     await admin.send("/cameras/check", token="x", sn="SN1", code=CODE)
     assert admin.response.status_code == 403
 
 
-# Who knocks
+# Pending devices
 
 
-async def test_every_reason_and_how_often_it_tried_stand_beside_a_camera(admin: Visitor) -> None:
-    row = waiting("SN1", "code-mismatch", "clock-off", seconds="28680", tries=12)
-    admin.hub.enrolment.knock(structs.replace(row, slowed_until=row.last_seen + 30_000))
+async def test_a_pending_device_is_shown_with_every_reason_and_its_attempts(admin: Visitor) -> None:
+    admin.hub.pend("SN1", "code-mismatch", "clock-off", tries=12, slowed=30, seconds="28680")
     await admin.get("/cameras/waiting")
     for words in (
         "The security code does not match",
@@ -104,21 +90,21 @@ async def test_every_reason_and_how_often_it_tried_stand_beside_a_camera(admin: 
         assert words in admin.text, words
 
 
-async def test_a_clock_that_is_right_is_told_too(admin: Visitor) -> None:
-    admin.hub.enrolment.knock(waiting("SN1"))
+async def test_an_accurate_clock_is_shown_too(admin: Visitor) -> None:
+    admin.hub.pend("SN1")
     await admin.get("/cameras/waiting")
     assert "clock: accurate" in admin.text
 
 
-def many(hub: FakeServices, count: int) -> None:
-    first = waiting("SN0")
+def pend_many(hub: PageSite, count: int) -> None:
+    """SN000, SN001 and so on, each first seen later than the one before."""
     for number in range(count):
-        row = structs.replace(waiting(f"SN{number:03}"), first_seen=first.first_seen + number)
-        hub.enrolment.rows[row.sn] = row
+        hub.pend(f"SN{number:03}")
+        hub.clock.advance(0.01)
 
 
-async def test_hundreds_that_knock_come_a_page_at_a_time(admin: Visitor) -> None:
-    many(admin.hub, 50)
+async def test_hundreds_of_pending_devices_are_paged(admin: Visitor) -> None:
+    pend_many(admin.hub, 50)
     seen: list[str] = []
     path = "/cameras"
     for expected in (ROWS_PER_PAGE, ROWS_PER_PAGE, 10):
@@ -132,10 +118,10 @@ async def test_hundreds_that_knock_come_a_page_at_a_time(admin: Visitor) -> None
     assert seen == [f"SN{number:03}" for number in reversed(range(50))]
 
 
-async def test_one_of_hundreds_is_found_by_a_part_of_its_number(admin: Visitor) -> None:
-    many(admin.hub, 300)
+async def test_one_of_hundreds_is_found_by_part_of_its_serial_number(admin: Visitor) -> None:
+    pend_many(admin.hub, 250)
     await admin.get("/cameras?find=sn21")
-    assert "10 of 300 waiting" in admin.text
+    assert "10 of 250 waiting" in admin.text
     assert 'data-part="/cameras/waiting?back=%2Fcameras&amp;find=sn21"' in admin.text
     await admin.get("/cameras/waiting?back=/cameras&find=sn21")
     assert admin.text.count('class="pending"') == 10
@@ -143,17 +129,18 @@ async def test_one_of_hundreds_is_found_by_a_part_of_its_number(admin: Visitor) 
     assert "No waiting camera matches" in admin.text
 
 
-async def test_a_page_that_no_longer_is_shows_the_first(admin: Visitor) -> None:
-    many(admin.hub, 3)
+async def test_an_invalid_page_shows_the_first(admin: Visitor) -> None:
+    pend_many(admin.hub, 3)
     for after in ("x", "-", "x-SN001", "%D9%A3-SN1", "9" * 5000 + "-SN1"):
         await admin.get(f"/cameras?after={after}")
         assert admin.text.count('class="pending"') == 3, after
 
 
-async def test_a_refused_acceptance_shows_though_the_camera_is_on_no_first_page(
+async def test_a_refused_form_is_shown_although_its_camera_is_on_a_later_page(
     admin: Visitor,
 ) -> None:
-    many(admin.hub, 50)
+    pend_many(admin.hub, 50)
+    await admin.hub.set_site_key()
     await admin.get("/cameras")
     await admin.send("/cameras/accept", sn="SN001", code="wrong", name="My gate", back="/cameras")
     assert admin.response.status_code == 400
@@ -163,10 +150,11 @@ async def test_a_refused_acceptance_shows_though_the_camera_is_on_no_first_page(
 # Accepting
 
 
-async def test_what_is_to_be_done_by_hand_is_told_after_accepting(admin: Visitor) -> None:
-    admin.hub.devices.put(
-        device("12", "Gate", "offline", init_outcome="refused with 404 no such uri")
-    )
+async def test_manual_steps_are_shown_after_accepting(admin: Visitor) -> None:
+    hub = admin.hub
+    await hub.set_site_key()
+    hub.pend("SN1").answers = [DeviceAnswer(404, "no such uri")]
+    await hub.services.enrolment.accept("SN1", CODE, did="12")
     await admin.get("/cameras?done=accepted-refused&did=12")
     for words in ("it answered “404 no such uri”", "enter this one on its web page", ">12<"):
         assert words in admin.text, words
@@ -176,16 +164,18 @@ async def test_what_is_to_be_done_by_hand_is_told_after_accepting(admin: Visitor
     assert admin.response.status_code == 200
 
 
-async def test_an_accepted_camera_that_is_still_kept_out_is_told_why(admin: Visitor) -> None:
-    view = device("12", "Gate", "offline", waiting=waiting("SN1", "clock-off", seconds="-28680"))
-    admin.hub.devices.put(view)
+async def test_an_accepted_camera_that_cannot_connect_yet_is_explained(admin: Visitor) -> None:
+    await admin.hub.enrol(did="12")
+    admin.hub.refuse("12", "clock-off", seconds="-28680")
     await admin.get("/cameras/connect?done=accepted-taken&did=12")
     assert "It cannot connect yet. Its clock is 7 h 58 min behind" in admin.text
 
 
-async def test_a_camera_that_knocks_takes_a_broken_ones_place(admin: Visitor) -> None:
-    admin.hub.devices.put(device("12", "Gate", "offline"), device("13", "Bay", "online"))
-    admin.hub.enrolment.knock(waiting("SN1"))
+async def test_a_pending_device_replaces_a_broken_camera(admin: Visitor) -> None:
+    await admin.hub.set_site_key()
+    await admin.hub.enrol(did="12")
+    await admin.hub.connect("Bay", did="13")
+    admin.hub.pend("SN1")
     await admin.get("/cameras")
     assert '<option value="12">Gate</option>' in admin.text
     assert '<option value="13">' not in admin.text
@@ -196,88 +186,92 @@ async def test_a_camera_that_knocks_takes_a_broken_ones_place(admin: Visitor) ->
     assert "Leave the device ID (did) empty" in admin.text
     await admin.send("/cameras/accept", sn="SN1", code=CODE, replaces="12", back="/cameras")
     assert admin.goes_to == "/cameras?done=accepted-taken&did=12"
-    assert admin.hub.devices.views["12"].sn == "SN1"
-    assert admin.hub.accounts.audited == [("user admin", "device.accept", "12")]
+    assert admin.hub.services.devices.get("12").sn == "SN1"
+    assert await admin.hub.audited() == [("user admin", "device.accept", "12")]
 
 
 # One camera
 
 
-async def test_initial_parameters_are_sent_once_more(admin: Visitor) -> None:
-    admin.hub.devices.put(device("1", "Gate", "online", init_outcome="no answer within 10 s"))
+async def test_initial_parameters_are_sent_again(admin: Visitor) -> None:
+    hub = admin.hub
+    await hub.set_site_key()
+    hub.pend("SN1").answers = [DeviceAnswer(404, "no such uri")]
+    await hub.services.enrolment.accept("SN1", CODE, did="1")
     await admin.get("/cameras/1/manage")
-    assert "no response" in admin.text
+    assert "it answered “404 no such uri”" in admin.text
     assert "enter this one on its web page" in admin.text
-    admin.hub.enrolment.provisioning.delivery = Delivery("refused", "refused with 404")
     await admin.send("/cameras/1/init")
-    assert admin.goes_to == "/cameras/1/manage?done=init-refused"
-    assert admin.hub.enrolment.provisioning.sent == ["1"]
-    assert admin.hub.accounts.audited == [("user admin", "device.init", "1")]
+    assert admin.goes_to == "/cameras/1/manage?done=init-not-sent"
+    assert await hub.audited() == [("user admin", "device.init", "1")]
 
 
-async def test_an_earlier_key_is_told_and_ended(admin: Visitor) -> None:
-    admin.hub.devices.put(device("1", "Gate", "online", previous_key_until=1_795_608_000_000))
+async def test_an_old_key_is_shown_and_revoked(admin: Visitor) -> None:
+    devices = admin.hub.services.devices
+    await admin.hub.set_site_key()
+    await admin.hub.connect()
+    await devices.change("1", DeviceChange(key=public_pem(1)))
     await admin.get("/cameras/1/manage")
     assert "It has not signed with its new key yet" in admin.text
     await admin.send("/cameras/1/earlier-key")
     assert admin.goes_to == "/cameras/1/manage?done=earlier-key-dropped"
-    assert admin.hub.devices.changed[-1][1].previous_key is None
-    assert admin.hub.accounts.audited == [("user admin", "device.drop-earlier-key", "1")]
+    assert devices.get("1").previous_key_until is None
+    assert await admin.hub.audited() == [("user admin", "device.drop-earlier-key", "1")]
 
 
-async def test_cameras_that_sign_with_the_earlier_site_key_are_counted(admin: Visitor) -> None:
-    admin.hub.devices.key = PEM
-    until = 1_795_608_000_000
-    admin.hub.devices.put(
-        device("1", "Gate", "online", previous_key_until=until),
-        device("2", "Bay", "online", previous_key_until=until, has_own_key=True),
-        device("3", "Roof", "online"),
-    )
+async def test_cameras_that_still_use_the_old_site_key_are_counted(admin: Visitor) -> None:
+    hub = admin.hub
+    await hub.set_site_key()
+    await hub.connect()
+    await hub.connect("Bay", did="2")
+    await hub.services.devices.change("2", DeviceChange(key=public_pem(1)))
+    await hub.set_site_key(2)
     await admin.get("/cameras/connect")
     assert "1 camera still uses the old key" in admin.text
 
 
-async def test_removing_the_site_key_asks_once_and_says_whom_it_puts_out(admin: Visitor) -> None:
-    admin.hub.devices.key = PEM
-    admin.hub.devices.put(
-        device("1", "Gate", "online"), device("2", "Bay", "online", has_own_key=True)
-    )
+async def test_removing_the_site_key_asks_once_and_says_what_it_disconnects(
+    admin: Visitor,
+) -> None:
+    devices = admin.hub.services.devices
+    await admin.hub.set_site_key()
+    await admin.hub.connect()
+    await admin.hub.connect("Bay", did="2")
+    await devices.change("2", DeviceChange(key=public_pem(1)))
     await admin.get("/cameras/connect/site-key/remove")
     assert "1 camera has no key of its own" in admin.text
-    assert admin.hub.devices.key == PEM
+    assert devices.site_key() is not None
     await admin.send("/cameras/connect/site-key/remove")
     assert admin.goes_to == "/cameras/connect?done=site-key-removed"
-    assert admin.hub.devices.key is None
-    assert admin.hub.accounts.audited == [("user admin", "site-key.remove", "")]
+    assert devices.site_key() is None
+    assert await admin.hub.audited() == [("user admin", "site-key.remove", "")]
 
 
-# Sheets
+# CSV import
 
-SHEET = "sn,code,did,name\nA,1,,North\nB,2,77,<East>\n"
+CSV = "sn,code,did,name\nA,1,,North\nB,2,77,<East>\n"
 
 
 async def send_text(admin: FileSender, path: str, text: str) -> None:
     await admin.send_file(path, "file", "", text=text)
 
 
-async def test_a_sheet_is_looked_at_before_it_is_added(admin: FileSender) -> None:
+async def test_a_csv_file_is_previewed_before_it_is_added(admin: FileSender) -> None:
     await admin.get("/cameras/import")
-    await send_text(admin, "/cameras/import", SHEET)
+    await send_text(admin, "/cameras/import", CSV)
     assert "2 cameras will be added" in admin.text
     for words in ("North", "&lt;East&gt;", "77", "assigned automatically", "no site key is set"):
         assert words in admin.text, words
-    assert admin.hub.devices.views == {}
-    await send_text(admin, "/cameras/import/add", SHEET)
+    assert admin.hub.services.devices.list() == []
+    await send_text(admin, "/cameras/import/add", CSV)
     assert admin.goes_to == "/cameras?done=imported"
-    assert {view.sn for view in admin.hub.devices.list()} == {"A", "B"}
-    assert [action for _, action, _ in admin.hub.accounts.audited] == ["device.add"] * 2
+    assert {view.sn for view in admin.hub.services.devices.list()} == {"A", "B"}
+    assert [action for _, action, _ in await admin.hub.audited()] == ["device.add"] * 2
 
 
 @pytest.mark.parametrize("path", ["/cameras/import", "/cameras/import/add"])
-async def test_every_bad_line_of_a_sheet_is_told_and_nothing_is_added(
-    admin: FileSender, path: str
-) -> None:
-    admin.hub.devices.put(device("1", "Gate", "online"))
+async def test_every_bad_line_is_listed_and_nothing_is_added(admin: FileSender, path: str) -> None:
+    await admin.hub.connect()
     await admin.get("/cameras/import")
     await send_text(admin, path, "sn,code,did\nA,1,\nA,1,\nB,,\nC,1,1\nD,1,,,,\n")
     assert admin.response.status_code == 400
@@ -290,24 +284,24 @@ async def test_every_bad_line_of_a_sheet_is_told_and_nothing_is_added(
     ):
         assert words in admin.text, words
     assert "A,1," in admin.text
-    assert list(admin.hub.devices.views) == ["1"]
+    assert [one.did for one in admin.hub.services.devices.list()] == ["1"]
 
 
-async def test_a_number_that_was_just_given_away_is_told_in_the_visitors_words(
+async def test_a_did_that_was_just_taken_is_explained(
     admin: FileSender, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def import_csv(sheet: object) -> None:
         raise AlreadyExists("a device with did 77 is enrolled already", field="did")
 
-    monkeypatch.setattr(admin.hub.devices, "import_csv", import_csv)
+    monkeypatch.setattr(admin.hub.services.devices, "import_csv", import_csv)
     await admin.get("/cameras/import")
-    await send_text(admin, "/cameras/import/add", SHEET)
+    await send_text(admin, "/cameras/import/add", CSV)
     assert admin.response.status_code == 400
     assert "There is already a camera with this device ID (did)." in admin.text
 
 
 @pytest.mark.parametrize("as_file", [True, False])
-async def test_a_sheet_of_two_thousand_cameras_with_names_is_added(
+async def test_a_csv_file_of_two_thousand_cameras_is_added(
     admin: FileSender, as_file: bool
 ) -> None:
     rows = [f"Y3CA{n:011},AB12CD34,Camera {n} in the northern hall" for n in range(1, 2001)]
@@ -320,10 +314,10 @@ async def test_a_sheet_of_two_thousand_cameras_with_names_is_added(
     assert "2000 cameras will be added" in admin.text
     await send_text(admin, "/cameras/import/add", sheet)
     assert admin.goes_to == "/cameras?done=imported"
-    assert len(admin.hub.devices.views) == 2000
+    assert len(admin.hub.services.devices.list()) == 2000
 
 
-async def test_a_bad_line_far_down_is_named(admin: FileSender) -> None:
+async def test_a_bad_line_far_down_is_listed(admin: FileSender) -> None:
     rows = [f"SN{n},1" for n in range(5000)] + ["SN7,1"]
     await admin.get("/cameras/import")
     await send_text(admin, "/cameras/import", "\n".join(["sn,code", *rows]))
@@ -331,16 +325,23 @@ async def test_a_bad_line_far_down_is_named(admin: FileSender) -> None:
     assert "Same as in line 9: Serial number." in admin.text
 
 
-async def test_a_sheet_that_is_too_large_is_told_so_on_its_page(admin: FileSender) -> None:
+async def test_a_csv_file_that_is_too_large_is_refused_on_its_page(admin: FileSender) -> None:
     await admin.get("/cameras/import")
     await admin.send_file("/cameras/import", "file", "huge.csv", bytes(6 << 20))
     assert admin.response.status_code == 400
     assert "The file is too large. The limit is 4 MB." in admin.text
 
 
-async def test_a_sheet_may_be_no_longer_than_any_body_may() -> None:
-    admin = FileSender(FakeServices(web=Web(tls=False, max_body_mb=1)))
-    await admin.sign_in()
+@pytest.fixture
+async def small_hub(tmp_path: Path, clock: FrozenClock) -> AsyncIterator[PageSite]:
+    """Takes bodies of at most 1 MB."""
+    web = Web(tls=False, max_body_mb=1)
+    async with open_page_site(tmp_path, clock, web=web) as site:
+        yield site
+
+
+async def test_a_csv_file_is_limited_like_any_body(small_hub: PageSite) -> None:
+    admin = await FileSender.signed_in(small_hub)
     await admin.get("/cameras/import")
     assert (
         f'data-most="{1 << 20}" data-too-large="The file is too large. The limit is 1 MB."'
@@ -350,34 +351,34 @@ async def test_a_sheet_may_be_no_longer_than_any_body_may() -> None:
     assert "<span>The file is too large. The limit is 1 MB.</span>" in admin.text
 
 
-async def test_a_file_that_is_no_text_is_told_so(admin: FileSender) -> None:
+async def test_a_file_that_is_not_text_is_refused(admin: FileSender) -> None:
     await admin.get("/cameras/import")
     await admin.send_file("/cameras/import", "file", "cameras.xls", b"\xd0\xcf\x11\xe0")
     assert "save it as “CSV UTF-8”" in admin.text
 
 
 @pytest.mark.parametrize("path", ["/cameras/import", "/cameras/import/add"])
-async def test_a_sheet_from_another_site_is_not_taken(admin: FileSender, path: str) -> None:
-    await admin.send_file(path, "file", "", text=SHEET, token="forged")
+async def test_a_csv_form_from_another_site_is_refused(admin: FileSender, path: str) -> None:
+    await admin.send_file(path, "file", "", text=CSV, token="forged")
     assert admin.response.status_code == 403
-    assert admin.hub.devices.views == {}
+    assert admin.hub.services.devices.list() == []
 
 
 @pytest.mark.parametrize(("role", "status"), [("guard", 403), ("viewer", 403), ("", 303)])
 @pytest.mark.parametrize("path", ["/cameras/import", "/cameras/import/add"])
-async def test_only_an_administrator_adds_a_sheet(
-    hub: FakeServices, path: str, role: str, status: int
+async def test_only_an_administrator_imports(
+    hub: PageSite, path: str, role: str, status: int
 ) -> None:
     visitor = FileSender(hub)
     if role:
         await visitor.sign_in(role)
         await visitor.get("/account")
-    await send_text(visitor, path, SHEET)
+    await send_text(visitor, path, CSV)
     assert visitor.response.status_code == status
-    assert hub.devices.views == {}
+    assert hub.services.devices.list() == []
 
 
-async def test_a_sheet_without_columns_is_told_which_there_are(admin: FileSender) -> None:
+async def test_a_csv_file_without_columns_is_told_which_there_are(admin: FileSender) -> None:
     await admin.get("/cameras/import")
     await send_text(admin, "/cameras/import", "")
     assert "(sn,code,did,name,key). sn and code are required" in admin.text
