@@ -8,8 +8,9 @@ import pytest
 from PIL import Image
 
 from hub.simulator.drawing import pen, people, scenes, vehicles
-from hub.simulator.scenario.population import PLACES, CameraPlace, Population
+from hub.simulator.scenario.population import PLACES, CameraPlace
 from hub.wire.pictures import real_type
+from tests.simulator.commands import POPULATION
 
 
 def size_of(jpeg: bytes) -> tuple[int, int]:
@@ -19,23 +20,21 @@ def size_of(jpeg: bytes) -> tuple[int, int]:
         return image.size
 
 
-def test_every_person_has_a_different_face(population: Population) -> None:
-    everybody = (*population.known, *population.strangers)
+def test_every_person_has_a_different_face() -> None:
+    everybody = (*POPULATION.known, *POPULATION.strangers)
     faces = {people.face_jpeg(person, 0) for person in everybody}
     assert len(faces) == len(everybody)
     assert {size_of(face) for face in faces} == {people.FACE_SIZE}
 
 
-def test_each_pose_of_a_person_looks_different(population: Population) -> None:
-    person = population.known[0]
+def test_each_pose_of_a_person_looks_different() -> None:
+    person = POPULATION.known[0]
     assert len({people.face_jpeg(person, pose) for pose in range(4)}) == 4
 
 
 @pytest.mark.parametrize("place", [place for place, _ in PLACES])
-def test_every_place_has_a_scene_for_each_part_of_the_day(
-    population: Population, place: CameraPlace
-) -> None:
-    person = population.known[0]
+def test_every_place_has_a_scene_for_each_part_of_the_day(place: CameraPlace) -> None:
+    person = POPULATION.known[0]
     pictures = {
         people.background_jpeg(person, 0, place, hour, position=0.5, caption="08:00:00  Gate")
         for hour in (3, 7, 12, 18)
@@ -51,10 +50,8 @@ def test_an_event_without_a_person_has_a_scene(event: int) -> None:
     assert size_of(picture) == scenes.SCENE_SIZE
 
 
-def test_vehicle_and_plate_lie_within_the_full_picture(
-    population: Population,
-) -> None:
-    for car in population.cars:
+def test_vehicle_and_plate_lie_within_the_full_picture() -> None:
+    for car in POPULATION.cars:
         full, vehicle, plate = vehicles.vehicle_jpegs(car, "YUE", "carpark", 12, caption="")
         assert size_of(full) == scenes.SCENE_SIZE
         assert size_of(vehicle) == vehicles.VEHICLE_SIZE
@@ -70,8 +67,8 @@ def test_the_part_of_the_day_follows_from_the_hour() -> None:
     assert (parts[6], parts[12], parts[18]) == ("dawn", "day", "dusk")
 
 
-def test_a_halved_picture_has_half_the_width_and_height(population: Population) -> None:
-    picture = people.background_jpeg(population.known[0], 0, "gate", 12, position=0.5, caption="")
+def test_a_halved_picture_has_half_the_width_and_height() -> None:
+    picture = people.background_jpeg(POPULATION.known[0], 0, "gate", 12, position=0.5, caption="")
     small = pen.halved_jpeg(picture)
     assert size_of(small) == (scenes.SCENE_SIZE[0] // 2, scenes.SCENE_SIZE[1] // 2)
     assert len(small) < len(picture) / 2

@@ -129,8 +129,7 @@ async def test_concurrent_requests_share_the_connection(hub: FakeHub, client: Ht
 
 
 async def test_a_truncated_upload_is_not_received_and_the_next_one_is(
-    hub: FakeHub,
-    client: HttpClient,
+    hub: FakeHub, client: HttpClient
 ) -> None:
     await client.send_truncated("POST", "/x", b"0123456789", "t", share=0.5)
     assert await client.send("POST", "/x", b"{}", "t") == UploadReply(200, 200)

@@ -41,9 +41,7 @@ def test_names_are_numbered_when_places_repeat() -> None:
     assert len(set(names)) == 8
 
 
-def test_a_signature_verifies_with_the_public_key(
-    cameras: tuple[CameraIdentity, ...],
-) -> None:
+def test_a_signature_verifies_with_the_public_key(cameras: tuple[CameraIdentity, ...]) -> None:
     camera = cameras[0]
     sign = signing.sign_connect(camera.signer(), sn=camera.sn, code=camera.code, ts=5)
     key = signing.load_public_key(camera.public_pem())

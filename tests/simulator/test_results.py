@@ -97,9 +97,7 @@ def test_1_5_settings_are_kept_and_answered_as_documented(
     assert state.recording == SET_RECORDING.example
 
 
-def test_1_5_a_value_out_of_bounds_is_refused_with_420(
-    cameras: tuple[CameraIdentity, ...],
-) -> None:
+def test_1_5_a_value_out_of_bounds_is_refused_with_420(cameras: tuple[CameraIdentity, ...]) -> None:
     state, responder = device(cameras[0])
     param = msgspec.json.encode(SET_FACE.example).replace(b'"mini_human":60', b'"mini_human":50')
     (message,) = messages(responder.respond(Request("m1", SET_FACE.uri, msgspec.Raw(param))))
@@ -120,9 +118,7 @@ def test_1_7_the_counts_of_a_month_match_its_lists(responder: Responder) -> None
         assert len(files) == counted["count"]
 
 
-def test_1_7_recordings_cover_the_last_30_days_up_to_now(
-    responder: Responder,
-) -> None:
+def test_1_7_recordings_cover_the_last_30_days_up_to_now(responder: Responder) -> None:
     assert answer(responder, RECORD_BY_MONTH, year=2025, month=8)["result"] == []
     assert answer(responder, RECORD_BY_MONTH, year=2025, month=11)["result"] == []
     today = rows(
@@ -135,9 +131,7 @@ def test_1_7_recordings_cover_the_last_30_days_up_to_now(
     assert all(file.end_time <= f"{NOON:%Y-%m-%d %H:%M:%S}" for file in today)
 
 
-def test_1_8_files_are_sorted_and_have_unique_names(
-    responder: Responder,
-) -> None:
+def test_1_8_files_are_sorted_and_have_unique_names(responder: Responder) -> None:
     files = rows(responder, RECORD_LIST, **WEEK)
     assert len({file.filename for file in files}) == len(files) > 300
     assert files == sorted(files, key=lambda file: file.start_time)
@@ -150,9 +144,7 @@ def test_1_9_it_answers_and_restarts_after_the_delay(responder: Responder) -> No
     assert done[-1] == Restart(2.5)
 
 
-def test_1_10_faces_are_searched_by_name_and_have_pictures(
-    responder: Responder,
-) -> None:
+def test_1_10_faces_are_searched_by_name_and_have_pictures(responder: Responder) -> None:
     everybody = rows(responder, FACE_HISTORY, name=None, **WEEK)
     assert len(everybody) > 100
     assert {face.name for face in everybody} > {known.name for known in POPULATION.known}
@@ -174,9 +166,7 @@ def test_1_11_some_captures_have_no_face(responder: Responder) -> None:
     assert len(with_face) == len(rows(responder, FACE_HISTORY, name=None, **WEEK))
 
 
-def test_1_10_a_new_sighting_is_in_the_history(
-    cameras: tuple[CameraIdentity, ...],
-) -> None:
+def test_1_10_a_new_sighting_is_in_the_history(cameras: tuple[CameraIdentity, ...]) -> None:
     state, responder = device(cameras[0])
     before = len(rows(responder, FACE_HISTORY, name=None, **WEEK))
     seen = state.history.add(NOON.timestamp(), POPULATION.known[0], pose=1, position=0.5)
@@ -244,9 +234,7 @@ def test_1_12_a_full_face_library_refuses_until_someone_is_deleted(
     assert answer(responder, PERSON_ADD, **{**fields, "pid": "2"})["code"] == 0
 
 
-def test_1_16_a_search_finds_captures_of_the_person_best_first(
-    responder: Responder,
-) -> None:
+def test_1_16_a_search_finds_captures_of_the_person_best_first(responder: Responder) -> None:
     # The portrait equals no capture: its pose is different.
     result = answer(responder, PERSON_SEARCH, photo=photo(1), threshold=90, **WEEK)["result"]
     scores = [match["score"] for match in result["face_list"]]
@@ -263,9 +251,7 @@ def test_1_16_a_photo_without_a_face_is_refused(responder: Responder) -> None:
     assert answer(responder, PERSON_SEARCH, **WEEK)["code"] == 420
 
 
-def test_the_generated_past_is_always_the_same(
-    cameras: tuple[CameraIdentity, ...],
-) -> None:
+def test_the_generated_past_is_always_the_same(cameras: tuple[CameraIdentity, ...]) -> None:
     first, second = (answer(device(cameras[0])[1], PERSON_HISTORY, **WEEK) for _ in range(2))
     other = answer(device(cameras[1])[1], PERSON_HISTORY, **WEEK)
     assert first == second != other

@@ -11,11 +11,11 @@ import pytest
 
 from hub.simulator.device.state import FACTORY_VERSIONS
 from hub.simulator.identity import CameraIdentity
-from hub.simulator.scenario.population import Population
 from hub.simulator.scenario.schedule import AccessGranted, CarSeen, EventSeen, FaceSeen, Sighting
 from hub.simulator.uploads import Observation, UploadRequest, device_info, upload_of
 from hub.wire.uploads import bodies
 from hub.wire.uploads.records import AccessDetail, EventDetail, FaceDetail, VehicleDetail
+from tests.simulator.commands import POPULATION
 
 AT = 1764028800.25
 Cameras = tuple[CameraIdentity, ...]
@@ -30,10 +30,8 @@ def sent(camera: CameraIdentity, seen: Sighting, *, real: bool) -> UploadRequest
 
 
 @both
-def test_a_capture_is_decoded_with_all_its_pictures(
-    cameras: Cameras, population: Population, real: bool
-) -> None:
-    person = population.known[0]
+def test_a_capture_is_decoded_with_all_its_pictures(cameras: Cameras, real: bool) -> None:
+    person = POPULATION.known[0]
     upload = sent(cameras[0], FaceSeen(person, 1, 0.5), real=real)
     assert (upload.method, upload.path) == ("POST", "/api/v1/adapter/lenfocus/face/capture")
     read = bodies.decode_face(upload.body, max_depth=64)
@@ -48,22 +46,18 @@ def test_a_capture_is_decoded_with_all_its_pictures(
     assert [picture.name for picture in read.pictures] == ["face", "body", "background"]
 
 
-def test_a_documented_capture_has_the_fields_of_2_1(
-    cameras: Cameras, population: Population
-) -> None:
-    body = json.loads(sent(cameras[0], FaceSeen(population.known[0], 1, 0.5), real=False).body)
+def test_a_documented_capture_has_the_fields_of_2_1(cameras: Cameras) -> None:
+    body = json.loads(sent(cameras[0], FaceSeen(POPULATION.known[0], 1, 0.5), real=False).body)
     assert set(body) == {"did", "sn", "time", "age", "gender", "name", "uuid", "data"}
     assert body["data"]["face_data"].startswith("data:image/jpeg;base64,/9j/")
     stranger = json.loads(
-        sent(cameras[0], FaceSeen(population.strangers[0], 1, 0.5), real=False).body
+        sent(cameras[0], FaceSeen(POPULATION.strangers[0], 1, 0.5), real=False).body
     )
     assert not {"name", "uuid"} & set(stranger)
 
 
-def test_a_real_capture_has_the_format_of_real_cameras(
-    cameras: Cameras, population: Population
-) -> None:
-    upload = sent(cameras[0], FaceSeen(population.strangers[0], 1, 0.5), real=True)
+def test_a_real_capture_has_the_format_of_real_cameras(cameras: Cameras) -> None:
+    upload = sent(cameras[0], FaceSeen(POPULATION.strangers[0], 1, 0.5), real=True)
     assert b"=" not in upload.body
     assert rb"\u003d" in upload.body
     assert b'"did":""' in upload.body
@@ -77,17 +71,15 @@ def test_a_real_capture_has_the_format_of_real_cameras(
 
 
 @both
-def test_a_camera_sends_its_did(cameras: Cameras, population: Population, real: bool) -> None:
+def test_a_camera_sends_its_did(cameras: Cameras, real: bool) -> None:
     camera = msgspec.structs.replace(cameras[0], did="12")
-    upload = sent(camera, FaceSeen(population.known[0], 1, 0.5), real=real)
+    upload = sent(camera, FaceSeen(POPULATION.known[0], 1, 0.5), real=real)
     assert bodies.decode_face(upload.body, max_depth=64).did == "12"
 
 
 @both
-def test_events_are_decoded_with_and_without_a_person(
-    cameras: Cameras, population: Population, real: bool
-) -> None:
-    for number, person in ((12, population.known[1]), (8, None), (3, None)):
+def test_events_are_decoded_with_and_without_a_person(cameras: Cameras, real: bool) -> None:
+    for number, person in ((12, POPULATION.known[1]), (8, None), (3, None)):
         upload = sent(cameras[4], EventSeen(number, person, 0, 0.2), real=real)
         read = bodies.decode_event(upload.body, max_depth=64, keep_unknown=False)
         assert isinstance(read.detail, EventDetail)
@@ -100,27 +92,25 @@ def test_events_are_decoded_with_and_without_a_person(
 
 
 @both
-def test_vehicles_are_decoded_with_their_plates(
-    cameras: Cameras, population: Population, real: bool
-) -> None:
-    for car in population.cars:
+def test_vehicles_are_decoded_with_their_plates(cameras: Cameras, real: bool) -> None:
+    for car in POPULATION.cars:
         read = bodies.decode_vehicle(sent(cameras[2], CarSeen(car), real=real).body, max_depth=64)
         assert isinstance(read.detail, VehicleDetail)
         assert read.detail.plate.id == car.plate
         assert read.detail.vehicle.brand == car.brand
         assert [picture.name for picture in read.pictures] == ["full", "vehicle", "plate"]
-    assert any(car.plate == "粤B54896" for car in population.cars)
+    assert any(car.plate == "粤B54896" for car in POPULATION.cars)
 
 
 @both
-def test_an_access_record_is_decoded(cameras: Cameras, population: Population, real: bool) -> None:
-    upload = sent(cameras[1], AccessGranted(population.known[2], 36.6), real=real)
+def test_an_access_record_is_decoded(cameras: Cameras, real: bool) -> None:
+    upload = sent(cameras[1], AccessGranted(POPULATION.known[2], 36.6), real=real)
     assert (upload.method, upload.path) == ("PUT", "/api/v1/access/record")
     read = bodies.decode_access(upload.body, max_depth=64, zone=ZoneInfo("UTC"))
     (entry,) = read.entries
     assert read.sn == cameras[1].sn
     assert isinstance(entry.detail, AccessDetail)
-    assert (entry.detail.uuid, entry.detail.temperature) == (population.known[2].uuid, 36.6)
+    assert (entry.detail.uuid, entry.detail.temperature) == (POPULATION.known[2].uuid, 36.6)
 
 
 def test_device_information_is_decoded(cameras: Cameras) -> None:
@@ -129,7 +119,9 @@ def test_device_information_is_decoded(cameras: Cameras) -> None:
     assert (info.fw_ver, info.hw_ver) == (FACTORY_VERSIONS.fw_ver, FACTORY_VERSIONS.hw_ver)
 
 
-def test_two_real_captures_of_one_sighting_differ(cameras: Cameras, population: Population) -> None:
-    sight = Observation(cameras[0], FaceSeen(population.known[0], 1, 0.5), AT, is_real_format=True)
+def test_two_real_captures_of_one_sighting_differ(cameras: Cameras) -> None:
+    observation = Observation(
+        cameras[0], FaceSeen(POPULATION.known[0], 1, 0.5), AT, is_real_format=True
+    )
     rng = random.Random(1)
-    assert upload_of(sight, rng) != upload_of(sight, rng)
+    assert upload_of(observation, rng) != upload_of(observation, rng)
