@@ -1,4 +1,4 @@
-"""Guarantee 1: what was acknowledged is there, byte for byte; what was not never was."""
+"""Guarantee 1: acknowledged records survive a power failure; others leave no trace."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ STEPS = (
 
 
 async def die_at(step: str, tmp_path: Path, clock: FrozenClock) -> Path:
-    """A store in which upload 1 was acknowledged, and that lost its power at `step` of upload 2."""
+    """Return a store in which upload 1 was acknowledged, and power failed at `step` of upload 2."""
     data, left = tmp_path / "data", tmp_path / "left"
     armed = False
 
@@ -53,7 +53,7 @@ async def acknowledged_is_whole(store: Store, clock: FrozenClock) -> None:
 
 
 @pytest.mark.parametrize("step", STEPS)
-async def test_a_power_failure_at_any_step_of_a_group(
+async def test_a_power_failure_at_any_step_of_a_group_loses_nothing_acknowledged(
     step: str, tmp_path: Path, clock: FrozenClock
 ) -> None:
     left = await die_at(step, tmp_path, clock)
@@ -70,7 +70,7 @@ async def test_a_power_failure_at_any_step_of_a_group(
         assert await is_whole(store, 2, batch(clock, 2).uploads[0])
 
 
-async def test_a_database_log_cut_anywhere_within_a_group(
+async def test_a_wal_truncated_within_a_group_loses_only_that_group(
     tmp_path: Path, clock: FrozenClock
 ) -> None:
     left = await die_at("after the commit", tmp_path, clock)
@@ -104,7 +104,7 @@ async def test_a_pack_of_a_day_that_was_never_committed_is_removed(
 
 @pytest.mark.expects_error("the store is damaged")
 @pytest.mark.parametrize("lost", ["a part", "all"])
-async def test_a_pack_shorter_than_committed_is_told_and_the_rest_is_served(
+async def test_a_truncated_pack_is_reported_and_its_rest_is_served(
     lost: str, tmp_path: Path, clock: FrozenClock
 ) -> None:
     data = tmp_path / "data"
@@ -128,7 +128,7 @@ async def test_a_pack_shorter_than_committed_is_told_and_the_rest_is_served(
 
 
 @pytest.mark.expects_error("does not hold the pictures")
-async def test_a_changed_byte_is_noticed_and_never_served(
+async def test_a_corrupted_picture_is_detected_and_not_served(
     tmp_path: Path, clock: FrozenClock
 ) -> None:
     data = tmp_path / "data"
@@ -142,7 +142,7 @@ async def test_a_changed_byte_is_noticed_and_never_served(
         assert "2026-11-25.pack" in store.health.damaged
 
 
-async def test_a_pack_tells_its_pictures_without_the_database(
+async def test_the_headers_of_a_pack_list_its_pictures_without_the_database(
     tmp_path: Path, clock: FrozenClock
 ) -> None:
     data = tmp_path / "data"
@@ -157,7 +157,7 @@ async def test_a_pack_tells_its_pictures_without_the_database(
     assert all(entry.is_sound for entry in told)
 
 
-async def test_a_seq_is_never_used_twice_even_after_the_newest_were_dropped(
+async def test_a_seq_is_never_reused_even_after_the_newest_records_were_dropped(
     tmp_path: Path, clock: FrozenClock
 ) -> None:
     data = tmp_path / "data"

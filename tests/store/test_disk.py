@@ -1,4 +1,4 @@
-"""What the store asks of the operating system, in each of its branches."""
+"""File operations of the store, in the branch of each operating system."""
 
 from __future__ import annotations
 
@@ -22,28 +22,28 @@ WAYS = [
 ]
 
 
-class DiskThatWrites(Disk):
-    """Takes at most `most` bytes a call."""
+class LimitedDisk(Disk):
+    """Writes at most `limit` bytes per call; 0: no limit."""
 
-    def __init__(self, way: Callable[[int, Sequence[Buffer], int], int], most: int) -> None:
+    def __init__(self, way: Callable[[int, Sequence[Buffer], int], int], limit: int) -> None:
         self._way = way
-        self._most = most
+        self._limit = limit
 
     def write_some(self, file: int, buffers: Sequence[Buffer], offset: int) -> int:
-        some = [memoryview(buffers[0])[: self._most]] if self._most else buffers
+        some = [memoryview(buffers[0])[: self._limit]] if self._limit else buffers
         return self._way(file, some, offset)
 
 
 @pytest.mark.parametrize("way", WAYS)
-@pytest.mark.parametrize("most", [0, 1, 7])
-def test_all_buffers_are_written_however_few_bytes_a_call_takes(
-    tmp_path: Path, way: Callable[[int, Sequence[Buffer], int], int], most: int
+@pytest.mark.parametrize("limit", [0, 1, 7])
+def test_all_buffers_are_written_despite_short_writes(
+    tmp_path: Path, way: Callable[[int, Sequence[Buffer], int], int], limit: int
 ) -> None:
-    disk = DiskThatWrites(way, most)
+    disk = LimitedDisk(way, limit)
     path = tmp_path / "pack"
     file = disk.open(path)
     try:
-        buffers = [b"%d," % n for n in range(2500)]  # more than one call takes
+        buffers = [b"%d," % n for n in range(2500)]  # more than fit into one call
         disk.write(file, [b"head"], 0)
         disk.write(file, buffers, 4)
         disk.flush(file)
@@ -53,22 +53,22 @@ def test_all_buffers_are_written_however_few_bytes_a_call_takes(
 
 
 @pytest.mark.parametrize("way", WAYS)
-async def test_the_store_works_with_either_way_to_write(
+async def test_the_store_works_with_each_write_function(
     tmp_path: Path, clock: FrozenClock, way: Callable[[int, Sequence[Buffer], int], int]
 ) -> None:
-    async with opened(tmp_path / "data", clock, disk=DiskThatWrites(way, 0)) as store:
+    async with opened(tmp_path / "data", clock, disk=LimitedDisk(way, 0)) as store:
         for seed in range(3):
             await store.records.append(batch(clock, seed))
         for seed in range(3):
             assert await is_whole(store, seed + 1, batch(clock, seed).uploads[0])
 
 
-async def test_old_pictures_do_not_stay_in_memory_and_that_is_but_advice(
+async def test_old_pictures_are_dropped_from_the_page_cache_if_possible(
     tmp_path: Path, clock: FrozenClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     advised: list[tuple[int, int]] = []
 
-    class DeafDisk(Disk):
+    class DiskWithoutAdvice(Disk):
         def drop_cache(self, file: int, start: int, size: int) -> None:
             super().drop_cache(file, start, size)
             advised.append((start, size))
@@ -76,7 +76,7 @@ async def test_old_pictures_do_not_stay_in_memory_and_that_is_but_advice(
 
     monkeypatch.setattr(packs, "_CACHED_BYTES", 5_000)
     monkeypatch.setattr(packs, "_DROP_CACHE_BYTES", 5_000)
-    async with opened(tmp_path / "data", clock, disk=DeafDisk()) as store:
+    async with opened(tmp_path / "data", clock, disk=DiskWithoutAdvice()) as store:
         for seed in range(4):
             await store.records.append(batch(clock, seed))
         end = store.retention.days()[0].bytes

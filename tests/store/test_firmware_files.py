@@ -1,4 +1,4 @@
-"""Firmware files on the disk: whole or not at all, whatever happens on the way."""
+"""Firmware files on disk are received as a whole or not at all."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def stage(data: Path, content: bytes = DATA) -> Path:
     return path
 
 
-async def test_a_file_is_hashed_on_its_way_and_read_in_pieces(
+async def test_a_file_is_hashed_while_received_and_read_in_pieces(
     tmp_path: Path, clock: FrozenClock
 ) -> None:
     async with opened(tmp_path, clock) as store:
@@ -56,9 +56,7 @@ async def test_a_file_is_hashed_on_its_way_and_read_in_pieces(
         assert await files.read(SHA256, len(DATA) - 5, 50) == DATA[-5:]
 
 
-async def test_a_file_that_is_not_finished_leaves_nothing_behind(
-    tmp_path: Path, clock: FrozenClock
-) -> None:
+async def test_an_unfinished_file_leaves_nothing_behind(tmp_path: Path, clock: FrozenClock) -> None:
     async with opened(tmp_path, clock) as store:
         async with store.firmware_files.receive() as receiving:
             await receiving.write(DATA)
@@ -73,7 +71,7 @@ async def test_a_file_that_is_not_finished_leaves_nothing_behind(
 
 
 @pytest.mark.parametrize("step", ["open", "write", "part", "flush", "directory"])
-async def test_a_full_disk_refuses_a_file_and_nothing_of_it_stays(
+async def test_a_full_disk_refuses_a_file_and_removes_its_beginning(
     tmp_path: Path, clock: FrozenClock, step: str
 ) -> None:
     disk = FaultyDisk()
@@ -88,7 +86,9 @@ async def test_a_full_disk_refuses_a_file_and_nothing_of_it_stays(
         assert (await received(store)).sha256 == SHA256
 
 
-async def test_only_so_many_are_received_at_once(tmp_path: Path, clock: FrozenClock) -> None:
+async def test_the_number_of_files_received_at_once_is_limited(
+    tmp_path: Path, clock: FrozenClock
+) -> None:
     async with opened(tmp_path, clock) as store:
         files = store.firmware_files
         async with files.receive(), files.receive(), files.receive(), files.receive():
@@ -97,7 +97,7 @@ async def test_only_so_many_are_received_at_once(tmp_path: Path, clock: FrozenCl
         await received(store)
 
 
-async def test_a_file_has_a_bound_and_is_not_empty(
+async def test_too_large_and_empty_files_are_refused(
     tmp_path: Path, clock: FrozenClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(firmware_files, "MAX_FILE_BYTES", 1_000_000)
@@ -109,7 +109,9 @@ async def test_a_file_has_a_bound_and_is_not_empty(
         assert names(tmp_path) == set()
 
 
-async def test_what_a_kill_left_is_removed_at_the_start(tmp_path: Path, clock: FrozenClock) -> None:
+async def test_leftovers_of_a_crash_are_removed_at_the_start(
+    tmp_path: Path, clock: FrozenClock
+) -> None:
     async with opened(tmp_path, clock) as store:
         await received(store)
     folder = tmp_path / "firmware"
@@ -127,7 +129,7 @@ async def test_what_a_kill_left_is_removed_at_the_start(tmp_path: Path, clock: F
 
 
 @pytest.mark.expects_error("the store is damaged: the firmware file")
-async def test_a_file_that_is_missing_or_short_is_told_and_healed_by_the_same_file(
+async def test_a_missing_or_truncated_file_is_reported_and_repaired_by_the_same_file(
     tmp_path: Path, clock: FrozenClock
 ) -> None:
     async with opened(tmp_path, clock) as store:
@@ -140,16 +142,14 @@ async def test_a_file_that_is_missing_or_short_is_told_and_healed_by_the_same_fi
         assert store.health.damaged == ""
 
 
-async def test_the_command_lines_file_is_taken_over_not_copied(
-    tmp_path: Path, clock: FrozenClock
-) -> None:
+async def test_a_staged_file_is_moved_not_copied(tmp_path: Path, clock: FrozenClock) -> None:
     async with opened(tmp_path, clock) as store:
         path = stage(tmp_path)
         found = await store.firmware_files.digest_staged(STAGED_NAME, 7)
         assert found.sha256 == SHA256
         await store.firmware_files.keep(path, found)
         assert not path.exists()
-        # Again: the one that is there stays, and the other goes.
+        # Again: the kept file stays, and the staged one is removed.
         path = stage(tmp_path)
         await store.firmware_files.keep(path, found)
         assert not path.exists()
@@ -157,10 +157,10 @@ async def test_the_command_lines_file_is_taken_over_not_copied(
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="an open file cannot be deleted there")
-async def test_a_staged_file_that_is_taken_back_while_it_is_read_is_not_kept(
+async def test_a_staged_file_that_is_removed_while_it_is_read_is_not_kept(
     tmp_path: Path, clock: FrozenClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Ctrl-C on the command line removes it."""
+    """Ctrl-C on the command line removes the staged file."""
     update = firmware_files._Digest.update
 
     def take_back(digest: firmware_files._Digest, data: bytes) -> None:
@@ -176,7 +176,7 @@ async def test_a_staged_file_that_is_taken_back_while_it_is_read_is_not_kept(
         assert names(tmp_path) == set()
 
 
-async def test_nothing_else_of_the_disk_can_be_named_as_a_staged_file(
+async def test_the_name_of_a_staged_file_cannot_be_a_path(
     tmp_path: Path, clock: FrozenClock
 ) -> None:
     async with opened(tmp_path, clock) as store:

@@ -1,4 +1,4 @@
-"""When nothing can be stored: a plain refusal, nothing stored in part, and it heals by itself."""
+"""While nothing can be stored, writes are refused as a whole; the store recovers by itself."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ async def refused(store: Store, clock: FrozenClock, seed: int) -> None:
 
 @pytest.mark.expects_error("nothing can be stored now: the disk is full")
 @pytest.mark.parametrize("step", ["write", "part", "flush"])
-async def test_a_full_disk_at_each_step_of_a_pack_refuses_and_then_heals(
+async def test_a_full_disk_at_each_step_of_a_pack_refuses_and_then_recovers(
     step: str, tmp_path: Path, clock: FrozenClock
 ) -> None:
     disk = FaultyDisk()
@@ -48,7 +48,7 @@ async def test_a_full_disk_at_each_step_of_a_pack_refuses_and_then_heals(
 
 @pytest.mark.expects_error("nothing can be stored now: the disk is full")
 @pytest.mark.parametrize("step", ["open", "directory"])
-async def test_a_full_disk_at_the_start_of_a_day_refuses_and_then_heals(
+async def test_a_full_disk_at_the_start_of_a_day_refuses_and_then_recovers(
     step: str, tmp_path: Path, clock: FrozenClock
 ) -> None:
     disk = FaultyDisk()
@@ -67,7 +67,7 @@ async def test_a_full_disk_at_the_start_of_a_day_refuses_and_then_heals(
 
 
 @pytest.mark.expects_error("nothing can be stored now: the disk is full")
-async def test_a_pack_that_cannot_even_be_cut_back_is_overwritten(
+async def test_a_pack_that_cannot_be_truncated_is_overwritten(
     tmp_path: Path, clock: FrozenClock
 ) -> None:
     disk = FaultyDisk()
@@ -85,7 +85,7 @@ async def test_a_pack_that_cannot_even_be_cut_back_is_overwritten(
 
 
 @pytest.mark.expects_error("nothing can be stored now: the disk is full")
-async def test_a_full_database_refuses_cuts_the_pack_back_and_then_heals(
+async def test_a_full_database_refuses_truncates_the_pack_and_then_recovers(
     tmp_path: Path, clock: FrozenClock
 ) -> None:
     def limit(connection: sqlite3.Connection, pages: int | None = None) -> None:
@@ -128,7 +128,7 @@ async def test_a_refused_group_after_midnight_leaves_yesterdays_pack_alone(
 
 
 @pytest.mark.expects_error("nothing can be stored now: the disk is full")
-async def test_what_carries_no_picture_goes_on_while_packs_cannot_be_written(
+async def test_writes_without_pictures_go_on_while_packs_cannot_be_written(
     tmp_path: Path, clock: FrozenClock
 ) -> None:
     disk = FaultyDisk()
@@ -142,7 +142,7 @@ async def test_what_carries_no_picture_goes_on_while_packs_cannot_be_written(
 
 
 @pytest.mark.expects_error("nothing can be stored now: the disk is full")
-async def test_it_heals_without_any_upload(
+async def test_the_store_recovers_without_any_upload(
     tmp_path: Path, clock: FrozenClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(group_commit, "_PROBE_SECONDS", 0.01)
@@ -171,7 +171,7 @@ async def test_it_heals_without_any_upload(
 
 
 @pytest.mark.expects_error("nothing can be stored now: the disk reports an input/output error")
-async def test_a_disk_error_is_told_as_what_it_is(tmp_path: Path, clock: FrozenClock) -> None:
+async def test_a_disk_error_is_reported_with_its_reason(tmp_path: Path, clock: FrozenClock) -> None:
     disk = FaultyDisk()
     disk.error = OSError(5, "Input/output error")
     async with opened(tmp_path / "data", clock, disk=disk) as store:

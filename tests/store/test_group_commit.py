@@ -1,4 +1,4 @@
-"""The one writer: what waits becomes durable together, each part on its own."""
+"""Group commit: waiting writes are committed together, and each fails on its own."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import trio
 import trio.testing
 
 from hub.errors import CannotStoreNow, TooManyRequests
-from hub.store import readers
+from hub.store import opening, readers
 from hub.store.commit import group_commit, write_queue
 from hub.store.connection import Job
 from hub.store.db import Store
@@ -19,8 +19,8 @@ from tests.support.clock import FrozenClock
 from tests.support.stores import batch, is_whole, opened
 
 
-class Gate:
-    """A job that holds its thread until it is let go."""
+class BlockingJob:
+    """A job that blocks its thread until `open` is called."""
 
     def __init__(self) -> None:
         self.entered = trio.Event()
@@ -49,7 +49,7 @@ async def keys(store: Store) -> set[str]:
     return {key for (key,) in rows}
 
 
-async def test_what_waits_shares_one_commit(tmp_path: Path, clock: FrozenClock) -> None:
+async def test_waiting_writes_share_one_commit(tmp_path: Path, clock: FrozenClock) -> None:
     async with opened(tmp_path / "data", clock) as store:
         groups: list[int] = []
         run_group = store._writer._run_group
@@ -59,7 +59,7 @@ async def test_what_waits_shares_one_commit(tmp_path: Path, clock: FrozenClock) 
             run_group(connection, group)
 
         store._writer._run_group = watched  # type: ignore[method-assign, assignment]
-        gate = Gate()
+        gate = BlockingJob()
         async with trio.open_nursery() as nursery:
             nursery.start_soon(store.write, gate)
             await gate.entered.wait()
@@ -71,7 +71,7 @@ async def test_what_waits_shares_one_commit(tmp_path: Path, clock: FrozenClock) 
         assert len(await keys(store)) == 100
 
 
-async def test_the_thread_stays_with_its_work_and_leaves_it_when_the_store_ends(
+async def test_the_writers_thread_commits_group_after_group_in_one_job(
     tmp_path: Path, clock: FrozenClock
 ) -> None:
     async with opened(tmp_path / "data", clock) as store:
@@ -91,13 +91,15 @@ async def test_the_thread_stays_with_its_work_and_leaves_it_when_the_store_ends(
         assert len(await keys(store)) == 11
 
 
-async def test_one_waiters_failure_is_only_its_own(tmp_path: Path, clock: FrozenClock) -> None:
+async def test_a_failing_write_does_not_affect_the_others_of_its_group(
+    tmp_path: Path, clock: FrozenClock
+) -> None:
     def fail(connection: sqlite3.Connection) -> None:
         insert("of the failed one")(connection)
         raise ValueError("its own")
 
     async with opened(tmp_path / "data", clock) as store:
-        gate = Gate()
+        gate = BlockingJob()
 
         async def failing() -> None:
             with pytest.raises(ValueError, match="its own"):
@@ -121,9 +123,11 @@ async def test_one_waiters_failure_is_only_its_own(tmp_path: Path, clock: Frozen
         assert store.health.storable
 
 
-async def test_a_cancelled_waiter_tears_nothing(tmp_path: Path, clock: FrozenClock) -> None:
+async def test_a_cancelled_write_is_committed_as_a_whole(
+    tmp_path: Path, clock: FrozenClock
+) -> None:
     async with opened(tmp_path / "data", clock) as store:
-        gate = Gate()
+        gate = BlockingJob()
         async with trio.open_nursery() as nursery:
             nursery.start_soon(store.write, gate)
             await gate.entered.wait()
@@ -135,7 +139,7 @@ async def test_a_cancelled_waiter_tears_nothing(tmp_path: Path, clock: FrozenClo
                     scope.cancel()
             gate.open()
         await store.write(lambda connection: None)
-        # Nobody was told, but what was taken is whole, and memory follows the commit.
+        # The callers do not learn it, but both writes were committed, in memory too.
         assert await is_whole(store, 1, batch(clock, 1).uploads[0])
         assert store.settings.get("site.name") == "Gate"
         assert (await store.records.append(batch(clock, 1))).repeated
@@ -158,13 +162,13 @@ async def test_a_cancelled_store_still_commits_what_its_users_write_while_they_u
         assert await is_whole(store, 1, batch(clock, 1).uploads[0])
 
 
-async def test_what_waits_at_the_end_is_committed_and_what_comes_later_refused(
+async def test_closing_commits_queued_writes_and_refuses_later_ones(
     tmp_path: Path, clock: FrozenClock
 ) -> None:
     data = tmp_path / "data"
     async with trio.open_nursery() as nursery:
         async with opened(data, clock) as store:
-            gate = Gate()
+            gate = BlockingJob()
             nursery.start_soon(store.write, gate)
             await gate.entered.wait()
             for seed in range(20):
@@ -177,13 +181,13 @@ async def test_what_waits_at_the_end_is_committed_and_what_comes_later_refused(
         assert store.records.last_seq == 20
 
 
-async def test_a_full_queue_makes_senders_wait_and_then_refuses(
+async def test_a_full_queue_makes_callers_wait_and_then_refuses(
     tmp_path: Path, clock: FrozenClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(write_queue, "_QUEUE_BYTES", 10_000)
     monkeypatch.setattr(write_queue, "_ROOM_SECONDS", 0.0)
     async with opened(tmp_path / "data", clock) as store:
-        gate = Gate()
+        gate = BlockingJob()
         async with trio.open_nursery() as nursery:
             nursery.start_soon(store.write, gate)
             await gate.entered.wait()
@@ -200,7 +204,7 @@ async def test_a_full_queue_makes_senders_wait_and_then_refuses(
         assert store.health.storable
 
 
-async def test_an_upload_larger_than_the_queue_is_taken_alone(
+async def test_a_batch_larger_than_the_queue_is_committed_alone(
     tmp_path: Path, clock: FrozenClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(write_queue, "_QUEUE_BYTES", 100)
@@ -211,11 +215,11 @@ async def test_an_upload_larger_than_the_queue_is_taken_alone(
 
 
 @pytest.mark.expects_error("nothing can be stored now: the disk does not answer")
-async def test_a_disk_that_does_not_answer_refuses_and_is_waited_for(
+async def test_writes_are_refused_while_the_disk_does_not_answer(
     tmp_path: Path, clock: FrozenClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with opened(tmp_path / "data", clock) as store:
-        gate = Gate()
+        gate = BlockingJob()
         async with trio.open_nursery() as nursery:
             nursery.start_soon(store.write, gate)
             await gate.entered.wait()
@@ -231,7 +235,7 @@ async def test_a_disk_that_does_not_answer_refuses_and_is_waited_for(
 
 @pytest.mark.expects_error("a group could not be committed")
 @pytest.mark.expects_error("nothing can be stored now: an unexpected fault")
-async def test_the_writer_survives_any_fault_of_a_group(
+async def test_the_writer_survives_an_unexpected_error_of_a_group(
     tmp_path: Path, clock: FrozenClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with opened(tmp_path / "data", clock) as store:
@@ -243,8 +247,8 @@ async def test_the_writer_survives_any_fault_of_a_group(
         assert store.health.storable
 
 
-async def test_a_failed_upload_is_let_go_of(tmp_path: Path, clock: FrozenClock) -> None:
-    """Its pictures must not wait for the garbage collector."""
+async def test_a_failed_write_drops_its_error(tmp_path: Path, clock: FrozenClock) -> None:
+    """The traceback holds pictures, which must not wait for the garbage collector."""
     write: write_queue.Write[None] = write_queue.Write(lambda connection: None)
     write.error = ValueError("x")
     with pytest.raises(ValueError, match="x") as failure:
@@ -253,18 +257,20 @@ async def test_a_failed_upload_is_let_go_of(tmp_path: Path, clock: FrozenClock) 
     del failure
 
 
-async def test_an_error_of_the_body_comes_out_as_it_is(tmp_path: Path, clock: FrozenClock) -> None:
+async def test_an_error_of_the_block_is_raised_unchanged(
+    tmp_path: Path, clock: FrozenClock
+) -> None:
     with pytest.raises(KeyError, match="mine"):
         async with opened(tmp_path / "data", clock):
             raise KeyError("mine")
 
 
-async def test_readers_are_few_and_the_wait_for_one_is_bounded(
+async def test_the_wait_for_a_free_reader_is_bounded(
     tmp_path: Path, clock: FrozenClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(readers, "_WAIT_SECONDS", 0.0)
     async with opened(tmp_path / "data", clock) as store:
-        gates = [Gate(), Gate()]
+        gates = [BlockingJob(), BlockingJob()]
         async with trio.open_nursery() as nursery:
             for gate in gates:
                 nursery.start_soon(store.read, gate)
@@ -276,7 +282,7 @@ async def test_readers_are_few_and_the_wait_for_one_is_bounded(
         await store.read(lambda connection: None)
 
 
-async def test_a_cancelled_query_is_interrupted_and_its_reader_goes_on(
+async def test_a_cancelled_query_is_interrupted_and_its_reader_stays_usable(
     tmp_path: Path, clock: FrozenClock
 ) -> None:
     endless = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT max(x) FROM n"
@@ -300,7 +306,7 @@ async def test_a_cancelled_query_is_interrupted_and_its_reader_goes_on(
 
 
 @pytest.mark.expects_error("the store is damaged: the database is damaged")
-async def test_a_query_that_meets_damage_is_refused_and_the_damage_told(
+async def test_a_query_that_finds_damage_is_refused_and_the_damage_reported(
     tmp_path: Path, clock: FrozenClock
 ) -> None:
     def meet_damage(connection: sqlite3.Connection) -> None:
@@ -328,11 +334,19 @@ async def test_a_reader_sees_every_commit_so_far(tmp_path: Path, clock: FrozenCl
             assert f"k{n}" in await keys(store)
 
 
-async def test_the_log_of_the_database_is_moved_beside_the_writer(
+async def test_checkpoints_run_beside_the_writer(
     tmp_path: Path, clock: FrozenClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(group_commit, "_CHECKPOINT_PAGES", 1)
     data = tmp_path / "data"
+    checkpoints: list[sqlite3.Connection] = []
+    checkpoint = opening._checkpoint
+
+    def counted(connection: sqlite3.Connection) -> None:
+        checkpoints.append(connection)
+        checkpoint(connection)
+
+    monkeypatch.setattr(opening, "_checkpoint", counted)
     async with opened(data, clock) as store:
         size = (data / "hub.sqlite").stat().st_size
         with trio.fail_after(10):
@@ -340,3 +354,4 @@ async def test_the_log_of_the_database_is_moved_beside_the_writer(
                 await store.write(
                     lambda c: c.execute("REPLACE INTO setting VALUES ('large', ?)", ("x" * 10**6,))
                 )
+        assert checkpoints

@@ -1,4 +1,4 @@
-"""The schema: readable as a whole, reached in steps, refused where it is not ours."""
+"""Migrations, and the refusal of databases that cannot be used."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ NEXT = {**STEPS, 2: "ALTER TABLE a ADD COLUMN y TEXT; UPDATE a SET y = 'new';"}
 
 
 def shape(connection: sqlite3.Connection) -> dict[str, object]:
-    """Everything that the schema means, whatever its text looks like."""
+    """Return the meaning of a schema, independent of its text."""
     found: dict[str, object] = {}
     for kind, name, sql in connection.execute("SELECT type, name, sql FROM sqlite_schema"):
         if kind == "table":
@@ -62,7 +62,7 @@ def test_migrations_are_numbered_without_a_gap() -> None:
     assert list(migrations()) == list(range(1, len(migrations()) + 1))
 
 
-def test_a_new_database_is_marked_as_ours(tmp_path: Path) -> None:
+def test_a_new_database_has_the_application_id(tmp_path: Path) -> None:
     path = tmp_path / "hub.sqlite"
     bring_up_to_date(path, STEPS)
     assert rows(path, "PRAGMA application_id") == [(APPLICATION_ID,)]
@@ -71,7 +71,9 @@ def test_a_new_database_is_marked_as_ours(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no such modes")
-async def test_nobody_else_reads_what_the_store_writes(tmp_path: Path, clock: FrozenClock) -> None:
+async def test_files_of_the_store_are_readable_by_their_owner_only(
+    tmp_path: Path, clock: FrozenClock
+) -> None:
     data = tmp_path / "data"
     async with opened(data, clock) as store:
         await store.records.append(batch(clock, 1))
@@ -82,7 +84,7 @@ async def test_nobody_else_reads_what_the_store_writes(tmp_path: Path, clock: Fr
         assert {oct(path.stat().st_mode & 0o777) for path in files} == {"0o600"}
 
 
-def test_a_migration_lays_a_copy_beside_the_database_first(tmp_path: Path) -> None:
+def test_a_migration_first_makes_a_copy_of_the_database(tmp_path: Path) -> None:
     path = tmp_path / "hub.sqlite"
     bring_up_to_date(path, STEPS)
     bring_up_to_date(path, NEXT)
@@ -104,7 +106,7 @@ def test_a_migration_that_fails_changes_nothing(tmp_path: Path) -> None:
     assert rows(path, "PRAGMA user_version") == [(2,)]
 
 
-def test_a_newer_schema_is_refused_and_told_what_to_do(tmp_path: Path) -> None:
+def test_a_newer_schema_is_refused_with_a_remedy(tmp_path: Path) -> None:
     path = tmp_path / "hub.sqlite"
     bring_up_to_date(path, NEXT)
     with pytest.raises(StartFault, match=r"newer sitehub.*install the newer version$"):
@@ -112,7 +114,7 @@ def test_a_newer_schema_is_refused_and_told_what_to_do(tmp_path: Path) -> None:
     assert rows(path, "PRAGMA user_version") == [(2,)]
 
 
-def test_a_newer_schema_that_left_a_copy_of_ours_names_it(tmp_path: Path) -> None:
+def test_a_newer_schema_is_refused_with_the_name_of_the_copy_before_it(tmp_path: Path) -> None:
     path = tmp_path / "hub.sqlite"
     bring_up_to_date(path, STEPS)
     bring_up_to_date(path, NEXT)
@@ -120,7 +122,7 @@ def test_a_newer_schema_that_left_a_copy_of_ours_names_it(tmp_path: Path) -> Non
         bring_up_to_date(path, STEPS)
 
 
-def test_a_newer_schema_is_found_before_anything_is_done_with_it(tmp_path: Path) -> None:
+def test_refuse_newer_finds_a_newer_schema_in_the_wal(tmp_path: Path) -> None:
     path = tmp_path / "hub.sqlite"
     refuse_newer(path, max(STEPS))
     assert not path.exists()
@@ -128,20 +130,22 @@ def test_a_newer_schema_is_found_before_anything_is_done_with_it(tmp_path: Path)
     refuse_newer(path, max(STEPS))
     with closing(sqlite3.connect(path)) as hub:
         hub.execute("PRAGMA journal_mode = WAL")
-        # It is in the write-ahead log so far, and not in the file.
+        # The version is in the write-ahead log only, not yet in the file.
         hub.execute(f"PRAGMA user_version = {max(NEXT)}")
         with pytest.raises(StartFault, match=r"newer sitehub.*install the newer version$"):
             refuse_newer(path, max(STEPS))
         refuse_newer(path, max(NEXT))
 
 
-def test_of_a_database_that_cannot_be_read_nothing_is_known(tmp_path: Path) -> None:
+def test_refuse_newer_ignores_a_database_that_cannot_be_read(tmp_path: Path) -> None:
     path = tmp_path / "hub.sqlite"
-    path.write_bytes(b"not a database, and long enough for a header" * 10)
+    content = b"not a database, and long enough for a header" * 10
+    path.write_bytes(content)
     refuse_newer(path, max(STEPS))
+    assert path.read_bytes() == content
 
 
-def test_a_full_disk_is_no_reason_to_restore_a_backup(tmp_path: Path) -> None:
+def test_the_remedy_for_a_full_disk_is_to_free_space(tmp_path: Path) -> None:
     path = tmp_path / "hub.sqlite"
     filling = {1: "PRAGMA max_page_count = 2; CREATE TABLE a (x); CREATE TABLE b (x);"}
     with pytest.raises(StartFault, match=r"the disk of .* is full: free some space"):
@@ -158,9 +162,7 @@ def test_a_full_disk_is_no_reason_to_restore_a_backup(tmp_path: Path) -> None:
         (sqlite3.SQLITE_IOERR_READ, "restore it from a backup"),
     ],
 )
-def test_what_is_told_of_a_database_that_cannot_be_used_fits_the_reason(
-    code: int, advice: str
-) -> None:
+def test_the_remedy_for_an_unusable_database_fits_its_cause(code: int, advice: str) -> None:
     error = sqlite3.OperationalError("so it is")
     error.sqlite_errorcode = code
     assert advice in unusable(Path("hub.sqlite"), error).message
@@ -205,14 +207,16 @@ async def test_a_database_with_a_damaged_page_stops_the_start(
             pass
 
 
-async def test_a_directory_that_cannot_be_made_is_told(tmp_path: Path, clock: FrozenClock) -> None:
+async def test_a_directory_that_cannot_be_made_stops_the_start(
+    tmp_path: Path, clock: FrozenClock
+) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(StartFault, match="data directory"):
         async with opened(tmp_path / "file" / "data", clock):
             pass
 
 
-async def test_the_copy_before_a_migration_is_a_whole_store(
+async def test_the_copy_made_before_a_migration_is_a_complete_store(
     tmp_path: Path, clock: FrozenClock
 ) -> None:
     data = tmp_path / "data"

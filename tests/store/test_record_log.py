@@ -1,4 +1,4 @@
-"""The record log: appended to, read in either order, filtered."""
+"""The record log: appending, reading in either order, filters."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ async def append(store: Store, clock: FrozenClock, seed: int, **fields: Any) -> 
     return appended.seqs[0]
 
 
-async def test_an_upload_comes_back_as_it_was_sent(store: Store, clock: FrozenClock) -> None:
+async def test_an_upload_is_read_back_as_it_was_sent(store: Store, clock: FrozenClock) -> None:
     sent = batch(clock, 1)
     appended = await store.records.append(sent)
     assert appended.seqs == (1,)
@@ -64,7 +64,7 @@ async def test_an_upload_comes_back_as_it_was_sent(store: Store, clock: FrozenCl
     assert await is_whole(store, 1, sent.uploads[0])
 
 
-async def test_an_upload_repeated_is_one_record(store: Store, clock: FrozenClock) -> None:
+async def test_a_repeated_upload_is_one_record(store: Store, clock: FrozenClock) -> None:
     first = await store.records.append(batch(clock, 1))
     again = await store.records.append(batch(clock, 1))
     assert again.seqs == first.seqs
@@ -116,7 +116,7 @@ async def test_old_digests_are_forgotten(store: Store, clock: FrozenClock) -> No
     assert count == 1
 
 
-async def test_an_upload_of_several_records_is_whole_or_not_there(
+async def test_a_batch_of_several_records_is_stored_as_a_whole_or_not_at_all(
     store: Store, clock: FrozenClock
 ) -> None:
     detail = AccessDetail(rid="r1", uuid="9223372036854775808", status=1)
@@ -134,11 +134,11 @@ async def test_an_upload_of_several_records_is_whole_or_not_there(
     assert store.records.last_seq == 3
 
 
-async def test_an_upload_without_records_stores_nothing(store: Store, clock: FrozenClock) -> None:
+async def test_an_empty_batch_stores_nothing(store: Store, clock: FrozenClock) -> None:
     assert (await store.records.append(batch_of(clock, ()))).seqs == ()
 
 
-async def test_followers_get_records_in_order_before_anybody_wakes(
+async def test_followers_get_records_in_order_before_waiting_tasks_wake(
     tmp_path: Path, clock: FrozenClock
 ) -> None:
     followed: list[int] = []
@@ -172,7 +172,7 @@ async def test_a_follower_that_fails_does_not_stop_the_writer(
         assert (await store.records.append(batch(clock, 2))).seqs == (2,)
 
 
-async def test_a_follower_keeps_nothing_of_the_body_alive(
+async def test_a_record_does_not_keep_the_request_body_alive(
     tmp_path: Path, clock: FrozenClock
 ) -> None:
     body = msgspec.json.decode(b'[{"a":1}, 2]', type=list[msgspec.Raw])[0]
@@ -183,7 +183,7 @@ async def test_a_follower_keeps_nothing_of_the_body_alive(
             batch(clock, 1, kind="event", detail=detail, extra=body, pictures=0)
         )
     assert isinstance(seen[0].detail, EventDetail)
-    # A Raw is a view of the whole body that it was read from.
+    # A Raw refers to the whole body that it was decoded from.
     assert seen[0].detail.data is not body
     assert seen[0].extra is not body
     assert bytes(seen[0].detail.data) == bytes(seen[0].extra) == b'{"a":1}'
@@ -222,7 +222,7 @@ async def test_a_page_of_huge_records_ends_early(
     assert page.next is None
 
 
-async def test_every_filter_of_the_contract(store: Store, clock: FrozenClock) -> None:
+async def test_each_filter_of_the_api_works(store: Store, clock: FrozenClock) -> None:
     face = FaceDetail(name="Änne Li", uuid="p1", category=2)
     event = EventDetail(type=11, name="Bo", uuid="p2", category=1)
     vehicle = VehicleDetail(Plate(id="京A12345", type=1), Vehicle(type=11))
@@ -248,7 +248,7 @@ async def test_every_filter_of_the_contract(store: Store, clock: FrozenClock) ->
     assert await seqs(store, name="li", plate="123") == []
 
 
-async def test_a_record_is_found_by_when_it_occurred(store: Store, clock: FrozenClock) -> None:
+async def test_records_are_filtered_by_time(store: Store, clock: FrozenClock) -> None:
     start = int(clock() * 1000)
     for seed in range(6):
         await append(store, clock, seed, occurred_at=start + seed * HOUR)
@@ -264,7 +264,7 @@ async def test_a_record_is_found_by_when_it_occurred(store: Store, clock: Frozen
     assert [item.seq for item in page.items] == [4, 3, 2]
 
 
-async def test_a_device_with_a_wrong_clock_is_found_by_its_own_time(
+async def test_records_of_a_device_with_a_wrong_clock_are_found_by_its_time(
     store: Store, clock: FrozenClock
 ) -> None:
     start = int(clock() * 1000)
@@ -277,7 +277,7 @@ async def test_a_device_with_a_wrong_clock_is_found_by_its_own_time(
     assert spans == [(start, start)]
 
 
-async def test_times_are_found_across_many_blocks(store: Store, clock: FrozenClock) -> None:
+async def test_times_are_filtered_across_many_blocks(store: Store, clock: FrozenClock) -> None:
     start = int(clock() * 1000)
     for block in range(5):
         entries = tuple(
@@ -305,7 +305,7 @@ async def test_strange_names_are_kept_and_found(
 async def test_a_group_leaves_nothing_for_the_garbage_collector(
     store: Store, clock: FrozenClock
 ) -> None:
-    """An upload holds megabytes: it must go at once, not at the next collection."""
+    """A batch holds megabytes, which must be freed at once, not at the next collection."""
     gc.collect()
     gc.disable()
     try:
@@ -318,7 +318,7 @@ async def test_a_group_leaves_nothing_for_the_garbage_collector(
         gc.enable()
 
 
-async def test_many_different_names_are_searched_all_the_same(
+async def test_a_search_that_matches_many_names_finds_all_records(
     store: Store, clock: FrozenClock
 ) -> None:
     entries = tuple(
@@ -331,7 +331,7 @@ async def test_many_different_names_are_searched_all_the_same(
 
 
 @pytest.mark.parametrize("number", [2**63, -(2**63) - 1, 2**200])
-async def test_numbers_beyond_what_sqlite_holds_find_nothing_and_break_nothing(
+async def test_numbers_that_sqlite_cannot_hold_are_stored_and_find_nothing(
     store: Store, clock: FrozenClock, number: int
 ) -> None:
     event = EventDetail(type=number, category=number)
@@ -344,7 +344,7 @@ async def test_numbers_beyond_what_sqlite_holds_find_nothing_and_break_nothing(
     assert (await store.records.page(RecordFilter(), after=number, before=number)).items == ()
 
 
-async def test_a_lone_picture_names_the_devices_latest_access_record(
+async def test_a_lone_picture_refers_to_the_devices_latest_access_record(
     store: Store, clock: FrozenClock
 ) -> None:
     def lone(seed: int, did: str = "7") -> RecordBatch:
@@ -366,7 +366,7 @@ async def test_a_lone_picture_names_the_devices_latest_access_record(
     assert (await of(3), await of(4), await of(5)) == (2, None, 2)
 
 
-async def test_the_latest_pictures_are_one_a_device(store: Store, clock: FrozenClock) -> None:
+async def test_there_is_one_latest_picture_per_device(store: Store, clock: FrozenClock) -> None:
     await store.devices.add([NewDevice(sn=f"S{n}", code="c", did=str(n)) for n in (1, 2, 3)])
     await store.records.append(batch(clock, 1, did="1"))
     await store.records.append(batch(clock, 2, did="1"))

@@ -1,4 +1,4 @@
-"""Reading a picture, and dropping a day."""
+"""Reading pictures, and dropping days."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from tests.support.stores import FaultyDisk, batch, batch_of, copy_as_left, is_w
 DAY = 86_400
 
 
-async def test_what_is_not_there_is_none(tmp_path: Path, clock: FrozenClock) -> None:
+async def test_reading_a_missing_picture_returns_none(tmp_path: Path, clock: FrozenClock) -> None:
     async with opened(tmp_path / "data", clock) as store:
         await store.records.append(batch(clock, 1, pictures=1))
         assert await store.pictures.read(1, "body") is None
@@ -35,7 +35,7 @@ async def test_what_is_not_there_is_none(tmp_path: Path, clock: FrozenClock) -> 
         assert await store.pictures.read(2**70, "face") is None
 
 
-async def test_a_pack_that_cannot_be_opened_just_now_is_not_called_damaged(
+async def test_a_pack_that_cannot_be_opened_for_lack_of_files_is_not_damaged(
     tmp_path: Path, clock: FrozenClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def no_file_left(*where: object) -> bytes:
@@ -51,7 +51,7 @@ async def test_a_pack_that_cannot_be_opened_just_now_is_not_called_damaged(
         assert await is_whole(store, 1, batch(clock, 1).uploads[0])
 
 
-async def test_the_etag_tells_pictures_apart(tmp_path: Path, clock: FrozenClock) -> None:
+async def test_different_pictures_have_different_etags(tmp_path: Path, clock: FrozenClock) -> None:
     async with opened(tmp_path / "data", clock) as store:
         await store.records.append(batch(clock, 1))
         face = await store.pictures.read(1, "face")
@@ -63,7 +63,7 @@ async def test_the_etag_tells_pictures_apart(tmp_path: Path, clock: FrozenClock)
         assert face.etag != body.etag
 
 
-async def test_a_dropped_day_takes_its_pictures_and_records_along(
+async def test_dropping_a_day_removes_its_pictures_and_records(
     tmp_path: Path, clock: FrozenClock
 ) -> None:
     data = tmp_path / "data"
@@ -80,7 +80,7 @@ async def test_a_dropped_day_takes_its_pictures_and_records_along(
         assert await store.pictures.read(1, "face") is None
         assert await is_whole(store, 3, batch(clock, 3).uploads[0])
         assert await store.read(_leftovers) == [0, 0, 0]
-        # Its digests went along: the same upload is no repeat of what is gone.
+        # Its digests are removed too: the same upload is not a repeat any more.
         assert not (await store.records.append(batch(clock, 2))).repeated
 
 
@@ -95,7 +95,7 @@ def _leftovers(connection: sqlite3.Connection) -> list[int]:
     ]
 
 
-async def test_only_a_day_that_is_there_and_over_can_be_dropped(
+async def test_only_a_past_day_in_the_log_can_be_dropped(
     tmp_path: Path, clock: FrozenClock
 ) -> None:
     async with opened(tmp_path / "data", clock) as store:
@@ -107,14 +107,14 @@ async def test_only_a_day_that_is_there_and_over_can_be_dropped(
         assert await is_whole(store, 1, batch(clock, 1).uploads[0])
 
 
-async def test_a_record_that_outlives_its_pack_reads_without_pictures(
+async def test_a_record_whose_pack_was_removed_has_no_pictures(
     tmp_path: Path, clock: FrozenClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     data = tmp_path / "data"
     async with opened(data, clock) as store:
         await store.records.append(batch(clock, 1))
         clock.advance(DAY)
-        # As if the process ended between the pack and the records.
+        # As if the process ended after it removed the pack, before the records.
         monkeypatch.setattr(retention.Retention, "finish_drops", _nothing)
         await store.retention.drop_day("2026-11-25")
         stored = await store.records.get(1)
@@ -128,7 +128,7 @@ async def _nothing(self: retention.Retention) -> None:
     await trio.lowlevel.checkpoint()
 
 
-async def test_what_a_stop_interrupts_is_dropped_after_the_next_start(
+async def test_an_interrupted_drop_is_finished_after_the_next_start(
     tmp_path: Path, clock: FrozenClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     data = tmp_path / "data"
@@ -139,10 +139,10 @@ async def test_what_a_stop_interrupts_is_dropped_after_the_next_start(
             clock.advance(DAY)
             await store.retention.drop_day("2026-11-25")
             left = copy_as_left(data, tmp_path / "left")
-    # Windows may have left the pack to a reader.
+    # On Windows a reader may have kept the pack.
     (left / "media" / "2026-11-25.pack").write_bytes(b"pictures")
     async with opened(left, clock) as store:
-        await store.retention.finish_drops()  # waits for the one that the start began
+        await store.retention.finish_drops()  # waits for the one begun by the start
         assert await store.records.get(1) is None
         assert not (left / "media" / "2026-11-25.pack").exists()
         assert not store.health.damaged
@@ -185,7 +185,7 @@ async def test_uploads_go_on_while_a_day_is_dropped(tmp_path: Path, clock: Froze
         assert [item.seq for item in page.items] == list(range(3001, 3021))
 
 
-async def test_a_clock_that_steps_back_keeps_what_it_writes_into_a_dropped_day(
+async def test_a_clock_set_back_to_a_dropped_day_writes_a_new_pack(
     tmp_path: Path, clock: FrozenClock
 ) -> None:
     async with opened(tmp_path / "data", clock) as store:
@@ -202,7 +202,7 @@ async def test_a_clock_that_steps_back_keeps_what_it_writes_into_a_dropped_day(
         assert [item.seq for item in page.items] == [2]
 
 
-async def test_what_is_being_written_when_its_day_ends_is_dropped_with_the_day(
+async def test_records_being_written_when_their_day_ends_are_dropped_with_it(
     tmp_path: Path, clock: FrozenClock
 ) -> None:
     async with opened(tmp_path / "data", clock) as store:
@@ -229,7 +229,7 @@ async def test_what_is_being_written_when_its_day_ends_is_dropped_with_the_day(
 async def test_a_day_can_be_dropped_from_a_full_disk(
     tmp_path: Path, clock: FrozenClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The pack makes the room that the database needs to forget it."""
+    """Deleting the pack makes the room that the database needs to forget it."""
     data = tmp_path / "data"
     async with opened(data, clock) as store:
         await store.records.append(batch(clock, 1))
@@ -252,7 +252,7 @@ async def test_a_day_can_be_dropped_from_a_full_disk(
         assert await store.records.get(1) is None
 
 
-async def test_pages_of_many_dropped_records_go_back_to_the_disk(
+async def test_pages_of_dropped_records_are_returned_to_the_file_system(
     tmp_path: Path, clock: FrozenClock
 ) -> None:
     def pages(connection: sqlite3.Connection) -> tuple[int, int]:

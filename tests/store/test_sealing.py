@@ -1,4 +1,4 @@
-"""Secrets at rest."""
+"""Encryption of stored secrets."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.support.clock import FrozenClock
 from tests.support.stores import opened
 
 
-def test_a_sealed_secret_opens_for_its_row_alone() -> None:
+def test_a_sealed_secret_opens_for_its_own_row_only() -> None:
     box = SecretBox(bytes(32), os.urandom)
     sealed = box.seal("12345678", "device/1/code")
     assert box.open(sealed, "device/1/code") == "12345678"
@@ -25,12 +25,14 @@ def test_a_sealed_secret_opens_for_its_row_alone() -> None:
         SecretBox(bytes(31) + b"\1", os.urandom).open(sealed, "device/1/code")
 
 
-def test_the_same_secret_never_looks_the_same() -> None:
+def test_sealing_a_secret_twice_gives_different_bytes() -> None:
     box = SecretBox(bytes(32), os.urandom)
     assert box.seal("12345678", "x") != box.seal("12345678", "x")
 
 
-async def test_the_database_gives_no_secret_away(tmp_path: Path, clock: FrozenClock) -> None:
+async def test_the_database_contains_no_secret_in_plain_text(
+    tmp_path: Path, clock: FrozenClock
+) -> None:
     data = tmp_path / "data"
     async with opened(data, clock) as store:
         (device,) = await store.devices.add([NewDevice(sn="SN1", code="Code4711")])

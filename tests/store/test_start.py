@@ -1,4 +1,4 @@
-"""Opening and leaving the store: what a stop leaves, and the key file."""
+"""Opening and closing the store, clean and unclean stops, and the key file."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.support.clock import FrozenClock
 from tests.support.stores import batch, copy_as_left, opened
 
 
-async def test_a_first_start_makes_all_that_it_needs(tmp_path: Path, clock: FrozenClock) -> None:
+async def test_a_first_start_creates_the_data_directory(tmp_path: Path, clock: FrozenClock) -> None:
     data = tmp_path / "new" / "data"
     async with opened(data, clock) as store:
         assert store.clean_start
@@ -29,7 +29,9 @@ async def test_a_first_start_makes_all_that_it_needs(tmp_path: Path, clock: Froz
     assert {path.name for path in data.iterdir()} == {"hub.sqlite", "hub.key", "media", "firmware"}
 
 
-async def test_a_clean_stop_is_told_from_another(tmp_path: Path, clock: FrozenClock) -> None:
+async def test_a_clean_stop_is_distinguished_from_a_crash(
+    tmp_path: Path, clock: FrozenClock
+) -> None:
     data = tmp_path / "data"
     async with opened(data, clock) as store:
         await store.records.append(batch(clock, 1))
@@ -42,7 +44,7 @@ async def test_a_clean_stop_is_told_from_another(tmp_path: Path, clock: FrozenCl
         assert store.clean_start
 
 
-async def test_a_start_that_is_cancelled_at_its_last_moment_ends(
+async def test_a_start_cancelled_after_opening_its_connections_ends(
     tmp_path: Path, clock: FrozenClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     open_bridges = opening._open_bridges
@@ -69,7 +71,7 @@ async def test_a_sound_database_passes_its_check(tmp_path: Path, clock: FrozenCl
         assert store.health.damaged == ""
 
 
-async def test_a_check_that_cannot_begin_finds_no_fault(
+async def test_a_check_that_cannot_open_the_database_reports_no_damage(
     tmp_path: Path, clock: FrozenClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def no_file_left(*how: object, **more: object) -> None:
@@ -82,7 +84,7 @@ async def test_a_check_that_cannot_begin_finds_no_fault(
 
 
 @pytest.mark.expects_error("the store is damaged: hub.sqlite")
-async def test_an_unclean_stop_lets_the_database_be_checked_beside_the_service(
+async def test_a_crash_makes_the_next_start_check_the_database_in_the_background(
     tmp_path: Path, clock: FrozenClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     checked = trio.Event()
@@ -105,7 +107,7 @@ async def test_an_unclean_stop_lets_the_database_be_checked_beside_the_service(
         assert store.health.storable
 
 
-async def test_a_missing_key_file_stops_the_start_where_secrets_need_it(
+async def test_a_missing_key_file_stops_the_start_if_secrets_are_stored(
     tmp_path: Path, clock: FrozenClock
 ) -> None:
     data = tmp_path / "data"
@@ -147,7 +149,7 @@ async def test_a_broken_key_file_stops_the_start(
             pass
 
 
-async def test_a_key_that_could_not_be_written_is_made_anew(
+async def test_a_key_file_that_could_not_be_written_is_created_at_the_next_start(
     tmp_path: Path, clock: FrozenClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(file: int) -> None:
@@ -163,7 +165,9 @@ async def test_a_key_that_could_not_be_written_is_made_anew(
         await store.devices.add([NewDevice(sn="S", code="12345678")])
 
 
-async def test_without_secrets_a_lost_key_is_made_anew(tmp_path: Path, clock: FrozenClock) -> None:
+async def test_a_missing_key_file_is_created_if_no_secrets_are_stored(
+    tmp_path: Path, clock: FrozenClock
+) -> None:
     data = tmp_path / "data"
     async with opened(data, clock):
         pass
@@ -176,7 +180,7 @@ async def test_without_secrets_a_lost_key_is_made_anew(tmp_path: Path, clock: Fr
         assert store.devices.secrets("1").code == "12345678"
 
 
-async def test_a_lost_database_stops_the_start_before_its_pictures_are_taken_for_leftovers(
+async def test_a_missing_database_stops_the_start_if_there_are_pictures(
     tmp_path: Path, clock: FrozenClock
 ) -> None:
     data = tmp_path / "data"

@@ -1,4 +1,4 @@
-"""As much of the store as upkeep and health ask for: days, their bytes, and the disk below."""
+"""The parts of the store that maintenance and health use, with days of any size."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ GB = 1_000_000_000
 
 
 class KeptDays:
-    """A store and its disk. `free` rises by what a dropped day held."""
+    """A store and the free space of its disk, which grows with each dropped day."""
 
     def __init__(self) -> None:
         self.health = StoreHealth()
@@ -28,11 +28,11 @@ class KeptDays:
         self.tokens = _Prunable(self, "tokens")
         self.sessions = _Prunable(self, "sessions")
         self.device_pictures = self
-        #: Up to when pictures of devices were dropped, each time, in milliseconds.
+        #: The limits of the removals of device pictures, in UNIX milliseconds.
         self.dropped_older: list[int] = []
 
     def keep(self, newest: str, count: int, size: int = GB) -> None:
-        """`count` days of `size` bytes each, up to `newest`."""
+        """Hold `count` days of `size` bytes each, the last one `newest`."""
         end = date.fromisoformat(newest)
         days = [end - timedelta(days=back) for back in reversed(range(count))]
         self.kept = [DayUse(day.isoformat(), size, 10) for day in days]

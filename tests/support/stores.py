@@ -1,4 +1,4 @@
-"""A real store in a directory of the test, uploads for it, and a disk that fails on demand."""
+"""A store in a directory of the test, uploads for it, and disks that fail on demand."""
 
 from __future__ import annotations
 
@@ -39,6 +39,7 @@ async def opened(
     on_records: Callable[[Sequence[Record]], None] = lambda records: None,
     disk: Disk | None = None,
 ) -> AsyncIterator[Store]:
+    """Open a store; `on_records` and `disk` as `open_store` takes them."""
     async with open_store(path, now=clock, on_records=on_records, disk=disk) as store:
         yield store
 
@@ -118,7 +119,7 @@ def digest(seed: int) -> bytes:
 
 
 async def is_whole(store: Store, seq: int, sent: CheckedUpload) -> bool:
-    """Whether a record is there with its pictures, byte for byte."""
+    """Whether a record is stored with its pictures, byte for byte."""
     stored = await store.records.get(seq)
     if stored is None or len(stored.images) != len(sent.pictures):
         return False
@@ -134,13 +135,13 @@ def pack_size(path: Path) -> int:
 
 
 def copy_as_left(path: Path, target: Path) -> Path:
-    """The directory as a power failure at this moment leaves it."""
+    """Copy the directory as a power failure at this moment would leave it."""
     shutil.copytree(path, target, ignore=shutil.ignore_patterns("*-shm"))
     return target
 
 
 class FaultyDisk(Disk):
-    """Fails where `failing` names the step: open, write, part, flush, cut, directory."""
+    """Fails at the steps in `failing`: open, write, part, flush, cut, directory."""
 
     def __init__(self) -> None:
         self.failing: set[str] = set()
@@ -158,7 +159,7 @@ class FaultyDisk(Disk):
     def write_some(self, file: int, buffers: Sequence[Buffer], offset: int) -> int:
         self._perhaps_fail("write")
         if "part" in self.failing:
-            # The disk takes what still fits; the next call tells that it is full.
+            # A short write: the disk is full at the next one.
             self.failing = self.failing - {"part"} | {"write"}
             return super().write_some(file, [memoryview(buffers[0])[:20]], offset)
         return super().write_some(file, buffers, offset)
@@ -178,7 +179,7 @@ class FaultyDisk(Disk):
 
 
 class WatchedDisk(Disk):
-    """Calls `at(step)` at each step of a pack's write."""
+    """Calls `at(step)` at each step of writing to a pack."""
 
     def __init__(self, at: Callable[[str], None]) -> None:
         self.at = at

@@ -67,7 +67,7 @@ class PictureReader:
             return None
 
     def _read(self, connection: sqlite3.Connection, seq: int, name: str) -> StoredPicture | None:
-        """In a reader's thread."""
+        """Read in a reader's thread. Raises _DamagedPack."""
         row = connection.execute(_IMAGES, (clamp(seq),)).fetchone()
         if row is None:
             return None

@@ -1,29 +1,30 @@
--- The database of sitehub as it is today, to be read as a whole. A test holds it equal to the sum
--- of the numbered migrations beside it; those alone are ever run.
+-- The current schema of the database, for reading. A test compares it with the sum of the numbered
+-- migrations beside it, which are what is run.
 --
--- All times are UNIX milliseconds. All tables but the record log and
--- the pictures of devices are few rows, which the hub also keeps in memory. Secrets are sealed with the key in hub.key (AES-GCM, bound to their row).
--- PRAGMA application_id is "SHUB", user_version the number of the last migration.
+-- All times are UNIX milliseconds. All tables except the record log, the pictures of devices and
+-- the audit log have few rows, which the hub also holds in memory. Sealed columns are encrypted with
+-- the key in hub.key (AES-GCM, bound to their row). PRAGMA application_id is "SHUB", user_version
+-- the number of the last migration.
 
 
 -- The record log -----------------------------------------------------------------------------
 
--- One thing that a device reported. Never changed; goes with its day. Each index ends in seq by
--- itself (seq is the rowid), so that one value's rows come in the log's order.
+-- One thing that a device reported. Never changed; removed with its day. Each index ends in seq,
+-- which is the rowid, so that the rows of one value come in the log's order.
 CREATE TABLE record (
-    seq INTEGER PRIMARY KEY AUTOINCREMENT, -- strictly increasing, never used twice
+    seq INTEGER PRIMARY KEY AUTOINCREMENT, -- strictly increasing, never reused
     kind TEXT NOT NULL,                    -- face, event, vehicle, access
-    did TEXT NOT NULL,                     -- as it was then; the device may be gone
+    did TEXT NOT NULL,                     -- of the sender; the device may be gone
     sn TEXT NOT NULL,
     device_name TEXT NOT NULL,
     occurred_at INTEGER NOT NULL,          -- by the device's clock
-    received_at INTEGER NOT NULL,          -- by the hub's clock; its UTC day says which pack
+    received_at INTEGER NOT NULL,          -- by the hub's clock; its UTC day is the pack's
     type INTEGER,                          -- of an event (2.4) or an access record (D8)
     category INTEGER,                      -- of the person: 0 stranger, 1 to 4 as in 1.12
     uuid TEXT,                             -- of the person, its first 128 characters
-    term INTEGER,                          -- term.id of the name, of the plate with a vehicle
-    detail BLOB NOT NULL,                  -- JSON by kind, see hub/wire/records.py
-    extra BLOB NOT NULL,                   -- JSON object of the further fields, as they came
+    term INTEGER,                          -- term.id of the name, or of a vehicle's plate
+    detail BLOB NOT NULL,                  -- JSON by kind, see hub/wire/uploads/records.py
+    extra BLOB NOT NULL,                   -- JSON object of the extra fields, unchanged
     images BLOB NOT NULL                   -- JSON: [[name, mime, offset, size, checksum], ...]
 ) STRICT;
 CREATE INDEX record_did ON record (did);
@@ -35,7 +36,7 @@ CREATE INDEX record_term ON record (term) WHERE term IS NOT NULL;
 -- Records whose device's clock is off by more than a day: few, and not in any span.
 CREATE INDEX record_stray ON record (occurred_at) WHERE abs(occurred_at - received_at) > 86400000;
 
--- Each distinct name and plate once, so that a search for a part of one looks through these only.
+-- Each distinct name and plate once, so that a search for a part of one scans this table only.
 CREATE TABLE term (
     id INTEGER PRIMARY KEY,
     field TEXT NOT NULL,  -- name, plate
@@ -43,15 +44,15 @@ CREATE TABLE term (
     UNIQUE (field, folded)
 ) STRICT;
 
--- When the records of a block of 1,024 neighbours occurred, strays apart: a query for a time skips
--- the blocks that cannot hold it.
+-- The range of occurred_at of each block of 1,024 consecutive records, without those whose device's
+-- clock is off. A query for a time skips the blocks that cannot hold it.
 CREATE TABLE span (
     block INTEGER PRIMARY KEY, -- seq >> 10
     earliest INTEGER NOT NULL,
     latest INTEGER NOT NULL
 ) STRICT;
 
--- The uploads of a day, to recognise one that is sent again.
+-- The uploads of the last day, to recognise repeats.
 CREATE TABLE upload (
     first_seq INTEGER PRIMARY KEY, -- its records: first_seq to last_seq
     last_seq INTEGER NOT NULL,
@@ -67,7 +68,7 @@ CREATE TABLE latest_access (
     seq INTEGER NOT NULL -- may be gone with its day
 ) STRICT, WITHOUT ROWID;
 
--- The days that the log holds. What lies in a pack beyond `bytes` was never acknowledged and is cut
+-- The days that the log holds. Bytes of a pack beyond `bytes` were never acknowledged and are cut
 -- off at the start.
 CREATE TABLE day (
     day TEXT PRIMARY KEY,        -- YYYY-MM-DD, UTC; its pack is media/DAY.pack
@@ -77,7 +78,7 @@ CREATE TABLE day (
     bytes INTEGER NOT NULL       -- the committed end of the pack
 ) STRICT, WITHOUT ROWID;
 
--- Days whose pack is gone and whose records are still being removed.
+-- Days whose pack was removed and whose records are still being removed.
 CREATE TABLE dropped_day (
     first_seq INTEGER PRIMARY KEY,
     last_seq INTEGER NOT NULL,
@@ -95,44 +96,44 @@ CREATE TABLE device (
     enabled INTEGER NOT NULL,
     clock_trusted INTEGER NOT NULL,
     key TEXT,                       -- its public key as PEM; NULL: the site's key applies
-    sign_form TEXT,                 -- the form of signature that it used (D2)
+    sign_form TEXT,                 -- the form of its signatures (D2)
     did_state TEXT NOT NULL,        -- whether it knows its did: unknown, sent, none, known
-    appid TEXT NOT NULL UNIQUE,     -- the signature of 三
+    appid TEXT NOT NULL UNIQUE,     -- for its signed requests (三)
     ota_id TEXT NOT NULL UNIQUE,    -- 2.3
     code BLOB NOT NULL,             -- sealed: the security code of 1.1
-    secret BLOB NOT NULL,           -- sealed: the secret of 三
+    secret BLOB NOT NULL,           -- sealed: the secret of its signed requests (三)
     ip TEXT,
     last_seen INTEGER,
     fw_ver TEXT,
     sw_ver TEXT,
     os_ver TEXT,
     hw_ver TEXT,
-    dev_name TEXT,                  -- what it calls itself (2.2)
-    clock_offset REAL,              -- seconds; positive: its clock is ahead
-    init_outcome TEXT,              -- how it took the initial parameters (D3)
+    dev_name TEXT,                  -- the name that it reports (2.2)
+    clock_offset REAL,              -- seconds; positive if its clock is ahead
+    init_outcome TEXT,              -- what became of its initial parameters (D3)
     created_at INTEGER NOT NULL,
-    previous_key TEXT,              -- good beside `key` until the device signs with that one,
-    previous_key_until INTEGER      -- or until then at the latest
+    previous_key TEXT,              -- accepted as well until the device signs with `key`,
+    previous_key_until INTEGER      -- and at most until then
 ) STRICT, WITHOUT ROWID;
 
--- How a device took what was set on it last (1.5, 1.6): it cannot be asked for it.
+-- The settings that a device last accepted (1.5, 1.6), because it cannot be asked for them.
 CREATE TABLE device_setting (
     did TEXT NOT NULL REFERENCES device (did) ON DELETE CASCADE,
     name TEXT NOT NULL,           -- face (1.5), recording (1.6)
-    taken TEXT,                   -- JSON of the param that it took last; NULL: it never took one
+    taken TEXT,                   -- JSON of the param last accepted; NULL: none was
     taken_at INTEGER,
-    uri TEXT,                     -- the one that this device knows: 1.5 has two
-    code INTEGER NOT NULL,        -- its last answer, whatever that was
+    uri TEXT,                     -- the one that this device knows, as 1.5 has two
+    code INTEGER NOT NULL,        -- its last answer, accepted or not
     msg TEXT NOT NULL,
     answered_at INTEGER NOT NULL,
     PRIMARY KEY (did, name)
 ) STRICT, WITHOUT ROWID;
 
--- Pictures read from a device, by the paths that stand in its answers (D3): kept once fetched.
+-- Cache of pictures read from devices, by the paths in their answers (D3).
 CREATE TABLE device_picture (
     id INTEGER PRIMARY KEY,
     did TEXT NOT NULL REFERENCES device (did) ON DELETE CASCADE,
-    path TEXT NOT NULL,           -- as the device gave it
+    path TEXT NOT NULL,           -- as in the device's answer
     mime TEXT NOT NULL,
     size INTEGER NOT NULL,        -- bytes of `picture`
     fetched_at INTEGER NOT NULL,
@@ -141,16 +142,16 @@ CREATE TABLE device_picture (
 ) STRICT;
 CREATE INDEX device_picture_size ON device_picture (size);
 
--- Tokens from connect and update, those in their grace too.
+-- Tokens from connect and update, also those in their grace period.
 CREATE TABLE token (
-    token_hash BLOB PRIMARY KEY, -- the token itself is stored nowhere
+    token_hash BLOB PRIMARY KEY, -- the token itself is not stored
     did TEXT NOT NULL REFERENCES device (did) ON DELETE CASCADE,
     issued_at INTEGER NOT NULL,
     expires_at INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX token_did ON token (did);
 
--- What good connects used up: a replay is refused (D2).
+-- The replay window: accepted connects, which are not accepted again (D2).
 CREATE TABLE accepted (
     id INTEGER PRIMARY KEY,
     sn TEXT NOT NULL,
@@ -162,8 +163,7 @@ CREATE TABLE accepted (
 
 -- Firmware (2.3) -----------------------------------------------------------------------------
 
--- The files, each once: firmware/SHA256 in the data directory. What lies there beside is removed at
--- the start.
+-- The files firmware/SHA256 in the data directory. Other files there are removed at the start.
 CREATE TABLE firmware_file (
     sha256 TEXT PRIMARY KEY,       -- lower-case hex, as is md5
     md5 TEXT NOT NULL,
@@ -171,15 +171,15 @@ CREATE TABLE firmware_file (
     added_at INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
--- What can be given to devices.
+-- Releases that campaigns can distribute.
 CREATE TABLE firmware_release (
-    id INTEGER PRIMARY KEY AUTOINCREMENT, -- never used twice: the audit log names it
+    id INTEGER PRIMARY KEY AUTOINCREMENT, -- never reused: the audit log refers to it
     ver_code INTEGER NOT NULL,
     ver_name TEXT NOT NULL,
     description TEXT NOT NULL,
-    release_date TEXT NOT NULL,    -- yyyy-MM-dd HH:mm:ss, as devices are told it
-    reports TEXT NOT NULL,         -- JSON {fwVer, swVer, osVer, hwVer}: told once it is installed
-    least TEXT NOT NULL,           -- JSON, the same: the least that it can be installed over
+    release_date TEXT NOT NULL,    -- yyyy-MM-dd HH:mm:ss, as sent to devices
+    reports TEXT NOT NULL,         -- JSON {fwVer, swVer, osVer, hwVer}: reported once installed
+    least TEXT NOT NULL,           -- JSON, likewise: lowest versions it can be installed over
     created_at INTEGER NOT NULL
 ) STRICT;
 
@@ -193,34 +193,34 @@ CREATE TABLE firmware_component (
     PRIMARY KEY (release, position)
 ) STRICT, WITHOUT ROWID;
 
--- Who downloaded what; the last 1,000.
+-- The last 1,000 downloads of firmware files by devices.
 CREATE TABLE firmware_download (
     id INTEGER PRIMARY KEY,
     did TEXT NOT NULL REFERENCES device (did) ON DELETE CASCADE,
     sha256 TEXT NOT NULL,          -- the file may be gone
     size INTEGER NOT NULL,         -- of the file
     started_at INTEGER NOT NULL,
-    ended_at INTEGER NOT NULL,     -- when its last byte so far was sent
-    sent INTEGER NOT NULL,         -- bytes, those sent twice too
-    spans TEXT NOT NULL            -- JSON [[start, end], ...]: what of the file was sent
+    ended_at INTEGER NOT NULL,     -- when the last byte was sent
+    sent INTEGER NOT NULL,         -- bytes, counting repeated ones again
+    spans TEXT NOT NULL            -- JSON [[start, end], ...]: parts of the file that were sent
 ) STRICT;
 
--- A release on its way to devices: first to one of them, then to the others.
+-- The distribution of a release: to one device first, then to the others.
 CREATE TABLE campaign (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     release INTEGER NOT NULL REFERENCES firmware_release (id) ON DELETE CASCADE,
-    will TEXT NOT NULL,            -- what its operator wants: running, paused, stopped
-    proved_at INTEGER,             -- when the first device was done: from then on the others too
+    will TEXT NOT NULL,            -- what the operator wants: running, paused, stopped
+    proved_at INTEGER,             -- when the first device was done; the others follow
     started_at INTEGER NOT NULL
 ) STRICT;
 
--- How far each of its devices is.
+-- The progress of each of its devices.
 CREATE TABLE campaign_device (
     campaign INTEGER NOT NULL REFERENCES campaign (id) ON DELETE CASCADE,
     did TEXT NOT NULL REFERENCES device (did) ON DELETE CASCADE,
     position INTEGER NOT NULL,
     state TEXT NOT NULL,           -- waiting, too_old, offered, downloading, downloaded, done
-    counts INTEGER NOT NULL,       -- 0 once a later campaign had the device, though that is gone
+    counts INTEGER NOT NULL,       -- 0 once a later campaign had the device, even a removed one
     offered_at INTEGER,
     downloaded_at INTEGER,
     done_at INTEGER,
@@ -230,7 +230,7 @@ CREATE TABLE campaign_device (
 
 -- People and programs that use the hub ---------------------------------------------------------
 
--- Who may sign in.
+-- Users who can sign in.
 CREATE TABLE user (
     name TEXT PRIMARY KEY,
     role TEXT NOT NULL,          -- admin, guard, viewer
@@ -238,7 +238,7 @@ CREATE TABLE user (
     created_at INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
--- A signed-in browser each; the cookie's token itself is stored nowhere.
+-- Signed-in browsers. The cookie's token itself is not stored.
 CREATE TABLE session (
     token_hash BLOB PRIMARY KEY,
     user TEXT NOT NULL REFERENCES user (name) ON DELETE CASCADE,
@@ -248,7 +248,7 @@ CREATE TABLE session (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX session_user ON session (user);
 
--- The integrators' keys.
+-- API keys of integrators.
 CREATE TABLE api_key (
     appid TEXT PRIMARY KEY,
     name TEXT NOT NULL,
@@ -257,14 +257,14 @@ CREATE TABLE api_key (
     created_at INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
--- What is set while the hub runs. Keys "store.*" are the store's own: store.clean (how it was
--- left), store.key_check (tells a foreign hub.key), store.last_did (the last one assigned).
+-- Settings made while the hub runs. Keys "store.*" belong to the store: store.clean (whether it was
+-- closed), store.key_check (detects a wrong hub.key), store.last_did (the last one assigned).
 CREATE TABLE setting (
     key TEXT PRIMARY KEY,
     value TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
 
--- Who changed what, from where.
+-- The audit log: who changed what, from where.
 CREATE TABLE audit (
     id INTEGER PRIMARY KEY,
     at INTEGER NOT NULL,

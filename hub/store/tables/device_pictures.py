@@ -105,7 +105,6 @@ class DevicePictureTable:
 
 
 def _get(connection: sqlite3.Connection, did: str, path: str) -> StoredPicture | None:
-    """In a reader's thread."""
     row = connection.execute(_GET, (did, path)).fetchone()
     return None if row is None else stored_picture(*row)
 

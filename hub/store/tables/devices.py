@@ -179,7 +179,7 @@ def load_device(connection: sqlite3.Connection, did: str) -> StoredDevice | None
 
 
 def insert_device(connection: sqlite3.Connection, stored: StoredDevice) -> None:
-    """Raises AlreadyExists if the did is taken."""
+    """Insert a device. Raises AlreadyExists if the did is taken."""
     if one(connection, _DID_TAKEN, (stored.device.did,)) is not None:
         raise _taken("did", stored.device.did)
     connection.execute(_ADD, _row(stored))

@@ -66,11 +66,11 @@ class UserTable:
         await self._writer.write(job, lambda _: self._put(user))
 
     async def set_password(self, name: str, password_hash: str) -> None:
-        """Raises NoSuchResource."""
+        """Replace a user's password hash. Raises NoSuchResource."""
         await self._change(name, lambda user: replace(user, password_hash=password_hash))
 
     async def set_role(self, name: str, role: Role) -> None:
-        """Raises NoSuchResource."""
+        """Change a user's role. Raises NoSuchResource."""
         await self._change(name, lambda user: replace(user, role=role))
 
     async def remove(self, name: str) -> None:

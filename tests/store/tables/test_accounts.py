@@ -73,7 +73,7 @@ def test_a_user_does_not_show_its_hash() -> None:
     assert "argon2" not in repr(ANN)
 
 
-async def test_a_removed_users_sessions_are_gone(tmp_path: Path, clock: FrozenClock) -> None:
+async def test_removing_a_user_removes_the_sessions(tmp_path: Path, clock: FrozenClock) -> None:
     data = tmp_path / "data"
     async with opened(data, clock) as store:
         await store.users.add(ANN)

@@ -1,4 +1,4 @@
-"""Pictures read from devices: kept, bounded, and gone with what they belong to."""
+"""The cache of pictures read from devices."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ async def store(tmp_path: Path, clock: FrozenClock) -> AsyncIterator[Store]:
 
 
 def small(store: Store, max_bytes: int) -> DevicePictureTable:
-    """The same table with less room."""
+    """Return the same table with a smaller limit."""
     whole = store.device_pictures
     return DevicePictureTable(whole._writer, whole._readers, max_bytes)
 
@@ -55,7 +55,7 @@ async def test_a_picture_is_kept_as_it_was_read(tmp_path: Path, clock: FrozenClo
         assert picture.etag != stored_picture("image/png", b"another").etag
 
 
-async def test_the_oldest_make_room_whatever_device_they_are_of(store: Store) -> None:
+async def test_the_oldest_pictures_of_any_device_are_removed_for_new_ones(store: Store) -> None:
     pictures = small(store, 30)
     await put(pictures, "a", "b")
     await put(pictures, "c", did="2")
@@ -65,7 +65,7 @@ async def test_the_oldest_make_room_whatever_device_they_are_of(store: Store) ->
     assert await kept(store) == ["1e"]
 
 
-async def test_pictures_that_come_at_once_all_count(store: Store) -> None:
+async def test_pictures_of_one_group_all_count(store: Store) -> None:
     pictures = small(store, 60)
     await put(pictures, "a")
     async with trio.open_nursery() as nursery:
@@ -83,7 +83,7 @@ async def test_a_picture_that_is_read_again_counts_once(store: Store) -> None:
     assert await kept(store) == ["1b", "1c", "1d"]
 
 
-async def test_what_went_with_a_device_leaves_its_room(store: Store) -> None:
+async def test_removing_a_device_frees_the_room_of_its_pictures(store: Store) -> None:
     pictures = store.device_pictures = small(store, 30)
     await put(pictures, "a", "b")
     await put(pictures, "c", did="2")
@@ -96,7 +96,7 @@ async def test_what_went_with_a_device_leaves_its_room(store: Store) -> None:
 
 
 @pytest.mark.parametrize("is_replaced", [False, True])
-async def test_pictures_are_forgotten_alone_or_with_the_camera(
+async def test_pictures_are_forgotten_on_request_or_with_the_camera(
     store: Store, is_replaced: bool
 ) -> None:
     pictures = store.device_pictures = small(store, 30)
@@ -112,7 +112,7 @@ async def test_pictures_are_forgotten_alone_or_with_the_camera(
     assert await kept(store) == ["2c", "2d", "2e"]
 
 
-async def test_those_that_were_read_long_ago_go_by_age(store: Store) -> None:
+async def test_pictures_are_removed_by_age(store: Store) -> None:
     pictures = small(store, 10_000)
     await put(pictures, *(f"x{at}" for at in range(1, 121)))
     await pictures.drop_older(118)
@@ -121,7 +121,7 @@ async def test_those_that_were_read_long_ago_go_by_age(store: Store) -> None:
     assert len(await kept(store)) == 3
 
 
-async def test_the_sum_of_their_sizes_needs_the_index_alone(store: Store) -> None:
+async def test_counting_the_bytes_reads_only_the_index(store: Store) -> None:
     plan = await store.read(
         lambda c: c.execute(
             "EXPLAIN QUERY PLAN SELECT coalesce(sum(size), 0) FROM device_picture"

@@ -1,4 +1,4 @@
-"""How devices took their settings."""
+"""The settings that devices last accepted."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def setting(did: str = "1", name: Any = "face", **fields: Any) -> DeviceSetting:
     return DeviceSetting(did=did, name=name, answered_at=7, **given)
 
 
-async def test_a_refusal_leaves_what_was_taken_before(store: Store) -> None:
+async def test_a_refusal_keeps_what_was_accepted_before(store: Store) -> None:
     refused = setting(taken=None, taken_at=None, uri=None, code=420, msg="no")
     async with trio.open_nursery() as nursery:
         nursery.start_soon(store.device_settings.save, setting(), "S1")
@@ -56,7 +56,7 @@ async def test_a_setting_replaces_the_one_before_and_survives_a_restart(
         assert store.device_settings.get("2", "face") is None
 
 
-async def test_settings_go_with_the_device(store: Store) -> None:
+async def test_settings_are_removed_with_the_device(store: Store) -> None:
     for did in ("1", "2"):
         await store.device_settings.save(setting(did), f"S{did}")
     await store.devices.remove("1")
@@ -67,7 +67,9 @@ async def test_settings_go_with_the_device(store: Store) -> None:
     assert store.device_settings.get("1", "face") is None
 
 
-async def test_what_another_camera_took_is_forgotten(tmp_path: Path, store: Store) -> None:
+async def test_settings_are_forgotten_when_the_camera_is_replaced(
+    tmp_path: Path, store: Store
+) -> None:
     for did in ("1", "2"):
         await store.device_settings.save(setting(did), f"S{did}")
     await store.devices.change("1", DeviceChange(sn="ANOTHER"))

@@ -1,4 +1,4 @@
-"""The enrolled devices."""
+"""Enrolled devices and their secrets."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def new(sn: str, **fields: object) -> NewDevice:
     return NewDevice(sn=sn, code="12345678", **fields)  # type: ignore[arg-type]
 
 
-async def test_a_device_gets_what_it_needs_at_enrolment(store: Store, clock: FrozenClock) -> None:
+async def test_enrolment_assigns_a_did_names_and_a_secret(store: Store, clock: FrozenClock) -> None:
     (device,) = await store.devices.add([new("S1", name="Gate")])
     assert (device.did, device.sn, device.name, device.created_at) == ("1", "S1", "Gate", clock.ms)
     assert device.enabled
@@ -61,7 +61,7 @@ async def test_devices_survive_a_restart(tmp_path: Path, clock: FrozenClock) -> 
         assert store.devices.secrets("1").code == "12345678"
 
 
-async def test_a_did_is_never_given_to_a_second_device(store: Store, clock: FrozenClock) -> None:
+async def test_a_did_is_never_assigned_twice(store: Store, clock: FrozenClock) -> None:
     await store.devices.add([new("S1")])
     await store.devices.remove("1")
     await store.devices.add([new("S2", did="3")])
@@ -73,7 +73,7 @@ async def test_a_did_is_never_given_to_a_second_device(store: Store, clock: Froz
 @pytest.mark.parametrize(
     ("second", "field"), [(new("S1"), "sn"), (new("S9", did="1"), "did")], ids=["sn", "did"]
 )
-async def test_all_or_none_are_added(store: Store, second: NewDevice, field: str) -> None:
+async def test_devices_are_added_all_or_none(store: Store, second: NewDevice, field: str) -> None:
     await store.devices.add([new("S1")])
     with pytest.raises(AlreadyExists) as refusal:
         await store.devices.add([new("S2"), second])
@@ -83,7 +83,7 @@ async def test_all_or_none_are_added(store: Store, second: NewDevice, field: str
     assert third.did == "2"
 
 
-async def test_two_at_once_cannot_take_the_same_sn(store: Store) -> None:
+async def test_two_concurrent_additions_cannot_take_the_same_sn(store: Store) -> None:
     outcomes: list[str] = []
 
     async def add() -> None:
@@ -99,7 +99,7 @@ async def test_two_at_once_cannot_take_the_same_sn(store: Store) -> None:
     assert sorted(outcomes) == ["added", "sn"]
 
 
-async def test_a_change_changes_what_it_names(store: Store) -> None:
+async def test_a_change_leaves_other_fields_as_they_are(store: Store) -> None:
     (before,) = await store.devices.add([new("S1", name="Gate", key="PEM")])
     after = await store.devices.change("1", DeviceChange(name="North", key=None, code="87654321"))
     assert after == store.devices.by_did("1")
@@ -120,7 +120,7 @@ async def test_a_broken_camera_is_replaced_under_its_did(store: Store) -> None:
     await store.devices.add([new("S1")])
 
 
-async def test_notes_of_many_devices_are_one_write(store: Store) -> None:
+async def test_status_of_many_devices_is_saved_in_one_write(store: Store) -> None:
     await store.devices.add([new("S1"), new("S2")])
     await store.devices.update_status(
         {
@@ -137,7 +137,7 @@ async def test_notes_of_many_devices_are_one_write(store: Store) -> None:
     await store.devices.update_status({})
 
 
-async def test_a_removed_device_is_gone_with_its_tokens_and_leaves_its_records(
+async def test_removing_a_device_removes_its_tokens_and_keeps_its_records(
     store: Store, clock: FrozenClock
 ) -> None:
     (device,) = await store.devices.add([new("S1")])
@@ -153,7 +153,7 @@ async def test_a_removed_device_is_gone_with_its_tokens_and_leaves_its_records(
             await call
 
 
-async def test_memory_does_not_run_ahead_of_the_commit(
+async def test_memory_changes_only_after_the_commit(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await store.devices.add([new("S1", name="Gate")])
@@ -172,8 +172,8 @@ async def test_memory_does_not_run_ahead_of_the_commit(
     assert found.name == "Gate"
 
 
-async def test_what_was_seen_of_a_camera_goes_with_it(store: Store) -> None:
-    """D3: another SN in its place is another camera."""
+async def test_status_is_reset_when_the_camera_is_replaced(store: Store) -> None:
+    """D3: a new SN means that the camera was replaced."""
     await store.devices.add([new("S1", name="Gate", key="PEM")])
     seen = {"S1": StatusUpdate(ip="10.0.0.8", fw_ver="1.2", sign_form="md5-digest")}
     await store.devices.update_status(seen)
@@ -186,10 +186,10 @@ async def test_what_was_seen_of_a_camera_goes_with_it(store: Store) -> None:
     assert store.devices.by_did("1") == device
 
 
-async def test_what_the_old_camera_was_given_is_good_no_more(
+async def test_tokens_and_secrets_of_a_replaced_camera_are_invalid(
     tmp_path: Path, clock: FrozenClock
 ) -> None:
-    """Whoever has it could sign uploads as the new one (D5)."""
+    """The old camera could sign uploads as the new one (D5)."""
     async with opened(tmp_path / "data", clock) as store:
         (before,) = await store.devices.add([new("S1")])
         secret = store.devices.secrets("1").secret
@@ -205,7 +205,7 @@ async def test_what_the_old_camera_was_given_is_good_no_more(
         assert store.tokens.holder(b"t") is None
 
 
-async def test_earlier_keys_are_kept_for_those_without_their_own(
+async def test_previous_keys_are_kept_for_devices_without_their_own_key(
     tmp_path: Path, clock: FrozenClock
 ) -> None:
     data = tmp_path / "data"

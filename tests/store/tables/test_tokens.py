@@ -1,4 +1,4 @@
-"""D2: tokens by hash, their grace, and the memory of replays."""
+"""D2: tokens, their grace period, and the replay window."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ async def test_a_token_has_a_holder_until_it_expires(store: Store, clock: Frozen
     assert store.tokens.holder(b"b") is None
 
 
-async def test_an_earlier_token_lives_on_for_its_grace_or_its_own_rest(
+async def test_an_earlier_token_expires_with_its_grace_or_before(
     store: Store, clock: FrozenClock
 ) -> None:
     await issue(store, clock, b"short", life=10_000)
@@ -76,7 +76,7 @@ async def test_tokens_and_replays_survive_a_restart(tmp_path: Path, clock: Froze
         assert not store.tokens.was_accepted("S2", "100")
 
 
-async def test_the_token_itself_stands_in_no_file(tmp_path: Path, clock: FrozenClock) -> None:
+async def test_the_token_itself_is_in_no_file(tmp_path: Path, clock: FrozenClock) -> None:
     data = tmp_path / "data"
     async with opened(data, clock) as store:
         await store.devices.add([NewDevice(sn="S1", code="c")])
@@ -84,7 +84,7 @@ async def test_the_token_itself_stands_in_no_file(tmp_path: Path, clock: FrozenC
     assert b"hash of it" in (data / "hub.sqlite").read_bytes()
 
 
-async def test_an_sn_and_ts_are_used_up_once_even_by_two_at_once(
+async def test_an_sn_and_ts_are_accepted_once_even_by_two_concurrent_connects(
     store: Store, clock: FrozenClock
 ) -> None:
     accepted = AcceptedConnect("S1", "100", clock.ms + 600_000)
@@ -104,14 +104,14 @@ async def test_an_sn_and_ts_are_used_up_once_even_by_two_at_once(
     assert [store.tokens.holder(t) is None for t in (b"a", b"b")].count(True) == 1
 
 
-async def test_a_device_that_is_gone_gets_no_token(store: Store, clock: FrozenClock) -> None:
+async def test_a_removed_device_gets_no_token(store: Store, clock: FrozenClock) -> None:
     with pytest.raises(NoSuchResource):
         await issue(store, clock, b"a", did="9", accepted=AcceptedConnect("S9", "1", None))
     assert store.tokens.holder(b"a") is None
     assert not store.tokens.was_accepted("S9", "1")
 
 
-async def test_dropping_ends_all_tokens_of_a_device(store: Store, clock: FrozenClock) -> None:
+async def test_drop_revokes_all_tokens_of_a_device(store: Store, clock: FrozenClock) -> None:
     await issue(store, clock, b"a")
     await issue(store, clock, b"b")
     await issue(store, clock, b"c", did="2")
@@ -120,7 +120,7 @@ async def test_dropping_ends_all_tokens_of_a_device(store: Store, clock: FrozenC
     await store.tokens.drop("1")
 
 
-async def test_what_has_expired_is_forgotten(store: Store, clock: FrozenClock) -> None:
+async def test_prune_removes_expired_tokens_and_connects(store: Store, clock: FrozenClock) -> None:
     await issue(
         store, clock, b"a", accepted=AcceptedConnect("S1", "1", clock.ms + 600_000), life=1000
     )
@@ -136,7 +136,7 @@ async def test_what_has_expired_is_forgotten(store: Store, clock: FrozenClock) -
     await store.tokens.prune()
 
 
-async def test_a_connect_forgets_what_its_sn_no_longer_needs(
+async def test_a_connect_forgets_outdated_timestamps_of_its_sn(
     store: Store, clock: FrozenClock
 ) -> None:
     await issue(store, clock, b"a", accepted=AcceptedConnect("S1", "1", clock.ms + 600_000))
@@ -146,7 +146,7 @@ async def test_a_connect_forgets_what_its_sn_no_longer_needs(
     assert rows == [("2",)]
 
 
-async def test_of_a_device_without_a_trusted_clock_the_last_ones_are_kept(
+async def test_the_last_connects_of_a_device_with_an_untrusted_clock_are_kept(
     store: Store, clock: FrozenClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tokens, "_MAX_ACCEPTED", 3)
@@ -163,7 +163,7 @@ async def test_of_a_device_without_a_trusted_clock_the_last_ones_are_kept(
     ]
 
 
-async def test_memory_of_replays_is_bounded_by_refusing_more(
+async def test_connects_are_refused_when_too_many_are_remembered(
     store: Store, clock: FrozenClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tokens, "_MAX_ACCEPTED", 3)
@@ -178,7 +178,7 @@ async def test_memory_of_replays_is_bounded_by_refusing_more(
     await issue(store, clock, b"x", accepted=AcceptedConnect("S1", "x", clock.ms + 1000))
 
 
-async def test_the_tokens_of_one_device_are_bounded(
+async def test_the_number_of_tokens_of_a_device_is_limited(
     store: Store, clock: FrozenClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tokens, "_MAX_TOKENS", 3)
