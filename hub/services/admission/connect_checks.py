@@ -39,6 +39,8 @@ class Refused(Exception):
 
 
 class ConnectChecks:
+    """Checks connects of enrolled devices; a check that fails raises Refused."""
+
     def __init__(
         self,
         store: Store,

@@ -71,6 +71,8 @@ class CodeCheck(Struct, frozen=True):
 
 
 class Enrolment:
+    """Turns pending devices into enrolled ones."""
+
     def __init__(
         self, store: Store, devices: Devices, pending: PendingDevices, config: DevicesConfig
     ) -> None:

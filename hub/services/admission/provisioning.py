@@ -82,6 +82,8 @@ def stored_delivery(message: str) -> Delivery:
 
 
 class Provisioning:
+    """Sends initial parameters, once at a time per device, and stores whether it keeps its did."""
+
     def __init__(self, store: Store, devices: Devices, config: DevicesConfig) -> None:
         self._store = store
         self._devices = devices
@@ -92,7 +94,7 @@ class Provisioning:
         self._settling: dict[str, DidState] = {}
 
     async def offer(self, did: str, connection: Link) -> None:
-        """D2: send them to an enrolled device that does not know its did."""
+        """D2: send the parameters to an enrolled device that does not know its did."""
         if did in self._offering:
             return
         try:
@@ -102,7 +104,7 @@ class Provisioning:
         log.info("device %s was sent its initial parameters: %s", did, delivery.message)
 
     async def send_again(self, did: str) -> Delivery:
-        """Send them now if the device is online, otherwise when it next connects without a did.
+        """Send the parameters now if the device is online, or when it next connects without a did.
 
         Raises NoSuchResource.
         """
@@ -117,6 +119,7 @@ class Provisioning:
         return NOT_SENT_OFFLINE
 
     def is_offering(self, did: str) -> bool:
+        """Whether the device was sent its parameters and has not answered."""
         return did in self._offering
 
     def did_state(self, device: Device) -> DidState:
@@ -128,7 +131,10 @@ class Provisioning:
         await self._settle(did, DeviceChange(did_state=state), state)
 
     async def deliver(self, did: str, connection: Link) -> Delivery:
-        """Send them, wait for the answer, and store its meaning. Raises NoSuchResource."""
+        """Send the parameters, wait for the answer, and store what it means.
+
+        Raises NoSuchResource.
+        """
         sn = self._devices.device(did).sn
         self._offering.add(did)
         try:

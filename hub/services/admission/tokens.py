@@ -16,6 +16,8 @@ GRACE_SECONDS = 60
 
 
 class DeviceTokens:
+    """Issues tokens to devices, and looks them up."""
+
     def __init__(self, tokens: TokenTable, lifetime_seconds: int, now: Callable[[], float]) -> None:
         self._tokens = tokens
         self._lifetime_ms = lifetime_seconds * 1000

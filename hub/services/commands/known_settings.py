@@ -52,6 +52,8 @@ class DeviceSettings(Struct, frozen=True):
 
 
 class KnownSettings:
+    """Remembers the answers to settings in the store, for the camera that gave them."""
+
     def __init__(self, store: Store, now: Callable[[], float]) -> None:
         self._store = store
         self._now = now

@@ -44,6 +44,8 @@ _CHANGING_PEOPLE = {PERSON_ADD.name, PERSON_DELETE.name}
 
 
 class CommandSender:
+    """Sends one command at a time per slot of a device, and publishes changes of devices."""
+
     def __init__(
         self,
         store: Store,

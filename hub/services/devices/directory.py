@@ -245,7 +245,7 @@ class Devices:
         await self._status.flush()
 
     def _site_key_changed(self) -> None:
-        self.refusals.reassess_all_of_site_key()
+        self.refusals.reassess_site_key_devices()
         self._changes.publish([Change("site")])
 
     def _forget_camera(self, device: Device) -> None:

@@ -16,6 +16,8 @@ log = logging.getLogger(__name__)
 
 
 class LatestPictures:
+    """Follows the record log in memory; `follow` has to run."""
+
     def __init__(self, records: RecordLog, feed: Feed[Record]) -> None:
         self._records = records
         self._feed = feed

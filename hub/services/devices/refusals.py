@@ -21,6 +21,8 @@ _AFTER_SIGNATURE = ("foreign-did", "no-did")
 
 
 class Refusals:
+    """Computes the reasons to refuse devices, and updates those that PendingDevices holds."""
+
     def __init__(self, store: Store, keys: DeviceKeys, pending: PendingDevices) -> None:
         self._store = store
         self._keys = keys
@@ -80,7 +82,7 @@ class Refusals:
             reasons += [reason for reason in pending.reasons if reason.code in _AFTER_SIGNATURE]
         self._pending.reassess_failure(device.did, pending, reasons)
 
-    def reassess_all_of_site_key(self) -> None:
+    def reassess_site_key_devices(self) -> None:
         """The site key changed: reassess every device that is verified with it."""
         for device in self._keys.devices_of_site_key():
             self.reassess(device, self._store.devices.secrets(device.did).code)

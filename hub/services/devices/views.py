@@ -58,6 +58,8 @@ class DevicePage(Struct, frozen=True):
 
 
 class DeviceViews:
+    """Combines the store's row of a device with its status, connection and refusals."""
+
     def __init__(
         self,
         registry: Registry,

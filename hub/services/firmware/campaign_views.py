@@ -89,6 +89,8 @@ class Campaign(Struct, frozen=True, kw_only=True):
 
 
 class CampaignViews:
+    """Combines the rows of campaigns with their release, devices and downloads."""
+
     def __init__(self, releases: Releases, devices: Devices, downloads: DownloadTable) -> None:
         self._releases = releases
         self._devices = devices

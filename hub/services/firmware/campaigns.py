@@ -101,7 +101,7 @@ class Campaigns:
         return self._views.campaign(stored)
 
     async def pause(self, id: int) -> Campaign:
-        """Stop offering the release until `resume`; downloads that were offered go on."""
+        """Stop offering the release until `resume`; downloads that were offered continue."""
         return await self._set_desired_state(id, "paused")
 
     async def resume(self, id: int) -> Campaign:
@@ -216,7 +216,7 @@ class Campaigns:
         campaign = self._rows.last_of(did)
         if campaign is not None and not campaign.has_ended:
             raise AlreadyExists(
-                f"device {did} is in campaign {campaign.id}, which goes on", field="dids"
+                f"device {did} is in campaign {campaign.id}, which has not ended", field="dids"
             )
 
     def _new_target(self, did: str, release: Release) -> CampaignTarget:
@@ -230,7 +230,7 @@ class Campaigns:
         over = len(self._rows.all()) + 1 - MAX_CAMPAIGNS
         ended = [one.id for one in reversed(self._rows.all()) if one.has_ended]
         if over > len(ended):
-            raise BadParameter(f"{MAX_CAMPAIGNS} campaigns go on: stop one first")
+            raise BadParameter(f"{MAX_CAMPAIGNS} campaigns have not ended: stop one first")
         return ended[: max(over, 0)]
 
     def _publish(self, id: int) -> None:
