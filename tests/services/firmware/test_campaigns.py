@@ -337,7 +337,7 @@ async def test_the_oldest_ended_campaigns_are_removed(
     await site.campaigns.start(release.id, ["1"])
     await site.campaigns.start(release.id, ["2"])
     assert ended.id not in [one.id for one in site.campaigns.campaigns()]
-    with pytest.raises(BadParameter, match="go on"):
+    with pytest.raises(BadParameter, match="have not ended"):
         await site.campaigns.start(release.id, ["3"])
 
 
