@@ -75,7 +75,7 @@ class Site:
         shutil.copy2(executable, self.executable)
         self.data.parent.mkdir()
         self.nowhere.mkdir(mode=0o555)
-        self._user = _another_user()
+        self._user = _unprivileged_user()
         if self._user:
             for path in (folder, self.data.parent):
                 os.chown(path, self._user["user"], self._user["group"])
@@ -147,7 +147,7 @@ class Site:
             return json.load(answer)
 
 
-def _another_user() -> dict[str, Any]:
+def _unprivileged_user() -> dict[str, Any]:
     if _WINDOWS or os.geteuid() != 0:
         return {}
     import pwd
@@ -210,7 +210,7 @@ def _idle(site: Site) -> Iterator[Figure]:
             print("memory and CPU are measured only on Linux")
             return
         pids = _family(process.pid)
-        yield Figure("resident, nobody there", _resident_mb(pids), MAX_RESIDENT_MB, "MB", True)
+        yield Figure("resident, no cameras", _resident_mb(pids), MAX_RESIDENT_MB, "MB", True)
         with site.cameras():
             time.sleep(_SETTLING_SECONDS)
             before = _cpu_seconds(pids)
