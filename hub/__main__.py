@@ -10,10 +10,10 @@ import click
 
 from hub.cli import sitehub
 from hub.cli.run import double_click
-from hub.cli.run.double_click import Outcome
+from hub.cli.run.double_click import CommandOutcome
 from hub.errors import hub_error_in
 from hub.process import executable
-from hub.process.data_directory import Taken
+from hub.process.data_directory import DirectoryInUse
 
 _DONE, _FAILED, _WRONG_USAGE = 0, 1, 2
 
@@ -46,12 +46,12 @@ def run(arguments: Sequence[str] | None = None) -> int:
     return _execute(arguments).status
 
 
-def _execute(arguments: Sequence[str] | None) -> Outcome:
+def _execute(arguments: Sequence[str] | None) -> CommandOutcome:
     try:
         status = sitehub.main(arguments, prog_name="sitehub", standalone_mode=False)
     except click.UsageError as error:
         error.show()
-        return Outcome(_WRONG_USAGE)
+        return CommandOutcome(_WRONG_USAGE)
     except (click.Abort, KeyboardInterrupt):
         return _failed("cancelled")
     except click.ClickException as error:
@@ -60,17 +60,17 @@ def _execute(arguments: Sequence[str] | None) -> Outcome:
         fault = hub_error_in(error)
         return _failed(
             fault.message if fault else f"internal error, {_report_text(error)}",
-            already_running=isinstance(fault, Taken) and fault.by_a_hub,
+            already_running=isinstance(fault, DirectoryInUse) and fault.is_held_by_hub,
         )
-    return Outcome(status if isinstance(status, int) else _DONE)
+    return CommandOutcome(status if isinstance(status, int) else _DONE)
 
 
-def _failed(message: str, *, already_running: bool = False) -> Outcome:
+def _failed(message: str, *, already_running: bool = False) -> CommandOutcome:
     from hub.cli.output import print_line
 
     line = f"sitehub: {' '.join(message.split())}"
     print_line(line, err=True)
-    return Outcome(_FAILED, line, already_running)
+    return CommandOutcome(_FAILED, line, already_running)
 
 
 def _report_text(error: Exception) -> str:

@@ -38,7 +38,7 @@ _BY_FILE = {
 
 
 @dataclass(frozen=True)
-class Part:
+class Component:
     """One component, with a name and a licence of its own."""
 
     name: str
@@ -52,7 +52,7 @@ class Part:
     within: tuple[dict[str, Any], ...] = field(default=(), compare=False)
 
 
-def parts_of(contents: Iterable[tuple[str, str]]) -> list[Part]:
+def components_of(contents: Iterable[tuple[str, str]]) -> list[Component]:
     """Return the components that `contents` (name inside, path of the source) belongs to."""
     owners = _owners()
     found = {_of_python(), *(_of_distribution(metadata.distribution(name)) for name in _ALWAYS)}
@@ -84,17 +84,19 @@ def _is_pythons(path: Path) -> bool:
     return any(root in path.parents for root in own) or "python" in path.name.lower()
 
 
-def _of_python() -> Part:
+def _of_python() -> Component:
     roots = (Path(sysconfig.get_path("stdlib")), Path(sys.base_prefix))
     texts = [root / "LICENSE.txt" for root in roots if (root / "LICENSE.txt").exists()]
     version = platform.python_version()
-    return Part("CPython", version, f"pkg:generic/python@{version}", "PSF-2.0", tuple(texts[:1]))
+    return Component(
+        "CPython", version, f"pkg:generic/python@{version}", "PSF-2.0", tuple(texts[:1])
+    )
 
 
-def _of_distribution(distribution: metadata.Distribution) -> Part:
+def _of_distribution(distribution: metadata.Distribution) -> Component:
     name, version = distribution.name, distribution.version
     info = [file for file in distribution.files or () if file.parts[0].endswith(".dist-info")]
-    return Part(
+    return Component(
         name,
         version,
         f"pkg:pypi/{name.lower().replace('_', '-')}@{version}",
@@ -129,14 +131,14 @@ def _components_of(bill: Path) -> Iterator[dict[str, Any]]:
         yield {key: component[key] for key in kept if key in component}
 
 
-def _of_library(path: Path) -> Part:
+def _of_library(path: Path) -> Component:
     package = _debian_package(path)
     if package is not None:
         name, version = package
         text = Path("/usr/share/doc") / name / "copyright"
-        return Part(name, version, f"pkg:deb/debian/{name}@{version}", texts=(text,))
+        return Component(name, version, f"pkg:deb/debian/{name}@{version}", texts=(text,))
     known = [about for prefix, about in _BY_FILE.items() if path.name.startswith(prefix)]
-    return Part(*known[0]) if known else Part(path.name, "")
+    return Component(*known[0]) if known else Component(path.name, "")
 
 
 def _debian_package(path: Path) -> tuple[str, str] | None:
@@ -155,7 +157,7 @@ def _output(*command: str) -> str:
     return done.stdout if done.returncode == 0 else ""
 
 
-def bill_of(parts: Iterable[Part], version: str) -> dict[str, Any]:
+def bill_of(parts: Iterable[Component], version: str) -> dict[str, Any]:
     components = [_component(part) for part in parts if part.name != "sitehub"]
     inside = json.dumps(components, sort_keys=True)
     return {
@@ -178,7 +180,7 @@ def bill_of(parts: Iterable[Part], version: str) -> dict[str, Any]:
     }
 
 
-def _component(part: Part) -> dict[str, Any]:
+def _component(part: Component) -> dict[str, Any]:
     component: dict[str, Any] = {
         "type": "library",
         "bom-ref": f"{part.name}@{part.version}",
@@ -194,7 +196,7 @@ def _component(part: Part) -> dict[str, Any]:
     return component
 
 
-def licences_of(parts: Iterable[Part]) -> Iterator[str]:
+def licences_of(parts: Iterable[Component]) -> Iterator[str]:
     """Return all licence texts; for a package without one, its name for the licence."""
     for part in parts:
         yield f"{_RULE}\n{part.name} {part.version}".rstrip()
@@ -208,7 +210,7 @@ def licences_of(parts: Iterable[Part]) -> Iterator[str]:
 
 def main() -> None:
     contents, out = Path(sys.argv[1]), Path(sys.argv[2])
-    parts = parts_of(json.loads(contents.read_text("utf-8")))
+    parts = components_of(json.loads(contents.read_text("utf-8")))
     bill = bill_of(parts, metadata.version("sitehub"))
     (out / "sitehub.cdx.json").write_text(json.dumps(bill, indent=2), "utf-8")
     (out / "LICENCES.txt").write_text("\n".join(licences_of(parts)), "utf-8")

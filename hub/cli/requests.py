@@ -38,8 +38,8 @@ def execute(data_dir: Path, request: ControlRequest[R]) -> R:
                 if request.needs_running_hub:
                     raise StartFault(f"no hub runs on {data_dir}, and only a running hub has this")
                 return trio.run(_execute_here, data_dir, request)
-        except data_directory.Taken as taken:
-            if taken.by_a_hub and channel.is_open(data_dir):
+        except data_directory.DirectoryInUse as error:
+            if error.is_held_by_hub and channel.is_open(data_dir):
                 return trio.run(channel.ask_running_hub, data_dir, request)
             if time.monotonic() > deadline:
                 raise

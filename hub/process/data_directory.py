@@ -21,7 +21,7 @@ from hub.service_manager.system import is_administrator, system_service
 LOCK = "hub.lock"
 LOGS = "logs"
 
-Role = Literal["hub", "command"]
+HolderRole = Literal["hub", "command"]
 
 POLL_SECONDS = 0.05
 #: How long a hub waits for a command to release the directory.
@@ -34,7 +34,7 @@ _LOCKED_BYTE = 1 << 30
 class Holder(Struct, frozen=True):
     """The process that holds the data directory, as it wrote into the lock file."""
 
-    role: Role
+    role: HolderRole
     pid: int
 
 
@@ -64,23 +64,23 @@ def prepare(path: Path) -> None:
         ) from None
 
 
-class Taken(StartFault):
+class DirectoryInUse(StartFault):
     """Another process holds the directory; `holder` is None if the lock file is unreadable."""
 
     def __init__(self, path: Path, holder: Holder | None) -> None:
-        self.by_a_hub = holder is not None and holder.role == "hub"
+        self.is_held_by_hub = holder is not None and holder.role == "hub"
         who = f"process {holder.pid}" if holder is not None else "another process"
-        what = "a hub is already running on" if self.by_a_hub else "another command is using"
+        what = "a hub is already running on" if self.is_held_by_hub else "another command is using"
         super().__init__(f"{what} {path} ({who}): stop it first, or choose another with --data")
 
 
 @contextmanager
-def held(path: Path, role: Role) -> Iterator[None]:
-    """Hold the directory; the system releases it when this process ends. Raises Taken."""
+def held(path: Path, role: HolderRole) -> Iterator[None]:
+    """Hold the directory; released when this process ends. Raises DirectoryInUse."""
     handle = os.open(path / LOCK, os.O_RDWR | os.O_CREAT, 0o600)
     try:
         if not _try_lock(handle):
-            raise Taken(path, _read_holder(handle))
+            raise DirectoryInUse(path, _read_holder(handle))
         _write_holder(handle, f"{role} {os.getpid()}")
         yield
         _write_holder(handle, "")
@@ -90,15 +90,15 @@ def held(path: Path, role: Role) -> Iterator[None]:
 
 @contextmanager
 def held_as_hub(path: Path) -> Iterator[None]:
-    """Hold the directory for a hub, and wait for a command that holds it. Raises Taken."""
+    """Hold the directory for a hub, after waiting for a command. Raises DirectoryInUse."""
     with ExitStack() as stack:
         deadline = time.monotonic() + _MAX_COMMAND_SECONDS
         while True:
             try:
                 stack.enter_context(held(path, "hub"))
                 break
-            except Taken as taken:
-                if taken.by_a_hub or time.monotonic() > deadline:
+            except DirectoryInUse as error:
+                if error.is_held_by_hub or time.monotonic() > deadline:
                     raise
             time.sleep(POLL_SECONDS)
         yield

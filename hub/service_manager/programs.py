@@ -26,7 +26,7 @@ class ProgramResult(NamedTuple):
         return lines[-1] if lines else f"status {self.status}"
 
 
-Run = Callable[[Sequence[str]], ProgramResult]
+RunProgram = Callable[[Sequence[str]], ProgramResult]
 
 
 def run(words: Sequence[str]) -> ProgramResult:
@@ -47,7 +47,7 @@ def run(words: Sequence[str]) -> ProgramResult:
     return ProgramResult(done.returncode, done.stdout.decode("utf-8", "replace"))
 
 
-def run_checked(run: Run, words: Sequence[str]) -> ProgramResult:
+def run_checked(run: RunProgram, words: Sequence[str]) -> ProgramResult:
     """Run a program; raises StartFault with its last line of output if it fails."""
     result = run(words)
     if result.status:

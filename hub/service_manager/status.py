@@ -6,11 +6,11 @@ from typing import Literal
 
 from msgspec import Struct
 
-State = Literal["running", "starting", "stopping", "stopped", "failed", "not installed"]
+ServiceState = Literal["running", "starting", "stopping", "stopped", "failed", "not installed"]
 
 
-class Status(Struct, frozen=True):
+class ServiceStatus(Struct, frozen=True):
     """Whether the service runs now and starts at boot."""
 
-    state: State
+    state: ServiceState
     at_boot: bool = False

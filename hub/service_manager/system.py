@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Protocol
 
 from hub.service_manager.linux.systemd import SystemdService
-from hub.service_manager.status import Status
+from hub.service_manager.status import ServiceStatus
 from hub.service_manager.windows.service import WindowsService
 
 
@@ -37,7 +37,7 @@ class SystemService(Protocol):
 
     def stop(self) -> None: ...
 
-    def status(self) -> Status: ...
+    def status(self) -> ServiceStatus: ...
 
     def runs_services_now(self) -> bool:
         """Return whether services can run: not in an image that is being built."""

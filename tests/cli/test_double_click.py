@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from hub.cli.run import browser, double_click
-from hub.cli.run.double_click import Outcome
+from hub.cli.run.double_click import CommandOutcome
 
 
 class Terminal(io.StringIO):
@@ -66,10 +66,10 @@ def test_the_command_of_a_python_environment_is_no_double_click() -> None:
 def test_it_runs_the_hub_and_opens_the_browser(opened: list[str]) -> None:
     given: list[Sequence[str]] = []
 
-    def carry_out(words: Sequence[str]) -> Outcome:
+    def carry_out(words: Sequence[str]) -> CommandOutcome:
         given.append(words)
         browser.show("https://hub/setup/link")
-        return Outcome(0)
+        return CommandOutcome(0)
 
     assert double_click.serve(carry_out) == 0
     assert given == [("run", "--open")]
@@ -95,7 +95,7 @@ def test_a_second_double_click_opens_the_dashboard_of_the_running_hub(
     monkeypatch.setattr(double_click, "_BROWSER_SECONDS", 0)
     monkeypatch.setattr("hub.process.data_directory.default_path", lambda: data_dir)
     monkeypatch.setenv("SITEHUB_WEB_PORT", "9443")
-    outcome = Outcome(1, "sitehub: a hub is already running", already_running=True)
+    outcome = CommandOutcome(1, "sitehub: a hub is already running", already_running=True)
     assert double_click.serve(lambda words: outcome) == 0
     let_it_open()
     assert opened == ["https://localhost:9443/"]
@@ -111,7 +111,7 @@ def test_a_failure_is_shown_in_a_dialog_in_both_languages(
     zenity.write_text(f'#!/bin/sh\nprintf "%s\\n" "$@" > {said}\n')
     zenity.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert double_click.serve(lambda words: Outcome(1, "sitehub: port 8443 is in use")) == 1
+    assert double_click.serve(lambda words: CommandOutcome(1, "sitehub: port 8443 is in use")) == 1
     text = said.read_text("utf-8")
     assert "port 8443 is in use" in text
     assert "sitehub 没有启动" in text

@@ -33,7 +33,7 @@ def no_freezer_needed(bill: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None
 
 def test_a_file_is_attributed_to_its_package(bill: ModuleType) -> None:
     contents = [("trio._core", str(Path(trio.__file__).parent / "_core" / "__init__.py"))]
-    parts = {part.name: part for part in bill.parts_of(contents)}
+    parts = {part.name: part for part in bill.components_of(contents)}
     assert parts.keys() == {"CPython", "sitehub", "trio", "tzdata"}
     assert parts["trio"].version == trio.__version__
     assert parts["trio"].purl == f"pkg:pypi/trio@{trio.__version__}"
@@ -42,12 +42,12 @@ def test_a_file_is_attributed_to_its_package(bill: ModuleType) -> None:
 
 
 def test_the_same_components_give_the_same_bill(bill: ModuleType) -> None:
-    one, other = (json.dumps(bill.bill_of(bill.parts_of([]), "1.0")) for _ in range(2))
+    one, other = (json.dumps(bill.bill_of(bill.components_of([]), "1.0")) for _ in range(2))
     assert one == other
     assert '"bomFormat": "CycloneDX"' in one
 
 
 def test_the_licences_contain_the_text_of_each(bill: ModuleType) -> None:
-    text = "\n".join(bill.licences_of(bill.parts_of([])))
+    text = "\n".join(bill.licences_of(bill.components_of([])))
     assert "sitehub" in text
     assert "Permission is hereby granted, free of charge" in text

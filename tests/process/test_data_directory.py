@@ -36,16 +36,22 @@ def test_a_directory_that_is_not_writable_is_named_in_one_line(tmp_path: Path) -
 
 def test_a_second_hub_is_refused_at_once_with_the_process_id_of_the_first(tmp_path: Path) -> None:
     with data_directory.held_as_hub(tmp_path):
-        with pytest.raises(data_directory.Taken) as taken, data_directory.held_as_hub(tmp_path):
+        with (
+            pytest.raises(data_directory.DirectoryInUse) as error,
+            data_directory.held_as_hub(tmp_path),
+        ):
             pass
-        assert f"a hub is already running on {tmp_path} (process {os.getpid()})" in str(taken.value)
+        assert f"a hub is already running on {tmp_path} (process {os.getpid()})" in str(error.value)
 
 
 def test_a_command_learns_that_a_hub_holds_the_directory(tmp_path: Path) -> None:
     with data_directory.held_as_hub(tmp_path):
-        with pytest.raises(data_directory.Taken) as taken, data_directory.held(tmp_path, "command"):
+        with (
+            pytest.raises(data_directory.DirectoryInUse) as error,
+            data_directory.held(tmp_path, "command"),
+        ):
             pass
-        assert taken.value.by_a_hub
+        assert error.value.is_held_by_hub
 
 
 def test_a_hub_waits_for_a_command_to_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -86,7 +92,7 @@ def test_the_system_releases_it_when_a_process_is_killed(tmp_path: Path) -> None
     ) as process:
         assert process.stdout is not None
         assert process.stdout.readline().strip() == b"held"
-        with pytest.raises(data_directory.Taken), data_directory.held_as_hub(tmp_path):
+        with pytest.raises(data_directory.DirectoryInUse), data_directory.held_as_hub(tmp_path):
             pass
         process.kill()
         process.wait()

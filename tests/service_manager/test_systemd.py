@@ -13,7 +13,7 @@ from hub.errors import StartFault
 from hub.service_manager.linux.systemd import SystemdService
 from hub.service_manager.linux.unit import unit_text
 from hub.service_manager.programs import ProgramResult
-from hub.service_manager.status import Status
+from hub.service_manager.status import ServiceStatus
 
 if sys.platform == "win32":
     pytest.skip("systemd is there on Linux alone", allow_module_level=True)
@@ -238,11 +238,11 @@ def test_start_without_an_installed_service_is_refused(system: System) -> None:
 )
 def test_the_status_is_that_of_systemctl(system: System, active: str, state: str) -> None:
     system.boot()
-    assert system.service.status() == Status("not installed")
+    assert system.service.status() == ServiceStatus("not installed")
     system.service.install(system.download)
     system.results["systemctl is-active sitehub.service"] = ProgramResult(3, f"{active}\n")
     system.results["systemctl is-enabled sitehub.service"] = ProgramResult(0, "enabled\n")
-    assert system.service.status() == Status(state, at_boot=True)  # type: ignore[arg-type]
+    assert system.service.status() == ServiceStatus(state, at_boot=True)  # type: ignore[arg-type]
 
 
 def test_the_service_of_a_package_is_changed_by_the_package_only(system: System) -> None:

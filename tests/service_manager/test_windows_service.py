@@ -12,7 +12,7 @@ import pytest
 
 from hub.errors import StartFault
 from hub.service_manager.programs import ProgramResult
-from hub.service_manager.status import Status
+from hub.service_manager.status import ServiceStatus
 from hub.service_manager.windows.service import (
     WindowsService,
     data_permission_commands,
@@ -233,7 +233,7 @@ def test_install_copies_registers_protects_and_starts(windows: Windows) -> None:
         "sc.exe start",
         *("netsh.exe advfirewall", "netsh.exe advfirewall"),
     ]
-    assert windows.service.status() == Status("running", at_boot=True)
+    assert windows.service.status() == ServiceStatus("running", at_boot=True)
 
 
 def test_a_newer_version_replaces_the_older_once_its_file_is_released(
@@ -272,7 +272,7 @@ def test_uninstall_leaves_the_data(windows: Windows) -> None:
     assert verbs(windows) == ["sc.exe stop", "sc.exe delete", "netsh.exe advfirewall"]
     assert not windows.service.executable.exists()
     assert os.listdir(windows.service.data) == ["hub.sqlite"]
-    assert windows.service.status() == Status("not installed")
+    assert windows.service.status() == ServiceStatus("not installed")
     windows.commands.clear()
     windows.service.uninstall()
     assert windows.commands == []

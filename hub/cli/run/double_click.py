@@ -38,7 +38,7 @@ sitehub 没有启动。上面一行是原因（英文）。处理后请重新启
 _CLOSE = "Press Enter to close this window. 按回车键关闭窗口。"
 
 
-class Outcome(NamedTuple):
+class CommandOutcome(NamedTuple):
     """The result of a command line."""
 
     status: int
@@ -52,7 +52,7 @@ def is_double_click(arguments: Sequence[str]) -> bool:
     return getattr(sys, "frozen", False) and not arguments and not _has_terminal()
 
 
-def serve(carry_out: Callable[[Sequence[str]], Outcome]) -> int:
+def serve(carry_out: Callable[[Sequence[str]], CommandOutcome]) -> int:
     """Run the hub until it is stopped, and return the exit status."""
     outcome = carry_out(_COMMAND)
     if outcome.already_running and browser.has_desktop():

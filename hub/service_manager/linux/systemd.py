@@ -12,14 +12,14 @@ from hub.errors import StartFault
 from hub.service_manager import NAME, programs
 from hub.service_manager.files import copy_if_different, write_if_different
 from hub.service_manager.linux.unit import DATA, unit_text
-from hub.service_manager.status import State, Status
+from hub.service_manager.status import ServiceState, ServiceStatus
 
 UNIT = f"{NAME}.service"
 EXECUTABLE = PurePosixPath("/usr/local/bin") / NAME
 #: The lowest user id of a person's account (UID_MIN in login.defs).
 _MIN_PERSON_UID = 1000
 
-_STATES: dict[str, State] = {
+_STATES: dict[str, ServiceState] = {
     "active": "running",
     "reloading": "running",
     "activating": "starting",
@@ -34,7 +34,7 @@ class SystemdService:
     def __init__(
         self,
         root: Path = Path("/"),
-        run: programs.Run = programs.run,
+        run: programs.RunProgram = programs.run,
         now: Callable[[], float] = time.time,
     ) -> None:
         self._run = run
@@ -88,15 +88,15 @@ class SystemdService:
         self._refuse_unless_it_can_run()
         self._systemctl("stop", UNIT)
 
-    def status(self) -> Status:
+    def status(self) -> ServiceStatus:
         if not self._is_installed():
-            return Status("not installed")
+            return ServiceStatus("not installed")
         # This works without a running systemd, too: it reads the links of enabled units.
         at_boot = self._run(["systemctl", "is-enabled", UNIT]).text.strip() == "enabled"
         if not self.runs_services_now():
-            return Status("stopped", at_boot)
+            return ServiceStatus("stopped", at_boot)
         active = self._run(["systemctl", "is-active", UNIT]).text.strip()
-        return Status(_STATES.get(active, "stopped"), at_boot)
+        return ServiceStatus(_STATES.get(active, "stopped"), at_boot)
 
     def runs_services_now(self) -> bool:
         return self._booted.is_dir()

@@ -13,7 +13,7 @@ from pathlib import Path
 from hub.errors import StartFault
 from hub.service_manager import NAME, UNPACKED, programs
 from hub.service_manager.files import copy_if_different
-from hub.service_manager.status import State, Status
+from hub.service_manager.status import ServiceState, ServiceStatus
 
 #: A virtual account, which exists for this service alone and has no password.
 ACCOUNT = rf"NT SERVICE\{NAME}"
@@ -28,7 +28,7 @@ _NO_SUCH_SERVICE = 1060
 _ALREADY_RUNNING, _NOT_RUNNING = 1056, 1062
 
 #: The states of SERVICE_STATUS by number; their names depend on the language of Windows.
-_STATES: dict[int, State] = {
+_STATES: dict[int, ServiceState] = {
     1: "stopped",
     2: "starting",
     3: "stopping",
@@ -55,7 +55,7 @@ class WindowsService:
         self,
         owner_of: Callable[[Path], str],
         environment: Mapping[str, str] = os.environ,
-        run: programs.Run = programs.run,
+        run: programs.RunProgram = programs.run,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._owner_of = owner_of
@@ -109,12 +109,14 @@ class WindowsService:
         if not self._wait_for_state("stopped"):
             raise StartFault("the service did not stop in time")
 
-    def status(self) -> Status:
+    def status(self) -> ServiceStatus:
         answer = self._run(["sc.exe", "query", NAME])
         if answer.status == _NO_SUCH_SERVICE:
-            return Status("not installed")
+            return ServiceStatus("not installed")
         configured = self._run(["sc.exe", "qc", NAME])
-        return Status(parse_state(answer.text), bool(_AUTOMATIC_LINE.search(configured.text)))
+        return ServiceStatus(
+            parse_state(answer.text), bool(_AUTOMATIC_LINE.search(configured.text))
+        )
 
     def runs_services_now(self) -> bool:
         return True
@@ -186,7 +188,7 @@ class WindowsService:
                 f"{answer.last_line}"
             )
 
-    def _wait_for_state(self, wanted: State, *, unless: State | None = None) -> bool:
+    def _wait_for_state(self, wanted: ServiceState, *, unless: ServiceState | None = None) -> bool:
         for _ in self._poll():
             state = self.status().state
             if state in (wanted, unless):
@@ -259,7 +261,7 @@ def close_firewall_command() -> list[str]:
     return ["netsh.exe", "advfirewall", "firewall", "delete", "rule", f"name={NAME}"]
 
 
-def parse_state(text: str) -> State:
+def parse_state(text: str) -> ServiceState:
     """Return the state in the output of `sc query`, whose format is the same in all languages."""
     found = _STATE_LINE.search(text)
     return _STATES[int(found[1])] if found else "stopped"
