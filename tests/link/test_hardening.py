@@ -227,10 +227,10 @@ async def test_large_frames_are_accepted_only_after_a_good_connect(
         camera = await port.camera()
         await camera.connect()
         assert (await camera.ask("/no/such", {"photo": "x" * 60_000}))["code"] == 404
-        await camera.say("x" * 65_537)
+        await camera.send("x" * 65_537)
         assert (await camera.ended())[0] == 1009
         stranger = await port.camera()
-        await stranger.say(json.dumps({"photo": "x" * 4096}))
+        await stranger.send(json.dumps({"photo": "x" * 4096}))
         assert (await stranger.ended())[0] == 1009
 
 
@@ -240,7 +240,7 @@ async def test_a_peer_cut_off_at_a_limit_is_counted_and_logged(
     before = limits_reached("frame"), limits_reached("first_message")
     async with device_port(max_first_frame_kb=4, first_message_seconds=10) as port:
         stranger = await port.camera()
-        await stranger.say("x" * 4097)
+        await stranger.send("x" * 4097)
         await stranger.ended()
         await everything(port.plug())
     assert limits_reached("frame") == before[0] + 1
@@ -254,7 +254,7 @@ async def test_the_limit_of_a_frame_is_in_bytes_not_in_characters(
 ) -> None:
     async with device_port(max_first_frame_kb=4) as port:
         camera = await port.camera()
-        await camera.say("中" * 2000)
+        await camera.send("中" * 2000)
         assert (await camera.ended())[0] == 1009
 
 
@@ -277,8 +277,8 @@ async def test_a_large_frame_is_answered_like_a_small_one(kind: str) -> None:
         if kind == "a request":
             assert (await camera.ask("/no/such", {"photo": photo}))["code"] == 404
         else:
-            await camera.say('{"msgid": "7", "data": {"photo": "' + photo)
-            assert (await camera.hear())["data"]["code"] == 420
+            await camera.send('{"msgid": "7", "data": {"photo": "' + photo)
+            assert (await camera.receive())["data"]["code"] == 420
         assert (await camera.ask("/heartbeat"))["code"] == 200
 
 
@@ -545,7 +545,7 @@ async def test_pending_devices_beyond_the_limit_replace_each_other(
         await legitimate.connect()
         flood = [await port.camera(f"FLOOD{n}", address="10.6.6.6") for n in range(12)]
         for camera in flood:
-            await camera.say({"msgid": "x", "data": {"uri": "/connect", "param": camera.knock()}})
+            await camera.send_connect()
         for camera in flood[:2]:
             await camera.ended()
         await trio.sleep(100)
@@ -567,8 +567,8 @@ async def test_enrolled_cameras_without_a_did_do_not_count_as_pending(
         for camera in cameras:
             assert (await camera.connect())["code"] == 421
         for camera in cameras:
-            offer = await camera.hear()
-            await camera.say({"msgid": offer["msgid"], "data": {"code": 404}})
+            offer = await camera.receive()
+            await camera.send({"msgid": offer["msgid"], "data": {"code": 404}})
             assert (await camera.connect())["code"] == 200
         assert online(port.site) == 30
 

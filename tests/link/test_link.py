@@ -50,9 +50,9 @@ async def test_a_binary_message_is_handled_like_a_text_message(autojump_clock: M
     async with device_port() as port:
         await port.site.enrol()
         camera = await port.camera()
-        frame = {"msgid": "b", "data": {"uri": "/connect", "param": camera.knock()}}
-        await camera.say(json.dumps(frame).encode())
-        assert (await camera.hear())["data"]["code"] == 200
+        frame = {"msgid": "b", "data": {"uri": "/connect", "param": camera.connect_param()}}
+        await camera.send(json.dumps(frame).encode())
+        assert (await camera.receive())["data"]["code"] == 200
 
 
 @pytest.mark.parametrize(
@@ -75,8 +75,8 @@ async def test_a_bad_frame_is_answered_420_and_the_connection_stays(
     async with device_port(max_first_frame_kb=256) as port:
         await port.site.enrol()
         camera = await port.camera()
-        await camera.say(frame)
-        answer = await camera.hear()
+        await camera.send(frame)
+        answer = await camera.receive()
         assert (answer["msgid"], answer["data"]["code"]) == (msgid, 420)
         assert (await camera.connect())["code"] == 200
 
@@ -87,7 +87,7 @@ async def test_a_connect_without_sn_or_ts_is_420_and_names_the_field(
     async with device_port() as port:
         camera = await port.camera()
         for field in ("sn", "ts"):
-            param = {key: value for key, value in camera.knock().items() if key != field}
+            param = {key: value for key, value in camera.connect_param().items() if key != field}
             answer = await camera.ask("/connect", param)
             assert answer["code"] == 420
             assert field in answer["msg"]
@@ -232,11 +232,11 @@ async def test_an_unknown_device_is_pending_until_it_is_accepted(
         await trio.sleep(100)
 
         async def take_parameters() -> None:
-            frame = await camera.hear()
+            frame = await camera.receive()
             assert frame["data"]["uri"] == "/device/param_set"
             assert set(frame["data"]["param"]) == {"did", "otaId", "appid", "secret"}
             assert "token" not in frame
-            await camera.say({"msgid": frame["msgid"], "data": {"uri": "x", "code": 200}})
+            await camera.send({"msgid": frame["msgid"], "data": {"uri": "x", "code": 200}})
             camera_did.append(frame["data"]["param"]["did"])
 
         camera_did: list[str] = []
@@ -264,10 +264,10 @@ async def test_with_auto_a_camera_without_a_did_is_sent_its_parameters_after_the
         device = await port.site.enrol()
         camera = await port.camera()
         assert (await camera.connect())["code"] == 421
-        offer = await camera.hear()
+        offer = await camera.receive()
         assert offer["data"]["param"]["did"] == device.did
         refusal = {"msgid": offer["msgid"], "data": {"uri": "x", "code": 404, "msg": "no"}}
-        await camera.say(refusal)
+        await camera.send(refusal)
         # D2: an error means that this device has no did. The next connect may follow at once.
         assert (await camera.connect())["code"] == 200
         await wait_all_tasks_blocked()
@@ -281,8 +281,8 @@ async def test_a_camera_that_accepts_its_parameters_without_using_them_is_admitt
         await port.site.enrol()
         camera = await port.camera()
         await camera.connect()
-        offer = await camera.hear()
-        await camera.say({"msgid": offer["msgid"], "data": {"code": 200}})
+        offer = await camera.receive()
+        await camera.send({"msgid": offer["msgid"], "data": {"code": 200}})
         assert (await camera.connect())["code"] == 200
 
 
@@ -293,7 +293,7 @@ async def test_ten_seconds_of_silence_mean_that_a_camera_has_no_did(
         await port.site.enrol()
         camera = await port.camera()
         await camera.connect()
-        await camera.hear()
+        await camera.receive()
         await trio.sleep(5)
         assert (await camera.connect())["code"] == 421
         await trio.sleep(6)
@@ -347,7 +347,7 @@ async def test_a_delayed_answer_does_not_delay_others(
         for _ in range(5):
             await bad.connect(code="WRONG")
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(bad.ask, "/connect", bad.knock(code="WRONG"))
+            nursery.start_soon(bad.ask, "/connect", bad.connect_param(code="WRONG"))
             await wait_all_tasks_blocked()
             assert (await neighbour.connect())["code"] == 200
             assert trio.current_time() == 0
@@ -360,7 +360,7 @@ async def test_a_connection_can_be_closed_during_a_delay(autojump_clock: MockClo
         for _ in range(10):
             await camera.connect()
         held_since = trio.current_time()
-        await camera.say({"msgid": "x", "data": {"uri": "/connect", "param": camera.knock()}})
+        await camera.send_connect()
         await wait_all_tasks_blocked()
         camera.link.close("enough")
         await camera.ended()
@@ -387,13 +387,13 @@ async def test_a_request_ends_the_delay_of_a_pending_device(
         camera = await port.camera()
         for _ in range(10):
             await camera.connect()
-        await camera.say({"msgid": "x", "data": {"uri": "/connect", "param": camera.knock()}})
+        await camera.send_connect()
         await wait_all_tasks_blocked()
 
         async def take_parameters() -> None:
-            while "param" not in (frame := await camera.hear())["data"]:
+            while "param" not in (frame := await camera.receive())["data"]:
                 pass
-            await camera.say({"msgid": frame["msgid"], "data": {"code": 200}})
+            await camera.send({"msgid": frame["msgid"], "data": {"code": 200}})
 
         port.nursery.start_soon(take_parameters)
         assert (await port.site.enrolment.accept(SN, CODE)).outcome == "taken"
@@ -407,7 +407,7 @@ async def test_a_connect_that_cannot_be_stored_is_closed_with_try_again_later(
         await port.site.enrol()
         camera = await port.camera()
         port.site.store.refuses = True
-        await camera.say({"msgid": "x", "data": {"uri": "/connect", "param": camera.knock()}})
+        await camera.send_connect()
         assert (await camera.ended())[0] == 1013
 
 
@@ -424,14 +424,14 @@ async def test_a_request_to_a_device_is_matched_by_msgid_and_carries_the_token(
             answers.append(await camera.link.request("x/y", {"n": number}, seconds=5))
 
         port.nursery.start_soon(ask, 1)
-        first = await camera.hear()
+        first = await camera.receive()
         port.nursery.start_soon(ask, 2)
-        second = await camera.hear()
+        second = await camera.receive()
         assert (first["data"]["uri"], first["token"]) == ("/x/y", camera.token)
         for frame, code in ((second, 2), (first, 1)):
             result = {"n": frame["data"]["param"]["n"]}
             data = {"uri": "/other", "code": code, "msg": "well", "result": result}
-            await camera.say({"msgid": frame["msgid"], "data": data})
+            await camera.send({"msgid": frame["msgid"], "data": data})
         await wait_all_tasks_blocked()
         assert [answer.code for answer in answers] == [2, 1]
         assert json.loads(bytes(answers[0].result or b"")) == {"n": 2}
@@ -441,7 +441,7 @@ async def test_an_answer_without_a_request_is_dropped(autojump_clock: MockClock)
     async with device_port() as port:
         await port.site.enrol()
         camera = await port.camera()
-        await camera.say({"msgid": "nobody", "data": {"uri": "/x", "code": 200}})
+        await camera.send({"msgid": "nobody", "data": {"uri": "/x", "code": 200}})
         assert (await camera.connect())["code"] == 200
 
 
@@ -452,8 +452,8 @@ async def test_a_request_without_an_answer_raises_device_silent(autojump_clock: 
         await camera.connect()
         with pytest.raises(DeviceSilent):
             await camera.link.request("/x", {}, seconds=5)
-        late = await camera.hear()
-        await camera.say({"msgid": late["msgid"], "data": {"code": 200}})
+        late = await camera.receive()
+        await camera.send({"msgid": late["msgid"], "data": {"code": 200}})
         assert (await camera.ask("/heartbeat"))["code"] == 200
 
 
@@ -470,7 +470,7 @@ async def test_a_request_ends_with_its_connection(autojump_clock: MockClock) -> 
             ended.set()
 
         port.nursery.start_soon(ask)
-        await camera.hear()
+        await camera.receive()
         await camera.socket.aclose()
         with trio.fail_after(1):
             await ended.wait()
@@ -526,10 +526,10 @@ async def test_a_device_is_free_as_soon_as_it_has_answered(autojump_clock: MockC
         await camera.connect()
         freed = Freed()
         port.nursery.start_soon(partial(camera.link.request, "/x", {}, seconds=10, on_free=freed))
-        frame = await camera.hear()
+        frame = await camera.receive()
         await trio.sleep(3)
         assert freed.at == []
-        await camera.say({"msgid": frame["msgid"], "data": {"code": 200}})
+        await camera.send({"msgid": frame["msgid"], "data": {"code": 200}})
         await wait_all_tasks_blocked()
         assert freed.at == [3]
 
@@ -544,10 +544,10 @@ async def test_a_device_is_busy_until_its_late_answer_which_is_dropped(
         await camera.connect()
         freed, strays = Freed(), stray_answers()
         await given_up(camera.link, freed, after=after)
-        late = await camera.hear()
+        late = await camera.receive()
         await trio.sleep_until(15)
         assert freed.at == []
-        await camera.say({"msgid": late["msgid"], "data": {"code": 200}})
+        await camera.send({"msgid": late["msgid"], "data": {"code": 200}})
         assert (await camera.ask("/heartbeat"))["code"] == 200
         assert freed.at == [15]
         assert stray_answers() == strays + 1

@@ -48,7 +48,7 @@ async def online(port: Port) -> tuple[Camera, Commander]:
 
 
 async def say_done(camera: Camera, frame: Any) -> None:
-    await camera.say({"msgid": frame["msgid"], "data": {"uri": "/person/add", "code": 0}})
+    await camera.send({"msgid": frame["msgid"], "data": {"uri": "/person/add", "code": 0}})
     await wait_all_tasks_blocked()
 
 
@@ -59,11 +59,11 @@ async def test_a_command_is_sent_with_the_token_and_returns_the_answer(
         camera, commander = await online(port)
 
         async def reply() -> None:
-            frame = await camera.hear()
+            frame = await camera.receive()
             assert frame["token"] == camera.token
             assert frame["data"] == {"uri": "/person/query", "param": {"pid": "7"}}
             data = {"uri": "/x", "code": 0, "result": {"pid": 7, "name": "Li Wei"}}
-            await camera.say({"msgid": frame["msgid"], "data": data})
+            await camera.send({"msgid": frame["msgid"], "data": data})
 
         port.nursery.start_soon(reply)
         got = await commander.commands.send(commander.did, "/person/query", b'{"pid": "7"}')
@@ -76,13 +76,13 @@ async def test_the_next_photo_is_sent_when_the_late_answer_to_the_last_arrives(
     async with device_port(heartbeat_interval=60) as port:
         camera, commander = await online(port)
         await commander.add("first")
-        first = await camera.hear()
+        first = await camera.receive()
         await trio.sleep(20)
         await commander.add("second")
         await trio.sleep(15)
         assert commander.got == {"first": (DeviceSilent, 30)}
         await say_done(camera, first)
-        await say_done(camera, await camera.hear())
+        await say_done(camera, await camera.receive())
         assert commander.got["second"] == (None, 35)
 
 
@@ -92,11 +92,11 @@ async def test_a_photo_that_is_never_answered_makes_way_for_the_next(
     async with device_port(heartbeat_interval=60) as port:
         camera, commander = await online(port)
         await commander.add("first")
-        await camera.hear()
+        await camera.receive()
         await commander.add("waits in vain")
         await trio.sleep(50)
         await commander.add("second")
-        await say_done(camera, await camera.hear())
+        await say_done(camera, await camera.receive())
         assert commander.got == {
             "waits in vain": (DeviceBusy, 25),
             "first": (DeviceSilent, 30),
@@ -115,7 +115,7 @@ async def test_a_cancellation_before_anything_is_sent_keeps_the_connection(
             await commander.commands.person_query(commander.did, "7")
         assert left.cancelled_caught
         await commander.add("next")
-        await say_done(camera, await camera.hear())
+        await say_done(camera, await camera.receive())
         assert commander.got == {"next": (None, 0)}
 
 
@@ -140,7 +140,7 @@ async def test_queued_commands_are_sent_on_the_connection_that_replaces_the_firs
         await commander.add("waits")
         newer = await port.camera()
         await newer.connect()
-        await say_done(newer, await newer.hear())
+        await say_done(newer, await newer.receive())
         assert commander.got == {"out": (DeviceLeft, 0), "waits": (None, 0)}
 
 
@@ -150,13 +150,13 @@ async def test_a_late_answer_on_a_newer_connection_is_ignored(
     async with device_port() as port:
         camera, commander = await online(port)
         await commander.add("first")
-        owed = await camera.hear()
+        owed = await camera.receive()
         newer = await port.camera()
         await newer.connect()
         await commander.add("second")
         await say_done(newer, owed)
         assert commander.got == {"first": (DeviceLeft, 0)}
-        await say_done(newer, await newer.hear())
+        await say_done(newer, await newer.receive())
         assert commander.got["second"] == (None, 0)
 
 
@@ -178,9 +178,9 @@ async def test_an_unreadable_answer_ends_its_request_at_once(
         camera, commander = await online(port)
         await commander.add("asked")
         await commander.add("next")
-        await camera.say(answer % (await camera.hear())["msgid"])
-        assert (await camera.hear())["data"]["code"] == 420
+        await camera.send(answer % (await camera.receive())["msgid"])
+        assert (await camera.receive())["data"]["code"] == 420
         await wait_all_tasks_blocked()
         assert commander.got == {"asked": (DeviceNonsense, 0)}
-        await say_done(camera, await camera.hear())
+        await say_done(camera, await camera.receive())
         assert commander.got["next"] == (None, 0)

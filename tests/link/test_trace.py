@@ -34,8 +34,8 @@ async def test_everything_is_kept_both_ways(autojump_clock: MockClock) -> None:
         link = port.site.registry.get(device.did)
         assert link is not None
         port.nursery.start_soon(_ask, link)
-        request = await camera.hear()
-        await camera.say({"msgid": request["msgid"], "data": {"code": 0}})
+        request = await camera.receive()
+        await camera.send({"msgid": request["msgid"], "data": {"code": 0}})
         await camera.ask("/heartbeat", token="nonsense")
         assert traced(port) == [
             *("in /connect", "out 200"),
@@ -72,8 +72,8 @@ async def test_frames_of_a_refused_device_are_kept_when_it_is_admitted(
 ) -> None:
     async with device_port() as port:
         camera = await port.camera()
-        await camera.say("garbage")
-        await camera.hear()
+        await camera.send("garbage")
+        await camera.receive()
         assert (await camera.connect())["code"] == 421
         assert traced(port) == ["in ", "out 420", "in /connect", "out 421"]
         await port.site.enrol()
@@ -98,8 +98,6 @@ async def test_a_frame_is_traced_before_its_answer_is_delayed(autojump_clock: Mo
         camera = await port.camera()
         for _ in range(5):
             await camera.connect(code="WRONG")
-        await camera.say(
-            {"msgid": "x", "data": {"uri": "/connect", "param": camera.knock(code="1")}}
-        )
+        await camera.send_connect(code="1")
         await trio.sleep(0.5)
         assert traced(port)[-2:] == ["out 423", "in /connect"]

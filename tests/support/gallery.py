@@ -38,8 +38,8 @@ from hub.wire.uploads.records import (
     Vehicle,
     VehicleDetail,
 )
+from tests.support.exchanges import EXCHANGES, answer_of, record_exchange, request_of
 from tests.support.fake_services import SETUP_TOKEN, FakeServices, device, image, record, waiting
-from tests.support.talk import TALK, answer_of, have_said, request_of
 from web.app import create_app
 from web.server import serve
 
@@ -353,7 +353,7 @@ def talk(hub: FakeServices) -> Iterator[None]:
     ring.sent('{"msgid": "", "data": {"code": 420, "msg": "the frame is not JSON"}}')
     for number in itertools.count():
         now[0] = time.time()
-        said = TALK[number % len(TALK)]
+        said = EXCHANGES[number % len(EXCHANGES)]
         request, answer = request_of(said, f"m{number}"), answer_of(said, f"m{number}")
         if said.by == "device":
             ring.received(request)
@@ -364,7 +364,7 @@ def talk(hub: FakeServices) -> Iterator[None]:
             now[0] += 0.0412
             ring.received(answer)
         traces.add_upload("Y3CA9PGDTKM0001", upload)
-        have_said(waits, TALK[0]._replace(code=421, result=None), f"w{number}")
+        record_exchange(waits, EXCHANGES[0]._replace(code=421, result=None), f"w{number}")
         yield
 
 
@@ -425,7 +425,7 @@ async def main(port: int, *, empty: bool, unwell: bool) -> None:
         if empty:
             return
         life, talking, giving = furnish(hub), talk(hub), give_firmware(hub)
-        for _ in range(len(TALK)):
+        for _ in range(len(EXCHANGES)):
             next(talking)
         next(giving)
         while True:

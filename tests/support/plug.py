@@ -1,4 +1,4 @@
-"""Cameras plugged into the device link over memory streams, by trio's clock."""
+"""Cameras connected to device links over memory streams, with trio's clock."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tests.support.memory_store import MemoryStore
 
 
 class TrioWallClock:
-    """A wall clock that moves with trio's, which a test lets jump."""
+    """A wall clock that moves with trio's clock, which tests may jump."""
 
     @property
     def seconds(self) -> float:
@@ -37,7 +37,7 @@ class TrioWallClock:
 
 
 class Port:
-    """The device port, without its sockets."""
+    """A device port without sockets."""
 
     def __init__(self, nursery: trio.Nursery, deadlines: Deadlines, **config: Any) -> None:
         clock: Any = TrioWallClock()
@@ -51,7 +51,7 @@ class Port:
         self.links: list[DeviceLink] = []
 
     def plug(self, address: str = ADDRESS) -> trio.StapledStream:
-        """A new connection; returns the camera's end of it."""
+        """Open a connection; returns the camera's end."""
         ours, theirs = trio.testing.memory_stream_pair()
         self.serve(ours, address)
         return theirs
@@ -71,14 +71,14 @@ class Port:
         return link
 
     async def camera(self, sn: str = SN, address: str = ADDRESS) -> Camera:
-        """A camera whose WebSocket is open."""
+        """A camera with an open WebSocket."""
         stream = self.plug(address)
         socket = await wrap_client_stream(self.nursery, stream, "hub", "/any/path")
         return Camera(self.site, socket, self.links[-1], sn)
 
 
 class Camera:
-    """The device's side of a connection. Frames are dicts."""
+    """The device's side of a connection. Frames are dicts, or raw text or bytes."""
 
     def __init__(self, site: Gate, socket: WebSocketConnection, link: DeviceLink, sn: str) -> None:
         self.site = site
@@ -88,40 +88,46 @@ class Camera:
         self.token: str | None = None
         self._msgids = itertools.count(1)
 
-    async def say(self, frame: Any) -> None:
+    async def send(self, frame: Any) -> None:
         await self.socket.send_message(
             frame if isinstance(frame, str | bytes) else json.dumps(frame)
         )
 
-    async def hear(self) -> Any:
-        """The next frame. Raises ConnectionClosed where the hub ended it."""
+    async def receive(self) -> Any:
+        """The next frame. Raises ConnectionClosed if the hub closed the connection."""
         return json.loads(await self.socket.get_message())
 
     async def ask(self, uri: str, param: Any = None, *, token: Any = ...) -> Any:
-        """Send a request, with the camera's token; returns `data` of its answer."""
+        """Send a request with the camera's token; returns the `data` of the answer."""
         msgid = f"m{next(self._msgids)}"
         frame = {"msgid": msgid, "data": {"uri": uri, "param": param or {}}}
         token = self.token if token is ... else token
-        await self.say(frame if token is None else {**frame, "token": token})
-        answer = await self.hear()
+        await self.send(frame if token is None else {**frame, "token": token})
+        answer = await self.receive()
         assert answer["msgid"] == msgid
         return answer["data"]
 
-    def knock(self, **fields: Any) -> dict[str, Any]:
+    def connect_param(self, **fields: Any) -> dict[str, Any]:
         """The param of a signed connect."""
         param = self.site.connect_param(self.sn, **fields)
         sent = {"sn": param.sn, "ts": param.ts_text, "sign": param.sign, "did": param.did}
         return {key: value for key, value in sent.items() if value is not None}
 
+    async def send_connect(self, **fields: Any) -> None:
+        """Send a connect without waiting for its answer."""
+        await self.send(
+            {"msgid": "x", "data": {"uri": "/connect", "param": self.connect_param(**fields)}}
+        )
+
     async def connect(self, **fields: Any) -> Any:
-        """Connect, and keep the token of an answer 200."""
-        answer = await self.ask("/connect", self.knock(**fields), token=None)
+        """Connect, and keep the token if the answer is 200."""
+        answer = await self.ask("/connect", self.connect_param(**fields), token=None)
         if answer["code"] == 200:
             self.token = answer["result"]["token"]
         return answer
 
     async def ended(self) -> tuple[int, str]:
-        """Wait until the hub ends the connection: the code and the reason it gives."""
+        """Wait until the hub closes the connection; returns the close code and the reason."""
         with suppress(ConnectionClosed):
             while True:
                 await self.socket.get_message()

@@ -8,7 +8,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hub.wire.redaction import format_size, redact_frame, redact_text, redact_uri
-from tests.support.talk import PHONE, PHOTO, SECRETS, TALK, TOKEN, Said, answer_of, request_of
+from tests.support.exchanges import (
+    EXCHANGES,
+    PHONE,
+    PHOTO,
+    SECRETS,
+    TOKEN,
+    Exchange,
+    answer_of,
+    request_of,
+)
 
 #: Fifteen characters that are shown as three: what stands behind them comes near.
 MASKED = "token=abcdefgh "
@@ -18,19 +27,19 @@ def leaks(text: str) -> list[str]:
     return [secret for secret in SECRETS if secret in text]
 
 
-def both(said: Said) -> list[str]:
+def both(said: Exchange) -> list[str]:
     return [request_of(said, "m1"), answer_of(said, "m1")]
 
 
-@pytest.mark.parametrize("said", TALK, ids=[said.uri for said in TALK])
-def test_no_secret_of_any_frame_is_shown(said: Said) -> None:
+@pytest.mark.parametrize("said", EXCHANGES, ids=[said.uri for said in EXCHANGES])
+def test_no_secret_of_any_frame_is_shown(said: Exchange) -> None:
     for frame in both(said):
         for sent in (frame, frame.encode()):
             assert leaks(redact_frame(sent)) == []
 
 
-@pytest.mark.parametrize("said", TALK, ids=[said.uri for said in TALK])
-def test_no_secret_of_an_invalid_frame_is_shown(said: Said) -> None:
+@pytest.mark.parametrize("said", EXCHANGES, ids=[said.uri for said in EXCHANGES])
+def test_no_secret_of_an_invalid_frame_is_shown(said: Exchange) -> None:
     for frame in both(said):
         spoilt = [
             frame[:-1],
@@ -50,8 +59,8 @@ def test_no_secret_of_an_invalid_frame_is_shown(said: Said) -> None:
             assert leaks(redact_frame(text)) == [], text[:300]
 
 
-@pytest.mark.parametrize("said", TALK, ids=[said.uri for said in TALK])
-def test_no_secret_is_shown_of_json_that_is_formatted_differently(said: Said) -> None:
+@pytest.mark.parametrize("said", EXCHANGES, ids=[said.uri for said in EXCHANGES])
+def test_no_secret_is_shown_of_json_that_is_formatted_differently(said: Exchange) -> None:
     for frame in both(said):
         value = json.loads(frame)
         twice = {"msgid": "1", "data": {"uri": "/x", "param": json.dumps(value)}}
@@ -67,7 +76,7 @@ def test_no_secret_is_shown_of_json_that_is_formatted_differently(said: Said) ->
 
 
 def test_fields_that_installers_need_are_shown() -> None:
-    (connect, heartbeat) = (TALK[0], TALK[2])
+    (connect, heartbeat) = (EXCHANGES[0], EXCHANGES[2])
     assert redact_frame(request_of(connect, "m1")) == (
         '{"msgid": "m1", "data": {"uri": "/connect", "param": {"sn": "Y3CA12348912345", '
         '"ts": 1658029108, "sign": "***", "did": "1234512", "ip": "192.168.100.168"}}}'

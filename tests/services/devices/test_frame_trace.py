@@ -12,7 +12,15 @@ from hub.live.frame_ring import FrameRing, TracedUpload
 from hub.live.frame_trace import FrameTraces
 from hub.services.devices.frame_trace import Trace, TracedFrame
 from tests.support.clock import NOON, FrozenClock
-from tests.support.talk import SECRETS, SN, TALK, TOKEN, Said, answer_of, have_said
+from tests.support.exchanges import (
+    EXCHANGES,
+    SECRETS,
+    SN,
+    TOKEN,
+    Exchange,
+    answer_of,
+    record_exchange,
+)
 from tests.support.traces import new_traces
 
 ADDRESS = "192.168.1.20"
@@ -45,9 +53,11 @@ def site() -> Site:
     return Site()
 
 
-@pytest.mark.parametrize("said", TALK, ids=[said.uri for said in TALK])
-def test_answers_are_matched_to_requests_and_secrets_are_redacted(site: Site, said: Said) -> None:
-    have_said(site.ring(), said, "m1")
+@pytest.mark.parametrize("said", EXCHANGES, ids=[said.uri for said in EXCHANGES])
+def test_answers_are_matched_to_requests_and_secrets_are_redacted(
+    site: Site, said: Exchange
+) -> None:
+    record_exchange(site.ring(), said, "m1")
     asked, answered = site.trace.frames("1")
     ways = ("in", "out") if said.by == "device" else ("out", "in")
     assert (asked.direction, answered.direction) == ways
@@ -163,10 +173,10 @@ def test_entries_returned_before_are_not_redacted_again(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ring = site.ring()
-    have_said(ring, TALK[0], "m1")
+    record_exchange(ring, EXCHANGES[0], "m1")
     last = site.trace.frames("1")[-1]
     monkeypatch.setattr("hub.services.devices.frame_trace.redact_frame", lambda frame: "masked")
-    have_said(ring, TALK[2], "m2")
+    record_exchange(ring, EXCHANGES[2], "m2")
     assert [frame.text for frame in site.trace.frames("1", last.number)] == ["masked"] * 2
 
     monkeypatch.setattr("hub.services.devices.frame_trace.redact_frame", None)
@@ -200,7 +210,7 @@ async def test_waiting_returns_a_new_entry_with_those_that_follow_at_once(
     async with trio.open_nursery() as nursery:
         nursery.start_soon(wait)
         await trio.sleep(5)
-        have_said(ring, TALK[0], "m1")
+        record_exchange(ring, EXCHANGES[0], "m1")
     assert [frame.kind for frame in got] == ["request", "answer"]
     assert trio.current_time() < 6
 

@@ -278,8 +278,8 @@ class Said(NamedTuple):
 
 
 async def said(camera: Camera, frame: str) -> Any:
-    await camera.say(frame)
-    return (await camera.hear())["data"]
+    await camera.send(frame)
+    return (await camera.receive())["data"]
 
 
 async def after_connect(camera: Camera, uri: str, param: Any = None, **how: Any) -> Any:
@@ -302,7 +302,7 @@ async def with_an_expired_token(port: Port, camera: Camera) -> Any:
 
 
 async def replayed(port: Port, camera: Camera) -> Any:
-    param = camera.knock()
+    param = camera.connect_param()
     assert (await camera.ask("/connect", param))["code"] == 200
     return await camera.ask("/connect", param)
 
@@ -327,7 +327,7 @@ WEBSOCKET = {
     "a connect without sn": Said(420, lambda port, camera: camera.ask("/connect", {"ts": 1})),
     "a connect without ts": Said(420, lambda port, camera: camera.ask("/connect", {"sn": SN})),
     "an sn that nobody enrolled": Said(
-        421, lambda port, camera: camera.ask("/connect", {**camera.knock(), "sn": "Y3C9"})
+        421, lambda port, camera: camera.ask("/connect", {**camera.connect_param(), "sn": "Y3C9"})
     ),
     "a did that is not the sn's own": Said(421, lambda port, camera: camera.connect(did=OTHER_DID)),
     "no did where one is asked for": Said(

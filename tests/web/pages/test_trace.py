@@ -14,10 +14,10 @@ from hub.services.devices.directory import NewDevice
 from tests.support.browsing import Visitor
 from tests.support.clock import FrozenClock
 from tests.support.device_call import FACE, Call, ask
+from tests.support.exchanges import EXCHANGES, SECRETS, SN, record_exchange
 from tests.support.hub_services import HubServices, open_hub_services
 from tests.support.page_site import PageSite
 from tests.support.photographer import Photographer
-from tests.support.talk import SECRETS, SN, TALK, have_said
 from tests.support.web import GATE, services
 from web.app import create_app
 from web.device_api.uploads import device_api
@@ -45,11 +45,11 @@ async def test_the_api_gives_the_frames_and_where_to_go_on(real_hub: HubServices
     assert await get(real_hub, path, key) == (200, {"items": [], "next": 0})
     traces = real_hub.services.traces
     ring = traces.admitted(traces.open(), SN)
-    for said in TALK:
-        have_said(ring, said, "m1")
+    for said in EXCHANGES:
+        record_exchange(ring, said, "m1")
     status, first = await get(real_hub, path, key)
     assert status == 200
-    assert len(first["items"]) == 2 * len(TALK)
+    assert len(first["items"]) == 2 * len(EXCHANGES)
     assert first["next"] == first["items"][-1]["number"]
     request, answer = first["items"][:2]
     assert request["time"] == "2026-11-25T12:00:00.000Z"
@@ -67,7 +67,7 @@ async def test_the_api_gives_what_a_waiting_device_sends(hub: PageSite) -> None:
     traces = hub.services.traces
     ring = traces.open()
     traces.attempted(ring, SN)
-    have_said(ring, TALK[0], "m1")
+    record_exchange(ring, EXCHANGES[0], "m1")
     visitor = await Visitor.signed_in(hub)
     response = await visitor.get(f"{API}/waiting/{SN}/trace")
     assert [item["uri"] for item in (await response.get_json())["items"]] == ["/connect"] * 2
@@ -116,11 +116,11 @@ async def test_the_page_shows_each_answer_with_its_request_and_no_secret(
     admin: Photographer,
 ) -> None:
     ring = open_ring(admin.hub)
-    for said in TALK:
-        have_said(ring, said, said.uri)
+    for said in EXCHANGES:
+        record_exchange(ring, said, said.uri)
     await admin.get("/cameras/1/trace")
-    assert admin.text.count('<li class="exchange">') == len(TALK)
-    assert admin.text.count("frame-answer") == len(TALK)
+    assert admin.text.count('<li class="exchange">') == len(EXCHANGES)
+    assert admin.text.count("frame-answer") == len(EXCHANGES)
     assert admin.text.index("/storage/get_file_by_path") < admin.text.index("/heartbeat")
     assert [secret for secret in SECRETS if secret in admin.text] == []
 
@@ -128,7 +128,7 @@ async def test_the_page_shows_each_answer_with_its_request_and_no_secret(
 async def test_the_page_shows_the_latest_and_leads_to_the_rest(admin: Photographer) -> None:
     ring = open_ring(admin.hub)
     for number in range(50):
-        have_said(ring, TALK[2], str(number))
+        record_exchange(ring, EXCHANGES[2], str(number))
     await admin.get("/cameras/1/trace")
     assert admin.text.count('<li class="exchange">') == 30
     assert await admin.weight("trace.js") < 100_000
@@ -162,7 +162,7 @@ async def test_a_waiting_devices_page_leads_to_its_trace_and_that_goes_with_it(
     traces = hub.services.traces
     ring = traces.open()
     traces.attempted(ring, "SN/2")
-    have_said(ring, TALK[0]._replace(code=421, result=None), "m1")
+    record_exchange(ring, EXCHANGES[0]._replace(code=421, result=None), "m1")
     await admin.get("/cameras")
     assert 'href="/cameras/waiting/SN/2/trace"' in admin.text
     await admin.get("/cameras/waiting/SN/2/trace")

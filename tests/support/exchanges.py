@@ -1,4 +1,4 @@
-"""What a device and a hub say: a frame of each kind of 1.1 to 1.16 and D3, secrets and all."""
+"""Requests and answers of each kind (1.1 to 1.16, D3), with the secrets that they contain."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ WORK_ID = "10091774"
 PHONE = "13612345678"
 FEATURE = [random.Random(4).uniform(-1e30, 1e30) for _ in range(512)]
 
-#: What no rendered trace may hold: whole, or a part by which the rest is found out.
+#: What no redacted frame may contain: secrets, and parts that identify them.
 SECRETS = (
     TOKEN,
     SIGN[:24],
@@ -64,8 +64,8 @@ _RECORDING = {
 }
 
 
-class Said(NamedTuple):
-    """One request and its answer. `by` sent the request."""
+class Exchange(NamedTuple):
+    """A request and its answer. `by`: who sent the request."""
 
     by: str
     uri: str
@@ -74,95 +74,95 @@ class Said(NamedTuple):
     result: Any = None
 
 
-#: By the device, then by the hub, in the order of the sections.
-TALK = (
-    Said(
+#: Sent by the device, then by the hub, in the order of the sections.
+EXCHANGES = (
+    Exchange(
         "device",
         "/connect",
         {"sn": SN, "ts": 1658029108, "sign": SIGN, "did": DID, "ip": "192.168.100.168"},
         200,
         {"token": TOKEN, "expire": 3600, "interval": 30},
     ),
-    Said(
+    Exchange(
         "device",
         "/token/update",
         {"did": DID, "sn": SN},
         200,
         {"token": TOKEN, "expire": 3600},
     ),
-    Said(
+    Exchange(
         "device",
         "/heartbeat",
         {"did": DID, "sn": SN, "ip": "192.168.100.168"},
         200,
         {"expire": 3599},
     ),
-    Said(
+    Exchange(
         "hub",
         "/device/param_set",
         {"did": DID, "otaId": "35646hgf56768", "appid": "FUN790386", "secret": SECRET},
         200,
     ),
-    Said(
+    Exchange(
         "hub",
         "/ivp/person_param_set",
         {"enable": True, "threshold": 50, "alarm_out": {"interval": 10, "alarm_push": True}},
         404,
     ),
-    Said("hub", "/storage/record_set", {"normal_record": 1, "pre_record": {"enable": 1}}, 200),
-    Said(
+    Exchange("hub", "/storage/record_set", {"normal_record": 1, "pre_record": {"enable": 1}}, 200),
+    Exchange(
         "hub",
         "/storage/record_by_month",
         {"year": 2021, "month": 10},
         0,
         [{"day": day, "count": 95} for day in range(1, 31)],
     ),
-    Said(
+    Exchange(
         "hub",
         "/storage/get_record_list",
         {**_WHEN, "page_num": 0, "page_size": 500},
         0,
         {"total_page": 1, "total_file": 500, "page_size": 500, "recordlist": [_RECORDING] * 500},
     ),
-    Said("hub", "/system/maintain/reboot", {"delay_ms": 1000}, 0),
-    Said(
+    Exchange("hub", "/system/maintain/reboot", {"delay_ms": 1000}, 0),
+    Exchange(
         "hub",
         "/ivp/face/get_cap_history",
         {**_WHEN, "page_num": 1, "page_size": 32, **_FILTER},
         0,
         {"face_total": 916, "face_list": [{"name": "张三", "similarity": 80, **_CAPTURE}] * 32},
     ),
-    Said(
+    Exchange(
         "hub",
         "/person/get_cap_history",
         {**_WHEN, "page_num": 0, "page_size": 32},
         0,
         {"total": 916, "list": [_CAPTURE] * 32},
     ),
-    Said("hub", "/person/add", {**_PERSON, "photo": PHOTO}, 0),
-    Said(
+    Exchange("hub", "/person/add", {**_PERSON, "photo": PHOTO}, 0),
+    Exchange(
         "hub",
         "/person/list",
         {"page_num": 1, "page_size": 32, "category": 1, **_FILTER},
         0,
         {"total": 916, "list": [{**_PERSON, "photo": "data/facelib/19017.jpg"}] * 32},
     ),
-    Said(
+    Exchange(
         "hub",
         "/person/query",
         {"pid": "123456"},
         0,
         {**_PERSON, "photo": SMALL_PHOTO, "feature": FEATURE},
     ),
-    Said("hub", "/person/delete", {"pid": "123456"}, 0),
-    Said(
+    Exchange("hub", "/person/delete", {"pid": "123456"}, 0),
+    Exchange(
         "hub",
         "/person/search",
         {**_WHEN, "photo": f"data:image/jpeg;base64,{PHOTO}", "threshold": 80},
         0,
         {"total": 1, "face_list": [{"score": 90, **_CAPTURE}]},
     ),
-    Said(
+    Exchange(
         "hub",
         "/storage/get_file_by_path",
         {"path": "sdcard/20210924/14/2741_179.jpg"},
@@ -172,24 +172,28 @@ TALK = (
 )
 
 
-def request_of(said: Said, msgid: str) -> str:
-    frame = {"msgid": msgid, "token": TOKEN, "data": {"uri": said.uri, "param": said.param}}
-    if said.uri == "/connect":
+def request_of(exchange: Exchange, msgid: str) -> str:
+    frame = {"msgid": msgid, "token": TOKEN, "data": {"uri": exchange.uri, "param": exchange.param}}
+    if exchange.uri == "/connect":
         del frame["token"]
     return json.dumps(frame, ensure_ascii=False)
 
 
-def answer_of(said: Said, msgid: str) -> str:
-    data = {"uri": said.uri, "code": said.code, "msg": "OK" if said.code < 300 else "no such path"}
-    if said.result is not None:
-        data["result"] = said.result
+def answer_of(exchange: Exchange, msgid: str) -> str:
+    data = {
+        "uri": exchange.uri,
+        "code": exchange.code,
+        "msg": "OK" if exchange.code < 300 else "no such path",
+    }
+    if exchange.result is not None:
+        data["result"] = exchange.result
     return json.dumps({"msgid": msgid, "data": data}, ensure_ascii=False)
 
 
-def have_said(ring: FrameRing, said: Said, msgid: str) -> None:
-    """Put both frames into a ring, as a link does."""
-    request, answer = request_of(said, msgid), answer_of(said, msgid)
-    if said.by == "device":
+def record_exchange(ring: FrameRing, exchange: Exchange, msgid: str) -> None:
+    """Add both frames to a ring, as a link does."""
+    request, answer = request_of(exchange, msgid), answer_of(exchange, msgid)
+    if exchange.by == "device":
         ring.received(request)
         ring.sent(answer)
     else:
