@@ -167,7 +167,10 @@ def _release(entry: AuditEntry) -> Target:
 
 
 def _campaign(entry: AuditEntry) -> Target:
-    return Target(entry.target, f"/firmware/campaigns/{entry.target}")
+    """The number of a campaign. Old campaigns are forgotten, and have no page then."""
+    campaigns = auth.services().campaigns.outlines()
+    is_known = any(str(one.id) == entry.target for one in campaigns)
+    return Target(entry.target, f"/firmware/campaigns/{entry.target}" if is_known else "")
 
 
 _TARGETS: dict[str, Callable[[AuditEntry], Target]] = {

@@ -112,6 +112,9 @@ async def test_every_action_is_shown_in_words_whatever_its_target(
     for code, text in zip(reversed(codes), shown, strict=True):
         assert text.startswith(ACTIONS.get(code, code))
     assert "<b>" not in admin.text
+    # The hub has none of these cameras, releases and campaigns.
+    assert 'href="/cameras/' not in admin.text
+    assert 'href="/firmware/' not in admin.text
 
 
 async def test_the_audit_log_is_paged_by_the_id(hub: HubServices, admin: Visitor) -> None:
