@@ -7,13 +7,9 @@ from typing import Any
 import trio
 from trio.testing import wait_all_tasks_blocked
 
-from hub.errors import (
-    HubError,
-)
+from hub.errors import HubError
 from hub.services.commands.calls import Commands
-from hub.wire.commands.dialect import (
-    PERSON_ADD,
-)
+from hub.wire.commands.dialect import PERSON_ADD
 from tests.support.clock import FrozenClock
 from tests.support.commanded_link import Asked, AskedLink, Reply, answer
 from tests.support.gate import Gate, gate

@@ -9,22 +9,13 @@ from msgspec import Struct
 
 from hub import metrics
 from hub.config import DevicesConfig as DevicesConfig
-from hub.errors import (
-    DeviceNotRegistered,
-    NotAuthorised,
-    WrongSignature,
-)
+from hub.errors import DeviceNotRegistered, NotAuthorised, WrongSignature
 from hub.live.feed import Change, Feed
 from hub.live.pending_devices import ConnectAttempt, PendingDevices
 from hub.live.registry import Link, Registry
 from hub.log import limited
 from hub.net.rate_limits import Backoff
-from hub.services.admission.connect_checks import (
-    ConnectChecks,
-    MissingDid,
-    Refused,
-    replayed,
-)
+from hub.services.admission.connect_checks import ConnectChecks, MissingDid, Refused, replayed
 from hub.services.admission.enrolment import Enrolment
 from hub.services.admission.tokens import DeviceTokens
 from hub.services.devices.directory import Device, Devices

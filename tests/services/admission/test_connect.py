@@ -12,12 +12,7 @@ import trio
 import trio.testing
 from msgspec.structs import replace
 
-from hub.errors import (
-    CannotStoreNow,
-    DeviceNotRegistered,
-    HubError,
-    NotAuthorised,
-)
+from hub.errors import CannotStoreNow, DeviceNotRegistered, HubError, NotAuthorised
 from hub.live.feed import Change
 from hub.live.refusal_reasons import RefusalReason
 from hub.services.admission.connect import FREE_FAILURES

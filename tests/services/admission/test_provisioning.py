@@ -5,26 +5,13 @@ from __future__ import annotations
 import pytest
 import trio
 
-from hub.errors import (
-    DeviceBusy,
-    DeviceNonsense,
-    DeviceSilent,
-    NoSuchResource,
-)
+from hub.errors import DeviceBusy, DeviceNonsense, DeviceSilent, NoSuchResource
 from hub.live.feed import Change
 from hub.live.registry import DeviceAnswer
 from hub.services.admission.provisioning import stored_delivery
 from hub.services.devices.directory import DeviceChange
 from tests.support.clock import FrozenClock
-from tests.support.gate import (
-    CODE,
-    SN,
-    FakeLink,
-    Gate,
-    gate,
-    pending_camera,
-    refusal,
-)
+from tests.support.gate import CODE, SN, FakeLink, Gate, gate, pending_camera, refusal
 
 TAKEN = DeviceAnswer(200, "OK")
 

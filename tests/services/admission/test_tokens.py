@@ -7,18 +7,11 @@ import trio
 import trio.testing
 from msgspec.structs import replace
 
-from hub.errors import (
-    DeviceNotRegistered,
-    NotAuthorised,
-)
+from hub.errors import DeviceNotRegistered, NotAuthorised
 from hub.services.devices.directory import DeviceChange
 from hub.wire.session import KeepaliveParam
 from tests.support.clock import FrozenClock
-from tests.support.gate import (
-    SN,
-    FakeLink,
-    gate,
-)
+from tests.support.gate import SN, FakeLink, gate
 
 NOBODY = KeepaliveParam()
 

@@ -32,11 +32,7 @@ from hub.wire.commands.dialect import (
     SET_FACE,
     SET_RECORDING,
 )
-from hub.wire.commands.messages import (
-    DayCount,
-    PersonList,
-    PersonSearch,
-)
+from hub.wire.commands.messages import DayCount, PersonList, PersonSearch
 from tests.support.clock import FrozenClock
 from tests.support.commanded_device import commanded_device
 from tests.support.commanded_link import AskedLink, answer

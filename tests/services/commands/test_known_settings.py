@@ -8,17 +8,10 @@ import pytest
 import trio
 from msgspec.structs import replace
 
-from hub.errors import (
-    DeviceRefused,
-)
+from hub.errors import DeviceRefused
 from hub.services.devices.directory import DeviceChange
-from hub.wire.commands.dialect import (
-    SET_FACE,
-    SET_RECORDING,
-)
-from hub.wire.commands.messages import (
-    Done,
-)
+from hub.wire.commands.dialect import SET_FACE, SET_RECORDING
+from hub.wire.commands.messages import Done
 from tests.support.clock import FrozenClock
 from tests.support.commanded_device import commanded_device, commands_of
 from tests.support.commanded_link import answer

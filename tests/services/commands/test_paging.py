@@ -8,15 +8,8 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from hub.errors import (
-    DeviceRefused,
-    DeviceSilent,
-)
-from hub.wire.commands.messages import (
-    FaceHistory,
-    PersonList,
-    RecordList,
-)
+from hub.errors import DeviceRefused, DeviceSilent
+from hub.wire.commands.messages import FaceHistory, PersonList, RecordList
 from hub.wire.commands.paging import ListPosition
 from tests.support.clock import FrozenClock
 from tests.support.commanded_device import commanded_device
