@@ -1,45 +1,44 @@
 """Serves the pages with made-up data, to be looked at: python -m tests.support.gallery [PORT]
 
-Set-up link: /setup/first-run. Names: admin, guard, viewer; password: "a long sentence".
+Add `empty` for a site without cameras, `unwell` for a hub with faults. It prints the link of the
+first run. Names: admin, guard, viewer; password: "a long sentence".
 """
 
 from __future__ import annotations
 
 import io
-import itertools
 import random
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
-from types import SimpleNamespace
+from dataclasses import replace
+from pathlib import Path
 
 import trio
 from msgspec import Raw
-from msgspec.structs import replace
-from PIL import Image as Picture
-from PIL import ImageDraw, ImageFilter
+from PIL import Image, ImageDraw, ImageFilter
 
 from hub.config import Web
-from hub.services.access.audit import AuditEntry
+from hub.services.access.audit import COMMAND_LINE, Actor
 from hub.services.devices.frame_trace import TracedUpload
-from hub.services.firmware.campaign_views import Campaign, CampaignDevice, TargetState
-from hub.services.firmware.downloads import Download
-from hub.services.firmware.releases import Component, Release
 from hub.services.site.health import HealthReason
 from hub.simulator.faults import FAULTLESS, Quirks
-from hub.wire.pictures import Image
 from hub.wire.uploads.firmware import Versions
 from hub.wire.uploads.records import (
     AccessDetail,
+    Detail,
     EventDetail,
     FaceDetail,
     Plate,
-    Record,
+    RecordKind,
     Vehicle,
     VehicleDetail,
 )
-from tests.support.exchanges import EXCHANGES, answer_of, record_exchange, request_of
-from tests.support.fake_services import SETUP_TOKEN, FakeServices, device, image, record, waiting
+from tests.support.clock import FrozenClock
+from tests.support.firmware import FirmwareSite
+from tests.support.page_site import PageSite, open_page_site
+from tests.support.talk import TALK, have_said
 from web.app import create_app
 from web.server import serve
 
@@ -64,13 +63,24 @@ QUIRKS = {
 }
 
 
-def draw(one: Record, name: str) -> bytes:
+class RunningClock(FrozenClock):
+    """The time of this machine."""
+
+    def __call__(self) -> float:
+        return time.time()
+
+    @property
+    def ms(self) -> int:
+        return round(time.time() * 1000)
+
+
+def draw(name: str, number: int) -> bytes:
     """A face, a car or a scene in flat shapes; the same one each time."""
-    rng = random.Random(one.seq if name != "background" else one.did)
+    rng = random.Random(number if name != "background" else number % len(PLACES))
     sizes = {"face": (300, 360), "body": (240, 480), "vehicle": (480, 360), "plate": (280, 90)}
     size = sizes.get(name, (960, 540))
     hue = rng.randrange(360)
-    picture = Picture.new("RGB", size, f"hsl({hue}, 18%, {rng.randrange(35, 70)}%)")
+    picture = Image.new("RGB", size, f"hsl({hue}, 18%, {rng.randrange(35, 70)}%)")
     pen = ImageDraw.Draw(picture)
     if name in ("face", "body"):
         _draw_person(pen, size, rng)
@@ -129,310 +139,189 @@ def _draw_scene(pen: ImageDraw.ImageDraw, size: tuple[int, int], rng: random.Ran
     pen.line((w * 0.9, h, w * 0.55, h * 0.62), fill="#d8d8d2", width=6)
 
 
-class Life:
-    """Made-up records, one after the other."""
-
-    def __init__(self, hub: FakeServices, seed: int = 7) -> None:
-        self._hub = hub
-        self._rng = random.Random(seed)
-        self._seq = 0
-
-    def happen(self, at_ms: int) -> None:
-        self._seq += 1
-        did = str(self._rng.randrange(1, len(PLACES) + 1))
-        kind, detail, names, extra = self._what()
-        images: tuple[Image, ...] = tuple(image(self._seq, name) for name in names)
-        late = 300_000 if self._rng.random() < 0.03 else 400
-        self._hub.records.add(
-            record(
-                self._seq,
-                kind,
-                detail,
-                did=did,
-                sn=f"Y3CA9PGDTKM{int(did):04d}",
-                device_name=PLACES[int(did) - 1],
-                occurred_at=at_ms - late,
-                received_at=at_ms,
-                images=images,
-                extra=Raw(extra),
-            )
+def make_up(rng: random.Random) -> tuple[RecordKind, Detail, tuple[str, ...], bytes]:
+    """What a camera might report: kind, detail, names of pictures, further fields."""
+    dice = rng.random()
+    if dice < 0.58:
+        name = rng.choice(NAMES)
+        category = rng.choice((1, 1, 1, 3, 4)) if name else (2 if rng.random() < 0.12 else 0)
+        if category == 2:
+            name = rng.choice(("Viktor Dragan", "赵强"))
+        detail = FaceDetail(
+            name=name,
+            age=rng.randrange(18, 70),
+            gender=rng.choice((1, 2)),
+            uuid=str(rng.randrange(1000, 9999)) if name else None,
+            category=category,
         )
-        known = self._hub.devices.views.get(did)
-        if known and images:
-            self._hub.devices.views[did] = type(known)(
-                **{name: getattr(known, name) for name in known.__struct_fields__}
-                | {"last_picture": images[-1].path}
-            )
-
-    def _what(self):  # type: ignore[no-untyped-def]
-        rng = self._rng
-        dice = rng.random()
-        if dice < 0.58:
-            name = rng.choice(NAMES)
-            category = rng.choice((1, 1, 1, 3, 4)) if name else (2 if rng.random() < 0.12 else 0)
-            if category == 2:
-                name = rng.choice(("Viktor Dragan", "赵强"))
-            detail = FaceDetail(
-                name=name,
-                age=rng.randrange(18, 70),
-                gender=rng.choice((1, 2)),
-                uuid=str(rng.randrange(1000, 9999)) if name else None,
-                category=category,
-            )
-            extra = (
-                b'{"score": 93, "helmet": 0, "department": "Logistics", "otherInfo": {"mask": 0}}'
-            )
-            return "face", detail, ("face", "background"), extra
-        if dice < 0.78:
-            plate = Plate(
-                id=rng.choice(("粤B54896", "沪A8K302", "京AD12345", "粤Z1234港", "苏E7Q9X1")),
-                type=rng.choice((1, 1, 3, 5, 17, 11)),
-            )
-            vehicle = Vehicle(
-                type=rng.choice((1, 2, 6, 27, 30)), brand=rng.choice(("保时捷", "Volvo", None))
-            )
-            if rng.random() < 0.1:
-                plate = Plate()
-            return "vehicle", VehicleDetail(plate, vehicle), ("full", "vehicle", "plate"), b"{}"
-        if dice < 0.95:
-            number = rng.choice((1, 2, 5, 6, 8, 11, 12, 13))
-            event = EventDetail(
-                type=number, data=Raw(b'{"jpeg_url_frame": "sdcard/20260924/14/2741.jpg"}')
-            )
-            if number == 12:
-                event = EventDetail(type=12, name="赵强", uuid="4711", category=2)
-                return "event", event, ("face", "background"), b"{}"
-            return "event", event, ("background",) if number != 8 else (), b"{}"
-        return (
-            "access",
-            AccessDetail(rid="88", uuid="2201", status=1, temperature=36.6),
-            ("face",),
-            b"{}",
+        extra = b'{"score": 93, "helmet": 0, "department": "Logistics", "otherInfo": {"mask": 0}}'
+        return "face", detail, ("face", "background"), extra
+    if dice < 0.78:
+        plate = Plate(
+            id=rng.choice(("粤B54896", "沪A8K302", "京AD12345", "粤Z1234港", "苏E7Q9X1")),
+            type=rng.choice((1, 1, 3, 5, 17, 11)),
         )
+        vehicle = Vehicle(
+            type=rng.choice((1, 2, 6, 27, 30)), brand=rng.choice(("保时捷", "Volvo", None))
+        )
+        if rng.random() < 0.1:
+            plate = Plate()
+        return "vehicle", VehicleDetail(plate, vehicle), ("full", "vehicle", "plate"), b"{}"
+    if dice < 0.95:
+        number = rng.choice((1, 2, 5, 6, 8, 11, 12, 13))
+        event = EventDetail(
+            type=number, data=Raw(b'{"jpeg_url_frame": "sdcard/20260924/14/2741.jpg"}')
+        )
+        if number == 12:
+            event = EventDetail(type=12, name="赵强", uuid="4711", category=2)
+            return "event", event, ("face", "background"), b"{}"
+        return "event", event, ("background",) if number != 8 else (), b"{}"
+    return (
+        "access",
+        AccessDetail(rid="88", uuid="2201", status=1, temperature=36.6),
+        ("face",),
+        b"{}",
+    )
 
 
-def furnish(hub: FakeServices) -> Life:
-    now = round(time.time() * 1000)
-    for at, place in enumerate(PLACES, 1):
-        state = "offline" if at in (4, 8) else "disabled" if at == 7 else "online"
-        more = {"last_seen": now - at * 60_000}
-        if at == 4:
-            more |= {
-                "waiting": waiting("Y3CA9PGDTKM0004", "clock-off", seconds="28680"),
-                "clock_offset": 28680.0,
-            }
-        if state == "online":
-            hub.connect(device(str(at), place, state, **more), QUIRKS.get(at, FAULTLESS))
+async def add_made_up_record(site: PageSite, rng: random.Random) -> None:
+    did = rng.randrange(1, len(PLACES) + 1)
+    kind, detail, pictures, extra = make_up(rng)
+    late_ms = 300_000 if rng.random() < 0.03 else 400
+    await site.add_record(
+        kind,
+        detail,
+        did=str(did),
+        device_name=PLACES[did - 1],
+        pictures=pictures,
+        extra=extra,
+        occurred_at=site.clock.ms - late_ms,
+    )
+
+
+async def add_cameras(site: PageSite) -> None:
+    for number, place in enumerate(PLACES, 1):
+        did = str(number)
+        if number in (4, 7, 8):
+            await site.enrol(place, did=did, enabled=number != 7)
         else:
-            hub.devices.put(device(str(at), place, state, **more))
-    hub.enrolment.knock(
-        waiting("Y3CA9PGDTKM7R1C"),
-        waiting("Y3CA9PGDTKM7R2D", "clock-off", seconds="28680"),
-        waiting("X9", "no-signature"),
-    )
-    life = Life(hub)
-    for at in range(150):
-        life.happen(now - (150 - at) * 21_000)
-    return life
+            await site.connect(place, QUIRKS.get(number, FAULTLESS), did=did)
+        ip = f"192.168.1.{number + 10}"
+        offset = 28680.0 if number == 4 else 0.4
+        site.report(did, ip=ip, clock_offset=offset, fw_ver="V2.3.15", sw_ver="V1.8.2")
+    site.refuse("4", "clock-off", seconds="28680")
+    site.pend("Y3CA9PGDTKM7R1C", tries=3)
+    site.pend("Y3CA9PGDTKM7R2D", "clock-off", seconds="28680")
+    site.pend("X9", "no-signature")
 
 
-def give_firmware(hub: FakeServices) -> Iterator[None]:
-    """Three releases; the newest is on its way, and gets on with each step."""
-    now = round(time.time() * 1000)
-    names = (
-        ("app.bin", 3, 31_457_280),
-        ("face-model-2026.bin", 4, 88_080_384),
-        ("版本说明.json", 1, 840),
-    )
-    components = tuple(
-        Component(name, type, f"{at}f86d08"[:8] * 8, "9e107d9d372bb6826bd81d3542a419d6", size)
-        for at, (name, type, size) in enumerate(names)
-    )
-    releases = [
-        Release(
-            id=number,
+async def add_firmware(site: PageSite) -> FirmwareSite:
+    """Three releases; the newest is being installed."""
+    firmware = FirmwareSite(site.hub, site.clock)
+    for number, name, text in (
+        (1, "v1.8.2", ""),
+        (2, "v1.9.0", "Fewer false alarms in rain.\nPlates of 2026 are read."),
+        (3, "v2.0.0", "Sees better at night, and knows faces from further away."),
+    ):
+        files = [bytes([number]) * 3_000_000 for _ in range(number)]
+        await firmware.add_release(
+            *(file[: -number * at - 1] for at, file in enumerate(files)),
             ver_code=453_000 + number,
             ver_name=name,
             description=text,
-            release_date=f"2026-{8 + number:02d}-12 09:00:00",
-            components=components[:count],
             reports=Versions(sw_ver=name.upper()),
-            least=Versions(hw_ver="V1.0", sw_ver="V1.2"),
-            created_at=now - (4 - number) * 30 * 86_400_000,
+            least=Versions(sw_ver="V1.2"),
         )
-        for number, name, text, count in (
-            (1, "v1.8.2", "", 1),
-            (2, "v1.9.0", "Fewer false alarms in rain.\nPlates of 2026 are read.", 2),
-            (3, "v2.0.0", "Sees better at night, and knows faces from further away.", 3),
-        )
-    ]
-    for release in releases:
-        hub.releases.put(release)
-    states: tuple[TargetState, ...] = ("done", "downloading", "downloaded", "offered", "waiting")
-    devices = [
-        CampaignDevice(
-            did=str(at),
-            name=PLACES[at - 1],
-            state=states[at - 1],
-            is_next=False,
-            reported=Versions(fw_ver="V2.3.15", sw_ver="V2.0.0" if at == 1 else "V1.8.2"),
-            received=(0, components[0].size, components[0].size // 3, 0, 0, 0)[at],
-            offered_at=now - 600_000 if at < 5 else None,
-            downloaded_at=now - 500_000 if at in (1, 3) else None,
-            done_at=now - 400_000 if at == 1 else None,
-        )
-        for at in range(1, 6)
-    ]
-    devices.append(
-        replace(
-            devices[3], did="6", name=PLACES[5], state="too_old", reported=Versions(sw_ver="V1.1")
-        )
-    )
-    hub.campaigns.put(
-        Campaign(
-            id=1,
-            release=releases[0],
-            state="done",
-            started_at=now - 5_000_000_000,
-            devices=(replace(devices[0], did="1"),),
-        )
-    )
-    hub.campaigns.put(
-        Campaign(
-            id=2,
-            release=releases[1],
-            state="stopped",
-            started_at=now - 2_000_000_000,
-            devices=tuple(devices[3:5]),
-        )
-    )
-    going = Campaign(
-        id=3, release=releases[2], state="rest", started_at=now - 700_000, devices=tuple(devices)
-    )
-    hub.campaigns.put(going)
-    for at in range(1, 4):
-        size = components[at % 2].size
-        hub.downloads.made.append(
-            Download(
-                at,
-                str(at),
-                components[at % 2].sha256,
-                size,
-                now - 600_000,
-                now - 500_000,
-                size,
-                ((0, size // at),),
-            )
-        )
-    while True:
-        second = going.devices[1]
-        received = second.received + 4_000_000
-        if received > going.release.size:
-            received = 0
-        going = replace(
-            going,
-            devices=(going.devices[0], replace(second, received=received), *going.devices[2:]),
-        )
-        if hub.campaigns.made[3].state == "rest":
-            hub.campaigns.put(going)
-        yield
+    newest, older, _ = firmware.releases.all()
+    stopped = await firmware.campaigns.start(older.id, ["4", "5"])
+    await firmware.campaigns.stop(stopped.id)
+    await firmware.campaigns.start(newest.id, ["1", "2", "3", "4", "5", "6"])
+    await firmware.download("1")
+    await firmware.report("1", swVer="V2.0.0")
+    (link, *_) = await firmware.links("2")
+    await firmware.fetch(link, 0, 1_000_000)
+    await firmware.download("3")
+    await firmware.links("5")
+    return firmware
 
 
-def talk(hub: FakeServices) -> Iterator[None]:
-    """The first camera and its hub go on talking, and one that waits is refused."""
-    now = [time.time()]
-    traces = hub.traces
-    traces.now = lambda: now[0]
-    ring = traces.admitted(traces.open(), "Y3CA9PGDTKM0001")
-    waits = traces.open()
-    traces.attempted(waits, "Y3CA9PGDTKM7R1C")
-    upload = TracedUpload(
-        "POST", "/api/v1/adapter/lenfocus/face/capture", 200, 200, "OK", 0.0124, 213_400
-    )
+def follow_traces(site: PageSite) -> Iterator[None]:
+    """The first camera and its hub exchange frames, and one that is pending is refused."""
+    traces = site.services.traces
+    sn = site.services.devices.get("1").sn
+    ring, pending = traces.admitted(traces.open(), sn), traces.open()
+    traces.attempted(pending, "Y3CA9PGDTKM7R1C")
+    path = "/api/v1/adapter/lenfocus/face/capture"
+    upload = TracedUpload("POST", path, 200, 200, "OK", 0.0124, 213_400)
     ring.received('{"msgid": "77", "token": "abcdefgh123456", data: {"uri": "/heartbeat"}}')
     ring.sent('{"msgid": "", "data": {"code": 420, "msg": "the frame is not JSON"}}')
-    for number in itertools.count():
-        now[0] = time.time()
-        said = EXCHANGES[number % len(EXCHANGES)]
-        request, answer = request_of(said, f"m{number}"), answer_of(said, f"m{number}")
-        if said.by == "device":
-            ring.received(request)
-            now[0] += 0.0004
-            ring.sent(answer)
-        else:
-            ring.sent(request)
-            now[0] += 0.0412
-            ring.received(answer)
-        traces.add_upload("Y3CA9PGDTKM0001", upload)
-        record_exchange(waits, EXCHANGES[0]._replace(code=421, result=None), f"w{number}")
-        yield
+    while True:
+        for number, said in enumerate(TALK):
+            have_said(ring, said, f"m{number}")
+            traces.add_upload(sn, upload)
+            have_said(pending, TALK[0]._replace(code=421, result=None), f"w{number}")
+            yield
 
 
-class Newest:
-    """The audit log's newest(), on made-up entries."""
-
-    def __init__(self, entries: list[AuditEntry]) -> None:
-        self._entries = entries
-
-    async def __call__(self, *, before: int | None, limit: int) -> list[AuditEntry]:
-        return [one for one in self._entries if before is None or one.id < before][:limit]
-
-
-def audit_log(now: int) -> list[AuditEntry]:
-    """A day of changes, the newest first."""
-    changes = (
-        ("user admin", "10.0.0.5", "user.sign_in", "admin"),
-        ("user admin", "10.0.0.5", "device.accept", "1"),
-        ("user admin", "10.0.0.5", "device.set_recording", "2"),
+async def add_audit_entries(site: PageSite) -> None:
+    for who, address, action, target in (
+        ("set-up link", "10.0.0.5", "site.change", "Harbour East"),
+        ("command line", "", "apikey.add", "0a1b2c3d4e5f6071 payroll read-only"),
         ("user 王小明", "2001:db8:85a3:8d3:1319:8a2e:370:7348", "device.person_add", "3 4711"),
         ("key 0a1b2c3d4e5f6071", "10.0.0.8", "device.command", "1 /person/query 200"),
-        ("command line", "", "user.add", "王小明 guard"),
-        ("user admin", "10.0.0.5", "firmware.add", "3"),
-        ("user admin", "10.0.0.5", "campaign.start", "3"),
-        ("command line", "", "apikey.add", "0a1b2c3d4e5f6071 payroll read-only"),
         ("user admin", "10.0.0.5", "device.remove", "18446744073709551615 Y3CA9PGDTKM7R1C"),
-        ("set-up link", "10.0.0.5", "site.change", "Harbour East"),
-    )
-    return [
-        AuditEntry(900 - n, now - n * 1_700_000, who, action, target, address)
-        for n, (who, address, action, target) in enumerate(changes * 4)
-    ]
+    ):
+        await site.services.audit.add(Actor(who, address), action, target)
 
 
 async def main(port: int, *, empty: bool, unwell: bool) -> None:
-    hub = FakeServices(web=Web(bind="127.0.0.1", port=port, tls=False))
-    hub.now = time.time
-    hub.records.draw = draw
-    hub.accounts.setup_token = SETUP_TOKEN
-    hub.audit.newest = Newest(audit_log(round(time.time() * 1000)))
-    hub.api_keys = SimpleNamespace(get=lambda appid: None)
-    if unwell:
-        hub.health.found = [
-            HealthReason("cannot-store", "the disk is full", {"reason": "the disk is full"}),
-            HealthReason("certificate-ends", "soon", {"day": "2026-12-01", "days": "6"}),
-        ]
-    app = create_app(hub)  # type: ignore[arg-type]
-    async with trio.open_nursery() as nursery:
-        await nursery.start(
-            lambda task_status: serve(
-                app,
-                hub,  # type: ignore[arg-type]
-                app.bodies,
-                shutdown=trio.Event(),
-                task_status=task_status,
+    web = Web(bind="127.0.0.1", port=port, tls=False)
+    with tempfile.TemporaryDirectory() as folder:
+        async with (
+            open_page_site(Path(folder), RunningClock(), web=web) as site,
+            trio.open_nursery() as nursery,
+        ):
+            token = await site.services.setup_links.create(by=COMMAND_LINE)
+            print(f"http://127.0.0.1:{port}/setup/{token}")
+            if unwell:
+                full = {"reason": "the disk is full"}
+                site.health_reasons += [
+                    HealthReason("cannot-store", "the disk is full", full),
+                    HealthReason("certificate-ends", "soon", {"day": "2026-12-01", "days": "6"}),
+                ]
+            # What devices upload is read by the server, though none does here.
+            services = replace(site.services, ingest=FirmwareSite(site.hub, site.clock).ingest)
+            app = create_app(services)
+            await nursery.start(site.services.devices.run)
+            await nursery.start(
+                lambda task_status: serve(
+                    app,
+                    services,
+                    app.bodies,
+                    shutdown=trio.Event(),
+                    task_status=task_status,
+                )
             )
-        )
-        if empty:
-            return
-        life, talking, giving = furnish(hub), talk(hub), give_firmware(hub)
-        for _ in range(len(EXCHANGES)):
-            next(talking)
-        next(giving)
-        while True:
-            await trio.sleep(3)
-            next(talking)
-            next(giving)
-            life.happen(round(time.time() * 1000))
+            if not empty:
+                await fill(site)
+
+
+async def fill(site: PageSite) -> None:
+    """Add cameras and what they did, and go on for ever."""
+    site.draw = draw
+    rng = random.Random(7)
+    await add_cameras(site)
+    await add_audit_entries(site)
+    for _ in range(150):
+        await add_made_up_record(site, rng)
+    await add_firmware(site)
+    traces = follow_traces(site)
+    for _ in TALK:
+        next(traces)
+    while True:
+        await trio.sleep(3)
+        next(traces)
+        await add_made_up_record(site, rng)
 
 
 if __name__ == "__main__":

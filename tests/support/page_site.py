@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -44,6 +44,8 @@ class PageSite:
         self.health_reasons: list[HealthReason] = []
         self.links: dict[str, SimulatedLink] = {}
         self._uploads = 0
+        #: A picture of this name for the record of this number.
+        self.draw: Callable[[str, int], bytes] = lambda name, number: b"\x89PNG"
         self.services = replace(
             hub.services,
             health=cast(
@@ -129,14 +131,14 @@ class PageSite:
         reasons = [RefusalReason(code, args) for code in codes or ("unknown",)]
         for _ in range(tries):
             attempt = self.attempt(sn, **args)
-            self.hub.room.record_unknown(attempt, reasons, link, slowed_seconds=slowed)
+            self.hub.pending_devices.record_unknown(attempt, reasons, link, slowed_seconds=slowed)
         return link
 
     def refuse(self, did: str, *codes: RefusalCode, **args: str) -> None:
         """An enrolled device tried to connect, and was refused for these reasons."""
         attempt = self.attempt(self.services.devices.get(did).sn, **args)
         reasons = [RefusalReason(code, args) for code in codes]
-        self.hub.room.record_failure(did, attempt, reasons)
+        self.hub.pending_devices.record_failure(did, attempt, reasons)
 
     async def name_site(self, language: str = "auto") -> None:
         settings = SiteSettings("Harbour East", "Asia/Shanghai", language)
@@ -191,7 +193,10 @@ class PageSite:
                     occurred_at=happened,
                     detail=FaceDetail() if detail is None else detail,
                     extra=Raw(extra),
-                    pictures=tuple(Picture(name, "image/png", b"\x89PNG") for name in pictures),
+                    pictures=tuple(
+                        Picture(name, "image/png", self.draw(name, self._uploads))
+                        for name in pictures
+                    ),
                 )
             )
         batch = RecordBatch(

@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from types import SimpleNamespace
 from typing import Any
 
 import msgspec
 import trio
 from msgspec import Raw
-from msgspec.structs import replace
 
 from hub.errors import DeviceLeft, DeviceSilent, HubError
-from hub.live.feed import Change, Feed
 from hub.live.registry import DeviceAnswer
-from hub.services.commands.calls import Commands
-from hub.services.commands.files import DeviceFiles
 from hub.simulator.device.actions import Send, SendFragmented, Wait
 from hub.simulator.device.responder import Responder
 from hub.simulator.device.state import DeviceState
@@ -85,50 +80,3 @@ class SimulatedLink:
                 assert isinstance(answer, Response)
                 return DeviceAnswer(answer.code, answer.msg, answer.result)
         raise DeviceLeft("it hung up") if steps else DeviceSilent("no answer")
-
-
-class FakeSettings:
-    """How devices took their settings, in memory."""
-
-    def __init__(self) -> None:
-        self._kept: dict[tuple[str, str], Any] = {}
-
-    def get(self, did: str, name: str) -> Any:
-        return self._kept.get((did, name))
-
-    async def note(self, setting: Any, sn: str) -> None:
-        before = self.get(setting.did, setting.name)
-        if setting.taken is None and before is not None:
-            setting = replace(setting, taken=before.taken, taken_at=before.taken_at)
-        self._kept[setting.did, setting.name] = setting
-
-
-class FakePictures:
-    """Pictures that were read from devices, in memory."""
-
-    def __init__(self) -> None:
-        self._kept: dict[tuple[str, str], Any] = {}
-
-    async def get(self, did: str, path: str) -> Any:
-        return self._kept.get((did, path))
-
-    async def put(self, did: str, sn: str, path: str, picture: Any, at: int) -> None:
-        self._kept[did, path] = picture
-
-    async def forget(self, did: str) -> None:
-        self._kept = {place: kept for place, kept in self._kept.items() if place[0] != did}
-
-
-class AnsweringDevices:
-    """The services of commands and of devices' files, and the links that they ask, by did."""
-
-    def __init__(self, devices: Any, changes: Feed[Change], now: Callable[[], float]) -> None:
-        self.links: dict[str, SimulatedLink] = {}
-        store: Any = SimpleNamespace(
-            devices=SimpleNamespace(by_did=devices.views.get),
-            device_settings=FakeSettings(),
-            device_pictures=FakePictures(),
-        )
-        registry: Any = SimpleNamespace(get=self.links.get)
-        self.commands = Commands(store, registry, devices, changes, now)
-        self.files = DeviceFiles(store, self.commands, now)
