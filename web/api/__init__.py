@@ -1,4 +1,4 @@
-"""The integrator API: /api/hub/v1, and its description as openapi.json and docs."""
+"""The API for integrators: /api/hub/v1, and its description as openapi.json and docs."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from web.api.routes import Call, Routes
 _OPENAPI = Endpoint(
     method="GET",
     path="/openapi.json",
-    # Under the API's own prefix too, where one looks first.
+    # Also below the prefix of the API, where people look first.
     alias=f"{PREFIX}/openapi.json",
     tag="This API",
     summary="OpenAPI 3.1 of this API",
@@ -36,13 +36,13 @@ _DOCS = Endpoint(
     path="/docs",
     alias=f"{PREFIX}/docs",
     tag="This API",
-    summary="The same, to be read",
+    summary="This description for people",
     media_type="text/html",
 )
 
 
 def blueprint(services: Services) -> Blueprint:
-    """Every call of the API."""
+    """The routes of all calls."""
     api = Blueprint("integrator", __name__)
     routes = Routes(api, services)
     add_enrolment(routes, services)

@@ -14,7 +14,7 @@ Did = Annotated[str, Meta(description="a decimal string from 1 to 2^64 - 1")]
 
 
 class Versions(Struct, frozen=True):
-    """As a device reports them (2.2); null: nothing is said of it."""
+    """Versions as a device reports them (2.2); null: not given."""
 
     fwVer: str | None = None
     swVer: str | None = None
@@ -23,7 +23,7 @@ class Versions(Struct, frozen=True):
 
 
 class Refusal(Struct, frozen=True):
-    """Any answer that is no success."""
+    """Any answer but a success."""
 
     code: Annotated[int, Meta(description="the protocol's code, as in the table")]
     msg: Annotated[str, Meta(description="names the field and what is allowed")]

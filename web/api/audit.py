@@ -24,7 +24,7 @@ class AuditQuery(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class AuditEntry(Struct, frozen=True, kw_only=True):
-    """One change."""
+    """One entry of the audit log: a change."""
 
     id: Annotated[int, Meta(description="strictly increasing")]
     time: Time

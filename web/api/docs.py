@@ -1,4 +1,4 @@
-"""The docs page: openapi.json as a person reads it, with a curl line for each call."""
+"""The docs page: openapi.json rendered for people, with a curl command for each call."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ class Parameter(Struct, frozen=True):
     description: Markup
 
 
-class Entry(Struct, frozen=True, kw_only=True):
-    """One call."""
+class CallEntry(Struct, frozen=True, kw_only=True):
+    """One call of the API."""
 
     anchor: str
     method: str
@@ -38,12 +38,12 @@ class Entry(Struct, frozen=True, kw_only=True):
 
 class Chapter(Struct, frozen=True):
     title: str
-    entries: list[Entry]
+    entries: list[CallEntry]
 
 
 def chapters(document: Json, host_url: str) -> list[Chapter]:
-    """The calls by their tags, in the order of the document."""
-    by_tag: dict[str, list[Entry]] = {}
+    """The calls grouped by tag, in the order of the document."""
+    by_tag: dict[str, list[CallEntry]] = {}
     for path, methods in document["paths"].items():
         for method, operation in methods.items():
             entry = _entry(document, path, method.upper(), operation, host_url)
@@ -52,12 +52,12 @@ def chapters(document: Json, host_url: str) -> list[Chapter]:
 
 
 def paragraphs(text: str) -> list[Markup]:
-    """Plain text with `code` in backticks, as HTML."""
+    """Paragraphs of plain text, with `code` in backticks, as HTML."""
     return [_marked_up(part) for part in text.strip().split("\n\n") if part.strip()]
 
 
-def _entry(document: Json, path: str, method: str, operation: Json, host_url: str) -> Entry:
-    return Entry(
+def _entry(document: Json, path: str, method: str, operation: Json, host_url: str) -> CallEntry:
+    return CallEntry(
         anchor=operation["operationId"],
         method=method,
         path=path,
@@ -93,7 +93,7 @@ def _fields(document: Json, operation: Json) -> list[Parameter]:
 
 
 def _choice(body: Json) -> Parameter:
-    """One of several forms that the body may have, by what tells it from the others."""
+    """One of several types of the body, shown by its tag."""
     tag, *rest = body["properties"]
     (value,) = body["properties"][tag]["enum"]
     return Parameter(value, tag, f"with {', '.join(rest)}", _marked_up(body["description"]))
@@ -138,7 +138,7 @@ def _curl_body(content: Json) -> str:
 
 
 def _example(content: Json) -> object:
-    """Of several the shortest."""
+    """The example of a body; of several the shortest."""
     examples = [example["value"] for example in content.get("examples", {}).values()]
     return min(examples, key=lambda value: len(str(value)), default=content.get("example"))
 

@@ -13,10 +13,10 @@ from hub.services.access.users import Role
 from web.http.bodies import MAX_SHORT_BODY_BYTES
 
 PREFIX = "/api/hub/v1"
-#: The parameters of a signed request (三); they belong to no call in particular.
+#: The parameters of a signed request (三), which every call accepts.
 SIGNATURE = ("appid", "ts", "sign", "body_md5")
 
-#: SQLite's integers end there, and so does every seq.
+#: The largest integer of SQLite, and so the largest seq.
 MAX_INTEGER = 2**63 - 1
 Seq = Annotated[int, Meta(ge=0, le=MAX_INTEGER)]
 Whole = Annotated[int, Meta(ge=-MAX_INTEGER, le=MAX_INTEGER)]
@@ -29,33 +29,33 @@ class Nothing(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Endpoint(Struct, frozen=True, kw_only=True):
-    """One call. `path` is as OpenAPI writes it, absolute: "/api/hub/v1/devices/{did}"."""
+    """One call. `path` is absolute, as in OpenAPI: "/api/hub/v1/devices/{did}"."""
 
     method: Literal["GET", "POST", "PATCH", "DELETE"]
     path: str
-    #: A second path that answers the same.
+    #: A second path with the same answer.
     alias: str = ""
     tag: str
     summary: str
     description: str = ""
     query: type[Struct] = Nothing
-    #: A struct, or a union of structs of which `body_examples` has one each, by its name.
+    #: A struct, or a union of structs with one example for each in `body_examples`, by name.
     body: Any = Nothing
     body_example: Struct | None = None
     body_examples: Mapping[str, Struct] = {}
-    #: Another type that the body may have; the view gets its text as it is then.
+    #: Another media type of the body, whose text the view gets as a str.
     body_text: str = ""
-    #: What the body is where it is a file: the view gets it as FileBody, and reads it itself.
+    #: The media type of a body that is a file: the view gets a FileBody, and reads it itself.
     body_file: str = ""
-    #: A body that may be longer than most counts in the budget of uploads.
+    #: A limit above MAX_SHORT_BODY_BYTES makes bodies count in the budget of uploads.
     max_body_bytes: int = MAX_SHORT_BODY_BYTES
-    #: A struct, or None where the answer is no JSON.
+    #: A struct; None where the answer is not JSON.
     answer: Any = None
     answer_example: object = None
     media_type: str = "application/json"
-    #: What it may be refused with besides what any call may.
+    #: Errors that not every call may answer.
     refusals: tuple[type[HubError], ...] = ()
-    #: What a signed-in user needs; a key needs to be no read-only one where this writes.
+    #: The role that a signed-in user needs. A call that writes refuses read-only keys.
     role: Role = "viewer"
     #: Values for the placeholders of `path` and the query in the examples of the docs.
     path_example: Mapping[str, str] = {}

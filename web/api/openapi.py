@@ -1,4 +1,4 @@
-"""openapi.json: OpenAPI 3.1 of exactly the calls that exist, from their descriptions."""
+"""openapi.json: OpenAPI 3.1 of exactly the calls that exist."""
 
 from __future__ import annotations
 
@@ -40,19 +40,19 @@ _ERRORS: tuple[type[HubError], ...] = (
     TooManyRequests,
     CannotStoreNow,
 )
-_OF_WRITES = (AlreadyExists, TooLarge)
+_WRITE_ERRORS = (AlreadyExists, TooLarge)
 
 _DESCRIPTION = """\
 Devices, records and pictures of one site.
 
 Authenticate by `Authorization: Bearer APPID:SECRET`, or by signing the query: parameters `appid`,
 `ts` (UNIX seconds) and `sign`, the upper-case hex MD5 of all other parameters, those with an empty
-value left out, sorted by name, each name followed by its value, and the secret at the end. A
-request with a body signs `body_md5` along, the upper-case hex MD5 of the body's bytes.
+value left out, sorted by name, each name followed by its value, and the secret at the end. With a
+body, `body_md5` is signed, too: the upper-case hex MD5 of the body's bytes.
 
-A refusal is `{"code", "msg"}`. Unknown parameters and fields are refused by name. All times are
-RFC 3339 in UTC with milliseconds; numbers beyond 2^53 are strings. A list whose `next` is not null
-goes on with `after=` that value.
+An error is `{"code", "msg"}`. Unknown parameters and fields are refused by name. All times are
+RFC 3339 in UTC with milliseconds; numbers beyond 2^53 are strings. While `next` of a list is not
+null, the next page is `after=` that value.
 """
 
 _SECURITY_SCHEMES: Json = {
@@ -78,7 +78,7 @@ _SECURITY_SCHEMES: Json = {
 
 
 def document(endpoints: Sequence[Endpoint], version: str) -> Json:
-    """The whole document, ready to be encoded."""
+    """The document, to be encoded as JSON."""
     schemas = _Schemas(endpoints)
     paths: dict[str, Json] = {}
     for endpoint in endpoints:
@@ -144,7 +144,7 @@ class _Schemas:
     def _refusals(self, endpoint: Endpoint) -> Json:
         texts: dict[str, list[str]] = {}
         for error in (*_ERRORS, *endpoint.refusals):
-            if error not in _OF_WRITES or endpoint.writes:
+            if error not in _WRITE_ERRORS or endpoint.writes:
                 text = f"`{error.code}` {error().message}"
                 texts.setdefault(str(error.status), []).append(text)
         content = {"application/json": {"schema": self._of[Refusal]}}
@@ -155,7 +155,7 @@ class _Schemas:
 
 
 def operation_id(endpoint: Endpoint) -> str:
-    """The same for as long as method and path are: "get_devices_did"."""
+    """An id that depends on method and path only, such as "get_devices_did"."""
     words = endpoint.path.removeprefix(PREFIX).replace(".", "/").split("/")
     return "_".join([endpoint.method.lower(), *(w.strip("{}") for w in words if w)])
 
@@ -197,7 +197,7 @@ def _examples(endpoint: Endpoint) -> Json:
 
 
 def _given(value: object) -> object:
-    """Without the fields that need not be there."""
+    """`value` without the optional fields that are null."""
     if not isinstance(value, dict):
         return value
     return {name: _given(inner) for name, inner in value.items() if inner is not None}

@@ -41,7 +41,7 @@ View = Callable[[Call[Any, Any]], Awaitable[object]]
 
 
 class Routes:
-    """Operations and the views that answer them, as routes of a blueprint."""
+    """Adds endpoints, with the views that answer them, to a blueprint."""
 
     def __init__(self, blueprint: Blueprint, services: Services) -> None:
         self.endpoints: list[Endpoint] = []
@@ -49,7 +49,7 @@ class Routes:
         self._services = services
 
     def add(self, endpoint: Endpoint, view: View) -> None:
-        """Answer `endpoint` by `view`: a struct becomes JSON, a Response goes out as it is."""
+        """Answer `endpoint` by `view`, whose struct becomes JSON; a Response is sent as it is."""
         self.endpoints.append(endpoint)
         query = msgspec.json.Decoder(endpoint.query, strict=False)
         body = msgspec.json.Decoder(endpoint.body)
@@ -73,7 +73,7 @@ class Routes:
             )
 
     def describe(self, endpoint: Endpoint) -> None:
-        """An endpoint that is answered in front of Quart."""
+        """Describe an endpoint that is answered in front of Quart."""
         self.endpoints.append(endpoint)
 
     async def _read_body(
@@ -123,7 +123,7 @@ def _file_body(endpoint: Endpoint) -> FileBody:
 
 
 async def _read_data(endpoint: Endpoint, caller: auth.Caller) -> bytes:
-    """The whole body. Of a call that only reads it is wanted for the signature alone."""
+    """The whole body. A call that only reads needs it for the signature alone."""
     data = b""
     if endpoint.max_body_bytes > MAX_SHORT_BODY_BYTES:
         data = await request_body().read(
@@ -137,8 +137,11 @@ async def _read_data(endpoint: Endpoint, caller: auth.Caller) -> bytes:
 
 
 def _read_query(decoder: msgspec.json.Decoder[Any]) -> object:
-    """The query as `decoder`'s struct. Empty values count as not given, as in 三; names that are
-    not known are refused, since a misspelt filter would quietly answer with everything."""
+    """The query as the struct of `decoder`. Raises BadParameter.
+
+    Empty values count as not given, as in 三. Unknown names are refused: with a misspelt filter
+    the answer would be everything.
+    """
     if decoder.type is Nothing:
         check_no_query(request)
         return Nothing()
@@ -153,11 +156,11 @@ def _read_query(decoder: msgspec.json.Decoder[Any]) -> object:
 
 
 def check_no_query(head: Head) -> None:
-    """Raises BadParameter where a request that takes no parameters has any but a signature's."""
+    """Check that a request has no parameters but those of a signature. Raises BadParameter."""
     auth.refuse_repeated_parameters(head)
     for name, value in head.args.items():
         if value.strip() and name not in SIGNATURE:
-            raise BadParameter("is not known", field=name)
+            raise BadParameter("unknown parameter", field=name)
 
 
 def _response(answer: object) -> Response:
@@ -170,13 +173,13 @@ def _text(data: bytes) -> str:
     try:
         return data.decode()
     except UnicodeDecodeError:
-        raise BadParameter("the body is not UTF-8 text") from None
+        raise BadParameter("body: not UTF-8 text") from None
 
 
 def seq_of(text: str, field: str = "seq") -> int:
-    """A seq that is no query parameter. Raises BadParameter."""
+    """The seq in a path or a header. Raises BadParameter."""
     if not (text.isascii() and text.isdecimal()) or len(text) > 18:
-        raise BadParameter("the seq of a record is expected, a decimal number", field=field)
+        raise BadParameter("expected the seq of a record, a decimal number", field=field)
     return int(text)
 
 

@@ -12,7 +12,7 @@ from web.api.endpoint import MAX_INTEGER
 
 
 def allowed(schema: Mapping[str, Any]) -> str:
-    """What a value may be, in few words."""
+    """What a value may be, in a few words."""
     if choices := schema.get("enum"):
         return f"one of {', '.join(choices)}"
     if "$ref" in schema:
@@ -32,13 +32,13 @@ def allowed(schema: Mapping[str, Any]) -> str:
 
 
 def parameter_schemas(query: type[Struct]) -> dict[str, dict[str, Any]]:
-    """The JSON schema of each parameter. None of them may be null, for null cannot be sent."""
+    """The JSON schema of each parameter, without null, which a query cannot express."""
     schemas = msgspec.json.schema(query)["$defs"][query.__name__]["properties"]
     return {name: without_null(schema) for name, schema in schemas.items()}
 
 
 def without_null(schema: Mapping[str, Any]) -> dict[str, Any]:
-    """The schema of a value that is there."""
+    """The schema of a value that is given."""
     there = {key: value for key, value in schema.items() if key != "anyOf"}
     if there.get("default", "") is None:
         del there["default"]

@@ -235,7 +235,7 @@ async def test_a_signed_upload_is_bound_to_the_files_md5(api: Api) -> None:
 
 async def test_an_unknown_parameter_is_refused(api: Api) -> None:
     answer = await api.upload(FILE, query="name=app.bin")
-    assert (answer.status, answer.json["msg"]) == (400, "name: is not known")
+    assert (answer.status, answer.json["msg"]) == (400, "name: unknown parameter")
 
 
 async def test_a_file_that_no_release_has_can_be_removed_and_no_other(api: Api) -> None:

@@ -14,13 +14,13 @@ from web.api.answers import Did, Time, Versions
 
 
 class Init(Struct, frozen=True):
-    """How the initial parameters (did, otaId, appid, secret) were taken."""
+    """Whether the device accepted the initial parameters (did, otaId, appid, secret)."""
 
     outcome: Annotated[
         DeliveryOutcome,
         Meta(
-            description="`refused`: the device answered an error; `silent`: nothing in time, or "
-            "it left; `not-sent`: they are sent at a good connect without a did"
+            description="`refused`: the device answered an error; `silent`: no answer in time, or "
+            "it disconnected; `not-sent`: they are sent at its next good connect without a did"
         ),
     ]
     message: str
@@ -41,64 +41,66 @@ class Device(Struct, frozen=True, kw_only=True):
         float | None, Meta(description="seconds by which its clock is ahead of the hub's")
     ]
     waiting_reason: Annotated[
-        str | None, Meta(description="why it does not get in, where it knocks in vain")
+        str | None, Meta(description="why the hub refuses its connects, while it does")
     ]
-    waiting_reasons: Annotated[list[str], Meta(description="their codes")]
+    waiting_reasons: Annotated[list[str], Meta(description="the codes of the reasons")]
     enabled: bool
     clock_trusted: Annotated[
-        bool, Meta(description="false: a connect is taken whatever its time is")
+        bool, Meta(description="false: connects are accepted whatever their time")
     ]
     own_key: Annotated[bool, Meta(description="false: the site key applies")]
     earlier_key_until: Annotated[
         Time | None,
-        Meta(description="its earlier key is good too, until it signs with the new one, or then"),
+        Meta(description="its earlier key is valid until it signs with the new one, or until then"),
     ]
     init: Annotated[Init | None, Meta(description="null: they were never sent")]
 
 
 class CodeCheck(Struct, frozen=True):
-    """Whether code and key fit the device's last signature."""
+    """Whether code and key match the device's last signature."""
 
     outcome: CodeMatch
-    reasons: Annotated[list[str], Meta(description="what keeps it out all the same, by code")]
-    reason: Annotated[str, Meta(description="the same in words")]
-    sign_form: Annotated[str | None, Meta(description="the form of the signature that fits")]
+    reasons: Annotated[
+        list[str], Meta(description="codes of the reasons that keep it out nevertheless")
+    ]
+    reason: Annotated[str, Meta(description="the reasons in words")]
+    sign_form: Annotated[str | None, Meta(description="the form of the signature that matches")]
 
 
 class ImportedDevices(Struct, frozen=True):
-    """What was enrolled; with `dry_run` what would be, where a did of null is assigned then."""
+    """What was enrolled; with `dry_run` what would be. A did of null is assigned at that time."""
 
     count: int
     dids: list[str | None]
 
 
 class RemovedDevice(Struct, frozen=True):
-    """What the stream's `device` event tells of a device that is no more."""
+    """The data of the stream's `device` event for a device that was removed."""
 
     did: Did
     state: Literal["removed"] = "removed"
 
 
 class DeviceList(Struct, frozen=True):
-    """`next` goes into `after` of the next call; null: that was all."""
+    """One page. `next` is the `after` of the next call; null: this is the last page."""
 
     items: list[Device]
     next: Did | None = None
 
 
 class WaitingDevice(Struct, frozen=True):
-    """A device that knocks and is not enrolled, or does not get in."""
+    """A device that tries to connect and is refused: it is not enrolled, or its connects fail."""
 
     sn: str
     ip: str
     first_seen: Time
     last_seen: Time
-    reason: Annotated[str, Meta(description="every reason, in words")]
+    reason: Annotated[str, Meta(description="all reasons, in words")]
     reasons: Annotated[
         list[str],
         Meta(
-            description="their codes: unknown, no-signature, bad-signature, no-key, key-mismatch, "
-            "code-mismatch, clock-off, replayed, slowed"
+            description="the codes of the reasons: unknown, no-signature, bad-signature, no-key, "
+            "key-mismatch, code-mismatch, clock-off, replayed, slowed"
         ),
     ]
     tries: Annotated[int, Meta(description="connects since first_seen")]
@@ -106,7 +108,8 @@ class WaitingDevice(Struct, frozen=True):
         float, Meta(description="seconds by which its clock is ahead of the hub's")
     ]
     slowed_until: Annotated[
-        Time | None, Meta(description="its answers are held back, for it failed too often")
+        Time | None,
+        Meta(description="until then its connects are answered late, after too many failures"),
     ]
 
 

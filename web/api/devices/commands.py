@@ -1,7 +1,7 @@
-"""POST /devices/{did}/commands: one command of 1.5 to 1.16, and the device's own answer to it.
+"""POST /devices/{did}/commands: one command of 1.5 to 1.16, and the device's own answer.
 
-It is answered in front of Quart: integrators send thousands of these a second, and photos of
-several MB with them, which count in the budget of all uploads.
+Answered in front of Quart: integrators send thousands of commands a second. Photos of several MB
+count in the budget of uploads.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from web.api.routes import Routes, check_no_query
 from web.error_responses import refuse, send_json
 from web.http.bodies import MAX_SHORT_BODY_BYTES, Bodies, Body, PeerLeft, TooSlow
 
-#: What a signed-in user needs to ask a device, and to change something on it.
+#: The roles that a signed-in user needs to query a device, and to change it.
 _ASKS: Role = "guard"
 _CHANGES: Role = "admin"
 
@@ -43,7 +43,7 @@ _BEFORE, _BEHIND = f"{PREFIX}/devices/", "/commands"
 
 
 class CommandAnswer(Struct, frozen=True):
-    """The device's own words: what it refuses is an answer too. A success is 0 or 200."""
+    """As the device answered; its refusal is an answer, too. 0 and 200 are success."""
 
     code: int
     msg: str
@@ -56,7 +56,7 @@ class _Sent(Struct, forbid_unknown_fields=True):
 
 
 def _body_of(command: Command[Any, Any]) -> type[Struct]:
-    """The body that asks for this command."""
+    """The type of the body of this command."""
     return msgspec.defstruct(
         f"{command.param.__name__}Command",
         [("param", command.param)],
@@ -72,14 +72,13 @@ COMMAND = Endpoint(
     method="POST",
     path=f"{PREFIX}/devices/{{did}}/commands",
     tag="Devices",
-    summary="Ask a device",
+    summary="Send a command to a device",
     description=(
-        "`uri` and `param` as the protocol has them; `param` is checked against its bounds before "
-        "anything is sent. The answer is the device's own: its refusal is HTTP 200 with the "
-        "device's code. A device has 10 s to answer, and 30 s where a photo is sent; it handles "
-        "one command with a photo at a time and up to four others, and the rest wait for their "
-        "turn. A photo may have several MB. A signed-in user needs the role guard, and the role "
-        "admin for what changes a device."
+        "`uri` and `param` are those of the protocol; `param` is validated before anything is "
+        "sent. The answer is the device's own: when it refuses, it is HTTP 200 with the device's "
+        "code. A device has 10 s to answer, 30 s with a photo; it gets one command with a photo "
+        "and up to four others at a time, and further ones are queued. A photo may have several "
+        "MB. A signed-in user needs the role guard, and admin for commands that change a device."
     ),
     body=reduce(or_, _BODIES.values()),
     body_examples={
@@ -147,11 +146,11 @@ class _CommandsApi:
             return await self._ask(caller, did, body)
 
     def _body(self, scope: HTTPScope, receive: ASGIReceiveCallable, caller: auth.Caller) -> Body:
-        # As small as any other call's: that needs no room of its own.
+        # A body as short as those of other calls does not count in the budget.
         return self._bodies.body(scope, receive, caller.sender, free_bytes=MAX_SHORT_BODY_BYTES)
 
     def _key_of(self, scope: HTTPScope) -> auth.Caller | None:
-        """Who calls with nothing but a key in the head, as nearly all do."""
+        """The caller, in the usual case that only an Authorization header tells who it is."""
         if scope["query_string"]:
             return None
         for name, value in scope["headers"]:
@@ -175,7 +174,7 @@ class _CommandsApi:
     async def _change(
         self, caller: auth.Caller, did: str, command: Command[Any, Any], sent: _Sent
     ) -> DeviceAnswer:
-        """Audited too where it is not known whether the device did it."""
+        """Send a command that changes the device; audited, too, when the device does not answer."""
         if not isinstance(caller.who, ApiKey):
             auth.check_role(caller.who, _CHANGES)
         with shielded():
@@ -192,7 +191,7 @@ class _CommandsApi:
 
 
 def _device_of(scope: HTTPScope) -> str | None:
-    """The did that a command is for; None where the request is for something else."""
+    """The did in the path of a command; None for other requests."""
     path = scope["path"]
     if scope["method"] != "POST" or not (path.startswith(_BEFORE) and path.endswith(_BEHIND)):
         return None
@@ -201,10 +200,10 @@ def _device_of(scope: HTTPScope) -> str | None:
 
 
 def _checked(result: Raw | None) -> Raw | None:
-    """Inside a text of JSON, a frame may hold anything: an answer of ours is UTF-8."""
+    """`result`, which is not decoded, checked to be UTF-8. Raises DeviceNonsense."""
     if result is not None:
         try:
             str(memoryview(result), "utf-8")
         except UnicodeDecodeError:
-            raise DeviceNonsense("the device's answer is no UTF-8") from None
+            raise DeviceNonsense("the device's answer is not UTF-8") from None
     return result

@@ -25,7 +25,7 @@ Pem = Annotated[
 
 class DevicesQuery(Struct, frozen=True, forbid_unknown_fields=True):
     after: Annotated[
-        Did | None, Meta(description="go on behind this did: `next` of the last page")
+        Did | None, Meta(description="devices behind this did: `next` of the last page")
     ] = None
     limit: Annotated[int, Meta(ge=1, le=1000, description="items of one page")] = 1000
 
@@ -42,9 +42,9 @@ class NewDeviceBody(Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
 
 
 class DeviceChangeBody(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """What is not given stays. `key` null: the site-wide key applies. A broken camera is replaced
-    by giving its did a new sn, code and key: name, history and people stay. `earlier_key` null
-    ends the earlier key, which a new key alone leaves good for a while."""
+    """What is not given stays. `key` null: the site-wide key applies. To replace a broken camera,
+    give its did a new sn, code and key: name, history and people stay. After a new key the earlier
+    one stays valid for a while; `earlier_key` null ends that."""
 
     name: Name | UnsetType = UNSET
     enabled: bool | UnsetType = UNSET
@@ -82,8 +82,8 @@ LIST = Endpoint(
     tag=TAG,
     summary="The enrolled devices by did, page by page",
     description=(
-        "In the order of their dids, as numbers. Up to 1000 devices are one page unless a smaller "
-        "`limit` is asked for; a list whose `next` is not null goes on with `after=` that value."
+        "Ordered by did, as a number. A page has up to 1000 devices, or `limit`; while `next` is "
+        "not null, go on with `after=` that value."
     ),
     query=DevicesQuery,
     query_example="limit=100",
@@ -116,10 +116,10 @@ CHANGE = Endpoint(
     tag=TAG,
     summary="Change a device",
     description=(
-        "A changed sn or code, `enabled: false` and `earlier_key: null` end its connection and "
-        "tokens. A changed key alone does not: the earlier one is good too, until the device signs "
-        "with the new one, or for a week. Where the device with the new sn waits, code and key "
-        "have to fit its last signature, as in accepting it; else nothing is changed (423)."
+        "A new sn or code, `enabled: false` and `earlier_key: null` end its connection and "
+        "tokens. A new key alone does not: the earlier one stays valid until the device signs "
+        "with the new one, or for a week. When the device with the new sn is waiting, code and key "
+        "must match its last signature, as in accepting it; else nothing is changed (423)."
     ),
     body=DeviceChangeBody,
     body_example=DeviceChangeBody(name="North gate"),
@@ -133,7 +133,7 @@ REMOVE = Endpoint(
     path=_ONE,
     tag=TAG,
     summary="Remove a device",
-    description="Answers the device as it was. Its records stay.",
+    description="The answer is the device as it was. Its records stay.",
     answer=answers.Device,
     answer_example=DEVICE_EXAMPLE,
     role="admin",

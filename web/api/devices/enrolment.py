@@ -1,4 +1,4 @@
-"""/devices/waiting and all that lets devices in: trying a code, accepting, parameters, sheets."""
+"""/devices/waiting, accepting devices, their initial parameters, and import and export by CSV."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ class AcceptBody(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=
     name: Name = ""
     did: Did | None = None
     replaces: Annotated[
-        Did | None, Meta(description="did of the broken camera whose place it takes")
+        Did | None, Meta(description="did of the broken camera that it replaces")
     ] = None
 
 
 class CheckBody(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """Without `key` the device's own counts, else the site-wide key."""
+    """Without `key` the device's own key applies, or the site-wide one."""
 
     code: Code
     key: Pem | None = None
 
 
 class ImportRowBody(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """As of a single device; what is missing or wrong is named along with every other row."""
+    """As for a single device. A refusal names each row with what is missing or wrong in it."""
 
     sn: str = ""
     code: str = ""
@@ -47,13 +47,13 @@ class ImportRowBody(Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
 
 
 class ImportBody(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """A row each; as `text/csv` a line each, below a first line that names the columns."""
+    """One row per device; as `text/csv` one line, below a first line that names the columns."""
 
     rows: Annotated[list[ImportRowBody], Meta(max_length=MAX_ROWS)]
 
 
 class ImportQuery(Struct, frozen=True, forbid_unknown_fields=True):
-    dry_run: Annotated[bool, Meta(description="check all rows and enrol none")] = False
+    dry_run: Annotated[bool, Meta(description="check all rows, enrol none")] = False
 
 
 _WAITING_EXAMPLE = answers.WaitingDevice(
@@ -72,7 +72,7 @@ WAITING = Endpoint(
     method="GET",
     path=f"{PREFIX}/devices/waiting",
     tag=TAG,
-    summary="Devices that knock and are not enrolled",
+    summary="Devices that try to connect and are not enrolled",
     answer=answers.WaitingList,
     answer_example=answers.WaitingList([_WAITING_EXAMPLE]),
 )
@@ -80,10 +80,10 @@ CHECK = Endpoint(
     method="POST",
     path=f"{PREFIX}/devices/waiting/{{sn}}/check",
     tag=TAG,
-    summary="Try a code on a device that is not let in",
+    summary="Check a code against a device that is refused",
     description=(
-        "Tells whether code and key fit the last signature of a device that waits, or of an "
-        "enrolled one whose connects fail. Nothing is stored or sent."
+        "Whether code and key match the last signature of a waiting device, or of an enrolled one "
+        "whose connects fail. Nothing is stored or sent."
     ),
     body=CheckBody,
     body_example=CheckBody(code="AB12CD34"),
@@ -101,10 +101,10 @@ ACCEPT = Endpoint(
     method="POST",
     path=f"{PREFIX}/devices/waiting/{{sn}}/accept",
     tag=TAG,
-    summary="Let a waiting device in",
+    summary="Accept a waiting device",
     description=(
-        "Enrols it and sends it the initial parameters; `init` tells how it took them. Where code "
-        "and key do not fit its last signature, nothing is stored and it still waits (423)."
+        "Enrols it and sends it the initial parameters; `init` is the outcome. When code and key "
+        "do not match its last signature, nothing is stored, and it goes on waiting (423)."
     ),
     body=AcceptBody,
     body_example=AcceptBody(code="AB12CD34", name="Gate"),
@@ -117,10 +117,10 @@ INIT = Endpoint(
     method="POST",
     path=f"{PREFIX}/devices/{{did}}/init",
     tag=TAG,
-    summary="Send a device its initial parameters once more",
+    summary="Send a device its initial parameters again",
     description=(
-        "At once where it is online; else at its next connect without a did (`not-sent`). Where a "
-        "device takes none, its did is typed in on the device by hand."
+        "At once when it is online, else at its next connect without a did (`not-sent`). On a "
+        "device that accepts none, enter the did by hand."
     ),
     answer=answers.Init,
     answer_example=answers.Init("refused", "refused with 404 no such uri"),
@@ -133,8 +133,8 @@ IMPORT = Endpoint(
     tag=TAG,
     summary="Enrol many devices, all or none",
     description=(
-        "As JSON, or as `text/csv` with the columns sn, code, did, name, key, of which sn and code "
-        "must be there; key is PEM text in quotes. A body has at most "
+        "As JSON, or as `text/csv` with the columns sn, code, did, name, key; sn and code are "
+        "required, and key is PEM text in quotes. A body has at most "
         f"{MAX_CSV_BYTES >> 20} MB, and {MAX_ROWS} rows. Where a row is wrong, nothing is "
         "enrolled, and `msg` names each bad one by its line, in JSON by its place from 1 on."
     ),
@@ -154,8 +154,8 @@ EXPORT = Endpoint(
     tag=TAG,
     summary="All devices as CSV",
     description=(
-        "In the columns of an import. `code` is empty: the codes are sealed, and an import wants "
-        "them filled in."
+        "With the columns of an import. `code` is empty, since the codes are sealed; fill it in "
+        "before an import."
     ),
     media_type="text/csv",
     role="admin",
@@ -193,7 +193,7 @@ def add_enrolment(routes: Routes, services: Services) -> None:
 
     async def import_devices(call: Call[ImportQuery, Any]) -> answers.ImportedDevices:
         body: ImportBody | str = call.body
-        sheet = await devices.read_csv(body) if isinstance(body, str) else _sheet(body)
+        sheet = await devices.read_csv(body) if isinstance(body, str) else _csv_of(body)
         if call.query.dry_run:
             await devices.check_import(sheet)
             dids = [row.device.did for row in sheet.rows]
@@ -216,7 +216,7 @@ def add_enrolment(routes: Routes, services: Services) -> None:
     routes.add(EXPORT, export_devices)
 
 
-def _sheet(body: ImportBody) -> DeviceCsv:
+def _csv_of(body: ImportBody) -> DeviceCsv:
     return DeviceCsv(
         tuple(
             ImportRow(place, NewDevice(**msgspec.structs.asdict(row)))

@@ -1,4 +1,4 @@
-"""/devices/{did}/trace and /devices/waiting/{sn}/trace: what a device and the hub say, masked."""
+"""/devices/{did}/trace and /devices/waiting/{sn}/trace: frames both ways, redacted."""
 
 from __future__ import annotations
 
@@ -15,44 +15,48 @@ from web.api.routes import Call, Routes
 
 
 class TraceQuery(Struct, frozen=True, forbid_unknown_fields=True):
-    after: Annotated[Seq, Meta(description="go on after this number")] = 0
+    after: Annotated[Seq, Meta(description="frames after this number")] = 0
     wait: Annotated[
         int,
-        Meta(ge=0, le=25, description="answer at once, or wait so many seconds for a frame"),
+        Meta(
+            ge=0,
+            le=25,
+            description="seconds to wait for a frame when there is none; 0: answer at once",
+        ),
     ] = 0
 
 
 class TraceFrame(Struct, frozen=True, kw_only=True):
-    """One frame, or what stands in for one."""
+    """One frame, HTTP request, or end of a connection."""
 
-    number: Annotated[Seq, Meta(description="strictly increasing, over restarts too")]
+    number: Annotated[Seq, Meta(description="strictly increasing, also across restarts")]
     time: Time
     direction: Annotated[Literal["in", "out"], Meta(description="`in`: the device sent it")]
     kind: Annotated[
         Literal["request", "answer", "bad", "part", "upload", "ended"],
         Meta(
-            description="`bad`: no frame of the protocol · `part`: too little of it was kept · "
-            "`upload`: a request over HTTP · `ended`: the end of the connection"
+            description="`bad`: not a frame of the protocol · `part`: only its beginning is "
+            "kept · `upload`: an HTTP request · `ended`: the connection ended"
         ),
     ]
     size: Annotated[int, Meta(description="bytes")]
-    uri: Annotated[str, Meta(description="of an upload, method and path")]
+    uri: Annotated[str, Meta(description="of an upload: method and path")]
     code: int | None
-    matched: Annotated[int | None, Meta(description="of an answer, the number of its request")]
+    matched: Annotated[int | None, Meta(description="of an answer: the number of its request")]
     duration_ms: Annotated[
-        float | None, Meta(description="from the request to its answer, or of an upload")
+        float | None, Meta(description="time from request to answer, or of an upload")
     ]
     text: Annotated[
         str,
         Meta(
-            description="the frame on one line; secrets and personal numbers are masked, pictures "
-            "are replaced by their size, lists are cut"
+            description="the frame on one line; secrets and personal numbers are redacted, "
+            "pictures are replaced by their size, long lists are cut"
         ),
     ]
 
 
 class TraceList(Struct, frozen=True):
-    """`next` goes into `after` of the next call: there is always more to come."""
+    """`next` is the `after` of the next call; a trace has no last page."""
 
     items: list[TraceFrame]
     next: int
@@ -90,16 +94,16 @@ _EXAMPLE = TraceList(
     1795593600000002,
 )
 _DESCRIPTION = (
-    "The last 200 frames both ways, oldest first, and the last requests over HTTP, in memory only. "
-    "To look on, call again with `after` = `next` and a `wait`. For administrators and API keys: "
-    "names of people may stand in it."
+    "The last 200 frames in both directions, oldest first, and the last HTTP requests; kept in "
+    "memory only. To follow it, call again with `after` = `next` and a `wait`. For administrators "
+    "and API keys, since it may contain names of people."
 )
 
 TRACE = Endpoint(
     method="GET",
     path=f"{PREFIX}/devices/{{did}}/trace",
     tag="Devices",
-    summary="What a device and the hub say to each other",
+    summary="Frames between a device and the hub",
     description=_DESCRIPTION,
     query=TraceQuery,
     query_example="after=1795593600000000&wait=20",
@@ -112,7 +116,7 @@ WAITING_TRACE = Endpoint(
     method="GET",
     path=f"{PREFIX}/devices/waiting/{{sn}}/trace",
     tag="Devices",
-    summary="What a device that waits sends, and is answered",
+    summary="Frames between a waiting device and the hub",
     description=_DESCRIPTION,
     query=TraceQuery,
     answer=TraceList,

@@ -11,7 +11,7 @@ from web.api.answers import Did, Time, Versions
 
 
 class FirmwareFile(Struct, frozen=True):
-    """A file as it was received; its digests are the hub's own, in lower-case hex."""
+    """A file as it was received. The hub computed the digests; lower-case hex."""
 
     sha256: str
     md5: str
@@ -37,16 +37,16 @@ class Component(Struct, frozen=True):
 
 
 class Release(Struct, frozen=True, kw_only=True):
-    """Files that are given to devices together (2.3)."""
+    """Files that devices install together (2.3)."""
 
     id: int
     ver_code: Annotated[int, Meta(description="the number that devices compare")]
     ver_name: str
     description: str
-    release_date: Annotated[str, Meta(description="as devices are told it, in the site's time")]
+    release_date: Annotated[str, Meta(description="as devices get it, in the site's time")]
     components: list[Component]
     reports: Annotated[
-        Versions, Meta(description="what a device reports once it is installed; null: not said")
+        Versions, Meta(description="what a device reports once it is installed; null: unknown")
     ]
     least: Annotated[Versions, Meta(description="what it can be installed over; null: anything")]
     created_at: Time
@@ -58,14 +58,16 @@ class ReleaseList(Struct, frozen=True):
 
 
 class CampaignSummary(Struct, frozen=True, kw_only=True):
-    """A release on its way to `count` devices, of which so many are `done`."""
+    """The roll-out of a release to `count` devices, of which `done` have it."""
 
     id: int
     release: Annotated[int, Meta(description="its id")]
     ver_name: str
     state: Annotated[
         CampaignState,
-        Meta(description="`first`: one device goes alone · `rest`: that one is done, others go"),
+        Meta(
+            description="`first`: one device goes first, alone · `rest`: it is done, others follow"
+        ),
     ]
     started_at: Time
     count: int
@@ -78,18 +80,18 @@ class CampaignList(Struct, frozen=True):
 
 
 class CampaignDevice(Struct, frozen=True, kw_only=True):
-    """How far one device is, by what it reports and downloads."""
+    """The progress of one device, by what it reports and downloads."""
 
     did: Did
     name: str
     state: Annotated[
         TargetState,
         Meta(
-            description="`too_old`: below the least versions · `offered`: it was told of the "
-            "release · `downloaded`: all of it, and the device has not reported it yet"
+            description="`too_old`: below the least versions · `offered`: the release was "
+            "offered to it · `downloaded`: completely, and the device has not reported it yet"
         ),
     ]
-    is_next: Annotated[bool, Meta(description="it goes alone now, before the others")]
+    is_next: Annotated[bool, Meta(description="it is the one that goes first")]
     versions: Versions
     received: Annotated[int, Meta(description="bytes of the release that it has downloaded")]
     offered_at: Time | None
@@ -98,20 +100,20 @@ class CampaignDevice(Struct, frozen=True, kw_only=True):
 
 
 class Campaign(CampaignSummary, frozen=True, kw_only=True):
-    """The same with each device, in the order in which they go."""
+    """A campaign with each device, in the order of the roll-out."""
 
     size: Annotated[int, Meta(description="bytes of the release")]
     devices: list[CampaignDevice]
 
 
 class Download(Struct, frozen=True, kw_only=True):
-    """What one device fetched of one file, in however many requests."""
+    """What one device downloaded of one file, in any number of requests."""
 
     did: Did
     sha256: str
     size: Annotated[int, Meta(description="bytes of the file")]
     covered: Annotated[int, Meta(description="bytes of it that were sent at least once")]
-    sent: Annotated[int, Meta(description="all bytes sent, those sent twice too")]
+    sent: Annotated[int, Meta(description="all bytes sent, repeats included")]
     started_at: Time
     ended_at: Time
 

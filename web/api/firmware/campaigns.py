@@ -1,4 +1,4 @@
-"""/firmware/campaigns: giving a release to devices."""
+"""/firmware/campaigns: rolling a release out to devices."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class NewCampaignBody(Struct, frozen=True, forbid_unknown_fields=True):
     release: Seq
     dids: Annotated[
         list[Did],
-        Meta(description=f"1 to {MAX_DEVICES}; the first that has not got it goes alone"),
+        Meta(description=f"1 to {MAX_DEVICES}; the first that does not have it yet goes first"),
     ]
 
 
@@ -59,7 +59,7 @@ LIST_CAMPAIGNS = Endpoint(
     path=_CAMPAIGNS,
     tag=TAG,
     summary="Campaigns",
-    description="Newest first; those that have ended too.",
+    description="Newest first, including those that have ended.",
     answer=answers.CampaignList,
     answer_example=answers.CampaignList([_SUMMARY_EXAMPLE]),
 )
@@ -67,7 +67,7 @@ GET_CAMPAIGN = Endpoint(
     method="GET",
     path=f"{_CAMPAIGNS}/{{campaign}}",
     tag=TAG,
-    summary="How far each device of a campaign is",
+    summary="A campaign, with the progress of each device",
     answer=answers.Campaign,
     answer_example=_CAMPAIGN_EXAMPLE,
     path_example={"campaign": "7"},
@@ -76,10 +76,10 @@ START_CAMPAIGN = Endpoint(
     method="POST",
     path=_CAMPAIGNS,
     tag=TAG,
-    summary="Give a release to devices",
+    summary="Roll a release out to devices",
     description=(
-        "One device goes alone; once it reports the new version, the others go. Devices ask for "
-        "it by themselves (2.3). A device in a campaign that goes on is refused (409)."
+        "One device goes first, alone; once it reports the new version, the others follow. Devices "
+        "ask for it by themselves (2.3). A device in another running campaign is refused (409)."
     ),
     body=NewCampaignBody,
     body_example=NewCampaignBody(3, ["12"]),
@@ -92,10 +92,10 @@ Step = Literal["pause", "resume", "stop"]
 _STEPS: dict[Step, tuple[str, str]] = {
     "pause": (
         "Pause a campaign",
-        "It is offered to nobody until it is resumed; what was offered may be downloaded.",
+        "Offers the release to no further device; what was offered may still be downloaded.",
     ),
-    "resume": ("Go on with a paused campaign", ""),
-    "stop": ("Stop a campaign for good", "Nothing more is offered or downloaded."),
+    "resume": ("Resume a paused campaign", ""),
+    "stop": ("Stop a campaign permanently", "Nothing more is offered or downloaded."),
 }
 CHANGE_CAMPAIGN: dict[Step, Endpoint] = {
     step: Endpoint(

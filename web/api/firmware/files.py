@@ -41,7 +41,7 @@ LIST_FILES = Endpoint(
     path=_FILES,
     tag=TAG,
     summary="Files",
-    description="Those of no release too: they go after a day.",
+    description="Including files without a release, which are removed after a day.",
     answer=answers.FirmwareFileList,
     answer_example=answers.FirmwareFileList([_FILE_EXAMPLE]),
 )
@@ -51,8 +51,8 @@ UPLOAD = Endpoint(
     tag=TAG,
     summary="Upload a file",
     description=(
-        f"The body is the file itself, of up to {MAX_FILE_BYTES // 1024**2} MB. The same file "
-        "twice is one file. A signed request names the file's `body_md5`."
+        f"The body is the file itself, of up to {MAX_FILE_BYTES // 1024**2} MB. Uploading the same "
+        "file again changes nothing. A signed request gives the file's `body_md5`."
     ),
     body_file="application/octet-stream",
     max_body_bytes=MAX_FILE_BYTES,

@@ -27,7 +27,7 @@ _Version = Annotated[str, Meta(max_length=100)]
 
 
 class VersionsBody(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """Dotted numbers, such as V1.2.3; what is not given is not looked at."""
+    """Dotted numbers, such as V1.2.3; versions that are not given do not matter."""
 
     fwVer: _Version | None = None
     swVer: _Version | None = None
@@ -55,7 +55,7 @@ class NewReleaseBody(Struct, frozen=True, forbid_unknown_fields=True, omit_defau
     description: Annotated[str, Meta(max_length=MAX_DESCRIPTION_LENGTH)] = ""
     release_date: Annotated[
         Annotated[str, Meta(max_length=19)] | None,
-        Meta(description="yyyy-MM-dd HH:mm:ss in the site's time; else it is now"),
+        Meta(description="yyyy-MM-dd HH:mm:ss in the site's time; now unless given"),
     ] = None
     reports: Annotated[
         VersionsBody | None,
@@ -100,7 +100,7 @@ ADD_RELEASE = Endpoint(
     method="POST",
     path=_RELEASES,
     tag=TAG,
-    summary="Make a release of files",
+    summary="Create a release",
     body=NewReleaseBody,
     body_example=NewReleaseBody(
         ver_code=453523,
@@ -120,8 +120,8 @@ REMOVE_RELEASE = Endpoint(
     tag=TAG,
     summary="Remove a release",
     description=(
-        "With the files that no other release has, and with its campaigns that have ended. One "
-        "that a campaign gives to devices is refused (400)."
+        "Also removes the files that no other release has, and its campaigns that have ended. "
+        "Refused (400) while a campaign rolls it out."
     ),
     answer=answers.Release,
     answer_example=_RELEASE_EXAMPLE,

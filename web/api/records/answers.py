@@ -38,7 +38,7 @@ class _Record(Struct, frozen=True, kw_only=True, tag_field="kind"):
     occurred_at: Time
     received_at: Time
     images: Annotated[
-        dict[str, str], Meta(description="name of each picture -> path to get it from")
+        dict[str, str], Meta(description="name of each picture -> path to fetch it from")
     ]
     extra: Annotated[dict[str, Raw], Meta(description="further fields, as the device sent them")]
 
@@ -77,7 +77,7 @@ class VehicleRecord(_Record, frozen=True, kw_only=True, omit_defaults=True, tag=
 
 
 class AccessRecord(_Record, frozen=True, kw_only=True, omit_defaults=True, tag="access"):
-    """A passage, or a lone picture of one; `of` is the seq of the record that it belongs to."""
+    """A passage, or a picture of one; `of` is then the seq of the passage's record."""
 
     rid: str | None = None
     uuid: str | None = None
@@ -92,7 +92,7 @@ Record = FaceRecord | EventRecord | VehicleRecord | AccessRecord
 
 
 class Records(Struct, frozen=True):
-    """`next` goes into `after` of the next call; null: that was all."""
+    """One page. `next` is the `after` of the next call; null: this is the last page."""
 
     items: list[Record]
     next: int | None

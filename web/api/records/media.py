@@ -1,4 +1,4 @@
-"""/media: a picture of a record, or one that lies on a device. Each is fetched once, and kept."""
+"""/media: pictures of records, and pictures that are stored on devices."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ MEDIA = Endpoint(
     tag="Records",
     summary="A picture",
     description=(
-        "By the path that a record gives. It never changes: keep it, or ask with `If-None-Match`."
+        "The path comes from a record. The picture never changes: cache it, or use `If-None-Match`."
     ),
     media_type="image/*",
     path_example={"seq": "4711", "name": "face", "extension": "jpg"},
 )
 
 
-class OnDevice(Struct, frozen=True, forbid_unknown_fields=True):
-    """Where a picture lies on a device."""
+class DevicePictureQuery(Struct, frozen=True, forbid_unknown_fields=True):
+    """The path of a picture on a device."""
 
     path: Annotated[str, Meta(min_length=1, max_length=1024)]
 
@@ -37,28 +37,28 @@ DEVICE_MEDIA = Endpoint(
     method="GET",
     path="/media/device/{did}",
     tag="Devices",
-    summary="A picture that lies on a device",
+    summary="A picture on a device",
     description=(
-        "By a path that stands in the device's answers. Read from the device once, and kept; 404 "
-        "with code 426 where it does not have it any more, 502 where it refuses otherwise. Ask "
-        "again after an hour, with `If-None-Match`: a device may use a path for another picture. A "
+        "The path comes from the device's answers. It is read from the device once, and kept; 404 "
+        "with code 426 when the device no longer has it, 502 when it refuses otherwise. Ask again "
+        "after an hour, with `If-None-Match`: a device may reuse a path for another picture. A "
         "signed-in user needs the role guard."
     ),
     media_type="image/*",
-    query=OnDevice,
+    query=DevicePictureQuery,
     refusals=(NotSent, DeviceNonsense, DeviceSilent),
     role="guard",
     path_example={"did": "12"},
     query_example="path=sdcard/20210924/14/2741_179.jpg",
 )
 
-#: Private: a person's picture is for whom it was sent to. That of a record never changes, which is
-#: for ever as browsers go; a device may use a path again.
+#: Private: no shared cache may keep pictures of people. A record's picture never changes; a device
+#: may reuse a path.
 _OF_RECORD = "private, max-age=31536000, immutable"
 _ON_DEVICE = "private, max-age=3600"
 
 _HEADERS = {
-    # Only ever a picture, whatever its bytes would like to be.
+    # Never anything but a picture, whatever its bytes are.
     "X-Content-Type-Options": "nosniff",
     "Content-Security-Policy": "default-src 'none'; sandbox",
 }
@@ -75,7 +75,7 @@ def blueprint(services: Services) -> Blueprint:
             raise NoSuchResource(f"that picture is no {path['extension']}")
         return _response(stored, _OF_RECORD)
 
-    async def device_picture(call: Call[OnDevice, Nothing]) -> Response:
+    async def device_picture(call: Call[DevicePictureQuery, Nothing]) -> Response:
         stored = await services.device_files.picture(call.path["did"], call.query.path)
         return _response(stored, _ON_DEVICE)
 
@@ -89,10 +89,10 @@ def _response(picture: StoredPicture, cache_control: str) -> Response:
     response = Response(picture.data, content_type=picture.mime, headers=_HEADERS)
     response.headers["Cache-Control"] = cache_control
     response.set_etag(picture.etag)
-    # Weakly: a proxy that compresses what passes through marks the tag so.
+    # Weakly: a proxy that compresses responses marks the tag as weak.
     if request.if_none_match.contains_weak(picture.etag):
         response.status_code = 304
         response.set_data(b"")
-        # It would be the length of the picture, not of this answer.
+        # The length is that of the picture, not of this empty answer.
         del response.headers["Content-Length"]
     return response

@@ -1,4 +1,4 @@
-"""GET /records and /records/{seq}: the log, forward for catching up, backward for looking."""
+"""GET /records and /records/{seq}: the record log, forward to catch up, backward to browse."""
 
 from __future__ import annotations
 
@@ -20,9 +20,11 @@ from web.api.routes import Call, Routes, seq_of
 class RecordQuery(Struct, frozen=True, forbid_unknown_fields=True):
     after: Annotated[
         Seq | None,
-        Meta(description="go on after this seq, in the order of the list: `next` of the last page"),
+        Meta(
+            description="records after this seq, in the order of the list: `next` of the last page"
+        ),
     ] = None
-    before: Annotated[Seq | None, Meta(description="seq below this one")] = None
+    before: Annotated[Seq | None, Meta(description="records with a lower seq")] = None
     order: Annotated[Literal["asc", "desc"], Meta(description="by seq; `desc`: newest first")] = (
         "asc"
     )
@@ -31,14 +33,14 @@ class RecordQuery(Struct, frozen=True, forbid_unknown_fields=True):
     since: Annotated[Text | None, Meta(description="`since` ≤ `occurred_at`, in RFC 3339")] = None
     until: Annotated[Text | None, Meta(description="`occurred_at` < `until`, in RFC 3339")] = None
     type: Annotated[Whole | None, Meta(description="type of event")] = None
-    plate: Annotated[Text | None, Meta(description="any part of the plate, case ignored")] = None
-    name: Annotated[Text | None, Meta(description="any part of the name, case ignored")] = None
-    uuid: Annotated[Text | None, Meta(description="exactly this person's")] = None
+    plate: Annotated[Text | None, Meta(description="part of the plate; case is ignored")] = None
+    name: Annotated[Text | None, Meta(description="part of the name; case is ignored")] = None
+    uuid: Annotated[Text | None, Meta(description="of the person with exactly this uuid")] = None
     category: Annotated[
         Whole | None,
         Meta(description="0 stranger, 1 whitelist, 2 blacklist, 3 VIP, 4 visitor"),
     ] = None
-    limit: Annotated[int, Meta(ge=1, le=1000, description="items of one page")] = 100
+    limit: Annotated[int, Meta(ge=1, le=1000, description="items per page")] = 100
 
     def filter(self) -> RecordFilter:
         return RecordFilter(
@@ -77,8 +79,8 @@ LIST = Endpoint(
     summary="Records by seq, page by page",
     description=(
         "Ascending by `seq`, so that a reader that keeps the last one catches up without a gap; "
-        "`order=desc` gives the newest first. A list whose `next` is not null goes on with "
-        "`after=` that value (with `order=desc` also `before=`)."
+        "with `order=desc`, newest first. While `next` is not null, go on with `after=` that "
+        "value (with `order=desc` also `before=`)."
     ),
     query=RecordQuery,
     answer=answers.Records,
@@ -118,7 +120,7 @@ def add_records(routes: Routes, services: Services) -> None:
 
 
 def _bounds(query: RecordQuery) -> tuple[int | None, int | None]:
-    """`after` goes on in the list's own order: in a descending one that is further down."""
+    """`after` and `before` as bounds of seq; in a descending list `after` is an upper bound."""
     if query.order == "asc" or query.after is None:
         return query.after, query.before
     if query.before is None:
@@ -130,7 +132,7 @@ def _time(text: str | None, field: str) -> int | None:
     if text is None:
         return None
     if text[-6:-5] == " ":
-        # "+08:00" put into a query as it is: there a plus sign means a blank.
+        # "+08:00" was not escaped: in a query a plus sign means a space.
         text = f"{text[:-6]}+{text[-5:]}"
     return parse_rfc3339(text, field)
 

@@ -1,4 +1,4 @@
-"""GET /stream: the record log as server-sent events, resumed without a gap or a repeat."""
+"""GET /stream: the record log as server-sent events; readers resume without gap or repeat."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ from web.live_events import News, open_live_events, refuse_too_many
 class StreamQuery(Struct, frozen=True, forbid_unknown_fields=True):
     after: Annotated[
         Seq | None,
-        Meta(description="go on after this seq; the header Last-Event-ID counts before it"),
+        Meta(description="records after this seq; the header Last-Event-ID takes precedence"),
     ] = None
-    kind: Annotated[RecordKind | None, Meta(description="records of this kind only")] = None
-    did: Annotated[Did | None, Meta(description="of this device only")] = None
+    kind: Annotated[RecordKind | None, Meta(description="only records of this kind")] = None
+    did: Annotated[Did | None, Meta(description="only of this device")] = None
 
     def wants(self, record: Record) -> bool:
         return self.kind in (None, record.kind) and self.did in (None, record.did)
@@ -37,13 +37,13 @@ STREAM = Endpoint(
     method="GET",
     path=f"{PREFIX}/stream",
     tag="Records",
-    summary="Everything as it happens",
+    summary="Records and changes as they happen",
     description=(
-        "Server-sent events. `record`: `id:` is its seq, `data:` the record. `device`: `data:` the "
-        'device as it is now, or `{"did", "state": "removed"}`; it carries no id and is not '
-        "replayed. A reader that comes back with `Last-Event-ID` (browsers do so by themselves) or "
+        "Server-sent events. `record`: `id:` is its seq, `data:` the record. `device`: `data:` is "
+        'the device as it is now, or `{"did", "state": "removed"}`; it has no id and is not '
+        "replayed. A reader that returns with `Last-Event-ID` (browsers do so by themselves) or "
         "`?after=` misses no record and gets none twice; without either, the stream starts with "
-        "what comes next. A comment every 15 s shows that the connection lives."
+        "the next record. A comment every 15 s shows that the connection is alive."
     ),
     query=StreamQuery,
     media_type="text/event-stream",
@@ -68,7 +68,7 @@ def add_stream(routes: Routes, services: Services) -> None:
             call.query,
             call.query.after if after is None else after,
             by=by,
-            still_in=_still_in(services, call.caller),
+            still_authorised=_still_authorised(services, call.caller),
         )
         return Response(frames, content_type="text/event-stream")
 
@@ -81,12 +81,12 @@ async def _frames(
     after: int | None,
     *,
     by: Actor,
-    still_in: Callable[[], Awaitable[bool]],
+    still_authorised: Callable[[], Awaitable[bool]],
 ) -> AsyncIterator[bytes]:
     with open_live_events(services, by, after) as live:
         yield b"retry: 2000\n\n"
         while (news := await live.next()) is not None:
-            if not await still_in():
+            if not await still_authorised():
                 return
             if frames := b"".join(_render(services, query, news)):
                 yield frames
@@ -126,13 +126,13 @@ def _last_event_id() -> int | None:
     return seq_of(header, "Last-Event-ID")
 
 
-def _still_in(services: Services, caller: auth.Caller) -> Callable[[], Awaitable[bool]]:
-    """Whether the caller may go on reading: a stream outlives no session and no key."""
+def _still_authorised(services: Services, caller: auth.Caller) -> Callable[[], Awaitable[bool]]:
+    """A check that the caller's session or key still exists; the stream ends with it."""
     who, token = caller.who, auth.session_token()
 
-    async def still_in() -> bool:
+    async def still_authorised() -> bool:
         if isinstance(who, ApiKey):
             return services.api_keys.get(who.appid) is not None
         return await services.sessions.user_of(token) is not None
 
-    return still_in
+    return still_authorised
