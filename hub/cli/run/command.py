@@ -7,7 +7,7 @@ import os
 import sys
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
@@ -75,42 +75,46 @@ def run(
     from hub.service_manager.linux.notify import systemd_from
 
     windows_console.stop_with_window()
-    run_for(systemd_from(os.environ), data_dir, config_file, overrides, demo, in_browser)
+    options = RunOptions(data_dir, config_file, overrides, demo, in_browser)
+    run_for(systemd_from(os.environ), options)
 
 
-def run_for(
-    manager: ServiceManager | None,
-    data_dir: Path | None,
-    config_file: Path | None = None,
-    overrides: tuple[str, ...] = (),
-    demo: int | None = None,
-    in_browser: bool = False,
-) -> None:
+class RunOptions(NamedTuple):
+    """The options of `sitehub run`."""
+
+    data_dir: Path | None
+    config_file: Path | None = None
+    overrides: tuple[str, ...] = ()
+    #: The number of simulated cameras.
+    demo: int | None = None
+    in_browser: bool = False
+
+
+def run_for(manager: ServiceManager | None, options: RunOptions) -> None:
     """Run the hub, for the service manager `manager` if it is not None."""
     # What a start builds is permanent: garbage collection would be a tenth of its time.
     gc.disable()
     try:
-        _run_in(manager, data_dir, config_file, overrides, demo, in_browser)
+        _run(manager, options)
     finally:
         gc.enable()
 
 
-def _run_in(
-    manager: ServiceManager | None,
-    data_dir: Path | None,
-    config_file: Path | None,
-    overrides: tuple[str, ...],
-    demo: int | None,
-    in_browser: bool,
-) -> None:
+def _run(manager: ServiceManager | None, options: RunOptions) -> None:
     from hub import config, log
     from hub.process import data_directory, executable
 
     executable.maintain_unpacked_folder()
-    directory = data_dir or data_directory.default_path("sitehub-demo" if demo else "sitehub")
+    directory = options.data_dir or data_directory.default_path(
+        "sitehub-demo" if options.demo else "sitehub"
+    )
     data_directory.act_for_owner(directory)
     load = partial(
-        config.load, directory, file=config_file, environment=os.environ, overrides=overrides
+        config.load,
+        directory,
+        file=options.config_file,
+        environment=os.environ,
+        overrides=options.overrides,
     )
     if not os.path.lexists(directory):
         # A first run that cannot start must not create anything.
@@ -121,7 +125,7 @@ def _run_in(
         config.write_default(directory)
         stop_log = log.start(loaded.log, directory / data_directory.LOGS, sys.stderr)
         try:
-            _run(loaded, directory.absolute(), manager, demo, in_browser)
+            _run_hub(loaded, directory.absolute(), manager, options)
         finally:
             all_written = stop_log()
     if not all_written:
@@ -138,12 +142,8 @@ def _check_ports(loaded: Config) -> None:
     trio.run(check_ports, loaded)
 
 
-def _run(
-    loaded: Config,
-    directory: Path,
-    manager: ServiceManager | None,
-    demo: int | None,
-    in_browser: bool,
+def _run_hub(
+    loaded: Config, directory: Path, manager: ServiceManager | None, options: RunOptions
 ) -> None:
     import logging
 
@@ -166,16 +166,16 @@ def _run(
         await serve(app, services, app.bodies, shutdown=shutdown, task_status=task_status)
 
     async def ready(services: Services) -> None:
-        address = await announce(services, simulated=demo)
-        if in_browser:
+        address = await announce(services, simulated=options.demo)
+        if options.in_browser:
             browser.show(address)
         _reduce_garbage_collection()
 
     demo_cameras: Part | None = None
-    if demo is not None:
+    if options.demo is not None:
         from hub.cli.run.demo import run_demo_cameras
 
-        demo_cameras = partial(run_demo_cameras, demo)
+        demo_cameras = partial(run_demo_cameras, options.demo)
     try:
         trio.run(
             partial(

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 def run_controlled(manager: ControlManager, data_dir: Path, stop: signal.Signals) -> None:
     """Run the hub until the manager stops it, by raising the signal `stop`, or until it fails."""
-    from hub.cli.run.command import run_for
+    from hub.cli.run.command import RunOptions, run_for
     from hub.service_manager.windows.control_manager import ControlledService
     from hub.service_manager.windows.service import LAST_START
 
@@ -29,7 +29,7 @@ def run_controlled(manager: ControlManager, data_dir: Path, stop: signal.Signals
     failed = True
     try:
         with _without_stderr(), _stdout_to(data_dir / LAST_START):
-            run_for(service, data_dir)
+            run_for(service, RunOptions(data_dir))
         failed = False
     finally:
         service.stopped(failed=failed)
