@@ -202,6 +202,7 @@ HTTP = {
     ),
     "no token": Http(401, 401, lambda hub: hub.send(token=None)),
     "an unknown token": Http(401, 401, lambda hub: hub.send(token="adf4453456ghhjgsf23546y")),
+    "a token of 5,000 characters": Http(401, 401, lambda hub: hub.send(token="t" * 5000)),
     "an expired token": Http(401, 401, of_an_expired_token),
     "the token of a disabled device": Http(401, 401, of_a_disabled_device),
     "the signature of a disabled device": Http(401, 401, signed_by_a_disabled_device),
