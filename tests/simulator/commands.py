@@ -18,7 +18,7 @@ from hub.simulator.faults import FAULTLESS, Quirks
 from hub.simulator.identity import CameraIdentity
 from hub.simulator.scenario.population import make_population
 from hub.wire.commands.dialect import Command
-from hub.wire.commands.messages import PersonAdd
+from hub.wire.commands.param_structs import PersonAdd
 from hub.wire.commands.params import encode_param
 from hub.wire.envelope import Request
 

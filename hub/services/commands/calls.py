@@ -18,6 +18,16 @@ from hub.services.commands.sender import CommandSender
 from hub.services.devices.directory import Devices
 from hub.store.db import Store
 from hub.threads import WorkerThreads
+from hub.wire.commands.answers import (
+    DevicePage,
+    FaceCapture,
+    FileContent,
+    Person,
+    PersonCapture,
+    RecordDays,
+    Recording,
+    SearchResult,
+)
 from hub.wire.commands.dialect import (
     DIALECT,
     FACE_HISTORY,
@@ -33,24 +43,16 @@ from hub.wire.commands.dialect import (
     RECORD_LIST,
     Command,
 )
-from hub.wire.commands.messages import (
-    DevicePage,
-    FaceCapture,
+from hub.wire.commands.paging import LIST_START, ListPosition, PageCursor
+from hub.wire.commands.param_structs import (
     FaceHistory,
-    FileContent,
-    Person,
     PersonAdd,
-    PersonCapture,
     PersonHistory,
     PersonList,
     PersonSearch,
     RecordByMonth,
-    RecordDays,
-    Recording,
     RecordList,
-    SearchResult,
 )
-from hub.wire.commands.paging import LIST_START, ListPosition, PageCursor
 from hub.wire.commands.params import check_fields, check_param, encode_param
 from hub.wire.commands.results import decode_answer
 

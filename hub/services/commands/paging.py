@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import Generic, TypeVar
 
 from hub.errors import DeviceRefused
-from hub.wire.commands.messages import DevicePage
+from hub.wire.commands.answers import DevicePage
 from hub.wire.commands.paging import ListPosition, PageCursor
 
 Row = TypeVar("Row")

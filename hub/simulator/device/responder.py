@@ -24,7 +24,7 @@ from hub.simulator.device.results import CommandResults, PageWindow
 from hub.simulator.device.state import DeviceState
 from hub.simulator.faults import FAULTLESS, Quirks
 from hub.wire.commands.dialect import DIALECT, FILE_READ, REBOOT, SET_FACE, SET_RECORDING, Command
-from hub.wire.commands.messages import FileRead, PersonSearch
+from hub.wire.commands.param_structs import FileRead, PersonSearch
 from hub.wire.commands.params import check_param
 from hub.wire.envelope import Request
 

@@ -17,32 +17,34 @@ from hub.simulator.device.similarity import similarity
 from hub.simulator.device.state import DeviceState
 from hub.simulator.drawing import people
 from hub.simulator.scenario.population import Person
-from hub.wire.commands.messages import (
+from hub.wire.commands.answers import (
     DayCount,
     FaceCapture,
-    FaceHistory,
     FaceHistoryPage,
+    Match,
+    PersonCapture,
+    PersonHistoryPage,
+    PersonPage,
+    Recording,
+    RecordListPage,
+    SearchResult,
+)
+from hub.wire.commands.answers import Person as PersonRow
+from hub.wire.commands.param_structs import (
+    FaceHistory,
     FaceParam,
     FileRead,
-    Match,
     PersonAdd,
-    PersonCapture,
     PersonDelete,
     PersonHistory,
-    PersonHistoryPage,
     PersonList,
-    PersonPage,
     PersonQuery,
     PersonSearch,
     Reboot,
     RecordByMonth,
-    Recording,
     RecordList,
-    RecordListPage,
     RecordParam,
-    SearchResult,
 )
-from hub.wire.commands.messages import Person as PersonRow
 
 S = TypeVar("S")
 R = TypeVar("R", bound=Struct)

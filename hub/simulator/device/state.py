@@ -12,8 +12,8 @@ from hub.simulator.device.history import History
 from hub.simulator.drawing import people
 from hub.simulator.identity import CameraIdentity
 from hub.simulator.scenario.population import Person, Population
-from hub.wire.commands.messages import FaceParam, RecordParam
-from hub.wire.commands.messages import Person as PersonRow
+from hub.wire.commands.answers import Person as PersonRow
+from hub.wire.commands.param_structs import FaceParam, RecordParam
 from hub.wire.uploads.firmware import Versions
 
 #: The capacity of the face library.

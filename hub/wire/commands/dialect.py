@@ -11,31 +11,33 @@ from typing import Any, Generic, TypeVar
 from msgspec import Struct
 
 from hub.errors import BadParameter
-from hub.wire.commands.messages import (
-    AlarmOut,
+from hub.wire.commands.answers import (
     Done,
-    FaceHistory,
     FaceHistoryPage,
-    FaceParam,
     FileContent,
-    FileRead,
     Person,
+    PersonHistoryPage,
+    PersonPage,
+    RecordDays,
+    RecordListPage,
+    SearchResult,
+)
+from hub.wire.commands.param_structs import (
+    AlarmOut,
+    FaceHistory,
+    FaceParam,
+    FileRead,
     PersonAdd,
     PersonDelete,
     PersonHistory,
-    PersonHistoryPage,
     PersonList,
-    PersonPage,
     PersonQuery,
     PersonSearch,
     PreRecord,
     Reboot,
     RecordByMonth,
-    RecordDays,
     RecordList,
-    RecordListPage,
     RecordParam,
-    SearchResult,
 )
 from hub.wire.envelope import normalise_uri
 

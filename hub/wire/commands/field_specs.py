@@ -12,7 +12,7 @@ from typing import Literal
 import msgspec
 from msgspec import Struct, inspect
 
-from hub.wire.commands.messages import MAX_PHOTO_BYTES, MAX_PID
+from hub.wire.commands.param_structs import MAX_PHOTO_BYTES, MAX_PID
 
 FieldKind = Literal["integer", "boolean", "text", "time", "pid", "photo", "object"]
 

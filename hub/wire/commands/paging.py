@@ -15,7 +15,7 @@ import msgspec
 import xxhash
 from msgspec import Struct
 
-from hub.wire.commands.messages import DevicePage
+from hub.wire.commands.answers import DevicePage
 
 Row = TypeVar("Row")
 

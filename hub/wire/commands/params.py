@@ -19,7 +19,7 @@ from hub.errors import BadParameter
 from hub.wire import coercion, json_limits
 from hub.wire.commands.dialect import Command
 from hub.wire.commands.field_specs import FieldSpec, field_specs
-from hub.wire.commands.messages import MAX_PHOTO_BYTES, MAX_PID
+from hub.wire.commands.param_structs import MAX_PHOTO_BYTES, MAX_PID
 from hub.wire.pictures import picture_of_text
 
 P = TypeVar("P", bound=Struct)

@@ -15,9 +15,9 @@ from msgspec import Raw, Struct, inspect
 
 from hub.errors import BadParameter, DeviceNonsense
 from hub.wire import json_limits
+from hub.wire.commands.answers import Done
 from hub.wire.commands.dialect import Command
 from hub.wire.commands.field_specs import unwrapped_type
-from hub.wire.commands.messages import Done
 from hub.wire.extra_fields import FieldReader
 
 A = TypeVar("A", bound=Struct)

@@ -25,6 +25,7 @@ from hub.errors import (
 from hub.live.feed import Change
 from hub.services.commands.queue import MAX_WAITING
 from hub.services.devices.directory import DeviceChange
+from hub.wire.commands.answers import DayCount
 from hub.wire.commands.dialect import (
     PERSON_ADD,
     PERSON_DELETE,
@@ -32,7 +33,7 @@ from hub.wire.commands.dialect import (
     SET_FACE,
     SET_RECORDING,
 )
-from hub.wire.commands.messages import DayCount, PersonList, PersonSearch
+from hub.wire.commands.param_structs import PersonList, PersonSearch
 from tests.support.clock import FrozenClock
 from tests.support.commanded_device import commanded_device
 from tests.support.commanded_link import AskedLink, answer

@@ -10,8 +10,8 @@ from msgspec.structs import replace
 
 from hub.errors import DeviceRefused
 from hub.services.devices.directory import DeviceChange
+from hub.wire.commands.answers import Done
 from hub.wire.commands.dialect import SET_FACE, SET_RECORDING
-from hub.wire.commands.messages import Done
 from tests.support.clock import FrozenClock
 from tests.support.commanded_device import commanded_device, commands_of
 from tests.support.commanded_link import answer

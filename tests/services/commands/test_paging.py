@@ -9,8 +9,8 @@ import trio
 from trio.testing import MockClock
 
 from hub.errors import DeviceRefused, DeviceSilent
-from hub.wire.commands.messages import FaceHistory, PersonList, RecordList
 from hub.wire.commands.paging import ListPosition
+from hub.wire.commands.param_structs import FaceHistory, PersonList, RecordList
 from tests.support.clock import FrozenClock
 from tests.support.commanded_device import commanded_device
 from tests.support.commanded_link import Reply, answer

@@ -14,9 +14,9 @@ from PIL import Image
 from hub.errors import DeviceLeft, DeviceRefused, DeviceSilent, HubError
 from hub.live.registry import DeviceAnswer
 from hub.simulator.faults import Quirks
+from hub.wire.commands.answers import Person as PersonRow
 from hub.wire.commands.field_specs import field_specs
-from hub.wire.commands.messages import Person as PersonRow
-from hub.wire.commands.messages import PersonAdd
+from hub.wire.commands.param_structs import PersonAdd
 from tests.support.page_site import PageSite
 from tests.support.photographer import Photographer, photo
 from tests.support.simulated_link import SimulatedLink, ok_answer

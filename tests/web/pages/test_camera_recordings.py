@@ -14,7 +14,7 @@ from hub.errors import DeviceNonsense, DeviceOffline, DeviceSilent, NoSuchResour
 from hub.live.registry import DeviceAnswer
 from hub.simulator.device.recordings import counts_of_month
 from hub.simulator.faults import Quirks
-from hub.wire.commands.messages import DayCount
+from hub.wire.commands.answers import DayCount
 from tests.support.browsing import Visitor
 from tests.support.page_site import PageSite
 from tests.support.simulated_link import SimulatedLink, ok_answer

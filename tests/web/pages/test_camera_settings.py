@@ -19,7 +19,7 @@ from hub.errors import (
 from hub.live.registry import DeviceAnswer
 from hub.wire.commands.dialect import SET_FACE, SET_RECORDING
 from hub.wire.commands.field_specs import field_specs
-from hub.wire.commands.messages import FaceParam, RecordParam
+from hub.wire.commands.param_structs import FaceParam, RecordParam
 from tests.support.browsing import Visitor
 from tests.support.page_site import PageSite
 from tests.support.simulated_link import SimulatedLink

@@ -8,6 +8,7 @@ import pytest
 from msgspec import Meta, Raw, Struct, field
 
 from hub.errors import BadParameter
+from hub.wire.commands.answers import Count
 from hub.wire.commands.dialect import (
     DIALECT,
     FILE_READ,
@@ -16,7 +17,7 @@ from hub.wire.commands.dialect import (
     Command,
     Dialect,
 )
-from hub.wire.commands.messages import Count, PersonList, RecordByMonth
+from hub.wire.commands.param_structs import PersonList, RecordByMonth
 from hub.wire.commands.params import check_param, encode_param
 from hub.wire.commands.results import decode_answer
 

@@ -9,7 +9,7 @@ import pytest
 
 from hub.wire.commands.dialect import DIALECT, Command
 from hub.wire.commands.field_specs import FieldSpec, field_specs
-from hub.wire.commands.messages import (
+from hub.wire.commands.param_structs import (
     AlarmOut,
     FaceParam,
     PersonAdd,

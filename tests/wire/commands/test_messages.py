@@ -10,6 +10,22 @@ import pytest
 from msgspec import Raw, Struct
 
 from hub.errors import BadParameter, DeviceNonsense
+from hub.wire.commands.answers import (
+    DayCount,
+    Done,
+    FaceCapture,
+    FaceHistoryPage,
+    FileContent,
+    Match,
+    Person,
+    PersonCapture,
+    PersonHistoryPage,
+    PersonPage,
+    RecordDays,
+    Recording,
+    RecordListPage,
+    SearchResult,
+)
 from hub.wire.commands.dialect import (
     DIALECT,
     FACE_HISTORY,
@@ -27,36 +43,22 @@ from hub.wire.commands.dialect import (
     SET_RECORDING,
     Command,
 )
-from hub.wire.commands.messages import (
+from hub.wire.commands.param_structs import (
     AlarmOut,
-    DayCount,
-    Done,
-    FaceCapture,
     FaceHistory,
-    FaceHistoryPage,
     FaceParam,
-    FileContent,
     FileRead,
-    Match,
-    Person,
     PersonAdd,
-    PersonCapture,
     PersonDelete,
     PersonHistory,
-    PersonHistoryPage,
     PersonList,
-    PersonPage,
     PersonQuery,
     PersonSearch,
     PreRecord,
     Reboot,
     RecordByMonth,
-    RecordDays,
-    Recording,
     RecordList,
-    RecordListPage,
     RecordParam,
-    SearchResult,
 )
 from hub.wire.commands.params import check_fields, check_param, encode_param
 from hub.wire.commands.results import decode_answer

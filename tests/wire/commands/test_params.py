@@ -23,7 +23,7 @@ from hub.wire.commands.dialect import (
     SET_FACE,
     SET_RECORDING,
 )
-from hub.wire.commands.messages import (
+from hub.wire.commands.param_structs import (
     MAX_PHOTO_BYTES,
     PersonList,
     PersonQuery,

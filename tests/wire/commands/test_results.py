@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from msgspec import Raw, Struct, inspect
 
 from hub.errors import DeviceNonsense
+from hub.wire.commands.answers import Done, FaceCapture, FaceHistoryPage, Person, PersonPage
 from hub.wire.commands.dialect import DIALECT, FACE_HISTORY, PERSON_LIST, PERSON_QUERY, Command
-from hub.wire.commands.messages import Done, FaceCapture, FaceHistoryPage, Person, PersonPage
 from hub.wire.commands.results import decode_answer
 
 SPOKEN = [command for command in DIALECT.commands if command.answer is not Done]

@@ -13,8 +13,9 @@ from quart import Blueprint, Response, request
 from hub.errors import BadParameter
 from hub.services.commands.paging import DeviceList
 from hub.wire import code_tables
+from hub.wire.commands.answers import FaceCapture, PersonCapture
 from hub.wire.commands.dialect import FACE_HISTORY, PERSON_HISTORY
-from hub.wire.commands.messages import FaceCapture, FaceHistory, PersonCapture, PersonHistory
+from hub.wire.commands.param_structs import FaceHistory, PersonHistory
 from hub.wire.commands.params import check_fields
 from web import auth
 from web.pages import language

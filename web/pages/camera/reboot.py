@@ -8,7 +8,7 @@ from quart import Blueprint, Response, request
 from hub.services.devices.views import DeviceView
 from hub.wire.commands.dialect import REBOOT
 from hub.wire.commands.field_specs import field_specs
-from hub.wire.commands.messages import Reboot
+from hub.wire.commands.param_structs import Reboot
 from web import auth
 from web.pages.camera.audited_action import perform_audited
 from web.pages.camera.layout import camera_page, get_camera

@@ -10,9 +10,10 @@ from quart import Blueprint, Response
 
 from hub.errors import BadParameter, HubError
 from hub.services.devices.views import DeviceView
+from hub.wire.commands.answers import Match, SearchResult
 from hub.wire.commands.dialect import PERSON_SEARCH
 from hub.wire.commands.field_specs import field_specs
-from hub.wire.commands.messages import Match, PersonSearch, SearchResult
+from hub.wire.commands.param_structs import PersonSearch
 from hub.wire.commands.params import check_fields
 from web import auth
 from web.forms.file_forms import read_file_form

@@ -12,7 +12,7 @@ from hub.errors import BadParameter
 from hub.wire import code_tables
 from hub.wire.commands.dialect import PERSON_ADD
 from hub.wire.commands.field_specs import FieldSpec, field_specs
-from hub.wire.commands.messages import MAX_PID, PersonAdd
+from hub.wire.commands.param_structs import MAX_PID, PersonAdd
 from hub.wire.commands.params import check_fields
 from web.pages.labels import number_expected
 from web.pages.language import N_, gettext

@@ -12,8 +12,9 @@ from quart import Blueprint, Response, request
 
 from hub.errors import AlreadyExists, BadParameter, HubError, NoSuchPath
 from hub.services.devices.views import DeviceView
+from hub.wire.commands.answers import Person
 from hub.wire.commands.dialect import PERSON_LIST
-from hub.wire.commands.messages import MAX_PID, Person, PersonList
+from hub.wire.commands.param_structs import MAX_PID, PersonList
 from hub.wire.commands.params import check_fields
 from web import auth
 from web.forms.file_forms import read_file_form

@@ -8,7 +8,7 @@ from datetime import date, timedelta
 
 from msgspec import Struct
 
-from hub.wire.commands.messages import DayCount
+from hub.wire.commands.answers import DayCount
 
 #: Number of shades that show how many recordings a day has.
 SHADES = 4

@@ -10,9 +10,10 @@ from msgspec import Struct
 from quart import Blueprint, Response, request
 
 from hub.errors import NoSuchPath
+from hub.wire.commands.answers import Recording
 from hub.wire.commands.dialect import RECORD_LIST
 from hub.wire.commands.field_specs import field_specs
-from hub.wire.commands.messages import RecordByMonth, Recording
+from hub.wire.commands.param_structs import RecordByMonth
 from hub.wire.commands.params import check_fields
 from hub.wire.times import read_local_time
 from web import auth

@@ -1,4 +1,4 @@
-"""The params and answers of the commands to devices (1.5 to 1.16, D3): one struct for each.
+"""The params of the commands to devices (1.5 to 1.16, D3): one struct for each.
 
 Fields are named as on the wire. Their bounds (D4) are in their types and nowhere else. The dialect
 (`hub.wire.commands.dialect`) says how a command is sent. Times are text in the site's zone, which
@@ -7,11 +7,9 @@ Fields are named as on the wire. Their bounds (D4) are in their types and nowher
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Protocol, TypeVar
+from typing import Annotated, ClassVar
 
-from msgspec import Meta, Struct, field
-
-from hub.wire.pictures import Picture
+from msgspec import Meta, Struct
 
 #: A frame holds 8 MB, and base64 needs four bytes for three.
 MAX_PHOTO_BYTES = 5 << 20
@@ -216,167 +214,3 @@ class FileRead(Struct, frozen=True, kw_only=True):
     """Get a picture by its path on the device, from an answer or an event (D3)."""
 
     path: Annotated[str, Meta(min_length=1, max_length=1024)]
-
-
-Row = TypeVar("Row", covariant=True)
-
-Count = Annotated[int, Meta(ge=0)]
-
-
-class DevicePage(Protocol[Row]):
-    """One page of a list that a device sends page by page.
-
-    `total`: None if the device does not report it. `unreadable`: how many rows were skipped.
-    """
-
-    @property
-    def rows(self) -> tuple[Row, ...]: ...
-    @property
-    def total(self) -> int | None: ...
-    @property
-    def unreadable(self) -> int: ...
-
-
-class Done(Struct, frozen=True):
-    """The answer of commands without a result (1.5, 1.6, 1.9, 1.12, 1.15)."""
-
-
-class DayCount(Struct, frozen=True):
-    """How many recordings a day has (1.7). `day`: of the month, from 1."""
-
-    day: Annotated[int, Meta(ge=1, le=31)]
-    count: Count
-
-
-class RecordDays(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """The answer of 1.7. On the wire, the result is the list itself."""
-
-    days: Annotated[tuple[DayCount, ...], Meta(max_length=62)]
-    unreadable: int = 0
-
-
-class Recording(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A recording (1.8). No field is required."""
-
-    filename: str | None = None
-    start_time: str | None = None
-    end_time: str | None = None
-
-
-class RecordListPage(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """The answer of 1.8."""
-
-    total_page: Count | None = None
-    total_file: Count | None = None
-    page_size: Count | None = None
-    recordlist: Annotated[tuple[Recording, ...], Meta(max_length=2000)]
-    unreadable: int = 0
-
-    @property
-    def rows(self) -> tuple[Recording, ...]:
-        return self.recordlist
-
-    @property
-    def total(self) -> int | None:
-        return self.total_file
-
-
-class FaceCapture(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A captured face (1.10). Pictures are paths on the device."""
-
-    time: str
-    jpeg_url_face: str | None = None
-    jpeg_url_body: str | None = None
-    jpeg_url_frame: str | None = None
-    name: str | None = None
-    similarity: int | None = None
-    gender: int | None = None
-    age: int | None = None
-
-
-class FaceHistoryPage(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """The answer of 1.10."""
-
-    face_total: Count | None = None
-    face_list: Annotated[tuple[FaceCapture, ...], Meta(max_length=1000)]
-    unreadable: int = 0
-
-    @property
-    def rows(self) -> tuple[FaceCapture, ...]:
-        return self.face_list
-
-    @property
-    def total(self) -> int | None:
-        return self.face_total
-
-
-class PersonCapture(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A capture of a person (1.11). Pictures are paths on the device."""
-
-    time: str
-    jpeg_url_face: str | None = None
-    jpeg_url_body: str | None = None
-    jpeg_url_frame: str | None = None
-
-
-class PersonHistoryPage(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """The answer of 1.11."""
-
-    total: Count | None = None
-    list: Annotated[tuple[PersonCapture, ...], Meta(max_length=1000)]
-    unreadable: int = 0
-
-    @property
-    def rows(self) -> tuple[PersonCapture, ...]:
-        return self.list
-
-
-class Person(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A person as stored on the device (1.13, 1.14). `photo` is a path on the device."""
-
-    pid: str
-    name: str | None = None
-    work_id: str | None = None
-    id_card_no: str | None = None
-    ic_card_no: str | None = None
-    department: str | None = None
-    photo: str | None = None
-    phone: str | None = None
-    gender: int | None = None
-    age: int | None = None
-    category: int | None = None
-
-
-class PersonPage(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """The answer of 1.13."""
-
-    total: Count | None = None
-    list: Annotated[tuple[Person, ...], Meta(max_length=1000)]
-    unreadable: int = 0
-
-    @property
-    def rows(self) -> tuple[Person, ...]:
-        return self.list
-
-
-class Match(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A capture that looks like the photo (1.16). The picture is a path on the device."""
-
-    time: str
-    score: int | None = None
-    jpeg_url_face: str | None = None
-
-
-class SearchResult(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """The answer of 1.16."""
-
-    total: Count | None = None
-    face_list: Annotated[tuple[Match, ...], Meta(max_length=5000)]
-    unreadable: int = 0
-
-
-class FileContent(Struct, frozen=True, kw_only=True):
-    """A file's content (D3), accepted only if its first bytes are those of a picture."""
-
-    path: str | None = None
-    picture: Picture = field(name="base64")
