@@ -151,10 +151,10 @@ async def test_the_headers_of_a_pack_list_its_pictures_without_the_database(
             await store.records.append(batch(clock, seed))
         end = store.retention.days()[0].bytes
     pack = data / "media" / "2026-11-25.pack"
-    told = list(entries(pack, end))
-    assert [entry.name for entry in told] == ["face", "body", "background"] * 2
-    assert [entry.digest for entry in told] == [batch(clock, n).digest for n in (1, 1, 1, 2, 2, 2)]
-    assert all(entry.is_sound for entry in told)
+    listed = list(entries(pack, end))
+    assert [entry.name for entry in listed] == ["face", "body", "background"] * 2
+    assert [entry.digest for entry in listed] == [batch(clock, n).digest for n in (1, 1, 1, 2, 2, 2)]
+    assert all(entry.is_sound for entry in listed)
 
 
 async def test_a_seq_is_never_reused_even_after_the_newest_records_were_dropped(

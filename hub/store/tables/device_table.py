@@ -158,10 +158,10 @@ class DeviceTable:
         def committed(_: None) -> None:
             for sn, update in items:
                 if (stored := self._by_did.get(self._by_sn.get(sn, ""))) is not None:
-                    told = {
+                    reported = {
                         k: v for k, v in msgspec.structs.asdict(update).items() if v is not None
                     }
-                    self._put(replace(stored, device=replace(stored.device, **told)))
+                    self._put(replace(stored, device=replace(stored.device, **reported)))
 
         await self._writer.write(lambda c: rows.update_status(c, items), committed)
 
