@@ -6,7 +6,6 @@ from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 from hub.store.commit.group_commit import GroupCommit
-from hub.store.commit.record_writer import RecordWriter
 from hub.store.connection import Job
 from hub.store.firmware_files import FirmwareFiles
 from hub.store.health import HealthMonitor, StoreHealth
@@ -48,7 +47,6 @@ class Store:
         self,
         start: StartState,
         writer: GroupCommit,
-        record_writer: RecordWriter,
         queries: Readers,
         picture_readers: Readers,
         *,
@@ -66,7 +64,7 @@ class Store:
         self._queries = queries
         self._monitor = monitor
         self._check = check
-        self.records = RecordLog(writer, queries, record_writer, days)
+        self.records = RecordLog(writer, queries, days)
         self.pictures = PictureReader(picture_readers, packs, days, monitor)
         self.retention = Retention(writer, picture_readers, packs, days, now)
         self.tokens = TokenTable(writer, start.tokens, start.accepted, now)

@@ -116,12 +116,11 @@ class _RunningStore:
             self._monitor.damaged(text)
         self._packs = Packs(data_dir / MEDIA, disk)
         days = DayIndex(start.days)
-        record_writer = RecordWriter(self._packs, days, start.last_seq, now, on_records)
-        self._writer = GroupCommit(bridges.writer, record_writer, self._monitor)
+        record_writer = RecordWriter(self._packs, days, start.last_seq, now)
+        self._writer = GroupCommit(bridges.writer, record_writer, self._monitor, on_records)
         self.store = Store(
             start,
             self._writer,
-            record_writer,
             Readers(bridges.queries, self._monitor),
             Readers(bridges.pictures, self._monitor),
             packs=self._packs,

@@ -153,7 +153,9 @@ async def test_the_headers_of_a_pack_list_its_pictures_without_the_database(
     pack = data / "media" / "2026-11-25.pack"
     listed = list(entries(pack, end))
     assert [entry.name for entry in listed] == ["face", "body", "background"] * 2
-    assert [entry.digest for entry in listed] == [batch(clock, n).digest for n in (1, 1, 1, 2, 2, 2)]
+    assert [entry.digest for entry in listed] == [
+        batch(clock, n).digest for n in (1, 1, 1, 2, 2, 2)
+    ]
     assert all(entry.is_sound for entry in listed)
 
 

@@ -240,7 +240,7 @@ async def test_the_writer_survives_an_unexpected_error_of_a_group(
 ) -> None:
     async with opened(tmp_path / "data", clock) as store:
         with monkeypatch.context() as patch:
-            patch.setattr(store.records._record_writer, "finish", lambda connection: 1 / 0)
+            patch.setattr(store._writer._record_writer, "finish", lambda connection: 1 / 0)
             with pytest.raises(CannotStoreNow, match="unexpected"):
                 await store.records.append(batch(clock, 1))
         assert (await store.records.append(batch(clock, 1))).seqs == (1,)

@@ -52,12 +52,11 @@ class MemoryStore(Store):
         monitor, days = HealthMonitor(), DayIndex(start.days)
         disk = _DiscardingDisk()
         packs = Packs(Path("media"), disk)
-        record_writer = RecordWriter(packs, days, start.last_seq, now, lambda records: None)
+        record_writer = RecordWriter(packs, days, start.last_seq, now)
         readers = Readers([bridge], monitor)
         super().__init__(
             start,
             _InlineCommit(self, bridge, record_writer, monitor),
-            record_writer,
             readers,
             readers,
             packs=packs,
@@ -92,7 +91,7 @@ class _InlineCommit(GroupCommit):
         record_writer: RecordWriter,
         monitor: HealthMonitor,
     ) -> None:
-        super().__init__(bridge, record_writer, monitor)
+        super().__init__(bridge, record_writer, monitor, lambda records: None)
         self._store = weakref.proxy(store)
 
     async def submit(self, write: Write[T]) -> T:

@@ -49,10 +49,19 @@ _TOUCH = "UPDATE setting SET value = value WHERE key = 'store.clean'"
 class GroupCommit:
     """The only writer of the database and the packs."""
 
-    def __init__(self, bridge: Bridge, record_writer: RecordWriter, monitor: HealthMonitor) -> None:
+    def __init__(
+        self,
+        bridge: Bridge,
+        record_writer: RecordWriter,
+        monitor: HealthMonitor,
+        on_records: Callable[[Sequence[Record]], None],
+    ) -> None:
         self._bridge = bridge
         self._record_writer = record_writer
         self._monitor = monitor
+        self._on_records = on_records
+        #: The highest seq that was passed to `on_records`.
+        self.last_seq = record_writer.last_seq
         self._queue = WriteQueue()
         self._is_closing = False
         self._next_probe = 0.0
@@ -83,7 +92,7 @@ class GroupCommit:
         return await self.submit(Write(job, on_commit, on_durable))
 
     async def submit(self, write: Write[T]) -> T:
-        """Queue a write, or a record batch, and wait for it: see `write`."""
+        """Queue a write or a record batch, and wait for it: see `write`."""
         await self._queue.wait_for_room(write.size)
         if self._is_closing:
             raise CannotStoreNow("the hub is stopping")
@@ -105,7 +114,7 @@ class GroupCommit:
         self._token = trio.lowlevel.current_trio_token()
         while not (self._queue.is_empty and self._is_closing):
             if self._is_probe_due():
-                await self._bridge.run(self._probe)
+                await self._bridge.run(lambda connection: self._commit(connection, []))
             elif not self._queue.is_empty or self._monitor.health.storable:
                 await self._bridge.run(self._commit_groups)
             else:
@@ -139,9 +148,6 @@ class GroupCommit:
                 return
             else:
                 self._queue.block_until_woken()
-
-    def _probe(self, connection: sqlite3.Connection) -> None:
-        self._commit(connection, [])
 
     def _commit(self, connection: sqlite3.Connection, group: Sequence[Write[Any]]) -> bool:
         """Commit one group and report to trio. Returns whether the next may follow at once."""
@@ -247,13 +253,20 @@ class GroupCommit:
             # Only a group that appended to the pack, as a probe does, proves that both the pack
             # and the database can be written.
             self._monitor.stored()
-        try:
-            self._record_writer.publish(records)
-        except Exception:
-            log.exception("a follower of the record log failed")
+        if records:
+            self._publish(records)
         for write in group:
             if write.error is None and write.on_commit is not None:
                 _call(write.on_commit, write.value)
+
+    def _publish(self, records: Sequence[Record]) -> None:
+        self.last_seq = records[-1].seq
+        for record in records:
+            metrics.records.labels(record.kind).inc()
+        try:
+            self._on_records(records)
+        except Exception:
+            log.exception("a follower of the record log failed")
 
     def _refuse(self, group: Sequence[Write[Any]], error: Exception) -> None:
         if not is_storage_error(error):

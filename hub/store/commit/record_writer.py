@@ -1,8 +1,7 @@
 """Writes the record batches of one group: pictures to the pack, rows to the database.
 
-`publish` runs in trio; everything else runs in the writer's thread. The group commit calls, for
-each group: `prepare`, then in the transaction `insert` (again after `restart`) and `finish`, then
-either `committed` and `publish`, or `abandon`.
+Everything runs in the writer's thread. The group commit calls, for each group: `prepare`, then in
+the transaction `insert` (again after `restart`) and `finish`, then either `committed` or `abandon`.
 """
 
 from __future__ import annotations
@@ -13,7 +12,6 @@ from collections.abc import Callable, Sequence
 from msgspec import Raw
 from msgspec.structs import replace
 
-from hub import metrics
 from hub.errors import CannotStoreNow
 from hub.store.commit.record_batch import Appended, BatchKey, RecordBatch
 from hub.store.commit.record_rows import (
@@ -44,15 +42,12 @@ class RecordWriter:
         days: DayIndex,
         last_seq: int,
         now: Callable[[], float],
-        on_records: Callable[[Sequence[Record]], None],
     ) -> None:
-        #: The highest seq that was published.
+        #: The highest committed seq.
         self.last_seq = last_seq
-        self._committed_seq = last_seq
         self._packs = packs
         self._days = days
         self._now = now
-        self._on_records = on_records
         self._forget_at = 0
         self._start_group()
 
@@ -114,7 +109,7 @@ class RecordWriter:
         images: list[tuple[StoredImage, ...]] = []
         digests: list[tuple[object, ...]] = []
         accesses: dict[str, int] = {}
-        seq = self._committed_seq + len(self._records)
+        seq = self.last_seq + len(self._records)
         for batch in fresh:
             first = seq + 1
             for upload, stored in zip(batch.uploads, batch.images, strict=True):
@@ -181,17 +176,8 @@ class RecordWriter:
         """Count the group's records as durable, right after the commit; return them."""
         if self._grown is not None:
             self._days.put(self._grown)
-            self._committed_seq = self._grown.last_seq
+            self.last_seq = self._grown.last_seq
         return self._records
-
-    def publish(self, records: Sequence[Record]) -> None:
-        """In trio, in the order of the commits: pass the records to the log's follower."""
-        if not records:
-            return
-        self.last_seq = records[-1].seq
-        for record in records:
-            metrics.records.labels(record.kind).inc()
-        self._on_records(records)
 
     def probe(self) -> None:
         """Write to the pack and take it back. Raises OSError if that fails."""

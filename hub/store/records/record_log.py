@@ -9,7 +9,6 @@ from msgspec import Raw, Struct
 
 from hub.store.commit.group_commit import GroupCommit
 from hub.store.commit.record_batch import Appended, RecordBatch
-from hub.store.commit.record_writer import RecordWriter
 from hub.store.media.day_index import DayIndex
 from hub.store.media.packs import decode_images, public_images
 from hub.store.readers import Readers
@@ -62,18 +61,15 @@ class LatestPicture(Struct, frozen=True):
 class RecordLog:
     """Appends record batches, and reads records by `seq` in either order."""
 
-    def __init__(
-        self, writer: GroupCommit, readers: Readers, record_writer: RecordWriter, days: DayIndex
-    ) -> None:
+    def __init__(self, writer: GroupCommit, readers: Readers, days: DayIndex) -> None:
         self._writer = writer
         self._readers = readers
-        self._record_writer = record_writer
         self._days = days
 
     @property
     def last_seq(self) -> int:
         """The highest committed `seq`, 0 before the first record. Never decreases."""
-        return self._record_writer.last_seq
+        return self._writer.last_seq
 
     async def append(self, batch: RecordBatch) -> Appended:
         """Store a batch; return once its records and pictures are durable.
