@@ -26,7 +26,7 @@ from hub.services.admission.provisioning import (
     Provisioning,
 )
 from hub.services.devices.directory import DeviceChange, Devices, NewDevice
-from hub.services.devices.validation import check_key, check_new, check_text
+from hub.services.devices.validation import MAX_CODE_LENGTH, check_key, check_new, check_text
 from hub.services.devices.verification import VerifiedSign, all_reasons, verify_connect
 from hub.services.devices.views import DeviceView
 from hub.store.db import Store
@@ -92,7 +92,7 @@ class Enrolment:
         The device is pending, or enrolled and its connects fail. The key is `key`, else its own,
         else the site key. Raises NoSuchResource, BadParameter, and TooManyRequests.
         """
-        check_text(code, "code", max_length=128)
+        check_text(code, "code", max_length=MAX_CODE_LENGTH)
         if key is not None:
             check_key(key)
         self._count_check()

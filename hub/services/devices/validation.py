@@ -12,13 +12,16 @@ from hub.wire.signing import load_public_key
 
 _DID = re.compile(r"[1-9][0-9]{0,19}", re.ASCII)
 _MAX_DID = 2**64 - 1
-_MAX_KEY_LENGTH = 16_384
+MAX_SN_LENGTH = 64
+MAX_CODE_LENGTH = 128
+MAX_NAME_LENGTH = 100
+MAX_KEY_LENGTH = 16_384
 
 
 def check_new(new: NewDevice) -> None:
     """Check all fields of a new device. Raises BadParameter that names the field."""
-    check_text(new.sn, "sn", max_length=64)
-    check_text(new.code, "code", max_length=128)
+    check_text(new.sn, "sn", max_length=MAX_SN_LENGTH)
+    check_text(new.code, "code", max_length=MAX_CODE_LENGTH)
     _check_name(new.name)
     if new.did is not None:
         _check_did(new.did)
@@ -29,9 +32,9 @@ def check_new(new: NewDevice) -> None:
 def check_change(change: DeviceChange) -> None:
     """Check the fields that are changed. Raises BadParameter that names the field."""
     if change.sn is not UNSET:
-        check_text(change.sn, "sn", max_length=64)
+        check_text(change.sn, "sn", max_length=MAX_SN_LENGTH)
     if change.code is not UNSET:
-        check_text(change.code, "code", max_length=128)
+        check_text(change.code, "code", max_length=MAX_CODE_LENGTH)
     if change.name is not UNSET:
         _check_name(change.name)
     if change.key is not UNSET and change.key is not None:
@@ -51,14 +54,14 @@ def check_key(pem: str) -> None:
 
     The dates of a certificate do not matter: a camera keeps its key for life.
     """
-    if len(pem) > _MAX_KEY_LENGTH:
-        raise BadParameter(f"at most {_MAX_KEY_LENGTH} characters of PEM", field="key")
+    if len(pem) > MAX_KEY_LENGTH:
+        raise BadParameter(f"at most {MAX_KEY_LENGTH} characters of PEM", field="key")
     load_public_key(pem)
 
 
 def _check_name(name: str) -> None:
-    if len(name) > 100 or not name.isprintable():
-        raise BadParameter("at most 100 printable characters", field="name")
+    if len(name) > MAX_NAME_LENGTH or not name.isprintable():
+        raise BadParameter(f"at most {MAX_NAME_LENGTH} printable characters", field="name")
 
 
 def _check_did(did: str) -> None:

@@ -24,6 +24,7 @@ PageNumber = Annotated[int, Meta(ge=0, le=1_000_000)]
 PageSize32 = Annotated[int, Meta(ge=1, le=32)]
 Name = Annotated[str, Meta(min_length=1, max_length=128)]
 ShortText = Annotated[str, Meta(max_length=128)]
+FilePath = Annotated[str, Meta(min_length=1, max_length=1024)]
 LocalTime = Annotated[
     str,
     Meta(
@@ -213,4 +214,4 @@ class PersonSearch(Struct, frozen=True, kw_only=True):
 class FileRead(Struct, frozen=True, kw_only=True):
     """Get a picture by its path on the device, from an answer or an event (D3)."""
 
-    path: Annotated[str, Meta(min_length=1, max_length=1024)]
+    path: FilePath

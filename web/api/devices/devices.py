@@ -9,17 +9,23 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from hub.services import Services
 from hub.services.devices.directory import DeviceChange, NewDevice
+from hub.services.devices.validation import (
+    MAX_CODE_LENGTH,
+    MAX_KEY_LENGTH,
+    MAX_NAME_LENGTH,
+    MAX_SN_LENGTH,
+)
 from web.api.answers import Versions
 from web.api.devices import answers
 from web.api.endpoint import PREFIX, Did, Endpoint, Nothing
 from web.api.routes import Call, Routes
 
-Sn = Annotated[str, Meta(min_length=1, max_length=64)]
-Code = Annotated[str, Meta(min_length=1, max_length=128)]
-Name = Annotated[str, Meta(max_length=100)]
+Sn = Annotated[str, Meta(min_length=1, max_length=MAX_SN_LENGTH)]
+Code = Annotated[str, Meta(min_length=1, max_length=MAX_CODE_LENGTH)]
+Name = Annotated[str, Meta(max_length=MAX_NAME_LENGTH)]
 Pem = Annotated[
     str,
-    Meta(max_length=16_384, description="RSA public key or X.509 certificate, as PEM text"),
+    Meta(max_length=MAX_KEY_LENGTH, description="RSA public key or X.509 certificate, as PEM text"),
 ]
 
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-from msgspec import Meta, Struct
+from msgspec import Struct
 from quart import Blueprint, Response, request
 
 from hub.errors import DeviceNonsense, DeviceSilent, NoSuchResource, NotSent
 from hub.services import Services
 from hub.services.records.record_log import StoredPicture
+from hub.wire.commands.param_structs import FilePath
 from hub.wire.pictures import EXTENSIONS
 from web.api.endpoint import Endpoint, Nothing
 from web.api.routes import Call, Routes, seq_of
@@ -30,7 +29,7 @@ MEDIA = Endpoint(
 class DevicePictureQuery(Struct, frozen=True, forbid_unknown_fields=True):
     """The path of a picture on a device."""
 
-    path: Annotated[str, Meta(min_length=1, max_length=1024)]
+    path: FilePath
 
 
 DEVICE_MEDIA = Endpoint(
