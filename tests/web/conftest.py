@@ -1,4 +1,4 @@
-"""What the applications of these tests share, though each test makes one of its own."""
+"""Templates are compiled once for all tests, though each test makes an application."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from quart import Quart
 
 
 class _Compiled(BytecodeCache):
-    """Templates as they were compiled for the first application that showed them."""
+    """Keeps templates as they were first compiled."""
 
     def __init__(self) -> None:
         self._codes: dict[str, bytes] = {}

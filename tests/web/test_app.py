@@ -1,4 +1,4 @@
-"""What every answer of the web port has, and the few addresses that belong to no part."""
+"""Headers and errors of every answer of the web port, and the paths outside pages and API."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ async def test_a_page_forbids_framing_inline_script_and_third_parties(visitor: V
 
 
 @pytest.mark.parametrize("path", ["/sign-in", "/healthz", "/ca.crt", "/nothing", "/api/hub/v1/x"])
-async def test_no_answer_is_guessed_at(visitor: Visitor, path: str) -> None:
+async def test_every_answer_forbids_content_sniffing(visitor: Visitor, path: str) -> None:
     await visitor.get(path)
     assert visitor.response.headers["X-Content-Type-Options"] == "nosniff"
 
@@ -72,7 +72,7 @@ async def test_health_is_ok_or_says_why_not(hub: PageSite, visitor: Visitor) -> 
     assert (await visitor.response.get_json())["reasons"] == ["the disk is full"]
 
 
-async def test_the_figures_are_for_who_is_signed_in(visitor: Visitor) -> None:
+async def test_the_metrics_need_a_signed_in_user(visitor: Visitor) -> None:
     await visitor.get("/metrics")
     assert visitor.response.status_code == 401
     assert (await visitor.response.get_json())["code"] == 401
@@ -89,7 +89,7 @@ async def test_the_ca_certificate_needs_no_login(visitor: Visitor) -> None:
     assert visitor.text.startswith("-----BEGIN CERTIFICATE-----")
 
 
-async def test_static_files_are_kept_for_ever_under_the_address_of_their_version(
+async def test_static_files_are_cached_for_a_year_under_the_url_of_their_version(
     visitor: Visitor,
 ) -> None:
     await visitor.get("/sign-in")
@@ -122,7 +122,7 @@ async def test_a_page_without_pictures_weighs_less_than_100_kb(
     assert await visitor.weight(*scripts) < 100_000
 
 
-async def test_whoever_takes_no_packed_files_gets_them_as_they_are(visitor: Visitor) -> None:
+async def test_a_client_that_does_not_accept_gzip_gets_uncompressed_files(visitor: Visitor) -> None:
     await visitor.get("/sign-in")
     (sheet,) = re.findall(r'"(/static/[^"]+sitehub.css)"', visitor.text)
     for accepted in ("", "br", "gzip;q=0"):
@@ -136,7 +136,7 @@ async def test_whoever_takes_no_packed_files_gets_them_as_they_are(visitor: Visi
     assert len(data) < len(visitor.text) / 4
 
 
-async def test_programs_get_errors_as_the_contract_says(visitor: Visitor) -> None:
+async def test_programs_get_errors_as_json(visitor: Visitor) -> None:
     await visitor.get("/api/hub/v1/nothing")
     assert visitor.response.status_code == 404
     assert (await visitor.response.get_json())["code"] == 404
@@ -144,7 +144,7 @@ async def test_programs_get_errors_as_the_contract_says(visitor: Visitor) -> Non
     assert (await visitor.response.get_json())["code"] == 401
 
 
-async def test_who_is_not_signed_in_makes_the_hub_hold_no_large_body(visitor: Visitor) -> None:
+async def test_no_large_body_is_held_for_a_visitor_who_is_not_signed_in(visitor: Visitor) -> None:
     await visitor.get("/sign-in")
     await visitor.send("/sign-in", name="x" * 65_536, password="y")
     assert visitor.response.status_code == 413
@@ -165,7 +165,7 @@ async def test_people_get_errors_as_pages(visitor: Visitor) -> None:
 
 
 @pytest.mark.parametrize("path", ["/records/4711", "/api/hub/v1/records/4711"])
-async def test_what_passes_says_when_to_ask_again(
+async def test_a_temporary_error_says_when_to_retry(
     hub: PageSite, visitor: Visitor, monkeypatch: pytest.MonkeyPatch, path: str
 ) -> None:
     async def get(seq: int) -> Record:
@@ -179,7 +179,7 @@ async def test_what_passes_says_when_to_ask_again(
 
 
 @pytest.mark.expects_error("Exception on request GET /")
-async def test_a_fault_of_ours_is_a_page_that_says_so(
+async def test_an_internal_error_is_a_page_that_says_so(
     hub: PageSite, visitor: Visitor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await visitor.sign_in()

@@ -23,7 +23,7 @@ HERE = "https://hub:8443"
 
 
 def application(hub: HubServices) -> QuartTrio:
-    """An application of a few routes that do nothing but ask who is there."""
+    """An application with a few routes that do nothing but authenticate."""
     app = QuartTrio(__name__)
     auth.install(app, hub.services)
 
@@ -93,7 +93,7 @@ async def text(response: Response) -> tuple[int, str]:
 # Sessions
 
 
-async def test_the_cookie_says_who_is_there(hub: HubServices, client: QuartClient) -> None:
+async def test_a_session_cookie_identifies_the_user(hub: HubServices, client: QuartClient) -> None:
     token = await hub.add_user("ann")
     assert await text(await client.get("/who", headers=signed_in(token))) == (200, "ann")
     assert await text(await client.get("/who", headers=signed_in("made up"))) == (200, "nobody")
@@ -102,7 +102,7 @@ async def test_the_cookie_says_who_is_there(hub: HubServices, client: QuartClien
         assert await text(await client.get("/who", headers=signed_in(odd))) == (200, "nobody")
 
 
-async def test_the_sessions_cookie_is_out_of_reach_of_scripts_and_of_plain_http(
+async def test_the_session_cookie_is_hidden_from_scripts_and_plain_http(
     client: QuartClient,
 ) -> None:
     cookie = (await client.get("/remember/abc")).headers["Set-Cookie"]
@@ -113,13 +113,13 @@ async def test_the_sessions_cookie_is_out_of_reach_of_scripts_and_of_plain_http(
     assert "Domain" not in cookie
 
 
-async def test_forgetting_takes_the_cookie_away(client: QuartClient) -> None:
+async def test_forget_deletes_the_cookie(client: QuartClient) -> None:
     cookie = (await client.get("/forget")).headers["Set-Cookie"]
     assert cookie.startswith(f"{SESSION}=;")
     assert "Max-Age=0" in cookie
 
 
-async def test_without_tls_the_cookie_makes_no_promise_that_it_cannot_keep(
+async def test_without_tls_the_cookie_has_no_host_prefix(
     tmp_path: Path, clock: FrozenClock
 ) -> None:
     config = Config(web=msgspec.structs.replace(Config().web, tls=False))
@@ -139,7 +139,7 @@ async def test_without_tls_the_cookie_makes_no_promise_that_it_cannot_keep(
         ("admin", ["viewer", "guard", "admin"]),
     ],
 )
-async def test_a_role_reaches_what_lower_ones_reach(
+async def test_a_role_includes_the_lower_roles(
     hub: HubServices, client: QuartClient, role: str, reached: list[str]
 ) -> None:
     cookie = signed_in(await hub.add_user("ann", role))
@@ -149,7 +149,7 @@ async def test_a_role_reaches_what_lower_ones_reach(
     assert (await client.get("/needs/viewer")).status_code == 401
 
 
-async def test_a_changed_role_holds_at_once(hub: HubServices, client: QuartClient) -> None:
+async def test_a_changed_role_applies_at_once(hub: HubServices, client: QuartClient) -> None:
     await hub.add_user("root")
     cookie = signed_in(await hub.add_user("ann", "admin"))
     await hub.services.users.set_role("ann", "viewer", by=Actor("test"))
@@ -186,7 +186,7 @@ async def test_a_form_before_the_sign_in_has_a_cookie_of_its_own(client: QuartCl
     assert "Set-Cookie" not in again.headers
 
 
-async def test_the_token_does_not_give_the_cookie_away(
+async def test_the_csrf_token_does_not_reveal_the_cookie(
     hub: HubServices, client: QuartClient
 ) -> None:
     token = await hub.add_user("ann")
@@ -209,7 +209,7 @@ async def test_the_token_does_not_give_the_cookie_away(
         ({}, 200),
     ],
 )
-async def test_a_form_is_taken_from_our_own_pages_alone(
+async def test_a_form_is_accepted_from_our_own_origin_only(
     hub: HubServices, client: QuartClient, headers: dict[str, str], status: int
 ) -> None:
     cookie = signed_in(await hub.add_user("ann"))
@@ -229,7 +229,7 @@ async def test_a_caller_is_named_as_user_or_key(hub: HubServices, client: QuartC
     assert await text(await client.get("/api", headers=cookie)) == (200, "user ann")
 
 
-async def test_a_wrong_key_is_not_saved_by_a_good_cookie(
+async def test_a_wrong_key_is_refused_despite_a_good_cookie(
     hub: HubServices, client: QuartClient
 ) -> None:
     cookie = signed_in(await hub.add_user("ann"))

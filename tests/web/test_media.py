@@ -35,7 +35,7 @@ async def key(hub: HubServices) -> dict[str, str]:
     return await hub.bearer(read_only=True)
 
 
-async def test_a_picture_is_what_was_sent_and_may_be_kept_for_ever(
+async def test_a_picture_is_as_it_was_sent_and_may_be_cached_forever(
     client: QuartClient, key: dict[str, str]
 ) -> None:
     response = await client.get(PATH, headers=key)
@@ -48,9 +48,7 @@ async def test_a_picture_is_what_was_sent_and_may_be_kept_for_ever(
     assert response.headers["Content-Security-Policy"] == "default-src 'none'; sandbox"
 
 
-async def test_a_picture_that_the_reader_has_is_not_sent_again(
-    client: QuartClient, key: dict[str, str]
-) -> None:
+async def test_a_cached_picture_is_not_sent_again(client: QuartClient, key: dict[str, str]) -> None:
     etag = (await client.get(PATH, headers=key)).headers["ETag"]
     for known in (etag, f"W/{etag}", f'"another", {etag}', "*"):
         response = await client.get(PATH, headers=key | {"If-None-Match": known})
@@ -61,7 +59,7 @@ async def test_a_picture_that_the_reader_has_is_not_sent_again(
     assert response.status_code == 200
 
 
-async def test_head_tells_of_a_picture_without_sending_it(
+async def test_head_describes_a_picture_without_sending_it(
     client: QuartClient, key: dict[str, str]
 ) -> None:
     response = await client.head(PATH, headers=key)
@@ -81,23 +79,21 @@ async def test_head_tells_of_a_picture_without_sending_it(
         ("/media/1/..%2f..%2fhub.key", 404, 404),
     ],
 )
-async def test_a_picture_that_is_not_there(
+async def test_a_missing_picture_is_404(
     client: QuartClient, key: dict[str, str], path: str, status: int, code: int
 ) -> None:
     response = await client.get(path, headers=key)
     assert (response.status_code, (await response.get_json())["code"]) == (status, code)
 
 
-async def test_a_signed_in_user_sees_pictures_and_nobody_else(
-    hub: HubServices, client: QuartClient
-) -> None:
+async def test_pictures_need_a_signed_in_user(hub: HubServices, client: QuartClient) -> None:
     assert (await client.get(PATH)).status_code == 401
     token = await hub.add_user("vic", "viewer")
     cookie = {"Cookie": f"__Host-sitehub_session={token}"}
     assert (await client.get(PATH, headers=cookie)).status_code == 200
 
 
-async def test_who_opens_a_picture_that_is_not_there_reads_a_page(
+async def test_a_browser_that_opens_a_missing_picture_gets_a_page(
     hub: HubServices, client: QuartClient
 ) -> None:
     cookie = {"Cookie": f"__Host-sitehub_session={await hub.add_user('vic', 'viewer')}"}
@@ -131,7 +127,7 @@ async def device(hub: HubServices) -> AskedLink:
     return link
 
 
-async def test_a_picture_on_a_device_is_read_once_and_may_be_kept_for_an_hour(
+async def test_a_picture_on_a_device_is_read_once_and_may_be_cached_for_an_hour(
     client: QuartClient, key: dict[str, str], device: AskedLink
 ) -> None:
     response = await client.get(ON_DEVICE, headers=key)
@@ -165,7 +161,7 @@ async def test_pictures_on_devices_are_for_guards(
         (DeviceLeft("the connection ended"), 409, 409, "ended"),
     ],
 )
-async def test_a_picture_that_a_device_does_not_give(
+async def test_errors_of_a_device_that_does_not_send_a_picture(
     client: QuartClient,
     key: dict[str, str],
     device: AskedLink,
@@ -194,7 +190,7 @@ async def test_a_picture_that_a_device_does_not_give(
         ("/media/device/2?path=x", 404, 426),
     ],
 )
-async def test_a_picture_that_cannot_be_on_a_device(
+async def test_a_path_that_no_device_has_is_refused(
     client: QuartClient,
     key: dict[str, str],
     device: AskedLink,
@@ -207,7 +203,7 @@ async def test_a_picture_that_cannot_be_on_a_device(
     assert device.asked == []
 
 
-async def test_a_picture_on_an_offline_device_is_told_so(
+async def test_a_picture_on_an_offline_device_is_refused_as_such(
     hub: HubServices, client: QuartClient, key: dict[str, str], device: AskedLink
 ) -> None:
     hub.registry.detach(device)
@@ -218,7 +214,7 @@ async def test_a_picture_on_an_offline_device_is_told_so(
     )
 
 
-async def test_nobody_who_is_not_signed_in_makes_a_device_work(
+async def test_a_visitor_who_is_not_signed_in_causes_no_command(
     client: QuartClient, device: AskedLink
 ) -> None:
     assert (await client.get(ON_DEVICE)).status_code == 401

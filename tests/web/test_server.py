@@ -1,4 +1,4 @@
-"""The web server on real sockets, plain and TLS: whatever is said to it, it serves the others."""
+"""The web server on real sockets, plain and TLS: no client keeps it from serving the others."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from web.http.bodies import Bodies
 
 
 async def app(scope: Any, receive: Any, send: Any) -> None:
-    """What stands for Quart: it tells the path, or does what the path says."""
+    """Stands in for Quart: answers with the path, or does what the path says."""
     if scope["type"] == "lifespan":
         await lifespan(receive, send)
         return
@@ -156,7 +156,7 @@ async def test_a_websocket_upgrade_and_rubbish_after_it_end_that_connection_only
         assert await is_served(parts)
 
 
-async def test_an_upgrade_to_http2_is_passed_over(parts: Any) -> None:
+async def test_an_upgrade_to_http2_is_ignored(parts: Any) -> None:
     async with serving(app, parts), connected(parts) as client:
         upgrade = {
             "Connection": "Upgrade, HTTP2-Settings",
@@ -168,7 +168,7 @@ async def test_an_upgrade_to_http2_is_passed_over(parts: Any) -> None:
         assert (await client.ask(request("GET", "/next"))).body == b"/next"
 
 
-async def test_http2_without_asking_is_refused(parts: Any) -> None:
+async def test_http2_without_an_upgrade_is_refused(parts: Any) -> None:
     async with serving(app, parts), connected(parts) as client:
         answer = await client.ask(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\x00" * 100)
         assert answer.status == 505
@@ -195,7 +195,7 @@ async def test_http2_without_asking_is_refused(parts: Any) -> None:
         (b"GET /" + b"x" * 200_000, 431),
     ],
 )
-async def test_what_is_no_request_is_answered_in_a_short_form(
+async def test_a_malformed_request_is_answered_in_a_short_form(
     plain: Any, said: bytes, status: int
 ) -> None:
     async with serving(app, plain), connected(plain) as client:
@@ -215,7 +215,7 @@ async def test_every_answer_forbids_sniffing_once_and_names_no_server(parts: Any
             assert "server" not in answer.headers
 
 
-async def test_a_change_that_came_whole_is_carried_through_though_its_sender_leaves(
+async def test_a_change_that_came_whole_is_finished_though_its_client_hangs_up(
     parts: Any, mock_clock: MockClock
 ) -> None:
     CHANGED.clear()
@@ -230,7 +230,7 @@ async def test_a_change_that_came_whole_is_carried_through_though_its_sender_lea
         assert await is_served(parts)
 
 
-async def test_who_hangs_up_keeps_its_place_until_its_change_is_carried_through(
+async def test_a_client_that_hangs_up_counts_as_connected_until_its_change_is_finished(
     mock_clock: MockClock,
 ) -> None:
     parts = services(web={"max_connections_per_address": 20})
@@ -246,7 +246,7 @@ async def test_who_hangs_up_keeps_its_place_until_its_change_is_carried_through(
         assert await is_served(parts)
 
 
-async def test_a_body_that_came_with_its_head_is_told_to_be_whole(plain: Any) -> None:
+async def test_a_body_that_came_with_its_head_is_marked_as_whole(plain: Any) -> None:
     CHANGED.clear()
     said = request("POST", "/change", b"whole")
     async with serving(app, plain), connected(plain) as client:
@@ -259,21 +259,21 @@ async def test_a_body_that_came_with_its_head_is_told_to_be_whole(plain: Any) ->
 
 
 @pytest.mark.expects_error("a fault of the hub while answering POST /fail\n")
-async def test_a_fault_while_a_change_is_answered_is_answered_500_too(parts: Any) -> None:
+async def test_an_error_while_a_change_is_answered_is_a_500(parts: Any) -> None:
     async with serving(app, parts), connected(parts) as client:
         assert (await client.ask(request("POST", "/fail", b"whole"))).status == 500
         assert await is_served(parts)
 
 
 @pytest.mark.expects_error("a fault of the hub while answering GET /fail\n")
-async def test_a_fault_of_the_application_is_answered_500_and_harms_nobody(parts: Any) -> None:
+async def test_an_error_of_the_application_is_a_500_and_does_not_affect_others(parts: Any) -> None:
     async with serving(app, parts), connected(parts) as client:
         assert (await client.ask(request("GET", "/fail?sign=SECRET"))).status == 500
         assert await is_served(parts)
 
 
 @pytest.mark.expects_error("a fault of the hub while answering GET /fail-late\n")
-async def test_a_fault_in_the_midst_of_an_answer_cuts_it_off(parts: Any) -> None:
+async def test_an_error_in_the_middle_of_an_answer_cuts_it_off(parts: Any) -> None:
     async with serving(app, parts), connected(parts) as client:
         await client.say(request("GET", "/fail-late"))
         said = await client.ended()
@@ -352,7 +352,7 @@ async def test_pipelined_requests_are_answered_in_order(parts: Any) -> None:
         assert [(await client.answer()).body for _ in range(3)] == [b"first", b"/2", b"/3"]
 
 
-async def test_more_than_the_told_length_is_no_part_of_the_body(plain: Any) -> None:
+async def test_bytes_beyond_the_announced_length_are_not_part_of_the_body(plain: Any) -> None:
     async with serving(app, plain), connected(plain) as client:
         await client.say(request("POST", "/echo", b"five!"), b" and more\r\n\r\n")
         assert (await client.answer()).body == b"five!"
@@ -368,7 +368,7 @@ async def test_an_answer_that_comes_while_its_request_is_refused_is_dropped(part
         assert await is_served(parts)
 
 
-async def test_half_a_body_is_no_body(parts: Any) -> None:
+async def test_an_incomplete_body_is_not_passed_on_as_a_body(parts: Any) -> None:
     ECHOES_LEFT.clear()
     async with serving(app, parts):
         async with connected(parts) as client:
@@ -381,7 +381,7 @@ async def test_half_a_body_is_no_body(parts: Any) -> None:
         assert await is_served(parts)
 
 
-async def test_who_ends_its_side_within_a_body_is_told_so(plain: Any) -> None:
+async def test_a_client_that_closes_its_side_within_a_body_gets_an_error(plain: Any) -> None:
     async with serving(app, plain), connected(plain) as client:
         await client.say(request("POST", "/echo", b"half", {"Content-Length": "8"}))
         await client.stream.send_eof()  # type: ignore[attr-defined]
@@ -400,7 +400,7 @@ async def test_an_application_that_does_not_listen_learns_that_its_peer_is_lost(
         assert await is_served(plain)
 
 
-async def test_a_peer_that_ends_its_side_still_gets_its_answer(plain: Any) -> None:
+async def test_a_client_that_closes_its_side_after_the_request_gets_its_answer(plain: Any) -> None:
     async with serving(app, plain), connected(plain) as client:
         await client.say(request("POST", "/echo", b"over"))
         assert isinstance(client.stream, trio.SocketStream)
@@ -428,7 +428,7 @@ async def test_head_is_answered_without_a_body(plain: Any) -> None:
         assert (await client.ask(request("GET", "/next"))).body == b"/next"
 
 
-async def test_the_body_is_asked_for_only_when_the_application_wants_it(parts: Any) -> None:
+async def test_100_continue_is_sent_only_when_the_application_reads_the_body(parts: Any) -> None:
     expect = {"Expect": "100-continue", "Content-Length": "4"}
     async with serving(app, parts), connected(parts) as client:
         assert (await client.ask(request("POST", "/echo", headers=expect))).status == 100
@@ -438,14 +438,14 @@ async def test_the_body_is_asked_for_only_when_the_application_wants_it(parts: A
         assert answer.headers["connection"] == "close"
 
 
-async def test_who_does_not_wait_to_be_asked_is_not_asked(parts: Any) -> None:
+async def test_a_client_that_does_not_wait_gets_no_100_continue(parts: Any) -> None:
     async with serving(app, parts), connected(parts) as client:
         said = request("POST", "/echo", b"body", {"Expect": "100-continue"})
         assert (await client.ask(said)).body == b"body"
         assert (await client.ask(request("GET", "/next"))).body == b"/next"
 
 
-async def test_who_sends_a_body_that_nobody_wants_gets_to_read_the_answer(parts: Any) -> None:
+async def test_a_client_that_sends_an_unwanted_body_can_read_the_answer(parts: Any) -> None:
     body = b"x" * 3_000_000
     async with serving(app, parts), connected(parts) as client:
         await client.say(request("POST", "/unwanted", body))
@@ -453,7 +453,7 @@ async def test_who_sends_a_body_that_nobody_wants_gets_to_read_the_answer(parts:
         assert (await client.ask(request("GET", "/next"))).body == b"/next"
 
 
-async def test_a_chunked_body_that_nobody_wants_is_dropped_unparsed(parts: Any) -> None:
+async def test_an_unwanted_chunked_body_is_dropped_unparsed(parts: Any) -> None:
     """Its end is not looked for, and so the connection is closed after the answer."""
     async with serving(app, parts), connected(parts) as client:
         await client.say(request("POST", "/page", headers={"Transfer-Encoding": "chunked"}))
@@ -466,7 +466,7 @@ async def test_a_chunked_body_that_nobody_wants_is_dropped_unparsed(parts: Any) 
         assert await is_served(parts)
 
 
-async def test_who_says_nothing_is_sent_away(plain: Any, mock_clock: MockClock) -> None:
+async def test_a_silent_connection_is_closed(plain: Any, mock_clock: MockClock) -> None:
     async with serving(app, plain), connected(plain) as client:
         await wait_all_tasks_blocked(0.01)
         mock_clock.jump(connection.HEAD_SECONDS + 1)
@@ -496,7 +496,7 @@ async def test_an_idle_connection_is_closed_and_a_second_request_may_take_its_ti
         assert await client.ended() == b""
 
 
-async def test_a_request_in_work_is_not_hurried(plain: Any, mock_clock: MockClock) -> None:
+async def test_a_request_in_progress_has_no_deadline(plain: Any, mock_clock: MockClock) -> None:
     async with serving(app, plain), connected(plain) as client:
         await client.say(request("POST", "/echo", b"half", {"Content-Length": "8"}))
         await wait_all_tasks_blocked(0.01)
@@ -505,7 +505,7 @@ async def test_a_request_in_work_is_not_hurried(plain: Any, mock_clock: MockCloc
 
 
 @pytest.mark.parametrize("path", ["/stream", "/picture"])
-async def test_a_peer_that_does_not_read_is_given_up(
+async def test_a_connection_whose_client_does_not_read_is_closed(
     parts: Any, path: str, mock_clock: MockClock
 ) -> None:
     async with serving(app, parts), connected(parts) as client:
@@ -517,7 +517,7 @@ async def test_a_peer_that_does_not_read_is_given_up(
         assert len(await client.ended()) < 40_000_000
 
 
-async def test_the_end_waits_for_a_request_in_work_and_for_no_idle_connection(
+async def test_the_shutdown_waits_for_requests_in_progress_and_not_for_idle_connections(
     parts: Any, mock_clock: MockClock
 ) -> None:
     async with serving(app, parts) as shutdown, connected(parts) as idle:
@@ -532,7 +532,7 @@ async def test_the_end_waits_for_a_request_in_work_and_for_no_idle_connection(
             assert (answer.body, answer.headers["connection"]) == (b"done", "close")
 
 
-async def test_readers_that_do_not_read_do_not_hold_up_the_end(
+async def test_clients_that_do_not_read_do_not_delay_the_shutdown(
     parts: Any, mock_clock: MockClock
 ) -> None:
     async with trio.open_nursery() as nursery:
@@ -557,7 +557,9 @@ async def test_readers_that_do_not_read_do_not_hold_up_the_end(
             assert over.is_set()
 
 
-async def test_nobody_is_let_in_after_the_end_has_begun(plain: Any, mock_clock: MockClock) -> None:
+async def test_no_connection_is_accepted_after_the_shutdown_has_begun(
+    plain: Any, mock_clock: MockClock
+) -> None:
     async with serving(app, plain) as shutdown, connected(plain) as busy:
         await busy.say(request("GET", "/slow"))
         await wait_all_tasks_blocked(0.05)
@@ -569,7 +571,7 @@ async def test_nobody_is_let_in_after_the_end_has_begun(plain: Any, mock_clock: 
         await busy.answer()
 
 
-async def test_plain_http_on_the_tls_port_is_sent_to_https(tls: Any) -> None:
+async def test_plain_http_on_the_tls_port_is_redirected_to_https(tls: Any) -> None:
     port = tls.config.web.port
     async with serving(app, tls):
         async with connected(tls, port=port) as client:
@@ -623,7 +625,7 @@ async def test_commands_to_devices_never_reach_quart(plain: Any) -> None:
         assert (await client.ask(request("GET", command))).body == command.encode()
 
 
-async def test_five_hundred_that_say_nothing_keep_nobody_out(plain: Any) -> None:
+async def test_500_silent_connections_keep_nobody_out(plain: Any) -> None:
     raise_limit_of_open_files()  # Both ends are here.
     async with serving(app, plain):
         with ExitStack() as silent:

@@ -1,4 +1,4 @@
-"""POST /devices/{did}/commands: checked first, then the device's own words."""
+"""POST /devices/{did}/commands: validated first, then answered by the device."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ REBOOT = {"uri": "/system/maintain/reboot", "param": {"delay_ms": 0}}
 
 
 class Told(Struct):
-    """What was answered."""
+    """An answer of the API."""
 
     status: int
     headers: dict[str, str]
@@ -43,7 +43,7 @@ class Told(Struct):
 
 
 class Api:
-    """The application, a key for it, and a device that is online and says what `reply` says."""
+    """The application, a key for it, and an online device that answers by `reply`."""
 
     def __init__(self, hub: HubServices, bearer: dict[str, str]) -> None:
         self.hub = hub
@@ -113,7 +113,7 @@ async def api(tmp_path: Path, clock: FrozenClock) -> AsyncIterator[Api]:
 # Answers
 
 
-async def test_the_devices_answer_is_given_as_it_sent_it(api: Api) -> None:
+async def test_the_devices_answer_is_passed_on_as_it_was_sent(api: Api) -> None:
     odd = b'{"pid" : 1001,"photo":"\\u4e2d", "big":12345678901234567890}'
     api.link.reply = lambda uri, param: DeviceAnswer(0, "OK", Raw(odd))
     told = await api.ask(QUERY)
@@ -125,7 +125,7 @@ async def test_the_devices_answer_is_given_as_it_sent_it(api: Api) -> None:
     assert int(told.headers["content-length"]) == len(told.body)
 
 
-async def test_what_a_device_refuses_is_an_answer(api: Api) -> None:
+async def test_a_refusal_by_the_device_is_an_answer(api: Api) -> None:
     api.link.reply = lambda uri, param: answer(404, "no such person")
     told = await api.ask(QUERY)
     assert told.status == 200
@@ -142,12 +142,12 @@ async def test_each_command_is_sent_as_its_example_says(
 
 
 @pytest.mark.parametrize("uri", ["person/query", " /person/query", "/person/query "])
-async def test_a_uri_may_have_any_form_that_the_devices_use(api: Api, uri: str) -> None:
+async def test_a_uri_may_have_any_form_that_devices_use(api: Api, uri: str) -> None:
     assert (await api.ask({**QUERY, "uri": uri})).status == 200
     assert api.link.uris == ["/person/query"]
 
 
-async def test_an_answer_that_is_no_utf8_is_nonsense(api: Api) -> None:
+async def test_an_answer_that_is_not_utf8_is_nonsense(api: Api) -> None:
     api.link.reply = lambda uri, param: DeviceAnswer(0, "OK", Raw(b'"\xff"'))
     told = await api.ask(QUERY)
     assert (told.status, told.json["code"]) == (502, 502)
@@ -175,7 +175,7 @@ async def test_an_answer_that_is_no_utf8_is_nonsense(api: Api) -> None:
         (b'{"uri":"\xff"}', ""),
     ],
 )
-async def test_what_is_out_of_bounds_is_refused_by_name_and_not_sent(
+async def test_a_param_out_of_bounds_is_refused_by_name_and_not_sent(
     api: Api, body: object, named: str
 ) -> None:
     told = await api.ask(body)
@@ -192,7 +192,7 @@ async def test_what_is_out_of_bounds_is_refused_by_name_and_not_sent(
         (DeviceSilent("nothing within 10 s"), 504, 504),
     ],
 )
-async def test_why_there_is_no_answer_is_told(
+async def test_the_error_says_why_there_is_no_answer(
     api: Api, error: HubError, status: int, code: int
 ) -> None:
     api.link.reply = lambda uri, param: error
@@ -200,7 +200,7 @@ async def test_why_there_is_no_answer_is_told(
     assert (told.status, told.json) == (status, {"code": code, "msg": error.message})
 
 
-async def test_an_unknown_device_is_none(api: Api) -> None:
+async def test_an_unknown_device_is_404(api: Api) -> None:
     for did in ("2", "x", "1 ", "18446744073709551616"):
         told = await api.ask(QUERY, path=f"/api/hub/v1/devices/{did}/commands")
         assert (told.status, told.json["code"]) == (404, 426)
@@ -219,7 +219,7 @@ async def test_other_requests_are_passed_on(api: Api) -> None:
         assert api.passed_on.pop() == (method, path)
 
 
-async def test_who_leaves_before_the_body_is_there_is_not_answered(api: Api) -> None:
+async def test_a_client_that_hangs_up_before_its_body_is_complete_is_not_answered(api: Api) -> None:
     async def left() -> Any:
         return {"type": "http.disconnect"}
 
@@ -243,7 +243,7 @@ async def test_who_leaves_before_the_body_is_there_is_not_answered(api: Api) -> 
 # Who may
 
 
-async def test_nobody_and_a_wrong_key_are_refused(api: Api) -> None:
+async def test_calls_without_a_valid_key_are_refused(api: Api) -> None:
     appid = api.bearer["Authorization"].split()[1].partition(":")[0]
     wrong = {"Authorization": f"Bearer {appid}:wrong"}
     for headers in ({}, wrong, {"Authorization": "Basic YTpi"}, {"Authorization": "Bearer"}):
@@ -253,7 +253,7 @@ async def test_nobody_and_a_wrong_key_are_refused(api: Api) -> None:
     assert api.link.asked == []
 
 
-async def test_a_read_only_key_may_not(api: Api) -> None:
+async def test_a_read_only_key_is_refused(api: Api) -> None:
     told = await api.ask(QUERY, await api.hub.bearer(read_only=True))
     assert (told.status, told.json["code"]) == (403, 401)
     assert api.link.asked == []
@@ -285,7 +285,7 @@ async def test_unknown_and_repeated_parameters_are_refused(api: Api, clock: Froz
 
 
 def csrf_token(session: str) -> str:
-    """What the pages of this session tell their scripts."""
+    """The CSRF token of a session."""
     return hashlib.sha256(b"csrf:" + session.encode()).hexdigest()
 
 
@@ -298,7 +298,7 @@ def csrf_token(session: str) -> str:
         ("admin", REBOOT, 200),
     ],
 )
-async def test_a_signed_in_user_needs_a_role_and_the_token_against_forgery(
+async def test_a_signed_in_user_needs_the_role_and_the_csrf_token(
     api: Api, role: str, body: object, status: int
 ) -> None:
     token = await api.hub.add_user("ann", role)
@@ -314,7 +314,7 @@ async def test_a_signed_in_user_needs_a_role_and_the_token_against_forgery(
 
 
 @pytest.mark.parametrize("command", DIALECT.commands, ids=lambda command: command.name)
-async def test_what_changes_a_device_is_audited_and_what_reads_is_not(
+async def test_commands_that_change_a_device_are_audited_and_others_are_not(
     api: Api, command: Command[Any, Any]
 ) -> None:
     body = COMMAND.body_examples[command.name]
@@ -324,7 +324,7 @@ async def test_what_changes_a_device_is_audited_and_what_reads_is_not(
     assert await api.audited() == expected
 
 
-async def test_a_change_of_which_nothing_is_known_is_audited_too(api: Api) -> None:
+async def test_a_change_without_an_answer_is_audited_too(api: Api) -> None:
     api.link.reply = lambda uri, param: DeviceSilent()
     assert (await api.ask(REBOOT)).status == 504
     api.link.reply = lambda uri, param: DeviceBusy()
@@ -346,14 +346,14 @@ def search(size: int) -> bytes:
 
 
 @pytest.mark.parametrize("chunked", [False, True])
-async def test_a_photo_of_megabytes_passes(api: Api, chunked: bool) -> None:
+async def test_a_photo_of_several_megabytes_is_sent(api: Api, chunked: bool) -> None:
     assert (await api.ask(search(4_000_000), chunked=chunked)).status == 200
     (asked,) = api.link.asked
     assert len(asked.param["photo"]) == 4_000_004
 
 
 @pytest.mark.parametrize("chunked", [False, True])
-async def test_more_than_a_body_may_have_is_refused(api: Api, chunked: bool) -> None:
+async def test_a_body_that_is_too_large_is_refused(api: Api, chunked: bool) -> None:
     told = await api.ask(b" " * (16 * 1024 * 1024 + 1), chunked=chunked)
     assert (told.status, told.json["code"]) == (413, 420)
     assert told.headers["connection"] == "close"

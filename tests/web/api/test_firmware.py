@@ -1,4 +1,4 @@
-"""/firmware of the API: files go to the disk as they come; releases, campaigns, downloads."""
+"""/firmware of the API: files stream to the disk; releases, campaigns and downloads."""
 
 from __future__ import annotations
 
@@ -134,7 +134,7 @@ def files_on_disk(api: Api) -> list[str]:
 # Files
 
 
-async def test_a_file_is_taken_as_it_comes_and_its_digests_are_told(api: Api) -> None:
+async def test_a_file_is_stored_as_it_comes_and_its_digests_are_answered(api: Api) -> None:
     answer = await api.upload(*(FILE[at : at + 100_000] for at in range(0, len(FILE), 100_000)))
     assert answer.status == 200
     assert answer.json == {
@@ -150,7 +150,7 @@ async def test_a_file_is_taken_as_it_comes_and_its_digests_are_told(api: Api) ->
     assert await api.audited() == [("firmware.file-add", SHA256)] * 2
 
 
-async def test_a_sender_who_leaves_leaves_nothing_behind(api: Api) -> None:
+async def test_nothing_is_left_of_an_upload_whose_client_hangs_up(api: Api) -> None:
     before = files_on_disk(api)
     assert await api.send(FILE, ends=False) is None
     assert files_on_disk(api) == before
@@ -187,7 +187,7 @@ async def test_a_body_of_another_type_is_refused(api: Api) -> None:
     assert answer.json["msg"].startswith("Content-Type: application/octet-stream")
 
 
-async def test_a_fifth_file_at_a_time_is_told_when_to_come_again(api: Api) -> None:
+async def test_a_fifth_concurrent_file_is_told_when_to_retry(api: Api) -> None:
     async with trio.open_nursery() as nursery:
         for _ in range(4):
             place = api.site.releases.receive()
@@ -238,7 +238,7 @@ async def test_an_unknown_parameter_is_refused(api: Api) -> None:
     assert (answer.status, answer.json["msg"]) == (400, "name: unknown parameter")
 
 
-async def test_a_file_that_no_release_has_can_be_removed_and_no_other(api: Api) -> None:
+async def test_only_a_file_without_a_release_can_be_removed(api: Api) -> None:
     await api.upload(FILE)
     await api.upload(b"another")
     release = await api.ask("POST", "releases", new_release())
@@ -262,7 +262,7 @@ def head(*headers: tuple[bytes, bytes]) -> Any:
 
 
 async def body_of(*steps: tuple[float, bytes]) -> bytes:
-    """What a reader gets of a sender who pauses so long before each part."""
+    """The body of a sender that pauses for so many seconds before each part."""
     told = iter([*steps, (0.0, b"")])
     last = len(steps)
 
@@ -280,18 +280,18 @@ async def body_of(*steps: tuple[float, bytes]) -> bytes:
     return received
 
 
-async def test_a_slow_sender_who_gets_on_may_take_hours(mock_clock: MockClock) -> None:
+async def test_a_slow_sender_that_makes_progress_may_take_hours(mock_clock: MockClock) -> None:
     step = bytes(streamed_body.STEP_BYTES)
     assert await body_of(*[(streamed_body.STEP_SECONDS - 1, step)] * 10) == step * 10
 
 
 @pytest.mark.parametrize("part", [b"", b"x", bytes(1000)])
-async def test_a_sender_who_trickles_is_refused(mock_clock: MockClock, part: bytes) -> None:
+async def test_a_sender_without_progress_is_refused(mock_clock: MockClock, part: bytes) -> None:
     with pytest.raises(streamed_body.TooSlow):
         await body_of(*[(streamed_body.STEP_SECONDS - 1, part)] * 10)
 
 
-async def test_a_body_that_is_too_long_by_its_own_word_is_refused_before_it_comes() -> None:
+async def test_a_body_with_too_large_a_content_length_is_refused_unread() -> None:
     async def receive() -> Any:
         raise AssertionError("nothing is asked for")
 
@@ -300,7 +300,7 @@ async def test_a_body_that_is_too_long_by_its_own_word_is_refused_before_it_come
         await body.next()
 
 
-async def test_the_time_that_the_disk_takes_is_not_the_senders(mock_clock: MockClock) -> None:
+async def test_the_time_limit_does_not_count_the_time_of_the_disk(mock_clock: MockClock) -> None:
     async def receive() -> Any:
         return {"type": "http.request", "body": b"x", "more_body": True}
 
@@ -380,7 +380,7 @@ async def test_a_wrong_field_of_a_release_is_named(
 
 
 @pytest.mark.parametrize("path", ["releases/x", "releases/9999", "campaigns/1", "campaigns/-1"])
-async def test_what_is_not_there_is_not_found(api: Api, path: str) -> None:
+async def test_missing_files_releases_and_campaigns_are_404(api: Api, path: str) -> None:
     assert (await api.ask("GET", path, status=404))["code"] == 426
 
 
@@ -417,7 +417,7 @@ async def test_a_campaign_is_started_followed_paused_resumed_and_stopped(api: Ap
     ]
 
 
-async def test_a_campaign_refuses_who_is_in_another_one_and_who_is_not_there(api: Api) -> None:
+async def test_a_campaign_refuses_devices_of_another_one_and_unknown_devices(api: Api) -> None:
     release = await api.site.add_release(FILE)
     await api.ask("POST", "campaigns", {"release": release.id, "dids": ["1"]})
     for dids, status in ((["1"], 409), (["99"], 404), ([], 400), (["2", "2"], 400)):
@@ -425,9 +425,10 @@ async def test_a_campaign_refuses_who_is_in_another_one_and_who_is_not_there(api
         await api.ask("POST", "campaigns", body, status=status)
     await api.ask("POST", "campaigns", {"release": 99, "dids": ["2"]}, status=404)
     await api.ask("DELETE", f"releases/{release.id}", status=400)
+    assert len((await api.ask("GET", "campaigns"))["items"]) == 1
 
 
-async def test_who_downloaded_what_is_told(api: Api) -> None:
+async def test_downloads_are_listed(api: Api) -> None:
     release = await api.site.add_release(FILE)
     await api.site.campaigns.start(release.id, ["1"])
     (token,) = await api.site.links("1")

@@ -46,7 +46,7 @@ async def hub(tmp_path: Path, clock: FrozenClock) -> AsyncIterator[HubServices]:
 
 @pytest.fixture
 def endpoints(monkeypatch: pytest.MonkeyPatch) -> list[Endpoint]:
-    """What the application, once made, has routes for."""
+    """All endpoints, once the application was made."""
     endpoints: list[Endpoint] = []
     add = Routes.add
 
@@ -79,7 +79,7 @@ def described(document: Any) -> Iterator[tuple[str, str, Any]]:
                 yield path, method, methods[method]
 
 
-async def test_it_describes_exactly_the_routes_that_there_are(
+async def test_it_describes_exactly_the_existing_routes(
     app: Quart, document: Any, endpoints: list[Endpoint]
 ) -> None:
     aliases = {endpoint.alias for endpoint in endpoints}
@@ -95,7 +95,7 @@ async def test_it_describes_exactly_the_routes_that_there_are(
     assert routes == {(path, method) for path, method, _ in described(document)}
 
 
-async def test_what_it_refers_to_is_there(document: Any) -> None:
+async def test_every_reference_in_it_resolves(document: Any) -> None:
     references = set(re.findall(r'"#/components/schemas/(\w+)"', json.dumps(document)))
     assert references == set(document["components"]["schemas"])
     ids = [endpoint["operationId"] for _, _, endpoint in described(document)]
@@ -108,7 +108,7 @@ async def test_every_placeholder_of_a_path_is_described(document: Any) -> None:
         assert names == re.findall(r"{(\w+)}", path)
 
 
-async def test_the_examples_are_what_would_be_taken_and_answered(
+async def test_the_examples_are_valid_requests_and_answers(
     document: Any, endpoints: list[Endpoint]
 ) -> None:
     bodies = {NewDeviceBody, DeviceChangeBody, AcceptBody, CheckBody, ImportBody}
@@ -154,9 +154,9 @@ RECT = Rect(1, 2, 3, 4)
 def test_every_record_is_as_described(detail: Detail) -> None:
     kinds = {FaceDetail: "face", EventDetail: "event", VehicleDetail: "vehicle"}
     kind: Any = kinds.get(type(detail), "access")
-    strictly(
-        msgspec.json.decode(render(Record(kind=kind, detail=detail, **COMMON))), answers.Record
-    )
+    rendered = msgspec.json.decode(render(Record(kind=kind, detail=detail, **COMMON)))
+    strictly(rendered, answers.Record)
+    assert rendered["kind"] == kind
 
 
 def strictly(value: Any, described_as: Any) -> None:
@@ -167,7 +167,7 @@ def strictly(value: Any, described_as: Any) -> None:
 
 
 def fields(value: Any, path: str = "") -> set[str]:
-    """The paths of all fields that hold something."""
+    """The paths of all fields that are not empty."""
     if isinstance(value, dict):
         return {p for name, v in value.items() for p in fields(v, f"{path}.{name}")}
     if isinstance(value, list):
@@ -175,9 +175,7 @@ def fields(value: Any, path: str = "") -> set[str]:
     return set() if value is None else {path}
 
 
-async def test_it_is_found_under_the_apis_own_prefix_too_and_needs_a_key(
-    hub: HubServices, app: Quart
-) -> None:
+async def test_it_is_also_below_the_prefix_and_needs_a_key(hub: HubServices, app: Quart) -> None:
     client = app.test_client(use_cookies=False)
     bearer = await hub.bearer()
     for path in ("/openapi.json", "/api/hub/v1/openapi.json"):
@@ -185,7 +183,7 @@ async def test_it_is_found_under_the_apis_own_prefix_too_and_needs_a_key(
         assert (await client.get(path)).status_code == 401
 
 
-async def test_the_docs_show_every_call_with_a_line_for_curl(
+async def test_the_docs_show_every_call_with_a_curl_command(
     hub: HubServices, app: Quart, document: Any
 ) -> None:
     client = app.test_client(use_cookies=False)

@@ -27,7 +27,7 @@ STREAM = "/api/hub/v1/stream"
 
 
 class Site:
-    """The hub and an application on it."""
+    """A hub with an application."""
 
     def __init__(self, hub: HubServices, key: dict[str, str]) -> None:
         self.hub = hub
@@ -36,7 +36,7 @@ class Site:
 
     @asynccontextmanager
     async def stream(self, query: str = "", **headers: str) -> AsyncIterator[EventReader]:
-        """An open stream: what happens from now on is told."""
+        """An open stream, which gets everything that happens from now on."""
         headers = self.key | named(headers)
         async with open_event_stream(self.app, STREAM, query, headers) as reader:
             assert reader.status == 200
@@ -64,7 +64,7 @@ def lags() -> float:
     return metrics.REGISTRY.get_sample_value("sitehub_stream_lags_total") or 0
 
 
-async def test_a_stream_starts_with_what_comes_next(site: Site) -> None:
+async def test_a_stream_starts_with_the_next_record(site: Site) -> None:
     await site.hub.add_faces("before")
     async with site.stream() as reader:
         await site.hub.add_faces("after")
@@ -83,7 +83,7 @@ async def test_a_stream_resumes_without_a_gap_or_a_repeat(site: Site) -> None:
         assert await reader.ids(1) == [6]
 
 
-async def test_a_browsers_last_event_id_counts_before_the_address_it_began_with(
+async def test_last_event_id_takes_precedence_over_after(
     site: Site,
 ) -> None:
     await site.hub.add_faces(*"abc")
@@ -99,7 +99,7 @@ async def test_a_bad_cursor_is_refused_by_its_name(site: Site, seq: str) -> None
     assert (status, message[:14]) == (400, "Last-Event-ID:")
 
 
-async def test_a_slow_reader_falls_back_to_the_log_and_holds_nobody_up(site: Site) -> None:
+async def test_a_slow_reader_falls_back_to_the_log_and_delays_nobody(site: Site) -> None:
     big = msgspec.structs.replace(face("x"), extra=Raw(b'{"pad":"%s"}' % (b"x" * 2000)))
     before = lags()
     async with site.stream() as slow, site.stream() as quick:
@@ -126,7 +126,7 @@ async def test_records_of_one_kind_or_device_can_be_asked_for(site: Site) -> Non
         assert (await reader.next()).name == "device"
 
 
-async def test_a_changed_device_is_told_as_it_is_now_and_without_an_id(site: Site) -> None:
+async def test_a_changed_device_is_sent_as_it_is_now_and_without_an_id(site: Site) -> None:
     async with site.stream() as reader:
         await site.hub.services.devices.add(NewDevice(sn="SN1", code="AB12CD34", name="Gate"))
         event = await reader.next()
@@ -145,14 +145,14 @@ async def test_a_changed_device_is_told_as_it_is_now_and_without_an_id(site: Sit
         )
 
 
-async def test_what_concerns_our_pages_alone_is_not_told(site: Site) -> None:
+async def test_changes_that_concern_pages_only_are_not_sent(site: Site) -> None:
     async with site.stream() as reader:
         site.hub.services.change_feed.publish([Change("waiting", "SN1"), Change("health")])
         await site.hub.add_faces("a")
         assert await reader.ids(1) == [1]
 
 
-async def test_a_reader_that_missed_changes_is_told_of_every_device(site: Site) -> None:
+async def test_a_reader_that_missed_changes_gets_every_device(site: Site) -> None:
     for n in range(3):
         await site.hub.services.devices.add(NewDevice(sn=f"SN{n}", code="AB12CD34"))
     async with site.stream() as reader:
@@ -160,9 +160,7 @@ async def test_a_reader_that_missed_changes_is_told_of_every_device(site: Site) 
         assert [(await reader.next()).data["did"] for _ in range(3)] == ["1", "2", "3"]
 
 
-async def test_a_comment_every_15_seconds_shows_that_it_lives(
-    site: Site, mock_clock: MockClock
-) -> None:
+async def test_a_comment_is_sent_every_15_seconds(site: Site, mock_clock: MockClock) -> None:
     async with site.stream() as reader:
         for _ in range(3):
             await wait_all_tasks_blocked()
@@ -170,9 +168,7 @@ async def test_a_comment_every_15_seconds_shows_that_it_lives(
             assert await reader.next() == COMMENT
 
 
-async def test_a_comment_comes_in_the_midst_of_traffic_too(
-    site: Site, mock_clock: MockClock
-) -> None:
+async def test_a_comment_is_sent_during_traffic_too(site: Site, mock_clock: MockClock) -> None:
     async with site.stream() as reader:
         await site.hub.add_faces("a")
         assert await reader.ids(1) == [1]
@@ -220,7 +216,7 @@ async def test_the_number_of_readers_is_bounded(
             pass
 
 
-async def test_one_reader_leaves_places_to_the_others(
+async def test_one_user_cannot_take_the_places_of_all_readers(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(web.live_events, "MAX_READERS_OF_ONE", 1)
@@ -233,13 +229,13 @@ async def test_one_reader_leaves_places_to_the_others(
         pass
 
 
-async def test_who_asks_for_the_head_alone_does_not_become_a_reader(site: Site) -> None:
+async def test_a_head_request_does_not_open_a_stream(site: Site) -> None:
     client = site.app.test_client(use_cookies=False)
     response = await client.head(STREAM, headers=site.key)
     assert (response.status_code, response.mimetype) == (200, "text/event-stream")
 
 
-async def test_a_reader_that_left_costs_nothing_more(site: Site) -> None:
+async def test_a_reader_that_left_is_forgotten(site: Site) -> None:
     async with site.stream():
         pass
     await wait_all_tasks_blocked()
@@ -247,7 +243,7 @@ async def test_a_reader_that_left_costs_nothing_more(site: Site) -> None:
     assert not site.hub.services.change_feed._subscriptions
 
 
-async def test_a_log_that_is_too_busy_is_asked_again(
+async def test_a_read_that_the_busy_log_refuses_is_repeated(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await site.hub.add_faces("a")

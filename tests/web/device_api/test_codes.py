@@ -64,7 +64,7 @@ def event(**fields: object) -> bytes:
 
 
 class Hub(FirmwareSite):
-    """A hub with a gate that is in and a yard that is not, and what the gate asks over HTTP."""
+    """A hub with a gate that is online and a yard that is not; requests come from the gate."""
 
     def __init__(self, hub: Any, clock: FrozenClock, disk: FaultyDisk) -> None:
         super().__init__(hub, clock)
@@ -94,12 +94,12 @@ class Hub(FirmwareSite):
         self.token = admitted.result.token
 
     async def send(self, path: str = FACE, sent: bytes | None = None, **how: Any) -> Call:
-        """As the gate sends it, with its token unless something else is said."""
+        """A request of the gate, with its token unless other headers are given."""
         how = {"token": self.token, **how}
         return await ask(self.api, face() if sent is None else sent, path=path, **how)
 
     async def send_signed(self, path: str = FACE, sent: bytes | None = None, **how: Any) -> Call:
-        """With the signature of 三 instead of a token; parts of the query may be replaced."""
+        """A request with the signature of 三 instead of a token, of which parts may be replaced."""
         sent = face() if sent is None else sent
         method = how.pop("method", "POST")
         return await self.send(
@@ -114,7 +114,7 @@ class Hub(FirmwareSite):
         return urlencode({**query, "sign": sign, **replaced})
 
     async def give(self, **release: Any) -> Release:
-        """A campaign that gives the gate a release."""
+        """Start a campaign that gives the gate a release."""
         given = await self.add_release(**release)
         await self.campaigns.start(given.id, [DID])
         return given
@@ -180,7 +180,7 @@ async def on_a_full_disk(hub: Hub) -> Call:
 
 
 class Http(NamedTuple):
-    """A request over HTTP and the status and code that answer it."""
+    """An HTTP request, with the status and code that answer it."""
 
     status: int
     code: int
@@ -254,7 +254,7 @@ async def test_a_request_over_http_and_its_code(hub: Hub, row: Http) -> None:
 
 
 @pytest.mark.expects_error("nothing can be stored now: the disk is full")
-async def test_503_a_capture_that_cannot_be_stored_now_is_to_come_again(hub: Hub) -> None:
+async def test_503_asks_to_retry_a_capture_that_cannot_be_stored_now(hub: Hub) -> None:
     call = await on_a_full_disk(hub)
     assert call.outcome == (503, 503)
     assert int(call.headers[b"retry-after"]) > 0
@@ -262,16 +262,14 @@ async def test_503_a_capture_that_cannot_be_stored_now_is_to_come_again(hub: Hub
     assert (await hub.send()).outcome == (200, 200)
 
 
-async def test_421_over_http_only_where_no_token_says_who_it_is(
-    tmp_path: Path, clock: FrozenClock
-) -> None:
+async def test_421_over_http_only_without_a_token(tmp_path: Path, clock: FrozenClock) -> None:
     async with opened(tmp_path, clock, http_auth="token-or-address") as hub:
         for_nobody = await hub.send(sent=face(sn=SN, did="9"), token=None, address=ADDRESS)
         assert for_nobody.outcome == (200, 421)
 
 
 class Said(NamedTuple):
-    """What a camera says on the WebSocket, the code that answers it, and how the hub is set."""
+    """A request on the WebSocket, with the code that answers it and the settings of the hub."""
 
     code: int
     say: Callable[[Port, Camera], Awaitable[Any]]
@@ -423,7 +421,7 @@ async def test_d8_token_or_address_takes_an_upload_from_the_devices_own_address(
         assert foreign.outcome == (401, 401)
 
 
-async def test_2_4_unknown_event_types_are_kept_where_that_is_wanted(
+async def test_2_4_unknown_event_types_are_kept_when_configured(
     tmp_path: Path, clock: FrozenClock
 ) -> None:
     async with opened(tmp_path, clock, unknown_event_types="keep") as hub:

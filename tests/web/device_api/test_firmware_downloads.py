@@ -1,4 +1,4 @@
-"""Firmware as devices fetch it: whole or in parts, over the real server and without one."""
+"""Devices download firmware, whole or in parts, over the real server and without one."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ async def _nothing(scope: Any, receive: Any, send: Any) -> None:
 
 
 class Port:
-    """The web port of a site with a camera that is to be upgraded."""
+    """The web port of a site with a camera that is offered a release."""
 
     def __init__(self, site: FirmwareSite, parts: Any, path: str) -> None:
         self.site = site
@@ -72,7 +72,7 @@ async def test_a_file_is_downloaded_without_a_login(port: Port) -> None:
     assert download.is_complete
 
 
-async def test_a_broken_download_goes_on_where_it_was(port: Port) -> None:
+async def test_an_interrupted_download_resumes_where_it_was(port: Port) -> None:
     first = await port.ask(Range="bytes=0-99999")
     assert (first.status, first.headers["content-range"]) == (206, f"bytes 0-99999/{SIZE}")
     rest = await port.ask(Range="bytes=100000-", If_Range=first.headers["etag"])
@@ -88,7 +88,7 @@ async def test_a_range_of_the_whole_file_is_a_part_of_it_too(port: Port) -> None
     assert answer.headers["content-range"] == f"bytes 0-{SIZE - 1}/{SIZE}"
 
 
-async def test_a_part_of_another_file_is_all_of_this_one(port: Port) -> None:
+async def test_a_range_of_another_file_gets_the_whole_file(port: Port) -> None:
     answer = await port.ask(Range="bytes=100000-", If_Range='"another"')
     assert (answer.status, answer.body) == (200, DATA)
 
@@ -100,26 +100,26 @@ async def test_416_beyond_the_end(port: Port) -> None:
     assert port.site.downloads.downloads() == []
 
 
-async def test_head_tells_of_the_file_and_downloads_nothing(port: Port) -> None:
+async def test_head_describes_the_file_and_downloads_nothing(port: Port) -> None:
     answer = await port.ask("HEAD", Range="bytes=0-1")
     assert (answer.status, answer.headers["content-length"]) == (200, str(SIZE))
     assert port.site.downloads.downloads() == []
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE"])
-async def test_nothing_else_can_be_done_with_a_link(port: Port, method: str) -> None:
+async def test_a_link_allows_no_other_method(port: Port, method: str) -> None:
     answer = await port.ask(method, Content_Length="0")
     assert (answer.status, answer.json["code"]) == (404, 404)
 
 
 @pytest.mark.parametrize("path", ["", "x", "x/", "x/y/z", "../../etc/passwd", "%00/y", "x" * 3000])
-async def test_a_link_that_is_none_is_404(port: Port, path: str) -> None:
+async def test_an_invalid_link_is_404(port: Port, path: str) -> None:
     port.path = PATH + path
     answer = await port.ask()
     assert (answer.status, answer.json["code"]) == (404, 404)
 
 
-async def test_503_with_the_time_to_wait_while_there_is_no_place(port: Port) -> None:
+async def test_503_says_when_to_retry_while_too_many_download(port: Port) -> None:
     token = port.path.removeprefix(PATH).partition("/")[0]
     for _ in range(MAX_DOWNLOADS_PER_DEVICE):
         port.site.downloads.find(token).__enter__()
@@ -129,7 +129,7 @@ async def test_503_with_the_time_to_wait_while_there_is_no_place(port: Port) -> 
     assert (await port.ask("HEAD")).status == 200
 
 
-async def test_a_file_that_is_damaged_ends_short_of_its_length(port: Port, tmp_path: Path) -> None:
+async def test_the_download_of_a_damaged_file_is_cut_short(port: Port, tmp_path: Path) -> None:
     (file,) = port.site.releases.files()
     (tmp_path / "firmware" / file.sha256).write_bytes(DATA[:STEP_BYTES])
     async with connected(port.parts, port=port.parts.config.devices.plain_http_port) as client:
@@ -140,16 +140,16 @@ async def test_a_file_that_is_damaged_ends_short_of_its_length(port: Port, tmp_p
     assert (await port.ask("HEAD")).status == 200
 
 
-async def test_a_download_does_not_hold_up_the_end_of_the_hub(port: Port) -> None:
+async def test_a_download_does_not_delay_the_shutdown(port: Port) -> None:
     port.parts.closing.set()
     async with connected(port.parts, port=port.parts.config.devices.plain_http_port) as client:
         await client.say(request("GET", port.path))
         with trio.fail_after(10):
-            await client.ended()
+            assert (await client.ended()).startswith(b"HTTP/1.1 200 ")
 
 
 class OneFile:
-    """Downloads of one file, all of it there at once."""
+    """Downloads of one file that is in memory."""
 
     def __init__(self) -> None:
         self.file = SimpleNamespace(size=SIZE, sha256="e" * 64)
@@ -174,7 +174,7 @@ class OneFile:
         self.sent_up_to = offset + size
 
 
-async def test_a_reader_that_is_stuck_gives_its_place_up(autojump_clock: MockClock) -> None:
+async def test_a_stuck_download_gives_up_its_place(autojump_clock: MockClock) -> None:
     one: Any = OneFile()
     parts: Any = SimpleNamespace(downloads=one, closing=trio.Event())
     steps = 0
@@ -222,7 +222,7 @@ def scope_of(range_: str, if_range: str = "") -> Any:
         ("", WHOLE),
     ],
 )
-def test_which_part_is_asked_for(wanted: str, part: FilePart | None) -> None:
+def test_ranges_that_are_answered(wanted: str, part: FilePart | None) -> None:
     assert part_of(scope_of(wanted), 100, ETAG) == part
 
 
@@ -235,10 +235,10 @@ def test_which_part_is_asked_for(wanted: str, part: FilePart | None) -> None:
         ("Wed, 25 Nov 2026 12:00:00 GMT", WHOLE),
     ],
 )
-def test_if_range_wants_the_very_same_file(condition: str, part: FilePart) -> None:
+def test_if_range_must_name_the_same_file(condition: str, part: FilePart) -> None:
     assert part_of(scope_of("bytes=5-", condition), 100, ETAG) == part
 
 
-def test_a_range_that_comes_twice_is_none() -> None:
+def test_a_repeated_range_header_is_ignored() -> None:
     scope: Any = {"headers": [(b"range", b"bytes=0-1"), (b"range", b"bytes=5-6")]}
     assert part_of(scope, 100, ETAG) == WHOLE

@@ -1,4 +1,4 @@
-"""The device HTTP interface: D5's table row by row, against fakes of admission and ingest."""
+"""The device HTTP interface: the table of D5 row by row, with fakes of admission and ingest."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def api(parts: Any) -> Any:
 
 
 @pytest.mark.parametrize(("method", "path"), PATHS)
-async def test_each_path_of_the_specification_and_of_d8_has_its_taker(
+async def test_each_path_of_the_specification_and_of_d8_is_served(
     api: Any, parts: Any, method: str, path: str
 ) -> None:
     call = await ask(api, b'{"a": 1}', method=method, path=path)
@@ -63,7 +63,7 @@ async def test_each_path_of_the_specification_and_of_d8_has_its_taker(
 @pytest.mark.parametrize(
     "path", [FACE + "/", "/" + FACE, "//api/v1//adapter/lenfocus/face/capture"]
 )
-async def test_stray_slashes_mean_the_same_path(api: Any, path: str) -> None:
+async def test_extra_slashes_in_a_path_are_ignored(api: Any, path: str) -> None:
     assert (await ask(api, path=path)).outcome == (200, 200)
 
 
@@ -71,7 +71,7 @@ async def test_stray_slashes_mean_the_same_path(api: Any, path: str) -> None:
     ("method", "path"),
     [("GET", FACE), ("PUT", FACE), ("POST", "/api/v1/x"), ("POST", "/api/v1/server/time")],
 )
-async def test_another_path_or_method_is_404_in_the_form_of_the_protocol(
+async def test_any_other_path_or_method_is_404_in_the_protocols_form(
     api: Any, method: str, path: str
 ) -> None:
     call = await ask(api, method=method, path=path, token=None)
@@ -80,7 +80,7 @@ async def test_another_path_or_method_is_404_in_the_form_of_the_protocol(
     assert not call.wanted
 
 
-async def test_d8_the_time_is_told_without_a_token(api: Any) -> None:
+async def test_d8_the_time_needs_no_token(api: Any) -> None:
     call = Call("GET", "/api/v1/server/time", token=None)
     await api(call.scope, call.receive, call.send)
     assert call.status == 200
@@ -88,7 +88,7 @@ async def test_d8_the_time_is_told_without_a_token(api: Any) -> None:
 
 
 @pytest.mark.parametrize("token", [None, "", "bad", "good good", "gut\xe9"])
-async def test_d5_authentication_without_a_good_token_is_401_and_no_body_is_asked_for(
+async def test_d5_authentication_without_a_valid_token_is_401_and_no_body_is_read(
     api: Any, parts: Any, token: str | None
 ) -> None:
     call = await ask(api, token=token)
@@ -98,7 +98,7 @@ async def test_d5_authentication_without_a_good_token_is_401_and_no_body_is_aske
 
 
 @pytest.mark.parametrize("header", [b"bearer good", b"BEARER  good", b"Bearer good "])
-async def test_the_word_bearer_may_be_written_in_any_way(api: Any, header: bytes) -> None:
+async def test_the_scheme_bearer_is_case_insensitive(api: Any, header: bytes) -> None:
     call = Call(token=None, length=2)
     call.scope["headers"] = [(b"authorization", header), (b"content-length", b"2")]
     call.body(b"{}")
@@ -106,7 +106,7 @@ async def test_the_word_bearer_may_be_written_in_any_way(api: Any, header: bytes
     assert call.outcome == (200, 200)
 
 
-async def test_another_scheme_is_no_token(api: Any) -> None:
+async def test_another_scheme_is_not_a_token(api: Any) -> None:
     call = Call(token=None)
     call.scope["headers"] = [(b"authorization", b"Basic good")]
     await api(call.scope, call.receive, call.send)
@@ -129,7 +129,7 @@ async def test_d5_authentication_by_the_signature_of_three(api: Any, parts: Any)
     ]
 
 
-async def test_d5_a_body_md5_has_to_fit(api: Any, parts: Any) -> None:
+async def test_d5_body_md5_must_match_the_body(api: Any, parts: Any) -> None:
     parts.authentication.on_signature = lambda query: GATE
     query = f"appid=A&ts=1&sign=S&body_md5={body_md5(b'other')}"
     call = await ask(api, token=None, query=query)
@@ -146,7 +146,7 @@ async def test_d5_an_appid_without_a_sign_is_423(api: Any) -> None:
 
 
 @pytest.mark.parametrize("error", [InvalidAppId(), WrongSignature()])
-async def test_d6_what_admission_says_of_a_signature_is_answered(
+async def test_d6_errors_of_admission_about_a_signature_are_answered(
     api: Any, parts: Any, error: HubError
 ) -> None:
     def refuse(query: dict[str, str]) -> Any:
@@ -178,7 +178,7 @@ class TestTokenOrAddress:
         return parts
 
     @pytest.mark.parametrize("token", [None, "expired"])
-    async def test_the_sn_of_a_device_that_is_online_from_that_address_will_do(
+    async def test_the_sn_of_an_online_device_at_that_address_suffices(
         self, api: Any, parts: Any, token: str | None
     ) -> None:
         body = b' {"time": 1, "sn": "%s"}' % GATE.sn.encode()
@@ -188,15 +188,17 @@ class TestTokenOrAddress:
     @pytest.mark.parametrize(
         "body", [b"{}", b'{"sn": "other"}', b'{"sn": ""}', b'{"sn": []}', b"data:image/jpeg;", b""]
     )
-    async def test_a_body_that_names_no_such_device_is_401(self, api: Any, body: bytes) -> None:
+    async def test_a_body_without_the_sn_of_such_a_device_is_401(
+        self, api: Any, body: bytes
+    ) -> None:
         assert (await ask(api, body, token=None)).outcome == (401, 401)
 
-    async def test_a_did_that_is_nobodys_is_421(self, api: Any, parts: Any) -> None:
+    async def test_an_unknown_did_is_421(self, api: Any, parts: Any) -> None:
         body = b'{"sn": "%s", "did": "nobody"}' % GATE.sn.encode()
         assert (await ask(api, body, token=None)).outcome == (200, 421)
         assert not parts.ingest.taken
 
-    async def test_from_an_address_without_devices_no_body_is_asked_for(self, api: Any) -> None:
+    async def test_no_body_is_read_from_an_address_without_devices(self, api: Any) -> None:
         call = await ask(api, b'{"sn": "%s"}' % GATE.sn.encode(), token=None, address="10.0.0.9")
         assert call.outcome == (401, 401)
         assert not call.wanted
@@ -219,7 +221,7 @@ class TestTokenOrAddress:
         (CannotStoreNow("the disk is full", retry_after=7), 503),
     ],
 )
-async def test_d5_http_status_of_what_ingest_refuses(
+async def test_d5_http_status_of_errors_of_ingest(
     api: Any, parts: Any, error: HubError, status: int
 ) -> None:
     async def refuse() -> None:
@@ -274,7 +276,7 @@ async def test_a_body_over_the_limit_is_413_before_it_is_sent(api: Any) -> None:
         (9, "body_seconds", "not complete within 60 s"),
     ],
 )
-async def test_who_reaches_a_limit_is_counted_and_told(
+async def test_reaching_a_limit_is_counted_and_logged(
     api: Any,
     caplog: pytest.LogCaptureFixture,
     autojump_clock: MockClock,
@@ -301,7 +303,7 @@ async def test_a_chunked_body_is_413_as_soon_as_it_is_over_the_limit() -> None:
     assert parts.ingest.taken == []
 
 
-async def test_a_body_in_many_pieces_is_one(api: Any, parts: Any) -> None:
+async def test_a_body_in_many_pieces_is_joined(api: Any, parts: Any) -> None:
     call = Call(chunked=True)
     for piece in (b"a", b"", b"bc"):
         call.body(piece, more=True)
@@ -310,7 +312,7 @@ async def test_a_body_in_many_pieces_is_one(api: Any, parts: Any) -> None:
     assert parts.ingest.taken == [("face", GATE, b"abc")]
 
 
-async def test_of_a_sender_that_vanishes_nothing_is_taken(api: Any, parts: Any) -> None:
+async def test_nothing_is_stored_of_a_sender_that_vanishes(api: Any, parts: Any) -> None:
     call = Call(length=100)
     call.body(b"half", more=True)
     call.hang_up()
@@ -320,7 +322,7 @@ async def test_of_a_sender_that_vanishes_nothing_is_taken(api: Any, parts: Any) 
     assert metrics.uploads_in_flight._value.get() == 0
 
 
-async def test_a_body_that_never_ends_is_given_up(
+async def test_a_body_that_never_ends_times_out(
     api: Any, parts: Any, autojump_clock: MockClock
 ) -> None:
     call = Call(chunked=True)
@@ -334,7 +336,7 @@ async def test_a_body_that_never_ends_is_given_up(
 
 
 class Uploads:
-    """Uploads whose bodies are held back until they are let go."""
+    """Uploads whose handlers wait until the test releases them."""
 
     def __init__(self, api: Any, nursery: trio.Nursery) -> None:
         self._api = api
@@ -342,7 +344,7 @@ class Uploads:
         self._count = 0
 
     async def begin(self, **how: Any) -> Call:
-        """Each of another device, unless told otherwise."""
+        """Begin an upload, each of another device unless `token` is given."""
         self._count += 1
         call = Call(**{"token": str(self._count), **how})
         self._nursery.start_soon(self._api, call.scope, call.receive, call.send)
@@ -352,7 +354,7 @@ class Uploads:
 
 @pytest.fixture
 async def small(nursery: trio.Nursery) -> Any:
-    """Uploads to a hub that holds one megabyte of bodies."""
+    """Uploads to a hub with a budget of one megabyte."""
     parts = services(web={"upload_budget_mb": 1})
     return Uploads(device_api(parts, Bodies(parts.config.web)), nursery)
 
@@ -360,7 +362,7 @@ async def small(nursery: trio.Nursery) -> Any:
 MEGABYTE = 1024 * 1024
 
 
-async def test_a_sender_waits_for_the_budget_and_then_goes_on(small: Any) -> None:
+async def test_a_sender_waits_for_the_budget_and_then_continues(small: Any) -> None:
     first = await small.begin(length=900_000)
     second = await small.begin(length=900_000)
     assert first.wanted
@@ -375,7 +377,7 @@ async def test_a_sender_waits_for_the_budget_and_then_goes_on(small: Any) -> Non
     assert metrics.uploads_in_flight._value.get() == 0
 
 
-async def test_a_sender_that_waited_in_vain_is_told_to_come_again(
+async def test_a_sender_that_gets_no_room_in_time_is_told_to_retry(
     small: Any, mock_clock: MockClock
 ) -> None:
     first = await small.begin(length=900_000)
@@ -402,9 +404,7 @@ async def test_a_body_larger_than_the_whole_budget_takes_all_of_it(small: Any) -
     other.hang_up()
 
 
-async def test_chunked_bodies_that_grow_do_not_lock_each_other_for_ever(
-    small: Any, mock_clock: MockClock
-) -> None:
+async def test_growing_chunked_bodies_do_not_deadlock(small: Any, mock_clock: MockClock) -> None:
     first = await small.begin(chunked=True)
     second = await small.begin(chunked=True)
     for call in (first, second):
@@ -423,7 +423,7 @@ async def test_chunked_bodies_that_grow_do_not_lock_each_other_for_ever(
     assert metrics.uploads_in_flight._value.get() == 0
 
 
-async def test_who_has_begun_to_send_goes_before_who_has_not(small: Any) -> None:
+async def test_a_body_that_has_begun_gets_room_first(small: Any) -> None:
     growing = await small.begin(chunked=True)
     holding = await small.begin(length=budget.INITIAL_BYTES)
     waiting = await small.begin(length=budget.INITIAL_BYTES)
@@ -447,7 +447,7 @@ async def test_the_queue_for_the_budget_is_bounded(small: Any) -> None:
         call.hang_up()
 
 
-async def test_one_sender_holds_a_part_of_the_budget_and_waits_for_more(small: Any) -> None:
+async def test_one_sender_may_use_a_part_of_the_budget(small: Any) -> None:
     part = MEGABYTE // budget.SENDER_DIVISOR
     slow = [await small.begin(token="good", length=part // 2) for _ in range(2)]
     assert all(call.wanted for call in slow)
@@ -471,7 +471,7 @@ async def test_large_bodies_of_one_sender_go_one_after_the_other(small: Any) -> 
         assert call.outcome == (200, 200)
 
 
-async def test_one_sender_has_a_part_of_the_places_to_wait(small: Any) -> None:
+async def test_one_sender_may_use_a_part_of_the_queue(small: Any) -> None:
     calls = [
         await small.begin(token="good", length=900_000)
         for _ in range(1 + budget.MAX_WAITING // budget.SENDER_DIVISOR)
@@ -483,7 +483,7 @@ async def test_one_sender_has_a_part_of_the_places_to_wait(small: Any) -> None:
         call.hang_up()
 
 
-async def test_who_gives_up_holds_nobody_back_any_more(nursery: trio.Nursery) -> None:
+async def test_a_waiter_that_gives_up_no_longer_blocks_the_queue(nursery: trio.Nursery) -> None:
     room = budget.Budget(100)
     impatient = trio.CancelScope()
 
@@ -505,7 +505,7 @@ async def test_who_gives_up_holds_nobody_back_any_more(nursery: trio.Nursery) ->
     nursery.cancel_scope.cancel()
 
 
-async def test_a_cancelled_upload_gives_its_room_back() -> None:
+async def test_a_cancelled_upload_releases_its_room() -> None:
     room = budget.Budget(100)
     async with room.share(100, "12"):
         with trio.move_on_after(0):
@@ -517,7 +517,7 @@ async def test_a_cancelled_upload_gives_its_room_back() -> None:
         pass
 
 
-async def test_a_body_in_a_great_many_pieces_is_one(api: Any, parts: Any) -> None:
+async def test_a_body_in_very_many_pieces_is_joined(api: Any, parts: Any) -> None:
     call = Call(chunked=True)
     for number in range(90):
         call.body(bytes([number]), more=True)
@@ -526,7 +526,7 @@ async def test_a_body_in_a_great_many_pieces_is_one(api: Any, parts: Any) -> Non
     assert parts.ingest.taken == [("face", GATE, bytes(range(90)))]
 
 
-async def test_a_device_that_asks_too_often_is_slowed_and_then_refused(
+async def test_a_device_that_exceeds_its_rate_is_slowed_and_then_refused(
     autojump_clock: MockClock,
 ) -> None:
     parts = services(devices={"max_requests_per_second": 8})

@@ -32,7 +32,7 @@ def test_no_file_is_an_empty_photo() -> None:
     assert parse_file_form(MULTIPART, empty, "photo").file == b""
 
 
-def test_of_two_of_a_name_the_last_counts_and_what_is_no_utf8_is_replaced() -> None:
+def test_of_fields_with_the_same_name_the_last_counts_and_bad_utf8_is_replaced() -> None:
     body = form(part("name", b"a"), part("name", b"\xff"))
     assert parse_file_form(MULTIPART, body, "photo").fields == {"name": "�"}
 
@@ -52,6 +52,6 @@ def test_of_two_of_a_name_the_last_counts_and_what_is_no_utf8_is_replaced() -> N
         (MULTIPART, b"\r\n" * 100_000),
     ],
 )
-def test_what_is_no_form_with_a_file_is_refused(content_type: str, body: bytes) -> None:
+def test_a_body_that_is_not_a_form_with_a_file_is_refused(content_type: str, body: bytes) -> None:
     with pytest.raises(BadParameter):
         parse_file_form(content_type, body, "photo")

@@ -1,4 +1,4 @@
-"""One connection over a socket that takes little at a time: answers come whole, or it ends."""
+"""One connection over a socket with tiny buffers: answers arrive whole, or the connection ends."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ from web.http import sender
 from web.http.connection import Connection
 from web.http.protocol import MAX_HEAD_BYTES
 
-#: The least that a kernel allows; it makes a few KB of it.
+#: The kernel raises it to its minimum, a few KB.
 TINY = 1
-#: Less than is sent at once, and more than a tiny socket takes.
+#: Less than is sent in one step, and more than a tiny socket takes.
 ANSWER = bytes(range(256)) * 60
 
 
 class Wire:
-    """The server's connection, and a client at its other end."""
+    """A connection of the server, and the client at its other end."""
 
     def __init__(self, connection: Connection, client: Client) -> None:
         self.connection = connection
@@ -61,7 +61,7 @@ def connection_over(app: Any, stream: Any, *, tls: bool) -> Connection:
 
 @asynccontextmanager
 async def wired(app: Any, tls: ssl.SSLContext | None = None) -> AsyncIterator[Wire]:
-    """Both ends of a connection with buffers as small as can be."""
+    """Both ends of a connection, with the smallest possible buffers."""
     ours, theirs = socket.socketpair()
     for end in (ours, theirs):
         end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, TINY)
@@ -88,7 +88,7 @@ async def wired(app: Any, tls: ssl.SSLContext | None = None) -> AsyncIterator[Wi
 
 @pytest.fixture
 def no_collector() -> Iterator[None]:
-    """As in a hub that idles: what is in cycles stays."""
+    """No garbage collection, as in an idle hub: reference cycles are not freed."""
     gc.collect()
     gc.disable()
     yield
@@ -111,7 +111,7 @@ async def respond_to_all(scope: Any, receive: Any, send: Any) -> None:
 
 
 async def echo(scope: Any, receive: Any, send: Any) -> None:
-    """Its path, and what it was sent, and so much that no socket here takes it at once."""
+    """Answers with the path, the body, and more than these sockets take at once."""
     message = await receive()
     await respond(send, scope["raw_path"] + message["body"] + ANSWER)
 
@@ -121,7 +121,7 @@ async def echo(scope: Any, receive: Any, send: Any) -> None:
 async def test_answers_that_the_socket_takes_in_parts_come_whole_and_in_order(
     tls: ssl.SSLContext | None, method: str, size: int
 ) -> None:
-    """Requests come without a wait for answers; the client reads `size` bytes at a time."""
+    """The client sends without waiting for answers, and reads `size` bytes at a time."""
     count = 3 if size == 7 else 40
     body = b"" if method == "GET" else b"?"
     said = b"".join(request(method, f"/{n}", body) for n in range(count))
@@ -142,7 +142,7 @@ async def test_an_answer_of_any_size_comes_whole(tls: ssl.SSLContext | None) -> 
 
 
 async def heads_in_two_reads(first: int, second: int) -> int:
-    """The status that a head gets of which so many bytes come at once, and then so many."""
+    """The status that answers a head of `first` bytes in one read and `second` in the next."""
     client, server = memory_stream_pair()
     async with trio.open_nursery() as nursery:
         connection = connection_over(respond_to_all, server, tls=False)
@@ -172,7 +172,7 @@ async def test_a_head_has_its_limit_however_it_comes(first: int, second: int, st
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
 @pytest.mark.parametrize("length", [{}, {"Content-Length": "0"}])
-async def test_who_expects_to_be_asked_for_no_body_keeps_the_connection(
+async def test_expect_100_continue_without_a_body_keeps_the_connection_open(
     method: str, length: dict[str, str]
 ) -> None:
     async with wired(echo) as wire:
@@ -184,7 +184,7 @@ async def test_who_expects_to_be_asked_for_no_body_keeps_the_connection(
 
 
 async def test_senders_at_once_never_mix_what_they_send(tls: ssl.SSLContext | None) -> None:
-    """The application, and whoever refuses the rest of its request, share a connection."""
+    """As when the application answers while the rest of its request is refused."""
     async with wired(echo, tls) as wire, trio.open_nursery() as nursery:
         parts = [bytes([n]) * size for n, size in enumerate((90_000, 9000, 30, 16_000, 30) * 4)]
         for part in parts:
@@ -222,7 +222,7 @@ async def test_an_application_that_gives_up_its_answer_ends_the_connection(
     assert asked == ["/1"]
 
 
-async def test_of_what_a_peer_asks_that_does_not_read_nothing_more_is_done(
+async def test_no_further_request_is_answered_of_a_client_that_does_not_read(
     tls: ssl.SSLContext | None, mock_clock: MockClock
 ) -> None:
     asked = []
@@ -264,7 +264,9 @@ async def test_a_flood_of_requests_lets_the_others_have_their_turn() -> None:
 
 @pytest.mark.expects_error("a fault of the hub while answering")
 @pytest.mark.parametrize("method", ["GET", "POST", "HEAD"])
-async def test_a_fault_is_answered_with_a_code_and_words(method: str) -> None:
+async def test_an_error_of_the_application_is_answered_with_a_code_and_a_message(
+    method: str,
+) -> None:
     async def fail(scope: Any, receive: Any, send: Any) -> None:
         raise RuntimeError("a bug")
 
@@ -279,7 +281,7 @@ async def test_a_fault_is_answered_with_a_code_and_words(method: str) -> None:
         assert await wire.client.ended() == b""
 
 
-async def test_a_head_that_is_refused_is_answered_without_a_body() -> None:
+async def test_a_refused_head_request_is_answered_without_a_body() -> None:
     async with wired(echo) as wire:
         upgrade = {"Connection": "Upgrade", "Upgrade": "websocket"}
         await wire.client.say(request("HEAD", "/", headers=upgrade))
@@ -287,7 +289,7 @@ async def test_a_head_that_is_refused_is_answered_without_a_body() -> None:
         assert await wire.client.ended() == b""
 
 
-async def test_who_has_sent_all_and_ends_its_side_is_answered_whole() -> None:
+async def test_a_client_that_closes_its_side_after_its_requests_gets_all_answers() -> None:
     async with wired(echo) as wire:
         await wire.client.say(request("POST", "/1", b"") + request("POST", "/2", b""))
         await wire.client.stream.send_eof()  # type: ignore[attr-defined]
@@ -297,7 +299,7 @@ async def test_who_has_sent_all_and_ends_its_side_is_answered_whole() -> None:
         await wire.has_ended.wait()
 
 
-async def test_an_answer_that_is_the_last_is_read_to_its_end() -> None:
+async def test_the_last_answer_of_a_connection_is_sent_whole() -> None:
     async with wired(echo) as wire:
         await wire.client.say(request("POST", "/1", b"", {"Connection": "close"}))
         assert (await wire.client.answer()).body == b"/1" + ANSWER
@@ -305,7 +307,7 @@ async def test_an_answer_that_is_the_last_is_read_to_its_end() -> None:
         await wire.has_ended.wait()
 
 
-async def test_a_connection_that_ended_leaves_nothing_to_the_collector(
+async def test_a_closed_connection_is_freed_without_the_garbage_collector(
     tls: ssl.SSLContext | None, no_collector: None
 ) -> None:
     async with wired(echo, tls) as wire:

@@ -1,4 +1,4 @@
-"""Usual heads: whatever is read past h11 means the same to it; the rest is left to it."""
+"""A head that is read without h11 means the same to h11; all others are left to it."""
 
 from __future__ import annotations
 

@@ -63,7 +63,7 @@ async def test_a_body_that_the_application_does_not_receive_is_dropped(filled: F
     assert not filled.inbox._events
 
 
-async def test_after_the_peer_left_what_came_is_received_and_then_its_leaving(
+async def test_after_a_disconnect_waiting_events_are_received_first(
     filled: Filled,
 ) -> None:
     await filled.send(1)
@@ -72,7 +72,7 @@ async def test_after_the_peer_left_what_came_is_received_and_then_its_leaving(
     assert received == ["http.request", "http.disconnect", "http.disconnect"]
 
 
-async def test_an_application_that_waits_is_told_about(filled: Filled) -> None:
+async def test_the_callback_runs_when_the_application_waits(filled: Filled) -> None:
     async with trio.open_nursery() as nursery:
         nursery.start_soon(filled.inbox.receive)
         await wait_all_tasks_blocked()
