@@ -19,8 +19,8 @@ LIGHT_SLOTS = 4
 #: The wait must stay below the time for which the edges shield a change.
 MAX_WAITING = 64
 MAX_WAIT_SECONDS = 25.0
-#: Commands in a row that go before one that gives way.
-MAX_BEFORE = 4
+#: Commands in a row that may overtake one that gives way.
+MAX_OVERTAKES = 4
 
 
 class CommandQueue:
@@ -54,9 +54,9 @@ class CommandQueue:
     async def acquire(self, *, gives_way: bool = False) -> None:
         """Wait for a slot, and take it.
 
-        With `gives_way`, up to MAX_BEFORE callers without it go first. Raises DeviceBusy when
-        MAX_WAITING callers wait already, or no slot came free within MAX_WAIT_SECONDS. A caller
-        that is cancelled holds no slot and no place in the queue.
+        With `gives_way`, up to MAX_OVERTAKES callers without it overtake this one. Raises
+        DeviceBusy if MAX_WAITING callers wait already, or no slot comes free within
+        MAX_WAIT_SECONDS. A caller that is cancelled holds no slot and no place in the queue.
         """
         queue = self._giving_way if gives_way else self._waiting
         if len(queue) >= MAX_WAITING:
@@ -79,7 +79,7 @@ class CommandQueue:
 
     def release(self) -> None:
         """Give a slot back, and hand it to the next caller that waits."""
-        is_due = not self._waiting or self._overtakes >= MAX_BEFORE
+        is_due = not self._waiting or self._overtakes >= MAX_OVERTAKES
         if self._giving_way and is_due:
             self._overtakes = 0
             self._giving_way.popleft().set()

@@ -10,7 +10,7 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 
 from hub.errors import DeviceBusy
 from hub.services.commands.queue import (
-    MAX_BEFORE,
+    MAX_OVERTAKES,
     MAX_WAIT_SECONDS,
     MAX_WAITING,
     CommandQueue,
@@ -99,14 +99,14 @@ async def test_a_caller_that_gives_way_is_overtaken_by_a_bounded_number(
     await callers.ask(0)
     for number in (100, 101, 102):
         await callers.ask(number, gives_way=True)
-    for number in range(1, MAX_BEFORE + 3):
+    for number in range(1, MAX_OVERTAKES + 3):
         await callers.ask(number)
-    for number in range(MAX_BEFORE + 1):
+    for number in range(MAX_OVERTAKES + 1):
         await callers.finish(number)
     assert callers.holding == [100]
     while callers.holding:
         await callers.finish(callers.holding[0])
-    first, last = range(MAX_BEFORE + 1), (MAX_BEFORE + 1, MAX_BEFORE + 2)
+    first, last = range(MAX_OVERTAKES + 1), (MAX_OVERTAKES + 1, MAX_OVERTAKES + 2)
     assert callers.served == [*first, 100, *last, 101, 102]
     assert callers.queue.is_idle
 
