@@ -63,7 +63,7 @@ class ServerProtocol(WSConnection):
             ) from None
 
     def send(self, event: Event) -> bytes:
-        """Encode an event. Raises LocalProtocolError where the state does not allow it."""
+        """Encode an event. Raises LocalProtocolError if the state does not allow it."""
         data = super().send(event)
         if isinstance(event, AcceptConnection) and self.connection is not None:
             # Some clients send their first frame without waiting for the 101.

@@ -77,8 +77,8 @@ class _Attempts:
 class FrameTraces:
     """The traces by serial number.
 
-    `max_pending`: serial numbers whose attempts are kept. Beyond it those make room first for which
-    `is_listed` is false, since nobody can ask for them: a flood makes room for itself.
+    `max_pending`: how many serial numbers keep their attempts. When there are more, the first to go
+    are those for which `is_listed` is false: no page shows them, so a flood only evicts itself.
     """
 
     def __init__(
@@ -132,7 +132,7 @@ class FrameTraces:
         return frames
 
     def ended(self, ring: FrameRing, reason: str) -> None:
-        """The connection ended."""
+        """Keep the end of a connection, and for a while the frames of one not admitted."""
         ring.keep("in", ConnectionEnded(reason))
         attempts = self._attempts.get(ring.name)
         if attempts is not None and ring in attempts.open:

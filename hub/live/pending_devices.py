@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 
 K = TypeVar("K")
 
-#: A row stays so long after the last attempt: the installer may still be up the ladder.
+#: A row is kept so long after the last attempt, since an installer may come late to the page.
 KEPT_SECONDS = 3600
 #: Repeated attempts are published at most this often: many devices may try all the time.
 _REPEAT_SECONDS = 10
@@ -75,11 +75,13 @@ class PendingDevice(Struct, frozen=True):
 
     @property
     def reason(self) -> str:
+        """All reasons as one line of text."""
         return "; ".join(reason.sentence for reason in self.all_reasons)
 
 
 class _PendingRow(Struct, frozen=True):
     device: PendingDevice
+    #: The open connection of the last attempt.
     connection: Link | None
 
 

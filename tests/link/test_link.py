@@ -441,7 +441,7 @@ async def test_an_answer_without_a_request_is_dropped(autojump_clock: MockClock)
     async with device_port() as port:
         await port.site.enrol()
         camera = await port.camera()
-        await camera.send({"msgid": "nobody", "data": {"uri": "/x", "code": 200}})
+        await camera.send({"msgid": "unknown", "data": {"uri": "/x", "code": 200}})
         assert (await camera.connect())["code"] == 200
 
 

@@ -199,9 +199,9 @@ def test_a_forgotten_device_starts_empty(traces: FrameTraces) -> None:
     ring.received("b")
     traces.ended(ring, "the device was removed")
     assert kept(traces) == []
-    knocking = traces.open()
-    traces.attempted(knocking, "SN1")
-    knocking.received("c")
+    pending = traces.open()
+    traces.attempted(pending, "SN1")
+    pending.received("c")
     assert kept(traces) == ["c"]
     traces.forget("SN1")
     assert kept(traces) == []

@@ -53,11 +53,11 @@ def test_d5_a_strict_reader_can_read_any_extra_field(sent: bytes, kept: object) 
         assert read == kept
 
 
-@pytest.mark.parametrize("spoilt", [b"1e400", b"9007199254740993", b"\n1"])
-def test_d5_a_long_unrepresentable_value_becomes_text(spoilt: bytes) -> None:
+@pytest.mark.parametrize("unrepresentable", [b"1e400", b"9007199254740993", b"\n1"])
+def test_d5_a_long_unrepresentable_value_becomes_text(unrepresentable: bytes) -> None:
     long = b"[" + b"1," * 50_000
     assert to_strict_json(Raw(long + b"1]")) == long + b"1]"
-    sent = long + spoilt + b"]"
+    sent = long + unrepresentable + b"]"
     assert msgspec.json.decode(to_strict_json(Raw(sent))) == sent.decode()
 
 

@@ -142,7 +142,7 @@ def test_invalid_json_is_reported_as_not_json(body: bytes, said: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("sent", "held"),
+    ("sent", "decoded"),
     [
         (rb"\ud800", r"\ud800"),
         (rb"\udc00 alone", r"\udc00 alone"),
@@ -151,9 +151,9 @@ def test_invalid_json_is_reported_as_not_json(body: bytes, said: str) -> None:
         (rb"\\ud800\ud800", r"\ud800\ud800"),
     ],
 )
-def test_a_lone_surrogate_becomes_the_text_of_its_escape(sent: bytes, held: str) -> None:
+def test_a_lone_surrogate_becomes_the_text_of_its_escape(sent: bytes, decoded: str) -> None:
     outer = json_limits.decode(OUTER, b'{"inner":{"size":1},"note":"%b"}' % sent, "the body")
-    assert outer.note == held
+    assert outer.note == decoded
 
 
 def test_an_overlong_escape_in_a_lone_surrogate_is_not_json() -> None:

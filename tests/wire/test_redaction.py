@@ -27,21 +27,21 @@ def leaks(text: str) -> list[str]:
     return [secret for secret in SECRETS if secret in text]
 
 
-def both(said: Exchange) -> list[str]:
-    return [request_of(said, "m1"), answer_of(said, "m1")]
+def both(exchange: Exchange) -> list[str]:
+    return [request_of(exchange, "m1"), answer_of(exchange, "m1")]
 
 
-@pytest.mark.parametrize("said", EXCHANGES, ids=[said.uri for said in EXCHANGES])
-def test_no_secret_of_any_frame_is_shown(said: Exchange) -> None:
-    for frame in both(said):
+@pytest.mark.parametrize("exchange", EXCHANGES, ids=[one.uri for one in EXCHANGES])
+def test_no_secret_of_any_frame_is_shown(exchange: Exchange) -> None:
+    for frame in both(exchange):
         for sent in (frame, frame.encode()):
             assert leaks(redact_frame(sent)) == []
 
 
-@pytest.mark.parametrize("said", EXCHANGES, ids=[said.uri for said in EXCHANGES])
-def test_no_secret_of_an_invalid_frame_is_shown(said: Exchange) -> None:
-    for frame in both(said):
-        spoilt = [
+@pytest.mark.parametrize("exchange", EXCHANGES, ids=[one.uri for one in EXCHANGES])
+def test_no_secret_of_an_invalid_frame_is_shown(exchange: Exchange) -> None:
+    for frame in both(exchange):
+        invalid = [
             frame[:-1],
             frame.replace('"data": ', "data: "),
             frame.replace('": "', '"："'),
@@ -54,14 +54,14 @@ def test_no_secret_of_an_invalid_frame_is_shown(said: Exchange) -> None:
             frame + frame,
             frame.replace(":", "="),
         ]
-        spoilt += [frame[:cut] for cut in range(10, min(len(frame), 2000), 37)]
-        for text in spoilt:
+        invalid += [frame[:cut] for cut in range(10, min(len(frame), 2000), 37)]
+        for text in invalid:
             assert leaks(redact_frame(text)) == [], text[:300]
 
 
-@pytest.mark.parametrize("said", EXCHANGES, ids=[said.uri for said in EXCHANGES])
-def test_no_secret_is_shown_of_json_that_is_formatted_differently(said: Exchange) -> None:
-    for frame in both(said):
+@pytest.mark.parametrize("exchange", EXCHANGES, ids=[one.uri for one in EXCHANGES])
+def test_no_secret_is_shown_of_json_that_is_formatted_differently(exchange: Exchange) -> None:
+    for frame in both(exchange):
         value = json.loads(frame)
         twice = {"msgid": "1", "data": {"uri": "/x", "param": json.dumps(value)}}
         for text in (

@@ -253,7 +253,7 @@ class EveryWaitEndsOnce(RuleBasedStateMachine):
         self.waiting.clear()
 
     @invariant()
-    def nobody_is_told_early_or_twice(self) -> None:
+    def no_request_ends_early_or_twice(self) -> None:
         assert all(waiter.got == [] for waiter in self.waiting.values())
         assert all(len(waiter.got) == 1 for waiter in self.done)
         assert self.pending.is_full is (len(self.waiting) == 3)

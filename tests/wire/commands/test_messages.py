@@ -106,7 +106,7 @@ class Sent(NamedTuple):
 
 
 SENT = {
-    "1.5 booleans as true and false, what is not given is left out": Sent(
+    "1.5 booleans as true and false, absent fields are left out": Sent(
         SET_FACE,
         FACE,
         '{"enable":true,"show_face":true,"show_human":true,"push_stranger":true,"push_face":true,'
@@ -150,7 +150,7 @@ SENT = {
         PersonHistory(start_time=START, end_time=END, page_size=10),
         "{" + SPAN + ',"page_size":10,"page_num":0}',
     ),
-    "1.12 all fields, empty ones too, the phone only where it is known": Sent(
+    "1.12 all fields, even empty ones, without an unknown phone": Sent(
         PERSON_ADD,
         ADDED,
         '{"pid":"123456","name":"姓名","work_id":"","id_card_no":"","ic_card_no":"","gender":1,'
@@ -174,7 +174,7 @@ SENT = {
         '{"pid":"1","name":"a","work_id":"w","id_card_no":"i","ic_card_no":"c","gender":2,"age":0,'
         '"department":"d","photo":"' + b64(JPEG) + '","category":4,"phone":"136"}',
     ),
-    "1.13 no filter is all, the first page is 1": Sent(
+    "1.13 without filters, the first page is 1": Sent(
         PERSON_LIST, PersonList(), '{"page_size":32,"page_num":1}'
     ),
     "1.13 filters": Sent(
@@ -258,7 +258,7 @@ PERSON = Person(
 
 ANSWERS = {
     "1.5 no result": Answered(SET_FACE, None, Done()),
-    "1.6 a result that nobody asked for": Answered(SET_RECORDING, '{"ok":[1]}', Done()),
+    "1.6 an undocumented result": Answered(SET_RECORDING, '{"ok":[1]}', Done()),
     "1.7": Answered(
         RECORD_BY_MONTH,
         '[{"day":1,"count":138},{"day":2,"count":95},{"day":3,"count":12}]',
@@ -270,7 +270,7 @@ ANSWERS = {
         RecordDays(days=(DayCount(1, 138),)),
     ),
     "1.7 a month without recordings": Answered(RECORD_BY_MONTH, "[]", RecordDays(days=())),
-    "1.7 days that no month has": Answered(
+    "1.7 impossible days": Answered(
         RECORD_BY_MONTH,
         '[{"day":0,"count":1},{"day":32,"count":1},{"day":31,"count":-1},{"day":31,"count":7}]',
         RecordDays(days=(DayCount(31, 7),), unreadable=3),
@@ -280,7 +280,7 @@ ANSWERS = {
         '{"total_page":1,"total_file":68,"page_size":100,"recordlist":[' + RECORDED_SENT + "]}",
         RecordListPage(total_page=1, total_file=68, page_size=100, recordlist=(RECORDED,)),
     ),
-    "1.8 no list is an empty one": Answered(
+    "1.8 an absent list is empty": Answered(
         RECORD_LIST,
         '{"total_page":"0","total_file":"0","page_size":100}',
         RecordListPage(total_page=0, total_file=0, page_size=100, recordlist=()),
@@ -288,7 +288,7 @@ ANSWERS = {
     "1.8 an empty object for an empty list": Answered(
         RECORD_LIST, '{"total_file":0,"recordlist":{}}', RecordListPage(total_file=0, recordlist=())
     ),
-    "1.8 rows that are none": Answered(
+    "1.8 invalid rows": Answered(
         RECORD_LIST,
         '{"total_file":5,"recordlist":[null,7,{},"x",' + RECORDED_SENT + "]}",
         RecordListPage(total_file=5, recordlist=(RECORDED,), unreadable=4),
@@ -305,7 +305,7 @@ ANSWERS = {
             ),
         ),
     ),
-    "1.10 a stranger, numbers as texts, and fields that cannot be read": Answered(
+    "1.10 a stranger, numbers as texts, and unreadable fields": Answered(
         FACE_HISTORY,
         '{"face_total":"2","face_list":[{"time":"' + SEEN + '","name":"","similarity":"80",'
         '"gender":"","age":"old","jpeg_url_frame":["x"]},{"name":"no time"}]}',
@@ -318,14 +318,14 @@ ANSWERS = {
         '{"total":916,"list":[{"time":"' + SEEN + '",' + PATHS + "}]}",
         PersonHistoryPage(total=916, list=(PersonCapture(time=SEEN, **OF_PATHS),)),
     ),
-    "1.11 a total that is none counts as not told": Answered(
+    "1.11 an invalid total counts as absent": Answered(
         PERSON_HISTORY, '{"total":-5,"list":null}', PersonHistoryPage(total=None, list=())
     ),
     "1.12": Answered(PERSON_ADD, None, Done()),
     "1.13": Answered(
         PERSON_LIST, '{"total":916,"list":[' + OF_13 + "]}", PersonPage(total=916, list=(PERSON,))
     ),
-    "1.13 texts as numbers, numbers as texts, fields that nobody knows": Answered(
+    "1.13 texts as numbers, numbers as texts, unknown fields": Answered(
         PERSON_LIST,
         '{"total":"1","list":[{"pid":18446744073709551615,"phone":13612345678,"category":"2",'
         '"feature":[1,2]}],"more":{}}',
@@ -336,7 +336,7 @@ ANSWERS = {
     "1.13 the list alone": Answered(
         PERSON_LIST, "[" + OF_13 + "]", PersonPage(total=None, list=(PERSON,))
     ),
-    "1.14, the example's own category is the word for it": Answered(
+    "1.14, the category of the documented example is a word": Answered(
         PERSON_QUERY,
         '{"pid":"123456","name":"姓名","work_id":"工号","id_card_no":"身份证号码",'
         '"ic_card_no":"IC卡号","gender":1,"age":25,"department":"市场部",'
@@ -354,7 +354,7 @@ ANSWERS = {
             phone="136xxxxxxxx",
         ),
     ),
-    "1.14 category as text, unknown numbers as they are": Answered(
+    "1.14 category as text, unknown codes are kept": Answered(
         PERSON_QUERY,
         '{"pid":7,"category":"1","gender":9}',
         Person(pid="7", category=1, gender=9),
@@ -371,15 +371,13 @@ ANSWERS = {
             ),
         ),
     ),
-    "1.16 nobody like that": Answered(
-        PERSON_SEARCH, '{"total":0}', SearchResult(total=0, face_list=())
-    ),
+    "1.16 no match": Answered(PERSON_SEARCH, '{"total":0}', SearchResult(total=0, face_list=())),
     "D3": Answered(
         FILE_READ,
         '{"path":"sdcard/1.jpg","base64":"' + b64(JPEG) + '"}',
         FileContent(path="sdcard/1.jpg", picture=Picture("picture", "image/jpeg", JPEG)),
     ),
-    "D3 a data URI that lies about its type": Answered(
+    "D3 a data URI with a wrong type": Answered(
         FILE_READ,
         '{"base64":"data:image\\/jpeg;base64,' + b64(PNG) + '"}',
         FileContent(picture=Picture("picture", "image/png", PNG)),
@@ -401,12 +399,12 @@ def test_a_name_in_invalid_utf_8_counts_as_missing() -> None:
 NONSENSE = {
     "1.7 no result": (RECORD_BY_MONTH, None, "result: is missing"),
     "1.7 null": (RECORD_BY_MONTH, "null", "result: is missing"),
-    "1.7 days without end": (
+    "1.7 too many days": (
         RECORD_BY_MONTH,
         "[" + '{"day":1,"count":1},' * 99_999 + '{"day":1,"count":1}]',
         "more than 60000 items",
     ),
-    "1.7 numbers without end": (
+    "1.7 too many numbers": (
         RECORD_BY_MONTH,
         "[" + "1," * 99_999 + "1]",
         "more than 60000 items",
@@ -442,16 +440,16 @@ NONSENSE = {
     "1.13 a list that is a text": (PERSON_LIST, '{"list":"none"}', "result.list: a list is"),
     "1.13 too many rows": (PERSON_LIST, "[" + "{}," * 1000 + "{}]", "list: at most 1000 rows"),
     "1.14 no result": (PERSON_QUERY, None, "result: is missing"),
-    "1.14 nobody": (PERSON_QUERY, "{}", "result.pid: is missing"),
+    "1.14 an empty object": (PERSON_QUERY, "{}", "result.pid: is missing"),
     "1.14 a pid that is a list": (PERSON_QUERY, '{"pid":[1]}', "result.pid: .* is expected"),
     "1.14 a list": (PERSON_QUERY, "[{}]", "result: an object is expected, not a list"),
     "1.16 a number": (PERSON_SEARCH, "16", "result: an object is expected, not a number"),
     "1.16 too many": (PERSON_SEARCH, "[" + "1," * 5000 + "1]", "face_list: at most 5000 rows"),
     "D3 no result": (FILE_READ, None, "result: is missing"),
-    "D3 nothing": (FILE_READ, '{"path":"a"}', "result.base64: is missing"),
+    "D3 an empty object": (FILE_READ, '{"path":"a"}', "result.base64: is missing"),
     "D3 an empty file": (FILE_READ, '{"base64":""}', "result.base64: is missing"),
-    "D3 no base64": (FILE_READ, '{"base64":"!!"}', "result.base64: .* not valid base64"),
-    "D3 no picture": (
+    "D3 invalid base64": (FILE_READ, '{"base64":"!!"}', "result.base64: .* not valid base64"),
+    "D3 not a picture": (
         FILE_READ,
         '{"base64":"' + b64(b"#!/bin/sh\n") + '"}',
         "result.base64: .*must be JPEG, PNG",

@@ -118,6 +118,13 @@ def test_from_0_instead_of_1_with_one_page_page_1_is_refused() -> None:
     assert (rows, asked) == ([0, 1], [1, 0])
 
 
+@pytest.mark.xfail(strict=True, raises=Refused, reason="page 1 is taken for a full page")
+def test_from_0_instead_of_1_a_short_page_1_is_followed_by_page_0() -> None:
+    """The refusal of page 2 looks like that of a later page, which is an error."""
+    rows, asked = read(device(4, starts_at=0, beyond=None), 1)
+    assert (sorted(rows), asked) == ([0, 1, 2, 3], [1, 2, 0])
+
+
 def test_a_total_that_is_too_high_costs_two_more_requests() -> None:
     as_documented = device(4, starts_at=1, reports_total=False)
     rows, asked = read(lambda page: Answered((as_documented(page) or Answered()).rows, 9), 1)

@@ -19,7 +19,7 @@ from hub.wire.commands.answers import Done, FaceCapture, FaceHistoryPage, Person
 from hub.wire.commands.dialect import DIALECT, FACE_HISTORY, PERSON_LIST, PERSON_QUERY, Command
 from hub.wire.commands.results import decode_answer
 
-SPOKEN = [command for command in DIALECT.commands if command.answer is not Done]
+WITH_RESULT = [command for command in DIALECT.commands if command.answer is not Done]
 
 
 def keys_of(kind: type[Struct]) -> list[str]:
@@ -48,7 +48,7 @@ def like(kind: type[Struct]) -> st.SearchStrategy[Any]:
     )
 
 
-@pytest.mark.parametrize("command", SPOKEN, ids=lambda command: command.section)
+@pytest.mark.parametrize("command", WITH_RESULT, ids=lambda command: command.section)
 @given(data=st.data())
 def test_any_result_is_an_answer_or_nonsense(
     command: Command[Any, Any], data: st.DataObject

@@ -162,7 +162,7 @@ def test_d8_a_pid_beyond_64_bits_replaces_the_uuid() -> None:
 
 
 @pytest.mark.parametrize(
-    ("further", "kept"),
+    ("extra", "kept"),
     [
         ('"x":1e400', "1e400"),
         ('"x":9223372036854775808', "9223372036854775808"),
@@ -175,8 +175,8 @@ def test_d8_a_pid_beyond_64_bits_replaces_the_uuid() -> None:
     ],
 )
 @pytest.mark.parametrize("name", ["x", "score"])
-def test_d5_extra_fields_are_kept_and_never_refused(further: str, kept: object, name: str) -> None:
-    more = further.replace('"x"', f'"{name}"')
+def test_d5_extra_fields_are_kept_and_never_refused(extra: str, kept: object, name: str) -> None:
+    more = extra.replace('"x"', f'"{name}"')
     assert extra_of(face(with_raw(FACE, more))) == {name: kept}
     assert extra_of(event(with_raw(EVENT, more))) == {name: kept}
     assert extra_of(vehicle(with_raw(VEHICLE, more))) == {name: kept}
@@ -530,11 +530,11 @@ def test_a_body_that_is_cut_or_damaged_anywhere_is_accepted_or_refused(
 ) -> None:
     whole = encode(body)
     for at in range(len(whole)):
-        for spoiled in (
+        for damaged in (
             whole[:at],
             whole[:at] + b"\xff" + whole[at + 1 :],
             whole[:at] + b"\\" + whole[at + 1 :],
             whole[:at] + b"9" + whole[at:],
             whole[:at] + b'"' + whole[at:],
         ):
-            assert code_of(decode, spoiled) in (200, 420, 424)
+            assert code_of(decode, damaged) in (200, 420, 424)
