@@ -42,13 +42,13 @@ class SocketStream(trio.abc.HalfCloseableStream, SendNowaitStream):
     send is one only if it has to wait: a task that sends in an endless loop needs another.
     """
 
-    __slots__ = ("_is_sending", "_sent_eof", "_unsent", "socket")
+    __slots__ = ("_has_sent_eof", "_is_sending", "_unsent", "socket")
 
     def __init__(self, sock: socket.socket) -> None:
         sock.setblocking(False)
         self.socket = sock
         self._is_sending = False
-        self._sent_eof = False
+        self._has_sent_eof = False
         #: The rest that send_nowait() could not send.
         self._unsent = b""
 
@@ -100,7 +100,7 @@ class SocketStream(trio.abc.HalfCloseableStream, SendNowaitStream):
     async def send_eof(self) -> None:
         self._check_open()
         await trio.lowlevel.checkpoint()
-        self._sent_eof = True
+        self._has_sent_eof = True
         try:
             self.socket.shutdown(socket.SHUT_WR)
         except OSError as error:
@@ -149,7 +149,7 @@ class SocketStream(trio.abc.HalfCloseableStream, SendNowaitStream):
 
     def _check_can_send(self) -> None:
         self._check_open()
-        if self._sent_eof:
+        if self._has_sent_eof:
             raise trio.ClosedResourceError("send_eof() was called on this socket")
 
     def _check_open(self) -> None:

@@ -42,17 +42,17 @@ class TlsStream(SendNowaitStream):
     """
 
     __slots__ = (
-        "_broken",
         "_ciphertext",
-        "_closed",
-        "_ended",
         "_flush_lock",
-        "_handshake_done",
+        "_has_ended",
+        "_has_handshake",
         "_incoming",
+        "_is_broken",
+        "_is_closed",
+        "_is_receiving",
+        "_is_sending",
         "_missing",
         "_outgoing",
-        "_receiving",
-        "_sending",
         "_ssl",
         "transport_stream",
     )
@@ -67,8 +67,8 @@ class TlsStream(SendNowaitStream):
         #: How many bytes of the record that `_incoming` was fed in part are still missing.
         self._missing = 0
         self._flush_lock = trio.Lock()
-        self._handshake_done = self._ended = self._broken = self._closed = False
-        self._sending = self._receiving = False
+        self._has_handshake = self._has_ended = self._is_broken = self._is_closed = False
+        self._is_sending = self._is_receiving = False
 
     def selected_alpn_protocol(self) -> str | None:
         return self._ssl.selected_alpn_protocol()
@@ -79,7 +79,7 @@ class TlsStream(SendNowaitStream):
         Raises trio.BrokenResourceError with OpenSSL's reason.
         """
         self._check_open()
-        if self._handshake_done:
+        if self._has_handshake:
             await trio.lowlevel.checkpoint()
             return
         with self._broken_unless_done():
@@ -87,7 +87,7 @@ class TlsStream(SendNowaitStream):
             while not await self._handshake_step():
                 await self._next_record()
             await self._flush()
-        self._handshake_done = True
+        self._has_handshake = True
 
     async def receive_some(self, max_bytes: int | None = None) -> bytes:
         """Wait for data, and return all that has arrived, up to `max_bytes`; b"" at the end."""
@@ -95,28 +95,28 @@ class TlsStream(SendNowaitStream):
         if limit < 1:
             raise ValueError("max_bytes must be at least 1")
         self._check_usable()
-        if self._receiving:
+        if self._is_receiving:
             raise trio.BusyResourceError("another task is receiving from this TLS stream")
-        self._receiving = True
+        self._is_receiving = True
         try:
             return await self._receive(limit)
         finally:
-            self._receiving = False
+            self._is_receiving = False
 
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
         self._check_usable()
-        if self._sending:
+        if self._is_sending:
             raise trio.BusyResourceError("another task is sending on this TLS stream")
-        self._sending = True
+        self._is_sending = True
         try:
             with self._broken_unless_done(), memoryview(data).cast("B") as view:
                 await self._send(view)
         finally:
-            self._sending = False
+            self._is_sending = False
 
     def send_nowait(self, data: bytes) -> bool:
         self._check_usable()
-        if self._sending:
+        if self._is_sending:
             raise trio.BusyResourceError("another task is sending on this TLS stream")
         with self._broken_unless_done():
             self._encrypt_all(data)
@@ -130,11 +130,11 @@ class TlsStream(SendNowaitStream):
 
     async def aclose(self) -> None:
         """Send close_notify, unless that takes too long, and close the socket in any case."""
-        if self._closed:
+        if self._is_closed:
             await trio.lowlevel.checkpoint()
             return
-        send_close_notify = self._handshake_done and not self._broken and not self._sending
-        self._closed = True
+        send_close_notify = self._has_handshake and not self._is_broken and not self._is_sending
+        self._is_closed = True
         try:
             if send_close_notify:
                 # It raises, because the peer's close_notify is missing; that is not awaited.
@@ -145,14 +145,14 @@ class TlsStream(SendNowaitStream):
             await self.transport_stream.aclose()
 
     def _check_open(self) -> None:
-        if self._closed:
+        if self._is_closed:
             raise trio.ClosedResourceError("this TLS stream was closed")
-        if self._broken:
+        if self._is_broken:
             raise trio.BrokenResourceError("this TLS stream broke earlier")
 
     def _check_usable(self) -> None:
         self._check_open()
-        if not self._handshake_done:
+        if not self._has_handshake:
             raise RuntimeError("call do_handshake() first")
 
     @contextmanager
@@ -161,7 +161,7 @@ class TlsStream(SendNowaitStream):
         try:
             yield
         except BaseException:
-            self._broken = True
+            self._is_broken = True
             raise
 
     async def _next_record(self) -> None:
@@ -185,14 +185,14 @@ class TlsStream(SendNowaitStream):
 
     async def _receive(self, limit: int) -> bytes:
         plaintext = self._decrypt(limit)
-        if plaintext or self._ended:
+        if plaintext or self._has_ended:
             await trio.lowlevel.cancel_shielded_checkpoint()
-        while not plaintext and not self._ended:
+        while not plaintext and not self._has_ended:
             await self._flush_protocol_messages()
             if await self._fill(max(limit, _MIN_READ_BYTES)):
                 plaintext = self._decrypt(limit)
             else:
-                self._ended = True
+                self._has_ended = True
         return plaintext
 
     async def _fill(self, max_bytes: int) -> bool:
@@ -221,16 +221,16 @@ class TlsStream(SendNowaitStream):
         """Return the plaintext of the records that are here, up to `limit` bytes."""
         chunks: list[bytes] = []
         room = limit
-        while room and not self._ended and (self._ssl.pending() or self._feed()):
+        while room and not self._has_ended and (self._ssl.pending() or self._feed()):
             try:
                 chunk = self._ssl.read(min(room, _RECORD_BYTES))
             except ssl.SSLWantReadError:  # A record without application data.
                 continue
             except ssl.SSLError as error:
-                self._broken = True
+                self._is_broken = True
                 raise trio.BrokenResourceError(_reason(error)) from error
             if not chunk:
-                self._ended = True
+                self._has_ended = True
             chunks.append(chunk)
             room -= len(chunk)
         return chunks[0] if len(chunks) == 1 else b"".join(chunks)
