@@ -15,7 +15,7 @@ log = logging.getLogger(__name__)
 class StoreHealth(Struct, frozen=True):
     """`reason`: why nothing can be stored, "" if it can. `damaged`: what is damaged, "" if none."""
 
-    storable: bool = True
+    can_store: bool = True
     reason: str = ""
     damaged: str = ""
 
@@ -30,13 +30,13 @@ class HealthMonitor:
         """A write failed because of the disk or the database."""
         if self.health.reason != reason:
             log.error("nothing can be stored now: %s", reason)
-        self.health = replace(self.health, storable=False, reason=reason)
+        self.health = replace(self.health, can_store=False, reason=reason)
 
     def stored(self) -> None:
         """A write became durable."""
-        if not self.health.storable:
+        if not self.health.can_store:
             log.info("storing works again")
-            self.health = replace(self.health, storable=True, reason="")
+            self.health = replace(self.health, can_store=True, reason="")
 
     def damaged(self, text: str) -> None:
         """Something is damaged. Use one text for each file, so that there are few."""

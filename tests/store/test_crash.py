@@ -120,7 +120,7 @@ async def test_a_truncated_pack_is_reported_and_its_rest_is_served(
             file.truncate(end - 10)
     async with opened(data, clock) as store:
         assert "2026-11-25" in store.health.damaged
-        assert store.health.storable
+        assert store.health.can_store
         assert await is_whole(store, 1, batch(clock, 1).uploads[0]) == (lost == "a part")
         assert await store.pictures.read(2, "background") is None
         await store.records.append(batch(clock, 3))

@@ -80,7 +80,7 @@ async def test_old_pictures_are_dropped_from_the_page_cache_if_possible(
         for seed in range(4):
             await store.records.append(batch(clock, seed))
         end = store.retention.days()[0].bytes
-        assert store.health.storable
+        assert store.health.can_store
         assert await is_whole(store, 1, batch(clock, 0).uploads[0])
     assert advised[0][0] == 0
     assert sum(size for _, size in advised) in range(end - 10_000, end - 4_999)

@@ -80,7 +80,7 @@ async def test_a_full_disk_refuses_a_file_and_removes_its_beginning(
         with pytest.raises(CannotStoreNow, match="the disk is full"):
             await received(store)
         disk.failing = set()
-        assert store.health.storable
+        assert store.health.can_store
         assert store.firmware.files() == ()
         assert names(tmp_path) == set()
         assert (await received(store)).sha256 == SHA256

@@ -19,7 +19,7 @@ from tests.support.stores import FaultyDisk, batch, is_whole, opened, pack_size
 async def refused(store: Store, clock: FrozenClock, seed: int) -> None:
     with pytest.raises(CannotStoreNow, match="the disk is full"):
         await store.records.append(batch(clock, seed))
-    assert not store.health.storable
+    assert not store.health.can_store
     assert store.health.reason == "the disk is full"
 
 
@@ -40,7 +40,7 @@ async def test_a_full_disk_at_each_step_of_a_pack_refuses_and_then_recovers(
         assert store.retention.days()[0].records == 1
         disk.failing = set()
         assert (await store.records.append(batch(clock, 2))).seqs == (2,)
-        assert store.health.storable
+        assert store.health.can_store
         assert store.health.reason == ""
         for seed in (1, 2):
             assert await is_whole(store, seed, batch(clock, seed).uploads[0])
@@ -103,12 +103,12 @@ async def test_a_full_database_refuses_truncates_the_pack_and_then_recovers(
 
         with pytest.raises(CannotStoreNow, match="the disk is full"):
             await store.records.append(large())
-        assert not store.health.storable
+        assert not store.health.can_store
         assert pack_size(data) == end
         assert store.records.last_seq == 1
         await store.write(lambda connection: limit(connection, 2**30))
         assert (await store.records.append(large())).seqs == (2,)
-        assert store.health.storable
+        assert store.health.can_store
         assert await is_whole(store, 2, large().uploads[0])
 
 
@@ -138,7 +138,7 @@ async def test_writes_without_pictures_go_on_while_packs_cannot_be_written(
             nursery.start_soon(refused, store, clock, 1)
             nursery.start_soon(store.settings.set, "site.name", "North gate")
         assert store.settings.get("site.name") == "North gate"
-        assert not store.health.storable
+        assert not store.health.can_store
 
 
 @pytest.mark.expects_error("nothing can be stored now: the disk is full")
@@ -163,7 +163,7 @@ async def test_the_store_recovers_without_any_upload(
         await refused(store, clock, 2)
         disk.failing = set()
         with trio.fail_after(5):
-            while not store.health.storable:
+            while not store.health.can_store:
                 probed = trio.Event()
                 await probed.wait()
                 await store.write(lambda connection: None)  # after the probe's own commit

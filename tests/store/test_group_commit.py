@@ -120,7 +120,7 @@ async def test_a_failing_write_does_not_affect_the_others_of_its_group(
             await trio.testing.wait_all_tasks_blocked()
             gate.open()
         assert await keys(store) == {"a", "b"}
-        assert store.health.storable
+        assert store.health.can_store
 
 
 async def test_a_cancelled_write_is_committed_as_a_whole(
@@ -201,7 +201,7 @@ async def test_a_full_queue_makes_callers_wait_and_then_refuses(
             await trio.testing.wait_all_tasks_blocked()
             gate.open()
         assert store.records.last_seq == 3
-        assert store.health.storable
+        assert store.health.can_store
 
 
 async def test_a_batch_larger_than_the_queue_is_committed_alone(
@@ -226,11 +226,11 @@ async def test_writes_are_refused_while_the_disk_does_not_answer(
             monkeypatch.setattr(group_commit, "_COMMIT_SECONDS", 0.0)
             with pytest.raises(CannotStoreNow, match="does not answer"):
                 await store.records.append(batch(clock, 1))
-            assert not store.health.storable
+            assert not store.health.can_store
             monkeypatch.setattr(group_commit, "_COMMIT_SECONDS", 30.0)
             gate.open()
         assert (await store.records.append(batch(clock, 1))).repeated
-        assert store.health.storable
+        assert store.health.can_store
 
 
 @pytest.mark.expects_error("a group could not be committed")
@@ -244,7 +244,7 @@ async def test_the_writer_survives_an_unexpected_error_of_a_group(
             with pytest.raises(CannotStoreNow, match="unexpected"):
                 await store.records.append(batch(clock, 1))
         assert (await store.records.append(batch(clock, 1))).seqs == (1,)
-        assert store.health.storable
+        assert store.health.can_store
 
 
 async def test_a_failed_write_drops_its_error(tmp_path: Path, clock: FrozenClock) -> None:
@@ -318,7 +318,7 @@ async def test_a_query_that_finds_damage_is_refused_and_the_damage_reported(
         with pytest.raises(CannotStoreNow, match="the database is damaged"):
             await store.read(meet_damage)
         assert store.health.damaged == "the database is damaged"
-        assert store.health.storable
+        assert store.health.can_store
 
 
 async def test_a_reader_cannot_write(tmp_path: Path, clock: FrozenClock) -> None:

@@ -25,7 +25,7 @@ async def test_a_first_start_creates_the_data_directory(tmp_path: Path, clock: F
         assert store.clean_start
         assert store.records.last_seq == 0
         assert store.retention.days() == []
-        assert store.health.storable
+        assert store.health.can_store
     assert {path.name for path in data.iterdir()} == {"hub.sqlite", "hub.key", "media", "firmware"}
 
 
@@ -104,7 +104,7 @@ async def test_a_crash_makes_the_next_start_check_the_database_in_the_background
             while not store.health.damaged:
                 await trio.lowlevel.checkpoint()
         assert "row 7" in store.health.damaged
-        assert store.health.storable
+        assert store.health.can_store
 
 
 async def test_a_missing_key_file_stops_the_start_if_secrets_are_stored(

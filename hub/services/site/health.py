@@ -116,7 +116,7 @@ class Health:
 
     def _check_store(self) -> Iterator[HealthReason]:
         health = self._store.health
-        if not health.storable:
+        if not health.can_store:
             yield HealthReason(
                 "cannot-store",
                 f"nothing can be stored now: {health.reason}",

@@ -115,7 +115,7 @@ class GroupCommit:
         while not (self._queue.is_empty and self._is_closing):
             if self._is_probe_due():
                 await self._bridge.run(lambda connection: self._commit(connection, []))
-            elif not self._queue.is_empty or self._monitor.health.storable:
+            elif not self._queue.is_empty or self._monitor.health.can_store:
                 await self._bridge.run(self._commit_groups)
             else:
                 await self._queue.wait_for_work(self._next_probe)
@@ -134,7 +134,7 @@ class GroupCommit:
 
     def _is_probe_due(self) -> bool:
         """After a failure the writer tests every few seconds whether storing works again."""
-        return not self._monitor.health.storable and trio.current_time() >= self._next_probe
+        return not self._monitor.health.can_store and trio.current_time() >= self._next_probe
 
     # -- in the connection's thread: the groups
 
@@ -144,7 +144,7 @@ class GroupCommit:
             if group := self._queue.take():
                 if not self._commit(connection, group):
                     return
-            elif self._is_closing or not self._monitor.health.storable:
+            elif self._is_closing or not self._monitor.health.can_store:
                 return
             else:
                 self._queue.block_until_woken()

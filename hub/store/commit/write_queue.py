@@ -109,7 +109,7 @@ class WriteQueue:
     async def wait_for_room(self, size: int) -> None:
         """Return once `size` bytes fit; a write larger than the queue fits into an empty one.
 
-        Does not yield where there is room. Raises CannotStoreNow after five seconds.
+        Does not yield if there is room. Raises CannotStoreNow after five seconds.
         """
         if self._has_room(size):
             return

@@ -88,7 +88,7 @@ def test_starting_is_a_fault_until_every_port_serves(clock: FrozenClock, parts: 
 
 
 def test_being_unable_to_store_is_a_fault(parts: Parts) -> None:
-    parts.store.health = StoreHealth(storable=False, reason="the disk is full")
+    parts.store.health = StoreHealth(can_store=False, reason="the disk is full")
     assert parts.faults() == ["cannot-store"]
     assert parts.sentence() == "nothing can be stored now: the disk is full"
 
@@ -148,7 +148,7 @@ def test_a_certificate_that_cannot_be_renewed_is_a_notice(parts: Parts) -> None:
 def test_faults_come_first(parts: Parts) -> None:
     parts.maintenance.shortage = Shortage(0, GB)
     parts.certificates.problem = "no"
-    parts.store.health = StoreHealth(storable=False, reason="the disk is full", damaged="a pack")
+    parts.store.health = StoreHealth(can_store=False, reason="the disk is full", damaged="a pack")
     assert parts.codes()[:2] == ["cannot-store", "damaged"]
 
 
@@ -156,7 +156,7 @@ def test_a_text_contains_the_values_for_its_translation(parts: Parts, clock: Fro
     parts.maintenance.shortage = Shortage(0, GB)
     parts.certificates.problem = "no"
     parts.certificates.expires_at = clock() + 2 * DAY
-    parts.store.health = StoreHealth(storable=False, reason="full", damaged="a pack")
+    parts.store.health = StoreHealth(can_store=False, reason="full", damaged="a pack")
     parts.store.keep("2027-01-01", 1)
     for reason in parts.health.reasons():
         for value in reason.args.values():
@@ -170,7 +170,7 @@ async def test_pages_are_told_of_a_change_once(
         with parts.changes.subscribe() as changes:
             await nursery.start(parts.health.run)
             await trio.sleep(10)
-            parts.store.health = StoreHealth(storable=False, reason="the disk is full")
+            parts.store.health = StoreHealth(can_store=False, reason="the disk is full")
             await trio.sleep(10)
             assert await changes.next() == [Change("health")]
             parts.store.health = StoreHealth()
