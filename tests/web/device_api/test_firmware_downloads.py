@@ -145,7 +145,7 @@ async def test_a_download_does_not_delay_the_shutdown(port: Port) -> None:
     async with connected(port.parts, port=port.parts.config.devices.plain_http_port) as client:
         await client.say(request("GET", port.path))
         with trio.fail_after(10):
-            assert (await client.ended()).startswith(b"HTTP/1.1 200 ")
+            assert await client.ended() == b""
 
 
 class OneFile:
