@@ -123,15 +123,20 @@ async def test_the_service_manager_is_told_when_the_ports_are_open_and_before_th
 async def test_streams_are_told_to_end_before_the_web_server_waits_for_them(
     tmp_path: Path,
 ) -> None:
+    has_ended = trio.Event()
+
     async def web_with_a_stream(
         services: Services, *, shutdown: trio.Event, task_status: trio.TaskStatus[None]
     ) -> None:
         task_status.started()
         await shutdown.wait()
+        # The stream ends while the web server shuts down; the hub would hang otherwise.
         await services.closing.wait()
+        has_ended.set()
 
-    async with running(tmp_path, web_with_a_stream):
-        pass
+    async with running(tmp_path, web_with_a_stream) as services:
+        assert not services.closing.is_set()
+    assert has_ended.is_set()
 
 
 @pytest.mark.expects_error("the web port failed")
@@ -190,7 +195,7 @@ async def test_a_second_signal_ends_the_hub_at_once(
         hanging.set()
         await trio.sleep_forever()
 
-    async def signal_twice(services: Services) -> None:
+    async def signal_once(services: Services) -> None:
         signal.raise_signal(STOP_SIGNALS[-1])
 
     with trio.fail_after(5):
@@ -201,7 +206,8 @@ async def test_a_second_signal_ends_the_hub_at_once(
                 signal.raise_signal(STOP_SIGNALS[-1])
 
             nursery.start_soon(signal_again)
-            await run_hub(CONFIG, tmp_path, serve_web=stubborn_web, announce=signal_twice)
+            await run_hub(CONFIG, tmp_path, serve_web=stubborn_web, announce=signal_once)
+    assert hanging.is_set(), "the hub did not wait for the web server after the first signal"
 
 
 async def test_a_signal_that_arrives_twice_within_a_moment_counts_once(

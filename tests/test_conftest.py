@@ -56,7 +56,7 @@ def test_an_unexpected_error_in_the_log_fails_a_test(
     )
     result = pytester.runpytest_inprocess("-p", "no:cacheprovider")
     caplog.clear()
-    result.assert_outcomes(passed=3, errors=2)
+    assert result.parseoutcomes() == {"passed": 3, "errors": 2}
     result.stdout.fnmatch_lines(["*unexpected error in the log*", "*what is this*"])
 
 
