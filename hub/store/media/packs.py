@@ -161,7 +161,7 @@ class Packs:
         try:
             self._disk.cut(self._file, end)
         except OSError as error:
-            log.warning("the pack of %s could not be cut back: %s", self._day, error)
+            log.warning("the pack of %s could not be truncated: %s", self._day, error)
 
     def close(self, day: str | None = None) -> None:
         """Close the open pack; with `day`, only if it is the pack of that day."""

@@ -140,7 +140,7 @@ class DeviceTable:
         await self._writer.write(job, lambda _: self._change_each_without_key(keep))
 
     async def forget_previous_keys(self) -> None:
-        """Accept the previous key no longer, for all devices without a key of their own."""
+        """Stop accepting previous keys of devices that have no key of their own."""
 
         def forget(device: Device) -> Device:
             return replace(device, previous_key=None, previous_key_until=None)
