@@ -34,7 +34,7 @@ from web.http.connection import Connection
 
 log = logging.getLogger(__name__)
 
-#: Requests that are in work when the hub ends are cut off after this time.
+#: Requests in progress are cut off this long after the shutdown began.
 GRACE_SECONDS = 4.0
 #: From TCP accept to the end of the TLS handshake, or of a request in plain HTTP.
 _HANDSHAKE_SECONDS = 10.0
@@ -50,7 +50,7 @@ async def serve(
     shutdown: trio.Event,
     task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
 ) -> None:
-    """Serve `app` and the paths of the devices until `shutdown`, then finish what is in work.
+    """Serve `app` and the paths of the devices until `shutdown`, then finish requests in progress.
 
     `bodies` are those of `app`, so that all uploads share one budget. Started once the ports are
     open and the application is ready. Raises StartFault where a port cannot be had.

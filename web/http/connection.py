@@ -30,13 +30,13 @@ READ_BYTES = 256 * 1024
 HEAD_SECONDS = 10.0
 #: Between two requests.
 IDLE_SECONDS = 75.0
-#: A body that was refused is read and dropped, so that the sender gets to read why.
+#: A body that was refused is read and dropped for this long, so that the client reads the answer.
 DROP_SECONDS = 10.0
-#: A peer that is told to go is read for this long, or it would lose the answer to a reset.
+#: Read on for this long after the last answer: closing at once would reset it away.
 LINGER_SECONDS = 3.0
-#: Tells the application that the whole body is there: to receive it takes no time.
+#: An extension of the ASGI scope: the whole body is there, and receive() does not wait.
 WHOLE_BODY = "sitehub.whole_body"
-#: After so many parts of bodies, the other connections have their turn.
+#: After so many parts of a body, other connections get a turn.
 _PARTS_AT_ONCE = 16
 
 
@@ -75,7 +75,7 @@ class Connection:
         self._reading = trio.CancelScope()
         self._sender = Sender(stream, peer.address, self._reading.cancel)
         self._protocol = ServerProtocol()
-        #: The request that is being answered.
+        #: The request in progress.
         self._exchange: Exchange | None = None
         self._next_cycle = trio.lowlevel.ParkingLot()
         self._is_idle = True
@@ -158,7 +158,7 @@ class Connection:
         await exchange.take_body(request.body, more=False)
         await exchange.run(self._app)
         if self._protocol.has_data:
-            # A flood of requests, sent without waiting for answers: the others have their turn.
+            # A flood of requests, sent without waiting for answers: let others have a turn.
             await trio.lowlevel.checkpoint()
 
     async def _take_part(self, part: BodyPart) -> None:
@@ -238,7 +238,7 @@ class Connection:
         await self.send_end()
 
     async def finish_exchange(self) -> None:
-        """An answer is out, or the rest of its request is in: go on to the next one, or close."""
+        """The answer is sent, or the rest of its request arrived: serve the next one, or close."""
         self._end_exchange()
         can_go_on = self._protocol.can_go_on and not self._sender.is_broken
         if not self._protocol.is_request_complete:
@@ -278,7 +278,7 @@ class Connection:
             self.deadline = min(self.deadline, trio.current_time() + HEAD_SECONDS)
 
     async def _leave(self, *, half_close: bool) -> None:
-        """The answer is out before its request is in: read on for a while, and drop what comes."""
+        """The answer was sent before the request was complete: read on for a while, and drop it."""
         self._has_begun_head = False
         self._allow(LINGER_SECONDS if half_close else DROP_SECONDS)
         if half_close:

@@ -33,7 +33,7 @@ class AnswerWriter(Protocol):
         """A whole answer for an application that did not answer."""
 
     async def finish_exchange(self) -> None:
-        """The answer is out, or never will be."""
+        """The answer was sent, or never will be."""
 
 
 class _Stage(Enum):
@@ -45,7 +45,10 @@ class _Stage(Enum):
 
 
 class Exchange:
-    """Runs the application for one request. Once it is over the application can send nothing."""
+    """Runs the application for one request.
+
+    After `end` the application can send nothing more: its `send` raises PeerLost.
+    """
 
     def __init__(
         self, writer: AnswerWriter, scope: HTTPScope, on_wait: Callable[[], Awaitable[None]]

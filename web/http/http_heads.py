@@ -46,7 +46,7 @@ _WITHOUT_BODY = (204, 304)
 
 
 class RequestHead(NamedTuple):
-    """HTTP/1.1, one Host, no body or one of known length, a connection that goes on after it."""
+    """HTTP/1.1, one Host, no body or one of known length, and the connection is kept alive."""
 
     method: str
     target: bytes

@@ -49,14 +49,14 @@ class BodyPart(NamedTuple):
 
 
 class Refusal(NamedTuple):
-    """What came is not served here: answer so and close. No further event follows."""
+    """The request is not served: answer with this error and close. No further event follows."""
 
     status: int
     message: str
 
 
 class Wait(Enum):
-    """Nothing can be told yet."""
+    """There is no event yet."""
 
     #: More bytes are needed.
     NEED_DATA = auto()
@@ -83,14 +83,14 @@ class ServerProtocol:
     #: The head of the request, where h11 has not seen it.
     _head = b""
     _has_request = False
-    #: What is still to come of a body of known length.
+    #: What is still missing of a body of known length.
     _bytes_left = 0
     _is_chunked = False
     _has_body_begun = False
     is_request_complete = False
     #: The answer to a HEAD request has no body.
     _is_head_request = False
-    #: The answer has begun, past h11; what its head promised of the body and is not sent yet.
+    #: An answer has begun without h11; the part of its body that is not sent yet.
     _has_answered = False
     _bytes_owed = 0
     #: The head of an answer of known length is sent together with the first bytes of the body.
@@ -117,7 +117,7 @@ class ServerProtocol:
         return self._next_known_part() if self._bytes_left else self._next_head()
 
     def drop_rest(self) -> None:
-        """Tell no further event of what comes from the peer, at no cost."""
+        """Drop everything else that comes, unread."""
         self._is_dropping = True
         self._data = b""
 

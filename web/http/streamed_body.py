@@ -32,7 +32,7 @@ class StreamedBody:
 
     @property
     def bytes_left(self) -> int:
-        """What is still to come, as far as the head of the request tells; else 0."""
+        """What is still missing, if the head of the request announced a length; else 0."""
         return max(0, self._length - self._received)
 
     async def next(self) -> bytes:

@@ -166,7 +166,7 @@ CHANGES = [
     "/setup/first-run",
 ]
 
-#: Forms with a file are read in front of Quart, and tried where their pages are.
+#: Forms with a file are multipart, and tested with their pages.
 WITH_FILE = {
     "/cameras/1/people/add",
     "/cameras/1/search",

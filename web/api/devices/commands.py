@@ -102,7 +102,7 @@ def describe_commands(routes: Routes) -> None:
 
 
 def commands_api(services: Services, bodies: Bodies, others: ASGIFramework) -> ASGIFramework:
-    """Answers commands to devices; all else goes on to `others`."""
+    """Answer commands to devices; pass every other request to `others`."""
     return _CommandsApi(services, bodies, others)
 
 
