@@ -1,4 +1,4 @@
-"""A browser without a screen: follows forms of the pages as a person would."""
+"""A client without a screen that gets pages and sends forms, as a browser does."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _IMPORT = re.compile(r'^import .* from "\./(.+)";$', re.MULTILINE)
 
 
 class Visitor:
-    """Somebody with cookies. `text` is the last page."""
+    """A client with cookies. `text` is the last page."""
 
     def __init__(self, hub: PageSite) -> None:
         self.hub: Any = hub
@@ -40,7 +40,7 @@ class Visitor:
     async def send(
         self, path: str, *, token: str | None = None, referer: str = "", **fields: str
     ) -> Response:
-        """Send a form, with the token of the last page."""
+        """Send a form with the CSRF token of the last page."""
         form = {"csrf_token": self.token if token is None else token, **fields}
         headers = {"Referer": referer} if referer else {}
         self.response = await self._client.post(path, form=form, headers=headers)
@@ -49,7 +49,7 @@ class Visitor:
 
     @property
     def token(self) -> str:
-        """The token of the last page with a form; it lasts as long as the session."""
+        """The CSRF token of the last page with a form; it is valid for the whole session."""
         if found := _TOKEN.search(self.text):
             self._token = found[1]
         return self._token
@@ -66,9 +66,9 @@ class Visitor:
         assert self.response.status_code == 303, self.text
 
     async def weight(self, *scripts: str) -> int:
-        """Bytes of the last page and of what comes with it to a browser that has nothing yet.
+        """Bytes of the last page and its assets for a browser with an empty cache.
 
-        `scripts` are those that it loads besides, for what stands in the page.
+        `scripts` are modules that it loads dynamically.
         """
         weight = len(self.text.encode())
         wanted = set(_STATIC.findall(self.text))
@@ -95,17 +95,17 @@ class Visitor:
 
     @asynccontextmanager
     async def open(self, path: str, method: str = "GET") -> AsyncIterator[Any]:
-        """The page at `path`, to be received as it comes, for as long as the block lasts."""
+        """Open the page at `path` and receive it piece by piece within the block."""
         async with self._client.request(path, method=method) as connection:
             await connection.send_complete()
             yield connection
             await connection.disconnect()
-            # The test client waits for an end that a page left alone does not have.
+            # The test client would wait for an end that never comes.
             connection._client_send.close()
 
     @asynccontextmanager
     async def listening(self, path: str) -> AsyncIterator[Events]:
-        """The stream at `path`, for as long as the block lasts."""
+        """Open the event stream at `path` within the block."""
         async with self.open(path) as connection:
             yield Events(connection)
 
@@ -118,7 +118,7 @@ class Events:
         self._text = ""
 
     async def next(self) -> tuple[str, Any]:
-        """Its name and its data."""
+        """The next event: its name and its data."""
         with trio.fail_after(20):
             while "\n\n" not in self._text:
                 self._text += (await self._connection.receive()).decode()
@@ -127,7 +127,7 @@ class Events:
         return lines["event"], json.loads(lines["data"])
 
     async def ended(self) -> bool:
-        """Whether the stream ends, without saying another word."""
+        """Whether the stream ends without another event."""
         with trio.fail_after(20):
             try:
                 return not await self._connection.receive() and not self._text

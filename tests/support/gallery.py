@@ -36,9 +36,9 @@ from hub.wire.uploads.records import (
     VehicleDetail,
 )
 from tests.support.clock import FrozenClock
+from tests.support.exchanges import EXCHANGES, record_exchange
 from tests.support.firmware import FirmwareSite
 from tests.support.page_site import PageSite, open_page_site
-from tests.support.talk import TALK, have_said
 from web.app import create_app
 from web.server import serve
 
@@ -256,10 +256,10 @@ def follow_traces(site: PageSite) -> Iterator[None]:
     ring.received('{"msgid": "77", "token": "abcdefgh123456", data: {"uri": "/heartbeat"}}')
     ring.sent('{"msgid": "", "data": {"code": 420, "msg": "the frame is not JSON"}}')
     while True:
-        for number, said in enumerate(TALK):
-            have_said(ring, said, f"m{number}")
+        for number, exchange in enumerate(EXCHANGES):
+            record_exchange(ring, exchange, f"m{number}")
             traces.add_upload(sn, upload)
-            have_said(pending, TALK[0]._replace(code=421, result=None), f"w{number}")
+            record_exchange(pending, EXCHANGES[0]._replace(code=421, result=None), f"w{number}")
             yield
 
 
@@ -316,7 +316,7 @@ async def fill(site: PageSite) -> None:
         await add_made_up_record(site, rng)
     await add_firmware(site)
     traces = follow_traces(site)
-    for _ in TALK:
+    for _ in EXCHANGES:
         next(traces)
     while True:
         await trio.sleep(3)

@@ -1,4 +1,4 @@
-"""A site with a camera, and the people who look at its pages."""
+"""Fixtures for the pages: a site, a camera, and users of each role."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ async def hub(tmp_path: Path, clock: FrozenClock) -> AsyncIterator[PageSite]:
 
 @pytest.fixture
 async def camera(hub: PageSite) -> SimulatedLink:
-    """The camera 1, called "Gate", which is online."""
+    """Camera 1, named "Gate", online."""
     return await hub.connect()
 
 

@@ -133,7 +133,7 @@ async def test_the_audit_log_is_paged_by_the_id(hub: HubServices, admin: Visitor
 
 
 @pytest.mark.parametrize("before", ["1", "-5", "9" * 30, "x"])
-async def test_any_page_that_is_asked_for_is_answered(admin: Visitor, before: str) -> None:
+async def test_an_invalid_page_number_is_ignored(admin: Visitor, before: str) -> None:
     await admin.get(f"/audit?before={before}")
     assert admin.response.status_code == 200
     assert ("There are no more entries." in admin.text) == (before in ("1", "-5"))

@@ -1,4 +1,4 @@
-"""What a camera has captured itself: faces (1.10) and people who pass (1.11)."""
+"""The captures on a camera: faces (1.10) and pedestrians (1.11)."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ async def guard(guard: Visitor, camera: SimulatedLink) -> Visitor:
 
 
 @pytest.mark.parametrize("age", [0, -1, None])
-async def test_an_age_that_is_none_is_not_shown(
+async def test_an_unknown_age_is_not_shown(
     guard: Visitor, camera: SimulatedLink, age: int | None
 ) -> None:
     camera.outcome = ok_answer(face_total=1, face_list=[{**FACE, "age": age}])
@@ -52,7 +52,7 @@ async def test_faces_are_shown_with_their_pictures(guard: Visitor, camera: Simul
     assert "2741_1%20bg%26.jpg" in guard.text
 
 
-async def test_a_capture_of_nobody_known_and_without_pictures_is_shown(
+async def test_a_capture_of_a_stranger_without_pictures_is_shown(
     guard: Visitor, camera: SimulatedLink
 ) -> None:
     camera.outcome = ok_answer(face_total=1, face_list=[{"time": "<now>", "gender": 0}])
@@ -62,7 +62,7 @@ async def test_a_capture_of_nobody_known_and_without_pictures_is_shown(
     assert "<img" not in guard.text
 
 
-async def test_the_filters_are_asked_for_and_kept(guard: Visitor, camera: SimulatedLink) -> None:
+async def test_the_filters_are_sent_and_kept(guard: Visitor, camera: SimulatedLink) -> None:
     camera.outcome = ok_answer(face_total=0, face_list=[])
     await guard.get(f"/cameras/1/captures?{RANGE}&name=%E5%BC%A0%E4%B8%89&workId=&phone=136")
     uri, sent = camera.asked[0]
@@ -79,7 +79,7 @@ async def test_the_filters_are_asked_for_and_kept(guard: Visitor, camera: Simula
     assert "fewer filters" in guard.text
 
 
-async def test_people_who_pass_are_asked_for_without_filters(
+async def test_pedestrians_are_requested_without_filters(
     guard: Visitor, camera: SimulatedLink
 ) -> None:
     camera.outcome = ok_answer(total=1, list=[{"time": "2026-11-24 14:27:41"}])
@@ -92,7 +92,7 @@ async def test_people_who_pass_are_asked_for_without_filters(
     assert "2026-11-24 14:27:41" in guard.text
 
 
-async def test_without_a_time_it_is_today_in_the_zone_of_the_site(
+async def test_the_default_is_today_in_the_sites_time_zone(
     guard: Visitor, camera: SimulatedLink
 ) -> None:
     await guard.get("/cameras/1/captures")
@@ -113,7 +113,7 @@ async def test_without_a_time_it_is_today_in_the_zone_of_the_site(
         (f"{RANGE}&phone=1%0A2", "Phone: at most 128 characters, without line breaks"),
     ],
 )
-async def test_what_cannot_be_asked_for_is_told_in_the_form(
+async def test_an_invalid_search_is_explained_in_the_form(
     guard: Visitor, camera: SimulatedLink, query: str, sentence: str
 ) -> None:
     await guard.get(f"/cameras/1/captures?{query}")
@@ -125,9 +125,7 @@ async def test_what_cannot_be_asked_for_is_told_in_the_form(
 
 @pytest.mark.parametrize("first_page", [0, 1])
 @pytest.mark.parametrize("kind", ["faces", "people"])
-async def test_a_long_list_goes_on_at_an_address_until_its_end(
-    hub: PageSite, kind: str, first_page: int
-) -> None:
+async def test_a_long_list_is_paged_to_its_end(hub: PageSite, kind: str, first_page: int) -> None:
     await hub.connect("Gate", Quirks(first_page=first_page))
     guard = await Visitor.signed_in(hub, "guard")
     address, times = f"/cameras/1/captures?kind={kind}&{RANGE}", list[str]()
@@ -161,7 +159,7 @@ async def test_a_full_page_weighs_less_than_100_kb(guard: Visitor, camera: Simul
         "?page=2&last=%FF",
     ],
 )
-async def test_a_place_in_a_list_that_is_none_is_no_fault(guard: Visitor, page: str) -> None:
+async def test_an_invalid_list_position_is_the_start(guard: Visitor, page: str) -> None:
     await guard.get(f"/cameras/1/captures{page}&{RANGE}")
     assert guard.response.status_code == 200
 
@@ -193,7 +191,7 @@ async def test_a_picture_of_a_capture_is_read_from_the_camera(
     assert response.content_type == "image/jpeg"
 
 
-async def test_whom_a_camera_saw_is_not_for_viewers(hub: PageSite) -> None:
+async def test_captures_are_not_for_viewers(hub: PageSite) -> None:
     await hub.connect()
     viewer = await Visitor.signed_in(hub, "viewer")
     await viewer.get("/cameras/1")

@@ -30,7 +30,7 @@ async def list_all_pages(visitor: Visitor, path: str = "/cameras") -> list[list[
 
 
 async def test_each_camera_is_on_one_page_in_the_order_of_names(guard: Visitor) -> None:
-    # Names of the same letters, and none at all, are told apart by their numbers.
+    # Cameras with equal or empty names are sorted by did.
     names = ["Gate", "gate", "", "Tür & Tor?"] * ROWS_PER_PAGE
     await guard.hub.enrol_many(names)
     found = await list_all_pages(guard)
@@ -112,9 +112,7 @@ async def test_two_thousand_cameras_and_hundreds_of_pending_ones_are_a_light_pag
 
 
 @pytest.mark.parametrize("path", ["/cameras", "/cameras?state=offline", "/cameras/table"])
-async def test_a_long_list_can_be_searched_in_whatever_part_of_it_is_shown(
-    guard: Visitor, path: str
-) -> None:
+async def test_a_long_list_has_a_search_field_on_every_page(guard: Visitor, path: str) -> None:
     await guard.hub.enrol_many(["Gate"] + [""] * (ROWS_PER_PAGE - 1))
     await guard.get(path)
     assert 'name="name"' not in guard.text

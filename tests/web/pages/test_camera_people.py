@@ -1,4 +1,4 @@
-"""The people that a camera knows itself: the list, one person, adding and deleting."""
+"""The people on a camera: the list, one person, adding and deleting."""
 
 from __future__ import annotations
 
@@ -66,9 +66,7 @@ async def test_people_are_listed_as_the_camera_lists_them(
     assert 'src="/media/device/1?path=data%2Ffacelib%2F19017%20a%26b.jpg"' in guard.text
 
 
-async def test_the_filters_are_asked_for_and_kept(
-    guard: Photographer, camera: SimulatedLink
-) -> None:
+async def test_the_filters_are_sent_and_kept(guard: Photographer, camera: SimulatedLink) -> None:
     camera.outcome = ok_answer(total=0, list=[])
     await guard.get("/cameras/1/people?name=%E5%BC%A0&workId=7&idCard=3&phone=136&category=2")
     assert camera.asked[0][1] == {
@@ -88,7 +86,7 @@ async def test_the_filters_are_asked_for_and_kept(
 @pytest.mark.parametrize(
     ("query", "says"), [("category=7", "no such list"), (f"name={'x' * 129}", "at most 128")]
 )
-async def test_a_filter_that_is_none_asks_nothing(
+async def test_an_invalid_filter_is_not_sent(
     guard: Photographer, camera: SimulatedLink, query: str, says: str
 ) -> None:
     await guard.get(f"/cameras/1/people?{query}")
@@ -97,7 +95,7 @@ async def test_a_filter_that_is_none_asks_nothing(
     assert camera.asked == []
 
 
-async def test_a_long_list_goes_on_by_its_address(hub: PageSite) -> None:
+async def test_a_long_list_is_paged_by_its_address(hub: PageSite) -> None:
     camera = await hub.connect()
     for n in range(70):
         camera.state.add_person(msgspec.convert({**PERSON, "pid": str(n + 1)}, PersonRow), b"")
@@ -113,9 +111,7 @@ async def test_a_long_list_goes_on_by_its_address(hub: PageSite) -> None:
     assert 'rel="next"' not in guard.text
 
 
-async def test_a_number_that_is_none_leads_nowhere(
-    guard: Photographer, camera: SimulatedLink
-) -> None:
+async def test_an_invalid_pid_has_no_page(guard: Photographer, camera: SimulatedLink) -> None:
     camera.outcome = ok_answer(
         total=1, list=[{**PERSON, "pid": "../1", "name": None, "category": None}]
     )
@@ -127,9 +123,7 @@ async def test_a_number_that_is_none_leads_nowhere(
         assert guard.response.status_code == 404
 
 
-async def test_a_camera_that_knows_nobody_is_told_so(
-    guard: Photographer, camera: SimulatedLink
-) -> None:
+async def test_a_camera_without_people_says_so(guard: Photographer, camera: SimulatedLink) -> None:
     camera.outcome = ok_answer(total=0, list=[])
     await guard.get("/cameras/1/people")
     assert "no people on the camera yet" in guard.text
@@ -145,7 +139,7 @@ async def test_a_camera_that_knows_nobody_is_told_so(
         (ok_answer(list="none"), "could not be understood"),
     ],
 )
-async def test_a_camera_in_trouble_is_a_sentence(
+async def test_a_device_error_is_shown_as_a_sentence(
     admin: Photographer,
     camera: SimulatedLink,
     path: str,
@@ -158,7 +152,7 @@ async def test_a_camera_in_trouble_is_a_sentence(
     assert sentence in admin.text
 
 
-async def test_an_offline_camera_is_told_before_a_form_is_filled_in(hub: PageSite) -> None:
+async def test_a_form_for_an_offline_camera_says_so_first(hub: PageSite) -> None:
     await hub.enrol("Bay", did="2")
     admin = await Photographer.signed_in(hub, "admin")
     for path in ("people/add", "search"):
@@ -171,7 +165,7 @@ async def test_an_offline_camera_is_told_before_a_form_is_filled_in(hub: PageSit
 # One person
 
 
-async def test_a_person_is_shown_with_all_that_the_camera_knows(
+async def test_a_person_is_shown_with_all_fields_of_the_camera(
     guard: Photographer, camera: SimulatedLink
 ) -> None:
     camera.outcome = ok_answer(**PERSON)
@@ -193,7 +187,7 @@ async def test_a_person_is_shown_with_all_that_the_camera_knows(
     assert "Delete" not in guard.text
 
 
-async def test_what_is_not_known_of_a_person_is_left_out(
+async def test_unknown_fields_of_a_person_are_left_out(
     guard: Photographer, camera: SimulatedLink
 ) -> None:
     camera.outcome = ok_answer(pid="5", age=0, gender=9, category=0)
@@ -215,7 +209,7 @@ async def test_each_field_is_described_by_what_is_there(admin: Photographer) -> 
 
 
 @pytest.mark.parametrize("page", ["captures", "people"])
-async def test_a_list_of_cards_stands_below_a_heading(admin: Photographer, page: str) -> None:
+async def test_a_list_of_cards_has_a_heading(admin: Photographer, page: str) -> None:
     await admin.get(f"/cameras/1/{page}")
     assert re.findall("<(h[1-6])", admin.text)[:3] == ["h1", "h2", "h3"]
 
@@ -244,7 +238,7 @@ async def test_a_person_is_added_with_every_field(
     assert "Maria" in admin.text
 
 
-async def test_a_person_is_replaced_only_by_who_says_so(
+async def test_a_person_is_replaced_only_after_confirmation(
     admin: Photographer, camera: SimulatedLink
 ) -> None:
     await admin.get("/cameras/1/people/add")
@@ -260,7 +254,7 @@ async def test_a_person_is_replaced_only_by_who_says_so(
     assert camera.asked[-1][0] == "/person/add"
 
 
-async def test_a_photo_of_a_phone_may_be_larger_than_other_forms(
+async def test_a_photo_may_be_larger_than_other_forms(
     admin: Photographer, camera: SimulatedLink
 ) -> None:
     picture = Image.effect_noise((1600, 1200), 90)
@@ -288,7 +282,7 @@ async def test_a_photo_of_a_phone_may_be_larger_than_other_forms(
         ({"gender": ""}, "Choose one of the options."),
     ],
 )
-async def test_what_is_not_allowed_is_marked_and_nothing_is_sent(
+async def test_an_invalid_value_is_marked_and_nothing_is_sent(
     admin: Photographer, camera: SimulatedLink, wrong: dict[str, str], fault: str
 ) -> None:
     await admin.get("/cameras/1/people/add")
@@ -325,7 +319,7 @@ async def test_the_form_has_every_field_with_the_bounds_of_the_wire(admin: Photo
         (photo("PNG")[:60], "The picture is damaged"),
     ],
 )
-async def test_a_photo_that_cannot_be_used_is_told_why(
+async def test_an_unusable_photo_is_explained(
     admin: Photographer, camera: SimulatedLink, data: bytes, fault: str
 ) -> None:
     await admin.get("/cameras/1/people/add")
@@ -336,7 +330,7 @@ async def test_a_photo_that_cannot_be_used_is_told_why(
     assert camera.asked == []
 
 
-async def test_a_file_that_is_too_large_is_told_so(
+async def test_a_photo_that_is_too_large_is_refused(
     admin: Photographer, camera: SimulatedLink
 ) -> None:
     await admin.get("/cameras/1/people/add")
@@ -355,7 +349,7 @@ async def test_a_file_that_is_too_large_is_told_so(
         (DeviceLeft("x"), "The change may have been made anyway", True),
     ],
 )
-async def test_a_camera_that_does_not_take_a_person_is_told_with_what_was_typed(
+async def test_a_person_that_a_camera_refuses_keeps_the_form(
     admin: Photographer,
     camera: SimulatedLink,
     outcome: HubError,
@@ -370,7 +364,7 @@ async def test_a_camera_that_does_not_take_a_person_is_told_with_what_was_typed(
     assert bool(await admin.hub.audited()) == audited
 
 
-async def test_a_form_of_another_page_adds_nobody(
+async def test_a_form_without_its_token_adds_nobody(
     admin: Photographer, camera: SimulatedLink
 ) -> None:
     await admin.send_photo("/cameras/1/people/add", photo(), token="0" * 64, **FORM)
@@ -378,7 +372,7 @@ async def test_a_form_of_another_page_adds_nobody(
     assert camera.asked == []
 
 
-async def test_what_is_no_form_with_a_file_is_told_so(
+async def test_a_form_without_a_file_part_is_explained(
     admin: Photographer, camera: SimulatedLink
 ) -> None:
     await admin.get("/cameras/1/people/add")
@@ -409,7 +403,7 @@ async def test_deleting_asks_once_and_names_the_person_and_the_camera(
     assert "The person was deleted from the camera" in admin.text
 
 
-async def test_a_camera_that_does_not_delete_is_a_sentence(
+async def test_a_failed_deletion_is_shown_as_a_sentence(
     admin: Photographer, camera: SimulatedLink
 ) -> None:
     camera.outcome = DeviceRefused(500, "busy")
@@ -418,11 +412,11 @@ async def test_a_camera_that_does_not_delete_is_a_sentence(
     assert admin.response.status_code == 502
     assert "“busy” (code 500)" in admin.text
     assert "Delete person 7 from Gate?" in admin.text
-    # One for the page, one to delete: the page that tells of the refusal asks nothing more.
+    # One for the page, one to delete: the page with the refusal asks nothing.
     assert [uri for uri, _ in camera.asked] == ["/person/query", "/person/delete"]
 
 
-# For whom
+# Roles
 
 
 @pytest.mark.parametrize(
@@ -439,7 +433,7 @@ async def test_a_camera_that_does_not_delete_is_a_sentence(
         ("admin", "people/add", 200),
     ],
 )
-async def test_looking_is_for_guards_and_changing_for_administrators(
+async def test_guards_may_look_and_administrators_may_change(
     hub: PageSite, camera: SimulatedLink, role: str, path: str, status: int
 ) -> None:
     visitor = await Photographer.signed_in(hub, role)
@@ -460,7 +454,7 @@ async def test_looking_is_for_guards_and_changing_for_administrators(
         ("", "search", 303),
     ],
 )
-async def test_nobody_else_sends_anything(
+async def test_others_send_nothing_to_the_camera(
     hub: PageSite, camera: SimulatedLink, role: str, path: str, status: int
 ) -> None:
     visitor = await Photographer.signed_in(hub, role) if role else Photographer(hub)
@@ -470,7 +464,7 @@ async def test_nobody_else_sends_anything(
     assert camera.asked == []
 
 
-async def test_of_who_is_not_a_guard_no_large_body_is_read(
+async def test_no_large_body_is_read_before_the_role_is_checked(
     hub: PageSite, camera: SimulatedLink, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def read(*_: Any) -> None:
@@ -482,7 +476,7 @@ async def test_of_who_is_not_a_guard_no_large_body_is_read(
         assert visitor.response.status_code in (303, 403)
 
 
-async def test_the_faults_of_a_camera_leave_the_page_readable(hub: PageSite) -> None:
+async def test_faulty_answers_leave_the_page_readable(hub: PageSite) -> None:
     guard = await Photographer.signed_in(hub, "guard")
     for number, quirks in enumerate(
         (Quirks(results="huge"), Quirks(results="missing"), Quirks(pages="endless")), 2

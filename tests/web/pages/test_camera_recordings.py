@@ -1,4 +1,4 @@
-"""What a camera has recorded: a month as a calendar (1.7), and a day as a list (1.8)."""
+"""The recordings of a camera: a month as a calendar (1.7), a day as a list (1.8)."""
 
 from __future__ import annotations
 
@@ -49,14 +49,14 @@ def test_a_month_has_its_weeks_from_monday_on() -> None:
     assert [day.date.day for day in days if day.is_to_come] == list(range(11, 29))
 
 
-def test_days_are_shaded_by_what_they_hold() -> None:
+def test_days_are_shaded_by_their_number_of_recordings() -> None:
     counts = [DayCount(1, 1), DayCount(2, 50), DayCount(3, 100), DayCount(3, 20), DayCount(31, 9)]
     month = make_month(2026, 2, counts, today=date(2026, 3, 1))
     days = {day.date.day: day for week in month.weeks for day in week if day}
     assert [(days[n].count, days[n].shade) for n in (1, 2, 3, 4)] == [
         (1, 1), (50, 2), (120, 4), (0, 0),
     ]  # fmt: skip
-    # A 31st of February is nobody's.
+    # A 31st of February does not count.
     assert (month.recordings, month.days) == (171, 3)
 
 
@@ -64,7 +64,7 @@ def test_days_are_shaded_by_what_they_hold() -> None:
     ("month", "around"),
     [((2026, 1), ("2025-12", "2026-02")), ((2026, 12), ("2026-11", "2027-01"))],
 )
-def test_beside_a_month_are_its_neighbours(month: tuple[int, int], around: tuple[str, str]) -> None:
+def test_a_month_links_to_its_neighbours(month: tuple[int, int], around: tuple[str, str]) -> None:
     assert months_around(*month) == around
 
 
@@ -80,7 +80,7 @@ async def test_a_month_is_asked_for_counting_from_zero_and_shown_as_a_calendar(
     assert "?month=2026-09" in viewer.text
 
 
-async def test_without_a_month_it_is_the_present_one_and_none_comes_after(
+async def test_the_default_is_the_current_month_with_none_after_it(
     viewer: Visitor, camera: SimulatedLink
 ) -> None:
     camera.outcome = ok_answer()
@@ -100,9 +100,7 @@ async def test_the_first_month_has_none_before_it(viewer: Visitor, camera: Simul
 # Streaming
 
 
-async def test_the_page_is_there_before_the_camera_has_answered(
-    viewer: Visitor, hub: PageSite
-) -> None:
+async def test_the_page_arrives_before_the_answer(viewer: Visitor, hub: PageSite) -> None:
     answered = trio.Event()
 
     async def wait(*args: object, **kwargs: object) -> DeviceAnswer:
@@ -130,7 +128,7 @@ async def test_the_page_is_there_before_the_camera_has_answered(
         (DeviceNonsense(), "could not be understood"),
     ],
 )
-async def test_a_camera_that_does_not_answer_leaves_the_page_whole(
+async def test_a_device_error_leaves_the_page_complete(
     viewer: Visitor, camera: SimulatedLink, error: Exception, sentence: str
 ) -> None:
     camera.outcome = error  # type: ignore[assignment]
@@ -142,7 +140,7 @@ async def test_a_camera_that_does_not_answer_leaves_the_page_whole(
 
 
 @pytest.mark.parametrize("result", [None, {"a": 1}, "text", [1, 2], [{"day": 99, "count": -1}]])
-async def test_nonsense_of_a_camera_is_no_fault_of_ours(
+async def test_invalid_captures_do_not_break_the_page(
     viewer: Visitor, camera: SimulatedLink, result: object
 ) -> None:
     camera.outcome = DeviceAnswer(
@@ -153,7 +151,7 @@ async def test_nonsense_of_a_camera_is_no_fault_of_ours(
     assert viewer.text.rstrip().endswith("</html>")
 
 
-async def test_days_that_cannot_be_read_are_not_days_without_a_recording(
+async def test_unreadable_days_differ_from_days_without_recordings(
     viewer: Visitor, camera: SimulatedLink
 ) -> None:
     camera.outcome = DeviceAnswer(0, "OK", Raw(b'[{"day": 99, "count": -1}]'))
@@ -162,16 +160,14 @@ async def test_days_that_cannot_be_read_are_not_days_without_a_recording(
     assert "has no recording" not in viewer.text
 
 
-async def test_a_look_at_the_head_of_a_page_asks_no_camera(
-    viewer: Visitor, camera: SimulatedLink
-) -> None:
+async def test_a_head_request_asks_no_camera(viewer: Visitor, camera: SimulatedLink) -> None:
     async with viewer.open("/cameras/1/recordings", "HEAD") as connection:
         assert await connection.receive()
     assert connection.status_code == 200
     assert camera.asked == []
 
 
-async def test_who_leaves_before_the_answer_leaves_nothing_behind(
+async def test_a_client_that_leaves_early_cancels_the_command(
     viewer: Visitor, hub: PageSite
 ) -> None:
     was_given_up = trio.Event()
@@ -191,7 +187,7 @@ async def test_who_leaves_before_the_answer_leaves_nothing_behind(
     assert was_given_up.is_set()
 
 
-async def test_a_camera_that_is_removed_meanwhile_is_told_of(
+async def test_a_camera_that_is_removed_in_the_meantime_is_explained(
     viewer: Visitor, camera: SimulatedLink
 ) -> None:
     camera.outcome = NoSuchResource()
@@ -202,7 +198,7 @@ async def test_a_camera_that_is_removed_meanwhile_is_told_of(
 # A day
 
 
-async def test_a_day_is_a_list_with_its_times_as_the_camera_has_them(
+async def test_a_day_is_listed_with_the_cameras_times(
     viewer: Visitor, camera: SimulatedLink
 ) -> None:
     rows = [*recordings("2026-10-03", "10:05:00"), {"filename": "<x>", "start_time": "noon"}]
@@ -227,7 +223,7 @@ async def test_a_day_is_a_list_with_its_times_as_the_camera_has_them(
     assert "M605.0 0h1.0v40" in viewer.text
 
 
-async def test_what_began_the_day_before_is_drawn_from_midnight_on(
+async def test_a_recording_from_the_day_before_is_drawn_from_midnight(
     viewer: Visitor, camera: SimulatedLink
 ) -> None:
     row = {"filename": "a", "start_time": "2026-10-02 23:50:00", "end_time": "2026-10-03 00:10:00"}
@@ -244,7 +240,7 @@ async def test_an_empty_day_says_so(viewer: Visitor, camera: SimulatedLink) -> N
 
 
 @pytest.mark.parametrize("quirks", [Quirks(), Quirks(first_page=1)])
-async def test_a_long_day_goes_on_at_an_address_until_its_end(
+async def test_a_long_day_is_paged_to_its_end(
     hub: PageSite, quirks: Quirks, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("web.pages.camera.recordings.views._PAGE_SIZE", 10)
@@ -274,11 +270,11 @@ def _a_day_with_recordings(hub: PageSite) -> str:
 @pytest.mark.parametrize(
     "day", ["2026-02-31", "yesterday", "0001-01-01", "1970-01-01", "20261003x"]
 )
-async def test_a_day_that_is_none_is_not_found(viewer: Visitor, day: str) -> None:
+async def test_an_invalid_day_is_not_found(viewer: Visitor, day: str) -> None:
     await viewer.get(f"/cameras/1/recordings/{day}")
     assert viewer.response.status_code == 404
 
 
-async def test_recordings_of_a_camera_that_is_not_there_are_not_found(viewer: Visitor) -> None:
+async def test_recordings_of_an_unknown_camera_are_not_found(viewer: Visitor) -> None:
     await viewer.get("/cameras/9/recordings")
     assert viewer.response.status_code == 404

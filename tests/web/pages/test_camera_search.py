@@ -60,7 +60,7 @@ async def test_the_camera_is_asked_with_a_jpeg_and_its_own_times(
     assert 'value="2026-11-24T12:00"' in guard.text
 
 
-async def test_what_is_found_is_shown_best_first_with_its_pictures(
+async def test_matches_are_shown_best_first_with_pictures(
     guard: Photographer, camera: SimulatedLink
 ) -> None:
     camera.outcome = ok_answer(
@@ -89,7 +89,9 @@ async def test_what_is_found_is_shown_best_first_with_its_pictures(
     assert 'src="/media/device/1?path=sdcard%2Fa%20b%26c.jpg"' in guard.text
 
 
-async def test_of_very_many_the_best_are_shown(guard: Photographer, camera: SimulatedLink) -> None:
+async def test_only_the_best_of_many_matches_are_shown(
+    guard: Photographer, camera: SimulatedLink
+) -> None:
     camera.outcome = ok_answer(
         total=9000, face_list=[match(80 + n % 20) for n in range(300)] + [{"score": 5}]
     )
@@ -102,7 +104,7 @@ async def test_of_very_many_the_best_are_shown(guard: Photographer, camera: Simu
     assert "80% similar" not in guard.text
 
 
-async def test_an_answer_of_which_nothing_can_be_read_is_told_apart_from_none(
+async def test_unreadable_matches_differ_from_no_matches(
     guard: Photographer, camera: SimulatedLink
 ) -> None:
     camera.outcome = ok_answer(total=1, face_list=[{"score": 5}])
@@ -110,10 +112,10 @@ async def test_an_answer_of_which_nothing_can_be_read_is_told_apart_from_none(
     assert "None of the camera's results could be read" in guard.text.replace("&#39;", "'")
 
 
-async def test_the_page_is_there_before_the_camera_has_found_anything(
+async def test_the_page_arrives_before_the_matches(
     guard: Photographer, camera: SimulatedLink
 ) -> None:
-    """Sent piece by piece: the word that it searches comes before the answer."""
+    """The page is streamed: the notice arrives before the answer."""
     camera.outcome = ok_answer(total=1, face_list=[match(90)])
     await guard.send_photo("/cameras/1/search", photo(), **FORM)
     searching = guard.text.index("The camera is searching. This may take up to 30 seconds")
@@ -129,7 +131,7 @@ async def test_the_page_is_there_before_the_camera_has_found_anything(
         (ok_answer(face_list="none"), "could not be understood"),
     ],
 )
-async def test_a_camera_in_trouble_is_a_sentence(
+async def test_a_device_error_is_shown_as_a_sentence(
     guard: Photographer, camera: SimulatedLink, outcome: HubError | DeviceAnswer, sentence: str
 ) -> None:
     camera.outcome = outcome
@@ -140,7 +142,7 @@ async def test_a_camera_in_trouble_is_a_sentence(
 
 
 @pytest.mark.parametrize("results", ["huge", "missing", "wrong"])
-async def test_whatever_the_camera_answers_the_page_is_whole(
+async def test_the_page_is_complete_whatever_the_camera_answers(
     hub: PageSite, guard: Photographer, results: Any
 ) -> None:
     await hub.connect("Bay", Quirks(results=results), did="2")
@@ -159,7 +161,7 @@ async def test_whatever_the_camera_answers_the_page_is_whole(
         ({"from": "2026-02-30T00:00"}, "Enter two times, the earlier one first."),
     ],
 )
-async def test_what_is_not_allowed_is_told_and_nothing_is_sent(
+async def test_an_invalid_value_is_explained_and_nothing_is_sent(
     guard: Photographer, camera: SimulatedLink, wrong: dict[str, str], fault: str
 ) -> None:
     await guard.send_photo("/cameras/1/search", photo(), **{**FORM, **wrong})
@@ -173,7 +175,7 @@ async def test_what_is_not_allowed_is_told_and_nothing_is_sent(
 @pytest.mark.parametrize(
     ("data", "fault"), [(b"", "Choose a photo."), (b"x", "This file cannot be used")]
 )
-async def test_a_photo_that_cannot_be_used_is_told_why(
+async def test_an_unusable_photo_is_explained(
     guard: Photographer, camera: SimulatedLink, data: bytes, fault: str
 ) -> None:
     await guard.send_photo("/cameras/1/search", data, **FORM)
@@ -182,7 +184,7 @@ async def test_a_photo_that_cannot_be_used_is_told_why(
     assert camera.asked == []
 
 
-async def test_a_form_of_another_page_searches_for_nobody(
+async def test_a_form_without_its_token_does_not_search(
     guard: Photographer, camera: SimulatedLink
 ) -> None:
     await guard.send_photo("/cameras/1/search", photo(), token="0" * 64, **FORM)

@@ -1,4 +1,4 @@
-"""What an administrator sets on a camera (1.5, 1.6), and restarting it (1.9)."""
+"""A camera's settings (1.5, 1.6), and restarting it (1.9)."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ async def admin(admin: Visitor, camera: SimulatedLink) -> Visitor:
 
 
 def field(page: str, name: str) -> str:
-    """The tag of a field; of a choice with what is chosen."""
+    """The tag of a field; for a select, with its options."""
     found = re.search(rf'<(input|select)[^>]*name="{re.escape(name)}"', page)
     assert found, name
     return page[found.start() :].partition("</select>" if found[1] == "select" else ">")[0]
@@ -56,9 +56,9 @@ async def test_a_field_has_the_bounds_of_the_command(admin: Visitor) -> None:
         assert f'data-expected="A whole number from {least} to {most}."' in tag
 
 
-async def test_what_was_never_set_is_said_to_be_no_value_of_the_camera(admin: Visitor) -> None:
+async def test_typical_values_are_marked_as_such(admin: Visitor) -> None:
     assert admin.text.count("these are typical values, not its current ones") == 2
-    # What need not be sent is left as the camera has it.
+    # Optional fields are not changed.
     assert '<option value="" selected>' in field(admin.text, "play_audio_vip")
 
 
@@ -101,7 +101,7 @@ async def test_a_camera_takes_its_recording_settings(admin: Visitor, camera: Sim
         ("face", FACE_VALUES, "play_audio_vip", "maybe", "Choose one of the options."),
     ],
 )
-async def test_a_value_out_of_its_bounds_is_marked_kept_and_not_sent(
+async def test_a_value_out_of_range_is_marked_kept_and_not_sent(
     admin: Visitor,
     camera: SimulatedLink,
     path: str,
@@ -151,14 +151,14 @@ TROUBLES: list[tuple[HubError, str, bool]] = [
 
 
 @pytest.mark.parametrize(("error", "sentence", "may_be_done"), TROUBLES)
-async def test_whatever_a_camera_does_instead_is_a_sentence(
+async def test_every_device_error_is_shown_as_a_sentence(
     admin: Visitor, camera: SimulatedLink, error: HubError, sentence: str, may_be_done: bool
 ) -> None:
     camera.outcome = error
     await admin.send("/cameras/1/reboot", delay="1")
     assert admin.response.status_code == error.status
     assert sentence in admin.text.replace("&#39;", "'")
-    # It is in the audit log where the camera may have done it all the same.
+    # It is in the audit log if the command was sent.
     assert len(await admin.hub.audited()) == may_be_done
     doubt = "The change may have been made anyway." in admin.text
     assert doubt == isinstance(error, Unanswered)
@@ -178,7 +178,7 @@ async def test_restarting_asks_once_and_names_the_camera(
 
 
 @pytest.mark.parametrize("delay", ["-1", "soon", "", "1.5", "２", "2147484", "9" * 5000])
-async def test_a_delay_that_is_none_is_refused(
+async def test_an_invalid_delay_is_refused(
     admin: Visitor, camera: SimulatedLink, delay: str
 ) -> None:
     await admin.send("/cameras/1/reboot", delay=delay)
@@ -187,7 +187,7 @@ async def test_a_delay_that_is_none_is_refused(
     assert camera.asked == []
 
 
-async def test_of_a_camera_that_is_away_the_settings_can_still_be_seen(hub: PageSite) -> None:
+async def test_the_settings_of_an_offline_camera_are_shown(hub: PageSite) -> None:
     await hub.enrol()
     admin = await Visitor.signed_in(hub)
     await admin.get("/cameras/1/settings")
@@ -206,7 +206,7 @@ async def test_settings_are_for_administrators(hub: PageSite, path: str, role: s
     assert visitor.response.status_code == 403
 
 
-async def test_in_chinese_a_bound_and_a_refusal_are_told_in_chinese(admin: Visitor) -> None:
+async def test_a_limit_and_a_refusal_are_in_chinese(admin: Visitor) -> None:
     await admin.send("/preferences", language="zh", next="/")
     await admin.get("/cameras/1/settings")
     await admin.send("/cameras/1/settings/face", **{**FACE_VALUES, "mini_face": "1"})

@@ -55,7 +55,7 @@ async def test_the_table_says_how_each_camera_is(admin: Visitor, nursery: trio.N
         (-200_000.0, "2 d 7 h behind"),
     ],
 )
-async def test_a_clock_offset_is_told_in_words(admin: Visitor, seconds: float, words: str) -> None:
+async def test_a_clock_offset_is_shown_in_words(admin: Visitor, seconds: float, words: str) -> None:
     await admin.hub.connect()
     admin.hub.report(clock_offset=seconds)
     await admin.get("/cameras/1")
@@ -103,7 +103,7 @@ async def test_a_camera_is_accepted_in_one_step(admin: Visitor) -> None:
     assert await admin.hub.audited() == [("user admin", "device.accept", "1")]
 
 
-async def test_a_code_that_does_not_fit_is_told_where_it_was_typed(admin: Visitor) -> None:
+async def test_a_wrong_code_is_reported_beside_its_field(admin: Visitor) -> None:
     await admin.hub.set_site_key()
     admin.hub.pend("SN1")
     admin.hub.pend("SN2")
@@ -126,7 +126,7 @@ async def test_the_latest_pending_device_comes_first_and_further_attempts_move_n
     assert admin.text.index("SN2") < admin.text.index("SN1")
 
 
-async def test_a_refusal_stands_where_one_looks(admin: Visitor) -> None:
+async def test_a_refusal_is_shown_beside_its_form_with_the_focus(admin: Visitor) -> None:
     await admin.hub.set_site_key()
     admin.hub.pend("SN1")
     admin.hub.pend("SN2")
@@ -136,7 +136,7 @@ async def test_a_refusal_stands_where_one_looks(admin: Visitor) -> None:
     assert "autofocus" in admin.text.split('data-key="SN2"')[1].split("</form>")[0]
 
 
-async def test_a_switch_on_a_page_that_refuses_leads_back_to_the_form(admin: Visitor) -> None:
+async def test_switching_the_language_on_a_refused_form_leads_back_to_it(admin: Visitor) -> None:
     await admin.hub.set_site_key()
     admin.hub.pend("SN1")
     await admin.get("/cameras")
@@ -150,7 +150,7 @@ async def test_a_switch_on_a_page_that_refuses_leads_back_to_the_form(admin: Vis
     assert 'name="next" value="/cameras?x=1"' in admin.text
 
 
-async def test_a_key_that_is_none_is_told_on_the_page_where_it_was_typed(admin: Visitor) -> None:
+async def test_an_invalid_key_is_reported_on_the_page_of_its_form(admin: Visitor) -> None:
     admin.hub.pend("SN1")
     await admin.get("/cameras/connect")
     await admin.send("/cameras/accept", sn="SN1", code=CODE, key="no key", back="/cameras/connect")
@@ -158,13 +158,13 @@ async def test_a_key_that_is_none_is_told_on_the_page_where_it_was_typed(admin: 
     assert "Fingerprint" in admin.text
 
 
-async def test_who_waits_no_more_cannot_be_accepted(admin: Visitor) -> None:
+async def test_a_device_that_is_no_longer_pending_cannot_be_accepted(admin: Visitor) -> None:
     await admin.get("/cameras")
     await admin.send("/cameras/accept", sn="SN1", code=CODE, back="/cameras")
     assert "is no longer waiting" in admin.text
 
 
-async def test_a_camera_is_added_beforehand(admin: Visitor) -> None:
+async def test_a_camera_is_added_in_advance(admin: Visitor) -> None:
     await admin.get("/cameras/add")
     await admin.send("/cameras/add", sn="SN7", code=CODE, name="Gate", key=PEM, did="")
     assert admin.goes_to == "/cameras/1?done=added"
@@ -185,7 +185,7 @@ async def test_a_camera_is_renamed(admin: Visitor) -> None:
     assert await admin.hub.audited() == [("user admin", "device.rename", "1")]
 
 
-async def test_of_code_and_key_only_what_is_given_changes(admin: Visitor) -> None:
+async def test_empty_code_and_key_stay_unchanged(admin: Visitor) -> None:
     hub = admin.hub
     await hub.enrol(sn="SN1")
     secrets = hub.hub.store.devices.secrets
@@ -236,7 +236,7 @@ async def test_a_camera_is_disabled_and_enabled(admin: Visitor) -> None:
     assert devices.get("1").enabled
 
 
-async def test_a_clock_is_trusted_or_not(admin: Visitor) -> None:
+async def test_the_clock_check_is_switched_off(admin: Visitor) -> None:
     await admin.hub.connect()
     await admin.get("/cameras/1")
     await admin.send("/cameras/1/clock", trusted="no")
@@ -257,7 +257,7 @@ async def test_removing_asks_once_and_names_what_goes(admin: Visitor) -> None:
 
 
 @pytest.mark.parametrize("path", ["/cameras/9", "/cameras/9/state", "/cameras/9/remove"])
-async def test_a_camera_that_is_not_there_is_not_found(admin: Visitor, path: str) -> None:
+async def test_an_unknown_camera_is_not_found(admin: Visitor, path: str) -> None:
     await admin.get(path)
     assert admin.response.status_code == 404
 
@@ -279,7 +279,7 @@ async def test_a_guard_sees_the_cameras_and_no_way_to_change_them(hub: PageSite,
         assert visitor.response.status_code == 403
 
 
-# Connect your cameras
+# Connecting cameras
 
 
 async def test_the_addresses_are_shown_as_text_and_as_qr_code(
@@ -298,7 +298,7 @@ async def test_the_addresses_are_shown_as_text_and_as_qr_code(
     assert admin.response.status_code == 404
 
 
-async def test_the_site_key_is_pasted_once(admin: Visitor) -> None:
+async def test_the_site_key_is_set_from_text(admin: Visitor) -> None:
     await admin.get("/cameras/connect")
     await admin.send("/cameras/connect/site-key", key="nonsense")
     assert "This is not an RSA public key" in admin.text

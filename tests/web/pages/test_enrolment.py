@@ -47,7 +47,7 @@ async def test_a_code_for_an_unknown_device_is_refused(admin: Visitor) -> None:
     assert answer["text"].startswith("This camera has not tried to connect recently")
 
 
-async def test_codes_are_not_checked_too_fast(admin: Visitor) -> None:
+async def test_codes_are_checked_at_a_limited_rate(admin: Visitor) -> None:
     admin.hub.pend("SN1")
     await admin.get("/cameras/connect")
     statuses: list[int] = []

@@ -30,7 +30,7 @@ GOOD = {"ver_name": "v2.0", "ver_code": "453523", "reports.fwVer": "V2.0"}
 
 
 class Operator(Visitor):
-    """Somebody at the pages of a real site."""
+    """A visitor of a site with firmware."""
 
     def __init__(self, site: FirmwareSite) -> None:
         super().__init__(site.services)  # type: ignore[arg-type]
@@ -39,7 +39,7 @@ class Operator(Visitor):
     async def send_release(
         self, *files: tuple[str, bytes], token: str | None = None, part: bool = False, **fields: str
     ) -> Response:
-        """Send the form of a new release; the first file stands in its first place, and so on."""
+        """Send the form of a new release; `files` go to its file fields in order."""
         form = {"csrf_token": self.token if token is None else token, **fields}
         headers = {"Content-Type": "multipart/form-data; boundary=edge"}
         self.response = await self._client.post(
@@ -67,7 +67,7 @@ class Operator(Visitor):
 
 
 def _multipart(fields: dict[str, str], files: tuple[tuple[str, bytes], ...]) -> bytes:
-    """As browsers send it: in the order of the page, where the token comes first."""
+    """The form as browsers send it: fields in the order of the page, the token first."""
     body = b""
     for name, value in fields.items():
         head = f'--edge\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n'
@@ -96,7 +96,7 @@ async def admin(site: FirmwareSite) -> Operator:
     return operator
 
 
-# Who may
+# Roles
 
 
 async def test_an_empty_page_says_what_to_do(admin: Operator) -> None:
@@ -166,7 +166,7 @@ async def test_a_release_is_added_with_its_files(admin: Operator) -> None:
         assert text in admin.text, text
 
 
-async def test_what_came_is_kept_where_the_form_is_refused_and_not_sent_twice(
+async def test_uploaded_files_are_kept_when_the_form_is_refused(
     admin: Operator,
 ) -> None:
     await admin.get("/firmware/add")
@@ -181,7 +181,7 @@ async def test_what_came_is_kept_where_the_form_is_refused_and_not_sent_twice(
     assert [(c.name, c.type, c.sha256) for c in release.components] == [("app.bin", 3, SHA256)]
 
 
-async def test_a_script_that_sends_the_form_gets_the_form_alone(admin: Operator) -> None:
+async def test_a_script_gets_only_the_form(admin: Operator) -> None:
     await admin.get("/firmware/add")
     await admin.send_release(("app.bin", FILE), part=True, ver_name="", ver_code="1")
     assert admin.response.status_code == 400
@@ -201,7 +201,7 @@ async def test_a_script_that_sends_the_form_gets_the_form_alone(admin: Operator)
         ({"name_1": "x" * 65}, "File 1: the name must have 1 to 64 characters"),
     ],
 )
-async def test_a_wrong_field_is_told_in_words(
+async def test_a_wrong_field_is_explained(
     admin: Operator, fields: dict[str, str], sentence: str
 ) -> None:
     await admin.get("/firmware/add")
@@ -211,14 +211,14 @@ async def test_a_wrong_field_is_told_in_words(
     assert admin.site.releases.all() == ()
 
 
-async def test_a_release_without_files_is_refused_in_words(admin: Operator) -> None:
+async def test_a_release_without_files_is_refused(admin: Operator) -> None:
     await admin.get("/firmware/add")
     for kept in ("", "0" * 64):
         await admin.send_release(("", b""), **GOOD, kept_1=kept)
         assert "Choose 1 to 5 files" in admin.text
 
 
-async def test_an_empty_and_a_large_file_are_refused_and_those_before_stay(
+async def test_empty_and_large_files_are_refused_and_earlier_ones_are_kept(
     admin: Operator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(firmware_files, "MAX_FILE_BYTES", len(FILE))
@@ -231,7 +231,7 @@ async def test_an_empty_and_a_large_file_are_refused_and_those_before_stay(
         assert 'name="ver_name" value="v2.0"' in admin.text
 
 
-async def test_a_form_without_room_is_refused_in_words_and_keeps_its_fields(
+async def test_a_release_without_disk_space_keeps_the_form(
     admin: Operator,
 ) -> None:
     await admin.get("/firmware/add")
@@ -252,7 +252,7 @@ async def test_a_form_of_another_session_stores_nothing(admin: Operator) -> None
     assert admin.response.status_code in (400, 403)
 
 
-async def test_who_is_not_signed_in_is_asked_to(site: FirmwareSite) -> None:
+async def test_a_visitor_without_a_session_is_asked_to_sign_in(site: FirmwareSite) -> None:
     operator = Operator(site)
     await operator.send_release(("app.bin", b"x" * 100), **GOOD, token="")
     assert operator.goes_to == "/sign-in"
@@ -268,13 +268,13 @@ async def test_who_is_not_signed_in_is_asked_to(site: FirmwareSite) -> None:
         ("multipart/form-data", b"--x--"),
     ],
 )
-async def test_what_is_no_form_is_refused_in_words(admin: Operator, kind: str, body: bytes) -> None:
+async def test_an_invalid_form_is_explained(admin: Operator, kind: str, body: bytes) -> None:
     response = await admin._client.post("/firmware/add", data=body, headers={"Content-Type": kind})
     assert response.status_code == 400
     assert "could not be read" in str(await response.get_data(as_text=True))
 
 
-async def test_a_hub_that_takes_other_files_says_so(admin: Operator) -> None:
+async def test_a_hub_that_receives_other_files_says_so(admin: Operator) -> None:
     await admin.get("/firmware/add")
     places = [admin.site.releases.receive() for _ in range(4)]
     for place in places:
@@ -288,7 +288,7 @@ async def test_a_hub_that_takes_other_files_says_so(admin: Operator) -> None:
 # Removing
 
 
-async def test_a_release_is_removed_after_being_asked_once(admin: Operator) -> None:
+async def test_a_release_is_removed_after_one_question(admin: Operator) -> None:
     release = await admin.site.add_release(FILE)
     path = f"/firmware/releases/{release.id}/remove"
     await admin.get(path)
@@ -299,7 +299,7 @@ async def test_a_release_is_removed_after_being_asked_once(admin: Operator) -> N
     assert ("firmware.remove", str(release.id)) in await admin.audited()
 
 
-async def test_a_release_on_its_way_is_not_removed_and_the_page_says_why(admin: Operator) -> None:
+async def test_a_release_in_use_is_not_removed_and_the_page_says_why(admin: Operator) -> None:
     release = await admin.site.add_release(FILE)
     campaign = await admin.site.campaigns.start(release.id, ["1"])
     path = f"/firmware/releases/{release.id}/remove"
@@ -312,7 +312,7 @@ async def test_a_release_on_its_way_is_not_removed_and_the_page_says_why(admin: 
     assert admin.site.releases.all() == (release,)
 
 
-async def test_cameras_and_campaigns_are_looked_through_as_often_for_many_releases_as_for_one(
+async def test_cameras_are_read_as_often_for_many_releases_as_for_one(
     admin: Operator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     site, looks = admin.site, 0
@@ -337,7 +337,7 @@ async def test_cameras_and_campaigns_are_looked_through_as_often_for_many_releas
     assert admin.response.status_code == 200
 
 
-async def test_of_a_release_that_reports_nothing_those_have_it_whom_a_campaign_gave_it(
+async def test_cameras_of_a_campaign_hold_a_release_without_versions(
     admin: Operator,
 ) -> None:
     site = admin.site
@@ -355,7 +355,7 @@ async def test_of_a_release_that_reports_nothing_those_have_it_whom_a_campaign_g
     assert "Installed on 1 of 3 cameras" not in admin.text
 
 
-# Giving
+# Starting a campaign
 
 
 async def test_a_campaign_is_started_with_the_chosen_one_first(admin: Operator) -> None:
@@ -368,7 +368,7 @@ async def test_a_campaign_is_started_with_the_chosen_one_first(admin: Operator) 
     assert await admin.audited() == [("campaign.start", str(campaign.id))]
 
 
-async def test_a_camera_that_cannot_be_given_it_is_not_choosable_and_says_why(
+async def test_a_camera_that_cannot_be_updated_is_disabled_with_the_reason(
     admin: Operator,
 ) -> None:
     site = admin.site
@@ -407,7 +407,7 @@ async def test_a_campaign_that_does_not_start_says_why(admin: Operator) -> None:
 # Campaigns
 
 
-async def test_a_campaign_tells_how_far_each_camera_is(admin: Operator) -> None:
+async def test_a_campaign_shows_the_progress_of_each_camera(admin: Operator) -> None:
     site = admin.site
     release = await site.add_release(FILE, least=Versions(hw_ver="V1.0"))
     campaign = await site.campaigns.start(release.id, ["1", "2", "3"])
@@ -450,7 +450,7 @@ async def test_a_campaign_tells_how_far_each_camera_is(admin: Operator) -> None:
         (Versions(), "It is done once it reports its versions again."),
     ],
 )
-async def test_of_a_camera_that_has_all_files_it_is_told_what_is_waited_for(
+async def test_a_camera_with_all_files_shows_what_it_must_report(
     admin: Operator, reports: Versions, sentence: str
 ) -> None:
     site = admin.site
@@ -462,7 +462,7 @@ async def test_of_a_camera_that_has_all_files_it_is_told_what_is_waited_for(
     assert sentence in admin.text
 
 
-async def test_a_campaign_is_paused_resumed_and_stopped_after_being_asked_once(
+async def test_a_campaign_is_paused_resumed_and_stopped_after_one_question(
     admin: Operator,
 ) -> None:
     site = admin.site
@@ -483,14 +483,16 @@ async def test_a_campaign_is_paused_resumed_and_stopped_after_being_asked_once(
     await admin.get(admin.goes_to)
     assert "It was not updated." in admin.text
     assert f"{path}/pause" not in admin.text
-    # It has ended: a page that does not know yet is shown so.
+    # It has ended; an outdated page leads back to it.
     await admin.send(f"{path}/pause")
     assert admin.goes_to == path
     steps = [f"campaign.{step}" for step in ("stop", "resume", "pause")]
     assert [action for action, _ in await admin.audited()] == steps
 
 
-async def test_a_release_that_says_nothing_counts_who_a_campaign_did(admin: Operator) -> None:
+async def test_a_release_without_versions_counts_cameras_that_a_campaign_updated(
+    admin: Operator,
+) -> None:
     site = admin.site
     release = await site.add_release(FILE, reports=Versions())
     await site.campaigns.start(release.id, ["1"])
@@ -501,7 +503,7 @@ async def test_a_release_that_says_nothing_counts_who_a_campaign_did(admin: Oper
     assert 'class="chip" href="/cameras/2"' not in admin.text
 
 
-async def test_who_downloaded_what_is_seen(admin: Operator, clock: FrozenClock) -> None:
+async def test_downloads_are_listed(admin: Operator, clock: FrozenClock) -> None:
     site = admin.site
     release = await site.add_release(FILE)
     await site.campaigns.start(release.id, ["1"])
@@ -509,14 +511,14 @@ async def test_who_downloaded_what_is_seen(admin: Operator, clock: FrozenClock) 
     await admin.get("/firmware/downloads")
     for text in ("v2.0 · part 1.bin", "390.6 KB", "complete"):
         assert text in admin.text, text
-    # A later release has the same file: this was no download of it.
+    # A later release has the same file, but was not downloaded.
     clock.advance(1)
     await site.add_release(FILE, ver_code=2, ver_name="v2.1")
     await admin.get("/firmware/downloads")
     assert "v2.0 · part 1.bin" in admin.text
 
 
-async def test_a_camera_tells_how_far_it_is(admin: Operator) -> None:
+async def test_a_cameras_page_shows_its_campaign(admin: Operator) -> None:
     site = admin.site
     await admin.get("/cameras/1/campaign")
     assert admin.text.strip() == ""
@@ -534,7 +536,7 @@ async def test_a_camera_tells_how_far_it_is(admin: Operator) -> None:
     assert "Stopped" in admin.text
 
 
-async def test_all_of_it_is_there_in_chinese(admin: Operator) -> None:
+async def test_the_firmware_pages_are_in_chinese(admin: Operator) -> None:
     site = admin.site
     release = await site.add_release(FILE)
     campaign = await site.campaigns.start(release.id, ["1", "2"])

@@ -1,4 +1,4 @@
-"""Who may see the pages, and what the live page shows."""
+"""Signing in, protection of forms, the live page, records and the event stream."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def visitor(hub: PageSite) -> Visitor:
 @pytest.mark.parametrize(
     "path", ["/", "/cameras", "/records/1", "/account", "/stream", "/?kind=face&did=12"]
 )
-async def test_who_is_not_signed_in_is_asked_to_and_comes_back(visitor: Visitor, path: str) -> None:
+async def test_signing_in_leads_back_to_the_page(visitor: Visitor, path: str) -> None:
     await visitor.get(path)
     assert visitor.goes_to.startswith("/sign-in")
     await visitor.get(visitor.goes_to)
@@ -54,7 +54,7 @@ async def test_who_is_not_signed_in_is_asked_to_and_comes_back(visitor: Visitor,
         "https://evil.example/",
         "//evil.example",
         "/\\evil.example",
-        # Browsers drop these from an address, and then see two slashes.
+        # Browsers drop these characters, which leaves two slashes.
         "/\t/evil.example",
         "/\n/evil.example",
         "/\r/evil.example",
@@ -67,7 +67,7 @@ async def test_signing_in_leads_to_no_other_site(visitor: Visitor, wanted: str) 
     assert visitor.goes_to == "/"
 
 
-async def test_a_wrong_password_is_told_and_the_name_kept(visitor: Visitor) -> None:
+async def test_a_wrong_password_is_reported_and_the_name_is_kept(visitor: Visitor) -> None:
     await visitor.get("/sign-in")
     await visitor.send("/sign-in", name="admin", password="no")
     assert visitor.response.status_code == 401
@@ -120,7 +120,7 @@ async def test_signing_out_everywhere_ends_all_sessions(hub: PageSite, admin: Vi
 
 @pytest.fixture
 async def new_hub(tmp_path: Path, clock: FrozenClock) -> AsyncIterator[PageSite]:
-    """Nobody has set it up yet."""
+    """A site without an administrator."""
     async with open_page_site(tmp_path, clock, users=()) as site:
         yield site
 
@@ -132,7 +132,7 @@ async def test_a_hub_without_an_administrator_says_how_to_make_one(new_hub: Page
     assert 'name="password"' not in visitor.text
 
 
-# Every change
+# Protection of forms
 
 
 CHANGES = [
@@ -176,7 +176,7 @@ WITH_FILE = {
 }
 
 
-async def test_every_form_of_the_pages_is_tried_here(admin: Visitor) -> None:
+async def test_every_form_of_the_pages_is_listed_here(admin: Visitor) -> None:
     rules = admin.app.url_map.iter_rules()
     ours = {
         re.sub("<int:(did|id)>", "1", rule.rule)
@@ -191,9 +191,7 @@ async def test_every_form_of_the_pages_is_tried_here(admin: Visitor) -> None:
 @pytest.mark.parametrize(
     "path", [path for path in CHANGES if path.startswith(("/account", "/cameras", "/firmware"))]
 )
-async def test_a_form_of_who_is_not_signed_in_does_not_tell_what_is_here(
-    visitor: Visitor, path: str
-) -> None:
+async def test_a_form_without_a_session_reveals_nothing(visitor: Visitor, path: str) -> None:
     await visitor.send(path, token="")
     assert visitor.goes_to == "/sign-in"
 
@@ -244,7 +242,7 @@ async def test_an_empty_site_says_who_is_waiting(hub: PageSite, admin: Visitor) 
     assert 'href="/cameras"' in admin.text.split('class="empty"')[1]
 
 
-async def test_a_guard_of_an_empty_site_is_not_sent_where_he_may_not_go(visitor: Visitor) -> None:
+async def test_an_empty_site_offers_a_guard_no_forbidden_link(visitor: Visitor) -> None:
     await visitor.sign_in("guard")
     await visitor.get("/")
     assert "No cameras yet" in visitor.text
@@ -261,12 +259,12 @@ async def test_the_wall_shows_the_newest_first(admin: Visitor) -> None:
     assert "Whitelist" in admin.text
     assert "Stranger" in admin.text
     assert 'src="/media/1/face.png"' in admin.text
-    # Noon in UTC is eight in the evening at the site, and both records came in seconds later.
+    # Noon UTC is 20:00 in the zone of the site.
     assert "20:00:01" in admin.text
     assert "Main gate" in admin.text
 
 
-async def test_a_blacklisted_person_is_plain_to_see(admin: Visitor) -> None:
+async def test_a_blacklisted_person_is_highlighted(admin: Visitor) -> None:
     await admin.hub.add_record(detail=FaceDetail(name="X", category=2))
     await admin.get("/")
     assert "card-black" in admin.text
@@ -282,7 +280,7 @@ async def test_a_plate_is_shown_as_a_plate(admin: Visitor) -> None:
     assert "保时捷 SUV" in admin.text
 
 
-async def test_an_event_is_called_by_its_name_in_either_language(admin: Visitor) -> None:
+async def test_an_event_has_its_name_in_both_languages(admin: Visitor) -> None:
     for number in (8, 99):
         await admin.hub.add_record("event", EventDetail(type=number))
     await admin.get("/")
@@ -306,7 +304,7 @@ async def test_the_wall_is_narrowed_by_kind_and_camera_in_its_address(admin: Vis
     assert "/records/3" in admin.text
 
 
-async def test_older_pages_go_on_where_the_newer_ended(admin: Visitor) -> None:
+async def test_older_pages_continue_where_the_newer_one_ended(admin: Visitor) -> None:
     await admin.hub.add_records(130)
     await admin.get("/")
     assert "/records/71" in admin.text
@@ -320,7 +318,7 @@ async def test_older_pages_go_on_where_the_newer_ended(admin: Visitor) -> None:
     assert "before=1" not in admin.text.split('id="wall"')[1]
 
 
-async def test_what_arrives_late_says_so(admin: Visitor) -> None:
+async def test_a_late_record_shows_when_it_was_received(admin: Visitor) -> None:
     happened = admin.hub.clock.ms
     admin.hub.clock.advance(600)
     await admin.hub.add_record(occurred_at=happened)
@@ -328,7 +326,7 @@ async def test_what_arrives_late_says_so(admin: Visitor) -> None:
     assert "received 20:10:00" in admin.text
 
 
-async def test_a_name_is_never_markup(admin: Visitor) -> None:
+async def test_names_are_escaped(admin: Visitor) -> None:
     name = "<script>alert(1)</script>"
     extra = msgspec.json.encode({name: {name: name}})
     await admin.hub.add_record(detail=FaceDetail(name=name), device_name=name, extra=extra)
@@ -371,9 +369,7 @@ async def test_two_thousand_cameras_leave_the_live_page_light(
     assert "<option disabled>1800 more: see Cameras</option>" in wall
 
 
-async def test_what_is_wrong_with_the_hub_stands_on_every_page(
-    hub: PageSite, admin: Visitor
-) -> None:
+async def test_faults_of_the_hub_are_shown_on_every_page(hub: PageSite, admin: Visitor) -> None:
     hub.health_reasons = [HealthReason("damaged", "english", {"what": "page 7"})]
     for path in ("/", "/cameras", "/cameras/connect", "/account", "/notices", "/nothing"):
         await admin.get(path)
@@ -383,7 +379,7 @@ async def test_what_is_wrong_with_the_hub_stands_on_every_page(
 # One record
 
 
-async def test_a_record_shows_all_that_came_with_it(admin: Visitor) -> None:
+async def test_a_record_shows_all_its_fields_and_pictures(admin: Visitor) -> None:
     await admin.hub.add_record(
         detail=FaceDetail(name="Chen Wei", age=41, gender=1, uuid="4711", category=3),
         pictures=["background", "face"],
@@ -406,13 +402,13 @@ async def test_a_record_shows_all_that_came_with_it(admin: Visitor) -> None:
     assert admin.text.index("/media/1/face.png") < admin.text.index("/media/1/background.png")
 
 
-async def test_what_a_camera_says_besides_comes_after_what_one_asks(admin: Visitor) -> None:
+async def test_extra_fields_come_last(admin: Visitor) -> None:
     await admin.hub.add_record(extra=b'{"helmet":0,"more":{"a":1}}')
     await admin.get("/records/1")
     assert admin.text.index("Received") < admin.text.index("helmet") < admin.text.index("<pre>")
 
 
-async def test_a_wall_that_is_held_tells_of_the_blacklist(admin: Visitor) -> None:
+async def test_a_paused_wall_can_report_the_blacklist(admin: Visitor) -> None:
     await admin.hub.connect()
     await admin.get("/")
     assert "{listed} on the blacklist" in admin.text
@@ -437,7 +433,7 @@ async def test_every_kind_of_record_has_a_page(admin: Visitor) -> None:
             assert text in admin.text, text
 
 
-async def test_one_walks_from_record_to_record_within_the_view(admin: Visitor) -> None:
+async def test_a_record_links_to_its_neighbours_within_the_filter(admin: Visitor) -> None:
     await admin.hub.add_record()
     await admin.hub.add_record("event", EventDetail(type=8))
     await admin.hub.add_records(2)
@@ -463,7 +459,7 @@ def changes(visitor: Visitor) -> int:
     return count
 
 
-async def test_the_stream_goes_on_from_where_the_page_ended(admin: Visitor) -> None:
+async def test_the_stream_starts_where_the_page_ended(admin: Visitor) -> None:
     await admin.hub.add_records(2)
     await admin.hub.add_record(device_name="Bay")
     async with admin.listening("/stream?after=1") as events:
@@ -477,7 +473,7 @@ async def test_the_stream_goes_on_from_where_the_page_ended(admin: Visitor) -> N
         assert (name, data["seq"], data["picture"]) == ("card", 4, "/media/4/face.png")
 
 
-async def test_who_is_far_behind_loads_the_wall_anew(admin: Visitor) -> None:
+async def test_a_browser_that_is_far_behind_reloads_the_wall(admin: Visitor) -> None:
     await admin.hub.add_records(99)
     async with admin.listening("/stream?after=1") as events:
         assert await events.next() == ("jump", {"seq": 99, "changes": changes(admin)})
@@ -486,7 +482,7 @@ async def test_who_is_far_behind_loads_the_wall_anew(admin: Visitor) -> None:
         assert (name, data["seq"], data["after"]) == ("card", 100, 99)
 
 
-async def test_who_asks_for_the_head_of_the_stream_does_not_become_a_reader(
+async def test_a_head_request_does_not_open_the_stream(
     admin: Visitor,
 ) -> None:
     with trio.fail_after(5):
@@ -503,7 +499,7 @@ async def test_the_stream_speaks_the_language_of_its_reader(admin: Visitor) -> N
         assert "火焰" in data["html"]
 
 
-async def test_the_stream_says_what_to_look_at_again(admin: Visitor) -> None:
+async def test_the_stream_says_what_to_refresh(admin: Visitor) -> None:
     async with admin.listening("/stream") as events:
         await events.next()
         admin.hub.services.change_feed.publish([Change("device", "12")])
@@ -511,7 +507,7 @@ async def test_the_stream_says_what_to_look_at_again(admin: Visitor) -> None:
         assert await events.next() == ("change", told)
 
 
-async def test_a_page_sees_what_changed_before_its_stream_began(admin: Visitor) -> None:
+async def test_a_page_notices_changes_before_its_stream_starts(admin: Visitor) -> None:
     await admin.get("/cameras")
     assert f'data-changes="{changes(admin)}"' in admin.text
     admin.hub.services.change_feed.publish([Change("device", "12")])
@@ -530,7 +526,7 @@ async def test_the_stream_beats_and_ends_with_the_session(
         assert await events.ended()
 
 
-async def test_the_end_of_time_is_shown_too(admin: Visitor) -> None:
+async def test_the_last_valid_time_is_shown(admin: Visitor) -> None:
     end_of_year_9999 = 253_402_300_799_000
     await admin.hub.add_record(occurred_at=end_of_year_9999)
     await admin.get("/")

@@ -1,4 +1,4 @@
-"""From the one-time link to an administrator, and the choices of one browser."""
+"""First run from the one-time link, and the preferences of one browser."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ GOOD = {
 
 @pytest.fixture
 async def hub(tmp_path: Path, clock: FrozenClock) -> AsyncIterator[PageSite]:
-    """Nobody has set it up yet."""
+    """A site without an administrator."""
     async with open_page_site(tmp_path, clock, users=()) as site:
         yield site
 
@@ -53,7 +53,7 @@ async def test_the_first_run_makes_an_administrator_and_names_the_site(
         "Europe/Lisbon",
         "zh",
     )
-    # Signed in already, and from now on the site speaks Chinese.
+    # The administrator is signed in, and the site is in Chinese.
     await visitor.get("/cameras/connect?first=1")
     assert "第 2 步" in visitor.text
 
@@ -73,7 +73,7 @@ async def test_the_link_works_once(visitor: Visitor, link: str) -> None:
         ("site_name", "", "Enter a site name"),
     ],
 )
-async def test_a_mistake_is_told_and_the_rest_is_kept(
+async def test_a_mistake_is_reported_and_the_rest_is_kept(
     hub: PageSite, visitor: Visitor, link: str, field: str, value: str, words: str
 ) -> None:
     await visitor.get(link)
@@ -85,7 +85,7 @@ async def test_a_mistake_is_told_and_the_rest_is_kept(
     assert hub.services.users.all() == ()
 
 
-async def test_another_link_than_the_last_is_refused(visitor: Visitor) -> None:
+async def test_an_unknown_setup_link_is_refused(visitor: Visitor) -> None:
     await visitor.get("/setup/older")
     assert visitor.response.status_code == 404
     assert "This link is no longer valid" in visitor.text
@@ -113,7 +113,7 @@ async def test_the_language_is_the_sites_else_the_browsers(
     assert f'<html lang="{tag}"' in visitor.text
 
 
-async def test_the_switch_counts_before_all(visitor: Visitor) -> None:
+async def test_the_users_choice_comes_first(visitor: Visitor) -> None:
     await visitor.get("/sign-in")
     await visitor.send("/preferences", language="zh", next="/sign-in")
     assert visitor.goes_to == "/sign-in"
@@ -124,7 +124,7 @@ async def test_the_switch_counts_before_all(visitor: Visitor) -> None:
     assert 'data-theme="dark"' in visitor.text
 
 
-async def test_nonsense_is_no_language_and_no_look(visitor: Visitor) -> None:
+async def test_an_unknown_language_or_theme_is_ignored(visitor: Visitor) -> None:
     await visitor.get("/sign-in")
     await visitor.send("/preferences", language="<x>", theme="<x>", next="//evil.example")
     assert visitor.goes_to == "/"

@@ -1,4 +1,4 @@
-"""The trace as the web shows it: its API, its page, and the requests over HTTP in it."""
+"""The trace in the API and on the page, and the HTTP requests in it."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ async def get(hub: HubServices, path: str, headers: dict[str, str]) -> tuple[int
     return response.status_code, await response.get_json()
 
 
-async def test_the_api_gives_the_frames_and_where_to_go_on(real_hub: HubServices) -> None:
+async def test_the_api_returns_frames_and_the_next_position(real_hub: HubServices) -> None:
     added = await real_hub.services.devices.add(NewDevice(sn=SN, code="12345678"))
     key = await real_hub.bearer(read_only=True)
     path = f"{API}/{added.did}/trace"
@@ -62,7 +62,7 @@ async def test_the_api_gives_the_frames_and_where_to_go_on(real_hub: HubServices
     )
 
 
-async def test_the_api_gives_what_a_waiting_device_sends(hub: PageSite) -> None:
+async def test_the_api_returns_the_trace_of_a_pending_device(hub: PageSite) -> None:
     hub.pend(SN)
     traces = hub.services.traces
     ring = traces.open()
@@ -82,7 +82,9 @@ async def test_the_api_gives_what_a_waiting_device_sends(hub: PageSite) -> None:
         ("1/trace?after=x", 400),
     ],
 )
-async def test_what_the_api_refuses(real_hub: HubServices, path: str, status: int) -> None:
+async def test_the_api_refuses_unknown_devices_and_bad_waits(
+    real_hub: HubServices, path: str, status: int
+) -> None:
     assert (await get(real_hub, f"{API}/{path}", await real_hub.bearer()))[0] == status
 
 
@@ -101,12 +103,12 @@ async def admin(hub: PageSite, admin: Photographer) -> Photographer:
 
 
 def open_ring(hub: PageSite) -> Any:
-    """The trace of the camera, on a connection that was admitted."""
+    """The trace ring of the camera, on an admitted connection."""
     traces = hub.services.traces
     return traces.admitted(traces.open(), SN)
 
 
-async def test_the_page_says_that_nothing_was_said(admin: Photographer) -> None:
+async def test_an_empty_trace_says_so(admin: Photographer) -> None:
     await admin.get("/cameras/1/trace")
     assert "No frames since the hub was started" in admin.text
     assert 'data-after="0"' in admin.text
@@ -125,7 +127,7 @@ async def test_the_page_shows_each_answer_with_its_request_and_no_secret(
     assert [secret for secret in SECRETS if secret in admin.text] == []
 
 
-async def test_the_page_shows_the_latest_and_leads_to_the_rest(admin: Photographer) -> None:
+async def test_the_page_shows_the_latest_and_links_to_the_rest(admin: Photographer) -> None:
     ring = open_ring(admin.hub)
     for number in range(50):
         record_exchange(ring, EXCHANGES[2], str(number))
@@ -136,7 +138,7 @@ async def test_the_page_shows_the_latest_and_leads_to_the_rest(admin: Photograph
     assert admin.text.count('<li class="exchange">') == 50
 
 
-async def test_a_script_is_told_of_an_answer_and_whose_it_is(admin: Photographer) -> None:
+async def test_a_script_gets_an_answer_with_the_number_of_its_request(admin: Photographer) -> None:
     ring = open_ring(admin.hub)
     ring.received('{"msgid": "7", "data": {"uri": "/heartbeat", "param": {}}}')
     (asked,) = admin.hub.services.trace.frames("1")
@@ -146,7 +148,7 @@ async def test_a_script_is_told_of_an_answer_and_whose_it_is(admin: Photographer
     assert admin.text.count("data-number=") == 1
 
 
-async def test_what_a_device_writes_is_text_on_the_page(admin: Photographer) -> None:
+async def test_text_of_a_device_is_escaped(admin: Photographer) -> None:
     ring = open_ring(admin.hub)
     ring.received('{"msgid": "7", "data": {"uri": "/<b>", "param": {"a": "<script>"}}}')
     await admin.get("/cameras/1/trace")
@@ -154,7 +156,7 @@ async def test_what_a_device_writes_is_text_on_the_page(admin: Photographer) -> 
     assert "&lt;script&gt;" in admin.text
 
 
-async def test_a_waiting_devices_page_leads_to_its_trace_and_that_goes_with_it(
+async def test_a_pending_device_has_a_trace_that_it_keeps_when_enrolled(
     admin: Photographer,
 ) -> None:
     hub = admin.hub

@@ -1,4 +1,4 @@
-"""Both languages are complete: every text of ours is translated, and no translation is idle."""
+"""Both languages are complete: every text is translated, and no translation is unused."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from web.pages import labels
 
 WEB = Path(web.__file__).parent
 TEMPLATES = sorted(WEB.joinpath("templates").rglob("*.html"))
-#: The description of the API is in English, as the API is.
+#: The API and its documentation are in English.
 ENGLISH_ONLY = {WEB / "templates" / "api" / "docs.html"}
 _KEYWORDS = {"_": None, "gettext": None, "N_": None, "ngettext": (1, 2)}
 _PLACEHOLDER = re.compile(r"%\(\w+\)s|\{\w+\}")
@@ -37,7 +37,7 @@ def catalog() -> Catalog:
 
 @pytest.fixture(scope="module")
 def used() -> set[str]:
-    """The ids of all texts in code and templates; of a plural its singular."""
+    """The ids of all texts in code and templates; for a plural, its singular."""
     found = extract_from_dir(
         WEB,
         method_map=[("**.py", "python"), ("templates/**.html", "jinja2")],
@@ -51,7 +51,7 @@ def test_every_text_is_translated(catalog: Catalog, used: set[str]) -> None:
     assert used - translated == set()
 
 
-def test_no_translation_is_idle(catalog: Catalog, used: set[str]) -> None:
+def test_no_translation_is_unused(catalog: Catalog, used: set[str]) -> None:
     known = {_id(message.id) for message in catalog if message.id}
     assert known - used == set()
 
@@ -63,7 +63,7 @@ def test_the_hub_has_one_name(catalog: Catalog) -> None:
     assert [m.id for m in of_the_hub if any(others.search(text) for text in _texts(m))] == []
 
 
-def test_no_translation_is_unsure(catalog: Catalog) -> None:
+def test_no_translation_is_fuzzy(catalog: Catalog) -> None:
     assert [message.id for message in catalog if message.id and message.fuzzy] == []
 
 
@@ -85,7 +85,7 @@ def _texts(message: object) -> tuple[str, ...]:
 
 
 class _Words(HTMLParser):
-    """What a reader would see of a template whose own marks were taken out."""
+    """The visible text of a template without its Jinja markup."""
 
     _SHOWN = ("title", "alt", "aria-label", "placeholder")
 
@@ -106,7 +106,7 @@ class _Words(HTMLParser):
             self.found.append(data)
 
 
-#: The same in every language: what is typed as it stands.
+#: The same in every language, because users type them literally.
 _NAMES = {"ca.crt", "-----BEGIN PUBLIC KEY-----"}
 
 
@@ -121,13 +121,13 @@ def _loose_words(template: str) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: path.relative_to(WEB).as_posix())
-def test_a_template_has_no_text_of_its_own(path: Path) -> None:
+def test_a_template_has_no_untranslated_text(path: Path) -> None:
     if path in ENGLISH_ONLY:
         pytest.skip("in English, as the API is")
     assert list(_loose_words(path.read_text("utf-8"))) == []
 
 
-def test_every_reason_and_outcome_of_the_services_has_words() -> None:
+def test_every_reason_and_outcome_of_the_services_has_a_text() -> None:
     assert set(labels.WAITING) == set(get_args(RefusalCode))
     for outcome in get_args(DeliveryOutcome):
         assert f"accepted-{outcome}" in labels.DONE
@@ -135,6 +135,6 @@ def test_every_reason_and_outcome_of_the_services_has_words() -> None:
     assert set(labels.HEALTH) == {*get_args(FaultCode), *get_args(NoticeCode)}
 
 
-def test_every_reason_of_a_store_that_cannot_store_has_words() -> None:
+def test_every_reason_of_the_store_has_a_text() -> None:
     full, overdue = OSError(errno.ENOSPC, "No space left"), "the disk does not answer"
     assert {describe(full), overdue, *SQLITE_REASONS.values()} == set(labels.STORE_REASONS)
