@@ -21,7 +21,7 @@ SOURCES = [
     HUB / "services" / "firmware" / "campaigns.py",
     HUB / "services" / "firmware" / "releases.py",
     *sorted((HUB / "store" / "tables").glob("device*.py")),
-    WEB / "auth.py",
+    *sorted((WEB / "auth").rglob("*.py")),
     *sorted((WEB / "pages").rglob("*.py")),
 ]
 #: Messages that only devices and API keys can cause.
