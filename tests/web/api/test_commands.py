@@ -17,6 +17,7 @@ from trio.testing import wait_all_tasks_blocked
 from hub.errors import DeviceBusy, DeviceLeft, DeviceSilent, HubError
 from hub.live.registry import DeviceAnswer
 from hub.services.commands.sender import CHANGING
+from hub.services.devices.directory import NewDevice
 from hub.wire.commands.dialect import DIALECT, Command
 from hub.wire.signing import body_md5, sign_params
 from tests.support.clock import FrozenClock
@@ -332,6 +333,28 @@ async def test_a_change_without_an_answer_is_audited_too(api: Api) -> None:
     assert [target for _, target in await api.audited()] == [
         "1 /system/maintain/reboot not answered"
     ]
+
+
+async def test_a_setting_is_remembered_and_audited_though_its_client_hangs_up(api: Api) -> None:
+    await api.hub.services.devices.add(NewDevice(sn="SN1", code="12345678", did="1"))
+    api.link.reply = None
+    body = msgspec.json.encode(COMMAND.body_examples["set_face"])
+    client = trio.CancelScope()
+
+    async def ask() -> None:
+        with client:
+            await api.ask(body)
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(ask)
+        await wait_all_tasks_blocked()
+        client.cancel()
+        await wait_all_tasks_blocked()
+        api.link.asked[0].give(answer(200))
+    known = api.hub.services.commands.settings("1").face
+    assert known is not None
+    assert known.is_taken
+    assert len(await api.audited()) == 1
 
 
 # Bodies
