@@ -19,7 +19,7 @@ SIGNATURE = ("appid", "ts", "sign", "body_md5")
 #: The largest integer of SQLite, and so the largest seq.
 MAX_INTEGER = 2**63 - 1
 Seq = Annotated[int, Meta(ge=0, le=MAX_INTEGER)]
-Whole = Annotated[int, Meta(ge=-MAX_INTEGER, le=MAX_INTEGER)]
+Integer = Annotated[int, Meta(ge=-MAX_INTEGER, le=MAX_INTEGER)]
 Did = Annotated[str, Meta(pattern="^[0-9]{1,20}$")]
 Text = Annotated[str, Meta(max_length=200)]
 

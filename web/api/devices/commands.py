@@ -36,10 +36,10 @@ from web.error_responses import refuse, send_json
 from web.http.bodies import MAX_SHORT_BODY_BYTES, Bodies, Body, PeerLeft, TooSlow
 
 #: The roles that a signed-in user needs to query a device, and to change it.
-_ASKS: Role = "guard"
-_CHANGES: Role = "admin"
+_QUERY_ROLE: Role = "guard"
+_CHANGE_ROLE: Role = "admin"
 
-_BEFORE, _BEHIND = f"{PREFIX}/devices/", "/commands"
+_PATH_PREFIX, _PATH_SUFFIX = f"{PREFIX}/devices/", "/commands"
 
 
 class CommandAnswer(Struct, frozen=True):
@@ -50,7 +50,7 @@ class CommandAnswer(Struct, frozen=True):
     result: Annotated[Raw | None, Meta(description="as the device sent it")]
 
 
-class _Sent(Struct, forbid_unknown_fields=True):
+class _CommandBody(Struct, forbid_unknown_fields=True):
     uri: str
     param: Raw
 
@@ -89,11 +89,11 @@ COMMAND = Endpoint(
         0, "OK", Raw(b'{"face_total":1,"face_list":[{"time":"2021-10-03 10:31:07","name":"Li"}]}')
     ),
     refusals=(NotSent, DeviceNonsense, DeviceSilent, TooSlow),
-    role=_ASKS,
+    role=_QUERY_ROLE,
     path_example={"did": "12"},
 )
 
-_SENT = msgspec.json.Decoder(_Sent)
+_BODY = msgspec.json.Decoder(_CommandBody)
 _ENCODER = msgspec.json.Encoder()
 
 
@@ -138,7 +138,7 @@ class _CommandsApi:
         head = auth.head_of(scope)
         check_no_query(head)
         caller = await auth.authenticate(
-            self._services, head, auth.address_of(scope), write=True, role=_ASKS
+            self._services, head, auth.address_of(scope), write=True, role=_QUERY_ROLE
         )
         async with self._body(scope, receive, caller) as body:
             if auth.is_signed(head):
@@ -163,7 +163,7 @@ class _CommandsApi:
 
     async def _ask(self, caller: auth.Caller, did: str, body: bytes) -> CommandAnswer:
         json_limits.check_depth(body, self._max_depth)
-        sent = json_limits.decode(_SENT, body, "body")
+        sent = json_limits.decode(_BODY, body, "body")
         command = DIALECT.by_uri(sent.uri)
         if command.name in CHANGING:
             answer = await self._change(caller, did, command, sent)
@@ -172,11 +172,11 @@ class _CommandsApi:
         return CommandAnswer(answer.code, answer.msg, _checked(answer.result))
 
     async def _change(
-        self, caller: auth.Caller, did: str, command: Command[Any, Any], sent: _Sent
+        self, caller: auth.Caller, did: str, command: Command[Any, Any], sent: _CommandBody
     ) -> DeviceAnswer:
         """Send a command that changes the device; audited, too, when the device does not answer."""
         if not isinstance(caller.who, ApiKey):
-            auth.check_role(caller.who, _CHANGES)
+            auth.check_role(caller.who, _CHANGE_ROLE)
         with shielded():
             try:
                 answer = await self._services.commands.send(did, sent.uri, sent.param)
@@ -193,9 +193,11 @@ class _CommandsApi:
 def _device_of(scope: HTTPScope) -> str | None:
     """The did in the path of a command; None for other requests."""
     path = scope["path"]
-    if scope["method"] != "POST" or not (path.startswith(_BEFORE) and path.endswith(_BEHIND)):
+    if scope["method"] != "POST" or not (
+        path.startswith(_PATH_PREFIX) and path.endswith(_PATH_SUFFIX)
+    ):
         return None
-    did = path[len(_BEFORE) : -len(_BEHIND)]
+    did = path[len(_PATH_PREFIX) : -len(_PATH_SUFFIX)]
     return None if not did or "/" in did else did
 
 

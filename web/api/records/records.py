@@ -12,7 +12,7 @@ from hub.services import Services
 from hub.services.records.record_log import RecordFilter
 from hub.wire.times import parse_rfc3339
 from hub.wire.uploads.records import RecordKind, render
-from web.api.endpoint import PREFIX, Did, Endpoint, Nothing, Seq, Text, Whole
+from web.api.endpoint import PREFIX, Did, Endpoint, Integer, Nothing, Seq, Text
 from web.api.records import answers
 from web.api.routes import Call, Routes, seq_of
 
@@ -32,12 +32,12 @@ class RecordQuery(Struct, frozen=True, forbid_unknown_fields=True):
     did: Annotated[Did | None, Meta(description="of this device")] = None
     since: Annotated[Text | None, Meta(description="`since` ≤ `occurred_at`, in RFC 3339")] = None
     until: Annotated[Text | None, Meta(description="`occurred_at` < `until`, in RFC 3339")] = None
-    type: Annotated[Whole | None, Meta(description="type of event")] = None
+    type: Annotated[Integer | None, Meta(description="type of event")] = None
     plate: Annotated[Text | None, Meta(description="part of the plate; case is ignored")] = None
     name: Annotated[Text | None, Meta(description="part of the name; case is ignored")] = None
     uuid: Annotated[Text | None, Meta(description="of the person with exactly this uuid")] = None
     category: Annotated[
-        Whole | None,
+        Integer | None,
         Meta(description="0 stranger, 1 whitelist, 2 blacklist, 3 VIP, 4 visitor"),
     ] = None
     limit: Annotated[int, Meta(ge=1, le=1000, description="items per page")] = 100
