@@ -17,19 +17,19 @@ _YEAR = 365 * 86_400
 
 @blueprint.get("/sign-in")
 async def show_sign_in() -> Response:
-    wanted = local_path(request.args.get("next"))
+    next_path = local_path(request.args.get("next"))
     if await auth.current_user():
-        return redirect_to(wanted)
-    return await _sign_in_page(wanted=wanted)
+        return redirect_to(next_path)
+    return await _sign_in_page(next_path=next_path)
 
 
 async def _sign_in_page(
-    *, wanted: str, name: str = "", fault: str = "", status: int = 200
+    *, next_path: str, name: str = "", fault: str = "", status: int = 200
 ) -> Response:
     return await page(
         "account/sign_in.html",
         status=status,
-        next=wanted,
+        next=next_path,
         name=name,
         fault=fault,
         done=done_sentence(request.args.get("done")),
@@ -42,7 +42,7 @@ async def _sign_in_page(
 async def sign_in() -> Response:
     await auth.check_csrf()
     form = await request.form
-    name, wanted = form.get("name", "").strip(), local_path(form.get("next"))
+    name, next_path = form.get("name", "").strip(), local_path(form.get("next"))
     try:
         signed_in = await auth.services().sessions.sign_in(
             name, form.get("password", ""), auth.client_address()
@@ -53,13 +53,13 @@ async def sign_in() -> Response:
             "Too many attempts. Try again in %(n)s seconds.",
             error.retry_after,
         ) % {"n": error.retry_after}
-        response = await _sign_in_page(wanted=wanted, name=name, fault=fault, status=429)
+        response = await _sign_in_page(next_path=next_path, name=name, fault=fault, status=429)
         response.headers["Retry-After"] = str(error.retry_after)
         return response
     except NotAuthorised:
         fault = gettext("Wrong user name or password.")
-        return await _sign_in_page(wanted=wanted, name=name, fault=fault, status=401)
-    response = redirect_to(wanted)
+        return await _sign_in_page(next_path=next_path, name=name, fault=fault, status=401)
+    response = redirect_to(next_path)
     auth.remember(response, signed_in.token)
     return response
 

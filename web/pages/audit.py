@@ -70,7 +70,7 @@ _ACTORS = {
 }
 
 
-class Target(Struct, frozen=True):
+class AuditTarget(Struct, frozen=True):
     """What something was done to: its name, where its page is, and what else is known."""
 
     name: str = ""
@@ -85,7 +85,7 @@ class AuditRow(Struct, frozen=True):
     who: str
     address: str
     action: str
-    target: Target
+    target: AuditTarget
 
 
 @blueprint.get("/audit")
@@ -126,54 +126,54 @@ def _actor(who: str) -> str:
     return name or who
 
 
-def _target(entry: AuditEntry) -> Target:
+def _target(entry: AuditEntry) -> AuditTarget:
     kind = entry.action.partition(".")[0]
     return _TARGETS.get(kind, _plain)(entry)
 
 
-def _plain(entry: AuditEntry) -> Target:
-    return Target(entry.target)
+def _plain(entry: AuditEntry) -> AuditTarget:
+    return AuditTarget(entry.target)
 
 
-def _camera(entry: AuditEntry) -> Target:
+def _camera(entry: AuditEntry) -> AuditTarget:
     """The device's did, and for some actions what was done in particular."""
     did, _, detail = entry.target.partition(" ")
     try:
         camera = auth.services().devices.get(did)
     except NoSuchResource:
-        return Target(did, detail=detail)
-    return Target(camera.name or camera.sn, f"/cameras/{did}", detail)
+        return AuditTarget(did, detail=detail)
+    return AuditTarget(camera.name or camera.sn, f"/cameras/{did}", detail)
 
 
-def _user(entry: AuditEntry) -> Target:
+def _user(entry: AuditEntry) -> AuditTarget:
     """The user's name, and for some actions the new role."""
     if entry.action == "user.sign_in":  # By that user.
-        return Target()
+        return AuditTarget()
     if entry.action in ("user.add", "user.role"):
         name, _, role = entry.target.rpartition(" ")
-        return Target(name, detail=gettext(ROLES[role]) if role in ROLES else role)
-    return Target(entry.target)
+        return AuditTarget(name, detail=gettext(ROLES[role]) if role in ROLES else role)
+    return AuditTarget(entry.target)
 
 
-def _release(entry: AuditEntry) -> Target:
+def _release(entry: AuditEntry) -> AuditTarget:
     """The number of a release, or the SHA-256 of a file."""
     if entry.action not in ("firmware.add", "firmware.remove"):
-        return Target(entry.target[:12])
+        return AuditTarget(entry.target[:12])
     try:
         release = auth.services().releases.get(int(entry.target))
     except (NoSuchResource, ValueError):
-        return Target(entry.target)
-    return Target(release.ver_name, f"/firmware/releases/{release.id}")
+        return AuditTarget(entry.target)
+    return AuditTarget(release.ver_name, f"/firmware/releases/{release.id}")
 
 
-def _campaign(entry: AuditEntry) -> Target:
+def _campaign(entry: AuditEntry) -> AuditTarget:
     """The number of a campaign. Old campaigns are forgotten, and have no page then."""
     campaigns = auth.services().campaigns.outlines()
     is_known = any(str(one.id) == entry.target for one in campaigns)
-    return Target(entry.target, f"/firmware/campaigns/{entry.target}" if is_known else "")
+    return AuditTarget(entry.target, f"/firmware/campaigns/{entry.target}" if is_known else "")
 
 
-_TARGETS: dict[str, Callable[[AuditEntry], Target]] = {
+_TARGETS: dict[str, Callable[[AuditEntry], AuditTarget]] = {
     "device": _camera,
     "user": _user,
     "firmware": _release,

@@ -15,7 +15,7 @@ from hub.errors import (
 )
 from web.pages.language import N_, gettext
 
-#: Every way in which a device does not do what it is asked for.
+#: All errors that a device can cause.
 DEVICE_ERRORS = (NotSent, Unanswered, DeviceRefused, DeviceNonsense)
 
 _SENTENCES: tuple[tuple[type[HubError], str], ...] = (

@@ -92,9 +92,9 @@ def _make_sort_key(name: str, did: str) -> tuple[str, int, str]:
     return name.casefold(), len(did), did
 
 
-def _parse_position(behind: str) -> tuple[str, int, str]:
+def _parse_position(position: str) -> tuple[str, int, str]:
     """Read the full sort key, which stays valid if its camera is renamed or removed."""
-    did, _, name = behind.partition("-")
+    did, _, name = position.partition("-")
     return _make_sort_key(name, did)
 
 
@@ -102,5 +102,5 @@ def _next_url(rest: list[DeviceView], word: str, state: str) -> str:
     if len(rest) <= ROWS_PER_PAGE:
         return ""
     last = rest[ROWS_PER_PAGE - 1]
-    behind = f"{last.did}-{last.name or last.sn}"
-    return make_url("/cameras", name=word, state=state, behind=behind)
+    position = f"{last.did}-{last.name or last.sn}"
+    return make_url("/cameras", name=word, state=state, behind=position)

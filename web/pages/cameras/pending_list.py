@@ -73,8 +73,8 @@ def pending_list(back: str, refused: PendingRow | None = None) -> PendingList:
     find, after = request.args.get("find", "").strip(), request.args.get("after", "")
     everybody = sorted(hub.enrolment.waiting(), key=_sort_key)
     found = [one for one in everybody if find.casefold() in _search_text(one)]
-    behind = [one for one in found if _sort_key(one) > _parse_position(after)]
-    rows = [make_pending_row(one) for one in behind[:ROWS_PER_PAGE]]
+    remaining = [one for one in found if _sort_key(one) > _parse_position(after)]
+    rows = [make_pending_row(one) for one in remaining[:ROWS_PER_PAGE]]
     if refused is not None:
         rows = _with_refused(rows, refused)
     devices = [device for device in hub.devices.list() if device.state != "online"]
@@ -85,7 +85,7 @@ def pending_list(back: str, refused: PendingRow | None = None) -> PendingList:
         find=find,
         back=back,
         part=make_url("/cameras/waiting", back=back, find=find, after=after),
-        next=_next_url(back, find, behind),
+        next=_next_url(back, find, remaining),
         has_site_key=hub.devices.site_key() is not None,
         replaceable=devices[:_MAX_REPLACEABLE],
     )
@@ -130,8 +130,8 @@ def _with_refused(rows: list[PendingRow], refused: PendingRow) -> list[PendingRo
     return others if refused in others else [refused, *rows]
 
 
-def _next_url(back: str, find: str, behind: list[PendingDevice]) -> str:
-    if len(behind) <= ROWS_PER_PAGE:
+def _next_url(back: str, find: str, remaining: list[PendingDevice]) -> str:
+    if len(remaining) <= ROWS_PER_PAGE:
         return ""
-    last = behind[ROWS_PER_PAGE - 1]
+    last = remaining[ROWS_PER_PAGE - 1]
     return make_url(back, find=find, after=f"{last.first_seen}-{last.sn}")

@@ -107,16 +107,16 @@ class WallStream(ResponseBody):
         return _Position(self._seq, self._services.change_feed.published)
 
     async def _encode_card(self, record: Record) -> bytes:
-        shown = make_card(record)
+        new_card = make_card(record)
         html = await self._card_template.render_async(
-            card=shown, query="", language=self._language, zone=self._services.site.zone()
+            card=new_card, query="", language=self._language, zone=self._services.site.zone()
         )
         event = _CardEvent(
             seq=record.seq,
             after=self._seq,
             kind=record.kind,
             did=record.did,
-            picture=shown.picture.image.path if shown.picture else "",
+            picture=new_card.picture.image.path if new_card.picture else "",
             html=html,
         )
         self._seq = record.seq

@@ -244,7 +244,7 @@ async def _delete_page(device: DeviceView, pid: str, error: HubError | None = No
 
 
 def _check_pid(pid: str) -> None:
-    """Raises NoSuchPath if that is not a pid."""
+    """Check that it is a pid. Raises NoSuchPath."""
     if not _is_pid(pid):
         raise NoSuchPath
 
