@@ -67,11 +67,11 @@ def pair_exchanges(frames: Iterable[TracedFrame]) -> list[Exchange]:
     """Put each answer beside its request if both are there. Newest first."""
     found: dict[int, Exchange] = {}
     for frame in frames:
-        request_frame = None if frame.matched is None else found.get(frame.matched)
-        if request_frame is None:
+        exchange = None if frame.matched is None else found.get(frame.matched)
+        if exchange is None:
             found[frame.number] = Exchange(_make_line(frame))
         else:
-            request_frame.answer = _make_line(frame)
+            exchange.answer = _make_line(frame)
     return list(reversed(found.values()))
 
 
