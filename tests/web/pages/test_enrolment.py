@@ -378,6 +378,23 @@ async def test_only_an_administrator_imports(
     assert hub.services.devices.list() == []
 
 
+async def test_a_form_with_a_file_authenticates_its_user_once(
+    admin: FileSender, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await admin.get("/cameras/import")
+    sessions, calls = admin.hub.services.sessions, 0
+    user_of = sessions.user_of
+
+    async def count(token: str) -> Any:
+        nonlocal calls
+        calls += 1
+        return await user_of(token)
+
+    monkeypatch.setattr(sessions, "user_of", count)
+    await send_text(admin, "/cameras/import", CSV)
+    assert (admin.response.status_code, calls) == (200, 1)
+
+
 async def test_a_csv_file_without_columns_is_told_which_there_are(admin: FileSender) -> None:
     await admin.get("/cameras/import")
     await send_text(admin, "/cameras/import", "")
