@@ -177,7 +177,14 @@ async def open_services(
         campaigns = Campaigns(store, releases, devices, change_feed, now)
         downloads = Downloads(store, devices, campaigns, now)
         commands = Commands(store, registry, devices, change_feed, now)
-        maintenance = Maintenance(store, config.store, disk_space, now=now, zone=site.zone)
+        maintenance = Maintenance(
+            store,
+            config.store,
+            disk_space,
+            prune=(store.tokens.prune, sessions.prune),
+            now=now,
+            zone=site.zone,
+        )
         yield Services(
             config=config,
             data_dir=data_dir,

@@ -69,7 +69,7 @@ class _Prunable:
         self._store = store
         self._name = name
 
-    async def prune(self, **limits: int) -> None:
+    async def prune(self) -> None:
         await trio.lowlevel.checkpoint()
         if self._store.refuses:
             raise CannotStoreNow("the disk does not answer")

@@ -117,6 +117,11 @@ class Sessions:
             if session.token_hash != hash_token(keep):
                 await self._sessions.remove(session.token_hash)
 
+    async def prune(self) -> None:
+        """Remove the sessions that are idle for too long, or too old."""
+        now = self._now_ms()
+        await self._sessions.prune(created_before=now - MAX_AGE_MS, used_before=now - MAX_IDLE_MS)
+
     def _now_ms(self) -> int:
         return int(self._now() * 1000)
 

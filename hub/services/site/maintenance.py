@@ -7,7 +7,7 @@ fills up when only that day is left, the store refuses uploads until space is fr
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, date, datetime, timedelta, tzinfo
 
 import trio
@@ -15,7 +15,6 @@ import trio
 from hub.config import Storage
 from hub.errors import HubError
 from hub.log import limited
-from hub.services.access.sessions import MAX_AGE_MS, MAX_IDLE_MS
 from hub.services.site.disk_space import GB, DiskSpace, Shortage
 from hub.store.db import Store
 
@@ -34,7 +33,8 @@ _DISTRUST_SECONDS = 86_400
 class Maintenance:
     """Keeps the store within its limits: age, size, and free disk space.
 
-    `shortage` is set while too little disk space is free and no older day is left to drop.
+    `shortage` is set while too little disk space is free and no older day is left to drop. Each of
+    `prune` removes expired rows of one kind.
     """
 
     def __init__(
@@ -43,12 +43,14 @@ class Maintenance:
         config: Storage,
         disk_space: DiskSpace,
         *,
+        prune: Sequence[Callable[[], Awaitable[None]]],
         now: Callable[[], float],
         zone: Callable[[], tzinfo],
     ) -> None:
         self._store = store
         self._config = config
         self._disk_space = disk_space
+        self._prune = prune
         self._now = now
         self._zone = zone
         self._dropping = trio.Lock()
@@ -71,7 +73,8 @@ class Maintenance:
     async def _prune_every_hour(self) -> None:
         while True:
             try:
-                await self._prune()
+                for prune in self._prune:
+                    await prune()
             except HubError as error:
                 _log_postponed("expired tokens and sessions are removed later", error)
             await trio.sleep(_PRUNE_SECONDS)
@@ -92,13 +95,6 @@ class Maintenance:
             else:
                 log.warning("no records are dropped by age tonight: the clock was set recently")
             await self._store.check()
-
-    async def _prune(self) -> None:
-        now = int(self._now() * 1000)
-        await self._store.tokens.prune()
-        await self._store.sessions.prune(
-            created_before=now - MAX_AGE_MS, used_before=now - MAX_IDLE_MS
-        )
 
     async def _drop_by_age(self) -> None:
         await self._drop_while(self._exceeds_age)

@@ -80,6 +80,16 @@ async def test_a_session_in_use_ends_after_a_week(hub: HubServices, clock: Froze
     assert await hub.services.sessions.user_of(token) is None
 
 
+async def test_pruning_removes_only_ended_sessions(hub: HubServices, clock: FrozenClock) -> None:
+    await hub.add_user("ann")
+    clock.advance(MAX_IDLE_MS / 1000 - 1)
+    token = await hub.add_user("bob")
+    clock.advance(2)
+    await hub.services.sessions.prune()
+    assert not hub.store.sessions.of_user("ann")
+    assert await hub.services.sessions.user_of(token)
+
+
 async def test_the_last_use_is_written_every_five_minutes_at_most(
     hub: HubServices, clock: FrozenClock
 ) -> None:

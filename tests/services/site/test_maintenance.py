@@ -63,6 +63,7 @@ async def running_maintenance(
         cast("Store", store),
         config,
         DiskSpace(config.min_free_gb, store.free_bytes),
+        prune=(store.tokens.prune, store.sessions.prune),
         now=now or noon(),
         zone=lambda: zone,
     )
@@ -265,6 +266,7 @@ async def test_a_real_store_drops_its_old_days_and_keeps_today(
             store,
             Storage(keep_days=1, min_free_gb=0),
             DiskSpace(0, lambda: 100 * GB),
+            prune=(),
             now=clock,
             zone=lambda: UTC,
         )
