@@ -79,7 +79,7 @@ _REPEATED_SIGNAL_SECONDS = 0.3
 
 
 class ServeWeb(Protocol):
-    """The web server. This package does not import `web`, and is given the server by its caller."""
+    """The web server, which the caller passes in: this package does not import `web`."""
 
     async def __call__(
         self,
@@ -91,16 +91,16 @@ class ServeWeb(Protocol):
 
 
 class ServiceManager(Protocol):
-    """The system's service manager, which started the hub and is told its state."""
+    """Reports the hub's state to the service manager that started it."""
 
     def ready(self) -> None:
-        """Every port is open."""
+        """Report that every port is open."""
 
     def stopping(self) -> None:
-        """The ports are about to close."""
+        """Report that the ports are about to close."""
 
     async def watch(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
-        """Send signs of life until cancelled, so that a hub that hangs is restarted."""
+        """Send signs of life until cancelled: without them, a hung hub is restarted."""
 
 
 async def run_hub(
@@ -116,11 +116,12 @@ async def run_hub(
     """Run the hub until SIGINT or SIGTERM; a second signal ends it at once.
 
     The caller holds the lock of the data directory. `demo_cameras` start once the ports are open.
-    Raises StartFault, or an exception group that contains one, if the hub cannot start or go on.
+    Raises StartFault, or an exception group that contains one, if the hub cannot start or keep
+    running.
     """
     _raise_open_file_limit()
     _warn_if_clock_was_never_set(now())
-    # Before the store is opened, which may migrate it: older versions cannot read it then.
+    # First, since opening the store may migrate it, and older versions could not read it then.
     await check_ports(config)
     remove_channel_file(data_dir)
     closing = trio.Event()
@@ -129,7 +130,7 @@ async def run_hub(
         async with open_services(config, data_dir, closing=closing, now=now) as services:
             await _run_parts(services, serve_web, announce, demo_cameras, manager)
         nursery.cancel_scope.cancel()
-    log.info("the hub has ended")
+    log.info("the hub has stopped")
 
 
 @asynccontextmanager
@@ -146,7 +147,7 @@ async def open_services(
             now,
             redact_frame,
             is_listed=lambda sn: pending_devices.has_row(sn) or store.devices.by_sn(sn) is not None,
-            # The pending devices, and as many enrolled ones that are refused.
+            # For the pending devices, and as many enrolled ones whose connects fail.
             max_pending=2 * config.devices.max_waiting,
         )
         disk_space = DiskSpace(config.store.min_free_gb, lambda: shutil.disk_usage(data_dir).free)
@@ -229,15 +230,15 @@ async def _run_parts(
     await services.certificates.load()
     async with trio.open_nursery() as background:
         start = partial(_start, background, closing)
-        await start("the saving of device status", services.devices.run)
+        await start("saving the device status", services.devices.run)
         await start("the certificate renewal", services.certificates.run)
         await start("the store maintenance", services.maintenance.run)
         await start("the firmware maintenance", services.releases.run)
-        await start("the saving of downloads", services.downloads.run)
+        await start("saving the downloads", services.downloads.run)
         await start("the health check", services.health.run)
-        await start("the release of memory", release_regularly)
+        await start("releasing memory", release_regularly)
         if manager is not None:
-            await start("the watchdog of the service manager", manager.watch)
+            await start("the service manager's watchdog", manager.watch)
         async with trio.open_nursery() as ports:
             start = partial(_start, ports, closing)
             await start("the device port", partial(serve_devices, services, shutdown=closing))
@@ -248,7 +249,7 @@ async def _run_parts(
                 if demo_cameras is not None:
                     await start("the simulated cameras", partial(demo_cameras, services))
                 await announce(services)
-                # Last, so that what was announced is there when /healthz first answers 200.
+                # Last: /healthz must not answer 200 before the announcement is complete.
                 services.health.mark_serving()
                 if manager is not None:
                     manager.ready()
@@ -303,8 +304,8 @@ async def _watch_signals(
 def _warn_if_clock_was_never_set(seconds: float) -> None:
     if seconds < EARLIEST_PLAUSIBLE:
         log.warning(
-            "the clock of this computer shows %s: set it, or cameras are refused and records get "
-            "wrong dates",
+            "this computer's clock shows %s: set it, or cameras are refused and records get wrong "
+            "dates",
             time.strftime("%Y-%m-%d", time.gmtime(seconds)),
         )
 
@@ -312,7 +313,7 @@ def _warn_if_clock_was_never_set(seconds: float) -> None:
 if sys.platform == "win32":
 
     def _raise_open_file_limit() -> None:
-        """Windows has no such limit for sockets."""
+        """Do nothing: Windows has no such limit for sockets."""
 else:
     import resource
 
@@ -322,4 +323,4 @@ else:
         try:
             resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
         except (OSError, ValueError) as error:
-            log.warning("the limit of open files stays at %d: %s", soft, error)
+            log.warning("cannot raise the limit of open files, %d: %s", soft, error)

@@ -1,6 +1,6 @@
 """The services: the rules of the hub.
 
-The edges (device link, web, command line) are given `Services`, which `hub.app` builds.
+`hub.app` builds `Services` and passes it to the edges (device link, web, command line).
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class Services:
     data_dir: Path
     #: The wall clock, in UNIX seconds.
     now: Callable[[], float]
-    #: Set first when the hub is told to stop, so that streams end by themselves.
+    #: Set as soon as the hub begins to stop, so that streams end by themselves.
     closing: trio.Event
     record_feed: Feed[Record]
     change_feed: Feed[Change]

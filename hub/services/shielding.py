@@ -1,7 +1,7 @@
 """Complete a change that has begun, even if its client hangs up.
 
 The edges use it: requests to Quart, device commands of the API, and the control channel. Services
-need not shield what they do.
+do not shield their own work.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from contextlib import contextmanager
 
 import trio
 
-#: More than a device may need to answer behind a full queue, or a full disk to refuse a write.
+#: Longer than a device takes to answer behind a full queue, or a full disk to refuse a write.
 _LIMIT_SECONDS = 100.0
 
 
@@ -24,7 +24,7 @@ class Shield:
 
     @contextmanager
     def suspended(self) -> Iterator[None]:
-        """Allow cancellation and stop the clock while the change still waits for its input."""
+        """Allow cancellation, and suspend the time limit, while the change waits for its input."""
         self._scope.shield, self._scope.deadline = False, math.inf
         try:
             yield

@@ -57,7 +57,7 @@ def test_the_log_goes_to_files_even_if_the_process_has_a_console(
     monkeypatch.setattr(hub.log, "_is_terminal", lambda stream: stream is sys.__stderr__)
     monkeypatch.setattr(sys, "stderr", sys.__stderr__)
     run_until_it_is_stopped(FakeControlManager(), data_dir)
-    assert "the hub has ended" in (data_dir / "logs" / "sitehub.log").read_text("utf-8")
+    assert "the hub has stopped" in (data_dir / "logs" / "sitehub.log").read_text("utf-8")
 
 
 def test_a_failed_start_is_reported_to_the_manager_and_explained_in_a_file(

@@ -191,7 +191,7 @@ def test_a_full_console_pipe_blocks_neither_the_hub_nor_its_shutdown(
         os.set_blocking(writing, True)
         hub = make_hub("log.level=debug").start(stderr=writing)
         assert hub.stop(10) == 0
-        assert "the hub has ended" in (hub.data_dir / "logs" / "sitehub.log").read_text("utf-8")
+        assert "the hub has stopped" in (hub.data_dir / "logs" / "sitehub.log").read_text("utf-8")
     finally:
         os.close(reading)
         os.close(writing)

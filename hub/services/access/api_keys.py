@@ -1,4 +1,4 @@
-"""API keys of integrators: made, removed, and checked with each request."""
+"""API keys of integrators: creating and removing them, and checking requests."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class NewApiKey(Struct, frozen=True):
 
 
 class ApiKeys:
-    """Makes and checks API keys. `clock_skew`: how many seconds a signature's time may be off."""
+    """Creates and checks API keys. `clock_skew`: seconds by which a signature's time may be off."""
 
     def __init__(
         self, store: Store, audit: Audit, *, clock_skew: float, now: Callable[[], float]
@@ -37,15 +37,15 @@ class ApiKeys:
         self._now = now
 
     def all(self) -> tuple[ApiKey, ...]:
-        """All keys, without their secrets."""
+        """Return all keys, without their secrets."""
         return self._keys.all()
 
     def get(self, appid: str) -> ApiKey | None:
-        """The key, without its secret; None where there is none."""
+        """Return the key, without its secret; None if there is none."""
         return self._keys.get(appid)
 
     async def add(self, name: str, read_only: bool, *, by: Actor) -> NewApiKey:
-        """Make a key. Raises BadParameter for "name"."""
+        """Create a key. Raises BadParameter for "name"."""
         name = check_name(name)
         new = NewApiKey(appid=secrets.token_hex(8), secret=secrets.token_urlsafe(24))
         created_at = int(self._now() * 1000)
@@ -61,28 +61,28 @@ class ApiKeys:
         await self._audit.add(by, "apikey.remove", appid)
 
     def authenticate(self, bearer: str) -> ApiKey:
-        """The key of `Authorization: Bearer APPID:SECRET`. Raises NotAuthorised."""
+        """Return the key of `Authorization: Bearer APPID:SECRET`. Raises NotAuthorised."""
         appid, _, secret = bearer.partition(":")
         key = self._keys.get(appid)
         if key is None or not self._keys.fits(appid, secret):
-            raise NotAuthorised("unknown API key, or its secret is wrong")
+            raise NotAuthorised("unknown API key, or wrong secret")
         return key
 
     def authenticate_signed(self, params: Mapping[str, str]) -> ApiKey:
-        """The key that signed `params`, all parameters of a query (三).
+        """Return the key that signed `params`, all parameters of a query (三).
 
-        Raises InvalidAppId, and WrongSignature where the signature or its time is wrong (D6).
+        Raises InvalidAppId, and WrongSignature if the signature or its time is wrong (D6).
         """
         appid = params.get("appid", "")
         key = self._keys.get(appid)
         if key is None:
             raise InvalidAppId("appid: there is no such API key")
         if not params.get("sign") or not params.get("ts"):
-            raise WrongSignature("a signed request carries appid, ts and sign")
+            raise WrongSignature("a signed request needs appid, ts and sign")
         if not verify_params_sign(params, self._keys.secret(appid)):
-            raise WrongSignature("sign: does not fit the parameters")
+            raise WrongSignature("sign: does not match the parameters")
         if not is_within_skew(_seconds(params["ts"]), self._now(), self._clock_skew):
-            raise WrongSignature(f"ts: more than {self._clock_skew:g} s away from the hub's clock")
+            raise WrongSignature(f"ts: more than {self._clock_skew:g} s off the hub's clock")
         return key
 
 

@@ -34,20 +34,20 @@ class Audit:
         self._now = now
 
     async def add(self, by: Actor, action: str, target: str) -> None:
-        """Log one change, for example "user.role" of "ann guard"."""
+        """Log one change, for example "user.role" with the target "ann guard"."""
         await self.add_each(by, action, [target])
 
     async def add_each(self, by: Actor, action: str, targets: Sequence[str]) -> None:
-        """Log the same change of several targets, in one write."""
+        """Log the same change to several targets, in one write."""
         at = int(self._now() * 1000)
         await self._entries.add_each(at, by.who, action, targets, by.address)
 
     async def newest(
         self, *, before: int | None = None, limit: int = 100
     ) -> tuple[AuditEntry, ...]:
-        """At most `limit` entries with ids below `before`, the newest first."""
+        """Return at most `limit` entries with ids below `before`, newest first."""
         return await self._entries.newest(before, limit)
 
     async def oldest(self, *, after: int = 0, limit: int = 100) -> tuple[AuditEntry, ...]:
-        """At most `limit` entries with ids above `after`, the oldest first."""
+        """Return at most `limit` entries with ids above `after`, oldest first."""
         return await self._entries.oldest(after, limit)

@@ -1,4 +1,4 @@
-"""Hashes of passwords: Argon2id, with its parameters in each hash, computed in a thread."""
+"""Password hashes: Argon2id, with its parameters in each hash, computed in a thread."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _MAX_WAITING = 32
 
 
 class Cost(Struct, frozen=True):
-    """What one check costs: by default about a quarter of a second on one core of an old PC."""
+    """The cost of one check: by default about a quarter of a second on one core of an old PC."""
 
     memory_kib: int = 64 * 1024
     iterations: int = 3
@@ -27,15 +27,15 @@ class Cost(Struct, frozen=True):
 
 
 class Passwords:
-    """Makes and checks hashes one at a time: many sign-ins take one core and 64 MiB at most."""
+    """Computes one hash at a time, so that many sign-ins use at most one core and 64 MiB."""
 
     def __init__(self, cost: Cost = Cost()) -> None:  # noqa: B008 - frozen
         self._cost = cost
         self._limiter = trio.CapacityLimiter(1)
-        self._nobody = self._unmatched_hash()
+        self._unmatched = self._unmatched_hash()
 
     async def make(self, password: str) -> str:
-        """Make the hash of a new password, in PHC format."""
+        """Return the hash of a new password, in PHC format."""
         kdf = Argon2id(
             salt=secrets.token_bytes(_SALT_BYTES),
             length=_HASH_BYTES,
@@ -47,17 +47,17 @@ class Passwords:
         return await trio.to_thread.run_sync(derive, limiter=self._limiter)
 
     async def fits(self, password: str, stored: str | None) -> bool:
-        """Whether the password matches the hash. For None (no such user) the work is the same.
+        """Whether the password matches the hash. For None (no such user) it takes as long.
 
         Raises TooManyRequests if too many checks are waiting.
         """
         if self._limiter.statistics().tasks_waiting >= _MAX_WAITING:
             raise TooManyRequests("too many sign-ins at once", retry_after=5)
-        verify = partial(_verify, password.encode(), stored or self._nobody)
+        verify = partial(_verify, password.encode(), stored or self._unmatched)
         return await trio.to_thread.run_sync(verify, limiter=self._limiter) and stored is not None
 
     def _unmatched_hash(self) -> str:
-        """A hash of the current cost that matches no password, made without computing one."""
+        """Return a hash of the current cost that matches no password, without computing one."""
         salt, digest = (
             base64.b64encode(secrets.token_bytes(size)).decode().rstrip("=")
             for size in (_SALT_BYTES, _HASH_BYTES)

@@ -54,10 +54,9 @@ class Sessions:
         self._now = now
 
     async def sign_in(self, name: str, password: str, address: str) -> SignedIn:
-        """Open a session for a user who gives name and password.
+        """Check name and password, and open a session.
 
-        Raises NotAuthorised where name or password is wrong, TooManyRequests after too many
-        failures.
+        Raises NotAuthorised if either is wrong, TooManyRequests after too many failures.
         """
         user = await self._sign_in.recognise(name, password, address)
         if user is None:
@@ -67,7 +66,7 @@ class Sessions:
         return await self.open(user, address)
 
     async def open(self, user: User, address: str) -> SignedIn:
-        """Open a session for a recognised user; beyond 64 the least recently used one ends."""
+        """Open a session for a user; beyond 64, end the least recently used one."""
         token = secrets.token_urlsafe(32)
         now = self._now_ms()
         earlier = sorted(self._sessions.of_user(user.name), key=lambda s: s.last_used_at)
@@ -86,7 +85,7 @@ class Sessions:
         return SignedIn(user, token)
 
     async def user_of(self, token: str) -> User | None:
-        """The user of a session; None where it is unknown, idle for too long, or too old."""
+        """Return the user of a session; None if it is unknown, idle for too long, or too old."""
         session = self._sessions.get(hash_token(token))
         now = self._now_ms()
         if session is None or session.created_at + MAX_AGE_MS <= now:
@@ -94,7 +93,7 @@ class Sessions:
         if session.last_used_at + MAX_IDLE_MS <= now:
             return None
         if now - session.last_used_at >= _TOUCH_MS:
-            with suppress(CannotStoreNow):  # A full disk signs nobody out.
+            with suppress(CannotStoreNow):  # A full disk must not sign users out.
                 await self._sessions.touch(session.token_hash, now)
         return self._users.get(session.user)
 
@@ -103,7 +102,7 @@ class Sessions:
         await self._sessions.remove(hash_token(token))
 
     async def sign_out_everywhere(self, name: str, *, by: Actor) -> None:
-        """End all sessions of a user, at the user's own wish."""
+        """End all sessions of a user, at the user's own request."""
         await self.end_all(name)
         await self._audit.add(by, "user.sign_out_everywhere", name)
 
@@ -112,13 +111,13 @@ class Sessions:
         await self._sessions.remove_user(name)
 
     async def end_others(self, name: str, *, keep: str) -> None:
-        """End all sessions of a user but the one with the token `keep`."""
+        """End all sessions of a user except the one with the token `keep`."""
         for session in self._sessions.of_user(name):
             if session.token_hash != hash_token(keep):
                 await self._sessions.remove(session.token_hash)
 
     async def prune(self) -> None:
-        """Remove the sessions that are idle for too long, or too old."""
+        """Remove the sessions that have been idle for too long, or are too old."""
         now = self._now_ms()
         await self._sessions.prune(created_before=now - MAX_AGE_MS, used_before=now - MAX_IDLE_MS)
 
@@ -127,5 +126,5 @@ class Sessions:
 
 
 def hash_token(token: str) -> bytes:
-    """What is stored of a random token."""
+    """Return the hash that is stored in place of a random token."""
     return hashlib.sha256(token.encode()).digest()

@@ -1,4 +1,4 @@
-"""Set-up links: with the one-time link of the first run, the first administrator is made."""
+"""Set-up links: one-time links that create the first administrator."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _SETTING = "setup.link"
 
 
 class SetupLinks:
-    """Makes set-up links and completes the set-up. Only the newest link is valid."""
+    """Creates set-up links and completes the set-up. Only the newest link is valid."""
 
     def __init__(
         self,
@@ -49,7 +49,7 @@ class SetupLinks:
         return not self._users.has_administrator()
 
     async def create(self, *, by: Actor) -> str:
-        """The token of a new link, valid once and for a day; earlier links become invalid."""
+        """Create a link and return its token; it works once, within a day. Earlier links expire."""
         token = secrets.token_urlsafe(24)
         expires_at = self._now_ms() + _VALID_MS
         await self._settings.set(_SETTING, f"{hash_token(token).hex()} {expires_at}")
@@ -65,10 +65,10 @@ class SetupLinks:
     async def complete(
         self, token: str, name: str, password: str, site: SiteSettings, *, address: str
     ) -> SignedIn:
-        """Make the first administrator, name the site, and sign the administrator in.
+        """Create the first administrator, name the site, and sign the administrator in.
 
-        Of several callers with the same link exactly one succeeds. Raises NotAuthorised where the
-        link is not valid, BadParameter or AlreadyExists for a field; the link stays valid then.
+        If several callers use the same link, exactly one succeeds. Raises NotAuthorised if the link
+        is not valid, BadParameter or AlreadyExists for a field; the link then stays valid.
         """
         name = check_name(name)
         check_password(password)
@@ -79,7 +79,7 @@ class SetupLinks:
         async with self._users.changing:
             self._check(token)
             self._users.check_is_free(name)
-            # First of all: should the rest fail, a new link is needed, but none works twice.
+            # First: if a later step fails, a new link is needed, but no link works twice.
             await self._settings.set(_SETTING, None)
             user = await self._users.insert(name, "admin", password_hash, by=by)
         await self._site.set(site)

@@ -1,4 +1,4 @@
-"""Check a user's name and password, and slow down those who guess."""
+"""Check users' names and passwords, and slow down guessing."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from hub.store.tables.users import User
 if TYPE_CHECKING:
     from hub.store.db import Store
 
-#: A key starts afresh 15 minutes after its last failure, however long that one's delay was.
+#: Failures are forgotten 15 minutes after the last one, even if that had the longest delay.
 _WINDOW_SECONDS = 15 * 60 - MAX_BACKOFF_SECONDS
-#: Failures that delay nothing; the next one delays the attempt after it.
-_FREE_OF_PAIR = 4
-_FREE_OF_ADDRESS = 19
-_FREE_OF_USER = 19
+#: Failures without a delay; each further one delays the next attempt.
+_FREE_PER_PAIR = 4
+_FREE_PER_ADDRESS = 19
+_FREE_PER_USER = 19
 _MAX_KNOWN_PAIRS = 4096
 
 
@@ -33,30 +33,30 @@ class SignIn:
     def __init__(self, store: Store, passwords: Passwords, now: Callable[[], float]) -> None:
         self._users = store.users
         self._passwords = passwords
-        self._gate = _Gate(store, now)
+        self._limit = _GuessLimit(store, now)
 
     async def recognise(self, name: str, password: str, address: str) -> User | None:
-        """The user with this name and password; None where either is wrong.
+        """Return the user with this name and password; None if either is wrong.
 
         Raises TooManyRequests after too many failures, or while too many sign-ins are waiting.
         """
-        # Longer names belong to nobody, and would fill the tables of failures.
+        # No user has a longer name, and long ones would fill the tables of failures.
         name = normalise_name(name)[: MAX_NAME_LENGTH + 1]
-        self._gate.enter(name, address)
+        self._limit.count(name, address)
         user = self._users.get(name)
         try:
             fits = await self._passwords.fits(password, user.password_hash if user else None)
         except TooManyRequests:
-            self._gate.undo(name, address)
+            self._limit.undo(name, address)
             raise
         # The user may have been removed, or the password changed, in the meantime.
         if not fits or user is None or self._users.get(name) != user:
             return None
-        self._gate.passed(name, address)
+        self._limit.succeeded(name, address)
         return user
 
 
-class _Gate:
+class _GuessLimit:
     """Delays guesses without locking out the user whose password is guessed.
 
     Failures are counted for each user at each address, for each address, and for each user at all
@@ -67,14 +67,14 @@ class _Gate:
 
     def __init__(self, store: Store, now: Callable[[], float]) -> None:
         self._sessions = store.sessions
-        self._pairs = Backoff(now, free=_FREE_OF_PAIR, window=_WINDOW_SECONDS)
-        self._addresses = Backoff(now, free=_FREE_OF_ADDRESS, window=_WINDOW_SECONDS)
-        self._users = Backoff(now, free=_FREE_OF_USER, window=_WINDOW_SECONDS)
+        self._pairs = Backoff(now, free=_FREE_PER_PAIR, window=_WINDOW_SECONDS)
+        self._addresses = Backoff(now, free=_FREE_PER_ADDRESS, window=_WINDOW_SECONDS)
+        self._users = Backoff(now, free=_FREE_PER_USER, window=_WINDOW_SECONDS)
         #: Names and addresses that have signed in, the most recent last.
         self._known: OrderedDict[tuple[str, str], None] = OrderedDict()
 
-    def enter(self, name: str, address: str) -> None:
-        """Count an attempt. Raises TooManyRequests where it comes too early."""
+    def count(self, name: str, address: str) -> None:
+        """Count an attempt. Raises TooManyRequests if it comes too early."""
         counters = self._counters(name, address)
         wait = max(backoff.wait_seconds(key) for backoff, key in counters)
         if wait > 0:
@@ -88,9 +88,9 @@ class _Gate:
         for backoff, key in self._counters(name, address):
             backoff.undo(key)
 
-    def passed(self, name: str, address: str) -> None:
-        """The last attempt has succeeded."""
-        # The address keeps its failures: one account there must not buy guesses at the others.
+    def succeeded(self, name: str, address: str) -> None:
+        """Forget the failures of this user at this address."""
+        # Other failures of the address still count: its users must not earn guesses at others.
         self.undo(name, address)
         self._pairs.forget((name, self._origin(name, address)))
         self._known[name, address] = None
@@ -118,5 +118,5 @@ class _Gate:
 
 
 def _network_of(address: str) -> str:
-    """The /64 network of an IPv6 address, all of which one host may use; an IPv4 address itself."""
+    """Return the /64 network of an IPv6 address, which one host may own; IPv4: the address."""
     return str(IPv6Network((address, 64), strict=False)) if ":" in address else address

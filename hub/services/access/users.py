@@ -1,4 +1,4 @@
-"""Users: who may sign in, in which role, with which password."""
+"""Users: their names, roles and passwords."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 class Users:
-    """Adds, changes and removes users. One administrator always remains."""
+    """Adds, changes and removes users. At least one administrator always remains."""
 
     def __init__(
         self,
@@ -47,24 +47,24 @@ class Users:
         self.changing = trio.Lock()
 
     def all(self) -> tuple[User, ...]:
-        """All users, by name."""
+        """Return all users, by name."""
         return self._users.all()
 
     def get(self, name: str) -> User:
-        """Find a user by name. Raises NoSuchResource."""
+        """Return a user by name. Raises NoSuchResource."""
         user = self._users.get(normalise_name(name))
         if user is None:
             raise NoSuchResource(f"there is no user {name!r}")
         return user
 
     def has_administrator(self, *, besides: str | None = None) -> bool:
-        """Whether somebody, `besides` this user, can administer the site."""
+        """Whether there is an administrator other than the user `besides`."""
         return any(user.role == "admin" and user.name != besides for user in self.all())
 
     def check_is_free(self, name: str) -> None:
         """Raise AlreadyExists if a user has this name."""
         if self._users.get(name) is not None:
-            raise AlreadyExists(f"there is a user {name!r} already", field="name")
+            raise AlreadyExists(f"there is already a user {name!r}", field="name")
 
     async def add(self, name: str, role: str, password: str, *, by: Actor) -> User:
         """Add a user. Raises AlreadyExists, and BadParameter for "name", "role" or "password"."""
@@ -110,12 +110,12 @@ class Users:
         await self._audit.add(by, "user.password", user.name)
 
     async def change_password(self, name: str, old: str, new: str, *, keep: str, by: Actor) -> None:
-        """Change one's own password, which ends one's sessions but the one with the token `keep`.
+        """Change the user's own password; end all sessions but the one with the token `keep`.
 
-        Raises BadParameter for "old" and "new", and TooManyRequests as signing in does.
+        Raises BadParameter for "old" and "new", and TooManyRequests after too many failures.
         """
         check_password(new, field="new")
-        wrong = BadParameter("is not your present password", field="old")
+        wrong = BadParameter("is not your current password", field="old")
         user = await self._sign_in.recognise(self.get(name).name, old, by.address)
         if user is None:
             raise wrong
@@ -128,7 +128,7 @@ class Users:
         await self._audit.add(by, "user.password", user.name)
 
     async def remove(self, name: str, *, by: Actor) -> None:
-        """Remove a user, with all sessions.
+        """Remove a user and end all their sessions.
 
         Raises NoSuchResource, and BadParameter for the last administrator.
         """
@@ -139,6 +139,8 @@ class Users:
         await self._audit.add(by, "user.remove", user.name)
 
     def _check_is_dispensable(self, user: User) -> None:
-        """Raise BadParameter if nobody could administer the site without this user."""
+        """Raise BadParameter if this user is the last administrator."""
         if user.role == "admin" and not self.has_administrator(besides=user.name):
-            raise BadParameter("the last administrator stays one", field="name")
+            raise BadParameter(
+                "the last administrator cannot be removed or lose the role", field="name"
+            )

@@ -17,12 +17,12 @@ MAX_PASSWORD_LENGTH = 1024
 
 
 def normalise_name(name: str) -> str:
-    """The name without outer spaces, in one Unicode form, however a keyboard composes it."""
+    """Return the name without outer spaces, in NFC: keyboards compose letters differently."""
     return unicodedata.normalize("NFC", name).strip()
 
 
 def check_name(name: str) -> str:
-    """The normalised name. Raises BadParameter."""
+    """Check a name, and return it normalised. Raises BadParameter."""
     name = normalise_name(name)
     if not 1 <= len(name) <= MAX_NAME_LENGTH or not name.isprintable():
         raise BadParameter(f"1 to {MAX_NAME_LENGTH} printable characters", field="name")
@@ -30,7 +30,7 @@ def check_name(name: str) -> str:
 
 
 def check_role(role: str) -> Role:
-    """The role, if there is such a one. Raises BadParameter."""
+    """Return the role. Raises BadParameter if there is no such role."""
     for known in ROLES:
         if role == known:
             return known

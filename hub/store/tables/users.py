@@ -61,7 +61,7 @@ class UserTable:
             try:
                 connection.execute(_ADD, values)
             except sqlite3.IntegrityError as error:
-                raise AlreadyExists(f"there is a user {user.name} already", field="name") from error
+                raise AlreadyExists(f"there is already a user {user.name}", field="name") from error
 
         await self._writer.write(job, lambda _: self._put(user))
 
