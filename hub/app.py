@@ -323,4 +323,4 @@ else:
         try:
             resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
         except (OSError, ValueError) as error:
-            log.warning("cannot raise the limit of open files, %d: %s", soft, error)
+            log.warning("cannot raise the limit of %d open files: %s", soft, error)

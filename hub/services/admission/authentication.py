@@ -20,7 +20,7 @@ from hub.wire.signing import is_within_skew, ts_seconds, verify_params_sign
 
 
 class Authentication:
-    """Finds the device that sent a request, and marks it as seen. Only memory is read."""
+    """Finds the device that sent a request, and marks it as seen. Reads only memory."""
 
     def __init__(
         self, store: Store, registry: Registry, config: DevicesConfig, now: Callable[[], float]
@@ -38,8 +38,8 @@ class Authentication:
     def by_signature(self, query: Mapping[str, str]) -> Device:
         """Return the device that signed the query as in 三, with the appid and secret of D3.
 
-        A `body_md5` in the query is signed with it; the caller compares it with the body. Raises
-        InvalidAppId, WrongSignature, NotAuthorised.
+        If the query has a `body_md5`, the signature covers it, and the caller compares it with the
+        body. Raises InvalidAppId, WrongSignature, NotAuthorised.
         """
         device = self._store.devices.by_appid(query.get("appid", ""))
         if device is None:
@@ -52,12 +52,12 @@ class Authentication:
     def by_address(self, sn: str, did: str, address: str) -> Device | None:
         """D8: return the device with this SN if it is online from this address, otherwise None.
 
-        Raises DeviceNotRegistered if a `did` is given that no device has, and NotAuthorised.
+        Raises DeviceNotRegistered if no device has the `did`, if given, and NotAuthorised.
         """
         if not self._registry.is_online_from(sn, address):
             return None
         if did and self._store.devices.by_did(did) is None:
-            raise DeviceNotRegistered(f"did: no device with {did} is registered")
+            raise DeviceNotRegistered(f"did: no device with did {did} is registered")
         return self._seen(self._store.devices.by_sn(sn))
 
     def is_address_known(self, address: str) -> bool:
@@ -68,7 +68,7 @@ class Authentication:
         try:
             signed_at = ts_seconds(ts_text)
         except BadParameter:
-            raise WrongSignature("ts: UNIX time in seconds is required") from None
+            raise WrongSignature("ts: a UNIX time in seconds is required") from None
         if device.clock_trusted and not is_within_skew(
             signed_at, self._now(), self._config.clock_skew
         ):

@@ -1,4 +1,4 @@
-"""Admission (D2): which device may connect, with which token, and how failing peers are slowed."""
+"""Admission (D2): decide which devices may connect, issue tokens, and slow down failing peers."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from hub.wire.session import (
 
 log = logging.getLogger(__name__)
 
-#: D2: so many failures within a minute are answered at once.
+#: D2: failures within a minute that are answered without a delay.
 FREE_FAILURES = 5
 _FAILURE_WINDOW_SECONDS = 60.0
 
@@ -79,7 +79,7 @@ class Admission:
         device = self._store.devices.by_sn(param.sn)
         if device is None:
             await self._refuse_unknown(param, link)
-            raise DeviceNotRegistered(f"sn: no device with {param.sn} is registered")
+            raise DeviceNotRegistered(f"sn: no device with sn {param.sn} is registered")
         disconnects = self._devices.disconnects(device.did)
         try:
             verified = self._checks.run(device, param)
@@ -90,7 +90,7 @@ class Admission:
             await self._refuse(device, param, link, refusal)
             raise refusal.error from None
         if self._devices.disconnects(device.did) != disconnects:
-            # It was changed while the checks waited for the store: they no longer hold.
+            # It was changed while the checks waited for the store: their result no longer holds.
             await self._store.tokens.drop(device.did)
             raise NotAuthorised("the device was changed meanwhile")
         ip, offset = param.ip or link.address, param.ts - self._now()
@@ -99,7 +99,7 @@ class Admission:
         return Admitted(device, result)
 
     def enter(self, link: Link) -> None:
-        """Put the device online on this link, whose connect was answered 200, and on no other."""
+        """Put the device online on this link, whose connect got a 200; close an older link."""
         was_online = self._registry.get(link.did) is link
         older = self._registry.attach(link)
         self._registry.touch(link.did)
@@ -118,7 +118,7 @@ class Admission:
             self._changes.publish([Change("device", link.did)])
 
     def heartbeat(self, token: str | None, param: KeepaliveParam, link: Link) -> HeartbeatResult:
-        """1.3: return the seconds that the token is still valid.
+        """1.3: return how many seconds the token is still valid.
 
         Raises NotAuthorised, DeviceNotRegistered.
         """
@@ -152,7 +152,7 @@ class Admission:
         try:
             return await self._tokens.issue(device.did, accepted)
         except WrongSignature:
-            # The same connect arrived twice at once.
+            # The same connect arrived twice at the same time.
             raise replayed() from None
 
     async def _refuse_unknown(self, param: ConnectParam, link: Link) -> None:
@@ -164,7 +164,7 @@ class Admission:
         limited(
             log,
             logging.INFO,
-            # One line for each unknown device; one in all for an address that floods.
+            # One line per unknown device, but only one for an address that floods.
             f"unknown {link.address if delay else param.sn}",
             "unknown device %s tried to connect from %s: %s",
             param.sn,
@@ -178,7 +178,7 @@ class Admission:
     ) -> None:
         delay = 0.0
         if not refusal.signed:
-            # It may be anybody; a device that proved itself takes no place among the pending.
+            # Anyone may have sent it. A device with a good signature takes no pending place.
             self._pending.keep_open(link, param.sn)
             delay = self._backoff.failed((param.sn, link.address))
         attempt = self._attempt(param, link)

@@ -23,7 +23,7 @@ class MissingDid(DeviceNotRegistered):
     """D2: a good connect without a did. `offer`: send the initial parameters now."""
 
     def __init__(self, did: str, *, offer: bool) -> None:
-        super().__init__("did: missing: take the initial parameters, then connect with it")
+        super().__init__("did: missing: store the initial parameters, then connect with it")
         self.did = did
         self.offer = offer
 
@@ -58,7 +58,7 @@ class ConnectChecks:
         self._now = now
 
     def run(self, device: Device, param: ConnectParam) -> VerifiedSign:
-        """Run all checks that need no write, up to the one for a foreign did. Raises Refused."""
+        """Run the checks that need no write, up to the one for a foreign did. Raises Refused."""
         verified = verify_connect(
             param,
             keys=self._devices.keys.of(device),
@@ -87,7 +87,7 @@ class ConnectChecks:
     def time_reason(
         self, param: ConnectParam, before: PendingDevice | None
     ) -> RefusalReason | None:
-        """Why the connect's timestamp is refused (clock off, or replayed); None if it is not.
+        """Return why the connect's timestamp is refused; None if it is not.
 
         `before` is the last connect of the device, if that failed.
         """
@@ -98,13 +98,13 @@ class ConnectChecks:
             and before.attempt.ts_text == param.ts_text
             and int(self._now() * 1000) - before.last_seen > _SAME_TIME_MS
         )
-        # The timestamp of an earlier connect says nothing about the clock now.
+        # The timestamp of an earlier connect does not show whether the clock is off now.
         if stands_still or self._store.tokens.was_accepted(param.sn, param.ts_text):
             return RefusalReason("replayed")
         return RefusalReason("clock-off", {"seconds": f"{param.ts - self._now():.0f}"})
 
     async def check_empty_did(self, device: Device, param: ConnectParam) -> None:
-        """Check that a connect without a did is acceptable, and store what it shows of the device.
+        """Check whether a connect may lack a did, and store what it shows about the device.
 
         Raises Refused with MissingDid.
         """
@@ -117,7 +117,7 @@ class ConnectChecks:
         if mode == "never" or (mode == "auto" and state == "none"):
             return
         if mode == "auto" and state == "sent":
-            # It took the parameters, and still connects without a did: it cannot keep one.
+            # It accepted the parameters, and still connects without a did: it cannot keep one.
             await self._provisioning.settle_did(device.did, "none")
             return
         offer = not self._provisioning.is_offering(device.did)

@@ -33,8 +33,8 @@ from hub.store.db import Store
 
 log = logging.getLogger(__name__)
 
-#: Of all callers together: too few to guess a code, and far more than a page needs that checks at
-#: each pause in typing.
+#: For all callers together: too few to guess a code, but plenty for pages that check at each pause
+#: in typing.
 CHECKS_PER_SECOND = 20
 
 CodeMatch = Literal[
@@ -52,7 +52,7 @@ _MISMATCHES: dict[RefusalCode, CodeMatch] = {
 
 
 class AcceptedDevice(Struct, frozen=True):
-    """The new device, and how it took its initial parameters; `message` is the text of that."""
+    """The new device, and how the delivery of its initial parameters went, with a `message`."""
 
     device: DeviceView
     outcome: DeliveryOutcome
@@ -89,8 +89,8 @@ class Enrolment:
     def check_code(self, sn: str, code: str, key: str | None = None) -> CodeCheck:
         """Check a code against the last signature of a device; nothing is stored or sent.
 
-        The device is pending, or enrolled and its connects fail. The key is `key`, else its own,
-        else the site key. Raises NoSuchResource, BadParameter, and TooManyRequests.
+        The device is pending, or enrolled but its connects fail. The key is `key`, by default the
+        device's own or the site key. Raises NoSuchResource, BadParameter, and TooManyRequests.
         """
         check_text(code, "code", max_length=MAX_CODE_LENGTH)
         if key is not None:
@@ -115,10 +115,10 @@ class Enrolment:
     ) -> AcceptedDevice:
         """Enrol a pending device, and send it its initial parameters.
 
-        `replaces`: the did of a broken camera whose place it takes, with its did, its history, and
-        its name unless one is given. Raises NoSuchResource if no such device is pending,
-        BadParameter, AlreadyExists, and WrongSignature if its last signature does not match code
-        and key; it stays pending then.
+        `replaces`: the did of a broken camera. The new one takes over its did and history, and its
+        name unless `name` is given. Raises NoSuchResource if no such device is pending,
+        BadParameter, AlreadyExists, and WrongSignature if code and key do not match its last
+        signature; it then stays pending.
         """
         waiting = self._waiting_of(sn)
         new = NewDevice(sn=sn, code=code, did=did, name=name, key=key)
@@ -139,11 +139,11 @@ class Enrolment:
 
     def _count_check(self) -> None:
         if self._checks.take(trio.current_time(), max_wait=0):
-            raise TooManyRequests("too many codes are tried at once")
+            raise TooManyRequests("too many codes are being checked at once")
 
     def _waiting_of(self, sn: str) -> PendingDevice:
         if self._store.devices.by_sn(sn) is not None:
-            raise AlreadyExists(f"{sn} is enrolled already", field="sn")
+            raise AlreadyExists(f"{sn} is already enrolled", field="sn")
         waiting = self._pending.find(sn)
         if waiting is None:
             raise NoSuchResource(f"no device with sn {sn} is waiting")
@@ -175,6 +175,6 @@ class Enrolment:
 
 def _replacement(new: NewDevice) -> DeviceChange:
     if new.did is not None:
-        raise BadParameter("a camera that replaces another one keeps its did", field="did")
+        raise BadParameter("a replacement camera gets the did of the old one", field="did")
     change = DeviceChange(sn=new.sn, code=new.code, key=new.key)
     return replace(change, name=new.name) if new.name else change

@@ -1,4 +1,4 @@
-"""Provisioning: sending a device its initial parameters (D3), and what its answer means (D2)."""
+"""Provisioning: send a device its initial parameters (D3), and interpret its answer (D2)."""
 
 from __future__ import annotations
 
@@ -38,20 +38,20 @@ _REFUSED = re.compile(r"refused with (?P<code>-?[0-9]+) ?(?P<msg>.*)", re.DOTALL
 
 
 class Delivery(Struct, frozen=True):
-    """How a device took its initial parameters; `message` is the text that is stored."""
+    """The outcome of sending a device its initial parameters; `message` is stored."""
 
     outcome: DeliveryOutcome
     message: str
 
     @property
     def code(self) -> str:
-        """Return the code with which the device refused them; empty if it did not."""
+        """Return the code with which the device refused them; empty if it did not refuse."""
         refused = _REFUSED.fullmatch(self.message)
         return refused["code"] if refused else ""
 
     @property
     def device_msg(self) -> str:
-        """Return the device's message when it refused them."""
+        """Return the device's message; empty if it did not refuse."""
         refused = _REFUSED.fullmatch(self.message)
         return refused["msg"] if refused else ""
 
@@ -75,14 +75,14 @@ NOT_SENT_OFFLINE = Delivery(
 
 
 def stored_delivery(message: str) -> Delivery:
-    """Return the delivery of which `message` was stored."""
+    """Return the delivery whose `message` was stored."""
     if message == "taken":
         return Delivery("taken", message)
     return Delivery("refused" if _REFUSED.fullmatch(message) else "silent", message)
 
 
 class Provisioning:
-    """Sends initial parameters, once at a time per device, and stores whether it keeps its did."""
+    """Sends initial parameters, and stores whether each device keeps its did."""
 
     def __init__(self, store: Store, devices: Devices, config: DevicesConfig) -> None:
         self._store = store
@@ -90,7 +90,7 @@ class Provisioning:
         self._config = config
         #: Devices that were sent their initial parameters and have not answered.
         self._offering: set[str] = set()
-        #: What an answer or a connect has just shown, while it is being stored.
+        #: did -> the state that an answer or a connect has just shown, until it is stored.
         self._settling: dict[str, DidState] = {}
 
     async def offer(self, did: str, connection: Link) -> None:
@@ -123,7 +123,7 @@ class Provisioning:
         return did in self._offering
 
     def did_state(self, device: Device) -> DidState:
-        """Return whether the device can keep a did, as known at this moment."""
+        """Return whether the device can keep a did, including what is not stored yet."""
         return self._settling.get(device.did, device.did_state)
 
     async def settle_did(self, did: str, state: DidState) -> None:
@@ -140,7 +140,7 @@ class Provisioning:
         try:
             delivery = await self._ask(did, connection)
             camera = self._store.devices.by_did(did)
-            # A camera that replaced it meanwhile was not asked.
+            # The outcome is not that of a camera that replaced it meanwhile.
             if camera is None or camera.sn == sn:
                 await self._store_outcome_or_log(did, delivery)
             return delivery
@@ -150,7 +150,7 @@ class Provisioning:
 
     async def _ask(self, did: str, connection: Link) -> Delivery:
         def settle(answer: DeviceAnswer) -> None:
-            # At once: the device's next connect may directly follow its answer.
+            # Not later: the device's next connect may follow its answer immediately.
             self._settling[did] = _meaning_of(answer)
 
         try:
@@ -179,8 +179,8 @@ class Provisioning:
         try:
             await self._store_outcome(did, delivery)
         except HubError as error:
-            # Removed meanwhile, or nothing can be stored: the next connect shows it again.
-            log.warning("cannot store how device %s took its parameters: %s", did, error)
+            # Removed meanwhile, or nothing can be stored: the next connect will show the state.
+            log.warning("cannot store the outcome of provisioning device %s: %s", did, error)
         self._devices.publish_change(did)
 
     async def _store_outcome(self, did: str, delivery: Delivery) -> None:
@@ -191,7 +191,7 @@ class Provisioning:
         await self._settle(did, change, state)
 
     def _is_overtaken(self, did: str, delivery: Delivery, state: DidState) -> bool:
-        """Whether a later connect has shown more than the answer, or than its absence."""
+        """Whether a later connect has already shown a newer state."""
         if delivery.outcome == "silent":
             return self.did_state(self._devices.device(did)) == "known"
         return self._settling.get(did) != state

@@ -1,4 +1,4 @@
-"""Tokens of devices: opaque, random and short-lived; only their hashes are kept."""
+"""Device tokens: opaque, random and short-lived; only their hashes are stored."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hub.store.tables.tokens import AcceptedConnect, TokenRow, TokenTable
 
 #: 24 ASCII characters: 1.1 allows 32, and its example has 23.
 _TOKEN_BYTES = 18
-#: D2: how long an earlier token stays valid beside a new one, unless it expires before.
+#: D2: how long an earlier token stays valid alongside a new one, unless it expires first.
 GRACE_SECONDS = 60
 
 

@@ -34,8 +34,8 @@ _INLINE_BYTES = 1024 * 1024
 class Ingest:
     """Takes the upload bodies of chapter 2 and D8 from an authenticated device.
 
-    When a method returns, everything in the body is on disk. When it raises a HubError, whose code
-    is that of the protocol, nothing is stored.
+    When a method returns, everything in the body is on disk. If it raises a HubError, which carries
+    the protocol's error code, nothing is stored.
     """
 
     def __init__(
@@ -101,7 +101,7 @@ class Ingest:
         await self._devices.flush()
 
     async def ota_query(self, device: Device, body: bytes, *, base_url: str) -> OtaAnswer | None:
-        """The release that the device should install (2.3); None if it has it already.
+        """Return the release that the device should install (2.3); None if it runs it already.
 
         The links to its files begin with `base_url`. Also raises ClientTooOld and NoSuchResource.
         """
@@ -165,7 +165,7 @@ class Ingest:
 
 
 def _check_owner(device: Device, *, did: str | None, sn: str | None) -> None:
-    """Raise NotAuthorised if a body names another device (D5); empty means the sender."""
+    """Raise NotAuthorised if a body names another device (D5); an empty field is allowed."""
     if did and did != device.did:
         raise NotAuthorised("did: does not belong to this token")
     if sn and sn != device.sn:
@@ -173,5 +173,5 @@ def _check_owner(device: Device, *, did: str | None, sn: str | None) -> None:
 
 
 def _digest(path: str, body: bytes) -> bytes:
-    """Recognises a repeated upload by its path and bytes; the store compares per device."""
+    """Return a digest by which the store recognises a device's repeated uploads."""
     return xxhash.xxh3_128_digest(body, seed=xxhash.xxh32_intdigest(path.encode()))

@@ -1,4 +1,4 @@
-"""Reading the record log: pages, single records, pictures, and readers that follow it."""
+"""Reading the record log: pages, records, pictures, and readers that follow it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _BUSY_SECONDS = 1.0
 
 
 def record_weight(record: Record) -> int:
-    """The bytes of a record in memory whose number the device decides."""
+    """Return the bytes in memory of the fields that a device can make large."""
     data = record.detail.data if isinstance(record.detail, EventDetail) else b""
     return memoryview(record.extra).nbytes + memoryview(data).nbytes
 
@@ -34,7 +34,7 @@ class LogReader:
     """A cursor on the log, for one task: returns every record once, in order of `seq`.
 
     A reader that keeps up gets records from the feed. One that starts in the past, or falls behind
-    the feed, reads from the store until it has caught up. So slow readers miss nothing.
+    the feed, reads from the store until it has caught up. Thus slow readers miss nothing.
     """
 
     def __init__(
@@ -44,7 +44,7 @@ class LogReader:
         self._live = live
         self._is_behind = is_behind
         self._fresh: list[Record] = []
-        #: Of the last record that was returned.
+        #: The seq of the last record that was returned.
         self.seq = after
 
     async def wait(self) -> None:
@@ -55,7 +55,7 @@ class LogReader:
             self._fresh = await self._live.next()
 
     async def take(self) -> list[Record]:
-        """The records that can be read now; may be empty. Loses nothing when cancelled."""
+        """Return the records that can be read now, if any. Loses nothing when cancelled."""
         if self._live.lagged:
             metrics.stream_lags.inc()
             # Subscribe again before reading what was missed, so that no gap is left.
@@ -79,7 +79,7 @@ class LogReader:
                 return items
 
     async def _read_on(self) -> list[Record]:
-        """The next records of the store; none if it is too busy."""
+        """Return the next records from the store; none if it is too busy."""
         try:
             page = await self._store.records.page(
                 RecordFilter(), after=self.seq, limit=_BATCH_RECORDS
@@ -100,7 +100,7 @@ class RecordLog:
 
     @property
     def last_seq(self) -> int:
-        """The highest seq committed, 0 while the log is empty."""
+        """The highest committed seq; 0 while the log is empty."""
         return self._store.records.last_seq
 
     async def page(
@@ -112,20 +112,20 @@ class RecordLog:
         newest_first: bool = False,
         limit: int = 100,
     ) -> RecordPage:
-        """The records that match, by `seq`; `next` of the page is None at the end."""
+        """Return the records that match, by `seq`; the page's `next` is None at the end."""
         return await self._store.records.page(
             filter, after=after, before=before, newest_first=newest_first, limit=limit
         )
 
     async def get(self, seq: int) -> Record:
-        """One record. Raises NoSuchResource."""
+        """Return one record. Raises NoSuchResource."""
         record = await self._store.records.get(seq)
         if record is None:
             raise NoSuchResource(f"there is no record {seq}")
         return record
 
     async def picture(self, seq: int, name: str) -> StoredPicture:
-        """A picture of a record, by its name. Raises NoSuchResource."""
+        """Return a picture of a record by its name. Raises NoSuchResource."""
         picture = await self._store.pictures.read(seq, name)
         if picture is None:
             raise NoSuchResource(f"there is no picture {name!r} of record {seq}")
@@ -133,7 +133,7 @@ class RecordLog:
 
     @contextmanager
     def open_reader(self, after: int | None = None) -> Iterator[LogReader]:
-        """Open a reader that begins after the seq `after`, or for None after the last record.
+        """Open a reader that begins after the seq `after`; None means after the last record.
 
         A seq beyond the end of the log (after a restored backup) counts as its end.
         """
