@@ -65,13 +65,13 @@ _INLINE_BYTES = 256 * 1024
 
 
 class Commands:
-    """Sends commands to devices. Commands of a kind go out in the order of their calls.
+    """Sends commands to devices. Commands of one kind are sent in the order of their calls.
 
-    A param struct that is passed in is a checked one (see hub.wire.commands.params). Every call
+    Param structs that callers pass must be checked (see hub.wire.commands.params). Every call
     raises
 
     - NoSuchResource if there is no such device
-    - BadParameter if a param is out of its bounds: nothing was sent
+    - BadParameter if a param is out of bounds: nothing was sent
     - NotSent: DeviceOffline or DeviceBusy
     - Unanswered: DeviceLeft or DeviceSilent; the device may have executed the command
     - DeviceRefused, DeviceNonsense: except for `send`, which returns the answer as it is
@@ -113,7 +113,7 @@ class Commands:
         return await self._threads.run(size, decoded)
 
     def settings(self, did: str) -> DeviceSettings:
-        """Return what the device answered to 1.5 and 1.6 last. Raises NoSuchResource."""
+        """Return the device's last answers to 1.5 and 1.6. Raises NoSuchResource."""
         self._devices.device(did)
         return self._settings.of_device(did)
 
@@ -175,9 +175,9 @@ class Commands:
         return await self._call(did, FILE_READ, path=path)
 
     def people_changed_at(self, did: str) -> float:
-        """When the device's people were changed last, by trio's clock; -inf if never.
+        """Return when the device's people were changed last, by trio's clock; -inf if never.
 
-        Since then a path may name another picture.
+        A path that was read before then may now lead to another picture.
         """
         return self._sender.people_changed_at(did)
 
@@ -188,10 +188,9 @@ class Commands:
     def _list(
         self, did: str, command: Command[P, Any], param: P, left: ListPosition
     ) -> DeviceList[Row]:
-        """Return a reader that begins at the first page.
+        """Return a reader that begins at the param's `page_num`, by default at the first page.
 
-        To continue a walk that ended as `left`, give the page to continue at as the param's
-        `page_num`.
+        To continue an earlier walk, pass its `wanted` as `page_num`, and its `left`.
         """
         start: int | None = getattr(param, "page_num", None)
 

@@ -1,4 +1,4 @@
-"""Pictures that lie on devices, under the paths that their answers and 2.4 name (D3)."""
+"""Pictures on devices, read by the paths in their answers and events (2.4, D3)."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from hub.store.tables.device_pictures import stored_picture
 
 log = logging.getLogger(__name__)
 
-#: How long a device is not asked again for a picture that it lacks, while its people stay the same.
+#: A device is not asked again for a missing picture for this long, unless its people change.
 MISSING_SECONDS = 600.0
 _MAX_MISSING = 4096
 #: D3 says 404; 426 is the code of 四 for a resource that does not exist.
@@ -27,7 +27,7 @@ _MISSING_CODES = (NoSuchPath.code, NoSuchResource.code)
 
 
 class PicturePath(NamedTuple):
-    """A path on the camera with this SN, which is the device's camera now."""
+    """A path on a device; `sn` is the serial number of its current camera."""
 
     did: str
     sn: str
@@ -45,14 +45,14 @@ class _Fetch:
 
 
 class DeviceFiles:
-    """Fetches each picture from its device once, and keeps it in the store."""
+    """Fetches each picture from its device once, and stores it."""
 
     def __init__(self, store: Store, commands: Commands, now: Callable[[], float]) -> None:
         self._store = store
         self._commands = commands
         self._now = now
         self._fetches: dict[PicturePath, _Fetch] = {}
-        #: Pictures that their device lacks -> when it said so, by trio's clock; the oldest first.
+        #: Missing pictures -> when the device said so, by trio's clock; the oldest first.
         self._missing: OrderedDict[PicturePath, float] = OrderedDict()
 
     async def picture(self, did: str, path: str) -> StoredPicture:
@@ -105,7 +105,7 @@ class DeviceFiles:
         try:
             await self._store.device_pictures.put(*where, picture, int(self._now() * 1000))
         except HubError as error:
-            # The caller gets the picture all the same.
+            # The caller gets the picture anyway.
             limited(log, logging.WARNING, "device picture", "cannot keep a picture: %s", error)
 
     def _check_not_missing(self, where: PicturePath) -> None:

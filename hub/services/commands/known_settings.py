@@ -1,4 +1,4 @@
-"""Settings of 1.5 and 1.6, which cannot be read back: what each device answered to them last."""
+"""Settings of 1.5 and 1.6. They cannot be read back, so the last answers are remembered."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ _NAMES: dict[str, SettingName] = {SET_FACE.name: "face", SET_RECORDING.name: "re
 
 
 class KnownSetting(Struct, Generic[Setting], frozen=True, kw_only=True):
-    """A device's last answer to a setting, and the setting that it took last.
+    """A device's last answer to a setting, and the last setting that it accepted.
 
-    `taken` is None if it never took one; `is_taken` says whether its last answer took the setting.
-    Times are UNIX milliseconds.
+    `taken`: the accepted setting, or None. `is_taken`: whether the last answer accepted the
+    setting. Times are UNIX milliseconds.
     """
 
     taken: Setting | None
@@ -45,7 +45,7 @@ class KnownSetting(Struct, Generic[Setting], frozen=True, kw_only=True):
 
 
 class DeviceSettings(Struct, frozen=True):
-    """A setting is None if the device never answered one."""
+    """A setting is None if the device never answered it."""
 
     face: KnownSetting[FaceParam] | None
     recording: KnownSetting[RecordParam] | None
@@ -62,7 +62,7 @@ class KnownSettings:
         return DeviceSettings(self._known(did, SET_FACE), self._known(did, SET_RECORDING))
 
     def uris(self, did: str, command: Command[Any, Any]) -> list[str]:
-        """Return the uris of the command in the order to try them: the known one first."""
+        """Return the uris of the command in the order to try them: a known good one first."""
         known = self._store.device_settings.get(did, _NAMES[command.name])
         return sorted(command.uris, key=lambda uri: known is None or uri != known.uri)
 
@@ -74,14 +74,14 @@ class KnownSettings:
         param: Raw,
         answer: DeviceAnswer,
     ) -> None:
-        """Remember the answer of this camera; nothing is kept if it was removed or replaced."""
+        """Store the answer of this camera, unless it was removed or replaced."""
         if camera is None:
             return
         try:
             setting = self._setting(camera.did, command, uri, param, answer)
             await self._store.device_settings.save(setting, camera.sn)
         except HubError as error:
-            # Removed or replaced meanwhile, or the store refuses: the device took it all the same.
+            # Removed or replaced meanwhile, or nothing can be stored: the answer counts anyway.
             limited(
                 log,
                 logging.WARNING,
@@ -126,7 +126,7 @@ def is_setting(command: Command[Any, Any]) -> bool:
 
 
 def _decoded(command: Command[P, Any], taken: str | None) -> P | None:
-    """Return None too if an earlier version of the hub allowed what this one does not."""
+    """Return the setting; None also if an earlier version of the hub allowed it, but not this."""
     try:
         return None if taken is None else check_param(command, taken.encode())
     except BadParameter:

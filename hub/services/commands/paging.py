@@ -27,12 +27,12 @@ class DeviceList(Generic[Row]):
 
     @property
     def wanted(self) -> int | None:
-        """The number of the page that comes next; None at the end."""
+        """The number of the next page; None at the end."""
         return self._pages.wanted
 
     @property
     def total(self) -> int | None:
-        """How many rows there are, as the device said last; None if it never said so."""
+        """How many rows there are, as the device last reported; None if it never did."""
         return self._pages.total
 
     @property

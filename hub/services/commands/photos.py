@@ -1,8 +1,8 @@
-"""A person's photo in the form that cameras take (1.12, 1.16): a small upright JPEG.
+"""A person's photo in the form that cameras accept (1.12, 1.16): a small upright JPEG.
 
-The input is a picture of any usual type, up to the size that phones take. It may carry an EXIF
-orientation, tell where it was taken, or be crafted to exhaust the memory of its decoder. The result
-holds the pixels and nothing else.
+The input is a picture of any usual type, as large as phones produce. It may have an EXIF
+orientation, reveal where it was taken, or be crafted to exhaust the memory of its decoder. The
+result contains nothing but the pixels.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ from hub.errors import BadParameter
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-#: Of the longer side. A face fills much of such a photo, and a camera compares some 100 pixels.
+#: The longer side. A face fills much of such a photo, and a camera compares about 100 pixels.
 MAX_SIDE_PIXELS = 1200
 MAX_JPEG_BYTES = 1_000_000
-#: What is decoded. The largest phones take 50 million pixels, which cost up to 300 MB for a moment.
+#: The most pixels that are decoded. Phones produce up to 50 million, which take up to 300 MB.
 MAX_PIXELS = 52_000_000
 
 #: The only decoders that Pillow tries.
 _TYPES = ("JPEG", "PNG", "WEBP", "GIF", "BMP")
-#: The first that makes the JPEG small enough is used.
+#: Tried in turn until the JPEG is small enough.
 _QUALITIES = (92, 80, 60, 30)
 _THREADS = 1
 
@@ -49,7 +49,7 @@ class BadPhoto(BadParameter):
 
 
 class Photos:
-    """Converts photos for devices, one at a time: each may take much memory for a moment."""
+    """Converts photos for devices, one at a time, because each may take much memory."""
 
     def __init__(self) -> None:
         self._threads = trio.CapacityLimiter(_THREADS)
@@ -70,10 +70,10 @@ def photo_jpeg(data: bytes) -> bytes:
 
     Raises BadPhoto.
     """
-    # Pillow costs 3 MB of memory, and many hubs never see a photo.
+    # Imported here: Pillow takes 3 MB of memory, and many hubs never see a photo.
     from PIL import Image, UnidentifiedImageError
 
-    # Pillow only warns of pictures somewhat beyond its own limit.
+    # Pillow only warns about pictures slightly above its own limit.
     warnings.filterwarnings("error", category=Image.DecompressionBombWarning)
     try:
         with Image.open(io.BytesIO(data), formats=_TYPES) as image:
@@ -93,7 +93,7 @@ def photo_jpeg(data: bytes) -> bytes:
 
 
 def _redrawn(image: Image) -> Image:
-    """Copy the pixels to a new white image, upright and shrunk: metadata stays behind."""
+    """Copy the pixels to a new white image, upright and shrunk, without the metadata."""
     from PIL import Image, ImageOps
 
     # Let the decoder scale a JPEG down where a fraction of its size is enough.

@@ -15,11 +15,11 @@ from hub.errors import DeviceBusy
 #: picture from it (D3) counts as one with a photo.
 PHOTO_SLOTS = 1
 LIGHT_SLOTS = 4
-#: Callers that find this many waiting before them get DeviceBusy, as do those that waited too long.
+#: Callers that find this many waiting get DeviceBusy, as do those that have waited too long.
 #: The wait must stay below the time for which the edges shield a change.
 MAX_WAITING = 64
 MAX_WAIT_SECONDS = 25.0
-#: Commands in a row that may overtake one that gives way.
+#: How many commands in a row may overtake one that gives way.
 MAX_OVERTAKES = 4
 
 
@@ -36,7 +36,7 @@ class CommandQueue:
         self._free = slots
         self._waiting: deque[trio.Event] = deque()
         self._giving_way: deque[trio.Event] = deque()
-        #: How many overtook the one that gives way and is next.
+        #: How many have overtaken the first of `_giving_way`.
         self._overtakes = 0
 
     @property
@@ -44,8 +44,8 @@ class CommandQueue:
         return self._free == self._slots
 
     def acquire_nowait(self) -> bool:
-        """Take a slot if one is free, as there nearly always is; return whether it was."""
-        # Nobody waits while a slot is free: `release` hands it on.
+        """Take a slot if one is free, as is usual; return whether one was."""
+        # No caller waits while a slot is free: `release` hands slots on.
         if not self._free:
             return False
         self._free -= 1
@@ -68,7 +68,7 @@ class CommandQueue:
             with trio.move_on_after(MAX_WAIT_SECONDS):
                 await acquired.wait()
         except trio.Cancelled:
-            if acquired.is_set():  # At the very moment of the cancellation.
+            if acquired.is_set():  # Just when the caller was cancelled.
                 self.release()
             else:
                 queue.remove(acquired)
@@ -78,7 +78,7 @@ class CommandQueue:
             raise DeviceBusy(f"the device was busy with other commands for {MAX_WAIT_SECONDS:g} s")
 
     def release(self) -> None:
-        """Give a slot back, and hand it to the next caller that waits."""
+        """Return a slot, or hand it to the next caller that waits."""
         is_due = not self._waiting or self._overtakes >= MAX_OVERTAKES
         if self._giving_way and is_due:
             self._overtakes = 0
@@ -102,9 +102,9 @@ class CommandQueues:
     async def acquire(
         self, did: str, *, has_photo: bool, gives_way: bool = False
     ) -> Callable[[], None]:
-        """Take a slot of the device, as CommandQueue.acquire() does; return what releases it.
+        """Take a slot of the device, as CommandQueue.acquire() does; return its release function.
 
-        Does not pass a checkpoint when a slot is free.
+        Executes no checkpoint if a slot is free.
         """
         key = (did, has_photo)
         queue = self._queues.get(key)

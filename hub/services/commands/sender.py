@@ -1,8 +1,8 @@
-"""Sending an encoded command: the device's queue, the uri that it knows, and what to forget after.
+"""Sending an encoded command: wait in the device's queue, choose the uri, drop stale pictures.
 
 A caller that is cancelled while it waits leaves the queue. A command that was sent keeps its slot
-until the device is done with it (see `Link.request`): a weak device that fell silent over a photo
-does not get the next one at once.
+until the device is done with it (see `Link.request`), so that a weak device that does not answer a
+photo is not sent the next one at once.
 """
 
 from __future__ import annotations
@@ -39,12 +39,12 @@ log = logging.getLogger(__name__)
 CHANGING = {
     command.name for command in (SET_FACE, SET_RECORDING, REBOOT, PERSON_ADD, PERSON_DELETE)
 }
-#: A device may store a new person's photo under the path of an earlier one.
+#: After these, stored pictures are stale: a path may be reused for a new person's photo.
 _CHANGING_PEOPLE = {PERSON_ADD.name, PERSON_DELETE.name}
 
 
 class CommandSender:
-    """Sends one command at a time per slot of a device, and publishes changes of devices."""
+    """Sends one command per slot of a device at a time, and publishes what it changes."""
 
     def __init__(
         self,
@@ -77,7 +77,7 @@ class CommandSender:
         return answer
 
     def people_changed_at(self, did: str) -> float:
-        """When the device's people were changed last, by trio's clock; -inf if never."""
+        """Return when the device's people were changed last, by trio's clock; -inf if never."""
         return self._people_changed.get(did, -math.inf)
 
     async def _request(self, did: str, command: Command[Any, Any], param: Raw) -> DeviceAnswer:
@@ -89,7 +89,7 @@ class CommandSender:
     async def _request_setting(
         self, did: str, command: Command[Any, Any], param: Raw
     ) -> DeviceAnswer:
-        """Try the uri that this device is known to take; a 404 means that it takes the other."""
+        """Try the uri that this device is known to support; after a 404, try the other."""
         uris = self._settings.uris(did, command)
         while True:
             uri = uris.pop(0)
@@ -103,12 +103,12 @@ class CommandSender:
     async def _acquire(
         self, did: str, command: Command[Any, Any]
     ) -> tuple[Link, Callable[[], None]]:
-        """Wait for a slot of the device; return its connection, and what releases the slot."""
+        """Wait for a slot of the device; return its connection and the slot's release function."""
         self._link(did)
         release = await self._queues.acquire(
             did,
             has_photo=command.has_photo,
-            # Somebody who looks at pictures must not delay an operator who changes people.
+            # Viewing pictures must not delay an operator who changes people.
             gives_way=command.name == FILE_READ.name,
         )
         try:
@@ -138,7 +138,7 @@ class CommandSender:
         self._changes.publish([Change("device", did)])
 
     async def _forget_pictures(self, did: str) -> None:
-        """Drop the pictures that were read from the device: they are read again when needed."""
+        """Drop the stored pictures of the device, which are read again when needed."""
         try:
             await self._store.device_pictures.forget(did)
         except HubError as error:
@@ -146,7 +146,7 @@ class CommandSender:
                 log,
                 logging.WARNING,
                 f"pictures {did}",
-                "cannot forget the pictures of device %s: %s",
+                "cannot drop the stored pictures of device %s: %s",
                 did,
                 error,
             )

@@ -89,7 +89,7 @@ class Ingest:
         await self._store(device, "access", body, access.entries)
 
     async def base64img(self, device: Device, body: bytes) -> None:
-        """Store a single picture as a record `of` the device's latest access record (D8)."""
+        """Store a single picture as a record whose `of` is the latest access record (D8)."""
         picture = await self._decode(bodies.decode_base64img, body)
         upload = CheckedUpload(kind="access", detail=AccessDetail(), pictures=(picture,))
         await self._store(device, "base64img", body, [upload], follows_access=True)

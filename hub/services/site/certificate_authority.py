@@ -1,8 +1,8 @@
 """The site's own certificate authority, which signs the hub's certificates.
 
-It is made at the first run. Its key is RSA, which old cameras can verify. The hub's certificates
-are short-lived and hold the host's names and addresses; the authority is valid for ten years, so
-that browsers and cameras have to be told to trust it only once.
+It is created on the first run. Its key is RSA, which old cameras can verify. The hub's certificates
+are short-lived and contain the host's names and addresses; the authority is valid for ten years, so
+that browsers and cameras need to be told only once to trust it.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _AUTHORITY_LIFETIME = datetime.timedelta(days=3652)
 _LEAF_LIFETIME = datetime.timedelta(days=397)
 #: A certificate is replaced this long before it expires.
 _RENEWAL_MARGIN = datetime.timedelta(days=30)
-#: Certificates are valid from this long ago, for cameras whose clocks are slow.
+#: How long before it is issued a certificate becomes valid, for cameras whose clocks are slow.
 _BACKDATED = datetime.timedelta(days=1)
 _ZERO = datetime.timedelta(0)
 #: A clock that shows an earlier time was never set, or lost its battery.
@@ -55,9 +55,9 @@ class Authority:
 
     @classmethod
     def open(cls, directory: Path, now: float) -> Authority:
-        """Read the authority in `directory`; make it, or renew it with the same key, if needed.
+        """Read the authority in `directory`; create it, or renew it with the same key, if needed.
 
-        Raises StartFault where the files do not match each other, or cannot be read or written.
+        Raises StartFault if the files do not match each other, or cannot be read or written.
         """
         cert_file, key_file = directory / "ca.crt", directory / "ca.key"
         try:
@@ -77,7 +77,7 @@ class Authority:
     def issue(self, key: LeafKey, names: Iterable[str], now: float) -> x509.Certificate:
         """Sign a server certificate for these host names and IP addresses. Raises StartFault."""
         issuer = self.certificate
-        # Even after the clock went back, it must not begin before the authority's own.
+        # Even if the clock was set back, it must not start before the authority's certificate.
         start = max(_utc(now) - _BACKDATED, issuer.not_valid_before_utc)
         identifier = issuer.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
         return (
@@ -130,7 +130,7 @@ def key_pem(key: LeafKey) -> bytes:
 
 
 def names_in(certificate: x509.Certificate) -> frozenset[str]:
-    """The host names and IP addresses of a certificate."""
+    """Return the host names and IP addresses of a certificate."""
     try:
         extension = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName)
     except x509.ExtensionNotFound:
@@ -145,8 +145,8 @@ def is_due(
 ) -> bool:
     """Whether to replace a certificate: it expires soon, or is not valid yet.
 
-    `outlive` is how long it has to remain valid, for what it signs today. While the clock is
-    plainly wrong nothing is due: a certificate made now would be worse.
+    `outlive`: how long it must stay valid, because of the certificates that it signs today. While
+    the clock is obviously wrong, nothing is due: a new certificate would be worse.
     """
     if now < EARLIEST_PLAUSIBLE:
         return False
@@ -183,7 +183,7 @@ def _read_key(directory: Path, certificate: x509.Certificate | None) -> rsa.RSAP
     if not isinstance(key, rsa.RSAPrivateKey):
         raise StartFault(f"{path} contains no RSA key; {_REMEDY.format(directory)}")
     if certificate and certificate.public_key() != key.public_key():
-        raise StartFault(f"{path} is not the key of ca.crt beside it; {_REMEDY.format(directory)}")
+        raise StartFault(f"{path} is not the key of ca.crt; {_REMEDY.format(directory)}")
     return key
 
 
@@ -197,8 +197,8 @@ def _read_certificate(path: Path) -> x509.Certificate:
 def _self_signed(
     key: rsa.RSAPrivateKey, before: x509.Certificate | None, now: float
 ) -> x509.Certificate:
-    """The authority's certificate. It keeps the name of the one `before`, so that certificates
-    signed by either are valid under both."""
+    """Return the authority's certificate. It keeps the name of the one `before`, so that
+    certificates signed by either are valid under both."""
     start = _utc(now) - _BACKDATED
     name = before.subject if before else _name(f"sitehub authority {secrets.token_hex(3)}")
     public_key = key.public_key()

@@ -30,14 +30,14 @@ from hub.services.site.certificate_authority import (
 
 log = logging.getLogger(__name__)
 
-#: The last two are for cameras whose TLS 1.2 supports RSA key exchange only. The web port needs
-#: them too, since cameras upload there. The server's preference and OpenSSL's order of strength
-#: give every other client a stronger one.
+#: The kRSA ciphers are for cameras whose TLS 1.2 supports only RSA key exchange. The web port needs
+#: them too, since cameras upload there. Because the server chooses, and OpenSSL orders ciphers by
+#: strength, every other client gets a stronger one.
 _CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20:ECDHE+AES:kRSA+AESGCM:kRSA+AES:!AESCCM:!aNULL:!PSK"
 
 
 class LoadedCertificate(Struct, frozen=True):
-    """A certificate in use: `ca_pem` is what clients have to trust; times in UNIX seconds."""
+    """A certificate in use. Clients have to trust `ca_pem`. Times are UNIX seconds."""
 
     context: ssl.SSLContext
     ca_pem: bytes
@@ -51,16 +51,16 @@ class CertificateSource(Protocol):
     """Where the certificate comes from."""
 
     def load(self, now: float) -> LoadedCertificate:
-        """Read the certificate, or make one. Blocks; raises StartFault."""
+        """Read the certificate, or issue one. Blocks. Raises StartFault."""
 
     def is_stale(self, now: float) -> bool:
-        """Whether load() would give, or should make, a newer one. May raise OSError."""
+        """Whether load() would read or issue a newer certificate. May raise OSError."""
 
 
 def source_of(
     data_dir: Path, config: Tls, names: Callable[[], frozenset[str]]
 ) -> CertificateSource:
-    """The source that the configuration selects. Raises StartFault where half a pair is set."""
+    """Return the source that is configured. Raises StartFault if only half of a pair is set."""
     if bool(config.cert) != bool(config.key):
         given, missing = ("tls.cert", "tls.key") if config.cert else ("tls.key", "tls.cert")
         raise StartFault(f"{given} is set and {missing} is not: set both or neither")
@@ -94,7 +94,7 @@ class SiteCertificate:
         return _loaded(server_context(self._files), leaves[0], authority.certificate, pem)
 
     def _read(self) -> list[x509.Certificate]:
-        """The certificates in the files; none unless all can be used."""
+        """Return the certificates in the files; none unless all are usable."""
         try:
             server_context(self._files)
             return [x509.load_pem_x509_certificate(path.read_bytes()) for path in self._files]
@@ -121,7 +121,7 @@ def _is_usable(leaf: x509.Certificate, names: frozenset[str], now: float) -> boo
 
 
 class OwnCertificate:
-    """The files that tls.cert and tls.key name; read again when they change."""
+    """The files that tls.cert and tls.key name. They are read again when they change."""
 
     def __init__(self, cert_file: Path, key_file: Path) -> None:
         self._cert_file = cert_file
@@ -140,7 +140,7 @@ class OwnCertificate:
         return _loaded(context, chain[0], chain[0], certificate_pem(chain[-1]))
 
     def _stamps(self) -> object:
-        """A value that changes when either file is written."""
+        """Return a value that changes when either file is written."""
         return [_stamp(path) for path in (self._cert_file, self._key_file)]
 
     def _read_chain(self) -> list[x509.Certificate]:
@@ -180,7 +180,7 @@ class OwnCertificate:
 
 
 def server_context(cert_files: list[Path], key_file: Path | None = None) -> ssl.SSLContext:
-    """The TLS settings of a port. Several certificates need keys of different types.
+    """Return the TLS settings of a port. Several certificates need keys of different types.
 
     Raises OSError (ssl.SSLError is one).
     """
@@ -189,7 +189,7 @@ def server_context(cert_files: list[Path], key_file: Path | None = None) -> ssl.
     context.set_ciphers(_CIPHERS)
     context.options |= ssl.OP_CIPHER_SERVER_PREFERENCE | ssl.OP_NO_RENEGOTIATION
     context.set_alpn_protocols(["http/1.1"])
-    # TLS 1.3: OpenSSL would make two for each connection, for clients that open several at once.
+    # OpenSSL's default of two TLS 1.3 tickets is for clients that open connections in parallel.
     context.num_tickets = 1
     for path in cert_files:
         context.load_cert_chain(path, key_file)
@@ -224,5 +224,5 @@ def _stamp(path: Path) -> object:
 
 
 def day_of(moment: float) -> str:
-    """The UTC date of a UNIX time, for messages."""
+    """Return the UTC date of a UNIX time, for messages."""
     return datetime.datetime.fromtimestamp(moment, datetime.UTC).strftime("%Y-%m-%d")

@@ -1,7 +1,7 @@
 """The hub's current certificate.
 
-context() is read for every accepted connection: a new certificate is used from the next connection
-on, and open connections stay.
+context() is called for every accepted connection, so that a new certificate applies to the next
+connection. Open connections are not affected.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _CHECK_SECONDS = 60
 
 
 class Certificates:
-    """The current certificate. load() reads or makes one, run() keeps it current."""
+    """The current certificate. load() reads or issues one; run() keeps it current."""
 
     def __init__(
         self,
@@ -36,7 +36,7 @@ class Certificates:
         now: Callable[[], float],
         names: Callable[[], frozenset[str]] | None = None,
     ) -> None:
-        """`names` gives the names of this host. Raises StartFault where half a pair is set."""
+        """`names` returns this host's names. Raises StartFault if only half of a pair is set."""
         self._now = now
         self._source = source_of(data_dir, config, names or names_of_this_host)
         self._loaded: LoadedCertificate | None = None
@@ -44,9 +44,9 @@ class Certificates:
         self.problem = ""
 
     async def load(self) -> None:
-        """Read the certificate, or make one, which takes a second or more.
+        """Read the certificate, or issue one, which takes a second or more.
 
-        Raises StartFault where none can be used.
+        Raises StartFault if there is no usable certificate.
         """
         # An abandoned thread leaves no incomplete file; see write_file().
         self._loaded = await trio.to_thread.run_sync(
@@ -54,15 +54,15 @@ class Certificates:
         )
 
     def context(self) -> ssl.SSLContext:
-        """The TLS settings for the next accepted connection only; later ones may differ."""
+        """Return the TLS settings for the next accepted connection; later ones may differ."""
         return self._current.context
 
     def ca_pem(self) -> bytes:
-        """The certificate that cameras and browsers have to trust, as PEM."""
+        """Return the certificate that cameras and browsers have to trust, as PEM."""
         return self._current.ca_pem
 
     def fingerprint(self) -> str:
-        """SHA-256 of the authority's certificate, or of the configured one."""
+        """Return the SHA-256 of the authority's certificate, or of the configured one."""
         return self._current.fingerprint
 
     @property
@@ -91,7 +91,7 @@ class Certificates:
         except StartFault as fault:
             self._report(fault.message)
         except OSError as error:
-            # Asking for the host's addresses needs a free file descriptor.
+            # For example: reading the host's addresses needs a free file descriptor.
             self._report(f"{error.strerror or error}")
         else:
             self.problem = ""
@@ -109,7 +109,7 @@ class Certificates:
 
 
 def names_of_this_host() -> frozenset[str]:
-    """The names for the certificate: the host's names, and the addresses of its adapters.
+    """Return the names for the certificate: the host's names, and its adapters' addresses.
 
     Raises OSError.
     """
@@ -121,13 +121,13 @@ def names_of_this_host() -> frozenset[str]:
     for adapter in ifaddr.get_adapters():
         for ip in adapter.ips:
             address = ipaddress.ip_address(ip.ip if isinstance(ip.ip, str) else ip.ip[0])
-            # A link-local IPv6 address is of use only with the adapter's name.
+            # A link-local IPv6 address is usable only with the adapter's name.
             if address.version == 4 or not address.is_link_local:
                 names.add(str(address))
     return frozenset(names)
 
 
 def _is_host_name(name: str) -> bool:
-    """Whether a certificate can hold the name; Windows allows others."""
+    """Whether a certificate can contain the name; Windows allows names that it cannot."""
     labels = name.split(".")
     return name.isascii() and len(name) < 250 and all(0 < len(label) < 64 for label in labels)

@@ -1,4 +1,4 @@
-"""How much of the disk has to stay free.
+"""How much disk space must stay free.
 
 When space runs short, the oldest day of records is dropped, and firmware files are refused.
 """
@@ -20,16 +20,16 @@ _FULL_BYTES = 4_000_000
 
 
 class Shortage(Struct, frozen=True):
-    """Less disk space is free than is wanted."""
+    """Less disk space is free than must stay free."""
 
     free_bytes: int
     wanted_bytes: int
 
 
 class DiskSpace:
-    """Compares the free space with `min_free_gb`, the setting of what has to stay free.
+    """Compares the free disk space with `min_free_gb`, which must stay free.
 
-    `free_bytes` gives the free space of the disk, or raises OSError.
+    `free_bytes` returns the free space of the disk, or raises OSError.
     """
 
     def __init__(self, min_free_gb: float, free_bytes: Callable[[], int]) -> None:
@@ -37,7 +37,7 @@ class DiskSpace:
         self._free_bytes = free_bytes
 
     def shortage(self, more: int = 0) -> Shortage | None:
-        """The shortage after writing `more` bytes; None if there is none, or it is not known."""
+        """Return the shortage after writing `more` bytes; None if there is none, or on errors."""
         try:
             free = self._free_bytes() - more
         except OSError as error:

@@ -1,6 +1,6 @@
 """Problems of the hub, for /healthz and for the pages.
 
-The codes, and the `args` of each for its translation. Those marked ! are faults: the hub cannot do
+The codes, each with its `args` for the translation. Those marked ! are faults: the hub cannot do
 its work.
 
     starting              !
@@ -43,12 +43,13 @@ NoticeCode = Literal["clock-went-back", "certificate-ends", "certificate-stays",
 
 _CHECK_SECONDS = 2
 _DAY_SECONDS = 86_400
-#: The hub renews its certificate 30 days before the end. Later than this, something prevents it.
+#: The hub renews its certificate 30 days before it expires. With fewer days left than this,
+#: something prevents the renewal.
 _EXPIRY_NOTICE_DAYS = 14
 
 
 class HealthReason(Struct, frozen=True):
-    """A problem that needs a person. `text` is an English sentence, `args` are its values."""
+    """A problem that a person must solve. `text` is an English sentence with the values `args`."""
 
     code: FaultCode | NoticeCode
     text: str
@@ -60,7 +61,7 @@ class HealthReason(Struct, frozen=True):
 
 
 class Health:
-    """Finds the problems of the hub's parts. run() publishes a change when they change."""
+    """Finds problems of the hub. run() publishes a change whenever they change."""
 
     def __init__(
         self,
@@ -83,12 +84,12 @@ class Health:
         self._is_serving = True
 
     def reasons(self) -> list[HealthReason]:
-        """All problems, faults first."""
+        """Return all problems, faults first."""
         found = list(self._find())
         return sorted(found, key=lambda reason: not reason.is_fault)
 
     def faults(self) -> list[HealthReason]:
-        """The problems for which /healthz answers 503."""
+        """Return the problems for which /healthz answers 503."""
         return [reason for reason in self._find() if reason.is_fault]
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:

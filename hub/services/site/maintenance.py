@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 _DISK_CHECK_SECONDS = 10
 _PRUNE_SECONDS = 3600
 _CLOCK_CHECK_SECONDS = 60
-#: The hour of the site's zone when the nightly work begins.
+#: The hour, in the site's time zone, at which the nightly work begins.
 _NIGHT_HOUR = 3
 #: A clock that was set by more than this is not trusted for a day.
 _CLOCK_JUMP_SECONDS = 3600
@@ -80,7 +80,7 @@ class Maintenance:
             await trio.sleep(_PRUNE_SECONDS)
 
     async def _work_every_night(self) -> None:
-        """Drop old days at the start and every night, and check the database every night."""
+        """Drop old days at start-up and every night; check the database every night."""
         clock = _ClockMonitor(self._now)
         night = self._night()
         await self._drop_by_age()
@@ -105,7 +105,7 @@ class Maintenance:
             _log_postponed("pictures read from devices are dropped later", error)
 
     async def _drop_while(self, reason: Callable[[str], str]) -> None:
-        """Drop the oldest day as long as `reason` returns one for it."""
+        """Drop the oldest day as long as `reason` returns a reason to do so."""
         async with self._dropping:
             while (oldest := self._oldest_droppable()) and (why := reason(oldest)):
                 log.info("dropping %s: %s", oldest, why)
@@ -116,7 +116,7 @@ class Maintenance:
                     return
 
     def _oldest_droppable(self) -> str | None:
-        """The oldest day before today. Today's pack, of the day in UTC, is being written."""
+        """Return the oldest day before today (UTC), whose pack is still being written."""
         days = [use.day for use in self._store.retention.days()]
         return days[0] if days and days[0] < self._today().isoformat() else None
 
@@ -138,7 +138,7 @@ class Maintenance:
         return ""
 
     def _night(self) -> date:
-        """The date of the current night, which begins at 3 o'clock in the site's zone."""
+        """Return the date of the current night, which begins at 3:00 in the site's time zone."""
         local = datetime.fromtimestamp(self._now(), self._zone())
         return (local - timedelta(hours=_NIGHT_HOUR)).date()
 

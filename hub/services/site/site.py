@@ -31,7 +31,7 @@ _VIRTUAL_PREFIXES = (
 
 
 class SiteSettings(Struct, frozen=True):
-    """What an administrator sets, not checked yet; see Site.check()."""
+    """Settings that an administrator entered, not checked yet; see Site.check()."""
 
     name: str
     #: An IANA name, "Asia/Shanghai".
@@ -40,7 +40,7 @@ class SiteSettings(Struct, frozen=True):
 
 
 class Site:
-    """Settings of the site: those set on the page, else the configuration, else the host's own."""
+    """Settings of the site. Each comes from the page, else the configuration, else the host."""
 
     def __init__(
         self,
@@ -57,19 +57,19 @@ class Site:
         self._host_zone = _host_zone_name()
 
     def name(self) -> str:
-        """The name; the host's where none is set."""
+        """Return the site's name; the host's name if none is set."""
         return self._settings.get("site.name") or self._config.site.name or socket.gethostname()
 
     def zone_name(self) -> str:
-        """The IANA name of the time zone."""
+        """Return the IANA name of the time zone."""
         return self._settings.get("site.timezone") or self._config.site.timezone or self._host_zone
 
     def zone(self) -> ZoneInfo:
-        """The time zone."""
+        """Return the time zone."""
         return ZoneInfo(self.zone_name())
 
     def language(self) -> Language:
-        """The language of the pages; `auto` is that of each browser."""
+        """Return the language of the pages; `auto` means that of each browser."""
         chosen = self._settings.get("site.language")
         return _language(chosen) if chosen else self._config.site.language
 
@@ -90,9 +90,9 @@ class Site:
         self._change_feed.publish([Change("site", "")])
 
     def addresses(self) -> list[str]:
-        """This host's addresses on the network, those of physical interfaces first.
+        """Return this host's addresses on the network, those of physical interfaces first.
 
-        Without loopback and link-local ones. Raises OSError.
+        Loopback and link-local addresses are left out. Raises OSError.
         """
         bind = self._config.devices.bind
         if bind not in ("0.0.0.0", "::"):
@@ -102,7 +102,7 @@ class Site:
             for adapter in self._adapters()
             for address in map(_address, adapter.ips)
             if not (address.is_loopback or address.is_link_local)
-            # The port serves IPv6 only where it is bound to "::".
+            # The port serves IPv6 only if it is bound to "::".
             and (address.version == 4 or bind == "::")
         ]
         return list(dict.fromkeys(text for _, _, text in sorted(found, key=lambda f: f[:2])))
@@ -132,7 +132,7 @@ def _address(ip: ifaddr.IP) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
 
 
 def _host_zone_name() -> str:
-    """The IANA name of the host's time zone, or UTC if it has none."""
+    """Return the IANA name of the host's time zone, or "UTC" if it has none."""
     name = getattr(get_localzone(), "key", "UTC")
     try:
         check_zone(name)
