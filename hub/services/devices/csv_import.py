@@ -1,4 +1,4 @@
-"""CSV files of devices: read for an import, with every bad row named, and written as an export."""
+"""CSV files of devices: reading imports, with an error for every bad row, and writing exports."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from hub.store.tables.devices import Device, NewDevice
 COLUMNS = ("sn", "code", "did", "name", "key")
 #: Bad rows that an error message names; the others are counted.
 MAX_NAMED = 20
-#: Limits of one import; the bytes are of an upload.
+#: Limits of one import. The bytes are those of the uploaded file.
 MAX_ROWS = 10_000
 MAX_CSV_BYTES = 4 * 1024 * 1024
 
-#: What a spreadsheet takes for a formula. It is exported after an apostrophe, which makes it text:
-#: a camera chooses its own serial number.
+#: Text that a spreadsheet would run as a formula. Exports put an apostrophe before it, which makes
+#: it plain text, because a camera chooses its own serial number.
 _FORMULA = re.compile(r"'*[=+\-@]")
 
 
 class ImportRow(Struct, frozen=True):
-    """A row of a file; `line` is the number of its first line."""
+    """A row of a file; `line` is the number of its first line in the file."""
 
     line: int
     device: NewDevice
@@ -37,11 +37,11 @@ RowFaultCode = Literal["wrong", "taken", "repeated", "columns", "values", "rows"
 
 
 class RowFault(Struct, frozen=True):
-    """What is wrong with a row; `field` is empty if that is the row as a whole.
+    """What is wrong with a row; `field` is empty if the whole row is wrong.
 
-    "wrong": the field's value · "taken": a device has the value · "repeated": the row in
-    `other_line` has it · "columns": the first line · "values": more values than columns · "rows":
-    too many rows · "csv": not CSV · "empty": no rows.
+    "wrong": a bad value · "taken": a device has the value already · "repeated": the row in
+    `other_line` has it too · "columns": bad column names · "values": more values than columns ·
+    "rows": too many rows · "csv": not CSV · "empty": no rows.
     """
 
     line: int
@@ -56,14 +56,14 @@ class RowFault(Struct, frozen=True):
 
 
 class DeviceCsv(Struct, frozen=True):
-    """A file that was read: the rows that are devices, and the faults of the others."""
+    """The rows of a file that describe devices, and the faults of the other rows."""
 
     rows: tuple[ImportRow, ...]
     faults: tuple[RowFault, ...] = ()
 
 
 class BadCsv(BadParameter):
-    """Nothing was imported; `faults` names every bad row in the order of their lines."""
+    """Nothing was imported; `faults` names every bad row, ordered by line."""
 
     def __init__(self, faults: Sequence[RowFault]) -> None:
         named = [fault.text for fault in faults[:MAX_NAMED]]
@@ -76,7 +76,7 @@ class BadCsv(BadParameter):
 def read_csv(text: str) -> DeviceCsv:
     """Read the rows of a CSV file whose first line names the columns.
 
-    Raises BadCsv if the first line is wrong, because no row can be read then.
+    Raises BadCsv if the first line is wrong, because then no row can be read.
     """
     reader = csv.reader(io.StringIO(text.removeprefix("\ufeff"), newline=""), skipinitialspace=True)
     rows: list[ImportRow] = []
@@ -85,7 +85,7 @@ def read_csv(text: str) -> DeviceCsv:
     line = 1
     try:
         for values in reader:
-            # A quoted key spans several lines: a row is named by its first one.
+            # A quoted key spans several lines; errors name the first line of a row.
             line, start = reader.line_num + 1, line
             cells = [value.strip() for value in values]
             if names is None:
@@ -93,7 +93,7 @@ def read_csv(text: str) -> DeviceCsv:
             elif len(cells) > len(names):
                 faults.append(RowFault(start, "values", "more values than there are columns"))
             elif len(rows) + len(faults) == MAX_ROWS:
-                faults.append(RowFault(start, "rows", f"at most {MAX_ROWS} rows are taken at once"))
+                faults.append(RowFault(start, "rows", f"at most {MAX_ROWS} rows are allowed"))
                 break
             elif any(cells):
                 rows.append(ImportRow(start, _device(dict(zip(names, cells, strict=False)))))
@@ -123,7 +123,7 @@ def check_csv(csv_file: DeviceCsv, taken: Collection[tuple[str, str]]) -> None:
 
 
 def write_csv(devices: Iterable[Device]) -> str:
-    """Write the devices in the columns of an import. The codes are sealed, and left empty."""
+    """Write the devices in the columns of an import; the codes, which are secret, stay empty."""
     out = io.StringIO()
     writer = csv.writer(out)
     writer.writerow(COLUMNS)

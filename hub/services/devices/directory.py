@@ -1,4 +1,4 @@
-"""The directory of enrolled devices: looking them up, and adding, changing and removing them."""
+"""The directory of enrolled devices: looking up, adding, changing and removing them."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ log = logging.getLogger(__name__)
 
 
 class Devices:
-    """Changes are durable, and visible to every reader, when the call returns."""
+    """The enrolled devices. When a call returns, its changes are durable and visible to all."""
 
     def __init__(
         self,
@@ -62,7 +62,7 @@ class Devices:
         self._disconnects: Counter[str] = Counter()
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
-        """Save what devices report from time to time, and follow their latest pictures."""
+        """Regularly save what devices report, and follow their latest pictures."""
         async with trio.open_nursery() as nursery:
             await nursery.start(self._pictures.follow)
             task_status.started()
@@ -74,7 +74,7 @@ class Devices:
         return [self._views.view(device) for device in self._store.devices.all()]
 
     def page(self, *, after: str | None, limit: int) -> DevicePage:
-        """Return up to `limit` devices in the order of their dids, those after the did `after`.
+        """Return the first `limit` devices, in the order of their dids, after the did `after`.
 
         `after` need not be the did of a device.
         """
@@ -83,11 +83,11 @@ class Devices:
         return DevicePage(items, items[-1].did if len(found) > limit else None)
 
     def get(self, did: str) -> DeviceView:
-        """Return what is known of a device. Raises NoSuchResource."""
+        """Return what is known about a device. Raises NoSuchResource."""
         return self._views.view(self.device(did))
 
     def device(self, did: str) -> Device:
-        """Return the device as stored, with what it reported since. Raises NoSuchResource."""
+        """Return the stored device with its latest reports. Raises NoSuchResource."""
         device = self._store.devices.by_did(did)
         if device is None:
             raise NoSuchResource(f"no device with did {did}")
@@ -111,12 +111,12 @@ class Devices:
     async def change(self, did: str, change: DeviceChange) -> DeviceView:
         """Change a device.
 
-        A new sn or code, and disabling, end the open connection and every token. A new key alone
-        does not: the earlier one stays valid until the device signs with the new one, or for a
-        week. With a new sn, another camera takes the place of a broken one (D3).
+        A new sn, a new code or disabling ends the open connection and every token. A new key does
+        not: the earlier one stays valid until the device signs with the new one, or for a week. A
+        new sn means that another camera replaces a broken one (D3).
 
         Raises BadParameter, AlreadyExists for the sn, NoSuchResource, and WrongSignature if a
-        device with the new sn is pending whose last signature does not match code and key.
+        pending device has the new sn, and code and key do not match its last signature.
         """
         before = self.device(did)
         check_change(change)
@@ -152,9 +152,9 @@ class Devices:
         self.publish_change(did)
 
     def disconnects(self, did: str) -> int:
-        """How often a change ended the device's connection and tokens.
+        """Return how often a change ended the device's connection and tokens.
 
-        A check that waits compares the number before and after.
+        Compare the numbers before and after waiting, to find out whether a check still holds.
         """
         return self._disconnects[did]
 
@@ -175,7 +175,7 @@ class Devices:
         await trio.to_thread.run_sync(check_csv, csv_file, taken, limiter=self._threads)
 
     async def import_csv(self, csv_file: DeviceCsv) -> tuple[Device, ...]:
-        """Add all devices or none. Raises BadCsv with every row that is wrong."""
+        """Add all devices or none. Raises BadCsv, which names every bad row."""
         await self.check_import(csv_file)
         added = await self._store.devices.add([row.device for row in csv_file.rows])
         pending = {device.sn for device in self._pending.pending()}
@@ -193,14 +193,14 @@ class Devices:
     # The site key
 
     def site_key(self) -> str | None:
-        """Return the public key (PEM) of devices that have none of their own."""
+        """Return the public key (PEM) for devices that have none of their own."""
         return self.keys.site_key()
 
     async def set_site_key(self, pem: str) -> None:
         """Replace the site key. Raises BadParameter.
 
-        For each device that signs with the earlier key, that stays valid until the device signs
-        with the new one, or for a week.
+        The earlier key stays valid for each device that signs with it, until the device signs with
+        the new one, or for a week.
         """
         check_key(pem)
         await self.keys.replace_site_key(pem)
@@ -223,7 +223,7 @@ class Devices:
         clock_offset: float | None = None,
         sign_form: str | None = None,
     ) -> None:
-        """Remember what was observed of a camera; the next flush saves it."""
+        """Remember what was observed about a camera; the next flush saves it."""
         self._status.add(sn, StatusUpdate(ip=ip, clock_offset=clock_offset, sign_form=sign_form))
 
     def note_report(self, device: Device, info: DeviceInfo) -> None:
@@ -249,7 +249,7 @@ class Devices:
         self._changes.publish([Change("site")])
 
     def _forget_camera(self, device: Device) -> None:
-        """Drop what was observed of a camera that is not this device's any more."""
+        """Drop what was observed about a camera that no longer belongs to this device."""
         self._status.forget(device.sn)
         self._pending.forget_failure(device.did)
         self._traces.forget(device.sn)
@@ -263,5 +263,5 @@ class Devices:
 
 
 def _may_change_refusal(change: DeviceChange) -> bool:
-    """Whether a refused device may be admitted now, or refused for another reason."""
+    """Whether the device may now be admitted, or be refused for another reason."""
     return change.key is not UNSET or change.enabled is True or change.clock_trusted is False

@@ -1,7 +1,7 @@
-"""Frame traces: the last frames of a device, in both directions, and waiting for the next ones.
+"""Frame traces: reading the last frames of a device, in both directions, and waiting for more.
 
-Frames are stored as received (hub.live.frame_trace) and decoded, matched and redacted here, when
-somebody reads them. The result may still hold names of people: it is for administrators.
+Frames are kept as received (hub.live.frame_trace); this module decodes, matches and redacts them
+when they are read. The result may still contain names of people: it is for administrators only.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from hub.wire.redaction import redact_frame, redact_text, redact_uri
 #: to decode it · "upload": an HTTP request · "ended": the end of a connection.
 FrameKind = Literal["request", "answer", "bad", "part", "upload", "ended"]
 
-#: How long one call waits at most.
+#: The longest that one call waits.
 MAX_WAIT_SECONDS = 25.0
 #: Frames that follow the first one within this time are returned with it.
 _GATHER_SECONDS = 0.2
@@ -56,7 +56,7 @@ class TracedFrame(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class _Source(Struct, frozen=True):
-    """A device; `address` is the source of its requests that carry no token."""
+    """A device, and the address from which its requests without a token come."""
 
     sn: str
     address: str
@@ -78,22 +78,22 @@ class Trace:
         return self._frames_of(self._source(did), after)
 
     async def wait(self, did: str, after: int, seconds: float) -> list[TracedFrame]:
-        """Return the same, and wait up to `seconds` for an entry if there is none.
+        """Return the same as frames(), but wait up to `seconds` for an entry if there is none.
 
         Raises NoSuchResource.
         """
         return await self._wait_for(self._source(did), after, seconds)
 
     def pending_frames(self, sn: str, after: int = 0) -> list[TracedFrame]:
-        """Do what frames() does, for a device that waits for enrolment."""
+        """Do what frames() does, for a pending device."""
         return self._frames_of(self._pending_source(sn), after)
 
     async def wait_for_pending(self, sn: str, after: int, seconds: float) -> list[TracedFrame]:
-        """Do what wait() does, for a device that waits for enrolment."""
+        """Do what wait() does, for a pending device."""
         return await self._wait_for(self._pending_source(sn), after, seconds)
 
     def add_upload(self, device: Device | None, address: str, upload: TracedUpload) -> None:
-        """Record an HTTP request that was answered; `device` is None if its sender is unknown."""
+        """Record an answered HTTP request; `device` is None if its sender is unknown."""
         if len(upload.msg) > _MAX_MSG_LENGTH:
             upload = replace(upload, msg=upload.msg[:_MAX_MSG_LENGTH])
         if device is None:
@@ -140,14 +140,14 @@ class Trace:
 
 
 class _ReadFrame(Struct, frozen=True):
-    """A frame with its msgid as sent; the text may show it redacted."""
+    """A frame with its msgid as sent, which the text may show redacted."""
 
     frame: TracedFrame
     msgid: str = ""
 
 
 def render_frames(entries: Iterable[TraceEntry], after: int = 0) -> list[TracedFrame]:
-    """Return the entries after a number as frames, with answers matched to their requests.
+    """Return the entries after the number `after`, with answers matched to their requests.
 
     Earlier entries are decoded too, for the matching, but not redacted or returned.
     """

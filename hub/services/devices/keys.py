@@ -1,8 +1,8 @@
 """The public keys that verify a device's signature, and how a key is replaced without a gap.
 
-A device, or the site, gets its new key before the camera signs with it. The key that the device
-signed with last therefore stays valid beside the new one until the device signs with the new one,
-or for a week.
+The hub gets the new key of a device, or of the site, before the camera signs with it. The key that
+the device last signed with therefore stays valid until the device signs with the new one, or for a
+week.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ GRACE_MS = 7 * 86_400_000
 
 
 class DeviceKeys:
-    """All keys are PEM texts."""
+    """The keys of devices and of the site, all as PEM texts."""
 
     def __init__(self, store: Store, now: Callable[[], float]) -> None:
         self._store = store
@@ -33,12 +33,12 @@ class DeviceKeys:
         return self._store.settings.get(SITE_KEY)
 
     def of(self, device: Device) -> tuple[str, ...]:
-        """Return the keys that verify the device; the one that it should use comes first."""
+        """Return the keys that verify the device, the one that it should use first."""
         previous = self._previous(device)
         return self.or_site_key(device.key) + (() if previous is None else (previous,))
 
     def or_site_key(self, key: str | None) -> tuple[str, ...]:
-        """Return the key, or else the site key if there is one."""
+        """Return the key; if it is None, the site key, if there is one."""
         key = key or self.site_key()
         return () if key is None else (key,)
 
@@ -47,11 +47,11 @@ class DeviceKeys:
         return tuple(device for device in self._store.devices.all() if device.key is None)
 
     def previous_until(self, device: Device) -> int | None:
-        """Until when an earlier key is valid, in UNIX milliseconds; None if there is none."""
+        """Return until when an earlier key is valid (UNIX milliseconds); None if there is none."""
         return None if self._previous(device) is None else device.previous_key_until
 
     def with_grace(self, device: Device, change: DeviceChange) -> DeviceChange:
-        """Add to a change of the key that the one used until now stays valid for a while."""
+        """Extend a change of the key, so that the key used until now stays valid for a week."""
         used = self._previous(device) or device.key or self.site_key()
         new = self.site_key() if change.key is UNSET or change.key is None else change.key
         if used is None or (new is not None and is_same_key(used, new)):
@@ -59,16 +59,16 @@ class DeviceKeys:
         return replace(change, previous_key=used, previous_key_until=self._grace_until())
 
     async def settle(self, device: Device, key: str) -> None:
-        """The device signed with `key`: if that is its new key, drop the previous one."""
+        """Drop the previous key if the device has signed with its new one; it used `key`."""
         if device.previous_key is None or key == device.previous_key:
             return
-        # Not if it was given another key meanwhile, which it does not sign with yet.
+        # Unless it got another key meanwhile, with which it does not sign yet.
         if device == self._store.devices.by_did(device.did):
             forget = DeviceChange(previous_key=None, previous_key_until=None)
             await self._store.devices.change(device.did, forget)
 
     async def replace_site_key(self, pem: str | None) -> None:
-        """Set the site key; None removes it, and no earlier key stays valid."""
+        """Set the site key; None removes it and every earlier key."""
         earlier = self.site_key()
         if pem is None:
             await self._store.devices.forget_previous_keys()

@@ -16,7 +16,7 @@ log = logging.getLogger(__name__)
 
 
 class LatestPictures:
-    """Follows the record log in memory; `follow` has to run."""
+    """Keeps the paths of the latest pictures in memory while `follow` runs."""
 
     def __init__(self, records: RecordLog, feed: Feed[Record]) -> None:
         self._records = records
@@ -24,14 +24,14 @@ class LatestPictures:
         self._latest: dict[str, LatestPicture] = {}
 
     def path(self, did: str) -> str | None:
-        """Return the URL path of the device's latest picture; None if there is none (any more)."""
+        """Return the URL path of the device's latest picture; None if none is kept."""
         latest = self._latest.get(did)
         return latest.path if latest is not None and self._records.is_kept(latest) else None
 
     async def follow(
         self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
     ) -> None:
-        """Read the record log once, report `started`, and follow the records that are committed."""
+        """Read the record log once, report `started`, and follow committed records."""
         with self._feed.subscribe() as subscription:
             await self._load()
             task_status.started()

@@ -1,6 +1,6 @@
 """Why pending and failing devices are refused, kept current as keys and codes change (D3).
 
-A pending device is known by its last connect attempt alone; whether a code and a key match is
+Of a pending device, only the last connect attempt is known. Whether a code and a key match is
 computed from the signature of that attempt.
 """
 
@@ -31,7 +31,7 @@ class Refusals:
     def of_unknown(
         self, attempt: ConnectAttempt, time: RefusalReason | None
     ) -> tuple[RefusalReason, ...]:
-        """What an installer should know about a device that is not enrolled yet."""
+        """Return the reasons to show for a device that is not enrolled."""
         verified = verify_connect(attempt, keys=self._keys.or_site_key(None), code=None)
         return all_reasons(verified, time)
 
@@ -40,21 +40,21 @@ class Refusals:
     ) -> VerifiedSign | None:
         """Verify a pending device's signature; None if it sends none (D3).
 
-        The site key is used unless a `key` is given. Raises WrongSignature, and the pending
-        device's row then shows the reason.
+        The site key is used unless a `key` is given. Raises WrongSignature, after storing the
+        reason with the pending device.
         """
         verified = self._verify(device, key, code)
         if isinstance(verified, VerifiedSign):
             return verified
         if verified.code == "no-signature":
             return None
-        raise self._wrong(device, verified)
+        raise self._wrong_signature(device, verified)
 
     def check_replacement(self, device: Device, sn: str, change: DeviceChange) -> None:
-        """Verify the camera that takes the device's place, if it is pending.
+        """Verify the camera with this SN, which replaces the device's, if it is pending.
 
-        Raises WrongSignature. Attempts that are not signed with a known key are ignored: anybody
-        can send that SN.
+        Raises WrongSignature. Attempts that are not signed with a known key are ignored: anyone can
+        send that SN.
         """
         pending = self._pending.find(sn)
         if pending is None:
@@ -68,10 +68,10 @@ class Refusals:
             return
         is_signed = has_proved_key(self.of_unknown(pending.attempt, None))
         if verified.code == "code-mismatch" or is_signed:
-            raise self._wrong(pending, verified)
+            raise self._wrong_signature(pending, verified)
 
     def reassess(self, device: Device, code: str) -> None:
-        """Show at once whether the device, if it keeps trying, will be admitted as it is now."""
+        """Show at once whether the device's next connect, if like the last one, will succeed."""
         pending = self._pending.find(device.sn) or self._pending.failure(device.did)
         self._pending.forget(device.sn)
         if pending is None:
@@ -83,7 +83,7 @@ class Refusals:
         self._pending.reassess_failure(device.did, pending, reasons)
 
     def reassess_site_key_devices(self) -> None:
-        """The site key changed: reassess every device that is verified with it."""
+        """Reassess every device that is verified with the site key, after that changed."""
         for device in self._keys.devices_of_site_key():
             self.reassess(device, self._store.devices.secrets(device.did).code)
         for pending in self._pending.pending():
@@ -95,12 +95,12 @@ class Refusals:
     ) -> VerifiedSign | RefusalReason:
         return verify_connect(device.attempt, keys=self._keys.or_site_key(key), code=code)
 
-    def _wrong(self, device: PendingDevice, reason: RefusalReason) -> WrongSignature:
+    def _wrong_signature(self, device: PendingDevice, reason: RefusalReason) -> WrongSignature:
         reasons = all_reasons(reason, device.time_reason)
         self._pending.set_reasons(device.sn, reasons)
         return WrongSignature("; ".join(reason.sentence for reason in reasons))
 
     def _time_reason(self, device: Device, pending: PendingDevice) -> RefusalReason | None:
-        """What is still wrong with the attempt's time; the clock need not be trusted."""
+        """Return why the attempt's time is still refused; an untrusted clock is not checked."""
         was_accepted = self._store.tokens.was_accepted(pending.sn, pending.attempt.ts_text)
         return pending.time_reason if device.clock_trusted or was_accepted else None

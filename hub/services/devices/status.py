@@ -25,12 +25,12 @@ _LAST_FLUSH_SECONDS = 5.0
 
 
 class DeviceStatus:
-    """A heartbeat costs no write: the status reaches the disk once a minute."""
+    """Collects status updates and saves them once a minute: a heartbeat costs no write."""
 
     def __init__(self, devices: DeviceTable, registry: Registry) -> None:
         self._devices = devices
         self._registry = registry
-        #: By SN, so that reports of a camera do not count for the one that replaces it.
+        #: By SN, so that a camera's reports are not applied to the one that replaces it.
         self._unsaved: dict[str, StatusUpdate] = {}
 
     def add(self, sn: str, note: StatusUpdate) -> None:
@@ -39,16 +39,16 @@ class DeviceStatus:
         self._unsaved[sn] = note if earlier is None else replace(earlier, **_set_fields(note))
 
     def latest(self, device: Device) -> Device:
-        """Return the device as stored, with what it reported since."""
+        """Return the stored device, updated with what it has reported since."""
         note = self._unsaved.get(device.sn)
         return device if note is None else replace(device, **_set_fields(note))
 
     def forget(self, sn: str) -> None:
-        """Drop what a camera reported: it is not a device's camera any more."""
+        """Drop the reports of a camera that no longer belongs to a device."""
         self._unsaved.pop(sn, None)
 
     async def flush(self) -> None:
-        """Save all updates. Raises CannotStoreNow; the next flush saves them then."""
+        """Save all updates. Raises CannotStoreNow; the next flush then tries again."""
         for did, last_seen in self._registry.take_unsaved().items():
             if (device := self._devices.by_did(did)) is not None:
                 self.add(device.sn, StatusUpdate(last_seen=last_seen))

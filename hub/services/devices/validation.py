@@ -42,7 +42,10 @@ def check_change(change: DeviceChange) -> None:
 
 
 def check_text(value: str, field: str, *, max_length: int) -> None:
-    """Check for 1 to `max_length` printable characters, trimmed. Raises BadParameter."""
+    """Check for 1 to `max_length` printable characters without surrounding blanks.
+
+    Raises BadParameter.
+    """
     if not 1 <= len(value) <= max_length or not value.isprintable() or value != value.strip():
         raise BadParameter(
             f"1 to {max_length} printable characters without surrounding blanks", field=field

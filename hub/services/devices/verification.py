@@ -38,8 +38,8 @@ def verify_connect(
 ) -> VerifiedSign | RefusalReason:
     """Verify the signature with each key (PEM) in turn; return why if none matches.
 
-    Valid padding tells a wrong code from a wrong key. Without a `code` the result is always a
-    reason: "unknown" if a key matches.
+    Valid padding distinguishes a wrong code from a wrong key. If `code` is None, the result is
+    always a reason: "unknown" if a key matches.
     """
     if not connect.sign:
         return RefusalReason("no-signature")
@@ -64,7 +64,7 @@ def verify_connect(
 def all_reasons(
     verified: VerifiedSign | RefusalReason, time: RefusalReason | None
 ) -> tuple[RefusalReason, ...]:
-    """Combine what is wrong with the signature and with the time; empty if nothing is."""
+    """Return the reasons about the signature and the time; empty if there are none."""
     if isinstance(verified, VerifiedSign) or (time is not None and verified.code == "unknown"):
         return () if time is None else (time,)
     return (verified,) if time is None else (verified, time)

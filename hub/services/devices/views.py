@@ -15,11 +15,11 @@ from hub.store.tables.devices import Device
 
 
 class DeviceView(Struct, frozen=True, kw_only=True):
-    """Times are UNIX milliseconds.
+    """A device as pages and integrators see it. Times are UNIX milliseconds.
 
-    `waiting`: the last connect of an offline device if that failed, as far as is known.
-    `init_outcome`: how it took the initial parameters (D3). `clock_offset`: seconds, positive
-    if its clock is ahead. `previous_key_until`: until when an earlier key is valid too.
+    `waiting`: the last connect of an offline device, if it failed and is still known.
+    `init_outcome`: the outcome of sending the initial parameters (D3). `clock_offset`: seconds,
+    positive if its clock is ahead. `previous_key_until`: until when an earlier key is valid too.
     """
 
     did: str

@@ -1,4 +1,4 @@
-"""Campaigns as pages and integrators see them, and how far each device of one is."""
+"""Campaigns as pages and integrators see them, with the progress of each device."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ _ENDED: tuple[CampaignState, ...] = ("stopped", "done")
 
 
 class CampaignDevice(Struct, frozen=True, kw_only=True):
-    """How far one device is. Times are UNIX milliseconds.
+    """The progress of one device. Times are UNIX milliseconds.
 
-    `is_next`: it goes alone now, before the others. `reported`: the versions that it reported last.
-    `received`: bytes of the release that it was sent since it was offered.
+    `is_next`: it updates alone now, before the others. `reported`: the versions that it last
+    reported. `received`: bytes of the release that were sent to it since the offer.
     """
 
     did: str
@@ -59,14 +59,14 @@ class DeviceCampaign(Struct, frozen=True, kw_only=True):
 
 
 class DeviceProgress(Struct, frozen=True):
-    """How far one device is in the newest campaign that includes it."""
+    """The progress of one device in the newest campaign that includes it."""
 
     campaign: CampaignOutline
     state: TargetState
 
 
 class Campaign(Struct, frozen=True, kw_only=True):
-    """State "first": one device goes alone; "rest": it is done, and the others go."""
+    """State "first": one device updates alone; "rest": it is done, and the others update."""
 
     id: int
     release: Release
@@ -139,9 +139,9 @@ class CampaignViews:
         }
 
     def is_done(self, release: Release, target: CampaignTarget) -> bool:
-        """Whether the device reports all that the release says, or has downloaded all of it.
+        """Whether the device reports all versions that the release names.
 
-        What it downloaded counts only if the release says nothing.
+        If the release names none: whether the device has downloaded all of it.
         """
         if says_versions(release):
             reported = Versions.of(self._devices.device(target.did))
@@ -149,11 +149,11 @@ class CampaignViews:
         return target.offered_at is not None and self.has_all(release, target)
 
     def has_all(self, release: Release, target: CampaignTarget) -> bool:
-        """Whether the device was sent every byte of the release since it was offered."""
+        """Whether every byte of the release was sent to the device since the offer."""
         return self._received(release, target) == release.size
 
     def _received(self, release: Release, target: CampaignTarget) -> int:
-        """Return how many bytes of the release the device was sent since it was offered."""
+        """Return how many bytes of the release were sent to the device since the offer."""
         received = 0
         for sha256, size in {(c.sha256, c.size) for c in release.components}:
             download = self._downloads.last_of(target.did, sha256)
@@ -182,7 +182,7 @@ def says_versions(release: Release) -> bool:
 
 
 def _next_did(campaign: StoredCampaign) -> str | None:
-    """Return the device that goes alone now. Computed once per campaign: it may have thousands."""
+    """Return the device that updates alone now. Call this once per campaign, not per device."""
     return campaign.pilot_did if campaign.desired_state == "running" else None
 
 

@@ -1,9 +1,9 @@
 """Campaigns: one release for chosen devices, first for one of them, then for the others (2.3).
 
-The newest campaign that includes a device decides which release is meant for it; a stopped one
-means none. A device's progress is what it reports (2.2, 2.3), never what it was offered: it is done
-once it reports all that the release says. If the release says nothing, the device is done once it
-has downloaded every component and then reports its versions, as it does after a start.
+The newest campaign that includes a device decides which release is meant for it; if that campaign
+is stopped, none is. An offer is no progress: a device is done once it reports (2.2, 2.3) all
+versions that the release names. If the release names none, the device is done once it has
+downloaded every component and then reports its versions, as it does after a start.
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ from hub.wire.uploads.firmware import Versions
 
 log = logging.getLogger(__name__)
 
-#: Beyond these, the oldest that have ended are removed.
+#: Beyond this number, the oldest campaigns that have ended are removed.
 MAX_CAMPAIGNS = 100
 MAX_DEVICES = 10_000
 
 
 class Campaigns:
-    """Changes are durable, and visible to every reader, when the call returns."""
+    """All campaigns. When a call returns, its changes are durable and visible to all."""
 
     def __init__(
         self,
@@ -54,10 +54,10 @@ class Campaigns:
         self._changes = changes
         self._now = now
         self._views = CampaignViews(releases, devices, store.downloads)
-        #: A step of a device is read, decided and written before the next one.
+        #: Held from reading the state of a device to writing its next one.
         self._stepping = trio.Lock()
 
-    # What is read
+    # Reading
 
     def campaigns(self) -> list[Campaign]:
         """Return all campaigns, newest first."""
@@ -80,10 +80,10 @@ class Campaigns:
         campaign = self._rows.last_of(did)
         return None if campaign is None else self._views.device(campaign, did)
 
-    # What an operator does
+    # Actions of operators
 
     async def start(self, release_id: int, dids: Sequence[str]) -> Campaign:
-        """Give a release to devices; the first of `dids` that lacks it goes alone first.
+        """Give a release to devices. The first of `dids` that lacks it updates alone first.
 
         Raises NoSuchResource, BadParameter, and AlreadyExists for a device in a campaign that has
         not ended.
@@ -93,7 +93,7 @@ class Campaigns:
             raise BadParameter(f"1 to {MAX_DEVICES} different devices are expected", field="dids")
         async with self._stepping:
             for did in dids:
-                self._check_free(did)
+                self._check_not_in_campaign(did)
             targets = [self._new_target(did, release) for did in dids]
             stored = await self._rows.add(release_id, targets, self._now_ms(), self._to_remove())
         log.info("campaign %d gives %s to %d devices", stored.id, release.ver_name, len(dids))
@@ -111,10 +111,10 @@ class Campaigns:
         """End the campaign for good: nothing is offered, and running downloads end."""
         return await self._set_desired_state(id, "stopped")
 
-    # What devices do
+    # Actions of devices
 
     def may_download(self, did: str, sha256: str) -> bool:
-        """Whether the release that this device is given has the file."""
+        """Whether the file belongs to the release that is meant for this device."""
         campaign = self._rows.last_of(did)
         if campaign is None or campaign.desired_state == "stopped" or not campaign.may_update(did):
             return False
@@ -145,7 +145,7 @@ class Campaigns:
             return release
 
     async def reported(self, did: str) -> None:
-        """A device reported its versions (2.2, 2.3), and may be done."""
+        """Record that a device reported its versions (2.2, 2.3), and may be done."""
         async with self._stepping:
             campaign = self._rows.last_of(did)
             if campaign is None or campaign.desired_state == "stopped":
@@ -155,14 +155,14 @@ class Campaigns:
                 await self._advance(campaign, did, "done")
 
     async def downloading(self, did: str) -> None:
-        """A device began to download what it was offered."""
+        """Record that a device began to download the offered release."""
         async with self._stepping:
             campaign = self._rows.last_of(did)
             if campaign is not None:
                 await self._advance(campaign, did, "downloading")
 
     async def downloaded(self, did: str) -> None:
-        """A device downloaded a whole file, which may be the last of the release."""
+        """Record that a device downloaded a whole file, perhaps the last of the release."""
         async with self._stepping:
             campaign = self._rows.last_of(did)
             if campaign is None:
@@ -178,9 +178,9 @@ class Campaigns:
             self._publish(campaign.id)
 
     async def _advance(self, campaign: StoredCampaign, did: str, state: TargetState) -> None:
-        """Take a device to the state, unless it is there or beyond."""
+        """Move a device to the state, unless it is already there or beyond."""
         target = campaign.target(did)
-        if not _leads_on(target.state, state):
+        if not _is_advance(target.state, state):
             return
         now = self._now_ms()
         changed = replace(target, state=state)
@@ -211,7 +211,7 @@ class Campaigns:
             raise NoSuchResource(f"no campaign {id}")
         return campaign
 
-    def _check_free(self, did: str) -> None:
+    def _check_not_in_campaign(self, did: str) -> None:
         self._devices.device(did)
         campaign = self._rows.last_of(did)
         if campaign is not None and not campaign.has_ended:
@@ -240,11 +240,11 @@ class Campaigns:
         return int(self._now() * 1000)
 
 
-#: The order of states. Only "too_old" goes back, when the device is offered the release again.
+#: The order of states. Only "too_old" can go back: the release may be offered to the device again.
 _ORDER: tuple[TargetState, ...] = ("waiting", "offered", "downloading", "downloaded", "done")
 
 
-def _leads_on(before: TargetState, after: TargetState) -> bool:
+def _is_advance(before: TargetState, after: TargetState) -> bool:
     if after == "too_old":
         return before in ("waiting", "offered")
     if before == "too_old":

@@ -1,8 +1,8 @@
-"""Firmware downloads: signed links, few at a time, at a limited rate, and recorded.
+"""Firmware downloads by signed links: limited in number and rate, and recorded.
 
-A link names the device, the file and an expiry time. It is signed with a key that outlives a
-restart, so that a device can continue after one. It stays valid while the device's campaign is not
-stopped and the same camera is the device's.
+A link names the device, the file and an expiry time. The key that signs it survives a restart, so
+that a device can then continue its download. The link becomes invalid when the campaign is stopped
+or another camera replaces the device's.
 """
 
 from __future__ import annotations
@@ -37,20 +37,20 @@ PATH = "/api/v1/firmware/"
 #: Concurrent downloads of all devices, and of one.
 MAX_DOWNLOADS = 10
 MAX_DOWNLOADS_PER_DEVICE = 2
-#: While so many run, no device gets a second one: otherwise a few slow devices with two each would
-#: keep all others out.
+#: While this many run, no device gets a second one, so that a few slow devices with two each cannot
+#: keep out all others.
 MAX_DOWNLOADS_FOR_SECOND = 5
-#: What a device without a slot is told to wait.
+#: How long a device that gets no slot should wait (Retry-After).
 RETRY_SECONDS = 30
-#: Of all downloads together, so that captures have priority.
+#: Shared by all downloads, so that captures have priority.
 MAX_BYTES_PER_SECOND = 8 * 1024 * 1024
-#: Read and sent in one step; smaller steps cost more CPU time for the same bytes.
+#: Bytes that are read and sent in one step; smaller steps take more CPU time in total.
 STEP_BYTES = 256 * 1024
 
-#: did, when it expires, the first bytes of the file's SHA-256; 16 bytes of HMAC follow.
+#: did, expiry (UNIX seconds), the first bytes of the file's SHA-256; 16 bytes of HMAC follow.
 _LINK = struct.Struct("<QI4s")
 _MAC_BYTES = 16
-#: A device gets the same link again within an hour; a link is valid for a day at least.
+#: Within an hour, a device gets the same link again. A link is valid for at least a day.
 _HOUR_SECONDS = 3600
 _LIFE_HOURS = 25
 _SAVE_SECONDS = 5.0
@@ -114,7 +114,7 @@ class Downloads:
     async def run(
         self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
     ) -> NoReturn:
-        """Save the records from time to time, and once more when cancelled."""
+        """Save the records every 5 s, and once more when cancelled."""
         task_status.started()
         try:
             while True:
@@ -129,7 +129,7 @@ class Downloads:
         return [one for one in self._rows.all() if did in (None, one.did)]
 
     def path_for(self, did: str, component: Component) -> str:
-        """Return the URL path under which this device can download this file."""
+        """Return the URL path from which this device can download this file."""
         expires = (int(self._now()) // _HOUR_SECONDS + _LIFE_HOURS) * _HOUR_SECONDS
         head = _LINK.pack(int(did), expires, bytes.fromhex(component.sha256)[:4])
         mac = self._mac(head, component.sha256, self._devices.device(did))
@@ -140,7 +140,7 @@ class Downloads:
         """Return the transfer that a link allows. Raises NoSuchPath if it is not valid."""
         device, file = self._read_link(token)
         if not self.is_allowed(device, file.sha256):
-            raise NoSuchPath("this link is not valid any more")
+            raise NoSuchPath("this link is no longer valid")
         return Transfer(self, device, file)
 
     def is_allowed(self, device: Device, sha256: str) -> bool:
@@ -152,14 +152,14 @@ class Downloads:
         )
 
     def is_same_camera(self, device: Device) -> bool:
-        """Whether the device still is the same camera."""
+        """Whether the device still has the same camera."""
         try:
             return self._devices.device(device.did).sn == device.sn
         except NoSuchResource:
             return False
 
     def acquire_slot(self, did: str) -> None:
-        """Take one of the slots of all devices. Raises CannotStoreNow if none is free."""
+        """Take a slot for the device. Raises CannotStoreNow if none is free."""
         taken, own = self._slots.total(), self._slots[did]
         limit = MAX_DOWNLOADS_FOR_SECOND if own else MAX_DOWNLOADS
         if taken >= limit or own >= MAX_DOWNLOADS_PER_DEVICE:
@@ -244,7 +244,7 @@ def _percent(download: Download) -> int:
 
 
 async def _or_log(step: Callable[..., Awaitable[None]], *args: str) -> None:
-    """Do not end a download because of a full disk: its record is saved later."""
+    """Run the step, but log a HubError: a full disk must not end a download."""
     try:
         await step(*args)
     except HubError as error:

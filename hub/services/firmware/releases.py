@@ -1,4 +1,4 @@
-"""Firmware of operators: files that are received, and the releases made of them (2.3)."""
+"""Firmware: the files that operators upload, and the releases made of them (2.3)."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from hub.store.tables.firmware import StoredFile as StoredFile
 log = logging.getLogger(__name__)
 
 MAX_RELEASES = 100
-#: Of all files together: the records need the disk more.
+#: For all files together, so that enough of the disk is left for records.
 MAX_TOTAL_BYTES = 8 * 1024 * 1024 * 1024
 
 _DATE_FORMAT = "%Y-%m-%d %H:%M:%S"
@@ -41,7 +41,7 @@ _CLEANUP_SECONDS = 3600.0
 
 
 class FirmwareUpload:
-    """A file that is being received: a context manager that keeps nothing unless finished."""
+    """A file that is being received: a context manager that keeps only a finished file."""
 
     def __init__(self, releases: Releases, receiving: Receiving, size: int) -> None:
         self._releases = releases
@@ -67,7 +67,7 @@ class FirmwareUpload:
         await self._receiving.write(chunk)
 
     async def finish(self) -> StoredFile:
-        """Return the file, durable; a file that is stored already is kept once.
+        """Store the file durably, and return it. A file that is stored already is not duplicated.
 
         Raises TooLarge, CannotStoreNow.
         """
@@ -76,7 +76,7 @@ class FirmwareUpload:
 
 
 class Releases:
-    """Changes are durable, and visible to every reader, when the call returns."""
+    """All releases. When a call returns, its changes are durable and visible to all."""
 
     def __init__(
         self,
@@ -92,13 +92,13 @@ class Releases:
         self._disk = disk
         self._changes = changes
         self._now = now
-        #: A file and its row are added and removed together.
+        #: Held while a file and its row are added or removed together.
         self._keeping = trio.Lock()
 
     async def run(
         self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
     ) -> NoReturn:
-        """Remove unused files from time to time."""
+        """Remove unused files every hour."""
         task_status.started()
         while True:
             await trio.sleep(_CLEANUP_SECONDS)
@@ -142,7 +142,7 @@ class Releases:
         check_release(new)
         if len(self._rows.releases()) >= MAX_RELEASES:
             raise BadParameter(
-                f"there are {MAX_RELEASES} already: remove one first", field="releases"
+                f"there are already {MAX_RELEASES}: remove one first", field="releases"
             )
         date = self._release_date(new.release_date)
         async with self._keeping:
@@ -155,7 +155,7 @@ class Releases:
     async def remove(self, id: int) -> None:
         """Remove a release, its ended campaigns, and the files that no other release uses.
 
-        Raises NoSuchResource, and BadParameter while a campaign gives it to devices.
+        Raises NoSuchResource, and BadParameter while a campaign uses it.
         """
         self.get(id)
         async with self._keeping:
@@ -172,7 +172,7 @@ class Releases:
             await self._remove_file(sha256)
 
     async def remove_unused(self) -> None:
-        """Remove the files that are a day old and that no release uses."""
+        """Remove files that are more than a day old and that no release uses."""
         oldest = self.now_ms() - _UNUSED_MS
         for file in self._rows.files():
             if file.added_at < oldest and not self._rows.is_used(file.sha256):
@@ -197,7 +197,7 @@ class Releases:
         return found
 
     def check_disk(self, size: int) -> None:
-        """Check for `size` free bytes. Raises TooLarge if they would cost the oldest records."""
+        """Check for `size` free bytes. Raises TooLarge if records need the space."""
         if shortage := self._disk.shortage(size):
             raise TooLarge(
                 f"{shortage.wanted_bytes / GB:g} GB of the disk are kept for records: "
@@ -216,7 +216,7 @@ class Releases:
         held = sum(file.size for file in self._rows.files())
         if held + size > MAX_TOTAL_BYTES:
             raise TooLarge(
-                f"all firmware together has at most {MAX_TOTAL_BYTES // 1024**3} GB: "
+                f"all firmware together may have at most {MAX_TOTAL_BYTES // 1024**3} GB: "
                 "remove a release first",
                 field="files",
             )
@@ -230,7 +230,7 @@ class Releases:
                 )
 
     def _release_date(self, text: str | None) -> str:
-        """Return the date as it is sent to devices: in the site's time zone."""
+        """Return the date in the form that is sent to devices, in the site's time zone."""
         if text is not None:
             return read_date(text).strftime(_DATE_FORMAT)
         return datetime.fromtimestamp(self._now(), self._site.zone()).strftime(_DATE_FORMAT)
