@@ -1,4 +1,4 @@
-"""The Quart application of the web port: pages, API, pictures, and what all answers share."""
+"""The Quart application of the web port: pages, API, pictures, errors and common headers."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ _CODES_BY_STATUS = {400: 420, 408: 420, 413: 420, 415: 420, 405: 404, 404: 404, 
 
 
 def create_app(services: Services) -> HubQuart:
-    """The application for one running hub. Its `bodies` are for web.server.serve, too."""
-    # Explicit paths: in the frozen executable Quart cannot find them by the module.
+    """The application for one running hub. Pass its `bodies` to web.server.serve."""
+    # Explicit paths: in the frozen executable Quart cannot derive them from the module.
     app = HubQuart(__name__, root_path=str(_ROOT), template_folder="templates", static_folder=None)
     web = services.config.web
     app.config.update(
-        # None: event streams and slow downloads take as long as they take.
+        # No limit: event streams and slow downloads may take any time.
         RESPONSE_TIMEOUT=None,
         BODY_TIMEOUT=web.body_seconds,
         MAX_CONTENT_LENGTH=MAX_SHORT_BODY_BYTES,
@@ -65,10 +65,10 @@ def _serve_assets(app: HubQuart, assets: Assets) -> None:
         asset = assets.get(name)
         if asset is None:
             raise NoSuchPath
-        is_packed = request.accept_encodings["gzip"] > 0
-        response = Response(asset.packed if is_packed else asset.data, content_type=asset.mime)
+        is_gzipped = request.accept_encodings["gzip"] > 0
+        response = Response(asset.gzipped if is_gzipped else asset.data, content_type=asset.mime)
         response.headers["Vary"] = "Accept-Encoding"
-        if is_packed:
+        if is_gzipped:
             response.headers["Content-Encoding"] = "gzip"
         # A page from before an update asks for the old version: it must not cache the new file.
         response.headers["Cache-Control"] = (
@@ -84,7 +84,7 @@ def _serve_assets(app: HubQuart, assets: Assets) -> None:
 def _serve_basics(app: HubQuart, services: Services) -> None:
     @app.get("/healthz")
     async def healthz() -> tuple[dict[str, object], int]:
-        # Only what keeps the hub from working; warnings, such as a low disk, are on the pages.
+        # Only faults that keep the hub from working; the pages show warnings, such as a full disk.
         faults = services.health.faults()
         if not faults:
             return {"status": "ok"}, 200
@@ -107,7 +107,7 @@ def _serve_basics(app: HubQuart, services: Services) -> None:
 def _is_for_browser() -> bool:
     if not request.path.startswith(_PROGRAM_PATHS):
         return True
-    # A picture opened in a tab of its own; a page that embeds it accepts images.
+    # True for a picture opened directly in a tab; for an embedded one browsers accept images.
     return request.path.startswith("/media/") and "text/html" in request.headers.get("Accept", "")
 
 
@@ -115,9 +115,9 @@ async def _answer_hub_error(error: HubError) -> Response:
     further = headers_of(error)
     if _is_for_browser():
         response = await pages.error_page(error, error.status)
-        # A browser would show its own dialog for name and password.
+        # With it, a browser would show its own dialog for name and password.
         further.pop("WWW-Authenticate", None)
-        # A browser reads no answer before it has sent everything.
+        # Browsers read the response only after they have sent the whole body.
         further.pop("Connection", None)
     else:
         response = _error_for_programs(error.status, error.code, error.message)

@@ -1,4 +1,4 @@
-"""The files of `web/static`, read once and served under a URL that changes with them."""
+"""The files of `web/static`, read once and served under URLs that change with them."""
 
 from __future__ import annotations
 
@@ -17,11 +17,9 @@ _TYPES = {
 
 
 class Asset(Struct, frozen=True):
-    """One file. `packed`: compressed by gzip."""
-
     mime: str
     data: bytes
-    packed: bytes
+    gzipped: bytes
 
 
 class Assets:

@@ -1,4 +1,4 @@
-"""Error responses for programs, by Quart and in front of it, and headers of all responses."""
+"""Error responses for programs, from Quart and in front of it, and headers of all responses."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from web.http.bodies import TooSlow
 
 #: Not `no-referrer`: browsers would send `Origin: null` with forms over plain HTTP.
 REFERRER_POLICY = "same-origin"
-#: Unless a response says otherwise.
+#: The default of responses.
 CACHE_CONTROL = "no-store"
 
 _HEADERS = (
@@ -46,7 +46,7 @@ async def refuse(send: ASGISendCallable, error: HubError) -> None:
 async def send_json(
     send: ASGISendCallable, status: int, body: bytes, *further: tuple[bytes, bytes]
 ) -> None:
-    """Answer a request in front of Quart."""
+    """Answer a request in front of Quart with JSON."""
     headers = [*_HEADERS, (b"content-length", b"%d" % len(body)), *further]
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body, "more_body": False})

@@ -20,7 +20,7 @@ from hub.wire.uploads.records import Record
 BEAT_SECONDS = 15.0
 #: Readers at once: each costs memory, and time for each record.
 MAX_READERS = 512
-#: Of one user or key, so that a faulty program does not shut the guards out.
+#: Per user or key, so that a faulty program does not lock the guards out.
 MAX_READERS_OF_ONE = 256
 
 
@@ -33,7 +33,7 @@ class News(Struct, frozen=True):
 
 
 class LiveEvents:
-    """The position of one reader. However slow it is, it misses no record and delays nobody."""
+    """The position of one reader. A slow reader misses no record and delays no other."""
 
     def __init__(
         self, services: Services, records: LogReader, changes: Subscription[Change]
@@ -50,7 +50,7 @@ class LiveEvents:
             await _first_of(self._records.wait, self._wait_for_changes, self._services.closing.wait)
         if self._services.closing.is_set():
             return None
-        # Not inside of _first_of, which would cancel the reading of the log.
+        # Outside _first_of, which would cancel the read in the middle.
         records = await self._records.take()
         return News(records, self._take_changes(), self._take_beat())
 
@@ -92,7 +92,7 @@ def refuse_too_many(by: Actor) -> None:
 def open_live_events(
     services: Services, by: Actor, after: int | None = None
 ) -> Iterator[LiveEvents]:
-    """News from the record behind `after` on; None: from the next record on."""
+    """Events, starting with the record after `after`; None: with the next record stored."""
     _count(by.who, 1)
     try:
         with (
@@ -112,7 +112,7 @@ def _count(who: str, more: int) -> None:
 
 
 async def _first_of(*waits: Callable[[], Awaitable[object]]) -> None:
-    """Wait until one of them returns, and cancel the others; they must lose nothing by that."""
+    """Run `waits` until one returns, and cancel the others, which must be safe to cancel."""
 
     async def run(wait: Callable[[], Awaitable[object]]) -> None:
         await wait()

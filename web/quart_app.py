@@ -1,4 +1,4 @@
-"""The Quart classes of the web port: bodies are read when a view asks, and a change is finished."""
+"""Quart with bodies that are read on demand, and with changes that run to completion."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ _LENGTH_HEADERS = (b"content-length", b"transfer-encoding")
 
 
 class RequestBody(TrioBody):
-    """The body of a request, received only as far as a view asks for it.
+    """The body of a request, received only when a view asks for it.
 
-    `await body` and `async for part in body`, by which Quart reads short forms and JSON, raise
-    RequestEntityTooLarge beyond MAX_CONTENT_LENGTH. `read` and `stream` take longer bodies. While
-    a view waits for its body it is cancelled when the client hangs up, as quart-trio does it.
+    `await body` and `async for part in body`, which Quart uses for short forms and JSON, raise
+    RequestEntityTooLarge beyond MAX_CONTENT_LENGTH. `read` and `stream` take longer bodies. A view
+    that waits for its body is cancelled when the client hangs up, as in quart-trio.
     """
 
     def __init__(self, expected_content_length: int | None, max_content_length: int | None) -> None:
@@ -45,7 +45,7 @@ class RequestBody(TrioBody):
         self._whole: bytes | None = None
         self._received = 0
         self._is_complete = False
-        #: Nothing more is received of it: the client may be listened to.
+        #: Set once no more of it is received, so that `receive` can wait for the client to hang up.
         self.is_done = trio.Event()
         self.shield: Shield | None = None
 
@@ -69,7 +69,7 @@ class RequestBody(TrioBody):
     async def read(
         self, sender: str, *, max_bytes: int | None = None, free_bytes: int = 0
     ) -> bytes:
-        """The whole body, which counts in the budget of uploads until the request is answered.
+        """Read the whole body. It counts in the budget of uploads until the request is answered.
 
         See Bodies.body for the parameters. Raises TooLarge, TooSlow, CannotStoreNow.
         """
@@ -81,7 +81,7 @@ class RequestBody(TrioBody):
         return self._whole
 
     def stream(self, max_bytes: int) -> StreamedBody:
-        """The body part by part, none of which is kept, with a time limit on its progress."""
+        """Read the body part by part, without keeping it, and with a time limit on its progress."""
         return StreamedBody(self._next_event, self._scope, max_bytes)
 
     async def __anext__(self) -> bytes:
@@ -110,7 +110,7 @@ class RequestBody(TrioBody):
             raise RequestEntityTooLarge
 
     async def _next_event(self) -> ASGIReceiveEvent:
-        """The next part of the body. Does not return when the client hangs up."""
+        """The next part of the body. When the client hangs up the view is cancelled instead."""
         with self._interruptible():
             event = await self._receive()
             if event["type"] != "http.request":
@@ -136,7 +136,7 @@ class Request(TrioRequest):
 
 
 class HTTPConnection(TrioASGIHTTPConnection):
-    """One request: its view pulls the body, and is cancelled when the client hangs up after it."""
+    """One request. Its view pulls the body, and is cancelled when the client hangs up later."""
 
     app: HubQuart
 
@@ -147,7 +147,7 @@ class HTTPConnection(TrioASGIHTTPConnection):
 
         async def answer(event: ASGISendEvent) -> None:
             await send(event)
-            # Whatever was not read of the body is dropped.
+            # The unread rest of the body is dropped.
             body.is_done.set()
 
         async with AsyncExitStack() as resources, trio.open_nursery() as nursery:
@@ -166,15 +166,15 @@ class HTTPConnection(TrioASGIHTTPConnection):
 
 
 class HubQuart(QuartTrio):
-    """Finishes a change (any request that is not safe, RFC 9110 9.2.1) once its body is there.
+    """Completes unsafe requests (RFC 9110, 9.2.1) once their body has arrived.
 
-    quart-trio cancels a view when the client hangs up. Here that reaches the view of a change only
-    while it waits for the body. The answer is sent outside of the shield.
+    quart-trio cancels a view when the client hangs up. Here the view of an unsafe request is
+    cancelled only while it waits for the body. The answer is sent outside the shield.
     """
 
     asgi_http_class = HTTPConnection
     request_class = Request
-    #: The bodies in flight, of this application and of what is answered in front of it.
+    #: The bodies in flight, including those of requests that are answered in front of Quart.
     bodies: Bodies
 
     async def dispatch_request(

@@ -1,8 +1,8 @@
 """The web port: hub.net.listener accepts, web.http speaks HTTP, the applications answer.
 
-The paths of the devices go to the device API, and commands to devices to the commands API, before
-Quart sees them. The plain extra port, for cameras that cannot use our TLS, serves the paths of the
-devices and nothing else.
+The device API answers the paths of devices, and the commands API commands to devices, both in front
+of Quart. An additional plain HTTP port, for cameras that cannot use our TLS, serves only the paths
+of devices.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ log = logging.getLogger(__name__)
 GRACE_SECONDS = 4.0
 #: From TCP accept to the end of the TLS handshake, or of a request in plain HTTP.
 _HANDSHAKE_SECONDS = 10.0
-#: For the application's own shutdown.
+#: For the shutdown of the application.
 _LIFESPAN_SECONDS = 3.0
 
 
@@ -50,10 +50,10 @@ async def serve(
     shutdown: trio.Event,
     task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
 ) -> None:
-    """Serve `app` and the paths of the devices until `shutdown`, then finish requests in progress.
+    """Serve `app` and the paths of devices until `shutdown`, then finish requests in progress.
 
-    `bodies` are those of `app`, so that all uploads share one budget. Started once the ports are
-    open and the application is ready. Raises StartFault where a port cannot be had.
+    `bodies` are those of `app`, so that all uploads share one budget. Reports started once the
+    ports are open and the application is ready. Raises StartFault if a port cannot be opened.
     """
     web, devices = services.config.web, services.config.devices
     api = device_api(services, bodies)
@@ -84,7 +84,7 @@ async def serve(
 
 
 def front(devices: ASGIFramework, others: ASGIFramework) -> ASGIFramework:
-    """Route the paths of the devices to `devices`, everything else to `others`."""
+    """Route the paths of devices to `devices`, everything else to `others`."""
 
     async def app(scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
         for_devices = scope["type"] == "http" and tidy(scope["path"]).startswith(PREFIX)
@@ -94,13 +94,13 @@ def front(devices: ASGIFramework, others: ASGIFramework) -> ASGIFramework:
 
 
 async def _not_found(scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
-    """Answers all other paths on the plain port for devices."""
+    """Answer all other paths on the plain port for devices."""
     await refuse(send, NoSuchPath())
 
 
 @asynccontextmanager
 async def _running(app: ASGIFramework) -> AsyncIterator[None]:
-    """Start `app` up, and shut it down at the end, by the lifespan events of ASGI."""
+    """Start `app` up, and shut it down on exit, with the lifespan events of ASGI."""
     config = LifespanConfig()
     config.errorlog = log
     config.shutdown_timeout = _LIFESPAN_SECONDS
@@ -117,7 +117,7 @@ async def _running(app: ASGIFramework) -> AsyncIterator[None]:
 
 
 class _Port:
-    """One port and its connections."""
+    """One port and its open connections."""
 
     def __init__(
         self,

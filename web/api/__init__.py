@@ -36,13 +36,13 @@ _DOCS = Endpoint(
     path="/docs",
     alias=f"{PREFIX}/docs",
     tag="This API",
-    summary="This description for people",
+    summary="This description as a page",
     media_type="text/html",
 )
 
 
 def blueprint(services: Services) -> Blueprint:
-    """The routes of all calls."""
+    """The routes of all calls of the API, and of its description."""
     api = Blueprint("integrator", __name__)
     routes = Routes(api, services)
     add_enrolment(routes, services)

@@ -1,6 +1,6 @@
-"""Parts of answers that several calls share.
+"""Structs that several answers of the API share.
 
-All answers are structs. Their docstrings and notes are the text of openapi.json.
+All answers are structs. Their docstrings and field descriptions appear in openapi.json.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class Versions(Struct, frozen=True):
 
 
 class Refusal(Struct, frozen=True):
-    """Any answer but a success."""
+    """The answer to a request that failed."""
 
-    code: Annotated[int, Meta(description="the protocol's code, as in the table")]
+    code: Annotated[int, Meta(description="the protocol's error code")]
     msg: Annotated[str, Meta(description="names the field and what is allowed")]

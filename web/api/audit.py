@@ -1,4 +1,4 @@
-"""GET /audit: who changed what, for programs that keep the log elsewhere."""
+"""GET /audit: who changed what, for programs that copy the log elsewhere."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from web.api.routes import Call, Routes
 
 class AuditQuery(Struct, frozen=True, forbid_unknown_fields=True):
     after: Annotated[
-        Seq, Meta(description="entries with ids above this one: `next` of the last page")
+        Seq, Meta(description="entries with ids above this one: `next` of the previous page")
     ] = 0
-    limit: Annotated[int, Meta(ge=1, le=1000, description="items of one page")] = 100
+    limit: Annotated[int, Meta(ge=1, le=1000, description="items per page")] = 100
 
 
 class AuditEntry(Struct, frozen=True, kw_only=True):
-    """One entry of the audit log: a change."""
+    """One change, as an entry of the audit log."""
 
     id: Annotated[int, Meta(description="strictly increasing")]
     time: Time
@@ -51,8 +51,8 @@ LIST = Endpoint(
     tag="This hub",
     summary="Who changed what, page by page",
     description=(
-        "Ascending by `id`, so that a reader that keeps the last one catches up. The hub keeps "
-        "the last 100,000 entries. For administrators and API keys that are not read-only."
+        "Ascending by `id`, so that a reader resumes after the last id it has. The hub keeps the "
+        "last 100,000 entries. For administrators and API keys that are not read-only."
     ),
     query=AuditQuery,
     query_example="after=0&limit=100",

@@ -78,14 +78,14 @@ def _entry(document: Json, path: str, method: str, operation: Json, host_url: st
 
 
 def _fields(document: Json, operation: Json) -> list[Parameter]:
-    """The fields of the body."""
+    """The fields of the body, described like parameters."""
     content = operation.get("requestBody", {}).get("content", {})
     if "application/json" not in content:
         return []
     schema = content["application/json"]["schema"]
     if "$ref" not in schema:
-        return [_choice(_referred(document, choice)) for choice in schema["anyOf"]]
-    body = _referred(document, schema)
+        return [_choice(_resolve(document, choice)) for choice in schema["anyOf"]]
+    body = _resolve(document, schema)
     return [
         _parameter(name, "body, required" if name in body["required"] else "body", schema, schema)
         for name, schema in ((n, without_null(s)) for n, s in body["properties"].items())
@@ -99,7 +99,8 @@ def _choice(body: Json) -> Parameter:
     return Parameter(value, tag, f"with {', '.join(rest)}", _marked_up(body["description"]))
 
 
-def _referred(document: Json, schema: Json) -> Json:
+def _resolve(document: Json, schema: Json) -> Json:
+    """The schema that the `$ref` of `schema` names."""
     found: Json = document["components"]["schemas"][schema["$ref"].rpartition("/")[2]]
     return found
 
@@ -120,13 +121,13 @@ def _curl(path: str, method: str, operation: Json, host_url: str) -> str:
             path = path.replace(f"{{{parameter['name']}}}", parameter["example"])
     if query := operation.get("x-query-example"):
         path = f"{path}?{query}"
-    words = ["curl --cacert ca.crt -H 'Authorization: Bearer APPID:SECRET'"]
+    parts = ["curl --cacert ca.crt -H 'Authorization: Bearer APPID:SECRET'"]
     if method != "GET":
-        words.append(f"-X {method}")
+        parts.append(f"-X {method}")
     if body := operation.get("requestBody"):
-        words.append(_curl_body(body["content"]))
-    words.append(f"'{host_url.rstrip('/')}{path}'")
-    return " \\\n  ".join(words)
+        parts.append(_curl_body(body["content"]))
+    parts.append(f"'{host_url.rstrip('/')}{path}'")
+    return " \\\n  ".join(parts)
 
 
 def _curl_body(content: Json) -> str:
@@ -138,7 +139,7 @@ def _curl_body(content: Json) -> str:
 
 
 def _example(content: Json) -> object:
-    """The example of a body; of several the shortest."""
+    """The example of a body; the shortest one if there are several."""
     examples = [example["value"] for example in content.get("examples", {}).values()]
     return min(examples, key=lambda value: len(str(value)), default=content.get("example"))
 

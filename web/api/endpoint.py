@@ -1,4 +1,4 @@
-"""The calls of the API as typed descriptions: routes, checks and openapi.json follow from them."""
+"""Typed descriptions of the calls of the API: the source of routes, checks and openapi.json."""
 
 from __future__ import annotations
 
@@ -43,19 +43,19 @@ class Endpoint(Struct, frozen=True, kw_only=True):
     body: Any = Nothing
     body_example: Struct | None = None
     body_examples: Mapping[str, Struct] = {}
-    #: Another media type of the body, whose text the view gets as a str.
+    #: Another media type that the body may have; the view gets its text as a str.
     body_text: str = ""
-    #: The media type of a body that is a file: the view gets a FileBody, and reads it itself.
+    #: The media type of a body that is a file; the view gets a FileBody, which it reads itself.
     body_file: str = ""
-    #: A limit above MAX_SHORT_BODY_BYTES makes bodies count in the budget of uploads.
+    #: With a limit above MAX_SHORT_BODY_BYTES, bodies count in the budget of uploads.
     max_body_bytes: int = MAX_SHORT_BODY_BYTES
     #: A struct; None where the answer is not JSON.
     answer: Any = None
     answer_example: object = None
     media_type: str = "application/json"
-    #: Errors that not every call may answer.
+    #: Errors in addition to those that every call may answer.
     refusals: tuple[type[HubError], ...] = ()
-    #: The role that a signed-in user needs. A call that writes refuses read-only keys.
+    #: The role that a signed-in user needs. Calls that write refuse read-only keys.
     role: Role = "viewer"
     #: Values for the placeholders of `path` and the query in the examples of the docs.
     path_example: Mapping[str, str] = {}

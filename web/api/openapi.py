@@ -1,4 +1,4 @@
-"""openapi.json: OpenAPI 3.1 of exactly the calls that exist."""
+"""openapi.json: the calls of the API as OpenAPI 3.1, generated from their endpoints."""
 
 from __future__ import annotations
 
@@ -45,14 +45,14 @@ _WRITE_ERRORS = (AlreadyExists, TooLarge)
 _DESCRIPTION = """\
 Devices, records and pictures of one site.
 
-Authenticate by `Authorization: Bearer APPID:SECRET`, or by signing the query: parameters `appid`,
-`ts` (UNIX seconds) and `sign`, the upper-case hex MD5 of all other parameters, those with an empty
-value left out, sorted by name, each name followed by its value, and the secret at the end. With a
-body, `body_md5` is signed, too: the upper-case hex MD5 of the body's bytes.
+Authenticate with `Authorization: Bearer APPID:SECRET`, or by signing the query: add `appid`, `ts`
+(UNIX seconds) and `sign`. `sign` is the upper-case hex MD5 of all other parameters with a value,
+sorted by name, each name followed by its value, and then the secret. With a body, sign `body_md5`
+as well: the upper-case hex MD5 of the body's bytes.
 
-An error is `{"code", "msg"}`. Unknown parameters and fields are refused by name. All times are
-RFC 3339 in UTC with milliseconds; numbers beyond 2^53 are strings. While `next` of a list is not
-null, the next page is `after=` that value.
+An error is `{"code", "msg"}`. Unknown parameters and fields are refused; `msg` names them. All
+times are RFC 3339 in UTC with milliseconds; numbers beyond 2^53 are strings. While `next` of a list
+is not null, `after=` that value requests the next page.
 """
 
 _SECURITY_SCHEMES: Json = {
@@ -66,19 +66,19 @@ _SECURITY_SCHEMES: Json = {
         "type": "apiKey",
         "in": "query",
         "name": "sign",
-        "description": "The signature over all query parameters, with `appid` and `ts` among them.",
+        "description": "The signature of all query parameters, including `appid` and `ts`.",
     },
     "session": {
         "type": "apiKey",
         "in": "cookie",
         "name": "__Host-sitehub_session",
-        "description": "A signed-in user; to change something, with the header `X-CSRF-Token`.",
+        "description": "A signed-in user; calls that write need the header `X-CSRF-Token`.",
     },
 }
 
 
 def document(endpoints: Sequence[Endpoint], version: str) -> Json:
-    """The document, to be encoded as JSON."""
+    """The OpenAPI document, ready to be encoded as JSON."""
     schemas = _Schemas(endpoints)
     paths: dict[str, Json] = {}
     for endpoint in endpoints:
@@ -94,7 +94,7 @@ def document(endpoints: Sequence[Endpoint], version: str) -> Json:
 
 
 class _Schemas:
-    """The structs of the endpoints, as JSON schemas that refer to each other by name."""
+    """The structs of the endpoints as JSON schemas, which refer to each other by name."""
 
     def __init__(self, endpoints: Sequence[Endpoint]) -> None:
         types: list[Any] = [Refusal]

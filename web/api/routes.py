@@ -1,4 +1,4 @@
-"""The endpoints of the API as routes of Quart: each request is authenticated, checked, answered."""
+"""Routes of Quart for the endpoints: authenticate a request, check it, call the view."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ View = Callable[[Call[Any, Any]], Awaitable[object]]
 
 
 class Routes:
-    """Adds endpoints, with the views that answer them, to a blueprint."""
+    """Adds endpoints and their views to a blueprint."""
 
     def __init__(self, blueprint: Blueprint, services: Services) -> None:
         self.endpoints: list[Endpoint] = []
@@ -49,7 +49,7 @@ class Routes:
         self._services = services
 
     def add(self, endpoint: Endpoint, view: View) -> None:
-        """Answer `endpoint` by `view`, whose struct becomes JSON; a Response is sent as it is."""
+        """Route `endpoint` to `view`, which returns a Response, or a struct to be sent as JSON."""
         self.endpoints.append(endpoint)
         query = msgspec.json.Decoder(endpoint.query, strict=False)
         body = msgspec.json.Decoder(endpoint.body)
@@ -73,7 +73,7 @@ class Routes:
             )
 
     def describe(self, endpoint: Endpoint) -> None:
-        """Describe an endpoint that is answered in front of Quart."""
+        """Add an endpoint that is answered in front of Quart to openapi.json."""
         self.endpoints.append(endpoint)
 
     async def _read_body(
@@ -93,7 +93,7 @@ class Routes:
 
 
 class FileBody:
-    """A body that is a file: read part by part, and bound to the signature of a signed request."""
+    """A body that is a file: read part by part, and checked against a signed `body_md5`."""
 
     def __init__(self, body: StreamedBody) -> None:
         self._body = body
@@ -123,7 +123,7 @@ def _file_body(endpoint: Endpoint) -> FileBody:
 
 
 async def _read_data(endpoint: Endpoint, caller: auth.Caller) -> bytes:
-    """The whole body. A call that only reads needs it for the signature alone."""
+    """The whole body. Of a call that only reads, it is needed only to check the signature."""
     data = b""
     if endpoint.max_body_bytes > MAX_SHORT_BODY_BYTES:
         data = await request_body().read(
@@ -137,10 +137,10 @@ async def _read_data(endpoint: Endpoint, caller: auth.Caller) -> bytes:
 
 
 def _read_query(decoder: msgspec.json.Decoder[Any]) -> object:
-    """The query as the struct of `decoder`. Raises BadParameter.
+    """Decode the query. Raises BadParameter.
 
-    Empty values count as not given, as in 三. Unknown names are refused: with a misspelt filter
-    the answer would be everything.
+    Empty values count as not given, as in 三. Unknown names are refused: a misspelt filter would
+    return everything.
     """
     if decoder.type is Nothing:
         check_no_query(request)
@@ -156,7 +156,7 @@ def _read_query(decoder: msgspec.json.Decoder[Any]) -> object:
 
 
 def check_no_query(head: Head) -> None:
-    """Check that a request has no parameters but those of a signature. Raises BadParameter."""
+    """Check that a request has no parameters except a signature. Raises BadParameter."""
     auth.refuse_repeated_parameters(head)
     for name, value in head.args.items():
         if value.strip() and name not in SIGNATURE:
@@ -184,7 +184,7 @@ def seq_of(text: str, field: str = "seq") -> int:
 
 
 def id_of(call: Call[Any, Any], name: str) -> int:
-    """The number in the path of a call. Raises NoSuchResource where it is not one of ours."""
+    """The id in the path of a call. Raises NoSuchResource if it is not a number."""
     text = call.path[name]
     if not (text.isascii() and text.isdecimal()) or len(text) > 18:
         raise NoSuchResource(f"no such {name}")

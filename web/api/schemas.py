@@ -1,4 +1,4 @@
-"""JSON schemas of the values that a call takes, and what they allow in words."""
+"""JSON schemas of the values that a call takes, and their description in words."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from web.api.endpoint import MAX_INTEGER
 
 
 def allowed(schema: Mapping[str, Any]) -> str:
-    """What a value may be, in a few words."""
+    """Describe the values that `schema` allows, such as "a decimal number"."""
     if choices := schema.get("enum"):
         return f"one of {', '.join(choices)}"
     if "$ref" in schema:
@@ -38,11 +38,11 @@ def parameter_schemas(query: type[Struct]) -> dict[str, dict[str, Any]]:
 
 
 def without_null(schema: Mapping[str, Any]) -> dict[str, Any]:
-    """The schema of a value that is given."""
-    there = {key: value for key, value in schema.items() if key != "anyOf"}
-    if there.get("default", "") is None:
-        del there["default"]
+    """`schema` without the type null, and without null as its default."""
+    stripped = {key: value for key, value in schema.items() if key != "anyOf"}
+    if stripped.get("default", "") is None:
+        del stripped["default"]
     for choice in schema.get("anyOf", ()):
         if choice != {"type": "null"}:
-            there = choice | there
-    return there
+            stripped = choice | stripped
+    return stripped

@@ -2,7 +2,7 @@
 
 current     the services, and the client's address, of the current request
 sessions    users who are signed in by cookie, and their roles
-csrf        forms come from our own pages
+csrf        checks that forms come from our own pages
 api         callers of the API: a key, a signature (三), or a signed-in user
 signatures  the body of a signed request
 """

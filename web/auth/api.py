@@ -1,4 +1,4 @@
-"""Callers of the API: an API key, by Bearer or by a signature (三), or a signed-in user."""
+"""Callers of the API: an API key (Bearer, or a signature as in 三) or a signed-in user."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from web.auth.signatures import is_signed, refuse_repeated_parameters
 
 
 class Caller(Struct, frozen=True):
-    """Who calls the API, and from which address."""
+    """The user or key that calls the API, and its IP address."""
 
     who: User | ApiKey
     address: str
@@ -32,14 +32,14 @@ class Caller(Struct, frozen=True):
 
     @property
     def sender(self) -> str:
-        """Whose part of the budget of uploads a body uses."""
+        """The name under which its bodies count in the budget of uploads."""
         return self.who.appid if isinstance(self.who, ApiKey) else self.who.name
 
 
 async def require_api(*, write: bool = False, role: Role = "viewer") -> Caller:
-    """The caller of the current request, authenticated by its head as `authenticate` does it.
+    """The caller of the current request, authenticated as in `authenticate`.
 
-    A view that reads the body passes it to `check_signed_body`.
+    A view that reads the body must pass it to `check_signed_body`.
     """
     refuse_repeated_parameters(request)
     return await authenticate(services(), request, client_address(), write=write, role=role)
@@ -48,9 +48,9 @@ async def require_api(*, write: bool = False, role: Role = "viewer") -> Caller:
 async def authenticate(
     services: Services, head: Head, address: str, *, write: bool, role: Role
 ) -> Caller:
-    """The caller of the request with this head. Of a signed one the body is still to be checked.
+    """The caller of the request with this head. Check the body of a signed request separately.
 
-    A user needs `role`, and to write the CSRF token in the header; a read-only key may not write.
+    A user needs `role`, and with `write` the CSRF token in the header. Read-only keys cannot write.
     Raises NotAuthorised, NotAllowed, InvalidAppId, WrongSignature.
     """
     if authorization := head.headers.get("Authorization"):
@@ -70,7 +70,7 @@ async def authenticate(
 def authenticate_bearer(
     services: Services, authorization: str, address: str, *, write: bool
 ) -> Caller:
-    """The caller with the key of an Authorization header. Raises NotAuthorised, NotAllowed."""
+    """The caller, by an Authorization header. Raises NotAuthorised, NotAllowed."""
     scheme, _, credentials = authorization.partition(" ")
     if scheme.lower() != "bearer":
         raise NotAuthorised("Authorization: only Bearer APPID:SECRET is supported")

@@ -1,7 +1,7 @@
 """Protection of forms against cross-site request forgery.
 
-A request that changes something must come from our own origin (Sec-Fetch-Site, Origin), with a
-token that is bound to the session or, before a sign-in, to a cookie of its own.
+A request that changes something must come from our own origin (Sec-Fetch-Site, Origin) and carry a
+token that is bound to the session or, before the user signs in, to a separate cookie.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ _HEADER = "X-CSRF-Token"
 
 
 def csrf_token() -> str:
-    """What a form sends as `csrf_token`, or a script as `X-CSRF-Token`."""
+    """The token that a form sends as `csrf_token`, or a script as `X-CSRF-Token`."""
     return token_for(session_token() or _form_secret())
 
 
 async def check_csrf(fields: Mapping[str, str] | None = None) -> None:
     """Check that the current request comes from our own page. Raises NotAllowed.
 
-    `fields` are those of a form that Quart did not read.
+    `fields`: those of a form that was not read by Quart.
     """
     _check_origin(request)
     sent = request.headers.get(_HEADER)
@@ -46,13 +46,13 @@ async def check_csrf(fields: Mapping[str, str] | None = None) -> None:
 
 
 def check_csrf_header(services: Services, head: Head) -> None:
-    """The same for a signed-in user's call of the API, by the header alone. Raises NotAllowed."""
+    """Check the API call of a signed-in user, by its header alone. Raises NotAllowed."""
     _check_origin(head)
     _check_token(head.headers.get(_HEADER, ""), session_token_of(services, head))
 
 
 def token_for(secret: str) -> str:
-    """The token that is bound to `secret` and does not reveal it."""
+    """A token that is bound to `secret` but does not reveal it."""
     return hashlib.sha256(b"csrf:" + secret.encode()).hexdigest()
 
 
@@ -81,7 +81,7 @@ def _check_token(sent: str, secret: str) -> None:
 
 
 def _form_secret() -> str:
-    """The secret of a browser that is not signed in; a new one is set with this response."""
+    """The secret of a browser that is not signed in; a new one is set by this response."""
     known = request.cookies.get(cookie_name(_FORM_COOKIE, services())) or g.get("form_secret")
     if known:
         return cast(str, known)

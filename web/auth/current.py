@@ -1,4 +1,4 @@
-"""The services and the client of a request, in Quart and in front of it."""
+"""The services and the client address of a request, in Quart and in front of it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _EXTENSION = "sitehub"
 
 
 def install(app: Quart, services: Services) -> None:
-    """Give the views of `app` the services; once, when the application is made."""
+    """Give the views of `app` access to the services. Call once, when it is created."""
     app.extensions[_EXTENSION] = services
 
 
@@ -30,7 +30,7 @@ def client_address() -> str:
 
 
 def address_of(scope: HTTPScope | WebsocketScope) -> str:
-    """The IP address of the client; empty where it is not known."""
+    """The IP address of the client; empty if unknown."""
     client = scope.get("client")
     return client[0] if client else ""
 
@@ -40,7 +40,7 @@ def head_of(scope: HTTPScope) -> Head:
     return Head(
         scope["method"],
         scope["scheme"],
-        # ASGI may leave this out, and the client.
+        # Optional in ASGI, as the client is.
         scope.get("server"),
         "",
         scope["path"],

@@ -1,4 +1,4 @@
-"""Users who are signed in by the cookie of a session, and their roles."""
+"""Users who are signed in with a session cookie, and their roles."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _COOKIE = "sitehub_session"
 
 
 class RoleMissing(NotAllowed):
-    """The user's role is too low. `role` is the one needed, which pages say in their words."""
+    """The user's role is too low. `role`: the one needed, which pages translate."""
 
     def __init__(self, role: Role) -> None:
         super().__init__(f"this needs the role {role}")
@@ -28,12 +28,12 @@ class RoleMissing(NotAllowed):
 
 
 def session_token() -> str:
-    """The session token in the cookie of the current request; empty where there is none."""
+    """The session token in the cookie of the current request; empty if there is none."""
     return session_token_of(services(), request)
 
 
 def session_token_of(services: Services, head: Head) -> str:
-    """The session token in the cookie of `head`; empty where there is none."""
+    """The session token in the cookie of `head`; empty if there is none."""
     return head.cookies.get(cookie_name(_COOKIE, services), "")
 
 
@@ -97,7 +97,7 @@ def cookie_name(name: str, services: Services) -> str:
 def set_cookie(
     response: ResponseTypes, name: str, value: str, *, max_age_seconds: int | None
 ) -> None:
-    """Set a cookie that scripts cannot read; None: until the browser is closed."""
+    """Set a cookie that scripts cannot read. None: it is kept until the browser is closed."""
     response.set_cookie(
         cookie_name(name, services()),
         value,

@@ -1,4 +1,4 @@
-"""Requests that are signed as chapter 三 has it: the parameters, and by its MD5 the body."""
+"""Signed requests (三): the signature covers the parameters, and `body_md5` the body."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def check_signed_body(head: Head, body: bytes) -> None:
 
 
 def signed_body_md5(head: Head) -> str:
-    """The signed parameter `body_md5`. Raises WrongSignature where it is missing."""
+    """The signed parameter `body_md5`. Raises WrongSignature if it is missing."""
     signed = head.args.get("body_md5")
     if signed is None:
         raise WrongSignature("body_md5: missing; sign it along with the other parameters")
@@ -33,13 +33,13 @@ def signed_body_md5(head: Head) -> str:
 
 
 def check_body_md5(head: Head, found: str) -> None:
-    """Compare `body_md5` with the MD5 that was `found`, in upper-case hex. WrongSignature."""
+    """Compare `body_md5` with `found`, an MD5 in upper-case hex. Raises WrongSignature."""
     if not hmac.compare_digest(found.encode(), signed_body_md5(head).encode()):
-        raise WrongSignature("body_md5: does not fit the body")
+        raise WrongSignature("body_md5: does not match the body")
 
 
 def refuse_repeated_parameters(head: Head) -> None:
-    """Refuse a parameter that is given twice: one could be signed, and the other one read.
+    """Refuse a parameter that is given twice: one could be signed, and the other one used.
 
     Raises BadParameter.
     """

@@ -1,4 +1,4 @@
-"""Firmware for devices: a file by its link, as a whole or a part.
+"""Firmware downloads for devices: a file, or a range of it, by its link.
 
 There is no login: the link itself authorises (hub.services.firmware.downloads).
 """
@@ -21,7 +21,7 @@ from hub.services.firmware.downloads import Transfer
 
 log = logging.getLogger(__name__)
 
-#: A step (256 KB) that takes longer ends the download: others wait for its place.
+#: A step (256 KB) that takes longer ends the download, since others may wait for its place.
 STEP_SECONDS = 20.0
 
 _RANGE = re.compile(r"bytes\s*=\s*(\d{0,18})\s*-\s*(\d{0,18})", re.ASCII | re.IGNORECASE)
@@ -30,8 +30,8 @@ _RANGE = re.compile(r"bytes\s*=\s*(\d{0,18})\s*-\s*(\d{0,18})", re.ASCII | re.IG
 class FilePart(Struct, frozen=True):
     """The bytes of a file from `start` to `end`, exclusive.
 
-    `is_range`: the request had a range, even if of the whole file. The answer is 206 then, which a
-    device that downloads in pieces looks for.
+    `is_range`: the request had a range, even if it covers the whole file. The answer is then 206,
+    which devices that download in pieces expect.
     """
 
     start: int
@@ -44,7 +44,7 @@ def _whole(size: int) -> FilePart:
 
 
 class FirmwareDownloads:
-    """Answers GET and HEAD below PATH. Raises a HubError before anything is sent."""
+    """Answers GET and HEAD below PATH. Raises HubError, but only before anything is sent."""
 
     def __init__(self, services: Services) -> None:
         self._downloads = services.downloads
@@ -69,7 +69,7 @@ class FirmwareDownloads:
                 await _end(send)
 
     async def _send_part(self, send: ASGISendCallable, transfer: Transfer, part: FilePart) -> bool:
-        """Send `part`. False: it was cut short, and the connection is closed without the rest."""
+        """Send `part`. False: it was cut short; the connection is closed without the rest."""
         at = part.start
         while at < part.end and not self._closing.is_set():
             data = await transfer.read(at, part.end)
@@ -89,7 +89,7 @@ async def _send_step(send: ASGISendCallable, data: bytes) -> bool:
 
 
 async def _begin(send: ASGISendCallable, transfer: Transfer, part: FilePart | None) -> None:
-    """Send the head of an answer with `part` of the file; None: of all of it, for HEAD."""
+    """Send the head of an answer with `part` of the file; None: the whole file (HEAD)."""
     size = transfer.file.size
     part = part or _whole(size)
     headers = [
@@ -118,10 +118,10 @@ async def _refuse_range(send: ASGISendCallable, transfer: Transfer) -> None:
 
 
 def part_of(scope: HTTPScope, size: int, etag: bytes) -> FilePart | None:
-    """The part that is asked for (RFC 9110, 14.2); None where it lies outside of the file.
+    """The requested part (RFC 9110, 14.2); None if it lies outside the file.
 
     A malformed range, several ranges, and a range of another file (If-Range) are ignored, as the
-    RFC allows or demands: the whole file is the answer.
+    RFC allows or demands: the whole file is sent.
     """
     wanted = _RANGE.fullmatch(_header(scope, b"range").strip())
     condition = _header(scope, b"if-range").strip()
@@ -155,7 +155,7 @@ def _etag(transfer: Transfer) -> bytes:
 
 def _header(scope: HTTPScope, wanted: bytes) -> str:
     values = [value for name, value in scope["headers"] if name == wanted]
-    # A header that is given twice is ambiguous: ignore it.
+    # Ignore a header that is given twice: it is ambiguous.
     return values[0].decode("latin-1") if len(values) == 1 else ""
 
 

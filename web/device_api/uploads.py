@@ -1,7 +1,7 @@
 """The device HTTP interface (chapter 二 and D8): one plain ASGI application in front of Quart.
 
-A request is refused as early as possible, by its path, its sender, the sender's rate and the
-announced length; only then is its body read. 200 is answered when the record is on disk.
+Path, sender, rate limit and announced length are checked before the body is read, so that bad
+requests are refused early. 200 is sent once the record is on disk.
 """
 
 from __future__ import annotations
@@ -55,18 +55,18 @@ _SERVER_TIME = ("GET", "/api/v1/server/time")
 _OTA_QUERY = ("POST", "/api/v1/ota/query")
 _SLASHES = re.compile("//+")
 _MAX_PARAMETERS = 64
-#: A request that would have to wait longer for its turn is refused.
+#: A request that the rate limit would delay for longer is refused.
 MAX_WAIT_SECONDS = 2.0
-#: Of a path in the trace.
+#: Longer paths are cut in the trace.
 _MAX_PATH_LENGTH = 200
 _OK_BODY = msgspec.json.encode({"code": OK, "msg": CODES[OK]})
 
-_Take = Callable[[Device, bytes], Awaitable[OtaAnswer | None]]
+_Handler = Callable[[Device, bytes], Awaitable[OtaAnswer | None]]
 _Headers = list[tuple[bytes, bytes]]
 
 
 class _UploadProgress(msgspec.Struct):
-    """What the trace needs of a request, as far as it is known. `began` is by trio's clock."""
+    """What is known so far of a request that is traced. `began`: by trio's clock."""
 
     began: float
     device: Device | None = None
@@ -88,7 +88,7 @@ def device_api(services: Services, bodies: Bodies) -> ASGIFramework:
 
 
 def tidy(path: str) -> str:
-    """`path` without double and trailing slashes: installers type the hub's address with one."""
+    """`path` without double and trailing slashes, which installers type after the hub's address."""
     if "//" in path:
         path = _SLASHES.sub("/", path)
     return path[:-1] if path[-1:] == "/" else path
@@ -124,7 +124,7 @@ async def _send(
 class _DeviceApi:
     def __init__(self, services: Services, bodies: Bodies) -> None:
         ingest = services.ingest
-        self._takers: dict[tuple[str, str], _Take] = {
+        self._handlers: dict[tuple[str, str], _Handler] = {
             ("POST", "/api/v1/adapter/lenfocus/face/capture"): ingest.face,
             ("POST", "/api/v1/device/report/info"): ingest.device_info,
             ("POST", "/api/v1/device/report/event"): ingest.event,
@@ -140,7 +140,7 @@ class _DeviceApi:
         self._traced = services.trace.add_upload
         self._max_depth = services.config.devices.max_depth
         self._by_address = services.config.devices.http_auth == "token-or-address"
-        # A second's worth of requests may come at once.
+        # The requests of one second may arrive at once.
         rate = services.config.devices.max_requests_per_second
         self._rate_limits = TokenBuckets(rate, burst=rate)
         self._bodies = bodies
@@ -157,14 +157,14 @@ class _DeviceApi:
         if path.startswith(DOWNLOADS):
             await self._download(scope, path, send)
             return
-        take = self._taker(route, scope)
+        handle = self._handler_of(route, scope)
         sent = _UploadProgress(trio.current_time())
         try:
-            if take is None:
+            if handle is None:
                 raise NoSuchPath(f"no such path: {scope['method']} {path}")
-            answer = await self._upload(take, sent, scope, receive)
+            answer = await self._upload(handle, sent, scope, receive)
         except HubError as error:
-            metrics.uploads.labels(path if take else "other", error.code).inc()
+            metrics.uploads.labels(path if handle else "other", error.code).inc()
             self._trace(scope, sent, error.device_status, error.code, error.message)
             await refuse(send, error)
         except PeerLeft:
@@ -195,25 +195,29 @@ class _DeviceApi:
         except HubError as error:
             await refuse(send, error)
 
-    def _taker(self, route: tuple[str, str], scope: HTTPScope) -> _Take | None:
+    def _handler_of(self, route: tuple[str, str], scope: HTTPScope) -> _Handler | None:
         if route == _OTA_QUERY:
-            return partial(self._ask_for_release, scope)
-        return self._takers.get(route)
+            return partial(self._answer_ota_query, scope)
+        return self._handlers.get(route)
 
-    async def _ask_for_release(
+    async def _answer_ota_query(
         self, scope: HTTPScope, device: Device, body: bytes
     ) -> OtaAnswer | None:
-        """2.3: the only upload whose answer has data."""
+        """Answer a query for a release (2.3), the only upload whose answer has data."""
         base = base_url(scope["scheme"], _host(scope))
         return await self._ota_query(device, body, base_url=base)
 
     async def _tell_time(self, send: ASGISendCallable) -> None:
-        """D8: UNIX seconds. A camera asks before it has a token, to set its clock."""
+        """Answer the time in UNIX seconds (D8). Cameras ask for it before they have a token."""
         data = {"code": OK, "msg": CODES[OK], "data": {"time": int(self._now())}}
         await _send(send, 200, msgspec.json.encode(data))
 
     async def _upload(
-        self, take: _Take, sent: _UploadProgress, scope: HTTPScope, receive: ASGIReceiveCallable
+        self,
+        handle: _Handler,
+        sent: _UploadProgress,
+        scope: HTTPScope,
+        receive: ASGIReceiveCallable,
     ) -> OtaAnswer | None:
         address = _address(scope)
         query = _query(scope["query_string"])
@@ -225,10 +229,10 @@ class _DeviceApi:
             _check_md5(query, body)
             if device is None:
                 device = sent.device = self._sender_by_body(body, address)
-            return await take(device, body)
+            return await handle(device, body)
 
     async def _limit_rate(self, sender: str) -> None:
-        """Wait until the sender's next request is due; raises CannotStoreNow where that is far."""
+        """Wait as the rate limit demands. Raises CannotStoreNow beyond MAX_WAIT_SECONDS."""
         wait = self._rate_limits.take(sender, trio.current_time(), MAX_WAIT_SECONDS)
         if not wait:
             return
@@ -239,11 +243,11 @@ class _DeviceApi:
         await trio.sleep(wait)
 
     def _sender(self, scope: HTTPScope, query: dict[str, str], address: str) -> Device | None:
-        """The sender by the head of the request; None where the body must identify it."""
+        """The sender by the head of the request; None if the body must identify it."""
         token = _token(scope)
         if not token and "appid" in query:
             if not query.get("sign"):
-                raise WrongSignature("sign: missing beside appid")
+                raise WrongSignature("sign: required with appid")
             return self._authentication.by_signature(query)
         try:
             return self._authentication.by_token(token)
@@ -260,7 +264,7 @@ class _DeviceApi:
         json_limits.check_depth(body, self._max_depth)
         try:
             sender = json_limits.decode(_SENDER, body, "the body")
-        except BadParameter:  # It identifies no device; the error is that.
+        except BadParameter:  # Treated as a body that identifies no device.
             sender = _Sender()
         sn, did = str(sender.sn or ""), str(sender.did or "")
         device = self._authentication.by_address(sn, did, address)
@@ -274,7 +278,7 @@ def _address(scope: HTTPScope) -> str:
 
 
 def _host(scope: HTTPScope) -> str:
-    """The Host header, of which there is exactly one: the hub's address as the device knows it."""
+    """The Host header: the hub's address as the device knows it."""
     hosts = [value for name, value in scope["headers"] if name == b"host"]
     return hosts[0].decode("latin-1") if hosts else ""
 
@@ -297,7 +301,7 @@ def _query(query: bytes) -> dict[str, str]:
 
 
 def _check_md5(query: dict[str, str], body: bytes) -> None:
-    """D5: compare the signed parameter `body_md5`, if any, with the body. WrongSignature."""
+    """Compare a signed `body_md5`, if any, with the body (D5). Raises WrongSignature."""
     sent = query.get("body_md5")
     if sent and "appid" in query and sent.upper() != body_md5(body):
-        raise WrongSignature("body_md5: not that of this body")
+        raise WrongSignature("body_md5: does not match the body")

@@ -1,8 +1,8 @@
 """Forms with one file that is held in memory: a photo, or the CSV file of a site.
 
-Other forms are short (MAX_SHORT_BODY_BYTES), and visitors who are not signed in may send one. A
-photo from a phone has several MB: a view reads such a form once it knows that the user may send it,
-and the form counts in the budget of uploads.
+Other forms are short (MAX_SHORT_BODY_BYTES), since visitors who are not signed in may send them.
+A photo from a phone has several MB, so a view reads such a form only after it has checked the
+user's role, and the form counts in the budget of uploads.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _MAX_PARTS = 32
 
 
 class FileForm(Struct, frozen=True):
-    """`file` is empty where none was chosen."""
+    """`file` is empty if none was chosen."""
 
     fields: Mapping[str, str]
     file: bytes
@@ -33,8 +33,8 @@ class FileForm(Struct, frozen=True):
 async def read_file_form(sender: User, file_field: str, max_bytes: int | None = None) -> FileForm:
     """The form of this request, with the file of the field `file_field`.
 
-    `max_bytes` lowers the limit that the settings give to a body. Raises TooLarge, TooSlow,
-    CannotStoreNow, or BadParameter where it is not a form with a file.
+    `max_bytes` lowers the limit that the settings set for bodies. Raises TooLarge, TooSlow,
+    CannotStoreNow, and BadParameter if it is not a form with a file.
     """
     body = await request_body().read(sender.name, max_bytes=max_bytes)
     content_type = request.headers.get("Content-Type", "")
@@ -42,7 +42,7 @@ async def read_file_form(sender: User, file_field: str, max_bytes: int | None = 
 
 
 def parse_file_form(content_type: str, body: bytes, file_field: str) -> FileForm:
-    """Raises BadParameter where it is not a form as browsers send one with a file."""
+    """Parse a form with a file, as browsers send it. Raises BadParameter."""
     decoder = MultipartDecoder(boundary_of(content_type), max_parts=_MAX_PARTS)
     try:
         parts = _parts(decoder, body)
@@ -53,7 +53,7 @@ def parse_file_form(content_type: str, body: bytes, file_field: str) -> FileForm
 
 
 def boundary_of(content_type: str) -> bytes:
-    """The boundary between the parts of such a form. Raises BadParameter for other types."""
+    """The boundary between the parts of a form with files. Raises BadParameter for other types."""
     kind, options = parse_options_header(content_type)
     boundary = options.get("boundary", "")
     if kind != "multipart/form-data" or not boundary.isascii() or not boundary:
@@ -62,7 +62,7 @@ def boundary_of(content_type: str) -> bytes:
 
 
 def _parts(decoder: MultipartDecoder, body: bytes) -> dict[str, bytearray]:
-    """The parts by name; of two with the same name the last counts."""
+    """The parts by name; the last one wins if a name is repeated."""
     parts: dict[str, bytearray] = {}
     part = bytearray()
     decoder.receive_data(body)

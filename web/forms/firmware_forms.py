@@ -1,7 +1,7 @@
-"""The form of a new release, whose files are written to the disk as they come.
+"""The form of a new release, whose files are written to disk as they arrive.
 
-A file may have MAX_FILE_BYTES, far too much to hold in memory. Files that are complete are kept
-(for a day) when the rest of the form does not come, or is refused: nothing has to be sent twice.
+A file may have MAX_FILE_BYTES, far too much to hold in memory. If the rest of the form is missing
+or refused, complete files are kept for a day, so that they need not be sent again.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from web.http.streamed_body import StreamedBody
 from web.quart_app import request_body
 
 _MAX_PARTS = 64
-#: Everything but the files; and what the parser holds at a time.
+#: Limit of everything but the files, and of what the parser holds in memory.
 _MAX_OTHER_BYTES = 1024 * 1024
 _MAX_FORM_BYTES = MAX_COMPONENTS * MAX_FILE_BYTES + _MAX_OTHER_BYTES
 
@@ -53,7 +53,7 @@ class FirmwareForm(Struct, frozen=True):
 
 
 async def read_firmware_form() -> FirmwareForm:
-    """The form of this request. Only for a view that has checked the user's role."""
+    """The form of this request. The view must have checked the user's role."""
     reader = _FormReader(request_body().stream(_MAX_FORM_BYTES))
     return await reader.read()
 
@@ -91,7 +91,7 @@ class _FormReader:
             text += data
             self._text_bytes += len(data)
             if self._text_bytes > MAX_SHORT_BODY_BYTES:
-                raise TooLarge(f"the fields together have at most {MAX_SHORT_BODY_BYTES} bytes")
+                raise TooLarge(f"the fields together may have at most {MAX_SHORT_BODY_BYTES} bytes")
         return text.decode("utf-8", "replace")
 
     async def _store_file(self, part: File, events: _FormEvents) -> None:
@@ -99,7 +99,7 @@ class _FormReader:
             raise BadParameter(f"at most {MAX_COMPONENTS} files are expected", field="files")
         # The CSRF token precedes the files; nothing is stored unless it is valid.
         await auth.check_csrf(self._fields)
-        # Room for the following files, too: a form that has no room as a whole is not begun.
+        # Reserve room for the following files, too: a form that does not fit fails at its start.
         async with auth.services().releases.receive(self._body.bytes_left) as upload:
             more = True
             while more:
@@ -109,7 +109,7 @@ class _FormReader:
 
 
 class _FormEvents:
-    """The events of the multipart decoder. Raises BadParameter where the form is malformed."""
+    """The events of the multipart decoder. Raises BadParameter if the form is malformed."""
 
     def __init__(self, content_type: str, body: StreamedBody) -> None:
         boundary = boundary_of(content_type)

@@ -1,4 +1,4 @@
-"""Whole bodies of requests, limited in size, time and memory."""
+"""Reading whole bodies of requests, limited in size, time and memory."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from web.http.http_heads import body_length
 
 log = logging.getLogger(__name__)
 
-#: For bodies that are no uploads. Thousands of visitors who are not signed in may send one at once;
-#: the longest that is needed is a key in PEM.
+#: For bodies other than uploads, which thousands of visitors may send at once before they sign in.
+#: The longest that is needed is a key in PEM.
 MAX_SHORT_BODY_BYTES = 64 * 1024
 
 _MAX_PARTS = 64
@@ -39,7 +39,7 @@ _LIMITS: dict[type[HubError], str] = {TooLarge: "body", TooSlow: "body_seconds"}
 
 
 class PeerLeft(Exception):
-    """The client hung up: the body will never be complete, and nobody waits for an answer."""
+    """The client hung up: the body will never be complete, and no answer is needed."""
 
 
 class Bodies:
@@ -59,10 +59,10 @@ class Bodies:
         free_bytes: int = 0,
         max_bytes: int | None = None,
     ) -> Body:
-        """A context manager that reads the whole body; it counts in the budget until the exit.
+        """A context manager that reads the whole body, which counts in the budget until the exit.
 
-        `sender` names whose part of the budget it uses. A body that announces at most `free_bytes`
-        does not count. `max_bytes` lowers the limit that the settings give.
+        The budget is shared out by `sender`. A body that announces at most `free_bytes` does not
+        count. `max_bytes` lowers the limit of the settings.
 
         Raises TooLarge; entering the context raises TooLarge, TooSlow, CannotStoreNow or PeerLeft.
         """
@@ -87,7 +87,7 @@ class Bodies:
         further = bytearray()
         received = 0
         more = True
-        # Half the cost of move_on_after().
+        # A bare CancelScope has half the cost of move_on_after().
         with trio.CancelScope(relative_deadline=self._seconds) as deadline:
             while more:
                 part, more = await _next_part(receive)
@@ -98,7 +98,7 @@ class Bodies:
                 if part and len(parts) < _MAX_PARTS:
                     parts.append(part)
                 else:
-                    # Each part is an object: millions of tiny ones would fill the memory.
+                    # Each part is an object; millions of tiny ones would fill the memory.
                     further += part
         if deadline.cancelled_caught:
             error = TooSlow(f"body: not complete within {self._seconds:g} s")
@@ -138,7 +138,7 @@ class Body:
 
 
 def count_limit(error: HubError, scope: HTTPScope) -> HubError:
-    """Count and log that the body of a request reached a limit; returns `error` to be raised."""
+    """Count and log that the body of a request exceeded a limit; returns `error` to be raised."""
     limit = _LIMITS[type(error)]
     metrics.limits_reached.labels(limit).inc()
     client = scope.get("client")
@@ -155,7 +155,7 @@ def count_limit(error: HubError, scope: HTTPScope) -> HubError:
 
 
 def check_size(size: int, max_bytes: int, scope: HTTPScope) -> None:
-    """Raises TooLarge when a body of `size` exceeds `max_bytes`."""
+    """Check that a body of `size` bytes has at most `max_bytes`. Raises TooLarge."""
     if size > max_bytes:
         raise count_limit(TooLarge(f"body: longer than {max_bytes} bytes"), scope)
 

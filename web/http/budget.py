@@ -1,6 +1,6 @@
 """A budget for the bytes of all bodies in flight.
 
-A body that finds no room waits for a while, and is refused then.
+A body for which there is no room waits, and is refused after WAIT_SECONDS.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ log = logging.getLogger(__name__)
 
 #: How long a body waits for room.
 WAIT_SECONDS = 10.0
-#: How many bodies wait at once; the first part of each is read already.
+#: Bodies that wait at once; the first part of each is already in memory.
 MAX_WAITING = 64
-#: The room that a body of unknown length begins with.
+#: The initial room of a body of unknown length.
 INITIAL_BYTES = 512 * 1024
 #: One sender may use 1 / SENDER_DIVISOR of the budget, and of the places in the queue.
 SENDER_DIVISOR = 4
 
 
 class Budget:
-    """Room for `total` bytes. A body that is larger than that takes all of it."""
+    """Room for `total` bytes. A larger body takes all of it."""
 
     def __init__(self, total: int) -> None:
         self._total = total
@@ -41,17 +41,17 @@ class Budget:
         return self._used
 
     def share(self, length: int | None, sender: str) -> Share:
-        """A context that holds room for a body of `length` bytes; None: not known yet.
+        """A context that holds room for a body of `length` bytes; None: the length is unknown.
 
-        Entering it raises CannotStoreNow when no room is free within WAIT_SECONDS, or at once when
-        too many are waiting already.
+        Entering it raises CannotStoreNow if there is no room within WAIT_SECONDS, and at once if
+        too many bodies are waiting.
         """
         return Share(self, INITIAL_BYTES if length is None else length, sender)
 
     async def take(self, wanted: int, *, held: int, sender: str) -> int:
-        """Take room until `wanted` bytes are held; return how many are held then.
+        """Increase the room of a body from `held` to `wanted` bytes; return what it holds then.
 
-        A body that holds room already goes first, since it ends sooner. Two bodies that grow may
+        A body that already holds room goes first, since it ends sooner. Two bodies that grow may
         block each other, for WAIT_SECONDS at most. Raises CannotStoreNow.
         """
         wanted = min(wanted, self._total)
@@ -72,12 +72,12 @@ class Budget:
         return self._used + waiter.more <= self._total
 
     def _exceeds_sender_share(self, waiter: _Waiter) -> bool:
-        """Whether it must wait for other bodies of its sender; a single body may have any size."""
+        """Whether it must wait for other bodies of its sender. A single body may have any size."""
         others = self._by_sender[waiter.sender] - waiter.held
         return others > 0 and others + waiter.wanted > self._total // SENDER_DIVISOR
 
     def _grant(self) -> None:
-        """Grant room in turn, passing over those that wait for their own sender."""
+        """Grant room in order, skipping bodies that wait for others of their sender."""
         for waiter in tuple(self._queue):
             if self._exceeds_sender_share(waiter):
                 continue
@@ -119,7 +119,7 @@ class Budget:
             log,
             logging.WARNING,
             "upload budget",
-            "refused an upload of %s: %d of at most %d bytes of uploads are in flight",
+            "refused an upload from %s: uploads of %d bytes are in flight, of at most %d",
             sender,
             self._used,
             self._total,
@@ -135,7 +135,7 @@ class Budget:
 
 
 class Share:
-    """The room that one body holds until its context ends."""
+    """A context that holds room for one body."""
 
     def __init__(self, budget: Budget, length: int, sender: str) -> None:
         self._budget = budget
@@ -159,7 +159,7 @@ class Share:
         self._budget.give_back(self._held, self._sender)
 
     async def cover(self, received: int) -> None:
-        """Hold room for all that was received; doubled each time, to get there in few steps."""
+        """Hold room for all bytes `received`. The room doubles, so that few steps are needed."""
         if received > self._length:
             self._length = max(received, 2 * self._length)
             self._held = await self._budget.take(self._length, held=self._held, sender=self._sender)

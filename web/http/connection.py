@@ -1,4 +1,4 @@
-"""One HTTP connection: reads, deadlines and requests in their order, around ServerProtocol."""
+"""One HTTP connection: feeds ServerProtocol, keeps deadlines, runs requests in order."""
 
 from __future__ import annotations
 
@@ -24,17 +24,18 @@ from web.http.sender import PeerLost, Sender
 
 log = logging.getLogger(__name__)
 
-#: A read takes what is there up to this: a capture of 220 KB comes in few of them.
+#: The most that one read returns: a capture of 220 KB takes few reads.
 READ_BYTES = 256 * 1024
 #: From the first byte of a request, or from the start of the connection, to its last header.
 HEAD_SECONDS = 10.0
 #: Between two requests.
 IDLE_SECONDS = 75.0
-#: A body that was refused is read and dropped for this long, so that the client reads the answer.
+#: A refused body is read and dropped for this long, so that the client reads the answer.
 DROP_SECONDS = 10.0
-#: Read on for this long after the last answer: closing at once would reset it away.
+#: Reading goes on for this long after the last answer; closing at once would send a reset, which
+#: can make the client lose the answer.
 LINGER_SECONDS = 3.0
-#: An extension of the ASGI scope: the whole body is there, and receive() does not wait.
+#: An extension of the ASGI scope: the whole body has arrived, and receive() does not wait.
 WHOLE_BODY = "sitehub.whole_body"
 #: After so many parts of a body, other connections get a turn.
 _PARTS_AT_ONCE = 16
@@ -49,7 +50,7 @@ def _date(unix_seconds: int) -> bytes:
 class Connection:
     """One connection over a stream that is ready for HTTP, from its first byte to its end.
 
-    `closing` is set when the hub ends: no further request is begun.
+    `closing` is set when the hub shuts down: no further request is begun.
     """
 
     def __init__(
@@ -70,7 +71,7 @@ class Connection:
         self._server = server
         self._scheme = "https" if tls else "http"
         self._deadlines = deadlines
-        #: Until then the next bytes must come; see hub.net.deadlines.
+        #: When reading ends unless it is extended before; see hub.net.deadlines.
         self.deadline = math.inf
         self._reading = trio.CancelScope()
         self._sender = Sender(stream, peer.address, self._reading.cancel)
@@ -83,7 +84,7 @@ class Connection:
         self._parts = 0
 
     async def run(self) -> None:
-        """Serve until the connection ends; the stream is closed then, unless cancelled."""
+        """Serve until the connection ends, then close the stream (unless cancelled)."""
         self._allow(HEAD_SECONDS)
         self._deadlines.add(self)
         try:
@@ -96,11 +97,11 @@ class Connection:
         await self._stream.aclose()
 
     def expire(self) -> None:
-        """The deadline has passed."""
+        """End the reading: the deadline has passed."""
         self._reading.cancel()
 
     def stop(self) -> None:
-        """The hub is ending: close now, or when the current request is answered."""
+        """Close now, or once the current request is answered: the hub is shutting down."""
         if self._exchange is None:
             self._reading.cancel()
 
@@ -111,7 +112,7 @@ class Connection:
             with self._reading:
                 while data := await self._receive():
                     await self._feed(data)
-                    data = b""  # Up to 256 KB would be kept while the next is waited for.
+                    data = b""  # Do not keep up to 256 KB in memory during the next read.
                     if self._is_idle:
                         self._limit_head()
                 if self._exchange is not None and not self._protocol.is_request_complete:
@@ -143,8 +144,8 @@ class Connection:
     async def _begin(self, request: Request) -> None:
         """Run the application for a request.
 
-        A change is finished though its sender hangs up, so nobody needs to listen for that: when
-        the whole of it is there it is answered before anything else is read, without a task.
+        An unsafe request is completed even if the client hangs up, so reading need not go on: if
+        its whole body has arrived, it is answered here, without a task of its own.
         """
         self._set_idle(False)
         scope = self._scope_of(request)
@@ -158,14 +159,14 @@ class Connection:
         await exchange.take_body(request.body, more=False)
         await exchange.run(self._app)
         if self._protocol.has_data:
-            # A flood of requests, sent without waiting for answers: let others have a turn.
+            # The client does not wait for answers: give other connections a turn.
             await trio.lowlevel.checkpoint()
 
     async def _take_part(self, part: BodyPart) -> None:
         if self._exchange is not None:
             await self._exchange.take_body(part.data, more=part.more)
         elif not part.more:
-            # It was answered before all of it was there.
+            # The request was answered before all of it had arrived.
             await self.finish_exchange()
         self._parts += 1
         if self._parts % _PARTS_AT_ONCE == 0:
@@ -191,13 +192,13 @@ class Connection:
         }
 
     async def _refuse(self, status: int, message: str = "") -> None:
-        """Answer in a short form, unless an answer has begun, and end the connection."""
-        # Before anything else can run: the application may have its own answer ready by now.
+        """Answer with a short error, unless an answer has begun, and end the connection."""
+        # First, before any checkpoint: the application may be about to send its own answer.
         self._protocol.drop_rest()
         self._end_exchange()
         if self._protocol.can_answer:
             await self.send_error(status, message)
-        await self._leave(half_close=True)
+        await self._linger(half_close=True)
 
     def _log_refusal(self, refusal: Refusal) -> None:
         limited(
@@ -209,7 +210,7 @@ class Connection:
             refusal.message,
         )
 
-    # Out; what an Exchange calls
+    # Out: called by the Exchange
 
     async def send_head(self, status: int, headers: Headers) -> None:
         date = _date(int(time.time()))
@@ -224,7 +225,7 @@ class Connection:
         await self._send(self._protocol.end())
 
     async def send_error(self, status: int, message: str = "") -> None:
-        """An answer of the hub's own, and the connection's last."""
+        """Send an error answer, the last one of this connection."""
         code = 503 if status == 500 else 420
         body = msgspec.json.encode({"code": code, "msg": message or STATUS_MESSAGES[status]})
         headers = [
@@ -238,11 +239,11 @@ class Connection:
         await self.send_end()
 
     async def finish_exchange(self) -> None:
-        """The answer is sent, or the rest of its request arrived: serve the next one, or close."""
+        """Serve the next request, or close: the answer is sent, or the rest of a body arrived."""
         self._end_exchange()
         can_go_on = self._protocol.can_go_on and not self._sender.is_broken
         if not self._protocol.is_request_complete:
-            await self._leave(half_close=not can_go_on)
+            await self._linger(half_close=not can_go_on)
         elif can_go_on and not self._closing.is_set():
             self._protocol.start_next_cycle()
             self._set_idle(True)
@@ -252,7 +253,7 @@ class Connection:
             self._reading.cancel()
 
     async def _invite_body(self) -> None:
-        """The application waits for the body of a sender that may wait to be asked."""
+        """Ask for the body, if the client waits to be asked (Expect: 100-continue)."""
         await self._send(self._protocol.invite_body())
 
     async def _send(self, data: bytes) -> None:
@@ -272,13 +273,13 @@ class Connection:
         self._allow(IDLE_SECONDS if is_idle else math.inf)
 
     def _limit_head(self) -> None:
-        """A head that has begun must be complete soon, however it trickles."""
+        """Give a head that has begun HEAD_SECONDS to be complete."""
         if not self._has_begun_head and self._protocol.has_partial_head:
             self._has_begun_head = True
             self.deadline = min(self.deadline, trio.current_time() + HEAD_SECONDS)
 
-    async def _leave(self, *, half_close: bool) -> None:
-        """The answer was sent before the request was complete: read on for a while, and drop it."""
+    async def _linger(self, *, half_close: bool) -> None:
+        """Read and drop the rest of a request that was answered before it was complete."""
         self._has_begun_head = False
         self._allow(LINGER_SECONDS if half_close else DROP_SECONDS)
         if half_close:

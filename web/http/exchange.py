@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 
 
 class AnswerWriter(Protocol):
-    """Where the answer goes. All raise PeerLost."""
+    """Sends an answer. All methods raise PeerLost."""
 
     async def send_head(self, status: int, headers: Headers) -> None: ...
 
@@ -30,14 +30,14 @@ class AnswerWriter(Protocol):
     async def send_end(self) -> None: ...
 
     async def send_error(self, status: int) -> None:
-        """A whole answer for an application that did not answer."""
+        """Send a whole answer in place of the application, which sent none."""
 
     async def finish_exchange(self) -> None:
-        """The answer was sent, or never will be."""
+        """Go on: the answer was sent, or will never be."""
 
 
 class _Stage(Enum):
-    """How far the answer is."""
+    """The progress of an answer."""
 
     AWAITED = auto()
     BEGUN = auto()
@@ -61,14 +61,14 @@ class Exchange:
         self._has_peer_left = self._is_over = False
 
     async def run(self, app: ASGIFramework) -> None:
-        """Call the application. An error of it is logged and answered, and goes no further."""
+        """Call the application. Its errors are logged and answered, not raised."""
         try:
             await app(self._scope, self._inbox.receive, self._send)
         except* PeerLost:
             pass
         except* Exception as errors:
             metrics.connection_faults.labels("web").inc()
-            # The query may hold a signature: it stays out of the log.
+            # The query may hold a signature, so it is not logged.
             request_line = f"{self._scope['method']} {self._scope['path']}"
             limited(
                 log,
@@ -86,17 +86,17 @@ class Exchange:
                 await self._writer.finish_exchange()
 
     async def take_body(self, data: bytes, *, more: bool) -> None:
-        """Hand a part of the body to the application; waits while too much of it is waiting."""
+        """Hand a part of the body to the application; waits while too much of it is unread."""
         if not self._is_over:
             await self._inbox.put(data, more=more)
 
     def peer_left(self) -> None:
-        """The peer sends no more; it may have closed its side only, and wait for the answer."""
+        """Note that the peer sends no more. It may still wait for the answer (half-closed)."""
         self._has_peer_left = True
         self._inbox.disconnect()
 
     def end(self) -> None:
-        """Send nothing more of it."""
+        """Stop the answer: the application can send no more."""
         self._is_over = True
         self._inbox.disconnect()
 

@@ -1,4 +1,4 @@
-"""The events that an application receives of one request."""
+"""The queue from which the application receives the events of one request."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from collections.abc import Awaitable, Callable
 import trio
 from hypercorn.typing import ASGIReceiveEvent
 
-#: How much of a body may wait for the application, beyond the event that exceeds it.
+#: The unread bytes of a body beyond which `put` waits.
 _MAX_WAITING_BYTES = 256 * 1024
-#: Added for each event, so that few wait however small they are.
+#: Added for each event, so that the number of small ones is limited as well.
 _EVENT_BYTES = 512
 
 
 class Inbox:
-    """Parts of the body, then http.disconnect for ever. The body waits in a bounded window.
+    """Delivers the parts of the body, then http.disconnect for ever. Unread parts are bounded.
 
-    `on_wait` is called when the application waits for an event and none is there.
+    `on_wait` is called when the application has to wait for an event.
     """
 
     def __init__(self, on_wait: Callable[[], Awaitable[None]]) -> None:
@@ -29,7 +29,7 @@ class Inbox:
         self._has_room = trio.lowlevel.ParkingLot()
 
     async def put(self, data: bytes, *, more: bool) -> None:
-        """Hand over a part of the body; waits while the window is full."""
+        """Queue a part of the body; waits while too much is unread."""
         if self._is_closed:
             return
         self._events.append({"type": "http.request", "body": data, "more_body": more})
@@ -39,13 +39,13 @@ class Inbox:
             await self._has_room.park()
 
     def disconnect(self) -> None:
-        """Nothing more comes of the peer."""
+        """Deliver http.disconnect after the parts that are queued: the peer sends no more."""
         self._is_disconnected = True
         _wake(self._has_event)
         _wake(self._has_room)
 
     def close(self) -> None:
-        """The application receives no more: drop what waits and what still comes."""
+        """Drop all queued and later parts: the application receives no more."""
         self._is_closed = True
         self._events.clear()
         self._waiting_bytes = 0
@@ -67,6 +67,6 @@ class Inbox:
 
 
 def _wake(lot: trio.lowlevel.ParkingLot) -> None:
-    # To ask whether anybody waits costs a tenth of unpark_all().
+    # This check costs a tenth of unpark_all().
     if lot:
         lot.unpark_all()

@@ -1,8 +1,8 @@
-"""HTTP/1.1 as a server speaks it, without I/O: bytes in, events out; answers in, bytes out.
+"""The server side of HTTP/1.1 without I/O: bytes in, events out; answers in, bytes out.
 
-No WebSocket, no HTTP/2, no tunnel. A body of known length is passed on as it came. Usual heads are
-read and written by web.http.http_heads; an exchange with anything unusual about it, such as a
-chunked body, goes through an h11 connection of its own.
+No WebSocket, no HTTP/2, no tunnels. A body of known length is passed on unparsed. Usual heads are
+read and written by web.http.http_heads; an exchange with anything unusual, such as a chunked body,
+gets its own h11 connection.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _MAX_WHOLE_BODY_BYTES = 64 * 1024
 
 
 class Request(NamedTuple):
-    """A request begins. `body`: all of it, where it came with the head or there is none."""
+    """A request begins. `body`: the whole body (maybe empty); None: BodyParts follow."""
 
     method: str
     target: bytes
@@ -76,32 +76,32 @@ class ServerProtocol:
     and `is_request_complete`, `start_next_cycle` begins the next exchange if `can_go_on`.
     """
 
-    #: Received, and not looked at yet.
+    #: Received, but not parsed yet.
     _data = b""
-    #: None as long as nothing about this exchange is unusual.
+    #: None unless something about this exchange is unusual.
     _h11: h11.Connection | None = None
-    #: The head of the request, where h11 has not seen it.
+    #: The head of the request, if h11 has not seen it.
     _head = b""
     _has_request = False
-    #: What is still missing of a body of known length.
+    #: How much of a body of known length has not arrived.
     _bytes_left = 0
     _is_chunked = False
     _has_body_begun = False
     is_request_complete = False
     #: The answer to a HEAD request has no body.
     _is_head_request = False
-    #: An answer has begun without h11; the part of its body that is not sent yet.
+    #: An answer has begun without h11; the bytes of its body that are not sent yet.
     _has_answered = False
     _bytes_owed = 0
     #: The head of an answer of known length is sent together with the first bytes of the body.
     _held = b""
-    #: Everything else that comes is dropped unread.
+    #: All further input is dropped unread.
     _is_dropping = False
 
     # In
 
     def receive_data(self, data: bytes) -> None:
-        """Take bytes of the peer; not while a PAUSED request waits, which would pile them up."""
+        """Add bytes from the peer. Not to be called while PAUSED: they would pile up."""
         if not self._is_dropping:
             self._data = self._data + data if self._data else data
 
@@ -117,7 +117,7 @@ class ServerProtocol:
         return self._next_known_part() if self._bytes_left else self._next_head()
 
     def drop_rest(self) -> None:
-        """Drop everything else that comes, unread."""
+        """Drop all further input unread."""
         self._is_dropping = True
         self._data = b""
 
@@ -128,7 +128,7 @@ class ServerProtocol:
 
     @property
     def has_data(self) -> bool:
-        """Something of the next request is there."""
+        """Bytes of the next request have arrived."""
         return bool(self._data)
 
     @property
@@ -156,7 +156,7 @@ class ServerProtocol:
         if end >= 4 and self._h11 is None and (head := read_head(data[:end])) is not None:
             self._head, self._data = data[:end], data[end:]
             return self._begin(head.method, head.target, head.headers, "1.1", head.length)
-        # The head alone; and never more than one byte too many, which h11 refuses.
+        # Only the head, and at most one byte beyond the limit, which makes h11 refuse it.
         size = end if end >= 4 else room + 1
         self._data = data[size:]
         connection = self._use_h11()
@@ -235,7 +235,7 @@ class ServerProtocol:
 
     @property
     def can_go_on(self) -> bool:
-        """The answer is whole, and the connection may serve another request."""
+        """The answer is complete, and the connection may serve another request."""
         if self._h11 is not None:
             return self._h11.our_state is h11.DONE and not self._held
         return self._has_answered and not self._bytes_owed and not self._held
@@ -245,14 +245,14 @@ class ServerProtocol:
         return not self._is_head_request
 
     def invite_body(self) -> bytes:
-        """Ask a peer that waits for that to send the body."""
+        """100 Continue, if the peer waits for it before it sends the body."""
         if not self.is_peer_waiting:
             return b""
         return self._by_h11(h11.InformationalResponse(status_code=100, headers=[]))
 
     def head(self, status: int, headers: Headers, *, date: bytes, close: bool = False) -> bytes:
-        """Begin the answer. `close`: it is the connection's last."""
-        # A chunked body that is answered early is not read to its end.
+        """Begin the answer. `close`: it is the last one of the connection."""
+        # The rest of a chunked body that is answered early is not read.
         close = close or self.is_peer_waiting or (self._is_chunked and not self.is_request_complete)
         if close and CLOSE not in headers:
             headers = [*headers, CLOSE]
@@ -270,7 +270,7 @@ class ServerProtocol:
         if self._h11 is not None:
             return self._by_h11(h11.Data(data=data))
         if len(data) > self._bytes_owed:
-            raise h11.LocalProtocolError("the body is longer than its head says")
+            raise h11.LocalProtocolError("the body is longer than the head announced")
         self._bytes_owed -= len(data)
         return self._take_held() + data
 
@@ -278,7 +278,7 @@ class ServerProtocol:
         if self._h11 is not None:
             return self._by_h11(h11.EndOfMessage())
         if self._bytes_owed:
-            raise h11.LocalProtocolError("the body is shorter than its head says")
+            raise h11.LocalProtocolError("the body is shorter than the head announced")
         return self._take_held()
 
     def _by_h11(self, event: H11SendableEvent) -> bytes:
@@ -290,7 +290,7 @@ class ServerProtocol:
         return held
 
     def _use_h11(self) -> h11.Connection:
-        """This exchange as h11 sees it, from here on."""
+        """Switch this exchange to h11, if that has not been done."""
         if self._h11 is None:
             self._h11 = h11.Connection(h11.SERVER, MAX_HEAD_BYTES)
             if self._head:

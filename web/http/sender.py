@@ -14,23 +14,23 @@ from hub.net.socket_stream import SendNowaitStream
 
 log = logging.getLogger(__name__)
 
-#: A send must get this much further ...
+#: A step of this size must be sent ...
 _STEP_BYTES = 64 * 1024
-#: ... in this time.
+#: ... within this time.
 SEND_SECONDS = 10.0
-#: An answer of at most this size is sent without waiting where the socket has room for it.
+#: An answer of at most this size is sent without waiting if the socket has room for it.
 _MAX_QUICK_BYTES = 16 * 1024
 
 
 class PeerLost(OSError):
-    """Nothing can be sent any more: the connection broke, or the peer does not read."""
+    """Nothing more can be sent: the connection broke, or the peer does not read."""
 
 
 class Sender:
-    """Sends whole messages, one after the other. Once a send fails the connection is broken.
+    """Sends whole messages, one after the other. After a send that failed it sends no more.
 
-    A send that is cancelled counts as failed: the peer would take the next message for the rest of
-    that one. `on_break` is called then.
+    A cancelled send counts as failed, since the peer would take the next message for the rest of
+    the cancelled one. `on_break` is called after the first failure.
     """
 
     def __init__(self, stream: trio.abc.Stream, address: str, on_break: Callable[[], None]) -> None:
@@ -65,7 +65,7 @@ class Sender:
 
     async def _acquire(self) -> None:
         try:
-            # Nearly always free: acquire() would cost a round of the scheduler.
+            # The lock is nearly always free, and acquire() would cost a scheduler round.
             self._lock.acquire_nowait()
         except trio.WouldBlock:
             await self._lock.acquire()

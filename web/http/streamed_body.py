@@ -1,4 +1,4 @@
-"""A body that goes to the disk: never held, of any length, with a time limit on its progress."""
+"""A body of any length, read part by part, with a time limit on its progress."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from hypercorn.typing import ASGIReceiveCallable, HTTPScope
 from web.http.bodies import PeerLeft, TooSlow, check_size, count_limit
 from web.http.http_heads import body_length
 
-#: A sender has to get this much further ...
+#: This much of a body must arrive ...
 STEP_BYTES = 256 * 1024
-#: ... in this time.
+#: ... within this time.
 STEP_SECONDS = 30.0
 
 
 class StreamedBody:
-    """A body of at most `max_bytes`, part by part.
+    """A body of at most `max_bytes`.
 
-    The time between two calls of `next`, which the reader takes to store a part, does not count.
+    The time between two calls of `next`, while the reader stores a part, does not count.
     """
 
     def __init__(self, receive: ASGIReceiveCallable, scope: HTTPScope, max_bytes: int) -> None:
@@ -32,7 +32,7 @@ class StreamedBody:
 
     @property
     def bytes_left(self) -> int:
-        """What is still missing, if the head of the request announced a length; else 0."""
+        """The announced bytes that have not arrived; 0 if no length was announced."""
         return max(0, self._length - self._received)
 
     async def next(self) -> bytes:
@@ -46,7 +46,7 @@ class StreamedBody:
         return part
 
     async def drop(self) -> None:
-        """Read the rest and drop it: a browser reads no answer before it has sent everything.
+        """Read and drop the rest: browsers read the answer only once they have sent everything.
 
         Raises what `next` raises.
         """

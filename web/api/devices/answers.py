@@ -19,8 +19,8 @@ class Init(Struct, frozen=True):
     outcome: Annotated[
         DeliveryOutcome,
         Meta(
-            description="`refused`: the device answered an error; `silent`: no answer in time, or "
-            "it disconnected; `not-sent`: they are sent at its next good connect without a did"
+            description="`refused`: the device answered with an error; `silent`: no answer in "
+            "time, or it disconnected; `not-sent`: sent after its next valid connect without a did"
         ),
     ]
     message: str
@@ -41,17 +41,17 @@ class Device(Struct, frozen=True, kw_only=True):
         float | None, Meta(description="seconds by which its clock is ahead of the hub's")
     ]
     waiting_reason: Annotated[
-        str | None, Meta(description="why the hub refuses its connects, while it does")
+        str | None, Meta(description="why the hub refuses its connects; null: it does not")
     ]
     waiting_reasons: Annotated[list[str], Meta(description="the codes of the reasons")]
     enabled: bool
     clock_trusted: Annotated[
-        bool, Meta(description="false: connects are accepted whatever their time")
+        bool, Meta(description="false: connects are accepted with any timestamp")
     ]
     own_key: Annotated[bool, Meta(description="false: the site key applies")]
     earlier_key_until: Annotated[
         Time | None,
-        Meta(description="its earlier key is valid until it signs with the new one, or until then"),
+        Meta(description="the earlier key is valid until this time, or until the new one is used"),
     ]
     init: Annotated[Init | None, Meta(description="null: they were never sent")]
 
@@ -60,22 +60,20 @@ class CodeCheck(Struct, frozen=True):
     """Whether code and key match the device's last signature."""
 
     outcome: CodeMatch
-    reasons: Annotated[
-        list[str], Meta(description="codes of the reasons that keep it out nevertheless")
-    ]
+    reasons: Annotated[list[str], Meta(description="codes of the reasons why it is still refused")]
     reason: Annotated[str, Meta(description="the reasons in words")]
     sign_form: Annotated[str | None, Meta(description="the form of the signature that matches")]
 
 
 class ImportedDevices(Struct, frozen=True):
-    """What was enrolled; with `dry_run` what would be. A did of null is assigned at that time."""
+    """The enrolled devices; with `dry_run`, null stands for a did that an import would assign."""
 
     count: int
     dids: list[str | None]
 
 
 class RemovedDevice(Struct, frozen=True):
-    """The data of the stream's `device` event for a device that was removed."""
+    """The data of a `device` event of the stream when a device was removed."""
 
     did: Did
     state: Literal["removed"] = "removed"
@@ -109,7 +107,7 @@ class WaitingDevice(Struct, frozen=True):
     ]
     slowed_until: Annotated[
         Time | None,
-        Meta(description="until then its connects are answered late, after too many failures"),
+        Meta(description="after too many failures its connects are answered late until this time"),
     ]
 
 

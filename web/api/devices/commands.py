@@ -43,7 +43,7 @@ _PATH_PREFIX, _PATH_SUFFIX = f"{PREFIX}/devices/", "/commands"
 
 
 class CommandAnswer(Struct, frozen=True):
-    """As the device answered; its refusal is an answer, too. 0 and 200 are success."""
+    """The answer of the device, which may be a refusal. The codes 0 and 200 mean success."""
 
     code: int
     msg: str
@@ -56,7 +56,7 @@ class _CommandBody(Struct, forbid_unknown_fields=True):
 
 
 def _body_of(command: Command[Any, Any]) -> type[Struct]:
-    """The type of the body of this command."""
+    """The type of the body that sends `command`."""
     return msgspec.defstruct(
         f"{command.param.__name__}Command",
         [("param", command.param)],
@@ -75,10 +75,10 @@ COMMAND = Endpoint(
     summary="Send a command to a device",
     description=(
         "`uri` and `param` are those of the protocol; `param` is validated before anything is "
-        "sent. The answer is the device's own: when it refuses, it is HTTP 200 with the device's "
-        "code. A device has 10 s to answer, 30 s with a photo; it gets one command with a photo "
-        "and up to four others at a time, and further ones are queued. A photo may have several "
-        "MB. A signed-in user needs the role guard, and admin for commands that change a device."
+        "sent. The answer is the device's own: its refusal is HTTP 200 with the device's code. A "
+        "device has 10 s to answer, 30 s with a photo. It gets one command with a photo and up to "
+        "four others at a time; further ones are queued. A photo may have several MB. A signed-in "
+        "user needs the role guard, and admin for commands that change a device."
     ),
     body=reduce(or_, _BODIES.values()),
     body_examples={
@@ -150,7 +150,7 @@ class _CommandsApi:
         return self._bodies.body(scope, receive, caller.sender, free_bytes=MAX_SHORT_BODY_BYTES)
 
     def _key_of(self, scope: HTTPScope) -> auth.Caller | None:
-        """The caller, in the usual case that only an Authorization header tells who it is."""
+        """The caller of the usual request, with an Authorization header and no query; else None."""
         if scope["query_string"]:
             return None
         for name, value in scope["headers"]:
@@ -174,7 +174,7 @@ class _CommandsApi:
     async def _change(
         self, caller: auth.Caller, did: str, command: Command[Any, Any], sent: _CommandBody
     ) -> DeviceAnswer:
-        """Send a command that changes the device; audited, too, when the device does not answer."""
+        """Send a command that changes the device, and audit it, even if there is no answer."""
         if not isinstance(caller.who, ApiKey):
             auth.check_role(caller.who, _CHANGE_ROLE)
         with shielded():
@@ -202,7 +202,7 @@ def _device_of(scope: HTTPScope) -> str | None:
 
 
 def _checked(result: Raw | None) -> Raw | None:
-    """`result`, which is not decoded, checked to be UTF-8. Raises DeviceNonsense."""
+    """Check that `result`, which is not decoded, is UTF-8. Raises DeviceNonsense."""
     if result is not None:
         try:
             str(memoryview(result), "utf-8")

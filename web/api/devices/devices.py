@@ -31,9 +31,9 @@ Pem = Annotated[
 
 class DevicesQuery(Struct, frozen=True, forbid_unknown_fields=True):
     after: Annotated[
-        Did | None, Meta(description="devices behind this did: `next` of the last page")
+        Did | None, Meta(description="devices after this did: `next` of the previous page")
     ] = None
-    limit: Annotated[int, Meta(ge=1, le=1000, description="items of one page")] = 1000
+    limit: Annotated[int, Meta(ge=1, le=1000, description="items per page")] = 1000
 
 
 class NewDeviceBody(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -48,9 +48,10 @@ class NewDeviceBody(Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
 
 
 class DeviceChangeBody(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """What is not given stays. `key` null: the site-wide key applies. To replace a broken camera,
-    give its did a new sn, code and key: name, history and people stay. After a new key the earlier
-    one stays valid for a while; `earlier_key` null ends that."""
+    """Fields that are not given keep their values. `key` null: the site-wide key applies. To
+    replace a broken camera, give its did a new sn, code and key: name, history and people stay.
+    After a change of the key the earlier one stays valid for a while; `earlier_key` null ends
+    that."""
 
     name: Name | UnsetType = UNSET
     enabled: bool | UnsetType = UNSET
@@ -89,7 +90,7 @@ LIST = Endpoint(
     summary="The enrolled devices by did, page by page",
     description=(
         "Ordered by did, as a number. A page has up to 1000 devices, or `limit`; while `next` is "
-        "not null, go on with `after=` that value."
+        "not null, continue with `after=` that value."
     ),
     query=DevicesQuery,
     query_example="limit=100",
@@ -124,8 +125,8 @@ CHANGE = Endpoint(
     description=(
         "A new sn or code, `enabled: false` and `earlier_key: null` end its connection and "
         "tokens. A new key alone does not: the earlier one stays valid until the device signs "
-        "with the new one, or for a week. When the device with the new sn is waiting, code and key "
-        "must match its last signature, as in accepting it; else nothing is changed (423)."
+        "with the new one, or for a week. If the device with the new sn is waiting, code and key "
+        "must match its last signature; otherwise nothing is changed (423)."
     ),
     body=DeviceChangeBody,
     body_example=DeviceChangeBody(name="North gate"),
@@ -139,7 +140,7 @@ REMOVE = Endpoint(
     path=_ONE,
     tag=TAG,
     summary="Remove a device",
-    description="The answer is the device as it was. Its records stay.",
+    description="Answers with the device as it was. Its records are kept.",
     answer=answers.Device,
     answer_example=DEVICE_EXAMPLE,
     role="admin",

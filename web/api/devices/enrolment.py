@@ -25,7 +25,7 @@ class AcceptBody(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=
     name: Name = ""
     did: Did | None = None
     replaces: Annotated[
-        Did | None, Meta(description="did of the broken camera that it replaces")
+        Did | None, Meta(description="did of the broken camera that the device replaces")
     ] = None
 
 
@@ -37,7 +37,7 @@ class CheckBody(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=T
 
 
 class ImportRowBody(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """As for a single device. A refusal names each row with what is missing or wrong in it."""
+    """Fields as for a single device. An error names each row that is incomplete or wrong."""
 
     sn: str = ""
     code: str = ""
@@ -47,7 +47,7 @@ class ImportRowBody(Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
 
 
 class ImportBody(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """One row per device; as `text/csv` one line, below a first line that names the columns."""
+    """One row per device; `text/csv` begins with a line that names the columns."""
 
     rows: Annotated[list[ImportRowBody], Meta(max_length=MAX_ROWS)]
 
@@ -103,8 +103,8 @@ ACCEPT = Endpoint(
     tag=TAG,
     summary="Accept a waiting device",
     description=(
-        "Enrols it and sends it the initial parameters; `init` is the outcome. When code and key "
-        "do not match its last signature, nothing is stored, and it goes on waiting (423)."
+        "Enrols it and sends it the initial parameters; `init` is the outcome. If code and key do "
+        "not match its last signature, nothing is stored, and it stays waiting (423)."
     ),
     body=AcceptBody,
     body_example=AcceptBody(code="AB12CD34", name="Gate"),
@@ -119,8 +119,8 @@ INIT = Endpoint(
     tag=TAG,
     summary="Send a device its initial parameters again",
     description=(
-        "At once when it is online, else at its next connect without a did (`not-sent`). On a "
-        "device that accepts none, enter the did by hand."
+        "Sent at once if it is online, else after its next connect without a did (`not-sent`). If "
+        "a device does not accept them, enter the did on it by hand."
     ),
     answer=answers.Init,
     answer_example=answers.Init("refused", "refused with 404 no such uri"),
@@ -135,8 +135,8 @@ IMPORT = Endpoint(
     description=(
         "As JSON, or as `text/csv` with the columns sn, code, did, name, key; sn and code are "
         "required, and key is PEM text in quotes. A body has at most "
-        f"{MAX_CSV_BYTES >> 20} MB, and {MAX_ROWS} rows. Where a row is wrong, nothing is "
-        "enrolled, and `msg` names each bad one by its line, in JSON by its place from 1 on."
+        f"{MAX_CSV_BYTES >> 20} MB, and {MAX_ROWS} rows. If a row is wrong, nothing is "
+        "enrolled, and `msg` names each wrong row by its line, in JSON by its position from 1."
     ),
     query=ImportQuery,
     query_example="dry_run=true",
@@ -155,7 +155,7 @@ EXPORT = Endpoint(
     summary="All devices as CSV",
     description=(
         "With the columns of an import. `code` is empty, since the codes are sealed; fill it in "
-        "before an import."
+        "before you import the file."
     ),
     media_type="text/csv",
     role="admin",
@@ -193,12 +193,12 @@ def add_enrolment(routes: Routes, services: Services) -> None:
 
     async def import_devices(call: Call[ImportQuery, Any]) -> answers.ImportedDevices:
         body: ImportBody | str = call.body
-        sheet = await devices.read_csv(body) if isinstance(body, str) else _csv_of(body)
+        table = await devices.read_csv(body) if isinstance(body, str) else _csv_of(body)
         if call.query.dry_run:
-            await devices.check_import(sheet)
-            dids = [row.device.did for row in sheet.rows]
+            await devices.check_import(table)
+            dids = [row.device.did for row in table.rows]
             return answers.ImportedDevices(len(dids), dids)
-        added = await devices.import_csv(sheet)
+        added = await devices.import_csv(table)
         targets = [f"{device.did} {device.sn}" for device in added]
         await audit.add_each(call.caller.actor, "device.add", targets)
         return answers.ImportedDevices(len(added), [device.did for device in added])
@@ -219,7 +219,7 @@ def add_enrolment(routes: Routes, services: Services) -> None:
 def _csv_of(body: ImportBody) -> DeviceCsv:
     return DeviceCsv(
         tuple(
-            ImportRow(place, NewDevice(**msgspec.structs.asdict(row)))
-            for place, row in enumerate(body.rows, 1)
+            ImportRow(position, NewDevice(**msgspec.structs.asdict(row)))
+            for position, row in enumerate(body.rows, 1)
         )
     )

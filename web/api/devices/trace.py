@@ -21,7 +21,7 @@ class TraceQuery(Struct, frozen=True, forbid_unknown_fields=True):
         Meta(
             ge=0,
             le=25,
-            description="seconds to wait for a frame when there is none; 0: answer at once",
+            description="seconds to wait if there is no such frame yet; 0: answer at once",
         ),
     ] = 0
 
@@ -95,8 +95,8 @@ _EXAMPLE = TraceList(
 )
 _DESCRIPTION = (
     "The last 200 frames in both directions, oldest first, and the last HTTP requests; kept in "
-    "memory only. To follow it, call again with `after` = `next` and a `wait`. For administrators "
-    "and API keys, since it may contain names of people."
+    "memory only. To follow the trace, call again with `after` = `next` and a `wait`. For "
+    "administrators and API keys, since it may contain names of people."
 )
 
 TRACE = Endpoint(

@@ -11,7 +11,7 @@ from web.api.answers import Did, Time, Versions
 
 
 class FirmwareFile(Struct, frozen=True):
-    """A file as it was received. The hub computed the digests; lower-case hex."""
+    """An uploaded file. The hub computed the digests, in lower-case hex."""
 
     sha256: str
     md5: str
@@ -43,12 +43,14 @@ class Release(Struct, frozen=True, kw_only=True):
     ver_code: Annotated[int, Meta(description="the number that devices compare")]
     ver_name: str
     description: str
-    release_date: Annotated[str, Meta(description="as devices get it, in the site's time")]
+    release_date: Annotated[str, Meta(description="as it is sent to devices, in the site's time")]
     components: list[Component]
     reports: Annotated[
-        Versions, Meta(description="what a device reports once it is installed; null: unknown")
+        Versions, Meta(description="the versions of a device that installed it; null: unknown")
     ]
-    least: Annotated[Versions, Meta(description="what it can be installed over; null: anything")]
+    least: Annotated[
+        Versions, Meta(description="the lowest versions it can be installed over; null: any")
+    ]
     created_at: Time
 
 
@@ -58,7 +60,7 @@ class ReleaseList(Struct, frozen=True):
 
 
 class CampaignSummary(Struct, frozen=True, kw_only=True):
-    """The roll-out of a release to `count` devices, of which `done` have it."""
+    """The roll-out of a release to `count` devices, of which `done` have installed it."""
 
     id: int
     release: Annotated[int, Meta(description="its id")]
@@ -66,7 +68,8 @@ class CampaignSummary(Struct, frozen=True, kw_only=True):
     state: Annotated[
         CampaignState,
         Meta(
-            description="`first`: one device goes first, alone · `rest`: it is done, others follow"
+            description="`first`: one device goes first, alone · `rest`: it is done, the others "
+            "follow"
         ),
     ]
     started_at: Time
@@ -80,18 +83,18 @@ class CampaignList(Struct, frozen=True):
 
 
 class CampaignDevice(Struct, frozen=True, kw_only=True):
-    """The progress of one device, by what it reports and downloads."""
+    """The progress of one device, known from its reports and downloads."""
 
     did: Did
     name: str
     state: Annotated[
         TargetState,
         Meta(
-            description="`too_old`: below the least versions · `offered`: the release was "
-            "offered to it · `downloaded`: completely, and the device has not reported it yet"
+            description="`too_old`: below the lowest versions allowed · `offered`: the release "
+            "was offered to it · `downloaded`: completely, but not yet reported as installed"
         ),
     ]
-    is_next: Annotated[bool, Meta(description="it is the one that goes first")]
+    is_next: Annotated[bool, Meta(description="this device goes first")]
     versions: Versions
     received: Annotated[int, Meta(description="bytes of the release that it has downloaded")]
     offered_at: Time | None
@@ -100,14 +103,14 @@ class CampaignDevice(Struct, frozen=True, kw_only=True):
 
 
 class Campaign(CampaignSummary, frozen=True, kw_only=True):
-    """A campaign with each device, in the order of the roll-out."""
+    """A campaign with its devices, in the order of the roll-out."""
 
     size: Annotated[int, Meta(description="bytes of the release")]
     devices: list[CampaignDevice]
 
 
 class Download(Struct, frozen=True, kw_only=True):
-    """What one device downloaded of one file, in any number of requests."""
+    """One device's download of one file, in any number of requests."""
 
     did: Did
     sha256: str

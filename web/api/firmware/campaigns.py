@@ -92,7 +92,7 @@ Step = Literal["pause", "resume", "stop"]
 _STEPS: dict[Step, tuple[str, str]] = {
     "pause": (
         "Pause a campaign",
-        "Offers the release to no further device; what was offered may still be downloaded.",
+        "No further device is offered the release; devices that were may still download it.",
     ),
     "resume": ("Resume a paused campaign", ""),
     "stop": ("Stop a campaign permanently", "Nothing more is offered or downloaded."),

@@ -1,4 +1,4 @@
-"""The answers about firmware, made of what the services return."""
+"""Convert the firmware objects of the services to answers of the API."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""/firmware/files and /firmware/downloads: the files themselves, and which device fetched them."""
+"""/firmware/files and /firmware/downloads: the files, and which devices downloaded them."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ LIST_FILES = Endpoint(
     path=_FILES,
     tag=TAG,
     summary="Files",
-    description="Including files without a release, which are removed after a day.",
+    description="Including files that belong to no release, which are removed after a day.",
     answer=answers.FirmwareFileList,
     answer_example=answers.FirmwareFileList([_FILE_EXAMPLE]),
 )
@@ -52,7 +52,7 @@ UPLOAD = Endpoint(
     summary="Upload a file",
     description=(
         f"The body is the file itself, of up to {MAX_FILE_BYTES // 1024**2} MB. Uploading the same "
-        "file again changes nothing. A signed request gives the file's `body_md5`."
+        "file again changes nothing. A signed request includes the file's `body_md5`."
     ),
     body_file="application/octet-stream",
     max_body_bytes=MAX_FILE_BYTES,
@@ -65,7 +65,7 @@ REMOVE_FILE = Endpoint(
     method="DELETE",
     path=f"{_FILES}/{{sha256}}",
     tag=TAG,
-    summary="Remove a file that no release has",
+    summary="Remove a file that belongs to no release",
     answer=answers.FirmwareFile,
     answer_example=_FILE_EXAMPLE,
     role="admin",

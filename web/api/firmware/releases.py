@@ -1,4 +1,4 @@
-"""/firmware/releases: the files that are given to devices together."""
+"""/firmware/releases: sets of files that devices install together."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _Version = Annotated[str, Meta(max_length=100)]
 
 
 class VersionsBody(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """Dotted numbers, such as V1.2.3; versions that are not given do not matter."""
+    """Dotted numbers, such as V1.2.3. Versions that are not given are not compared."""
 
     fwVer: _Version | None = None
     swVer: _Version | None = None
@@ -41,7 +41,7 @@ class ComponentBody(Struct, frozen=True, forbid_unknown_fields=True):
         int,
         Meta(ge=1, le=5, description="1 description, 2 firmware, 3 app, 4 model, 5 license"),
     ]
-    sha256: Annotated[str, Meta(max_length=64, description="of a file that was uploaded")]
+    sha256: Annotated[str, Meta(max_length=64, description="of an uploaded file")]
 
 
 class NewReleaseBody(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -50,19 +50,20 @@ class NewReleaseBody(Struct, frozen=True, forbid_unknown_fields=True, omit_defau
     ]
     ver_name: Annotated[str, Meta(max_length=MAX_NAME_LENGTH)]
     components: Annotated[
-        list[ComponentBody], Meta(description=f"1 to {MAX_COMPONENTS}, name, type and sha256 each")
+        list[ComponentBody],
+        Meta(description=f"1 to {MAX_COMPONENTS}, each with name, type and sha256"),
     ]
     description: Annotated[str, Meta(max_length=MAX_DESCRIPTION_LENGTH)] = ""
     release_date: Annotated[
         Annotated[str, Meta(max_length=19)] | None,
-        Meta(description="yyyy-MM-dd HH:mm:ss in the site's time; now unless given"),
+        Meta(description="yyyy-MM-dd HH:mm:ss in the site's time; default: now"),
     ] = None
     reports: Annotated[
         VersionsBody | None,
-        Meta(description="what a device reports once it is installed: `fwVer`, `swVer`, ..."),
+        Meta(description="the versions of a device that installed it: `fwVer`, `swVer`, ..."),
     ] = None
     least: Annotated[
-        VersionsBody | None, Meta(description="the least versions it can be installed over")
+        VersionsBody | None, Meta(description="the lowest versions it can be installed over")
     ] = None
 
 
@@ -120,7 +121,7 @@ REMOVE_RELEASE = Endpoint(
     tag=TAG,
     summary="Remove a release",
     description=(
-        "Also removes the files that no other release has, and its campaigns that have ended. "
+        "Also removes files that belong to no other release, and its campaigns that have ended. "
         "Refused (400) while a campaign rolls it out."
     ),
     answer=answers.Release,

@@ -1,4 +1,4 @@
-"""Records as the API answers them; hub.wire.uploads.records renders them."""
+"""Records as the API returns them; hub.wire.uploads.records encodes them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from msgspec import Meta, Raw, Struct
 
 from web.api.answers import Did, Time
 
-Seq = Annotated[int, Meta(description="the record's place in the log; strictly increasing")]
+Seq = Annotated[int, Meta(description="the record's position in the log; strictly increasing")]
 
 
 class Rect(Struct, frozen=True):
@@ -40,11 +40,11 @@ class _Record(Struct, frozen=True, kw_only=True, tag_field="kind"):
     images: Annotated[
         dict[str, str], Meta(description="name of each picture -> path to fetch it from")
     ]
-    extra: Annotated[dict[str, Raw], Meta(description="further fields, as the device sent them")]
+    extra: Annotated[dict[str, Raw], Meta(description="other fields, as the device sent them")]
 
 
 class FaceRecord(_Record, frozen=True, kw_only=True, omit_defaults=True, tag="face"):
-    """A captured face (2.1), as far as sent."""
+    """A captured face (2.1). Fields that the device did not send are left out."""
 
     name: str | None = None
     age: int | None = None
@@ -57,7 +57,7 @@ class FaceRecord(_Record, frozen=True, kw_only=True, omit_defaults=True, tag="fa
 
 
 class EventRecord(_Record, frozen=True, kw_only=True, omit_defaults=True, tag="event"):
-    """An event (2.4), as far as sent."""
+    """An event (2.4). Fields that the device did not send are left out."""
 
     type: int
     type_name: str
@@ -77,7 +77,7 @@ class VehicleRecord(_Record, frozen=True, kw_only=True, omit_defaults=True, tag=
 
 
 class AccessRecord(_Record, frozen=True, kw_only=True, omit_defaults=True, tag="access"):
-    """A passage, or a picture of one; `of` is then the seq of the passage's record."""
+    """A passage, or a picture of one, in which case `of` is the seq of the passage's record."""
 
     rid: str | None = None
     uuid: str | None = None

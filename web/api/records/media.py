@@ -27,7 +27,7 @@ MEDIA = Endpoint(
 
 
 class DevicePictureQuery(Struct, frozen=True, forbid_unknown_fields=True):
-    """The path of a picture on a device."""
+    """Query of DEVICE_MEDIA: the path of the picture on the device."""
 
     path: FilePath
 
@@ -38,10 +38,10 @@ DEVICE_MEDIA = Endpoint(
     tag="Devices",
     summary="A picture on a device",
     description=(
-        "The path comes from the device's answers. It is read from the device once, and kept; 404 "
-        "with code 426 when the device no longer has it, 502 when it refuses otherwise. Ask again "
-        "after an hour, with `If-None-Match`: a device may reuse a path for another picture. A "
-        "signed-in user needs the role guard."
+        "The path comes from the device's answers. The hub reads the picture from the device once, "
+        "and keeps it. 404 with code 426: the device no longer has it; 502: the device refused. "
+        "Ask again after an hour, with `If-None-Match`: a device may reuse a path for another "
+        "picture. A signed-in user needs the role guard."
     ),
     media_type="image/*",
     query=DevicePictureQuery,
@@ -57,7 +57,7 @@ _OF_RECORD = "private, max-age=31536000, immutable"
 _ON_DEVICE = "private, max-age=3600"
 
 _HEADERS = {
-    # Never anything but a picture, whatever its bytes are.
+    # Keep browsers from treating the bytes as anything but a picture.
     "X-Content-Type-Options": "nosniff",
     "Content-Security-Policy": "default-src 'none'; sandbox",
 }
@@ -71,7 +71,7 @@ def blueprint(services: Services) -> Blueprint:
         path = call.path
         stored = await services.records.picture(seq_of(path["seq"]), path["name"])
         if EXTENSIONS.get(stored.mime) != path["extension"]:
-            raise NoSuchResource(f"that picture is no {path['extension']}")
+            raise NoSuchResource(f"the extension of that picture is not {path['extension']}")
         return _response(stored, _OF_RECORD)
 
     async def device_picture(call: Call[DevicePictureQuery, Nothing]) -> Response:
@@ -88,7 +88,7 @@ def _response(picture: StoredPicture, cache_control: str) -> Response:
     response = Response(picture.data, content_type=picture.mime, headers=_HEADERS)
     response.headers["Cache-Control"] = cache_control
     response.set_etag(picture.etag)
-    # Weakly: a proxy that compresses responses marks the tag as weak.
+    # Weak comparison: a proxy that compresses responses marks the tag as weak.
     if request.if_none_match.contains_weak(picture.etag):
         response.status_code = 304
         response.set_data(b"")

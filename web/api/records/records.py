@@ -20,9 +20,7 @@ from web.api.routes import Call, Routes, seq_of
 class RecordQuery(Struct, frozen=True, forbid_unknown_fields=True):
     after: Annotated[
         Seq | None,
-        Meta(
-            description="records after this seq, in the order of the list: `next` of the last page"
-        ),
+        Meta(description="records that follow this seq in the list: `next` of the previous page"),
     ] = None
     before: Annotated[Seq | None, Meta(description="records with a lower seq")] = None
     order: Annotated[Literal["asc", "desc"], Meta(description="by seq; `desc`: newest first")] = (
@@ -78,8 +76,8 @@ LIST = Endpoint(
     tag="Records",
     summary="Records by seq, page by page",
     description=(
-        "Ascending by `seq`, so that a reader that keeps the last one catches up without a gap; "
-        "with `order=desc`, newest first. While `next` is not null, go on with `after=` that "
+        "Ascending by `seq`, so that a reader resumes after the last seq it has, without a gap; "
+        "with `order=desc`, newest first. While `next` is not null, continue with `after=` that "
         "value (with `order=desc` also `before=`)."
     ),
     query=RecordQuery,
@@ -120,7 +118,7 @@ def add_records(routes: Routes, services: Services) -> None:
 
 
 def _bounds(query: RecordQuery) -> tuple[int | None, int | None]:
-    """`after` and `before` as bounds of seq; in a descending list `after` is an upper bound."""
+    """`after` and `before` as bounds of seq: in a descending list, `after` is an upper bound."""
     if query.order == "asc" or query.after is None:
         return query.after, query.before
     if query.before is None:

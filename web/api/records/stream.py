@@ -1,4 +1,4 @@
-"""GET /stream: the record log as server-sent events; readers resume without gap or repeat."""
+"""GET /stream: the record log as server-sent events; readers resume without gaps or repeats."""
 
 from __future__ import annotations
 
@@ -41,9 +41,9 @@ STREAM = Endpoint(
     description=(
         "Server-sent events. `record`: `id:` is its seq, `data:` the record. `device`: `data:` is "
         'the device as it is now, or `{"did", "state": "removed"}`; it has no id and is not '
-        "replayed. A reader that returns with `Last-Event-ID` (browsers do so by themselves) or "
-        "`?after=` misses no record and gets none twice; without either, the stream starts with "
-        "the next record. A comment every 15 s shows that the connection is alive."
+        "replayed. A reader that reconnects with `Last-Event-ID` (browsers send it by themselves) "
+        "or `?after=` misses no record and gets none twice; without either, the stream starts "
+        "with the next record. A comment every 15 s shows that the connection is alive."
     ),
     query=StreamQuery,
     media_type="text/event-stream",
@@ -127,7 +127,7 @@ def _last_event_id() -> int | None:
 
 
 def _still_authorised(services: Services, caller: auth.Caller) -> Callable[[], Awaitable[bool]]:
-    """A check that the caller's session or key still exists; the stream ends with it."""
+    """A check that the caller's session or key still exists; otherwise the stream ends."""
     who, token = caller.who, auth.session_token()
 
     async def still_authorised() -> bool:
