@@ -5,5 +5,5 @@ requests) and decisions of this project as D1 to D9. The sections are in docs/pr
 decisions in docs/decisions.md.
 
 The folders `uploads` (what devices send over HTTP) and `commands` (what the hub sends to devices)
-import the modules beside them, and never the other way.
+may import the modules beside them; those never import from the folders.
 """

@@ -101,7 +101,7 @@ PLATE_TYPES: dict[int, CodeName] = {
     18: CodeName("other", "其他类型"),
 }
 
-#: Categories of persons (1.12); 0 comes from real cameras (D8).
+#: Categories of persons (1.12); 0 is undocumented, but real cameras send it (D8).
 CATEGORIES: dict[int, CodeName] = {
     0: CodeName("stranger", "陌生人"),
     1: CodeName("whitelist", "白名单"),

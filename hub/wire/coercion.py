@@ -1,7 +1,7 @@
 """Coercion of field values: devices send numbers as strings, and strings as numbers (D1).
 
 Each function takes a decoded value and the path of its field. It returns None if the field is
-absent or blank, and raises BadParameter, which names the field and what is allowed.
+absent or blank, and raises BadParameter, naming the field and what is allowed, if it is invalid.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from hub.errors import BadParameter
 
 T = TypeVar("T", int, float, int | float)
 
-#: What devices may send where the protocol says string, or number.
+#: The types that are accepted for a field that the protocol documents as a string, or a number.
 LooseText = str | int | None
 LooseNumber = int | float | str | None
 
@@ -39,7 +39,7 @@ def coerce_text(value: LooseText, field: str, *, max_length: int = MAX_TEXT_LENG
 
 
 def coerce_int(value: LooseNumber, field: str) -> int | None:
-    """An integer within 2^53, sent as a number or as its digits."""
+    """An integer within 2^53, sent as a number or as a string of digits."""
     if isinstance(value, str):
         value = value.strip()
         if not value:
@@ -55,7 +55,7 @@ def coerce_int(value: LooseNumber, field: str) -> int | None:
 
 
 def coerce_number(value: LooseNumber, field: str) -> int | float | None:
-    """A number within 2^53, sent as a number or as its digits."""
+    """A number within 2^53, sent as a number or as a string of digits."""
     if isinstance(value, str):
         value = value.strip()
         if not value:

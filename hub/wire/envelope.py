@@ -15,7 +15,7 @@ from hub.wire.coercion import LooseNumber, LooseText, coerce_int, coerce_text
 
 T = TypeVar("T")
 
-#: Devices write the msgid first; only so many bytes are searched for it.
+#: Devices write the msgid first, so only this many bytes are searched for it.
 _MSGID_SEARCH_BYTES = 4096
 _MSGID_PATTERN = re.compile(rb'"msgid ?"\s*:\s*"([\w-]{1,64})"')
 
@@ -25,9 +25,10 @@ OVERLONG_TOKEN = "too long"
 
 
 class Request(Struct, frozen=True):
-    """A frame whose `data` has `param`, which is undecoded JSON.
+    """A frame whose `data` has a `param`.
 
-    `uri` has one leading slash and no blanks. `token`: None if it is absent or blank.
+    `param` is undecoded JSON. `uri` has one leading slash and no blanks. `token`: None if it is
+    absent or blank.
     """
 
     msgid: str
@@ -37,7 +38,7 @@ class Request(Struct, frozen=True):
 
 
 class Response(Struct, frozen=True):
-    """A frame whose `data` has `code`. Only `msgid` tells which request it answers.
+    """A frame whose `data` has a `code`. Only `msgid` tells which request it answers.
 
     `result` is undecoded JSON; None if it is absent or null.
     """
@@ -75,9 +76,9 @@ def decode_frame(data: str | bytes, *, max_depth: int) -> Request | Response:
 
 
 def guess_msgid(data: str | bytes) -> str:
-    """What looks like the msgid of a frame that is not JSON; empty if nothing does.
+    """Find what looks like the msgid of a frame that is not JSON; empty if nothing does.
 
-    Good enough only to find the hub's request that such a frame was meant to answer.
+    Use it only to find the hub's request that such a frame was meant to answer.
     """
     start = data[:_MSGID_SEARCH_BYTES]
     found = _MSGID_PATTERN.search(
@@ -87,7 +88,7 @@ def guess_msgid(data: str | bytes) -> str:
 
 
 def read_tolerantly(read: Callable[[bytes], T], data: bytes, *inner: str) -> T:
-    """Call `read` with a JSON object, and if it fails again with blanks stripped from the keys.
+    """Call `read` with a JSON object; if it fails, retry with blanks stripped from the keys.
 
     `inner`: the path of nested objects whose keys are stripped too. Raises the BadParameter of the
     first call.
@@ -120,19 +121,19 @@ def encode_request(msgid: str, token: str | None, uri: str, param: object) -> st
 
 
 def encode_ok(request: Request, result: object | None = None) -> str:
-    """Encode the answer 200 to a request. `result` is anything that msgspec encodes."""
+    """Encode an answer with code 200. `result` is anything that msgspec encodes."""
     data = _ResponseData(request.uri, OK, "OK", UNSET if result is None else result)
     return msgspec.json.encode(_ResponseOut(request.msgid, data)).decode()
 
 
 def encode_error(msgid: str, uri: str, error: HubError) -> str:
-    """Encode the refusal of a request. `uri` and `msgid` are empty if they were unreadable."""
+    """Encode an error answer. `uri` and `msgid` are empty if they were unreadable."""
     data = _ResponseData(uri or UNSET, error.code, error.message)
     return msgspec.json.encode(_ResponseOut(msgid, data)).decode()
 
 
 def normalise_uri(uri: str) -> str:
-    """Reduce the forms `ivp/x`, `/ivp/x` and ` /ivp/x` to one (D1)."""
+    """Rewrite the forms `ivp/x` and ` /ivp/x` as `/ivp/x` (D1)."""
     return "/" + "".join(uri.split()).lstrip("/")
 
 
@@ -196,7 +197,7 @@ def _read(frame: bytes) -> Request | Response:
 
 
 def _token(value: LooseText) -> str | None:
-    """The token, or its replacement: one that cannot be valid is answered 401 and not 420."""
+    """The token; OVERLONG_TOKEN if it is too long, so that the answer is 401 and not 420."""
     try:
         return coerce_text(value, "token")
     except BadParameter:

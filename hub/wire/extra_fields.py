@@ -1,7 +1,7 @@
-"""Extra fields: what real cameras send beyond the protocol, kept as undecoded JSON (D5, D8).
+"""Extra fields: undocumented fields that real cameras send, kept as undecoded JSON (D5, D8).
 
-Whatever they hold, they are never a reason to refuse an upload. Values that a strict JSON reader
-cannot represent are kept as text: a number beyond 2^53 or beyond a double as its digits, invalid
+Their contents are never a reason to refuse an upload. Values that a strict JSON reader cannot
+represent are kept as text: a number beyond 2^53 or the range of a double as its digits, invalid
 UTF-8 with replacement characters. Nothing is decoded, so a value takes no more memory than its
 bytes.
 """
@@ -29,10 +29,10 @@ from hub.wire.pictures import Picture, decode_picture
 
 T = TypeVar("T")
 
-#: A name, and its value as it was sent.
+#: A name and its undecoded value.
 ExtraField = tuple[str, Raw]
 
-#: Several hundred numbers with each capture; not stored (D8).
+#: Holds several hundred numbers in each capture; not stored (D8).
 DROPPED_FIELD = "feature"
 NO_EXTRA = Raw(b"{}")
 
@@ -43,7 +43,7 @@ _FRACTION = re.compile(rb"-?[0-9]{1,16}\.[0-9]{1,20}")
 _LIST = msgspec.json.Decoder(list[dict[str, Raw]])
 #: A longer value is not repaired in place: if anything in it is doubtful, all of it becomes text.
 _MAX_REPAIRED_BYTES = 64 << 10
-#: For `_is_doubtful`: maps all digits to 0, both exponents to e, both line breaks to one.
+#: For `_is_doubtful`: maps all digits to 0, E to e, and carriage return to line feed.
 _CLASSES = bytes.maketrans(b"123456789E\r", b"000000000e\n")
 _STRING_NUMBER_OR_BREAK = re.compile(
     rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"'
@@ -67,7 +67,7 @@ def to_strict_json(raw: Raw) -> bytes:
 
 
 def extra_object(fields: Iterable[ExtraField]) -> Raw:
-    """A JSON object of extra fields, without those that are dropped."""
+    """A JSON object of extra fields, without DROPPED_FIELD."""
     members = [
         msgspec.json.encode(name) + b":" + to_strict_json(value)
         for name, value in fields
@@ -77,14 +77,14 @@ def extra_object(fields: Iterable[ExtraField]) -> Raw:
 
 
 class FieldReader:
-    """Reads the fields of one JSON object one by one; those left in the end are extra fields.
+    """Reads the fields of one JSON object one by one; those left at the end are extra fields.
 
-    Each method removes its field, returns None if it is absent, null or blank, and raises
-    BadParameter, which names the field, if its value is not what the method reads.
+    Each method removes its field and returns the value, or None if it is absent, null or blank.
+    Raises BadParameter, which names the field, if the value cannot be read as the method's type.
     """
 
     def __init__(self, raws: dict[str, Raw], path: str = "") -> None:
-        """`path`: of the object itself within the body, for messages."""
+        """`path`: the object's path within the body, for messages."""
         self._raws = raws
         self._path = path
 
@@ -105,11 +105,11 @@ class FieldReader:
         return coerce_text(self._take(key, _TEXT), self.path_of(key))
 
     def integer(self, key: str) -> int | None:
-        """An integer within 2^53, sent as a number or as its digits."""
+        """An integer within 2^53, sent as a number or as a string of digits."""
         return coerce_int(self._take(key, _NUMBER), self.path_of(key))
 
     def number(self, key: str) -> int | float | None:
-        """A number within 2^53, sent as a number or as its digits."""
+        """A number within 2^53, sent as a number or as a string of digits."""
         return coerce_number(self._take(key, _NUMBER), self.path_of(key))
 
     def scalar(self, key: str) -> LooseNumber:
@@ -120,7 +120,7 @@ class FieldReader:
         return coerce_number(value, self.path_of(key))
 
     def picture(self, key: str, name: str) -> Picture | None:
-        """A picture as base64; it gets this name."""
+        """A picture in base64, returned under this `name`."""
         raw = self._raws.pop(key, None)
         return None if raw is None else decode_picture(raw, name=name, field=self.path_of(key))
 
@@ -146,7 +146,7 @@ class FieldReader:
         return [FieldReader(item, f"{self.path_of(key)}[{at}]") for at, item in enumerate(items)]
 
     def put_back(self, key: str, extra: list[ExtraField]) -> None:
-        """Keep the extra fields of a nested object, under its name."""
+        """Keep the extra fields of the nested object `key` as an extra field of that name."""
         if extra:
             self._raws[key] = extra_object(extra)
 
@@ -180,8 +180,8 @@ def _repaired(token: re.Match[bytes]) -> bytes:
     return b'"%b"' % value if _is_too_large(value) else value
 
 
-def _is_too_large(coerce_number: bytes) -> bool:
-    digits = coerce_number.removeprefix(b"-")
+def _is_too_large(number: bytes) -> bool:
+    digits = number.removeprefix(b"-")
     if digits.isdigit():
         return len(digits) > 16 or int(digits) > MAX_NUMBER
-    return abs(float(coerce_number)) > MAX_NUMBER
+    return abs(float(number)) > MAX_NUMBER

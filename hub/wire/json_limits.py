@@ -73,15 +73,15 @@ def check_items(data: bytes) -> None:
 def decode(decoder: msgspec.json.Decoder[T], data: bytes, what: str, *, path: str = "") -> T:
     """Decode `data`. Raises BadParameter and nothing else.
 
-    Messages call the document `what` and begin the names of fields with `path`. A lone surrogate,
-    which JSON allows and a string cannot hold, becomes the text of its escape.
+    Error messages call the document `what` and prefix field names with `path`. A lone surrogate,
+    which JSON allows but msgspec refuses, becomes the text of its escape.
     """
     try:
         return decoder.decode(data)
     except msgspec.ValidationError as error:
         raise _reworded(error, data, what, path) from None
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        # Searched first, because the repair is slow for a flood of other escapes.
+        # Search first, because the repair is slow if there are many other escapes.
         is_repairable = _SURROGATE.search(data) is not None
         repaired = _ESCAPE.sub(_escape_lone_surrogate, data) if is_repairable else data
         if repaired == data:

@@ -25,7 +25,7 @@ _DATA_URI = re.compile(rb"data:[^,]{0,200};base64,", re.IGNORECASE)
 _PADDING = rb"\u003d"
 _MAX_PADDING_LENGTH = 2 * len(_PADDING)
 _ESCAPED_PADDING = re.compile(rb"(?:\\u003[dD]){1,2}\Z")
-#: The file header and the smallest of the headers that follow it.
+#: The file header and the smallest header that may follow it.
 _BMP_HEADER_BYTES = 26
 
 
@@ -78,7 +78,7 @@ def picture_of_text(content: memoryview, *, name: str, field: str) -> Picture | 
 
 
 def real_type(data: bytes) -> str | None:
-    """The MIME type by the first bytes, not by what is declared; None if it is not accepted."""
+    """The MIME type by the first bytes, not as declared; None if it is not accepted."""
     for mime, is_of_type in _TYPES:
         if is_of_type(data):
             return mime
@@ -86,7 +86,7 @@ def real_type(data: bytes) -> str | None:
 
 
 def _decode_strictly(content: memoryview) -> bytes:
-    """Decode what nearly every camera sends. Only `validate=True` is both strict and fast.
+    """Decode the form that nearly every camera sends. Only `validate=True` is strict and fast.
 
     Raises binascii.Error.
     """
@@ -128,7 +128,7 @@ def _without_breaks(content: bytes) -> bytes:
 
 
 def _is_bmp(data: bytes) -> bool:
-    """Text may begin with "BM" too, but only a bitmap's header has unprintable bytes."""
+    """Text may begin with "BM" too, but only a bitmap has unprintable bytes in its header."""
     head = data[:_BMP_HEADER_BYTES]
     return head.startswith(b"BM") and not (head.isascii() and head.decode("ascii").isprintable())
 

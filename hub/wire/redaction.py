@@ -1,8 +1,8 @@
 """Redaction of frames for display: pictures become their size, lists are cut, secrets are masked.
 
-Valid JSON is decoded and masked by the names of its fields and by what its values look like. Of
-anything else only words of the protocol are shown, since nothing tells where a value begins.
-Personal numbers keep their last characters, so that somebody who knows a number recognises it.
+Valid JSON is decoded and masked by the names of its fields and by what its values look like. In
+anything else only words of the protocol are shown, because values cannot be told from names.
+Personal numbers keep their last characters, so that a reader who knows a number recognises it.
 """
 
 from __future__ import annotations
@@ -17,24 +17,24 @@ MASK = "***"
 _MAX_TEXT_LENGTH = 160
 _MAX_FRAME_LENGTH = 4000
 _MAX_INVALID_LENGTH = 600
-#: Characters examined of one text and of a frame: senders must not decide how long that takes.
+#: Characters examined in one text and in a frame, so that no sender can make redaction slow.
 _MAX_EXAMINED_TEXT = 512
 _MAX_EXAMINED_FRAME = 2 * _MAX_FRAME_LENGTH
-#: What every value adds to that.
+#: Added to the examined characters for every value, whatever its length.
 _VALUE_COST = 8
 #: Items of a list that are shown; the others are counted.
 _MAX_ITEMS = 3
 #: A longer string is replaced by its size before the frame is decoded.
 _LONG_STRING = 512
-#: A frame that is longer even so, or has more quotation marks, is not decoded.
+#: A frame that is still longer, or has more quotation marks, is not decoded.
 _MAX_DECODED_LENGTH = 128 * 1024
 _MAX_QUOTES = 10_000
 
-#: Names of fields, reduced by `_letters`. The values of these are never shown.
+#: Fields whose values are never shown. Names are compared as reduced by `_letters`.
 _SECRET_NAMES = re.compile(
     r".*(?:token|secret|passw|pwd|signature|feature|authoriz|apikey|privatekey).*|sign|(?!ver).*code"
 )
-#: A value that is a path on the device is shown; otherwise it is the picture.
+#: Fields that hold a picture, or its path on the device, which is shown.
 _PICTURE_NAMES = re.compile(
     r"photo|base64|picture|image|img|(?:face|body|bg)data|(?:vehicle|plate)pic"
 )
@@ -47,7 +47,7 @@ _IDENTIFYING_NAMES = re.compile(
     r"msgid|[dpr]id|sn|uuid|id|(?:ota|app)id|path|filename|md|sha|ts|time|accesstime"
 )
 _PATH = re.compile(r"[\w./ :-]{1,250}\.(?:jpe?g|png|webp|gif|bmp|mp4)", re.IGNORECASE | re.ASCII)
-#: What replaces a long string.
+#: The text that replaces a long string.
 _SIZE = re.compile(r"\[[0-9.]+ (?:B|KB|MB)\]")
 #: Runs of characters that may be tokens, signatures or base64.
 _RUN = re.compile(r"[A-Za-z0-9+/_=-]{20,}")
@@ -66,7 +66,7 @@ _DIGIT = re.compile(r"[0-9]")
 _LETTER = re.compile(r"[A-Za-z]")
 _WORD = re.compile(r"[\w+/=.@-]{3,}")
 
-#: Shown of a frame that is not JSON: names and uris of the protocol.
+#: The words that are shown of a frame that is not JSON: names and uris of the protocol.
 _WORDS = frozenset(
     """
     msgid token data uri param code msg result true false null
@@ -108,7 +108,7 @@ def redact_frame(frame: str | bytes) -> str:
 
 
 def redact_text(text: str) -> str:
-    """Redact a text without a field name."""
+    """Redact a text that is not the value of a named field."""
     text = _ASSIGNED.sub(rf"\1{MASK}", _beginning(text))
     text = _PERSONAL.sub(lambda found: _last_characters(found[0]), text)
     return _clipped(_RUN.sub(_word_or_mask, text))
@@ -129,9 +129,9 @@ def format_size(count: int) -> str:
 
 
 def _without_long_strings(text: str) -> str | None:
-    """Replace each long string by its size; None if the frame is too long even so.
+    """Replace each long string by its size; None if the frame is still too long.
 
-    Searches from quotation mark to quotation mark, which in a picture is as fast as memchr.
+    Searches from one quotation mark to the next, which in a picture is as fast as memchr.
     """
     if len(text) <= _MAX_DECODED_LENGTH and max(map(len, text.split('"'))) <= _LONG_STRING:
         return text
@@ -160,7 +160,7 @@ def _is_escaped(text: str, at: int) -> bool:
 
 
 class _Masking:
-    """Masks the values of one frame in their order, until enough characters were examined."""
+    """Masks the values of one frame in order, up to the limit of examined characters."""
 
     __slots__ = ("_left",)
 
@@ -168,9 +168,9 @@ class _Masking:
         self._left = _MAX_EXAMINED_FRAME
 
     def value(self, value: Json, name: str, above: str) -> Json:
-        """Mask a value. `name`: of its field; `above`: of the field around it; letters only."""
+        """Mask a value. `name`, `above`: of its field and the enclosing field, letters only."""
         if _is_secret(value, name, above):
-            # Whether a secret is present at all is shown, since installers look for that.
+            # Show whether a secret is present: installers check that.
             return value if value is None or value == "" else MASK
         if isinstance(value, dict):
             return self._object(value, name)
@@ -230,7 +230,7 @@ def _masked_number(value: float, name: str) -> Json:
 
 def _is_secret(value: Json, name: str, above: str) -> bool:
     if name == "code" and above == "data":
-        # The code of an answer; a device's security code has 8 characters.
+        # The code of an answer is short; a device's security code has 8 characters.
         return len(str(value)) > 4
     return _SECRET_NAMES.fullmatch(name) is not None
 
@@ -248,7 +248,7 @@ def _word_or_mask(run: re.Match[str]) -> str:
 
 
 def _beginning(text: str) -> str:
-    """The examined part of a text, without a run at its end that is cut off: part of a secret."""
+    """The part of a text to examine, without a run cut off at its end: it may be a secret's."""
     if len(text) <= _MAX_EXAMINED_TEXT:
         return text
     return text[:_MAX_EXAMINED_TEXT].rstrip(_RUN_CHARACTERS) + MASK
@@ -259,7 +259,7 @@ def _clipped(text: str, max_length: int = _MAX_TEXT_LENGTH) -> str:
 
 
 def _words_of(text: str) -> str:
-    """The beginning of what is not JSON: its punctuation, and words of the protocol."""
+    """The beginning of a text that is not JSON: its punctuation and words of the protocol."""
     beginning = text[:_MAX_INVALID_LENGTH]
     words = _WORD.sub(_word, " ".join(beginning.split()))
     return words + ("…" if len(text) > _MAX_INVALID_LENGTH else "")

@@ -36,7 +36,7 @@ class ConnectParam(Struct, frozen=True):
 class KeepaliveParam(Struct, frozen=True):
     """The param of token update (1.2) and heartbeat (1.3).
 
-    A did or sn that is given must be the connection's own.
+    `did` and `sn`, if given, must be those of the connection.
     """
 
     did: str | None = None
@@ -80,7 +80,7 @@ def decode_connect(param: Raw) -> ConnectParam:
 
 
 def find_sn(param: Raw) -> str | None:
-    """The serial number in a connect's param, even if the rest is invalid; None without one."""
+    """The serial number in a connect's param, even if the rest is invalid; None if it has none."""
     try:
         return read_tolerantly(_read_sn, bytes(param))
     except BadParameter:
@@ -116,9 +116,9 @@ class PendingRequests:
         return len(self._waiting) >= self._limit
 
     def expect(self, msgid: str, on_done: Callable[[RequestOutcome], None]) -> None:
-        """Call `on_done` later, with the response to `msgid` or the error that ended the wait.
+        """Register `on_done` for the response to `msgid`, or the error that ends the wait.
 
-        Raises DeviceBusy if the table is full, and the error of close() after it.
+        Raises DeviceBusy if the table is full; after close(), the error that was passed to it.
         """
         if self._closed is not None:
             raise self._closed
@@ -129,7 +129,7 @@ class PendingRequests:
         self._waiting[msgid] = on_done
 
     def resolve(self, response: Response) -> bool:
-        """Pass a response to its request. Returns False if there is none (any more)."""
+        """Pass a response to its request. Returns False if that request is not pending."""
         on_done = self._waiting.pop(response.msgid, None)
         if on_done is None:
             return False
@@ -143,11 +143,11 @@ class PendingRequests:
             on_done(error)
 
     def forget(self, msgid: str) -> None:
-        """Remove a request without a call: its answer, if it comes, comes too late."""
+        """Remove a request without calling `on_done`; a late answer then finds no request."""
         self._waiting.pop(msgid, None)
 
     def close(self, error: HubError) -> None:
-        """End every request with `error`, later ones too."""
+        """End every request with `error`; expect() raises it from now on."""
         self._closed = error
         while self._waiting:
             _, on_done = self._waiting.popitem()

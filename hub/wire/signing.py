@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from hub.errors import BadParameter
 from hub.wire.times import MILLISECONDS_FROM
 
-#: The forms in which devices sign the MD5 (D2), by the name that is stored and shown.
+#: Names of the forms in which devices sign the MD5 (D2); they are stored and shown.
 SIGN_FORMS = (
     "md5-digestinfo",
     "md5-digest",
@@ -77,9 +77,9 @@ def is_readable_sign(sign: str) -> bool:
 
 
 def find_sign_form(signed: bytes, *, sn: str, code: str, ts_text: str) -> str | None:
-    """The form in which these signed bytes sign this connect; None if they do not.
+    """Find the form in which `signed` is a signature of this connect; None if it is none.
 
-    All forms are compared, each in constant time.
+    Compares all forms, each in constant time.
     """
     found = None
     for form, payload in _payloads(sn, code, ts_text).items():
@@ -98,7 +98,7 @@ def sign_connect(
 
 
 def sign_params(params: Mapping[str, str | int], secret: str) -> str:
-    """Sign HTTP parameters (三): all but `sign` and blank ones. Upper-case hex."""
+    """Sign HTTP parameters (三), except `sign` and blank ones. Returns upper-case hex."""
     signed = sorted((key, str(value)) for key, value in params.items() if key != "sign")
     joined = "".join(key + value for key, value in signed if value.strip())
     return _md5_hex((joined + secret).encode("utf-8", "replace")).upper()

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta, tzinfo
 from hub.errors import BadParameter
 from hub.wire.coercion import LooseNumber, coerce_number
 
-#: A number from here on is milliseconds (D5); as seconds it would be the year 5138.
+#: A number this large or larger is in milliseconds (D5); in seconds it would be the year 5138.
 MILLISECONDS_FROM = 10**11
 #: The first millisecond of the year 10000.
 _YEAR_10000 = 253_402_300_800_000
@@ -63,7 +63,7 @@ def parse_local_time(value: LooseNumber, field: str, zone: tzinfo) -> int | None
 
 
 def read_local_time(value: str | None, zone: tzinfo) -> int | None:
-    """A time in a device's answer, as UNIX milliseconds; None if it is unreadable."""
+    """The local time in a device's answer, as UNIX milliseconds; None if it is unreadable."""
     try:
         return parse_local_time(value, "time", zone)
     except BadParameter:

@@ -53,10 +53,10 @@ class Command(Struct, Generic[P, A], frozen=True, kw_only=True):
     """One row of the dialect.
 
     `section`: of the protocol. `uris`: the first is sent; a device that answers 404 may know the
-    next. `param`, `answer`: their structs. `example`: a param that is valid. `first_page`: the
-    documented number of the first page, if the command has pages. `has_photo`: a photo is sent or
-    answered, which takes a device long; it handles one such command at a time. `booleans`: whether
-    they are sent as true/false (`bool`) or 1/0 (`int`). `ok_codes`: codes that mean success.
+    next. `param`, `answer`: their structs. `example`: a valid param. `first_page`: the documented
+    number of the first page, if the command has pages. `has_photo`: a photo is sent or returned,
+    which takes long; a device handles one such command at a time. `booleans`: how they are sent,
+    as true/false (`bool`) or 1/0 (`int`). `ok_codes`: codes that mean success.
     """
 
     name: str
@@ -93,7 +93,7 @@ class Dialect:
         command = self._by_uri.get(normalise_uri(uri))
         if command is None:
             known = ", ".join(command.uri for command in self.commands)
-            raise BadParameter(f"no such command; there are {known}", field="uri")
+            raise BadParameter(f"no such command; known are {known}", field="uri")
         return command
 
 

@@ -1,4 +1,4 @@
-"""What the fields of a command's param may hold, read from its struct.
+"""Specs of the fields of a command's param: type, bounds and default, read from its struct.
 
 The check of a param, the forms and the API's description all use these specs.
 """
@@ -18,9 +18,9 @@ FieldKind = Literal["integer", "boolean", "text", "time", "pid", "photo", "objec
 
 
 class FieldSpec(Struct, frozen=True, kw_only=True):
-    """What one field may hold.
+    """The allowed values of one field.
 
-    `least`, `most`: of a number, or of the length of a text. `default`: replaces a field that is
+    `least`, `most`: bounds of a number, or of the length of a text. `default`: used if the field is
     not given; None means that it is not sent. `inner`: the fields of an object; `type`: its struct.
     """
 
@@ -36,7 +36,7 @@ class FieldSpec(Struct, frozen=True, kw_only=True):
 
     @property
     def expected(self) -> str:
-        """What is allowed, for messages: "an integer from 0 to 100"."""
+        """The allowed values in words, for messages: "an integer from 0 to 100"."""
         match self.kind:
             case "integer":
                 return f"an integer from {self.least} to {self.most}"
@@ -91,7 +91,7 @@ def _spec(field: inspect.Field) -> FieldSpec:
             return change(spec, least=kind.min_length, most=kind.max_length)
         case inspect.StructType():
             return change(spec, kind="object", type=kind.cls, inner=field_specs(kind.cls))
-    raise TypeError(f"{field.name}: unsupported type of a field: {kind}")
+    raise TypeError(f"{field.name}: unsupported field type: {kind}")
 
 
 def _metadata(kind: inspect.Type) -> inspect.Metadata:

@@ -1,9 +1,9 @@
 """Which page of a device's list to request next, and which of its rows are new (D4).
 
-This ends with every device: by the total, at an empty page, at a page that only repeats rows, or at
-a limit. Some devices number their pages from 1 where 0 is documented, or the reverse. The first
-kind repeats page 0 as page 1, or has nothing or an error as page 0. Of the second kind rows are
-missing at the end, which are on its page 0.
+Paging ends with every device: when the total is reached, at an empty page, at a page that only
+repeats rows, or at a limit. Some devices number their pages from 1 where 0 is documented, or the
+reverse. A device of the first kind sends the same rows as page 0 and page 1, or answers page 0 with
+no rows or an error. With one of the second kind, rows are missing at the end; they are on page 0.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from hub.wire.commands.answers import DevicePage
 
 Row = TypeVar("Row")
 
-#: Of one list. No device holds so many; a device that never ends its list reaches this.
+#: Limits of one list. No device holds so many rows; only a list that never ends reaches them.
 MAX_PAGES = 10_000
 MAX_ROWS = 500_000
 #: Rows that a position remembers; devices send 32 rows at a time, or 72 recordings.
@@ -30,7 +30,7 @@ class ListPosition(Struct, frozen=True):
     """A position in a list, to continue from later: the rows read so far, and hashes of the last.
 
     The hashes show whether rows moved to the next page because others were inserted, and whether a
-    device repeats its last page. Hashes of all rows would be too many for an address.
+    device repeats its last page. Positions are part of URLs, so they cannot hold all rows' hashes.
     """
 
     read: int = 0
@@ -41,7 +41,7 @@ LIST_START = ListPosition()
 
 
 class PageCursor(Generic[Row]):
-    """Request the page `wanted` and pass on the answer, by take() or refuse(), until it is None.
+    """Request page `wanted` and report the answer with take() or refuse(), until it is None.
 
     To continue from a position, pass its `page` and `left`. `total`: what the device reported last;
     None if it reports none. `unreadable`: how many rows could not be decoded.
@@ -72,7 +72,7 @@ class PageCursor(Generic[Row]):
         return ListPosition(self.read, tuple(map(_mark, self._last)))
 
     def take(self, page: DevicePage[Row]) -> tuple[Row, ...]:
-        """The device answered with this page. Returns the rows that are new."""
+        """Report the page that the device sent. Returns the rows that are new."""
         asked = self._ask()
         new = tuple(self._new(page.rows))
         self._last = page.rows[-MAX_MARKS:] or self._last
@@ -85,9 +85,9 @@ class PageCursor(Generic[Row]):
         return new
 
     def refuse(self) -> bool:
-        """The device refused the page. Returns False if that is an error of the whole list.
+        """Report that the device refused the page. Returns False if the whole list has failed.
 
-        True: the list goes on with the page `wanted`, or it had ended before.
+        True: the list continues with page `wanted`, or is complete if that is None.
         """
         asked = self._ask()
         if asked == self._first and not self.read:
@@ -121,14 +121,14 @@ class PageCursor(Generic[Row]):
         return 0 if self._first == 1 else None
 
     def _may_have_moved(self) -> bool:
-        """Whether a page without new rows need not be the end: rows may have been inserted.
+        """Whether more may follow a page without new rows, because rows may have been inserted.
 
         Without a total it is more likely that the device repeats its last page.
         """
         return self._asked == 1 and bool(self._marks_before) and self.total is not None
 
     def _is_last_guess(self, asked: int) -> bool:
-        """Whether it was page 0 of a list that begins at 1, which is requested last."""
+        """Whether `asked` is page 0 of a list that begins at page 1; page 0 is requested last."""
         return asked < self._first
 
     def _misses_rows(self) -> bool:

@@ -76,7 +76,7 @@ class FaceParam(Struct, frozen=True, kw_only=True):
     threshold: Percent
     reg_threshold: Percent
     mini_face: Annotated[int, Meta(ge=30, le=500)]
-    # The protocol's own example has 50, which is refused (D4).
+    # The protocol's own example has 50, which the hub refuses (D4).
     mini_human: Annotated[int, Meta(ge=60, le=1000)]
     quality_face: Percent
     quality_human: Percent
@@ -103,7 +103,7 @@ class RecordParam(Struct, frozen=True, kw_only=True):
     audio_enable: bool
     file_len: Annotated[int, Meta(ge=1, le=60, extra={"unit": "min"})]
     strategy: Annotated[int, Meta(ge=0, le=1, description="0 overwrites, 1 stops when full")]
-    # In the example of the protocol only.
+    # Occurs only in the protocol's example.
     face_server_enable: bool | None = None
     pre_record: PreRecord
 
@@ -179,7 +179,10 @@ class PersonAdd(Struct, frozen=True, kw_only=True):
 
 
 class PersonList(Struct, frozen=True, kw_only=True):
-    """List persons (1.13), all without filters. Without `page_num`: the documented first page."""
+    """List persons (1.13): all if no filter is given.
+
+    Without `page_num`: the documented first page.
+    """
 
     page_num: PageNumber | None = None
     page_size: PageSize32 = 32
@@ -203,7 +206,7 @@ class PersonDelete(Struct, frozen=True, kw_only=True):
 
 
 class PersonSearch(Struct, frozen=True, kw_only=True):
-    """Search captures that look like a photo (1.16). `photo` is required (D4)."""
+    """Search for captures that look like a photo (1.16). `photo` is required (D4)."""
 
     photo: Photo
     threshold: Percent

@@ -1,6 +1,6 @@
 """The params of commands: checked once against the bounds of their fields (D4), then encoded.
 
-A param struct that comes from check_fields() or check_param() is within its bounds, and is encoded
+A param struct returned by check_fields() or check_param() is within its bounds, and is encoded
 without a second check.
 """
 
@@ -31,7 +31,7 @@ _VALUE = msgspec.json.Decoder(object)
 _MAX_NAME_LENGTH = 64
 _PID = re.compile(r"[0-9]{1,20}")
 _TIME = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", re.ASCII)
-#: With lone surrogates, which no frame can hold. Full-width blanks are common in names.
+#: Includes lone surrogates, which no frame can hold, but not full-width blanks, common in names.
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _BOOLEANS: dict[object, bool] = {"true": True, "1": True, "false": False, "0": False}
 
@@ -40,7 +40,7 @@ def check_fields(command: Command[P, Any], fields: Mapping[str, object]) -> P:
     """Return the fields as the command's param, coerced and within their bounds.
 
     Numbers may be given as texts and texts as numbers, booleans as 1/0 (D1); blank text counts as
-    not given. Raises BadParameter that names the field, as `param.NAME`, and what is allowed.
+    not given. Raises BadParameter, which names the field as `param.NAME`, and what is allowed.
     """
     return _checked(command.param, fields, "param")
 
@@ -68,7 +68,7 @@ def _decoded(data: bytes) -> dict[str, object]:
     try:
         return json_limits.decode(_PARAM, data, "param", path="param")
     except BadParameter:
-        # msgspec does not name an untyped value that is invalid: find it.
+        # msgspec does not say which untyped value is invalid: find it.
         for name, raw in json_limits.decode(_RAWS, data, "param", path="param").items():
             json_limits.decode(
                 _VALUE, bytes(raw), "the value", path=f"param.{name[:_MAX_NAME_LENGTH]}"
@@ -93,7 +93,7 @@ def _checked(kind: type[P], fields: Mapping[str, object], path: str) -> P:
         if name not in specs:
             known = ", ".join(specs)
             raise BadParameter(
-                f"no such field; there are {known}", field=f"{path}.{name[:_MAX_NAME_LENGTH]}"
+                f"no such field; known are {known}", field=f"{path}.{name[:_MAX_NAME_LENGTH]}"
             )
     values = {
         name: _value(spec, fields.get(name), f"{path}.{name}") for name, spec in specs.items()
@@ -201,7 +201,7 @@ _READERS: dict[str, Callable[[FieldSpec, object, str], object]] = {
 
 
 def _check_span(values: Mapping[str, object], path: str) -> None:
-    """Check that the range does not end before it starts: these texts sort as their times do."""
+    """Check that the range does not end before it starts. As texts the times sort correctly."""
     start, end = values.get("start_time"), values.get("end_time")
     if isinstance(start, str) and isinstance(end, str) and start > end:
         raise BadParameter("is before start_time", field=f"{path}.end_time")

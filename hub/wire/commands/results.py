@@ -1,7 +1,7 @@
 """Decoding of devices' answers to commands: untrusted input, decoded as far as possible.
 
-A result that is missing, too long or of another shape raises an error that says what is wrong. In a
-list, a row without readable fields, or without a required one (its time, its pid), is skipped and
+A result that is missing, too long or of another shape raises an error that says what is wrong. A
+list's row without any readable field, or without a required one (time, pid), is skipped and
 counted. Any other field that is unreadable counts as absent.
 """
 
@@ -23,7 +23,7 @@ from hub.wire.extra_fields import FieldReader
 A = TypeVar("A", bound=Struct)
 
 _LIST = msgspec.json.Decoder(list[Raw])
-#: Also mean an empty list: some JSON writers cannot tell it from an empty object.
+#: These also mean an empty list: some JSON writers cannot tell it from an empty object.
 _EMPTY_LISTS = (b"null", b"{}", b'""')
 
 

@@ -1,6 +1,6 @@
 """Decoding of the bodies that devices upload (2.1, 2.2, 2.4, 2.5 and the extra paths of D8).
 
-Each function returns what was uploaded, coerced and checked. Extra fields are kept undecoded (D5).
+Each function coerces and checks the documented fields. Extra fields are kept undecoded (D5).
 """
 
 from __future__ import annotations
@@ -42,8 +42,8 @@ FACE_PICTURES = (("face_data", "face"), ("body_data", "body"), ("bg_data", "back
 class CheckedUpload(Struct, frozen=True, kw_only=True):
     """One thing that a device reported, decoded and checked.
 
-    `did` and `sn`: as the body names them; None if it does not. `occurred_at`: UNIX milliseconds;
-    None if the body has no time. `extra`: a JSON object of the extra fields.
+    `did` and `sn`: as in the body; None if absent. `occurred_at`: UNIX milliseconds; None if the
+    body has no time. `extra`: a JSON object of the extra fields.
     """
 
     kind: RecordKind
@@ -164,7 +164,7 @@ def decode_access(body: bytes, *, max_depth: int, zone: tzinfo) -> AccessBody:
 
 
 def decode_device_info(body: bytes, *, max_depth: int) -> DeviceInfo:
-    """Decode versions and name of a device (2.2). Raises BadParameter."""
+    """Decode a device's versions and name (2.2). Raises BadParameter."""
     sent = _fields(body, max_depth)
     return DeviceInfo(
         did=sent.text("did"),
@@ -206,7 +206,7 @@ def _without_none(*pictures: Picture | None) -> tuple[Picture, ...]:
 def _undocumented(
     read: Callable[[FieldReader, str], T | None], raw: Raw, key: str, extra: list[ExtraField]
 ) -> T | None:
-    """Read an undocumented field (D8). If it is unreadable it stays an extra field."""
+    """Read an undocumented field (D8). If it is unreadable, keep it as an extra field."""
     if raw is ABSENT:
         return None
     try:
@@ -217,7 +217,7 @@ def _undocumented(
 
 
 def _pid(raw: Raw, extra: list[ExtraField]) -> str | None:
-    """Read the `pid` that cameras send instead of `uuid` (D8). It stays an extra field too."""
+    """Read the `pid` that cameras send instead of `uuid` (D8). Keep it as an extra field too."""
     uuid = _undocumented(FieldReader.text, raw, "pid", [])
     if raw is not ABSENT:
         extra.append(("pid", raw))
@@ -240,7 +240,7 @@ def _event_type(sent: LooseNumber, keep_unknown: bool) -> int:
 
 
 def _rect(fields: FieldReader, key: str) -> Rect | None:
-    """A rectangle in the full picture; either all four numbers are given, or none."""
+    """A rectangle in the full picture. Either all four numbers must be given, or none."""
     rect = fields.nested(key)
     sides = {side: rect.number(side) for side in "xywh"} if rect else {}
     given = [value for value in sides.values() if value is not None]

@@ -1,6 +1,6 @@
 """The bodies of 2.1, 2.4 and 2.5 as structs, decoded in one pass where possible.
 
-Pictures stay undecoded, to be base64-decoded straight from the body.
+Pictures stay undecoded, so that they can be base64-decoded straight from the body.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ ABSENT = Raw()
 
 
 class CommonBody(Struct):
-    """The fields that 2.1, 2.4 and 2.5 have in common, and all of 2.5."""
+    """The fields that 2.1, 2.4 and 2.5 have in common; 2.5 has no others."""
 
     did: LooseText = None
     sn: LooseText = None
     time: LooseNumber = None
-    #: Undecoded: pictures are decoded from here, and the rest is kept as it was sent.
+    #: Pictures are decoded from these values; the rest is kept undecoded.
     data: dict[str, Raw] | None = None
 
 
@@ -40,7 +40,7 @@ class FaceBody(CommonBody):
 
 
 class EventBody(CommonBody):
-    """The fields of an event (2.4). The undocumented ones about a person may hold anything (D8)."""
+    """The fields of an event (2.4). Those about a person are undocumented and undecoded (D8)."""
 
     type: LooseNumber = None
     name: Raw = ABSENT
@@ -86,7 +86,7 @@ class BodyDecoder(Generic[B]):
         self._exact = msgspec.json.Decoder(exact)
 
     def decode(self, body: bytes, max_depth: int) -> tuple[B, list[ExtraField]]:
-        """Return the documented fields, and the extra ones as they were sent.
+        """Return the documented fields, and the extra fields undecoded.
 
         Raises BadParameter, also for nesting beyond `max_depth`.
         """

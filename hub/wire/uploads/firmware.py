@@ -14,7 +14,7 @@ from hub.wire.coercion import MAX_NUMBER
 from hub.wire.extra_fields import FieldReader
 from hub.wire.uploads.bodies import DeviceInfo, decode_device_info
 
-#: What a component is, by its `type` (2.3).
+#: Kinds of components by their `type` (2.3).
 COMPONENT_TYPES = {1: "description", 2: "firmware", 3: "app", 4: "model", 5: "license"}
 
 _NUMBERS = re.compile(r"\s*[Vv]?\s*([0-9]{1,9}(?:\.[0-9]{1,9}){0,7})\s*", re.ASCII)
@@ -62,7 +62,7 @@ class Versions(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=
                 yield wire_name, values[name]
 
     def first_older_than(self, least: Versions) -> str:
-        """What is older than `least` allows, in words; empty if nothing is known to be."""
+        """Describe the first version that is older than in `least`; empty if none is known."""
         reported = dict(self.given())
         for name, wanted in least.given():
             if name in reported and is_older(reported[name], wanted):
@@ -82,7 +82,7 @@ VERSION_NAMES = dict(
 
 
 class OtaQuery(Struct, frozen=True):
-    """A firmware query (2.3). Without an `ota_id` the token identifies the device."""
+    """A firmware query (2.3). If `ota_id` is None, the token identifies the device."""
 
     ota_id: str | None
     info: DeviceInfo
@@ -139,13 +139,13 @@ def is_same(reported: str, wanted: str) -> bool:
 
 
 def check_version(text: str, field: str) -> None:
-    """Raise BadParameter unless a release's version can be compared: it would always differ."""
+    """Raise BadParameter if a release's version is unreadable: it would differ from all others."""
     if parse_version(text) is None:
         raise BadParameter("a version as dotted numbers is expected, such as V1.2.3", field=field)
 
 
 def check_ver_code(number: int, field: str) -> None:
-    """Raise BadParameter unless this is a version code that every JSON reader can hold."""
+    """Raise BadParameter unless every JSON reader can represent this version code."""
     if not 0 <= number <= MAX_NUMBER:
         raise BadParameter("a whole number from 0 to 2^53 is expected", field=field)
 

@@ -1,4 +1,4 @@
-"""A record: one thing that a device reported, in the shape that the integrator sees it.
+"""A record: one thing that a device reported, in the form that integrators receive.
 
 All times are UNIX milliseconds.
 """

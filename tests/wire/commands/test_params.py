@@ -164,7 +164,7 @@ def test_any_existing_day_is_accepted(day: str) -> None:
         (b'{"delay_ms":1e999}', r"param\.delay_ms: number out of range"),
         (b'{"delay_ms":' + b"[" * 100_000, "nested deeper than 4 levels"),
         (b'{"a":' + b"[" + b"1," * 100_000 + b"1]}", "more than 60000 items"),
-        (b'{"' + b"x" * 5000 + b'":1}', r"param\.x{64}: no such field; there are delay_ms"),
+        (b'{"' + b"x" * 5000 + b'":1}', r"param\.x{64}: no such field; known are delay_ms"),
         (b'{"delay_ms":"\xff"}', "valid UTF-8"),
     ],
 )
