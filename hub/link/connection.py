@@ -1,8 +1,9 @@
 """One device's open connection: deadlines, rate limit, close handshake, and requests to the device.
 
 One task reads and answers: run(). Other tasks may send the device a request or close the link;
-they never read. A single deadline moves as the connection goes on: the upgrade and the first frame,
-then each answer, then the next frame. hub.net.deadlines watches it.
+they never read. Each link has a single deadline, watched by hub.net.deadlines. It is moved as the
+connection proceeds: for the upgrade and the first frame, then for each answer, then for the next
+frame.
 """
 
 from __future__ import annotations
@@ -31,18 +32,18 @@ from hub.wire.session import PendingRequests
 
 log = logging.getLogger(__name__)
 
-#: A pending connection stays open for so long after its last frame (D2: bounded in time); a camera
-#: whose connection ends connects again.
+#: How long a pending connection stays open after its last frame (D2: bounded in time). A camera
+#: connects again when its connection ends.
 PENDING_SECONDS = 300.0
-#: D2: a device is offline when no frame came for so many heartbeat intervals.
+#: D2: a device is offline after this many heartbeat intervals without a frame.
 SILENT_INTERVALS = 2.5
-#: Until a frame is handled and its answer is sent, besides any backoff.
+#: Limit for handling a frame and sending its answer, not counting any backoff.
 ANSWER_SECONDS = 20.0
-#: Until a request to the device is sent.
+#: Limit for sending a request to the device.
 SEND_SECONDS = 10.0
 CLOSE_SECONDS = 2.0
 MAX_REQUESTS = 32
-#: A device may be at work on a request for so many time-outs.
+#: A device counts as busy with an unanswered request for this many times its time-out.
 BUSY_TIMEOUTS = 2
 
 _ANSWER_LATE = Ending(NORMAL, "its answer was not taken in time")
@@ -59,8 +60,8 @@ class DeviceLink:
     """The hub's end of one device connection; the Link of hub.live.registry.
 
     `did`, `sn` and `since` (UNIX milliseconds) are empty until admit(). `deadline` is on trio's
-    clock. All methods belong to the trio thread; only send() and delay_answer() belong to the task
-    that runs run().
+    clock. Call all methods in the trio thread, and send() and delay_answer() only in the task that
+    runs run().
     """
 
     __slots__ = (
@@ -100,17 +101,17 @@ class DeviceLink:
         handle: HandleMessage,
         on_ended: OnEnded,
     ) -> None:
-        """`stream` is owned by the link. `deadlines` must be watched while run() runs."""
+        """The link owns `stream`. `deadlines` must be watched while run() runs."""
         self.address = peer.address
         self.did = ""
         self.sn = ""
         self.ip = ""
         self.since = 0
-        #: Where its frames are kept, both ways; replaced when the device is admitted.
+        #: Keeps the frames in both directions; replaced when the device is admitted.
         self.trace = trace
         #: The token that was issued last; requests to the device carry it (D4).
         self.token: str | None = None
-        #: Whether a connect attempt was refused, and none was accepted since.
+        #: Whether a connect attempt was refused and none has been accepted since.
         self.is_pending = False
         self._config = config
         self._deadlines = deadlines
@@ -118,7 +119,7 @@ class DeviceLink:
         self._on_ended = on_ended
         self._socket = DeviceSocket(stream, limit=config.max_first_frame_kb * 1024)
         self._pending = PendingRequests(MAX_REQUESTS)
-        #: So that a late answer to a request of an earlier connection matches none of this one.
+        #: Random, so that a late answer to an earlier connection's request matches none of these.
         self._msgid_prefix = secrets.token_hex(4)
         self._msgids = itertools.count(1)
         self._scope = trio.CancelScope()
@@ -130,14 +131,14 @@ class DeviceLink:
         )
         self._closing: Ending | None = None
         self._delay: trio.CancelScope | None = None
-        # A second's worth of frames may come at once.
+        # Allow bursts of one second's frames.
         rate = config.max_requests_per_second
         self._rate_limit = TokenBucket(rate, burst=rate)
 
     async def run(self) -> None:
         """Serve the connection until either side ends it, then close it.
 
-        Whatever the peer does ends the connection and is not raised; a fault of the hub is. If
+        Errors caused by the peer end the connection and are not raised; faults of the hub are. If
         cancelled, it closes the stream at once.
         """
         ending: Ending | None = None
@@ -161,7 +162,7 @@ class DeviceLink:
     def admit(self, did: str, sn: str, token: str, *, since: int) -> None:
         """Make this the connection of a device whose connect is about to be answered 200.
 
-        `since`: UNIX milliseconds; kept where the same device was admitted before.
+        `since`: UNIX milliseconds; ignored if the same device was admitted here before.
         """
         if did != self.did:
             self.since = since
@@ -170,7 +171,7 @@ class DeviceLink:
         self._socket.limit = self._config.max_frame_kb * 1024
 
     def close(self, reason: str, code: int = NORMAL) -> None:
-        """End the connection soon, with a close frame. Of several calls the first counts."""
+        """End the connection soon, with a close frame. Only the first call has an effect."""
         if self._closing is None:
             self._closing = Ending(code, reason)
             self._scope.cancel()
@@ -201,7 +202,7 @@ class DeviceLink:
         on_free: Callable[[], None] | None = None,
     ) -> DeviceAnswer:
         """See hub.live.registry.Link. A cancellation in the middle of a frame ends the connection,
-        since nothing can be sent behind half a frame.
+        because nothing can be sent after half a frame.
         """
         msgid = f"{self._msgid_prefix}-{next(self._msgids)}"
         request = PendingRequest(
@@ -223,12 +224,12 @@ class DeviceLink:
         raise DeviceSilent(f"the device did not answer within {seconds:g} s")
 
     def resolve(self, response: Response) -> None:
-        """Give a device's answer to the request that it belongs to; count it if there is none."""
+        """Pass an answer to its pending request; count it as stray if there is none."""
         if not self._pending.resolve(response):
             metrics.stray_answers.inc()
 
     def fail_request(self, msgid: str, error: str) -> None:
-        """End the request with this msgid, if there is one: its answer came and is unreadable."""
+        """Fail the pending request with this msgid, if there is one: its answer is unreadable."""
         self._pending.fail(msgid, DeviceNonsense(f"the device's answer cannot be used: {error}"))
 
     async def _read(self) -> Ending:
@@ -244,7 +245,7 @@ class DeviceLink:
             self._on_ended(self, self._final(ending).reason)
 
     def _final(self, ending: Ending | None) -> Ending:
-        """Why the connection ends: the hub's own reason first, then the peer's, else time is up."""
+        """Why the connection ends: the hub's reason, else the peer's, else the passed deadline."""
         return self._closing or ending or self._overdue
 
     async def _handle(self, message: str | bytes) -> None:
@@ -255,13 +256,13 @@ class DeviceLink:
 
     @property
     def _silence_seconds(self) -> float:
-        """How long the device may now send nothing."""
+        """How long the device may stay silent in its present state."""
         if self.did:
             return SILENT_INTERVALS * self._config.heartbeat_interval
         return PENDING_SECONDS if self.is_pending else self._config.first_message_seconds
 
     def _set_deadline(self, seconds: float, overdue: Ending) -> None:
-        """End the connection as `overdue` unless the deadline is moved within so many seconds."""
+        """End the connection as `overdue` unless the deadline is moved within `seconds`."""
         self.deadline = trio.current_time() + seconds
         self._overdue = overdue
 
@@ -299,7 +300,7 @@ class DeviceLink:
 
     async def _send_request(self, frame: str) -> None:
         if self._delay is not None:
-            self._delay.cancel()  # The task that delays is the one that reads the answer to come.
+            self._delay.cancel()  # The delayed task is the one that must read the answer.
         self.trace.sent(frame)
         try:
             rest = self._socket.begin_text(frame)
@@ -314,6 +315,6 @@ class DeviceLink:
                 await self._socket.send_rest(rest)
         finally:
             if self._socket.is_torn:  # Cancelled or timed out in the middle of the frame.
-                self.close("a request was sent in part only")
+                self.close("only part of a request was sent")
         if timeout.cancelled_caught:
             raise DeviceLeft("the device did not take the request in time")

@@ -43,7 +43,7 @@ RequestHandler = Callable[[DeviceLink, Request], Awaitable[str]]
 
 
 class Dispatch:
-    """The uris that a device may request, for all links."""
+    """Handles the messages of all links."""
 
     def __init__(
         self,
@@ -89,7 +89,7 @@ class Dispatch:
             await self._answer(link, frame)
 
     def on_ended(self, link: DeviceLink, reason: str) -> None:
-        """The connection has ended, so its device is offline unless a newer link replaced it."""
+        """Handle a connection's end: its device is offline unless a newer link replaced it."""
         self._traces.ended(link.trace, reason)
         self._admission.leave(link, reason)
 
@@ -97,7 +97,7 @@ class Dispatch:
         try:
             answer = await self._handler_for(link, request)(link, request)
         except (CannotStoreNow, TooManyRequests) as error:
-            # D7: their codes are for HTTP only. A device whose connection is closed retries later.
+            # D7: these codes are for HTTP only. Close the connection: the device retries later.
             link.close(error.message, TRY_AGAIN_LATER)
         except HubError as error:
             _count_refusal(error)
@@ -135,7 +135,7 @@ class Dispatch:
     def _admit(self, link: DeviceLink, admitted: Admitted) -> None:
         device, token = admitted.device, admitted.result.token
         if link.did not in ("", device.did):
-            self._admission.leave(link, "its connection is another device's now")
+            self._admission.leave(link, "another device connected on its connection")
         link.admit(device.did, device.sn, token, since=int(self._now() * 1000))
         link.trace = self._traces.admitted(link.trace, device.sn)
         self._admission.enter(link)

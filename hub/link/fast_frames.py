@@ -1,15 +1,15 @@
-"""Fast reading and writing of the WebSocket frame that nearly all traffic consists of.
+"""Fast reading and writing of the most common WebSocket frame: a whole text message.
 
-That is a text message in one frame (RFC 6455). wsproto handles every kind of frame at 15 times the
-cost; everything unusual or wrong is left to it.
+Nearly all traffic consists of these frames (RFC 6455). wsproto handles every kind of frame, at 15
+times the cost; everything unusual or wrong is left to it.
 """
 
 from __future__ import annotations
 
-#: FIN and the opcode of a text; no reserved bit.
+#: FIN and the opcode of a text message, without reserved bits.
 _WHOLE_TEXT = 0x81
 _MASKED = 0x80
-#: A length up to this is in the second byte; above, one of two marks says that 2 or 8 bytes follow.
+#: The second byte holds a length up to this; otherwise it says that 2 or 8 bytes with it follow.
 _MAX_SHORT_LENGTH = 125
 _LENGTH_IN_2_BYTES = 126
 _LENGTH_IN_8_BYTES = 127

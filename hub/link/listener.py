@@ -1,4 +1,4 @@
-"""The device ports: each connection becomes a link; all links end with the hub, within seconds."""
+"""The device ports: each connection becomes a link; all links end within seconds at shutdown."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ async def serve_devices(
 ) -> None:
     """Serve the device ports until `shutdown` is set, then close every link and return.
 
-    Started when all ports are open. Raises StartFault if a port cannot be opened.
+    Reports `started` once all ports are open. Raises StartFault if a port cannot be opened.
     """
     config = services.config.devices
     opened = await _open_ports(services)
@@ -108,7 +108,7 @@ class _OpenPort:
 
 
 async def _open_ports(services: Services) -> list[_OpenPort]:
-    """Open all configured ports. Raises StartFault, with none left open."""
+    """Open all configured ports. If one fails, closes the others and raises StartFault."""
     config = services.config.devices
     tls = services.certificates.context if config.tls else None
     wanted = [(PORT, "devices.port", config.port, tls)]

@@ -17,9 +17,9 @@ from hub.wire.session import PendingRequests, RequestOutcome
 class PendingRequest:
     """The caller waits for `done`, then reads `outcome`, or abandons the request.
 
-    A caller that gives up early does not make the device free: a weak device is still at work on
-    an abandoned request. So the request stays in the table until the answer comes, the connection
-    ends, or the device's time is over as well; only then `on_free` is called, exactly once.
+    A caller that gives up early does not free the device: a slow device may still be at work on
+    the request. So an abandoned request stays in the table until the answer comes, the connection
+    ends, or a further period of grace is over. Only then is `on_free` called, exactly once.
 
     `deadline` is on trio's clock and watched by hub.net.deadlines, which calls expire().
     """
@@ -48,9 +48,9 @@ class PendingRequest:
         """`on_answer` and `on_free`: as in hub.live.registry.Link.request()."""
         #: Set when the caller need not wait any longer: answered, ended or timed out.
         self.done = trio.Event()
-        #: The response, or why there is none; None after a time-out, and once abandoned.
+        #: The response, or the error that replaces it; None after a time-out or when abandoned.
         self.outcome: RequestOutcome | None = None
-        #: Of the caller's wait, and once abandoned of the device's. Infinite until it is sent.
+        #: Ends the caller's wait or, once abandoned, the grace. Infinite until the request is sent.
         self.deadline = math.inf
         self._msgid = msgid
         self._table = table
@@ -60,13 +60,13 @@ class PendingRequest:
         self._is_abandoned = False
 
     def start_timeout(self, deadline: float) -> None:
-        """The request is sent: set `done` at this time at the latest."""
+        """Call when the request has been sent: sets `done` at `deadline` at the latest."""
         self.deadline = deadline
         if not self.done.is_set():
             self._deadlines.add(self)
 
     def abandon(self, grace_seconds: float) -> None:
-        """The caller gives up. The device stays busy for the rest of its time and the grace."""
+        """Give up waiting. The device stays busy until the deadline plus `grace_seconds`."""
         was_sent = self.deadline < math.inf
         if was_sent and self._on_free is not None:
             self.deadline += grace_seconds
@@ -75,14 +75,14 @@ class PendingRequest:
             self._forget()
 
     def expire(self) -> None:
-        """The deadline has passed."""
+        """Called when the deadline has passed."""
         if self._is_abandoned:
             self._forget()
         else:
             self.done.set()
 
     def finish(self, outcome: RequestOutcome) -> None:
-        """The answer came, or cannot come any more."""
+        """Called with the answer, or with the error that means that none will come."""
         if not self._is_abandoned:
             self.outcome = outcome
             if self._on_answer is not None and isinstance(outcome, Response):

@@ -1,7 +1,7 @@
-"""The server side of wsproto, with the state that the hub reads besides its public interface.
+"""The server side of wsproto, with access to private attributes that the hub needs.
 
-wsproto promises nothing about its private attributes. They are checked when this module is
-imported, so that an unsuitable version stops the start and not a connection.
+wsproto may change its private attributes. They are checked when this module is imported, so that an
+unsuitable version prevents the start instead of failing on a connection.
 """
 
 from __future__ import annotations
@@ -54,12 +54,12 @@ class ServerProtocol(WSConnection):
         return not frames.buffer.buffer and frames.header is None and messages.opcode is None
 
     def receive_data(self, data: bytes | None) -> None:
-        """Feed bytes of the peer. Raises RemoteProtocolError, also for a header that is no text."""
+        """Feed the peer's bytes. Raises RemoteProtocolError, also if a header is not text."""
         try:
             super().receive_data(data)
         except UnicodeError:
             raise RemoteProtocolError(
-                "a header of the upgrade is no text", event_hint=RejectConnection()
+                "a header of the upgrade is not text", event_hint=RejectConnection()
             ) from None
 
     def send(self, event: Event) -> bytes:

@@ -2,7 +2,7 @@
 
 trio-websocket reads in a background task and passes messages on through a channel. Here a message
 is handled in the task that reads it, which saves a task and a switch for each of thousands of
-cameras, and gives back-pressure: a device that sends faster than it is answered is not read. Also,
+cameras, and gives back-pressure: a device is read no faster than it is answered. Also,
 the size limit can be changed while connected, and a message in many fragments takes no more memory
 than its bytes. No extension is accepted, so no message is ever inflated.
 """
@@ -31,7 +31,7 @@ from hub.link.server_protocol import ServerProtocol
 from hub.net.socket_stream import SendNowaitStream
 
 _RECEIVE_BYTES = 16 * 1024
-#: A frame of up to so much is sent without waiting if nothing else is being sent.
+#: A frame up to this size is sent without waiting if nothing else is being sent.
 _IMMEDIATE_BYTES = 16 * 1024
 
 #: Codes of RFC 6455, 7.4.1.
@@ -46,7 +46,7 @@ TRY_AGAIN_LATER = 1013
 _MESSAGES = (TextMessage, BytesMessage)
 _CAN_CLOSE = (ConnectionState.OPEN, ConnectionState.REMOTE_CLOSING)
 _MAX_REASON_BYTES = 120
-#: A smaller fragment costs more work than its bytes, so it counts for the rate limit as a message.
+#: A smaller fragment costs more work than its bytes, so the rate limit counts it as a message.
 _TINY_BYTES = 126
 
 #: Handles a message, and may send. The next message is read when it returns.
@@ -85,7 +85,7 @@ class DeviceSocket(WebSocketConnection):
 
     @property
     def is_torn(self) -> bool:
-        """Whether half a frame was sent for good, so that nothing can be sent any more."""
+        """Whether sending stopped in the middle of a frame, so that nothing more can be sent."""
         return self._torn and not self._stream_lock.locked()
 
     async def serve(self, handle: Handler, limit_rate: LimitRate) -> Ending:
@@ -123,8 +123,8 @@ class DeviceSocket(WebSocketConnection):
     def begin_text(self, text: str) -> bytes | None:
         """Send as much of a message as possible without waiting.
 
-        Returns None if all of it was sent; otherwise the bytes to pass to send_rest(), which may be
-        empty: the stream keeps the rest. Raises ConnectionClosed.
+        Returns None if all of it was sent; otherwise the bytes to pass to send_rest(): empty if the
+        stream itself keeps the rest. Raises ConnectionClosed.
         """
         if self._wsproto.state is not ConnectionState.OPEN:
             raise ConnectionClosed(None)
@@ -145,7 +145,7 @@ class DeviceSocket(WebSocketConnection):
     async def finish(self, ending: Ending) -> None:
         """Do the close handshake, then close the stream. The caller sets the deadline.
 
-        Raises nothing of the peer's. If cancelled, it closes the stream at once.
+        Raises no errors caused by the peer. If cancelled, it closes the stream at once.
         """
         try:
             if not self._torn and self._wsproto.state in _CAN_CLOSE:
@@ -159,8 +159,8 @@ class DeviceSocket(WebSocketConnection):
             await trio.aclose_forcefully(self._stream)
 
     async def _wait_for_peers_close(self) -> None:
-        """Read until the peer closes: a socket closed with unread data is reset, and the peer would
-        not see the close frame.
+        """Read until the peer closes: closing a socket with unread data resets the connection, and
+        the peer would not see the close frame.
         """
         while self._wsproto.state is ConnectionState.LOCAL_CLOSING:
             data = await self._stream.receive_some(_RECEIVE_BYTES)
@@ -216,7 +216,7 @@ class DeviceSocket(WebSocketConnection):
         return message
 
     async def _refuse(self, error: RemoteProtocolError) -> Ending:
-        """Answer what is not an upgrade, or breaks the protocol."""
+        """Answer a request that is not an upgrade or breaks the protocol."""
         if error.event_hint is not None:
             await self._send(error.event_hint)
         return Ending(ABNORMAL, str(error))
@@ -234,7 +234,7 @@ class DeviceSocket(WebSocketConnection):
         try:
             if self._torn:
                 raise ConnectionClosed(None)
-            # A cancellation that came before must not leave half a frame.
+            # A cancellation that is already pending must not leave half a frame.
             await trio.lowlevel.checkpoint_if_cancelled()
             self._torn = True
             await self._stream.send_all(data)

@@ -11,7 +11,7 @@ from msgspec import Struct
 
 T = TypeVar("T")
 
-#: Bytes that one subscription may hold; then it is lagged.
+#: A subscription that holds more bytes than this is marked lagged.
 MAX_HELD_BYTES = 8 * 1024 * 1024
 
 
@@ -30,7 +30,7 @@ class Subscription(Generic[T]):
     """One subscriber's queue, read by one task.
 
     When more than `size` items or `MAX_HELD_BYTES` wait, the queue is emptied and marked `lagged`;
-    nothing is queued until catch_up(). The subscriber then reads from the source what it missed.
+    nothing is queued until catch_up(). The subscriber then reads what it missed from the source.
     """
 
     def __init__(self, size: int, weight: Callable[[T], int]) -> None:
@@ -72,12 +72,12 @@ class Subscription(Generic[T]):
 class Feed(Generic[T]):
     """Delivers published items, in order, to every subscription that is open at that moment.
 
-    `weight`: the bytes of memory that an item keeps; 0 where that needs no bound.
+    `weight`: returns the bytes of memory that an item keeps; by default they are not limited.
     """
 
     def __init__(self, weight: Callable[[T], int] = _weightless) -> None:
         self._weight = weight
-        #: How many items were published so far; it shows whether there are new ones.
+        #: How many items were published so far. Compare it to see whether there are new ones.
         self.published = 0
         self._subscriptions: dict[Subscription[T], None] = {}
 

@@ -1,4 +1,4 @@
-"""The latest frames of one connection or device, kept as they came."""
+"""The latest frames of one connection or device, in memory; short ones are kept unchanged."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from typing import Literal
 import trio
 from msgspec import Struct
 
-#: A longer frame is shortened once, when it comes.
+#: A longer frame is shortened when it arrives.
 MAX_WHOLE_LENGTH = 4096
-#: Of a longer frame of a stranger only so many characters are looked at: redacting all of it takes
-#: up to 9 ms, which a stranger may ask for 200 times a second; redacting these takes 0.04 ms.
+#: Only this many characters of a stranger's longer frame are redacted and kept, in 0.04 ms. A whole
+#: frame would take up to 9 ms, and a stranger may send 200 a second.
 MAX_STRANGER_LENGTH = 512
 #: Memory of one ring.
 MAX_DEVICE_RING_BYTES = 384 * 1024
@@ -57,9 +57,9 @@ class Shortened(Struct, frozen=True):
 Kept = str | bytes | Shortened | TracedUpload | ConnectionEnded
 
 
-# Without cycles, as its content is: nothing for the garbage collector to look at.
+# gc=False: entries and their contents form no reference cycles, so the collector can skip them.
 class TraceEntry(Struct, frozen=True, gc=False):
-    """`number` grows with each entry, over restarts too. `at`: UNIX seconds.
+    """`number` increases with each entry, across restarts too. `at`: UNIX seconds.
 
     `memory`: the bytes that the entry takes.
     """
@@ -76,7 +76,7 @@ Shorten = Callable[[str | bytes], str]
 
 
 class Shared:
-    """What all rings have in common: clock, numbers, followers, and the memory of devices' rings.
+    """The state that all rings share: clock, numbers, watchers, and the memory of devices' rings.
 
     `make_room` is called when the devices' rings together take more than `max_bytes`.
     """
@@ -93,14 +93,14 @@ class Shared:
         self.max_bytes = max_bytes
         self.used_bytes = 0
         self.make_room = make_room
-        #: They begin with the clock, so that a reader's position holds over a restart of the hub.
+        #: Start at the current time, so that a reader's position stays valid across a restart.
         self.numbers = itertools.count(int(now() * 1_000_000))
-        #: Name of a ring -> the events of those who wait for its next entry.
+        #: Name of a ring -> the events of the tasks that wait for its next entry.
         self.watched: dict[str, list[trio.Event]] = {}
 
     @contextmanager
     def watch(self, *names: str) -> Iterator[trio.Event]:
-        """Give an event that the next entry of these serial numbers and addresses sets."""
+        """Yield an event that is set by the next entry of these serial numbers and addresses."""
         event = trio.Event()
         for name in names:
             self.watched.setdefault(name, []).append(event)
@@ -113,7 +113,7 @@ class Shared:
                     del self.watched[name]
 
     def wake(self, name: str) -> None:
-        """Set the events of those who watch this name."""
+        """Set the events of the tasks that watch this name."""
         for event in self.watched.get(name, ()):
             event.set()
 
@@ -138,7 +138,7 @@ class FrameRing:
     ) -> None:
         #: The serial number or the address by which it is watched.
         self.name = name
-        #: Whether it is an admitted device's, whose memory is counted, or a stranger's.
+        #: True for an admitted device, whose memory is counted; False for a stranger.
         self.is_device = is_device
         self._shared = shared
         self._number = shared.numbers.__next__
@@ -157,7 +157,7 @@ class FrameRing:
         self._keep_frame("out", frame)
 
     def keep(self, direction: Direction, kept: Shortened | TracedUpload | ConnectionEnded) -> None:
-        """Keep what is not a whole frame."""
+        """Keep an entry that is not a whole frame."""
         self._keep(direction, kept, getsizeof(_text_of(kept)))
 
     def take_over(self, entries: Iterable[TraceEntry]) -> None:

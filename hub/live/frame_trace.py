@@ -1,12 +1,12 @@
-"""The last frames of each device, in memory, found by its serial number.
+"""The latest frames of each device, in memory, looked up by its serial number.
 
-A device has two rings: the frames of its admitted connections, and its requests over HTTP, so that
-no burst of captures pushes its frames out. All devices share `MAX_BYTES`; beyond it, the rings of
-those that were used least recently are emptied.
+A device has two rings, one for the frames of its admitted connections and one for its requests over
+HTTP, so that no burst of captures pushes its frames out. All devices share `MAX_BYTES`; beyond it,
+the rings of the least recently used devices are emptied.
 
-A connection has a ring of its own until it is admitted; from its first connect attempt on it is
-found by the serial number that it gave. So nobody who only uses a device's serial number pushes the
-device's frames out. Synchronous methods only.
+A connection has a ring of its own until it is admitted. From its first connect attempt on, this
+ring is listed under the serial number that it gave. So a connection that only claims a device's
+serial number cannot push the device's frames out. Synchronous methods only.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ from hub.live.frame_ring import (
 #: Entries in the rings of a device.
 MAX_FRAMES = 200
 MAX_UPLOADS = 50
-#: Entries in the ring of a connection that is not admitted, and of such that have ended.
+#: Entries in the ring of one connection that is not admitted, and in that of all that have ended.
 MAX_OF_CONNECTION = 20
 MAX_ATTEMPTS = 50
-#: Open connections that are followed by one serial number; older ones count as ended.
+#: Open connections that are listed under one serial number; older ones count as ended.
 MAX_PENDING = 16
 _MAX_FROM_ADDRESS = 20
 _MAX_ADDRESSES = 256
@@ -77,8 +77,8 @@ class _Attempts:
 class FrameTraces:
     """The traces by serial number.
 
-    `max_pending`: how many serial numbers keep their attempts. When there are more, the first to go
-    are those for which `is_listed` is false: no page shows them, so a flood only evicts itself.
+    `max_pending`: how many serial numbers keep their attempts. Beyond that, those for which
+    `is_listed` is false are evicted first: no page shows them, so a flood evicts only itself.
     """
 
     def __init__(
@@ -91,13 +91,13 @@ class FrameTraces:
         max_bytes: int = MAX_BYTES,
     ) -> None:
         self._shared = Shared(now, shorten, max_bytes, self._make_room)
-        #: An event that the next entry of any of the given serial numbers and addresses sets.
+        #: See Shared.watch().
         self.watch = self._shared.watch
         self.watched = self._shared.watched
         self._is_listed = is_listed
         self._max_pending = max_pending
         self._devices: dict[str, _DeviceRings] = {}
-        #: The serial number that was given last is at the end.
+        #: The serial number that was given most recently is at the end.
         self._attempts: OrderedDict[str, _Attempts] = OrderedDict()
         self._addresses: OrderedDict[str, FrameRing] = OrderedDict()
 
@@ -106,7 +106,7 @@ class FrameTraces:
         return FrameRing(self._shared, MAX_OF_CONNECTION)
 
     def attempted(self, ring: FrameRing, sn: str) -> None:
-        """A connection that is not admitted gave this serial number: list its frames there."""
+        """List the frames of a connection that is not admitted under the serial number it gave."""
         attempts = self._attempts_of(sn)
         if ring in attempts.open:
             return
@@ -115,14 +115,14 @@ class FrameTraces:
             earlier.open.pop(ring, None)
         ring.name = sn
         attempts.add(ring)
-        # Numbered anew: a follower's position is beyond the frames from before the name.
+        # Renumber the earlier frames, because a follower's position may already be beyond them.
         named = [replace(entry, number=next(self._shared.numbers)) for entry in ring.take_out()]
         ring.take_over(named)
 
     def admitted(self, ring: FrameRing, sn: str) -> FrameRing:
-        """The connection was admitted as this device: return the ring for its frames from now on.
+        """Return the ring for the further frames of a connection that was admitted as this device.
 
-        What the connection's own ring holds moves there.
+        The entries of the connection's own ring move there.
         """
         frames = self._rings_of(sn).frames
         attempts = self._attempts.get(sn)
@@ -132,7 +132,7 @@ class FrameTraces:
         return frames
 
     def ended(self, ring: FrameRing, reason: str) -> None:
-        """Keep the end of a connection, and for a while the frames of one not admitted."""
+        """Record the end of a connection; if it was not admitted, keep its frames for a while."""
         ring.keep("in", ConnectionEnded(reason))
         attempts = self._attempts.get(ring.name)
         if attempts is not None and ring in attempts.open:
@@ -168,7 +168,7 @@ class FrameTraces:
         return sorted(found, key=lambda entry: entry.number)
 
     def forget(self, sn: str) -> None:
-        """Drop what is kept of a serial number, which is no device's any more."""
+        """Drop all frames of a serial number that no longer belongs to a device."""
         self._attempts.pop(sn, None)
         device = self._devices.pop(sn, None)
         if device is not None:
@@ -193,12 +193,12 @@ class FrameTraces:
         attempts = self._attempts.get(sn)
         if attempts is None:
             if len(self._attempts) >= self._max_pending:
-                del self._attempts[self._least_missed()]
+                del self._attempts[self._next_to_evict()]
             attempts = self._attempts[sn] = _Attempts(self._shared, sn)
         self._attempts.move_to_end(sn)
         return attempts
 
-    def _least_missed(self) -> str:
-        """The serial number given longest ago that no list shows; if all are listed, of all."""
+    def _next_to_evict(self) -> str:
+        """The oldest serial number that no page lists; if all are listed, the oldest."""
         unlisted = (sn for sn in self._attempts if not self._is_listed(sn))
         return next(unlisted, next(iter(self._attempts)))

@@ -1,8 +1,9 @@
 """Devices that connect and are refused, and why: bounded in number and in time.
 
-There are two tables. One row for each unknown serial number, for the installer who will accept the
-device; and the last connect of each enrolled device, if it failed. Both keep every reason. The
-connections of pending devices stay open until they are admitted, end, or have to make room.
+There are two tables: one has a row for each unknown serial number, for the installer who will
+accept the device; the other has the last connect of each enrolled device, if it failed. Both keep
+every reason. The connections of pending devices stay open until they are admitted, end, or have to
+make room.
 """
 
 from __future__ import annotations
@@ -25,15 +26,15 @@ log = logging.getLogger(__name__)
 
 K = TypeVar("K")
 
-#: A row is kept so long after the last attempt, since an installer may come late to the page.
+#: How long a row is kept after the last attempt: an installer may open the page late.
 KEPT_SECONDS = 3600
-#: Repeated attempts are published at most this often: many devices may try all the time.
+#: Repeated attempts are published at most this often: many devices may retry constantly.
 _REPEAT_SECONDS = 10
 _TIME_CODES = ("clock-off", "replayed")
 
 
 class ConnectAttempt(Struct, frozen=True):
-    """What a refused connect carried. `clock_offset`: seconds, positive if the device is ahead."""
+    """The data of a refused connect. `clock_offset`: seconds, positive if the device is ahead."""
 
     sn: str
     ip: str
@@ -94,9 +95,9 @@ class PendingDevices:
         self._now = now
         #: By SN, the latest attempt at the end.
         self._rows: OrderedDict[str, _PendingRow] = OrderedDict()
-        #: did -> its last connect, which failed.
+        #: did -> its last connect, if that failed.
         self._failing: dict[str, PendingDevice] = {}
-        #: Open connection of a pending device -> the SN that it gave last; oldest first.
+        #: Open connection of a pending device -> the SN that it gave last; oldest connection first.
         self._open: dict[Link, str] = {}
         #: When a change was published last.
         self._published_at = 0
@@ -111,8 +112,8 @@ class PendingDevices:
     ) -> None:
         """Record an attempt with an SN that is not enrolled, and keep its connection open.
 
-        Anybody can send any SN, so a row of a device that signed with a known key is replaced only
-        by that device itself, or by another that did so too.
+        Anybody can send any SN, so the row of a device that signed with a known key is replaced
+        only by that device itself, or by another that also signed with one.
         """
         self._drop_rows()
         row = self._rows.get(attempt.sn)
@@ -150,7 +151,7 @@ class PendingDevices:
     def reassess_failure(
         self, did: str, device: PendingDevice, reasons: Sequence[RefusalReason]
     ) -> None:
-        """Replace the reasons of an enrolled device's last connect; none means that it is good."""
+        """Replace the reasons of an enrolled device's last connect; without any, forget it."""
         if reasons:
             self._failing[did] = replace(device, reasons=tuple(reasons))
         else:
@@ -168,7 +169,7 @@ class PendingDevices:
     def keep_open(self, connection: Link, sn: str) -> None:
         """Count the connection as pending. If there are too many, one is closed to make room."""
         if connection.did:
-            return  # An admitted link stays admitted, whatever else it tries.
+            return  # An admitted link stays admitted, even if a later attempt fails.
         self._open[connection] = sn
         if len(self._open) > self._limit:
             oldest = _oldest_of_busiest((other, other.address) for other in self._open)
@@ -177,14 +178,14 @@ class PendingDevices:
             oldest.close("too many devices wait for enrolment")
 
     def leave(self, connection: Link) -> None:
-        """The connection was admitted or has ended. Its row stays for a while."""
+        """Stop counting a connection as pending: it was admitted or has ended. Its row remains."""
         sn = self._open.pop(connection, None)
         row = self._rows.get(sn) if sn is not None else None
         if row is not None and row.connection is connection:
             self._rows[row.device.sn] = replace(row, connection=None)
 
     def admitted(self, did: str, connection: Link) -> None:
-        """The device was admitted on this connection."""
+        """Update both tables: the device was admitted on this connection."""
         self.leave(connection)
         self.forget_failure(did)
 
@@ -225,7 +226,7 @@ class PendingDevices:
             self._changed("waiting", sn)
 
     def forget_failure(self, did: str) -> None:
-        """Remove what is known of an enrolled device's last connect."""
+        """Remove an enrolled device's failed connect."""
         self._failing.pop(did, None)
 
     def _next_attempt(
@@ -246,7 +247,7 @@ class PendingDevices:
         )
 
     def _is_news(self, earlier: PendingDevice | None, device: PendingDevice) -> bool:
-        """Whether to publish a change: for other reasons at once, for a repetition now and then."""
+        """Whether to publish a change: always if the reasons differ, else only now and then."""
         same = earlier is not None and _codes(self._as_of_now(earlier)) == _codes(device)
         if same and 0 <= device.last_seen - self._published_at < _REPEAT_SECONDS * 1000:
             return False
@@ -292,7 +293,7 @@ class PendingDevices:
 
 
 def _belongs_to_another(row: _PendingRow, attempt: ConnectAttempt, connection: Link) -> bool:
-    """Whether the row is of a device that proved its key and did not send this attempt."""
+    """Whether the row belongs to a device that proved its key and did not send this attempt."""
     if row.connection is None:
         is_its_own = attempt.address == row.device.attempt.address
     else:
@@ -301,7 +302,7 @@ def _belongs_to_another(row: _PendingRow, attempt: ConnectAttempt, connection: L
 
 
 def _oldest_of_busiest(items: Iterable[tuple[K, str]]) -> K:
-    """The first item of the address with the most: a flood makes room for itself."""
+    """The oldest item of the address that has the most, so that a flood evicts its own items."""
     listed = list(items)
     busiest = Counter(address for _, address in listed).most_common(1)[0][0]
     return next(key for key, address in listed if address == busiest)

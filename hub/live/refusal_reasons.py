@@ -77,7 +77,7 @@ class RefusalReason(Struct, frozen=True):
 
     @property
     def refusal(self) -> str:
-        """The reason as the device is answered: the field, then the sentence."""
+        """The reason as it is sent to the device: the field, then the sentence."""
         return f"{_FIELDS[self.code]}: {self.sentence}"
 
 

@@ -25,7 +25,7 @@ class DeviceAnswer(Struct, frozen=True):
 class Link(Protocol):
     """An open connection to a device. `did` and `sn` are empty until the device is admitted."""
 
-    #: The address on its LAN that the device gave last on this connection.
+    #: The LAN address that the device last reported on this connection.
     ip: str
 
     @property
@@ -46,7 +46,7 @@ class Link(Protocol):
     async def delay_answer(self, seconds: float) -> None:
         """Wait before the current message is answered (backoff).
 
-        Returns early if a request is sent to the device, whose answer is read by the same task.
+        Returns early if a request is sent to the device, because this task must read its answer.
         """
 
     async def request(
@@ -63,12 +63,12 @@ class Link(Protocol):
         `param` is anything that msgspec encodes. `on_answer` is called as soon as the answer is
         read, before anything else that the device sends. `on_free` is called exactly once, when the
         device has finished with the request: it has answered, even after the caller gave up; or the
-        connection has ended; or `seconds` have passed once more after the time-out.
+        connection has ended; or another `seconds` have passed after the time-out.
 
         Raises DeviceBusy when too many requests are open, DeviceLeft when the connection ends
         before the answer, DeviceNonsense when the answer cannot be read, and DeviceSilent when none
-        came in time; a late one is counted and dropped. May be cancelled at any time. Never call it
-        in the task that reads the device: nobody would read the answer.
+        comes in time; a late answer is counted and dropped. May be cancelled at any time. Never
+        call it in the task that reads the device, which could then not read the answer.
         """
 
 
@@ -139,6 +139,6 @@ class Registry:
         return {did: self._seen[did] for did in unsaved if did in self._seen}
 
     def forget(self, did: str) -> None:
-        """Drop what is known of a device that was removed."""
+        """Forget when a removed device was last seen."""
         self._seen.pop(did, None)
         self._unsaved.discard(did)
