@@ -16,7 +16,7 @@ import trio_asyncio
 T = TypeVar("T")
 Job = Callable[[sqlite3.Connection], T]
 
-# At level DEBUG aiosqlite logs the values of statements, and so secrets.
+# At level DEBUG aiosqlite logs the values of statements, which include secrets.
 logging.getLogger("aiosqlite").setLevel(logging.WARNING)
 
 _BUSY_SECONDS = 5.0
@@ -25,8 +25,8 @@ _BUSY_SECONDS = 5.0
 _AUTO_CHECKPOINT_PAGES = 4000
 _MAX_WAL_BYTES = 64 * 1024 * 1024
 
-# temp_store = MEMORY, because statement journals would otherwise create a file for about every
-# second group under load.
+# temp_store = MEMORY: otherwise, under load, about half of all groups would create a file for a
+# statement journal.
 _WRITER_SETUP = f"""
 PRAGMA journal_mode = WAL;
 PRAGMA synchronous = FULL;
@@ -55,20 +55,20 @@ def _connect(path: Path, setup: str) -> sqlite3.Connection:
 
 
 def connect_writer(path: Path) -> sqlite3.Connection:
-    """Open a plain connection for writing, to be used at the start, before the threads run."""
+    """Open a plain connection for writing, for use before the threads run."""
     return _connect(path, _WRITER_SETUP)
 
 
 class Connection(aiosqlite.Connection):
-    """aiosqlite's connection, which runs a whole job in its thread instead of a statement."""
+    """An aiosqlite connection whose thread runs a whole job per call, not a single statement."""
 
     def __init__(self, connector: Callable[[], sqlite3.Connection]) -> None:
         super().__init__(connector, iter_chunk_size=64)
-        # The process must be able to end although the disk does not answer.
+        # The process must be able to end even if the disk does not answer.
         self._thread.daemon = True
 
     async def run(self, job: Job[T]) -> T:
-        """Run the job in the connection's thread. In asyncio."""
+        """Run the job in the connection's thread. Call it in asyncio."""
         result: T = await self._execute(job, self._conn)  # type: ignore[no-untyped-call]
         return result
 
@@ -79,14 +79,14 @@ class Connection(aiosqlite.Connection):
 
 
 class Bridge:
-    """Runs jobs on a `Connection` from trio. The caller runs only one job at a time."""
+    """Runs jobs on a `Connection` from trio. Run only one job at a time."""
 
     def __init__(self, connection: Connection, loop: trio_asyncio.TrioEventLoop) -> None:
         self._connection = connection
         self._loop = loop
 
     async def run(self, job: Job[T]) -> T:
-        """Run the job in the connection's thread, and return or raise what it does.
+        """Run the job in the connection's thread. Return its result or raise its error.
 
         If cancelled, interrupts the running statement, which then raises in the thread.
         """

@@ -34,7 +34,7 @@ T = TypeVar("T")
 
 
 class Store:
-    """Everything that is durable. Opened by `open_store`, which also closes it.
+    """All durable data. Opened by `open_store`, which also closes it.
 
     Every method that changes something returns once the change is durable, and raises
     CannotStoreNow if it cannot be made durable now. Changes made by several tasks are committed
@@ -58,7 +58,7 @@ class Store:
         now: Callable[[], float],
         random: Random,
     ) -> None:
-        #: Whether the store was closed by its last user, rather than by a crash.
+        #: Whether the last process to use the store closed it, rather than crashed.
         self.clean_start = start.is_clean
         self._writer = writer
         self._queries = queries
@@ -86,7 +86,7 @@ class Store:
         self.firmware = FirmwareTable(writer, start.firmware, self.campaigns.forget_release)
         self.firmware_files = firmware_files
         self.downloads = DownloadTable(writer, start.downloads)
-        #: The key that signs links to firmware files. The same after a restart.
+        #: The key that signs links to firmware files. It stays the same across restarts.
         self.link_key = start.box.derived("firmware links")
         self.settings = SettingTable(writer, start.settings)
         self.audit = AuditTable(writer, queries)
@@ -106,17 +106,17 @@ class Store:
     async def check(self) -> str:
         """Run SQLite's `quick_check`, which takes minutes on gigabytes.
 
-        Returns what it found, "" if the database is sound; the health reports it too.
+        Returns the damage it found, "" if the database is sound. The health reports it too.
         """
         return await self._check()
 
     def _forget_device(self, did: str) -> None:
-        """Update the other tables' memory: the database removed the device's rows everywhere."""
+        """Update the other tables in memory after the database removed all rows of a device."""
         self._forget_camera(did)
         self.campaigns.forget_device(did)
 
     def _forget_camera(self, did: str) -> None:
-        """Update the other tables' memory: the rows of a replaced camera were removed or reset."""
+        """Update the other tables in memory after a camera was replaced (see `reset_camera`)."""
         self.tokens.forget_device(did)
         self.device_settings.forget_device(did)
         self.device_pictures.forget_device(did)

@@ -10,16 +10,16 @@ from pathlib import Path
 #: Buffers per gathered write (IOV_MAX is 1024 on Linux and macOS).
 _MAX_BUFFERS = 1000
 _BINARY = getattr(os, "O_BINARY", 0)
-#: For directories inside the data directory. On Windows one made with 0o700 does not inherit the
-#: data directory's permissions: the service could not read what an administrator's command puts
-#: there.
+#: For directories inside the data directory. On Windows a directory made with 0o700 does not
+#: inherit the data directory's permissions, so the service could not read the files that an
+#: administrator's command puts there.
 DIRECTORY_MODE = 0o777 if sys.platform == "win32" else 0o700
 
 Buffer = bytes | memoryview
 
 
 class Disk:
-    """Writes, flushes and truncates files, blocking. Tests inject faults by a subclass."""
+    """Writes, flushes and truncates files. All calls block. Tests inject faults by a subclass."""
 
     def open(self, path: Path) -> int:
         """Open a file for writing; create it with mode 0600 if it does not exist."""
@@ -31,7 +31,7 @@ class Disk:
             offset = self._write_all(file, list(buffers[start : start + _MAX_BUFFERS]), offset)
 
     def _write_all(self, file: int, buffers: list[Buffer], offset: int) -> int:
-        # After a short write, which means a full disk, the next write raises the error.
+        # A short write means that the disk is full: the next write raises the error.
         while buffers:
             written = self.write_some(file, buffers, offset)
             offset += written
@@ -62,7 +62,7 @@ class Disk:
         os.close(file)
 
     def flush_directory(self, path: Path) -> None:
-        """Make the names in a directory durable. Windows does this by itself."""
+        """Make a directory's entries durable. Windows does this by itself."""
         if sys.platform != "win32":
             directory = os.open(path, os.O_RDONLY)
             try:

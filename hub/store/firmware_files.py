@@ -4,7 +4,7 @@
     firmware/N.part            a file that is being received
     firmware/staged/NAME       a file that the command line put there for the hub to take
 
-A start removes files that no row names: they were left by a crash.
+At the start, files without a row are removed: they were left by a crash.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ MAX_FILE_BYTES = 512 * 1024 * 1024
 
 _PART = ".part"
 _STAGED_NAME = re.compile(r"[0-9a-f]{32}", re.ASCII)
-#: Written and hashed per step of the thread.
+#: Bytes written and hashed per call in a thread.
 _STEP_BYTES = 1024 * 1024
 _MAX_RECEIVING = 4
 _DISCARD_SECONDS = 5.0
@@ -45,7 +45,7 @@ _STAGED_SECONDS = 3600.0
 
 
 class Receiving:
-    """An async context that receives one file. On exit it removes what `keep` did not take."""
+    """An async context that receives a file. On exit it removes the file unless `keep` took it."""
 
     def __init__(self, files: FirmwareFiles, path: Path) -> None:
         self._files = files
@@ -84,9 +84,9 @@ class Receiving:
             await trio.lowlevel.checkpoint()
 
     async def finish(self, added_at: int) -> StoredFile:
-        """Flush the file and return its digests; then `keep` gives it its name.
+        """Flush the file and return its row, to pass to `keep`, which gives the file its name.
 
-        `added_at`: UNIX milliseconds, returned with them. Raises CannotStoreNow, or BadParameter if
+        `added_at`: UNIX milliseconds, part of the row. Raises CannotStoreNow, or BadParameter if
         the file is empty.
         """
         await self._empty_buffer()
@@ -138,7 +138,7 @@ class FirmwareFiles:
         return Receiving(self, self.directory / f"{secrets.token_hex(8)}{_PART}")
 
     async def digest_staged(self, name: str, added_at: int) -> StoredFile:
-        """Read and flush a staged file and return its digests; then `keep` takes it.
+        """Read and flush a staged file and return its row, to pass to `keep`.
 
         Raises NoSuchResource, TooLarge, CannotStoreNow, or BadParameter for a bad name or an empty
         file.
@@ -150,7 +150,7 @@ class FirmwareFiles:
         return await self._run(_digest_of, path, self.disk, added_at)
 
     async def keep(self, path: Path, found: StoredFile) -> None:
-        """Give a complete, flushed file its name, unless a sound file has it already.
+        """Give a complete, flushed file its name. If that file exists already, remove this one.
 
         Durable on return. Raises CannotStoreNow.
         """
@@ -163,16 +163,16 @@ class FirmwareFiles:
         )
 
     async def remove(self, sha256: str) -> None:
-        """Delete a file. On Windows one that is being read stays until the next start."""
+        """Delete a file. On Windows a file that is being read stays until the next start."""
         await trio.to_thread.run_sync(remove_file, self.directory / sha256, limiter=self.writing)
 
     def check_size(self, size: int) -> None:
         """Raise TooLarge if a file of `size` bytes is not accepted."""
         if size > MAX_FILE_BYTES:
-            raise TooLarge(f"a file has at most {MAX_FILE_BYTES // 1024**2} MB", field="file")
+            raise TooLarge(f"at most {MAX_FILE_BYTES // 1024**2} MB are allowed", field="file")
 
     def staged(self, name: str) -> Path:
-        """Return the path of a staged file. BadParameter if the name is not one that we make."""
+        """Return the path of a staged file. Raises BadParameter if the name is invalid."""
         if not _STAGED_NAME.fullmatch(name):
             raise BadParameter("32 hexadecimal digits are expected", field="staged")
         return self.directory / STAGED / name
@@ -207,7 +207,7 @@ class FirmwareFiles:
 
 
 class _Digest:
-    """Both digests of 2.3. MD5 is only there because the specification asks for it."""
+    """Both digests of 2.3. MD5 is computed only because the specification requires it."""
 
     def __init__(self) -> None:
         self._md5 = hashlib.md5(usedforsecurity=False)
@@ -226,8 +226,8 @@ class _Digest:
 def _digest_of(path: Path, disk: Disk, added_at: int) -> StoredFile:
     """Read a whole file, and flush it."""
     digest, size = _Digest(), 0
-    # Opened for writing, because Windows flushes no other file; never created, because the command
-    # may have removed it by now.
+    # Open it for writing, because Windows flushes no other files. Do not create it: the command may
+    # have removed it by now.
     with path.open("r+b", buffering=0) as file:
         while chunk := file.read(_STEP_BYTES):
             digest.update(chunk)
@@ -237,7 +237,7 @@ def _digest_of(path: Path, disk: Disk, added_at: int) -> StoredFile:
 
 
 def prepare_firmware(directory: Path, known: Collection[StoredFile], now: float) -> list[str]:
-    """Make the directory, remove files that no row names; return texts about damage.
+    """Create the directory, and remove files without a row. Returns texts about damage.
 
     `known`: the rows. `now`: UNIX seconds.
     """
@@ -246,7 +246,7 @@ def prepare_firmware(directory: Path, known: Collection[StoredFile], now: float)
     names = {file.sha256 for file in known}
     for path in list(directory.iterdir()):
         if path.name not in names and path != staged:
-            log.info("removed the firmware file %s, which no row names", path.name)
+            log.info("removed the firmware file %s, which the database does not list", path.name)
             remove_file(path)
     for path in list(staged.iterdir()):
         if abs(now - path.stat().st_mtime) > _STAGED_SECONDS:
@@ -265,7 +265,7 @@ def _damage(path: Path, file: StoredFile) -> str:
 
 
 def remove_file(path: Path) -> None:
-    """Delete a file. On Windows a file in use stays, until the next start if necessary."""
+    """Delete a file. On Windows a file in use stays, at most until the next start."""
     try:
         path.unlink(missing_ok=True)
     except OSError as error:

@@ -1,4 +1,4 @@
-"""The health of the store: whether it can store now, and what of it is damaged."""
+"""The health of the store: whether it can store now, and which parts are damaged."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ log = logging.getLogger(__name__)
 
 
 class StoreHealth(Struct, frozen=True):
-    """`reason`: why nothing can be stored, "" if it can. `damaged`: what is damaged, "" if none."""
+    """`reason`: why nothing can be stored, or "". `damaged`: the damaged parts, or ""."""
 
     can_store: bool = True
     reason: str = ""
@@ -27,19 +27,19 @@ class HealthMonitor:
         self.health = StoreHealth()
 
     def refused(self, reason: str) -> None:
-        """A write failed because of the disk or the database."""
+        """Report that a write failed because of the disk or the database."""
         if self.health.reason != reason:
             log.error("nothing can be stored now: %s", reason)
         self.health = replace(self.health, can_store=False, reason=reason)
 
     def stored(self) -> None:
-        """A write became durable."""
+        """Report that a write became durable."""
         if not self.health.can_store:
             log.info("storing works again")
             self.health = replace(self.health, can_store=True, reason="")
 
     def damaged(self, text: str) -> None:
-        """Something is damaged. Use one text for each file, so that there are few."""
+        """Report damage. Use the same text for all damage of a file, so that texts stay few."""
         known = self.health.damaged
         if text not in known:
             log.error("the store is damaged: %s", text)
@@ -55,9 +55,9 @@ SQLITE_REASONS = {
     sqlite3.SQLITE_CORRUPT: "the database is damaged",
     sqlite3.SQLITE_NOTADB: "the database is damaged",
     sqlite3.SQLITE_NOMEM: "there is no memory left",
-    sqlite3.SQLITE_BUSY: "another program holds the database",
-    sqlite3.SQLITE_LOCKED: "another program holds the database",
-    sqlite3.SQLITE_PERM: "the database may not be written",
+    sqlite3.SQLITE_BUSY: "another program has locked the database",
+    sqlite3.SQLITE_LOCKED: "another program has locked the database",
+    sqlite3.SQLITE_PERM: "no permission to write to the database",
 }
 _DAMAGE = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
@@ -78,7 +78,7 @@ def is_damage(error: BaseException) -> bool:
 
 
 def describe(error: BaseException) -> str:
-    """Return the reason of an error as text for people."""
+    """Return the reason for an error as text for people."""
     if isinstance(error, OSError):
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             return "the disk is full"

@@ -1,4 +1,4 @@
-"""Migrates a database to this version's schema, or says why it cannot be used."""
+"""Migrates a database to this version's schema, or reports why it cannot be used."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def refuse_newer(path: Path, newest: int) -> None:
     """Raise StartFault if a database has a newer schema or belongs to another program.
 
     Changes nothing. Opens the database with SQLite, because the file alone may be older than its
-    write-ahead log. Ignores other faults, which a start reports.
+    write-ahead log. Ignores other faults: the start reports them.
     """
     if not path.is_file():
         return
@@ -136,12 +136,12 @@ def _checked_version(connection: sqlite3.Connection, path: Path, newest: int) ->
 
 
 def _copy_of(path: Path, number: int) -> Path:
-    """Return the path of the copy that is made before that step."""
+    """Return the path of the copy that is made before migration `number`."""
     return path.with_name(f"{path.name}.before-{number:04d}")
 
 
 def _copy_beside(connection: sqlite3.Connection, path: Path, number: int) -> None:
-    """Make a copy that the older version can use. It has its name only once it is complete."""
+    """Make a copy that the older version can use. It gets its name only once it is complete."""
     copy = _copy_of(path, number)
     partial = copy.with_name(copy.name + ".partial")
     partial.unlink(missing_ok=True)

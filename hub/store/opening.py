@@ -61,13 +61,13 @@ async def open_store(
     async with trio_asyncio.open_loop() as loop, trio.open_nursery() as nursery:
         bridges = await _open_bridges(data_dir / DATABASE, loop)
         running = _RunningStore(data_dir, start, bridges, disk, loop, now, on_records, random)
-        # `nursery.start` would not do: if cancelled, it would wait for a task that never ends.
+        # Not `nursery.start`: if cancelled, it would wait for a task that never ends.
         lifetime = trio.CancelScope(shield=True)
         nursery.start_soon(running.run, lifetime)
         try:
             yield running.store
         except Exception as error:
-            # Raised behind the nurseries, which would wrap it in exception groups.
+            # Raised after the nurseries, because they would wrap it in exception groups.
             failure = error
         finally:
             with trio.move_on_after(_CLOSE_SECONDS, shield=True) as closing:
@@ -147,7 +147,7 @@ class _RunningStore:
                     nursery.start_soon(self._check)
 
     async def close(self) -> None:
-        """Commit what waits, close the packs, and mark the stop as clean."""
+        """Commit the queued writes, close the packs, and mark the stop as clean."""
         self._writer.close()
         await self._writer.ended.wait()
         try:
@@ -160,7 +160,7 @@ class _RunningStore:
         save_setting(connection, CLEAN, "1")
 
     async def _checkpoint_when_grown(self) -> None:
-        """Copy the write-ahead log into the database while the writer goes on."""
+        """Copy the write-ahead log into the database while the writer keeps running."""
         while True:
             await self._writer.wait_grown()
             try:
@@ -172,7 +172,7 @@ class _RunningStore:
         try:
             await self.store.retention.finish_drops()
         except HubError as error:
-            log.warning("the rest of dropped days is removed later: %s", error)
+            log.warning("the records of dropped days are not all removed yet: %s", error)
 
     async def _check(self) -> str:
         try:

@@ -40,7 +40,7 @@ class Readers:
         try:
             return await bridge.run(job)
         except sqlite3.Error as error:
-            # A job that tries to write is wrong; the database is not.
+            # A job that tries to write is a bug, not a fault of the database.
             if not is_storage_error(error) or primary_code(error) == sqlite3.SQLITE_READONLY:
                 raise
             if is_damage(error):

@@ -1,6 +1,6 @@
-"""Encrypts secrets that must be recovered, with a key kept in a file beside the database.
+"""Encrypts secrets that must be recoverable, with a key kept in a file beside the database.
 
-The database alone therefore reveals none of them. Each is bound to the row that it belongs to.
+So the database alone reveals none of them. Each is bound to the row that it belongs to.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class SecretBox:
         return nonce + self._cipher.encrypt(nonce, text.encode(), context.encode())
 
     def open(self, sealed: bytes, context: str) -> str:
-        """Decrypt the text of this row. Raises InvalidTag if the key or the row is another."""
+        """Decrypt the text of this row. Raises InvalidTag if the key or the row does not match."""
         nonce, rest = sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:]
         return self._cipher.decrypt(nonce, rest, context.encode()).decode()
 

@@ -1,4 +1,4 @@
-"""What happens before the store's threads run: directories, schema, recovery, tables in memory."""
+"""Prepares the store before its threads run: directories, schema, recovery, tables in memory."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ _HAS_SECRETS = "SELECT EXISTS (SELECT 1 FROM device) OR EXISTS (SELECT 1 FROM ap
 
 
 class StartState(Struct, frozen=True):
-    """What a start found. `damage`: texts for people. The lists are the tables' rows."""
+    """The state read at the start. `damage`: texts for people. The lists are the tables' rows."""
 
     box: SecretBox
     is_clean: bool
@@ -66,7 +66,7 @@ class StartState(Struct, frozen=True):
 
 
 def prepare(data_dir: Path, random: Random, disk: Disk, now: float) -> StartState:
-    """Make a data directory ready and read it. Blocks; StartFault if it cannot be used."""
+    """Prepare a data directory and read its state. Blocks. Raises StartFault if it is unusable."""
     try:
         data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         media = data_dir / MEDIA
@@ -85,7 +85,7 @@ def prepare(data_dir: Path, random: Random, disk: Disk, now: float) -> StartStat
 
 
 def _check_not_lost(database: Path, media: Path) -> None:
-    """A new database names no pack, so the recovery would remove all of them."""
+    """Raise StartFault if packs exist without a database: recovery would remove all of them."""
     if not database.exists() and any(media.glob(f"*{SUFFIX}")):
         raise StartFault(
             f"{database} is missing, but its pictures are there: restore it, or move the folder "

@@ -167,8 +167,8 @@ STORE_REASONS = (
     N_("the database cannot be opened"),
     N_("the database is damaged"),
     N_("there is no memory left"),
-    N_("another program holds the database"),
-    N_("the database may not be written"),
+    N_("another program has locked the database"),
+    N_("no permission to write to the database"),
 )
 
 

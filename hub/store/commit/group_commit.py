@@ -2,8 +2,8 @@
 
 A group is: append the pictures to the pack and flush it, then one SQLite transaction. Both run in
 the writer connection's thread. The thread stays in one job from group to group, because a hop over
-the asyncio bridge costs half as much as a small group. Whatever follows a commit (tables in memory,
-followers of the record log, waiters) runs in trio, in the order of the commits.
+the asyncio bridge costs half as much as a small group. Everything that follows a commit (tables in
+memory, followers of the record log, waiters) runs in trio, in the order of the commits.
 
 Each statement releases the interpreter lock and has to win it back from a busy trio thread, so the
 number of statements decides the speed: a group's record batches are inserted together, and all
@@ -35,7 +35,7 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-#: When the disk does not answer for so long, waiters are refused. The writer itself keeps waiting.
+#: If the disk does not answer for this long, waiters are refused. The writer itself keeps waiting.
 _COMMIT_SECONDS = 30.0
 _PROBE_SECONDS = 3.0
 #: Pages after which a checkpoint is worth its flushes.
@@ -107,7 +107,7 @@ class GroupCommit:
         return write.result()
 
     async def run(self) -> None:
-        """Commit groups until `close` is called, then those that still wait; then set `ended`.
+        """Commit groups until `close` is called and the queue is empty; then set `ended`.
 
         The caller shields this task, because it must outlive every task that writes.
         """
@@ -133,13 +133,13 @@ class GroupCommit:
         self._pages = 0
 
     def _is_probe_due(self) -> bool:
-        """After a failure the writer tests every few seconds whether storing works again."""
+        """Whether to test now if storing works again: every few seconds after a failure."""
         return not self._monitor.health.can_store and trio.current_time() >= self._next_probe
 
     # -- in the connection's thread: the groups
 
     def _commit_groups(self, connection: sqlite3.Connection) -> None:
-        """Commit group after group until one fails or the queue is empty for good."""
+        """Commit group after group until one fails or no more can come."""
         while True:
             if group := self._queue.take():
                 if not self._commit(connection, group):
@@ -150,7 +150,7 @@ class GroupCommit:
                 self._queue.block_until_woken()
 
     def _commit(self, connection: sqlite3.Connection, group: Sequence[Write[Any]]) -> bool:
-        """Commit one group and report to trio. Returns whether the next may follow at once."""
+        """Commit one group and report it to trio. Returns whether the next may follow at once."""
         began = time.perf_counter()
         records: Sequence[Record] = ()
         failure: Exception | None = None
@@ -211,7 +211,7 @@ class GroupCommit:
                 self._run_in_savepoint(connection, part)
 
     def _run_in_savepoint(self, connection: sqlite3.Connection, part: Write[Any]) -> None:
-        """Run one part. Its error is kept to it unless the disk or the database is at fault."""
+        """Run one part. An error refuses only this part, unless it is a storage error."""
         connection.execute("SAVEPOINT part")
         try:
             if isinstance(part, RecordBatch):
@@ -245,7 +245,7 @@ class GroupCommit:
     def _accept(self, group: Sequence[Write[Any]], records: Sequence[Record]) -> None:
         if self._pages >= _CHECKPOINT_PAGES:
             self._has_grown.set()
-        # Batches whose pictures could not be written, while the rest of the group was stored.
+        # Batches whose pictures could not be written, although the rest of the group was stored.
         refused = [write for write in group if isinstance(write.error, OSError)]
         for write in refused:
             self._fail([write], write.error or CannotStoreNow())
@@ -296,4 +296,4 @@ def _call(on_commit: Callable[[Any], None], value: object) -> None:
     try:
         on_commit(value)
     except Exception:
-        log.exception("a table in memory could not follow its commit")
+        log.exception("a table in memory could not be updated after its commit")

@@ -1,4 +1,4 @@
-"""The record batch: what one body reported, on its way from ingest through the group commit."""
+"""The record batch: the records of one upload, as passed from ingest through the group commit."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ BatchKey = tuple[bytes, str]
 
 
 class Appended(Struct, frozen=True):
-    """The seqs of a batch's records. `repeated`: an earlier batch had stored them already."""
+    """The seqs of a batch's records. `repeated`: whether an earlier batch had stored them."""
 
     seqs: tuple[int, ...]
     repeated: bool
@@ -25,9 +25,9 @@ class RecordBatch(Write[Appended]):
     """Records of one device that are stored together or not at all. Used for one append only.
 
     `uploads` become one record each, in this order. `did`, `sn` and `device_name` are those of the
-    device that sent them. `digest`: 16 bytes over path and body, which identify a repeat.
-    `arrived_at`: UNIX milliseconds, taken for uploads that tell no time. `follows_access`: the
-    upload is a lone picture (D8), whose `of` becomes the seq of the device's latest access record.
+    device that sent them. `digest`: hash of path and body, 16 bytes; it identifies repeats.
+    `arrived_at`: UNIX milliseconds, used for uploads without a time. `follows_access`: the upload
+    is a lone picture (D8), whose `of` becomes the seq of the device's latest access record.
     """
 
     __slots__ = (
@@ -65,16 +65,16 @@ class RecordBatch(Write[Appended]):
         self.arrived_at = arrived_at
         self.follows_access = follows_access
         # Filled in by the record writer:
-        #: The earlier batch with this key, as the database has it.
+        #: The result of an earlier batch with this key, from the database.
         self.known: Appended | None = None
-        #: The batch with this key that precedes this one in its group.
+        #: An earlier batch with this key in the same group.
         self.first: RecordBatch | None = None
-        #: Where the pictures of each upload lie in the pack.
+        #: The positions of each upload's pictures in the pack.
         self.images: list[tuple[StoredImage, ...]] = []
 
     @property
     def is_fresh(self) -> bool:
-        """Whether it is not a repeat, as far as `known` and `first` are filled in."""
+        """Whether it is not a repeat. Valid once `known` and `first` are filled in."""
         return self.known is None and self.first is None
 
     @property

@@ -28,12 +28,12 @@ from hub.wire.uploads.records import (
 
 T = TypeVar("T")
 
-#: Within this time an upload with the same digest is a repeat.
+#: An upload with the same digest as another within this time is a repeat.
 REPEAT_MS = 86_400_000
 
 _ROWS_PER_STATEMENT = 64
 _STRAY_MS = 86_400_000
-#: Indexed text is cut; the record's detail keeps the whole.
+#: Indexed text is cut off; the record's detail keeps all of it.
 _MAX_TERM_LENGTH = 256
 _MAX_UUID_LENGTH = 128
 
@@ -41,7 +41,7 @@ _RECORD_COLUMNS = (
     "seq, kind, did, sn, device_name, occurred_at, received_at, type, category, uuid, term, "
     "detail, extra, images"
 )
-# The answer is one row of JSON, because each row fetched costs a turn of the interpreter lock.
+# The result is one row of JSON, because each row fetched costs a turn of the interpreter lock.
 _KNOWN = """
 SELECT json_group_array(json_array(hex(digest), did, first_seq, last_seq)) FROM upload
 WHERE at > ? AND (digest, did) IN (VALUES {rows})
@@ -77,7 +77,7 @@ _TermKey = tuple[str, str]
 def known_batches(
     connection: sqlite3.Connection, since: int, keys: set[BatchKey]
 ) -> dict[BatchKey, Appended]:
-    """Return those of these batches that were stored after `since`, in milliseconds."""
+    """Return the batches among `keys` that were stored after `since` (UNIX milliseconds)."""
     known: dict[BatchKey, Appended] = {}
     for some in _portions(list(keys)):
         sql = _with_rows(_KNOWN, len(some), 2)
@@ -94,7 +94,7 @@ def insert_records(
     digests: Sequence[tuple[object, ...]],
     accesses: Mapping[str, int],
 ) -> None:
-    """Insert records, each with its `images`, and what belongs to them.
+    """Insert records, each with its `images`, and the rows that belong to them.
 
     `digests`: (first_seq, last_seq, digest, did, at) of each batch. `accesses`: each device's
     latest access record, by did.
@@ -107,7 +107,7 @@ def insert_records(
 
 
 def insert_spans(connection: sqlite3.Connection, records: Sequence[Record]) -> None:
-    """Widen the spans of `occurred_at` by records whose device's clock is not off by a day."""
+    """Widen the spans of `occurred_at` by the records, except those whose device's clock is off."""
     spans: dict[int, tuple[int, int]] = {}
     for record in records:
         at = record.occurred_at
@@ -123,13 +123,13 @@ def forget_digests(connection: sqlite3.Connection, until: int, count: int) -> in
 
 
 def latest_access(connection: sqlite3.Connection, did: str) -> int | None:
-    """Return the seq of the device's latest access record that is still in the log."""
+    """Return the seq of the device's latest access record, None if its day was dropped."""
     seq = one(connection, _LATEST_ACCESS, (did,))
     return seq if isinstance(seq, int) else None
 
 
 def fold(text: str) -> str:
-    """Return a name or plate as it is indexed. NULs go: SQLite's text functions stop at them."""
+    """Return a name or plate as it is indexed, without NULs: SQLite's functions stop at them."""
     return text.replace("\0", "").casefold()[:_MAX_TERM_LENGTH]
 
 
@@ -185,7 +185,7 @@ def _known_terms(connection: sqlite3.Connection, keys: Iterable[_TermKey]) -> di
 
 
 class _IndexKey(Struct, frozen=True):
-    """The parts of a detail that can be filtered by. `term`: a name or a plate, as `field` says."""
+    """The parts of a detail that filters use. `term`: a name or a plate; `field` says which."""
 
     type: int | float | str | None = None
     category: int | None = None

@@ -28,7 +28,7 @@ from hub.store.sql import clamp
 from hub.wire.uploads.bodies import CheckedUpload
 from hub.wire.uploads.records import AccessDetail, Detail, EventDetail, Record
 
-#: Old digests are forgotten a few per group; once none is left, the search pauses.
+#: Old digests are deleted a few per group; once none is left, the search pauses.
 _FORGET_COUNT = 256
 _FORGET_PAUSE_MS = 600_000
 
@@ -97,7 +97,7 @@ class RecordWriter:
             self._end = tail.end
 
     def insert(self, connection: sqlite3.Connection, batches: Sequence[RecordBatch]) -> None:
-        """Insert all batches or raise; sets the value of each."""
+        """Insert all batches and set the value of each. Raises if one cannot be inserted."""
         if fresh := [batch for batch in batches if batch.is_fresh]:
             self._insert_fresh(connection, fresh)
         for batch in batches:
@@ -149,7 +149,7 @@ class RecordWriter:
         )
 
     def restart(self) -> None:
-        """Forget what was inserted so far: the transaction was rolled back and begins again."""
+        """Forget the inserted records: the transaction was rolled back and begins again."""
         self._records = []
 
     def finish(self, connection: sqlite3.Connection) -> None:
@@ -168,19 +168,19 @@ class RecordWriter:
     def abandon(self) -> None:
         """Cut back the pack after a transaction that was not committed.
 
-        Only to the end that the day index knows: a commit that failed may still be in the WAL.
+        Cuts only to the end in the day index, because a failed commit may still be in the WAL.
         """
         self._packs.cut_back(self._day, self._days.end(self._day))
 
     def committed(self) -> Sequence[Record]:
-        """Count the group's records as durable, right after the commit; return them."""
+        """Update the day index and `last_seq` right after the commit; return the records."""
         if self._grown is not None:
             self._days.put(self._grown)
             self.last_seq = self._grown.last_seq
         return self._records
 
     def probe(self) -> None:
-        """Write to the pack and take it back. Raises OSError if that fails."""
+        """Write to the pack and cut it back. Raises OSError if that fails."""
         self._start_group()
         self._packs.probe(self._day, self._end)
 
@@ -194,7 +194,7 @@ def _as_repeated(batch: RecordBatch) -> Appended:
 
 
 def _detached(detail: Detail) -> Detail:
-    """Copy what refers to the request's body, because followers may keep the record for long."""
+    """Copy data that refers to the request's body: followers may keep the record for long."""
     if isinstance(detail, EventDetail):
         return replace(detail, data=detail.data.copy())
     return detail

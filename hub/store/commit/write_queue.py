@@ -1,4 +1,4 @@
-"""What waits to be written: filled by trio tasks, emptied by the writer's thread."""
+"""The queue of writes: filled by trio tasks, emptied by the writer's thread."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from hub.store.connection import Job
 
 T = TypeVar("T")
 
-#: Limits of one group. A larger group only delays those who came first.
+#: Limits of one group. A larger group would only delay those that came first.
 _GROUP_COUNT = 256
 _GROUP_BYTES = 48 * 1024 * 1024
-#: Limits of the queue, the group being written included. Beyond them a caller waits for room.
+#: Limits of the queue, including the group being written. Beyond them a caller waits for room.
 _QUEUE_COUNT = 8192
 _QUEUE_BYTES = 128 * 1024 * 1024
 _ROOM_SECONDS = 5.0
@@ -130,7 +130,7 @@ class WriteQueue:
         self.wake()
 
     def settle(self, group: Sequence[Write[Any]]) -> None:
-        """Wake the waiters of a group that `take` returned, and give its room free."""
+        """Wake the waiters of a group that `take` returned, and free its room."""
         self._count -= len(group)
         self._bytes -= sum(write.size for write in group)
         for write in group:
@@ -138,7 +138,7 @@ class WriteQueue:
         self._room.unpark_all()
 
     def wake(self) -> None:
-        """Make the thread and `wait_for_work` look again. Call it after the change."""
+        """Make the thread and `wait_for_work` check again. Call it after changing the state."""
         self._work.set()
         self._bell.ring()
 
@@ -149,7 +149,7 @@ class WriteQueue:
             await self._work.wait()
 
     def take(self) -> list[Write[Any]]:
-        """In the thread: remove the next group, empty if nothing waits."""
+        """In the thread: remove and return the next group, empty if nothing waits."""
         group: list[Write[Any]] = []
         size = 0
         while self._waiting and len(group) < _GROUP_COUNT:

@@ -52,7 +52,7 @@ class DayIndex:
         return 0 if known is None else known.bytes
 
     def grown(self, day: str, first_seq: int, last_seq: int, end: int) -> PackDay:
-        """Return the day as it is once these records are committed. Changes nothing."""
+        """Return the day as it will be once these records are committed. Changes nothing."""
         known = self._days.get(day)
         count = last_seq - first_seq + 1
         if known is None:

@@ -39,7 +39,7 @@ _DROP_CACHE_BYTES = 8 * 1024 * 1024
 
 
 class StoredImage(Struct, frozen=True, array_like=True):
-    """Where a picture lies in the pack of its day, in bytes. `checksum`: xxh3-64 in hex."""
+    """The position of a picture in its day's pack, in bytes. `checksum`: xxh3-64 in hex."""
 
     name: str
     mime: str
@@ -49,7 +49,7 @@ class StoredImage(Struct, frozen=True, array_like=True):
 
 
 class PackEntry(Struct, frozen=True):
-    """A picture as described by its header in a pack. `is_sound`: its checksum is right."""
+    """A picture as described by its header in a pack. `is_sound`: its checksum matches."""
 
     digest: bytes
     ordinal: int
@@ -97,7 +97,7 @@ class PackTail:
         self.end = offset
 
     def add(self, digest: bytes, ordinal: int, picture: Picture) -> StoredImage:
-        """Add a picture of an upload's record; return where it will lie. Copies no bytes."""
+        """Add a picture of an upload's record; return its position. Copies no bytes."""
         data = picture.data
         sum_ = checksum(data)
         name = picture.name.encode()[:14]
@@ -116,7 +116,7 @@ class Packs:
         self._disk = disk
         self._day = ""
         self._file: int | None = None
-        #: Up to here the open pack was dropped from the page cache.
+        #: The open pack was dropped from the page cache up to here.
         self._dropped_end = 0
 
     def path(self, day: str) -> Path:
@@ -133,7 +133,7 @@ class Packs:
     def _drop_cache(self, file: int, end: int) -> None:
         """Drop all but the newest pictures from the page cache.
 
-        A day of pictures would displace the database in a small machine's memory. Also, writing to
+        A day's pictures would push the database out of a small machine's memory. Also, writing to
         reused pages is several times faster than writing to fresh ones.
         """
         size = end - _CACHED_BYTES - self._dropped_end
@@ -155,7 +155,7 @@ class Packs:
             self.cut_back(day, end)
 
     def cut_back(self, day: str, end: int) -> None:
-        """Cut off what a refused group left. If that fails too, the next group overwrites it."""
+        """Cut off the remains of a refused group. If that fails, the next group overwrites them."""
         if self._file is None or self._day != day:
             return
         try:
@@ -187,14 +187,14 @@ class Packs:
 
 
 def recover(directory: Path, disk: Disk, ends: dict[str, int]) -> list[str]:
-    """Cut off what no commit names; return texts about damaged packs.
+    """Remove data that was never committed; return texts about damaged packs.
 
     `ends`: the committed end of each day's pack.
     """
     for path in sorted(directory.glob(f"*{SUFFIX}")):
         end = ends.get(path.stem, 0)
         if end == 0:
-            log.info("removed %s, which no commit names", path.name)
+            log.info("removed %s, which holds no committed pictures", path.name)
             remove_pack(path)
         elif path.stat().st_size > end:
             log.info("cut off %s after byte %d: the rest was never acknowledged", path.name, end)
@@ -203,7 +203,7 @@ def recover(directory: Path, disk: Disk, ends: dict[str, int]) -> list[str]:
 
 
 def remove_pack(path: Path) -> None:
-    """Delete a pack. On Windows a pack in use stays, until the next start if necessary."""
+    """Delete a pack. On Windows a pack in use stays, at most until the next start."""
     try:
         path.unlink(missing_ok=True)
     except PermissionError:

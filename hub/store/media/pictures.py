@@ -39,7 +39,7 @@ class StoredPicture(Struct, frozen=True):
 
 
 class _DamagedPack(Exception):
-    """The pack does not hold what was committed."""
+    """The pack does not hold the committed picture."""
 
 
 class PictureReader:

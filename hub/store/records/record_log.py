@@ -1,4 +1,4 @@
-"""The record log: everything that devices reported, in the order of its commits."""
+"""The record log: everything that devices reported, in the order of the commits."""
 
 from __future__ import annotations
 
@@ -74,8 +74,9 @@ class RecordLog:
     async def append(self, batch: RecordBatch) -> Appended:
         """Store a batch; return once its records and pictures are durable.
 
-        A batch with the did and digest of one stored within a day is a repeat: nothing is stored,
-        and the earlier seqs are returned with `repeated` set. A batch can be appended only once.
+        A batch with the did and digest of one stored in the last day is a repeat: nothing is
+        stored, and the earlier seqs are returned with `repeated` set. A batch can be appended only
+        once.
 
         Raises CannotStoreNow if it is not known to be stored, in which case the same upload may
         be sent again. If cancelled, the batch may still be stored, as a whole.
@@ -127,10 +128,10 @@ class RecordLog:
         seqs: tuple[int, int],
         limit: int,
     ) -> RecordPage:
-        """In a reader's thread. Decoding is done here too, because it takes milliseconds."""
+        """Runs in a reader's thread. It decodes too, because that takes milliseconds."""
         items: list[Record] = []
         size = 0
-        # Closed at once, because an open cursor keeps checkpoints from finishing.
+        # Close it at once, because an open cursor keeps checkpoints from finishing.
         with closing(query.rows(connection, seqs, limit + 1)) as rows:
             for row in rows:
                 if len(items) == limit or size > _PAGE_BYTES:

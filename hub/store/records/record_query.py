@@ -3,7 +3,7 @@
 Each index ends in `seq`: a filter's rows come in the log's order without a sort, and an insert adds
 to the end of a value's rows, which is cheap. Times are not indexed row by row: a *span* holds the
 earliest and latest `occurred_at` of a block of 1,024 consecutive seqs, and a query visits only the
-blocks that can hold what it asks for. *Stray* rows, whose device's clock is off by more than a day,
+blocks that can hold matching times. *Stray* rows, whose device's clock is off by more than a day,
 do not widen the spans and have a small index of their own. Names and plates are *terms*: each
 distinct one is kept once, folded, and a search for a part of one scans only this small table.
 """
@@ -82,7 +82,7 @@ class RecordQuery:
     def rows(
         self, connection: sqlite3.Connection, seqs: SeqRange, limit: int
     ) -> Generator[RecordRow, None, None]:
-        """Yield at most `limit` rows, each read from the database when it is asked for."""
+        """Yield at most `limit` rows, reading each from the database only when it is needed."""
         if not self._add_terms(connection):
             return
         self._add_equalities(connection)
@@ -145,7 +145,7 @@ class RecordQuery:
             self._values.append(clamp(self._filter.until))
 
     def _ranges(self, connection: sqlite3.Connection, seqs: SeqRange) -> list[SeqRange]:
-        """Return the parts of the range that can hold the wanted times, in the query's order."""
+        """Return the parts of the range that can hold matching times, in the query's order."""
         since, until = self._filter.since, self._filter.until
         if since is None and until is None:
             return [seqs]

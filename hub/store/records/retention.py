@@ -94,9 +94,8 @@ class Retention:
     async def drop_day(self, day: str) -> None:
         """Drop a UTC day, "2026-11-25": its pictures at once, then its records in short steps.
 
-        Other writes go on between the steps. If interrupted (cancelled, or by a stop of the hub),
-        the day is gone for readers, and the rest is removed by `finish_drops` after the next
-        start.
+        Other writes continue between the steps. If this is cancelled or the hub stops, readers do
+        not see the day any more, and `finish_drops` removes the rest after the next start.
 
         Raises NoSuchResource if the log does not hold the day, BadParameter for the current day,
         CannotStoreNow if the database cannot be written even after the pack was deleted.
@@ -117,7 +116,8 @@ class Retention:
             dropped = await self._readers.read(lambda c: c.execute(_DROPPED).fetchall())
             for first, last, day in dropped:
                 await self._in_steps(_row_step(last, day), first)
-                # Again: after an interruption, or on Windows, a reader may have kept the file.
+                # Again: the first attempt may have been interrupted, or a reader on Windows may
+                # have kept the file.
                 await self._remove_pack(day)
                 await self._writer.write(partial(execute, _FORGET_DROPPED, (first,)))
             if dropped:
@@ -157,7 +157,7 @@ class Retention:
 
 
 def _repeat_step(step: Step, start: int, connection: sqlite3.Connection) -> int | None:
-    """Repeat a step until its time is over; return where to go on, None at the end."""
+    """Repeat a step until its time is over; return where to continue, None at the end."""
     deadline = time.perf_counter() + _STEP_SECONDS
     at = step(connection, start)
     while at is not None and time.perf_counter() < deadline:
@@ -166,7 +166,7 @@ def _repeat_step(step: Step, start: int, connection: sqlite3.Connection) -> int 
 
 
 def _row_step(last: int, day: str) -> Step:
-    """Make the step that deletes a day's records up to seq `last`, their digests and spans."""
+    """Return the step that deletes a day's records up to seq `last`, their digests and spans."""
     bounds = day_bounds(day)
 
     def step(connection: sqlite3.Connection, start: int) -> int | None:
@@ -181,7 +181,7 @@ def _row_step(last: int, day: str) -> Step:
 
 
 def _term_step(connection: sqlite3.Connection, start: int) -> int | None:
-    """Delete names and plates that no record has any more."""
+    """Delete names and plates that no record uses any more."""
     end = one(connection, _NEXT_TERMS, (start, _TERM_COUNT))
     if not isinstance(end, int):
         return None
@@ -190,12 +190,12 @@ def _term_step(connection: sqlite3.Connection, start: int) -> int | None:
 
 
 def _free_step(connection: sqlite3.Connection, start: int) -> int | None:
-    """Return a free page to the file system if the database has many of them."""
+    """Give a free page back to the file system if the database has many of them."""
     free = one(connection, "PRAGMA freelist_count")
     pages = one(connection, "PRAGMA page_count")
     if not (isinstance(free, int) and isinstance(pages, int)) or free * _FREE_SHARE <= pages:
         return None
-    # One page a call: sqlite3 steps a statement without columns only once, so a larger number
-    # would free one page as well.
+    # One page per call: sqlite3 steps a statement without columns only once, so a larger number
+    # would still free only one page.
     connection.execute("PRAGMA incremental_vacuum(1)")
     return start

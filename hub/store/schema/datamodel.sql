@@ -1,10 +1,10 @@
--- The current schema of the database, for reading. A test compares it with the sum of the numbered
--- migrations beside it, which are what is run.
+-- The current schema of the database, for reading only. The hub runs the numbered migrations beside
+-- this file; a test checks that they add up to this schema.
 --
 -- All times are UNIX milliseconds. All tables except the record log, the pictures of devices and
 -- the audit log have few rows, which the hub also holds in memory. Sealed columns are encrypted with
--- the key in hub.key (AES-GCM, bound to their row). PRAGMA application_id is "SHUB", user_version
--- the number of the last migration.
+-- the key in hub.key (AES-GCM, bound to their row). PRAGMA application_id is "SHUB", PRAGMA
+-- user_version the number of the last migration.
 
 
 -- The record log -----------------------------------------------------------------------------
@@ -45,7 +45,7 @@ CREATE TABLE term (
 ) STRICT;
 
 -- The range of occurred_at of each block of 1,024 consecutive records, without those whose device's
--- clock is off. A query for a time skips the blocks that cannot hold it.
+-- clock is off. A query for a time range skips the blocks that cannot match.
 CREATE TABLE span (
     block INTEGER PRIMARY KEY, -- seq >> 10
     earliest INTEGER NOT NULL,
@@ -110,19 +110,19 @@ CREATE TABLE device (
     hw_ver TEXT,
     dev_name TEXT,                  -- the name that it reports (2.2)
     clock_offset REAL,              -- seconds; positive if its clock is ahead
-    init_outcome TEXT,              -- what became of its initial parameters (D3)
+    init_outcome TEXT,              -- the outcome of sending its initial parameters (D3)
     created_at INTEGER NOT NULL,
-    previous_key TEXT,              -- accepted as well until the device signs with `key`,
-    previous_key_until INTEGER      -- and at most until then
+    previous_key TEXT,              -- also accepted until the device signs with `key`,
+    previous_key_until INTEGER      -- at most until this time
 ) STRICT, WITHOUT ROWID;
 
 -- The settings that a device last accepted (1.5, 1.6), because it cannot be asked for them.
 CREATE TABLE device_setting (
     did TEXT NOT NULL REFERENCES device (did) ON DELETE CASCADE,
     name TEXT NOT NULL,           -- face (1.5), recording (1.6)
-    taken TEXT,                   -- JSON of the param last accepted; NULL: none was
+    taken TEXT,                   -- JSON of the param last accepted; NULL if there is none
     taken_at INTEGER,
-    uri TEXT,                     -- the one that this device knows, as 1.5 has two
+    uri TEXT,                     -- which uri of 1.5, which has two, this device knows
     code INTEGER NOT NULL,        -- its last answer, accepted or not
     msg TEXT NOT NULL,
     answered_at INTEGER NOT NULL,
@@ -142,7 +142,7 @@ CREATE TABLE device_picture (
 ) STRICT;
 CREATE INDEX device_picture_size ON device_picture (size);
 
--- Tokens from connect and update, also those in their grace period.
+-- Tokens from connect and update, including those in their grace period.
 CREATE TABLE token (
     token_hash BLOB PRIMARY KEY, -- the token itself is not stored
     did TEXT NOT NULL REFERENCES device (did) ON DELETE CASCADE,
@@ -165,7 +165,7 @@ CREATE TABLE accepted (
 
 -- The files firmware/SHA256 in the data directory. Other files there are removed at the start.
 CREATE TABLE firmware_file (
-    sha256 TEXT PRIMARY KEY,       -- lower-case hex, as is md5
+    sha256 TEXT PRIMARY KEY,       -- lower-case hex, like md5
     md5 TEXT NOT NULL,
     size INTEGER NOT NULL,
     added_at INTEGER NOT NULL
@@ -258,7 +258,7 @@ CREATE TABLE api_key (
 ) STRICT, WITHOUT ROWID;
 
 -- Settings made while the hub runs. Keys "store.*" belong to the store: store.clean (whether it was
--- closed), store.key_check (detects a wrong hub.key), store.last_did (the last one assigned).
+-- closed), store.key_check (detects a wrong hub.key), store.last_did (the last did assigned).
 CREATE TABLE setting (
     key TEXT PRIMARY KEY,
     value TEXT NOT NULL

@@ -50,8 +50,8 @@ class ApiKeyTable:
         self._writer = writer
         self._box = box
         self._keys = {sealed.key.appid: sealed for sealed in keys}
-        #: Digests of secrets in use, because decrypting one at each call would cost more. They
-        #: reveal nothing without the key, which only this process has.
+        #: Digests of the secrets in use: comparing them is faster than decrypting a secret at each
+        #: call. They reveal nothing without the key, which only this process has.
         self._digests: dict[str, bytes] = {}
         self._digest_key = os.urandom(_DIGEST_KEY_BYTES)
 

@@ -39,7 +39,7 @@ WHERE campaign = ? AND did = ?
 class CampaignTarget(Struct, frozen=True):
     """One device of a campaign. Times in UNIX milliseconds.
 
-    `counts`: this is the newest campaign that has, or had, the device.
+    `counts`: whether this is the newest campaign that has, or had, the device.
     """
 
     did: str
@@ -77,13 +77,13 @@ class StoredCampaign(Struct, frozen=True):
 
     @property
     def pilot_did(self) -> str | None:
-        """The device that is updated alone before the others; None once one is done."""
+        """The device that is updated alone before the others; None once a device is done."""
         if self.proved_at is not None:
             return None
         return next((one.did for one in self.targets if one.done_at is None), None)
 
     def may_update(self, did: str) -> bool:
-        """Whether a device need not wait for the pilot, or is done itself."""
+        """Whether a device may be updated now: it need not wait for the pilot, or is done."""
         return self.pilot_did in (None, did) or self.target(did).done_at is not None
 
 
@@ -185,7 +185,7 @@ class CampaignTable:
         await self._writer.write(job, committed)
 
     def reset_device(self, did: str) -> None:
-        """The database reset the device's targets that were not done: do so in memory."""
+        """Reset the device's unfinished targets in memory, as the database did."""
         for campaign in self.all():
             targets = tuple(
                 CampaignTarget(did, counts=one.counts)
@@ -196,14 +196,14 @@ class CampaignTable:
             self._change(campaign.id, targets=targets)
 
     def forget_device(self, did: str) -> None:
-        """The database removed the device's rows: remove them from memory."""
+        """Remove the device's targets from memory, as the database did."""
         for campaign in self.all():
             rest = tuple(target for target in campaign.targets if target.did != did)
             self._change(campaign.id, targets=rest)
         self._last.pop(did, None)
 
     def forget_release(self, release_id: int) -> None:
-        """The database removed the release's campaigns: remove them from memory."""
+        """Remove the release's campaigns from memory, as the database did."""
         for campaign in self.all():
             if campaign.release_id == release_id:
                 del self._campaigns[campaign.id]

@@ -40,7 +40,7 @@ def stored_picture(mime: str, data: bytes) -> StoredPicture:
 
 
 class _Added(Struct, frozen=True):
-    """How many bytes a write added; `total` of the cache if it was counted again."""
+    """How many bytes a write added. `total`: size of the cache if this write counted it."""
 
     growth: int
     total: int | None
@@ -53,7 +53,7 @@ class DevicePictureTable:
         self._writer = writer
         self._readers = readers
         self._max_bytes = max_bytes
-        #: None if unknown: the next write counts.
+        #: Size of the cache; None if unknown, in which case the next write counts it.
         self._bytes: int | None = None
 
     async def get(self, did: str, path: str) -> StoredPicture | None:
@@ -90,14 +90,14 @@ class DevicePictureTable:
         await self._writer.write(job, lambda _: self.forget_device(did))
 
     def forget_device(self, did: str) -> None:
-        """The database removed the device's pictures: count again."""
+        """Count the cache again, after the database removed the device's pictures."""
         self._recount()
 
     def _recount(self) -> None:
         self._bytes = None
 
     def _add(self, added: _Added) -> None:
-        """After the commit. Writes of one group do not see each other's growth before this."""
+        """Called after the commit. Until then, writes of a group do not see each other's growth."""
         if added.total is not None:
             self._bytes = added.total
         elif self._bytes is not None:

@@ -16,10 +16,10 @@ SettingName = Literal["face", "recording"]
 
 
 class DeviceSetting(Struct, frozen=True, kw_only=True):
-    """A device's last answer to a setting, and what it last accepted.
+    """A device's last answer to a setting, and the param that it last accepted.
 
-    `taken`: the accepted param as JSON, None if none was ever accepted. `uri`: the one that this
-    device knows, as 1.5 has two. `code`, `msg`: its last answer. Times in UNIX milliseconds.
+    `taken`: the accepted param as JSON, None if none was ever accepted. `uri`: which uri of 1.5,
+    which has two, this device knows. `code`, `msg`: its last answer. Times in UNIX milliseconds.
     """
 
     did: str
@@ -77,7 +77,7 @@ class DeviceSettingTable:
         await self._writer.write(job, committed)
 
     def forget_device(self, did: str) -> None:
-        """The database removed the device's rows: remove them from memory."""
+        """Remove the device's settings from memory, as the database did."""
         for key in [key for key in self._settings if key[0] == did]:
             del self._settings[key]
 

@@ -82,7 +82,7 @@ class DeviceTable:
         )
 
     async def add(self, new: Sequence[NewDevice]) -> tuple[Device, ...]:
-        """Enrol all devices or none. AlreadyExists, with its field, if a did or SN is taken."""
+        """Enrol all devices or none. Raises AlreadyExists for the field `did` or `sn`."""
 
         def job(connection: sqlite3.Connection) -> list[StoredDevice]:
             # A did given in this call must not be assigned to another of its devices.
@@ -125,7 +125,7 @@ class DeviceTable:
     async def keep_previous_key(self, pem: str, until: int) -> None:
         """Let devices without a key of their own sign with `pem` too, until then (milliseconds).
 
-        A previous key that is still accepted stays instead.
+        A previous key that is still accepted is kept instead.
         """
         now = int(self._now() * 1000)
 

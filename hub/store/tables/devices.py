@@ -12,17 +12,17 @@ from msgspec import UNSET, Struct, UnsetType
 from hub.errors import AlreadyExists, NoSuchResource
 from hub.store.sql import one
 
-#: D2, D3: "unknown" before the device was sent its did, "sent" until it connects with it ("known"),
-#: "none" if it connects without.
+#: D2, D3: "unknown" until the device is sent its did, "sent" until it connects with it ("known"),
+#: "none" if it connects without one.
 DidState = Literal["unknown", "sent", "none", "known"]
 
 
 class Device(Struct, frozen=True, kw_only=True):
-    """An enrolled device. Times in UNIX milliseconds; `clock_offset` in seconds, + if it is ahead.
+    """An enrolled device. Times in UNIX milliseconds.
 
-    `key`: its own public key as PEM, None if the site's key applies. `init_outcome`: what became
-    of the initial parameters that it was sent. `previous_key`: accepted as well until
-    `previous_key_until`.
+    `key`: its own public key as PEM, None if the site's key applies. `clock_offset`: seconds,
+    positive if its clock is ahead. `init_outcome`: the outcome of sending its initial parameters.
+    `previous_key`: also accepted until `previous_key_until`.
     """
 
     did: str
@@ -196,7 +196,7 @@ def remove_device(connection: sqlite3.Connection, did: str) -> None:
 
 
 def reset_camera(connection: sqlite3.Connection, did: str) -> None:
-    """Remove the rows that belonged to a camera which is replaced (D3)."""
+    """Remove or reset the rows of a camera that is being replaced (D3)."""
     for statement in _RESET_CAMERA:
         connection.execute(statement, (did,))
 
@@ -204,7 +204,7 @@ def reset_camera(connection: sqlite3.Connection, did: str) -> None:
 def update_status(
     connection: sqlite3.Connection, updates: Iterable[tuple[str, StatusUpdate]]
 ) -> None:
-    """Apply updates, given by SN."""
+    """Apply updates to the devices with these SNs."""
     rows = [(*msgspec.structs.astuple(update), sn) for sn, update in updates]
     connection.executemany(_UPDATE_STATUS, rows)
 
@@ -231,7 +231,7 @@ def check_sn_free(connection: sqlite3.Connection, sn: str) -> None:
 
 
 def assign_did(connection: sqlite3.Connection, reserved: Collection[str | None]) -> str:
-    """Return the next number that no device has or had, as records of the latter may remain."""
+    """Return the next number that no device has or had: a former device may have records."""
     number = int(str(one(connection, _LAST_DID) or 0)) + 1
     while (
         str(number) in reserved

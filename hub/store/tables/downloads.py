@@ -12,7 +12,7 @@ from hub.store.commit.group_commit import GroupCommit
 
 #: The oldest downloads beyond this number are removed.
 MAX_DOWNLOADS = 1000
-#: Separate parts of one file that are remembered.
+#: Limit of the separate parts of a file that are remembered.
 _MAX_SPANS = 64
 
 _ALL = """
@@ -55,7 +55,7 @@ class Download(Struct, frozen=True):
 
 
 def joined(spans: Spans, start: int, end: int) -> Spans:
-    """Return `spans` with one more: touching ones merged, and without the shortest of too many."""
+    """Return `spans` with one added: merge touching spans, then drop the shortest if too many."""
     result: list[tuple[int, int]] = []
     for one in sorted((*spans, (start, end))):
         if result and one[0] <= result[-1][1]:
@@ -86,7 +86,7 @@ def _loaded(
 
 
 class DownloadTable:
-    """All downloads, in memory. Only `save` writes, so that each piece sent costs no write."""
+    """All downloads, in memory. Only `save` writes them, so that sending a piece costs no write."""
 
     def __init__(self, writer: GroupCommit, downloads: Sequence[Download]) -> None:
         self._writer = writer
@@ -137,7 +137,7 @@ class DownloadTable:
             raise
 
     def forget_device(self, did: str) -> None:
-        """The database removed the device's downloads: remove them from memory."""
+        """Remove the device's downloads from memory, as the database did."""
         for download in self.all():
             if download.did == did:
                 self._forget(download.id)

@@ -107,7 +107,7 @@ class Release(Struct, frozen=True, kw_only=True):
 
 
 class FirmwareRows(Struct, frozen=True):
-    """The rows as a start reads them."""
+    """The rows as read at the start."""
 
     files: list[StoredFile]
     releases: list[Release]

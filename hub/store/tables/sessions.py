@@ -72,7 +72,7 @@ class SessionTable:
         await self._writer.write(job, added)
 
     async def touch(self, token_hash: bytes, at: int) -> None:
-        """Save when a session was last used. The caller does so at intervals only."""
+        """Save when a session was last used. Call it only at intervals."""
 
         def touched(_: None) -> None:
             known = self._sessions.get(token_hash)
@@ -94,7 +94,7 @@ class SessionTable:
         await self._remove(lambda s: s.created_at < created_before or s.last_used_at < used_before)
 
     def forget_user(self, name: str) -> None:
-        """The database removed the user's sessions: remove them from memory."""
+        """Remove the user's sessions from memory, as the database did."""
         for session in self.of_user(name):
             del self._sessions[session.token_hash]
 

@@ -16,7 +16,7 @@ def load_settings(connection: sqlite3.Connection) -> dict[str, str]:
 
 
 def save_setting(connection: sqlite3.Connection, key: str, value: str | None) -> None:
-    """Set a value in the database alone; None removes the key."""
+    """Set a value in the database only; None removes the key."""
     if value is None:
         connection.execute(_REMOVE, (key,))
     else:

@@ -19,7 +19,7 @@ from hub.store.sql import execute
 
 #: Accepted connects remembered per device: D2 for untrusted clocks, and a limit for all others.
 _MAX_ACCEPTED = 10_000
-#: Valid tokens of one device, while earlier ones are in their grace period.
+#: Tokens kept for one device, including earlier ones in their grace period.
 _MAX_TOKENS = 64
 
 _TOKENS = "SELECT token_hash, did, issued_at, expires_at FROM token ORDER BY issued_at"
@@ -108,13 +108,13 @@ class TokenTable:
         """Store a new token; the device's earlier ones expire at `grace_until` or before.
 
         `accepted`: the connect that the token is issued for. Times in UNIX milliseconds. Raises
-        WrongSignature if that connect was accepted before, also by an issue that is being written;
+        WrongSignature if that connect was accepted before, even if that is still being written;
         NoSuchResource if the device is gone; TooManyRequests if it connects so often that replays
         could no longer be recognised.
         """
         now = self._now_ms()
         outdated = self._outdated(accepted, now) if accepted else []
-        # Counts committed tokens only: several issues at once may exceed the limit for a while.
+        # Counts committed tokens only: concurrent calls may exceed the limit for a while.
         crowded = self._tokens.get(did, [])[: 1 - _MAX_TOKENS]
         token = StoredToken(token_hash, did, now, expires_at)
 
@@ -172,7 +172,7 @@ class TokenTable:
             await self._writer.write(job, pruned)
 
     def forget_device(self, did: str) -> None:
-        """The database removed the device's tokens: remove them from memory."""
+        """Remove the device's tokens from memory, as the database did."""
         self._forget(list(self._tokens.get(did, ())))
 
     def _outdated(self, accepted: AcceptedConnect, now: int) -> list[str]:
