@@ -50,7 +50,9 @@ class Web(Struct, frozen=True, forbid_unknown_fields=True):
     body_seconds: Annotated[
         float, Meta(ge=1, le=600), "Seconds within which a request body must be complete"
     ] = 60
-    max_connections: Annotated[MaxConnections, "Connections beyond are closed at once"] = 4096
+    max_connections: Annotated[
+        MaxConnections, "Maximum number of connections; further ones are closed at once"
+    ] = 4096
     max_connections_per_address: Annotated[
         MaxConnectionsPerAddress, "Maximum number of connections from one address"
     ] = 512
@@ -81,7 +83,9 @@ class DevicesConfig(Struct, frozen=True, forbid_unknown_fields=True):
     unknown_event_types: Annotated[
         Literal["refuse", "keep"], "What to do with event types other than 1 to 14"
     ] = "refuse"
-    max_connections: Annotated[MaxConnections, "Connections beyond are closed at once"] = 4096
+    max_connections: Annotated[
+        MaxConnections, "Maximum number of connections; further ones are closed at once"
+    ] = 4096
     max_connections_per_address: Annotated[
         MaxConnectionsPerAddress, "Maximum number of connections from one address"
     ] = 512
@@ -177,7 +181,7 @@ class Setting(Struct, frozen=True):
             if isinstance(checked, str):
                 checked.encode()  # Fails if an argument was not UTF-8.
         except ValueError:
-            # As in the file: quotes may be the only mistake.
+            # Show it as in the file, because quotes may be the only mistake.
             shown = value if from_text else as_toml(value)
             raise StartFault(
                 f"bad setting {self.name} = {shown} ({source}): allowed is {self.allowed}"
@@ -234,9 +238,9 @@ def ports_of(config: Config) -> list[ListeningPort]:
 
 
 def write_default(data_dir: Path) -> None:
-    """Write `sitehub.toml` with every setting as a comment, unless it exists.
+    """Write `sitehub.toml` with every setting as a comment, unless the file exists.
 
-    If that fails, because the disk is full for example, the next start tries again.
+    If that fails, for example because the disk is full, the next start tries again.
     """
     path = data_dir / FILE_NAME
     if not path.exists():
@@ -334,7 +338,7 @@ def _build(values: Mapping[str, Value]) -> Config:
 
 
 def _check_together(config: Config) -> None:
-    """Check what depends on several settings."""
+    """Check the rules that involve several settings."""
     _check_ports(config)
     if bool(config.tls.cert) != bool(config.tls.key):
         there, missing = ("cert", "key") if config.tls.cert else ("key", "cert")

@@ -182,7 +182,7 @@ class DeviceBusy(NotSent):
 
 
 class Unanswered(HubError):
-    """The command was sent, and whether the device executed it is unknown."""
+    """The command was sent, but it is unknown whether the device executed it."""
 
     code = 504
     status = 504
@@ -215,7 +215,7 @@ class DeviceNonsense(HubError):
 
 
 class StartFault(HubError):
-    """The hub cannot start, or a command cannot run. The message is one line: what to do."""
+    """The hub cannot start, or a command cannot run. The message says in one line what to do."""
 
 
 class PartFailed(StartFault):

@@ -63,7 +63,7 @@ def start(config: Log, directory: Path | None, stream: TextIO) -> Callable[[], b
         except OSError as error:  # A full disk, for example: stderr still has the log.
             file_error = error
     formatter = _JsonFormatter() if config.format == "json" else _TextFormatter()
-    # With one queue for all, a blocked console would keep lines from the files.
+    # One queue per output: with a shared one, a blocked console would also block the files.
     handlers = [_OutputHandler(output, formatter) for output in outputs]
     root = logging.getLogger()
     root.setLevel(config.level.upper())
@@ -117,7 +117,7 @@ _last: OrderedDict[str, tuple[float, int]] = OrderedDict()
 
 
 def forget_limited() -> None:
-    """Reset `limited`, as at the start of the process."""
+    """Reset `limited` to its state at the start of the process."""
     _last.clear()
 
 
@@ -158,7 +158,7 @@ class _LogFiles(RotatingFileHandler):
             self.stream.close()
             self.stream = None  # The next line opens it again.
         aside = f"{self.baseFilename}.aside"
-        # Try this first: super() renames the older files before it finds out, and drops one.
+        # Try this first: super() would rename the older files, and drop one, before it fails.
         with suppress(OSError):
             os.replace(self.baseFilename, aside)
             os.replace(aside, self.baseFilename)
@@ -189,7 +189,7 @@ class _Writer(QueueListener):
     """The thread that writes the queued lines to one output."""
 
     def enqueue_sentinel(self) -> None:
-        # The queue is full while the output is blocked: only the thread in end() waits here.
+        # The queue may be full because the output is blocked. Only the thread in end() waits here.
         while True:
             try:
                 return super().enqueue_sentinel()

@@ -1,4 +1,4 @@
-"""All metrics that /metrics shows. Imports nothing of ours; imported everywhere."""
+"""All metrics that /metrics serves. Imports no module of the hub; imported everywhere."""
 
 import trio
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
@@ -22,7 +22,7 @@ def _gauge(name: str, text: str, *labels: str) -> Gauge:
 
 connections = _gauge("connections", "Open connections by port", "port")
 connections_refused = _counter(
-    "connections_refused", "Connections closed at once at a limit", "port", "limit"
+    "connections_refused", "Connections refused because of a limit", "port", "limit"
 )
 connection_faults = _counter("connection_faults", "Connections ended by an internal error", "port")
 handshake_failures = _counter("handshake_failures", "TLS handshakes that failed", "port")
@@ -30,7 +30,7 @@ devices_online = _gauge("devices_online", "Devices that are online")
 devices_waiting = _gauge("devices_waiting", "Devices that connect but are not enrolled")
 connects = _counter("connects", "Responses to /connect (1.1) by code", "code")
 frames = _counter("frames", "Frames received from devices by URI", "uri")
-stray_answers = _counter("stray_answers", "Responses of devices to no pending request")
+stray_answers = _counter("stray_answers", "Device responses that match no pending request")
 frames_refused = _counter("frames_refused", "Frames refused by code", "code")
 uploads = _counter("uploads", "Device HTTP requests by path and code", "path", "code")
 upload_bytes = _counter("upload_bytes", "Bytes of device HTTP bodies received")

@@ -1,4 +1,4 @@
-"""Small work in the event loop, large work in a thread, so that the other devices need not wait."""
+"""Runs small work in the event loop and large work in a thread, to keep the loop responsive."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ T = TypeVar("T")
 
 
 class WorkerThreads:
-    """Threads for one class of work: at most `threads` at a time, for more than `inline_bytes`."""
+    """Runs one class of work: up to `inline_bytes` inline, more in one of `threads` threads."""
 
     def __init__(self, *, inline_bytes: int, threads: int = 2) -> None:
         self._inline_bytes = inline_bytes
         self._limiter = trio.CapacityLimiter(threads)
 
     async def run(self, size: int, work: Callable[[], T]) -> T:
-        """Do the work on `size` bytes, and return or raise what it does.
+        """Do the work on `size` bytes. Return its result or raise its error.
 
         Small work is done without a checkpoint. A thread that has begun cannot be cancelled: the
         caller waits for it.

@@ -1,4 +1,4 @@
-"""Binding the hub's ports, and what to do where a port cannot be had."""
+"""Binds the hub's ports, and tells the user what to do if a port cannot be bound."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ _LISTENING = "0A"
 async def open_listeners(
     bind: str, port: int, *, setting: str = "port"
 ) -> list[trio.SocketListener]:
-    """Listen on `port` of each address that `bind` stands for; the caller closes the listeners.
+    """Listen on `port` of each address of `bind`. The caller closes the listeners.
 
     `bind` is an address or a name of this host; "::" accepts IPv4 as well. `setting` names where
     the port was set, such as "web.port". Raises StartFault with one line that says what to do.
     """
-    if not bind:  # On Windows an empty name is one of this host.
+    if not bind:  # On Windows an empty name stands for this host.
         raise StartFault(_bad_bind(bind, setting))
     try:
         found = await trio.socket.getaddrinfo(
@@ -47,7 +47,7 @@ async def open_listeners(
         except OSError as error:
             faults.append(error)
     if listeners:
-        # A name may stand for an IPv6 address that this host does not have: the others suffice.
+        # A name may resolve to an IPv6 address that this host does not have: the others suffice.
         faults = [error for error in faults if error.errno not in _NO_SUCH_ADDRESS]
     if faults:
         for listener in listeners:
@@ -57,7 +57,7 @@ async def open_listeners(
 
 
 async def check_ports(config: Config) -> None:
-    """Raise StartFault if one of the hub's ports cannot be bound; none stays open."""
+    """Raise StartFault if one of the hub's ports cannot be bound. Leaves none of them open."""
     for setting, bind, port in ports_of(config):
         for listener in await open_listeners(bind, port, setting=setting):
             listener.socket.close()
@@ -67,10 +67,10 @@ async def _listen(family: int, address: tuple[Any, ...]) -> trio.SocketListener:
     sock = trio.socket.socket(family, socket.SOCK_STREAM)
     try:
         if sys.platform == "win32":
-            # There, SO_REUSEADDR would let another program take the port over.
+            # On Windows SO_REUSEADDR would let another program take over the port.
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_EXCLUSIVEADDRUSE, 1)
         else:
-            # Here, it only lets a restart bind while old connections are in TIME_WAIT.
+            # Elsewhere it only lets a restart bind while old connections are in TIME_WAIT.
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if family == socket.AF_INET6:
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, address[0] != "::")

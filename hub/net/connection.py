@@ -1,4 +1,4 @@
-"""One accepted connection: TLS, its handler, and the fence that keeps its errors inside."""
+"""One accepted connection: its TLS, its handler, and the handling of its errors."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 Handler = Callable[[trio.abc.Stream, "Peer"], Awaitable[None]]
 PlainHandler = Callable[[SocketStream], Awaitable[None]]
 
-#: A peer that vanished without closing is noticed after 60 + 4 x 15 s.
+#: A peer that vanished without closing is detected after 60 + 4 x 15 s.
 _KEEPALIVE_OPTIONS = {"TCP_KEEPIDLE": 60, "TCP_KEEPINTVL": 15, "TCP_KEEPCNT": 4}
 #: The first byte of a TLS handshake record.
 _TLS_HANDSHAKE = b"\x16"
@@ -47,7 +47,7 @@ class PortHandler(Struct, frozen=True):
     async def serve(self, stream: SocketStream, peer: Peer) -> None:
         """Run the handler for one connection, and close the connection when it returns.
 
-        Raises nothing but cancellation: any error ends this connection only, and is logged unless
+        Raises only trio.Cancelled: any other error ends this connection only, and is logged unless
         the peer broke the connection.
         """
         try:
@@ -63,7 +63,7 @@ class PortHandler(Struct, frozen=True):
             stream.close()
 
     async def _secure(self, stream: SocketStream, peer: Peer) -> TlsStream | None:
-        """Return the connection over TLS, or None if there is nothing more to do with it."""
+        """Return the connection over TLS, or None if it was redirected or the handshake failed."""
         with trio.move_on_after(self.handshake_seconds) as deadline:
             first = await stream.wait_first_byte()
             if first == _TLS_HANDSHAKE:
@@ -90,7 +90,7 @@ class PortHandler(Struct, frozen=True):
             log,
             logging.INFO,
             f"handshake {self.port_name} {peer.address}",
-            "no TLS with %s on the %s port: %s",
+            "the TLS handshake with %s on the %s port failed: %s",
             peer.address,
             self.port_name,
             reason,
@@ -110,12 +110,12 @@ class PortHandler(Struct, frozen=True):
 
 
 def peer_of(stream: SocketStream) -> Peer | None:
-    """Return the peer of a connection accepted just now; None if it has gone already."""
+    """Return the peer of a connection that was just accepted; None if it has gone already."""
     try:
         host, port, *_ = stream.socket.getpeername()
     except OSError:
         return None
-    # Without the prefix of an IPv4 peer of an IPv6 listener, and without the zone of a link-local
+    # Strip the prefix that an IPv6 listener gives to an IPv4 peer, and the zone of a link-local
     # address.
     address = host.removeprefix("::ffff:").partition("%")[0]
     return Peer(address, port, trio.current_time())

@@ -1,6 +1,6 @@
-"""Deadlines that move by an assignment: one task checks them, a few times a second.
+"""Deadlines that are moved by an assignment. One task checks them a few times a second.
 
-Moving a deadline of trio costs some microseconds, which is too much for thousands of requests a
+Moving a trio deadline costs a few microseconds, which is too much for thousands of requests a
 second. Long-lived objects whose deadline moves with each message are watched here instead. They
 expire up to SWEEP_SECONDS late.
 """
@@ -22,7 +22,7 @@ class Watched(Protocol):
     deadline: float
 
     def expire(self) -> None:
-        """Called by each sweep for as long as the deadline is in the past."""
+        """Called by every sweep while the deadline is in the past."""
 
 
 class Deadlines:

@@ -56,7 +56,7 @@ def origin_form(target: bytes) -> bytes:
 
 
 def _path(target: bytes) -> bytes:
-    """Return the path; other targets, such as "@evil.example", would extend the host."""
+    """Return the path, "/" for other targets: one like "@evil.example" would extend the host."""
     path = origin_form(target)
     return path if path[:1] == b"/" else b"/"
 

@@ -1,4 +1,4 @@
-"""Accepting connections on a port, within limits in all and for each address."""
+"""Accepts connections on a port, within limits in total and per address."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from hub.net.socket_stream import SocketStream, from_trio_stream
 
 log = logging.getLogger(__name__)
 
-#: The host has no file, buffer or memory left: this passes, and accepting goes on.
+#: The host is out of files, buffers or memory. This is temporary, so accepting continues.
 _SHORTAGES = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 _SHORTAGE_PAUSE_SECONDS = 0.1
 
 
 class Limits(Struct, frozen=True):
-    """How many connections a port accepts, in all and from one address."""
+    """How many connections a port accepts, in total and from one address."""
 
     connections: int
     per_address: int
@@ -44,13 +44,14 @@ async def serve_port(
 ) -> None:
     """Accept until cancelled, and run `handler(stream, peer)` for each connection.
 
-    Handlers run in `handler_nursery`: cancelling this call closes the listeners, and connections
-    go on. A connection is closed when its handler returns; the handler sends what its protocol
-    sends before closing. An error of a handler ends its connection only.
+    Handlers run in `handler_nursery`: cancelling this call closes the listeners, but connections
+    continue. A connection is closed when its handler returns; any closing handshake is up to the
+    handler. An error in a handler ends its connection only.
 
-    `tls` returns the context for a connection when it is accepted; None serves a plain port. On a
-    TLS port, connections that do not begin with a TLS handshake go to `on_plain`. Handshake and
-    `on_plain` have `handshake_seconds` in all. Connections beyond `limits` are closed at once.
+    `tls` is called for each accepted connection and returns its context; None serves a plain port.
+    On a TLS port, connections that do not begin with a TLS handshake go to `on_plain`. Handshake
+    and `on_plain` must finish within `handshake_seconds`. Connections beyond `limits` are closed at
+    once.
     """
     server = _PortServer(name, PortHandler(name, handler, tls, handshake_seconds, on_plain), limits)
     async with trio.open_nursery() as nursery:
@@ -131,7 +132,7 @@ class _PortServer:
             address,
             self._name,
             allowed,
-            "from that address" if limit == "per_address" else "in all",
+            "from that address" if limit == "per_address" else "in total",
         )
 
     def _forget(self, address: str) -> None:

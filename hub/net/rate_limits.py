@@ -1,7 +1,7 @@
 """Rate limits: a token bucket for traffic, a backoff for failures.
 
-Both are pure: they compute delays and leave the waiting to their callers. Neither locks anybody
-out for good.
+Both are pure: they compute delays and leave the waiting to their callers. Neither blocks a caller
+permanently.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ TABLE_SIZE = 4096
 class TokenBucket:
     """Allows `rate` tokens a second on average, and up to `burst` tokens at once.
 
-    The bucket starts full. It may go into debt: tokens that are not there yet are reserved for the
-    caller, who waits for them. Times are seconds of any clock that does not go back.
+    The bucket starts full. It may go into debt: future tokens are reserved for the caller, who
+    waits for them. Times are in seconds of any monotonic clock.
     """
 
     __slots__ = ("_burst", "_filled_at", "_rate", "_tokens")
@@ -34,7 +34,7 @@ class TokenBucket:
     def take(self, now: float, tokens: float = 1.0, max_wait: float = math.inf) -> float:
         """Take tokens, and return how many seconds the caller has to wait for them.
 
-        A result above `max_wait` is a refusal: nothing was taken.
+        A result above `max_wait` means that nothing was taken.
         """
         left = self._tokens + (now - self._filled_at) * self._rate
         if left > self._burst:
@@ -48,7 +48,7 @@ class TokenBucket:
 
 
 class TokenBuckets:
-    """One token bucket for each key; beyond `size` keys the oldest bucket makes room."""
+    """One token bucket for each key; beyond `size` keys the oldest bucket is dropped."""
 
     def __init__(self, rate: float, burst: float, *, size: int = TABLE_SIZE) -> None:
         self._rate = rate
@@ -74,7 +74,8 @@ class Backoff:
     further one delays the next attempt by 1, 2, 4 ... 30 s.
 
     A key without a failure for `window` seconds after its delay starts afresh. The table is
-    bounded: the key that failed longest ago makes room. `now` gives seconds and may be set back.
+    bounded: the key that failed longest ago is dropped. `now` returns seconds; its clock may be set
+    back.
     """
 
     def __init__(
@@ -91,11 +92,11 @@ class Backoff:
         return len(self._failures)
 
     def failed(self, key: Hashable) -> float:
-        """Count a failure, and return the seconds that it delays the key."""
+        """Count a failure. Returns for how many seconds it delays the key."""
         now = self._now()
         failures = self._current(key, now) or _Failures()
         failures.last = now
-        # Times of free failures; of a key that is delayed already they do not matter any more.
+        # Times of free failures; they no longer matter once the key is delayed.
         recent = [time for time in failures.free if now - time <= self._window]
         if failures.delayed or len(recent) >= self._free:
             failures.delayed += 1
@@ -108,13 +109,13 @@ class Backoff:
         return failures.delay
 
     def wait_seconds(self, key: Hashable) -> float:
-        """How long the key is delayed still; 0 when it may try now."""
+        """How many more seconds the key is delayed; 0 if it may try now."""
         now = self._now()
         failures = self._current(key, now)
         return 0.0 if failures is None else max(0.0, failures.last + failures.delay - now)
 
     def undo(self, key: Hashable) -> None:
-        """Take the key's last failure back."""
+        """Take back the key's last failure."""
         failures = self._failures.get(key)
         if failures is None:
             return
@@ -133,7 +134,7 @@ class Backoff:
         failures = self._failures.get(key)
         if failures is None:
             return None
-        # Below 0: the clock was set back.
+        # A negative time since then means that the clock was set back.
         if 0 <= now - failures.last <= failures.delay + self._window:
             return failures
         del self._failures[key]
@@ -141,7 +142,7 @@ class Backoff:
 
 
 class _Failures:
-    """What one key has failed: the times of its free failures, and how many were delayed."""
+    """The failures of one key: the times of its free ones, and the number of delayed ones."""
 
     __slots__ = ("delayed", "free", "last")
 

@@ -1,8 +1,8 @@
 """SocketStream: a connected socket as a trio stream, with few system calls and scheduler turns.
 
 It replaces trio.SocketStream, which tries to read before it waits (on a request-response
-connection that fails every time) and yields to the scheduler after each send. For a heartbeat those
-two cost as much as everything else.
+connection this fails every time) and yields to the scheduler after each send. For a heartbeat these
+two steps cost as much as everything else.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ class SendNowaitStream(trio.abc.Stream):
 
     @abstractmethod
     def send_nowait(self, data: bytes) -> bool:
-        """Send as much of `data` as possible at once, and keep the rest; return if all was sent.
+        """Send as much of `data` as possible at once, and keep the rest. True: all was sent.
 
-        The rest is sent before whatever is sent next; `send_all(b"")` waits for it. Raises what
-        send_all() raises, and trio.BusyResourceError while another task is sending.
+        The rest is sent before any later data; `send_all(b"")` waits for it. Raises the errors of
+        send_all(), and trio.BusyResourceError while another task is sending.
         """
 
 
@@ -39,7 +39,8 @@ class SocketStream(trio.abc.HalfCloseableStream, SendNowaitStream):
     """A stream over `sock`, which it owns and makes non-blocking.
 
     One task may send and one may receive at a time. receive_some() is always a checkpoint. A small
-    send is one only if it has to wait: a task that sends in an endless loop needs another.
+    send is a checkpoint only if it has to wait, so a task that sends in an endless loop needs
+    another one.
     """
 
     __slots__ = ("_has_sent_eof", "_is_sending", "_unsent", "socket")
@@ -135,7 +136,7 @@ class SocketStream(trio.abc.HalfCloseableStream, SendNowaitStream):
             await trio.lowlevel.cancel_shielded_checkpoint()
 
     def _send_now(self, data: bytes | bytearray | memoryview) -> int:
-        """Send as much as the socket accepts; return how much that was."""
+        """Send as much as the socket accepts; return the number of bytes."""
         try:
             return self.socket.send(data)
         except BlockingIOError:
@@ -158,7 +159,7 @@ class SocketStream(trio.abc.HalfCloseableStream, SendNowaitStream):
 
 
 def from_trio_stream(stream: trio.SocketStream) -> SocketStream:
-    """Take the connection over from `stream`, which must not be used any more."""
+    """Take over the connection of `stream`, which must not be used any more."""
     trio_socket: Any = stream.socket
     family, kind, proto = trio_socket.family, trio_socket.type, trio_socket.proto
     return SocketStream(socket.socket(family, kind, proto, fileno=trio_socket.detach()))

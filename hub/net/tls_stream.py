@@ -18,7 +18,7 @@ from hub.net.socket_stream import SendNowaitStream
 
 #: The default of receive_some(max_bytes).
 _RECEIVE_BYTES = 256 * 1024
-#: The most plaintext in one TLS record, and the least to ask the socket for.
+#: Maximum plaintext of one TLS record, and minimum size of a read from the socket.
 _RECORD_BYTES = 16 * 1024
 _MIN_READ_BYTES = _RECORD_BYTES + 1024
 #: OpenSSL's memory buffers never shrink: they are emptied in portions of this size, and fed one
@@ -64,7 +64,7 @@ class TlsStream(SendNowaitStream):
         self._ssl = context.wrap_bio(self._incoming, self._outgoing, server_side=True)
         #: Received from the socket, but not yet fed to `_incoming`.
         self._ciphertext = _NOTHING
-        #: How many bytes of the record that `_incoming` was fed in part are still missing.
+        #: How many bytes are missing from the record that was partly fed to `_incoming`.
         self._missing = 0
         self._flush_lock = trio.Lock()
         self._has_handshake = self._has_ended = self._is_broken = self._is_closed = False
@@ -137,7 +137,7 @@ class TlsStream(SendNowaitStream):
         self._is_closed = True
         try:
             if send_close_notify:
-                # It raises, because the peer's close_notify is missing; that is not awaited.
+                # It raises because the peer's close_notify is missing; do not wait for that.
                 with suppress(ssl.SSLError):
                     self._ssl.unwrap()
                 await self._try_to_flush()
@@ -179,7 +179,7 @@ class TlsStream(SendNowaitStream):
         except ssl.SSLWantReadError:
             return False
         except ssl.SSLError as error:
-            await self._try_to_flush()  # The alert with the reason.
+            await self._try_to_flush()  # Sends the alert with the reason.
             raise trio.BrokenResourceError(_reason(error)) from error
         return True
 
@@ -197,7 +197,7 @@ class TlsStream(SendNowaitStream):
 
     async def _fill(self, max_bytes: int) -> bool:
         """Read the socket; return False at its end."""
-        # The socket allocates when data has arrived: an idle connection holds no buffer.
+        # The socket allocates a buffer only when data has arrived: idle connections hold none.
         data = await self.transport_stream.receive_some(max_bytes)
         # The rest, if any, is a part of a header.
         self._ciphertext = memoryview(bytes(self._ciphertext) + data if self._ciphertext else data)
@@ -207,18 +207,18 @@ class TlsStream(SendNowaitStream):
         """Feed the next record to the SSL object; return False while it is incomplete."""
         if not self._missing:
             if len(self._ciphertext) < _HEADER_BYTES:
-                # A copy: a view would keep everything received before these bytes alive.
+                # Copy them: a view would keep alive everything that was received before.
                 self._ciphertext = memoryview(bytes(self._ciphertext))
                 return False
             self._missing = _record_bytes(self._ciphertext)
         portion = self._ciphertext[: self._missing]
         self._missing -= self._incoming.write(portion)
-        # An empty view, too, would keep the received bytes alive.
+        # Even an empty view would keep the received bytes alive.
         self._ciphertext = self._ciphertext[len(portion) :] or _NOTHING
         return not self._missing
 
     def _decrypt(self, limit: int) -> bytes:
-        """Return the plaintext of the records that are here, up to `limit` bytes."""
+        """Return the plaintext of the records that have arrived, up to `limit` bytes."""
         chunks: list[bytes] = []
         room = limit
         while room and not self._has_ended and (self._ssl.pending() or self._feed()):
@@ -236,7 +236,7 @@ class TlsStream(SendNowaitStream):
         return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
     async def _flush_protocol_messages(self) -> None:
-        """Send what receiving caused (alerts, key updates), unless a sender will do so."""
+        """Send messages that receiving caused (alerts, key updates), unless a sender will do so."""
         if self._outgoing.pending and not self._flush_lock.locked():
             with self._broken_unless_done():
                 await self._flush()
