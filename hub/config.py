@@ -221,7 +221,7 @@ def load(
     values |= _from_environment(environment)
     values |= _from_overrides(overrides)
     config = _build(values)
-    _check_together(config)
+    _check_combinations(config)
     return config
 
 
@@ -287,7 +287,7 @@ def _from_file(path: Path) -> dict[str, Value]:
                 f"allowed are the sections [{'], ['.join(SECTIONS)}]"
             )
         for key, value in table.items():
-            setting = _known(section, key, f"in {path}")
+            setting = _find_setting(section, key, f"in {path}")
             values[setting.name] = setting.check(value, f"in {path}")
     return values
 
@@ -299,7 +299,7 @@ def _from_environment(environment: Mapping[str, str]) -> dict[str, Value]:
         section, _, key = rest.lower().partition("_")
         if prefix == "SITEHUB" and section in SECTIONS and key:
             source = f"from {variable} in the environment"
-            setting = _known(section, key, source)
+            setting = _find_setting(section, key, source)
             values[setting.name] = setting.check(value, source, from_text=True)
     return values
 
@@ -314,12 +314,12 @@ def _from_overrides(overrides: Sequence[str]) -> dict[str, Value]:
                 f"bad setting {override} (from --set): allowed is SECTION.KEY=VALUE, "
                 "such as web.port=8443"
             )
-        setting = _known(section, key, "from --set")
+        setting = _find_setting(section, key, "from --set")
         values[setting.name] = setting.check(value.strip(), "from --set", from_text=True)
     return values
 
 
-def _known(section: str, key: str, source: str) -> Setting:
+def _find_setting(section: str, key: str, source: str) -> Setting:
     if setting := SETTINGS.get(f"{section}.{key}"):
         return setting
     if section not in SECTIONS:
@@ -337,7 +337,7 @@ def _build(values: Mapping[str, Value]) -> Config:
     return msgspec.convert(sections, Config)
 
 
-def _check_together(config: Config) -> None:
+def _check_combinations(config: Config) -> None:
     """Check the rules that involve several settings."""
     _check_ports(config)
     if bool(config.tls.cert) != bool(config.tls.key):

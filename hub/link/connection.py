@@ -149,7 +149,7 @@ class DeviceLink:
                     ending = await self._read()
         finally:
             self._deadlines.discard(self)
-        final = self._final(ending)
+        final = self._final_ending(ending)
         if final.limit:
             self._log_limit(final)
         with trio.move_on_after(CLOSE_SECONDS):
@@ -160,7 +160,7 @@ class DeviceLink:
         self._scope.cancel()
 
     def admit(self, did: str, sn: str, token: str, *, since: int) -> None:
-        """Make this the connection of a device whose connect is about to be answered 200.
+        """Make this the link of a device whose connect is about to be accepted.
 
         `since`: UNIX milliseconds; ignored if the same device was admitted here before.
         """
@@ -242,9 +242,9 @@ class DeviceLink:
             raise
         finally:
             self._pending.close(DeviceLeft(_LEFT))
-            self._on_ended(self, self._final(ending).reason)
+            self._on_ended(self, self._final_ending(ending).reason)
 
-    def _final(self, ending: Ending | None) -> Ending:
+    def _final_ending(self, ending: Ending | None) -> Ending:
         """Why the connection ends: the hub's reason, else the peer's, else the passed deadline."""
         return self._closing or ending or self._overdue
 
@@ -273,13 +273,13 @@ class DeviceLink:
             logging.WARNING,
             f"{ending.limit} {self.address} {self.did}",
             "%s at %s was cut off: %s",
-            self._named,
+            self._peer_name,
             self.address,
             ending.reason,
         )
 
     @property
-    def _named(self) -> str:
+    def _peer_name(self) -> str:
         return f"device {self.did}" if self.did else "a device"
 
     async def _limit_rate(self) -> None:
@@ -292,7 +292,7 @@ class DeviceLink:
                 logging.WARNING,
                 f"pace {self.address} {self.did}",
                 "%s at %s sends more than %d frames a second, and is slowed down",
-                self._named,
+                self._peer_name,
                 self.address,
                 self._config.max_requests_per_second,
             )

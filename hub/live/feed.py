@@ -15,7 +15,7 @@ T = TypeVar("T")
 MAX_HELD_BYTES = 8 * 1024 * 1024
 
 
-def _weightless(item: object) -> int:
+def _zero_weight(item: object) -> int:
     return 0
 
 
@@ -38,8 +38,8 @@ class Subscription(Generic[T]):
         self._size = size
         self._weight = weight
         self._items: list[T] = []
-        self._held = 0
-        self._news = trio.Event()
+        self._queued_bytes = 0
+        self._wakeup = trio.Event()
 
     async def next(self) -> list[T]:
         """Wait for items and return all that are queued; an empty list means `lagged`.
@@ -49,24 +49,24 @@ class Subscription(Generic[T]):
         if self._items or self.lagged:
             await trio.lowlevel.checkpoint()
         else:
-            await self._news.wait()
-        self._news = trio.Event()
-        items, self._items, self._held = self._items, [], 0
+            await self._wakeup.wait()
+        self._wakeup = trio.Event()
+        items, self._items, self._queued_bytes = self._items, [], 0
         return items
 
     def catch_up(self) -> None:
         """Queue items again. Call it before reading what was missed, so that there is no gap."""
         self.lagged = False
 
-    def _hold(self, items: Sequence[T]) -> None:
+    def _enqueue(self, items: Sequence[T]) -> None:
         if self.lagged:
             return
         self._items.extend(items)
-        self._held += sum(map(self._weight, items))
-        if len(self._items) > self._size or self._held > MAX_HELD_BYTES:
-            self._items, self._held = [], 0
+        self._queued_bytes += sum(map(self._weight, items))
+        if len(self._items) > self._size or self._queued_bytes > MAX_HELD_BYTES:
+            self._items, self._queued_bytes = [], 0
             self.lagged = True
-        self._news.set()
+        self._wakeup.set()
 
 
 class Feed(Generic[T]):
@@ -75,7 +75,7 @@ class Feed(Generic[T]):
     `weight`: returns the bytes of memory that an item keeps; by default they are not limited.
     """
 
-    def __init__(self, weight: Callable[[T], int] = _weightless) -> None:
+    def __init__(self, weight: Callable[[T], int] = _zero_weight) -> None:
         self._weight = weight
         #: How many items were published so far. Compare it to see whether there are new ones.
         self.published = 0
@@ -87,7 +87,7 @@ class Feed(Generic[T]):
             return
         self.published += len(items)
         for subscription in self._subscriptions:
-            subscription._hold(items)
+            subscription._enqueue(items)
 
     @contextmanager
     def subscribe(self, size: int = 256) -> Iterator[Subscription[T]]:

@@ -206,9 +206,9 @@ class FrameRing:
             growth -= entries.popleft().memory
         entries.append(entry)
         if growth:
-            self._grow(growth)
+            self._add_bytes(growth)
 
-    def _grow(self, growth: int) -> None:
+    def _add_bytes(self, growth: int) -> None:
         self._bytes += growth
         while self._bytes > self._max_bytes:
             dropped = self._entries.popleft().memory

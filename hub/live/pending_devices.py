@@ -130,7 +130,7 @@ class PendingDevices:
         self._rows[attempt.sn] = _PendingRow(device, connection)
         self._drop_rows()
         self.keep_open(connection, attempt.sn)
-        if self._is_news(earlier, device):
+        if self._should_publish(earlier, device):
             self._changed("waiting", attempt.sn)
 
     def record_failure(
@@ -145,7 +145,7 @@ class PendingDevices:
         earlier = self._failing.get(did)
         device = self._next_attempt(earlier, attempt, reasons, slowed_seconds)
         self._failing[did] = device
-        if self._is_news(earlier, device):
+        if self._should_publish(earlier, device):
             self._changed("device", did)
 
     def reassess_failure(
@@ -246,7 +246,7 @@ class PendingDevices:
             slowed_until=now + int(slowed_seconds * 1000) if slowed_seconds else None,
         )
 
-    def _is_news(self, earlier: PendingDevice | None, device: PendingDevice) -> bool:
+    def _should_publish(self, earlier: PendingDevice | None, device: PendingDevice) -> bool:
         """Whether to publish a change: always if the reasons differ, else only now and then."""
         same = earlier is not None and _codes(self._as_of_now(earlier)) == _codes(device)
         if same and 0 <= device.last_seen - self._published_at < _REPEAT_SECONDS * 1000:

@@ -32,13 +32,13 @@ async def open_listeners(
     the port was set, such as "web.port". Raises StartFault with one line that says what to do.
     """
     if not bind:  # On Windows an empty name stands for this host.
-        raise StartFault(_bad_bind(bind, setting))
+        raise StartFault(_bad_bind_message(bind, setting))
     try:
         found = await trio.socket.getaddrinfo(
             bind, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )
     except (OSError, UnicodeError):
-        raise StartFault(_bad_bind(bind, setting)) from None
+        raise StartFault(_bad_bind_message(bind, setting)) from None
     listeners: list[trio.SocketListener] = []
     faults: list[OSError] = []
     for family, _, _, _, address in found:
@@ -93,11 +93,11 @@ def _advice(error: OSError, bind: str, port: int, setting: str) -> str:
         reason = _permission_reason(port)
         return f"not permitted to listen on port {port}: {reason}; set another {setting}"
     if error.errno in _NO_SUCH_ADDRESS:
-        return _bad_bind(bind, setting)
+        return _bad_bind_message(bind, setting)
     return f"cannot listen on {bind} port {port}: {error.strerror or error}"
 
 
-def _bad_bind(bind: str, setting: str) -> str:
+def _bad_bind_message(bind: str, setting: str) -> str:
     *section, _ = setting.split(".")
     name = ".".join((*section, "bind"))
     return f"bad setting {name} = {bind}: allowed is an address of this computer, 0.0.0.0 for all"

@@ -62,7 +62,7 @@ def _path(target: bytes) -> bytes:
 
 
 def _log_plain_peer(stream: SocketStream) -> None:
-    """Log it for installers: a camera that is set to plain HTTP does not follow redirects."""
+    """Log the peer for installers: a camera that is set to plain HTTP follows no redirects."""
     peer, port = stream.socket.getpeername()[0], stream.socket.getsockname()[1]
     limited(
         log,

@@ -72,7 +72,7 @@ def prepare(data_dir: Path, random: Random, disk: Disk, now: float) -> StartStat
         media = data_dir / MEDIA
         media.mkdir(mode=DIRECTORY_MODE, exist_ok=True)
         disk.flush_directory(data_dir)
-        _check_not_lost(data_dir / DATABASE, media)
+        _check_database_exists(data_dir / DATABASE, media)
         bring_up_to_date(data_dir / DATABASE, migrations())
         with closing(connect_writer(data_dir / DATABASE)) as connection:
             return _recover(connection, data_dir, random, disk, now)
@@ -84,7 +84,7 @@ def prepare(data_dir: Path, random: Random, disk: Disk, now: float) -> StartStat
         raise unusable(data_dir / DATABASE, error) from error
 
 
-def _check_not_lost(database: Path, media: Path) -> None:
+def _check_database_exists(database: Path, media: Path) -> None:
     """Raise StartFault if packs exist without a database: recovery would remove all of them."""
     if not database.exists() and any(media.glob(f"*{SUFFIX}")):
         raise StartFault(

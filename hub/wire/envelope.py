@@ -70,7 +70,7 @@ def decode_frame(data: str | bytes, *, max_depth: int) -> Request | Response:
     except BadParameter as error:
         raise BadFrame(error.message) from None
     try:
-        return read_tolerantly(_read, frame, "data", "param")
+        return read_tolerantly(_read_frame, frame, "data", "param")
     except BadParameter as error:
         raise BadFrame(error.message, msgid=_msgid_of(frame)) from None
 
@@ -183,7 +183,7 @@ _MSGID = msgspec.json.Decoder(_Msgid)
 _FIELDS = msgspec.json.Decoder(dict[str, Raw])
 
 
-def _read(frame: bytes) -> Request | Response:
+def _read_frame(frame: bytes) -> Request | Response:
     sent = json_limits.decode(_FRAME, frame, "the frame")
     msgid = str(sent.msgid)
     data = sent.data

@@ -44,7 +44,7 @@ _LIST = msgspec.json.Decoder(list[dict[str, Raw]])
 #: A longer value is not repaired in place: if anything in it is doubtful, all of it becomes text.
 _MAX_REPAIRED_BYTES = 64 << 10
 #: For `_is_doubtful`: maps all digits to 0, E to e, and carriage return to line feed.
-_CLASSES = bytes.maketrans(b"123456789E\r", b"000000000e\n")
+_DIGIT_CLASSES = bytes.maketrans(b"123456789E\r", b"000000000e\n")
 _STRING_NUMBER_OR_BREAK = re.compile(
     rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"'
     rb"|(?<![0-9.])-?[0-9]{16,}+(?:\.[0-9]++)?(?:[eE][+-]?[0-9]++)?"
@@ -167,7 +167,7 @@ class FieldReader:
 
 def _is_doubtful(value: bytes) -> bool:
     """Whether the value may contain a long number, an exponent or a line break."""
-    classes = value.translate(_CLASSES)
+    classes = value.translate(_DIGIT_CLASSES)
     return b"0" * 16 in classes or b"0e" in classes or b"\n" in classes
 
 

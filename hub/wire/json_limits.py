@@ -29,12 +29,12 @@ _ESCAPE = re.compile(
     re.DOTALL,
 )
 _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
-_AT = re.compile(r"^(?P<what>.*?)(?: - at `(?P<path>\$?[^`]*)`)?$", re.DOTALL)
+_ERROR_AT_PATH = re.compile(r"^(?P<what>.*?)(?: - at `(?P<path>\$?[^`]*)`)?$", re.DOTALL)
 _EXPECTED = re.compile(r"^Expected `(?P<expected>[^`]+)`, got `(?P<got>[^`]+)`$")
 _MISSING = re.compile(r"^Object missing required field `(?P<name>[^`]+)`$")
 _MAX_KEY_LENGTH = 100
 _KEY_BEFORE = re.compile(rb'"([A-Za-z0-9_]+)"\s*:\s*"\Z')
-_WORDS = {
+_TYPE_NAMES = {
     "int": "a number",
     "float": "a number",
     "str": "a text",
@@ -79,13 +79,13 @@ def decode(decoder: msgspec.json.Decoder[T], data: bytes, what: str, *, path: st
     try:
         return decoder.decode(data)
     except msgspec.ValidationError as error:
-        raise _reworded(error, data, what, path) from None
+        raise _bad_parameter(error, data, what, path) from None
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         # Search first, because the repair is slow if there are many other escapes.
         is_repairable = _SURROGATE.search(data) is not None
         repaired = _ESCAPE.sub(_escape_lone_surrogate, data) if is_repairable else data
         if repaired == data:
-            raise _reworded(error, data, what, path) from None
+            raise _bad_parameter(error, data, what, path) from None
     return decode(decoder, repaired, what, path=path)
 
 
@@ -125,19 +125,19 @@ def _escape_lone_surrogate(escape: re.Match[bytes]) -> bytes:
     return b"\\" + escape[0] if escape[2] else escape[0]
 
 
-def _reworded(error: Exception, data: bytes, what: str, path: str) -> BadParameter:
+def _bad_parameter(error: Exception, data: bytes, what: str, path: str) -> BadParameter:
     if isinstance(error, UnicodeDecodeError):
         field = _join(path, _key_of(error.object, data))
         text = "valid UTF-8 is expected" if field else f"{what} is not valid UTF-8"
         return BadParameter(text, field=field)
     if not isinstance(error, msgspec.ValidationError):
         return BadParameter(f"{what} is not JSON: {error}", field=path)
-    found = _AT.match(str(error))
+    found = _ERROR_AT_PATH.match(str(error))
     assert found is not None
     field = _join(path, found["path"] or "")
     text = found["what"]
     if expected := _EXPECTED.match(text):
-        text = f"{_kinds(expected['expected'])} is expected, not {_kinds(expected['got'])}"
+        text = f"{_in_words(expected['expected'])} is expected, not {_in_words(expected['got'])}"
     elif missing := _MISSING.match(text):
         field, text = _join(field, missing["name"]), "is required"
     else:
@@ -159,7 +159,7 @@ def _join(path: str, more: str) -> str:
     return path + more if more.startswith("[") else f"{path}.{more}"
 
 
-def _kinds(expected: str) -> str:
+def _in_words(expected: str) -> str:
     """Reword msgspec's `int | str | null` as "a number or a text"."""
     kinds = [kind for kind in expected.split(" | ") if kind != "null" or expected == "null"]
-    return " or ".join(dict.fromkeys(_WORDS.get(kind, kind) for kind in kinds))
+    return " or ".join(dict.fromkeys(_TYPE_NAMES.get(kind, kind) for kind in kinds))

@@ -30,7 +30,7 @@ _LONG_STRING = 512
 _MAX_DECODED_LENGTH = 128 * 1024
 _MAX_QUOTES = 10_000
 
-#: Fields whose values are never shown. Names are compared as reduced by `_letters`.
+#: Fields whose values are never shown. Names are compared as reduced by `_letters_only`.
 _SECRET_NAMES = re.compile(
     r".*(?:token|secret|passw|pwd|signature|feature|authoriz|apikey|privatekey).*|sign|(?!ver).*code"
 )
@@ -48,15 +48,15 @@ _IDENTIFYING_NAMES = re.compile(
 )
 _PATH = re.compile(r"[\w./ :-]{1,250}\.(?:jpe?g|png|webp|gif|bmp|mp4)", re.IGNORECASE | re.ASCII)
 #: The text that replaces a long string.
-_SIZE = re.compile(r"\[[0-9.]+ (?:B|KB|MB)\]")
+_SIZE_TEXT = re.compile(r"\[[0-9.]+ (?:B|KB|MB)\]")
 #: Runs of characters that may be tokens, signatures or base64.
 _RUN = re.compile(r"[A-Za-z0-9+/_=-]{20,}")
 _MAX_WORD_LENGTH = 31
 _RUN_CHARACTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/_=-"
 #: Numbers of identity cards and mobile phones.
-_PERSONAL = re.compile(r"(?<![0-9])(?:[0-9]{17}[0-9Xx]|[0-9]{15}|1[3-9][0-9]{9})(?![0-9])")
+_PERSONAL_NUMBER = re.compile(r"(?<![0-9])(?:[0-9]{17}[0-9Xx]|[0-9]{15}|1[3-9][0-9]{9})(?![0-9])")
 #: Secrets in a query or a sentence: `token=...`, `Bearer ...`, `secret: 12ab`.
-_ASSIGNED = re.compile(
+_ASSIGNED_SECRET = re.compile(
     r"""((?:token|sign|secret|password|pwd|code)=|bearer\s+"""
     r"""|(?:token|secret|password|pwd)["']?\s*:\s*["']?(?=[^\s&"'0-9]{0,64}+[0-9]))[^\s&"']+""",
     re.IGNORECASE,
@@ -67,7 +67,7 @@ _LETTER = re.compile(r"[A-Za-z]")
 _WORD = re.compile(r"[\w+/=.@-]{3,}")
 
 #: The words that are shown of a frame that is not JSON: names and uris of the protocol.
-_WORDS = frozenset(
+_PROTOCOL_WORDS = frozenset(
     """
     msgid token data uri param code msg result true false null
     connect token/update heartbeat sn did ip sign ts expire interval
@@ -98,25 +98,25 @@ def redact_frame(frame: str | bytes) -> str:
     text = frame if isinstance(frame, str) else frame.decode("utf-8", "replace")
     short = _without_long_strings(text)
     if short is None:
-        return _words_of(text)
+        return _redact_invalid(text)
     data = short.encode("utf-8", "replace")
     try:
-        masked = msgspec.json.encode(_Masking().value(msgspec.json.decode(data), "", ""))
+        masked = msgspec.json.encode(_FrameMasking().value(msgspec.json.decode(data), "", ""))
     except (msgspec.MsgspecError, ValueError, RecursionError):
-        return _words_of(short)
-    return _clipped(msgspec.json.format(masked, indent=0).decode(), _MAX_FRAME_LENGTH)
+        return _redact_invalid(short)
+    return _truncated(msgspec.json.format(masked, indent=0).decode(), _MAX_FRAME_LENGTH)
 
 
 def redact_text(text: str) -> str:
     """Redact a text that is not the value of a named field."""
-    text = _ASSIGNED.sub(rf"\1{MASK}", _beginning(text))
-    text = _PERSONAL.sub(lambda found: _last_characters(found[0]), text)
-    return _clipped(_RUN.sub(_word_or_mask, text))
+    text = _ASSIGNED_SECRET.sub(rf"\1{MASK}", _examined_part(text))
+    text = _PERSONAL_NUMBER.sub(lambda found: _last_characters(found[0]), text)
+    return _truncated(_RUN.sub(_run_or_mask, text))
 
 
 def redact_uri(uri: str) -> str:
     """Redact a uri or a path part by part."""
-    return _clipped("/".join(map(redact_text, uri.split("/"))))
+    return _truncated("/".join(map(redact_text, uri.split("/"))))
 
 
 def format_size(count: int) -> str:
@@ -159,7 +159,7 @@ def _is_escaped(text: str, at: int) -> bool:
     return (len(before) - len(before.rstrip("\\"))) % 2 == 1
 
 
-class _Masking:
+class _FrameMasking:
     """Masks the values of one frame in order, up to the limit of examined characters."""
 
     __slots__ = ("_left",)
@@ -190,7 +190,7 @@ class _Masking:
                 masked["…"] = f"[{len(fields) - count} more]"
                 break
             self._left -= len(key) + _VALUE_COST
-            masked[redact_text(key)] = self.value(inner, _letters(key), name)
+            masked[redact_text(key)] = self.value(inner, _letters_only(key), name)
         return masked
 
     def _list(self, items: list[Json], name: str, above: str) -> Json:
@@ -202,20 +202,20 @@ class _Masking:
 
 
 def _masked_string(value: str, name: str) -> str:
-    if not value or _SIZE.fullmatch(value):
+    if not value or _SIZE_TEXT.fullmatch(value):
         return value
     if _PATH.fullmatch(value):
-        return _clipped(value)
+        return _truncated(value)
     if _PICTURE_NAMES.search(name):
         return f"[{format_size(len(value))}]"
     if _PERSONAL_NAMES.fullmatch(name):
         return _last_characters(value)
     if value.lstrip()[:1] in ("{", "["):
-        return _clipped(redact_frame(value))  # JSON within JSON
+        return _truncated(redact_frame(value))  # JSON within JSON
     if name == "uri":
         return redact_uri(value)
     if _IDENTIFYING_NAMES.fullmatch(name):
-        return _clipped(_ASSIGNED.sub(rf"\1{MASK}", value))
+        return _truncated(_ASSIGNED_SECRET.sub(rf"\1{MASK}", value))
     return redact_text(value)
 
 
@@ -223,7 +223,7 @@ def _masked_number(value: float, name: str) -> Json:
     digits = str(value)
     if _PERSONAL_NAMES.fullmatch(name):
         return _last_characters(digits)
-    if not _IDENTIFYING_NAMES.fullmatch(name) and _PERSONAL.search(digits):
+    if not _IDENTIFYING_NAMES.fullmatch(name) and _PERSONAL_NUMBER.search(digits):
         return _last_characters(digits)
     return value
 
@@ -240,35 +240,35 @@ def _last_characters(number: str) -> str:
     return MASK + number[len(number) - keep :]
 
 
-def _word_or_mask(run: re.Match[str]) -> str:
+def _run_or_mask(run: re.Match[str]) -> str:
     text = run[0]
     if _DIGIT.search(text):
         return MASK if _LETTER.search(text) else text
     return text if len(text) <= _MAX_WORD_LENGTH else MASK
 
 
-def _beginning(text: str) -> str:
+def _examined_part(text: str) -> str:
     """The part of a text to examine, without a run cut off at its end: it may be a secret's."""
     if len(text) <= _MAX_EXAMINED_TEXT:
         return text
     return text[:_MAX_EXAMINED_TEXT].rstrip(_RUN_CHARACTERS) + MASK
 
 
-def _clipped(text: str, max_length: int = _MAX_TEXT_LENGTH) -> str:
+def _truncated(text: str, max_length: int = _MAX_TEXT_LENGTH) -> str:
     return text if len(text) <= max_length else f"{text[:max_length]}…"
 
 
-def _words_of(text: str) -> str:
+def _redact_invalid(text: str) -> str:
     """The beginning of a text that is not JSON: its punctuation and words of the protocol."""
     beginning = text[:_MAX_INVALID_LENGTH]
-    words = _WORD.sub(_word, " ".join(beginning.split()))
+    words = _WORD.sub(_known_word_or_mask, " ".join(beginning.split()))
     return words + ("…" if len(text) > _MAX_INVALID_LENGTH else "")
 
 
-def _word(found: re.Match[str]) -> str:
+def _known_word_or_mask(found: re.Match[str]) -> str:
     word = found[0]
-    return word if word.strip("/").lower() in _WORDS else MASK
+    return word if word.strip("/").lower() in _PROTOCOL_WORDS else MASK
 
 
-def _letters(name: str) -> str:
+def _letters_only(name: str) -> str:
     return _NO_LETTERS.sub("", name.lower())

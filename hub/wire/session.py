@@ -162,7 +162,7 @@ class _Connect(Struct):
     ip: LooseText = None
 
 
-class _Named(Struct):
+class _SnOnly(Struct):
     sn: LooseText = None
 
 
@@ -173,7 +173,7 @@ class _Keepalive(Struct):
 
 
 _CONNECT = msgspec.json.Decoder(_Connect)
-_NAMED = msgspec.json.Decoder(_Named)
+_SN_ONLY = msgspec.json.Decoder(_SnOnly)
 _KEEPALIVE = msgspec.json.Decoder(_Keepalive)
 _TS: msgspec.json.Decoder[str | int | float] = msgspec.json.Decoder(str | int | float)
 
@@ -195,7 +195,7 @@ def _read_connect(param: bytes) -> ConnectParam:
 
 
 def _read_sn(param: bytes) -> str | None:
-    return _sn(json_limits.decode(_NAMED, param, "param", path="data.param").sn)
+    return _sn(json_limits.decode(_SN_ONLY, param, "param", path="data.param").sn)
 
 
 def _read_keepalive(param: bytes) -> KeepaliveParam:

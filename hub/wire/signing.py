@@ -77,7 +77,7 @@ def is_readable_sign(sign: str) -> bool:
 
 
 def find_sign_form(signed: bytes, *, sn: str, code: str, ts_text: str) -> str | None:
-    """Find the form in which `signed` is a signature of this connect; None if it is none.
+    """Find the form in which `signed` signs this connect; None if it does not.
 
     Compares all forms, each in constant time.
     """

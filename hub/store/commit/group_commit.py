@@ -43,7 +43,7 @@ _CHECKPOINT_PAGES = 1000
 #: Estimate: a commit writes this many pages and about one for each changed row.
 _PAGES_PER_COMMIT = 10
 #: Writes a page without changing anything.
-_TOUCH = "UPDATE setting SET value = value WHERE key = 'store.clean'"
+_TEST_WRITE = "UPDATE setting SET value = value WHERE key = 'store.clean'"
 
 
 class GroupCommit:
@@ -176,7 +176,7 @@ class GroupCommit:
             self._run_parts(connection, [write for write in group if write.error is None])
             self._record_writer.finish(connection)
             if not group:
-                connection.execute(_TOUCH)
+                connection.execute(_TEST_WRITE)
             connection.execute("COMMIT")
         except BaseException:
             self._record_writer.abandon()
@@ -257,7 +257,7 @@ class GroupCommit:
             self._publish(records)
         for write in group:
             if write.error is None and write.on_commit is not None:
-                _call(write.on_commit, write.value)
+                _call_on_commit(write.on_commit, write.value)
 
     def _publish(self, records: Sequence[Record]) -> None:
         self.last_seq = records[-1].seq
@@ -292,7 +292,7 @@ def _refusal(reason: str, cause: BaseException) -> CannotStoreNow:
     return error
 
 
-def _call(on_commit: Callable[[Any], None], value: object) -> None:
+def _call_on_commit(on_commit: Callable[[Any], None], value: object) -> None:
     try:
         on_commit(value)
     except Exception:

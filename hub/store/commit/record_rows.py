@@ -79,7 +79,7 @@ def known_batches(
 ) -> dict[BatchKey, Appended]:
     """Return the batches among `keys` that were stored after `since` (UNIX milliseconds)."""
     known: dict[BatchKey, Appended] = {}
-    for some in _portions(list(keys)):
+    for some in _chunks(list(keys)):
         sql = _with_rows(_KNOWN, len(some), 2)
         for digest, did, first, last in _select_json(connection, sql, (since, *chain(*some))):
             seqs = tuple(range(first, last + 1))
@@ -140,11 +140,11 @@ def short_uuid(uuid: str) -> str:
 
 def _insert(connection: sqlite3.Connection, sql: str, rows: Sequence[tuple[object, ...]]) -> None:
     """Insert rows with few statements. `sql` has `{rows}` in place of the values."""
-    for some in _portions(rows):
+    for some in _chunks(rows):
         connection.execute(_with_rows(sql, len(some), len(some[0])), list(chain(*some)))
 
 
-def _portions(rows: Sequence[tuple[T, ...]]) -> Iterator[Sequence[tuple[T, ...]]]:
+def _chunks(rows: Sequence[tuple[T, ...]]) -> Iterator[Sequence[tuple[T, ...]]]:
     """Split rows so that SQLite's limits hold and few different statements are prepared."""
     return (
         rows[start : start + _ROWS_PER_STATEMENT]
@@ -177,7 +177,7 @@ def _term_ids(connection: sqlite3.Connection, records: Iterable[Record]) -> dict
 
 def _known_terms(connection: sqlite3.Connection, keys: Iterable[_TermKey]) -> dict[_TermKey, int]:
     ids: dict[_TermKey, int] = {}
-    for some in _portions(list(keys)):
+    for some in _chunks(list(keys)):
         sql = _with_rows(_TERMS, len(some), 2)
         found = _select_json(connection, sql, tuple(chain(*some)))
         ids |= {(field, text): id for field, text, id in found}

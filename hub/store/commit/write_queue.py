@@ -72,20 +72,20 @@ class Write(Generic[T]):
         return self.value  # type: ignore[return-value]  # done without an error
 
 
-class _Bell:
-    """Wakes the writer's thread from trio. Ringing twice before a wait counts once."""
+class _WakeFlag:
+    """Wakes the writer's thread from trio. Setting it twice before a wait counts once."""
 
     def __init__(self) -> None:
-        self._silence = threading.Lock()
-        self._silence.acquire()
+        self._lock = threading.Lock()
+        self._lock.acquire()
 
-    def ring(self) -> None:
-        if self._silence.locked():
-            self._silence.release()
+    def set(self) -> None:
+        if self._lock.locked():
+            self._lock.release()
 
     def wait(self) -> None:
-        """Block until rung, or return at once if rung since the last wait."""
-        self._silence.acquire()
+        """Block until it is set; return at once if it was set since the last wait."""
+        self._lock.acquire()
 
 
 class WriteQueue:
@@ -98,7 +98,7 @@ class WriteQueue:
         self._count = 0
         self._bytes = 0
         self._work = trio.Event()
-        self._bell = _Bell()
+        self._wake_flag = _WakeFlag()
         self._room = trio.lowlevel.ParkingLot()
 
     @property
@@ -140,7 +140,7 @@ class WriteQueue:
     def wake(self) -> None:
         """Make the thread and `wait_for_work` check again. Call it after changing the state."""
         self._work.set()
-        self._bell.ring()
+        self._wake_flag.set()
 
     async def wait_for_work(self, deadline: float) -> None:
         """Wait until `wake` is called or trio's clock reaches the deadline."""
@@ -161,7 +161,7 @@ class WriteQueue:
 
     def block_until_woken(self) -> None:
         """In the thread: block until `wake` is called."""
-        self._bell.wait()
+        self._wake_flag.wait()
 
     def _has_room(self, size: int) -> bool:
         fits = self._bytes + size <= _QUEUE_BYTES or self._bytes == 0

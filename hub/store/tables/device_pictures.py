@@ -63,7 +63,7 @@ class DevicePictureTable:
     async def put(self, did: str, sn: str, path: str, picture: StoredPicture, at: int) -> None:
         """Cache a picture of the camera with this SN; `at` in UNIX milliseconds.
 
-        Raises NoSuchResource if the device has another camera by now.
+        Raises NoSuchResource if the device's camera was replaced meanwhile.
         """
         size = len(picture.data)
         row = (did, path, picture.mime, size, at, picture.data)

@@ -64,7 +64,7 @@ class DeviceSettingTable:
     async def save(self, setting: DeviceSetting, sn: str) -> None:
         """Save the answer of the camera with this SN. Fields that are None keep their old value.
 
-        Raises NoSuchResource if the device has another camera by now.
+        Raises NoSuchResource if the device's camera was replaced meanwhile.
         """
 
         def job(connection: sqlite3.Connection) -> DeviceSetting:

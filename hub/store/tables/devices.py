@@ -152,7 +152,7 @@ _FORGET_PREVIOUS_KEYS = (
     "UPDATE device SET previous_key = NULL, previous_key_until = NULL WHERE key IS NULL"
 )
 _REMOVE = "DELETE FROM device WHERE did = ?"
-#: Removes or resets what belonged to the camera, when it is replaced.
+#: Statements that remove or reset the rows of a camera that is being replaced.
 _RESET_CAMERA = (
     "DELETE FROM token WHERE did = ?",
     "DELETE FROM device_setting WHERE did = ?",

@@ -51,12 +51,12 @@ class PageCursor(Generic[Row]):
         self, first_page: int, *, page: int | None = None, left: ListPosition = LIST_START
     ) -> None:
         self._first = first_page
-        self._before = left.read
+        self._read_before = left.read
         self._marks_before = frozenset(left.marks)
         self._last: tuple[Row, ...] = ()
-        self._asked = 0
-        self._seen: set[int] = set()
-        self._largest = 0
+        self._requests = 0
+        self._seen_hashes: set[int] = set()
+        self._largest_page = 0
         self.wanted: int | None = first_page if page is None else page
         self.total: int | None = None
         self.unreadable = 0
@@ -64,7 +64,7 @@ class PageCursor(Generic[Row]):
     @property
     def read(self) -> int:
         """How many different rows were read so far."""
-        return self._before + len(self._seen)
+        return self._read_before + len(self._seen_hashes)
 
     @property
     def left(self) -> ListPosition:
@@ -73,15 +73,15 @@ class PageCursor(Generic[Row]):
 
     def take(self, page: DevicePage[Row]) -> tuple[Row, ...]:
         """Report the page that the device sent. Returns the rows that are new."""
-        asked = self._ask()
-        new = tuple(self._new(page.rows))
+        requested = self._count_request()
+        new = tuple(self._new_rows(page.rows))
         self._last = page.rows[-MAX_MARKS:] or self._last
         if new or not page.rows:
             self.unreadable += page.unreadable
         self.total = self.total if page.total is None else page.total
-        self._largest = max(self._largest, len(page.rows) + page.unreadable)
+        self._largest_page = max(self._largest_page, len(page.rows) + page.unreadable)
         is_empty = not page.rows and not page.unreadable
-        self.wanted = self._after(asked, has_new=bool(new), is_empty=is_empty)
+        self.wanted = self._page_after(requested, has_new=bool(new), is_empty=is_empty)
         return new
 
     def refuse(self) -> bool:
@@ -89,35 +89,35 @@ class PageCursor(Generic[Row]):
 
         True: the list continues with page `wanted`, or is complete if that is None.
         """
-        asked = self._ask()
-        if asked == self._first and not self.read:
+        requested = self._count_request()
+        if requested == self._first and not self.read:
             self.wanted = 1 - self._first
         else:
-            self.wanted = 0 if self._may_miss_only_page_0(asked) else None
-        return self.wanted is not None or (self._is_last_guess(asked) and self.read > 0)
+            self.wanted = 0 if self._may_miss_only_page_0(requested) else None
+        return self.wanted is not None or (self._is_last_guess(requested) and self.read > 0)
 
-    def _ask(self) -> int:
+    def _count_request(self) -> int:
         if self.wanted is None:
             raise ValueError("no page was wanted")
-        self._asked += 1
+        self._requests += 1
         return self.wanted
 
-    def _new(self, rows: tuple[Row, ...]) -> Iterator[Row]:
+    def _new_rows(self, rows: tuple[Row, ...]) -> Iterator[Row]:
         for row in rows:
             if self._marks_before and _mark(row) in self._marks_before:
                 continue
             # Only the hash: half a million rows would take much memory.
-            if (known := hash(row)) not in self._seen:
-                self._seen.add(known)
+            if (known := hash(row)) not in self._seen_hashes:
+                self._seen_hashes.add(known)
                 yield row
 
-    def _after(self, asked: int, *, has_new: bool, is_empty: bool) -> int | None:
-        if self._is_last_guess(asked) or not self._misses_rows() or self._is_at_limit():
+    def _page_after(self, requested: int, *, has_new: bool, is_empty: bool) -> int | None:
+        if self._is_last_guess(requested) or not self._misses_rows() or self._is_at_limit():
             return None
         if has_new or (self._may_have_moved() and not is_empty):
-            return asked + 1
-        if self._first == 0 and (asked == 0 or (asked == 1 and not is_empty)):
-            return asked + 1
+            return requested + 1
+        if self._first == 0 and (requested == 0 or (requested == 1 and not is_empty)):
+            return requested + 1
         return 0 if self._first == 1 else None
 
     def _may_have_moved(self) -> bool:
@@ -125,23 +125,23 @@ class PageCursor(Generic[Row]):
 
         Without a total it is more likely that the device repeats its last page.
         """
-        return self._asked == 1 and bool(self._marks_before) and self.total is not None
+        return self._requests == 1 and bool(self._marks_before) and self.total is not None
 
-    def _is_last_guess(self, asked: int) -> bool:
-        """Whether `asked` is page 0 of a list that begins at page 1; page 0 is requested last."""
-        return asked < self._first
+    def _is_last_guess(self, requested: int) -> bool:
+        """Whether this is page 0 of a list that begins at page 1, which is requested last."""
+        return requested < self._first
 
     def _misses_rows(self) -> bool:
         """Whether there may be more rows, by the total if the device reports one."""
         return self.total is None or self.read + self.unreadable < self.total
 
-    def _may_miss_only_page_0(self, asked: int) -> bool:
-        if asked <= self._first or self._first == 0 or self.total is None:
+    def _may_miss_only_page_0(self, requested: int) -> bool:
+        if requested <= self._first or self._first == 0 or self.total is None:
             return False
-        return 0 < self.total - self.read - self.unreadable <= self._largest
+        return 0 < self.total - self.read - self.unreadable <= self._largest_page
 
     def _is_at_limit(self) -> bool:
-        return self._asked >= MAX_PAGES or self.read >= MAX_ROWS
+        return self._requests >= MAX_PAGES or self.read >= MAX_ROWS
 
 
 def _mark(row: object) -> int:

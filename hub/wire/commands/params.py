@@ -42,7 +42,7 @@ def check_fields(command: Command[P, Any], fields: Mapping[str, object]) -> P:
     Numbers may be given as texts and texts as numbers, booleans as 1/0 (D1); blank text counts as
     not given. Raises BadParameter, which names the field as `param.NAME`, and what is allowed.
     """
-    return _checked(command.param, fields, "param")
+    return _checked_struct(command.param, fields, "param")
 
 
 def check_param(command: Command[P, Any], raw: bytes | Raw) -> P:
@@ -50,7 +50,7 @@ def check_param(command: Command[P, Any], raw: bytes | Raw) -> P:
     data = bytes(raw)
     json_limits.check_depth(data, _MAX_DEPTH)
     json_limits.check_items(data)
-    return check_fields(command, _decoded(data))
+    return check_fields(command, _decode_object(data))
 
 
 def encode_param(command: Command[P, Any], param: P) -> Raw:
@@ -58,13 +58,13 @@ def encode_param(command: Command[P, Any], param: P) -> Raw:
 
     Fields that are None are left out; booleans are written as the command writes them.
     """
-    sent = _sent(param, command.booleans)
+    sent = _to_wire(param, command.booleans)
     if command.first_page is not None:
         sent.setdefault("page_num", command.first_page)
     return Raw(msgspec.json.encode(sent))
 
 
-def _decoded(data: bytes) -> dict[str, object]:
+def _decode_object(data: bytes) -> dict[str, object]:
     try:
         return json_limits.decode(_PARAM, data, "param", path="param")
     except BadParameter:
@@ -76,18 +76,18 @@ def _decoded(data: bytes) -> dict[str, object]:
         raise
 
 
-def _sent(param: Struct, booleans: Callable[[bool], object]) -> dict[str, object]:
+def _to_wire(param: Struct, booleans: Callable[[bool], object]) -> dict[str, object]:
     sent: dict[str, object] = {}
     for name in param.__struct_fields__:
         value = getattr(param, name)
         if isinstance(value, Struct):
-            sent[name] = _sent(value, booleans)
+            sent[name] = _to_wire(value, booleans)
         elif value is not None:
             sent[name] = booleans(value) if isinstance(value, bool) else value
     return sent
 
 
-def _checked(kind: type[P], fields: Mapping[str, object], path: str) -> P:
+def _checked_struct(kind: type[P], fields: Mapping[str, object], path: str) -> P:
     specs = field_specs(kind)
     for name in fields:
         if name not in specs:
@@ -116,19 +116,19 @@ def _is_blank(sent: object) -> bool:
     return sent is None or (isinstance(sent, str) and not sent.strip())
 
 
-def _unexpected(spec: FieldSpec, field: str) -> BadParameter:
+def _wrong_value(spec: FieldSpec, field: str) -> BadParameter:
     return BadParameter(f"{spec.expected} is expected", field=field)
 
 
 def _integer(spec: FieldSpec, sent: object, field: str) -> int | None:
     if isinstance(sent, bool) or not isinstance(sent, int | float | str):
-        raise _unexpected(spec, field)
+        raise _wrong_value(spec, field)
     try:
         value = coercion.coerce_int(sent, field)
     except BadParameter:
-        raise _unexpected(spec, field) from None
+        raise _wrong_value(spec, field) from None
     if value is None or not (spec.least or 0) <= value <= (spec.most or 0):
-        raise _unexpected(spec, field)
+        raise _wrong_value(spec, field)
     return value
 
 
@@ -136,16 +136,16 @@ def _boolean(spec: FieldSpec, sent: object, field: str) -> bool:
     word = str(sent).strip().lower() if isinstance(sent, bool | int | str) else None
     value = _BOOLEANS.get(word)
     if value is None:
-        raise _unexpected(spec, field)
+        raise _wrong_value(spec, field)
     return value
 
 
 def _text(spec: FieldSpec, sent: object, field: str) -> str | None:
     if isinstance(sent, bool) or not isinstance(sent, str | int):
-        raise _unexpected(spec, field)
+        raise _wrong_value(spec, field)
     value = str(sent).strip()
     if not (spec.least or 0) <= len(value) <= (spec.most or 0):
-        raise _unexpected(spec, field)
+        raise _wrong_value(spec, field)
     if _CONTROL.search(value):
         raise BadParameter("a text without control characters is expected", field=field)
     return value
@@ -154,7 +154,7 @@ def _text(spec: FieldSpec, sent: object, field: str) -> str | None:
 def _time(spec: FieldSpec, sent: object, field: str) -> str:
     value = sent.strip() if isinstance(sent, str) else ""
     if not _TIME.fullmatch(value):
-        raise _unexpected(spec, field)
+        raise _wrong_value(spec, field)
     try:
         datetime.fromisoformat(value)
     except ValueError:
@@ -165,28 +165,28 @@ def _time(spec: FieldSpec, sent: object, field: str) -> str:
 def _pid(spec: FieldSpec, sent: object, field: str) -> str:
     value = str(sent).strip()
     if not _PID.fullmatch(value) or not 1 <= int(value) <= MAX_PID:
-        raise _unexpected(spec, field)
+        raise _wrong_value(spec, field)
     return value
 
 
 def _photo(spec: FieldSpec, sent: object, field: str) -> str:
     """Base64 of a JPEG (1.12), re-encoded without a data: prefix."""
     if not isinstance(sent, str):
-        raise _unexpected(spec, field)
+        raise _wrong_value(spec, field)
     content = memoryview(sent.strip().encode("utf-8", "replace"))
     try:
         picture = picture_of_text(content, name="photo", field=field)
     except BadParameter:
         picture = None
     if picture is None or picture.mime != "image/jpeg" or len(picture.data) > MAX_PHOTO_BYTES:
-        raise _unexpected(spec, field)
+        raise _wrong_value(spec, field)
     return pybase64.b64encode(picture.data).decode()
 
 
 def _object(spec: FieldSpec, sent: object, field: str) -> Struct:
     if not isinstance(sent, Mapping) or spec.type is None:
-        raise _unexpected(spec, field)
-    return _checked(spec.type, sent, field)
+        raise _wrong_value(spec, field)
+    return _checked_struct(spec.type, sent, field)
 
 
 _READERS: dict[str, Callable[[FieldSpec, object, str], object]] = {
