@@ -46,7 +46,7 @@ MAX_REQUESTS = 32
 #: A device counts as busy with an unanswered request for this many times its time-out.
 BUSY_TIMEOUTS = 2
 
-_ANSWER_LATE = Ending(NORMAL, "its answer was not taken in time")
+_ANSWER_LATE = Ending(NORMAL, "it did not read its answer in time")
 _FRAME_LATE = Ending(NORMAL, "no frame came in time")
 _LEFT = "the connection ended before the device answered"
 
@@ -272,7 +272,7 @@ class DeviceLink:
             log,
             logging.WARNING,
             f"{ending.limit} {self.address} {self.did}",
-            "%s at %s was cut off: %s",
+            "%s at %s was disconnected: %s",
             self._peer_name,
             self.address,
             ending.reason,
@@ -317,4 +317,4 @@ class DeviceLink:
             if self._socket.is_torn:  # Cancelled or timed out in the middle of the frame.
                 self.close("only part of a request was sent")
         if timeout.cancelled_caught:
-            raise DeviceLeft("the device did not take the request in time")
+            raise DeviceLeft("the device did not read the request in time")

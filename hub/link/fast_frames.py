@@ -9,7 +9,8 @@ from __future__ import annotations
 #: FIN and the opcode of a text message, without reserved bits.
 _WHOLE_TEXT = 0x81
 _MASKED = 0x80
-#: The second byte holds a length up to this; otherwise it says that 2 or 8 bytes with it follow.
+#: The second byte holds the length, up to this value; larger values say that the length follows in
+#: 2 or 8 bytes.
 _MAX_SHORT_LENGTH = 125
 _LENGTH_IN_2_BYTES = 126
 _LENGTH_IN_8_BYTES = 127

@@ -110,7 +110,7 @@ class DeviceSocket(WebSocketConnection):
         except RemoteProtocolError as error:
             return await self._refuse(error)
         except _TooBig:
-            return Ending(TOO_BIG, f"a message has at most {self.limit} bytes", limit="frame")
+            return Ending(TOO_BIG, f"a message may have at most {self.limit} bytes", limit="frame")
         except (ConnectionClosed, trio.BrokenResourceError, trio.ClosedResourceError):
             return Ending(ABNORMAL, "the connection broke")
 

@@ -39,7 +39,7 @@ _FIELDS: dict[RefusalCode, str] = {
     "slowed": "sn",
 }
 
-#: With any of these, no signature by a known key was seen.
+#: Codes that mean that no signature by a known key was seen.
 _WITHOUT_KEY: tuple[RefusalCode, ...] = ("no-signature", "bad-signature", "no-key", "key-mismatch")
 
 _SENTENCES: dict[RefusalCode, str] = {

@@ -245,8 +245,11 @@ async def test_a_peer_cut_off_at_a_limit_is_counted_and_logged(
         await everything(port.plug())
     assert limits_reached("frame") == before[0] + 1
     assert limits_reached("first_message") == before[1] + 1
-    assert f"a device at {ADDRESS} was cut off: a message has at most 4096 bytes" in caplog.text
-    assert f"a device at {ADDRESS} was cut off: no frame came within 10 s" in caplog.text
+    assert (
+        f"a device at {ADDRESS} was disconnected: a message may have at most 4096 bytes"
+        in caplog.text
+    )
+    assert f"a device at {ADDRESS} was disconnected: no frame came within 10 s" in caplog.text
 
 
 async def test_the_limit_of_a_frame_is_in_bytes_not_in_characters(
@@ -401,7 +404,7 @@ async def test_a_device_that_does_not_read_its_answers_is_closed(
         # Half an answer was sent: no close frame follows.
         received = await everything_late(theirs, 25)
         assert b"\x88" not in received
-        assert link._overdue.reason == "its answer was not taken in time"
+        assert link._overdue.reason == "it did not read its answer in time"
 
 
 async def test_a_device_that_does_not_read_a_request_is_closed(autojump_clock: MockClock) -> None:

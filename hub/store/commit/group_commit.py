@@ -38,9 +38,9 @@ T = TypeVar("T")
 #: If the disk does not answer for this long, waiters are refused. The writer itself keeps waiting.
 _COMMIT_SECONDS = 30.0
 _PROBE_SECONDS = 3.0
-#: Pages after which a checkpoint is worth its flushes.
+#: Growth of the write-ahead log, in pages, that makes a checkpoint worth its flushes.
 _CHECKPOINT_PAGES = 1000
-#: Estimate: a commit writes this many pages and about one for each changed row.
+#: Estimate: a commit writes this many pages, plus about one for each changed row.
 _PAGES_PER_COMMIT = 10
 #: Writes a page without changing anything.
 _TEST_WRITE = "UPDATE setting SET value = value WHERE key = 'store.clean'"

@@ -92,7 +92,7 @@ class ApiKeyTable:
             try:
                 connection.execute(_ADD, values)
             except sqlite3.IntegrityError as error:
-                raise AlreadyExists(f"there is a key {key.appid} already", field="appid") from error
+                raise AlreadyExists(f"there is already a key {key.appid}", field="appid") from error
 
         def added(_: None) -> None:
             self._keys[key.appid] = sealed

@@ -31,7 +31,8 @@ _VALUE = msgspec.json.Decoder(object)
 _MAX_NAME_LENGTH = 64
 _PID = re.compile(r"[0-9]{1,20}")
 _TIME = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", re.ASCII)
-#: Includes lone surrogates, which no frame can hold, but not full-width blanks, common in names.
+#: Control characters, and lone surrogates, which no frame can hold. Full-width blanks, which are
+#: common in names, are allowed.
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _BOOLEANS: dict[object, bool] = {"true": True, "1": True, "false": False, "0": False}
 

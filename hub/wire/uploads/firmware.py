@@ -153,7 +153,9 @@ def check_ver_code(number: int, field: str) -> None:
 def base_url(scheme: str, host: str) -> str:
     """The hub's address as the device used it (D5). Raises BadParameter if `host` is invalid."""
     if not _HOST.fullmatch(host):
-        raise BadParameter("the hub's address as the device knows it is expected", field="Host")
+        raise BadParameter(
+            "the hub's address is expected, as a host name or IP address", field="Host"
+        )
     return f"{scheme}://{host}"
 
 
