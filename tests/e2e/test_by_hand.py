@@ -1,4 +1,4 @@
-"""The walks of docs/by-hand.md, run exactly as they stand there."""
+"""The walkthroughs of docs/by-hand.md, run exactly as written."""
 
 from __future__ import annotations
 

@@ -107,7 +107,7 @@ def test_replacing_the_executable_does_not_disturb_a_running_hub(
     hub = make_hub().start()
     (tmp_path / "new").write_bytes(os.urandom(1000))
     (tmp_path / "new").replace(mine)
-    # The setup page is the first to import what lists the time zones.
+    # The setup page is the first to import the list of time zones from the file.
     assert httpx.get(hub.setup_link, verify=False).status_code == 200
     assert hub.stop() == 0
 

@@ -33,7 +33,7 @@ async def test_after_kill_9_every_acknowledged_capture_is_there_once_and_whole(
     hub.start()
     async with hub.client(headers=headers) as client:
         await load.check_stored(client)
-        # A camera repeats uploads without a reply: what was stored is not stored twice.
+        # Cameras repeat uploads that got no reply; stored ones are not stored again.
         before = len(await read_all(client))
         capture = next(iter(load.acknowledged.values()))
         assert await upload(client, token, capture.body()) in (200, 401)

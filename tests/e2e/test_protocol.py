@@ -278,7 +278,7 @@ async def _metric(client: httpx.AsyncClient, name: str) -> float:
 
 
 def _megabytes(pid: int) -> float:
-    """Resident memory; 0 where /proc does not tell it."""
+    """Resident memory; 0 without /proc."""
     if sys.platform != "linux":
         return 0.0
     status = Path(f"/proc/{pid}/status").read_text("ascii")

@@ -21,7 +21,7 @@ def traced(hub: HubProcess, device: str) -> list[dict[str, Any]]:
 
 
 def is_frame(entry: dict[str, Any]) -> bool:
-    """Not an upload: uploads without a token are in the trace of every camera at their address."""
+    """False for uploads: without a token they are traced for every camera at their address."""
     return bool(entry["kind"] != "upload")
 
 

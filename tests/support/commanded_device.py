@@ -27,7 +27,7 @@ class CommandedDevice:
         self._nursery = nursery
 
     async def ask(self, name: object, call: Any, *args: Any) -> trio.CancelScope:
-        """Call in a task of its own; `got` has the outcome by the name."""
+        """Start the call in a new task, which stores its outcome in `got` under `name`."""
         scope = trio.CancelScope()
 
         async def asker() -> None:
@@ -42,11 +42,11 @@ class CommandedDevice:
         return scope
 
     async def query(self, name: object) -> trio.CancelScope:
-        """A light command."""
+        """Send a command without a photo."""
         return await self.ask(name, self.commands.send, "/person/query", b'{"pid": "1"}')
 
     async def add(self, name: object) -> trio.CancelScope:
-        """A command with a photo."""
+        """Send a command with a photo."""
         return await self.ask(name, self.commands.person_add, PERSON_ADD.example)
 
     async def give(self, asked: Asked, outcome: Any = None) -> None:
@@ -54,13 +54,13 @@ class CommandedDevice:
         await wait_all_tasks_blocked()
 
     def connect(self, link: AskedLink | None = None) -> AskedLink:
-        """The device connects, perhaps again."""
+        """Connect the device, or connect it again."""
         self.link = link or AskedLink(self.did)
         self.site.registry.attach(self.link)
         return self.link
 
     def leave(self) -> None:
-        """The connection ends, as a link ends it."""
+        """End the connection as a link does."""
         self.link.leave()
         self.site.registry.detach(self.link)
 

@@ -38,7 +38,7 @@ class Asked:
         self.free()
 
     def free(self) -> None:
-        """The device is done with it."""
+        """Mark the device as no longer working on it."""
         on_free, self._on_free = self._on_free, None
         if on_free is not None:
             on_free()
@@ -57,8 +57,8 @@ class Asked:
 
 
 class AskedLink:
-    """With a `reply` it answers at once; without, each request stays in `asked` until it is given
-    its answer. One that was given up on is free again only by `free` (or `leave`)."""
+    """A link that answers at once with `reply`, or else keeps requests in `asked` until the test
+    answers them. After a timeout the device still works on a request until `free` or `leave`."""
 
     def __init__(self, did: str = "1", reply: Reply | None = None) -> None:
         self.did = did

@@ -22,7 +22,7 @@ WORK_ID = "10091774"
 PHONE = "13612345678"
 FEATURE = [random.Random(4).uniform(-1e30, 1e30) for _ in range(512)]
 
-#: What no redacted frame may contain: secrets, and parts that identify them.
+#: Must not be in a redacted frame: secrets, and parts that identify them.
 SECRETS = (
     TOKEN,
     SIGN[:24],

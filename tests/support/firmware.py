@@ -23,7 +23,7 @@ NEW = Versions(fw_ver="V2.0")
 
 
 class FirmwareSite:
-    """Shortcuts; `ask` and `report` do what a camera does (2.3, 2.2)."""
+    """The services of a site with firmware. `ask` and `report` act as a camera (2.3, 2.2)."""
 
     def __init__(self, hub: HubServices, clock: FrozenClock) -> None:
         services = hub.services
@@ -55,7 +55,7 @@ class FirmwareSite:
             return await upload.finish()
 
     async def add_release(self, *files: bytes, **fields: Any) -> Release:
-        """Add a release of these files, each a component of its own type, which reports NEW."""
+        """Add a release of these files, each of a different type. Updated devices report NEW."""
         stored = [await self.receive(data) for data in files or (b"firmware",)]
         components = tuple(
             NewComponent(f"part {number}.bin", number, file.sha256)

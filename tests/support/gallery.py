@@ -1,4 +1,4 @@
-"""Serves the pages with made-up data, to be looked at: python -m tests.support.gallery [PORT]
+"""Serves the pages with made-up data, for viewing: python -m tests.support.gallery [PORT]
 
 Add `empty` for a site without cameras, `unwell` for a hub with faults. It prints the link of the
 first run. Names: admin, guard, viewer; password: "a long sentence".
@@ -54,7 +54,7 @@ PLACES = (
 )
 NAMES = ("Chen Wei", "王小明", "Maria Alvarez", "Tom Becker", "李静", None, None, None, None)
 
-#: How the answers of some cameras are: slow, none, a refusal, and nonsense.
+#: Cameras with unusual answers: slow, none, a refusal, and nonsense.
 QUIRKS = {
     2: Quirks(delay=3),
     3: Quirks(silent=True),
@@ -75,7 +75,7 @@ class RunningClock(FrozenClock):
 
 
 def draw(name: str, number: int) -> bytes:
-    """A face, a car or a scene in flat shapes; the same one each time."""
+    """A face, a car or a scene in flat shapes; the same for the same arguments."""
     rng = random.Random(number if name != "background" else number % len(PLACES))
     sizes = {"face": (300, 360), "body": (240, 480), "vehicle": (480, 360), "plate": (280, 90)}
     size = sizes.get(name, (960, 540))
@@ -140,7 +140,7 @@ def _draw_scene(pen: ImageDraw.ImageDraw, size: tuple[int, int], rng: random.Ran
 
 
 def make_up(rng: random.Random) -> tuple[RecordKind, Detail, tuple[str, ...], bytes]:
-    """What a camera might report: kind, detail, names of pictures, further fields."""
+    """What a camera might report: kind, detail, names of pictures, extra fields."""
     dice = rng.random()
     if dice < 0.58:
         name = rng.choice(NAMES)
@@ -289,7 +289,7 @@ async def main(port: int, *, empty: bool, unwell: bool) -> None:
                     HealthReason("cannot-store", "the disk is full", full),
                     HealthReason("certificate-ends", "soon", {"day": "2026-12-01", "days": "6"}),
                 ]
-            # What devices upload is read by the server, though none does here.
+            # The server needs an ingest service, though no device uploads here.
             services = replace(site.services, ingest=FirmwareSite(site.hub, site.clock).ingest)
             app = create_app(services)
             await nursery.start(site.services.devices.run)
@@ -307,7 +307,7 @@ async def main(port: int, *, empty: bool, unwell: bool) -> None:
 
 
 async def fill(site: PageSite) -> None:
-    """Add cameras and what they did, and go on for ever."""
+    """Add cameras and their history, then a record every 3 s for ever."""
     site.draw = draw
     rng = random.Random(7)
     await add_cameras(site)

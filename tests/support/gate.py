@@ -1,4 +1,4 @@
-"""The services that admit devices, built around a store, and connects that are really signed."""
+"""The services that admit devices, built around a store, and connects with real signatures."""
 
 from __future__ import annotations
 

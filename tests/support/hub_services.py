@@ -79,7 +79,7 @@ class HubServices:
         self.free = free
 
     async def add_faces(self, *names: str, did: str = "1", pictures: bool = False) -> list[int]:
-        """Store a capture for each name, each as an upload of its own; returns their seqs."""
+        """Store a capture for each name, each from a separate upload; returns their seqs."""
         return [await self.add(face(name, pictures=pictures), did=did) for name in names]
 
     async def add(self, upload: CheckedUpload, *, did: str = "1") -> int:

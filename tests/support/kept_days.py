@@ -28,7 +28,7 @@ class KeptDays:
         self.tokens = _Prunable(self, "tokens")
         self.sessions = _Prunable(self, "sessions")
         self.device_pictures = self
-        #: The limits of the removals of device pictures, in UNIX milliseconds.
+        #: The arguments of `drop_older` (for device pictures), in UNIX milliseconds.
         self.dropped_older: list[int] = []
 
     def keep(self, newest: str, count: int, size: int = GB) -> None:

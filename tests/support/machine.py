@@ -163,7 +163,7 @@ class Machine:
 
 
 def why_no_machine(*, booted: bool) -> str | None:
-    """Return why there cannot be such a machine here, or None."""
+    """Return why no machine can run here, or None."""
     if sys.platform != "linux" or os.geteuid() != 0:
         return "a test machine needs Linux and root"
     if missing := [tool for tool in _TOOLS if shutil.which(tool, path=_PATH) is None]:

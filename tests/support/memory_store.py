@@ -69,11 +69,11 @@ class MemoryStore(Store):
         )
 
     def rows(self, sql: str, *values: object) -> list[tuple[Any, ...]]:
-        """What a query finds in the database."""
+        """The rows that a query finds."""
         return self._connection.execute(sql, values).fetchall()
 
     async def _start_write(self) -> None:
-        """Yield, as a write does that waits for its group."""
+        """Yield, like a write that waits for its group."""
         if self.before_write is not None:
             self.before_write()
         await trio.lowlevel.checkpoint()
@@ -112,7 +112,7 @@ class _InlineBridge:
 
 
 class _DiscardingDisk(Disk):
-    """Takes the pictures of records, and keeps nothing."""
+    """Accepts pictures of records, and discards them."""
 
     def open(self, path: Path) -> int:
         return os.open(os.devnull, os.O_RDWR)

@@ -44,7 +44,7 @@ class PageSite:
         self.health_reasons: list[HealthReason] = []
         self.links: dict[str, SimulatedLink] = {}
         self._uploads = 0
-        #: A picture of this name for the record of this number.
+        #: Draws the picture with this name for the record with this number.
         self.draw: Callable[[str, int], bytes] = lambda name, number: b"\x89PNG"
         self.services = replace(
             hub.services,
@@ -78,7 +78,7 @@ class PageSite:
     async def connect(
         self, name: str = "Gate", quirks: Quirks = FAULTLESS, *, did: str = "1"
     ) -> SimulatedLink:
-        """Enrol a camera that is online and answers, with these quirks."""
+        """Enrol a simulated camera that is online, with these quirks."""
         sn = await self.enrol(name, did=did)
         link = SimulatedLink(did, sn, self.clock, quirks=quirks)
         self.hub.registry.attach(link)
@@ -98,7 +98,7 @@ class PageSite:
                 self.hub.registry.attach(link)
 
     def report(self, did: str = "1", **fields: Any) -> None:
-        """What the camera tells of itself: versions, name and address."""
+        """Report versions, name or address, as the camera does."""
         devices = self.services.devices
         ip, offset = fields.pop("ip", None), fields.pop("clock_offset", None)
         device = devices.device(did)
@@ -122,7 +122,7 @@ class PageSite:
     def pend(
         self, sn: str, *codes: RefusalCode, tries: int = 1, slowed: float = 0, **args: str
     ) -> FakeLink:
-        """A device that is not enrolled tried to connect, and was refused for these reasons.
+        """Refuse a device that is not enrolled for these reasons.
 
         The connection stays open; it accepts the initial parameters.
         """
@@ -135,7 +135,7 @@ class PageSite:
         return link
 
     def refuse(self, did: str, *codes: RefusalCode, **args: str) -> None:
-        """An enrolled device tried to connect, and was refused for these reasons."""
+        """Refuse a connect of an enrolled device for these reasons."""
         attempt = self.attempt(self.services.devices.get(did).sn, **args)
         reasons = [RefusalReason(code, args) for code in codes]
         self.hub.pending_devices.record_failure(did, attempt, reasons)
@@ -158,7 +158,7 @@ class PageSite:
         extra: bytes = b"{}",
         occurred_at: int | None = None,
     ) -> int:
-        """Store one record; each happens a second after the one before. Return its seq."""
+        """Store one record, a second later than the one before; return its seq."""
         (seq,) = await self.add_records(
             1,
             kind,
@@ -210,7 +210,7 @@ class PageSite:
         return (await self.hub.store.records.append(batch)).seqs
 
     async def audited(self) -> list[tuple[str, str, str]]:
-        """Who did what to which device or setting, oldest first; without the users' sign-ins."""
+        """Audit entries as (who, action, target), oldest first; without sign-ins."""
         entries = await self.services.audit.oldest()
         return [(e.who, e.action, e.target) for e in entries if not e.action.startswith("user.")]
 

@@ -26,7 +26,7 @@ def ok_answer(*rows: object, **result: object) -> DeviceAnswer:
 
 
 class SimulatedLink:
-    """The connection to a simulated camera, as the hub sees it. `asked` is what it was sent."""
+    """The connection to a simulated camera, as the hub sees it. `asked`: requests it got."""
 
     def __init__(
         self, did: str, sn: str, now: Callable[[], float], *, quirks: Quirks = FAULTLESS
@@ -40,7 +40,7 @@ class SimulatedLink:
         self.state = DeviceState(identity, make_population(1), now=now, preload_faces=True)
         self.closed: str | None = None
         self.asked: list[tuple[str, Any]] = []
-        #: What it does instead of answering, or the answer that it gives to everything.
+        #: The outcome of every request, in place of the camera's own answer.
         self.outcome: HubError | DeviceAnswer | None = None
         self._responder = Responder(self.state, quirks)
 
@@ -67,7 +67,7 @@ class SimulatedLink:
     def close(self, reason: str) -> None:
         self.closed = reason
 
-    async def hold_back(self, seconds: float) -> None:
+    async def delay_answer(self, seconds: float) -> None:
         raise NotImplementedError
 
     async def _answer(self, request: Request) -> DeviceAnswer:

@@ -12,7 +12,7 @@ from msgspec import Struct
 
 #: How many pieces a connection buffers while the reader does not read.
 _MAX_BUFFERED = 10
-#: For what should happen at once.
+#: The limit for things that should happen at once.
 _SOON_SECONDS = 10
 
 

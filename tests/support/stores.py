@@ -39,7 +39,7 @@ async def opened(
     on_records: Callable[[Sequence[Record]], None] = lambda records: None,
     disk: Disk | None = None,
 ) -> AsyncIterator[Store]:
-    """Open a store; `on_records` and `disk` as `open_store` takes them."""
+    """Open a store; `on_records` and `disk` are passed to `open_store`."""
     async with open_store(path, now=clock, on_records=on_records, disk=disk) as store:
         yield store
 

@@ -1,4 +1,4 @@
-"""Frame traces as a running hub has them, with a clock of the test's own."""
+"""Frame traces as a running hub has them, with the clock of a test."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def new_traces(
     max_pending: int = 20,
     max_bytes: int = MAX_BYTES,
 ) -> FrameTraces:
-    """`listed`: the serial numbers that a list shows to somebody."""
+    """`listed`: the serial numbers that are on a list in the hub."""
     return FrameTraces(
         now,
         redact_frame,

@@ -20,7 +20,7 @@ from tests.support.clock import NOON
 from web.http.bodies import Bodies
 from web.server import serve
 
-#: For what should happen at once.
+#: The limit for things that should happen at once, in seconds.
 SOON = 5
 
 
@@ -36,7 +36,7 @@ GATE = Device("12", "SN0000000000012", "Gate")
 
 
 class FakeAuthentication:
-    """Knows the token "good" of the gate, "1", "2" ... of others, and those that a test adds."""
+    """Knows the tokens "good" (the gate), "1", "2" ... (others), and those that a test adds."""
 
     def __init__(self) -> None:
         self.tokens = {"good": GATE}
@@ -148,8 +148,7 @@ class Client:
 
     def __init__(self, stream: trio.abc.Stream) -> None:
         self.stream = stream
-        #: How many bytes it reads at a time.
-        self.most: int | None = None
+        self.max_read_bytes: int | None = None
         self._read = b""
 
     async def say(self, *parts: bytes) -> None:
@@ -172,7 +171,7 @@ class Client:
         return await self.answer()
 
     async def ended(self) -> bytes:
-        """Everything that comes until the server closes the connection."""
+        """Everything that arrives until the server closes the connection."""
         try:
             while chunk := await self.stream.receive_some():
                 self._read += chunk
@@ -208,7 +207,7 @@ class Client:
         return found
 
     async def _more(self) -> None:
-        chunk = await self.stream.receive_some(self.most)
+        chunk = await self.stream.receive_some(self.max_read_bytes)
         if not chunk:
             raise EOFError(f"the server ended the connection after {self._read!r}")
         self._read += chunk

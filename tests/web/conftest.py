@@ -1,4 +1,4 @@
-"""Templates are compiled once for all tests, though each test makes an application."""
+"""Templates are compiled once for all tests, although each test creates an application."""
 
 from __future__ import annotations
 

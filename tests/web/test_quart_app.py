@@ -1,4 +1,4 @@
-"""Requests to Quart: bodies are read when the view asks, and a change is finished once begun."""
+"""Requests to Quart: bodies are read on demand, and changes run to completion."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Client:
         return self._received.statistics().current_buffer_used
 
     async def call(self, method: str = "POST", *, length: int | None = None) -> None:
-        """Ends when the request is answered, or the client has hung up."""
+        """Handle the request until it is answered, or the client has hung up."""
         announced = (
             (b"transfer-encoding", b"chunked")
             if length is None
@@ -67,7 +67,7 @@ class Site:
         self.app = HubQuart(__name__)
         self.app.config["BODY_TIMEOUT"] = None
         self.app.bodies = Bodies(Web(**web))
-        #: What `read` returned or raised, and the steps.
+        #: The result or error of `read`, and the steps that were taken.
         self.steps: list[Any] = []
         self.first_step = trio.Event()
         self.second_step = trio.Event()
@@ -204,7 +204,7 @@ async def test_a_long_body_has_the_limit_of_the_settings(length: int | None) -> 
     assert site.steps == [TooLarge, "done"]
 
 
-async def test_a_long_body_that_does_not_come_in_time_is_too_slow(
+async def test_a_long_body_that_does_not_arrive_in_time_is_too_slow(
     autojump_clock: trio.testing.MockClock,
 ) -> None:
     site = Site(read_long, body_seconds=5)

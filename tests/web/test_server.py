@@ -19,7 +19,7 @@ from web.http.bodies import Bodies
 
 
 async def app(scope: Any, receive: Any, send: Any) -> None:
-    """Stands in for Quart: answers with the path, or does what the path says."""
+    """A stand-in for Quart: answers with the path, or acts as the path says."""
     if scope["type"] == "lifespan":
         await lifespan(receive, send)
         return
@@ -454,7 +454,7 @@ async def test_a_client_that_sends_an_unwanted_body_can_read_the_answer(parts: A
 
 
 async def test_an_unwanted_chunked_body_is_dropped_unparsed(parts: Any) -> None:
-    """Its end is not looked for, and so the connection is closed after the answer."""
+    """Its end is not searched for, so the connection is closed after the answer."""
     async with serving(app, parts), connected(parts) as client:
         await client.say(request("POST", "/page", headers={"Transfer-Encoding": "chunked"}))
         answer = await client.answer()
@@ -626,7 +626,7 @@ async def test_commands_to_devices_never_reach_quart(plain: Any) -> None:
 
 
 async def test_500_silent_connections_keep_nobody_out(plain: Any) -> None:
-    raise_limit_of_open_files()  # Both ends are here.
+    raise_limit_of_open_files()  # Both ends are in this process.
     async with serving(app, plain):
         with ExitStack() as silent:
             for _ in range(500):

@@ -106,7 +106,7 @@ async def test_a_wrong_key_is_401(api: Client, authorization: str) -> None:
     assert response.headers["WWW-Authenticate"].startswith("Bearer")
 
 
-async def test_a_read_only_key_reads_and_writes_nothing(hub: HubServices) -> None:
+async def test_a_read_only_key_can_read_but_not_write(hub: HubServices) -> None:
     api = Client(hub, await hub.bearer(read_only=True))
     await api.get("devices")
     for method, path in [

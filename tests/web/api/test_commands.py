@@ -31,7 +31,7 @@ QUERY = {"uri": "/person/query", "param": {"pid": "1001"}}
 REBOOT = {"uri": "/system/maintain/reboot", "param": {"delay_ms": 0}}
 
 
-class Told(Struct):
+class ApiResponse(Struct):
     """An answer of the API."""
 
     status: int
@@ -63,7 +63,7 @@ class Api:
         query: str = "",
         method: str = "POST",
         chunked: bool = False,
-    ) -> Told:
+    ) -> ApiResponse:
         data = body if isinstance(body, bytes) else json.dumps(body).encode()
         fields = dict(self.bearer if headers is None else headers)
         fields |= {"Transfer-Encoding": "chunked"} if chunked else {}
@@ -89,7 +89,7 @@ class Api:
 
         await self._app(scope, receive, send)
         start, end = sent
-        return Told(
+        return ApiResponse(
             start["status"],
             {name.decode(): value.decode() for name, value in start["headers"]},
             end["body"],
@@ -241,7 +241,7 @@ async def test_a_client_that_hangs_up_before_its_body_is_complete_is_not_answere
     assert sent == []
 
 
-# Who may
+# Authorisation
 
 
 async def test_calls_without_a_valid_key_are_refused(api: Api) -> None:

@@ -30,7 +30,7 @@ FILE = bytes(range(256)) * 5000
 SHA256 = hashlib.sha256(FILE).hexdigest()
 
 
-class Told(Struct):
+class ApiResponse(Struct):
     status: int
     headers: dict[str, str]
     json: Any
@@ -65,7 +65,7 @@ class Api:
         assert response.status_code == status, answer
         return answer
 
-    async def upload(self, *parts: bytes, **how: Any) -> Told:
+    async def upload(self, *parts: bytes, **how: Any) -> ApiResponse:
         answer = await self.send(*parts, **how)
         assert answer is not None
         return answer
@@ -77,8 +77,8 @@ class Api:
         kind: str = "application/octet-stream",
         query: str = "",
         ends: bool = True,
-    ) -> Told | None:
-        """The answer; None where there was none. Unless the body `ends`, the client hangs up."""
+    ) -> ApiResponse | None:
+        """The answer, or None if there was none. The client hangs up unless the body `ends`."""
         given = {"content-type": kind, **(self.bearer if headers is None else headers)}
         scope: Any = {
             "type": "http",
@@ -113,7 +113,9 @@ class Api:
             return None
         start, *rest = sent
         fields = {name.decode(): value.decode() for name, value in start["headers"]}
-        return Told(start["status"], fields, json.loads(b"".join(one["body"] for one in rest)))
+        return ApiResponse(
+            start["status"], fields, json.loads(b"".join(one["body"] for one in rest))
+        )
 
     async def audited(self) -> list[tuple[str, str]]:
         entries = await self.site.services.audit.newest()
@@ -134,7 +136,7 @@ def files_on_disk(api: Api) -> list[str]:
 # Files
 
 
-async def test_a_file_is_stored_as_it_comes_and_its_digests_are_answered(api: Api) -> None:
+async def test_a_file_is_stored_while_it_arrives_and_its_digests_are_returned(api: Api) -> None:
     answer = await api.upload(*(FILE[at : at + 100_000] for at in range(0, len(FILE), 100_000)))
     assert answer.status == 200
     assert answer.json == {
@@ -157,7 +159,7 @@ async def test_nothing_is_left_of_an_upload_whose_client_hangs_up(api: Api) -> N
     assert (await api.ask("GET", "files"))["items"] == []
 
 
-async def test_a_file_that_is_too_large_is_refused_while_it_comes(
+async def test_a_file_that_is_too_large_is_refused_while_it_arrives(
     api: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(firmware_files, "MAX_FILE_BYTES", len(FILE) - 1)
@@ -168,7 +170,7 @@ async def test_a_file_that_is_too_large_is_refused_while_it_comes(
     assert files_on_disk(api) == before
 
 
-async def test_a_file_without_room_is_refused_before_it_comes(api: Api) -> None:
+async def test_a_file_without_room_is_refused_before_it_arrives(api: Api) -> None:
     api.site.free.bytes = 2 * GB + len(FILE) - 1
     told = {**api.bearer, "content-length": str(len(FILE))}
     answer = await api.upload(b"", b"never asked for", headers=told)
@@ -198,7 +200,7 @@ async def test_a_fifth_concurrent_file_is_told_when_to_retry(api: Api) -> None:
     assert (answer.status, answer.headers["retry-after"]) == (429, "10")
 
 
-async def test_a_read_only_key_and_a_guard_may_look_and_change_nothing(api: Api) -> None:
+async def test_a_read_only_key_and_a_guard_can_read_but_not_change(api: Api) -> None:
     services = api.site.services
     key = await services.api_keys.add("reads", True, by=COMMAND_LINE)
     reading = {"Authorization": f"Bearer {key.appid}:{key.secret}"}
@@ -249,7 +251,7 @@ async def test_only_a_file_without_a_release_can_be_removed(api: Api) -> None:
     await api.ask("DELETE", f"files/{other}", status=404)
 
 
-# How fast
+# Time limits
 
 
 @pytest.fixture
@@ -293,7 +295,7 @@ async def test_a_sender_without_progress_is_refused(mock_clock: MockClock, part:
 
 async def test_a_body_with_too_large_a_content_length_is_refused_unread() -> None:
     async def receive() -> Any:
-        raise AssertionError("nothing is asked for")
+        raise AssertionError("no body is requested")
 
     body = StreamedBody(receive, head((b"content-length", b"101")), 100)
     with pytest.raises(TooLarge):

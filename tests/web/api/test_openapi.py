@@ -46,7 +46,7 @@ async def hub(tmp_path: Path, clock: FrozenClock) -> AsyncIterator[HubServices]:
 
 @pytest.fixture
 def endpoints(monkeypatch: pytest.MonkeyPatch) -> list[Endpoint]:
-    """All endpoints, once the application was made."""
+    """All endpoints, filled when the application is created."""
     endpoints: list[Endpoint] = []
     add = Routes.add
 
@@ -160,7 +160,7 @@ def test_every_record_is_as_described(detail: Detail) -> None:
 
 
 def strictly(value: Any, described_as: Any) -> None:
-    """Fails on a missing, wrong or undescribed field."""
+    """Fail on a missing, wrong or undescribed field."""
     decoded = msgspec.json.decode(msgspec.json.encode(value), type=described_as)
     names_lost = fields(value) - fields(msgspec.json.decode(msgspec.json.encode(decoded)))
     assert not names_lost

@@ -103,7 +103,7 @@ async def test_a_slow_reader_falls_back_to_the_log_and_delays_nobody(site: Site)
     big = msgspec.structs.replace(face("x"), extra=Raw(b'{"pad":"%s"}' % (b"x" * 2000)))
     before = lags()
     async with site.stream() as slow, site.stream() as quick:
-        # The slow one reads nothing: its connection takes ten pieces, then stands still.
+        # The slow reader reads nothing: its connection buffers ten pieces, then blocks.
         for _ in range(30):
             async with trio.open_nursery() as nursery:
                 for _ in range(20):
@@ -115,7 +115,7 @@ async def test_a_slow_reader_falls_back_to_the_log_and_delays_nobody(site: Site)
         assert await slow.ids(1) == [601]
 
 
-async def test_records_of_one_kind_or_device_can_be_asked_for(site: Site) -> None:
+async def test_records_of_one_kind_or_device_can_be_requested(site: Site) -> None:
     async with site.stream("did=2&kind=face") as reader:
         await site.hub.add_faces("a", "b", did="1")
         await site.hub.add_faces("c", did="2")

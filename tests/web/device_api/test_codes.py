@@ -1,6 +1,6 @@
 """The codes of 四, a table: each code, and the requests that get it.
 
-422 and 424 to 426 belong to HTTP alone, as 503 does: no request on the WebSocket can get them (D7).
+422, 424 to 426 and 503 occur over HTTP only: no request on the WebSocket can get them (D7).
 """
 
 from __future__ import annotations
@@ -94,12 +94,12 @@ class Hub(FirmwareSite):
         self.token = admitted.result.token
 
     async def send(self, path: str = FACE, sent: bytes | None = None, **how: Any) -> Call:
-        """A request of the gate, with its token unless other headers are given."""
+        """Send a request of the gate, with its token unless `how` replaces it."""
         how = {"token": self.token, **how}
         return await ask(self.api, face() if sent is None else sent, path=path, **how)
 
     async def send_signed(self, path: str = FACE, sent: bytes | None = None, **how: Any) -> Call:
-        """A request with the signature of 三 instead of a token, of which parts may be replaced."""
+        """Send a request signed as in 三, without a token; `how` replaces parts of the query."""
         sent = face() if sent is None else sent
         method = how.pop("method", "POST")
         return await self.send(
@@ -206,31 +206,29 @@ HTTP = {
     "an expired token": Http(401, 401, of_an_expired_token),
     "the token of a disabled device": Http(401, 401, of_a_disabled_device),
     "the signature of a disabled device": Http(401, 401, signed_by_a_disabled_device),
-    "a did that is another's": Http(401, 401, lambda hub: hub.send(sent=face(did=OTHER_DID))),
-    "a did that is nobody's, with a token": Http(
-        401, 401, lambda hub: hub.send(sent=face(did="9"))
-    ),
-    "an sn that is another's": Http(401, 401, lambda hub: hub.send(sent=face(sn="SN13"))),
+    "the did of another device": Http(401, 401, lambda hub: hub.send(sent=face(did=OTHER_DID))),
+    "an unknown did, with a token": Http(401, 401, lambda hub: hub.send(sent=face(did="9"))),
+    "the sn of another device": Http(401, 401, lambda hub: hub.send(sent=face(sn="SN13"))),
     "another's versions": Http(401, 401, lambda hub: hub.send(INFO, body(did=OTHER_DID))),
     "another's question": Http(401, 401, lambda hub: hub.send(OTA, body(did=OTHER_DID))),
     "no such path": Http(404, 404, lambda hub: hub.send("/api/v1/adapter/capture")),
     "another method": Http(404, 404, lambda hub: hub.send(method="GET")),
     "no JSON": Http(200, 420, lambda hub: hub.send(sent="“1234566”".encode())),
     "no time": Http(200, 420, lambda hub: hub.send(sent=body(did=DID))),
-    "a picture that is no base64": Http(
+    "a picture that is not base64": Http(
         200, 420, lambda hub: hub.send(sent=face(data={"face_data": "…"}))
     ),
-    "a picture that is none": Http(
+    "base64 that is not a picture": Http(
         200, 420, lambda hub: hub.send(sent=face(data={"face_data": b64(b"text")}))
     ),
     "an event without a type": Http(200, 420, lambda hub: hub.send(EVENT, event(type=None))),
-    "versions that are no text": Http(200, 420, lambda hub: hub.send(INFO, body(fwVer=[]))),
+    "a version that is not text": Http(200, 420, lambda hub: hub.send(INFO, body(fwVer=[]))),
     "a body beyond the limit": Http(413, 420, lambda hub: hub.send(length=2**30)),
     "an unknown appid": Http(200, 422, lambda hub: hub.send_signed(appid="FUN790386")),
     "a wrong sign": Http(
         200, 423, lambda hub: hub.send_signed(sign="C7C164B353F05DF3E219E82FC4619912")
     ),
-    "no sign beside the appid": Http(200, 423, lambda hub: hub.send_signed(sign="")),
+    "an appid without a sign": Http(200, 423, lambda hub: hub.send_signed(sign="")),
     "signed long ago": Http(200, 423, lambda hub: hub.send_signed(ts=1658029108)),
     "signed for another body": Http(
         200,
@@ -241,8 +239,8 @@ HTTP = {
     "event type 0": Http(200, 424, lambda hub: hub.send(EVENT, event(type="0"))),
     "a version below the least of the release": Http(200, 425, too_old),
     "no release is meant for it": Http(200, 426, lambda hub: hub.send(OTA, body(fwVer="V1.0"))),
-    "an otaId that is nobody's": Http(200, 426, lambda hub: hub.send(OTA, body(otaId="35646hgf"))),
-    "an otaId that is another's": Http(200, 426, of_another_device),
+    "an unknown otaId": Http(200, 426, lambda hub: hub.send(OTA, body(otaId="35646hgf"))),
+    "the otaId of another device": Http(200, 426, of_another_device),
 }
 
 
@@ -268,7 +266,7 @@ async def test_421_over_http_only_without_a_token(tmp_path: Path, clock: FrozenC
         assert for_nobody.outcome == (200, 421)
 
 
-class Said(NamedTuple):
+class WebSocket(NamedTuple):
     """A request on the WebSocket, with the code that answers it and the settings of the hub."""
 
     code: int
@@ -307,50 +305,56 @@ async def replayed(port: Port, camera: Camera) -> Any:
 
 
 WEBSOCKET = {
-    "a signed connect": Said(200, lambda port, camera: camera.connect(did=DID)),
-    "a heartbeat": Said(200, lambda port, camera: after_connect(camera, "/heartbeat")),
-    "an update of its token": Said(
+    "a signed connect": WebSocket(200, lambda port, camera: camera.connect(did=DID)),
+    "a heartbeat": WebSocket(200, lambda port, camera: after_connect(camera, "/heartbeat")),
+    "an update of its token": WebSocket(
         200, lambda port, camera: after_connect(camera, "token/update", {"did": DID, "sn": SN})
     ),
-    "a heartbeat before any connect": Said(401, lambda port, camera: camera.ask("/heartbeat")),
-    "another uri before any connect": Said(401, lambda port, camera: camera.ask("/no/such")),
-    "an unknown token": Said(
+    "a heartbeat before any connect": WebSocket(401, lambda port, camera: camera.ask("/heartbeat")),
+    "another uri before any connect": WebSocket(401, lambda port, camera: camera.ask("/no/such")),
+    "an unknown token": WebSocket(
         401, lambda port, camera: after_connect(camera, "/heartbeat", token="adf4453456")
     ),
-    "no token": Said(401, lambda port, camera: after_connect(camera, "/heartbeat", token=None)),
-    "an expired token": Said(401, with_an_expired_token),
-    "a connect of a disabled device": Said(401, of_a_disabled_camera),
-    "no such uri": Said(404, lambda port, camera: after_connect(camera, "/ivp/person_param_get")),
-    "no JSON": Said(420, lambda port, camera: said(camera, '{"uri"："/connect"}')),
-    "neither request nor response": Said(420, lambda port, camera: said(camera, '{"msgid":"1"}')),
-    "a connect without sn": Said(420, lambda port, camera: camera.ask("/connect", {"ts": 1})),
-    "a connect without ts": Said(420, lambda port, camera: camera.ask("/connect", {"sn": SN})),
-    "an sn that nobody enrolled": Said(
+    "no token": WebSocket(
+        401, lambda port, camera: after_connect(camera, "/heartbeat", token=None)
+    ),
+    "an expired token": WebSocket(401, with_an_expired_token),
+    "a connect of a disabled device": WebSocket(401, of_a_disabled_camera),
+    "no such uri": WebSocket(
+        404, lambda port, camera: after_connect(camera, "/ivp/person_param_get")
+    ),
+    "no JSON": WebSocket(420, lambda port, camera: said(camera, '{"uri"："/connect"}')),
+    "neither request nor response": WebSocket(
+        420, lambda port, camera: said(camera, '{"msgid":"1"}')
+    ),
+    "a connect without sn": WebSocket(420, lambda port, camera: camera.ask("/connect", {"ts": 1})),
+    "a connect without ts": WebSocket(420, lambda port, camera: camera.ask("/connect", {"sn": SN})),
+    "an sn that is not enrolled": WebSocket(
         421, lambda port, camera: camera.ask("/connect", {**camera.connect_param(), "sn": "Y3C9"})
     ),
-    "a did that is not the sn's own": Said(421, lambda port, camera: camera.connect(did=OTHER_DID)),
-    "no did where one is asked for": Said(
+    "the did of another sn": WebSocket(421, lambda port, camera: camera.connect(did=OTHER_DID)),
+    "no did although it is required": WebSocket(
         421, lambda port, camera: camera.connect(), require_did="always"
     ),
-    "a heartbeat of another did": Said(
+    "a heartbeat of another did": WebSocket(
         421, lambda port, camera: after_connect(camera, "/heartbeat", {"did": OTHER_DID})
     ),
-    "an update of another sn's token": Said(
+    "an update of another sn's token": WebSocket(
         421, lambda port, camera: after_connect(camera, "/token/update", {"sn": "Y3C9"})
     ),
-    "a signature over another code": Said(
+    "a signature over another code": WebSocket(
         423, lambda port, camera: camera.connect(code="DCBA4321")
     ),
-    "a signature by another key": Said(423, lambda port, camera: camera.connect(key=1)),
-    "no signature": Said(423, lambda port, camera: camera.connect(sign=None)),
-    "a clock that is far off": Said(423, lambda port, camera: camera.connect(ts=1635066908)),
-    "a connect that was accepted before": Said(423, replayed),
+    "a signature by another key": WebSocket(423, lambda port, camera: camera.connect(key=1)),
+    "no signature": WebSocket(423, lambda port, camera: camera.connect(sign=None)),
+    "a clock that is far off": WebSocket(423, lambda port, camera: camera.connect(ts=1635066908)),
+    "a connect that was accepted before": WebSocket(423, replayed),
 }
 
 
 @pytest.mark.parametrize("row", WEBSOCKET.values(), ids=WEBSOCKET)
 async def test_a_request_on_the_websocket_and_its_code(
-    autojump_clock: MockClock, row: Said
+    autojump_clock: MockClock, row: WebSocket
 ) -> None:
     async with device_port(require_did=row.require_did) as port:
         await port.site.enrol(did=DID)
@@ -367,7 +371,7 @@ def test_every_code_of_the_specification_has_its_request() -> None:
     assert of_chapter_four | {503} <= CODES.keys()
 
 
-#: Each path for devices, and a body that it takes.
+#: Each path for devices, and a body that it accepts.
 PATHS = {
     FACE: ("POST", face()),
     INFO: ("POST", body(fwVer="V1.0")),
@@ -401,13 +405,13 @@ async def test_d5_the_signature_need_not_cover_the_body(hub: Hub) -> None:
 
 
 @pytest.mark.parametrize("token", [None, ""])
-async def test_d5_an_empty_token_leaves_it_to_the_signature(hub: Hub, token: str | None) -> None:
+async def test_d5_with_an_empty_token_the_signature_counts(hub: Hub, token: str | None) -> None:
     call = await hub.send(token=token, query=hub.signed(face()))
     assert call.outcome == (200, 200)
 
 
 @pytest.mark.parametrize("path", [*PATHS, OTA])
-async def test_d8_token_or_address_takes_an_upload_from_the_devices_own_address(
+async def test_d8_token_or_address_accepts_an_upload_from_the_devices_own_address(
     tmp_path: Path, clock: FrozenClock, path: str
 ) -> None:
     async with opened(tmp_path, clock, http_auth="token-or-address") as hub:
@@ -415,7 +419,7 @@ async def test_d8_token_or_address_takes_an_upload_from_the_devices_own_address(
         names_it = b'{"sn":"%s"' % SN.encode() + (b"," + sent[1:] if sent[1:] != b"}" else b"}")
         sent = sent if path == LONE else names_it
         own = await hub.send(path, sent, method=method, token=None, address=ADDRESS)
-        # A lone picture names nobody; no release is meant for the gate.
+        # A lone picture does not identify a device; no release is meant for the gate.
         assert own.json["code"] == {LONE: 401, OTA: 426}.get(path, 200)
         foreign = await hub.send(path, sent, method=method, token=None, address="10.0.0.99")
         assert foreign.outcome == (401, 401)

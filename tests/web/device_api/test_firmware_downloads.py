@@ -82,7 +82,7 @@ async def test_an_interrupted_download_resumes_where_it_was(port: Port) -> None:
     assert download.is_complete
 
 
-async def test_a_range_of_the_whole_file_is_a_part_of_it_too(port: Port) -> None:
+async def test_a_range_of_the_whole_file_is_answered_206(port: Port) -> None:
     answer = await port.ask(Range=f"bytes=0-{SIZE - 1}")
     assert (answer.status, answer.body) == (206, DATA)
     assert answer.headers["content-range"] == f"bytes 0-{SIZE - 1}/{SIZE}"
@@ -212,7 +212,7 @@ def scope_of(range_: str, if_range: str = "") -> Any:
         ("BYTES = 5 - 6", FilePart(5, 7)),
         ("bytes=100-", None),
         ("bytes=-0", None),
-        # Not understood, so ignored: all of it.
+        # Malformed, so ignored: the whole file.
         ("bytes=9-0", WHOLE),
         ("bytes=0-1,5-6", WHOLE),
         ("bytes=-", WHOLE),

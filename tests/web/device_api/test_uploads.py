@@ -539,7 +539,7 @@ async def test_a_device_that_exceeds_its_rate_is_slowed_and_then_refused(
     async with trio.open_nursery() as nursery:
         for _ in range(40):
             nursery.start_soon(upload)
-    # What a second allows comes at once, what two more allow is slowed, the rest is refused.
+    # The requests of one second pass at once, those of two more are delayed, the rest is refused.
     assert trio.current_time() == pytest.approx(MAX_WAIT_SECONDS)
     assert statuses.count(200) == 24
     assert statuses.count(503) == 16

@@ -1,4 +1,4 @@
-"""Forms with a file: which bodies are taken for one, and what is in them."""
+"""Forms with a file: which bodies are accepted, and what is read from them."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def test_no_file_is_an_empty_photo() -> None:
     assert parse_file_form(MULTIPART, empty, "photo").file == b""
 
 
-def test_of_fields_with_the_same_name_the_last_counts_and_bad_utf8_is_replaced() -> None:
+def test_the_last_of_repeated_fields_counts_and_bad_utf8_is_replaced() -> None:
     body = form(part("name", b"a"), part("name", b"\xff"))
     assert parse_file_form(MULTIPART, body, "photo").fields == {"name": "�"}
 

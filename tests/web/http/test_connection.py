@@ -28,7 +28,7 @@ from web.http.protocol import MAX_HEAD_BYTES
 
 #: The kernel raises it to its minimum, a few KB.
 TINY = 1
-#: Less than is sent in one step, and more than a tiny socket takes.
+#: Less than one step of a send, and more than a tiny socket takes.
 ANSWER = bytes(range(256)) * 60
 
 
@@ -68,7 +68,7 @@ async def wired(app: Any, tls: ssl.SSLContext | None = None) -> AsyncIterator[Wi
         end.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, TINY)
     stream: Any = SocketStream(ours)
     client: Any = SocketStream(theirs)
-    # Closed in any case, whatever becomes of the test.
+    # Closed even if the test fails.
     with ours, theirs:
         async with trio.open_nursery() as nursery:
             if tls is not None:
@@ -111,14 +111,14 @@ async def respond_to_all(scope: Any, receive: Any, send: Any) -> None:
 
 
 async def echo(scope: Any, receive: Any, send: Any) -> None:
-    """Answers with the path, the body, and more than these sockets take at once."""
+    """Answer with the path, the body, and more than these sockets take at once."""
     message = await receive()
     await respond(send, scope["raw_path"] + message["body"] + ANSWER)
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
 @pytest.mark.parametrize("size", [7, 1500, 70_000])
-async def test_answers_that_the_socket_takes_in_parts_come_whole_and_in_order(
+async def test_answers_that_the_socket_takes_in_parts_arrive_whole_and_in_order(
     tls: ssl.SSLContext | None, method: str, size: int
 ) -> None:
     """The client sends without waiting for answers, and reads `size` bytes at a time."""
@@ -127,7 +127,7 @@ async def test_answers_that_the_socket_takes_in_parts_come_whole_and_in_order(
     said = b"".join(request(method, f"/{n}", body) for n in range(count))
     async with wired(echo, tls) as wire, trio.open_nursery() as nursery:
         nursery.start_soon(wire.client.say, said)
-        wire.client.most = size
+        wire.client.max_read_bytes = size
         for n in range(count):
             assert (await wire.client.answer()).body == b"/%d" % n + body + ANSWER
 
@@ -183,7 +183,7 @@ async def test_expect_100_continue_without_a_body_keeps_the_connection_open(
             assert "connection" not in answer.headers
 
 
-async def test_senders_at_once_never_mix_what_they_send(tls: ssl.SSLContext | None) -> None:
+async def test_concurrent_sends_are_never_interleaved(tls: ssl.SSLContext | None) -> None:
     """As when the application answers while the rest of its request is refused."""
     async with wired(echo, tls) as wire, trio.open_nursery() as nursery:
         parts = [bytes([n]) * size for n, size in enumerate((90_000, 9000, 30, 16_000, 30) * 4)]
@@ -222,7 +222,7 @@ async def test_an_application_that_gives_up_its_answer_ends_the_connection(
     assert asked == ["/1"]
 
 
-async def test_no_further_request_is_answered_of_a_client_that_does_not_read(
+async def test_a_client_that_does_not_read_gets_no_further_answers(
     tls: ssl.SSLContext | None, mock_clock: MockClock
 ) -> None:
     asked = []
@@ -334,5 +334,5 @@ async def test_an_idle_connection_keeps_nothing_of_what_was_read(
     async with wired(echo, tls) as wire:
         await wire.client.ask(request("POST", "/", b"?"))
         await wait_all_tasks_blocked()
-        # By the list, and by the call that counts.
+        # Referenced only by the list and by this call.
         assert [sys.getrefcount(pieces[n]) for n in range(len(pieces))] == [2] * len(pieces)

@@ -1,4 +1,4 @@
-"""A head that is read without h11 means the same to h11; all others are left to it."""
+"""h11 reads the heads that are read without it alike; all others are left to it."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def test_a_usual_head_is_read_as_h11_reads_it() -> None:
         b"GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n",
     ],
 )
-def test_what_is_unusual_or_wrong_is_left_to_h11(said: bytes) -> None:
+def test_an_unusual_or_wrong_head_is_left_to_h11(said: bytes) -> None:
     assert read_head(said) is None
 
 
@@ -115,7 +115,7 @@ def test_a_damaged_head_that_is_still_read_means_the_same_to_h11(
     assert [head.length] == (lengths or [0])
 
 
-def test_an_answer_of_known_length_is_written_but_for_its_date() -> None:
+def test_an_answer_of_known_length_is_written_except_for_its_date() -> None:
     head = write_head(200, ((b"content-type", b"text/plain"), (b"content-length", b"5")))
     assert head is not None
     assert head.length == 5

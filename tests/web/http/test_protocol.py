@@ -1,4 +1,4 @@
-"""HTTP/1.1 without I/O: what bytes mean, in whatever pieces they come, and what answers become."""
+"""HTTP/1.1 without I/O: bytes become events, in pieces of any size; answers become bytes."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def events_of(protocol: ServerProtocol, *pieces: bytes) -> list[Event]:
 
 
 def body_of(events: list[Event]) -> bytes:
-    """The body, which has to be complete."""
+    """The body, which must be complete."""
     first, *parts = events
     assert isinstance(first, Request)
     if first.body is not None:
@@ -82,7 +82,7 @@ def test_the_next_request_waits_until_the_first_is_answered() -> None:
     assert event.target == b"/2"
 
 
-def test_a_large_body_is_passed_on_as_it_comes() -> None:
+def test_a_large_body_is_passed_on_while_it_arrives() -> None:
     protocol = ServerProtocol()
     body = bytes(100_000)
     said = request("POST", "/", body)
@@ -103,7 +103,9 @@ def test_a_large_body_is_passed_on_as_it_comes() -> None:
         (request("GET", "/", headers={"Connection": "Upgrade", "Upgrade": "websocket"}), 400),
     ],
 )
-def test_what_is_not_served_is_refused_and_nothing_more_is_read(said: bytes, status: int) -> None:
+def test_a_request_that_is_not_served_is_refused_and_nothing_more_is_read(
+    said: bytes, status: int
+) -> None:
     protocol = ServerProtocol()
     (refusal,) = events_of(protocol, said, request("GET", "/next"))
     assert isinstance(refusal, Refusal)
@@ -121,7 +123,7 @@ def test_a_malformed_chunk_is_refused_after_the_parts_before_it() -> None:
     ]
 
 
-def test_after_drop_rest_nothing_is_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_after_drop_rest_nothing_is_parsed(monkeypatch: pytest.MonkeyPatch) -> None:
     protocol = ServerProtocol()
     events_of(protocol, request("POST", "/", headers=CHUNKED))
     protocol.drop_rest()
