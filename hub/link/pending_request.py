@@ -15,7 +15,7 @@ from hub.wire.session import PendingRequests, RequestOutcome
 
 
 class PendingRequest:
-    """The caller waits for `done`, then reads `outcome`, or abandons the request.
+    """A pending request. The caller waits for `done`, then reads `outcome` or abandons the request.
 
     A caller that gives up early does not free the device: a slow device may still be at work on
     the request. So an abandoned request stays in the table until the answer comes, the connection

@@ -2,9 +2,9 @@
 
 trio-websocket reads in a background task and passes messages on through a channel. Here a message
 is handled in the task that reads it, which saves a task and a switch for each of thousands of
-cameras, and gives back-pressure: a device is read no faster than it is answered. Also,
-the size limit can be changed while connected, and a message in many fragments takes no more memory
-than its bytes. No extension is accepted, so no message is ever inflated.
+cameras, and gives back-pressure: a device is read no faster than it is answered. Also, the size
+limit can be changed while connected, and a message in many fragments takes no more memory than its
+bytes. No extension is accepted, so no message is ever inflated.
 """
 
 from __future__ import annotations

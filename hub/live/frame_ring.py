@@ -75,7 +75,7 @@ class TraceEntry(Struct, frozen=True, gc=False):
 Shorten = Callable[[str | bytes], str]
 
 
-class Shared:
+class SharedRingState:
     """The state that all rings share: clock, numbers, watchers, and the memory of devices' rings.
 
     `make_room` is called when the devices' rings together take more than `max_bytes`.
@@ -134,7 +134,7 @@ class FrameRing:
     )
 
     def __init__(
-        self, shared: Shared, max_entries: int, name: str = "", *, is_device: bool = False
+        self, shared: SharedRingState, max_entries: int, name: str = "", *, is_device: bool = False
     ) -> None:
         #: The serial number or the address by which it is watched.
         self.name = name

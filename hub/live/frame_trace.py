@@ -20,7 +20,7 @@ from msgspec.structs import replace
 from hub.live.frame_ring import (
     ConnectionEnded,
     FrameRing,
-    Shared,
+    SharedRingState,
     Shorten,
     TracedUpload,
     TraceEntry,
@@ -45,7 +45,7 @@ class _DeviceRings:
 
     __slots__ = ("frames", "uploads")
 
-    def __init__(self, shared: Shared, sn: str) -> None:
+    def __init__(self, shared: SharedRingState, sn: str) -> None:
         self.frames = FrameRing(shared, MAX_FRAMES, sn, is_device=True)
         self.uploads = FrameRing(shared, MAX_UPLOADS, sn, is_device=True)
 
@@ -59,7 +59,7 @@ class _Attempts:
 
     __slots__ = ("ended", "open")
 
-    def __init__(self, shared: Shared, sn: str) -> None:
+    def __init__(self, shared: SharedRingState, sn: str) -> None:
         self.ended = FrameRing(shared, MAX_ATTEMPTS, sn)
         #: Oldest first.
         self.open: dict[FrameRing, None] = {}
@@ -90,8 +90,8 @@ class FrameTraces:
         max_pending: int,
         max_bytes: int = MAX_BYTES,
     ) -> None:
-        self._shared = Shared(now, shorten, max_bytes, self._make_room)
-        #: See Shared.watch().
+        self._shared = SharedRingState(now, shorten, max_bytes, self._make_room)
+        #: See SharedRingState.watch().
         self.watch = self._shared.watch
         self.watched = self._shared.watched
         self._is_listed = is_listed
@@ -139,11 +139,11 @@ class FrameTraces:
             attempts.end(ring)
 
     def add_upload(self, sn: str, upload: TracedUpload) -> None:
-        """Keep a device's request over HTTP that was answered."""
+        """Keep a device's HTTP request that was answered."""
         self._rings_of(sn).uploads.keep("in", upload)
 
     def add_upload_from(self, address: str, upload: TracedUpload) -> None:
-        """Keep a request over HTTP that named no known device and was refused."""
+        """Keep an HTTP request that was refused because it named no known device."""
         ring = self._addresses.get(address)
         if ring is None:
             ring = self._addresses[address] = FrameRing(self._shared, _MAX_FROM_ADDRESS, address)
@@ -153,7 +153,7 @@ class FrameTraces:
         ring.keep("in", upload)
 
     def entries(self, sn: str, address: str) -> list[TraceEntry]:
-        """All entries of a device, in the order in which they happened.
+        """All entries of a device, in chronological order.
 
         `address`: where its requests over HTTP come from if they name no device; may be empty.
         """

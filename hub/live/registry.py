@@ -125,7 +125,7 @@ class Registry:
         return address in self._by_address
 
     def touch(self, did: str) -> None:
-        """The device sent something just now."""
+        """Record that the device sent something just now."""
         self._seen[did] = int(self._now() * 1000)
         self._unsaved.add(did)
 

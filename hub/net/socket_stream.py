@@ -28,7 +28,7 @@ class SendNowaitStream(trio.abc.Stream):
 
     @abstractmethod
     def send_nowait(self, data: bytes) -> bool:
-        """Send as much of `data` as possible at once, and keep the rest. True: all was sent.
+        """Send what is possible without waiting, and keep the rest. Returns whether all was sent.
 
         The rest is sent before any later data; `send_all(b"")` waits for it. Raises the errors of
         send_all(), and trio.BusyResourceError while another task is sending.

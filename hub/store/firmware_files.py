@@ -150,7 +150,7 @@ class FirmwareFiles:
         return await self._run(_digest_of, path, self.disk, added_at)
 
     async def keep(self, path: Path, found: StoredFile) -> None:
-        """Give a complete, flushed file its name. If that file exists already, remove this one.
+        """Give a complete, flushed file its name, or remove it if the same file is kept already.
 
         Durable on return. Raises CannotStoreNow.
         """

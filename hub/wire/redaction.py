@@ -168,7 +168,7 @@ class _FrameMasking:
         self._left = _MAX_EXAMINED_FRAME
 
     def value(self, value: Json, name: str, above: str) -> Json:
-        """Mask a value. `name`, `above`: of its field and the enclosing field, letters only."""
+        """Mask a value. `name`, `above`: names of its field and the enclosing one, letters only."""
         if _is_secret(value, name, above):
             # Show whether a secret is present: installers check that.
             return value if value is None or value == "" else MASK
@@ -248,7 +248,7 @@ def _run_or_mask(run: re.Match[str]) -> str:
 
 
 def _examined_part(text: str) -> str:
-    """The part of a text to examine, without a run cut off at its end: it may be a secret's."""
+    """The beginning of a text, minus a truncated run at its end that may be part of a secret."""
     if len(text) <= _MAX_EXAMINED_TEXT:
         return text
     return text[:_MAX_EXAMINED_TEXT].rstrip(_RUN_CHARACTERS) + MASK

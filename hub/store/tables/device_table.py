@@ -65,7 +65,7 @@ class DeviceTable:
         return self.by_did(self._by_appid.get(appid, ""))
 
     def all(self, after: str | None = None) -> tuple[Device, ...]:
-        """Return the devices in numeric order of their dids, those after `after` if it is given."""
+        """Return the devices in numeric order of their dids; with `after`, only those after it."""
         dids = sorted(self._by_did, key=_did_order)
         if after is not None:
             dids = dids[bisect_right(dids, _did_order(after), key=_did_order) :]
@@ -82,7 +82,7 @@ class DeviceTable:
         )
 
     async def add(self, new: Sequence[NewDevice]) -> tuple[Device, ...]:
-        """Enrol all devices or none. Raises AlreadyExists for the field `did` or `sn`."""
+        """Enrol all devices or none. Raises AlreadyExists if a did or SN is taken."""
 
         def job(connection: sqlite3.Connection) -> list[StoredDevice]:
             # A did given in this call must not be assigned to another of its devices.

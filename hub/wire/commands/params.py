@@ -202,7 +202,7 @@ _READERS: dict[str, Callable[[FieldSpec, object, str], object]] = {
 
 
 def _check_span(values: Mapping[str, object], path: str) -> None:
-    """Check that the range does not end before it starts. As texts the times sort correctly."""
+    """Check that the range does not end before it starts. These texts sort chronologically."""
     start, end = values.get("start_time"), values.get("end_time")
     if isinstance(start, str) and isinstance(end, str) and start > end:
         raise BadParameter("is before start_time", field=f"{path}.end_time")

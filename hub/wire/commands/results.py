@@ -1,7 +1,7 @@
 """Decoding of devices' answers to commands: untrusted input, decoded as far as possible.
 
-A result that is missing, too long or of another shape raises an error that says what is wrong. A
-list's row without any readable field, or without a required one (time, pid), is skipped and
+A result that is missing, too long or of another shape raises an error that says what is wrong. In a
+list, a row without any readable field, or without a required one (time, pid), is skipped and
 counted. Any other field that is unreadable counts as absent.
 """
 
