@@ -1,4 +1,4 @@
-"""Set-up links: one-time links that create the first administrator."""
+"""Setup links: one-time links that create the first administrator."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _SETTING = "setup.link"
 
 
 class SetupLinks:
-    """Creates set-up links and completes the set-up. Only the newest link is valid."""
+    """Creates setup links and completes the setup. Only the newest link is valid."""
 
     def __init__(
         self,
@@ -88,7 +88,7 @@ class SetupLinks:
 
     def _check(self, token: str) -> None:
         if not self.is_valid(token):
-            raise NotAuthorised("this set-up link has been used or has expired")
+            raise NotAuthorised("this setup link has been used or has expired")
 
     def _now_ms(self) -> int:
         return int(self._now() * 1000)

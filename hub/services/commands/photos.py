@@ -96,7 +96,7 @@ def _redrawn(image: Image) -> Image:
     """Copy the pixels to a new white image, upright and shrunk, without the metadata."""
     from PIL import Image, ImageOps
 
-    # Let the decoder scale a JPEG down where a fraction of its size is enough.
+    # Let the decoder scale a JPEG down if a fraction of its size is enough.
     image.draft("RGB", (MAX_SIDE_PIXELS, MAX_SIDE_PIXELS))
     # A palette image would be resized to its nearest colours.
     mode = "RGBA" if image.has_transparency_data else "RGB"
