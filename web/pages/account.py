@@ -1,4 +1,4 @@
-"""Sign in and out, one's own account, and the preferences of this browser."""
+"""Sign in and out, the user's own account, and the preferences of this browser."""
 
 from __future__ import annotations
 
@@ -128,7 +128,7 @@ async def sign_out_everywhere() -> Response:
 
 @blueprint.post("/preferences")
 async def preferences() -> Response:
-    """Language and theme, stored in a cookie. Needs no sign-in, because the sign-in page has it."""
+    """Store language and theme in cookies. Needs no sign-in: the sign-in page has this form."""
     await auth.check_csrf()
     form = await request.form
     response = redirect_to(local_path(form.get("next")))

@@ -18,10 +18,10 @@ from web.pages.layout import make_url, page
 blueprint = Blueprint("audit", __name__)
 
 _PAGE_ENTRIES = 100
-#: SQLite's integers end here.
+#: The largest integer of SQLite.
 _MAX_ID = 2**63 - 1
 
-#: What was done, by the code of the audit log. What it was done to follows on the page.
+#: The actions by their codes in the audit log. On the page the target follows.
 ACTIONS = {
     "device.add": N_("Added the camera"),
     "device.accept": N_("Accepted the camera"),
@@ -71,7 +71,7 @@ _ACTORS = {
 
 
 class AuditTarget(Struct, frozen=True):
-    """What something was done to: its name, where its page is, and what else is known."""
+    """The target of an action: its name, its page, and further details."""
 
     name: str = ""
     url: str = ""
@@ -136,7 +136,7 @@ def _plain(entry: AuditEntry) -> AuditTarget:
 
 
 def _camera(entry: AuditEntry) -> AuditTarget:
-    """The device's did, and for some actions what was done in particular."""
+    """The target of a device action: a did, and for some actions details."""
     did, _, detail = entry.target.partition(" ")
     try:
         camera = auth.services().devices.get(did)
@@ -146,8 +146,8 @@ def _camera(entry: AuditEntry) -> AuditTarget:
 
 
 def _user(entry: AuditEntry) -> AuditTarget:
-    """The user's name, and for some actions the new role."""
-    if entry.action == "user.sign_in":  # By that user.
+    """The target of a user action: a name, and for some actions the new role."""
+    if entry.action == "user.sign_in":  # The target is the actor.
         return AuditTarget()
     if entry.action in ("user.add", "user.role"):
         name, _, role = entry.target.rpartition(" ")
@@ -156,7 +156,7 @@ def _user(entry: AuditEntry) -> AuditTarget:
 
 
 def _release(entry: AuditEntry) -> AuditTarget:
-    """The number of a release, or the SHA-256 of a file."""
+    """The target of a firmware action: the number of a release, or the SHA-256 of a file."""
     if entry.action not in ("firmware.add", "firmware.remove"):
         return AuditTarget(entry.target[:12])
     try:

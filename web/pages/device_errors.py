@@ -72,7 +72,7 @@ def describe_device_error(error: HubError) -> str:
 
 
 def describe_change_error(error: HubError) -> str:
-    """The same for a change, which may have been made although it was not answered."""
+    """The sentences for a change, which may have been made even if it was not answered."""
     sentence = describe_device_error(error)
     if not isinstance(error, Unanswered):
         return sentence

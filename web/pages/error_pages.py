@@ -35,10 +35,7 @@ _ERROR_TEXTS = {
     ),
     404: _ErrorText(
         N_("Page not found"),
-        N_(
-            "The address is wrong, or what it showed has been removed or is past its "
-            "retention period."
-        ),
+        N_("The address is wrong, or the item has been removed or is past its retention period."),
     ),
     413: _ErrorText(
         N_("Too large"),
@@ -77,7 +74,10 @@ MESSAGE_TEXTS = (
     (r"no release (?P<id>\S+)", N_("There is no release %(id)s.")),
     (r"no campaign (?P<id>\S+)", N_("There is no campaign %(id)s.")),
     (r"there is no address .+", N_("There is no such address.")),
-    (r"(?P<name>\w+): the number of a record", N_("%(name)s: must be the number of a record.")),
+    (
+        r"(?P<name>\w+): must be the number of a record",
+        N_("%(name)s: must be the number of a record."),
+    ),
     (r"this form was sent from another site", N_("This form was sent from another site.")),
     (r"this form is too old.+", N_("This form has expired. Reload the page.")),
 )
@@ -111,7 +111,7 @@ async def error_page(error: Exception, status: int) -> Response:
 
 
 class _ErrorDetail(Struct, frozen=True):
-    """`is_english` if it has no translation."""
+    """`is_english`: the text has no translation."""
 
     text: str
     is_english: bool

@@ -28,7 +28,7 @@ DEVICE_STATES = {
     "disabled": N_("Disabled"),
 }
 
-#: What a page says after a change, by `done` in its address.
+#: Messages after a change, by the query parameter `done`.
 DONE = {
     "added": N_("The camera was added. It is accepted as soon as it connects."),
     "accepted-taken": N_("The camera was accepted and has applied its initial parameters."),
@@ -192,7 +192,7 @@ def reason_sentence(reason: RefusalReason) -> str:
 
 
 def init_outcome(kept: str | None) -> str:
-    """How a camera took its initial parameters (D3)."""
+    """How a camera responded to its initial parameters (D3)."""
     if kept is None:
         return ""
     delivery = stored_delivery(kept)

@@ -61,7 +61,7 @@ def _navigation(me: User) -> list[NavigationItem]:
 
 
 class Notice(Struct, frozen=True):
-    """A problem of the hub; `is_fault` if it cannot do its work."""
+    """A problem of the hub. `is_fault`: it keeps the hub from working."""
 
     text: str
     is_fault: bool

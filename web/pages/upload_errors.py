@@ -11,7 +11,7 @@ UPLOAD_ERRORS = (BadParameter, CannotStoreNow)
 
 
 def describe_form_error(error: HubError, megabytes: int) -> str:
-    """For UPLOAD_ERRORS. `megabytes` is the size limit of the file."""
+    """Say what is wrong; for UPLOAD_ERRORS. `megabytes` is the size limit of the file."""
     match error:
         case TooLarge():
             return file_too_large(megabytes)

@@ -1,4 +1,4 @@
-"""Commands that change something on a camera, noted in the audit log."""
+"""Commands that change something on a camera, recorded in the audit log."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ async def perform_audited(
     action: str,
     ask: Callable[[], Awaitable[object]],
     *,
-    of: str = "",
+    item: str = "",
 ) -> HubError | None:
-    """Run `ask`, which commands the device, and note it in the audit log.
+    """Run `ask`, which commands the device, and record it in the audit log.
 
-    Return the error that the device caused, one of DEVICE_ERRORS, or None. `of` names the item on
-    the camera, such as a person. A command that was sent is noted even if it was refused or not
+    Return the error that the device caused, one of DEVICE_ERRORS, or None. `item` names an item on
+    the camera, such as a person. A command that was sent is recorded even if it was refused or not
     answered, because the device may have carried it out.
     """
     error_of_device: HubError | None = None
@@ -31,6 +31,6 @@ async def perform_audited(
     except DEVICE_ERRORS as error:
         error_of_device = error
     if not isinstance(error_of_device, NotSent):
-        target = f"{device.did} {of}".rstrip()
+        target = f"{device.did} {item}".rstrip()
         await auth.services().audit.add(auth.actor(by), action, target)
     return error_of_device

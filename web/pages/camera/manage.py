@@ -53,12 +53,16 @@ async def _change(did: int, change: DeviceChange, action: str, about: str, done:
         await hub.audit.add(auth.actor(me), action, str(did))
     except (BadParameter, WrongSignature) as error:
         values = cast("dict[str, str]", (await request.form).to_dict())
-        fault = _unfit(values) if isinstance(error, WrongSignature) else describe_field_error(error)
+        fault = (
+            _describe_mismatch(values)
+            if isinstance(error, WrongSignature)
+            else describe_field_error(error)
+        )
         return await _manage_page(get_camera(did), fault=fault, about=about, values=values)
     return redirect_to(f"/cameras/{did}/manage?done={done}")
 
 
-def _unfit(values: dict[str, str]) -> str:
+def _describe_mismatch(values: dict[str, str]) -> str:
     """Why the pending device with the new serial number cannot replace this camera."""
     sn = values.get("sn", "").strip()
     found = [one for one in auth.services().enrolment.waiting() if one.sn == sn]

@@ -1,8 +1,8 @@
 """Long lists from a camera, paged by address.
 
-One page of ours shows a few answers of the device. The address holds where the list continues: the
-device's page number, how many rows were shown before, and marks of the rows shown last, so that
-none is repeated.
+One page of ours shows a few answers of the device. The address says where the list continues: the
+device's page number, how many rows were shown before, and marks of the last rows shown, so that no
+row is repeated.
 """
 
 from __future__ import annotations

@@ -33,7 +33,7 @@ blueprint = Blueprint("camera_search", __name__, url_prefix="/cameras/<int:did>/
 
 _THRESHOLD = field_specs(PersonSearch)["threshold"]
 _DEFAULT_PERIOD = timedelta(days=1)
-#: An answer may hold thousands; only the best are shown.
+#: An answer may have thousands of matches; only the best are shown.
 _MAX_SHOWN = 200
 
 

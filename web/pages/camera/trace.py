@@ -57,14 +57,14 @@ class FrameLine(Struct, frozen=True):
 
 
 class Exchange(Struct):
-    """A request and its answer if it is known; or a frame of its own."""
+    """A request, with its answer if it is known; or any other frame."""
 
     first: FrameLine
     answer: FrameLine | None = None
 
 
 def pair_exchanges(frames: Iterable[TracedFrame]) -> list[Exchange]:
-    """Put each answer beside its request if both are there. Newest first."""
+    """Pair each answer with its request, if both are in `frames`. Newest first."""
     found: dict[int, Exchange] = {}
     for frame in frames:
         exchange = None if frame.matched is None else found.get(frame.matched)

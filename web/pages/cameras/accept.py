@@ -20,7 +20,7 @@ blueprint = Blueprint("accept", __name__, url_prefix="/cameras")
 
 
 class CodeCheckResult(Struct, frozen=True):
-    """The text below a code: whether it fits, and other reasons that keep the camera out."""
+    """The text below a code: whether it fits, and other reasons why the camera is refused."""
 
     fits: bool
     text: str

@@ -14,9 +14,9 @@ from web.pages.language import gettext
 from web.pages.layout import page, redirect_to
 from web.pages.upload_errors import UPLOAD_ERRORS, describe_form_error, file_too_large
 
-blueprint = Blueprint("sheets", __name__, url_prefix="/cameras")
+blueprint = Blueprint("csv_import", __name__, url_prefix="/cameras")
 
-#: The preview returns the text in a field; browsers send each line end as two characters.
+#: The form of a preview has the text in a field; browsers send its line ends as two characters.
 _MAX_FORM_BYTES = MAX_CSV_BYTES + (1 << 20)
 #: Rows that a preview shows; the rest is counted.
 _MAX_SHOWN = 200

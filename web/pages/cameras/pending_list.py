@@ -16,7 +16,7 @@ from web.pages.layout import make_url
 ROWS_PER_PAGE = 20
 #: Cameras offered for replacement by name; any other can be entered by did.
 _MAX_REPLACEABLE = 100
-#: Of a time in ms.
+#: Digits of a time in ms.
 _MAX_TIME_DIGITS = 18
 
 
@@ -25,7 +25,7 @@ class PendingRow(Struct, frozen=True):
     reasons: list[str]
     #: The clock offset; empty if it is among the reasons.
     clock: str
-    #: The form that was refused, and why; empty at first.
+    #: The values of a form that was refused, and the error; empty at first.
     fault: str = ""
     name: str = ""
     key: str = ""
@@ -49,7 +49,7 @@ class PendingList(Struct, frozen=True):
 
 
 class AcceptedNote(Struct, frozen=True):
-    """What to tell about a camera that was just accepted."""
+    """What the page says about a camera that was just accepted."""
 
     device: DeviceView
     name: str
@@ -67,12 +67,12 @@ def make_pending_row(waiting: PendingDevice, **entered: str) -> PendingRow:
 def pending_list(back: str, refused: PendingRow | None = None) -> PendingList:
     """The pending devices; a form that was refused keeps its values.
 
-    Sorted by first attempt, latest first: further attempts do not move a form while somebody types.
+    Sorted by first attempt, latest first, so that further attempts do not move a form in use.
     """
     hub = auth.services()
     find, after = request.args.get("find", "").strip(), request.args.get("after", "")
-    everybody = sorted(hub.enrolment.waiting(), key=_sort_key)
-    found = [one for one in everybody if find.casefold() in _search_text(one)]
+    everything = sorted(hub.enrolment.waiting(), key=_sort_key)
+    found = [one for one in everything if find.casefold() in _search_text(one)]
     remaining = [one for one in found if _sort_key(one) > _parse_position(after)]
     rows = [make_pending_row(one) for one in remaining[:ROWS_PER_PAGE]]
     if refused is not None:
@@ -80,7 +80,7 @@ def pending_list(back: str, refused: PendingRow | None = None) -> PendingList:
     devices = [device for device in hub.devices.list() if device.state != "online"]
     return PendingList(
         rows=rows,
-        total=len(everybody),
+        total=len(everything),
         found=len(found),
         find=find,
         back=back,

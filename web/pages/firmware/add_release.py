@@ -90,8 +90,8 @@ async def _form_page(
         least=_version_fields("least", fields),
         most_code=MAX_NUMBER,
         code_expected=describe_form_error(BadParameter(field="ver_code")),
-        longest_name=MAX_NAME_LENGTH,
-        longest_description=MAX_DESCRIPTION_LENGTH,
+        max_name_length=MAX_NAME_LENGTH,
+        max_description_length=MAX_DESCRIPTION_LENGTH,
         most_bytes=MAX_FILE_BYTES,
         file_expected=file_expected(),
     )

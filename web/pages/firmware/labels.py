@@ -125,7 +125,7 @@ def campaign_sentence(campaign: Campaign) -> str:
 
 
 _CAMPAIGN_SENTENCES = {
-    "rest": N_("The first camera is updated. The others are updated as they ask for it."),
+    "rest": N_("The first camera is updated. The others follow when they ask for the update."),
     "paused": N_(
         "No further cameras are offered the update until you resume. Those already offered it"
         " may still download it."
@@ -138,7 +138,7 @@ _CAMPAIGN_SENTENCES = {
 
 
 def device_sentence(device: CampaignDevice, campaign: Campaign, *, is_offline: bool) -> str:
-    """Why a device is in its state; empty if the state says it all."""
+    """Why a device is in its state; empty if the state needs no explanation."""
     if device.state == "too_old":
         return too_old_sentence(device.reported, campaign.release)
     if device.state == "done":
@@ -289,8 +289,7 @@ def describe_start_error(error: HubError) -> str:
     """Why a campaign did not start."""
     if isinstance(error, AlreadyExists):
         return gettext(
-            "One of these cameras is in another campaign by now. It is marked below. Then"
-            " start again."
+            "One of these cameras is in another campaign by now. It is marked below. Select again."
         )
     if isinstance(error, NoSuchResource):
         return gettext("One of these cameras has been removed in the meantime. Select again.")

@@ -1,4 +1,4 @@
-"""Which cameras run which release. Goes through all cameras once, for all releases."""
+"""Which cameras run which release, found in one pass over all cameras."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ class ReleaseHolders:
 
     def __init__(self) -> None:
         hub = auth.services()
-        devices, standings = hub.devices.list(), hub.campaigns.progress_by_did()
+        devices, progress_by_did = hub.devices.list(), hub.campaigns.progress_by_did()
         self.cameras = len(devices)
         #: Grouped, because most cameras of a site report the same versions.
         self._reporting: defaultdict[Versions, list[DeviceView]] = defaultdict(list)
-        self._given: defaultdict[int, list[DeviceView]] = defaultdict(list)
+        self._updated: defaultdict[int, list[DeviceView]] = defaultdict(list)
         for device in devices:
             self._reporting[Versions.of(device)].append(device)
-            standing = standings.get(device.did)
-            if standing is not None and standing.state == "done":
-                self._given[standing.campaign.release.id].append(device)
+            progress = progress_by_did.get(device.did)
+            if progress is not None and progress.state == "done":
+                self._updated[progress.campaign.release.id].append(device)
 
     def of(self, release: Release) -> list[DeviceView]:
-        """Cameras that report the release, or if it has no versions, that a campaign updated."""
+        """Cameras that report the release; those that a campaign updated if it has no versions."""
         if not any(release.reports.given()):
-            return self._given[release.id]
+            return self._updated[release.id]
         return [
             device
             for reported, devices in self._reporting.items()

@@ -18,8 +18,8 @@ from web.pages.layout import page, redirect_to
 blueprint = Blueprint("firmware", __name__, url_prefix="/firmware")
 
 #: Rows shown of each list; the rest is counted.
-_MOST_DOWNLOADS = 200
-_MOST_HOLDERS = 200
+_MAX_DOWNLOADS = 200
+_MAX_HOLDERS = 200
 
 
 @blueprint.get("")
@@ -58,7 +58,7 @@ async def one_release(id: int) -> Response:
         "firmware/release.html",
         area="firmware",
         row=release_row(release, ReleaseHolders()),
-        most_holders=_MOST_HOLDERS,
+        max_holders=_MAX_HOLDERS,
         campaigns=[campaign_row(one) for one in hub.campaigns.outlines() if one.release.id == id],
         done=done_sentence(request.args.get("done")),
     )
@@ -118,8 +118,8 @@ async def downloads() -> Response:
     return await page(
         "firmware/downloads.html",
         area="firmware",
-        rows=[_download_row(one) for one in found[:_MOST_DOWNLOADS]],
-        more=max(0, len(found) - _MOST_DOWNLOADS),
+        rows=[_download_row(one) for one in found[:_MAX_DOWNLOADS]],
+        more=max(0, len(found) - _MAX_DOWNLOADS),
     )
 
 

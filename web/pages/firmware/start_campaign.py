@@ -21,7 +21,7 @@ blueprint = Blueprint("firmware_give", __name__, url_prefix="/firmware/releases/
 
 
 class CameraChoice(Struct, frozen=True, kw_only=True):
-    """A camera to select. `obstacle` says why it cannot be; `campaign` is the one it is in."""
+    """A camera to select. `obstacle`: why it cannot be selected; `campaign`: the one it is in."""
 
     camera: CameraRow
     versions: str

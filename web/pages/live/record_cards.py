@@ -20,7 +20,7 @@ _UNKNOWN_PERSON = "9223372036854775808"
 _FIRST_PICTURES = ("face", "vehicle", "body", "background", "full", "plate")
 #: Pictures of a whole scene are not cropped.
 _SCENES = frozenset({"background", "full"})
-#: A card shows the time of arrival if it is later than this after the event.
+#: A card also shows the time of arrival if it is this much later than the event.
 _LATE_MS = 120_000
 #: Extra fields are shortened on the page; the integrator API has them whole.
 _MAX_VALUE_LENGTH = 2_000
@@ -122,7 +122,7 @@ def make_card(record: Record) -> RecordCard:
 def card_pictures(record: Record) -> list[CardPicture]:
     """The pictures of a record, the most important first."""
 
-    def place(image: Image) -> int:
+    def rank(image: Image) -> int:
         known = image.name in _FIRST_PICTURES
         return _FIRST_PICTURES.index(image.name) if known else len(_FIRST_PICTURES)
 
@@ -133,7 +133,7 @@ def card_pictures(record: Record) -> list[CardPicture]:
             image=image,
             scene=image.name in _SCENES,
         )
-        for image in sorted(record.images, key=place)
+        for image in sorted(record.images, key=rank)
     ]
 
 
@@ -183,7 +183,7 @@ def _make_badge(record: Record) -> ListBadge | None:
 
 
 def list_badge(category: int | None) -> ListBadge | None:
-    """The badge for that list; None if there is none."""
+    """The badge for a list; None if the list has none."""
     look = _LISTS.get(category or 0)
     return ListBadge(look, table_text(category, code_tables.category_name)) if look else None
 

@@ -93,7 +93,7 @@ def _read_seq(name: str) -> int | None:
     if not text:
         return None
     if not (text.isascii() and text.isdigit() and len(text) < 19):
-        raise BadParameter("the number of a record", field=name)
+        raise BadParameter("must be the number of a record", field=name)
     return int(text)
 
 
@@ -163,7 +163,7 @@ async def live() -> Response:
     await auth.require_role("viewer")
     wall_filter, before = _read_filter(), _read_seq("before")
     log = auth.services().records
-    # Read before the records: later ones may be on the page already, and are skipped by their seq.
+    # Read before the records: the page may have later ones, which the script skips by their seq.
     seq = log.last_seq
     found = await log.page(
         wall_filter.filter, before=before, newest_first=True, limit=CARDS_PER_PAGE

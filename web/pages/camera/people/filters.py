@@ -22,7 +22,7 @@ class FilterField(Struct, frozen=True):
     name: str
     label: str
     value: str
-    longest: int
+    max_length: int
 
 
 def read_filters(args: Mapping[str, str]) -> dict[str, str]:

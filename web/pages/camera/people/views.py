@@ -145,7 +145,7 @@ async def add(did: int) -> Response:
         me,
         "device.person_add",
         lambda: hub.commands.person_add(device.did, param),
-        of=param.pid,
+        item=param.pid,
     )
     if device_error is not None:
         return await _add_page(device, values, device_error)
@@ -169,7 +169,7 @@ async def delete(did: int, pid: str) -> Response:
         me,
         "device.person_delete",
         lambda: hub.commands.person_delete(device.did, pid),
-        of=pid,
+        item=pid,
     )
     if device_error is not None:
         return await _delete_page(device, pid, device_error)
@@ -192,7 +192,7 @@ async def _add_page(
     *,
     holder: str = "",
 ) -> Response:
-    """`holder` is the person who already has that pid: the page asks whether to replace them."""
+    """`holder`: the person who already has that pid. The page asks whether to replace them."""
     wrong = error if isinstance(error, BadParameter) else None
     is_field = wrong is not None and wrong.field.removeprefix("param.") in LABELS
     return await camera_page(
@@ -220,7 +220,7 @@ def _describe_add_error(error: HubError | None, *, is_field: bool) -> str:
 
 
 async def _delete_page(device: DeviceView, pid: str, error: HubError | None = None) -> Response:
-    """The page asks the camera who the person is; the button follows the answer."""
+    """Ask for confirmation. The page shows the person as the camera describes them."""
     _check_pid(pid)
     hub = auth.services()
 

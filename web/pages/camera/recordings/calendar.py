@@ -33,7 +33,7 @@ class CalendarMonth(Struct, frozen=True):
 
 
 def make_month(year: int, month: int, counts: Iterable[DayCount], *, today: date) -> CalendarMonth:
-    """Counts that a device gives twice for a day are added."""
+    """Lay out a month. If a device counts a day twice, the counts are added."""
     _, length = calendar.monthrange(year, month)
     held = [0] * (length + 1)
     for one in counts:

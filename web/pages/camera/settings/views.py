@@ -41,7 +41,7 @@ class SettingFormView(Struct, frozen=True, kw_only=True):
     title: str
     groups: list[FieldGroup]
     taken_at: int | None
-    #: Its last answer, if it refused.
+    #: When and why the camera refused the form, if that was its last answer.
     refused_at: int | None
     refused: str
     fault: str
