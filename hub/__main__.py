@@ -19,7 +19,7 @@ _DONE, _FAILED, _WRONG_USAGE = 0, 1, 2
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """The command `sitehub`, and `python -m hub`."""
+    """Run the command `sitehub`, or `python -m hub`, and exit."""
     executable.prepare_process()
     _open_missing_streams()
     for stream in (sys.stdout, sys.stderr):
@@ -34,7 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def _open_missing_streams() -> None:
     """Open the null device for standard streams that are None, as in a service without a console.
 
-    In this order they get the descriptors 0 to 2, so that no socket or database does.
+    Opened in this order they get the descriptors 0 to 2, which no socket or database must have.
     """
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
@@ -80,7 +80,9 @@ def _report_text(error: Exception) -> str:
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next
-    where = f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}" if trace else "unknown place"
+    where = (
+        f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}" if trace else "unknown location"
+    )
     return f"please report it: {type(error).__name__}: {error} ({where})"
 
 

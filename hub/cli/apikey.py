@@ -19,7 +19,7 @@ def apikey() -> None:
 @click.option("--read-only", is_flag=True, help="The key can only read.")
 @data_option()
 def add(data_dir: Path, name: str, read_only: bool) -> None:
-    """Make a key and print {"appid", "secret"}. The secret cannot be shown again."""
+    """Create a key and print {"appid", "secret"}. The secret cannot be shown again."""
     from hub.cli.output import print_json
     from hub.cli.requests import execute
     from hub.process.control.access import AddApiKey

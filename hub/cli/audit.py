@@ -22,7 +22,7 @@ from hub.cli.options import data_option
     "--before",
     type=click.IntRange(1, 2**63 - 1),
     metavar="ID",
-    help="Print the entries before this one, to go on with an earlier list.",
+    help="Print the entries before this one, to continue an earlier list.",
 )
 @data_option()
 def audit(data_dir: Path, as_json: bool, limit: int, before: int | None) -> None:

@@ -71,6 +71,6 @@ def _read_password(from_stdin: bool) -> str:
     if from_stdin:
         return sys.stdin.readline().rstrip("\r\n")
     if not sys.stdin.isatty():
-        raise click.UsageError("without a terminal, the password needs --password-stdin")
+        raise click.UsageError("there is no terminal to ask for the password: use --password-stdin")
     password: str = click.prompt("Password", hide_input=True, confirmation_prompt=True)
     return password

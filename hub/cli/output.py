@@ -1,6 +1,6 @@
 """Output of commands: tables or lines for people, JSON for programs.
 
-A terminal obeys control characters: they are removed from text that came from cameras.
+Control characters, which a terminal obeys, are removed: the text may come from cameras.
 """
 
 from __future__ import annotations

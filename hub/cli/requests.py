@@ -26,7 +26,7 @@ _MAX_WAIT_SECONDS = 15.0
 def execute(data_dir: Path, request: ControlRequest[R]) -> R:
     """Execute `request` on the data directory, and return the result.
 
-    Raises HubErrors whose message is for the person who gave the command.
+    Raises HubErrors with a message for the person who ran the command.
     """
     _check_text(request)
     data_directory.act_for_owner(data_dir)
@@ -36,7 +36,7 @@ def execute(data_dir: Path, request: ControlRequest[R]) -> R:
         try:
             with data_directory.held(data_dir, "command"):
                 if request.needs_running_hub:
-                    raise StartFault(f"no hub runs on {data_dir}, and only a running hub has this")
+                    raise StartFault(f"no hub runs on {data_dir}, and this command needs one")
                 return trio.run(_execute_here, data_dir, request)
         except data_directory.DirectoryInUse as error:
             if error.is_held_by_hub and channel.is_open(data_dir):
@@ -58,4 +58,4 @@ def _check_text(request: ControlRequest[Any]) -> None:
     try:
         msgspec.json.encode(request)
     except UnicodeEncodeError:
-        raise StartFault("the arguments are not all text in UTF-8") from None
+        raise StartFault("the arguments are not all UTF-8 text") from None

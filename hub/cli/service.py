@@ -15,7 +15,7 @@ from hub.errors import StartFault
 if TYPE_CHECKING:
     from hub.service_manager.system import SystemService
 
-#: As those of `systemctl status`.
+#: Exit statuses, as of `systemctl status`.
 _RUNNING, _NOT_RUNNING, _NOT_INSTALLED = 0, 3, 4
 
 
@@ -43,17 +43,17 @@ _data_option = click.option(
 def service() -> None:
     """Run the hub as a service of this system.
 
-    It starts at boot, without anybody being signed in: under systemd on Linux, under the service
-    manager on Windows, and as a user of its own without other rights.
+    It starts at boot, before anyone signs in: under systemd on Linux, under the service manager on
+    Windows. It runs as a user of its own, without other rights.
     """
 
 
 @service.command()
 @_data_option
 def install() -> None:
-    """Install and start the service, or replace an installed one by this version.
+    """Install and start the service, or replace an installed one with this version.
 
-    The executable is copied to where programs are installed: you can delete the original.
+    The executable is copied to where programs are installed, so you can delete the original.
     """
     from hub.service_manager.system import system_service
 
@@ -75,7 +75,7 @@ def uninstall() -> None:
     system = system_service()
     _refuse_without_rights("uninstall")
     system.uninstall()
-    click.echo("The service is not installed any more.")
+    click.echo("The service is no longer installed.")
     if system.data.exists():
         click.echo(f"Its data is still in {system.data}.")
 
@@ -183,7 +183,7 @@ def _this_executable() -> Path:
     if not _is_executable():
         raise StartFault(
             "the service needs the executable, which does not depend on a Python environment: "
-            "python packaging/build.py makes it"
+            "python packaging/build.py builds it"
         )
     return Path(sys.executable)
 

@@ -76,7 +76,7 @@ def remove(data_dir: Path, name: str) -> None:
 @user.command("setup-link")
 @data_option()
 def setup_link(data_dir: Path) -> None:
-    """Print a new link with which to make an administrator.
+    """Print a new link to create an administrator.
 
     It works once, within a day. Earlier links stop working.
     """

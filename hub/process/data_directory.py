@@ -32,7 +32,7 @@ _LOCKED_BYTE = 1 << 30
 
 
 class Holder(Struct, frozen=True):
-    """The process that holds the data directory, as it wrote into the lock file."""
+    """The process that holds the data directory, as recorded in the lock file."""
 
     role: HolderRole
     pid: int
@@ -51,7 +51,7 @@ def default_path(name: str = "sitehub") -> Path:
 
 
 def prepare(path: Path) -> None:
-    """Make the directory, private to its owner. Raises StartFault if it is not writable."""
+    """Create the directory, private to its owner. Raises StartFault if it is not writable."""
     probe = path / LOCK
     try:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -90,7 +90,7 @@ def held(path: Path, role: HolderRole) -> Iterator[None]:
 
 @contextmanager
 def held_as_hub(path: Path) -> Iterator[None]:
-    """Hold the directory for a hub, after waiting for a command. Raises DirectoryInUse."""
+    """Hold the directory for a hub; first wait for a running command. Raises DirectoryInUse."""
     with ExitStack() as stack:
         deadline = time.monotonic() + _MAX_COMMAND_SECONDS
         while True:
@@ -143,7 +143,7 @@ else:
     def act_for_owner(path: Path) -> None:
         """As root, become the directory's owner for the rest of this process.
 
-        Files of root in it could not be opened by a service that is another user.
+        A service that runs as another user could not open files of root in it.
         """
         if (owner := _other_owner(path)) is not None:
             executable.make_readable_for_other_users()

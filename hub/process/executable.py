@@ -3,7 +3,7 @@
 PyInstaller's bootloader is the outer process: it unpacks into a folder `_MEI...` below TMPDIR (or
 /tmp; on Windows below TMP), starts the inner process, which is the hub, passes signals on to it,
 and removes the folder when the hub has ended. A bootloader that is killed (kill -9) does none of
-this: therefore the hub exits with it, and the next hub removes the folder.
+this, so the hub exits with it, and the next hub removes the folder.
 """
 
 from __future__ import annotations
@@ -23,24 +23,24 @@ from hub.service_manager import NAME, UNPACKED
 #: random characters.
 _PREFIX = "_MEI"
 _PID_DIGITS = 8
-#: On Linux the running executable, even after its path was given to another file.
+#: On Linux the running executable, even after another file has replaced it.
 _RUNNING_EXECUTABLE = "/proc/self/exe"
 #: PyInstaller's own module; there is no public interface to what is changed in it.
 _IMPORTER = "pyimod02_importers"
 #: The package tzdata, which zoneinfo imports where the system has no time zones of its own.
 TIME_ZONES = "tzdata.zip"
-#: Tells our unpacked folders from those of other programs in a shared temporary directory.
+#: Identifies our unpacked folders among those of other programs in a shared temporary directory.
 _OWN_METADATA = f"{NAME}-*.dist-info"
-#: In the service's own directory nobody else unpacks: a folder without metadata is also ours.
+#: Only we unpack into the service's own directory: a folder without metadata is also ours.
 _SERVICE_DIRECTORY = (NAME, UNPACKED)
 #: A younger folder may still be being unpacked, and is not locked yet.
 _MAX_UNPACKING_SECONDS = 60.0
-#: Cleaners of temporary files remove what has not been touched for days.
+#: Cleaners of temporary files remove files that have not been touched for days.
 _TOUCH_INTERVAL_SECONDS = 12 * 3600.0
 
 
 def unpacked_folder() -> Path | None:
-    """The folder of this one-file executable; None if the program runs in another form."""
+    """Return the folder of this one-file executable; None if the program is not one."""
     folder = Path(getattr(sys, "_MEIPASS", ""))
     return folder if folder.name.startswith(_PREFIX) else None
 
@@ -49,7 +49,7 @@ def prepare_process() -> None:
     """Adapt a frozen process to how it was started; call this before anything else."""
     if getattr(sys, "frozen", False):
         _restore_library_path()
-        # One archive: unpacking six hundred small files would take half as long again.
+        # An archive, since unpacking six hundred small files would take 50% longer.
         sys.path.append(os.path.join(sys._MEIPASS, TIME_ZONES))  # type: ignore[attr-defined]
         _import_from_running_executable()
     folder = unpacked_folder()
@@ -59,7 +59,7 @@ def prepare_process() -> None:
 
 
 def maintain_unpacked_folder() -> None:
-    """In a running hub: remove the folders of killed runs, and keep its own from being cleaned."""
+    """Remove the folders of killed runs, and protect that of this running hub from cleaners."""
     folder = unpacked_folder()
     if folder is not None:
         remove_left_overs(folder, time.time())
@@ -118,7 +118,7 @@ def _bootloader_pid(folder: Path) -> int:
 
 
 def _restore_library_path() -> None:
-    """Programs that we start (a browser, systemctl) must load their own libraries, not ours."""
+    """Let programs that we start (a browser, systemctl) load their own libraries, not ours."""
     before = os.environ.pop("LD_LIBRARY_PATH_ORIG", None)
     if before is not None:
         os.environ["LD_LIBRARY_PATH"] = before
@@ -131,7 +131,7 @@ def _import_from_running_executable() -> None:
 
     An upgrade replaces the file at that path before the hub is restarted.
     """
-    # Only Linux has this path; on Windows it would name a file that anybody could create.
+    # Only Linux has this path; on Windows it would name a file that anyone could create.
     if sys.platform == "linux":
         _import_from(_RUNNING_EXECUTABLE)
 
@@ -167,7 +167,7 @@ if sys.platform == "win32":
         threading.Thread(target=watch, daemon=True).start()
 
     def lock(folder: Path) -> None:
-        """Nothing to do: Windows keeps a folder whose libraries are loaded."""
+        """Do nothing: Windows does not remove a folder whose libraries are loaded."""
 
     def _remove_unless_locked(folder: Path) -> None:
         # A directory with open files in it cannot be renamed.
@@ -190,7 +190,7 @@ else:
             os._exit(1)
 
     def lock(folder: Path) -> None:
-        """Hold a shared lock until this process ends; systemd-tmpfiles also leaves it alone."""
+        """Hold a shared lock until this process ends; systemd-tmpfiles respects it, too."""
         fcntl.flock(os.open(folder, os.O_RDONLY), fcntl.LOCK_SH)
 
     def _remove_unless_locked(folder: Path) -> None:

@@ -1,7 +1,7 @@
 """Returning unused memory to the system.
 
-The C allocator keeps the memory of a burst of uploads as long as a small block lies behind it:
-after the first pictures of 64 cameras that is a tenth of the process, permanently.
+The C allocator keeps the memory of a burst of uploads as long as a small block after it is in use.
+After the first pictures from 64 cameras, that is a tenth of the process, permanently.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ from pathlib import Path
 def copy_if_different(source: Path, target: Path, *, mode: int) -> bool:
     """Copy `source` to `target`, and return whether that changed anything.
 
-    Raises OSError, and then nothing is changed.
+    Raises OSError, in which case nothing has changed.
     """
     if target.exists() and filecmp.cmp(source, target, shallow=False):
         return False
@@ -30,7 +30,7 @@ def write_if_different(text: str, target: Path, *, mode: int) -> bool:
 
 
 def _install(target: Path, mode: int, fill: Callable[[Path], object]) -> None:
-    """Replace the file: a process that runs the old one keeps it."""
+    """Replace the file atomically; a process that runs the old one keeps it."""
     target.parent.mkdir(parents=True, exist_ok=True)
     draft = target.with_name(f".{target.name}.new")
     try:

@@ -43,7 +43,7 @@ def run(words: Sequence[str]) -> ProgramResult:
         raise StartFault(f"the program {words[0]} is missing") from None
     except (OSError, subprocess.SubprocessError) as error:
         raise StartFault(f"{words[0]} could not be run: {error}") from None
-    # Programs of Windows write in the encoding of the console; what is parsed is ASCII.
+    # Windows programs use the console's encoding; the parts that are parsed are ASCII.
     return ProgramResult(done.returncode, done.stdout.decode("utf-8", "replace"))
 
 
@@ -61,7 +61,7 @@ if sys.platform == "win32":
     _MAX_PATH_LENGTH = 260
 
     def _full_path(program: str) -> str:
-        """Windows would search the folder of our executable first, where other downloads may be."""
+        """Return the path of a system program, never of a download beside our executable."""
         directory = ctypes.create_unicode_buffer(_MAX_PATH_LENGTH)
         ctypes.windll.kernel32.GetSystemDirectoryW(directory, _MAX_PATH_LENGTH)
         return os.path.join(directory.value, program)

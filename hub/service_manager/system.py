@@ -14,7 +14,7 @@ from hub.service_manager.windows.service import WindowsService
 
 
 class SystemService(Protocol):
-    """The hub as a service of one kind of system. Methods raise StartFault for a person."""
+    """The hub as a service of one kind of system. Methods raise StartFault."""
 
     @property
     def data(self) -> Path:
@@ -40,10 +40,10 @@ class SystemService(Protocol):
     def status(self) -> ServiceStatus: ...
 
     def runs_services_now(self) -> bool:
-        """Return whether services can run: not in an image that is being built."""
+        """Return whether services can run now: not while a system image is being built."""
 
     def has_data(self) -> bool:
-        """Return whether there is a data directory that an administrator must have made."""
+        """Return whether there is a data directory that only an administrator can have made."""
 
 
 if sys.platform == "win32":
@@ -74,6 +74,6 @@ else:
 
 
 def elevated_command_on_windows(words: Sequence[str]) -> str:
-    """Return the same for PowerShell: Windows asks for consent and opens another window."""
+    """Return a PowerShell command; Windows asks for consent and opens another window."""
     quoted = ["'" + word.replace("'", "''") + "'" for word in words]
     return f"Start-Process -Verb RunAs -FilePath {quoted[0]} -ArgumentList {','.join(quoted[1:])}"

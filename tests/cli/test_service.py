@@ -62,7 +62,7 @@ def test_install_status_and_uninstall(sitehub: Sitehub, root: Path) -> None:
     (root / "var/lib/sitehub").mkdir(parents=True)
     gone = sitehub("service", "uninstall")
     assert gone.out == (
-        f"The service is not installed any more.\nIts data is still in {root}/var/lib/sitehub.\n"
+        f"The service is no longer installed.\nIts data is still in {root}/var/lib/sitehub.\n"
     )
     assert sitehub("service", "uninstall").status == 0
     assert "disable --now sitehub.service" in (root / "asked").read_text()

@@ -65,7 +65,7 @@ def test_simulated_cameras_with_an_api_key_are_enrolled_and_finally_removed(
             out, err = run.communicate(timeout=TIMEOUT_SECONDS)
         assert run.returncode == 0, err
         assert out.count(" is online") == 2
-        assert "uploads taken" in out.splitlines()[-1]
+        assert "uploads accepted" in out.splitlines()[-1]
         assert not new(client, before)
 
 

@@ -109,7 +109,7 @@ def enable(data_dir: Path, did: str) -> None:
     "--clock-check/--no-clock-check",
     "clock_check",
     default=None,
-    help="Refuse the camera if its clock is wrong, or accept it all the same.",
+    help="Refuse the camera if its clock is wrong, or accept it anyway.",
 )
 @data_option()
 def set_(
@@ -143,9 +143,9 @@ def set_(
 @key_option(_KEY_HELP)
 @data_option()
 def replace(data_dir: Path, did: str, sn: str, code: str, key: str | None) -> None:
-    """Replace a broken camera by a new one.
+    """Replace a broken camera with a new one.
 
-    The did, the name and the history stay.
+    The new camera keeps the did, the name and the history.
     """
     _change(data_dir, did, sn=sn, code=code, key=key)
 

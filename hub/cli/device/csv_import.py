@@ -73,7 +73,7 @@ def _read(path: Path) -> str:
 
 
 def _with_keys(sheet: DeviceCsv, directory: Path) -> DeviceCsv:
-    """Replace the paths of key files by their contents."""
+    """Replace the paths of key files with their contents."""
     from hub.services.devices.csv_import import RowFault
 
     rows: list[ImportRow] = []

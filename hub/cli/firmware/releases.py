@@ -67,7 +67,7 @@ def add(
     least: Sequence[str],
     **files: Sequence[Path],
 ) -> None:
-    """Make a release of 1 to 5 files and print its number."""
+    """Create a release of 1 to 5 files and print its number."""
     from hub.cli.requests import execute
     from hub.process.control.firmware import AddRelease
     from hub.services.firmware.release_validation import check_release
@@ -126,7 +126,7 @@ def _with_files(data_dir: Path, release: NewRelease, files: Sequence[TypedFile])
     from hub.cli.requests import execute
     from hub.process.control.firmware import CheckFirmwareRoom, TakeFirmwareFile
 
-    # Before copying, which alone could use the space that is kept free for records.
+    # First, because the copies alone could use up the space that is kept free for records.
     execute(data_dir, CheckFirmwareRoom(sum(path.stat().st_size for path, _ in files)))
     components = []
     for component, (path, _) in zip(release.components, files, strict=True):

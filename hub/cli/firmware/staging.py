@@ -1,4 +1,4 @@
-"""Copying firmware files to where the hub takes them over."""
+"""Copying firmware files into the data directory, where the hub takes them over."""
 
 from __future__ import annotations
 
@@ -7,12 +7,8 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from hub.errors import StartFault
-
-if TYPE_CHECKING:
-    pass
 
 _CHUNK_BYTES = 1024 * 1024
 
@@ -61,7 +57,7 @@ if sys.platform == "win32":
 else:
 
     def _give_to_owner(file: int, path: Path, data_dir: Path) -> None:
-        """As root, give the file to the hub's user, without following any link of theirs."""
+        """As root, give the file to the hub's user, without following links that they made."""
         if os.geteuid() == 0:
             owner = data_dir.stat()
             for directory in (path.parent.parent, path.parent):

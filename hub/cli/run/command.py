@@ -69,7 +69,7 @@ def run(
     """Run the hub until Ctrl-C or SIGTERM.
 
     The first run creates everything it needs, and prints the address of the dashboard and a link
-    with which to make the first administrator.
+    to create the first administrator.
     """
     from hub.cli.run import windows_console
     from hub.service_manager.linux.notify import systemd_from
@@ -92,7 +92,7 @@ class RunOptions(NamedTuple):
 
 def run_for(manager: ServiceManager | None, options: RunOptions) -> None:
     """Run the hub, for the service manager `manager` if it is not None."""
-    # What a start builds is permanent: garbage collection would be a tenth of its time.
+    # Nearly all that is built here is permanent: collecting garbage would take a tenth of the time.
     gc.disable()
     try:
         _run(manager, options)
@@ -195,10 +195,10 @@ def _run_hub(
 
 
 def _reduce_garbage_collection() -> None:
-    """Exclude what the start built from garbage collection, and collect less often.
+    """Exclude all objects that exist now from garbage collection, and collect less often.
 
-    A full collection of it would stop every device for 40 ms, and handling a frame or a body makes
-    no reference cycles.
+    A full collection of them would stall every device for 40 ms, and handling a frame or a body
+    creates no reference cycles.
     """
     gc.collect()
     gc.freeze()

@@ -29,7 +29,7 @@ _DEMO = Actor("demo")
 async def run_demo_cameras(
     count: int, services: Services, *, task_status: trio.TaskStatus[None]
 ) -> None:
-    """Enrol `count` simulated cameras, unless they are, and run them on the hub's ports."""
+    """Enrol `count` simulated cameras, unless already enrolled, and run them on the hub's ports."""
     path = services.data_dir / FILE_NAME
     cameras = await trio.to_thread.run_sync(_load_cameras, path, count)
     enrolled = await _enrol(services, cameras)

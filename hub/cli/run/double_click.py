@@ -48,7 +48,7 @@ class CommandOutcome(NamedTuple):
 
 
 def is_double_click(arguments: Sequence[str]) -> bool:
-    """Return whether this is the executable without arguments, and without a user's terminal."""
+    """Return whether this executable was started without arguments and outside a terminal."""
     return getattr(sys, "frozen", False) and not arguments and not _has_terminal()
 
 
@@ -63,7 +63,7 @@ def serve(carry_out: Callable[[Sequence[str]], CommandOutcome]) -> int:
 
 
 def _show_running_hub() -> int:
-    """Open the dashboard of the hub that is running already."""
+    """Open the dashboard of the hub that is already running."""
     from hub import config
     from hub.process import data_directory
 
@@ -76,7 +76,7 @@ def _show_running_hub() -> int:
 if sys.platform == "win32":
 
     def _has_terminal() -> bool:
-        """A console that was not opened for us contains a shell besides our two processes."""
+        """Return whether the console has a process besides our two, such as a shell."""
         import ctypes
 
         processes = (ctypes.c_ulong * 4)()

@@ -1,4 +1,4 @@
-"""The summary that a start prints: all addresses and, on a first run, the setup link."""
+"""The summary printed at start-up: all addresses and, on a first run, the setup link."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ async def _first_run(services: Services) -> tuple[str, list[str]]:
     try:
         token = await services.setup_links.create(by=COMMAND_LINE)
     except CannotStoreNow as error:
-        # The hub runs all the same: an administrator may have to free disk space first.
+        # The hub runs anyway: an administrator may have to free disk space first.
         return dashboard, [f"  No link for the first administrator yet: {error.message}", ""]
     link = f"{dashboard}setup/{token}"
     lines = [

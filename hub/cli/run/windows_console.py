@@ -1,7 +1,7 @@
 """Console events of Windows: the window is closed, a user signs off.
 
-The C library turns both into SIGBREAK and returns, whereupon Windows ends the process. The handlers
-here run before it: a hub in a window stops in an orderly way, a hub that is a service stays.
+The C library turns both into SIGBREAK and returns; Windows then ends the process. The handlers here
+run first: a hub in a window stops in an orderly way, a hub that is a service keeps running.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if sys.platform == "win32":
     _Handler = ctypes.WINFUNCTYPE(wintypes.BOOL, wintypes.DWORD)
 
     def stop_and_wait(event: int) -> bool:
-        """Stop the hub. Called in a thread of Windows, which waits five seconds for its return."""
+        """Stop the hub. Windows calls this in its own thread and waits five seconds for it."""
         if event not in (_CLOSE, _LOGOFF, _SHUTDOWN):
             return False
         _thread.interrupt_main(signal.SIGBREAK)
@@ -37,11 +37,11 @@ if sys.platform == "win32":
     )
 
     def stop_with_window() -> None:
-        """Have the hub stop when its window is closed."""
+        """Let the hub stop when its window is closed."""
         ctypes.windll.kernel32.SetConsoleCtrlHandler(_stop_handler, True)
 
     def outlive_sessions() -> None:
-        """Have a service stay when users sign off."""
+        """Keep a service running when users sign off."""
         ctypes.windll.kernel32.SetConsoleCtrlHandler(_session_handler, True)
 else:
 

@@ -37,7 +37,7 @@ def run_controlled(manager: ControlManager, data_dir: Path, stop: signal.Signals
 
 @contextmanager
 def _without_stderr() -> Iterator[None]:
-    """Ignore a console that nobody sees: the log goes to its files."""
+    """Discard stderr, which no one would see: the log goes to its files."""
     with open(os.devnull, "w", encoding="utf-8") as nowhere, redirect_stderr(nowhere):
         yield
 

@@ -22,7 +22,7 @@ def _host(context: click.Context, parameter: click.Parameter, value: str) -> str
     with suppress(ValueError):
         return str(IPv6Address(value.removeprefix("[").removesuffix("]")))
     if not re.fullmatch(r"[\w.-]+", value):
-        raise click.BadParameter("allowed is a name or an address, such as 192.168.1.5")
+        raise click.BadParameter("a name or an address is expected, such as 192.168.1.5")
     return value
 
 

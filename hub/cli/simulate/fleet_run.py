@@ -109,8 +109,8 @@ async def _report_regularly(counts: Counter[str]) -> None:
 
 
 def _summary(counts: Counter[str]) -> str:
-    refused = f", {counts['not-sent']} not taken" if counts["not-sent"] else ""
-    return f"{counts['sent']} uploads taken{refused}"
+    refused = f", {counts['not-sent']} not accepted" if counts["not-sent"] else ""
+    return f"{counts['sent']} uploads accepted{refused}"
 
 
 @asynccontextmanager
@@ -143,7 +143,7 @@ async def _remove(client: httpx.AsyncClient, cameras: Sequence[CameraIdentity]) 
 
 def _client(url: str, key: ApiKey) -> httpx.AsyncClient:
     headers = {"Authorization": f"Bearer {key.appid}:{key.secret}"}
-    # Like the cameras, do not check the hub's certificate, which it made itself.
+    # Like the cameras, do not check the hub's certificate: its own authority signed it.
     return httpx.AsyncClient(base_url=url, headers=headers, verify=False)
 
 
@@ -167,7 +167,7 @@ async def _call(
     except httpx.TransportError as error:
         raise StartFault(f"cannot reach the hub at {client.base_url}: {error}") from None
     if response.is_error:
-        raise StartFault(f"the hub refuses {method} {path}: {response.text.strip()}")
+        raise StartFault(f"the hub refused {method} {path}: {response.text.strip()}")
     return response
 
 

@@ -67,7 +67,7 @@ class RemoveUser(ControlRequest[None], frozen=True, tag="user.remove"):
 
 
 class NewSetupLink(ControlRequest[str], frozen=True, tag="user.setup-link"):
-    """Make a setup link for an administrator and return its URL. Earlier links expire."""
+    """Create a setup link for an administrator and return its URL. Earlier links expire."""
 
     result: ClassVar[Any] = str
 
@@ -77,7 +77,7 @@ class NewSetupLink(ControlRequest[str], frozen=True, tag="user.setup-link"):
 
 
 class AddApiKey(ControlRequest[NewApiKey], frozen=True, tag="apikey.add"):
-    """Make an API key and return it with its secret."""
+    """Create an API key and return it with its secret."""
 
     name: str
     read_only: bool
@@ -150,7 +150,7 @@ class ListAudit(ControlRequest[list[ListedAuditEntry]], frozen=True, tag="audit.
         ]
 
 
-#: Told apart by their tags.
+#: Distinguished by their tags.
 AnyAccessRequest = (
     AddUser
     | SetPassword

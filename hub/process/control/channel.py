@@ -61,7 +61,7 @@ class _Request(Struct, frozen=True):
 
 
 class _Response(Struct, frozen=True, omit_defaults=True):
-    """`fault` is a message for the person who gave the command; None if there is a `result`."""
+    """`fault` is a message for the person who ran the command; None if there is a `result`."""
 
     fault: str | None = None
     result: Raw = Raw(b"null")
@@ -112,7 +112,7 @@ async def ask_running_hub(data_dir: Path, request: ControlRequest[R]) -> R:
     try:
         response = msgspec.json.decode(line, type=_Response)
     except msgspec.DecodeError:
-        raise StartFault("the running hub ended before it responded: try again") from None
+        raise StartFault("the running hub stopped before it responded: try again") from None
     if response.fault is not None:
         raise StartFault(response.fault)
     result: R = msgspec.json.decode(response.result, type=request.result)
@@ -158,7 +158,7 @@ async def _respond(services: Services, secret: str, line: bytes) -> _Response:
 
 
 async def _read_line(stream: trio.abc.Stream) -> bytes:
-    """Return what precedes the first line feed or the end; the rest is ignored."""
+    """Return the bytes before the first line feed, or all; ignore the rest."""
     received = bytearray()
     while len(received) < _MAX_LINE_BYTES:
         chunk = await stream.receive_some(65536)
@@ -171,7 +171,7 @@ async def _read_line(stream: trio.abc.Stream) -> bytes:
 async def _announce(
     address: ChannelAddress, data_dir: Path, *, task_status: trio.TaskStatus[None]
 ) -> None:
-    """Write `control.json`; on a full disk, as soon as there is room."""
+    """Write `control.json`; if the disk is full, try again until there is room."""
     while True:
         try:
             _write_address(address, data_dir / FILE_NAME)

@@ -86,7 +86,7 @@ class ListDevices(ControlRequest[list[ListedDevice]], frozen=True, tag="device.l
 
 
 class ChangeDevice(ControlRequest[None], frozen=True, tag="device.change"):
-    """Change what `change` sets of a device."""
+    """Change the fields of a device that `change` sets."""
 
     did: str
     change: DeviceChange
@@ -236,7 +236,7 @@ class SetSiteKey(ControlRequest[None], frozen=True, tag="site-key"):
         await services.audit.add(COMMAND_LINE, "site-key.set", "")
 
 
-#: Told apart by their tags.
+#: Distinguished by their tags.
 AnyDeviceRequest = (
     AddDevice
     | ImportDevices

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class CheckFirmwareRoom(ControlRequest[None], frozen=True, tag="firmware.room"):
-    """Check that the disk has room for release files of `size` bytes in all."""
+    """Check that the disk has room for release files of `size` bytes in total."""
 
     size: int
 
@@ -34,7 +34,7 @@ class TakeFirmwareFile(ControlRequest[str], frozen=True, tag="firmware.take"):
 
 
 class AddRelease(ControlRequest[int], frozen=True, tag="firmware.add"):
-    """Add a release of files that were taken before. Returns its id."""
+    """Add a release of files that TakeFirmwareFile moved. Returns its id."""
 
     release: NewRelease
     result: ClassVar[Any] = int
@@ -114,7 +114,7 @@ class ListDownloads(ControlRequest[list[Download]], frozen=True, tag="firmware.d
         return services.downloads.downloads()
 
 
-#: Told apart by their tags.
+#: Distinguished by their tags.
 AnyFirmwareRequest = (
     CheckFirmwareRoom
     | TakeFirmwareFile

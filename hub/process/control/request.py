@@ -1,7 +1,8 @@
-"""What the command line asks a hub for: one struct for each command.
+"""Requests of the command line to a hub: one struct for each command.
 
-A request is carried out on the services, by the running hub (hub.process.control.channel receives
-it there) or, if none runs, in the command's own process. Every change is written to the audit log.
+The running hub, which receives requests in hub.process.control.channel, performs them on its
+services. If no hub is running, the command's own process does. Every change is written to the audit
+log.
 """
 
 from __future__ import annotations
@@ -23,13 +24,13 @@ class ControlRequest(
 
     #: The type of the result, for decoding it.
     result: ClassVar[Any] = None
-    #: Whether only a running hub has what is asked for.
+    #: Whether only a running hub can answer the request.
     needs_running_hub: ClassVar[bool] = False
 
     async def perform(self, services: Services) -> R:
         """Carry out the command and return its result.
 
-        Raises HubErrors whose message is for the person who gave the command.
+        Raises HubErrors with a message for the person who ran the command.
         """
         raise NotImplementedError
 

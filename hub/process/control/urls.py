@@ -16,7 +16,7 @@ def dashboard_urls(services: Services) -> list[str]:
 
 
 def device_urls(services: Services) -> list[str]:
-    """Return the URLs that cameras are pointed at, at least one."""
+    """Return the URLs to enter on cameras, at least one."""
     devices = services.config.devices
     scheme = "wss" if devices.tls else "ws"
     return [f"{scheme}://{host}:{devices.port}/" for host in hosts(services, devices.bind)]

@@ -70,7 +70,7 @@ class SystemdService:
 
     def uninstall(self) -> None:
         if self._is_packaged():
-            raise StartFault(f"the service came with the package {NAME}: sudo apt remove {NAME}")
+            raise StartFault(f"the service belongs to the package {NAME}: sudo apt remove {NAME}")
         if not self._unit.exists():
             return
         now = ["--now"] if self.runs_services_now() else []
@@ -113,7 +113,7 @@ class SystemdService:
     def _refuse_without_systemd(self) -> None:
         if shutil.which("systemctl") is None:
             raise StartFault(
-                "this system has no systemd: have its own service manager run 'sitehub run'"
+                "this system has no systemd: let its service manager run 'sitehub run'"
             )
 
     def _refuse_unless_packaged(self, source: Path) -> None:
@@ -130,7 +130,7 @@ class SystemdService:
             raise StartFault("systemd is not running: the service starts with the next boot")
 
     def _has_user(self) -> bool:
-        """Return whether the service's user exists. Refuses another account of that name."""
+        """Return whether the service's user exists. Raises StartFault for another such account."""
         answer = self._run(["getent", "passwd", NAME])
         if answer.status:
             return False

@@ -10,7 +10,7 @@ DATA = PurePosixPath("/var/lib") / NAME
 
 
 def unit_text(executable: PurePosixPath) -> str:
-    """The same for the executable in one file and the one in a directory."""
+    """Return the unit for the executable, which may be one file or in a directory."""
     return _UNIT.format(executable=executable, name=NAME, data=DATA, unpacked=UNPACKED)
 
 

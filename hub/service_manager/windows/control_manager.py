@@ -37,7 +37,7 @@ class ControlManager(Protocol):
     """The three functions of Windows that a service needs."""
 
     def dispatch(self, main: Callable[[], None]) -> None:
-        """Run `main` as the service; returns when it has stopped. OSError without a manager."""
+        """Run `main` as the service until it has stopped. Raises OSError without a manager."""
 
     def register(self, handle: Callable[[int], int]) -> None:
         """Have `handle(control)` called for each control; it returns an error code."""
@@ -62,7 +62,9 @@ class ControlledService:
         """Connect to the manager. Raises StartFault if it did not start this process."""
         self._dispatcher.start()
         if not self._connected.wait(_CONNECT_TIMEOUT_SECONDS) or self._refused is not None:
-            raise StartFault("this command is for Windows' service manager: sitehub service start")
+            raise StartFault(
+                "only Windows' service manager can run this command; use: sitehub service start"
+            )
 
     def ready(self) -> None:
         self._report(Report("running"))

@@ -142,7 +142,7 @@ class WindowsService:
             )
 
     def _copy_executable(self, source: Path) -> None:
-        """Copy the executable; that of a service that has just stopped may still be in use."""
+        """Copy the executable, waiting while a service that has just stopped still uses it."""
         for _ in self._poll():
             try:
                 copy_if_different(source, self.executable, mode=0o755)
@@ -160,7 +160,7 @@ class WindowsService:
         for _ in self._poll(_RELEASE_SECONDS):
             with suppress(OSError):
                 self.executable.unlink(missing_ok=True)
-                with suppress(OSError):  # There are other files in it.
+                with suppress(OSError):  # The folder contains other files.
                     self.executable.parent.rmdir()
                 return True
         return False
@@ -170,16 +170,16 @@ class WindowsService:
             self.data.mkdir(parents=True, exist_ok=True)
             for command in data_permission_commands(self.data):
                 programs.run_checked(self._run, command)
-            # From here on nobody else can put files into it.
+            # From here on, no other user can put files into it.
             if any(self.data.iterdir()):
                 for command in reset_permission_commands(self.data):
                     programs.run_checked(self._run, command)
             self._unpacked.mkdir(exist_ok=True)
         except OSError as error:
-            raise StartFault(f"cannot make {self.data}: {error.strerror}") from None
+            raise StartFault(f"cannot create {self.data}: {error.strerror}") from None
 
     def _open_firewall(self) -> None:
-        """Called last: it fails if the firewall is turned off, and then it is not needed."""
+        """Call this last: it fails if the firewall is off, which makes it unnecessary."""
         self._run(close_firewall_command())
         answer = self._run(open_firewall_command(self.executable))
         if answer.status:
