@@ -23,7 +23,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-#: Inside, but not in the list of files: the bootloader, and what is in archives.
+#: In the executable, but not in the list of files: the bootloader, and packages in archives.
 _ALWAYS = ("sitehub", "pyinstaller", "tzdata")
 _LICENCE_FILE = re.compile(r"^(licen[cs]e|copying|notice|copyright)", re.IGNORECASE)
 _RULE = "=" * 78
@@ -61,7 +61,7 @@ def components_of(contents: Iterable[tuple[str, str]]) -> list[Component]:
         owner = owners.get(str(path)) or owners.get(str(path.resolve()))
         if owner is not None:
             found.add(_of_distribution(owner))
-        elif _is_library(path) and not _is_pythons(path):
+        elif _is_library(path) and not _belongs_to_python(path):
             found.add(_of_library(path))
     return sorted(found, key=lambda part: part.name.lower())
 
@@ -78,7 +78,7 @@ def _is_library(path: Path) -> bool:
     return path.is_absolute() and (path.suffix.lower() == ".dll" or ".so" in path.name)
 
 
-def _is_pythons(path: Path) -> bool:
+def _belongs_to_python(path: Path) -> bool:
     """Return whether a file belongs to the interpreter, including its extension modules."""
     own = {Path(sysconfig.get_path(name)) for name in ("stdlib", "platstdlib")}
     return any(root in path.parents for root in own) or "python" in path.name.lower()
@@ -197,7 +197,7 @@ def _component(part: Component) -> dict[str, Any]:
 
 
 def licences_of(parts: Iterable[Component]) -> Iterator[str]:
-    """Return all licence texts; for a package without one, its name for the licence."""
+    """Return all licence texts, each after the licence's name."""
     for part in parts:
         yield f"{_RULE}\n{part.name} {part.version}".rstrip()
         if part.licence:
@@ -216,7 +216,7 @@ def main() -> None:
     (out / "LICENCES.txt").write_text("\n".join(licences_of(parts)), "utf-8")
     print(f"{len(parts)} parts inside: sitehub.cdx.json, LICENCES.txt")
     if unclear := [part.name for part in parts if not (part.licence or part.texts)]:
-        print(f"no licence was found of: {', '.join(unclear)}", file=sys.stderr)
+        print(f"no licence was found for: {', '.join(unclear)}", file=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ The virtual environment and intermediate files are in `build`; the results are i
     sitehub or sitehub.exe      the executable in one file
     onedir/                     the executable as a directory, for packages
     *.zip                       on Windows: the executable and a README
-    *.deb                       if dpkg-deb is there: the Debian package
+    *.deb                       if dpkg-deb is installed: the Debian package
     sitehub.cdx.json            the bill of materials (CycloneDX)
     LICENCES.txt                the licences of everything in it
     SHA256SUMS                  the checksums of these files
@@ -81,7 +81,7 @@ def write_sums() -> None:
 
 def python(*words: str | Path) -> None:
     """Run Python in the environment of the build; exit with its status if it fails."""
-    # With a fixed hash seed, sets and so the order of files are the same in every build. Column
+    # A fixed hash seed keeps the order of sets, and thus of files, the same in every build. Column
     # numbers, which only mark places in tracebacks, would take a megabyte of memory.
     environment = {**os.environ, "PYTHONHASHSEED": "0", "PYTHONNODEBUGRANGES": "1"}
     # The constraints apply to build dependencies as well; newer pips use the second name.

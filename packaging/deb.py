@@ -2,9 +2,9 @@
 
     python packaging/deb.py dist/onedir dist
 
-It installs /usr/lib/sitehub, a link in /usr/bin, and the unit of the service. Unlike one file, a
-directory need not be unpacked at a start, and belongs to root, so that the service cannot change
-it. Prints the path of the package.
+It installs /usr/lib/sitehub, a link in /usr/bin, and the unit of the service. Unlike the one-file
+executable, a directory is not unpacked at each start. It belongs to root, so the service cannot
+change it. Prints the path of the package.
 """
 
 from __future__ import annotations

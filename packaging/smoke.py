@@ -1,4 +1,4 @@
-"""Run the executable as on another machine, and print its size, start time, memory and CPU use.
+"""Run the executable as if on another machine, and print its size, start time, memory and CPU use.
 
     python packaging/smoke.py dist/sitehub
 
@@ -81,7 +81,7 @@ class Site:
                 os.chown(path, self._user["user"], self._user["group"])
 
     def options(self) -> dict[str, Any]:
-        """An environment without anything of ours; Windows needs these two."""
+        """Return an environment without our variables, except for two that Windows needs."""
         kept = {name: os.environ[name] for name in ("SYSTEMROOT", "TMP") if _WINDOWS}
         return {"env": {"PATH": "", **kept}, "cwd": self.nowhere, **self._user}
 
@@ -121,7 +121,7 @@ class Site:
             deadline = time.monotonic() + _TIMEOUT_SECONDS
             while self._online() < CAMERAS:
                 if time.monotonic() > deadline:
-                    raise SystemExit(f"{self._online()} of {CAMERAS} cameras came")
+                    raise SystemExit(f"{self._online()} of {CAMERAS} cameras are online")
                 time.sleep(0.2)
             yield
 
@@ -182,7 +182,7 @@ def _family(pid: int) -> list[int]:
 
 
 def _resident_mb(pids: list[int]) -> float:
-    """Return the sum of both; shared pages, such as those of the C library, count twice."""
+    """Return the sum of all processes. Pages that they share, as of the C library, count twice."""
     pages = sum(int(Path(f"/proc/{pid}/statm").read_text().split()[1]) for pid in pids)
     return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
 
@@ -216,16 +216,16 @@ def _idle(site: Site) -> Iterator[Figure]:
             before = _cpu_seconds(pids)
             time.sleep(_MEASURED_SECONDS)
             percent = 100 * (_cpu_seconds(pids) - before) / _MEASURED_SECONDS
-            whom = f"idle with {CAMERAS} cameras"
-            yield Figure(f"resident, {whom}", _resident_mb(pids), MAX_RESIDENT_MB, "MB", True)
-            yield Figure(f"CPU, {whom}", percent, MAX_CPU_PERCENT, "%")
+            load = f"idle with {CAMERAS} cameras"
+            yield Figure(f"resident, {load}", _resident_mb(pids), MAX_RESIDENT_MB, "MB", True)
+            yield Figure(f"CPU, {load}", percent, MAX_CPU_PERCENT, "%")
 
 
 def measure(executable: Path) -> Iterator[Figure]:
     """Yield each figure as soon as it is known."""
     yield Figure("size of the file", executable.stat().st_size / 1e6, MAX_MB, "MB", True)
-    # Not below a directory that another user cannot enter. On Windows the hub may keep its files
-    # open for a moment after its bootloader was terminated.
+    # The folder must be one that another user can enter. On Windows the hub may keep its files open
+    # for a moment after its bootloader was terminated.
     with tempfile.TemporaryDirectory(
         prefix="sitehub-smoke-", ignore_cleanup_errors=_WINDOWS
     ) as folder:

@@ -27,7 +27,7 @@ STOOD_IN_FOR = (
 #: The languages of babel's data that are kept; root is common to all.
 LANGUAGES = {"root", "en", "zh", "zh_Hans", "zh_Hans_CN"}
 
-#: What formats dates and times. The rest, mostly names of countries, currencies, units and
+#: The keys that format dates and times. The rest, mostly names of countries, currencies, units and
 #: languages, takes 5 MB (together with global.dat) as soon as a page is shown.
 _CALENDAR_KEYS = {
     *("days", "months", "quarters", "eras", "day_periods", "day_period_rules", "week_data"),
@@ -40,12 +40,12 @@ _NOT_CALENDAR_KEYS = {"all_currencies", "territory_currencies", "territory_langu
 
 
 def thin_locale(data: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what is kept of one of babel's locale-data files."""
+    """Return the part of one of babel's locale-data files that is kept."""
     return {name: value for name, value in data.items() if name in _CALENDAR_KEYS}
 
 
 def thin_global(data: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what is kept of babel's global.dat."""
+    """Return the part of babel's global.dat that is kept."""
     thin = {name: value for name, value in data.items() if name not in _NOT_CALENDAR_KEYS}
     ours = {tag.partition("_")[0] for tag in LANGUAGES}
     thin[_LIKELY] = {

@@ -52,7 +52,7 @@ DEFAULT_TIMING = Timing()
 class Camera:
     """Start `run` in a nursery, call `upload` for each sighting, and `aclose` at the end.
 
-    `population` are the people and cars in its history. With `preload_faces` its face library
+    `population`: the people and cars in its history. With `preload_faces` its face library
     contains the known ones from the start. `now` is the true time. `on_event` is called with what
     happens to the camera. `drawing_limiter` limits the threads in which answers are drawn; without
     it they are drawn in the calling task.
@@ -103,7 +103,7 @@ class Camera:
         return self._credentials.identity
 
     def now(self) -> float:
-        """The time of the camera's own clock, which may be wrong."""
+        """Return the time of the camera's own clock, which may be wrong."""
         return self._true_now() + self.quirks.clock_offset
 
     async def run(self) -> NoReturn:

@@ -13,7 +13,7 @@ from hub.wire.signing import sign_connect
 
 
 class Credentials:
-    """`now` is the camera's own clock. `token` is None until the hub has admitted the camera."""
+    """Identity and token of a camera. `now` is its clock; `token` is None until it is admitted."""
 
     def __init__(self, identity: CameraIdentity, quirks: Quirks, now: Callable[[], float]) -> None:
         no_did = quirks.did == "never"
@@ -49,11 +49,11 @@ class Credentials:
         self.identity = msgspec.structs.replace(self.identity, did=did)
 
     def who(self) -> dict[str, object]:
-        """The fields that identify the camera in a request or an upload."""
+        """Return the fields that identify the camera in a request or an upload."""
         return {"did": self.identity.did or "", "sn": self.identity.sn}
 
     def connect_param(self) -> dict[str, str | int]:
-        """The param of the next connect (1.1), freshly signed."""
+        """Return the param of the next connect (1.1), freshly signed."""
         if self._quirks.replays and self._last_param:
             return self._last_param
         identity = self.identity

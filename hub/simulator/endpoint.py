@@ -31,7 +31,7 @@ class Endpoint(Protocol):
 
 
 class HubEndpoint:
-    """A hub's two ports. Without `ca_pem` its certificate is not checked: most cameras do not."""
+    """A hub's two ports. Without `ca_pem`, like most cameras, it does not check certificates."""
 
     def __init__(
         self,
@@ -81,7 +81,7 @@ class HubEndpoint:
 
 
 def first_leaf(error: BaseException) -> BaseException:
-    """The first error in a group that is not itself a group; any other error as it is."""
+    """Return the first error in a group that is not itself a group; another error unchanged."""
     return first_leaf(error.exceptions[0]) if isinstance(error, BaseExceptionGroup) else error
 
 

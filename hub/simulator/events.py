@@ -16,7 +16,7 @@ CameraEventKind = Literal[
 
 
 class CameraEvent(Struct, frozen=True):
-    """One event. `code` is the code of the hub's answer; 0 where there was none."""
+    """One event. `code` is the code of the hub's answer; 0 if there was none."""
 
     identity: CameraIdentity
     kind: CameraEventKind
@@ -25,7 +25,7 @@ class CameraEvent(Struct, frozen=True):
 
 
 class EventReporter:
-    """Passes one camera's events on to `on_event`, with its identity of that moment."""
+    """Passes one camera's events on to `on_event`, with its identity at that time."""
 
     def __init__(self, credentials: Credentials, on_event: Callable[[CameraEvent], None]) -> None:
         self._credentials = credentials

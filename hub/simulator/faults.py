@@ -1,7 +1,7 @@
 """The faults that a simulated camera can have.
 
-`Quirks` are the settings by which one camera departs from the documented protocol. A `NamedFault`
-is a name for some of them, as `sitehub simulate --fault` takes it.
+`Quirks` are the settings that make one camera deviate from the documented protocol. A `NamedFault`
+is a name for some of them that `sitehub simulate --fault` accepts.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from hub.errors import BadParameter
 
 
 class Quirks(Struct, frozen=True):
-    """How one camera departs from the documented protocol; by default it does not."""
+    """How one camera deviates from the documented protocol; by default it does not."""
 
     # Connect (1.1) and provisioning (D3).
     wrong_code: bool = False
@@ -33,9 +33,9 @@ class Quirks(Struct, frozen=True):
     silent: bool = False
     refuses: bool = False
     other_uri: bool = False
-    #: The code of every success, in place of 200 (1.5, 1.6) and 0 (all others).
+    #: The code of every success, instead of 200 (1.5, 1.6) and 0 (all others).
     success: int | None = None
-    #: The number of the first page of every list, in place of the documented one.
+    #: The number of the first page of every list, instead of the documented one.
     first_page: int | None = None
     pages: Literal["documented", "endless", "repeated"] = "documented"
     results: Literal["documented", "missing", "wrong", "huge"] = "documented"
@@ -44,7 +44,7 @@ class Quirks(Struct, frozen=True):
     pictures: Literal["kept", "unavailable", "none"] = "kept"
     # Its connections.
     drops: Literal["", "connect", "command", "answer", "upload", "reply"] = ""
-    #: How often each message and each upload is sent.
+    #: How many times each message and each upload is sent.
     copies: int = 1
     #: Unrequested frames before each answer.
     flood: int = 0
@@ -61,7 +61,7 @@ class Quirks(Struct, frozen=True):
 
 #: A camera without faults.
 FAULTLESS = Quirks()
-#: The name of no fault: with `--fault NAME --fault none` every other camera has none.
+#: The name for no faults: with `--fault NAME --fault none` every other camera has none.
 NO_FAULT = "none"
 
 
@@ -113,7 +113,7 @@ FAULTS: tuple[NamedFault, ...] = (
     _fault("no-pictures", "answers 404 to every request for a picture", pictures="unavailable"),
     _fault(
         "bad-pictures",
-        "answers every request for a picture with bytes that are none",
+        "answers every request for a picture with data that is not a picture",
         pictures="none",
     ),
     _fault("drop-on-connect", "disconnects after every other connect", drops="connect"),
@@ -159,7 +159,7 @@ _BY_NAME = {fault.name: fault for fault in FAULTS}
 
 
 def quirks_of(names: Iterable[str]) -> Quirks:
-    """The quirks of a camera that has all these faults at once.
+    """Return the quirks of a camera that has all these faults at once.
 
     Raises BadParameter for an unknown name, and for faults that contradict each other.
     """

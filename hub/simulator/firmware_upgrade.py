@@ -17,7 +17,7 @@ from hub.wire.uploads.firmware import OtaAnswer, OtaComponent, Versions
 
 _QUERY_PATH = "/api/v1/ota/query"
 _PIECE_BYTES = 256 * 1024
-#: How often one piece is requested before the upgrade is given up.
+#: How many times one piece is requested before the upgrade is given up.
 _MAX_ATTEMPTS = 8
 _MAX_PAUSE_SECONDS = 30.0
 _MAX_DESCRIPTION_BYTES = 64 * 1024
@@ -91,13 +91,13 @@ async def _download_piece(http_client: HttpClient, path: str, first: int, last: 
         if response.status == 206 and len(response.content) == last - first + 1:
             return response.content
         if response.status not in (429, 503):
-            raise UpgradeRefused(f"the download is answered with status {response.status}")
+            raise UpgradeRefused(f"the hub answered the download with status {response.status}")
         await trio.sleep(min(max(2.0**attempt, response.retry_after), _MAX_PAUSE_SECONDS))
     raise UpgradeRefused(f"the download failed {_MAX_ATTEMPTS} times")
 
 
 def _versions_of(component: OtaComponent, ver_name: str, content: bytes) -> Versions:
-    """Firmware and apps have the release's version; a description (JSON) may name further ones."""
+    """Return the release's version for firmware and apps; a description (JSON) may name others."""
     if component.type == _FIRMWARE:
         return Versions(fw_ver=ver_name)
     if component.type == _APP:

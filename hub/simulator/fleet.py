@@ -37,11 +37,11 @@ async def run_fleet(
     on_event: Callable[[CameraEvent], None] = _ignore,
     task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
 ) -> None:
-    """Run the cameras until cancelled, whether the hub can be reached or not.
+    """Run the cameras until cancelled, whether or not the hub can be reached.
 
     `rate` is the number of sightings per second of all cameras together, in the busiest hour. The
-    elements of `quirks` are assigned to the cameras in turn. `on_event` is called with what happens
-    to the cameras.
+    elements of `quirks` are assigned to the cameras in turn. `on_event` is called with each event
+    of the cameras.
     """
     population = make_population(seed)
     # Drawing is CPU-bound: use one thread at most.

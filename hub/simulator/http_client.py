@@ -37,7 +37,7 @@ class UploadReply(Struct, frozen=True):
 class HttpResponse(Struct, frozen=True):
     status: int
     content: bytes
-    #: In seconds; 0 where the hub named none.
+    #: In seconds; 0 if the hub sent none.
     retry_after: float = 0
 
 
@@ -181,7 +181,7 @@ def _headers(token: str | None) -> tuple[tuple[str, str], ...]:
 
 
 def _code_in(content: bytes, status: int) -> int:
-    """The code in a reply's body; the HTTP status where the body has none."""
+    """Return the code in a reply's body, or the HTTP status if the body has none."""
     try:
         return msgspec.json.decode(content, type=_ReplyBody).code
     except msgspec.MsgspecError:

@@ -24,7 +24,7 @@ KEY_BITS = 1024
 
 
 class CameraIdentity(Struct, frozen=True):
-    """What is fixed in one camera. `private_key` is PEM; `did` is None until the hub assigns it."""
+    """Properties of one camera. `private_key` is PEM; `did` is None until the hub assigns it."""
 
     sn: str
     code: str
@@ -40,11 +40,11 @@ class CameraIdentity(Struct, frozen=True):
 
     @property
     def ip(self) -> str:
-        """The address that it reports (1.1): a fixed one of a private network."""
+        """The address that it reports (1.1): a fixed one in a private network."""
         return f"192.168.1.{random.Random(self.sn).randint(10, 250)}"
 
     def public_pem(self) -> str:
-        """The public key as it is enrolled in the hub: PEM, SubjectPublicKeyInfo."""
+        """Return the public key as enrolled in the hub: PEM, SubjectPublicKeyInfo."""
         public = self.signer().public_key()
         return public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
 
@@ -75,7 +75,7 @@ def to_json(identities: Sequence[CameraIdentity]) -> bytes:
 
 
 def from_json(data: bytes) -> tuple[CameraIdentity, ...]:
-    """Decode a file of `to_json`. Raises msgspec.DecodeError."""
+    """Decode a file that `to_json` encoded. Raises msgspec.DecodeError."""
     return msgspec.json.decode(data, type=tuple[CameraIdentity, ...])
 
 

@@ -53,7 +53,7 @@ class Link:
     restart (1.9).
     """
 
-    #: Those of the current connection.
+    #: Of the current connection.
     _socket: CameraSocket
     _pending: PendingRequests
 
@@ -87,7 +87,7 @@ class Link:
         self._provisioned = trio.Event()
 
     async def run(self) -> None:
-        """Run one connection until it ends. Raises HubAway or ConnectionClosed, in groups too."""
+        """Run one connection until it ends. Raises HubAway or ConnectionClosed, or a group."""
         if self._quirks.did == "forgotten":
             self._credentials.set_did(None)
         stream = await self._endpoint.open_ws()

@@ -151,14 +151,14 @@ def _who(identity: CameraIdentity) -> dict[str, object]:
 
 
 def _name(person: Person, is_real_format: bool) -> dict[str, object]:
-    """Name and number of a person. Real cameras say `pid` where 2.1 says `uuid` (D8)."""
+    """Return name and number of a person. Real cameras use `pid` instead of 2.1's `uuid` (D8)."""
     if not person.uuid and not is_real_format:
         return {}
     return {"name": person.name, "pid" if is_real_format else "uuid": person.uuid}
 
 
 def _person_details(person: Person) -> dict[str, object]:
-    """The fields of a person that only real cameras send (D8)."""
+    """Return the fields of a person that only real cameras send (D8)."""
     return {
         "category": person.category,
         "department": person.department,
@@ -170,7 +170,7 @@ def _person_details(person: Person) -> dict[str, object]:
 
 
 def _portraits(seen: Observation, person: Person, pose: int, position: float) -> dict[str, str]:
-    """The pictures of a person: face, body, and the full scene."""
+    """Return the pictures of a person: face, body, and the full scene."""
     place, hour = seen.identity.place, _hour(seen)
     background = people.background_jpeg(
         person, pose, place, hour, position=position, caption=_caption(seen)

@@ -99,7 +99,7 @@ class _LockedStream(Stream):
 
 
 def _frame_head(first_byte: int, length: int) -> bytes:
-    """The header of a client's frame (RFC 6455, 5.2)."""
+    """Return the header of a client's frame (RFC 6455, 5.2)."""
     if length < 126:
         size = bytes([_MASKED | length])
     elif length < 1 << 16:

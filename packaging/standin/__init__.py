@@ -1,6 +1,6 @@
-"""Replaces, in the executable, a module that a library imports and a hub never uses.
+"""A stand-in for a module that a library imports and the executable does not need.
 
-Every name can be imported from it; using one raises ImportError.
+Any name can be imported from it; using one raises ImportError.
 """
 
 from __future__ import annotations

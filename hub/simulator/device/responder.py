@@ -1,7 +1,7 @@
 """How a simulated camera responds to a request from the hub, with its faults. Does no I/O.
 
-`CommandResults` computes the documented result; `Responder` makes an answer of it, applies the
-quirks, and says by which actions the answer is sent.
+`CommandResults` computes the documented result. `Responder` turns it into an answer, applies the
+quirks, and returns the actions that send the answer.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ class Responder:
         self._results = CommandResults(state)
 
     def is_drawn(self, request: Request) -> bool:
-        """Whether `respond` draws pictures for this request: call it in a thread then."""
+        """Whether `respond` draws pictures for this request; if so, call it in a thread."""
         try:
             return DIALECT.by_uri(request.uri).param in (FileRead, PersonSearch)
         except BadParameter:
@@ -143,7 +143,7 @@ class Responder:
         )
 
     def _distorted(self, result: object) -> object:
-        """Change a result as the quirks say."""
+        """Apply the quirks to a result."""
         quirks = self._quirks
         plain = msgspec.to_builtins(result)
         if quirks.pictures == "none" and isinstance(plain, dict) and "base64" in plain:
@@ -157,7 +157,7 @@ class Responder:
         return _with_text_numbers(plain) if quirks.text_numbers else plain
 
     def _send(self, request: Request, answer: _Answer) -> tuple[Action, ...]:
-        """The actions that send an answer, as the quirks say."""
+        """Return the actions that send an answer, with the quirks applied."""
         quirks = self._quirks
         text = _encode(request.msgid, answer)
         actions: list[Action] = [Wait(quirks.delay)] if quirks.delay else []
@@ -180,7 +180,7 @@ class _InitialParameters(Struct):
 
 
 def _restart(request: Request, answer: _Answer) -> tuple[Action, ...]:
-    """The restart that follows a successful answer to 1.9."""
+    """Return the restart that follows a successful answer to 1.9."""
     if answer.code not in REBOOT.ok_codes:
         return ()
     return (Restart(check_param(REBOOT, request.param).delay_ms / 1000),)
@@ -202,7 +202,7 @@ def _unrequested_answer(number: int) -> str:
 
 
 def _with_wrong_types(value: object) -> object:
-    """Replace each value by one of another type; objects keep their keys."""
+    """Replace each value with one of another type; objects keep their keys."""
     if isinstance(value, dict):
         return {key: _with_wrong_types(inner) for key, inner in value.items()}
     if isinstance(value, list | tuple):

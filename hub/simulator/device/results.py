@@ -65,7 +65,7 @@ class PageWindow(Struct, frozen=True):
     paging: Paging = "documented"
 
     def rows(self, found: Sequence[S], to_row: Callable[[S], R], key: str) -> tuple[R, ...]:
-        """The rows of the page. `key` is the field that identifies a row."""
+        """Return the rows of the page. `key` is the field that identifies a row."""
         page = max(0, self.number - self.first)
         pages = max(1, -(-len(found) // self.size))
         if self.paging == "repeated":
@@ -213,7 +213,7 @@ def _score(photo: bytes, person: Person) -> int:
 
 
 def _with_new_key(row: R, key: str, cycle: int) -> R:
-    """The same row as a different one: its key is new in each cycle through an endless list."""
+    """Return the row with another key, which is new in each cycle through an endless list."""
     return msgspec.structs.replace(row, **{key: f"{getattr(row, key)}{cycle}"})
 
 
@@ -248,7 +248,7 @@ def _body_row(capture: Capture) -> PersonCapture:
 
 
 def _person_row(param: PersonAdd) -> PersonRow:
-    """The row of 1.13 for a person of 1.12: the photo's path replaces the photo."""
+    """Return the row of 1.13 for a person of 1.12, with a path instead of the photo."""
     fields = {name: getattr(param, name) for name in PersonAdd.__struct_fields__}
     return PersonRow(**{**fields, "photo": f"data/facelib/{param.pid}.jpg"})
 

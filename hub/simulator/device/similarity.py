@@ -1,4 +1,4 @@
-"""How similar two pictures of faces are: sufficient to search among drawn ones (1.16)."""
+"""The similarity of two pictures of faces, good enough to search drawn ones (1.16)."""
 
 from __future__ import annotations
 

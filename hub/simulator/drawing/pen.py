@@ -1,4 +1,4 @@
-"""What all drawings use: shapes, colours, captions, and JPEG.
+"""Tools for all drawings: shapes, colours, captions, and JPEG.
 
 Pictures are drawn at twice their size and halved at the end, which smooths the edges.
 """

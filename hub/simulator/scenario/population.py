@@ -1,4 +1,4 @@
-"""Who and what passes the simulated cameras: a population that returns, strangers, and vehicles."""
+"""The people and vehicles that pass the simulated cameras: known people, strangers, and cars."""
 
 from __future__ import annotations
 
@@ -136,7 +136,7 @@ class Population(Struct, frozen=True):
 
 
 def make_population(seed: int = 0) -> Population:
-    """Make the population of a seed: the same seed gives the same people and cars."""
+    """Make a population. The same seed gives the same people and cars."""
     rng = random.Random(seed)
     known = tuple(
         Person(

@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from hub.simulator.scenario.population import CameraPlace, Car, Person, Population
 
-#: Activity per hour, relative to the busiest one. It never ends, so that demos show something.
+#: Activity per hour, relative to the busiest one. It is never 0, so that demos show something.
 HOURLY_ACTIVITY = (
     (0.25,) * 6
     + (0.4, 0.7, 1.0, 0.9, 0.6, 0.7)
@@ -120,7 +120,7 @@ class Schedule:
 
 
 def _presence(person: Person, hour: int) -> float:
-    """The relative likelihood of seeing a person in that hour."""
+    """Return the relative likelihood of seeing a person in that hour."""
     is_working_time = 7 <= hour < 20
     if person.department == "安保部":
         return 2.0 if is_working_time else 8.0
