@@ -11,7 +11,7 @@ _TIMEOUT_SECONDS = 30.0
 
 
 class FakeControlManager:
-    """Calls the service in threads of its own, as Windows does."""
+    """Calls the service in separate threads, as Windows does."""
 
     def __init__(self, *, refuses: bool = False) -> None:
         self.reports: list[Report] = []

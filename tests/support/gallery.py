@@ -307,7 +307,7 @@ async def main(port: int, *, empty: bool, unwell: bool) -> None:
 
 
 async def fill(site: PageSite) -> None:
-    """Add cameras and their history, then a record every 3 s for ever."""
+    """Add cameras and their history, then a record every 3 s. Does not return."""
     site.draw = draw
     rng = random.Random(7)
     await add_cameras(site)

@@ -1,7 +1,7 @@
 """A real store on a database in memory, for services and links under trio's jumping clock.
 
 Tables, SQL and group commit are the hub's own. Only the threads are missing, because a test's clock
-must not jump while a thread works: each write is a group of its own, committed at once.
+must not jump while a thread works: each write is a separate group, committed at once.
 """
 
 from __future__ import annotations

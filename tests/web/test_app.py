@@ -57,7 +57,7 @@ async def test_a_referer_that_is_no_url_is_ignored(visitor: Visitor, referer: st
     assert 'name="password"' in visitor.text
 
 
-async def test_health_is_ok_or_says_why_not(hub: PageSite, visitor: Visitor) -> None:
+async def test_health_is_ok_or_gives_the_reasons(hub: PageSite, visitor: Visitor) -> None:
     await visitor.get("/healthz")
     assert (visitor.response.status_code, await visitor.response.get_json()) == (
         200,
@@ -124,14 +124,14 @@ async def test_a_page_without_pictures_weighs_less_than_100_kb(
 
 async def test_a_client_that_does_not_accept_gzip_gets_uncompressed_files(visitor: Visitor) -> None:
     await visitor.get("/sign-in")
-    (sheet,) = re.findall(r'"(/static/[^"]+sitehub.css)"', visitor.text)
+    (stylesheet,) = re.findall(r'"(/static/[^"]+sitehub.css)"', visitor.text)
     for accepted in ("", "br", "gzip;q=0"):
-        await visitor.get(sheet, Accept_Encoding=accepted)
+        await visitor.get(stylesheet, Accept_Encoding=accepted)
         assert "Content-Encoding" not in visitor.response.headers
         assert visitor.response.headers["Vary"] == "Accept-Encoding"
         assert visitor.text.startswith("/*")
-    packed = await visitor.app.test_client().get(sheet, headers={"Accept-Encoding": "gzip"})
-    data = await packed.get_data(as_text=False)
+    gzipped = await visitor.app.test_client().get(stylesheet, headers={"Accept-Encoding": "gzip"})
+    data = await gzipped.get_data(as_text=False)
     assert gzip.decompress(data).decode() == visitor.text
     assert len(data) < len(visitor.text) / 4
 
@@ -144,7 +144,7 @@ async def test_programs_get_errors_as_json(visitor: Visitor) -> None:
     assert (await visitor.response.get_json())["code"] == 401
 
 
-async def test_no_large_body_is_held_for_a_visitor_who_is_not_signed_in(visitor: Visitor) -> None:
+async def test_no_large_body_is_read_from_a_visitor_who_is_not_signed_in(visitor: Visitor) -> None:
     await visitor.get("/sign-in")
     await visitor.send("/sign-in", name="x" * 65_536, password="y")
     assert visitor.response.status_code == 413

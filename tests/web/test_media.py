@@ -203,7 +203,7 @@ async def test_a_path_that_no_device_has_is_refused(
     assert device.asked == []
 
 
-async def test_a_picture_on_an_offline_device_is_refused_as_such(
+async def test_a_picture_on_an_offline_device_is_refused_with_that_reason(
     hub: HubServices, client: QuartClient, key: dict[str, str], device: AskedLink
 ) -> None:
     hub.registry.detach(device)

@@ -104,7 +104,7 @@ async def read_long() -> object:
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
 @pytest.mark.parametrize("read", [read_short, read_long])
-async def test_a_change_is_finished_though_its_client_hangs_up(method: str, read: Any) -> None:
+async def test_a_change_is_finished_even_if_its_client_hangs_up(method: str, read: Any) -> None:
     site = Site(read)
     client = site.client()
     client.send(b"body")

@@ -215,7 +215,7 @@ async def test_every_answer_forbids_sniffing_once_and_names_no_server(parts: Any
             assert "server" not in answer.headers
 
 
-async def test_a_change_that_came_whole_is_finished_though_its_client_hangs_up(
+async def test_a_change_that_arrived_whole_is_finished_even_if_its_client_hangs_up(
     parts: Any, mock_clock: MockClock
 ) -> None:
     CHANGED.clear()
@@ -359,7 +359,7 @@ async def test_bytes_beyond_the_announced_length_are_not_part_of_the_body(plain:
         assert (await client.answer()).status == 400
 
 
-async def test_an_answer_that_comes_while_its_request_is_refused_is_dropped(parts: Any) -> None:
+async def test_an_answer_that_is_ready_while_its_request_is_refused_is_dropped(parts: Any) -> None:
     async with serving(app, parts), connected(parts) as client:
         head = request("POST", "/unwanted", headers={"Transfer-Encoding": "chunked"})
         await client.say(head, b"zz\r\n")
@@ -584,7 +584,7 @@ async def test_plain_http_on_the_tls_port_is_redirected_to_https(tls: Any) -> No
         assert await is_served(tls)
 
 
-async def test_the_plain_extra_port_serves_the_paths_of_devices_and_nothing_else(
+async def test_the_plain_extra_port_serves_only_the_paths_of_devices(
     tmp_path: Path,
 ) -> None:
     extra = free_port()
@@ -625,7 +625,7 @@ async def test_commands_to_devices_never_reach_quart(plain: Any) -> None:
         assert (await client.ask(request("GET", command))).body == command.encode()
 
 
-async def test_500_silent_connections_keep_nobody_out(plain: Any) -> None:
+async def test_500_silent_connections_do_not_keep_others_out(plain: Any) -> None:
     raise_limit_of_open_files()  # Both ends are in this process.
     async with serving(app, plain):
         with ExitStack() as silent:

@@ -32,9 +32,10 @@ class AuditEntry(Struct, frozen=True, kw_only=True):
         str, Meta(description="`user NAME`, `key APPID`, `command line` or `set-up link`")
     ]
     address: Annotated[str, Meta(description="where the change came from; empty: this computer")]
-    action: Annotated[str, Meta(description="what was done, such as `device.add`")]
+    action: Annotated[str, Meta(description="the code of the action, such as `device.add`")]
     target: Annotated[
-        str, Meta(description="what it was done to, such as a did or a user's name, and details")
+        str,
+        Meta(description="the object of the action, such as a did or a user's name, and details"),
     ]
 
 

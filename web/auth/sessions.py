@@ -53,7 +53,7 @@ async def current_user() -> User | None:
 async def require_role(role: Role) -> User:
     """The signed-in user, who has `role` or a higher one.
 
-    Raises NotAuthorised when nobody is signed in, RoleMissing when the user's role is lower.
+    Raises NotAuthorised if no user is signed in, RoleMissing if the user's role is lower.
     """
     user = await current_user()
     if user is None:

@@ -145,7 +145,7 @@ class Connection:
         """Run the application for a request.
 
         An unsafe request is completed even if the client hangs up, so reading need not go on: if
-        its whole body has arrived, it is answered here, without a task of its own.
+        its whole body has arrived, it is answered here, without starting a task.
         """
         self._set_idle(False)
         scope = self._scope_of(request)

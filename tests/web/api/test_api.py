@@ -259,7 +259,7 @@ async def test_an_existing_device_is_a_conflict(api: Client) -> None:
     assert len((await api.get("devices"))["items"]) == 1
 
 
-async def test_devices_come_page_by_page_in_the_order_of_their_numbers(api: Client) -> None:
+async def test_devices_are_listed_page_by_page_in_the_order_of_their_numbers(api: Client) -> None:
     for did in ("10", "9", "18446744073709551615", "100"):
         await api.send("POST", "devices", NEW | {"sn": f"SN{did}", "did": did})
     first = await api.get("devices?limit=2")
@@ -311,7 +311,7 @@ async def test_the_records_of_a_removed_device_stay(api: Client) -> None:
         (NEW | {"nmae": "Gate"}, "nmae"),
     ],
 )
-async def test_a_bad_device_is_refused_by_its_field_and_nothing_is_stored(
+async def test_a_refusal_of_a_device_names_the_field_and_nothing_is_stored(
     api: Client, body: Any, field: str
 ) -> None:
     status, code, message = await refusal(await api.raw("POST", "devices", body))
@@ -345,8 +345,8 @@ async def test_a_change_to_a_waiting_device_is_refused_when_its_code_does_not_ma
     await api.send("POST", "devices", NEW)
     ts = int(clock())
     sign = sign_connect(private_key(0), sn="SN0009", code="RIGHT", ts=ts)
-    knock = ConnectAttempt("SN0009", "192.168.1.9", "10.1.1.9", sign, str(ts), 0.4)
-    api.hub.pending_devices.record_unknown(knock, [RefusalReason("unknown")], FakeLink())
+    attempt = ConnectAttempt("SN0009", "192.168.1.9", "10.1.1.9", sign, str(ts), 0.4)
+    api.hub.pending_devices.record_unknown(attempt, [RefusalReason("unknown")], FakeLink())
     other = {"sn": "SN0009", "code": "WRONG"}
     assert await refusal(await api.raw("PATCH", "devices/1", other)) == (
         422,
@@ -372,9 +372,9 @@ async def test_every_change_is_in_the_audit_log(api: Client) -> None:
 
 
 async def test_a_waiting_device_is_listed_and_accepted(api: Client, clock: FrozenClock) -> None:
-    knock = ConnectAttempt("SN0009", "192.168.1.9", "10.1.1.9", None, str(int(clock())), 0.4)
+    attempt = ConnectAttempt("SN0009", "192.168.1.9", "10.1.1.9", None, str(int(clock())), 0.4)
     api.hub.pending_devices.record_unknown(
-        knock, [RefusalReason("unknown")], FakeLink(), slowed_seconds=4
+        attempt, [RefusalReason("unknown")], FakeLink(), slowed_seconds=4
     )
     waiting = await api.get("devices/waiting")
     assert waiting == {
@@ -408,9 +408,9 @@ async def test_a_waiting_device_is_listed_and_accepted(api: Client, clock: Froze
 async def test_a_code_is_checked_against_a_waiting_device(api: Client) -> None:
     await api.hub.services.devices.set_site_key(public_pem())
     signed = sign_connect(private_key(0), sn="SN0009", code="AB12CD34", ts=1)
-    knock = ConnectAttempt("SN0009", "192.168.1.9", "10.1.1.9", signed, "1", -400)
+    attempt = ConnectAttempt("SN0009", "192.168.1.9", "10.1.1.9", signed, "1", -400)
     clock_off = RefusalReason("clock-off", {"seconds": "-400"})
-    api.hub.pending_devices.record_unknown(knock, [clock_off], FakeLink())
+    api.hub.pending_devices.record_unknown(attempt, [clock_off], FakeLink())
     path = "devices/waiting/SN0009/check"
     assert await api.send("POST", path, {"code": "AB12CD34"}) == {
         "outcome": "fits",
@@ -427,8 +427,8 @@ async def test_a_code_is_checked_against_a_waiting_device(api: Client) -> None:
 
 async def test_a_waiting_device_replaces_a_broken_one(api: Client) -> None:
     await api.send("POST", "devices", NEW | {"did": "77", "name": "Gate"})
-    knock = ConnectAttempt("SN0009", "192.168.1.9", "10.1.1.9", None, "1", 0)
-    api.hub.pending_devices.record_unknown(knock, [RefusalReason("no-signature")], FakeLink())
+    attempt = ConnectAttempt("SN0009", "192.168.1.9", "10.1.1.9", None, "1", 0)
+    api.hub.pending_devices.record_unknown(attempt, [RefusalReason("no-signature")], FakeLink())
     body = {"code": "AB12CD34", "replaces": "77"}
     accepted = await api.send("POST", "devices/waiting/SN0009/accept", body)
     assert (accepted["did"], accepted["sn"], accepted["name"]) == ("77", "SN0009", "Gate")

@@ -335,7 +335,7 @@ async def test_a_change_without_an_answer_is_audited_too(api: Api) -> None:
     ]
 
 
-async def test_a_setting_is_remembered_and_audited_though_its_client_hangs_up(api: Api) -> None:
+async def test_a_setting_is_kept_and_audited_even_if_its_client_hangs_up(api: Api) -> None:
     await api.hub.services.devices.add(NewDevice(sn="SN1", code="12345678", did="1"))
     api.link.reply = None
     body = msgspec.json.encode(COMMAND.body_examples["set_face"])

@@ -189,7 +189,7 @@ async def test_a_body_of_another_type_is_refused(api: Api) -> None:
     assert answer.json["msg"].startswith("Content-Type: application/octet-stream")
 
 
-async def test_a_fifth_concurrent_file_is_told_when_to_retry(api: Api) -> None:
+async def test_the_refusal_of_a_fifth_concurrent_file_says_when_to_retry(api: Api) -> None:
     async with trio.open_nursery() as nursery:
         for _ in range(4):
             place = api.site.releases.receive()
@@ -419,7 +419,7 @@ async def test_a_campaign_is_started_followed_paused_resumed_and_stopped(api: Ap
     ]
 
 
-async def test_a_campaign_refuses_devices_of_another_one_and_unknown_devices(api: Api) -> None:
+async def test_a_campaign_refuses_devices_of_another_campaign_and_unknown_devices(api: Api) -> None:
     release = await api.site.add_release(FILE)
     await api.ask("POST", "campaigns", {"release": release.id, "dids": ["1"]})
     for dids, status in ((["1"], 409), (["99"], 404), ([], 400), (["2", "2"], 400)):

@@ -99,7 +99,7 @@ async def test_a_bad_cursor_is_refused_by_its_name(site: Site, seq: str) -> None
     assert (status, message[:14]) == (400, "Last-Event-ID:")
 
 
-async def test_a_slow_reader_falls_back_to_the_log_and_delays_nobody(site: Site) -> None:
+async def test_a_slow_reader_falls_back_to_the_log_and_delays_no_other(site: Site) -> None:
     big = msgspec.structs.replace(face("x"), extra=Raw(b'{"pad":"%s"}' % (b"x" * 2000)))
     before = lags()
     async with site.stream() as slow, site.stream() as quick:

@@ -324,7 +324,7 @@ WEBSOCKET = {
         404, lambda port, camera: after_connect(camera, "/ivp/person_param_get")
     ),
     "no JSON": WebSocket(420, lambda port, camera: said(camera, '{"uri"："/connect"}')),
-    "neither request nor response": WebSocket(
+    "neither a request nor an answer": WebSocket(
         420, lambda port, camera: said(camera, '{"msgid":"1"}')
     ),
     "a connect without sn": WebSocket(420, lambda port, camera: camera.ask("/connect", {"ts": 1})),

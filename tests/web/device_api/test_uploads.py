@@ -377,7 +377,7 @@ async def test_a_sender_waits_for_the_budget_and_then_continues(small: Any) -> N
     assert metrics.uploads_in_flight._value.get() == 0
 
 
-async def test_a_sender_that_gets_no_room_in_time_is_told_to_retry(
+async def test_a_sender_that_gets_no_room_in_time_is_asked_to_retry(
     small: Any, mock_clock: MockClock
 ) -> None:
     first = await small.begin(length=900_000)

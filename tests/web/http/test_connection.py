@@ -132,7 +132,7 @@ async def test_answers_that_the_socket_takes_in_parts_arrive_whole_and_in_order(
             assert (await wire.client.answer()).body == b"/%d" % n + body + ANSWER
 
 
-async def test_an_answer_of_any_size_comes_whole(tls: ssl.SSLContext | None) -> None:
+async def test_an_answer_of_any_size_arrives_whole(tls: ssl.SSLContext | None) -> None:
     async def sized(scope: Any, receive: Any, send: Any) -> None:
         await respond(send, bytes(int(scope["path"][1:])))
 
@@ -166,7 +166,9 @@ async def heads_in_two_reads(first: int, second: int) -> int:
         (100, MAX_HEAD_BYTES - 98, 431),
     ],
 )
-async def test_a_head_has_its_limit_however_it_comes(first: int, second: int, status: int) -> None:
+async def test_the_size_limit_of_a_head_applies_to_any_split_of_it(
+    first: int, second: int, status: int
+) -> None:
     assert await heads_in_two_reads(first, second) == status
 
 

@@ -44,7 +44,7 @@ async def test_a_body_waits_in_a_bounded_window(filled: Filled) -> None:
     assert (filled.is_sent, filled.waits) == (True, 0)
 
 
-async def test_few_parts_wait_however_small_they_are(filled: Filled) -> None:
+async def test_the_number_of_small_parts_that_wait_is_limited(filled: Filled) -> None:
     filled.size = 1
     async with trio.open_nursery() as nursery:
         nursery.start_soon(filled.send, 2000)

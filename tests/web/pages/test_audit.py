@@ -101,7 +101,7 @@ async def test_a_camera_and_a_key_are_shown_by_name_as_long_as_they_exist(
 
 
 @pytest.mark.parametrize("target", ["", "1", "no number", "<b>1</b>"])
-async def test_every_action_is_shown_in_words_whatever_its_target(
+async def test_every_action_is_shown_in_words_even_with_an_unknown_target(
     hub: HubServices, admin: Visitor, target: str
 ) -> None:
     codes = [*ACTIONS, "unknown.action"]

@@ -41,7 +41,7 @@ async def test_each_camera_is_on_one_page_in_the_order_of_names(guard: Visitor) 
     assert keys == sorted(keys)
 
 
-async def test_the_next_page_begins_where_this_one_ended_though_its_last_camera_is_gone(
+async def test_the_next_page_continues_even_if_the_last_camera_of_this_one_is_removed(
     guard: Visitor,
 ) -> None:
     await guard.hub.enrol_many([f"Camera {n:03}" for n in range(1, 61)])
@@ -85,7 +85,7 @@ async def test_nothing_found_leads_back_to_all(guard: Visitor) -> None:
     assert 'value="nobody"' in guard.text
 
 
-async def test_each_state_says_how_many_of_those_found_are_in_it(guard: Visitor) -> None:
+async def test_each_state_shows_how_many_of_the_cameras_found_are_in_it(guard: Visitor) -> None:
     await guard.hub.connect("Gate 1")
     await guard.hub.enrol("Gate 2", did="2", enabled=False)
     await guard.hub.connect("Yard", did="3")

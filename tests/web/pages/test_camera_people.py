@@ -201,7 +201,7 @@ async def test_unknown_fields_of_a_person_are_left_out(
 # Adding
 
 
-async def test_each_field_is_described_by_what_is_there(admin: Photographer) -> None:
+async def test_each_field_is_described_by_an_existing_element(admin: Photographer) -> None:
     await admin.get("/cameras/1/people/add")
     described = re.findall('aria-describedby="([^"]+)"', admin.text)
     assert "person-age-hint" in described
@@ -364,7 +364,7 @@ async def test_a_person_that_a_camera_refuses_keeps_the_form(
     assert bool(await admin.hub.audited()) == audited
 
 
-async def test_a_form_without_its_token_adds_nobody(
+async def test_a_form_without_its_token_adds_no_person(
     admin: Photographer, camera: SimulatedLink
 ) -> None:
     await admin.send_photo("/cameras/1/people/add", photo(), token="0" * 64, **FORM)
@@ -433,7 +433,7 @@ async def test_a_failed_deletion_is_shown_as_a_sentence(
         ("admin", "people/add", 200),
     ],
 )
-async def test_guards_may_look_and_administrators_may_change(
+async def test_guards_can_view_and_administrators_can_change(
     hub: PageSite, camera: SimulatedLink, role: str, path: str, status: int
 ) -> None:
     visitor = await Photographer.signed_in(hub, role)

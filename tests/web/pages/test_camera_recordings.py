@@ -68,7 +68,7 @@ def test_a_month_links_to_its_neighbours(month: tuple[int, int], around: tuple[s
     assert months_around(*month) == around
 
 
-async def test_a_month_is_asked_for_counting_from_zero_and_shown_as_a_calendar(
+async def test_a_month_is_requested_counting_from_zero_and_shown_as_a_calendar(
     viewer: Visitor, camera: SimulatedLink
 ) -> None:
     camera.outcome = ok_answer({"day": 3, "count": 138}, {"day": "4", "count": 1})

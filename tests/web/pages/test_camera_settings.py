@@ -43,7 +43,7 @@ def field(page: str, name: str) -> str:
 
 
 @pytest.mark.parametrize(("form", "param"), [(FACE, FaceParam), (RECORDING, RecordParam)])
-def test_every_field_of_a_setting_stands_in_its_form_once(form: SettingForm, param: type) -> None:
+def test_every_field_of_a_setting_is_in_its_form_once(form: SettingForm, param: type) -> None:
     shown = [label.name for group in form.groups for label in group.labels]
     assert sorted(shown) == sorted(param_values(form.command.example))
     assert {name.partition(".")[0] for name in shown} == set(field_specs(param))
@@ -56,7 +56,7 @@ async def test_a_field_has_the_bounds_of_the_command(admin: Visitor) -> None:
         assert f'data-expected="A whole number from {least} to {most}."' in tag
 
 
-async def test_typical_values_are_marked_as_such(admin: Visitor) -> None:
+async def test_typical_values_are_labelled(admin: Visitor) -> None:
     assert admin.text.count("these are typical values, not its current ones") == 2
     # Optional fields are not changed.
     assert '<option value="" selected>' in field(admin.text, "play_audio_vip")

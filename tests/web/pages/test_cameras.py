@@ -19,7 +19,9 @@ async def test_without_cameras_the_page_says_how_to_get_one(admin: Visitor) -> N
     assert "No cameras are waiting" in admin.text
 
 
-async def test_the_table_says_how_each_camera_is(admin: Visitor, nursery: trio.Nursery) -> None:
+async def test_the_table_shows_the_state_of_each_camera(
+    admin: Visitor, nursery: trio.Nursery
+) -> None:
     hub = admin.hub
     await hub.connect()
     hub.report(ip="192.168.1.11", fw_ver="V2.3.15")
@@ -116,7 +118,7 @@ async def test_a_wrong_code_is_reported_beside_its_field(admin: Visitor) -> None
     assert await admin.hub.audited() == []
 
 
-async def test_the_latest_pending_device_comes_first_and_further_attempts_move_none(
+async def test_the_latest_pending_device_is_first_and_further_attempts_do_not_reorder(
     admin: Visitor,
 ) -> None:
     for sn in ("SN1", "SN2", "SN1"):
@@ -244,7 +246,7 @@ async def test_the_clock_check_is_switched_off(admin: Visitor) -> None:
     assert "Its clock is not checked" in admin.text
 
 
-async def test_removing_asks_once_and_names_what_goes(admin: Visitor) -> None:
+async def test_removing_asks_once_and_names_what_is_removed(admin: Visitor) -> None:
     await admin.hub.enrol(sn="SN1")
     await admin.get("/cameras/1/remove")
     for text in ("Remove Gate?", "SN1", "are kept until their retention period ends"):

@@ -290,7 +290,7 @@ async def test_every_bad_line_is_listed_and_nothing_is_added(admin: FileSender, 
 async def test_a_did_that_was_just_taken_is_explained(
     admin: FileSender, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def import_csv(sheet: object) -> None:
+    async def import_csv(table: object) -> None:
         raise AlreadyExists("a device with did 77 is enrolled already", field="did")
 
     monkeypatch.setattr(admin.hub.services.devices, "import_csv", import_csv)
@@ -305,14 +305,14 @@ async def test_a_csv_file_of_two_thousand_cameras_is_added(
     admin: FileSender, as_file: bool
 ) -> None:
     rows = [f"Y3CA{n:011},AB12CD34,Camera {n} in the northern hall" for n in range(1, 2001)]
-    sheet = "\r\n".join(["sn,code,name", *rows])
+    text = "\r\n".join(["sn,code,name", *rows])
     await admin.get("/cameras/import")
     if as_file:
-        await admin.send_file("/cameras/import", "file", "cameras.csv", sheet.encode("utf-8-sig"))
+        await admin.send_file("/cameras/import", "file", "cameras.csv", text.encode("utf-8-sig"))
     else:
-        await send_text(admin, "/cameras/import", sheet)
+        await send_text(admin, "/cameras/import", text)
     assert "2000 cameras will be added" in admin.text
-    await send_text(admin, "/cameras/import/add", sheet)
+    await send_text(admin, "/cameras/import/add", text)
     assert admin.goes_to == "/cameras?done=imported"
     assert len(admin.hub.services.devices.list()) == 2000
 
@@ -395,7 +395,7 @@ async def test_a_form_with_a_file_authenticates_its_user_once(
     assert (admin.response.status_code, calls) == (200, 1)
 
 
-async def test_a_csv_file_without_columns_is_told_which_there_are(admin: FileSender) -> None:
+async def test_the_refusal_of_a_csv_file_without_columns_names_them(admin: FileSender) -> None:
     await admin.get("/cameras/import")
     await send_text(admin, "/cameras/import", "")
     assert "(sn,code,did,name,key). sn and code are required" in admin.text

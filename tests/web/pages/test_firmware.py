@@ -108,7 +108,7 @@ async def test_an_empty_page_says_what_to_do(admin: Operator) -> None:
 
 
 @pytest.mark.parametrize("role", ["guard", "viewer"])
-async def test_others_may_look_and_change_nothing(site: FirmwareSite, role: str) -> None:
+async def test_others_can_view_but_not_change(site: FirmwareSite, role: str) -> None:
     release = await site.add_release(FILE)
     campaign = await site.campaigns.start(release.id, ["1"])
     operator = Operator(site)
@@ -312,19 +312,19 @@ async def test_a_release_in_use_is_not_removed_and_the_page_says_why(admin: Oper
     assert admin.site.releases.all() == (release,)
 
 
-async def test_cameras_are_read_as_often_for_many_releases_as_for_one(
+async def test_cameras_are_read_once_for_any_number_of_releases(
     admin: Operator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    site, looks = admin.site, 0
+    site, reads = admin.site, 0
     list_devices = site.devices.list
 
     def counted() -> list[DeviceView]:
-        nonlocal looks
-        looks += 1
+        nonlocal reads
+        reads += 1
         return list_devices()
 
     def each(did: str) -> None:
-        raise AssertionError("campaigns are looked through for each camera")
+        raise AssertionError("campaigns are searched for each camera")
 
     monkeypatch.setattr(site.devices, "list", counted)
     monkeypatch.setattr(site.campaigns, "of_device", each)
@@ -332,7 +332,7 @@ async def test_cameras_are_read_as_often_for_many_releases_as_for_one(
         reports = Versions(fw_ver=f"V{number}") if number % 2 else Versions()
         await site.add_release(b"%d" % number, ver_code=number, reports=reports)
     await admin.get("/firmware")
-    assert looks == 1
+    assert reads == 1
     await admin.get("/firmware/releases/1/give")
     assert admin.response.status_code == 200
 

@@ -125,7 +125,7 @@ async def new_hub(tmp_path: Path, clock: FrozenClock) -> AsyncIterator[PageSite]
         yield site
 
 
-async def test_a_hub_without_an_administrator_says_how_to_make_one(new_hub: PageSite) -> None:
+async def test_a_hub_without_an_administrator_says_how_to_create_one(new_hub: PageSite) -> None:
     visitor = Visitor(new_hub)
     await visitor.get("/sign-in")
     assert "sitehub user setup-link" in visitor.text
@@ -444,7 +444,7 @@ async def test_a_record_links_to_its_neighbours_within_the_filter(admin: Visitor
     assert 'data-step="newer" href="" hidden' in admin.text
 
 
-async def test_a_part_of_a_page_comes_without_its_frame(admin: Visitor) -> None:
+async def test_a_part_of_a_page_is_sent_without_its_frame(admin: Visitor) -> None:
     await admin.hub.add_record()
     await admin.get("/records/1", X_Part="1")
     assert "<html" not in admin.text

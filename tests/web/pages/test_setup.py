@@ -39,7 +39,7 @@ def visitor(hub: PageSite) -> Visitor:
     return Visitor(hub)
 
 
-async def test_the_first_run_makes_an_administrator_and_names_the_site(
+async def test_the_first_run_creates_an_administrator_and_names_the_site(
     hub: PageSite, visitor: Visitor, link: str
 ) -> None:
     await visitor.get(link)

@@ -181,7 +181,7 @@ async def test_the_page_is_for_administrators(guard: Visitor, path: str) -> None
     assert (await guard.get(path)).status_code == 403
 
 
-async def test_requests_over_http_are_told_with_their_size_and_outcome(
+async def test_requests_over_http_are_shown_with_their_size_and_outcome(
     autojump_clock: MockClock,
 ) -> None:
     parts = services()

@@ -66,7 +66,7 @@ class CodeCheck(Struct, frozen=True):
 
 
 class ImportedDevices(Struct, frozen=True):
-    """The enrolled devices; with `dry_run`, null stands for a did that an import would assign."""
+    """The enrolled devices. With `dry_run` a did is null if the import would assign it."""
 
     count: int
     dids: list[str | None]

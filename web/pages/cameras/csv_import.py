@@ -49,11 +49,11 @@ async def preview() -> Response:
             fault=gettext("The file is not UTF-8 text. In Excel, save it as “CSV UTF-8”.")
         )
     try:
-        sheet = await devices.read_csv(text)
-        await devices.check_import(sheet)
+        table = await devices.read_csv(text)
+        await devices.check_import(table)
     except BadCsv as error:
         return await _import_page(text=text, faults=error.faults)
-    return await _import_page(text=text, sheet=sheet)
+    return await _import_page(text=text, table=table)
 
 
 @blueprint.post("/import/add")
@@ -68,8 +68,8 @@ async def add() -> Response:
     await auth.check_csrf(form.fields)
     text = form.fields.get("text", "")
     try:
-        sheet = await hub.devices.read_csv(text)
-        added = await hub.devices.import_csv(sheet)
+        table = await hub.devices.read_csv(text)
+        added = await hub.devices.import_csv(table)
         dids = [device.did for device in added]
         await hub.audit.add_each(auth.actor(me), "device.add", dids)
     except BadCsv as error:
@@ -94,7 +94,7 @@ async def _import_page(
     text: str = "",
     fault: str = "",
     faults: tuple[RowFault, ...] = (),
-    sheet: DeviceCsv | None = None,
+    table: DeviceCsv | None = None,
 ) -> Response:
     return await page(
         "cameras/csv_import.html",
@@ -104,8 +104,8 @@ async def _import_page(
         fault=fault,
         bad_rows=[RejectedRow(one.line, describe_row_fault(one)) for one in faults[:_MAX_SHOWN]],
         bad=len(faults),
-        rows=sheet.rows[:_MAX_SHOWN] if sheet else (),
-        good=len(sheet.rows) if sheet else 0,
+        rows=table.rows[:_MAX_SHOWN] if table else (),
+        good=len(table.rows) if table else 0,
         most_bytes=_max_file_mb() << 20,
         too_large=file_too_large(_max_file_mb()),
         has_site_key=auth.services().devices.site_key() is not None,
