@@ -66,12 +66,12 @@ from hub.wire.uploads.records import Record
 
 log = logging.getLogger(__name__)
 
-#: Runs until it is cancelled or told to stop, and reports through task_status when it is ready.
+#: Runs until it is cancelled or asked to stop, and reports through task_status when it is ready.
 Part = Callable[..., Awaitable[None]]
 #: Called when every port is open.
 Announce = Callable[[Services], Awaitable[None]]
 
-#: The ports have this long to finish requests in progress; stopping takes at most 10 s in all.
+#: The ports have this long to finish requests in progress; stopping takes at most 10 s in total.
 _CLOSE_PORTS_SECONDS = 7.0
 #: A one-file executable receives one Ctrl-C twice: from the terminal, and from its outer process,
 #: which forwards it; likewise a SIGTERM that is sent to all processes of a service.

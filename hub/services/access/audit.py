@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class Actor(Struct, frozen=True):
-    """Who makes a change, as the audit log names it: "user NAME", "key APPID", "command line"."""
+    """Who makes a change, as logged: "user NAME", "key APPID" or "command line"."""
 
     who: str
     address: str = ""

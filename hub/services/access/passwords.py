@@ -47,7 +47,7 @@ class Passwords:
         return await trio.to_thread.run_sync(derive, limiter=self._limiter)
 
     async def fits(self, password: str, stored: str | None) -> bool:
-        """Whether the password matches the hash. For None (no such user) it takes as long.
+        """Whether the password matches the hash. None (no such user) takes just as long.
 
         Raises TooManyRequests if too many checks are waiting.
         """

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from hub.store.db import Store
 
 _VALID_MS = 24 * 3_600_000
-#: The setting that holds the link's hash and when it expires.
+#: The setting that holds the link's hash and expiry.
 _SETTING = "setup.link"
 
 

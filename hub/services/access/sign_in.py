@@ -90,7 +90,7 @@ class _GuessLimit:
 
     def succeeded(self, name: str, address: str) -> None:
         """Forget the failures of this user at this address."""
-        # Other failures of the address still count: its users must not earn guesses at others.
+        # Other failures of the address still count: signing in must not allow more guesses.
         self.undo(name, address)
         self._pairs.forget((name, self._origin(name, address)))
         self._known[name, address] = None
@@ -118,5 +118,5 @@ class _GuessLimit:
 
 
 def _network_of(address: str) -> str:
-    """Return the /64 network of an IPv6 address, which one host may own; IPv4: the address."""
+    """Return the /64 network of an IPv6 address, all of which one host may own, or the IPv4 one."""
     return str(IPv6Network((address, 64), strict=False)) if ":" in address else address

@@ -33,7 +33,7 @@ class Authentication:
 
     def by_token(self, token: str | None) -> Device:
         """Return the device that the token was issued to. Raises NotAuthorised."""
-        return self._seen(self._store.devices.by_did(self.tokens.lookup(token).did))
+        return self._mark_seen(self._store.devices.by_did(self.tokens.lookup(token).did))
 
     def by_signature(self, query: Mapping[str, str]) -> Device:
         """Return the device that signed the query as in 三, with the appid and secret of D3.
@@ -47,18 +47,18 @@ class Authentication:
         if not verify_params_sign(query, self._store.devices.secrets(device.did).secret):
             raise WrongSignature("the signature does not match the parameters")
         self._check_time(device, query.get("ts", ""))
-        return self._seen(device)
+        return self._mark_seen(device)
 
     def by_address(self, sn: str, did: str, address: str) -> Device | None:
         """D8: return the device with this SN if it is online from this address, otherwise None.
 
-        Raises DeviceNotRegistered if no device has the `did`, if given, and NotAuthorised.
+        Raises DeviceNotRegistered if a `did` is given but no device has it, and NotAuthorised.
         """
         if not self._registry.is_online_from(sn, address):
             return None
         if did and self._store.devices.by_did(did) is None:
             raise DeviceNotRegistered(f"did: no device with did {did} is registered")
-        return self._seen(self._store.devices.by_sn(sn))
+        return self._mark_seen(self._store.devices.by_sn(sn))
 
     def is_address_known(self, address: str) -> bool:
         """Whether any device is online from this address."""
@@ -74,7 +74,7 @@ class Authentication:
         ):
             raise WrongSignature("ts is too far from the hub's time")
 
-    def _seen(self, device: Device | None) -> Device:
+    def _mark_seen(self, device: Device | None) -> Device:
         if device is None or not device.enabled:
             raise NotAuthorised("the device is disabled")
         self._registry.touch(device.did)

@@ -107,14 +107,14 @@ class Admission:
         if older is not None:
             older.close("the device connected again")
         if not was_online:
-            log.info("%s is online from %s", self._named(link), link.address)
+            log.info("%s is online from %s", self._label(link), link.address)
             self._changes.publish([Change("device", link.did)])
 
     def leave(self, link: Link, why: str) -> None:
         """Take the device offline: the connection has ended."""
         self._pending.leave(link)
         if self._registry.detach(link):
-            log.info("%s is offline: %s", self._named(link), why)
+            log.info("%s is offline: %s", self._label(link), why)
             self._changes.publish([Change("device", link.did)])
 
     def heartbeat(self, token: str | None, param: KeepaliveParam, link: Link) -> HeartbeatResult:
@@ -212,7 +212,7 @@ class Admission:
             metrics.limits_reached.labels("failing_connects").inc()
             await link.delay_answer(seconds)
 
-    def _named(self, link: Link) -> str:
+    def _label(self, link: Link) -> str:
         device = self._store.devices.by_did(link.did)
         return f"device {link.did} ({(device and device.name) or link.sn})"
 

@@ -45,13 +45,13 @@ class Delivery(Struct, frozen=True):
 
     @property
     def code(self) -> str:
-        """Return the code with which the device refused them; empty if it did not refuse."""
+        """Return the code of the device's refusal; empty if it did not refuse."""
         refused = _REFUSED.fullmatch(self.message)
         return refused["code"] if refused else ""
 
     @property
     def device_msg(self) -> str:
-        """Return the device's message; empty if it did not refuse."""
+        """Return the message of the device's refusal; empty if it did not refuse."""
         refused = _REFUSED.fullmatch(self.message)
         return refused["msg"] if refused else ""
 
@@ -140,7 +140,7 @@ class Provisioning:
         try:
             delivery = await self._ask(did, connection)
             camera = self._store.devices.by_did(did)
-            # The outcome is not that of a camera that replaced it meanwhile.
+            # If another camera has replaced it meanwhile, the outcome is not that camera's.
             if camera is None or camera.sn == sn:
                 await self._store_outcome_or_log(did, delivery)
             return delivery

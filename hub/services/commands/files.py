@@ -35,7 +35,7 @@ class PicturePath(NamedTuple):
 
 
 class _Fetch:
-    """A fetch that several callers share; `outcome` stays None if its caller was cancelled."""
+    """A fetch that several callers share; `outcome` is None if the fetching one was cancelled."""
 
     __slots__ = ("ended", "outcome")
 

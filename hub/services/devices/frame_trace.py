@@ -176,7 +176,7 @@ def _read(entry: TraceEntry, *, is_returned: bool) -> _ReadFrame:
     if isinstance(kept, TracedUpload):
         return _ReadFrame(_upload(entry, kept))
     if isinstance(kept, ConnectionEnded):
-        return _ReadFrame(_plain(entry, "ended", text=kept.reason))
+        return _ReadFrame(_traced(entry, "ended", text=kept.reason))
     if isinstance(kept, Shortened):
         # It was redacted when it was shortened.
         return _read_frame(entry, kept.text, kept.text, otherwise="part")
@@ -189,17 +189,17 @@ def _read_frame(
     try:
         frame = decode_frame(sent, max_depth=_MAX_DEPTH)
     except BadFrame as error:
-        return _ReadFrame(_plain(entry, otherwise, text=text), error.msgid)
+        return _ReadFrame(_traced(entry, otherwise, text=text), error.msgid)
     # An answer need not name a uri (D1).
     uri = redact_uri(frame.uri.rstrip("/"))
     if isinstance(frame, Response):
-        plain = _plain(entry, "answer", uri=uri, code=frame.code, text=text)
+        traced = _traced(entry, "answer", uri=uri, code=frame.code, text=text)
     else:
-        plain = _plain(entry, "request", uri=uri, text=text)
-    return _ReadFrame(plain, frame.msgid)
+        traced = _traced(entry, "request", uri=uri, text=text)
+    return _ReadFrame(traced, frame.msgid)
 
 
-def _plain(
+def _traced(
     entry: TraceEntry, kind: FrameKind, *, uri: str = "", code: int | None = None, text: str = ""
 ) -> TracedFrame:
     return TracedFrame(
@@ -215,7 +215,7 @@ def _plain(
 
 
 def _upload(entry: TraceEntry, upload: TracedUpload) -> TracedFrame:
-    frame = _plain(
+    frame = _traced(
         entry,
         "upload",
         uri=redact_uri(f"{upload.method} {upload.path}"),

@@ -38,7 +38,7 @@ class DeviceKeys:
         return self.or_site_key(device.key) + (() if previous is None else (previous,))
 
     def or_site_key(self, key: str | None) -> tuple[str, ...]:
-        """Return the key; if it is None, the site key, if there is one."""
+        """Return the key or, if it is None, the site key, if any."""
         key = key or self.site_key()
         return () if key is None else (key,)
 
@@ -59,7 +59,7 @@ class DeviceKeys:
         return replace(change, previous_key=used, previous_key_until=self._grace_until())
 
     async def settle(self, device: Device, key: str) -> None:
-        """Drop the previous key if the device has signed with its new one; it used `key`."""
+        """Drop the previous key if `key`, which the device has signed with, is the new one."""
         if device.previous_key is None or key == device.previous_key:
             return
         # Unless it got another key meanwhile, with which it does not sign yet.

@@ -71,7 +71,7 @@ class Refusals:
             raise self._wrong_signature(pending, verified)
 
     def reassess(self, device: Device, code: str) -> None:
-        """Show at once whether the device's next connect, if like the last one, will succeed."""
+        """Update the reasons for which the device's last connect would now be refused."""
         pending = self._pending.find(device.sn) or self._pending.failure(device.did)
         self._pending.forget(device.sn)
         if pending is None:
@@ -83,7 +83,7 @@ class Refusals:
         self._pending.reassess_failure(device.did, pending, reasons)
 
     def reassess_site_key_devices(self) -> None:
-        """Reassess every device that is verified with the site key, after that changed."""
+        """Reassess every device that is verified with the site key, which has changed."""
         for device in self._keys.devices_of_site_key():
             self.reassess(device, self._store.devices.secrets(device.did).code)
         for pending in self._pending.pending():
@@ -101,6 +101,6 @@ class Refusals:
         return WrongSignature("; ".join(reason.sentence for reason in reasons))
 
     def _time_reason(self, device: Device, pending: PendingDevice) -> RefusalReason | None:
-        """Return why the attempt's time is still refused; an untrusted clock is not checked."""
+        """Return why the attempt's time is still refused. Untrusted clocks are not checked."""
         was_accepted = self._store.tokens.was_accepted(pending.sn, pending.attempt.ts_text)
         return pending.time_reason if device.clock_trusted or was_accepted else None

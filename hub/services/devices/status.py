@@ -36,12 +36,12 @@ class DeviceStatus:
     def add(self, sn: str, note: StatusUpdate) -> None:
         """Merge the fields of the note that are not None into the camera's status."""
         earlier = self._unsaved.get(sn)
-        self._unsaved[sn] = note if earlier is None else replace(earlier, **_set_fields(note))
+        self._unsaved[sn] = note if earlier is None else replace(earlier, **_given_fields(note))
 
     def latest(self, device: Device) -> Device:
         """Return the stored device, updated with what it has reported since."""
         note = self._unsaved.get(device.sn)
-        return device if note is None else replace(device, **_set_fields(note))
+        return device if note is None else replace(device, **_given_fields(note))
 
     def forget(self, sn: str) -> None:
         """Drop the reports of a camera that no longer belongs to a device."""
@@ -83,7 +83,7 @@ class DeviceStatus:
             )
 
 
-def _set_fields(note: StatusUpdate) -> dict[str, object]:
+def _given_fields(note: StatusUpdate) -> dict[str, object]:
     """Return the fields that are not None."""
     return {
         name: value for name, value in msgspec.structs.asdict(note).items() if value is not None

@@ -37,7 +37,7 @@ class CampaignDevice(Struct, frozen=True, kw_only=True):
 
 
 class CampaignOutline(Struct, frozen=True, kw_only=True):
-    """A campaign without its devices: `count` of them, of which `done` are done."""
+    """A campaign without its devices: `count` is their number, and `done` of them are done."""
 
     id: int
     release: Release

@@ -34,7 +34,7 @@ from hub.wire.uploads.firmware import file_name
 log = logging.getLogger(__name__)
 
 PATH = "/api/v1/firmware/"
-#: Concurrent downloads of all devices, and of one.
+#: How many downloads may run at once: of all devices, and of one.
 MAX_DOWNLOADS = 10
 MAX_DOWNLOADS_PER_DEVICE = 2
 #: While this many run, no device gets a second one, so that a few slow devices with two each cannot
@@ -119,10 +119,10 @@ class Downloads:
         try:
             while True:
                 await trio.sleep(_SAVE_SECONDS)
-                await _or_log(self._rows.save)
+                await _run_or_log(self._rows.save)
         finally:
             with trio.move_on_after(_LAST_SAVE_SECONDS, shield=True):
-                await _or_log(self._rows.save)
+                await _run_or_log(self._rows.save)
 
     def downloads(self, did: str | None = None) -> list[Download]:
         """Return the last downloads of a device, or of all devices; newest first."""
@@ -190,7 +190,7 @@ class Downloads:
         current = record and self._rows.get(record.id)
         if current is None:
             current = self._current_record(transfer, now)
-            await _or_log(self._campaigns.downloading, transfer.did)
+            await _run_or_log(self._campaigns.downloading, transfer.did)
             # Another request of the device may have added to the record meanwhile.
             current = self._rows.get(current.id) or current
         before = current
@@ -205,8 +205,8 @@ class Downloads:
             self._campaigns.publish_progress(transfer.did)
         if current.is_complete and not before.is_complete:
             log.info("device %s has downloaded %s", transfer.did, transfer.file.sha256[:12])
-            await _or_log(self._rows.save)
-            await _or_log(self._campaigns.downloaded, transfer.did)
+            await _run_or_log(self._rows.save)
+            await _run_or_log(self._campaigns.downloaded, transfer.did)
         return current
 
     def _current_record(self, transfer: Transfer, now: int) -> Download:
@@ -243,7 +243,7 @@ def _percent(download: Download) -> int:
     return download.covered * 100 // download.size
 
 
-async def _or_log(step: Callable[..., Awaitable[None]], *args: str) -> None:
+async def _run_or_log(step: Callable[..., Awaitable[None]], *args: str) -> None:
     """Run the step, but log a HubError: a full disk must not end a download."""
     try:
         await step(*args)

@@ -117,7 +117,7 @@ class Releases:
 
     async def take_staged(self, name: str) -> StoredFile:
         """Take over a file that was written to `staging_path`. Raises NoSuchResource, TooLarge."""
-        # The file occupies its space already; the command that wrote it removes it again.
+        # The file already takes its space, and the command that wrote it removes it.
         self.check_disk(0)
         found = await self._files.digest_staged(name, self.now_ms())
         return await self.keep(self._files.staged(name), found)

@@ -27,7 +27,7 @@ _AUTHORITY_LIFETIME = datetime.timedelta(days=3652)
 _LEAF_LIFETIME = datetime.timedelta(days=397)
 #: A certificate is replaced this long before it expires.
 _RENEWAL_MARGIN = datetime.timedelta(days=30)
-#: How long before it is issued a certificate becomes valid, for cameras whose clocks are slow.
+#: A certificate becomes valid this long before its issue, for cameras whose clocks are slow.
 _BACKDATED = datetime.timedelta(days=1)
 _ZERO = datetime.timedelta(0)
 #: A clock that shows an earlier time was never set, or lost its battery.
@@ -47,7 +47,7 @@ def new_ecdsa_key() -> ec.EllipticCurvePrivateKey:
 
 
 class Authority:
-    """The certificate in `ca.crt`. Its key, `ca.key`, is read only to sign."""
+    """The certificate in `ca.crt`. Its key, `ca.key`, is read only when signing."""
 
     def __init__(self, directory: Path, certificate: x509.Certificate) -> None:
         self._directory = directory

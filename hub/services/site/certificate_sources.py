@@ -48,7 +48,7 @@ class LoadedCertificate(Struct, frozen=True):
 
 
 class CertificateSource(Protocol):
-    """Where the certificate comes from."""
+    """A source of the hub's certificate."""
 
     def load(self, now: float) -> LoadedCertificate:
         """Read the certificate, or issue one. Blocks. Raises StartFault."""

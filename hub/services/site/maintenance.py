@@ -116,7 +116,7 @@ class Maintenance:
                     return
 
     def _oldest_droppable(self) -> str | None:
-        """Return the oldest day before today (UTC), whose pack is still being written."""
+        """Return the oldest day before today (UTC); today's pack is still being written."""
         days = [use.day for use in self._store.retention.days()]
         return days[0] if days and days[0] < self._today().isoformat() else None
 

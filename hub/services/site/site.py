@@ -40,7 +40,7 @@ class SiteSettings(Struct, frozen=True):
 
 
 class Site:
-    """Settings of the site. Each comes from the page, else the configuration, else the host."""
+    """Settings of the site: as set on the page, else in the configuration, else on the host."""
 
     def __init__(
         self,
