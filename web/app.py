@@ -129,7 +129,7 @@ async def _answer_http_error(error: HTTPException) -> Response:
     status = error.code or 500
     if _is_for_browser():
         return await pages.error_page(error, status)
-    message = f"a body has at most {MAX_SHORT_BODY_BYTES} bytes" if status == 413 else error.name
+    message = f"body: longer than {MAX_SHORT_BODY_BYTES} bytes" if status == 413 else error.name
     response = _error_for_programs(status, _CODES_BY_STATUS.get(status, status), message)
     if isinstance(error, MethodNotAllowed) and error.valid_methods:
         response.headers["Allow"] = ", ".join(error.valid_methods)

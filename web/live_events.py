@@ -83,7 +83,7 @@ def refuse_too_many(by: Actor) -> None:
         return
     metrics.limits_reached.labels("stream-readers").inc()
     raise TooManyRequests(
-        f"at most {MAX_READERS} readers at once, {MAX_READERS_OF_ONE} of one user or key",
+        f"at most {MAX_READERS} readers at once, {MAX_READERS_OF_ONE} per user or key",
         retry_after=30,
     )
 

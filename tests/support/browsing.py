@@ -100,7 +100,7 @@ class Visitor:
             await connection.send_complete()
             yield connection
             await connection.disconnect()
-            # The test client would wait for an end that never comes.
+            # The test client would wait for ever for the end of the stream.
             connection._client_send.close()
 
     @asynccontextmanager

@@ -60,7 +60,7 @@ async def authenticate(
         return _caller_with(key, address, write=write)
     user = await user_of(services, head)
     if user is None:
-        raise NotAuthorised("an API key, or a signed-in user, is needed")
+        raise NotAuthorised("an API key or a signed-in user is required")
     check_role(user, role)
     if write:
         check_csrf_header(services, head)

@@ -89,7 +89,7 @@ def forget(response: Response) -> None:
 
 
 def cookie_name(name: str, services: Services) -> str:
-    """The name of a cookie of ours as browsers send it."""
+    """The full name of one of our cookies, as browsers send it."""
     # The prefix, which needs TLS, keeps a host on a sibling domain from planting a cookie.
     return f"__Host-{name}" if services.config.web.tls else name
 

@@ -32,8 +32,8 @@ HEAD_SECONDS = 10.0
 IDLE_SECONDS = 75.0
 #: A refused body is read and dropped for this long, so that the client reads the answer.
 DROP_SECONDS = 10.0
-#: Reading goes on for this long after the last answer; closing at once would send a reset, which
-#: can make the client lose the answer.
+#: How long to keep reading after the last answer: closing at once would send a reset, which can
+#: make the client lose the answer.
 LINGER_SECONDS = 3.0
 #: An extension of the ASGI scope: the whole body has arrived, and receive() does not wait.
 WHOLE_BODY = "sitehub.whole_body"
@@ -144,8 +144,8 @@ class Connection:
     async def _begin(self, request: Request) -> None:
         """Run the application for a request.
 
-        An unsafe request is completed even if the client hangs up, so reading need not go on: if
-        its whole body has arrived, it is answered here, without starting a task.
+        An unsafe request is completed even if the client hangs up, so nothing needs to be read
+        meanwhile: if its whole body has arrived, it is answered here, without starting a task.
         """
         self._set_idle(False)
         scope = self._scope_of(request)

@@ -33,7 +33,7 @@ class AnswerWriter(Protocol):
         """Send a whole answer in place of the application, which sent none."""
 
     async def finish_exchange(self) -> None:
-        """Go on: the answer was sent, or will never be."""
+        """End the exchange: the answer was sent, or will never be."""
 
 
 class _Stage(Enum):

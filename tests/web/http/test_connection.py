@@ -186,7 +186,7 @@ async def test_expect_100_continue_without_a_body_keeps_the_connection_open(
 
 
 async def test_concurrent_sends_are_never_interleaved(tls: ssl.SSLContext | None) -> None:
-    """As when the application answers while the rest of its request is refused."""
+    """It happens when the application answers while the rest of its request is refused."""
     async with wired(echo, tls) as wire, trio.open_nursery() as nursery:
         parts = [bytes([n]) * size for n, size in enumerate((90_000, 9000, 30, 16_000, 30) * 4)]
         for part in parts:
@@ -194,7 +194,7 @@ async def test_concurrent_sends_are_never_interleaved(tls: ssl.SSLContext | None
         got = b""
         while len(got) < sum(map(len, parts)):
             got += await wire.client.stream.receive_some(5000)
-            # One more, each time that there is room for a part of it.
+            # Start another send whenever there is room for a part of it.
             if len(parts) < 60:
                 parts.append(bytes([len(parts)]) * 3000)
                 nursery.start_soon(wire.connection._sender.send, parts[-1])

@@ -121,7 +121,7 @@ async def test_the_audit_log_is_paged_by_the_id(hub: HubServices, admin: Visitor
     await hub.services.audit.add_each(ANN, "device.remove", [str(n) for n in range(1, 251)])
     found: list[str] = []
     path = "/audit"
-    for expected in (100, 100, 54):  # 3 users and a sign-in came before.
+    for expected in (100, 100, 54):  # The last page also has 3 users and a sign-in.
         await admin.get(path)
         rows = rows_of(admin.text)
         assert len(rows) == expected

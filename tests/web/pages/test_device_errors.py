@@ -1,4 +1,4 @@
-"""Error pages: what a person can cause is explained in that person's language."""
+"""Error pages explain the errors that a user can cause, in the language of the user."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ NEVER_ON_A_PAGE = {"no release is meant for this device", "this API key is read-
 
 
 def messages() -> Iterator[str]:
-    """What these errors say in the source, with 7 for each value."""
+    """The messages of these errors in the source, with 7 for each value."""
     for path in SOURCES:
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             if not isinstance(node, ast.Raise) or not isinstance(node.exc, ast.Call):

@@ -1,8 +1,8 @@
 """Long lists from a camera, paged by address.
 
-One page of ours shows a few answers of the device. The address says where the list continues: the
-device's page number, how many rows were shown before, and marks of the last rows shown, so that no
-row is repeated.
+A page of the hub shows several answers of the device. The address says where the list continues:
+the device's page number, how many rows were shown before, and marks of the last rows shown, so that
+no row is repeated.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from web.pages.camera.streamed_page import PartRenderer
 
 RowT = TypeVar("RowT")
 
-#: How many pages of the device one page of ours shows.
+#: Pages of the device per page of the hub.
 _DEVICE_PAGES_PER_PAGE = 2
 
 #: Enough for the longest list that is read (hub.wire.commands.paging).

@@ -129,7 +129,7 @@ def _options(name: str, text: TableName) -> tuple[PersonOption, ...]:
 
 
 def read_values(sent: Mapping[str, str]) -> dict[str, str]:
-    """The fields of the form in what the browser sent."""
+    """The values of the fields in the form that was sent."""
     return {name: sent.get(name, "").strip() for name in LABELS}
 
 
