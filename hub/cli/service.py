@@ -122,7 +122,7 @@ if sys.platform == "win32":
     @service.command(hidden=True)
     @_data_option
     def run() -> None:
-        """Run by the service manager of Windows, not by people."""
+        """Run as a Windows service; only the service manager can call this."""
         from hub.cli.run import windows_console
         from hub.cli.run.windows_service import run_controlled
         from hub.service_manager.system import system_service

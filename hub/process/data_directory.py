@@ -76,7 +76,7 @@ class DirectoryInUse(StartFault):
 
 @contextmanager
 def held(path: Path, role: HolderRole) -> Iterator[None]:
-    """Hold the directory; released when this process ends. Raises DirectoryInUse."""
+    """Hold the directory within the block, or until the process ends. Raises DirectoryInUse."""
     handle = os.open(path / LOCK, os.O_RDWR | os.O_CREAT, 0o600)
     try:
         if not _try_lock(handle):

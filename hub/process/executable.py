@@ -25,15 +25,15 @@ _PREFIX = "_MEI"
 _PID_DIGITS = 8
 #: On Linux the running executable, even after another file has replaced it.
 _RUNNING_EXECUTABLE = "/proc/self/exe"
-#: PyInstaller's own module; there is no public interface to what is changed in it.
+#: PyInstaller's own module; it has no public interface for the change that is made in it.
 _IMPORTER = "pyimod02_importers"
-#: The package tzdata, which zoneinfo imports where the system has no time zones of its own.
+#: The package tzdata, which zoneinfo imports if the system has no time zones of its own.
 TIME_ZONES = "tzdata.zip"
 #: Identifies our unpacked folders among those of other programs in a shared temporary directory.
 _OWN_METADATA = f"{NAME}-*.dist-info"
 #: Only we unpack into the service's own directory: a folder without metadata is also ours.
 _SERVICE_DIRECTORY = (NAME, UNPACKED)
-#: A younger folder may still be being unpacked, and is not locked yet.
+#: The files of a younger folder may still be unpacking, and it is not locked yet.
 _MAX_UNPACKING_SECONDS = 60.0
 #: Cleaners of temporary files remove files that have not been touched for days.
 _TOUCH_INTERVAL_SECONDS = 12 * 3600.0

@@ -74,6 +74,6 @@ else:
 
 
 def elevated_command_on_windows(words: Sequence[str]) -> str:
-    """Return a PowerShell command; Windows asks for consent and opens another window."""
+    """Return the same for PowerShell; Windows asks for consent and opens another window."""
     quoted = ["'" + word.replace("'", "''") + "'" for word in words]
     return f"Start-Process -Verb RunAs -FilePath {quoted[0]} -ArgumentList {','.join(quoted[1:])}"

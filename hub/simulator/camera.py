@@ -53,9 +53,9 @@ class Camera:
     """Start `run` in a nursery, call `upload` for each sighting, and `aclose` at the end.
 
     `population`: the people and cars in its history. With `preload_faces` its face library
-    contains the known ones from the start. `now` is the true time. `on_event` is called with what
-    happens to the camera. `drawing_limiter` limits the threads in which answers are drawn; without
-    it they are drawn in the calling task.
+    contains the known ones from the start. `now` is the true time. `on_event` is called with
+    each event of the camera. `drawing_limiter` limits the threads in which answers are drawn;
+    without it they are drawn in the calling task.
     """
 
     def __init__(
@@ -129,7 +129,7 @@ class Camera:
         return reply
 
     async def aclose(self) -> None:
-        """Close the connection that `upload` keeps open. Works while being cancelled."""
+        """Close the connection that `upload` keeps open. Works while cancelled."""
         await self._http.aclose()
 
     async def _upload(self, upload: UploadRequest) -> UploadReply:

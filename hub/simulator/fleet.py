@@ -1,4 +1,4 @@
-"""A fleet of simulated cameras in one nursery, which see things over the day and upload them."""
+"""A fleet of simulated cameras in one nursery, which upload what they see over the day."""
 
 from __future__ import annotations
 

@@ -87,7 +87,7 @@ class Link:
         self._provisioned = trio.Event()
 
     async def run(self) -> None:
-        """Run one connection until it ends. Raises HubAway or ConnectionClosed, or a group."""
+        """Run one connection to its end. Raises HubAway or ConnectionClosed, or a group of them."""
         if self._quirks.did == "forgotten":
             self._credentials.set_did(None)
         stream = await self._endpoint.open_ws()

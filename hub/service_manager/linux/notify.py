@@ -54,7 +54,7 @@ class Systemd:
 
 
 def systemd_from(environment: MutableMapping[str, str]) -> Systemd | None:
-    """Return the systemd that started this process, according to its environment, or None.
+    """Return systemd if it started this process, according to the environment; otherwise None.
 
     WATCHDOG_PID is ignored: it names the bootloader of a one-file executable, not the hub. The
     variables are removed from the environment, so that processes started from here ignore them.

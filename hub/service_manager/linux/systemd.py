@@ -130,7 +130,7 @@ class SystemdService:
             raise StartFault("systemd is not running: the service starts with the next boot")
 
     def _has_user(self) -> bool:
-        """Return whether the service's user exists. Raises StartFault for another such account."""
+        """Return whether the service's user exists. Raises StartFault if it is not a service's."""
         answer = self._run(["getent", "passwd", NAME])
         if answer.status:
             return False

@@ -179,7 +179,7 @@ class WindowsService:
             raise StartFault(f"cannot create {self.data}: {error.strerror}") from None
 
     def _open_firewall(self) -> None:
-        """Call this last: it fails if the firewall is off, which makes it unnecessary."""
+        """Open the firewall. Call this last: if the firewall is off, it fails without harm."""
         self._run(close_firewall_command())
         answer = self._run(open_firewall_command(self.executable))
         if answer.status:
