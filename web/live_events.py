@@ -93,7 +93,7 @@ def open_live_events(
     services: Services, by: Actor, after: int | None = None
 ) -> Iterator[LiveEvents]:
     """Events, starting with the record after `after`; None: with the next record stored."""
-    _count(by.who, 1)
+    _count_reader(by.who, 1)
     try:
         with (
             services.records.open_reader(after) as records,
@@ -101,11 +101,11 @@ def open_live_events(
         ):
             yield LiveEvents(services, records, changes)
     finally:
-        _count(by.who, -1)
+        _count_reader(by.who, -1)
 
 
-def _count(who: str, more: int) -> None:
-    _readers[who] += more
+def _count_reader(who: str, change: int) -> None:
+    _readers[who] += change
     if not _readers[who]:
         del _readers[who]
     metrics.stream_readers.set(_readers.total())

@@ -138,7 +138,7 @@ class _Schemas:
         if endpoint.answer is not None:
             content["schema"] = self._of[endpoint.answer]
         if endpoint.answer_example is not None:
-            content["example"] = _builtins(endpoint.answer_example)
+            content["example"] = _to_builtins(endpoint.answer_example)
         return {"description": "OK", "content": {endpoint.media_type: content}}
 
     def _refusals(self, endpoint: Endpoint) -> Json:
@@ -187,21 +187,21 @@ def _query_parameters(query: type[Struct]) -> list[Json]:
 
 def _examples(endpoint: Endpoint) -> Json:
     if not endpoint.body_examples:
-        return {"example": _builtins(endpoint.body_example)}
+        return {"example": _to_builtins(endpoint.body_example)}
     return {
         "examples": {
-            name: {"summary": type(body).__doc__, "value": _given(_builtins(body))}
+            name: {"summary": type(body).__doc__, "value": _without_nulls(_to_builtins(body))}
             for name, body in endpoint.body_examples.items()
         }
     }
 
 
-def _given(value: object) -> object:
+def _without_nulls(value: object) -> object:
     """`value` without the optional fields that are null."""
     if not isinstance(value, dict):
         return value
-    return {name: _given(inner) for name, inner in value.items() if inner is not None}
+    return {name: _without_nulls(inner) for name, inner in value.items() if inner is not None}
 
 
-def _builtins(example: object) -> object:
+def _to_builtins(example: object) -> object:
     return msgspec.json.decode(msgspec.json.encode(example))

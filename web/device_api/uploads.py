@@ -137,9 +137,9 @@ class _DeviceApi:
         self._downloads = FirmwareDownloads(services)
         self._now = services.now
         self._authentication = services.authentication
-        self._traced = services.trace.add_upload
+        self._add_trace = services.trace.add_upload
         self._max_depth = services.config.devices.max_depth
-        self._by_address = services.config.devices.http_auth == "token-or-address"
+        self._allows_address = services.config.devices.http_auth == "token-or-address"
         # The requests of one second may arrive at once.
         rate = services.config.devices.max_requests_per_second
         self._rate_limits = TokenBuckets(rate, burst=rate)
@@ -158,25 +158,25 @@ class _DeviceApi:
             await self._download(scope, path, send)
             return
         handle = self._handler_of(route, scope)
-        sent = _UploadProgress(trio.current_time())
+        progress = _UploadProgress(trio.current_time())
         try:
             if handle is None:
                 raise NoSuchPath(f"no such path: {scope['method']} {path}")
-            answer = await self._upload(handle, sent, scope, receive)
+            answer = await self._upload(handle, progress, scope, receive)
         except HubError as error:
             metrics.uploads.labels(path if handle else "other", error.code).inc()
-            self._trace(scope, sent, error.device_status, error.code, error.message)
+            self._trace(scope, progress, error.device_status, error.code, error.message)
             await refuse(send, error)
         except PeerLeft:
             metrics.uploads.labels(path, "left").inc()
-            self._trace(scope, sent, 0, 0, "the device hung up before its body was complete")
+            self._trace(scope, progress, 0, 0, "the device hung up before its body was complete")
         else:
             metrics.uploads.labels(path, OK).inc()
-            self._trace(scope, sent, 200, OK, CODES[OK])
+            self._trace(scope, progress, 200, OK, CODES[OK])
             await _send(send, 200, _OK_BODY if answer is None else _ok_body(answer))
 
     def _trace(
-        self, scope: HTTPScope, sent: _UploadProgress, status: int, code: int, msg: str
+        self, scope: HTTPScope, progress: _UploadProgress, status: int, code: int, msg: str
     ) -> None:
         upload = TracedUpload(
             method=scope["method"],
@@ -184,10 +184,10 @@ class _DeviceApi:
             status=status,
             code=code,
             msg=msg,
-            seconds=trio.current_time() - sent.began,
-            size=sent.size,
+            seconds=trio.current_time() - progress.began,
+            size=progress.size,
         )
-        self._traced(sent.device, _address(scope), upload)
+        self._add_trace(progress.device, _address(scope), upload)
 
     async def _download(self, scope: HTTPScope, path: str, send: ASGISendCallable) -> None:
         try:
@@ -215,20 +215,20 @@ class _DeviceApi:
     async def _upload(
         self,
         handle: _Handler,
-        sent: _UploadProgress,
+        progress: _UploadProgress,
         scope: HTTPScope,
         receive: ASGIReceiveCallable,
     ) -> OtaAnswer | None:
         address = _address(scope)
         query = _query(scope["query_string"])
-        device = sent.device = self._sender(scope, query, address)
+        device = progress.device = self._identify(scope, query, address)
         sender = device.did if device else address
         await self._limit_rate(sender)
         async with self._bodies.body(scope, receive, sender) as body:
-            sent.size = len(body)
+            progress.size = len(body)
             _check_md5(query, body)
             if device is None:
-                device = sent.device = self._sender_by_body(body, address)
+                device = progress.device = self._identify_by_body(body, address)
             return await handle(device, body)
 
     async def _limit_rate(self, sender: str) -> None:
@@ -242,7 +242,7 @@ class _DeviceApi:
             raise CannotStoreNow("too many requests at once", retry_after=1)
         await trio.sleep(wait)
 
-    def _sender(self, scope: HTTPScope, query: dict[str, str], address: str) -> Device | None:
+    def _identify(self, scope: HTTPScope, query: dict[str, str], address: str) -> Device | None:
         """The sender by the head of the request; None if the body must identify it."""
         token = _token(scope)
         if not token and "appid" in query:
@@ -252,11 +252,11 @@ class _DeviceApi:
         try:
             return self._authentication.by_token(token)
         except NotAuthorised:
-            if self._by_address and self._authentication.is_address_known(address):
+            if self._allows_address and self._authentication.is_address_known(address):
                 return None
             raise
 
-    def _sender_by_body(self, body: bytes, address: str) -> Device:
+    def _identify_by_body(self, body: bytes, address: str) -> Device:
         """The sender by the body and the address (D8, "token-or-address").
 
         Raises NotAuthorised, DeviceNotRegistered.

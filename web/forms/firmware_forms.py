@@ -80,11 +80,11 @@ class _FormReader:
     async def _read_parts(self, events: _FormEvents) -> None:
         while not isinstance(event := await events.next(), Epilogue):
             if isinstance(event, Field):
-                self._fields[event.name] = await self._text(events)
+                self._fields[event.name] = await self._read_text(events)
             elif isinstance(event, File) and event.filename:
                 await self._store_file(event, events)
 
-    async def _text(self, events: _FormEvents) -> str:
+    async def _read_text(self, events: _FormEvents) -> str:
         text, more = b"", True
         while more:
             data, more = await events.data()

@@ -85,7 +85,7 @@ class Connection:
 
     async def run(self) -> None:
         """Serve until the connection ends, then close the stream (unless cancelled)."""
-        self._allow(HEAD_SECONDS)
+        self._set_deadline(HEAD_SECONDS)
         self._deadlines.add(self)
         try:
             async with trio.open_nursery() as self._tasks:
@@ -270,7 +270,7 @@ class Connection:
     def _set_idle(self, is_idle: bool) -> None:
         self._is_idle = is_idle
         self._has_begun_head = False
-        self._allow(IDLE_SECONDS if is_idle else math.inf)
+        self._set_deadline(IDLE_SECONDS if is_idle else math.inf)
 
     def _limit_head(self) -> None:
         """Give a head that has begun HEAD_SECONDS to be complete."""
@@ -281,7 +281,7 @@ class Connection:
     async def _linger(self, *, half_close: bool) -> None:
         """Read and drop the rest of a request that was answered before it was complete."""
         self._has_begun_head = False
-        self._allow(LINGER_SECONDS if half_close else DROP_SECONDS)
+        self._set_deadline(LINGER_SECONDS if half_close else DROP_SECONDS)
         if half_close:
             self._protocol.drop_rest()
             if isinstance(self._stream, trio.abc.HalfCloseableStream):
@@ -290,5 +290,5 @@ class Connection:
                 except (trio.BrokenResourceError, trio.ClosedResourceError):
                     self._reading.cancel()
 
-    def _allow(self, seconds: float) -> None:
+    def _set_deadline(self, seconds: float) -> None:
         self.deadline = trio.current_time() + seconds

@@ -63,10 +63,10 @@ class StreamedBody:
         if event["type"] != "http.request":
             raise PeerLeft
         self._has_more = event["more_body"]
-        self._count(len(event["body"]), trio.current_time() - started)
+        self._count_progress(len(event["body"]), trio.current_time() - started)
         return event["body"]
 
-    def _count(self, size: int, seconds: float) -> None:
+    def _count_progress(self, size: int, seconds: float) -> None:
         self._step_bytes += size
         self._seconds_left -= seconds
         if self._step_bytes >= STEP_BYTES:

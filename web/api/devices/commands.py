@@ -132,7 +132,7 @@ class _CommandsApi:
     async def _answer(
         self, did: str, scope: HTTPScope, receive: ASGIReceiveCallable
     ) -> CommandAnswer:
-        if (caller := self._key_of(scope)) is not None:
+        if (caller := self._bearer_caller(scope)) is not None:
             async with self._body(scope, receive, caller) as body:
                 return await self._ask(caller, did, body)
         head = auth.head_of(scope)
@@ -149,7 +149,7 @@ class _CommandsApi:
         # A body as short as those of other calls does not count in the budget.
         return self._bodies.body(scope, receive, caller.sender, free_bytes=MAX_SHORT_BODY_BYTES)
 
-    def _key_of(self, scope: HTTPScope) -> auth.Caller | None:
+    def _bearer_caller(self, scope: HTTPScope) -> auth.Caller | None:
         """The caller of the usual request, with an Authorization header and no query; else None."""
         if scope["query_string"]:
             return None
@@ -163,23 +163,23 @@ class _CommandsApi:
 
     async def _ask(self, caller: auth.Caller, did: str, body: bytes) -> CommandAnswer:
         json_limits.check_depth(body, self._max_depth)
-        sent = json_limits.decode(_BODY, body, "body")
-        command = DIALECT.by_uri(sent.uri)
+        request = json_limits.decode(_BODY, body, "body")
+        command = DIALECT.by_uri(request.uri)
         if command.name in CHANGING:
-            answer = await self._change(caller, did, command, sent)
+            answer = await self._change(caller, did, command, request)
         else:
-            answer = await self._services.commands.send(did, sent.uri, sent.param)
-        return CommandAnswer(answer.code, answer.msg, _checked(answer.result))
+            answer = await self._services.commands.send(did, request.uri, request.param)
+        return CommandAnswer(answer.code, answer.msg, _check_utf8(answer.result))
 
     async def _change(
-        self, caller: auth.Caller, did: str, command: Command[Any, Any], sent: _CommandBody
+        self, caller: auth.Caller, did: str, command: Command[Any, Any], request: _CommandBody
     ) -> DeviceAnswer:
         """Send a command that changes the device, and audit it, even if there is no answer."""
         if not isinstance(caller.who, ApiKey):
             auth.check_role(caller.who, _CHANGE_ROLE)
         with shielded():
             try:
-                answer = await self._services.commands.send(did, sent.uri, sent.param)
+                answer = await self._services.commands.send(did, request.uri, request.param)
             except Unanswered:
                 await self._audit(caller, f"{did} {command.uri} not answered")
                 raise
@@ -201,7 +201,7 @@ def _device_of(scope: HTTPScope) -> str | None:
     return None if not did or "/" in did else did
 
 
-def _checked(result: Raw | None) -> Raw | None:
+def _check_utf8(result: Raw | None) -> Raw | None:
     """Check that `result`, which is not decoded, is UTF-8. Raises DeviceNonsense."""
     if result is not None:
         try:

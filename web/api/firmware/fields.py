@@ -67,9 +67,9 @@ def _campaign_device(device: CampaignDevice) -> answers.CampaignDevice:
         is_next=device.is_next,
         versions=_versions(device.reported),
         received=device.received,
-        offered_at=_moment(device.offered_at),
-        downloaded_at=_moment(device.downloaded_at),
-        done_at=_moment(device.done_at),
+        offered_at=_optional_time(device.offered_at),
+        downloaded_at=_optional_time(device.downloaded_at),
+        done_at=_optional_time(device.done_at),
     )
 
 
@@ -85,5 +85,5 @@ def download_fields(download: Download) -> answers.Download:
     )
 
 
-def _moment(ms: int | None) -> str | None:
+def _optional_time(ms: int | None) -> str | None:
     return None if ms is None else format_rfc3339(ms)
