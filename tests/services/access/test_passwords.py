@@ -20,8 +20,8 @@ async def test_a_hash_of_another_cost_goes_on_to_fit() -> None:
 
 async def test_nobody_costs_the_work_of_somebody_and_never_fits() -> None:
     passwords = Passwords(CHEAP)
-    assert passwords._nobody.startswith("$argon2id$v=19$m=8,t=1,p=1$")
-    assert len(passwords._nobody) == len(await passwords.make("x"))
+    assert passwords._unmatched.startswith("$argon2id$v=19$m=8,t=1,p=1$")
+    assert len(passwords._unmatched) == len(await passwords.make("x"))
     assert not await passwords.fits("", None)
 
 
