@@ -145,7 +145,7 @@ class SystemdService:
     def _make_user(self) -> None:
         home = ("--home-dir", str(DATA), "--no-create-home")
         shell = ("--shell", "/usr/sbin/nologin")
-        self._need("useradd", "--system", "--user-group", *home, *shell, NAME)
+        self._run_checked("useradd", "--system", "--user-group", *home, *shell, NAME)
 
     def _reload(self) -> None:
         if self.runs_services_now():
@@ -162,9 +162,9 @@ class SystemdService:
         raise StartFault(f"the service is installed, but did not start: {why}")
 
     def _systemctl(self, *words: str) -> None:
-        self._need("systemctl", "--quiet", *words)
+        self._run_checked("systemctl", "--quiet", *words)
 
-    def _need(self, *words: str) -> None:
+    def _run_checked(self, *words: str) -> None:
         programs.run_checked(self._run, words)
 
 

@@ -93,7 +93,7 @@ class Users:
         async with self.changing:
             user = self.get(name)
             if checked != "admin":
-                self._check_is_dispensable(user)
+                self._check_not_last_administrator(user)
             await self._users.set_role(user.name, checked)
         await self._audit.add(by, "user.role", f"{user.name} {checked}")
 
@@ -134,11 +134,11 @@ class Users:
         """
         async with self.changing:
             user = self.get(name)
-            self._check_is_dispensable(user)
+            self._check_not_last_administrator(user)
             await self._users.remove(user.name)
         await self._audit.add(by, "user.remove", user.name)
 
-    def _check_is_dispensable(self, user: User) -> None:
+    def _check_not_last_administrator(self, user: User) -> None:
         """Raise BadParameter if this user is the last administrator."""
         if user.role == "admin" and not self.has_administrator(besides=user.name):
             raise BadParameter(

@@ -95,7 +95,7 @@ class Enrolment:
         check_text(code, "code", max_length=MAX_CODE_LENGTH)
         if key is not None:
             check_key(key)
-        self._count_check()
+        self._limit_checks()
         waiting = self._last_failure(sn)
         verified = verify_connect(waiting.attempt, keys=self._keys_for(sn, key), code=code)
         reasons = all_reasons(verified, waiting.time_reason)
@@ -137,7 +137,7 @@ class Enrolment:
         log.info("device %s (%s) was accepted: %s", device.did, name or sn, delivery.message)
         return AcceptedDevice(self._devices.get(device.did), delivery.outcome, delivery.message)
 
-    def _count_check(self) -> None:
+    def _limit_checks(self) -> None:
         if self._checks.take(trio.current_time(), max_wait=0):
             raise TooManyRequests("too many codes are being checked at once")
 

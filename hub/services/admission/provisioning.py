@@ -91,7 +91,7 @@ class Provisioning:
         #: Devices that were sent their initial parameters and have not answered.
         self._offering: set[str] = set()
         #: did -> the state that an answer or a connect has just shown, until it is stored.
-        self._settling: dict[str, DidState] = {}
+        self._unsaved_states: dict[str, DidState] = {}
 
     async def offer(self, did: str, connection: Link) -> None:
         """D2: send the parameters to an enrolled device that does not know its did."""
@@ -124,7 +124,7 @@ class Provisioning:
 
     def did_state(self, device: Device) -> DidState:
         """Return whether the device can keep a did, including what is not stored yet."""
-        return self._settling.get(device.did, device.did_state)
+        return self._unsaved_states.get(device.did, device.did_state)
 
     async def settle_did(self, did: str, state: DidState) -> None:
         """Store whether the device can keep a did."""
@@ -146,12 +146,12 @@ class Provisioning:
             return delivery
         finally:
             self._offering.discard(did)
-            self._settling.pop(did, None)
+            self._unsaved_states.pop(did, None)
 
     async def _ask(self, did: str, connection: Link) -> Delivery:
         def settle(answer: DeviceAnswer) -> None:
             # Not later: the device's next connect may follow its answer immediately.
-            self._settling[did] = _meaning_of(answer)
+            self._unsaved_states[did] = _meaning_of(answer)
 
         try:
             answer = await connection.request(
@@ -186,24 +186,24 @@ class Provisioning:
     async def _store_outcome(self, did: str, delivery: Delivery) -> None:
         state: DidState = "sent" if delivery.outcome == "taken" else "none"
         change = DeviceChange(did_state=state, init_outcome=delivery.message)
-        if self._is_overtaken(did, delivery, state):
+        if self._is_superseded(did, delivery, state):
             change = DeviceChange(init_outcome=delivery.message)
         await self._settle(did, change, state)
 
-    def _is_overtaken(self, did: str, delivery: Delivery, state: DidState) -> bool:
+    def _is_superseded(self, did: str, delivery: Delivery, state: DidState) -> bool:
         """Whether a later connect has already shown a newer state."""
         if delivery.outcome == "silent":
             return self.did_state(self._devices.device(did)) == "known"
-        return self._settling.get(did) != state
+        return self._unsaved_states.get(did) != state
 
     async def _settle(self, did: str, change: DeviceChange, state: DidState) -> None:
         if change.did_state is not UNSET:
-            self._settling[did] = state
+            self._unsaved_states[did] = state
         try:
             await self._store.devices.change(did, change)
         finally:
-            if self._settling.get(did) == state:
-                del self._settling[did]
+            if self._unsaved_states.get(did) == state:
+                del self._unsaved_states[did]
 
 
 def _meaning_of(answer: DeviceAnswer) -> DidState:

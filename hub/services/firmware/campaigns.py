@@ -55,7 +55,7 @@ class Campaigns:
         self._now = now
         self._views = CampaignViews(releases, devices, store.downloads)
         #: Held from reading the state of a device to writing its next one.
-        self._stepping = trio.Lock()
+        self._state_lock = trio.Lock()
 
     # Reading
 
@@ -91,7 +91,7 @@ class Campaigns:
         release = self._releases.get(release_id)
         if not 1 <= len(dids) <= MAX_DEVICES or len(set(dids)) != len(dids):
             raise BadParameter(f"1 to {MAX_DEVICES} different devices are expected", field="dids")
-        async with self._stepping:
+        async with self._state_lock:
             for did in dids:
                 self._check_not_in_campaign(did)
             targets = [self._new_target(did, release) for did in dids]
@@ -127,7 +127,7 @@ class Campaigns:
         Raises NoSuchResource if none is meant for it, and ClientTooOld if it needs another version
         first.
         """
-        async with self._stepping:
+        async with self._state_lock:
             campaign = self._rows.last_of(did)
             if (
                 campaign is None
@@ -146,7 +146,7 @@ class Campaigns:
 
     async def reported(self, did: str) -> None:
         """Record that a device reported its versions (2.2, 2.3), and may be done."""
-        async with self._stepping:
+        async with self._state_lock:
             campaign = self._rows.last_of(did)
             if campaign is None or campaign.desired_state == "stopped":
                 return
@@ -156,14 +156,14 @@ class Campaigns:
 
     async def downloading(self, did: str) -> None:
         """Record that a device began to download the offered release."""
-        async with self._stepping:
+        async with self._state_lock:
             campaign = self._rows.last_of(did)
             if campaign is not None:
                 await self._advance(campaign, did, "downloading")
 
     async def downloaded(self, did: str) -> None:
         """Record that a device downloaded a whole file, perhaps the last of the release."""
-        async with self._stepping:
+        async with self._state_lock:
             campaign = self._rows.last_of(did)
             if campaign is None:
                 return
@@ -196,7 +196,7 @@ class Campaigns:
         self._publish(campaign.id)
 
     async def _set_desired_state(self, id: int, desired_state: DesiredState) -> Campaign:
-        async with self._stepping:
+        async with self._state_lock:
             campaign = self._stored(id)
             if campaign.has_ended:
                 raise BadParameter(f"campaign {id} has ended")

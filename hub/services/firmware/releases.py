@@ -93,7 +93,7 @@ class Releases:
         self._changes = changes
         self._now = now
         #: Held while a file and its row are added or removed together.
-        self._keeping = trio.Lock()
+        self._files_lock = trio.Lock()
 
     async def run(
         self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
@@ -145,7 +145,7 @@ class Releases:
                 f"there are already {MAX_RELEASES}: remove one first", field="releases"
             )
         date = self._release_date(new.release_date)
-        async with self._keeping:
+        async with self._files_lock:
             self._check_files(new)
             release = await self._rows.add_release(new, date, self.now_ms())
         log.info("release %d (%s) was added", release.id, release.ver_name)
@@ -158,7 +158,7 @@ class Releases:
         Raises NoSuchResource, and BadParameter while a campaign uses it.
         """
         self.get(id)
-        async with self._keeping:
+        async with self._files_lock:
             release = await self._rows.remove_release(id)
             for sha256 in {component.sha256 for component in release.components}:
                 if not self._rows.is_used(sha256):
@@ -168,7 +168,7 @@ class Releases:
 
     async def remove_file(self, sha256: str) -> None:
         """Remove a file. Raises NoSuchResource, and BadParameter if a release uses it."""
-        async with self._keeping:
+        async with self._files_lock:
             await self._remove_file(sha256)
 
     async def remove_unused(self) -> None:
@@ -181,7 +181,7 @@ class Releases:
 
     async def keep(self, path: Path, found: StoredFile) -> StoredFile:
         """Store a complete file under its name and add its row, both or neither."""
-        async with self._keeping:
+        async with self._files_lock:
             known = self._rows.file(found.sha256)
             if known is None:
                 self._check_total(found.size)

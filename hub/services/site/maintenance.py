@@ -53,7 +53,7 @@ class Maintenance:
         self._prune = prune
         self._now = now
         self._zone = zone
-        self._dropping = trio.Lock()
+        self._drop_lock = trio.Lock()
         self.shortage: Shortage | None = None
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
@@ -106,7 +106,7 @@ class Maintenance:
 
     async def _drop_while(self, reason: Callable[[str], str]) -> None:
         """Drop the oldest day as long as `reason` returns a reason to do so."""
-        async with self._dropping:
+        async with self._drop_lock:
             while (oldest := self._oldest_droppable()) and (why := reason(oldest)):
                 log.info("dropping %s: %s", oldest, why)
                 try:
