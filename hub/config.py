@@ -89,7 +89,9 @@ class DevicesConfig(Struct, frozen=True, forbid_unknown_fields=True):
     max_connections_per_address: Annotated[
         MaxConnectionsPerAddress, "Maximum number of connections from one address"
     ] = 512
-    max_waiting: Annotated[int, Meta(ge=1, le=10_000), "Maximum number of pending devices"] = 256
+    max_waiting: Annotated[
+        int, Meta(ge=1, le=10_000), "Maximum number of devices that wait for enrolment"
+    ] = 256
     first_message_seconds: Annotated[
         float, Meta(ge=0.5, le=600), "Seconds from accepting a connection to its first frame"
     ] = 10

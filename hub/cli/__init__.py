@@ -25,8 +25,8 @@ from hub.cli.user import user
 def sitehub() -> None:
     """The hub of one site: its cameras, their records and its people, on one PC.
 
-    Start with "sitehub run", or try it first with "sitehub run --demo". Commands that change
-    something work whether the hub is running or not.
+    Start with "sitehub run", or try it first with "sitehub run --demo". Most commands
+    work whether the hub is running or not; those for waiting cameras need a running hub.
     """
 
 

@@ -24,7 +24,8 @@ def data_option(*, expose_value: bool = True) -> Callable[[F], F]:
         callback=_or_default,
         expose_value=expose_value,
         metavar="DIR",
-        help="The data directory of the hub [default: the user's; also SITEHUB_DATA].",
+        help="The data directory of the hub [default: the service's for an administrator, if there "
+        "is one, else the user's; also SITEHUB_DATA].",
     )
 
 

@@ -20,7 +20,7 @@ _KEY_HELP = "The camera's public key or certificate (PEM); without it the site k
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON list of objects.")
 @data_option()
 def waiting(data_dir: Path, as_json: bool) -> None:
-    """List the pending cameras, with the reasons why they are refused."""
+    """List the waiting cameras, with the reasons why they are refused."""
     from hub.cli.output import print_json, print_table
     from hub.cli.requests import execute
     from hub.process.control.devices import ListPendingDevices
@@ -38,7 +38,7 @@ def waiting(data_dir: Path, as_json: bool) -> None:
 @key_option(_KEY_HELP)
 @data_option()
 def check(data_dir: Path, sn: str, code: str, key: str | None) -> None:
-    """Check a security code against the last signature of a pending camera.
+    """Check a security code against the last signature of a waiting camera.
 
     Nothing is stored. If the code fits, prints "fits" and any other reasons for which the camera is
     refused; otherwise prints why not, and exits with status 1.
@@ -74,7 +74,7 @@ def accept(
     replaces: str | None,
     as_json: bool,
 ) -> None:
-    """Enrol a pending camera, and send it its initial parameters.
+    """Enrol a waiting camera, and send it its initial parameters.
 
     Prints its did, and the camera's response below it. If the code does not fit the camera's last
     signature, nothing is stored.

@@ -26,7 +26,7 @@ _WAIT_SECONDS = 10
 def trace(data_dir: Path, device: str, follow: bool, as_json: bool) -> None:
     """Show the last frames from and to a camera.
 
-    DID may be the serial number of a pending camera. Secrets and personal numbers are redacted, and
+    DID may be the serial number of a waiting camera. Secrets and personal numbers are redacted, and
     pictures are replaced by their size. The hub must be running: it keeps the frames in memory.
     """
     from hub.cli.output import print_json

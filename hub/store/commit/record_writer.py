@@ -168,7 +168,8 @@ class RecordWriter:
     def abandon(self) -> None:
         """Cut back the pack after a transaction that was not committed.
 
-        Cuts only to the end in the day index, because a failed commit may still be in the WAL.
+        Cuts to the end in the day index. A known fault: the write-ahead log may still hold the
+        failed commit, whose pictures are then cut although a crash can bring its records back.
         """
         self._packs.cut_back(self._day, self._days.end(self._day))
 
