@@ -286,7 +286,9 @@ class Connection:
             self._protocol.drop_rest()
             if isinstance(self._stream, trio.abc.HalfCloseableStream):
                 try:
-                    await self._stream.send_eof()
+                    # The application's task, in which this may run, is cancelled when it is over.
+                    with trio.CancelScope(shield=True):
+                        await self._stream.send_eof()
                 except (trio.BrokenResourceError, trio.ClosedResourceError):
                     self._reading.cancel()
 

@@ -301,6 +301,30 @@ async def test_a_client_that_closes_its_side_after_its_requests_gets_all_answers
         await wire.has_ended.wait()
 
 
+async def test_the_client_sees_the_end_of_an_early_answer_at_once() -> None:
+    """Though the application, like Quart, cancels its tasks when the exchange is over."""
+
+    async def answer_early(scope: Any, receive: Any, send: Any) -> None:
+        async with trio.open_nursery() as nursery:
+
+            async def listen() -> None:
+                while (await receive())["type"] == "http.request":
+                    pass
+                nursery.cancel_scope.cancel()
+
+            nursery.start_soon(listen)
+            await respond(send, b"")
+
+    # The order in which trio runs two tasks is random.
+    for _ in range(8):
+        async with wired(answer_early) as wire:
+            chunked = {"Transfer-Encoding": "chunked"}
+            await wire.client.say(request("POST", "/", headers=chunked))
+            assert (await wire.client.answer()).status == 200
+            with trio.fail_after(5):
+                assert await wire.client.ended() == b""
+
+
 async def test_the_last_answer_of_a_connection_is_sent_whole() -> None:
     async with wired(echo) as wire:
         await wire.client.say(request("POST", "/1", b"", {"Connection": "close"}))
