@@ -229,5 +229,5 @@ def _text_of(kept: Shortened | TracedUpload | ConnectionEnded) -> str:
     if isinstance(kept, Shortened):
         return kept.text
     if isinstance(kept, TracedUpload):
-        return kept.path + kept.msg
+        return kept.method + kept.path + kept.msg
     return kept.reason

@@ -8,6 +8,7 @@ import trio
 from hub.live.frame_ring import (
     MAX_DEVICE_RING_BYTES,
     MAX_STRANGER_LENGTH,
+    MAX_STRANGER_RING_BYTES,
     MAX_WHOLE_LENGTH,
     ConnectionEnded,
     FrameRing,
@@ -248,6 +249,17 @@ def test_long_frames_are_limited_by_their_memory(traces: FrameTraces) -> None:
     for _ in range(MAX_FRAMES):
         ring.received('{"a": "中文 b", ' * 1000)
     assert 0 < weight(ring) <= MAX_DEVICE_RING_BYTES
+
+
+def test_refused_uploads_with_long_methods_are_limited_by_their_memory(
+    traces: FrameTraces,
+) -> None:
+    for number in range(20):
+        method = f"{number:016000}"
+        traces.add_upload_from(ADDRESS, TracedUpload(method, "/", 404, 404, "", 0.01, 0))
+    methods = [one.method for one in kept(traces, "", ADDRESS) if isinstance(one, TracedUpload)]
+    assert methods[-1] == f"{19:016000}"
+    assert sum(map(getsizeof, methods)) <= MAX_STRANGER_RING_BYTES
 
 
 def test_the_devices_used_least_recently_make_room_for_the_others() -> None:
