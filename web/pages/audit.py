@@ -92,7 +92,7 @@ class AuditRow(Struct, frozen=True):
 async def audit() -> Response:
     await auth.require_role("admin")
     before = request.args.get("before", type=int)
-    before = None if before is None else min(before, _MAX_ID)
+    before = None if before is None else max(0, min(before, _MAX_ID))
     found = await auth.services().audit.newest(before=before, limit=_PAGE_ENTRIES + 1)
     entries = found[:_PAGE_ENTRIES]
     has_more = len(found) > len(entries)

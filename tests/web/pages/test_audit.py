@@ -132,11 +132,11 @@ async def test_the_audit_log_is_paged_by_the_id(hub: HubServices, admin: Visitor
     assert found == [f"Removed the camera {n}" for n in range(250, 0, -1)]
 
 
-@pytest.mark.parametrize("before", ["1", "-5", "9" * 30, "x"])
+@pytest.mark.parametrize("before", ["1", "-5", "9" * 30, "-" + "9" * 30, "x"])
 async def test_an_invalid_page_number_is_ignored(admin: Visitor, before: str) -> None:
     await admin.get(f"/audit?before={before}")
     assert admin.response.status_code == 200
-    assert ("There are no more entries." in admin.text) == (before in ("1", "-5"))
+    assert ("There are no more entries." in admin.text) == (before == "1" or before[0] == "-")
 
 
 @pytest.mark.parametrize("role", ["guard", "viewer"])
