@@ -410,7 +410,7 @@ async def test_a_device_that_does_not_read_its_answers_is_closed(
 async def test_a_device_that_does_not_read_a_request_is_closed(autojump_clock: MockClock) -> None:
     async with device_port() as port:
         link, theirs = await unread(port)
-        with pytest.raises(DeviceLeft, match="did not take"):
+        with pytest.raises(DeviceLeft, match="did not read the request"):
             await link.request("/x", {}, seconds=60)
         assert trio.current_time() == pytest.approx(10)
         assert b"\x88" not in await everything(theirs)
