@@ -62,7 +62,7 @@ def test_secret_files_are_readable_by_their_owner_only(make_hub: MakeHub) -> Non
     assert not (hub.data_dir / "control.json").exists()
 
 
-async def test_commands_beside_a_running_hub_take_effect_at_once(
+async def test_commands_to_a_running_hub_take_effect_at_once(
     hub: HubProcess, camera: Camera
 ) -> None:
     did = hub.add_device(camera.sn, camera.code, camera.public_key, "--name", "Gate")

@@ -82,11 +82,11 @@ def test_a_second_start_leaves_the_folder_of_a_running_hub(
     make_hub: MakeHub, unpacked: Path, tmp_path: Path
 ) -> None:
     first = make_hub().start()
-    [its] = unpacked.iterdir()
-    os.utime(its, (0, 0))
+    [folder] = unpacked.iterdir()
+    os.utime(folder, (0, 0))
     second = make_hub(data_dir=tmp_path / "second").start()
     assert second.stop() == 0
-    assert list(unpacked.iterdir()) == [its]
+    assert list(unpacked.iterdir()) == [folder]
     assert httpx.get(first.setup_link, verify=False).status_code == 200
 
 
@@ -114,8 +114,10 @@ def test_replacing_the_executable_does_not_disturb_a_running_hub(
 
 @pytest.mark.skipif(shutil.which("readelf") is None, reason="there is no readelf here")
 def test_it_needs_only_the_c_library_and_zlib() -> None:
-    told = subprocess.run(["readelf", "-d", *SITEHUB], capture_output=True, text=True, check=True)
-    needed = set(re.findall(r"NEEDED.*\[(.+?)\.so", told.stdout))
+    printed = subprocess.run(
+        ["readelf", "-d", *SITEHUB], capture_output=True, text=True, check=True
+    )
+    needed = set(re.findall(r"NEEDED.*\[(.+?)\.so", printed.stdout))
     assert needed <= {"libc", "libdl", "libm", "libpthread", "libz"}
 
 

@@ -185,12 +185,12 @@ async def test_a_campaign_is_started_and_watched_on_its_page(
             nursery.start_soon(live, camera)
         with staffed_hub.sync_client(headers=staffed_hub.add_api_key()) as client:
             await until(lambda: online(client) == 3)
-            await trio.to_thread.run_sync(give_and_watch, browser, staffed_hub, large, dids)
+            await trio.to_thread.run_sync(start_and_watch, browser, staffed_hub, large, dids)
             assert states(client, "1") == dict.fromkeys(dids, "done")
         nursery.cancel_scope.cancel()
 
 
-def give_and_watch(browser: Browser, hub: HubProcess, file: Path, dids: list[str]) -> None:
+def start_and_watch(browser: Browser, hub: HubProcess, file: Path, dids: list[str]) -> None:
     browser.sign_in(hub, "ada")
     browser.click('.rail a[href="/firmware"]')
     browser.wait_for_text("No firmware yet")

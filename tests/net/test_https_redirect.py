@@ -86,11 +86,11 @@ async def test_a_large_upload_still_receives_the_redirect(client: Client) -> Non
     assert answer.status == 308
 
 
-@pytest.mark.parametrize("said", [b"SSH-2.0-x\r\n\r\n", b"\x00" * 10, b"x" * 100_000, b"GET / HT"])
+@pytest.mark.parametrize("sent", [b"SSH-2.0-x\r\n\r\n", b"\x00" * 10, b"x" * 100_000, b"GET / HT"])
 async def test_anything_but_http_gets_no_response(
-    client: Client, said: bytes, mock_clock: MockClock
+    client: Client, sent: bytes, mock_clock: MockClock
 ) -> None:
-    await client.say(said)
+    await client.send(sent)
     await wait_all_tasks_blocked(0.02)
     mock_clock.jump(11)
     assert await client.ended() == b""

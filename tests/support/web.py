@@ -151,7 +151,7 @@ class Client:
         self.max_read_bytes: int | None = None
         self._read = b""
 
-    async def say(self, *parts: bytes) -> None:
+    async def send(self, *parts: bytes) -> None:
         await self.stream.send_all(b"".join(parts))
 
     async def answer(self, *, method: str = "GET") -> Answer:
@@ -167,7 +167,7 @@ class Client:
         await self._until(b"\r\n\r\n")
 
     async def ask(self, *parts: bytes) -> Answer:
-        await self.say(*parts)
+        await self.send(*parts)
         return await self.answer()
 
     async def ended(self) -> bytes:

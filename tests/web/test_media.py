@@ -172,9 +172,9 @@ async def test_errors_of_a_device_that_does_not_send_a_picture(
 ) -> None:
     device.reply = lambda uri, param: reply
     response = await client.get(ON_DEVICE, headers=key)
-    told = await response.get_json()
-    assert (response.status_code, told["code"]) == (status, code)
-    assert says in told["msg"]
+    body = await response.get_json()
+    assert (response.status_code, body["code"]) == (status, code)
+    assert says in body["msg"]
     assert "immutable" not in response.headers.get("Cache-Control", "")
     document = await (await client.get("/openapi.json", headers=key)).get_json()
     assert str(status) in document["paths"]["/media/device/{did}"]["get"]["responses"]

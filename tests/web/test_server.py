@@ -136,7 +136,7 @@ async def test_a_websocket_upgrade_and_rubbish_after_it_end_that_connection_only
     parts: Any,
 ) -> None:
     async with serving(app, parts), connected(parts) as client:
-        await client.say(
+        await client.send(
             request(
                 "GET",
                 "/",
@@ -176,7 +176,7 @@ async def test_http2_without_an_upgrade_is_refused(parts: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("said", "status"),
+    ("sent", "status"),
     [
         (b"\x00\x01\x02\x03\r\n\r\n", 400),
         (b"GET\r\n\r\n", 400),
@@ -196,10 +196,10 @@ async def test_http2_without_an_upgrade_is_refused(parts: Any) -> None:
     ],
 )
 async def test_a_malformed_request_is_answered_in_a_short_form(
-    plain: Any, said: bytes, status: int
+    plain: Any, sent: bytes, status: int
 ) -> None:
     async with serving(app, plain), connected(plain) as client:
-        answer = await client.ask(said)
+        answer = await client.ask(sent)
         assert answer.status == status
         assert answer.json["code"] == 420
         assert answer.headers["x-content-type-options"] == "nosniff"
@@ -221,7 +221,7 @@ async def test_a_change_that_arrived_whole_is_finished_even_if_its_client_hangs_
     CHANGED.clear()
     async with serving(app, parts):
         async with connected(parts) as client:
-            await client.say(request("POST", "/change", b"whole"))
+            await client.send(request("POST", "/change", b"whole"))
             await wait_all_tasks_blocked(0.05)
         await wait_all_tasks_blocked(0.05)
         mock_clock.jump(2)
@@ -237,7 +237,7 @@ async def test_a_client_that_hangs_up_counts_as_connected_until_its_change_is_fi
     async with serving(app, parts):
         for _ in range(20):
             async with connected(parts) as client:
-                await client.say(request("POST", "/change", b"whole"))
+                await client.send(request("POST", "/change", b"whole"))
                 await wait_all_tasks_blocked(0.01)
         async with connected(parts) as client:
             assert await client.ended() == b""
@@ -248,11 +248,11 @@ async def test_a_client_that_hangs_up_counts_as_connected_until_its_change_is_fi
 
 async def test_a_body_that_came_with_its_head_is_marked_as_whole(plain: Any) -> None:
     CHANGED.clear()
-    said = request("POST", "/change", b"whole")
+    sent = request("POST", "/change", b"whole")
     async with serving(app, plain), connected(plain) as client:
-        await client.say(said[:-1])
+        await client.send(sent[:-1])
         await wait_all_tasks_blocked(0.05)
-        await client.say(said[-1:], request("POST", "/whole", b"", {"Content-Length": "0"}))
+        await client.send(sent[-1:], request("POST", "/whole", b"", {"Content-Length": "0"}))
         assert (await client.answer()).body == b"changed"
         assert (await client.answer()).body == b"whole"
         assert CHANGED == [False]
@@ -275,9 +275,9 @@ async def test_an_error_of_the_application_is_a_500_and_does_not_affect_others(p
 @pytest.mark.expects_error("a fault of the hub while answering GET /fail-late\n")
 async def test_an_error_in_the_middle_of_an_answer_cuts_it_off(parts: Any) -> None:
     async with serving(app, parts), connected(parts) as client:
-        await client.say(request("GET", "/fail-late"))
-        said = await client.ended()
-        assert said.endswith(b"4\r\nhalf\r\n")
+        await client.send(request("GET", "/fail-late"))
+        received = await client.ended()
+        assert received.endswith(b"4\r\nhalf\r\n")
         assert await is_served(parts)
 
 
@@ -285,35 +285,35 @@ async def test_a_body_arrives_whole_in_pieces_of_any_size(parts: Any) -> None:
     body = bytes(range(256)) * 4000
     async with serving(app, parts), connected(parts) as client:
         for size in (7, 50_000, len(body)):
-            said = request("POST", "/echo", body[: size * 1000])
-            for start in range(0, len(said), size):
-                await client.say(said[start : start + size])
+            sent = request("POST", "/echo", body[: size * 1000])
+            for start in range(0, len(sent), size):
+                await client.send(sent[start : start + size])
             assert (await client.answer()).body == body[: size * 1000]
 
 
 @pytest.mark.parametrize("cut", range(60, 72))
 async def test_a_head_may_end_anywhere_in_what_arrives(plain: Any, cut: int) -> None:
-    said = request("POST", "/echo", b"body")
-    assert 60 < said.index(b"\r\n\r\n") + 4 < 100
-    cut += said.index(b"\r\n\r\n") - 66
+    sent = request("POST", "/echo", b"body")
+    assert 60 < sent.index(b"\r\n\r\n") + 4 < 100
+    cut += sent.index(b"\r\n\r\n") - 66
     async with serving(app, plain), connected(plain) as client:
-        await client.say(said[:cut])
+        await client.send(sent[:cut])
         await wait_all_tasks_blocked(0.01)
-        assert (await client.ask(said[cut:], request("GET", "/next"))).body == b"body"
+        assert (await client.ask(sent[cut:], request("GET", "/next"))).body == b"body"
         assert (await client.answer()).body == b"/next"
 
 
 async def test_bare_line_feeds_end_a_head_as_well(plain: Any) -> None:
-    said = request("POST", "/echo", b"body\n\n").replace(b"\r\n", b"\n")
+    sent = request("POST", "/echo", b"body\n\n").replace(b"\r\n", b"\n")
     async with serving(app, plain), connected(plain) as client:
-        assert (await client.ask(said, request("GET", "/next"))).body == b"body\n\n"
+        assert (await client.ask(sent, request("GET", "/next"))).body == b"body\n\n"
         assert (await client.answer()).body == b"/next"
 
 
 async def test_a_chunked_body_arrives_whole(parts: Any) -> None:
     async with serving(app, parts), connected(parts) as client:
-        await client.say(request("POST", "/echo", headers={"Transfer-Encoding": "chunked"}))
-        await client.say(b"5\r\nhello\r\n", b"6;x=y\r\n world\r\n")
+        await client.send(request("POST", "/echo", headers={"Transfer-Encoding": "chunked"}))
+        await client.send(b"5\r\nhello\r\n", b"6;x=y\r\n world\r\n")
         answer = await client.ask(b"0\r\nTrailer: x\r\n\r\n")
         assert answer.body == b"hello world"
         assert (await client.ask(request("GET", "/next"))).body == b"/next"
@@ -324,14 +324,14 @@ async def test_what_follows_a_chunked_body_is_the_next_request(parts: Any) -> No
     unwanted = request("POST", "/unwanted", headers={"Transfer-Encoding": "chunked"})
     async with serving(app, parts), connected(parts) as client:
         for head, body in ((chunked, b"hello"), (unwanted, b"/unwanted")):
-            await client.say(head, b"5\r\nhello\r\n0\r\n\r\n", request("GET", "/next"))
+            await client.send(head, b"5\r\nhello\r\n0\r\n\r\n", request("GET", "/next"))
             assert (await client.answer()).body == body
             assert (await client.answer()).body == b"/next"
 
 
 async def test_a_malformed_chunk_is_refused(parts: Any) -> None:
     async with serving(app, parts), connected(parts) as client:
-        await client.say(request("POST", "/echo", headers={"Transfer-Encoding": "chunked"}))
+        await client.send(request("POST", "/echo", headers={"Transfer-Encoding": "chunked"}))
         assert (await client.ask(b"5\r\nhello\r\nnot hex\r\n")).status == 400
         assert await is_served(parts)
 
@@ -346,7 +346,7 @@ async def test_a_body_of_two_lengths_is_refused(parts: Any) -> None:
 
 async def test_pipelined_requests_are_answered_in_order(parts: Any) -> None:
     async with serving(app, parts), connected(parts) as client:
-        await client.say(
+        await client.send(
             request("POST", "/echo", b"first"), request("GET", "/2"), request("GET", "/3")
         )
         assert [(await client.answer()).body for _ in range(3)] == [b"first", b"/2", b"/3"]
@@ -354,7 +354,7 @@ async def test_pipelined_requests_are_answered_in_order(parts: Any) -> None:
 
 async def test_bytes_beyond_the_announced_length_are_not_part_of_the_body(plain: Any) -> None:
     async with serving(app, plain), connected(plain) as client:
-        await client.say(request("POST", "/echo", b"five!"), b" and more\r\n\r\n")
+        await client.send(request("POST", "/echo", b"five!"), b" and more\r\n\r\n")
         assert (await client.answer()).body == b"five!"
         assert (await client.answer()).status == 400
 
@@ -362,7 +362,7 @@ async def test_bytes_beyond_the_announced_length_are_not_part_of_the_body(plain:
 async def test_an_answer_that_is_ready_while_its_request_is_refused_is_dropped(parts: Any) -> None:
     async with serving(app, parts), connected(parts) as client:
         head = request("POST", "/unwanted", headers={"Transfer-Encoding": "chunked"})
-        await client.say(head, b"zz\r\n")
+        await client.send(head, b"zz\r\n")
         assert (await client.answer()).status == 400
         assert await client.ended() == b""
         assert await is_served(parts)
@@ -372,7 +372,7 @@ async def test_an_incomplete_body_is_not_passed_on_as_a_body(parts: Any) -> None
     ECHOES_LEFT.clear()
     async with serving(app, parts):
         async with connected(parts) as client:
-            await client.say(request("POST", "/echo", b"half", {"Content-Length": "8"}))
+            await client.send(request("POST", "/echo", b"half", {"Content-Length": "8"}))
             await wait_all_tasks_blocked(0.05)
         with trio.fail_after(5):
             while not ECHOES_LEFT:
@@ -383,7 +383,7 @@ async def test_an_incomplete_body_is_not_passed_on_as_a_body(parts: Any) -> None
 
 async def test_a_client_that_closes_its_side_within_a_body_gets_an_error(plain: Any) -> None:
     async with serving(app, plain), connected(plain) as client:
-        await client.say(request("POST", "/echo", b"half", {"Content-Length": "8"}))
+        await client.send(request("POST", "/echo", b"half", {"Content-Length": "8"}))
         await client.stream.send_eof()  # type: ignore[attr-defined]
         answer = await client.answer()
         assert answer.status == 400
@@ -395,14 +395,14 @@ async def test_an_application_that_does_not_listen_learns_that_its_peer_is_lost(
 ) -> None:
     async with serving(app, plain):
         async with connected(plain) as client:
-            await client.say(request("GET", "/stream"))
+            await client.send(request("GET", "/stream"))
             await client.answer_begins()
         assert await is_served(plain)
 
 
 async def test_a_client_that_closes_its_side_after_the_request_gets_its_answer(plain: Any) -> None:
     async with serving(app, plain), connected(plain) as client:
-        await client.say(request("POST", "/echo", b"over"))
+        await client.send(request("POST", "/echo", b"over"))
         assert isinstance(client.stream, trio.SocketStream)
         await client.stream.send_eof()
         assert (await client.answer()).body == b"over"
@@ -423,7 +423,7 @@ async def test_a_target_with_scheme_and_host_means_its_path(plain: Any) -> None:
 
 async def test_head_is_answered_without_a_body(plain: Any) -> None:
     async with serving(app, plain), connected(plain) as client:
-        await client.say(request("HEAD", "/page"))
+        await client.send(request("HEAD", "/page"))
         assert (await client.answer(method="HEAD")).headers["content-length"] == "5"
         assert (await client.ask(request("GET", "/next"))).body == b"/next"
 
@@ -440,15 +440,15 @@ async def test_100_continue_is_sent_only_when_the_application_reads_the_body(par
 
 async def test_a_client_that_does_not_wait_gets_no_100_continue(parts: Any) -> None:
     async with serving(app, parts), connected(parts) as client:
-        said = request("POST", "/echo", b"body", {"Expect": "100-continue"})
-        assert (await client.ask(said)).body == b"body"
+        sent = request("POST", "/echo", b"body", {"Expect": "100-continue"})
+        assert (await client.ask(sent)).body == b"body"
         assert (await client.ask(request("GET", "/next"))).body == b"/next"
 
 
 async def test_a_client_that_sends_an_unwanted_body_can_read_the_answer(parts: Any) -> None:
     body = b"x" * 3_000_000
     async with serving(app, parts), connected(parts) as client:
-        await client.say(request("POST", "/unwanted", body))
+        await client.send(request("POST", "/unwanted", body))
         assert (await client.answer()).body == b"/unwanted"
         assert (await client.ask(request("GET", "/next"))).body == b"/next"
 
@@ -456,10 +456,10 @@ async def test_a_client_that_sends_an_unwanted_body_can_read_the_answer(parts: A
 async def test_an_unwanted_chunked_body_is_dropped_unparsed(parts: Any) -> None:
     """Its end is not searched for, so the connection is closed after the answer."""
     async with serving(app, parts), connected(parts) as client:
-        await client.say(request("POST", "/page", headers={"Transfer-Encoding": "chunked"}))
+        await client.send(request("POST", "/page", headers={"Transfer-Encoding": "chunked"}))
         answer = await client.answer()
         assert (answer.status, answer.headers["connection"]) == (200, "close")
-        await client.say(b"this is no chunk\r\n" * 1000)
+        await client.send(b"this is no chunk\r\n" * 1000)
         if isinstance(client.stream, trio.SocketStream):
             await client.stream.send_eof()
             assert await client.ended() == b""
@@ -476,7 +476,7 @@ async def test_a_silent_connection_is_closed(plain: Any, mock_clock: MockClock) 
 async def test_headers_that_trickle_are_answered_408(plain: Any, mock_clock: MockClock) -> None:
     async with serving(app, plain), connected(plain) as client:
         for byte in b"GET / HTTP/1.1\r\n"[:9]:
-            await client.say(bytes([byte]))
+            await client.send(bytes([byte]))
             await wait_all_tasks_blocked(0.01)
             mock_clock.jump(connection.HEAD_SECONDS / 8)
         assert (await client.answer()).status == 408
@@ -498,7 +498,7 @@ async def test_an_idle_connection_is_closed_and_a_second_request_may_take_its_ti
 
 async def test_a_request_in_progress_has_no_deadline(plain: Any, mock_clock: MockClock) -> None:
     async with serving(app, plain), connected(plain) as client:
-        await client.say(request("POST", "/echo", b"half", {"Content-Length": "8"}))
+        await client.send(request("POST", "/echo", b"half", {"Content-Length": "8"}))
         await wait_all_tasks_blocked(0.01)
         mock_clock.jump(600)
         assert (await client.ask(b"half")).body == b"halfhalf"
@@ -509,7 +509,7 @@ async def test_a_connection_whose_client_does_not_read_is_closed(
     parts: Any, path: str, mock_clock: MockClock
 ) -> None:
     async with serving(app, parts), connected(parts) as client:
-        await client.say(request("GET", path))
+        await client.send(request("GET", path))
         await wait_all_tasks_blocked(0.1)
         mock_clock.jump(sender.SEND_SECONDS + 1)
         await wait_all_tasks_blocked(0.05)
@@ -523,7 +523,7 @@ async def test_the_shutdown_waits_for_requests_in_progress_and_not_for_idle_conn
     async with serving(app, parts) as shutdown, connected(parts) as idle:
         await idle.ask(request("GET", "/1"))
         async with connected(parts) as busy:
-            await busy.say(request("GET", "/slow"))
+            await busy.send(request("GET", "/slow"))
             await wait_all_tasks_blocked(0.05)
             shutdown.set()
             assert await idle.ended() == b""
@@ -546,8 +546,8 @@ async def test_clients_that_do_not_read_do_not_delay_the_shutdown(
 
         await nursery.start(run)
         async with connected(parts) as stream, connected(parts) as picture:
-            await stream.say(request("GET", "/stream"))
-            await picture.say(request("GET", "/picture"))
+            await stream.send(request("GET", "/stream"))
+            await picture.send(request("GET", "/picture"))
             await wait_all_tasks_blocked(0.1)
             shutdown.set()
             await wait_all_tasks_blocked(0.05)
@@ -561,7 +561,7 @@ async def test_no_connection_is_accepted_after_the_shutdown_has_begun(
     plain: Any, mock_clock: MockClock
 ) -> None:
     async with serving(app, plain) as shutdown, connected(plain) as busy:
-        await busy.say(request("GET", "/slow"))
+        await busy.send(request("GET", "/slow"))
         await wait_all_tasks_blocked(0.05)
         shutdown.set()
         await wait_all_tasks_blocked(0.05)
@@ -619,8 +619,8 @@ async def test_the_paths_of_devices_never_reach_quart(
 async def test_commands_to_devices_never_reach_quart(plain: Any) -> None:
     command = "/api/hub/v1/devices/1/commands"
     async with serving(app, plain), connected(plain) as client:
-        said = request("POST", command, b"{}", {"Authorization": "Basic YTpi"})
-        answer = await client.ask(said)
+        sent = request("POST", command, b"{}", {"Authorization": "Basic YTpi"})
+        answer = await client.ask(sent)
         assert (answer.status, answer.json["code"]) == (401, 401)
         assert (await client.ask(request("GET", command))).body == command.encode()
 
@@ -637,9 +637,9 @@ async def test_500_silent_connections_do_not_keep_others_out(plain: Any) -> None
 
 async def test_a_flood_of_tiny_chunks_lets_the_others_have_their_turn(plain: Any) -> None:
     async with serving(app, plain), connected(plain) as flood:
-        await flood.say(request("POST", "/echo", headers={"Transfer-Encoding": "chunked"}))
+        await flood.send(request("POST", "/echo", headers={"Transfer-Encoding": "chunked"}))
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(flood.say, b"1\r\nx\r\n" * 40_000)
+            nursery.start_soon(flood.send, b"1\r\nx\r\n" * 40_000)
             async with connected(plain) as client:
                 assert (await client.ask(request("GET", "/still"))).body == b"/still"
             nursery.cancel_scope.cancel()

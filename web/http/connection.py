@@ -71,7 +71,7 @@ class Connection:
         self._server = server
         self._scheme = "https" if tls else "http"
         self._deadlines = deadlines
-        #: When reading ends unless it is extended before; see hub.net.deadlines.
+        #: Reading is cancelled at this time unless it is moved; see hub.net.deadlines.
         self.deadline = math.inf
         self._reading = trio.CancelScope()
         self._sender = Sender(stream, peer.address, self._reading.cancel)

@@ -117,20 +117,20 @@ async def api(tmp_path: Path, clock: FrozenClock) -> AsyncIterator[Api]:
 async def test_the_devices_answer_is_passed_on_as_it_was_sent(api: Api) -> None:
     odd = b'{"pid" : 1001,"photo":"\\u4e2d", "big":12345678901234567890}'
     api.link.reply = lambda uri, param: DeviceAnswer(0, "OK", Raw(odd))
-    told = await api.ask(QUERY)
-    assert told.status == 200
-    assert told.body == b'{"code":0,"msg":"OK","result":' + odd + b"}"
-    assert told.headers["content-type"] == "application/json"
-    assert told.headers["cache-control"] == "no-store"
-    assert told.headers["referrer-policy"] == "same-origin"
-    assert int(told.headers["content-length"]) == len(told.body)
+    response = await api.ask(QUERY)
+    assert response.status == 200
+    assert response.body == b'{"code":0,"msg":"OK","result":' + odd + b"}"
+    assert response.headers["content-type"] == "application/json"
+    assert response.headers["cache-control"] == "no-store"
+    assert response.headers["referrer-policy"] == "same-origin"
+    assert int(response.headers["content-length"]) == len(response.body)
 
 
 async def test_a_refusal_by_the_device_is_an_answer(api: Api) -> None:
     api.link.reply = lambda uri, param: answer(404, "no such person")
-    told = await api.ask(QUERY)
-    assert told.status == 200
-    assert told.json == {"code": 404, "msg": "no such person", "result": None}
+    response = await api.ask(QUERY)
+    assert response.status == 200
+    assert response.json == {"code": 404, "msg": "no such person", "result": None}
 
 
 @pytest.mark.parametrize("command", DIALECT.commands, ids=lambda command: command.name)
@@ -150,8 +150,8 @@ async def test_a_uri_may_have_any_form_that_devices_use(api: Api, uri: str) -> N
 
 async def test_an_answer_that_is_not_utf8_is_nonsense(api: Api) -> None:
     api.link.reply = lambda uri, param: DeviceAnswer(0, "OK", Raw(b'"\xff"'))
-    told = await api.ask(QUERY)
-    assert (told.status, told.json["code"]) == (502, 502)
+    response = await api.ask(QUERY)
+    assert (response.status, response.json["code"]) == (502, 502)
 
 
 # Refusals
@@ -179,9 +179,9 @@ async def test_an_answer_that_is_not_utf8_is_nonsense(api: Api) -> None:
 async def test_a_param_out_of_bounds_is_refused_by_name_and_not_sent(
     api: Api, body: object, named: str
 ) -> None:
-    told = await api.ask(body)
-    assert (told.status, told.json["code"]) == (400, 420)
-    assert named in told.json["msg"]
+    response = await api.ask(body)
+    assert (response.status, response.json["code"]) == (400, 420)
+    assert named in response.json["msg"]
     assert api.link.asked == []
 
 
@@ -197,14 +197,14 @@ async def test_the_error_says_why_there_is_no_answer(
     api: Api, error: HubError, status: int, code: int
 ) -> None:
     api.link.reply = lambda uri, param: error
-    told = await api.ask(QUERY)
-    assert (told.status, told.json) == (status, {"code": code, "msg": error.message})
+    response = await api.ask(QUERY)
+    assert (response.status, response.json) == (status, {"code": code, "msg": error.message})
 
 
 async def test_an_unknown_device_is_404(api: Api) -> None:
     for did in ("2", "x", "1 ", "18446744073709551616"):
-        told = await api.ask(QUERY, path=f"/api/hub/v1/devices/{did}/commands")
-        assert (told.status, told.json["code"]) == (404, 426)
+        response = await api.ask(QUERY, path=f"/api/hub/v1/devices/{did}/commands")
+        assert (response.status, response.json["code"]) == (404, 426)
 
 
 async def test_other_requests_are_passed_on(api: Api) -> None:
@@ -248,15 +248,15 @@ async def test_calls_without_a_valid_key_are_refused(api: Api) -> None:
     appid = api.bearer["Authorization"].split()[1].partition(":")[0]
     wrong = {"Authorization": f"Bearer {appid}:wrong"}
     for headers in ({}, wrong, {"Authorization": "Basic YTpi"}, {"Authorization": "Bearer"}):
-        told = await api.ask(QUERY, headers)
-        assert (told.status, told.json["code"]) == (401, 401)
-        assert told.headers["www-authenticate"] == 'Bearer realm="sitehub"'
+        response = await api.ask(QUERY, headers)
+        assert (response.status, response.json["code"]) == (401, 401)
+        assert response.headers["www-authenticate"] == 'Bearer realm="sitehub"'
     assert api.link.asked == []
 
 
 async def test_a_read_only_key_is_refused(api: Api) -> None:
-    told = await api.ask(QUERY, await api.hub.bearer(read_only=True))
-    assert (told.status, told.json["code"]) == (403, 401)
+    response = await api.ask(QUERY, await api.hub.bearer(read_only=True))
+    assert (response.status, response.json["code"]) == (403, 401)
     assert api.link.asked == []
 
 
@@ -272,16 +272,16 @@ async def test_the_signature_binds_the_body(api: Api, clock: FrozenClock) -> Non
     query = signed(api, clock, QUERY)
     assert (await api.ask(QUERY, {}, query=query)).status == 200
     for body, other in ((REBOOT, query), (QUERY, f"{query}0"), (QUERY, "appid=nobody&sign=a")):
-        told = await api.ask(body, {}, query=other)
-        assert told.status == 422
+        response = await api.ask(body, {}, query=other)
+        assert response.status == 422
     assert api.link.uris == ["/person/query"]
 
 
 async def test_unknown_and_repeated_parameters_are_refused(api: Api, clock: FrozenClock) -> None:
     for query, named in (("wait=5", "wait"), ("ts=1&ts=2", "ts")):
-        told = await api.ask(QUERY, query=query)
-        assert told.status == 400
-        assert named in told.json["msg"]
+        response = await api.ask(QUERY, query=query)
+        assert response.status == 400
+        assert named in response.json["msg"]
     assert (await api.ask(QUERY, query="wait=")).status == 200
 
 
@@ -377,9 +377,9 @@ async def test_a_photo_of_several_megabytes_is_sent(api: Api, chunked: bool) -> 
 
 @pytest.mark.parametrize("chunked", [False, True])
 async def test_a_body_that_is_too_large_is_refused(api: Api, chunked: bool) -> None:
-    told = await api.ask(b" " * (16 * 1024 * 1024 + 1), chunked=chunked)
-    assert (told.status, told.json["code"]) == (413, 420)
-    assert told.headers["connection"] == "close"
+    response = await api.ask(b" " * (16 * 1024 * 1024 + 1), chunked=chunked)
+    assert (response.status, response.json["code"]) == (413, 420)
+    assert response.headers["connection"] == "close"
 
 
 async def test_photos_share_the_budget_of_all_uploads(tmp_path: Path, clock: FrozenClock) -> None:

@@ -164,7 +164,7 @@ async def test_a_file_that_is_too_large_is_refused_while_it_arrives(
 ) -> None:
     monkeypatch.setattr(firmware_files, "MAX_FILE_BYTES", len(FILE) - 1)
     before = files_on_disk(api)
-    answer = await api.upload(FILE[:-10], FILE[-10:], b"never asked for")
+    answer = await api.upload(FILE[:-10], FILE[-10:], b"never requested")
     assert (answer.status, answer.json["code"]) == (413, 420)
     assert answer.headers["connection"] == "close"
     assert files_on_disk(api) == before
@@ -172,8 +172,8 @@ async def test_a_file_that_is_too_large_is_refused_while_it_arrives(
 
 async def test_a_file_without_room_is_refused_before_it_arrives(api: Api) -> None:
     api.site.free.bytes = 2 * GB + len(FILE) - 1
-    told = {**api.bearer, "content-length": str(len(FILE))}
-    answer = await api.upload(b"", b"never asked for", headers=told)
+    headers = {**api.bearer, "content-length": str(len(FILE))}
+    answer = await api.upload(b"", b"never requested", headers=headers)
     assert (answer.status, answer.json["code"]) == (413, 420)
     assert answer.json["msg"].startswith("disk: 2 GB of the disk are kept for records")
 
@@ -265,12 +265,12 @@ def head(*headers: tuple[bytes, bytes]) -> Any:
 
 async def body_of(*steps: tuple[float, bytes]) -> bytes:
     """The body of a sender that pauses for so many seconds before each part."""
-    told = iter([*steps, (0.0, b"")])
+    parts = iter([*steps, (0.0, b"")])
     last = len(steps)
 
     async def receive() -> Any:
         nonlocal last
-        pause, part = next(told)
+        pause, part = next(parts)
         await trio.sleep(pause)
         last -= 1
         return {"type": "http.request", "body": part, "more_body": last >= 0}

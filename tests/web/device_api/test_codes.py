@@ -270,11 +270,11 @@ class WebSocket(NamedTuple):
     """A request on the WebSocket, with the code that answers it and the settings of the hub."""
 
     code: int
-    say: Callable[[Port, Camera], Awaitable[Any]]
+    ask: Callable[[Port, Camera], Awaitable[Any]]
     require_did: str = "never"
 
 
-async def said(camera: Camera, frame: str) -> Any:
+async def send_raw(camera: Camera, frame: str) -> Any:
     await camera.send(frame)
     return (await camera.receive())["data"]
 
@@ -323,9 +323,9 @@ WEBSOCKET = {
     "no such uri": WebSocket(
         404, lambda port, camera: after_connect(camera, "/ivp/person_param_get")
     ),
-    "no JSON": WebSocket(420, lambda port, camera: said(camera, '{"uri"："/connect"}')),
+    "no JSON": WebSocket(420, lambda port, camera: send_raw(camera, '{"uri"："/connect"}')),
     "neither a request nor an answer": WebSocket(
-        420, lambda port, camera: said(camera, '{"msgid":"1"}')
+        420, lambda port, camera: send_raw(camera, '{"msgid":"1"}')
     ),
     "a connect without sn": WebSocket(420, lambda port, camera: camera.ask("/connect", {"ts": 1})),
     "a connect without ts": WebSocket(420, lambda port, camera: camera.ask("/connect", {"sn": SN})),
@@ -359,7 +359,7 @@ async def test_a_request_on_the_websocket_and_its_code(
     async with device_port(require_did=row.require_did) as port:
         await port.site.enrol(did=DID)
         camera = await port.camera()
-        answer = await row.say(port, camera)
+        answer = await row.ask(port, camera)
         assert answer["code"] == row.code
         assert answer["msg"]
 

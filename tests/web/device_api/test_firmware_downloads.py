@@ -41,7 +41,7 @@ class Port:
     async def ask(self, method: str = "GET", **headers: str) -> Answer:
         given = {name.replace("_", "-"): value for name, value in headers.items()}
         async with connected(self.parts, port=self.parts.config.devices.plain_http_port) as client:
-            await client.say(request(method, self.path, headers=given))
+            await client.send(request(method, self.path, headers=given))
             with trio.fail_after(10):
                 return await client.answer(method=method)
 
@@ -133,7 +133,7 @@ async def test_the_download_of_a_damaged_file_is_cut_short(port: Port, tmp_path:
     (file,) = port.site.releases.files()
     (tmp_path / "firmware" / file.sha256).write_bytes(DATA[:STEP_BYTES])
     async with connected(port.parts, port=port.parts.config.devices.plain_http_port) as client:
-        await client.say(request("GET", port.path))
+        await client.send(request("GET", port.path))
         with trio.fail_after(10):
             received = await client.ended()
     assert received.endswith(DATA[:STEP_BYTES])
@@ -143,7 +143,7 @@ async def test_the_download_of_a_damaged_file_is_cut_short(port: Port, tmp_path:
 async def test_a_download_does_not_delay_the_shutdown(port: Port) -> None:
     port.parts.closing.set()
     async with connected(port.parts, port=port.parts.config.devices.plain_http_port) as client:
-        await client.say(request("GET", port.path))
+        await client.send(request("GET", port.path))
         with trio.fail_after(10):
             assert await client.ended() == b""
 

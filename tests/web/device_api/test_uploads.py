@@ -270,7 +270,7 @@ async def test_a_body_over_the_limit_is_413_before_it_is_sent(api: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("length", "limit", "said"),
+    ("length", "limit", "message"),
     [
         (16 * 1024 * 1024 + 1, "body", "longer than"),
         (9, "body_seconds", "not complete within 60 s"),
@@ -282,14 +282,14 @@ async def test_reaching_a_limit_is_counted_and_logged(
     autojump_clock: MockClock,
     length: int,
     limit: str,
-    said: str,
+    message: str,
 ) -> None:
     counter = metrics.limits_reached.labels(limit)
     before = counter._value.get()
     call = Call(length=length)
     await api(call.scope, call.receive, call.send)
     assert counter._value.get() == before + 1
-    assert f"refused an upload from 10.0.0.8: body: {said}" in caplog.text
+    assert f"refused an upload from 10.0.0.8: body: {message}" in caplog.text
 
 
 async def test_a_chunked_body_is_413_as_soon_as_it_is_over_the_limit() -> None:

@@ -124,9 +124,9 @@ async def test_answers_that_the_socket_takes_in_parts_arrive_whole_and_in_order(
     """The client sends without waiting for answers, and reads `size` bytes at a time."""
     count = 3 if size == 7 else 40
     body = b"" if method == "GET" else b"?"
-    said = b"".join(request(method, f"/{n}", body) for n in range(count))
+    sent = b"".join(request(method, f"/{n}", body) for n in range(count))
     async with wired(echo, tls) as wire, trio.open_nursery() as nursery:
-        nursery.start_soon(wire.client.say, said)
+        nursery.start_soon(wire.client.send, sent)
         wire.client.max_read_bytes = size
         for n in range(count):
             assert (await wire.client.answer()).body == b"/%d" % n + body + ANSWER
@@ -179,8 +179,8 @@ async def test_expect_100_continue_without_a_body_keeps_the_connection_open(
 ) -> None:
     async with wired(echo) as wire:
         for _ in range(3):
-            said = request(method, "/", None, {"Expect": "100-continue", **length})
-            answer = await wire.client.ask(said)
+            sent = request(method, "/", None, {"Expect": "100-continue", **length})
+            answer = await wire.client.ask(sent)
             assert (answer.status, answer.body) == (200, b"/" + ANSWER)
             assert "connection" not in answer.headers
 
@@ -216,7 +216,7 @@ async def test_an_application_that_gives_up_its_answer_ends_the_connection(
             await respond(send, bytes(5_000_000))
 
     async with wired(impatient, tls) as wire:
-        await wire.client.say(request("GET", "/1"), request("GET", "/2"))
+        await wire.client.send(request("GET", "/1"), request("GET", "/2"))
         await wait_all_tasks_blocked(0.01)
         mock_clock.jump(3)
         assert len(await wire.client.ended()) < 5_000_000
@@ -234,7 +234,7 @@ async def test_a_client_that_does_not_read_gets_no_further_answers(
         await respond(send, ANSWER)
 
     async with wired(long, tls) as wire:
-        await wire.client.say(b"".join(request("POST", f"/{n}", b"") for n in range(9)))
+        await wire.client.send(b"".join(request("POST", f"/{n}", b"") for n in range(9)))
         await wait_all_tasks_blocked(0.01)
         begun = len(asked)
         assert begun < 9
@@ -258,7 +258,7 @@ async def test_a_flood_of_requests_lets_the_others_have_their_turn() -> None:
                 await trio.lowlevel.checkpoint()
 
         nursery.start_soon(take_turns)
-        await wire.client.say(request("POST", "/", b"") * 5)
+        await wire.client.send(request("POST", "/", b"") * 5)
         seen = [int((await wire.client.answer()).body) for _ in range(5)]
         assert seen[-1] - seen[0] >= 3
         nursery.cancel_scope.cancel()
@@ -273,7 +273,7 @@ async def test_an_error_of_the_application_is_answered_with_a_code_and_a_message
         raise RuntimeError("a bug")
 
     async with wired(fail) as wire:
-        await wire.client.say(request(method, "/", b""))
+        await wire.client.send(request(method, "/", b""))
         answer = await wire.client.answer(method=method)
         assert (answer.status, answer.headers["content-type"]) == (500, "application/json")
         if method == "HEAD":
@@ -286,14 +286,14 @@ async def test_an_error_of_the_application_is_answered_with_a_code_and_a_message
 async def test_a_refused_head_request_is_answered_without_a_body() -> None:
     async with wired(echo) as wire:
         upgrade = {"Connection": "Upgrade", "Upgrade": "websocket"}
-        await wire.client.say(request("HEAD", "/", headers=upgrade))
+        await wire.client.send(request("HEAD", "/", headers=upgrade))
         assert (await wire.client.answer(method="HEAD")).status == 400
         assert await wire.client.ended() == b""
 
 
 async def test_a_client_that_closes_its_side_after_its_requests_gets_all_answers() -> None:
     async with wired(echo) as wire:
-        await wire.client.say(request("POST", "/1", b"") + request("POST", "/2", b""))
+        await wire.client.send(request("POST", "/1", b"") + request("POST", "/2", b""))
         await wire.client.stream.send_eof()  # type: ignore[attr-defined]
         for path in (b"/1", b"/2"):
             assert (await wire.client.answer()).body == path + ANSWER
@@ -327,7 +327,7 @@ async def test_the_client_sees_the_end_of_an_early_answer_at_once() -> None:
 
 async def test_the_last_answer_of_a_connection_is_sent_whole() -> None:
     async with wired(echo) as wire:
-        await wire.client.say(request("POST", "/1", b"", {"Connection": "close"}))
+        await wire.client.send(request("POST", "/1", b"", {"Connection": "close"}))
         assert (await wire.client.answer()).body == b"/1" + ANSWER
         assert await wire.client.ended() == b""
         await wire.has_ended.wait()

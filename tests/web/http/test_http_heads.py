@@ -39,7 +39,7 @@ def test_a_usual_head_is_read_as_h11_reads_it() -> None:
 
 
 @pytest.mark.parametrize(
-    "said",
+    "sent",
     [
         b"GET / HTTP/1.0\r\nHost: a\r\n\r\n",
         b"HEAD / HTTP/1.1\r\nHost: a\r\n\r\n",
@@ -82,8 +82,8 @@ def test_a_usual_head_is_read_as_h11_reads_it() -> None:
         b"GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n",
     ],
 )
-def test_an_unusual_or_wrong_head_is_left_to_h11(said: bytes) -> None:
-    assert read_head(said) is None
+def test_an_unusual_or_wrong_head_is_left_to_h11(sent: bytes) -> None:
+    assert read_head(sent) is None
 
 
 _BYTES = [b"\r\n", b"\n", b"\r", b" ", b"\t", b":", b",", b"\x00", b"\xa0", b"1", b"0", b"x", b"a"]
@@ -99,15 +99,15 @@ _PIECES = st.sampled_from([*_BYTES, *_FIELDS, b"HTTP/1.1"])
 def test_a_damaged_head_that_is_still_read_means_the_same_to_h11(
     cuts: list[tuple[int, int, bytes]],
 ) -> None:
-    said = USUAL
+    sent = USUAL
     for at, lost, put in cuts:
-        said = said[:at] + put + said[at + lost :]
-    said = said[: said.find(b"\r\n\r\n") + 4]
-    head = read_head(said)
+        sent = sent[:at] + put + sent[at + lost :]
+    sent = sent[: sent.find(b"\r\n\r\n") + 4]
+    head = read_head(sent)
     if head is None:
         return
-    expected = by_h11(said)
-    assert expected is not None, said
+    expected = by_h11(sent)
+    assert expected is not None, sent
     assert head.headers == list(expected.headers)
     assert head.target == expected.target
     assert head.method == expected.method.decode()

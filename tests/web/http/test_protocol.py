@@ -43,7 +43,7 @@ def answered(protocol: ServerProtocol, body: bytes = b"ok") -> bytes:
 
 
 @pytest.mark.parametrize(
-    "said",
+    "sent",
     [
         request("POST", "/", b"the body"),
         request("POST", "/", b"the body", {"Connection": "close"}),
@@ -53,9 +53,9 @@ def answered(protocol: ServerProtocol, body: bytes = b"ok") -> bytes:
     ],
 )
 @pytest.mark.parametrize("size", [1, 2, 7, 50, 1000])
-def test_a_body_is_the_same_in_pieces_of_any_size(said: bytes, size: int) -> None:
+def test_a_body_is_the_same_in_pieces_of_any_size(sent: bytes, size: int) -> None:
     protocol = ServerProtocol()
-    pieces = [said[start : start + size] for start in range(0, len(said), size)]
+    pieces = [sent[start : start + size] for start in range(0, len(sent), size)]
     assert body_of(events_of(protocol, *pieces)) == b"the body"
     assert protocol.is_request_complete
     assert answered(protocol).endswith(b"\r\n\r\nok")
@@ -85,15 +85,15 @@ def test_the_next_request_waits_until_the_first_is_answered() -> None:
 def test_a_large_body_is_passed_on_while_it_arrives() -> None:
     protocol = ServerProtocol()
     body = bytes(100_000)
-    said = request("POST", "/", body)
-    first, *parts = events_of(protocol, said[:-5], said[-5:])
+    sent = request("POST", "/", body)
+    first, *parts = events_of(protocol, sent[:-5], sent[-5:])
     assert isinstance(first, Request)
     assert first.body is None
     assert parts == [BodyPart(body[:-5], True), BodyPart(body[-5:], False)]
 
 
 @pytest.mark.parametrize(
-    ("said", "status"),
+    ("sent", "status"),
     [
         (b"rubbish\r\n\r\n", 400),
         (b"GET / HTTP/1.1\r\n\r\n", 400),
@@ -104,10 +104,10 @@ def test_a_large_body_is_passed_on_while_it_arrives() -> None:
     ],
 )
 def test_a_request_that_is_not_served_is_refused_and_nothing_more_is_read(
-    said: bytes, status: int
+    sent: bytes, status: int
 ) -> None:
     protocol = ServerProtocol()
-    (refusal,) = events_of(protocol, said, request("GET", "/next"))
+    (refusal,) = events_of(protocol, sent, request("GET", "/next"))
     assert isinstance(refusal, Refusal)
     assert refusal.status == status
     assert protocol.can_answer
@@ -116,8 +116,8 @@ def test_a_request_that_is_not_served_is_refused_and_nothing_more_is_read(
 
 def test_a_malformed_chunk_is_refused_after_the_parts_before_it() -> None:
     protocol = ServerProtocol()
-    said = request("POST", "/", headers=CHUNKED) + b"2\r\nab\r\nzz\r\n"
-    assert events_of(protocol, said)[1:] == [
+    sent = request("POST", "/", headers=CHUNKED) + b"2\r\nab\r\nzz\r\n"
+    assert events_of(protocol, sent)[1:] == [
         BodyPart(b"ab", True),
         Refusal(400, "malformed request"),
     ]

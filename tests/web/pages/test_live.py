@@ -503,8 +503,8 @@ async def test_the_stream_says_what_to_refresh(admin: Visitor) -> None:
     async with admin.listening("/stream") as events:
         await events.next()
         admin.hub.services.change_feed.publish([Change("device", "12")])
-        told = {"kind": "device", "key": "12", "changes": changes(admin)}
-        assert await events.next() == ("change", told)
+        expected = {"kind": "device", "key": "12", "changes": changes(admin)}
+        assert await events.next() == ("change", expected)
 
 
 async def test_a_page_notices_changes_before_its_stream_starts(admin: Visitor) -> None:

@@ -45,8 +45,8 @@ async def test_the_api_returns_frames_and_the_next_position(real_hub: HubService
     assert await get(real_hub, path, key) == (200, {"items": [], "next": 0})
     traces = real_hub.services.traces
     ring = traces.admitted(traces.open(), SN)
-    for said in EXCHANGES:
-        record_exchange(ring, said, "m1")
+    for exchange in EXCHANGES:
+        record_exchange(ring, exchange, "m1")
     status, first = await get(real_hub, path, key)
     assert status == 200
     assert len(first["items"]) == 2 * len(EXCHANGES)
@@ -118,8 +118,8 @@ async def test_the_page_shows_each_answer_with_its_request_and_no_secret(
     admin: Photographer,
 ) -> None:
     ring = open_ring(admin.hub)
-    for said in EXCHANGES:
-        record_exchange(ring, said, said.uri)
+    for exchange in EXCHANGES:
+        record_exchange(ring, exchange, exchange.uri)
     await admin.get("/cameras/1/trace")
     assert admin.text.count('<li class="exchange">') == len(EXCHANGES)
     assert admin.text.count("frame-answer") == len(EXCHANGES)
@@ -194,11 +194,11 @@ async def test_requests_over_http_are_shown_with_their_size_and_outcome(
     left = Call(length=10)
     left.hang_up()
     await api(left.scope, left.receive, left.send)
-    told = [
+    traced = [
         (did, address, u.method, u.path, u.status, u.code, u.size)
         for did, address, u in parts.trace.uploads
     ]
-    assert told == [
+    assert traced == [
         (GATE.did, "10.0.0.8", "POST", FACE, 200, 200, 8),
         (GATE.did, "10.0.0.8", "POST", f"{FACE}/", 503, 503, 2),
         ("", "10.0.0.8", "POST", FACE, 401, 401, 0),
