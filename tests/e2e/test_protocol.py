@@ -66,7 +66,7 @@ TIMING = Timing(
 #: its answer was nonsense; it was silent.
 EXPECTED_STATUSES = {200, 409, 502, 504}
 #: Traces and the store's cache fill up to their limits, and answers of 5 MB, several at a time,
-#: fragment the allocator's memory: it grows in steps, then no further. A leak grows on.
+#: fragment the allocator's memory: it grows in steps up to a limit. A leak keeps growing.
 MAX_GROWTH_MB = 64
 #: The connections of this test's own client.
 EXTRA_TASKS = 3
@@ -95,7 +95,7 @@ class CuttableEndpoint(HubEndpoint):
 
     def _remember(self, stream: Stream) -> Stream:
         self._streams.append(stream)
-        # Most of the older ones have ended.
+        # Most of the older streams have ended.
         del self._streams[:-200]
         return stream
 
@@ -127,7 +127,7 @@ class Fleet:
     async def run(
         self, identities: list[CameraIdentity], seconds: float, *, await_answers: bool
     ) -> None:
-        """Run everything at once for so long.
+        """Run the cameras, their uploads, commands and cuts at once for `seconds`.
 
         With `await_answers` the cameras stay until the last command is answered. Without it they
         leave first, so the hub answers all pending commands at once.

@@ -319,7 +319,7 @@ async def test_a_chunked_body_arrives_whole(parts: Any) -> None:
         assert (await client.ask(request("GET", "/next"))).body == b"/next"
 
 
-async def test_what_follows_a_chunked_body_is_the_next_request(parts: Any) -> None:
+async def test_bytes_after_a_chunked_body_are_the_next_request(parts: Any) -> None:
     chunked = request("POST", "/echo", headers={"Transfer-Encoding": "chunked"})
     unwanted = request("POST", "/unwanted", headers={"Transfer-Encoding": "chunked"})
     async with serving(app, parts), connected(parts) as client:
@@ -336,7 +336,7 @@ async def test_a_malformed_chunk_is_refused(parts: Any) -> None:
         assert await is_served(parts)
 
 
-async def test_a_body_of_two_lengths_is_refused(parts: Any) -> None:
+async def test_a_body_with_two_lengths_is_refused(parts: Any) -> None:
     async with serving(app, parts), connected(parts) as client:
         two = {"Transfer-Encoding": "chunked", "Content-Length": "4"}
         answer = await client.ask(request("POST", "/echo", headers=two), b"0\r\n\r\n")
@@ -483,7 +483,7 @@ async def test_headers_that_trickle_are_answered_408(plain: Any, mock_clock: Moc
         assert await client.ended() == b""
 
 
-async def test_an_idle_connection_is_closed_and_a_second_request_may_take_its_time(
+async def test_a_connection_may_be_idle_for_idle_seconds_and_is_then_closed(
     plain: Any, mock_clock: MockClock
 ) -> None:
     async with serving(app, plain), connected(plain) as client:
@@ -635,7 +635,7 @@ async def test_500_silent_connections_do_not_keep_others_out(plain: Any) -> None
             assert await is_served(plain)
 
 
-async def test_a_flood_of_tiny_chunks_lets_the_others_have_their_turn(plain: Any) -> None:
+async def test_a_flood_of_tiny_chunks_does_not_block_other_connections(plain: Any) -> None:
     async with serving(app, plain), connected(plain) as flood:
         await flood.send(request("POST", "/echo", headers={"Transfer-Encoding": "chunked"}))
         async with trio.open_nursery() as nursery:

@@ -142,7 +142,7 @@ async def test_a_signed_request_needs_no_header(api: Client, signer: Signer) -> 
     assert [record["seq"] for record in (await good(response))["items"]] == [1]
 
 
-async def test_a_signed_body_is_bound_by_its_md5(api: Client, signer: Signer) -> None:
+async def test_the_signature_binds_the_body_by_its_md5(api: Client, signer: Signer) -> None:
     body = json.dumps(NEW).encode()
     signed = f"devices?{signer.query(body)}"
     other = json.dumps(NEW | {"sn": "SN0002"}).encode()

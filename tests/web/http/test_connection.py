@@ -243,7 +243,7 @@ async def test_a_client_that_does_not_read_gets_no_further_answers(
     assert len(asked) == begun
 
 
-async def test_a_flood_of_requests_lets_the_others_have_their_turn() -> None:
+async def test_a_flood_of_requests_does_not_block_other_tasks() -> None:
     turns = 0
 
     async def count(scope: Any, receive: Any, send: Any) -> None:
@@ -346,7 +346,7 @@ async def test_a_closed_connection_is_freed_without_the_garbage_collector(
         assert ended() is None
 
 
-async def test_an_idle_connection_keeps_nothing_of_what_was_read(
+async def test_an_idle_connection_holds_no_received_data(
     tls: ssl.SSLContext | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pieces: list[bytes] = []

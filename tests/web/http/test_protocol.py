@@ -139,7 +139,7 @@ def test_a_chunked_body_that_is_answered_early_ends_the_connection() -> None:
     assert not protocol.can_go_on
 
 
-def test_a_sender_that_waits_is_invited_once_and_only_before_its_body() -> None:
+def test_a_sender_that_waits_gets_100_continue_once_and_only_before_its_body() -> None:
     protocol = ServerProtocol()
     expect = {"Expect": "100-continue", "Content-Length": "2"}
     events_of(protocol, request("POST", "/", headers=expect))
@@ -150,7 +150,7 @@ def test_a_sender_that_waits_is_invited_once_and_only_before_its_body() -> None:
     assert protocol.can_go_on
 
 
-def test_the_head_of_an_answer_is_sent_with_the_first_of_its_body() -> None:
+def test_the_head_of_an_answer_is_sent_with_the_first_bytes_of_its_body() -> None:
     protocol = ServerProtocol()
     events_of(protocol, request("GET", "/"))
     assert protocol.head(200, [(b"content-length", b"2")], date=DATE) == b""

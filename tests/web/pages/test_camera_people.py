@@ -454,7 +454,7 @@ async def test_guards_can_view_and_administrators_can_change(
         ("", "search", 303),
     ],
 )
-async def test_others_send_nothing_to_the_camera(
+async def test_users_without_the_role_send_nothing_to_the_camera(
     hub: PageSite, camera: SimulatedLink, role: str, path: str, status: int
 ) -> None:
     visitor = await Photographer.signed_in(hub, role) if role else Photographer(hub)

@@ -108,7 +108,9 @@ async def test_an_empty_page_says_what_to_do(admin: Operator) -> None:
 
 
 @pytest.mark.parametrize("role", ["guard", "viewer"])
-async def test_others_can_view_but_not_change(site: FirmwareSite, role: str) -> None:
+async def test_users_without_the_role_can_view_but_not_change(
+    site: FirmwareSite, role: str
+) -> None:
     release = await site.add_release(FILE)
     campaign = await site.campaigns.start(release.id, ["1"])
     operator = Operator(site)
@@ -274,7 +276,7 @@ async def test_an_invalid_form_is_explained(admin: Operator, kind: str, body: by
     assert "could not be read" in str(await response.get_data(as_text=True))
 
 
-async def test_a_hub_that_receives_other_files_says_so(admin: Operator) -> None:
+async def test_an_upload_is_refused_while_the_hub_receives_other_files(admin: Operator) -> None:
     await admin.get("/firmware/add")
     places = [admin.site.releases.receive() for _ in range(4)]
     for place in places:
@@ -358,7 +360,7 @@ async def test_cameras_of_a_campaign_hold_a_release_without_versions(
 # Starting a campaign
 
 
-async def test_a_campaign_is_started_with_the_chosen_one_first(admin: Operator) -> None:
+async def test_a_campaign_starts_with_the_chosen_camera(admin: Operator) -> None:
     release = await admin.site.add_release(FILE)
     await admin.get(f"/firmware/releases/{release.id}/give")
     await admin.start(release, "1", "3", first="3")

@@ -490,7 +490,7 @@ async def test_a_head_request_does_not_open_the_stream(
     assert (response.status_code, response.mimetype) == (200, "text/event-stream")
 
 
-async def test_the_stream_speaks_the_language_of_its_reader(admin: Visitor) -> None:
+async def test_the_stream_is_in_the_language_of_its_reader(admin: Visitor) -> None:
     await admin.hub.name_site("zh")
     async with admin.listening("/stream") as events:
         await events.next()
