@@ -319,7 +319,7 @@ async def test_the_client_sees_the_end_of_an_early_answer_at_once() -> None:
     for _ in range(8):
         async with wired(answer_early) as wire:
             chunked = {"Transfer-Encoding": "chunked"}
-            await wire.client.say(request("POST", "/", headers=chunked))
+            await wire.client.send(request("POST", "/", headers=chunked))
             assert (await wire.client.answer()).status == 200
             with trio.fail_after(5):
                 assert await wire.client.ended() == b""
