@@ -31,7 +31,7 @@ Kilobytes = Annotated[int, Meta(ge=1, le=65_536)]
 Gigabytes = Annotated[float, Meta(ge=0, le=1_000_000)]
 
 
-class Site(Struct, frozen=True, forbid_unknown_fields=True):
+class SiteConfig(Struct, frozen=True, forbid_unknown_fields=True):
     name: Annotated[str, Meta(max_length=100), "Shown on every page; empty: the host name"] = ""
     timezone: Annotated[str, "An IANA name such as Asia/Shanghai; empty: the system's"] = ""
     language: Annotated[
@@ -39,7 +39,7 @@ class Site(Struct, frozen=True, forbid_unknown_fields=True):
     ] = "auto"
 
 
-class Web(Struct, frozen=True, forbid_unknown_fields=True):
+class WebConfig(Struct, frozen=True, forbid_unknown_fields=True):
     bind: Annotated[str, "Address of dashboard, uploads and integrator API"] = "0.0.0.0"
     port: Annotated[Port, "Port of dashboard, uploads and integrator API"] = 8443
     tls: Annotated[bool, "false: plain HTTP on this port"] = True
@@ -109,7 +109,7 @@ class DevicesConfig(Struct, frozen=True, forbid_unknown_fields=True):
     plain_http_port: Annotated[PortOrOff, "An additional port for uploads without TLS; 0: none"] = 0
 
 
-class Storage(Struct, frozen=True, forbid_unknown_fields=True):
+class StoreConfig(Struct, frozen=True, forbid_unknown_fields=True):
     keep_days: Annotated[
         int, Meta(ge=1, le=36_500), "Days to keep records; older days are deleted"
     ] = 30
@@ -117,12 +117,12 @@ class Storage(Struct, frozen=True, forbid_unknown_fields=True):
     min_free_gb: Annotated[Gigabytes, "GB to keep free on the disk, by deleting the oldest day"] = 2
 
 
-class Tls(Struct, frozen=True, forbid_unknown_fields=True):
+class TlsConfig(Struct, frozen=True, forbid_unknown_fields=True):
     cert: Annotated[str, "PEM file of your own certificate; empty: the hub makes one"] = ""
     key: Annotated[str, "PEM file of its key"] = ""
 
 
-class Log(Struct, frozen=True, forbid_unknown_fields=True):
+class LogConfig(Struct, frozen=True, forbid_unknown_fields=True):
     level: Annotated[
         Literal["debug", "info", "warning", "error"], "Minimum level that is logged"
     ] = "info"
@@ -130,12 +130,12 @@ class Log(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Config(Struct, frozen=True, forbid_unknown_fields=True):
-    site: Site = Site()
-    web: Web = Web()
+    site: SiteConfig = SiteConfig()
+    web: WebConfig = WebConfig()
     devices: DevicesConfig = DevicesConfig()
-    store: Storage = Storage()
-    tls: Tls = Tls()
-    log: Log = Log()
+    store: StoreConfig = StoreConfig()
+    tls: TlsConfig = TlsConfig()
+    log: LogConfig = LogConfig()
 
 
 Value = str | int | float | bool

@@ -23,7 +23,7 @@ from typing import TextIO
 
 import msgspec
 
-from hub.config import Log
+from hub.config import LogConfig
 
 log = logging.getLogger(__name__)
 
@@ -49,7 +49,7 @@ _VERBOSE_LOGGERS = (
 _UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 
-def start(config: Log, directory: Path | None, stream: TextIO) -> Callable[[], bool]:
+def start(config: LogConfig, directory: Path | None, stream: TextIO) -> Callable[[], bool]:
     """Send the log to `stream` and, if that is not a terminal, to files in `directory` as well.
 
     Returns a function that stops the log and returns whether all lines were written in time.

@@ -13,7 +13,7 @@ import trio
 
 from hub import app
 from hub.app import ServiceManager, open_services, run_hub
-from hub.config import Config, DevicesConfig, Storage, Web
+from hub.config import Config, DevicesConfig, StoreConfig, WebConfig
 from hub.errors import PartFailed, StartFault, hub_error_in
 from hub.process.control.access import ListAudit
 from hub.process.control.channel import FILE_NAME, ask_running_hub
@@ -26,9 +26,9 @@ from hub.services.devices.directory import NewDevice
 from tests.e2e.hub_process import free_ports
 
 CONFIG = Config(
-    web=Web(bind="127.0.0.1", tls=False),
+    web=WebConfig(bind="127.0.0.1", tls=False),
     devices=DevicesConfig(bind="127.0.0.1", port=free_ports(1)[0], tls=False),
-    store=Storage(min_free_gb=0),
+    store=StoreConfig(min_free_gb=0),
 )
 
 WebServer = Callable[..., Awaitable[None]]

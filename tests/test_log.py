@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 import hub.log
-from hub.config import Log
+from hub.config import LogConfig
 
 
 @pytest.fixture(autouse=True)
@@ -32,7 +32,7 @@ def stderr() -> io.StringIO:
 
 
 def test_an_event_is_one_line_without_control_characters(stderr: io.StringIO) -> None:
-    stop = hub.log.start(Log(), None, stderr)
+    stop = hub.log.start(LogConfig(), None, stderr)
     logging.getLogger("hub.link").info("device %s waits", "X\n\x1b[31m\ud800")
     assert stop()
     [line] = stderr.getvalue().splitlines()
@@ -40,7 +40,7 @@ def test_an_event_is_one_line_without_control_characters(stderr: io.StringIO) ->
 
 
 def test_json_lines_carry_time_level_logger_message_and_exception(stderr: io.StringIO) -> None:
-    stop = hub.log.start(Log(format="json"), None, stderr)
+    stop = hub.log.start(LogConfig(format="json"), None, stderr)
     try:
         raise ValueError("no such thing")
     except ValueError:
@@ -58,7 +58,7 @@ def test_json_lines_carry_time_level_logger_message_and_exception(stderr: io.Str
 def test_a_traceback_has_lines_but_no_control_characters(
     stderr: io.StringIO,
 ) -> None:
-    stop = hub.log.start(Log(), None, stderr)
+    stop = hub.log.start(LogConfig(), None, stderr)
     try:
         raise ValueError("\x1b[2J from a peer")
     except ValueError:
@@ -72,7 +72,7 @@ def test_a_traceback_has_lines_but_no_control_characters(
 def test_without_a_terminal_the_log_goes_to_files_as_well(
     stderr: io.StringIO, tmp_path: Path
 ) -> None:
-    stop = hub.log.start(Log(), tmp_path / "logs", stderr)
+    stop = hub.log.start(LogConfig(), tmp_path / "logs", stderr)
     logging.getLogger("hub").info("hello")
     assert stop()
     assert "hello" in stderr.getvalue()
@@ -83,7 +83,7 @@ def test_with_a_terminal_there_are_no_files(
     stderr: io.StringIO, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(hub.log, "_is_terminal", lambda stream: True)
-    stop = hub.log.start(Log(), tmp_path / "logs", stderr)
+    stop = hub.log.start(LogConfig(), tmp_path / "logs", stderr)
     assert stop()
     assert not (tmp_path / "logs").exists()
 
@@ -91,14 +91,14 @@ def test_with_a_terminal_there_are_no_files(
 def test_with_the_null_device_the_log_goes_to_files(tmp_path: Path) -> None:
     """As in a Windows service; isatty() is true for the null device there."""
     with open(os.devnull, "w") as nowhere:
-        stop = hub.log.start(Log(), tmp_path / "logs", nowhere)
+        stop = hub.log.start(LogConfig(), tmp_path / "logs", nowhere)
         assert stop()
     assert (tmp_path / "logs" / "sitehub.log").exists()
 
 
 def test_if_no_file_can_be_written_stderr_says_so(stderr: io.StringIO, tmp_path: Path) -> None:
     (tmp_path / "logs").write_text("in the way")
-    stop = hub.log.start(Log(), tmp_path / "logs", stderr)
+    stop = hub.log.start(LogConfig(), tmp_path / "logs", stderr)
     assert stop()
     assert "the log is not written to files" in stderr.getvalue()
 
@@ -108,7 +108,7 @@ def test_files_are_rotated_and_keep_to_50_mb_in_all(
 ) -> None:
     assert hub.log._MAX_FILES * hub.log._MAX_FILE_BYTES == 50_000_000
     monkeypatch.setattr(hub.log, "_MAX_FILE_BYTES", 500)
-    stop = hub.log.start(Log(), tmp_path, stderr)
+    stop = hub.log.start(LogConfig(), tmp_path, stderr)
     for number in range(100):
         logging.getLogger("hub").info("line %d", number)
     assert stop()
@@ -129,13 +129,13 @@ def test_on_windows_a_file_that_is_open_elsewhere_grows_until_it_is_closed(
     with monkeypatch.context() as held, (tmp_path / "sitehub.log").open():
         held.setattr(os, "rename", refuse)
         held.setattr(os, "replace", refuse)
-        stop = hub.log.start(Log(), tmp_path, stderr)
+        stop = hub.log.start(LogConfig(), tmp_path, stderr)
         for number in range(10):
             logging.getLogger("hub").info("line %d", number)
         assert stop()
     grown = (tmp_path / "sitehub.log").read_text("utf-8")
     assert grown.endswith(stderr.getvalue())
-    stop = hub.log.start(Log(), tmp_path, stderr)
+    stop = hub.log.start(LogConfig(), tmp_path, stderr)
     logging.getLogger("hub").info("another")
     assert stop()
     assert (tmp_path / "sitehub.log").read_text("utf-8").count("\n") == 1
@@ -144,7 +144,7 @@ def test_on_windows_a_file_that_is_open_elsewhere_grows_until_it_is_closed(
 
 
 def test_levels_below_the_setting_are_not_written(stderr: io.StringIO) -> None:
-    stop = hub.log.start(Log(level="warning"), None, stderr)
+    stop = hub.log.start(LogConfig(level="warning"), None, stderr)
     logging.getLogger("hub").info("chatter")
     logging.getLogger("hub").warning("look")
     assert stop()
@@ -154,7 +154,7 @@ def test_levels_below_the_setting_are_not_written(stderr: io.StringIO) -> None:
 
 @pytest.mark.parametrize("name", ["httpx", "hypercorn.access", "trio-websocket"])
 def test_libraries_do_not_log_every_request(stderr: io.StringIO, name: str) -> None:
-    stop = hub.log.start(Log(level="debug"), None, stderr)
+    stop = hub.log.start(LogConfig(level="debug"), None, stderr)
     logging.getLogger(name).info("GET /?sign=secret")
     assert stop()
     assert stderr.getvalue() == ""
@@ -168,7 +168,7 @@ def test_a_blocked_console_never_makes_the_hub_wait(
     monkeypatch.setattr(hub.log, "_MAX_QUEUED_LINES", 100)
     reading, writing = os.pipe()
     stream = os.fdopen(writing, "w")
-    stop = hub.log.start(Log(), None, stream)
+    stop = hub.log.start(LogConfig(), None, stream)
     for _ in range(1000):
         logging.getLogger("hub").warning("x" * 1000)
     assert not stop()

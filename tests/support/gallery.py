@@ -19,7 +19,7 @@ import trio
 from msgspec import Raw
 from PIL import Image, ImageDraw, ImageFilter
 
-from hub.config import Web
+from hub.config import WebConfig
 from hub.services.access.audit import COMMAND_LINE, Actor
 from hub.services.devices.frame_trace import TracedUpload
 from hub.services.site.health import HealthReason
@@ -275,7 +275,7 @@ async def add_audit_entries(site: PageSite) -> None:
 
 
 async def main(port: int, *, empty: bool, unwell: bool) -> None:
-    web = Web(bind="127.0.0.1", port=port, tls=False)
+    web = WebConfig(bind="127.0.0.1", port=port, tls=False)
     with tempfile.TemporaryDirectory() as folder:
         async with (
             open_page_site(Path(folder), RunningClock(), web=web) as site,

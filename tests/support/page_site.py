@@ -11,7 +11,7 @@ from typing import Any, cast
 
 from msgspec import Raw
 
-from hub.config import Config, Web
+from hub.config import Config, WebConfig
 from hub.live.pending_devices import ConnectAttempt, RefusalCode, RefusalReason
 from hub.live.registry import DeviceAnswer
 from hub.services.access.audit import COMMAND_LINE
@@ -221,10 +221,10 @@ async def open_page_site(
     clock: FrozenClock,
     *,
     users: Sequence[str] = ("admin", "guard", "viewer"),
-    web: Web | None = None,
+    web: WebConfig | None = None,
 ) -> AsyncIterator[PageSite]:
     """`users` are named after their roles."""
-    async with open_hub_services(data_dir, clock, Config(web=web or Web(tls=False))) as hub:
+    async with open_hub_services(data_dir, clock, Config(web=web or WebConfig(tls=False))) as hub:
         site = PageSite(hub, clock)
         await site.name_site()
         for role in users:

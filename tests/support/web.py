@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 import trio
 
-from hub.config import Config, DevicesConfig, Web
+from hub.config import Config, DevicesConfig, WebConfig
 from hub.errors import DeviceNotRegistered, NotAuthorised
 from hub.services.devices.frame_trace import TracedUpload
 from tests.support.certificates import trusting_anybody
@@ -97,7 +97,7 @@ def services(
     """The part of Services that web.server and web.device_api use. `web`, `devices`: settings."""
     return SimpleNamespace(
         config=Config(
-            web=Web(bind="127.0.0.1", port=free_port(), tls=tls is not None, **(web or {})),
+            web=WebConfig(bind="127.0.0.1", port=free_port(), tls=tls is not None, **(web or {})),
             devices=DevicesConfig(bind="127.0.0.1", **(devices or {})),
         ),
         now=lambda: NOON,

@@ -10,7 +10,7 @@ import trio
 import trio.testing
 from quart import request
 
-from hub.config import Web
+from hub.config import WebConfig
 from hub.errors import CannotStoreNow, HubError, TooLarge
 from web.http.bodies import Bodies, TooSlow
 from web.quart_app import HubQuart, request_body
@@ -66,7 +66,7 @@ class Site:
     def __init__(self, read: Callable[[], Awaitable[Any]], **web: Any) -> None:
         self.app = HubQuart(__name__)
         self.app.config["BODY_TIMEOUT"] = None
-        self.app.bodies = Bodies(Web(**web))
+        self.app.bodies = Bodies(WebConfig(**web))
         #: The result or error of `read`, and the steps that were taken.
         self.steps: list[Any] = []
         self.first_step = trio.Event()

@@ -11,7 +11,7 @@ import trio
 from hypercorn.typing import ASGIReceiveCallable, HTTPScope
 
 from hub import metrics
-from hub.config import Web
+from hub.config import WebConfig
 from hub.errors import BadParameter, HubError, TooLarge
 from hub.log import limited
 from web.http.budget import Budget, Share
@@ -45,7 +45,7 @@ class PeerLeft(Exception):
 class Bodies:
     """All bodies in flight: each limited in size and time, all together within a budget."""
 
-    def __init__(self, config: Web) -> None:
+    def __init__(self, config: WebConfig) -> None:
         self._max_bytes = config.max_body_mb * 1024 * 1024
         self._seconds = config.body_seconds
         self._budget = Budget(config.upload_budget_mb * 1024 * 1024)

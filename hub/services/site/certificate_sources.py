@@ -14,7 +14,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from msgspec import Struct
 
-from hub.config import Tls
+from hub.config import TlsConfig
 from hub.errors import StartFault
 from hub.services.site.certificate_authority import (
     Authority,
@@ -58,7 +58,7 @@ class CertificateSource(Protocol):
 
 
 def source_of(
-    data_dir: Path, config: Tls, names: Callable[[], frozenset[str]]
+    data_dir: Path, config: TlsConfig, names: Callable[[], frozenset[str]]
 ) -> CertificateSource:
     """Return the source that is configured. Raises StartFault if only half of a pair is set."""
     if bool(config.cert) != bool(config.key):

@@ -16,7 +16,7 @@ from pathlib import Path
 import ifaddr
 import trio
 
-from hub.config import Tls
+from hub.config import TlsConfig
 from hub.errors import StartFault
 from hub.services.site.certificate_sources import LoadedCertificate, day_of, source_of
 
@@ -31,7 +31,7 @@ class Certificates:
     def __init__(
         self,
         data_dir: Path,
-        config: Tls,
+        config: TlsConfig,
         *,
         now: Callable[[], float],
         names: Callable[[], frozenset[str]] | None = None,

@@ -12,7 +12,7 @@ from datetime import UTC, date, datetime, timedelta, tzinfo
 
 import trio
 
-from hub.config import Storage
+from hub.config import StoreConfig
 from hub.errors import HubError
 from hub.log import limited
 from hub.services.site.disk_space import GB, DiskSpace, Shortage
@@ -40,7 +40,7 @@ class Maintenance:
     def __init__(
         self,
         store: Store,
-        config: Storage,
+        config: StoreConfig,
         disk_space: DiskSpace,
         *,
         prune: Sequence[Callable[[], Awaitable[None]]],

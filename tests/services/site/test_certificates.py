@@ -15,7 +15,7 @@ import trio.testing
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
-from hub.config import Tls
+from hub.config import TlsConfig
 from hub.errors import StartFault
 from hub.net.binding import open_listeners
 from hub.net.connection import Peer
@@ -34,12 +34,14 @@ needs_openssl = pytest.mark.skipif(not shutil.which("openssl"), reason="needs op
 class Site:
     """The certificates of a host whose clock and names the test can change."""
 
-    def __init__(self, directory: Path, *, now: float = NOW, config: Tls | None = None) -> None:
+    def __init__(
+        self, directory: Path, *, now: float = NOW, config: TlsConfig | None = None
+    ) -> None:
         self.directory = directory
         self.now = now
         self.names = NAMES
         self.files_left = True
-        self.config = config or Tls()
+        self.config = config or TlsConfig()
         self.certificates = self._at_rest()
 
     async def start(self) -> Site:
@@ -245,7 +247,7 @@ async def test_the_certificate_is_checked_every_minute(
         looks.append(autojump_clock.current_time())
         return NAMES
 
-    certificates = Certificates(site.directory, Tls(), now=lambda: NOW, names=names)
+    certificates = Certificates(site.directory, TlsConfig(), now=lambda: NOW, names=names)
     await certificates.load()
     started = trio.current_time()
     with trio.move_on_after(150):
@@ -402,7 +404,7 @@ class Own:
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         self.cert, self.key = self_signed(directory, "localhost", now=NOW)
-        self.config = Tls(cert=str(self.cert), key=str(self.key))
+        self.config = TlsConfig(cert=str(self.cert), key=str(self.key))
 
     async def site(self) -> Site:
         return await Site(self.directory / "data", config=self.config).start()
@@ -426,13 +428,13 @@ async def test_a_configured_certificate_is_used_and_no_authority_is_made(own: Ow
 
 
 async def test_a_relative_path_is_relative_to_the_data_directory(own: Own) -> None:
-    site = Site(own.directory, config=Tls(cert=own.cert.name, key=own.key.name))
+    site = Site(own.directory, config=TlsConfig(cert=own.cert.name, key=own.key.name))
     await site.start()
     assert site.certificates.ca_pem() == own.cert.read_bytes()
 
 
 async def test_a_certificate_without_a_key_is_reported(own: Own) -> None:
-    own.config = Tls(cert=str(own.cert))
+    own.config = TlsConfig(cert=str(own.cert))
     with pytest.raises(StartFault, match=r"tls\.cert is set and tls\.key is not"):
         await own.site()
 

@@ -13,7 +13,7 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from hub.config import Storage
+from hub.config import StoreConfig
 from hub.services.site.disk_space import GB, DiskSpace, Shortage
 from hub.services.site.maintenance import Maintenance
 from hub.store.db import Store
@@ -25,7 +25,7 @@ TODAY = "2026-11-25"
 DAY = 86_400
 HOUR = 3600
 SHANGHAI = ZoneInfo("Asia/Shanghai")
-UNLIMITED = Storage(keep_days=36_500, max_gb=0, min_free_gb=0)
+UNLIMITED = StoreConfig(keep_days=36_500, max_gb=0, min_free_gb=0)
 
 
 @pytest.fixture
@@ -53,7 +53,7 @@ def noon() -> RunningClock:
 @asynccontextmanager
 async def running_maintenance(
     store: KeptDays,
-    config: Storage = UNLIMITED,
+    config: StoreConfig = UNLIMITED,
     *,
     now: Callable[[], float] | None = None,
     zone: tzinfo = UTC,
@@ -81,7 +81,7 @@ async def test_days_older_than_keep_days_are_dropped_soon_after_the_start(
     store: KeptDays, autojump_clock: MockClock
 ) -> None:
     store.keep(TODAY, 10)
-    async with running_maintenance(store, Storage(keep_days=7, min_free_gb=0)):
+    async with running_maintenance(store, StoreConfig(keep_days=7, min_free_gb=0)):
         assert store.dropped == ["2026-11-16", "2026-11-17"]
 
 
@@ -90,7 +90,7 @@ async def test_pictures_read_from_devices_are_dropped_by_age_too(
 ) -> None:
     now = noon()
     started = now()
-    async with running_maintenance(store, Storage(keep_days=7, min_free_gb=0), now=now):
+    async with running_maintenance(store, StoreConfig(keep_days=7, min_free_gb=0), now=now):
         assert store.dropped_older == [int((started - 7 * DAY) * 1000)]
         await trio.sleep(DAY)
         assert len(store.dropped_older) == 2
@@ -98,7 +98,7 @@ async def test_pictures_read_from_devices_are_dropped_by_age_too(
 
 async def test_a_day_is_kept_whole(store: KeptDays, autojump_clock: MockClock) -> None:
     store.keep(TODAY, 2)
-    async with running_maintenance(store, Storage(keep_days=1, min_free_gb=0)):
+    async with running_maintenance(store, StoreConfig(keep_days=1, min_free_gb=0)):
         assert store.dropped == []
 
 
@@ -108,7 +108,7 @@ async def test_the_next_day_is_dropped_at_3_o_clock_in_the_zone_of_the_site(
     store.keep(TODAY, 8)
     start = RunningClock(datetime(2026, 11, 25, 12, 0, tzinfo=SHANGHAI))
     async with running_maintenance(
-        store, Storage(keep_days=7, min_free_gb=0), now=start, zone=SHANGHAI
+        store, StoreConfig(keep_days=7, min_free_gb=0), now=start, zone=SHANGHAI
     ):
         await trio.sleep(14.9 * HOUR)  # 2:54 in Shanghai, still the day before in UTC
         assert store.dropped == []
@@ -123,7 +123,7 @@ async def test_setting_the_year_wrong_for_an_hour_drops_nothing(
 ) -> None:
     store.keep(TODAY, 5)
     now = noon()
-    async with running_maintenance(store, Storage(keep_days=7, min_free_gb=0), now=now):
+    async with running_maintenance(store, StoreConfig(keep_days=7, min_free_gb=0), now=now):
         now.jump(10 * 365 * DAY)
         await trio.sleep(HOUR)
         now.jump(-10 * 365 * DAY)
@@ -136,7 +136,7 @@ async def test_a_clock_that_was_set_is_trusted_after_a_day(
 ) -> None:
     store.keep(TODAY, 5)
     now = noon()
-    async with running_maintenance(store, Storage(keep_days=7, min_free_gb=0), now=now):
+    async with running_maintenance(store, StoreConfig(keep_days=7, min_free_gb=0), now=now):
         now.jump(100 * DAY)
         await trio.sleep(2 * DAY)
         assert len(store.dropped) == 5
@@ -149,7 +149,7 @@ async def test_the_oldest_days_are_dropped_while_pictures_exceed_max_gb(
     store: KeptDays, autojump_clock: MockClock
 ) -> None:
     store.keep(TODAY, 10)
-    async with running_maintenance(store, Storage(keep_days=30, max_gb=7.5, min_free_gb=0)):
+    async with running_maintenance(store, StoreConfig(keep_days=30, max_gb=7.5, min_free_gb=0)):
         assert store.dropped == ["2026-11-16", "2026-11-17", "2026-11-18"]
 
 
@@ -158,7 +158,7 @@ async def test_the_oldest_days_are_dropped_while_disk_space_is_short(
 ) -> None:
     store.keep(TODAY, 10)
     store.free = GB // 2
-    async with running_maintenance(store, Storage(min_free_gb=2)) as maintenance:
+    async with running_maintenance(store, StoreConfig(min_free_gb=2)) as maintenance:
         assert store.dropped == ["2026-11-16", "2026-11-17"]
         assert maintenance.shortage is None
 
@@ -167,7 +167,7 @@ async def test_a_later_shortage_is_noticed_within_seconds(
     store: KeptDays, autojump_clock: MockClock
 ) -> None:
     store.keep(TODAY, 10)
-    async with running_maintenance(store, Storage(min_free_gb=2)):
+    async with running_maintenance(store, StoreConfig(min_free_gb=2)):
         store.free = GB
         await trio.sleep(10)
         assert store.dropped == ["2026-11-16"]
@@ -186,7 +186,7 @@ async def test_today_is_never_dropped(store: KeptDays, autojump_clock: MockClock
     store.keep(TODAY, 3, size=0)
     store.free = GB
     async with running_maintenance(
-        store, Storage(keep_days=1, max_gb=0.5, min_free_gb=2)
+        store, StoreConfig(keep_days=1, max_gb=0.5, min_free_gb=2)
     ) as maintenance:
         assert [use.day for use in store.kept] == [TODAY]
         assert maintenance.shortage == Shortage(free_bytes=GB, wanted_bytes=2 * GB)
@@ -197,7 +197,7 @@ async def test_the_shortage_ends_when_space_is_freed(
 ) -> None:
     store.keep(TODAY, 1)
     store.free = GB
-    async with running_maintenance(store, Storage(min_free_gb=2)) as maintenance:
+    async with running_maintenance(store, StoreConfig(min_free_gb=2)) as maintenance:
         assert maintenance.shortage is not None
         store.free = 3 * GB
         await trio.sleep(10)
@@ -209,7 +209,7 @@ async def test_a_day_that_cannot_be_dropped_is_tried_again(
 ) -> None:
     store.keep(TODAY, 10)
     store.refuses = True
-    async with running_maintenance(store, Storage(max_gb=9, min_free_gb=0)):
+    async with running_maintenance(store, StoreConfig(max_gb=9, min_free_gb=0)):
         assert store.dropped == []
         store.refuses = False
         await trio.sleep(10)
@@ -225,7 +225,7 @@ async def test_nothing_is_dropped_while_the_free_space_is_not_known(
         raise OSError("no such device")
 
     store.free_bytes = unknown  # type: ignore[method-assign]
-    async with running_maintenance(store, Storage(min_free_gb=2)) as maintenance:
+    async with running_maintenance(store, StoreConfig(min_free_gb=2)) as maintenance:
         assert store.dropped == []
         assert maintenance.shortage is None
 
@@ -264,7 +264,7 @@ async def test_a_real_store_drops_its_old_days_and_keeps_today(
             await store.records.append(last)
         maintenance = Maintenance(
             store,
-            Storage(keep_days=1, min_free_gb=0),
+            StoreConfig(keep_days=1, min_free_gb=0),
             DiskSpace(0, lambda: 100 * GB),
             prune=(),
             now=clock,

@@ -8,8 +8,7 @@ from types import SimpleNamespace
 import ifaddr
 import pytest
 
-from hub.config import Config, DevicesConfig
-from hub.config import Site as SiteConfig
+from hub.config import Config, DevicesConfig, SiteConfig
 from hub.errors import BadParameter
 from hub.live.feed import Change, Feed
 from hub.services.site.site import Site, SiteSettings

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from hub.config import Config, Web
+from hub.config import Config, WebConfig
 from hub.services.access.audit import COMMAND_LINE, Actor
 from hub.services.devices.directory import NewDevice
 from hub.services.site.site import SiteSettings
@@ -23,7 +23,7 @@ ANN = Actor("user ann", "10.0.0.9")
 
 @pytest.fixture
 async def hub(tmp_path: Path, clock: FrozenClock) -> AsyncIterator[HubServices]:
-    async with open_hub_services(tmp_path, clock, Config(web=Web(tls=False))) as hub:
+    async with open_hub_services(tmp_path, clock, Config(web=WebConfig(tls=False))) as hub:
         for role in ("admin", "guard", "viewer"):
             await hub.services.users.add(role, role, PASSWORD, by=COMMAND_LINE)
         await hub.services.site.set(SiteSettings("Harbour", "Asia/Shanghai", "auto"))

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from hub.config import Web
+from hub.config import WebConfig
 from hub.errors import AlreadyExists
 from hub.live.registry import DeviceAnswer
 from hub.services.devices.directory import DeviceChange
@@ -335,7 +335,7 @@ async def test_a_csv_file_that_is_too_large_is_refused_on_its_page(admin: FileSe
 @pytest.fixture
 async def small_hub(tmp_path: Path, clock: FrozenClock) -> AsyncIterator[PageSite]:
     """Takes bodies of at most 1 MB."""
-    web = Web(tls=False, max_body_mb=1)
+    web = WebConfig(tls=False, max_body_mb=1)
     async with open_page_site(tmp_path, clock, web=web) as site:
         yield site
 

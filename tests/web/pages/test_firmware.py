@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 import pytest
 from quart import Response
 
-from hub.config import Config, Web
+from hub.config import Config, WebConfig
 from hub.services.access.audit import COMMAND_LINE
 from hub.services.devices.views import DeviceView
 from hub.services.firmware.releases import Release
@@ -80,7 +80,7 @@ def _multipart(fields: dict[str, str], files: tuple[tuple[str, bytes], ...]) -> 
 
 @pytest.fixture
 async def site(tmp_path: Path, clock: FrozenClock) -> AsyncIterator[FirmwareSite]:
-    config = Config(web=Web(tls=False))
+    config = Config(web=WebConfig(tls=False))
     async with open_hub_services(tmp_path, clock, config) as hub:
         site = FirmwareSite(hub, clock)
         await site.add_cameras("1", "2", "3")
