@@ -10,6 +10,7 @@ bytes. No extension is accepted, so no message is ever inflated.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 
 import trio
 from msgspec import Struct
@@ -218,7 +219,8 @@ class DeviceSocket(WebSocketConnection):
     async def _refuse(self, error: RemoteProtocolError) -> Ending:
         """Answer a request that is not an upgrade or breaks the protocol."""
         if error.event_hint is not None:
-            await self._send(error.event_hint)
+            with suppress(ConnectionClosed):  # The peer may have gone.
+                await self._send(error.event_hint)
         return Ending(ABNORMAL, str(error))
 
     async def _send(self, event: Event) -> None:

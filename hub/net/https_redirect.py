@@ -9,6 +9,7 @@ import h11
 import trio
 
 from hub.log import limited
+from hub.net.connection import peer_of
 from hub.net.socket_stream import SocketStream
 
 log = logging.getLogger(__name__)
@@ -63,13 +64,15 @@ def _path(target: bytes) -> bytes:
 
 def _log_plain_peer(stream: SocketStream) -> None:
     """Log the peer for installers: a camera that is set to plain HTTP follows no redirects."""
-    peer, port = stream.socket.getpeername()[0], stream.socket.getsockname()[1]
+    peer, port = peer_of(stream), stream.socket.getsockname()[1]
+    if peer is None:
+        return
     limited(
         log,
         logging.INFO,
-        f"plain {peer} {port}",
+        f"plain {peer.address} {port}",
         "%s speaks plain HTTP to port %d, which serves TLS",
-        peer,
+        peer.address,
         port,
     )
 

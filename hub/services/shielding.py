@@ -24,7 +24,13 @@ class Shield:
 
     @contextmanager
     def suspended(self) -> Iterator[None]:
-        """Allow cancellation, and suspend the time limit, while the change waits for its input."""
+        """Allow cancellation, and suspend the time limit, while the change waits for its input.
+
+        May be nested: the outermost block restores the shield.
+        """
+        if not self._scope.shield:
+            yield
+            return
         self._scope.shield, self._scope.deadline = False, math.inf
         try:
             yield

@@ -187,6 +187,19 @@ async def test_an_invalid_upgrade_is_refused_and_others_still_connect(
         assert (await camera.connect())["code"] == 200
 
 
+async def test_a_peer_that_leaves_before_it_is_refused_is_no_fault_of_the_hub(
+    autojump_clock: MockClock,
+) -> None:
+    async with device_port() as port:
+        await port.site.enrol()
+        stream = port.plug()
+        await stream.send_all(b"GET / HTTP/1.1\r\nHost: hub\r\n\r\n")
+        await stream.aclose()
+        await wait_all_tasks_blocked()  # A fault would end the port.
+        camera = await port.camera()
+        assert (await camera.connect())["code"] == 200
+
+
 @pytest.mark.parametrize(
     ("frame", "code"),
     [

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+import struct
 from collections.abc import AsyncIterator
 
 import pytest
@@ -94,3 +96,16 @@ async def test_anything_but_http_gets_no_response(
     await wait_all_tasks_blocked(0.02)
     mock_clock.jump(11)
     assert await client.ended() == b""
+
+
+async def test_a_peer_that_resets_the_connection_is_no_fault_of_the_hub() -> None:
+    (listener,) = await trio.open_tcp_listeners(0, host="127.0.0.1")
+    async with listener:
+        peer = socket.create_connection(listener.socket.getsockname())
+        accepted = await listener.accept()
+        peer.sendall(b"GET / HTTP/1.1\r\nHost: hub\r\n\r\n")
+        peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        peer.close()
+        async with from_trio_stream(accepted) as stream:
+            with pytest.raises(trio.BrokenResourceError):
+                await redirect_to_https(stream)
