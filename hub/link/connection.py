@@ -17,7 +17,7 @@ import trio
 from trio_websocket import ConnectionClosed
 
 from hub import metrics
-from hub.config import DevicesConfig as DevicesConfig
+from hub.config import DevicesConfig
 from hub.errors import DeviceLeft, DeviceNonsense, DeviceSilent
 from hub.link.pending_request import PendingRequest, answer_of
 from hub.link.websocket import NORMAL, DeviceSocket, Ending

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 
 from hub import metrics
-from hub.config import DevicesConfig as DevicesConfig
+from hub.config import DevicesConfig
 from hub.errors import (
     BadParameter,
     CannotStoreNow,

@@ -77,6 +77,16 @@ def write_first(file: int, buffers: Sequence[Buffer], offset: int) -> int:
     return os.write(file, buffers[0])
 
 
+def read_at(path: Path, offset: int, size: int) -> bytes:
+    """Read `size` bytes at `offset`; fewer if the file ends before.
+
+    Opens and closes the file, because Windows does not delete an open one.
+    """
+    with path.open("rb", buffering=0) as file:
+        file.seek(offset)
+        return file.read(size)
+
+
 if sys.platform == "win32":
     # Windows has no gathered write.
     write_gathered = write_first

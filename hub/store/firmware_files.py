@@ -22,9 +22,8 @@ from typing import TypeVar
 import trio
 
 from hub.errors import BadParameter, CannotStoreNow, NoSuchResource, TooLarge, TooManyRequests
-from hub.store.disk import DIRECTORY_MODE, Disk
+from hub.store.disk import DIRECTORY_MODE, Disk, read_at
 from hub.store.health import describe
-from hub.store.media.packs import read_at
 from hub.store.tables.firmware import StoredFile
 
 log = logging.getLogger(__name__)

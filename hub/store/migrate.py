@@ -10,6 +10,7 @@ from importlib import resources
 from pathlib import Path
 
 from hub.errors import StartFault
+from hub.store.health import primary_code
 from hub.store.sql import one
 
 #: "SHUB": identifies a database of sitehub.
@@ -68,7 +69,7 @@ def refuse_newer(path: Path, newest: int) -> None:
 
 def unusable(path: Path, error: sqlite3.Error | OSError) -> StartFault:
     """Return the fault of a database that cannot be used, with the remedy for its cause."""
-    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_OK) & _PRIMARY_CODE
+    code = primary_code(error)
     if code == sqlite3.SQLITE_FULL or getattr(error, "errno", None) == errno.ENOSPC:
         return StartFault(f"the disk of {path} is full: free some space, then start again")
     return StartFault(f"{path} cannot be used ({error}): {_CURES.get(code, CURE)}")
@@ -86,8 +87,6 @@ _CURES = {
     sqlite3.SQLITE_BUSY: _IN_USE,
     sqlite3.SQLITE_LOCKED: _IN_USE,
 }
-#: Mask of the primary code in SQLite's extended result codes.
-_PRIMARY_CODE = 0xFF
 
 
 def _check_header(path: Path) -> None:

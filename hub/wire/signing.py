@@ -116,7 +116,7 @@ def body_md5(body: bytes) -> str:
 
 
 def ts_seconds(ts_text: str, field: str = "ts") -> float:
-    """A connect's `ts` as UNIX seconds; 13 digits are milliseconds (D2). Raises BadParameter."""
+    """A connect's `ts` as UNIX seconds; large values are milliseconds (D2). Raises BadParameter."""
     if not _TS.fullmatch(ts_text):
         raise BadParameter("UNIX time in seconds is expected", field=field)
     ts = int(ts_text)

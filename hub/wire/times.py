@@ -70,11 +70,6 @@ def read_local_time(value: str | None, zone: tzinfo) -> int | None:
         return None
 
 
-def format_local_time(at: int, zone: tzinfo) -> str:
-    """UNIX milliseconds as commands send them: `yyyy-MM-dd HH:mm:ss` in the site's zone."""
-    return f"{(_EPOCH + at * _MILLISECOND).astimezone(zone):%Y-%m-%d %H:%M:%S}"
-
-
 def format_rfc3339(at: int) -> str:
     """UNIX milliseconds as RFC 3339 in UTC with milliseconds."""
     moment = _EPOCH + at * _MILLISECOND

@@ -11,7 +11,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from hub.config import DevicesConfig as DevicesConfig
+from hub.config import DevicesConfig
 from hub.errors import HubError
 from hub.live.feed import Change, Feed
 from hub.live.pending_devices import PendingDevices

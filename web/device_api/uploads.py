@@ -46,6 +46,7 @@ from hub.wire.signing import body_md5
 from hub.wire.uploads.firmware import OtaAnswer, base_url
 from web.device_api.firmware_downloads import PATH as DOWNLOADS
 from web.device_api.firmware_downloads import FirmwareDownloads
+from web.error_responses import refusal
 from web.http.bodies import Bodies, PeerLeft, TooSlow
 
 log = logging.getLogger(__name__)
@@ -101,8 +102,7 @@ async def refuse(send: ASGISendCallable, error: HubError) -> None:
         headers.append((b"retry-after", b"%d" % error.retry_after))
     if isinstance(error, TooLarge | TooSlow):
         headers.append((b"connection", b"close"))
-    body = msgspec.json.encode({"code": error.code, "msg": error.message})
-    await _send(send, error.device_status, body, headers)
+    await _send(send, error.device_status, refusal(error.code, error.message), headers)
 
 
 def _ok_body(data: OtaAnswer) -> bytes:

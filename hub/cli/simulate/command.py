@@ -152,10 +152,9 @@ def simulate(
     endpoint = HubEndpoint(
         host, ws_port=device_port, http_port=web_port, ws_tls=not no_tls, http_tls=not no_tls
     )
-    bracketed = f"[{host}]" if ":" in host else host
     simulation = FleetRun(
         endpoint=endpoint,
-        web_url=f"{'http' if no_tls else 'https'}://{bracketed}:{web_port}",
+        web_url=f"{'http' if no_tls else 'https'}://{endpoint.authority}",
         count=count,
         rate=rate,
         seed=secrets.randbits(32) if seed is None else seed,

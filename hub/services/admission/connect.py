@@ -8,7 +8,7 @@ from collections.abc import Callable
 from msgspec import Struct
 
 from hub import metrics
-from hub.config import DevicesConfig as DevicesConfig
+from hub.config import DevicesConfig
 from hub.errors import DeviceNotRegistered, NotAuthorised, WrongSignature
 from hub.live.feed import Change, Feed
 from hub.live.pending_devices import ConnectAttempt, PendingDevices

@@ -8,7 +8,7 @@ from typing import Literal
 
 from msgspec import UNSET, Struct
 
-from hub.config import DevicesConfig as DevicesConfig
+from hub.config import DevicesConfig
 from hub.errors import (
     OK,
     DeviceLeft,

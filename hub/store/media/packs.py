@@ -230,16 +230,6 @@ def _damage(directory: Path, day: str, end: int) -> str:
     return ""
 
 
-def read_at(path: Path, offset: int, size: int) -> bytes:
-    """Read `size` bytes at `offset`; fewer if the file ends before.
-
-    Opens and closes the file, because Windows does not delete an open one.
-    """
-    with path.open("rb", buffering=0) as file:
-        file.seek(offset)
-        return file.read(size)
-
-
 def entries(path: Path, end: int) -> Iterator[PackEntry]:
     """Yield the pictures that a pack's headers describe, up to `end` or an invalid header."""
     with path.open("rb") as file:

@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from hub.errors import TooManyRequests
 from hub.log import limited
+from hub.store.disk import read_at
 from hub.store.health import HealthMonitor
 from hub.store.media.day_index import DayIndex
 from hub.store.media.packs import (
@@ -18,7 +19,6 @@ from hub.store.media.packs import (
     checksum,
     day_of,
     decode_images,
-    read_at,
 )
 from hub.store.readers import Readers
 from hub.store.sql import clamp

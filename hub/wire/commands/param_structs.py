@@ -1,8 +1,7 @@
 """The params of the commands to devices (1.5 to 1.16, D3): one struct for each.
 
 Fields are named as on the wire. Their bounds (D4) are in their types and nowhere else. The dialect
-(`hub.wire.commands.dialect`) says how a command is sent. Times are text in the site's zone, which
-`times.format_local_time` and `times.read_local_time` convert.
+(`hub.wire.commands.dialect`) says how a command is sent. Times are text in the site's zone.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ from hub.errors import BadParameter, UnknownEventType
 from hub.wire import times
 from hub.wire.code_tables import EVENT_TYPES
 from hub.wire.coercion import LooseNumber, coerce_int, coerce_text
-from hub.wire.extra_fields import ExtraField, FieldReader, extra_object
+from hub.wire.extra_fields import NO_EXTRA, ExtraField, FieldReader, extra_object
 from hub.wire.pictures import Picture, decode_picture, picture_of_text
 from hub.wire.uploads.body_decoder import ABSENT, EVENT, FACE, VEHICLE, check_limits
 from hub.wire.uploads.records import (
@@ -51,7 +51,7 @@ class CheckedUpload(Struct, frozen=True, kw_only=True):
     sn: str | None = None
     occurred_at: int | None = None
     detail: Detail
-    extra: Raw = Raw(b"{}")
+    extra: Raw = NO_EXTRA
     pictures: tuple[Picture, ...] = ()
 
 
@@ -72,7 +72,7 @@ class DeviceInfo(Struct, frozen=True):
     os_ver: str | None = None
     hw_ver: str | None = None
     dev_name: str | None = None
-    extra: Raw = Raw(b"{}")
+    extra: Raw = NO_EXTRA
 
 
 def decode_face(body: bytes, *, max_depth: int) -> CheckedUpload:

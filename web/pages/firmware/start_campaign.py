@@ -17,7 +17,9 @@ from web.pages.firmware.rows import release_row
 from web.pages.language import gettext
 from web.pages.layout import page, redirect_to
 
-blueprint = Blueprint("firmware_give", __name__, url_prefix="/firmware/releases/<int:id>/give")
+blueprint = Blueprint(
+    "firmware_start_campaign", __name__, url_prefix="/firmware/releases/<int:id>/give"
+)
 
 
 class CameraChoice(Struct, frozen=True, kw_only=True):

@@ -34,7 +34,6 @@ _IMAGE_NAMES = {
     "vehicle": N_("Vehicle"),
     "plate": N_("Plate"),
 }
-_ICONS = {"face": "face", "event": "event", "vehicle": "vehicle", "access": "access"}
 _LISTS = {1: "white", 2: "black", 3: "vip", 4: "visitor"}
 #: 2.5: the colour of the plate, by plate type.
 _PLATE_COLOURS = {
@@ -84,7 +83,6 @@ class CardPicture(Struct, frozen=True):
 class RecordCard(Struct, frozen=True, kw_only=True):
     seq: int
     kind: str
-    icon: str
     did: str
     camera: str
     title: str
@@ -107,7 +105,6 @@ def make_card(record: Record) -> RecordCard:
     return RecordCard(
         seq=record.seq,
         kind=record.kind,
-        icon=_ICONS[record.kind],
         did=record.did,
         camera=record.device_name or record.sn,
         title=_title(record),
