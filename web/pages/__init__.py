@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from quart_trio import QuartTrio
 
-from web.pages import account, audit, language, setup
+from web.pages import account, language, setup, site
 from web.pages.camera import captures, manage, overview, reboot, search, trace
 from web.pages.camera.people import views as people
 from web.pages.camera.recordings import views as recordings
@@ -36,8 +36,8 @@ _BLUEPRINTS = (
     start_campaign.blueprint,
     campaigns.blueprint,
     account.blueprint,
-    audit.blueprint,
     setup.blueprint,
+    *site.BLUEPRINTS,
 )
 
 

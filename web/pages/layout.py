@@ -21,7 +21,7 @@ THEMES = ("auto", "light", "dark")
 #: Starts with exactly one slash, without characters that browsers treat as one or drop.
 _LOCAL_PATH = re.compile(r"/(?![/\\])[!-~]*")
 
-NavigationArea = Literal["live", "cameras", "firmware", "audit", "account", ""]
+NavigationArea = Literal["live", "cameras", "firmware", "site", "account", ""]
 
 
 class NavigationItem(Struct, frozen=True):
@@ -57,6 +57,7 @@ def _navigation(me: User) -> list[NavigationItem]:
         items.append(
             NavigationItem(area="firmware", url="/firmware", icon="firmware", text=_("Firmware"))
         )
+        items.append(NavigationItem(area="site", url="/site", icon="site", text=_("Site")))
     return items
 
 

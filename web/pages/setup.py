@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import functools
-from zoneinfo import available_timezones
-
 from quart import Blueprint, Response, request
 
 from hub.errors import BadParameter, NotAuthorised
@@ -12,6 +9,7 @@ from hub.services.site.site import SiteSettings
 from web import auth
 from web.pages.language import gettext
 from web.pages.layout import page, redirect_to
+from web.pages.zones import zone_choices
 
 blueprint = Blueprint("setup", __name__)
 
@@ -67,13 +65,6 @@ def _describe_error(field: str) -> str:
     return faults.get(field, gettext("Choose a value from the list."))
 
 
-@functools.cache
-def _zones() -> list[str]:
-    """Zones named after places, and UTC; other zones are old aliases."""
-    places = [zone for zone in available_timezones() if "/" in zone]
-    return [*sorted(zone for zone in places if not zone.startswith(("Etc/", "US/"))), "UTC"]
-
-
 async def _setup_page(
     values: dict[str, str], *, field: str = "", fault: str = "", status: int = 200
 ) -> Response:
@@ -83,7 +74,7 @@ async def _setup_page(
         values=values,
         field=field,
         fault=fault,
-        zones=_zones() if values["zone"] in _zones() else [values["zone"], *_zones()],
+        zones=zone_choices(values["zone"]),
     )
 
 

@@ -13,7 +13,8 @@ from web import auth
 from web.pages import language
 from web.pages.labels import ROLES
 from web.pages.language import N_, gettext
-from web.pages.layout import make_url, page
+from web.pages.layout import make_url, redirect_to
+from web.pages.site.layout import site_page
 
 blueprint = Blueprint("audit", __name__)
 
@@ -89,6 +90,12 @@ class AuditRow(Struct, frozen=True):
 
 
 @blueprint.get("/audit")
+async def old_address() -> Response:
+    """Where the audit log was in earlier versions."""
+    return redirect_to("/site/audit")
+
+
+@blueprint.get("/site/audit")
 async def audit() -> Response:
     await auth.require_role("admin")
     before = request.args.get("before", type=int)
@@ -96,12 +103,12 @@ async def audit() -> Response:
     found = await auth.services().audit.newest(before=before, limit=_PAGE_ENTRIES + 1)
     entries = found[:_PAGE_ENTRIES]
     has_more = len(found) > len(entries)
-    return await page(
-        "account/audit.html",
-        area="audit",
+    return await site_page(
+        "site/audit.html",
+        section="audit",
         rows=[_row(entry) for entry in entries],
         is_first=before is None,
-        older=make_url("/audit", before=str(entries[-1].id)) if has_more else "",
+        older=make_url("/site/audit", before=str(entries[-1].id)) if has_more else "",
     )
 
 

@@ -16,7 +16,7 @@ from tests.support.browsing import Visitor
 from tests.support.clock import FrozenClock
 from tests.support.hub_services import HubServices, open_hub_services
 from tests.support.page_site import PASSWORD
-from web.pages.audit import ACTIONS
+from web.pages.site.audit import ACTIONS
 
 ANN = Actor("user ann", "10.0.0.9")
 
@@ -54,7 +54,7 @@ async def test_an_administrator_reads_who_did_what_from_where(
     hub: HubServices, admin: Visitor
 ) -> None:
     await hub.services.users.set_role("guard", "viewer", by=ANN)
-    await admin.get("/audit")
+    await admin.get("/site/audit")
     newest, *_, oldest = rows_of(admin.text)
     # The frozen clock shows noon in UTC.
     assert newest == [
@@ -64,14 +64,14 @@ async def test_an_administrator_reads_who_did_what_from_where(
         "10.0.0.9",
     ]
     assert oldest[1:] == ["Command line", "Added the user admin Administrator", ""]
-    assert 'href="/audit" aria-current="page">' in admin.text
+    assert 'href="/site/audit" aria-current="page">' in admin.text
 
 
 async def test_the_audit_log_is_in_chinese_too(hub: HubServices, admin: Visitor) -> None:
     await hub.services.users.set_role("guard", "viewer", by=COMMAND_LINE)
-    await admin.get("/audit")
-    await admin.send("/preferences", language="zh", next="/audit")
-    await admin.get("/audit")
+    await admin.get("/site/audit")
+    await admin.send("/preferences", language="zh", next="/site/audit")
+    await admin.get("/site/audit")
     assert rows_of(admin.text)[0] == [
         "2026年11月25日 20:00:00",
         "命令行",
@@ -88,13 +88,13 @@ async def test_a_camera_and_a_key_are_shown_by_name_as_long_as_they_exist(
     key = await hub.services.api_keys.add("payroll", False, by=COMMAND_LINE)
     caller = Actor(f"key {key.appid}", "10.0.0.8")
     await audit.add(caller, "device.command", f"{device.did} /person/add 200")
-    await admin.get("/audit")
+    await admin.get("/site/audit")
     _, who, what, _ = rows_of(admin.text)[0]
     assert (who, what) == ("API key payroll", "Sent a command to the camera Gate /person/add 200")
     assert f'<a href="/cameras/{device.did}">Gate</a>' in admin.text
     await hub.services.devices.remove(device.did)
     await hub.services.api_keys.remove(key.appid, by=COMMAND_LINE)
-    await admin.get("/audit")
+    await admin.get("/site/audit")
     _, who, what, _ = rows_of(admin.text)[1]
     assert who == f"API key {key.appid}"
     assert what == f"Sent a command to the camera {device.did} /person/add 200"
@@ -107,7 +107,7 @@ async def test_every_action_is_shown_in_words_even_with_an_unknown_target(
     codes = [*ACTIONS, "unknown.action"]
     for code in codes:
         await hub.services.audit.add(ANN, code, target)
-    await admin.get("/audit")
+    await admin.get("/site/audit")
     shown = [row[2] for row in rows_of(admin.text) if row[1] == "ann"]
     for code, text in zip(reversed(codes), shown, strict=True):
         assert text.startswith(ACTIONS.get(code, code))
@@ -120,13 +120,13 @@ async def test_every_action_is_shown_in_words_even_with_an_unknown_target(
 async def test_the_audit_log_is_paged_by_the_id(hub: HubServices, admin: Visitor) -> None:
     await hub.services.audit.add_each(ANN, "device.remove", [str(n) for n in range(1, 251)])
     found: list[str] = []
-    path = "/audit"
+    path = "/site/audit"
     for expected in (100, 100, 54):  # The last page also has 3 users and a sign-in.
         await admin.get(path)
         rows = rows_of(admin.text)
         assert len(rows) == expected
         found += [row[2] for row in rows if row[1] == "ann"]
-        older = re.search(r'href="(/audit\?before=\d+)"', admin.text)
+        older = re.search(r'href="(/site/audit\?before=\d+)"', admin.text)
         path = older[1] if older else ""
     assert not path
     assert found == [f"Removed the camera {n}" for n in range(250, 0, -1)]
@@ -134,7 +134,7 @@ async def test_the_audit_log_is_paged_by_the_id(hub: HubServices, admin: Visitor
 
 @pytest.mark.parametrize("before", ["1", "-5", "9" * 30, "-" + "9" * 30, "x"])
 async def test_an_invalid_page_number_is_ignored(admin: Visitor, before: str) -> None:
-    await admin.get(f"/audit?before={before}")
+    await admin.get(f"/site/audit?before={before}")
     assert admin.response.status_code == 200
     assert ("There are no more entries." in admin.text) == (before == "1" or before[0] == "-")
 
@@ -142,13 +142,13 @@ async def test_an_invalid_page_number_is_ignored(admin: Visitor, before: str) ->
 @pytest.mark.parametrize("role", ["guard", "viewer"])
 async def test_only_administrators_read_the_audit_log(hub: HubServices, role: str) -> None:
     visitor = await visit(hub, role)
-    await visitor.get("/audit")
+    await visitor.get("/site/audit")
     assert visitor.response.status_code == 403
     await visitor.get("/")
-    assert 'href="/audit"' not in visitor.text
+    assert 'href="/site/audit"' not in visitor.text
 
 
 async def test_without_signing_in_the_page_asks_to_sign_in(hub: HubServices) -> None:
     visitor = Visitor(hub.services)  # type: ignore[arg-type]
-    await visitor.get("/audit")
-    assert visitor.goes_to == "/sign-in?next=/audit"
+    await visitor.get("/site/audit")
+    assert visitor.goes_to == "/sign-in?next=/site/audit"

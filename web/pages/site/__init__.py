@@ -1,0 +1,19 @@
+"""The site area for administrators: one page for each topic, with a navigation of their own.
+
+To add a page:
+
+1. Write `web/pages/site/TOPIC.py` with a `blueprint`; its views call `auth.require_role("admin")`.
+2. Write `web/templates/site/TOPIC.html`, which extends "site/base.html" and fills `block site`.
+3. Render it by `site_page("site/TOPIC.html", section="TOPIC", ...)` of `web.pages.site.layout`.
+4. Add a row to SECTIONS in `web/pages/site/layout.py`, and the blueprint to BLUEPRINTS below.
+5. Texts in both languages; a sentence after a form (`?done=...`) is a row of DONE in `labels.py`.
+"""
+
+from __future__ import annotations
+
+from web.pages.site import audit, overview
+
+BLUEPRINTS = (
+    overview.blueprint,
+    audit.blueprint,
+)

@@ -1,0 +1,70 @@
+"""The start of the site area: name, time zone and language, version, and addresses."""
+
+from __future__ import annotations
+
+from quart import Blueprint, Response, request
+
+from hub import __version__
+from hub.errors import BadParameter
+from hub.services.site.site import SiteSettings
+from web import auth
+from web.pages.language import gettext
+from web.pages.layout import redirect_to
+from web.pages.site.layout import site_page
+from web.pages.zones import zone_choices
+
+blueprint = Blueprint("site", __name__, url_prefix="/site")
+
+_FIELDS = ("name", "zone", "language")
+
+
+@blueprint.get("")
+async def overview() -> Response:
+    await auth.require_role("admin")
+    site = auth.services().site
+    return await _overview_page(
+        {"name": site.name(), "zone": site.zone_name(), "language": site.language()}
+    )
+
+
+async def _overview_page(values: dict[str, str], *, field: str = "", fault: str = "") -> Response:
+    hub = auth.services()
+    return await site_page(
+        "site/overview.html",
+        section="overview",
+        status=400 if fault else 200,
+        values=values,
+        field=field,
+        fault=fault,
+        zones=zone_choices(values["zone"]),
+        version=__version__,
+        addresses=hub.site.addresses(),
+        web_port=hub.config.web.port,
+    )
+
+
+@blueprint.post("")
+async def change() -> Response:
+    """Set name, time zone and language, which apply at once."""
+    me = await auth.require_role("admin")
+    await auth.check_csrf()
+    form = await request.form
+    values = {name: form.get(name, "").strip() for name in _FIELDS}
+    hub = auth.services()
+    try:
+        await hub.site.set(SiteSettings(**values))
+    except BadParameter as error:
+        return await _overview_page(
+            values, field=error.field, fault=describe_site_error(error.field)
+        )
+    await hub.audit.add(auth.actor(me), "site.change", values["name"])
+    return redirect_to("/site?done=changed")
+
+
+def describe_site_error(field: str) -> str:
+    """What to enter instead, for a field of SiteSettings."""
+    faults = {
+        "name": gettext("Enter a site name of 1 to 100 characters."),
+        "zone": gettext("Choose a time zone from the list."),
+    }
+    return faults.get(field, gettext("Choose a value from the list."))
