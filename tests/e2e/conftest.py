@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, closing
 from pathlib import Path
 
@@ -11,6 +11,7 @@ import pytest
 
 from tests.e2e.browser import PASSWORD, Browser, open_chromium
 from tests.e2e.camera import Camera
+from tests.e2e.faketime import FakeClock, make_fake_clock
 from tests.e2e.hub_process import HubProcess, copy_certificates
 
 MakeHub = Callable[..., HubProcess]
@@ -28,11 +29,16 @@ def make_hub(hub: HubProcess, tmp_path: Path) -> Iterator[MakeHub]:
     """Make a hub for one test, not started yet. Settings are those of `--set`."""
     with ExitStack() as stack:
 
-        def make(*settings: str, data_dir: Path | None = None) -> HubProcess:
+        def make(
+            *settings: str,
+            data_dir: Path | None = None,
+            environment: Mapping[str, str] | None = None,
+        ) -> HubProcess:
             path = data_dir or tmp_path / "data"
             if not path.exists():
                 copy_certificates(hub.data_dir, path)
-            return stack.enter_context(closing(HubProcess(path, settings)))
+            process = HubProcess(path, settings, environment=environment)
+            return stack.enter_context(closing(process))
 
         yield make
 
@@ -59,6 +65,12 @@ def staffed_hub(make_hub: MakeHub, staffed_data: Path, tmp_path: Path) -> HubPro
 def browser(tmp_path: Path) -> Iterator[Browser]:
     with open_chromium(tmp_path / "profile") as browser:
         yield browser
+
+
+@pytest.fixture
+def fake_clock(tmp_path: Path) -> FakeClock:
+    """A wall clock to set; pass its `environment` to `make_hub`."""
+    return make_fake_clock(tmp_path)
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ import ssl
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any
@@ -45,10 +45,17 @@ def terminate(process: subprocess.Popen[Any], posix_signal: int = signal.SIGTERM
 
 
 class HubProcess:
-    """A hub with a data directory and settings; `start()` and `stop()` may alternate."""
+    """A hub with a data directory and settings; `start()` and `stop()` may alternate.
+
+    `environment` is added to that of its processes, the commands included.
+    """
 
     def __init__(
-        self, data_dir: Path, settings: Sequence[str] = (), arguments: Sequence[str] = ()
+        self,
+        data_dir: Path,
+        settings: Sequence[str] = (),
+        arguments: Sequence[str] = (),
+        environment: Mapping[str, str] | None = None,
     ) -> None:
         self.data_dir = data_dir
         self.web_port, self.device_port = free_ports(2)
@@ -61,6 +68,7 @@ class HubProcess:
             *settings,
         )
         self._arguments = arguments
+        self.environment = dict(environment or {})
         self._process: subprocess.Popen[bytes] | None = None
         self.out_file = data_dir.with_suffix(".out")
         self.err_file = data_dir.with_suffix(".err")
@@ -77,6 +85,7 @@ class HubProcess:
                 self.command(),
                 stdout=out,
                 stderr=err if stderr is None else stderr,
+                env={**os.environ, **self.environment},
                 **NEW_PROCESS_GROUP,
             )
         return self._process
@@ -160,6 +169,7 @@ class HubProcess:
             capture_output=True,
             encoding="utf-8",
             timeout=TIMEOUT_SECONDS,
+            env={**os.environ, **self.environment},
         )
         if check:
             assert done.returncode == 0, done.stderr
