@@ -182,7 +182,7 @@ async def open_services(
             store,
             config.store,
             disk_space,
-            prune=(store.tokens.prune, sessions.prune),
+            prune=(store.tokens.prune, sessions.prune, setup_links.prune, api_keys.save_used),
             now=now,
             zone=site.zone,
         )

@@ -41,8 +41,17 @@ def list_(data_dir: Path, as_json: bool) -> None:
         print_json(keys)
     else:
         print_table(
-            ("APPID", "NAME", "MAY", "SINCE"),
-            [(k.appid, k.name, "read" if k.read_only else "all", k.created_at) for k in keys],
+            ("APPID", "NAME", "MAY", "SINCE", "LAST USED"),
+            [
+                (
+                    k.appid,
+                    k.name,
+                    "read" if k.read_only else "all",
+                    k.created_at,
+                    k.last_used_at or "never",
+                )
+                for k in keys
+            ],
         )
 
 

@@ -46,6 +46,51 @@ def passwd(data_dir: Path, name: str, password: str) -> None:
     execute(data_dir, SetPassword(name, password))
 
 
+@user.command("role")
+@click.argument("name")
+@click.argument("role", type=click.Choice(_ROLES))
+@data_option()
+def role(data_dir: Path, name: str, role: str) -> None:
+    """Change a user's role."""
+    from hub.cli.requests import execute
+    from hub.process.control.access import SetRole
+
+    execute(data_dir, SetRole(name, role))
+
+
+@user.command("disable")
+@click.argument("name")
+@data_option()
+def disable(data_dir: Path, name: str) -> None:
+    """Sign a user out everywhere, and refuse to sign them in again."""
+    from hub.cli.requests import execute
+    from hub.process.control.access import EnableUser
+
+    execute(data_dir, EnableUser(name, enabled=False))
+
+
+@user.command("enable")
+@click.argument("name")
+@data_option()
+def enable(data_dir: Path, name: str) -> None:
+    """Let a disabled user sign in again."""
+    from hub.cli.requests import execute
+    from hub.process.control.access import EnableUser
+
+    execute(data_dir, EnableUser(name, enabled=True))
+
+
+@user.command("sign-out")
+@click.argument("name")
+@data_option()
+def sign_out(data_dir: Path, name: str) -> None:
+    """Sign a user out everywhere. They can sign in again."""
+    from hub.cli.requests import execute
+    from hub.process.control.access import SignOutUser
+
+    execute(data_dir, SignOutUser(name))
+
+
 @user.command("list")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON list of objects.")
 @data_option()
@@ -59,7 +104,10 @@ def list_(data_dir: Path, as_json: bool) -> None:
     if as_json:
         print_json(users)
     else:
-        print_table(("NAME", "ROLE", "SINCE"), [(u.name, u.role, u.created_at) for u in users])
+        print_table(
+            ("NAME", "ROLE", "STATE", "SINCE"),
+            [(u.name, u.role, "enabled" if u.enabled else "disabled", u.created_at) for u in users],
+        )
 
 
 @user.command("remove")
@@ -74,13 +122,18 @@ def remove(data_dir: Path, name: str) -> None:
 
 
 @user.command("setup-link")
+@click.option("--name", help="For a new user of this name, who chooses the password.")
+@click.option("--role", type=click.Choice(_ROLES), help="The role of that user.")
 @data_option()
-def setup_link(data_dir: Path) -> None:
-    """Print a new link to create an administrator.
+def setup_link(data_dir: Path, name: str | None, role: str | None) -> None:
+    """Print a new link to create an administrator, or the user NAME.
 
-    It works once, within a day. Earlier links stop working.
+    It works once, within a day. Earlier links for the same user stop working; without --name, those
+    for an administrator.
     """
+    if (name is None) != (role is None):
+        raise click.UsageError("--name and --role are given together")
     from hub.cli.requests import execute
     from hub.process.control.access import NewSetupLink
 
-    click.echo(execute(data_dir, NewSetupLink()))
+    click.echo(execute(data_dir, NewSetupLink(name, role)))

@@ -28,6 +28,7 @@ from hub.store.tables.firmware import FirmwareTable
 from hub.store.tables.sessions import SessionTable
 from hub.store.tables.settings import SettingTable
 from hub.store.tables.tokens import TokenTable
+from hub.store.tables.user_links import UserLinkTable
 from hub.store.tables.users import UserTable
 
 T = TypeVar("T")
@@ -81,6 +82,7 @@ class Store:
         )
         self.sessions = SessionTable(writer, start.sessions)
         self.users = UserTable(writer, start.users, self.sessions.forget_user)
+        self.user_links = UserLinkTable(writer, start.user_links)
         self.api_keys = ApiKeyTable(writer, start.box, start.api_keys)
         self.campaigns = CampaignTable(writer, start.campaigns)
         self.firmware = FirmwareTable(writer, start.firmware, self.campaigns.forget_release)

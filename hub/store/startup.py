@@ -27,6 +27,7 @@ from hub.store.tables.firmware import FirmwareRows, load_firmware
 from hub.store.tables.sessions import Session, load_sessions
 from hub.store.tables.settings import load_settings, save_setting
 from hub.store.tables.tokens import AcceptedConnect, StoredToken, load_accepted, load_tokens
+from hub.store.tables.user_links import UserLink, load_user_links
 from hub.store.tables.users import User, load_users
 
 # Names in the data directory.
@@ -56,6 +57,7 @@ class StartState(Struct, frozen=True):
     tokens: list[StoredToken]
     accepted: list[AcceptedConnect]
     users: list[User]
+    user_links: list[UserLink]
     sessions: list[Session]
     api_keys: list[SealedApiKey]
     settings: dict[str, str]
@@ -123,6 +125,7 @@ def load(connection: sqlite3.Connection, box: SecretBox, settings: dict[str, str
         tokens=load_tokens(connection),
         accepted=load_accepted(connection),
         users=load_users(connection),
+        user_links=load_user_links(connection),
         sessions=load_sessions(connection),
         api_keys=load_api_keys(connection),
         settings=settings,

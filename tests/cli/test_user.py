@@ -19,6 +19,21 @@ def test_users_are_added_listed_and_removed(sitehub: Sitehub) -> None:
     assert [u["name"] for u in json.loads(sitehub("user", "list", "--json").out)] == ["anna"]
 
 
+def test_users_are_disabled_given_roles_and_signed_out(sitehub: Sitehub) -> None:
+    for name, role in (("anna", "admin"), ("bob", "guard")):
+        sitehub("user", "add", name, "--role", role, "--password-stdin", stdin="correct horse\n")
+    assert sitehub("user", "disable", "bob") == (0, "", "")
+    assert sitehub("user", "role", "bob", "viewer") == (0, "", "")
+    assert sitehub("user", "sign-out", "bob") == (0, "", "")
+    rows = [line.split()[:3] for line in sitehub("user", "list").out.splitlines()]
+    assert rows[2] == ["bob", "viewer", "disabled"]
+    assert sitehub("user", "enable", "bob") == (0, "", "")
+    outcome = sitehub("user", "disable", "anna")
+    assert outcome.status == 1
+    assert "make another user an administrator first" in outcome.err
+    assert sitehub("user", "enable", "carol").status == 1
+
+
 def test_a_password_must_have_at_least_8_characters(sitehub: Sitehub) -> None:
     outcome = sitehub("user", "add", "anna", "--role", "admin", "--password-stdin", stdin="short\n")
     assert outcome.status == 1
@@ -51,6 +66,13 @@ def test_a_setup_link_is_printed(sitehub: Sitehub) -> None:
     [link] = outcome.out.splitlines()
     assert link.startswith("https://")
     assert ":8443/setup/" in link
+
+
+def test_a_setup_link_for_a_user_needs_a_name_and_a_role(sitehub: Sitehub) -> None:
+    outcome = sitehub("user", "setup-link", "--name", "bob", "--role", "guard")
+    assert outcome.status == 0
+    assert ":8443/setup/" in outcome.out
+    assert sitehub("user", "setup-link", "--name", "bob").status == 2
 
 
 def test_keys_are_added_listed_and_removed(sitehub: Sitehub) -> None:

@@ -13,6 +13,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from hub.store.db import Store
 from hub.store.migrate import migrations
@@ -122,10 +123,15 @@ async def test_tokens_and_used_timestamps_are_read_back(store: Store) -> None:
     assert store.tokens.was_accepted(written.ACCEPTED.sn, written.ACCEPTED.ts_text)
 
 
-async def test_users_sessions_keys_settings_and_audit_are_read_back(store: Store) -> None:
-    assert store.users.all() == (written.USER,)
+async def test_users_sessions_keys_settings_and_audit_are_read_back(
+    schema: int, store: Store
+) -> None:
+    has_accounts = schema >= 4
+    assert store.users.all() == (written.USER, *((written.GONE_USER,) if has_accounts else ()))
+    assert store.user_links.all() == ((written.USER_LINK,) if has_accounts else ())
     assert store.sessions.of_user("alice") == (written.SESSION,)
-    assert store.api_keys.all() == (written.API_KEY,)
+    used_at = written.NOW * 1000 + 7 if has_accounts else None
+    assert store.api_keys.all() == (replace(written.API_KEY, last_used_at=used_at),)
     assert store.api_keys.secret("APP1") == written.API_SECRET
     for key, value in written.SETTINGS.items():
         assert store.settings.get(key) == value

@@ -27,6 +27,35 @@ class AddUser(ControlRequest[None], frozen=True, tag="user.add"):
         await services.users.add(self.name, self.role, self.password, by=COMMAND_LINE)
 
 
+class EnableUser(ControlRequest[None], frozen=True, tag="user.enable"):
+    """Let a user sign in again, or shut the user out."""
+
+    name: str
+    enabled: bool
+
+    async def perform(self, services: Services) -> None:
+        await services.users.set_enabled(self.name, self.enabled, by=COMMAND_LINE)
+
+
+class SetRole(ControlRequest[None], frozen=True, tag="user.role"):
+    """Change a user's role."""
+
+    name: str
+    role: str
+
+    async def perform(self, services: Services) -> None:
+        await services.users.set_role(self.name, self.role, by=COMMAND_LINE)
+
+
+class SignOutUser(ControlRequest[None], frozen=True, tag="user.sign-out"):
+    """End all sessions of a user."""
+
+    name: str
+
+    async def perform(self, services: Services) -> None:
+        await services.users.sign_out(self.name, by=COMMAND_LINE)
+
+
 class SetPassword(ControlRequest[None], frozen=True, tag="user.passwd"):
     """Set a user's password."""
 
@@ -42,6 +71,7 @@ class ListedUser(Struct, frozen=True):
 
     name: str
     role: str
+    enabled: bool
     created_at: str
 
 
@@ -52,7 +82,7 @@ class ListUsers(ControlRequest[list[ListedUser]], frozen=True, tag="user.list"):
 
     async def perform(self, services: Services) -> list[ListedUser]:
         return [
-            ListedUser(user.name, user.role, format_rfc3339(user.created_at))
+            ListedUser(user.name, user.role, user.enabled, format_rfc3339(user.created_at))
             for user in services.users.all()
         ]
 
@@ -67,12 +97,20 @@ class RemoveUser(ControlRequest[None], frozen=True, tag="user.remove"):
 
 
 class NewSetupLink(ControlRequest[str], frozen=True, tag="user.setup-link"):
-    """Create a setup link for an administrator and return its URL. Earlier links expire."""
+    """Create a setup link and return its URL. Earlier links for the same purpose expire.
 
+    Without `name` and `role` it is for the first administrator.
+    """
+
+    name: str | None = None
+    role: str | None = None
     result: ClassVar[Any] = str
 
     async def perform(self, services: Services) -> str:
-        token = await services.setup_links.create(by=COMMAND_LINE)
+        if self.name is None or self.role is None:
+            token = await services.setup_links.create(by=COMMAND_LINE)
+        else:
+            token = await services.setup_links.create_for(self.name, self.role, by=COMMAND_LINE)
         return f"{dashboard_urls(services)[0]}setup/{token}"
 
 
@@ -88,12 +126,13 @@ class AddApiKey(ControlRequest[NewApiKey], frozen=True, tag="apikey.add"):
 
 
 class ListedApiKey(Struct, frozen=True):
-    """A key as `apikey list` shows it, without its secret; `created_at` is RFC 3339."""
+    """A key as `apikey list` shows it, without its secret; times are RFC 3339."""
 
     appid: str
     name: str
     read_only: bool
     created_at: str
+    last_used_at: str | None
 
 
 class ListApiKeys(ControlRequest[list[ListedApiKey]], frozen=True, tag="apikey.list"):
@@ -103,7 +142,13 @@ class ListApiKeys(ControlRequest[list[ListedApiKey]], frozen=True, tag="apikey.l
 
     async def perform(self, services: Services) -> list[ListedApiKey]:
         return [
-            ListedApiKey(key.appid, key.name, key.read_only, format_rfc3339(key.created_at))
+            ListedApiKey(
+                key.appid,
+                key.name,
+                key.read_only,
+                format_rfc3339(key.created_at),
+                None if key.last_used_at is None else format_rfc3339(key.last_used_at),
+            )
             for key in services.api_keys.all()
         ]
 
@@ -153,6 +198,9 @@ class ListAudit(ControlRequest[list[ListedAuditEntry]], frozen=True, tag="audit.
 #: Distinguished by their tags.
 AnyAccessRequest = (
     AddUser
+    | EnableUser
+    | SetRole
+    | SignOutUser
     | SetPassword
     | ListUsers
     | RemoveUser

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from hub.errors import BadParameter, InvalidAppId, NotAuthorised, WrongSignature
 from hub.services.access.audit import Actor, Audit
@@ -35,10 +36,13 @@ class ApiKeys:
         self._audit = audit
         self._clock_skew = clock_skew
         self._now = now
+        #: When keys were used, in UNIX milliseconds, by appid. Saved at intervals, because a write
+        #: for each request would be too many.
+        self._used: dict[str, int] = {}
 
     def all(self) -> tuple[ApiKey, ...]:
         """Return all keys, without their secrets."""
-        return self._keys.all()
+        return tuple(self._up_to_date(key) for key in self._keys.all())
 
     def get(self, appid: str) -> ApiKey | None:
         """Return the key, without its secret; None if there is none."""
@@ -58,7 +62,26 @@ class ApiKeys:
     async def remove(self, appid: str, *, by: Actor) -> None:
         """Remove a key, which stops working at once. Raises NoSuchResource."""
         await self._keys.remove(appid)
+        self._used.pop(appid, None)
         await self._audit.add(by, "apikey.remove", appid)
+
+    async def save_used(self) -> None:
+        """Save when keys were last used. Called at intervals."""
+        used, self._used = self._used, {}
+        if not used:
+            return
+        try:
+            await self._keys.save_used(used)
+        except BaseException:
+            self._used = used | self._used
+            raise
+
+    def _up_to_date(self, key: ApiKey) -> ApiKey:
+        return replace(key, last_used_at=self._used.get(key.appid, key.last_used_at))
+
+    def _note_use(self, key: ApiKey) -> ApiKey:
+        self._used[key.appid] = int(self._now() * 1000)
+        return key
 
     def authenticate(self, bearer: str) -> ApiKey:
         """Return the key of `Authorization: Bearer APPID:SECRET`. Raises NotAuthorised."""
@@ -66,7 +89,7 @@ class ApiKeys:
         key = self._keys.get(appid)
         if key is None or not self._keys.fits(appid, secret):
             raise NotAuthorised("unknown API key, or wrong secret")
-        return key
+        return self._note_use(key)
 
     def authenticate_signed(self, params: Mapping[str, str]) -> ApiKey:
         """Return the key that signed `params`, all parameters of a query (三).
@@ -83,7 +106,7 @@ class ApiKeys:
             raise WrongSignature("sign: does not match the parameters")
         if not is_within_skew(_seconds(params["ts"]), self._now(), self._clock_skew):
             raise WrongSignature(f"ts: more than {self._clock_skew:g} s off the hub's clock")
-        return key
+        return self._note_use(key)
 
 
 def _seconds(ts: str) -> float:

@@ -85,7 +85,10 @@ class Sessions:
         return SignedIn(user, token)
 
     async def user_of(self, token: str) -> User | None:
-        """Return the user of a session; None if it is unknown, idle for too long, or too old."""
+        """Return the user of a session.
+
+        None if it is unknown, idle for too long, or too old, or the user is disabled.
+        """
         session = self._sessions.get(hash_token(token))
         now = self._now_ms()
         if session is None or session.created_at + MAX_AGE_MS <= now:
@@ -95,14 +98,25 @@ class Sessions:
         if now - session.last_used_at >= _TOUCH_MS:
             with suppress(CannotStoreNow):  # A full disk must not sign users out.
                 await self._sessions.touch(session.token_hash, now)
-        return self._users.get(session.user)
+        user = self._users.get(session.user)
+        return user if user is not None and user.enabled else None
+
+    def of_user(self, name: str) -> tuple[Session, ...]:
+        """Return a user's sessions that have not expired, the most recently used first."""
+        now = self._now_ms()
+        alive = [
+            session
+            for session in self._sessions.of_user(name)
+            if session.created_at + MAX_AGE_MS > now and session.last_used_at + MAX_IDLE_MS > now
+        ]
+        return tuple(sorted(alive, key=lambda session: -session.last_used_at))
 
     async def sign_out(self, token: str) -> None:
         """End one session."""
         await self._sessions.remove(hash_token(token))
 
     async def sign_out_everywhere(self, name: str, *, by: Actor) -> None:
-        """End all sessions of a user, at the user's own request."""
+        """End all sessions of a user, at the request of that user or an administrator."""
         await self.end_all(name)
         await self._audit.add(by, "user.sign_out_everywhere", name)
 

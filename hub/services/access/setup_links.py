@@ -1,4 +1,8 @@
-"""Setup links: one-time links that create the first administrator."""
+"""Setup links: one-time links by which an administrator or another user sets themself up.
+
+A link for the first administrator also names the site. A link for a user was made by an
+administrator, who chose name and role; the user chooses the password.
+"""
 
 from __future__ import annotations
 
@@ -7,12 +11,13 @@ import secrets
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from hub.errors import NotAuthorised
+from hub.errors import BadParameter, NotAuthorised
 from hub.services.access.audit import Actor, Audit
 from hub.services.access.passwords import Passwords
 from hub.services.access.sessions import Sessions, SignedIn, hash_token
 from hub.services.access.users import Users
-from hub.services.access.validation import check_name, check_password
+from hub.services.access.validation import check_name, check_password, check_role
+from hub.store.tables.user_links import UserLink as UserLink
 
 if TYPE_CHECKING:
     from hub.services.site.site import Site, SiteSettings
@@ -21,10 +26,14 @@ if TYPE_CHECKING:
 _VALID_MS = 24 * 3_600_000
 #: The setting that holds the link's hash and expiry.
 _SETTING = "setup.link"
+_MAX_USER_LINKS = 100
 
 
 class SetupLinks:
-    """Creates setup links and completes the setup. Only the newest link is valid."""
+    """Creates setup links and completes the setup.
+
+    Of the links for the first administrator, and of those for one user, only the newest is valid.
+    """
 
     def __init__(
         self,
@@ -37,6 +46,7 @@ class SetupLinks:
         now: Callable[[], float],
     ) -> None:
         self._settings = store.settings
+        self._links = store.user_links
         self._site = site
         self._passwords = passwords
         self._users = users
@@ -85,6 +95,72 @@ class SetupLinks:
         await self._site.set(site)
         await self._audit.add(by, "site.change", site.name)
         return await self._sessions.open(user, address)
+
+    def for_users(self) -> tuple[UserLink, ...]:
+        """Return the links for users that can still be used, by name."""
+        now = self._now_ms()
+        return tuple(link for link in self._links.all() if link.expires_at > now)
+
+    def link_of(self, token: str) -> UserLink | None:
+        """Return the link for a user with this token; None if it cannot be used (any more)."""
+        wanted = hash_token(token)
+        for link in self.for_users():
+            if hmac.compare_digest(link.token_hash, wanted):
+                return link
+        return None
+
+    async def create_for(self, name: str, role: str, *, by: Actor) -> str:
+        """Create a link by which a new user is added, and return its token.
+
+        It works once, within a day. Raises AlreadyExists, and BadParameter for "name" or "role".
+        """
+        name, checked = check_name(name), check_role(role)
+        self._users.check_is_free(name)
+        await self.prune()
+        if self._links.get(name) is None and len(self._links.all()) >= _MAX_USER_LINKS:
+            raise BadParameter(
+                f"there are already {_MAX_USER_LINKS} links that were not used: withdraw some",
+                field="name",
+            )
+        token = secrets.token_urlsafe(24)
+        expires_at = self._now_ms() + _VALID_MS
+        await self._links.put(UserLink(name, checked, hash_token(token), expires_at))
+        await self._audit.add(by, "user.link", f"{name} {checked}")
+        return token
+
+    async def withdraw(self, name: str, *, by: Actor) -> None:
+        """Make the link for this user unusable, if there is one."""
+        if self._links.get(name) is not None:
+            await self._links.remove(name)
+            await self._audit.add(by, "user.link-withdraw", name)
+
+    async def add_user(self, token: str, password: str, *, address: str) -> SignedIn:
+        """Add the user that the link is for, with this password, and sign the user in.
+
+        If several callers use the same link, exactly one succeeds. Raises NotAuthorised if the link
+        is not valid, AlreadyExists, and BadParameter for "password"; the link then stays valid.
+        """
+        check_password(password)
+        self._check_link(token)
+        password_hash = await self._passwords.make(password)
+        async with self._users.changing:
+            link = self._check_link(token)
+            self._users.check_is_free(link.name)
+            # First: if the next step fails, a new link is needed, but no link works twice.
+            await self._links.remove(link.name)
+            by = Actor("set-up link", address)
+            user = await self._users.insert(link.name, link.role, password_hash, by=by)
+        return await self._sessions.open(user, address)
+
+    async def prune(self) -> None:
+        """Remove the links for users that have expired."""
+        await self._links.prune(self._now_ms())
+
+    def _check_link(self, token: str) -> UserLink:
+        link = self.link_of(token)
+        if link is None:
+            raise NotAuthorised("this setup link has been used or has expired")
+        return link
 
     def _check(self, token: str) -> None:
         if not self.is_valid(token):

@@ -36,7 +36,7 @@ class SignIn:
         self._limit = _GuessLimit(store, now)
 
     async def recognise(self, name: str, password: str, address: str) -> User | None:
-        """Return the user with this name and password; None if either is wrong.
+        """Return the user with this name and password; None if either is wrong, or it is disabled.
 
         Raises TooManyRequests after too many failures, or while too many sign-ins are waiting.
         """
@@ -50,7 +50,7 @@ class SignIn:
             self._limit.undo(name, address)
             raise
         # The user may have been removed, or the password changed, in the meantime.
-        if not fits or user is None or self._users.get(name) != user:
+        if not fits or user is None or not user.enabled or self._users.get(name) != user:
             return None
         self._limit.succeeded(name, address)
         return user

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 class Users:
-    """Adds, changes and removes users. At least one administrator always remains."""
+    """Adds, changes and removes users. At least one enabled administrator always remains."""
 
     def __init__(
         self,
@@ -58,8 +58,15 @@ class Users:
         return user
 
     def has_administrator(self, *, besides: str | None = None) -> bool:
-        """Whether there is an administrator other than the user `besides`."""
-        return any(user.role == "admin" and user.name != besides for user in self.all())
+        """Whether there is an enabled administrator other than the user `besides`."""
+        return any(
+            user.role == "admin" and user.enabled and user.name != besides for user in self.all()
+        )
+
+    def is_last_administrator(self, user: User) -> bool:
+        """Whether nobody could administer the hub without this user."""
+        is_administrator = user.role == "admin" and user.enabled
+        return is_administrator and not self.has_administrator(besides=user.name)
 
     def check_is_free(self, name: str) -> None:
         """Raise AlreadyExists if a user has this name."""
@@ -96,6 +103,26 @@ class Users:
                 self._check_not_last_administrator(user)
             await self._users.set_role(user.name, checked)
         await self._audit.add(by, "user.role", f"{user.name} {checked}")
+
+    async def set_enabled(self, name: str, enabled: bool, *, by: Actor) -> None:
+        """Let a user sign in again; or shut the user out, and end all sessions of the user.
+
+        Raises NoSuchResource, and BadParameter for "name" of the last administrator.
+        """
+        async with self.changing:
+            user = self.get(name)
+            if user.enabled == enabled:
+                return
+            if not enabled:
+                self._check_not_last_administrator(user)
+            await self._users.set_enabled(user.name, enabled)
+        if not enabled:
+            await self._sessions.end_all(user.name)
+        await self._audit.add(by, "user.enable" if enabled else "user.disable", user.name)
+
+    async def sign_out(self, name: str, *, by: Actor) -> None:
+        """End all sessions of a user, as an administrator. Raises NoSuchResource."""
+        await self._sessions.sign_out_everywhere(self.get(name).name, by=by)
 
     async def set_password(self, name: str, password: str, *, by: Actor) -> None:
         """Set a user's password as an administrator, which ends all sessions of the user.
@@ -139,8 +166,10 @@ class Users:
         await self._audit.add(by, "user.remove", user.name)
 
     def _check_not_last_administrator(self, user: User) -> None:
-        """Raise BadParameter if this user is the last administrator."""
-        if user.role == "admin" and not self.has_administrator(besides=user.name):
+        """Raise BadParameter if this user is the last enabled administrator."""
+        if self.is_last_administrator(user):
             raise BadParameter(
-                "the last administrator cannot be removed or lose the role", field="name"
+                "the last administrator cannot be disabled or removed, or lose the role: "
+                "make another user an administrator first",
+                field="name",
             )

@@ -235,7 +235,16 @@ CREATE TABLE user (
     name TEXT PRIMARY KEY,
     role TEXT NOT NULL,          -- admin, guard, viewer
     password_hash TEXT NOT NULL,
-    created_at INTEGER NOT NULL
+    created_at INTEGER NOT NULL,
+    enabled INTEGER NOT NULL DEFAULT 1 -- 0: cannot sign in
+) STRICT, WITHOUT ROWID;
+
+-- Links by which users set themselves up, once. The token itself is not stored.
+CREATE TABLE user_link (
+    name TEXT PRIMARY KEY,       -- of the user to be
+    role TEXT NOT NULL,
+    token_hash BLOB NOT NULL,
+    expires_at INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
 -- Signed-in browsers. The cookie's token itself is not stored.
@@ -254,7 +263,8 @@ CREATE TABLE api_key (
     name TEXT NOT NULL,
     read_only INTEGER NOT NULL,
     secret BLOB NOT NULL,        -- sealed
-    created_at INTEGER NOT NULL
+    created_at INTEGER NOT NULL,
+    last_used_at INTEGER         -- saved from time to time
 ) STRICT, WITHOUT ROWID;
 
 -- Settings made while the hub runs. Keys "store.*" belong to the store: store.clean (whether it was

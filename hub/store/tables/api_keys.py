@@ -6,27 +6,34 @@ import hashlib
 import hmac
 import os
 import sqlite3
+from collections.abc import Mapping
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from hub.errors import AlreadyExists, NoSuchResource
 from hub.store.commit.group_commit import GroupCommit
 from hub.store.sealing import SecretBox
 
-_ALL = "SELECT appid, name, read_only, created_at, secret FROM api_key"
+_ALL = "SELECT appid, name, read_only, created_at, last_used_at, secret FROM api_key"
 _ADD = "INSERT INTO api_key (appid, name, read_only, created_at, secret) VALUES (?, ?, ?, ?, ?)"
+_USED = "UPDATE api_key SET last_used_at = ? WHERE appid = ?"
 _REMOVE = "DELETE FROM api_key WHERE appid = ?"
 
 _DIGEST_KEY_BYTES = 32
 
 
 class ApiKey(Struct, frozen=True):
-    """An API key without its secret. `created_at` in UNIX milliseconds."""
+    """An API key without its secret. Times in UNIX milliseconds.
+
+    `last_used_at`: as last saved, None if it was never used. It lags behind, see `save_used`.
+    """
 
     appid: str
     name: str
     read_only: bool
     created_at: int
+    last_used_at: int | None = None
 
 
 class SealedApiKey(Struct, frozen=True):
@@ -38,8 +45,8 @@ class SealedApiKey(Struct, frozen=True):
 
 def load_api_keys(connection: sqlite3.Connection) -> list[SealedApiKey]:
     return [
-        SealedApiKey(ApiKey(appid, name, bool(read_only), created_at), secret)
-        for appid, name, read_only, created_at, secret in connection.execute(_ALL)
+        SealedApiKey(ApiKey(appid, name, bool(read_only), created_at, used_at), secret)
+        for appid, name, read_only, created_at, used_at, secret in connection.execute(_ALL)
     ]
 
 
@@ -98,6 +105,20 @@ class ApiKeyTable:
             self._keys[key.appid] = sealed
 
         await self._writer.write(job, added)
+
+    async def save_used(self, used_at: Mapping[str, int]) -> None:
+        """Save when keys were last used, by appid. Call it only at intervals."""
+
+        def job(connection: sqlite3.Connection) -> None:
+            connection.executemany(_USED, [(at, appid) for appid, at in used_at.items()])
+
+        def saved(_: None) -> None:
+            for appid, at in used_at.items():
+                if sealed := self._keys.get(appid):
+                    key = replace(sealed.key, last_used_at=at)
+                    self._keys[appid] = replace(sealed, key=key)
+
+        await self._writer.write(job, saved)
 
     async def remove(self, appid: str) -> None:
         """Remove a key. Raises NoSuchResource."""

@@ -14,26 +14,37 @@ from hub.store.commit.group_commit import GroupCommit
 
 Role = Literal["admin", "guard", "viewer"]
 
-_ALL = "SELECT name, role, password_hash, created_at FROM user"
-_ADD = "INSERT INTO user (name, role, password_hash, created_at) VALUES (?, ?, ?, ?)"
-_CHANGE = "UPDATE user SET role = ?, password_hash = ? WHERE name = ?"
+_ALL = "SELECT name, role, password_hash, created_at, enabled FROM user"
+_ADD = """
+INSERT INTO user (name, role, password_hash, created_at, enabled) VALUES (?, ?, ?, ?, ?)
+"""
+_CHANGE = "UPDATE user SET role = ?, password_hash = ?, enabled = ? WHERE name = ?"
 _REMOVE = "DELETE FROM user WHERE name = ?"
 
 
 class User(Struct, frozen=True):
-    """A user. `password_hash` is opaque text here; `created_at` in UNIX milliseconds."""
+    """A user. `password_hash` is opaque text here; `created_at` in UNIX milliseconds.
+
+    Only a user who is `enabled` can sign in.
+    """
 
     name: str
     role: Role
     password_hash: str
     created_at: int
+    enabled: bool = True
 
     def __repr__(self) -> str:
         return f"User({self.name!r}, {self.role!r})"
 
 
 def load_users(connection: sqlite3.Connection) -> list[User]:
-    return [User(*row) for row in connection.execute(_ALL)]
+    return [_user(row) for row in connection.execute(_ALL)]
+
+
+def _user(row: tuple[str, Role, str, int, int]) -> User:
+    name, role, password_hash, created_at, enabled = row
+    return User(name, role, password_hash, created_at, bool(enabled))
 
 
 class UserTable:
@@ -57,7 +68,7 @@ class UserTable:
         """Add a user. Raises AlreadyExists if the name is taken."""
 
         def job(connection: sqlite3.Connection) -> None:
-            values = (user.name, user.role, user.password_hash, user.created_at)
+            values = (user.name, user.role, user.password_hash, user.created_at, user.enabled)
             try:
                 connection.execute(_ADD, values)
             except sqlite3.IntegrityError as error:
@@ -72,6 +83,10 @@ class UserTable:
     async def set_role(self, name: str, role: Role) -> None:
         """Change a user's role. Raises NoSuchResource."""
         await self._change(name, lambda user: replace(user, role=role))
+
+    async def set_enabled(self, name: str, enabled: bool) -> None:
+        """Let a user sign in, or not. Raises NoSuchResource."""
+        await self._change(name, lambda user: replace(user, enabled=enabled))
 
     async def remove(self, name: str) -> None:
         """Remove a user and the user's sessions. Raises NoSuchResource."""
@@ -91,8 +106,8 @@ class UserTable:
             row = connection.execute(f"{_ALL} WHERE name = ?", (name,)).fetchone()
             if row is None:
                 raise NoSuchResource(f"no user {name}")
-            user = change(User(*row))
-            connection.execute(_CHANGE, (user.role, user.password_hash, name))
+            user = change(_user(row))
+            connection.execute(_CHANGE, (user.role, user.password_hash, user.enabled, name))
             return user
 
         await self._writer.write(job, self._put)

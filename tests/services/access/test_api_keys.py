@@ -54,3 +54,19 @@ async def test_a_signed_request_whose_ts_is_not_a_time_has_a_wrong_signature(
         hub.services.api_keys.authenticate_signed(
             params | {"sign": sign_params(params, key.secret)}
         )
+
+
+async def test_the_last_use_of_a_key_is_shown_at_once_and_saved_at_intervals(
+    hub: HubServices, clock: FrozenClock
+) -> None:
+    keys = hub.services.api_keys
+    new = await keys.add("payroll", True, by=COMMAND_LINE)
+    assert [key.last_used_at for key in keys.all()] == [None]
+    clock.advance(60)
+    keys.authenticate(f"{new.appid}:{new.secret}")
+    assert [key.last_used_at for key in keys.all()] == [clock.ms]
+    assert [key.last_used_at for key in hub.store.api_keys.all()] == [None]
+    await keys.save_used()
+    assert [key.last_used_at for key in hub.store.api_keys.all()] == [clock.ms]
+    await keys.remove(new.appid, by=COMMAND_LINE)
+    await keys.save_used()

@@ -84,3 +84,96 @@ async def test_an_invalid_form_leaves_the_link_valid(
     assert caught.value.field == field
     assert hub.services.setup_links.is_valid(link)
     assert hub.services.setup_links.is_needed()
+
+
+async def test_a_link_for_a_user_adds_the_user_with_the_role_that_was_chosen(
+    hub: HubServices,
+) -> None:
+    await hub.add_user("ann")
+    link = await hub.services.setup_links.create_for("bob", "guard", by=COMMAND_LINE)
+    assert [(one.name, one.role) for one in hub.services.setup_links.for_users()] == [
+        ("bob", "guard")
+    ]
+    signed_in = await hub.services.setup_links.add_user(link, PASSWORD, address="10.0.0.1")
+    assert (signed_in.user.name, signed_in.user.role) == ("bob", "guard")
+    assert hub.services.setup_links.for_users() == ()
+    with pytest.raises(NotAuthorised):
+        await hub.services.setup_links.add_user(link, PASSWORD, address="10.0.0.1")
+    # The link for the first administrator is another one.
+    assert not hub.services.setup_links.is_valid(link)
+
+
+async def test_a_link_for_a_user_is_valid_for_a_day_and_then_pruned(
+    hub: HubServices, clock: FrozenClock
+) -> None:
+    link = await hub.services.setup_links.create_for("bob", "guard", by=COMMAND_LINE)
+    clock.advance(24 * 3600 - 1)
+    assert hub.services.setup_links.link_of(link)
+    clock.advance(1)
+    assert hub.services.setup_links.link_of(link) is None
+    with pytest.raises(NotAuthorised):
+        await hub.services.setup_links.add_user(link, PASSWORD, address="10.0.0.1")
+    await hub.services.setup_links.prune()
+    assert hub.store.user_links.all() == ()
+
+
+async def test_of_concurrent_uses_of_a_link_for_a_user_one_succeeds(hub: HubServices) -> None:
+    link = await hub.services.setup_links.create_for("bob", "guard", by=COMMAND_LINE)
+    outcomes = []
+
+    async def use() -> None:
+        try:
+            await hub.services.setup_links.add_user(link, PASSWORD, address="10.0.0.1")
+            outcomes.append("in")
+        except NotAuthorised:
+            outcomes.append("used")
+
+    async with trio.open_nursery() as nursery:
+        for _ in range(3):
+            nursery.start_soon(use)
+    assert sorted(outcomes) == ["in", "used", "used"]
+
+
+async def test_a_link_for_a_user_is_replaced_or_withdrawn(hub: HubServices) -> None:
+    links = hub.services.setup_links
+    first = await links.create_for("bob", "guard", by=COMMAND_LINE)
+    second = await links.create_for("bob", "viewer", by=COMMAND_LINE)
+    assert links.link_of(first) is None
+    assert links.link_of(second)
+    await links.withdraw("bob", by=COMMAND_LINE)
+    await links.withdraw("bob", by=COMMAND_LINE)
+    assert links.link_of(second) is None
+    actions = [(e.action, e.target) for e in await hub.services.audit.oldest()]
+    assert actions == [
+        ("user.link", "bob guard"),
+        ("user.link", "bob viewer"),
+        ("user.link-withdraw", "bob"),
+    ]
+
+
+async def test_a_link_is_refused_for_a_taken_name_and_a_wrong_role(hub: HubServices) -> None:
+    await hub.add_user("ann")
+    links = hub.services.setup_links
+    for name, role, field in (("ann", "guard", "name"), ("", "guard", "name"), ("b", "x", "role")):
+        with pytest.raises(BadParameter) as caught:
+            await links.create_for(name, role, by=COMMAND_LINE)
+        assert caught.value.field == field
+
+
+async def test_links_that_were_not_used_are_bounded(
+    hub: HubServices, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hub.services.access.setup_links._MAX_USER_LINKS", 2)
+    links = hub.services.setup_links
+    for name in ("a", "b", "b"):
+        await links.create_for(name, "guard", by=COMMAND_LINE)
+    with pytest.raises(BadParameter, match="withdraw"):
+        await links.create_for("c", "guard", by=COMMAND_LINE)
+
+
+async def test_a_short_password_leaves_the_link_for_a_user_valid(hub: HubServices) -> None:
+    link = await hub.services.setup_links.create_for("bob", "guard", by=COMMAND_LINE)
+    with pytest.raises(BadParameter) as caught:
+        await hub.services.setup_links.add_user(link, "short", address="10.0.0.1")
+    assert caught.value.field == "password"
+    assert hub.services.setup_links.link_of(link)

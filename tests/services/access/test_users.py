@@ -3,8 +3,15 @@ from __future__ import annotations
 import pytest
 import trio
 
-from hub.errors import AlreadyExists, BadParameter, NoSuchResource, TooManyRequests
+from hub.errors import (
+    AlreadyExists,
+    BadParameter,
+    NoSuchResource,
+    NotAuthorised,
+    TooManyRequests,
+)
 from hub.services.access.audit import COMMAND_LINE, Actor
+from tests.support.clock import FrozenClock
 from tests.support.hub_services import PASSWORD, HubServices
 
 ELSEWHERE = "10.0.0.66"
@@ -152,3 +159,66 @@ async def test_a_password_set_by_an_administrator_ends_all_sessions_of_the_user(
     await hub.services.users.set_password("ann", "another one", by=COMMAND_LINE)
     assert await hub.services.sessions.user_of(token) is None
     assert await hub.services.sessions.sign_in("ann", "another one", "10.0.0.1")
+
+
+async def test_a_disabled_user_is_signed_out_and_cannot_sign_in(hub: HubServices) -> None:
+    await hub.add_user("ann")
+    token = await hub.add_user("bob", "guard")
+    await hub.services.users.set_enabled("bob", False, by=COMMAND_LINE)
+    assert await hub.services.sessions.user_of(token) is None
+    with pytest.raises(NotAuthorised):
+        await hub.services.sessions.sign_in("bob", PASSWORD, "10.0.0.1")
+    await hub.services.users.set_enabled("bob", True, by=COMMAND_LINE)
+    assert await hub.services.sessions.user_of(token) is None
+    assert await hub.services.sessions.sign_in("bob", PASSWORD, "10.0.0.1")
+    actions = [(e.action, e.target) for e in await hub.services.audit.oldest()]
+    assert ("user.disable", "bob") in actions
+    assert ("user.enable", "bob") in actions
+
+
+async def test_disabling_a_disabled_user_is_not_in_the_audit_log_again(hub: HubServices) -> None:
+    await hub.add_user("ann")
+    await hub.add_user("bob", "guard")
+    for _ in range(2):
+        await hub.services.users.set_enabled("bob", False, by=COMMAND_LINE)
+    actions = [entry.action for entry in await hub.services.audit.oldest()]
+    assert actions.count("user.disable") == 1
+
+
+async def test_a_disabled_administrator_does_not_count_as_an_administrator(
+    hub: HubServices,
+) -> None:
+    await hub.add_user("ann")
+    await hub.add_user("bob")
+    await hub.services.users.set_enabled("bob", False, by=COMMAND_LINE)
+    for refused in (
+        hub.services.users.set_enabled("ann", False, by=COMMAND_LINE),
+        hub.services.users.set_role("ann", "guard", by=COMMAND_LINE),
+        hub.services.users.remove("ann", by=COMMAND_LINE),
+    ):
+        with pytest.raises(BadParameter) as caught:
+            await refused
+        assert caught.value.field == "name"
+    await hub.services.users.remove("bob", by=COMMAND_LINE)
+    assert not hub.services.setup_links.is_needed()
+
+
+async def test_an_administrator_signs_a_user_out_everywhere(hub: HubServices) -> None:
+    await hub.add_user("ann")
+    token = await hub.add_user("bob", "guard")
+    await hub.services.users.sign_out("bob", by=COMMAND_LINE)
+    assert await hub.services.sessions.user_of(token) is None
+    assert hub.services.sessions.of_user("bob") == ()
+
+
+async def test_sessions_that_have_expired_are_not_listed(
+    hub: HubServices, clock: FrozenClock
+) -> None:
+    await hub.add_user("ann")
+    clock.advance(60)
+    await hub.services.sessions.sign_in("ann", PASSWORD, "10.0.0.2")
+    addresses = [session.address for session in hub.services.sessions.of_user("ann")]
+    assert addresses == ["10.0.0.2", "10.0.0.1"]
+    clock.advance(12 * 3600 - 30)
+    addresses = [session.address for session in hub.services.sessions.of_user("ann")]
+    assert addresses == ["10.0.0.2"]

@@ -1,8 +1,8 @@
 """Writes a data directory with rows in every table, as a test for later versions of the hub.
 
-    python -m tests.store.databases.write tests/store/databases/schema_3
+    python -m tests.store.databases.write tests/store/databases/schema_4
 
-makes `schema_3.zip`. With a new migration, add a `fill_schema_N` for the new tables and run this
+makes `schema_4.zip`. With a new migration, add a `fill_schema_N` for the new tables and run this
 once with the code of that version. Never write an older schema's archive again: it would no longer
 be what the older code wrote.
 
@@ -32,6 +32,7 @@ from hub.store.tables.devices import DeviceChange, NewDevice, StatusUpdate
 from hub.store.tables.firmware import NewComponent, NewRelease, StoredFile
 from hub.store.tables.sessions import Session
 from hub.store.tables.tokens import AcceptedConnect
+from hub.store.tables.user_links import UserLink
 from hub.store.tables.users import User
 from hub.wire.pictures import Picture
 from hub.wire.uploads.bodies import CheckedUpload
@@ -71,6 +72,8 @@ NOTE = StatusUpdate(
 TOKEN_HASH, EXPIRES_AT = b"t" * 32, NOW * 1000 + 86_400_000
 ACCEPTED = AcceptedConnect("SN1", "1795608000", None)
 USER = User("alice", "admin", "scrypt$0", NOW * 1000)
+GONE_USER = User("bob", "guard", "scrypt$1", NOW * 1000, enabled=False)
+USER_LINK = UserLink("carol", "viewer", b"l" * 32, NOW * 1000 + 86_400_000)
 SESSION = Session(b"s" * 32, "alice", NOW * 1000, NOW * 1000 + 5, "10.0.0.1")
 API_KEY, API_SECRET = ApiKey("APP1", "VMS", True, NOW * 1000), "api secret"
 SETTINGS = {"site.name": "Main site", "site.timezone": "Asia/Shanghai"}
@@ -154,6 +157,7 @@ async def fill(store: Store) -> None:
     await fill_schema_1(store)
     await fill_schema_2(store)
     await fill_schema_3(store)
+    await fill_schema_4(store)
 
 
 async def fill_schema_1(store: Store) -> None:
@@ -189,6 +193,12 @@ async def fill_schema_3(store: Store) -> None:
     await store.campaigns.update_target(campaign.id, DONE, proved_at=NOW * 1000 + 2)
     store.downloads.begin("1", FILE.sha256, FILE.size, NOW * 1000)
     await store.downloads.save()
+
+
+async def fill_schema_4(store: Store) -> None:
+    await store.users.add(GONE_USER)
+    await store.user_links.put(USER_LINK)
+    await store.api_keys.save_used({"APP1": NOW * 1000 + 7})
 
 
 async def write(data_dir: Path) -> None:

@@ -43,12 +43,16 @@ ACTIONS = {
     "device.person_delete": N_("Deleted a person from the camera"),
     "site-key.set": N_("Set the site key"),
     "site-key.remove": N_("Removed the site key"),
-    "site.change": N_("Set up the site"),
+    "site.change": N_("Changed name, time zone or language of the site"),
     "setup.link": N_("Created a setup link"),
     "user.sign_in": N_("Signed in"),
-    "user.sign_out_everywhere": N_("Signed out on all devices"),
+    "user.sign_out_everywhere": N_("Ended all sessions of the user"),
     "user.add": N_("Added the user"),
     "user.role": N_("Changed the role of the user"),
+    "user.enable": N_("Enabled the user"),
+    "user.disable": N_("Disabled the user"),
+    "user.link": N_("Created a setup link for the user"),
+    "user.link-withdraw": N_("Withdrew the setup link for the user"),
     "user.password": N_("Changed the password of the user"),
     "user.remove": N_("Removed the user"),
     "apikey.add": N_("Added the API key"),
@@ -156,7 +160,7 @@ def _user(entry: AuditEntry) -> AuditTarget:
     """The target of a user action: a name, and for some actions the new role."""
     if entry.action == "user.sign_in":  # The target is the actor.
         return AuditTarget()
-    if entry.action in ("user.add", "user.role"):
+    if entry.action in ("user.add", "user.role", "user.link"):
         name, _, role = entry.target.rpartition(" ")
         return AuditTarget(name, detail=gettext(ROLES[role]) if role in ROLES else role)
     return AuditTarget(entry.target)

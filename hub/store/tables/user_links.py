@@ -1,0 +1,76 @@
+"""Links by which users set themselves up: one for each name, used once."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+from functools import partial
+
+from msgspec import Struct
+
+from hub.store.commit.group_commit import GroupCommit
+from hub.store.sql import execute
+from hub.store.tables.users import Role
+
+_ALL = "SELECT name, role, token_hash, expires_at FROM user_link"
+_PUT = "INSERT OR REPLACE INTO user_link (name, role, token_hash, expires_at) VALUES (?, ?, ?, ?)"
+_REMOVE = "DELETE FROM user_link WHERE name = ?"
+
+
+class UserLink(Struct, frozen=True):
+    """`token_hash`: of the token in the link, which is not stored. UNIX milliseconds."""
+
+    name: str
+    role: Role
+    token_hash: bytes
+    expires_at: int
+
+
+def load_user_links(connection: sqlite3.Connection) -> list[UserLink]:
+    return [UserLink(*row) for row in connection.execute(_ALL)]
+
+
+class UserLinkTable:
+    """All links, in memory. Changes are durable on return."""
+
+    def __init__(self, writer: GroupCommit, links: list[UserLink]) -> None:
+        self._writer = writer
+        self._links = {link.name: link for link in links}
+
+    def get(self, name: str) -> UserLink | None:
+        return self._links.get(name)
+
+    def all(self) -> tuple[UserLink, ...]:
+        """Return all links, ordered by name."""
+        return tuple(self._links[name] for name in sorted(self._links))
+
+    async def put(self, link: UserLink) -> None:
+        """Add a link; it replaces an earlier one for the same name."""
+
+        def saved(_: None) -> None:
+            self._links[link.name] = link
+
+        values = (link.name, link.role, link.token_hash, link.expires_at)
+        await self._writer.write(partial(execute, _PUT, values), saved)
+
+    async def remove(self, name: str) -> None:
+        """Remove the link for this name, if there is one."""
+        await self._remove(lambda link: link.name == name)
+
+    async def prune(self, expired_at: int) -> None:
+        """Remove the links that have expired by this time (UNIX milliseconds)."""
+        await self._remove(lambda link: link.expires_at <= expired_at)
+
+    async def _remove(self, is_removed: Callable[[UserLink], bool]) -> None:
+        names = [link.name for link in self._links.values() if is_removed(link)]
+        if not names:
+            return
+
+        def job(connection: sqlite3.Connection) -> None:
+            connection.executemany(_REMOVE, [(name,) for name in names])
+
+        def removed(_: None) -> None:
+            for name in names:
+                self._links.pop(name, None)
+
+        await self._writer.write(job, removed)
