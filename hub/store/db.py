@@ -20,6 +20,7 @@ from hub.store.startup import StartState
 from hub.store.tables.api_keys import ApiKeyTable
 from hub.store.tables.audit import AuditTable
 from hub.store.tables.campaigns import CampaignTable
+from hub.store.tables.clock_steps import ClockStepTable
 from hub.store.tables.device_pictures import DevicePictureTable
 from hub.store.tables.device_settings import DeviceSettingTable
 from hub.store.tables.device_table import DeviceTable
@@ -91,6 +92,7 @@ class Store:
         #: The key that signs links to firmware files. It stays the same across restarts.
         self.link_key = start.box.derived("firmware links")
         self.settings = SettingTable(writer, start.settings)
+        self.clock_steps = ClockStepTable(writer, start.clock_steps)
         self.audit = AuditTable(writer, queries)
 
     @property

@@ -20,6 +20,7 @@ from hub.store.sealing import Random, SecretBox, create_key, read_key
 from hub.store.sql import one
 from hub.store.tables.api_keys import SealedApiKey, load_api_keys
 from hub.store.tables.campaigns import StoredCampaign, load_campaigns
+from hub.store.tables.clock_steps import ClockStep, load_clock_steps
 from hub.store.tables.device_settings import DeviceSetting, load_device_settings
 from hub.store.tables.devices import StoredDevice, load_devices
 from hub.store.tables.downloads import Download, load_downloads
@@ -61,6 +62,7 @@ class StartState(Struct, frozen=True):
     sessions: list[Session]
     api_keys: list[SealedApiKey]
     settings: dict[str, str]
+    clock_steps: list[ClockStep]
     firmware: FirmwareRows
     campaigns: list[StoredCampaign]
     downloads: list[Download]
@@ -129,6 +131,7 @@ def load(connection: sqlite3.Connection, box: SecretBox, settings: dict[str, str
         sessions=load_sessions(connection),
         api_keys=load_api_keys(connection),
         settings=settings,
+        clock_steps=load_clock_steps(connection),
         firmware=load_firmware(connection),
         campaigns=load_campaigns(connection),
         downloads=load_downloads(connection),

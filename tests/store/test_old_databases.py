@@ -123,6 +123,10 @@ async def test_tokens_and_used_timestamps_are_read_back(store: Store) -> None:
     assert store.tokens.was_accepted(written.ACCEPTED.sn, written.ACCEPTED.ts_text)
 
 
+async def test_steps_of_the_clock_are_read_back(schema: int, store: Store) -> None:
+    assert store.clock_steps.all() == ((written.CLOCK_STEP,) if schema >= 5 else ())
+
+
 async def test_users_sessions_keys_settings_and_audit_are_read_back(
     schema: int, store: Store
 ) -> None:

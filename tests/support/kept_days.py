@@ -35,7 +35,10 @@ class KeptDays:
         """Hold `count` days of `size` bytes each, the last one `newest`."""
         end = date.fromisoformat(newest)
         days = [end - timedelta(days=back) for back in reversed(range(count))]
-        self.kept = [DayUse(day.isoformat(), size, 10) for day in days]
+        self.kept = [
+            DayUse(day.isoformat(), size, 10, 10 * number + 1, 10 * number + 10)
+            for number, day in enumerate(days)
+        ]
 
     def days(self) -> list[DayUse]:
         return list(self.kept)

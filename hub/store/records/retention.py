@@ -61,11 +61,16 @@ Step = Callable[[sqlite3.Connection, int], int | None]
 
 
 class DayUse(Struct, frozen=True):
-    """A UTC day in the log. `bytes`: size of its pictures."""
+    """A UTC day in the log. `bytes`: size of its pictures.
+
+    If the clock was set back, a day may have records that came after those of later days.
+    """
 
     day: str
     bytes: int
     records: int
+    first_seq: int
+    last_seq: int
 
 
 class Retention:
@@ -88,8 +93,11 @@ class Retention:
         self._unlinking = trio.CapacityLimiter(1)
 
     def days(self) -> list[DayUse]:
-        """Return the days that the log holds, oldest first."""
-        return [DayUse(day.day, day.bytes, day.records) for day in self._days.all()]
+        """Return the days that the log holds, by date."""
+        return [
+            DayUse(day.day, day.bytes, day.records, day.first_seq, day.last_seq)
+            for day in self._days.all()
+        ]
 
     async def drop_day(self, day: str) -> None:
         """Drop a UTC day, "2026-11-25": its pictures at once, then its records in short steps.

@@ -274,6 +274,16 @@ CREATE TABLE setting (
     value TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
 
+-- The last 1,000 steps of the hub's clock; small ones make room first. The days before a step are
+-- dated by it, see hub/services/site/dating.py.
+CREATE TABLE clock_step (
+    id INTEGER PRIMARY KEY,
+    seq INTEGER NOT NULL,       -- the last record before the step was noticed
+    before INTEGER NOT NULL,    -- what the clock would have shown without it
+    after INTEGER NOT NULL,     -- what it showed
+    at_start INTEGER NOT NULL   -- 1: between two runs, so that the time between them is not known
+) STRICT;
+
 -- The audit log: who changed what, from where.
 CREATE TABLE audit (
     id INTEGER PRIMARY KEY,

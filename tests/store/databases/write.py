@@ -1,8 +1,8 @@
 """Writes a data directory with rows in every table, as a test for later versions of the hub.
 
-    python -m tests.store.databases.write tests/store/databases/schema_4
+    python -m tests.store.databases.write tests/store/databases/schema_5
 
-makes `schema_4.zip`. With a new migration, add a `fill_schema_N` for the new tables and run this
+makes `schema_5.zip`. With a new migration, add a `fill_schema_N` for the new tables and run this
 once with the code of that version. Never write an older schema's archive again: it would no longer
 be what the older code wrote.
 
@@ -26,6 +26,7 @@ from hub.store.db import Store
 from hub.store.opening import open_store
 from hub.store.tables.api_keys import ApiKey
 from hub.store.tables.campaigns import CampaignTarget
+from hub.store.tables.clock_steps import ClockStep
 from hub.store.tables.device_pictures import stored_picture
 from hub.store.tables.device_settings import DeviceSetting
 from hub.store.tables.devices import DeviceChange, NewDevice, StatusUpdate
@@ -121,6 +122,7 @@ SETTING = DeviceSetting(
     msg="OK",
     answered_at=NOW * 1000 + 1,
 )
+CLOCK_STEP = ClockStep(3, NOW * 1000 - 86_400_000, NOW * 1000, True)
 PICTURE_PATH, PICTURE = "/data/1.jpg", stored_picture("image/jpeg", JPEG)
 
 FIRMWARE = b"firmware" * 100
@@ -158,6 +160,7 @@ async def fill(store: Store) -> None:
     await fill_schema_2(store)
     await fill_schema_3(store)
     await fill_schema_4(store)
+    await fill_schema_5(store)
 
 
 async def fill_schema_1(store: Store) -> None:
@@ -199,6 +202,10 @@ async def fill_schema_4(store: Store) -> None:
     await store.users.add(GONE_USER)
     await store.user_links.put(USER_LINK)
     await store.api_keys.save_used({"APP1": NOW * 1000 + 7})
+
+
+async def fill_schema_5(store: Store) -> None:
+    await store.clock_steps.add(CLOCK_STEP)
 
 
 async def write(data_dir: Path) -> None:

@@ -1,0 +1,67 @@
+"""Steps of the hub's clock: when it was set, by how much, and which records came before."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable
+
+from msgspec import Struct
+
+from hub.store.commit.group_commit import GroupCommit
+
+#: Beyond this number of steps, small ones make room first, then the oldest.
+_MAX_STEPS = 1000
+_SMALL_MS = 3_600_000
+
+_ALL = "SELECT seq, before, after, at_start FROM clock_step ORDER BY id"
+_ADD = "INSERT INTO clock_step (seq, before, after, at_start) VALUES (?, ?, ?, ?)"
+_TRIM = """
+DELETE FROM clock_step WHERE id IN (
+    SELECT id FROM clock_step ORDER BY abs(after - before) > ? DESC, id DESC LIMIT -1 OFFSET ?
+)
+"""
+
+
+class ClockStep(Struct, frozen=True):
+    """The clock was set from `before` to `after` (UNIX milliseconds).
+
+    `seq`: the last record before it was noticed. `at_start`: it happened between two runs of the
+    hub; `before` is then the last time known of the earlier run.
+    """
+
+    seq: int
+    before: int
+    after: int
+    at_start: bool
+
+
+def load_clock_steps(connection: sqlite3.Connection) -> list[ClockStep]:
+    return [
+        ClockStep(seq, before, after, bool(at_start))
+        for seq, before, after, at_start in connection.execute(_ALL)
+    ]
+
+
+class ClockStepTable:
+    """The last steps, in memory, oldest first. Changes are durable on return."""
+
+    def __init__(self, writer: GroupCommit, steps: Iterable[ClockStep]) -> None:
+        self._writer = writer
+        self._steps = tuple(steps)
+
+    def all(self) -> tuple[ClockStep, ...]:
+        return self._steps
+
+    async def add(self, step: ClockStep) -> None:
+        """Add a step, which is the newest."""
+
+        def job(connection: sqlite3.Connection) -> tuple[ClockStep, ...]:
+            values = (step.seq, step.before, step.after, step.at_start)
+            connection.execute(_ADD, values)
+            connection.execute(_TRIM, (_SMALL_MS, _MAX_STEPS))
+            return tuple(load_clock_steps(connection))
+
+        def added(steps: tuple[ClockStep, ...]) -> None:
+            self._steps = steps
+
+        await self._writer.write(job, added)
