@@ -13,6 +13,7 @@ from hub.cli.run import double_click
 from hub.cli.run.double_click import CommandOutcome
 from hub.errors import hub_error_in
 from hub.process import executable
+from hub.process.bounded_end import exit_process
 from hub.process.data_directory import DirectoryInUse
 
 _DONE, _FAILED, _WRONG_USAGE = 0, 1, 2
@@ -27,8 +28,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
     if arguments is None and double_click.is_double_click(sys.argv[1:]):
-        sys.exit(double_click.serve(_execute))
-    sys.exit(run(arguments))
+        status = double_click.serve(_execute)
+    else:
+        status = run(arguments)
+    exit_process(status)
 
 
 def _open_missing_streams() -> None:

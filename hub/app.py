@@ -30,6 +30,7 @@ from hub.live.frame_trace import FrameTraces
 from hub.live.pending_devices import PendingDevices
 from hub.live.registry import Registry
 from hub.net.binding import check_ports
+from hub.process.bounded_end import AT_ONCE_SECONDS, END_SECONDS
 from hub.process.control.channel import remove_channel_file, serve_control
 from hub.process.memory import release_regularly
 from hub.process.signals import STOP_SIGNALS
@@ -71,6 +72,9 @@ Part = Callable[..., Awaitable[None]]
 #: Called when every port is open.
 Announce = Callable[[Services], Awaitable[None]]
 
+#: Called with the seconds after which the process ends by force, when its end begins.
+BeginEnd = Callable[[float], None]
+
 #: The ports have this long to finish requests in progress; stopping takes at most 10 s in total.
 _CLOSE_PORTS_SECONDS = 7.0
 #: A one-file executable receives one Ctrl-C twice: from the terminal, and from its outer process,
@@ -111,11 +115,14 @@ async def run_hub(
     announce: Announce,
     demo_cameras: Part | None = None,
     manager: ServiceManager | None = None,
+    begin_end: BeginEnd = lambda seconds: None,
     now: Callable[[], float] = time.time,
 ) -> None:
     """Run the hub until SIGINT or SIGTERM; a second signal ends it at once.
 
     The caller holds the lock of the data directory. `demo_cameras` start once the ports are open.
+    `begin_end` is called when the hub begins to end, for whatever reason: the caller ends the
+    process if that takes too long.
     Raises StartFault, or an exception group that contains one, if the hub cannot start or keep
     running.
     """
@@ -126,9 +133,10 @@ async def run_hub(
     remove_channel_file(data_dir)
     closing = trio.Event()
     async with trio.open_nursery() as nursery:
-        await nursery.start(_watch_signals, closing, nursery.cancel_scope)
+        await nursery.start(_watch_signals, closing, nursery.cancel_scope, begin_end)
+        await nursery.start(_watch_for_end, closing, begin_end)
         async with open_services(config, data_dir, closing=closing, now=now) as services:
-            await _run_parts(services, serve_web, announce, demo_cameras, manager)
+            await _run_parts(services, serve_web, announce, demo_cameras, manager, begin_end)
         nursery.cancel_scope.cancel()
     log.info("the hub has stopped")
 
@@ -225,10 +233,12 @@ async def _run_parts(
     announce: Announce,
     demo_cameras: Part | None,
     manager: ServiceManager | None,
+    begin_end: BeginEnd,
 ) -> None:
     closing = services.closing
     await services.certificates.load()
     async with trio.open_nursery() as background:
+        await background.start(_watch_for_end, closing, begin_end)
         start = partial(_start, background, closing)
         await start("saving the device status", services.devices.run)
         await start("the certificate renewal", services.certificates.run)
@@ -240,10 +250,12 @@ async def _run_parts(
         if manager is not None:
             await start("the service manager's watchdog", manager.watch)
         async with trio.open_nursery() as ports:
+            await ports.start(_watch_for_end, closing, begin_end)
             start = partial(_start, ports, closing)
             await start("the device port", partial(serve_devices, services, shutdown=closing))
             await start("the web port", partial(serve_web, services, shutdown=closing))
             async with trio.open_nursery() as clients:
+                await clients.start(_watch_for_end, closing, begin_end)
                 start = partial(_start, clients, closing)
                 await start("the control channel", partial(serve_control, services))
                 if demo_cameras is not None:
@@ -280,9 +292,27 @@ async def _run_part(
         raise PartFailed(f"{name} ended unexpectedly; see the log")
 
 
+async def _watch_for_end(
+    closing: trio.Event,
+    begin_end: BeginEnd,
+    *,
+    task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
+) -> None:
+    """Begin the end when `closing` is set, or when a sibling of this task fails.
+
+    The nursery then waits for its other tasks, one of which may wait for a thread that hangs.
+    """
+    task_status.started()
+    try:
+        await closing.wait()
+    finally:
+        begin_end(END_SECONDS)
+
+
 async def _watch_signals(
     closing: trio.Event,
     hub_scope: trio.CancelScope,
+    begin_end: BeginEnd,
     *,
     task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
 ) -> None:
@@ -297,6 +327,7 @@ async def _watch_signals(
                 closing.set()
             elif trio.current_time() > first_at + _REPEATED_SIGNAL_SECONDS:
                 log.warning("%s again: stopping at once", name)
+                begin_end(AT_ONCE_SECONDS)
                 hub_scope.cancel()
                 return
 

@@ -12,6 +12,7 @@ import pytest
 from tests.e2e.browser import PASSWORD, Browser, open_chromium
 from tests.e2e.camera import Camera
 from tests.e2e.faketime import FakeClock, make_fake_clock
+from tests.e2e.faulty_disk import FaultyDisk, compile_library
 from tests.e2e.hub_process import HubProcess, copy_certificates
 
 MakeHub = Callable[..., HubProcess]
@@ -71,6 +72,19 @@ def browser(tmp_path: Path) -> Iterator[Browser]:
 def fake_clock(tmp_path: Path) -> FakeClock:
     """A wall clock to set; pass its `environment` to `make_hub`."""
     return make_fake_clock(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def disk_library(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The library of `faulty_disk`, which may also record what is written."""
+    return compile_library(tmp_path_factory.mktemp("disk"))
+
+
+@pytest.fixture
+def faulty_disk(disk_library: Path, tmp_path: Path) -> Iterator[FaultyDisk]:
+    """A disk that can fail or hang; pass its `environment` to `make_hub`."""
+    with closing(FaultyDisk(disk_library, tmp_path)) as disk:
+        yield disk
 
 
 @pytest.fixture

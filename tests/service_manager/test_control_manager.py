@@ -103,3 +103,15 @@ async def test_windows_has_no_watchdog(
     with trio.move_on_after(1000):
         await service.watch()
     assert manager.reports == told
+
+
+def test_an_exit_by_force_is_a_failure_unless_the_manager_asked_for_the_end(
+    manager: FakeControlManager, service: ControlledService
+) -> None:
+    service.ready()
+    service.exiting_by_force()
+    assert manager.reports[-1] == Report("stopped", failed=True)
+    service.ready()
+    manager.control(STOP)
+    service.exiting_by_force()
+    assert manager.reports[-1] == Report("stopped", failed=False)

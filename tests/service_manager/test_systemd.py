@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import stat
 import sys
 from collections.abc import Sequence
@@ -10,6 +11,7 @@ from pathlib import Path, PurePosixPath
 import pytest
 
 from hub.errors import StartFault
+from hub.process.bounded_end import END_SECONDS
 from hub.service_manager.linux.systemd import SystemdService
 from hub.service_manager.linux.unit import unit_text
 from hub.service_manager.programs import ProgramResult
@@ -257,3 +259,9 @@ def test_the_service_of_a_package_is_changed_by_the_package_only(system: System)
     assert not system.unit.exists()
     assert system.commands[-1] == "systemctl start sitehub.service"
     assert system.service.executable == system.root / "usr/bin/sitehub"
+
+
+def test_systemd_waits_longer_for_the_end_than_it_may_take() -> None:
+    text = unit_text(PurePosixPath("/usr/local/bin/sitehub"))
+    [seconds] = re.findall(r"^TimeoutStopSec=(\d+)$", text, re.MULTILINE)
+    assert int(seconds) >= 2 * END_SECONDS

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import sys
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -16,6 +17,7 @@ from hub.errors import hub_error_in
 if TYPE_CHECKING:
     from hub.app import Part, ServiceManager
     from hub.config import Config
+    from hub.process.bounded_end import BoundedEnd
 
 _DEMO_CAMERAS = 6
 
@@ -90,17 +92,29 @@ class RunOptions(NamedTuple):
     in_browser: bool = False
 
 
-def run_for(manager: ServiceManager | None, options: RunOptions) -> None:
-    """Run the hub, for the service manager `manager` if it is not None."""
+def run_for(
+    manager: ServiceManager | None,
+    options: RunOptions,
+    before_forced_exit: Callable[[], object] = lambda: None,
+) -> None:
+    """Run the hub, for the service manager `manager` if it is not None.
+
+    If its end hangs, calls `before_forced_exit` and exits the process.
+    """
+    from hub.process.bounded_end import BoundedEnd
+
+    end = BoundedEnd()
+    end.before_exit(before_forced_exit)
     # Nearly all that is built here is permanent: collecting garbage would take a tenth of the time.
     gc.disable()
     try:
-        _run(manager, options)
+        _run(manager, options, end)
     finally:
+        end.stand_down()
         gc.enable()
 
 
-def _run(manager: ServiceManager | None, options: RunOptions) -> None:
+def _run(manager: ServiceManager | None, options: RunOptions, end: BoundedEnd) -> None:
     from hub import config, log
     from hub.process import data_directory, executable
 
@@ -124,9 +138,11 @@ def _run(manager: ServiceManager | None, options: RunOptions) -> None:
     with data_directory.held_as_hub(directory):
         config.write_default(directory)
         stop_log = log.start(loaded.log, directory / data_directory.LOGS, sys.stderr)
+        end.before_exit(stop_log)
         try:
-            _run_hub(loaded, directory.absolute(), manager, options)
+            _run_hub(loaded, directory.absolute(), manager, options, end)
         finally:
+            end.begin()
             all_written = stop_log()
     if not all_written:
         # The console is blocked: a normal exit would wait for it indefinitely.
@@ -143,7 +159,11 @@ def _check_ports(loaded: Config) -> None:
 
 
 def _run_hub(
-    loaded: Config, directory: Path, manager: ServiceManager | None, options: RunOptions
+    loaded: Config,
+    directory: Path,
+    manager: ServiceManager | None,
+    options: RunOptions,
+    end: BoundedEnd,
 ) -> None:
     import logging
 
@@ -186,6 +206,7 @@ def _run_hub(
                 announce=ready,
                 demo_cameras=demo_cameras,
                 manager=manager,
+                begin_end=end.begin,
             )
         )
     except Exception as error:

@@ -29,7 +29,7 @@ def run_controlled(manager: ControlManager, data_dir: Path, stop: signal.Signals
     failed = True
     try:
         with _without_stderr(), _stdout_to(data_dir / LAST_START):
-            run_for(service, RunOptions(data_dir))
+            run_for(service, RunOptions(data_dir), service.exiting_by_force)
         failed = False
     finally:
         service.stopped(failed=failed)

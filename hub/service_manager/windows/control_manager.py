@@ -83,6 +83,13 @@ class ControlledService:
         self._stopped.set()
         self._dispatcher.join(_CONNECT_TIMEOUT_SECONDS)
 
+    def exiting_by_force(self) -> None:
+        """Report that the process exits without a complete end.
+
+        That is no failure if the manager asked for the end: it would start the service again.
+        """
+        self._report(Report("stopped", failed=self._last.phase != "stopping"))
+
     def _dispatch(self) -> None:
         try:
             self._manager.dispatch(self._main)
