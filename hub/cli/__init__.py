@@ -12,6 +12,7 @@ from hub import __version__
 from hub.cli.apikey import apikey
 from hub.cli.audit import audit
 from hub.cli.device.commands import device
+from hub.cli.doctor import doctor
 from hub.cli.firmware.commands import firmware
 from hub.cli.options import data_option
 from hub.cli.run.command import run
@@ -37,5 +38,8 @@ def version() -> None:
     click.echo(f"sitehub {__version__}")
 
 
-for command in (run, device, site_key, user, apikey, audit, firmware, service, simulate, version):
+for command in (
+    *(run, device, site_key, user, apikey, audit, firmware, service, simulate),
+    *(doctor, version),
+):
     sitehub.add_command(command)

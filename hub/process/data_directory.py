@@ -104,6 +104,22 @@ def held_as_hub(path: Path) -> Iterator[None]:
         yield
 
 
+def holder_of(path: Path) -> Holder | None:
+    """Return the process that holds the directory, None if none does. Changes nothing."""
+    try:
+        handle = os.open(path / LOCK, os.O_RDWR)
+    except OSError:
+        return None
+    try:
+        recorded = _read_holder(handle)
+        # Try the lock only if it must be: a hub that starts at this moment could not have it.
+        if recorded is None or not _may_run(recorded.pid) or _try_lock(handle):
+            return None
+        return recorded
+    finally:
+        os.close(handle)
+
+
 def _write_holder(handle: int, text: str) -> None:
     """Overwrite the text with one of the same length: a full disk has no room for more."""
     os.lseek(handle, 0, os.SEEK_SET)
@@ -136,6 +152,10 @@ if sys.platform == "win32":
             msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
         except OSError:
             return False
+        return True
+
+    def _may_run(pid: int) -> bool:
+        """Return True: on Windows only the lock tells."""
         return True
 else:
     import fcntl
@@ -193,4 +213,14 @@ else:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             return False
+        return True
+
+    def _may_run(pid: int) -> bool:
+        """Return False if there is no such process."""
+        try:
+            os.kill(pid, 0)
+        except ProcessLookupError:
+            return False
+        except OSError:  # a process of another user
+            pass
         return True

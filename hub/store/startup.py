@@ -39,7 +39,7 @@ FIRMWARE = "firmware"
 
 #: The setting that is "0" while the store is open, and after a crash.
 CLEAN = "store.clean"
-_KEY_CHECK = "store.key_check"
+KEY_CHECK = "store.key_check"
 _LAST_SEQ = "SELECT seq FROM sqlite_sequence WHERE name = 'record'"
 _DROPS = "SELECT count(*) FROM dropped_day"
 _HAS_SECRETS = "SELECT EXISTS (SELECT 1 FROM device) OR EXISTS (SELECT 1 FROM api_key)"
@@ -102,8 +102,8 @@ def _recover(
 ) -> StartState:
     settings = load_settings(connection)
     box = _open_box(data_dir / KEY_FILE, settings, one(connection, _HAS_SECRETS) == 1, random, disk)
-    if _KEY_CHECK not in settings:
-        save_setting(connection, _KEY_CHECK, box.seal(_KEY_CHECK, _KEY_CHECK).hex())
+    if KEY_CHECK not in settings:
+        save_setting(connection, KEY_CHECK, box.seal(KEY_CHECK, KEY_CHECK).hex())
     save_setting(connection, CLEAN, "0")
     state = load(connection, box, settings)
     damage = (
@@ -143,17 +143,17 @@ def _open_box(
 ) -> SecretBox:
     """Open the key file, or create it if nothing was sealed yet."""
     key = read_key(path)
-    check = settings.get(_KEY_CHECK)
+    check = settings.get(KEY_CHECK)
     if key is None:
         if has_secrets:
             raise StartFault(
                 f"{path} is missing: the secrets in {DATABASE} are sealed with it; "
                 "restore it from a backup"
             )
-        settings.pop(_KEY_CHECK, None)
+        settings.pop(KEY_CHECK, None)
         return SecretBox(create_key(path, random, disk), random)
     box = SecretBox(key, random)
-    if check is not None and not box.fits(bytes.fromhex(check), _KEY_CHECK):
+    if check is not None and not box.fits(bytes.fromhex(check), KEY_CHECK):
         raise StartFault(
             f"{path} is not the key of {DATABASE}: restore the file that belongs to it"
         )

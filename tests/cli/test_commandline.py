@@ -66,7 +66,7 @@ def test_the_commands_are_those_of_the_contract() -> None:
         "site-key",
         *("user", "user add", "user passwd", "user list", "user remove", "user setup-link"),
         *("apikey", "apikey add", "apikey list", "apikey remove"),
-        *("audit", "simulate", "version"),
+        *("audit", "doctor", "simulate", "version"),
     }
 
 

@@ -29,6 +29,7 @@ from hub.process.control.access import AnyAccessRequest
 from hub.process.control.devices import AnyDeviceRequest
 from hub.process.control.firmware import AnyFirmwareRequest
 from hub.process.control.request import ControlRequest
+from hub.process.control.status import AnyStatusRequest
 from hub.services import Services
 from hub.services.shielding import shielded
 
@@ -57,7 +58,7 @@ class ChannelAddress(Struct, frozen=True):
 
 class _Request(Struct, frozen=True):
     secret: str
-    operation: AnyDeviceRequest | AnyAccessRequest | AnyFirmwareRequest
+    operation: AnyDeviceRequest | AnyAccessRequest | AnyFirmwareRequest | AnyStatusRequest
 
 
 class _Response(Struct, frozen=True, omit_defaults=True):

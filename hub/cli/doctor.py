@@ -1,0 +1,166 @@
+"""`sitehub doctor`: is everything well, and what is to be done if not."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from hub.cli.options import data_option
+from hub.errors import HubError, StartFault
+
+if TYPE_CHECKING:
+    from hub.config import Config
+    from hub.process.data_directory import Holder
+    from hub.services.doctor.findings import CheckName, Finding
+    from hub.services.doctor.surroundings import Surroundings
+
+_DONE, _FAILED = 0, 1
+_WORDS = {"ok": "ok", "warning": "warning", "failed": "FAILED"}
+_PROGRESS_SECONDS = 0.5
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON list of objects.")
+@click.option("--quick", is_flag=True, help="Leave out the checks that read all that is stored.")
+@data_option()
+def doctor(data_dir: Path, as_json: bool, quick: bool) -> int:
+    """Check whether everything is well, and say what to do if not.
+
+    Works with a running hub, which it does not disturb, and without one. One line for each check:
+    ok, warning or FAILED. Exit status: 0, or 1 if any check failed.
+    """
+    from hub.cli.output import print_json
+
+    findings: list[Finding] = []
+    with _Progress(sys.stderr.isatty()) as progress:
+        for finding in _examine(data_dir, progress, quick=quick):
+            findings.append(finding)
+            if not as_json:
+                progress.clear()
+                _print(finding)
+    if as_json:
+        print_json([_as_object(finding) for finding in findings])
+    return _FAILED if any(finding.state == "failed" for finding in findings) else _DONE
+
+
+def _examine(data_dir: Path, progress: _Progress, *, quick: bool) -> Iterator[Finding]:
+    """Yield what the checks find, each as soon as it is known."""
+    from hub.process import data_directory
+    from hub.services.doctor.checks import run_quick, run_slow
+    from hub.services.doctor.findings import failed, ok
+
+    if not data_dir.is_dir():
+        yield failed("hub", "folder-missing", folder=str(data_dir))
+        return
+    data_directory.act_for_owner(data_dir)
+    holder = data_directory.holder_of(data_dir)
+    config, problem = _config(data_dir)
+    surroundings = _surroundings(data_dir, config, holder)
+    found = _ask(data_dir) if surroundings.hub is not None else None
+    if found is not None:
+        yield from found
+    else:
+        if surroundings.hub is not None:
+            yield failed("hub", "hub-silent", process=str(surroundings.hub))
+        if problem:
+            yield failed("settings", "settings-bad", reason=problem)
+        else:
+            yield ok("settings", "settings-ok")
+        yield from run_quick(surroundings)
+    if not quick:
+        yield from run_slow(surroundings, progress.show)
+
+
+def _config(data_dir: Path) -> tuple[Config, str]:
+    """Return the settings, or the defaults and what is wrong with the settings."""
+    from hub.config import Config, load
+
+    try:
+        return load(data_dir, environment=os.environ), ""
+    except StartFault as fault:
+        return Config(), fault.message
+
+
+def _surroundings(data_dir: Path, config: Config, holder: Holder | None) -> Surroundings:
+    from babel.localtime import get_localzone
+
+    from hub.services.doctor.surroundings import Surroundings
+
+    return Surroundings(
+        data_dir=data_dir,
+        config=config,
+        now=time.time,
+        hub=holder.pid if holder is not None and holder.role == "hub" else None,
+        zone=config.site.timezone or str(getattr(get_localzone(), "key", "UTC")),
+    )
+
+
+def _ask(data_dir: Path) -> list[Finding] | None:
+    """Have the running hub run the quick checks; None if it does not respond."""
+    import trio
+
+    from hub.process.control import channel
+    from hub.process.control.status import RunQuickChecks
+
+    with suppress(HubError):
+        return trio.run(channel.ask_running_hub, data_dir, RunQuickChecks())
+    return None
+
+
+def _print(finding: Finding) -> None:
+    from hub.cli.output import print_line
+
+    words = " ".join(filter(None, (finding.text, finding.advice)))
+    print_line(f"{_WORDS[finding.state]:<8} {finding.check:<12} {' '.join(words.split())}")
+
+
+def _as_object(finding: Finding) -> dict[str, object]:
+    return {
+        "check": finding.check,
+        "state": finding.state,
+        "code": finding.code,
+        "text": finding.text,
+        "advice": finding.advice,
+        "args": finding.args,
+    }
+
+
+class _Progress:
+    """Shows on stderr what is being checked: on a terminal in one line, else not at all."""
+
+    def __init__(self, is_terminal: bool) -> None:
+        self._is_terminal = is_terminal
+        self._shown = ""
+        self._next = 0.0
+        self._began: dict[str, float] = {}
+
+    def __enter__(self) -> _Progress:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.clear()
+
+    def show(self, check: CheckName, part: float | None) -> None:
+        """Show how far a check is."""
+        now = time.monotonic()
+        began = self._began.setdefault(check, now)
+        if not self._is_terminal or now < self._next:
+            return
+        self._next = now + _PROGRESS_SECONDS
+        done = f"{now - began:.0f} s" if part is None else f"{part:.0%}"
+        self.clear()
+        self._shown = f"         {check:<12} {done}"
+        click.echo(self._shown, nl=False, err=True)
+
+    def clear(self) -> None:
+        """Remove the line."""
+        if self._shown:
+            click.echo("\r" + " " * len(self._shown) + "\r", nl=False, err=True)
+            self._shown = ""

@@ -1,0 +1,29 @@
+"""Requests about the state of the hub itself."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import trio
+
+from hub.process.control.request import ControlRequest
+from hub.services.doctor.checks import run_quick
+from hub.services.doctor.findings import Finding
+from hub.services.doctor.surroundings import surroundings_of
+
+if TYPE_CHECKING:
+    from hub.services import Services
+
+
+class RunQuickChecks(ControlRequest[list[Finding]], frozen=True, tag="doctor.quick"):
+    """Run the quick checks of the doctor inside the hub, which knows its settings."""
+
+    result: ClassVar[Any] = list[Finding]
+    needs_running_hub: ClassVar[bool] = True
+
+    async def perform(self, services: Services) -> list[Finding]:
+        return await trio.to_thread.run_sync(run_quick, surroundings_of(services))
+
+
+#: Distinguished by their tags.
+AnyStatusRequest = RunQuickChecks

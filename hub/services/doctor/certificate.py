@@ -1,0 +1,85 @@
+"""The certificate of the ports: valid, until when, with its key, and for this PC's addresses."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from cryptography import x509
+
+from hub.errors import StartFault
+from hub.services.doctor.findings import Finding, failed, ok, warning
+from hub.services.doctor.surroundings import Surroundings
+from hub.services.site.certificate_authority import names_in
+from hub.services.site.certificate_sources import day_of, server_context
+from hub.services.site.certificates import names_of_this_host
+
+_NOTICE_SECONDS = 14 * 86_400
+#: Every host has these; a certificate of the administrator need not name them.
+_LOCAL_NAMES = {"localhost", "127.0.0.1", "::1"}
+
+
+def check_certificate(surroundings: Surroundings) -> Iterator[Finding]:
+    """Check the files that the hub loads."""
+    config = surroundings.config
+    if not (config.web.tls or config.devices.tls):
+        yield ok("certificate", "tls-off")
+        return
+    if config.tls.cert:
+        data_dir = surroundings.data_dir
+        cert, key = data_dir / config.tls.cert, data_dir / config.tls.key
+        yield _check_files([cert], key, surroundings)
+        return
+    folder = surroundings.data_dir / "tls"
+    files = [folder / "hub-ecdsa.pem", folder / "hub-rsa.pem"]
+    if not (folder / "ca.crt").exists() and not (folder / "ca.key").exists():
+        yield ok("certificate", "certificate-none")
+    elif missing := [p.name for p in (folder / "ca.crt", folder / "ca.key") if not p.exists()]:
+        yield failed("certificate", "authority-missing", file=f"tls/{missing[0]}")
+    elif not all(path.exists() for path in files):
+        yield ok("certificate", "certificate-none")
+    else:
+        yield _check_files(files, None, surroundings)
+
+
+def _check_files(files: list[Path], key: Path | None, surroundings: Surroundings) -> Finding:
+    file = str(files[0])
+    try:
+        leaf = x509.load_pem_x509_certificate(files[0].read_bytes())
+    except OSError as error:
+        return failed("certificate", "certificate-unreadable", file=file, reason=str(error))
+    except ValueError:
+        return failed("certificate", "certificate-bad", file=file)
+    try:
+        server_context(files, key)
+    except (OSError, StartFault):  # ssl.SSLError is an OSError
+        return failed("certificate", "certificate-unfit", file=file)
+    found = _check_leaf(leaf, surroundings.now(), is_own=key is not None)
+    if found.state != "ok" and key is None and surroundings.hub is None:
+        return ok("certificate", "certificate-renews")
+    return found
+
+
+def _check_leaf(leaf: x509.Certificate, now: float, *, is_own: bool) -> Finding:
+    starts, ends = leaf.not_valid_before_utc.timestamp(), leaf.not_valid_after_utc.timestamp()
+    args = {"day": day_of(ends)}
+    if now >= ends:
+        return failed("certificate", "certificate-ended", **args)
+    if now < starts:
+        return failed("certificate", "certificate-early", day=day_of(starts))
+    if ends - now < _NOTICE_SECONDS:
+        return warning("certificate", "certificate-ends", **args)
+    missing = sorted(_missing_names(leaf, is_own=is_own))
+    if missing:
+        return warning("certificate", "certificate-names", names=", ".join(missing), **args)
+    return ok("certificate", "certificate-ok", **args)
+
+
+def _missing_names(leaf: x509.Certificate, *, is_own: bool) -> set[str]:
+    """Return names of this PC that are missing. One's own certificate needs one of them only."""
+    named = names_in(leaf)
+    here = set(names_of_this_host()) - _LOCAL_NAMES
+    if not is_own:
+        return here - named
+    has_wildcard = any(name.startswith("*.") for name in named)
+    return set() if here & named or has_wildcard else here

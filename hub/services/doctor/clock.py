@@ -1,0 +1,57 @@
+"""Whether the clock of this PC can be right: it must not be behind what was written with it."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+
+from hub.services.doctor.findings import Finding, failed, ok
+from hub.services.doctor.surroundings import Surroundings
+from hub.services.site.certificate_authority import EARLIEST_PLAUSIBLE
+from hub.store.inspection import newest_record_at
+
+#: A clock that is set by a time server may step by this much.
+_TOLERANCE_SECONDS = 300
+_FOLDERS = (".", "media", "logs", "tls")
+
+
+def check_clock(surroundings: Surroundings) -> Iterator[Finding]:
+    """Compare the clock with the newest record and the newest file."""
+    now = surroundings.now()
+    shown = {"clock": _text(now), "zone": surroundings.zone}
+    if now < EARLIEST_PLAUSIBLE:
+        yield failed("clock", "clock-unset", **shown)
+        return
+    record, file = _newest_record(surroundings.data_dir), _newest_file(surroundings.data_dir)
+    if record > now + _TOLERANCE_SECONDS:
+        yield failed("clock", "clock-behind-record", newest=_text(record), **shown)
+    elif file > now + _TOLERANCE_SECONDS:
+        yield failed("clock", "clock-behind-file", newest=_text(file), **shown)
+    elif record:
+        yield ok("clock", "clock-ok", newest=_text(record), **shown)
+    else:
+        yield ok("clock", "clock-plausible", **shown)
+
+
+def _newest_record(data_dir: Path) -> float:
+    """Return when the newest record was received, in UNIX seconds; 0 if that is not known."""
+    with suppress(sqlite3.Error):
+        return (newest_record_at(data_dir) or 0) / 1000
+    return 0
+
+
+def _newest_file(data_dir: Path) -> float:
+    newest = 0.0
+    for folder in _FOLDERS:
+        with suppress(OSError):
+            for path in (data_dir / folder).iterdir():
+                with suppress(OSError):
+                    newest = max(newest, path.stat().st_mtime)
+    return newest
+
+
+def _text(moment: float) -> str:
+    return f"{datetime.fromtimestamp(moment, UTC):%Y-%m-%d %H:%M} UTC"

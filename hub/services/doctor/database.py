@@ -1,0 +1,69 @@
+"""The database as a whole: usable by this version, with its key file, and with all its packs."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+
+from hub.errors import StartFault
+from hub.services.doctor.findings import Finding, failed, ok, warning
+from hub.services.doctor.surroundings import Surroundings
+from hub.store.inspection import (
+    database_state,
+    key_fits,
+    set_aside_names,
+    sqlite_has_wal_reset_bug,
+)
+from hub.store.sealing import read_key
+from hub.store.startup import KEY_FILE
+
+_MOST_NAMED = 5
+
+
+def check_sqlite(surroundings: Surroundings) -> Iterator[Finding]:
+    """Tell SQLite's version."""
+    code = "sqlite-old" if sqlite_has_wal_reset_bug() else "sqlite-ok"
+    yield ok("sqlite", code, version=sqlite3.sqlite_version)
+
+
+def check_database(surroundings: Surroundings) -> Iterator[Finding]:
+    """Tell whether this version can use the database."""
+    state = database_state(surroundings.data_dir)
+    if state.problem:
+        yield failed("database", f"database-{state.problem}", reason=state.reason)
+    elif not state.exists:
+        yield ok("database", "database-none")
+    elif state.version < state.known_version:
+        yield ok("database", "database-older", version=str(state.version))
+    else:
+        yield ok("database", "database-ok", version=str(state.version))
+
+
+def check_key(surroundings: Surroundings) -> Iterator[Finding]:
+    """Tell whether hub.key is the key of the database."""
+    try:
+        key = read_key(surroundings.data_dir / KEY_FILE)
+    except StartFault as fault:
+        yield failed("key", "key-unreadable", reason=fault.message)
+        return
+    state = database_state(surroundings.data_dir)
+    if not state.exists or state.problem:
+        return  # there is nothing to compare it with
+    if key is None:
+        yield failed("key", "key-missing")
+        return
+    try:
+        fits = key_fits(surroundings.data_dir, key)
+    except sqlite3.Error as error:
+        yield failed("key", "key-unreadable", reason=str(error))
+        return
+    yield ok("key", "key-ok") if fits else failed("key", "key-wrong")
+
+
+def check_set_aside(surroundings: Surroundings) -> Iterator[Finding]:
+    """Tell of pictures that a start put aside instead of deleting them."""
+    names = set_aside_names(surroundings.data_dir)
+    if names:
+        yield warning("set-aside", "set-aside", files=", ".join(names[:_MOST_NAMED]))
+    else:
+        yield ok("set-aside", "set-aside-none")

@@ -1,0 +1,78 @@
+"""The disk of the data directory: its file system, its free space, and the speed of a flush."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import statistics
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+from hub.services.doctor.findings import Finding, failed, ok, warning
+from hub.services.doctor.surroundings import Surroundings
+from hub.services.site.disk_space import GB, DiskSpace
+from hub.store.disk import Disk
+from hub.store.file_system import network_type
+
+_FLUSHES = 15
+_FLUSH_BYTES = 16 * 1024
+#: Give up measuring after this time.
+_MEASURE_SECONDS = 3.0
+#: Each group of uploads waits for three flushes.
+_SLOW_SECONDS = 0.1
+
+
+def check_disk(surroundings: Surroundings) -> Iterator[Finding]:
+    """Check the disk."""
+    if kind := network_type(surroundings.data_dir):
+        yield failed("disk", "disk-network", type=kind)
+    yield from _check_space(surroundings)
+    yield _check_flush(surroundings.data_dir)
+
+
+def _check_space(surroundings: Surroundings) -> Iterator[Finding]:
+    try:
+        free = shutil.disk_usage(surroundings.data_dir).free
+    except OSError as error:
+        yield failed("disk", "disk-unreadable", reason=error.strerror or str(error))
+        return
+    wanted = surroundings.config.store.min_free_gb
+    shortage = DiskSpace(wanted, lambda: free).shortage()
+    check = ok if shortage is None else warning
+    code = "disk-ok" if shortage is None else "disk-low"
+    yield check("disk", code, free=f"{free / GB:.1f}", wanted=f"{wanted:g}")
+
+
+def _check_flush(data_dir: Path) -> Finding:
+    try:
+        seconds = flush_seconds(data_dir)
+    except OSError as error:
+        return failed("disk", "flush-failed", reason=error.strerror or str(error))
+    args = {"ms": f"{seconds * 1000:.1f}"}
+    if seconds > _SLOW_SECONDS:
+        return warning("disk", "flush-slow", **args)
+    return ok("disk", "flush-ok", **args)
+
+
+def flush_seconds(folder: Path) -> float:
+    """Measure how long the disk takes to make a small write durable: the median. Raises OSError."""
+    disk, path = Disk(), folder / f"doctor-{secrets.token_hex(4)}.tmp"
+    times: list[float] = []
+    deadline = time.monotonic() + _MEASURE_SECONDS
+    file = disk.open(path)
+    try:
+        for number in range(_FLUSHES):
+            disk.write(file, [os.urandom(_FLUSH_BYTES)], number * _FLUSH_BYTES)
+            began = time.perf_counter()
+            disk.flush(file)
+            times.append(time.perf_counter() - began)
+            if time.monotonic() > deadline:
+                break
+    finally:
+        disk.close(file)
+        with suppress(OSError):
+            path.unlink()
+    return statistics.median(times)

@@ -1,0 +1,62 @@
+"""What a check found: a code with values, whose sentences are in `texts`."""
+
+from __future__ import annotations
+
+from typing import Literal, get_args
+
+from msgspec import Struct
+
+from hub.services.doctor.texts import TEXTS
+
+State = Literal["ok", "warning", "failed"]
+
+CheckName = Literal[
+    "hub",
+    "service",
+    "settings",
+    "ports",
+    "clock",
+    "disk",
+    "certificate",
+    "permissions",
+    "sqlite",
+    "database",
+    "key",
+    "set-aside",
+    "integrity",
+    "records",
+    "pictures",
+    "firmware",
+]
+CHECK_NAMES: tuple[CheckName, ...] = get_args(CheckName)
+
+
+class Finding(Struct, frozen=True):
+    """One line of the doctor. `args`: the values of its sentences."""
+
+    check: CheckName
+    state: State
+    code: str
+    args: dict[str, str] = {}
+
+    @property
+    def text(self) -> str:
+        """What was found, in English."""
+        return TEXTS[self.code].found % self.args
+
+    @property
+    def advice(self) -> str:
+        """What to do about it, in English; "" if nothing."""
+        return TEXTS[self.code].advice % self.args
+
+
+def ok(check: CheckName, code: str, **args: str) -> Finding:
+    return Finding(check, "ok", code, args)
+
+
+def warning(check: CheckName, code: str, **args: str) -> Finding:
+    return Finding(check, "warning", code, args)
+
+
+def failed(check: CheckName, code: str, **args: str) -> Finding:
+    return Finding(check, "failed", code, args)

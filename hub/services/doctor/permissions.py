@@ -1,0 +1,82 @@
+"""Whether the hub can read and write its files, and nobody else can read its secrets."""
+
+from __future__ import annotations
+
+import os
+import stat
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from hub.services.doctor.findings import Finding, failed, ok, warning
+from hub.services.doctor.surroundings import Surroundings
+
+#: Others may read these: they are no secrets.
+_PUBLIC = {"ca.crt", "hub.lock"}
+_MOST_FILES = 200_000
+_MOST_NAMED = 5
+#: Folders whose files the hub makes again.
+_SKIPPED = {"unpacked"}
+
+
+def check_permissions(surroundings: Surroundings) -> Iterator[Finding]:
+    """Look at every file of the data directory, without opening any."""
+    data_dir = surroundings.data_dir
+    denied: list[str] = []
+    readable: list[str] = []
+    count = 0
+    is_private = _is_private(data_dir)
+    for path in _paths(data_dir):
+        count += 1
+        name = path.relative_to(data_dir).as_posix()
+        if not os.access(path, os.R_OK | os.W_OK):
+            denied.append(name)
+        elif not is_private and path.is_file() and _is_open_to_others(path):
+            readable.append(name)
+    if denied:
+        yield failed("permissions", "permissions-denied", **_named(denied))
+    if readable:
+        yield warning("permissions", "permissions-open", **_named(readable))
+    if not (denied or readable):
+        yield ok("permissions", "permissions-ok", count=str(count))
+
+
+def _paths(data_dir: Path) -> Iterator[Path]:
+    yield data_dir
+    count = 0
+    for folder, folders, files in os.walk(data_dir):
+        folders[:] = [name for name in folders if name not in _SKIPPED]
+        for name in (*folders, *files):
+            path = Path(folder, name)
+            # Files come and go while a hub runs.
+            if path.exists():
+                yield path
+            count += 1
+            if count > _MOST_FILES:
+                return
+
+
+def _named(names: list[str]) -> dict[str, str]:
+    shown = ", ".join(names[:_MOST_NAMED])
+    more = len(names) - _MOST_NAMED
+    return {"files": f"{shown} (+{more})" if more > 0 else shown}
+
+
+if sys.platform == "win32":
+
+    def _is_private(data_dir: Path) -> bool:
+        """Return True: on Windows the permissions of the directory protect its files."""
+        return True
+
+    def _is_open_to_others(path: Path) -> bool:
+        return False
+else:
+
+    def _is_private(data_dir: Path) -> bool:
+        """Return whether no other user can enter the directory."""
+        return not data_dir.stat().st_mode & (stat.S_IXGRP | stat.S_IXOTH)
+
+    def _is_open_to_others(path: Path) -> bool:
+        if path.name in _PUBLIC or path.suffix == ".toml" or path.parent.name == "logs":
+            return False
+        return bool(path.stat().st_mode & (stat.S_IRGRP | stat.S_IROTH))

@@ -1,0 +1,85 @@
+"""The slow checks: everything that is stored is read, and compared with its checksums."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Callable, Iterator
+from typing import TypeVar
+
+from hub.services.doctor.findings import CheckName, Finding, failed, ok
+from hub.services.doctor.surroundings import Surroundings
+from hub.store import inspection
+from hub.store.inspection import Damage, Progress
+
+T = TypeVar("T")
+
+#: A hub that starts or ends meanwhile interrupts a check, which is then repeated.
+_ATTEMPTS = 3
+_PAUSE_SECONDS = 0.5
+
+
+def check_integrity(surroundings: Surroundings, progress: Progress) -> Iterator[Finding]:
+    """Run SQLite's quick_check."""
+    if not _has_database(surroundings):
+        return
+    try:
+        found = _repeated(lambda: inspection.quick_check(surroundings.data_dir, progress))
+    except sqlite3.DatabaseError as error:
+        found = str(error)
+    if found:
+        yield failed("integrity", "integrity-bad", reason=" ".join(found.split()))
+    else:
+        yield ok("integrity", "integrity-ok")
+
+
+def check_records(surroundings: Surroundings, progress: Progress) -> Iterator[Finding]:
+    """Decode every record."""
+    yield from _counted(surroundings, "records", progress, inspection.check_records)
+
+
+def check_pictures(surroundings: Surroundings, progress: Progress) -> Iterator[Finding]:
+    """Compare every pack with its index."""
+    yield from _counted(surroundings, "pictures", progress, inspection.check_packs)
+
+
+def check_firmware(surroundings: Surroundings, progress: Progress) -> Iterator[Finding]:
+    """Compare every firmware file with its checksum."""
+    yield from _counted(surroundings, "firmware", progress, inspection.check_firmware)
+
+
+def _counted(
+    surroundings: Surroundings,
+    check: CheckName,
+    progress: Progress,
+    inspect: Callable[..., Damage],
+) -> Iterator[Finding]:
+    if not _has_database(surroundings):
+        return
+    try:
+        damage = _repeated(lambda: inspect(surroundings.data_dir, progress))
+    except sqlite3.DatabaseError as error:
+        yield failed(check, "check-failed", error=str(error))
+        return
+    args = {"count": str(damage.checked)}
+    if damage.bad:
+        named = ", ".join(damage.named)
+        yield failed(check, f"{check}-bad", bad=str(damage.bad), named=named, **args)
+    else:
+        yield ok(check, f"{check}-ok", **args)
+
+
+def _has_database(surroundings: Surroundings) -> bool:
+    state = inspection.database_state(surroundings.data_dir)
+    return state.exists and not state.problem
+
+
+def _repeated(inspect: Callable[[], T]) -> T:
+    for _ in range(_ATTEMPTS - 1):
+        try:
+            return inspect()
+        except sqlite3.OperationalError as error:
+            if "interrupted" not in str(error):
+                raise
+        time.sleep(_PAUSE_SECONDS)
+    return inspect()

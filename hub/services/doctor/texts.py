@@ -1,0 +1,224 @@
+"""The sentences of the doctor, in English; the pages translate them (web/translations).
+
+`found`: what is so. `advice`: what to do about it, "" if nothing.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Sentences(NamedTuple):
+    found: str
+    advice: str = ""
+
+
+_RESTORE = "Restore a backup."
+
+TEXTS: dict[str, Sentences] = {
+    "check-failed": Sentences(
+        "This could not be checked: %(error)s.",
+        "Try again. If it stays so, report this line.",
+    ),
+    # hub
+    "hub-running": Sentences("A hub runs (process %(process)s, version %(version)s)."),
+    "hub-stopped": Sentences("No hub runs on %(folder)s."),
+    "hub-silent": Sentences(
+        "A hub runs (process %(process)s), but does not respond.",
+        "Wait a minute. If it stays so, restart the service or the program.",
+    ),
+    "folder-missing": Sentences(
+        "There is no data directory %(folder)s.",
+        "Give the right one with --data. A hub that never ran has none yet.",
+    ),
+    # service
+    "service-none": Sentences("This data directory is not used by a service of this computer."),
+    "service-ok": Sentences("The service is %(state)s, and starts with this computer."),
+    "service-down": Sentences(
+        "The service is installed, but it is %(state)s.",
+        "Start it: sitehub service start. If it does not start, read sitehub logs.",
+    ),
+    "service-not-at-boot": Sentences(
+        "The service does not start with this computer.",
+        "Install it again: sitehub service install.",
+    ),
+    "service-unknown": Sentences(
+        "The state of the service could not be read: %(reason)s.",
+        "Run this command as administrator.",
+    ),
+    # settings
+    "settings-ok": Sentences("All settings are valid."),
+    "settings-bad": Sentences(
+        "The hub cannot start with these settings: %(reason)s.",
+        "Correct this setting in sitehub.toml.",
+    ),
+    # ports
+    "port-free": Sentences("Port %(port)s (%(setting)s) is free."),
+    "port-open": Sentences("Port %(port)s (%(setting)s) is open, and answers."),
+    "port-closed": Sentences(
+        "Port %(port)s (%(setting)s) does not answer at %(address)s: %(reason)s.",
+        "Restart the hub. Check the firewall of this computer.",
+    ),
+    "port-unusable": Sentences(
+        "%(reason)s.",
+        "The hub cannot start before this is done.",
+    ),
+    # clock
+    "clock-ok": Sentences(
+        "The clock shows %(clock)s, which fits the newest record (%(newest)s). "
+        "The time zone is %(zone)s."
+    ),
+    "clock-plausible": Sentences("The clock shows %(clock)s. The time zone is %(zone)s."),
+    "clock-unset": Sentences(
+        "The clock shows %(clock)s: it was never set.",
+        "Set date and time of this computer, and have its battery replaced.",
+    ),
+    "clock-behind-record": Sentences(
+        "The clock shows %(clock)s, but the newest record is from %(newest)s.",
+        "Set date and time of this computer, and turn on its automatic time.",
+    ),
+    "clock-behind-file": Sentences(
+        "The clock shows %(clock)s, but the newest file is from %(newest)s.",
+        "Set date and time of this computer, and turn on its automatic time.",
+    ),
+    # disk
+    "disk-ok": Sentences("%(free)s GB of disk space is free; %(wanted)s GB is needed."),
+    "disk-low": Sentences(
+        "Only %(free)s GB of disk space is free; %(wanted)s GB is needed.",
+        "Delete files from this disk that do not belong to the hub, or keep fewer days of records.",
+    ),
+    "disk-unreadable": Sentences(
+        "The free disk space cannot be read: %(reason)s.",
+        "Check that the disk is connected, and its cable.",
+    ),
+    "disk-network": Sentences(
+        "The data directory is on a network file system (%(type)s), where records are not safe.",
+        "Move it to a disk of this computer.",
+    ),
+    "flush-ok": Sentences("The disk makes a write durable in %(ms)s ms."),
+    "flush-slow": Sentences(
+        "The disk takes %(ms)s ms to make a write durable, which is slow.",
+        "Look for another program that uses the disk. An SSD helps.",
+    ),
+    "flush-failed": Sentences(
+        "The disk cannot be written: %(reason)s.",
+        "Free some space, and check the disk. An old disk may have to be replaced.",
+    ),
+    # certificate
+    "tls-off": Sentences("The ports do not use TLS, so there is no certificate."),
+    "certificate-none": Sentences("The hub makes its certificate when it starts."),
+    "certificate-renews": Sentences("The hub renews its certificate when it starts."),
+    "certificate-ok": Sentences(
+        "The certificate is valid until %(day)s, fits its key, and names this computer."
+    ),
+    "certificate-ends": Sentences(
+        "The certificate is valid until %(day)s only.",
+        "Install a new one. The hub renews one of its own by itself: see why it could not.",
+    ),
+    "certificate-ended": Sentences(
+        "The certificate expired on %(day)s.",
+        "Install a new one. Check the date of this computer first.",
+    ),
+    "certificate-early": Sentences(
+        "The certificate is not valid before %(day)s.",
+        "Check the date of this computer.",
+    ),
+    "certificate-names": Sentences(
+        "The certificate is valid until %(day)s, but does not name %(names)s.",
+        "Cameras and browsers that use this name or address may refuse it. "
+        "Use another address, or a certificate that names it.",
+    ),
+    "certificate-unreadable": Sentences(
+        "The certificate %(file)s cannot be read: %(reason)s.",
+        "Correct tls.cert and tls.key, or restore the file.",
+    ),
+    "certificate-bad": Sentences(
+        "%(file)s contains no certificate.",
+        "Replace it by a certificate in PEM.",
+    ),
+    "certificate-unfit": Sentences(
+        "The certificate %(file)s cannot be used with its key.",
+        "Install the certificate and the key that belong together.",
+    ),
+    "authority-missing": Sentences(
+        "The file %(file)s is missing, so the hub cannot issue certificates.",
+        "Restore the folder tls from a backup.",
+    ),
+    # permissions
+    "permissions-ok": Sentences("All %(count)s files can be used by the hub, and by it alone."),
+    "permissions-denied": Sentences(
+        "No permission to read and write: %(files)s.",
+        "Make the user that the hub runs as the owner of the data directory.",
+    ),
+    "permissions-open": Sentences(
+        "Other users of this computer can read: %(files)s.",
+        "Take the permission away, on Linux with chmod -R go= DIRECTORY.",
+    ),
+    # sqlite, database, key
+    "sqlite-ok": Sentences("SQLite %(version)s."),
+    "sqlite-old": Sentences(
+        "SQLite %(version)s is older than 3.51.3. Its WAL-reset bug cannot occur here, "
+        "because one connection checkpoints."
+    ),
+    "database-none": Sentences("There is no database yet: the hub creates it when it starts."),
+    "database-ok": Sentences("The database belongs to this version (schema %(version)s)."),
+    "database-older": Sentences(
+        "The database was written by an older version (schema %(version)s). "
+        "The hub copies and converts it when it starts."
+    ),
+    "database-missing": Sentences(
+        "hub.sqlite is missing, but its pictures are there.",
+        f"{_RESTORE} Without one: sitehub doctor --rebuild makes records from the pictures.",
+    ),
+    "database-empty": Sentences(
+        "hub.sqlite is empty, but its pictures are there.",
+        f"{_RESTORE} Without one: sitehub doctor --rebuild makes records from the pictures.",
+    ),
+    "database-foreign": Sentences("hub.sqlite is the database of another program.", _RESTORE),
+    "database-newer": Sentences(
+        "The database was written by a newer version of sitehub.",
+        "Install that version.",
+    ),
+    "database-unreadable": Sentences(
+        "The database cannot be read: %(reason)s.",
+        f"Check permissions and disk. If it stays so: {_RESTORE}",
+    ),
+    "key-ok": Sentences("hub.key is the key of this database."),
+    "key-missing": Sentences(
+        "hub.key is missing: security codes and API keys cannot be read.",
+        "Restore hub.key from a backup.",
+    ),
+    "key-wrong": Sentences(
+        "hub.key is not the key of this database.",
+        "Restore the hub.key that belongs to it.",
+    ),
+    "key-unreadable": Sentences(
+        "The key file could not be checked: %(reason)s.",
+        "Restore hub.key from a backup.",
+    ),
+    # packs
+    "set-aside-none": Sentences("No pictures were put aside."),
+    "set-aside": Sentences(
+        "Pictures that the database does not know were put aside: %(files)s.",
+        "sitehub doctor --rebuild makes records of them again. "
+        "If you need none of them, delete the folder media/set-aside.",
+    ),
+    # what is stored
+    "integrity-ok": Sentences("The database is sound."),
+    "integrity-bad": Sentences("The database is damaged: %(reason)s.", _RESTORE),
+    "records-ok": Sentences("All %(count)s records can be read."),
+    "records-bad": Sentences(
+        "%(bad)s of %(count)s records cannot be read: %(named)s.",
+        f"{_RESTORE} The other records are not affected.",
+    ),
+    "pictures-ok": Sentences("All %(count)s pictures are as they were sent."),
+    "pictures-bad": Sentences(
+        "%(bad)s of %(count)s pictures are missing or damaged: %(named)s.",
+        f"{_RESTORE} The other pictures are not affected. Check the disk.",
+    ),
+    "firmware-ok": Sentences("All %(count)s firmware files are whole."),
+    "firmware-bad": Sentences(
+        "%(bad)s of %(count)s firmware files are missing or damaged: %(named)s.",
+        "Remove their releases, and add the files again.",
+    ),
+}

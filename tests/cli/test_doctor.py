@@ -1,0 +1,63 @@
+"""`sitehub doctor` where no hub runs."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from hub.services.doctor.checks import QUICK, SLOW
+from tests.cli.conftest import Sitehub
+from tests.e2e.hub_process import free_ports
+
+
+@pytest.fixture
+def made(sitehub: Sitehub, data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Sitehub:
+    """A data directory with a database."""
+    web, devices = free_ports(2)
+    monkeypatch.setenv("SITEHUB_WEB_PORT", str(web))
+    monkeypatch.setenv("SITEHUB_DEVICES_PORT", str(devices))
+    monkeypatch.setenv("SITEHUB_STORE_MIN_FREE_GB", "0")
+    sitehub("user", "add", "anna", "--role", "guard", "--password-stdin", stdin="battery staple")
+    return sitehub
+
+
+def test_a_directory_that_is_well_has_a_line_for_each_check(made: Sitehub) -> None:
+    outcome = made("doctor")
+    assert (outcome.status, outcome.err) == (0, "")
+    lines = [line.split(maxsplit=2) for line in outcome.out.splitlines()]
+    assert {line[1] for line in lines} == {"settings", *QUICK, *SLOW}
+    assert {line[0] for line in lines} <= {"ok", "warning"}
+
+
+def test_a_program_reads_every_field(made: Sitehub) -> None:
+    findings = json.loads(made("doctor", "--json", "--quick").out)
+    assert {one["check"] for one in findings} == {"settings", *QUICK}
+    assert set(findings[0]) == {"check", "state", "code", "text", "advice", "args"}
+
+
+def test_a_hub_that_refuses_to_start_is_examined(made: Sitehub, data_dir: Path) -> None:
+    with closing(sqlite3.connect(data_dir / "hub.sqlite", isolation_level=None)) as connection:
+        connection.execute("PRAGMA user_version = 9999")
+    outcome = made("doctor")
+    assert outcome.status == 1
+    (line,) = (line for line in outcome.out.splitlines() if line.startswith("FAILED"))
+    assert "newer version" in line
+
+
+def test_settings_that_keep_the_hub_from_starting_are_named(made: Sitehub, data_dir: Path) -> None:
+    (data_dir / "sitehub.toml").write_text("[web]\nporte = 1\n")
+    outcome = made("doctor", "--quick")
+    assert outcome.status == 1
+    assert "FAILED   settings" in outcome.out
+    assert "web.porte" in outcome.out
+
+
+def test_a_directory_that_does_not_exist_is_not_made(sitehub: Sitehub, data_dir: Path) -> None:
+    outcome = sitehub("doctor")
+    assert outcome.status == 1
+    assert str(data_dir) in outcome.out
+    assert not data_dir.exists()

@@ -1,0 +1,333 @@
+"""The checks of the doctor, each with what it says about a good and a bad state."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import socket
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trio
+
+from hub.config import Config, DevicesConfig, StoreConfig, TlsConfig, WebConfig
+from hub.services.doctor import checks, disk, service
+from hub.services.doctor.certificate import check_certificate
+from hub.services.doctor.checks import run_quick, run_slow
+from hub.services.doctor.clock import check_clock
+from hub.services.doctor.database import check_database, check_key, check_set_aside, check_sqlite
+from hub.services.doctor.disk import check_disk
+from hub.services.doctor.findings import Finding
+from hub.services.doctor.permissions import check_permissions
+from hub.services.doctor.ports import check_ports
+from hub.services.doctor.surroundings import Surroundings
+from hub.services.doctor.texts import TEXTS
+from hub.services.site.certificate_sources import SiteCertificate
+from hub.services.site.certificates import names_of_this_host
+from hub.store.inspection import Stopped
+from tests.support.certificates import self_signed
+from tests.support.clock import FrozenClock
+from tests.support.stores import batch, opened
+
+NOT_ON_WINDOWS = pytest.mark.skipif(sys.platform == "win32", reason="POSIX permissions")
+
+
+@pytest.fixture
+async def data_dir(tmp_path: Path, clock: FrozenClock) -> Path:
+    """The data directory of a hub that has ended, with a record and its pictures."""
+    path = tmp_path / "data"
+    path.mkdir(0o700)
+    async with opened(path, clock) as store:
+        await store.records.append(batch(clock))
+    for file in path.rglob("*"):
+        os.utime(file, (clock(), clock()))
+    return path
+
+
+@pytest.fixture
+def around(data_dir: Path, clock: FrozenClock) -> Callable[..., Surroundings]:
+    def make(config: Config | None = None, **fields: Any) -> Surroundings:
+        return Surroundings(data_dir, config or Config(), clock, **fields)
+
+    return make
+
+
+def codes(findings: Iterator[Finding]) -> list[str]:
+    """The codes of the findings, after their sentences were made."""
+    found = list(findings)
+    for one in found:
+        assert "%(" not in one.text + one.advice
+        assert one.state == "ok" or one.advice
+    return [one.code for one in found]
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return int(server.getsockname()[1])
+
+
+def ports(web: int, devices: int) -> Config:
+    return Config(
+        web=WebConfig(bind="127.0.0.1", port=web),
+        devices=DevicesConfig(bind="127.0.0.1", port=devices),
+    )
+
+
+async def test_a_site_that_is_well_has_no_problem(around: Callable[..., Surroundings]) -> None:
+    surroundings = around(ports(free_port(), free_port()))
+    found = await trio.to_thread.run_sync(run_quick, surroundings)
+    found += list(run_slow(surroundings, lambda name, part: None))
+    assert [one for one in found if one.state == "failed"] == []
+    assert {one.check for one in found} == {*checks.QUICK, *checks.SLOW}
+
+
+async def test_a_fault_of_one_check_does_not_hide_the_others(
+    around: Callable[..., Surroundings], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(surroundings: Surroundings) -> Iterator[Finding]:
+        raise ZeroDivisionError("nothing")
+
+    monkeypatch.setattr(checks, "QUICK", {"clock": broken, "sqlite": check_sqlite})
+    clock, sqlite = run_quick(around())
+    assert (clock.state, clock.code) == ("failed", "check-failed")
+    assert "ZeroDivisionError" in clock.text
+    assert sqlite.state == "ok"
+
+
+async def test_slow_checks_can_be_stopped(around: Callable[..., Surroundings]) -> None:
+    def stop(name: str, part: float | None) -> None:
+        raise Stopped
+
+    with pytest.raises(Stopped):
+        list(run_slow(around(), stop))
+
+
+async def test_every_finding_has_sentences_that_end_as_sentences() -> None:
+    sources = Path(checks.__file__).parent.glob("*.py")
+    named = {
+        code
+        for path in sources
+        for code in re.findall(
+            r'(?:ok|warning|failed)\(\s*"[\w-]+",\s*"([\w-]+)"', path.read_text()
+        )
+    }
+    assert named <= set(TEXTS)
+    for found, advice in TEXTS.values():
+        assert found.endswith(".")
+        assert not advice or advice.endswith((".", "DIRECTORY."))
+
+
+async def test_ports_are_free_or_held_by_another_program(
+    around: Callable[..., Surroundings],
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        config = ports(free_port(), server.getsockname()[1])
+        found = await trio.to_thread.run_sync(lambda: list(check_ports(around(config))))
+    assert [one.code for one in found] == ["port-free", "port-unusable"]
+    assert "already in use" in found[1].text
+
+
+async def test_ports_of_a_running_hub_must_answer(around: Callable[..., Surroundings]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        config = ports(server.getsockname()[1], free_port())
+        assert codes(check_ports(around(config, hub=1))) == ["port-open", "port-closed"]
+
+
+async def test_the_clock_must_not_be_behind_the_newest_record_or_file(
+    around: Callable[..., Surroundings], data_dir: Path, clock: FrozenClock
+) -> None:
+    assert codes(check_clock(around())) == ["clock-ok"]
+    clock.advance(-3600)
+    assert codes(check_clock(around())) == ["clock-behind-record"]
+    (data_dir / "hub.sqlite").unlink()
+    assert codes(check_clock(around())) == ["clock-behind-file"]
+    shutil.rmtree(data_dir)
+    assert codes(check_clock(around())) == ["clock-plausible"]
+    clock.advance(-clock())
+    assert codes(check_clock(around())) == ["clock-unset"]
+
+
+async def test_the_disk_must_have_room_and_take_writes(
+    around: Callable[..., Surroundings], data_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(disk, "flush_seconds", lambda folder: 0.002)
+    assert codes(check_disk(around())) == ["disk-ok", "flush-ok"]
+    assert codes(check_disk(around(Config(store=StoreConfig(min_free_gb=1_000_000)))))[0] == (
+        "disk-low"
+    )
+    monkeypatch.setattr(disk, "flush_seconds", lambda folder: 0.2)
+    assert codes(check_disk(around()))[1] == "flush-slow"
+
+    def fail(folder: Path) -> float:
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(disk, "flush_seconds", fail)
+    assert codes(check_disk(around()))[1] == "flush-failed"
+    monkeypatch.setattr(disk, "network_type", lambda path: "nfs4")
+    assert codes(check_disk(around()))[0] == "disk-network"
+
+
+def test_measuring_a_flush_leaves_no_file(tmp_path: Path) -> None:
+    assert disk.flush_seconds(tmp_path) >= 0
+    assert list(tmp_path.iterdir()) == []
+
+
+async def test_the_own_certificate_of_the_site_is_checked(
+    around: Callable[..., Surroundings], data_dir: Path, clock: FrozenClock
+) -> None:
+    assert codes(check_certificate(around(hub=1))) == ["certificate-none"]
+    names = names_of_this_host()
+    SiteCertificate(data_dir / "tls", lambda: names).load(clock())
+    assert codes(check_certificate(around(hub=1))) == ["certificate-ok"]
+    clock.advance(390 * 86_400)
+    assert codes(check_certificate(around(hub=1))) == ["certificate-ends"]
+    clock.advance(10 * 86_400)
+    assert codes(check_certificate(around(hub=1))) == ["certificate-ended"]
+    # Without a hub it is as well: the next start issues another.
+    assert codes(check_certificate(around())) == ["certificate-renews"]
+    clock.advance(-500 * 86_400)
+    assert codes(check_certificate(around(hub=1))) == ["certificate-early"]
+    (data_dir / "tls" / "ca.key").unlink()
+    assert codes(check_certificate(around())) == ["authority-missing"]
+
+
+async def test_a_certificate_that_does_not_name_this_computer_is_told(
+    around: Callable[..., Surroundings], data_dir: Path, clock: FrozenClock
+) -> None:
+    SiteCertificate(data_dir / "tls", lambda: frozenset({"elsewhere"})).load(clock())
+    assert codes(check_certificate(around(hub=1))) == ["certificate-names"]
+
+
+async def test_without_tls_there_is_no_certificate(around: Callable[..., Surroundings]) -> None:
+    config = Config(web=WebConfig(tls=False), devices=DevicesConfig(tls=False))
+    assert codes(check_certificate(around(config))) == ["tls-off"]
+
+
+async def test_a_certificate_of_the_administrator_must_fit_its_key(
+    around: Callable[..., Surroundings], data_dir: Path, clock: FrozenClock
+) -> None:
+    cert, key = self_signed(data_dir, "one", now=clock())
+    _, other = self_signed(data_dir, "two", now=clock())
+    good = Config(tls=TlsConfig(cert=str(cert), key=str(key)))
+    assert "certificate-unfit" not in codes(check_certificate(around(good)))
+    mixed = Config(tls=TlsConfig(cert=str(cert), key=str(other)))
+    assert codes(check_certificate(around(mixed))) == ["certificate-unfit"]
+    cert.write_text("no certificate")
+    assert codes(check_certificate(around(good))) == ["certificate-bad"]
+    cert.unlink()
+    assert codes(check_certificate(around(good))) == ["certificate-unreadable"]
+
+
+@NOT_ON_WINDOWS
+async def test_secrets_that_others_can_read_are_named(
+    around: Callable[..., Surroundings], data_dir: Path
+) -> None:
+    (data_dir / "hub.key").chmod(0o644)
+    # Nobody else can enter the directory.
+    assert codes(check_permissions(around())) == ["permissions-ok"]
+    os.chmod(data_dir, 0o755)
+    (found,) = check_permissions(around())
+    assert (found.state, found.args["files"]) == ("warning", "hub.key")
+
+
+@NOT_ON_WINDOWS
+async def test_files_that_cannot_be_used_are_named(
+    around: Callable[..., Surroundings], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "access", lambda path, mode: not Path(path).name.endswith(".pack"))
+    (found,) = check_permissions(around())
+    assert found.state == "failed"
+    assert found.args["files"].startswith("media/")
+
+
+async def test_the_key_must_be_that_of_the_database(
+    around: Callable[..., Surroundings], data_dir: Path
+) -> None:
+    assert codes(check_key(around())) == ["key-ok"]
+    (data_dir / "hub.key").write_text("00" * 32)
+    assert codes(check_key(around())) == ["key-wrong"]
+    (data_dir / "hub.key").write_text("no key")
+    assert codes(check_key(around())) == ["key-unreadable"]
+    (data_dir / "hub.key").unlink()
+    assert codes(check_key(around())) == ["key-missing"]
+
+
+async def test_a_database_that_the_hub_refuses_is_explained(
+    around: Callable[..., Surroundings], data_dir: Path
+) -> None:
+    assert codes(check_database(around())) == ["database-ok"]
+    (data_dir / "hub.sqlite").write_bytes(b"")
+    assert codes(check_database(around())) == ["database-empty"]
+    assert codes(check_key(around())) == []
+    (data_dir / "hub.sqlite").unlink()
+    assert codes(check_database(around())) == ["database-missing"]
+    shutil.rmtree(data_dir / "media")
+    assert codes(check_database(around())) == ["database-none"]
+
+
+async def test_pictures_that_were_put_aside_are_told(
+    around: Callable[..., Surroundings], data_dir: Path
+) -> None:
+    assert codes(check_set_aside(around())) == ["set-aside-none"]
+    folder = data_dir / "media" / "set-aside"
+    folder.mkdir()
+    (folder / "2026-11-25.pack").write_bytes(b"")
+    (found,) = check_set_aside(around())
+    assert (found.state, found.args["files"]) == ("warning", "2026-11-25.pack")
+
+
+async def test_damage_of_what_is_stored_is_found(
+    around: Callable[..., Surroundings], data_dir: Path
+) -> None:
+    (pack,) = (data_dir / "media").glob("*.pack")
+    pack.write_bytes(bytes(pack.stat().st_size))
+    found = list(run_slow(around(), lambda name, part: None))
+    assert [one.code for one in found] == [
+        "integrity-ok",
+        "records-ok",
+        "pictures-bad",
+        "firmware-ok",
+    ]
+    assert found[2].text.startswith("3 of 3 pictures are missing or damaged")
+
+
+class Service:
+    """A service manager that knows one service."""
+
+    def __init__(self, data: Path, state: str, at_boot: bool) -> None:
+        from hub.service_manager.status import ServiceStatus
+
+        self.data = data
+        self._status = ServiceStatus(state, at_boot)  # type: ignore[arg-type]
+
+    def status(self) -> object:
+        return self._status
+
+
+@pytest.mark.parametrize(
+    ("state", "at_boot", "code"),
+    [
+        ("running", True, "service-ok"),
+        ("failed", True, "service-down"),
+        ("stopped", True, "service-down"),
+        ("running", False, "service-not-at-boot"),
+        ("not installed", False, "service-none"),
+    ],
+)
+async def test_the_service_of_this_directory_must_run(
+    around: Callable[..., Surroundings],
+    data_dir: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    state: str,
+    at_boot: bool,
+    code: str,
+) -> None:
+    monkeypatch.setattr(service, "system_service", lambda: Service(data_dir, state, at_boot))
+    assert codes(service.check_service(around())) == [code]
+    elsewhere = Service(data_dir.parent, state, at_boot)
+    monkeypatch.setattr(service, "system_service", lambda: elsewhere)
+    assert codes(service.check_service(around())) == ["service-none"]
