@@ -65,6 +65,7 @@ def test_the_commands_are_those_of_the_contract() -> None:
         *(["service run"] if sys.platform == "win32" else []),
         "site-key",
         *("user", "user add", "user passwd", "user list", "user remove", "user setup-link"),
+        *("user role", "user enable", "user disable", "user sign-out"),
         *("apikey", "apikey add", "apikey list", "apikey remove"),
         *("audit", "doctor", "simulate", "version"),
     }
