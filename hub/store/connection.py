@@ -72,6 +72,23 @@ class Connection(aiosqlite.Connection):
         result: T = await self._execute(job, self._conn)  # type: ignore[no-untyped-call]
         return result
 
+    def replace(self) -> sqlite3.Connection:
+        """In the connection's thread: open the connection anew; return it. Raises sqlite3.Error.
+
+        The new one reads before the old one is closed. So the index of the write-ahead log, which
+        does not know what failed to commit, is never without a user and not made again from the
+        log, which may hold it.
+        """
+        new = self._connector()
+        try:
+            new.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+            self._conn.close()
+        except BaseException:
+            new.close()
+            raise
+        self._connection = new
+        return new
+
     def stop_job(self) -> None:
         """Interrupt the running statement, if there is one. Returns at once."""
         with suppress(ValueError):  # the connection is closed
@@ -96,6 +113,10 @@ class Bridge:
             self._connection.stop_job()
             raise
         return result
+
+    def replace(self) -> sqlite3.Connection:
+        """See `Connection.replace`."""
+        return self._connection.replace()
 
     async def aclose(self) -> None:
         """Close the connection and end its thread, after a running job."""

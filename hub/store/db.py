@@ -66,6 +66,8 @@ class Store:
         self._queries = queries
         self._monitor = monitor
         self._check = check
+        #: The id of the record log. It changes only when a `seq` could be given again.
+        self.log_id = start.log_state.log_id
         self.records = RecordLog(writer, queries, days)
         self.pictures = PictureReader(picture_readers, packs, days, monitor)
         self.retention = Retention(writer, picture_readers, packs, days, now)

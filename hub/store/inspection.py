@@ -18,7 +18,8 @@ import msgspec
 from msgspec import Struct
 
 from hub.store.disk import read_at
-from hub.store.media.packs import SUFFIX, checksum, day_of, decode_images
+from hub.store.media.pack_format import checksum
+from hub.store.media.packs import SUFFIX, day_of, decode_images
 from hub.store.migrate import APPLICATION_ID, migrations
 from hub.store.sealing import SecretBox
 from hub.store.sql import one

@@ -116,7 +116,7 @@ class _RunningStore:
             self._monitor.damaged(text)
         self._packs = Packs(data_dir / MEDIA, disk)
         days = DayIndex(start.days)
-        record_writer = RecordWriter(self._packs, days, start.last_seq, now)
+        record_writer = RecordWriter(self._packs, days, start.log_state, now)
         self._writer = GroupCommit(bridges.writer, record_writer, self._monitor, on_records)
         self.store = Store(
             start,

@@ -13,6 +13,7 @@ from hub.errors import StartFault
 from hub.store.connection import connect_writer
 from hub.store.disk import DIRECTORY_MODE, Disk
 from hub.store.firmware_files import prepare_firmware
+from hub.store.log_state import LogState, load_log_state
 from hub.store.media.day_index import PackDay, load_days
 from hub.store.media.packs import SUFFIX, recover
 from hub.store.migrate import bring_up_to_date, migrations, unusable
@@ -40,7 +41,6 @@ FIRMWARE = "firmware"
 #: The setting that is "0" while the store is open, and after a crash.
 CLEAN = "store.clean"
 KEY_CHECK = "store.key_check"
-_LAST_SEQ = "SELECT seq FROM sqlite_sequence WHERE name = 'record'"
 _DROPS = "SELECT count(*) FROM dropped_day"
 _HAS_SECRETS = "SELECT EXISTS (SELECT 1 FROM device) OR EXISTS (SELECT 1 FROM api_key)"
 
@@ -51,7 +51,7 @@ class StartState(Struct, frozen=True):
     box: SecretBox
     is_clean: bool
     has_drops: bool
-    last_seq: int
+    log_state: LogState
     days: list[PackDay]
     devices: list[StoredDevice]
     device_settings: list[DeviceSetting]
@@ -115,12 +115,11 @@ def _recover(
 
 def load(connection: sqlite3.Connection, box: SecretBox, settings: dict[str, str]) -> StartState:
     """Read all rows that are held in memory."""
-    last_seq = one(connection, _LAST_SEQ)
     return StartState(
         box=box,
         is_clean=settings.get(CLEAN) != "0",
         has_drops=one(connection, _DROPS) != 0,
-        last_seq=last_seq if isinstance(last_seq, int) else 0,
+        log_state=load_log_state(connection),
         days=load_days(connection),
         devices=load_devices(connection),
         device_settings=load_device_settings(connection),

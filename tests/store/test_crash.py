@@ -117,7 +117,7 @@ async def test_a_truncated_pack_is_reported_and_its_rest_is_served(
         pack.unlink()
     else:
         with pack.open("r+b") as file:
-            file.truncate(end - 10)
+            file.truncate(end - 800)  # the record of 2 and part of a picture
     async with opened(data, clock) as store:
         assert "2026-11-25" in store.health.damaged
         assert store.health.can_store
@@ -135,7 +135,7 @@ async def test_a_corrupted_picture_is_detected_and_not_served(
     async with opened(data, clock) as store:
         await store.records.append(batch(clock, 1))
         with (data / "media" / "2026-11-25.pack").open("r+b") as file:
-            file.seek(100)
+            file.seek(200)
             file.write(b"x")
         assert await store.pictures.read(1, "face") is None
         assert await store.pictures.read(1, "body") is not None

@@ -52,7 +52,7 @@ class MemoryStore(Store):
         monitor, days = HealthMonitor(), DayIndex(start.days)
         disk = _DiscardingDisk()
         packs = Packs(Path("media"), disk)
-        record_writer = RecordWriter(packs, days, start.last_seq, now)
+        record_writer = RecordWriter(packs, days, start.log_state, now)
         readers = Readers([bridge], monitor)
         super().__init__(
             start,

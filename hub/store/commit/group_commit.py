@@ -1,9 +1,15 @@
 """Group commit: one writer commits everything that waits together, then wakes each waiter.
 
-A group is: append the pictures to the pack and flush it, then one SQLite transaction. Both run in
-the writer connection's thread. The thread stays in one job from group to group, because a hop over
-the asyncio bridge costs half as much as a small group. Everything that follows a commit (tables in
-memory, followers of the record log, waiters) runs in trio, in the order of the commits.
+A group is one SQLite transaction: insert the rows, append records and pictures to the pack and
+flush it, COMMIT. The pack comes before the COMMIT, so that no committed record lacks its pictures,
+and after the rows, so that it holds the records as they are committed. All of it runs in the writer
+connection's thread. The thread stays in one job from group to group, because a hop over the asyncio
+bridge costs half as much as a small group. Everything that follows a commit (tables in memory,
+followers of the record log, waiters) runs in trio, in the order of the commits.
+
+A COMMIT that fails may be in the write-ahead log all the same, and a crash brings it back. Nothing
+that it names is cut off the pack, and its connection is replaced before anything else is written:
+the next commit then overwrites it in the log.
 
 Each statement releases the interpreter lock and has to win it back from a busy trio thread, so the
 number of statements decides the speed: a group's record batches are inserted together, and all
@@ -25,10 +31,11 @@ from hub import metrics
 from hub.errors import CannotStoreNow
 from hub.log import limited
 from hub.store.commit.record_batch import RecordBatch
-from hub.store.commit.record_writer import RecordWriter
+from hub.store.commit.record_writer import PackFault, RecordWriter
 from hub.store.commit.write_queue import Write, WriteQueue
 from hub.store.connection import Bridge, Job
 from hub.store.health import HealthMonitor, describe, is_damage, is_storage_error
+from hub.store.log_state import write_anything
 from hub.wire.uploads.records import Record
 
 log = logging.getLogger(__name__)
@@ -42,8 +49,6 @@ _PROBE_SECONDS = 3.0
 _CHECKPOINT_PAGES = 1000
 #: Estimate: a commit writes this many pages, plus about one for each changed row.
 _PAGES_PER_COMMIT = 10
-#: Writes a page without changing anything.
-_TEST_WRITE = "UPDATE setting SET value = value WHERE key = 'store.clean'"
 
 
 class GroupCommit:
@@ -64,6 +69,8 @@ class GroupCommit:
         self.last_seq = record_writer.last_seq
         self._queue = WriteQueue()
         self._is_closing = False
+        #: Whether a COMMIT failed on the connection, which must not be used again.
+        self._must_replace = False
         self._next_probe = 0.0
         #: Estimated growth of the write-ahead log since the last checkpoint, in pages.
         self._pages = 0
@@ -166,29 +173,50 @@ class GroupCommit:
         self, connection: sqlite3.Connection, group: Sequence[Write[Any]]
     ) -> Sequence[Record]:
         """Return the committed records. An error raised here refuses the whole group."""
-        batches = [write for write in group if isinstance(write, RecordBatch)]
+        if self._must_replace:
+            connection = self._bridge.replace()
+            self._must_replace = False
         if not group:
             self._record_writer.probe()
+        batches = [write for write in group if isinstance(write, RecordBatch)]
         self._record_writer.prepare(connection, batches)
         changes = connection.total_changes
         try:
-            connection.execute("BEGIN IMMEDIATE")
-            self._run_parts(connection, [write for write in group if write.error is None])
-            self._record_writer.finish(connection)
-            if not group:
-                connection.execute(_TEST_WRITE)
-            connection.execute("COMMIT")
-        except BaseException:
-            self._record_writer.abandon()
-            if connection.in_transaction:
-                connection.execute("ROLLBACK")
-            raise
+            self._transact(connection, group)
+        except PackFault as fault:
+            # The other writes of the group need no pack.
+            for batch in batches:
+                if batch.is_fresh:
+                    batch.error = _cause(fault)
+            self._transact(connection, [write for write in group if write.error is None])
         records = self._record_writer.committed()
         for write in group:
             if write.error is None and write.on_durable is not None:
                 write.on_durable()
         self._pages += _PAGES_PER_COMMIT + connection.total_changes - changes
         return records
+
+    def _transact(self, connection: sqlite3.Connection, group: Sequence[Write[Any]]) -> None:
+        """Commit the group's rows and append its records to the pack. Raises PackFault."""
+        self._record_writer.restart()
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            self._run_parts(connection, group)
+            self._record_writer.append()
+            self._record_writer.finish(connection)
+            if not group or self._record_writer.has_kept:
+                write_anything(connection)
+        except BaseException:
+            self._record_writer.abandon()
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            raise
+        try:
+            connection.execute("COMMIT")
+        except BaseException:
+            self._must_replace = True
+            self._record_writer.keep()
+            raise
 
     def _run_parts(self, connection: sqlite3.Connection, parts: Sequence[Write[Any]]) -> None:
         try:
@@ -245,11 +273,11 @@ class GroupCommit:
     def _accept(self, group: Sequence[Write[Any]], records: Sequence[Record]) -> None:
         if self._pages >= _CHECKPOINT_PAGES:
             self._has_grown.set()
-        # Batches whose pictures could not be written, although the rest of the group was stored.
+        # Batches that could not be written to the pack, although the rest of the group was stored.
         refused = [write for write in group if isinstance(write.error, OSError)]
         for write in refused:
             self._fail([write], write.error or CannotStoreNow())
-        if not refused and (not group or any(write.has_pictures for write in group)):
+        if not refused and (not group or records):
             # Only a group that appended to the pack, as a probe does, proves that both the pack
             # and the database can be written.
             self._monitor.stored()
@@ -283,6 +311,11 @@ class GroupCommit:
         for write in writes:
             write.value = None
             write.error = _refusal(reason, error)
+
+
+def _cause(fault: PackFault) -> OSError:
+    assert isinstance(fault.__cause__, OSError)
+    return fault.__cause__
 
 
 def _refusal(reason: str, cause: BaseException) -> CannotStoreNow:

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from msgspec import Struct
 
 from hub.store.commit.write_queue import Write
-from hub.store.media.packs import StoredImage
 from hub.wire.uploads.bodies import CheckedUpload
 
 #: (digest, did): equal for repeats of an upload.
@@ -37,8 +36,6 @@ class RecordBatch(Write[Appended]):
         "digest",
         "first",
         "follows_access",
-        "has_pictures",
-        "images",
         "known",
         "sn",
         "uploads",
@@ -56,7 +53,6 @@ class RecordBatch(Write[Appended]):
         follows_access: bool = False,
     ) -> None:
         super().__init__(size=sum(_size(upload) for upload in uploads))
-        self.has_pictures = any(upload.pictures for upload in uploads)
         self.uploads = uploads
         self.did = did
         self.sn = sn
@@ -69,8 +65,6 @@ class RecordBatch(Write[Appended]):
         self.known: Appended | None = None
         #: An earlier batch with this key in the same group.
         self.first: RecordBatch | None = None
-        #: The positions of each upload's pictures in the pack.
-        self.images: list[tuple[StoredImage, ...]] = []
 
     @property
     def is_fresh(self) -> bool:

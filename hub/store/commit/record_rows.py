@@ -6,16 +6,17 @@ Names and plates are *terms*: each distinct one is kept once, folded, in a table
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
-from itertools import chain
+from itertools import chain, groupby
 from typing import Any, TypeVar
 
 import msgspec
-from msgspec import Struct
+from msgspec import Raw, Struct
 
 from hub.store.commit.record_batch import Appended, BatchKey
-from hub.store.media.packs import StoredImage, encode_images
+from hub.store.media.pack_format import LoggedRecord, StoredImage
+from hub.store.media.packs import encode_images
 from hub.store.sql import clamp, one
 from hub.wire.uploads.records import (
     AccessDetail,
@@ -87,23 +88,65 @@ def known_batches(
     return known
 
 
-def insert_records(
-    connection: sqlite3.Connection,
-    records: Sequence[Record],
-    images: Sequence[tuple[StoredImage, ...]],
-    digests: Sequence[tuple[object, ...]],
-    accesses: Mapping[str, int],
-) -> None:
-    """Insert records, each with its `images`, and the rows that belong to them.
+class NewRecord(Struct, frozen=True):
+    """A record that is to be inserted. `detail`: its JSON. `upload`: digest of its upload.
 
-    `digests`: (first_seq, last_seq, digest, did, at) of each batch. `accesses`: each device's
-    latest access record, by did.
+    `images`: where its pictures are in the pack. `follows_access`: the upload was a lone picture
+    (D8).
     """
-    terms = _term_ids(connection, records)
-    _insert(connection, _PUT_DIGESTS, digests)
-    rows = [_row(record, stored, terms) for record, stored in zip(records, images, strict=True)]
-    _insert(connection, _PUT_RECORDS, rows)
-    _insert(connection, _PUT_ACCESS, list(accesses.items()))
+
+    record: Record
+    detail: bytes
+    images: tuple[StoredImage, ...]
+    upload: bytes
+    follows_access: bool
+
+    def logged(self) -> LoggedRecord:
+        """Return the record as it is written to the pack."""
+        record = self.record
+        return LoggedRecord(
+            seq=record.seq,
+            kind=record.kind,
+            did=record.did,
+            sn=record.sn,
+            device_name=record.device_name,
+            occurred_at=record.occurred_at,
+            received_at=record.received_at,
+            detail=Raw(self.detail),
+            extra=record.extra,
+            images=self.images,
+            upload=self.upload.hex(),
+            follows_access=self.follows_access,
+        )
+
+
+def insert_records(connection: sqlite3.Connection, new: Sequence[NewRecord]) -> None:
+    """Insert records, and the digests and latest accesses that belong to them.
+
+    The records of one upload are consecutive.
+    """
+    terms = _term_ids(connection, [one.record for one in new])
+    _insert(connection, _PUT_DIGESTS, _digests(new))
+    _insert(connection, _PUT_RECORDS, [_row(one, terms) for one in new])
+    _insert(connection, _PUT_ACCESS, list(_accesses(new).items()))
+
+
+def _digests(new: Iterable[NewRecord]) -> list[tuple[object, ...]]:
+    """Return (first_seq, last_seq, digest, did, at) of each upload."""
+    rows: list[tuple[object, ...]] = []
+    for (upload, did), group in groupby(new, lambda one: (one.upload, one.record.did)):
+        records = [one.record for one in group]
+        rows.append((records[0].seq, records[-1].seq, upload, did, records[0].received_at))
+    return rows
+
+
+def _accesses(new: Iterable[NewRecord]) -> dict[str, int]:
+    """Return the seq of each device's latest access record, by did."""
+    return {
+        one.record.did: one.record.seq
+        for one in new
+        if one.record.kind == "access" and not one.follows_access
+    }
 
 
 def insert_spans(connection: sqlite3.Connection, records: Sequence[Record]) -> None:
@@ -213,9 +256,8 @@ def _integer(value: int | float | str | None) -> int | None:
     return value if isinstance(value, int) and clamp(value) == value else None
 
 
-def _row(
-    record: Record, images: tuple[StoredImage, ...], terms: dict[_TermKey, int]
-) -> tuple[object, ...]:
+def _row(new: NewRecord, terms: dict[_TermKey, int]) -> tuple[object, ...]:
+    record = new.record
     key = _index_key(record.detail)
     return (
         record.seq,
@@ -229,7 +271,7 @@ def _row(
         _integer(key.category),
         short_uuid(key.uuid) if key.uuid else None,
         terms.get((key.field, fold(key.term))) if key.term else None,
-        msgspec.json.encode(record.detail),
+        new.detail,
         bytes(record.extra),
-        encode_images(images),
+        encode_images(new.images),
     )

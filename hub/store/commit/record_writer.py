@@ -1,7 +1,8 @@
-"""Writes the record batches of one group: pictures to the pack, rows to the database.
+"""Writes the record batches of one group: rows to the database, records and pictures to the pack.
 
 Everything runs in the writer's thread. The group commit calls, for each group: `prepare`, then in
-the transaction `insert` (again after `restart`) and `finish`, then either `committed` or `abandon`.
+the transaction `insert` (again after `restart`), `append` and `finish`, then `committed`,
+`abandon` if there was no COMMIT, or `keep` if it failed.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Sequence
 
+import msgspec
 from msgspec import Raw
 from msgspec.structs import replace
 
@@ -16,14 +18,17 @@ from hub.errors import CannotStoreNow
 from hub.store.commit.record_batch import Appended, BatchKey, RecordBatch
 from hub.store.commit.record_rows import (
     REPEAT_MS,
+    NewRecord,
     forget_digests,
     insert_records,
     insert_spans,
     known_batches,
     latest_access,
 )
+from hub.store.log_state import LogState, save_last_group
 from hub.store.media.day_index import DayIndex, PackDay, save_day
-from hub.store.media.packs import Packs, PackTail, StoredImage, day_of, public_images
+from hub.store.media.pack_format import GroupTail
+from hub.store.media.packs import Packs, day_of, public_images
 from hub.store.sql import clamp
 from hub.wire.uploads.bodies import CheckedUpload
 from hub.wire.uploads.records import AccessDetail, Detail, EventDetail, Record
@@ -33,43 +38,52 @@ _FORGET_COUNT = 256
 _FORGET_PAUSE_MS = 600_000
 
 
+class PackFault(Exception):
+    """The pack could not be written; the cause is an OSError."""
+
+
 class RecordWriter:
-    """Recognises repeats, packs pictures, assigns seqs and inserts records, a group at a time."""
+    """Recognises repeats, assigns seqs, inserts records and packs them, a group at a time."""
 
     def __init__(
         self,
         packs: Packs,
         days: DayIndex,
-        last_seq: int,
+        log_state: LogState,
         now: Callable[[], float],
     ) -> None:
         #: The highest committed seq.
-        self.last_seq = last_seq
+        self.last_seq = log_state.last_seq
+        #: The number of the last committed group, and of the last one that was tried.
+        self.last_group = log_state.last_group
+        self._number = log_state.last_number
+        self._log_id = log_state.log_id
         self._packs = packs
         self._days = days
         self._now = now
         self._forget_at = 0
+        #: The ends of packs whose last groups may or may not be committed, by day: their COMMIT
+        #: failed, and the write-ahead log may name them.
+        self._kept_ends: dict[str, int] = {}
         self._start_group()
 
     def _start_group(self) -> None:
         self._at = int(self._now() * 1000)
         self._day = day_of(self._at)
-        self._end = self._days.end(self._day)
-        self._records: list[Record] = []
+        self._start = max(self._days.end(self._day), self._kept_ends.get(self._day, 0))
         self._grown: PackDay | None = None
+        self.restart()
+
+    @property
+    def has_kept(self) -> bool:
+        """Whether a group whose COMMIT failed is not yet overwritten in the write-ahead log."""
+        return bool(self._kept_ends)
 
     def prepare(self, connection: sqlite3.Connection, batches: Sequence[RecordBatch]) -> None:
-        """Start a group: find its repeats, then append and flush the pictures of the others.
-
-        If the pack cannot be written, sets the error of each batch with pictures.
-        """
+        """Start a group, and find its repeats."""
         self._start_group()
-        if batches and (fresh := self._find_fresh(connection, batches)):
-            self._append_pictures(fresh)
-
-    def _find_fresh(
-        self, connection: sqlite3.Connection, batches: Sequence[RecordBatch]
-    ) -> list[RecordBatch]:
+        if not batches:
+            return
         known = known_batches(connection, self._at - REPEAT_MS, {batch.key for batch in batches})
         firsts: dict[BatchKey, RecordBatch] = {}
         for batch in batches:
@@ -77,65 +91,53 @@ class RecordWriter:
             batch.first = firsts.get(batch.key)
             if batch.is_fresh:
                 firsts[batch.key] = batch
-        return list(firsts.values())
 
-    def _append_pictures(self, fresh: Sequence[RecordBatch]) -> None:
-        tail = PackTail(self._end)
-        for batch in fresh:
-            batch.images = [
-                tuple(tail.add(batch.digest, n, picture) for picture in upload.pictures)
-                for n, upload in enumerate(batch.uploads)
-            ]
-        try:
-            self._packs.append(self._day, tail)
-        except OSError as error:
-            self._packs.cut_back(self._day, self._end)
-            for batch in fresh:
-                if batch.has_pictures:
-                    batch.error = error
-        else:
-            self._end = tail.end
+    def restart(self) -> None:
+        """Forget the inserted records: the transaction was rolled back and begins again."""
+        self._new: list[NewRecord] = []
+        self._tail = GroupTail(self._start)
 
     def insert(self, connection: sqlite3.Connection, batches: Sequence[RecordBatch]) -> None:
         """Insert all batches and set the value of each. Raises if one cannot be inserted."""
         if fresh := [batch for batch in batches if batch.is_fresh]:
-            self._insert_fresh(connection, fresh)
+            mark = self._tail.mark()
+            try:
+                self._insert_fresh(connection, fresh)
+            except BaseException:
+                self._tail.back_to(mark)
+                raise
         for batch in batches:
             if not batch.is_fresh:
                 batch.value = _as_repeated(batch)
 
     def _insert_fresh(self, connection: sqlite3.Connection, fresh: Sequence[RecordBatch]) -> None:
-        records: list[Record] = []
-        images: list[tuple[StoredImage, ...]] = []
-        digests: list[tuple[object, ...]] = []
-        accesses: dict[str, int] = {}
-        seq = self.last_seq + len(self._records)
+        new: list[NewRecord] = []
+        seq = self.last_seq + len(self._new)
         for batch in fresh:
             first = seq + 1
-            for upload, stored in zip(batch.uploads, batch.images, strict=True):
+            for ordinal, upload in enumerate(batch.uploads):
                 seq += 1
-                records.append(self._record(connection, seq, batch, upload, stored))
-                images.append(stored)
+                new.append(self._new_record(connection, seq, batch, ordinal, upload))
             batch.value = Appended(tuple(range(first, seq + 1)), repeated=False)
-            digests.append((first, seq, batch.digest, batch.did, self._at))
-            if records[-1].kind == "access" and not batch.follows_access:
-                accesses[batch.did] = seq
-        insert_records(connection, records, images, digests, accesses)
-        self._records += records
+        insert_records(connection, new)
+        self._new += new
 
-    def _record(
+    def _new_record(
         self,
         connection: sqlite3.Connection,
         seq: int,
         batch: RecordBatch,
+        ordinal: int,
         upload: CheckedUpload,
-        images: tuple[StoredImage, ...],
-    ) -> Record:
+    ) -> NewRecord:
         occurred_at = batch.arrived_at if upload.occurred_at is None else upload.occurred_at
         detail = upload.detail
         if batch.follows_access and isinstance(detail, AccessDetail):
             detail = replace(detail, of=latest_access(connection, batch.did))
-        return Record(
+        images = tuple(
+            self._tail.add_picture(batch.digest, ordinal, picture) for picture in upload.pictures
+        )
+        record = Record(
             seq=seq,
             kind=upload.kind,
             did=batch.did,
@@ -147,43 +149,80 @@ class RecordWriter:
             extra=Raw(bytes(upload.extra)),
             images=public_images(seq, images),
         )
+        return NewRecord(
+            record, msgspec.json.encode(detail), images, batch.digest, batch.follows_access
+        )
 
-    def restart(self) -> None:
-        """Forget the inserted records: the transaction was rolled back and begins again."""
-        self._records = []
+    def append(self) -> None:
+        """Append the inserted records to the pack as a group, and flush it.
+
+        Done before the COMMIT, which names the end of the group. Raises PackFault.
+        """
+        if not self._new:
+            return
+        for new in self._new:
+            self._tail.add_record(new.logged())
+        self._number += 1
+        group = self._tail.buffers(
+            self._log_id, self._number, self.last_group, self._seqs(), self._at
+        )
+        try:
+            self._packs.append(self._day, self._start, group, self._tail.end)
+        except OSError as error:
+            raise PackFault from error
+
+    def _seqs(self) -> tuple[int, int]:
+        return self._new[0].record.seq, self._new[-1].record.seq
 
     def finish(self, connection: sqlite3.Connection) -> None:
-        """Update the day and the spans, as the last part of the transaction."""
-        if not self._records:
+        """Update the day, the spans and the group's number, as the last part of the transaction."""
+        if not self._new:
             return
-        first, last = self._records[0].seq, self._records[-1].seq
-        self._grown = self._days.grown(self._day, first, last, self._end)
+        self._grown = self._days.grown(self._day, *self._seqs(), self._tail.end)
         save_day(connection, self._grown)
-        insert_spans(connection, self._records)
+        save_last_group(connection, self._number)
+        insert_spans(connection, [new.record for new in self._new])
         if self._at >= self._forget_at and (
             forget_digests(connection, self._at - REPEAT_MS, _FORGET_COUNT) < _FORGET_COUNT
         ):
             self._forget_at = self._at + _FORGET_PAUSE_MS
 
     def abandon(self) -> None:
-        """Cut back the pack after a transaction that was not committed.
+        """Cut the group off the pack: its transaction was rolled back before its COMMIT."""
+        self._packs.cut_back(self._day, self._start)
 
-        Cuts to the end in the day index. A known fault: the write-ahead log may still hold the
-        failed commit, whose pictures are then cut although a crash can bring its records back.
+    def keep(self) -> None:
+        """Leave the group in the pack: its COMMIT failed, and may be in the write-ahead log.
+
+        If the hub ends before the next good commit, its records may come back at the start, and
+        then need their pictures. The next group goes behind it.
         """
-        self._packs.cut_back(self._day, self._days.end(self._day))
+        if self._new:
+            self._kept_ends[self._day] = self._tail.end
 
     def committed(self) -> Sequence[Record]:
         """Update the day index and `last_seq` right after the commit; return the records."""
         if self._grown is not None:
             self._days.put(self._grown)
             self.last_seq = self._grown.last_seq
-        return self._records
+            self.last_group = self._number
+        if self._kept_ends:
+            self._drop_kept()
+        return [new.record for new in self._new]
+
+    def _drop_kept(self) -> None:
+        """Cut off the groups that failed to commit: this commit has overwritten them in the WAL.
+
+        In the pack of this group they lie before it, and stay.
+        """
+        for day in self._kept_ends:
+            self._packs.cut_off(day, self._days.end(day))
+        self._kept_ends.clear()
 
     def probe(self) -> None:
         """Write to the pack and cut it back. Raises OSError if that fails."""
         self._start_group()
-        self._packs.probe(self._day, self._end)
+        self._packs.probe(self._day, self._start)
 
 
 def _as_repeated(batch: RecordBatch) -> Appended:

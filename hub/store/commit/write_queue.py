@@ -34,9 +34,6 @@ class Write(Generic[T]):
 
     __slots__ = ("_job", "done", "error", "on_commit", "on_durable", "size", "value")
 
-    #: Whether it appends to the pack.
-    has_pictures: bool = False
-
     def __init__(
         self,
         job: Job[T] | None = None,

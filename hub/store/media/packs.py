@@ -1,34 +1,26 @@
-"""Packs: one file per UTC day to which pictures are appended, each after a small header.
+"""Packs: one file per UTC day, to which groups of records and pictures are appended.
 
-    header = magic "SHP1", length (4 bytes), checksum of the picture (xxh3-64, 8 bytes), digest of
-             the upload (16 bytes), which record of that upload (2 bytes), name (14 bytes)
-
-All numbers are little-endian. The header allows a pack to be verified, and its index to be rebuilt,
-without the database. The database knows the committed end of each pack; bytes beyond it were never
-acknowledged.
+The database knows the committed end of each pack; bytes beyond it were never acknowledged, or the
+database is older than the pack (see `hub.store.media.recovery`). What is in a pack says
+`hub.store.media.pack_format`.
 """
 
 from __future__ import annotations
 
 import logging
-import struct
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
-import xxhash
-from msgspec import Struct
 
 from hub.store.disk import Buffer, Disk
-from hub.wire.pictures import EXTENSIONS, Image, Picture
+from hub.store.media.pack_format import PictureEntry, StoredImage, walk
+from hub.wire.pictures import EXTENSIONS, Image
 
 log = logging.getLogger(__name__)
 
-MAGIC = b"SHP1"
-_HEADER = struct.Struct("<4sIQ16sH14s")
-HEADER_SIZE = _HEADER.size
 _DAY_MS = 86_400_000
 SUFFIX = ".pack"
 _PROBE_BYTES = 256 * 1024
@@ -36,28 +28,6 @@ _PROBE_BYTES = 256 * 1024
 _CACHED_BYTES = 64 * 1024 * 1024
 #: The rest is dropped from the cache in portions of at least this size.
 _DROP_CACHE_BYTES = 8 * 1024 * 1024
-
-
-class StoredImage(Struct, frozen=True, array_like=True):
-    """The position of a picture in its day's pack, in bytes. `checksum`: xxh3-64 in hex."""
-
-    name: str
-    mime: str
-    offset: int
-    size: int
-    checksum: str
-
-
-class PackEntry(Struct, frozen=True):
-    """A picture as described by its header in a pack. `is_sound`: its checksum matches."""
-
-    digest: bytes
-    ordinal: int
-    name: str
-    offset: int
-    size: int
-    is_sound: bool
-
 
 _images_encoder = msgspec.json.Encoder()
 _images_decoder = msgspec.json.Decoder(tuple[StoredImage, ...])
@@ -83,31 +53,6 @@ def day_bounds(day: str) -> tuple[int, int]:
     return start, start + _DAY_MS
 
 
-def checksum(data: Buffer) -> int:
-    """Return the xxh3-64 of a picture."""
-    return xxhash.xxh3_64_intdigest(data)
-
-
-class PackTail:
-    """Pictures to be appended to a pack in one write."""
-
-    def __init__(self, offset: int) -> None:
-        self.buffers: list[Buffer] = []
-        self.start = offset
-        self.end = offset
-
-    def add(self, digest: bytes, ordinal: int, picture: Picture) -> StoredImage:
-        """Add a picture of an upload's record; return its position. Copies no bytes."""
-        data = picture.data
-        sum_ = checksum(data)
-        name = picture.name.encode()[:14]
-        self.buffers.append(_HEADER.pack(MAGIC, len(data), sum_, digest, ordinal, name))
-        self.buffers.append(data)
-        offset = self.end + HEADER_SIZE
-        self.end = offset + len(data)
-        return StoredImage(picture.name, picture.mime, offset, len(data), f"{sum_:016x}")
-
-
 class Packs:
     """Appends to the packs and keeps the current one open. Used by the writer's thread only."""
 
@@ -122,13 +67,15 @@ class Packs:
     def path(self, day: str) -> Path:
         return self.directory / f"{day}{SUFFIX}"
 
-    def append(self, day: str, tail: PackTail) -> None:
-        """Write the tail and flush it. Raises OSError if it cannot be written as a whole."""
-        if tail.buffers:
-            file = self._open(day, tail.start)
-            self._disk.write(file, tail.buffers, tail.start)
-            self._disk.flush(file)
-            self._drop_cache(file, tail.end)
+    def append(self, day: str, start: int, buffers: Sequence[Buffer], end: int) -> None:
+        """Write the buffers from `start` and flush them.
+
+        Raises OSError if they cannot be written as a whole.
+        """
+        file = self._open(day, start)
+        self._disk.write(file, buffers, start)
+        self._disk.flush(file)
+        self._drop_cache(file, end)
 
     def _drop_cache(self, file: int, end: int) -> None:
         """Drop all but the newest pictures from the page cache.
@@ -162,6 +109,21 @@ class Packs:
             self._disk.cut(self._file, end)
         except OSError as error:
             log.warning("the pack of %s could not be truncated: %s", self._day, error)
+
+    def cut_off(self, day: str, end: int) -> None:
+        """Cut off groups that were never committed; delete a pack of which nothing is committed.
+
+        If that fails, the next start does it.
+        """
+        try:
+            if self._day == day and self._file is not None:
+                self._disk.cut(self._file, end)
+            elif end == 0:
+                self.path(day).unlink(missing_ok=True)
+            else:
+                cut_pack(self.path(day), self._disk, end)
+        except OSError as error:
+            log.warning("the pack of %s could not be truncated: %s", day, error)
 
     def close(self, day: str | None = None) -> None:
         """Close the open pack; with `day`, only if it is the pack of that day."""
@@ -198,7 +160,7 @@ def recover(directory: Path, disk: Disk, ends: dict[str, int]) -> list[str]:
             remove_pack(path)
         elif path.stat().st_size > end:
             log.info("cut off %s after byte %d: the rest was never acknowledged", path.name, end)
-            _cut(path, disk, end)
+            cut_pack(path, disk, end)
     return [text for day, end in sorted(ends.items()) if (text := _damage(directory, day, end))]
 
 
@@ -210,7 +172,8 @@ def remove_pack(path: Path) -> None:
         log.info("%s is in use and will be deleted later", path.name)
 
 
-def _cut(path: Path, disk: Disk, end: int) -> None:
+def cut_pack(path: Path, disk: Disk, end: int) -> None:
+    """Truncate a pack that is not open. Durable on return."""
     file = disk.open(path)
     try:
         disk.cut(file, end)
@@ -230,14 +193,6 @@ def _damage(directory: Path, day: str, end: int) -> str:
     return ""
 
 
-def entries(path: Path, end: int) -> Iterator[PackEntry]:
-    """Yield the pictures that a pack's headers describe, up to `end` or an invalid header."""
-    with path.open("rb") as file:
-        while file.tell() + HEADER_SIZE <= end:
-            magic, size, sum_, digest, ordinal, name = _HEADER.unpack(file.read(HEADER_SIZE))
-            if magic != MAGIC:
-                return
-            offset = file.tell()
-            data = file.read(size)
-            is_sound = len(data) == size and checksum(data) == sum_
-            yield PackEntry(digest, ordinal, name.rstrip(b"\0").decode(), offset, size, is_sound)
+def entries(path: Path, end: int) -> Iterator[PictureEntry]:
+    """Yield the pictures of a pack, up to `end`."""
+    return (entry for entry in walk(path, 0, end) if isinstance(entry, PictureEntry))

@@ -13,13 +13,8 @@ from hub.log import limited
 from hub.store.disk import read_at
 from hub.store.health import HealthMonitor
 from hub.store.media.day_index import DayIndex
-from hub.store.media.packs import (
-    Packs,
-    StoredImage,
-    checksum,
-    day_of,
-    decode_images,
-)
+from hub.store.media.pack_format import StoredImage, checksum
+from hub.store.media.packs import Packs, day_of, decode_images
 from hub.store.readers import Readers
 from hub.store.sql import clamp
 

@@ -68,6 +68,14 @@ CREATE TABLE latest_access (
     seq INTEGER NOT NULL -- may be gone with its day
 ) STRICT, WITHOUT ROWID;
 
+-- What ties the database to its packs: one row, changed with every group of records.
+CREATE TABLE record_log (
+    id INTEGER PRIMARY KEY CHECK (id = 1),
+    log_id TEXT NOT NULL,        -- 32 hexadecimal digits; in the header of each group in a pack
+    last_group INTEGER NOT NULL, -- number of the last group that was committed
+    writes INTEGER NOT NULL      -- changed by a transaction that must write something
+) STRICT;
+
 -- The days that the log holds. Bytes of a pack beyond `bytes` were never acknowledged and are cut
 -- off at the start.
 CREATE TABLE day (

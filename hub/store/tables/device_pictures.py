@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from hub.store.commit.group_commit import GroupCommit
 from hub.store.commit.write_queue import Write
-from hub.store.media.packs import checksum
+from hub.store.media.pack_format import checksum
 from hub.store.media.pictures import StoredPicture
 from hub.store.readers import Readers
 from hub.store.sql import execute, one

@@ -1,0 +1,54 @@
+"""What ties the database to its packs: the id of the record log, and the last committed group."""
+
+from __future__ import annotations
+
+import sqlite3
+
+from msgspec import Struct
+
+from hub.store.sealing import Random
+from hub.store.sql import one
+
+_LOG = "SELECT log_id, last_group FROM record_log"
+_SET_LAST_GROUP = "UPDATE record_log SET last_group = ?"
+_SET_LOG_ID = "UPDATE record_log SET log_id = ?"
+# It changes a value: SQLite does not write a page for a value that stays the same.
+_WRITE_ANYTHING = "UPDATE record_log SET writes = writes + 1"
+_LAST_SEQ = "SELECT seq FROM sqlite_sequence WHERE name = 'record'"
+
+
+class LogState(Struct, frozen=True):
+    """`log_id`: 32 hexadecimal digits. `last_seq`, `last_group`: the last that were committed.
+
+    `last_number`: the highest number that a group ever had, as far as it is known.
+    """
+
+    log_id: str
+    last_seq: int
+    last_group: int
+    last_number: int
+
+
+def load_log_state(connection: sqlite3.Connection) -> LogState:
+    log_id, last_group = connection.execute(_LOG).fetchone()
+    last_seq = one(connection, _LAST_SEQ)
+    return LogState(log_id, last_seq if isinstance(last_seq, int) else 0, last_group, last_group)
+
+
+def save_last_group(connection: sqlite3.Connection, number: int) -> None:
+    connection.execute(_SET_LAST_GROUP, (number,))
+
+
+def write_anything(connection: sqlite3.Connection) -> None:
+    """Make the transaction write at least one page to the write-ahead log."""
+    connection.execute(_WRITE_ANYTHING)
+
+
+def new_log_id(connection: sqlite3.Connection, random: Random) -> str:
+    """Give the record log a new id, because numbers may be given again; return it.
+
+    Readers that see a new id start the log from its beginning.
+    """
+    log_id = random(16).hex()
+    connection.execute(_SET_LOG_ID, (log_id,))
+    return log_id
