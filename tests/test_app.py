@@ -18,11 +18,11 @@ from hub.errors import PartFailed, StartFault, hub_error_in
 from hub.process.control.access import ListAudit
 from hub.process.control.channel import FILE_NAME, ask_running_hub
 from hub.process.control.devices import AddDevice, ListDevices, RemoveDevice
-from hub.process.control.urls import device_urls
 from hub.process.signals import STOP_SIGNALS
 from hub.services import Services
 from hub.services.access.audit import Actor
 from hub.services.devices.directory import NewDevice
+from hub.services.site.urls import device_urls
 from tests.e2e.hub_process import free_ports
 
 CONFIG = Config(

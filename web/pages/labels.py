@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from hub.errors import AlreadyExists, BadParameter, HubError
+from hub.services.access.setup_links import TooManyLinks
+from hub.services.access.users import LastAdministrator
 from hub.services.admission.enrolment import PendingDevice, RefusalReason
 from hub.services.admission.provisioning import stored_delivery
 from hub.services.devices.csv_import import COLUMNS, MAX_ROWS, RowFault
@@ -77,6 +79,14 @@ DONE = {
     "campaign-resume": N_("The campaign was resumed."),
     "campaign-stop": N_("The campaign was stopped."),
     "password": N_("The password was changed. Other browsers were signed out."),
+    "user-added": N_("The user was added and can sign in."),
+    "user-role": N_("The role was changed."),
+    "user-enabled": N_("The user can sign in again."),
+    "user-disabled": N_("The user was disabled and signed out everywhere."),
+    "user-signed-out": N_("The user was signed out everywhere."),
+    "user-password": N_("The password was set. The user was signed out everywhere."),
+    "user-removed": N_("The user was removed."),
+    "link-withdrawn": N_("The link can no longer be used."),
     "signed-out": N_("You have signed out."),
     "signed-out-everywhere": N_("You have signed out on all devices."),
 }
@@ -261,6 +271,25 @@ def describe_field_error(error: HubError) -> str:
         }
         return taken.get(field, error.message)
     return _describe_wrong_field(field) or error.message
+
+
+def describe_account_error(error: BadParameter) -> str:
+    """What is wrong with a field of a user or an API key, and what to do."""
+    if isinstance(error, AlreadyExists):
+        return gettext("There is already a user with this name. Choose another one.")
+    texts = {
+        "name": gettext("Enter a name of 1 to 64 characters."),
+        "role": gettext("Choose a role."),
+        "password": gettext("The password is too short. Use at least 8 characters."),
+    }
+    if isinstance(error, LastAdministrator):
+        return gettext(
+            "This is the only administrator who can sign in. Make another user an administrator"
+            " first."
+        )
+    if isinstance(error, TooManyLinks):
+        return gettext("There are too many links that were not used. Withdraw some of them first.")
+    return texts.get(error.field, error.message)
 
 
 def describe_row_fault(fault: RowFault) -> str:

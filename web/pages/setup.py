@@ -1,12 +1,14 @@
-"""First run: the one-time link creates the first administrator and names the site."""
+"""One-time links: for the first administrator, who names the site too, and for other users."""
 
 from __future__ import annotations
 
 from quart import Blueprint, Response, request
 
 from hub.errors import BadParameter, NotAuthorised
+from hub.services.access.setup_links import UserLink
 from hub.services.site.site import SiteSettings
 from web import auth
+from web.pages.labels import ROLES, describe_account_error
 from web.pages.language import gettext
 from web.pages.layout import page, redirect_to
 from web.pages.zones import zone_choices
@@ -16,7 +18,10 @@ blueprint = Blueprint("setup", __name__)
 
 @blueprint.get("/setup/<token>")
 async def show_setup(token: str) -> Response:
-    if not auth.services().setup_links.is_valid(token):
+    links = auth.services().setup_links
+    if link := links.link_of(token):
+        return await _user_page(link)
+    if not links.is_valid(token):
         return await _used_page()
     site = auth.services().site
     values = {"site_name": site.name(), "zone": site.zone_name(), "language": "auto"}
@@ -27,6 +32,8 @@ async def show_setup(token: str) -> Response:
 async def set_up(token: str) -> Response:
     await auth.check_csrf()
     form = await request.form
+    if link := auth.services().setup_links.link_of(token):
+        return await _set_up_user(link, token, form.get("password", ""))
     values = {name: form.get(name, "") for name in ("name", "site_name", "zone", "language")}
     settings = SiteSettings(
         name=values["site_name"], zone=values["zone"], language=values["language"]
@@ -53,6 +60,30 @@ async def set_up(token: str) -> Response:
     response = redirect_to("/cameras/connect?first=1")
     auth.remember(response, signed_in.token)
     return response
+
+
+async def _set_up_user(link: UserLink, token: str, password: str) -> Response:
+    try:
+        signed_in = await auth.services().setup_links.add_user(
+            token, password, address=auth.client_address()
+        )
+    except NotAuthorised:
+        return await _used_page()
+    except BadParameter as error:
+        return await _user_page(link, describe_account_error(error))
+    response = redirect_to("/")
+    auth.remember(response, signed_in.token)
+    return response
+
+
+async def _user_page(link: UserLink, fault: str = "") -> Response:
+    return await page(
+        "account/setup_user.html",
+        status=400 if fault else 200,
+        link=link,
+        link_role=gettext(ROLES[link.role]),
+        fault=fault,
+    )
 
 
 def _describe_error(field: str) -> str:

@@ -29,6 +29,16 @@ _SETTING = "setup.link"
 _MAX_USER_LINKS = 100
 
 
+class TooManyLinks(BadParameter):
+    """Too many links for users were not used yet."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            f"there are already {_MAX_USER_LINKS} links that were not used: withdraw some",
+            field="name",
+        )
+
+
 class SetupLinks:
     """Creates setup links and completes the setup.
 
@@ -112,16 +122,15 @@ class SetupLinks:
     async def create_for(self, name: str, role: str, *, by: Actor) -> str:
         """Create a link by which a new user is added, and return its token.
 
-        It works once, within a day. Raises AlreadyExists, and BadParameter for "name" or "role".
+        It works once, within a day.
+
+        Raises AlreadyExists, TooManyLinks, and BadParameter for "name" or "role".
         """
         name, checked = check_name(name), check_role(role)
         self._users.check_is_free(name)
         await self.prune()
         if self._links.get(name) is None and len(self._links.all()) >= _MAX_USER_LINKS:
-            raise BadParameter(
-                f"there are already {_MAX_USER_LINKS} links that were not used: withdraw some",
-                field="name",
-            )
+            raise TooManyLinks
         token = secrets.token_urlsafe(24)
         expires_at = self._now_ms() + _VALID_MS
         await self._links.put(UserLink(name, checked, hash_token(token), expires_at))

@@ -25,6 +25,17 @@ if TYPE_CHECKING:
     from hub.store.db import Store
 
 
+class LastAdministrator(BadParameter):
+    """The change would leave the hub without an administrator who can sign in."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "the last administrator cannot be disabled or removed, or lose the role: "
+            "make another user an administrator first",
+            field="name",
+        )
+
+
 class Users:
     """Adds, changes and removes users. At least one enabled administrator always remains."""
 
@@ -94,7 +105,7 @@ class Users:
     async def set_role(self, name: str, role: str, *, by: Actor) -> None:
         """Change a user's role.
 
-        Raises NoSuchResource, and BadParameter for "role", or for "name" of the last administrator.
+        Raises NoSuchResource, and LastAdministrator, and BadParameter for "role".
         """
         checked = check_role(role)
         async with self.changing:
@@ -107,7 +118,7 @@ class Users:
     async def set_enabled(self, name: str, enabled: bool, *, by: Actor) -> None:
         """Let a user sign in again; or shut the user out, and end all sessions of the user.
 
-        Raises NoSuchResource, and BadParameter for "name" of the last administrator.
+        Raises NoSuchResource, LastAdministrator.
         """
         async with self.changing:
             user = self.get(name)
@@ -157,7 +168,7 @@ class Users:
     async def remove(self, name: str, *, by: Actor) -> None:
         """Remove a user and end all their sessions.
 
-        Raises NoSuchResource, and BadParameter for the last administrator.
+        Raises NoSuchResource, LastAdministrator.
         """
         async with self.changing:
             user = self.get(name)
@@ -166,10 +177,6 @@ class Users:
         await self._audit.add(by, "user.remove", user.name)
 
     def _check_not_last_administrator(self, user: User) -> None:
-        """Raise BadParameter if this user is the last enabled administrator."""
+        """Raise LastAdministrator if this user is the last enabled one."""
         if self.is_last_administrator(user):
-            raise BadParameter(
-                "the last administrator cannot be disabled or removed, or lose the role: "
-                "make another user an administrator first",
-                field="name",
-            )
+            raise LastAdministrator

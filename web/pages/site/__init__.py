@@ -11,9 +11,10 @@ To add a page:
 
 from __future__ import annotations
 
-from web.pages.site import audit, overview
+from web.pages.site import audit, overview, users
 
 BLUEPRINTS = (
     overview.blueprint,
+    users.blueprint,
     audit.blueprint,
 )

@@ -1,0 +1,281 @@
+"""Users: who may sign in, with which role, and how they get their password."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+from quart import Blueprint, Response, request
+
+from hub.errors import BadParameter, NoSuchResource
+from hub.services.access.users import User
+from hub.services.access.validation import ROLES as ROLE_CODES
+from hub.services.site.urls import dashboard_urls
+from web import auth
+from web.pages import language
+from web.pages.labels import ROLES, describe_account_error
+from web.pages.language import gettext
+from web.pages.layout import make_url, redirect_to
+from web.pages.site.layout import site_page
+
+blueprint = Blueprint("site_users", __name__, url_prefix="/site/users")
+
+#: Hosts under which only this computer can open a link.
+_LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
+
+
+class UserRow(Struct, frozen=True):
+    """A user as the list shows it. `used`: when the user was last active; "" if not signed in."""
+
+    name: str
+    url: str
+    role: str
+    enabled: bool
+    is_me: bool
+    sessions: int
+    used: str
+    since: str
+
+
+class LinkRow(Struct, frozen=True):
+    """A setup link that was not used yet."""
+
+    name: str
+    role: str
+    until: str
+
+
+@blueprint.get("")
+async def users() -> Response:
+    me = await auth.require_role("admin")
+    hub, shown = auth.services(), language.current()
+    return await site_page(
+        "site/users.html",
+        section="users",
+        rows=[_row(user, me) for user in hub.users.all()],
+        links=[
+            LinkRow(
+                link.name, gettext(ROLES[link.role]), shown.moment(link.expires_at, hub.site.zone())
+            )
+            for link in hub.setup_links.for_users()
+        ],
+    )
+
+
+def _row(user: User, me: User) -> UserRow:
+    hub, shown = auth.services(), language.current()
+    sessions, zone = hub.sessions.of_user(user.name), hub.site.zone()
+    return UserRow(
+        name=user.name,
+        url=_url_of(user.name),
+        role=gettext(ROLES[user.role]),
+        enabled=user.enabled,
+        is_me=user.name == me.name,
+        sessions=len(sessions),
+        used=shown.moment(sessions[0].last_used_at, zone) if sessions else "",
+        since=shown.date(user.created_at, zone),
+    )
+
+
+def _url_of(name: str, **more: str) -> str:
+    return make_url("/site/users/user", name=name, **more)
+
+
+@blueprint.get("/add")
+async def show_add() -> Response:
+    await auth.require_role("admin")
+    return await _add_page({"role": "guard", "way": "link"})
+
+
+async def _add_page(values: dict[str, str], *, field: str = "", fault: str = "") -> Response:
+    return await site_page(
+        "site/user_add.html",
+        section="users",
+        status=400 if fault else 200,
+        values=values,
+        field=field,
+        fault=fault,
+        roles=_role_choices(),
+    )
+
+
+def _role_choices() -> list[tuple[str, str, str]]:
+    """Each role: its code, its name, and what it may do."""
+    may = {
+        "admin": gettext("May do everything."),
+        "guard": gettext("Works with records and cameras."),
+        "viewer": gettext("Views records, without the names of people on cameras."),
+    }
+    return [(role, gettext(ROLES[role]), may[role]) for role in ROLE_CODES]
+
+
+@blueprint.post("/add")
+async def add() -> Response:
+    """Add a user with a password, or show a link by which the user chooses one."""
+    me = await auth.require_role("admin")
+    await auth.check_csrf()
+    form = await request.form
+    values = {name: form.get(name, "").strip() for name in ("name", "role", "way")}
+    hub = auth.services()
+    try:
+        if values["way"] == "password":
+            await hub.users.add(
+                values["name"], values["role"], form.get("password", ""), by=auth.actor(me)
+            )
+            return redirect_to("/site/users?done=user-added")
+        token = await hub.setup_links.create_for(values["name"], values["role"], by=auth.actor(me))
+    except BadParameter as error:
+        return await _add_page(values, field=error.field, fault=describe_account_error(error))
+    role_name = ROLES[values["role"]]
+    return await site_page(
+        "site/user_link.html",
+        section="users",
+        name=values["name"],
+        role=gettext(role_name),
+        link=f"{_base_url()}setup/{token}",
+    )
+
+
+def _base_url() -> str:
+    """The address of this hub as the user's PC can open it: the one that this browser uses."""
+    if request.host.rpartition(":")[0] in _LOOPBACK or request.host in _LOOPBACK:
+        return dashboard_urls(auth.services())[0]
+    return f"{request.scheme}://{request.host}/"
+
+
+@blueprint.post("/withdraw")
+async def withdraw() -> Response:
+    me = await auth.require_role("admin")
+    await auth.check_csrf()
+    name = (await request.form).get("name", "")
+    await auth.services().setup_links.withdraw(name, by=auth.actor(me))
+    return redirect_to("/site/users?done=link-withdrawn")
+
+
+@blueprint.get("/user")
+async def user() -> Response:
+    me = await auth.require_role("admin")
+    return await _user_page(_get(request.args.get("name", "")), me)
+
+
+def _get(name: str) -> User:
+    """The user of this name. Raises NoSuchResource."""
+    return auth.services().users.get(name)
+
+
+async def _user_page(user: User, me: User, *, about: str = "", fault: str = "") -> Response:
+    """The page of one user. `about` names the form that `fault` belongs to."""
+    hub = auth.services()
+    return await site_page(
+        "site/user.html",
+        section="users",
+        status=400 if fault else 200,
+        row=_row(user, me),
+        user=user,
+        sessions=hub.sessions.of_user(user.name),
+        is_last=hub.users.is_last_administrator(user),
+        roles=_role_choices(),
+        about=about,
+        fault=fault,
+    )
+
+
+@blueprint.get("/confirm")
+async def confirm() -> Response:
+    """Ask once before a user is removed, or an administrator shuts themself out."""
+    me = await auth.require_role("admin")
+    action, role = request.args.get("action", ""), request.args.get("role", "")
+    if action not in ("remove", "disable", "role"):
+        raise NoSuchResource(f"there is no action {action!r}")
+    user = _get(request.args.get("name", ""))
+    return await site_page(
+        "site/user_confirm.html",
+        section="users",
+        row=_row(user, me),
+        action=action,
+        role=role,
+        new_role=gettext(ROLES[role]) if role in ROLES else "",
+    )
+
+
+def _ask(user: User, action: str, **more: str) -> Response:
+    return redirect_to(make_url("/site/users/confirm", name=user.name, action=action, **more))
+
+
+@blueprint.post("/role")
+async def set_role() -> Response:
+    me = await auth.require_role("admin")
+    await auth.check_csrf()
+    form = await request.form
+    user, role = _get(form.get("name", "")), form.get("role", "")
+    if user.name == me.name and role != "admin" and not form.get("confirmed"):
+        return _ask(user, "role", role=role)
+    try:
+        await auth.services().users.set_role(user.name, role, by=auth.actor(me))
+    except BadParameter as error:
+        return await _user_page(user, me, about="role", fault=describe_account_error(error))
+    return redirect_to("/" if user.name == me.name else _url_of(user.name, done="user-role"))
+
+
+@blueprint.post("/enable")
+async def enable() -> Response:
+    me = await auth.require_role("admin")
+    await auth.check_csrf()
+    user = _get((await request.form).get("name", ""))
+    await auth.services().users.set_enabled(user.name, True, by=auth.actor(me))
+    return redirect_to(_url_of(user.name, done="user-enabled"))
+
+
+@blueprint.post("/disable")
+async def disable() -> Response:
+    me = await auth.require_role("admin")
+    await auth.check_csrf()
+    form = await request.form
+    user = _get(form.get("name", ""))
+    if user.name == me.name and not form.get("confirmed"):
+        return _ask(user, "disable")
+    try:
+        await auth.services().users.set_enabled(user.name, False, by=auth.actor(me))
+    except BadParameter as error:
+        return await _user_page(user, me, about="access", fault=describe_account_error(error))
+    return redirect_to(_url_of(user.name, done="user-disabled"))
+
+
+@blueprint.post("/sign-out")
+async def sign_out() -> Response:
+    me = await auth.require_role("admin")
+    await auth.check_csrf()
+    user = _get((await request.form).get("name", ""))
+    await auth.services().users.sign_out(user.name, by=auth.actor(me))
+    return redirect_to(_url_of(user.name, done="user-signed-out"))
+
+
+@blueprint.post("/password")
+async def set_password() -> Response:
+    """Set the password of another user. One's own is changed on the page of the account."""
+    me = await auth.require_role("admin")
+    await auth.check_csrf()
+    form = await request.form
+    user = _get(form.get("name", ""))
+    if user.name == me.name:
+        return redirect_to("/account")
+    try:
+        await auth.services().users.set_password(
+            user.name, form.get("password", ""), by=auth.actor(me)
+        )
+    except BadParameter as error:
+        return await _user_page(user, me, about="password", fault=describe_account_error(error))
+    return redirect_to(_url_of(user.name, done="user-password"))
+
+
+@blueprint.post("/remove")
+async def remove() -> Response:
+    me = await auth.require_role("admin")
+    await auth.check_csrf()
+    form = await request.form
+    user = _get(form.get("name", ""))
+    if not form.get("confirmed"):
+        return _ask(user, "remove")
+    try:
+        await auth.services().users.remove(user.name, by=auth.actor(me))
+    except BadParameter as error:
+        return await _user_page(user, me, about="access", fault=describe_account_error(error))
+    return redirect_to("/site/users?done=user-removed")
