@@ -18,7 +18,8 @@
     │   The hub is at fault.
     ├── CannotStoreNow 503      nothing was stored; the caller should send it again later
     ├── StartFault              the hub cannot start, or a command line command cannot run
-    │   └── PartFailed          a part that the hub needs has failed: the process ends
+    │   ├── PartFailed          a part that the hub needs has failed: the process ends
+    │   └── BackupFault         a backup cannot be made, read or restored
     │   A command was never sent to the device: it can be repeated safely.
     ├── NotSent 409
     │   ├── DeviceOffline       the device has no connection
@@ -220,6 +221,10 @@ class StartFault(HubError):
 
 class PartFailed(StartFault):
     """A part that the hub needs has failed: the process ends."""
+
+
+class BackupFault(StartFault):
+    """A backup cannot be made, read or restored. The message says why in one line."""
 
 
 def hub_error_in(error: BaseException) -> HubError | None:

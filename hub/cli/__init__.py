@@ -11,6 +11,7 @@ import click
 from hub import __version__
 from hub.cli.apikey import apikey
 from hub.cli.audit import audit
+from hub.cli.backup import backup, restore
 from hub.cli.device.commands import device
 from hub.cli.doctor import doctor
 from hub.cli.firmware.commands import firmware
@@ -40,6 +41,6 @@ def version() -> None:
 
 for command in (
     *(run, device, site_key, user, apikey, audit, firmware, service, simulate),
-    *(doctor, version),
+    *(backup, restore, doctor, version),
 ):
     sitehub.add_command(command)

@@ -16,6 +16,7 @@ from hub.errors import StartFault
 from hub.process import data_directory
 from hub.process.control import channel
 from hub.process.control.request import ControlRequest
+from hub.store.backup.restore import complete_restore
 
 R = TypeVar("R")
 
@@ -35,6 +36,7 @@ def execute(data_dir: Path, request: ControlRequest[R]) -> R:
     while True:
         try:
             with data_directory.held(data_dir, "command"):
+                complete_restore(data_dir)
                 if request.needs_running_hub:
                     raise StartFault(f"no hub runs on {data_dir}, and this command needs one")
                 return trio.run(_execute_here, data_dir, request)

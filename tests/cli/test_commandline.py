@@ -68,6 +68,7 @@ def test_the_commands_are_those_of_the_contract() -> None:
         *("user role", "user enable", "user disable", "user sign-out"),
         *("apikey", "apikey add", "apikey list", "apikey remove"),
         *("audit", "doctor", "simulate", "version"),
+        *("backup", "restore"),
     }
 
 

@@ -117,6 +117,7 @@ def run_for(
 def _run(manager: ServiceManager | None, options: RunOptions, end: BoundedEnd) -> None:
     from hub import config, log
     from hub.process import data_directory, executable
+    from hub.store.backup.restore import complete_restore
 
     executable.maintain_unpacked_folder()
     directory = options.data_dir or data_directory.default_path(
@@ -136,6 +137,8 @@ def _run(manager: ServiceManager | None, options: RunOptions, end: BoundedEnd) -
     data_directory.prepare(directory)
     loaded = load()
     with data_directory.held_as_hub(directory):
+        if complete_restore(directory):
+            loaded = load()
         config.write_default(directory)
         stop_log = log.start(loaded.log, directory / data_directory.LOGS, sys.stderr)
         end.before_exit(stop_log)

@@ -26,6 +26,7 @@ from hub.net.binding import open_listeners
 from hub.net.connection import Peer
 from hub.net.listener import Limits, serve_port
 from hub.process.control.access import AnyAccessRequest
+from hub.process.control.backups import AnyBackupRequest
 from hub.process.control.devices import AnyDeviceRequest
 from hub.process.control.firmware import AnyFirmwareRequest
 from hub.process.control.request import ControlRequest
@@ -58,7 +59,13 @@ class ChannelAddress(Struct, frozen=True):
 
 class _Request(Struct, frozen=True):
     secret: str
-    operation: AnyDeviceRequest | AnyAccessRequest | AnyFirmwareRequest | AnyStatusRequest
+    operation: (
+        AnyDeviceRequest
+        | AnyAccessRequest
+        | AnyFirmwareRequest
+        | AnyStatusRequest
+        | AnyBackupRequest
+    )
 
 
 class _Response(Struct, frozen=True, omit_defaults=True):

@@ -1,0 +1,185 @@
+"""`sitehub backup` and `sitehub restore`."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from hub.cli.options import F, data_option
+from hub.errors import BackupFault
+
+if TYPE_CHECKING:
+    from hub.store.backup.making import FileBackup
+    from hub.store.backup.pace import Pace
+    from hub.store.backup.restore import RestoreReport
+    from hub.store.backup.sealed_file import Sink
+
+#: Bytes per second, so that captures do not wait for the disk.
+_COPY_SPEED = 80e6
+_SHOW_SECONDS = 1.0
+
+
+def _passphrase_option(help: str) -> Callable[[F], F]:
+    return click.option(
+        "--passphrase-stdin",
+        "passphrase",
+        is_flag=True,
+        callback=lambda context, parameter, given: (
+            sys.stdin.readline().rstrip("\r\n") if given else None
+        ),
+        help=help,
+    )
+
+
+@click.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--without-pictures", is_flag=True, help="Leave out the pictures of the records.")
+@_passphrase_option("Seal the backup with a passphrase that is read from standard input.")
+@data_option()
+def backup(data_dir: Path, file: Path, without_pictures: bool, passphrase: str | None) -> None:
+    """Write everything into one FILE: database, pictures, settings, keys and certificates.
+
+    The hub may run meanwhile. The file holds all secrets of the site: protect it, or seal it with
+    a passphrase.
+    """
+    from hub.cli.output import print_line
+    from hub.process.data_directory import acting_for_owner
+    from hub.store.backup.sealed_file import check_passphrase
+
+    if passphrase is not None:
+        check_passphrase(passphrase)
+    if not (data_dir / "hub.sqlite").exists():
+        raise BackupFault(f"{data_dir} is not the data directory of a hub: it has no hub.sqlite")
+    with _new_file(file) as sink, acting_for_owner(data_dir):
+        made = _write(data_dir, file, sink, not without_pictures, passphrase)
+    for pack in made.lost:
+        print_line(f"without {pack.name}, which was deleted as too old meanwhile", err=True)
+    what = "" if made.head.has_pictures else ", without pictures"
+    size = file.stat().st_size
+    print_line(f"{file}: {made.head.records} records{what}, {size / 1e6:.1f} MB")
+
+
+def _write(
+    data_dir: Path, file: Path, sink: Sink, pictures: bool, passphrase: str | None
+) -> FileBackup:
+    from hub.cli.requests import execute
+    from hub.process.control.backups import BeginBackup
+    from hub.store.backup.making import (
+        SiteDescription,
+        take_working_copy,
+        working_folder,
+        write_backup,
+    )
+    from hub.store.backup.pace import Pace
+
+    begun = execute(data_dir, BeginBackup(str(file.absolute())))
+    site = SiteDescription(begun.site, begun.addresses, time.time())
+    pace = Pace(_COPY_SPEED)
+    with _shown(pace), working_folder(data_dir) as folder:
+        copy = take_working_copy(data_dir, folder, pace, begun.min_free)
+        return write_backup(
+            sink, data_dir, copy, site, pictures=pictures, passphrase=passphrase, pace=pace
+        )
+
+
+@contextmanager
+def _new_file(path: Path) -> Iterator[Sink]:
+    """Write FILE.part, and give it its name once it is complete and on the disk."""
+    from hub.store.backup.files import FlushedFile, flush_directory
+
+    part = path.with_name(f"{path.name}.part")
+    try:
+        if path.is_dir():
+            raise BackupFault(f"{path} is a folder: name a file in it")
+        part.unlink(missing_ok=True)
+        try:
+            with FlushedFile(part) as file:
+                yield file
+            part.replace(path)
+            flush_directory(path.parent)
+        except BaseException:
+            with suppress(OSError):
+                part.unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        raise BackupFault(f"{path} cannot be written: {error.strerror or error}") from error
+
+
+@click.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option(
+    "--force", is_flag=True, help="Move existing data aside, within the data directory, first."
+)
+@_passphrase_option("Open the backup with a passphrase that is read from standard input.")
+@data_option()
+def restore(data_dir: Path, file: Path, force: bool, passphrase: str | None) -> None:
+    """Restore a backup, of one FILE or from the backup folder, while no hub runs.
+
+    Nothing is changed before all of the backup is read and verified.
+    """
+    from hub.process import data_directory
+    from hub.store.backup.pace import Pace
+    from hub.store.backup.restore import restore as restore_from
+
+    try:
+        opened = file.open("rb")
+    except OSError as error:
+        raise BackupFault(f"{file} cannot be read: {error.strerror}") from None
+    pace = Pace()
+    with opened:
+        data_directory.act_for_owner(data_dir)
+        data_directory.prepare(data_dir)
+        with data_directory.held(data_dir, "command"), _shown(pace):
+            report = restore_from(
+                opened,
+                file.absolute(),
+                data_dir.absolute(),
+                passphrase=passphrase,
+                force=force,
+                pace=pace,
+            )
+    _print_report(report, data_dir)
+
+
+def _print_report(report: RestoreReport, data_dir: Path) -> None:
+    from hub.cli.output import print_line
+
+    head = report.head
+    print_line(f"restored {head.records} records of {head.site}, as of {head.created_at}")
+    if not head.has_pictures:
+        print_line("the backup is without pictures: the records have none now")
+    for day in report.restored.forgotten_days:
+        print_line(f"the records of {day} had been deleted as too old while it was made")
+    if report.set_aside:
+        print_line(f"the data before is in {data_dir / report.set_aside}: delete it when sure")
+
+
+@contextmanager
+def _shown(pace: Pace) -> Iterator[None]:
+    """Show the progress while it is copied, if somebody watches."""
+    if not sys.stderr.isatty():
+        yield
+        return
+    ended = threading.Event()
+
+    def show() -> None:
+        while not ended.wait(_SHOW_SECONDS):
+            total = f" of {pace.total_bytes / 1e6:.0f}" if pace.total_bytes else ""
+            sys.stderr.write(f"\r{pace.done_bytes / 1e6:.0f}{total} MB ")
+            sys.stderr.flush()
+
+    thread = threading.Thread(target=show, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+        sys.stderr.write("\r\x1b[K")

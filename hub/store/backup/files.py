@@ -1,0 +1,99 @@
+"""Files that a backup writes: flushed as they grow, and gone from the page cache afterwards.
+
+Many unflushed bytes would make the next commit of the hub wait for all of them, and a copy of the
+pictures in the cache would push the database out of a small machine's memory.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+
+from hub.store.backup.pace import STEP_BYTES, Pace
+from hub.store.disk import Disk
+
+_FLUSH_BYTES = 8 * 1024 * 1024
+_BINARY = getattr(os, "O_BINARY", 0)
+_NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0)
+
+
+class FlushedFile:
+    """A file, open for writing with mode 0600, whose content is on the disk when it is closed.
+
+    `is_new`: it must not exist yet. Used as a context; after an error its content is undefined.
+    """
+
+    def __init__(self, path: Path, *, is_new: bool = True, disk: Disk | None = None) -> None:
+        self._disk = disk or Disk()
+        how = os.O_EXCL if is_new else 0
+        self._file = os.open(path, os.O_RDWR | os.O_CREAT | _BINARY | _NO_FOLLOW | how, 0o600)
+        self._flushed = 0
+        #: Where the next byte goes.
+        self.position = 0
+
+    def __enter__(self) -> FlushedFile:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        try:
+            if error is None:
+                self.flush()
+        finally:
+            os.close(self._file)
+
+    def write(self, data: bytes) -> None:
+        self._disk.write(self._file, [data], self.position)
+        self.position += len(data)
+        if self.position - self._flushed >= _FLUSH_BYTES:
+            self.flush()
+
+    def flush(self) -> None:
+        self._disk.flush(self._file)
+        with suppress(OSError):  # only advice
+            self._disk.drop_cache(self._file, self._flushed, self.position - self._flushed)
+        self._flushed = self.position
+
+    def cut(self, size: int) -> None:
+        """Cut the file off, and continue there."""
+        self._disk.cut(self._file, size)
+        self.position = self._flushed = size
+
+
+def read_steps(path: Path, start: int, size: int, pace: Pace) -> Iterator[bytes]:
+    """Yield `size` bytes of a file from `start`, in steps; fewer if it ends before.
+
+    What was read leaves the page cache, unless it was just written (see `Packs`).
+    """
+    with path.open("rb", buffering=0) as file:
+        file.seek(start)
+        left = size
+        while left and (data := file.read(min(left, STEP_BYTES))):
+            left -= len(data)
+            pace.spend(len(data))
+            yield data
+
+
+def forget_cached(path: Path) -> None:
+    """Drop a flushed file from the page cache, so that reading it reads the disk."""
+    if sys.platform == "linux":
+        with suppress(OSError):
+            file = os.open(path, os.O_RDONLY)
+            try:
+                os.posix_fadvise(file, 0, 0, os.POSIX_FADV_DONTNEED)
+            finally:
+                os.close(file)
+
+
+def flush_directory(path: Path) -> None:
+    """Make a directory's entries durable, as far as its file system can."""
+    with suppress(OSError):
+        Disk().flush_directory(path)

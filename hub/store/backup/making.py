@@ -1,0 +1,177 @@
+"""Makes a backup of a data directory, whether or not a hub runs on it, in one file."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Literal
+
+from msgspec import Struct
+
+from hub import __version__
+from hub.errors import BackupFault
+from hub.store.backup.archive import (
+    FORMAT,
+    Head,
+    StoredPack,
+    compress,
+    small_files,
+    write_archive,
+)
+from hub.store.backup.pace import Pace
+from hub.store.backup.sealed_file import SealedWriter, Sink
+from hub.store.backup.snapshot import (
+    PackPart,
+    Snapshot,
+    check_copy,
+    database_bytes,
+    take_snapshot,
+)
+from hub.store.disk import DIRECTORY_MODE
+from hub.wire.times import format_rfc3339
+
+#: In the data directory; holds a folder for each backup in progress.
+SNAPSHOTS = "snapshots"
+#: A folder that is older was left by a command that was killed.
+_ABANDONED_SECONDS = 86_400
+
+
+class SiteDescription(Struct, frozen=True):
+    """What a backup says about its site. `made_at`: UNIX seconds."""
+
+    name: str
+    addresses: tuple[str, ...]
+    made_at: float
+
+
+class FileBackup(Struct, frozen=True):
+    """What a backup in one file holds. `lost`: packs that were dropped while it was made."""
+
+    head: Head
+    lost: tuple[PackPart, ...]
+
+
+class WorkingCopy(Struct, frozen=True):
+    """A snapshot that was verified, and its compressed database."""
+
+    snapshot: Snapshot
+    compressed: Path
+
+
+@contextmanager
+def working_folder(data_dir: Path) -> Iterator[Path]:
+    """Yield a private folder in the data directory, which is removed afterwards."""
+    folder = data_dir / SNAPSHOTS / f"{os.getpid()}-{secrets.token_hex(4)}"
+    try:
+        folder.mkdir(mode=DIRECTORY_MODE, parents=True)
+    except OSError as error:
+        raise BackupFault(f"{folder} cannot be created: {error.strerror}") from error
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        with suppress(OSError):
+            folder.parent.rmdir()
+
+
+def remove_abandoned(data_dir: Path, *, all_of_them: bool = False) -> None:
+    """Remove what killed backups left behind."""
+    folder = data_dir / SNAPSHOTS
+    if not folder.is_dir():
+        return
+    for path in list(folder.iterdir()):
+        with suppress(OSError):
+            if all_of_them or abs(time.time() - path.stat().st_mtime) > _ABANDONED_SECONDS:
+                shutil.rmtree(path, ignore_errors=True)
+    with suppress(OSError):
+        folder.rmdir()
+
+
+def take_working_copy(data_dir: Path, folder: Path, pace: Pace, min_free: int) -> WorkingCopy:
+    """Take and verify a snapshot in `folder`, and compress it. Blocks.
+
+    `min_free`: bytes that stay free on its disk. Raises BackupFault, or CopyingStopped.
+    """
+    free, needed = shutil.disk_usage(folder).free, 2 * database_bytes(data_dir)
+    if free - needed < min_free:
+        raise BackupFault(
+            f"not enough free disk space: a copy of the database takes {needed / 1e9:.2f} GB, "
+            f"{free / 1e9:.2f} GB is free and {min_free / 1e9:.2f} GB stays free"
+        )
+    snapshot = take_snapshot(data_dir, folder / "hub.sqlite", pace)
+    if damage := check_copy(snapshot.database, pace):
+        raise BackupFault(f"the database is damaged: {damage}")
+    try:
+        compress(snapshot.database, folder / "hub.sqlite.gz", pace)
+    except OSError as error:
+        raise BackupFault(f"the database cannot be copied: {error.strerror or error}") from error
+    return WorkingCopy(snapshot, folder / "hub.sqlite.gz")
+
+
+def make_head(
+    kind: Literal["file", "generation"],
+    site: SiteDescription,
+    snapshot: Snapshot,
+    data_dir: Path,
+    *,
+    pictures: bool,
+    packs: tuple[StoredPack, ...] = (),
+) -> Head:
+    small = sum(path.stat().st_size for path in small_files(data_dir))
+    of_packs = snapshot.pack_bytes if kind == "file" else sum(pack.bytes for pack in packs)
+    return Head(
+        format=FORMAT,
+        kind=kind,
+        created_at=format_rfc3339(int(site.made_at * 1000)),
+        hub=__version__,
+        schema=snapshot.schema,
+        log_id=snapshot.log_id,
+        site=site.name,
+        addresses=site.addresses,
+        records=snapshot.records,
+        last_seq=snapshot.last_seq,
+        has_pictures=pictures,
+        total_bytes=(
+            2 * snapshot.bytes  # unpacked, and at most as much for the packed one
+            + small
+            + snapshot.firmware_bytes
+            + (of_packs if pictures else 0)
+        ),
+        database_bytes=snapshot.bytes,
+        packs=packs,
+    )
+
+
+def write_backup(
+    sink: Sink,
+    data_dir: Path,
+    copy: WorkingCopy,
+    site: SiteDescription,
+    *,
+    pictures: bool,
+    passphrase: str | None,
+    pace: Pace,
+) -> FileBackup:
+    """Write a backup in one file to `sink`. Blocks. Raises BackupFault, OSError of the sink."""
+    head = make_head("file", site, copy.snapshot, data_dir, pictures=pictures)
+    pace.total_bytes = pace.done_bytes + copy.compressed.stat().st_size
+    pace.total_bytes += copy.snapshot.firmware_bytes
+    pace.total_bytes += copy.snapshot.pack_bytes if pictures else 0
+    sealed = None if passphrase is None else SealedWriter(sink, passphrase)
+    lost = write_archive(
+        sealed or sink,
+        head,
+        copy.snapshot,
+        copy.compressed,
+        data_dir,
+        mtime=int(site.made_at),
+        pace=pace,
+    )
+    if sealed is not None:
+        sealed.close()
+    return FileBackup(head, lost)

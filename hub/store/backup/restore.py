@@ -1,0 +1,289 @@
+"""Restores a backup into a data directory: read and verified beside it first, then moved in.
+
+    restoring/new/...   what was read from the backup
+    restoring/ready     all of it is verified and on the disk: from now on it counts
+    restoring/moving    the old files are moved aside; the new ones are being moved in
+    before-restore-TIME/...   the old files
+
+Everything stays in the data directory, which may be a disk of its own, and whose lock is held.
+Before `ready` nothing was changed: the next start removes `restoring`. After it, whoever opens the
+directory next completes the restore (`complete_restore`), however it was interrupted.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import BinaryIO
+
+import msgspec
+from msgspec import Struct
+
+from hub.errors import BackupFault
+from hub.store.backup.archive import Archive, ArchiveSink, Head, StoredPack, read_archive
+from hub.store.backup.files import FlushedFile, flush_directory, read_steps
+from hub.store.backup.pace import Pace
+from hub.store.backup.sealed_file import MAGIC, SealedReader, Source
+from hub.store.backup.snapshot import Restored, adapt_restored, check_copy, read_snapshot
+from hub.store.disk import DIRECTORY_MODE
+from hub.store.migrate import migrations
+from hub.store.startup import DATABASE, MEDIA
+
+RESTORING = "restoring"
+PACKS = "packs"
+RESTORED_FROM = "restore.from"
+_NEW, _READY, _MOVING = "new", "ready", "moving"
+_BEFORE = "before-restore-"
+#: These stay where they are when the old data is moved aside.
+_STAY = (RESTORING, "hub.lock", "logs", "unpacked", "backups", "snapshots", "last-start.txt")
+#: Free disk space that a restore leaves.
+_RESERVE_BYTES = 50_000_000
+
+
+class RestoredFrom(Struct, frozen=True):
+    """Stored in the restored database: where it came from, for the page until acknowledged."""
+
+    created_at: str
+    addresses: tuple[str, ...]
+
+
+class RestoreReport(Struct, frozen=True):
+    """What was restored. `set_aside`: the folder with the old data, if there was some."""
+
+    head: Head
+    restored: Restored
+    set_aside: str = ""
+
+
+def holds_data(data_dir: Path) -> bool:
+    """Whether a data directory holds a hub's data, or what is left of it."""
+    return (data_dir / DATABASE).exists() or any((data_dir / MEDIA).glob("*.pack"))
+
+
+def restore(
+    file: BinaryIO,
+    source: Path,
+    data_dir: Path,
+    *,
+    passphrase: str | None,
+    force: bool,
+    pace: Pace,
+    new_settings: Callable[[Head], dict[str, str]] = lambda head: {},
+    now: Callable[[], float] = time.time,
+) -> RestoreReport:
+    """Restore the open backup `file`, whose path is `source`, into a data directory. Blocks.
+
+    The caller holds the lock of the directory. A generation's packs are beside it. Raises
+    BackupFault with one line; the directory is unchanged then.
+    """
+    complete_restore(data_dir, now)
+    if holds_data(data_dir) and not force:
+        raise BackupFault(
+            f"{data_dir} holds a hub's data: --force moves it aside, and restores the backup"
+        )
+    try:
+        folder = data_dir / RESTORING
+        new = folder / _NEW
+        new.mkdir(mode=DIRECTORY_MODE, parents=True)
+        report = _read_into(new, file, source, passphrase, pace, new_settings)
+        _mark(folder, _READY)
+        set_aside = _move_in(data_dir, now)
+        return msgspec.structs.replace(report, set_aside=set_aside)
+    except OSError as error:
+        raise BackupFault(
+            f"the backup cannot be restored: {error.strerror or error}"
+            + (f" ({error.filename})" if error.filename else "")
+        ) from error
+    finally:
+        _discard(data_dir)
+
+
+def complete_restore(data_dir: Path, now: Callable[[], float] = time.time) -> bool:
+    """Complete a restore that was interrupted, or remove one that had changed nothing yet.
+
+    The caller holds the lock of the directory. Returns whether a restore was completed.
+    """
+    folder = data_dir / RESTORING
+    if not (folder / _READY).exists() and not (folder / _MOVING).exists():
+        _discard(data_dir)
+        return False
+    try:
+        _move_in(data_dir, now)
+    except OSError as error:
+        raise BackupFault(
+            f"a restore was interrupted and cannot be completed: {error.strerror or error}"
+        ) from error
+    _discard(data_dir)
+    return True
+
+
+def opened_source(file: BinaryIO, passphrase: str | None) -> Source:
+    """Return the tar of a backup, whether or not it is sealed. Raises BackupFault."""
+    begin = file.read(len(MAGIC))
+    source = _Rejoined(begin, file)
+    if begin != MAGIC:
+        return source
+    if passphrase is None:
+        raise BackupFault("the backup is sealed with a passphrase: give it with --passphrase-stdin")
+    return SealedReader(source, passphrase)
+
+
+class _Rejoined:
+    """A file whose first bytes were read already."""
+
+    def __init__(self, begin: bytes, file: BinaryIO) -> None:
+        self._begin = begin
+        self._file = file
+
+    def read(self, size: int) -> bytes:
+        first, self._begin = self._begin[:size], self._begin[size:]
+        parts = [first]
+        left = size - len(first)
+        try:
+            # A pipe returns fewer bytes than asked for.
+            while left > 0 and (data := self._file.read(left)):
+                parts.append(data)
+                left -= len(data)
+        except OSError as error:
+            raise BackupFault(f"the backup cannot be read: {error.strerror or error}") from error
+        return b"".join(parts)
+
+
+class _Unpacked(ArchiveSink):
+    """Writes the members into a folder, after looking whether there is room for them."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def accept(self, head: Head) -> None:
+        refuse_newer_schema(head)
+        free = shutil.disk_usage(self._folder).free
+        if free < head.total_bytes + _RESERVE_BYTES:
+            raise BackupFault(
+                f"not enough disk space: the backup takes {head.total_bytes / 1e9:.1f} GB, "
+                f"{free / 1e9:.1f} GB is free"
+            )
+
+    def open(self, name: str) -> FlushedFile | None:
+        path = self._folder / name
+        path.parent.mkdir(mode=DIRECTORY_MODE, parents=True, exist_ok=True)
+        return FlushedFile(path)
+
+
+def refuse_newer_schema(head: Head) -> None:
+    """Raise BackupFault if a backup's database is newer than this version can open."""
+    newest = max(migrations())
+    if head.schema > newest:
+        raise BackupFault(
+            f"the backup was made by a newer sitehub (version {head.hub}, schema {head.schema}; "
+            f"this one knows {newest}): install that version first"
+        )
+
+
+def _read_into(
+    new: Path,
+    file: BinaryIO,
+    source: Path,
+    passphrase: str | None,
+    pace: Pace,
+    new_settings: Callable[[Head], dict[str, str]],
+) -> RestoreReport:
+    archive = read_archive(opened_source(file, passphrase), _Unpacked(new), pace)
+    if archive.head.kind == "generation":
+        for pack in archive.head.packs:
+            _copy_pack(source.parent / PACKS / Path(pack.name).name, new / pack.name, pack, pace)
+    _check_database(new / DATABASE, archive, pace)
+    restored = adapt_restored(
+        new / DATABASE,
+        packs=_packs_in(archive),
+        has_pictures=archive.head.has_pictures,
+        settings=new_settings(archive.head),
+    )
+    _flush(new)
+    return RestoreReport(archive.head, restored)
+
+
+def _packs_in(archive: Archive) -> frozenset[str]:
+    beside = [pack.name for pack in archive.head.packs]
+    return frozenset([*archive.sums, *beside])
+
+
+def _copy_pack(source: Path, target: Path, pack: StoredPack, pace: Pace) -> None:
+    """Copy a generation's pack, which must have its checksum."""
+    target.parent.mkdir(mode=DIRECTORY_MODE, parents=True, exist_ok=True)
+    digest = hashlib.sha256()
+    with FlushedFile(target) as file:
+        for data in read_steps(source, 0, pack.bytes, pace):
+            digest.update(data)
+            file.write(data)
+    if digest.hexdigest() != pack.sha256:
+        raise BackupFault(f"the backup is damaged: the checksum of {source} does not fit")
+
+
+def _check_database(database: Path, archive: Archive, pace: Pace) -> None:
+    found = read_snapshot(database)
+    head = archive.head
+    if (found.schema, found.records, found.last_seq) != (head.schema, head.records, head.last_seq):
+        raise BackupFault("the backup is damaged: its database is not the one that it says")
+    if damage := check_copy(database, pace):
+        raise BackupFault(f"the database of the backup is damaged: {damage}")
+
+
+def _flush(folder: Path) -> None:
+    """Make the names in a folder durable; the files are."""
+    database = folder / DATABASE
+    with FlushedFile(database, is_new=False):  # adapt_restored wrote to it
+        pass
+    for path in (folder, *(one for one in folder.rglob("*") if one.is_dir())):
+        flush_directory(path)
+
+
+def _mark(folder: Path, name: str) -> None:
+    with FlushedFile(folder / name, is_new=False):
+        pass
+    flush_directory(folder)
+
+
+def _move_in(data_dir: Path, now: Callable[[], float]) -> str:
+    """Move the old files aside and the new ones in. May be repeated after an interruption."""
+    folder = data_dir / RESTORING
+    set_aside = ""
+    if not (folder / _MOVING).exists():
+        set_aside = _move_aside(data_dir, now)
+        _mark(folder, _MOVING)
+    for path in sorted((folder / _NEW).iterdir()):
+        path.replace(data_dir / path.name)
+    flush_directory(data_dir)
+    (folder / _READY).unlink(missing_ok=True)
+    (folder / _MOVING).unlink()
+    return set_aside
+
+
+def _move_aside(data_dir: Path, now: Callable[[], float]) -> str:
+    old = [
+        path
+        for path in sorted(data_dir.iterdir())
+        if path.name not in _STAY and not path.name.startswith(_BEFORE)
+    ]
+    if not old:
+        return ""
+    stamp = time.strftime("%Y%m%d-%H%M%S", time.gmtime(now()))
+    aside = data_dir / f"{_BEFORE}{stamp}"
+    aside.mkdir(mode=DIRECTORY_MODE, exist_ok=True)
+    for path in old:
+        path.replace(aside / path.name)
+    flush_directory(aside)
+    flush_directory(data_dir)
+    return aside.name
+
+
+def _discard(data_dir: Path) -> None:
+    """Remove `restoring`, unless what is in it counts."""
+    folder = data_dir / RESTORING
+    if folder.exists() and not any((folder / mark).exists() for mark in (_READY, _MOVING)):
+        with suppress(OSError):
+            shutil.rmtree(folder)

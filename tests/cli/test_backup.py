@@ -1,0 +1,84 @@
+"""`sitehub backup` and `restore`, as a process and without a hub."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from hub.__main__ import run
+from hub.process.data_directory import held
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """A data directory in which a device is enrolled."""
+    path = tmp_path / "data"
+    words = ["device", "add", "--sn", "SN1", "--code", "12345678", "--did", "7"]
+    assert run([*words, "--data", str(path)]) == 0
+    return path
+
+
+def test_a_backup_is_written_and_restored(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file, new = tmp_path / "site.backup", tmp_path / "new"
+    assert run(["backup", str(file), "--data", str(data)]) == 0
+    assert [path.name for path in tmp_path.glob("site*")] == ["site.backup"]
+    if sys.platform != "win32":
+        assert file.stat().st_mode & 0o777 == 0o600
+    assert run(["restore", str(file), "--data", str(new)]) == 0
+    capsys.readouterr()
+    assert run(["device", "list", "--json", "--data", str(new)]) == 0
+    assert '"did":"7"' in capsys.readouterr().out
+    assert run(["audit", "--data", str(data)]) == 0
+    assert f"backup.file  {file}" in capsys.readouterr().out
+
+
+def test_a_restore_over_data_is_refused_in_one_line(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "site.backup"
+    assert run(["backup", str(file), "--data", str(data)]) == 0
+    capsys.readouterr()
+    assert run(["restore", str(file), "--data", str(data)]) == 1
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert "--force" in error
+
+
+def test_a_restore_is_refused_while_a_hub_runs(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "site.backup"
+    assert run(["backup", str(file), "--data", str(data)]) == 0
+    with held(data, "hub"):
+        assert run(["restore", str(file), "--force", "--data", str(data)]) == 1
+    assert "a hub is already running" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["backup", "restore"])
+def test_a_file_that_cannot_be_used_is_named(
+    command: str, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "missing" / "site.backup"
+    assert run([command, str(file), "--data", str(data)]) == 1
+    assert str(file) in capsys.readouterr().err
+
+
+def test_no_backup_is_made_of_a_directory_without_data(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["backup", str(tmp_path / "b"), "--data", str(tmp_path / "data")]) == 1
+    assert "is not the data directory of a hub" in capsys.readouterr().err
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_backup_that_fails_leaves_no_file(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (data / "hub.sqlite").write_bytes(b"nonsense")
+    assert run(["backup", str(tmp_path / "b"), "--data", str(data)]) == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["data"]

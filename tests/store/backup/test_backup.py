@@ -1,0 +1,346 @@
+"""A backup in one file, of a store that is written to meanwhile, and what is restored from it."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import random
+import tarfile
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import msgspec
+import pytest
+import trio
+
+from hub.errors import BackupFault
+from hub.store.backup import restore as restoring
+from hub.store.backup.archive import ArchiveSink, read_archive
+from hub.store.backup.making import (
+    FileBackup,
+    SiteDescription,
+    take_working_copy,
+    working_folder,
+    write_backup,
+)
+from hub.store.backup.pace import CopyingStopped, Pace
+from hub.store.backup.restore import RestoreReport, complete_restore, opened_source, restore
+from hub.store.backup.snapshot import take_snapshot
+from hub.store.db import Store
+from tests.support.clock import NOON, FrozenClock
+from tests.support.stores import batch, is_whole, opened, upload
+
+SITE = SiteDescription("Harbour East", ("192.168.1.5",), NOON)
+DAY = "2026-11-25"
+
+
+@pytest.fixture
+async def store(tmp_path: Path, clock: FrozenClock) -> AsyncIterator[Store]:
+    async with opened(tmp_path / "data", clock) as store:
+        yield store
+
+
+@pytest.fixture
+def clock() -> FrozenClock:
+    return FrozenClock()
+
+
+def back_up(
+    data_dir: Path, *, pictures: bool = True, passphrase: str | None = None
+) -> tuple[bytes, FileBackup]:
+    file, pace = io.BytesIO(), Pace()
+    with working_folder(data_dir) as folder:
+        copy = take_working_copy(data_dir, folder, pace, 0)
+        made = write_backup(
+            file, data_dir, copy, SITE, pictures=pictures, passphrase=passphrase, pace=pace
+        )
+    return file.getvalue(), made
+
+
+def restored(
+    file: bytes, target: Path, *, passphrase: str | None = None, force: bool = False
+) -> RestoreReport:
+    target.mkdir(exist_ok=True)
+    return restore(
+        io.BytesIO(file),
+        Path("b"),
+        target,
+        passphrase=passphrase,
+        force=force,
+        pace=Pace(),
+        now=lambda: NOON,
+    )
+
+
+async def fill(store: Store, clock: FrozenClock, seeds: range) -> None:
+    for seed in seeds:
+        await store.records.append(batch(clock, seed))
+
+
+async def test_everything_is_there_after_a_restore(
+    store: Store, clock: FrozenClock, tmp_path: Path
+) -> None:
+    await fill(store, clock, range(1, 6))
+    await store.settings.set("site.name", "Harbour")
+    file, made = await trio.to_thread.run_sync(back_up, tmp_path / "data")
+    assert (made.head.records, made.head.last_seq, made.lost) == (5, 5, ())
+    report = restored(file, tmp_path / "new")
+    assert (report.head.site, report.set_aside) == ("Harbour East", "")
+    async with opened(tmp_path / "new", clock) as again:
+        assert again.health.damaged == ""
+        assert again.settings.get("site.name") == "Harbour"
+        for seed in range(1, 6):
+            assert await is_whole(again, seed, upload(clock, seed=seed))
+        await again.records.append(batch(clock, 6))
+    assert not (tmp_path / "new" / "restoring").exists()
+    assert not (tmp_path / "data" / "snapshots").exists()
+
+
+async def test_records_that_come_during_the_copy_are_not_in_it(
+    store: Store, clock: FrozenClock, tmp_path: Path
+) -> None:
+    """Database and packs are of one moment, although the packs grow."""
+    await fill(store, clock, range(1, 4))
+    data = tmp_path / "data"
+    file, pace = io.BytesIO(), Pace()
+    with working_folder(data) as folder:
+        copy = await trio.to_thread.run_sync(take_working_copy, data, folder, pace, 0)
+        await fill(store, clock, range(4, 20))
+        write_backup(file, data, copy, SITE, pictures=True, passphrase=None, pace=pace)
+    restored(file.getvalue(), tmp_path / "new")
+    async with opened(tmp_path / "new", clock) as again:
+        assert again.health.damaged == ""
+        assert await is_whole(again, 3, upload(clock, seed=3))
+        assert await again.records.get(4) is None
+        assert [use.records for use in again.retention.days()] == [3]
+
+
+async def test_the_writer_does_not_wait_for_a_snapshot(
+    store: Store, clock: FrozenClock, tmp_path: Path
+) -> None:
+    """The copy shows the moment at which it began, however many commits happen meanwhile."""
+    await fill(store, clock, range(1, 30))
+    pace, portal = Pace(), trio.lowlevel.current_trio_token()
+    written = []
+
+    def spend(size: int) -> None:
+        # Called between the steps of the copy: a record is committed in each.
+        number = 100 + len(written)
+        trio.from_thread.run(store.records.append, batch(clock, number), trio_token=portal)
+        written.append(number)
+
+    pace.spend = spend  # type: ignore[method-assign]
+    found = await trio.to_thread.run_sync(
+        take_snapshot, tmp_path / "data", tmp_path / "copy.sqlite", pace
+    )
+    assert written
+    assert (found.records, found.last_seq) == (29, 29)
+
+
+async def test_a_day_that_is_dropped_meanwhile_is_dropped_in_the_restored_hub(
+    store: Store, clock: FrozenClock, tmp_path: Path
+) -> None:
+    await fill(store, clock, range(1, 4))
+    clock.advance(86_400)
+    await fill(store, clock, range(4, 7))
+    data = tmp_path / "data"
+    file, pace = io.BytesIO(), Pace()
+    with working_folder(data) as folder:
+        copy = await trio.to_thread.run_sync(take_working_copy, data, folder, pace, 0)
+        await store.retention.drop_day(DAY)
+        made = write_backup(file, data, copy, SITE, pictures=True, passphrase=None, pace=pace)
+    assert [pack.name for pack in made.lost] == [f"media/{DAY}.pack"]
+    report = restored(file.getvalue(), tmp_path / "new")
+    assert report.restored.forgotten_days == (DAY,)
+    async with opened(tmp_path / "new", clock) as again:
+        assert again.health.damaged == ""
+        await again.retention.finish_drops()
+        assert await again.records.get(1) is None
+        assert await is_whole(again, 4, upload(clock, seed=4))
+
+
+async def test_without_pictures_the_records_stay(
+    store: Store, clock: FrozenClock, tmp_path: Path
+) -> None:
+    await fill(store, clock, range(1, 4))
+    file, made = await trio.to_thread.run_sync(lambda: back_up(tmp_path / "data", pictures=False))
+    assert not made.head.has_pictures
+    restored(file, tmp_path / "new")
+    async with opened(tmp_path / "new", clock) as again:
+        record = await again.records.get(2)
+        assert record is not None
+        assert record.images == ()
+        assert again.health.damaged == ""
+        await fill(again, clock, range(10, 12))
+        assert await is_whole(again, 5, upload(clock, seed=11))
+
+
+async def test_programs_of_the_system_read_it(
+    store: Store, clock: FrozenClock, tmp_path: Path
+) -> None:
+    """As docs/operations.md says: tar, sha256sum, gunzip."""
+    await fill(store, clock, range(1, 4))
+    file, _ = await trio.to_thread.run_sync(back_up, tmp_path / "data")
+    with tarfile.open(fileobj=io.BytesIO(file)) as tar:
+        members = {
+            one.name: content.read() for one in tar if (content := tar.extractfile(one)) is not None
+        }
+    order = list(members)
+    assert (order[0], order[-1]) == ("sitehub-backup.json", "SHA256SUMS")
+    lines = members.pop("SHA256SUMS").decode().splitlines()
+    assert lines == [f"{hashlib.sha256(data).hexdigest()}  {n}" for n, data in members.items()]
+    assert {"hub.key", "hub.sqlite.gz", f"media/{DAY}.pack"} <= members.keys()
+    assert msgspec.json.decode(members["sitehub-backup.json"])["site"] == "Harbour East"
+
+
+async def test_a_sealed_backup_opens_with_its_passphrase_only(
+    store: Store, clock: FrozenClock, tmp_path: Path
+) -> None:
+    await fill(store, clock, range(1, 4))
+    file, _ = await trio.to_thread.run_sync(
+        lambda: back_up(tmp_path / "data", passphrase="correct horse")
+    )
+    assert b"Harbour" not in file
+    for passphrase, text in ((None, "sealed with a passphrase"), ("wrong horse", "does not fit")):
+        with pytest.raises(BackupFault, match=text):
+            restored(file, tmp_path / "new", passphrase=passphrase)
+    assert list((tmp_path / "new").iterdir()) == []
+    restored(file, tmp_path / "new", passphrase="correct horse")
+    async with opened(tmp_path / "new", clock) as again:
+        assert await is_whole(again, 3, upload(clock, seed=3))
+
+
+async def test_a_damaged_backup_restores_nothing(
+    store: Store, clock: FrozenClock, tmp_path: Path
+) -> None:
+    await fill(store, clock, range(1, 4))
+    file, _ = await trio.to_thread.run_sync(back_up, tmp_path / "data")
+    (tmp_path / "new").mkdir()
+    for seed in range(60):
+        source, damaged = random.Random(seed), bytearray(file)
+        if seed % 3 == 0:
+            # The two empty blocks at the end belong to it.
+            del damaged[source.randrange(len(file)) :]
+        else:
+            damaged[source.randrange(len(file))] ^= 1 << source.randrange(8)
+            if read(bytes(damaged)) == read(file):
+                continue  # the bit is in the padding of a member, or in a field that nobody reads
+        with pytest.raises(BackupFault) as caught:
+            restored(bytes(damaged), tmp_path / "new")
+        assert "\n" not in caught.value.message
+        assert list((tmp_path / "new").iterdir()) == []
+
+
+def read(file: bytes) -> dict[str, str]:
+    """The checksums of a backup's members; empty if it is damaged."""
+    try:
+        source = opened_source(io.BytesIO(file), None)
+        return read_archive(source, ArchiveSink(), Pace()).sums
+    except BackupFault:
+        return {}
+
+
+async def test_a_backup_of_a_newer_version_is_refused(
+    store: Store, clock: FrozenClock, tmp_path: Path
+) -> None:
+    file, _ = await trio.to_thread.run_sync(back_up, tmp_path / "data")
+    newer = file.replace(b'"format": 1', b'"format": 2', 1)
+    with pytest.raises(BackupFault, match="written by a newer sitehub"):
+        restored(newer, tmp_path / "new")
+
+
+async def test_restoring_over_data_needs_force_and_moves_it_aside(
+    store: Store, clock: FrozenClock, tmp_path: Path
+) -> None:
+    await fill(store, clock, range(1, 4))
+    file, _ = await trio.to_thread.run_sync(back_up, tmp_path / "data")
+    restored(file, tmp_path / "new")
+    async with opened(tmp_path / "new", clock) as again:
+        await fill(again, clock, range(10, 12))
+    with pytest.raises(BackupFault, match="--force"):
+        restored(file, tmp_path / "new")
+    report = restored(file, tmp_path / "new", force=True)
+    async with opened(tmp_path / "new" / report.set_aside, clock) as before:
+        assert await is_whole(before, 5, upload(clock, seed=11))
+    async with opened(tmp_path / "new", clock) as again:
+        assert await again.records.get(4) is None
+
+
+class _Killed(BaseException):
+    """As kill -9 ends the process: nothing cleans up after it."""
+
+
+async def test_a_restore_that_is_killed_at_any_step_is_completed_by_the_next_start(
+    store: Store, clock: FrozenClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All files were verified before the first one is moved."""
+    await fill(store, clock, range(1, 4))
+    file, _ = await trio.to_thread.run_sync(back_up, tmp_path / "data")
+    original, steps, was_killed = Path.replace, 0, True
+    while was_killed:
+        target = tmp_path / f"new{steps}"
+        restored(file, target)
+        async with opened(target, clock) as again:
+            await fill(again, clock, range(10, 12))
+        left = steps
+
+        def counted(path: Path, other: Path) -> Path:
+            nonlocal left
+            left -= 1
+            if left < 0:
+                raise _Killed
+            return original(path, other)
+
+        with monkeypatch.context() as patched:
+            patched.setattr(Path, "replace", counted)
+            patched.setattr(restoring, "_discard", lambda data_dir: None)
+            try:
+                restored(file, target, force=True)
+                was_killed = False
+            except _Killed:
+                pass
+        assert complete_restore(target, lambda: NOON) or not was_killed
+        async with opened(target, clock) as again:
+            assert again.health.damaged == ""
+            assert [use.records for use in again.retention.days()] == [3]
+        assert not (target / "restoring").exists()
+        assert [path.name for path in target.glob("before-*")] == ["before-restore-20261125-120000"]
+        steps += 1
+    assert steps > 6
+
+
+async def test_a_restore_that_was_killed_while_reading_changes_nothing(
+    store: Store, clock: FrozenClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await fill(store, clock, range(1, 4))
+    file, _ = await trio.to_thread.run_sync(back_up, tmp_path / "data")
+    target = tmp_path / "new"
+    restored(file, target)
+    before = sorted(path.name for path in target.iterdir())
+    with monkeypatch.context() as patched:
+        patched.setattr(restoring, "_discard", lambda data_dir: None)
+        with pytest.raises(BackupFault):
+            restored(file[:-3000], target, force=True)
+    assert (target / "restoring").exists()
+    assert not complete_restore(target, clock)
+    assert sorted(path.name for path in target.iterdir()) == before
+
+
+async def test_a_backup_that_is_stopped_ends_at_its_next_step(
+    store: Store, clock: FrozenClock, tmp_path: Path
+) -> None:
+    await fill(store, clock, range(1, 4))
+    pace = Pace()
+    pace.stop()
+    with working_folder(tmp_path / "data") as folder, pytest.raises(CopyingStopped):
+        take_working_copy(tmp_path / "data", folder, pace, 0)
+
+
+async def test_a_backup_leaves_the_disk_its_free_space(
+    store: Store, clock: FrozenClock, tmp_path: Path
+) -> None:
+    with (
+        working_folder(tmp_path / "data") as folder,
+        pytest.raises(BackupFault, match="not enough free disk space"),
+    ):
+        take_working_copy(tmp_path / "data", folder, Pace(), 10**18)
