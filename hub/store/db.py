@@ -5,14 +5,20 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
+import trio
+
 from hub.store.commit.group_commit import GroupCommit
 from hub.store.connection import Job
+from hub.store.disk import Disk
 from hub.store.firmware_files import FirmwareFiles
 from hub.store.health import HealthMonitor, StoreHealth
 from hub.store.media.day_index import DayIndex
+from hub.store.media.held_index import HeldIndex
 from hub.store.media.packs import Packs
 from hub.store.media.pictures import PictureReader
 from hub.store.readers import Readers
+from hub.store.records.held_evidence import HeldEvidence
+from hub.store.records.holds import HoldTable
 from hub.store.records.record_log import RecordLog
 from hub.store.records.retention import Retention
 from hub.store.sealing import Random
@@ -55,6 +61,7 @@ class Store:
         packs: Packs,
         days: DayIndex,
         firmware_files: FirmwareFiles,
+        disk: Disk,
         monitor: HealthMonitor,
         check: Callable[[], Awaitable[str]],
         now: Callable[[], float],
@@ -68,9 +75,22 @@ class Store:
         self._check = check
         #: The id of the record log. It changes only when a `seq` could be given again.
         self.log_id = start.log_state.log_id
-        self.records = RecordLog(writer, queries, days)
-        self.pictures = PictureReader(picture_readers, packs, days, monitor)
-        self.retention = Retention(writer, picture_readers, packs, days, now)
+        held, changing = HeldIndex(packs.directory, start.held), trio.Lock()
+        self.records = RecordLog(writer, queries, days, held)
+        self.pictures = PictureReader(picture_readers, packs, days, held, monitor)
+        self.holds = HoldTable(writer, queries, days, held, changing)
+        self.evidence = HeldEvidence(
+            writer,
+            picture_readers,
+            packs,
+            days,
+            held,
+            disk,
+            monitor,
+            changing,
+            self.log_id,
+        )
+        self.retention = Retention(writer, picture_readers, packs, days, self.evidence, now)
         self.tokens = TokenTable(writer, start.tokens, start.accepted, now)
         self.device_settings = DeviceSettingTable(writer, start.device_settings)
         self.device_pictures = DevicePictureTable(writer, picture_readers)

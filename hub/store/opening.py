@@ -126,6 +126,7 @@ class _RunningStore:
             packs=self._packs,
             days=days,
             firmware_files=FirmwareFiles(data_dir / FIRMWARE, disk),
+            disk=disk,
             monitor=self._monitor,
             check=self._check,
             now=now,
@@ -141,8 +142,7 @@ class _RunningStore:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._writer.run)
                 nursery.start_soon(self._checkpoint_when_grown)
-                if self._start.has_drops:
-                    nursery.start_soon(self._finish_drops)
+                nursery.start_soon(self._finish_drops)
                 if not self._start.is_clean:
                     nursery.start_soon(self._check)
 
@@ -170,9 +170,11 @@ class _RunningStore:
 
     async def _finish_drops(self) -> None:
         try:
-            await self.store.retention.finish_drops()
+            if self._start.has_drops:
+                await self.store.retention.finish_drops()
+            await self.store.evidence.remove_released()
         except HubError as error:
-            log.warning("the records of dropped days are not all removed yet: %s", error)
+            log.warning("what was dropped or released is not all removed yet: %s", error)
 
     async def _check(self) -> str:
         try:

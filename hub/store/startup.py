@@ -15,8 +15,10 @@ from hub.store.disk import DIRECTORY_MODE, Disk
 from hub.store.firmware_files import prepare_firmware
 from hub.store.log_state import LogState, load_log_state
 from hub.store.media.day_index import PackDay, load_days
+from hub.store.media.held_index import HELD, HeldIndex, HeldRows, load_held
 from hub.store.media.packs import SUFFIX, recover
 from hub.store.migrate import bring_up_to_date, migrations, unusable
+from hub.store.records.held_evidence import held_damage
 from hub.store.sealing import Random, SecretBox, create_key, read_key
 from hub.store.sql import one
 from hub.store.tables.api_keys import SealedApiKey, load_api_keys
@@ -53,6 +55,7 @@ class StartState(Struct, frozen=True):
     has_drops: bool
     log_state: LogState
     days: list[PackDay]
+    held: HeldRows
     devices: list[StoredDevice]
     device_settings: list[DeviceSetting]
     tokens: list[StoredToken]
@@ -75,6 +78,8 @@ def prepare(data_dir: Path, random: Random, disk: Disk, now: float) -> StartStat
         data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         media = data_dir / MEDIA
         media.mkdir(mode=DIRECTORY_MODE, exist_ok=True)
+        (media / HELD).mkdir(mode=DIRECTORY_MODE, exist_ok=True)
+        disk.flush_directory(media)
         disk.flush_directory(data_dir)
         _check_database_exists(data_dir / DATABASE, media)
         bring_up_to_date(data_dir / DATABASE, migrations())
@@ -108,6 +113,7 @@ def _recover(
     state = load(connection, box, settings)
     damage = (
         *recover(data_dir / MEDIA, disk, {day.day: day.bytes for day in state.days}),
+        *held_damage(HeldIndex(data_dir / MEDIA, state.held)),
         *prepare_firmware(data_dir / FIRMWARE, state.firmware.files, now),
     )
     return replace(state, damage=damage)
@@ -121,6 +127,7 @@ def load(connection: sqlite3.Connection, box: SecretBox, settings: dict[str, str
         has_drops=one(connection, _DROPS) != 0,
         log_state=load_log_state(connection),
         days=load_days(connection),
+        held=load_held(connection),
         devices=load_devices(connection),
         device_settings=load_device_settings(connection),
         tokens=load_tokens(connection),

@@ -62,6 +62,7 @@ class MemoryStore(Store):
             packs=packs,
             days=days,
             firmware_files=FirmwareFiles(Path("firmware"), disk),
+            disk=disk,
             monitor=monitor,
             check=_find_nothing,
             now=now,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import logging
 import sqlite3
+from pathlib import Path
 
 from msgspec import Struct
 
@@ -13,6 +14,7 @@ from hub.log import limited
 from hub.store.disk import read_at
 from hub.store.health import HealthMonitor
 from hub.store.media.day_index import DayIndex
+from hub.store.media.held_index import HeldIndex
 from hub.store.media.pack_format import StoredImage, checksum
 from hub.store.media.packs import Packs, day_of, decode_images
 from hub.store.readers import Readers
@@ -20,7 +22,8 @@ from hub.store.sql import clamp
 
 log = logging.getLogger(__name__)
 
-_IMAGES = "SELECT received_at, images FROM record WHERE seq = ?"
+_IMAGES = "SELECT received_at, images FROM record WHERE seq = ? AND erased IS NULL"
+_HELD_IMAGES = "SELECT pack, images FROM held_record WHERE seq = ?"
 #: Reasons why a sound pack cannot be opened.
 _SHORTAGES = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
 
@@ -37,23 +40,36 @@ class _DamagedPack(Exception):
     """The pack does not hold the committed picture."""
 
 
+class _Place(Struct, frozen=True):
+    """The pack that a picture is read from, and its position there."""
+
+    path: Path
+    image: StoredImage
+
+
 class PictureReader:
     """Reads pictures from the packs and verifies their checksums."""
 
     def __init__(
-        self, readers: Readers, packs: Packs, days: DayIndex, monitor: HealthMonitor
+        self,
+        readers: Readers,
+        packs: Packs,
+        days: DayIndex,
+        held: HeldIndex,
+        monitor: HealthMonitor,
     ) -> None:
         self._readers = readers
         self._packs = packs
         self._days = days
+        self._held = held
         self._monitor = monitor
 
     async def read(self, seq: int, name: str) -> StoredPicture | None:
         """Return a picture of a record by its name, e.g. "face".
 
-        None if the record has no such picture, its day was dropped, or the pack is damaged, which
-        is reported to `Store.health`. Raises TooManyRequests if no reader, file handle or memory
-        is free, CannotStoreNow if the database cannot be read.
+        None if the record has no such picture, it was erased or dropped with its day, or the pack
+        is damaged, which is reported to `Store.health`. Raises TooManyRequests if no reader, file
+        handle or memory is free, CannotStoreNow if the database cannot be read.
         """
         try:
             return await self._readers.read(lambda c: self._read(c, seq, name))
@@ -63,27 +79,48 @@ class PictureReader:
 
     def _read(self, connection: sqlite3.Connection, seq: int, name: str) -> StoredPicture | None:
         """Read in a reader's thread. Raises _DamagedPack."""
+        place = self._find(connection, seq, name)
+        while place is not None:
+            image = place.image
+            data = self._read_pack(place)
+            if f"{checksum(data):016x}" == image.checksum and len(data) == image.size:
+                return StoredPicture(image.mime, data, image.checksum)
+            found = self._find(connection, seq, name)
+            if found == place:
+                limited(
+                    log,
+                    logging.WARNING,
+                    place.path.name,
+                    "picture %s of record %d is damaged",
+                    name,
+                    seq,
+                )
+                raise _DamagedPack(
+                    f"{place.path.name} does not hold the pictures that were stored in it"
+                )
+            place = found  # it was dropped, moved or erased while we read
+        return None
+
+    def _find(self, connection: sqlite3.Connection, seq: int, name: str) -> _Place | None:
+        """Return where a picture lies: in the pack of its day, or in one of held evidence."""
         row = connection.execute(_IMAGES, (clamp(seq),)).fetchone()
         if row is None:
             return None
         received_at, images = row
+        path: Path | None = self._packs.path(day_of(received_at))
+        if not self._days.has_pictures(seq, received_at):
+            held = connection.execute(_HELD_IMAGES, (seq,)).fetchone()
+            if held is None:
+                return None
+            path, images = self._held.path_of(held[0]), held[1]
         image = next((one for one in decode_images(images) if one.name == name), None)
-        if image is None or not self._days.has_pictures(seq, received_at):
-            return None
-        data = self._read_pack(day_of(received_at), image)
-        if f"{checksum(data):016x}" == image.checksum and len(data) == image.size:
-            return StoredPicture(image.mime, data, image.checksum)
-        if not self._days.has_pictures(seq, received_at):  # dropped while we read
-            return None
-        pack = self._packs.path(day_of(received_at)).name
-        limited(log, logging.WARNING, pack, "picture %s of record %d is damaged", name, seq)
-        raise _DamagedPack(f"{pack} does not hold the pictures that were stored in it")
+        return None if image is None or path is None else _Place(path, image)
 
-    def _read_pack(self, day: str, image: StoredImage) -> bytes:
+    def _read_pack(self, place: _Place) -> bytes:
         """Return the image's bytes; fewer, or none, if the pack is damaged."""
-        path = self._packs.path(day)
+        path = place.path
         try:
-            return read_at(path, image.offset, image.size)
+            return read_at(path, place.image.offset, place.image.size)
         except OSError as error:
             if error.errno in _SHORTAGES:
                 raise TooManyRequests("too many files are open") from None

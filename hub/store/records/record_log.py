@@ -10,6 +10,7 @@ from msgspec import Raw, Struct
 from hub.store.commit.group_commit import GroupCommit
 from hub.store.commit.record_batch import Appended, RecordBatch
 from hub.store.media.day_index import DayIndex
+from hub.store.media.held_index import HeldIndex
 from hub.store.media.packs import decode_images, public_images
 from hub.store.readers import Readers
 from hub.store.records.record_query import (
@@ -20,7 +21,7 @@ from hub.store.records.record_query import (
     seq_range,
 )
 from hub.store.sql import clamp
-from hub.wire.uploads.records import Record, decode_detail
+from hub.wire.uploads.records import Record, decode_detail, empty_detail
 
 #: A page ends early once the JSON of its records is larger than this.
 _PAGE_BYTES = 8 * 1024 * 1024
@@ -32,7 +33,7 @@ _LATEST_PICTURES = f"""
 SELECT seq, did, received_at, images FROM record WHERE seq IN (
     SELECT (
         SELECT seq FROM (
-            SELECT seq, images FROM record WHERE did = device.did
+            SELECT seq, images FROM record WHERE did = device.did AND erased IS NULL
             ORDER BY seq DESC LIMIT {_PICTURE_SEARCH_COUNT}
         ) WHERE images <> x'5b5d' LIMIT 1
     ) FROM device
@@ -61,10 +62,13 @@ class LatestPicture(Struct, frozen=True):
 class RecordLog:
     """Appends record batches, and reads records by `seq` in either order."""
 
-    def __init__(self, writer: GroupCommit, readers: Readers, days: DayIndex) -> None:
+    def __init__(
+        self, writer: GroupCommit, readers: Readers, days: DayIndex, held: HeldIndex
+    ) -> None:
         self._writer = writer
         self._readers = readers
         self._days = days
+        self._held = held
 
     @property
     def last_seq(self) -> int:
@@ -114,12 +118,15 @@ class RecordLog:
         return {
             did: LatestPicture(seq, received_at, public_images(seq, decode_images(images))[0].path)
             for seq, did, received_at, images in rows
-            if self._days.has_pictures(seq, received_at)
+            if self._has_pictures(seq, received_at)
         }
 
     def is_kept(self, picture: LatestPicture) -> bool:
-        """Whether a picture can still be read: it is removed with its day."""
-        return self._days.has_pictures(picture.seq, picture.received_at)
+        """Whether a picture can still be read: it is removed with its day, unless it is held."""
+        return self._has_pictures(picture.seq, picture.received_at)
+
+    def _has_pictures(self, seq: int, received_at: int) -> bool:
+        return self._days.has_pictures(seq, received_at) or seq in self._held
 
     def _page(
         self,
@@ -141,8 +148,10 @@ class RecordLog:
         return RecordPage(tuple(items), None)
 
     def _record(self, row: RecordRow) -> Record:
-        seq, kind, did, sn, device_name, occurred_at, received_at, detail, extra, images = row
-        has_pictures = self._days.has_pictures(seq, received_at)
+        seq, kind, did, sn, device_name, occurred_at, received_at, detail, extra, images, erased = (
+            row
+        )
+        has_pictures = not erased and self._has_pictures(seq, received_at)
         return Record(
             seq=seq,
             kind=kind,
@@ -151,7 +160,8 @@ class RecordLog:
             device_name=device_name,
             occurred_at=occurred_at,
             received_at=received_at,
-            detail=decode_detail(kind, detail),
-            extra=Raw(extra),
+            detail=decode_detail(kind, empty_detail(kind, detail) if erased else detail),
+            extra=Raw(b"{}" if erased else extra),
             images=public_images(seq, decode_images(images)) if has_pictures else (),
+            erased=erased is not None,
         )

@@ -26,7 +26,7 @@ _MAX_INDEXED_TERMS = 500
 #: To choose an index, the rows of each filter value are counted up to this number.
 _MAX_COUNTED_ROWS = 2000
 
-COLUMNS = "seq, kind, did, sn, device_name, occurred_at, received_at, detail, extra, images"
+COLUMNS = "seq, kind, did, sn, device_name, occurred_at, received_at, detail, extra, images, erased"
 # SQLite uses the index record_stray only if its condition is repeated word for word.
 _BLOCKS = """
 SELECT block FROM span WHERE latest >= :since AND earliest < :until
@@ -38,7 +38,7 @@ ORDER BY 1
 _TERMS = "SELECT id FROM term WHERE field = ? AND instr(folded, ?) > 0 LIMIT ?"
 
 #: The columns named by `COLUMNS`.
-RecordRow = tuple[int, RecordKind, str, str, str, int, int, bytes, bytes, bytes]
+RecordRow = tuple[int, RecordKind, str, str, str, int, int, bytes, bytes, bytes, int | None]
 #: First and last seq, both included.
 SeqRange = tuple[int, int]
 

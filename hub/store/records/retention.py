@@ -16,6 +16,7 @@ from hub.store.commit.group_commit import GroupCommit
 from hub.store.media.day_index import DayIndex
 from hub.store.media.packs import Packs, day_bounds, day_of, remove_pack
 from hub.store.readers import Readers
+from hub.store.records.held_evidence import HeldEvidence
 from hub.store.sql import execute, one
 
 log = logging.getLogger(__name__)
@@ -35,6 +36,7 @@ SELECT max(seq) FROM (
 """
 _DROP_ROWS = """
 DELETE FROM record WHERE seq BETWEEN ? AND ? AND received_at >= ? AND received_at < ?
+    AND NOT EXISTS (SELECT 1 FROM held_record WHERE held_record.seq = record.seq)
 """
 _DROP_DIGESTS = "DELETE FROM upload WHERE first_seq BETWEEN ? AND ? AND at >= ? AND at < ?"
 _DROP_SPANS = """
@@ -82,12 +84,14 @@ class Retention:
         readers: Readers,
         packs: Packs,
         days: DayIndex,
+        evidence: HeldEvidence,
         now: Callable[[], float],
     ) -> None:
         self._writer = writer
         self._readers = readers
         self._packs = packs
         self._days = days
+        self._evidence = evidence
         self._now = now
         self._dropping = trio.Lock()
         self._unlinking = trio.CapacityLimiter(1)
@@ -102,18 +106,20 @@ class Retention:
     async def drop_day(self, day: str) -> None:
         """Drop a UTC day, "2026-11-25": its pictures at once, then its records in short steps.
 
-        Other writes continue between the steps. If this is cancelled or the hub stops, readers do
-        not see the day any more, and `finish_drops` removes the rest after the next start.
+        What is held of it is moved before, and stays. Other writes continue between the steps. If
+        this is cancelled or the hub stops, the day is still there, or readers do not see it any
+        more and `finish_drops` removes the rest after the next start.
 
         Raises NoSuchResource if the log does not hold the day, BadParameter for the current day,
-        CannotStoreNow if the database cannot be written even after the pack was deleted.
+        CannotStoreNow if the database cannot be written even after the pack was deleted, or if its
+        held evidence cannot be kept, in which case the day stays.
         """
         known = self._days.get(day)
         if known is None:
             raise NoSuchResource(f"no records of {day}")
         if day == day_of(int(self._now() * 1000)):
             raise BadParameter("the current day cannot be dropped", field="day")
-        await self._forget(day)
+        await self._evidence.move_before(known, partial(self._forget, day))
         await self._remove_pack(day)
         await self.finish_drops()
         log.info("dropped %s: %d records, %d bytes", day, known.records, known.bytes)

@@ -9,8 +9,9 @@
 
 -- The record log -----------------------------------------------------------------------------
 
--- One thing that a device reported. Never changed; removed with its day. Each index ends in seq,
--- which is the rowid, so that the rows of one value come in the log's order.
+-- One thing that a device reported. Changed only by an erasure; removed with its day unless it is
+-- held. Each index ends in seq, which is the rowid, so that the rows of one value come in the log's
+-- order.
 CREATE TABLE record (
     seq INTEGER PRIMARY KEY AUTOINCREMENT, -- strictly increasing, never reused
     kind TEXT NOT NULL,                    -- face, event, vehicle, access
@@ -25,7 +26,8 @@ CREATE TABLE record (
     term INTEGER,                          -- term.id of the name, or of a vehicle's plate
     detail BLOB NOT NULL,                  -- JSON by kind, see hub/wire/uploads/records.py
     extra BLOB NOT NULL,                   -- JSON object of the extra fields, unchanged
-    images BLOB NOT NULL                   -- JSON: [[name, mime, offset, size, checksum], ...]
+    images BLOB NOT NULL,                  -- JSON: [[name, mime, offset, size, checksum], ...]
+    erased INTEGER                         -- 1: hidden, its data is being erased; 2: an empty shell
 ) STRICT;
 CREATE INDEX record_did ON record (did);
 CREATE INDEX record_kind ON record (kind);
@@ -35,6 +37,7 @@ CREATE INDEX record_uuid ON record (uuid) WHERE uuid IS NOT NULL;
 CREATE INDEX record_term ON record (term) WHERE term IS NOT NULL;
 -- Records whose device's clock is off by more than a day: few, and not in any span.
 CREATE INDEX record_stray ON record (occurred_at) WHERE abs(occurred_at - received_at) > 86400000;
+CREATE INDEX record_erased ON record (erased) WHERE erased = 1;
 
 -- Each distinct name and plate once, so that a search for a part of one scans this table only.
 CREATE TABLE term (
@@ -83,7 +86,8 @@ CREATE TABLE day (
     first_seq INTEGER NOT NULL,
     last_seq INTEGER NOT NULL,
     records INTEGER NOT NULL,
-    bytes INTEGER NOT NULL       -- the committed end of the pack
+    bytes INTEGER NOT NULL,      -- the committed end of the pack
+    erased_at INTEGER            -- when pictures in it were last overwritten: copy it whole again
 ) STRICT, WITHOUT ROWID;
 
 -- Days whose pack was removed and whose records are still being removed.
@@ -92,6 +96,44 @@ CREATE TABLE dropped_day (
     last_seq INTEGER NOT NULL,
     day TEXT NOT NULL
 ) STRICT;
+
+-- Records that are kept, with a reason, whatever the age of their day.
+CREATE TABLE hold (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, -- never reused: the audit log refers to it
+    source TEXT NOT NULL,                 -- person
+    reason TEXT NOT NULL,
+    until INTEGER,                        -- NULL: until somebody releases it
+    created_by TEXT NOT NULL,
+    created_at INTEGER NOT NULL,
+    ended_by TEXT,                        -- NULL while it ends by itself, at `until`
+    ended_at INTEGER,                     -- NULL: it is in force
+    records INTEGER NOT NULL              -- how many it holds, or held when it ended
+) STRICT;
+
+-- The records of the holds in force.
+CREATE TABLE hold_record (
+    hold INTEGER NOT NULL REFERENCES hold (id) ON DELETE CASCADE,
+    seq INTEGER NOT NULL,
+    PRIMARY KEY (hold, seq)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX hold_record_seq ON hold_record (seq);
+
+-- The packs of held evidence, media/held/DAY-ID.pack. Bytes beyond `bytes` are not used.
+CREATE TABLE held_pack (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    day TEXT NOT NULL,
+    bytes INTEGER NOT NULL,
+    is_stale INTEGER NOT NULL, -- 1: what is still held in it moves to another one, then it goes
+    erased_at INTEGER          -- as in `day`
+) STRICT;
+
+-- Held records whose pictures were copied to a pack of held evidence. They outlive their day.
+CREATE TABLE held_record (
+    seq INTEGER PRIMARY KEY,
+    pack INTEGER NOT NULL REFERENCES held_pack (id),
+    images BLOB NOT NULL       -- as in `record`, with the positions in this pack
+) STRICT;
+CREATE INDEX held_record_pack ON held_record (pack);
 
 
 -- Devices ------------------------------------------------------------------------------------

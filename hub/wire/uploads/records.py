@@ -96,7 +96,11 @@ DETAILS: dict[RecordKind, type[Detail]] = {
 
 
 class Record(Struct, frozen=True, kw_only=True):
-    """A committed record. It never changes. `seq` increases in the order of the commits."""
+    """A committed record. `seq` increases in the order of the commits.
+
+    It never changes, unless it is `erased`: then it says no more than that a device reported
+    something at that time.
+    """
 
     seq: int
     kind: RecordKind
@@ -108,12 +112,21 @@ class Record(Struct, frozen=True, kw_only=True):
     detail: Detail
     extra: Raw
     images: tuple[Image, ...]
+    erased: bool = False
 
 
 def decode_detail(kind: RecordKind, data: bytes) -> Detail:
     """Decode a detail from the JSON that the store keeps."""
     detail: Detail = msgspec.json.decode(data, type=DETAILS[kind])
     return detail
+
+
+def empty_detail(kind: RecordKind, data: bytes) -> bytes:
+    """Return the JSON of a detail without all that tells of a person: only an event's type."""
+    detail = decode_detail(kind, data)
+    if isinstance(detail, EventDetail):
+        return msgspec.json.encode(EventDetail(detail.type))
+    return msgspec.json.encode(type(detail)())
 
 
 def render(record: Record) -> bytes:
@@ -130,6 +143,7 @@ def render(record: Record) -> bytes:
             **_shown(record.detail),
             "images": {image.name: image.path for image in record.images},
             "extra": record.extra,
+            **({"erased": True} if record.erased else {}),
         }
     )
 

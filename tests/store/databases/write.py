@@ -1,8 +1,8 @@
 """Writes a data directory with rows in every table, as a test for later versions of the hub.
 
-    python -m tests.store.databases.write tests/store/databases/schema_5
+    python -m tests.store.databases.write tests/store/databases/schema_7
 
-makes `schema_5.zip`. With a new migration, add a `fill_schema_N` for the new tables and run this
+makes `schema_7.zip`. With a new migration, add a `fill_schema_N` for the new tables and run this
 once with the code of that version. Never write an older schema's archive again: it would no longer
 be what the older code wrote.
 
@@ -23,7 +23,9 @@ from msgspec import Raw
 
 from hub.store.commit.record_batch import RecordBatch
 from hub.store.db import Store
+from hub.store.media.day_index import PackDay
 from hub.store.opening import open_store
+from hub.store.records.holds import NewHold
 from hub.store.tables.api_keys import ApiKey
 from hub.store.tables.campaigns import CampaignTarget
 from hub.store.tables.clock_steps import ClockStep
@@ -111,6 +113,14 @@ LONE_PICTURE = CheckedUpload(
 )
 UPLOADS = (FACE, EVENT, VEHICLE, ACCESS, LONE_PICTURE)
 
+HOLD = NewHold(
+    reason="keep for the police",
+    until=NOW * 1000 + 86_400_000,
+    created_by="user alice",
+    created_at=NOW * 1000,
+)
+HELD_SEQS = (1, 2)
+
 PREVIOUS_KEY, PREVIOUS_KEY_UNTIL = "OLD PEM", NOW * 1000 + 86_400_000
 SETTING = DeviceSetting(
     did="1",
@@ -161,6 +171,7 @@ async def fill(store: Store) -> None:
     await fill_schema_3(store)
     await fill_schema_4(store)
     await fill_schema_5(store)
+    await fill_schema_7(store)
 
 
 async def fill_schema_1(store: Store) -> None:
@@ -206,6 +217,13 @@ async def fill_schema_4(store: Store) -> None:
 
 async def fill_schema_5(store: Store) -> None:
     await store.clock_steps.add(CLOCK_STEP)
+
+
+async def fill_schema_7(store: Store) -> None:
+    await store.holds.create(HOLD, HELD_SEQS)
+    (day,) = store.retention.days()
+    pack_day = PackDay(day.day, day.first_seq, day.last_seq, day.records, day.bytes)
+    await store.evidence.move_before(pack_day, trio.lowlevel.checkpoint)
 
 
 async def write(data_dir: Path) -> None:

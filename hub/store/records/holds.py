@@ -1,0 +1,245 @@
+"""Holds: records that are kept, with a reason, whatever the age of their day."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Sequence
+from typing import Literal
+
+import trio
+from msgspec import Struct
+
+from hub.errors import BadParameter, NoSuchResource, TooManyRequests
+from hub.store.commit.group_commit import GroupCommit
+from hub.store.media.day_index import DayIndex
+from hub.store.media.held_index import HeldIndex
+from hub.store.readers import Readers
+from hub.store.sql import clamp, one
+
+#: Records of one hold, and of all holds together.
+MAX_RECORDS_PER_HOLD = 10_000
+MAX_HELD_RECORDS = 200_000
+#: Holds in force. Of those that ended, the last ones are kept as a history.
+MAX_HOLDS = 1_000
+_MAX_ENDED = 1_000
+
+#: What made a hold.
+HoldSource = Literal["person"]
+
+_COLUMNS = "id, source, reason, until, created_by, created_at, ended_by, ended_at, records"
+_ADD = """
+INSERT INTO hold (source, reason, until, created_by, created_at, records)
+VALUES (?, ?, ?, ?, ?, 0)
+"""
+_ONE = f"SELECT {_COLUMNS} FROM hold WHERE id = ?"
+_LIST = f"SELECT {_COLUMNS} FROM hold WHERE id < ? ORDER BY id DESC LIMIT ?"
+_IN_FORCE = "SELECT count(*) FROM hold WHERE ended_at IS NULL"
+_DUE = "SELECT id FROM hold WHERE ended_at IS NULL AND until <= ?"
+_CHANGE = "UPDATE hold SET reason = ?, until = ? WHERE id = ?"
+_END = "UPDATE hold SET ended_by = ?, ended_at = ? WHERE id = ? AND ended_at IS NULL"
+_TRIM = """
+DELETE FROM hold WHERE ended_at IS NOT NULL AND id NOT IN (
+    SELECT id FROM hold WHERE ended_at IS NOT NULL ORDER BY ended_at DESC, id DESC LIMIT ?
+)
+"""
+_RECEIVED = "SELECT received_at FROM record WHERE seq = ?"
+_HOLD_RECORD = "INSERT OR IGNORE INTO hold_record (hold, seq) VALUES (?, ?)"
+_COUNT = "UPDATE hold SET records = records + ? WHERE id = ?"
+_ALL_RECORDS = "SELECT count(*) FROM hold_record"
+_RELEASE_RECORDS = "DELETE FROM hold_record WHERE hold = ?"
+_SEQS = "SELECT seq FROM hold_record WHERE hold = ? AND seq > ? ORDER BY seq LIMIT ?"
+_OF_RECORD = f"""
+SELECT {_COLUMNS} FROM hold WHERE id IN (SELECT hold FROM hold_record WHERE seq = ?) ORDER BY id
+"""
+
+
+class Hold(Struct, frozen=True, kw_only=True):
+    """A hold. Times are UNIX milliseconds. `until`: None until somebody releases it.
+
+    `ended_at`: None while it is in force; `ended_by` is "" if it ended by itself. `records`: how
+    many it holds, or held when it ended.
+    """
+
+    id: int
+    source: HoldSource
+    reason: str
+    until: int | None
+    created_by: str
+    created_at: int
+    ended_by: str | None
+    ended_at: int | None
+    records: int
+
+    @property
+    def is_in_force(self) -> bool:
+        return self.ended_at is None
+
+
+class NewHold(Struct, frozen=True, kw_only=True):
+    """What somebody wants to hold: see `Hold`."""
+
+    source: HoldSource = "person"
+    reason: str
+    until: int | None = None
+    created_by: str
+    created_at: int
+
+
+class Added(Struct, frozen=True):
+    """The hold after records were added. `missing`: records that are gone."""
+
+    hold: Hold
+    added: int
+    missing: tuple[int, ...]
+
+
+class HoldTable:
+    """The holds and which records each has.
+
+    `changing`: the lock that keeps records from being held while their day goes.
+    """
+
+    def __init__(
+        self,
+        writer: GroupCommit,
+        readers: Readers,
+        days: DayIndex,
+        held: HeldIndex,
+        changing: trio.Lock,
+    ) -> None:
+        self._writer = writer
+        self._readers = readers
+        self._days = days
+        self._held = held
+        self._changing = changing
+
+    async def create(self, new: NewHold, seqs: Sequence[int]) -> Added:
+        """Hold records. Raises BadParameter if none of them is there, or beyond the limits."""
+
+        def job(connection: sqlite3.Connection) -> Added:
+            if _int(one(connection, _IN_FORCE)) >= MAX_HOLDS:
+                raise TooManyRequests(f"there are {MAX_HOLDS} holds: release one first")
+            id = connection.execute(
+                _ADD, (new.source, new.reason, new.until, new.created_by, new.created_at)
+            ).lastrowid
+            added = self._add(connection, id or 0, seqs)
+            if not added.added:
+                raise BadParameter("none of these records is there any more", field="seqs")
+            return added
+
+        async with self._changing:
+            return await self._writer.write(job)
+
+    async def add(self, id: int, seqs: Sequence[int]) -> Added:
+        """Hold more records. Raises NoSuchResource, BadParameter if the hold has ended."""
+
+        def job(connection: sqlite3.Connection) -> Added:
+            _get_in_force(connection, id)
+            return self._add(connection, id, seqs)
+
+        async with self._changing:
+            return await self._writer.write(job)
+
+    def _add(self, connection: sqlite3.Connection, id: int, seqs: Iterable[int]) -> Added:
+        """Runs in the writer's thread, where the index of the days is up to date."""
+        added, missing = 0, []
+        for seq in sorted(set(seqs)):
+            if self._is_there(connection, seq):
+                added += connection.execute(_HOLD_RECORD, (id, seq)).rowcount
+            else:
+                missing.append(seq)
+        connection.execute(_COUNT, (added, id))
+        hold = _get(connection, id)
+        if hold.records > MAX_RECORDS_PER_HOLD:
+            raise BadParameter(
+                f"a hold has at most {MAX_RECORDS_PER_HOLD} records", field="records"
+            )
+        if _int(one(connection, _ALL_RECORDS)) > MAX_HELD_RECORDS:
+            raise BadParameter(
+                f"all holds together have at most {MAX_HELD_RECORDS} records", field="records"
+            )
+        return Added(hold, added, tuple(missing))
+
+    def _is_there(self, connection: sqlite3.Connection, seq: int) -> bool:
+        received_at = one(connection, _RECEIVED, (clamp(seq),))
+        if not isinstance(received_at, int):
+            return False
+        return seq in self._held or self._days.has_pictures(seq, received_at)
+
+    async def change(self, id: int, reason: str, until: int | None) -> Hold:
+        """Change a hold in force. Raises NoSuchResource, BadParameter if it has ended."""
+
+        def job(connection: sqlite3.Connection) -> Hold:
+            _get_in_force(connection, id)
+            connection.execute(_CHANGE, (reason, until, id))
+            return _get(connection, id)
+
+        return await self._writer.write(job)
+
+    async def end(self, id: int, by: str, at: int) -> Hold:
+        """End a hold: nothing is held by it any more. What else nobody holds is removed later.
+
+        Ending it again changes nothing. Raises NoSuchResource.
+        """
+
+        def job(connection: sqlite3.Connection) -> Hold:
+            _get(connection, id)
+            connection.execute(_END, (by, at, id))
+            connection.execute(_RELEASE_RECORDS, (id,))
+            connection.execute(_TRIM, (_MAX_ENDED,))
+            return _get(connection, id)
+
+        return await self._writer.write(job)
+
+    async def end_due(self, at: int) -> list[int]:
+        """End the holds whose time has come; return their ids."""
+        due = [
+            id for (id,) in await self._readers.read(lambda c: c.execute(_DUE, (at,)).fetchall())
+        ]
+        for id in due:
+            await self.end(id, "", at)
+        return due
+
+    async def get(self, id: int) -> Hold:
+        """Return a hold. Raises NoSuchResource."""
+        return await self._readers.read(lambda c: _get(c, id))
+
+    async def list(self, before: int | None = None, limit: int = 100) -> tuple[Hold, ...]:
+        """Return at most `limit` holds with ids below `before`, the newest first."""
+        bound = 2**63 - 1 if before is None else clamp(before)
+        rows = await self._readers.read(lambda c: c.execute(_LIST, (bound, limit)).fetchall())
+        return tuple(_hold(row) for row in rows)
+
+    async def of_record(self, seq: int) -> tuple[Hold, ...]:
+        """Return the holds in force that a record is in."""
+        rows = await self._readers.read(lambda c: c.execute(_OF_RECORD, (clamp(seq),)).fetchall())
+        return tuple(_hold(row) for row in rows)
+
+    async def seqs(self, id: int, after: int = 0, limit: int = 100) -> tuple[int, ...]:
+        """Return at most `limit` seqs above `after` of a hold's records, in their order."""
+        found = await self._readers.read(
+            lambda c: c.execute(_SEQS, (id, clamp(after), limit)).fetchall()
+        )
+        return tuple(seq for (seq,) in found)
+
+
+def _get(connection: sqlite3.Connection, id: int) -> Hold:
+    row = connection.execute(_ONE, (clamp(id),)).fetchone()
+    if row is None:
+        raise NoSuchResource(f"there is no hold {id}")
+    return _hold(row)
+
+
+def _get_in_force(connection: sqlite3.Connection, id: int) -> Hold:
+    hold = _get(connection, id)
+    if not hold.is_in_force:
+        raise BadParameter("this hold has ended", field="id")
+    return hold
+
+
+def _hold(row: Sequence[object]) -> Hold:
+    return Hold(**dict(zip(_COLUMNS.split(", "), row, strict=True)))  # type: ignore[arg-type]
+
+
+def _int(value: object) -> int:
+    return value if isinstance(value, int) else 0
