@@ -58,6 +58,7 @@ from hub.services.records.record_log import RecordLog, record_weight
 from hub.services.site.certificate_authority import EARLIEST_PLAUSIBLE
 from hub.services.site.certificates import Certificates
 from hub.services.site.disk_space import DiskSpace
+from hub.services.site.figures import SiteFigures
 from hub.services.site.health import Health
 from hub.services.site.maintenance import Maintenance
 from hub.services.site.site import Site
@@ -224,6 +225,7 @@ async def open_services(
             trace=Trace(traces, devices, pending_devices, closing),
             maintenance=maintenance,
             health=Health(store, certificates, maintenance, change_feed, now=now),
+            figures=SiteFigures(store, data_dir, config.store.min_free_gb, now),
         )
 
 

@@ -15,11 +15,13 @@ from hub.cli.backup import backup, restore
 from hub.cli.device.commands import device
 from hub.cli.doctor import doctor
 from hub.cli.firmware.commands import firmware
+from hub.cli.logs import logs
 from hub.cli.options import data_option
 from hub.cli.run.command import run
 from hub.cli.service import service
 from hub.cli.simulate.command import simulate
 from hub.cli.site_key import site_key
+from hub.cli.status import status
 from hub.cli.user import user
 
 
@@ -41,6 +43,7 @@ def version() -> None:
 
 for command in (
     *(run, device, site_key, user, apikey, audit, firmware, service, simulate),
-    *(backup, restore, doctor, version),
+    *(status, logs, backup, restore),
+    *(doctor, version),
 ):
     sitehub.add_command(command)

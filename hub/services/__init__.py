@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from hub.services.records.ingest import Ingest
     from hub.services.records.record_log import RecordLog
     from hub.services.site.certificates import Certificates
+    from hub.services.site.figures import SiteFigures
     from hub.services.site.health import Health
     from hub.services.site.maintenance import Maintenance
     from hub.services.site.site import Site
@@ -76,3 +77,4 @@ class Services:
     trace: Trace
     maintenance: Maintenance
     health: Health
+    figures: SiteFigures

@@ -34,6 +34,7 @@ from hub.services.firmware.downloads import Downloads
 from hub.services.firmware.releases import Releases
 from hub.services.records.record_log import RecordLog
 from hub.services.site.disk_space import GB, DiskSpace
+from hub.services.site.figures import SiteFigures
 from hub.services.site.site import Site
 from hub.store.commit.record_batch import RecordBatch
 from hub.store.db import Store
@@ -171,6 +172,7 @@ async def open_hub_services(
             records=RecordLog(store, record_feed),
             trace=Trace(traces, devices, pending_devices, closing),
             health=cast(Any, SimpleNamespace(reasons=list)),
+            figures=SiteFigures(store, data_dir, config.store.min_free_gb, clock),
             # Not used by these tests.
             certificates=cast(Any, None),
             authentication=cast(Any, None),

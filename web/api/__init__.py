@@ -22,6 +22,7 @@ from web.api.records.media import DEVICE_MEDIA, MEDIA
 from web.api.records.records import add_records
 from web.api.records.stream import add_stream
 from web.api.routes import Call, Routes
+from web.api.status import add_status
 
 _OPENAPI = Endpoint(
     method="GET",
@@ -54,6 +55,7 @@ def blueprint(services: Services) -> Blueprint:
     add_campaigns(routes, services)
     add_records(routes, services)
     add_stream(routes, services)
+    add_status(routes, services)
     add_audit(routes, services)
     described = document([*routes.endpoints, MEDIA, DEVICE_MEDIA, _OPENAPI, _DOCS], hub.__version__)
     encoded = msgspec.json.encode(described)

@@ -10,9 +10,20 @@ from hub.process.control.request import ControlRequest
 from hub.services.doctor.checks import run_quick
 from hub.services.doctor.findings import Finding
 from hub.services.doctor.surroundings import surroundings_of
+from hub.services.site.status import HubStatus, read_status
 
 if TYPE_CHECKING:
     from hub.services import Services
+
+
+class ReadStatus(ControlRequest[HubStatus], frozen=True, tag="status"):
+    """Return the status of the hub."""
+
+    result: ClassVar[Any] = HubStatus
+    needs_running_hub: ClassVar[bool] = True
+
+    async def perform(self, services: Services) -> HubStatus:
+        return await read_status(services)
 
 
 class RunQuickChecks(ControlRequest[list[Finding]], frozen=True, tag="doctor.quick"):
@@ -26,4 +37,4 @@ class RunQuickChecks(ControlRequest[list[Finding]], frozen=True, tag="doctor.qui
 
 
 #: Distinguished by their tags.
-AnyStatusRequest = RunQuickChecks
+AnyStatusRequest = ReadStatus | RunQuickChecks

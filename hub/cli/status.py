@@ -1,0 +1,113 @@
+"""`sitehub status`: does the hub run, and is everything well."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from hub.cli.options import data_option
+
+if TYPE_CHECKING:
+    from hub.services.site.status import HubState, HubStatus
+
+#: Exit statuses, as of `systemctl status`.
+_OK, _UNWELL, _NOT_RUNNING = 0, 1, 3
+_LABEL_WIDTH = 11
+_GB = 1_000_000_000
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON object.")
+@data_option()
+def status(data_dir: Path, as_json: bool) -> int:
+    """Show whether the hub runs, and whether everything is well.
+
+    Exit status: 0 all is well, 1 something keeps the hub from working, 3 not running.
+    """
+    from hub.cli.output import print_json, print_line
+
+    found = _read(data_dir)
+    if as_json:
+        print_json(found)
+    else:
+        for line in _lines(found, data_dir):
+            print_line(line)
+    return _exit_status(found.state)
+
+
+def _read(data_dir: Path) -> HubStatus:
+    """Ask the hub; the state says so if none runs, or if it does not respond."""
+    import trio
+
+    from hub import __version__
+    from hub.errors import HubError
+    from hub.process import data_directory
+    from hub.process.control import channel
+    from hub.process.control.status import ReadStatus
+    from hub.services.site.status import HubStatus
+
+    if data_dir.is_dir():
+        data_directory.act_for_owner(data_dir)
+    holder = data_directory.holder_of(data_dir)
+    if holder is None or holder.role != "hub":
+        return HubStatus(state="not running", version=__version__)
+    if not channel.is_open(data_dir):
+        return HubStatus(state="starting", version=__version__)
+    try:
+        return trio.run(channel.ask_running_hub, data_dir, ReadStatus())
+    except HubError:
+        return HubStatus(state="not responding", version=__version__)
+
+
+def _exit_status(state: HubState) -> int:
+    if state == "not running":
+        return _NOT_RUNNING
+    return _OK if state == "ok" else _UNWELL
+
+
+def _lines(found: HubStatus, data_dir: Path) -> Iterator[str]:
+    yield f"sitehub {found.version}" + (f": {found.site}" if found.site else "")
+    for label, text in _rows(found, data_dir):
+        yield f"  {label:<{_LABEL_WIDTH}} {text}"
+
+
+def _rows(found: HubStatus, data_dir: Path) -> Iterator[tuple[str, str]]:
+    since = f", since {_shown(found.since)}" if found.since else ""
+    yield "State", f"{found.state}{since}"
+    yield "Data", str(data_dir)
+    for label, urls in (("Dashboard", found.dashboard), ("For cameras", found.devices)):
+        for url in urls:
+            yield label, url
+    if found.cameras is not None:
+        one = found.cameras
+        yield (
+            "Cameras",
+            (
+                f"{one.online} online, {one.offline} offline, {one.disabled} disabled, "
+                f"{one.waiting} waiting"
+            ),
+        )
+    if found.records is not None:
+        records = found.records
+        newest = f"newest {_shown(records.newest)}" if records.newest else "none yet"
+        yield "Records", f"{newest}; {records.days} of at most {records.keep_days} days"
+    if found.disk is not None:
+        disk = found.disk
+        free = "unknown" if disk.free is None else f"{disk.free / _GB:.1f} GB"
+        yield (
+            "Disk",
+            (
+                f"{free} free, {disk.needed / _GB:g} GB needed; "
+                f"pictures {disk.pictures / _GB:.1f} GB, database {disk.database / _GB:.1f} GB"
+            ),
+        )
+    for problem in found.problems:
+        yield problem.severity.capitalize(), f"{problem.text}. {problem.advice}"
+
+
+def _shown(moment: str) -> str:
+    return f"{datetime.fromisoformat(moment):%Y-%m-%d %H:%M} UTC"

@@ -1,0 +1,48 @@
+"""What to do about each problem of the hub, in English; the pages translate it.
+
+For people who look after a site and do not know computers. `%(name)s` are the values of the reason.
+"""
+
+from __future__ import annotations
+
+from hub.services.site.health import FaultCode, HealthReason, NoticeCode
+
+ADVICE: dict[FaultCode | NoticeCode, str] = {
+    "starting": "Wait a minute. If it stays so, restart this computer.",
+    "cannot-store": (
+        "If the disk is full, delete files that do not belong to the hub from it. Otherwise check "
+        "that the disk is connected. The hub continues by itself as soon as it can write."
+    ),
+    "damaged": (
+        "Run all checks on the page Health: they name what is damaged. Then restore the last good "
+        "backup, and have the disk examined: it may have to be replaced."
+    ),
+    "clock-unset": (
+        "Set the date and time of this computer, and turn on its automatic time. "
+        "If it happens again, have its battery replaced."
+    ),
+    "clock-went-back": (
+        "Check the date and time of this computer. "
+        "If they are right, there is nothing to do: the records stay."
+    ),
+    "certificate-ended": (
+        "Check the date of this computer first. If it is right, install a new certificate and "
+        "restart the hub."
+    ),
+    "certificate-early": "Check the date of this computer: it is probably wrong.",
+    "certificate-ends": "Install a new certificate before that day.",
+    "certificate-stays": (
+        "Ask whoever installed the hub to look at the certificate. "
+        "Until it ends, everything works as before."
+    ),
+    "disk-low": (
+        "Delete files that do not belong to the hub from this disk, use a larger disk, or keep "
+        "records for fewer days."
+    ),
+}
+
+
+def advice_on(reason: HealthReason) -> str:
+    """Return what to do about a problem, in English."""
+    text = ADVICE.get(reason.code)
+    return text % reason.args if text else ""

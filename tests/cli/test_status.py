@@ -1,0 +1,85 @@
+"""`sitehub status` where no hub runs, and of answers of a running one."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from hub import __version__
+from hub.errors import StartFault
+from hub.process import data_directory
+from hub.process.control import channel
+from hub.process.data_directory import Holder
+from hub.services.site.status import CameraCounts, HubStatus, Problem
+from tests.cli.conftest import Sitehub
+
+UNWELL = HubStatus(
+    state="unwell",
+    version="1.0",
+    since="2026-11-25T12:00:00.000Z",
+    site="Harbour",
+    dashboard=["https://10.0.0.1:8443/"],
+    cameras=CameraCounts(1, 2, 3, 4),
+    problems=[Problem("cannot-store", "fault", "nothing can be stored now", "Free some space.")],
+)
+
+
+def test_a_hub_that_does_not_run_is_told_by_the_exit_status(
+    sitehub: Sitehub, data_dir: Path
+) -> None:
+    outcome = sitehub("status")
+    assert outcome.status == 3
+    assert "not running" in outcome.out
+    assert not data_dir.exists()
+
+
+def test_a_program_gets_the_same_fields_when_it_does_not_run(sitehub: Sitehub) -> None:
+    outcome = sitehub("status", "--json")
+    assert outcome.status == 3
+    found = json.loads(outcome.out)
+    assert set(found) == set(json.loads(msgspec.json.encode(UNWELL)))
+    assert (found["state"], found["version"], found["cameras"]) == (
+        "not running",
+        __version__,
+        None,
+    )
+
+
+@pytest.fixture
+def running(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A directory that seems to be held by a hub."""
+    data_dir.mkdir()
+    monkeypatch.setattr(data_directory, "holder_of", lambda path: Holder("hub", 1))
+    return data_dir
+
+
+def test_what_is_not_well_is_named_with_what_to_do(
+    sitehub: Sitehub, running: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def answer(path: Path, request: object) -> HubStatus:
+        return UNWELL
+
+    (running / channel.FILE_NAME).write_text("{}")
+    monkeypatch.setattr(channel, "ask_running_hub", answer)
+    outcome = sitehub("status")
+    assert outcome.status == 1
+    assert "unwell, since 2026-11-25 12:00 UTC" in outcome.out
+    assert "1 online, 2 offline, 3 disabled, 4 waiting" in outcome.out
+    assert "nothing can be stored now. Free some space." in outcome.out
+
+
+def test_a_hub_that_starts_or_hangs_is_told(
+    sitehub: Sitehub, running: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert json.loads(sitehub("status", "--json").out)["state"] == "starting"
+
+    async def fail(path: Path, request: object) -> HubStatus:
+        raise StartFault("the running hub does not respond")
+
+    (running / channel.FILE_NAME).write_text("{}")
+    monkeypatch.setattr(channel, "ask_running_hub", fail)
+    outcome = sitehub("status", "--json")
+    assert (outcome.status, json.loads(outcome.out)["state"]) == (1, "not responding")

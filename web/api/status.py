@@ -1,0 +1,67 @@
+"""GET /status: whether the hub is well, and what it holds."""
+
+from __future__ import annotations
+
+from hub.services import Services
+from hub.services.site.status import (
+    CameraCounts,
+    DiskFigures,
+    HubStatus,
+    Problem,
+    RecordFigures,
+    read_status,
+)
+from web.api.endpoint import PREFIX, Endpoint, Nothing
+from web.api.routes import Call, Routes
+
+_EXAMPLE = HubStatus(
+    state="ok",
+    version="1.4.0",
+    since="2026-11-01T02:00:03.123Z",
+    site="Harbour East",
+    dashboard=["https://192.168.1.10:8443/"],
+    devices=["wss://192.168.1.10:8444/"],
+    cameras=CameraCounts(online=12, offline=1, disabled=0, waiting=2),
+    records=RecordFigures(
+        last_seq=481_516,
+        oldest="2026-10-26T00:00:04.310Z",
+        newest="2026-11-25T08:00:00.000Z",
+        days=31,
+        keep_days=30,
+    ),
+    disk=DiskFigures(
+        free=250_000_000_000,
+        needed=2_000_000_000,
+        pictures=96_000_000_000,
+        database=610_000_000,
+        write_ahead_log=4_100_000,
+    ),
+    problems=[
+        Problem(
+            code="certificate-ends",
+            severity="notice",
+            text="the certificate expires on 2026-12-04, in 9 days",
+            advice="Install a new certificate before that day.",
+        )
+    ],
+)
+
+READ = Endpoint(
+    method="GET",
+    path=f"{PREFIX}/status",
+    tag="This hub",
+    summary="Whether the hub is well, and what it holds",
+    description=(
+        "`state` is `ok`, or `unwell` if a fault keeps the hub from working, or `starting`; "
+        "`problems` names what is not well, notices too. The same as `sitehub status --json`."
+    ),
+    answer=HubStatus,
+    answer_example=_EXAMPLE,
+)
+
+
+def add_status(routes: Routes, services: Services) -> None:
+    async def hub_status(call: Call[Nothing, Nothing]) -> HubStatus:
+        return await read_status(services)
+
+    routes.add(READ, hub_status)
