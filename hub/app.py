@@ -57,10 +57,12 @@ from hub.services.records.ingest import Ingest
 from hub.services.records.record_log import RecordLog, record_weight
 from hub.services.site.certificate_authority import EARLIEST_PLAUSIBLE
 from hub.services.site.certificates import Certificates
+from hub.services.site.clock import SiteClock, steady_seconds
 from hub.services.site.disk_space import DiskSpace
 from hub.services.site.figures import SiteFigures
 from hub.services.site.health import Health
 from hub.services.site.maintenance import Maintenance
+from hub.services.site.retention import RetentionPolicy
 from hub.services.site.site import Site
 from hub.store.opening import open_store
 from hub.wire.redaction import redact_frame
@@ -161,8 +163,9 @@ async def open_services(
         )
         disk_space = DiskSpace(config.store.min_free_gb, lambda: shutil.disk_usage(data_dir).free)
         site = Site(store.settings, config, change_feed)
-        certificates = Certificates(data_dir, config.tls, now=now)
         audit = Audit(store, now)
+        clock = SiteClock(store, audit, now, steady_now=steady_seconds)
+        certificates = Certificates(data_dir, config.tls, now=clock.likely_time)
         passwords = Passwords()
         sign_in = SignIn(store, passwords, now)
         sessions = Sessions(store, sign_in, audit, now)
@@ -187,11 +190,15 @@ async def open_services(
         campaigns = Campaigns(store, releases, devices, change_feed, now)
         downloads = Downloads(store, devices, campaigns, now)
         commands = Commands(store, registry, devices, change_feed, now)
+        retention = RetentionPolicy(store, clock, audit, config.store.keep_days, now)
         maintenance = Maintenance(
             store,
             config.store,
             disk_space,
-            prune=(store.tokens.prune, sessions.prune, setup_links.prune, api_keys.save_used),
+            clock,
+            retention,
+            prune=(store.tokens.prune, sessions.prune, setup_links.prune),
+            save=(api_keys.save_used,),
             now=now,
             zone=site.zone,
         )
@@ -204,6 +211,7 @@ async def open_services(
             change_feed=change_feed,
             traces=traces,
             site=site,
+            clock=clock,
             certificates=certificates,
             audit=audit,
             sessions=sessions,
@@ -223,9 +231,10 @@ async def open_services(
             ingest=Ingest(store, devices, site, campaigns, downloads, config.devices, now),
             records=RecordLog(store, record_feed),
             trace=Trace(traces, devices, pending_devices, closing),
+            retention=retention,
             maintenance=maintenance,
-            health=Health(store, certificates, maintenance, change_feed, now=now),
             figures=SiteFigures(store, data_dir, config.store.min_free_gb, now),
+            health=Health(store, certificates, maintenance, clock, retention, change_feed, now=now),
         )
 
 
@@ -243,6 +252,7 @@ async def _run_parts(
         await background.start(_watch_for_end, closing, begin_end)
         start = partial(_start, background, closing)
         await start("saving the device status", services.devices.run)
+        await start("watching the clock", services.clock.run)
         await start("the certificate renewal", services.certificates.run)
         await start("the store maintenance", services.maintenance.run)
         await start("the firmware maintenance", services.releases.run)

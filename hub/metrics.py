@@ -50,4 +50,5 @@ store_refusals = _counter("store_refusals", "Writes refused because nothing can 
 stream_readers = _gauge("stream_readers", "Open live streams")
 stream_lags = _counter("stream_lags", "Times that a slow reader had to catch up from the log")
 tasks = _gauge("tasks", "Running tasks")
+clock_steps = _counter("clock_steps", "Times that the clock of this host was set")
 sign_in_failures = _counter("sign_in_failures", "Failed sign-ins")

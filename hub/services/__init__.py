@@ -35,9 +35,11 @@ if TYPE_CHECKING:
     from hub.services.records.ingest import Ingest
     from hub.services.records.record_log import RecordLog
     from hub.services.site.certificates import Certificates
+    from hub.services.site.clock import SiteClock
     from hub.services.site.figures import SiteFigures
     from hub.services.site.health import Health
     from hub.services.site.maintenance import Maintenance
+    from hub.services.site.retention import RetentionPolicy
     from hub.services.site.site import Site
     from hub.wire.uploads.records import Record
 
@@ -56,6 +58,7 @@ class Services:
     change_feed: Feed[Change]
     traces: FrameTraces
     site: Site
+    clock: SiteClock
     certificates: Certificates
     audit: Audit
     sessions: Sessions
@@ -75,6 +78,7 @@ class Services:
     ingest: Ingest
     records: RecordLog
     trace: Trace
+    retention: RetentionPolicy
     maintenance: Maintenance
     health: Health
     figures: SiteFigures

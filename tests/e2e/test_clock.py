@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from random import Random
 
+import trio
+
+from tests.e2e.camera import Camera, Capture, upload
 from tests.e2e.conftest import MakeHub
-from tests.e2e.faketime import YEAR, FakeClock
+from tests.e2e.faketime import DAY, YEAR, FakeClock
 from tests.e2e.hub_process import HubProcess
+from tests.e2e.load import read_all
 
 
 def hours_ahead(hub: HubProcess) -> int:
@@ -24,3 +30,40 @@ def test_the_clock_can_be_set_by_a_year_in_either_direction_while_the_hub_runs(
         fake_clock.set_ahead(ahead)
         assert hours_ahead(hub) == ahead // 3600
     assert hub.stop() == 0
+
+
+async def test_no_record_goes_because_of_a_wrong_clock_at_a_start(
+    make_hub: MakeHub, camera: Camera, fake_clock: FakeClock
+) -> None:
+    """31 days ahead, a year ahead, and what was taken 40 days behind or in 1970, then right."""
+    hub = make_hub(environment=fake_clock.environment)
+    bodies = captures()
+    acknowledged: list[bytes] = []
+    for ahead in (0, -40 * DAY, -time.time(), 31 * DAY, YEAR, -40 * DAY, 0):
+        fake_clock.set_ahead(ahead)
+        hub.start(accept_unwell=True)
+        if not acknowledged:
+            did = hub.add_device(camera.sn, camera.code, camera.public_key, "--no-clock-check")
+            headers = hub.add_api_key()
+        async with (
+            camera.connect(hub.device_url, hub.trust(), did) as (_, token),
+            hub.client(headers=headers) as client,
+        ):
+            for _ in range(3):
+                body = next(bodies)
+                assert await upload(client, token, body) == 200
+                acknowledged.append(body)
+            await trio.sleep(3.5)  # Days went within three seconds.
+            records = await read_all(client)
+            assert len(records) == len(acknowledged)
+            assert [record["seq"] for record in records] == list(range(1, len(records) + 1))
+            for record in records:
+                for path in record["images"].values():
+                    assert (await client.get(path)).status_code == 200
+        assert hub.stop() == 0
+
+
+def captures() -> Iterator[bytes]:
+    random = Random(10)
+    while True:
+        yield Capture.random(random, 10, 10, 10).body()

@@ -33,8 +33,10 @@ from hub.services.firmware.campaigns import Campaigns
 from hub.services.firmware.downloads import Downloads
 from hub.services.firmware.releases import Releases
 from hub.services.records.record_log import RecordLog
+from hub.services.site.clock import SiteClock
 from hub.services.site.disk_space import GB, DiskSpace
 from hub.services.site.figures import SiteFigures
+from hub.services.site.retention import RetentionPolicy
 from hub.services.site.site import Site
 from hub.store.commit.record_batch import RecordBatch
 from hub.store.db import Store
@@ -138,6 +140,8 @@ async def open_hub_services(
         closing = trio.Event()
         site = Site(store.settings, config, change_feed)
         audit = Audit(store, clock)
+        # Advancing the clock is time that passes, not a step.
+        site_clock = SiteClock(store, audit, clock, steady_now=clock)
         passwords = Passwords(CHEAP)
         sign_in = SignIn(store, passwords, clock)
         sessions = Sessions(store, sign_in, audit, clock)
@@ -178,6 +182,8 @@ async def open_hub_services(
             authentication=cast(Any, None),
             admission=cast(Any, None),
             ingest=cast(Any, None),
+            clock=site_clock,
+            retention=RetentionPolicy(store, site_clock, audit, config.store.keep_days, clock),
             maintenance=cast(Any, None),
         )
         yield HubServices(store, services, pending_devices, registry, free)

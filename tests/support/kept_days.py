@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from datetime import date, timedelta
 
 import trio
 
-from hub.errors import CannotStoreNow
+from hub.errors import CannotStoreNow, NoSuchResource
+from hub.services.site.clock import Agreement
 from hub.store.health import StoreHealth
 from hub.store.records.retention import DayUse
+from hub.store.tables.clock_steps import ClockStep
 
 GB = 1_000_000_000
 
@@ -27,9 +30,13 @@ class KeptDays:
         self.retention = self
         self.tokens = _Prunable(self, "tokens")
         self.sessions = _Prunable(self, "sessions")
+        self.keys = _Prunable(self, "keys")
         self.device_pictures = self
         #: The arguments of `drop_older` (for device pictures), in UNIX milliseconds.
         self.dropped_older: list[int] = []
+        self.settings = _Settings()
+        self.clock_steps = _NoSteps()
+        self.audit = _Audited()
 
     def keep(self, newest: str, count: int, size: int = GB) -> None:
         """Hold `count` days of `size` bytes each, the last one `newest`."""
@@ -47,7 +54,9 @@ class KeptDays:
         await trio.lowlevel.checkpoint()
         if self.refuses:
             raise CannotStoreNow("the disk does not answer")
-        (use,) = [use for use in self.kept if use.day == day]
+        use = next((use for use in self.kept if use.day == day), None)
+        if use is None:
+            raise NoSuchResource(f"no records of {day}")
         self.kept.remove(use)
         self.dropped.append(day)
         self.free += use.bytes
@@ -77,3 +86,57 @@ class _Prunable:
         if self._store.refuses:
             raise CannotStoreNow("the disk does not answer")
         self._store.pruned.append(self._name)
+
+
+class _Settings:
+    def __init__(self) -> None:
+        self.values: dict[str, str] = {}
+
+    def get(self, key: str) -> str | None:
+        return self.values.get(key)
+
+    async def set(self, key: str, value: str | None) -> None:
+        await trio.lowlevel.checkpoint()
+        if value is None:
+            self.values.pop(key, None)
+        else:
+            self.values[key] = value
+
+
+class _NoSteps:
+    def all(self) -> tuple[()]:
+        return ()
+
+
+class _Audited:
+    def __init__(self) -> None:
+        self.entries: list[tuple[str, str]] = []
+
+    async def add_each(
+        self, at: int, who: str, action: str, targets: Sequence[str], address: str
+    ) -> None:
+        await trio.lowlevel.checkpoint()
+        self.entries += [(action, target) for target in targets]
+
+
+class BelievedClock:
+    """What retention and maintenance read of SiteClock; trusted unless a test says otherwise."""
+
+    def __init__(self, now: Callable[[], float]) -> None:
+        self._now = now
+        self.is_trusted = True
+        self.is_doubted = False
+        self.has_settled = True
+        self.agreement = Agreement()
+        #: As if the hub had been installed when trio's clock began.
+        self.counted_before = 0.0
+
+    @property
+    def counted_seconds(self) -> float:
+        return self.counted_before + trio.current_time()
+
+    def likely_time(self) -> float:
+        return self._now()
+
+    def steps(self) -> tuple[ClockStep, ...]:
+        return ()

@@ -166,6 +166,18 @@ HEALTH = {
         "Only %(free)s GB of disk space is free (%(wanted)s GB is needed), and there are "
         "no older records left to delete. Free up some space."
     ),
+    "clock-doubted": N_(
+        "The clock of this computer shows %(clock)s, but %(expected)s was expected. Correct it, or "
+        "confirm it under Site, Retention. Until then nothing is deleted by age."
+    ),
+    "clock-contradicted": N_(
+        "The clocks of %(off)s of %(devices)s cameras differ from the clock of this computer by "
+        "more than a day. Check the date of both. Nothing is deleted by age."
+    ),
+    "retention-waits": N_(
+        "%(days)s days with %(records)s records are too old and wait until somebody confirms that "
+        "they may be deleted: see Site, Retention."
+    ),
 }
 
 #: Reasons given by the store that are translated; others are error texts of the system.

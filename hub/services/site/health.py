@@ -13,6 +13,9 @@ its work.
     certificate-ends        day, days
     certificate-stays       reason
     disk-low                free, wanted (GB)
+    clock-doubted           clock, expected
+    clock-contradicted      off, devices
+    retention-waits         days, records
 """
 
 from __future__ import annotations
@@ -27,8 +30,10 @@ from msgspec import Struct
 from hub.live.feed import Change, Feed
 from hub.services.site.certificate_authority import EARLIEST_PLAUSIBLE
 from hub.services.site.certificates import Certificates
+from hub.services.site.clock import SiteClock
 from hub.services.site.disk_space import GB
 from hub.services.site.maintenance import Maintenance
+from hub.services.site.retention import RetentionPolicy
 from hub.store.db import Store
 
 FaultCode = Literal[
@@ -39,7 +44,15 @@ FaultCode = Literal[
     "certificate-ended",
     "certificate-early",
 ]
-NoticeCode = Literal["clock-went-back", "certificate-ends", "certificate-stays", "disk-low"]
+NoticeCode = Literal[
+    "clock-went-back",
+    "certificate-ends",
+    "certificate-stays",
+    "disk-low",
+    "clock-doubted",
+    "clock-contradicted",
+    "retention-waits",
+]
 
 _CHECK_SECONDS = 2
 _DAY_SECONDS = 86_400
@@ -68,6 +81,8 @@ class Health:
         store: Store,
         certificates: Certificates,
         maintenance: Maintenance,
+        clock: SiteClock,
+        retention: RetentionPolicy,
         change_feed: Feed[Change],
         *,
         now: Callable[[], float],
@@ -75,6 +90,8 @@ class Health:
         self._store = store
         self._certificates = certificates
         self._maintenance = maintenance
+        self._clock = clock
+        self._retention = retention
         self._change_feed = change_feed
         self._now = now
         self._is_serving = False
@@ -112,8 +129,10 @@ class Health:
             text = f"the clock of this host is wrong: it shows {clock}"
             yield HealthReason("clock-unset", text, {"clock": clock})
         else:
+            yield from self._check_clock()
             yield from self._check_record_days()
             yield from self._check_certificate()
+        yield from self._check_retention()
 
     def _check_store(self) -> Iterator[HealthReason]:
         health = self._store.health
@@ -134,6 +153,38 @@ class Health:
                 f"only {free} GB of disk space is free, {wanted} GB is needed, "
                 "and no older day is left to drop",
                 {"free": free, "wanted": wanted},
+            )
+
+    def _check_clock(self) -> Iterator[HealthReason]:
+        agreement = self._clock.agreement
+        if self._clock.is_doubted:
+            clock = f"{_utc(self._now()):%Y-%m-%d %H:%M} UTC"
+            expected = f"{_utc(self._clock.likely_time()):%Y-%m-%d %H:%M} UTC"
+            yield HealthReason(
+                "clock-doubted",
+                f"the clock of this host shows {clock}, but {expected} was expected: until it has "
+                "been steady for a day, or somebody confirms it, no records are deleted by age and "
+                "cameras get no time from the hub",
+                {"clock": clock, "expected": expected},
+            )
+        elif agreement.contradicts:
+            off, devices = str(agreement.off), str(agreement.devices)
+            yield HealthReason(
+                "clock-contradicted",
+                f"the clocks of {off} of {devices} cameras differ from the clock of this host by "
+                "more than a day: no records are deleted by age",
+                {"off": off, "devices": devices},
+            )
+
+    def _check_retention(self) -> Iterator[HealthReason]:
+        if waiting := self._retention.waiting.waiting:
+            days = str(len(waiting))
+            records = str(sum(day.use.records for day in waiting))
+            yield HealthReason(
+                "retention-waits",
+                f"{days} days with {records} records are too old, and wait for somebody to "
+                "confirm that they may be deleted",
+                {"days": days, "records": records},
             )
 
     def _check_record_days(self) -> Iterator[HealthReason]:

@@ -1,40 +1,41 @@
 """Maintenance: retention, free disk space, expired rows, and the nightly check of the database.
 
-Retention drops whole days, the oldest first, but never the day that is being written. If the disk
-fills up when only that day is left, the store refuses uploads until space is free again.
+Whole days are dropped, the oldest in the order of the log first, but never the day that is being
+written, nor for space the last one of the log. If the disk fills up when only those are left, the
+store refuses uploads until space is free again. What goes by age is decided in `retention`.
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable, Sequence
-from datetime import UTC, date, datetime, timedelta, tzinfo
+from contextlib import suppress
+from datetime import date, datetime, timedelta, tzinfo
 
 import trio
 
 from hub.config import StoreConfig
-from hub.errors import HubError
+from hub.errors import BadParameter, HubError, NoSuchResource
 from hub.log import limited
+from hub.services.site.clock import SiteClock
 from hub.services.site.disk_space import GB, DiskSpace, Shortage
+from hub.services.site.retention import RetentionPolicy
 from hub.store.db import Store
 
 log = logging.getLogger(__name__)
 
 _DISK_CHECK_SECONDS = 10
 _PRUNE_SECONDS = 3600
-_CLOCK_CHECK_SECONDS = 60
+_AGE_CHECK_SECONDS = 60
 #: The hour, in the site's time zone, at which the nightly work begins.
 _NIGHT_HOUR = 3
-#: A clock that was set by more than this is not trusted for a day.
-_CLOCK_JUMP_SECONDS = 3600
-_DISTRUST_SECONDS = 86_400
 
 
 class Maintenance:
     """Keeps the store within its limits: age, size, and free disk space.
 
-    `shortage` is set while too little disk space is free and no older day is left to drop. Each of
-    `prune` removes expired rows of one kind.
+    `shortage` is set while too little disk space is free and no older day is left to drop. Every
+    hour each of `prune` removes expired rows of one kind, and each of `save` saves something.
     """
 
     def __init__(
@@ -42,15 +43,21 @@ class Maintenance:
         store: Store,
         config: StoreConfig,
         disk_space: DiskSpace,
+        clock: SiteClock,
+        retention: RetentionPolicy,
         *,
         prune: Sequence[Callable[[], Awaitable[None]]],
+        save: Sequence[Callable[[], Awaitable[None]]] = (),
         now: Callable[[], float],
         zone: Callable[[], tzinfo],
     ) -> None:
         self._store = store
         self._config = config
         self._disk_space = disk_space
+        self._clock = clock
+        self._retention = retention
         self._prune = prune
+        self._save = save
         self._now = now
         self._zone = zone
         self._drop_lock = trio.Lock()
@@ -61,75 +68,76 @@ class Maintenance:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._watch_disk_space)
             nursery.start_soon(self._prune_every_hour)
-            nursery.start_soon(self._work_every_night)
+            nursery.start_soon(self._drop_by_age)
+            nursery.start_soon(self._check_every_night)
             task_status.started()
 
     async def _watch_disk_space(self) -> None:
         while True:
-            await self._drop_while(self._exceeds_space)
+            await self._drop_for_space()
             self.shortage = self._disk_space.shortage()
             await trio.sleep(_DISK_CHECK_SECONDS)
 
     async def _prune_every_hour(self) -> None:
         while True:
+            # What expires by a wrong clock would be missed when the clock is right again.
+            prune = () if self._clock.is_doubted else self._prune
             try:
-                for prune in self._prune:
-                    await prune()
+                for step in (*prune, *self._save):
+                    await step()
             except HubError as error:
                 _log_postponed("expired tokens and sessions are removed later", error)
             await trio.sleep(_PRUNE_SECONDS)
 
-    async def _work_every_night(self) -> None:
-        """Drop old days at start-up and every night; check the database every night."""
-        clock = _ClockMonitor(self._now)
+    async def _check_every_night(self) -> None:
         night = self._night()
-        await self._drop_by_age()
         while True:
-            await trio.sleep(_CLOCK_CHECK_SECONDS)
-            trusted = clock.is_steady()
-            if self._night() == night:
-                continue
-            night = self._night()
-            if trusted:
-                await self._drop_by_age()
-            else:
-                log.warning("no records are dropped by age tonight: the clock was set recently")
-            await self._store.check()
+            await trio.sleep(_AGE_CHECK_SECONDS)
+            if self._night() != night:
+                night = self._night()
+                await self._store.check()
 
     async def _drop_by_age(self) -> None:
-        await self._drop_while(self._exceeds_age)
+        """Drop what a person confirmed; and old days once each night, or after a later start."""
+        while True:
+            try:
+                await self._drop_confirmed()
+                if self._retention.is_due(night := self._night()):
+                    await self._drop_old(night)
+            except HubError as error:
+                _log_postponed("old days are dropped later", error)
+            with trio.move_on_after(_AGE_CHECK_SECONDS):
+                await self._retention.confirmed.wait()
+
+    async def _drop_confirmed(self) -> None:
+        self._retention.confirmed = trio.Event()
+        for day in sorted(self._retention.confirmed_days()):
+            with suppress(BadParameter):  # it is being written: later
+                await self._drop(day, "a person let it go")
+        await self._retention.settle()
+
+    async def _drop_old(self, night: date) -> None:
+        plan = await self._retention.look(night)
+        for day in plan.due:
+            await self._drop(day.use.day, f"it is more than {self._config.keep_days} days old")
         kept_since = self._now() - timedelta(days=self._config.keep_days).total_seconds()
-        try:
-            await self._store.device_pictures.drop_older(int(kept_since * 1000))
-        except HubError as error:
-            _log_postponed("pictures read from devices are dropped later", error)
+        await self._store.device_pictures.drop_older(int(kept_since * 1000))
 
-    async def _drop_while(self, reason: Callable[[str], str]) -> None:
-        """Drop the oldest day as long as `reason` returns a reason to do so."""
+    async def _drop(self, day: str, why: str) -> None:
         async with self._drop_lock:
-            while (oldest := self._oldest_droppable()) and (why := reason(oldest)):
-                log.info("dropping %s: %s", oldest, why)
-                try:
-                    await self._store.retention.drop_day(oldest)
-                except HubError as error:
-                    _log_postponed(f"{oldest} is dropped later", error)
-                    return
+            log.info("dropping %s: %s", day, why)
+            with suppress(NoSuchResource):  # it went for space meanwhile
+                await self._store.retention.drop_day(day)
 
-    def _oldest_droppable(self) -> str | None:
-        """Return the oldest day before today (UTC); today's pack is still being written."""
-        days = [use.day for use in self._store.retention.days()]
-        return days[0] if days and days[0] < self._today().isoformat() else None
+    async def _drop_for_space(self) -> None:
+        while (oldest := self._retention.oldest_droppable()) and (why := self._exceeds_space()):
+            try:
+                await self._drop(oldest, why)
+            except HubError as error:
+                _log_postponed(f"{oldest} is dropped later", error)
+                return
 
-    def _today(self) -> date:
-        return datetime.fromtimestamp(self._now(), UTC).date()
-
-    def _exceeds_age(self, day: str) -> str:
-        kept = self._config.keep_days
-        if date.fromisoformat(day) < self._today() - timedelta(days=kept):
-            return f"it is more than {kept} days old"
-        return ""
-
-    def _exceeds_space(self, day: str) -> str:
+    def _exceeds_space(self) -> str:
         stored = sum(use.bytes for use in self._store.retention.days())
         if self._config.max_gb and stored > self._config.max_gb * GB:
             return f"the pictures take more than {self._config.max_gb:g} GB"
@@ -141,27 +149,6 @@ class Maintenance:
         """Return the date of the current night, which begins at 3:00 in the site's time zone."""
         local = datetime.fromtimestamp(self._now(), self._zone())
         return (local - timedelta(hours=_NIGHT_HOUR)).date()
-
-
-class _ClockMonitor:
-    """Notices when the wall clock is set, by comparing it with trio's clock.
-
-    Setting the year wrong for a minute must not drop every record of the site.
-    """
-
-    def __init__(self, now: Callable[[], float]) -> None:
-        self._now = now
-        self._offset = now() - trio.current_time()
-        self._steady_from = trio.current_time()
-
-    def is_steady(self) -> bool:
-        """Compare the clocks. Returns whether the wall clock has not jumped for a day."""
-        offset = self._now() - trio.current_time()
-        if abs(offset - self._offset) > _CLOCK_JUMP_SECONDS:
-            self._steady_from = trio.current_time() + _DISTRUST_SECONDS
-            log.warning("the clock jumped by %.0f s", offset - self._offset)
-        self._offset = offset
-        return trio.current_time() >= self._steady_from
 
 
 def _log_postponed(what: str, error: Exception) -> None:

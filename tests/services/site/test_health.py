@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import date
+from types import SimpleNamespace
 from typing import cast
 
 import pytest
@@ -10,13 +12,16 @@ import trio.testing
 
 from hub.live.feed import Change, Feed
 from hub.services.site.certificates import Certificates
+from hub.services.site.clock import Agreement, SiteClock
+from hub.services.site.dating import DatedDay
 from hub.services.site.disk_space import Shortage
 from hub.services.site.health import Health
 from hub.services.site.maintenance import Maintenance
+from hub.services.site.retention import RetentionPlan, RetentionPolicy
 from hub.store.db import Store
 from hub.store.health import StoreHealth
 from tests.support.clock import FrozenClock
-from tests.support.kept_days import GB, KeptDays
+from tests.support.kept_days import GB, BelievedClock, KeptDays
 
 DAY = 86_400
 
@@ -43,11 +48,15 @@ class Parts:
         self.store = KeptDays()
         self.certificates = CertificateDates(clock)
         self.maintenance = ShortageHolder()
+        self.clock = BelievedClock(clock)
+        self.retention = SimpleNamespace(waiting=RetentionPlan())
         self.changes: Feed[Change] = Feed()
         self.health = Health(
             cast("Store", self.store),
             cast("Certificates", self.certificates),
             cast("Maintenance", self.maintenance),
+            cast("SiteClock", self.clock),
+            cast("RetentionPolicy", self.retention),
             self.changes,
             now=clock,
         )
@@ -79,6 +88,8 @@ def test_starting_is_a_fault_until_every_port_serves(clock: FrozenClock, parts: 
         cast("Store", parts.store),
         cast("Certificates", parts.certificates),
         cast("Maintenance", parts.maintenance),
+        cast("SiteClock", parts.clock),
+        cast("RetentionPolicy", parts.retention),
         parts.changes,
         now=clock,
     )
@@ -109,6 +120,28 @@ def test_a_clock_that_was_never_set_is_a_fault(parts: Parts, clock: FrozenClock)
     clock.seconds = 1_000_000.0
     assert parts.faults() == ["clock-unset"]
     assert "1970-01-12 13:46 UTC" in parts.sentence()
+
+
+def test_a_doubted_clock_is_a_notice(parts: Parts, clock: FrozenClock) -> None:
+    parts.clock.is_doubted = True
+    assert parts.faults() == []
+    assert "shows 2026-11-25 12:00 UTC" in parts.sentence()
+
+
+def test_cameras_that_contradict_the_clock_are_a_notice(parts: Parts) -> None:
+    parts.clock.agreement = Agreement(devices=3, off=2, hours=744)
+    assert parts.codes() == ["clock-contradicted"]
+    assert parts.faults() == []
+    assert parts.sentence().startswith("the clocks of 2 of 3 cameras differ")
+
+
+def test_days_that_wait_for_a_person_are_a_notice(parts: Parts) -> None:
+    parts.store.keep("2026-10-01", 2)
+    waiting = tuple(DatedDay(use, date(2026, 10, 1), "own") for use in parts.store.days())
+    parts.retention.waiting = RetentionPlan((), waiting, "share", 20)
+    assert parts.codes() == ["retention-waits"]
+    assert parts.faults() == []
+    assert parts.sentence().startswith("2 days with 20 records are too old")
 
 
 def test_records_dated_in_the_future_are_a_notice(parts: Parts) -> None:

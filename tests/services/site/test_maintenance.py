@@ -14,11 +14,16 @@ import trio
 from trio.testing import MockClock
 
 from hub.config import StoreConfig
+from hub.errors import AlreadyExists, BadParameter
+from hub.services.access.audit import COMMAND_LINE, Audit
+from hub.services.site.clock import SiteClock
 from hub.services.site.disk_space import GB, DiskSpace, Shortage
 from hub.services.site.maintenance import Maintenance
+from hub.services.site.retention import RetentionPolicy
 from hub.store.db import Store
+from hub.store.records.retention import DayUse
 from tests.support.clock import FrozenClock
-from tests.support.kept_days import KeptDays
+from tests.support.kept_days import BelievedClock, KeptDays
 from tests.support.stores import batch, is_whole, opened
 
 TODAY = "2026-11-25"
@@ -50,6 +55,13 @@ def noon() -> RunningClock:
     return RunningClock(datetime(2026, 11, 25, 12, 0, tzinfo=UTC))
 
 
+def policy_of(
+    store: KeptDays, clock: BelievedClock, now: Callable[[], float], keep_days: int
+) -> RetentionPolicy:
+    kept = cast("Store", store)
+    return RetentionPolicy(kept, cast("SiteClock", clock), Audit(kept, now), keep_days, now)
+
+
 @asynccontextmanager
 async def running_maintenance(
     store: KeptDays,
@@ -57,14 +69,21 @@ async def running_maintenance(
     *,
     now: Callable[[], float] | None = None,
     zone: tzinfo = UTC,
+    clock: BelievedClock | None = None,
+    retention: RetentionPolicy | None = None,
 ) -> AsyncIterator[Maintenance]:
     """Run maintenance, from after its work at the start."""
+    now = now or noon()
+    clock = clock or BelievedClock(now)
     maintenance = Maintenance(
         cast("Store", store),
         config,
         DiskSpace(config.min_free_gb, store.free_bytes),
+        cast("SiteClock", clock),
+        retention or policy_of(store, clock, now, config.keep_days),
         prune=(store.tokens.prune, store.sessions.prune),
-        now=now or noon(),
+        save=(store.keys.prune,),
+        now=now,
         zone=lambda: zone,
     )
     async with trio.open_nursery() as nursery:
@@ -77,12 +96,12 @@ async def running_maintenance(
 # Age
 
 
-async def test_days_older_than_keep_days_are_dropped_soon_after_the_start(
+async def test_a_day_older_than_keep_days_is_dropped_soon_after_the_start(
     store: KeptDays, autojump_clock: MockClock
 ) -> None:
-    store.keep(TODAY, 10)
+    store.keep(TODAY, 9)
     async with running_maintenance(store, StoreConfig(keep_days=7, min_free_gb=0)):
-        assert store.dropped == ["2026-11-16", "2026-11-17"]
+        assert store.dropped == ["2026-11-17"]
 
 
 async def test_pictures_read_from_devices_are_dropped_by_age_too(
@@ -118,28 +137,91 @@ async def test_the_next_day_is_dropped_at_3_o_clock_in_the_zone_of_the_site(
         assert store.dropped == ["2026-11-18"]
 
 
-async def test_setting_the_year_wrong_for_an_hour_drops_nothing(
+async def test_nothing_goes_by_age_until_the_clock_is_trusted(
     store: KeptDays, autojump_clock: MockClock
 ) -> None:
-    store.keep(TODAY, 5)
+    store.keep(TODAY, 9)
     now = noon()
-    async with running_maintenance(store, StoreConfig(keep_days=7, min_free_gb=0), now=now):
-        now.jump(10 * 365 * DAY)
-        await trio.sleep(HOUR)
-        now.jump(-10 * 365 * DAY)
+    clock = BelievedClock(now)
+    clock.is_trusted = False
+    async with running_maintenance(
+        store, StoreConfig(keep_days=7, min_free_gb=0), now=now, clock=clock
+    ):
         await trio.sleep(DAY)
         assert store.dropped == []
+        assert store.dropped_older == []
+        clock.is_trusted, clock.has_settled = True, False
+        await trio.sleep(HOUR)
+        assert store.dropped == []
+        clock.has_settled = True
+        await trio.sleep(120)
+        assert store.dropped == ["2026-11-17", "2026-11-18"]
 
 
-async def test_a_clock_that_was_set_is_trusted_after_a_day(
+async def test_what_would_take_many_records_waits_until_a_person_confirms(
+    store: KeptDays, autojump_clock: MockClock
+) -> None:
+    store.keep("2026-10-25", 10)
+    store.kept += [DayUse(TODAY, 0, 1, 101, 101)]
+    config = StoreConfig(keep_days=30, min_free_gb=0)
+    now = noon()
+    policy = policy_of(store, BelievedClock(now), now, config.keep_days)
+    async with running_maintenance(store, config, now=now, retention=policy):
+        await trio.sleep(3 * DAY)
+        assert store.dropped == []
+        waiting = [day.use.day for day in policy.waiting.waiting]
+        assert len(waiting) == 10
+        with pytest.raises(AlreadyExists):
+            await policy.confirm(waiting[1:], by=COMMAND_LINE)
+        with pytest.raises(BadParameter):
+            await policy.confirm([], by=COMMAND_LINE)
+        assert await policy.confirm(waiting[::-1], by=COMMAND_LINE) == 100
+        assert policy.waiting.waiting == ()
+        await trio.sleep(1)
+        assert store.dropped == waiting
+        assert store.audit.entries == [("retention.confirm", " ".join(waiting))]
+        await trio.sleep(DAY)
+        assert [use.day for use in store.kept] == [TODAY]
+        assert policy.confirmed_days() == frozenset()
+
+
+async def test_what_was_confirmed_is_dropped_after_a_restart_whatever_the_clock_says(
     store: KeptDays, autojump_clock: MockClock
 ) -> None:
     store.keep(TODAY, 5)
+    store.settings.values["retention.confirmed"] = "2026-11-21 2026-11-22"
     now = noon()
-    async with running_maintenance(store, StoreConfig(keep_days=7, min_free_gb=0), now=now):
-        now.jump(100 * DAY)
-        await trio.sleep(2 * DAY)
-        assert len(store.dropped) == 5
+    clock = BelievedClock(now)
+    clock.is_trusted = False
+    async with running_maintenance(store, now=now, clock=clock):
+        assert store.dropped == ["2026-11-21", "2026-11-22"]
+
+
+async def test_what_waits_is_found_again_after_a_restart(
+    store: KeptDays, autojump_clock: MockClock
+) -> None:
+    store.keep("2026-10-25", 10)
+    config = StoreConfig(keep_days=7, min_free_gb=0)
+    now = noon()
+    for _ in range(2):
+        policy = policy_of(store, BelievedClock(now), now, config.keep_days)
+        async with running_maintenance(store, config, now=now, retention=policy):
+            assert len(policy.waiting.waiting) == 10
+    assert store.dropped == []
+
+
+async def test_nothing_waits_while_the_clock_is_not_trusted(
+    store: KeptDays, autojump_clock: MockClock
+) -> None:
+    store.keep("2026-10-25", 10)
+    now = noon()
+    clock = BelievedClock(now)
+    policy = policy_of(store, clock, now, 7)
+    config = StoreConfig(keep_days=7, min_free_gb=0)
+    async with running_maintenance(store, config, now=now, clock=clock, retention=policy):
+        assert policy.waiting.waiting
+        clock.is_trusted = False
+        assert not policy.waiting.waiting
 
 
 # Size
@@ -192,6 +274,21 @@ async def test_today_is_never_dropped(store: KeptDays, autojump_clock: MockClock
         assert maintenance.shortage == Shortage(free_bytes=GB, wanted_bytes=2 * GB)
 
 
+async def test_the_oldest_day_is_the_first_of_the_log_whatever_its_name(
+    store: KeptDays, autojump_clock: MockClock
+) -> None:
+    """The clock was ahead, then right, then behind: today's name is the oldest."""
+    store.kept = [
+        DayUse("2027-11-25", GB, 10, 1, 10),
+        DayUse("2026-11-25", GB, 10, 11, 20),
+        DayUse("2026-10-01", GB, 10, 21, 30),
+    ]
+    store.free = GB
+    now = RunningClock(datetime(2026, 10, 1, 12, 0, tzinfo=UTC))
+    async with running_maintenance(store, StoreConfig(min_free_gb=50), now=now):
+        assert store.dropped == ["2027-11-25", "2026-11-25"]
+
+
 async def test_the_shortage_ends_when_space_is_freed(
     store: KeptDays, autojump_clock: MockClock
 ) -> None:
@@ -237,12 +334,25 @@ async def test_expired_tokens_and_sessions_are_removed_every_hour(
     store: KeptDays, autojump_clock: MockClock
 ) -> None:
     async with running_maintenance(store):
-        assert store.pruned == ["tokens", "sessions"]
+        assert store.pruned == ["tokens", "sessions", "keys"]
         store.refuses = True
         await trio.sleep(HOUR)
         store.refuses = False
         await trio.sleep(HOUR)
-        assert store.pruned == ["tokens", "sessions"] * 2
+        assert store.pruned == ["tokens", "sessions", "keys"] * 2
+
+
+async def test_nothing_expires_while_the_clock_is_doubted(
+    store: KeptDays, autojump_clock: MockClock
+) -> None:
+    now = noon()
+    clock = BelievedClock(now)
+    clock.is_doubted = True
+    async with running_maintenance(store, now=now, clock=clock):
+        assert store.pruned == ["keys"]
+        clock.is_doubted = False
+        await trio.sleep(HOUR)
+        assert store.pruned == ["keys", "tokens", "sessions", "keys"]
 
 
 async def test_the_database_is_checked_every_night(
@@ -262,10 +372,13 @@ async def test_a_real_store_drops_its_old_days_and_keeps_today(
             clock.advance(DAY)
             last = batch(clock, seed)
             await store.records.append(last)
+        site_clock = cast("SiteClock", BelievedClock(clock))
         maintenance = Maintenance(
             store,
             StoreConfig(keep_days=1, min_free_gb=0),
             DiskSpace(0, lambda: 100 * GB),
+            site_clock,
+            RetentionPolicy(store, site_clock, Audit(store, clock), 1, clock),
             prune=(),
             now=clock,
             zone=lambda: UTC,

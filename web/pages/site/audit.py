@@ -57,6 +57,8 @@ ACTIONS = {
     "user.remove": N_("Removed the user"),
     "apikey.add": N_("Added the API key"),
     "apikey.remove": N_("Removed the API key"),
+    "clock.confirm": N_("Confirmed the clock of the hub"),
+    "retention.confirm": N_("Let the records of these days be deleted"),
     "firmware.file-add": N_("Uploaded the firmware file"),
     "firmware.file-remove": N_("Removed the firmware file"),
     "firmware.add": N_("Added the release"),

@@ -1,0 +1,212 @@
+"""Which days go by age, which wait for a person, and the person's confirmation.
+
+A day goes by age when the clock is trusted and the day is older than `store.keep_days` by its date
+in the log (see `dating`). Nightly work takes as many days as nights have passed. More than that at
+once, if it is more than a tenth of the records, waits for a person; so does the last day that holds
+records. A wrong clock that nobody noticed then costs a notice, and no records.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from datetime import UTC, date, datetime, timedelta
+from typing import TYPE_CHECKING, Literal
+
+import msgspec
+import trio
+from msgspec import Struct
+
+from hub.errors import AlreadyExists, BadParameter
+from hub.services.access.audit import Actor, Audit
+from hub.services.site.clock import STEADY_SECONDS, SiteClock
+from hub.services.site.dating import DatedDay, date_days
+
+if TYPE_CHECKING:
+    from hub.store.db import Store
+
+log = logging.getLogger(__name__)
+
+#: Beside what is usual, so much of the records may go at once.
+_UNASKED_SHARE = 10
+_LOOKED = "retention.looked"
+_CONFIRMED = "retention.confirmed"
+
+#: Why days wait: together they hold too many records, or they are the last that hold any.
+WaitReason = Literal["share", "last"]
+
+
+class RetentionPlan(Struct, frozen=True):
+    """The days that are too old: those that go now, and those that wait for a person.
+
+    `records` and `total` are those of the waiting days, and of all days.
+    """
+
+    due: tuple[DatedDay, ...] = ()
+    waiting: tuple[DatedDay, ...] = ()
+    reason: WaitReason | None = None
+    total: int = 0
+
+    @property
+    def records(self) -> int:
+        return sum(day.use.records for day in self.waiting)
+
+    @property
+    def bytes(self) -> int:
+        return sum(day.use.bytes for day in self.waiting)
+
+
+class _Looked(Struct, frozen=True):
+    """The last look for old days: its night, and the clock's `counted_seconds` then."""
+
+    night: str
+    counted: float
+    waits: bool
+
+
+def plan_drops(
+    days: Sequence[DatedDay],
+    *,
+    today: date,
+    keep_days: int,
+    usual: int,
+    confirmed: frozenset[str] = frozenset(),
+) -> RetentionPlan:
+    """Return what goes by age. `days` in the order of the log; `usual` days may always go.
+
+    `confirmed` names days that a person let go, which are not planned any more. The current day
+    does not go; the last one that holds records waits.
+    """
+    limit = today - timedelta(days=keep_days)
+    total = sum(day.use.records for day in days)
+    old = [
+        day
+        for day in days
+        if day.date < limit and day.use.day != today.isoformat() and day.use.day not in confirmed
+    ]
+    last = tuple(day for day in old if day is days[-1])
+    rest = tuple(day for day in old if day is not days[-1])
+    records = sum(day.use.records for day in rest)
+    if len(rest) > usual and records * _UNASKED_SHARE > total:
+        return RetentionPlan((), (*rest, *last), "share", total)
+    return RetentionPlan(rest, last, "last" if last else None, total)
+
+
+class RetentionPolicy:
+    """Decides by age; maintenance asks it, and drops."""
+
+    def __init__(
+        self,
+        store: Store,
+        clock: SiteClock,
+        audit: Audit,
+        keep_days: int,
+        now: Callable[[], float],
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._audit = audit
+        self._keep_days = keep_days
+        self._now = now
+        self._plan = RetentionPlan()
+        self._has_looked = False
+        #: Set when a person confirmed days, until maintenance looks.
+        self.confirmed = trio.Event()
+
+    def days(self) -> tuple[DatedDay, ...]:
+        """Return all days in the order of the log, dated by the likeliest time."""
+        return date_days(self._store.retention.days(), self._clock.steps(), self.today())
+
+    def today(self) -> date:
+        """Return the current UTC day, by the likeliest time."""
+        return utc_day(self._clock.likely_time())
+
+    def oldest_droppable(self) -> str | None:
+        """Return the first day of the log, unless it is the last, or is being written."""
+        written = utc_day(self._now()).isoformat()
+        days = sorted(self._store.retention.days(), key=lambda use: use.last_seq)[:-1]
+        return next((use.day for use in days if use.day != written), None)
+
+    def is_due(self, night: date) -> bool:
+        """Whether old days have not been looked for in this night, and the clock allows it."""
+        if not (self._clock.is_trusted and self._clock.has_settled):
+            return False
+        looked = self._looked()
+        # After a restart, what waits has to be found again.
+        is_unknown = not self._has_looked and looked is not None and looked.waits
+        return looked is None or looked.night != night.isoformat() or is_unknown
+
+    async def look(self, night: date) -> RetentionPlan:
+        """Look for old days. The clock must be trusted. Raises CannotStoreNow."""
+        plan = plan_drops(
+            self.days(),
+            today=self.today(),
+            keep_days=self._keep_days,
+            usual=self._usual(),
+            confirmed=self.confirmed_days(),
+        )
+        seen = _Looked(night.isoformat(), self._clock.counted_seconds, waits=plan.reason == "share")
+        await self._store.settings.set(_LOOKED, msgspec.json.encode(seen).decode())
+        if plan.waiting and plan != self._plan:
+            log.warning(
+                "%d days are too old, and wait for a person: see the page Retention, or "
+                "`sitehub retention`",
+                len(plan.waiting),
+            )
+        self._plan, self._has_looked = plan, True
+        return plan
+
+    @property
+    def waiting(self) -> RetentionPlan:
+        """What waits for a person; nothing unless the clock is trusted."""
+        plan = self._plan if self._clock.is_trusted else RetentionPlan()
+        present = {use.day for use in self._store.retention.days()} - self.confirmed_days()
+        waiting = tuple(day for day in plan.waiting if day.use.day in present)
+        return RetentionPlan((), waiting, plan.reason if waiting else None, plan.total)
+
+    def confirmed_days(self) -> frozenset[str]:
+        """Return the days that a person let go and that are not gone yet."""
+        return frozenset((self._store.settings.get(_CONFIRMED) or "").split())
+
+    async def confirm(self, days: Sequence[str], *, by: Actor) -> int:
+        """Let exactly these waiting days go. Returns how many records they hold.
+
+        Raises BadParameter for "days" if none is given, AlreadyExists if other days wait now,
+        CannotStoreNow.
+        """
+        if not days:
+            raise BadParameter("the days that may go, as they are listed", field="days")
+        waiting = self.waiting.waiting
+        if sorted(days) != sorted(day.use.day for day in waiting):
+            raise AlreadyExists("days: other days wait now; look again, and confirm those")
+        confirmed = " ".join(sorted({*days, *self.confirmed_days()}))
+        await self._store.settings.set(_CONFIRMED, confirmed)
+        await self._audit.add(by, "retention.confirm", " ".join(sorted(days)))
+        self.confirmed.set()
+        return sum(day.use.records for day in waiting)
+
+    async def settle(self) -> None:
+        """Forget the confirmations of days that are gone. Raises CannotStoreNow."""
+        confirmed = self.confirmed_days()
+        left = confirmed & {use.day for use in self._store.retention.days()}
+        if left != confirmed:
+            await self._store.settings.set(_CONFIRMED, " ".join(sorted(left)) or None)
+
+    def _usual(self) -> int:
+        """Return how many days may have become too old since the last look."""
+        looked = self._looked()
+        if looked is not None and looked.waits:
+            return 0
+        since = self._clock.counted_seconds - (looked.counted if looked else 0.0)
+        return 1 + int(max(0.0, since) / STEADY_SECONDS)
+
+    def _looked(self) -> _Looked | None:
+        try:
+            return msgspec.json.decode(self._store.settings.get(_LOOKED) or "", type=_Looked)
+        except msgspec.MsgspecError:
+            return None
+
+
+def utc_day(moment: float) -> date:
+    """Return the UTC day of a UNIX time."""
+    return datetime.fromtimestamp(moment, UTC).date()
