@@ -27,6 +27,7 @@ _MAX_WAL_BYTES = 64 * 1024 * 1024
 
 # temp_store = MEMORY: otherwise, under load, about half of all groups would create a file for a
 # statement journal.
+# secure_delete: what is erased must not stay in unused parts of pages, to which SQLite copied it.
 _WRITER_SETUP = f"""
 PRAGMA journal_mode = WAL;
 PRAGMA synchronous = FULL;
@@ -35,6 +36,7 @@ PRAGMA cache_size = -65536;
 PRAGMA wal_autocheckpoint = {_AUTO_CHECKPOINT_PAGES};
 PRAGMA journal_size_limit = {_MAX_WAL_BYTES};
 PRAGMA temp_store = MEMORY;
+PRAGMA secure_delete = FAST;
 """
 _READER_SETUP = """
 PRAGMA query_only = ON;

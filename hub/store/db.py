@@ -17,6 +17,7 @@ from hub.store.media.held_index import HeldIndex
 from hub.store.media.packs import Packs
 from hub.store.media.pictures import PictureReader
 from hub.store.readers import Readers
+from hub.store.records.erasing import Eraser
 from hub.store.records.held_evidence import HeldEvidence
 from hub.store.records.holds import HoldTable
 from hub.store.records.record_log import RecordLog
@@ -31,6 +32,7 @@ from hub.store.tables.device_pictures import DevicePictureTable
 from hub.store.tables.device_settings import DeviceSettingTable
 from hub.store.tables.device_table import DeviceTable
 from hub.store.tables.downloads import DownloadTable
+from hub.store.tables.erasures import ErasureTable
 from hub.store.tables.firmware import FirmwareTable
 from hub.store.tables.sessions import SessionTable
 from hub.store.tables.settings import SettingTable
@@ -64,6 +66,7 @@ class Store:
         disk: Disk,
         monitor: HealthMonitor,
         check: Callable[[], Awaitable[str]],
+        empty_wal: Callable[[], Awaitable[bool]],
         now: Callable[[], float],
         random: Random,
     ) -> None:
@@ -89,6 +92,10 @@ class Store:
             monitor,
             changing,
             self.log_id,
+        )
+        self.erasures = ErasureTable(writer, queries)
+        self.eraser = Eraser(
+            writer, picture_readers, packs, days, held, disk, changing, now, empty_wal
         )
         self.retention = Retention(writer, picture_readers, packs, days, self.evidence, now)
         self.tokens = TokenTable(writer, start.tokens, start.accepted, now)

@@ -36,6 +36,9 @@ log = logging.getLogger(__name__)
 _QUERY_READERS = 2
 _PICTURE_READERS = 2
 _CLOSE_SECONDS = 8.0
+#: A reader may keep the write-ahead log from being emptied.
+_EMPTY_WAL_ATTEMPTS = 100
+_EMPTY_WAL_PAUSE = 0.2
 
 
 @asynccontextmanager
@@ -129,6 +132,7 @@ class _RunningStore:
             disk=disk,
             monitor=self._monitor,
             check=self._check,
+            empty_wal=self._empty_wal,
             now=now,
             random=random,
         )
@@ -167,6 +171,14 @@ class _RunningStore:
                 await self._bridges.checkpoints.run(_checkpoint)
             except sqlite3.Error as error:
                 limited(log, logging.WARNING, "checkpoint", "a checkpoint failed: %s", error)
+
+    async def _empty_wal(self) -> bool:
+        """Copy the write-ahead log into the database and empty it; return whether it is empty."""
+        for _ in range(_EMPTY_WAL_ATTEMPTS):
+            if await self._bridges.checkpoints.run(_truncate_wal):
+                return True
+            await trio.sleep(_EMPTY_WAL_PAUSE)
+        return False
 
     async def _finish_drops(self) -> None:
         try:
@@ -221,6 +233,17 @@ async def _close(bridges: Sequence[Bridge]) -> None:
 def _quick_check(connection: sqlite3.Connection) -> str:
     found = one(connection, "PRAGMA quick_check(1)")
     return "" if found == "ok" else str(found)
+
+
+def _truncate_wal(connection: sqlite3.Connection) -> bool:
+    _checkpoint(connection)
+    # What is left is little. The writer waits for it, but not for a reader that is in the way.
+    connection.execute("PRAGMA busy_timeout = 0")
+    try:
+        busy, _, _ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    except sqlite3.OperationalError:
+        return False
+    return not busy
 
 
 def _checkpoint(connection: sqlite3.Connection) -> None:

@@ -129,12 +129,17 @@ async def test_steps_of_the_clock_are_read_back(schema: int, store: Store) -> No
 
 async def test_holds_and_held_evidence_are_read_back(schema: int, store: Store) -> None:
     has_holds = schema >= 7
-    holds = await store.holds.list()
+    holds = await store.holds.newest()
     assert [(hold.reason, hold.until, hold.records) for hold in holds] == (
         [(written.HOLD.reason, written.HOLD.until, 2)] if has_holds else []
     )
     assert await store.holds.seqs(1) == (written.HELD_SEQS if has_holds else ())
     assert store.evidence.use().records == (2 if has_holds else 0)
+
+
+async def test_erasures_are_read_back(schema: int, store: Store) -> None:
+    found = [(one.created_by, one.report) for one in await store.erasures.newest()]
+    assert found == ([("user alice", written.ERASURE_REPORT)] if schema >= 8 else [])
 
 
 async def test_users_sessions_keys_settings_and_audit_are_read_back(

@@ -65,6 +65,7 @@ class MemoryStore(Store):
             disk=disk,
             monitor=monitor,
             check=_find_nothing,
+            empty_wal=_empty_nothing,
             now=now,
             random=os.urandom,
         )
@@ -151,3 +152,7 @@ def _empty_database() -> bytes:
 
 async def _find_nothing() -> str:
     return ""
+
+
+async def _empty_nothing() -> bool:
+    return True

@@ -29,6 +29,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Iterator
+from itertools import islice
 from pathlib import Path
 from typing import BinaryIO
 
@@ -55,6 +56,8 @@ PICTURE_SIZE = _PICTURE.size
 RECORD_SIZE = _RECORD.size
 _MAX_HEADER = max(GROUP_SIZE, PICTURE_SIZE, RECORD_SIZE)
 _SEARCH_BYTES = 1024 * 1024
+#: How many records are erased between two flushes.
+_ERASE_RECORDS = 64
 
 
 class StoredImage(Struct, frozen=True, array_like=True):
@@ -363,24 +366,32 @@ def erase_entries(
     Pictures of packs from before schema 6 have no records beside them: see `erase_pictures`.
     Raises OSError.
     """
+    wanted = _find_wanted(path, end, is_wanted)
     seqs: list[int] = []
-    images: list[StoredImage] = []
+    pictures = 0
     file = disk.open(path)
     try:
-        for entry in walk(path, 0, end, read_pictures=False):
-            if not isinstance(entry, RecordEntry) or (record := entry.decode()) is None:
-                continue
-            if is_wanted(record):
-                # Pictures first: without its record, nothing would find them after a crash.
+        while some := list(islice(wanted, _ERASE_RECORDS)):
+            # Pictures first: without its record, nothing would find them after a crash.
+            for _, record in some:
                 _erase_pictures(file, disk, record.images)
-                disk.flush(file)
+                pictures += len(record.images)
+            disk.flush(file)
+            for entry, _ in some:
                 _erase_record(file, disk, entry)
                 seqs.append(entry.seq)
-                images += record.images
         disk.flush(file)
     finally:
         disk.close(file)
-    return Erased(tuple(seqs), len(images))
+    return Erased(tuple(seqs), pictures)
+
+
+def _find_wanted(
+    path: Path, end: int, is_wanted: Callable[[LoggedRecord], bool]
+) -> Iterator[tuple[RecordEntry, LoggedRecord]]:
+    for entry in walk(path, 0, end, read_pictures=False):
+        if isinstance(entry, RecordEntry) and (record := entry.decode()) and is_wanted(record):
+            yield entry, record
 
 
 def erase_pictures(path: Path, disk: Disk, images: tuple[StoredImage, ...]) -> None:

@@ -204,7 +204,7 @@ class HoldTable:
         """Return a hold. Raises NoSuchResource."""
         return await self._readers.read(lambda c: _get(c, id))
 
-    async def list(self, before: int | None = None, limit: int = 100) -> tuple[Hold, ...]:
+    async def newest(self, before: int | None = None, limit: int = 100) -> tuple[Hold, ...]:
         """Return at most `limit` holds with ids below `before`, the newest first."""
         bound = 2**63 - 1 if before is None else clamp(before)
         rows = await self._readers.read(lambda c: c.execute(_LIST, (bound, limit)).fetchall())

@@ -129,14 +129,14 @@ class Retention:
         async with self._dropping:
             dropped = await self._readers.read(lambda c: c.execute(_DROPPED).fetchall())
             for first, last, day in dropped:
-                await self._in_steps(_row_step(last, day), first)
+                await in_steps(self._writer, _row_step(last, day), first)
                 # Again: the first attempt may have been interrupted, or a reader on Windows may
                 # have kept the file.
                 await self._remove_pack(day)
                 await self._writer.write(partial(execute, _FORGET_DROPPED, (first,)))
             if dropped:
-                await self._in_steps(_term_step, 0)
-                await self._in_steps(_free_step, 0)
+                await in_steps(self._writer, _term_step, 0)
+                await in_steps(self._writer, _free_step, 0)
 
     async def _forget(self, day: str) -> None:
         """Remove the day from the database. If the disk is full, delete the pack to make room."""
@@ -164,10 +164,12 @@ class Retention:
         # In a thread, because deleting many gigabytes takes long.
         await trio.to_thread.run_sync(remove_pack, self._packs.path(day), limiter=self._unlinking)
 
-    async def _in_steps(self, step: Step, start: int) -> None:
-        at: int | None = start
-        while at is not None:
-            at = await self._writer.write(partial(_repeat_step, step, at))
+
+async def in_steps(writer: GroupCommit, step: Step, start: int) -> None:
+    """Repeat a step until it returns None, in writes that are short enough for others between."""
+    at: int | None = start
+    while at is not None:
+        at = await writer.write(partial(_repeat_step, step, at))
 
 
 def _repeat_step(step: Step, start: int, connection: sqlite3.Connection) -> int | None:

@@ -135,6 +135,22 @@ CREATE TABLE held_record (
 ) STRICT;
 CREATE INDEX held_record_pack ON held_record (pack);
 
+-- Erasures of one person's records. Once finished, they do not tell whose records they were.
+CREATE TABLE erasure (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, -- never reused: the audit log refers to it
+    created_by TEXT NOT NULL,
+    created_at INTEGER NOT NULL,
+    finished_at INTEGER,       -- NULL: not finished; it goes on at the next start
+    manner TEXT NOT NULL,      -- person: by number or name; records: chosen by hand
+    subject TEXT,              -- JSON of what is erased; NULL once it is
+    with_held INTEGER NOT NULL,
+    last_seq INTEGER NOT NULL, -- later records are not erased
+    records INTEGER NOT NULL,  -- erased so far, like `pictures` and `bytes`
+    pictures INTEGER NOT NULL,
+    bytes INTEGER NOT NULL,
+    report TEXT NOT NULL       -- JSON: days, cameras, what was kept, older copies
+) STRICT;
+
 
 -- Devices ------------------------------------------------------------------------------------
 

@@ -1,8 +1,8 @@
 """Writes a data directory with rows in every table, as a test for later versions of the hub.
 
-    python -m tests.store.databases.write tests/store/databases/schema_7
+    python -m tests.store.databases.write tests/store/databases/schema_8
 
-makes `schema_7.zip`. With a new migration, add a `fill_schema_N` for the new tables and run this
+makes `schema_8.zip`. With a new migration, add a `fill_schema_N` for the new tables and run this
 once with the code of that version. Never write an older schema's archive again: it would no longer
 be what the older code wrote.
 
@@ -32,6 +32,7 @@ from hub.store.tables.clock_steps import ClockStep
 from hub.store.tables.device_pictures import stored_picture
 from hub.store.tables.device_settings import DeviceSetting
 from hub.store.tables.devices import DeviceChange, NewDevice, StatusUpdate
+from hub.store.tables.erasures import ErasureReport, NewErasure, Subject
 from hub.store.tables.firmware import NewComponent, NewRelease, StoredFile
 from hub.store.tables.sessions import Session
 from hub.store.tables.tokens import AcceptedConnect
@@ -120,6 +121,15 @@ HOLD = NewHold(
     created_at=NOW * 1000,
 )
 HELD_SEQS = (1, 2)
+ERASURE_REPORT = ErasureReport(first_day=DAY, last_day=DAY, kept=1, dids=("1",))
+ERASURE = NewErasure(
+    created_by="user alice",
+    created_at=NOW * 1000,
+    manner="person",
+    subject=Subject(uuids=("gone",)),
+    with_held=False,
+    last_seq=5,
+)
 
 PREVIOUS_KEY, PREVIOUS_KEY_UNTIL = "OLD PEM", NOW * 1000 + 86_400_000
 SETTING = DeviceSetting(
@@ -172,6 +182,7 @@ async def fill(store: Store) -> None:
     await fill_schema_4(store)
     await fill_schema_5(store)
     await fill_schema_7(store)
+    await fill_schema_8(store)
 
 
 async def fill_schema_1(store: Store) -> None:
@@ -224,6 +235,11 @@ async def fill_schema_7(store: Store) -> None:
     (day,) = store.retention.days()
     pack_day = PackDay(day.day, day.first_seq, day.last_seq, day.records, day.bytes)
     await store.evidence.move_before(pack_day, trio.lowlevel.checkpoint)
+
+
+async def fill_schema_8(store: Store) -> None:
+    id = await store.erasures.add(ERASURE)
+    await store.erasures.finish(id, ERASURE_REPORT, NOW * 1000 + 1)
 
 
 async def write(data_dir: Path) -> None:

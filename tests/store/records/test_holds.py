@@ -217,7 +217,7 @@ async def test_a_record_that_is_gone_cannot_be_held(tmp_path: Path, clock: Froze
             await store.holds.create(new_hold(clock), [77, 78])
         with pytest.raises(NoSuchResource):
             await store.holds.add(2, [1])
-        assert len(await store.holds.list()) == 1
+        assert len(await store.holds.newest()) == 1
 
 
 async def test_holds_have_limits(

@@ -1,0 +1,369 @@
+"""Erases records: finds a person's, overwrites their pictures and what the packs say of them.
+
+An erasure has three steps for each record, so that a crash between them leaves nothing half read:
+the record is marked, from when on readers see an empty shell; its bytes in the packs are
+overwritten and flushed; its row is emptied. All of them can be repeated. Nobody's `seq` changes.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import sqlite3
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from functools import partial
+from pathlib import Path
+
+import trio
+from msgspec import Struct
+
+from hub.errors import CannotStoreNow
+from hub.store.commit.group_commit import GroupCommit
+from hub.store.commit.record_rows import fold, short_uuid
+from hub.store.disk import Disk
+from hub.store.health import describe
+from hub.store.media.day_index import DayIndex
+from hub.store.media.held_index import HeldIndex
+from hub.store.media.pack_format import (
+    ERASED_PICTURE_MAGIC,
+    PICTURE_MAGIC,
+    PICTURE_SIZE,
+    StoredImage,
+    erase_entries,
+    erase_pictures,
+    first_magic,
+)
+from hub.store.media.packs import Packs, day_bounds, day_of, decode_images
+from hub.store.readers import Readers
+from hub.store.records.retention import Step, in_steps
+from hub.store.sql import one
+from hub.store.tables.erasures import (
+    Erasure,
+    Subject,
+    count_erased,
+    forget_subject,
+    secure_deletion,
+)
+from hub.wire.uploads.records import AccessDetail, RecordKind, decode_detail, empty_detail
+
+log = logging.getLogger(__name__)
+
+_STEP_RECORDS = 50
+#: A lone picture (D8) follows its access record within so many records.
+_MAX_DISTANCE = 1_000
+_MAX_MATCHES = 200
+
+_FIND = """
+SELECT seq, kind, did, received_at, images, detail, EXISTS (
+    SELECT 1 FROM hold_record WHERE hold_record.seq = record.seq
+) FROM record WHERE {condition} AND seq > ? AND seq <= ? AND erased IS NULL ORDER BY seq LIMIT ?
+"""
+_FOLLOWING = """
+SELECT seq, kind, did, received_at, images, detail, EXISTS (
+    SELECT 1 FROM hold_record WHERE hold_record.seq = record.seq
+) FROM record INDEXED BY record_did
+WHERE did = ? AND seq > ? AND seq <= ? AND kind = 'access' AND erased IS NULL ORDER BY seq
+"""
+_BY_UUID = "uuid = ?"
+_BY_NAME = "term = (SELECT id FROM term WHERE field = 'name' AND folded = ?) AND uuid IS NULL"
+_BY_SEQ = "seq IN (SELECT value FROM json_each(?))"
+_MATCHES = """
+SELECT uuid, count(*), max(seq) FROM record
+WHERE term = (SELECT id FROM term WHERE field = 'name' AND folded = ?) GROUP BY uuid LIMIT ?
+"""
+_DETAIL = "SELECT kind, detail FROM record WHERE seq = ?"
+_UUID_MATCH = "SELECT count(*), max(seq) FROM record WHERE uuid = ?"
+_MARK = "UPDATE record SET erased = 1 WHERE seq = ?"
+_NEXT_DAY = "SELECT received_at FROM record WHERE erased = 1 ORDER BY seq LIMIT 1"
+_MARKED = """
+SELECT seq, received_at, images FROM record
+WHERE erased = 1 AND received_at >= ? AND received_at < ?
+"""
+_MARKED_HELD = """
+SELECT seq, pack, images FROM held_record WHERE seq IN (
+    SELECT seq FROM record WHERE erased = 1 AND received_at >= ? AND received_at < ?
+)
+"""
+_MARKED_ROWS = """
+SELECT seq, kind, detail, images, term FROM record
+WHERE erased = 1 AND received_at >= ? AND received_at < ? LIMIT ?
+"""
+_EMPTY = """
+UPDATE record SET erased = 2, category = NULL, uuid = NULL, term = NULL, detail = ?,
+    extra = x'7b7d', images = x'5b5d' WHERE seq = ?
+"""
+_EMPTY_HELD = "UPDATE held_record SET images = x'5b5d' WHERE seq = ?"
+_FORGET_ACCESS = "DELETE FROM latest_access WHERE seq = ?"
+_DROP_TERM = """
+DELETE FROM term WHERE id = ? AND NOT EXISTS (SELECT 1 FROM record WHERE record.term = term.id)
+"""
+_NOTE_DAY = "UPDATE day SET erased_at = ? WHERE day = ?"
+_NOTE_HELD = "UPDATE held_pack SET erased_at = ? WHERE day = ?"
+
+
+class Match(Struct, frozen=True):
+    """Records with a name, and the same number: `uuid`, "" if they have none."""
+
+    name: str
+    uuid: str
+    records: int
+    last_seq: int
+
+    @property
+    def subject(self) -> Subject:
+        """All records of the number; without one, those of the name that have none."""
+        return Subject(uuids=(self.uuid,)) if self.uuid else Subject(names=(fold(self.name),))
+
+
+class Preview(Struct, frozen=True):
+    """What an erasure would find. `held`: how many of the records are held.
+
+    `first_day`, `last_day`: "2026-11-25" (UTC), "" if there is no record.
+    """
+
+    records: int
+    pictures: int
+    held: int
+    first_day: str
+    last_day: str
+    dids: tuple[str, ...]
+
+
+class _Found(Struct, frozen=True):
+    seq: int
+    kind: RecordKind
+    did: str
+    received_at: int
+    images: bytes
+    detail: bytes
+    is_held: int
+
+
+class Eraser:
+    """Finds records, and erases them. One erasure runs at a time."""
+
+    def __init__(
+        self,
+        writer: GroupCommit,
+        readers: Readers,
+        packs: Packs,
+        days: DayIndex,
+        held: HeldIndex,
+        disk: Disk,
+        changing: trio.Lock,
+        now: Callable[[], float],
+        empty_wal: Callable[[], Awaitable[bool]],
+    ) -> None:
+        self._writer = writer
+        self._readers = readers
+        self._packs = packs
+        self._days = days
+        self._held = held
+        self._disk = disk
+        self._changing = changing
+        self._now = now
+        self._empty_wal = empty_wal
+
+    async def find_name(self, name: str) -> list[Match]:
+        """Return the records with exactly this name (case ignored), by number; at most 200."""
+        return await self._readers.read(lambda c: _find_name(c, name))
+
+    async def find_uuid(self, uuid: str) -> Match | None:
+        """Return the records of a number, None if there is none."""
+        return await self._readers.read(lambda c: _find_uuid(c, uuid))
+
+    async def preview(self, subject: Subject, last_seq: int) -> Preview:
+        """Return what would be erased, held records included."""
+        return await self._readers.read(lambda c: _preview(c, subject, last_seq))
+
+    async def run(self, erasure: Erasure, subject: Subject) -> None:
+        """Erase what an erasure is about. Continues where it was interrupted.
+
+        Other writes go on meanwhile. Raises CannotStoreNow if the disk is at fault: run it again.
+        """
+        for condition, value in _conditions(subject):
+            step = _mark_step(condition, value, erasure)
+            await in_steps(self._writer, step, 0)
+        while day := await self._readers.read(_next_day):
+            await self._erase_day(erasure.id, day)
+        await self._writer.write(partial(forget_subject, erasure.id))
+        await in_steps(self._writer, _free_step, 0)
+        if not await self._empty_wal():
+            raise CannotStoreNow("the write-ahead log is in use")
+
+    async def _erase_day(self, id: int, day: str) -> None:
+        """Erase the marked records of a day. No evidence moves and no day goes meanwhile."""
+        async with self._changing:
+            try:
+                await self._readers.read(lambda c: self._overwrite(c, day))
+            except OSError as error:
+                raise CannotStoreNow(describe(error)) from error
+            step = _empty_step(id, day, int(self._now() * 1000))
+            await in_steps(self._writer, step, 0)
+
+    def _overwrite(self, connection: sqlite3.Connection, day: str) -> None:
+        """Overwrite a day's marked records in its packs, in a reader's thread. Raises OSError."""
+        bounds = day_bounds(day)
+        known = self._days.get(day)
+        if known is not None:
+            rows = [
+                (seq, images)
+                for seq, received_at, images in connection.execute(_MARKED, bounds)
+                if self._days.has_pictures(seq, received_at)
+            ]
+            self._overwrite_pack(self._packs.path(day), known.bytes, rows)
+        held: dict[int, list[tuple[int, bytes]]] = {}
+        for seq, pack, images in connection.execute(_MARKED_HELD, bounds):
+            held.setdefault(pack, []).append((seq, images))
+        ends = {pack.id: pack.bytes for pack in self._held.packs()}
+        for pack, rows in held.items():
+            if path := self._held.path_of(pack):
+                self._overwrite_pack(path, ends[pack], rows)
+
+    def _overwrite_pack(self, path: Path, end: int, rows: Sequence[tuple[int, bytes]]) -> None:
+        if not rows or not path.exists():
+            return
+        images = [image for _, stored in rows for image in decode_images(stored)]
+        # Of packs without records (schema 5 and before) only the database knows the pictures.
+        erase_pictures(path, self._disk, tuple(i for i in images if _is_there(path, i)))
+        seqs = {seq for seq, _ in rows}
+        erase_entries(path, self._disk, end, lambda record: record.seq in seqs)
+
+
+def _conditions(subject: Subject) -> Iterator[tuple[str, str]]:
+    for uuid in subject.uuids:
+        yield _BY_UUID, short_uuid(uuid)
+    for name in subject.names:
+        yield _BY_NAME, fold(name)
+    if subject.seqs:
+        yield _BY_SEQ, json.dumps(subject.seqs)
+
+
+def _find(
+    connection: sqlite3.Connection, condition: str, value: str, after: int, last: int
+) -> list[_Found]:
+    """Return the next records, in the order of seq, without the pictures that belong to them."""
+    sql = _FIND.format(condition=condition)
+    rows = connection.execute(sql, (value, after, last, _STEP_RECORDS)).fetchall()
+    return [_Found(*row) for row in rows]
+
+
+def _lone_pictures(connection: sqlite3.Connection, record: _Found, last: int) -> list[_Found]:
+    """Return the records that are pictures of an access record (D8)."""
+    detail = decode_detail(record.kind, record.detail)
+    if not isinstance(detail, AccessDetail) or detail.of is not None:
+        return []
+    found: list[_Found] = []
+    values = (record.did, record.seq, min(last, record.seq + _MAX_DISTANCE))
+    for row in connection.execute(_FOLLOWING, values).fetchall():
+        following = _Found(*row)
+        other = decode_detail(following.kind, following.detail)
+        assert isinstance(other, AccessDetail)
+        if other.of == record.seq:
+            found.append(following)
+        elif other.of is None:
+            break
+    return found
+
+
+def _preview(connection: sqlite3.Connection, subject: Subject, last: int) -> Preview:
+    seqs: set[int] = set()
+    days: set[str] = set()
+    dids: set[str] = set()
+    pictures = held = 0
+    for condition, value in _conditions(subject):
+        after = 0
+        while rows := _find(connection, condition, value, after, last):
+            after = rows[-1].seq
+            for record in rows:
+                for row in (record, *_lone_pictures(connection, record, last)):
+                    if row.seq in seqs:
+                        continue
+                    seqs.add(row.seq)
+                    days.add(day_of(row.received_at))
+                    dids.add(row.did)
+                    pictures += len(decode_images(row.images))
+                    held += row.is_held
+    return Preview(
+        records=len(seqs),
+        pictures=pictures,
+        held=held,
+        first_day=min(days, default=""),
+        last_day=max(days, default=""),
+        dids=tuple(sorted(dids)),
+    )
+
+
+def _find_name(connection: sqlite3.Connection, name: str) -> list[Match]:
+    rows = connection.execute(_MATCHES, (fold(name), _MAX_MATCHES)).fetchall()
+    return [
+        Match(_name_of(connection, seq) or name, uuid or "", count, seq)
+        for uuid, count, seq in rows
+    ]
+
+
+def _find_uuid(connection: sqlite3.Connection, uuid: str) -> Match | None:
+    count, seq = connection.execute(_UUID_MATCH, (short_uuid(uuid),)).fetchone()
+    return Match(_name_of(connection, seq), uuid, count, seq) if count else None
+
+
+def _name_of(connection: sqlite3.Connection, seq: int) -> str:
+    kind, detail = connection.execute(_DETAIL, (seq,)).fetchone()
+    return getattr(decode_detail(kind, detail), "name", None) or ""
+
+
+def _mark_step(condition: str, value: str, erasure: Erasure) -> Step:
+    """Return the step that marks the next records, so that readers see shells of them."""
+
+    def step(connection: sqlite3.Connection, after: int) -> int | None:
+        rows = _find(connection, condition, value, after, erasure.last_seq)
+        for record in rows:
+            for row in (record, *_lone_pictures(connection, record, erasure.last_seq)):
+                if erasure.with_held or not row.is_held:
+                    connection.execute(_MARK, (row.seq,))
+        return rows[-1].seq if rows else None
+
+    return step
+
+
+def _next_day(connection: sqlite3.Connection) -> str:
+    received_at = one(connection, _NEXT_DAY)
+    return day_of(received_at) if isinstance(received_at, int) else ""
+
+
+def _empty_step(id: int, day: str, at: int) -> Step:
+    """Return the step that empties the rows of marked records, whose pictures are overwritten."""
+    bounds = day_bounds(day)
+
+    def step(connection: sqlite3.Connection, start: int) -> int | None:
+        rows = connection.execute(_MARKED_ROWS, (*bounds, _STEP_RECORDS)).fetchall()
+        if not rows:
+            return None
+        with secure_deletion(connection):
+            sizes = [image.size for row in rows for image in decode_images(row[3])]
+            for seq, kind, detail, _, _ in rows:
+                connection.execute(_EMPTY, (empty_detail(kind, detail), seq))
+                connection.execute(_EMPTY_HELD, (seq,))
+                connection.execute(_FORGET_ACCESS, (seq,))
+            for term in {row[4] for row in rows} - {None}:
+                connection.execute(_DROP_TERM, (term,))
+            count_erased(connection, id, len(rows), len(sizes), sum(sizes))
+            connection.execute(_NOTE_DAY, (at, day))
+            connection.execute(_NOTE_HELD, (at, day))
+        return start
+
+    return step
+
+
+def _free_step(connection: sqlite3.Connection, start: int) -> int | None:
+    """Give a free page back to the file system: it may hold what was deleted before."""
+    if not one(connection, "PRAGMA freelist_count") or not one(connection, "PRAGMA auto_vacuum"):
+        return None
+    connection.execute("PRAGMA incremental_vacuum(1)")
+    return start
+
+
+def _is_there(path: Path, image: StoredImage) -> bool:
+    """Whether a picture lies where the database says, so that nothing else is overwritten."""
+    magic = first_magic(path, image.offset - PICTURE_SIZE)
+    return magic in (PICTURE_MAGIC, ERASED_PICTURE_MAGIC)

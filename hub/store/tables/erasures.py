@@ -1,0 +1,189 @@
+"""Erasures: what was asked for, how far each is, and what it removed."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+import msgspec
+from msgspec import Struct
+
+from hub.store.commit.group_commit import GroupCommit
+from hub.store.readers import Readers
+from hub.store.sql import clamp
+
+#: By a person's number or name, or records that were chosen by hand.
+ErasureManner = Literal["person", "records"]
+
+#: Finished erasures are kept as a history, the last ones of them.
+_MAX_FINISHED = 1_000
+
+_COLUMNS = (
+    "id, created_by, created_at, finished_at, manner, with_held, last_seq, records, pictures, "
+    "bytes, report"
+)
+_ADD = """
+INSERT INTO erasure (created_by, created_at, manner, subject, with_held, last_seq, records,
+    pictures, bytes, report) VALUES (?, ?, ?, ?, ?, ?, 0, 0, 0, ?)
+"""
+_ONE = f"SELECT {_COLUMNS} FROM erasure WHERE id = ?"
+_LIST = f"SELECT {_COLUMNS} FROM erasure WHERE id < ? ORDER BY id DESC LIMIT ?"
+_UNFINISHED = f"SELECT {_COLUMNS}, subject FROM erasure WHERE finished_at IS NULL ORDER BY id"
+_COUNT = """
+UPDATE erasure SET records = records + ?, pictures = pictures + ?, bytes = bytes + ? WHERE id = ?
+"""
+_FORGET_SUBJECT = "UPDATE erasure SET subject = NULL WHERE id = ?"
+_FINISH = "UPDATE erasure SET finished_at = ?, report = ? WHERE id = ?"
+_TRIM = """
+DELETE FROM erasure WHERE finished_at IS NOT NULL AND id NOT IN (
+    SELECT id FROM erasure WHERE finished_at IS NOT NULL ORDER BY id DESC LIMIT ?
+)
+"""
+
+
+class Subject(Struct, frozen=True):
+    """Whose records, or which, are erased.
+
+    `uuids`: numbers of persons, as indexed: every record of them, whatever its name. `names`:
+    folded names: the records with this name and no number. `seqs`: records chosen by hand.
+    """
+
+    uuids: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
+    seqs: tuple[int, ...] = ()
+
+
+class ErasureReport(Struct, frozen=True):
+    """What an erasure says beside its counts.
+
+    `first_day`, `last_day`: of the records, "2026-11-25" (UTC). `kept`: records that stay because
+    they are held. `dids`: cameras that reported the records, and may still have pictures. `copies`:
+    files made before, which still hold the records.
+    """
+
+    first_day: str = ""
+    last_day: str = ""
+    kept: int = 0
+    dids: tuple[str, ...] = ()
+    copies: tuple[str, ...] = ()
+
+
+class Erasure(Struct, frozen=True, kw_only=True):
+    """An erasure. Times are UNIX milliseconds; `finished_at` is None while it runs.
+
+    `last_seq`: it erases nothing that came later. `bytes`: of the pictures.
+    """
+
+    id: int
+    created_by: str
+    created_at: int
+    finished_at: int | None
+    manner: ErasureManner
+    with_held: bool
+    last_seq: int
+    records: int
+    pictures: int
+    bytes: int
+    report: ErasureReport
+
+
+class NewErasure(Struct, frozen=True, kw_only=True):
+    """What somebody wants to erase: see `Erasure`."""
+
+    created_by: str
+    created_at: int
+    manner: ErasureManner
+    subject: Subject
+    with_held: bool
+    last_seq: int
+    report: ErasureReport = ErasureReport()
+
+
+class ErasureTable:
+    """Erasures by id."""
+
+    def __init__(self, writer: GroupCommit, readers: Readers) -> None:
+        self._writer = writer
+        self._readers = readers
+
+    async def add(self, new: NewErasure) -> int:
+        """Note an erasure before it begins; return its id."""
+        row = (
+            new.created_by,
+            new.created_at,
+            new.manner,
+            msgspec.json.encode(new.subject).decode(),
+            new.with_held,
+            new.last_seq,
+            msgspec.json.encode(new.report).decode(),
+        )
+        return await self._writer.write(lambda c: c.execute(_ADD, row).lastrowid or 0)
+
+    async def finish(self, id: int, report: ErasureReport, at: int) -> None:
+        """Note that nothing of an erasure is left to do."""
+        text = msgspec.json.encode(report).decode()
+
+        def job(connection: sqlite3.Connection) -> None:
+            connection.execute(_FINISH, (at, text, id))
+            connection.execute(_TRIM, (_MAX_FINISHED,))
+
+        await self._writer.write(job)
+
+    async def get(self, id: int) -> Erasure | None:
+        """Return an erasure, None if there is none."""
+        row = await self._readers.read(lambda c: c.execute(_ONE, (clamp(id),)).fetchone())
+        return None if row is None else _erasure(row)
+
+    async def newest(self, before: int | None = None, limit: int = 100) -> tuple[Erasure, ...]:
+        """Return at most `limit` erasures with ids below `before`, the newest first."""
+        bound = 2**63 - 1 if before is None else clamp(before)
+        rows = await self._readers.read(lambda c: c.execute(_LIST, (bound, limit)).fetchall())
+        return tuple(_erasure(row) for row in rows)
+
+    async def unfinished(self) -> list[tuple[Erasure, Subject]]:
+        """Return what has not been finished yet, the oldest first.
+
+        The subject is empty once all its records are erased.
+        """
+        rows = await self._readers.read(lambda c: c.execute(_UNFINISHED).fetchall())
+        return [
+            (_erasure(row[:-1]), msgspec.json.decode(row[-1] or "{}", type=Subject)) for row in rows
+        ]
+
+
+def count_erased(
+    connection: sqlite3.Connection, id: int, records: int, pictures: int, size: int
+) -> None:
+    """Add to an erasure's counts. `size`: bytes of the pictures."""
+    connection.execute(_COUNT, (records, pictures, size, id))
+
+
+def forget_subject(id: int, connection: sqlite3.Connection) -> None:
+    """Forget whose records were erased."""
+    with secure_deletion(connection):
+        connection.execute(_FORGET_SUBJECT, (id,))
+
+
+class secure_deletion:
+    """While in the block, SQLite overwrites what it deletes, also in pages that become free."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    def __enter__(self) -> None:
+        self._connection.execute("PRAGMA secure_delete = ON").fetchall()
+
+    def __exit__(self, *error: object) -> None:
+        self._connection.execute("PRAGMA secure_delete = FAST").fetchall()
+
+
+def _erasure(row: Sequence[Any]) -> Erasure:
+    values: Mapping[str, Any] = dict(zip(_COLUMNS.split(", "), row, strict=True))
+    return Erasure(
+        **{
+            **values,
+            "with_held": bool(values["with_held"]),
+            "report": msgspec.json.decode(values["report"], type=ErasureReport),
+        }
+    )
