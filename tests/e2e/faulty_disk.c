@@ -38,6 +38,7 @@ enum { WROTE = 1, CUT, SYNCED, SYNC_FAILED, NAMED, UNNAMED, RENAMED, SYNCED_DIRE
 
 struct entry {
     uint32_t kind, size; /* size: of the bytes that follow */
+    uint64_t thread;
     uint64_t inode, offset;
 };
 
@@ -116,7 +117,7 @@ static int disturbed(int file, uint32_t call) {
 
 static void put(uint32_t kind, uint64_t inode, uint64_t offset, const struct iovec *parts, int count,
                 size_t size) {
-    struct entry entry = {kind, (uint32_t)size, inode, offset};
+    struct entry entry = {kind, (uint32_t)size, gettid(), inode, offset};
     char *bytes = malloc(sizeof entry + size), *end = bytes + sizeof entry;
     size_t left = size;
     memcpy(bytes, &entry, sizeof entry);
