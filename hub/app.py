@@ -22,6 +22,7 @@ from typing import Protocol
 
 import trio
 
+from hub import __version__
 from hub.config import Config
 from hub.errors import PartFailed, StartFault, hub_error_in
 from hub.link.listener import serve_devices
@@ -34,6 +35,7 @@ from hub.process.bounded_end import AT_ONCE_SECONDS, END_SECONDS
 from hub.process.control.channel import remove_channel_file, serve_control
 from hub.process.memory import release_regularly
 from hub.process.signals import STOP_SIGNALS
+from hub.process.trial_run import try_out
 from hub.services import Services
 from hub.services.access.api_keys import ApiKeys
 from hub.services.access.audit import Audit
@@ -64,7 +66,9 @@ from hub.services.site.health import Health
 from hub.services.site.maintenance import Maintenance
 from hub.services.site.retention import RetentionPolicy
 from hub.services.site.site import Site
+from hub.services.site.updates import Updates, find_obstacle
 from hub.store.opening import open_store
+from hub.update.update_file import built_in_key
 from hub.wire.redaction import redact_frame
 from hub.wire.uploads.records import Record
 
@@ -119,9 +123,13 @@ async def run_hub(
     demo_cameras: Part | None = None,
     manager: ServiceManager | None = None,
     begin_end: BeginEnd = lambda seconds: None,
+    confirm_trial: Callable[[], None] | None = None,
     now: Callable[[], float] = time.time,
-) -> None:
+) -> bool:
     """Run the hub until SIGINT or SIGTERM; a second signal ends it at once.
+
+    Returns whether it stopped by itself, to be started again for an update. `confirm_trial` is
+    given if this is the trial of an update: it is called once the hub is known to work.
 
     The caller holds the lock of the data directory. `demo_cameras` start once the ports are open.
     `begin_end` is called when the hub begins to end, for whatever reason: the caller ends the
@@ -139,9 +147,19 @@ async def run_hub(
         await nursery.start(_watch_signals, closing, nursery.cancel_scope, begin_end)
         await nursery.start(_watch_for_end, closing, begin_end)
         async with open_services(config, data_dir, closing=closing, now=now) as services:
+            if confirm_trial is not None:
+                await services.updates.load()
+                await try_out(
+                    services,
+                    serve_web=serve_web,
+                    serve_devices=serve_devices,
+                    known_faults=services.updates.known_faults,
+                )
+                await trio.to_thread.run_sync(confirm_trial)
             await _run_parts(services, serve_web, announce, demo_cameras, manager, begin_end)
         nursery.cancel_scope.cancel()
     log.info("the hub has stopped")
+    return services.updates.restart_is_due
 
 
 @asynccontextmanager
@@ -202,6 +220,16 @@ async def open_services(
             now=now,
             zone=site.zone,
         )
+        updates = Updates(
+            data_dir,
+            audit,
+            change_feed,
+            closing,
+            version=__version__,
+            key=built_in_key(),
+            obstacle=find_obstacle(),
+            now=now,
+        )
         yield Services(
             config=config,
             data_dir=data_dir,
@@ -234,7 +262,17 @@ async def open_services(
             retention=retention,
             maintenance=maintenance,
             figures=SiteFigures(store, data_dir, config.store.min_free_gb, now),
-            health=Health(store, certificates, maintenance, clock, retention, change_feed, now=now),
+            updates=updates,
+            health=Health(
+                store,
+                certificates,
+                maintenance,
+                clock,
+                retention,
+                updates,
+                change_feed,
+                now=now,
+            ),
         )
 
 
@@ -257,6 +295,7 @@ async def _run_parts(
         await start("the store maintenance", services.maintenance.run)
         await start("the firmware maintenance", services.releases.run)
         await start("saving the downloads", services.downloads.run)
+        await start("the updates", services.updates.run)
         await start("the health check", services.health.run)
         await start("releasing memory", release_regularly)
         if manager is not None:

@@ -4,7 +4,8 @@
     │   The caller (a device or an integrator) is at fault: it must change its request.
     ├── BadParameter 420        a field is wrong; the message names it and what is allowed
     │   ├── TooLarge            a body or frame exceeds its limit (HTTP 413)
-    │   └── AlreadyExists       the item exists already (HTTP 409 for integrators)
+    │   ├── AlreadyExists       the item exists already (HTTP 409 for integrators)
+    │   └── UpdateRefused       the file of an update cannot be used
     ├── NotAuthorised 401       the token or key is missing, unknown or expired
     │   └── NotAllowed          the caller is known but lacks the permission (HTTP 403)
     ├── NoSuchPath 404          no such route or uri
@@ -95,6 +96,15 @@ class TooLarge(BadParameter):
 
 class AlreadyExists(BadParameter):
     status = 409
+
+
+class UpdateRefused(BadParameter):
+    """An update cannot be used. `reason` and `values` are for the translation of the message."""
+
+    def __init__(self, reason: str, message: str, **values: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.values = values
 
 
 class NotAuthorised(HubError):

@@ -22,6 +22,7 @@ from hub.cli.service import service
 from hub.cli.simulate.command import simulate
 from hub.cli.site_key import site_key
 from hub.cli.status import status
+from hub.cli.update import selftest, update
 from hub.cli.user import user
 
 
@@ -44,6 +45,6 @@ def version() -> None:
 for command in (
     *(run, device, site_key, user, apikey, audit, firmware, service, simulate),
     *(status, logs, backup, restore),
-    *(doctor, version),
+    *(doctor, update, version, selftest),
 ):
     sitehub.add_command(command)

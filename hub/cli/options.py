@@ -15,13 +15,18 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 def data_option(*, expose_value: bool = True) -> Callable[[F], F]:
-    """`--data`: every command accepts it, so that scripts can always pass it."""
+    """`--data`: every command accepts it, so that scripts can always pass it.
+
+    A command that uses it is carried out by the newer program of an update, if there is one.
+    """
     return click.option(
         "--data",
         "data_dir",
         envvar="SITEHUB_DATA",
         type=click.Path(path_type=Path),
-        callback=_or_default,
+        callback=_find_directory if expose_value else None,
+        # Before any option that reads a file, or standard input.
+        is_eager=True,
         expose_value=expose_value,
         metavar="DIR",
         help="The data directory of the hub [default: the service's for an administrator, if there "
@@ -29,10 +34,12 @@ def data_option(*, expose_value: bool = True) -> Callable[[F], F]:
     )
 
 
-def _or_default(context: click.Context, parameter: click.Parameter, value: Path | None) -> Path:
-    from hub.process import data_directory
+def _find_directory(context: click.Context, parameter: click.Parameter, value: Path | None) -> Path:
+    from hub.process import data_directory, launcher
 
-    return value or data_directory.default_path()
+    directory = value or data_directory.default_path()
+    launcher.hand_over(directory)
+    return directory
 
 
 def key_option(help: str) -> Callable[[F], F]:

@@ -121,7 +121,7 @@ if sys.platform == "win32":
 
     @service.command(hidden=True)
     @_data_option
-    def run() -> None:
+    def run() -> int:
         """Run as a Windows service; only the service manager can call this."""
         from hub.cli.run import windows_console
         from hub.cli.run.windows_service import run_controlled
@@ -129,7 +129,7 @@ if sys.platform == "win32":
         from hub.service_manager.windows.advapi import Advapi
 
         windows_console.outlive_sessions()
-        run_controlled(Advapi(), system_service().data, signal.SIGBREAK)
+        return run_controlled(Advapi(), system_service().data, signal.SIGBREAK)
 
 
 def _installed(system: SystemService) -> Iterator[str]:

@@ -138,6 +138,10 @@ def _read_holder(handle: int) -> Holder | None:
 if sys.platform == "win32":
     import msvcrt
 
+    def is_root_for(path: Path) -> bool:
+        """Return False: on Windows no process changes its account."""
+        return False
+
     def act_for_owner(path: Path) -> None:
         """Do nothing: on Windows new files inherit the permissions of the directory."""
 
@@ -159,6 +163,10 @@ if sys.platform == "win32":
         return True
 else:
     import fcntl
+
+    def is_root_for(path: Path) -> bool:
+        """Return whether this process is root, and another user owns the directory."""
+        return _other_owner(path) is not None
 
     def act_for_owner(path: Path) -> None:
         """As root, become the directory's owner for the rest of this process.

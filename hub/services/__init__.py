@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from hub.services.site.maintenance import Maintenance
     from hub.services.site.retention import RetentionPolicy
     from hub.services.site.site import Site
+    from hub.services.site.updates import Updates
     from hub.wire.uploads.records import Record
 
 
@@ -80,5 +81,6 @@ class Services:
     trace: Trace
     retention: RetentionPolicy
     maintenance: Maintenance
+    updates: Updates
     health: Health
     figures: SiteFigures

@@ -10,6 +10,7 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import trio
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from hub.config import Config
 from hub.live.feed import Change, Feed
@@ -38,6 +39,7 @@ from hub.services.site.disk_space import GB, DiskSpace
 from hub.services.site.figures import SiteFigures
 from hub.services.site.retention import RetentionPolicy
 from hub.services.site.site import Site
+from hub.services.site.updates import Updates
 from hub.store.commit.record_batch import RecordBatch
 from hub.store.db import Store
 from hub.store.disk import Disk
@@ -127,6 +129,7 @@ async def open_hub_services(
     config: Config | None = None,
     *,
     disk: Disk | None = None,
+    update_key: Ed25519PublicKey | None = None,
 ) -> AsyncIterator[HubServices]:
     config = config or Config()
     record_feed: Feed[Record] = Feed()
@@ -175,8 +178,18 @@ async def open_hub_services(
             downloads=Downloads(store, devices, campaigns, clock),
             records=RecordLog(store, record_feed),
             trace=Trace(traces, devices, pending_devices, closing),
-            health=cast(Any, SimpleNamespace(reasons=list)),
             figures=SiteFigures(store, data_dir, config.store.min_free_gb, clock),
+            updates=Updates(
+                data_dir,
+                audit,
+                change_feed,
+                closing,
+                version="0.1.0",
+                key=update_key,
+                obstacle="",
+                now=clock,
+            ),
+            health=cast(Any, SimpleNamespace(reasons=list, faults=list)),
             # Not used by these tests.
             certificates=cast(Any, None),
             authentication=cast(Any, None),

@@ -178,6 +178,10 @@ HEALTH = {
         "%(days)s days with %(records)s records are too old and wait until somebody confirms that "
         "they may be deleted: see Site, Retention."
     ),
+    "update-undone": N_(
+        "The update to version %(version)s failed and was undone: %(reason)s. The hub runs as "
+        "before."
+    ),
 }
 
 #: Reasons given by the store that are translated; others are error texts of the system.

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from hub.app import Part, ServiceManager
     from hub.config import Config
     from hub.process.bounded_end import BoundedEnd
+    from hub.process.launcher import StartedAs
 
 _DEMO_CAMERAS = 6
 
@@ -67,18 +68,18 @@ def run(
     overrides: tuple[str, ...],
     demo: int | None,
     in_browser: bool,
-) -> None:
+) -> int:
     """Run the hub until Ctrl-C or SIGTERM.
 
     The first run creates everything it needs, and prints the address of the dashboard and a link
     to create the first administrator.
     """
-    from hub.cli.run import windows_console
     from hub.service_manager.linux.notify import systemd_from
 
-    windows_console.stop_with_window()
     options = RunOptions(data_dir, config_file, overrides, demo, in_browser)
-    run_for(systemd_from(os.environ), options)
+    return run_or_launch(
+        options, lambda: systemd_from(os.environ), is_managed="NOTIFY_SOCKET" in os.environ
+    )
 
 
 class RunOptions(NamedTuple):
@@ -90,16 +91,53 @@ class RunOptions(NamedTuple):
     #: The number of simulated cameras.
     demo: int | None = None
     in_browser: bool = False
+    #: What the launcher of an update started this process as.
+    started_as: StartedAs = ""
+
+    def directory(self) -> Path:
+        """Return the data directory: the given one, or the default of this user."""
+        from hub.process import data_directory
+
+        name = "sitehub-demo" if self.demo else "sitehub"
+        return self.data_dir or data_directory.default_path(name)
+
+
+def run_or_launch(
+    options: RunOptions, find_manager: Callable[[], ServiceManager | None], *, is_managed: bool
+) -> int:
+    """Run the hub, or the newer program that an update installed; return the exit status.
+
+    `is_managed`: a service manager starts this process again if it ends with a failure.
+    """
+    from hub.cli.run import windows_console
+    from hub.process import data_directory, launcher
+    from hub.update.running import RESTART_STATUS
+
+    # First, because the owner that this process becomes has another default.
+    directory = options.directory()
+    data_directory.act_for_owner(directory)
+    options = options._replace(data_dir=directory, started_as=launcher.take_mark())
+    if not options.started_as:
+        status = launcher.launch(directory, sys.argv[1:], is_managed=is_managed)
+        if status is not None:
+            return status
+    windows_console.stop_with_window()
+    if not run_for(find_manager(), options):
+        return 0
+    if options.started_as or is_managed:
+        return RESTART_STATUS
+    return launcher.restart(sys.argv[1:], directory)
 
 
 def run_for(
     manager: ServiceManager | None,
     options: RunOptions,
     before_forced_exit: Callable[[], object] = lambda: None,
-) -> None:
+) -> bool:
     """Run the hub, for the service manager `manager` if it is not None.
 
-    If its end hangs, calls `before_forced_exit` and exits the process.
+    Returns whether it stopped in order to be started again. If its end hangs, calls
+    `before_forced_exit` and exits the process.
     """
     from hub.process.bounded_end import BoundedEnd
 
@@ -108,22 +146,19 @@ def run_for(
     # Nearly all that is built here is permanent: collecting garbage would take a tenth of the time.
     gc.disable()
     try:
-        _run(manager, options, end)
+        return _run(manager, options, end)
     finally:
         end.stand_down()
         gc.enable()
 
 
-def _run(manager: ServiceManager | None, options: RunOptions, end: BoundedEnd) -> None:
+def _run(manager: ServiceManager | None, options: RunOptions, end: BoundedEnd) -> bool:
     from hub import config, log
     from hub.process import data_directory, executable
     from hub.store.backup.restore import complete_restore
 
     executable.maintain_unpacked_folder()
-    directory = options.data_dir or data_directory.default_path(
-        "sitehub-demo" if options.demo else "sitehub"
-    )
-    data_directory.act_for_owner(directory)
+    directory = options.directory()
     load = partial(
         config.load,
         directory,
@@ -143,14 +178,15 @@ def _run(manager: ServiceManager | None, options: RunOptions, end: BoundedEnd) -
         stop_log = log.start(loaded.log, directory / data_directory.LOGS, sys.stderr)
         end.before_exit(stop_log)
         try:
-            _run_hub(loaded, directory.absolute(), manager, options, end)
+            is_restart = _run_hub(loaded, directory.absolute(), manager, options, end)
         finally:
             end.begin()
             all_written = stop_log()
-    if not all_written:
+    if not all_written and not is_restart:
         # The console is blocked: a normal exit would wait for it indefinitely.
         sys.stdout.flush()
         os._exit(0)
+    return is_restart
 
 
 def _check_ports(loaded: Config) -> None:
@@ -167,7 +203,7 @@ def _run_hub(
     manager: ServiceManager | None,
     options: RunOptions,
     end: BoundedEnd,
-) -> None:
+) -> bool:
     import logging
 
     import trio
@@ -175,6 +211,7 @@ def _run_hub(
     from hub.app import run_hub
     from hub.cli.run import browser
     from hub.cli.run.summary import announce
+    from hub.process.launcher import confirm_trial
     from hub.services import Services
     from web.app import create_app
     from web.server import serve
@@ -199,8 +236,9 @@ def _run_hub(
         from hub.cli.run.demo import run_demo_cameras
 
         demo_cameras = partial(run_demo_cameras, options.demo)
+    confirm = partial(confirm_trial, directory) if options.started_as == "trial" else None
     try:
-        trio.run(
+        return trio.run(
             partial(
                 run_hub,
                 loaded,
@@ -210,6 +248,7 @@ def _run_hub(
                 demo_cameras=demo_cameras,
                 manager=manager,
                 begin_end=end.begin,
+                confirm_trial=confirm,
             )
         )
     except Exception as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import _thread
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from functools import partial
@@ -18,21 +19,33 @@ if TYPE_CHECKING:
     from hub.service_manager.windows.control_manager import ControlManager
 
 
-def run_controlled(manager: ControlManager, data_dir: Path, stop: signal.Signals) -> None:
-    """Run the hub until the manager stops it, by raising the signal `stop`, or until it fails."""
+def run_controlled(manager: ControlManager, data_dir: Path, stop: signal.Signals) -> int:
+    """Run the hub until the manager stops it, by raising the signal `stop`, or until it fails.
+
+    Returns the exit status. A hub that is to be started again reports a failure, because the
+    manager then starts it.
+    """
     from hub.cli.run.command import RunOptions, run_for
+    from hub.process import launcher
     from hub.service_manager.windows.control_manager import ControlledService
     from hub.service_manager.windows.service import LAST_START
+    from hub.update.running import RESTART_STATUS
 
+    started_as = launcher.take_mark()
+    if not started_as:
+        status = launcher.launch(data_dir, sys.argv[1:], is_managed=True)
+        if status is not None:
+            return status
     service = ControlledService(manager, partial(_thread.interrupt_main, stop))
     service.connect()
     failed = True
     try:
         with _without_stderr(), _stdout_to(data_dir / LAST_START):
-            run_for(service, RunOptions(data_dir), service.exiting_by_force)
-        failed = False
+            options = RunOptions(data_dir, started_as=started_as)
+            failed = run_for(service, options, service.exiting_by_force)
     finally:
         service.stopped(failed=failed)
+    return RESTART_STATUS if failed else 0
 
 
 @contextmanager

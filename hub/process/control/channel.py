@@ -31,6 +31,7 @@ from hub.process.control.devices import AnyDeviceRequest
 from hub.process.control.firmware import AnyFirmwareRequest
 from hub.process.control.request import ControlRequest
 from hub.process.control.status import AnyStatusRequest
+from hub.process.control.updates import AnyUpdateRequest
 from hub.services import Services
 from hub.services.shielding import shielded
 
@@ -65,6 +66,7 @@ class _Request(Struct, frozen=True):
         | AnyFirmwareRequest
         | AnyStatusRequest
         | AnyBackupRequest
+        | AnyUpdateRequest
     )
 
 

@@ -16,6 +16,7 @@ its work.
     clock-doubted           clock, expected
     clock-contradicted      off, devices
     retention-waits         days, records
+    update-undone           version, reason
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ from hub.services.site.clock import SiteClock
 from hub.services.site.disk_space import GB
 from hub.services.site.maintenance import Maintenance
 from hub.services.site.retention import RetentionPolicy
+from hub.services.site.updates import Updates
 from hub.store.db import Store
 
 FaultCode = Literal[
@@ -52,6 +54,7 @@ NoticeCode = Literal[
     "clock-doubted",
     "clock-contradicted",
     "retention-waits",
+    "update-undone",
 ]
 
 _CHECK_SECONDS = 2
@@ -83,6 +86,7 @@ class Health:
         maintenance: Maintenance,
         clock: SiteClock,
         retention: RetentionPolicy,
+        updates: Updates,
         change_feed: Feed[Change],
         *,
         now: Callable[[], float],
@@ -92,6 +96,7 @@ class Health:
         self._maintenance = maintenance
         self._clock = clock
         self._retention = retention
+        self._updates = updates
         self._change_feed = change_feed
         self._now = now
         self._is_serving = False
@@ -124,6 +129,12 @@ class Health:
             yield HealthReason("starting", "the hub is starting")
             return
         yield from self._check_store()
+        if failure := self._updates.failure:
+            yield HealthReason(
+                "update-undone",
+                f"the update to {failure.version} failed and was undone: {failure.reason}",
+                {"version": failure.version, "reason": failure.reason},
+            )
         if self._now() < EARLIEST_PLAUSIBLE:
             clock = f"{_utc(self._now()):%Y-%m-%d %H:%M} UTC"
             text = f"the clock of this host is wrong: it shows {clock}"

@@ -18,8 +18,10 @@ from hub.services.site.disk_space import Shortage
 from hub.services.site.health import Health
 from hub.services.site.maintenance import Maintenance
 from hub.services.site.retention import RetentionPlan, RetentionPolicy
+from hub.services.site.updates import Updates
 from hub.store.db import Store
 from hub.store.health import StoreHealth
+from hub.update.programs import Outcome
 from tests.support.clock import FrozenClock
 from tests.support.kept_days import GB, BelievedClock, KeptDays
 
@@ -41,6 +43,12 @@ class ShortageHolder:
     shortage: Shortage | None = None
 
 
+class FailureHolder:
+    """What Health reads of Updates."""
+
+    failure: Outcome | None = None
+
+
 class Parts:
     """The parts that Health checks, without problems."""
 
@@ -50,6 +58,7 @@ class Parts:
         self.maintenance = ShortageHolder()
         self.clock = BelievedClock(clock)
         self.retention = SimpleNamespace(waiting=RetentionPlan())
+        self.updates = FailureHolder()
         self.changes: Feed[Change] = Feed()
         self.health = Health(
             cast("Store", self.store),
@@ -57,6 +66,7 @@ class Parts:
             cast("Maintenance", self.maintenance),
             cast("SiteClock", self.clock),
             cast("RetentionPolicy", self.retention),
+            cast("Updates", self.updates),
             self.changes,
             now=clock,
         )
@@ -90,12 +100,22 @@ def test_starting_is_a_fault_until_every_port_serves(clock: FrozenClock, parts: 
         cast("Maintenance", parts.maintenance),
         cast("SiteClock", parts.clock),
         cast("RetentionPolicy", parts.retention),
+        cast("Updates", parts.updates),
         parts.changes,
         now=clock,
     )
     assert [reason.code for reason in fresh.faults()] == ["starting"]
     fresh.mark_serving()
     assert fresh.reasons() == []
+
+
+def test_an_update_that_was_undone_is_told_but_is_no_fault(parts: Parts) -> None:
+    parts.updates.failure = Outcome(
+        version="0.2.0", before="0.1.0", result="undone", at=0, by="user ann", reason="it broke"
+    )
+    assert parts.codes() == ["update-undone"]
+    assert parts.faults() == []
+    assert parts.sentence() == "the update to 0.2.0 failed and was undone: it broke"
 
 
 def test_being_unable_to_store_is_a_fault(parts: Parts) -> None:

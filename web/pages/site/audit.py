@@ -67,6 +67,9 @@ ACTIONS = {
     "campaign.pause": N_("Paused the campaign"),
     "campaign.resume": N_("Resumed the campaign"),
     "campaign.stop": N_("Stopped the campaign"),
+    "update.install": N_("Installed the update to version"),
+    "update.done": N_("The hub was updated to version"),
+    "update.undone": N_("The hub went back from the update to version"),
 }
 
 #: Actors that are neither a user nor an API key.

@@ -1,0 +1,158 @@
+"""`sitehub update`: install a new version, and see how the last updates ended."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+import click
+
+from hub import __version__
+from hub.cli.options import data_option
+from hub.errors import StartFault
+
+if TYPE_CHECKING:
+    from hub.services.site.update_check import Offer
+    from hub.update.programs import Outcome, Programs
+
+_POLL_SECONDS = 0.5
+#: Beyond the time of a trial: the hub stops, and the service manager starts it again.
+_RESTART_SECONDS = 60.0
+
+
+@click.command()
+@click.argument("file", type=click.Path(path_type=Path), required=False)
+@click.option(
+    "--unsigned",
+    is_flag=True,
+    help="Accept a file that is not signed with the key that this sitehub was built with.",
+)
+@click.option("--status", "show_status", is_flag=True, help="Show how the last updates ended.")
+@data_option()
+def update(file: Path | None, unsigned: bool, show_status: bool, data_dir: Path) -> int:
+    """Install a newer version of sitehub from FILE.
+
+    The file is checked and tried on a copy of the settings first. A running hub then restarts
+    with the new version. If that does not work within a minute, the present version comes back
+    with its data as they are now. If no hub runs, the same happens at its next start.
+    """
+    if show_status == (file is not None):
+        raise click.UsageError("give the FILE of an update, or --status")
+    if file is None:
+        return _show_status(data_dir)
+    return _update(file, data_dir, unsigned)
+
+
+def _update(file: Path, data_dir: Path, unsigned: bool) -> int:
+    from hub.cli.requests import execute
+    from hub.process import data_directory
+    from hub.process.control.updates import InstallUpdate
+    from hub.services.site.updates import find_obstacle, refuse_obstacle
+    from hub.update.programs import Programs
+
+    refuse_obstacle(find_obstacle())
+    with _open(file) as opened:
+        # Only after the file was opened, which the account of the hub may not be able to read.
+        data_directory.act_for_owner(data_dir)
+        data_directory.prepare(data_dir)
+        programs = Programs(data_dir)
+        offer = _check(opened, data_dir, programs, unsigned)
+    click.echo(f"Version {offer.version} was checked: it works with the settings of this hub.")
+    before = len(programs.load().history)
+    is_running = _hub_is_running(data_dir)
+    try:
+        execute(data_dir, InstallUpdate(offer))
+    except BaseException:
+        (programs.folder / offer.incoming).unlink(missing_ok=True)
+        raise
+    if not is_running:
+        click.echo("No hub is running. It is tried when the hub is started.")
+        return 0
+    click.echo("The hub restarts with it now. This takes up to two minutes.")
+    return _report(_wait_for_outcome(programs, before, data_dir))
+
+
+def _check(opened: BinaryIO, data_dir: Path, programs: Programs, unsigned: bool) -> Offer:
+    from hub.services.site.update_check import UpdateCheck
+    from hub.update.update_file import built_in_key
+
+    key = built_in_key()
+    current = programs.load().current or __version__
+    check = UpdateCheck(data_dir, current, key)
+    return check.check(opened, allow_unsigned=unsigned or key is None)
+
+
+def _open(file: Path) -> BinaryIO:
+    try:
+        return file.open("rb")
+    except OSError as error:
+        raise StartFault(f"cannot read {file}: {error.strerror}") from None
+
+
+def _hub_is_running(data_dir: Path) -> bool:
+    from hub.process import data_directory
+
+    try:
+        with data_directory.held(data_dir, "command"):
+            return False
+    except data_directory.DirectoryInUse as error:
+        return error.is_held_by_hub
+
+
+def _wait_for_outcome(programs: Programs, before: int, data_dir: Path) -> Outcome:
+    from hub.process.launcher import trial_seconds
+
+    deadline = time.monotonic() + trial_seconds(data_dir) + _RESTART_SECONDS
+    while time.monotonic() < deadline:
+        state = programs.load()
+        if state.candidate is None and state.history:
+            return state.history[-1]
+        time.sleep(_POLL_SECONDS)
+    raise StartFault("the hub has not restarted yet; see: sitehub update --status")
+
+
+def _report(outcome: Outcome) -> int:
+    if outcome.result == "undone":
+        raise StartFault(f"version {outcome.version} was undone: {outcome.reason}")
+    click.echo(f"The hub runs version {outcome.version}.")
+    return 0
+
+
+def _show_status(data_dir: Path) -> int:
+    from hub.cli.output import print_line
+    from hub.process import data_directory
+    from hub.update.programs import Programs
+
+    data_directory.act_for_owner(data_dir)
+    state = Programs(data_dir).load()
+    print_line(f"Version    {state.current or __version__}")
+    if state.candidate is not None:
+        print_line(f"To try     {state.candidate.version}, at the next start")
+    for outcome in reversed(state.history):
+        moment = datetime.fromtimestamp(outcome.at / 1000, UTC)
+        end = outcome.result + (f": {outcome.reason}" if outcome.reason else "")
+        print_line(f"{moment:%Y-%m-%d %H:%M} UTC  {outcome.before} to {outcome.version}  {end}")
+    return 0
+
+
+@click.command(hidden=True)
+@data_option()
+def selftest(data_dir: Path) -> None:
+    """Open a copy of a data directory, as an update does to check a new version."""
+    import os
+
+    import trio
+
+    from hub import config
+    from hub.app import open_services
+    from web.app import create_app
+
+    async def open_everything() -> None:
+        loaded = config.load(data_dir, environment=os.environ)
+        async with open_services(loaded, data_dir, closing=trio.Event()) as services:
+            create_app(services)
+
+    trio.run(open_everything)
+    click.echo("ok")

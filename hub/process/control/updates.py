@@ -1,0 +1,27 @@
+"""Requests about updates of the hub itself."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hub.process.control.request import ControlRequest
+from hub.services.access.audit import COMMAND_LINE
+from hub.services.site.update_check import Offer
+
+if TYPE_CHECKING:
+    from hub.services import Services
+
+
+class InstallUpdate(ControlRequest[None], frozen=True, tag="update.install"):
+    """Install an update that the command has received and checked. A running hub restarts."""
+
+    offer: Offer
+
+    async def perform(self, services: Services) -> None:
+        await services.updates.load()
+        faults = [fault.code for fault in services.health.faults()]
+        await services.updates.install(self.offer, COMMAND_LINE, faults)
+
+
+#: Distinguished by its tag.
+AnyUpdateRequest = InstallUpdate
