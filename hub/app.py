@@ -192,7 +192,7 @@ async def open_services(
         api_keys = ApiKeys(store, audit, clock_skew=config.devices.clock_skew, now=now)
         devices = Devices(store, registry, pending_devices, traces, record_feed, change_feed, now)
         enrolment = Enrolment(store, devices, pending_devices, config.devices)
-        authentication = Authentication(store, registry, config.devices, now)
+        authentication = Authentication(store, registry, config.devices, now, clock.forget_before)
         admission = Admission(
             store,
             registry,

@@ -8,7 +8,7 @@ from random import Random
 
 import trio
 
-from tests.e2e.camera import Camera, Capture, upload
+from tests.e2e.camera import Camera, Capture, try_connect, upload
 from tests.e2e.conftest import MakeHub
 from tests.e2e.faketime import DAY, YEAR, FakeClock
 from tests.e2e.hub_process import HubProcess
@@ -61,6 +61,41 @@ async def test_no_record_goes_because_of_a_wrong_clock_at_a_start(
                 for path in record["images"].values():
                     assert (await client.get(path)).status_code == 200
         assert hub.stop() == 0
+
+
+async def test_a_camera_reconnects_by_itself_after_the_clock_was_set(
+    make_hub: MakeHub, camera: Camera, fake_clock: FakeClock
+) -> None:
+    """Its own clock is right. While the hub's is wrong it is refused, and gets in again after."""
+    hub = make_hub(environment=fake_clock.environment).start()
+    did = hub.add_device(camera.sn, camera.code, camera.public_key)
+    headers = hub.add_api_key()
+    trust = hub.trust()
+    bodies = captures()
+    count = 0
+    async with hub.client(headers=headers) as client:
+        for ahead in (YEAR, -YEAR):
+            async with camera.connect(hub.device_url, trust, did) as (_, token):
+                assert await upload(client, token, next(bodies)) == 200
+                count += 1
+                fake_clock.set_ahead(ahead)
+                # The token ends by either step, rather than being good for a year longer.
+                assert await upload(client, token, next(bodies)) == 401
+            await trio.sleep(1.1)  # Connects of the same second are repeats.
+            accepted = camera.connect_frame(did)
+            assert await try_connect(hub.device_url, trust, accepted) == 423
+            fake_clock.set_ahead(0)
+            assert await try_connect(hub.device_url, trust, accepted) == 200
+            # What was accepted before a step stays known: it is not taken again.
+            fake_clock.set_ahead(ahead)
+            assert await try_connect(hub.device_url, trust, accepted) == 423
+            fake_clock.set_ahead(0)
+            assert await try_connect(hub.device_url, trust, accepted) == 423
+            await trio.sleep(1.1)
+        async with camera.connect(hub.device_url, trust, did) as (_, token):
+            assert await upload(client, token, next(bodies)) == 200
+        assert len(await read_all(client)) == count + 1
+    assert hub.stop() == 0
 
 
 def captures() -> Iterator[bytes]:

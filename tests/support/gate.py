@@ -106,7 +106,11 @@ class Gate:
             store, self.registry, self.pending, self.traces, self.records, self.changes, clock
         )
         self.enrolment = Enrolment(store, self.devices, self.pending, self.config)
-        self.authentication = Authentication(store, self.registry, self.config, clock)
+        #: As long as the clock is not doubted.
+        self.forget_before: Callable[[], int] = lambda: clock.ms
+        self.authentication = Authentication(
+            store, self.registry, self.config, clock, lambda: self.forget_before()
+        )
         self.admission = Admission(
             store,
             self.registry,

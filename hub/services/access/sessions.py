@@ -16,6 +16,7 @@ from hub.errors import CannotStoreNow, NotAuthorised
 from hub.log import limited
 from hub.services.access.audit import Actor, Audit
 from hub.services.access.sign_in import SignIn
+from hub.services.expiry import TOLERANCE_MS, is_from_now
 from hub.store.tables.sessions import Session
 from hub.store.tables.users import User
 
@@ -93,6 +94,9 @@ class Sessions:
         now = self._now_ms()
         if session is None or session.created_at + MAX_AGE_MS <= now:
             return None
+        # After the clock was set back, nobody knows how old it is.
+        if not is_from_now(session.created_at, now):
+            return None
         if session.last_used_at + MAX_IDLE_MS <= now:
             return None
         if now - session.last_used_at >= _TOUCH_MS:
@@ -133,7 +137,11 @@ class Sessions:
     async def prune(self) -> None:
         """Remove the sessions that have been idle for too long, or are too old."""
         now = self._now_ms()
-        await self._sessions.prune(created_before=now - MAX_AGE_MS, used_before=now - MAX_IDLE_MS)
+        await self._sessions.prune(
+            created_before=now - MAX_AGE_MS,
+            created_after=now + TOLERANCE_MS,
+            used_before=now - MAX_IDLE_MS,
+        )
 
     def _now_ms(self) -> int:
         return int(self._now() * 1000)

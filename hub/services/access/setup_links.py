@@ -17,6 +17,7 @@ from hub.services.access.passwords import Passwords
 from hub.services.access.sessions import Sessions, SignedIn, hash_token
 from hub.services.access.users import Users
 from hub.services.access.validation import check_name, check_password, check_role
+from hub.services.expiry import is_current
 from hub.store.tables.user_links import UserLink as UserLink
 
 if TYPE_CHECKING:
@@ -80,7 +81,7 @@ class SetupLinks:
         """Whether the link with this token can still be used."""
         token_hash, _, expires_at = (self._settings.get(_SETTING) or "").partition(" ")
         matches = hmac.compare_digest(token_hash, hash_token(token).hex())
-        return matches and self._now_ms() < int(expires_at)
+        return matches and is_current(int(expires_at), self._now_ms(), _VALID_MS)
 
     async def complete(
         self, token: str, name: str, password: str, site: SiteSettings, *, address: str
@@ -109,7 +110,9 @@ class SetupLinks:
     def for_users(self) -> tuple[UserLink, ...]:
         """Return the links for users that can still be used, by name."""
         now = self._now_ms()
-        return tuple(link for link in self._links.all() if link.expires_at > now)
+        return tuple(
+            link for link in self._links.all() if is_current(link.expires_at, now, _VALID_MS)
+        )
 
     def link_of(self, token: str) -> UserLink | None:
         """Return the link for a user with this token; None if it cannot be used (any more)."""

@@ -23,13 +23,18 @@ class Authentication:
     """Finds the device that sent a request, and marks it as seen. Reads only memory."""
 
     def __init__(
-        self, store: Store, registry: Registry, config: DevicesConfig, now: Callable[[], float]
+        self,
+        store: Store,
+        registry: Registry,
+        config: DevicesConfig,
+        now: Callable[[], float],
+        forget_before: Callable[[], int],
     ) -> None:
         self._store = store
         self._registry = registry
         self._config = config
         self._now = now
-        self.tokens = DeviceTokens(store.tokens, config.token_ttl, now)
+        self.tokens = DeviceTokens(store.tokens, config.token_ttl, now, forget_before)
 
     def by_token(self, token: str | None) -> Device:
         """Return the device that the token was issued to. Raises NotAuthorised."""

@@ -7,6 +7,7 @@ import secrets
 from collections.abc import Callable
 
 from hub.errors import NoSuchResource, NotAuthorised
+from hub.services.expiry import is_current
 from hub.store.tables.tokens import AcceptedConnect, TokenRow, TokenTable
 
 #: 24 ASCII characters: 1.1 allows 32, and its example has 23.
@@ -16,12 +17,23 @@ GRACE_SECONDS = 60
 
 
 class DeviceTokens:
-    """Issues tokens to devices, and looks them up."""
+    """Issues tokens to devices, and looks them up.
 
-    def __init__(self, tokens: TokenTable, lifetime_seconds: int, now: Callable[[], float]) -> None:
+    `forget_before` returns the time (UNIX milliseconds) before which accepted connects need not be
+    remembered; see SiteClock.
+    """
+
+    def __init__(
+        self,
+        tokens: TokenTable,
+        lifetime_seconds: int,
+        now: Callable[[], float],
+        forget_before: Callable[[], int],
+    ) -> None:
         self._tokens = tokens
         self._lifetime_ms = lifetime_seconds * 1000
         self._now = now
+        self._forget_before = forget_before
 
     async def issue(self, did: str, accepted: AcceptedConnect | None = None) -> str:
         """Issue a token, durable on return; `accepted` is the connect (sn, ts) that it answers.
@@ -38,6 +50,7 @@ class DeviceTokens:
                 expires_at=now + self._lifetime_ms,
                 grace_until=now + GRACE_SECONDS * 1000,
                 accepted=accepted,
+                forget_before=self._forget_before(),
             )
         except NoSuchResource:
             raise NotAuthorised("the device was removed meanwhile") from None
@@ -53,7 +66,7 @@ class DeviceTokens:
         row = self._tokens.holder(_hash_of(token))
         if row is None:
             raise NotAuthorised("the token is not known")
-        if row.expires_at <= self._now() * 1000:
+        if not is_current(row.expires_at, int(self._now() * 1000), self._lifetime_ms):
             raise NotAuthorised("the token has expired")
         return row
 

@@ -13,6 +13,7 @@ from msgspec import UNSET
 from msgspec.structs import replace
 
 from hub.services.devices.verification import is_same_key
+from hub.services.expiry import is_current
 from hub.store.db import Store
 from hub.store.tables.devices import Device, DeviceChange
 
@@ -78,7 +79,8 @@ class DeviceKeys:
 
     def _previous(self, device: Device) -> str | None:
         until = device.previous_key_until
-        return device.previous_key if until is not None and until > self._now_ms() else None
+        is_valid = until is not None and is_current(until, self._now_ms(), GRACE_MS)
+        return device.previous_key if is_valid else None
 
     def _grace_until(self) -> int:
         return self._now_ms() + GRACE_MS

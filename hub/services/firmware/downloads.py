@@ -24,6 +24,7 @@ from hub.errors import CannotStoreNow, HubError, NoSuchPath, NoSuchResource
 from hub.log import limited
 from hub.net.rate_limits import TokenBucket
 from hub.services.devices.directory import Device, Devices
+from hub.services.expiry import is_current
 from hub.services.firmware.campaigns import Campaigns
 from hub.services.firmware.releases import Component, StoredFile
 from hub.store.db import Store
@@ -233,7 +234,8 @@ class Downloads:
             if bytes.fromhex(file.sha256)[:4] == digest and hmac.compare_digest(
                 self._mac(head, file.sha256, device), mac
             ):
-                if expires <= self._now():
+                lifetime = _LIFE_HOURS * _HOUR_SECONDS
+                if not is_current(expires * 1000, int(self._now() * 1000), lifetime * 1000):
                     raise NoSuchPath("this link has expired: ask again")
                 return device, file
         raise NoSuchPath("no such link")

@@ -169,10 +169,13 @@ class SiteClock:
         self.look()
         return self._likely if self._doubted else self._wall
 
-    def forget_before(self) -> float:
-        """Return the time before which memories may be forgotten; none while in doubt."""
+    def forget_before(self) -> int:
+        """Return the time, in UNIX milliseconds, before which memories may be forgotten.
+
+        0 while the clock is doubted: what expired by a wrong clock is needed by the right one.
+        """
         self.look()
-        return -math.inf if self._doubted else self._wall
+        return 0 if self._doubted else int(self._wall * 1000)
 
     def steps(self) -> tuple[ClockStep, ...]:
         """Return the known steps of the clock, oldest first."""

@@ -63,7 +63,7 @@ ON CONFLICT (block) DO UPDATE SET earliest = min(earliest, excluded.earliest),
     latest = max(latest, excluded.latest)
 """
 _FORGET_DIGESTS = """
-DELETE FROM upload WHERE at <= ? AND first_seq IN (
+DELETE FROM upload WHERE (at <= ? OR at > ?) AND first_seq IN (
     SELECT first_seq FROM upload ORDER BY first_seq LIMIT ?
 )
 """
@@ -161,8 +161,11 @@ def insert_spans(connection: sqlite3.Connection, records: Sequence[Record]) -> N
 
 
 def forget_digests(connection: sqlite3.Connection, until: int, count: int) -> int:
-    """Delete up to `count` digests that are not newer than `until`; return how many."""
-    return connection.execute(_FORGET_DIGESTS, (until, count)).rowcount
+    """Delete up to `count` digests that are not newer than `until`; return how many.
+
+    Also those of a clock that was ahead: nothing would be deleted behind them until that time.
+    """
+    return connection.execute(_FORGET_DIGESTS, (until, until + 2 * REPEAT_MS, count)).rowcount
 
 
 def latest_access(connection: sqlite3.Connection, did: str) -> int | None:

@@ -182,7 +182,9 @@ class RecordWriter:
         save_day(connection, self._grown)
         save_last_group(connection, self._number)
         insert_spans(connection, [new.record for new in self._new])
-        if self._at >= self._forget_at and (
+        # The clock may have been set back since the pause began.
+        is_pausing = self._at < self._forget_at <= self._at + _FORGET_PAUSE_MS
+        if not is_pausing and (
             forget_digests(connection, self._at - REPEAT_MS, _FORGET_COUNT) < _FORGET_COUNT
         ):
             self._forget_at = self._at + _FORGET_PAUSE_MS

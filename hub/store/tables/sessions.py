@@ -89,9 +89,14 @@ class SessionTable:
         """End all sessions of a user."""
         await self._remove(lambda session: session.user == name)
 
-    async def prune(self, *, created_before: int, used_before: int) -> None:
-        """End the sessions that were created, or last used, before a time (UNIX milliseconds)."""
-        await self._remove(lambda s: s.created_at < created_before or s.last_used_at < used_before)
+    async def prune(self, *, created_before: int, created_after: int, used_before: int) -> None:
+        """End the sessions that were created or last used outside these (UNIX milliseconds)."""
+        await self._remove(
+            lambda session: (
+                not created_before <= session.created_at <= created_after
+                or session.last_used_at < used_before
+            )
+        )
 
     def forget_user(self, name: str) -> None:
         """Remove the user's sessions from memory, as the database did."""

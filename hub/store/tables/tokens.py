@@ -104,16 +104,20 @@ class TokenTable:
         expires_at: int,
         grace_until: int,
         accepted: AcceptedConnect | None,
+        forget_before: int | None = None,
     ) -> None:
         """Store a new token; the device's earlier ones expire at `grace_until` or before.
 
-        `accepted`: the connect that the token is issued for. Times in UNIX milliseconds. Raises
+        `accepted`: the connect that the token is issued for. Earlier ones of the device whose
+        `keep_until` is before `forget_before` (by default: now) are forgotten. Times in UNIX
+        milliseconds. Raises
         WrongSignature if that connect was accepted before, even if that is still being written;
         NoSuchResource if the device is gone; TooManyRequests if it connects so often that replays
         could no longer be recognised.
         """
         now = self._now_ms()
-        outdated = self._outdated(accepted, now) if accepted else []
+        before = now if forget_before is None else forget_before
+        outdated = self._outdated(accepted, before) if accepted else []
         # Counts committed tokens only: concurrent calls may exceed the limit for a while.
         crowded = self._tokens.get(did, [])[: 1 - _MAX_TOKENS]
         token = StoredToken(token_hash, did, now, expires_at)

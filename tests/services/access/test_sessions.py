@@ -135,3 +135,26 @@ async def test_beyond_64_sessions_the_least_recently_used_one_ends(
         await hub.services.sessions.sign_in("ann", PASSWORD, "10.0.0.1")
     assert len(hub.store.sessions.of_user("ann")) == 64
     assert await hub.services.sessions.user_of(first) is None
+
+
+async def test_a_session_is_not_valid_while_the_clock_is_a_year_behind(
+    hub: HubServices, clock: FrozenClock
+) -> None:
+    token = await hub.add_user("ann")
+    clock.advance(-600)
+    assert await hub.services.sessions.user_of(token) is not None
+    clock.advance(-365 * 86_400)
+    assert await hub.services.sessions.user_of(token) is None
+    clock.advance(365 * 86_400)
+    assert await hub.services.sessions.user_of(token) is not None
+
+
+async def test_a_session_of_a_clock_that_was_a_year_ahead_is_removed(
+    hub: HubServices, clock: FrozenClock
+) -> None:
+    clock.advance(365 * 86_400)
+    token = await hub.add_user("ann")
+    clock.advance(-365 * 86_400)
+    await hub.services.sessions.prune()
+    clock.advance(365 * 86_400)
+    assert await hub.services.sessions.user_of(token) is None

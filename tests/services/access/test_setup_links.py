@@ -177,3 +177,13 @@ async def test_a_short_password_leaves_the_link_for_a_user_valid(hub: HubService
         await hub.services.setup_links.add_user(link, "short", address="10.0.0.1")
     assert caught.value.field == "password"
     assert hub.services.setup_links.link_of(link)
+
+
+async def test_a_link_is_not_valid_for_a_year_after_the_clock_was_set_back(
+    hub: HubServices, clock: FrozenClock
+) -> None:
+    link = await hub.services.setup_links.create(by=COMMAND_LINE)
+    user_link = await hub.services.setup_links.create_for("bob", "guard", by=COMMAND_LINE)
+    clock.advance(-365 * 86_400)
+    assert not hub.services.setup_links.is_valid(link)
+    assert hub.services.setup_links.link_of(user_link) is None

@@ -7,7 +7,7 @@ import trio
 import trio.testing
 from msgspec.structs import replace
 
-from hub.errors import DeviceNotRegistered, NotAuthorised
+from hub.errors import DeviceNotRegistered, NotAuthorised, WrongSignature
 from hub.services.devices.directory import DeviceChange
 from hub.wire.session import KeepaliveParam
 from tests.support.clock import FrozenClock
@@ -130,3 +130,33 @@ async def test_the_token_of_a_disabled_or_removed_device_is_401(clock: FrozenClo
     await site.devices.remove(device.did)
     with pytest.raises(NotAuthorised):
         site.authentication.by_token(token)
+
+
+async def test_a_clock_set_back_by_a_year_makes_no_token_valid_for_a_year(
+    clock: FrozenClock,
+) -> None:
+    site = gate(clock)
+    await site.enrol()
+    token = (await site.connect(FakeLink(), site.connect_param())).result.token
+    clock.advance(-600)  # A correction costs nobody a token.
+    site.authentication.by_token(token)
+    clock.advance(-365 * 86_400)
+    with pytest.raises(NotAuthorised, match="expired"):
+        site.authentication.by_token(token)
+    clock.advance(365 * 86_400 + 600)
+    site.authentication.by_token(token)
+
+
+async def test_a_clock_a_year_ahead_forgets_no_connect_while_it_is_doubted(
+    clock: FrozenClock,
+) -> None:
+    site = gate(clock)
+    site.forget_before = lambda: 0
+    await site.enrol()
+    param = site.connect_param()
+    await site.connect(FakeLink(), param)
+    clock.advance(365 * 86_400)
+    await site.connect(FakeLink(), site.connect_param(ts=int(clock.seconds)))
+    clock.advance(-365 * 86_400)
+    with pytest.raises(WrongSignature):
+        await site.connect(FakeLink(), param)

@@ -227,3 +227,13 @@ async def test_a_new_site_key_updates_the_reasons_of_pending_devices(clock: Froz
     assert told() == (["key-mismatch"], ["key-mismatch"])
     await site.devices.set_site_key(public_pem(0))
     assert told() == ([], ["unknown"])
+
+
+async def test_an_earlier_key_is_not_valid_for_a_year_after_the_clock_was_set_back(
+    clock: FrozenClock,
+) -> None:
+    site = gate(clock)
+    device = await site.enrol(key=public_pem(1))
+    await site.devices.change(device.did, DeviceChange(key=public_pem(2)))
+    clock.advance(-365 * 86_400)
+    assert not await is_admitted(site, key=1)

@@ -330,3 +330,12 @@ async def test_the_progress_of_a_download_is_published(site: FirmwareSite) -> No
     # Its start and the first third are published; ten bytes are not.
     assert begun == [str(campaign.id)] * 2
     assert further == [str(campaign.id)]
+
+
+async def test_a_link_is_not_valid_for_a_year_after_the_clock_was_set_back(
+    site: FirmwareSite, clock: FrozenClock
+) -> None:
+    link = await one_link(site)
+    clock.advance(-365 * DAY)
+    with pytest.raises(NoSuchPath, match="expired"):
+        await site.fetch(link)

@@ -116,6 +116,20 @@ async def test_old_digests_are_forgotten(store: Store, clock: FrozenClock) -> No
     assert count == 1
 
 
+async def test_digests_of_a_clock_that_was_a_year_ahead_do_not_stay_for_a_year(
+    store: Store, clock: FrozenClock
+) -> None:
+    clock.advance(365 * 86_400)
+    await append(store, clock, 1)
+    clock.advance(-365 * 86_400)
+    for seed in range(2, 4):
+        await append(store, clock, seed)
+    clock.advance(86_401)
+    await append(store, clock, 9)
+    count = await store.read(lambda c: c.execute("SELECT count(*) FROM upload").fetchone()[0])
+    assert count == 1
+
+
 async def test_a_batch_of_several_records_is_stored_as_a_whole_or_not_at_all(
     store: Store, clock: FrozenClock
 ) -> None:
