@@ -44,6 +44,12 @@ commit_seconds = Histogram(
     registry=REGISTRY,
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5),
 )
+checkpoint_seconds = Histogram(
+    "sitehub_checkpoint_seconds",
+    "Time that one checkpoint of the database held up commits",
+    registry=REGISTRY,
+    buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5),
+)
 firmware_downloads = _gauge("firmware_downloads", "Firmware downloads in progress")
 firmware_bytes = _counter("firmware_bytes", "Bytes of firmware sent to devices")
 store_refusals = _counter("store_refusals", "Writes refused because nothing can be stored now")

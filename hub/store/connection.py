@@ -20,11 +20,10 @@ Job = Callable[[sqlite3.Connection], T]
 logging.getLogger("aiosqlite").setLevel(logging.WARNING)
 
 _BUSY_SECONDS = 5.0
-#: Size of the write-ahead log at which the writer itself runs a checkpoint. Before that, the store
-#: runs checkpoints on another connection.
-_AUTO_CHECKPOINT_PAGES = 4000
 _MAX_WAL_BYTES = 64 * 1024 * 1024
 
+# wal_autocheckpoint = 0: the group commit checkpoints between groups, on this connection alone. Two
+# that checkpoint can corrupt a database before SQLite 3.51.3.
 # temp_store = MEMORY: otherwise, under load, about half of all groups would create a file for a
 # statement journal.
 # secure_delete: what is erased must not stay in unused parts of pages, to which SQLite copied it.
@@ -33,7 +32,7 @@ PRAGMA journal_mode = WAL;
 PRAGMA synchronous = FULL;
 PRAGMA foreign_keys = ON;
 PRAGMA cache_size = -65536;
-PRAGMA wal_autocheckpoint = {_AUTO_CHECKPOINT_PAGES};
+PRAGMA wal_autocheckpoint = 0;
 PRAGMA journal_size_limit = {_MAX_WAL_BYTES};
 PRAGMA temp_store = MEMORY;
 PRAGMA secure_delete = FAST;
@@ -44,9 +43,13 @@ PRAGMA cache_size = -16384;
 """
 
 
-def _connect(path: Path, setup: str) -> sqlite3.Connection:
+def _connect(path: Path, mode: str, setup: str) -> sqlite3.Connection:
     connection = sqlite3.connect(
-        path, timeout=_BUSY_SECONDS, isolation_level=None, cached_statements=256
+        f"{path.absolute().as_uri()}?mode={mode}",
+        uri=True,
+        timeout=_BUSY_SECONDS,
+        isolation_level=None,
+        cached_statements=256,
     )
     try:
         connection.executescript(setup)
@@ -58,7 +61,7 @@ def _connect(path: Path, setup: str) -> sqlite3.Connection:
 
 def connect_writer(path: Path) -> sqlite3.Connection:
     """Open a plain connection for writing, for use before the threads run."""
-    return _connect(path, _WRITER_SETUP)
+    return _connect(path, "rw", _WRITER_SETUP)
 
 
 class Connection(aiosqlite.Connection):
@@ -73,6 +76,9 @@ class Connection(aiosqlite.Connection):
         """Run the job in the connection's thread. Call it in asyncio."""
         result: T = await self._execute(job, self._conn)  # type: ignore[no-untyped-call]
         return result
+
+    def current(self) -> sqlite3.Connection:
+        return self._conn
 
     def replace(self) -> sqlite3.Connection:
         """In the connection's thread: open the connection anew; return it. Raises sqlite3.Error.
@@ -116,6 +122,10 @@ class Bridge:
             raise
         return result
 
+    def current(self) -> sqlite3.Connection:
+        """In the connection's thread: return the connection."""
+        return self._connection.current()
+
     def replace(self) -> sqlite3.Connection:
         """See `Connection.replace`."""
         return self._connection.replace()
@@ -127,8 +137,9 @@ class Bridge:
 
 async def open_bridge(path: Path, loop: trio_asyncio.TrioEventLoop, *, writes: bool) -> Bridge:
     """Open a connection in a thread of its own. The caller closes it. Raises sqlite3.Error."""
-    setup = _WRITER_SETUP if writes else _READER_SETUP
-    connection = Connection(lambda: _connect(path, setup))
+    # One that is opened for reading never checkpoints, not even when it is closed last.
+    how = ("rw", _WRITER_SETUP) if writes else ("ro", _READER_SETUP)
+    connection = Connection(lambda: _connect(path, *how))
 
     async def opened() -> None:
         await connection

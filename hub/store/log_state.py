@@ -5,12 +5,14 @@ from __future__ import annotations
 import sqlite3
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from hub.store.sealing import Random
 from hub.store.sql import one
 
 _LOG = "SELECT log_id, last_group FROM record_log"
-_SET_LAST_GROUP = "UPDATE record_log SET last_group = ?"
+_SET_LAST_GROUP = "UPDATE record_log SET last_group = ?, checkpointed = ?"
+_SET_CHECKPOINTED = "UPDATE record_log SET checkpointed = last_group, writes = writes + 1"
 _SET_LOG_ID = "UPDATE record_log SET log_id = ?"
 # It changes a value: SQLite does not write a page for a value that stays the same.
 _WRITE_ANYTHING = "UPDATE record_log SET writes = writes + 1"
@@ -28,6 +30,10 @@ class LogState(Struct, frozen=True):
     last_group: int
     last_number: int
 
+    def after(self, number: int) -> LogState:
+        """Return the state with a higher `last_number`, if `number` is higher."""
+        return replace(self, last_number=max(self.last_number, number))
+
 
 def load_log_state(connection: sqlite3.Connection) -> LogState:
     log_id, last_group = connection.execute(_LOG).fetchone()
@@ -35,8 +41,18 @@ def load_log_state(connection: sqlite3.Connection) -> LogState:
     return LogState(log_id, last_seq if isinstance(last_seq, int) else 0, last_group, last_group)
 
 
-def save_last_group(connection: sqlite3.Connection, number: int) -> None:
-    connection.execute(_SET_LAST_GROUP, (number,))
+def save_last_group(connection: sqlite3.Connection, number: int, checkpointed: int) -> None:
+    """Save the number of the group that is being committed.
+
+    `checkpointed`: the last group that was in the main file when the write-ahead log began, which
+    ties the log to the file.
+    """
+    connection.execute(_SET_LAST_GROUP, (number, checkpointed))
+
+
+def begin_wal(connection: sqlite3.Connection) -> None:
+    """Write to an empty write-ahead log, so that one which is empty later is known to be cut."""
+    connection.execute(_SET_CHECKPOINTED)
 
 
 def write_anything(connection: sqlite3.Connection) -> None:

@@ -56,15 +56,25 @@ def bring_up_to_date(path: Path, steps: dict[int, str]) -> None:
 def refuse_newer(path: Path, newest: int) -> None:
     """Raise StartFault if a database has a newer schema or belongs to another program.
 
-    Changes nothing. Opens the database with SQLite, because the file alone may be older than its
-    write-ahead log. Ignores other faults: the start reports them.
+    Changes nothing. Reads the write-ahead log too, because the file alone may be older. Ignores
+    other faults: the start reports them.
     """
     if not path.is_file():
         return
+    # A connection that may write would checkpoint the log, and so hide that it was there.
+    wal = path.with_name(f"{path.name}-wal")
+    mode = "mode=ro" if wal.exists() and wal.stat().st_size else "mode=ro&immutable=1"
     with suppress(sqlite3.DatabaseError):
-        address = f"{path.absolute().as_uri()}?mode=rw"
+        address = f"{path.absolute().as_uri()}?{mode}"
         with closing(sqlite3.connect(address, uri=True)) as connection:
             _checked_version(connection, path, newest)
+
+
+def refuse_unusable(path: Path, newest: int) -> None:
+    """Raise StartFault if a file is no database, or as `refuse_newer` does. Changes nothing."""
+    if path.exists() and path.stat().st_size:
+        _check_header(path)
+        refuse_newer(path, newest)
 
 
 def unusable(path: Path, error: sqlite3.Error | OSError) -> StartFault:

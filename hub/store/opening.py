@@ -14,7 +14,7 @@ import trio_asyncio
 from msgspec import Struct
 
 from hub.errors import HubError
-from hub.log import limited
+from hub.store.clean_mark import mark_open
 from hub.store.commit.group_commit import GroupCommit
 from hub.store.commit.record_writer import RecordWriter
 from hub.store.connection import Bridge, open_bridge
@@ -24,11 +24,11 @@ from hub.store.firmware_files import FirmwareFiles
 from hub.store.health import HealthMonitor
 from hub.store.media.day_index import DayIndex
 from hub.store.media.packs import Packs
+from hub.store.migrate import unusable
 from hub.store.readers import Readers
 from hub.store.sealing import Random
 from hub.store.sql import one
-from hub.store.startup import CLEAN, DATABASE, FIRMWARE, MEDIA, StartState, prepare
-from hub.store.tables.settings import save_setting
+from hub.store.startup import DATABASE, FIRMWARE, MEDIA, StartState, prepare
 from hub.wire.uploads.records import Record
 
 log = logging.getLogger(__name__)
@@ -87,13 +87,13 @@ class _Bridges(Struct, frozen=True):
     """The store's connections, each with a thread of its own."""
 
     writer: Bridge
-    checkpoints: Bridge
     queries: list[Bridge]
     pictures: list[Bridge]
 
     def all(self) -> tuple[Bridge, ...]:
-        # The writer comes last, because the last connection to close removes the WAL.
-        return (*self.pictures, *self.queries, self.checkpoints, self.writer)
+        # The writer comes last, because the last connection to close removes the WAL, and it
+        # checkpoints.
+        return (*self.pictures, *self.queries, self.writer)
 
 
 class _RunningStore:
@@ -117,7 +117,7 @@ class _RunningStore:
         self._monitor = HealthMonitor()
         for text in start.damage:
             self._monitor.damaged(text)
-        self._packs = Packs(data_dir / MEDIA, disk)
+        self._packs = Packs(data_dir / MEDIA, disk, self._monitor.damaged)
         days = DayIndex(start.days)
         record_writer = RecordWriter(self._packs, days, start.log_state, now)
         self._writer = GroupCommit(bridges.writer, record_writer, self._monitor, on_records)
@@ -145,7 +145,6 @@ class _RunningStore:
         with lifetime:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._writer.run)
-                nursery.start_soon(self._checkpoint_when_grown)
                 nursery.start_soon(self._finish_drops)
                 if not self._start.is_clean:
                     nursery.start_soon(self._check)
@@ -155,27 +154,14 @@ class _RunningStore:
         self._writer.close()
         await self._writer.ended.wait()
         try:
-            await self._bridges.writer.run(self._mark_clean)
+            await self._bridges.writer.run(self._writer.mark_closed)
         except (sqlite3.Error, OSError) as error:
             log.warning("the store could not be closed properly: %s", error)
-
-    def _mark_clean(self, connection: sqlite3.Connection) -> None:
-        self._packs.close()
-        save_setting(connection, CLEAN, "1")
-
-    async def _checkpoint_when_grown(self) -> None:
-        """Copy the write-ahead log into the database while the writer keeps running."""
-        while True:
-            await self._writer.wait_grown()
-            try:
-                await self._bridges.checkpoints.run(_checkpoint)
-            except sqlite3.Error as error:
-                limited(log, logging.WARNING, "checkpoint", "a checkpoint failed: %s", error)
 
     async def _empty_wal(self) -> bool:
         """Copy the write-ahead log into the database and empty it; return whether it is empty."""
         for _ in range(_EMPTY_WAL_ATTEMPTS):
-            if await self._bridges.checkpoints.run(_truncate_wal):
+            if await self._writer.empty_wal():
                 return True
             await trio.sleep(_EMPTY_WAL_PAUSE)
         return False
@@ -213,15 +199,18 @@ async def _open_bridges(path: Path, loop: trio_asyncio.TrioEventLoop) -> _Bridge
         return opened[-1]
 
     try:
-        return _Bridges(
+        bridges = _Bridges(
             writer=await open_one(True),
-            checkpoints=await open_one(True),
             queries=[await open_one(False) for _ in range(_QUERY_READERS)],
             pictures=[await open_one(False) for _ in range(_PICTURE_READERS)],
         )
-    except BaseException:
+        await bridges.writer.run(mark_open)
+    except BaseException as error:
         await _close(opened)
+        if isinstance(error, sqlite3.DatabaseError):
+            raise unusable(path, error) from error
         raise
+    return bridges
 
 
 async def _close(bridges: Sequence[Bridge]) -> None:
@@ -233,18 +222,3 @@ async def _close(bridges: Sequence[Bridge]) -> None:
 def _quick_check(connection: sqlite3.Connection) -> str:
     found = one(connection, "PRAGMA quick_check(1)")
     return "" if found == "ok" else str(found)
-
-
-def _truncate_wal(connection: sqlite3.Connection) -> bool:
-    _checkpoint(connection)
-    # What is left is little. The writer waits for it, but not for a reader that is in the way.
-    connection.execute("PRAGMA busy_timeout = 0")
-    try:
-        busy, _, _ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-    except sqlite3.OperationalError:
-        return False
-    return not busy
-
-
-def _checkpoint(connection: sqlite3.Connection) -> None:
-    connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()

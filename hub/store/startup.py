@@ -10,15 +10,21 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from hub.errors import StartFault
+from hub.store.clean_mark import CLEAN
 from hub.store.connection import connect_writer
 from hub.store.disk import DIRECTORY_MODE, Disk
 from hub.store.firmware_files import prepare_firmware
 from hub.store.log_state import LogState, load_log_state
-from hub.store.media.day_index import PackDay, load_days
+from hub.store.media.day_index import PackDay, forget_day, load_days
 from hub.store.media.held_index import HELD, HeldIndex, HeldRows, load_held
-from hub.store.media.packs import SUFFIX, recover
-from hub.store.migrate import bring_up_to_date, migrations, unusable
+from hub.store.media.packs import damage, interrupted_drops, remove_dropped
+from hub.store.migrate import bring_up_to_date, migrations, refuse_unusable, unusable
+from hub.store.names import DATABASE as DATABASE
+from hub.store.names import FIRMWARE as FIRMWARE
+from hub.store.names import KEY_FILE as KEY_FILE
+from hub.store.names import MEDIA as MEDIA
 from hub.store.records.held_evidence import held_damage
+from hub.store.recovery.start_check import check_start, remove_unacknowledged, stop_if_unsafe
 from hub.store.sealing import Random, SecretBox, create_key, read_key
 from hub.store.sql import one
 from hub.store.tables.api_keys import SealedApiKey, load_api_keys
@@ -34,14 +40,6 @@ from hub.store.tables.tokens import AcceptedConnect, StoredToken, load_accepted,
 from hub.store.tables.user_links import UserLink, load_user_links
 from hub.store.tables.users import User, load_users
 
-# Names in the data directory.
-DATABASE = "hub.sqlite"
-KEY_FILE = "hub.key"
-MEDIA = "media"
-FIRMWARE = "firmware"
-
-#: The setting that is "0" while the store is open, and after a crash.
-CLEAN = "store.clean"
 KEY_CHECK = "store.key_check"
 _DROPS = "SELECT count(*) FROM dropped_day"
 _HAS_SECRETS = "SELECT EXISTS (SELECT 1 FROM device) OR EXISTS (SELECT 1 FROM api_key)"
@@ -81,10 +79,19 @@ def prepare(data_dir: Path, random: Random, disk: Disk, now: float) -> StartStat
         (media / HELD).mkdir(mode=DIRECTORY_MODE, exist_ok=True)
         disk.flush_directory(media)
         disk.flush_directory(data_dir)
-        _check_database_exists(data_dir / DATABASE, media)
+        refuse_unusable(data_dir / DATABASE, max(migrations()))
+        findings = check_start(data_dir)
+        stop_if_unsafe(findings)
+        # Before anything is written to the database, so that the next start finds the same if
+        # this one is interrupted.
+        remove_unacknowledged(findings, disk)
         bring_up_to_date(data_dir / DATABASE, migrations())
         with closing(connect_writer(data_dir / DATABASE)) as connection:
-            return _recover(connection, data_dir, random, disk, now)
+            for day in interrupted_drops(media):
+                forget_day(connection, day)
+            remove_dropped(media)
+            state = _load(connection, data_dir, random, disk, now)
+        return replace(state, log_state=state.log_state.after(findings.last_number))
     except OSError as error:
         raise StartFault(
             f"the data directory {data_dir} cannot be used: {error.strerror or error}"
@@ -93,30 +100,20 @@ def prepare(data_dir: Path, random: Random, disk: Disk, now: float) -> StartStat
         raise unusable(data_dir / DATABASE, error) from error
 
 
-def _check_database_exists(database: Path, media: Path) -> None:
-    """Raise StartFault if packs exist without a database: recovery would remove all of them."""
-    if not database.exists() and any(media.glob(f"*{SUFFIX}")):
-        raise StartFault(
-            f"{database} is missing, but its pictures are there: restore it, or move the folder "
-            f"{media.name} away to start anew"
-        )
-
-
-def _recover(
+def _load(
     connection: sqlite3.Connection, data_dir: Path, random: Random, disk: Disk, now: float
 ) -> StartState:
     settings = load_settings(connection)
     box = _open_box(data_dir / KEY_FILE, settings, one(connection, _HAS_SECRETS) == 1, random, disk)
     if KEY_CHECK not in settings:
         save_setting(connection, KEY_CHECK, box.seal(KEY_CHECK, KEY_CHECK).hex())
-    save_setting(connection, CLEAN, "0")
     state = load(connection, box, settings)
-    damage = (
-        *recover(data_dir / MEDIA, disk, {day.day: day.bytes for day in state.days}),
+    found = (
+        *damage(data_dir / MEDIA, {day.day: day.bytes for day in state.days}),
         *held_damage(HeldIndex(data_dir / MEDIA, state.held)),
         *prepare_firmware(data_dir / FIRMWARE, state.firmware.files, now),
     )
-    return replace(state, damage=damage)
+    return replace(state, damage=found)
 
 
 def load(connection: sqlite3.Connection, box: SecretBox, settings: dict[str, str]) -> StartState:

@@ -51,7 +51,7 @@ class MemoryStore(Store):
         )
         monitor, days = HealthMonitor(), DayIndex(start.days)
         disk = _DiscardingDisk()
-        packs = Packs(Path("media"), disk)
+        packs = Packs(Path("media"), disk, monitor.damaged)
         record_writer = RecordWriter(packs, days, start.log_state, now)
         readers = Readers([bridge], monitor)
         super().__init__(
@@ -107,6 +107,9 @@ class _InlineCommit(GroupCommit):
 class _InlineBridge:
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
+
+    def current(self) -> sqlite3.Connection:
+        return self._connection
 
     async def run(self, job: Job[T]) -> T:
         await trio.lowlevel.checkpoint()

@@ -30,6 +30,7 @@ import trio
 from hub import metrics
 from hub.errors import CannotStoreNow
 from hub.log import limited
+from hub.store.clean_mark import checkpoint, empty_wal, empty_wal_now, save_clean
 from hub.store.commit.record_batch import RecordBatch
 from hub.store.commit.record_writer import PackFault, RecordWriter
 from hub.store.commit.write_queue import Write, WriteQueue
@@ -45,8 +46,10 @@ T = TypeVar("T")
 #: If the disk does not answer for this long, waiters are refused. The writer itself keeps waiting.
 _COMMIT_SECONDS = 30.0
 _PROBE_SECONDS = 3.0
-#: Growth of the write-ahead log, in pages, that makes a checkpoint worth its flushes.
-_CHECKPOINT_PAGES = 1000
+#: Growth of the write-ahead log, in pages, that makes a checkpoint worth its flushes: while nobody
+#: waits, and at the latest. The writer is held for the time of a checkpoint.
+_CHECKPOINT_PAGES = 500
+_MAX_WAL_PAGES = 1000
 #: Estimate: a commit writes this many pages, plus about one for each changed row.
 _PAGES_PER_COMMIT = 10
 
@@ -71,10 +74,11 @@ class GroupCommit:
         self._is_closing = False
         #: Whether a COMMIT failed on the connection, which must not be used again.
         self._must_replace = False
+        self._wants_empty_wal = False
+        self._is_wal_empty = False
         self._next_probe = 0.0
         #: Estimated growth of the write-ahead log since the last checkpoint, in pages.
         self._pages = 0
-        self._has_grown = trio.Event()
         self.ended = trio.Event()
 
     async def write(
@@ -121,7 +125,7 @@ class GroupCommit:
         self._token = trio.lowlevel.current_trio_token()
         while not (self._queue.is_empty and self._is_closing):
             if self._is_probe_due():
-                await self._bridge.run(lambda connection: self._commit(connection, []))
+                await self._bridge.run(lambda connection: self._commit([]))
             elif not self._queue.is_empty or self._monitor.health.can_store:
                 await self._bridge.run(self._commit_groups)
             else:
@@ -133,11 +137,25 @@ class GroupCommit:
         self._is_closing = True
         self._queue.wake()
 
-    async def wait_grown(self) -> None:
-        """Wait until the write-ahead log has grown enough for a checkpoint."""
-        await self._has_grown.wait()
-        self._has_grown = trio.Event()
-        self._pages = 0
+    async def empty_wal(self) -> bool:
+        """Copy the write-ahead log into the main file and empty it, without waiting for readers.
+
+        Returns whether it is empty, but for what is written later. Raises CannotStoreNow.
+        """
+        self._wants_empty_wal = True
+        self._is_wal_empty = False
+        await self.write(lambda connection: None)
+        return self._is_wal_empty
+
+    def mark_closed(self, connection: sqlite3.Connection) -> None:
+        """In the connection's thread, after `run`: mark the store as closed, and close the packs.
+
+        Raises sqlite3.Error or OSError, after which the next start finds a store that crashed.
+        """
+        connection = self._sound()
+        save_clean(connection)
+        self._record_writer.close()
+        empty_wal(connection)
 
     def _is_probe_due(self) -> bool:
         """Whether to test now if storing works again: every few seconds after a failure."""
@@ -149,33 +167,35 @@ class GroupCommit:
         """Commit group after group until one fails or no more can come."""
         while True:
             if group := self._queue.take():
-                if not self._commit(connection, group):
+                if not self._commit(group):
                     return
             elif self._is_closing or not self._monitor.health.can_store:
                 return
             else:
                 self._queue.block_until_woken()
 
-    def _commit(self, connection: sqlite3.Connection, group: Sequence[Write[Any]]) -> bool:
+    def _commit(self, group: Sequence[Write[Any]]) -> bool:
         """Commit one group and report it to trio. Returns whether the next may follow at once."""
         began = time.perf_counter()
         records: Sequence[Record] = ()
         failure: Exception | None = None
         try:
-            records = self._run_group(connection, group)
+            records = self._run_group(self._sound(), group)
         except Exception as error:
             failure = error
         seconds = time.perf_counter() - began
+        if failure is None and self._wants_empty_wal:
+            self._checkpoint_if_needed()  # before its waiter is woken
         self._token.run_sync_soon(self._settle, group, records, failure, seconds)
-        return failure is None and not any(isinstance(write.error, OSError) for write in group)
+        if failure is not None or any(isinstance(write.error, OSError) for write in group):
+            return False
+        self._checkpoint_if_needed()
+        return True
 
     def _run_group(
         self, connection: sqlite3.Connection, group: Sequence[Write[Any]]
     ) -> Sequence[Record]:
         """Return the committed records. An error raised here refuses the whole group."""
-        if self._must_replace:
-            connection = self._bridge.replace()
-            self._must_replace = False
         if not group:
             self._record_writer.probe()
         batches = [write for write in group if isinstance(write, RecordBatch)]
@@ -195,6 +215,35 @@ class GroupCommit:
                 write.on_durable()
         self._pages += _PAGES_PER_COMMIT + connection.total_changes - changes
         return records
+
+    def _sound(self) -> sqlite3.Connection:
+        """Return the connection, a new one if a COMMIT failed on it. Raises sqlite3.Error."""
+        if not self._must_replace:
+            return self._bridge.current()
+        connection = self._bridge.replace()
+        self._must_replace = False
+        return connection
+
+    def _checkpoint_if_needed(self) -> None:
+        """Copy the write-ahead log into the main file, once that is worth its flushes.
+
+        Here, and on no other connection: two that checkpoint can corrupt the database before
+        SQLite 3.51.3.
+        """
+        limit = _CHECKPOINT_PAGES if self._queue.is_empty else _MAX_WAL_PAGES
+        if self._pages < limit and not self._wants_empty_wal:
+            return
+        self._pages = 0
+        began = time.perf_counter()
+        try:
+            if checkpoint(self._bridge.current()):
+                self._record_writer.checkpointed()
+                if self._wants_empty_wal:
+                    self._is_wal_empty = empty_wal_now(self._bridge.current())
+            self._wants_empty_wal = False
+        except sqlite3.Error as error:
+            limited(log, logging.WARNING, "checkpoint", "a checkpoint failed: %s", error)
+        metrics.checkpoint_seconds.observe(time.perf_counter() - began)
 
     def _transact(self, connection: sqlite3.Connection, group: Sequence[Write[Any]]) -> None:
         """Commit the group's rows and append its records to the pack. Raises PackFault."""
@@ -271,8 +320,6 @@ class GroupCommit:
         self._queue.settle(group)
 
     def _accept(self, group: Sequence[Write[Any]], records: Sequence[Record]) -> None:
-        if self._pages >= _CHECKPOINT_PAGES:
-            self._has_grown.set()
         # Batches that could not be written to the pack, although the rest of the group was stored.
         refused = [write for write in group if isinstance(write.error, OSError)]
         for write in refused:

@@ -26,7 +26,7 @@ from hub.store.commit.record_rows import (
     latest_access,
 )
 from hub.store.log_state import LogState, save_last_group
-from hub.store.media.day_index import DayIndex, PackDay, save_day
+from hub.store.media.day_index import DayIndex, PackDay, forget_day, save_day
 from hub.store.media.pack_format import GroupTail
 from hub.store.media.packs import Packs, day_of, public_images
 from hub.store.sql import clamp
@@ -58,6 +58,8 @@ class RecordWriter:
         self.last_group = log_state.last_group
         self._number = log_state.last_number
         self._log_id = log_state.log_id
+        #: The last group that was in the main file when the write-ahead log began.
+        self._checkpointed = log_state.last_group
         self._packs = packs
         self._days = days
         self._now = now
@@ -70,6 +72,8 @@ class RecordWriter:
     def _start_group(self) -> None:
         self._at = int(self._now() * 1000)
         self._day = day_of(self._at)
+        #: Its pack is gone already, and the database has not forgotten it yet.
+        self._is_hidden = self._days.is_hidden(self._day)
         self._start = max(self._days.end(self._day), self._kept_ends.get(self._day, 0))
         self._grown: PackDay | None = None
         self.restart()
@@ -179,8 +183,10 @@ class RecordWriter:
         if not self._new:
             return
         self._grown = self._days.grown(self._day, *self._seqs(), self._tail.end)
+        if self._is_hidden:
+            forget_day(connection, self._day)
         save_day(connection, self._grown)
-        save_last_group(connection, self._number)
+        save_last_group(connection, self._number, self._checkpointed)
         insert_spans(connection, [new.record for new in self._new])
         # The clock may have been set back since the pause began.
         is_pausing = self._at < self._forget_at <= self._at + _FORGET_PAUSE_MS
@@ -212,6 +218,10 @@ class RecordWriter:
             self._drop_kept()
         return [new.record for new in self._new]
 
+    def checkpointed(self) -> None:
+        """Note that the write-ahead log is empty: everything committed is in the main file."""
+        self._checkpointed = self.last_group
+
     def _drop_kept(self) -> None:
         """Cut off the groups that failed to commit: this commit has overwritten them in the WAL.
 
@@ -220,6 +230,11 @@ class RecordWriter:
         for day in self._kept_ends:
             self._packs.cut_off(day, self._days.end(day))
         self._kept_ends.clear()
+
+    def close(self) -> None:
+        """Close the packs after a last commit, cut to what was committed."""
+        self._drop_kept()
+        self._packs.close()
 
     def probe(self) -> None:
         """Write to the pack and cut it back. Raises OSError if that fails."""

@@ -15,6 +15,12 @@ INSERT INTO day (day, first_seq, last_seq, records, bytes) VALUES (?, ?, ?, ?, ?
 ON CONFLICT (day) DO UPDATE SET first_seq = excluded.first_seq, last_seq = excluded.last_seq,
     records = excluded.records, bytes = excluded.bytes
 """
+# Copied in the transaction, so that records of groups committed just before are included.
+_PUT_DROPPED = """
+INSERT OR REPLACE INTO dropped_day (first_seq, last_seq, day)
+SELECT first_seq, last_seq, day FROM day WHERE day = ?
+"""
+_FORGET = "DELETE FROM day WHERE day = ?"
 
 
 class PackDay(Struct, frozen=True):
@@ -32,19 +38,37 @@ class DayIndex:
 
     def __init__(self, days: Iterable[PackDay]) -> None:
         self._days = {day.day: day for day in days}
+        #: Days whose pack is gone, but which the database could not forget yet.
+        self._hidden: dict[str, PackDay] = {}
 
     def get(self, day: str) -> PackDay | None:
         return self._days.get(day)
 
+    def get_any(self, day: str) -> PackDay | None:
+        """Return a day also if it is hidden."""
+        return self._days.get(day) or self._hidden.get(day)
+
     def all(self) -> tuple[PackDay, ...]:
-        """Return the days, oldest first."""
-        return tuple(sorted(self._days.copy().values(), key=lambda day: day.day))
+        """Return the days, oldest first, also those that are hidden."""
+        days = {**self._hidden.copy(), **self._days.copy()}
+        return tuple(sorted(days.values(), key=lambda day: day.day))
 
     def put(self, day: PackDay) -> None:
         self._days[day.day] = day
+        self._hidden.pop(day.day, None)
 
     def drop(self, day: str) -> None:
         self._days.pop(day, None)
+        self._hidden.pop(day, None)
+
+    def hide(self, day: str) -> None:
+        """Let nobody look for a day's pictures any more: its pack is about to be deleted."""
+        if known := self._days.get(day):
+            self._hidden[day] = known
+            del self._days[day]
+
+    def is_hidden(self, day: str) -> bool:
+        return day in self._hidden
 
     def end(self, day: str) -> int:
         """Return the committed end of a day's pack, in bytes."""
@@ -67,6 +91,12 @@ class DayIndex:
 
 def load_days(connection: sqlite3.Connection) -> list[PackDay]:
     return [PackDay(*row) for row in connection.execute(_ALL)]
+
+
+def forget_day(connection: sqlite3.Connection, day: str) -> None:
+    """Remove a day from the index; its rows are still to be removed: see `dropped_day`."""
+    connection.execute(_PUT_DROPPED, (day,))
+    connection.execute(_FORGET, (day,))
 
 
 def save_day(connection: sqlite3.Connection, day: PackDay) -> None:

@@ -8,7 +8,9 @@ database is older than the pack (see `hub.store.media.recovery`). What is in a p
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+import os
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,13 +18,16 @@ from pathlib import Path
 import msgspec
 
 from hub.store.disk import Buffer, Disk
-from hub.store.media.pack_format import PictureEntry, StoredImage, walk
+from hub.store.media.pack_format import PictureEntry, StoredImage, first_magic, walk
 from hub.wire.pictures import EXTENSIONS, Image
 
 log = logging.getLogger(__name__)
 
 _DAY_MS = 86_400_000
 SUFFIX = ".pack"
+#: Of the pack of a dropped day, which is about to be deleted.
+DROPPED = ".dropped"
+_DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 _PROBE_BYTES = 256 * 1024
 #: The newest part of the open pack stays in the page cache, for the live page.
 _CACHED_BYTES = 64 * 1024 * 1024
@@ -54,11 +59,15 @@ def day_bounds(day: str) -> tuple[int, int]:
 
 
 class Packs:
-    """Appends to the packs and keeps the current one open. Used by the writer's thread only."""
+    """Appends to the packs and keeps the current one open. Used by the writer's thread only.
 
-    def __init__(self, directory: Path, disk: Disk) -> None:
+    `on_lost` is called with a text for people if a pack is found to be missing.
+    """
+
+    def __init__(self, directory: Path, disk: Disk, on_lost: Callable[[str], None]) -> None:
         self.directory = directory
         self._disk = disk
+        self._on_lost = on_lost
         self._day = ""
         self._file: int | None = None
         #: The open pack was dropped from the page cache up to here.
@@ -125,6 +134,23 @@ class Packs:
         except OSError as error:
             log.warning("the pack of %s could not be truncated: %s", day, error)
 
+    def retire(self, day: str) -> bool:
+        """Rename the pack of a day that the log does not hold any more, so that it can be deleted.
+
+        A new pack of that day, after the clock was set back, is then another file. Returns whether
+        there is no pack of this name any more: on Windows, one that is being read stays.
+        """
+        self.close(day)
+        path = self.path(day)
+        try:
+            path.replace(path.with_suffix(DROPPED))
+        except FileNotFoundError:
+            pass
+        except OSError as error:
+            log.info("%s will be deleted later: %s", path.name, error)
+            return False
+        return True
+
     def close(self, day: str | None = None) -> None:
         """Close the open pack; with `day`, only if it is the pack of that day."""
         if self._file is not None and day in (None, self._day):
@@ -135,12 +161,18 @@ class Packs:
         if self._file is not None and self._day == day:
             return self._file
         self.close()
+        is_new = not self.path(day).exists()
         file = self._disk.open(self.path(day))
         try:
-            if end == 0:
+            if end == 0 and not is_new:
+                # Of a dropped day that could not be renamed, or of a group that failed.
+                self._disk.cut(file, 0)
+            if end == 0 or is_new:
                 # The name must be durable before a commit relies on it, or a power failure after
                 # midnight loses pictures.
                 self._disk.flush_directory(self.directory)
+            if end > 0 and is_new:
+                self._on_lost(f"the pictures of {day} are missing: {self.path(day).name} was gone")
         except BaseException:
             self._disk.close(file)
             raise
@@ -148,20 +180,33 @@ class Packs:
         return file
 
 
-def recover(directory: Path, disk: Disk, ends: dict[str, int]) -> list[str]:
-    """Remove data that was never committed; return texts about damaged packs.
+def packs_in(media: Path) -> list[Path]:
+    """Return the packs in a folder, oldest first."""
+    return sorted(path for path in media.glob(f"*{SUFFIX}") if _DAY.fullmatch(path.stem))
 
-    `ends`: the committed end of each day's pack.
-    """
-    for path in sorted(directory.glob(f"*{SUFFIX}")):
-        end = ends.get(path.stem, 0)
-        if end == 0:
-            log.info("removed %s, which holds no committed pictures", path.name)
-            remove_pack(path)
-        elif path.stat().st_size > end:
-            log.info("cut off %s after byte %d: the rest was never acknowledged", path.name, end)
-            cut_pack(path, disk, end)
-    return [text for day, end in sorted(ends.items()) if (text := _damage(directory, day, end))]
+
+def interrupted_drops(media: Path) -> list[str]:
+    """Return the days whose pack was being deleted to make room for the drop in the database."""
+    return [
+        path.stem
+        for path in media.glob(f"*{DROPPED}")
+        if _DAY.fullmatch(path.stem) and not path.with_suffix(SUFFIX).exists()
+    ]
+
+
+def empty_dropped(media: Path) -> None:
+    """Free the space of dropped packs; their names tell the next start that they were dropped."""
+    for path in media.glob(f"*{DROPPED}"):
+        try:
+            os.truncate(path, 0)
+        except OSError as error:
+            log.info("%s will be deleted later: %s", path.name, error)
+
+
+def remove_dropped(media: Path) -> None:
+    """Delete the packs of dropped days."""
+    for path in media.glob(f"*{DROPPED}"):
+        remove_pack(path)
 
 
 def remove_pack(path: Path) -> None:
@@ -182,6 +227,14 @@ def cut_pack(path: Path, disk: Disk, end: int) -> None:
         disk.close(file)
 
 
+def damage(directory: Path, ends: Mapping[str, int]) -> list[str]:
+    """Return texts about packs that do not hold all that was committed: cheap, for the start.
+
+    `ends`: the committed end of each day's pack. Raises OSError.
+    """
+    return [text for day, end in sorted(ends.items()) if (text := _damage(directory, day, end))]
+
+
 def _damage(directory: Path, day: str, end: int) -> str:
     path = directory / f"{day}{SUFFIX}"
     if end == 0:
@@ -190,6 +243,8 @@ def _damage(directory: Path, day: str, end: int) -> str:
         return f"the pictures of {day} are missing: there is no {path.name}"
     if (size := path.stat().st_size) < end:
         return f"{path.name} is damaged: it has {size} of {end} bytes"
+    if first_magic(path) == bytes(4):
+        return f"the pictures of {day} are missing: {path.name} was made anew"
     return ""
 
 

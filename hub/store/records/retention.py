@@ -6,27 +6,23 @@ import logging
 import sqlite3
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
+from pathlib import Path
 
 import trio
 from msgspec import Struct
 
 from hub.errors import BadParameter, CannotStoreNow, NoSuchResource
 from hub.store.commit.group_commit import GroupCommit
-from hub.store.media.day_index import DayIndex
-from hub.store.media.packs import Packs, day_bounds, day_of, remove_pack
+from hub.store.media.day_index import DayIndex, forget_day
+from hub.store.media.packs import Packs, day_bounds, day_of, empty_dropped, remove_dropped
 from hub.store.readers import Readers
 from hub.store.records.held_evidence import HeldEvidence
-from hub.store.sql import execute, one
+from hub.store.sql import one
 
 log = logging.getLogger(__name__)
 
-_FORGET_DAY = "DELETE FROM day WHERE day = ?"
-# Copied in the job, so that records of groups committed just before are included.
-_PUT_DROPPED = """
-INSERT OR REPLACE INTO dropped_day (first_seq, last_seq, day)
-SELECT first_seq, last_seq, day FROM day WHERE day = ?
-"""
 _DROPPED = "SELECT first_seq, last_seq, day FROM dropped_day ORDER BY first_seq"
 _FORGET_DROPPED = "DELETE FROM dropped_day WHERE first_seq = ?"
 _NEXT_ROWS = """
@@ -114,13 +110,13 @@ class Retention:
         CannotStoreNow if the database cannot be written even after the pack was deleted, or if its
         held evidence cannot be kept, in which case the day stays.
         """
-        known = self._days.get(day)
+        known = self._days.get_any(day)
         if known is None:
             raise NoSuchResource(f"no records of {day}")
         if day == day_of(int(self._now() * 1000)):
             raise BadParameter("the current day cannot be dropped", field="day")
         await self._evidence.move_before(known, partial(self._forget, day))
-        await self._remove_pack(day)
+        await self._delete(remove_dropped)
         await self.finish_drops()
         log.info("dropped %s: %d records, %d bytes", day, known.records, known.bytes)
 
@@ -130,39 +126,43 @@ class Retention:
             dropped = await self._readers.read(lambda c: c.execute(_DROPPED).fetchall())
             for first, last, day in dropped:
                 await in_steps(self._writer, _row_step(last, day), first)
-                # Again: the first attempt may have been interrupted, or a reader on Windows may
-                # have kept the file.
-                await self._remove_pack(day)
-                await self._writer.write(partial(execute, _FORGET_DROPPED, (first,)))
+                await self._writer.write(partial(self._forget_dropped, first, day))
             if dropped:
+                await self._delete(remove_dropped)
                 await in_steps(self._writer, _term_step, 0)
                 await in_steps(self._writer, _free_step, 0)
 
     async def _forget(self, day: str) -> None:
         """Remove the day from the database. If the disk is full, delete the pack to make room."""
-
-        def forget(connection: sqlite3.Connection) -> None:
-            self._packs.close(day)
-            connection.execute(_PUT_DROPPED, (day,))
-            connection.execute(_FORGET_DAY, (day,))
-
-        def forgotten() -> None:
-            self._days.drop(day)
-
         try:
-            await self._writer.write(forget, on_durable=forgotten)
+            await self._forget_once(day)
         except CannotStoreNow:
-            await self._unlink(day)
-            await self._writer.write(forget, on_durable=forgotten)
+            # Before the pack goes: a reader must not take its pictures for lost.
+            self._days.hide(day)
+            with suppress(CannotStoreNow):
+                await self._writer.write(lambda connection: self._packs.retire(day))
+            await self._delete(empty_dropped)
+            await self._forget_once(day)
 
-    async def _remove_pack(self, day: str) -> None:
-        """Delete the pack, unless the clock was set back and the day has a new one."""
-        if self._days.get(day) is None:
-            await self._unlink(day)
+    async def _forget_once(self, day: str) -> None:
+        def forgotten() -> None:
+            # In the writer's thread: if the clock was set back, the next group may be of this day.
+            self._days.drop(day)
+            self._packs.retire(day)
 
-    async def _unlink(self, day: str) -> None:
+        await self._writer.write(lambda c: forget_day(c, day), on_durable=forgotten)
+
+    def _forget_dropped(self, first: int, day: str, connection: sqlite3.Connection) -> None:
+        """Forget a dropped day, unless its pack could not be renamed: a start must know it then.
+
+        Again: the first attempt may have been interrupted.
+        """
+        if self._days.get_any(day) is not None or self._packs.retire(day):
+            connection.execute(_FORGET_DROPPED, (first,))
+
+    async def _delete(self, delete: Callable[[Path], None]) -> None:
         # In a thread, because deleting many gigabytes takes long.
-        await trio.to_thread.run_sync(remove_pack, self._packs.path(day), limiter=self._unlinking)
+        await trio.to_thread.run_sync(delete, self._packs.directory, limiter=self._unlinking)
 
 
 async def in_steps(writer: GroupCommit, step: Step, start: int) -> None:

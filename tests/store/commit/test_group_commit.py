@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 import trio
 import trio.testing
+import trio_asyncio
 
 from hub.errors import CannotStoreNow, TooManyRequests
-from hub.store import opening, readers
+from hub.store import readers
 from hub.store.commit import group_commit, write_queue
-from hub.store.connection import Job
+from hub.store.connection import Job, open_bridge
 from hub.store.db import Store
 from tests.support.clock import FrozenClock
-from tests.support.stores import batch, is_whole, opened
+from tests.support.stores import batch, copy_as_left, is_whole, opened
 
 
 class BlockingJob:
@@ -334,24 +337,62 @@ async def test_a_reader_sees_every_commit_so_far(tmp_path: Path, clock: FrozenCl
             assert f"k{n}" in await keys(store)
 
 
-async def test_checkpoints_run_beside_the_writer(
+async def test_only_the_writers_connection_checkpoints_and_writes(
     tmp_path: Path, clock: FrozenClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Two connections that checkpoint can corrupt the database before SQLite 3.51.3."""
+    statements: dict[int, list[str]] = {}
+    connect = sqlite3.connect
+
+    def traced(*args: Any, **kwargs: Any) -> sqlite3.Connection:
+        connection: sqlite3.Connection = connect(*args, **kwargs)
+        seen = statements.setdefault(id(connection), [])
+        opened_connections.append(connection)
+        connection.set_trace_callback(seen.append)
+        return connection
+
+    opened_connections: list[sqlite3.Connection] = []  # so that no id is used twice
+    monkeypatch.setattr(sqlite3, "connect", traced)
     monkeypatch.setattr(group_commit, "_CHECKPOINT_PAGES", 1)
     data = tmp_path / "data"
-    checkpoints: list[sqlite3.Connection] = []
-    checkpoint = opening._checkpoint
-
-    def counted(connection: sqlite3.Connection) -> None:
-        checkpoints.append(connection)
-        checkpoint(connection)
-
-    monkeypatch.setattr(opening, "_checkpoint", counted)
     async with opened(data, clock) as store:
+        started = len(opened_connections)
         size = (data / "hub.sqlite").stat().st_size
         with trio.fail_after(10):
             while (data / "hub.sqlite").stat().st_size == size:
                 await store.write(
                     lambda c: c.execute("REPLACE INTO setting VALUES ('large', ?)", ("x" * 10**6,))
                 )
-        assert checkpoints
+        assert (await store.records.append(batch(clock, 1))).seqs == (1,)
+        assert await is_whole(store, 1, batch(clock, 1).uploads[0])
+        assert await store.check() == ""
+    # The connections that the store holds together: of those before them, each is closed.
+    assert len(opened_connections) > started
+    running = opened_connections[started - 5 :]
+    writing = {
+        id(connection)
+        for connection in running
+        for statement in statements[id(connection)]
+        if re.match(r"BEGIN|INSERT|UPDATE|DELETE|REPLACE|COMMIT|PRAGMA wal_", statement)
+    }
+    of_writer = [statement.strip() for statement in statements[id(running[0])]]
+    checkpoints = [s for s in of_writer if s.startswith("PRAGMA wal_checkpoint")]
+    assert writing == {id(running[0])}
+    assert checkpoints[0] == checkpoints[-1] == "PRAGMA wal_checkpoint(TRUNCATE)"
+    assert "PRAGMA wal_checkpoint(PASSIVE)" in checkpoints
+    assert "PRAGMA wal_autocheckpoint = 0;" in of_writer
+
+
+async def test_a_reader_that_closes_last_changes_nothing(
+    tmp_path: Path, clock: FrozenClock
+) -> None:
+    async with opened(tmp_path / "data", clock) as store:
+        await store.records.append(batch(clock, 1))
+        left = copy_as_left(tmp_path / "data", tmp_path / "left")
+    before = {name: (left / name).read_bytes() for name in ("hub.sqlite", "hub.sqlite-wal")}
+    async with trio_asyncio.open_loop() as loop:
+        reader = await open_bridge(left / "hub.sqlite", loop, writes=False)
+        count = await reader.run(lambda c: c.execute("SELECT count(*) FROM record").fetchone())
+        await reader.aclose()
+    assert count == (1,)
+    assert before == {name: (left / name).read_bytes() for name in before}

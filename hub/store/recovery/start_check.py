@@ -1,0 +1,147 @@
+"""Whether database, write-ahead log and packs belong together, decided before anything changes.
+
+What lies beyond the committed end of a pack was either never acknowledged, or the database is
+older than its packs. The flush of a pack precedes the COMMIT, and each group names the last one
+that was committed before it:
+
+- nothing that is a group: its flush failed or was interrupted. It is cut off.
+- groups that name the database's last group: they were refused, or in progress. They are cut off,
+  unless the database has no write-ahead log: a hub that ended properly leaves no such groups, and
+  of another one the log was lost, which may have committed them.
+- groups that name a later one: that one was committed, and the database does not know it. Somebody
+  put back a copy, or took the write-ahead log away. The start stops, and nothing is changed.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from msgspec import Struct
+
+from hub.errors import StartFault
+from hub.store.disk import Disk
+from hub.store.media.packs import cut_pack, packs_in
+from hub.store.media.tails import Tail, tails_in
+from hub.store.names import DATABASE, MEDIA, WAL
+from hub.store.recovery.database_view import DatabaseView, Wal, current_view, has_wal
+from hub.store.recovery.putting_aside import put_tail_aside
+
+log = logging.getLogger(__name__)
+
+_WAYS = (
+    '"sitehub doctor --rebuild" takes over the records that the packs hold, '
+    '"sitehub doctor --set-aside" goes on without them'
+)
+_NOTHING = "nothing was changed"
+
+
+class Findings(Struct, frozen=True):
+    """What a start finds. `fault`: why it must stop, or "". `tails`: what goes if it does not.
+
+    `last_number`: the highest number of a group that was seen.
+    """
+
+    fault: str = ""
+    tails: tuple[Tail, ...] = ()
+    last_number: int = 0
+    dropped: frozenset[str] = frozenset()
+
+
+def check_start(data_dir: Path) -> Findings:
+    """Examine a data directory; change nothing. Raises OSError, sqlite3.Error."""
+    database, packs = data_dir / DATABASE, packs_in(data_dir / MEDIA)
+    if not database.exists() or database.stat().st_size == 0:
+        if not packs and not has_wal(data_dir):
+            return Findings()
+        what = "is empty" if database.exists() else "is missing"
+        return Findings(
+            f"{database} {what}, but its pictures are there: restore it, or move the folder "
+            f"{MEDIA} away to start anew; {_WAYS}; {_NOTHING}"
+        )
+    view, wal = current_view(data_dir)
+    if view is None:
+        if not packs:
+            return Findings()
+        return Findings(
+            f"{database} holds no records, but there are packs of pictures: restore it; "
+            f"{_WAYS}; {_NOTHING}"
+        )
+    tails = tuple(tails_in(data_dir / MEDIA, view.ends))
+    last = max((group.number for tail in tails for group in tail.groups), default=0)
+    return Findings(_fault(data_dir, view, wal, tails), tails, last, view.dropped)
+
+
+def _fault(data_dir: Path, view: DatabaseView, wal: Wal, tails: Sequence[Tail]) -> str:
+    database = data_dir / DATABASE
+    if wal is Wal.FOREIGN:
+        return (
+            f"{data_dir / WAL} does not belong to {database}: put the two files back that belong "
+            f"together; without the first, {_WAYS}; {_NOTHING}"
+        )
+    unknown = [tail for tail in tails if _is_unknown(tail, view, wal)]
+    if not unknown:
+        return ""
+    packs = _names(tail.path.name for tail in unknown)
+    if any(tail.is_bare for tail in unknown):
+        return (
+            f"{packs} holds pictures of a day that {database} does not know: put the newest "
+            f'{DATABASE} back, or "sitehub doctor --set-aside" goes on without them; {_NOTHING}'
+        )
+    if wal is Wal.LOST:
+        return (
+            f"{data_dir / WAL} is missing although the hub did not end properly, and with it "
+            f"records whose pictures are in {packs}: put it back; {_WAYS}; {_NOTHING}"
+        )
+    return (
+        f"{database} is older than its pictures: it does not know records of {packs}; put the "
+        f"newest {DATABASE} back; {_WAYS}; {_NOTHING}"
+    )
+
+
+def _is_unknown(tail: Tail, view: DatabaseView, wal: Wal) -> bool:
+    """Whether a tail may hold what was acknowledged."""
+    if not tail.is_known and tail.day in view.dropped:
+        return False
+    if not tail.is_known and tail.is_bare:
+        return True
+    return any(
+        group.log_id != view.log_id
+        or group.previous > view.last_group
+        or (group.number <= view.last_group and not tail.is_known)
+        or (group.number > view.last_group and wal is not Wal.SOUND)
+        for group in tail.groups
+    )
+
+
+def _names(names: Iterator[str]) -> str:
+    found = list(names)
+    more = f" and {len(found) - 3} more" if len(found) > 3 else ""
+    return ", ".join(found[:3]) + more
+
+
+def remove_unacknowledged(findings: Findings, disk: Disk) -> None:
+    """Cut off what `check_start` found to be unacknowledged. Raises OSError."""
+    for tail in findings.tails:
+        name = tail.path.name
+        if tail.is_known and tail.is_bare:
+            aside = put_tail_aside(tail, disk)
+            log.warning(
+                "%s holds pictures after byte %d that were not acknowledged; they are now in %s",
+                name,
+                tail.start,
+                aside,
+            )
+        elif tail.is_known:
+            log.info("cut off %s after byte %d: the rest was never acknowledged", name, tail.start)
+            cut_pack(tail.path, disk, tail.start)
+        else:
+            log.info("removed %s, which holds no committed pictures", name)
+            tail.path.unlink(missing_ok=True)
+
+
+def stop_if_unsafe(findings: Findings) -> None:
+    """Raise StartFault if the start must stop."""
+    if findings.fault:
+        raise StartFault(findings.fault)

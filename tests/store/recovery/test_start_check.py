@@ -1,0 +1,238 @@
+"""At a start only what was never acknowledged goes; anything else stops it and stays as it is."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from hub.errors import StartFault
+from tests.support.clock import FrozenClock
+from tests.support.stores import batch, copy_as_left, is_whole, opened, pack_size
+
+DATABASE, WAL = "hub.sqlite", "hub.sqlite-wal"
+
+
+async def filled(data: Path, clock: FrozenClock, seeds: range) -> None:
+    """Run a hub that stores these uploads and ends properly."""
+    async with opened(data, clock) as store:
+        for seed in seeds:
+            await store.records.append(batch(clock, seed))
+
+
+async def killed(data: Path, left: Path, clock: FrozenClock, seeds: range) -> Path:
+    """Return a copy of the directory as a kill -9 after these uploads leaves it."""
+    async with opened(data, clock) as store:
+        for seed in seeds:
+            await store.records.append(batch(clock, seed))
+        return copy_as_left(data, left)
+
+
+async def refused(data: Path, clock: FrozenClock, match: str) -> None:
+    """Expect that the start stops with one sentence, and changes nothing."""
+    before = content(data)
+    with pytest.raises(StartFault, match=match) as fault:
+        async with opened(data, clock):
+            pass
+    assert "\n" not in str(fault.value)
+    assert content(data) == before
+
+
+def content(data: Path) -> dict[str, bytes]:
+    return {
+        str(path.relative_to(data)): path.read_bytes()
+        for path in data.rglob("*")
+        if path.is_file() and not path.name.endswith("-shm")
+    }
+
+
+def copy_back(source: Path, data: Path, *names: str) -> None:
+    for name in (DATABASE, WAL):
+        (data / name).unlink(missing_ok=True)
+    for name in names:
+        shutil.copy(source / name, data / name)
+
+
+async def test_a_clean_end_leaves_no_wal(tmp_path: Path, clock: FrozenClock) -> None:
+    await filled(tmp_path, clock, range(1, 4))
+    assert not (tmp_path / WAL).exists()
+    with closing(sqlite3.connect(f"file:{tmp_path / DATABASE}?immutable=1", uri=True)) as reader:
+        assert reader.execute("SELECT count(*) FROM record").fetchone() == (3,)
+
+
+@pytest.mark.parametrize("behind", [1, 2, 5])
+async def test_an_older_database_put_back_stops_the_start(
+    behind: int, tmp_path: Path, clock: FrozenClock
+) -> None:
+    data, copy = tmp_path / "data", tmp_path / "copy"
+    await filled(data, clock, range(3))
+    shutil.copytree(data, copy)
+    await filled(data, clock, range(3, 3 + behind))
+    copy_back(copy, data, DATABASE)
+    await refused(data, clock, r"hub\.sqlite is older than its pictures.*doctor --rebuild")
+
+
+async def test_an_older_copy_of_a_running_database_stops_the_start(
+    tmp_path: Path, clock: FrozenClock
+) -> None:
+    data = tmp_path / "data"
+    copy = await killed(data, tmp_path / "copy", clock, range(3))
+    left = await killed(data, tmp_path / "left", clock, range(3, 8))
+    copy_back(copy, left, DATABASE, WAL)
+    await refused(left, clock, "is older than its pictures")
+
+
+async def test_an_older_database_stops_the_start_also_if_its_day_is_unknown(
+    tmp_path: Path, clock: FrozenClock
+) -> None:
+    data, copy = tmp_path / "data", tmp_path / "copy"
+    await filled(data, clock, range(3))
+    shutil.copytree(data, copy)
+    clock.advance(86_400)
+    await filled(data, clock, range(3, 4))
+    copy_back(copy, data, DATABASE)
+    await refused(data, clock, "is older than its pictures: it does not know records of 2026-11-26")
+
+
+@pytest.mark.parametrize("uploads", [1, 5])
+async def test_a_lost_wal_stops_the_start(uploads: int, tmp_path: Path, clock: FrozenClock) -> None:
+    data = tmp_path / "data"
+    await filled(data, clock, range(2))
+    left = await killed(data, tmp_path / "left", clock, range(2, 2 + uploads))
+    (left / WAL).unlink()
+    await refused(left, clock, r"hub\.sqlite-wal is missing although.*2026-11-25\.pack")
+    (left / WAL).touch()
+    await refused(left, clock, r"hub\.sqlite-wal is missing although")
+
+
+async def test_a_lost_wal_that_held_no_records_does_not_stop_the_start(
+    tmp_path: Path, clock: FrozenClock
+) -> None:
+    data = tmp_path / "data"
+    await filled(data, clock, range(2))
+    left = await killed(data, tmp_path / "left", clock, range(0))
+    (left / WAL).unlink()
+    async with opened(left, clock) as store:
+        assert store.records.last_seq == 2
+
+
+async def test_the_wal_of_another_hub_stops_the_start(tmp_path: Path, clock: FrozenClock) -> None:
+    one = await killed(tmp_path / "a", tmp_path / "one", clock, range(4))
+    other = await killed(tmp_path / "b", tmp_path / "other", clock, range(7))
+    shutil.copy(other / WAL, one / WAL)
+    await refused(one, clock, r"hub\.sqlite-wal does not belong to .*hub\.sqlite")
+
+
+async def test_an_older_wal_of_the_same_hub_stops_the_start(
+    tmp_path: Path, clock: FrozenClock
+) -> None:
+    data = tmp_path / "data"
+    old = await killed(data, tmp_path / "old", clock, range(4))
+    await filled(data, clock, range(4, 6))
+    new = await killed(data, tmp_path / "new", clock, range(6, 9))
+    shutil.copy(old / WAL, new / WAL)
+    await refused(new, clock, r"hub\.sqlite-wal does not belong to")
+
+
+async def test_an_older_database_under_a_newer_wal_stops_the_start(
+    tmp_path: Path, clock: FrozenClock
+) -> None:
+    data = tmp_path / "data"
+    await filled(data, clock, range(4))
+    shutil.copytree(data, tmp_path / "old")
+    await filled(data, clock, range(4, 6))
+    new = await killed(data, tmp_path / "new", clock, range(6, 9))
+    shutil.copy(tmp_path / "old" / DATABASE, new / DATABASE)
+    await refused(new, clock, r"hub\.sqlite-wal does not belong to")
+
+
+@pytest.mark.parametrize("left", ["nothing", "no bytes", "no tables"])
+async def test_packs_without_their_database_stop_the_start(
+    left: str, tmp_path: Path, clock: FrozenClock
+) -> None:
+    await filled(tmp_path, clock, range(2))
+    (tmp_path / DATABASE).unlink()
+    if left == "no bytes":
+        (tmp_path / DATABASE).touch()
+    if left == "no tables":
+        with closing(sqlite3.connect(tmp_path / DATABASE)) as connection:
+            connection.execute("CREATE TABLE x (y)")
+            connection.execute("DROP TABLE x")
+    match = {"nothing": "is missing", "no bytes": "is empty", "no tables": "holds no records"}
+    await refused(tmp_path, clock, match[left])
+
+
+async def test_an_empty_database_without_packs_is_a_new_hub(
+    tmp_path: Path, clock: FrozenClock
+) -> None:
+    (tmp_path / DATABASE).touch()
+    async with opened(tmp_path, clock) as store:
+        assert store.records.last_seq == 0
+
+
+async def test_the_pack_of_another_hub_stops_the_start(tmp_path: Path, clock: FrozenClock) -> None:
+    await filled(tmp_path / "a", clock, range(2))
+    clock.advance(86_400)
+    await filled(tmp_path / "b", clock, range(2))
+    shutil.copy(tmp_path / "b" / "media" / "2026-11-26.pack", tmp_path / "a" / "media")
+    await refused(tmp_path / "a", clock, "does not know records of 2026-11-26.pack")
+
+
+async def test_pictures_of_an_older_version_that_were_not_acknowledged_are_put_aside(
+    tmp_path: Path, clock: FrozenClock
+) -> None:
+    await filled(tmp_path, clock, range(2))
+    pack = tmp_path / "media" / "2026-11-25.pack"
+    size, rest = pack.stat().st_size, b"SHP1" + bytes(500)
+    with pack.open("ab") as file:
+        file.write(rest)
+    async with opened(tmp_path, clock) as store:
+        assert await is_whole(store, 1, batch(clock, 0).uploads[0])
+    assert pack.stat().st_size == size
+    (aside,) = (tmp_path / "media" / "set-aside").iterdir()
+    assert aside.name == f"2026-11-25.from-{size}.pack"
+    assert aside.read_bytes() == rest
+
+
+async def test_an_unknown_pack_of_an_older_version_stops_the_start(
+    tmp_path: Path, clock: FrozenClock
+) -> None:
+    await filled(tmp_path, clock, range(2))
+    (tmp_path / "media" / "2026-11-26.pack").write_bytes(b"SHP1" + bytes(500))
+    await refused(tmp_path, clock, r"2026-11-26\.pack holds pictures of a day.*--set-aside")
+
+
+async def test_the_pack_of_a_day_that_is_being_dropped_is_deleted(
+    tmp_path: Path, clock: FrozenClock
+) -> None:
+    data = tmp_path / "data"
+    await filled(data, clock, range(2))
+    pack = data / "media" / "2026-11-25.pack"
+    kept = pack.read_bytes()
+    clock.advance(86_400)
+    async with opened(data, clock) as store:
+        await store.records.append(batch(clock, 2))
+        await store.retention.drop_day("2026-11-25")
+    pack.write_bytes(kept)
+    with closing(sqlite3.connect(data / DATABASE)) as connection, connection:
+        connection.execute("INSERT INTO dropped_day VALUES (1, 2, '2026-11-25')")
+    async with opened(data, clock) as store:
+        assert store.records.last_seq == 3
+        assert not pack.exists()
+
+
+async def test_a_group_that_was_in_progress_is_cut_off(tmp_path: Path, clock: FrozenClock) -> None:
+    """The pack was flushed, its COMMIT did not come: nothing of it was acknowledged."""
+    data = tmp_path / "data"
+    before = await killed(data, tmp_path / "before", clock, range(3))
+    size = pack_size(before)
+    after = await killed(data, tmp_path / "after", clock, range(3, 4))
+    shutil.copy(after / "media" / "2026-11-25.pack", before / "media")
+    assert pack_size(before) > size
+    async with opened(before, clock) as store:
+        assert store.records.last_seq == 3
+        assert (await store.records.append(batch(clock, 3))).seqs == (4,)
+        assert await is_whole(store, 4, batch(clock, 3).uploads[0])
