@@ -55,6 +55,8 @@ from hub.services.devices.frame_trace import Trace
 from hub.services.firmware.campaigns import Campaigns
 from hub.services.firmware.downloads import Downloads
 from hub.services.firmware.releases import Releases
+from hub.services.records.erasures import Erasures, older_copies
+from hub.services.records.holds import Holds
 from hub.services.records.ingest import Ingest
 from hub.services.records.record_log import RecordLog, record_weight
 from hub.services.site.certificate_authority import EARLIEST_PLAUSIBLE
@@ -258,6 +260,10 @@ async def open_services(
             downloads=downloads,
             ingest=Ingest(store, devices, site, campaigns, downloads, config.devices, now),
             records=RecordLog(store, record_feed),
+            holds=Holds(store, audit, clock, change_feed, now),
+            erasures=Erasures(
+                store, audit, traces, record_feed, change_feed, older_copies(data_dir), now
+            ),
             trace=Trace(traces, devices, pending_devices, closing),
             retention=retention,
             maintenance=maintenance,
@@ -293,6 +299,8 @@ async def _run_parts(
         await start("watching the clock", services.clock.run)
         await start("the certificate renewal", services.certificates.run)
         await start("the store maintenance", services.maintenance.run)
+        await start("the held evidence", services.holds.run)
+        await start("erasing", services.erasures.run)
         await start("the firmware maintenance", services.releases.run)
         await start("saving the downloads", services.downloads.run)
         await start("the updates", services.updates.run)

@@ -22,7 +22,9 @@ def _zero_weight(item: object) -> int:
 class Change(Struct, frozen=True):
     """Something changed: read it again. `key`: a did, an SN, an id, or empty for all."""
 
-    kind: Literal["device", "waiting", "health", "site", "firmware", "update"]
+    kind: Literal[
+        "device", "waiting", "health", "site", "firmware", "update", "hold", "erasure"
+    ]
     key: str = ""
 
 
@@ -58,14 +60,18 @@ class Subscription(Generic[T]):
         """Queue items again. Call it before reading what was missed, so that there is no gap."""
         self.lagged = False
 
+    def _restart(self) -> None:
+        self._items, self._queued_bytes = [], 0
+        self.lagged = True
+        self._wakeup.set()
+
     def _enqueue(self, items: Sequence[T]) -> None:
         if self.lagged:
             return
         self._items.extend(items)
         self._queued_bytes += sum(map(self._weight, items))
         if len(self._items) > self._size or self._queued_bytes > MAX_HELD_BYTES:
-            self._items, self._queued_bytes = [], 0
-            self.lagged = True
+            self._restart()
         self._wakeup.set()
 
 
@@ -88,6 +94,14 @@ class Feed(Generic[T]):
         self.published += len(items)
         for subscription in self._subscriptions:
             subscription._enqueue(items)
+
+    def restart(self) -> None:
+        """Drop what is queued for the subscriptions, and let them read it from the source.
+
+        For items that were changed after they were published.
+        """
+        for subscription in self._subscriptions:
+            subscription._restart()
 
     @contextmanager
     def subscribe(self, size: int = 256) -> Iterator[Subscription[T]]:

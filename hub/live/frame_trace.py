@@ -175,6 +175,17 @@ class FrameTraces:
             device.frames.detach()
             device.uploads.detach()
 
+    def clear(self) -> None:
+        """Drop all frames of all devices and connections."""
+        for device in self._devices.values():
+            device.frames.take_out()
+            device.uploads.take_out()
+        for attempts in self._attempts.values():
+            for ring in (attempts.ended, *attempts.open):
+                ring.take_out()
+        for ring in self._addresses.values():
+            ring.take_out()
+
     def _make_room(self) -> None:
         """Empty rings of the devices used least recently, until an eighth of the memory is free."""
         for device in sorted(self._devices.values(), key=lambda rings: rings.last_number):

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from hub.services.firmware.campaigns import Campaigns
     from hub.services.firmware.downloads import Downloads
     from hub.services.firmware.releases import Releases
+    from hub.services.records.erasures import Erasures
+    from hub.services.records.holds import Holds
     from hub.services.records.ingest import Ingest
     from hub.services.records.record_log import RecordLog
     from hub.services.site.certificates import Certificates
@@ -78,6 +80,8 @@ class Services:
     downloads: Downloads
     ingest: Ingest
     records: RecordLog
+    holds: Holds
+    erasures: Erasures
     trace: Trace
     retention: RetentionPolicy
     maintenance: Maintenance

@@ -33,6 +33,8 @@ from hub.services.devices.frame_trace import Trace
 from hub.services.firmware.campaigns import Campaigns
 from hub.services.firmware.downloads import Downloads
 from hub.services.firmware.releases import Releases
+from hub.services.records.erasures import Erasures, older_copies
+from hub.services.records.holds import Holds
 from hub.services.records.record_log import RecordLog
 from hub.services.site.clock import SiteClock
 from hub.services.site.disk_space import GB, DiskSpace
@@ -177,6 +179,10 @@ async def open_hub_services(
             campaigns=campaigns,
             downloads=Downloads(store, devices, campaigns, clock),
             records=RecordLog(store, record_feed),
+            holds=Holds(store, audit, site_clock, change_feed, clock),
+            erasures=Erasures(
+                store, audit, traces, record_feed, change_feed, older_copies(data_dir), clock
+            ),
             trace=Trace(traces, devices, pending_devices, closing),
             figures=SiteFigures(store, data_dir, config.store.min_free_gb, clock),
             updates=Updates(

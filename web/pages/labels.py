@@ -166,6 +166,10 @@ HEALTH = {
         "Only %(free)s GB of disk space is free (%(wanted)s GB is needed), and there are "
         "no older records left to delete. Free up some space."
     ),
+    "evidence-waits": N_(
+        "A day cannot be deleted, because the evidence held of it cannot be copied "
+        "(%(what)s). Free up some space, or release holds that are not needed any more."
+    ),
     "clock-doubted": N_(
         "The clock of this computer shows %(clock)s, but %(expected)s was expected. Correct it, or "
         "confirm it under Site, Retention. Until then nothing is deleted by age."

@@ -52,4 +52,4 @@ class LatestPictures:
             # The next records bring newer pictures.
             limited(log, logging.WARNING, "latest pictures", "cannot read pictures: %s", error)
             return
-        self._latest.update(latest)
+        self._latest = latest

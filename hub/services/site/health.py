@@ -13,6 +13,7 @@ its work.
     certificate-ends        day, days
     certificate-stays       reason
     disk-low                free, wanted (GB)
+    evidence-waits          what
     clock-doubted           clock, expected
     clock-contradicted      off, devices
     retention-waits         days, records
@@ -51,6 +52,7 @@ NoticeCode = Literal[
     "certificate-ends",
     "certificate-stays",
     "disk-low",
+    "evidence-waits",
     "clock-doubted",
     "clock-contradicted",
     "retention-waits",
@@ -164,6 +166,12 @@ class Health:
                 f"only {free} GB of disk space is free, {wanted} GB is needed, "
                 "and no older day is left to drop",
                 {"free": free, "wanted": wanted},
+            )
+        if problem := self._store.evidence.problem:
+            yield HealthReason(
+                "evidence-waits",
+                f"a day stays, because what is held of it cannot be moved: {problem}",
+                {"what": problem},
             )
 
     def _check_clock(self) -> Iterator[HealthReason]:

@@ -35,6 +35,10 @@ ADVICE: dict[FaultCode | NoticeCode, str] = {
         "Ask whoever installed the hub to look at the certificate. "
         "Until it ends, everything works as before."
     ),
+    "evidence-waits": (
+        "Free some space on this disk, or release holds that are not needed any more. "
+        "The day is tried again by itself."
+    ),
     "disk-low": (
         "Delete files that do not belong to the hub from this disk, use a larger disk, or keep "
         "records for fewer days."

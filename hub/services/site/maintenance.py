@@ -139,7 +139,10 @@ class Maintenance:
 
     def _exceeds_space(self) -> str:
         stored = sum(use.bytes for use in self._store.retention.days())
-        if self._config.max_gb and stored > self._config.max_gb * GB:
+        most = self._config.max_gb * GB
+        # Held evidence counts for up to a half, so that it cannot displace all days.
+        stored += min(self._store.evidence.use().bytes, int(most / 2))
+        if most and stored > most:
             return f"the pictures take more than {self._config.max_gb:g} GB"
         if shortage := self._disk_space.shortage():
             return f"only {shortage.free_bytes / GB:.1f} GB of disk space is free"

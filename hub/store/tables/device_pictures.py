@@ -14,11 +14,14 @@ from hub.store.media.pictures import StoredPicture
 from hub.store.readers import Readers
 from hub.store.sql import execute, one
 from hub.store.tables.devices import check_camera
+from hub.store.tables.erasures import secure_deletion
 
 #: Size of all pictures together.
 MAX_BYTES = 512 * 1024 * 1024
 #: Rows removed per write, so that other writes need not wait long.
 _STEP = 50
+#: Fewer where their pages are overwritten.
+_CLEAR_STEP = 5
 
 _GET = "SELECT mime, picture FROM device_picture WHERE did = ? AND path = ?"
 _PUT = """
@@ -31,6 +34,7 @@ _SIZE = "SELECT size FROM device_picture WHERE did = ? AND path = ?"
 # Ids are in the order of insertion, so a search ends at the first picture that stays.
 _OLDEST = "SELECT id, size, fetched_at FROM device_picture ORDER BY id LIMIT ?"
 _REMOVE = "DELETE FROM device_picture WHERE id = ?"
+_CLEAR = "DELETE FROM device_picture WHERE id IN (SELECT id FROM device_picture LIMIT ?)"
 _FORGET = "DELETE FROM device_picture WHERE did = ?"
 
 
@@ -89,6 +93,11 @@ class DevicePictureTable:
         job = partial(execute, _FORGET, (did,))
         await self._writer.write(job, lambda _: self.forget_device(did))
 
+    async def clear(self) -> None:
+        """Remove all pictures in short writes, so that no file holds them any more."""
+        while await self._writer.write(_clear_some, lambda _: self._recount()):
+            pass
+
     def forget_device(self, did: str) -> None:
         """Count the cache again, after the database removed the device's pictures."""
         self._recount()
@@ -127,6 +136,12 @@ def _drop_some(before: int, connection: sqlite3.Connection) -> bool:
     old = [(number,) for number, _, fetched_at in oldest if fetched_at < before]
     connection.executemany(_REMOVE, old)
     return len(old) == _STEP
+
+
+def _clear_some(connection: sqlite3.Connection) -> bool:
+    """Remove and overwrite some pictures; return whether there were any."""
+    with secure_deletion(connection):
+        return connection.execute(_CLEAR, (_CLEAR_STEP,)).rowcount > 0
 
 
 def _int(value: object) -> int:

@@ -1,0 +1,188 @@
+"""Erasing one person: who is meant, what would go, and the report of what went.
+
+Nothing that says who it was is kept: neither the audit log nor the report has a name or a number.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import trio
+
+from hub.errors import BadParameter, HubError, NoSuchResource
+from hub.live.feed import Change, Feed
+from hub.live.frame_trace import FrameTraces
+from hub.log import limited
+from hub.services.access.audit import Actor, Audit
+from hub.store.records.erasing import Match as Match
+from hub.store.records.erasing import Preview as Preview
+from hub.store.tables.erasures import Erasure as Erasure
+from hub.store.tables.erasures import ErasureReport as ErasureReport
+from hub.store.tables.erasures import NewErasure
+from hub.store.tables.erasures import Subject as Subject
+from hub.wire.uploads.records import Record
+
+if TYPE_CHECKING:
+    from hub.store.db import Store
+
+log = logging.getLogger(__name__)
+
+#: Records that can be chosen by hand.
+MAX_SEQS = 1_000
+#: How many older copies a report names.
+_MAX_COPIES = 200
+_RETRY_SECONDS = 60
+#: Numbers that cameras send for strangers (D8): 0, and 2^63.
+_STRANGERS = ("", "0", "9223372036854775808")
+
+
+class Erasures:
+    """Finds what belongs to a person, and erases it. run() carries erasures out.
+
+    `copies` returns the names of files that were made before, such as backups: they still hold
+    what was erased.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        audit: Audit,
+        traces: FrameTraces,
+        record_feed: Feed[Record],
+        change_feed: Feed[Change],
+        copies: Callable[[], Awaitable[Sequence[str]]],
+        now: Callable[[], float],
+    ) -> None:
+        self._store = store
+        self._audit = audit
+        self._traces = traces
+        self._record_feed = record_feed
+        self._change_feed = change_feed
+        self._copies = copies
+        self._now = now
+        self._has_work = trio.Event()
+        self._working = trio.Lock()
+        #: Whether run() runs: else `carry_out` must be called after `begin`.
+        self.is_running = False
+
+    async def find(self, *, name: str = "", number: str = "") -> list[Match]:
+        """Return the records of a number, or of exactly this name (case ignored), by number.
+
+        Raises BadParameter if neither is given, or for the number of a stranger.
+        """
+        name, number = name.strip(), number.strip()
+        if bool(name) == bool(number):
+            raise BadParameter("either a name or a number is expected", field="name")
+        if name:
+            found = await self._store.eraser.find_name(name)
+            return [one for one in found if one.uuid not in _STRANGERS or not one.uuid]
+        if number in _STRANGERS:
+            raise BadParameter("cameras send this number for every stranger", field="number")
+        match = await self._store.eraser.find_uuid(number)
+        return [] if match is None else [match]
+
+    def by_hand(self, seqs: Sequence[int]) -> Subject:
+        """Return the subject of records that were chosen by hand. Raises BadParameter."""
+        if not 0 < len(set(seqs)) <= MAX_SEQS:
+            raise BadParameter(f"1 to {MAX_SEQS} records are expected", field="seqs")
+        return Subject(seqs=tuple(sorted(set(seqs))))
+
+    async def preview(self, subject: Subject) -> Preview:
+        """Return what an erasure would find now, held records included."""
+        return await self._store.eraser.preview(subject, self._store.records.last_seq)
+
+    async def copies(self) -> tuple[str, ...]:
+        """Return the names of the files that an erasure does not reach."""
+        return tuple((await self._copies())[:_MAX_COPIES])
+
+    async def begin(self, subject: Subject, *, with_held: bool, by: Actor) -> Erasure:
+        """Note an erasure, which then is carried out, also after a restart.
+
+        Raises NoSuchResource if there is nothing to erase.
+        """
+        preview = await self.preview(subject)
+        kept = 0 if with_held else preview.held
+        if preview.records - kept == 0:
+            raise NoSuchResource("there are no such records, or all of them are held")
+        report = ErasureReport(preview.first_day, preview.last_day, kept, preview.dids)
+        new = NewErasure(
+            created_by=by.who,
+            created_at=int(self._now() * 1000),
+            manner="records" if subject.seqs else "person",
+            subject=subject,
+            with_held=with_held,
+            last_seq=self._store.records.last_seq,
+            report=report,
+        )
+        id = await self._store.erasures.add(new)
+        await self._audit.add(by, "erasure.begin", f"{id}: {preview.records - kept} records")
+        self._has_work.set()
+        return await self.get(id)
+
+    async def get(self, id: int) -> Erasure:
+        """Return an erasure. Raises NoSuchResource."""
+        erasure = await self._store.erasures.get(id)
+        if erasure is None:
+            raise NoSuchResource(f"there is no erasure {id}")
+        return erasure
+
+    async def newest(self, before: int | None = None, limit: int = 100) -> tuple[Erasure, ...]:
+        """Return at most `limit` erasures with ids below `before`, newest first."""
+        return await self._store.erasures.newest(before, limit)
+
+    # -- carrying out
+
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Carry out what was begun, until cancelled."""
+        self.is_running = True
+        task_status.started()
+        while True:
+            self._has_work = trio.Event()
+            pause = float("inf")
+            try:
+                await self.carry_out()
+            except HubError as error:
+                limited(log, logging.WARNING, "erasure", "an erasure goes on later: %s", error)
+                pause = _RETRY_SECONDS
+            with trio.move_on_after(pause):
+                await self._has_work.wait()
+
+    async def carry_out(self) -> None:
+        """Carry out every erasure that was begun. Raises CannotStoreNow."""
+        async with self._working:
+            for erasure, subject in await self._store.erasures.unfinished():
+                await self._carry_out(erasure, subject)
+
+    async def _carry_out(self, erasure: Erasure, subject: Subject) -> None:
+        # The cache of pictures on cameras and the traces do not say whose they are: all go.
+        await self._store.device_pictures.clear()
+        await self._store.eraser.run(erasure, subject)
+        self._traces.clear()
+        self._record_feed.restart()
+        report = ErasureReport(
+            erasure.report.first_day,
+            erasure.report.last_day,
+            erasure.report.kept,
+            erasure.report.dids,
+            await self.copies(),
+        )
+        await self._store.erasures.finish(erasure.id, report, int(self._now() * 1000))
+        log.info("erasure %d is finished", erasure.id)
+        self._change_feed.publish([Change("erasure", str(erasure.id))])
+
+
+def older_copies(data_dir: Path) -> Callable[[], Awaitable[Sequence[str]]]:
+    """Return what names the copies in the data directory that were made before an erasure.
+
+    These are the databases before a migration, what the start put aside, and the backups.
+    """
+    return partial(trio.to_thread.run_sync, partial(_find_copies, data_dir))
+
+
+def _find_copies(data_dir: Path) -> list[str]:
+    found = [*data_dir.glob("hub.sqlite.before-*"), *data_dir.glob("media/set-aside/*")]
+    return sorted(path.relative_to(data_dir).as_posix() for path in found)

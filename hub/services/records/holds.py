@@ -1,0 +1,220 @@
+"""Holds: records that are kept beyond their day, with a reason, and by whom.
+
+Users with the role guard make holds. The one who made a hold and administrators can change and
+release it.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+import trio
+from msgspec import Struct
+
+from hub.errors import BadParameter, HubError
+from hub.live.feed import Change, Feed
+from hub.log import limited
+from hub.services.access.audit import Actor, Audit
+from hub.services.site.clock import SiteClock
+from hub.store.records.held_evidence import HeldUse as HeldUse
+from hub.store.records.holds import MAX_HOLDS as MAX_HOLDS
+from hub.store.records.holds import MAX_RECORDS_PER_HOLD as MAX_RECORDS_PER_HOLD
+from hub.store.records.holds import Added as Added
+from hub.store.records.holds import Hold as Hold
+from hub.store.records.holds import NewHold
+from hub.store.records.record_query import RecordFilter
+from hub.wire.uploads.records import Record, RecordKind
+
+if TYPE_CHECKING:
+    from hub.store.db import Store
+
+log = logging.getLogger(__name__)
+
+MAX_REASON_LENGTH = 500
+#: Records read at a time.
+_PAGE = 1_000
+_TIDY_SECONDS = 3600
+
+
+class Selection(Struct, frozen=True, kw_only=True):
+    """Records to hold: those with these seqs, or those of a camera, a time and some kinds.
+
+    `since` <= occurred_at < `until`, in UNIX milliseconds. No `did` means every camera, no `kinds`
+    every kind.
+    """
+
+    seqs: tuple[int, ...] = ()
+    did: str | None = None
+    since: int | None = None
+    until: int | None = None
+    kinds: tuple[RecordKind, ...] = ()
+
+
+class Selected(Struct, frozen=True):
+    """The seqs of a selection, and how many pictures its records have.
+
+    `is_too_many`: there are more than a hold can have; only the first are in it.
+    """
+
+    seqs: tuple[int, ...]
+    pictures: int
+    is_too_many: bool
+
+
+class Holds:
+    """Makes, changes and ends holds. run() removes what is not held any more."""
+
+    def __init__(
+        self,
+        store: Store,
+        audit: Audit,
+        clock: SiteClock,
+        change_feed: Feed[Change],
+        now: Callable[[], float],
+    ) -> None:
+        self._store = store
+        self._holds = store.holds
+        self._audit = audit
+        self._clock = clock
+        self._change_feed = change_feed
+        self._now = now
+        self._has_ended = trio.Event()
+
+    # -- reading
+
+    async def newest(self, before: int | None = None, limit: int = 100) -> tuple[Hold, ...]:
+        """Return at most `limit` holds with ids below `before`, newest first."""
+        return await self._holds.newest(before, limit)
+
+    async def get(self, id: int) -> Hold:
+        """Return a hold. Raises NoSuchResource."""
+        return await self._holds.get(id)
+
+    async def of_record(self, seq: int) -> tuple[Hold, ...]:
+        """Return the holds in force that a record is in."""
+        return await self._holds.of_record(seq)
+
+    async def records(self, id: int, *, after: int = 0, limit: int = 100) -> list[Record]:
+        """Return at most `limit` records of a hold with seqs above `after`, in their order."""
+        records = self._store.records
+        found = [await records.get(seq) for seq in await self._holds.seqs(id, after, limit)]
+        return [record for record in found if record is not None]
+
+    def use(self) -> HeldUse:
+        """Return how much evidence has outlived its day."""
+        return self._store.evidence.use()
+
+    async def select(self, selection: Selection) -> Selected:
+        """Find the records of a selection."""
+        if selection.seqs:
+            found = [await self._store.records.get(seq) for seq in selection.seqs[:_PAGE]]
+            records = [record for record in found if record is not None]
+            return _selected(records)
+        filter = RecordFilter(
+            did=selection.did,
+            since=selection.since,
+            until=selection.until,
+            kind=selection.kinds[0] if len(selection.kinds) == 1 else None,
+        )
+        records, after = [], 0
+        while len(records) <= MAX_RECORDS_PER_HOLD:
+            page = await self._store.records.page(filter, after=after, limit=_PAGE)
+            kinds = selection.kinds
+            records += [one for one in page.items if not kinds or one.kind in kinds]
+            if page.next is None:
+                break
+            after = page.next
+        return _selected(records)
+
+    # -- changing
+
+    async def create(
+        self, seqs: Sequence[int], reason: str, until: int | None, *, by: Actor
+    ) -> Added:
+        """Hold records. `until`: UNIX milliseconds, None until it is released.
+
+        Raises BadParameter, TooManyRequests if there are too many holds.
+        """
+        new = NewHold(
+            reason=_checked_reason(reason),
+            until=self._checked_until(until),
+            created_by=by.who,
+            created_at=int(self._now() * 1000),
+        )
+        added = await self._holds.create(new, seqs)
+        await self._audit.add(by, "hold.add", f"{added.hold.id}: {added.added} records")
+        self._publish(added.hold.id)
+        return added
+
+    async def add(self, id: int, seqs: Sequence[int], *, by: Actor) -> Added:
+        """Hold more records. Raises NoSuchResource, BadParameter."""
+        added = await self._holds.add(id, seqs)
+        await self._audit.add(by, "hold.extend", f"{id}: {added.added} records")
+        self._publish(id)
+        return added
+
+    async def change(self, id: int, reason: str, until: int | None, *, by: Actor) -> Hold:
+        """Change why and until when. Raises NoSuchResource, BadParameter."""
+        hold = await self._holds.change(id, _checked_reason(reason), self._checked_until(until))
+        await self._audit.add(by, "hold.change", str(id))
+        self._publish(id)
+        return hold
+
+    async def release(self, id: int, *, by: Actor) -> Hold:
+        """End a hold. What nobody else holds goes with its day, or soon if that is gone."""
+        if not (await self._holds.get(id)).is_in_force:
+            raise BadParameter("this hold has ended", field="id")
+        hold = await self._holds.end(id, by.who, int(self._now() * 1000))
+        await self._audit.add(by, "hold.release", f"{id}: {hold.records} records")
+        self._publish(id)
+        self._has_ended.set()
+        return hold
+
+    def _checked_until(self, until: int | None) -> int | None:
+        if until is not None and until <= self._now() * 1000:
+            raise BadParameter("must be in the future", field="until")
+        return until
+
+    def _publish(self, id: int) -> None:
+        self._change_feed.publish([Change("hold", str(id))])
+
+    # -- in the background
+
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """End the holds whose time has come and remove what nobody holds, until cancelled."""
+        task_status.started()
+        while True:
+            try:
+                await self.tidy()
+            except HubError as error:
+                limited(log, logging.WARNING, "holds", "held evidence is removed later: %s", error)
+            self._has_ended = trio.Event()
+            with trio.move_on_after(_TIDY_SECONDS):
+                await self._has_ended.wait()
+
+    async def tidy(self) -> None:
+        """Do the work of run() once. Raises CannotStoreNow."""
+        # A clock that is wrong must not end a hold.
+        if self._clock.is_trusted:
+            for id in await self._holds.end_due(int(self._now() * 1000)):
+                log.info("hold %d has ended", id)
+                self._publish(id)
+        await self._store.evidence.remove_released()
+
+
+def _selected(records: Sequence[Record]) -> Selected:
+    kept = records[:MAX_RECORDS_PER_HOLD]
+    return Selected(
+        tuple(record.seq for record in kept),
+        sum(len(record.images) for record in kept),
+        len(records) > len(kept),
+    )
+
+
+def _checked_reason(reason: str) -> str:
+    reason = " ".join(reason.split())
+    if not 0 < len(reason) <= MAX_REASON_LENGTH:
+        raise BadParameter(f"1 to {MAX_REASON_LENGTH} characters are expected", field="reason")
+    return reason

@@ -1,0 +1,143 @@
+"""Erasing one person: choosing, carrying out, and the report."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import trio
+from msgspec.structs import replace
+
+from hub.errors import BadParameter, NoSuchResource
+from hub.live.feed import Change
+from hub.services.access.audit import Actor
+from hub.services.devices.directory import NewDevice
+from hub.services.devices.frame_trace import TracedUpload
+from hub.services.records import erasures
+from hub.services.records.erasures import Subject
+from hub.store.tables.device_pictures import stored_picture
+from hub.wire.uploads.records import FaceDetail
+from tests.support.clock import FrozenClock
+from tests.support.hub_services import HubServices, face, open_hub_services
+
+ANN = Actor("user ann", "10.0.0.7")
+WUJI = FaceDetail(name="Zhang Wuji", uuid="4711")
+
+
+@pytest.fixture
+async def hub(tmp_path: Path, clock: FrozenClock) -> AsyncIterator[HubServices]:
+    async with open_hub_services(tmp_path, clock) as hub:
+        yield hub
+
+
+async def add(hub: HubServices, detail: FaceDetail = WUJI) -> int:
+    return await hub.add(replace(face("", pictures=True), detail=detail))
+
+
+async def test_a_person_is_found_by_number_or_by_name(hub: HubServices) -> None:
+    await add(hub)
+    await add(hub, FaceDetail(name="ZHANG WUJI"))
+    by_number = await hub.services.erasures.find(number=" 4711 ")
+    assert [(one.name, one.uuid, one.records) for one in by_number] == [("Zhang Wuji", "4711", 1)]
+    by_name = await hub.services.erasures.find(name="zhang wuji")
+    assert [(one.uuid, one.records) for one in by_name] == [("", 1), ("4711", 1)]
+    assert await hub.services.erasures.find(number="4712") == []
+    assert await hub.services.erasures.find(name="zhang") == []
+
+
+@pytest.mark.parametrize(
+    "asked", [{}, {"name": "a", "number": "1"}, {"number": "0"}, {"number": str(2**63)}]
+)
+async def test_nobody_is_not_a_person(hub: HubServices, asked: dict[str, str]) -> None:
+    with pytest.raises(BadParameter):
+        await hub.services.erasures.find(**asked)
+
+
+async def test_an_erasure_names_nobody(
+    hub: HubServices, clock: FrozenClock, tmp_path: Path
+) -> None:
+    (tmp_path / "hub.sqlite.before-0007").write_bytes(b"old")
+    await add(hub)
+    with hub.services.change_feed.subscribe() as changes:
+        (match,) = await hub.services.erasures.find(number="4711")
+        begun = await hub.services.erasures.begin(match.subject, with_held=False, by=ANN)
+        assert begun.finished_at is None
+        await hub.services.erasures.carry_out()
+        assert Change("erasure", "1") in await changes.next()
+    done = await hub.services.erasures.get(begun.id)
+    assert (done.records, done.pictures, done.finished_at) == (1, 1, clock.ms)
+    assert done.report.copies == ("hub.sqlite.before-0007",)
+    assert done.report.dids == ("1",)
+    assert "4711" not in repr(done)
+    entries = await hub.services.audit.oldest()
+    assert [(entry.action, entry.target) for entry in entries] == [
+        ("erasure.begin", "1: 1 records")
+    ]
+
+
+async def test_caches_are_emptied_and_readers_read_again(hub: HubServices) -> None:
+    await add(hub)
+    with hub.services.records.open_reader() as reader:
+        await add(hub)
+        await hub.services.devices.add(NewDevice(sn="SN1", code="12345678", did="1", name="Gate"))
+        await hub.store.device_pictures.put(
+            "1", "SN1", "/a.jpg", stored_picture("image/jpeg", b"a"), 0
+        )
+        hub.services.traces.add_upload("SN1", TracedUpload("POST", "/", 200, 0, "Wuji", 0.0, 9))
+        (match,) = await hub.services.erasures.find(number="4711")
+        await hub.services.erasures.begin(match.subject, with_held=False, by=ANN)
+        await hub.services.erasures.carry_out()
+        assert await hub.store.device_pictures.get("1", "/a.jpg") is None
+        assert hub.services.traces.entries("SN1", "") == []
+        (record,) = await reader.next()
+    assert (record.seq, record.erased, record.detail) == (2, True, FaceDetail())
+
+
+async def test_held_records_stay_unless_that_is_asked_for(hub: HubServices) -> None:
+    await add(hub)
+    await hub.services.holds.create([1], "police", None, by=ANN)
+    subject = Subject(uuids=("4711",))
+    with pytest.raises(NoSuchResource, match="held"):
+        await hub.services.erasures.begin(subject, with_held=False, by=ANN)
+    await add(hub)
+    kept = await hub.services.erasures.begin(subject, with_held=False, by=ANN)
+    assert kept.report.kept == 1
+    await hub.services.erasures.carry_out()
+    record = await hub.services.records.get(1)
+    assert not record.erased
+    await hub.services.erasures.begin(subject, with_held=True, by=ANN)
+    await hub.services.erasures.carry_out()
+    assert (await hub.services.records.get(1)).erased
+
+
+async def test_records_can_be_chosen_by_hand(
+    hub: HubServices, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(erasures, "MAX_SEQS", 2)
+    await hub.add_faces("a", "b", "c")
+    for seqs in ([], [1, 2, 3]):
+        with pytest.raises(BadParameter, match="1 to 2 records"):
+            hub.services.erasures.by_hand(seqs)
+    subject = hub.services.erasures.by_hand([3, 1, 3])
+    begun = await hub.services.erasures.begin(subject, with_held=False, by=ANN)
+    assert begun.manner == "records"
+    await hub.services.erasures.carry_out()
+    assert [(await hub.services.records.get(seq)).erased for seq in (1, 2, 3)] == [
+        True,
+        False,
+        True,
+    ]
+
+
+async def test_an_erasure_is_carried_out_in_the_background(hub: HubServices) -> None:
+    await add(hub)
+    with hub.services.change_feed.subscribe() as changes:
+        async with trio.open_nursery() as nursery:
+            await nursery.start(hub.services.erasures.run)
+            subject = Subject(uuids=("4711",))
+            await hub.services.erasures.begin(subject, with_held=False, by=ANN)
+            with trio.fail_after(10):
+                assert await changes.next() == [Change("erasure", "1")]
+            nursery.cancel_scope.cancel()
+    assert (await hub.services.erasures.get(1)).finished_at is not None
