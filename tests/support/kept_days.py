@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import date, timedelta
+from types import SimpleNamespace
 
 import trio
 
 from hub.errors import CannotStoreNow, NoSuchResource
 from hub.services.site.clock import Agreement
 from hub.store.health import StoreHealth
+from hub.store.records.held_evidence import HeldUse
 from hub.store.records.retention import DayUse
 from hub.store.tables.clock_steps import ClockStep
 
@@ -37,6 +39,9 @@ class KeptDays:
         self.settings = _Settings()
         self.clock_steps = _NoSteps()
         self.audit = _Audited()
+        self.evidence = SimpleNamespace(problem="", use=lambda: HeldUse(0, self.held))
+        #: Bytes of held evidence.
+        self.held = 0
 
     def keep(self, newest: str, count: int, size: int = GB) -> None:
         """Hold `count` days of `size` bytes each, the last one `newest`."""

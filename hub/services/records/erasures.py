@@ -119,7 +119,7 @@ class Erasures:
             report=report,
         )
         id = await self._store.erasures.add(new)
-        await self._audit.add(by, "erasure.begin", f"{id}: {preview.records - kept} records")
+        await self._audit.add(by, "erasure.begin", f"{id} {preview.records - kept}")
         self._has_work.set()
         return await self.get(id)
 

@@ -144,14 +144,14 @@ class Holds:
             created_at=int(self._now() * 1000),
         )
         added = await self._holds.create(new, seqs)
-        await self._audit.add(by, "hold.add", f"{added.hold.id}: {added.added} records")
+        await self._audit.add(by, "hold.add", f"{added.hold.id} {added.added}")
         self._publish(added.hold.id)
         return added
 
     async def add(self, id: int, seqs: Sequence[int], *, by: Actor) -> Added:
         """Hold more records. Raises NoSuchResource, BadParameter."""
         added = await self._holds.add(id, seqs)
-        await self._audit.add(by, "hold.extend", f"{id}: {added.added} records")
+        await self._audit.add(by, "hold.extend", f"{id} {added.added}")
         self._publish(id)
         return added
 
@@ -167,7 +167,7 @@ class Holds:
         if not (await self._holds.get(id)).is_in_force:
             raise BadParameter("this hold has ended", field="id")
         hold = await self._holds.end(id, by.who, int(self._now() * 1000))
-        await self._audit.add(by, "hold.release", f"{id}: {hold.records} records")
+        await self._audit.add(by, "hold.release", f"{id} {hold.records}")
         self._publish(id)
         self._has_ended.set()
         return hold

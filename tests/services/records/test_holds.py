@@ -65,10 +65,10 @@ async def test_a_hold_is_audited_from_its_begin_to_its_end(
     assert [record.seq for record in await service.records(hold.id)] == [1, 2]
     await service.release(hold.id, by=ANN)
     assert await audited(hub) == [
-        ("user ann", "hold.add", "1: 1 records"),
-        ("user ann", "hold.extend", "1: 1 records"),
+        ("user ann", "hold.add", "1 1"),
+        ("user ann", "hold.extend", "1 1"),
         ("user ann", "hold.change", "1"),
-        ("user ann", "hold.release", "1: 2 records"),
+        ("user ann", "hold.release", "1 2"),
     ]
     with pytest.raises(BadParameter, match="has ended"):
         await service.release(hold.id, by=ANN)

@@ -12,7 +12,7 @@ from hub.services.access.audit import AuditEntry
 from web import auth
 from web.pages import language
 from web.pages.labels import ROLES
-from web.pages.language import N_, gettext
+from web.pages.language import N_, gettext, ngettext
 from web.pages.layout import make_url, redirect_to
 from web.pages.site.layout import site_page
 
@@ -59,6 +59,12 @@ ACTIONS = {
     "apikey.remove": N_("Removed the API key"),
     "clock.confirm": N_("Confirmed the clock of the hub"),
     "retention.confirm": N_("Let the records of these days be deleted"),
+    "hold.add": N_("Kept records as evidence"),
+    "hold.extend": N_("Kept more records as evidence"),
+    "hold.change": N_("Changed what is said of kept evidence"),
+    "hold.release": N_("Released kept evidence"),
+    "hold.export": N_("Exported kept evidence"),
+    "erasure.begin": N_("Erased the records of a person"),
     "firmware.file-add": N_("Uploaded the firmware file"),
     "firmware.file-remove": N_("Removed the firmware file"),
     "firmware.add": N_("Added the release"),
@@ -189,9 +195,30 @@ def _campaign(entry: AuditEntry) -> AuditTarget:
     return AuditTarget(entry.target, f"/firmware/campaigns/{entry.target}" if is_known else "")
 
 
+def _hold(entry: AuditEntry) -> AuditTarget:
+    """A hold, and for most actions the number of its records."""
+    return _numbered(entry, "/evidence/")
+
+
+def _erasure(entry: AuditEntry) -> AuditTarget:
+    """An erasure, and the number of its records."""
+    return _numbered(entry, "/site/erasures/")
+
+
+def _numbered(entry: AuditEntry, url: str) -> AuditTarget:
+    id, _, count = entry.target.partition(" ")
+    if not (id.isdecimal() and (count.isdecimal() or not count)):
+        return AuditTarget(entry.target)
+    n = int(count or 0)
+    detail = ngettext("%(n)s record", "%(n)s records", n) % {"n": n} if count else ""
+    return AuditTarget(id, f"{url}{id}", detail)
+
+
 _TARGETS: dict[str, Callable[[AuditEntry], AuditTarget]] = {
     "device": _camera,
     "user": _user,
+    "hold": _hold,
+    "erasure": _erasure,
     "firmware": _release,
     "campaign": _campaign,
 }
