@@ -23,22 +23,23 @@ from typing import Protocol
 import trio
 
 from hub import __version__
-from hub.config import Config
-from hub.errors import PartFailed, StartFault, hub_error_in
+from hub.config import Loaded
+from hub.errors import HubError, PartFailed, StartFault, hub_error_in
 from hub.link.listener import serve_devices
 from hub.live.feed import Change, Feed
 from hub.live.frame_trace import FrameTraces
 from hub.live.pending_devices import PendingDevices
 from hub.live.registry import Registry
+from hub.log import set_level
 from hub.net.binding import check_ports
 from hub.process.bounded_end import AT_ONCE_SECONDS, END_SECONDS
 from hub.process.control.channel import remove_channel_file, serve_control
 from hub.process.memory import release_regularly
-from hub.process.signals import STOP_SIGNALS
+from hub.process.signals import RELOAD_SIGNALS, STOP_SIGNALS, has_terminal
 from hub.process.trial_run import try_out
 from hub.services import Services
 from hub.services.access.api_keys import ApiKeys
-from hub.services.access.audit import Audit
+from hub.services.access.audit import Actor, Audit
 from hub.services.access.passwords import Passwords
 from hub.services.access.sessions import Sessions
 from hub.services.access.setup_links import SetupLinks
@@ -67,6 +68,7 @@ from hub.services.site.figures import SiteFigures
 from hub.services.site.health import Health
 from hub.services.site.maintenance import Maintenance
 from hub.services.site.retention import RetentionPolicy
+from hub.services.site.settings import Settings
 from hub.services.site.site import Site
 from hub.services.site.updates import Updates, find_obstacle
 from hub.store.opening import open_store
@@ -117,7 +119,7 @@ class ServiceManager(Protocol):
 
 
 async def run_hub(
-    config: Config,
+    loaded: Loaded,
     data_dir: Path,
     *,
     serve_web: ServeWeb,
@@ -142,13 +144,13 @@ async def run_hub(
     _raise_open_file_limit()
     _warn_if_clock_was_never_set(now())
     # First, since opening the store may migrate it, and older versions could not read it then.
-    await check_ports(config)
+    await check_ports(loaded.config)
     remove_channel_file(data_dir)
     closing = trio.Event()
     async with trio.open_nursery() as nursery:
         await nursery.start(_watch_signals, closing, nursery.cancel_scope, begin_end)
         await nursery.start(_watch_for_end, closing, begin_end)
-        async with open_services(config, data_dir, closing=closing, now=now) as services:
+        async with open_services(loaded, data_dir, closing=closing, now=now) as services:
             if confirm_trial is not None:
                 await services.updates.load()
                 await try_out(
@@ -166,9 +168,10 @@ async def run_hub(
 
 @asynccontextmanager
 async def open_services(
-    config: Config, data_dir: Path, *, closing: trio.Event, now: Callable[[], float] = time.time
+    loaded: Loaded, data_dir: Path, *, closing: trio.Event, now: Callable[[], float] = time.time
 ) -> AsyncIterator[Services]:
     """Open the store and build the services on it, without background tasks and ports."""
+    config = loaded.config
     record_feed: Feed[Record] = Feed(record_weight)
     change_feed: Feed[Change] = Feed()
     async with open_store(data_dir, now=now, on_records=record_feed.publish) as store:
@@ -181,9 +184,10 @@ async def open_services(
             # For the pending devices, and as many enrolled ones whose connects fail.
             max_pending=2 * config.devices.max_waiting,
         )
+        audit = Audit(store, now)
+        settings = Settings(loaded, audit, change_feed)
         disk_space = DiskSpace(config.store.min_free_gb, lambda: shutil.disk_usage(data_dir).free)
         site = Site(store.settings, config, change_feed)
-        audit = Audit(store, now)
         clock = SiteClock(store, audit, now, steady_now=steady_seconds)
         certificates = Certificates(data_dir, config.tls, now=clock.likely_time)
         passwords = Passwords()
@@ -232,8 +236,23 @@ async def open_services(
             obstacle=find_obstacle(),
             now=now,
         )
+        figures = SiteFigures(store, data_dir, config.store.min_free_gb, now)
+        ingest = Ingest(store, devices, site, campaigns, downloads, config.devices, now)
+        for take_over in (
+            lambda config: set_level(config.log.level),
+            site.configure,
+            lambda config: disk_space.configure(config.store.min_free_gb),
+            lambda config: retention.configure(config.store.keep_days),
+            lambda config: maintenance.configure(config.store),
+            lambda config: figures.configure(config.store.min_free_gb),
+            lambda config: api_keys.configure(config.devices.clock_skew),
+            lambda config: authentication.configure(config.devices),
+            lambda config: admission.configure(config.devices),
+            lambda config: ingest.configure(config.devices),
+        ):
+            settings.on_change(take_over)
         yield Services(
-            config=config,
+            settings=settings,
             data_dir=data_dir,
             now=now,
             closing=closing,
@@ -258,7 +277,7 @@ async def open_services(
             releases=releases,
             campaigns=campaigns,
             downloads=downloads,
-            ingest=Ingest(store, devices, site, campaigns, downloads, config.devices, now),
+            ingest=ingest,
             records=RecordLog(store, record_feed),
             holds=Holds(store, audit, clock, change_feed, now),
             erasures=Erasures(
@@ -267,7 +286,7 @@ async def open_services(
             trace=Trace(traces, devices, pending_devices, closing),
             retention=retention,
             maintenance=maintenance,
-            figures=SiteFigures(store, data_dir, config.store.min_free_gb, now),
+            figures=figures,
             updates=updates,
             health=Health(
                 store,
@@ -306,6 +325,7 @@ async def _run_parts(
         await start("the updates", services.updates.run)
         await start("the health check", services.health.run)
         await start("releasing memory", release_regularly)
+        await start("reloading the settings", partial(_reload_on_signal, services))
         if manager is not None:
             await start("the service manager's watchdog", manager.watch)
         async with trio.open_nursery() as ports:
@@ -389,6 +409,26 @@ async def _watch_signals(
                 begin_end(AT_ONCE_SECONDS)
                 hub_scope.cancel()
                 return
+
+
+async def _reload_on_signal(
+    services: Services, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
+) -> None:
+    """Reload the settings whenever the process is told to, until cancelled."""
+    if not RELOAD_SIGNALS or has_terminal():
+        # The same signal says that the terminal is gone, and ends the process then.
+        task_status.started()
+        await trio.sleep_forever()
+    with trio.open_signal_receiver(*RELOAD_SIGNALS) as signals:
+        task_status.started()
+        async for number in signals:
+            name = signal.Signals(number).name
+            try:
+                changes = await services.settings.reload(by=Actor(f"signal {name}"))
+            except HubError as error:
+                log.error("%s: the settings stay as they are: %s", name, error.message)
+            else:
+                log.info("%s: settings read, %d changed", name, len(changes))
 
 
 def _warn_if_clock_was_never_set(seconds: float) -> None:

@@ -12,6 +12,7 @@ import tomllib
 import zoneinfo
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
+from enum import Enum
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, get_args, get_type_hints
 
@@ -23,6 +24,19 @@ from hub.errors import StartFault
 
 FILE_NAME = "sitehub.toml"
 
+
+class Mark(Enum):
+    """What holds for a setting besides its bounds. Without a mark, it applies after a restart."""
+
+    #: It applies as soon as it is changed.
+    AT_ONCE = "at once"
+    #: It is changed in the file only: a wrong value could keep the hub from starting, or from being
+    #: reached, and then nobody could correct it on the page.
+    FILE_ONLY = "file only"
+
+
+AT_ONCE, FILE_ONLY = Mark.AT_ONCE, Mark.FILE_ONLY
+
 Port = Annotated[int, Meta(ge=1, le=65535)]
 PortOrOff = Annotated[int, Meta(ge=0, le=65535)]
 MaxConnections = Annotated[int, Meta(ge=4, le=100_000)]
@@ -32,23 +46,29 @@ Gigabytes = Annotated[float, Meta(ge=0, le=1_000_000)]
 
 
 class SiteConfig(Struct, frozen=True, forbid_unknown_fields=True):
-    name: Annotated[str, Meta(max_length=100), "Shown on every page; empty: the host name"] = ""
-    timezone: Annotated[str, "An IANA name such as Asia/Shanghai; empty: the system's"] = ""
+    name: Annotated[
+        str, Meta(max_length=100), "Shown on every page; empty: the host name", AT_ONCE
+    ] = ""
+    timezone: Annotated[str, "An IANA name such as Asia/Shanghai; empty: the system's", AT_ONCE] = (
+        ""
+    )
     language: Annotated[
-        Literal["auto", "zh", "en"], "Language of the pages; auto: the browser's"
+        Literal["auto", "zh", "en"], "Language of the pages; auto: the browser's", AT_ONCE
     ] = "auto"
 
 
 class WebConfig(Struct, frozen=True, forbid_unknown_fields=True):
-    bind: Annotated[str, "Address of dashboard, uploads and integrator API"] = "0.0.0.0"
-    port: Annotated[Port, "Port of dashboard, uploads and integrator API"] = 8443
-    tls: Annotated[bool, "false: plain HTTP on this port"] = True
-    max_body_mb: Annotated[int, Meta(ge=1, le=256), "Maximum size of a request body, in MB"] = 16
+    bind: Annotated[str, "Address of dashboard, uploads and integrator API", FILE_ONLY] = "0.0.0.0"
+    port: Annotated[Port, "Port of dashboard, uploads and integrator API", FILE_ONLY] = 8443
+    tls: Annotated[bool, "false: plain HTTP on this port", FILE_ONLY] = True
+    max_body_mb: Annotated[
+        int, Meta(ge=1, le=256), "Maximum size of a request body, in MB", AT_ONCE
+    ] = 16
     upload_budget_mb: Annotated[
-        int, Meta(ge=1, le=16384), "Maximum size of all request bodies in progress, in MB"
+        int, Meta(ge=1, le=16384), "Maximum size of all request bodies in progress, in MB", AT_ONCE
     ] = 256
     body_seconds: Annotated[
-        float, Meta(ge=1, le=600), "Seconds within which a request body must be complete"
+        float, Meta(ge=1, le=600), "Seconds within which a request body must be complete", AT_ONCE
     ] = 60
     max_connections: Annotated[
         MaxConnections, "Maximum number of connections; further ones are closed at once"
@@ -59,15 +79,17 @@ class WebConfig(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class DevicesConfig(Struct, frozen=True, forbid_unknown_fields=True):
-    bind: Annotated[str, "Address of the device WebSocket"] = "0.0.0.0"
-    port: Annotated[Port, "Port of the device WebSocket"] = 8444
-    tls: Annotated[bool, "false: plain ws:// on this port"] = True
+    bind: Annotated[str, "Address of the device WebSocket", FILE_ONLY] = "0.0.0.0"
+    port: Annotated[Port, "Port of the device WebSocket", FILE_ONLY] = 8444
+    tls: Annotated[bool, "false: plain ws:// on this port", FILE_ONLY] = True
     heartbeat_interval: Annotated[
         int, Meta(ge=1, le=3600), "Seconds; a device is offline after 2.5 intervals without a frame"
     ] = 30
-    token_ttl: Annotated[int, Meta(ge=2, le=86_400), "Seconds until a token expires"] = 3600
+    token_ttl: Annotated[int, Meta(ge=2, le=86_400), "Seconds until a token expires", AT_ONCE] = (
+        3600
+    )
     clock_skew: Annotated[
-        int, Meta(ge=1, le=86_400), "Seconds that a device's clock may be off"
+        int, Meta(ge=1, le=86_400), "Seconds that a device's clock may be off", AT_ONCE
     ] = 300
     init_uri: Annotated[
         str, Meta(pattern="^/", max_length=200), "Command with the initial parameters"
@@ -75,13 +97,14 @@ class DevicesConfig(Struct, frozen=True, forbid_unknown_fields=True):
     require_did: Annotated[
         Literal["auto", "always", "never"],
         "Whether a connect must contain the did; auto: if the device could learn it",
+        AT_ONCE,
     ] = "auto"
     http_auth: Annotated[
         Literal["token", "token-or-address"],
         "Whether the address of an online device replaces a missing token",
     ] = "token"
     unknown_event_types: Annotated[
-        Literal["refuse", "keep"], "What to do with event types other than 1 to 14"
+        Literal["refuse", "keep"], "What to do with event types other than 1 to 14", AT_ONCE
     ] = "refuse"
     max_connections: Annotated[
         MaxConnections, "Maximum number of connections; further ones are closed at once"
@@ -105,26 +128,36 @@ class DevicesConfig(Struct, frozen=True, forbid_unknown_fields=True):
     max_requests_per_second: Annotated[
         int, Meta(ge=1, le=100_000), "Rate limit for one device, for WebSocket and HTTP each"
     ] = 200
-    plain_ws_port: Annotated[PortOrOff, "An additional WebSocket port without TLS; 0: none"] = 0
-    plain_http_port: Annotated[PortOrOff, "An additional port for uploads without TLS; 0: none"] = 0
+    plain_ws_port: Annotated[
+        PortOrOff, "An additional WebSocket port without TLS; 0: none", FILE_ONLY
+    ] = 0
+    plain_http_port: Annotated[
+        PortOrOff, "An additional port for uploads without TLS; 0: none", FILE_ONLY
+    ] = 0
 
 
 class StoreConfig(Struct, frozen=True, forbid_unknown_fields=True):
     keep_days: Annotated[
-        int, Meta(ge=1, le=36_500), "Days to keep records; older days are deleted"
+        int, Meta(ge=1, le=36_500), "Days to keep records; older days are deleted", AT_ONCE
     ] = 30
-    max_gb: Annotated[Gigabytes, "GB beyond which the oldest day is deleted; 0: no limit"] = 0
-    min_free_gb: Annotated[Gigabytes, "GB to keep free on the disk, by deleting the oldest day"] = 2
+    max_gb: Annotated[
+        Gigabytes, "GB beyond which the oldest day is deleted; 0: no limit", AT_ONCE
+    ] = 0
+    min_free_gb: Annotated[
+        Gigabytes, "GB to keep free on the disk, by deleting the oldest day", AT_ONCE
+    ] = 2
 
 
 class TlsConfig(Struct, frozen=True, forbid_unknown_fields=True):
-    cert: Annotated[str, "PEM file of your own certificate; empty: the hub makes one"] = ""
-    key: Annotated[str, "PEM file of its key"] = ""
+    cert: Annotated[
+        str, "PEM file of your own certificate; empty: the hub makes one", FILE_ONLY
+    ] = ""
+    key: Annotated[str, "PEM file of its key", FILE_ONLY] = ""
 
 
 class LogConfig(Struct, frozen=True, forbid_unknown_fields=True):
     level: Annotated[
-        Literal["debug", "info", "warning", "error"], "Minimum level that is logged"
+        Literal["debug", "info", "warning", "error"], "Minimum level that is logged", AT_ONCE
     ] = "info"
     format: Annotated[Literal["text", "json"], "json: one object per line"] = "text"
 
@@ -157,6 +190,8 @@ class Setting(Struct, frozen=True):
     type: Any
     default: Value
     meaning: str
+    at_once: bool = False
+    file_only: bool = False
 
     @property
     def name(self) -> str:
@@ -169,6 +204,19 @@ class Setting(Struct, frozen=True):
     @property
     def allowed(self) -> str:
         return _allowed(shape.type_info(self.type))
+
+    @property
+    def choices(self) -> tuple[str, ...]:
+        """The values that are allowed, as they are written; empty if they are not a few words."""
+        match shape.type_info(self.type):
+            case shape.BoolType() | shape.Metadata(type=shape.BoolType()):
+                return ("true", "false")
+            case (
+                shape.LiteralType(values=values)
+                | shape.Metadata(type=shape.LiteralType(values=values))
+            ):
+                return tuple(str(value) for value in values)
+        return ()
 
     def check(self, value: object, source: str, *, from_text: bool = False) -> Value:
         """Return `value` as this setting's type. Raises StartFault if it is not allowed.
@@ -195,13 +243,84 @@ def _settings() -> Iterator[Setting]:
     for section in msgspec.structs.fields(Config):
         types = get_type_hints(section.type, include_extras=True)
         for field in msgspec.structs.fields(section.type):
-            meaning = next(note for note in get_args(types[field.name]) if isinstance(note, str))
-            yield Setting(section.name, field.name, types[field.name], field.default, meaning)
+            notes = get_args(types[field.name])
+            yield Setting(
+                section=section.name,
+                key=field.name,
+                type=types[field.name],
+                default=field.default,
+                meaning=next(note for note in notes if isinstance(note, str)),
+                at_once=AT_ONCE in notes,
+                file_only=FILE_ONLY in notes,
+            )
 
 
 #: All settings by name, in the order of the file.
 SETTINGS: Mapping[str, Setting] = {setting.name: setting for setting in _settings()}
 SECTIONS: tuple[str, ...] = tuple(dict.fromkeys(setting.section for setting in _settings()))
+
+
+#: From the weakest to the strongest.
+Source = Literal["default", "file", "environment", "set"]
+
+
+class Sources(Struct, frozen=True):
+    """Where the settings of a hub come from.
+
+    `file` replaces the `sitehub.toml` of the data directory, and must exist. `overrides` are those
+    of `--set`.
+    """
+
+    data_dir: Path
+    environment: Mapping[str, str] = {}
+    file: Path | None = None
+    overrides: Sequence[str] = ()
+
+    @property
+    def path(self) -> Path:
+        return self.file or self.data_dir / FILE_NAME
+
+    def read_file(self) -> bytes:
+        """Return the file as it is; nothing if there is none. Raises StartFault."""
+        # If the directory cannot be read, preparing it will say so.
+        if self.file is None and not os.path.exists(self.path):
+            return b""
+        try:
+            return self.path.read_bytes()
+        except OSError as error:
+            raise StartFault(
+                f"cannot read the configuration {self.path}: {error.strerror}"
+            ) from None
+
+    def load(self, file: bytes | None = None) -> Loaded:
+        """Return the configuration. Raises StartFault with one line.
+
+        `file` is used in place of the contents of the file.
+        """
+        in_file = _from_file(self.path, self.read_file() if file is None else file)
+        environment = _from_environment(self.environment)
+        overrides = _from_overrides(self.overrides)
+        config = _build({**in_file, **environment, **overrides})
+        _check_combinations(config)
+        return Loaded(config, self, in_file, environment, overrides)
+
+
+class Loaded(Struct, frozen=True):
+    """A configuration, where it was read, and the values by setting that each source gave."""
+
+    config: Config
+    sources: Sources
+    file: Mapping[str, Value] = {}
+    environment: Mapping[str, Value] = {}
+    overrides: Mapping[str, Value] = {}
+
+    def source_of(self, name: str) -> Source:
+        """Return the source that decides the value of this setting."""
+        if name in self.overrides:
+            return "set"
+        if name in self.environment:
+            return "environment"
+        return "file" if name in self.file else "default"
 
 
 def load(
@@ -211,20 +330,25 @@ def load(
     environment: Mapping[str, str],
     overrides: Sequence[str] = (),
 ) -> Config:
-    """Return the configuration for `data_dir`. Raises StartFault with one line.
+    """Return the configuration for `data_dir`, see `Sources`. Raises StartFault with one line."""
+    return Sources(data_dir, environment, file, overrides).load().config
 
-    `file` replaces the `sitehub.toml` of the data directory, and must exist.
-    """
-    values: dict[str, Value] = {}
-    path = file or data_dir / FILE_NAME
-    # If the directory cannot be read, preparing it will say so.
-    if file is not None or os.path.exists(path):
-        values |= _from_file(path)
-    values |= _from_environment(environment)
-    values |= _from_overrides(overrides)
-    config = _build(values)
-    _check_combinations(config)
-    return config
+
+def value_of(config: Config, name: str) -> Value:
+    """Return the value of a setting by its name."""
+    setting = SETTINGS[name]
+    value: Value = getattr(getattr(config, setting.section), setting.key)
+    return value
+
+
+def with_values(config: Config, values: Mapping[str, Value]) -> Config:
+    """Return the configuration with these values of settings, which must be allowed."""
+    sections: dict[str, Any] = {section: getattr(config, section) for section in SECTIONS}
+    for name, value in values.items():
+        setting = SETTINGS[name]
+        section = sections[setting.section]
+        sections[setting.section] = msgspec.structs.replace(section, **{setting.key: value})
+    return Config(**sections)
 
 
 def ports_of(config: Config) -> list[ListeningPort]:
@@ -271,14 +395,26 @@ def as_toml(value: object) -> str:
     """Return a value as it is written in the file."""
     if isinstance(value, bool):
         return "true" if value else "false"
-    return f'"{value}"' if isinstance(value, str) else str(value)
+    return f'"{_escaped(value)}"' if isinstance(value, str) else str(value)
 
 
-def _from_file(path: Path) -> dict[str, Value]:
+def _escaped(text: str) -> str:
+    """Return text as it is written between quotes."""
+    known = {"\\": "\\\\", '"': '\\"'}
+    return "".join(
+        known.get(character)
+        or (
+            f"\\u{ord(character):04x}"
+            if ord(character) < 32 or ord(character) == 127
+            else character
+        )
+        for character in text
+    )
+
+
+def _from_file(path: Path, text: bytes) -> dict[str, Value]:
     try:
-        document = tomllib.loads(path.read_text(encoding="utf-8-sig"))
-    except OSError as error:
-        raise StartFault(f"cannot read the configuration {path}: {error.strerror}") from None
+        document = tomllib.loads(text.decode("utf-8-sig"))
     except ValueError as error:  # not TOML, or not UTF-8
         raise StartFault(f"the configuration {path} is not valid TOML: {error}") from None
     values: dict[str, Value] = {}

@@ -66,11 +66,9 @@ def start(config: LogConfig, directory: Path | None, stream: TextIO) -> Callable
     # One queue per output: with a shared one, a blocked console would also block the files.
     handlers = [_OutputHandler(output, formatter) for output in outputs]
     root = logging.getLogger()
-    root.setLevel(config.level.upper())
     for handler in handlers:
         root.addHandler(handler)
-    for name in _VERBOSE_LOGGERS:
-        logging.getLogger(name).setLevel(max(logging.WARNING, root.level))
+    set_level(config.level)
     if file_error is not None:
         log.warning("the log is not written to files: %s", file_error)
 
@@ -85,6 +83,14 @@ def start(config: LogConfig, directory: Path | None, stream: TextIO) -> Callable
         return not any(ending.is_alive() for ending in endings)
 
     return stop
+
+
+def set_level(level: str) -> None:
+    """Log from this level on, "debug" to "error"; libraries that say much from "warning" on."""
+    root = logging.getLogger()
+    root.setLevel(level.upper())
+    for name in _VERBOSE_LOGGERS:
+        logging.getLogger(name).setLevel(max(logging.WARNING, root.level))
 
 
 def limited(

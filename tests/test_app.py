@@ -13,7 +13,7 @@ import trio
 
 from hub import app
 from hub.app import ServiceManager, open_services, run_hub
-from hub.config import Config, DevicesConfig, StoreConfig, WebConfig
+from hub.config import Config, DevicesConfig, Loaded, Sources, StoreConfig, WebConfig
 from hub.errors import PartFailed, StartFault, hub_error_in
 from hub.process.control.access import ListAudit
 from hub.process.control.channel import FILE_NAME, ask_running_hub
@@ -30,6 +30,7 @@ CONFIG = Config(
     devices=DevicesConfig(bind="127.0.0.1", port=free_ports(1)[0], tls=False),
     store=StoreConfig(min_free_gb=0),
 )
+STARTED = Loaded(CONFIG, Sources(Path("is not read")))
 
 WebServer = Callable[..., Awaitable[None]]
 
@@ -62,7 +63,13 @@ async def running(
         there.set()
 
     async def run() -> None:
-        await run_hub(CONFIG, data_dir, serve_web=serve_web, announce=announce, manager=manager)
+        await run_hub(
+            STARTED,
+            data_dir,
+            serve_web=serve_web,
+            announce=announce,
+            manager=manager,
+        )
 
     with trio.fail_after(30):
         async with trio.open_nursery() as nursery:
@@ -149,7 +156,7 @@ async def test_a_failed_part_ends_the_hub_with_one_line(tmp_path: Path) -> None:
         raise RuntimeError("out of ideas")
 
     with pytest.raises(ExceptionGroup) as group:
-        await run_hub(CONFIG, tmp_path, serve_web=broken_web, announce=nothing)
+        await run_hub(STARTED, tmp_path, serve_web=broken_web, announce=nothing)
     fault = hub_error_in(group.value)
     assert isinstance(fault, PartFailed)
     assert fault.message == "the web port failed (RuntimeError: out of ideas); see the log"
@@ -162,7 +169,7 @@ async def test_a_part_that_ends_unexpectedly_ends_the_hub(tmp_path: Path) -> Non
         task_status.started()
 
     with pytest.raises(ExceptionGroup) as group:
-        await run_hub(CONFIG, tmp_path, serve_web=short_web, announce=nothing)
+        await run_hub(STARTED, tmp_path, serve_web=short_web, announce=nothing)
     fault = hub_error_in(group.value)
     assert isinstance(fault, PartFailed)
     assert fault.message == "the web port ended unexpectedly; see the log"
@@ -175,7 +182,7 @@ async def test_a_part_that_cannot_start_says_why(tmp_path: Path) -> None:
         raise StartFault("port 8443 is in use")
 
     with pytest.raises(ExceptionGroup) as group:
-        await run_hub(CONFIG, tmp_path, serve_web=taken_port, announce=nothing)
+        await run_hub(STARTED, tmp_path, serve_web=taken_port, announce=nothing)
     fault = hub_error_in(group.value)
     assert fault is not None
     assert fault.message == "port 8443 is in use"
@@ -206,7 +213,12 @@ async def test_a_second_signal_ends_the_hub_at_once(
                 signal.raise_signal(STOP_SIGNALS[-1])
 
             nursery.start_soon(signal_again)
-            await run_hub(CONFIG, tmp_path, serve_web=stubborn_web, announce=signal_once)
+            await run_hub(
+                STARTED,
+                tmp_path,
+                serve_web=stubborn_web,
+                announce=signal_once,
+            )
     assert hanging.is_set(), "the hub did not wait for the web server after the first signal"
 
 
@@ -218,7 +230,7 @@ async def test_a_signal_that_arrives_twice_within_a_moment_counts_once(
         await services.closing.wait()
         signal.raise_signal(STOP_SIGNALS[-1])
 
-    await run_hub(CONFIG, tmp_path, serve_web=quiet_web, announce=signal_twice)
+    await run_hub(STARTED, tmp_path, serve_web=quiet_web, announce=signal_twice)
     assert "at once" not in caplog.text
 
 
@@ -228,7 +240,13 @@ async def test_a_clock_that_was_never_set_is_logged(
     async def end(services: Services) -> None:
         services.closing.set()
 
-    await run_hub(CONFIG, tmp_path, serve_web=quiet_web, announce=end, now=lambda: 1000.0)
+    await run_hub(
+        STARTED,
+        tmp_path,
+        serve_web=quiet_web,
+        announce=end,
+        now=lambda: 1000.0,
+    )
     assert "this computer's clock shows 1970-01-01" in caplog.text
 
 
@@ -272,7 +290,7 @@ async def test_a_control_request_in_progress_is_completed_when_the_hub_ends(
 
 
 async def test_what_the_command_line_changes_is_in_the_audit_log(tmp_path: Path) -> None:
-    async with open_services(CONFIG, tmp_path, closing=trio.Event()) as services:
+    async with open_services(STARTED, tmp_path, closing=trio.Event()) as services:
         did = await AddDevice(NewDevice(sn="SN-A", code="1")).perform(services)
         entries = await services.audit.newest()
         assert [(e.who, e.action, e.target) for e in entries] == [
@@ -297,6 +315,8 @@ async def test_the_device_urls_are_those_that_the_hub_listens_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bind: str, expected: list[str]
 ) -> None:
     config = Config(devices=DevicesConfig(bind=bind, tls=False))
-    async with open_services(config, tmp_path, closing=trio.Event()) as services:
+    async with open_services(
+        Loaded(config, Sources(tmp_path)), tmp_path, closing=trio.Event()
+    ) as services:
         monkeypatch.setattr(services.site, "addresses", lambda: ["10.0.0.7", "fd00::7"])
         assert device_urls(services) == expected

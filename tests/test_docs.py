@@ -74,6 +74,12 @@ def test_every_setting_is_documented_as_it_is(setting: Setting) -> None:
     assert f"| {' | '.join(cells)} |" in OPERATIONS
 
 
+def test_the_settings_that_apply_at_once_are_listed() -> None:
+    listed = OPERATIONS.partition("\nAt once: ")[2].partition("\n\n")[0]
+    at_once = {name for name, setting in SETTINGS.items() if setting.at_once}
+    assert set(re.findall(r"`([\w.]+)`", listed)) == at_once
+
+
 def test_every_figure_of_metrics_is_documented() -> None:
     documented = set(re.findall(r"^\| `(\w+)(?:\{[\w,]+\})?` \|", OPERATIONS, re.MULTILINE))
     for family in metrics.REGISTRY.collect():

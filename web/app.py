@@ -8,6 +8,7 @@ from quart import Response, request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from hub import metrics
+from hub.config import Config
 from hub.errors import HubError, NoSuchPath
 from hub.services import Services
 from web import api, auth, pages
@@ -45,6 +46,12 @@ def create_app(services: Services) -> HubQuart:
         MAX_CONTENT_LENGTH=MAX_SHORT_BODY_BYTES,
     )
     app.bodies = Bodies(web)
+
+    def take_over(config: Config) -> None:
+        app.bodies.configure(config.web)
+        app.config["BODY_TIMEOUT"] = config.web.body_seconds
+
+    services.settings.on_change(take_over)
     auth.install(app, services)
     _serve_assets(app, Assets(_ROOT / "static"))
     _serve_basics(app, services)

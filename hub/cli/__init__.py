@@ -17,6 +17,7 @@ from hub.cli.doctor import doctor
 from hub.cli.firmware.commands import firmware
 from hub.cli.logs import logs
 from hub.cli.options import data_option
+from hub.cli.reload import reload
 from hub.cli.run.command import run
 from hub.cli.service import service
 from hub.cli.simulate.command import simulate
@@ -43,7 +44,7 @@ def version() -> None:
 
 
 for command in (
-    *(run, device, site_key, user, apikey, audit, firmware, service, simulate),
+    *(run, device, site_key, user, apikey, audit, firmware, service, reload, simulate),
     *(status, logs, backup, restore),
     *(doctor, update, version, selftest),
 ):

@@ -11,7 +11,7 @@ import msgspec
 import trio
 
 from hub.app import open_services
-from hub.config import load
+from hub.config import Sources
 from hub.errors import StartFault
 from hub.process import data_directory
 from hub.process.control import channel
@@ -50,8 +50,8 @@ def execute(data_dir: Path, request: ControlRequest[R]) -> R:
 
 async def _execute_here(data_dir: Path, request: ControlRequest[R]) -> R:
     channel.remove_channel_file(data_dir)
-    config = load(data_dir, environment=os.environ)
-    async with open_services(config, data_dir, closing=trio.Event()) as services:
+    loaded = Sources(data_dir, os.environ).load()
+    async with open_services(loaded, data_dir, closing=trio.Event()) as services:
         return await request.perform(services)
 
 

@@ -150,7 +150,7 @@ def selftest(data_dir: Path) -> None:
     from web.app import create_app
 
     async def open_everything() -> None:
-        loaded = config.load(data_dir, environment=os.environ)
+        loaded = config.Sources(data_dir, os.environ).load()
         async with open_services(loaded, data_dir, closing=trio.Event()) as services:
             create_app(services)
 

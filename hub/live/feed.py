@@ -22,7 +22,9 @@ def _zero_weight(item: object) -> int:
 class Change(Struct, frozen=True):
     """Something changed: read it again. `key`: a did, an SN, an id, or empty for all."""
 
-    kind: Literal["device", "waiting", "health", "site", "firmware", "update", "hold", "erasure"]
+    kind: Literal[
+        "device", "waiting", "health", "site", "firmware", "update", "hold", "erasure", "settings"
+    ]
     key: str = ""
 
 

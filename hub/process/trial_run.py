@@ -39,7 +39,9 @@ async def try_out(
     `known_faults` are the codes of faults that the version before had as well.
     """
     await services.certificates.load()
-    private = dataclasses.replace(services, config=_on_private_ports(services.config))
+    private = dataclasses.replace(
+        services, settings=services.settings.with_other(_on_private_ports(services.config))
+    )
     services.health.mark_serving()
     shutdown = trio.Event()
     async with trio.open_nursery() as nursery:

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from hub.services.site.health import Health
     from hub.services.site.maintenance import Maintenance
     from hub.services.site.retention import RetentionPolicy
+    from hub.services.site.settings import Settings
     from hub.services.site.site import Site
     from hub.services.site.updates import Updates
     from hub.wire.uploads.records import Record
@@ -51,7 +52,7 @@ if TYPE_CHECKING:
 class Services:
     """Every service of one running hub, in the order in which they are built."""
 
-    config: Config
+    settings: Settings
     data_dir: Path
     #: The wall clock, in UNIX seconds.
     now: Callable[[], float]
@@ -88,3 +89,8 @@ class Services:
     updates: Updates
     health: Health
     figures: SiteFigures
+
+    @property
+    def config(self) -> Config:
+        """The configuration in effect. Parts of it change while the hub runs, see `settings`."""
+        return self.settings.current

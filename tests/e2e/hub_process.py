@@ -83,6 +83,8 @@ class HubProcess:
         with self.out_file.open("ab") as out, self.err_file.open("ab") as err:
             self._process = subprocess.Popen(
                 self.command(),
+                # As a service has none: in a terminal, SIGHUP ends the hub.
+                stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=err if stderr is None else stderr,
                 env={**os.environ, **self.environment},

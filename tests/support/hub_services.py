@@ -12,7 +12,7 @@ from typing import Any, cast
 import trio
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from hub.config import Config
+from hub.config import Config, Loaded, Sources
 from hub.live.feed import Change, Feed
 from hub.live.pending_devices import PendingDevices
 from hub.live.registry import Registry
@@ -40,6 +40,7 @@ from hub.services.site.clock import SiteClock
 from hub.services.site.disk_space import GB, DiskSpace
 from hub.services.site.figures import SiteFigures
 from hub.services.site.retention import RetentionPolicy
+from hub.services.site.settings import Settings
 from hub.services.site.site import Site
 from hub.services.site.updates import Updates
 from hub.store.commit.record_batch import RecordBatch
@@ -128,12 +129,14 @@ def face(name: str, *, pictures: bool = False, at: int = 0) -> CheckedUpload:
 async def open_hub_services(
     data_dir: Path,
     clock: FrozenClock,
-    config: Config | None = None,
+    config: Config | Loaded | None = None,
     *,
     disk: Disk | None = None,
     update_key: Ed25519PublicKey | None = None,
 ) -> AsyncIterator[HubServices]:
-    config = config or Config()
+    """A `Loaded` says where settings are read again, and written; else in `data_dir`."""
+    loaded = config if isinstance(config, Loaded) else Loaded(config or Config(), Sources(data_dir))
+    config = loaded.config
     record_feed: Feed[Record] = Feed()
     change_feed: Feed[Change] = Feed()
     on_records = record_feed.publish
@@ -147,6 +150,7 @@ async def open_hub_services(
         audit = Audit(store, clock)
         # Advancing the clock is time that passes, not a step.
         site_clock = SiteClock(store, audit, clock, steady_now=clock)
+        settings = Settings(loaded, audit, change_feed)
         passwords = Passwords(CHEAP)
         sign_in = SignIn(store, passwords, clock)
         sessions = Sessions(store, sign_in, audit, clock)
@@ -157,7 +161,7 @@ async def open_hub_services(
         campaigns = Campaigns(store, releases, devices, change_feed, clock)
         commands = Commands(store, registry, devices, change_feed, clock)
         services = Services(
-            config=config,
+            settings=settings,
             data_dir=data_dir,
             now=clock,
             closing=closing,

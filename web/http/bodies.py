@@ -50,6 +50,12 @@ class Bodies:
         self._seconds = config.body_seconds
         self._budget = Budget(config.upload_budget_mb * 1024 * 1024)
 
+    def configure(self, config: WebConfig) -> None:
+        """Take over new limits, for bodies that begin from now on."""
+        self._max_bytes = config.max_body_mb * 1024 * 1024
+        self._seconds = config.body_seconds
+        self._budget.resize(config.upload_budget_mb * 1024 * 1024)
+
     def body(
         self,
         scope: HTTPScope,

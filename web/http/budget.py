@@ -36,6 +36,11 @@ class Budget:
         self._by_sender: Counter[str] = Counter()
         self._queue: deque[_Waiter] = deque()
 
+    def resize(self, total: int) -> None:
+        """Change the total. Bodies keep the room that they have."""
+        self._total = total
+        self._grant()
+
     @property
     def used(self) -> int:
         return self._used

@@ -16,7 +16,7 @@ from hub.errors import hub_error_in
 
 if TYPE_CHECKING:
     from hub.app import Part, ServiceManager
-    from hub.config import Config
+    from hub.config import Config, Loaded
     from hub.process.bounded_end import BoundedEnd
     from hub.process.launcher import StartedAs
 
@@ -159,23 +159,19 @@ def _run(manager: ServiceManager | None, options: RunOptions, end: BoundedEnd) -
 
     executable.maintain_unpacked_folder()
     directory = options.directory()
-    load = partial(
-        config.load,
-        directory,
-        file=options.config_file,
-        environment=os.environ,
-        overrides=options.overrides,
+    sources = config.Sources(
+        directory.absolute(), dict(os.environ), options.config_file, options.overrides
     )
     if not os.path.lexists(directory):
         # A first run that cannot start must not create anything.
-        _check_ports(load())
+        _check_ports(sources.load().config)
     data_directory.prepare(directory)
-    loaded = load()
+    loaded = sources.load()
     with data_directory.held_as_hub(directory):
         if complete_restore(directory):
-            loaded = load()
+            loaded = sources.load()
         config.write_default(directory)
-        stop_log = log.start(loaded.log, directory / data_directory.LOGS, sys.stderr)
+        stop_log = log.start(loaded.config.log, directory / data_directory.LOGS, sys.stderr)
         end.before_exit(stop_log)
         try:
             is_restart = _run_hub(loaded, directory.absolute(), manager, options, end)
@@ -189,16 +185,16 @@ def _run(manager: ServiceManager | None, options: RunOptions, end: BoundedEnd) -
     return is_restart
 
 
-def _check_ports(loaded: Config) -> None:
+def _check_ports(wanted: Config) -> None:
     import trio
 
     from hub.net.binding import check_ports
 
-    trio.run(check_ports, loaded)
+    trio.run(check_ports, wanted)
 
 
 def _run_hub(
-    loaded: Config,
+    loaded: Loaded,
     directory: Path,
     manager: ServiceManager | None,
     options: RunOptions,

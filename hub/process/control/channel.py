@@ -30,6 +30,7 @@ from hub.process.control.backups import AnyBackupRequest
 from hub.process.control.devices import AnyDeviceRequest
 from hub.process.control.firmware import AnyFirmwareRequest
 from hub.process.control.request import ControlRequest
+from hub.process.control.settings import AnySettingsRequest
 from hub.process.control.status import AnyStatusRequest
 from hub.process.control.updates import AnyUpdateRequest
 from hub.services import Services
@@ -67,6 +68,7 @@ class _Request(Struct, frozen=True):
         | AnyStatusRequest
         | AnyBackupRequest
         | AnyUpdateRequest
+        | AnySettingsRequest
     )
 
 

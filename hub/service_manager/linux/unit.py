@@ -30,6 +30,7 @@ StartLimitIntervalSec=0
 Type=notify
 NotifyAccess=all
 ExecStart={executable} run
+ExecReload={executable} reload
 Environment=SITEHUB_DATA={data} TMPDIR={data}/{unpacked}
 User={name}
 Group={name}

@@ -40,6 +40,10 @@ class ApiKeys:
         #: for each request would be too many.
         self._used: dict[str, int] = {}
 
+    def configure(self, clock_skew: float) -> None:
+        """Take over a new limit."""
+        self._clock_skew = clock_skew
+
     def all(self) -> tuple[ApiKey, ...]:
         """Return all keys, without their secrets."""
         return tuple(self._up_to_date(key) for key in self._keys.all())

@@ -36,6 +36,11 @@ class Authentication:
         self._now = now
         self.tokens = DeviceTokens(store.tokens, config.token_ttl, now, forget_before)
 
+    def configure(self, config: DevicesConfig) -> None:
+        """Take over new settings."""
+        self._config = config
+        self.tokens.configure(config.token_ttl)
+
     def by_token(self, token: str | None) -> Device:
         """Return the device that the token was issued to. Raises NotAuthorised."""
         return self._mark_seen(self._store.devices.by_did(self.tokens.lookup(token).did))

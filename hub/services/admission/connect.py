@@ -70,6 +70,11 @@ class Admission:
         self._now = now
         self._backoff = Backoff(now, free=FREE_FAILURES, window=_FAILURE_WINDOW_SECONDS)
 
+    def configure(self, config: DevicesConfig) -> None:
+        """Take over new settings."""
+        self._config = config
+        self._checks.configure(config)
+
     async def connect(self, param: ConnectParam, link: Link) -> Admitted:
         """1.1: run the checks of D2 in their order, and issue a token.
 

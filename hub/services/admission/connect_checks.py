@@ -57,6 +57,10 @@ class ConnectChecks:
         self._config = config
         self._now = now
 
+    def configure(self, config: DevicesConfig) -> None:
+        """Take over new settings."""
+        self._config = config
+
     def run(self, device: Device, param: ConnectParam) -> VerifiedSign:
         """Run the checks that need no write, up to the one for a foreign did. Raises Refused."""
         verified = verify_connect(

@@ -31,9 +31,13 @@ class DeviceTokens:
         forget_before: Callable[[], int],
     ) -> None:
         self._tokens = tokens
-        self._lifetime_ms = lifetime_seconds * 1000
+        self.configure(lifetime_seconds)
         self._now = now
         self._forget_before = forget_before
+
+    def configure(self, lifetime_seconds: int) -> None:
+        """Take over a new lifetime, for tokens issued from now on."""
+        self._lifetime_ms = lifetime_seconds * 1000
 
     async def issue(self, did: str, accepted: AcceptedConnect | None = None) -> str:
         """Issue a token, durable on return; `accepted` is the connect (sn, ts) that it answers.

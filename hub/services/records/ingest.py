@@ -57,6 +57,10 @@ class Ingest:
         self._now = now
         self._threads = WorkerThreads(inline_bytes=_INLINE_BYTES)
 
+    def configure(self, config: DevicesConfig) -> None:
+        """Take over new settings."""
+        self._config = config
+
     async def face(self, device: Device, body: bytes) -> None:
         """Store a capture of a face (2.1)."""
         upload = await self._decode(bodies.decode_face, body, max_depth=self._config.max_depth)

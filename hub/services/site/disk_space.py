@@ -33,8 +33,12 @@ class DiskSpace:
     """
 
     def __init__(self, min_free_gb: float, free_bytes: Callable[[], int]) -> None:
-        self._wanted = max(int(min_free_gb * GB), _FULL_BYTES)
+        self.configure(min_free_gb)
         self._free_bytes = free_bytes
+
+    def configure(self, min_free_gb: float) -> None:
+        """Take over a new limit."""
+        self._wanted = max(int(min_free_gb * GB), _FULL_BYTES)
 
     def shortage(self, more: int = 0) -> Shortage | None:
         """Return the shortage after writing `more` bytes; None if there is none, or on errors."""

@@ -45,8 +45,12 @@ class SiteFigures:
     ) -> None:
         self._store = store
         self._data_dir = data_dir
-        self._needed = int(min_free_gb * GB)
+        self.configure(min_free_gb)
         self.started_at = now()
+
+    def configure(self, min_free_gb: float) -> None:
+        """Take over a new limit."""
+        self._needed = int(min_free_gb * GB)
 
     def days(self) -> StoredDays:
         """Return what the record log holds."""

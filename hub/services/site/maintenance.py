@@ -63,6 +63,10 @@ class Maintenance:
         self._drop_lock = trio.Lock()
         self.shortage: Shortage | None = None
 
+    def configure(self, config: StoreConfig) -> None:
+        """Take over new limits."""
+        self._config = config
+
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Run until cancelled. Errors of the store are logged, and the step is tried again."""
         async with trio.open_nursery() as nursery:

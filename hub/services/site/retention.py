@@ -113,6 +113,10 @@ class RetentionPolicy:
         #: Set when a person confirmed days, until maintenance looks.
         self.confirmed = trio.Event()
 
+    def configure(self, keep_days: int) -> None:
+        """Take over a new limit."""
+        self._keep_days = keep_days
+
     def days(self) -> tuple[DatedDay, ...]:
         """Return all days in the order of the log, dated by the likeliest time."""
         return date_days(self._store.retention.days(), self._clock.steps(), self.today())

@@ -56,6 +56,11 @@ class Site:
         self._adapters = adapters
         self._host_zone = _host_zone_name()
 
+    def configure(self, config: Config) -> None:
+        """Take over new settings of the file."""
+        self._config = config
+        self._change_feed.publish([Change("site", "")])
+
     def name(self) -> str:
         """Return the site's name; the host's name if none is set."""
         return self._settings.get("site.name") or self._config.site.name or socket.gethostname()

@@ -44,6 +44,7 @@ ACTIONS = {
     "site-key.set": N_("Set the site key"),
     "site-key.remove": N_("Removed the site key"),
     "site.change": N_("Changed name, time zone or language of the site"),
+    "settings.change": N_("Changed the setting"),
     "setup.link": N_("Created a setup link"),
     "user.sign_in": N_("Signed in"),
     "user.sign_out_everywhere": N_("Ended all sessions of the user"),
@@ -83,6 +84,7 @@ _ACTORS = {
     "command line": N_("Command line"),
     "set-up link": N_("Setup link"),
     "demo": N_("Demo"),
+    "signal SIGHUP": N_("Signal (SIGHUP)"),
 }
 
 
@@ -167,6 +169,12 @@ def _camera(entry: AuditEntry) -> AuditTarget:
     return AuditTarget(camera.name or camera.sn, f"/cameras/{did}", detail)
 
 
+def _setting(entry: AuditEntry) -> AuditTarget:
+    """The target of a change of settings: "NAME: OLD -> NEW"."""
+    name, _, values = entry.target.partition(": ")
+    return AuditTarget(name, detail=values.replace(" -> ", " → "))
+
+
 def _user(entry: AuditEntry) -> AuditTarget:
     """The target of a user action: a name, and for some actions the new role."""
     if entry.action == "user.sign_in":  # The target is the actor.
@@ -216,6 +224,7 @@ def _numbered(entry: AuditEntry, url: str) -> AuditTarget:
 
 _TARGETS: dict[str, Callable[[AuditEntry], AuditTarget]] = {
     "device": _camera,
+    "settings": _setting,
     "user": _user,
     "hold": _hold,
     "erasure": _erasure,
