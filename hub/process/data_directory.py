@@ -17,6 +17,7 @@ from hub import service_manager
 from hub.errors import StartFault
 from hub.process import executable
 from hub.service_manager.system import is_administrator, system_service
+from hub.store.file_system import network_type
 
 LOCK = "hub.lock"
 LOGS = "logs"
@@ -62,6 +63,16 @@ def prepare(path: Path) -> None:
             f"cannot write to the data directory {path}: {error.strerror}. "
             "Choose another with --data, or change its owner"
         ) from None
+
+
+def refuse_network(path: Path) -> None:
+    """Raise StartFault if the directory is on a network file system, where records are not safe."""
+    if kind := network_type(path):
+        raise StartFault(
+            f"the data directory {path} is on a network file system ({kind}), where locks and "
+            "flushes are not reliable: move it to a disk of this computer, or choose another with "
+            "--data"
+        )
 
 
 class DirectoryInUse(StartFault):

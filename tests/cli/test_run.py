@@ -27,3 +27,14 @@ def test_root_becomes_the_owner_of_the_directory_before_touching_it(
     data_dir.mkdir()
     assert sitehub("run").err == "sitehub: so far and no further\n"
     assert done == [f"act for {data_dir}", f"prepare {data_dir}"]
+
+
+def test_a_data_directory_on_a_network_file_system_is_refused(
+    sitehub: Sitehub, data_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(data_directory, "network_type", lambda path: "cifs")
+    data_dir.mkdir()
+    outcome = sitehub("run")
+    assert outcome.status == 1
+    assert "network file system (cifs)" in outcome.err
+    assert not (data_dir / "hub.sqlite").exists()

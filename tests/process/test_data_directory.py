@@ -34,6 +34,25 @@ def test_a_directory_that_is_not_writable_is_named_in_one_line(tmp_path: Path) -
         data_directory.prepare(in_the_way / "data")
 
 
+def test_a_network_file_system_is_refused_with_a_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data_directory.refuse_network(tmp_path)
+    monkeypatch.setattr(data_directory, "network_type", lambda path: "nfs4")
+    with pytest.raises(StartFault, match=r"on a network file system \(nfs4\).*move it"):
+        data_directory.refuse_network(tmp_path)
+
+
+def test_the_holder_of_a_directory_is_told_without_holding_it(tmp_path: Path) -> None:
+    assert data_directory.holder_of(tmp_path) is None
+    with data_directory.held(tmp_path, "command"):
+        assert data_directory.holder_of(tmp_path) == data_directory.Holder("command", os.getpid())
+    assert data_directory.holder_of(tmp_path) is None
+    # A process that was killed leaves its number behind, which another may have by now.
+    (tmp_path / data_directory.LOCK).write_text(f"hub {os.getpid()}".ljust(32))
+    assert data_directory.holder_of(tmp_path) is None
+
+
 def test_a_second_hub_is_refused_at_once_with_the_process_id_of_the_first(tmp_path: Path) -> None:
     with data_directory.held_as_hub(tmp_path):
         with (

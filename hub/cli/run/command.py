@@ -166,6 +166,7 @@ def _run(manager: ServiceManager | None, options: RunOptions, end: BoundedEnd) -
         # A first run that cannot start must not create anything.
         _check_ports(sources.load().config)
     data_directory.prepare(directory)
+    data_directory.refuse_network(directory)
     loaded = sources.load()
     with data_directory.held_as_hub(directory):
         if complete_restore(directory):
