@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 import math
+import os
 import shutil
 import signal
 import sys
@@ -53,6 +54,8 @@ from hub.services.commands.files import DeviceFiles
 from hub.services.commands.photos import Photos
 from hub.services.devices.directory import Devices
 from hub.services.devices.frame_trace import Trace
+from hub.services.doctor.health_checks import HealthChecks
+from hub.services.doctor.surroundings import Surroundings
 from hub.services.firmware.campaigns import Campaigns
 from hub.services.firmware.downloads import Downloads
 from hub.services.firmware.releases import Releases
@@ -298,6 +301,13 @@ async def open_services(
                 change_feed,
                 now=now,
             ),
+            health_checks=HealthChecks(
+                lambda: Surroundings(
+                    data_dir, settings.current, now, os.getpid(), site.zone_name()
+                ),
+                change_feed,
+                now,
+            ),
         )
 
 
@@ -324,6 +334,7 @@ async def _run_parts(
         await start("saving the downloads", services.downloads.run)
         await start("the updates", services.updates.run)
         await start("the health check", services.health.run)
+        await start("the check of everything", services.health_checks.run)
         await start("releasing memory", release_regularly)
         await start("reloading the settings", partial(_reload_on_signal, services))
         if manager is not None:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from hub.services.commands.photos import Photos
     from hub.services.devices.directory import Devices
     from hub.services.devices.frame_trace import Trace
+    from hub.services.doctor.health_checks import HealthChecks
     from hub.services.firmware.campaigns import Campaigns
     from hub.services.firmware.downloads import Downloads
     from hub.services.firmware.releases import Releases
@@ -89,6 +90,7 @@ class Services:
     updates: Updates
     health: Health
     figures: SiteFigures
+    health_checks: HealthChecks
 
     @property
     def config(self) -> Config:

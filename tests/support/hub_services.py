@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -30,6 +31,8 @@ from hub.services.commands.files import DeviceFiles
 from hub.services.commands.photos import Photos
 from hub.services.devices.directory import Devices
 from hub.services.devices.frame_trace import Trace
+from hub.services.doctor.health_checks import HealthChecks
+from hub.services.doctor.surroundings import Surroundings
 from hub.services.firmware.campaigns import Campaigns
 from hub.services.firmware.downloads import Downloads
 from hub.services.firmware.releases import Releases
@@ -200,6 +203,13 @@ async def open_hub_services(
                 now=clock,
             ),
             health=cast(Any, SimpleNamespace(reasons=list, faults=list)),
+            health_checks=HealthChecks(
+                lambda: Surroundings(
+                    data_dir, settings.current, clock, os.getpid(), site.zone_name()
+                ),
+                change_feed,
+                clock,
+            ),
             # Not used by these tests.
             certificates=cast(Any, None),
             authentication=cast(Any, None),

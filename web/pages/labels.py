@@ -10,6 +10,7 @@ from hub.services.admission.provisioning import stored_delivery
 from hub.services.devices.csv_import import COLUMNS, MAX_ROWS, RowFault
 from hub.services.devices.views import DeviceView
 from hub.services.site.health import HealthReason
+from hub.services.site.health_advice import ADVICE
 from hub.wire.commands.field_specs import FieldSpec
 from web import auth
 from web.pages import language
@@ -246,6 +247,12 @@ def health_sentence(reason: HealthReason) -> str:
         name: gettext(value) if value in STORE_REASONS else value
         for name, value in reason.args.items()
     }
+
+
+def health_advice(reason: HealthReason) -> str:
+    """What to do about what is wrong with the hub; "" if nothing is known."""
+    text = ADVICE.get(reason.code)
+    return gettext(text) % reason.args if text else ""
 
 
 def clock_offset(seconds: float) -> str:

@@ -4,12 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
-import trio
-
 from hub.process.control.request import ControlRequest
-from hub.services.doctor.checks import run_quick
 from hub.services.doctor.findings import Finding
-from hub.services.doctor.surroundings import surroundings_of
 from hub.services.site.status import HubStatus, read_status
 
 if TYPE_CHECKING:
@@ -33,7 +29,7 @@ class RunQuickChecks(ControlRequest[list[Finding]], frozen=True, tag="doctor.qui
     needs_running_hub: ClassVar[bool] = True
 
     async def perform(self, services: Services) -> list[Finding]:
-        return await trio.to_thread.run_sync(run_quick, surroundings_of(services))
+        return await services.health_checks.quick(fresh=True)
 
 
 #: Distinguished by their tags.

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
 from hub.config import Config
-
-if TYPE_CHECKING:
-    from hub.services import Services
 
 
 class Surroundings(Struct, frozen=True):
@@ -27,10 +22,3 @@ class Surroundings(Struct, frozen=True):
     now: Callable[[], float]
     hub: int | None = None
     zone: str = "UTC"
-
-
-def surroundings_of(services: Services) -> Surroundings:
-    """Return the surroundings of the hub that runs in this process."""
-    return Surroundings(
-        services.data_dir, services.config, services.now, os.getpid(), services.site.zone_name()
-    )

@@ -43,6 +43,22 @@ ADVICE: dict[FaultCode | NoticeCode, str] = {
         "Delete files that do not belong to the hub from this disk, use a larger disk, or keep "
         "records for fewer days."
     ),
+    "clock-doubted": (
+        "Compare the clock with a telephone. If it is right, confirm it under Site, Retention; "
+        "otherwise set the date and time of this computer."
+    ),
+    "clock-contradicted": (
+        "Compare the date of this computer and of the cameras with a telephone, and correct "
+        "whichever is wrong."
+    ),
+    "retention-waits": (
+        "Look at the days under Site, Retention, and confirm there if they may be deleted. "
+        "If that seems too many, check the date of this computer first."
+    ),
+    "update-undone": (
+        "Nothing is lost. Pass this message on to whoever gave you the update, and try again with "
+        "another file."
+    ),
 }
 
 

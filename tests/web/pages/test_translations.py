@@ -17,9 +17,13 @@ from babel.messages.pofile import read_po
 import web
 from hub.live.refusal_reasons import RefusalCode
 from hub.services.admission.enrolment import DeliveryOutcome
+from hub.services.doctor.findings import CHECK_NAMES
+from hub.services.doctor.texts import TEXTS
 from hub.services.site.health import FaultCode, NoticeCode
+from hub.services.site.health_advice import ADVICE
 from hub.store.health import SQLITE_REASONS, describe
 from web.pages import labels
+from web.pages.site.health import CHECKS
 
 WEB = Path(web.__file__).parent
 TEMPLATES = sorted(WEB.joinpath("templates").rglob("*.html"))
@@ -43,7 +47,10 @@ def used() -> set[str]:
         method_map=[("**.py", "python"), ("templates/**.html", "jinja2")],
         keywords=_KEYWORDS,
     )
-    return {text if isinstance(text, str) else text[0] for _, _, text, _, _ in found}
+    texts = {text if isinstance(text, str) else text[0] for _, _, text, _, _ in found}
+    # The command line uses these as well, in English.
+    of_services = {*ADVICE.values(), *(text for both in TEXTS.values() for text in both)}
+    return {*texts, *of_services} - {""}
 
 
 def test_every_text_is_translated(catalog: Catalog, used: set[str]) -> None:
@@ -133,6 +140,8 @@ def test_every_reason_and_outcome_of_the_services_has_a_text() -> None:
         assert f"accepted-{outcome}" in labels.DONE
         assert outcome in labels.INIT_OUTCOMES
     assert set(labels.HEALTH) == {*get_args(FaultCode), *get_args(NoticeCode)}
+    assert set(ADVICE) == set(labels.HEALTH)
+    assert set(CHECKS) == set(CHECK_NAMES)
 
 
 def test_every_reason_of_the_store_has_a_text() -> None:

@@ -11,10 +11,11 @@ To add a page:
 
 from __future__ import annotations
 
-from web.pages.site import audit, overview, users
+from web.pages.site import audit, health, overview, users
 
 BLUEPRINTS = (
     overview.blueprint,
+    health.blueprint,
     users.blueprint,
     audit.blueprint,
 )

@@ -30,6 +30,7 @@ class SectionLink(Struct, frozen=True):
 #: In the order of the navigation.
 SECTIONS = (
     Section("overview", "/site", N_("Overview")),
+    Section("health", "/site/health", N_("Health")),
     Section("users", "/site/users", N_("Users")),
     Section("audit", "/site/audit", N_("Audit log")),
 )

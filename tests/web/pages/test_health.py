@@ -1,0 +1,118 @@
+"""The page Health: what is not well, what to do, and the checks."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from hub.services.doctor import health_checks
+from hub.services.doctor.findings import Finding, failed, ok, warning
+from hub.services.doctor.health_checks import FullCheck, RunningCheck
+from hub.services.site.health import HealthReason
+from tests.support.browsing import Visitor
+from tests.support.page_site import PageSite
+
+WELL = [
+    ok("sqlite", "sqlite-ok", version="3.53.0"),
+    ok("disk", "disk-ok", free="80.0", wanted="2"),
+]
+
+
+@pytest.fixture(autouse=True)
+def found(monkeypatch: pytest.MonkeyPatch) -> list[Finding]:
+    """What the quick checks find."""
+    findings = list(WELL)
+    monkeypatch.setattr(health_checks, "run_quick", lambda surroundings: findings)
+    return findings
+
+
+async def visit(hub: PageSite, path: str = "/site/health") -> Visitor:
+    visitor = await Visitor.signed_in(hub)
+    await visitor.get(path)
+    return visitor
+
+
+def words(text: str) -> str:
+    return " ".join(re.sub(r"<[^>]+>", " ", text).split())
+
+
+async def test_a_site_that_is_well_is_said_to_be_well(hub: PageSite) -> None:
+    shown = words((await visit(hub)).text)
+    assert "Everything works." in shown
+    assert "80.0 GB of disk space is free; 2 GB is needed." in shown
+    assert "Not checked since the hub started." in shown
+
+
+async def test_what_is_not_well_is_told_with_what_to_do_faults_first(
+    hub: PageSite, found: list[Finding]
+) -> None:
+    hub.health_reasons = [
+        HealthReason("disk-low", "low", {"free": "1.0", "wanted": "2"}),
+        HealthReason("cannot-store", "no", {"reason": "the disk is full"}),
+    ]
+    # The disk is reported by the health of the hub already.
+    found[1:] = [
+        warning("disk", "disk-low", free="1.0", wanted="2"),
+        failed("key", "key-wrong"),
+    ]
+    text = (await visit(hub)).text.partition('<div class="health"')[2]
+    shown = words(text)
+    assert "3 things need your attention:" in shown
+    assert shown.index("hub.key is not the key") < shown.index("Only 1.0 GB of disk space")
+    assert "What to do: Restore the hub.key that belongs to it." in shown
+    assert text.count('class="health-problem ') == 3
+
+
+async def test_one_problem_is_one_thing(hub: PageSite, found: list[Finding]) -> None:
+    found.append(failed("key", "key-missing"))
+    assert "1 thing needs your attention:" in words((await visit(hub)).text)
+
+
+async def test_the_page_is_in_chinese_too(hub: PageSite, found: list[Finding]) -> None:
+    found.append(failed("key", "key-missing"))
+    visitor = await visit(hub)
+    await visitor.send("/preferences", language="zh", next="/site/health")
+    await visitor.get("/site/health")
+    assert "有 1 件事需要您处理：" in visitor.text
+    assert "请从备份中恢复 hub.key。" in visitor.text
+
+
+async def test_everything_is_checked_on_request(hub: PageSite) -> None:
+    visitor = await visit(hub)
+    await visitor.send("/site/health/check")
+    assert visitor.goes_to == "/site/health#everything"
+    assert hub.services.health_checks.running is not None
+    await visitor.get("/site/health")
+    assert "<progress" in visitor.text
+    assert "Check everything now" not in visitor.text
+
+
+async def test_progress_and_result_are_found_again(hub: PageSite) -> None:
+    checks = hub.services.health_checks
+    checks.running = RunningCheck("pictures", 0.42)
+    visitor = await visit(hub, "/site/health/now")
+    assert 'value="0.42"' in visitor.text
+    assert "All pictures · 42 %" in words(visitor.text)
+    checks.running = None
+    bad = failed("pictures", "pictures-bad", bad="1", count="9", named="2026-11-25.pack")
+    checks.last_full = FullCheck(hub.clock.ms, (bad,))
+    await visitor.get("/site/health/now")
+    shown = words(visitor.text)
+    assert "Last checked: 25 Nov 2026 20:00:00" in shown
+    assert "1 thing needs your attention: 1 of 9 pictures are missing or damaged" in shown
+
+
+async def test_without_a_token_nothing_is_started(hub: PageSite) -> None:
+    visitor = await visit(hub)
+    await visitor.send("/site/health/check", token="0" * 64)
+    assert visitor.response.status_code == 403
+    assert hub.services.health_checks.running is None
+
+
+@pytest.mark.parametrize("role", ["guard", "viewer"])
+async def test_only_administrators_see_the_page(hub: PageSite, role: str) -> None:
+    visitor = await Visitor.signed_in(hub, role)
+    for path in ("/site/health", "/site/health/now"):
+        await visitor.get(path)
+        assert visitor.response.status_code == 403

@@ -1,0 +1,151 @@
+"""Whether the site is well, what is not, what to do about it, and the checks of the doctor."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from msgspec import Struct
+from quart import Blueprint, Response
+
+from hub.services.doctor.findings import CheckName, Finding, State
+from hub.services.doctor.texts import TEXTS
+from web import auth
+from web.pages import language
+from web.pages.labels import health_advice, health_sentence
+from web.pages.language import N_, gettext
+from web.pages.layout import page, redirect_to
+from web.pages.site.layout import site_page
+
+blueprint = Blueprint("health", __name__, url_prefix="/site/health")
+
+CHECKS: dict[CheckName, str] = {
+    "hub": N_("Hub"),
+    "service": N_("Service"),
+    "settings": N_("Settings"),
+    "ports": N_("Network ports"),
+    "clock": N_("Clock"),
+    "disk": N_("Disk"),
+    "certificate": N_("Certificate"),
+    "permissions": N_("Access rights"),
+    "sqlite": N_("Database program"),
+    "database": N_("Database"),
+    "key": N_("Key file"),
+    "set-aside": N_("Pictures put aside"),
+    "integrity": N_("Whole database"),
+    "records": N_("All records"),
+    "pictures": N_("All pictures"),
+    "firmware": N_("Firmware files"),
+}
+#: Findings that the health of the hub reports as well, in the same words.
+_REPORTED_TWICE = {
+    *("clock-unset", "disk-low"),
+    *("certificate-ended", "certificate-early", "certificate-ends"),
+}
+
+
+class ShownProblem(Struct, frozen=True):
+    """Something that a person has to do something about."""
+
+    text: str
+    advice: str
+    is_fault: bool
+
+
+class ShownCheck(Struct, frozen=True):
+    """A row of the checks."""
+
+    name: str
+    state: State
+    text: str
+
+
+class ShownRun(Struct, frozen=True):
+    """A check of everything that is in progress. `part`: "" if it is unknown."""
+
+    name: str
+    part: str
+
+
+class HealthView(Struct, frozen=True):
+    """What the page shows. `slow`: of the last check of everything, which ended at `checked_at`."""
+
+    problems: list[ShownProblem]
+    quick: list[ShownCheck]
+    slow: list[ShownCheck]
+    checked_at: str
+    run: ShownRun | None
+
+
+@blueprint.get("")
+async def health() -> Response:
+    await auth.require_role("admin")
+    return await site_page("site/health.html", section="health", view=await _view())
+
+
+@blueprint.get("/now")
+async def now() -> Response:
+    """The part that changes."""
+    await auth.require_role("admin")
+    return await page("site/_health.html", view=await _view())
+
+
+@blueprint.post("/check")
+async def check() -> Response:
+    """Start to check everything."""
+    await auth.require_role("admin")
+    await auth.check_csrf()
+    auth.services().health_checks.start()
+    return redirect_to("/site/health#everything")
+
+
+async def _view() -> HealthView:
+    checks = auth.services().health_checks
+    quick = await checks.quick()
+    full = checks.last_full
+    slow = full.findings if full else ()
+    problems = [*_reported(), *_found([*quick, *slow])]
+    return HealthView(
+        problems=sorted(problems, key=lambda problem: not problem.is_fault),
+        quick=[_shown(finding) for finding in quick],
+        slow=[_shown(finding) for finding in slow],
+        checked_at=_moment(full.ended_at) if full else "",
+        run=_run(),
+    )
+
+
+def _reported() -> Iterator[ShownProblem]:
+    for reason in auth.services().health.reasons():
+        yield ShownProblem(health_sentence(reason), health_advice(reason), reason.is_fault)
+
+
+def _found(findings: list[Finding]) -> Iterator[ShownProblem]:
+    reported = {reason.code for reason in auth.services().health.reasons()}
+    for finding in findings:
+        is_new = not (finding.code in _REPORTED_TWICE and finding.code in reported)
+        if finding.state != "ok" and is_new:
+            yield ShownProblem(
+                _sentence(TEXTS[finding.code].found, finding),
+                _sentence(TEXTS[finding.code].advice, finding),
+                finding.state == "failed",
+            )
+
+
+def _shown(finding: Finding) -> ShownCheck:
+    text = _sentence(TEXTS[finding.code].found, finding)
+    return ShownCheck(gettext(CHECKS[finding.check]), finding.state, text)
+
+
+def _sentence(text: str, finding: Finding) -> str:
+    return gettext(text) % finding.args if text else ""
+
+
+def _run() -> ShownRun | None:
+    running = auth.services().health_checks.running
+    if running is None:
+        return None
+    part = "" if running.part is None else f"{running.part:.2f}"
+    return ShownRun(gettext(CHECKS[running.check]), part)
+
+
+def _moment(ms: int) -> str:
+    return language.current().moment(ms, auth.services().site.zone())
