@@ -24,7 +24,7 @@ from typing import Protocol
 import trio
 
 from hub import __version__
-from hub.config import Loaded
+from hub.config import ListeningPort, Loaded, udp_ports_of
 from hub.errors import HubError, PartFailed, StartFault, hub_error_in
 from hub.link.listener import serve_devices
 from hub.live.feed import Change, Feed
@@ -32,7 +32,8 @@ from hub.live.frame_trace import FrameTraces
 from hub.live.pending_devices import PendingDevices
 from hub.live.registry import Registry
 from hub.log import set_level
-from hub.net.binding import check_ports
+from hub.net.binding import check_ports, open_udp_sockets
+from hub.net.sntp import serve_sntp
 from hub.process.bounded_end import AT_ONCE_SECONDS, END_SECONDS
 from hub.process.control.channel import remove_channel_file, serve_control
 from hub.process.memory import release_regularly
@@ -347,6 +348,8 @@ async def _run_parts(
             async with trio.open_nursery() as clients:
                 await clients.start(_watch_for_end, closing, begin_end)
                 start = partial(_start, clients, closing)
+                for port in udp_ports_of(services.config):
+                    await start("the time for cameras", partial(_serve_time, services, port))
                 await start("the control channel", partial(serve_control, services))
                 if demo_cameras is not None:
                     await start("the simulated cameras", partial(demo_cameras, services))
@@ -361,6 +364,18 @@ async def _run_parts(
                 clients.cancel_scope.cancel()
             ports.cancel_scope.deadline = trio.current_time() + _CLOSE_PORTS_SECONDS
         background.cancel_scope.cancel()
+
+
+async def _serve_time(
+    services: Services,
+    port: ListeningPort,
+    *,
+    task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
+) -> None:
+    sockets = await open_udp_sockets(port.bind, port.port, setting=port.setting)
+    await serve_sntp(
+        sockets, services.now, lambda: not services.clock.is_doubted, task_status=task_status
+    )
 
 
 async def _start(nursery: trio.Nursery, closing: trio.Event, name: str, part: Part) -> None:

@@ -148,6 +148,12 @@ class StoreConfig(Struct, frozen=True, forbid_unknown_fields=True):
     ] = 2
 
 
+class TimeConfig(Struct, frozen=True, forbid_unknown_fields=True):
+    sntp_port: Annotated[
+        PortOrOff, "UDP port on which cameras get the time (SNTP, usually 123); 0: off"
+    ] = 0
+
+
 class TlsConfig(Struct, frozen=True, forbid_unknown_fields=True):
     cert: Annotated[
         str, "PEM file of your own certificate; empty: the hub makes one", FILE_ONLY
@@ -167,6 +173,7 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     web: WebConfig = WebConfig()
     devices: DevicesConfig = DevicesConfig()
     store: StoreConfig = StoreConfig()
+    time: TimeConfig = TimeConfig()
     tls: TlsConfig = TlsConfig()
     log: LogConfig = LogConfig()
 
@@ -360,6 +367,12 @@ def ports_of(config: Config) -> list[ListeningPort]:
         ListeningPort("devices.plain_ws_port", devices.bind, devices.plain_ws_port),
         ListeningPort("devices.plain_http_port", devices.bind, devices.plain_http_port),
     )
+    return [port for port in ports if port.port]
+
+
+def udp_ports_of(config: Config) -> list[ListeningPort]:
+    """Return the UDP ports that devices send to."""
+    ports = (ListeningPort("time.sntp_port", config.devices.bind, config.time.sntp_port),)
     return [port for port in ports if port.port]
 
 

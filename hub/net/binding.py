@@ -13,14 +13,15 @@ from typing import Any
 
 import trio
 
-from hub.config import Config, ports_of
+from hub.config import Config, ports_of, udp_ports_of
 from hub.errors import StartFault
 
 #: After a power cut a thousand cameras connect at the same moment. The kernel may allow fewer.
 _BACKLOG = 4096
 _NO_SUCH_ADDRESS = {errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT}
-#: The state of a listening socket in /proc/net/tcp.
-_LISTENING = "0A"
+#: The tables of sockets in /proc/net, and the state of a bound one.
+_TCP_TABLES = (("tcp", "0A"), ("tcp6", "0A"))
+_UDP_TABLES = (("udp", "07"), ("udp6", "07"))
 
 
 async def open_listeners(
@@ -56,11 +57,45 @@ async def open_listeners(
     return listeners
 
 
+async def open_udp_sockets(
+    bind: str, port: int, *, setting: str = "port"
+) -> list[trio.socket.SocketType]:
+    """Bind UDP sockets to `port` of each address of `bind`. The caller closes them.
+
+    Raises StartFault like open_listeners().
+    """
+    if not bind:
+        raise StartFault(_bad_bind_message(bind, setting))
+    try:
+        found = await trio.socket.getaddrinfo(
+            bind, port, type=socket.SOCK_DGRAM, flags=socket.AI_PASSIVE
+        )
+    except (OSError, UnicodeError):
+        raise StartFault(_bad_bind_message(bind, setting)) from None
+    sockets: list[trio.socket.SocketType] = []
+    faults: list[OSError] = []
+    for family, _, _, _, address in found:
+        try:
+            sockets.append(await _bind_udp(family, address))
+        except OSError as error:
+            faults.append(error)
+    if sockets:
+        faults = [error for error in faults if error.errno not in _NO_SUCH_ADDRESS]
+    if faults:
+        for sock in sockets:
+            sock.close()
+        raise StartFault(_advice(faults[0], bind, port, setting, _UDP_TABLES)) from faults[0]
+    return sockets
+
+
 async def check_ports(config: Config) -> None:
     """Raise StartFault if one of the hub's ports cannot be bound. Leaves none of them open."""
     for setting, bind, port in ports_of(config):
         for listener in await open_listeners(bind, port, setting=setting):
             listener.socket.close()
+    for setting, bind, port in udp_ports_of(config):
+        for sock in await open_udp_sockets(bind, port, setting=setting):
+            sock.close()
 
 
 async def _listen(family: int, address: tuple[Any, ...]) -> trio.SocketListener:
@@ -82,11 +117,32 @@ async def _listen(family: int, address: tuple[Any, ...]) -> trio.SocketListener:
         raise
 
 
-def _advice(error: OSError, bind: str, port: int, setting: str) -> str:
+async def _bind_udp(family: int, address: tuple[Any, ...]) -> trio.socket.SocketType:
+    sock = trio.socket.socket(family, socket.SOCK_DGRAM)
+    try:
+        # No SO_REUSEADDR: with UDP it would let another program take datagrams.
+        if sys.platform == "win32":
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_EXCLUSIVEADDRUSE, 1)
+        if family == socket.AF_INET6:
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, address[0] != "::")
+        await sock.bind(address)
+    except BaseException:
+        sock.close()
+        raise
+    return sock
+
+
+def _advice(
+    error: OSError,
+    bind: str,
+    port: int,
+    setting: str,
+    tables: tuple[tuple[str, str], ...] = _TCP_TABLES,
+) -> str:
     """Say why the port could not be bound, and what to do about it."""
     if error.errno == errno.EADDRINUSE:
         return (
-            f"port {port} is already in use{_port_user(port)}: "
+            f"port {port} is already in use{_port_user(port, tables)}: "
             f"stop that program, or set another {setting}"
         )
     if error.errno == errno.EACCES:
@@ -98,8 +154,9 @@ def _advice(error: OSError, bind: str, port: int, setting: str) -> str:
 
 
 def _bad_bind_message(bind: str, setting: str) -> str:
-    *section, _ = setting.split(".")
-    name = ".".join((*section, "bind"))
+    section, dot, _ = setting.rpartition(".")
+    # The port for the time is bound where the devices' ports are.
+    name = f"{'devices' if section == 'time' else section}{dot}bind"
     return f"bad setting {name} = {bind}: allowed is an address of this computer, 0.0.0.0 for all"
 
 
@@ -113,9 +170,9 @@ def _permission_reason(port: int) -> str:
     return reason
 
 
-def _port_user(port: int) -> str:
+def _port_user(port: int, tables: tuple[tuple[str, str], ...]) -> str:
     """Return " by NAME (process PID)" if Linux shows it to this user, else an empty text."""
-    inodes = {f"socket:[{inode}]" for inode in _listening_inodes(port)}
+    inodes = {f"socket:[{inode}]" for inode in _bound_inodes(port, tables)}
     if not inodes:
         return ""
     for descriptors in Path("/proc").glob("[0-9]*/fd"):
@@ -126,11 +183,11 @@ def _port_user(port: int) -> str:
     return ""
 
 
-def _listening_inodes(port: int) -> Iterator[str]:
-    for table in (Path("/proc/net/tcp"), Path("/proc/net/tcp6")):
+def _bound_inodes(port: int, tables: tuple[tuple[str, str], ...]) -> Iterator[str]:
+    for table, bound in tables:
         with suppress(OSError):
-            for line in table.read_text("ascii").splitlines()[1:]:
+            for line in Path("/proc/net", table).read_text("ascii").splitlines()[1:]:
                 fields = line.split()
                 local, state, inode = fields[1], fields[3], fields[9]
-                if state == _LISTENING and int(local.rpartition(":")[2], 16) == port:
+                if state == bound and int(local.rpartition(":")[2], 16) == port:
                     yield inode
