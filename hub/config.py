@@ -215,15 +215,32 @@ class Setting(Struct, frozen=True):
     @property
     def choices(self) -> tuple[str, ...]:
         """The values that are allowed, as they are written; empty if they are not a few words."""
-        match shape.type_info(self.type):
-            case shape.BoolType() | shape.Metadata(type=shape.BoolType()):
+        match self._kind:
+            case shape.BoolType():
                 return ("true", "false")
-            case (
-                shape.LiteralType(values=values)
-                | shape.Metadata(type=shape.LiteralType(values=values))
-            ):
+            case shape.LiteralType(values=values):
                 return tuple(str(value) for value in values)
         return ()
+
+    @property
+    def bounds(self) -> tuple[float, float] | None:
+        """The least and the largest number that is allowed; None if it is no number."""
+        match self._kind:
+            case shape.IntType(ge=int(least), le=int(most)):
+                return least, most
+            case shape.FloatType(ge=least, le=most) if least is not None and most is not None:
+                return least, most
+        return None
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether it is a whole number."""
+        return isinstance(self._kind, shape.IntType)
+
+    @property
+    def _kind(self) -> shape.Type:
+        kind = shape.type_info(self.type)
+        return kind.type if isinstance(kind, shape.Metadata) else kind
 
     def check(self, value: object, source: str, *, from_text: bool = False) -> Value:
         """Return `value` as this setting's type. Raises StartFault if it is not allowed.

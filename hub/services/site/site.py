@@ -65,6 +65,10 @@ class Site:
         """Return the site's name; the host's name if none is set."""
         return self._settings.get("site.name") or self._config.site.name or socket.gethostname()
 
+    def chosen(self, field: str) -> str | None:
+        """Return the "name", "timezone" or "language" that was set on the page, if one was."""
+        return self._settings.get(f"site.{field}") or None
+
     def zone_name(self) -> str:
         """Return the IANA name of the time zone."""
         return self._settings.get("site.timezone") or self._config.site.timezone or self._host_zone

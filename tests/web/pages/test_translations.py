@@ -15,6 +15,7 @@ from babel.messages.extract import extract_from_dir
 from babel.messages.pofile import read_po
 
 import web
+from hub.config import SETTINGS
 from hub.live.refusal_reasons import RefusalCode
 from hub.services.admission.enrolment import DeliveryOutcome
 from hub.services.doctor.findings import CHECK_NAMES
@@ -50,7 +51,9 @@ def used() -> set[str]:
     texts = {text if isinstance(text, str) else text[0] for _, _, text, _, _ in found}
     # The command line uses these as well, in English.
     of_services = {*ADVICE.values(), *(text for both in TEXTS.values() for text in both)}
-    return {*texts, *of_services} - {""}
+    # The page of settings shows what each setting means.
+    of_settings = {setting.meaning for setting in SETTINGS.values()}
+    return {*texts, *of_services, *of_settings} - {""}
 
 
 def test_every_text_is_translated(catalog: Catalog, used: set[str]) -> None:

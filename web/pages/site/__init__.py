@@ -11,11 +11,12 @@ To add a page:
 
 from __future__ import annotations
 
-from web.pages.site import audit, health, overview, users
+from web.pages.site import audit, health, overview, settings, users
 
 BLUEPRINTS = (
     overview.blueprint,
     health.blueprint,
     users.blueprint,
+    settings.blueprint,
     audit.blueprint,
 )

@@ -1,0 +1,247 @@
+"""The settings of `sitehub.toml`: their values, where these come from, and changing them."""
+
+from __future__ import annotations
+
+from itertools import groupby
+
+from msgspec import Struct
+from quart import Blueprint, Response, request
+
+from hub.config import Setting, Value, as_toml
+from hub.errors import BadParameter, CannotStoreNow, NoSuchResource, StartFault
+from hub.services.site.settings import SettingState
+from web import auth
+from web.pages.language import N_, gettext
+from web.pages.layout import make_url, redirect_to
+from web.pages.site.layout import site_page
+
+blueprint = Blueprint("site_settings", __name__, url_prefix="/site/settings")
+
+SECTION_TITLES = {
+    "site": N_("Site"),
+    "web": N_("Dashboard, uploads and API"),
+    "devices": N_("Connections of cameras"),
+    "store": N_("Records and disk space"),
+    "tls": N_("Certificate"),
+    "log": N_("Log"),
+    "backup": N_("Backups"),
+    "time": N_("Time"),
+    "update": N_("Update"),
+}
+
+_SOURCES = {
+    "default": N_("Default"),
+    "file": N_("File"),
+    "environment": N_("Environment"),
+    "set": N_("Command line"),
+}
+_ON_PAGE = N_("Page")
+
+#: Why a setting cannot be changed here.
+_LOCKS = {
+    "environment": N_(
+        "The environment variable %(variable)s decides it. Remove the variable, then restart the"
+        " hub."
+    ),
+    "set": N_("The hub was started with --set %(name)s, which decides it."),
+    "file-only": N_(
+        "A wrong value could keep the hub from starting, or you from reaching this page. Change it"
+        " in the file %(path)s, then restart the hub."
+    ),
+    "page": N_("It is changed on the page Overview."),
+}
+
+#: Settings that delete records when they become smaller, and one when it becomes larger.
+_DELETES_BELOW = ("store.keep_days", "store.max_gb")
+_DELETES_ABOVE = "store.min_free_gb"
+
+
+class SettingRow(Struct, frozen=True):
+    """A setting as the page shows it. `waiting`: its value after a restart, or ""."""
+
+    name: str
+    meaning: str
+    value: str
+    source: str
+    waiting: str
+    is_default: bool
+    lock: str
+    url: str
+
+
+class SettingGroup(Struct, frozen=True):
+    title: str
+    rows: list[SettingRow]
+
+
+@blueprint.get("")
+async def settings() -> Response:
+    await auth.require_role("admin")
+    return await _settings_page()
+
+
+async def _settings_page(fault: str = "") -> Response:
+    hub = auth.services()
+    states = hub.settings.states()
+    groups = [
+        SettingGroup(_title(section), [_row(state) for state in found])
+        for section, found in groupby(states, key=lambda state: state.setting.section)
+    ]
+    return await site_page(
+        "site/settings.html",
+        section="settings",
+        status=400 if fault else 200,
+        groups=groups,
+        path=hub.settings.path,
+        waiting=[_row(state) for state in hub.settings.waiting()],
+        fault=fault,
+    )
+
+
+def _title(section: str) -> str:
+    return gettext(SECTION_TITLES[section]) if section in SECTION_TITLES else section
+
+
+def _row(state: SettingState) -> SettingRow:
+    setting, source = state.setting, gettext(_SOURCES[state.source])
+    value: Value = state.value
+    chosen = auth.services().site.chosen(setting.key) if setting.section == "site" else None
+    if chosen is not None:
+        value, source = chosen, gettext(_ON_PAGE)
+    return SettingRow(
+        name=setting.name,
+        meaning=gettext(setting.meaning),
+        value=_shown(value),
+        source=source,
+        waiting=_shown(state.next_value) if state.waits_for_restart else "",
+        is_default=value == setting.default,
+        lock=_lock(state),
+        url=make_url("/site/settings/change", name=setting.name),
+    )
+
+
+def _shown(value: Value) -> str:
+    """A value for people: as in the file, without the quotes of text."""
+    if isinstance(value, str):
+        return value
+    return f"{value:.10g}" if isinstance(value, float) else as_toml(value)
+
+
+def _lock(state: SettingState) -> str:
+    """Why the setting cannot be changed on this page; empty if it can."""
+    lock = "page" if state.setting.section == "site" else state.lock
+    if not lock:
+        return ""
+    return gettext(_LOCKS[lock]) % {
+        "variable": state.setting.variable,
+        "name": state.setting.name,
+        "path": auth.services().settings.path,
+    }
+
+
+@blueprint.post("/reload")
+async def reload() -> Response:
+    """Read the file again."""
+    me = await auth.require_role("admin")
+    await auth.check_csrf()
+    try:
+        changes = await auth.services().settings.reload(by=auth.actor(me))
+    except StartFault as fault:
+        return await _settings_page(fault.message)
+    return redirect_to(f"/site/settings?done={'settings-read' if changes else 'settings-same'}")
+
+
+@blueprint.get("/change")
+async def show_change() -> Response:
+    await auth.require_role("admin")
+    return await _change_page(_state(request.args.get("name", "")))
+
+
+def _state(name: str) -> SettingState:
+    """The setting of this name. Raises NoSuchResource."""
+    try:
+        return auth.services().settings.state(name)
+    except BadParameter as error:
+        raise NoSuchResource(error.message) from error
+
+
+async def _change_page(
+    state: SettingState, *, text: str | None = None, fault: str = "", status: int = 200
+) -> Response:
+    setting = state.setting
+    return await site_page(
+        "site/setting.html",
+        section="settings",
+        status=status,
+        row=_row(state),
+        setting=setting,
+        group=_title(setting.section),
+        text=_shown(state.next_value) if text is None else text,
+        default=_shown(setting.default),
+        in_file="" if state.in_file is None else _shown(state.in_file),
+        allowed=_allowed(setting),
+        fault=fault,
+    )
+
+
+def _allowed(setting: Setting) -> str:
+    """What the setting may be, as a sentence."""
+    if setting.choices:
+        return gettext("One of: %(values)s.") % {"values": ", ".join(setting.choices)}
+    if setting.bounds is None:
+        return gettext("Text.")
+    least, most = (_shown(float(bound)) for bound in setting.bounds)
+    if setting.is_whole:
+        return gettext("A whole number from %(least)s to %(most)s.") % {
+            "least": least,
+            "most": most,
+        }
+    return gettext("A number from %(least)s to %(most)s.") % {"least": least, "most": most}
+
+
+@blueprint.post("/change")
+async def change() -> Response:
+    """Set one setting, or with `reset` remove it from the file."""
+    me = await auth.require_role("admin")
+    await auth.check_csrf()
+    form = await request.form
+    state = _state(form.get("name", ""))
+    setting, text = state.setting, form.get("value", "").strip()
+    if fault := _lock(state):
+        return await _change_page(state, fault=fault, status=400)
+    new: Value | None = None
+    if not form.get("reset"):
+        try:
+            new = setting.check(text, "on the page", from_text=True)
+        except StartFault:
+            fault = gettext("This value is not allowed. %(allowed)s") % {
+                "allowed": _allowed(setting)
+            }
+            return await _change_page(state, text=text, fault=fault, status=400)
+    after = setting.default if new is None else new
+    if _deletes_records(state, after) and not form.get("confirmed"):
+        return await site_page(
+            "site/setting_confirm.html",
+            section="settings",
+            row=_row(state),
+            text=text,
+            reset=form.get("reset", ""),
+            after=_shown(after),
+        )
+    try:
+        changes = await auth.services().settings.change({setting.name: new}, by=auth.actor(me))
+    except (BadParameter, CannotStoreNow) as error:
+        return await _change_page(state, text=text, fault=error.message, status=error.status)
+    done = "setting-waits" if any(not one.applied for one in changes) else "setting-changed"
+    return redirect_to(f"/site/settings?done={done}")
+
+
+def _deletes_records(state: SettingState, after: Value) -> bool:
+    """Whether the new value may make the hub delete records that it keeps now."""
+    name, before = state.setting.name, state.value
+    if isinstance(before, str) or isinstance(after, str):
+        return False
+    if name in _DELETES_BELOW:
+        # 0 is no limit for the size.
+        return after > 0 and (before == 0 or after < before)
+    return name == _DELETES_ABOVE and after > before
