@@ -150,7 +150,7 @@ class StoreConfig(Struct, frozen=True, forbid_unknown_fields=True):
 
 class TimeConfig(Struct, frozen=True, forbid_unknown_fields=True):
     sntp_port: Annotated[
-        PortOrOff, "UDP port on which cameras get the time (SNTP, usually 123); 0: off"
+        PortOrOff, "UDP port on which cameras get the time (SNTP, usually 123); 0: off", FILE_ONLY
     ] = 0
 
 
