@@ -64,6 +64,7 @@ from hub.services.records.erasures import Erasures, older_copies
 from hub.services.records.holds import Holds
 from hub.services.records.ingest import Ingest
 from hub.services.records.record_log import RecordLog, record_weight
+from hub.services.site.backups.backups import Backups
 from hub.services.site.certificate_authority import EARLIEST_PLAUSIBLE
 from hub.services.site.certificates import Certificates
 from hub.services.site.clock import SiteClock, steady_seconds
@@ -240,6 +241,17 @@ async def open_services(
             obstacle=find_obstacle(),
             now=now,
         )
+        backups = Backups(
+            store,
+            site,
+            audit,
+            config.backup,
+            config.store,
+            data_dir,
+            change_feed,
+            is_clock_trusted=lambda: clock.is_trusted,
+            now=now,
+        )
         figures = SiteFigures(store, data_dir, config.store.min_free_gb, now)
         ingest = Ingest(store, devices, site, campaigns, downloads, config.devices, now)
         for take_over in (
@@ -253,6 +265,7 @@ async def open_services(
             lambda config: authentication.configure(config.devices),
             lambda config: admission.configure(config.devices),
             lambda config: ingest.configure(config.devices),
+            lambda config: backups.configure(config.backup, config.store),
         ):
             settings.on_change(take_over)
         yield Services(
@@ -291,6 +304,7 @@ async def open_services(
             retention=retention,
             maintenance=maintenance,
             figures=figures,
+            backups=backups,
             updates=updates,
             health=Health(
                 store,
@@ -299,6 +313,7 @@ async def open_services(
                 clock,
                 retention,
                 updates,
+                backups,
                 change_feed,
                 now=now,
             ),
@@ -334,6 +349,7 @@ async def _run_parts(
         await start("the firmware maintenance", services.releases.run)
         await start("saving the downloads", services.downloads.run)
         await start("the updates", services.updates.run)
+        await start("the nightly backup", services.backups.run)
         await start("the health check", services.health.run)
         await start("the check of everything", services.health_checks.run)
         await start("releasing memory", release_regularly)

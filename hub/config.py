@@ -161,6 +161,15 @@ class TlsConfig(Struct, frozen=True, forbid_unknown_fields=True):
     key: Annotated[str, "PEM file of its key", FILE_ONLY] = ""
 
 
+class BackupConfig(Struct, frozen=True, forbid_unknown_fields=True):
+    folder: Annotated[str, "Folder of the nightly backups; relative to the data directory"] = (
+        "backups"
+    )
+    hour: Annotated[int, Meta(ge=0, le=23), "Hour of the nightly backup in the site's zone"] = 3
+    max_gb: Annotated[Gigabytes, "GB beyond which the oldest backup is deleted; 0: no limit"] = 0
+    pictures: Annotated[bool, "false: nightly backups without the pictures of the records"] = True
+
+
 class LogConfig(Struct, frozen=True, forbid_unknown_fields=True):
     level: Annotated[
         Literal["debug", "info", "warning", "error"], "Minimum level that is logged", AT_ONCE
@@ -175,6 +184,7 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     store: StoreConfig = StoreConfig()
     time: TimeConfig = TimeConfig()
     tls: TlsConfig = TlsConfig()
+    backup: BackupConfig = BackupConfig()
     log: LogConfig = LogConfig()
 
 

@@ -62,7 +62,7 @@ class LiveEvents:
             self._changes.catch_up()
             self._changed = [Change("device", view.did) for view in self._services.devices.list()]
             self._changed += [Change("waiting"), Change("health"), Change("site")]
-            self._changed.append(Change("firmware"))
+            self._changed += [Change("firmware"), Change("backups")]
         changed, self._changed = dict.fromkeys(self._changed), []
         return list(changed)
 

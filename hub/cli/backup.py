@@ -16,6 +16,7 @@ from hub.cli.options import F, data_option
 from hub.errors import BackupFault
 
 if TYPE_CHECKING:
+    from hub.process.control.backups import NewAddresses
     from hub.store.backup.making import FileBackup
     from hub.store.backup.pace import Pace
     from hub.store.backup.restore import RestoreReport
@@ -124,7 +125,10 @@ def restore(data_dir: Path, file: Path, force: bool, passphrase: str | None) -> 
 
     Nothing is changed before all of the backup is read and verified.
     """
+    from hub.cli.requests import execute
     from hub.process import data_directory
+    from hub.process.control.backups import CheckAddresses
+    from hub.services.site.backups.backups import restored_setting
     from hub.store.backup.pace import Pace
     from hub.store.backup.restore import restore as restore_from
 
@@ -144,8 +148,11 @@ def restore(data_dir: Path, file: Path, force: bool, passphrase: str | None) -> 
                 passphrase=passphrase,
                 force=force,
                 pace=pace,
+                new_settings=lambda head: restored_setting(head.created_at, head.addresses),
             )
     _print_report(report, data_dir)
+    # This opens the restored database once, before somebody relies on it.
+    _print_addresses(execute(data_dir, CheckAddresses()))
 
 
 def _print_report(report: RestoreReport, data_dir: Path) -> None:
@@ -159,6 +166,17 @@ def _print_report(report: RestoreReport, data_dir: Path) -> None:
         print_line(f"the records of {day} had been deleted as too old while it was made")
     if report.set_aside:
         print_line(f"the data before is in {data_dir / report.set_aside}: delete it when sure")
+
+
+def _print_addresses(addresses: NewAddresses | None) -> None:
+    from hub.cli.output import print_line
+
+    if addresses is None:
+        return
+    print_line(f"cameras reached the hub at {', '.join(addresses.before)}; this computer has")
+    print_line(f"{', '.join(addresses.now)}: give it the old address, or enter in each camera")
+    for url in addresses.device_urls:
+        print_line(f"  {url}")
 
 
 @contextmanager

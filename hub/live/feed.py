@@ -23,7 +23,16 @@ class Change(Struct, frozen=True):
     """Something changed: read it again. `key`: a did, an SN, an id, or empty for all."""
 
     kind: Literal[
-        "device", "waiting", "health", "site", "firmware", "update", "hold", "erasure", "settings"
+        "device",
+        "waiting",
+        "health",
+        "site",
+        "firmware",
+        "update",
+        "hold",
+        "erasure",
+        "settings",
+        "backups",
     ]
     key: str = ""
 

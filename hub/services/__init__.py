@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from hub.services.records.holds import Holds
     from hub.services.records.ingest import Ingest
     from hub.services.records.record_log import RecordLog
+    from hub.services.site.backups.backups import Backups
     from hub.services.site.certificates import Certificates
     from hub.services.site.clock import SiteClock
     from hub.services.site.figures import SiteFigures
@@ -88,6 +89,7 @@ class Services:
     retention: RetentionPolicy
     maintenance: Maintenance
     updates: Updates
+    backups: Backups
     health: Health
     figures: SiteFigures
     health_checks: HealthChecks

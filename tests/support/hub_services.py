@@ -39,6 +39,7 @@ from hub.services.firmware.releases import Releases
 from hub.services.records.erasures import Erasures, older_copies
 from hub.services.records.holds import Holds
 from hub.services.records.record_log import RecordLog
+from hub.services.site.backups.backups import Backups
 from hub.services.site.clock import SiteClock
 from hub.services.site.disk_space import GB, DiskSpace
 from hub.services.site.figures import SiteFigures
@@ -218,5 +219,17 @@ async def open_hub_services(
             clock=site_clock,
             retention=RetentionPolicy(store, site_clock, audit, config.store.keep_days, clock),
             maintenance=cast(Any, None),
+            backups=Backups(
+                store,
+                site,
+                audit,
+                config.backup,
+                config.store,
+                data_dir,
+                change_feed,
+                is_clock_trusted=lambda: True,
+                now=clock,
+                speed=0,
+            ),
         )
         yield HubServices(store, services, pending_devices, registry, free)

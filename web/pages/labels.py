@@ -191,6 +191,14 @@ HEALTH = {
         "The update to version %(version)s failed and was undone: %(reason)s. The hub runs as "
         "before."
     ),
+    "backup-overdue": N_(
+        "There has been no good backup for %(days)s days (%(reason)s). See Site, Backups."
+    ),
+    "restored-elsewhere": N_(
+        "This hub was restored from a backup. Cameras reached it at %(before)s, but this "
+        "computer has %(now)s. Give it the old address, or enter the new one in each camera: "
+        "see Site, Backups."
+    ),
 }
 
 #: Reasons given by the store that are translated; others are error texts of the system.

@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from hub.process.control.request import ControlRequest
 from hub.services.access.audit import COMMAND_LINE
+from hub.services.site.urls import device_urls
 
 if TYPE_CHECKING:
     from hub.services import Services
@@ -35,11 +36,31 @@ class BeginBackup(ControlRequest[BackupBegun], frozen=True, tag="backup.begin"):
         begun = BackupBegun(
             site=services.site.name(),
             addresses=tuple(services.site.addresses()),
-            min_free=int(services.config.store.min_free_gb * 1e9),
+            min_free=services.backups.min_free,
         )
         await services.audit.add(COMMAND_LINE, "backup.file", self.file)
         return begun
 
 
+class NewAddresses(Struct, frozen=True):
+    """A restored hub's addresses: those of its backup, and what to enter in cameras now."""
+
+    before: tuple[str, ...]
+    now: tuple[str, ...]
+    device_urls: tuple[str, ...]
+
+
+class CheckAddresses(ControlRequest[NewAddresses | None], frozen=True, tag="backup.addresses"):
+    """Return the addresses if a restored hub has others than before. Opens its store, too."""
+
+    result: ClassVar[Any] = NewAddresses | None
+
+    async def perform(self, services: Services) -> NewAddresses | None:
+        found = services.backups.restored_from()
+        if found is None:
+            return None
+        return NewAddresses(found.addresses, found.addresses_now, tuple(device_urls(services)))
+
+
 #: Distinguished by their tags.
-AnyBackupRequest = BeginBackup
+AnyBackupRequest = BeginBackup | CheckAddresses

@@ -18,6 +18,8 @@ its work.
     clock-contradicted      off, devices
     retention-waits         days, records
     update-undone           version, reason
+    backup-overdue          days, reason
+    restored-elsewhere      before, now (addresses)
 """
 
 from __future__ import annotations
@@ -30,6 +32,7 @@ import trio
 from msgspec import Struct
 
 from hub.live.feed import Change, Feed
+from hub.services.site.backups.backups import Backups
 from hub.services.site.certificate_authority import EARLIEST_PLAUSIBLE
 from hub.services.site.certificates import Certificates
 from hub.services.site.clock import SiteClock
@@ -57,6 +60,8 @@ NoticeCode = Literal[
     "clock-contradicted",
     "retention-waits",
     "update-undone",
+    "backup-overdue",
+    "restored-elsewhere",
 ]
 
 _CHECK_SECONDS = 2
@@ -89,6 +94,7 @@ class Health:
         clock: SiteClock,
         retention: RetentionPolicy,
         updates: Updates,
+        backups: Backups,
         change_feed: Feed[Change],
         *,
         now: Callable[[], float],
@@ -99,6 +105,7 @@ class Health:
         self._clock = clock
         self._retention = retention
         self._updates = updates
+        self._backups = backups
         self._change_feed = change_feed
         self._now = now
         self._is_serving = False
@@ -146,6 +153,7 @@ class Health:
             yield from self._check_record_days()
             yield from self._check_certificate()
         yield from self._check_retention()
+        yield from self._check_backups()
 
     def _check_store(self) -> Iterator[HealthReason]:
         health = self._store.health
@@ -214,6 +222,25 @@ class Health:
                 f"there are records dated {days[-1].day}, which is in the future: "
                 "the clock of this host is wrong, or was wrong when they arrived",
                 {"day": days[-1].day},
+            )
+
+    def _check_backups(self) -> Iterator[HealthReason]:
+        if (days := self._backups.overdue_days()) is not None:
+            failure = self._backups.last_failure
+            reason = failure.reason if failure else "none was made"
+            yield HealthReason(
+                "backup-overdue",
+                f"there has been no good backup for {days} days: {reason}",
+                {"days": str(days), "reason": reason},
+            )
+        if (restored := self._backups.restored_from()) is not None:
+            before = ", ".join(restored.addresses)
+            after = ", ".join(restored.addresses_now)
+            yield HealthReason(
+                "restored-elsewhere",
+                f"the hub was restored from a backup: cameras reached it at {before}, "
+                f"this computer has {after}",
+                {"before": before, "now": after},
             )
 
     def _tomorrow(self) -> date:

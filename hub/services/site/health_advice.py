@@ -59,6 +59,14 @@ ADVICE: dict[FaultCode | NoticeCode, str] = {
         "Nothing is lost. Pass this message on to whoever gave you the update, and try again with "
         "another file."
     ),
+    "backup-overdue": (
+        "Open the page Backups. If they go to another disk or to a network folder, check that it "
+        "is connected and has room; then press Back up now."
+    ),
+    "restored-elsewhere": (
+        "Give this computer the address that it had before, or enter the new one in each camera. "
+        "Then confirm it on the page Backups."
+    ),
 }
 
 

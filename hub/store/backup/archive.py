@@ -48,18 +48,18 @@ _LEVEL = 3
 
 
 class StoredPack(Struct, frozen=True):
-    """A pack beside a generation: its first `bytes` bytes have this SHA-256."""
+    """A pack beside a generation: the first `bytes` bytes of packs/`file` have this SHA-256.
+
+    `name`: its path in the data directory. `version` changes whenever the pack there is written.
+    `verified_at`: when these bytes were last read back, RFC 3339.
+    """
 
     name: str
+    file: str
     bytes: int
     sha256: str
-    version: str = ""
-    #: When these bytes were last read back from the folder, RFC 3339.
-    verified_at: str = ""
-
-    @property
-    def part(self) -> PackPart:
-        return PackPart(self.name, self.bytes, self.version)
+    version: str
+    verified_at: str
 
 
 class Head(Struct, frozen=True, kw_only=True):
@@ -225,6 +225,12 @@ def read_archive(source: Source, sink: ArchiveSink, pace: Pace) -> Archive:
         raise BackupFault(f"the backup is damaged: something follows its {SUMS}")
     _compare(_parse_sums(text), sums)
     return Archive(head, sums)
+
+
+def read_head(source: Source) -> Head:
+    """Read what an archive says that it is, and nothing else. Raises BackupFault."""
+    tar = TarReader(source)
+    return _decode_head(_text_member(tar, tar.next(), HEAD))
 
 
 def _text_member(tar: TarReader, member: Member | None, name: str) -> bytes:

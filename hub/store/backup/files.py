@@ -7,7 +7,6 @@ pictures in the cache would push the database out of a small machine's memory.
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -58,8 +57,7 @@ class FlushedFile:
 
     def flush(self) -> None:
         self._disk.flush(self._file)
-        with suppress(OSError):  # only advice
-            self._disk.drop_cache(self._file, self._flushed, self.position - self._flushed)
+        _drop_cache(self._file, self._flushed, self.position - self._flushed)
         self._flushed = self.position
 
     def cut(self, size: int) -> None:
@@ -71,26 +69,25 @@ class FlushedFile:
 def read_steps(path: Path, start: int, size: int, pace: Pace) -> Iterator[bytes]:
     """Yield `size` bytes of a file from `start`, in steps; fewer if it ends before.
 
-    What was read leaves the page cache, unless it was just written (see `Packs`).
+    What was read leaves the page cache.
     """
     with path.open("rb", buffering=0) as file:
         file.seek(start)
-        left = size
-        while left and (data := file.read(min(left, STEP_BYTES))):
-            left -= len(data)
+        at, kept_from = start, start
+        while at < start + size and (data := file.read(min(start + size - at, STEP_BYTES))):
+            at += len(data)
+            if at - kept_from >= _FLUSH_BYTES:
+                _drop_cache(file.fileno(), kept_from, at - kept_from)
+                kept_from = at
             pace.spend(len(data))
             yield data
+        _drop_cache(file.fileno(), kept_from, at - kept_from)
 
 
-def forget_cached(path: Path) -> None:
-    """Drop a flushed file from the page cache, so that reading it reads the disk."""
-    if sys.platform == "linux":
-        with suppress(OSError):
-            file = os.open(path, os.O_RDONLY)
-            try:
-                os.posix_fadvise(file, 0, 0, os.POSIX_FADV_DONTNEED)
-            finally:
-                os.close(file)
+def _drop_cache(file: int, start: int, size: int) -> None:
+    if size:
+        with suppress(OSError):  # only advice
+            Disk().drop_cache(file, start, size)
 
 
 def flush_directory(path: Path) -> None:

@@ -30,6 +30,7 @@ from hub.store.backup.snapshot import (
     Snapshot,
     check_copy,
     database_bytes,
+    refuse_if_erased,
     take_snapshot,
 )
 from hub.store.disk import DIRECTORY_MODE
@@ -172,6 +173,7 @@ def write_backup(
         mtime=int(site.made_at),
         pace=pace,
     )
+    refuse_if_erased(data_dir, copy.snapshot)
     if sealed is not None:
         sealed.close()
     return FileBackup(head, lost)

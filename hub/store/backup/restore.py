@@ -29,26 +29,19 @@ from hub.store.backup.files import FlushedFile, flush_directory, read_steps
 from hub.store.backup.pace import Pace
 from hub.store.backup.sealed_file import MAGIC, SealedReader, Source
 from hub.store.backup.snapshot import Restored, adapt_restored, check_copy, read_snapshot
+from hub.store.backup.tar import is_safe_name
 from hub.store.disk import DIRECTORY_MODE
 from hub.store.migrate import migrations
 from hub.store.startup import DATABASE, MEDIA
 
 RESTORING = "restoring"
 PACKS = "packs"
-RESTORED_FROM = "restore.from"
 _NEW, _READY, _MOVING = "new", "ready", "moving"
 _BEFORE = "before-restore-"
 #: These stay where they are when the old data is moved aside.
 _STAY = (RESTORING, "hub.lock", "logs", "unpacked", "backups", "snapshots", "last-start.txt")
 #: Free disk space that a restore leaves.
 _RESERVE_BYTES = 50_000_000
-
-
-class RestoredFrom(Struct, frozen=True):
-    """Stored in the restored database: where it came from, for the page until acknowledged."""
-
-    created_at: str
-    addresses: tuple[str, ...]
 
 
 class RestoreReport(Struct, frozen=True):
@@ -195,7 +188,9 @@ def _read_into(
     archive = read_archive(opened_source(file, passphrase), _Unpacked(new), pace)
     if archive.head.kind == "generation":
         for pack in archive.head.packs:
-            _copy_pack(source.parent / PACKS / Path(pack.name).name, new / pack.name, pack, pace)
+            if not (is_safe_name(pack.name) and is_safe_name(pack.file)):
+                raise BackupFault(f"the backup is damaged: {pack.name!r} does not belong there")
+            _copy_pack(source.parent / PACKS / pack.file, new / pack.name, pack, pace)
     _check_database(new / DATABASE, archive, pace)
     restored = adapt_restored(
         new / DATABASE,

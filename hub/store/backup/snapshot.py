@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -19,6 +20,8 @@ from hub.errors import BackupFault
 from hub.store.backup.pace import Pace
 from hub.store.disk import Disk
 from hub.store.health import describe
+from hub.store.log_state import load_log_state, new_log_id
+from hub.store.media.held_index import HELD
 from hub.store.media.packs import SUFFIX
 from hub.store.migrate import APPLICATION_ID
 from hub.store.sql import one
@@ -33,7 +36,9 @@ _DAYS = "SELECT day, bytes FROM day WHERE bytes > 0 ORDER BY day"
 _FIRMWARE = "SELECT sha256, size FROM firmware_file ORDER BY sha256"
 _RECORDS = "SELECT count(*) FROM record"
 _LAST_SEQ = "SELECT seq FROM sqlite_sequence WHERE name = 'record'"
-_SETTING = "SELECT value FROM setting WHERE key = ?"
+_HELD = "SELECT day, id, bytes FROM held_pack WHERE bytes > 0 ORDER BY id"
+_ERASED = "SELECT count(*) FROM record WHERE erased = 1"
+_HAS_TABLE = "SELECT count(*) FROM sqlite_schema WHERE name = ?"
 #: As `drop_day` does: the records go in steps after the start.
 _FORGET_DAY = """
 INSERT OR REPLACE INTO dropped_day (first_seq, last_seq, day)
@@ -44,12 +49,11 @@ SELECT first_seq, last_seq, day FROM day WHERE day = ?
 class PackPart(Struct, frozen=True):
     """A pack up to its committed end, which is all of it that a snapshot knows.
 
-    `name` is its path in the data directory. `version` changes if the pack is written anew.
+    `name` is its path in the data directory.
     """
 
     name: str
     bytes: int
-    version: str = ""
 
 
 class Snapshot(Struct, frozen=True):
@@ -61,6 +65,8 @@ class Snapshot(Struct, frozen=True):
     log_id: str
     records: int
     last_seq: int
+    #: How many records were erased. If more are erased later, the packs do not fit any more.
+    erased: int
     packs: tuple[PackPart, ...]
     #: By their paths in the data directory.
     firmware: dict[str, int]
@@ -151,14 +157,42 @@ def _read(connection: sqlite3.Connection, database: Path) -> Snapshot:
         database=database,
         bytes=database.stat().st_size,
         schema=_number(one(connection, "PRAGMA user_version")),
-        log_id=str(one(connection, _SETTING, ("store.log_id",)) or ""),
+        log_id=load_log_state(connection).log_id if _has_table(connection, "record_log") else "",
         records=_number(one(connection, _RECORDS)),
         last_seq=_number(one(connection, _LAST_SEQ)),
-        packs=tuple(
-            PackPart(f"{MEDIA}/{day}{SUFFIX}", size) for day, size in connection.execute(_DAYS)
-        ),
+        erased=_erased(connection),
+        packs=tuple(_packs(connection)),
         firmware={f"{FIRMWARE}/{sha256}": size for sha256, size in connection.execute(_FIRMWARE)},
     )
+
+
+def _packs(connection: sqlite3.Connection) -> Iterator[PackPart]:
+    for day, size in connection.execute(_DAYS):
+        yield PackPart(f"{MEDIA}/{day}{SUFFIX}", size)
+    if _has_table(connection, "held_pack"):
+        for day, number, size in connection.execute(_HELD):
+            yield PackPart(f"{MEDIA}/{HELD}/{day}-{number}{SUFFIX}", size)
+
+
+def _erased(connection: sqlite3.Connection) -> int:
+    return _number(one(connection, _ERASED)) if _has_table(connection, "erasure") else 0
+
+
+def _has_table(connection: sqlite3.Connection, name: str) -> bool:
+    """Whether the schema has a table: an older one may be in a backup."""
+    return one(connection, _HAS_TABLE, (name,)) == 1
+
+
+def refuse_if_erased(data_dir: Path, snapshot: Snapshot) -> None:
+    """Raise BackupFault if records were erased since the snapshot, which still has them."""
+    address = f"{(data_dir / DATABASE).absolute().as_uri()}?mode=ro"
+    try:
+        with closing(sqlite3.connect(address, uri=True, timeout=_BUSY_SECONDS)) as connection:
+            erased = _erased(connection)
+    except sqlite3.Error as error:
+        raise BackupFault(f"the database cannot be read: {describe(error)}") from error
+    if erased != snapshot.erased:
+        raise BackupFault("records were erased while the backup was made: make it again")
 
 
 def check_copy(database: Path, pace: Pace) -> str:
@@ -206,12 +240,24 @@ def adapt_restored(
             if not has_pictures:
                 connection.execute("UPDATE record SET images = X'5B5D' WHERE images != X'5B5D'")
                 connection.execute("UPDATE day SET bytes = 0")
+                _forget_held(connection)
             for key, value in settings.items():
                 connection.execute("INSERT OR REPLACE INTO setting VALUES (?, ?)", (key, value))
+            if _has_table(connection, "record_log"):
+                # Numbers are given again that the lost hub had given after the backup.
+                new_log_id(connection, os.urandom)
             connection.execute("COMMIT")
     except sqlite3.Error as error:
         raise BackupFault(f"the restored database cannot be written: {error}") from error
     return Restored(lost, has_pictures)
+
+
+def _forget_held(connection: sqlite3.Connection) -> None:
+    """Forget where held evidence was; the records of days that are gone go with it."""
+    if _has_table(connection, "held_pack"):
+        connection.execute("DELETE FROM record WHERE seq IN (SELECT seq FROM held_record)")
+        connection.execute("DELETE FROM held_record")
+        connection.execute("DELETE FROM held_pack")
 
 
 def _lost_days(connection: sqlite3.Connection, packs: frozenset[str]) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ import trio
 import trio.testing
 
 from hub.live.feed import Change, Feed
+from hub.services.site.backups.backups import BackupFailure, Backups, RestoredFrom
 from hub.services.site.certificates import Certificates
 from hub.services.site.clock import Agreement, SiteClock
 from hub.services.site.dating import DatedDay
@@ -49,6 +50,21 @@ class FailureHolder:
     failure: Outcome | None = None
 
 
+class BackupState:
+    """What Health reads of Backups."""
+
+    def __init__(self) -> None:
+        self.days: int | None = None
+        self.last_failure: BackupFailure | None = None
+        self.restored: RestoredFrom | None = None
+
+    def overdue_days(self) -> int | None:
+        return self.days
+
+    def restored_from(self) -> RestoredFrom | None:
+        return self.restored
+
+
 class Parts:
     """The parts that Health checks, without problems."""
 
@@ -59,6 +75,7 @@ class Parts:
         self.clock = BelievedClock(clock)
         self.retention = SimpleNamespace(waiting=RetentionPlan())
         self.updates = FailureHolder()
+        self.backups = BackupState()
         self.changes: Feed[Change] = Feed()
         self.health = Health(
             cast("Store", self.store),
@@ -67,6 +84,7 @@ class Parts:
             cast("SiteClock", self.clock),
             cast("RetentionPolicy", self.retention),
             cast("Updates", self.updates),
+            cast("Backups", self.backups),
             self.changes,
             now=clock,
         )
@@ -101,6 +119,7 @@ def test_starting_is_a_fault_until_every_port_serves(clock: FrozenClock, parts: 
         cast("SiteClock", parts.clock),
         cast("RetentionPolicy", parts.retention),
         cast("Updates", parts.updates),
+        cast("Backups", parts.backups),
         parts.changes,
         now=clock,
     )
@@ -230,3 +249,20 @@ async def test_pages_are_told_of_a_change_once(
             await trio.sleep(10)
             assert await changes.next() == [Change("health")]
         nursery.cancel_scope.cancel()
+
+
+def test_missing_backups_are_a_notice_with_the_reason(parts: Parts) -> None:
+    parts.backups.days = 3
+    assert parts.sentence() == "there has been no good backup for 3 days: none was made"
+    parts.backups.last_failure = BackupFailure(0, "the disk is full")
+    assert parts.sentence() == "there has been no good backup for 3 days: the disk is full"
+    assert parts.faults() == []
+
+
+def test_a_hub_that_was_restored_elsewhere_says_which_address_cameras_know(parts: Parts) -> None:
+    parts.backups.restored = RestoredFrom("2026-11-25T03:00:00Z", ("10.0.0.5",), ("10.0.0.9",))
+    assert parts.sentence() == (
+        "the hub was restored from a backup: cameras reached it at 10.0.0.5, "
+        "this computer has 10.0.0.9"
+    )
+    assert parts.faults() == []

@@ -1,0 +1,380 @@
+"""Backups: every night by itself, at once when somebody asks, and into one file for download."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+import trio
+from msgspec import Struct
+
+from hub import metrics
+from hub.config import BackupConfig, StoreConfig
+from hub.errors import HubError, TooManyRequests
+from hub.live.feed import Change, Feed
+from hub.log import limited
+from hub.services.access.audit import Actor, Audit
+from hub.services.site.backups import schedule
+from hub.services.site.backups.copying import run_copying
+from hub.services.site.backups.nightly import BackupPlan, as_bytes, back_up, give_way
+from hub.services.site.backups.streaming import stream_backup
+from hub.services.site.site import Site
+from hub.store.backup.generations import Folder, Generation, is_on_same_disk, read_folder
+from hub.store.backup.making import SiteDescription, remove_abandoned
+from hub.store.backup.pace import CopyingStopped, Pace
+from hub.store.backup.sealed_file import check_passphrase
+
+if TYPE_CHECKING:
+    from hub.store.db import Store
+
+log = logging.getLogger(__name__)
+
+#: Bytes per second: a capture needs the disk too.
+_COPY_SPEED = 40e6
+#: After a start, cameras come first.
+_FIRST_SECONDS = 300.0
+_CHECK_SECONDS = 60.0
+#: After a failure, the next attempt waits so long.
+_RETRY_SECONDS = 3600.0
+#: A backup that copied nothing for so long waits for its disk.
+_STALLED_SECONDS = 300.0
+_SINCE = "backup.since"
+_FAILURE = "backup.failure"
+_RESTORED = "restore.from"
+
+
+class Backup(Struct, frozen=True):
+    """A backup in the folder. `problem`: why it is not good, or "". Times are UNIX seconds."""
+
+    name: str
+    made_at: float
+    bytes: int
+    is_good: bool
+    problem: str
+    has_pictures: bool
+    records: int
+
+
+class Progress(Struct, frozen=True):
+    """A backup in progress. `total_bytes` is 0 as long as it is not known."""
+
+    began_at: float
+    done_bytes: int
+    total_bytes: int
+    is_stalled: bool
+
+
+class BackupFailure(Struct, frozen=True):
+    """The last backup that failed, if none succeeded since."""
+
+    at: float
+    reason: str
+
+
+class RestoredFrom(Struct, frozen=True):
+    """The backup from which this hub was restored, until somebody has read about it.
+
+    `addresses`: at which cameras reached the hub then; `addresses_now`: those of this computer.
+    """
+
+    created_at: str
+    addresses: tuple[str, ...]
+    addresses_now: tuple[str, ...] = ()
+
+
+class Backups:
+    """The backup folder and what is done with it. One backup is made at a time."""
+
+    def __init__(
+        self,
+        store: Store,
+        site: Site,
+        audit: Audit,
+        config: BackupConfig,
+        store_config: StoreConfig,
+        data_dir: Path,
+        change_feed: Feed[Change],
+        *,
+        is_clock_trusted: Callable[[], bool],
+        now: Callable[[], float],
+        speed: float = _COPY_SPEED,
+    ) -> None:
+        self._settings = store.settings
+        self._site = site
+        self._audit = audit
+        self._data_dir = data_dir
+        self._change_feed = change_feed
+        self._is_clock_trusted = is_clock_trusted
+        self._now = now
+        self._speed = speed
+        self.configure(config, store_config)
+        self._found = Folder()
+        #: The folder that was looked at.
+        self._seen: Path | None = None
+        self._lock = trio.Lock()
+        self._wanted = trio.Event()
+        self._pace: Pace | None = None
+        self._began_at = 0.0
+        self._progressed = (0, 0.0)
+        self._next_attempt = 0.0
+
+    def configure(self, config: BackupConfig, store_config: StoreConfig) -> None:
+        """Use these settings from the next backup on."""
+        self._config = config
+        self.folder = self._data_dir / config.folder
+        self._min_free = as_bytes(store_config.min_free_gb)
+
+    @property
+    def min_free(self) -> int:
+        """How many bytes stay free on the disk of the hub."""
+        return self._min_free
+
+    # -- what is known
+
+    def list(self) -> list[Backup]:
+        """Return the backups in the folder as last seen, the newest first."""
+        return [_backup(one) for one in reversed(self._found.generations)]
+
+    @property
+    def last_good(self) -> Backup | None:
+        newest = schedule.last_good(self._found.generations, self._now())
+        return None if newest is None else _backup(newest)
+
+    @property
+    def folder_bytes(self) -> int:
+        return self._found.bytes
+
+    @property
+    def running(self) -> Progress | None:
+        """The backup in progress, None if there is none."""
+        pace = self._pace
+        if pace is None:
+            return None
+        now, done = trio.current_time(), pace.done_bytes
+        if done != self._progressed[0]:
+            self._progressed = (done, now)
+        is_stalled = now - self._progressed[1] > _STALLED_SECONDS
+        return Progress(self._began_at, done, pace.total_bytes, is_stalled)
+
+    @property
+    def last_failure(self) -> BackupFailure | None:
+        text = self._settings.get(_FAILURE)
+        return None if text is None else msgspec.json.decode(text, type=BackupFailure)
+
+    def is_on_same_disk(self) -> bool:
+        """Whether the folder is on the disk of the data, and would be lost with it."""
+        try:
+            return is_on_same_disk(self.folder, self._data_dir)
+        except OSError:
+            return False
+
+    def overdue_days(self) -> int | None:
+        """Return for how many days there has been no good backup; None for less than two."""
+        since = self._settings.get(_SINCE)
+        newest = self.last_good
+        last = max(
+            newest.made_at if newest is not None else 0.0,
+            float(since) if since is not None else self._now(),
+        )
+        waited = self._now() - last
+        return int(waited // schedule.DAY_SECONDS) if waited >= schedule.ALARM_SECONDS else None
+
+    def restored_from(self) -> RestoredFrom | None:
+        """The backup that this hub was restored from, if it had none of today's addresses."""
+        text = self._settings.get(_RESTORED)
+        if text is None:
+            return None
+        found = msgspec.json.decode(text, type=RestoredFrom)
+        now = self._addresses()
+        if not found.addresses or set(found.addresses) & set(now):
+            return None
+        return msgspec.structs.replace(found, addresses_now=now)
+
+    # -- what is done
+
+    async def run_now(self, by: Actor) -> None:
+        """Begin a backup into the folder. Raises TooManyRequests if one is in progress."""
+        if self._pace is not None:
+            raise TooManyRequests("a backup is in progress")
+        await self._audit.add(by, "backup.run", "")
+        self._wanted.set()
+
+    async def acknowledge_restore(self, by: Actor) -> None:
+        """Note that somebody has read that the hub has other addresses than before."""
+        await self._settings.set(_RESTORED, None)
+        await self._audit.add(by, "backup.acknowledge", "")
+        self._change_feed.publish([Change("health")])
+
+    @asynccontextmanager
+    async def open_file(
+        self, by: Actor, *, pictures: bool, passphrase: str | None
+    ) -> AsyncIterator[AsyncIterator[bytes]]:
+        """Yield the bytes of a backup in one file, for a person to keep.
+
+        The backup goes on as fast as they are taken, and ends with the block. Raises BackupFault
+        for a passphrase that is too short, TooManyRequests if a backup is in progress.
+        """
+        if passphrase is not None:
+            check_passphrase(passphrase)
+        if self._pace is not None:
+            raise TooManyRequests("a backup is in progress")
+        await self._audit.add(by, "backup.download", "" if pictures else "without pictures")
+        async with self._lock:
+            with self._copying(Pace(self._speed)) as pace:
+                async with stream_backup(
+                    self._data_dir,
+                    self._describe(),
+                    min_free=self._min_free,
+                    pictures=pictures,
+                    passphrase=passphrase,
+                    pace=pace,
+                ) as data:
+                    yield data
+
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Back up every night, until cancelled. What fails is logged and tried again."""
+        if self._settings.get(_SINCE) is None:
+            await self._try_to_set(_SINCE, str(self._now()))
+        self._next_attempt = trio.current_time() + _FIRST_SECONDS
+        task_status.started()
+        await self._in_thread(lambda: remove_abandoned(self._data_dir, all_of_them=True))
+        await self._look()
+        while True:
+            with trio.move_on_after(_CHECK_SECONDS):
+                await self._wanted.wait()
+            if self._seen != self.folder:
+                await self._look()
+            if self._wanted.is_set() or self._is_due():
+                await self._back_up()
+            await self._give_way()
+
+    def _is_due(self) -> bool:
+        return trio.current_time() >= self._next_attempt and schedule.is_due(
+            self._found.generations, self._config.hour, self._site.zone(), self._now()
+        )
+
+    async def _back_up(self) -> None:
+        """Make one backup. Failures are stored for the page, and logged."""
+        async with self._lock:
+            self._wanted = trio.Event()
+            began, failure = time.monotonic(), ""
+            with self._copying(Pace(self._speed)) as pace:
+                plan, site = self._plan(), self._describe()
+                try:
+                    self._found = await run_copying(lambda: back_up(plan, site, pace), pace)
+                except CopyingStopped:
+                    return
+                except HubError as error:
+                    failure = error.message
+                except Exception as error:
+                    log.exception("a backup failed")
+                    failure = f"an unexpected fault: {error}"
+        seconds = time.monotonic() - began
+        metrics.backup_seconds.set(seconds)
+        if failure:
+            await self._failed(failure)
+        else:
+            log.info("backed up into %s in %.0f s", self.folder, seconds)
+            await self._try_to_set(_FAILURE, None)
+        self._publish()
+
+    async def _failed(self, reason: str) -> None:
+        log.warning("the backup failed: %s", reason)
+        metrics.backup_failures.inc()
+        self._next_attempt = trio.current_time() + _RETRY_SECONDS
+        stored = msgspec.json.encode(BackupFailure(self._now(), reason)).decode()
+        await self._try_to_set(_FAILURE, stored)
+
+    async def _give_way(self) -> None:
+        """Remove old backups from the hub's own disk before records have to make room."""
+        plan = self._plan()
+
+        def work() -> Folder | None:
+            return give_way(plan, shutil.disk_usage(self._data_dir).free)
+
+        async with self._lock:
+            if (found := await self._in_thread(work)) is not None:
+                log.warning("removed the oldest backup: the disk is low")
+                self._found = found
+                self._publish()
+
+    async def _look(self) -> None:
+        folder = self._seen = self.folder
+        found = await self._in_thread(lambda: read_folder(folder)) or Folder()
+        if found != self._found:
+            self._found = found
+            self._publish()
+
+    async def _in_thread(self, work: Callable[[], Folder | None]) -> Folder | None:
+        """Run short work on the folder; None if its disk fails."""
+        try:
+            return await run_copying(work, Pace())
+        except OSError as error:
+            limited(log, logging.WARNING, "backups", "the backup folder: %s", error)
+            return None
+
+    def _publish(self) -> None:
+        newest = self.last_good
+        metrics.last_good_backup.set(newest.made_at if newest is not None else 0)
+        metrics.backup_bytes.set(self._found.bytes)
+        self._change_feed.publish([Change("backups")])
+
+    @contextmanager
+    def _copying(self, pace: Pace) -> Iterator[Pace]:
+        self._pace, self._began_at = pace, self._now()
+        self._progressed = (0, trio.current_time())
+        self._change_feed.publish([Change("backups")])
+        try:
+            yield pace
+        finally:
+            self._pace = None
+
+    def _plan(self) -> BackupPlan:
+        return BackupPlan(
+            data_dir=self._data_dir,
+            folder=self.folder,
+            pictures=self._config.pictures,
+            max_bytes=as_bytes(self._config.max_gb),
+            min_free=self._min_free,
+            zone=self._site.zone(),
+            may_remove_old=self._is_clock_trusted,
+        )
+
+    def _describe(self) -> SiteDescription:
+        return SiteDescription(self._site.name(), self._addresses(), self._now())
+
+    def _addresses(self) -> tuple[str, ...]:
+        try:
+            return tuple(self._site.addresses())
+        except OSError:
+            return ()
+
+    async def _try_to_set(self, key: str, value: str | None) -> None:
+        try:
+            await self._settings.set(key, value)
+        except HubError as error:
+            limited(log, logging.WARNING, key, "%s is not stored: %s", key, error)
+
+
+def _backup(one: Generation) -> Backup:
+    return Backup(
+        name=one.path.name,
+        made_at=one.made_at,
+        bytes=one.bytes + sum(pack.bytes for pack in (one.head.packs if one.head else ())),
+        is_good=one.is_good,
+        problem=one.problem,
+        has_pictures=one.head is not None and one.head.has_pictures,
+        records=one.head.records if one.head is not None else 0,
+    )
+
+
+def restored_setting(created_at: str, addresses: tuple[str, ...]) -> dict[str, str]:
+    """Return the setting by which a restored hub knows where its backup came from."""
+    stored = msgspec.json.encode(RestoredFrom(created_at, addresses)).decode()
+    return {_RESTORED: stored}

@@ -1,0 +1,111 @@
+"""One nightly backup, from the snapshot to the removal of old generations. Blocks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import tzinfo
+from pathlib import Path
+
+from msgspec import Struct
+
+from hub.errors import BackupFault
+from hub.services.site.disk_space import GB
+from hub.store.backup.generations import (
+    Folder,
+    is_on_same_disk,
+    make_generation,
+    oldest_removable,
+    read_folder,
+    remove_generation,
+    to_remove,
+)
+from hub.store.backup.making import SiteDescription, take_working_copy, working_folder
+from hub.store.backup.pace import Pace
+
+#: Bytes that stay free on a disk that is not the hub's.
+_OTHER_DISK_RESERVE = 100_000_000
+#: On the hub's own disk, backups make room before records have to.
+YIELD_BYTES = 1_000_000_000
+
+
+class BackupPlan(Struct, frozen=True):
+    """Where and how to back up. `min_free`: bytes that stay free on the disk of the hub."""
+
+    data_dir: Path
+    folder: Path
+    pictures: bool
+    max_bytes: int
+    min_free: int
+    zone: tzinfo
+    #: While the clock is not trusted, no generation is removed for its age.
+    may_remove_old: Callable[[], bool]
+
+
+def back_up(plan: BackupPlan, site: SiteDescription, pace: Pace) -> Folder:
+    """Make a generation, then remove old ones. Return what the folder holds.
+
+    Raises BackupFault with one line, or CopyingStopped.
+    """
+    try:
+        plan.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with working_folder(plan.data_dir) as work:
+            copy = take_working_copy(plan.data_dir, work, pace, plan.min_free)
+            made = make_generation(
+                plan.data_dir,
+                plan.folder,
+                copy,
+                site,
+                pictures=plan.pictures,
+                min_free=_min_free(plan),
+                pace=pace,
+                make_room=lambda: _remove_oldest(plan.folder),
+            )
+        if plan.may_remove_old():
+            _remove_old(plan, site.made_at)
+        _remove_beyond(plan)
+        found = read_folder(plan.folder)
+        if not any(one.path == made and one.is_good for one in found.generations):
+            raise BackupFault("the backup is not there any more after it was written")
+        return found
+    except OSError as error:
+        where = f" ({error.filename})" if error.filename else ""
+        raise BackupFault(f"{plan.folder}: {error.strerror or error}{where}") from error
+
+
+def give_way(plan: BackupPlan, free: int) -> Folder | None:
+    """Remove the oldest generation if the hub's own disk runs low, before records have to go.
+
+    Returns what the folder holds then, None if nothing was removed. Raises OSError.
+    """
+    if free >= plan.min_free + YIELD_BYTES or not is_on_same_disk(plan.folder, plan.data_dir):
+        return None
+    return read_folder(plan.folder) if _remove_oldest(plan.folder) else None
+
+
+def _min_free(plan: BackupPlan) -> int:
+    if is_on_same_disk(plan.folder, plan.data_dir):
+        return plan.min_free
+    return _OTHER_DISK_RESERVE
+
+
+def _remove_old(plan: BackupPlan, now: float) -> None:
+    for one in to_remove(read_folder(plan.folder).generations, plan.zone, now):
+        remove_generation(plan.folder, one)
+
+
+def _remove_beyond(plan: BackupPlan) -> None:
+    """Remove the oldest generations until the folder is within `backup.max_gb`."""
+    while plan.max_bytes and read_folder(plan.folder).bytes > plan.max_bytes:
+        if not _remove_oldest(plan.folder):
+            return
+
+
+def _remove_oldest(folder: Path) -> bool:
+    oldest = oldest_removable(read_folder(folder).generations)
+    if oldest is not None:
+        remove_generation(folder, oldest)
+    return oldest is not None
+
+
+def as_bytes(gigabytes: float) -> int:
+    return int(gigabytes * GB)

@@ -1,0 +1,456 @@
+"""The backup folder: generations that share one copy of each pack.
+
+    sitehub-YYYYMMDD-HHMMSS.tar           a generation: everything but the pictures (UTC)
+    sitehub-YYYYMMDD-HHMMSS.tar.damaged   why it is not good any more
+    packs/DAY.pack                        the pictures; each generation names how many bytes are its
+
+A generation gets its name only after it was read back. If the folder is on the disk of the data
+directory, the packs are hard links: a copy would halve the room for records and protect from
+nothing more. Otherwise the part of a pack that has grown is appended to its copy. A pack whose
+bytes have changed (an erased person, a day that began anew) is copied under another name, because
+older generations need the old one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import shutil
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta, tzinfo
+from pathlib import Path
+from typing import Protocol
+
+from msgspec import Struct
+
+from hub.errors import BackupFault
+from hub.store.backup.archive import (
+    Archive,
+    ArchiveSink,
+    Head,
+    StoredPack,
+    read_archive,
+    read_head,
+    write_archive,
+)
+from hub.store.backup.files import FlushedFile, flush_directory, read_steps
+from hub.store.backup.making import SiteDescription, WorkingCopy, make_head
+from hub.store.backup.pace import Pace
+from hub.store.backup.restore import PACKS, opened_source
+from hub.store.backup.snapshot import PackPart, check_copy, read_snapshot, refuse_if_erased
+from hub.store.disk import DIRECTORY_MODE
+from hub.store.startup import DATABASE
+from hub.wire.times import format_rfc3339
+
+_NAME = re.compile(r"sitehub-(\d{8}-\d{6})\.tar", re.ASCII)
+_STAMP = "%Y%m%d-%H%M%S"
+_PART = ".part"
+_DAMAGED = ".damaged"
+#: A pack that has not changed is read back again after this time.
+_READ_BACK = timedelta(days=7)
+_DAILY, _WEEKLY, _MONTHLY = 7, 4, 6
+_MAX_GENERATIONS = 10_000
+
+
+class Digest(Protocol):
+    """A SHA-256 in progress."""
+
+    def update(self, data: bytes, /) -> None: ...
+    def hexdigest(self) -> str: ...
+
+
+class Generation(Struct, frozen=True):
+    """A backup in the folder. `made_at`: UNIX seconds. `problem`: why it is not good, or ""."""
+
+    path: Path
+    made_at: float
+    bytes: int
+    head: Head | None
+    problem: str = ""
+
+    @property
+    def is_good(self) -> bool:
+        return not self.problem
+
+
+class Folder(Struct, frozen=True):
+    """What the folder holds: the generations, the oldest first, and the bytes of all files."""
+
+    generations: tuple[Generation, ...] = ()
+    bytes: int = 0
+
+
+# -- looking
+
+
+def read_folder(folder: Path) -> Folder:
+    """Read what a backup folder holds, by the heads of its generations. Blocks. Raises OSError."""
+    if not folder.is_dir():
+        return Folder()
+    names = sorted(path.name for path in folder.iterdir() if _NAME.fullmatch(path.name))
+    generations = tuple(_read_generation(folder / name) for name in names[-_MAX_GENERATIONS:])
+    packs = folder / PACKS
+    of_packs = sum(path.stat().st_size for path in packs.iterdir()) if packs.is_dir() else 0
+    return Folder(generations, of_packs + sum(one.bytes for one in generations))
+
+
+def _read_generation(path: Path) -> Generation:
+    stamp = datetime.strptime(path.name[len("sitehub-") : -len(".tar")], _STAMP)
+    problem, head = "", None
+    with suppress(FileNotFoundError):
+        problem = _mark_of(path).read_text("utf-8", "replace")[:500] or "it is damaged"
+    try:
+        with path.open("rb") as file:
+            head = read_head(file)
+    except BackupFault as error:
+        problem = problem or error.message
+    except OSError as error:
+        problem = problem or f"it cannot be read: {error.strerror or error}"
+    bytes_ = path.stat().st_size
+    return Generation(path, stamp.replace(tzinfo=UTC).timestamp(), bytes_, head, problem)
+
+
+def _mark_of(path: Path) -> Path:
+    return path.with_name(path.name + _DAMAGED)
+
+
+def is_on_same_disk(folder: Path, data_dir: Path) -> bool:
+    """Whether a folder, or what exists of its path, is on the disk of the data directory."""
+    while not folder.exists() and folder != folder.parent:
+        folder = folder.parent
+    return folder.stat().st_dev == data_dir.stat().st_dev
+
+
+# -- making
+
+
+def make_generation(
+    data_dir: Path,
+    folder: Path,
+    copy: WorkingCopy,
+    site: SiteDescription,
+    *,
+    pictures: bool,
+    min_free: int,
+    pace: Pace,
+    make_room: Callable[[], bool],
+) -> Path:
+    """Add a generation to the folder and read it back. Blocks. Return its path.
+
+    `min_free`: bytes that stay free on the folder's disk. `make_room` removes an old generation,
+    and returns whether there was one. Raises BackupFault, OSError or CopyingStopped.
+    """
+    generations = read_folder(folder).generations
+    packs_folder = folder / PACKS
+    packs_folder.mkdir(mode=DIRECTORY_MODE, parents=True, exist_ok=True)
+    remove_parts(folder)
+    keeping = _PackKeeper(data_dir, packs_folder, generations, site.made_at, pace)
+    wanted = copy.snapshot.packs if pictures else ()
+    pace.total_bytes = pace.done_bytes + sum(pack.bytes for pack in wanted)
+    _ensure_room(folder, keeping.growth(wanted) + _tar_bytes(copy), min_free, make_room)
+    packs = tuple(stored for pack in wanted if (stored := keeping.keep(pack)) is not None)
+    flush_directory(packs_folder)
+    head = make_head("generation", site, copy.snapshot, data_dir, pictures=pictures, packs=packs)
+    path = folder / f"sitehub-{datetime.fromtimestamp(site.made_at, UTC):{_STAMP}}.tar"
+    part = path.with_name(path.name + _PART)
+    try:
+        with FlushedFile(part) as file:
+            write_archive(
+                file,
+                head,
+                copy.snapshot,
+                copy.compressed,
+                data_dir,
+                mtime=int(site.made_at),
+                pace=pace,
+            )
+        _verify(part, copy.compressed.parent, pace)
+        refuse_if_erased(data_dir, copy.snapshot)
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+    flush_directory(folder)
+    return path
+
+
+def _tar_bytes(copy: WorkingCopy) -> int:
+    return copy.compressed.stat().st_size + copy.snapshot.firmware_bytes
+
+
+def _ensure_room(folder: Path, needed: int, min_free: int, make_room: Callable[[], bool]) -> None:
+    while (free := shutil.disk_usage(folder).free) - needed < min_free:
+        if not make_room():
+            raise BackupFault(
+                f"there is no room in {folder}: the backup takes {needed / 1e9:.2f} GB more, "
+                f"{free / 1e9:.2f} GB is free and {min_free / 1e9:.2f} GB stays free"
+            )
+
+
+def _newest_packs(generations: Iterable[Generation]) -> dict[str, StoredPack]:
+    """Return each pack as the newest good generation names it."""
+    return {
+        pack.name: pack
+        for one in generations
+        if one.head is not None and one.is_good
+        for pack in one.head.packs
+    }
+
+
+class _PackKeeper:
+    """Brings the copies of the packs up to date. `now`: UNIX seconds."""
+
+    def __init__(
+        self,
+        data_dir: Path,
+        folder: Path,
+        generations: Sequence[Generation],
+        now: float,
+        pace: Pace,
+    ) -> None:
+        self._data_dir = data_dir
+        self._folder = folder
+        self._before = _newest_packs(generations)
+        self._named = {pack.file for one in generations if one.head for pack in one.head.packs}
+        self._now = now
+        self._pace = pace
+        self._links = is_on_same_disk(folder, data_dir)
+
+    def growth(self, packs: Iterable[PackPart]) -> int:
+        """Return how many bytes the copies will grow by."""
+        if self._links:
+            return 0
+        known = self._before
+        return sum(
+            pack.bytes - (known[pack.name].bytes if pack.name in known else 0) for pack in packs
+        )
+
+    def keep(self, pack: PackPart) -> StoredPack | None:
+        """Keep a pack as the snapshot knows it; None if it was dropped since."""
+        source, known = self._data_dir / pack.name, self._before.get(pack.name)
+        try:
+            found = source.stat()
+        except FileNotFoundError:
+            return None
+        version = f"{found.st_ino}-{found.st_mtime_ns}"
+        if known is not None and self._is_current(known, pack, version):
+            self._pace.spend(0)
+            return known
+        try:
+            return self._keep_anew(source, pack, known, version)
+        except FileNotFoundError:
+            if source.exists():
+                raise
+            return None
+
+    def _is_current(self, known: StoredPack, pack: PackPart, version: str) -> bool:
+        """Whether a copy needs neither more bytes nor to be read back today."""
+        read_back = datetime.fromisoformat(known.verified_at).timestamp()
+        path = self._folder / known.file
+        return (
+            known.bytes == pack.bytes
+            and known.version == version
+            and 0 <= self._now - read_back < _READ_BACK.total_seconds()
+            and path.exists()
+            and path.stat().st_size >= known.bytes
+        )
+
+    def _keep_anew(
+        self, source: Path, pack: PackPart, known: StoredPack | None, version: str
+    ) -> StoredPack:
+        target = self._folder / (known.file if known is not None else source.name)
+        if self._links and self._link(source, target):
+            digest = self._digest(target, pack.bytes)
+        else:
+            target, digest = self._copy(source, target, pack, known)
+        return StoredPack(
+            name=pack.name,
+            file=target.name,
+            bytes=pack.bytes,
+            sha256=digest,
+            version=version,
+            verified_at=format_rfc3339(int(self._now * 1000)),
+        )
+
+    def _link(self, source: Path, target: Path) -> bool:
+        """Make `target` another name of `source`. False if that is not possible."""
+        if target.exists():
+            return target.samefile(source)
+        try:
+            os.link(source, target)
+        except FileNotFoundError:
+            raise
+        except OSError:
+            return False
+        return True
+
+    def _copy(
+        self, source: Path, target: Path, pack: PackPart, known: StoredPack | None
+    ) -> tuple[Path, str]:
+        """Copy what the folder lacks, and read it back; return the file and its SHA-256."""
+        begin = 0
+        if known is not None and target.exists() and target.stat().st_size >= known.bytes:
+            begin = known.bytes
+        prefix = self._prefix(source, target, pack, known, begin)
+        if prefix is None:
+            # Older generations need the bytes that are there.
+            target, begin, prefix = self._free_name(source), 0, hashlib.sha256()
+        digest = self._write(source, target, pack, begin, prefix)
+        if self._digest(target, pack.bytes) != digest:
+            # The folder has lost what it had: write all of it again, for older generations too.
+            digest = self._write(source, target, pack, 0, hashlib.sha256())
+            if self._digest(target, pack.bytes) != digest:
+                raise BackupFault(f"{target} does not hold what was written to it")
+        return target, digest
+
+    def _prefix(
+        self, source: Path, target: Path, pack: PackPart, known: StoredPack | None, begin: int
+    ) -> Digest | None:
+        """Return the digest of the source up to `begin`; None if `target` must not be written."""
+        if known is None:
+            return None if target.exists() and self._is_named(target) else hashlib.sha256()
+        if pack.bytes < known.bytes or (target.exists() and target.stat().st_nlink > 1):
+            return None
+        digest = hashlib.sha256()
+        for data in read_steps(source, 0, known.bytes, self._pace):
+            digest.update(data)
+        if digest.hexdigest() != known.sha256:
+            return None
+        return digest if begin else hashlib.sha256()
+
+    def _is_named(self, target: Path) -> bool:
+        """Whether a generation names a file that is in the folder."""
+        return target.name in self._named
+
+    def _write(self, source: Path, target: Path, pack: PackPart, begin: int, digest: Digest) -> str:
+        """Write the source from `begin` on. `digest` is that of what is before; it is changed."""
+        at = begin
+        with FlushedFile(target, is_new=False) as file:
+            file.cut(begin)
+            for data in read_steps(source, begin, pack.bytes - begin, self._pace):
+                digest.update(data)
+                file.write(data)
+                at += len(data)
+        if at < pack.bytes:
+            raise BackupFault(f"{pack.name} is damaged: it has {at} of {pack.bytes} bytes")
+        return digest.hexdigest()
+
+    def _digest(self, path: Path, size: int) -> str:
+        """Read bytes back from the disk; return their SHA-256."""
+        digest = hashlib.sha256()
+        for data in read_steps(path, 0, size, self._pace):
+            digest.update(data)
+        return digest.hexdigest()
+
+    def _free_name(self, source: Path) -> Path:
+        number = 2
+        while (path := self._folder / f"{source.stem}.{number}{source.suffix}").exists():
+            number += 1
+        return path
+
+
+# -- verifying
+
+
+class _DatabaseOnly(ArchiveSink):
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def open(self, name: str) -> FlushedFile | None:
+        return FlushedFile(self._path) if name == DATABASE else None
+
+
+def _verify(path: Path, work: Path, pace: Pace) -> Archive:
+    """Read a generation back, and open its database in `work`. Raises BackupFault."""
+    database = work / "verified.sqlite"
+    try:
+        with path.open("rb") as file:
+            archive = read_archive(opened_source(file, None), _DatabaseOnly(database), pace)
+        found, head = read_snapshot(database), archive.head
+        if (found.schema, found.records, found.last_seq) != (
+            head.schema,
+            head.records,
+            head.last_seq,
+        ):
+            raise BackupFault("its database is not the one that was written")
+        if damage := check_copy(database, pace):
+            raise BackupFault(f"its database is damaged: {damage}")
+        return archive
+    except BackupFault as error:
+        raise BackupFault(f"the backup could not be read back: {error.message}") from error
+    finally:
+        database.unlink(missing_ok=True)
+
+
+# -- removing
+
+
+def to_remove(
+    generations: Sequence[Generation], zone: tzinfo, now: float
+) -> tuple[Generation, ...]:
+    """Return the generations that are not one of 7 daily, 4 weekly or 6 monthly ones.
+
+    The last good one always stays. Those that are not good go once there is a newer good one.
+    """
+    good = [one for one in generations if one.is_good]
+    if not good:
+        return ()
+    slots: dict[tuple[str, object], Generation] = {}
+    # The newest of each day, week and month, beginning with the newest.
+    for one in reversed(good):
+        if one.made_at > now + 86_400:
+            continue  # made while the clock was wrong
+        local = datetime.fromtimestamp(one.made_at, zone)
+        for kind, key, most in (
+            ("day", local.date(), _DAILY),
+            ("week", local.isocalendar()[:2], _WEEKLY),
+            ("month", (local.year, local.month), _MONTHLY),
+        ):
+            taken = sum(1 for slot in slots if slot[0] == kind)
+            if (kind, key) not in slots and taken < most:
+                slots[(kind, key)] = one
+    kept = {one.path for one in slots.values()} | {good[-1].path}
+    return tuple(
+        one
+        for one in generations
+        if (one.is_good and one.path not in kept)
+        or (not one.is_good and one.made_at < good[-1].made_at)
+    )
+
+
+def oldest_removable(generations: Sequence[Generation]) -> Generation | None:
+    """Return the oldest generation that is not the last good one."""
+    good = [one.path for one in generations if one.is_good]
+    return next((one for one in generations if one.path not in good[-1:]), None)
+
+
+def remove_generation(folder: Path, generation: Generation) -> None:
+    """Remove a generation, and the packs that no other one names. Raises OSError."""
+    generation.path.unlink(missing_ok=True)
+    _mark_of(generation.path).unlink(missing_ok=True)
+    remove_unnamed_packs(folder)
+
+
+def remove_unnamed_packs(folder: Path) -> None:
+    """Remove packs that no generation names. If a generation cannot be read, all packs stay."""
+    generations = read_folder(folder).generations
+    if any(one.head is None for one in generations):
+        return
+    named = {pack.file for one in generations if one.head for pack in one.head.packs}
+    packs = folder / PACKS
+    for path in list(packs.iterdir()) if packs.is_dir() else []:
+        if path.name not in named:
+            path.unlink(missing_ok=True)
+
+
+def remove_parts(folder: Path) -> None:
+    """Remove generations that were not completed."""
+    for path in list(folder.iterdir()):
+        if path.name.endswith(_PART) and _NAME.fullmatch(path.name[: -len(_PART)]):
+            path.unlink(missing_ok=True)
+
+
+def mark_damaged(generation: Generation, problem: str) -> None:
+    """Note why a generation is not good any more."""
+    _mark_of(generation.path).write_text(problem, "utf-8")

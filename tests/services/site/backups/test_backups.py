@@ -1,0 +1,259 @@
+"""The nightly backup of a hub with a real store, and the backup in one file for download."""
+
+from __future__ import annotations
+
+import errno
+import io
+import os
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import pytest
+import trio
+
+from hub.config import BackupConfig, Config
+from hub.errors import BackupFault, TooManyRequests
+from hub.services.access.audit import Actor
+from hub.services.site.backups import backups as module
+from hub.services.site.backups.backups import restored_setting
+from hub.services.site.backups.nightly import YIELD_BYTES, give_way
+from hub.store.backup.archive import ArchiveSink, read_archive
+from hub.store.backup.pace import Pace
+from hub.store.backup.restore import opened_source
+from tests.support.clock import FrozenClock
+from tests.support.hub_services import HubServices, open_hub_services
+
+ADMIN = Actor("user anna", "10.0.0.1")
+DAY = 86_400
+
+
+@pytest.fixture
+def clock() -> FrozenClock:
+    return FrozenClock()
+
+
+@pytest.fixture
+async def hub(tmp_path: Path, clock: FrozenClock) -> AsyncIterator[HubServices]:
+    config = Config(backup=BackupConfig(folder=str(tmp_path / "second disk" / "backups")))
+    async with open_hub_services(tmp_path / "data", clock, config) as hub:
+        yield hub
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Look for due backups all the time."""
+    monkeypatch.setattr(module, "_FIRST_SECONDS", 0)
+    monkeypatch.setattr(module, "_CHECK_SECONDS", 0.01)
+
+
+async def until(holds: Callable[[], bool]) -> None:
+    """Wait for what another thread does."""
+    for _ in range(6000):
+        if holds():
+            return
+        await trio.sleep(0.005)
+    raise AssertionError("it did not happen within 30 s")
+
+
+async def wait_until_made(hub: HubServices) -> None:
+    backups = hub.services.backups
+    await until(lambda: backups.last_good is not None and backups.running is None)
+
+
+async def back_up(hub: HubServices) -> None:
+    """Back up once, as the nightly one does."""
+    await hub.services.backups._back_up()
+
+
+async def test_a_backup_is_made_by_itself_when_none_is_younger_than_a_night(
+    hub: HubServices, quick: None, nursery: trio.Nursery
+) -> None:
+    await hub.add_faces("Ann", "Bo", pictures=True)
+    backups = hub.services.backups
+    assert (backups.list(), backups.last_good) == ([], None)
+    await nursery.start(backups.run)
+    await wait_until_made(hub)
+    (made,) = backups.list()
+    assert made == backups.last_good
+    assert (made.is_good, made.problem, made.has_pictures, made.records) == (True, "", True, 2)
+    assert backups.last_failure is None
+    nursery.cancel_scope.cancel()
+
+
+async def test_back_up_now_is_audited_and_only_one_runs(
+    hub: HubServices, nursery: trio.Nursery
+) -> None:
+    backups = hub.services.backups
+    await nursery.start(backups.run)
+    await backups.run_now(ADMIN)
+    await wait_until_made(hub)
+    assert len(backups.list()) == 1
+    entries = await hub.services.audit.oldest()
+    assert [(one.who, one.action) for one in entries] == [("user anna", "backup.run")]
+    async with backups.open_file(ADMIN, pictures=True, passphrase=None):
+        with pytest.raises(TooManyRequests):
+            await backups.run_now(ADMIN)
+    nursery.cancel_scope.cancel()
+
+
+async def test_the_backups_are_known_again_after_a_start(
+    hub: HubServices, nursery: trio.Nursery, clock: FrozenClock
+) -> None:
+    await back_up(hub)
+    backups = hub.services.backups
+    backups._found = module.Folder()
+    await nursery.start(backups.run)
+    await until(lambda: backups.last_good is not None)
+    assert backups.list()[0].made_at == clock()
+    nursery.cancel_scope.cancel()
+
+
+async def test_a_folder_that_cannot_be_written_is_said_in_words_and_tried_again_later(
+    hub: HubServices, clock: FrozenClock
+) -> None:
+    backups = hub.services.backups
+    backups.folder.parent.write_text("the second disk is not there")
+    await back_up(hub)
+    failure = backups.last_failure
+    assert failure is not None
+    assert failure.at == clock()
+    assert str(backups.folder) in failure.reason
+    assert backups.running is None
+    assert not backups._is_due()
+    backups.folder.parent.unlink()
+    await back_up(hub)
+    assert backups.last_failure is None
+    assert backups.last_good is not None
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS, errno.EIO, errno.ESTALE])
+async def test_a_disk_that_fails_does_not_end_the_hub(
+    number: int, hub: HubServices, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*args: object, **kwargs: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr("hub.services.site.backups.nightly.make_generation", fails)
+    await back_up(hub)
+    assert hub.services.backups.last_failure is not None
+    assert os.strerror(number) in hub.services.backups.last_failure.reason
+    assert not (hub.services.data_dir / "snapshots").exists()
+
+
+async def test_after_two_days_without_a_good_backup_it_is_overdue(
+    hub: HubServices, clock: FrozenClock, nursery: trio.Nursery
+) -> None:
+    backups = hub.services.backups
+    await nursery.start(backups.run)
+    assert backups.overdue_days() is None
+    clock.advance(2 * DAY)
+    assert backups.overdue_days() == 2
+    await back_up(hub)
+    assert backups.overdue_days() is None
+    clock.advance(3.5 * DAY)
+    assert backups.overdue_days() == 3
+    nursery.cancel_scope.cancel()
+
+
+async def test_old_generations_stay_while_the_clock_is_not_trusted(
+    hub: HubServices, clock: FrozenClock
+) -> None:
+    backups = hub.services.backups
+    backups._is_clock_trusted = lambda: False
+    for _ in range(10):
+        await back_up(hub)
+        clock.advance(DAY)
+    assert len(backups.list()) == 10
+    backups._is_clock_trusted = lambda: True
+    await back_up(hub)
+    assert len(backups.list()) < 10
+
+
+async def test_the_folder_stays_within_its_limit_but_the_last_good_one_stays(
+    hub: HubServices, clock: FrozenClock
+) -> None:
+    backups = hub.services.backups
+    backups._config = BackupConfig(max_gb=1e-9)
+    for _ in range(3):
+        await back_up(hub)
+        clock.advance(DAY)
+    assert len(backups.list()) == 1
+    assert backups.last_failure is None
+
+
+async def test_backups_on_the_disk_of_the_hub_make_room_before_records_go(
+    hub: HubServices, clock: FrozenClock
+) -> None:
+    backups = hub.services.backups
+    for _ in range(2):
+        await back_up(hub)
+        clock.advance(DAY)
+    plan = backups._plan()
+    assert give_way(plan, plan.min_free + YIELD_BYTES) is None
+    found = give_way(plan, plan.min_free + YIELD_BYTES - 1)
+    assert found is not None
+    assert len(found.generations) == 1
+    assert give_way(plan, 0) is None
+
+
+async def test_an_end_of_the_hub_stops_a_backup(hub: HubServices) -> None:
+    await hub.add_faces("Ann", pictures=True)
+    backups = hub.services.backups
+    backups._speed = 1000
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(backups._back_up)
+        await until(lambda: (now := backups.running) is not None and now.done_bytes > 0)
+        nursery.cancel_scope.cancel()
+    assert backups.running is None
+    assert backups.list() == []
+    assert not (hub.services.data_dir / "snapshots").exists()
+
+
+@pytest.mark.parametrize("passphrase", [None, "correct horse"])
+async def test_a_backup_in_one_file_is_streamed(passphrase: str | None, hub: HubServices) -> None:
+    await hub.add_faces("Ann", "Bo", pictures=True)
+    backups = hub.services.backups
+    parts = []
+    async with backups.open_file(ADMIN, pictures=True, passphrase=passphrase) as data:
+        async for part in data:
+            parts.append(part)
+    file = io.BytesIO(b"".join(parts))
+    archive = read_archive(opened_source(file, passphrase), ArchiveSink(), Pace())
+    assert archive.head.records == 2
+    assert backups.running is None
+    entries = await hub.services.audit.oldest()
+    assert [one.action for one in entries] == ["backup.download"]
+
+
+async def test_a_download_that_nobody_takes_ends_with_its_block(hub: HubServices) -> None:
+    await hub.add_faces(*map(str, range(20)), pictures=True)
+    backups = hub.services.backups
+    async with backups.open_file(ADMIN, pictures=True, passphrase=None) as data:
+        async for _ in data:
+            break
+    assert backups.running is None
+    assert not (hub.services.data_dir / "snapshots").exists()
+
+
+async def test_a_short_passphrase_is_refused_before_anything_is_sent(hub: HubServices) -> None:
+    with pytest.raises(BackupFault, match="at least 8"):
+        async with hub.services.backups.open_file(ADMIN, pictures=True, passphrase="short"):
+            pass
+    assert await hub.services.audit.oldest() == ()
+
+
+async def test_a_restored_hub_says_where_it_was_until_somebody_has_read_it(
+    hub: HubServices, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    backups = hub.services.backups
+    monkeypatch.setattr(hub.services.site, "addresses", lambda: ["10.0.0.9"])
+    assert backups.restored_from() is None
+    for before, expected in (((), False), (("10.0.0.9",), False), (("10.0.0.5",), True)):
+        (stored,) = restored_setting("2026-11-25T03:00:00.000Z", before).items()
+        await hub.store.settings.set(*stored)
+        assert (backups.restored_from() is not None) is expected
+    found = backups.restored_from()
+    assert found is not None
+    assert (found.addresses, found.addresses_now) == (("10.0.0.5",), ("10.0.0.9",))
+    await backups.acknowledge_restore(ADMIN)
+    assert backups.restored_from() is None

@@ -1,0 +1,57 @@
+"""When a nightly backup is due."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from hub.services.site.backups.schedule import is_due, last_good, last_scheduled
+from hub.store.backup.generations import Generation
+
+SHANGHAI = ZoneInfo("Asia/Shanghai")
+
+
+def at(text: str) -> float:
+    return datetime.fromisoformat(text).replace(tzinfo=SHANGHAI).timestamp()
+
+
+def generation(text: str, problem: str = "") -> Generation:
+    return Generation(Path(text), at(text), 1, None, problem)
+
+
+def test_the_hour_is_in_the_zone_of_the_site() -> None:
+    assert last_scheduled(3, SHANGHAI, at("2026-11-25 12:00")) == at("2026-11-25 03:00")
+    assert last_scheduled(3, SHANGHAI, at("2026-11-25 02:59")) == at("2026-11-24 03:00")
+    assert last_scheduled(0, UTC, 0) == 0
+
+
+def test_the_hour_is_kept_when_clocks_are_set_for_summer() -> None:
+    berlin = ZoneInfo("Europe/Berlin")
+    now = datetime(2026, 3, 29, 12, tzinfo=berlin).timestamp()
+    due = datetime.fromtimestamp(last_scheduled(4, berlin, now), berlin)
+    assert (due.day, due.hour) == (29, 4)
+
+
+def test_a_backup_is_due_once_a_night() -> None:
+    found = [generation("2026-11-24 03:00")]
+    assert not is_due(found, 3, SHANGHAI, at("2026-11-25 02:59"))
+    assert is_due(found, 3, SHANGHAI, at("2026-11-25 03:00"))
+    found.append(generation("2026-11-25 03:00"))
+    assert not is_due(found, 3, SHANGHAI, at("2026-11-25 23:00"))
+
+
+def test_a_night_in_which_the_computer_was_off_is_made_up_for() -> None:
+    assert is_due([generation("2026-11-24 03:00")], 3, SHANGHAI, at("2026-11-25 08:30"))
+    assert is_due([], 3, SHANGHAI, at("2026-11-25 08:30"))
+
+
+def test_one_that_is_not_good_does_not_count() -> None:
+    found = [generation("2026-11-25 03:00", "it is damaged")]
+    assert is_due(found, 3, SHANGHAI, at("2026-11-25 08:30"))
+
+
+def test_one_from_a_future_that_never_came_does_not_count() -> None:
+    found = [generation("2026-11-24 03:00"), generation("2027-11-25 03:00")]
+    assert last_good(found, at("2026-11-25 08:30")) == found[0]
+    assert is_due(found, 3, SHANGHAI, at("2026-11-25 08:30"))

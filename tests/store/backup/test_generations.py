@@ -1,0 +1,307 @@
+"""The backup folder: generations, the packs that they share, and which of them stay."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+import trio
+
+from hub.errors import BackupFault
+from hub.store.backup import generations as module
+from hub.store.backup.generations import (
+    Generation,
+    make_generation,
+    mark_damaged,
+    oldest_removable,
+    read_folder,
+    remove_generation,
+    to_remove,
+)
+from hub.store.backup.making import SiteDescription, take_working_copy, working_folder
+from hub.store.backup.pace import Pace
+from hub.store.backup.restore import restore
+from hub.store.db import Store
+from tests.support.clock import NOON, FrozenClock
+from tests.support.stores import batch, is_whole, opened, upload
+
+DAY = "2026-11-25"
+
+
+@pytest.fixture
+def clock() -> FrozenClock:
+    return FrozenClock()
+
+
+@pytest.fixture
+async def store(tmp_path: Path, clock: FrozenClock) -> AsyncIterator[Store]:
+    async with opened(tmp_path / "data", clock) as store:
+        yield store
+
+
+@pytest.fixture(params=["same disk", "other disk"])
+def disk(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Whether packs are linked, or copied."""
+    same = request.param == "same disk"
+    monkeypatch.setattr(module, "is_on_same_disk", lambda folder, data_dir: same)
+    return str(request.param)
+
+
+class Site:
+    """A store, and a folder for its backups."""
+
+    def __init__(self, path: Path, store: Store, clock: FrozenClock) -> None:
+        self.data, self.folder = path / "data", path / "backups"
+        self.store, self.clock = store, clock
+        self.room = 0
+        self.copied = 0
+
+    async def add(self, *seeds: int) -> None:
+        for seed in seeds:
+            await self.store.records.append(batch(self.clock, seed))
+
+    async def back_up(self, *, pictures: bool = True, min_free: int = 0) -> Path:
+        return await trio.to_thread.run_sync(lambda: self._back_up(pictures, min_free))
+
+    def _back_up(self, pictures: bool, min_free: int) -> Path:
+        site, pace = SiteDescription("Harbour", (), self.clock()), Pace()
+        with working_folder(self.data) as work:
+            copy = take_working_copy(self.data, work, pace, 0)
+            before = pace.done_bytes
+            path = make_generation(
+                self.data,
+                self.folder,
+                copy,
+                site,
+                pictures=pictures,
+                min_free=min_free,
+                pace=pace,
+                make_room=self._make_room,
+            )
+            self.copied = pace.done_bytes - before
+        return path
+
+    def _make_room(self) -> bool:
+        oldest = oldest_removable(read_folder(self.folder).generations)
+        if oldest is not None:
+            remove_generation(self.folder, oldest)
+        return oldest is not None
+
+    def packs(self) -> dict[str, int]:
+        packs = self.folder / "packs"
+        return {path.name: path.stat().st_size for path in sorted(packs.iterdir())}
+
+    async def restored(self, generation: Path, target: Path, *seeds: int) -> None:
+        """Restore a generation, and check that exactly these records are there, and whole."""
+        put_back(generation, target)
+        async with opened(target, self.clock) as store:
+            assert store.health.damaged == ""
+            assert sum(use.records for use in store.retention.days()) == len(seeds)
+            for seq, seed in enumerate(seeds, 1):
+                sent = upload(self.clock, seed=seed)
+                stored = await store.records.get(seq)
+                assert stored is not None
+                for one in sent.pictures:
+                    read = await store.pictures.read(seq, one.name)
+                    assert read is not None
+                    assert read.data == one.data
+
+
+def put_back(generation: Path, target: Path) -> None:
+    target.mkdir()
+    with generation.open("rb") as file:
+        restore(file, generation, target, passphrase=None, force=False, pace=Pace())
+
+
+@pytest.fixture
+def site(tmp_path: Path, store: Store, clock: FrozenClock, disk: str) -> Site:
+    return Site(tmp_path, store, clock)
+
+
+async def test_each_generation_restores_its_own_moment(site: Site, tmp_path: Path) -> None:
+    await site.add(1, 2)
+    first = await site.back_up()
+    await site.add(3)
+    site.clock.advance(86_400)
+    await site.add(4)
+    second = await site.back_up()
+    await site.restored(first, tmp_path / "one", 1, 2)
+    await site.restored(second, tmp_path / "two", 1, 2, 3, 4)
+    assert [one.made_at for one in read_folder(site.folder).generations] == [NOON, NOON + 86_400]
+
+
+async def test_a_pack_that_has_not_grown_is_not_read_again(site: Site) -> None:
+    await site.add(*range(1, 10))
+    await site.back_up()
+    whole = site.copied
+    site.clock.advance(86_400)
+    await site.back_up()
+    assert site.copied < whole
+    # After a week its copy is read back again.
+    site.clock.advance(7 * 86_400)
+    await site.back_up()
+    assert site.packs().keys() == {f"{DAY}.pack"}
+
+
+async def test_a_day_that_began_anew_does_not_replace_the_pack_of_older_generations(
+    site: Site, tmp_path: Path
+) -> None:
+    await site.add(1, 2)
+    first = await site.back_up()
+    site.clock.advance(86_400)
+    await site.store.retention.drop_day(DAY)
+    site.clock.advance(-86_400)
+    await site.add(3)
+    site.clock.advance(60)
+    await site.back_up()
+    assert len(site.packs()) == 2
+    await site.restored(first, tmp_path / "one", 1, 2)
+
+
+async def test_packs_that_no_generation_names_go(site: Site) -> None:
+    await site.add(1)
+    first = await site.back_up()
+    site.clock.advance(86_400)
+    await site.add(2)
+    await site.store.retention.drop_day(DAY)
+    await site.back_up()
+    assert len(site.packs()) == 2
+    generations = read_folder(site.folder).generations
+    assert generations[0].path == first
+    remove_generation(site.folder, generations[0])
+    assert list(site.packs()) == ["2026-11-26.pack"]
+
+
+async def test_without_pictures_no_pack_is_kept(site: Site) -> None:
+    await site.add(1)
+    await site.back_up(pictures=False)
+    assert site.packs() == {}
+
+
+async def test_the_oldest_make_room_and_then_the_backup_is_refused(site: Site) -> None:
+    await site.add(1)
+    await site.back_up()
+    site.clock.advance(86_400)
+    second = await site.back_up()
+    with pytest.raises(BackupFault, match="there is no room in"):
+        await site.back_up(min_free=10**18)
+    assert [one.path for one in read_folder(site.folder).generations] == [second]
+    assert not list(site.folder.glob("*.part"))
+
+
+@pytest.mark.parametrize("disk", ["other disk"], indirect=True)
+async def test_a_copy_that_was_damaged_is_written_again(site: Site, tmp_path: Path) -> None:
+    await site.add(1, 2)
+    first = await site.back_up()
+    pack = site.folder / "packs" / f"{DAY}.pack"
+    data = bytearray(pack.read_bytes())
+    data[len(data) // 2] ^= 1
+    pack.write_bytes(data)
+    with pytest.raises(BackupFault, match="checksum"):
+        await site.restored(first, tmp_path / "one", 1, 2)
+    await site.add(3)
+    site.clock.advance(86_400)
+    second = await site.back_up()
+    await site.restored(first, tmp_path / "two", 1, 2)
+    await site.restored(second, tmp_path / "three", 1, 2, 3)
+
+
+@pytest.mark.parametrize("disk", ["other disk"], indirect=True)
+async def test_what_an_interrupted_backup_appended_is_cut_off(site: Site, tmp_path: Path) -> None:
+    await site.add(1, 2)
+    await site.back_up()
+    with (site.folder / "packs" / f"{DAY}.pack").open("ab") as file:
+        file.write(b"half a step")
+    (site.folder / "sitehub-20261125-120001.tar.part").write_bytes(b"half a generation")
+    await site.add(3)
+    site.clock.advance(86_400)
+    await site.restored(await site.back_up(), tmp_path / "one", 1, 2, 3)
+    assert not list(site.folder.glob("*.part"))
+
+
+@pytest.mark.parametrize("disk", ["other disk"], indirect=True)
+async def test_pictures_that_were_erased_are_not_in_later_generations(site: Site) -> None:
+    await site.add(1, 2)
+    await site.back_up()
+    pack = site.data / "media" / f"{DAY}.pack"
+    erased = bytearray(pack.read_bytes())
+    erased[-600:] = bytes(600)
+    pack.write_bytes(erased)
+    os.utime(pack, (NOON, NOON + 5))
+    site.clock.advance(86_400)
+    second = await site.back_up()
+    head = read_folder(site.folder).generations[-1].head
+    assert head is not None
+    assert second.exists()
+    assert (site.folder / "packs" / head.packs[0].file).read_bytes() == bytes(erased)
+
+
+async def test_a_generation_that_is_damaged_says_why(site: Site) -> None:
+    await site.add(1)
+    path = await site.back_up()
+    mark_damaged(read_folder(site.folder).generations[0], "its pictures are gone")
+    assert read_folder(site.folder).generations[0].problem == "its pictures are gone"
+    path.with_name(path.name + ".damaged").unlink()
+    path.write_bytes(b"nonsense" * 100)
+    (found,) = read_folder(site.folder).generations
+    assert not found.is_good
+    # Its packs stay: it may be the only one.
+    site.clock.advance(86_400)
+    await site.back_up()
+    assert len(site.packs()) == 1
+
+
+# -- which stay
+
+
+def generation(when: datetime, problem: str = "") -> Generation:
+    return Generation(Path(f"{when:%Y%m%d-%H%M}"), when.timestamp(), 1, None, problem)
+
+
+def nights(count: int, first: datetime) -> list[Generation]:
+    return [generation(first + timedelta(days=day)) for day in range(count)]
+
+
+def test_seven_daily_four_weekly_and_six_monthly_ones_stay() -> None:
+    first = datetime(2026, 1, 1, 3, tzinfo=UTC)
+    kept: list[Generation] = []
+    for one in nights(330, first):
+        kept.append(one)
+        gone = to_remove(kept, UTC, one.made_at + 60)
+        kept = [other for other in kept if other not in gone]
+    days = [f"{datetime.fromtimestamp(one.made_at, UTC):%m-%d}" for one in kept]
+    assert days[-7:] == [f"11-{day}" for day in range(20, 27)]
+    assert set(days) >= {"11-15", "11-08", "10-31", "09-30", "08-31", "07-31", "06-30"}
+    assert len(days) <= 7 + 4 + 6
+
+
+def test_the_last_good_one_stays_however_old_it_is() -> None:
+    first = datetime(2025, 1, 1, 3, tzinfo=UTC)
+    found = [generation(first), generation(first + timedelta(days=400), "it is damaged")]
+    assert to_remove(found, UTC, found[1].made_at) == ()
+    assert oldest_removable(found) == found[1]
+
+
+def test_a_bad_one_goes_once_there_is_a_newer_good_one() -> None:
+    first = datetime(2026, 1, 1, 3, tzinfo=UTC)
+    found = [generation(first, "it is damaged"), generation(first + timedelta(days=1))]
+    assert to_remove(found, UTC, found[1].made_at) == (found[0],)
+
+
+def test_one_that_was_made_under_a_wrong_clock_takes_the_place_of_no_other() -> None:
+    found = nights(7, datetime(2026, 11, 1, 3, tzinfo=UTC))
+    now = found[-1].made_at
+    ahead = generation(datetime(2027, 11, 1, 3, tzinfo=UTC))
+    gone = to_remove([*found, ahead], UTC, now)
+    assert set(found) & set(gone) == set()
+
+
+async def test_a_copy_is_whole(site: Site, tmp_path: Path, clock: FrozenClock) -> None:
+    await site.add(1)
+    path = await site.back_up()
+    put_back(path, tmp_path / "one")
+    async with opened(tmp_path / "one", clock) as store:
+        assert await is_whole(store, 1, upload(clock, seed=1))
