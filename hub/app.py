@@ -70,6 +70,7 @@ from hub.services.site.certificates import Certificates
 from hub.services.site.clock import SiteClock, steady_seconds
 from hub.services.site.disk_space import DiskSpace
 from hub.services.site.figures import SiteFigures
+from hub.services.site.forecast import Forecasts
 from hub.services.site.health import Health
 from hub.services.site.maintenance import Maintenance
 from hub.services.site.retention import RetentionPolicy
@@ -253,6 +254,7 @@ async def open_services(
             now=now,
         )
         figures = SiteFigures(store, data_dir, config.store.min_free_gb, now)
+        forecasts = Forecasts(store, retention, figures, lambda: settings.current.store)
         ingest = Ingest(store, devices, site, campaigns, downloads, config.devices, now)
         for take_over in (
             lambda config: set_level(config.log.level),
@@ -305,6 +307,7 @@ async def open_services(
             maintenance=maintenance,
             figures=figures,
             backups=backups,
+            forecasts=forecasts,
             updates=updates,
             health=Health(
                 store,
@@ -344,6 +347,7 @@ async def _run_parts(
         await start("watching the clock", services.clock.run)
         await start("the certificate renewal", services.certificates.run)
         await start("the store maintenance", services.maintenance.run)
+        await start("the forecast", services.forecasts.run)
         await start("the held evidence", services.holds.run)
         await start("erasing", services.erasures.run)
         await start("the firmware maintenance", services.releases.run)

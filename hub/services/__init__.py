@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from hub.services.site.certificates import Certificates
     from hub.services.site.clock import SiteClock
     from hub.services.site.figures import SiteFigures
+    from hub.services.site.forecast import Forecasts
     from hub.services.site.health import Health
     from hub.services.site.maintenance import Maintenance
     from hub.services.site.retention import RetentionPolicy
@@ -92,6 +93,7 @@ class Services:
     backups: Backups
     health: Health
     figures: SiteFigures
+    forecasts: Forecasts
     health_checks: HealthChecks
 
     @property

@@ -43,6 +43,7 @@ from hub.services.site.backups.backups import Backups
 from hub.services.site.clock import SiteClock
 from hub.services.site.disk_space import GB, DiskSpace
 from hub.services.site.figures import SiteFigures
+from hub.services.site.forecast import Forecasts
 from hub.services.site.retention import RetentionPolicy
 from hub.services.site.settings import Settings
 from hub.services.site.site import Site
@@ -155,6 +156,8 @@ async def open_hub_services(
         # Advancing the clock is time that passes, not a step.
         site_clock = SiteClock(store, audit, clock, steady_now=clock)
         settings = Settings(loaded, audit, change_feed)
+        retention = RetentionPolicy(store, site_clock, audit, config.store.keep_days, clock)
+        figures = SiteFigures(store, data_dir, config.store.min_free_gb, clock)
         passwords = Passwords(CHEAP)
         sign_in = SignIn(store, passwords, clock)
         sessions = Sessions(store, sign_in, audit, clock)
@@ -192,7 +195,8 @@ async def open_hub_services(
                 store, audit, traces, record_feed, change_feed, older_copies(data_dir), clock
             ),
             trace=Trace(traces, devices, pending_devices, closing),
-            figures=SiteFigures(store, data_dir, config.store.min_free_gb, clock),
+            figures=figures,
+            forecasts=Forecasts(store, retention, figures, lambda: config.store),
             updates=Updates(
                 data_dir,
                 audit,
@@ -217,7 +221,7 @@ async def open_hub_services(
             admission=cast(Any, None),
             ingest=cast(Any, None),
             clock=site_clock,
-            retention=RetentionPolicy(store, site_clock, audit, config.store.keep_days, clock),
+            retention=retention,
             maintenance=cast(Any, None),
             backups=Backups(
                 store,

@@ -236,8 +236,10 @@ class SiteClock:
     async def _watch(self) -> None:
         save_at = trio.current_time() + _SAVE_SECONDS
         while True:
-            await trio.sleep(_LOOK_SECONDS)
             self.look()
+            metrics.clock_doubted.set(self._doubted)
+            metrics.clock_trusted.set(self.is_trusted)
+            await trio.sleep(_LOOK_SECONDS)
             if self._new_steps or trio.current_time() >= save_at:
                 await self._save_or_log()
                 save_at = trio.current_time() + _SAVE_SECONDS

@@ -31,6 +31,7 @@ from typing import Literal, get_args
 import trio
 from msgspec import Struct
 
+from hub import metrics
 from hub.live.feed import Change, Feed
 from hub.services.site.backups.backups import Backups
 from hub.services.site.certificate_authority import EARLIEST_PLAUSIBLE
@@ -204,7 +205,9 @@ class Health:
             )
 
     def _check_retention(self) -> Iterator[HealthReason]:
-        if waiting := self._retention.waiting.waiting:
+        waiting = self._retention.waiting.waiting
+        metrics.waiting_days.set(len(waiting))
+        if waiting:
             days = str(len(waiting))
             records = str(sum(day.use.records for day in waiting))
             yield HealthReason(

@@ -21,6 +21,8 @@ _ROWS = """
 SELECT kind, images FROM record
 WHERE seq BETWEEN ? AND ? AND received_at >= ? AND received_at < ? ORDER BY seq LIMIT ?
 """
+# Uses only the index device_picture_size.
+_CACHED = "SELECT coalesce(sum(size), 0) FROM device_picture"
 
 
 class RecordTimes(Struct, frozen=True):
@@ -59,11 +61,7 @@ def sample_day(
     return found
 
 
-def database_bytes(connection: sqlite3.Connection) -> int:
-    """Return the size of the database's pages that are in use."""
-    size, pages, free = (
-        one(connection, f"PRAGMA {name}") for name in ("page_size", "page_count", "freelist_count")
-    )
-    if isinstance(size, int) and isinstance(pages, int) and isinstance(free, int):
-        return size * (pages - free)
-    return 0
+def cached_bytes(connection: sqlite3.Connection) -> int:
+    """Return the bytes of the pictures read from devices, which the database holds as well."""
+    size = one(connection, _CACHED)
+    return size if isinstance(size, int) else 0

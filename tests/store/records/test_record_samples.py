@@ -5,10 +5,12 @@ from __future__ import annotations
 from hub.store.records.record_samples import (
     KindSample,
     RecordTimes,
-    database_bytes,
+    cached_bytes,
     newest_times,
     sample_day,
 )
+from hub.store.tables.device_pictures import stored_picture
+from hub.store.tables.devices import NewDevice
 from tests.support.clock import FrozenClock
 from tests.support.memory_store import MemoryStore
 from tests.support.stores import batch
@@ -46,9 +48,9 @@ async def test_a_long_day_is_sampled_at_many_places(clock: FrozenClock) -> None:
     assert found == {"face": KindSample(500, 50_000)}
 
 
-async def test_the_size_of_the_database_grows_with_it(clock: FrozenClock) -> None:
+async def test_pictures_read_from_devices_are_counted(clock: FrozenClock) -> None:
     store = MemoryStore(clock)
-    before = await store.read(database_bytes)
-    for seed in range(100):
-        await store.records.append(batch(clock, seed, pictures=0))
-    assert await store.read(database_bytes) > before > 0
+    assert await store.read(cached_bytes) == 0
+    await store.devices.add([NewDevice(sn="SN1", code="CODE0001", did="1", name="Gate")])
+    await store.device_pictures.put("1", "SN1", "/1.jpg", stored_picture("image/jpeg", b"12345"), 0)
+    assert await store.read(cached_bytes) == 5
