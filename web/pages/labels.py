@@ -84,6 +84,7 @@ DONE = {
     "setting-waits": N_("The setting was saved. It applies after the hub is restarted."),
     "settings-read": N_("The file was read again. The changes that need no restart apply now."),
     "settings-same": N_("The file was read again. No setting has changed."),
+    "api-key-removed": N_("The API key was removed. It no longer works."),
     "user-added": N_("The user was added and can sign in."),
     "user-role": N_("The role was changed."),
     "user-enabled": N_("The user can sign in again."),

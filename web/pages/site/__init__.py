@@ -11,12 +11,13 @@ To add a page:
 
 from __future__ import annotations
 
-from web.pages.site import audit, health, overview, settings, users
+from web.pages.site import api_keys, audit, health, overview, settings, users
 
 BLUEPRINTS = (
     overview.blueprint,
     health.blueprint,
     users.blueprint,
+    api_keys.blueprint,
     settings.blueprint,
     audit.blueprint,
 )

@@ -32,6 +32,7 @@ SECTIONS = (
     Section("overview", "/site", N_("Overview")),
     Section("health", "/site/health", N_("Health")),
     Section("users", "/site/users", N_("Users")),
+    Section("api-keys", "/site/api-keys", N_("API keys")),
     Section("settings", "/site/settings", N_("Settings")),
     Section("audit", "/site/audit", N_("Audit log")),
 )

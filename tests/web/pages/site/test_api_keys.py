@@ -1,0 +1,72 @@
+"""The page of API keys, on real services."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from tests.support.page_site import PageSite
+from tests.support.photographer import Photographer
+
+KEYS = "/site/api-keys"
+
+
+async def test_without_a_key_the_page_says_what_keys_are_for(admin: Photographer) -> None:
+    await admin.get(KEYS)
+    assert "There are no API keys yet." in admin.text
+
+
+@pytest.mark.parametrize(("may", "read_only"), [("read", True), ("all", False)])
+async def test_a_key_is_added_and_its_secret_shown_once(
+    hub: PageSite, admin: Photographer, may: str, read_only: bool
+) -> None:
+    await admin.get(KEYS)
+    await admin.send(f"{KEYS}/add", name="payroll", may=may)
+    appid, secret = (
+        re.findall(rf'<code id="{name}">([^<]+)<', admin.text)[0] for name in ("appid", "secret")
+    )
+    key = hub.services.api_keys.authenticate(f"{appid}:{secret}")
+    assert (key.name, key.read_only) == ("payroll", read_only)
+    await admin.get(KEYS)
+    assert appid in admin.text
+    assert secret not in admin.text
+    # It was used by this test.
+    assert "25 Nov 2026 20:00:00" in admin.text
+
+
+async def test_a_key_without_a_name_is_refused(hub: PageSite, admin: Photographer) -> None:
+    await admin.get(KEYS)
+    await admin.send(f"{KEYS}/add", name=" ", may="read")
+    assert admin.response.status_code == 400
+    assert "Enter a name of 1 to 64 characters." in admin.text
+    assert hub.services.api_keys.all() == ()
+
+
+async def test_removing_a_key_asks_once_and_it_stops_working(
+    hub: PageSite, admin: Photographer
+) -> None:
+    await admin.get(KEYS)
+    await admin.send(f"{KEYS}/add", name="payroll", may="read")
+    (key,) = hub.services.api_keys.all()
+    await admin.get(f"{KEYS}/remove?appid={key.appid}")
+    assert "Remove the API key payroll?" in admin.text
+    assert "has never been used" in admin.text
+    await admin.send(f"{KEYS}/remove", appid=key.appid)
+    await admin.get(admin.goes_to)
+    assert "The API key was removed. It no longer works." in admin.text
+    assert hub.services.api_keys.all() == ()
+    await admin.get(f"{KEYS}/remove?appid={key.appid}")
+    assert admin.response.status_code == 404
+
+
+@pytest.mark.parametrize("role", ["guard", "viewer"])
+async def test_only_administrators_manage_keys(hub: PageSite, role: str) -> None:
+    visitor = await Photographer.signed_in(hub, role)
+    for path in ("", "/remove?appid=1"):
+        await visitor.get(f"{KEYS}{path}")
+        assert visitor.response.status_code == 403
+    await visitor.get("/")
+    for path in ("add", "remove"):
+        await visitor.send(f"{KEYS}/{path}", name="x", appid="1")
+        assert visitor.response.status_code == 403

@@ -1,0 +1,96 @@
+"""Keys of programs that use the integrator API."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+from quart import Blueprint, Response, request
+
+from hub.errors import BadParameter, NoSuchResource
+from hub.services.access.api_keys import ApiKey
+from web import auth
+from web.pages import language
+from web.pages.labels import describe_account_error
+from web.pages.layout import make_url, redirect_to
+from web.pages.site.layout import site_page
+
+blueprint = Blueprint("site_api_keys", __name__, url_prefix="/site/api-keys")
+
+
+class KeyRow(Struct, frozen=True):
+    """A key as the list shows it. `used`: when it was last used, "" if never."""
+
+    appid: str
+    name: str
+    read_only: bool
+    since: str
+    used: str
+    remove_url: str
+
+
+@blueprint.get("")
+async def api_keys() -> Response:
+    await auth.require_role("admin")
+    return await _keys_page({})
+
+
+async def _keys_page(values: dict[str, str], fault: str = "") -> Response:
+    return await site_page(
+        "site/api_keys.html",
+        section="api-keys",
+        status=400 if fault else 200,
+        rows=[_row(key) for key in auth.services().api_keys.all()],
+        values=values,
+        fault=fault,
+    )
+
+
+def _row(key: ApiKey) -> KeyRow:
+    shown, zone = language.current(), auth.services().site.zone()
+    return KeyRow(
+        appid=key.appid,
+        name=key.name,
+        read_only=key.read_only,
+        since=shown.date(key.created_at, zone),
+        used="" if key.last_used_at is None else shown.moment(key.last_used_at, zone),
+        remove_url=make_url("/site/api-keys/remove", appid=key.appid),
+    )
+
+
+@blueprint.post("/add")
+async def add() -> Response:
+    """Add a key, and show its secret this once."""
+    me = await auth.require_role("admin")
+    await auth.check_csrf()
+    form = await request.form
+    name, may = form.get("name", "").strip(), form.get("may", "read")
+    try:
+        key = await auth.services().api_keys.add(name, may != "all", by=auth.actor(me))
+    except BadParameter as error:
+        return await _keys_page({"name": name, "may": may}, describe_account_error(error))
+    return await site_page(
+        "site/api_key_added.html", section="api-keys", name=name, key=key, may=may
+    )
+
+
+@blueprint.get("/remove")
+async def ask_to_remove() -> Response:
+    await auth.require_role("admin")
+    key = _get(request.args.get("appid", ""))
+    return await site_page("site/api_key_remove.html", section="api-keys", row=_row(key))
+
+
+def _get(appid: str) -> ApiKey:
+    """The key with this appid. Raises NoSuchResource."""
+    for key in auth.services().api_keys.all():
+        if key.appid == appid:
+            return key
+    raise NoSuchResource(f"there is no API key {appid!r}")
+
+
+@blueprint.post("/remove")
+async def remove() -> Response:
+    me = await auth.require_role("admin")
+    await auth.check_csrf()
+    key = _get((await request.form).get("appid", ""))
+    await auth.services().api_keys.remove(key.appid, by=auth.actor(me))
+    return redirect_to("/site/api-keys?done=api-key-removed")
