@@ -29,14 +29,32 @@ _PROGRESS_SECONDS = 0.5
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON list of objects.")
 @click.option("--quick", is_flag=True, help="Leave out the checks that read all that is stored.")
+@click.option(
+    "--rebuild", "way", flag_value="rebuild", help="Make records again from what the packs hold."
+)
+@click.option(
+    "--set-aside", "way", flag_value="set-aside", help="Go on without what the packs hold."
+)
 @data_option()
-def doctor(data_dir: Path, as_json: bool, quick: bool) -> int:
+def doctor(data_dir: Path, as_json: bool, quick: bool, way: str | None) -> int:
     """Check whether everything is well, and say what to do if not.
 
     Works with a running hub, which it does not disturb, and without one. One line for each check:
     ok, warning or FAILED. Exit status: 0, or 1 if any check failed.
+
+    With --rebuild or --set-aside nothing is checked. They are the ways on if the hub does not start
+    because its database is older than its packs, or gone; the hub must not be running.
     """
     from hub.cli.output import print_json
+    from hub.cli.recovery import run_rebuild, run_set_aside
+
+    if way == "rebuild":
+        with _Progress(sys.stderr.isatty()) as progress:
+            run_rebuild(data_dir, lambda part: progress.show("records", part))
+        return _DONE
+    if way == "set-aside":
+        run_set_aside(data_dir)
+        return _DONE
 
     findings: list[Finding] = []
     with _Progress(sys.stderr.isatty()) as progress:

@@ -16,6 +16,8 @@ _SET_CHECKPOINTED = "UPDATE record_log SET checkpointed = last_group, writes = w
 _SET_LOG_ID = "UPDATE record_log SET log_id = ?"
 # It changes a value: SQLite does not write a page for a value that stays the same.
 _WRITE_ANYTHING = "UPDATE record_log SET writes = writes + 1"
+_FORGET_LAST_SEQ = "DELETE FROM sqlite_sequence WHERE name = 'record'"
+_SET_LAST_SEQ = "INSERT INTO sqlite_sequence (name, seq) VALUES ('record', ?)"
 _LAST_SEQ = "SELECT seq FROM sqlite_sequence WHERE name = 'record'"
 
 
@@ -60,11 +62,22 @@ def write_anything(connection: sqlite3.Connection) -> None:
     connection.execute(_WRITE_ANYTHING)
 
 
+def raise_last_seq(connection: sqlite3.Connection, last_seq: int) -> None:
+    """Let the next record have a higher seq than this one."""
+    if load_log_state(connection).last_seq < last_seq:
+        connection.execute(_FORGET_LAST_SEQ)
+        connection.execute(_SET_LAST_SEQ, (last_seq,))
+
+
+def set_log_id(connection: sqlite3.Connection, log_id: str) -> None:
+    connection.execute(_SET_LOG_ID, (log_id,))
+
+
 def new_log_id(connection: sqlite3.Connection, random: Random) -> str:
     """Give the record log a new id, because numbers may be given again; return it.
 
     Readers that see a new id start the log from its beginning.
     """
     log_id = random(16).hex()
-    connection.execute(_SET_LOG_ID, (log_id,))
+    set_log_id(connection, log_id)
     return log_id

@@ -61,3 +61,24 @@ def test_a_directory_that_does_not_exist_is_not_made(sitehub: Sitehub, data_dir:
     assert outcome.status == 1
     assert str(data_dir) in outcome.out
     assert not data_dir.exists()
+
+
+def test_the_ways_on_say_what_they_did(made: Sitehub, data_dir: Path) -> None:
+    outcome = made("doctor", "--rebuild")
+    assert outcome.out == "The packs hold no records that the database does not know.\n"
+    outcome = made("doctor", "--set-aside")
+    assert outcome.out == "There is nothing that the database does not know.\n"
+    (data_dir / "hub.sqlite").write_bytes(b"")
+    (data_dir / "media" / "2026-11-25.pack").write_bytes(b"SHP1" + bytes(100))
+    outcome = made("doctor", "--rebuild")
+    assert (outcome.status, outcome.err) == (0, "")
+    assert outcome.out.splitlines()[1:] == [
+        "Moved into media/set-aside: hub.sqlite, 2026-11-25.pack.",
+        "The database is a new one: devices, users and settings are gone. Enrol the devices again.",
+    ]
+
+
+def test_the_ways_on_need_a_data_directory(sitehub: Sitehub) -> None:
+    outcome = sitehub("doctor", "--rebuild")
+    assert outcome.status == 1
+    assert "there is no data directory" in outcome.err

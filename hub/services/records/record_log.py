@@ -99,6 +99,11 @@ class RecordLog:
         self._feed = record_feed
 
     @property
+    def log_id(self) -> str:
+        """The id of the log, within which a `seq` is unique."""
+        return self._store.log_id
+
+    @property
     def last_seq(self) -> int:
         """The highest committed seq; 0 while the log is empty."""
         return self._store.records.last_seq

@@ -56,7 +56,10 @@ _PUT_DIGESTS = """
 INSERT OR REPLACE INTO upload (first_seq, last_seq, digest, did, at) VALUES {rows}
 """
 _PUT_RECORDS = f"INSERT INTO record ({_RECORD_COLUMNS}) VALUES {{rows}}"
-_PUT_ACCESS = "INSERT OR REPLACE INTO latest_access (did, seq) VALUES {rows}"
+_PUT_ACCESS = """
+INSERT INTO latest_access (did, seq) VALUES {rows}
+ON CONFLICT (did) DO UPDATE SET seq = max(seq, excluded.seq)
+"""
 _PUT_SPANS = """
 INSERT INTO span (block, earliest, latest) VALUES {rows}
 ON CONFLICT (block) DO UPDATE SET earliest = min(earliest, excluded.earliest),

@@ -235,6 +235,16 @@ async def test_a_head_request_does_not_open_a_stream(site: Site) -> None:
     assert (response.status_code, response.mimetype) == (200, "text/event-stream")
 
 
+async def test_the_log_that_is_read_is_named(site: Site) -> None:
+    client = site.app.test_client(use_cookies=False)
+    log = site.hub.store.log_id
+    stream = await client.head(STREAM, headers=site.key)
+    page = await client.get(STREAM.replace("stream", "records"), headers=site.key)
+    assert stream.headers["Sitehub-Log"] == page.headers["Sitehub-Log"] == log
+    assert (await page.get_json())["log"] == log
+    assert len(log) == 32
+
+
 async def test_a_reader_that_left_is_forgotten(site: Site) -> None:
     async with site.stream():
         pass

@@ -92,7 +92,11 @@ Record = FaceRecord | EventRecord | VehicleRecord | AccessRecord
 
 
 class Records(Struct, frozen=True):
-    """One page. `next` is the `after` of the next call; null: this is the last page."""
+    """One page. `next` is the `after` of the next call; null: this is the last page.
+
+    `log`: the id of the log, which changes only when a `seq` could be given again.
+    """
 
     items: list[Record]
     next: int | None
+    log: str

@@ -16,6 +16,9 @@ from web.api.endpoint import PREFIX, Did, Endpoint, Integer, Nothing, Seq, Text
 from web.api.records import answers
 from web.api.routes import Call, Routes, seq_of
 
+#: The id of the record log: see `LIST`.
+LOG_HEADER = "Sitehub-Log"
+
 
 class RecordQuery(Struct, frozen=True, forbid_unknown_fields=True):
     after: Annotated[
@@ -78,11 +81,13 @@ LIST = Endpoint(
     description=(
         "Ascending by `seq`, so that a reader resumes after the last seq it has, without a gap; "
         "with `order=desc`, newest first. While `next` is not null, continue with `after=` that "
-        "value (with `order=desc` also `before=`)."
+        "value (with `order=desc` also `before=`). `log` is the id of the log, also in the header "
+        "`Sitehub-Log`: a `seq` is unique within it. It changes only when numbers could be given "
+        "again, as after a restore; a reader that sees a new one starts from the beginning."
     ),
     query=RecordQuery,
     answer=answers.Records,
-    answer_example=answers.Records([_FACE], 4711),
+    answer_example=answers.Records([_FACE], 4711, "5f0c1d2e3a4b5c6d7e8f901234567890"),
     query_example="after=0&limit=100",
 )
 ONE = Endpoint(
@@ -108,7 +113,10 @@ def add_records(routes: Routes, services: Services) -> None:
             limit=query.limit,
         )
         items = b",".join(map(render, page.items))
-        return _json(b'{"items":[%b],"next":%b}' % (items, msgspec.json.encode(page.next)))
+        next, log = map(msgspec.json.encode, (page.next, services.records.log_id))
+        response = _json(b'{"items":[%b],"next":%b,"log":%b}' % (items, next, log))
+        response.headers[LOG_HEADER] = services.records.log_id
+        return response
 
     async def get_record(call: Call[Nothing, Nothing]) -> Response:
         return _json(render(await services.records.get(seq_of(call.path["seq"]))))

@@ -17,6 +17,7 @@ from hub.wire.uploads.records import Record, RecordKind, render
 from web import auth
 from web.api.devices.answers import RemovedDevice, device_fields
 from web.api.endpoint import PREFIX, Did, Endpoint, Nothing, Seq
+from web.api.records.records import LOG_HEADER
 from web.api.routes import Call, Routes, seq_of
 from web.live_events import News, open_live_events, refuse_too_many
 
@@ -43,7 +44,8 @@ STREAM = Endpoint(
         'the device as it is now, or `{"did", "state": "removed"}`; it has no id and is not '
         "replayed. A reader that reconnects with `Last-Event-ID` (browsers send it by themselves) "
         "or `?after=` misses no record and gets none twice; without either, the stream starts "
-        "with the next record. A comment every 15 s shows that the connection is alive."
+        "with the next record. The header `Sitehub-Log` is the `log` of GET /records. A comment "
+        "every 15 s shows that the connection is alive."
     ),
     query=StreamQuery,
     media_type="text/event-stream",
@@ -59,7 +61,7 @@ STREAM = Endpoint(
 def add_stream(routes: Routes, services: Services) -> None:
     async def stream(call: Call[StreamQuery, Nothing]) -> Response:
         if request.method == "HEAD":
-            return Response(b"", content_type="text/event-stream")
+            return _events(b"", services)
         by = call.caller.actor
         refuse_too_many(by)
         after = _last_event_id()
@@ -70,9 +72,15 @@ def add_stream(routes: Routes, services: Services) -> None:
             by=by,
             still_authorised=_still_authorised(services, call.caller),
         )
-        return Response(frames, content_type="text/event-stream")
+        return _events(frames, services)
 
     routes.add(STREAM, stream)
+
+
+def _events(body: bytes | AsyncIterator[bytes], services: Services) -> Response:
+    response = Response(body, content_type="text/event-stream")
+    response.headers[LOG_HEADER] = services.records.log_id
+    return response
 
 
 async def _frames(

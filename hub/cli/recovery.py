@@ -1,0 +1,93 @@
+"""`sitehub doctor --rebuild` and `--set-aside`: the ways on if the start stops."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hub.errors import StartFault
+
+if TYPE_CHECKING:
+    from hub.store.recovery.rebuild import RebuildReport
+    from hub.store.recovery.set_aside import SetAsideReport
+
+_DEVICES_GONE = (
+    "The database is a new one: devices, users and settings are gone. Enrol the devices again."
+)
+
+
+def run_rebuild(data_dir: Path, show: Callable[[float], None]) -> None:
+    """Take over the records that the packs hold. Raises StartFault."""
+    from hub.store.disk import Disk
+    from hub.store.recovery.rebuild import rebuild
+
+    with _held(data_dir):
+        _print_lines(_told(rebuild(data_dir, Disk(), os.urandom, show)))
+
+
+def run_set_aside(data_dir: Path) -> None:
+    """Go on without them. Raises StartFault."""
+    from hub.store.disk import Disk
+    from hub.store.recovery.set_aside import set_aside
+
+    with _held(data_dir):
+        _print_lines(_told_aside(set_aside(data_dir, Disk(), os.urandom)))
+
+
+@contextmanager
+def _held(data_dir: Path) -> Iterator[None]:
+    from hub.process import data_directory
+    from hub.store.migrate import unusable
+    from hub.store.names import DATABASE
+
+    if not data_dir.is_dir():
+        raise StartFault(f"there is no data directory {data_dir}")
+    data_directory.act_for_owner(data_dir)
+    with data_directory.held(data_dir, "command"):
+        try:
+            yield
+        except (OSError, sqlite3.Error) as error:
+            raise unusable(data_dir / DATABASE, error) from error
+
+
+def _told(report: RebuildReport) -> Iterator[str]:
+    if report.days:
+        yield f"{report.records} records are there again, of {', '.join(report.days)}."
+    else:
+        yield "The packs hold no records that the database does not know."
+    if report.unreadable:
+        yield f"{report.unreadable} records could not be read any more."
+    if report.refused:
+        yield f"{report.refused} records were never acknowledged and are left out."
+    yield from _told_files(report.put_aside)
+    if report.is_new_database:
+        yield _DEVICES_GONE
+    if report.log_id_changed:
+        yield "The log has a new id: programs that read it start from its beginning."
+
+
+def _told_aside(report: SetAsideReport) -> Iterator[str]:
+    if not report.put_aside:
+        yield "There is nothing that the database does not know."
+        return
+    yield from _told_files(report.put_aside)
+    yield f"They hold {report.records} records."
+    if report.is_new_database:
+        yield _DEVICES_GONE
+    yield "The log has a new id: programs that read it start from its beginning."
+
+
+def _told_files(names: tuple[str, ...]) -> Iterator[str]:
+    if names:
+        yield f"Moved into media/set-aside: {', '.join(names)}."
+
+
+def _print_lines(lines: Iterator[str]) -> None:
+    from hub.cli.output import print_line
+
+    for line in lines:
+        print_line(line)

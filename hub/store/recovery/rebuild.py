@@ -1,0 +1,284 @@
+"""Makes records again from what the packs hold, while no hub uses the data directory.
+
+For a database that is older than its packs, and for one that is lost: then only records come back,
+without devices, users and settings. Groups are inserted in the order of their numbers, each in a
+transaction of its own, so that an interrupted rebuild can be repeated. Seqs and the places of
+pictures stay as they were. Nothing is deleted: what cannot be used is put aside.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
+from itertools import pairwise
+from pathlib import Path
+
+from msgspec import Struct
+
+from hub.store.commit.record_rows import NewRecord, insert_records, insert_spans
+from hub.store.connection import connect_writer
+from hub.store.disk import Disk
+from hub.store.log_state import (
+    LogState,
+    load_log_state,
+    new_log_id,
+    raise_last_seq,
+    save_last_group,
+    set_log_id,
+)
+from hub.store.media.day_index import DayIndex, PackDay, load_days, save_day
+from hub.store.media.pack_format import Group, LoggedRecord, PictureEntry, RecordEntry, walk
+from hub.store.media.packs import public_images
+from hub.store.media.tails import Tail, tails_in
+from hub.store.names import DATABASE, MEDIA
+from hub.store.recovery.ground import prepare_ground
+from hub.store.recovery.putting_aside import put_tail_aside
+from hub.store.sealing import Random
+from hub.wire.uploads.records import Record, decode_detail
+
+#: Called with the part that is done, from 0 to 1. May raise to stop.
+Progress = Callable[[float], None]
+
+_SEQS = "SELECT seq FROM record WHERE seq BETWEEN ? AND ?"
+
+
+class RebuildReport(Struct, frozen=True):
+    """What a rebuild did.
+
+    `records`: how many are there again, of `days`. `unreadable`: how many the packs should hold,
+    but do not any more. `refused`: how many were never acknowledged. `put_aside`: files in
+    media/set-aside. `is_new_database`: devices, users and settings are gone. `log_id_changed`:
+    readers of the log start again.
+    """
+
+    records: int
+    unreadable: int
+    refused: int
+    days: tuple[str, ...]
+    put_aside: tuple[str, ...]
+    is_new_database: bool
+    log_id_changed: bool
+
+
+class _Found(Struct, frozen=True):
+    """A group in a tail."""
+
+    tail: Tail
+    group: Group
+
+
+def rebuild(
+    data_dir: Path, disk: Disk, random: Random, on_progress: Progress = lambda part: None
+) -> RebuildReport:
+    """Insert the records of all groups that the database does not know. Blocks for long.
+
+    The caller holds the data directory, and no hub runs. Raises StartFault if the database cannot
+    be used, OSError, sqlite3.Error; then call it again.
+    """
+    media = data_dir / MEDIA
+    ground = prepare_ground(data_dir, disk)
+    put_aside = list(ground.put_aside)
+    with closing(connect_writer(data_dir / DATABASE)) as connection:
+        state = load_log_state(connection)
+        days = DayIndex(load_days(connection))
+        ends = {day.day: day.bytes for day in days.all()}
+        tails = [tail for tail in tails_in(media, ends) if tail.day not in ground.dropped]
+        wanted = _wanted(tails, state, is_new=ground.is_new)
+        replay = _Replay(connection, days, state, wanted, on_progress)
+        replay.run()
+        has_gap = _has_gap(wanted, state, is_new=ground.is_new)
+        log_id = _settle_log(connection, tails, wanted, has_gap, random)
+    for tail in _left(media, days, ground.dropped):
+        put_aside.append(put_tail_aside(tail, disk).name)
+    return RebuildReport(
+        records=replay.records,
+        unreadable=replay.unreadable,
+        refused=sum(group.records for tail in tails for group in tail.groups)
+        - sum(found.group.records for found in wanted),
+        days=tuple(sorted({found.tail.day for found in wanted})),
+        put_aside=tuple(put_aside),
+        is_new_database=ground.is_new,
+        log_id_changed=log_id != state.log_id and not ground.is_new,
+    )
+
+
+def _wanted(tails: Iterable[Tail], state: LogState, *, is_new: bool) -> list[_Found]:
+    """Return the groups that may have been acknowledged, in the order of their numbers.
+
+    A group was never committed if the next one names an earlier group as the last.
+    """
+    found = [
+        _Found(tail, group)
+        for tail in tails
+        for group in tail.groups
+        if (is_new or group.log_id == state.log_id)
+        and (group.number > state.last_group or not tail.is_known)
+    ]
+    found.sort(key=lambda one: one.group.number)
+    wanted = [
+        one for one, following in pairwise(found) if following.group.previous >= one.group.number
+    ]
+    # The last one may have been acknowledged, if it is whole.
+    if found and _is_whole(found[-1]):
+        wanted.append(found[-1])
+    return wanted
+
+
+def _is_whole(found: _Found) -> bool:
+    """Whether a group can be read to its end: otherwise its flush, and its COMMIT, never came."""
+    records = 0
+    for entry in _entries(found):
+        if not isinstance(entry, PictureEntry | RecordEntry) or not entry.is_sound:
+            return False
+        records += isinstance(entry, RecordEntry)
+    return records == found.group.records
+
+
+def _entries(found: _Found, *, read_pictures: bool = True) -> Iterator[object]:
+    """Yield the entries behind the header of a group."""
+    group = found.group
+    entries = walk(found.tail.path, group.start, group.end, read_pictures=read_pictures)
+    next(entries)
+    return entries
+
+
+def _has_gap(wanted: Sequence[_Found], state: LogState, *, is_new: bool) -> bool:
+    """Whether groups are missing that were committed, so that their numbers can come again."""
+    if not wanted:
+        return False
+    last = wanted[0].group.previous if is_new else state.last_group
+    for found in wanted:
+        if found.group.number <= state.last_group:
+            continue
+        if found.group.previous != last:
+            return True
+        last = found.group.number
+    return len({found.group.log_id for found in wanted}) > 1
+
+
+def _settle_log(
+    connection: sqlite3.Connection,
+    tails: Iterable[Tail],
+    wanted: Sequence[_Found],
+    has_gap: bool,
+    random: Random,
+) -> str:
+    """Let seqs go on above everything seen; return the id of the log from now on."""
+    groups = [group for tail in tails for group in tail.groups]
+    raise_last_seq(connection, max((group.last_seq for group in groups), default=0))
+    state = load_log_state(connection)
+    last = max((group.number for group in groups), default=0)
+    save_last_group(connection, max(last, state.last_group), state.last_group)
+    if has_gap:
+        return new_log_id(connection, random)
+    if wanted:
+        set_log_id(connection, wanted[-1].group.log_id)
+        return wanted[-1].group.log_id
+    return state.log_id
+
+
+def _left(media: Path, days: DayIndex, dropped: frozenset[str]) -> list[Tail]:
+    """Return what of the packs is still not known."""
+    ends: Mapping[str, int] = {day.day: day.bytes for day in days.all()}
+    return [tail for tail in tails_in(media, ends) if tail.day not in dropped]
+
+
+class _Replay:
+    """Inserts groups, each in a transaction. `days` is kept up to date."""
+
+    def __init__(
+        self,
+        connection: sqlite3.Connection,
+        days: DayIndex,
+        state: LogState,
+        wanted: Sequence[_Found],
+        on_progress: Progress,
+    ) -> None:
+        self._connection = connection
+        self._days = days
+        self._state = state
+        self._wanted = wanted
+        self._on_progress = on_progress
+        self.records = 0
+        self.unreadable = 0
+
+    def run(self) -> None:
+        total = sum(found.group.size for found in self._wanted) or 1
+        done = 0
+        for found in self._wanted:
+            self._insert(found)
+            done += found.group.size
+            self._on_progress(done / total)
+
+    def _insert(self, found: _Found) -> None:
+        group = found.group
+        logged, lost = _records(found)
+        known = {
+            seq for (seq,) in self._connection.execute(_SEQS, (group.first_seq, group.last_seq))
+        }
+        new = [_new_record(record) for record in logged if record.seq not in known]
+        day = _grown(self._days.get(found.tail.day), found, len(new))
+        self._connection.execute("BEGIN IMMEDIATE")
+        try:
+            if new:
+                insert_records(self._connection, new)
+                insert_spans(self._connection, [one.record for one in new])
+            save_day(self._connection, day)
+            last = load_log_state(self._connection).last_group
+            save_last_group(self._connection, max(last, group.number), self._state.last_group)
+            self._connection.execute("COMMIT")
+        except BaseException:
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+            raise
+        self._days.put(day)
+        self.records += len(new)
+        self.unreadable += lost
+
+
+def _records(found: _Found) -> tuple[list[LoggedRecord], int]:
+    """Return the records of a group, and how many are unreadable. Erased ones do not count."""
+    records: list[LoggedRecord] = []
+    erased = 0
+    for entry in _entries(found, read_pictures=False):
+        if isinstance(entry, RecordEntry):
+            erased += entry.is_erased
+            if record := entry.decode():
+                records.append(record)
+    return records, max(0, found.group.records - len(records) - erased)
+
+
+def _grown(known: PackDay | None, found: _Found, count: int) -> PackDay:
+    group = found.group
+    if known is None:
+        return PackDay(found.tail.day, group.first_seq, group.last_seq, count, group.end)
+    return PackDay(
+        known.day,
+        min(known.first_seq, group.first_seq),
+        max(known.last_seq, group.last_seq),
+        known.records + count,
+        max(known.bytes, group.end),
+    )
+
+
+def _new_record(logged: LoggedRecord) -> NewRecord:
+    record = Record(
+        seq=logged.seq,
+        kind=logged.kind,
+        did=logged.did,
+        sn=logged.sn,
+        device_name=logged.device_name,
+        occurred_at=logged.occurred_at,
+        received_at=logged.received_at,
+        detail=decode_detail(logged.kind, bytes(logged.detail)),
+        extra=logged.extra,
+        images=public_images(logged.seq, logged.images),
+    )
+    return NewRecord(
+        record,
+        bytes(logged.detail),
+        logged.images,
+        bytes.fromhex(logged.upload),
+        logged.follows_access,
+    )

@@ -1,0 +1,58 @@
+"""Goes on without what the packs hold beyond the database, while no hub uses the data directory."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from pathlib import Path
+
+from msgspec import Struct
+
+from hub.store.connection import connect_writer
+from hub.store.disk import Disk
+from hub.store.log_state import load_log_state, new_log_id, raise_last_seq, save_last_group
+from hub.store.media.day_index import load_days
+from hub.store.media.tails import tails_in
+from hub.store.names import DATABASE, MEDIA
+from hub.store.recovery.ground import prepare_ground
+from hub.store.recovery.putting_aside import put_tail_aside
+from hub.store.sealing import Random
+
+
+class SetAsideReport(Struct, frozen=True):
+    """`put_aside`: files in media/set-aside, empty if there was nothing to do.
+
+    `records`: how many they hold, as far as it is known. `is_new_database`: devices, users and
+    settings are gone.
+    """
+
+    put_aside: tuple[str, ...]
+    records: int
+    is_new_database: bool
+
+
+def set_aside(data_dir: Path, disk: Disk, random: Random) -> SetAsideReport:
+    """Move what the database does not know into media/set-aside, where nothing is deleted.
+
+    Seqs go on above everything seen, and the log gets a new id, so that its readers start again.
+    The caller holds the data directory, and no hub runs. Raises StartFault if the database cannot
+    be used, OSError, sqlite3.Error; then call it again.
+    """
+    ground = prepare_ground(data_dir, disk)
+    put_aside = list(ground.put_aside)
+    with closing(connect_writer(data_dir / DATABASE)) as connection:
+        ends = {day.day: day.bytes for day in load_days(connection)}
+        tails = [
+            tail for tail in tails_in(data_dir / MEDIA, ends) if tail.day not in ground.dropped
+        ]
+        groups = [group for tail in tails for group in tail.groups]
+        if tails or put_aside:
+            # First, so that no number is given twice if this is interrupted.
+            state = load_log_state(connection)
+            connection.execute("BEGIN IMMEDIATE")
+            raise_last_seq(connection, max((group.last_seq for group in groups), default=0))
+            last = max((group.number for group in groups), default=0)
+            save_last_group(connection, max(last, state.last_group), state.last_group)
+            new_log_id(connection, random)
+            connection.execute("COMMIT")
+    put_aside += [put_tail_aside(tail, disk).name for tail in tails]
+    return SetAsideReport(tuple(put_aside), sum(group.records for group in groups), ground.is_new)

@@ -1,0 +1,270 @@
+"""Records are made again from what the packs hold, or put aside; nothing is lost or deleted."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from hub.errors import StartFault
+from hub.store.db import Store
+from hub.store.disk import Disk
+from hub.store.records.record_query import RecordFilter
+from hub.store.recovery.rebuild import rebuild
+from hub.store.recovery.set_aside import set_aside
+from hub.store.tables.devices import NewDevice
+from hub.wire.uploads.records import AccessDetail, Record
+from tests.store.recovery.test_start_check import (
+    DATABASE,
+    WAL,
+    content,
+    copy_back,
+    filled,
+    killed,
+)
+from tests.support.clock import FrozenClock
+from tests.support.stores import batch, is_whole, opened
+
+SEEDS = range(1, 8)
+
+
+async def records_of(store: Store) -> list[Record]:
+    return list((await store.records.page(RecordFilter(), limit=1000)).items)
+
+
+async def log_of(data: Path, clock: FrozenClock) -> tuple[str, list[Record]]:
+    """Start the hub; return the id of its log and all records, whose pictures are whole."""
+    async with opened(data, clock) as store:
+        for record in (found := await records_of(store)):
+            for name in (image.name for image in record.images):
+                assert await store.pictures.read(record.seq, name) is not None
+        assert not store.health.damaged
+        return store.log_id, found
+
+
+async def stopped(data: Path, clock: FrozenClock) -> None:
+    with pytest.raises(StartFault, match="--rebuild"):
+        async with opened(data, clock):
+            pass
+
+
+async def test_an_older_database_gets_the_records_of_its_packs_again(
+    tmp_path: Path, clock: FrozenClock
+) -> None:
+    data, copy = tmp_path / "data", tmp_path / "copy"
+    await filled(data, clock, range(1, 3))
+    shutil.copytree(data, copy)
+    await filled(data, clock, range(3, 5))
+    clock.advance(86_400)
+    await filled(data, clock, range(5, 8))
+    before = await log_of(data, clock)
+    packs = {name: data for name, data in content(data).items() if name.endswith(".pack")}
+    copy_back(copy, data, DATABASE)
+    await stopped(data, clock)
+    parts: list[float] = []
+    report = rebuild(data, Disk(), os.urandom, parts.append)
+    assert (report.records, report.unreadable, report.refused) == (5, 0, 0)
+    assert report.days == ("2026-11-25", "2026-11-26")
+    assert report.put_aside == ()
+    assert not report.is_new_database
+    assert not report.log_id_changed
+    assert parts == sorted(parts)
+    assert parts[-1] == 1
+    assert await log_of(data, clock) == before
+    assert {name: data for name, data in content(data).items() if name.endswith(".pack")} == packs
+    async with opened(data, clock) as store:
+        again = await store.records.append(batch(clock, 7))
+        assert (again.seqs, again.repeated) == ((7,), True)
+        assert (await store.records.append(batch(clock, 8))).seqs == (8,)
+
+
+@pytest.mark.parametrize("left", ["missing", "empty", "damaged"])
+async def test_a_lost_database_is_made_again_from_all_packs(
+    left: str, tmp_path: Path, clock: FrozenClock
+) -> None:
+    async with opened(tmp_path, clock) as store:
+        await store.devices.add([NewDevice(sn="S", code="12345678")])
+        passage = AccessDetail(rid="r")
+        await store.records.append(batch(clock, 1, kind="access", detail=passage, pictures=1))
+        lone = batch(clock, 2, kind="access", detail=AccessDetail(), follows_access=True)
+        await store.records.append(lone)
+    await filled(tmp_path, clock, range(3, 6))
+    clock.advance(86_400)
+    await filled(tmp_path, clock, range(6, 8))
+    before = await log_of(tmp_path, clock)
+    if left == "missing":
+        (tmp_path / DATABASE).unlink()
+    else:
+        (tmp_path / DATABASE).write_bytes(b"" if left == "empty" else b"x" * 8192)
+    report = rebuild(tmp_path, Disk(), os.urandom)
+    assert report.is_new_database
+    assert report.records == 7
+    assert report.put_aside == (() if left == "missing" else (DATABASE,))
+    assert await log_of(tmp_path, clock) == before
+    async with opened(tmp_path, clock) as store:
+        assert store.devices.all() == ()
+        late = batch(clock, 9, kind="access", detail=AccessDetail(), follows_access=True)
+        await store.records.append(late)
+        record = await store.records.get(8)
+        assert record is not None
+        assert record.detail == AccessDetail(of=1)
+
+
+async def test_a_lost_wal_is_replayed_from_the_packs(tmp_path: Path, clock: FrozenClock) -> None:
+    data = tmp_path / "data"
+    await filled(data, clock, range(1, 3))
+    left = await killed(data, tmp_path / "left", clock, range(3, 8))
+    before = await log_of(data, clock)
+    (left / WAL).unlink()
+    assert rebuild(left, Disk(), os.urandom).records == 5
+    assert await log_of(left, clock) == before
+
+
+async def test_a_foreign_wal_is_put_aside_and_its_place_filled_from_the_packs(
+    tmp_path: Path, clock: FrozenClock
+) -> None:
+    data = tmp_path / "data"
+    left = await killed(data, tmp_path / "left", clock, SEEDS)
+    before = await log_of(data, clock)
+    other = await killed(tmp_path / "b", tmp_path / "other", clock, range(3))
+    shutil.copy(other / WAL, left / WAL)
+    await stopped(left, clock)
+    report = rebuild(left, Disk(), os.urandom)
+    assert report.put_aside == (WAL,)
+    assert (left / "media" / "set-aside" / WAL).read_bytes() == (other / WAL).read_bytes()
+    assert await log_of(left, clock) == before
+
+
+async def test_an_interrupted_rebuild_is_repeated(tmp_path: Path, clock: FrozenClock) -> None:
+    data, copy = tmp_path / "data", tmp_path / "copy"
+    await filled(data, clock, range(1, 2))
+    shutil.copytree(data, copy)
+    await filled(data, clock, range(2, 8))
+    before = await log_of(data, clock)
+    copy_back(copy, data, DATABASE)
+
+    class Interrupted(Exception):
+        pass
+
+    def interrupt(part: float) -> None:
+        if part > 0.5:
+            raise Interrupted
+
+    with pytest.raises(Interrupted):
+        rebuild(data, Disk(), os.urandom, interrupt)
+    await stopped(data, clock)
+    assert 0 < rebuild(data, Disk(), os.urandom).records < 6
+    assert await log_of(data, clock) == before
+
+
+async def test_a_rebuild_of_a_sound_directory_changes_nothing(
+    tmp_path: Path, clock: FrozenClock
+) -> None:
+    await filled(tmp_path, clock, SEEDS)
+    before = await log_of(tmp_path, clock)
+    report = rebuild(tmp_path, Disk(), os.urandom)
+    assert (report.records, report.put_aside, report.log_id_changed) == (0, (), False)
+    assert await log_of(tmp_path, clock) == before
+
+
+async def test_damaged_records_are_counted_and_the_others_come_back(
+    tmp_path: Path, clock: FrozenClock
+) -> None:
+    data, copy = tmp_path / "data", tmp_path / "copy"
+    await filled(data, clock, range(1, 3))
+    shutil.copytree(data, copy)
+    await filled(data, clock, range(3, 8))
+    copy_back(copy, data, DATABASE)
+    pack = data / "media" / "2026-11-25.pack"
+    whole = bytearray(pack.read_bytes())
+    at = whole.find(b'{"seq":4')
+    whole[at + 10] ^= 1
+    pack.write_bytes(whole)
+    report = rebuild(data, Disk(), os.urandom)
+    assert (report.records, report.unreadable) == (4, 1)
+    _, found = await log_of(data, clock)
+    assert [record.seq for record in found] == [1, 2, 3, 5, 6, 7]
+
+
+async def test_a_gap_in_the_packs_gives_the_log_a_new_id(
+    tmp_path: Path, clock: FrozenClock
+) -> None:
+    data, copy = tmp_path / "data", tmp_path / "copy"
+    await filled(data, clock, range(1, 3))
+    shutil.copytree(data, copy)
+    for day in range(2):
+        clock.advance(86_400)
+        await filled(data, clock, range(3 + day, 4 + day))
+    log_id, _ = await log_of(data, clock)
+    copy_back(copy, data, DATABASE)
+    (data / "media" / "2026-11-26.pack").unlink()
+    assert rebuild(data, Disk(), os.urandom).log_id_changed
+    new_id, found = await log_of(data, clock)
+    assert new_id != log_id
+    assert [record.seq for record in found] == [1, 2, 4]
+
+
+async def test_setting_aside_goes_on_above_everything_seen(
+    tmp_path: Path, clock: FrozenClock
+) -> None:
+    data, copy = tmp_path / "data", tmp_path / "copy"
+    await filled(data, clock, range(1, 3))
+    shutil.copytree(data, copy)
+    await filled(data, clock, range(3, 5))
+    clock.advance(86_400)
+    await filled(data, clock, range(5, 8))
+    log_id, _ = await log_of(data, clock)
+    end = (copy / "media" / "2026-11-25.pack").stat().st_size
+    copy_back(copy, data, DATABASE)
+    before = content(data)
+    report = set_aside(data, Disk(), os.urandom)
+    assert report.records == 5
+    assert report.put_aside == (f"2026-11-25.from-{end}.pack", "2026-11-26.pack")
+    aside = data / "media" / "set-aside"
+    assert (aside / report.put_aside[0]).read_bytes() == before["media/2026-11-25.pack"][end:]
+    assert (aside / report.put_aside[1]).read_bytes() == before["media/2026-11-26.pack"]
+    async with opened(data, clock) as store:
+        assert store.log_id != log_id
+        assert [record.seq for record in await records_of(store)] == [1, 2]
+        assert store.records.last_seq == 7
+        assert (await store.records.append(batch(clock, 9))).seqs == (8,)
+        assert await is_whole(store, 8, batch(clock, 9).uploads[0])
+    await log_of(data, clock)
+
+
+async def test_what_is_set_aside_twice_keeps_both(tmp_path: Path, clock: FrozenClock) -> None:
+    data, copy = tmp_path / "data", tmp_path / "copy"
+    await filled(data, clock, range(1, 2))
+    shutil.copytree(data, copy)
+    clock.advance(86_400)
+    for seeds in (range(2, 3), range(3, 6)):
+        await filled(data, clock, seeds)
+        copy_back(copy, data, DATABASE)
+        set_aside(data, Disk(), os.urandom)
+    names = {path.name for path in (data / "media" / "set-aside").iterdir()}
+    assert names == {"2026-11-26.pack", "2026-11-26-2.pack"}
+
+
+async def test_setting_aside_the_packs_of_a_lost_database_starts_anew(
+    tmp_path: Path, clock: FrozenClock
+) -> None:
+    await filled(tmp_path, clock, SEEDS)
+    log_id, _ = await log_of(tmp_path, clock)
+    (tmp_path / DATABASE).write_bytes(b"")
+    report = set_aside(tmp_path, Disk(), os.urandom)
+    assert report.is_new_database
+    assert report.put_aside == (DATABASE, "2026-11-25.pack")
+    async with opened(tmp_path, clock) as store:
+        assert store.log_id != log_id
+        assert (await store.records.append(batch(clock, 9))).seqs == (8,)
+
+
+async def test_setting_aside_from_a_sound_directory_changes_nothing(
+    tmp_path: Path, clock: FrozenClock
+) -> None:
+    await filled(tmp_path, clock, SEEDS)
+    before = await log_of(tmp_path, clock)
+    assert set_aside(tmp_path, Disk(), os.urandom).put_aside == ()
+    assert await log_of(tmp_path, clock) == before
