@@ -6,13 +6,22 @@ The virtual environment and intermediate files are in `build`; the results are i
     onedir/                     the executable as a directory, for packages
     *.zip                       on Windows: the executable and a README
     *.deb                       if dpkg-deb is installed: the Debian package
+    *.update                    with --sign-key: the update file, for `sitehub update`
     sitehub.cdx.json            the bill of materials (CycloneDX)
     LICENCES.txt                the licences of everything in it
     SHA256SUMS                  the checksums of these files
+
+    --sign-key KEY      sign the update with this private key (Ed25519, PEM), and build its public
+                        key in: the executable accepts updates that are signed with it
+    --update-key KEY    build in this public key, without signing
+
+Without a key, only an administrator at the machine can update a hub. The private key must never be
+in the tree.
 """
 
 from __future__ import annotations
 
+import argparse
 import hashlib
 import os
 import shutil
@@ -29,6 +38,8 @@ _WINDOWS = sys.platform == "win32"
 PYTHON = ENVIRONMENT / ("Scripts/python.exe" if _WINDOWS else "bin/python")
 EXECUTABLE = DIST / ("sitehub.exe" if _WINDOWS else "sitehub")
 SUMS = "SHA256SUMS"
+#: The public key that is built in; pyinstaller.spec looks for it.
+UPDATE_KEY = BUILD / "update-key.pem"
 #: Relative to ROOT: pip splits the variable at blanks, which ROOT may contain.
 CONSTRAINTS = "packaging/constraints.txt"
 
@@ -36,12 +47,33 @@ CONSTRAINTS = "packaging/constraints.txt"
 def main() -> None:
     if not (3, 11) <= sys.version_info[:2] < (3, 14):
         sys.exit(f"Python 3.11 to 3.13 is needed; this is {sys.version.split()[0]}")
+    options = read_options()
     make_environment()
+    place_key(options)
     freeze()
     write_bill()
     make_packages()
+    if options.sign_key:
+        python("packaging/sign.py", "update", options.sign_key.resolve(), EXECUTABLE)
     write_sums()
     python("packaging/smoke.py", EXECUTABLE)
+
+
+def read_options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description="Build the executable and its packages.")
+    keys = parser.add_mutually_exclusive_group()
+    keys.add_argument("--sign-key", type=Path, metavar="KEY", help="a private key (Ed25519, PEM)")
+    keys.add_argument("--update-key", type=Path, metavar="KEY", help="a public key (Ed25519, PEM)")
+    return parser.parse_args()
+
+
+def place_key(options: argparse.Namespace) -> None:
+    """Lay down the public key that is built in, or none."""
+    UPDATE_KEY.unlink(missing_ok=True)
+    if options.sign_key:
+        python("packaging/sign.py", "public", options.sign_key.resolve(), UPDATE_KEY)
+    elif options.update_key:
+        shutil.copyfile(options.update_key, UPDATE_KEY)
 
 
 def make_environment() -> None:

@@ -24,7 +24,7 @@ from hub.process import data_directory, executable
 from hub.update import running
 from hub.update.programs import Programs
 from hub.update.running import CURRENT, RESTART_STATUS, STARTED_AS, TRIAL
-from hub.update.trial import Choice, Trial
+from hub.update.trial import NOT_READY, Choice, Trial
 
 StartedAs = Literal["trial", "current", ""]
 
@@ -52,7 +52,7 @@ class ProgramEnd(Struct, frozen=True):
     def reason(self) -> str:
         """Why it failed on trial."""
         if self.timed_out:
-            return "it was not ready in time"
+            return NOT_READY
         if self.last_line:
             return self.last_line
         return f"it ended with status {self.status}"
@@ -137,7 +137,11 @@ def _run_on_trial(
     programs = Programs(data_dir)
 
     def is_on_trial() -> bool:
-        return programs.load().candidate is not None
+        # Once it is confirmed, a later version may be staged.
+        candidate = programs.load().candidate
+        if candidate is None:
+            return False
+        return (candidate.version, candidate.phase) == (choice.version, "trying")
 
     end = signals.run(
         choice.program,

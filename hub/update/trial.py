@@ -28,6 +28,9 @@ from hub.update.update_file import version_key
 
 INTERRUPTED = "the computer or the hub was stopped before the new version was ready"
 
+NOT_READY = "it was not ready in time"
+PROGRAM_MISSING = "its program is missing"
+
 
 class Database(Protocol):
     """The database of the data directory, while no hub uses it."""
@@ -120,7 +123,7 @@ class Trial:
     def _begin(self, state: UpdateState, candidate: Candidate) -> Choice:
         program = self._programs.program(candidate.version)
         if program is None and candidate.version != self._installed:
-            return self._current(self.undo("its program is missing"))
+            return self._current(self.undo(PROGRAM_MISSING))
         if not candidate.goes_back and not self._is_newer(candidate.version, state):
             return self._current(self.undo("a newer version is installed"))
         try:

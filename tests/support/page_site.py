@@ -9,6 +9,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from msgspec import Raw
 
 from hub.config import Config, WebConfig
@@ -222,9 +223,11 @@ async def open_page_site(
     *,
     users: Sequence[str] = ("admin", "guard", "viewer"),
     web: WebConfig | None = None,
+    update_key: Ed25519PublicKey | None = None,
 ) -> AsyncIterator[PageSite]:
     """`users` are named after their roles."""
-    async with open_hub_services(data_dir, clock, Config(web=web or WebConfig(tls=False))) as hub:
+    config = Config(web=web or WebConfig(tls=False))
+    async with open_hub_services(data_dir, clock, config, update_key=update_key) as hub:
         site = PageSite(hub, clock)
         await site.name_site()
         for role in users:

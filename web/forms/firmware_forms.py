@@ -11,30 +11,18 @@ from contextlib import suppress
 
 from msgspec import Struct
 from quart import request
-from werkzeug.exceptions import HTTPException
-from werkzeug.sansio.multipart import (
-    Data,
-    Epilogue,
-    Event,
-    Field,
-    File,
-    MultipartDecoder,
-    NeedData,
-)
+from werkzeug.sansio.multipart import Epilogue, Field, File
 
 from hub.errors import BadParameter, HubError, TooLarge
 from hub.services.firmware.release_validation import MAX_COMPONENTS
 from hub.services.firmware.releases import MAX_FILE_BYTES, StoredFile
 from web import auth
-from web.forms.file_forms import boundary_of
+from web.forms.form_events import MAX_OTHER_BYTES, FormEvents
 from web.http.bodies import MAX_SHORT_BODY_BYTES
 from web.http.streamed_body import StreamedBody
 from web.quart_app import request_body
 
-_MAX_PARTS = 64
-#: Limit of everything but the files, and of what the parser holds in memory.
-_MAX_OTHER_BYTES = 1024 * 1024
-_MAX_FORM_BYTES = MAX_COMPONENTS * MAX_FILE_BYTES + _MAX_OTHER_BYTES
+_MAX_FORM_BYTES = MAX_COMPONENTS * MAX_FILE_BYTES + MAX_OTHER_BYTES
 
 
 class SentFile(Struct, frozen=True):
@@ -70,21 +58,21 @@ class _FormReader:
     async def read(self) -> FirmwareForm:
         fault: HubError | None = None
         try:
-            await self._read_parts(_FormEvents(request.headers.get("Content-Type", ""), self._body))
+            await self._read_parts(FormEvents(request.headers.get("Content-Type", ""), self._body))
         except HubError as error:
             fault = error
             with suppress(HubError):
                 await self._body.drop()
         return FirmwareForm(self._fields, self._files, fault)
 
-    async def _read_parts(self, events: _FormEvents) -> None:
+    async def _read_parts(self, events: FormEvents) -> None:
         while not isinstance(event := await events.next(), Epilogue):
             if isinstance(event, Field):
                 self._fields[event.name] = await self._read_text(events)
             elif isinstance(event, File) and event.filename:
                 await self._store_file(event, events)
 
-    async def _read_text(self, events: _FormEvents) -> str:
+    async def _read_text(self, events: FormEvents) -> str:
         text, more = b"", True
         while more:
             data, more = await events.data()
@@ -94,7 +82,7 @@ class _FormReader:
                 raise TooLarge(f"the fields together may have at most {MAX_SHORT_BODY_BYTES} bytes")
         return text.decode("utf-8", "replace")
 
-    async def _store_file(self, part: File, events: _FormEvents) -> None:
+    async def _store_file(self, part: File, events: FormEvents) -> None:
         if part.name in self._files or len(self._files) >= MAX_COMPONENTS:
             raise BadParameter(f"at most {MAX_COMPONENTS} files are expected", field="files")
         # The CSRF token precedes the files; nothing is stored unless it is valid.
@@ -106,26 +94,3 @@ class _FormReader:
                 data, more = await events.data()
                 await upload.write(data)
             self._files[part.name] = SentFile(part.filename, await upload.finish())
-
-
-class _FormEvents:
-    """The events of the multipart decoder. Raises BadParameter if the form is malformed."""
-
-    def __init__(self, content_type: str, body: StreamedBody) -> None:
-        boundary = boundary_of(content_type)
-        self._decoder = MultipartDecoder(boundary, _MAX_OTHER_BYTES, max_parts=_MAX_PARTS)
-        self._body = body
-
-    async def next(self) -> Event:
-        try:
-            while isinstance(event := self._decoder.next_event(), NeedData):
-                self._decoder.receive_data(await self._body.next() or None)
-        except (ValueError, HTTPException):
-            raise BadParameter("body: malformed multipart/form-data") from None
-        return event
-
-    async def data(self) -> tuple[bytes, bool]:
-        """The next bytes of the current part, and whether more of it follows."""
-        while not isinstance(event := await self.next(), Data):
-            pass
-        return event.data, event.more_data

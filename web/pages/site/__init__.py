@@ -11,7 +11,7 @@ To add a page:
 
 from __future__ import annotations
 
-from web.pages.site import api_keys, audit, health, overview, settings, users
+from web.pages.site import api_keys, audit, health, overview, settings, update, users
 
 BLUEPRINTS = (
     overview.blueprint,
@@ -19,5 +19,6 @@ BLUEPRINTS = (
     users.blueprint,
     api_keys.blueprint,
     settings.blueprint,
+    update.blueprint,
     audit.blueprint,
 )

@@ -133,14 +133,15 @@ def _row(entry: AuditEntry) -> AuditRow:
     action = ACTIONS.get(entry.action)
     return AuditRow(
         time=language.current().moment(entry.at, auth.services().site.zone()),
-        who=_actor(entry.who),
+        who=actor_text(entry.who),
         address=entry.address,
         action=gettext(action) if action else entry.action,
         target=_target(entry),
     )
 
 
-def _actor(who: str) -> str:
+def actor_text(who: str) -> str:
+    """An actor of the audit log, for people."""
     if who in _ACTORS:
         return gettext(_ACTORS[who])
     kind, _, name = who.partition(" ")

@@ -34,6 +34,7 @@ SECTIONS = (
     Section("users", "/site/users", N_("Users")),
     Section("api-keys", "/site/api-keys", N_("API keys")),
     Section("settings", "/site/settings", N_("Settings")),
+    Section("update", "/site/update", N_("Update")),
     Section("audit", "/site/audit", N_("Audit log")),
 )
 

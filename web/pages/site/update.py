@@ -1,0 +1,209 @@
+"""The update of the hub itself: its file, what it is, installing it, and how earlier ones ended."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+from quart import Blueprint, Response, request
+
+from hub.errors import HubError, NotAllowed, TooLarge, UpdateRefused
+from hub.services.site.update_check import Offer
+from hub.update.programs import Candidate, Outcome
+from hub.update.trial import INTERRUPTED, NOT_READY, PROGRAM_MISSING
+from hub.update.update_file import MAX_BYTES
+from web import auth
+from web.forms.update_form import received_update
+from web.pages import language
+from web.pages.firmware.labels import size_text
+from web.pages.language import N_, gettext
+from web.pages.layout import page, redirect_to, wants_part
+from web.pages.site.audit import actor_text
+from web.pages.site.layout import site_page
+
+blueprint = Blueprint("update", __name__, url_prefix="/site/update")
+
+_OBSTACLES = {
+    "source": N_(
+        "This hub runs from source. Update the source on this computer, then restart the hub."
+    ),
+    "package": N_(
+        "This hub was installed as a Debian package. Install the newer package on this computer: "
+        "sudo apt install ./sitehub_VERSION.deb"
+    ),
+}
+
+_REFUSALS = {
+    "format": N_("This is not an update file of this hub. Choose the file that ends in .update."),
+    "unsigned": N_("This is not an update file of this hub. Choose the file that ends in .update."),
+    "not-sitehub": N_(
+        "This is not an update file of this hub. Choose the file that ends in .update."
+    ),
+    "signature": N_(
+        "The signature of the file is not valid. It was not made for this hub, or it was changed."
+    ),
+    "damaged": N_("The file is damaged or incomplete. Download or copy it again."),
+    "platform": N_(
+        "The file is for another kind of computer (%(theirs)s). This one needs %(ours)s."
+    ),
+    "not-newer": N_("Version %(theirs)s is not newer than the installed version %(ours)s."),
+    "size": N_("The file is too large. At most %(most)s MB are allowed."),
+    "room": N_("There is not enough disk space: %(needed)s MB are needed, %(free)s MB are free."),
+    "does-not-work": N_("The new version does not work on this computer: %(why)s"),
+    "cannot-write": N_("The file cannot be saved: %(why)s"),
+    "in-progress": N_("Another update is in progress."),
+    "no-key": N_(
+        "This hub accepts no updates in the browser. On its computer, run: sitehub update FILE"
+    ),
+}
+
+#: Reasons for which an update is undone; others are messages of the new version.
+_REASONS = {
+    INTERRUPTED: N_("the computer or the hub was stopped before the new version was ready"),
+    NOT_READY: N_("it was not ready in time"),
+    PROGRAM_MISSING: N_("its program is missing"),
+}
+
+
+class OutcomeRow(Struct, frozen=True):
+    """One earlier update as the page shows it."""
+
+    outcome: Outcome
+    time: str
+    who: str
+    reason: str
+
+
+@blueprint.get("")
+async def show() -> Response:
+    await auth.require_role("admin")
+    return await _update_page()
+
+
+@blueprint.get("/now")
+async def now() -> Response:
+    """The part of the page that changes while an update is installed."""
+    await auth.require_role("admin")
+    return await page("site/_update.html", area="site", update=_values())
+
+
+@blueprint.post("/file")
+async def upload() -> Response:
+    """Receive and check a file. What it is, is then shown before anything is installed."""
+    await auth.require_role("admin")
+    hub = auth.services()
+    try:
+        async with received_update() as path:
+            await hub.updates.check(path)
+    except NotAllowed:
+        raise
+    except HubError as error:
+        return await _update_page(describe_update_error(error))
+    return redirect_to("/site/update")
+
+
+@blueprint.post("/install")
+async def install() -> Response:
+    """Install the update that was shown."""
+    me = await auth.require_role("admin")
+    await auth.check_csrf()
+    hub = auth.services()
+    offer, form = hub.updates.offer, await request.form
+    if offer is None or form.get("sha256") != offer.sha256:
+        return redirect_to("/site/update")
+    faults = [fault.code for fault in hub.health.faults()]
+    try:
+        await hub.updates.install(offer, auth.actor(me), faults)
+    except UpdateRefused as error:
+        return await _update_page(describe_update_error(error))
+    return redirect_to("/site/update")
+
+
+@blueprint.post("/discard")
+async def discard() -> Response:
+    await auth.require_role("admin")
+    await auth.check_csrf()
+    await auth.services().updates.withdraw()
+    return redirect_to("/site/update")
+
+
+@blueprint.post("/noted")
+async def note_failure() -> Response:
+    """No longer show on every page that the last update failed."""
+    await auth.require_role("admin")
+    await auth.check_csrf()
+    try:
+        await auth.services().updates.note_failure()
+    except UpdateRefused as error:
+        return await _update_page(describe_update_error(error))
+    return redirect_to("/site/update")
+
+
+async def _update_page(fault: str = "") -> Response:
+    status = 400 if fault else 200
+    if fault and wants_part():
+        template = "site/_update_form.html"
+        return await page(template, area="site", status=status, update=_values(fault))
+    return await site_page(
+        "site/update.html", section="update", status=status, update=_values(fault)
+    )
+
+
+class UpdateView(Struct, frozen=True, kw_only=True):
+    """What the templates show. `obstacle`: why no file can be sent here."""
+
+    fault: str
+    version: str
+    obstacle: str
+    candidate: Candidate | None
+    offer: Offer | None
+    offer_size: str
+    failure: Outcome | None
+    rows: list[OutcomeRow]
+    most_bytes: int
+    file_expected: str
+
+
+def _values(fault: str = "") -> UpdateView:
+    updates = auth.services().updates
+    obstacle = _OBSTACLES.get(updates.obstacle, "")
+    if not obstacle and not updates.has_key:
+        obstacle = _REFUSALS["no-key"]
+    return UpdateView(
+        fault=fault,
+        version=updates.version,
+        obstacle=gettext(obstacle) if obstacle else "",
+        candidate=updates.candidate,
+        offer=updates.offer,
+        offer_size=_size(updates.offer),
+        failure=updates.failure,
+        rows=[_row(outcome) for outcome in updates.history],
+        most_bytes=MAX_BYTES,
+        file_expected=_refusal("size", {"most": str(MAX_BYTES // 1024**2)}),
+    )
+
+
+def _size(offer: Offer | None) -> str:
+    return "" if offer is None else size_text(offer.size)
+
+
+def _row(outcome: Outcome) -> OutcomeRow:
+    reason = _REASONS.get(outcome.reason)
+    return OutcomeRow(
+        outcome=outcome,
+        time=language.current().moment(outcome.at, auth.services().site.zone()),
+        who=actor_text(outcome.by),
+        reason=gettext(reason) if reason else outcome.reason,
+    )
+
+
+def describe_update_error(error: HubError) -> str:
+    """Why a file was not accepted, and what to do."""
+    if isinstance(error, UpdateRefused):
+        return _refusal(error.reason, error.values) or error.message
+    if isinstance(error, TooLarge):
+        return _refusal("size", {"most": str(MAX_BYTES // 1024**2)})
+    return gettext("The file was not received completely. Choose it and send it again.")
+
+
+def _refusal(reason: str, values: dict[str, str]) -> str:
+    text = _REFUSALS.get(reason)
+    return gettext(text) % values if text else ""
