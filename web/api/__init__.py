@@ -14,6 +14,8 @@ from web.api.devices.enrolment import add_enrolment
 from web.api.devices.trace import add_trace
 from web.api.docs import chapters, paragraphs
 from web.api.endpoint import PREFIX, Endpoint, Nothing
+from web.api.evidence.erasures import add_erasures
+from web.api.evidence.holds import add_holds
 from web.api.firmware.campaigns import add_campaigns
 from web.api.firmware.files import add_files
 from web.api.firmware.releases import add_releases
@@ -55,6 +57,8 @@ def blueprint(services: Services) -> Blueprint:
     add_campaigns(routes, services)
     add_records(routes, services)
     add_stream(routes, services)
+    add_holds(routes, services)
+    add_erasures(routes, services)
     add_status(routes, services)
     add_audit(routes, services)
     described = document([*routes.endpoints, MEDIA, DEVICE_MEDIA, _OPENAPI, _DOCS], hub.__version__)

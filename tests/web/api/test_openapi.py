@@ -29,6 +29,8 @@ from web.api.devices.commands import COMMAND
 from web.api.devices.devices import DeviceChangeBody, NewDeviceBody
 from web.api.devices.enrolment import AcceptBody, CheckBody, ImportBody
 from web.api.endpoint import Endpoint
+from web.api.evidence.erasures import ErasureBody
+from web.api.evidence.holds import HoldChangeBody, HoldRecordsBody, NewHoldBody
 from web.api.firmware.campaigns import NewCampaignBody
 from web.api.firmware.releases import NewReleaseBody
 from web.api.records import answers
@@ -113,6 +115,7 @@ async def test_the_examples_are_valid_requests_and_answers(
 ) -> None:
     bodies = {NewDeviceBody, DeviceChangeBody, AcceptBody, CheckBody, ImportBody}
     bodies |= {NewReleaseBody, NewCampaignBody}
+    bodies |= {NewHoldBody, HoldRecordsBody, HoldChangeBody, ErasureBody}
     assert {type(one.body_example) for one in endpoints if one.body_example} == bodies
     for endpoint in endpoints:
         call = document["paths"][endpoint.path][endpoint.method.lower()]

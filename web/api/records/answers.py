@@ -40,6 +40,10 @@ class _Record(Struct, frozen=True, kw_only=True, tag_field="kind"):
     images: Annotated[
         dict[str, str], Meta(description="name of each picture -> path to fetch it from")
     ]
+    erased: Annotated[
+        bool | None,
+        Meta(description="true: all that told of a person was erased; otherwise left out"),
+    ] = None
     extra: Annotated[dict[str, Raw], Meta(description="other fields, as the device sent them")]
 
 

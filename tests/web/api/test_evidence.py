@@ -1,0 +1,209 @@
+"""Holds, their export, and erasures by the API."""
+
+from __future__ import annotations
+
+import io
+import json
+import shutil
+import subprocess
+import zipfile
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from hub.services.access.audit import Actor
+from hub.wire.uploads.bodies import CheckedUpload
+from hub.wire.uploads.records import FaceDetail
+from tests.support.clock import FrozenClock
+from tests.support.hub_services import HubServices, face, open_hub_services
+from tests.web.api.test_api import Client, good, refusal
+from web.api.evidence.holds import may_change
+
+REASON = "Theft <b>at</b> the gate"
+
+
+@pytest.fixture
+async def hub(tmp_path: Path, clock: FrozenClock) -> AsyncIterator[HubServices]:
+    async with open_hub_services(tmp_path, clock) as hub:
+        yield hub
+
+
+@pytest.fixture
+async def api(hub: HubServices) -> Client:
+    for name in ("Li Wei <script>", "Anna", "Zhang Wuji"):
+        await hub.add(face(name, pictures=True, at=1_795_608_000_000))
+    return Client(hub, await hub.bearer())
+
+
+async def hold(api: Client, *seqs: int) -> int:
+    added = await api.send("POST", "holds", {"reason": REASON, "seqs": seqs})
+    id: int = added["hold"]["id"]
+    return id
+
+
+async def test_records_are_held_changed_and_released(api: Client) -> None:
+    body = {"reason": REASON, "until": "2027-01-01T00:00:00Z", "seqs": [1, 9]}
+    added = await api.send("POST", "holds", body)
+    assert (added["added"], added["missing"]) == (1, [9])
+    assert added["hold"]["until"] == "2027-01-01T00:00:00.000Z"
+    assert (await api.send("POST", "holds/1/records", {"seqs": [2]}))["hold"]["records"] == 2
+    records = await api.get("holds/1/records?limit=1")
+    assert ([one["seq"] for one in records["items"]], records["next"]) == ([1], 1)
+    changed = await api.send("PATCH", "holds/1", {"until": None})
+    assert (changed["reason"], changed["until"]) == (REASON, None)
+    assert (await api.get("holds"))["items"] == [changed]
+    released = await api.send("DELETE", "holds/1")
+    assert (released["records"], released["ended_by"]) == (2, changed["created_by"])
+    assert (await refusal(await api.raw("DELETE", "holds/1")))[:2] == (400, 420)
+    assert (await refusal(await api.raw("GET", "holds/2")))[:2] == (404, 426)
+
+
+async def test_a_selection_is_held(api: Client) -> None:
+    select = {"did": "1", "since": "2026-11-25T12:00:00Z", "kinds": ["face"]}
+    added = await api.send("POST", "holds", {"reason": REASON, "select": select})
+    assert added["added"] == 3
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({"seqs": [1]}, "reason"),
+        ({"reason": REASON}, "seqs"),
+        ({"reason": REASON, "seqs": [1], "select": {}}, "seqs"),
+        ({"reason": " ", "seqs": [1]}, "reason"),
+        ({"reason": REASON, "seqs": [1], "until": "2001-01-01T00:00:00Z"}, "until"),
+        ({"reason": REASON, "seqs": [77]}, "seqs"),
+    ],
+)
+async def test_a_bad_hold_is_refused_by_the_name_of_the_field(
+    api: Client, body: dict[str, object], field: str
+) -> None:
+    status, code, message = await refusal(await api.raw("POST", "holds", body))
+    assert (status, code) == (400, 420)
+    assert field in message
+
+
+async def test_a_read_only_key_may_look_but_not_hold(hub: HubServices, api: Client) -> None:
+    await hold(api, 1)
+    reader = Client(hub, await hub.bearer(read_only=True))
+    assert len((await reader.get("holds"))["items"]) == 1
+    for method, path in (("POST", "holds"), ("DELETE", "holds/1"), ("POST", "erasures")):
+        assert (await refusal(await reader.raw(method, path, {})))[:2] == (403, 401)
+    assert (await refusal(await reader.raw("GET", "erasable?number=1")))[0] == 403
+
+
+async def test_only_the_guard_who_made_a_hold_or_an_administrator_releases_it(
+    hub: HubServices, api: Client
+) -> None:
+    made = await hub.services.holds.create([1], REASON, None, by=Actor("user ann"))
+    for name, role in (("ann", "guard"), ("bob", "guard"), ("eve", "admin")):
+        await hub.add_user(name, role)
+    may = {
+        name: may_change(hub.services.users.get(name), made.hold) for name in ("ann", "bob", "eve")
+    }
+    assert may == {"ann": True, "bob": False, "eve": True}
+
+
+async def unpacked(api: Client, path: str, folder: Path) -> Path:
+    response = await api.raw("GET", path)
+    assert (response.status_code, response.mimetype) == (200, "application/zip")
+    with zipfile.ZipFile(io.BytesIO(await response.get_data())) as archive:
+        assert archive.testzip() is None
+        archive.extractall(folder)
+    return folder / "sitehub-hold-1"
+
+
+async def test_an_export_can_be_read_and_checked_by_others(api: Client, tmp_path: Path) -> None:
+    await hold(api, 1, 3)
+    folder = await unpacked(api, "holds/1/export?language=zh", tmp_path / "export")
+    pictures = sorted(path.name for path in (folder / "pictures").iterdir())
+    assert pictures == ["1-face.jpg", "3-face.jpg"]
+    assert (folder / "pictures" / "3-face.jpg").read_bytes() == b"\xff\xd8\xffZhang Wuji"
+    records = json.loads((folder / "records.json").read_text("utf-8"))
+    assert [one["seq"] for one in records["items"]] == [1, 3]
+    assert records["items"][1]["images"] == {"face": "pictures/3-face.jpg"}
+    manifest = json.loads((folder / "manifest.json").read_text("utf-8"))
+    assert (manifest["reason"], manifest["records"], manifest["pictures"]) == (REASON, 2, 2)
+    page = (folder / "index.html").read_text("utf-8")
+    assert "<script" not in page
+    assert "Li Wei &lt;script&gt;" in page
+    assert "Theft &lt;b&gt;at" in page
+    assert "摄像机" in page
+    assert "http://" not in page.replace("http-equiv", "")
+    assert "https://" not in page
+    entries = await api.hub.services.audit.oldest()
+    assert ("hold.export", "1 2") in [(entry.action, entry.target) for entry in entries]
+
+
+@pytest.mark.skipif(shutil.which("sha256sum") is None, reason="sha256sum is not installed")
+async def test_sha256sum_accepts_an_export_and_notices_a_change(
+    api: Client, tmp_path: Path
+) -> None:
+    await hold(api, 1, 2)
+    folder = await unpacked(api, "holds/1/export", tmp_path / "export")
+
+    def check() -> subprocess.CompletedProcess[str]:
+        command = ["sha256sum", "-c", "--strict", "SHA256SUMS"]
+        return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+
+    assert check().returncode == 0
+    assert check().stdout.count(": OK") == 5
+    (folder / "pictures" / "1-face.jpg").write_bytes(b"another")
+    assert check().returncode == 1
+
+
+async def test_an_export_leaves_out_what_was_erased(api: Client, tmp_path: Path) -> None:
+    await hold(api, 1, 2)
+    services = api.hub.services
+    await services.erasures.begin(
+        services.erasures.by_hand([2]), with_held=True, by=Actor("user ann")
+    )
+    await services.erasures.carry_out()
+    folder = await unpacked(api, "holds/1/export", tmp_path / "export")
+    records = json.loads((folder / "records.json").read_text("utf-8"))["items"]
+    assert [(one["seq"], one.get("erased")) for one in records] == [(1, None), (2, True)]
+    assert "The data of this record was erased." in (folder / "index.html").read_text("utf-8")
+
+
+async def test_an_export_is_made_in_parts(api: Client) -> None:
+    """Nothing is collected before the first part can be sent."""
+    await hold(api, 1, 2, 3)
+    read: list[tuple[int, str]] = []
+    picture = api.hub.services.records.picture
+
+    async def noted(seq: int, name: str) -> object:
+        read.append((seq, name))
+        return await picture(seq, name)
+
+    api.hub.services.records.picture = noted  # type: ignore[method-assign, assignment]
+    response = await api._client.get(
+        "/api/hub/v1/holds/1/export", headers=api.headers, scope_base={"client": ("10.0.0.5", 4)}
+    )
+    assert response.status_code == 200
+    assert [seq for seq, _ in read] == [1, 2, 3]
+
+
+async def test_a_person_is_erased_after_the_count_was_confirmed(api: Client) -> None:
+    wuji = CheckedUpload(kind="face", detail=FaceDetail(name="Zhang Wuji", uuid="4711"))
+    seq = await api.hub.add(wuji)
+    found = (await api.get("erasable?name=zhang+wuji"))["items"]
+    assert [(one["number"], one["records"]) for one in found] == [("", 1), ("4711", 1)]
+    refused = await refusal(await api.raw("POST", "erasures", {"number": "4711", "confirm": 2}))
+    assert refused[:2] == (400, 420)
+    assert "1 records would be erased" in refused[2]
+    begun = await api.send("POST", "erasures", {"number": "4711", "confirm": 1})
+    assert begun["finished_at"] is None
+    await api.hub.services.erasures.carry_out()
+    done = await api.get(f"erasures/{begun['id']}")
+    assert (done["records"], done["manner"], done["dids"]) == (1, "person", ["1"])
+    assert (await api.get("erasures"))["items"] == [done]
+    record = await api.get(f"records/{seq}")
+    assert (record["erased"], record["images"], record.get("name")) == (True, {}, None)
+
+
+async def test_a_signed_in_guard_may_hold_but_not_erase(hub: HubServices, api: Client) -> None:
+    token = await hub.add_user("ann", "guard")
+    cookie = {"Cookie": f"__Host-sitehub_session={token}"}
+    assert (await good(await api.raw("GET", "holds", headers=cookie)))["items"] == []
+    assert (await api.raw("GET", "erasures", headers=cookie)).status_code == 403

@@ -1,0 +1,1 @@
+"""Calls about held evidence and about erasing a person."""

@@ -1,0 +1,336 @@
+"""/holds: records that are kept beyond their day, and their export."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import UNSET, Meta, Struct, UnsetType
+from quart import Response
+
+from hub.errors import BadParameter, NotAllowed
+from hub.services import Services
+from hub.services.access.users import User
+from hub.services.records.holds import MAX_REASON_LENGTH, MAX_RECORDS_PER_HOLD, Added, Selection
+from hub.services.records.holds import Hold as StoredHold
+from hub.wire.times import format_rfc3339, parse_rfc3339
+from hub.wire.uploads.records import RecordKind, render
+from web import auth
+from web.api.answers import Time
+from web.api.endpoint import PREFIX, Did, Endpoint, Nothing, Seq, Text
+from web.api.records.answers import Records
+from web.api.routes import Call, Routes, id_of
+from web.evidence.response import export_response
+
+TAG = "Evidence"
+_HOLDS = f"{PREFIX}/holds"
+_ONE = f"{_HOLDS}/{{hold}}"
+
+Reason = Annotated[str, Meta(min_length=1, max_length=MAX_REASON_LENGTH)]
+
+
+class Hold(Struct, frozen=True, kw_only=True):
+    """Records that are kept, whatever the age of their day."""
+
+    id: int
+    source: Annotated[str, Meta(description="what made it: `person`")]
+    reason: str
+    until: Annotated[Time | None, Meta(description="null: until somebody releases it")]
+    created_by: Annotated[str, Meta(description="`user NAME`, `key APPID` or `command line`")]
+    created_at: Time
+    ended_by: Annotated[
+        str | None, Meta(description="null: it is in force; empty: it ended by itself")
+    ]
+    ended_at: Time | None
+    records: Annotated[int, Meta(description="how many it holds, or held when it ended")]
+
+
+class HoldList(Struct, frozen=True):
+    """Newest first. `next` is the `after` of the next call; null: this is the last page."""
+
+    items: list[Hold]
+    next: int | None
+
+
+class HoldAdded(Struct, frozen=True):
+    """The hold, how many records were added, and the seqs of those that are gone."""
+
+    hold: Hold
+    added: int
+    missing: list[int]
+
+
+class HoldsQuery(Struct, frozen=True, forbid_unknown_fields=True):
+    after: Annotated[
+        Seq | None, Meta(description="holds that follow this id: `next` of the previous page")
+    ] = None
+    limit: Annotated[int, Meta(ge=1, le=1000, description="items per page")] = 100
+
+
+class HoldRecordsQuery(Struct, frozen=True, forbid_unknown_fields=True):
+    after: Annotated[Seq, Meta(description="records with higher seqs")] = 0
+    limit: Annotated[int, Meta(ge=1, le=1000, description="items per page")] = 100
+
+
+class ExportQuery(Struct, frozen=True, forbid_unknown_fields=True):
+    language: Annotated[Literal["en", "zh"], Meta(description="of the page in the archive")] = "en"
+
+
+class SelectionBody(Struct, frozen=True, forbid_unknown_fields=True):
+    """Records of a camera, a time and some kinds. What is left out matches all."""
+
+    did: Did | None = None
+    since: Annotated[Text | None, Meta(description="`since` ≤ `occurred_at`, in RFC 3339")] = None
+    until: Annotated[Text | None, Meta(description="`occurred_at` < `until`, in RFC 3339")] = None
+    kinds: list[RecordKind] = []
+
+
+class NewHoldBody(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    reason: Reason
+    until: Annotated[Text | None, Meta(description="when it ends by itself, in RFC 3339")] = None
+    seqs: list[Seq] = []
+    select: SelectionBody | None = None
+
+
+class HoldRecordsBody(Struct, frozen=True, forbid_unknown_fields=True):
+    seqs: list[Seq] = []
+    select: SelectionBody | None = None
+
+
+class HoldChangeBody(Struct, frozen=True, forbid_unknown_fields=True):
+    reason: Reason | UnsetType = UNSET
+    until: Annotated[Text | UnsetType | None, Meta(description="null: no end")] = UNSET
+
+
+_EXAMPLE = Hold(
+    id=7,
+    source="person",
+    reason="Theft at the north gate, case 2026/311",
+    until="2027-05-25T16:00:00.000Z",
+    created_by="user mei",
+    created_at="2026-11-25T08:00:00.000Z",
+    ended_by=None,
+    ended_at=None,
+    records=42,
+)
+_ADDED = HoldAdded(_EXAMPLE, 42, [])
+_PATH = {"hold": "7"}
+
+LIST = Endpoint(
+    method="GET",
+    path=_HOLDS,
+    tag=TAG,
+    summary="Holds, newest first",
+    description="In force, and the last ones that ended.",
+    query=HoldsQuery,
+    query_example="limit=100",
+    answer=HoldList,
+    answer_example=HoldList([_EXAMPLE], None),
+    role="guard",
+)
+ONE = Endpoint(
+    method="GET",
+    path=_ONE,
+    tag=TAG,
+    summary="One hold",
+    answer=Hold,
+    answer_example=_EXAMPLE,
+    role="guard",
+    path_example=_PATH,
+)
+RECORDS = Endpoint(
+    method="GET",
+    path=f"{_ONE}/records",
+    tag=TAG,
+    summary="The records of a hold",
+    query=HoldRecordsQuery,
+    query_example="after=0&limit=100",
+    answer=Records,
+    answer_example=Records([], None),
+    role="guard",
+    path_example=_PATH,
+)
+ADD = Endpoint(
+    method="POST",
+    path=_HOLDS,
+    tag=TAG,
+    summary="Hold records",
+    description=(
+        f"Give either `seqs` or `select`; at most {MAX_RECORDS_PER_HOLD:,} records. They and their "
+        "pictures stay until the hold ends, whatever the age of their day."
+    ),
+    body=NewHoldBody,
+    body_example=NewHoldBody(reason=_EXAMPLE.reason, until="2027-05-25T16:00:00Z", seqs=[4711]),
+    answer=HoldAdded,
+    answer_example=_ADDED,
+    role="guard",
+)
+ADD_RECORDS = Endpoint(
+    method="POST",
+    path=f"{_ONE}/records",
+    tag=TAG,
+    summary="Hold more records",
+    body=HoldRecordsBody,
+    body_example=HoldRecordsBody(seqs=[4712]),
+    answer=HoldAdded,
+    answer_example=_ADDED,
+    role="guard",
+    path_example=_PATH,
+)
+CHANGE = Endpoint(
+    method="PATCH",
+    path=_ONE,
+    tag=TAG,
+    summary="Change why and until when",
+    description="For the guard who made it, administrators and API keys.",
+    body=HoldChangeBody,
+    body_example=HoldChangeBody(until=None),
+    answer=Hold,
+    answer_example=_EXAMPLE,
+    role="guard",
+    path_example=_PATH,
+)
+RELEASE = Endpoint(
+    method="DELETE",
+    path=_ONE,
+    tag=TAG,
+    summary="Release a hold",
+    description=(
+        "What no other hold has goes with its day, or at once if that is gone. For the guard who "
+        "made it, administrators and API keys."
+    ),
+    answer=Hold,
+    answer_example=_EXAMPLE,
+    role="guard",
+    path_example=_PATH,
+)
+EXPORT = Endpoint(
+    method="GET",
+    path=f"{_ONE}/export",
+    tag=TAG,
+    summary="A hold as a ZIP",
+    description=(
+        "Pictures, `records.json`, a page that opens without a network, `manifest.json` and "
+        "`SHA256SUMS` of all of them. Recorded in the audit log."
+    ),
+    query=ExportQuery,
+    query_example="language=en",
+    media_type="application/zip",
+    role="guard",
+    path_example=_PATH,
+)
+
+
+def add_holds(routes: Routes, services: Services) -> None:
+    holds = services.holds
+
+    async def list_holds(call: Call[HoldsQuery, Nothing]) -> HoldList:
+        found = await holds.newest(call.query.after, call.query.limit + 1)
+        items = found[: call.query.limit]
+        return HoldList(
+            [hold_fields(one) for one in items], items[-1].id if len(found) > len(items) else None
+        )
+
+    async def get_hold(call: Call[Nothing, Nothing]) -> Hold:
+        return hold_fields(await holds.get(id_of(call, "hold")))
+
+    async def get_hold_records(call: Call[HoldRecordsQuery, Nothing]) -> Response:
+        hold = await holds.get(id_of(call, "hold"))
+        limit = call.query.limit
+        found = await holds.records(hold.id, after=call.query.after, limit=limit + 1)
+        items = found[:limit]
+        next_seq = items[-1].seq if len(found) > limit else None
+        body = b'{"items":[%b],"next":%b}' % (
+            b",".join(map(render, items)),
+            msgspec.json.encode(next_seq),
+        )
+        return Response(body, content_type="application/json")
+
+    async def add_hold(call: Call[Nothing, NewHoldBody]) -> HoldAdded:
+        body = call.body
+        seqs = await _seqs(services, body.seqs, body.select)
+        until = None if body.until is None else parse_rfc3339(body.until, "until")
+        return _added(await holds.create(seqs, body.reason, until, by=call.caller.actor))
+
+    async def add_hold_records(call: Call[Nothing, HoldRecordsBody]) -> HoldAdded:
+        seqs = await _seqs(services, call.body.seqs, call.body.select)
+        return _added(await holds.add(id_of(call, "hold"), seqs, by=call.caller.actor))
+
+    async def change_hold(call: Call[Nothing, HoldChangeBody]) -> Hold:
+        hold, body = await _own(call, services), call.body
+        until = hold.until
+        if body.until is not UNSET:
+            until = None if body.until is None else parse_rfc3339(body.until, "until")
+        reason = hold.reason if body.reason is UNSET else body.reason
+        return hold_fields(await holds.change(hold.id, reason, until, by=call.caller.actor))
+
+    async def release_hold(call: Call[Nothing, Nothing]) -> Hold:
+        hold = await _own(call, services)
+        return hold_fields(await holds.release(hold.id, by=call.caller.actor))
+
+    async def export_hold(call: Call[ExportQuery, Nothing]) -> Response:
+        hold = await holds.get(id_of(call, "hold"))
+        return await export_response(services, hold, call.query.language, by=call.caller.actor)
+
+    routes.add(LIST, list_holds)
+    routes.add(ADD, add_hold)
+    routes.add(ONE, get_hold)
+    routes.add(CHANGE, change_hold)
+    routes.add(RELEASE, release_hold)
+    routes.add(RECORDS, get_hold_records)
+    routes.add(ADD_RECORDS, add_hold_records)
+    routes.add(EXPORT, export_hold)
+
+
+async def _own(call: Call[Any, Any], services: Services) -> StoredHold:
+    """The hold of the path. Raises NotAllowed for a guard who did not make it."""
+    hold = await services.holds.get(id_of(call, "hold"))
+    who = call.caller.who
+    if isinstance(who, User) and not may_change(who, hold):
+        raise NotAllowed("only the guard who made this hold, or an administrator, may do that")
+    return hold
+
+
+def may_change(user: User, hold: StoredHold) -> bool:
+    """Whether a user may change or release a hold."""
+    made_it = hold.created_by == f"user {user.name}"
+    return auth.reaches(user, "admin") or (made_it and auth.reaches(user, "guard"))
+
+
+async def _seqs(
+    services: Services, seqs: list[int], select: SelectionBody | None
+) -> tuple[int, ...]:
+    if bool(seqs) == (select is not None):
+        raise BadParameter("either seqs or select is expected", field="seqs")
+    if select is None:
+        return tuple(seqs)
+    selected = await services.holds.select(
+        Selection(
+            did=select.did,
+            since=None if select.since is None else parse_rfc3339(select.since, "select.since"),
+            until=None if select.until is None else parse_rfc3339(select.until, "select.until"),
+            kinds=tuple(select.kinds),
+        )
+    )
+    if selected.is_too_many:
+        raise BadParameter(f"more than {MAX_RECORDS_PER_HOLD} records", field="select")
+    return selected.seqs
+
+
+def hold_fields(hold: StoredHold) -> Hold:
+    """A hold as the API shows it."""
+    return Hold(
+        id=hold.id,
+        source=hold.source,
+        reason=hold.reason,
+        until=None if hold.until is None else format_rfc3339(hold.until),
+        created_by=hold.created_by,
+        created_at=format_rfc3339(hold.created_at),
+        ended_by=hold.ended_by,
+        ended_at=None if hold.ended_at is None else format_rfc3339(hold.ended_at),
+        records=hold.records,
+    )
+
+
+def _added(added: Added) -> HoldAdded:
+    return HoldAdded(hold_fields(added.hold), added.added, list(added.missing))

@@ -1,0 +1,1 @@
+"""Held evidence as one file that others can read and check."""

@@ -1,0 +1,201 @@
+"""The export of a hold: a ZIP with its pictures, its records, a page to read and checksums.
+
+    sitehub-hold-7/
+        index.html      a page that opens from the disk, without a network
+        records.json    {"log", "items"}: the records as the API has them, with the paths here
+        manifest.json   which hub, which hold, by whom, when
+        pictures/SEQ-NAME.EXTENSION
+        SHA256SUMS      of all of them: sha256sum -c SHA256SUMS
+
+Nothing is kept for it: one page of records and one picture are in memory at a time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Sequence
+from datetime import datetime, tzinfo
+from pathlib import Path
+from typing import Any, Protocol
+
+import jinja2
+import msgspec
+from msgspec import Struct
+
+import hub
+from hub.services.records.holds import Hold
+from hub.wire.pictures import EXTENSIONS
+from hub.wire.times import format_rfc3339
+from hub.wire.uploads.records import Record, render
+from web.evidence.archive import Archive
+from web.pages import language
+from web.pages.live.record_cards import card_pictures, extra_fields, make_card, record_fields
+
+_TEMPLATES = Path(__file__).parent.parent / "templates"
+_PAGE = 50
+
+
+class EvidenceSource(Protocol):
+    """Where the records of the hold come from, and their pictures."""
+
+    async def records(self, after: int, limit: int) -> Sequence[Record]:
+        """Return at most `limit` records of the hold with seqs above `after`."""
+
+    async def picture(self, seq: int, name: str) -> bytes | None:
+        """Return a picture; None if it is gone."""
+
+
+class ExportFacts(Struct, frozen=True, kw_only=True):
+    """What the export says of itself. `exported_at` in UNIX milliseconds."""
+
+    site: str
+    log: str
+    hold: Hold
+    exported_by: str
+    exported_at: int
+    zone: tzinfo
+
+
+def folder_of(hold: Hold) -> str:
+    """Return the name of the export, and of the folder in it."""
+    return f"sitehub-hold-{hold.id}"
+
+
+async def export_hold(
+    source: EvidenceSource, facts: ExportFacts, words: language.Language
+) -> AsyncGenerator[bytes, None]:
+    """Yield the ZIP in parts of at most a few megabytes. Raises what the source raises."""
+    language.use(words)
+    export = _Export(source, facts, words)
+    async for part in export.parts():
+        if part:
+            yield part
+
+
+class _Export:
+    def __init__(
+        self, source: EvidenceSource, facts: ExportFacts, words: language.Language
+    ) -> None:
+        self._source = source
+        self._facts = facts
+        self._words = words
+        self._archive = Archive(folder_of(facts.hold))
+        self._templates = _environment()
+        self._at = datetime.fromtimestamp(facts.exported_at / 1000, facts.zone)
+        #: The pictures in the archive: (seq, name) -> path.
+        self._paths: dict[tuple[int, str], str] = {}
+        self._records = 0
+
+    async def parts(self) -> AsyncGenerator[bytes, None]:
+        async for record in self._all():
+            self._records += 1
+            for image in record.images:
+                data = await self._source.picture(record.seq, image.name)
+                if data is not None:
+                    path = f"pictures/{record.seq}-{image.name}.{EXTENSIONS[image.mime]}"
+                    self._paths[record.seq, image.name] = path
+                    yield self._archive.add(path, data, self._moment(record))
+        with self._archive.open("records.json", self._at) as file:
+            async for part in self._json():
+                yield file.write(part)
+        yield file.rest
+        with self._archive.open("index.html", self._at) as file:
+            async for text in self._page():
+                yield file.write(text.encode())
+        yield file.rest
+        yield self._archive.add("manifest.json", self._manifest(), self._at)
+        yield self._archive.end(self._at)
+
+    async def _all(self) -> AsyncGenerator[Record, None]:
+        after = 0
+        while records := await self._source.records(after, _PAGE):
+            for record in records:
+                yield record
+            after = records[-1].seq
+
+    def _moment(self, record: Record) -> datetime:
+        try:
+            return datetime.fromtimestamp(record.occurred_at / 1000, self._facts.zone)
+        except (OverflowError, ValueError, OSError):  # the clock of the camera was wrong
+            return self._at
+
+    async def _json(self) -> AsyncGenerator[bytes, None]:
+        yield b'{"log":%b,"items":[' % msgspec.json.encode(self._facts.log)
+        separator = b"\n"
+        async for record in self._all():
+            yield separator + self._render(record)
+            separator = b",\n"
+        yield b"\n]}\n"
+
+    def _render(self, record: Record) -> bytes:
+        """The record as the API has it, but with the paths of its pictures in the archive."""
+        fields: dict[str, Any] = msgspec.json.decode(render(record))
+        fields["images"] = {
+            image.name: self._paths[record.seq, image.name]
+            for image in record.images
+            if (record.seq, image.name) in self._paths
+        }
+        return msgspec.json.encode(fields)
+
+    async def _page(self) -> AsyncGenerator[str, None]:
+        values = {
+            "facts": self._facts,
+            "hold": self._facts.hold,
+            "language": self._words,
+            "zone": self._facts.zone,
+            "records": self._records,
+            "pictures": len(self._paths),
+        }
+        yield self._templates.get_template("evidence/export/begin.html").render(values)
+        record_template = self._templates.get_template("evidence/export/record.html")
+        async for record in self._all():
+            pictures = [
+                (picture, path)
+                for picture in card_pictures(record)
+                if (path := self._paths.get((record.seq, picture.image.name)))
+            ]
+            yield record_template.render(
+                values,
+                record=record,
+                card=make_card(record),
+                shown=pictures,
+                fields=record_fields(record),
+                further=extra_fields(record),
+            )
+        yield self._templates.get_template("evidence/export/end.html").render(values)
+
+    def _manifest(self) -> bytes:
+        facts, hold = self._facts, self._facts.hold
+        manifest = {
+            "site": facts.site,
+            "program": f"sitehub {hub.__version__}",
+            "log": facts.log,
+            "hold": hold.id,
+            "reason": hold.reason,
+            "held_by": hold.created_by,
+            "held_at": _time(hold.created_at),
+            "until": None if hold.until is None else _time(hold.until),
+            "exported_by": facts.exported_by,
+            "exported_at": _time(facts.exported_at),
+            "records": self._records,
+            "pictures": len(self._paths),
+        }
+        return msgspec.json.format(msgspec.json.encode(manifest), indent=2) + b"\n"
+
+
+def _time(ms: int) -> str:
+    return format_rfc3339(ms)
+
+
+def _environment() -> jinja2.Environment:
+    """Templates that need no request: the command line uses them as well."""
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(_TEMPLATES),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        extensions=["jinja2.ext.i18n"],
+    )
+    environment.install_gettext_callables(  # type: ignore[attr-defined]
+        language.gettext, language.ngettext, newstyle=True
+    )
+    return environment
