@@ -300,7 +300,13 @@ async def open_services(
             records=RecordLog(store, record_feed),
             holds=Holds(store, audit, clock, change_feed, now),
             erasures=Erasures(
-                store, audit, traces, record_feed, change_feed, older_copies(data_dir), now
+                store,
+                audit,
+                traces,
+                record_feed,
+                change_feed,
+                older_copies(data_dir, backups.list),
+                now,
             ),
             trace=Trace(traces, devices, pending_devices, closing),
             retention=retention,

@@ -14,7 +14,9 @@ from hub.cli.audit import audit
 from hub.cli.backup import backup, restore
 from hub.cli.device.commands import device
 from hub.cli.doctor import doctor
+from hub.cli.erase import erase
 from hub.cli.firmware.commands import firmware
+from hub.cli.hold import hold
 from hub.cli.logs import logs
 from hub.cli.options import data_option
 from hub.cli.reload import reload
@@ -46,6 +48,7 @@ def version() -> None:
 for command in (
     *(run, device, site_key, user, apikey, audit, firmware, service, reload, simulate),
     *(status, logs, backup, restore),
+    *(hold, erase),
     *(doctor, update, version, selftest),
 ):
     sitehub.add_command(command)

@@ -167,6 +167,18 @@ async def open_hub_services(
         releases = Releases(store, site, room_on_disk, change_feed, clock)
         campaigns = Campaigns(store, releases, devices, change_feed, clock)
         commands = Commands(store, registry, devices, change_feed, clock)
+        backups = Backups(
+            store,
+            site,
+            audit,
+            config.backup,
+            config.store,
+            data_dir,
+            change_feed,
+            is_clock_trusted=lambda: True,
+            now=clock,
+            speed=0,
+        )
         services = Services(
             settings=settings,
             data_dir=data_dir,
@@ -192,7 +204,13 @@ async def open_hub_services(
             records=RecordLog(store, record_feed),
             holds=Holds(store, audit, site_clock, change_feed, clock),
             erasures=Erasures(
-                store, audit, traces, record_feed, change_feed, older_copies(data_dir), clock
+                store,
+                audit,
+                traces,
+                record_feed,
+                change_feed,
+                older_copies(data_dir, backups.list),
+                clock,
             ),
             trace=Trace(traces, devices, pending_devices, closing),
             figures=figures,
@@ -223,17 +241,6 @@ async def open_hub_services(
             clock=site_clock,
             retention=retention,
             maintenance=cast(Any, None),
-            backups=Backups(
-                store,
-                site,
-                audit,
-                config.backup,
-                config.store,
-                data_dir,
-                change_feed,
-                is_clock_trusted=lambda: True,
-                now=clock,
-                speed=0,
-            ),
+            backups=backups,
         )
         yield HubServices(store, services, pending_devices, registry, free)

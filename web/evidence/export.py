@@ -37,8 +37,13 @@ _PAGE = 50
 class EvidenceSource(Protocol):
     """Where the records of the hold come from, and their pictures."""
 
-    async def records(self, after: int, limit: int) -> Sequence[Record]:
-        """Return at most `limit` records of the hold with seqs above `after`."""
+    async def records(
+        self, after: int, limit: int, *, with_pictures: bool = False
+    ) -> Sequence[Record]:
+        """Return at most `limit` records of the hold with seqs above `after`, none at the end.
+
+        `with_pictures`: their pictures are asked for before the next records.
+        """
 
     async def picture(self, seq: int, name: str) -> bytes | None:
         """Return a picture; None if it is gone."""
@@ -86,7 +91,7 @@ class _Export:
         self._records = 0
 
     async def parts(self) -> AsyncGenerator[bytes, None]:
-        async for record in self._all():
+        async for record in self._all(with_pictures=True):
             self._records += 1
             for image in record.images:
                 data = await self._source.picture(record.seq, image.name)
@@ -105,9 +110,9 @@ class _Export:
         yield self._archive.add("manifest.json", self._manifest(), self._at)
         yield self._archive.end(self._at)
 
-    async def _all(self) -> AsyncGenerator[Record, None]:
-        after = 0
-        while records := await self._source.records(after, _PAGE):
+    async def _all(self, *, with_pictures: bool = False) -> AsyncGenerator[Record, None]:
+        after, read = 0, self._source.records
+        while records := await read(after, _PAGE, with_pictures=with_pictures):
             for record in records:
                 yield record
             after = records[-1].seq

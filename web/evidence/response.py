@@ -22,7 +22,9 @@ class HubEvidence:
         self._services = services
         self._id = id
 
-    async def records(self, after: int, limit: int) -> Sequence[Record]:
+    async def records(
+        self, after: int, limit: int, *, with_pictures: bool = False
+    ) -> Sequence[Record]:
         return await self._services.holds.records(self._id, after=after, limit=limit)
 
     async def picture(self, seq: int, name: str) -> bytes | None:

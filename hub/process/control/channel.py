@@ -28,6 +28,7 @@ from hub.net.listener import Limits, serve_port
 from hub.process.control.access import AnyAccessRequest
 from hub.process.control.backups import AnyBackupRequest
 from hub.process.control.devices import AnyDeviceRequest
+from hub.process.control.evidence import AnyEvidenceRequest
 from hub.process.control.firmware import AnyFirmwareRequest
 from hub.process.control.request import ControlRequest
 from hub.process.control.settings import AnySettingsRequest
@@ -67,6 +68,7 @@ class _Request(Struct, frozen=True):
         | AnyFirmwareRequest
         | AnyStatusRequest
         | AnyBackupRequest
+        | AnyEvidenceRequest
         | AnyUpdateRequest
         | AnySettingsRequest
     )

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable, Sequence
-from functools import partial
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +18,7 @@ from hub.live.feed import Change, Feed
 from hub.live.frame_trace import FrameTraces
 from hub.log import limited
 from hub.services.access.audit import Actor, Audit
+from hub.services.site.backups.backups import Backup
 from hub.store.records.erasing import Match as Match
 from hub.store.records.erasing import Preview as Preview
 from hub.store.tables.erasures import Erasure as Erasure
@@ -36,6 +37,8 @@ MAX_SEQS = 1_000
 #: How many older copies a report names.
 _MAX_COPIES = 200
 _RETRY_SECONDS = 60
+#: Copies in the data directory.
+_COPIES = ("hub.sqlite.before-*", "before-restore-*", "media/set-aside/*")
 #: Numbers that cameras send for strangers (D8): 0, and 2^63.
 _STRANGERS = ("", "0", "9223372036854775808")
 
@@ -175,14 +178,28 @@ class Erasures:
         self._change_feed.publish([Change("erasure", str(erasure.id))])
 
 
-def older_copies(data_dir: Path) -> Callable[[], Awaitable[Sequence[str]]]:
-    """Return what names the copies in the data directory that were made before an erasure.
+def older_copies(
+    data_dir: Path, backups: Callable[[], Sequence[Backup]]
+) -> Callable[[], Awaitable[Sequence[str]]]:
+    """Return what names the copies that were made before an erasure, each with its date.
 
-    These are the databases before a migration, what the start put aside, and the backups.
+    These are the backups, the databases before a migration or a restore, and what was set aside.
     """
-    return partial(trio.to_thread.run_sync, partial(_find_copies, data_dir))
+
+    async def copies() -> list[str]:
+        found = [_dated(one.name, one.made_at) for one in backups()]
+        return found + await trio.to_thread.run_sync(_find_copies, data_dir)
+
+    return copies
 
 
 def _find_copies(data_dir: Path) -> list[str]:
-    found = [*data_dir.glob("hub.sqlite.before-*"), *data_dir.glob("media/set-aside/*")]
-    return sorted(path.relative_to(data_dir).as_posix() for path in found)
+    found = [path for pattern in _COPIES for path in data_dir.glob(pattern)]
+    return [
+        _dated(path.relative_to(data_dir).as_posix(), path.stat().st_mtime)
+        for path in sorted(found)
+    ]
+
+
+def _dated(name: str, moment: float) -> str:
+    return f"{name} ({datetime.fromtimestamp(moment, UTC):%Y-%m-%d})"

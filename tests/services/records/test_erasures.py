@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -57,7 +58,9 @@ async def test_nobody_is_not_a_person(hub: HubServices, asked: dict[str, str]) -
 async def test_an_erasure_names_nobody(
     hub: HubServices, clock: FrozenClock, tmp_path: Path
 ) -> None:
-    (tmp_path / "hub.sqlite.before-0007").write_bytes(b"old")
+    old = tmp_path / "hub.sqlite.before-0007"
+    old.write_bytes(b"old")
+    os.utime(old, (1_795_608_000, 1_795_608_000))
     await add(hub)
     with hub.services.change_feed.subscribe() as changes:
         (match,) = await hub.services.erasures.find(number="4711")
@@ -67,7 +70,7 @@ async def test_an_erasure_names_nobody(
         assert Change("erasure", "1") in await changes.next()
     done = await hub.services.erasures.get(begun.id)
     assert (done.records, done.pictures, done.finished_at) == (1, 1, clock.ms)
-    assert done.report.copies == ("hub.sqlite.before-0007",)
+    assert done.report.copies == ("hub.sqlite.before-0007 (2026-11-25)",)
     assert done.report.dids == ("1",)
     assert "4711" not in repr(done)
     entries = await hub.services.audit.oldest()

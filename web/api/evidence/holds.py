@@ -146,7 +146,7 @@ RECORDS = Endpoint(
     query=HoldRecordsQuery,
     query_example="after=0&limit=100",
     answer=Records,
-    answer_example=Records([], None),
+    answer_example=Records([], None, "3f2c8a5d9b1e4706a1c2d3e4f5061728"),
     role="guard",
     path_example=_PATH,
 )
@@ -240,9 +240,10 @@ def add_holds(routes: Routes, services: Services) -> None:
         found = await holds.records(hold.id, after=call.query.after, limit=limit + 1)
         items = found[:limit]
         next_seq = items[-1].seq if len(found) > limit else None
-        body = b'{"items":[%b],"next":%b}' % (
+        body = b'{"items":[%b],"next":%b,"log":%b}' % (
             b",".join(map(render, items)),
             msgspec.json.encode(next_seq),
+            msgspec.json.encode(services.records.log_id),
         )
         return Response(body, content_type="application/json")
 

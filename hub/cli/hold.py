@@ -1,0 +1,200 @@
+"""`sitehub hold`: records that are kept beyond their day, and their export."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO, Literal
+from zoneinfo import ZoneInfo
+
+import click
+
+from hub.cli.options import data_option
+from hub.errors import StartFault
+
+if TYPE_CHECKING:
+    from hub.process.control.evidence import ExportedHold
+    from hub.services.records.holds import Hold
+    from hub.wire.uploads.records import Record
+    from web.evidence.export import EvidenceSource
+
+Language = Literal["en", "zh"]
+
+
+@click.group()
+def hold() -> None:
+    """Keep records beyond their day, for example for the police."""
+
+
+@hold.command("list")
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON list of objects.")
+@data_option()
+def list_holds(data_dir: Path, as_json: bool) -> None:
+    """List the holds, the newest first."""
+    from hub.cli.output import print_json, print_table
+    from hub.cli.requests import execute
+    from hub.process.control.evidence import ListHolds
+
+    found = execute(data_dir, ListHolds())
+    if as_json:
+        print_json([_fields(one) for one in found])
+    else:
+        print_table(
+            ("HOLD", "RECORDS", "UNTIL", "STATE", "BY", "REASON"), [_cells(one) for one in found]
+        )
+
+
+@hold.command("add")
+@click.argument("seqs", metavar="[SEQ]...", type=click.IntRange(1, 2**63 - 1), nargs=-1)
+@click.option("--reason", required=True, help="Why they are kept.")
+@click.option("--until", metavar="TIME", help="When the hold ends by itself, in RFC 3339.")
+@click.option("--did", help="Instead of SEQs: the records of this camera.")
+@click.option("--from", "since", metavar="TIME", help="Instead of SEQs: from this time.")
+@click.option("--to", metavar="TIME", help="Instead of SEQs: to before this time.")
+@click.option(
+    "--kind",
+    "kinds",
+    type=click.Choice(("face", "event", "vehicle", "access")),
+    multiple=True,
+    help="Instead of SEQs: of this kind; may be repeated.",
+)
+@data_option()
+def add(
+    data_dir: Path,
+    seqs: tuple[int, ...],
+    reason: str,
+    until: str | None,
+    did: str | None,
+    since: str | None,
+    to: str | None,
+    kinds: tuple[Literal["face", "event", "vehicle", "access"], ...],
+) -> None:
+    """Keep records; print the number of the hold."""
+    from hub.cli.requests import execute
+    from hub.process.control.evidence import AddHold
+    from hub.services.records.holds import Selection
+    from hub.wire.times import parse_rfc3339
+
+    if bool(seqs) == bool(did or since or to or kinds):
+        raise click.UsageError("give either SEQs or a camera, times or kinds")
+    selection = Selection(
+        seqs=seqs,
+        did=did,
+        since=None if since is None else parse_rfc3339(since, "--from"),
+        until=None if to is None else parse_rfc3339(to, "--to"),
+        kinds=kinds,
+    )
+    ends = None if until is None else parse_rfc3339(until, "--until")
+    added = execute(data_dir, AddHold(selection, reason, ends))
+    click.echo(added.hold.id)
+    if missing := len(added.missing):
+        click.echo(f"{missing} of these records are gone", err=True)
+
+
+@hold.command("release")
+@click.argument("hold", type=int)
+@data_option()
+def release(data_dir: Path, hold: int) -> None:
+    """Release a HOLD: its records go with their day, or at once if that is gone."""
+    from hub.cli.requests import execute
+    from hub.process.control.evidence import ReleaseHold
+
+    execute(data_dir, ReleaseHold(hold))
+
+
+@hold.command("export")
+@click.argument("hold", type=int)
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@click.option(
+    "--language",
+    type=click.Choice(("en", "zh")),
+    default="en",
+    show_default=True,
+    help="The language of the page in the archive.",
+)
+@data_option()
+def export(data_dir: Path, hold: int, file: Path, language: Language) -> None:
+    """Write a HOLD to FILE, a ZIP with pictures, a page to read, and checksums."""
+    import trio
+
+    from hub.cli.requests import execute
+    from hub.process.control.evidence import BeginExport
+    from hub.process.data_directory import acting_for_owner
+
+    part = file.with_name(f"{file.name}.part")
+    try:
+        # Opened before, because the owner of the data directory may not write there.
+        with part.open("wb") as output, acting_for_owner(data_dir):
+            facts = execute(data_dir, BeginExport(hold))
+            trio.run(_write, output, _ControlEvidence(data_dir, hold), facts, language)
+        part.replace(file)
+    except OSError as error:
+        raise StartFault(f"cannot write {file}: {error.strerror}") from None
+    finally:
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
+
+
+async def _write(
+    output: BinaryIO, source: EvidenceSource, facts: ExportedHold, language: Language
+) -> None:
+    from web.evidence.export import ExportFacts, export_hold
+    from web.pages.language import LANGUAGES
+
+    export_facts = ExportFacts(
+        site=facts.site,
+        log=facts.log,
+        hold=facts.hold,
+        exported_by="command line",
+        exported_at=facts.now,
+        zone=ZoneInfo(facts.zone),
+    )
+    async for data in export_hold(source, export_facts, LANGUAGES[language]):
+        output.write(data)
+
+
+class _ControlEvidence:
+    """The records of a hold, asked for part by part."""
+
+    def __init__(self, data_dir: Path, id: int) -> None:
+        self._data_dir = data_dir
+        self._id = id
+        self._pictures: dict[tuple[int, str], bytes] = {}
+
+    async def records(
+        self, after: int, limit: int, *, with_pictures: bool = False
+    ) -> Sequence[Record]:
+        import trio
+
+        from hub.cli.requests import execute
+        from hub.process.control.evidence import ReadEvidence
+
+        request = ReadEvidence(self._id, after, with_pictures)
+        found = await trio.to_thread.run_sync(execute, self._data_dir, request)
+        self._pictures = {
+            (one.seq, name): data for one in found for name, data in one.pictures.items()
+        }
+        return [one.record() for one in found]
+
+    async def picture(self, seq: int, name: str) -> bytes | None:
+        return self._pictures.get((seq, name))
+
+
+def _cells(hold: Hold) -> tuple[str, ...]:
+    from hub.wire.times import format_rfc3339
+
+    until = "" if hold.until is None else format_rfc3339(hold.until)
+    state = "in force" if hold.is_in_force else "ended"
+    return (str(hold.id), str(hold.records), until, state, hold.created_by, hold.reason)
+
+
+def _fields(hold: Hold) -> dict[str, object]:
+    import msgspec
+
+    from hub.wire.times import format_rfc3339
+
+    fields = msgspec.structs.asdict(hold)
+    for name in ("until", "created_at", "ended_at"):
+        fields[name] = None if fields[name] is None else format_rfc3339(fields[name])
+    return fields

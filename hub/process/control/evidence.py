@@ -1,0 +1,237 @@
+"""Requests about held evidence, and about erasing a person."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import msgspec
+from msgspec import Raw, Struct
+
+from hub.errors import BadParameter, NoSuchResource
+from hub.process.control.request import ControlRequest
+from hub.services.access.audit import COMMAND_LINE
+from hub.services.records.erasures import Erasure, Match, Preview, Subject
+from hub.services.records.holds import MAX_RECORDS_PER_HOLD, Added, Hold, Selection
+from hub.wire.pictures import Image
+from hub.wire.uploads.records import Record, RecordKind, decode_detail
+
+if TYPE_CHECKING:
+    from hub.services import Services
+
+#: Bytes of pictures in one answer, at least one record's.
+_PAGE_BYTES = 8 * 1024 * 1024
+
+
+class ListHolds(ControlRequest[list[Hold]], frozen=True, tag="hold.list"):
+    """List the holds, newest first."""
+
+    result: ClassVar[Any] = list[Hold]
+
+    async def perform(self, services: Services) -> list[Hold]:
+        return list(await services.holds.newest(limit=10_000))
+
+
+class AddHold(ControlRequest[Added], frozen=True, tag="hold.add"):
+    """Hold the records of a selection. `until`: UNIX milliseconds."""
+
+    selection: Selection
+    reason: str
+    until: int | None
+    result: ClassVar[Any] = Added
+
+    async def perform(self, services: Services) -> Added:
+        if seqs := self.selection.seqs:
+            return await services.holds.create(seqs, self.reason, self.until, by=COMMAND_LINE)
+        selected = await services.holds.select(self.selection)
+        if selected.is_too_many:
+            raise BadParameter(f"these are more than {MAX_RECORDS_PER_HOLD} records")
+        if not selected.seqs:
+            raise NoSuchResource("there are no such records")
+        return await services.holds.create(selected.seqs, self.reason, self.until, by=COMMAND_LINE)
+
+
+class ReleaseHold(ControlRequest[Hold], frozen=True, tag="hold.release"):
+    """Release a hold."""
+
+    id: int
+    result: ClassVar[Any] = Hold
+
+    async def perform(self, services: Services) -> Hold:
+        return await services.holds.release(self.id, by=COMMAND_LINE)
+
+
+class ExportedHold(Struct, frozen=True):
+    """What an export says of its hold. `now` in UNIX milliseconds."""
+
+    hold: Hold
+    site: str
+    log: str
+    zone: str
+    now: int
+
+
+class BeginExport(ControlRequest[ExportedHold], frozen=True, tag="hold.export"):
+    """Note that a hold is exported, and return what the export says of it."""
+
+    id: int
+    result: ClassVar[Any] = ExportedHold
+
+    async def perform(self, services: Services) -> ExportedHold:
+        hold = await services.holds.get(self.id)
+        await services.audit.add(COMMAND_LINE, "hold.export", f"{hold.id} {hold.records}")
+        site, now = services.site, int(services.now() * 1000)
+        return ExportedHold(hold, site.name(), services.records.log_id, str(site.zone()), now)
+
+
+class EvidenceRecord(Struct, frozen=True):
+    """A record as it crosses the channel. `pictures`: by name, empty if they were not asked for."""
+
+    seq: int
+    kind: RecordKind
+    did: str
+    sn: str
+    device_name: str
+    occurred_at: int
+    received_at: int
+    detail: Raw
+    extra: Raw
+    images: tuple[Image, ...]
+    erased: bool
+    pictures: dict[str, bytes]
+
+    def record(self) -> Record:
+        return Record(
+            seq=self.seq,
+            kind=self.kind,
+            did=self.did,
+            sn=self.sn,
+            device_name=self.device_name,
+            occurred_at=self.occurred_at,
+            received_at=self.received_at,
+            detail=decode_detail(self.kind, bytes(self.detail)),
+            extra=self.extra,
+            images=self.images,
+            erased=self.erased,
+        )
+
+
+class ReadEvidence(ControlRequest[list[EvidenceRecord]], frozen=True, tag="hold.read"):
+    """Read some records of a hold with seqs above `after`; none at the end."""
+
+    id: int
+    after: int
+    with_pictures: bool
+    result: ClassVar[Any] = list[EvidenceRecord]
+
+    async def perform(self, services: Services) -> list[EvidenceRecord]:
+        page: list[EvidenceRecord] = []
+        size = 0
+        for record in await services.holds.records(self.id, after=self.after, limit=50):
+            pictures = await _pictures(services, record) if self.with_pictures else {}
+            page.append(_evidence(record, pictures))
+            size += sum(map(len, pictures.values()))
+            if size > _PAGE_BYTES:
+                break
+        return page
+
+
+async def _pictures(services: Services, record: Record) -> dict[str, bytes]:
+    found: dict[str, bytes] = {}
+    for image in record.images:
+        try:
+            found[image.name] = (await services.records.picture(record.seq, image.name)).data
+        except NoSuchResource:
+            continue
+    return found
+
+
+def _evidence(record: Record, pictures: dict[str, bytes]) -> EvidenceRecord:
+    return EvidenceRecord(
+        seq=record.seq,
+        kind=record.kind,
+        did=record.did,
+        sn=record.sn,
+        device_name=record.device_name,
+        occurred_at=record.occurred_at,
+        received_at=record.received_at,
+        detail=Raw(msgspec.json.encode(record.detail)),
+        extra=record.extra,
+        images=record.images,
+        erased=record.erased,
+        pictures=pictures,
+    )
+
+
+class Erasable(Struct, frozen=True):
+    """Records that can be erased together, and how many copies would still hold them."""
+
+    match: Match | None
+    subject: Subject
+    preview: Preview
+
+
+class FindErasable(ControlRequest[list[Erasable]], frozen=True, tag="erasure.find"):
+    """Find what an erasure by number, by name or by hand would erase."""
+
+    number: str = ""
+    name: str = ""
+    seqs: tuple[int, ...] = ()
+    result: ClassVar[Any] = list[Erasable]
+
+    async def perform(self, services: Services) -> list[Erasable]:
+        erasures = services.erasures
+        if self.seqs:
+            subject = erasures.by_hand(self.seqs)
+            return [Erasable(None, subject, await erasures.preview(subject))]
+        found = await erasures.find(name=self.name, number=self.number)
+        return [
+            Erasable(match, match.subject, await erasures.preview(match.subject)) for match in found
+        ]
+
+
+class BeginErasure(ControlRequest[int], frozen=True, tag="erasure.begin"):
+    """Erase records; return the erasure's id. It may not be finished yet."""
+
+    subject: Subject
+    with_held: bool
+    result: ClassVar[Any] = int
+
+    async def perform(self, services: Services) -> int:
+        erasures = services.erasures
+        begun = await erasures.begin(self.subject, with_held=self.with_held, by=COMMAND_LINE)
+        if not erasures.is_running:
+            await erasures.carry_out()
+        return begun.id
+
+
+class GetErasure(ControlRequest[Erasure], frozen=True, tag="erasure.get"):
+    """Return an erasure."""
+
+    id: int
+    result: ClassVar[Any] = Erasure
+
+    async def perform(self, services: Services) -> Erasure:
+        return await services.erasures.get(self.id)
+
+
+class ListErasures(ControlRequest[list[Erasure]], frozen=True, tag="erasure.list"):
+    """List the erasures, newest first."""
+
+    result: ClassVar[Any] = list[Erasure]
+
+    async def perform(self, services: Services) -> list[Erasure]:
+        return list(await services.erasures.newest(limit=10_000))
+
+
+#: Distinguished by their tags.
+AnyEvidenceRequest = (
+    ListHolds
+    | AddHold
+    | ReleaseHold
+    | BeginExport
+    | ReadEvidence
+    | FindErasable
+    | BeginErasure
+    | GetErasure
+    | ListErasures
+)
