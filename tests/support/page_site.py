@@ -61,6 +61,13 @@ class PageSite:
                 SimpleNamespace(
                     ca_pem=lambda: b"-----BEGIN CERTIFICATE-----\n",
                     fingerprint=lambda: FINGERPRINT,
+                    leaf_fingerprint=FINGERPRINT[::-1],
+                    kind="site",
+                    names=frozenset({"localhost", "gate-pc", "10.0.0.5"}),
+                    issuer="CN=sitehub CA",
+                    starts_at=clock() - 86_400,
+                    expires_at=clock() + 396 * 86_400,
+                    problem="",
                     context=lambda: None,
                 ),
             ),

@@ -85,6 +85,8 @@ DONE = {
     "settings-read": N_("The file was read again. The changes that need no restart apply now."),
     "settings-same": N_("The file was read again. No setting has changed."),
     "api-key-removed": N_("The API key was removed. It no longer works."),
+    "certificate-uploaded": N_("The certificate was installed and is in use for new connections."),
+    "certificate-removed": N_("The hub uses its own certificate again."),
     "user-added": N_("The user was added and can sign in."),
     "user-role": N_("The role was changed."),
     "user-enabled": N_("The user can sign in again."),

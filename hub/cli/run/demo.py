@@ -62,7 +62,7 @@ def _own_ports(services: Services) -> HubEndpoint:
         http_port=web.port,
         ws_tls=devices.tls,
         http_tls=web.tls,
-        ca_pem=None if services.config.tls.cert else services.certificates.ca_pem(),
+        ca_pem=services.certificates.ca_pem() if services.certificates.kind == "site" else None,
     )
 
 

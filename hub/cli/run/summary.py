@@ -64,5 +64,6 @@ def _rows(services: Services, simulated: int | None) -> Iterator[tuple[str, list
     yield "Known cameras", [f"{known}, {simulated} of them simulated" if simulated else known]
     yield "Data", [str(services.data_dir)]
     if config.web.tls or config.devices.tls:
-        whose = "your own" if config.tls.cert else f"{dashboard_urls(services)[0]}ca.crt"
+        is_site = services.certificates.kind == "site"
+        whose = f"{dashboard_urls(services)[0]}ca.crt" if is_site else "your own"
         yield "Certificate", [whose, f"SHA-256 {services.certificates.fingerprint()}"]

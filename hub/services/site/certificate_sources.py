@@ -7,7 +7,7 @@ import logging
 import ssl
 from collections.abc import Callable
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -27,6 +27,7 @@ from hub.services.site.certificate_authority import (
     new_rsa_key,
     write_file,
 )
+from hub.services.site.certificate_upload import FILE as UPLOADED
 
 log = logging.getLogger(__name__)
 
@@ -45,10 +46,22 @@ class LoadedCertificate(Struct, frozen=True):
     fingerprint: str
     starts_at: float
     expires_at: float
+    #: The host names and addresses that it is valid for.
+    names: frozenset[str]
+    #: Who signed it, as text.
+    issuer: str
+    #: SHA-256 of the certificate itself.
+    leaf_fingerprint: str
+
+
+#: Who made the certificate in use: the site's own authority, or somebody else, and then where from.
+CertificateKind = Literal["site", "uploaded", "configured"]
 
 
 class CertificateSource(Protocol):
     """A source of the hub's certificate."""
+
+    kind: CertificateKind
 
     def load(self, now: float) -> LoadedCertificate:
         """Read the certificate, or issue one. Blocks. Raises StartFault."""
@@ -60,17 +73,35 @@ class CertificateSource(Protocol):
 def source_of(
     data_dir: Path, config: TlsConfig, names: Callable[[], frozenset[str]]
 ) -> CertificateSource:
-    """Return the source that is configured. Raises StartFault if only half of a pair is set."""
+    """Return the source to use: the settings win over an uploaded file, and that over the site's.
+
+    Raises StartFault if only half of a pair is set.
+    """
     if bool(config.cert) != bool(config.key):
         given, missing = ("tls.cert", "tls.key") if config.cert else ("tls.key", "tls.cert")
         raise StartFault(f"{given} is set and {missing} is not: set both or neither")
     if config.cert:
         return OwnCertificate(data_dir / config.cert, data_dir / config.key)
+    if (data_dir / UPLOADED).exists():
+        return uploaded_source(data_dir)
+    return site_source(data_dir, names)
+
+
+def uploaded_source(data_dir: Path) -> OwnCertificate:
+    """Return the certificate that an administrator uploaded."""
+    path = data_dir / UPLOADED
+    return OwnCertificate(path, path, kind="uploaded")
+
+
+def site_source(data_dir: Path, names: Callable[[], frozenset[str]]) -> SiteCertificate:
+    """Return the certificate of the site's own authority."""
     return SiteCertificate(data_dir / "tls", names)
 
 
 class SiteCertificate:
     """Certificates issued by the site's own authority: ECDSA, and RSA for old cameras."""
+
+    kind: CertificateKind = "site"
 
     def __init__(self, directory: Path, names: Callable[[], frozenset[str]]) -> None:
         self._directory = directory
@@ -121,9 +152,16 @@ def _is_usable(leaf: x509.Certificate, names: frozenset[str], now: float) -> boo
 
 
 class OwnCertificate:
-    """The files that tls.cert and tls.key name. They are read again when they change."""
+    """The files that tls.cert and tls.key name, or an uploaded one.
 
-    def __init__(self, cert_file: Path, key_file: Path) -> None:
+    They are read again when they change. An uploaded certificate that has expired stays in use,
+    because nobody may be there to replace it; the health says so.
+    """
+
+    def __init__(
+        self, cert_file: Path, key_file: Path, kind: CertificateKind = "configured"
+    ) -> None:
+        self.kind = kind
         self._cert_file = cert_file
         self._key_file = key_file
         self._loaded_stamps: object = None
@@ -157,7 +195,7 @@ class OwnCertificate:
                 f"tls.key: {self._key_file} is not the key of the first certificate in "
                 f"{self._cert_file}"
             )
-        if now >= leaf.not_valid_after_utc.timestamp():
+        if self.kind == "configured" and now >= leaf.not_valid_after_utc.timestamp():
             expired = day_of(leaf.not_valid_after_utc.timestamp())
             raise StartFault(f"tls.cert: {self._cert_file} expired on {expired}; replace it")
 
@@ -205,6 +243,9 @@ def _loaded(
         fingerprint=shown.fingerprint(hashes.SHA256()).hex(":").upper(),
         starts_at=leaf.not_valid_before_utc.timestamp(),
         expires_at=leaf.not_valid_after_utc.timestamp(),
+        names=names_in(leaf),
+        issuer=leaf.issuer.rfc4514_string(),
+        leaf_fingerprint=leaf.fingerprint(hashes.SHA256()).hex(":").upper(),
     )
 
 

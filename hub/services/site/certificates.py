@@ -11,14 +11,27 @@ import logging
 import socket
 import ssl
 from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import ifaddr
 import trio
 
 from hub.config import TlsConfig
-from hub.errors import StartFault
-from hub.services.site.certificate_sources import LoadedCertificate, day_of, source_of
+from hub.errors import CannotStoreNow, StartFault
+from hub.services.site.certificate_authority import write_file
+from hub.services.site.certificate_sources import (
+    CertificateKind,
+    LoadedCertificate,
+    day_of,
+    server_context,
+    site_source,
+    source_of,
+    uploaded_source,
+)
+from hub.services.site.certificate_upload import FILE as UPLOADED
+from hub.services.site.certificate_upload import CertificateProblem, checked_pem
 
 log = logging.getLogger(__name__)
 
@@ -38,20 +51,103 @@ class Certificates:
     ) -> None:
         """`names` returns this host's names. Raises StartFault if only half of a pair is set."""
         self._now = now
-        self._source = source_of(data_dir, config, names or names_of_this_host)
+        self._data_dir = data_dir
+        self._names = names or names_of_this_host
+        self._source = source_of(data_dir, config, self._names)
         self._loaded: LoadedCertificate | None = None
         #: Why a newer certificate could not be loaded; "" if it was, or none is needed.
         self.problem = ""
+        #: Why an uploaded certificate is not in use.
+        self._upload_problem = ""
+        self._changing = trio.Lock()
 
     async def load(self) -> None:
         """Read the certificate, or issue one, which takes a second or more.
 
-        Raises StartFault if there is no usable certificate.
+        Raises StartFault if there is no usable certificate. An uploaded one that cannot be used is
+        replaced by the site's own, so that the hub starts.
         """
+        try:
+            await self._load()
+        except StartFault as fault:
+            if self._source.kind != "uploaded" or self._loaded is not None:
+                raise
+            log.warning("the uploaded certificate is not used: %s", fault.message)
+            self._upload_problem = self.problem = fault.message
+            self._source = site_source(self._data_dir, self._names)
+            await self._load()
+
+    async def _load(self) -> None:
         # An abandoned thread leaves no incomplete file; see write_file().
         self._loaded = await trio.to_thread.run_sync(
             self._source.load, self._now(), abandon_on_cancel=True
         )
+
+    @property
+    def kind(self) -> CertificateKind:
+        """Who made the certificate in use, and where it is from."""
+        return self._source.kind
+
+    @property
+    def names(self) -> frozenset[str]:
+        """The host names and addresses that the certificate is valid for."""
+        return self._current.names
+
+    @property
+    def issuer(self) -> str:
+        """Who signed the certificate."""
+        return self._current.issuer
+
+    @property
+    def leaf_fingerprint(self) -> str:
+        """The SHA-256 of the certificate that browsers see."""
+        return self._current.leaf_fingerprint
+
+    async def upload(self, cert: bytes, key: bytes) -> None:
+        """Store a certificate with its chain and key, as PEM, and use it at once.
+
+        Raises CertificateProblem, and CannotStoreNow if it cannot be written; the one before stays
+        in use then.
+        """
+        async with self._changing:
+            if self._source.kind == "configured":
+                raise CertificateProblem("configured", field="cert")
+            pem = checked_pem(cert, key, self._now())
+            path = self._data_dir / UPLOADED
+            await trio.to_thread.run_sync(_check_usable, pem, path.parent)
+            try:
+                await trio.to_thread.run_sync(partial(write_file, path, pem, secret=True))
+            except OSError as error:
+                raise CannotStoreNow(
+                    f"{path} cannot be written: {error.strerror or error}"
+                ) from error
+            self._source = uploaded_source(self._data_dir)
+            self._upload_problem = self.problem = ""
+            await self._load()
+        log.info("an uploaded certificate is in use, valid until %s", day_of(self.expires_at))
+
+    async def remove_uploaded(self) -> None:
+        """Delete the uploaded certificate, and use the site's own at once.
+
+        Raises StartFault or CannotStoreNow, and the uploaded one stays in use.
+        """
+        async with self._changing:
+            if self._source.kind == "configured":
+                raise CertificateProblem("configured", field="cert")
+            before, self._source = self._source, site_source(self._data_dir, self._names)
+            try:
+                await self._load()
+                await trio.to_thread.run_sync(
+                    partial((self._data_dir / UPLOADED).unlink, missing_ok=True)
+                )
+            except BaseException as error:
+                self._source = before
+                if isinstance(error, OSError):
+                    raise CannotStoreNow(
+                        f"{UPLOADED} cannot be deleted: {error.strerror or error}"
+                    ) from error
+                raise
+            self._upload_problem = self.problem = ""
 
     def context(self) -> ssl.SSLContext:
         """Return the TLS settings for the next accepted connection; later ones may differ."""
@@ -86,7 +182,7 @@ class Certificates:
         """Load a newer certificate if there is one. On failure the old one stays in use."""
         try:
             if self._source.is_stale(self._now()):
-                await self.load()
+                await self._load()
                 log.info("a new certificate is in use, valid until %s", day_of(self.expires_at))
         except StartFault as fault:
             self._report(fault.message)
@@ -94,7 +190,7 @@ class Certificates:
             # For example: reading the host's addresses needs a free file descriptor.
             self._report(f"{error.strerror or error}")
         else:
-            self.problem = ""
+            self.problem = self._upload_problem
 
     @property
     def _current(self) -> LoadedCertificate:
@@ -106,6 +202,22 @@ class Certificates:
         if problem != self.problem:
             log.error("the certificate could not be renewed: %s", problem)
         self.problem = problem
+
+
+def _check_usable(pem: bytes, directory: Path) -> None:
+    """Load the file as the ports do. Blocks. Raises CertificateProblem."""
+    draft = directory / "own.checked.pem"
+    try:
+        write_file(draft, pem, secret=True)
+        server_context([draft])
+    except ssl.SSLError as error:
+        reason = str(error.reason or error).replace("_", " ").lower()
+        raise CertificateProblem("unusable", field="cert", detail=reason) from error
+    except OSError as error:
+        raise CannotStoreNow(f"{draft} cannot be written: {error.strerror or error}") from error
+    finally:
+        with suppress(OSError):
+            draft.unlink(missing_ok=True)
 
 
 def names_of_this_host() -> frozenset[str]:

@@ -21,6 +21,7 @@ from hub.net.binding import open_listeners
 from hub.net.connection import Peer
 from hub.net.listener import Limits, serve_port
 from hub.services.site.certificate_authority import key_pem, names_in, new_rsa_key
+from hub.services.site.certificate_upload import CertificateProblem, is_named
 from hub.services.site.certificates import Certificates, names_of_this_host
 from tests.support.certificates import self_signed
 
@@ -505,3 +506,133 @@ async def test_with_an_invalid_new_file_the_old_certificate_stays_in_use(own: Ow
     await site.certificates.check()
     assert leaf(site) != before
     assert site.certificates.problem == ""
+
+
+def pair(directory: Path, name: str = "gate-pc", *, now: float = NOW) -> tuple[bytes, bytes]:
+    """The PEM text of a certificate for this name, and of its key."""
+    directory.mkdir(exist_ok=True)
+    cert, key = self_signed(directory, name, now=now)
+    return cert.read_bytes(), key.read_bytes()
+
+
+async def test_an_uploaded_certificate_is_used_at_once_and_after_a_restart(
+    site: Site, tmp_path: Path
+) -> None:
+    before = site.certificates.context()
+    assert site.certificates.kind == "site"
+    await site.certificates.upload(*pair(tmp_path / "ca"))
+    assert site.certificates.kind == "uploaded"
+    assert site.certificates.context() is not before
+    assert site.certificates.names == {"gate-pc"}
+    await site.certificates.check()
+    assert site.certificates.problem == ""
+    fingerprint = site.certificates.leaf_fingerprint
+    await site.start()
+    assert site.certificates.kind == "uploaded"
+    assert site.certificates.leaf_fingerprint == fingerprint
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such mode")
+async def test_an_uploaded_key_is_readable_by_its_owner_only(site: Site, tmp_path: Path) -> None:
+    await site.certificates.upload(*pair(tmp_path / "ca"))
+    own = trio.Path(site.directory) / "tls" / "own.pem"
+    assert (await own.stat()).st_mode & 0o777 == 0o600
+    names = [path.name for path in await (trio.Path(site.directory) / "tls").iterdir()]
+    assert [name for name in names if name.startswith("own.")] == ["own.pem"]
+
+
+async def test_the_hubs_own_certificate_comes_back(site: Site, tmp_path: Path) -> None:
+    before = site.certificates.leaf_fingerprint
+    await site.certificates.upload(*pair(tmp_path / "ca"))
+    await site.certificates.remove_uploaded()
+    assert site.certificates.kind == "site"
+    assert site.certificates.leaf_fingerprint == before
+    await site.start()
+    assert site.certificates.kind == "site"
+
+
+async def test_an_uploaded_certificate_that_does_not_fit_is_refused_and_changes_nothing(
+    site: Site, tmp_path: Path
+) -> None:
+    cert, key = pair(tmp_path / "a")
+    other, other_key = pair(tmp_path / "b", "other")
+    old, old_key = pair(tmp_path / "c", "old", now=NOW - 40 * DAY)
+    sealed = serialization.load_pem_private_key(key, None).private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.BestAvailableEncryption(b"secret"),
+    )
+    before = site.certificates.leaf_fingerprint
+    for given, with_key, problem, field in (
+        (b"", key, "no-certificate", "cert"),
+        (key, key, "no-certificate", "cert"),
+        (cert, b"", "no-key", "key"),
+        (cert, cert, "no-key", "key"),
+        (cert, sealed, "passphrase", "key"),
+        (cert, other_key, "mismatch", "key"),
+        (cert + other, key, "chain", "cert"),
+        (old, old_key, "expired", "cert"),
+    ):
+        with pytest.raises(CertificateProblem) as caught:
+            await site.certificates.upload(given, with_key)
+        assert (caught.value.problem, caught.value.field) == (problem, field)
+    assert site.certificates.kind == "site"
+    assert site.certificates.leaf_fingerprint == before
+
+
+async def test_a_certificate_of_the_settings_wins_over_an_uploaded_one(
+    site: Site, tmp_path: Path
+) -> None:
+    await site.certificates.upload(*pair(tmp_path / "ca"))
+    cert, key = self_signed(tmp_path, "by-file", now=NOW)
+    site.config = TlsConfig(cert=str(cert), key=str(key))
+    await site.start()
+    assert site.certificates.kind == "configured"
+    assert site.certificates.names == {"by-file"}
+    for change in (site.certificates.upload(b"", b""), site.certificates.remove_uploaded()):
+        with pytest.raises(CertificateProblem) as caught:
+            await change
+        assert caught.value.problem == "configured"
+
+
+async def test_an_uploaded_certificate_that_has_expired_stays_in_use_over_a_restart(
+    site: Site, tmp_path: Path
+) -> None:
+    await site.certificates.upload(*pair(tmp_path / "ca"))
+    site.now += 40 * DAY
+    await site.start()
+    assert site.certificates.kind == "uploaded"
+    assert site.certificates.expires_at < site.now
+
+
+async def test_a_damaged_uploaded_certificate_does_not_keep_the_hub_from_starting(
+    site: Site, tmp_path: Path
+) -> None:
+    await site.certificates.upload(*pair(tmp_path / "ca"))
+    await (trio.Path(site.directory) / "tls" / "own.pem").write_bytes(b"half a file")
+    await site.start()
+    assert site.certificates.kind == "site"
+    assert "contains no certificate" in site.certificates.problem
+    await site.certificates.check()
+    assert "contains no certificate" in site.certificates.problem
+    await site.certificates.upload(*pair(tmp_path / "ca"))
+    assert site.certificates.problem == ""
+
+
+@pytest.mark.parametrize(
+    ("host", "names", "fits"),
+    [
+        ("gate-pc", {"gate-pc"}, True),
+        ("Gate-PC.", {"gate-pc"}, True),
+        ("hub.site.example", {"*.site.example"}, True),
+        ("a.hub.site.example", {"*.site.example"}, False),
+        ("10.0.0.5", {"10.0.0.5"}, True),
+        ("10.0.0.5", {"*.0.0.5"}, False),
+        ("[fd00:0::7]", {"fd00::7"}, True),
+        ("other", {"gate-pc"}, False),
+    ],
+)
+def test_the_names_of_a_certificate_are_compared_as_browsers_do(
+    host: str, names: set[str], fits: bool
+) -> None:
+    assert is_named(host, frozenset(names)) == fits

@@ -11,13 +11,14 @@ To add a page:
 
 from __future__ import annotations
 
-from web.pages.site import api_keys, audit, health, overview, settings, update, users
+from web.pages.site import api_keys, audit, certificate, health, overview, settings, update, users
 
 BLUEPRINTS = (
     overview.blueprint,
     health.blueprint,
     users.blueprint,
     api_keys.blueprint,
+    certificate.blueprint,
     settings.blueprint,
     update.blueprint,
     audit.blueprint,

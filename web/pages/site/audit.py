@@ -44,6 +44,8 @@ ACTIONS = {
     "site-key.set": N_("Set the site key"),
     "site-key.remove": N_("Removed the site key"),
     "site.change": N_("Changed name, time zone or language of the site"),
+    "certificate.upload": N_("Installed the certificate"),
+    "certificate.remove": N_("Deleted the certificate"),
     "settings.change": N_("Changed the setting"),
     "setup.link": N_("Created a setup link"),
     "user.sign_in": N_("Signed in"),

@@ -33,6 +33,7 @@ SECTIONS = (
     Section("health", "/site/health", N_("Health")),
     Section("users", "/site/users", N_("Users")),
     Section("api-keys", "/site/api-keys", N_("API keys")),
+    Section("certificate", "/site/certificate", N_("Certificate")),
     Section("settings", "/site/settings", N_("Settings")),
     Section("update", "/site/update", N_("Update")),
     Section("audit", "/site/audit", N_("Audit log")),

@@ -1,0 +1,142 @@
+"""The page of the certificate, on a real one."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+from typing import get_args
+
+import pytest
+from quart.datastructures import FileStorage
+
+from hub.config import TlsConfig
+from hub.services.site.certificate_upload import ProblemCode
+from hub.services.site.certificates import Certificates
+from tests.support.browsing import Visitor
+from tests.support.certificates import self_signed
+from tests.support.clock import FrozenClock
+from tests.support.page_site import PageSite, open_page_site
+from web.pages.site.certificate import PROBLEMS
+
+PAGE = "/site/certificate"
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder where the slow keys of the site's authority are made once."""
+    return tmp_path_factory.mktemp("authority")
+
+
+@pytest.fixture
+async def hub(authority: Path, tmp_path: Path, clock: FrozenClock) -> AsyncIterator[PageSite]:
+    certificates = Certificates(
+        authority, TlsConfig(), now=clock, names=lambda: frozenset({"localhost", "10.0.0.5"})
+    )
+    await certificates.load()
+    async with open_page_site(tmp_path / "data", clock) as site:
+        site.services = replace(site.services, certificates=certificates)
+        yield site
+    if certificates.kind == "uploaded":
+        await certificates.remove_uploaded()
+
+
+@pytest.fixture
+async def admin(hub: PageSite) -> Visitor:
+    return await Visitor.signed_in(hub)
+
+
+async def upload(visitor: Visitor, cert: bytes, key: bytes, **fields: str) -> None:
+    """Send the form with both files."""
+    files = {
+        name: FileStorage(io.BytesIO(data), filename=f"{name}.pem")
+        for name, data in (("cert", cert), ("key", key))
+    }
+    form = {"csrf_token": visitor.token, **fields}
+    visitor.response = await visitor._client.post(f"{PAGE}/upload", form=form, files=files)
+    visitor.text = (await visitor.response.get_data()).decode()
+
+
+def pair(directory: Path, name: str, now: float) -> tuple[bytes, bytes]:
+    cert, key = self_signed(directory, name, now=now)
+    return cert.read_bytes(), key.read_bytes()
+
+
+async def test_the_page_says_for_whom_and_until_when_the_certificate_is(
+    hub: PageSite, admin: Visitor
+) -> None:
+    await admin.get(PAGE)
+    assert "Made by this hub" in admin.text
+    assert "<code>10.0.0.5</code>" in admin.text
+    assert hub.services.certificates.leaf_fingerprint in admin.text
+    assert hub.services.certificates.fingerprint() in admin.text
+    assert "396 days left" in admin.text or "397 days left" in admin.text
+    assert 'href="/ca.crt"' in admin.text
+
+
+async def test_ones_own_certificate_is_installed_and_given_up_again(
+    hub: PageSite, admin: Visitor, tmp_path: Path, clock: FrozenClock
+) -> None:
+    before = hub.services.certificates.leaf_fingerprint
+    await admin.get(PAGE)
+    await upload(admin, *pair(tmp_path, "localhost", clock()))
+    await admin.get(admin.goes_to)
+    assert "The certificate was installed" in admin.text
+    assert "Your own, uploaded here" in admin.text
+    installed = hub.services.certificates.leaf_fingerprint
+    assert installed != before
+    await admin.get(f"{PAGE}/remove")
+    assert "Use the hub's own certificate again?" in admin.text.replace("&#39;", "'")
+    await admin.send(f"{PAGE}/remove")
+    await admin.get(admin.goes_to)
+    assert "Made by this hub" in admin.text
+    assert hub.services.certificates.leaf_fingerprint == before
+    assert [entry for entry in await hub.audited() if entry[1].startswith("certificate.")] == [
+        ("user admin", "certificate.upload", installed),
+        ("user admin", "certificate.remove", installed),
+    ]
+
+
+async def test_a_certificate_for_another_address_is_installed_only_if_asked_for(
+    hub: PageSite, admin: Visitor, tmp_path: Path, clock: FrozenClock
+) -> None:
+    cert, key = pair(tmp_path, "elsewhere", clock())
+    await admin.get(PAGE)
+    await upload(admin, cert, key)
+    assert admin.response.status_code == 400
+    assert "does not name the address that you use now (localhost)" in admin.text
+    assert hub.services.certificates.kind == "site"
+    await upload(admin, cert, key, anyway="yes")
+    await admin.get(admin.goes_to)
+    assert "It does not name the address that you use now: localhost." in admin.text
+
+
+async def test_a_key_that_does_not_fit_is_explained(
+    hub: PageSite, admin: Visitor, tmp_path: Path, clock: FrozenClock
+) -> None:
+    cert, _ = pair(tmp_path, "localhost", clock())
+    _, key = pair(tmp_path, "other", clock())
+    await admin.get(PAGE)
+    await upload(admin, cert, key)
+    assert admin.response.status_code == 400
+    assert "The key does not belong to the first certificate" in admin.text
+    await upload(admin, b"", b"")
+    assert "contains no certificate in PEM" in admin.text
+    assert hub.services.certificates.kind == "site"
+
+
+def test_every_problem_has_its_sentence() -> None:
+    assert set(PROBLEMS) == set(get_args(ProblemCode))
+
+
+@pytest.mark.parametrize("role", ["guard", "viewer"])
+async def test_the_certificate_is_for_administrators(hub: PageSite, role: str) -> None:
+    visitor = await Visitor.signed_in(hub, role)
+    for path in ("", "/remove"):
+        await visitor.get(f"{PAGE}{path}")
+        assert visitor.response.status_code == 403
+    await visitor.get("/")
+    for path in ("upload", "remove"):
+        await visitor.send(f"{PAGE}/{path}", anyway="yes")
+        assert visitor.response.status_code == 403

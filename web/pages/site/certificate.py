@@ -1,0 +1,136 @@
+"""The certificate: whom it is for and until when, trusting it, and one's own by upload."""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+from quart import Blueprint, Response, request
+from werkzeug.datastructures import FileStorage
+
+from hub.errors import CannotStoreNow, StartFault
+from hub.services.site.certificate_upload import CertificateProblem, is_named, names_of
+from web import auth
+from web.pages import language
+from web.pages.language import N_, gettext
+from web.pages.layout import redirect_to
+from web.pages.site.layout import site_page
+
+blueprint = Blueprint("site_certificate", __name__, url_prefix="/site/certificate")
+
+PROBLEMS = {
+    "no-certificate": N_(
+        "The first file contains no certificate in PEM, which begins with -----BEGIN"
+        " CERTIFICATE-----."
+    ),
+    "no-key": N_("The second file contains no private key in PEM."),
+    "passphrase": N_("The key is protected by a passphrase. Remove the passphrase first."),
+    "mismatch": N_("The key does not belong to the first certificate of the first file."),
+    "chain": N_(
+        "The certificates are not in order. First comes the one of this hub, and each is signed by"
+        " the next one."
+    ),
+    "expired": N_("This certificate expired on %(detail)s. Ask for a new one."),
+    "names": N_(
+        "This certificate does not name the address that you use now (%(detail)s): browsers and"
+        " cameras would refuse it. To install it all the same, tick the box."
+    ),
+    "unusable": N_("This certificate cannot be used for TLS (%(detail)s)."),
+    "configured": N_("The settings tls.cert and tls.key name a certificate, which wins."),
+}
+
+
+@blueprint.get("")
+async def certificate() -> Response:
+    await auth.require_role("admin")
+    return await _certificate_page()
+
+
+async def _certificate_page(
+    fault: str = "", *, field: str = "", asks_anyway: bool = False, status: int = 200
+) -> Response:
+    hub, shown = auth.services(), language.current()
+    certificates, config, zone = hub.certificates, hub.config, hub.site.zone()
+    days = int((certificates.expires_at - hub.now()) // 86_400)
+    return await site_page(
+        "site/certificate.html",
+        section="certificate",
+        status=status,
+        uses_tls=config.devices.tls or config.web.tls,
+        kind=certificates.kind,
+        names=sorted(certificates.names),
+        issuer=certificates.issuer,
+        starts=shown.date(int(certificates.starts_at * 1000), zone),
+        expires=shown.date(int(certificates.expires_at * 1000), zone),
+        days=days,
+        leaf_fingerprint=certificates.leaf_fingerprint,
+        ca_fingerprint=certificates.fingerprint(),
+        problem=certificates.problem,
+        missing=[] if is_named(_host(), certificates.names) else [_host()],
+        files=(config.tls.cert, config.tls.key),
+        fault=fault,
+        field=field,
+        asks_anyway=asks_anyway,
+    )
+
+
+@blueprint.post("/upload")
+async def upload() -> Response:
+    me = await auth.require_role("admin")
+    await auth.check_csrf()
+    hub, form = auth.services(), await request.form
+    cert, key = await _read("cert"), await _read("key")
+    try:
+        if not form.get("anyway"):
+            _check_names(cert)
+        await hub.certificates.upload(cert, key)
+    except CertificateProblem as problem:
+        fault = gettext(PROBLEMS[problem.problem]) % {"detail": problem.detail}
+        asks = problem.problem == "names"
+        return await _certificate_page(fault, field=problem.field, asks_anyway=asks, status=400)
+    except CannotStoreNow as error:
+        return await _certificate_page(error.message, status=error.status)
+    await hub.audit.add(auth.actor(me), "certificate.upload", hub.certificates.leaf_fingerprint)
+    return redirect_to("/site/certificate?done=certificate-uploaded")
+
+
+def _host() -> str:
+    """The host name or address under which this browser knows the hub."""
+    return urlsplit(f"//{request.host}").hostname or request.host
+
+
+async def _read(name: str) -> bytes:
+    file: FileStorage | None = (await request.files).get(name)
+    return file.read() if file is not None else b""
+
+
+def _check_names(cert: bytes) -> None:
+    """Raise CertificateProblem if this browser could not use the certificate."""
+    if not is_named(_host(), names_of(cert)):
+        raise CertificateProblem("names", field="cert", detail=_host())
+
+
+@blueprint.get("/remove")
+async def ask_to_remove() -> Response:
+    await auth.require_role("admin")
+    return await site_page(
+        "site/certificate_remove.html",
+        section="certificate",
+        names=sorted(auth.services().certificates.names),
+    )
+
+
+@blueprint.post("/remove")
+async def remove() -> Response:
+    """Delete the uploaded certificate, and use the hub's own."""
+    me = await auth.require_role("admin")
+    await auth.check_csrf()
+    hub = auth.services()
+    gone = hub.certificates.leaf_fingerprint
+    try:
+        await hub.certificates.remove_uploaded()
+    except CertificateProblem as problem:
+        return await _certificate_page(gettext(PROBLEMS[problem.problem]), status=400)
+    except (StartFault, CannotStoreNow) as error:
+        return await _certificate_page(error.message, status=503)
+    await hub.audit.add(auth.actor(me), "certificate.remove", gone)
+    return redirect_to("/site/certificate?done=certificate-removed")
