@@ -1,9 +1,22 @@
-"""All metrics that /metrics serves. Imports no module of the hub; imported everywhere."""
+"""All metrics that /metrics serves. Imports no module of the hub; imported everywhere.
+
+Counters are counted where things happen. Most gauges of the site are read when somebody asks, in
+hub.services.site.exposition; NaN stands for what is not known.
+"""
 
 import trio
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    ProcessCollector,
+    generate_latest,
+)
 
 REGISTRY = CollectorRegistry(auto_describe=True)
+#: process_*: of Linux only, which has /proc.
+ProcessCollector(registry=REGISTRY)
 
 
 def exposition() -> bytes:
@@ -50,6 +63,7 @@ checkpoint_seconds = Histogram(
     registry=REGISTRY,
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5),
 )
+commit_failures = _counter("commit_failures", "Groups of writes that could not be made durable")
 firmware_downloads = _gauge("firmware_downloads", "Firmware downloads in progress")
 firmware_bytes = _counter("firmware_bytes", "Bytes of firmware sent to devices")
 store_refusals = _counter("store_refusals", "Writes refused because nothing can be stored now")
@@ -69,3 +83,32 @@ last_good_backup = _gauge("backup_last_good_timestamp_seconds", "Time of the las
 backup_bytes = _gauge("backup_folder_bytes", "Bytes in the backup folder")
 backup_seconds = _gauge("backup_duration_seconds", "Duration of the last nightly backup")
 backup_failures = _counter("backup_failures", "Nightly backups that failed")
+
+# The site, read when somebody asks.
+build_info = _gauge("build_info", "1, with the version of the hub", "version")
+start_time = _gauge("start_time_seconds", "When the hub started, in UNIX seconds")
+healthy = _gauge("healthy", "1 if /healthz answers 200, else 0")
+problems = _gauge("problem", "1 for each problem of the hub by code", "code", "severity")
+devices = _gauge("devices", "Devices by state", "state")
+device_clock_offsets = _gauge(
+    "device_clock_offset_seconds", "How far a device's clock is ahead of the hub's", "did"
+)
+disk_free = _gauge("disk_free_bytes", "Free space of the disk of the data directory")
+disk_needed = _gauge("disk_needed_bytes", "Space that must stay free")
+picture_bytes = _gauge("pictures_bytes", "Bytes of the pictures of all records")
+database_bytes = _gauge("database_bytes", "Bytes of the database")
+wal_bytes = _gauge("wal_bytes", "Bytes of the database's write-ahead log")
+days = _gauge("days", "Days that hold records")
+keep_days = _gauge("keep_days", "Days to keep records")
+oldest_record = _gauge(
+    "oldest_record_timestamp_seconds", "When the oldest record was received, in UNIX seconds"
+)
+newest_record = _gauge(
+    "newest_record_timestamp_seconds", "When the newest record was received, in UNIX seconds"
+)
+last_seq = _gauge("last_seq", "The number of the newest record")
+queue_writes = _gauge("store_queue_writes", "Writes that wait to be stored")
+queue_bytes = _gauge("store_queue_bytes", "Bytes of the writes that wait to be stored")
+certificate_end = _gauge(
+    "certificate_expiry_timestamp_seconds", "When the certificate expires, in UNIX seconds"
+)

@@ -7,10 +7,10 @@ from pathlib import Path
 from quart import Response, request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
-from hub import metrics
 from hub.config import Config
 from hub.errors import HubError, NoSuchPath
 from hub.services import Services
+from hub.services.site.exposition import read_metrics
 from web import api, auth, pages
 from web.api.records import media
 from web.assets import Assets
@@ -100,7 +100,7 @@ def _serve_basics(app: HubQuart, services: Services) -> None:
     @app.get("/metrics")
     async def figures() -> Response:
         await auth.require_api()
-        return Response(metrics.exposition(), content_type="text/plain; version=0.0.4")
+        return Response(await read_metrics(services), content_type="text/plain; version=0.0.4")
 
     @app.get("/ca.crt")
     async def ca_certificate() -> Response:

@@ -132,6 +132,11 @@ class Store:
         """Run `job` in the next group: see `GroupCommit.write`."""
         return await self._writer.write(job)
 
+    @property
+    def queue_fill(self) -> tuple[int, int]:
+        """The writes that wait or are being written, and their bytes."""
+        return self._writer.queue_fill
+
     async def read(self, job: Job[T]) -> T:
         """Run `job` on a read-only connection: see `Readers.read`."""
         return await self._queries.read(job)

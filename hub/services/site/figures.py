@@ -77,6 +77,10 @@ class SiteFigures:
             write_ahead_log=_size(database.with_name(f"{database.name}-wal")),
         )
 
+    def queue(self) -> tuple[int, int]:
+        """Return how many writes wait to be stored, and their bytes."""
+        return self._store.queue_fill
+
     async def record_times(self) -> tuple[int | None, int | None]:
         """Return when the oldest and the newest record were received, in UNIX milliseconds.
 

@@ -102,6 +102,11 @@ class GroupCommit:
         """
         return await self.submit(Write(job, on_commit, on_durable))
 
+    @property
+    def queue_fill(self) -> tuple[int, int]:
+        """The writes that wait or are being written, and their bytes."""
+        return self._queue.fill
+
     async def submit(self, write: Write[T]) -> T:
         """Queue a write or a record batch, and wait for it: see `write`."""
         await self._queue.wait_for_room(write.size)
@@ -344,6 +349,7 @@ class GroupCommit:
             log.exception("a follower of the record log failed")
 
     def _refuse(self, group: Sequence[Write[Any]], error: Exception) -> None:
+        metrics.commit_failures.inc()
         if not is_storage_error(error):
             limited(log, logging.ERROR, "store fault", "a group could not be committed: %r", error)
         elif is_damage(error):

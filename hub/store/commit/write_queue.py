@@ -103,6 +103,11 @@ class WriteQueue:
         """Whether nothing waits. Callable from both threads."""
         return not self._waiting
 
+    @property
+    def fill(self) -> tuple[int, int]:
+        """The writes that wait or are being written, and their bytes."""
+        return self._count, self._bytes
+
     async def wait_for_room(self, size: int) -> None:
         """Return once `size` bytes fit; a write larger than the queue fits into an empty one.
 

@@ -1,0 +1,107 @@
+"""/metrics: the figures of the site, as a program reads them."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from hub import __version__
+from hub.errors import CannotStoreNow
+from hub.services.site import exposition
+from hub.services.site.exposition import read_metrics
+from hub.services.site.health import HealthReason
+from tests.support.clock import FrozenClock
+from tests.support.page_site import PageSite, open_page_site
+
+Figures = dict[tuple[str, ...], float]
+
+
+@pytest.fixture
+async def hub(tmp_path: Path, clock: FrozenClock) -> Any:
+    async with open_page_site(tmp_path, clock) as hub:
+        hub.services = replace(
+            hub.services, certificates=cast(Any, SimpleNamespace(expires_at=clock() + 86_400))
+        )
+        yield hub
+
+
+async def read(hub: PageSite) -> Figures:
+    """The samples by name and values of labels."""
+    text = (await read_metrics(hub.services)).decode()
+    return {
+        (sample.name, *sample.labels.values()): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+    }
+
+
+async def test_the_figures_of_the_site_are_read_when_they_are_asked_for(
+    hub: PageSite, clock: FrozenClock
+) -> None:
+    await hub.connect("Gate", did="1")
+    await hub.enrol("Door", did="2")
+    hub.report("2", clock_offset=-12.5)
+    hub.pend("NEW")
+    await hub.add_record(pictures=("face",))
+    clock.advance(60)
+    last = await hub.add_record()
+    found = await read(hub)
+    assert found["sitehub_build_info", __version__] == 1
+    assert found["sitehub_start_time_seconds",] == clock() - 60
+    assert [found["sitehub_devices", state] for state in ("online", "offline", "waiting")] == [
+        *(1, 1, 1)
+    ]
+    assert found["sitehub_device_clock_offset_seconds", "2"] == -12.5
+    assert found["sitehub_last_seq",] == last
+    assert found["sitehub_oldest_record_timestamp_seconds",] == clock() - 60
+    assert found["sitehub_newest_record_timestamp_seconds",] == clock()
+    assert found["sitehub_days",] == 1
+    assert found["sitehub_keep_days",] == 30
+    assert found["sitehub_certificate_expiry_timestamp_seconds",] == clock() - 60 + 86_400
+    for name in ("disk_free_bytes", "disk_needed_bytes", "pictures_bytes", "database_bytes"):
+        assert found[f"sitehub_{name}",] > 0
+    assert found["sitehub_store_queue_writes",] == 0
+
+
+async def test_problems_are_figures_as_long_as_they_last(hub: PageSite) -> None:
+    assert (await read(hub))["sitehub_healthy",] == 1
+    hub.health_reasons = [HealthReason("cannot-store", "no"), HealthReason("disk-low", "low")]
+    found = await read(hub)
+    assert found["sitehub_healthy",] == 0
+    assert found["sitehub_problem", "cannot-store", "fault"] == 1
+    assert found["sitehub_problem", "disk-low", "notice"] == 1
+    hub.health_reasons = []
+    assert not any(name == "sitehub_problem" for name, *_ in await read(hub))
+
+
+async def test_what_is_not_known_is_nan(hub: PageSite) -> None:
+    found = await read(hub)
+    assert math.isnan(found["sitehub_newest_record_timestamp_seconds",])
+    assert math.isnan(found["sitehub_oldest_record_timestamp_seconds",])
+
+
+async def test_a_figure_that_cannot_be_read_does_not_hide_the_others(
+    hub: PageSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fail(services: object) -> None:
+        raise CannotStoreNow("the disk does not answer")
+
+    monkeypatch.setattr(exposition, "_UPDATES", (fail, *exposition._UPDATES))
+    assert (await read(hub))["sitehub_healthy",] == 1
+
+
+async def test_only_the_clocks_that_are_off_the_most_are_shown(
+    hub: PageSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(exposition, "_MOST_DEVICES", 2)
+    for did, offset in ((1, 3.0), (2, -60.0), (3, 10.0)):
+        await hub.enrol(f"camera {did}", did=str(did))
+        hub.report(str(did), clock_offset=offset)
+    shown = {key[1] for key in await read(hub) if key[0] == "sitehub_device_clock_offset_seconds"}
+    assert shown == {"2", "3"}
