@@ -20,6 +20,7 @@ from hub.cli.hold import hold
 from hub.cli.logs import logs
 from hub.cli.options import data_option
 from hub.cli.reload import reload
+from hub.cli.retention import retention
 from hub.cli.run.command import run
 from hub.cli.service import service
 from hub.cli.simulate.command import simulate
@@ -47,7 +48,7 @@ def version() -> None:
 
 for command in (
     *(run, device, site_key, user, apikey, audit, firmware, service, reload, simulate),
-    *(status, logs, backup, restore),
+    *(status, logs, backup, restore, retention),
     *(hold, erase),
     *(doctor, update, version, selftest),
 ):

@@ -133,6 +133,7 @@ class BelievedClock:
         self.is_doubted = False
         self.has_settled = True
         self.agreement = Agreement()
+        self.is_contradicted = False
         #: As if the hub had been installed when trio's clock began.
         self.counted_before = 0.0
 

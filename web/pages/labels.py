@@ -45,6 +45,8 @@ DONE = {
         "with a valid signature."
     ),
     "changed": N_("Saved."),
+    "days-confirmed": N_("These days are being deleted now."),
+    "clock-confirmed": N_("The hub no longer doubts its clock."),
     "enabled": N_("The camera is enabled and can connect again."),
     "disabled": N_("The camera was disabled and disconnected."),
     "face-set": N_("The camera has applied the settings for faces and people."),

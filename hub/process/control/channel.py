@@ -31,6 +31,7 @@ from hub.process.control.devices import AnyDeviceRequest
 from hub.process.control.evidence import AnyEvidenceRequest
 from hub.process.control.firmware import AnyFirmwareRequest
 from hub.process.control.request import ControlRequest
+from hub.process.control.retention import AnyRetentionRequest
 from hub.process.control.settings import AnySettingsRequest
 from hub.process.control.status import AnyStatusRequest
 from hub.process.control.updates import AnyUpdateRequest
@@ -70,6 +71,7 @@ class _Request(Struct, frozen=True):
         | AnyBackupRequest
         | AnyEvidenceRequest
         | AnyUpdateRequest
+        | AnyRetentionRequest
         | AnySettingsRequest
     )
 

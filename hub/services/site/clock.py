@@ -164,6 +164,16 @@ class SiteClock:
         """Whether the records agreed since this start, or had an hour to contradict."""
         return self._agreed or self._ran_seconds >= JUMP_SECONDS
 
+    @property
+    def is_contradicted(self) -> bool:
+        """Whether most cameras say that the clock is wrong, and no person said that it is right."""
+        return self.agreement.contradicts and not self._vouched
+
+    def shown_time(self) -> float:
+        """Return what the clock shows, in UNIX seconds."""
+        self.look()
+        return self._wall
+
     def likely_time(self) -> float:
         """Return the time that is most probably right, in UNIX seconds."""
         self.look()
@@ -296,8 +306,7 @@ class SiteClock:
 
     @property
     def _is_proved(self) -> bool:
-        is_contradicted = self.agreement.contradicts and not self._vouched
-        return self._steady >= STEADY_SECONDS and not is_contradicted
+        return self._steady >= STEADY_SECONDS and not self.is_contradicted
 
 
 def agreement_of(times: Sequence[RecordTimes], now_ms: int) -> Agreement:

@@ -195,7 +195,7 @@ class Health:
                 "cameras get no time from the hub",
                 {"clock": clock, "expected": expected},
             )
-        elif agreement.contradicts:
+        elif self._clock.is_contradicted:
             off, devices = str(agreement.off), str(agreement.devices)
             yield HealthReason(
                 "clock-contradicted",

@@ -169,6 +169,7 @@ def test_a_doubted_clock_is_a_notice(parts: Parts, clock: FrozenClock) -> None:
 
 def test_cameras_that_contradict_the_clock_are_a_notice(parts: Parts) -> None:
     parts.clock.agreement = Agreement(devices=3, off=2, hours=744)
+    parts.clock.is_contradicted = True
     assert parts.codes() == ["clock-contradicted"]
     assert parts.faults() == []
     assert parts.sentence().startswith("the clocks of 2 of 3 cameras differ")

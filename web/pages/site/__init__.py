@@ -11,7 +11,17 @@ To add a page:
 
 from __future__ import annotations
 
-from web.pages.site import api_keys, audit, certificate, health, overview, settings, update, users
+from web.pages.site import (
+    api_keys,
+    audit,
+    certificate,
+    health,
+    overview,
+    retention,
+    settings,
+    update,
+    users,
+)
 
 BLUEPRINTS = (
     overview.blueprint,
@@ -21,5 +31,6 @@ BLUEPRINTS = (
     certificate.blueprint,
     settings.blueprint,
     update.blueprint,
+    retention.blueprint,
     audit.blueprint,
 )

@@ -36,6 +36,7 @@ SECTIONS = (
     Section("certificate", "/site/certificate", N_("Certificate")),
     Section("settings", "/site/settings", N_("Settings")),
     Section("update", "/site/update", N_("Update")),
+    Section("retention", "/site/retention", N_("Retention")),
     Section("audit", "/site/audit", N_("Audit log")),
 )
 

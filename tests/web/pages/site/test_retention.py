@@ -1,0 +1,114 @@
+"""The page of retention, on real services."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+from hub.services.site.clock import SiteClock
+from hub.services.site.retention import utc_day
+from tests.support.page_site import PageSite
+from tests.support.photographer import Photographer
+
+RETENTION = "/site/retention"
+DAY = 86_400
+
+
+async def keep_old_days(hub: PageSite, count: int) -> list[str]:
+    """Store `count` days of records, and let the clock be a year ahead, as if it were right."""
+    for _ in range(count):
+        await hub.add_records(3, pictures=["face"])
+        hub.clock.advance(DAY)
+    names = [use.day for use in hub.hub.store.retention.days()]
+    await hub.add_record()
+    hub.clock.advance(365 * DAY)
+    assert hub.services.clock.is_trusted
+    # The hub has run since yesterday alone: a single day is usual.
+    counted = hub.services.clock.counted_seconds
+    looked = f'{{"night":"","counted":{counted},"waits":false}}'
+    await hub.hub.store.settings.set("retention.looked", looked)
+    await hub.services.retention.look(utc_day(hub.clock()))
+    return names
+
+
+def shown_days(admin: Photographer) -> list[str]:
+    return re.findall(r'name="days" value="([^"]+)"', admin.text)[0].split()
+
+
+async def test_without_records_the_page_says_so(hub: PageSite, admin: Photographer) -> None:
+    await admin.get(RETENTION)
+    assert "No records yet." in admin.text
+    assert "A forecast needs a whole day of records." in admin.text
+    assert "Not trusted yet" in admin.text
+
+
+async def test_days_are_listed_with_the_forecast(hub: PageSite) -> None:
+    await hub.add_records(3, pictures=["face"])
+    hub.clock.advance(DAY)
+    await hub.add_record(kind="event")
+    admin = await Photographer.signed_in(hub)
+    await admin.get(RETENTION)
+    assert "2 days with 4 records" in admin.text
+    assert "25 Nov 2026" in admin.text
+    assert "Pictures: Faces" in admin.text
+    assert "30, limited by the days to keep" in admin.text
+    assert "never" in admin.text
+
+
+async def test_waiting_days_are_named_and_deleted_only_as_they_are_listed(hub: PageSite) -> None:
+    names = await keep_old_days(hub, 5)
+    admin = await Photographer.signed_in(hub)
+    await admin.get(RETENTION)
+    assert "These days wait for you" in admin.text
+    days = shown_days(admin)
+    assert days[:5] == names
+    assert "more than a tenth of all records" in admin.text
+
+    await admin.send(f"{RETENTION}/confirm", days=" ".join(days))
+    assert admin.response.status_code == 400
+    assert "tick the box" in admin.text
+    await admin.send(f"{RETENTION}/confirm", days=" ".join(days[1:]), sure="yes")
+    assert "Other days wait now" in admin.text
+    assert hub.services.retention.confirmed_days() == frozenset()
+
+    await admin.send(f"{RETENTION}/confirm", days=" ".join(days), sure="yes")
+    await admin.get(admin.goes_to)
+    assert "These days are being deleted now." in admin.text
+    assert "These days wait for you" not in admin.text
+    assert hub.services.retention.confirmed_days() == frozenset(days)
+    assert ("admin", "retention.confirm", " ".join(sorted(days))) in [
+        (who.removeprefix("user "), action, target) for who, action, target in await hub.audited()
+    ]
+
+
+async def test_nothing_can_be_confirmed_when_nothing_waits(
+    hub: PageSite, admin: Photographer
+) -> None:
+    await admin.get(RETENTION)
+    await admin.send(f"{RETENTION}/confirm", sure="yes")
+    assert admin.response.status_code == 400
+    assert "No days wait any more." in admin.text
+
+
+async def test_only_administrators_see_it(guard: Photographer) -> None:
+    await guard.get(RETENTION)
+    assert guard.response.status_code == 403
+    await guard.get("/")
+    await guard.send(f"{RETENTION}/clock")
+    assert guard.response.status_code == 403
+
+
+async def test_a_doubted_clock_is_shown_and_confirmed_on_the_page(hub: PageSite) -> None:
+    doubted = SiteClock(hub.hub.store, hub.services.audit, hub.clock, steady_now=lambda: 0.0)
+    hub.clock.advance(365 * DAY)
+    hub.services = replace(hub.services, clock=doubted)
+    admin = await Photographer.signed_in(hub)
+    await admin.get(RETENTION)
+    assert "25 Nov 2027" in admin.text
+    assert "It does not fit the time at which the hub ran before." in admin.text
+    assert "365 d forward" in admin.text
+    await admin.send(f"{RETENTION}/clock")
+    await admin.get(admin.goes_to)
+    assert "The hub no longer doubts its clock." in admin.text
+    assert "It does not fit" not in admin.text
+    assert not doubted.is_doubted

@@ -1,0 +1,245 @@
+"""Retention: what is kept and for how long, days that wait for a person, and the hub's clock."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+
+from msgspec import Struct
+from quart import Blueprint, Response, request
+
+from hub.errors import AlreadyExists, BadParameter
+from hub.services.site.retention_view import (
+    ClockView,
+    ForecastView,
+    KeptDay,
+    RetentionView,
+    StepView,
+    read_retention,
+)
+from web import auth
+from web.pages import language
+from web.pages.labels import KINDS, duration
+from web.pages.language import N_, gettext, ngettext
+from web.pages.layout import redirect_to
+from web.pages.site.layout import site_page
+
+blueprint = Blueprint("retention", __name__, url_prefix="/site/retention")
+
+#: The newest days that the page lists; there may be thousands.
+_SHOWN_DAYS = 100
+_GB = 1_000_000_000
+
+_REASONS = {
+    "share": N_(
+        "They are more days than usual and hold more than a tenth of all records. That happens "
+        "after the number of days to keep was made smaller, after a long time off, and when the "
+        "clock of this computer is wrong."
+    ),
+    "last": N_("No other day holds records: after it there would be none."),
+}
+_TRUST = {
+    "doubted": N_(
+        "It does not fit the time at which the hub ran before. Nothing is deleted by age, and "
+        "cameras get no time from the hub."
+    ),
+    "contradicted": N_(
+        "The clocks of most cameras show another day. Nothing is deleted by age until they agree."
+    ),
+    "settling": N_(
+        "Not trusted yet: before records are deleted by age, it must be steady for a day of "
+        "running time."
+    ),
+    "trusted": N_("Steady, and not contradicted by the cameras."),
+}
+_LIMITS = {
+    "age": N_("the days to keep"),
+    "size": N_("the limit for pictures"),
+    "disk": N_("the size of the disk"),
+}
+_DATED = {
+    "step": N_("dated again: %(date)s"),
+    "neighbour": N_("kept as of %(date)s"),
+}
+
+
+class DayRow(Struct, frozen=True):
+    """A day as the page shows it. `dated`: its date, if that is not its name."""
+
+    day: str
+    dated: str
+    records: str
+    size: str
+
+
+class StepRow(Struct, frozen=True):
+    """A step of the clock: when, by how much, and whether between two runs."""
+
+    before: str
+    after: str
+    by: str
+    at_start: bool
+
+
+@blueprint.get("")
+async def show() -> Response:
+    await auth.require_role("admin")
+    return await _retention_page()
+
+
+@blueprint.post("/confirm")
+async def confirm() -> Response:
+    """Let exactly the listed days go."""
+    me = await auth.require_role("admin")
+    await auth.check_csrf()
+    form = await request.form
+    if form.get("sure") != "yes":
+        return await _retention_page(fault=gettext("Check the date, and tick the box."))
+    try:
+        await auth.services().retention.confirm(form.get("days", "").split(), by=auth.actor(me))
+    except AlreadyExists:
+        return await _retention_page(fault=gettext("Other days wait now. Check the list again."))
+    except BadParameter:
+        return await _retention_page(fault=gettext("No days wait any more."))
+    return redirect_to("/site/retention?done=days-confirmed")
+
+
+@blueprint.post("/clock")
+async def confirm_clock() -> Response:
+    """Note that the hub's clock is right."""
+    me = await auth.require_role("admin")
+    await auth.check_csrf()
+    await auth.services().clock.confirm(by=auth.actor(me))
+    return redirect_to("/site/retention?done=clock-confirmed")
+
+
+async def _retention_page(*, fault: str = "") -> Response:
+    found = await read_retention(auth.services())
+    days = found.days[::-1]
+    return await site_page(
+        "site/retention.html",
+        section="retention",
+        status=400 if fault else 200,
+        fault=fault,
+        found=found,
+        limits=_limits(found),
+        stored=_stored(found),
+        waiting=[_row(day) for day in found.waiting],
+        waiting_days=" ".join(day.day for day in found.waiting),
+        waiting_size=size_text(sum(day.bytes for day in found.waiting)),
+        waiting_records=_number(sum(day.records for day in found.waiting)),
+        reason=gettext(_REASONS[found.reason]) if found.reason else "",
+        facts=_forecast_facts(found.forecast),
+        days=[_row(day) for day in days[:_SHOWN_DAYS]],
+        older=max(0, len(days) - _SHOWN_DAYS),
+        trust=gettext(_TRUST[found.clock.trust]),
+        shows=_moment(found.clock.shows),
+        expected=_moment(found.clock.expected),
+        steady=_steady(found.clock),
+        steps=[_step(step) for step in found.clock.steps[::-1]],
+    )
+
+
+def _row(day: KeptDay) -> DayRow:
+    dated = ""
+    if day.date != day.day and day.dated_by in _DATED:
+        dated = gettext(_DATED[day.dated_by]) % {"date": _date(day.date)}
+    return DayRow(_date(day.day), dated, _number(day.records), size_text(day.bytes))
+
+
+def _limits(found: RetentionView) -> list[str]:
+    limits = [
+        ngettext("Days are kept for %(n)s day.", "Days are kept for %(n)s days.", found.keep_days)
+        % {"n": found.keep_days}
+    ]
+    if found.max_gb:
+        limits.append(gettext("Pictures take at most %(n)s GB.") % {"n": f"{found.max_gb:g}"})
+    limits.append(gettext("%(n)s GB of the disk stay free.") % {"n": f"{found.min_free_gb:g}"})
+    return limits
+
+
+def _stored(found: RetentionView) -> str:
+    values = {
+        "n": len(found.days),
+        "records": _number(found.records),
+        "size": size_text(found.bytes),
+    }
+    return (
+        ngettext(
+            "%(n)s day with %(records)s records, %(size)s of pictures",
+            "%(n)s days with %(records)s records, %(size)s of pictures",
+            len(found.days),
+        )
+        % values
+    )
+
+
+def _forecast_facts(found: ForecastView) -> list[tuple[str, str]]:
+    """The facts of the forecast, each with its name; none before the first day is over."""
+    if not found.measured_days or found.kept_days is None:
+        return []
+    kinds = [
+        (gettext("Pictures: %(kind)s") % {"kind": gettext(KINDS[kind])}, _per_day(size))
+        for kind, size in found.kinds.items()
+        if size
+    ]
+    kept = gettext("%(n)s, limited by %(limit)s") % {
+        "n": found.kept_days,
+        "limit": gettext(_LIMITS[found.limited_by]),
+    }
+    return [
+        *kinds,
+        (gettext("Database"), _per_day(found.database)),
+        (gettext("Days that will be kept"), kept),
+        (gettext("Disk full"), _full(found.full_in_days)),
+    ]
+
+
+def _per_day(size: float) -> str:
+    return gettext("%(size)s a day") % {"size": size_text(size)}
+
+
+def _full(days: float | None) -> str:
+    if days is None:
+        return gettext("never")
+    whole = int(days)
+    if whole < 1:
+        return gettext("now: the oldest days are deleted")
+    return ngettext(
+        "in %(n)s day; then the oldest days are deleted",
+        "in %(n)s days; then the oldest days are deleted",
+        whole,
+    ) % {"n": whole}
+
+
+def _steady(clock: ClockView) -> str:
+    return duration(clock.steady_seconds) if clock.trust == "settling" else ""
+
+
+def _step(step: StepView) -> StepRow:
+    length = duration(abs(step.seconds))
+    text = gettext("%(length)s forward") if step.seconds > 0 else gettext("%(length)s back")
+    return StepRow(
+        _moment(step.before), _moment(step.after), text % {"length": length}, step.at_start
+    )
+
+
+def _moment(text: str) -> str:
+    """A time of the view in the site's zone; "" if no calendar has it."""
+    if not text:
+        return ""
+    ms = int(datetime.fromisoformat(text).timestamp() * 1000)
+    return language.current().moment(ms, auth.services().site.zone())
+
+
+def _date(day: str) -> str:
+    midnight = datetime.combine(date.fromisoformat(day), datetime.min.time(), UTC)
+    return language.current().date(int(midnight.timestamp() * 1000), UTC)
+
+
+def _number(count: int) -> str:
+    return f"{count:,}"
+
+
+def size_text(count: float) -> str:
+    """Bytes in the unit that fits: GB count 10^9, MB 10^6."""
+    return f"{count / _GB:,.1f} GB" if count >= _GB / 10 else f"{count / 1_000_000:,.1f} MB"
