@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sqlite3
 
-from hub.store.log_state import begin_wal
+from hub.store.log_state import begin_wal, write_anything
 
 #: The setting that is "0" while the store is open, and after a crash.
 CLEAN = "store.clean"
@@ -19,8 +19,10 @@ _MARK = "INSERT OR REPLACE INTO setting (key, value) VALUES (?, ?)"
 def mark_open(connection: sqlite3.Connection) -> None:
     """Mark the store as open, in the main file; begin a new write-ahead log."""
     connection.execute(_MARK, (CLEAN, "0"))
-    empty_wal(connection)
-    begin_wal(connection)
+    if empty_wal(connection):
+        begin_wal(connection)
+    else:
+        write_anything(connection)
 
 
 def save_clean(connection: sqlite3.Connection) -> None:
@@ -28,9 +30,13 @@ def save_clean(connection: sqlite3.Connection) -> None:
     connection.execute(_MARK, (CLEAN, "1"))
 
 
-def empty_wal(connection: sqlite3.Connection) -> None:
-    """Copy the whole write-ahead log into the main file, and empty it, unless somebody reads it."""
-    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+def empty_wal(connection: sqlite3.Connection) -> bool:
+    """Copy the whole write-ahead log into the main file, and empty it, unless somebody reads it.
+
+    Returns whether it is empty.
+    """
+    is_busy, _, _ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    return not is_busy
 
 
 def empty_wal_now(connection: sqlite3.Connection) -> bool:
@@ -41,12 +47,12 @@ def empty_wal_now(connection: sqlite3.Connection) -> bool:
     busy_timeout = connection.execute("PRAGMA busy_timeout").fetchone()[0]
     connection.execute("PRAGMA busy_timeout = 0")
     try:
-        is_busy, _, _ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        is_empty = empty_wal(connection)
     finally:
         connection.execute(f"PRAGMA busy_timeout = {busy_timeout}")
-    if not is_busy:
+    if is_empty:
         begin_wal(connection)
-    return not is_busy
+    return is_empty
 
 
 def checkpoint(connection: sqlite3.Connection) -> bool:

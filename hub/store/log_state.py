@@ -11,7 +11,9 @@ from hub.store.sealing import Random
 from hub.store.sql import one
 
 _LOG = "SELECT log_id, last_group FROM record_log"
-_SET_LAST_GROUP = "UPDATE record_log SET last_group = ?, checkpointed = ?"
+_SET_LAST_GROUP = "UPDATE record_log SET last_group = ?"
+_SET_GROUPS = "UPDATE record_log SET last_group = ?, checkpointed = ?"
+_RAISE_LAST_GROUP = "UPDATE record_log SET last_group = max(last_group, ?)"
 _SET_CHECKPOINTED = "UPDATE record_log SET checkpointed = last_group, writes = writes + 1"
 _SET_LOG_ID = "UPDATE record_log SET log_id = ?"
 # It changes a value: SQLite does not write a page for a value that stays the same.
@@ -43,13 +45,21 @@ def load_log_state(connection: sqlite3.Connection) -> LogState:
     return LogState(log_id, last_seq if isinstance(last_seq, int) else 0, last_group, last_group)
 
 
-def save_last_group(connection: sqlite3.Connection, number: int, checkpointed: int) -> None:
+def save_last_group(connection: sqlite3.Connection, number: int, checkpointed: int | None) -> None:
     """Save the number of the group that is being committed.
 
     `checkpointed`: the last group that was in the main file when the write-ahead log began, which
-    ties the log to the file.
+    ties the log to the file; None if that did not change.
     """
-    connection.execute(_SET_LAST_GROUP, (number, checkpointed))
+    if checkpointed is None:
+        connection.execute(_SET_LAST_GROUP, (number,))
+    else:
+        connection.execute(_SET_GROUPS, (number, checkpointed))
+
+
+def raise_last_group(connection: sqlite3.Connection, number: int) -> None:
+    """Let the next group have a higher number than this one."""
+    connection.execute(_RAISE_LAST_GROUP, (number,))
 
 
 def begin_wal(connection: sqlite3.Connection) -> None:

@@ -85,8 +85,7 @@ def unusable(path: Path, error: sqlite3.Error | OSError) -> StartFault:
     return StartFault(f"{path} cannot be used ({error}): {_CURES.get(code, CURE)}")
 
 
-# The folder media must be moved too, because the start removes pictures that are not in the
-# database.
+# The folder media must be moved too: the start stops at packs that no database knows.
 CURE = "restore it from a backup, or move it and the folder media away to start anew"
 _NOT_PERMITTED = "make this user the owner of it and of the files beside it"
 _IN_USE = "another program has it open: stop that program"

@@ -58,8 +58,9 @@ class RecordWriter:
         self.last_group = log_state.last_group
         self._number = log_state.last_number
         self._log_id = log_state.log_id
-        #: The last group that was in the main file when the write-ahead log began.
-        self._checkpointed = log_state.last_group
+        #: The last group that was in the main file when the write-ahead log began, once that is
+        #: another one than at the start.
+        self._checkpointed: int | None = None
         self._packs = packs
         self._days = days
         self._now = now

@@ -8,6 +8,8 @@ from pathlib import Path
 from msgspec import Struct
 
 from hub.store.disk import DIRECTORY_MODE, Disk
+from hub.store.media.held_index import HELD
+from hub.store.media.packs import SUFFIX
 from hub.store.migrate import bring_up_to_date, migrations, refuse_newer
 from hub.store.names import DATABASE, MEDIA, WAL
 from hub.store.recovery.database_view import DatabaseView, Wal, current_view, has_wal
@@ -34,13 +36,15 @@ def prepare_ground(data_dir: Path, disk: Disk) -> Ground:
     media.mkdir(mode=DIRECTORY_MODE, parents=True, exist_ok=True)
     refuse_newer(database, max(migrations()))
     view, wal = _view(data_dir)
-    unusable = []
+    unusable: list[Path] = []
     if view is None and database.exists():
         unusable.append(database)
     if (view is None or wal is Wal.FOREIGN) and has_wal(data_dir):
         unusable.append(data_dir / WAL)
+    if view is None:
+        unusable += sorted((media / HELD).glob(f"*{SUFFIX}"))  # a new database would use the names
     put_aside = tuple(put_file_aside(path, media, disk).name for path in unusable)
-    if unusable:
+    if put_aside:
         # The index of a write-ahead log that is not there any more.
         database.with_name(f"{DATABASE}-shm").unlink(missing_ok=True)
         (data_dir / WAL).unlink(missing_ok=True)

@@ -23,8 +23,8 @@ from hub.store.log_state import (
     LogState,
     load_log_state,
     new_log_id,
+    raise_last_group,
     raise_last_seq,
-    save_last_group,
     set_log_id,
 )
 from hub.store.media.day_index import DayIndex, PackDay, load_days, save_day
@@ -85,7 +85,7 @@ def rebuild(
         ends = {day.day: day.bytes for day in days.all()}
         tails = [tail for tail in tails_in(media, ends) if tail.day not in ground.dropped]
         wanted = _wanted(tails, state, is_new=ground.is_new)
-        replay = _Replay(connection, days, state, wanted, on_progress)
+        replay = _Replay(connection, days, wanted, on_progress)
         replay.run()
         has_gap = _has_gap(wanted, state, is_new=ground.is_new)
         log_id = _settle_log(connection, tails, wanted, has_gap, random)
@@ -167,15 +167,13 @@ def _settle_log(
     """Let seqs go on above everything seen; return the id of the log from now on."""
     groups = [group for tail in tails for group in tail.groups]
     raise_last_seq(connection, max((group.last_seq for group in groups), default=0))
-    state = load_log_state(connection)
-    last = max((group.number for group in groups), default=0)
-    save_last_group(connection, max(last, state.last_group), state.last_group)
+    raise_last_group(connection, max((group.number for group in groups), default=0))
     if has_gap:
         return new_log_id(connection, random)
     if wanted:
         set_log_id(connection, wanted[-1].group.log_id)
         return wanted[-1].group.log_id
-    return state.log_id
+    return load_log_state(connection).log_id
 
 
 def _left(media: Path, days: DayIndex, dropped: frozenset[str]) -> list[Tail]:
@@ -191,13 +189,11 @@ class _Replay:
         self,
         connection: sqlite3.Connection,
         days: DayIndex,
-        state: LogState,
         wanted: Sequence[_Found],
         on_progress: Progress,
     ) -> None:
         self._connection = connection
         self._days = days
-        self._state = state
         self._wanted = wanted
         self._on_progress = on_progress
         self.records = 0
@@ -225,8 +221,7 @@ class _Replay:
                 insert_records(self._connection, new)
                 insert_spans(self._connection, [one.record for one in new])
             save_day(self._connection, day)
-            last = load_log_state(self._connection).last_group
-            save_last_group(self._connection, max(last, group.number), self._state.last_group)
+            raise_last_group(self._connection, group.number)
             self._connection.execute("COMMIT")
         except BaseException:
             if self._connection.in_transaction:

@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from hub.store.connection import connect_writer
 from hub.store.disk import Disk
-from hub.store.log_state import load_log_state, new_log_id, raise_last_seq, save_last_group
+from hub.store.log_state import new_log_id, raise_last_group, raise_last_seq
 from hub.store.media.day_index import load_days
 from hub.store.media.tails import tails_in
 from hub.store.names import DATABASE, MEDIA
@@ -47,11 +47,9 @@ def set_aside(data_dir: Path, disk: Disk, random: Random) -> SetAsideReport:
         groups = [group for tail in tails for group in tail.groups]
         if tails or put_aside:
             # First, so that no number is given twice if this is interrupted.
-            state = load_log_state(connection)
             connection.execute("BEGIN IMMEDIATE")
             raise_last_seq(connection, max((group.last_seq for group in groups), default=0))
-            last = max((group.number for group in groups), default=0)
-            save_last_group(connection, max(last, state.last_group), state.last_group)
+            raise_last_group(connection, max((group.number for group in groups), default=0))
             new_log_id(connection, random)
             connection.execute("COMMIT")
     put_aside += [put_tail_aside(tail, disk).name for tail in tails]

@@ -22,7 +22,8 @@ from msgspec import Struct
 
 from hub.errors import StartFault
 from hub.store.disk import Disk
-from hub.store.media.packs import cut_pack, packs_in
+from hub.store.media.held_index import HELD
+from hub.store.media.packs import SUFFIX, cut_pack, packs_in
 from hub.store.media.tails import Tail, tails_in
 from hub.store.names import DATABASE, MEDIA, WAL
 from hub.store.recovery.database_view import DatabaseView, Wal, current_view, has_wal
@@ -51,7 +52,8 @@ class Findings(Struct, frozen=True):
 
 def check_start(data_dir: Path) -> Findings:
     """Examine a data directory; change nothing. Raises OSError, sqlite3.Error."""
-    database, packs = data_dir / DATABASE, packs_in(data_dir / MEDIA)
+    database, media = data_dir / DATABASE, data_dir / MEDIA
+    packs = [*packs_in(media), *(media / HELD).glob(f"*{SUFFIX}")]
     if not database.exists() or database.stat().st_size == 0:
         if not packs and not has_wal(data_dir):
             return Findings()
@@ -68,7 +70,7 @@ def check_start(data_dir: Path) -> Findings:
             f"{database} holds no records, but there are packs of pictures: restore it; "
             f"{_WAYS}; {_NOTHING}"
         )
-    tails = tuple(tails_in(data_dir / MEDIA, view.ends))
+    tails = tuple(tails_in(media, view.ends))
     last = max((group.number for tail in tails for group in tail.groups), default=0)
     return Findings(_fault(data_dir, view, wal, tails), tails, last, view.dropped)
 
