@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from hub.store.tables.audit import AuditEntry as AuditEntry
+from hub.store.tables.audit import AuditFilter as AuditFilter
 
 if TYPE_CHECKING:
     from hub.store.db import Store
@@ -43,10 +44,14 @@ class Audit:
         await self._entries.add_each(at, by.who, action, targets, by.address)
 
     async def newest(
-        self, *, before: int | None = None, limit: int = 100
+        self,
+        *,
+        before: int | None = None,
+        limit: int = 100,
+        matching: AuditFilter | None = None,
     ) -> tuple[AuditEntry, ...]:
         """Return at most `limit` entries with ids below `before`, newest first."""
-        return await self._entries.newest(before, limit)
+        return await self._entries.newest(before, limit, matching)
 
     async def oldest(self, *, after: int = 0, limit: int = 100) -> tuple[AuditEntry, ...]:
         """Return at most `limit` entries with ids above `after`, oldest first."""

@@ -15,9 +15,8 @@ _MAX_ENTRIES = 100_000
 
 _ADD = "INSERT INTO audit (at, who, action, target, address) VALUES (?, ?, ?, ?, ?)"
 _TRIM = "DELETE FROM audit WHERE id <= ?"
-_NEWEST = """
-SELECT id, at, who, action, target, address FROM audit WHERE id < ? ORDER BY id DESC LIMIT ?
-"""
+_SELECT = "SELECT id, at, who, action, target, address FROM audit"
+_CONTAINS = "{} LIKE ? ESCAPE '\\'"
 _OLDEST = """
 SELECT id, at, who, action, target, address FROM audit WHERE id > ? ORDER BY id LIMIT ?
 """
@@ -32,6 +31,22 @@ class AuditEntry(Struct, frozen=True):
     action: str
     target: str
     address: str
+
+
+class AuditFilter(Struct, frozen=True):
+    """Which entries to find; what is empty or None matches all.
+
+    `who`: a part of the actor, without regard to case in ASCII. `group`: the action's first word.
+    `target`: a part of the target; or one of `targets`, its first word. `since` is included and
+    `until` is not, in UNIX milliseconds.
+    """
+
+    who: str = ""
+    group: str = ""
+    target: str = ""
+    targets: tuple[str, ...] = ()
+    since: int | None = None
+    until: int | None = None
 
 
 class AuditTable:
@@ -58,9 +73,16 @@ class AuditTable:
 
         await self._writer.write(job)
 
-    async def newest(self, before: int | None, limit: int) -> tuple[AuditEntry, ...]:
-        """At most `limit` entries with ids below `before` (None: all), the newest first."""
-        return await self._page(_NEWEST, 2**63 - 1 if before is None else before, limit)
+    async def newest(
+        self, before: int | None, limit: int, matching: AuditFilter | None = None
+    ) -> tuple[AuditEntry, ...]:
+        """At most `limit` entries with ids below `before` (None: all), the newest first.
+
+        A filter that few entries match is a scan of the table, which is bounded.
+        """
+        sql, values = _newest(2**63 - 1 if before is None else before, limit, matching)
+        rows = await self._readers.read(lambda c: c.execute(sql, values).fetchall())
+        return tuple(AuditEntry(*row) for row in rows)
 
     async def oldest(self, after: int, limit: int) -> tuple[AuditEntry, ...]:
         """At most `limit` entries with ids above `after`, the oldest first."""
@@ -69,3 +91,32 @@ class AuditTable:
     async def _page(self, query: str, bound: int, limit: int) -> tuple[AuditEntry, ...]:
         rows = await self._readers.read(lambda c: c.execute(query, (bound, limit)).fetchall())
         return tuple(AuditEntry(*row) for row in rows)
+
+
+def _newest(
+    before: int, limit: int, matching: AuditFilter | None
+) -> tuple[str, tuple[object, ...]]:
+    """The query for one page, and its values."""
+    wanted = matching or AuditFilter()
+    terms: list[tuple[str, tuple[object, ...]]] = [("id < ?", (before,))]
+    if wanted.who:
+        terms.append((_CONTAINS.format("who"), (_pattern(wanted.who),)))
+    if wanted.group:
+        terms.append(("substr(action, 1, ?) = ?", (len(wanted.group) + 1, f"{wanted.group}.")))
+    if wanted.target:
+        places = " OR target = ? OR target LIKE ? || ' %'" * len(wanted.targets)
+        twice = [text for target in wanted.targets for text in (target, target)]
+        terms.append((f"({_CONTAINS.format('target')}{places})", (_pattern(wanted.target), *twice)))
+    if wanted.since is not None:
+        terms.append(("at >= ?", (wanted.since,)))
+    if wanted.until is not None:
+        terms.append(("at < ?", (wanted.until,)))
+    where = " AND ".join(term for term, _ in terms)
+    values = [value for _, found in terms for value in found]
+    return f"{_SELECT} WHERE {where} ORDER BY id DESC LIMIT ?", (*values, limit)
+
+
+def _pattern(text: str) -> str:
+    """The pattern of LIKE for texts that contain this one."""
+    escaped = text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+    return f"%{escaped}%"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 
 from msgspec import Struct
 from quart import Blueprint, Response, request
@@ -14,6 +15,8 @@ from web.pages import language
 from web.pages.labels import ROLES
 from web.pages.language import N_, gettext, ngettext
 from web.pages.layout import make_url, redirect_to
+from web.pages.site.audit_export import export_csv
+from web.pages.site.audit_filter import GROUPS, read_form
 from web.pages.site.layout import site_page
 
 blueprint = Blueprint("audit", __name__)
@@ -58,6 +61,7 @@ ACTIONS = {
     "user.link-withdraw": N_("Withdrew the setup link for the user"),
     "user.password": N_("Changed the password of the user"),
     "user.remove": N_("Removed the user"),
+    "audit.export": N_("Exported the audit log"),
     "apikey.add": N_("Added the API key"),
     "apikey.remove": N_("Removed the API key"),
     "clock.confirm": N_("Confirmed the clock of the hub"),
@@ -119,7 +123,10 @@ async def audit() -> Response:
     await auth.require_role("admin")
     before = request.args.get("before", type=int)
     before = None if before is None else max(0, min(before, _MAX_ID))
-    found = await auth.services().audit.newest(before=before, limit=_PAGE_ENTRIES + 1)
+    form = read_form()
+    found = await auth.services().audit.newest(
+        before=before, limit=_PAGE_ENTRIES + 1, matching=form.matching
+    )
     entries = found[:_PAGE_ENTRIES]
     has_more = len(found) > len(entries)
     return await site_page(
@@ -127,8 +134,34 @@ async def audit() -> Response:
         section="audit",
         rows=[_row(entry) for entry in entries],
         is_first=before is None,
-        older=make_url("/site/audit", before=str(entries[-1].id)) if has_more else "",
+        older=make_url("/site/audit", before=str(entries[-1].id), **form.values)
+        if has_more
+        else "",
+        newest=make_url("/site/audit", **form.values),
+        export=make_url("/site/audit/export", **form.values),
+        form=form,
+        groups=[(code, gettext(text)) for code, text in GROUPS.items()],
     )
+
+
+@blueprint.get("/site/audit/export")
+async def export() -> Response:
+    """All entries that the filter finds, as CSV."""
+    me = await auth.require_role("admin")
+    hub, shown = auth.services(), language.current()
+
+    def describe(action: str) -> str:
+        return shown.gettext(ACTIONS[action]) if action in ACTIONS else action
+
+    form = read_form()
+    await hub.audit.add(auth.actor(me), "audit.export", "")
+    response = Response(
+        export_csv(hub.audit, form.matching, describe), content_type="text/csv; charset=utf-8"
+    )
+    day = datetime.fromtimestamp(hub.now(), hub.site.zone()).date()
+    response.headers["Content-Disposition"] = f'attachment; filename="audit-{day}.csv"'
+    response.timeout = None
+    return response
 
 
 def _row(entry: AuditEntry) -> AuditRow:

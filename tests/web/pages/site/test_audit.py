@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import re
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -17,6 +19,7 @@ from tests.support.clock import FrozenClock
 from tests.support.hub_services import HubServices, open_hub_services
 from tests.support.page_site import PASSWORD
 from web.pages.site.audit import ACTIONS
+from web.pages.site.audit_filter import GROUPS
 
 ANN = Actor("user ann", "10.0.0.9")
 
@@ -152,3 +155,89 @@ async def test_without_signing_in_the_page_asks_to_sign_in(hub: HubServices) -> 
     visitor = Visitor(hub.services)  # type: ignore[arg-type]
     await visitor.get("/site/audit")
     assert visitor.goes_to == "/sign-in?next=/site/audit"
+
+
+async def test_entries_are_found_by_who_what_whom_and_when(
+    hub: HubServices, admin: Visitor, clock: FrozenClock
+) -> None:
+    audit = hub.services.audit
+    device = await hub.services.devices.add(NewDevice(sn="SN1", code="1", name="Main gate"))
+    await audit.add(ANN, "device.reboot", device.did)
+    await audit.add(ANN, "user.role", "bob_1 guard")
+    clock.advance(86_400)
+    await audit.add(Actor("user joanna"), "user.role", "bobx1 viewer")
+    # The session has expired meanwhile.
+    await admin.sign_in()
+    for query, expected in (
+        ("who=ANN", ["bobx1", "bob_1", "Main gate"]),
+        ("who=user+ann", ["bob_1", "Main gate"]),
+        ("group=device", ["Main gate"]),
+        ("target=main", ["Main gate"]),
+        ("target=b_1&group=user", ["bob_1"]),
+        ("who=ann&since=2026-11-26", ["bobx1"]),
+        ("who=ann&until=2026-11-25", ["bob_1", "Main gate"]),
+        ("who=ann&since=2026-11-25&until=2026-11-26", ["bobx1", "bob_1", "Main gate"]),
+        ("who=ann&group=nothing&since=tomorrow", ["bobx1", "bob_1", "Main gate"]),
+        ("who=nobody", []),
+        ("target=%25", []),
+    ):
+        await admin.get(f"/site/audit?{query}")
+        whom = [row[2] for row in rows_of(admin.text)]
+        assert len(whom) == len(expected), query
+        assert all(name in text for name, text in zip(expected, whom, strict=True)), query
+    assert "No entry matches this search." in admin.text
+
+
+async def test_the_pages_of_a_search_keep_its_fields(hub: HubServices, admin: Visitor) -> None:
+    await hub.services.audit.add_each(ANN, "device.remove", [str(n) for n in range(150)])
+    await hub.services.audit.add_each(ANN, "user.remove", ["bob"] * 10)
+    await admin.get("/site/audit?who=ann&group=device")
+    assert len(rows_of(admin.text)) == 100
+    older = re.search(r'href="(/site/audit\?before=\d+&amp;who=ann&amp;group=device)"', admin.text)
+    assert older
+    await admin.get(older[1].replace("&amp;", "&"))
+    assert len(rows_of(admin.text)) == 50
+    assert 'href="/site/audit?who=ann&amp;group=device">Newest' in admin.text
+
+
+async def test_the_search_is_exported_as_csv_without_formulas(
+    hub: HubServices, admin: Visitor
+) -> None:
+    for target in ("=HYPERLINK(1)", "+1", "-1", "@x", "\t=1", 'a "quoted", text', "plain"):
+        await hub.services.audit.add(ANN, "user.role", target)
+    await hub.services.audit.add_each(ANN, "device.remove", [str(n) for n in range(1500)])
+    await admin.get("/site/audit/export?who=ann")
+    assert admin.response.headers["Content-Type"] == "text/csv; charset=utf-8"
+    assert "audit-2026-11-25.csv" in admin.response.headers["Content-Disposition"]
+    assert admin.text.startswith("\ufeff")
+    rows = list(csv.reader(io.StringIO(admin.text.removeprefix("\ufeff"))))
+    assert rows[0] == ["id", "time", "who", "address", "action", "description", "target"]
+    assert len(rows) == 1 + 1500 + 7
+    assert rows[-1][2:] == [
+        "user ann",
+        "10.0.0.9",
+        "user.role",
+        "Changed the role of the user",
+        "'=HYPERLINK(1)",
+    ]
+    assert [row[-1] for row in rows[1501:]] == [
+        "plain",
+        'a "quoted", text',
+        "'\t=1",
+        "'@x",
+        "'-1",
+        "'+1",
+        "'=HYPERLINK(1)",
+    ]
+    assert (await hub.services.audit.newest(limit=1))[0].action == "audit.export"
+
+
+def test_every_group_of_actions_can_be_chosen() -> None:
+    assert {action.partition(".")[0] for action in ACTIONS} - {"audit"} <= set(GROUPS)
+
+
+@pytest.mark.parametrize("role", ["guard", "viewer"])
+async def test_only_administrators_export_the_audit_log(hub: HubServices, role: str) -> None:
+    visitor = await visit(hub, role)
+    await visitor.get("/site/audit/export")
+    assert visitor.response.status_code == 403
