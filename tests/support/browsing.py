@@ -34,7 +34,7 @@ class Visitor:
     async def get(self, path: str, **headers: str) -> Response:
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         self.response = await self._client.get(path, headers=named)
-        self.text = (await self.response.get_data()).decode()
+        self.text = (await self.response.get_data()).decode(errors="replace")
         return self.response
 
     async def send(
@@ -44,7 +44,7 @@ class Visitor:
         form = {"csrf_token": self.token if token is None else token, **fields}
         headers = {"Referer": referer} if referer else {}
         self.response = await self._client.post(path, form=form, headers=headers)
-        self.text = (await self.response.get_data()).decode()
+        self.text = (await self.response.get_data()).decode(errors="replace")
         return self.response
 
     @property

@@ -8,6 +8,7 @@ from quart import Blueprint, Response, render_template, request
 import hub
 from hub.services import Services
 from web.api.audit import add_audit
+from web.api.backups import add_backups
 from web.api.devices.commands import describe_commands
 from web.api.devices.devices import add_devices
 from web.api.devices.enrolment import add_enrolment
@@ -61,6 +62,7 @@ def blueprint(services: Services) -> Blueprint:
     add_erasures(routes, services)
     add_status(routes, services)
     add_audit(routes, services)
+    add_backups(routes, services)
     described = document([*routes.endpoints, MEDIA, DEVICE_MEDIA, _OPENAPI, _DOCS], hub.__version__)
     encoded = msgspec.json.encode(described)
 

@@ -96,6 +96,7 @@ DONE = {
     "user-signed-out": N_("The user was signed out everywhere."),
     "user-password": N_("The password was set. The user was signed out everywhere."),
     "user-removed": N_("The user was removed."),
+    "backup-started": N_("The backup has started. You can leave this page."),
     "link-withdrawn": N_("The link can no longer be used."),
     "signed-out": N_("You have signed out."),
     "signed-out-everywhere": N_("You have signed out on all devices."),

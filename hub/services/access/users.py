@@ -147,6 +147,10 @@ class Users:
         await self._sessions.end_all(user.name)
         await self._audit.add(by, "user.password", user.name)
 
+    async def confirm(self, name: str, password: str, *, by: Actor) -> bool:
+        """Whether this is the user's password. Raises TooManyRequests after too many failures."""
+        return await self._sign_in.recognise(name, password, by.address) is not None
+
     async def change_password(self, name: str, old: str, new: str, *, keep: str, by: Actor) -> None:
         """Change the user's own password; end all sessions but the one with the token `keep`.
 

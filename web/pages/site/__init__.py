@@ -14,6 +14,7 @@ from __future__ import annotations
 from web.pages.site import (
     api_keys,
     audit,
+    backups,
     certificate,
     health,
     overview,
@@ -29,6 +30,7 @@ BLUEPRINTS = (
     users.blueprint,
     api_keys.blueprint,
     certificate.blueprint,
+    backups.blueprint,
     settings.blueprint,
     update.blueprint,
     retention.blueprint,

@@ -34,6 +34,7 @@ SECTIONS = (
     Section("users", "/site/users", N_("Users")),
     Section("api-keys", "/site/api-keys", N_("API keys")),
     Section("certificate", "/site/certificate", N_("Certificate")),
+    Section("backups", "/site/backups", N_("Backups")),
     Section("settings", "/site/settings", N_("Settings")),
     Section("update", "/site/update", N_("Update")),
     Section("retention", "/site/retention", N_("Retention")),

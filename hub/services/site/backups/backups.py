@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hmac
 import logging
+import secrets
 import shutil
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -16,7 +18,7 @@ from msgspec import Struct
 
 from hub import metrics
 from hub.config import BackupConfig, StoreConfig
-from hub.errors import HubError, TooManyRequests
+from hub.errors import HubError, NoSuchResource, TooManyRequests
 from hub.live.feed import Change, Feed
 from hub.log import limited
 from hub.services.access.audit import Actor, Audit
@@ -44,6 +46,8 @@ _CHECK_SECONDS = 60.0
 _RETRY_SECONDS = 3600.0
 #: A backup that copied nothing for so long waits for its disk.
 _STALLED_SECONDS = 300.0
+#: A permitted download begins within this time.
+_PERMIT_SECONDS = 60.0
 _SINCE = "backup.since"
 _FAILURE = "backup.failure"
 _RESTORED = "restore.from"
@@ -88,6 +92,16 @@ class RestoredFrom(Struct, frozen=True):
     addresses_now: tuple[str, ...] = ()
 
 
+class _Permit(Struct, frozen=True):
+    """A download that was permitted to `who`, until a time of trio's clock."""
+
+    token: str
+    who: str
+    until: float
+    pictures: bool
+    passphrase: str | None
+
+
 class Backups:
     """The backup folder and what is done with it. One backup is made at a time."""
 
@@ -123,6 +137,7 @@ class Backups:
         self._began_at = 0.0
         self._progressed = (0, 0.0)
         self._next_attempt = 0.0
+        self._permit: _Permit | None = None
 
     def configure(self, config: BackupConfig, store_config: StoreConfig) -> None:
         """Use these settings from the next backup on."""
@@ -145,6 +160,16 @@ class Backups:
     def last_good(self) -> Backup | None:
         newest = schedule.last_good(self._found.generations, self._now())
         return None if newest is None else _backup(newest)
+
+    @property
+    def hour(self) -> int:
+        """The hour of the nightly backup in the site's zone."""
+        return self._config.hour
+
+    @property
+    def has_pictures(self) -> bool:
+        """Whether nightly backups contain the pictures."""
+        return self._config.pictures
 
     @property
     def folder_bytes(self) -> int:
@@ -211,31 +236,56 @@ class Backups:
         await self._audit.add(by, "backup.acknowledge", "")
         self._change_feed.publish([Change("health")])
 
-    @asynccontextmanager
-    async def open_file(
-        self, by: Actor, *, pictures: bool, passphrase: str | None
-    ) -> AsyncIterator[AsyncIterator[bytes]]:
-        """Yield the bytes of a backup in one file, for a person to keep.
+    async def permit_file(self, by: Actor, *, pictures: bool, passphrase: str | None) -> str:
+        """Permit one download of a backup in one file, within a minute; return its token.
 
-        The backup goes on as fast as they are taken, and ends with the block. Raises BackupFault
-        for a passphrase that is too short, TooManyRequests if a backup is in progress.
+        Raises BackupFault for a passphrase that is too short, TooManyRequests if a backup is in
+        progress.
         """
         if passphrase is not None:
             check_passphrase(passphrase)
         if self._pace is not None:
             raise TooManyRequests("a backup is in progress")
         await self._audit.add(by, "backup.download", "" if pictures else "without pictures")
+        token = secrets.token_urlsafe(32)
+        until = trio.current_time() + _PERMIT_SECONDS
+        self._permit = _Permit(token, by.who, until, pictures, passphrase)
+        return token
+
+    @asynccontextmanager
+    async def open_file(self, by: Actor, token: str) -> AsyncIterator[AsyncIterator[bytes]]:
+        """Yield the bytes of the backup that was permitted, for a person to keep.
+
+        The backup goes on as fast as they are taken, and ends with the block. Raises
+        NoSuchResource without a permission, TooManyRequests if a backup is in progress.
+        """
+        permit = self.check_permit(by, token)
+        self._permit = None
         async with self._lock:
             with self._copying(Pace(self._speed)) as pace:
                 async with stream_backup(
                     self._data_dir,
                     self._describe(),
                     min_free=self._min_free,
-                    pictures=pictures,
-                    passphrase=passphrase,
+                    pictures=permit.pictures,
+                    passphrase=permit.passphrase,
                     pace=pace,
                 ) as data:
                     yield data
+
+    def check_permit(self, by: Actor, token: str) -> _Permit:
+        """Return a permission. Raises NoSuchResource, or TooManyRequests during a backup."""
+        permit = self._permit
+        if (
+            permit is None
+            or not hmac.compare_digest(permit.token.encode(), token.encode())
+            or permit.who != by.who
+            or permit.until < trio.current_time()
+        ):
+            raise NoSuchResource("this download was not permitted, or it is too late")
+        if self._pace is not None:
+            raise TooManyRequests("a backup is in progress")
+        return permit
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Back up every night, until cancelled. What fails is logged and tried again."""

@@ -12,7 +12,7 @@ import pytest
 import trio
 
 from hub.config import BackupConfig, Config
-from hub.errors import BackupFault, TooManyRequests
+from hub.errors import BackupFault, NoSuchResource, TooManyRequests
 from hub.services.access.audit import Actor
 from hub.services.site.backups import backups as module
 from hub.services.site.backups.backups import restored_setting
@@ -90,7 +90,8 @@ async def test_back_up_now_is_audited_and_only_one_runs(
     assert len(backups.list()) == 1
     entries = await hub.services.audit.oldest()
     assert [(one.who, one.action) for one in entries] == [("user anna", "backup.run")]
-    async with backups.open_file(ADMIN, pictures=True, passphrase=None):
+    token = await backups.permit_file(ADMIN, pictures=True, passphrase=None)
+    async with backups.open_file(ADMIN, token):
         with pytest.raises(TooManyRequests):
             await backups.run_now(ADMIN)
     nursery.cancel_scope.cancel()
@@ -214,7 +215,8 @@ async def test_a_backup_in_one_file_is_streamed(passphrase: str | None, hub: Hub
     await hub.add_faces("Ann", "Bo", pictures=True)
     backups = hub.services.backups
     parts = []
-    async with backups.open_file(ADMIN, pictures=True, passphrase=passphrase) as data:
+    token = await backups.permit_file(ADMIN, pictures=True, passphrase=passphrase)
+    async with backups.open_file(ADMIN, token) as data:
         async for part in data:
             parts.append(part)
     file = io.BytesIO(b"".join(parts))
@@ -228,7 +230,8 @@ async def test_a_backup_in_one_file_is_streamed(passphrase: str | None, hub: Hub
 async def test_a_download_that_nobody_takes_ends_with_its_block(hub: HubServices) -> None:
     await hub.add_faces(*map(str, range(20)), pictures=True)
     backups = hub.services.backups
-    async with backups.open_file(ADMIN, pictures=True, passphrase=None) as data:
+    token = await backups.permit_file(ADMIN, pictures=True, passphrase=None)
+    async with backups.open_file(ADMIN, token) as data:
         async for _ in data:
             break
     assert backups.running is None
@@ -237,8 +240,7 @@ async def test_a_download_that_nobody_takes_ends_with_its_block(hub: HubServices
 
 async def test_a_short_passphrase_is_refused_before_anything_is_sent(hub: HubServices) -> None:
     with pytest.raises(BackupFault, match="at least 8"):
-        async with hub.services.backups.open_file(ADMIN, pictures=True, passphrase="short"):
-            pass
+        await hub.services.backups.permit_file(ADMIN, pictures=True, passphrase="short")
     assert await hub.services.audit.oldest() == ()
 
 
@@ -257,3 +259,21 @@ async def test_a_restored_hub_says_where_it_was_until_somebody_has_read_it(
     assert (found.addresses, found.addresses_now) == (("10.0.0.5",), ("10.0.0.9",))
     await backups.acknowledge_restore(ADMIN)
     assert backups.restored_from() is None
+
+
+async def test_a_download_is_permitted_once_to_one_person_for_a_minute(
+    hub: HubServices, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    backups = hub.services.backups
+    token = await backups.permit_file(ADMIN, pictures=False, passphrase=None)
+    for by, given in ((Actor("user bo"), token), (ADMIN, "x" * len(token))):
+        with pytest.raises(NoSuchResource):
+            backups.check_permit(by, given)
+    async with backups.open_file(ADMIN, token):
+        pass
+    with pytest.raises(NoSuchResource):
+        backups.check_permit(ADMIN, token)
+    monkeypatch.setattr(module, "_PERMIT_SECONDS", -1)
+    late = await backups.permit_file(ADMIN, pictures=False, passphrase=None)
+    with pytest.raises(NoSuchResource):
+        backups.check_permit(ADMIN, late)

@@ -1,0 +1,121 @@
+"""The page Backups: what it says, what it does, and the download."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+
+from hub.services.site.backups.backups import restored_setting
+from hub.store.backup.archive import ArchiveSink, read_archive
+from hub.store.backup.pace import Pace
+from hub.store.backup.restore import opened_source
+from tests.support.clock import FrozenClock
+from tests.support.page_site import PASSWORD, PageSite
+from tests.support.photographer import Photographer
+
+PATH = "/site/backups"
+FORM = {"pictures": "yes", "passphrase": "", "repeated": "", "password": PASSWORD}
+
+
+async def test_it_says_when_the_last_good_one_was_made(
+    hub: PageSite, admin: Photographer, clock: FrozenClock
+) -> None:
+    await admin.get(PATH)
+    assert "There is no good backup yet." in admin.text
+    await hub.services.backups._back_up()
+    clock.advance(5 * 3600)
+    await admin.get(PATH)
+    assert "The last good backup was made on" in admin.text
+    assert "5 h ago" in admin.text
+    assert "Read back, complete" in admin.text
+    assert "sudo sitehub restore " in admin.text
+    assert "on the same disk as the hub" in admin.text
+
+
+async def test_it_says_why_the_last_one_failed(
+    hub: PageSite, admin: Photographer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*args: object, **kwargs: object) -> None:
+        raise OSError(30, "Read-only file system")
+
+    monkeypatch.setattr("hub.services.site.backups.nightly.make_generation", fails)
+    await hub.services.backups._back_up()
+    await admin.get(PATH)
+    assert "Read-only file system" in admin.text
+
+
+async def test_back_up_now_starts_one(hub: PageSite, admin: Photographer) -> None:
+    await admin.get(PATH)
+    await admin.send(f"{PATH}/run")
+    assert admin.goes_to == f"{PATH}?done=backup-started"
+    assert ("user admin", "backup.run", "") in await hub.audited()
+    await admin.get(admin.goes_to)
+    assert "The backup has started." in admin.text
+    await admin.get("/site/audit")
+    assert "Started a backup" in admin.text
+
+
+@pytest.mark.parametrize("passphrase", ["", "correct horse"])
+async def test_a_backup_is_downloaded(passphrase: str, hub: PageSite, admin: Photographer) -> None:
+    await hub.add_record(pictures=("face",))
+    await admin.get(PATH)
+    await admin.send(
+        f"{PATH}/download", **{**FORM, "passphrase": passphrase, "repeated": passphrase}
+    )
+    await admin.get(admin.goes_to)
+    assert admin.response.headers["Cache-Control"] == "no-store"
+    assert (
+        'filename="sitehub-20261125-120000.backup"' in admin.response.headers["Content-Disposition"]
+    )
+    file = io.BytesIO(await admin.response.get_data())
+    archive = read_archive(opened_source(file, passphrase or None), ArchiveSink(), Pace())
+    assert (archive.head.records, archive.head.has_pictures) == (1, True)
+    assert ("user admin", "backup.download", "") in await hub.audited()
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "fault"),
+    [
+        ("password", "not mine", "Your password is wrong."),
+        ("repeated", "another one", "The passphrases are not the same."),
+    ],
+)
+async def test_a_download_needs_the_password_again(
+    field: str, value: str, fault: str, hub: PageSite, admin: Photographer
+) -> None:
+    await admin.get(PATH)
+    await admin.send(f"{PATH}/download", **{**FORM, field: value})
+    assert admin.response.status_code == 400
+    assert fault in admin.text
+    assert await hub.audited() == []
+
+
+async def test_a_short_passphrase_is_refused(admin: Photographer) -> None:
+    await admin.get(PATH)
+    await admin.send(f"{PATH}/download", **{**FORM, "passphrase": "short", "repeated": "short"})
+    assert "Use a passphrase of at least 8 characters." in admin.text
+
+
+async def test_a_download_without_permission_is_not_there(admin: Photographer) -> None:
+    await admin.get(f"{PATH}/file?token=guessed")
+    assert admin.response.status_code == 404
+
+
+async def test_only_administrators_see_it(guard: Photographer) -> None:
+    for path in (PATH, f"{PATH}/now", f"{PATH}/file?token=x"):
+        await guard.get(path)
+        assert guard.response.status_code == 403
+
+
+async def test_a_restored_hub_says_what_to_set_until_it_is_done(
+    hub: PageSite, admin: Photographer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hub.services.site, "addresses", lambda: ["10.0.0.9"])
+    (stored,) = restored_setting("2026-11-25T03:00:00.000Z", ("10.0.0.5",)).items()
+    await hub.hub.store.settings.set(*stored)
+    await admin.get(PATH)
+    assert "Cameras reached it at 10.0.0.5, but this computer has 10.0.0.9." in admin.text
+    await admin.send(f"{PATH}/acknowledge")
+    await admin.get(PATH)
+    assert "10.0.0.5" not in admin.text

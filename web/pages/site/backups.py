@@ -1,0 +1,255 @@
+"""Backups: when the last good one was made, one at once, one to download, how to restore."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+
+from msgspec import Struct
+from quart import Blueprint, Response, request
+from quart.wrappers.response import ResponseBody
+
+from hub.errors import BackupFault, TooManyRequests
+from hub.services import Services
+from hub.services.access.audit import Actor
+from hub.services.site.backups.backups import Backup
+from web import auth
+from web.pages import language
+from web.pages.labels import STORE_REASONS, duration
+from web.pages.language import gettext, ngettext
+from web.pages.layout import page, redirect_to
+from web.pages.site.layout import site_page
+
+blueprint = Blueprint("backups", __name__, url_prefix="/site/backups")
+
+_DAY_SECONDS = 86_400
+_MB, _GB = 1_000_000, 1_000_000_000
+
+
+class BackupRow(Struct, frozen=True):
+    """A backup as the list shows it."""
+
+    name: str
+    made: str
+    size: str
+    records: int
+    has_pictures: bool
+    problem: str
+
+
+class BackupsView(Struct, frozen=True):
+    """What changes on the page. `tone`: good, warning or bad. Texts are "" if there is nothing."""
+
+    tone: str
+    sentence: str
+    age: str
+    running: str
+    failure: str
+    rows: list[BackupRow]
+    total: str
+
+
+class RestoredView(Struct, frozen=True):
+    """The addresses of a hub that was restored on another computer."""
+
+    before: str
+    now: str
+
+
+@blueprint.get("")
+async def backups() -> Response:
+    await auth.require_role("admin")
+    return await _backups_page()
+
+
+async def _backups_page(*, fault: str = "", field: str = "", status: int = 200) -> Response:
+    hub = auth.services()
+    restored = hub.backups.restored_from()
+    newest = hub.backups.last_good
+    return await site_page(
+        "site/backups.html",
+        section="backups",
+        status=status,
+        view=_view(hub),
+        fault=fault,
+        field=field,
+        folder=str(hub.backups.folder),
+        example=str(hub.backups.folder / (newest.name if newest else "sitehub-….tar")),
+        is_on_same_disk=hub.backups.is_on_same_disk(),
+        hour=f"{hub.backups.hour:02}:00",
+        has_pictures=hub.backups.has_pictures,
+        restored=None
+        if restored is None
+        else RestoredView(", ".join(restored.addresses), ", ".join(restored.addresses_now)),
+    )
+
+
+@blueprint.get("/now")
+async def now() -> Response:
+    """The part that changes."""
+    await auth.require_role("admin")
+    return await page("site/_backups.html", view=_view(auth.services()))
+
+
+@blueprint.post("/run")
+async def run() -> Response:
+    me = await auth.require_role("admin")
+    await auth.check_csrf()
+    try:
+        await auth.services().backups.run_now(auth.actor(me))
+    except TooManyRequests:
+        return redirect_to("/site/backups")
+    return redirect_to("/site/backups?done=backup-started")
+
+
+@blueprint.post("/acknowledge")
+async def acknowledge() -> Response:
+    me = await auth.require_role("admin")
+    await auth.check_csrf()
+    await auth.services().backups.acknowledge_restore(auth.actor(me))
+    return redirect_to("/site/backups?done=changed")
+
+
+@blueprint.post("/download")
+async def download() -> Response:
+    """Permit a download, which the browser then fetches: it takes longer than a form may."""
+    me = await auth.require_role("admin")
+    await auth.check_csrf()
+    form = await request.form
+    hub, by = auth.services(), auth.actor(me)
+    passphrase = form.get("passphrase", "")
+    if passphrase != form.get("repeated", ""):
+        fault = gettext("The passphrases are not the same.")
+        return await _backups_page(fault=fault, field="repeated", status=400)
+    try:
+        if not await hub.users.confirm(me.name, form.get("password", ""), by=by):
+            fault = gettext("Your password is wrong.")
+            return await _backups_page(fault=fault, field="password", status=400)
+        token = await hub.backups.permit_file(
+            by, pictures=form.get("pictures") == "yes", passphrase=passphrase or None
+        )
+    except BackupFault:
+        fault = gettext("Use a passphrase of at least 8 characters.")
+        return await _backups_page(fault=fault, field="passphrase", status=400)
+    except TooManyRequests:
+        fault = gettext("A backup is in progress, or there were too many attempts. Try later.")
+        return await _backups_page(fault=fault, status=429)
+    return redirect_to(f"/site/backups/file?token={token}")
+
+
+@blueprint.get("/file")
+async def file() -> Response:
+    me = await auth.require_role("admin")
+    by, token = auth.actor(me), request.args.get("token", "")
+    hub = auth.services()
+    hub.backups.check_permit(by, token)
+    if request.method == "HEAD":
+        return Response(b"", content_type="application/octet-stream")
+    body = _FileBody(hub, by, token)
+    response = Response(body, content_type="application/octet-stream")
+    name = f"sitehub-{datetime.fromtimestamp(hub.now(), UTC):%Y%m%d-%H%M%S}.backup"
+    response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
+    response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+class _FileBody(ResponseBody):
+    """The bytes of a backup, made while they are sent."""
+
+    def __init__(self, hub: Services, by: Actor, token: str) -> None:
+        self._backups = hub.backups
+        self._by = by
+        self._token = token
+
+    async def __aenter__(self) -> _FileBody:
+        return self
+
+    async def __aexit__(self, *failure: object) -> None:
+        pass
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        async with self._backups.open_file(self._by, self._token) as data:
+            async for part in data:
+                yield part
+
+
+def _view(hub: Services) -> BackupsView:
+    backups, newest = hub.backups, hub.backups.last_good
+    failure = backups.last_failure
+    return BackupsView(
+        tone=_tone(hub),
+        sentence=_sentence(hub, newest),
+        age="" if newest is None else _age(hub.now() - newest.made_at),
+        running=_running(hub),
+        failure=""
+        if failure is None
+        else gettext("The backup of %(time)s failed: %(reason)s")
+        % {"time": _moment(hub, failure.at), "reason": _reason(failure.reason)},
+        rows=[_row(hub, one) for one in backups.list()],
+        total=size_text(backups.folder_bytes),
+    )
+
+
+def _tone(hub: Services) -> str:
+    if hub.backups.overdue_days() is not None:
+        return "bad"
+    newest = hub.backups.last_good
+    is_fresh = newest is not None and hub.now() - newest.made_at < 1.5 * _DAY_SECONDS
+    return "good" if is_fresh and hub.backups.last_failure is None else "warning"
+
+
+def _sentence(hub: Services, newest: Backup | None) -> str:
+    if newest is None:
+        return gettext("There is no good backup yet.")
+    return gettext("The last good backup was made on %(time)s.") % {
+        "time": _moment(hub, newest.made_at)
+    }
+
+
+def _age(seconds: float) -> str:
+    if seconds < 0:
+        return ""
+    if seconds < 2 * _DAY_SECONDS:
+        return gettext("%(length)s ago") % {"length": duration(max(60, seconds // 60 * 60))}
+    days = int(seconds // _DAY_SECONDS)
+    return ngettext("%(n)s day ago", "%(n)s days ago", days) % {"n": days}
+
+
+def _running(hub: Services) -> str:
+    progress = hub.backups.running
+    if progress is None:
+        return ""
+    if progress.is_stalled:
+        return gettext("A backup is in progress, but its disk has not answered for minutes.")
+    done = size_text(progress.done_bytes)
+    if not progress.total_bytes:
+        return gettext("A backup is in progress: %(done)s read.") % {"done": done}
+    return gettext("A backup is in progress: %(done)s of about %(total)s.") % {
+        "done": done,
+        "total": size_text(max(progress.total_bytes, progress.done_bytes)),
+    }
+
+
+def _row(hub: Services, one: Backup) -> BackupRow:
+    return BackupRow(
+        name=one.name,
+        made=_moment(hub, one.made_at),
+        size=size_text(one.bytes),
+        records=one.records,
+        has_pictures=one.has_pictures,
+        problem=_reason(one.problem),
+    )
+
+
+def _reason(text: str) -> str:
+    return gettext(text) if text in STORE_REASONS else text
+
+
+def _moment(hub: Services, seconds: float) -> str:
+    return language.current().moment(int(seconds * 1000), hub.site.zone())
+
+
+def size_text(size: int) -> str:
+    if size >= _GB:
+        return f"{size / _GB:.1f} GB"
+    return f"{size / _MB:.1f} MB"
