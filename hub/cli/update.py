@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import click
 
@@ -14,6 +14,7 @@ from hub.cli.options import data_option
 from hub.errors import StartFault
 
 if TYPE_CHECKING:
+    from hub.process.control.request import ControlRequest
     from hub.services.site.update_check import Offer
     from hub.update.programs import Outcome, Programs
 
@@ -29,24 +30,24 @@ _RESTART_SECONDS = 60.0
     is_flag=True,
     help="Accept a file that is not signed with the key that this sitehub was built with.",
 )
+@click.option("--undo", is_flag=True, help="Go back to the version before the last update.")
 @click.option("--status", "show_status", is_flag=True, help="Show how the last updates ended.")
 @data_option()
-def update(file: Path | None, unsigned: bool, show_status: bool, data_dir: Path) -> int:
+def update(file: Path | None, unsigned: bool, undo: bool, show_status: bool, data_dir: Path) -> int:
     """Install a newer version of sitehub from FILE.
 
     The file is checked and tried on a copy of the settings first. A running hub then restarts
     with the new version. If that does not work within a minute, the present version comes back
     with its data as they are now. If no hub runs, the same happens at its next start.
     """
-    if show_status == (file is not None):
-        raise click.UsageError("give the FILE of an update, or --status")
-    if file is None:
-        return _show_status(data_dir)
-    return _update(file, data_dir, unsigned)
+    if (file is not None, undo, show_status).count(True) != 1:
+        raise click.UsageError("give the FILE of an update, --undo or --status")
+    if file is not None:
+        return _update(file, data_dir, unsigned)
+    return _undo(data_dir) if undo else _show_status(data_dir)
 
 
 def _update(file: Path, data_dir: Path, unsigned: bool) -> int:
-    from hub.cli.requests import execute
     from hub.process import data_directory
     from hub.process.control.updates import InstallUpdate
     from hub.services.site.updates import find_obstacle, refuse_obstacle
@@ -60,18 +61,35 @@ def _update(file: Path, data_dir: Path, unsigned: bool) -> int:
         programs = Programs(data_dir)
         offer = _check(opened, data_dir, programs, unsigned)
     click.echo(f"Version {offer.version} was checked: it works with the settings of this hub.")
-    before = len(programs.load().history)
-    is_running = _hub_is_running(data_dir)
     try:
-        execute(data_dir, InstallUpdate(offer))
+        return _restart(data_dir, offer.version, InstallUpdate(offer))
     except BaseException:
         (programs.folder / offer.incoming).unlink(missing_ok=True)
         raise
+
+
+def _undo(data_dir: Path) -> int:
+    from hub.process import data_directory
+    from hub.process.control.updates import GoBack
+    from hub.update.programs import Programs, way_back
+
+    data_directory.act_for_owner(data_dir)
+    data_directory.prepare(data_dir)
+    return _restart(data_dir, way_back(Programs(data_dir).load()), GoBack())
+
+
+def _restart(data_dir: Path, version: str, request: ControlRequest[Any]) -> int:
+    """Make a request after which `version` is tried, and wait for what becomes of it."""
+    from hub.cli.requests import execute
+    from hub.update.programs import Programs
+
+    is_running = _hub_is_running(data_dir)
+    execute(data_dir, request)
     if not is_running:
-        click.echo("No hub is running. It is tried when the hub is started.")
+        click.echo(f"No hub is running. Version {version} is tried when the hub is started.")
         return 0
-    click.echo("The hub restarts with it now. This takes up to two minutes.")
-    return _report(_wait_for_outcome(programs, before, data_dir))
+    click.echo(f"The hub restarts with version {version} now. This takes up to two minutes.")
+    return _report(_wait_for_outcome(Programs(data_dir), data_dir))
 
 
 def _check(opened: BinaryIO, data_dir: Path, programs: Programs, unsigned: bool) -> Offer:
@@ -101,7 +119,7 @@ def _hub_is_running(data_dir: Path) -> bool:
         return error.is_held_by_hub
 
 
-def _wait_for_outcome(programs: Programs, before: int, data_dir: Path) -> Outcome:
+def _wait_for_outcome(programs: Programs, data_dir: Path) -> Outcome:
     from hub.process.launcher import trial_seconds
 
     deadline = time.monotonic() + trial_seconds(data_dir) + _RESTART_SECONDS

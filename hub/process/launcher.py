@@ -13,13 +13,14 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, MutableMapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Literal, NoReturn
 
 from msgspec import Struct
 
 from hub import __version__
+from hub.errors import StartFault
 from hub.process import data_directory, executable
 from hub.update import running
 from hub.update.programs import Programs
@@ -36,6 +37,8 @@ _MIGRATED_BYTES = 10_000_000
 MAX_TRIAL_SECONDS = 1800.0
 #: A program on trial that is told to stop has this long.
 _STOP_SECONDS = 15.0
+#: For the start of the version before, if that is needed.
+_START_SECONDS = 300.0
 _POLL_SECONDS = 0.1
 _MAX_LINE_BYTES = 4096
 
@@ -47,6 +50,11 @@ class ProgramEnd(Struct, frozen=True):
     last_line: str = ""
     timed_out: bool = False
     stopped: bool = False
+
+    @property
+    def is_failure(self) -> bool:
+        """Whether it ended by itself, and not as it should."""
+        return self.status not in (0, RESTART_STATUS) and not self.stopped
 
     @property
     def reason(self) -> str:
@@ -82,15 +90,20 @@ def launch(data_dir: Path, arguments: Sequence[str], *, is_managed: bool) -> int
         return None
     with _forwarded_signals(data_dir) as signals:
         while True:
+            _extend_start(data_dir)
             choice = _choose(data_dir)
             if choice.is_on_trial:
-                status = _run_on_trial(data_dir, choice, arguments, signals)
+                end = _run_on_trial(data_dir, choice, arguments, signals)
             elif choice.program is not None:
-                status = signals.run(choice.program, arguments, CURRENT).status
+                end = signals.run(choice.program, arguments, CURRENT)
             else:
                 return None
-            if status is not None and (status != RESTART_STATUS or is_managed):
-                return status
+            if end is None:
+                continue
+            if end.is_failure:
+                _note_failure(data_dir)
+            if end.status != RESTART_STATUS or is_managed:
+                return end.status
 
 
 def hand_over(data_dir: Path) -> None:
@@ -131,8 +144,8 @@ def _choose(data_dir: Path) -> Choice:
 
 def _run_on_trial(
     data_dir: Path, choice: Choice, arguments: Sequence[str], signals: _Signals
-) -> int | None:
-    """Run a program on trial. Returns its exit status, or None to choose again."""
+) -> ProgramEnd | None:
+    """Run a program on trial. Returns how it ended, or None to choose again."""
     _warn(f"trying version {choice.version}")
     programs = Programs(data_dir)
 
@@ -152,18 +165,33 @@ def _run_on_trial(
     )
     # Only now: it may have confirmed itself at the last moment.
     if not is_on_trial():
-        return None if end.timed_out else end.status
+        return None if end.timed_out else end
     with _held_after(data_dir):
         try:
             if end.stopped:
                 _trial(data_dir).postpone()
-                return end.status
+                return end
             _warn(f"version {choice.version} failed, and is undone: {end.reason}")
             _trial(data_dir).undo(end.reason)
         except OSError as error:
             _warn(f"the end of the update is not recorded: {error}")
-            return 1
+            return end
     return None
+
+
+def _note_failure(data_dir: Path) -> None:
+    """Note that a new program failed, unless another hub has the directory by now."""
+    with suppress(OSError, StartFault), _held_after(data_dir):
+        _trial(data_dir).note_failure()
+
+
+def _extend_start(data_dir: Path) -> None:
+    """Ask systemd for more time if an update is due: its database is copied, and it is tried."""
+    if "NOTIFY_SOCKET" not in os.environ or Programs(data_dir).load().candidate is None:
+        return
+    from hub.service_manager.linux.notify import extend_start
+
+    extend_start(os.environ, 2 * trial_seconds(data_dir) + _START_SECONDS)
 
 
 @contextmanager
@@ -187,7 +215,7 @@ def _held_after(data_dir: Path) -> Iterator[None]:
 
 def trial_seconds(data_dir: Path) -> float:
     """Return how long a program may take to become healthy."""
-    from hub.store.offline_copy import DATABASE
+    from hub.store.names import DATABASE
 
     try:
         size = (data_dir / DATABASE).stat().st_size
@@ -203,7 +231,8 @@ def _environment(data_dir: Path) -> dict[str, str]:
 
 def _trial(data_dir: Path) -> Trial:
     # Not needed by starts without an update.
-    from hub.store.offline_copy import DATABASE, DatabaseFile
+    from hub.store.names import DATABASE
+    from hub.store.offline_copy import DatabaseFile
 
     return Trial(Programs(data_dir), DatabaseFile(data_dir / DATABASE), __version__)
 
@@ -250,7 +279,8 @@ class _Signals:
             self._pass_on(_STOPS[-1])
         try:
             if is_on_trial is None:
-                return ProgramEnd(_exit_status(process.wait()))
+                status = _exit_status(process.wait())
+                return ProgramEnd(status, stopped=self._is_stopping())
             end = self._watch(process, is_on_trial, seconds)
         finally:
             process.kill()

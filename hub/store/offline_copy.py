@@ -11,9 +11,6 @@ from hub.errors import StartFault
 from hub.store.sql import one
 from hub.update.steps import Steps, flush_directory, flush_file
 
-#: As in hub.store.startup, which imports the whole store.
-DATABASE = "hub.sqlite"
-
 #: The record log and the pictures of devices: nearly all bytes of a database. A sample has these
 #: tables without their rows.
 _LOG_TABLES = frozenset(

@@ -82,6 +82,16 @@ class UpdateState(Struct, frozen=True, kw_only=True):
     previous: str = ""
     candidate: Candidate | None = None
     history: tuple[Outcome, ...] = ()
+    #: How often the current program failed in its first minutes.
+    failures: int = 0
+
+
+def way_back(state: UpdateState) -> str:
+    """Return the version before the current one; an empty text if there is none to go back to."""
+    done = [one for one in state.history if one.result == "done"]
+    if not state.current or not done or done[-1].version != state.current:
+        return ""
+    return done[-1].before
 
 
 class Programs:

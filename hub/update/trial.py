@@ -23,13 +23,29 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from hub.errors import HubError
-from hub.update.programs import MAX_HISTORY, Candidate, Outcome, Programs, UpdateState
+from hub.update.programs import (
+    MAX_HISTORY,
+    Candidate,
+    Outcome,
+    Programs,
+    UpdateState,
+    way_back,
+)
 from hub.update.update_file import version_key
 
 INTERRUPTED = "the computer or the hub was stopped before the new version was ready"
 
+#: Who goes back if a new version fails often.
+HUB = "hub"
+FAILED_OFTEN = "it failed several times in its first minutes"
 NOT_READY = "it was not ready in time"
 PROGRAM_MISSING = "its program is missing"
+
+
+#: A new version that fails so often ...
+_MAX_FAILURES = 3
+#: ... within this time after it was confirmed is left again.
+_PROBATION_SECONDS = 600.0
 
 
 class Database(Protocol):
@@ -94,8 +110,19 @@ class Trial:
             return
         has_program = self._programs.program(candidate.version) is not None
         current = candidate.version if has_program else ""
-        confirmed = replace(state, current=current, previous=state.current, candidate=None)
-        self._record(confirmed, self._outcome(candidate, "done"))
+        confirmed = replace(
+            state, current=current, previous=state.current, candidate=None, failures=0
+        )
+        outcome = self._outcome(candidate, "done")
+        if candidate.by == HUB:
+            outcome = replace(
+                outcome,
+                version=candidate.before,
+                before=candidate.version,
+                result="undone",
+                reason=FAILED_OFTEN,
+            )
+        self._record(confirmed, outcome)
 
     def undo(self, reason: str) -> UpdateState:
         """Put the database back, and return to the current program. Returns the new state."""
@@ -109,6 +136,31 @@ class Trial:
             self._database.put_back(copy)
         outcome = self._outcome(candidate, "undone", reason)
         return self._record(replace(state, candidate=None), outcome)
+
+    def note_failure(self) -> None:
+        """Note that the current program failed. If it is new, and does so often, leave it again.
+
+        What it has acknowledged stays: the version before is tried on the database as it is. If
+        that one cannot use it, the current program stays.
+        """
+        state = self._programs.load()
+        last = state.history[-1] if state.history else None
+        if last is None or last.result != "done" or last.version != state.current:
+            return
+        if abs(self._now() - last.at / 1000) > _PROBATION_SECONDS:
+            return
+        state = replace(state, failures=state.failures + 1)
+        if state.failures == _MAX_FAILURES and (version := way_back(state)):
+            candidate = Candidate(
+                version=version,
+                before=state.current,
+                phase="staged",
+                by=HUB,
+                at=int(self._now() * 1000),
+                goes_back=True,
+            )
+            state = replace(state, candidate=candidate)
+        self._programs.save(state)
 
     def postpone(self) -> None:
         """Put the database back, and try the program again at the next start."""

@@ -20,6 +20,7 @@ import pytest
 import trio
 
 from hub.update.programs import Candidate, Outcome, Programs, UpdateState
+from hub.update.trial import FAILED_OFTEN
 from tests.e2e.camera import Camera, Capture, upload
 from tests.e2e.conftest import MakeHub
 from tests.e2e.hub_process import SITEHUB, TIMEOUT_SECONDS, HubProcess
@@ -254,6 +255,26 @@ def test_the_exit_status_and_signals_of_the_new_version_are_those_of_the_hub(
     assert program is not None
     script(program, run="exit 5")
     assert updated.spawn().wait(TIMEOUT_SECONDS) == 5
+
+
+@from_source
+async def test_a_version_that_works_once_and_then_keeps_failing_is_left_by_itself(
+    updated: UpdatedHub, camera: Camera
+) -> None:
+    updated.start()
+    did = updated.add_device(camera.sn, camera.code, camera.public_key)
+    assert updated.stop() == 0
+    updated.stage(f'case "$SITEHUB_STARTED_AS" in trial*) {this_version()} ;; *) exit 5 ;; esac')
+    updated.start()
+    await upload_some(updated, camera, did, 3)
+    assert updated.stop() == 0
+    for _ in range(3):
+        assert updated.spawn().wait(TIMEOUT_SECONDS) == 5
+    updated.start()
+    assert updated.outcome.result == "undone"
+    assert updated.outcome.reason == FAILED_OFTEN
+    assert await count_records(updated) == 3
+    assert updated.stop() == 0
 
 
 @from_source

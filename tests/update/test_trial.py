@@ -13,10 +13,11 @@ from pathlib import Path
 import pytest
 
 from hub.errors import StartFault
-from hub.store.offline_copy import DATABASE, DatabaseFile
-from hub.update.programs import MAX_HISTORY, Candidate, Programs, UpdateState
+from hub.store.names import DATABASE
+from hub.store.offline_copy import DatabaseFile
+from hub.update.programs import MAX_HISTORY, Candidate, Programs, UpdateState, way_back
 from hub.update.steps import Steps
-from hub.update.trial import INTERRUPTED, Choice, Trial
+from hub.update.trial import FAILED_OFTEN, INTERRUPTED, Choice, Trial
 
 INSTALLED, NEW = "0.1.0", "0.2.0"
 
@@ -86,15 +87,22 @@ class Hub:
         connection.execute("PRAGMA journal_mode = WAL")
         return connection
 
-    def trial(self, steps: Steps | None = None, installed: str = INSTALLED) -> Trial:
+    def trial(
+        self,
+        steps: Steps | None = None,
+        installed: str = INSTALLED,
+        now: Callable[[], float] = lambda: 1000.0,
+    ) -> Trial:
         database = DatabaseFile(self.database, steps)
-        return Trial(Programs(self.data_dir, steps), database, installed, lambda: 1000.0)
+        return Trial(Programs(self.data_dir, steps), database, installed, now)
 
-    def stage(self, version: str = NEW, steps: Steps | None = None) -> None:
+    def stage(
+        self, version: str = NEW, steps: Steps | None = None, *, before: str = INSTALLED
+    ) -> None:
         programs = Programs(self.data_dir, steps)
         incoming = programs.incoming()
         incoming.write_text(version)
-        candidate = Candidate(version=version, before=INSTALLED, phase="staged", by="user ann")
+        candidate = Candidate(version=version, before=before, phase="staged", by="user ann")
         programs.stage(incoming, candidate)
 
     def acknowledge(self, text: str) -> None:
@@ -235,6 +243,62 @@ def test_a_missing_program_is_not_tried_and_a_missing_current_one_not_run(hub: H
     hub.trial().confirm()
     (hub.data_dir / "programs" / NEW / "sitehub").unlink()
     assert hub.trial().choose() == Choice(INSTALLED)
+
+
+def test_a_new_version_that_keeps_failing_is_left_with_what_it_acknowledged(hub: Hub) -> None:
+    hub.stage()
+    hub.trial().choose()
+    hub.trial(installed=NEW).confirm()
+    hub.acknowledge("by the new version")
+    for _ in range(2):
+        hub.trial().note_failure()
+        assert hub.trial().choose().version == NEW
+    hub.trial().note_failure()
+    assert hub.trial().choose() == Choice(INSTALLED, is_on_trial=True)
+    hub.trial().confirm()
+    assert hub.trial().choose() == Choice(INSTALLED)
+    assert hub.records() == ["before", "by the new version"]
+    assert hub.ends == [(NEW, "done", ""), (NEW, "undone", FAILED_OFTEN)]
+    # This is no update to leave again.
+    for _ in range(5):
+        hub.trial().note_failure()
+    assert hub.trial().choose() == Choice(INSTALLED)
+
+
+def test_a_new_version_that_keeps_failing_stays_if_the_old_one_cannot_use_its_data(
+    hub: Hub,
+) -> None:
+    hub.stage()
+    hub.trial().choose()
+    hub.trial().confirm()
+    for _ in range(3):
+        hub.trial().note_failure()
+    assert hub.trial().choose().is_on_trial
+    hub.trial().undo("the database was written by a newer sitehub")
+    for _ in range(5):
+        hub.trial().note_failure()
+        assert hub.trial().choose().version == NEW
+
+
+def test_a_failure_long_after_the_update_is_no_reason_to_leave_it(hub: Hub) -> None:
+    hub.stage()
+    hub.trial().choose()
+    hub.trial().confirm()
+    later = hub.trial(now=lambda: 1000.0 + 3600.0)
+    for _ in range(5):
+        later.note_failure()
+    assert hub.trial().choose().version == NEW
+    assert hub.state.failures == 0
+
+
+def test_the_way_back_is_the_version_before_the_current_one(hub: Hub) -> None:
+    assert way_back(hub.state) == ""
+    for version in ("0.2.0", "0.3.0"):
+        before = hub.trial().choose().version
+        hub.stage(version, before=before)
+        hub.trial().choose()
+        hub.trial().confirm()
+    assert way_back(hub.state) == "0.2.0"
 
 
 def test_links_are_not_run(hub: Hub, tmp_path: Path) -> None:

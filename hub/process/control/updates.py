@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from hub.process.control.request import ControlRequest
 from hub.services.access.audit import COMMAND_LINE
@@ -23,5 +23,16 @@ class InstallUpdate(ControlRequest[None], frozen=True, tag="update.install"):
         await services.updates.install(self.offer, COMMAND_LINE, faults)
 
 
-#: Distinguished by its tag.
-AnyUpdateRequest = InstallUpdate
+class GoBack(ControlRequest[str], frozen=True, tag="update.back"):
+    """Return to the version before the last update. A running hub restarts. Returns the version."""
+
+    result: ClassVar[Any] = str
+
+    async def perform(self, services: Services) -> str:
+        await services.updates.load()
+        faults = [fault.code for fault in services.health.faults()]
+        return await services.updates.go_back(COMMAND_LINE, faults)
+
+
+#: Distinguished by their tags.
+AnyUpdateRequest = InstallUpdate | GoBack

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import socket
 import sys
-from collections.abc import MutableMapping
+from collections.abc import Mapping, MutableMapping
 
 import trio
 
@@ -25,6 +25,9 @@ class Systemd:
 
     def stopping(self) -> None:
         self._notify("STOPPING=1")
+
+    def extend_start(self, seconds: float) -> None:
+        self._notify(f"EXTEND_TIMEOUT_USEC={int(seconds * 1e6)}")
 
     async def watch(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Notify the watchdog until cancelled, so that systemd restarts a hub whose loop is stuck.
@@ -65,3 +68,10 @@ def systemd_from(environment: MutableMapping[str, str]) -> Systemd | None:
     if not address.startswith(("/", "@")):
         return None
     return Systemd(address, int(microseconds) / 1e6 if microseconds.isdecimal() else None)
+
+
+def extend_start(environment: Mapping[str, str], seconds: float) -> None:
+    """Ask systemd, if it started this process, to wait for its start for `seconds` from now."""
+    address = environment.get("NOTIFY_SOCKET", "")
+    if address.startswith(("/", "@")):
+        Systemd(address, None).extend_start(seconds)

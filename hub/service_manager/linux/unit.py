@@ -18,6 +18,7 @@ def unit_text(executable: PurePosixPath) -> str:
 # one passes signals on, and a second SIGTERM would make the hub stop without waiting.
 # TimeoutStopSec: the hub needs up to 10 s.
 # RestrictAddressFamilies: the machine's addresses are read over netlink.
+# 86: the hub ends so to be started again with an update.
 # SystemCallFilter: @resources stays allowed, because the hub raises its limit of open files.
 _UNIT = """\
 [Unit]
@@ -40,6 +41,8 @@ UMask=0077
 KillMode=mixed
 Restart=on-failure
 RestartPreventExitStatus=2
+RestartForceExitStatus=86
+SuccessExitStatus=86
 RestartSec=5
 TimeoutStartSec=300
 TimeoutStopSec=30

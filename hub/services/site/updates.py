@@ -19,7 +19,7 @@ from hub.live.feed import Change, Feed
 from hub.services.access.audit import Actor, Audit
 from hub.services.site.update_check import Offer, UpdateCheck, cannot_write
 from hub.update import running
-from hub.update.programs import Candidate, Outcome, Programs, UpdateState
+from hub.update.programs import Candidate, Outcome, Programs, UpdateState, way_back
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -182,13 +182,37 @@ class Updates:
         self._change_feed.publish([Change("update")])
         self._restart.set()
 
+    async def go_back(self, by: Actor, faults: Sequence[str] = ()) -> str:
+        """Have the version before tried at the next start, and stop this hub for it; return it.
+
+        The database stays as it is. If that version cannot use it, this one comes back. Raises
+        UpdateRefused.
+        """
+        async with self._lock:
+            self._refuse_now()
+            version = way_back(self._state)
+            if not version:
+                raise UpdateRefused("no-way-back", "there is no version before to go back to")
+            candidate = Candidate(
+                version=version,
+                before=self._state.current,
+                phase="staged",
+                by=by.who,
+                address=by.address,
+                at=int(self._now() * 1000),
+                goes_back=True,
+                faults=tuple(faults),
+            )
+            await self._audit.add(by, "update.back", version)
+            await self._save(replace(self._state, candidate=candidate))
+        self._change_feed.publish([Change("update")])
+        self._restart.set()
+        return version
+
     async def note_failure(self) -> None:
         """Note that somebody has read how the last update ended."""
         async with self._lock:
-            try:
-                await self._change_history(lambda one: replace(one, is_noted=True))
-            except OSError as error:
-                raise cannot_write(error) from None
+            await self._change_history(lambda one: replace(one, is_noted=True))
         self._change_feed.publish([Change("health"), Change("update")])
 
     def _refuse_now(self) -> None:
@@ -216,5 +240,11 @@ class Updates:
 
     async def _change_history(self, change: Callable[[Outcome], Outcome]) -> None:
         state = await trio.to_thread.run_sync(self._programs.load)
-        self._state = replace(state, history=tuple(map(change, state.history)))
-        await trio.to_thread.run_sync(self._programs.save, self._state)
+        await self._save(replace(state, history=tuple(map(change, state.history))))
+
+    async def _save(self, state: UpdateState) -> None:
+        try:
+            await trio.to_thread.run_sync(self._programs.save, state)
+        except OSError as error:
+            raise cannot_write(error) from None
+        self._state = state

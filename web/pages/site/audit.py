@@ -85,6 +85,7 @@ ACTIONS = {
     "campaign.resume": N_("Resumed the campaign"),
     "campaign.stop": N_("Stopped the campaign"),
     "update.install": N_("Installed the update to version"),
+    "update.back": N_("Went back to version"),
     "update.done": N_("The hub was updated to version"),
     "update.undone": N_("The hub went back from the update to version"),
 }
@@ -95,6 +96,7 @@ _ACTORS = {
     "set-up link": N_("Setup link"),
     "demo": N_("Demo"),
     "signal SIGHUP": N_("Signal (SIGHUP)"),
+    "hub": N_("The hub itself"),
 }
 
 

@@ -8,7 +8,7 @@ from quart import Blueprint, Response, request
 from hub.errors import HubError, NotAllowed, TooLarge, UpdateRefused
 from hub.services.site.update_check import Offer
 from hub.update.programs import Candidate, Outcome
-from hub.update.trial import INTERRUPTED, NOT_READY, PROGRAM_MISSING
+from hub.update.trial import FAILED_OFTEN, INTERRUPTED, NOT_READY, PROGRAM_MISSING
 from hub.update.update_file import MAX_BYTES
 from web import auth
 from web.forms.update_form import received_update
@@ -58,6 +58,7 @@ _REFUSALS = {
 #: Reasons for which an update is undone; others are messages of the new version.
 _REASONS = {
     INTERRUPTED: N_("the computer or the hub was stopped before the new version was ready"),
+    FAILED_OFTEN: N_("it failed several times in its first minutes"),
     NOT_READY: N_("it was not ready in time"),
     PROGRAM_MISSING: N_("its program is missing"),
 }
