@@ -328,7 +328,7 @@ async def open_services(
             ),
             health_checks=HealthChecks(
                 lambda: Surroundings(
-                    data_dir, settings.current, now, os.getpid(), site.zone_name()
+                    data_dir, settings.current, now, os.getpid(), site.zone_name(), clock.is_doubted
                 ),
                 change_feed,
                 now,

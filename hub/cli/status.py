@@ -95,6 +95,9 @@ def _rows(found: HubStatus, data_dir: Path) -> Iterator[tuple[str, str]]:
         records = found.records
         newest = f"newest {_shown(records.newest)}" if records.newest else "none yet"
         yield "Records", f"{newest}; {records.days} of at most {records.keep_days} days"
+    if found.backups is not None:
+        good = found.backups.last_good
+        yield "Backup", f"last good one {_shown(good)}" if good else "none yet"
     if found.disk is not None:
         disk = found.disk
         free = "unknown" if disk.free is None else f"{disk.free / _GB:.1f} GB"

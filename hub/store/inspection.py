@@ -17,9 +17,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from hub.store.disk import read_at
-from hub.store.media.pack_format import checksum
-from hub.store.media.packs import SUFFIX, day_of, decode_images
+from hub.store.media.packs import SUFFIX, decode_images
 from hub.store.migrate import APPLICATION_ID, migrations
 from hub.store.sealing import SecretBox
 from hub.store.sql import one
@@ -46,9 +44,9 @@ _PORTION_SECONDS = 0.02
 
 _NEWEST = "SELECT received_at FROM record ORDER BY seq DESC LIMIT 1"
 _COUNT = "SELECT coalesce(sum(records), 0) FROM day"
-_BYTES = "SELECT day, first_seq, last_seq, bytes FROM day ORDER BY day"
 _ROWS_AFTER = """
-SELECT seq, kind, received_at, detail, extra, images FROM record WHERE seq > ? ORDER BY seq LIMIT ?
+SELECT seq, kind, received_at, detail, extra, images FROM record
+WHERE seq > ? AND erased IS NULL ORDER BY seq LIMIT ?
 """
 _FILES = "SELECT sha256, size FROM firmware_file ORDER BY sha256"
 _SETTING = "SELECT value FROM setting WHERE key = ?"
@@ -204,7 +202,7 @@ def quick_check(data_dir: Path, progress: Progress) -> str:
 def check_records(data_dir: Path, progress: Progress) -> Damage:
     """Decode the row of every record. Raises sqlite3.Error."""
     tally = Tally()
-    for row in _rows(data_dir, progress):
+    for row in rows_of(data_dir, progress):
         seq, kind, _, detail, extra, images = row
         try:
             decode_detail(kind, detail)
@@ -214,29 +212,6 @@ def check_records(data_dir: Path, progress: Progress) -> Damage:
             tally.bad(str(seq))
         else:
             tally.good()
-    return tally.result()
-
-
-def check_packs(data_dir: Path, progress: Progress) -> Damage:
-    """Read every picture that the index names, and compare its checksum. Raises sqlite3.Error."""
-    tally = Tally()
-    with opened(data_dir) as connection:
-        days = {day: first for day, first, *_ in connection.execute(_BYTES)}
-    for seq, _, received_at, _, _, images in _rows(data_dir, progress):
-        day = day_of(received_at)
-        if seq < days.get(day, seq + 1):  # its day was dropped; the row follows
-            continue
-        with suppress(msgspec.MsgspecError):  # told by check_records()
-            for image in decode_images(images):
-                path = data_dir / MEDIA / f"{day}{SUFFIX}"
-                try:
-                    data = read_at(path, image.offset, image.size)
-                except OSError:
-                    data = b""
-                if len(data) == image.size and f"{checksum(data):016x}" == image.checksum:
-                    tally.good()
-                elif _is_kept(data_dir, day, seq):
-                    tally.bad(f"{path.name} (record {seq}, {image.name})")
     return tally.result()
 
 
@@ -261,14 +236,7 @@ def check_firmware(data_dir: Path, progress: Progress) -> Damage:
     return tally.result()
 
 
-def _is_kept(data_dir: Path, day: str, seq: int) -> bool:
-    """Return whether the log still holds the pictures of a record: its day may be gone by now."""
-    with opened(data_dir) as connection:
-        first = one(connection, "SELECT first_seq FROM day WHERE day = ?", (day,))
-    return isinstance(first, int) and seq >= first
-
-
-def _rows(data_dir: Path, progress: Progress) -> Iterator[tuple[Any, ...]]:
+def rows_of(data_dir: Path, progress: Progress) -> Iterator[tuple[Any, ...]]:
     """Yield all records, in short transactions, so that the hub beside can shorten its log."""
     pacer, after, seen = Pacer(), 0, 0
     with opened(data_dir) as connection:

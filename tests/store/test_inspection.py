@@ -12,6 +12,8 @@ import trio
 
 from hub.store import inspection
 from hub.store.inspection import Stopped
+from hub.store.pack_inspection import check_packs
+from hub.store.records.holds import NewHold
 from tests.support.clock import FrozenClock
 from tests.support.stores import batch, opened
 
@@ -42,7 +44,7 @@ async def test_a_sound_directory_is_read_without_leaving_a_trace(stopped: Path) 
     before = files_of(stopped)
     assert inspection.quick_check(stopped, ignore) == ""
     assert inspection.check_records(stopped, ignore).checked == 3
-    pictures = inspection.check_packs(stopped, ignore)
+    pictures = check_packs(stopped, ignore)
     assert (pictures.checked, pictures.bad) == (9, 0)
     assert inspection.newest_record_at(stopped) is not None
     assert files_of(stopped) == before
@@ -54,7 +56,7 @@ async def test_a_running_store_is_read_beside_its_writer(
     async with opened(tmp_path, clock) as store:
         for seed in range(4):
             await store.records.append(batch(clock, seed))
-            found = await trio.to_thread.run_sync(inspection.check_packs, tmp_path, ignore)
+            found = await trio.to_thread.run_sync(check_packs, tmp_path, ignore)
             assert (found.checked, found.bad) == (3 * (seed + 1), 0)
         assert await trio.to_thread.run_sync(inspection.quick_check, tmp_path, ignore) == ""
 
@@ -67,7 +69,7 @@ async def test_the_directory_of_a_hub_that_was_killed_is_read_with_its_log(
         await store.records.append(batch(clock))
         shutil.copytree(running, killed)
     log = (killed / "hub.sqlite-wal").read_bytes()
-    assert inspection.check_packs(killed, ignore).checked == 3
+    assert check_packs(killed, ignore).checked == 3
     assert inspection.quick_check(killed, ignore) == ""
     assert (killed / "hub.sqlite-wal").read_bytes() == log
 
@@ -77,11 +79,11 @@ async def test_a_picture_that_was_changed_or_lost_is_named(stopped: Path) -> Non
     data = bytearray(pack.read_bytes())
     data[len(data) // 2] ^= 1
     pack.write_bytes(data)
-    found = inspection.check_packs(stopped, ignore)
+    found = check_packs(stopped, ignore)
     assert (found.checked, found.bad) == (9, 1)
     assert found.named[0].startswith(pack.name)
     pack.unlink()
-    found = inspection.check_packs(stopped, ignore)
+    found = check_packs(stopped, ignore)
     assert (found.checked, found.bad, len(found.named)) == (9, 9, 5)
 
 
@@ -157,3 +159,31 @@ async def test_a_check_is_interrupted_when_a_hub_opens_the_database(
                     "WITH RECURSIVE c (x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c "
                     "WHERE x < 10000000) SELECT count(*) FROM c"
                 ).fetchall()
+
+
+async def test_held_evidence_is_read_after_its_day_has_gone(
+    tmp_path: Path, clock: FrozenClock
+) -> None:
+    async with opened(tmp_path, clock) as store:
+        for seed in (1, 2, 3):
+            await store.records.append(batch(clock, seed))
+        clock.advance(86_400)
+        await store.records.append(batch(clock, 4))
+        hold = NewHold(reason="police", until=None, created_by="ann", created_at=clock.ms)
+        await store.holds.create(hold, [2])
+        await store.retention.drop_day("2026-11-25")
+        found = await trio.to_thread.run_sync(check_packs, tmp_path, ignore)
+    assert (found.checked, found.bad) == (6, 0)
+    (pack,) = (tmp_path / "media" / "held").glob("*.pack")
+    pack.unlink()
+    assert (check_packs(tmp_path, ignore).bad) == 3
+
+
+async def test_what_is_no_entry_of_a_pack_is_named(stopped: Path) -> None:
+    (pack,) = (stopped / "media").glob("*.pack")
+    data = pack.read_bytes()
+    # The header of the first group.
+    pack.write_bytes(bytes(8) + data[8:])
+    found = check_packs(stopped, ignore)
+    assert found.bad == 1
+    assert found.named[0].startswith(f"{pack.name} (bytes 0 to ")

@@ -228,7 +228,12 @@ async def open_hub_services(
             health=cast(Any, SimpleNamespace(reasons=list, faults=list)),
             health_checks=HealthChecks(
                 lambda: Surroundings(
-                    data_dir, settings.current, clock, os.getpid(), site.zone_name()
+                    data_dir,
+                    settings.current,
+                    clock,
+                    os.getpid(),
+                    site.zone_name(),
+                    site_clock.is_doubted,
                 ),
                 change_feed,
                 clock,

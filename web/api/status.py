@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from hub.services import Services
 from hub.services.site.status import (
+    BackupFigures,
     CameraCounts,
     DiskFigures,
     HubStatus,
@@ -23,11 +24,15 @@ _EXAMPLE = HubStatus(
     devices=["wss://192.168.1.10:8444/"],
     cameras=CameraCounts(online=12, offline=1, disabled=0, waiting=2),
     records=RecordFigures(
+        log="5f3c9a70d1e84b6c8e21c47d0b9a6e15",
         last_seq=481_516,
         oldest="2026-10-26T00:00:04.310Z",
         newest="2026-11-25T08:00:00.000Z",
         days=31,
         keep_days=30,
+    ),
+    backups=BackupFigures(
+        folder="/mnt/backups", last_good="2026-11-25T02:04:17.000Z", bytes=104_000_000_000
     ),
     disk=DiskFigures(
         free=250_000_000_000,

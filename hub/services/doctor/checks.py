@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator
 
+from hub.services.doctor.backups import check_backups
 from hub.services.doctor.certificate import check_certificate
 from hub.services.doctor.clock import check_clock
 from hub.services.doctor.database import check_database, check_key, check_set_aside, check_sqlite
@@ -42,6 +43,7 @@ QUICK: dict[CheckName, QuickCheck] = {
     "database": check_database,
     "key": check_key,
     "set-aside": check_set_aside,
+    "backups": check_backups,
 }
 #: They take minutes to hours on a full disk, and leave half of it to a hub beside them.
 SLOW: dict[CheckName, SlowCheck] = {

@@ -8,7 +8,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
-from hub.services.doctor.findings import Finding, failed, ok
+from hub.services.doctor.findings import Finding, failed, ok, warning
 from hub.services.doctor.surroundings import Surroundings
 from hub.services.site.certificate_authority import EARLIEST_PLAUSIBLE
 from hub.store.inspection import newest_record_at
@@ -30,6 +30,8 @@ def check_clock(surroundings: Surroundings) -> Iterator[Finding]:
         yield failed("clock", "clock-behind-record", newest=_text(record), **shown)
     elif file > now + _TOLERANCE_SECONDS:
         yield failed("clock", "clock-behind-file", newest=_text(file), **shown)
+    elif surroundings.is_clock_doubted:
+        yield warning("clock", "clock-doubted", **shown)
     elif record:
         yield ok("clock", "clock-ok", newest=_text(record), **shown)
     else:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
+from pathlib import Path
 
 from hub.errors import StartFault
 from hub.services.doctor.findings import Finding, failed, ok, warning
@@ -14,6 +15,7 @@ from hub.store.inspection import (
     set_aside_names,
     sqlite_has_wal_reset_bug,
 )
+from hub.store.recovery.start_check import check_start
 from hub.store.sealing import read_key
 from hub.store.startup import KEY_FILE
 
@@ -31,12 +33,22 @@ def check_database(surroundings: Surroundings) -> Iterator[Finding]:
     state = database_state(surroundings.data_dir)
     if state.problem:
         yield failed("database", f"database-{state.problem}", reason=state.reason)
+    elif surroundings.hub is None and (fault := _start_fault(surroundings.data_dir)):
+        yield failed("database", "database-start", reason=fault)
     elif not state.exists:
         yield ok("database", "database-none")
     elif state.version < state.known_version:
         yield ok("database", "database-older", version=str(state.version))
     else:
         yield ok("database", "database-ok", version=str(state.version))
+
+
+def _start_fault(data_dir: Path) -> str:
+    """Return why the start of a hub would stop, "" if it would not."""
+    try:
+        return check_start(data_dir).fault
+    except (OSError, sqlite3.Error) as error:
+        return str(error)
 
 
 def check_key(surroundings: Surroundings) -> Iterator[Finding]:

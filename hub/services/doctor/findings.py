@@ -23,6 +23,7 @@ CheckName = Literal[
     "database",
     "key",
     "set-aside",
+    "backups",
     "integrity",
     "records",
     "pictures",

@@ -11,6 +11,7 @@ from hub.services.doctor.findings import CheckName, Finding, failed, ok
 from hub.services.doctor.surroundings import Surroundings
 from hub.store import inspection
 from hub.store.inspection import Damage, Progress
+from hub.store.pack_inspection import check_packs
 
 T = TypeVar("T")
 
@@ -40,7 +41,7 @@ def check_records(surroundings: Surroundings, progress: Progress) -> Iterator[Fi
 
 def check_pictures(surroundings: Surroundings, progress: Progress) -> Iterator[Finding]:
     """Compare every pack with its index."""
-    yield from _counted(surroundings, "pictures", progress, inspection.check_packs)
+    yield from _counted(surroundings, "pictures", progress, check_packs)
 
 
 def check_firmware(surroundings: Surroundings, progress: Progress) -> Iterator[Finding]:
@@ -55,6 +56,9 @@ def _counted(
     inspect: Callable[..., Damage],
 ) -> Iterator[Finding]:
     if not _has_database(surroundings):
+        return
+    if _is_older(surroundings):
+        yield ok(check, "database-waits")
         return
     try:
         damage = _repeated(lambda: inspect(surroundings.data_dir, progress))
@@ -72,6 +76,12 @@ def _counted(
 def _has_database(surroundings: Surroundings) -> bool:
     state = inspection.database_state(surroundings.data_dir)
     return state.exists and not state.problem
+
+
+def _is_older(surroundings: Surroundings) -> bool:
+    """Return whether the next start converts the database: its tables are others."""
+    state = inspection.database_state(surroundings.data_dir)
+    return state.version < state.known_version
 
 
 def _repeated(inspect: Callable[[], T]) -> T:

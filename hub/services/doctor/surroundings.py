@@ -14,7 +14,7 @@ class Surroundings(Struct, frozen=True):
     """`hub`: the process number of the hub that runs on the data directory; None if none does.
 
     `config`: the hub's settings if one runs, else those that it would start with. `now`: UNIX
-    seconds. `zone`: the site's time zone, an IANA name.
+    seconds. `zone`: the site's time zone, an IANA name. `is_clock_doubted`: by the hub that runs.
     """
 
     data_dir: Path
@@ -22,3 +22,4 @@ class Surroundings(Struct, frozen=True):
     now: Callable[[], float]
     hub: int | None = None
     zone: str = "UTC"
+    is_clock_doubted: bool = False

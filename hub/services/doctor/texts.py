@@ -69,6 +69,11 @@ TEXTS: dict[str, Sentences] = {
         "The time zone is %(zone)s."
     ),
     "clock-plausible": Sentences("The clock shows %(clock)s. The time zone is %(zone)s."),
+    "clock-doubted": Sentences(
+        "The clock shows %(clock)s, which may be wrong. Nothing is deleted by age meanwhile.",
+        "Compare it with a telephone. If it is right, confirm it under Site, Retention; otherwise "
+        "set the date and time of this computer.",
+    ),
     "clock-unset": Sentences(
         "The clock shows %(clock)s: it was never set.",
         "Set date and time of this computer, and have its battery replaced.",
@@ -174,6 +179,12 @@ TEXTS: dict[str, Sentences] = {
         "hub.sqlite is empty, but its pictures are there.",
         f"{_RESTORE} Without one: sitehub doctor --rebuild makes records from the pictures.",
     ),
+    "database-start": Sentences(
+        "The hub would not start: %(reason)s.",
+        "Nothing was changed. If you are not sure which way to go, make a copy of the whole data "
+        "directory first.",
+    ),
+    "database-waits": Sentences("This can be checked once the database is converted."),
     "database-foreign": Sentences("hub.sqlite is the database of another program.", _RESTORE),
     "database-newer": Sentences(
         "The database was written by a newer version of sitehub.",
@@ -202,6 +213,25 @@ TEXTS: dict[str, Sentences] = {
         "Pictures that the database does not know were put aside: %(files)s.",
         "sitehub doctor --rebuild makes records of them again. "
         "If you need none of them, delete the folder media/set-aside.",
+    ),
+    # backups
+    "backup-ok": Sentences("The last good backup is from %(time)s."),
+    "backups-none": Sentences("There is no backup yet. One is made every night."),
+    "backup-missing": Sentences(
+        "There is no good backup.",
+        "Look at the page Backups, or make one: sitehub backup FILE.",
+    ),
+    "backup-overdue": Sentences(
+        "The last good backup is from %(time)s.",
+        "Check the disk of the folder for backups, and whether this computer runs at night.",
+    ),
+    "backup-bad": Sentences(
+        "The newest backup, %(name)s, is not good: %(reason)s.",
+        "Make another one on the page Backups, and check the disk of the folder.",
+    ),
+    "backups-unreadable": Sentences(
+        "The folder for backups, %(folder)s, cannot be read: %(reason)s.",
+        "Check that its disk or share is connected.",
     ),
     # what is stored
     "integrity-ok": Sentences("The database is sound."),

@@ -42,11 +42,20 @@ class CameraCounts(Struct, frozen=True):
 class RecordFigures(Struct, frozen=True):
     """The record log. Days are UTC."""
 
+    log: Annotated[str, Meta(description="the id of the log, within which `seq` is unique")]
     last_seq: Annotated[int, Meta(description="of the newest record; 0 before the first")]
     oldest: Annotated[Moment | None, Meta(description="when the oldest record was received")]
     newest: Annotated[Moment | None, Meta(description="when the newest record was received")]
     days: Annotated[int, Meta(description="days that hold records")]
     keep_days: Annotated[int, Meta(description="the setting `store.keep_days`")]
+
+
+class BackupFigures(Struct, frozen=True):
+    """The nightly backups."""
+
+    folder: str
+    last_good: Annotated[Moment | None, Meta(description="when the last good one was made")]
+    bytes: Annotated[int, Meta(description="all backups in the folder")]
 
 
 class DiskFigures(Struct, frozen=True):
@@ -70,6 +79,7 @@ class HubStatus(Struct, frozen=True, kw_only=True):
     devices: Annotated[list[str], Meta(description="addresses for cameras")] = []
     cameras: CameraCounts | None = None
     records: RecordFigures | None = None
+    backups: BackupFigures | None = None
     disk: DiskFigures | None = None
     problems: Annotated[list[Problem], Meta(description="faults first; empty if all is well")] = []
 
@@ -89,6 +99,7 @@ async def read_status(services: Services) -> HubStatus:
         devices=_urls(services, device_urls),
         cameras=camera_counts(services),
         records=await _record_figures(services),
+        backups=_backup_figures(services),
         disk=_disk_figures(services),
         problems=problems,
     )
@@ -117,11 +128,22 @@ def _urls(services: Services, of: Callable[[Services], list[str]]) -> list[str]:
 async def _record_figures(services: Services) -> RecordFigures:
     oldest, newest = await services.figures.record_times()
     return RecordFigures(
+        log=services.records.log_id,
         last_seq=services.records.last_seq,
         oldest=_moment(oldest),
         newest=_moment(newest),
         days=services.figures.days().count,
         keep_days=services.config.store.keep_days,
+    )
+
+
+def _backup_figures(services: Services) -> BackupFigures:
+    backups = services.backups
+    good = backups.last_good
+    return BackupFigures(
+        folder=str(backups.folder),
+        last_good=None if good is None else _moment(round(good.made_at * 1000)),
+        bytes=backups.folder_bytes,
     )
 
 

@@ -6,8 +6,10 @@ import os
 import re
 import shutil
 import socket
+import sqlite3
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,8 @@ import pytest
 import trio
 
 from hub.config import Config, DevicesConfig, StoreConfig, TlsConfig, WebConfig
-from hub.services.doctor import checks, disk, service
+from hub.services.doctor import backups, checks, disk, service
+from hub.services.doctor.backups import check_backups
 from hub.services.doctor.certificate import check_certificate
 from hub.services.doctor.checks import run_quick, run_slow
 from hub.services.doctor.clock import check_clock
@@ -28,6 +31,7 @@ from hub.services.doctor.surroundings import Surroundings
 from hub.services.doctor.texts import TEXTS
 from hub.services.site.certificate_sources import SiteCertificate
 from hub.services.site.certificates import names_of_this_host
+from hub.store.backup.generations import Folder, Generation
 from hub.store.inspection import Stopped
 from tests.support.certificates import self_signed
 from tests.support.clock import FrozenClock
@@ -141,6 +145,7 @@ async def test_the_clock_must_not_be_behind_the_newest_record_or_file(
     around: Callable[..., Surroundings], data_dir: Path, clock: FrozenClock
 ) -> None:
     assert codes(check_clock(around())) == ["clock-ok"]
+    assert codes(check_clock(around(is_clock_doubted=True))) == ["clock-doubted"]
     clock.advance(-3600)
     assert codes(check_clock(around())) == ["clock-behind-record"]
     (data_dir / "hub.sqlite").unlink()
@@ -269,6 +274,53 @@ async def test_a_database_that_the_hub_refuses_is_explained(
     assert codes(check_database(around())) == ["database-none"]
 
 
+async def test_a_start_that_would_stop_is_told_before(
+    around: Callable[..., Surroundings], data_dir: Path, clock: FrozenClock
+) -> None:
+    older = (data_dir / "hub.sqlite").read_bytes()
+    async with opened(data_dir, clock) as store:
+        for seed in (1, 2, 3):
+            await store.records.append(batch(clock, seed))
+    (data_dir / "hub.sqlite").write_bytes(older)
+    assert codes(check_database(around())) == ["database-start"]
+    # A hub that runs did start.
+    assert codes(check_database(around(hub=1))) == ["database-ok"]
+
+
+async def test_a_database_of_an_older_version_is_checked_once_it_is_converted(
+    around: Callable[..., Surroundings], data_dir: Path
+) -> None:
+    with closing(sqlite3.connect(data_dir / "hub.sqlite", isolation_level=None)) as connection:
+        connection.execute("PRAGMA user_version = 1")
+    found = codes(run_slow(around(), lambda name, part: None))
+    assert found == ["integrity-ok", *["database-waits"] * 3]
+
+
+async def test_a_good_backup_of_the_last_two_days_is_wanted(
+    around: Callable[..., Surroundings],
+    data_dir: Path,
+    clock: FrozenClock,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert codes(check_backups(around())) == ["backups-none"]
+    clock.advance(3 * 86_400)
+    assert codes(check_backups(around())) == ["backup-missing"]
+    made = Generation(data_dir / "sitehub-1.tar", clock() - 3600, 1, None)
+    found = [made]
+    monkeypatch.setattr(backups, "read_folder", lambda folder: Folder(tuple(found)))
+    assert codes(check_backups(around())) == ["backup-ok"]
+    found.append(Generation(data_dir / "sitehub-2.tar", clock(), 1, None, "it is cut off"))
+    assert codes(check_backups(around())) == ["backup-bad", "backup-ok"]
+    clock.advance(2 * 86_400)
+    assert codes(check_backups(around())) == ["backup-bad", "backup-overdue"]
+
+    def fail(folder: Path) -> Folder:
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(backups, "read_folder", fail)
+    assert codes(check_backups(around())) == ["backups-unreadable"]
+
+
 async def test_pictures_that_were_put_aside_are_told(
     around: Callable[..., Surroundings], data_dir: Path
 ) -> None:
@@ -292,7 +344,7 @@ async def test_damage_of_what_is_stored_is_found(
         "pictures-bad",
         "firmware-ok",
     ]
-    assert found[2].text.startswith("3 of 3 pictures are missing or damaged")
+    assert found[2].text.startswith("4 of 4 pictures are missing or damaged")
 
 
 class Service:

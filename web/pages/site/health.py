@@ -31,6 +31,7 @@ CHECKS: dict[CheckName, str] = {
     "database": N_("Database"),
     "key": N_("Key file"),
     "set-aside": N_("Pictures put aside"),
+    "backups": N_("Backups"),
     "integrity": N_("Whole database"),
     "records": N_("All records"),
     "pictures": N_("All pictures"),
@@ -38,7 +39,7 @@ CHECKS: dict[CheckName, str] = {
 }
 #: Findings that the health of the hub reports as well, in the same words.
 _REPORTED_TWICE = {
-    *("clock-unset", "disk-low"),
+    *("clock-unset", "clock-doubted", "disk-low", "backup-overdue"),
     *("certificate-ended", "certificate-early", "certificate-ends"),
 }
 

@@ -1,0 +1,49 @@
+"""Whether there is a good backup of the last two days."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+
+from hub.services.doctor.findings import Finding, failed, ok, warning
+from hub.services.doctor.surroundings import Surroundings
+from hub.services.site.backups.schedule import ALARM_SECONDS, last_good
+from hub.store.backup.generations import read_folder
+from hub.store.names import KEY_FILE
+
+
+def check_backups(surroundings: Surroundings) -> Iterator[Finding]:
+    """Look at the folder of the nightly backups, by the heads of the backups."""
+    folder = surroundings.data_dir / surroundings.config.backup.folder
+    now = surroundings.now()
+    try:
+        generations = read_folder(folder).generations
+    except OSError as error:
+        reason = error.strerror or str(error)
+        yield failed("backups", "backups-unreadable", folder=str(folder), reason=reason)
+        return
+    newest = last_good(generations, now)
+    if generations and not generations[-1].is_good:
+        newer = generations[-1]
+        args = {"name": newer.path.name, "reason": newer.problem}
+        yield warning("backups", "backup-bad", **args)
+    if newest is None:
+        is_new = now - _installed_at(surroundings.data_dir, now) < ALARM_SECONDS
+        yield ok("backups", "backups-none") if is_new else failed("backups", "backup-missing")
+    elif now - newest.made_at >= ALARM_SECONDS:
+        yield failed("backups", "backup-overdue", time=_text(newest.made_at))
+    else:
+        yield ok("backups", "backup-ok", time=_text(newest.made_at))
+
+
+def _installed_at(data_dir: Path, now: float) -> float:
+    """Return when the key file was made, which is never written again."""
+    with suppress(OSError):
+        return (data_dir / KEY_FILE).stat().st_mtime
+    return now
+
+
+def _text(moment: float) -> str:
+    return f"{datetime.fromtimestamp(moment, UTC):%Y-%m-%d %H:%M} UTC"

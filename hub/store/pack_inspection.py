@@ -1,0 +1,131 @@
+"""Compares the packs with the database: every picture that the index names, every record logged.
+
+See hub.store.inspection: read-only, beside a running hub or not.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import msgspec
+from msgspec import Struct
+
+from hub.store.disk import read_at
+from hub.store.inspection import Damage, Pacer, Progress, Tally, opened, rows_of
+from hub.store.media.held_index import HeldIndex, load_held
+from hub.store.media.pack_format import (
+    RecordEntry,
+    StoredImage,
+    Unreadable,
+    checksum,
+    walk,
+)
+from hub.store.media.packs import SUFFIX, day_of, decode_images
+from hub.store.names import MEDIA
+
+_DAYS = "SELECT day, first_seq, bytes FROM day ORDER BY day"
+_DAY = "SELECT first_seq FROM day WHERE day = ?"
+_RECORD = "SELECT received_at, images FROM record WHERE seq = ? AND erased IS NULL"
+_HELD = """
+SELECT held_pack.id, held_pack.day, held_record.images
+FROM held_record JOIN held_pack ON held_pack.id = held_record.pack WHERE held_record.seq = ?
+"""
+_WALK_ENTRIES = 64
+
+
+class _Place(Struct, frozen=True):
+    """Where a picture lies."""
+
+    path: Path
+    image: StoredImage
+
+
+def check_packs(data_dir: Path, progress: Progress) -> Damage:
+    """Check the packs. Pictures count as `checked`. Raises sqlite3.Error."""
+    tally = Tally()
+    _check_pictures(data_dir, progress, tally)
+    _check_entries(data_dir, progress, tally)
+    return tally.result()
+
+
+def _check_pictures(data_dir: Path, progress: Progress, tally: Tally) -> None:
+    with opened(data_dir) as connection:
+        for seq, _, received_at, _, _, images in rows_of(data_dir, progress):
+            for place in _places(connection, data_dir, seq, received_at, images):
+                if _is_sound(place):
+                    tally.good()
+                elif place in _places_now(data_dir, seq):
+                    tally.bad(f"{place.path.name} (record {seq}, {place.image.name})")
+                # else it was dropped, moved or erased while it was read
+
+
+def _places(
+    connection: sqlite3.Connection, data_dir: Path, seq: int, received_at: int, images: bytes
+) -> list[_Place]:
+    """Return where a record's pictures lie: in the pack of its day, or in one of held evidence."""
+    day = day_of(received_at)
+    path = data_dir / MEDIA / f"{day}{SUFFIX}"
+    first = connection.execute(_DAY, (day,)).fetchone()
+    if first is None or seq < first[0]:  # its day was dropped
+        held = connection.execute(_HELD, (seq,)).fetchone()
+        if held is None:
+            return []
+        pack, held_day, images = held
+        path = data_dir / MEDIA / "held" / f"{held_day}-{pack}{SUFFIX}"
+    with suppress(msgspec.MsgspecError):  # told by check_records()
+        return [_Place(path, image) for image in decode_images(images)]
+    return []
+
+
+def _places_now(data_dir: Path, seq: int) -> list[_Place]:
+    with opened(data_dir) as connection:
+        row = connection.execute(_RECORD, (seq,)).fetchone()
+        return [] if row is None else _places(connection, data_dir, seq, *row)
+
+
+def _is_sound(place: _Place) -> bool:
+    try:
+        data = read_at(place.path, place.image.offset, place.image.size)
+    except OSError:
+        return False
+    return len(data) == place.image.size and f"{checksum(data):016x}" == place.image.checksum
+
+
+def _check_entries(data_dir: Path, progress: Progress, tally: Tally) -> None:
+    """Walk through the entries of every pack, without reading the pictures again."""
+    pacer = Pacer()
+    for number, (path, end) in enumerate(packs := list(_packs(data_dir))):
+        for count, name in enumerate(_bad_entries(path, end)):
+            if name:
+                tally.bad(name)
+            if count % _WALK_ENTRIES == 0:
+                progress(number / len(packs))
+                pacer.pause()
+
+
+def _bad_entries(path: Path, end: int) -> Iterator[str]:
+    """Yield "" for each good entry of a pack before `end`, and a name for each bad one."""
+    with suppress(OSError):  # a pack that is missing is told by its pictures, or was dropped
+        for entry in walk(path, 0, end, read_pictures=False):
+            if isinstance(entry, Unreadable):
+                yield f"{path.name} (bytes {entry.start} to {entry.end})"
+            elif isinstance(entry, RecordEntry) and not entry.is_sound:
+                yield f"{path.name} (logged record {entry.seq})"
+            else:
+                yield ""
+
+
+def _packs(data_dir: Path) -> Iterator[tuple[Path, int]]:
+    """Yield each pack that the database knows, with its committed end."""
+    media = data_dir / MEDIA
+    with opened(data_dir) as connection:
+        days = connection.execute(_DAYS).fetchall()
+        held = HeldIndex(media, load_held(connection))
+    for day, _, end in days:
+        if end:
+            yield media / f"{day}{SUFFIX}", end
+    for pack in held.packs():
+        yield held.path(pack), pack.bytes
