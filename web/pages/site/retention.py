@@ -148,7 +148,9 @@ def _row(day: KeptDay) -> DayRow:
 
 def _limits(found: RetentionView) -> list[str]:
     limits = [
-        ngettext("Days are kept for %(n)s day.", "Days are kept for %(n)s days.", found.keep_days)
+        ngettext(
+            "Records are kept for %(n)s day.", "Records are kept for %(n)s days.", found.keep_days
+        )
         % {"n": found.keep_days}
     ]
     if found.max_gb:
