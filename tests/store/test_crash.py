@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,11 +17,11 @@ from tests.support.clock import FrozenClock
 from tests.support.stores import WatchedDisk, batch, copy_as_left, is_whole, opened, pack_size
 
 STEPS = (
+    "before the rows are complete",
     "before the pack is written",
     "after a part of it",
     "before the flush",
     "after the flush",
-    "before the commit",
     "after the commit",
 )
 
@@ -42,7 +43,7 @@ async def die_at(step: str, tmp_path: Path, clock: FrozenClock) -> Path:
         armed = True
         async with trio.open_nursery() as nursery:  # both in one group
             nursery.start_soon(store.records.append, batch(clock, 2))
-            nursery.start_soon(store.write, lambda connection: at("before the commit"))
+            nursery.start_soon(store.write, lambda connection: at("before the rows are complete"))
     return left
 
 
@@ -70,11 +71,39 @@ async def test_a_power_failure_at_any_step_of_a_group_loses_nothing_acknowledged
         assert await is_whole(store, 2, batch(clock, 2).uploads[0])
 
 
+async def test_each_combination_of_what_arrived_of_a_group_is_as_before_it_or_whole(
+    tmp_path: Path, clock: FrozenClock
+) -> None:
+    """The pack is flushed before the log is written: the one in part, the other as before, or
+    the one whole, the other in any state.
+    """
+    before = await die_at("before the pack is written", tmp_path, clock)
+    left = await die_at("after the commit", tmp_path / "again", clock)
+    whole, start = pack_size(left), pack_size(before)
+    wal_start = (before / "hub.sqlite-wal").stat().st_size
+    wal_whole = (left / "hub.sqlite-wal").stat().st_size
+    packs = [start, start + 1, start + 60, start + 100, start + 2000, whole - 1, whole]
+    logs = range(wal_start, wal_whole, (wal_whole - wal_start) // 6)
+    for number, (pack, wal) in enumerate(
+        [*((pack, wal_start) for pack in packs), *((whole, wal) for wal in logs)]
+    ):
+        cut = tmp_path / f"cut{number}"
+        shutil.copytree(left, cut)
+        os.truncate(cut / "media" / "2026-11-25.pack", pack)
+        os.truncate(cut / "hub.sqlite-wal", wal)
+        async with opened(cut, clock) as store:
+            await acknowledged_is_whole(store, clock)
+            assert store.records.last_seq == 1
+            assert pack_size(cut) == store.retention.days()[0].bytes
+            assert (await store.records.append(batch(clock, 2))).seqs == (2,)
+            assert await is_whole(store, 2, batch(clock, 2).uploads[0])
+
+
 async def test_a_wal_truncated_within_a_group_loses_only_that_group(
     tmp_path: Path, clock: FrozenClock
 ) -> None:
     left = await die_at("after the commit", tmp_path, clock)
-    before = await die_at("before the commit", tmp_path / "again", clock)
+    before = await die_at("after the flush", tmp_path / "again", clock)
     whole = (left / "hub.sqlite-wal").stat().st_size
     start = (before / "hub.sqlite-wal").stat().st_size
     assert whole > start
