@@ -1,4 +1,4 @@
-"""The start of the site area: name, time zone and language, version, and addresses."""
+"""The start of the site area: how the site is, its name, time zone and language, addresses."""
 
 from __future__ import annotations
 
@@ -7,10 +7,12 @@ from quart import Blueprint, Response, request
 from hub import __version__
 from hub.errors import BadParameter
 from hub.services.site.site import SiteSettings
+from hub.services.site.urls import dashboard_urls, device_urls
 from web import auth
 from web.pages.language import gettext
-from web.pages.layout import redirect_to
+from web.pages.layout import page, redirect_to
 from web.pages.site.layout import site_page
+from web.pages.site.tiles import site_tiles
 from web.pages.zones import zone_choices
 
 blueprint = Blueprint("site", __name__, url_prefix="/site")
@@ -37,10 +39,19 @@ async def _overview_page(values: dict[str, str], *, field: str = "", fault: str 
         field=field,
         fault=fault,
         zones=zone_choices(values["zone"]),
+        tiles=site_tiles(),
         version=__version__,
-        addresses=hub.site.addresses(),
-        web_port=hub.config.web.port,
+        dashboards=dashboard_urls(hub),
+        devices=device_urls(hub),
+        data_dir=str(hub.data_dir),
     )
+
+
+@blueprint.get("/tiles")
+async def tiles() -> Response:
+    """The part of the page that is refreshed when something changes."""
+    await auth.require_role("admin")
+    return await page("site/_tiles.html", tiles=site_tiles())
 
 
 @blueprint.post("")

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
+from hub.services.access.audit import COMMAND_LINE
+from hub.services.site.health import HealthReason
 from tests.support.page_site import PageSite
 from tests.support.photographer import Photographer
+from web.pages.site.layout import SECTIONS
 
 VALID = {"name": "Harbour West", "zone": "Europe/Berlin", "language": "auto"}
 
@@ -63,3 +68,53 @@ async def test_only_administrators_see_the_site_area(hub: PageSite, role: str) -
     assert visitor.response.status_code == 403
     await visitor.send("/site", **VALID)
     assert visitor.response.status_code == 403
+
+
+def tiles_of(text: str) -> dict[str, str]:
+    """The tiles as a person reads them, by their addresses."""
+    found = re.findall(r'<a class="(tile[^"]*)" href="([^"]+)">(.*?)</a>', text, re.DOTALL)
+    return {
+        url: " ".join(f"{re.sub('<[^>]+>', ' ', body)} [{name}]".split())
+        for name, url, body in found
+    }
+
+
+async def test_the_tiles_say_that_the_site_is_well(hub: PageSite, admin: Photographer) -> None:
+    await hub.connect()
+    await admin.get("/site")
+    tiles = tiles_of(admin.text)
+    assert tiles["/site/health"] == "Health Everything is well [tile tile-good]"
+    assert tiles["/cameras"] == "Cameras 1 of 1 online [tile tile-good]"
+    assert tiles["/site/users"] == "Users 3 users 1 signed in [tile]"
+    assert "GB free" in tiles["/site/retention"]
+    assert (
+        tiles["/site/certificate"] == "Certificate 396 days left Made by this hub [tile tile-good]"
+    )
+    assert "/site/settings" not in tiles
+
+
+async def test_the_tiles_show_what_is_not_well(hub: PageSite, admin: Photographer) -> None:
+    await hub.enrol()
+    full = {"reason": "the disk is full"}
+    hub.health_reasons += [HealthReason("cannot-store", "the disk is full", full)]
+    await hub.services.settings.change({"devices.max_waiting": 9}, by=COMMAND_LINE)
+    await admin.get("/site/tiles")
+    tiles = tiles_of(admin.text)
+    assert tiles["/site/health"].startswith("Health 1 problem Data cannot be saved")
+    assert tiles["/site/health"].endswith("[tile tile-bad]")
+    assert tiles["/cameras"] == "Cameras 0 of 1 online [tile tile-warn]"
+    assert tiles["/site/settings"].startswith("Settings Restart needed ")
+
+
+async def test_each_tile_leads_to_a_page(admin: Photographer) -> None:
+    await admin.get("/site")
+    for url in tiles_of(admin.text):
+        await admin.get(url)
+        assert admin.response.status_code == 200, url
+
+
+async def test_every_section_of_the_area_can_be_opened(admin: Photographer) -> None:
+    for section in SECTIONS:
+        await admin.get(section.url)
+        assert admin.response.status_code == 200, section.url
+        assert f'<a href="{section.url}" aria-current="page">' in admin.text

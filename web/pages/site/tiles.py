@@ -1,0 +1,182 @@
+"""The state of the site in a few tiles, each of which leads to the page behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Literal
+
+from msgspec import Struct
+
+from hub import __version__
+from hub.services.site.disk_space import GB
+from web import auth
+from web.pages import language
+from web.pages.labels import health_sentence
+from web.pages.language import gettext, ngettext
+
+#: Whether somebody has to look: "bad" soon, "warn" when there is time; "" says nothing about it.
+TileState = Literal["good", "warn", "bad", ""]
+
+#: The certificate is shown as a warning from so many days before its end on.
+_CERTIFICATE_DAYS = 14
+
+
+class Tile(Struct, frozen=True):
+    """One fact about the site: its name, what is, a detail, and whether that is good."""
+
+    title: str
+    value: str
+    detail: str
+    url: str
+    icon: str
+    state: TileState = ""
+
+
+def site_tiles() -> list[Tile]:
+    """The tiles, in the order in which an administrator asks."""
+    return [
+        _health(),
+        _cameras(),
+        _backup(),
+        _disk(),
+        _certificate(),
+        _users(),
+        _update(),
+        *_settings(),
+    ]
+
+
+def _health() -> Tile:
+    reasons = auth.services().health.reasons()
+    state: TileState = "good"
+    if reasons:
+        state = "bad" if reasons[0].is_fault else "warn"
+    return Tile(
+        title=gettext("Health"),
+        value=ngettext("%(n)s problem", "%(n)s problems", len(reasons)) % {"n": len(reasons)}
+        if reasons
+        else gettext("Everything is well"),
+        detail=health_sentence(reasons[0]) if reasons else "",
+        url="/site/health",
+        icon="pulse",
+        state=state,
+    )
+
+
+def _cameras() -> Tile:
+    devices = [one for one in auth.services().devices.list() if one.enabled]
+    online = sum(one.state == "online" for one in devices)
+    return Tile(
+        title=gettext("Cameras"),
+        value=gettext("%(online)s of %(all)s online") % {"online": online, "all": len(devices)}
+        if devices
+        else gettext("None yet"),
+        detail="",
+        url="/cameras",
+        icon="camera",
+        state="" if not devices else "good" if online == len(devices) else "warn",
+    )
+
+
+def _backup() -> Tile:
+    hub, shown = auth.services(), language.current()
+    last, overdue = hub.backups.last_good, hub.backups.overdue_days()
+    failure = hub.backups.last_failure
+    value = gettext("None yet")
+    if last is not None:
+        value = shown.moment(int(last.made_at * 1000), hub.site.zone())
+    detail = ""
+    if failure is not None:
+        detail = gettext("The last one failed: %(reason)s") % {"reason": failure.reason}
+    elif last is None:
+        detail = gettext("The first one is made in the next night.")
+    return Tile(
+        title=gettext("Last good backup"),
+        value=value,
+        detail=detail,
+        url="/site/backups",
+        icon="download",
+        state="bad" if overdue is not None else "warn" if failure else "good" if last else "",
+    )
+
+
+def _disk() -> Tile:
+    hub = auth.services()
+    disk, days = hub.figures.disk(), hub.figures.days()
+    value = gettext("unknown")
+    if disk.free is not None:
+        value = gettext("%(n)s GB free") % {"n": f"{disk.free / GB:.1f}"}
+    is_low = disk.free is not None and disk.free < disk.needed
+    waiting = len(hub.retention.waiting.waiting)
+    if waiting:
+        detail = ngettext(
+            "%(n)s day waits for your decision.", "%(n)s days wait for your decision.", waiting
+        ) % {"n": waiting}
+    else:
+        detail = ngettext(
+            "Records of %(n)s day are kept.", "Records of %(n)s days are kept.", days.count
+        ) % {"n": days.count}
+    return Tile(
+        title=gettext("Disk and days"),
+        value=value,
+        detail=detail,
+        url="/site/retention",
+        icon="firmware",
+        state="warn" if is_low or waiting else "good",
+    )
+
+
+def _certificate() -> Tile:
+    hub = auth.services()
+    days = int((hub.certificates.expires_at - hub.now()) // 86_400)
+    return Tile(
+        title=gettext("Certificate"),
+        value=gettext("expired")
+        if days < 0
+        else ngettext("%(n)s day left", "%(n)s days left", days) % {"n": days},
+        detail=gettext("Made by this hub") if hub.certificates.kind == "site" else "",
+        url="/site/certificate",
+        icon="shield",
+        state="bad" if days < 0 else "warn" if days < _CERTIFICATE_DAYS else "good",
+    )
+
+
+def _users() -> Tile:
+    hub = auth.services()
+    users = hub.users.all()
+    active = sum(bool(hub.sessions.of_user(user.name)) for user in users)
+    return Tile(
+        title=gettext("Users"),
+        value=ngettext("%(n)s user", "%(n)s users", len(users)) % {"n": len(users)},
+        detail=gettext("%(n)s signed in") % {"n": active},
+        url="/site/users",
+        icon="person",
+    )
+
+
+def _update() -> Tile:
+    failure = auth.services().updates.failure
+    detail = ""
+    if failure is not None:
+        detail = gettext("The update to %(version)s was undone.") % {"version": failure.version}
+    return Tile(
+        title=gettext("Version"),
+        value=__version__,
+        detail=detail,
+        url="/site/update",
+        icon="up",
+        state="warn" if failure else "",
+    )
+
+
+def _settings() -> Iterator[Tile]:
+    """A tile only while something waits for a restart."""
+    if waiting := auth.services().settings.waiting():
+        yield Tile(
+            title=gettext("Settings"),
+            value=gettext("Restart needed"),
+            detail=", ".join(state.setting.name for state in waiting[:3]),
+            url="/site/settings",
+            icon="restart",
+            state="warn",
+        )
