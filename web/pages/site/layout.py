@@ -31,13 +31,13 @@ class SectionLink(Struct, frozen=True):
 SECTIONS = (
     Section("overview", "/site", N_("Overview")),
     Section("health", "/site/health", N_("Health")),
+    Section("backups", "/site/backups", N_("Backups")),
+    Section("retention", "/site/retention", N_("Retention")),
+    Section("update", "/site/update", N_("Update")),
     Section("users", "/site/users", N_("Users")),
     Section("api-keys", "/site/api-keys", N_("API keys")),
     Section("certificate", "/site/certificate", N_("Certificate")),
-    Section("backups", "/site/backups", N_("Backups")),
     Section("settings", "/site/settings", N_("Settings")),
-    Section("update", "/site/update", N_("Update")),
-    Section("retention", "/site/retention", N_("Retention")),
     Section("audit", "/site/audit", N_("Audit log")),
 )
 
