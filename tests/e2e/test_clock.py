@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+import struct
 import time
 from collections.abc import Iterator
 from random import Random
@@ -11,8 +13,11 @@ import trio
 from tests.e2e.camera import Camera, Capture, try_connect, upload
 from tests.e2e.conftest import MakeHub
 from tests.e2e.faketime import DAY, YEAR, FakeClock
-from tests.e2e.hub_process import HubProcess
+from tests.e2e.hub_process import TIMEOUT_SECONDS, HubProcess, free_ports
 from tests.e2e.load import read_all
+
+#: From 1900 to 1970.
+_EPOCH_SECONDS = 2_208_988_800
 
 
 def hours_ahead(hub: HubProcess) -> int:
@@ -96,6 +101,46 @@ async def test_a_camera_reconnects_by_itself_after_the_clock_was_set(
             assert await upload(client, token, next(bodies)) == 200
         assert len(await read_all(client)) == count + 1
     assert hub.stop() == 0
+
+
+def test_cameras_get_the_time_unless_the_clock_is_doubted(
+    make_hub: MakeHub, fake_clock: FakeClock
+) -> None:
+    (port,) = free_ports(1)
+    hub = make_hub(f"time.sntp_port={port}", environment=fake_clock.environment).start()
+    answer = ask_for_time(port)
+    assert len(answer) == 48
+    assert abs(struct.unpack_from("!I", answer, 40)[0] - _EPOCH_SECONDS - time.time()) < 60
+    fake_clock.set_ahead(YEAR)
+    assert ask_for_time(port) == b""
+    hub.cli("retention", "confirm-clock")
+    told = struct.unpack_from("!I", ask_for_time(port), 40)[0] - _EPOCH_SECONDS
+    assert abs(told - YEAR - time.time()) < 60
+    fake_clock.set_ahead(0)
+    assert ask_for_time(port) == b""
+    assert hub.stop() == 0
+
+
+def test_a_port_for_the_time_that_is_in_use_stops_the_start(make_hub: MakeHub) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
+        other.bind(("127.0.0.1", 0))
+        port = other.getsockname()[1]
+        hub = make_hub(f"time.sntp_port={port}")
+        assert hub.spawn().wait(TIMEOUT_SECONDS) == 1
+    (line,) = [line for line in hub.err.splitlines() if line.startswith("sitehub:")]
+    assert f"port {port} is already in use" in line
+    assert "set another time.sntp_port" in line
+
+
+def ask_for_time(port: int) -> bytes:
+    """Send the request of an SNTP client; b"" if nothing answers."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.settimeout(2)
+        sock.sendto(bytes([0x23]) + bytes(47), ("127.0.0.1", port))
+        try:
+            return sock.recv(4096)
+        except TimeoutError:
+            return b""
 
 
 def captures() -> Iterator[bytes]:
