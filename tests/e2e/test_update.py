@@ -18,6 +18,8 @@ from pathlib import Path
 
 import pytest
 import trio
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from hub.update.programs import Candidate, Outcome, Programs, UpdateState
 from hub.update.trial import FAILED_OFTEN
@@ -25,7 +27,7 @@ from tests.e2e.camera import Camera, Capture, upload
 from tests.e2e.conftest import MakeHub
 from tests.e2e.hub_process import SITEHUB, TIMEOUT_SECONDS, HubProcess
 from tests.support.relabelled import relabel
-from tests.support.update_files import script
+from tests.support.update_files import script, signed
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the programs are shell scripts")
 
@@ -310,8 +312,8 @@ class Updating:
     def __init__(self, hub: HubProcess) -> None:
         self.hub = hub
 
-    def run(self, file: Path) -> subprocess.CompletedProcess[str]:
-        words = [*SITEHUB, "update", "--unsigned", str(file), "--data", str(self.hub.data_dir)]
+    def run(self, *words: str | Path) -> subprocess.CompletedProcess[str]:
+        words = (*SITEHUB, "update", *words, "--data", self.hub.data_dir)
         return subprocess.run(words, capture_output=True, text=True, timeout=240)
 
     def wait_until_healthy(self) -> None:
@@ -329,6 +331,42 @@ def updating(make_hub: MakeHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     return Updating(make_hub().start())
 
 
+def new_version(folder: Path, version: str) -> Path:
+    """The executable under another number, which is also its name."""
+    return relabel(Path(SITEHUB[0]), folder / version, version)
+
+
+@pytest.mark.skipif("SITEHUB_SIGN_KEY" not in os.environ, reason="the key of the build is unknown")
+def test_an_executable_with_a_key_takes_only_what_is_signed_with_it(
+    updating: Updating, tmp_path: Path
+) -> None:
+    new = new_version(tmp_path, "0.2.0")
+    assert "not a signed update" in updating.run(new).stderr
+    foreign = updating.run(signed(new))
+    assert "not signed with the key that this sitehub was built with" in foreign.stderr
+    key = load_pem_private_key(Path(os.environ["SITEHUB_SIGN_KEY"]).read_bytes(), None)
+    assert isinstance(key, Ed25519PrivateKey)
+    done = updating.run(signed(new, key=key))
+    assert done.returncode == 0, done.stderr
+    updating.wait_until_healthy()
+    assert updating.hub.stop() == 0
+
+
+@as_executable
+def test_an_executable_goes_back_by_hand(updating: Updating, tmp_path: Path) -> None:
+    hub = updating.hub
+    assert updating.run(new_version(tmp_path, "0.2.0"), "--unsigned").returncode == 0
+    hub.add_api_key()
+    done = updating.run("--undo")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "The hub runs version 0.1.0." in done.stdout
+    updating.wait_until_healthy()
+    assert "Version    0.1.0" in hub.cli("update", "--status")
+    # What the newer version stored is there.
+    assert "tests" in hub.cli("apikey", "list")
+    assert hub.stop() == 0
+
+
 @as_executable
 async def test_a_running_executable_updates_itself_twice(
     updating: Updating, camera: Camera, tmp_path: Path
@@ -337,7 +375,7 @@ async def test_a_running_executable_updates_itself_twice(
     did = hub.add_device(camera.sn, camera.code, camera.public_key)
     await upload_some(hub, camera, did, 3)
     for version in ("0.2.0", "0.3.0"):
-        done = updating.run(relabel(Path(SITEHUB[0]), tmp_path / version, version))
+        done = updating.run(new_version(tmp_path, version), "--unsigned")
         assert done.returncode == 0, done.stderr
         assert f"The hub runs version {version}." in done.stdout
         updating.wait_until_healthy()
@@ -345,7 +383,7 @@ async def test_a_running_executable_updates_itself_twice(
         assert await count_records(hub) == 3
     await upload_some(hub, camera, did, 2)
     assert await count_records(hub) == 5
-    again = updating.run(tmp_path / "0.2.0")
+    again = updating.run(tmp_path / "0.2.0", "--unsigned")
     assert again.returncode == 1
     assert "0.2.0 is not newer than 0.3.0, which is installed" in again.stderr
     assert hub.stop() == 0
@@ -374,7 +412,7 @@ async def test_an_executable_that_is_broken_is_undone_and_the_hub_is_back(
     hub = updating.hub
     did = hub.add_device(camera.sn, camera.code, camera.public_key)
     await upload_some(hub, camera, did, 3)
-    done = updating.run(script(tmp_path / "new", run=run.format(sitehub=SITEHUB[0])))
+    done = updating.run(script(tmp_path / "new", run=run.format(sitehub=SITEHUB[0])), "--unsigned")
     assert done.returncode == 1
     assert reason in done.stderr
     updating.wait_until_healthy()

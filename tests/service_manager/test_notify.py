@@ -13,7 +13,7 @@ import pytest
 import trio
 import trio.testing
 
-from hub.service_manager.linux.notify import Systemd, systemd_from
+from hub.service_manager.linux.notify import Systemd, extend_start, systemd_from
 
 if sys.platform == "win32":
     pytest.skip("systemd is there on Linux alone", allow_module_level=True)
@@ -61,6 +61,12 @@ def test_it_notifies_ready_and_stopping(notify_socket: NotifySocket) -> None:
     assert notify_socket.received() == ["READY=1"]
     systemd.stopping()
     assert notify_socket.received() == ["STOPPING=1"]
+
+
+def test_a_start_that_takes_longer_asks_for_time(notify_socket: NotifySocket) -> None:
+    extend_start({"NOTIFY_SOCKET": notify_socket.address}, 90.5)
+    extend_start({}, 90.5)
+    assert notify_socket.received() == ["EXTEND_TIMEOUT_USEC=90500000"]
 
 
 def test_the_socket_may_be_in_the_abstract_namespace(listen: Callable[[str], NotifySocket]) -> None:
