@@ -11,7 +11,7 @@ from hub.services import Services
 from hub.services.access.audit import Actor
 from hub.services.records.holds import Hold
 from hub.wire.uploads.records import Record
-from web.evidence.export import ExportFacts, export_hold, folder_of
+from web.evidence import export
 from web.pages import language
 
 
@@ -39,7 +39,7 @@ async def export_response(
 ) -> Response:
     """Stream the export. It is made while it is sent: nothing is left if the client hangs up."""
     await services.audit.add(by, "hold.export", f"{hold.id} {hold.records}")
-    facts = ExportFacts(
+    facts = export.ExportFacts(
         site=services.site.name(),
         log=services.records.log_id,
         hold=hold,
@@ -47,9 +47,9 @@ async def export_response(
         exported_at=int(services.now() * 1000),
         zone=services.site.zone(),
     )
-    parts = export_hold(HubEvidence(services, hold.id), facts, language.LANGUAGES[code])
+    parts = export.export_hold(HubEvidence(services, hold.id), facts, language.LANGUAGES[code])
     response = Response(parts, content_type="application/zip")
-    response.headers["Content-Disposition"] = f'attachment; filename="{folder_of(hold)}.zip"'
+    response.headers["Content-Disposition"] = f'attachment; filename="{export.folder_of(hold)}.zip"'
     response.headers["Cache-Control"] = "no-store"
     response.timeout = None
     return response

@@ -12,6 +12,8 @@ from web.pages.camera.settings import views as settings
 from web.pages.cameras import accept, connect, csv_import
 from web.pages.cameras import views as cameras
 from web.pages.error_pages import error_page as error_page
+from web.pages.evidence import keep
+from web.pages.evidence import views as evidence
 from web.pages.firmware import add_release, campaigns, releases, start_campaign
 from web.pages.layout import choose_language, note_changes, shared_values
 from web.pages.live import views as live
@@ -35,6 +37,8 @@ _BLUEPRINTS = (
     add_release.blueprint,
     start_campaign.blueprint,
     campaigns.blueprint,
+    keep.blueprint,
+    evidence.blueprint,
     account.blueprint,
     setup.blueprint,
     *site.BLUEPRINTS,

@@ -33,6 +33,9 @@ DEVICE_STATES = {
 
 #: Messages after a change, by the query parameter `done`.
 DONE = {
+    "hold-added": N_("These records are kept."),
+    "hold-changed": N_("The change was saved."),
+    "hold-released": N_("It was released."),
     "added": N_("The camera was added. It is accepted as soon as it connects."),
     "accepted-taken": N_("The camera was accepted and has applied its initial parameters."),
     "accepted-refused": N_("The camera was accepted, but rejected the initial parameters."),
@@ -249,6 +252,13 @@ def init_outcome(kept: str | None) -> str:
     if delivery.outcome == "refused":
         return text % {"answer": f"{delivery.code} {delivery.device_msg}".strip()}
     return text
+
+
+def size_text(size: int) -> str:
+    """A number of bytes, for people."""
+    if size < 1_000_000_000:
+        return f"{size / 1_000_000:.1f} MB"
+    return f"{size / 1_000_000_000:.1f} GB"
 
 
 def done_sentence(code: str | None) -> str:

@@ -21,7 +21,7 @@ THEMES = ("auto", "light", "dark")
 #: Starts with exactly one slash, without characters that browsers treat as one or drop.
 _LOCAL_PATH = re.compile(r"/(?![/\\])[!-~]*")
 
-NavigationArea = Literal["live", "cameras", "firmware", "site", "account", ""]
+NavigationArea = Literal["live", "cameras", "evidence", "firmware", "site", "account", ""]
 
 
 class NavigationItem(Struct, frozen=True):
@@ -52,6 +52,10 @@ def _navigation(me: User) -> list[NavigationItem]:
         NavigationItem(area="live", url="/", icon="live", text=_("Live")),
         NavigationItem(area="cameras", url="/cameras", icon="camera", text=_("Cameras")),
     ]
+    if auth.reaches(me, "guard"):
+        items.append(
+            NavigationItem(area="evidence", url="/evidence", icon="evidence", text=_("Evidence"))
+        )
     # Others can open it from a camera's page, but have nothing to do there.
     if auth.reaches(me, "admin"):
         items.append(
@@ -101,6 +105,7 @@ async def shared_values() -> dict[str, object]:
         "site_name": hub.site.name(),
         "me": me,
         "role": language.gettext(ROLES[me.role]) if me else "",
+        "may_keep": me is not None and auth.reaches(me, "guard"),
         "may_change": me is not None and auth.reaches(me, "admin"),
         "navigation": _navigation(me) if me else [],
         "notices": _notices() if me else [],

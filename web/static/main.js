@@ -26,6 +26,8 @@ async function followHub() {
   });
   stream.addEventListener("jump", () => wall?.reload());
   stream.addEventListener("change", ({ detail }) => {
+    // Records that are shown may have been erased.
+    if (detail.kind === "erasure" && document.querySelector(".wall, .record")) location.reload();
     for (const part of all(`[data-on~="${CSS.escape(detail.kind)}"]`)) {
       if (!part.dataset.of || part.dataset.of === detail.key) refresh(part);
     }

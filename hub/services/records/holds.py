@@ -102,6 +102,10 @@ class Holds:
         found = [await records.get(seq) for seq in await self._holds.seqs(id, after, limit)]
         return [record for record in found if record is not None]
 
+    async def only_here(self, id: int) -> int:
+        """Return how many records go when a hold ends: nobody else holds them, nor does a day."""
+        return await self._holds.count_only_here(id)
+
     def use(self) -> HeldUse:
         """Return how much evidence has outlived its day."""
         return self._store.evidence.use()

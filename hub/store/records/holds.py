@@ -48,6 +48,10 @@ _COUNT = "UPDATE hold SET records = records + ? WHERE id = ?"
 _ALL_RECORDS = "SELECT count(*) FROM hold_record"
 _RELEASE_RECORDS = "DELETE FROM hold_record WHERE hold = ?"
 _SEQS = "SELECT seq FROM hold_record WHERE hold = ? AND seq > ? ORDER BY seq LIMIT ?"
+_ONLY_HERE = """
+SELECT count(*) FROM held_record WHERE seq IN (SELECT seq FROM hold_record WHERE hold = ?)
+    AND NOT EXISTS (SELECT 1 FROM hold_record WHERE seq = held_record.seq AND hold <> ?)
+"""
 _OF_RECORD = f"""
 SELECT {_COLUMNS} FROM hold WHERE id IN (SELECT hold FROM hold_record WHERE seq = ?) ORDER BY id
 """
@@ -214,6 +218,10 @@ class HoldTable:
         """Return the holds in force that a record is in."""
         rows = await self._readers.read(lambda c: c.execute(_OF_RECORD, (clamp(seq),)).fetchall())
         return tuple(_hold(row) for row in rows)
+
+    async def count_only_here(self, id: int) -> int:
+        """Return how many records would go with this hold, because their day is gone."""
+        return _int(await self._readers.read(lambda c: one(c, _ONLY_HERE, (id, id))))
 
     async def seqs(self, id: int, after: int = 0, limit: int = 100) -> tuple[int, ...]:
         """Return at most `limit` seqs above `after` of a hold's records, in their order."""

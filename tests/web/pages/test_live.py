@@ -163,6 +163,12 @@ CHANGES = [
     "/firmware/campaigns/1/pause",
     "/firmware/campaigns/1/resume",
     "/firmware/campaigns/1/stop",
+    "/evidence/new",
+    "/evidence/1/change",
+    "/evidence/1/release",
+    "/site/erasures",
+    "/site/erasures/find",
+    "/site/erasures/confirm",
     "/setup/first-run",
 ]
 

@@ -20,7 +20,7 @@ from web.api.answers import Time
 from web.api.endpoint import PREFIX, Did, Endpoint, Nothing, Seq, Text
 from web.api.records.answers import Records
 from web.api.routes import Call, Routes, id_of
-from web.evidence.response import export_response
+from web.evidence import response
 
 TAG = "Evidence"
 _HOLDS = f"{PREFIX}/holds"
@@ -271,7 +271,9 @@ def add_holds(routes: Routes, services: Services) -> None:
 
     async def export_hold(call: Call[ExportQuery, Nothing]) -> Response:
         hold = await holds.get(id_of(call, "hold"))
-        return await export_response(services, hold, call.query.language, by=call.caller.actor)
+        return await response.export_response(
+            services, hold, call.query.language, by=call.caller.actor
+        )
 
     routes.add(LIST, list_holds)
     routes.add(ADD, add_hold)

@@ -151,6 +151,8 @@ def _person_name(name: str | None, uuid: str | None) -> str:
 
 
 def _title(record: Record) -> str:
+    if record.erased:
+        return gettext("Erased")
     match record.detail:
         case FaceDetail(name=name, uuid=uuid):
             return _person_name(name, uuid)

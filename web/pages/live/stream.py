@@ -52,8 +52,9 @@ class WallStream(ResponseBody):
     The session is checked with every beat; the stream ends when the user is signed out.
     """
 
-    def __init__(self, by: Actor, after: int | None) -> None:
+    def __init__(self, by: Actor, after: int | None, *, may_keep: bool) -> None:
         self._by = by
+        self._may_keep = may_keep
         self._services = auth.services()
         self._session = auth.session_token()
         self._card_template = current_app.jinja_env.get_template("live/_card.html")
@@ -109,7 +110,11 @@ class WallStream(ResponseBody):
     async def _encode_card(self, record: Record) -> bytes:
         new_card = make_card(record)
         html = await self._card_template.render_async(
-            card=new_card, query="", language=self._language, zone=self._services.site.zone()
+            card=new_card,
+            query="",
+            language=self._language,
+            zone=self._services.site.zone(),
+            may_keep=self._may_keep,
         )
         event = _CardEvent(
             seq=record.seq,

@@ -13,6 +13,7 @@ from hub.services.records.record_log import RecordFilter
 from hub.wire.uploads.records import RECORD_KINDS, RecordKind
 from web import auth
 from web.live_events import refuse_too_many
+from web.pages.evidence.rows import hold_row
 from web.pages.labels import DEVICE_STATES
 from web.pages.labels import KINDS as KIND_NAMES
 from web.pages.language import gettext
@@ -203,11 +204,15 @@ async def notices() -> Response:
 @blueprint.get("/stream")
 async def stream() -> Response:
     """The events for all tabs of one browser: new cards, and what has changed."""
-    by = auth.actor(await auth.require_role("viewer"))
+    me = await auth.require_role("viewer")
+    by = auth.actor(me)
     if request.method == "HEAD":
         return Response(b"", content_type="text/event-stream")
     refuse_too_many(by)
-    response = Response(WallStream(by, _read_seq("after")), content_type="text/event-stream")
+    response = Response(
+        WallStream(by, _read_seq("after"), may_keep=auth.reaches(me, "guard")),
+        content_type="text/event-stream",
+    )
     response.headers["X-Accel-Buffering"] = "no"
     return response
 
@@ -229,6 +234,7 @@ async def record(seq: int) -> Response:
         pictures=card_pictures(found),
         fields=record_fields(found),
         further=extra_fields(found),
+        holds=[hold_row(one) for one in await auth.services().holds.of_record(seq)],
         query=query,
         newer_url=f"/records/{newer.items[0].seq}{query}" if newer.items else "",
         older_url=f"/records/{older.items[0].seq}{query}" if older.items else "",

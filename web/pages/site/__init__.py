@@ -16,6 +16,7 @@ from web.pages.site import (
     audit,
     backups,
     certificate,
+    erasures,
     health,
     overview,
     retention,
@@ -34,5 +35,6 @@ BLUEPRINTS = (
     settings.blueprint,
     update.blueprint,
     retention.blueprint,
+    erasures.blueprint,
     audit.blueprint,
 )

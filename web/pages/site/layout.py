@@ -38,6 +38,7 @@ SECTIONS = (
     Section("api-keys", "/site/api-keys", N_("API keys")),
     Section("certificate", "/site/certificate", N_("Certificate")),
     Section("settings", "/site/settings", N_("Settings")),
+    Section("erasures", "/site/erasures", N_("Erase a person")),
     Section("audit", "/site/audit", N_("Audit log")),
 )
 

@@ -1,0 +1,1 @@
+"""Evidence: records that are kept beyond their day."""

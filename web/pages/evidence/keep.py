@@ -1,0 +1,157 @@
+"""Keep records: choose them, see how many they are, and say why and until when."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from msgspec import Struct
+from quart import Blueprint, Response, request
+
+from hub.errors import BadParameter, HubError, TooManyRequests
+from hub.services.access.users import User
+from hub.services.records.holds import MAX_RECORDS_PER_HOLD, Selected, Selection
+from hub.wire.uploads.records import RECORD_KINDS
+from web import auth
+from web.pages.camera.form_fields import format_time_field
+from web.pages.evidence.rows import hold_row, may_change
+from web.pages.evidence.times import read_last_day, read_time, today_field
+from web.pages.evidence.views import describe_hold_error
+from web.pages.labels import KINDS
+from web.pages.language import gettext
+from web.pages.layout import page, redirect_to
+from web.pages.live.record_cards import make_card
+
+blueprint = Blueprint("evidence_keep", __name__, url_prefix="/evidence/new")
+
+#: Holds that records can be added to, and cards shown of what was chosen.
+_MAX_CHOICES = 50
+_MAX_CARDS = 12
+_MAX_SEQS = 100
+
+
+class KeepForm(Struct, frozen=True, kw_only=True):
+    """The fields that choose records, as they were entered."""
+
+    seqs: tuple[str, ...] = ()
+    did: str = ""
+    kinds: tuple[str, ...] = ()
+    start: str = ""
+    end: str = ""
+
+    @property
+    def is_chosen(self) -> bool:
+        return bool(self.seqs or self.did or self.kinds or self.start or self.end)
+
+    def selection(self) -> Selection:
+        """The records that are meant. Raises BadParameter."""
+        if self.seqs:
+            numbers = [int(seq) for seq in self.seqs if seq.isascii() and seq.isdigit()]
+            return Selection(seqs=tuple(numbers[:_MAX_SEQS]))
+        return Selection(
+            did=self.did or None,
+            since=read_time(self.start, "from"),
+            until=read_time(self.end, "to"),
+            kinds=tuple(kind for kind in RECORD_KINDS if kind in self.kinds),
+        )
+
+
+class KindChoice(Struct, frozen=True):
+    kind: str
+    text: str
+    chosen: bool
+
+
+@blueprint.get("")
+async def choose() -> Response:
+    me = await auth.require_role("guard")
+    return await _keep_page(me, _read(request.args))
+
+
+@blueprint.post("")
+async def keep() -> Response:
+    me = await auth.require_role("guard")
+    await auth.check_csrf()
+    values, hub = await request.form, auth.services()
+    form = _read(values)
+    try:
+        selected = await hub.holds.select(form.selection())
+        if selected.is_too_many:
+            raise BadParameter("too many", field="records")
+        if id := values.get("hold", type=int):
+            await hub.holds.add(id, selected.seqs, by=auth.actor(me))
+        else:
+            until = read_last_day(values.get("until", ""), "until")
+            added = await hub.holds.create(
+                selected.seqs, values.get("reason", ""), until, by=auth.actor(me)
+            )
+            id = added.hold.id
+    except (BadParameter, TooManyRequests) as error:
+        return await _keep_page(me, form, values=values, error=error)
+    return redirect_to(f"/evidence/{id}?done=hold-added")
+
+
+def _read(values: Any) -> KeepForm:
+    return KeepForm(
+        seqs=tuple(values.getlist("seq")),
+        did=values.get("did", ""),
+        kinds=tuple(values.getlist("kind")),
+        start=values.get("from", ""),
+        end=values.get("to", ""),
+    )
+
+
+async def _keep_page(
+    me: User,
+    form: KeepForm,
+    *,
+    values: Mapping[str, str] | None = None,
+    error: HubError | None = None,
+) -> Response:
+    hub = auth.services()
+    selected, fault = Selected((), 0, False), _describe(error)
+    if form.is_chosen:
+        try:
+            selected = await hub.holds.select(form.selection())
+        except BadParameter as bad:
+            fault = describe_hold_error(bad)
+    records = [await hub.records.get(seq) for seq in selected.seqs[:_MAX_CARDS]]
+    holds = [
+        hold_row(one)
+        for one in await hub.holds.newest(limit=1_000)
+        if one.is_in_force and may_change(me, one)
+    ]
+    cameras = sorted(hub.devices.list(), key=lambda one: (one.name or one.sn).casefold())
+    start, end = _default_times()
+    return await page(
+        "evidence/new.html",
+        area="evidence",
+        status=400 if fault else 200,
+        fault=fault,
+        form=form,
+        start=form.start or ("" if form.is_chosen else start),
+        end=form.end or ("" if form.is_chosen else end),
+        cameras=cameras,
+        kinds=[KindChoice(kind, gettext(KINDS[kind]), kind in form.kinds) for kind in RECORD_KINDS],
+        selected=selected,
+        most=MAX_RECORDS_PER_HOLD,
+        cards=[make_card(record) for record in records],
+        more=len(selected.seqs) - len(records),
+        holds=holds[:_MAX_CHOICES],
+        values=values or {},
+        today=today_field(),
+    )
+
+
+def _describe(error: HubError | None) -> str:
+    if isinstance(error, TooManyRequests):
+        return gettext("Too much is kept already. Release what is not needed any more.")
+    return describe_hold_error(error) if isinstance(error, BadParameter) else ""
+
+
+def _default_times() -> tuple[str, str]:
+    """The last hour, as time fields have it."""
+    hub = auth.services()
+    now = datetime.fromtimestamp(hub.now(), hub.site.zone())
+    return format_time_field(now - timedelta(hours=1)), format_time_field(now)

@@ -1,0 +1,60 @@
+"""Holds as the pages show them."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from hub.services.access.users import User
+from hub.services.records.holds import Hold
+from web import auth
+from web.pages import language
+from web.pages.evidence.times import last_day_field
+from web.pages.language import gettext
+from web.pages.site.audit import actor_text
+
+
+class HoldRow(Struct, frozen=True, kw_only=True):
+    """A hold in words. `until`: empty if it has no end; `ended`: empty while it is in force."""
+
+    id: int
+    url: str
+    reason: str
+    records: int
+    by: str
+    since: str
+    until: str
+    last_day: str
+    ended: str
+    in_force: bool
+
+
+def hold_row(hold: Hold) -> HoldRow:
+    words, zone = language.current(), auth.services().site.zone()
+    ended = ""
+    if hold.ended_at is not None:
+        moment = words.moment(hold.ended_at, zone)
+        if hold.ended_by:
+            ended = gettext("released by %(who)s, %(time)s") % {
+                "who": actor_text(hold.ended_by),
+                "time": moment,
+            }
+        else:
+            ended = gettext("ended by itself, %(time)s") % {"time": moment}
+    return HoldRow(
+        id=hold.id,
+        url=f"/evidence/{hold.id}",
+        reason=hold.reason,
+        records=hold.records,
+        by=actor_text(hold.created_by),
+        since=words.moment(hold.created_at, zone),
+        until="" if hold.until is None else words.date(hold.until - 1, zone),
+        last_day=last_day_field(hold.until),
+        ended=ended,
+        in_force=hold.is_in_force,
+    )
+
+
+def may_change(me: User, hold: Hold) -> bool:
+    """Whether a user may change or release a hold."""
+    made_it = hold.created_by == f"user {me.name}"
+    return auth.reaches(me, "admin") or (made_it and auth.reaches(me, "guard"))

@@ -1,0 +1,139 @@
+"""The list of holds, one hold with its records, and its release and export."""
+
+from __future__ import annotations
+
+from quart import Blueprint, Response, request
+
+from hub.errors import BadParameter, NotAllowed
+from hub.services.access.users import User
+from hub.services.records.holds import Hold
+from web import auth
+from web.evidence import response
+from web.pages import language
+from web.pages.evidence.rows import hold_row, may_change
+from web.pages.evidence.times import read_last_day, today_field
+from web.pages.labels import done_sentence, size_text
+from web.pages.language import gettext
+from web.pages.layout import make_url, page, redirect_to
+from web.pages.live.record_cards import make_card
+
+blueprint = Blueprint("evidence", __name__, url_prefix="/evidence")
+
+_HOLDS_PER_PAGE = 100
+_CARDS_PER_PAGE = 60
+_MAX_ID = 2**63 - 1
+
+
+@blueprint.get("")
+async def holds() -> Response:
+    await auth.require_role("guard")
+    service = auth.services().holds
+    before = request.args.get("before", type=int)
+    found = await service.newest(
+        None if before is None else max(0, min(before, _MAX_ID)), _HOLDS_PER_PAGE + 1
+    )
+    shown, more = found[:_HOLDS_PER_PAGE], len(found) > _HOLDS_PER_PAGE
+    use = service.use()
+    return await page(
+        "evidence/holds.html",
+        area="evidence",
+        done=done_sentence(request.args.get("done")),
+        rows=[hold_row(one) for one in shown],
+        is_first=before is None,
+        older=make_url("/evidence", before=str(shown[-1].id)) if more else "",
+        held=use.records,
+        size=size_text(use.bytes),
+    )
+
+
+@blueprint.get("/<int:id>")
+async def one_hold(id: int) -> Response:
+    me = await auth.require_role("guard")
+    return await _hold_page(me, await auth.services().holds.get(id))
+
+
+async def _hold_page(me: User, hold: Hold, fault: str = "", reason: str | None = None) -> Response:
+    after = request.args.get("after", 0, type=int)
+    records = await auth.services().holds.records(
+        hold.id, after=max(0, min(after, _MAX_ID)), limit=_CARDS_PER_PAGE + 1
+    )
+    shown, more = records[:_CARDS_PER_PAGE], len(records) > _CARDS_PER_PAGE
+    return await page(
+        "evidence/hold.html",
+        area="evidence",
+        status=400 if fault else 200,
+        done=done_sentence(request.args.get("done")),
+        row=hold_row(hold),
+        cards=[make_card(record) for record in shown],
+        is_first=after == 0,
+        next_url=make_url(f"/evidence/{hold.id}", after=str(shown[-1].seq)) if more else "",
+        may_change_hold=may_change(me, hold),
+        fault=fault,
+        reason=hold.reason if reason is None else reason,
+        today=today_field(),
+    )
+
+
+@blueprint.post("/<int:id>/change")
+async def change(id: int) -> Response:
+    me = await auth.require_role("guard")
+    await auth.check_csrf()
+    hold, form = await _own(me, id), await request.form
+    reason = form.get("reason", "")
+    try:
+        until = read_last_day(form.get("until", ""), "until")
+        await auth.services().holds.change(id, reason, until, by=auth.actor(me))
+    except BadParameter as error:
+        return await _hold_page(me, hold, describe_hold_error(error), reason)
+    return redirect_to(f"/evidence/{id}?done=hold-changed")
+
+
+@blueprint.get("/<int:id>/release")
+async def ask_to_release(id: int) -> Response:
+    me = await auth.require_role("guard")
+    hold = await _own(me, id)
+    gone = await auth.services().holds.only_here(id)
+    return await page("evidence/release.html", area="evidence", row=hold_row(hold), gone=gone)
+
+
+@blueprint.post("/<int:id>/release")
+async def release(id: int) -> Response:
+    me = await auth.require_role("guard")
+    await auth.check_csrf()
+    await _own(me, id)
+    try:
+        await auth.services().holds.release(id, by=auth.actor(me))
+    except BadParameter:
+        # It has ended in the meantime, as its page shows.
+        return redirect_to(f"/evidence/{id}")
+    return redirect_to("/evidence?done=hold-released")
+
+
+@blueprint.get("/<int:id>/export")
+async def export(id: int) -> Response:
+    me = await auth.require_role("guard")
+    hub = auth.services()
+    hold = await hub.holds.get(id)
+    return await response.export_response(hub, hold, language.current().code, by=auth.actor(me))
+
+
+async def _own(me: User, id: int) -> Hold:
+    hold = await auth.services().holds.get(id)
+    if not may_change(me, hold):
+        raise NotAllowed("only the guard who made this hold, or an administrator, may do that")
+    return hold
+
+
+def describe_hold_error(error: BadParameter) -> str:
+    """What is wrong with a hold, as a sentence."""
+    texts = {
+        "reason": gettext("Say why the records are kept, in at most 500 characters."),
+        "until": gettext("The last day must be today or later."),
+        "from": gettext("Enter the times as date and time."),
+        "to": gettext("Enter the times as date and time."),
+        "seqs": gettext("None of these records is there any more."),
+        "records": gettext(
+            "These are too many records: at most 10,000 for one entry, 200,000 in all."
+        ),
+    }
+    return texts.get(error.field, str(error))

@@ -1,0 +1,246 @@
+"""Erase a person: find, look at what would go, confirm, and the reports of what went."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from msgspec import Struct
+from quart import Blueprint, Response, request
+
+from hub.errors import BadParameter, HubError, NoSuchResource
+from hub.services.records.erasures import MAX_SEQS, Erasure, Match, Preview, Subject
+from web import auth
+from web.pages import language
+from web.pages.labels import size_text
+from web.pages.language import gettext
+from web.pages.layout import make_url, page, redirect_to
+from web.pages.site.audit import actor_text
+from web.pages.site.layout import site_page
+
+blueprint = Blueprint("site_erasures", __name__, url_prefix="/site/erasures")
+
+_PER_PAGE = 50
+_MAX_ID = 2**63 - 1
+_MAX_LENGTH = 256
+
+
+class PersonForm(Struct, frozen=True):
+    """Who or what is meant, as entered: a number, a name, or the numbers of records."""
+
+    number: str = ""
+    name: str = ""
+    seqs: str = ""
+
+    @property
+    def typed(self) -> str:
+        """What must be typed again."""
+        return self.number or self.name or str(len(self.chosen()))
+
+    def chosen(self) -> list[int]:
+        """The records chosen by hand. Raises BadParameter."""
+        texts = [text for text in re.split(r"[\s,;、，；]+", self.seqs) if text]
+        if not all(text.isascii() and text.isdigit() and len(text) < 19 for text in texts):
+            raise BadParameter("numbers are expected", field="seqs")
+        return sorted({int(text) for text in texts})
+
+
+class PersonRow(Struct, frozen=True):
+    """Records that can be erased together, and what there is of them."""
+
+    match: Match | None
+    form: PersonForm
+    preview: Preview
+    cameras: str
+
+
+class ErasureRow(Struct, frozen=True, kw_only=True):
+    """An erasure in words. `finished` is empty while it runs."""
+
+    id: int
+    url: str
+    by: str
+    since: str
+    finished: str
+    records: int
+    pictures: int
+    size: str
+    first_day: str
+    last_day: str
+    kept: int
+    cameras: list[str]
+    copies: tuple[str, ...]
+
+
+@blueprint.get("")
+async def erasures() -> Response:
+    await auth.require_role("admin")
+    return await _list_page(PersonForm())
+
+
+async def _list_page(form: PersonForm, fault: str = "") -> Response:
+    before = request.args.get("before", type=int)
+    found = await auth.services().erasures.newest(
+        None if before is None else max(0, min(before, _MAX_ID)), _PER_PAGE + 1
+    )
+    shown, more = found[:_PER_PAGE], len(found) > _PER_PAGE
+    return await site_page(
+        "site/erasures.html",
+        section="erasures",
+        status=400 if fault else 200,
+        fault=fault,
+        form=form,
+        rows=[_erasure_row(one) for one in shown],
+        older=make_url("/site/erasures", before=str(shown[-1].id)) if more else "",
+    )
+
+
+@blueprint.post("/find")
+async def find() -> Response:
+    await auth.require_role("admin")
+    await auth.check_csrf()
+    form = _read(await request.form)
+    try:
+        rows = await _find(form)
+    except BadParameter as error:
+        return await _list_page(form, _describe(error))
+    return await site_page("site/erasures_found.html", section="erasures", form=form, rows=rows)
+
+
+@blueprint.post("/confirm")
+async def confirm() -> Response:
+    await auth.require_role("admin")
+    await auth.check_csrf()
+    form = _read(await request.form)
+    try:
+        return await _confirm_page(form)
+    except BadParameter as error:
+        return await _list_page(form, _describe(error))
+
+
+async def _confirm_page(form: PersonForm, *, fault: str = "", with_held: bool = False) -> Response:
+    subject = await _subject(form)
+    return await site_page(
+        "site/erasures_confirm.html",
+        section="erasures",
+        status=400 if fault else 200,
+        fault=fault,
+        form=form,
+        row=await _person_row(None, form, subject),
+        with_held=with_held,
+        copies=await auth.services().erasures.copies(),
+    )
+
+
+@blueprint.post("")
+async def erase() -> Response:
+    me = await auth.require_role("admin")
+    await auth.check_csrf()
+    values = await request.form
+    form, with_held = _read(values), bool(values.get("with_held"))
+    try:
+        if values.get("typed", "").strip() != form.typed:
+            fault = gettext("That is not the same. Nothing was erased.")
+            return await _confirm_page(form, fault=fault, with_held=with_held)
+        subject = await _subject(form)
+        begun = await auth.services().erasures.begin(
+            subject, with_held=with_held, by=auth.actor(me)
+        )
+    except (BadParameter, NoSuchResource) as error:
+        return await _list_page(form, _describe(error))
+    return redirect_to(f"/site/erasures/{begun.id}")
+
+
+@blueprint.get("/<int:id>")
+async def report(id: int) -> Response:
+    await auth.require_role("admin")
+    row = _erasure_row(await auth.services().erasures.get(id))
+    return await site_page("site/erasure.html", section="erasures", row=row)
+
+
+@blueprint.get("/<int:id>/now")
+async def report_now(id: int) -> Response:
+    """The part of the report that is refreshed."""
+    await auth.require_role("admin")
+    row = _erasure_row(await auth.services().erasures.get(id))
+    return await page("site/_erasure.html", area="site", row=row)
+
+
+def _read(values: Any) -> PersonForm:
+    number, name = (values.get(field, "").strip()[:_MAX_LENGTH] for field in ("number", "name"))
+    return PersonForm(number, name, values.get("seqs", "").strip())
+
+
+async def _find(form: PersonForm) -> list[PersonRow]:
+    service = auth.services().erasures
+    if [bool(form.number), bool(form.name), bool(form.seqs)].count(True) != 1:
+        raise BadParameter("one is expected", field="name")
+    if form.seqs:
+        return [await _person_row(None, form, service.by_hand(form.chosen()))]
+    return [
+        # By number wherever there is one: a name may belong to several people.
+        await _person_row(
+            match,
+            PersonForm(number=match.uuid) if match.uuid else PersonForm(name=match.name),
+            match.subject,
+        )
+        for match in await service.find(name=form.name, number=form.number)
+    ]
+
+
+async def _subject(form: PersonForm) -> Subject:
+    service = auth.services().erasures
+    if form.seqs:
+        return service.by_hand(form.chosen())
+    found = await service.find(name=form.name, number=form.number)
+    if form.name:
+        found = [match for match in found if not match.uuid]
+    if not found:
+        raise BadParameter("there are no such records", field="gone")
+    return found[0].subject
+
+
+async def _person_row(match: Match | None, form: PersonForm, subject: Subject) -> PersonRow:
+    preview = await auth.services().erasures.preview(subject)
+    return PersonRow(match, form, preview, ", ".join(map(_camera_name, preview.dids)))
+
+
+def _camera_name(did: str) -> str:
+    try:
+        device = auth.services().devices.get(did)
+    except NoSuchResource:
+        return did
+    return device.name or device.sn
+
+
+def _erasure_row(erasure: Erasure) -> ErasureRow:
+    words, zone = language.current(), auth.services().site.zone()
+    finished, report = erasure.finished_at, erasure.report
+    return ErasureRow(
+        id=erasure.id,
+        url=f"/site/erasures/{erasure.id}",
+        by=actor_text(erasure.created_by),
+        since=words.moment(erasure.created_at, zone),
+        finished="" if finished is None else words.moment(finished, zone),
+        records=erasure.records,
+        pictures=erasure.pictures,
+        size=size_text(erasure.bytes),
+        first_day=report.first_day,
+        last_day=report.last_day,
+        kept=report.kept,
+        cameras=[_camera_name(did) for did in report.dids],
+        copies=report.copies,
+    )
+
+
+def _describe(error: HubError) -> str:
+    field = error.field if isinstance(error, BadParameter) else "held"
+    texts = {
+        "name": gettext("Enter either a name, a number, or the numbers of records."),
+        "number": gettext("Cameras send this number for every stranger."),
+        "seqs": gettext("Enter the numbers of 1 to %(most)s records, separated by spaces.")
+        % {"most": MAX_SEQS},
+        "gone": gettext("There are no such records any more."),
+        "held": gettext("There is nothing to erase: all these records are kept as evidence."),
+    }
+    return texts.get(field, str(error))
