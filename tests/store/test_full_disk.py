@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import sqlite3
+import threading
 from pathlib import Path
 
 import pytest
 import trio
+import trio.testing
 
 from hub.errors import CannotStoreNow
 from hub.store.commit import group_commit
@@ -139,6 +141,30 @@ async def test_writes_without_pictures_go_on_while_packs_cannot_be_written(
             nursery.start_soon(store.settings.set, "site.name", "North gate")
         assert store.settings.get("site.name") == "North gate"
         assert not store.health.can_store
+
+
+@pytest.mark.expects_error("nothing can be stored now: the disk is full")
+async def test_an_upload_that_comes_twice_while_packs_cannot_be_written_is_refused_twice(
+    tmp_path: Path, clock: FrozenClock
+) -> None:
+    disk = FaultyDisk()
+    async with opened(tmp_path / "data", clock, disk=disk) as store:
+        disk.failing = {"write"}
+        busy = threading.Event()
+
+        async def refused_somehow() -> None:
+            with pytest.raises(CannotStoreNow):
+                await store.records.append(batch(clock, 1))
+
+        async with trio.open_nursery() as nursery:  # both in one group
+            nursery.start_soon(store.write, lambda connection: busy.wait(10))
+            for _ in range(2):
+                nursery.start_soon(refused_somehow)
+            await trio.testing.wait_all_tasks_blocked()
+            busy.set()
+        disk.failing = set()
+        again = await store.records.append(batch(clock, 1))
+        assert (again.seqs, again.repeated) == ((1,), False)
 
 
 @pytest.mark.expects_error("nothing can be stored now: the disk is full")

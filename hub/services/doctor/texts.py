@@ -211,8 +211,7 @@ TEXTS: dict[str, Sentences] = {
     "set-aside-none": Sentences("No pictures were put aside."),
     "set-aside": Sentences(
         "Pictures that the database does not know were put aside: %(files)s.",
-        "sitehub doctor --rebuild makes records of them again. "
-        "If you need none of them, delete the folder media/set-aside.",
+        "Their records are not shown. If you need none of them, delete the folder media/set-aside.",
     ),
     # backups
     "backup-ok": Sentences("The last good backup is from %(time)s."),

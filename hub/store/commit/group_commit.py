@@ -212,6 +212,7 @@ class GroupCommit:
             # The other writes of the group need no pack.
             for batch in batches:
                 if batch.is_fresh:
+                    batch.value = None  # so that a repeat of it is refused as well
                     batch.error = _cause(fault)
             self._transact(connection, [write for write in group if write.error is None])
         records = self._record_writer.committed()
