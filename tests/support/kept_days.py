@@ -134,6 +134,7 @@ class BelievedClock:
         self.has_settled = True
         self.agreement = Agreement()
         self.is_contradicted = False
+        self.doubted_off_seconds = 0.0
         #: As if the hub had been installed when trio's clock began.
         self.counted_before = 0.0
 

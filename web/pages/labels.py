@@ -188,6 +188,10 @@ HEALTH = {
         "The clock of this computer shows %(clock)s, but %(expected)s was expected. Correct it, or "
         "confirm it under Site, Retention. Until then nothing is deleted by age."
     ),
+    "clock-off-long": N_(
+        "By the clock of this computer (%(clock)s) the hub was off for %(days)s days. If that is "
+        "right, confirm it under Site, Retention. Until then nothing is deleted by age."
+    ),
     "clock-contradicted": N_(
         "The clocks of %(off)s of %(devices)s cameras differ from the clock of this computer by "
         "more than a day. Check the date of both. Nothing is deleted by age."

@@ -113,6 +113,8 @@ class SiteClock:
         self.agreement = Agreement()
         #: The hub was off for so long before this start; counted once the records agree.
         self._off_seconds = 0.0
+        #: Likewise, if it was too long to be believed.
+        self._doubted_off_seconds = 0.0
         self._ran_seconds = 0.0
         self._agreed = False
         self._doubted = True
@@ -134,6 +136,7 @@ class SiteClock:
             self._off_seconds = max(0.0, off)
         else:
             self._note_step(saved.seen, self._wall, at_start=True)
+            self._doubted_off_seconds = max(0.0, off)
 
     # What can be asked
 
@@ -142,6 +145,11 @@ class SiteClock:
         """Whether the clock may be wrong; see the module."""
         self.look()
         return self._doubted
+
+    @property
+    def doubted_off_seconds(self) -> float:
+        """For how long the hub was off before this start, if only that is doubted; else 0."""
+        return self._doubted_off_seconds if self.is_doubted else 0.0
 
     @property
     def is_trusted(self) -> bool:
@@ -280,19 +288,13 @@ class SiteClock:
 
     def _note_step(self, before: float, after: float, *, at_start: bool) -> None:
         metrics.clock_steps.inc()
-        log.warning(
-            "the clock %s by %.0f s, from %s to %s",
-            "changed between two runs of the hub" if at_start else "was set",
-            after - before,
-            _text(before),
-            _text(after),
-        )
         step = ClockStep(
             self._store.records.last_seq, int(before * 1000), int(after * 1000), at_start
         )
         self._new_steps.append(step)
+        _log_step(step)
         if is_jump(step):
-            self._steady = 0.0
+            self._steady = self._doubted_off_seconds = 0.0
             self._vouched = False
             self.agreement = Agreement()
 
@@ -354,6 +356,20 @@ def _text(moment: float) -> str:
         return f"{datetime.fromtimestamp(moment, UTC):%Y-%m-%d %H:%M:%S} UTC"
     except (OverflowError, ValueError, OSError):
         return f"{moment:.0f}"
+
+
+def _log_step(step: ClockStep) -> None:
+    text = "the clock %s by %.0f s, from %s to %s"
+    values = (
+        "changed between two runs of the hub" if step.at_start else "was set",
+        (step.after - step.before) / 1000,
+        _text(step.before / 1000),
+        _text(step.after / 1000),
+    )
+    if is_jump(step):
+        log.warning(text, *values)
+    else:  # A clock that runs wrong is set again and again.
+        limited(log, logging.WARNING, "clock step", text, *values)
 
 
 def _log_postponed(what: str, error: HubError) -> None:

@@ -15,6 +15,7 @@ its work.
     disk-low                free, wanted (GB)
     evidence-waits          what
     clock-doubted           clock, expected
+    clock-off-long          days, clock
     clock-contradicted      off, devices
     retention-waits         days, records
     update-undone           version, reason
@@ -58,6 +59,7 @@ NoticeCode = Literal[
     "disk-low",
     "evidence-waits",
     "clock-doubted",
+    "clock-off-long",
     "clock-contradicted",
     "retention-waits",
     "update-undone",
@@ -185,7 +187,17 @@ class Health:
 
     def _check_clock(self) -> Iterator[HealthReason]:
         agreement = self._clock.agreement
-        if self._clock.is_doubted:
+        if seconds := self._clock.doubted_off_seconds:
+            days = f"{seconds / _DAY_SECONDS:.0f}"
+            clock = f"{_utc(self._now()):%Y-%m-%d %H:%M} UTC"
+            yield HealthReason(
+                "clock-off-long",
+                f"by the clock of this host, {clock}, the hub was off for {days} days: until it "
+                "has been steady for a day, or somebody confirms it, no records are deleted by age "
+                "and cameras get no time from the hub",
+                {"days": days, "clock": clock},
+            )
+        elif self._clock.is_doubted:
             clock = f"{_utc(self._now()):%Y-%m-%d %H:%M} UTC"
             expected = f"{_utc(self._clock.likely_time()):%Y-%m-%d %H:%M} UTC"
             yield HealthReason(

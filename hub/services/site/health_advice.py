@@ -47,6 +47,10 @@ ADVICE: dict[FaultCode | NoticeCode, str] = {
         "Compare the clock with a telephone. If it is right, confirm it under Site, Retention; "
         "otherwise set the date and time of this computer."
     ),
+    "clock-off-long": (
+        "If the hub really was off for so long, and the date is right, confirm it under Site, "
+        "Retention; otherwise set the date and time of this computer."
+    ),
     "clock-contradicted": (
         "Compare the date of this computer and of the cameras with a telephone, and correct "
         "whichever is wrong."

@@ -153,6 +153,7 @@ async def test_a_start_with_another_time_is_doubted_and_trusted_after_a_day(
         (step,) = clock.steps()
         assert step.at_start
         assert step.after - step.before == off * 1000
+        assert clock.doubted_off_seconds == max(0, off)
         host.run(DAY)
         is_possible = off > -2 * YEAR
         assert clock.is_trusted is is_possible

@@ -167,6 +167,13 @@ def test_a_doubted_clock_is_a_notice(parts: Parts, clock: FrozenClock) -> None:
     assert "shows 2026-11-25 12:00 UTC" in parts.sentence()
 
 
+def test_a_long_time_off_is_a_notice_of_its_own(parts: Parts) -> None:
+    parts.clock.is_doubted, parts.clock.doubted_off_seconds = True, 9.2 * DAY
+    assert parts.codes() == ["clock-off-long"]
+    assert parts.faults() == []
+    assert "the hub was off for 9 days" in parts.sentence()
+
+
 def test_cameras_that_contradict_the_clock_are_a_notice(parts: Parts) -> None:
     parts.clock.agreement = Agreement(devices=3, off=2, hours=744)
     parts.clock.is_contradicted = True
