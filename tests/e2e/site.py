@@ -36,6 +36,13 @@ class Site:
         self._did = hub.add_device(camera.sn, camera.code, camera.public_key)
         self.headers = hub.add_api_key()
 
+    def enrol_again(self) -> None:
+        """Add the camera and an API key again if the database does not know them any more."""
+        self.headers = self.hub.add_api_key()
+        if self._camera.sn not in self.hub.cli("device", "list"):
+            camera = self._camera
+            self._did = self.hub.add_device(camera.sn, camera.code, camera.public_key)
+
     @property
     def data(self) -> Path:
         return self.hub.data_dir
