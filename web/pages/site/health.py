@@ -104,14 +104,22 @@ async def _view() -> HealthView:
     quick = await checks.quick()
     full = checks.last_full
     slow = full.findings if full else ()
-    problems = [*_reported(), *_found([*quick, *slow])]
     return HealthView(
-        problems=sorted(problems, key=lambda problem: not problem.is_fault),
+        problems=await current_problems(),
         quick=[_shown(finding) for finding in quick],
         slow=[_shown(finding) for finding in slow],
         checked_at=_moment(full.ended_at) if full else "",
         run=_run(),
     )
+
+
+async def current_problems() -> list[ShownProblem]:
+    """What is not well, by the health of the hub and the checks; faults first."""
+    checks = auth.services().health_checks
+    full = checks.last_full
+    findings = [*await checks.quick(), *(full.findings if full else ())]
+    problems = [*_reported(), *_found(findings)]
+    return sorted(problems, key=lambda problem: not problem.is_fault)
 
 
 def _reported() -> Iterator[ShownProblem]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from quart import Blueprint, Response, request
 
-from hub import __version__
 from hub.errors import BadParameter
 from hub.services.site.site import SiteSettings
 from hub.services.site.urls import dashboard_urls, device_urls
@@ -39,8 +38,7 @@ async def _overview_page(values: dict[str, str], *, field: str = "", fault: str 
         field=field,
         fault=fault,
         zones=zone_choices(values["zone"]),
-        tiles=site_tiles(),
-        version=__version__,
+        tiles=await site_tiles(),
         dashboards=dashboard_urls(hub),
         devices=device_urls(hub),
         data_dir=str(hub.data_dir),
@@ -51,7 +49,7 @@ async def _overview_page(values: dict[str, str], *, field: str = "", fault: str 
 async def tiles() -> Response:
     """The part of the page that is refreshed when something changes."""
     await auth.require_role("admin")
-    return await page("site/_tiles.html", tiles=site_tiles())
+    return await page("site/_tiles.html", tiles=await site_tiles())
 
 
 @blueprint.post("")

@@ -11,8 +11,8 @@ from hub import __version__
 from hub.services.site.disk_space import GB
 from web import auth
 from web.pages import language
-from web.pages.labels import health_sentence
 from web.pages.language import gettext, ngettext
+from web.pages.site.health import current_problems
 
 #: Whether somebody has to look: "bad" soon, "warn" when there is time; "" says nothing about it.
 TileState = Literal["good", "warn", "bad", ""]
@@ -32,10 +32,10 @@ class Tile(Struct, frozen=True):
     state: TileState = ""
 
 
-def site_tiles() -> list[Tile]:
+async def site_tiles() -> list[Tile]:
     """The tiles, in the order in which an administrator asks."""
     return [
-        _health(),
+        await _health(),
         _cameras(),
         _backup(),
         _disk(),
@@ -46,17 +46,17 @@ def site_tiles() -> list[Tile]:
     ]
 
 
-def _health() -> Tile:
-    reasons = auth.services().health.reasons()
+async def _health() -> Tile:
+    problems = await current_problems()
     state: TileState = "good"
-    if reasons:
-        state = "bad" if reasons[0].is_fault else "warn"
+    if problems:
+        state = "bad" if problems[0].is_fault else "warn"
     return Tile(
         title=gettext("Health"),
-        value=ngettext("%(n)s problem", "%(n)s problems", len(reasons)) % {"n": len(reasons)}
-        if reasons
+        value=ngettext("%(n)s problem", "%(n)s problems", len(problems)) % {"n": len(problems)}
+        if problems
         else gettext("Everything is well"),
-        detail=health_sentence(reasons[0]) if reasons else "",
+        detail=problems[0].text if problems else "",
         url="/site/health",
         icon="pulse",
         state=state,
@@ -121,7 +121,7 @@ def _disk() -> Tile:
         value=value,
         detail=detail,
         url="/site/retention",
-        icon="firmware",
+        icon="disk",
         state="warn" if is_low or waiting else "good",
     )
 

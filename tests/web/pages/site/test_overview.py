@@ -7,6 +7,7 @@ import re
 import pytest
 
 from hub.services.access.audit import COMMAND_LINE
+from hub.services.doctor.findings import Finding, failed
 from hub.services.site.health import HealthReason
 from tests.support.page_site import PageSite
 from tests.support.photographer import Photographer
@@ -79,7 +80,21 @@ def tiles_of(text: str) -> dict[str, str]:
     }
 
 
-async def test_the_tiles_say_that_the_site_is_well(hub: PageSite, admin: Photographer) -> None:
+@pytest.fixture
+def checks(hub: PageSite, monkeypatch: pytest.MonkeyPatch) -> list[Finding]:
+    """What the quick checks find: they would look at this computer."""
+    found: list[Finding] = []
+
+    async def quick() -> list[Finding]:
+        return found
+
+    monkeypatch.setattr(hub.services.health_checks, "quick", quick)
+    return found
+
+
+async def test_the_tiles_say_that_the_site_is_well(
+    hub: PageSite, checks: list[Finding], admin: Photographer
+) -> None:
     await hub.connect()
     await admin.get("/site")
     tiles = tiles_of(admin.text)
@@ -93,14 +108,17 @@ async def test_the_tiles_say_that_the_site_is_well(hub: PageSite, admin: Photogr
     assert "/site/settings" not in tiles
 
 
-async def test_the_tiles_show_what_is_not_well(hub: PageSite, admin: Photographer) -> None:
+async def test_the_tiles_show_what_is_not_well(
+    hub: PageSite, checks: list[Finding], admin: Photographer
+) -> None:
+    checks.append(failed("integrity", "integrity-bad", reason="a page is missing"))
     await hub.enrol()
     full = {"reason": "the disk is full"}
     hub.health_reasons += [HealthReason("cannot-store", "the disk is full", full)]
     await hub.services.settings.change({"devices.max_waiting": 9}, by=COMMAND_LINE)
     await admin.get("/site/tiles")
     tiles = tiles_of(admin.text)
-    assert tiles["/site/health"].startswith("Health 1 problem Data cannot be saved")
+    assert tiles["/site/health"].startswith("Health 2 problems Data cannot be saved")
     assert tiles["/site/health"].endswith("[tile tile-bad]")
     assert tiles["/cameras"] == "Cameras 0 of 1 online [tile tile-warn]"
     assert tiles["/site/settings"].startswith("Settings Restart needed ")
