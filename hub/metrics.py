@@ -4,6 +4,8 @@ Counters are counted where things happen. Most gauges of the site are read when 
 hub.services.site.exposition; NaN stands for what is not known.
 """
 
+import math
+
 import trio
 from prometheus_client import (
     CollectorRegistry,
@@ -73,6 +75,7 @@ tasks = _gauge("tasks", "Running tasks")
 clock_steps = _counter("clock_steps", "Times that the clock of this host was set")
 day_bytes = _gauge("day_bytes", "Bytes that an average day adds", "kind")
 kept_days = _gauge("kept_days", "Days that will be kept, by the forecast")
+kept_days.set(math.nan)
 disk_full_seconds = _gauge("disk_full_seconds", "Seconds until the disk is full; +Inf: never")
 waiting_days = _gauge("retention_waiting_days", "Days that wait until somebody lets them go")
 clock_doubted = _gauge("clock_doubted", "1 while the clock of this host is doubted")

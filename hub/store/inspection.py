@@ -19,16 +19,14 @@ from msgspec import Struct
 
 from hub.store.media.packs import SUFFIX, decode_images
 from hub.store.migrate import APPLICATION_ID, migrations
+from hub.store.names import DATABASE, FIRMWARE, MEDIA, SET_ASIDE
 from hub.store.sealing import SecretBox
 from hub.store.sql import one
-from hub.store.startup import DATABASE, FIRMWARE, KEY_CHECK, MEDIA
+from hub.store.startup import KEY_CHECK
 from hub.wire.uploads.records import decode_detail
 
 #: SQLite before this version can corrupt a database when two connections checkpoint at once.
 WAL_RESET_FIXED = (3, 51, 3)
-
-#: The folder in `media` for packs that a start does not delete.
-SET_ASIDE = "set-aside"
 
 #: Called again and again with the part done, from 0 to 1, None if it is unknown. May raise to stop.
 Progress = Callable[[float | None], None]
