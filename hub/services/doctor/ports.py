@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 
 import trio
 
-from hub.config import ListeningPort, ports_of
+from hub.config import ListeningPort, ports_of, udp_ports_of
 from hub.errors import StartFault
-from hub.net.binding import open_listeners
+from hub.net.binding import open_listeners, open_udp_sockets
 from hub.services.doctor.findings import Finding, failed, ok
 from hub.services.doctor.surroundings import Surroundings
 
@@ -23,11 +23,17 @@ def check_ports(surroundings: Surroundings) -> Iterator[Finding]:
     check = _check_free if surroundings.hub is None else _check_open
     for port in ports_of(surroundings.config):
         yield check(port)
+    # Whether a UDP port answers cannot be told: a hub that doubts its clock is silent.
+    if surroundings.hub is None:
+        for port in udp_ports_of(surroundings.config):
+            yield _check_free(port, _bind_udp)
 
 
-def _check_free(port: ListeningPort) -> Finding:
+def _check_free(
+    port: ListeningPort, bind: Callable[[ListeningPort], Awaitable[None]] | None = None
+) -> Finding:
     try:
-        trio.run(_bind, port)
+        trio.run(bind or _bind, port)
     except StartFault as fault:
         return failed("ports", "port-unusable", reason=fault.message)
     return ok("ports", "port-free", port=str(port.port), setting=port.setting)
@@ -36,6 +42,11 @@ def _check_free(port: ListeningPort) -> Finding:
 async def _bind(port: ListeningPort) -> None:
     for listener in await open_listeners(port.bind, port.port, setting=port.setting):
         listener.socket.close()
+
+
+async def _bind_udp(port: ListeningPort) -> None:
+    for sock in await open_udp_sockets(port.bind, port.port, setting=port.setting):
+        sock.close()
 
 
 def _check_open(port: ListeningPort) -> Finding:

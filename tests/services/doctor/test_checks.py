@@ -15,8 +15,9 @@ from typing import Any
 
 import pytest
 import trio
+from msgspec.structs import replace
 
-from hub.config import Config, DevicesConfig, StoreConfig, TlsConfig, WebConfig
+from hub.config import Config, DevicesConfig, StoreConfig, TimeConfig, TlsConfig, WebConfig
 from hub.services.doctor import backups, checks, disk, service
 from hub.services.doctor.backups import check_backups
 from hub.services.doctor.certificate import check_certificate
@@ -133,6 +134,18 @@ async def test_ports_are_free_or_held_by_another_program(
         found = await trio.to_thread.run_sync(lambda: list(check_ports(around(config))))
     assert [one.code for one in found] == ["port-free", "port-unusable"]
     assert "already in use" in found[1].text
+
+
+async def test_the_port_for_the_time_is_free_or_held_by_another_program(
+    around: Callable[..., Surroundings],
+) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
+        other.bind(("127.0.0.1", 0))
+        time = TimeConfig(sntp_port=other.getsockname()[1])
+        config = replace(ports(free_port(), free_port()), time=time)
+        found = await trio.to_thread.run_sync(lambda: list(check_ports(around(config))))
+    assert [one.code for one in found] == ["port-free", "port-free", "port-unusable"]
+    assert "time.sntp_port" in found[2].text
 
 
 async def test_ports_of_a_running_hub_must_answer(around: Callable[..., Surroundings]) -> None:
