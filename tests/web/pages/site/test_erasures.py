@@ -1,0 +1,121 @@
+"""Erasing a person on the page: find, confirm, report."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from hub.services.access.audit import Actor
+from hub.wire.uploads.records import FaceDetail
+from tests.support.browsing import Visitor
+from tests.support.clock import FrozenClock
+from tests.support.page_site import PageSite, open_page_site
+
+
+@pytest.fixture
+async def site(tmp_path: Path, clock: FrozenClock) -> AsyncIterator[PageSite]:
+    async with open_page_site(tmp_path, clock) as site:
+        await site.enrol("North gate")
+        for uuid in ("4711", "4711", "4712", None):
+            detail = FaceDetail(name="Zhang Wuji", uuid=uuid)
+            await site.add_record(detail=detail, pictures=("face",))
+        yield site
+
+
+@pytest.fixture
+async def admin(site: PageSite) -> Visitor:
+    visitor = await Visitor.signed_in(site)
+    await visitor.get("/site/erasures")
+    return visitor
+
+
+async def test_a_person_is_found_looked_at_confirmed_and_erased(
+    site: PageSite, admin: Visitor
+) -> None:
+    await admin.send("/site/erasures/find", name="zhang wuji")
+    assert "Several people have this name" in admin.text
+    assert "number 4711" in admin.text
+    assert "without a number" in admin.text
+    await admin.send("/site/erasures/confirm", number="4711")
+    assert "Erase these records for good?" in admin.text
+    assert "North gate" in admin.text
+    await admin.send("/site/erasures", number="4711", typed="4712")
+    assert admin.response.status_code == 400
+    assert "That is not the same. Nothing was erased." in admin.text
+    assert await site.services.erasures.newest() == ()
+    await admin.send("/site/erasures", number="4711", typed=" 4711 ")
+    assert admin.goes_to == "/site/erasures/1"
+    await admin.get("/site/erasures/1")
+    assert "In progress." in admin.text
+    await site.services.erasures.carry_out()
+    await admin.get("/site/erasures/1/now")
+    assert "These records are erased." in admin.text
+    assert "North gate" in admin.text
+    assert "No older copies or backups were found." in admin.text
+    await admin.get("/site/erasures")
+    assert "Erasure 1" in admin.text
+    assert "4711" not in admin.text
+    await admin.get("/records/1")
+    assert "The data of this record was erased." in admin.text
+    await admin.get("/")
+    assert admin.text.count("<h3>Erased</h3>") == 2
+    assert ("user admin", "erasure.begin", "1 2") in await site.audited()
+
+
+async def test_a_name_alone_erases_only_records_without_a_number(
+    site: PageSite, admin: Visitor
+) -> None:
+    await admin.send("/site/erasures", name="Zhang Wuji", typed="Zhang Wuji")
+    await site.services.erasures.carry_out()
+    erased = [(await site.services.records.get(seq)).erased for seq in (1, 2, 3, 4)]
+    assert erased == [False, False, False, True]
+
+
+async def test_what_is_kept_as_evidence_stays_unless_it_is_chosen(
+    site: PageSite, admin: Visitor
+) -> None:
+    await site.services.holds.create([1], "Theft", None, by=Actor("user guard"))
+    await admin.send("/site/erasures/confirm", number="4711")
+    assert "1 of these records is kept as evidence." in admin.text
+    await admin.send("/site/erasures", number="4711", typed="4711")
+    await site.services.erasures.carry_out()
+    await admin.get("/site/erasures/1")
+    assert "1 record stays, because it is kept as evidence." in admin.text
+    await admin.send("/site/erasures", number="4711", typed="4711")
+    assert "all these records are kept as evidence" in admin.text
+    await admin.send("/site/erasures", number="4711", typed="4711", with_held="yes")
+    assert admin.goes_to == "/site/erasures/2"
+
+
+async def test_records_are_chosen_by_their_numbers(site: PageSite, admin: Visitor) -> None:
+    await admin.send("/site/erasures/find", seqs="3, 4 3")
+    assert "chosen by hand" in admin.text
+    await admin.send("/site/erasures", seqs="3, 4 3", typed="2")
+    assert admin.goes_to == "/site/erasures/1"
+
+
+@pytest.mark.parametrize(
+    ("fields", "sentence"),
+    [
+        ({}, "Enter either a name, a number"),
+        ({"name": "a", "number": "1"}, "Enter either a name, a number"),
+        ({"number": "0"}, "Cameras send this number for every stranger."),
+        ({"seqs": "one"}, "Enter the numbers of 1 to 1000 records"),
+        ({"number": "99"}, "There are no records of this person."),
+    ],
+)
+async def test_a_bad_question_is_explained(
+    admin: Visitor, fields: dict[str, str], sentence: str
+) -> None:
+    await admin.send("/site/erasures/find", **fields)
+    assert sentence in admin.text
+
+
+async def test_only_administrators_erase(site: PageSite) -> None:
+    guard = await Visitor.signed_in(site, "guard")
+    assert (await guard.get("/site/erasures")).status_code == 403
+    await guard.get("/evidence/new?seq=1")
+    await guard.send("/site/erasures", number="4711", typed="4711")
+    assert guard.response.status_code == 403

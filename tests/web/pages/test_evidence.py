@@ -1,0 +1,152 @@
+"""The pages of evidence, on real services."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from hub.services.access.audit import Actor
+from hub.wire.uploads.records import EventDetail, FaceDetail
+from tests.support.browsing import Visitor
+from tests.support.clock import FrozenClock
+from tests.support.page_site import PageSite, open_page_site
+
+DAY = 86_400
+
+
+@pytest.fixture
+async def site(tmp_path: Path, clock: FrozenClock) -> AsyncIterator[PageSite]:
+    async with open_page_site(tmp_path, clock) as site:
+        await site.enrol("North gate")
+        for name in ("Anna", "Li Wei", "Anna"):
+            await site.add_record(detail=FaceDetail(name=name), pictures=("face", "body"))
+        await site.add_record("event", EventDetail(type=1))
+        yield site
+
+
+@pytest.fixture
+async def guard(site: PageSite) -> Visitor:
+    return await Visitor.signed_in(site, "guard")
+
+
+async def keep(visitor: Visitor, **fields: str) -> None:
+    await visitor.get("/evidence/new?seq=1")
+    await visitor.send("/evidence/new", **{"seq": "1", "reason": "Theft", **fields})
+
+
+async def test_a_guard_keeps_records_of_a_camera_and_a_time(site: PageSite, guard: Visitor) -> None:
+    await guard.get("/evidence")
+    assert "Nothing is kept yet" in guard.text
+    # The clock of the test shows 20:00:00 at the site; each record is a second later.
+    query = "did=1&kind=face&from=2026-11-25T20:00:02&to=2026-11-25T20:00:04"
+    await guard.get(f"/evidence/new?{query}")
+    assert "2 records, 4 pictures" in guard.text
+    await guard.send(
+        "/evidence/new",
+        **{"did": "1", "kind": "face", "from": "2026-11-25T20:00:02", "to": "2026-11-25T20:00:04"},
+        reason="Theft <b>at</b> the gate",
+        until="2026-12-31",
+    )
+    assert guard.goes_to == "/evidence/1?done=hold-added"
+    await guard.get("/evidence/1?done=hold-added")
+    assert "Theft &lt;b&gt;at&lt;/b&gt; the gate" in guard.text
+    assert "until 31 Dec 2026" in guard.text
+    assert guard.text.count('class="card card-face"') == 2
+    assert ("user guard", "hold.add", "1 2") in await site.audited()
+
+
+async def test_a_record_is_kept_from_its_own_page(site: PageSite, guard: Visitor) -> None:
+    await guard.get("/records/2")
+    assert 'href="/evidence/new?seq=2"' in guard.text
+    await guard.get("/evidence/new?seq=2")
+    assert "1 record, 2 pictures" in guard.text
+    await guard.send("/evidence/new", seq="2", reason="Theft")
+    await guard.get("/records/2")
+    assert '<a href="/evidence/1">Theft</a>, until somebody releases it' in guard.text
+    await guard.get("/evidence/new?seq=3")
+    await guard.send("/evidence/new", seq="3", hold="1")
+    assert guard.goes_to == "/evidence/1?done=hold-added"
+    assert (await site.services.holds.get(1)).records == 2
+
+
+async def test_the_wall_offers_to_keep_only_to_who_may(site: PageSite, guard: Visitor) -> None:
+    await guard.get("/")
+    assert guard.text.count('class="card-keep"') == 4
+    viewer = await Visitor.signed_in(site, "viewer")
+    await viewer.get("/")
+    assert "card-keep" not in viewer.text
+    assert 'href="/evidence"' not in viewer.text
+    assert (await viewer.get("/evidence")).status_code == 403
+    await site.services.holds.create([1], "Theft", None, by=Actor("user guard"))
+    await viewer.get("/records/1")
+    assert "Kept: Theft, until somebody releases it" in viewer.text
+
+
+@pytest.mark.parametrize(
+    ("fields", "sentence"),
+    [
+        ({"reason": " "}, "Say why the records are kept"),
+        ({"until": "2026-11-24"}, "The last day must be today or later."),
+        ({"until": "soon"}, "The last day must be today or later."),
+        ({"seq": "77"}, "None of these records is there any more."),
+    ],
+)
+async def test_a_bad_entry_is_explained_and_nothing_is_kept(
+    site: PageSite, guard: Visitor, fields: dict[str, str], sentence: str
+) -> None:
+    await keep(guard, **fields)
+    assert guard.response.status_code == 400
+    assert sentence in guard.text
+    assert await site.services.holds.newest() == ()
+
+
+async def test_a_bad_time_is_explained(guard: Visitor) -> None:
+    await guard.get("/evidence/new?from=yesterday")
+    assert guard.response.status_code == 400
+    assert "Enter the times as date and time." in guard.text
+
+
+async def test_what_is_released_is_named_first(
+    site: PageSite, guard: Visitor, clock: FrozenClock
+) -> None:
+    await keep(guard)
+    clock.advance(DAY)
+    await site.add_record(detail=FaceDetail(name="Later"))
+    await site.hub.store.retention.drop_day("2026-11-25")
+    await guard.sign_in("guard")
+    await guard.get("/evidence")
+    assert "1 record has outlived its day" in guard.text
+    await guard.get("/evidence/1/release")
+    assert "1 record is only here any more" in guard.text
+    await guard.send("/evidence/1/release")
+    assert guard.goes_to == "/evidence?done=hold-released"
+    await guard.get("/evidence")
+    assert "released by guard" in guard.text
+
+
+async def test_reason_and_end_are_changed(site: PageSite, guard: Visitor) -> None:
+    await keep(guard)
+    await guard.get("/evidence/1")
+    await guard.send("/evidence/1/change", reason="Court", until="2027-01-31")
+    assert guard.goes_to == "/evidence/1?done=hold-changed"
+    await guard.get("/evidence/1")
+    assert 'value="2027-01-31"' in guard.text
+    await guard.send("/evidence/1/change", reason="", until="")
+    assert "Say why the records are kept" in guard.text
+
+
+async def test_another_guard_may_look_and_export_but_not_release(
+    site: PageSite, guard: Visitor
+) -> None:
+    await site.services.holds.create([1], "Theft", None, by=Actor("user admin"))
+    await guard.get("/evidence/1")
+    assert "/evidence/1/release" not in guard.text
+    assert (await guard.get("/evidence/1/release")).status_code == 403
+    await guard.get("/evidence/new?seq=2")
+    await guard.send("/evidence/1/release")
+    assert guard.response.status_code == 403
+    response = await guard._client.get("/evidence/1/export")
+    assert response.mimetype == "application/zip"
+    assert (await response.get_data(as_text=False)).startswith(b"PK")
