@@ -205,6 +205,7 @@ class Holds:
             for id in await self._holds.end_due(int(self._now() * 1000)):
                 log.info("hold %d has ended", id)
                 self._publish(id)
+        await self._holds.finish_ends()
         await self._store.evidence.remove_released()
 
 

@@ -255,7 +255,7 @@ def _lone_pictures(connection: sqlite3.Connection, record: _Found, last: int) ->
         return []
     found: list[_Found] = []
     values = (record.did, record.seq, min(last, record.seq + _MAX_DISTANCE))
-    for row in connection.execute(_FOLLOWING, values).fetchall():
+    for row in connection.execute(_FOLLOWING, values):
         following = _Found(*row)
         other = decode_detail(following.kind, following.detail)
         assert isinstance(other, AccessDetail)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Sequence
+from functools import partial
 from typing import Literal
 
 import trio
@@ -14,7 +15,7 @@ from hub.store.commit.group_commit import GroupCommit
 from hub.store.media.day_index import DayIndex
 from hub.store.media.held_index import HeldIndex
 from hub.store.readers import Readers
-from hub.store.sql import clamp, one
+from hub.store.sql import clamp, execute, one
 
 #: Records of one hold, and of all holds together.
 MAX_RECORDS_PER_HOLD = 10_000
@@ -22,6 +23,8 @@ MAX_HELD_RECORDS = 200_000
 #: Holds in force. Of those that ended, the last ones are kept as a history.
 MAX_HOLDS = 1_000
 _MAX_ENDED = 1_000
+#: Records held or released in one write.
+_STEP_RECORDS = 500
 
 #: What made a hold.
 HoldSource = Literal["person"]
@@ -46,14 +49,24 @@ _RECEIVED = "SELECT received_at FROM record WHERE seq = ?"
 _HOLD_RECORD = "INSERT OR IGNORE INTO hold_record (hold, seq) VALUES (?, ?)"
 _COUNT = "UPDATE hold SET records = records + ? WHERE id = ?"
 _ALL_RECORDS = "SELECT count(*) FROM hold_record"
-_RELEASE_RECORDS = "DELETE FROM hold_record WHERE hold = ?"
+_RELEASE_RECORDS = """
+DELETE FROM hold_record WHERE hold = ? AND seq IN (
+    SELECT seq FROM hold_record WHERE hold = ? LIMIT ?
+)
+"""
+_INTERRUPTED = """
+SELECT DISTINCT hold FROM hold_record JOIN hold ON hold.id = hold_record.hold
+WHERE ended_at IS NOT NULL
+"""
+_REMOVE = "DELETE FROM hold WHERE id = ?"
 _SEQS = "SELECT seq FROM hold_record WHERE hold = ? AND seq > ? ORDER BY seq LIMIT ?"
 _ONLY_HERE = """
 SELECT count(*) FROM held_record WHERE seq IN (SELECT seq FROM hold_record WHERE hold = ?)
     AND NOT EXISTS (SELECT 1 FROM hold_record WHERE seq = held_record.seq AND hold <> ?)
 """
 _OF_RECORD = f"""
-SELECT {_COLUMNS} FROM hold WHERE id IN (SELECT hold FROM hold_record WHERE seq = ?) ORDER BY id
+SELECT {_COLUMNS} FROM hold
+WHERE ended_at IS NULL AND id IN (SELECT hold FROM hold_record WHERE seq = ?) ORDER BY id
 """
 
 
@@ -120,49 +133,47 @@ class HoldTable:
     async def create(self, new: NewHold, seqs: Sequence[int]) -> Added:
         """Hold records. Raises BadParameter if none of them is there, or beyond the limits."""
 
-        def job(connection: sqlite3.Connection) -> Added:
+        def job(connection: sqlite3.Connection) -> int:
             if _int(one(connection, _IN_FORCE)) >= MAX_HOLDS:
                 raise TooManyRequests(f"there are {MAX_HOLDS} holds: release one first")
-            id = connection.execute(
-                _ADD, (new.source, new.reason, new.until, new.created_by, new.created_at)
-            ).lastrowid
-            added = self._add(connection, id or 0, seqs)
+            _check_room(connection, 0, wanted)
+            row = (new.source, new.reason, new.until, new.created_by, new.created_at)
+            return connection.execute(_ADD, row).lastrowid or 0
+
+        wanted = sorted(set(seqs))
+        async with self._changing:
+            id = await self._writer.write(job)
+            added = await self._add(id, wanted)
             if not added.added:
+                await self._writer.write(partial(execute, _REMOVE, (id,)))
                 raise BadParameter("none of these records is there any more", field="seqs")
             return added
 
-        async with self._changing:
-            return await self._writer.write(job)
-
     async def add(self, id: int, seqs: Sequence[int]) -> Added:
         """Hold more records. Raises NoSuchResource, BadParameter if the hold has ended."""
-
-        def job(connection: sqlite3.Connection) -> Added:
-            _get_in_force(connection, id)
-            return self._add(connection, id, seqs)
-
+        wanted = sorted(set(seqs))
         async with self._changing:
-            return await self._writer.write(job)
+            await self._writer.write(lambda c: _check_room(c, _get_in_force(c, id).records, wanted))
+            return await self._add(id, wanted)
 
-    def _add(self, connection: sqlite3.Connection, id: int, seqs: Iterable[int]) -> Added:
-        """Runs in the writer's thread, where the index of the days is up to date."""
+    async def _add(self, id: int, seqs: Sequence[int]) -> Added:
+        """Add records in short writes, between which others write."""
         added, missing = 0, []
-        for seq in sorted(set(seqs)):
-            if self._is_there(connection, seq):
-                added += connection.execute(_HOLD_RECORD, (id, seq)).rowcount
-            else:
-                missing.append(seq)
+        for start in range(0, len(seqs), _STEP_RECORDS):
+            some = seqs[start : start + _STEP_RECORDS]
+            count, gone = await self._writer.write(partial(self._add_some, id, some))
+            added += count
+            missing += gone
+        return Added(await self.get(id), added, tuple(missing))
+
+    def _add_some(
+        self, id: int, seqs: Iterable[int], connection: sqlite3.Connection
+    ) -> tuple[int, list[int]]:
+        """Runs in the writer's thread, where the index of the days is up to date."""
+        there = [seq for seq in seqs if self._is_there(connection, seq)]
+        added = sum(connection.execute(_HOLD_RECORD, (id, seq)).rowcount for seq in there)
         connection.execute(_COUNT, (added, id))
-        hold = _get(connection, id)
-        if hold.records > MAX_RECORDS_PER_HOLD:
-            raise BadParameter(
-                f"a hold has at most {MAX_RECORDS_PER_HOLD} records", field="records"
-            )
-        if _int(one(connection, _ALL_RECORDS)) > MAX_HELD_RECORDS:
-            raise BadParameter(
-                f"all holds together have at most {MAX_HELD_RECORDS} records", field="records"
-            )
-        return Added(hold, added, tuple(missing))
+        return added, sorted(set(seqs) - set(there))
 
     def _is_there(self, connection: sqlite3.Connection, seq: int) -> bool:
         received_at = one(connection, _RECEIVED, (clamp(seq),))
@@ -189,11 +200,21 @@ class HoldTable:
         def job(connection: sqlite3.Connection) -> Hold:
             _get(connection, id)
             connection.execute(_END, (by, at, id))
-            connection.execute(_RELEASE_RECORDS, (id,))
             connection.execute(_TRIM, (_MAX_ENDED,))
             return _get(connection, id)
 
-        return await self._writer.write(job)
+        hold = await self._writer.write(job)
+        await self._release_records(id)
+        return hold
+
+    async def finish_ends(self) -> None:
+        """Release the records of holds whose end was interrupted."""
+        for (id,) in await self._readers.read(lambda c: c.execute(_INTERRUPTED).fetchall()):
+            await self._release_records(id)
+
+    async def _release_records(self, id: int) -> None:
+        while await self._writer.write(partial(_release_some, id)):
+            pass
 
     async def end_due(self, at: int) -> list[int]:
         """End the holds whose time has come; return their ids."""
@@ -243,6 +264,20 @@ def _get_in_force(connection: sqlite3.Connection, id: int) -> Hold:
     if not hold.is_in_force:
         raise BadParameter("this hold has ended", field="id")
     return hold
+
+
+def _check_room(connection: sqlite3.Connection, held: int, seqs: Sequence[int]) -> None:
+    """Check the limits before `seqs` are added to a hold that has `held` records."""
+    if held + len(seqs) > MAX_RECORDS_PER_HOLD:
+        raise BadParameter(f"a hold has at most {MAX_RECORDS_PER_HOLD} records", field="records")
+    if _int(one(connection, _ALL_RECORDS)) + len(seqs) > MAX_HELD_RECORDS:
+        raise BadParameter(
+            f"all holds together have at most {MAX_HELD_RECORDS} records", field="records"
+        )
+
+
+def _release_some(id: int, connection: sqlite3.Connection) -> bool:
+    return connection.execute(_RELEASE_RECORDS, (id, id, _STEP_RECORDS)).rowcount > 0
 
 
 def _hold(row: Sequence[object]) -> Hold:

@@ -241,6 +241,23 @@ async def test_holds_have_limits(
             await store.holds.add(hold.id, [1])
 
 
+async def test_records_are_held_and_released_in_short_writes(
+    tmp_path: Path, clock: FrozenClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(holds, "_STEP_RECORDS", 1)
+    async with opened(tmp_path / "data", clock) as store:
+        await fill(store, clock)
+        added = await store.holds.create(new_hold(clock), [1, 2, 77, 3])
+        assert (added.added, added.missing, added.hold.records) == (3, (77,), 3)
+        with monkeypatch.context() as patch:
+            patch.setattr(holds, "_release_some", lambda *values: False)
+            await store.holds.end(added.hold.id, "ann", clock.ms)
+        # As if the hub had ended here.
+        assert len(await store.holds.seqs(added.hold.id)) == 3
+        await store.holds.finish_ends()
+        assert await store.holds.seqs(added.hold.id) == ()
+
+
 async def test_a_foreign_file_among_the_held_evidence_is_left_alone(
     tmp_path: Path, clock: FrozenClock
 ) -> None:
