@@ -12,6 +12,7 @@ from hub.services.doctor.findings import Finding, failed, ok, warning
 from hub.services.doctor.surroundings import Surroundings
 from hub.services.site.certificate_authority import names_in
 from hub.services.site.certificate_sources import day_of, server_context
+from hub.services.site.certificate_upload import FILE as UPLOADED
 from hub.services.site.certificates import names_of_this_host
 
 _NOTICE_SECONDS = 14 * 86_400
@@ -29,6 +30,10 @@ def check_certificate(surroundings: Surroundings) -> Iterator[Finding]:
         data_dir = surroundings.data_dir
         cert, key = data_dir / config.tls.cert, data_dir / config.tls.key
         yield _check_files([cert], key, surroundings)
+        return
+    uploaded = surroundings.data_dir / UPLOADED
+    if uploaded.exists():
+        yield _check_files([uploaded], uploaded, surroundings)
         return
     folder = surroundings.data_dir / "tls"
     files = [folder / "hub-ecdsa.pem", folder / "hub-rsa.pem"]

@@ -31,6 +31,7 @@ from hub.services.doctor.ports import check_ports
 from hub.services.doctor.surroundings import Surroundings
 from hub.services.doctor.texts import TEXTS
 from hub.services.site.certificate_sources import SiteCertificate
+from hub.services.site.certificate_upload import FILE as UPLOADED
 from hub.services.site.certificates import names_of_this_host
 from hub.store.backup.generations import Folder, Generation
 from hub.store.inspection import Stopped
@@ -238,6 +239,20 @@ async def test_a_certificate_of_the_administrator_must_fit_its_key(
     assert codes(check_certificate(around(good))) == ["certificate-bad"]
     cert.unlink()
     assert codes(check_certificate(around(good))) == ["certificate-unreadable"]
+
+
+async def test_a_certificate_that_was_uploaded_is_checked(
+    around: Callable[..., Surroundings], data_dir: Path, clock: FrozenClock
+) -> None:
+    cert, key = self_signed(data_dir, "elsewhere", now=clock())
+    uploaded = data_dir / UPLOADED
+    uploaded.parent.mkdir(exist_ok=True)
+    uploaded.write_bytes(key.read_bytes() + cert.read_bytes())
+    assert codes(check_certificate(around(hub=1))) == ["certificate-names"]
+    clock.advance(40 * 86_400)
+    assert codes(check_certificate(around(hub=1))) == ["certificate-ended"]
+    uploaded.write_text("half a file")
+    assert codes(check_certificate(around(hub=1))) == ["certificate-bad"]
 
 
 @NOT_ON_WINDOWS
