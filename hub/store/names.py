@@ -4,6 +4,9 @@ from __future__ import annotations
 
 DATABASE = "hub.sqlite"
 WAL = "hub.sqlite-wal"
+#: Marks that the program itself put an older database back: the next start takes over what the
+#: packs got meanwhile, and does not stop.
+PUT_BACK = "hub.sqlite.put-back"
 KEY_FILE = "hub.key"
 MEDIA = "media"
 FIRMWARE = "firmware"

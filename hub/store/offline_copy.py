@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 from hub.errors import StartFault
+from hub.store.names import PUT_BACK
 from hub.store.sql import one
 from hub.update.steps import Steps, flush_directory, flush_file
 
@@ -47,7 +48,7 @@ class DatabaseFile:
         os.close(os.open(partial, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
         try:
             with (
-                closing(sqlite3.connect(self._path, isolation_level=None)) as source,
+                closing(_open_source(self._path)) as source,
                 closing(sqlite3.connect(partial, isolation_level=None)) as copy,
             ):
                 source.backup(copy)
@@ -59,8 +60,11 @@ class DatabaseFile:
     def put_back(self, copy: Path) -> None:
         """Replace the database by the copy, which is used up. Repeating it completes it.
 
-        Raises OSError.
+        What the packs got since the copy was made is taken over by the next start. Raises OSError.
         """
+        # On a full disk without the mark: the start then stops if it has anything to take over.
+        with suppress(OSError):
+            self._steps.write(self._path.with_name(PUT_BACK), b"")
         # First, or SQLite would replay this log into the copy.
         self._remove_log(self._path)
         self._steps.rename(copy, self._path)
@@ -80,10 +84,9 @@ def copy_sample(database: Path, target: Path) -> None:
     The database may be in use. Raises StartFault if it cannot be read.
     """
     os.close(os.open(target, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
-    address = f"{database.absolute().as_uri()}?mode=rw"
     try:
         with (
-            closing(sqlite3.connect(address, uri=True, isolation_level=None)) as source,
+            closing(_open_source(database)) as source,
             closing(sqlite3.connect(target, isolation_level=None)) as sample,
         ):
             source.execute("BEGIN")
@@ -95,6 +98,13 @@ def copy_sample(database: Path, target: Path) -> None:
     except sqlite3.Error as error:
         raise StartFault(f"{database} cannot be copied: {error}") from error
     flush_directory(target.parent)
+
+
+def _open_source(database: Path) -> sqlite3.Connection:
+    """Open a database to copy it. Its write-ahead log stays: its loss would stop the next start."""
+    wal = database.with_name(f"{database.name}-wal")
+    mode = "mode=ro" if wal.exists() and wal.stat().st_size else "mode=ro&immutable=1"
+    return sqlite3.connect(f"{database.absolute().as_uri()}?{mode}", uri=True, isolation_level=None)
 
 
 def _copy_tables(source: sqlite3.Connection, sample: sqlite3.Connection) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -23,7 +24,9 @@ from hub.store.names import DATABASE as DATABASE
 from hub.store.names import FIRMWARE as FIRMWARE
 from hub.store.names import KEY_FILE as KEY_FILE
 from hub.store.names import MEDIA as MEDIA
+from hub.store.names import PUT_BACK
 from hub.store.records.held_evidence import held_damage
+from hub.store.recovery.rebuild import rebuild
 from hub.store.recovery.start_check import check_start, remove_unacknowledged, stop_if_unsafe
 from hub.store.sealing import Random, SecretBox, create_key, read_key
 from hub.store.sql import one
@@ -41,6 +44,8 @@ from hub.store.tables.user_links import UserLink, load_user_links
 from hub.store.tables.users import User, load_users
 
 KEY_CHECK = "store.key_check"
+log = logging.getLogger(__name__)
+
 _DROPS = "SELECT count(*) FROM dropped_day"
 _HAS_SECRETS = "SELECT EXISTS (SELECT 1 FROM device) OR EXISTS (SELECT 1 FROM api_key)"
 
@@ -81,6 +86,10 @@ def prepare(data_dir: Path, random: Random, disk: Disk, now: float) -> StartStat
         disk.flush_directory(data_dir)
         refuse_unusable(data_dir / DATABASE, max(migrations()))
         findings = check_start(data_dir)
+        if findings.fault and (data_dir / PUT_BACK).exists():
+            report = rebuild(data_dir, disk, random)
+            log.warning("took over %d records from the packs", report.records)
+            findings = check_start(data_dir)
         stop_if_unsafe(findings)
         # Before anything is written to the database, so that the next start finds the same if
         # this one is interrupted.
@@ -91,6 +100,7 @@ def prepare(data_dir: Path, random: Random, disk: Disk, now: float) -> StartStat
                 forget_day(connection, day)
             remove_dropped(media)
             state = _load(connection, data_dir, random, disk, now)
+        (data_dir / PUT_BACK).unlink(missing_ok=True)
         return replace(state, log_state=state.log_state.after(findings.last_number))
     except OSError as error:
         raise StartFault(

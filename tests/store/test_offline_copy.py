@@ -1,0 +1,42 @@
+"""A database that an update puts back gets the records that were stored since it was copied."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from hub.store.offline_copy import DatabaseFile
+from tests.store.recovery.test_start_check import DATABASE, WAL, content, filled, killed
+from tests.support.clock import FrozenClock
+from tests.support.stores import batch, is_whole, opened
+
+
+async def test_what_was_acknowledged_since_the_copy_stays_when_it_is_put_back(
+    tmp_path: Path, clock: FrozenClock
+) -> None:
+    data, copy = tmp_path / "data", tmp_path / "copy"
+    await filled(data, clock, range(1, 3))
+    database = DatabaseFile(data / DATABASE)
+    database.copy(copy)
+    left = await killed(data, tmp_path / "left", clock, range(3, 6))
+    database = DatabaseFile(left / DATABASE)
+    database.put_back(copy)
+    async with opened(left, clock) as store:
+        for seed in range(1, 6):
+            assert await is_whole(store, seed, batch(clock, seed).uploads[0])
+        assert store.records.last_seq == 5
+    async with opened(left, clock) as store:
+        assert store.clean_start
+        assert not (left / "hub.sqlite.put-back").exists()
+
+
+async def test_a_copy_of_what_a_crash_left_changes_nothing(
+    tmp_path: Path, clock: FrozenClock
+) -> None:
+    left = await killed(tmp_path / "data", tmp_path / "left", clock, range(1, 4))
+    before = content(left)
+    DatabaseFile(left / DATABASE).copy(tmp_path / "copy")
+    assert content(left) == before
+    (left / WAL).unlink()
+    (left / DATABASE).write_bytes((tmp_path / "copy").read_bytes())
+    async with opened(left, clock) as store:
+        assert store.records.last_seq == 3
