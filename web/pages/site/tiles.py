@@ -17,8 +17,9 @@ from web.pages.site.health import current_problems
 #: Whether somebody has to look: "bad" soon, "warn" when there is time; "" says nothing about it.
 TileState = Literal["good", "warn", "bad", ""]
 
-#: The certificate is shown as a warning from so many days before its end on.
-_CERTIFICATE_DAYS = 14
+#: So many days before its end the certificate is shown as a warning: the hub renews its own in
+#: time, one that was made elsewhere has to be asked for.
+_OWN_DAYS, _OTHER_DAYS = 14, 30
 
 
 class Tile(Struct, frozen=True):
@@ -129,15 +130,17 @@ def _disk() -> Tile:
 def _certificate() -> Tile:
     hub = auth.services()
     days = int((hub.certificates.expires_at - hub.now()) // 86_400)
+    is_own = hub.certificates.kind == "site"
+    soon = _OWN_DAYS if is_own else _OTHER_DAYS
     return Tile(
         title=gettext("Certificate"),
         value=gettext("expired")
         if days < 0
         else ngettext("%(n)s day left", "%(n)s days left", days) % {"n": days},
-        detail=gettext("Made by this hub") if hub.certificates.kind == "site" else "",
+        detail=gettext("Made by this hub") if is_own else "",
         url="/site/certificate",
         icon="shield",
-        state="bad" if days < 0 else "warn" if days < _CERTIFICATE_DAYS else "good",
+        state="bad" if days < 0 else "warn" if days < soon else "good",
     )
 
 
