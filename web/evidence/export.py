@@ -147,6 +147,10 @@ class _Export:
             "hold": self._facts.hold,
             "language": self._words,
             "zone": self._facts.zone,
+            "people": {
+                "held_by": _person(self._facts.hold.created_by),
+                "exported_by": _person(self._facts.exported_by),
+            },
             "records": self._records,
             "pictures": len(self._paths),
         }
@@ -185,6 +189,11 @@ class _Export:
             "pictures": len(self._paths),
         }
         return msgspec.json.format(msgspec.json.encode(manifest), indent=2) + b"\n"
+
+
+def _person(who: str) -> str:
+    """An actor of the audit log, without the word that says what it is."""
+    return who.removeprefix("user ").removeprefix("key ")
 
 
 def _time(ms: int) -> str:

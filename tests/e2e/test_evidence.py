@@ -1,0 +1,107 @@
+"""Evidence and erasing against a real process: kill -9 in the middle, and the bytes on the disk."""
+
+from __future__ import annotations
+
+import io
+import json
+import random
+import time
+import zipfile
+from pathlib import Path
+
+import httpx
+
+from tests.e2e.camera import Camera, Capture, upload
+from tests.e2e.conftest import MakeHub
+from tests.e2e.hub_process import TIMEOUT_SECONDS, HubProcess
+
+API = "/api/hub/v1"
+
+
+def files_with(data: Path, needles: list[bytes]) -> set[str]:
+    """The files of the hub that contain one of these; the log is not told names."""
+    return {
+        path.relative_to(data).as_posix()
+        for path in data.rglob("*")
+        if path.is_file() and any(needle in path.read_bytes() for needle in needles)
+    }
+
+
+async def stored(hub: HubProcess, camera: Camera, count: int) -> list[Capture]:
+    """Upload captures, each of another person; return them."""
+    did = hub.add_device(camera.sn, camera.code, camera.public_key)
+    rng = random.Random(7)
+    captures = [Capture.random(rng, 60_000, 30_000, 90_000) for _ in range(count)]
+    async with (
+        camera.connect(hub.device_url, hub.trust(), did) as (_, token),
+        hub.client() as client,
+    ):
+        for capture in captures:
+            assert await upload(client, token, capture.body()) == 200
+    return captures
+
+
+async def test_an_erasure_goes_on_after_kill_9_and_leaves_no_byte(
+    make_hub: MakeHub, camera: Camera
+) -> None:
+    hub = make_hub().start()
+    headers = hub.add_api_key()
+    captures = await stored(hub, camera, 20)
+    chosen = captures[::2]
+    needles = [capture.uuid.encode() for capture in chosen]
+    needles += [data[1000:1100] for capture in chosen for data in capture.pictures.values()]
+    seqs = [1 + 2 * number for number in range(len(chosen))]
+    with hub.sync_client(headers=headers) as client:
+        body = {"seqs": seqs, "confirm": len(seqs)}
+        answer = client.post(f"{API}/erasures", json=body)
+        assert answer.status_code == 200, answer.text
+        hub.kill()
+    hub.start()
+    with hub.sync_client(headers=headers) as client:
+        report = wait_finished(client)
+        assert (report["records"], report["pictures"]) == (len(seqs), 3 * len(seqs))
+        for number, capture in enumerate(captures, 1):
+            record = client.get(f"{API}/records/{number}").json()
+            assert record.get("erased", False) == (capture in chosen)
+            for name, path in record["images"].items():
+                assert client.get(path).content == capture.pictures[name]
+        assert client.get("/healthz").json() == {"status": "ok"}
+    assert files_with(hub.data_dir, needles) == set()
+    assert hub.stop() == 0
+    assert files_with(hub.data_dir, needles) == set()
+
+
+def wait_finished(client: httpx.Client) -> dict[str, object]:
+    deadline = time.monotonic() + TIMEOUT_SECONDS
+    while time.monotonic() < deadline:
+        report: dict[str, object] = client.get(f"{API}/erasures/1").json()
+        if report["finished_at"]:
+            return report
+        time.sleep(0.05)
+    raise AssertionError("the erasure does not end")
+
+
+async def test_an_export_that_is_cancelled_leaves_nothing_and_the_next_is_whole(
+    make_hub: MakeHub, camera: Camera
+) -> None:
+    hub = make_hub().start()
+    headers = hub.add_api_key()
+    captures = await stored(hub, camera, 30)
+    with hub.sync_client(headers=headers) as client:
+        hold = {"reason": "Theft", "select": {"kinds": ["face"]}}
+        assert client.post(f"{API}/holds", json=hold).json()["added"] == 30
+        before = files_in(hub.data_dir)
+        with client.stream("GET", f"{API}/holds/1/export") as answer:
+            next(answer.iter_bytes(1000))
+        data = client.get(f"{API}/holds/1/export").content
+        assert files_in(hub.data_dir) == before
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        assert archive.testzip() is None
+        records = json.loads(archive.read("sitehub-hold-1/records.json"))["items"]
+        for capture, record in zip(captures, records, strict=True):
+            for name, path in record["images"].items():
+                assert archive.read(f"sitehub-hold-1/{path}") == capture.pictures[name]
+
+
+def files_in(data: Path) -> set[str]:
+    return {path.name for path in data.rglob("*") if path.is_file()} - {"hub.sqlite-shm"}
