@@ -24,14 +24,16 @@ import msgspec
 from msgspec import Struct
 
 from hub.errors import StartFault, UpdateRefused
-from hub.update.steps import Steps, flush_directory, flush_file
+from hub.update.steps import Steps, flush_directory, flush_file, read_file
 from hub.update.update_file import version_key
 
 FOLDER = "programs"
 STATE = "state.json"
 MAX_HISTORY = 20
 
-_PROGRAM = "sitehub.exe" if sys.platform == "win32" else "sitehub"
+#: Windows runs no file without it.
+_SUFFIX = ".exe" if sys.platform == "win32" else ""
+_PROGRAM = f"sitehub{_SUFFIX}"
 _INCOMING = "incoming-"
 #: An incoming executable older than this was left by a process that was killed.
 _INCOMING_SECONDS = 3600.0
@@ -109,7 +111,7 @@ class Programs:
         """Return the state. If it cannot be read, the newest program is taken for the current."""
         self._refuse_links(self.folder)
         try:
-            return msgspec.json.decode((self.folder / STATE).read_bytes(), type=UpdateState)
+            return msgspec.json.decode(read_file(self.folder / STATE), type=UpdateState)
         except FileNotFoundError:
             return UpdateState()
         except (OSError, msgspec.DecodeError):
@@ -141,7 +143,7 @@ class Programs:
     def incoming(self) -> Path:
         """Return a new path for an executable that is being received."""
         self.prepare()
-        return self.folder / f"{_INCOMING}{secrets.token_hex(8)}"
+        return self.folder / f"{_INCOMING}{secrets.token_hex(8)}{_SUFFIX}"
 
     def find_incoming(self, name: str) -> Path:
         """Return the path of an executable that was received. Raises UpdateRefused."""

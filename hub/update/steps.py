@@ -5,9 +5,15 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
+
+T = TypeVar("T")
 
 _BINARY = getattr(os, "O_BINARY", 0)
+_ATTEMPT_SECONDS = 0.05
 
 
 class Steps:
@@ -22,12 +28,12 @@ class Steps:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        draft.replace(path)
+        replace_file(draft, path)
         flush_directory(path.parent)
 
     def rename(self, path: Path, target: Path) -> None:
         """Rename a file or directory that is on the disk; an existing file is replaced."""
-        path.replace(target)
+        replace_file(path, target)
         flush_directory(target.parent)
 
     def remove(self, path: Path) -> None:
@@ -52,11 +58,33 @@ def flush_file(path: Path) -> None:
         os.close(handle)
 
 
+def read_file(path: Path) -> bytes:
+    """Return the content of a file that another process may be replacing. Raises OSError."""
+    return _with_patience(path.read_bytes)
+
+
+def replace_file(path: Path, target: Path) -> None:
+    """Rename `path` to `target`, which another process may be reading. Raises OSError."""
+    _with_patience(lambda: path.replace(target))
+
+
+def _with_patience(act: Callable[[], T]) -> T:
+    """Repeat on Windows, where a file that is open for a moment cannot be replaced."""
+    for _ in range(_ATTEMPTS - 1):
+        try:
+            return act()
+        except PermissionError:
+            time.sleep(_ATTEMPT_SECONDS)
+    return act()
+
+
 if sys.platform == "win32":
+    _ATTEMPTS = 40
 
     def flush_directory(path: Path) -> None:
         """Do nothing: Windows makes the entries of a directory durable by itself."""
 else:
+    _ATTEMPTS = 1
 
     def flush_directory(path: Path) -> None:
         """Make the entries of a directory durable."""

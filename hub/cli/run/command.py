@@ -224,7 +224,8 @@ def _run_hub(
 
     async def ready(services: Services) -> None:
         address = await announce(services, simulated=options.demo)
-        if options.in_browser:
+        # A hub on trial is one that runs on: its page is open already.
+        if options.in_browser and options.started_as != "trial":
             browser.show(address)
         _reduce_garbage_collection()
 
