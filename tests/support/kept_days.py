@@ -39,7 +39,11 @@ class KeptDays:
         self.settings = _Settings()
         self.clock_steps = _NoSteps()
         self.audit = _Audited()
-        self.evidence = SimpleNamespace(problem="", use=lambda: HeldUse(0, self.held))
+        #: Days whose held evidence cannot be moved: they cannot be dropped.
+        self.stuck: dict[str, str] = {}
+        self.evidence = SimpleNamespace(
+            problem="", problems=self.stuck, use=lambda: HeldUse(0, self.held)
+        )
         #: Bytes of held evidence.
         self.held = 0
 
@@ -57,7 +61,7 @@ class KeptDays:
 
     async def drop_day(self, day: str) -> None:
         await trio.lowlevel.checkpoint()
-        if self.refuses:
+        if self.refuses or day in self.stuck:
             raise CannotStoreNow("the disk does not answer")
         use = next((use for use in self.kept if use.day == day), None)
         if use is None:

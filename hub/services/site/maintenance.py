@@ -134,12 +134,18 @@ class Maintenance:
                 await self._store.retention.drop_day(day)
 
     async def _drop_for_space(self) -> None:
-        while (oldest := self._retention.oldest_droppable()) and (why := self._exceeds_space()):
+        stuck: set[str] = set()
+        while (oldest := self._retention.oldest_droppable(stuck)) and (
+            why := self._exceeds_space()
+        ):
             try:
                 await self._drop(oldest, why)
             except HubError as error:
                 _log_postponed(f"{oldest} is dropped later", error)
-                return
+                if oldest not in self._store.evidence.problems:
+                    return
+                # Its held evidence needs room: the next day may go and make it.
+                stuck.add(oldest)
 
     def _exceeds_space(self) -> str:
         stored = sum(use.bytes for use in self._store.retention.days())

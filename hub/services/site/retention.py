@@ -9,7 +9,7 @@ records. A wrong clock that nobody noticed then costs a notice, and no records.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Literal
 
@@ -125,11 +125,16 @@ class RetentionPolicy:
         """Return the current UTC day, by the likeliest time."""
         return utc_day(self._clock.likely_time())
 
-    def oldest_droppable(self) -> str | None:
-        """Return the first day of the log, unless it is the last, or is being written."""
+    def oldest_droppable(self, besides: Container[str] = ()) -> str | None:
+        """Return the first day of the log, unless it is the last, or is being written.
+
+        `besides`: days to leave out.
+        """
         written = utc_day(self._now()).isoformat()
         days = sorted(self._store.retention.days(), key=lambda use: use.last_seq)[:-1]
-        return next((use.day for use in days if use.day != written), None)
+        return next(
+            (use.day for use in days if use.day != written and use.day not in besides), None
+        )
 
     def is_due(self, night: date) -> bool:
         """Whether old days have not been looked for in this night, and the clock allows it."""

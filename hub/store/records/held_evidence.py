@@ -87,7 +87,7 @@ class HeldEvidence:
     """Moves and removes held evidence.
 
     `changing` is locked while evidence moves, so that no record is held, and no picture erased,
-    half way. `problem`: why the evidence of a day could not be kept, or "".
+    half way. `problems`: why the evidence of a day could not be kept, by day.
     """
 
     def __init__(
@@ -111,7 +111,12 @@ class HeldEvidence:
         self._disk = disk
         self._monitor = monitor
         self._changing = changing
-        self.problem = ""
+        self.problems: dict[str, str] = {}
+
+    @property
+    def problem(self) -> str:
+        """Why the evidence of the first such day could not be kept, with the day; or ""."""
+        return next((f"{day}: {why}" for day, why in sorted(self.problems.items())), "")
 
     def use(self) -> HeldUse:
         return HeldUse(len(self._held), sum(pack.bytes for pack in self._held.packs()))
@@ -127,7 +132,7 @@ class HeldEvidence:
         async with self._changing:
             while await self._move_some(day):
                 pass
-            self.problem = ""
+            self.problems.pop(day.day, None)
             await forget()
 
     async def remove_released(self) -> None:
@@ -154,7 +159,7 @@ class HeldEvidence:
             await self._append(day.day, self._packs.path(day.day), rows)
         except (OSError, CannotStoreNow) as error:
             reason = describe(error) if isinstance(error, OSError) else str(error)
-            self.problem = f"{day.day}: {reason}"
+            self.problems[day.day] = reason
             raise CannotStoreNow(
                 f"{day.day} stays, because its held evidence cannot be kept: {reason}"
             ) from error

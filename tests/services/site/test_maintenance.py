@@ -235,6 +235,28 @@ async def test_the_oldest_days_are_dropped_while_pictures_exceed_max_gb(
         assert store.dropped == ["2026-11-16", "2026-11-17", "2026-11-18"]
 
 
+async def test_held_evidence_counts_for_up_to_a_half_of_max_gb(
+    store: KeptDays, autojump_clock: MockClock
+) -> None:
+    store.keep(TODAY, 10)
+    store.held = 100 * GB
+    async with running_maintenance(store, StoreConfig(keep_days=30, max_gb=8, min_free_gb=0)):
+        await trio.sleep(1)
+    assert len(store.kept) == 4
+
+
+async def test_a_day_whose_evidence_cannot_be_moved_does_not_keep_the_next_from_making_room(
+    store: KeptDays, autojump_clock: MockClock
+) -> None:
+    store.keep(TODAY, 10)
+    oldest = store.kept[0].day
+    store.stuck[oldest] = "the disk is full"
+    async with running_maintenance(store, StoreConfig(keep_days=30, max_gb=7.5, min_free_gb=0)):
+        await trio.sleep(1)
+    assert len(store.kept) == 7
+    assert store.kept[0].day == oldest
+
+
 async def test_the_oldest_days_are_dropped_while_disk_space_is_short(
     store: KeptDays, autojump_clock: MockClock
 ) -> None:
