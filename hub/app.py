@@ -24,7 +24,8 @@ from typing import Protocol
 import trio
 
 from hub import __version__
-from hub.config import ListeningPort, Loaded, udp_ports_of
+from hub.config import ListeningPort, udp_ports_of
+from hub.config_sources import Loaded
 from hub.errors import HubError, PartFailed, StartFault, hub_error_in
 from hub.link.listener import serve_devices
 from hub.live.feed import Change, Feed

@@ -13,7 +13,8 @@ import trio
 
 from hub import app
 from hub.app import ServiceManager, open_services, run_hub
-from hub.config import Config, DevicesConfig, Loaded, Sources, StoreConfig, WebConfig
+from hub.config import Config, DevicesConfig, StoreConfig, WebConfig
+from hub.config_sources import Loaded, Sources
 from hub.errors import PartFailed, StartFault, hub_error_in
 from hub.process.control.access import ListAudit
 from hub.process.control.channel import FILE_NAME, ask_running_hub

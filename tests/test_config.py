@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from hub import config
-from hub.config import SETTINGS, Config, load
+from hub import config_sources
+from hub.config import SETTINGS, Config
+from hub.config_sources import load
 from hub.errors import StartFault
 
 
@@ -194,7 +195,7 @@ def test_two_addresses_may_share_a_port(tmp_path: Path) -> None:
 def test_the_first_run_writes_a_file_that_documents_every_setting(
     tmp_path: Path,
 ) -> None:
-    config.write_default(tmp_path)
+    config_sources.write_default(tmp_path)
     assert load(tmp_path, environment={}) == Config()
     text = (tmp_path / "sitehub.toml").read_text("utf-8")
     for setting in SETTINGS.values():
@@ -205,7 +206,7 @@ def test_the_first_run_writes_a_file_that_documents_every_setting(
 def test_uncommenting_the_written_defaults_changes_nothing(
     tmp_path: Path,
 ) -> None:
-    lines = config.default_file().splitlines()
+    lines = config_sources.default_file().splitlines()
     text = "\n".join(line.removeprefix("#") for line in lines if not line.startswith("# "))
     assert tomllib.loads(text)["web"]["port"] == 8443
     assert load_text(tmp_path, text) == Config()
@@ -213,5 +214,5 @@ def test_uncommenting_the_written_defaults_changes_nothing(
 
 def test_an_existing_file_is_not_changed(tmp_path: Path) -> None:
     (tmp_path / "sitehub.toml").write_text("[web]\nport = 9000\n")
-    config.write_default(tmp_path)
+    config_sources.write_default(tmp_path)
     assert (tmp_path / "sitehub.toml").read_text() == "[web]\nport = 9000\n"

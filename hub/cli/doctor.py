@@ -98,7 +98,8 @@ def _examine(data_dir: Path, progress: _Progress, *, quick: bool) -> Iterator[Fi
 
 def _config(data_dir: Path) -> tuple[Config, str]:
     """Return the settings, or the defaults and what is wrong with the settings."""
-    from hub.config import Config, load
+    from hub.config import Config
+    from hub.config_sources import load
 
     try:
         return load(data_dir, environment=os.environ), ""

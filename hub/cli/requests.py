@@ -11,7 +11,7 @@ import msgspec
 import trio
 
 from hub.app import open_services
-from hub.config import Sources
+from hub.config_sources import Sources
 from hub.errors import StartFault
 from hub.process import data_directory
 from hub.process.control import channel

@@ -163,12 +163,12 @@ def selftest(data_dir: Path) -> None:
 
     import trio
 
-    from hub import config
+    from hub import config_sources
     from hub.app import open_services
     from web.app import create_app
 
     async def open_everything() -> None:
-        loaded = config.Sources(data_dir, os.environ).load()
+        loaded = config_sources.Sources(data_dir, os.environ).load()
         async with open_services(loaded, data_dir, closing=trio.Event()) as services:
             create_app(services)
 

@@ -13,7 +13,8 @@ from typing import Any, cast
 import trio
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from hub.config import Config, Loaded, Sources
+from hub.config import Config
+from hub.config_sources import Loaded, Sources
 from hub.live.feed import Change, Feed
 from hub.live.pending_devices import PendingDevices
 from hub.live.registry import Registry

@@ -10,7 +10,8 @@ import pytest
 import trio
 
 from hub.app import open_services
-from hub.config import Config, Loaded, Sources, StoreConfig, WebConfig
+from hub.config import Config, StoreConfig, WebConfig
+from hub.config_sources import Loaded, Sources
 from hub.services import Services
 from hub.services.access.audit import COMMAND_LINE
 from hub.store.migrate import migrations

@@ -16,7 +16,8 @@ from hub.errors import hub_error_in
 
 if TYPE_CHECKING:
     from hub.app import Part, ServiceManager
-    from hub.config import Config, Loaded
+    from hub.config import Config
+    from hub.config_sources import Loaded
     from hub.process.bounded_end import BoundedEnd
     from hub.process.launcher import StartedAs
 
@@ -153,13 +154,13 @@ def run_for(
 
 
 def _run(manager: ServiceManager | None, options: RunOptions, end: BoundedEnd) -> bool:
-    from hub import config, log
+    from hub import config_sources, log
     from hub.process import data_directory, executable
     from hub.store.backup.restore import complete_restore
 
     executable.maintain_unpacked_folder()
     directory = options.directory()
-    sources = config.Sources(
+    sources = config_sources.Sources(
         directory.absolute(), dict(os.environ), options.config_file, options.overrides
     )
     if not os.path.lexists(directory):
@@ -171,7 +172,7 @@ def _run(manager: ServiceManager | None, options: RunOptions, end: BoundedEnd) -
     with data_directory.held_as_hub(directory):
         if complete_restore(directory):
             loaded = sources.load()
-        config.write_default(directory)
+        config_sources.write_default(directory)
         stop_log = log.start(loaded.config.log, directory / data_directory.LOGS, sys.stderr)
         end.before_exit(stop_log)
         try:

@@ -64,10 +64,10 @@ def serve(carry_out: Callable[[Sequence[str]], CommandOutcome]) -> int:
 
 def _show_running_hub() -> int:
     """Open the dashboard of the hub that is already running."""
-    from hub import config
+    from hub import config_sources
     from hub.process import data_directory
 
-    web = config.load(data_directory.default_path(), environment=os.environ).web
+    web = config_sources.load(data_directory.default_path(), environment=os.environ).web
     browser.show(f"{'https' if web.tls else 'http'}://localhost:{web.port}/")
     time.sleep(_BROWSER_SECONDS)
     return 0

@@ -14,17 +14,8 @@ from typing import Literal
 import trio
 from msgspec import Struct
 
-from hub.config import (
-    SETTINGS,
-    Config,
-    Loaded,
-    Setting,
-    Source,
-    Value,
-    as_toml,
-    value_of,
-    with_values,
-)
+from hub.config import SETTINGS, Config, Setting, Value, as_toml, value_of, with_values
+from hub.config_sources import Loaded, Source
 from hub.errors import BadParameter, CannotStoreNow, StartFault
 from hub.live.feed import Change, Feed
 from hub.services.access.audit import Actor, Audit

@@ -12,7 +12,8 @@ import pytest
 import trio
 
 from hub.app import open_services
-from hub.config import SETTINGS, Config, Sources, default_file
+from hub.config import SETTINGS, Config
+from hub.config_sources import Sources, default_file
 from hub.errors import BadParameter, CannotStoreNow, StartFault
 from hub.services import Services
 from hub.services.access.audit import COMMAND_LINE

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from hub.config import SETTINGS, Config, Sources, as_toml, default_file, value_of
+from hub.config import SETTINGS, Config, as_toml, value_of
+from hub.config_sources import Sources, default_file
 from hub.errors import BadParameter
 from hub.services.site.settings_file import edited, write
 

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from hub.config import SETTINGS, Sources, default_file
+from hub.config import SETTINGS
+from hub.config_sources import Sources, default_file
 from hub.services.access.audit import COMMAND_LINE
 from tests.support.clock import FrozenClock
 from tests.support.hub_services import open_hub_services
