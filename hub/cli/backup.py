@@ -164,6 +164,8 @@ def _print_report(report: RestoreReport, data_dir: Path) -> None:
         print_line("the backup is without pictures: the records have none now")
     for day in report.restored.forgotten_days:
         print_line(f"the records of {day} had been deleted as too old while it was made")
+    if report.erased:
+        print_line(f"{report.erased} records were erased after it was made, and stay erased")
     if report.set_aside:
         print_line(f"the data before is in {data_dir / report.set_aside}: delete it when sure")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -80,17 +81,38 @@ def working_folder(data_dir: Path) -> Iterator[Path]:
             folder.parent.rmdir()
 
 
-def remove_abandoned(data_dir: Path, *, all_of_them: bool = False) -> None:
-    """Remove what killed backups left behind."""
+def remove_abandoned(data_dir: Path) -> None:
+    """Remove what killed backups left behind, but nothing of a command that still runs."""
     folder = data_dir / SNAPSHOTS
     if not folder.is_dir():
         return
     for path in list(folder.iterdir()):
         with suppress(OSError):
-            if all_of_them or abs(time.time() - path.stat().st_mtime) > _ABANDONED_SECONDS:
+            is_old = abs(time.time() - path.stat().st_mtime) > _ABANDONED_SECONDS
+            if is_old or not _is_running(path.name.partition("-")[0]):
                 shutil.rmtree(path, ignore_errors=True)
     with suppress(OSError):
         folder.rmdir()
+
+
+if sys.platform == "win32":
+
+    def _is_running(process: str) -> bool:
+        """Assume so: Windows would need another way to ask."""
+        return True
+else:
+
+    def _is_running(process: str) -> bool:
+        """Whether another process has this number."""
+        if not process.isdecimal() or int(process) == os.getpid():
+            return False
+        try:
+            os.kill(int(process), 0)
+        except ProcessLookupError:
+            return False
+        except OSError:
+            pass  # it belongs to somebody else
+        return True
 
 
 def take_working_copy(data_dir: Path, folder: Path, pace: Pace, min_free: int) -> WorkingCopy:

@@ -25,6 +25,7 @@ from msgspec import Struct
 
 from hub.errors import BackupFault
 from hub.store.backup.archive import Archive, ArchiveSink, Head, StoredPack, read_archive
+from hub.store.backup.changed_packs import erase_again
 from hub.store.backup.files import FlushedFile, flush_directory, read_steps
 from hub.store.backup.pace import Pace
 from hub.store.backup.sealed_file import MAGIC, SealedReader, Source
@@ -45,10 +46,15 @@ _RESERVE_BYTES = 50_000_000
 
 
 class RestoreReport(Struct, frozen=True):
-    """What was restored. `set_aside`: the folder with the old data, if there was some."""
+    """What was restored.
+
+    `erased`: how many of its records were erased after it was made, and are again. `set_aside`:
+    the folder with the old data, if there was some.
+    """
 
     head: Head
     restored: Restored
+    erased: int = 0
     set_aside: str = ""
 
 
@@ -186,12 +192,9 @@ def _read_into(
     new_settings: Callable[[Head], dict[str, str]],
 ) -> RestoreReport:
     archive = read_archive(opened_source(file, passphrase), _Unpacked(new), pace)
-    if archive.head.kind == "generation":
-        for pack in archive.head.packs:
-            if not (is_safe_name(pack.name) and is_safe_name(pack.file)):
-                raise BackupFault(f"the backup is damaged: {pack.name!r} does not belong there")
-            _copy_pack(source.parent / PACKS / pack.file, new / pack.name, pack, pace)
+    changed = _copy_packs(archive, source.parent / PACKS, new, pace)
     _check_database(new / DATABASE, archive, pace)
+    erased = erase_again(new / DATABASE, new, changed, pace)
     restored = adapt_restored(
         new / DATABASE,
         packs=_packs_in(archive),
@@ -199,7 +202,18 @@ def _read_into(
         settings=new_settings(archive.head),
     )
     _flush(new)
-    return RestoreReport(archive.head, restored)
+    return RestoreReport(archive.head, restored, erased)
+
+
+def _copy_packs(archive: Archive, packs: Path, new: Path, pace: Pace) -> list[str]:
+    """Copy the packs of a generation; return the names of those that have changed since."""
+    changed = []
+    for pack in archive.head.packs:
+        if not (is_safe_name(pack.name) and is_safe_name(pack.file)):
+            raise BackupFault(f"the backup is damaged: {pack.name!r} does not belong there")
+        if not _copy_pack(packs / pack.file, new / pack.name, pack, pace):
+            changed.append(pack.name)
+    return changed
 
 
 def _packs_in(archive: Archive) -> frozenset[str]:
@@ -207,16 +221,19 @@ def _packs_in(archive: Archive) -> frozenset[str]:
     return frozenset([*archive.sums, *beside])
 
 
-def _copy_pack(source: Path, target: Path, pack: StoredPack, pace: Pace) -> None:
-    """Copy a generation's pack, which must have its checksum."""
+def _copy_pack(source: Path, target: Path, pack: StoredPack, pace: Pace) -> bool:
+    """Copy a generation's pack; return whether it has its checksum."""
     target.parent.mkdir(mode=DIRECTORY_MODE, parents=True, exist_ok=True)
     digest = hashlib.sha256()
     with FlushedFile(target) as file:
         for data in read_steps(source, 0, pack.bytes, pace):
             digest.update(data)
             file.write(data)
-    if digest.hexdigest() != pack.sha256:
-        raise BackupFault(f"the backup is damaged: the checksum of {source} does not fit")
+        if file.position < pack.bytes:
+            raise BackupFault(
+                f"the backup is damaged: {source} has {file.position} of {pack.bytes} bytes"
+            )
+    return digest.hexdigest() == pack.sha256
 
 
 def _check_database(database: Path, archive: Archive, pace: Pace) -> None:

@@ -37,7 +37,11 @@ _FIRMWARE = "SELECT sha256, size FROM firmware_file ORDER BY sha256"
 _RECORDS = "SELECT count(*) FROM record"
 _LAST_SEQ = "SELECT seq FROM sqlite_sequence WHERE name = 'record'"
 _HELD = "SELECT day, id, bytes FROM held_pack WHERE bytes > 0 ORDER BY id"
-_ERASED = "SELECT count(*) FROM record WHERE erased = 1"
+# Each step of an erasure changes one of them.
+_ERASED = """
+SELECT (SELECT count(*) FROM erasure), (SELECT total(records) FROM erasure),
+    (SELECT count(*) FROM record WHERE erased = 1)
+"""
 _HAS_TABLE = "SELECT count(*) FROM sqlite_schema WHERE name = ?"
 #: As `drop_day` does: the records go in steps after the start.
 _FORGET_DAY = """
@@ -65,8 +69,8 @@ class Snapshot(Struct, frozen=True):
     log_id: str
     records: int
     last_seq: int
-    #: How many records were erased. If more are erased later, the packs do not fit any more.
-    erased: int
+    #: How far erasures had come. If records are erased later, the packs do not fit any more.
+    erased: tuple[float, ...]
     packs: tuple[PackPart, ...]
     #: By their paths in the data directory.
     firmware: dict[str, int]
@@ -174,8 +178,10 @@ def _packs(connection: sqlite3.Connection) -> Iterator[PackPart]:
             yield PackPart(f"{MEDIA}/{HELD}/{day}-{number}{SUFFIX}", size)
 
 
-def _erased(connection: sqlite3.Connection) -> int:
-    return _number(one(connection, _ERASED)) if _has_table(connection, "erasure") else 0
+def _erased(connection: sqlite3.Connection) -> tuple[float, ...]:
+    if not _has_table(connection, "erasure"):
+        return ()
+    return tuple(connection.execute(_ERASED).fetchone())
 
 
 def _has_table(connection: sqlite3.Connection, name: str) -> bool:

@@ -198,7 +198,7 @@ async def test_a_copy_that_was_damaged_is_written_again(site: Site, tmp_path: Pa
     first = await site.back_up()
     pack = site.folder / "packs" / f"{DAY}.pack"
     data = bytearray(pack.read_bytes())
-    data[len(data) // 2] ^= 1
+    data[500] ^= 1  # in the first picture
     pack.write_bytes(data)
     with pytest.raises(BackupFault, match="checksum"):
         await site.restored(first, tmp_path / "one", 1, 2)

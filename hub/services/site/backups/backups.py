@@ -293,7 +293,7 @@ class Backups:
             await self._try_to_set(_SINCE, str(self._now()))
         self._next_attempt = trio.current_time() + _FIRST_SECONDS
         task_status.started()
-        await self._in_thread(lambda: remove_abandoned(self._data_dir, all_of_them=True))
+        await self._in_thread(lambda: remove_abandoned(self._data_dir))
         await self._look()
         while True:
             with trio.move_on_after(_CHECK_SECONDS):
