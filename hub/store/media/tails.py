@@ -11,8 +11,10 @@ from hub.store.media.pack_format import (
     ERASED_PICTURE_MAGIC,
     PICTURE_MAGIC,
     Group,
-    Unreadable,
+    PictureEntry,
+    RecordEntry,
     first_magic,
+    read_group,
     walk,
 )
 from hub.store.media.packs import packs_in
@@ -21,20 +23,23 @@ from hub.store.media.packs import packs_in
 class Tail(Struct, frozen=True):
     """A part of a pack from `start`, its end in the database, to `end`, its end on the disk.
 
-    `groups`: all groups in it, in the order of the pack. `is_bare`: it begins with pictures without
+    `is_bare`: it begins with pictures without
     a group, as versions before schema 6 wrote them. `is_known`: the database knows the day.
     """
 
     path: Path
     start: int
     end: int
-    groups: tuple[Group, ...]
     is_bare: bool
     is_known: bool
 
     @property
     def day(self) -> str:
         return self.path.stem
+
+    def groups(self) -> Iterator[Group]:
+        """Read all groups in it, in the order of the pack. There may be millions."""
+        return _groups(self.path, self.start, self.end)
 
 
 def tails_in(media: Path, ends: Mapping[str, int]) -> Iterator[Tail]:
@@ -56,7 +61,6 @@ def _tail(path: Path, start: int, end: int, is_known: bool) -> Tail:
         path,
         start,
         end,
-        tuple(_groups(path, start, end)),
         is_bare=magic in (PICTURE_MAGIC, ERASED_PICTURE_MAGIC),
         is_known=is_known,
     )
@@ -64,13 +68,14 @@ def _tail(path: Path, start: int, end: int, is_known: bool) -> Tail:
 
 def _groups(path: Path, start: int, end: int) -> Iterator[Group]:
     """Yield all groups; behind a damaged part go on at the next one."""
-    while start < end:
-        # The first entry tells where the next group is, without reading all of this one.
-        entry = next(walk(path, start, end, read_pictures=False))
-        if isinstance(entry, Group):
-            yield entry
-            start = entry.end
-        elif isinstance(entry, Unreadable):
-            start = entry.end
-        else:
-            start = entry.offset + entry.size
+    with path.open("rb") as file:
+        while start < end:
+            if group := read_group(file, start):
+                yield group
+                start = group.end
+                continue
+            entry = next(walk(path, start, end, read_pictures=False))
+            if isinstance(entry, PictureEntry | RecordEntry):
+                start = entry.offset + entry.size
+            else:
+                start = entry.end

@@ -11,7 +11,6 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
-from itertools import pairwise
 from pathlib import Path
 
 from msgspec import Struct
@@ -84,45 +83,103 @@ def rebuild(
         days = DayIndex(load_days(connection))
         ends = {day.day: day.bytes for day in days.all()}
         tails = [tail for tail in tails_in(media, ends) if tail.day not in ground.dropped]
-        wanted = _wanted(tails, state, is_new=ground.is_new)
-        replay = _Replay(connection, days, wanted, on_progress)
+        spans = [_span(tail, state, is_new=ground.is_new) for tail in tails]
+        replay = _Replay(connection, days, state, spans, on_progress, is_new=ground.is_new)
         replay.run()
-        has_gap = _has_gap(wanted, state, is_new=ground.is_new)
-        log_id = _settle_log(connection, tails, wanted, has_gap, random)
+        raise_last_seq(connection, max((span.last_seq for span in spans), default=0))
+        raise_last_group(connection, max((span.highest for span in spans), default=0))
+        if replay.has_gap:
+            new_log_id(connection, random)
+        elif replay.log_id:
+            set_log_id(connection, replay.log_id)
+        log_id = load_log_state(connection).log_id
     for tail in _left(media, days, ground.dropped):
         put_aside.append(put_tail_aside(tail, disk).name)
     return RebuildReport(
         records=replay.records,
         unreadable=replay.unreadable,
-        refused=sum(group.records for tail in tails for group in tail.groups)
-        - sum(found.group.records for found in wanted),
-        days=tuple(sorted({found.tail.day for found in wanted})),
+        refused=sum(span.records for span in spans) - replay.seen_records,
+        days=tuple(sorted(replay.days)),
         put_aside=tuple(put_aside),
         is_new_database=ground.is_new,
         log_id_changed=log_id != state.log_id and not ground.is_new,
     )
 
 
-def _wanted(tails: Iterable[Tail], state: LogState, *, is_new: bool) -> list[_Found]:
-    """Return the groups that may have been acknowledged, in the order of their numbers.
+class _Span(Struct):
+    """The groups of a tail that may have to be inserted: their numbers from `first` to `last`.
+
+    `records`, `bytes`: of these. `highest`, `last_seq`: of all groups in the tail. A group that is
+    not newer than the database was refused, or of a day that came back.
+    """
+
+    tail: Tail
+    log_id: str
+    above: int
+    first: int = 0
+    last: int = 0
+    records: int = 0
+    bytes: int = 0
+    highest: int = 0
+    last_seq: int = 0
+
+    def wants(self, group: Group) -> bool:
+        is_ours = not self.log_id or group.log_id == self.log_id
+        return is_ours and (group.number > self.above or not self.tail.is_known)
+
+    def groups(self) -> list[_Found]:
+        return [_Found(self.tail, group) for group in self.tail.groups() if self.wants(group)]
+
+
+def _span(tail: Tail, state: LogState, *, is_new: bool) -> _Span:
+    # A new database takes the records of any log.
+    span = _Span(tail, "" if is_new else state.log_id, state.last_group)
+    for group in tail.groups():
+        span.highest = max(span.highest, group.number)
+        span.last_seq = max(span.last_seq, group.last_seq)
+        if span.wants(group):
+            span.first = min(span.first or group.number, group.number)
+            span.last = max(span.last, group.number)
+            span.records += group.records
+            span.bytes += group.size
+    return span
+
+
+def _in_order(spans: Iterable[_Span]) -> Iterator[_Found]:
+    """Yield the groups in the order of their numbers.
+
+    Holds those of one pack in memory, of several only where their numbers overlap, as after a
+    clock that was set back.
+    """
+    together: list[_Span] = []
+    last = 0
+    for span in sorted((span for span in spans if span.records), key=lambda span: span.first):
+        if together and span.first > last:
+            yield from _sorted(together)
+            together = []
+        together.append(span)
+        last = max(last, span.last)
+    yield from _sorted(together)
+
+
+def _sorted(spans: Iterable[_Span]) -> list[_Found]:
+    found = [one for span in spans for one in span.groups()]
+    return sorted(found, key=lambda one: one.group.number)
+
+
+def _wanted(found: Iterable[_Found]) -> Iterator[_Found]:
+    """Yield the groups that may have been acknowledged.
 
     A group was never committed if the next one names an earlier group as the last.
     """
-    found = [
-        _Found(tail, group)
-        for tail in tails
-        for group in tail.groups
-        if (is_new or group.log_id == state.log_id)
-        and (group.number > state.last_group or not tail.is_known)
-    ]
-    found.sort(key=lambda one: one.group.number)
-    wanted = [
-        one for one, following in pairwise(found) if following.group.previous >= one.group.number
-    ]
+    pending: _Found | None = None
+    for one in found:
+        if pending is not None and one.group.previous >= pending.group.number:
+            yield pending
+        pending = one
     # The last one may have been acknowledged, if it is whole.
-    if found and _is_whole(found[-1]):
-        wanted.append(found[-1])
-    return wanted
+    if pending is not None and _is_whole(pending):
+        yield pending
 
 
 def _is_whole(found: _Found) -> bool:
@@ -143,39 +200,6 @@ def _entries(found: _Found, *, read_pictures: bool = True) -> Iterator[object]:
     return entries
 
 
-def _has_gap(wanted: Sequence[_Found], state: LogState, *, is_new: bool) -> bool:
-    """Whether groups are missing that were committed, so that their numbers can come again."""
-    if not wanted:
-        return False
-    last = wanted[0].group.previous if is_new else state.last_group
-    for found in wanted:
-        if found.group.number <= state.last_group:
-            continue
-        if found.group.previous != last:
-            return True
-        last = found.group.number
-    return len({found.group.log_id for found in wanted}) > 1
-
-
-def _settle_log(
-    connection: sqlite3.Connection,
-    tails: Iterable[Tail],
-    wanted: Sequence[_Found],
-    has_gap: bool,
-    random: Random,
-) -> str:
-    """Let seqs go on above everything seen; return the id of the log from now on."""
-    groups = [group for tail in tails for group in tail.groups]
-    raise_last_seq(connection, max((group.last_seq for group in groups), default=0))
-    raise_last_group(connection, max((group.number for group in groups), default=0))
-    if has_gap:
-        return new_log_id(connection, random)
-    if wanted:
-        set_log_id(connection, wanted[-1].group.log_id)
-        return wanted[-1].group.log_id
-    return load_log_state(connection).log_id
-
-
 def _left(media: Path, days: DayIndex, dropped: frozenset[str]) -> list[Tail]:
     """Return what of the packs is still not known."""
     ends: Mapping[str, int] = {day.day: day.bytes for day in days.all()}
@@ -189,23 +213,46 @@ class _Replay:
         self,
         connection: sqlite3.Connection,
         days: DayIndex,
-        wanted: Sequence[_Found],
+        state: LogState,
+        spans: Sequence[_Span],
         on_progress: Progress,
+        *,
+        is_new: bool,
     ) -> None:
         self._connection = connection
         self._days = days
-        self._wanted = wanted
+        self._above = state.last_group
+        #: The last committed group so far; None before the first of a new database.
+        self._last = None if is_new else state.last_group
+        self._spans = spans
         self._on_progress = on_progress
         self.records = 0
         self.unreadable = 0
+        self.seen_records = 0
+        self.days: set[str] = set()
+        #: The log that the last group belongs to, "" if there was none.
+        self.log_id = ""
+        #: Whether groups are missing that were committed, so that their numbers can come again.
+        self.has_gap = False
 
     def run(self) -> None:
-        total = sum(found.group.size for found in self._wanted) or 1
+        total = sum(span.bytes for span in self._spans) or 1
         done = 0
-        for found in self._wanted:
+        for found in _wanted(_in_order(self._spans)):
+            self._follow(found.group)
             self._insert(found)
+            self.days.add(found.tail.day)
+            self.seen_records += found.group.records
             done += found.group.size
             self._on_progress(done / total)
+
+    def _follow(self, group: Group) -> None:
+        """Note whether a group follows the one before it."""
+        if group.number > self._above:
+            self.has_gap |= self._last is not None and group.previous != self._last
+            self._last = group.number
+        self.has_gap |= self.log_id not in ("", group.log_id)
+        self.log_id = group.log_id
 
     def _insert(self, found: _Found) -> None:
         group = found.group

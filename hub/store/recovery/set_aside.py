@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from contextlib import closing
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from hub.store.connection import connect_writer
 from hub.store.disk import Disk
 from hub.store.log_state import new_log_id, raise_last_group, raise_last_seq
 from hub.store.media.day_index import load_days
-from hub.store.media.tails import tails_in
+from hub.store.media.tails import Tail, tails_in
 from hub.store.names import DATABASE, MEDIA
 from hub.store.recovery.ground import prepare_ground
 from hub.store.recovery.putting_aside import put_tail_aside
@@ -44,13 +45,33 @@ def set_aside(data_dir: Path, disk: Disk, random: Random) -> SetAsideReport:
         tails = [
             tail for tail in tails_in(data_dir / MEDIA, ends) if tail.day not in ground.dropped
         ]
-        groups = [group for tail in tails for group in tail.groups]
+        seen = _seen(tails)
         if tails or put_aside:
             # First, so that no number is given twice if this is interrupted.
             connection.execute("BEGIN IMMEDIATE")
-            raise_last_seq(connection, max((group.last_seq for group in groups), default=0))
-            raise_last_group(connection, max((group.number for group in groups), default=0))
+            raise_last_seq(connection, seen.last_seq)
+            raise_last_group(connection, seen.number)
             new_log_id(connection, random)
             connection.execute("COMMIT")
     put_aside += [put_tail_aside(tail, disk).name for tail in tails]
-    return SetAsideReport(tuple(put_aside), sum(group.records for group in groups), ground.is_new)
+    return SetAsideReport(tuple(put_aside), seen.records, ground.is_new)
+
+
+class _Seen(Struct, frozen=True):
+    """The highest numbers in some tails, and how many records they hold."""
+
+    last_seq: int = 0
+    number: int = 0
+    records: int = 0
+
+
+def _seen(tails: Iterable[Tail]) -> _Seen:
+    seen = _Seen()
+    for tail in tails:
+        for group in tail.groups():
+            seen = _Seen(
+                max(seen.last_seq, group.last_seq),
+                max(seen.number, group.number),
+                seen.records + group.records,
+            )
+    return seen

@@ -71,7 +71,7 @@ def check_start(data_dir: Path) -> Findings:
             f"{_WAYS}; {_NOTHING}"
         )
     tails = tuple(tails_in(media, view.ends))
-    last = max((group.number for tail in tails for group in tail.groups), default=0)
+    last = max((group.number for tail in tails for group in tail.groups()), default=0)
     return Findings(_fault(data_dir, view, wal, tails), tails, last, view.dropped)
 
 
@@ -113,7 +113,7 @@ def _is_unknown(tail: Tail, view: DatabaseView, wal: Wal) -> bool:
         or group.previous > view.last_group
         or (group.number <= view.last_group and not tail.is_known)
         or (group.number > view.last_group and wal is not Wal.SOUND)
-        for group in tail.groups
+        for group in tail.groups()
     )
 
 

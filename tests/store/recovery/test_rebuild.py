@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import shutil
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
-from hub.errors import StartFault
+from hub.errors import CannotStoreNow, StartFault
 from hub.store.db import Store
 from hub.store.disk import Disk
 from hub.store.records.record_query import RecordFilter
@@ -25,6 +26,7 @@ from tests.store.recovery.test_start_check import (
     killed,
 )
 from tests.support.clock import FrozenClock
+from tests.support.failing_commits import FailingCommits
 from tests.support.stores import batch, is_whole, opened
 
 SEEDS = range(1, 8)
@@ -268,3 +270,43 @@ async def test_setting_aside_from_a_sound_directory_changes_nothing(
     before = await log_of(tmp_path, clock)
     assert set_aside(tmp_path, Disk(), os.urandom).put_aside == ()
     assert await log_of(tmp_path, clock) == before
+
+
+async def test_packs_whose_groups_alternate_are_replayed_in_the_order_of_the_log(
+    tmp_path: Path, clock: FrozenClock
+) -> None:
+    async with opened(tmp_path, clock) as store:
+        for seed in range(1, 7):
+            await store.records.append(batch(clock, seed))
+            clock.advance(86_400 if seed % 2 else -86_400)
+        commits_in_order = [record.seq for record in await records_of(store)]
+    before = await log_of(tmp_path, clock)
+    (tmp_path / DATABASE).unlink()
+    parts: list[float] = []
+    report = rebuild(tmp_path, Disk(), os.urandom, parts.append)
+    assert (report.records, report.refused, report.put_aside) == (6, 0, ())
+    assert len(parts) == 6
+    assert commits_in_order == [1, 2, 3, 4, 5, 6]
+    assert await log_of(tmp_path, clock) == before
+
+
+@pytest.mark.expects_error("nothing can be stored now")
+async def test_groups_that_were_refused_are_left_out(
+    tmp_path: Path, clock: FrozenClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = tmp_path / "data"
+    await filled(data, clock, range(1, 2))
+    shutil.copytree(data, tmp_path / "copy")
+    with monkeypatch.context() as patch:
+        commits = FailingCommits()
+        commits.install(patch)
+        async with opened(data, clock) as store:
+            for seed, commits.failing in ((2, True), (3, False), (4, True), (5, True), (6, False)):
+                with suppress(CannotStoreNow):
+                    await store.records.append(batch(clock, seed))
+    before = await log_of(data, clock)
+    assert [record.seq for record in before[1]] == [1, 2, 3]
+    copy_back(tmp_path / "copy", data, DATABASE)
+    report = rebuild(data, Disk(), os.urandom)
+    assert (report.records, report.refused) == (2, 3)
+    assert await log_of(data, clock) == before
