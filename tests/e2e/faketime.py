@@ -25,7 +25,7 @@ class FakeClock:
     def __init__(self, file: Path) -> None:
         """`file` is written, and read by the processes whenever they ask for the time."""
         self._file = file
-        self._library = _find_library()
+        self._library = find_library()
         self.set_ahead(0)
 
     @property
@@ -54,12 +54,12 @@ class FakeClock:
 
 def make_fake_clock(directory: Path) -> FakeClock:
     """Return a clock whose file is in `directory`; skip the test where there is no libfaketime."""
-    if not _find_library():
+    if not find_library():
         pytest.skip("libfaketime is not installed: it gives the hub a wrong clock")
     return FakeClock(directory / "faketime")
 
 
-def _find_library() -> str:
+def find_library() -> str:
     """Return the path of libfaketime for programs with threads; "" if it is not installed."""
     places = ("/usr/lib", "/usr/lib64", "/usr/local/lib")
     found = [

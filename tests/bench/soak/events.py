@@ -1,0 +1,52 @@
+"""What is done to the hub during a soak, and when."""
+
+from __future__ import annotations
+
+from random import Random
+from typing import Literal
+
+from msgspec import Struct
+
+_HOUR, _DAY = 3600.0, 86_400.0
+#: The last part, without an event: memory must be flat in it.
+_QUIET_SHARE = 0.25
+
+Kind = Literal["kill", "restart", "off", "step"]
+
+
+class Event(Struct, frozen=True):
+    """`at`: real seconds from the start. `seconds` of the site: how long it is off, or the step."""
+
+    at: float
+    kind: Kind
+    seconds: float = 0.0
+
+
+def events_of(seconds: float, rng: Random) -> list[Event]:
+    """Return the events of a soak in their order.
+
+    Its clock is first set far away and back: only if it is then steady for a day of the site do
+    days go by age.
+    """
+    busy = seconds * (1 - _QUIET_SHARE)
+    wrong = rng.choice((-40 * _DAY, -2 * _HOUR, 31 * _DAY, 366 * _DAY))
+    events = [
+        Event(busy * 0.12, "step", wrong),
+        Event(busy * 0.12 + rng.uniform(4, 8), "step", -wrong),
+    ]
+    at = busy * 0.25
+    kinds: list[Kind] = ["kill", "off", "kill", "restart", "step"]
+    while at < busy:
+        for kind in rng.sample(kinds, len(kinds)):
+            if at < busy:
+                events.append(Event(at, kind, _seconds_of(kind, rng)))
+            at += rng.uniform(10, 16) if seconds < 300 else rng.uniform(25, 70)
+    return events
+
+
+def _seconds_of(kind: Kind, rng: Random) -> float:
+    if kind == "off":
+        return rng.uniform(10 * _HOUR, 60 * _HOUR)
+    if kind == "step":
+        return rng.choice((-1, 1)) * rng.uniform(6, 400)
+    return 0.0
