@@ -56,6 +56,14 @@ class KeptDays:
             for number, day in enumerate(days)
         ]
 
+    @property
+    def records(self) -> KeptDays:
+        return self
+
+    @property
+    def last_seq(self) -> int:
+        return max((use.last_seq for use in self.kept), default=0)
+
     def days(self) -> list[DayUse]:
         return list(self.kept)
 

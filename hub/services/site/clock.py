@@ -223,7 +223,7 @@ class SiteClock:
         self.look()
         self._vouched = True
         self._settle()
-        await self._save()
+        await self.save()
         await self._audit.add(by, "clock.confirm", _text(self._wall))
 
     async def ask_records(self) -> None:
@@ -272,11 +272,12 @@ class SiteClock:
 
     async def _save_or_log(self) -> None:
         try:
-            await self._save()
+            await self.save()
         except HubError as error:
             _log_postponed("what is known about the clock is saved later", error)
 
-    async def _save(self) -> None:
+    async def save(self) -> None:
+        """Save what the next start has to know. Raises CannotStoreNow."""
         self.look()
         while self._new_steps:
             await self._store.clock_steps.add(self._new_steps[0])

@@ -106,6 +106,7 @@ class Maintenance:
         while True:
             try:
                 await self._drop_confirmed()
+                await self._retention.mark()
                 if self._retention.is_due(night := self._night()):
                     await self._drop_old(night)
             except HubError as error:

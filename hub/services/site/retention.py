@@ -1,14 +1,17 @@
 """Which days go by age, which wait for a person, and the person's confirmation.
 
 A day goes by age when the clock is trusted and the day is older than `store.keep_days` by its date
-in the log (see `dating`). Nightly work takes as many days as nights have passed. More than that at
-once, if it is more than a tenth of the records, waits for a person; so does the last day that holds
-records. A wrong clock that nobody noticed then costs a notice, and no records.
+in the log (see `dating`). What the hub's own running time proves to be old goes without further
+questions: every day it marks how far the log was. Of the rest, nightly work takes as many days as
+nights have passed. More than that at once, if it is more than a tenth of the records, waits for a
+person; so does the last day that holds records. A wrong clock that nobody noticed then costs a
+notice, and no records.
 """
 
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Callable, Container, Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Literal
@@ -31,6 +34,9 @@ log = logging.getLogger(__name__)
 _UNASKED_SHARE = 10
 _LOOKED = "retention.looked"
 _CONFIRMED = "retention.confirmed"
+_MARKS = "retention.marks"
+#: Beyond about so many marks, they are made less often.
+_MAX_MARKS = 400
 
 #: Why days wait: together they hold too many records, or they are the last that hold any.
 WaitReason = Literal["share", "last"]
@@ -64,16 +70,25 @@ class _Looked(Struct, frozen=True):
     waits: bool
 
 
+class _Mark(Struct, frozen=True, array_like=True):
+    """The last seq of the log when the clock's `counted_seconds` were `counted`."""
+
+    seq: int
+    counted: float
+
+
 def plan_drops(
     days: Sequence[DatedDay],
     *,
     today: date,
     keep_days: int,
     usual: int,
+    proved_seq: int = 0,
     confirmed: frozenset[str] = frozenset(),
 ) -> RetentionPlan:
     """Return what goes by age. `days` in the order of the log; `usual` days may always go.
 
+    Up to `proved_seq`, the records are old by the time that the hub has run since.
     `confirmed` names days that a person let go, which are not planned any more. The current day
     does not go; the last one that holds records waits.
     """
@@ -86,9 +101,11 @@ def plan_drops(
     ]
     last = tuple(day for day in old if day is days[-1])
     rest = tuple(day for day in old if day is not days[-1])
-    records = sum(day.use.records for day in rest)
-    if len(rest) > usual and records * _UNASKED_SHARE > total:
-        return RetentionPlan((), (*rest, *last), "share", total)
+    unproved = tuple(day for day in rest if day.use.last_seq > proved_seq)
+    records = sum(day.use.records for day in unproved)
+    if len(unproved) > usual and records * _UNASKED_SHARE > total:
+        proved = tuple(day for day in rest if day not in unproved)
+        return RetentionPlan(proved, (*unproved, *last), "share", total)
     return RetentionPlan(rest, last, "last" if last else None, total)
 
 
@@ -152,6 +169,7 @@ class RetentionPolicy:
             today=self.today(),
             keep_days=self._keep_days,
             usual=self._usual(),
+            proved_seq=self._proved_seq(),
             confirmed=self.confirmed_days(),
         )
         seen = _Looked(night.isoformat(), self._clock.counted_seconds, waits=plan.reason == "share")
@@ -194,6 +212,18 @@ class RetentionPolicy:
         self.confirmed.set()
         return sum(day.use.records for day in waiting)
 
+    async def mark(self) -> None:
+        """Note how far the log is, once a day of running time. Raises CannotStoreNow."""
+        marks, counted = self._marks(), self._clock.counted_seconds
+        every = math.ceil(self._keep_days / _MAX_MARKS) * STEADY_SECONDS
+        if marks and counted < marks[-1].counted + every:
+            return
+        proved = self._proved_seq()
+        marks = [mark for mark in marks if mark.seq >= proved]
+        marks.append(_Mark(self._store.records.last_seq, counted))
+        text = msgspec.json.encode(marks[-2 * _MAX_MARKS :]).decode()
+        await self._store.settings.set(_MARKS, text)
+
     async def settle(self) -> None:
         """Forget the confirmations of days that are gone. Raises CannotStoreNow."""
         confirmed = self.confirmed_days()
@@ -208,6 +238,19 @@ class RetentionPolicy:
             return 0
         since = self._clock.counted_seconds - (looked.counted if looked else 0.0)
         return 1 + int(max(0.0, since) / STEADY_SECONDS)
+
+    def _proved_seq(self) -> int:
+        """Return the seq up to which the hub itself has seen enough days pass; 0: none."""
+        # A mark is made up to a day after the last record of a day.
+        proving = max(1, self._keep_days - 1) * STEADY_SECONDS
+        before = self._clock.counted_seconds - proving
+        return max((mark.seq for mark in self._marks() if mark.counted <= before), default=0)
+
+    def _marks(self) -> list[_Mark]:
+        try:
+            return msgspec.json.decode(self._store.settings.get(_MARKS) or "", type=list[_Mark])
+        except msgspec.MsgspecError:
+            return []
 
     def _looked(self) -> _Looked | None:
         try:
