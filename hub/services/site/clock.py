@@ -123,12 +123,18 @@ class SiteClock:
 
     def _begin(self, saved: _SavedClock | None) -> None:
         """Continue from what the last run knew."""
+        #: As `_steady` was before the clock was doubted in the start phase.
+        self._earlier_steady = 0.0
         if saved is None:
-            self._likely, self._slack = max(self._wall, EARLIEST_PLAUSIBLE), math.inf
+            self._likely, self._off_limit = max(self._wall, EARLIEST_PLAUSIBLE), math.inf
+            self._base: float | None = self._likely
             self._steady = self._counted = 0.0
             self._vouched = False
             return
-        self._likely, self._slack = saved.likely, OFF_SECONDS
+        self._likely, self._off_limit = saved.likely, OFF_SECONDS
+        #: What the clock would show if the hub had not been off; None after the start phase: an
+        #: hour, or until the clock is believed. A PC may set its clock only then.
+        self._base = saved.likely
         self._steady, self._counted = saved.steady, saved.counted
         self._vouched = saved.vouched
         off = self._wall - saved.seen
@@ -208,11 +214,15 @@ class SiteClock:
         expected = self._wall + elapsed
         self._at, self._wall = at, wall
         self._likely += elapsed
+        if self._base is not None:
+            self._base += elapsed
         self._counted += elapsed
         self._ran_seconds += elapsed
         self._steady = min(STEADY_SECONDS, self._steady + elapsed)
+        if self._ran_seconds >= JUMP_SECONDS and not self._doubted:
+            self._base = None
         if abs(wall - expected) >= _STEP_SECONDS:
-            self._note_step(expected, wall, at_start=False)
+            self._note_step(expected, wall, at_start=self._base is not None)
         self._settle()
 
     async def confirm(self, *, by: Actor) -> None:
@@ -282,9 +292,8 @@ class SiteClock:
         while self._new_steps:
             await self._store.clock_steps.add(self._new_steps[0])
             del self._new_steps[0]
-        saved = _SavedClock(
-            self._wall, self._likely, self._steady, self._counted, vouched=self._vouched
-        )
+        steady = max(self._steady, self._earlier_steady)
+        saved = _SavedClock(self._wall, self._likely, steady, self._counted, vouched=self._vouched)
         await self._store.settings.set(_SETTING, msgspec.json.encode(saved).decode())
 
     def _note_step(self, before: float, after: float, *, at_start: bool) -> None:
@@ -295,17 +304,26 @@ class SiteClock:
         self._new_steps.append(step)
         _log_step(step)
         if is_jump(step):
+            in_start = self._base is not None
+            self._earlier_steady = max(self._earlier_steady, self._steady) if in_start else 0.0
             self._steady = self._doubted_off_seconds = 0.0
             self._vouched = False
             self.agreement = Agreement()
 
     def _settle(self) -> None:
         """Decide whether the clock is doubted; if not, it is the reference from now on."""
-        fits = -JUMP_SECONDS <= self._wall - self._likely <= self._slack
         is_plausible = self._wall >= EARLIEST_PLAUSIBLE
+        fits_start = self._base is not None and (
+            -JUMP_SECONDS <= self._wall - self._base <= self._off_limit
+        )
+        fits = fits_start or abs(self._wall - self._likely) <= JUMP_SECONDS
         self._doubted = not (is_plausible and (fits or self._vouched or self._is_proved))
-        if not self._doubted:
-            self._likely, self._slack = self._wall, JUMP_SECONDS
+        if self._doubted:
+            return
+        self._likely = self._wall
+        if fits_start:
+            self._steady = max(self._steady, self._earlier_steady)
+        self._earlier_steady = 0.0
 
     @property
     def _is_proved(self) -> bool:

@@ -159,7 +159,7 @@ async def test_a_start_with_another_time_is_doubted_and_trusted_after_a_day(
         assert clock.is_trusted is is_possible
 
 
-async def test_a_clock_that_is_right_again_at_the_next_start_is_not_doubted(
+async def test_a_clock_that_is_right_again_at_the_next_start_is_trusted_as_before(
     host: Host, autojump_clock: MockClock
 ) -> None:
     async with host.running():
@@ -170,8 +170,42 @@ async def test_a_clock_that_is_right_again_at_the_next_start_is_not_doubted(
         host.run(60)
     host.wall.seconds = START + 2 * DAY + HOUR
     async with host.running() as clock:
+        assert clock.is_trusted
+
+
+@pytest.mark.parametrize("first", [0.0, -14 * HOUR])
+async def test_a_pc_that_sets_its_clock_after_the_start_keeps_its_trust(
+    host: Host, autojump_clock: MockClock, first: float
+) -> None:
+    """It has no battery: it starts in 1970, or at the time at which it was switched off."""
+    async with host.running():
+        host.run(2 * DAY)
+    host.set_by(14 * HOUR)
+    right = host.wall()
+    host.wall.seconds = 0.0 if not first else right + first
+    async with host.running() as clock:
+        assert clock.is_trusted == bool(first)
+        host.run(60)
+        host.wall.seconds = right + 60
         assert not clock.is_doubted
-        assert not clock.is_trusted
+        assert clock.is_trusted
+        host.run(2 * HOUR)
+        assert clock.is_trusted
+        host.set_by(14 * HOUR)
+        assert clock.is_doubted
+
+
+async def test_a_clock_that_was_wrong_at_the_start_keeps_its_trust_once_it_is_set_right(
+    host: Host, autojump_clock: MockClock
+) -> None:
+    async with host.running():
+        host.run(2 * DAY)
+    host.set_by(YEAR)
+    async with host.running() as clock:
+        host.run(5 * HOUR)
+        assert clock.is_doubted
+        host.set_by(-YEAR)
+        assert clock.is_trusted
 
 
 async def test_what_happens_within_seconds_of_a_kill_is_known_from_the_last_save(
