@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from hub.services.site.clock import SiteClock
 from hub.services.site.retention import utc_day
+from tests.support.clock import FrozenClock
 from tests.support.page_site import PageSite
 from tests.support.photographer import Photographer
 
@@ -99,7 +100,11 @@ async def test_only_administrators_see_it(guard: Photographer) -> None:
 
 
 async def test_a_doubted_clock_is_shown_and_confirmed_on_the_page(hub: PageSite) -> None:
-    doubted = SiteClock(hub.hub.store, hub.services.audit, hub.clock, steady_now=lambda: 0.0)
+    steady = FrozenClock(hub.clock())
+    doubted = SiteClock(hub.hub.store, hub.services.audit, hub.clock, steady_now=steady)
+    for clock in (steady, hub.clock):
+        clock.advance(DAY / 12)
+    doubted.look()
     hub.clock.advance(365 * DAY)
     hub.services = replace(hub.services, clock=doubted)
     admin = await Photographer.signed_in(hub)
