@@ -81,11 +81,13 @@ def _undo(data_dir: Path) -> int:
 def _restart(data_dir: Path, version: str, request: ControlRequest[Any]) -> int:
     """Make a request after which `version` is tried, and wait for what becomes of it."""
     from hub.cli.requests import execute
+    from hub.process.launcher import prepare_trial
     from hub.update.programs import Programs
 
     is_running = _hub_is_running(data_dir)
     execute(data_dir, request)
     if not is_running:
+        prepare_trial(data_dir)
         click.echo(f"No hub is running. Version {version} is tried when the hub is started.")
         return 0
     click.echo(f"The hub restarts with version {version} now. This takes up to two minutes.")

@@ -106,6 +106,15 @@ def launch(data_dir: Path, arguments: Sequence[str], *, is_managed: bool) -> int
                 return end.status
 
 
+def prepare_trial(data_dir: Path) -> None:
+    """Copy the database for the trial that the next start begins.
+
+    The service manager of Windows gives a start 30 s only, which a large database takes longer.
+    """
+    with suppress(OSError, StartFault), data_directory.held(data_dir, "hub"):
+        _trial(data_dir).prepare()
+
+
 def hand_over(data_dir: Path) -> None:
     """Let the program of an update carry out this command; returns if there is none.
 

@@ -57,6 +57,16 @@ class DatabaseFile:
         flush_file(partial)
         self._steps.rename(partial, target)
 
+    def stamp(self) -> str:
+        """Return a text that changes with the database; empty if its log has not been taken over.
+
+        Raises OSError.
+        """
+        if not self._path.exists() or self._path.with_name(f"{self._path.name}-wal").exists():
+            return ""
+        found = self._path.stat()
+        return f"{found.st_ino} {found.st_size} {found.st_mtime_ns}"
+
     def put_back(self, copy: Path) -> None:
         """Replace the database by the copy, which is used up. Repeating it completes it.
 

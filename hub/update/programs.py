@@ -53,6 +53,8 @@ class Candidate(Struct, frozen=True, kw_only=True):
     at: int = 0
     #: It is older than the current one, by the wish of an administrator.
     goes_back: bool = False
+    #: Database.stamp() when it was copied before the trial; empty if it was not.
+    copied: str = ""
     #: Codes of the faults of the hub that it replaces, which are not its own.
     faults: tuple[str, ...] = ()
 

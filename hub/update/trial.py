@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
@@ -53,6 +54,9 @@ class Database(Protocol):
 
     def copy(self, target: Path) -> None:
         """Make a durable copy; nothing is at `target` before it is complete. Raises OSError."""
+
+    def stamp(self) -> str:
+        """Return a text that changes with the database; empty if that cannot be said."""
 
     def put_back(self, copy: Path) -> None:
         """Replace the database by the copy, which is used up.
@@ -97,6 +101,19 @@ class Trial:
         if state.candidate is None:
             return self._current(state)
         return self._begin(state, state.candidate)
+
+    def prepare(self) -> None:
+        """Copy the database for a trial now, so that the start that begins it is fast.
+
+        Does nothing if no update is staged. If this fails, the start does it.
+        """
+        state = self._programs.load()
+        if state.candidate is None or state.candidate.phase != "staged":
+            return
+        with suppress(OSError, HubError):
+            self._database.copy(self._programs.database_copy(state.candidate.version))
+            candidate = replace(state.candidate, copied=self._database.stamp())
+            self._programs.save(replace(state, candidate=candidate))
 
     def current(self) -> Choice:
         """Return the program to run without any trial."""
@@ -170,7 +187,7 @@ class Trial:
         copy = self._programs.database_copy(candidate.version)
         if copy.exists():
             self._database.put_back(copy)
-        self._programs.save(replace(state, candidate=replace(candidate, phase="staged")))
+        self._programs.save(replace(state, candidate=replace(candidate, phase="staged", copied="")))
 
     def _begin(self, state: UpdateState, candidate: Candidate) -> Choice:
         program = self._programs.program(candidate.version)
@@ -179,11 +196,17 @@ class Trial:
         if not candidate.goes_back and not self._is_newer(candidate.version, state):
             return self._current(self.undo("a newer version is installed"))
         try:
-            self._database.copy(self._programs.database_copy(candidate.version))
+            self._copy_unless_done(candidate)
         except (OSError, HubError) as error:
             return self._current(self.undo(f"the database could not be copied: {error}"))
         self._programs.save(replace(state, candidate=replace(candidate, phase="trying")))
         return Choice(candidate.version, program, is_on_trial=True)
+
+    def _copy_unless_done(self, candidate: Candidate) -> None:
+        copy = self._programs.database_copy(candidate.version)
+        is_done = candidate.copied and candidate.copied == self._database.stamp() and copy.exists()
+        if not is_done:
+            self._database.copy(copy)
 
     def _current(self, state: UpdateState) -> Choice:
         """Return the current program; the installed one if that is as new, or there is no other."""

@@ -198,6 +198,31 @@ def test_a_trial_that_is_stopped_by_hand_begins_again(hub: Hub) -> None:
     assert hub.records() == ["before", "meanwhile"]
 
 
+def test_a_copy_that_was_made_before_the_start_is_used_unless_the_database_changed(
+    hub: Hub,
+) -> None:
+    hub.stage()
+    hub.trial().prepare()
+    copy = hub.data_dir / "programs" / f"before-{NEW}.sqlite"
+    made = copy.stat().st_ino
+    hub.trial().choose()
+    assert copy.stat().st_ino == made
+    hub.trial().postpone()
+    hub.trial().prepare()
+    made = copy.stat().st_ino
+    hub.acknowledge("after the copy")
+    hub.trial().choose()
+    assert copy.stat().st_ino != made
+    hub.migrate()
+    hub.trial().undo("it broke")
+    assert hub.records() == ["before", "after the copy"]
+
+
+def test_preparing_without_an_update_changes_nothing(hub: Hub) -> None:
+    hub.trial().prepare()
+    assert not Programs(hub.data_dir).exist()
+
+
 def test_confirming_without_a_trial_changes_nothing(hub: Hub) -> None:
     hub.trial().confirm()
     hub.stage()

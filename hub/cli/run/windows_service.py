@@ -43,6 +43,8 @@ def run_controlled(manager: ControlManager, data_dir: Path, stop: signal.Signals
         with _without_stderr(), _stdout_to(data_dir / LAST_START):
             options = RunOptions(data_dir, started_as=started_as)
             failed = run_for(service, options, service.exiting_by_force)
+            if failed:
+                launcher.prepare_trial(data_dir)
     finally:
         service.stopped(failed=failed)
     return RESTART_STATUS if failed else 0
