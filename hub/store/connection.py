@@ -20,6 +20,7 @@ Job = Callable[[sqlite3.Connection], T]
 logging.getLogger("aiosqlite").setLevel(logging.WARNING)
 
 _BUSY_SECONDS = 5.0
+_OPEN_SECONDS = 10.0
 _MAX_WAL_BYTES = 64 * 1024 * 1024
 
 # wal_autocheckpoint = 0: the group commit checkpoints between groups, on this connection alone. Two
@@ -144,5 +145,9 @@ async def open_bridge(path: Path, loop: trio_asyncio.TrioEventLoop, *, writes: b
     async def opened() -> None:
         await connection
 
-    await trio_asyncio.aio_as_trio(opened, loop=loop)()
+    # Shielded, because a thread that is left while it opens would report to a loop that is closed.
+    with trio.move_on_after(_OPEN_SECONDS, shield=True) as opening:
+        await trio_asyncio.aio_as_trio(opened, loop=loop)()
+    if opening.cancelled_caught:
+        raise sqlite3.OperationalError("the disk does not answer")
     return Bridge(connection, loop)
