@@ -27,8 +27,10 @@ class Ground(Struct, frozen=True):
     put_aside: tuple[str, ...]
 
 
-def prepare_ground(data_dir: Path, disk: Disk) -> Ground:
+def prepare_ground(data_dir: Path, disk: Disk, *, keep_held: bool = False) -> Ground:
     """Put aside a database that is damaged or not ours, and a log that belongs to another one.
+
+    `keep_held`: the caller puts held evidence of a lost database back; else it is put aside, too.
 
     Raises StartFault if the database was written by a newer version, OSError, sqlite3.Error.
     """
@@ -41,7 +43,7 @@ def prepare_ground(data_dir: Path, disk: Disk) -> Ground:
         unusable.append(database)
     if (view is None or wal is Wal.FOREIGN) and has_wal(data_dir):
         unusable.append(data_dir / WAL)
-    if view is None:
+    if view is None and not keep_held:
         unusable += sorted((media / HELD).glob(f"*{SUFFIX}"))  # a new database would use the names
     put_aside = tuple(put_file_aside(path, media, disk).name for path in unusable)
     if put_aside:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from hub.store.commit.record_rows import NewRecord, insert_records, insert_spans
+from hub.store.commit.record_rows import insert_records, insert_spans
 from hub.store.connection import connect_writer
 from hub.store.disk import Disk
 from hub.store.log_state import (
@@ -28,13 +28,12 @@ from hub.store.log_state import (
 )
 from hub.store.media.day_index import DayIndex, PackDay, load_days, save_day
 from hub.store.media.pack_format import Group, LoggedRecord, PictureEntry, RecordEntry, walk
-from hub.store.media.packs import public_images
 from hub.store.media.tails import Tail, tails_in
 from hub.store.names import DATABASE, MEDIA
 from hub.store.recovery.ground import prepare_ground
+from hub.store.recovery.held import as_new, rebuild_held
 from hub.store.recovery.putting_aside import put_tail_aside
 from hub.store.sealing import Random
-from hub.wire.uploads.records import Record, decode_detail
 
 #: Called with the part that is done, from 0 to 1. May raise to stop.
 Progress = Callable[[float], None]
@@ -76,7 +75,7 @@ def rebuild(
     be used, OSError, sqlite3.Error; then call it again.
     """
     media = data_dir / MEDIA
-    ground = prepare_ground(data_dir, disk)
+    ground = prepare_ground(data_dir, disk, keep_held=True)
     put_aside = list(ground.put_aside)
     with closing(connect_writer(data_dir / DATABASE)) as connection:
         state = load_log_state(connection)
@@ -86,6 +85,7 @@ def rebuild(
         spans = [_span(tail, state, is_new=ground.is_new) for tail in tails]
         replay = _Replay(connection, days, state, spans, on_progress, is_new=ground.is_new)
         replay.run()
+        held = rebuild_held(connection, media)
         raise_last_seq(connection, max((span.last_seq for span in spans), default=0))
         raise_last_group(connection, max((span.highest for span in spans), default=0))
         if replay.has_gap:
@@ -96,7 +96,7 @@ def rebuild(
     for tail in _left(media, days, ground.dropped):
         put_aside.append(put_tail_aside(tail, disk).name)
     return RebuildReport(
-        records=replay.records,
+        records=replay.records + held,
         unreadable=replay.unreadable,
         refused=sum(span.records for span in spans) - replay.seen_records,
         days=tuple(sorted(replay.days)),
@@ -260,7 +260,7 @@ class _Replay:
         known = {
             seq for (seq,) in self._connection.execute(_SEQS, (group.first_seq, group.last_seq))
         }
-        new = [_new_record(record) for record in logged if record.seq not in known]
+        new = [as_new(record) for record in logged if record.seq not in known]
         day = _grown(self._days.get(found.tail.day), found, len(new))
         self._connection.execute("BEGIN IMMEDIATE")
         try:
@@ -301,26 +301,4 @@ def _grown(known: PackDay | None, found: _Found, count: int) -> PackDay:
         max(known.last_seq, group.last_seq),
         known.records + count,
         max(known.bytes, group.end),
-    )
-
-
-def _new_record(logged: LoggedRecord) -> NewRecord:
-    record = Record(
-        seq=logged.seq,
-        kind=logged.kind,
-        did=logged.did,
-        sn=logged.sn,
-        device_name=logged.device_name,
-        occurred_at=logged.occurred_at,
-        received_at=logged.received_at,
-        detail=decode_detail(logged.kind, bytes(logged.detail)),
-        extra=logged.extra,
-        images=public_images(logged.seq, logged.images),
-    )
-    return NewRecord(
-        record,
-        bytes(logged.detail),
-        logged.images,
-        bytes.fromhex(logged.upload),
-        logged.follows_access,
     )

@@ -12,6 +12,7 @@ import pytest
 from hub.errors import CannotStoreNow, StartFault
 from hub.store.db import Store
 from hub.store.disk import Disk
+from hub.store.records.holds import NewHold
 from hub.store.records.record_query import RecordFilter
 from hub.store.recovery.rebuild import rebuild
 from hub.store.recovery.set_aside import set_aside
@@ -310,3 +311,33 @@ async def test_groups_that_were_refused_are_left_out(
     report = rebuild(data, Disk(), os.urandom)
     assert (report.records, report.refused) == (2, 3)
     assert await log_of(data, clock) == before
+
+
+async def test_held_evidence_of_a_lost_database_is_in_the_log_again(
+    tmp_path: Path, clock: FrozenClock
+) -> None:
+    data = tmp_path / "data"
+    async with opened(data, clock) as store:
+        for seed in range(1, 5):
+            await store.records.append(batch(clock, seed))
+        hold = NewHold(reason="police", created_by="user ann", created_at=clock.ms)
+        await store.holds.create(hold, [2, 3])
+        clock.advance(86_400)
+        await store.records.append(batch(clock, 5))
+        await store.retention.drop_day("2026-11-25")
+        before = await records_of(store)
+    (data / DATABASE).unlink()
+    report = rebuild(data, Disk(), os.urandom)
+    assert report.records == 3
+    async with opened(data, clock) as store:
+        assert await records_of(store) == before
+        assert [record.seq for record in before] == [2, 3, 5]
+        for seq in (2, 3):
+            assert await store.pictures.read(seq, "face") is not None
+        (again,) = await store.holds.newest()
+        assert (again.records, again.until) == (2, None)
+        await store.holds.end(again.id, "ann", clock.ms)
+        await store.evidence.remove_released()
+        assert [record.seq for record in await records_of(store)] == [5]
+        assert not store.health.damaged
+    assert rebuild(data, Disk(), os.urandom).records == 0
