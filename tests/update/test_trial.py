@@ -383,14 +383,17 @@ def test_on_a_full_disk_the_trial_waits_and_its_end_is_recorded_later(hub: Hub) 
 class Life:
     """What happens to a hub from an update on, with the power cut at one step."""
 
-    def __init__(self, hub: Hub, new_version_works: bool) -> None:
+    def __init__(self, hub: Hub, new_version_works: bool, copies_early: bool) -> None:
         self.hub = hub
         self.works = new_version_works
+        self.copies_early = copies_early
         self.acknowledged = ["before"]
 
     def run(self, steps: Steps) -> None:
         """Stage the update, and start the hub until it serves."""
         self.hub.stage(steps=steps)
+        if self.copies_early:
+            self.hub.trial(steps).prepare()
         self.start(steps)
 
     def start(self, steps: Steps) -> str:
@@ -414,15 +417,16 @@ def steps_of(make: Callable[[Path], Life], tmp_path: Path) -> int:
     return steps.count
 
 
+@pytest.mark.parametrize("early", [False, True], ids=["", "copied early"])
 @pytest.mark.parametrize("works", [False, True], ids=["broken update", "good update"])
 def test_after_a_power_cut_at_any_step_the_hub_starts_with_all_records(
-    works: bool, tmp_path: Path
+    works: bool, early: bool, tmp_path: Path
 ) -> None:
     def life(folder: Path) -> Life:
         folder.mkdir()
         hub = Hub(folder)
         hub.acknowledge("before")
-        return Life(hub, works)
+        return Life(hub, works, early)
 
     count = steps_of(life, tmp_path)
     assert count > 15
