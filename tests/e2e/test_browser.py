@@ -345,13 +345,34 @@ def test_navigation_works_by_keyboard(browser: Browser, staffed_hub: HubProcess)
     browser.sign_in(staffed_hub, "ada")
     browser.open(f"{staffed_hub.url}/cameras")
     reached = []
-    for _ in range(9):
+    for _ in range(11):
         ActionChains(browser.driver).send_keys(Keys.TAB).perform()
         focused = browser.driver.switch_to.active_element
         reached.append(focused.get_attribute("href") or focused.tag_name)
     paths = [url.removeprefix(staffed_hub.url) for url in reached]
-    assert paths[:6] == ["/cameras#main", "/", "/", "/cameras", "/firmware", "summary"]
+    areas = ["/", "/cameras", "/evidence", "/firmware", "/site"]
+    assert paths[:8] == ["/cameras#main", "/", *areas, "summary"]
     assert {"/cameras/connect", "/cameras/add"} <= set(paths)
+
+
+def test_the_site_area_fits_a_phone(browser: Browser, staffed_hub: HubProcess) -> None:
+    browser.sign_in(staffed_hub, "ada")
+    phone = {"width": 390, "height": 844, "deviceScaleFactor": 1, "mobile": True}
+    browser.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", phone)
+    browser.open(f"{staffed_hub.url}/site")
+    urls = [link.get_attribute("href") or "" for link in browser.find_all(".site-nav a")]
+    assert len(urls) > 8
+    too_wide = []
+    for url in urls:
+        browser.open(url)
+        width = browser.driver.execute_script("return document.documentElement.scrollWidth")
+        if width > 390:
+            too_wide.append((url, width))
+        # The row scrolls to the page that is open.
+        chosen = browser.find(".site-nav [aria-current]")
+        browser.wait_until(lambda found=chosen: 0 <= found.rect["x"] < 390, url)
+    assert too_wide == []
+    assert browser.console_errors() == []
 
 
 def test_the_pages_work_without_javascript(staffed_hub: HubProcess, tmp_path: Path) -> None:
