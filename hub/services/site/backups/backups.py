@@ -51,6 +51,8 @@ _PERMIT_SECONDS = 60.0
 _SINCE = "backup.since"
 _FAILURE = "backup.failure"
 _RESTORED = "restore.from"
+#: The folder, if it was on another disk when the last backup succeeded.
+_ELSEWHERE = "backup.elsewhere"
 
 
 class Backup(Struct, frozen=True):
@@ -332,6 +334,8 @@ class Backups:
         else:
             log.info("backed up into %s in %.0f s", self.folder, seconds)
             await self._try_to_set(_FAILURE, None)
+            elsewhere = None if self.is_on_same_disk() else str(self.folder)
+            await self._try_to_set(_ELSEWHERE, elsewhere)
         self._publish()
 
     async def _failed(self, reason: str) -> None:
@@ -393,6 +397,7 @@ class Backups:
             max_bytes=as_bytes(self._config.max_gb),
             min_free=self._min_free,
             zone=self._site.zone(),
+            is_elsewhere=self._settings.get(_ELSEWHERE) == str(self.folder),
             may_remove_old=self._is_clock_trusted,
         )
 

@@ -37,6 +37,8 @@ class BackupPlan(Struct, frozen=True):
     max_bytes: int
     min_free: int
     zone: tzinfo
+    #: The folder was on another disk before: if it is not now, that disk is not connected.
+    is_elsewhere: bool
     #: While the clock is not trusted, no generation is removed for its age.
     may_remove_old: Callable[[], bool]
 
@@ -47,6 +49,8 @@ def back_up(plan: BackupPlan, site: SiteDescription, pace: Pace) -> Folder:
     Raises BackupFault with one line, or CopyingStopped.
     """
     try:
+        if plan.is_elsewhere and is_on_same_disk(plan.folder, plan.data_dir):
+            raise BackupFault(f"the disk of {plan.folder} is not connected")
         plan.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         with working_folder(plan.data_dir) as work:
             copy = take_working_copy(plan.data_dir, work, pace, plan.min_free)

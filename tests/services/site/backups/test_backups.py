@@ -127,6 +127,21 @@ async def test_a_folder_that_cannot_be_written_is_said_in_words_and_tried_again_
     assert backups.last_good is not None
 
 
+async def test_a_second_disk_that_is_not_connected_is_not_taken_for_the_first(
+    hub: HubServices, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its mount point is then a folder of the hub's own disk."""
+    backups = hub.services.backups
+    with monkeypatch.context() as elsewhere:
+        for name in ("backups.is_on_same_disk", "nightly.is_on_same_disk"):
+            elsewhere.setattr(f"hub.services.site.backups.{name}", lambda folder, data: False)
+        await back_up(hub)
+        assert backups.last_failure is None
+    await back_up(hub)
+    assert backups.last_failure is not None
+    assert backups.last_failure.reason == f"the disk of {backups.folder} is not connected"
+
+
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS, errno.EIO, errno.ESTALE])
 async def test_a_disk_that_fails_does_not_end_the_hub(
     number: int, hub: HubServices, monkeypatch: pytest.MonkeyPatch
