@@ -126,7 +126,10 @@ class SiteClock:
         #: As `_steady` was before the clock was doubted in the start phase.
         self._earlier_steady = 0.0
         if saved is None:
-            self._likely, self._off_limit = max(self._wall, EARLIEST_PLAUSIBLE), math.inf
+            self._likely = max(self._wall, EARLIEST_PLAUSIBLE)
+            # A clock that was never set may be set to any time.
+            is_set = self._wall >= EARLIEST_PLAUSIBLE
+            self._off_limit = OFF_SECONDS if is_set else math.inf
             self._base: float | None = self._likely
             self._steady = self._counted = 0.0
             self._vouched = False

@@ -86,6 +86,13 @@ def test_a_date_before_2025_is_doubted_until_the_clock_is_set(host: Host) -> Non
     assert not clock.is_doubted
 
 
+def test_a_new_hub_doubts_a_jump_at_once(host: Host) -> None:
+    clock = host.new_clock()
+    host.run(60)
+    host.set_by(YEAR)
+    assert clock.is_doubted
+
+
 @pytest.mark.parametrize("jump", [2 * HOUR, YEAR, -2 * HOUR, -YEAR])
 def test_a_jump_is_doubted_for_a_day(host: Host, jump: float) -> None:
     clock = host.new_clock()
