@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 _DONE, _FAILED = 0, 1
 _WORDS = {"ok": "ok", "warning": "warning", "failed": "FAILED"}
 _PROGRESS_SECONDS = 0.5
+#: A hub that takes longer for the quick checks does not respond.
+_RESPONSE_SECONDS = 20.0
 
 
 @click.command()
@@ -128,8 +130,12 @@ def _ask(data_dir: Path) -> list[Finding] | None:
     from hub.process.control import channel
     from hub.process.control.status import RunQuickChecks
 
-    with suppress(HubError):
-        return trio.run(channel.ask_running_hub, data_dir, RunQuickChecks())
+    async def ask() -> list[Finding]:
+        with trio.fail_after(_RESPONSE_SECONDS):
+            return await channel.ask_running_hub(data_dir, RunQuickChecks())
+
+    with suppress(HubError, trio.TooSlowError):
+        return trio.run(ask)
     return None
 
 

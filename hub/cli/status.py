@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 #: Exit statuses, as of `systemctl status`.
 _OK, _UNWELL, _NOT_RUNNING = 0, 1, 3
 _LABEL_WIDTH = 11
+#: A hub that takes longer does not respond.
+_RESPONSE_SECONDS = 10.0
 _GB = 1_000_000_000
 
 
@@ -57,9 +59,14 @@ def _read(data_dir: Path) -> HubStatus:
         return HubStatus(state="not running", version=__version__)
     if not channel.is_open(data_dir):
         return HubStatus(state="starting", version=__version__)
+
+    async def ask() -> HubStatus:
+        with trio.fail_after(_RESPONSE_SECONDS):
+            return await channel.ask_running_hub(data_dir, ReadStatus())
+
     try:
-        return trio.run(channel.ask_running_hub, data_dir, ReadStatus())
-    except HubError:
+        return trio.run(ask)
+    except (HubError, trio.TooSlowError):
         return HubStatus(state="not responding", version=__version__)
 
 
