@@ -169,6 +169,29 @@ CHANGES = [
     "/site/erasures",
     "/site/erasures/find",
     "/site/erasures/confirm",
+    "/site",
+    "/site/api-keys/add",
+    "/site/api-keys/remove",
+    "/site/backups/acknowledge",
+    "/site/backups/download",
+    "/site/backups/run",
+    "/site/certificate/remove",
+    "/site/health/check",
+    "/site/retention/clock",
+    "/site/retention/confirm",
+    "/site/settings/change",
+    "/site/settings/reload",
+    "/site/update/discard",
+    "/site/update/install",
+    "/site/update/noted",
+    "/site/users/add",
+    "/site/users/disable",
+    "/site/users/enable",
+    "/site/users/password",
+    "/site/users/remove",
+    "/site/users/role",
+    "/site/users/sign-out",
+    "/site/users/withdraw",
     "/setup/first-run",
 ]
 
@@ -179,6 +202,8 @@ WITH_FILE = {
     "/cameras/import",
     "/cameras/import/add",
     "/firmware/add",
+    "/site/certificate/upload",
+    "/site/update/file",
 }
 
 
