@@ -202,7 +202,7 @@ def _per_day(size: float) -> str:
 
 def _full(days: float | None) -> str:
     if days is None:
-        return gettext("never")
+        return gettext("never, at this rate")
     whole = int(days)
     if whole < 1:
         return gettext("now: the oldest days are deleted")
