@@ -11,9 +11,9 @@ on their records. The hub knows three degrees:
 - *trusted*: not doubted, steady for a day, and not contradicted by the records. Only then do days
   go by age. Steady time is added up over restarts, because a PC may be switched off every night.
 
-A PC may have no battery, and set its clock only after the hub has started. In the *start phase*, the
-first hour or until the clock is believed, the clock may therefore move forward to any time that
-fits the last run, as if it had been right from the start.
+A PC may have no battery, and set its clock only after the hub has started. In the *start phase*,
+the first hour or until the clock is believed, it may therefore move forward to any time that fits
+the last run, as if it had been right from the start.
 """
 
 from __future__ import annotations
