@@ -262,7 +262,8 @@ class Health:
         return _utc(self._now()).date() + timedelta(days=1)
 
     def _check_certificate(self) -> Iterator[HealthReason]:
-        now, certificates = self._now(), self._certificates
+        # By the same time as they are renewed.
+        now, certificates = self._clock.likely_time(), self._certificates
         left = certificates.expires_at - now
         day = f"{_utc(certificates.expires_at):%Y-%m-%d}"
         if left <= 0:

@@ -174,6 +174,16 @@ def test_a_long_time_off_is_a_notice_of_its_own(parts: Parts) -> None:
     assert "the hub was off for 9 days" in parts.sentence()
 
 
+def test_a_certificate_has_not_expired_by_a_clock_that_is_doubted(
+    parts: Parts, clock: FrozenClock
+) -> None:
+    right = clock()
+    parts.clock.likely_time = lambda: right  # type: ignore[method-assign]
+    parts.clock.is_doubted = True
+    clock.advance(365 * DAY)
+    assert parts.codes() == ["clock-doubted"]
+
+
 def test_cameras_that_contradict_the_clock_are_a_notice(parts: Parts) -> None:
     parts.clock.agreement = Agreement(devices=3, off=2, hours=744)
     parts.clock.is_contradicted = True
