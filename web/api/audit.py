@@ -29,7 +29,8 @@ class AuditEntry(Struct, frozen=True, kw_only=True):
     id: Annotated[int, Meta(description="strictly increasing")]
     time: Time
     who: Annotated[
-        str, Meta(description="`user NAME`, `key APPID`, `command line` or `set-up link`")
+        str,
+        Meta(description="`user NAME`, `key APPID`, `command line`, `set-up link`, `signal NAME`"),
     ]
     address: Annotated[str, Meta(description="where the change came from; empty: this computer")]
     action: Annotated[str, Meta(description="the code of the action, such as `device.add`")]
