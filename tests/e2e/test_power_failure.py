@@ -59,7 +59,7 @@ def choose_points(entries: Sequence[Entry], first: int, rng: Random) -> list[int
 
 
 @pytest.mark.parametrize("seed", _SEEDS)
-@pytest.mark.parametrize("faults", [False], ids=["good disk"])
+@pytest.mark.parametrize("faults", [False, True], ids=["good disk", "failing disk"])
 async def test_after_a_power_failure_every_acknowledged_capture_is_there_once_and_whole(
     make_hub: MakeHub,
     camera: Camera,
