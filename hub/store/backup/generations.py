@@ -76,10 +76,14 @@ class Generation(Struct, frozen=True):
 
 
 class Folder(Struct, frozen=True):
-    """What the folder holds: the generations, the oldest first, and the bytes of all files."""
+    """What the folder holds: the generations, the oldest first, and the bytes of all files.
+
+    `is_on_same_disk`: it is on the disk of the data directory, and would be lost with it.
+    """
 
     generations: tuple[Generation, ...] = ()
     bytes: int = 0
+    is_on_same_disk: bool = False
 
 
 # -- looking

@@ -75,7 +75,7 @@ async def _backups_page(*, fault: str = "", field: str = "", status: int = 200) 
         field=field,
         folder=str(hub.backups.folder),
         example=str(hub.backups.folder / (newest.name if newest else "sitehub-….tar")),
-        is_on_same_disk=hub.backups.is_on_same_disk(),
+        is_on_same_disk=hub.backups.is_on_same_disk,
         hour=f"{hub.backups.hour:02}:00",
         has_pictures=hub.backups.has_pictures,
         restored=None

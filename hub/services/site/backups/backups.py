@@ -24,10 +24,10 @@ from hub.log import limited
 from hub.services.access.audit import Actor, Audit
 from hub.services.site.backups import schedule
 from hub.services.site.backups.copying import run_copying
-from hub.services.site.backups.nightly import BackupPlan, as_bytes, back_up, give_way
+from hub.services.site.backups.nightly import BackupPlan, as_bytes, back_up, give_way, look
 from hub.services.site.backups.streaming import stream_backup
 from hub.services.site.site import Site
-from hub.store.backup.generations import Folder, Generation, is_on_same_disk, read_folder
+from hub.store.backup.generations import Folder, Generation
 from hub.store.backup.making import SiteDescription, remove_abandoned
 from hub.store.backup.pace import CopyingStopped, Pace
 from hub.store.backup.sealed_file import check_passphrase
@@ -194,12 +194,10 @@ class Backups:
         text = self._settings.get(_FAILURE)
         return None if text is None else msgspec.json.decode(text, type=BackupFailure)
 
+    @property
     def is_on_same_disk(self) -> bool:
         """Whether the folder is on the disk of the data, and would be lost with it."""
-        try:
-            return is_on_same_disk(self.folder, self._data_dir)
-        except OSError:
-            return False
+        return self._found.is_on_same_disk
 
     def overdue_days(self) -> int | None:
         """Return for how many days there has been no good backup; None for less than two."""
@@ -334,7 +332,7 @@ class Backups:
         else:
             log.info("backed up into %s in %.0f s", self.folder, seconds)
             await self._try_to_set(_FAILURE, None)
-            elsewhere = None if self.is_on_same_disk() else str(self.folder)
+            elsewhere = None if self.is_on_same_disk else str(self.folder)
             await self._try_to_set(_ELSEWHERE, elsewhere)
         self._publish()
 
@@ -360,7 +358,7 @@ class Backups:
 
     async def _look(self) -> None:
         folder = self._seen = self.folder
-        found = await self._in_thread(lambda: read_folder(folder)) or Folder()
+        found = await self._in_thread(lambda: look(folder, self._data_dir)) or Folder()
         if found != self._found:
             self._found = found
             self._publish()

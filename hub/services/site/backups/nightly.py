@@ -7,6 +7,7 @@ from datetime import tzinfo
 from pathlib import Path
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from hub.errors import BackupFault
 from hub.services.site.disk_space import GB
@@ -67,13 +68,18 @@ def back_up(plan: BackupPlan, site: SiteDescription, pace: Pace) -> Folder:
         if plan.may_remove_old():
             _remove_old(plan, site.made_at)
         _remove_beyond(plan)
-        found = read_folder(plan.folder)
+        found = look(plan.folder, plan.data_dir)
         if not any(one.path == made and one.is_good for one in found.generations):
             raise BackupFault("the backup is not there any more after it was written")
         return found
     except OSError as error:
         where = f" ({error.filename})" if error.filename else ""
         raise BackupFault(f"{plan.folder}: {error.strerror or error}{where}") from error
+
+
+def look(folder: Path, data_dir: Path) -> Folder:
+    """Return what a folder holds, and whether it is on the disk of the data. Raises OSError."""
+    return replace(read_folder(folder), is_on_same_disk=is_on_same_disk(folder, data_dir))
 
 
 def give_way(plan: BackupPlan, free: int) -> Folder | None:
@@ -83,7 +89,7 @@ def give_way(plan: BackupPlan, free: int) -> Folder | None:
     """
     if free >= plan.min_free + YIELD_BYTES or not is_on_same_disk(plan.folder, plan.data_dir):
         return None
-    return read_folder(plan.folder) if _remove_oldest(plan.folder) else None
+    return look(plan.folder, plan.data_dir) if _remove_oldest(plan.folder) else None
 
 
 def _min_free(plan: BackupPlan) -> int:
