@@ -247,6 +247,13 @@ def walk(path: Path, start: int, end: int, *, read_pictures: bool = True) -> Ite
             start = next_start
 
 
+def records_in(path: Path, end: int) -> Iterator[LoggedRecord]:
+    """Yield the records of a pack before `end`, those of refused groups included."""
+    for entry in walk(path, 0, end, read_pictures=False):
+        if isinstance(entry, RecordEntry) and (record := entry.decode()):
+            yield record
+
+
 def groups(path: Path, start: int) -> Iterator[Group]:
     """Yield the group that begins at `start` and those that follow it without a gap."""
     with path.open("rb") as file:

@@ -28,10 +28,12 @@ from hub.store.media.pack_format import (
     ERASED_PICTURE_MAGIC,
     PICTURE_MAGIC,
     PICTURE_SIZE,
+    LoggedRecord,
     StoredImage,
     erase_entries,
     erase_pictures,
     first_magic,
+    records_in,
 )
 from hub.store.media.packs import Packs, day_bounds, day_of, decode_images
 from hub.store.readers import Readers
@@ -227,7 +229,14 @@ class Eraser:
         # Of packs without records (schema 5 and before) only the database knows the pictures.
         erase_pictures(path, self._disk, tuple(i for i in images if _is_there(path, i)))
         seqs = {seq for seq, _ in rows}
-        erase_entries(path, self._disk, end, lambda record: record.seq in seqs)
+        # A group that was refused, and sent again, left a copy under another seq.
+        copies = {_content(record) for record in records_in(path, end) if record.seq in seqs}
+        erase_entries(path, self._disk, end, lambda one: one.seq in seqs or _content(one) in copies)
+
+
+def _content(record: LoggedRecord) -> tuple[str, str, int, bytes]:
+    """What is equal for a record and for a copy of it that was never committed."""
+    return record.upload, record.did, record.occurred_at, bytes(record.detail)
 
 
 def _conditions(subject: Subject) -> Iterator[tuple[str, str]]:

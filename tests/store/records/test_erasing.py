@@ -17,6 +17,7 @@ from hub.store.records.record_query import RecordFilter
 from hub.store.tables.erasures import Erasure, ErasureReport, NewErasure, Subject
 from hub.wire.uploads.records import AccessDetail, EventDetail, FaceDetail
 from tests.support.clock import FrozenClock
+from tests.support.failing_commits import FailingCommits
 from tests.support.stores import FaultyDisk, batch, copy_as_left, is_whole, opened
 
 DAY = 86_400
@@ -305,6 +306,29 @@ async def test_an_erasure_that_meets_a_full_disk_can_be_run_again(
         disk.failing = set()
         assert (await go_on(store, clock)).records == 3
         assert files_with(data, needles(clock, 1, 3, 5)) == set()
+
+
+@pytest.mark.expects_error("nothing can be stored now")
+async def test_a_refused_copy_of_an_upload_is_erased_too(
+    tmp_path: Path, clock: FrozenClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A group whose COMMIT failed stays in the pack, and the camera sends the upload again."""
+    data = tmp_path / "data"
+    with monkeypatch.context() as patch:
+        commits = FailingCommits()
+        commits.install(patch)
+        async with opened(data, clock) as store:
+            await store.records.append(others(clock, 1))
+            commits.failing = True
+            with pytest.raises(CannotStoreNow):
+                await store.records.append(seen(clock, 2))
+            commits.failing = False
+            await store.records.append(others(clock, 3))
+            await store.records.append(seen(clock, 2))
+            assert (data / "media" / f"{FIRST}.pack").read_bytes().count(NUMBER.encode()) == 2
+            await erase(store, clock, Subject(uuids=(NUMBER,)))
+            assert files_with(data, needles(clock, 2)) == set()
+            assert await is_whole(store, 2, others(clock, 3).uploads[0])
 
 
 async def test_an_erasure_writes_in_short_steps(
