@@ -181,8 +181,7 @@ TEXTS: dict[str, Sentences] = {
     ),
     "database-start": Sentences(
         "The hub would not start: %(reason)s.",
-        "Nothing was changed. If you are not sure which way to go, make a copy of the whole data "
-        "directory first.",
+        "If you are not sure which way to go, make a copy of the whole data directory first.",
     ),
     "database-waits": Sentences("This can be checked once the database is converted."),
     "database-foreign": Sentences("hub.sqlite is the database of another program.", _RESTORE),
