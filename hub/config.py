@@ -151,12 +151,18 @@ class TlsConfig(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class BackupConfig(Struct, frozen=True, forbid_unknown_fields=True):
-    folder: Annotated[str, "Folder of the nightly backups; relative to the data directory"] = (
-        "backups"
-    )
-    hour: Annotated[int, Meta(ge=0, le=23), "Hour of the nightly backup in the site's zone"] = 3
-    max_gb: Annotated[Gigabytes, "GB beyond which the oldest backup is deleted; 0: no limit"] = 0
-    pictures: Annotated[bool, "false: nightly backups without the pictures of the records"] = True
+    folder: Annotated[
+        str, "Folder of the nightly backups; relative to the data directory", AT_ONCE
+    ] = "backups"
+    hour: Annotated[
+        int, Meta(ge=0, le=23), "Hour of the nightly backup in the site's zone", AT_ONCE
+    ] = 3
+    max_gb: Annotated[
+        Gigabytes, "GB beyond which the oldest backup is deleted; 0: no limit", AT_ONCE
+    ] = 0
+    pictures: Annotated[
+        bool, "false: nightly backups without the pictures of the records", AT_ONCE
+    ] = True
 
 
 class LogConfig(Struct, frozen=True, forbid_unknown_fields=True):
