@@ -25,7 +25,8 @@ _SIZES = (300, 600, 2_000)
 class Site:
     """A hub with one camera and an API key, and what it acknowledged."""
 
-    def __init__(self, hub: HubProcess, camera: Camera, seed: int) -> None:
+    def __init__(self, hub: HubProcess, camera: Camera, seed: int, *device: str) -> None:
+        """`device`: more options of `device add`."""
         self.hub = hub.start()
         self.rng = Random(seed)
         self.acknowledged: list[Capture] = []
@@ -33,7 +34,7 @@ class Site:
         self._camera = camera
         self._ts = 0
         self._token = "none yet"
-        self._did = hub.add_device(camera.sn, camera.code, camera.public_key)
+        self._did = hub.add_device(camera.sn, camera.code, camera.public_key, *device)
         self.headers = hub.add_api_key()
 
     def enrol_again(self) -> None:

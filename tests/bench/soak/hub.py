@@ -21,9 +21,9 @@ from hub.simulator.identity import CameraIdentity
 from tests.bench.soak.clock import SoakClock
 
 HOST = "127.0.0.1"
-_START_SECONDS = 60.0
-#: The documented bound of the end, the flush of the log, and a margin for a busy machine.
-_STOP_SECONDS = 20.0
+_START_SECONDS = 180.0
+#: For a very busy machine. The hub itself ends within its bound, and a forced end is not good.
+_STOP_SECONDS = 60.0
 _CERTIFICATE_DAYS = 367
 
 
