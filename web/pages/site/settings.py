@@ -51,8 +51,8 @@ _LOCKS = {
     "page": N_("It is changed on the page Overview."),
 }
 
-#: Settings that delete records when they become smaller, and one when it becomes larger.
-_DELETES_BELOW = ("store.keep_days", "store.max_gb")
+#: Settings that delete records or backups when they become smaller, and one when it becomes larger.
+_DELETES_BELOW = ("store.keep_days", "store.max_gb", "backup.max_gb")
 _DELETES_ABOVE = "store.min_free_gb"
 
 
@@ -237,7 +237,7 @@ async def change() -> Response:
 
 
 def _deletes_records(state: SettingState, after: Value) -> bool:
-    """Whether the new value may make the hub delete records that it keeps now."""
+    """Whether the new value may make the hub delete records or backups that it keeps now."""
     name, before = state.setting.name, state.value
     if isinstance(before, str) or isinstance(after, str):
         return False

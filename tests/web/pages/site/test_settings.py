@@ -131,7 +131,12 @@ async def test_a_value_that_is_not_allowed_is_explained_and_the_file_stays(
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("store.keep_days", "3"), ("store.max_gb", "1"), ("store.min_free_gb", "9")],
+    [
+        ("store.keep_days", "3"),
+        ("store.max_gb", "1"),
+        ("store.min_free_gb", "9"),
+        ("backup.max_gb", "5"),
+    ],
 )
 async def test_a_limit_that_deletes_records_asks_once(
     hub: PageSite, file: Path, admin: Photographer, name: str, value: str
@@ -139,7 +144,7 @@ async def test_a_limit_that_deletes_records_asks_once(
     await admin.get(f"{SETTINGS_PAGE}/change?name={name}")
     await admin.send(f"{SETTINGS_PAGE}/change", name=name, value=value)
     assert admin.response.status_code == 200
-    assert "Delete older records?" in admin.text
+    assert "Delete older " in admin.text
     assert "They cannot be restored." in admin.text
     assert text_of(file) == default_file()
     await admin.send(f"{SETTINGS_PAGE}/change", name=name, value=value, confirmed="yes")
