@@ -177,7 +177,7 @@ def _print_addresses(addresses: NewAddresses | None) -> None:
         return
     print_line(f"cameras reached the hub at {', '.join(addresses.before)}; this computer has")
     print_line(f"{', '.join(addresses.now)}: give it the old address, or enter in each camera")
-    for url in addresses.device_urls:
+    for url in addresses.urls:
         print_line(f"  {url}")
 
 

@@ -82,3 +82,19 @@ def test_a_backup_that_fails_leaves_no_file(
     (data / "hub.sqlite").write_bytes(b"nonsense")
     assert run(["backup", str(tmp_path / "b"), "--data", str(data)]) == 1
     assert [path.name for path in tmp_path.iterdir()] == ["data"]
+
+
+def test_a_restore_under_another_address_says_what_to_enter_in_the_cameras(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (data / "sitehub.toml").write_text('[devices]\nbind = "10.9.8.7"\n')
+    assert run(["backup", str(tmp_path / "b"), "--data", str(data)]) == 0
+    new = tmp_path / "new"
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("SITEHUB_DEVICES_BIND", "10.9.8.6")
+        capsys.readouterr()
+        assert run(["restore", str(tmp_path / "b"), "--data", str(new)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert "cameras reached the hub at 10.9.8.7; this computer has" in lines
+    assert "  wss://10.9.8.6:8444/" in lines
+    assert any(line.startswith("  https://") for line in lines)

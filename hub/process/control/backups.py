@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from hub.process.control.request import ControlRequest
 from hub.services.access.audit import COMMAND_LINE
-from hub.services.site.urls import device_urls
+from hub.services.site.urls import dashboard_urls, device_urls
 
 if TYPE_CHECKING:
     from hub.services import Services
@@ -47,7 +47,8 @@ class NewAddresses(Struct, frozen=True):
 
     before: tuple[str, ...]
     now: tuple[str, ...]
-    device_urls: tuple[str, ...]
+    #: For the WebSocket of the cameras, and for their uploads.
+    urls: tuple[str, ...]
 
 
 class CheckAddresses(ControlRequest[NewAddresses | None], frozen=True, tag="backup.addresses"):
@@ -59,7 +60,8 @@ class CheckAddresses(ControlRequest[NewAddresses | None], frozen=True, tag="back
         found = services.backups.restored_from()
         if found is None:
             return None
-        return NewAddresses(found.addresses, found.addresses_now, tuple(device_urls(services)))
+        urls = (*device_urls(services), *dashboard_urls(services))
+        return NewAddresses(found.addresses, found.addresses_now, urls)
 
 
 #: Distinguished by their tags.
