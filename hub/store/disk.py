@@ -58,6 +58,17 @@ class Disk:
         """Truncate a file to `size` bytes."""
         os.ftruncate(file, size)
 
+    def is_at(self, file: int, path: Path) -> bool:
+        """Whether `path` still names the open file. On Windows an open file keeps its name."""
+        if sys.platform == "win32":
+            return True
+        else:
+            try:
+                named = os.stat(path)
+            except FileNotFoundError:
+                return False
+            return os.path.samestat(named, os.fstat(file))
+
     def close(self, file: int) -> None:
         os.close(file)
 

@@ -17,12 +17,13 @@ import trio
 from tests.e2e.camera import Camera
 from tests.e2e.conftest import MakeHub
 from tests.e2e.faulty_disk import FLUSH, FaultyDisk
-from tests.e2e.load import UploadLoad
+from tests.e2e.load import UploadLoad, read_all
 from tests.e2e.power_failure import read_record
 from tests.e2e.site import (
     SHM,
     WAL,
     Site,
+    check_whole,
     copy_database_alone,
     copy_while_stopped,
     copy_with_wal,
@@ -148,6 +149,25 @@ async def test_a_clean_end_leaves_no_wal(make_hub: MakeHub, camera: Camera) -> N
     connection = sqlite3.connect(f"file:{site.data / 'hub.sqlite'}?mode=ro&immutable=1", uri=True)
     assert connection.execute("SELECT count(*) FROM record").fetchone() == (5,)
     connection.close()
+
+
+async def test_a_pack_deleted_under_a_running_hub_takes_only_its_own_pictures_with_it(
+    make_hub: MakeHub, camera: Camera
+) -> None:
+    site = Site(make_hub(), camera, 1)
+    await site.upload(5)
+    before, site.acknowledged = site.acknowledged, []
+    for pack in (site.data / "media").glob("*.pack"):
+        pack.unlink()
+    await site.upload(5)
+    await site.retry()
+    site.hub.kill()
+    site.start_unwell()
+    async with site.hub.client(headers=site.headers) as client:
+        records = {record["uuid"]: record for record in await read_all(client)}
+        assert set(records) == {capture.uuid for capture in (*before, *site.acknowledged)}
+        for capture in site.acknowledged:
+            await check_whole(client, records[capture.uuid], capture)
 
 
 async def test_a_missing_pack_is_reported_until_somebody_settles_it(

@@ -158,8 +158,10 @@ class Packs:
             self._disk.close(file)
 
     def _open(self, day: str, end: int) -> int:
-        if self._file is not None and self._day == day:
+        path = self.path(day)
+        if self._file is not None and self._day == day and self._disk.is_at(self._file, path):
             return self._file
+        # Of another day; or somebody deleted it, and what is appended would go with the process.
         self.close()
         is_new = not self.path(day).exists()
         file = self._disk.open(self.path(day))
