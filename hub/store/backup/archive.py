@@ -15,6 +15,7 @@ from __future__ import annotations
 import hashlib
 import zlib
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
@@ -253,9 +254,26 @@ def _decode_head(data: bytes) -> Head:
             f"{FORMAT}): install that version first"
         )
     try:
-        return msgspec.json.decode(data, type=Head)
+        head = msgspec.json.decode(data, type=Head)
     except msgspec.MsgspecError:
         raise BackupFault(f"the backup is damaged: its {HEAD} cannot be read") from None
+    for pack in head.packs:
+        if not _is_sound(pack):
+            raise BackupFault(f"the backup is damaged: {pack.name!r} does not belong there")
+    return head
+
+
+def _is_sound(pack: StoredPack) -> bool:
+    """Whether a pack is one: others may have written to the folder of a backup.
+
+    The hub writes to both paths, below the data directory and below `packs`.
+    """
+    try:
+        datetime.fromisoformat(pack.verified_at)
+    except ValueError:
+        return False
+    is_pack = pack.name.startswith(f"{MEDIA}/") and is_safe_name(pack.name)
+    return is_pack and is_safe_name(pack.file) and "/" not in pack.file and pack.bytes >= 0
 
 
 class _Format(Struct, frozen=True):

@@ -48,6 +48,7 @@ _NAME = re.compile(r"sitehub-(\d{8}-\d{6})\.tar", re.ASCII)
 _STAMP = "%Y%m%d-%H%M%S"
 _PART = ".part"
 _DAMAGED = ".damaged"
+_MAX_MARK_BYTES = 2000
 #: A pack that has not changed is read back again after this time.
 _READ_BACK = timedelta(days=7)
 _DAILY, _WEEKLY, _MONTHLY = 7, 4, 6
@@ -93,18 +94,29 @@ def read_folder(folder: Path) -> Folder:
     """Read what a backup folder holds, by the heads of its generations. Blocks. Raises OSError."""
     if not folder.is_dir():
         return Folder()
-    names = sorted(path.name for path in folder.iterdir() if _NAME.fullmatch(path.name))
+    names = sorted(path.name for path in folder.iterdir() if _made_at(path.name) is not None)
     generations = tuple(_read_generation(folder / name) for name in names[-_MAX_GENERATIONS:])
     packs = folder / PACKS
     of_packs = sum(path.stat().st_size for path in packs.iterdir()) if packs.is_dir() else 0
     return Folder(generations, of_packs + sum(one.bytes for one in generations))
 
 
+def _made_at(name: str) -> float | None:
+    """Return when the generation of this name was made; None if it is the name of none."""
+    found = _NAME.fullmatch(name)
+    with suppress(ValueError):
+        moment = None if found is None else datetime.strptime(found[1], _STAMP)
+        # Every zone has these years.
+        if moment is not None and 1970 <= moment.year < 9999:
+            return moment.replace(tzinfo=UTC).timestamp()
+    return None
+
+
 def _read_generation(path: Path) -> Generation:
-    stamp = datetime.strptime(path.name[len("sitehub-") : -len(".tar")], _STAMP)
     problem, head = "", None
-    with suppress(FileNotFoundError):
-        problem = _mark_of(path).read_text("utf-8", "replace")[:500] or "it is damaged"
+    with suppress(FileNotFoundError), _mark_of(path).open("rb") as mark:
+        text = mark.read(_MAX_MARK_BYTES).decode("utf-8", "replace")
+        problem = text[:500] or "it is damaged"
     try:
         with path.open("rb") as file:
             head = read_head(file)
@@ -113,7 +125,7 @@ def _read_generation(path: Path) -> Generation:
     except OSError as error:
         problem = problem or f"it cannot be read: {error.strerror or error}"
     bytes_ = path.stat().st_size
-    return Generation(path, stamp.replace(tzinfo=UTC).timestamp(), bytes_, head, problem)
+    return Generation(path, _made_at(path.name) or 0.0, bytes_, head, problem)
 
 
 def _mark_of(path: Path) -> Path:

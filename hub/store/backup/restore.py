@@ -30,7 +30,6 @@ from hub.store.backup.files import FlushedFile, flush_directory, read_steps
 from hub.store.backup.pace import Pace
 from hub.store.backup.sealed_file import MAGIC, SealedReader, Source
 from hub.store.backup.snapshot import Restored, adapt_restored, check_copy, read_snapshot
-from hub.store.backup.tar import is_safe_name
 from hub.store.disk import DIRECTORY_MODE
 from hub.store.migrate import migrations
 from hub.store.startup import DATABASE, MEDIA
@@ -209,8 +208,6 @@ def _copy_packs(archive: Archive, packs: Path, new: Path, pace: Pace) -> list[st
     """Copy the packs of a generation; return the names of those that have changed since."""
     changed = []
     for pack in archive.head.packs:
-        if not (is_safe_name(pack.name) and is_safe_name(pack.file)):
-            raise BackupFault(f"the backup is damaged: {pack.name!r} does not belong there")
         if not _copy_pack(packs / pack.file, new / pack.name, pack, pace):
             changed.append(pack.name)
     return changed

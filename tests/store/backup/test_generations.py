@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+import io
+import json
 import os
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
@@ -24,6 +27,7 @@ from hub.store.backup.generations import (
 from hub.store.backup.making import SiteDescription, take_working_copy, working_folder
 from hub.store.backup.pace import Pace
 from hub.store.backup.restore import restore
+from hub.store.backup.tar import TarReader, TarWriter
 from hub.store.db import Store
 from tests.support.clock import NOON, FrozenClock
 from tests.support.stores import batch, is_whole, opened, upload
@@ -252,6 +256,53 @@ async def test_a_generation_that_is_damaged_says_why(site: Site) -> None:
     site.clock.advance(86_400)
     await site.back_up()
     assert len(site.packs()) == 1
+
+
+@pytest.mark.parametrize("field", ["file", "name"])
+@pytest.mark.parametrize("path", ["../../data/hub.key", "{data}/hub.key", "programs/9.0/sitehub"])
+async def test_a_generation_that_names_other_files_is_damaged(
+    site: Site, tmp_path: Path, field: str, path: str
+) -> None:
+    """The folder may be on a disk that others can write to."""
+    await site.add(1)
+    forged = await site.back_up()
+    path = path.format(data=site.data)
+    with_pack(forged, {field: path, "bytes": 0, "sha256": hashlib.sha256().hexdigest()})
+    assert not read_folder(site.folder).generations[0].is_good
+    with pytest.raises(BackupFault, match="damaged"):
+        put_back(forged, tmp_path / "new")
+    before = everything_in(site.data)
+    site.clock.advance(60)
+    await site.back_up()
+    assert everything_in(site.data) == before
+
+
+def with_pack(generation: Path, changes: dict[str, object]) -> None:
+    """Change what the head of a generation says about its only pack."""
+    rest = generation.read_bytes()
+    tar = TarReader(io.BytesIO(rest))
+    member = tar.next()
+    assert member is not None
+    head = json.loads(tar.read(member.size))
+    head["packs"][0].update(changes)
+    data = json.dumps(head).encode()
+    writer = TarWriter(begin := io.BytesIO(), 0)
+    writer.begin(member.name, len(data))
+    writer.write(data)
+    writer.finish()
+    old_end = 512 + member.size + -member.size % 512
+    generation.write_bytes(begin.getvalue()[:-1024] + rest[old_end:])
+
+
+def everything_in(folder: Path) -> dict[str, bytes]:
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    return {str(path): path.read_bytes() for path in files if "-shm" not in path.name}
+
+
+@pytest.mark.parametrize("stamp", ["20260231-000000", "99991231-235959", "00000101-000000"])
+def test_a_file_whose_name_is_no_time_is_not_a_generation(tmp_path: Path, stamp: str) -> None:
+    (tmp_path / f"sitehub-{stamp}.tar").touch()
+    assert read_folder(tmp_path).generations == ()
 
 
 # -- which stay
