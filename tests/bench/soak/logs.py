@@ -23,7 +23,8 @@ EXPLAINED = (
     r"is offline:",
     r"^refused device .* (its clock is|it repeats an earlier connect|token)",
     r"^device .* was (added|changed|removed|sent its initial parameters)",
-    r"^127\.0\.0\.1 was disconnected: no frame came within",
+    r"^(device .* at )?127\.0\.0\.1 was disconnected: no frame came",
+    r"^device .* sends more than \d+ frames a second, and is slowed down",
     r"^the TLS handshake with 127\.0\.0\.1 on the \w+ port failed: .*(closed|ended|took|seconds)",
     # What the clock does to it.
     r"^the clock was set by|^the clock changed between two runs|and is doubted$",
