@@ -108,7 +108,8 @@ class _SntpServer:
     ) -> str:
         """Answer a datagram if possible; return what became of it, for the metrics."""
         received_at = self._now()
-        if not is_request(request):
+        # Nobody can be answered at port 0.
+        if not is_request(request) or not address[1]:
             return "malformed"
         if not self._may_answer():
             return "doubted"

@@ -7,6 +7,7 @@ import socket
 import struct
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import cast
 
 import pytest
 import trio
@@ -128,6 +129,32 @@ async def test_an_address_that_floods_gets_few_answers(client: Client) -> None:
     for _ in range(300):
         await client.send(REQUEST)
     assert 40 <= await client.count_answers() <= 60
+
+
+async def test_a_request_from_port_0_keeps_nobody_waiting(clock: FrozenClock) -> None:
+    sock = ReceivingSocket(("10.0.0.1", 0), ("10.0.0.2", 123))
+    with trio.move_on_after(SILENCE_SECONDS):
+        await serve_sntp([cast("trio.socket.SocketType", sock)], clock, lambda: True)
+    assert sock.answered == [("10.0.0.2", 123)]
+
+
+class ReceivingSocket:
+    """Receives a request from each of these addresses, and notes to whom an answer is sent."""
+
+    def __init__(self, *addresses: tuple[str, int]) -> None:
+        self._addresses = list(addresses)
+        self.answered: list[tuple[str, int]] = []
+
+    async def recvfrom(self, size: int) -> tuple[bytes, tuple[str, int]]:
+        if not self._addresses:
+            await trio.sleep_forever()
+        return REQUEST, self._addresses.pop(0)
+
+    async def sendto(self, answer: bytes, address: tuple[str, int]) -> None:
+        self.answered.append(address)
+
+    def close(self) -> None:
+        pass
 
 
 async def test_the_port_is_closed_in_the_end(clock: FrozenClock) -> None:
