@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 MAX_REASON_LENGTH = 500
+#: The beginning of the year 9000, in UNIX milliseconds: every zone can express what is before.
+LATEST_UNTIL = 221_845_392_000_000
 #: Records read at a time.
 _PAGE = 1_000
 _TIDY_SECONDS = 3600
@@ -179,6 +181,8 @@ class Holds:
     def _checked_until(self, until: int | None) -> int | None:
         if until is not None and until <= self._now() * 1000:
             raise BadParameter("must be in the future", field="until")
+        if until is not None and until > LATEST_UNTIL:
+            raise BadParameter("must be before the year 9000", field="until")
         return until
 
     def _publish(self, id: int) -> None:

@@ -12,6 +12,7 @@ from hub.services.access.audit import Actor
 from hub.services.records import holds
 from hub.services.records.holds import Selection
 from hub.services.site.clock import SiteClock
+from hub.wire.times import parse_rfc3339
 from hub.wire.uploads.records import EventDetail
 from tests.support.clock import FrozenClock
 from tests.support.hub_services import HubServices, face, open_hub_services
@@ -83,6 +84,11 @@ async def test_a_hold_needs_a_reason_and_an_end_in_the_future(
             await hub.services.holds.create([1], reason, None, by=ANN)
     with pytest.raises(BadParameter, match="until: must be in the future"):
         await hub.services.holds.create([1], "police", clock.ms, by=ANN)
+    # No page could show it: in the zone of the site it may be in the year 10000.
+    end_of_time = parse_rfc3339("9999-12-31T23:59:59Z", "until")
+    with pytest.raises(BadParameter, match="until: must be before the year 9000"):
+        await hub.services.holds.create([1], "police", end_of_time, by=ANN)
+    assert await hub.services.holds.newest() == ()
 
 
 async def test_a_hold_ends_only_by_a_clock_that_is_trusted(

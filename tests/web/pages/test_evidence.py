@@ -90,6 +90,9 @@ async def test_the_wall_offers_to_keep_only_to_who_may(site: PageSite, guard: Vi
         ({"reason": " "}, "Say why the records are kept"),
         ({"until": "2026-11-24"}, "The last day must be today or later."),
         ({"until": "soon"}, "The last day must be today or later."),
+        ({"until": "9999-12-30"}, "The last day must be"),
+        ({"seq": "9" * 5000}, "None of these records is there any more."),
+        ({"seq": "x"}, "None of these records is there any more."),
         ({"seq": "77"}, "None of these records is there any more."),
     ],
 )

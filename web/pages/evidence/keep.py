@@ -47,7 +47,9 @@ class KeepForm(Struct, frozen=True, kw_only=True):
     def selection(self) -> Selection:
         """The records that are meant. Raises BadParameter."""
         if self.seqs:
-            numbers = [int(seq) for seq in self.seqs if seq.isascii() and seq.isdigit()]
+            numbers = [int(seq) for seq in self.seqs if _is_number(seq)]
+            if not numbers:  # A selection of nothing in particular would be every record.
+                raise BadParameter("numbers are expected", field="seqs")
             return Selection(seqs=tuple(numbers[:_MAX_SEQS]))
         return Selection(
             did=self.did or None,
@@ -55,6 +57,11 @@ class KeepForm(Struct, frozen=True, kw_only=True):
             until=read_time(self.end, "to"),
             kinds=tuple(kind for kind in RECORD_KINDS if kind in self.kinds),
         )
+
+
+def _is_number(text: str) -> bool:
+    """Whether this is a number that SQLite can hold."""
+    return text.isascii() and text.isdigit() and len(text) < 19
 
 
 class KindChoice(Struct, frozen=True):
