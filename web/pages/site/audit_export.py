@@ -12,7 +12,7 @@ from hub.wire.times import format_rfc3339
 HEAD = ("id", "time", "who", "address", "action", "description", "target")
 _PART = 1000
 #: A spreadsheet takes a cell that begins with one of these for a formula.
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 
 
 async def export_csv(

@@ -203,7 +203,7 @@ async def test_the_pages_of_a_search_keep_its_fields(hub: HubServices, admin: Vi
 async def test_the_search_is_exported_as_csv_without_formulas(
     hub: HubServices, admin: Visitor
 ) -> None:
-    for target in ("=HYPERLINK(1)", "+1", "-1", "@x", "\t=1", 'a "quoted", text', "plain"):
+    for target in ("=HYPERLINK(1)", "+1", "-1", "@x", "\t=1", "＝1", 'a "quoted", text', "plain"):
         await hub.services.audit.add(ANN, "user.role", target)
     await hub.services.audit.add_each(ANN, "device.remove", [str(n) for n in range(1500)])
     await admin.get("/site/audit/export?who=ann")
@@ -212,7 +212,7 @@ async def test_the_search_is_exported_as_csv_without_formulas(
     assert admin.text.startswith("\ufeff")
     rows = list(csv.reader(io.StringIO(admin.text.removeprefix("\ufeff"))))
     assert rows[0] == ["id", "time", "who", "address", "action", "description", "target"]
-    assert len(rows) == 1 + 1500 + 7
+    assert len(rows) == 1 + 1500 + 8
     assert rows[-1][2:] == [
         "user ann",
         "10.0.0.9",
@@ -223,6 +223,7 @@ async def test_the_search_is_exported_as_csv_without_formulas(
     assert [row[-1] for row in rows[1501:]] == [
         "plain",
         'a "quoted", text',
+        "'＝1",
         "'\t=1",
         "'@x",
         "'-1",
