@@ -129,11 +129,20 @@ def key_pem(key: LeafKey) -> bytes:
     )
 
 
+#: What a certificate of somebody else may raise; a host name in GBK is a ValueError.
+_NO_NAMES = (
+    x509.ExtensionNotFound,
+    x509.DuplicateExtension,
+    x509.UnsupportedGeneralNameType,
+    ValueError,
+)
+
+
 def names_in(certificate: x509.Certificate) -> frozenset[str]:
-    """Return the host names and IP addresses of a certificate."""
+    """Return the host names and IP addresses of a certificate; none if they cannot be read."""
     try:
         extension = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName)
-    except x509.ExtensionNotFound:
+    except _NO_NAMES:
         return frozenset()
     hosts = extension.value.get_values_for_type(x509.DNSName)
     addresses = extension.value.get_values_for_type(x509.IPAddress)

@@ -172,10 +172,14 @@ class OwnCertificate:
     def load(self, now: float) -> LoadedCertificate:
         stamps = self._stamps()
         chain = self._read_chain()
-        self._check(chain[0], now)
-        context = self._context()
+        try:
+            self._check(chain[0], now)
+            context = self._context()
+            loaded = _loaded(context, chain[0], chain[0], certificate_pem(chain[-1]))
+        except (ValueError, UnsupportedAlgorithm) as error:
+            raise StartFault(f"tls.cert: {self._cert_file} cannot be used: {error}") from error
         self._loaded_stamps = stamps
-        return _loaded(context, chain[0], chain[0], certificate_pem(chain[-1]))
+        return loaded
 
     def _stamps(self) -> object:
         """Return a value that changes when either file is written."""

@@ -62,12 +62,16 @@ def checked_pem(cert: bytes, key: bytes, now: float) -> bytes:
     """
     chain = _read_chain(cert)
     private = _read_key(key)
-    if chain[0].public_key() != private.public_key():
+    try:
+        is_pair = chain[0].public_key() == private.public_key()
+    except (ValueError, UnsupportedAlgorithm) as error:
+        raise CertificateProblem("unusable", field="cert", detail=str(error)) from None
+    if not is_pair:
         raise CertificateProblem("mismatch", field="key")
     for signed, issuer in itertools.pairwise(chain):
         try:
             signed.verify_directly_issued_by(issuer)
-        except (ValueError, TypeError, InvalidSignature):
+        except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm):
             raise CertificateProblem("chain", field="cert") from None
     if now >= chain[0].not_valid_after_utc.timestamp():
         day = f"{chain[0].not_valid_after_utc:%Y-%m-%d}"

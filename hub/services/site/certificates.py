@@ -24,6 +24,7 @@ from hub.services.site.certificate_authority import write_file
 from hub.services.site.certificate_sources import (
     CertificateKind,
     LoadedCertificate,
+    OwnCertificate,
     day_of,
     server_context,
     site_source,
@@ -114,7 +115,7 @@ class Certificates:
                 raise CertificateProblem("configured", field="cert")
             pem = checked_pem(cert, key, self._now())
             path = self._data_dir / UPLOADED
-            await trio.to_thread.run_sync(_check_usable, pem, path.parent)
+            await trio.to_thread.run_sync(_check_usable, pem, path.parent, self._now())
             try:
                 await trio.to_thread.run_sync(partial(write_file, path, pem, secret=True))
             except OSError as error:
@@ -204,15 +205,19 @@ class Certificates:
         self.problem = problem
 
 
-def _check_usable(pem: bytes, directory: Path) -> None:
-    """Load the file as the ports do. Blocks. Raises CertificateProblem."""
+def _check_usable(pem: bytes, directory: Path, now: float) -> None:
+    """Load the file as the ports and the next start do. Blocks. Raises CertificateProblem."""
     draft = directory / "own.checked.pem"
     try:
         write_file(draft, pem, secret=True)
         server_context([draft])
+        OwnCertificate(draft, draft, kind="uploaded").load(now)
     except ssl.SSLError as error:
         reason = str(error.reason or error).replace("_", " ").lower()
         raise CertificateProblem("unusable", field="cert", detail=reason) from error
+    except StartFault as error:
+        detail = str(error.__cause__ or error.message)
+        raise CertificateProblem("unusable", field="cert", detail=detail) from error
     except OSError as error:
         raise CannotStoreNow(f"{draft} cannot be written: {error.strerror or error}") from error
     finally:

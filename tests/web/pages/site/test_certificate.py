@@ -15,7 +15,7 @@ from hub.config import TlsConfig
 from hub.services.site.certificate_upload import ProblemCode
 from hub.services.site.certificates import Certificates
 from tests.support.browsing import Visitor
-from tests.support.certificates import self_signed
+from tests.support.certificates import self_signed, self_signed_with_names
 from tests.support.clock import FrozenClock
 from tests.support.page_site import PageSite, open_page_site
 from web.pages.site.certificate import PROBLEMS
@@ -110,6 +110,24 @@ async def test_a_certificate_for_another_address_is_installed_only_if_asked_for(
     await upload(admin, cert, key, anyway="yes")
     await admin.get(admin.goes_to)
     assert "It does not name the address that you use now: localhost." in admin.text
+
+
+@pytest.mark.parametrize("names", [b"nonsense", b"\x30\x06\x82\x04\xc9\xe3\xcf\xf1"])
+async def test_a_certificate_whose_names_cannot_be_read_names_nobody(
+    hub: PageSite, admin: Visitor, clock: FrozenClock, names: bytes
+) -> None:
+    """A host name in GBK, for example. The hub must start with it, too."""
+    cert, key = self_signed_with_names(names, clock())
+    await admin.get(PAGE)
+    await upload(admin, cert, key)
+    assert admin.response.status_code == 400
+    assert "does not name the address that you use now (localhost)" in admin.text
+    await upload(admin, cert, key, anyway="yes")
+    await admin.get(admin.goes_to)
+    assert "It does not name the address that you use now: localhost." in admin.text
+    assert hub.services.certificates.names == frozenset()
+    await hub.services.certificates.load()
+    assert hub.services.certificates.kind == "uploaded"
 
 
 async def test_a_key_that_does_not_fit_is_explained(
