@@ -167,6 +167,9 @@ class _Unpacked(ArchiveSink):
             )
 
     def open(self, name: str) -> FlushedFile | None:
+        # It could not take the place of what stays. Windows knows no case.
+        if name.lower() in _STAY or name.lower().startswith(_BEFORE):
+            raise BackupFault(f"the backup is damaged: {name!r} does not belong there")
         path = self._folder / name
         path.parent.mkdir(mode=DIRECTORY_MODE, parents=True, exist_ok=True)
         return FlushedFile(path)

@@ -15,7 +15,7 @@ import trio
 
 from hub.errors import BackupFault
 from hub.store.backup import restore as restoring
-from hub.store.backup.archive import ArchiveSink, read_archive
+from hub.store.backup.archive import SUMS, ArchiveSink, ArchiveWriter, read_archive
 from hub.store.backup.making import (
     FileBackup,
     SiteDescription,
@@ -247,6 +247,32 @@ async def test_a_backup_of_a_newer_version_is_refused(
     newer = file.replace(b'"format": 1', b'"format": 2', 1)
     with pytest.raises(BackupFault, match="written by a newer sitehub"):
         restored(newer, tmp_path / "new")
+
+
+@pytest.mark.parametrize("name", ["logs", "restoring", "Backups", "before-restore-1"])
+async def test_a_backup_with_a_file_in_place_of_a_folder_that_stays_is_refused(
+    store: Store, clock: FrozenClock, tmp_path: Path, name: str
+) -> None:
+    """It could not be moved in once the old data is aside."""
+    await fill(store, clock, range(1, 3))
+    file, _ = await trio.to_thread.run_sync(back_up, tmp_path / "data")
+    (tmp_path / "new" / "logs").mkdir(parents=True)
+    with pytest.raises(BackupFault, match=f"{name}' does not belong there"):
+        restored(with_member(file, name), tmp_path / "new")
+    assert [path.name for path in (tmp_path / "new").iterdir()] == ["logs"]
+
+
+def with_member(file: bytes, name: str) -> bytes:
+    """Add a file to a backup, with its checksum."""
+    archive = ArchiveWriter(changed := io.BytesIO(), 0)
+    with tarfile.open(fileobj=io.BytesIO(file)) as tar:
+        for member in tar:
+            data = tar.extractfile(member)
+            if data is not None and member.name != SUMS:
+                archive.add_bytes(member.name, data.read())
+    archive.add_bytes(name, b"x")
+    archive.finish()
+    return changed.getvalue()
 
 
 async def test_restoring_over_data_needs_force_and_moves_it_aside(
