@@ -182,7 +182,7 @@ HEALTH = {
     ),
     "evidence-waits": N_(
         "A day cannot be deleted, because the evidence held of it cannot be copied "
-        "(%(what)s). Free up some space, or release holds that are not needed any more."
+        "(%(what)s). Free up some space, or release evidence that is not needed any more."
     ),
     "clock-doubted": N_(
         "The clock of this computer shows %(clock)s, but %(expected)s was expected. Correct it, or "

@@ -36,7 +36,7 @@ ADVICE: dict[FaultCode | NoticeCode, str] = {
         "Until it ends, everything works as before."
     ),
     "evidence-waits": (
-        "Free some space on this disk, or release holds that are not needed any more. "
+        "Free some space on this disk, or release evidence that is not needed any more. "
         "The day is tried again by itself."
     ),
     "disk-low": (

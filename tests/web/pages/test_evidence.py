@@ -122,7 +122,7 @@ async def test_what_is_released_is_named_first(
     await guard.get("/evidence")
     assert "1 record has outlived its day" in guard.text
     await guard.get("/evidence/1/release")
-    assert "1 record is only here any more" in guard.text
+    assert "1 record exists only here" in guard.text
     await guard.send("/evidence/1/release")
     assert guard.goes_to == "/evidence?done=hold-released"
     await guard.get("/evidence")

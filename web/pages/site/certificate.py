@@ -35,7 +35,9 @@ PROBLEMS = {
         " cameras would refuse it. To install it all the same, tick the box."
     ),
     "unusable": N_("This certificate cannot be used for TLS (%(detail)s)."),
-    "configured": N_("The settings tls.cert and tls.key name a certificate, which wins."),
+    "configured": N_(
+        "The settings tls.cert and tls.key name a certificate, which is used instead."
+    ),
 }
 
 

@@ -31,9 +31,9 @@ _GB = 1_000_000_000
 
 _REASONS = {
     "share": N_(
-        "They are more days than usual and hold more than a tenth of all records. That happens "
-        "after the number of days to keep was made smaller, after a long time off, and when the "
-        "clock of this computer is wrong."
+        "There are more of them than usual, and they hold more than a tenth of all records. This "
+        "happens after the number of days to keep was reduced, after the hub was off for long, or "
+        "when the clock of this computer is wrong."
     ),
     "last": N_("No other day holds records: after it there would be none."),
 }

@@ -90,7 +90,7 @@ def _backup() -> Tile:
     if failure is not None:
         detail = gettext("The last one failed: %(reason)s") % {"reason": failure.reason}
     elif last is None:
-        detail = gettext("The first one is made in the next night.")
+        detail = gettext("The first one is made during the next night.")
     return Tile(
         title=gettext("Last good backup"),
         value=value,
