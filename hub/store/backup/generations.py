@@ -13,15 +13,12 @@ older generations need the old one.
 
 from __future__ import annotations
 
-import hashlib
-import os
 import re
 import shutil
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import UTC, datetime, tzinfo
 from pathlib import Path
-from typing import Protocol
 
 from msgspec import Struct
 
@@ -35,31 +32,22 @@ from hub.store.backup.archive import (
     read_head,
     write_archive,
 )
-from hub.store.backup.files import FlushedFile, flush_directory, read_steps
+from hub.store.backup.files import FlushedFile, flush_directory
 from hub.store.backup.making import SiteDescription, WorkingCopy, make_head
 from hub.store.backup.pace import Pace
+from hub.store.backup.pack_copies import PackCopies
 from hub.store.backup.restore import PACKS, opened_source
-from hub.store.backup.snapshot import PackPart, check_copy, read_snapshot, refuse_if_erased
+from hub.store.backup.snapshot import check_copy, read_snapshot, refuse_if_erased
 from hub.store.disk import DIRECTORY_MODE
 from hub.store.startup import DATABASE
-from hub.wire.times import format_rfc3339
 
 _NAME = re.compile(r"sitehub-(\d{8}-\d{6})\.tar", re.ASCII)
 _STAMP = "%Y%m%d-%H%M%S"
 _PART = ".part"
 _DAMAGED = ".damaged"
 _MAX_MARK_BYTES = 2000
-#: A pack that has not changed is read back again after this time.
-_READ_BACK = timedelta(days=7)
 _DAILY, _WEEKLY, _MONTHLY = 7, 4, 6
 _MAX_GENERATIONS = 10_000
-
-
-class Digest(Protocol):
-    """A SHA-256 in progress."""
-
-    def update(self, data: bytes, /) -> None: ...
-    def hexdigest(self) -> str: ...
 
 
 class Generation(Struct, frozen=True):
@@ -162,11 +150,19 @@ def make_generation(
     packs_folder = folder / PACKS
     packs_folder.mkdir(mode=DIRECTORY_MODE, parents=True, exist_ok=True)
     remove_parts(folder)
-    keeping = _PackKeeper(data_dir, packs_folder, generations, site.made_at, pace)
+    copies = PackCopies(
+        data_dir,
+        packs_folder,
+        _newest_packs(generations),
+        _named_files(generations),
+        site.made_at,
+        pace,
+        can_link=is_on_same_disk(packs_folder, data_dir),
+    )
     wanted = copy.snapshot.packs if pictures else ()
     pace.total_bytes = pace.done_bytes + sum(pack.bytes for pack in wanted)
-    _ensure_room(folder, keeping.growth(wanted) + _tar_bytes(copy), min_free, make_room)
-    packs = tuple(stored for pack in wanted if (stored := keeping.keep(pack)) is not None)
+    _ensure_room(folder, copies.growth(wanted) + _tar_bytes(copy), min_free, make_room)
+    packs = tuple(stored for pack in wanted if (stored := copies.keep(pack)) is not None)
     flush_directory(packs_folder)
     head = make_head("generation", site, copy.snapshot, data_dir, pictures=pictures, packs=packs)
     path = folder / f"sitehub-{datetime.fromtimestamp(site.made_at, UTC):{_STAMP}}.tar"
@@ -214,156 +210,9 @@ def _newest_packs(generations: Iterable[Generation]) -> dict[str, StoredPack]:
     }
 
 
-class _PackKeeper:
-    """Brings the copies of the packs up to date. `now`: UNIX seconds."""
-
-    def __init__(
-        self,
-        data_dir: Path,
-        folder: Path,
-        generations: Sequence[Generation],
-        now: float,
-        pace: Pace,
-    ) -> None:
-        self._data_dir = data_dir
-        self._folder = folder
-        self._before = _newest_packs(generations)
-        self._named = {pack.file for one in generations if one.head for pack in one.head.packs}
-        self._now = now
-        self._pace = pace
-        self._links = is_on_same_disk(folder, data_dir)
-
-    def growth(self, packs: Iterable[PackPart]) -> int:
-        """Return how many bytes the copies will grow by."""
-        if self._links:
-            return 0
-        known = self._before
-        return sum(
-            pack.bytes - (known[pack.name].bytes if pack.name in known else 0) for pack in packs
-        )
-
-    def keep(self, pack: PackPart) -> StoredPack | None:
-        """Keep a pack as the snapshot knows it; None if it was dropped since."""
-        source, known = self._data_dir / pack.name, self._before.get(pack.name)
-        try:
-            found = source.stat()
-        except FileNotFoundError:
-            return None
-        version = f"{found.st_ino}-{found.st_mtime_ns}"
-        if known is not None and self._is_current(known, pack, version):
-            self._pace.spend(0)
-            return known
-        try:
-            return self._keep_anew(source, pack, known, version)
-        except FileNotFoundError:
-            if source.exists():
-                raise
-            return None
-
-    def _is_current(self, known: StoredPack, pack: PackPart, version: str) -> bool:
-        """Whether a copy needs neither more bytes nor to be read back today."""
-        read_back = datetime.fromisoformat(known.verified_at).timestamp()
-        path = self._folder / known.file
-        return (
-            known.bytes == pack.bytes
-            and known.version == version
-            and 0 <= self._now - read_back < _READ_BACK.total_seconds()
-            and path.exists()
-            and path.stat().st_size >= known.bytes
-        )
-
-    def _keep_anew(
-        self, source: Path, pack: PackPart, known: StoredPack | None, version: str
-    ) -> StoredPack:
-        target = self._folder / (known.file if known is not None else source.name)
-        if self._links and self._link(source, target):
-            digest = self._digest(target, pack.bytes)
-        else:
-            target, digest = self._copy(source, target, pack, known)
-        return StoredPack(
-            name=pack.name,
-            file=target.name,
-            bytes=pack.bytes,
-            sha256=digest,
-            version=version,
-            verified_at=format_rfc3339(int(self._now * 1000)),
-        )
-
-    def _link(self, source: Path, target: Path) -> bool:
-        """Make `target` another name of `source`. False if that is not possible."""
-        if target.exists():
-            return target.samefile(source)
-        try:
-            os.link(source, target)
-        except FileNotFoundError:
-            raise
-        except OSError:
-            return False
-        return True
-
-    def _copy(
-        self, source: Path, target: Path, pack: PackPart, known: StoredPack | None
-    ) -> tuple[Path, str]:
-        """Copy what the folder lacks, and read it back; return the file and its SHA-256."""
-        begin = 0
-        if known is not None and target.exists() and target.stat().st_size >= known.bytes:
-            begin = known.bytes
-        prefix = self._prefix(source, target, pack, known, begin)
-        if prefix is None:
-            # Older generations need the bytes that are there.
-            target, begin, prefix = self._free_name(source), 0, hashlib.sha256()
-        digest = self._write(source, target, pack, begin, prefix)
-        if self._digest(target, pack.bytes) != digest:
-            # The folder has lost what it had: write all of it again, for older generations too.
-            digest = self._write(source, target, pack, 0, hashlib.sha256())
-            if self._digest(target, pack.bytes) != digest:
-                raise BackupFault(f"{target} does not hold what was written to it")
-        return target, digest
-
-    def _prefix(
-        self, source: Path, target: Path, pack: PackPart, known: StoredPack | None, begin: int
-    ) -> Digest | None:
-        """Return the digest of the source up to `begin`; None if `target` must not be written."""
-        if known is None:
-            return None if target.exists() and self._is_named(target) else hashlib.sha256()
-        if pack.bytes < known.bytes or (target.exists() and target.stat().st_nlink > 1):
-            return None
-        digest = hashlib.sha256()
-        for data in read_steps(source, 0, known.bytes, self._pace):
-            digest.update(data)
-        if digest.hexdigest() != known.sha256:
-            return None
-        return digest if begin else hashlib.sha256()
-
-    def _is_named(self, target: Path) -> bool:
-        """Whether a generation names a file that is in the folder."""
-        return target.name in self._named
-
-    def _write(self, source: Path, target: Path, pack: PackPart, begin: int, digest: Digest) -> str:
-        """Write the source from `begin` on. `digest` is that of what is before; it is changed."""
-        at = begin
-        with FlushedFile(target, is_new=False) as file:
-            file.cut(begin)
-            for data in read_steps(source, begin, pack.bytes - begin, self._pace):
-                digest.update(data)
-                file.write(data)
-                at += len(data)
-        if at < pack.bytes:
-            raise BackupFault(f"{pack.name} is damaged: it has {at} of {pack.bytes} bytes")
-        return digest.hexdigest()
-
-    def _digest(self, path: Path, size: int) -> str:
-        """Read bytes back from the disk; return their SHA-256."""
-        digest = hashlib.sha256()
-        for data in read_steps(path, 0, size, self._pace):
-            digest.update(data)
-        return digest.hexdigest()
-
-    def _free_name(self, source: Path) -> Path:
-        number = 2
-        while (path := self._folder / f"{source.stem}.{number}{source.suffix}").exists():
-            number += 1
-        return path
+def _named_files(generations: Iterable[Generation]) -> set[str]:
+    """Return the files of the packs that any generation names."""
+    return {pack.file for one in generations if one.head for pack in one.head.packs}
 
 
 # -- verifying
@@ -453,7 +302,7 @@ def remove_unnamed_packs(folder: Path) -> None:
     generations = read_folder(folder).generations
     if any(one.head is None for one in generations):
         return
-    named = {pack.file for one in generations if one.head for pack in one.head.packs}
+    named = _named_files(generations)
     packs = folder / PACKS
     for path in list(packs.iterdir()) if packs.is_dir() else []:
         if path.name not in named:
