@@ -6,7 +6,6 @@ import os
 import re
 import secrets
 import stat
-import sys
 import tomllib
 from collections.abc import Mapping
 from contextlib import suppress
@@ -15,6 +14,7 @@ from typing import Any
 
 from hub.config import SETTINGS, Value, as_toml
 from hub.errors import BadParameter
+from hub.store.disk import Disk
 
 _SECTION = re.compile(r"\s*\[\s*([\w-]+)\s*\]\s*(#.*)?")
 #: A basic or literal string on one line, or anything without spaces: a number or a boolean.
@@ -49,7 +49,7 @@ def write(path: Path, data: bytes) -> None:
         mode = stat.S_IMODE(path.stat().st_mode)
         _write_as_a_whole(path.with_name(f"{path.name}.bak"), path.read_bytes(), mode)
     _write_as_a_whole(path, data, mode)
-    _flush_directory(path.parent)
+    Disk().flush_directory(path.parent)
 
 
 def _decoded(file: bytes) -> tuple[bytes, str]:
@@ -136,17 +136,3 @@ def _write_as_a_whole(path: Path, data: bytes, mode: int) -> None:
     except BaseException:
         draft.unlink(missing_ok=True)
         raise
-
-
-if sys.platform == "win32":
-
-    def _flush_directory(directory: Path) -> None:
-        """Do nothing: Windows cannot flush a directory."""
-else:
-
-    def _flush_directory(directory: Path) -> None:
-        descriptor = os.open(directory, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)

@@ -70,7 +70,6 @@ class Backup(Struct, frozen=True):
 class Progress(Struct, frozen=True):
     """A backup in progress. `total_bytes` is 0 as long as it is not known."""
 
-    began_at: float
     done_bytes: int
     total_bytes: int
     is_stalled: bool
@@ -136,7 +135,6 @@ class Backups:
         self._lock = trio.Lock()
         self._wanted = trio.Event()
         self._pace: Pace | None = None
-        self._began_at = 0.0
         self._progressed = (0, 0.0)
         self._next_attempt = 0.0
         self._permit: _Permit | None = None
@@ -187,7 +185,7 @@ class Backups:
         if done != self._progressed[0]:
             self._progressed = (done, now)
         is_stalled = now - self._progressed[1] > _STALLED_SECONDS
-        return Progress(self._began_at, done, pace.total_bytes, is_stalled)
+        return Progress(done, pace.total_bytes, is_stalled)
 
     @property
     def last_failure(self) -> BackupFailure | None:
@@ -379,7 +377,7 @@ class Backups:
 
     @contextmanager
     def _copying(self, pace: Pace) -> Iterator[Pace]:
-        self._pace, self._began_at = pace, self._now()
+        self._pace = pace
         self._progressed = (0, trio.current_time())
         self._change_feed.publish([Change("backups")])
         try:
