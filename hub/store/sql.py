@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 
 def one(connection: sqlite3.Connection, sql: str, values: tuple[object, ...] = ()) -> object:
@@ -19,3 +21,13 @@ def execute(sql: str, values: tuple[object, ...], connection: sqlite3.Connection
 def clamp(number: int) -> int:
     """Return the nearest number that SQLite can hold."""
     return max(-(2**63), min(2**63 - 1, number))
+
+
+@contextmanager
+def secure_deletion(connection: sqlite3.Connection) -> Iterator[None]:
+    """While in the block, SQLite overwrites what it deletes, also in pages that become free."""
+    connection.execute("PRAGMA secure_delete = ON").fetchall()
+    try:
+        yield
+    finally:
+        connection.execute("PRAGMA secure_delete = FAST").fetchall()

@@ -12,9 +12,8 @@ from hub.store.commit.write_queue import Write
 from hub.store.media.pack_format import checksum
 from hub.store.media.pictures import StoredPicture
 from hub.store.readers import Readers
-from hub.store.sql import execute, one
+from hub.store.sql import execute, one, secure_deletion
 from hub.store.tables.devices import check_camera
-from hub.store.tables.erasures import secure_deletion
 
 #: Size of all pictures together.
 MAX_BYTES = 512 * 1024 * 1024

@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from hub.store.commit.group_commit import GroupCommit
 from hub.store.readers import Readers
-from hub.store.sql import clamp
+from hub.store.sql import clamp, secure_deletion
 
 #: By a person's number or name, or records that were chosen by hand.
 ErasureManner = Literal["person", "records"]
@@ -163,19 +163,6 @@ def forget_subject(id: int, connection: sqlite3.Connection) -> None:
     """Forget whose records were erased."""
     with secure_deletion(connection):
         connection.execute(_FORGET_SUBJECT, (id,))
-
-
-class secure_deletion:
-    """While in the block, SQLite overwrites what it deletes, also in pages that become free."""
-
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        self._connection = connection
-
-    def __enter__(self) -> None:
-        self._connection.execute("PRAGMA secure_delete = ON").fetchall()
-
-    def __exit__(self, *error: object) -> None:
-        self._connection.execute("PRAGMA secure_delete = FAST").fetchall()
 
 
 def _erasure(row: Sequence[Any]) -> Erasure:
