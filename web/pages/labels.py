@@ -258,11 +258,11 @@ def init_outcome(kept: str | None) -> str:
     return text
 
 
-def size_text(size: int) -> str:
-    """A number of bytes, for people."""
+def size_text(size: float) -> str:
+    """A number of bytes, for people: GB count 10^9, MB 10^6."""
     if size < 1_000_000_000:
         return f"{size / 1_000_000:.1f} MB"
-    return f"{size / 1_000_000_000:.1f} GB"
+    return f"{size / 1_000_000_000:,.1f} GB"
 
 
 def done_sentence(code: str | None) -> str:

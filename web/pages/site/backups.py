@@ -15,7 +15,7 @@ from hub.services.access.audit import Actor
 from hub.services.site.backups.backups import Backup
 from web import auth
 from web.pages import language
-from web.pages.labels import STORE_REASONS, duration
+from web.pages.labels import STORE_REASONS, duration, size_text
 from web.pages.language import gettext, ngettext
 from web.pages.layout import page, redirect_to
 from web.pages.site.layout import site_page
@@ -23,7 +23,6 @@ from web.pages.site.layout import site_page
 blueprint = Blueprint("backups", __name__, url_prefix="/site/backups")
 
 _DAY_SECONDS = 86_400
-_MB, _GB = 1_000_000, 1_000_000_000
 
 
 class BackupRow(Struct, frozen=True):
@@ -247,9 +246,3 @@ def _reason(text: str) -> str:
 
 def _moment(hub: Services, seconds: float) -> str:
     return language.current().moment(int(seconds * 1000), hub.site.zone())
-
-
-def size_text(size: int) -> str:
-    if size >= _GB:
-        return f"{size / _GB:.1f} GB"
-    return f"{size / _MB:.1f} MB"

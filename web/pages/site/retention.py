@@ -18,7 +18,7 @@ from hub.services.site.retention_view import (
 )
 from web import auth
 from web.pages import language
-from web.pages.labels import KINDS, duration
+from web.pages.labels import KINDS, duration, size_text
 from web.pages.language import N_, gettext, ngettext
 from web.pages.layout import redirect_to
 from web.pages.site.layout import site_page
@@ -27,7 +27,6 @@ blueprint = Blueprint("retention", __name__, url_prefix="/site/retention")
 
 #: The newest days that the page lists; there may be thousands.
 _SHOWN_DAYS = 100
-_GB = 1_000_000_000
 
 _REASONS = {
     "share": N_(
@@ -240,8 +239,3 @@ def _date(day: str) -> str:
 
 def _number(count: int) -> str:
     return f"{count:,}"
-
-
-def size_text(count: float) -> str:
-    """Bytes in the unit that fits: GB count 10^9, MB 10^6."""
-    return f"{count / _GB:,.1f} GB" if count >= _GB / 10 else f"{count / 1_000_000:,.1f} MB"
