@@ -13,7 +13,7 @@ from hub.services import Services
 from hub.services.access.audit import Actor
 from hub.services.access.sessions import MAX_AGE_MS
 from hub.services.access.users import Role, User
-from hub.services.access.validation import ROLES
+from hub.services.access.validation import includes
 from web.auth.current import client_address, services
 
 _COOKIE = "sitehub_session"
@@ -70,7 +70,7 @@ def check_role(user: User, role: Role) -> None:
 
 def reaches(user: User, role: Role) -> bool:
     """Whether `user` has `role` or a higher one: an administrator may do what a guard may."""
-    return ROLES.index(user.role) <= ROLES.index(role)
+    return includes(user.role, role)
 
 
 def actor(user: User) -> Actor:

@@ -37,6 +37,11 @@ def check_role(role: str) -> Role:
     raise BadParameter(f"one of {', '.join(ROLES)}", field="role")
 
 
+def includes(role: Role, other: Role) -> bool:
+    """Whether `role` may do all that `other` may: an administrator may do what a guard may."""
+    return ROLES.index(role) <= ROLES.index(other)
+
+
 def check_password(password: str, *, field: str = "password") -> None:
     """Check the length of a new password. Raises BadParameter for `field`."""
     if not MIN_PASSWORD_LENGTH <= len(password) <= MAX_PASSWORD_LENGTH:

@@ -17,6 +17,8 @@ from hub.errors import BadParameter, HubError
 from hub.live.feed import Change, Feed
 from hub.log import limited
 from hub.services.access.audit import Actor, Audit
+from hub.services.access.users import User
+from hub.services.access.validation import includes
 from hub.services.site.clock import SiteClock
 from hub.store.records.held_evidence import HeldUse as HeldUse
 from hub.store.records.holds import MAX_HOLDS as MAX_HOLDS
@@ -220,6 +222,12 @@ def _selected(records: Sequence[Record]) -> Selected:
         sum(len(record.images) for record in kept),
         len(records) > len(kept),
     )
+
+
+def may_change(user: User, hold: Hold) -> bool:
+    """Whether a user may change or release a hold."""
+    made_it = hold.created_by == f"user {user.name}"
+    return includes(user.role, "admin") or (made_it and includes(user.role, "guard"))
 
 
 def _checked_reason(reason: str) -> str:

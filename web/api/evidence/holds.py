@@ -11,11 +11,16 @@ from quart import Response
 from hub.errors import BadParameter, NotAllowed
 from hub.services import Services
 from hub.services.access.users import User
-from hub.services.records.holds import MAX_REASON_LENGTH, MAX_RECORDS_PER_HOLD, Added, Selection
+from hub.services.records.holds import (
+    MAX_REASON_LENGTH,
+    MAX_RECORDS_PER_HOLD,
+    Added,
+    Selection,
+    may_change,
+)
 from hub.services.records.holds import Hold as StoredHold
 from hub.wire.times import format_rfc3339, parse_rfc3339
 from hub.wire.uploads.records import RecordKind, render
-from web import auth
 from web.api.answers import Time
 from web.api.endpoint import PREFIX, Did, Endpoint, Nothing, Seq, Text
 from web.api.records.answers import Records
@@ -292,12 +297,6 @@ async def _own(call: Call[Any, Any], services: Services) -> StoredHold:
     if isinstance(who, User) and not may_change(who, hold):
         raise NotAllowed("only the guard who made this hold, or an administrator, may do that")
     return hold
-
-
-def may_change(user: User, hold: StoredHold) -> bool:
-    """Whether a user may change or release a hold."""
-    made_it = hold.created_by == f"user {user.name}"
-    return auth.reaches(user, "admin") or (made_it and auth.reaches(user, "guard"))
 
 
 async def _seqs(

@@ -11,11 +11,11 @@ from quart import Blueprint, Response, request
 
 from hub.errors import BadParameter, HubError, TooManyRequests
 from hub.services.access.users import User
-from hub.services.records.holds import MAX_RECORDS_PER_HOLD, Selected, Selection
+from hub.services.records.holds import MAX_RECORDS_PER_HOLD, Selected, Selection, may_change
 from hub.wire.uploads.records import RECORD_KINDS
 from web import auth
 from web.pages.camera.form_fields import format_time_field
-from web.pages.evidence.rows import hold_row, may_change
+from web.pages.evidence.rows import hold_row
 from web.pages.evidence.times import read_last_day, read_time, today_field
 from web.pages.evidence.views import describe_hold_error
 from web.pages.labels import KINDS

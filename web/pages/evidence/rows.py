@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from hub.services.access.users import User
 from hub.services.records.holds import Hold
 from web import auth
 from web.pages import language
@@ -52,9 +51,3 @@ def hold_row(hold: Hold) -> HoldRow:
         ended=ended,
         in_force=hold.is_in_force,
     )
-
-
-def may_change(me: User, hold: Hold) -> bool:
-    """Whether a user may change or release a hold."""
-    made_it = hold.created_by == f"user {me.name}"
-    return auth.reaches(me, "admin") or (made_it and auth.reaches(me, "guard"))

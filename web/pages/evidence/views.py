@@ -6,11 +6,11 @@ from quart import Blueprint, Response, request
 
 from hub.errors import BadParameter, NotAllowed
 from hub.services.access.users import User
-from hub.services.records.holds import Hold
+from hub.services.records.holds import Hold, may_change
 from web import auth
 from web.evidence import response
 from web.pages import language
-from web.pages.evidence.rows import hold_row, may_change
+from web.pages.evidence.rows import hold_row
 from web.pages.evidence.times import read_last_day, today_field
 from web.pages.labels import done_sentence, size_text
 from web.pages.language import gettext
