@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, Literal
+from typing import TYPE_CHECKING, Literal
 from zoneinfo import ZoneInfo
 
 import click
@@ -16,6 +16,7 @@ from hub.errors import StartFault
 if TYPE_CHECKING:
     from hub.process.control.evidence import ExportedHold
     from hub.services.records.holds import Hold
+    from hub.store.backup.sealed_file import Sink
     from hub.wire.uploads.records import Record
     from web.evidence.export import EvidenceSource
 
@@ -121,11 +122,13 @@ def export(data_dir: Path, hold: int, file: Path, language: Language) -> None:
     from hub.cli.requests import execute
     from hub.process.control.evidence import BeginExport
     from hub.process.data_directory import acting_for_owner
+    from hub.store.backup.files import FlushedFile
 
     part = file.with_name(f"{file.name}.part")
     try:
         # Opened before, because the owner of the data directory may not write there.
-        with part.open("wb") as output, acting_for_owner(data_dir):
+        part.unlink(missing_ok=True)
+        with FlushedFile(part) as output, acting_for_owner(data_dir):
             facts = execute(data_dir, BeginExport(hold))
             trio.run(_write, output, _ControlEvidence(data_dir, hold), facts, language)
         part.replace(file)
@@ -137,7 +140,7 @@ def export(data_dir: Path, hold: int, file: Path, language: Language) -> None:
 
 
 async def _write(
-    output: BinaryIO, source: EvidenceSource, facts: ExportedHold, language: Language
+    output: Sink, source: EvidenceSource, facts: ExportedHold, language: Language
 ) -> None:
     from web.evidence.export import ExportFacts, export_hold
     from web.pages.language import LANGUAGES

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import stat
+import sys
 import zipfile
 from pathlib import Path
 
@@ -67,6 +69,19 @@ def test_a_hold_is_exported(filled: Sitehub, tmp_path: Path) -> None:
     assert not file.with_name("hold.zip.part").exists()
     refused = filled("hold", "export", "9", str(file))
     assert (refused.status, refused.err) == (1, "sitehub: there is no hold 9\n")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such modes and links")
+def test_an_export_is_for_the_one_who_asked_and_follows_no_link(
+    filled: Sitehub, tmp_path: Path
+) -> None:
+    filled("hold", "add", "1", "--reason", "for the police")
+    file, other = tmp_path / "hold.zip", tmp_path / "other"
+    other.write_text("mine")
+    file.with_name("hold.zip.part").symlink_to(other)
+    assert filled("hold", "export", "1", str(file)).status == 0
+    assert other.read_text() == "mine"
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
 
 
 def test_a_person_is_erased_after_the_number_was_typed_again(filled: Sitehub) -> None:
