@@ -160,9 +160,11 @@ class _Unpacked(ArchiveSink):
     def accept(self, head: Head) -> None:
         refuse_newer_schema(head)
         free = shutil.disk_usage(self._folder).free
-        if free < head.total_bytes + _RESERVE_BYTES:
+        # Both are only what it says; the database is unpacked up to the second.
+        needed = max(head.total_bytes, head.database_bytes)
+        if free < needed + _RESERVE_BYTES:
             raise BackupFault(
-                f"not enough disk space: the backup takes {head.total_bytes / 1e9:.1f} GB, "
+                f"not enough disk space: the backup takes {needed / 1e9:.1f} GB, "
                 f"{free / 1e9:.1f} GB is free"
             )
 

@@ -15,7 +15,7 @@ import trio
 
 from hub.errors import BackupFault
 from hub.store.backup import restore as restoring
-from hub.store.backup.archive import SUMS, ArchiveSink, ArchiveWriter, read_archive
+from hub.store.backup.archive import HEAD, SUMS, ArchiveSink, ArchiveWriter, read_archive
 from hub.store.backup.making import (
     FileBackup,
     SiteDescription,
@@ -262,15 +262,29 @@ async def test_a_backup_with_a_file_in_place_of_a_folder_that_stays_is_refused(
     assert [path.name for path in (tmp_path / "new").iterdir()] == ["logs"]
 
 
-def with_member(file: bytes, name: str) -> bytes:
-    """Add a file to a backup, with its checksum."""
+async def test_a_database_larger_than_the_disk_is_refused_before_it_is_unpacked(
+    store: Store, clock: FrozenClock, tmp_path: Path
+) -> None:
+    """A small gzip file may be one of terabytes."""
+    await fill(store, clock, range(1, 3))
+    file, made = await trio.to_thread.run_sync(back_up, tmp_path / "data")
+    forged = msgspec.structs.replace(made.head, database_bytes=10**15)
+    changed = with_member(file, HEAD, msgspec.json.encode(forged))
+    with pytest.raises(BackupFault, match="not enough disk space"):
+        restored(changed, tmp_path / "new")
+
+
+def with_member(file: bytes, name: str, content: bytes = b"x") -> bytes:
+    """Add a file to a backup, or replace it, with its checksum."""
     archive = ArchiveWriter(changed := io.BytesIO(), 0)
     with tarfile.open(fileobj=io.BytesIO(file)) as tar:
         for member in tar:
             data = tar.extractfile(member)
-            if data is not None and member.name != SUMS:
-                archive.add_bytes(member.name, data.read())
-    archive.add_bytes(name, b"x")
+            if data is None or member.name == SUMS:
+                continue
+            archive.add_bytes(member.name, content if member.name == name else data.read())
+    if name != HEAD:
+        archive.add_bytes(name, content)
     archive.finish()
     return changed.getvalue()
 
