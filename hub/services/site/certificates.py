@@ -113,7 +113,8 @@ class Certificates:
         async with self._changing:
             if self._source.kind == "configured":
                 raise CertificateProblem("configured", field="cert")
-            pem = checked_pem(cert, key, self._now())
+            # A long RSA key takes many seconds.
+            pem = await trio.to_thread.run_sync(checked_pem, cert, key, self._now())
             path = self._data_dir / UPLOADED
             await trio.to_thread.run_sync(_check_usable, pem, path.parent, self._now())
             try:

@@ -20,8 +20,9 @@ from hub.errors import StartFault
 from hub.net.binding import open_listeners
 from hub.net.connection import Peer
 from hub.net.listener import Limits, serve_port
+from hub.services.site import certificates as module
 from hub.services.site.certificate_authority import key_pem, names_in, new_rsa_key
-from hub.services.site.certificate_upload import CertificateProblem, is_named
+from hub.services.site.certificate_upload import CertificateProblem, checked_pem, is_named
 from hub.services.site.certificates import Certificates, names_of_this_host
 from tests.support.certificates import self_signed
 
@@ -530,6 +531,21 @@ async def test_an_uploaded_certificate_is_used_at_once_and_after_a_restart(
     await site.start()
     assert site.certificates.kind == "uploaded"
     assert site.certificates.leaf_fingerprint == fingerprint
+
+
+async def test_an_uploaded_certificate_is_checked_beside_the_event_loop(
+    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A long RSA key takes many seconds, for which no camera may wait."""
+    held_up: list[bool] = []
+
+    def check(cert: bytes, key: bytes, now: float) -> bytes:
+        held_up.append(trio.lowlevel.in_trio_run())
+        return checked_pem(cert, key, now)
+
+    monkeypatch.setattr(module, "checked_pem", check)
+    await site.certificates.upload(*pair(tmp_path / "ca"))
+    assert held_up == [False]
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such mode")
