@@ -35,7 +35,7 @@ DEVICE_STATES = {
 DONE = {
     "hold-added": N_("These records are kept."),
     "hold-changed": N_("The change was saved."),
-    "hold-released": N_("It was released."),
+    "hold-released": N_("The evidence was released."),
     "added": N_("The camera was added. It is accepted as soon as it connects."),
     "accepted-taken": N_("The camera was accepted and has applied its initial parameters."),
     "accepted-refused": N_("The camera was accepted, but rejected the initial parameters."),
@@ -166,7 +166,7 @@ HEALTH = {
     "cannot-store": N_(
         "Data cannot be saved at the moment (%(reason)s). Cameras are asked to send it again later."
     ),
-    "damaged": N_("The stored data is damaged (%(what)s). Restore a backup."),
+    "damaged": N_("The stored data is damaged (%(what)s). See Site, Health."),
     "clock-unset": N_("The clock of this computer is wrong: it shows %(clock)s. Correct it."),
     "clock-went-back": N_(
         "There are records dated %(day)s, which is in the future. The clock of this "

@@ -14,6 +14,7 @@ class Sentences(NamedTuple):
 
 
 _RESTORE = "Restore a backup."
+_IN_BACKUP = "A restored backup has these, but nothing that came after it."
 
 TEXTS: dict[str, Sentences] = {
     "check-failed": Sentences(
@@ -191,7 +192,7 @@ TEXTS: dict[str, Sentences] = {
     ),
     "database-unreadable": Sentences(
         "The database cannot be read: %(reason)s.",
-        f"Check permissions and disk. If it stays so: {_RESTORE}",
+        f"Check permissions and disk. If that does not help: {_RESTORE}",
     ),
     "key-ok": Sentences("hub.key is the key of this database."),
     "key-missing": Sentences(
@@ -237,12 +238,12 @@ TEXTS: dict[str, Sentences] = {
     "records-ok": Sentences("All %(count)s records can be read."),
     "records-bad": Sentences(
         "%(bad)s of %(count)s records cannot be read: %(named)s.",
-        f"{_RESTORE} The other records are not affected.",
+        f"The other records are not affected. {_IN_BACKUP}",
     ),
     "pictures-ok": Sentences("All %(count)s pictures are as they were sent."),
     "pictures-bad": Sentences(
         "%(bad)s of %(count)s pictures are missing or damaged: %(named)s.",
-        f"{_RESTORE} The other pictures are not affected. Check the disk.",
+        f"The other pictures are not affected. {_IN_BACKUP} Check the disk.",
     ),
     "firmware-ok": Sentences("All %(count)s firmware files are whole."),
     "firmware-bad": Sentences(

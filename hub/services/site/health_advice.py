@@ -14,8 +14,9 @@ ADVICE: dict[FaultCode | NoticeCode, str] = {
         "that the disk is connected. The hub continues by itself as soon as it can write."
     ),
     "damaged": (
-        "Run all checks on the page Health: they name what is damaged. Then restore the last good "
-        "backup, and have the disk examined: it may have to be replaced."
+        "Run all checks on the page Health: they name what is damaged. If it is the database, "
+        "restore the last good backup, which goes back to the time when it was made. Have the disk "
+        "examined: it may have to be replaced."
     ),
     "clock-unset": (
         "Set the date and time of this computer, and turn on its automatic time. "
