@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from hub.store.disk import read_at
 from hub.store.inspection import Damage, Pacer, Progress, Tally, opened, rows_of
-from hub.store.media.held_index import HeldIndex, load_held
+from hub.store.media.held_index import HELD, HeldIndex, load_held
 from hub.store.media.pack_format import (
     RecordEntry,
     StoredImage,
@@ -74,7 +74,7 @@ def _places(
         if held is None:
             return []
         pack, held_day, images = held
-        path = data_dir / MEDIA / "held" / f"{held_day}-{pack}{SUFFIX}"
+        path = data_dir / MEDIA / HELD / f"{held_day}-{pack}{SUFFIX}"
     with suppress(msgspec.MsgspecError):  # told by check_records()
         return [_Place(path, image) for image in decode_images(images)]
     return []

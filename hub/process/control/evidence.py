@@ -163,7 +163,7 @@ def _evidence(record: Record, pictures: dict[str, bytes]) -> EvidenceRecord:
 
 
 class Erasable(Struct, frozen=True):
-    """Records that can be erased together, and how many copies would still hold them."""
+    """Records that can be erased together. `match`: None if they were chosen by hand."""
 
     match: Match | None
     subject: Subject

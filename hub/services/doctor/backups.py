@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import suppress
-from datetime import UTC, datetime
 from pathlib import Path
 
-from hub.services.doctor.findings import Finding, failed, ok, warning
+from hub.services.doctor.findings import Finding, failed, moment_text, ok, warning
 from hub.services.doctor.surroundings import Surroundings
 from hub.services.site.backups.schedule import ALARM_SECONDS, last_good
 from hub.store.backup.generations import read_folder
@@ -33,9 +32,9 @@ def check_backups(surroundings: Surroundings) -> Iterator[Finding]:
         is_new = now - _installed_at(surroundings.data_dir, now) < ALARM_SECONDS
         yield ok("backups", "backups-none") if is_new else failed("backups", "backup-missing")
     elif now - newest.made_at >= ALARM_SECONDS:
-        yield failed("backups", "backup-overdue", time=_text(newest.made_at))
+        yield failed("backups", "backup-overdue", time=moment_text(newest.made_at))
     else:
-        yield ok("backups", "backup-ok", time=_text(newest.made_at))
+        yield ok("backups", "backup-ok", time=moment_text(newest.made_at))
 
 
 def _installed_at(data_dir: Path, now: float) -> float:
@@ -43,7 +42,3 @@ def _installed_at(data_dir: Path, now: float) -> float:
     with suppress(OSError):
         return (data_dir / KEY_FILE).stat().st_mtime
     return now
-
-
-def _text(moment: float) -> str:
-    return f"{datetime.fromtimestamp(moment, UTC):%Y-%m-%d %H:%M} UTC"

@@ -5,10 +5,9 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator
 from contextlib import suppress
-from datetime import UTC, datetime
 from pathlib import Path
 
-from hub.services.doctor.findings import Finding, failed, ok, warning
+from hub.services.doctor.findings import Finding, failed, moment_text, ok, warning
 from hub.services.doctor.surroundings import Surroundings
 from hub.services.site.certificate_authority import EARLIEST_PLAUSIBLE
 from hub.store.inspection import newest_record_at
@@ -21,19 +20,19 @@ _FOLDERS = (".", "media", "logs", "tls")
 def check_clock(surroundings: Surroundings) -> Iterator[Finding]:
     """Compare the clock with the newest record and the newest file."""
     now = surroundings.now()
-    shown = {"clock": _text(now), "zone": surroundings.zone}
+    shown = {"clock": moment_text(now), "zone": surroundings.zone}
     if now < EARLIEST_PLAUSIBLE:
         yield failed("clock", "clock-unset", **shown)
         return
     record, file = _newest_record(surroundings.data_dir), _newest_file(surroundings.data_dir)
     if record > now + _TOLERANCE_SECONDS:
-        yield failed("clock", "clock-behind-record", newest=_text(record), **shown)
+        yield failed("clock", "clock-behind-record", newest=moment_text(record), **shown)
     elif file > now + _TOLERANCE_SECONDS:
-        yield failed("clock", "clock-behind-file", newest=_text(file), **shown)
+        yield failed("clock", "clock-behind-file", newest=moment_text(file), **shown)
     elif surroundings.is_clock_doubted:
         yield warning("clock", "clock-doubted", **shown)
     elif record:
-        yield ok("clock", "clock-ok", newest=_text(record), **shown)
+        yield ok("clock", "clock-ok", newest=moment_text(record), **shown)
     else:
         yield ok("clock", "clock-plausible", **shown)
 
@@ -53,7 +52,3 @@ def _newest_file(data_dir: Path) -> float:
                 with suppress(OSError):
                     newest = max(newest, path.stat().st_mtime)
     return newest
-
-
-def _text(moment: float) -> str:
-    return f"{datetime.fromtimestamp(moment, UTC):%Y-%m-%d %H:%M} UTC"

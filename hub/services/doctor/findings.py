@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Literal, get_args
 
 from msgspec import Struct
@@ -49,6 +50,11 @@ class Finding(Struct, frozen=True):
     def advice(self) -> str:
         """What to do about it, in English; "" if nothing."""
         return TEXTS[self.code].advice % self.args
+
+
+def moment_text(moment: float) -> str:
+    """Return a UNIX time as the findings tell it."""
+    return f"{datetime.fromtimestamp(moment, UTC):%Y-%m-%d %H:%M} UTC"
 
 
 def ok(check: CheckName, code: str, **args: str) -> Finding:

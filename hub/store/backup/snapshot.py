@@ -221,7 +221,10 @@ def _number(value: object) -> int:
 
 
 class Restored(Struct, frozen=True):
-    """What was changed in a restored database. `days` lost their pack while the backup was made."""
+    """What was changed in a restored database.
+
+    `forgotten_days` lost their packs while the backup was made. `has_pictures`: of the backup.
+    """
 
     forgotten_days: tuple[str, ...]
     has_pictures: bool
