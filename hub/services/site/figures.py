@@ -16,15 +16,9 @@ from hub.store.startup import DATABASE
 
 
 class StoredDays(Struct, frozen=True):
-    """The days of the record log. `bytes`: of their pictures. Days are UTC, "" if there are none.
-
-    `records` counts those that were stored on these days.
-    """
+    """The days (UTC) of the record log. `bytes`: of their pictures."""
 
     count: int
-    oldest: str
-    newest: str
-    records: int
     bytes: int
 
 
@@ -55,13 +49,7 @@ class SiteFigures:
     def days(self) -> StoredDays:
         """Return what the record log holds."""
         days = self._store.retention.days()
-        return StoredDays(
-            count=len(days),
-            oldest=days[0].day if days else "",
-            newest=days[-1].day if days else "",
-            records=sum(day.records for day in days),
-            bytes=sum(day.bytes for day in days),
-        )
+        return StoredDays(len(days), sum(day.bytes for day in days))
 
     def disk(self) -> DiskUse:
         """Return the use of the disk. Takes microseconds, unless the disk does not answer."""

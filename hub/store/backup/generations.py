@@ -1,8 +1,7 @@
 """The backup folder: generations that share one copy of each pack.
 
-    sitehub-YYYYMMDD-HHMMSS.tar           a generation: everything but the pictures (UTC)
-    sitehub-YYYYMMDD-HHMMSS.tar.damaged   why it is not good any more
-    packs/DAY.pack                        the pictures; each generation names how many bytes are its
+    sitehub-YYYYMMDD-HHMMSS.tar   a generation: everything but the pictures (UTC)
+    packs/DAY.pack                the pictures; each generation names how many bytes are its
 
 A generation gets its name only after it was read back. If the folder is on the disk of the data
 directory, the packs are hard links: a copy would halve the room for records and protect from
@@ -44,8 +43,6 @@ from hub.store.startup import DATABASE
 _NAME = re.compile(r"sitehub-(\d{8}-\d{6})\.tar", re.ASCII)
 _STAMP = "%Y%m%d-%H%M%S"
 _PART = ".part"
-_DAMAGED = ".damaged"
-_MAX_MARK_BYTES = 2000
 _DAILY, _WEEKLY, _MONTHLY = 7, 4, 6
 _MAX_GENERATIONS = 10_000
 
@@ -102,22 +99,15 @@ def _made_at(name: str) -> float | None:
 
 def _read_generation(path: Path) -> Generation:
     problem, head = "", None
-    with suppress(FileNotFoundError), _mark_of(path).open("rb") as mark:
-        text = mark.read(_MAX_MARK_BYTES).decode("utf-8", "replace")
-        problem = text[:500] or "it is damaged"
     try:
         with path.open("rb") as file:
             head = read_head(file)
     except BackupFault as error:
-        problem = problem or error.message
+        problem = error.message
     except OSError as error:
-        problem = problem or f"it cannot be read: {error.strerror or error}"
+        problem = f"it cannot be read: {error.strerror or error}"
     bytes_ = path.stat().st_size
     return Generation(path, _made_at(path.name) or 0.0, bytes_, head, problem)
-
-
-def _mark_of(path: Path) -> Path:
-    return path.with_name(path.name + _DAMAGED)
 
 
 def is_on_same_disk(folder: Path, data_dir: Path) -> bool:
@@ -293,7 +283,6 @@ def oldest_removable(generations: Sequence[Generation]) -> Generation | None:
 def remove_generation(folder: Path, generation: Generation) -> None:
     """Remove a generation, and the packs that no other one names. Raises OSError."""
     generation.path.unlink(missing_ok=True)
-    _mark_of(generation.path).unlink(missing_ok=True)
     remove_unnamed_packs(folder)
 
 
@@ -314,8 +303,3 @@ def remove_parts(folder: Path) -> None:
     for path in list(folder.iterdir()):
         if path.name.endswith(_PART) and _NAME.fullmatch(path.name[: -len(_PART)]):
             path.unlink(missing_ok=True)
-
-
-def mark_damaged(generation: Generation, problem: str) -> None:
-    """Note why a generation is not good any more."""
-    _mark_of(generation.path).write_text(problem, "utf-8")

@@ -18,7 +18,6 @@ from hub.store.backup import generations as module
 from hub.store.backup.generations import (
     Generation,
     make_generation,
-    mark_damaged,
     oldest_removable,
     read_folder,
     remove_generation,
@@ -246,12 +245,10 @@ async def test_pictures_that_were_erased_are_not_in_later_generations(site: Site
 async def test_a_generation_that_is_damaged_says_why(site: Site) -> None:
     await site.add(1)
     path = await site.back_up()
-    mark_damaged(read_folder(site.folder).generations[0], "its pictures are gone")
-    assert read_folder(site.folder).generations[0].problem == "its pictures are gone"
-    path.with_name(path.name + ".damaged").unlink()
     path.write_bytes(b"nonsense" * 100)
     (found,) = read_folder(site.folder).generations
     assert not found.is_good
+    assert "damaged" in found.problem
     # Its packs stay: it may be the only one.
     site.clock.advance(86_400)
     await site.back_up()
