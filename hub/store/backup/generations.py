@@ -38,6 +38,7 @@ from hub.store.backup.pack_copies import PackCopies
 from hub.store.backup.restore import PACKS, opened_source
 from hub.store.backup.snapshot import check_copy, read_snapshot, refuse_if_erased
 from hub.store.disk import DIRECTORY_MODE
+from hub.store.media.packs import SUFFIX
 from hub.store.startup import DATABASE
 
 _NAME = re.compile(r"sitehub-(\d{8}-\d{6})\.tar", re.ASCII)
@@ -138,6 +139,8 @@ def make_generation(
     """
     generations = read_folder(folder).generations
     packs_folder = folder / PACKS
+    if packs_folder.is_symlink():
+        raise BackupFault(f"{packs_folder} is a link: remove it, packs are only kept in a folder")
     packs_folder.mkdir(mode=DIRECTORY_MODE, parents=True, exist_ok=True)
     remove_parts(folder)
     copies = PackCopies(
@@ -287,14 +290,19 @@ def remove_generation(folder: Path, generation: Generation) -> None:
 
 
 def remove_unnamed_packs(folder: Path) -> None:
-    """Remove packs that no generation names. If a generation cannot be read, all packs stay."""
+    """Remove packs that no generation names. If a generation cannot be read, all packs stay.
+
+    Nothing else is removed: others may write to the folder, and it may hold other things.
+    """
     generations = read_folder(folder).generations
     if any(one.head is None for one in generations):
         return
     named = _named_files(generations)
     packs = folder / PACKS
-    for path in list(packs.iterdir()) if packs.is_dir() else []:
-        if path.name not in named:
+    if packs.is_symlink() or not packs.is_dir():
+        return
+    for path in list(packs.iterdir()):
+        if path.suffix == SUFFIX and path.name not in named:
             path.unlink(missing_ok=True)
 
 

@@ -6,6 +6,7 @@ import hashlib
 import io
 import json
 import os
+import sys
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -294,6 +295,33 @@ def with_pack(generation: Path, changes: dict[str, object]) -> None:
 def everything_in(folder: Path) -> dict[str, bytes]:
     files = [path for path in folder.rglob("*") if path.is_file()]
     return {str(path): path.read_bytes() for path in files if "-shm" not in path.name}
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links need a right on Windows")
+async def test_a_link_in_place_of_the_packs_leads_nowhere(site: Site) -> None:
+    await site.add(1)
+    await site.back_up()
+    packs = site.folder / "packs"
+    packs.rename(site.folder / "away")
+    packs.symlink_to(site.data)
+    before = everything_in(site.data)
+    site.clock.advance(60)
+    with pytest.raises(BackupFault, match="packs is a link"):
+        await site.back_up()
+    remove_generation(site.folder, read_folder(site.folder).generations[0])
+    assert everything_in(site.data) == before
+
+
+async def test_only_packs_are_removed(site: Site) -> None:
+    """Somebody may have chosen a folder that holds other things."""
+    await site.add(1)
+    (site.folder / "packs" / "folder").mkdir(parents=True)
+    (site.folder / "packs" / "notes.txt").write_text("mine")
+    path = await site.back_up()
+    (found,) = read_folder(site.folder).generations
+    remove_generation(site.folder, found)
+    assert not path.exists()
+    assert sorted(site.packs()) == ["folder", "notes.txt"]
 
 
 @pytest.mark.parametrize("stamp", ["20260231-000000", "99991231-235959", "00000101-000000"])
