@@ -56,7 +56,8 @@ def _held(data_dir: Path) -> Iterator[None]:
 
 def _told(report: RebuildReport) -> Iterator[str]:
     if report.days:
-        yield f"{report.records} records are there again, of {', '.join(report.days)}."
+        records = "1 record is" if report.records == 1 else f"{report.records} records are"
+        yield f"{records} there again, of {', '.join(report.days)}."
     else:
         yield "The packs hold no records that the database does not know."
     if report.unreadable:
