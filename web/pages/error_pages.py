@@ -73,7 +73,13 @@ MESSAGE_TEXTS = (
     ),
     (r"no release (?P<id>\S+)", N_("There is no release %(id)s.")),
     (r"no campaign (?P<id>\S+)", N_("There is no campaign %(id)s.")),
-    (r"there is no address .+", N_("There is no such address.")),
+    (
+        r"only the guard who made this hold, or an administrator, may do that",
+        N_("Only the guard who keeps these records, or an administrator, may do that."),
+    ),
+    (r"there is no API key (?P<appid>.+)", N_("There is no API key %(appid)s.")),
+    (r"there is no setting (?P<key>.+)", N_("There is no setting %(key)s.")),
+    (r"there is no (address|action) .+", N_("There is no such address.")),
     (
         r"(?P<name>\w+): must be the number of a record",
         N_("%(name)s: must be the number of a record."),

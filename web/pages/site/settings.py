@@ -162,7 +162,7 @@ def _state(name: str) -> SettingState:
     try:
         return auth.services().settings.state(name)
     except BadParameter as error:
-        raise NoSuchResource(error.message) from error
+        raise NoSuchResource(f"there is no setting {name}") from error
 
 
 async def _change_page(
