@@ -37,7 +37,7 @@ from hub.net.binding import check_ports, open_udp_sockets
 from hub.net.sntp import serve_sntp
 from hub.process.bounded_end import AT_ONCE_SECONDS, END_SECONDS
 from hub.process.control.channel import remove_channel_file, serve_control
-from hub.process.memory import release_regularly
+from hub.process.memory import release_regularly, share_one_heap
 from hub.process.signals import RELOAD_SIGNALS, STOP_SIGNALS, has_terminal
 from hub.process.trial_run import try_out
 from hub.services import Services
@@ -148,6 +148,7 @@ async def run_hub(
     Raises StartFault, or an exception group that contains one, if the hub cannot start or keep
     running.
     """
+    share_one_heap()
     _raise_open_file_limit()
     _warn_if_clock_was_never_set(now())
     # First, since opening the store may migrate it, and older versions could not read it then.

@@ -1,7 +1,8 @@
-"""Returning unused memory to the system.
+"""How the C allocator uses memory: one heap, and what is unused goes back to the system.
 
-The C allocator keeps the memory of a burst of uploads as long as a small block after it is in use.
-After the first pictures from 64 cameras, that is a tenth of the process, permanently.
+It keeps the memory of a burst of uploads as long as a small block after it is in use. After the
+first pictures from 64 cameras, that is a tenth of the process, permanently. With a heap for each
+thread it would keep 3 MB more.
 """
 
 from __future__ import annotations
@@ -14,6 +15,18 @@ from functools import partial
 import trio
 
 _INTERVAL_SECONDS = 30.0
+
+#: glibc's number of the option "how many heaps".
+_M_ARENA_MAX = -8
+
+
+def share_one_heap() -> None:
+    """Let all threads use one heap. Call it before other threads start."""
+    if sys.platform == "linux":
+        # glibc has it; other C libraries have one heap anyway.
+        set_option = getattr(ctypes.CDLL(None), "mallopt", None)
+        if set_option is not None:
+            set_option(_M_ARENA_MAX, 1)
 
 
 def _find_trim() -> Callable[[], object]:

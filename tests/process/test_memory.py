@@ -1,8 +1,11 @@
-"""Unused memory is returned to the system while the hub runs."""
+"""Threads share a heap, and unused memory is returned to the system while the hub runs."""
 
 from __future__ import annotations
 
 import ctypes
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 import trio
@@ -43,3 +46,37 @@ async def test_the_allocator_is_looked_up_once(
     with trio.move_on_after(100):
         await release_regularly()
     assert len(asked) <= 1
+
+
+#: Prints how many heaps glibc has after two threads allocated memory at the same time.
+_COUNT_HEAPS = """
+import ctypes, sys, threading
+from hub.process.memory import share_one_heap
+if sys.argv[1] == "shared":
+    share_one_heap()
+both = threading.Barrier(2)
+def allocate():
+    both.wait()
+    held = [bytes(50_000) for _ in range(20)]
+    both.wait()
+threads = [threading.Thread(target=allocate) for _ in range(2)]
+[thread.start() for thread in threads], [thread.join() for thread in threads]
+c = ctypes.CDLL(None)
+c.fopen.restype = ctypes.c_void_p
+file = ctypes.c_void_p(c.fopen(sys.argv[2].encode(), b"w"))
+c.malloc_info(0, file), c.fclose(file)
+print(open(sys.argv[2]).read().count("<heap nr="))
+"""
+
+
+@pytest.mark.skipif(
+    not hasattr(ctypes.CDLL(None) if sys.platform == "linux" else None, "malloc_info"),
+    reason="only glibc has a heap for each thread",
+)
+def test_threads_share_one_heap(tmp_path: Path) -> None:
+    def heaps(kind: str) -> int:
+        command = [sys.executable, "-c", _COUNT_HEAPS, kind, str(tmp_path / kind)]
+        return int(subprocess.run(command, capture_output=True, check=True).stdout)
+
+    assert heaps("shared") == 1
+    assert heaps("own") > 1
