@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import datetime
 import ipaddress
-import os
 import secrets
 from collections.abc import Iterable
 from pathlib import Path
@@ -21,6 +20,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from hub.errors import StartFault
+from hub.services.site.whole_file import SECRET, write_file
 
 _AUTHORITY_LIFETIME = datetime.timedelta(days=3652)
 #: Browsers reject server certificates that are valid for more than 398 days.
@@ -64,7 +64,7 @@ class Authority:
             certificate = _read_certificate(cert_file) if cert_file.exists() else None
             if certificate is None and not key_file.exists():
                 key = rsa.generate_private_key(public_exponent=65537, key_size=_AUTHORITY_KEY_BITS)
-                write_file(key_file, key_pem(key), secret=True)
+                write_file(key_file, key_pem(key), SECRET)
             if certificate is None or is_due(certificate, now, outlive=_LEAF_LIFETIME):
                 certificate = _self_signed(_read_key(directory, certificate), certificate, now)
                 write_file(cert_file, certificate_pem(certificate))
@@ -161,24 +161,6 @@ def is_due(
         return False
     last_day = certificate.not_valid_after_utc - _RENEWAL_MARGIN - outlive
     return not certificate.not_valid_before_utc <= _utc(now) < last_day
-
-
-def write_file(path: Path, data: bytes, *, secret: bool = False) -> None:
-    """Write a file atomically and durably; only its owner can read a secret one. Raises OSError."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
-    try:
-        descriptor = os.open(
-            draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600 if secret else 0o644
-        )
-        with open(descriptor, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(path)
-    except BaseException:
-        draft.unlink(missing_ok=True)
-        raise
 
 
 def _read_key(directory: Path, certificate: x509.Certificate | None) -> rsa.RSAPrivateKey:

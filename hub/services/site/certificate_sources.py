@@ -25,9 +25,9 @@ from hub.services.site.certificate_authority import (
     names_in,
     new_ecdsa_key,
     new_rsa_key,
-    write_file,
 )
 from hub.services.site.certificate_upload import FILE as UPLOADED
+from hub.services.site.whole_file import SECRET, write_file
 
 log = logging.getLogger(__name__)
 
@@ -139,7 +139,7 @@ class SiteCertificate:
         leaves = [authority.issue(key, names, now) for key in keys]
         for path, key, leaf in zip(self._files, keys, leaves, strict=True):
             try:
-                write_file(path, key_pem(key) + certificate_pem(leaf), secret=True)
+                write_file(path, key_pem(key) + certificate_pem(leaf), SECRET)
             except OSError as error:
                 raise StartFault(f"cannot write {path}: {error.strerror}") from error
         log.info("issued a certificate for %s", ", ".join(sorted(names)))

@@ -20,7 +20,6 @@ import trio
 
 from hub.config import TlsConfig
 from hub.errors import CannotStoreNow, StartFault
-from hub.services.site.certificate_authority import write_file
 from hub.services.site.certificate_sources import (
     CertificateKind,
     LoadedCertificate,
@@ -33,6 +32,7 @@ from hub.services.site.certificate_sources import (
 )
 from hub.services.site.certificate_upload import FILE as UPLOADED
 from hub.services.site.certificate_upload import CertificateProblem, checked_pem
+from hub.services.site.whole_file import SECRET, write_file
 
 log = logging.getLogger(__name__)
 
@@ -118,7 +118,7 @@ class Certificates:
             path = self._data_dir / UPLOADED
             await trio.to_thread.run_sync(_check_usable, pem, path.parent, self._now())
             try:
-                await trio.to_thread.run_sync(partial(write_file, path, pem, secret=True))
+                await trio.to_thread.run_sync(partial(write_file, path, pem, SECRET))
             except OSError as error:
                 raise CannotStoreNow(
                     f"{path} cannot be written: {error.strerror or error}"
@@ -210,7 +210,7 @@ def _check_usable(pem: bytes, directory: Path, now: float) -> None:
     """Load the file as the ports and the next start do. Blocks. Raises CertificateProblem."""
     draft = directory / "own.checked.pem"
     try:
-        write_file(draft, pem, secret=True)
+        write_file(draft, pem, SECRET)
         server_context([draft])
         OwnCertificate(draft, draft, kind="uploaded").load(now)
     except ssl.SSLError as error:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import re
-import secrets
 import stat
 import tomllib
 from collections.abc import Mapping
@@ -14,6 +12,7 @@ from typing import Any
 
 from hub.config import SETTINGS, Value, as_toml
 from hub.errors import BadParameter
+from hub.services.site.whole_file import write_file
 from hub.store.disk import Disk
 
 _SECTION = re.compile(r"\s*\[\s*([\w-]+)\s*\]\s*(#.*)?")
@@ -47,8 +46,8 @@ def write(path: Path, data: bytes) -> None:
     mode = 0o600
     with suppress(FileNotFoundError):
         mode = stat.S_IMODE(path.stat().st_mode)
-        _write_as_a_whole(path.with_name(f"{path.name}.bak"), path.read_bytes(), mode)
-    _write_as_a_whole(path, data, mode)
+        write_file(path.with_name(f"{path.name}.bak"), path.read_bytes(), mode)
+    write_file(path, data, mode)
     Disk().flush_directory(path.parent)
 
 
@@ -122,17 +121,3 @@ def _is_expected(before: dict[str, Any], after: str, changes: Mapping[str, Value
 
 def _without_empty(document: dict[str, Any]) -> dict[str, Any]:
     return {section: table for section, table in document.items() if table != {}}
-
-
-def _write_as_a_whole(path: Path, data: bytes, mode: int) -> None:
-    draft = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
-    try:
-        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
-        with open(descriptor, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(path)
-    except BaseException:
-        draft.unlink(missing_ok=True)
-        raise
