@@ -10,9 +10,21 @@ from collections.abc import Generator, Iterator
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 import hub.log
 from tests.support.clock import FrozenClock
+
+# The same examples in each run, and no deadline: the machine may be busy.
+settings.register_profile(
+    "same examples",
+    derandomize=True,
+    database=None,
+    deadline=None,
+    max_examples=50,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.load_profile("same examples")
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -1,21 +1,9 @@
-"""RSA keys, generated once because that is slow; hypothesis with the same examples in each run."""
+"""RSA keys, generated once because that is slow."""
 
 from __future__ import annotations
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
-from hypothesis import HealthCheck, settings
-
-# No deadline: the machine may be busy.
-settings.register_profile(
-    "wire",
-    derandomize=True,
-    database=None,
-    deadline=None,
-    max_examples=50,
-    suppress_health_check=[HealthCheck.too_slow],
-)
-settings.load_profile("wire")
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,8 @@ wrong. So:
    the clock differed from today's. A step while the hub ran is exact. Between two runs the time
    that passed is not known: up to three days count as time off, more as a clock that was behind.
 2. Of the dates found so, the chain that does not decrease and holds the most records is right.
-3. Every other day takes the date of the next day of the chain, or today if there is none.
+3. Every other day takes the date of the next day of the chain; if there is none, today, or tomorrow
+   if the chain ends with it (another zone).
 
 A day is never dated earlier than it was, as far as the steps are known, and never later than the
 days after it.
@@ -73,7 +74,7 @@ def date_days(
         ]
     )
     dated: list[DatedDay] = []
-    following = today
+    following = max(today, *(found for at in chain if (found := corrected[at][0])), date.min)
     for index in reversed(range(len(ordered))):
         found, by = corrected[index]
         if index in chain and found is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from msgspec import Struct
 
@@ -51,6 +51,12 @@ def test_days_before_2025_take_the_date_of_the_next_day() -> None:
     uses = days(("1970-01-01", 500), ("1970-01-02", 500), ("2026-11-25", 1))
     assert dates(uses) == ["2026-11-25"] * 3
     assert dates(uses[:2]) == ["2026-11-25"] * 2
+
+
+def test_a_day_after_a_day_of_tomorrow_is_not_dated_before_it() -> None:
+    """The zone may have changed since: the newest day can be tomorrow's."""
+    uses = days(("2026-11-26", 10), ("1970-01-01", 1))
+    assert dates(uses) == ["2026-11-26", "2026-11-26"]
 
 
 def test_the_dates_of_the_most_records_are_right() -> None:
@@ -151,6 +157,7 @@ NAMES = st.dates(date(2024, 12, 1), date(2028, 1, 1)).map(date.isoformat)
 
 
 @given(st.lists(st.tuples(NAMES, st.integers(1, 1000)), max_size=40, unique_by=lambda one: one[0]))
+@example([("2026-11-26", 1), ("2024-12-01", 1)])
 def test_dates_never_decrease_and_are_never_in_the_future(found: list[tuple[str, int]]) -> None:
     dated = date_days(days(*found), (), TODAY)
     assert [day.use.day for day in dated] == [name for name, _ in found]
