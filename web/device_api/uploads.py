@@ -47,13 +47,15 @@ from hub.wire.uploads.firmware import OtaAnswer, base_url
 from web.device_api.firmware_downloads import PATH as DOWNLOADS
 from web.device_api.firmware_downloads import FirmwareDownloads
 from web.error_responses import refusal
-from web.http.bodies import Bodies, PeerLeft, TooSlow
+from web.http.bodies import MAX_SHORT_BODY_BYTES, Bodies, PeerLeft, TooSlow
 
 log = logging.getLogger(__name__)
 
 PREFIX = "/api/v1/"
 _SERVER_TIME = ("GET", "/api/v1/server/time")
 _OTA_QUERY = ("POST", "/api/v1/ota/query")
+#: Reports of 2.2 and 2.3, which have a few short fields and no pictures.
+_SHORT_PATHS = frozenset({"/api/v1/device/report/info", _OTA_QUERY[1]})
 _SLASHES = re.compile("//+")
 _MAX_PARAMETERS = 64
 #: A request that the rate limit would delay for longer is refused.
@@ -224,7 +226,9 @@ class _DeviceApi:
         device = progress.device = self._identify(scope, query, address)
         sender = device.did if device else address
         await self._limit_rate(sender)
-        async with self._bodies.body(scope, receive, sender) as body:
+        # A longer report of versions would only cost time to decode.
+        max_bytes = MAX_SHORT_BODY_BYTES if tidy(scope["path"]) in _SHORT_PATHS else None
+        async with self._bodies.body(scope, receive, sender, max_bytes=max_bytes) as body:
             progress.size = len(body)
             _check_md5(query, body)
             if device is None:

@@ -269,6 +269,18 @@ async def test_a_body_over_the_limit_is_413_before_it_is_sent(api: Any) -> None:
     assert not call.wanted
 
 
+@pytest.mark.parametrize("path", ["/api/v1/device/report/info", "/api/v1/ota/query"])
+@pytest.mark.parametrize("slashes", ["", "/"])
+async def test_a_report_of_versions_may_have_64_kb(
+    api: Any, parts: Any, path: str, slashes: str
+) -> None:
+    too_long = Call(path=path + slashes, length=64 * 1024 + 1)
+    await api(too_long.scope, too_long.receive, too_long.send)
+    assert too_long.outcome == (413, 420)
+    assert not too_long.wanted
+    assert (await ask(api, bytes(64 * 1024), path=path + slashes)).outcome == (200, 200)
+
+
 @pytest.mark.parametrize(
     ("length", "limit", "message"),
     [
