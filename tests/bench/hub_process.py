@@ -11,7 +11,7 @@ import ssl
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -34,9 +34,22 @@ def free_port() -> int:
 
 
 class Hub:
-    """A hub with its data directory, in which devices are enrolled."""
+    """A hub with its data directory, in which devices are enrolled.
 
-    def __init__(self, directory: Path, *, tls: bool, devices: int) -> None:
+    `program`: the command to start it with; `settings`: those that differ from the usual ones.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        tls: bool,
+        devices: int,
+        program: Sequence[str] = (),
+        settings: Mapping[str, object] | None = None,
+    ) -> None:
+        self._program = tuple(program) or (sys.executable, "-m", "hub")
+        self._settings = dict(settings or {})
         self.data = directory / "data"
         self.tls = tls
         self.web_port = free_port()
@@ -63,11 +76,12 @@ class Hub:
             "devices.max_connections_per_address": 4096,
             "store.min_free_gb": 0,
             "log.level": "warning",
+            **self._settings,
         }
         options = [word for key, value in settings.items() for word in ("--set", f"{key}={value}")]
         started = time.perf_counter()
         self._process = subprocess.Popen(
-            [*_command("run"), "--data", str(self.data), *options],
+            [*self._program, "run", "--data", str(self.data), *options],
             stdin=subprocess.DEVNULL,
             stdout=self._log,
             stderr=self._log,
@@ -87,6 +101,15 @@ class Hub:
     def close(self) -> None:
         self.stop()
         self._log.close()
+
+    def open_files(self) -> int:
+        """The number of its descriptors (Linux)."""
+        assert self._process is not None
+        return len(os.listdir(f"/proc/{self._process.pid}/fd"))
+
+    def log_text(self) -> str:
+        """What it has logged so far."""
+        return self._log_path.read_text(errors="replace")
 
     def resident_kib(self) -> int:
         """The resident memory of the process (Linux)."""
@@ -111,9 +134,10 @@ class Hub:
         identities = self.identities[:cameras]
         return Plan(HOST, self.device_port, self.tls, key.decode(), CODE, identities)
 
-    def bearer(self) -> str:
+    def bearer(self, *, read_only: bool = False) -> str:
         """Add an API key; return the value of the Authorization header."""
-        key = msgspec.json.decode(self._run("apikey", "add", "bench"), type=dict[str, str])
+        words = ["apikey", "add", f"bench{secrets.token_hex(4)}", *["--read-only"] * read_only]
+        key = msgspec.json.decode(self._run(*words), type=dict[str, str])
         return f"Bearer {key['appid']}:{key['secret']}"
 
     def administrator(self) -> tuple[str, str]:
@@ -137,7 +161,7 @@ class Hub:
         self._run("device", "import", str(table))
 
     def _run(self, *words: str, stdin: bytes = b"") -> bytes:
-        command = [*_command(*words), "--data", str(self.data)]
+        command = [*self._program, *words, "--data", str(self.data)]
         return subprocess.run(
             command, check=True, input=stdin, stdout=subprocess.PIPE, stderr=self._log
         ).stdout
@@ -159,9 +183,15 @@ class Hub:
 
 
 @contextmanager
-def running_hub(*, tls: bool, devices: int) -> Iterator[Hub]:
+def running_hub(
+    *,
+    tls: bool,
+    devices: int,
+    program: Sequence[str] = (),
+    settings: Mapping[str, object] | None = None,
+) -> Iterator[Hub]:
     with TemporaryDirectory(prefix="sitehub-bench-") as directory:
-        hub = Hub(Path(directory), tls=tls, devices=devices)
+        hub = Hub(Path(directory), tls=tls, devices=devices, program=program, settings=settings)
         try:
             hub.start()
             yield hub
@@ -220,10 +250,6 @@ def cameras_of(hub: Hub, count: int) -> Iterator[Cameras]:
         yield cameras
     finally:
         cameras.close()
-
-
-def _command(*words: str) -> Sequence[str]:
-    return [sys.executable, "-m", "hub", *words]
 
 
 def raise_limit_of_open_files() -> None:
