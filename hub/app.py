@@ -66,18 +66,18 @@ from hub.services.records.holds import Holds
 from hub.services.records.ingest import Ingest
 from hub.services.records.record_log import RecordLog, record_weight
 from hub.services.site.backups.backups import Backups
-from hub.services.site.certificate_authority import EARLIEST_PLAUSIBLE
-from hub.services.site.certificates import Certificates
-from hub.services.site.clock import SiteClock, steady_seconds
+from hub.services.site.certificates.authority import EARLIEST_PLAUSIBLE
+from hub.services.site.certificates.certificates import Certificates
+from hub.services.site.clock.clock import SiteClock, steady_seconds
 from hub.services.site.disk_space import DiskSpace
-from hub.services.site.figures import SiteFigures
-from hub.services.site.forecast import Forecasts
-from hub.services.site.health import Health
 from hub.services.site.maintenance import Maintenance
-from hub.services.site.retention import RetentionPolicy
-from hub.services.site.settings import Settings
+from hub.services.site.retention.forecast import Forecasts
+from hub.services.site.retention.retention import RetentionPolicy
+from hub.services.site.settings.settings import Settings
 from hub.services.site.site import Site
-from hub.services.site.updates import Updates, find_obstacle
+from hub.services.site.status.figures import SiteFigures
+from hub.services.site.status.health import Health
+from hub.services.site.updates.updates import Updates, find_obstacle
 from hub.store.opening import open_store
 from hub.update.update_file import built_in_key
 from hub.wire.redaction import redact_frame

@@ -15,7 +15,7 @@ from hub.errors import StartFault
 
 if TYPE_CHECKING:
     from hub.process.control.request import ControlRequest
-    from hub.services.site.update_check import Offer
+    from hub.services.site.updates.check import Offer
     from hub.update.programs import Outcome, Programs
 
 _POLL_SECONDS = 0.5
@@ -50,7 +50,7 @@ def update(file: Path | None, unsigned: bool, undo: bool, show_status: bool, dat
 def _update(file: Path, data_dir: Path, unsigned: bool) -> int:
     from hub.process import data_directory
     from hub.process.control.updates import InstallUpdate
-    from hub.services.site.updates import find_obstacle, refuse_obstacle
+    from hub.services.site.updates.updates import find_obstacle, refuse_obstacle
     from hub.update.programs import Programs
 
     refuse_obstacle(find_obstacle())
@@ -95,7 +95,7 @@ def _restart(data_dir: Path, version: str, request: ControlRequest[Any]) -> int:
 
 
 def _check(opened: BinaryIO, data_dir: Path, programs: Programs, unsigned: bool) -> Offer:
-    from hub.services.site.update_check import UpdateCheck
+    from hub.services.site.updates.check import UpdateCheck
     from hub.update.update_file import built_in_key
 
     key = built_in_key()

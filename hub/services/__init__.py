@@ -38,16 +38,16 @@ if TYPE_CHECKING:
     from hub.services.records.ingest import Ingest
     from hub.services.records.record_log import RecordLog
     from hub.services.site.backups.backups import Backups
-    from hub.services.site.certificates import Certificates
-    from hub.services.site.clock import SiteClock
-    from hub.services.site.figures import SiteFigures
-    from hub.services.site.forecast import Forecasts
-    from hub.services.site.health import Health
+    from hub.services.site.certificates.certificates import Certificates
+    from hub.services.site.clock.clock import SiteClock
     from hub.services.site.maintenance import Maintenance
-    from hub.services.site.retention import RetentionPolicy
-    from hub.services.site.settings import Settings
+    from hub.services.site.retention.forecast import Forecasts
+    from hub.services.site.retention.retention import RetentionPolicy
+    from hub.services.site.settings.settings import Settings
     from hub.services.site.site import Site
-    from hub.services.site.updates import Updates
+    from hub.services.site.status.figures import SiteFigures
+    from hub.services.site.status.health import Health
+    from hub.services.site.updates.updates import Updates
     from hub.wire.uploads.records import Record
 
 

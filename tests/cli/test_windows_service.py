@@ -14,7 +14,7 @@ from hub.cli.run.windows_service import run_controlled
 from hub.errors import StartFault
 from hub.process import launcher
 from hub.service_manager.windows.control_manager import STOP
-from hub.services.site.updates import Updates
+from hub.services.site.updates.updates import Updates
 from tests.e2e.hub_process import free_ports
 from tests.support.control_manager import FakeControlManager
 

@@ -22,7 +22,7 @@ from PIL import Image, ImageDraw, ImageFilter
 from hub.config import WebConfig
 from hub.services.access.audit import COMMAND_LINE, Actor
 from hub.services.devices.frame_trace import TracedUpload
-from hub.services.site.health import HealthReason
+from hub.services.site.status.health import HealthReason
 from hub.simulator.faults import FAULTLESS, Quirks
 from hub.wire.uploads.firmware import Versions
 from hub.wire.uploads.records import (

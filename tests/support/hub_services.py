@@ -41,14 +41,14 @@ from hub.services.records.erasures import Erasures, older_copies
 from hub.services.records.holds import Holds
 from hub.services.records.record_log import RecordLog
 from hub.services.site.backups.backups import Backups
-from hub.services.site.clock import SiteClock
+from hub.services.site.clock.clock import SiteClock
 from hub.services.site.disk_space import GB, DiskSpace
-from hub.services.site.figures import SiteFigures
-from hub.services.site.forecast import Forecasts
-from hub.services.site.retention import RetentionPolicy
-from hub.services.site.settings import Settings
+from hub.services.site.retention.forecast import Forecasts
+from hub.services.site.retention.retention import RetentionPolicy
+from hub.services.site.settings.settings import Settings
 from hub.services.site.site import Site
-from hub.services.site.updates import Updates
+from hub.services.site.status.figures import SiteFigures
+from hub.services.site.updates.updates import Updates
 from hub.store.commit.record_batch import RecordBatch
 from hub.store.db import Store
 from hub.store.disk import Disk

@@ -17,8 +17,8 @@ from hub.live.pending_devices import ConnectAttempt, RefusalCode, RefusalReason
 from hub.live.registry import DeviceAnswer
 from hub.services.access.audit import COMMAND_LINE
 from hub.services.devices.directory import DeviceChange, NewDevice
-from hub.services.site.health import HealthReason
 from hub.services.site.site import SiteSettings
+from hub.services.site.status.health import HealthReason
 from hub.simulator.faults import FAULTLESS, Quirks
 from hub.store.commit.record_batch import RecordBatch
 from hub.wire.pictures import Picture

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from hub.errors import CannotStoreNow
-from hub.services.site.health import HealthReason
+from hub.services.site.status.health import HealthReason
 from hub.wire.uploads.records import Record
 from tests.support.browsing import Visitor
 from tests.support.clock import FrozenClock

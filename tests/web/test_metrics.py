@@ -13,9 +13,9 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from hub import __version__
 from hub.errors import CannotStoreNow
-from hub.services.site import exposition
-from hub.services.site.exposition import read_metrics
-from hub.services.site.health import HealthReason
+from hub.services.site.status import exposition
+from hub.services.site.status.exposition import read_metrics
+from hub.services.site.status.health import HealthReason
 from tests.support.clock import FrozenClock
 from tests.support.page_site import PageSite, open_page_site
 

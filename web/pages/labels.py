@@ -9,8 +9,8 @@ from hub.services.admission.enrolment import PendingDevice, RefusalReason
 from hub.services.admission.provisioning import stored_delivery
 from hub.services.devices.csv_import import COLUMNS, MAX_ROWS, RowFault
 from hub.services.devices.views import DeviceView
-from hub.services.site.health import HealthReason
-from hub.services.site.health_advice import ADVICE
+from hub.services.site.status.health import HealthReason
+from hub.services.site.status.health_advice import ADVICE
 from hub.wire.commands.field_specs import FieldSpec
 from web import auth
 from web.pages import language

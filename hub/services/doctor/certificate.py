@@ -10,10 +10,10 @@ from cryptography import x509
 from hub.errors import StartFault
 from hub.services.doctor.findings import Finding, failed, ok, warning
 from hub.services.doctor.surroundings import Surroundings
-from hub.services.site.certificate_authority import names_in
-from hub.services.site.certificate_sources import day_of, server_context
-from hub.services.site.certificate_upload import FILE as UPLOADED
-from hub.services.site.certificates import names_of_this_host
+from hub.services.site.certificates.authority import names_in
+from hub.services.site.certificates.certificates import names_of_this_host
+from hub.services.site.certificates.sources import day_of, server_context
+from hub.services.site.certificates.upload import FILE as UPLOADED
 
 _NOTICE_SECONDS = 14 * 86_400
 #: Every host has these; a certificate of the administrator need not name them.

@@ -19,7 +19,7 @@ from hub.log import limited
 from hub.services.access.audit import Actor, Audit
 from hub.services.access.users import User
 from hub.services.access.validation import includes
-from hub.services.site.clock import SiteClock
+from hub.services.site.clock.clock import SiteClock
 from hub.store.records.held_evidence import HeldUse as HeldUse
 from hub.store.records.holds import MAX_HOLDS as MAX_HOLDS
 from hub.store.records.holds import MAX_RECORDS_PER_HOLD as MAX_RECORDS_PER_HOLD

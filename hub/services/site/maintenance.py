@@ -17,9 +17,9 @@ import trio
 from hub.config import StoreConfig
 from hub.errors import BadParameter, HubError, NoSuchResource
 from hub.log import limited
-from hub.services.site.clock import SiteClock
+from hub.services.site.clock.clock import SiteClock
 from hub.services.site.disk_space import GB, DiskSpace, Shortage
-from hub.services.site.retention import RetentionPolicy
+from hub.services.site.retention.retention import RetentionPolicy
 from hub.store.db import Store
 
 log = logging.getLogger(__name__)

@@ -30,9 +30,9 @@ from hub.services.doctor.permissions import check_permissions
 from hub.services.doctor.ports import check_ports
 from hub.services.doctor.surroundings import Surroundings
 from hub.services.doctor.texts import TEXTS
-from hub.services.site.certificate_sources import SiteCertificate
-from hub.services.site.certificate_upload import FILE as UPLOADED
-from hub.services.site.certificates import names_of_this_host
+from hub.services.site.certificates.certificates import names_of_this_host
+from hub.services.site.certificates.sources import SiteCertificate
+from hub.services.site.certificates.upload import FILE as UPLOADED
 from hub.store.backup.generations import Folder, Generation
 from hub.store.inspection import Stopped
 from tests.support.certificates import self_signed

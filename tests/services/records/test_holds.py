@@ -11,7 +11,7 @@ from hub.errors import BadParameter
 from hub.services.access.audit import Actor
 from hub.services.records import holds
 from hub.services.records.holds import Selection
-from hub.services.site.clock import SiteClock
+from hub.services.site.clock.clock import SiteClock
 from hub.wire.times import parse_rfc3339
 from hub.wire.uploads.records import EventDetail
 from tests.support.clock import FrozenClock

@@ -16,10 +16,10 @@ from trio.testing import MockClock
 from hub.config import StoreConfig
 from hub.errors import AlreadyExists, BadParameter
 from hub.services.access.audit import COMMAND_LINE, Audit
-from hub.services.site.clock import SiteClock
+from hub.services.site.clock.clock import SiteClock
 from hub.services.site.disk_space import GB, DiskSpace, Shortage
 from hub.services.site.maintenance import Maintenance
-from hub.services.site.retention import RetentionPolicy
+from hub.services.site.retention.retention import RetentionPolicy
 from hub.store.db import Store
 from hub.store.records.retention import DayUse
 from tests.support.clock import FrozenClock

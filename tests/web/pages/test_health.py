@@ -9,7 +9,7 @@ import pytest
 from hub.services.doctor import health_checks
 from hub.services.doctor.findings import Finding, failed, ok, warning
 from hub.services.doctor.health_checks import FullCheck, RunningCheck
-from hub.services.site.health import HealthReason
+from hub.services.site.status.health import HealthReason
 from tests.support.browsing import Visitor
 from tests.support.page_site import PageSite
 

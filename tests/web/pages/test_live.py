@@ -14,7 +14,7 @@ from msgspec import Raw
 
 from hub.live.feed import Change
 from hub.services.access.audit import COMMAND_LINE
-from hub.services.site.health import HealthReason
+from hub.services.site.status.health import HealthReason
 from hub.wire.uploads.records import (
     AccessDetail,
     EventDetail,

@@ -20,8 +20,8 @@ from hub.live.refusal_reasons import RefusalCode
 from hub.services.admission.enrolment import DeliveryOutcome
 from hub.services.doctor.findings import CHECK_NAMES
 from hub.services.doctor.texts import TEXTS
-from hub.services.site.health import FaultCode, NoticeCode
-from hub.services.site.health_advice import ADVICE
+from hub.services.site.status.health import FaultCode, NoticeCode
+from hub.services.site.status.health_advice import ADVICE
 from hub.store.health import SQLITE_REASONS, describe
 from web.pages import labels
 from web.pages.site.health import CHECKS

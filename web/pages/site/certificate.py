@@ -8,7 +8,7 @@ from quart import Blueprint, Response, request
 from werkzeug.datastructures import FileStorage
 
 from hub.errors import CannotStoreNow, StartFault
-from hub.services.site.certificate_upload import CertificateProblem, is_named, names_of
+from hub.services.site.certificates.upload import CertificateProblem, is_named, names_of
 from web import auth
 from web.pages import language
 from web.pages.language import N_, gettext

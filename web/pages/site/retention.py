@@ -8,7 +8,7 @@ from msgspec import Struct
 from quart import Blueprint, Response, request
 
 from hub.errors import AlreadyExists, BadParameter
-from hub.services.site.retention_view import (
+from hub.services.site.retention.view import (
     ClockView,
     ForecastView,
     KeptDay,

@@ -9,7 +9,7 @@ from quart import Blueprint, Response, request
 
 from hub.config import Setting, Value, as_toml
 from hub.errors import BadParameter, CannotStoreNow, NoSuchResource, StartFault
-from hub.services.site.settings import SettingState
+from hub.services.site.settings.settings import SettingState
 from web import auth
 from web.pages.language import N_, gettext
 from web.pages.layout import make_url, redirect_to

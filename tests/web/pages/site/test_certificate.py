@@ -12,8 +12,8 @@ import pytest
 from quart.datastructures import FileStorage
 
 from hub.config import TlsConfig
-from hub.services.site.certificate_upload import ProblemCode
-from hub.services.site.certificates import Certificates
+from hub.services.site.certificates.certificates import Certificates
+from hub.services.site.certificates.upload import ProblemCode
 from tests.support.browsing import Visitor
 from tests.support.certificates import self_signed, self_signed_with_names
 from tests.support.clock import FrozenClock

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
-from hub.services.site.clock import SiteClock
-from hub.services.site.retention import utc_day
+from hub.services.site.clock.clock import SiteClock
+from hub.services.site.retention.retention import utc_day
 from tests.support.clock import FrozenClock
 from tests.support.page_site import PageSite
 from tests.support.photographer import Photographer

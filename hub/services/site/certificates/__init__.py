@@ -1,0 +1,1 @@
+"""The hub's certificates: the site's own authority, or what an administrator gives."""

@@ -1,0 +1,1 @@
+"""Which days of records are kept, which go, and how many fit."""

@@ -1,0 +1,1 @@
+"""The settings of `sitehub.toml` in effect, and their changes while the hub runs."""

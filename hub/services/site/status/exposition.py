@@ -1,0 +1,107 @@
+"""The text of /metrics: the gauges of the site are read, then all metrics are written out."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
+
+from hub import __version__, metrics
+from hub.log import limited
+from hub.services.site.status.status import camera_counts
+
+if TYPE_CHECKING:
+    from hub.services import Services
+
+log = logging.getLogger(__name__)
+
+#: Devices whose clock offset is shown: of more, those whose clocks are off the most.
+_MOST_DEVICES = 256
+
+
+async def read_metrics(services: Services) -> bytes:
+    """Return all metrics in Prometheus' text format."""
+    for update in _UPDATES:
+        try:
+            await update(services)
+        except Exception as error:  # what cannot be read must not hide the other figures
+            name = update.__name__
+            limited(log, logging.WARNING, f"metrics {name}", "%s: %r", name, error)
+    return metrics.exposition()
+
+
+async def _update_hub(services: Services) -> None:
+    metrics.build_info.clear()
+    metrics.build_info.labels(__version__).set(1)
+    metrics.start_time.set(services.figures.started_at)
+
+
+async def _update_health(services: Services) -> None:
+    reasons = services.health.reasons()
+    metrics.healthy.set(not any(reason.is_fault for reason in reasons))
+    metrics.problems.clear()
+    for reason in reasons:
+        severity = "fault" if reason.is_fault else "notice"
+        metrics.problems.labels(reason.code, severity).set(1)
+
+
+async def _update_devices(services: Services) -> None:
+    counts = camera_counts(services)
+    metrics.devices.labels("online").set(counts.online)
+    metrics.devices.labels("offline").set(counts.offline)
+    metrics.devices.labels("disabled").set(counts.disabled)
+    metrics.devices.labels("waiting").set(counts.waiting)
+    offsets = [
+        (device.did, device.clock_offset)
+        for device in services.devices.list()
+        if device.clock_offset is not None
+    ]
+    offsets.sort(key=lambda one: -abs(one[1]))
+    metrics.device_clock_offsets.clear()
+    for did, offset in offsets[:_MOST_DEVICES]:
+        metrics.device_clock_offsets.labels(did).set(offset)
+
+
+async def _update_store(services: Services) -> None:
+    disk, days = services.figures.disk(), services.figures.days()
+    metrics.disk_free.set(math.nan if disk.free is None else disk.free)
+    metrics.disk_needed.set(disk.needed)
+    metrics.database_bytes.set(disk.database)
+    metrics.wal_bytes.set(disk.write_ahead_log)
+    metrics.picture_bytes.set(days.bytes)
+    held = services.holds.use()
+    metrics.held_records.set(held.records)
+    metrics.held_bytes.set(held.bytes)
+    metrics.days.set(days.count)
+    metrics.keep_days.set(services.config.store.keep_days)
+    metrics.last_seq.set(services.records.last_seq)
+    writes, size = services.figures.queue()
+    metrics.queue_writes.set(writes)
+    metrics.queue_bytes.set(size)
+
+
+async def _update_records(services: Services) -> None:
+    oldest, newest = await services.figures.record_times()
+    metrics.oldest_record.set(_seconds(oldest))
+    metrics.newest_record.set(_seconds(newest))
+
+
+async def _update_certificate(services: Services) -> None:
+    config = services.config
+    has_tls = config.web.tls or config.devices.tls
+    metrics.certificate_end.set(services.certificates.expires_at if has_tls else math.nan)
+
+
+def _seconds(ms: int | None) -> float:
+    return math.nan if ms is None else ms / 1000
+
+
+_UPDATES: tuple[Callable[[Services], Awaitable[None]], ...] = (
+    _update_hub,
+    _update_health,
+    _update_devices,
+    _update_store,
+    _update_records,
+    _update_certificate,
+)

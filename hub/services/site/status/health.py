@@ -1,0 +1,294 @@
+"""Problems of the hub, for /healthz and for the pages.
+
+The codes, each with its `args` for the translation. Those marked ! are faults: the hub cannot do
+its work.
+
+    starting              !
+    cannot-store          ! reason
+    damaged               ! what
+    clock-unset           ! clock
+    clock-went-back         day
+    certificate-ended     ! day
+    certificate-early     ! day
+    certificate-ends        day, days
+    certificate-stays       reason
+    disk-low                free, wanted (GB)
+    evidence-waits          what
+    clock-doubted           clock, expected
+    clock-off-long          days, clock
+    clock-contradicted      off, devices
+    retention-waits         days, records
+    update-undone           version, reason
+    backup-overdue          days, reason
+    restored-elsewhere      before, now (addresses)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, date, datetime, timedelta
+from typing import Literal, get_args
+
+import trio
+from msgspec import Struct
+
+from hub import metrics
+from hub.live.feed import Change, Feed
+from hub.services.site.backups.backups import Backups
+from hub.services.site.certificates.authority import EARLIEST_PLAUSIBLE
+from hub.services.site.certificates.certificates import Certificates
+from hub.services.site.clock.clock import SiteClock
+from hub.services.site.disk_space import GB
+from hub.services.site.maintenance import Maintenance
+from hub.services.site.retention.retention import RetentionPolicy
+from hub.services.site.updates.updates import Updates
+from hub.store.db import Store
+
+FaultCode = Literal[
+    "starting",
+    "cannot-store",
+    "damaged",
+    "clock-unset",
+    "certificate-ended",
+    "certificate-early",
+]
+NoticeCode = Literal[
+    "clock-went-back",
+    "certificate-ends",
+    "certificate-stays",
+    "disk-low",
+    "evidence-waits",
+    "clock-doubted",
+    "clock-off-long",
+    "clock-contradicted",
+    "retention-waits",
+    "update-undone",
+    "backup-overdue",
+    "restored-elsewhere",
+]
+
+_CHECK_SECONDS = 2
+_DAY_SECONDS = 86_400
+#: The hub renews its certificate 30 days before it expires. With fewer days left than this,
+#: something prevents the renewal.
+_EXPIRY_NOTICE_DAYS = 14
+
+
+class HealthReason(Struct, frozen=True):
+    """A problem that a person must solve. `text` is an English sentence with the values `args`."""
+
+    code: FaultCode | NoticeCode
+    text: str
+    args: dict[str, str] = {}
+
+    @property
+    def is_fault(self) -> bool:
+        return self.code in get_args(FaultCode)
+
+
+class Health:
+    """Finds problems of the hub. run() publishes a change whenever they change."""
+
+    def __init__(
+        self,
+        store: Store,
+        certificates: Certificates,
+        maintenance: Maintenance,
+        clock: SiteClock,
+        retention: RetentionPolicy,
+        updates: Updates,
+        backups: Backups,
+        change_feed: Feed[Change],
+        *,
+        now: Callable[[], float],
+    ) -> None:
+        self._store = store
+        self._certificates = certificates
+        self._maintenance = maintenance
+        self._clock = clock
+        self._retention = retention
+        self._updates = updates
+        self._backups = backups
+        self._change_feed = change_feed
+        self._now = now
+        self._is_serving = False
+
+    def mark_serving(self) -> None:
+        """Note that every port is open; until then the hub is "starting"."""
+        self._is_serving = True
+
+    def reasons(self) -> list[HealthReason]:
+        """Return all problems, faults first."""
+        found = list(self._find())
+        return sorted(found, key=lambda reason: not reason.is_fault)
+
+    def faults(self) -> list[HealthReason]:
+        """Return the problems for which /healthz answers 503."""
+        return [reason for reason in self._find() if reason.is_fault]
+
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Check every 2 s, until cancelled, and publish a change when the problems change."""
+        task_status.started()
+        shown = self.reasons()
+        while True:
+            await trio.sleep(_CHECK_SECONDS)
+            if (current := self.reasons()) != shown:
+                self._change_feed.publish([Change("health")])
+            shown = current
+
+    def _find(self) -> Iterator[HealthReason]:
+        if not self._is_serving:
+            yield HealthReason("starting", "the hub is starting")
+            return
+        yield from self._check_store()
+        if failure := self._updates.failure:
+            yield HealthReason(
+                "update-undone",
+                f"the update to {failure.version} failed and was undone: {failure.reason}",
+                {"version": failure.version, "reason": failure.reason},
+            )
+        if self._now() < EARLIEST_PLAUSIBLE:
+            clock = f"{_utc(self._now()):%Y-%m-%d %H:%M} UTC"
+            text = f"the clock of this host is wrong: it shows {clock}"
+            yield HealthReason("clock-unset", text, {"clock": clock})
+        else:
+            yield from self._check_clock()
+            yield from self._check_record_days()
+            yield from self._check_certificate()
+        yield from self._check_retention()
+        yield from self._check_backups()
+
+    def _check_store(self) -> Iterator[HealthReason]:
+        health = self._store.health
+        if not health.can_store:
+            yield HealthReason(
+                "cannot-store",
+                f"nothing can be stored now: {health.reason}",
+                {"reason": health.reason},
+            )
+        if health.damaged:
+            yield HealthReason(
+                "damaged", f"the store is damaged: {health.damaged}", {"what": health.damaged}
+            )
+        if shortage := self._maintenance.shortage:
+            free, wanted = f"{shortage.free_bytes / GB:.1f}", f"{shortage.wanted_bytes / GB:g}"
+            yield HealthReason(
+                "disk-low",
+                f"only {free} GB of disk space is free, {wanted} GB is needed, "
+                "and no older day is left to drop",
+                {"free": free, "wanted": wanted},
+            )
+        if problem := self._store.evidence.problem:
+            yield HealthReason(
+                "evidence-waits",
+                f"a day stays, because what is held of it cannot be moved: {problem}",
+                {"what": problem},
+            )
+
+    def _check_clock(self) -> Iterator[HealthReason]:
+        agreement = self._clock.agreement
+        if seconds := self._clock.doubted_off_seconds:
+            days = f"{seconds / _DAY_SECONDS:.0f}"
+            clock = f"{_utc(self._now()):%Y-%m-%d %H:%M} UTC"
+            yield HealthReason(
+                "clock-off-long",
+                f"by the clock of this host, {clock}, the hub was off for {days} days: until it "
+                "has been steady for a day, or somebody confirms it, no records are deleted by age "
+                "and cameras get no time from the hub",
+                {"days": days, "clock": clock},
+            )
+        elif self._clock.is_doubted:
+            clock = f"{_utc(self._now()):%Y-%m-%d %H:%M} UTC"
+            expected = f"{_utc(self._clock.likely_time()):%Y-%m-%d %H:%M} UTC"
+            yield HealthReason(
+                "clock-doubted",
+                f"the clock of this host shows {clock}, but {expected} was expected: until it has "
+                "been steady for a day, or somebody confirms it, no records are deleted by age and "
+                "cameras get no time from the hub",
+                {"clock": clock, "expected": expected},
+            )
+        elif self._clock.is_contradicted:
+            off, devices = str(agreement.off), str(agreement.devices)
+            yield HealthReason(
+                "clock-contradicted",
+                f"the clocks of {off} of {devices} cameras differ from the clock of this host by "
+                "more than a day: no records are deleted by age",
+                {"off": off, "devices": devices},
+            )
+
+    def _check_retention(self) -> Iterator[HealthReason]:
+        waiting = self._retention.waiting.waiting
+        metrics.waiting_days.set(len(waiting))
+        if waiting:
+            days = str(len(waiting))
+            records = str(sum(day.use.records for day in waiting))
+            yield HealthReason(
+                "retention-waits",
+                f"{days} days with {records} records are too old, and wait for somebody to "
+                "confirm that they may be deleted",
+                {"days": days, "records": records},
+            )
+
+    def _check_record_days(self) -> Iterator[HealthReason]:
+        days = self._store.retention.days()
+        if days and date.fromisoformat(days[-1].day) > self._tomorrow():
+            yield HealthReason(
+                "clock-went-back",
+                f"there are records dated {days[-1].day}, which is in the future: "
+                "the clock of this host is wrong, or was wrong when they arrived",
+                {"day": days[-1].day},
+            )
+
+    def _check_backups(self) -> Iterator[HealthReason]:
+        if (days := self._backups.overdue_days()) is not None:
+            failure = self._backups.last_failure
+            reason = failure.reason if failure else "none was made"
+            yield HealthReason(
+                "backup-overdue",
+                f"there has been no good backup for {days} days: {reason}",
+                {"days": str(days), "reason": reason},
+            )
+        if (restored := self._backups.restored_from()) is not None:
+            before = ", ".join(restored.addresses)
+            after = ", ".join(restored.addresses_now)
+            yield HealthReason(
+                "restored-elsewhere",
+                f"the hub was restored from a backup: cameras reached it at {before}, "
+                f"this computer has {after}",
+                {"before": before, "now": after},
+            )
+
+    def _tomorrow(self) -> date:
+        return _utc(self._now()).date() + timedelta(days=1)
+
+    def _check_certificate(self) -> Iterator[HealthReason]:
+        # By the same time as they are renewed.
+        now, certificates = self._clock.likely_time(), self._certificates
+        left = certificates.expires_at - now
+        day = f"{_utc(certificates.expires_at):%Y-%m-%d}"
+        if left <= 0:
+            yield HealthReason(
+                "certificate-ended", f"the certificate expired on {day}", {"day": day}
+            )
+        elif left < _EXPIRY_NOTICE_DAYS * _DAY_SECONDS:
+            days = f"{left / _DAY_SECONDS:.0f}"
+            yield HealthReason(
+                "certificate-ends",
+                f"the certificate expires on {day}, in {days} days",
+                {"day": day, "days": days},
+            )
+        if now < certificates.starts_at:
+            begin = f"{_utc(certificates.starts_at):%Y-%m-%d}"
+            yield HealthReason(
+                "certificate-early", f"the certificate is not valid before {begin}", {"day": begin}
+            )
+        if certificates.problem:
+            yield HealthReason(
+                "certificate-stays",
+                f"the certificate could not be renewed: {certificates.problem}",
+                {"reason": certificates.problem},
+            )
+
+
+def _utc(moment: float) -> datetime:
+    return datetime.fromtimestamp(moment, UTC)

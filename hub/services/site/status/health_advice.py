@@ -1,0 +1,81 @@
+"""What to do about each problem of the hub, in English; the pages translate it.
+
+For people who look after a site and do not know computers. `%(name)s` are the values of the reason.
+"""
+
+from __future__ import annotations
+
+from hub.services.site.status.health import FaultCode, HealthReason, NoticeCode
+
+ADVICE: dict[FaultCode | NoticeCode, str] = {
+    "starting": "Wait a minute. If it stays so, restart this computer.",
+    "cannot-store": (
+        "If the disk is full, delete files that do not belong to the hub from it. Otherwise check "
+        "that the disk is connected. The hub continues by itself as soon as it can write."
+    ),
+    "damaged": (
+        "Run all checks on the page Health: they name what is damaged. If it is the database, "
+        "restore the last good backup, which goes back to the time when it was made. Have the disk "
+        "examined: it may have to be replaced."
+    ),
+    "clock-unset": (
+        "Set the date and time of this computer, and turn on its automatic time. "
+        "If it happens again, have its battery replaced."
+    ),
+    "clock-went-back": (
+        "Check the date and time of this computer. "
+        "If they are right, there is nothing to do: the records stay."
+    ),
+    "certificate-ended": (
+        "Check the date of this computer first. If it is right, install a new certificate and "
+        "restart the hub."
+    ),
+    "certificate-early": "Check the date of this computer: it is probably wrong.",
+    "certificate-ends": "Install a new certificate before that day.",
+    "certificate-stays": (
+        "Ask whoever installed the hub to look at the certificate. "
+        "Until it ends, everything works as before."
+    ),
+    "evidence-waits": (
+        "Free some space on this disk, or release evidence that is not needed any more. "
+        "The day is tried again by itself."
+    ),
+    "disk-low": (
+        "Delete files that do not belong to the hub from this disk, use a larger disk, or keep "
+        "records for fewer days."
+    ),
+    "clock-doubted": (
+        "Compare the clock with a telephone. If it is right, confirm it under Site, Retention; "
+        "otherwise set the date and time of this computer."
+    ),
+    "clock-off-long": (
+        "If the hub really was off for so long, and the date is right, confirm it under Site, "
+        "Retention; otherwise set the date and time of this computer."
+    ),
+    "clock-contradicted": (
+        "Compare the date of this computer and of the cameras with a telephone, and correct "
+        "whichever is wrong."
+    ),
+    "retention-waits": (
+        "Look at the days under Site, Retention, and confirm there if they may be deleted. "
+        "If that seems too many, check the date of this computer first."
+    ),
+    "update-undone": (
+        "Nothing is lost. Pass this message on to whoever gave you the update, and try again with "
+        "another file."
+    ),
+    "backup-overdue": (
+        "Open the page Backups. If they go to another disk or to a network folder, check that it "
+        "is connected and has room; then press Back up now."
+    ),
+    "restored-elsewhere": (
+        "Give this computer the address that it had before, or enter the new one in each camera. "
+        "Then confirm it on the page Backups."
+    ),
+}
+
+
+def advice_on(reason: HealthReason) -> str:
+    """Return what to do about a problem, in English."""
+    text = ADVICE.get(reason.code)
+    return text % reason.args if text else ""

@@ -1,0 +1,1 @@
+"""Updates of the hub: what is offered, checked and tried."""

@@ -1,0 +1,286 @@
+"""The problems of the hub that are reported."""
+
+from __future__ import annotations
+
+from datetime import date
+from types import SimpleNamespace
+from typing import cast
+
+import pytest
+import trio
+import trio.testing
+
+from hub.live.feed import Change, Feed
+from hub.services.site.backups.backups import BackupFailure, Backups, RestoredFrom
+from hub.services.site.certificates.certificates import Certificates
+from hub.services.site.clock.clock import Agreement, SiteClock
+from hub.services.site.clock.dating import DatedDay
+from hub.services.site.disk_space import Shortage
+from hub.services.site.maintenance import Maintenance
+from hub.services.site.retention.retention import RetentionPlan, RetentionPolicy
+from hub.services.site.status.health import Health
+from hub.services.site.updates.updates import Updates
+from hub.store.db import Store
+from hub.store.health import StoreHealth
+from hub.update.programs import Outcome
+from tests.support.clock import FrozenClock
+from tests.support.kept_days import GB, BelievedClock, KeptDays
+
+DAY = 86_400
+
+
+class CertificateDates:
+    """What Health reads of Certificates."""
+
+    def __init__(self, clock: FrozenClock) -> None:
+        self.starts_at = clock() - DAY
+        self.expires_at = clock() + 100 * DAY
+        self.problem = ""
+
+
+class ShortageHolder:
+    """What Health reads of Maintenance."""
+
+    shortage: Shortage | None = None
+
+
+class FailureHolder:
+    """What Health reads of Updates."""
+
+    failure: Outcome | None = None
+
+
+class BackupState:
+    """What Health reads of Backups."""
+
+    def __init__(self) -> None:
+        self.days: int | None = None
+        self.last_failure: BackupFailure | None = None
+        self.restored: RestoredFrom | None = None
+
+    def overdue_days(self) -> int | None:
+        return self.days
+
+    def restored_from(self) -> RestoredFrom | None:
+        return self.restored
+
+
+class Parts:
+    """The parts that Health checks, without problems."""
+
+    def __init__(self, clock: FrozenClock) -> None:
+        self.store = KeptDays()
+        self.certificates = CertificateDates(clock)
+        self.maintenance = ShortageHolder()
+        self.clock = BelievedClock(clock)
+        self.retention = SimpleNamespace(waiting=RetentionPlan())
+        self.updates = FailureHolder()
+        self.backups = BackupState()
+        self.changes: Feed[Change] = Feed()
+        self.health = Health(
+            cast("Store", self.store),
+            cast("Certificates", self.certificates),
+            cast("Maintenance", self.maintenance),
+            cast("SiteClock", self.clock),
+            cast("RetentionPolicy", self.retention),
+            cast("Updates", self.updates),
+            cast("Backups", self.backups),
+            self.changes,
+            now=clock,
+        )
+        self.health.mark_serving()
+
+    def codes(self) -> list[str]:
+        return [reason.code for reason in self.health.reasons()]
+
+    def faults(self) -> list[str]:
+        return [reason.code for reason in self.health.faults()]
+
+    def sentence(self) -> str:
+        (reason,) = self.health.reasons()
+        return reason.text
+
+
+@pytest.fixture
+def parts(clock: FrozenClock) -> Parts:
+    return Parts(clock)
+
+
+def test_a_healthy_hub_has_no_problems(parts: Parts) -> None:
+    parts.store.keep("2026-11-25", 30)
+    assert parts.health.reasons() == []
+
+
+def test_starting_is_a_fault_until_every_port_serves(clock: FrozenClock, parts: Parts) -> None:
+    fresh = Health(
+        cast("Store", parts.store),
+        cast("Certificates", parts.certificates),
+        cast("Maintenance", parts.maintenance),
+        cast("SiteClock", parts.clock),
+        cast("RetentionPolicy", parts.retention),
+        cast("Updates", parts.updates),
+        cast("Backups", parts.backups),
+        parts.changes,
+        now=clock,
+    )
+    assert [reason.code for reason in fresh.faults()] == ["starting"]
+    fresh.mark_serving()
+    assert fresh.reasons() == []
+
+
+def test_an_update_that_was_undone_is_told_but_is_no_fault(parts: Parts) -> None:
+    parts.updates.failure = Outcome(
+        version="0.2.0", before="0.1.0", result="undone", at=0, by="user ann", reason="it broke"
+    )
+    assert parts.codes() == ["update-undone"]
+    assert parts.faults() == []
+    assert parts.sentence() == "the update to 0.2.0 failed and was undone: it broke"
+
+
+def test_being_unable_to_store_is_a_fault(parts: Parts) -> None:
+    parts.store.health = StoreHealth(can_store=False, reason="the disk is full")
+    assert parts.faults() == ["cannot-store"]
+    assert parts.sentence() == "nothing can be stored now: the disk is full"
+
+
+def test_damage_is_a_fault(parts: Parts) -> None:
+    parts.store.health = StoreHealth(damaged="hub.sqlite: row 7 missing from index")
+    assert parts.faults() == ["damaged"]
+    assert "row 7 missing" in parts.sentence()
+
+
+def test_low_disk_space_is_a_notice(parts: Parts) -> None:
+    parts.maintenance.shortage = Shortage(free_bytes=int(1.26 * GB), wanted_bytes=2 * GB)
+    assert parts.faults() == []
+    assert parts.sentence().startswith("only 1.3 GB of disk space is free, 2 GB is needed")
+
+
+def test_a_clock_that_was_never_set_is_a_fault(parts: Parts, clock: FrozenClock) -> None:
+    clock.seconds = 1_000_000.0
+    assert parts.faults() == ["clock-unset"]
+    assert "1970-01-12 13:46 UTC" in parts.sentence()
+
+
+def test_a_doubted_clock_is_a_notice(parts: Parts, clock: FrozenClock) -> None:
+    parts.clock.is_doubted = True
+    assert parts.faults() == []
+    assert "shows 2026-11-25 12:00 UTC" in parts.sentence()
+
+
+def test_a_long_time_off_is_a_notice_of_its_own(parts: Parts) -> None:
+    parts.clock.is_doubted, parts.clock.doubted_off_seconds = True, 9.2 * DAY
+    assert parts.codes() == ["clock-off-long"]
+    assert parts.faults() == []
+    assert "the hub was off for 9 days" in parts.sentence()
+
+
+def test_a_certificate_has_not_expired_by_a_clock_that_is_doubted(
+    parts: Parts, clock: FrozenClock
+) -> None:
+    right = clock()
+    parts.clock.likely_time = lambda: right  # type: ignore[method-assign]
+    parts.clock.is_doubted = True
+    clock.advance(365 * DAY)
+    assert parts.codes() == ["clock-doubted"]
+
+
+def test_cameras_that_contradict_the_clock_are_a_notice(parts: Parts) -> None:
+    parts.clock.agreement = Agreement(devices=3, off=2, hours=744)
+    parts.clock.is_contradicted = True
+    assert parts.codes() == ["clock-contradicted"]
+    assert parts.faults() == []
+    assert parts.sentence().startswith("the clocks of 2 of 3 cameras differ")
+
+
+def test_days_that_wait_for_a_person_are_a_notice(parts: Parts) -> None:
+    parts.store.keep("2026-10-01", 2)
+    waiting = tuple(DatedDay(use, date(2026, 10, 1), "own") for use in parts.store.days())
+    parts.retention.waiting = RetentionPlan((), waiting, "share", 20)
+    assert parts.codes() == ["retention-waits"]
+    assert parts.faults() == []
+    assert parts.sentence().startswith("2 days with 20 records are too old")
+
+
+def test_records_dated_in_the_future_are_a_notice(parts: Parts) -> None:
+    parts.store.keep("2026-11-26", 2)  # Expected around midnight.
+    assert parts.codes() == []
+    parts.store.keep("2026-11-27", 2)
+    assert parts.codes() == ["clock-went-back"]
+    assert parts.faults() == []
+    assert "2026-11-27" in parts.sentence()
+
+
+def test_a_certificate_that_expires_soon_is_a_notice(parts: Parts, clock: FrozenClock) -> None:
+    parts.certificates.expires_at = clock() + 15 * DAY
+    assert parts.codes() == []
+    parts.certificates.expires_at = clock() + 13 * DAY
+    assert parts.faults() == []
+    assert parts.sentence() == "the certificate expires on 2026-12-08, in 13 days"
+
+
+def test_an_expired_certificate_is_a_fault(parts: Parts, clock: FrozenClock) -> None:
+    parts.certificates.expires_at = clock() - 1
+    assert parts.faults() == ["certificate-ended"]
+
+
+def test_a_certificate_that_is_not_valid_yet_is_a_fault(parts: Parts, clock: FrozenClock) -> None:
+    parts.certificates.starts_at = clock() + DAY
+    assert parts.faults() == ["certificate-early"]
+    assert parts.sentence() == "the certificate is not valid before 2026-11-26"
+
+
+def test_a_certificate_that_cannot_be_renewed_is_a_notice(parts: Parts) -> None:
+    parts.certificates.problem = "tls.cert: /etc/hub.crt contains no certificate in PEM"
+    assert parts.codes() == ["certificate-stays"]
+    assert parts.faults() == []
+
+
+def test_faults_come_first(parts: Parts) -> None:
+    parts.maintenance.shortage = Shortage(0, GB)
+    parts.certificates.problem = "no"
+    parts.store.health = StoreHealth(can_store=False, reason="the disk is full", damaged="a pack")
+    assert parts.codes()[:2] == ["cannot-store", "damaged"]
+
+
+def test_a_text_contains_the_values_for_its_translation(parts: Parts, clock: FrozenClock) -> None:
+    parts.maintenance.shortage = Shortage(0, GB)
+    parts.certificates.problem = "no"
+    parts.certificates.expires_at = clock() + 2 * DAY
+    parts.store.health = StoreHealth(can_store=False, reason="full", damaged="a pack")
+    parts.store.keep("2027-01-01", 1)
+    for reason in parts.health.reasons():
+        for value in reason.args.values():
+            assert value in reason.text
+
+
+async def test_pages_are_told_of_a_change_once(
+    parts: Parts, autojump_clock: trio.testing.MockClock
+) -> None:
+    async with trio.open_nursery() as nursery:
+        with parts.changes.subscribe() as changes:
+            await nursery.start(parts.health.run)
+            await trio.sleep(10)
+            parts.store.health = StoreHealth(can_store=False, reason="the disk is full")
+            await trio.sleep(10)
+            assert await changes.next() == [Change("health")]
+            parts.store.health = StoreHealth()
+            await trio.sleep(10)
+            assert await changes.next() == [Change("health")]
+        nursery.cancel_scope.cancel()
+
+
+def test_missing_backups_are_a_notice_with_the_reason(parts: Parts) -> None:
+    parts.backups.days = 3
+    assert parts.sentence() == "there has been no good backup for 3 days: none was made"
+    parts.backups.last_failure = BackupFailure(0, "the disk is full")
+    assert parts.sentence() == "there has been no good backup for 3 days: the disk is full"
+    assert parts.faults() == []
+
+
+def test_a_hub_that_was_restored_elsewhere_says_which_address_cameras_know(parts: Parts) -> None:
+    parts.backups.restored = RestoredFrom("2026-11-25T03:00:00Z", ("10.0.0.5",), ("10.0.0.9",))
+    assert parts.sentence() == (
+        "the hub was restored from a backup: cameras reached it at 10.0.0.5, "
+        "this computer has 10.0.0.9"
+    )
+    assert parts.faults() == []
