@@ -241,7 +241,7 @@ def _environment(data_dir: Path) -> dict[str, str]:
 def _trial(data_dir: Path) -> Trial:
     # Not needed by starts without an update.
     from hub.store.names import DATABASE
-    from hub.store.offline_copy import DatabaseFile
+    from hub.store.offline.database_copy import DatabaseFile
 
     return Trial(Programs(data_dir), DatabaseFile(data_dir / DATABASE), __version__)
 

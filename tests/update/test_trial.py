@@ -14,7 +14,7 @@ import pytest
 
 from hub.errors import StartFault
 from hub.store.names import DATABASE
-from hub.store.offline_copy import DatabaseFile
+from hub.store.offline.database_copy import DatabaseFile
 from hub.update.programs import MAX_HISTORY, Candidate, Programs, UpdateState, way_back
 from hub.update.steps import Steps
 from hub.update.trial import FAILED_OFTEN, INTERRUPTED, Choice, Trial

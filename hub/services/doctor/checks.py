@@ -21,7 +21,7 @@ from hub.services.doctor.stored import (
     check_records,
 )
 from hub.services.doctor.surroundings import Surroundings
-from hub.store.inspection import Progress, Stopped
+from hub.store.offline.inspection import Progress, Stopped
 
 log = logging.getLogger(__name__)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from hub.errors import StartFault
 from hub.services.doctor.findings import Finding, failed, ok, warning
 from hub.services.doctor.surroundings import Surroundings
-from hub.store.inspection import (
+from hub.store.offline.inspection import (
     database_state,
     key_fits,
     set_aside_names,

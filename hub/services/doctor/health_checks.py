@@ -12,7 +12,7 @@ from hub.live.feed import Change, Feed
 from hub.services.doctor.checks import run_quick, run_slow
 from hub.services.doctor.findings import CheckName, Finding
 from hub.services.doctor.surroundings import Surroundings
-from hub.store.inspection import Stopped
+from hub.store.offline.inspection import Stopped
 
 #: Findings younger than this are shown again, so that a page that is reloaded costs nothing.
 _FRESH_SECONDS = 15.0

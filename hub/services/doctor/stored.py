@@ -9,9 +9,9 @@ from typing import TypeVar
 
 from hub.services.doctor.findings import CheckName, Finding, failed, ok
 from hub.services.doctor.surroundings import Surroundings
-from hub.store import inspection
-from hub.store.inspection import Damage, Progress
-from hub.store.pack_inspection import check_packs
+from hub.store.offline import inspection
+from hub.store.offline.inspection import Damage, Progress
+from hub.store.offline.pack_inspection import check_packs
 
 T = TypeVar("T")
 

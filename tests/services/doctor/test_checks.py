@@ -34,7 +34,7 @@ from hub.services.site.certificates.certificates import names_of_this_host
 from hub.services.site.certificates.sources import SiteCertificate
 from hub.services.site.certificates.upload import FILE as UPLOADED
 from hub.store.backup.generations import Folder, Generation
-from hub.store.inspection import Stopped
+from hub.store.offline.inspection import Stopped
 from tests.support.certificates import self_signed
 from tests.support.clock import FrozenClock
 from tests.support.stores import batch, opened

@@ -85,7 +85,7 @@ class SiteFigures:
 
 
 def _size(path: Path) -> int:
-    """Return a file's size; 0 if there is none. Never opens it, see hub.store.inspection."""
+    """Return a file's size; 0 if there is none. Never opens it, see `store.offline.inspection`."""
     try:
         return path.stat().st_size
     except OSError:

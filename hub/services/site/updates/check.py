@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from hub.errors import UpdateRefused
 from hub.store.names import DATABASE, KEY_FILE
-from hub.store.offline_copy import copy_sample
+from hub.store.offline.database_copy import copy_sample
 from hub.update import running
 from hub.update.programs import Programs
 from hub.update.update_file import (

@@ -1,6 +1,6 @@
 """Compares the packs with the database: every picture that the index names, every record logged.
 
-See hub.store.inspection: read-only, beside a running hub or not.
+See hub.store.offline.inspection: read-only, beside a running hub or not.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ import msgspec
 from msgspec import Struct
 
 from hub.store.disk import read_at
-from hub.store.inspection import Damage, Pacer, Progress, Tally, opened, rows_of
 from hub.store.media.held_index import HELD, HeldIndex, load_held
 from hub.store.media.pack_format import (
     RecordEntry,
@@ -25,6 +24,7 @@ from hub.store.media.pack_format import (
 )
 from hub.store.media.packs import SUFFIX, day_of, decode_images
 from hub.store.names import MEDIA
+from hub.store.offline.inspection import Damage, Pacer, Progress, Tally, opened, rows_of
 
 _DAYS = "SELECT day, first_seq, bytes FROM day ORDER BY day"
 _DAY = "SELECT first_seq FROM day WHERE day = ?"

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 import trio
 
-from hub.store import inspection
-from hub.store.inspection import Stopped
-from hub.store.pack_inspection import check_packs
+from hub.store.offline import inspection
+from hub.store.offline.inspection import Stopped
+from hub.store.offline.pack_inspection import check_packs
 from hub.store.records.holds import NewHold
 from tests.support.clock import FrozenClock
 from tests.support.stores import batch, opened

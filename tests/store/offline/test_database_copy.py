@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from hub.store.offline_copy import DatabaseFile
+from hub.store.offline.database_copy import DatabaseFile
 from tests.store.recovery.test_start_check import DATABASE, WAL, content, filled, killed
 from tests.support.clock import FrozenClock
 from tests.support.stores import batch, is_whole, opened
