@@ -19,7 +19,6 @@ from hub.store.media.pictures import PictureReader
 from hub.store.readers import Readers
 from hub.store.records.erasing import Eraser
 from hub.store.records.held_evidence import HeldEvidence
-from hub.store.records.holds import HoldTable
 from hub.store.records.record_log import RecordLog
 from hub.store.records.retention import Retention
 from hub.store.sealing import Random
@@ -34,6 +33,7 @@ from hub.store.tables.device_table import DeviceTable
 from hub.store.tables.downloads import DownloadTable
 from hub.store.tables.erasures import ErasureTable
 from hub.store.tables.firmware import FirmwareTable
+from hub.store.tables.holds import HoldTable
 from hub.store.tables.sessions import SessionTable
 from hub.store.tables.settings import SettingTable
 from hub.store.tables.tokens import TokenTable

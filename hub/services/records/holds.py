@@ -21,12 +21,12 @@ from hub.services.access.users import User
 from hub.services.access.validation import includes
 from hub.services.site.clock.clock import SiteClock
 from hub.store.records.held_evidence import HeldUse as HeldUse
-from hub.store.records.holds import MAX_HOLDS as MAX_HOLDS
-from hub.store.records.holds import MAX_RECORDS_PER_HOLD as MAX_RECORDS_PER_HOLD
-from hub.store.records.holds import Added as Added
-from hub.store.records.holds import Hold as Hold
-from hub.store.records.holds import NewHold
 from hub.store.records.record_query import RecordFilter
+from hub.store.tables.holds import MAX_HOLDS as MAX_HOLDS
+from hub.store.tables.holds import MAX_RECORDS_PER_HOLD as MAX_RECORDS_PER_HOLD
+from hub.store.tables.holds import Added as Added
+from hub.store.tables.holds import Hold as Hold
+from hub.store.tables.holds import NewHold
 from hub.wire.uploads.records import Record, RecordKind
 
 if TYPE_CHECKING:

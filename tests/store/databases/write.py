@@ -25,7 +25,6 @@ from hub.store.commit.record_batch import RecordBatch
 from hub.store.db import Store
 from hub.store.media.day_index import PackDay
 from hub.store.opening import open_store
-from hub.store.records.holds import NewHold
 from hub.store.tables.api_keys import ApiKey
 from hub.store.tables.campaigns import CampaignTarget
 from hub.store.tables.clock_steps import ClockStep
@@ -34,6 +33,7 @@ from hub.store.tables.device_settings import DeviceSetting
 from hub.store.tables.devices import DeviceChange, NewDevice, StatusUpdate
 from hub.store.tables.erasures import ErasureReport, NewErasure, Subject
 from hub.store.tables.firmware import NewComponent, NewRelease, StoredFile
+from hub.store.tables.holds import NewHold
 from hub.store.tables.sessions import Session
 from hub.store.tables.tokens import AcceptedConnect
 from hub.store.tables.user_links import UserLink

@@ -13,7 +13,7 @@ import trio
 from hub.store.offline import inspection
 from hub.store.offline.inspection import Stopped
 from hub.store.offline.pack_inspection import check_packs
-from hub.store.records.holds import NewHold
+from hub.store.tables.holds import NewHold
 from tests.support.clock import FrozenClock
 from tests.support.stores import batch, opened
 

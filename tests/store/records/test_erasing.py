@@ -12,9 +12,9 @@ from hub.errors import CannotStoreNow
 from hub.store.commit.record_batch import RecordBatch
 from hub.store.db import Store
 from hub.store.records import erasing
-from hub.store.records.holds import NewHold
 from hub.store.records.record_query import RecordFilter
 from hub.store.tables.erasures import Erasure, ErasureReport, NewErasure, Subject
+from hub.store.tables.holds import NewHold
 from hub.wire.uploads.records import AccessDetail, EventDetail, FaceDetail
 from tests.support.clock import FrozenClock
 from tests.support.failing_commits import FailingCommits

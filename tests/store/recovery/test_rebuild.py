@@ -12,11 +12,11 @@ import pytest
 from hub.errors import CannotStoreNow, StartFault
 from hub.store.db import Store
 from hub.store.disk import Disk
-from hub.store.records.holds import NewHold
 from hub.store.records.record_query import RecordFilter
 from hub.store.recovery.rebuild import rebuild
 from hub.store.recovery.set_aside import set_aside
 from hub.store.tables.devices import NewDevice
+from hub.store.tables.holds import NewHold
 from hub.wire.uploads.records import AccessDetail, Record
 from tests.store.recovery.test_start_check import (
     DATABASE,

@@ -10,9 +10,10 @@ import pytest
 from hub.errors import BadParameter, CannotStoreNow, NoSuchResource
 from hub.store.db import Store
 from hub.store.disk import Buffer
-from hub.store.records import held_evidence, holds
-from hub.store.records.holds import NewHold
+from hub.store.records import held_evidence
 from hub.store.records.record_query import RecordFilter
+from hub.store.tables import holds
+from hub.store.tables.holds import NewHold
 from hub.wire.uploads.records import FaceDetail
 from tests.support.clock import FrozenClock
 from tests.support.stores import FaultyDisk, batch, copy_as_left, is_whole, opened
