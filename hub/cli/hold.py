@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from hub.services.records.holds import Hold
     from hub.store.backup.sealed_file import Sink
     from hub.wire.uploads.records import Record
-    from web.evidence.export import EvidenceSource
+    from web.hold_export.export import EvidenceSource
 
 Language = Literal["en", "zh"]
 
@@ -142,7 +142,7 @@ def export(data_dir: Path, hold: int, file: Path, language: Language) -> None:
 async def _write(
     output: Sink, source: EvidenceSource, facts: ExportedHold, language: Language
 ) -> None:
-    from web.evidence.export import ExportFacts, export_hold
+    from web.hold_export.export import ExportFacts, export_hold
     from web.pages.language import LANGUAGES
 
     export_facts = ExportFacts(

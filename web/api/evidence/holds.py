@@ -25,7 +25,7 @@ from web.api.answers import Time
 from web.api.endpoint import PREFIX, Did, Endpoint, Nothing, Seq, Text
 from web.api.records.answers import Records
 from web.api.routes import Call, Routes, id_of
-from web.evidence import response
+from web.hold_export import response
 
 TAG = "Evidence"
 _HOLDS = f"{PREFIX}/holds"

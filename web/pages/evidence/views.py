@@ -8,7 +8,7 @@ from hub.errors import BadParameter, NotAllowed
 from hub.services.access.users import User
 from hub.services.records.holds import Hold, may_change
 from web import auth
-from web.evidence import response
+from web.hold_export import response
 from web.pages import language
 from web.pages.evidence.rows import hold_row
 from web.pages.evidence.times import read_last_day, today_field

@@ -11,7 +11,7 @@ from hub.services import Services
 from hub.services.access.audit import Actor
 from hub.services.records.holds import Hold
 from hub.wire.uploads.records import Record
-from web.evidence import export
+from web.hold_export import export
 from web.pages import language
 
 

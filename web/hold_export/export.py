@@ -26,7 +26,7 @@ from hub.services.records.holds import Hold
 from hub.wire.pictures import EXTENSIONS
 from hub.wire.times import format_rfc3339
 from hub.wire.uploads.records import Record, render
-from web.evidence.archive import Archive
+from web.hold_export.archive import Archive
 from web.pages import language
 from web.pages.live.record_cards import card_pictures, extra_fields, make_card, record_fields
 
@@ -154,8 +154,8 @@ class _Export:
             "records": self._records,
             "pictures": len(self._paths),
         }
-        yield self._templates.get_template("evidence/export/begin.html").render(values)
-        record_template = self._templates.get_template("evidence/export/record.html")
+        yield self._templates.get_template("hold_export/begin.html").render(values)
+        record_template = self._templates.get_template("hold_export/record.html")
         async for record in self._all():
             pictures = [
                 (picture, path)
@@ -170,7 +170,7 @@ class _Export:
                 fields=record_fields(record),
                 further=extra_fields(record),
             )
-        yield self._templates.get_template("evidence/export/end.html").render(values)
+        yield self._templates.get_template("hold_export/end.html").render(values)
 
     def _manifest(self) -> bytes:
         facts, hold = self._facts, self._facts.hold

@@ -1,1 +1,0 @@
-"""Held evidence as one file that others can read and check."""
